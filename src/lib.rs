@@ -1,0 +1,36 @@
+//! entgate answers one question: may this customer use this feature?
+//!
+//! The way of one event, in reading order:
+//!
+//! | module          | what it is                                                                  |
+//! |-----------------|-----------------------------------------------------------------------------|
+//! | [`id`]          | what names things: customers, lookup keys, moments, the two modes           |
+//! | [`entitlement`] | the noun and the question: a set, and [`entitlement::check()`]              |
+//! | [`webhook`]     | in: a signed event of Stripe is verified and parsed                         |
+//! | [`ledger`]      | what is held + what came in → what changes                                  |
+//! | [`store`]       | the ports behind which sets are kept, and how one is found                  |
+//! | [`api`]         | HTTP over any store: the route table                                        |
+//! | `worker`        | the Cloudflare Workers shell: bindings, Durable Object, KV, clock           |
+//! | `browser`       | the npm shell: the same question, asked in a browser                        |
+//!
+//! Imports go one way, from the bottom of this table to its top. All but the two shells is pure:
+//! time, randomness, secrets and stores are handed in. The shells stand behind the features `worker`
+//! and `browser`, which add nothing else.
+
+pub mod id;
+
+pub mod entitlement;
+
+pub mod webhook;
+
+pub mod ledger;
+
+pub mod store;
+
+pub mod api;
+
+#[cfg(feature = "worker")]
+pub mod worker;
+
+#[cfg(feature = "browser")]
+pub mod browser;
