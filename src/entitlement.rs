@@ -1,0 +1,135 @@
+//! THE noun and THE question: what a customer holds, and whether that includes a feature.
+//!
+//! | type                  | is                                                              |
+//! |-----------------------|-----------------------------------------------------------------|
+//! | [`ActiveEntitlement`] | one feature that one customer may use now                       |
+//! | [`Entitlements`]      | all that a customer holds, as far as known: [`Coverage`] says   |
+//! | [`Summary`]           | what one event says about that: a [`Page`], perhaps not all     |
+//! | [`Decision`]          | the answer to [`check()`]                                       |
+//!
+//! Where a set is stored and how it changes is not here.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Customer, EntitlementId, EventId, FeatureId, LookupKey, Timestamp};
+
+/// One feature that one customer may use now.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ActiveEntitlement {
+    /// Stripe's id of this grant, unique within a set; it changes when the feature is granted anew.
+    pub id: EntitlementId,
+    /// The feature granted, unique within a set: what makes two grants the same one.
+    pub feature: FeatureId,
+    /// The feature's name in the product's code. Two features share one where the first is archived.
+    pub lookup_key: LookupKey,
+}
+
+/// How many times a customer's set has changed. It travels with every answer.
+#[derive(
+    Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize,
+)]
+#[serde(transparent)]
+pub struct Version(pub u64);
+
+impl Version {
+    /// The version after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How much of what the customer holds a set is known to contain.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Coverage {
+    /// All of it: what is missing here is not granted.
+    Whole,
+    /// A part: what is missing here may be granted all the same.
+    Partial,
+}
+
+/// All that one customer holds, newest grant first, as far as [`Coverage`] says.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Entitlements {
+    /// +1 on every change of `data` or `coverage`.
+    pub version: Version,
+    /// When the source said so: `created` of the newest event in it.
+    pub as_of: Timestamp,
+    /// Whether `data` is all.
+    pub coverage: Coverage,
+    /// The grants: no feature twice, and in an order that stays, because lists are read in pages.
+    pub data: Vec<ActiveEntitlement>,
+}
+
+impl Entitlements {
+    /// The most grants in one set. A grant is stored in some 120 bytes, a value in KV ends at
+    /// 25 MiB, and no plan sells this many features.
+    pub const LIMIT: usize = 100_000;
+}
+
+/// What an `entitlements.active_entitlement_summary.updated` says.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Summary {
+    /// The event's id: an event that comes twice says nothing new.
+    pub event: EventId,
+    /// Whose entitlements changed.
+    pub customer: Customer,
+    /// When the event was made, to the second. Events arrive in any order.
+    pub created: Timestamp,
+    /// What the customer holds since.
+    pub page: Page,
+}
+
+/// The list inside a summary. Stripe puts at most ten entitlements in it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Page {
+    /// `has_more: false`: this is all that the customer holds.
+    Whole(Vec<ActiveEntitlement>),
+    /// `has_more: true`: the customer holds these, and others that are not told.
+    First(Vec<ActiveEntitlement>),
+}
+
+/// May the customer use the feature?
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Decision {
+    /// Yes.
+    Grant,
+    /// No.
+    Deny(Denial),
+    /// Not known: the set is known in part, and the known part lacks the feature. Never a no.
+    Undecided,
+}
+
+/// Why the customer may not.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Denial {
+    /// The whole set is known and lacks the feature.
+    NotEntitled,
+    /// Nothing was ever heard of this customer.
+    UnknownCustomer,
+}
+
+/// May the customer whose set this is use `feature`?
+#[must_use]
+pub fn check(held: Option<&Entitlements>, feature: &LookupKey) -> Decision {
+    let Some(held) = held else {
+        return Decision::Deny(Denial::UnknownCustomer);
+    };
+    if held.data.iter().any(|granted| granted.lookup_key == *feature) {
+        return Decision::Grant;
+    }
+    match held.coverage {
+        Coverage::Whole => Decision::Deny(Denial::NotEntitled),
+        Coverage::Partial => Decision::Undecided,
+    }
+}

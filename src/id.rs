@@ -1,0 +1,165 @@
+//! What names things: ids, lookup keys, moments and the two modes.
+//!
+//! Text from outside becomes one of these types at the edge and stays one inward, so that a lookup
+//! key can never stand where a customer is meant. Nothing here knows what the things are.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text cannot be an id or a key.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Nothing was given.
+    #[error("an empty text")]
+    Empty,
+    /// More bytes of UTF-8 than such a name may have.
+    #[error("longer than {limit} bytes")]
+    TooLong {
+        /// The most bytes it may have.
+        limit: usize,
+    },
+    /// A line break, a NUL or another control character.
+    #[error("a text with control characters")]
+    ControlCharacter,
+}
+
+/// Defines a name: a non-empty text of at most so many bytes, without control characters.
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $limit:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            /// The most bytes of UTF-8 that it may have.
+            pub const LIMIT: usize = $limit;
+
+            /// The text itself.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = Error;
+
+            fn try_from(text: &str) -> Result<Self, Error> {
+                checked(text, Self::LIMIT).map(|text| Self(text.into()))
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = Error;
+
+            fn try_from(text: String) -> Result<Self, Error> {
+                checked(&text, Self::LIMIT)?;
+                Ok(Self(text.into()))
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0.into()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name! {
+    /// A customer, `cus_…` at Stripe. KV's keys end at 512 bytes, the mode included.
+    CustomerId, 255
+}
+name! {
+    /// The name that a product's code uses for a feature. Stripe writes 80 characters and says that
+    /// it may answer 5,000, which are at most 20,000 bytes.
+    LookupKey, 20_000
+}
+name! {
+    /// A feature, `feat_…` at Stripe.
+    FeatureId, 255
+}
+name! {
+    /// An active entitlement, `ent_…` at Stripe: the cursor of a list, but no stable name of a
+    /// grant, since an upgrade gives the same feature another one.
+    EntitlementId, 255
+}
+name! {
+    /// An event, `evt_…` at Stripe.
+    EventId, 255
+}
+
+fn checked(text: &str, limit: usize) -> Result<&str, Error> {
+    if text.is_empty() {
+        return Err(Error::Empty);
+    }
+    if text.len() > limit {
+        return Err(Error::TooLong { limit });
+    }
+    if text.chars().any(char::is_control) {
+        return Err(Error::ControlCharacter);
+    }
+    Ok(text)
+}
+
+/// A moment, in whole seconds since 1970-01-01T00:00:00Z, as Stripe counts.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub struct Timestamp(pub i64);
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Which of Stripe's two worlds a thing belongs to. They never mix.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(from = "bool", into = "bool")]
+pub enum Livemode {
+    /// Test data: `"livemode": false`.
+    Test,
+    /// Real customers: `"livemode": true`.
+    Live,
+}
+
+impl From<bool> for Livemode {
+    fn from(livemode: bool) -> Self {
+        if livemode { Self::Live } else { Self::Test }
+    }
+}
+
+impl From<Livemode> for bool {
+    fn from(livemode: Livemode) -> Self {
+        livemode == Livemode::Live
+    }
+}
+
+/// One customer in one mode: what a ledger, a replica key and a check are about.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+pub struct Customer {
+    /// The mode in which the customer exists.
+    pub livemode: Livemode,
+    /// The customer's id within that mode.
+    pub id: CustomerId,
+}
+
+impl Customer {
+    /// The key of this customer in every store: `test:cus_…` or `live:cus_…`.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self.livemode {
+            Livemode::Test => format!("test:{}", self.id),
+            Livemode::Live => format!("live:{}", self.id),
+        }
+    }
+}
