@@ -1,0 +1,235 @@
+//! What went wrong, as HTTP tells it: the only place with the statuses of failures.
+//!
+//! Every failure is Stripe's envelope, `{"error":{"type","code","message","param"}}`
+//! (<https://docs.stripe.com/api/errors>). The caller's mistake is told in full; ours is logged, and
+//! told as an `api_error` that may be tried again.
+
+use http::{Method, StatusCode, header};
+use serde::Serialize;
+
+use super::{Response, json, settings};
+use crate::{id, store, webhook};
+
+/// How long a caller should wait when we do not know why we failed, in seconds.
+const PAUSE: u32 = 1;
+
+/// A failure, ready to be answered. Boxed, since most requests have none.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Error(Box<Failure>);
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Failure {
+    status: StatusCode,
+    told: Told,
+    /// What HTTP wants said beside the status.
+    header: Option<(header::HeaderName, String)>,
+    /// For the operator's log: what the caller is not told.
+    cause: Option<String>,
+}
+
+/// The part inside `error`.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub(crate) struct Told {
+    r#type: Type,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    param: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Type {
+    ApiError,
+    InvalidRequestError,
+}
+
+impl Error {
+    fn new(status: StatusCode, r#type: Type, message: impl Into<String>) -> Self {
+        let told = Told { r#type, code: None, message: message.into(), param: None };
+        Self(Box::new(Failure { status, told, header: None, cause: None }))
+    }
+
+    /// 400: the request is at fault, and no parameter of it in particular.
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, Type::InvalidRequestError, message)
+    }
+
+    /// 400: one parameter is at fault.
+    pub(super) fn parameter(
+        param: impl Into<String>,
+        code: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        let mut error = Self::invalid(message);
+        error.0.told.code = Some(code);
+        error.0.told.param = Some(param.into());
+        error
+    }
+
+    /// 400, as Stripe words it.
+    pub(super) fn missing(param: &str) -> Self {
+        Self::parameter(param, "parameter_missing", format!("Missing required param: {param}."))
+    }
+
+    /// 400: a parameter names a thing that is not there.
+    pub(super) fn no_such(kind: &str, id: &str, param: &str) -> Self {
+        Self::parameter(param, "resource_missing", format!("No such {kind}: '{id}'"))
+    }
+
+    /// 400: a text that cannot be the name of what the parameter asks for.
+    pub(super) fn unnameable(param: &str, error: &id::Error) -> Self {
+        match error {
+            id::Error::Empty => Self::parameter(
+                param,
+                "parameter_invalid_empty",
+                format!(
+                    "You passed an empty string for '{param}'. Leave it out, or give it a value."
+                ),
+            ),
+            error => Self::parameter(
+                param,
+                "parameter_invalid_string",
+                format!("Invalid string for '{param}': {error}"),
+            ),
+        }
+    }
+
+    /// 401, as Stripe words it. `WWW-Authenticate` names Bearer only: Basic would have browsers ask.
+    pub(super) fn unauthorized(message: impl Into<String>) -> Self {
+        let mut error = Self::new(StatusCode::UNAUTHORIZED, Type::InvalidRequestError, message);
+        error.0.header = Some((header::WWW_AUTHENTICATE, "Bearer realm=\"entgate\"".to_owned()));
+        error
+    }
+
+    /// 404: no route has this path. Stripe's words.
+    pub(super) fn no_route(method: &Method, path: &str) -> Self {
+        let message = format!("Unrecognized request URL ({method}: {path}).");
+        Self::new(StatusCode::NOT_FOUND, Type::InvalidRequestError, message)
+    }
+
+    /// 405: the path is a route's, the method is not.
+    pub(super) fn method_not_allowed(method: &Method, path: &str, allowed: String) -> Self {
+        let message = format!("{path} does not take {method}, but {allowed}.");
+        let mut error =
+            Self::new(StatusCode::METHOD_NOT_ALLOWED, Type::InvalidRequestError, message);
+        error.0.header = Some((header::ALLOW, allowed));
+        error
+    }
+
+    /// 413: more bytes than any request needs.
+    pub(super) fn too_large(limit: usize) -> Self {
+        let message = format!("The body is longer than {limit} bytes, the most that is read.");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, Type::InvalidRequestError, message)
+    }
+
+    /// 503: the operator has to do something first.
+    pub(super) fn unconfigured(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, Type::ApiError, message)
+    }
+
+    /// 503: the answer is not known now, which is not a no.
+    pub(super) fn undecided(customer: &id::CustomerId) -> Self {
+        let mut error = Self::unavailable(format!(
+            "Only a part of the entitlements of '{customer}' is known, and the answer is not in it. \
+             This is not a no."
+        ));
+        error.0.told.code = Some("entitlements_incomplete");
+        error
+    }
+
+    fn unavailable(message: impl Into<String>) -> Self {
+        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, Type::ApiError, message);
+        error.0.header = Some((header::RETRY_AFTER, PAUSE.to_string()));
+        error
+    }
+
+    /// What the operator's log should hold of it, if anything.
+    pub(super) fn cause(&self) -> Option<&str> {
+        self.0.cause.as_deref()
+    }
+
+    /// The part inside `error`, where a failure is one of many answers.
+    pub(super) fn told(&self) -> &Told {
+        &self.0.told
+    }
+
+    /// The whole answer.
+    pub(super) fn response(&self) -> Response {
+        #[derive(Serialize)]
+        struct Envelope<'a> {
+            error: &'a Told,
+        }
+        let mut response = json(self.0.status, &Envelope { error: &self.0.told });
+        if let Some((name, value)) = &self.0.header
+            && let Ok(value) = header::HeaderValue::from_str(value)
+        {
+            response.headers_mut().insert(name.clone(), value);
+        }
+        response
+    }
+}
+
+/// 503 where trying again may help, since the set that is held is left alone.
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        let told = match &error {
+            store::Error::Behind { asked, held } => {
+                let mut told = Self::unavailable(format!(
+                    "Version {asked} is not here yet: the newest is {held}."
+                ));
+                told.0.told.code = Some("version_not_reached");
+                return told;
+            }
+            store::Error::Ledger(_) => "The event does not fit the store. It was not applied.",
+            store::Error::Unreachable { .. } | store::Error::Unreadable { .. } => {
+                "The entitlements cannot be read or written at the moment. This is not a no."
+            }
+        };
+        let mut told = Self::unavailable(told);
+        told.0.cause = Some(error.to_string());
+        told
+    }
+}
+
+/// 400, so that Stripe shows it in its dashboard and tries again.
+impl From<webhook::signature::Error> for Error {
+    fn from(error: webhook::signature::Error) -> Self {
+        use webhook::signature::Error as Signature;
+        let advice = match &error {
+            Signature::Malformed => {
+                "The Stripe-Signature header must be passed on as Stripe sent it, t=…,v1=…."
+            }
+            Signature::Mismatch => {
+                "Put the signing secret of this very endpoint (whsec_…, shown in Stripe's dashboard \
+                 under Webhooks) into STRIPE_WEBHOOK_SECRETS, and let nothing rewrite the body on \
+                 its way."
+            }
+            Signature::Stale { .. } => {
+                "Was the request replayed or held back? Stripe signs each delivery anew."
+            }
+        };
+        Self::parameter("Stripe-Signature", "signature_invalid", format!("{error}: {advice}"))
+    }
+}
+
+/// 400, so that Stripe shows it in its dashboard and tries again.
+impl From<webhook::stripe::Error> for Error {
+    fn from(error: webhook::stripe::Error) -> Self {
+        Self::invalid(format!("The event is genuine and cannot be read: {error}."))
+    }
+}
+
+/// 500: no request can change it, and the operator has to see it at once.
+impl From<&settings::Error> for Error {
+    fn from(error: &settings::Error) -> Self {
+        let mut told = Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            Type::ApiError,
+            format!("The deployment is misconfigured: {error}."),
+        );
+        told.0.cause = Some(told.0.told.message.clone());
+        told
+    }
+}

@@ -1,0 +1,367 @@
+//! Parameters, as Stripe's SDKs and curl users write them, and as JSON.
+//!
+//! | written                                | is                                             |
+//! |----------------------------------------|------------------------------------------------|
+//! | `a=1`                                  | a text                                         |
+//! | `a[]=1&a[]=2`, `a[0]=1&a[1]=2`, `a=1&a=2` | a list                                      |
+//! | `a[b]=1`, `a[0][b]=1`                  | a map, a list of maps                          |
+//!
+//! Names and values are decoded as <https://url.spec.whatwg.org/#urlencoded-parsing> says, so that
+//! brackets may be percent-encoded or not. JSON gives the same tree: its numbers and booleans
+//! are texts, and a `null` is a parameter that was left out.
+
+use std::ops::RangeInclusive;
+
+use super::error::Error;
+
+/// The most parameters in one request: the largest batch of checks has 300.
+const LIMIT: usize = 1_000;
+
+/// The deepest nesting, in brackets: Stripe's own parameters need three.
+const DEPTH: usize = 4;
+
+/// What stands behind a name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Value {
+    Text(String),
+    /// A list, whose names are `0`, `1`, …, or a map.
+    Nested(Vec<(String, Value)>),
+}
+
+/// The parameters of a request that were not taken yet.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Params {
+    /// What stands before each name in a message: `checks[0]`, or nothing.
+    prefix: String,
+    left: Vec<(String, Value)>,
+}
+
+impl Params {
+    /// Parameters of a query string or of a form's body.
+    pub(super) fn form(encoded: &[u8]) -> Result<Self, Error> {
+        let mut left = Vec::new();
+        for (count, (name, text)) in form_urlencoded::parse(encoded).enumerate() {
+            if count == LIMIT {
+                return Err(too_many());
+            }
+            let path = path(&name).ok_or_else(|| {
+                Error::invalid(format!("Invalid parameter name: {name}. Brackets go in pairs."))
+            })?;
+            insert(&mut left, &path, text.into_owned()).ok_or_else(|| {
+                Error::invalid(format!("The parameter {name} is given in two ways at once."))
+            })?;
+        }
+        Ok(Self { prefix: String::new(), left })
+    }
+
+    /// Parameters of a JSON body, which must be an object.
+    pub(super) fn json(body: &[u8]) -> Result<Self, Error> {
+        let value: serde_json::Value = serde_json::from_slice(body)
+            .map_err(|error| Error::invalid(format!("Invalid JSON in the body: {error}.")))?;
+        let mut budget = LIMIT;
+        match (value.is_object(), json_value(value, DEPTH, &mut budget)?) {
+            (true, Some(Value::Nested(left))) => Ok(Self { prefix: String::new(), left }),
+            _ => Err(Error::invalid("The JSON body must be an object, {…}.")),
+        }
+    }
+
+    /// Takes a text.
+    pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, Error> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Text(text)) => Ok(Some(text)),
+            Some(Value::Nested(_)) => Err(self.wrong(name, "a single value", "list or map")),
+        }
+    }
+
+    /// Takes a text that must be there.
+    pub(super) fn required(&mut self, name: &str) -> Result<String, Error> {
+        self.text(name)?.ok_or_else(|| Error::missing(&self.full(name)))
+    }
+
+    /// Takes `true` or `false`; absent is `false`.
+    pub(super) fn flag(&mut self, name: &str) -> Result<bool, Error> {
+        match self.text(name)?.as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(text) => Err(Error::parameter(
+                self.full(name),
+                "parameter_invalid_boolean",
+                format!("Invalid boolean: {text}. Use true or false."),
+            )),
+        }
+    }
+
+    /// Takes a whole number within bounds.
+    pub(super) fn integer(
+        &mut self,
+        name: &str,
+        bounds: RangeInclusive<u64>,
+    ) -> Result<Option<u64>, Error> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        let failed =
+            |message| Error::parameter(self.full(name), "parameter_invalid_integer", message);
+        let negative = text.strip_prefix('-').is_some_and(all_digits);
+        if !negative && !all_digits(&text) {
+            return Err(failed(format!("Invalid integer: {text}")));
+        }
+        // More digits than a `u64` has room for are more than any bound.
+        let number = if negative { None } else { Some(text.parse().unwrap_or(u64::MAX)) };
+        match number {
+            Some(number) if number >= *bounds.start() => {
+                if number > *bounds.end() {
+                    return Err(failed(format!(
+                        "This value must be less than or equal to {} (it currently is '{text}').",
+                        bounds.end()
+                    )));
+                }
+                Ok(Some(number))
+            }
+            _ => Err(failed(format!(
+                "This value must be greater than or equal to {} (it currently is '{text}').",
+                bounds.start()
+            ))),
+        }
+    }
+
+    /// Takes a list of texts; absent is an empty one. A single text is no list.
+    pub(super) fn list(&mut self, name: &str) -> Result<Vec<String>, Error> {
+        match self.take(name) {
+            None => Ok(Vec::new()),
+            Some(Value::Text(text)) if text.is_empty() => Ok(Vec::new()),
+            Some(Value::Text(_)) => Err(self.wrong(name, "an array", "single value")),
+            Some(Value::Nested(items)) => texts(items)
+                .ok_or_else(|| self.wrong(name, "an array of single values", "nested one")),
+        }
+    }
+
+    /// Takes one text or a list of them; the flag says which it was.
+    pub(super) fn one_or_many(&mut self, name: &str) -> Result<OneOrMany, Error> {
+        match self.take(name) {
+            None => Err(Error::missing(&self.full(name))),
+            Some(Value::Text(text)) => Ok(OneOrMany::One(text)),
+            Some(Value::Nested(items)) => texts(items)
+                .map(OneOrMany::Many)
+                .ok_or_else(|| self.wrong(name, "a single value or an array of them", "map")),
+        }
+    }
+
+    /// Takes a list of maps, or nothing.
+    pub(super) fn maps(&mut self, name: &str) -> Result<Option<Vec<Self>>, Error> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        let failed = || self.wrong(name, "an array of maps", "value of another kind");
+        let Value::Nested(items) = value else { return Err(failed()) };
+        let items = listed(items).ok_or_else(failed)?;
+        let maps = items.into_iter().enumerate().map(|(index, item)| match item {
+            Value::Nested(left) => {
+                Ok(Self { prefix: format!("{}[{index}]", self.full(name)), left })
+            }
+            Value::Text(_) => Err(failed()),
+        });
+        maps.collect::<Result<_, _>>().map(Some)
+    }
+
+    /// Refuses what was not taken: a misspelt parameter must not be one that was left out.
+    pub(super) fn finish(self) -> Result<(), Error> {
+        let names: Vec<_> = self.left.iter().map(|(name, _)| self.full(name)).collect();
+        let Some(first) = names.first() else { return Ok(()) };
+        let plural = if names.len() > 1 { "s" } else { "" };
+        Err(Error::parameter(
+            first,
+            "parameter_unknown",
+            format!("Received unknown parameter{plural}: {}", names.join(", ")),
+        ))
+    }
+
+    /// A parameter's name as the caller wrote it.
+    pub(super) fn full(&self, name: &str) -> String {
+        if self.prefix.is_empty() { name.to_owned() } else { format!("{}[{name}]", self.prefix) }
+    }
+
+    fn take(&mut self, name: &str) -> Option<Value> {
+        let index = self.left.iter().position(|(known, _)| known == name)?;
+        Some(self.left.remove(index).1)
+    }
+
+    fn wrong(&self, name: &str, wanted: &str, given: &str) -> Error {
+        let name = self.full(name);
+        let message = format!("Invalid {name}: it takes {wanted}, not a {given}.");
+        Error::parameter(name, "parameter_invalid", message)
+    }
+}
+
+/// A parameter that may be given once or as a list.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+fn all_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn too_many() -> Error {
+    Error::invalid(format!("More than {LIMIT} parameters in one request."))
+}
+
+/// `a[0][b]` → `a`, `0`, `b`.
+fn path(name: &str) -> Option<Vec<&str>> {
+    let Some((first, rest)) = name.split_once('[') else { return Some(vec![name]) };
+    let inner = rest.strip_suffix(']')?;
+    let path: Vec<_> = std::iter::once(first).chain(inner.split("][")).collect();
+    let sound = !first.is_empty()
+        && path.len() <= DEPTH + 1
+        && path.iter().all(|part| !part.contains(['[', ']']));
+    sound.then_some(path)
+}
+
+fn insert(into: &mut Vec<(String, Value)>, path: &[&str], text: String) -> Option<()> {
+    let (first, rest) = path.split_first()?;
+    let name = if first.is_empty() { into.len().to_string() } else { (*first).to_owned() };
+    let known = into.iter_mut().find(|(known, _)| *known == name).map(|(_, value)| value);
+    match (known, rest) {
+        (None, []) => into.push((name, Value::Text(text))),
+        (None, rest) => {
+            let mut inner = Vec::new();
+            insert(&mut inner, rest, text)?;
+            into.push((name, Value::Nested(inner)));
+        }
+        (Some(Value::Nested(inner)), []) => insert(inner, &[""], text)?,
+        (Some(Value::Nested(inner)), rest) => insert(inner, rest, text)?,
+        (Some(known @ Value::Text(_)), []) => {
+            let first = std::mem::replace(known, Value::Nested(Vec::new()));
+            *known =
+                Value::Nested(vec![("0".to_owned(), first), ("1".to_owned(), Value::Text(text))]);
+        }
+        (Some(Value::Text(_)), _) => return None,
+    }
+    Some(())
+}
+
+fn json_value(
+    value: serde_json::Value,
+    depth: usize,
+    budget: &mut usize,
+) -> Result<Option<Value>, Error> {
+    use serde_json::Value as Json;
+    *budget = budget.checked_sub(1).ok_or_else(too_many)?;
+    let inner = |items: Vec<(String, Json)>, budget: &mut usize| {
+        let Some(depth) = depth.checked_sub(1) else {
+            return Err(Error::invalid("The JSON body is nested too deeply."));
+        };
+        let mut nested = Vec::with_capacity(items.len());
+        for (name, item) in items {
+            if let Some(value) = json_value(item, depth, budget)? {
+                nested.push((name, value));
+            }
+        }
+        Ok(Some(Value::Nested(nested)))
+    };
+    match value {
+        Json::Null => Ok(None),
+        Json::Bool(flag) => Ok(Some(Value::Text(flag.to_string()))),
+        Json::Number(number) => Ok(Some(Value::Text(number.to_string()))),
+        Json::String(text) => Ok(Some(Value::Text(text))),
+        Json::Array(items) => {
+            let named = items.into_iter().enumerate().map(|(i, item)| (i.to_string(), item));
+            inner(named.collect(), budget)
+        }
+        Json::Object(members) => inner(members.into_iter().collect(), budget),
+    }
+}
+
+/// The values of a list, in the order of their indices.
+fn listed(items: Vec<(String, Value)>) -> Option<Vec<Value>> {
+    let mut indexed = Vec::with_capacity(items.len());
+    for (name, value) in items {
+        if !all_digits(&name) {
+            return None;
+        }
+        indexed.push((name.parse::<u64>().ok()?, value));
+    }
+    indexed.sort_by_key(|(index, _)| *index);
+    Some(indexed.into_iter().map(|(_, value)| value).collect())
+}
+
+fn texts(items: Vec<(String, Value)>) -> Option<Vec<String>> {
+    let texts = listed(items)?.into_iter().map(|value| match value {
+        Value::Text(text) => Some(text),
+        Value::Nested(_) => None,
+    });
+    texts.collect()
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn value() -> impl Strategy<Value = Value> {
+        let text = "[^\\p{Cc}]{0,8}".prop_map(Value::Text);
+        text.prop_recursive(3, 16, 4, |inner| {
+            let list = proptest::collection::vec(inner.clone(), 1..4).prop_map(|items| {
+                items.into_iter().enumerate().map(|(i, item)| (i.to_string(), item)).collect()
+            });
+            let map = proptest::collection::btree_map("[a-z][^\\p{Cc}\\[\\]]{0,5}", inner, 1..4)
+                .prop_map(|members| members.into_iter().collect());
+            prop_oneof![list, map].prop_map(Value::Nested)
+        })
+    }
+
+    /// As Stripe's SDKs write it: arrays indexed, maps by name.
+    fn write(name: &str, value: &Value, form: &mut form_urlencoded::Serializer<'_, String>) {
+        match value {
+            Value::Text(text) => {
+                form.append_pair(name, text);
+            }
+            Value::Nested(items) => {
+                for (key, item) in items {
+                    write(&format!("{name}[{key}]"), item, form);
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_sdks_write_is_read_as_it_was(value in value()) {
+            let mut form = form_urlencoded::Serializer::new(String::new());
+            write("a", &value, &mut form);
+            let form = form.finish();
+            let left = vec![("a".to_owned(), value)];
+            let expected = Params { prefix: String::new(), left };
+            prop_assert_eq!(Params::form(form.as_bytes()), Ok(expected));
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+            let _ = Params::form(&bytes);
+            let _ = Params::json(&bytes);
+        }
+    }
+
+    #[test]
+    fn a_thousand_parameters_are_read_and_one_more_is_refused() {
+        let most = vec!["a=1"; 1_000].join("&");
+        assert!(Params::form(most.as_bytes()).is_ok());
+        let more = format!("{most}&a=1");
+        assert_eq!(Params::form(more.as_bytes()), Err(too_many()));
+    }
+
+    #[test]
+    fn a_name_that_makes_no_sense_is_refused() {
+        for name in ["[a]", "a[", "a]b[", "a[b]c", "a[[b]]", "a[b][c][d][e][f]"] {
+            let form =
+                form_urlencoded::Serializer::new(String::new()).append_pair(name, "1").finish();
+            let told =
+                Error::invalid(format!("Invalid parameter name: {name}. Brackets go in pairs."));
+            assert_eq!(Params::form(form.as_bytes()), Err(told));
+        }
+        assert_eq!(
+            Params::form(b"a=1&a[b]=2"),
+            Err(Error::invalid("The parameter a[b] is given in two ways at once."))
+        );
+    }
+}

@@ -1,0 +1,79 @@
+//! A list, a page at a time: `limit`, `starting_after`, `ending_before`.
+//!
+//! <https://docs.stripe.com/api/pagination>. The cursor is the id of the last thing seen, so a page
+//! goes on where the last one ended even if things were added or taken away in between.
+
+use super::{error::Error, form::Params};
+
+/// How many things a page has if nothing is said.
+const DEFAULT: usize = 10;
+
+/// The most things on a page.
+const LIMIT: u64 = 100;
+
+/// Which part of a list was asked for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Page {
+    limit: usize,
+    from: From,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum From {
+    Start,
+    After(String),
+    Before(String),
+}
+
+impl Page {
+    /// Takes the three parameters of a page.
+    pub(super) fn take(params: &mut Params) -> Result<Self, Error> {
+        let limit = params.integer("limit", 1..=LIMIT)?;
+        let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(DEFAULT);
+        let from = match (params.text("starting_after")?, params.text("ending_before")?) {
+            (None, None) => From::Start,
+            (Some(id), None) => From::After(id),
+            (None, Some(id)) => From::Before(id),
+            (Some(_), Some(_)) => {
+                return Err(Error::parameter(
+                    "ending_before",
+                    "parameter_invalid",
+                    "You may only specify one of these parameters: ending_before, starting_after.",
+                ));
+            }
+        };
+        Ok(Self { limit, from })
+    }
+
+    /// The part of `all` that was asked for, in the order of `all`, and whether there is another
+    /// page in the direction of reading.
+    ///
+    /// # Errors
+    ///
+    /// When the cursor is no id of the list; `kind` is what a thing of it is called.
+    pub(super) fn of<'a, T>(
+        &self,
+        all: &'a [T],
+        kind: &str,
+        id: impl Fn(&T) -> &str,
+    ) -> Result<(&'a [T], bool), Error> {
+        let position = |cursor: &str, param| {
+            let found = all.iter().position(|thing| id(thing) == cursor);
+            found.ok_or_else(|| Error::no_such(kind, cursor, param))
+        };
+        let (start, end) = match &self.from {
+            From::Start => (0, self.limit),
+            From::After(cursor) => {
+                let start = position(cursor, "starting_after")?.saturating_add(1);
+                (start, start.saturating_add(self.limit))
+            }
+            From::Before(cursor) => {
+                let end = position(cursor, "ending_before")?;
+                let start = end.saturating_sub(self.limit);
+                return Ok((all.get(start..end).unwrap_or_default(), start > 0));
+            }
+        };
+        let page = all.get(start..end.min(all.len())).unwrap_or_default();
+        Ok((page, end < all.len()))
+    }
+}
