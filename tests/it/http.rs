@@ -1,0 +1,233 @@
+//! What HTTP says: keys, methods, paths, limits.
+
+use entgate::api::BODY_LIMIT;
+use serde_json::json;
+
+use crate::support::{LIVE_KEY, NOW, SECRET, configured, event, service, signed};
+
+const CHECK: &str = "/v1/check?customer=cus_ada&feature=sms";
+
+#[test]
+fn a_server_key_is_taken_as_bearer_and_as_basic() {
+    let service = service();
+    for authorization in [
+        "Bearer sk_test_entgate",
+        "bearer  sk_test_entgate",
+        "Basic c2tfdGVzdF9lbnRnYXRlOg==",     // sk_test_entgate:
+        "Basic c2tfdGVzdF9lbnRnYXRl",         // sk_test_entgate
+        "basic c2tfdGVzdF9lbnRnYXRlOmFueQ==", // sk_test_entgate:any
+    ] {
+        let answer = service.request("GET", CHECK, &[("authorization", authorization)], b"");
+        assert_eq!(answer.status, 200, "{authorization}");
+    }
+}
+
+#[test]
+fn without_a_good_key_every_server_route_is_a_401() {
+    let service = service();
+    let none = "You did not provide an API key. You need to provide your API key in the \
+                Authorization header, using Bearer auth (e.g. 'Authorization: Bearer \
+                YOUR_SECRET_KEY').";
+    for (authorization, message) in [
+        ("", none),
+        ("Bearer", none),
+        ("Bearer ", none),
+        ("Basic !", none),
+        ("Basic Og==", none),
+        ("Token sk_test_entgate", none),
+        ("Bearer sk_test_entgatf", "Invalid API Key provided: sk_test_****"),
+        ("Bearer sk_test_entgate0123", "Invalid API Key provided: sk_test_****"),
+        ("Bearer sk_live_abcdefghijkl", "Invalid API Key provided: sk_live_****ijkl"),
+        ("Bearer é", none),
+        ("Bearer pk", "Invalid API Key provided: ****"),
+    ] {
+        for target in
+            [CHECK, "/v1/entitlements/active_entitlements", "/v1/customer/cus_ada/entitlements"]
+        {
+            let answer = service.request("GET", target, &[("authorization", authorization)], b"");
+            assert_eq!(answer.status, 401, "{authorization} {target}");
+            assert_eq!(
+                answer.body["error"],
+                json!({ "type": "invalid_request_error", "message": message }),
+                "{authorization} {target}"
+            );
+            assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"entgate\""));
+        }
+    }
+    assert_eq!(service.request("POST", "/v1/check", &[], b"{}").status, 401);
+}
+
+#[test]
+fn without_any_key_set_the_401_says_so() {
+    let answer = configured(&[]).get(CHECK);
+    assert_eq!(answer.status, 401);
+    assert_eq!(
+        answer.error("message"),
+        "Invalid API Key provided: sk_test_****. This deployment takes no key: ENTGATE_API_KEYS is \
+         not set"
+    );
+}
+
+#[test]
+fn each_of_several_keys_opens_its_own_mode() {
+    let service = service();
+    service.stripe_sends(&event("cus_ada", 1, &["sms"], false));
+    assert_eq!(service.get(CHECK).body["entitled"], true);
+    let live = format!("Bearer {LIVE_KEY}");
+    let answer = service.request("GET", CHECK, &[("authorization", &live)], b"");
+    assert_eq!(answer.body["reason"], "unknown_customer");
+}
+
+#[test]
+fn what_is_no_route_is_a_404_in_stripes_words() {
+    let service = service();
+    for path in [
+        "/v1/checks",
+        "/v1/check/",
+        "/v1",
+        "//v1/check",
+        "/v1/customer/cus_ada/entitlements/x",
+        "/v1/customer/%FF/entitlements",
+        "/V1/check",
+    ] {
+        let answer = service.get(path);
+        assert_eq!(answer.status, 404, "{path}");
+        assert_eq!(
+            answer.body["error"],
+            json!({
+                "type": "invalid_request_error",
+                "message": format!("Unrecognized request URL (GET: {path})."),
+            })
+        );
+    }
+    let empty = service.get("/v1/customer//entitlements");
+    assert_eq!((empty.status, empty.error("code")), (400, "parameter_invalid_empty"));
+}
+
+#[test]
+fn a_method_that_a_path_does_not_take_is_a_405_that_names_the_others() {
+    let service = service();
+    for (method, path, allowed) in [
+        ("DELETE", "/v1/check", "OPTIONS, GET, HEAD, POST"),
+        ("GET", "/webhooks/stripe", "OPTIONS, POST"),
+        ("HEAD", "/webhooks/stripe", "OPTIONS, POST"),
+        ("POST", "/healthz", "OPTIONS, GET, HEAD"),
+        ("PUT", "/v1/entitlements/active_entitlements", "OPTIONS, GET, HEAD"),
+        ("BREW", "/v1/customer/cus_ada/entitlements", "OPTIONS, GET, HEAD"),
+    ] {
+        let answer = service.request(method, path, &[], b"");
+        assert_eq!(answer.status, 405, "{method} {path}");
+        assert_eq!(answer.header("allow"), Some(allowed), "{method} {path}");
+        if method != "HEAD" {
+            assert_eq!(
+                answer.error("message"),
+                format!("{path} does not take {method}, but {allowed}.")
+            );
+        }
+        let options = service.request("OPTIONS", path, &[], b"");
+        assert_eq!((options.status, options.header("allow")), (204, Some(allowed)), "{path}");
+        assert!(options.is_empty());
+    }
+}
+
+#[test]
+fn head_is_get_without_the_body() {
+    let service = service();
+    let headers = [("authorization", "Bearer sk_test_entgate")];
+    let head = service.request("HEAD", CHECK, &headers, b"");
+    assert_eq!((head.status, head.is_empty()), (200, true));
+    assert_eq!(head.header("content-type"), Some("application/json"));
+    assert_eq!(service.request("HEAD", CHECK, &[], b"").status, 401);
+}
+
+#[test]
+fn a_body_of_a_mebibyte_is_read_and_one_byte_more_is_refused() {
+    let service = service();
+    let grant = event("cus_ada", 1, &["sms"], false).to_string();
+    let most = format!("{grant}{}", " ".repeat(BODY_LIMIT - grant.len()));
+    assert_eq!(service.receives(&most, &signed(&most, SECRET, NOW)).status, 200);
+
+    let more = format!("{most} ");
+    let answer = service.receives(&more, &signed(&more, SECRET, NOW));
+    assert_eq!(answer.status, 413);
+    assert_eq!(
+        answer.error("message"),
+        "The body is longer than 1048576 bytes, the most that is read."
+    );
+}
+
+#[test]
+fn a_webhook_that_is_not_genuine_tells_the_operator_what_to_do() {
+    let service = service();
+    let body = event("cus_ada", 1, &["sms"], false).to_string();
+    for (signature, advice) in [
+        (
+            String::new(),
+            "malformed signature header: The Stripe-Signature header must be passed on",
+        ),
+        (signed(&body, "whsec_other", NOW), "no signature matches: Put the signing secret of this"),
+        (
+            signed(&body, SECRET, entgate::id::Timestamp(NOW.0 - 301)),
+            "signed at 1699999799, more than 300 s from 1700000100: Was the request replayed",
+        ),
+    ] {
+        let answer = service.receives(&body, &signature);
+        assert_eq!((answer.status, answer.error("code")), (400, "signature_invalid"));
+        let message = answer.error("message");
+        assert!(message.starts_with(advice), "{message}");
+        assert!(!message.contains(SECRET), "{message}");
+    }
+    assert_eq!(service.check("cus_ada", "sms").1, "unknown_customer");
+
+    let missing = service.request("POST", "/webhooks/stripe", &[], body.as_bytes());
+    assert_eq!((missing.status, missing.error("code")), (400, "signature_invalid"));
+
+    let unreadable = service.receives("{}", &signed("{}", SECRET, NOW));
+    assert_eq!(
+        (unreadable.status, unreadable.error("message")),
+        (400, "The event is genuine and cannot be read: missing field `id` at line 1 column 2.")
+    );
+}
+
+#[test]
+fn without_a_secret_the_webhook_is_a_503_that_names_the_setting() {
+    let service = configured(&[("ENTGATE_API_KEYS", "sk_test_entgate")]);
+    let answer = service.receives("{}", &signed("{}", SECRET, NOW));
+    assert_eq!((answer.status, answer.error("type")), (503, "api_error"));
+    assert!(answer.error("message").contains("STRIPE_WEBHOOK_SECRETS"));
+}
+
+#[test]
+fn a_ledger_that_fails_is_not_acknowledged_and_stripe_may_send_again() {
+    use entgate::store::memory::Fault;
+    let grant = event("cus_ada", 1, &["sms"], false);
+    for (fault, outcome) in [(Fault::Before, "applied"), (Fault::After, "duplicate")] {
+        let service = service();
+        service.store.ledger.fail_next(fault);
+        let failed = service.stripe_sends(&grant);
+        assert_eq!((failed.status, failed.header("retry-after")), (503, Some("1")), "{fault:?}");
+        let again = service.stripe_sends(&grant);
+        assert_eq!((again.status, &again.body["outcome"]), (200, &json!(outcome)), "{fault:?}");
+        assert!(service.check("cus_ada", "sms").0, "{fault:?}");
+    }
+}
+
+#[test]
+fn health_says_what_is_set_and_never_to_what() {
+    let answer = service().request("GET", "/healthz", &[], b"");
+    assert_eq!(
+        (answer.status, answer.body),
+        (
+            200,
+            json!({
+                "object": "health",
+                "status": "ok",
+                "settings": { "ENTGATE_API_KEYS": "set", "STRIPE_WEBHOOK_SECRETS": "set" },
+                "version": env!("CARGO_PKG_VERSION"),
+            })
+        )
+    );
+    let answer = configured(&[("ENTGATE_API_KEYS", "sk_test_1")]).get("/healthz");
+    assert_eq!(answer.body["status"], "unconfigured");
+    assert_eq!(answer.body["settings"]["STRIPE_WEBHOOK_SECRETS"], "missing");
+}

@@ -1,0 +1,22 @@
+//! The crate from outside, on stores in memory: no clock, no network, in any order.
+#![cfg(not(target_arch = "wasm32"))]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "what a test sets up wrongly should stop it, and clippy.toml spares no helper function"
+)]
+
+mod checks;
+mod http;
+mod layers;
+mod ledger;
+mod lists;
+mod record;
+mod settings;
+mod signature;
+mod store_contract;
+mod stories;
+mod stripe_event;
+mod support;

@@ -1,0 +1,191 @@
+//! The whole way, from Stripe's event to the answer.
+
+use serde_json::json;
+
+use crate::support::{NOW, OLD_SECRET, SECRET, event, service, signed, v1};
+
+const AT: i64 = 1_700_000_000;
+
+fn yes() -> (bool, String) {
+    (true, "active_entitlement".to_owned())
+}
+
+fn no(reason: &str) -> (bool, String) {
+    (false, reason.to_owned())
+}
+
+#[test]
+fn a_granted_feature_may_be_used() {
+    let service = service();
+    let grant = event("cus_ada", AT, &["export", "sms"], false);
+    let receipt = service.stripe_sends(&grant);
+
+    assert_eq!(
+        receipt.body,
+        json!({
+            "object": "webhook_receipt",
+            "event": grant["id"],
+            "outcome": "applied",
+            "customer": "cus_ada",
+            "version": 1,
+        })
+    );
+    assert_eq!(service.check("cus_ada", "export"), yes());
+    assert_eq!(service.check("cus_ada", "sms"), yes());
+    assert_eq!(service.check("cus_ada", "sso"), no("not_entitled"));
+    assert_eq!(service.check("cus_bob", "export"), no("unknown_customer"));
+}
+
+#[test]
+fn a_revoked_feature_may_not_be_used() {
+    let service = service();
+    service.stripe_sends(&event("cus_ada", AT, &["export"], false));
+    let receipt = service.stripe_sends(&event("cus_ada", AT + 1, &[], false));
+
+    assert_eq!(receipt.body["version"], 2);
+    assert_eq!(service.check("cus_ada", "export"), no("not_entitled"));
+}
+
+#[test]
+fn an_event_that_arrives_twice_changes_nothing_the_second_time() {
+    let service = service();
+    let grant = event("cus_ada", AT, &["export"], false);
+    service.stripe_sends(&grant);
+    service.stripe_sends(&event("cus_ada", AT, &[], false));
+    let again = service.stripe_sends(&grant);
+
+    assert_eq!((again.status, &again.body["outcome"]), (200, &json!("duplicate")));
+    assert_eq!(again.body["version"], 2);
+    assert_eq!(service.check("cus_ada", "export"), no("not_entitled"));
+}
+
+#[test]
+fn an_event_that_arrives_late_does_not_undo_a_newer_one() {
+    let service = service();
+    service.stripe_sends(&event("cus_ada", AT + 50, &["sso"], false));
+    let late = service.stripe_sends(&event("cus_ada", AT, &["export"], false));
+
+    assert_eq!((late.status, &late.body["outcome"]), (200, &json!("stale")));
+    assert_eq!(service.check("cus_ada", "sso"), yes());
+    assert_eq!(service.check("cus_ada", "export"), no("not_entitled"));
+}
+
+#[test]
+fn of_two_events_of_one_second_the_later_arrival_counts() {
+    let service = service();
+    service.stripe_sends(&event("cus_ada", AT, &["export"], false));
+    let tie = service.stripe_sends(&event("cus_ada", AT, &["sso"], false));
+
+    assert_eq!((&tie.body["outcome"], &tie.body["version"]), (&json!("applied"), &json!(2)));
+    assert_eq!(service.check("cus_ada", "sso"), yes());
+    assert_eq!(service.check("cus_ada", "export"), no("not_entitled"));
+}
+
+#[test]
+fn the_same_set_again_is_no_new_version() {
+    let service = service();
+    service.stripe_sends(&event("cus_ada", AT, &["export"], false));
+    let same = service.stripe_sends(&event("cus_ada", AT + 9, &["export"], false));
+
+    assert_eq!((&same.body["outcome"], &same.body["version"]), (&json!("unchanged"), &json!(1)));
+}
+
+#[test]
+fn a_truncated_page_revokes_nothing_and_what_it_lacks_is_not_known() {
+    let service = service();
+    service.stripe_sends(&event("cus_ada", AT, &["export"], false));
+    let page = service.stripe_sends(&event("cus_ada", AT + 1, &["sms", "sso"], true));
+    assert_eq!((page.status, &page.body["outcome"]), (200, &json!("applied")));
+
+    for held in ["export", "sms", "sso"] {
+        assert_eq!(service.check("cus_ada", held), yes(), "{held}");
+    }
+    let unknown = service.get("/v1/check?customer=cus_ada&feature=api");
+    assert_eq!(unknown.status, 503);
+    assert_eq!(unknown.header("retry-after"), Some("1"));
+    assert_eq!(unknown.error("code"), "entitlements_incomplete");
+    assert_eq!(
+        unknown.error("message"),
+        "Only a part of the entitlements of 'cus_ada' is known, and the answer is not in it. This \
+         is not a no."
+    );
+    let list = service.get("/v1/entitlements/active_entitlements?customer=cus_ada");
+    assert_eq!((list.status, list.error("code")), (503, "entitlements_incomplete"));
+
+    service.stripe_sends(&event("cus_ada", AT + 2, &["sms"], false));
+    assert_eq!(service.check("cus_ada", "api"), no("not_entitled"), "the whole is known again");
+}
+
+#[test]
+fn while_a_secret_is_rolled_events_by_either_are_taken() {
+    let service = service();
+    for (created, secret) in [(AT, SECRET), (AT + 1, OLD_SECRET)] {
+        let body = event("cus_ada", created, &["export"], false).to_string();
+        assert_eq!(service.receives(&body, &signed(&body, secret, NOW)).status, 200, "{secret}");
+    }
+    let body = event("cus_ada", AT + 2, &["export"], false).to_string();
+    let both =
+        format!("t={NOW},v1={},v1={}", v1(&body, "whsec_other", NOW), v1(&body, SECRET, NOW));
+    assert_eq!(service.receives(&body, &both).status, 200, "one of the two signatures is ours");
+}
+
+#[test]
+fn test_and_live_never_mix() {
+    let service = service();
+    let mut live = event("cus_ada", AT, &["export"], false);
+    live["livemode"] = json!(true);
+    live["data"]["object"]["livemode"] = json!(true);
+    service.stripe_sends(&live);
+
+    assert_eq!(service.check("cus_ada", "export"), no("unknown_customer"));
+    let headers = [("authorization", "Bearer sk_live_entgate")];
+    let answer = service.request("GET", "/v1/check?customer=cus_ada&feature=export", &headers, b"");
+    assert_eq!(answer.body["entitled"], true);
+}
+
+#[test]
+fn an_event_of_another_type_is_acknowledged_and_ignored() {
+    let service = service();
+    let event = json!({ "id": "evt_1", "object": "event", "type": "invoice.paid", "data": {} });
+    let answer = service.stripe_sends(&event);
+
+    assert_eq!((answer.status, &answer.body["outcome"]), (200, &json!("ignored")));
+    assert_eq!(
+        answer.body["message"],
+        "invoice.paid changes no entitlements: only \
+         entitlements.active_entitlement_summary.updated does."
+    );
+}
+
+#[test]
+fn an_event_of_a_connected_account_does_not_reach_our_customers() {
+    let service = service();
+    let mut foreign = event("cus_ada", AT, &["export"], false);
+    foreign["account"] = json!("acct_1");
+    let answer = service.stripe_sends(&foreign);
+
+    assert_eq!((answer.status, &answer.body["outcome"]), (200, &json!("ignored")));
+    assert_eq!(service.check("cus_ada", "export"), no("unknown_customer"));
+}
+
+#[test]
+fn a_thin_event_that_names_no_customer_is_not_acknowledged() {
+    let service = service();
+    let thin = |kind: &str| {
+        json!({
+            "id": "evt_test_61R", "object": "v2.core.event", "type": kind,
+            "created": "2026-11-01T12:00:00.000Z", "livemode": false,
+        })
+    };
+    let answer =
+        service.stripe_sends(&thin("v1.entitlements.active_entitlement_summary.entitlement_added"));
+    assert_eq!(answer.status, 400);
+    assert_eq!(
+        answer.error("message"),
+        "The thin event v1.entitlements.active_entitlement_summary.entitlement_added does not name \
+         the customer. In Stripe, set this endpoint to send \
+         entitlements.active_entitlement_summary.updated in the snapshot payload style."
+    );
+    let ping = service.stripe_sends(&thin("v2.core.event_destination.ping"));
+    assert_eq!((ping.status, &ping.body["outcome"]), (200, &json!("ignored")));
+}

@@ -1,0 +1,123 @@
+//! Parsing of verified bodies.
+
+use entgate::{
+    entitlement::Page,
+    id::{Livemode, Timestamp},
+    webhook::{
+        signature::{self, Secret},
+        stripe::{Error, Incoming, parse},
+    },
+};
+use serde_json::{Value, json};
+
+use crate::support::{NOW, SECRET, event, grants, signed};
+
+fn parsed(body: &str) -> Result<Incoming, Error> {
+    let secrets = [Secret::new(SECRET).unwrap()];
+    let header = signed(body, SECRET, NOW);
+    parse(signature::verify(&header, body.as_bytes(), &secrets, NOW).unwrap())
+}
+
+#[track_caller]
+fn page(event: &Value) -> Page {
+    match parsed(&event.to_string()) {
+        Ok(Incoming::Summary(summary)) => summary.page,
+        other => panic!("not a summary: {other:?}"),
+    }
+}
+
+#[test]
+fn stripes_own_example_is_read_to_the_letter() {
+    let Ok(Incoming::Summary(summary)) = parsed(include_str!("../fixtures/summary.json")) else {
+        panic!("not a summary")
+    };
+    assert_eq!(summary.event.as_str(), "evt_1OcCWTLkdIwHu7ixbUwdUFui");
+    assert_eq!(summary.customer.id.as_str(), "cus_ABC123customer");
+    assert_eq!(summary.customer.livemode, Livemode::Test);
+    assert_eq!(summary.created, Timestamp(1_706_111_369));
+    let Page::Whole(data) = summary.page else { panic!("not whole") };
+    let [granted] = data.as_slice() else { panic!("not one") };
+    assert_eq!(granted.id.as_str(), "ent_test_61QG5x2cU1GluFTYs41JqiESbLiX8C8O");
+    assert_eq!(granted.feature.as_str(), "feat_test_61QGU1MWyFMSP9YBZ41ClCIKljWvsTgu");
+    assert_eq!(granted.lookup_key.as_str(), "premium-support");
+}
+
+#[test]
+fn a_page_with_more_behind_it_is_never_the_whole() {
+    assert_eq!(page(&event("cus_ada", 1, &["a"], true)), Page::First(grants(&["a"])));
+    assert_eq!(page(&event("cus_ada", 1, &["a"], false)), Page::Whole(grants(&["a"])));
+    let ten = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+    assert_eq!(page(&event("cus_ada", 1, &ten, false)), Page::Whole(grants(&ten)));
+}
+
+#[test]
+fn an_expanded_feature_is_read_as_its_id() {
+    let mut expanded = event("cus_ada", 1, &["a"], false);
+    expanded["data"]["object"]["entitlements"]["data"][0]["feature"] =
+        json!({ "id": "feat_test_a", "object": "entitlements.feature", "name": "A" });
+    assert_eq!(page(&expanded), Page::Whole(grants(&["a"])));
+}
+
+#[test]
+fn what_is_missing_or_wrong_is_named() {
+    let good = event("cus_ada", 1, &["a", "b"], false);
+    let with = |pointer: &str, value: Value| {
+        let mut event = good.clone();
+        *event.pointer_mut(pointer).unwrap() = value;
+        parsed(&event.to_string()).unwrap_err().to_string()
+    };
+    let list = "/data/object/entitlements";
+    for (why, message, expected) in [
+        (
+            "no customer",
+            with("/data/object/customer", json!("")),
+            "`data.object.customer` is an empty text",
+        ),
+        (
+            "a customer too long",
+            with("/data/object/customer", json!("c".repeat(256))),
+            "`data.object.customer` is longer than 255 bytes",
+        ),
+        (
+            "a line break in an id",
+            with(&format!("{list}/data/0/id"), json!("ent\n1")),
+            "`data.object.entitlements.data.id` is a text with control characters",
+        ),
+        (
+            "the modes differ",
+            with("/data/object/livemode", json!(true)),
+            "`livemode` of the event and of its summary differ",
+        ),
+        (
+            "one id twice",
+            with(&format!("{list}/data/1/id"), json!("ent_test_a")),
+            "two entitlements have the id `ent_test_a`",
+        ),
+    ] {
+        assert_eq!(message, expected, "{why}");
+    }
+    for (why, message, part) in [
+        ("no `has_more`", with(list, json!({ "data": [] })), "missing field `has_more`"),
+        ("no list", with(list, json!(null)), "invalid type: null"),
+        ("a time that is a text", with("/created", json!("now")), "invalid type: string \"now\""),
+    ] {
+        assert!(message.contains(part), "{why}: {message}");
+    }
+    assert_eq!(
+        parsed("{").unwrap_err().to_string(),
+        "EOF while parsing an object at line 1 column 1"
+    );
+}
+
+#[test]
+fn a_customer_of_255_bytes_is_one() {
+    let id = "c".repeat(255);
+    assert_eq!(page(&event(&id, 1, &[], false)), Page::Whole(vec![]));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_body_makes_it_panic(body in ".*") {
+        proptest::prop_assert!(parsed(&body).is_err());
+    }
+}

@@ -1,0 +1,194 @@
+//! The words that the tests speak in: a deployment in memory, and Stripe sending to it.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use entgate::{
+    api::{self, App, Response, settings::Settings},
+    entitlement::{ActiveEntitlement, Page, Summary},
+    id::{Customer, CustomerId, Livemode, Timestamp},
+    store::memory::Memory,
+};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+pub(crate) const LIVE_KEY: &str = "sk_live_entgate";
+pub(crate) const SECRET: &str = "whsec_test_entgate";
+pub(crate) const OLD_SECRET: &str = "whsec_test_before";
+
+/// When the tests take place.
+pub(crate) const NOW: Timestamp = Timestamp(1_700_000_100);
+
+/// A deployment with both stores in memory.
+pub(crate) struct Service {
+    pub(crate) store: Memory,
+    settings: Settings,
+}
+
+/// An answer, its body read.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+    response: Response,
+}
+
+pub(crate) fn service() -> Service {
+    configured(&[
+        ("ENTGATE_API_KEYS", "sk_test_entgate,sk_live_entgate"),
+        ("STRIPE_WEBHOOK_SECRETS", "whsec_test_entgate,whsec_test_before"),
+    ])
+}
+
+pub(crate) fn configured(settings: &[(&str, &str)]) -> Service {
+    let text = |name| {
+        let set = settings.iter().find(|(known, _)| *known == name);
+        set.map(|(_, text)| (*text).to_owned())
+    };
+    Service { store: Memory::default(), settings: Settings::read(text).unwrap() }
+}
+
+impl Service {
+    /// An event arrives, signed now with the first secret, and the replica follows.
+    #[track_caller]
+    pub(crate) fn stripe_sends(&self, event: &Value) -> Answer {
+        let body = event.to_string();
+        self.receives(&body, &signed(&body, SECRET, NOW))
+    }
+
+    pub(crate) fn receives(&self, body: &str, signature: &str) -> Answer {
+        let headers = [("stripe-signature", signature)];
+        let answer = self.request("POST", "/webhooks/stripe", &headers, body.as_bytes());
+        self.store.replicate();
+        answer
+    }
+
+    /// Asks with the server key of test mode.
+    pub(crate) fn get(&self, target: &str) -> Answer {
+        self.request("GET", target, &[("authorization", "Bearer sk_test_entgate")], b"")
+    }
+
+    pub(crate) fn post_json(&self, target: &str, body: &Value) -> Answer {
+        let headers =
+            [("authorization", "Bearer sk_test_entgate"), ("content-type", "application/json")];
+        self.request("POST", target, &headers, body.to_string().as_bytes())
+    }
+
+    pub(crate) fn request(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        let mut request = http::Request::builder().method(method).uri(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(body.to_vec()).unwrap();
+        let app = App { store: &self.store, settings: &self.settings, log: |_| {} };
+        let response = pollster::block_on(api::handle(&app, &request, NOW));
+        let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
+        Answer { status: response.status().as_u16(), body, response }
+    }
+
+    /// `entitled` and `reason` of one check.
+    #[track_caller]
+    pub(crate) fn check(&self, customer: &str, feature: &str) -> (bool, String) {
+        let answer = self.get(&format!("/v1/check?customer={customer}&feature={feature}"));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let reason = answer.body["reason"].as_str().unwrap();
+        (answer.body["entitled"].as_bool().unwrap(), reason.to_owned())
+    }
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.response.headers().get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// A member of Stripe's error envelope.
+    pub(crate) fn error(&self, member: &str) -> &str {
+        self.body["error"][member].as_str().unwrap_or_default()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.response.body().is_empty()
+    }
+
+    /// The lookup keys of a list.
+    pub(crate) fn keys(&self) -> Vec<&str> {
+        let data = self.body["data"].as_array().unwrap();
+        data.iter().map(|item| item["lookup_key"].as_str().unwrap()).collect()
+    }
+}
+
+/// The header of a signature, as Stripe makes it.
+pub(crate) fn signed(body: &str, secret: &str, at: Timestamp) -> String {
+    format!("t={at},v1={}", v1(body, secret, at))
+}
+
+pub(crate) fn v1(body: &str, secret: &str, at: Timestamp) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(format!("{at}.{body}").as_bytes());
+    hex::encode::<[u8; 32]>(mac.finalize().into_bytes().into())
+}
+
+/// A summary event in Stripe's form. Its id comes of what is in it: the same event twice has one id.
+pub(crate) fn event(customer: &str, created: i64, keys: &[&str], has_more: bool) -> Value {
+    let mut hasher = DefaultHasher::new();
+    (customer, created, keys, has_more).hash(&mut hasher);
+    let data: Vec<_> = keys
+        .iter()
+        .map(|key| {
+            json!({
+                "id": format!("ent_test_{key}"),
+                "object": "entitlements.active_entitlement",
+                "feature": format!("feat_test_{key}"),
+                "livemode": false,
+                "lookup_key": key,
+            })
+        })
+        .collect();
+    json!({
+        "id": format!("evt_{:x}", hasher.finish()),
+        "object": "event",
+        "created": created,
+        "data": { "object": {
+            "object": "entitlements.active_entitlement_summary",
+            "customer": customer,
+            "entitlements": {
+                "object": "list",
+                "data": data,
+                "has_more": has_more,
+                "url": format!("/v1/customer/{customer}/entitlements"),
+            },
+            "livemode": false,
+        }},
+        "livemode": false,
+        "type": "entitlements.active_entitlement_summary.updated",
+    })
+}
+
+pub(crate) fn customer(id: &str) -> Customer {
+    Customer { livemode: Livemode::Test, id: CustomerId::try_from(id).unwrap() }
+}
+
+/// Grants of the features with these lookup keys.
+pub(crate) fn grants(keys: &[&str]) -> Vec<ActiveEntitlement> {
+    let grant = |key: &&str| ActiveEntitlement {
+        id: format!("ent_test_{key}").try_into().unwrap(),
+        feature: format!("feat_test_{key}").try_into().unwrap(),
+        lookup_key: (*key).try_into().unwrap(),
+    };
+    keys.iter().map(grant).collect()
+}
+
+pub(crate) fn summary(event: &str, created: i64, page: Page) -> Summary {
+    Summary {
+        event: event.try_into().unwrap(),
+        customer: customer("cus_ada"),
+        created: Timestamp(created),
+        page,
+    }
+}
