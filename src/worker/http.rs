@@ -1,0 +1,79 @@
+//! Requests and answers, between the platform's objects and plain bytes.
+
+use ::http::{Method, Uri, header};
+use js_sys::{Reflect, Uint8Array};
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Headers, ReadableStreamDefaultReader, ResponseInit};
+
+use crate::api::{self, BODY_LIMIT};
+
+/// Reads a request: its method, its target, the headers that are looked at, and the body up to one
+/// byte past what is allowed, which is where the API refuses it.
+pub(super) async fn read(request: &web_sys::Request) -> worker::Result<api::Request> {
+    let mut message = api::Request::new(body(request).await?);
+    *message.method_mut() =
+        Method::from_bytes(request.method().as_bytes()).map_err(|error| error.to_string())?;
+    *message.uri_mut() = target(&request.url());
+    for name in api::HEADERS {
+        if let Some(value) = request.headers().get(name.as_str())?
+            && let Ok(value) = header::HeaderValue::from_str(&value)
+        {
+            message.headers_mut().insert(name, value);
+        }
+    }
+    Ok(message)
+}
+
+/// Hands an answer to the platform, under a `Request-Id` as Stripe's SDKs look for it.
+pub(super) fn answer(response: &api::Response) -> worker::Result<web_sys::Response> {
+    let headers = Headers::new()?;
+    for (name, value) in response.headers() {
+        if let Ok(value) = value.to_str() {
+            headers.set(name.as_str(), value)?;
+        }
+    }
+    headers.set("Request-Id", &request_id())?;
+    let init = ResponseInit::new();
+    init.set_status(response.status().as_u16());
+    init.set_headers_headers(&headers);
+    // A 204 must have no body at all, not an empty one.
+    let body = (!response.body().is_empty()).then(|| Uint8Array::from(response.body().as_slice()));
+    Ok(web_sys::Response::new_with_opt_js_u8_array_and_init(body.as_ref(), &init)?)
+}
+
+/// Path and query of an absolute URL that the platform has put in order already.
+fn target(url: &str) -> Uri {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let target = rest.split_once('/').map_or(String::new(), |(_, target)| target.to_owned());
+    // What is no target has no route either.
+    Uri::try_from(format!("/{target}")).unwrap_or_default()
+}
+
+async fn body(request: &web_sys::Request) -> Result<Vec<u8>, JsValue> {
+    let Some(stream) = request.body() else { return Ok(Vec::new()) };
+    let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
+    let mut body = Vec::new();
+    while body.len() <= BODY_LIMIT {
+        let chunk = JsFuture::from(reader.read()).await?;
+        if Reflect::get(&chunk, &"done".into())?.is_truthy() {
+            return Ok(body);
+        }
+        let chunk: Uint8Array = Reflect::get(&chunk, &"value".into())?.unchecked_into();
+        body.extend(chunk.to_vec());
+    }
+    JsFuture::from(reader.cancel()).await?;
+    body.truncate(BODY_LIMIT.saturating_add(1));
+    Ok(body)
+}
+
+/// `req_` and 16 hex digits: a name for a line in a log, and no secret.
+fn request_id() -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a random number below 2^32 is a `u32`"
+    )]
+    let random = || (js_sys::Math::random() * 4_294_967_296.0) as u32;
+    format!("req_{:08x}{:08x}", random(), random())
+}
