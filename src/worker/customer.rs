@@ -109,7 +109,7 @@ impl Customer {
         self.writing.set(false);
         if let Err(cause) = put {
             console_error!(
-                "{cause}; {} tries failed, and it is tried again",
+                "{cause} (failed {} times in a row, and is tried again)",
                 failures.saturating_add(1)
             );
             tables.failed()?;

@@ -1,0 +1,128 @@
+// Stripe's list, read by Stripe's own libraries, unchanged but for the host.
+
+import Ajv from "ajv";
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import Stripe from "stripe";
+import { KEY, LIVE_KEY, SECRET, entitlement, serve, stripe, summary } from "./support.mjs";
+
+const PATH = "/v1/entitlements/active_entitlements";
+const file = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+/** Validates an answer against Stripe's OpenAPI document. */
+const ajv = new Ajv({ strict: false, allErrors: true });
+ajv.addSchema(JSON.parse(readFileSync(file("../fixtures/entitlements.openapi.json"), "utf8")), "stripe");
+function assertIs(pointer, body) {
+  const validate = ajv.compile({ $ref: `stripe#${pointer}` });
+  assert.ok(validate(body), JSON.stringify(validate.errors));
+}
+const LIST = `/paths/${PATH.replaceAll("/", "~1")}/get/responses/200/content/application~1json/schema`;
+const ERROR = "/components/schemas/error";
+
+describe("the list of active entitlements", () => {
+  const keys = Array.from({ length: 250 }, (_, i) => `f${i}`);
+  let service;
+  before(async () => {
+    service = await serve();
+    assert.equal((await service.send(summary("cus_ada", keys))).status, 200);
+  });
+  after(() => service.stop());
+
+  test("Stripe's Node SDK reads 250 entitlements in pages of 10 and of 100", async () => {
+    for (const limit of [10, 100]) {
+      const list = stripe(service.url).entitlements.activeEntitlements.list({ customer: "cus_ada", limit });
+      const all = await list.autoPagingToArray({ limit: 1000 });
+      assert.deepEqual(all.map((item) => item.lookup_key), keys, `pages of ${limit}`);
+      assert.deepEqual(all[0], entitlement("cus_ada", "f0"));
+    }
+  });
+
+  test("Stripe's Node SDK reads backwards from a cursor", async () => {
+    const list = stripe(service.url).entitlements.activeEntitlements.list({
+      customer: "cus_ada",
+      limit: 7,
+      ending_before: "ent_test_cus_ada_f30",
+    });
+    const all = await list.autoPagingToArray({ limit: 1000 });
+    assert.deepEqual(all.map((item) => item.lookup_key), keys.slice(0, 30).reverse());
+  });
+
+  test("Stripe's Python SDK reads the same list, and pages on from the list of an event", async () => {
+    const page = summary("cus_ada", keys.slice(0, 10), { hasMore: true });
+    const payload = JSON.stringify(page);
+    const header = Stripe.webhooks.generateTestHeaderString({ payload, secret: SECRET });
+    const arguments_ = [file("lists.py"), service.url.origin, KEY, "cus_ada", SECRET, header, payload];
+    const { stdout } = await promisify(execFile)(process.env.PYTHON ?? file("../../.tools/venv/bin/python"), arguments_);
+    const read = JSON.parse(stdout);
+    assert.deepEqual(read.listed, keys);
+    assert.deepEqual(read.from_event, keys);
+    assert.equal(read.error, "InvalidRequestError: parameter_invalid_integer limit");
+    assert.equal(read.unauthorized, "AuthenticationError");
+  });
+
+  test("each page is as Stripe's OpenAPI document describes it", async () => {
+    for (const path of [`${PATH}?customer=cus_ada&limit=100`, `${PATH}?customer=cus_none`, "/v1/customer/cus_ada/entitlements"]) {
+      const { status, json } = await service.request(path);
+      assert.equal(status, 200, path);
+      assertIs(LIST, json);
+    }
+  });
+
+  test("each error is as Stripe's OpenAPI document describes it, and is the SDK's own class", async () => {
+    const paths = [`${PATH}`, `${PATH}?customer=cus_ada&limit=101`, `${PATH}?customer=cus_ada&x=1`, `${PATH}?customer=cus_ada&starting_after=ent_x`, "/v1/nowhere"];
+    for (const path of paths) {
+      const { status, json } = await service.request(path);
+      assert.ok(status === 400 || status === 404, path);
+      assertIs(ERROR, json);
+    }
+    const list = (client, parameters) => client.entitlements.activeEntitlements.list(parameters);
+    const good = stripe(service.url);
+    await assert.rejects(list(good, { customer: "cus_ada", limit: 0 }), (error) => {
+      assert.ok(error instanceof Stripe.errors.StripeInvalidRequestError);
+      assert.deepEqual([error.statusCode, error.code, error.param], [400, "parameter_invalid_integer", "limit"]);
+      assert.match(error.requestId, /^req_/);
+      return true;
+    });
+    await assert.rejects(list(stripe(service.url, "sk_test_wrong"), { customer: "cus_ada" }), Stripe.errors.StripeAuthenticationError);
+  });
+
+  test("brackets are read percent-encoded or not, and expand is refused with the reason", async () => {
+    for (const name of ["expand[]", "expand[0]", "expand%5B%5D", "expand%5B0%5D"]) {
+      const { status, json } = await service.request(`${PATH}?customer=cus_ada&${name}=data.feature`);
+      assert.deepEqual([status, json.error.param], [400, "expand"], name);
+      assert.match(json.error.message, /STRIPE_API_KEY/);
+    }
+    await assert.rejects(
+      stripe(service.url).entitlements.activeEntitlements.list({ customer: "cus_ada", expand: ["data.feature"] }),
+      Stripe.errors.StripeInvalidRequestError,
+    );
+  });
+
+  test("curl's way of giving a key, Basic without a password, opens the list", async () => {
+    const authorization = `Basic ${Buffer.from(`${KEY}:`).toString("base64")}`;
+    const { status } = await service.request(`${PATH}?customer=cus_ada`, { headers: { authorization }, key: undefined });
+    assert.equal(status, 200);
+  });
+
+  test("a live key sees live customers only", async () => {
+    assert.equal((await service.send(summary("cus_live", ["sms"], { livemode: true }))).status, 200);
+    const list = (key) => service.request(`${PATH}?customer=cus_live`, { key });
+    assert.deepEqual((await list(KEY)).json.data, []);
+    const { json } = await list(LIVE_KEY);
+    assert.deepEqual([json.data.length, json.data[0].livemode], [1, true]);
+  });
+
+  test("HEAD has no body, OPTIONS and wrong methods name the right ones", async () => {
+    const head = await service.request(`${PATH}?customer=cus_ada`, { method: "HEAD" });
+    assert.deepEqual([head.status, head.text], [200, ""]);
+    const options = await service.request(PATH, { method: "OPTIONS" });
+    assert.deepEqual([options.status, options.headers.get("allow")], [204, "OPTIONS, GET, HEAD"]);
+    const wrong = await service.request(PATH, { method: "DELETE" });
+    assert.deepEqual([wrong.status, wrong.headers.get("allow")], [405, "OPTIONS, GET, HEAD"]);
+    assertIs(ERROR, wrong.json);
+  });
+});

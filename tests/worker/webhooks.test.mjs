@@ -1,0 +1,146 @@
+// The way in: events signed by Stripe's own library, against the built Worker in workerd.
+
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+import Stripe from "stripe";
+import { KEY, SECRET, serve, summary } from "./support.mjs";
+
+const MEBIBYTE = 1 << 20;
+
+describe("POST /webhooks/stripe", () => {
+  let service;
+  before(async () => (service = await serve({ settings: { STRIPE_WEBHOOK_SECRETS: `${SECRET},whsec_test_before` } })));
+  after(() => service.stop());
+
+  test("an event that Stripe's library signed is applied, and one that comes twice is a duplicate", async () => {
+    const event = summary("cus_ada", ["sms"]);
+    const first = await service.send(event);
+    assert.equal(first.status, 200);
+    assert.deepEqual(first.json, {
+      object: "webhook_receipt",
+      event: event.id,
+      outcome: "applied",
+      customer: "cus_ada",
+      version: 1,
+    });
+    const second = await service.send(event);
+    assert.deepEqual([second.status, second.json.outcome, second.json.version], [200, "duplicate", 1]);
+  });
+
+  test("every answer has a Request-Id of its own", async () => {
+    const ids = [];
+    for (let i = 0; i < 3; i += 1) ids.push((await service.send("{}")).headers.get("request-id"));
+    for (const id of ids) assert.match(id, /^req_[0-9a-f]{16}$/);
+    assert.equal(new Set(ids).size, 3);
+  });
+
+  test("either of two secrets will do, and no other", async () => {
+    for (const [secret, status] of [[SECRET, 200], ["whsec_test_before", 200], ["whsec_test_other", 400]]) {
+      assert.equal((await service.send(summary("cus_roll", []), { secret })).status, status, secret);
+    }
+  });
+
+  test("300 seconds are tolerated both ways", async () => {
+    const payload = JSON.stringify(summary("cus_time", []));
+    const now = Math.floor(Date.now() / 1000);
+    // Ten seconds to each side of the limit, so that the time of the request itself does not matter.
+    for (const [offset, status] of [[-290, 200], [-310, 400], [290, 200], [310, 400]]) {
+      const header = Stripe.webhooks.generateTestHeaderString({ payload, secret: SECRET, timestamp: now + offset });
+      const answer = await service.send(payload, { header });
+      assert.equal(answer.status, status, `${offset} s`);
+      if (status === 400) assert.match(answer.json.error.message, /^signed at \d+, more than 300 s from \d+: /);
+    }
+  });
+
+  test("a refusal is Stripe's envelope and tells no secret", async () => {
+    for (const header of ["", "t=1,v1=00", `t=1,v1=${"0".repeat(64)}`]) {
+      const { status, json, text } = await service.send(summary("cus_ada", []), { header });
+      assert.equal(status, 400);
+      assert.equal(json.error.type, "invalid_request_error");
+      assert.equal(json.error.code, "signature_invalid");
+      assert.doesNotMatch(text, /whsec_test/);
+    }
+  });
+
+  test("the raw bytes are what is signed, whether they are UTF-8 or not", async () => {
+    const body = Buffer.from([0x7b, 0xff, 0xfe, 0x7d]);
+    const now = Math.floor(Date.now() / 1000);
+    const v1 = createHmac("sha256", SECRET).update(`${now}.`).update(body).digest("hex");
+    const headers = { "stripe-signature": `t=${now},v1=${v1}` };
+    const answer = await service.request("/webhooks/stripe", { method: "POST", body, headers });
+    assert.equal(answer.status, 400);
+    assert.match(answer.json.error.message, /^The event is genuine and cannot be read: /);
+  });
+
+  test("a body of a mebibyte is read and one byte more is a 413, with and without Content-Length", async () => {
+    const event = JSON.stringify(summary("cus_big", ["sms"]));
+    const most = event + " ".repeat(MEBIBYTE - event.length);
+    assert.equal((await service.send(most)).status, 200);
+    assert.equal((await service.send(`${most} `)).status, 413);
+
+    const chunks = new ReadableStream({
+      start(stream) {
+        for (let i = 0; i <= 16; i += 1) stream.enqueue(new Uint8Array(MEBIBYTE / 16));
+        stream.close();
+      },
+    });
+    const response = await fetch(new URL("/webhooks/stripe", service.url), { method: "POST", body: chunks, duplex: "half" });
+    assert.equal(response.status, 413);
+  });
+
+  test("events of other types and of connected accounts are acknowledged and ignored", async () => {
+    const other = { id: "evt_1", object: "event", type: "customer.created", data: { object: {} } };
+    const foreign = summary("cus_foreign", ["sms"], { account: "acct_1" });
+    const ping = { id: "evt_2", object: "v2.core.event", type: "v2.core.event_destination.ping" };
+    for (const event of [other, foreign, ping]) {
+      const { status, json } = await service.send(event);
+      assert.deepEqual([status, json.outcome], [200, "ignored"], event.type);
+    }
+    assert.equal((await service.check("cus_foreign", "sms")).json.reason, "unknown_customer");
+  });
+
+  test("a thin event about entitlements is refused with what to set in Stripe", async () => {
+    const type = "v1.entitlements.active_entitlement_summary.updated";
+    const { status, json } = await service.send({ id: "evt_3", object: "v2.core.event", type, created: "2026-11-01T12:00:00.000Z" });
+    assert.equal(status, 400);
+    assert.match(json.error.message, /snapshot payload style/);
+  });
+
+  test("300 events for one customer at once are each applied once, in one order", async () => {
+    const now = Math.floor(Date.now() / 1000);
+    const events = Array.from({ length: 300 }, (_, i) => summary("cus_busy", [`f${i}`], { created: now }));
+    const answers = await Promise.all(events.map((event) => service.send(event)));
+    const versions = answers.map(({ json }) => json.version).sort((a, b) => a - b);
+    assert.deepEqual(versions, Array.from({ length: 300 }, (_, i) => i + 1));
+  });
+});
+
+describe("settings", () => {
+  test("without any, the webhook is a 503 and every server route a 401, and the page still explains", async () => {
+    const service = await serve({ settings: { ENTGATE_API_KEYS: "", STRIPE_WEBHOOK_SECRETS: "" } });
+    try {
+      assert.equal((await service.send(summary("cus_ada", []))).status, 503);
+      assert.equal((await service.check("cus_ada", "sms")).status, 401);
+      const { json } = await service.request("/healthz");
+      assert.equal(json.status, "unconfigured");
+      assert.equal((await service.request("/")).status, 200);
+    } finally {
+      await service.stop();
+    }
+  });
+
+  test("a malformed one is a 500 on every route that names it and not its value", async () => {
+    const service = await serve({ settings: { STRIPE_WEBHOOK_SECRETS: "hunter2" } });
+    try {
+      for (const path of ["/healthz", "/v1/check", "/nowhere"]) {
+        const { status, json, text } = await service.request(path, { key: KEY });
+        assert.equal(status, 500, path);
+        assert.match(json.error.message, /STRIPE_WEBHOOK_SECRETS/);
+        assert.doesNotMatch(text, /hunter2/);
+      }
+    } finally {
+      await service.stop();
+    }
+  });
+});
