@@ -48,7 +48,7 @@ pub(super) async fn batch<S: Store>(
 ) -> Result<Response, Error> {
     let livemode = auth::authenticate(app.settings, text(request, header::AUTHORIZATION))?;
     let media = text(request, header::CONTENT_TYPE).unwrap_or_default();
-    let mut params = if media.trim_start().starts_with("application/json") {
+    let mut params = if media.trim_start().to_ascii_lowercase().starts_with("application/json") {
         Params::json(request.body())?
     } else {
         Params::form(request.body())?

@@ -1,0 +1,67 @@
+// Every command of the README's examples works when pasted.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { SECRET, serve } from "./support.mjs";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const readme = readFileSync(`${root}README.md`, "utf8");
+
+/** The shell examples under a heading of the second level, and the headings they stand under. */
+function examples(section) {
+  const text = readme.split(/^## /m).find((part) => part.startsWith(section));
+  let heading = section;
+  const found = [];
+  for (const [, title, block] of text.matchAll(/^### (.*)$|^```sh\n([^]*?)^```$/gm)) {
+    if (title) heading = title;
+    else found.push({ heading, block });
+  }
+  return found;
+}
+
+describe("the README", { timeout: 60_000 }, () => {
+  let service;
+  before(async () => (service = await serve()));
+  after(() => service.stop());
+
+  /** Pastes commands into a shell, where curl fails as it does not by default. */
+  async function paste(commands) {
+    const script = `set -euo pipefail
+      curl() { command curl -sS --fail-with-body -w '\\n' "$@"; }
+      ${commands.replaceAll("http://localhost:8787", service.url.origin)}`;
+    const env = { ...process.env, PORT: service.url.port, STRIPE_WEBHOOK_SECRET: SECRET };
+    const { stdout } = await promisify(execFile)("bash", ["-c", script], { cwd: root, env });
+    return stdout;
+  }
+
+  test("its first three commands send an event, check and list", async () => {
+    const [{ block }] = examples("Try it");
+    const answers = await paste(block);
+    assert.match(answers, /"outcome": ?"applied"/);
+    assert.match(answers, /"object":"entitlement_check","customer":"cus_ada","feature":"sms","entitled":true/);
+    assert.match(answers, /"object":"list"/);
+  });
+
+  test("every route has an example, and each of them works when pasted", async () => {
+    const [setUp, ...blocks] = examples("Ask it");
+    const headings = blocks.map(({ heading }) => heading.match(/`(.*)`/)[1]);
+    assert.deepEqual(headings, [
+      "GET /v1/check",
+      "POST /v1/check",
+      "GET /v1/entitlements/active_entitlements",
+      "GET /v1/customer/{id}/entitlements",
+      "POST /webhooks/stripe",
+      "GET /healthz",
+    ]);
+    for (const { heading, block } of blocks) {
+      const answers = await paste(`${setUp.block}\n${block}`);
+      for (const line of answers.trim().split("\n")) {
+        if (line.startsWith("{")) assert.ok(!("error" in JSON.parse(line)), `${heading}: ${line}`);
+      }
+    }
+  });
+});
