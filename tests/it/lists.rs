@@ -164,12 +164,7 @@ fn a_wrong_parameter_is_refused_in_stripes_words() {
         ),
     ] {
         let answer = service.get(&format!("{LIST}?{query}"));
-        assert_eq!(answer.status, 400, "{query}");
-        assert_eq!(
-            answer.body["error"],
-            json!({ "type": "invalid_request_error", "code": code, "message": message, "param": param }),
-            "{query}"
-        );
+        answer.assert_refuses(param, code, message, query);
     }
 }
 

@@ -107,6 +107,14 @@ impl Answer {
         self.response.headers().get(name).map(|value| value.to_str().unwrap())
     }
 
+    /// Whether it is Stripe's 400 about one parameter, in these words.
+    #[track_caller]
+    pub(crate) fn assert_refuses(&self, param: &str, code: &str, message: &str, why: &str) {
+        let r#type = "invalid_request_error";
+        let error = json!({ "type": r#type, "code": code, "message": message, "param": param });
+        assert_eq!((self.status, &self.body["error"]), (400, &error), "{why}");
+    }
+
     /// A member of Stripe's error envelope.
     pub(crate) fn error(&self, member: &str) -> &str {
         self.body["error"][member].as_str().unwrap_or_default()
