@@ -32,16 +32,11 @@ struct Receipt<'a> {
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "snake_case", untagged)]
+#[serde(untagged)]
 enum Outcome {
     Kept(Effect),
-    Ignored(Ignored),
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Ignored {
-    Ignored,
+    /// Always `ignored`.
+    Ignored(&'static str),
 }
 
 /// Verifies, parses and applies one event.
@@ -63,14 +58,17 @@ pub(super) async fn stripe<S: Store>(
     match stripe::parse(verified)? {
         Incoming::Summary(summary) => {
             let kept = app.store.ledger().apply(&summary, now).await?;
-            Ok(receipt(&Receipt {
-                object: "webhook_receipt",
-                event: &summary.event,
-                outcome: Outcome::Kept(kept.effect),
-                customer: Some(&summary.customer.id),
-                version: Some(kept.version),
-                message: None,
-            }))
+            Ok(json(
+                StatusCode::OK,
+                &Receipt {
+                    object: "webhook_receipt",
+                    event: &summary.event,
+                    outcome: Outcome::Kept(kept.effect),
+                    customer: Some(&summary.customer.id),
+                    version: Some(kept.version),
+                    message: None,
+                },
+            ))
         }
         // Acknowledged, it would be lost: it does not say whose entitlements changed.
         Incoming::Thin { kind, .. } => Err(Error::invalid(format!(
@@ -88,18 +86,17 @@ pub(super) async fn stripe<S: Store>(
                         .to_owned()
                 }
             };
-            Ok(receipt(&Receipt {
-                object: "webhook_receipt",
-                event: &event,
-                outcome: Outcome::Ignored(Ignored::Ignored),
-                customer: None,
-                version: None,
-                message: Some(message),
-            }))
+            Ok(json(
+                StatusCode::OK,
+                &Receipt {
+                    object: "webhook_receipt",
+                    event: &event,
+                    outcome: Outcome::Ignored("ignored"),
+                    customer: None,
+                    version: None,
+                    message: Some(message),
+                },
+            ))
         }
     }
-}
-
-fn receipt(receipt: &Receipt<'_>) -> Response {
-    json(StatusCode::OK, receipt)
 }

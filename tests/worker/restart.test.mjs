@@ -13,7 +13,9 @@ import { Service, summary } from "./support.mjs";
 /** Starts Node and workerd in a process group of their own. */
 async function start(folder) {
   const script = fileURLToPath(new URL("kept.mjs", import.meta.url));
-  const child = spawn(process.execPath, [script, folder], { detached: true, stdio: ["ignore", "pipe", "inherit"] });
+  // What workerd leaves behind when it is killed goes with the folder.
+  const env = { ...process.env, TMPDIR: folder };
+  const child = spawn(process.execPath, [script, folder], { detached: true, env, stdio: ["ignore", "pipe", "inherit"] });
   for await (const line of createInterface({ input: child.stdout })) {
     if (line.startsWith("http://")) return { child, service: new Service(undefined, new URL(line)) };
   }
