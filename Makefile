@@ -1,0 +1,33 @@
+# `make dev` is all it takes to try entgate; everything it needs is set up on the way. The work is done in scripts/.
+.DEFAULT_GOAL := help
+.PHONY: help dev build check test deploy clean distclean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+dev: ## run entgate here, at http://localhost:8787 (another port: make dev PORT=8800)
+	@scripts/dev.sh
+
+build: ## build the Worker into build/
+	@scripts/setup.sh build
+	@scripts/build.sh
+
+check: ## format, lints, docs and the sizes of the wasm files
+	@scripts/setup.sh check
+	@scripts/check.sh
+
+test: ## `make check` and every test
+	@scripts/test.sh
+
+deploy: ## put the Worker on Cloudflare
+	@scripts/setup.sh build
+	@if npx wrangler whoami | grep 'not authenticated'; then exit 1; fi
+	npx wrangler deploy
+	@npx wrangler secret list | grep -q ENTGATE_API_KEYS || echo 'No server key is set yet: npx wrangler secret put ENTGATE_API_KEYS'
+	@npx wrangler secret list | grep -q STRIPE_WEBHOOK_SECRETS || echo 'No webhook secret is set yet: npx wrangler secret put STRIPE_WEBHOOK_SECRETS'
+
+clean: ## remove what was built
+	rm -rf target build .wrangler/tmp
+
+distclean: clean ## remove the tools, and what `make dev` stored, too
+	rm -rf .tools node_modules .wrangler webdriver.json

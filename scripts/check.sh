@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Format, lints, docs and sizes. All of it runs, whatever fails; the output of what fails is shown.
+set -euo pipefail
+# shellcheck source=scripts/env.sh
+. "$(dirname "$0")/env.sh"
+
+# The most bytes the wasm files may have, gzipped: what they had when last looked at, and a tenth more.
+WORKER_BUDGET=202000
+BROWSER_BUDGET=44000
+
+target=(--target wasm32-unknown-unknown)
+browser=target/browser
+failed=()
+
+check() {
+    local name=$1 began=$SECONDS output
+    shift
+    if output=$("$@" 2>&1); then
+        [[ $output == *' bytes' ]] || output=''
+        printf 'check: %-16s ok      %3s s  %s\n' "$name" $((SECONDS - began)) "$output"
+    else
+        printf 'check: %-16s FAILED  %3s s  %s\n%s\n' "$name" $((SECONDS - began)) "$*" "$output"
+        failed+=("$name")
+    fi
+}
+
+clippy() {
+    cargo clippy --quiet "$@" -- -D warnings
+}
+
+docs() {
+    RUSTDOCFLAGS='-D warnings' wasm cargo doc --quiet --no-deps "${target[@]}" --features worker,browser
+}
+
+build_browser() {
+    wasm cargo build --quiet --release --lib "${target[@]}" --features browser &&
+        wasm-bindgen --target web --out-dir "$browser" \
+            "${CARGO_TARGET_DIR:-target}/wasm32-unknown-unknown/release/entgate.wasm" &&
+        optimize "$browser/entgate_bg.wasm"
+}
+
+size() {
+    local bytes
+    bytes=$(gzip -9c "$1" | wc -c)
+    echo "$bytes of $2 bytes"
+    [ "$bytes" -le "$2" ]
+}
+
+shell_scripts() {
+    if command -v shellcheck >/dev/null; then
+        shellcheck --external-sources scripts/*.sh .ci/run
+    else
+        local script
+        for script in scripts/*.sh .ci/run; do bash -n "$script" || return; done
+    fi
+}
+
+check 'format' cargo fmt --check
+check 'shell scripts' shell_scripts
+check 'core alone' cargo check --quiet --no-default-features
+check 'clippy, native' clippy --all-targets
+check 'clippy, worker' wasm clippy "${target[@]}" --features worker
+check 'clippy, browser' wasm clippy "${target[@]}" --features browser
+check 'clippy, both' wasm clippy "${target[@]}" --features worker,browser
+check 'docs' docs
+check 'build, worker' scripts/build.sh
+check 'build, browser' build_browser
+check 'size, worker' size build/index_bg.wasm "$WORKER_BUDGET"
+check 'size, browser' size "$browser/entgate_bg.wasm" "$BROWSER_BUDGET"
+
+[ ${#failed[@]} = 0 ] || fail "${#failed[@]} failed: $(printf '%s; ' "${failed[@]}")"

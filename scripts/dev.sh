@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Runs the Worker on this machine: setup, build, `wrangler dev`. What it stores survives in .wrangler/state.
+set -euo pipefail
+# shellcheck source=scripts/env.sh
+. "$(dirname "$0")/env.sh"
+
+PORT=${PORT:-8787}
+url=http://localhost:$PORT
+
+if (exec 3<>"/dev/tcp/localhost/$PORT") 2>/dev/null; then
+    fail "something else listens on port $PORT" "Take another one: make dev PORT=$((PORT + 1))"
+fi
+
+scripts/setup.sh build
+scripts/build.sh
+
+guide() {
+    local key='-H "Authorization: Bearer sk_test_entgate"' port=''
+    [ "$PORT" = 8787 ] || port=" --port $PORT"
+    cat <<TEXT
+
+entgate answers on $url. To try it, in another terminal:
+
+  Tell it what a customer bought, as Stripe does
+    node scripts/send-event.mjs$port cus_ada sms export
+
+  May the customer use a feature?
+    curl "$url/v1/check?customer=cus_ada&feature=sms" $key
+
+  What may the customer use?
+    curl "$url/v1/entitlements/active_entitlements?customer=cus_ada" $key
+
+  Or in a browser: $url
+  Ctrl-C ends it.
+
+TEXT
+}
+
+answers() {
+    node -e 'fetch(process.argv[1]).then(() => process.exit(0), () => process.exit(1))' "$url/healthz"
+}
+
+# Beside wrangler, which takes this process's place below: until the Worker answers, or wrangler is gone.
+while kill -0 $$ 2>/dev/null; do
+    if answers; then
+        guide
+        break
+    fi
+    sleep 0.5
+done &
+
+# The Worker does not look at `request.cf`, so nothing has to be asked of Cloudflare for it.
+export CLOUDFLARE_CF_FETCH_ENABLED=false
+exec wrangler dev --port "$PORT" --show-interactive-dev-session=false

@@ -1,0 +1,34 @@
+# shellcheck shell=bash
+# Sourced by every script: the project's folder, the way to its tools, and what several scripts do.
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+root=$PWD
+# shellcheck source=scripts/versions.env
+. scripts/versions.env
+
+export PATH="$root/.tools/bin:$root/node_modules/.bin:$PATH"
+export WRANGLER_SEND_METRICS=false
+
+# What setup.sh found or chose: RUSTUP_TOOLCHAIN for everything, WASM_TOOLCHAIN for what is built for wasm; CHROME and
+# CHROMEDRIVER.
+for chosen in .tools/env .tools/env.chrome; do
+    # shellcheck source=/dev/null
+    if [ -f "$chosen" ]; then . "$chosen"; fi
+done
+
+# Runs a command with the toolchain that has the wasm target.
+wasm() {
+    RUSTUP_TOOLCHAIN=$WASM_TOOLCHAIN "$@"
+}
+
+# Makes a wasm file smaller. The features are those rustc and wasm-bindgen use: others would shut out older engines.
+optimize() {
+    wasm-opt -Os --strip-debug --strip-producers --enable-mutable-globals --enable-sign-ext \
+        --enable-nontrapping-float-to-int --enable-bulk-memory --enable-multivalue --enable-reference-types \
+        --enable-exception-handling "$1" -o "$1"
+}
+
+fail() {
+    printf 'error: %s\n' "$@" >&2
+    exit 1
+}
