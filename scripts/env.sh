@@ -23,9 +23,11 @@ wasm() {
 
 # Makes a wasm file smaller. The features are those rustc and wasm-bindgen use: others would shut out older engines.
 optimize() {
+    # Moved at the end, so that whoever is interrupted leaves no half of a file behind.
     wasm-opt -Os --strip-debug --strip-producers --enable-mutable-globals --enable-sign-ext \
         --enable-nontrapping-float-to-int --enable-bulk-memory --enable-multivalue --enable-reference-types \
-        --enable-exception-handling "$1" -o "$1"
+        --enable-exception-handling "$1" -o "$1.small" &&
+        mv "$1.small" "$1"
 }
 
 fail() {
