@@ -8,11 +8,11 @@ use std::{
     collections::{BTreeMap, HashMap, VecDeque},
 };
 
-use super::{Effect, Error, Ledger, Receipt, Replica, Store};
+use super::{Error, Ledger, Receipt, Replica, Store};
 use crate::{
     entitlement::{Entitlements, Summary, Version},
     id::{Customer, EventId, Timestamp},
-    ledger::{self, EVENT_MEMORY, Outcome, Sighting},
+    ledger::{self, EVENT_MEMORY, Sighting},
 };
 
 /// How the next call of a store fails.
@@ -101,20 +101,10 @@ impl Ledger for MemoryLedger {
             };
             let outcome = ledger::apply(row.held.as_ref(), sighting, summary)?;
             row.seen.entry(summary.event.clone()).or_insert(now);
-            let effect = match outcome {
-                Outcome::Changed(set) => {
-                    row.held = Some(set);
-                    Effect::Applied
-                }
-                Outcome::Unchanged(set) => {
-                    row.held = Some(set);
-                    Effect::Unchanged
-                }
-                Outcome::Duplicate => Effect::Duplicate,
-                Outcome::Stale => Effect::Stale,
-            };
-            let version = row.held.as_ref().map_or(Version::default(), |held| held.version);
-            Ok(Receipt { effect, version })
+            let before = row.held.as_ref().map_or(Version::default(), |held| held.version);
+            let (receipt, set) = Receipt::of(outcome, before);
+            row.held = set.or(row.held.take());
+            Ok(receipt)
         })
     }
 

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     entitlement::{Coverage, Entitlements, Summary, Version},
     id::{Customer, Timestamp},
-    ledger,
+    ledger::{self, Outcome},
 };
 
 /// Why a store did not answer, or not what was asked for.
@@ -60,6 +60,22 @@ pub struct Receipt {
     pub effect: Effect,
     /// The version held since.
     pub version: Version,
+}
+
+impl Receipt {
+    /// The receipt of an outcome, and the set that is to be kept, if any. `before` is the version
+    /// held until now.
+    #[must_use]
+    pub fn of(outcome: Outcome, before: Version) -> (Self, Option<Entitlements>) {
+        let (effect, set) = match outcome {
+            Outcome::Changed(set) => (Effect::Applied, Some(set)),
+            Outcome::Unchanged(set) => (Effect::Unchanged, Some(set)),
+            Outcome::Duplicate => (Effect::Duplicate, None),
+            Outcome::Stale => (Effect::Stale, None),
+        };
+        let version = set.as_ref().map_or(before, |set| set.version);
+        (Self { effect, version }, set)
+    }
 }
 
 /// What became of an event.

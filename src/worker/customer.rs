@@ -20,8 +20,8 @@ use super::{
     tables::{Owed, Tables},
 };
 use crate::{
-    entitlement::{Entitlements, Summary, Version},
-    ledger::{self, Outcome},
+    entitlement::{Summary, Version},
+    ledger,
     store::{Effect, Receipt, record},
 };
 
@@ -137,25 +137,16 @@ fn apply(tables: &Tables, summary: &Summary) -> Result<Receipt> {
     };
     let sighting = tables.sighting(&summary.event)?;
     let outcome = ledger::apply(held.as_ref(), sighting, summary);
-    let keep = |set: &Entitlements| -> Result<()> {
-        tables.keep(&record::write(set).map_err(|error| error.to_string())?)
-    };
     let before = held.as_ref().map_or(Version::default(), |held| held.version);
-    let (effect, version) = match outcome.map_err(|error| error.to_string())? {
-        Outcome::Changed(set) => {
-            keep(&set)?;
-            tables.owe(&summary.customer.key())?;
-            (Effect::Applied, set.version)
-        }
-        Outcome::Unchanged(set) => {
-            keep(&set)?;
-            (Effect::Unchanged, set.version)
-        }
-        Outcome::Duplicate => (Effect::Duplicate, before),
-        Outcome::Stale => (Effect::Stale, before),
-    };
+    let (receipt, set) = Receipt::of(outcome.map_err(|error| error.to_string())?, before);
+    if let Some(set) = set {
+        tables.keep(&record::write(&set).map_err(|error| error.to_string())?)?;
+    }
+    if receipt.effect == Effect::Applied {
+        tables.owe(&summary.customer.key())?;
+    }
     tables.saw(&summary.event, now())?;
-    Ok(Receipt { effect, version })
+    Ok(receipt)
 }
 
 /// Twice as long after each failure, up to a minute.
