@@ -4,12 +4,10 @@
 //! letter, so what it has no room for stands in headers: `Entgate-Version`, `Entgate-As-Of` and
 //! `Entgate-Served-By`. `at_least` and `fresh` are ours; an unknown parameter is refused.
 
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
-use super::{
-    App, Request, Response, auth, checks, error::Error, form::Params, json, page::Page, text,
-};
+use super::{App, Request, Response, auth, checks, error::Error, form::Params, json, page::Page};
 use crate::{
     entitlement::{Coverage, Entitlements},
     id::{Customer, CustomerId},
@@ -21,8 +19,8 @@ const EXPANDABLE: &str = "data.feature";
 
 /// `GET /v1/entitlements/active_entitlements?customer=`.
 pub(super) async fn list<S: Store>(app: &App<'_, S>, request: &Request) -> Result<Response, Error> {
-    let livemode = auth::authenticate(app.settings, text(request, header::AUTHORIZATION))?;
-    let mut params = Params::form(request.uri().query().unwrap_or_default().as_bytes())?;
+    let livemode = auth::authenticate(app.settings, request)?;
+    let mut params = Params::query(request)?;
     let id = params.required("customer")?;
     let id = CustomerId::try_from(id).map_err(|error| Error::unnameable("customer", &error))?;
     answer(app, Customer { livemode, id }, params, "/v1/entitlements/active_entitlements").await
@@ -35,8 +33,8 @@ pub(super) async fn list_of_summary<S: Store>(
     request: &Request,
     id: &str,
 ) -> Result<Response, Error> {
-    let livemode = auth::authenticate(app.settings, text(request, header::AUTHORIZATION))?;
-    let params = Params::form(request.uri().query().unwrap_or_default().as_bytes())?;
+    let livemode = auth::authenticate(app.settings, request)?;
+    let params = Params::query(request)?;
     let id = CustomerId::try_from(id).map_err(|error| Error::unnameable("customer", &error))?;
     answer(app, Customer { livemode, id }, params, request.uri().path()).await
 }

@@ -4,7 +4,9 @@
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
-use super::{error::Error, settings::Settings};
+use http::header::AUTHORIZATION;
+
+use super::{Request, error::Error, settings::Settings, text};
 use crate::id::Livemode;
 
 /// Which mode the caller may see.
@@ -12,11 +14,8 @@ use crate::id::Livemode;
 /// # Errors
 ///
 /// 401 in Stripe's words, without a key or with one that is none of ours.
-pub(super) fn authenticate(
-    settings: &Settings,
-    authorization: Option<&str>,
-) -> Result<Livemode, Error> {
-    let given = authorization.and_then(key).filter(|key| !key.is_empty()).ok_or_else(|| {
+pub(super) fn authenticate(settings: &Settings, request: &Request) -> Result<Livemode, Error> {
+    let given = text(request, AUTHORIZATION).and_then(key).filter(|key| !key.is_empty()).ok_or_else(|| {
         Error::unauthorized(
             "You did not provide an API key. You need to provide your API key in the Authorization \
              header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",

@@ -34,8 +34,8 @@ pub(super) async fn one_customer<S: Store>(
     app: &App<'_, S>,
     request: &Request,
 ) -> Result<Response, Error> {
-    let livemode = auth::authenticate(app.settings, text(request, header::AUTHORIZATION))?;
-    let mut params = Params::form(request.uri().query().unwrap_or_default().as_bytes())?;
+    let livemode = auth::authenticate(app.settings, request)?;
+    let mut params = Params::query(request)?;
     let (questions, shape) = question(&mut params, livemode)?;
     params.finish()?;
     answer(app, &questions, shape).await
@@ -46,7 +46,7 @@ pub(super) async fn batch<S: Store>(
     app: &App<'_, S>,
     request: &Request,
 ) -> Result<Response, Error> {
-    let livemode = auth::authenticate(app.settings, text(request, header::AUTHORIZATION))?;
+    let livemode = auth::authenticate(app.settings, request)?;
     let media = text(request, header::CONTENT_TYPE).unwrap_or_default();
     let mut params = if media.trim_start().to_ascii_lowercase().starts_with("application/json") {
         Params::json(request.body())?
@@ -59,6 +59,9 @@ pub(super) async fn batch<S: Store>(
         return answer(app, &questions, shape).await;
     };
     params.finish()?;
+    if checks.is_empty() {
+        return Err(Error::missing("checks"));
+    }
     let mut questions = Vec::with_capacity(checks.len());
     for mut check in checks {
         questions.extend(question(&mut check, livemode)?.0);

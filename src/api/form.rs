@@ -12,7 +12,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::error::Error;
+use super::{Request, error::Error};
 
 /// The most parameters in one request: the largest batch of checks has 300.
 const LIMIT: usize = 1_000;
@@ -37,7 +37,12 @@ pub(super) struct Params {
 }
 
 impl Params {
-    /// Parameters of a query string or of a form's body.
+    /// Parameters of a request's query string.
+    pub(super) fn query(request: &Request) -> Result<Self, Error> {
+        Self::form(request.uri().query().unwrap_or_default().as_bytes())
+    }
+
+    /// Parameters of a form, which a query string is too.
     pub(super) fn form(encoded: &[u8]) -> Result<Self, Error> {
         let mut left = Vec::new();
         for (count, (name, text)) in form_urlencoded::parse(encoded).enumerate() {

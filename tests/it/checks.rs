@@ -298,6 +298,8 @@ fn a_wrong_parameter_deep_in_a_body_is_named_where_it_stands() {
         (json!({ "checks": [{ "customer": "", "feature": "a" }] }), "checks[0][customer]"),
         (json!({ "checks": "cus_ada" }), "checks"),
         (json!({ "checks": [], "feature": "a" }), "feature"),
+        (json!({ "checks": [] }), "checks"),
+        (json!({ "customer": "cus_ada", "feature": [] }), "feature"),
     ] {
         let answer = service.post_json("/v1/check", &body);
         assert_eq!((answer.status, answer.error("param")), (400, param), "{body}");
