@@ -6,12 +6,12 @@
 //! What crosses to JavaScript is a list as the edge answers it. Fetching it, keeping it true and
 //! the ways of the frameworks are not here.
 
-use serde::Deserialize;
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
 use crate::{
-    entitlement::{self, ActiveEntitlement, Coverage, Decision, Entitlements, Version},
-    id::{EntitlementId, FeatureId, LookupKey, Timestamp},
+    entitlement::{self, Coverage, Decision, Entitlements, Page, Version},
+    id::{LookupKey, Timestamp},
+    listing::List,
 };
 
 /// What one customer holds, in JavaScript's hands.
@@ -19,20 +19,6 @@ use crate::{
 #[derive(Debug)]
 pub struct Gate {
     held: Entitlements,
-}
-
-/// Stripe's list, as `GET /v1/entitlements/active_entitlements` answers it.
-#[derive(Deserialize)]
-struct List {
-    data: Vec<Item>,
-    has_more: bool,
-}
-
-#[derive(Deserialize)]
-struct Item {
-    id: EntitlementId,
-    feature: FeatureId,
-    lookup_key: LookupKey,
 }
 
 #[wasm_bindgen]
@@ -46,14 +32,13 @@ impl Gate {
     #[wasm_bindgen(constructor)]
     pub fn new(list: &str) -> Result<Self, JsError> {
         let list: List = serde_json::from_str(list)?;
-        let data = list.data.into_iter().map(|item| {
-            let Item { id, feature, lookup_key } = item;
-            ActiveEntitlement { id, feature, lookup_key }
-        });
-        let coverage = if list.has_more { Coverage::Partial } else { Coverage::Whole };
+        let (coverage, data) = match list.page()? {
+            Page::Whole(data) => (Coverage::Whole, data),
+            Page::First(data) => (Coverage::Partial, data),
+        };
         // A list tells neither: they decide nothing.
         let (version, as_of) = (Version::default(), Timestamp(0));
-        Ok(Self { held: Entitlements { version, as_of, coverage, data: data.collect() } })
+        Ok(Self { held: Entitlements { version, as_of, coverage, data } })
     }
 
     /// May the customer use the feature? `true`, `false`, or `undefined` while it is not known.

@@ -74,9 +74,20 @@ impl Entitlements {
     /// The most grants in one set. A grant is stored in some 120 bytes, a value in KV ends at
     /// 25 MiB, and no plan sells this many features.
     pub const LIMIT: usize = 100_000;
+
+    /// Whether this set decides about each of these features; about all there are if none is named.
+    #[must_use]
+    pub fn decides(&self, features: &[LookupKey]) -> bool {
+        let decided = |feature| check(Some(self), feature) != Decision::Undecided;
+        match self.coverage {
+            Coverage::Whole => true,
+            Coverage::Partial => !features.is_empty() && features.iter().all(decided),
+        }
+    }
 }
 
-/// What an `entitlements.active_entitlement_summary.updated` says.
+/// What an event says of a customer's entitlements: Stripe's
+/// `entitlements.active_entitlement_summary.updated`, or another one that changes them.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Summary {
     /// The event's id: an event that comes twice says nothing new.
@@ -85,8 +96,8 @@ pub struct Summary {
     pub customer: Customer,
     /// When the event was made, to the second. Events arrive in any order.
     pub created: Timestamp,
-    /// What the customer holds since.
-    pub page: Page,
+    /// What the customer holds since, or none if the event does not say.
+    pub page: Option<Page>,
 }
 
 /// The list inside a summary. Stripe puts at most ten entitlements in it.
@@ -97,6 +108,16 @@ pub enum Page {
     Whole(Vec<ActiveEntitlement>),
     /// `has_more: true`: the customer holds these, and others that are not told.
     First(Vec<ActiveEntitlement>),
+}
+
+/// What a paused subscription grants: a policy of the operator.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Paused {
+    /// What Stripe says it does.
+    #[default]
+    Keep,
+    /// Nothing. Events do not tell which grants come of it, so that none of them says what is held.
+    Revoke,
 }
 
 /// May the customer use the feature?

@@ -122,6 +122,33 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// A moment, in milliseconds since 1970-01-01T00:00:00Z, as alarms count.
+#[derive(
+    Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize,
+)]
+#[serde(transparent)]
+pub struct Millis(pub u64);
+
+impl Millis {
+    /// The moment so many milliseconds later.
+    #[must_use]
+    pub fn plus(self, millis: u64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
+    /// The second that it is in.
+    #[must_use]
+    pub fn second(self) -> Timestamp {
+        Timestamp(i64::try_from(self.0 / 1_000).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<Timestamp> for Millis {
+    fn from(second: Timestamp) -> Self {
+        Self(u64::try_from(second.0).unwrap_or(0).saturating_mul(1_000))
+    }
+}
+
 /// Which of Stripe's two worlds a thing belongs to. They never mix.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(from = "bool", into = "bool")]
@@ -130,6 +157,17 @@ pub enum Livemode {
     Test,
     /// Real customers: `"livemode": true`.
     Live,
+}
+
+impl Livemode {
+    /// What the key of every customer of this mode begins with.
+    #[must_use]
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Test => "test:",
+            Self::Live => "live:",
+        }
+    }
 }
 
 impl From<bool> for Livemode {
@@ -157,9 +195,6 @@ impl Customer {
     /// The key of this customer in every store: `test:cus_…` or `live:cus_…`.
     #[must_use]
     pub fn key(&self) -> String {
-        match self.livemode {
-            Livemode::Test => format!("test:{}", self.id),
-            Livemode::Live => format!("live:{}", self.id),
-        }
+        format!("{}{}", self.livemode.prefix(), self.id)
     }
 }

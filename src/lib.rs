@@ -6,11 +6,13 @@
 //! |-----------------|-----------------------------------------------------------------------------|
 //! | [`id`]          | what names things: customers, lookup keys, moments, the two modes           |
 //! | [`entitlement`] | the noun and the question: a set, and [`entitlement::check()`]              |
+//! | [`listing`]     | Stripe's list of entitlements, in JSON                                      |
 //! | [`webhook`]     | in: a signed event of Stripe is verified and parsed                         |
-//! | [`ledger`]      | what is held + what came in → what changes                                  |
+//! | [`ledger`]      | what is held + what came in → what changes, and what is owed since          |
+//! | [`source`]      | the list, read at Stripe                                                    |
 //! | [`store`]       | the ports behind which sets are kept, and how one is found                  |
 //! | [`api`]         | HTTP over any store: the route table                                        |
-//! | `worker`        | the Cloudflare Workers shell: bindings, Durable Object, KV, clock           |
+//! | `worker`        | the Cloudflare Workers shell: bindings, Durable Object, KV, cron, clock     |
 //! | `browser`       | the npm shell: the same question, asked in a browser                        |
 //!
 //! Imports go one way, from the bottom of this table to its top. All but the two shells is pure:
@@ -21,9 +23,13 @@ pub mod id;
 
 pub mod entitlement;
 
+pub mod listing;
+
 pub mod webhook;
 
 pub mod ledger;
+
+pub mod source;
 
 pub mod store;
 

@@ -1,29 +1,37 @@
-//! Stripe's list of a customer's active entitlements, under both of its paths.
+//! Stripe's list of a customer's active entitlements, under both of its paths, and one of them.
 //!
-//! <https://docs.stripe.com/api/entitlements/active-entitlement/list>. The body is Stripe's to the
-//! letter, so what it has no room for stands in headers: `Entgate-Version`, `Entgate-As-Of` and
-//! `Entgate-Served-By`. `at_least` and `fresh` are ours; an unknown parameter is refused.
+//! <https://docs.stripe.com/api/entitlements/active-entitlement>. The bodies are Stripe's to the
+//! letter, so what they have no room for stands in headers: `Entgate-Version`, `Entgate-As-Of` and
+//! `Entgate-Served-By`. `at_least` and `fresh` are ours; an unknown parameter is refused. The list
+//! is answered from what is held; a single entitlement and the features themselves only Stripe knows.
 
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
-use super::{App, Request, Response, auth, checks, error::Error, form::Params, json, page::Page};
+use super::{
+    App, Request, Response, auth, checks, error::Error, features, form::Params, json, page::Page,
+};
 use crate::{
-    entitlement::{Coverage, Entitlements},
-    id::{Customer, CustomerId},
+    entitlement::{ActiveEntitlement, Coverage, Entitlements},
+    id::{Customer, CustomerId, EntitlementId, Livemode, Timestamp},
+    source::{self, Expand, Feature},
     store::{self, ServedBy, Store},
 };
 
-/// What may be expanded, in a list.
-const EXPANDABLE: &str = "data.feature";
+/// The path of the list.
+pub(super) const PATH: &str = "/v1/entitlements/active_entitlements";
 
 /// `GET /v1/entitlements/active_entitlements?customer=`.
-pub(super) async fn list<S: Store>(app: &App<'_, S>, request: &Request) -> Result<Response, Error> {
+pub(super) async fn list<S: Store>(
+    app: &App<'_, S>,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Response, Error> {
     let livemode = auth::authenticate(app.settings, request)?;
     let mut params = Params::query(request)?;
     let id = params.required("customer")?;
     let id = CustomerId::try_from(id).map_err(|error| Error::unnameable("customer", &error))?;
-    answer(app, Customer { livemode, id }, params, "/v1/entitlements/active_entitlements").await
+    answer(app, Customer { livemode, id }, params, PATH, now).await
 }
 
 /// `GET /v1/customer/{id}/entitlements`: what the `url` of a summary's list names. Stripe's Python
@@ -32,15 +40,40 @@ pub(super) async fn list_of_summary<S: Store>(
     app: &App<'_, S>,
     request: &Request,
     id: &str,
+    now: Timestamp,
 ) -> Result<Response, Error> {
     let livemode = auth::authenticate(app.settings, request)?;
     let params = Params::query(request)?;
     let id = CustomerId::try_from(id).map_err(|error| Error::unnameable("customer", &error))?;
-    answer(app, Customer { livemode, id }, params, request.uri().path()).await
+    answer(app, Customer { livemode, id }, params, request.uri().path(), now).await
 }
 
+/// `GET /v1/entitlements/active_entitlements/{id}`: Stripe's retrieve. The id names no customer, so
+/// that only Stripe can tell.
+pub(super) async fn retrieve<S: Store>(
+    app: &App<'_, S>,
+    request: &Request,
+    id: &str,
+) -> Result<Response, Error> {
+    let livemode = auth::authenticate(app.settings, request)?;
+    let mut params = Params::query(request)?;
+    let expand = expanded(&mut params, "feature")?;
+    let expand = if expand { Expand::Feature } else { Expand::Nothing };
+    params.finish()?;
+    let id = EntitlementId::try_from(id).map_err(|error| Error::unnameable("id", &error))?;
+    let Some(stripe) = app.store.source(livemode) else {
+        return Err(Error::keyless("An entitlement by its id", livemode));
+    };
+    match stripe.entitlement(&id, expand).await {
+        Ok(entitlement) => Ok(json(StatusCode::OK, &entitlement)),
+        Err(source::Error::Missing { message, .. }) => Err(Error::not_here(message)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Stripe's list, with items as a caller wants them.
 #[derive(Serialize)]
-struct List<'a> {
+pub(super) struct List<'a> {
     object: &'static str,
     data: Vec<Item<'a>>,
     has_more: bool,
@@ -51,9 +84,36 @@ struct List<'a> {
 struct Item<'a> {
     id: &'a str,
     object: &'static str,
-    feature: &'a str,
+    feature: Named<'a>,
     livemode: bool,
     lookup_key: &'a str,
+}
+
+/// A feature by its id, or whole.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Named<'a> {
+    Id(&'a str),
+    Whole(&'a Feature),
+}
+
+impl<'a> List<'a> {
+    /// A page of a list whose features stand as their ids.
+    pub(super) fn of(
+        data: &'a [ActiveEntitlement],
+        has_more: bool,
+        livemode: Livemode,
+        url: &'a str,
+    ) -> Self {
+        let data = data.iter().map(|granted| Item {
+            id: granted.id.as_str(),
+            object: "entitlements.active_entitlement",
+            feature: Named::Id(granted.feature.as_str()),
+            livemode: livemode.into(),
+            lookup_key: granted.lookup_key.as_str(),
+        });
+        Self { object: "list", data: data.collect(), has_more, url }
+    }
 }
 
 async fn answer<S: Store>(
@@ -61,49 +121,52 @@ async fn answer<S: Store>(
     customer: Customer,
     mut params: Params,
     url: &str,
+    now: Timestamp,
 ) -> Result<Response, Error> {
+    let livemode = customer.livemode;
     let page = Page::take(&mut params)?;
     let freshness = checks::freshness(&mut params)?;
-    let expand = params.list("expand")?;
+    let expand = expanded(&mut params, "data.feature")?;
     params.finish()?;
-    refuse_expand(&expand)?;
+    let source = app.store.source(livemode);
+    if expand && source.is_none() {
+        return Err(Error::keyless("`data.feature`", livemode).about("expand"));
+    }
 
-    let found = store::find(app.store, &customer, freshness).await?;
+    let found = store::find(app.store, &customer, &[], freshness).await?;
     if found.held.as_ref().is_some_and(|held| held.coverage == Coverage::Partial) {
         return Err(Error::undecided(&customer.id));
+    }
+    if found.held.is_none() && source.is_some() {
+        return Err(Error::no_such("customer", customer.id.as_str(), "customer"));
     }
     // Stripe sends no event for a customer who never had an entitlement: unheard of is empty.
     let all = found.held.as_ref().map_or(&[][..], |held| &held.data);
     let (data, has_more) = page.of(all, "active entitlement", |granted| granted.id.as_str())?;
-    let data = data.iter().map(|granted| Item {
-        id: granted.id.as_str(),
-        object: "entitlements.active_entitlement",
-        feature: granted.feature.as_str(),
-        livemode: customer.livemode.into(),
-        lookup_key: granted.lookup_key.as_str(),
-    });
-    let list = List { object: "list", data: data.collect(), has_more, url };
+    let mut list = List::of(data, has_more, livemode, url);
+    let features = match source {
+        Some(stripe) if expand => features::of(app.features, stripe, livemode, data, now).await?,
+        _ => Vec::new(),
+    };
+    for (item, feature) in list.data.iter_mut().zip(&features) {
+        item.feature = Named::Whole(feature);
+    }
     let mut response = json(StatusCode::OK, &list);
     describe(&mut response, found.held.as_ref(), found.served_by);
     Ok(response)
 }
 
-/// Expanding needs the features themselves, and a summary has only their ids.
-fn refuse_expand(expand: &[String]) -> Result<(), Error> {
-    let Some(path) = expand.first() else { return Ok(()) };
-    if path == EXPANDABLE {
+/// Takes `expand`, and whether it names the one thing that can be.
+fn expanded(params: &mut Params, expandable: &str) -> Result<bool, Error> {
+    let expand = params.list("expand")?;
+    if let Some(path) = expand.iter().find(|path| *path != expandable) {
         return Err(Error::parameter(
             "expand",
             "parameter_invalid",
-            "This deployment cannot expand data.feature: only Stripe knows the features, and \
-             STRIPE_API_KEY is not supported yet. Leave `expand` out.",
+            format!("This property cannot be expanded ({path}). Only {expandable} can."),
         ));
     }
-    Err(Error::parameter(
-        "expand",
-        "parameter_invalid",
-        format!("This property cannot be expanded ({path}). Only {EXPANDABLE} can."),
-    ))
+    Ok(!expand.is_empty())
 }
 
 fn describe(response: &mut Response, held: Option<&Entitlements>, served_by: ServedBy) {
@@ -116,6 +179,7 @@ fn describe(response: &mut Response, held: Option<&Entitlements>, served_by: Ser
     let served_by = match served_by {
         ServedBy::Replica => "replica",
         ServedBy::Ledger => "ledger",
+        ServedBy::Source => "source",
     };
     headers.insert("entgate-served-by", HeaderValue::from_static(served_by));
 }

@@ -11,14 +11,14 @@
 //! `error`, since the others are no less true; a list of nothing else is the first one's 503.
 
 use futures_util::future::join_all;
-use http::{StatusCode, header};
+use http::StatusCode;
 use serde::Serialize;
 
 use super::{
     App, Request, Response, auth,
     error::{Error, Told},
     form::{OneOrMany, Params},
-    json, text,
+    json,
 };
 use crate::{
     entitlement::{self, Decision, Denial, Version},
@@ -47,12 +47,7 @@ pub(super) async fn batch<S: Store>(
     request: &Request,
 ) -> Result<Response, Error> {
     let livemode = auth::authenticate(app.settings, request)?;
-    let media = text(request, header::CONTENT_TYPE).unwrap_or_default();
-    let mut params = if media.trim_start().to_ascii_lowercase().starts_with("application/json") {
-        Params::json(request.body())?
-    } else {
-        Params::form(request.body())?
-    };
+    let mut params = Params::body(request)?;
     let Some(checks) = params.maps("checks")? else {
         let (questions, shape) = question(&mut params, livemode)?;
         params.finish()?;
@@ -182,9 +177,6 @@ async fn answer<S: Store>(
                 }
             }
             Err(error) => {
-                if let Some(cause) = error.cause() {
-                    (app.log)(cause);
-                }
                 let error = error.told();
                 Check::Undecided { object, customer, feature, entitled: (), error }
             }
@@ -192,6 +184,9 @@ async fn answer<S: Store>(
     }
     if !decided && let Some(Err(error)) = verdicts.first() {
         return Err(error.clone());
+    }
+    for cause in verdicts.iter().filter_map(|verdict| verdict.as_ref().err()?.cause()) {
+        (app.log)(cause);
     }
     if let (Shape::Single, Some(check)) = (shape, checks.first()) {
         return Ok(json(StatusCode::OK, check));
@@ -212,8 +207,9 @@ async fn find_each<'a>(
         }
     }
     let reads = distinct.iter().map(|question| {
-        let Question { customer, freshness, .. } = question;
-        store::find(store, customer, *freshness)
+        let same = questions.iter().filter(|other| other.asks_of_the_same_set(question));
+        let features: Vec<_> = same.map(|other| other.feature.clone()).collect();
+        async move { store::find(store, &question.customer, &features, question.freshness).await }
     });
     let found = join_all(reads).await;
     distinct.into_iter().zip(found).collect()

@@ -8,7 +8,7 @@ use http::{Method, StatusCode, header};
 use serde::Serialize;
 
 use super::{Response, json, settings};
-use crate::{id, store, webhook};
+use crate::{id, source, store, webhook};
 
 /// How long a caller should wait when we do not know why we failed, in seconds.
 const PAUSE: u32 = 1;
@@ -139,6 +139,37 @@ impl Error {
         error
     }
 
+    /// The same failure, and which parameter it is about.
+    pub(super) fn about(mut self, param: &str) -> Self {
+        self.0.told.param = Some(param.to_owned());
+        self
+    }
+
+    /// 404: the path names a thing that is not there, as Stripe words it.
+    pub(super) fn not_here(message: impl Into<String>) -> Self {
+        let mut error = Self::new(StatusCode::NOT_FOUND, Type::InvalidRequestError, message);
+        error.0.told.code = Some("resource_missing");
+        error.about("id")
+    }
+
+    /// 400: only Stripe can tell, and there is no key to ask it with.
+    pub(super) fn keyless(what: &str, livemode: id::Livemode) -> Self {
+        let mode = match livemode {
+            id::Livemode::Test => "test",
+            id::Livemode::Live => "live",
+        };
+        Self::invalid(format!(
+            "{what} is read from Stripe, and this deployment has no key of {mode} mode for it: set \
+             {}.",
+            settings::STRIPE_API_KEY
+        ))
+    }
+
+    /// 503: the source does not tell.
+    pub(super) fn source(cause: String) -> Self {
+        store::Error::Unreachable { port: "source", cause }.into()
+    }
+
     fn unavailable(message: impl Into<String>) -> Self {
         let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, Type::ApiError, message);
         error.0.header = Some((header::RETRY_AFTER, PAUSE.to_string()));
@@ -168,6 +199,21 @@ impl Error {
             response.headers_mut().insert(name.clone(), value);
         }
         response
+    }
+}
+
+/// 503: whatever Stripe said, it may say something else when it is tried again. That it does not
+/// take the deployment's key is told, since only those with a server key hear it.
+impl From<source::Error> for Error {
+    fn from(error: source::Error) -> Self {
+        match &error {
+            source::Error::KeyRefused { .. } => {
+                let mut told = Self::unavailable(format!("{error}. Set another one."));
+                told.0.cause = Some(told.0.told.message.clone());
+                told
+            }
+            error => Self::source(error.to_string()),
+        }
     }
 }
 

@@ -12,7 +12,9 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Request, error::Error};
+use http::header;
+
+use super::{Request, error::Error, text};
 
 /// The most parameters in one request: the largest batch of checks has 300.
 const LIMIT: usize = 1_000;
@@ -40,6 +42,24 @@ impl Params {
     /// Parameters of a request's query string.
     pub(super) fn query(request: &Request) -> Result<Self, Error> {
         Self::form(request.uri().query().unwrap_or_default().as_bytes())
+    }
+
+    /// Parameters of a request's body, as JSON or as a form.
+    pub(super) fn body(request: &Request) -> Result<Self, Error> {
+        let media = text(request, header::CONTENT_TYPE).unwrap_or_default();
+        if media.trim_start().to_ascii_lowercase().starts_with("application/json") {
+            Self::json(request.body())
+        } else {
+            Self::form(request.body())
+        }
+    }
+
+    /// Parameters of a request's query string, or of its body where there is none.
+    pub(super) fn either(request: &Request) -> Result<Self, Error> {
+        match request.uri().query() {
+            None | Some("") if !request.body().is_empty() => Self::body(request),
+            _ => Self::query(request),
+        }
     }
 
     /// Parameters of a form, which a query string is too.

@@ -1,15 +1,25 @@
-//! Is the deployment set up? Anyone may ask, so it tells what is set and never to what.
+//! Is the deployment set up, and does it keep up? Anyone may ask, so it tells what is set and never
+//! to what, how much is owed and never to whom.
 
 use http::StatusCode;
 use serde::Serialize;
 
-use super::{Response, json, settings::Settings};
+use super::{App, Response, json};
+use crate::{
+    id::{Millis, Timestamp},
+    ledger::Trouble,
+    store::{Roster as _, Store},
+};
 
 #[derive(Serialize)]
 struct Health {
     object: &'static str,
     status: &'static str,
     settings: Presence,
+    /// `null` while it cannot be told.
+    outbox: Option<Outbox>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'static str>,
     version: &'static str,
 }
 
@@ -20,16 +30,48 @@ struct Presence {
     api_keys: &'static str,
     #[serde(rename = "STRIPE_WEBHOOK_SECRETS")]
     webhook_secrets: &'static str,
+    #[serde(rename = "STRIPE_API_KEY")]
+    stripe_api_key: &'static str,
+}
+
+/// What was tried in vain and is tried again.
+#[derive(Serialize)]
+struct Outbox {
+    pending: u32,
+    /// How long the oldest has been owed, in seconds.
+    oldest: Option<u64>,
 }
 
 /// 200 as soon as the Worker runs; `status` says whether it can do its work.
-pub(super) fn health(settings: &Settings) -> Response {
-    let Settings { api_keys, webhook_secrets } = settings;
-    let ready = !api_keys.is_empty() && !webhook_secrets.is_empty();
+pub(super) async fn health<S: Store>(app: &App<'_, S>, now: Timestamp) -> Response {
+    let settings = app.settings;
+    let ready = !settings.api_keys.is_empty() && !settings.webhook_secrets.is_empty();
+    let backlog = match app.store.roster().backlog().await {
+        Ok(backlog) => Some(backlog),
+        Err(error) => {
+            (app.log)(&error.to_string());
+            None
+        }
+    };
+    let trouble = backlog.and_then(|backlog| backlog.trouble);
+    let keeps_up = backlog.is_some_and(|backlog| backlog.pending == 0) && trouble.is_none();
     let health = Health {
         object: "health",
-        status: if ready { "ok" } else { "unconfigured" },
-        settings: Presence { api_keys: of(api_keys), webhook_secrets: of(webhook_secrets) },
+        status: match (ready, keeps_up) {
+            (false, _) => "unconfigured",
+            (true, false) => "degraded",
+            (true, true) => "ok",
+        },
+        settings: Presence {
+            api_keys: of(&settings.api_keys),
+            webhook_secrets: of(&settings.webhook_secrets),
+            stripe_api_key: of(&settings.stripe_keys),
+        },
+        outbox: backlog.map(|backlog| Outbox {
+            pending: backlog.pending,
+            oldest: backlog.since.map(|since| Millis::from(now).0.saturating_sub(since.0) / 1_000),
+        }),
+        message: trouble.map(advice),
         version: env!("CARGO_PKG_VERSION"),
     };
     json(StatusCode::OK, &health)
@@ -37,4 +79,16 @@ pub(super) fn health(settings: &Settings) -> Response {
 
 fn of<T>(items: &[T]) -> &'static str {
     if items.is_empty() { "missing" } else { "set" }
+}
+
+fn advice(trouble: Trouble) -> &'static str {
+    match trouble {
+        Trouble::KeyRefused => {
+            "Stripe refuses STRIPE_API_KEY: set a key of this account that may read entitlements."
+        }
+        Trouble::UnknownCustomer => {
+            "Stripe does not know a customer of whom it sent events: is STRIPE_API_KEY of the same \
+             account as the webhook?"
+        }
+    }
 }

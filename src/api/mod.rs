@@ -3,9 +3,11 @@
 //! | file                    | answers                                                         |
 //! |-------------------------|-----------------------------------------------------------------|
 //! | `webhooks`              | one event in                                                    |
-//! | `active_entitlements`   | Stripe's list                                                   |
+//! | `active_entitlements`   | Stripe's list, and one of it                                    |
+//! | `features`              | what only Stripe knows of a feature, kept for a while           |
 //! | `checks`                | may this customer use this feature?                             |
-//! | `health`                | is the deployment set up?                                       |
+//! | `sync`                  | the set, read at its source now                                 |
+//! | `health`                | is the deployment set up, and does it keep up?                  |
 //! | `auth` · `form` · `page` | who asks · parameters · a part of a list                       |
 //! | `error`                 | the only place with the statuses of failures                    |
 //! | [`settings`]            | what the operator set                                           |
@@ -17,10 +19,12 @@ mod active_entitlements;
 mod auth;
 mod checks;
 mod error;
+mod features;
 mod form;
 mod health;
 mod page;
 pub mod settings;
+mod sync;
 mod webhooks;
 
 use std::borrow::Cow;
@@ -29,6 +33,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
+pub use self::features::Features;
 use self::{error::Error, settings::Settings};
 use crate::{id::Timestamp, store::Store};
 
@@ -54,6 +59,8 @@ pub struct App<'a, S> {
     pub store: &'a S,
     /// What the operator set.
     pub settings: &'a Settings,
+    /// The features that were read before.
+    pub features: &'a Features,
     /// Takes a line that the operator should see. It never holds a secret.
     pub log: fn(&str),
 }
@@ -73,6 +80,8 @@ enum Endpoint {
     Webhook,
     ListActiveEntitlements,
     ListOfSummary,
+    RetrieveActiveEntitlement,
+    Sync,
     Check,
     CheckBatch,
     Health,
@@ -91,6 +100,12 @@ pub const ROUTES: &[Route] = &[
         path: "/v1/customer/{id}/entitlements",
         endpoint: Endpoint::ListOfSummary,
     },
+    Route {
+        method: Method::GET,
+        path: "/v1/entitlements/active_entitlements/{id}",
+        endpoint: Endpoint::RetrieveActiveEntitlement,
+    },
+    Route { method: Method::POST, path: "/v1/customers/{id}/sync", endpoint: Endpoint::Sync },
     Route { method: Method::GET, path: "/v1/check", endpoint: Endpoint::Check },
     Route { method: Method::POST, path: "/v1/check", endpoint: Endpoint::CheckBatch },
     Route { method: Method::GET, path: "/healthz", endpoint: Endpoint::Health },
@@ -133,11 +148,17 @@ async fn answer<S: Store>(
     }
     match endpoint {
         Endpoint::Webhook => webhooks::stripe(app, request, now).await,
-        Endpoint::ListActiveEntitlements => active_entitlements::list(app, request).await,
-        Endpoint::ListOfSummary => active_entitlements::list_of_summary(app, request, &id).await,
+        Endpoint::ListActiveEntitlements => active_entitlements::list(app, request, now).await,
+        Endpoint::ListOfSummary => {
+            active_entitlements::list_of_summary(app, request, &id, now).await
+        }
+        Endpoint::RetrieveActiveEntitlement => {
+            active_entitlements::retrieve(app, request, &id).await
+        }
+        Endpoint::Sync => sync::sync(app, request, &id).await,
         Endpoint::Check => checks::one_customer(app, request).await,
         Endpoint::CheckBatch => checks::batch(app, request).await,
-        Endpoint::Health => Ok(health::health(app.settings)),
+        Endpoint::Health => Ok(health::health(app, now).await),
     }
 }
 

@@ -4,18 +4,34 @@
 //! |--------------------------|----------------------------------|----------------------------------|
 //! | `ENTGATE_API_KEYS`       | `sk_test_…` or `sk_live_…`, comma-separated | every server route is 401 |
 //! | `STRIPE_WEBHOOK_SECRETS` | `whsec_…`, comma-separated       | the webhook route is 503         |
+//! | `STRIPE_API_KEY`         | `sk_test_…`, `rk_live_…`, one a mode | lists are not read at Stripe |
+//! | `STRIPE_API_BASE`        | `https://host`                   | Stripe's                         |
+//! | `ENTGATE_PAUSED_SUBSCRIPTIONS` | `keep` or `revoke`         | `keep`                           |
 //!
 //! A setting that is malformed stops everything: half a configuration would look like a working one.
 
+use http::Uri;
 use subtle::ConstantTimeEq as _;
 
-use crate::{id::Livemode, webhook::signature::Secret};
+use crate::{entitlement::Paused, id::Livemode, webhook::signature::Secret};
 
 /// The server keys.
 pub const API_KEYS: &str = "ENTGATE_API_KEYS";
 
 /// The secrets that sign Stripe's events.
 pub const WEBHOOK_SECRETS: &str = "STRIPE_WEBHOOK_SECRETS";
+
+/// The keys that read at Stripe.
+pub const STRIPE_API_KEY: &str = "STRIPE_API_KEY";
+
+/// Where Stripe's API is.
+pub const STRIPE_API_BASE: &str = "STRIPE_API_BASE";
+
+/// What a paused subscription grants.
+pub const PAUSED_SUBSCRIPTIONS: &str = "ENTGATE_PAUSED_SUBSCRIPTIONS";
+
+/// Where it is if nothing is set.
+const STRIPE: &str = "https://api.stripe.com";
 
 /// The most keys or secrets in one setting: each costs time on every request.
 const LIMIT: usize = 16;
@@ -27,6 +43,12 @@ pub struct Settings {
     pub api_keys: Vec<ApiKey>,
     /// Who may tell; none by default.
     pub webhook_secrets: Vec<Secret>,
+    /// Who we are at Stripe, at most once a mode; none by default.
+    pub stripe_keys: Vec<ApiKey>,
+    /// The origin of Stripe's API, without a slash at its end.
+    pub stripe_base: Box<str>,
+    /// What a paused subscription grants.
+    pub paused: Paused,
 }
 
 /// A server key. Its prefix says which mode it opens.
@@ -54,9 +76,12 @@ impl Settings {
     ///
     /// Names the first setting that is malformed.
     pub fn read(text: impl Fn(&'static str) -> Option<String>) -> Result<Self, Error> {
+        let stripe_keys = stripe_keys(text(STRIPE_API_KEY))?;
+        let paused = paused(text(PAUSED_SUBSCRIPTIONS), &stripe_keys)?;
         Ok(Self {
             api_keys: items(API_KEYS, text(API_KEYS), |item| {
-                ApiKey::new(item).ok_or("has a key that does not begin with sk_test_ or sk_live_")
+                ApiKey::new(item, &["sk"])
+                    .ok_or("has a key that does not begin with sk_test_ or sk_live_")
             })?,
             webhook_secrets: items(WEBHOOK_SECRETS, text(WEBHOOK_SECRETS), |item| {
                 item.strip_prefix("whsec_")
@@ -64,18 +89,36 @@ impl Settings {
                     .and_then(|_| Secret::new(item))
                     .ok_or("has a secret that does not begin with whsec_")
             })?,
+            stripe_keys,
+            stripe_base: stripe_base(text(STRIPE_API_BASE))?,
+            paused,
         })
+    }
+
+    /// The key that reads at Stripe in this mode.
+    #[must_use]
+    pub fn stripe_key(&self, livemode: Livemode) -> Option<&ApiKey> {
+        self.stripe_keys.iter().find(|key| key.livemode == livemode)
     }
 }
 
 impl ApiKey {
-    fn new(text: &str) -> Option<Self> {
-        let livemode = match (text.strip_prefix("sk_test_"), text.strip_prefix("sk_live_")) {
-            (Some(rest), _) if !rest.is_empty() => Livemode::Test,
-            (_, Some(rest)) if !rest.is_empty() => Livemode::Live,
+    /// The key that a text is, if it begins with one of the kinds and a mode: `sk_test_…`.
+    fn new(text: &str, kinds: &[&str]) -> Option<Self> {
+        let (kind, rest) = text.split_once('_')?;
+        let (mode, secret) = rest.split_once('_')?;
+        let livemode = match mode {
+            "test" => Livemode::Test,
+            "live" => Livemode::Live,
             _ => return None,
         };
-        Some(Self { text: text.into(), livemode })
+        (kinds.contains(&kind) && !secret.is_empty()).then(|| Self { text: text.into(), livemode })
+    }
+
+    /// The key itself, to be sent to Stripe and to nobody else.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.text
     }
 
     /// Whether this is the key, in a time that tells nothing but its length.
@@ -90,6 +133,60 @@ impl std::fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ApiKey").field("livemode", &self.livemode).finish_non_exhaustive()
     }
+}
+
+fn stripe_keys(text: Option<String>) -> Result<Vec<ApiKey>, Error> {
+    let failed = |problem| Error { name: STRIPE_API_KEY, problem };
+    let keys = items(STRIPE_API_KEY, text, |item| {
+        ApiKey::new(item, &["sk", "rk"])
+            .filter(|_| item.bytes().all(|byte| byte.is_ascii_graphic()))
+            .ok_or("has a key that does not begin with sk_test_, sk_live_, rk_test_ or rk_live_")
+    })?;
+    let of = |livemode| keys.iter().filter(|key| key.livemode == livemode).count();
+    if of(Livemode::Test) > 1 || of(Livemode::Live) > 1 {
+        return Err(failed("has two keys of one mode: give one for test and one for live"));
+    }
+    Ok(keys)
+}
+
+fn paused(text: Option<String>, stripe_keys: &[ApiKey]) -> Result<Paused, Error> {
+    let failed = |problem| Err(Error { name: PAUSED_SUBSCRIPTIONS, problem });
+    match text.unwrap_or_default().trim() {
+        "" | "keep" => Ok(Paused::Keep),
+        "revoke" if stripe_keys.is_empty() => {
+            failed("is `revoke`, which needs STRIPE_API_KEY to see subscriptions")
+        }
+        "revoke" => Ok(Paused::Revoke),
+        _ => failed("is neither `keep` nor `revoke`"),
+    }
+}
+
+/// An origin. The key goes there, so that it is never sent in the clear but to this machine.
+fn stripe_base(text: Option<String>) -> Result<Box<str>, Error> {
+    let text = text.unwrap_or_default();
+    let base = text.trim();
+    if base.is_empty() {
+        return Ok(STRIPE.into());
+    }
+    let failed = |problem| Err(Error { name: STRIPE_API_BASE, problem });
+    let base = base.strip_suffix('/').unwrap_or(base);
+    let uri = base.parse::<Uri>().ok();
+    // What stands before an `@` is a name and a password, and no place for either.
+    let Some(uri) =
+        uri.filter(|uri| uri.authority().is_some_and(|host| !host.as_str().contains('@')))
+    else {
+        return failed("is no URL: give the origin alone, https://host or https://host:port");
+    };
+    if uri.query().is_some() || !matches!(uri.path(), "" | "/") {
+        return failed("has a path: give the origin alone, https://host or https://host:port");
+    }
+    let local = matches!(uri.host(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    match uri.scheme_str() {
+        Some("https") => {}
+        Some("http") if local => {}
+        _ => return failed("is neither https://… nor http:// of this machine"),
+    }
+    Ok(base.into())
 }
 
 /// A comma-separated setting. An empty one counts as absent: that is how a variable is cleared.

@@ -10,7 +10,8 @@ use super::{App, Request, Response, error::Error, json, settings, text};
 use crate::{
     entitlement::Version,
     id::{CustomerId, EventId, Timestamp},
-    store::{Effect, Ledger, Store},
+    ledger::Effect,
+    store::{Ledger as _, Store},
     webhook::{
         signature,
         stripe::{self, Incoming, Unrelated},
@@ -55,7 +56,7 @@ pub(super) async fn stripe<S: Store>(
     }
     let header = text(request, "stripe-signature").unwrap_or_default();
     let verified = signature::verify(header, request.body(), secrets, now)?;
-    match stripe::parse(verified)? {
+    match stripe::parse(verified, app.settings.paused)? {
         Incoming::Summary(summary) => {
             let kept = app.store.ledger().apply(&summary, now).await?;
             Ok(json(
@@ -79,7 +80,11 @@ pub(super) async fn stripe<S: Store>(
         Incoming::Other { event, kind, reason } => {
             let message = match reason {
                 Unrelated::Type => {
-                    format!("{kind} changes no entitlements: only {} does.", stripe::SUMMARY)
+                    format!(
+                        "{kind} changes no entitlements: only {} and {} do.",
+                        stripe::SUMMARY,
+                        stripe::DELETED
+                    )
                 }
                 Unrelated::ConnectedAccount => {
                     "The event is of a connected account, whose customers are not kept here."

@@ -8,11 +8,12 @@ use std::{
     collections::{BTreeMap, HashMap, VecDeque},
 };
 
-use super::{Error, Ledger, Receipt, Replica, Store};
+use super::{Backlog, Error, Found, Ledger, Replica, Roster, ServedBy, Store, Until};
 use crate::{
-    entitlement::{Entitlements, Summary, Version},
-    id::{Customer, EventId, Timestamp},
-    ledger::{self, EVENT_MEMORY, Sighting},
+    entitlement::{Entitlements, Summary},
+    id::{Customer, EventId, Livemode, LookupKey, Millis, Timestamp},
+    ledger::{Account, EVENT_MEMORY, Finding, List, Occasion, Receipt, Sighting},
+    source::{self, Stripe, Transport as _},
 };
 
 /// How the next call of a store fails.
@@ -24,18 +25,26 @@ pub enum Fault {
     After,
 }
 
-/// A ledger and its replica in memory.
+/// A ledger, its replica and its roster in memory.
 #[derive(Debug, Default)]
 pub struct Memory {
     /// The truth.
     pub ledger: MemoryLedger,
     /// The copy. Nothing writes it but a test, through [`Memory::replicate()`] or itself.
     pub replica: MemoryReplica,
+    /// The overview. Nothing writes it but a test.
+    pub roster: MemoryRoster,
 }
+
+/// A roster in memory.
+#[derive(Debug, Default)]
+pub struct MemoryRoster(pub RefCell<Backlog>);
 
 /// A ledger in memory.
 #[derive(Debug, Default)]
 pub struct MemoryLedger {
+    /// The source, if there is one.
+    pub source: Option<Stripe<source::memory::Memory>>,
     customers: RefCell<HashMap<Customer, Row>>,
     faults: RefCell<VecDeque<Fault>>,
 }
@@ -49,7 +58,7 @@ pub struct MemoryReplica {
 
 #[derive(Debug, Default)]
 struct Row {
-    held: Option<Entitlements>,
+    account: Account,
     seen: BTreeMap<EventId, Timestamp>,
 }
 
@@ -58,7 +67,7 @@ impl Memory {
     pub fn replicate(&self) {
         let customers = self.ledger.customers.borrow();
         let sets = customers.iter().filter_map(|(customer, row)| {
-            row.held.as_ref().map(|held| (customer.clone(), held.clone()))
+            row.account.held.as_ref().map(|held| (customer.clone(), held.clone()))
         });
         self.replica.copies.borrow_mut().extend(sets);
     }
@@ -86,6 +95,14 @@ impl Store for Memory {
     fn replica(&self) -> &impl Replica {
         &self.replica
     }
+
+    fn roster(&self) -> &impl Roster {
+        &self.roster
+    }
+
+    fn source(&self, _: Livemode) -> Option<&Stripe<impl source::Transport>> {
+        self.ledger.source.as_ref()
+    }
 }
 
 impl Ledger for MemoryLedger {
@@ -99,20 +116,57 @@ impl Ledger for MemoryLedger {
             } else {
                 Sighting::First
             };
-            let outcome = ledger::apply(row.held.as_ref(), sighting, summary)?;
+            let list = if self.source.is_some() { List::Confirms } else { List::Absent };
+            let receipt = row.account.receive(summary, sighting, list, Millis::from(now))?;
             row.seen.entry(summary.event.clone()).or_insert(now);
-            let before = row.held.as_ref().map_or(Version::default(), |held| held.version);
-            let (receipt, set) = Receipt::of(outcome, before);
-            row.held = set.or(row.held.take());
             Ok(receipt)
         })
     }
 
-    async fn load(&self, customer: &Customer) -> Result<Option<Entitlements>, Error> {
-        faulty(&self.faults, "ledger", || {
-            let customers = self.customers.borrow();
-            Ok(customers.get(customer).and_then(|row| row.held.clone()))
-        })
+    async fn find(&self, customer: &Customer, features: &[LookupKey]) -> Result<Found, Error> {
+        faulty(&self.faults, "ledger", || Ok(()))?;
+        let held = self.held(customer);
+        let known = held.as_ref().is_some_and(|held| held.decides(features));
+        if known || self.source.is_none() {
+            return Ok(Found { held, served_by: ServedBy::Ledger });
+        }
+        match self.sync(customer, None).await {
+            Err(_) if held.is_some() => Ok(Found { held, served_by: ServedBy::Ledger }),
+            found => found,
+        }
+    }
+
+    async fn sync(&self, customer: &Customer, _: Option<&Until>) -> Result<Found, Error> {
+        let unreachable = |cause: String| Error::Unreachable { port: "source", cause };
+        let Some(stripe) = &self.source else { return Err(unreachable("no key".to_owned())) };
+        let told =
+            stripe.told(&customer.id).await.map_err(|error| unreachable(error.to_string()))?;
+        let mut customers = self.customers.borrow_mut();
+        let mut account =
+            customers.get(customer).map_or_else(Account::default, |row| row.account.clone());
+        let now = stripe.transport().now();
+        let finding = account.told(account.reading(), Occasion::Ask, &told, now)?;
+        if finding == Finding::Doubtful {
+            return Err(unreachable("Stripe knows no such customer".to_owned()));
+        }
+        let held = account.held.clone();
+        // Nobody is nobody's row.
+        if held.is_some() {
+            customers.entry(customer.clone()).or_default().account = account;
+        }
+        Ok(Found { held, served_by: ServedBy::Source })
+    }
+}
+
+impl MemoryLedger {
+    fn held(&self, customer: &Customer) -> Option<Entitlements> {
+        self.customers.borrow().get(customer).and_then(|row| row.account.held.clone())
+    }
+}
+
+impl Roster for MemoryRoster {
+    async fn backlog(&self) -> Result<Backlog, Error> {
+        Ok(*self.0.borrow())
     }
 }
 

@@ -4,10 +4,11 @@
 //! |-------------|------------------------------------------------------------------------|
 //! | [`Ledger`]  | the one serialised writer per customer; what it holds is the truth     |
 //! | [`Replica`] | the copy that every location reads; it may lag, and never says a no by itself |
+//! | [`Stripe`]  | the source, over a [`Transport`]; the ledger reads it, and it alone knows some things |
+//! | [`Roster`]  | who there is, and where each of them stands                            |
 //!
-//! [`record`] is the form in which both keep a set, [`memory`] both of them for tests. What talks to
-//! Durable Objects and KV is in the Workers shell. The third port of the design, the source, is not
-//! here yet.
+//! [`record`] is the form in which a set is kept, [`memory`] the stores for tests. What talks to
+//! Durable Objects and KV is in the Workers shell.
 
 pub mod memory;
 pub mod record;
@@ -16,8 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     entitlement::{Coverage, Entitlements, Summary, Version},
-    id::{Customer, Timestamp},
-    ledger::{self, Outcome},
+    id::{Customer, Livemode, LookupKey, Millis, Timestamp},
+    ledger::{self, Receipt, Trouble},
+    source::{Stripe, Transport},
 };
 
 /// Why a store did not answer, or not what was asked for.
@@ -53,54 +55,30 @@ pub enum Error {
     },
 }
 
-/// What became of an event, and where the customer stands since.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Receipt {
-    /// What became of it.
-    pub effect: Effect,
-    /// The version held since.
-    pub version: Version,
-}
-
-impl Receipt {
-    /// The receipt of an outcome, and the set that is to be kept, if any. `before` is the version
-    /// held until now.
-    #[must_use]
-    pub fn of(outcome: Outcome, before: Version) -> (Self, Option<Entitlements>) {
-        let (effect, set) = match outcome {
-            Outcome::Changed(set) => (Effect::Applied, Some(set)),
-            Outcome::Unchanged(set) => (Effect::Unchanged, Some(set)),
-            Outcome::Duplicate => (Effect::Duplicate, None),
-            Outcome::Stale => (Effect::Stale, None),
-        };
-        let version = set.as_ref().map_or(before, |set| set.version);
-        (Self { effect, version }, set)
-    }
-}
-
-/// What became of an event.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Effect {
-    /// The set changed.
-    Applied,
-    /// The set was this already.
-    Unchanged,
-    /// The event was applied before.
-    Duplicate,
-    /// Something newer was held.
-    Stale,
-}
-
 /// The one serialised writer per customer.
 #[expect(async_fn_in_trait, reason = "a Worker has one thread: futures need not be `Send`")]
 pub trait Ledger {
-    /// Applies an event by the rules of [`ledger::apply()`]. Once this answers, the effect is
-    /// durable; if it fails, the event may or may not have been applied, and may be sent again.
+    /// Takes an event in, by the rules of [`ledger::Account::receive()`]. Once this answers, the
+    /// effect is durable; if it fails, the event may or may not have been taken in, and may be sent
+    /// again.
     async fn apply(&self, summary: &Summary, now: Timestamp) -> Result<Receipt, Error>;
 
-    /// The newest set, or none if nothing was ever heard of the customer.
-    async fn load(&self, customer: &Customer) -> Result<Option<Entitlements>, Error>;
+    /// What the customer holds. Where that does not decide about these features (about all, if none
+    /// is named), the source is asked; should that fail, a part is the answer.
+    async fn find(&self, customer: &Customer, features: &[LookupKey]) -> Result<Found, Error>;
+
+    /// What the customer holds by the source's list, read now, and again until it is as `until`
+    /// wants it or the time is up.
+    async fn sync(&self, customer: &Customer, until: Option<&Until>) -> Result<Found, Error>;
+}
+
+/// What a caller waits for.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Until {
+    /// The feature that is to be granted.
+    pub feature: LookupKey,
+    /// For how many seconds at most.
+    pub wait: u32,
 }
 
 /// The copy that every location reads.
@@ -113,12 +91,34 @@ pub trait Replica {
     async fn load(&self, customer: &Customer) -> Result<Option<Entitlements>, Error>;
 }
 
+/// Who there is, and where each of them stands.
+#[expect(async_fn_in_trait, reason = "a Worker has one thread: futures need not be `Send`")]
+pub trait Roster {
+    /// What is owed, over all customers.
+    async fn backlog(&self) -> Result<Backlog, Error>;
+}
+
+/// What is owed, over all customers.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Backlog {
+    /// How many debts were tried in vain.
+    pub pending: u32,
+    /// Since when the oldest of them is owed.
+    pub since: Option<Millis>,
+    /// What the operator has to see to.
+    pub trouble: Option<Trouble>,
+}
+
 /// The stores of one deployment.
 pub trait Store {
     /// The truth.
     fn ledger(&self) -> &impl Ledger;
     /// The copy at hand.
     fn replica(&self) -> &impl Replica;
+    /// Who there is.
+    fn roster(&self) -> &impl Roster;
+    /// Where the truth comes from, if there is a key for that mode.
+    fn source(&self, livemode: Livemode) -> Option<&Stripe<impl Transport>>;
 }
 
 /// How new an answer has to be. By default whatever is at hand will do.
@@ -141,25 +141,29 @@ pub enum First {
 }
 
 /// Which store an answer came from.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ServedBy {
     /// The copy at hand.
     Replica,
     /// The truth.
     Ledger,
+    /// The source, read for this answer.
+    Source,
 }
 
 /// A customer's set, and where it was found.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Found {
-    /// The set, or none if nothing was ever heard of the customer.
+    /// The set, or none if nobody knows the customer.
     pub held: Option<Entitlements>,
     /// Where it was found.
     pub served_by: ServedBy,
 }
 
-/// Finds a customer's set: in the replica if that is new enough and whole, else in the ledger.
+/// Finds a customer's set: in the replica if that is new enough and whole, else in the ledger, and
+/// through the ledger at the source where that does not decide about these features (about all, if
+/// none is named).
 ///
 /// # Errors
 ///
@@ -167,6 +171,7 @@ pub struct Found {
 pub async fn find(
     store: &impl Store,
     customer: &Customer,
+    features: &[LookupKey],
     freshness: Freshness,
 ) -> Result<Found, Error> {
     let Freshness { at_least, first } = freshness;
@@ -178,10 +183,10 @@ pub async fn find(
     {
         return Ok(Found { held: Some(copy), served_by: ServedBy::Replica });
     }
-    let held = store.ledger().load(customer).await?;
-    let version = held.as_ref().map_or(Version::default(), |held| held.version);
+    let found = store.ledger().find(customer, features).await?;
+    let version = found.held.as_ref().map_or(Version::default(), |held| held.version);
     if version < at_least {
         return Err(Error::Behind { asked: at_least, held: version });
     }
-    Ok(Found { held, served_by: ServedBy::Ledger })
+    Ok(found)
 }

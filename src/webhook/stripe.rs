@@ -3,6 +3,8 @@
 //! | the body is                                                     | and becomes            |
 //! |-----------------------------------------------------------------|------------------------|
 //! | `entitlements.active_entitlement_summary.updated`               | [`Incoming::Summary`]  |
+//! | `customer.deleted`: the customer holds nothing from then on     | [`Incoming::Summary`]  |
+//! | `customer.subscription.paused`, `.resumed`, `.updated`, if paused subscriptions are not to grant anything | [`Incoming::Summary`] |
 //! | a thin event (`v2.core.event`) about entitlements               | [`Incoming::Thin`]     |
 //! | anything else that is an event                                  | [`Incoming::Other`]    |
 //!
@@ -13,13 +15,24 @@
 use serde::Deserialize;
 
 use crate::{
-    entitlement::{ActiveEntitlement, Page, Summary},
-    id::{self, Customer, CustomerId, EntitlementId, EventId, FeatureId, Livemode, LookupKey},
+    entitlement::{Page, Paused, Summary},
+    id::{self, Customer, CustomerId, EventId, Livemode},
+    listing::{self, List},
     webhook::signature::Verified,
 };
 
 /// The type of a summary. A thin event has it behind `v1.`.
 pub const SUMMARY: &str = "entitlements.active_entitlement_summary.updated";
+
+/// The type of the event after which a customer holds nothing, summary or not.
+pub const DELETED: &str = "customer.deleted";
+
+/// The types of the events after which a subscription may be paused, or no longer be.
+const SUBSCRIPTION: [&str; 3] = [
+    "customer.subscription.paused",
+    "customer.subscription.resumed",
+    "customer.subscription.updated",
+];
 
 /// What every thin event about a customer's entitlements begins with.
 const THIN_SUMMARY: &str = "v1.entitlements.active_entitlement_summary.";
@@ -74,17 +87,18 @@ pub enum Error {
     /// The event and the summary in it disagree about the mode.
     #[error("`livemode` of the event and of its summary differ")]
     Livemode,
-    /// Two entitlements have one id.
-    #[error("two entitlements have the id `{0}`")]
-    Repeated(EntitlementId),
+    /// Its list is none.
+    #[error("in `data.object.entitlements`, {0}")]
+    List(#[from] listing::Error),
 }
 
-/// Parses a verified body.
+/// Parses a verified body. If paused subscriptions are not to grant anything, no event says what is
+/// held, but that of a deletion.
 ///
 /// # Errors
 ///
 /// Says which member is at fault. The event must not be acknowledged, since it was not understood.
-pub fn parse(verified: Verified<'_>) -> Result<Incoming, Error> {
+pub fn parse(verified: Verified<'_>, paused: Paused) -> Result<Incoming, Error> {
     let envelope: Envelope = read(verified.body())?;
     let event = name("id", envelope.id)?;
     let kind = envelope.kind;
@@ -95,13 +109,33 @@ pub fn parse(verified: Verified<'_>) -> Result<Incoming, Error> {
             Incoming::Other { event, kind, reason: Unrelated::Type }
         });
     }
-    if kind != SUMMARY {
+    let subscription = paused == Paused::Revoke && SUBSCRIPTION.contains(&kind.as_str());
+    if kind != SUMMARY && kind != DELETED && !subscription {
         return Ok(Incoming::Other { event, kind, reason: Unrelated::Type });
     }
     if envelope.account.is_some() {
         return Ok(Incoming::Other { event, kind, reason: Unrelated::ConnectedAccount });
     }
-    summary(event, read(verified.body())?).map(Incoming::Summary)
+    let body = verified.body();
+    Ok(Incoming::Summary(if subscription {
+        let Event { created, livemode, data } = read(body)?;
+        let SubscriptionObject { customer } = data.object;
+        about(event, created, livemode, name("data.object.customer", customer)?, None)
+    } else if kind == DELETED {
+        let Event { created, livemode, data } = read(body)?;
+        let CustomerObject { id } = data.object;
+        let page = Some(Page::Whole(Vec::new()));
+        about(event, created, livemode, name("data.object.id", id)?, page)
+    } else {
+        let Event { created, livemode, data } = read(body)?;
+        let SummaryObject { customer, livemode: again, entitlements } = data.object;
+        if again != livemode {
+            return Err(Error::Livemode);
+        }
+        let page = entitlements.page()?;
+        let page = (paused == Paused::Keep).then_some(page);
+        about(event, created, livemode, name("data.object.customer", customer)?, page)
+    }))
 }
 
 /// What every event has, thin or not.
@@ -115,15 +149,25 @@ struct Envelope {
 }
 
 #[derive(Deserialize)]
-struct Event {
+struct Event<T> {
     created: i64,
     livemode: bool,
-    data: EventData,
+    data: EventData<T>,
 }
 
 #[derive(Deserialize)]
-struct EventData {
-    object: SummaryObject,
+struct EventData<T> {
+    object: T,
+}
+
+#[derive(Deserialize)]
+struct SubscriptionObject {
+    customer: String,
+}
+
+#[derive(Deserialize)]
+struct CustomerObject {
+    id: String,
 }
 
 #[derive(Deserialize)]
@@ -131,27 +175,6 @@ struct SummaryObject {
     customer: String,
     livemode: bool,
     entitlements: List,
-}
-
-#[derive(Deserialize)]
-struct List {
-    data: Vec<Item>,
-    has_more: bool,
-}
-
-#[derive(Deserialize)]
-struct Item {
-    id: String,
-    feature: Feature,
-    lookup_key: String,
-}
-
-/// A feature stands as its id, or whole where it was expanded.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Feature {
-    Id(String),
-    Object { id: String },
 }
 
 fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
@@ -165,35 +188,13 @@ fn name<T: TryFrom<String, Error = id::Error>>(
     T::try_from(text).map_err(|error| Error::Name { member, error })
 }
 
-fn summary(event: EventId, body: Event) -> Result<Summary, Error> {
-    let Event { created, livemode, data: EventData { object } } = body;
-    if object.livemode != livemode {
-        return Err(Error::Livemode);
-    }
-    let id: CustomerId = name("data.object.customer", object.customer)?;
-    let mut ids = std::collections::BTreeSet::new();
-    let mut data = Vec::with_capacity(object.entitlements.data.len());
-    for item in object.entitlements.data {
-        let granted = entitlement(item)?;
-        if !ids.insert(granted.id.clone()) {
-            return Err(Error::Repeated(granted.id));
-        }
-        data.push(granted);
-    }
-    Ok(Summary {
-        event,
-        customer: Customer { livemode: Livemode::from(livemode), id },
-        created: id::Timestamp(created),
-        page: if object.entitlements.has_more { Page::First(data) } else { Page::Whole(data) },
-    })
-}
-
-fn entitlement(item: Item) -> Result<ActiveEntitlement, Error> {
-    let feature = match item.feature {
-        Feature::Id(id) | Feature::Object { id } => id,
-    };
-    let id: EntitlementId = name("data.object.entitlements.data.id", item.id)?;
-    let feature: FeatureId = name("data.object.entitlements.data.feature", feature)?;
-    let lookup_key: LookupKey = name("data.object.entitlements.data.lookup_key", item.lookup_key)?;
-    Ok(ActiveEntitlement { id, feature, lookup_key })
+fn about(
+    event: EventId,
+    created: i64,
+    livemode: bool,
+    customer: CustomerId,
+    page: Option<Page>,
+) -> Summary {
+    let customer = Customer { livemode: Livemode::from(livemode), id: customer };
+    Summary { event, customer, created: id::Timestamp(created), page }
 }

@@ -1,46 +1,63 @@
 //! One customer's Durable Object: the one writer of its set, and of its copy in the replica.
 //!
-//! An event is applied in one transaction, together with what it makes us owe: the replica's copy
-//! is a row of the outbox, and an alarm is set, before anything leaves this object. So a crash at
-//! any moment leaves either an event that was not acknowledged or a debt that is paid later. The
-//! copy is then written at once, and by the alarm where that fails or comes too soon.
+//! An event is applied in one transaction, together with what it makes us owe, and an alarm is set
+//! before anything leaves this object. So a crash at any moment leaves either an event that was not
+//! acknowledged or a debt that is paid later. What is owed is paid at once where that is possible,
+//! and by the alarm where it fails or comes too soon.
 //!
-//! `ledger` tells the messages; the rules are in [`crate::ledger`]. Confirming a set at its source
-//! is not here.
+//! `messages` tells what can be asked of it; the rules are in [`crate::ledger`]. At most one read of
+//! the source and one write of the replica are under way: whoever needs one shares it.
 
-use std::{cell::Cell, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    pin::pin,
+    rc::Rc,
+    task::Waker,
+    time::Duration,
+};
 
+use futures_util::{
+    FutureExt as _,
+    future::{Either, LocalBoxFuture, Shared, select},
+};
 use worker::{
-    DurableObject, Env, Method, Request, Response, Result, State, console_error, durable_object,
+    Delay, DurableObject, Env, Request, Response, Result, ScheduledTime, State, console_error,
+    durable_object,
 };
 
 use super::{
-    now,
+    messages::{self, Message},
+    millis,
     replica::KvReplica,
-    tables::{Owed, Tables},
+    roster::DurableRoster,
+    settings,
+    source::stripe,
+    tables::Tables,
 };
 use crate::{
     entitlement::{Summary, Version},
-    ledger,
-    store::{Effect, Receipt, record},
+    id::{self, Livemode, Millis},
+    ledger::{Effect, Finding, Jitter, List, Outbox, Receipt, Task},
 };
 
-/// KV takes one write a second per key, in milliseconds
-/// (<https://developers.cloudflare.com/kv/platform/limits/>).
-const WRITE_INTERVAL: u64 = 1_000;
+/// How long an event waits for its copy to be written before it is acknowledged all the same, in
+/// milliseconds.
+const WRITE_PATIENCE: u64 = 2_000;
 
-/// The longest pause between two tries to write the replica, in milliseconds.
-const LONGEST_PAUSE: u64 = 60_000;
+/// How long a write may take before it counts as failed, in milliseconds.
+const WRITE_TIME: u64 = 30_000;
+
+/// How long until a read or a write that is under way is looked after, in milliseconds: should it
+/// have died with its object, it is begun again then.
+const BACKSTOP: u64 = 5_000;
+
+/// How often the replica is looked after during a read, in milliseconds.
+const TICK: u64 = 1_000;
 
 /// The ledger of one customer.
 #[durable_object(alarm)]
 pub struct Customer {
-    state: State,
-    env: Env,
-    /// Whether a write to the replica is on its way: a second one could overtake it.
-    writing: Cell<bool>,
-    /// When the last write to the replica was begun, in milliseconds since 1970.
-    written: Cell<u64>,
+    desk: Rc<Desk>,
 }
 
 impl std::fmt::Debug for Customer {
@@ -51,110 +68,257 @@ impl std::fmt::Debug for Customer {
 
 impl DurableObject for Customer {
     fn new(state: State, env: Env) -> Self {
-        Self { state, env, writing: Cell::new(false), written: Cell::new(0) }
+        Self { desk: Rc::new(Desk::new(state, env)) }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let answer = match request.method() {
-            Method::Get => self.answer_record(),
-            _ => match request.bytes().await {
-                Ok(body) => self.apply(&body).await,
-                Err(error) => Err(error),
-            },
+        let desk = &self.desk;
+        let message = request.bytes().await.and_then(|body| messages::read(&body));
+        let answer = match message {
+            Ok(Message::Apply(summary)) => desk.receive(&summary).await.and_then(messages::receipt),
+            Ok(Message::Find { customer, features }) => {
+                desk.find(&customer, &features).await.and_then(messages::answer)
+            }
+            Ok(Message::Sync { customer, until }) => {
+                desk.sync(&customer, until.as_ref()).await.and_then(messages::answer)
+            }
+            Ok(Message::Confirm(customer)) => {
+                desk.confirm(&customer).await.and_then(messages::answer)
+            }
+            Ok(Message::Wake) => desk.arm().await.and_then(|()| Response::empty()),
+            Err(error) => Err(error),
         };
-        answer.or_else(|error| Response::error(error.to_string(), 500))
+        answer.or_else(|error| messages::failed(&error))
     }
 
     async fn alarm(&self) -> Result<Response> {
-        self.replicate().await?;
+        self.desk.wake().await?;
         Response::empty()
     }
 }
 
-impl Customer {
-    fn answer_record(&self) -> Result<Response> {
-        match Tables::of(&self.state).record()? {
-            Some(record) => Response::from_bytes(record),
-            None => Response::error("nothing was heard of this customer", 404),
+/// Work under way, shared by all who wait for it.
+pub(super) type Work<T> = Shared<LocalBoxFuture<'static, T>>;
+
+/// What works on one customer's account.
+pub(super) struct Desk {
+    state: State,
+    env: Env,
+    writing: RefCell<Option<Work<()>>>,
+    pub(super) reading: RefCell<Option<Work<std::result::Result<Finding, String>>>>,
+    /// How many reads were begun: who has to have a new one does not take one begun before.
+    pub(super) readings: Cell<u64>,
+    /// Until when the source need not be asked again whether there is such a customer.
+    pub(super) nobody: Cell<Millis>,
+    /// Until when the source is left alone by those who ask about this customer, and why.
+    pub(super) left_alone: RefCell<Option<(Millis, String)>>,
+    /// How often the set became another one, and those who wait for that.
+    pub(super) changes: Cell<u64>,
+    pub(super) waiting: RefCell<Vec<Waker>>,
+}
+
+impl Desk {
+    fn new(state: State, env: Env) -> Self {
+        Self {
+            state,
+            env,
+            writing: RefCell::default(),
+            reading: RefCell::default(),
+            readings: Cell::default(),
+            nobody: Cell::default(),
+            left_alone: RefCell::default(),
+            changes: Cell::default(),
+            waiting: RefCell::default(),
         }
     }
 
-    async fn apply(&self, body: &[u8]) -> Result<Response> {
-        let summary: Summary = serde_json::from_slice(body)?;
-        let tables = Tables::of(&self.state);
-        let receipt = tables.transact(|tables| apply(tables, &summary))?;
+    pub(super) fn tables(&self) -> Tables {
+        Tables::of(&self.state)
+    }
+
+    pub(super) fn stripe(
+        &self,
+        livemode: Livemode,
+    ) -> Option<crate::source::Stripe<impl crate::source::Transport + use<>>> {
+        stripe(&settings(&self.env).ok()?, livemode)
+    }
+
+    pub(super) fn roster(&self) -> Result<DurableRoster> {
+        DurableRoster::open(&self.env)
+    }
+
+    /// Lets work run to its end, whoever waits for it or not.
+    pub(super) fn share<T: Clone + 'static>(
+        &self,
+        work: impl Future<Output = T> + 'static,
+    ) -> Work<T> {
+        let work = work.boxed_local().shared();
+        self.state.wait_until(work.clone().map(drop));
+        work
+    }
+
+    async fn receive(self: &Rc<Self>, summary: &Summary) -> Result<Receipt> {
+        let list = match self.stripe(summary.customer.livemode) {
+            Some(_) => List::Confirms,
+            None => List::Absent,
+        };
+        let now = millis();
+        let receipt = self.tables().step(&summary.customer, |tables, account| {
+            let sighting = tables.sighting(&summary.event)?;
+            let receipt = account.receive(summary, sighting, list, now);
+            let receipt = receipt.map_err(|error| error.to_string())?;
+            tables.saw(&summary.event, now.second())?;
+            Ok(receipt)
+        })?;
+        self.nobody.set(Millis::default());
+        // No await since the transaction: the alarm is committed together with it.
+        self.arm().await?;
         if receipt.effect == Effect::Applied {
-            // No await since the transaction: the alarm is committed together with it.
-            self.state.storage().set_alarm(Duration::from_millis(WRITE_INTERVAL)).await?;
-            if millis().saturating_sub(self.written.get()) >= WRITE_INTERVAL {
-                self.replicate().await?;
+            self.tell();
+            let copied = self.write_if_due(&summary.customer);
+            select(copied.boxed_local(), sleep(WRITE_PATIENCE)).await;
+        }
+        Ok(receipt)
+    }
+
+    /// Pays what is due.
+    async fn wake(self: &Rc<Self>) -> Result<()> {
+        let tables = self.tables();
+        let Some(customer) = tables.owner()? else { return Ok(()) };
+        let outbox = tables.outbox()?;
+        let due = |task| outbox.is_due(task, millis());
+        let mut read = (due(Task::Read) || due(Task::Confirm))
+            .then(|| self.read(&customer, crate::ledger::Occasion::Confirm));
+        loop {
+            self.write_if_due(&customer).await;
+            self.report_if_due(&customer).await?;
+            let Some(reading) = read.take() else { break };
+            if let Either::Right(((), reading)) = select(reading, sleep(TICK)).await {
+                read = Some(reading);
             }
         }
-        Response::from_json(&receipt)
+        self.arm().await
     }
 
-    /// Pays what the replica is owed, or sees to it that the alarm comes again.
-    async fn replicate(&self) -> Result<()> {
-        let tables = Tables::of(&self.state);
-        let Some(Owed { key, failures }) = tables.owed()? else { return Ok(()) };
-        let Some(record) = tables.record()? else { return Ok(()) };
-        if self.writing.replace(true) {
-            return self.wake_in(WRITE_INTERVAL).await;
+    /// Sets the alarm to when the next debt is due.
+    pub(super) async fn arm(&self) -> Result<()> {
+        let tables = self.tables();
+        if tables.owner()?.is_none() {
+            return Ok(());
         }
-        self.written.set(millis());
-        let put = match KvReplica::open(&self.env) {
-            Ok(replica) => replica.put(&key, &record).await.map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
+        let mut outbox = tables.outbox()?;
+        let later = millis().plus(BACKSTOP);
+        if self.reading.borrow().is_some() {
+            outbox.leave_until(Task::Read, later);
+            outbox.leave_until(Task::Confirm, later);
+        }
+        if self.writing.borrow().is_some() {
+            outbox.leave_until(Task::Replica, later);
+        }
+        match outbox.next() {
+            Some(due) => self.state.storage().set_alarm(at(due)).await,
+            None => self.state.storage().delete_alarm().await,
+        }
+    }
+
+    /// Writes the replica's copy if it is due, or waits for the write that is under way.
+    async fn write_if_due(self: &Rc<Self>, customer: &id::Customer) {
+        let under_way = self.writing.borrow().clone();
+        if let Some(write) = under_way {
+            return write.await;
+        }
+        let due =
+            self.tables().outbox().map(|outbox: Outbox| outbox.is_due(Task::Replica, millis()));
+        match due {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => return console_error!("{error}"),
+        }
+        let (desk, customer) = (Rc::clone(self), customer.clone());
+        let write = self.share(async move {
+            if let Err(error) = desk.write(&customer).await {
+                console_error!("{}: the replica is not written: {error}", customer.key());
+            }
+            desk.writing.take();
+            if let Err(error) = desk.arm().await {
+                console_error!("{}: no alarm is set: {error}", customer.key());
+            }
+        });
+        self.writing.replace(Some(write.clone()));
+        write.await;
+    }
+
+    async fn write(&self, customer: &id::Customer) -> Result<()> {
+        let tables = self.tables();
+        let begun: Option<(Version, Vec<u8>)> = tables.step(customer, |tables, account| {
+            let Some(version) = account.writing(millis()).map(|set| set.version) else {
+                return Ok(None);
+            };
+            Ok(tables.record()?.map(|record| (version, record)))
+        })?;
+        let Some((version, record)) = begun else { return Ok(()) };
+        let replica = KvReplica::open(&self.env)?;
+        let key = customer.key();
+        let put = pin!(replica.put(&key, &record));
+        let put = match select(put, sleep(WRITE_TIME)).await {
+            Either::Left((put, _)) => put.map_err(|error| error.to_string()),
+            Either::Right(_) => Err("the replica does not answer".to_owned()),
         };
-        self.writing.set(false);
-        if let Err(cause) = put {
-            console_error!(
-                "{cause} (failed {} times in a row, and is tried again)",
-                failures.saturating_add(1)
-            );
-            tables.failed()?;
-            return self.wake_in(pause(failures)).await;
+        tables.step(customer, |_, account| {
+            match &put {
+                Ok(()) => account.written(version, millis()),
+                Err(_) => account.unwritten(millis(), jitter()),
+            }
+            Ok(())
+        })?;
+        put.map_err(|cause| format!("{cause} (and is tried again)").into())
+    }
+
+    async fn report_if_due(&self, customer: &id::Customer) -> Result<()> {
+        let tables = self.tables();
+        if !tables.outbox()?.is_due(Task::Report, millis()) {
+            return Ok(());
         }
-        // An event may have come in while the copy was on its way.
-        if tables.record()?.as_deref() != Some(&record) {
-            return self.wake_in(WRITE_INTERVAL).await;
+        let Some(standing) = tables.step(customer, |_, account| Ok(account.reporting()))? else {
+            return Ok(());
+        };
+        let told = match self.roster() {
+            Ok(roster) => roster.report(&customer.key(), standing).await,
+            Err(error) => Err(error),
+        };
+        tables.step(customer, |_, account| {
+            match &told {
+                Ok(()) => account.reported(standing, millis()),
+                Err(_) => account.unreported(millis(), jitter()),
+            }
+            Ok(())
+        })?;
+        if let Err(error) = told {
+            console_error!("{}: the roster is not told: {error}", customer.key());
         }
-        tables.settle()?;
-        self.state.storage().delete_alarm().await
+        Ok(())
     }
 
-    async fn wake_in(&self, millis: u64) -> Result<()> {
-        self.state.storage().set_alarm(Duration::from_millis(millis)).await
+    /// Tells those who wait that the set is another one.
+    pub(super) fn tell(&self) {
+        self.changes.set(self.changes.get().wrapping_add(1));
+        for waker in self.waiting.take() {
+            waker.wake();
+        }
     }
 }
 
-/// The rules, between what the tables hold and what they are to hold.
-fn apply(tables: &Tables, summary: &Summary) -> Result<Receipt> {
-    tables.create()?;
-    let held = match tables.record()? {
-        Some(record) => Some(record::read(&record).map_err(|error| error.to_string())?),
-        None => None,
-    };
-    let sighting = tables.sighting(&summary.event)?;
-    let outcome = ledger::apply(held.as_ref(), sighting, summary);
-    let before = held.as_ref().map_or(Version::default(), |held| held.version);
-    let (receipt, set) = Receipt::of(outcome.map_err(|error| error.to_string())?, before);
-    if let Some(set) = set {
-        tables.keep(&record::write(&set).map_err(|error| error.to_string())?)?;
-    }
-    if receipt.effect == Effect::Applied {
-        tables.owe(&summary.customer.key())?;
-    }
-    tables.saw(&summary.event, now())?;
-    Ok(receipt)
+/// A random number for a pause.
+pub(super) fn jitter() -> Jitter {
+    Jitter(js_sys::Math::random())
 }
 
-/// Twice as long after each failure, up to a minute.
-fn pause(failures: i32) -> u64 {
-    let doublings = u32::try_from(failures).unwrap_or(0).min(16);
-    WRITE_INTERVAL.saturating_mul(1 << doublings).min(LONGEST_PAUSE)
+/// A while, in milliseconds.
+pub(super) fn sleep(millis: u64) -> Delay {
+    Delay::from(Duration::from_millis(millis))
 }
 
-fn millis() -> u64 {
-    worker::Date::now().as_millis()
+fn at(moment: Millis) -> ScheduledTime {
+    #[expect(clippy::cast_precision_loss, reason = "a date has fewer than 53 bits of milliseconds")]
+    ScheduledTime::new(js_sys::Date::new(&(moment.0 as f64).into()))
 }

@@ -4,7 +4,7 @@ use ::http::{Method, Uri, header};
 use js_sys::{Reflect, Uint8Array};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Headers, ReadableStreamDefaultReader, ResponseInit};
+use web_sys::{Headers, ReadableStream, ReadableStreamDefaultReader, ResponseInit};
 
 use crate::api::{self, BODY_LIMIT};
 
@@ -51,10 +51,17 @@ fn target(url: &str) -> Uri {
 }
 
 async fn body(request: &web_sys::Request) -> Result<Vec<u8>, JsValue> {
-    let Some(stream) = request.body() else { return Ok(Vec::new()) };
+    match request.body() {
+        Some(stream) => bytes(&stream, BODY_LIMIT).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Reads a stream, up to one byte past the limit.
+pub(super) async fn bytes(stream: &ReadableStream, limit: usize) -> Result<Vec<u8>, JsValue> {
     let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
     let mut body = Vec::new();
-    while body.len() <= BODY_LIMIT {
+    while body.len() <= limit {
         let chunk = JsFuture::from(reader.read()).await?;
         if Reflect::get(&chunk, &"done".into())?.is_truthy() {
             return Ok(body);
@@ -63,7 +70,7 @@ async fn body(request: &web_sys::Request) -> Result<Vec<u8>, JsValue> {
         body.extend(chunk.to_vec());
     }
     JsFuture::from(reader.cancel()).await?;
-    body.truncate(BODY_LIMIT.saturating_add(1));
+    body.truncate(limit.saturating_add(1));
     Ok(body)
 }
 

@@ -1,17 +1,13 @@
 //! The way to a customer's ledger: messages to its Durable Object.
-//!
-//! | message                      | answer                                                        |
-//! |------------------------------|---------------------------------------------------------------|
-//! | `POST`, a [`Summary`] as JSON | 200, a [`Receipt`] as JSON, once the effect is durable       |
-//! | `GET`                        | 200, the record; 404 if nothing was ever heard of the customer |
-//! | either                       | 500 and, as text, what failed                                 |
 
 use worker::{Env, Method, ObjectNamespace, Request, RequestInit, Response};
 
+use super::messages::{Checked, Message, SERVED_BY};
 use crate::{
-    entitlement::{Entitlements, Summary},
-    id::{Customer, Timestamp},
-    store::{Error, Ledger, Receipt, record},
+    entitlement::Summary,
+    id::{Customer, LookupKey, Timestamp},
+    ledger::Receipt,
+    store::{Error, Found, Ledger, ServedBy, Until, record},
 };
 
 /// The binding in `wrangler.toml`.
@@ -30,44 +26,87 @@ impl DurableLedger {
         Ok(Self { customers: env.durable_object(BINDING)? })
     }
 
-    /// The status and the body of an object's answer.
+    /// Has the set compared with the source's list, and tells whether it was another one.
+    pub(super) async fn confirm(&self, customer: &Customer) -> Result<bool, Error> {
+        let (_, body) = self.ask(customer, &Message::Confirm(customer.clone())).await?;
+        serde_json::from_slice(&body)
+            .map(|Checked { drifted }| drifted)
+            .map_err(|error| unreadable(&error))
+    }
+
+    /// Has an alarm set for what is owed.
+    pub(super) async fn wake(&self, customer: &Customer) -> Result<(), Error> {
+        self.ask(customer, &Message::Wake).await.map(drop)
+    }
+
+    /// The answer to a message that does not fail, and its body.
+    async fn ask(
+        &self,
+        customer: &Customer,
+        message: &Message,
+    ) -> Result<(Response, Vec<u8>), Error> {
+        let (response, body) =
+            self.send(customer, message).await.map_err(|error| unreachable("ledger", &error))?;
+        let failed = |port| unreachable(port, &String::from_utf8_lossy(&body));
+        match response.status_code() {
+            200 | 404 => Ok((response, body)),
+            502 => Err(failed("source")),
+            _ => Err(failed("ledger")),
+        }
+    }
+
     async fn send(
         &self,
         customer: &Customer,
-        request: worker::Result<Request>,
-    ) -> worker::Result<(u16, Vec<u8>)> {
+        message: &Message,
+    ) -> worker::Result<(Response, Vec<u8>)> {
+        let mut init = RequestInit::new();
+        init.with_method(Method::Post).with_body(Some(serde_json::to_string(message)?.into()));
         let object = self.customers.id_from_name(&customer.key())?.get_stub()?;
-        let mut response: Response = object.fetch_with_request(request?).await?;
-        Ok((response.status_code(), response.bytes().await?))
+        let request = Request::new_with_init(URL, &init)?;
+        let mut response = object.fetch_with_request(request).await?;
+        let body = response.bytes().await?;
+        Ok((response, body))
+    }
+
+    async fn look(&self, customer: &Customer, message: &Message) -> Result<Found, Error> {
+        let (response, body) = self.ask(customer, message).await?;
+        let served_by: ServedBy = response
+            .headers()
+            .get(SERVED_BY)
+            .ok()
+            .flatten()
+            .and_then(|served_by| serde_json::from_str(&served_by).ok())
+            .unwrap_or(ServedBy::Ledger);
+        let held = match response.status_code() {
+            404 => None,
+            _ => Some(record::read(&body).map_err(|error| unreadable(&error))?),
+        };
+        Ok(Found { held, served_by })
     }
 }
 
 impl Ledger for DurableLedger {
     // The object has a clock of its own.
     async fn apply(&self, summary: &Summary, _now: Timestamp) -> Result<Receipt, Error> {
-        let body = serde_json::to_string(summary).map_err(|error| unreachable(&error))?;
-        let mut init = RequestInit::new();
-        init.with_method(Method::Post).with_body(Some(body.into()));
-        let request = Request::new_with_init(URL, &init);
-        let answer = self.send(&summary.customer, request).await;
-        match answer.map_err(|error| unreachable(&error))? {
-            (200, body) => serde_json::from_slice(&body).map_err(|error| unreadable(&error)),
-            (_, cause) => Err(unreachable(&String::from_utf8_lossy(&cause))),
-        }
+        let message = Message::Apply(summary.clone());
+        let (_, body) = self.ask(&summary.customer, &message).await?;
+        serde_json::from_slice(&body).map_err(|error| unreadable(&error))
     }
 
-    async fn load(&self, customer: &Customer) -> Result<Option<Entitlements>, Error> {
-        let answer = self.send(customer, Request::new(URL, Method::Get)).await;
-        match answer.map_err(|error| unreachable(&error))? {
-            (200, body) => record::read(&body).map(Some).map_err(|error| unreadable(&error)),
-            (404, _) => Ok(None),
-            (_, cause) => Err(unreachable(&String::from_utf8_lossy(&cause))),
-        }
+    async fn find(&self, customer: &Customer, features: &[LookupKey]) -> Result<Found, Error> {
+        let message = Message::Find { customer: customer.clone(), features: features.to_vec() };
+        self.look(customer, &message).await
+    }
+
+    async fn sync(&self, customer: &Customer, until: Option<&Until>) -> Result<Found, Error> {
+        let message = Message::Sync { customer: customer.clone(), until: until.cloned() };
+        self.look(customer, &message).await
     }
 }
 
-fn unreachable(cause: &impl ToString) -> Error {
-    Error::Unreachable { port: "ledger", cause: cause.to_string() }
+fn unreachable(port: &'static str, cause: &impl ToString) -> Error {
+    Error::Unreachable { port, cause: cause.to_string() }
 }
 
 fn unreadable(cause: &impl ToString) -> Error {

@@ -3,32 +3,46 @@
 //! | table          | holds                                                                     |
 //! |----------------|---------------------------------------------------------------------------|
 //! | `entitlements` | the record of the set, in parts, since a row ends at 2 MB                 |
+//! | `account`      | whose it is, and what is noted of it beside the set                       |
+//! | `outbox`       | what is owed to others: since when, when it is due, how often it was tried |
 //! | `events`       | the ids of the events seen, and when                                      |
-//! | `outbox`       | what is owed to others: the replica's next copy, and how often it failed  |
 //!
-//! The tables come with the first event, so that asking about a stranger stores nothing.
+//! The tables come with the first thing to keep, so that asking about a stranger stores nothing.
 
+use serde::{Deserialize, Serialize};
 use wasm_bindgen::{JsCast as _, JsValue, prelude::wasm_bindgen};
 use worker::{Error, Result, SqlStorage, SqlStorageValue, State, Storage};
 
 use crate::{
-    id::{EventId, Timestamp},
-    ledger::{EVENT_MEMORY, Sighting},
+    id::{Customer, EventId, Millis, Timestamp},
+    ledger::{Account, Debt, EVENT_MEMORY, Outbox, Sighting, Standing, Task, Trouble},
+    store::record,
 };
 
 /// The bytes of a record in one row.
 const PART: usize = 1 << 20;
 
-const SCHEMA: [&str; 3] = [
+const SCHEMA: [&str; 4] = [
     "CREATE TABLE IF NOT EXISTS entitlements (part INTEGER PRIMARY KEY, record BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS account (id INTEGER PRIMARY KEY CHECK (id = 0), \
+     customer TEXT NOT NULL, notes TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS outbox (task TEXT PRIMARY KEY, since INTEGER NOT NULL, \
+     due INTEGER NOT NULL, tries INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS events (id TEXT PRIMARY KEY, received INTEGER NOT NULL) \
      WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS outbox (task TEXT PRIMARY KEY, customer TEXT NOT NULL, \
-     failures INTEGER NOT NULL) WITHOUT ROWID",
 ];
 
-/// The task of bringing the replica up to date.
-const REPLICA: &str = "replica";
+/// An account without its set and its outbox.
+#[derive(Default, Deserialize, Eq, PartialEq, Serialize)]
+struct Notes {
+    confirmed: Option<Timestamp>,
+    arrivals: u64,
+    written: Millis,
+    doubtful: Option<Millis>,
+    left_alone: Millis,
+    trouble: Option<Trouble>,
+    reported: Option<Standing>,
+}
 
 #[wasm_bindgen]
 extern "C" {
@@ -48,14 +62,6 @@ pub(super) struct Tables {
     sql: SqlStorage,
 }
 
-/// A copy that the replica is owed.
-pub(super) struct Owed {
-    /// The customer's key, in the replica as everywhere.
-    pub(super) key: String,
-    /// How many times in a row it could not be written.
-    pub(super) failures: i32,
-}
-
 impl Tables {
     pub(super) fn of(state: &State) -> Self {
         let storage = state.storage();
@@ -63,7 +69,7 @@ impl Tables {
     }
 
     /// Does some work on the tables: all of it, or none if it fails.
-    pub(super) fn transact<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+    fn transact<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
         let mut work = Some(work);
         let mut done = None;
         let mut once = || {
@@ -84,19 +90,50 @@ impl Tables {
         }
     }
 
-    pub(super) fn create(&self) -> Result<()> {
-        for statement in SCHEMA {
-            self.run(statement, vec![])?;
-        }
-        Ok(())
+    /// Whose tables these are: nobody's before there is anything to keep.
+    pub(super) fn owner(&self) -> Result<Option<Customer>> {
+        Ok(self.owned()?.map(|(owner, _)| owner))
     }
 
-    /// The record of the set, or none before the first event.
-    pub(super) fn record(&self) -> Result<Option<Vec<u8>>> {
-        let exist = "SELECT 1 FROM sqlite_master WHERE name = 'entitlements'";
+    fn owned(&self) -> Result<Option<(Customer, Notes)>> {
+        let exist = "SELECT 1 FROM sqlite_master WHERE name = 'account'";
         if self.rows(exist, vec![])?.is_empty() {
             return Ok(None);
         }
+        let rows = self.rows("SELECT customer, notes FROM account", vec![])?;
+        match rows.first().map(Vec::as_slice) {
+            None => Ok(None),
+            Some([SqlStorageValue::String(customer), SqlStorageValue::String(notes)]) => {
+                Ok(Some((serde_json::from_str(customer)?, serde_json::from_str(notes)?)))
+            }
+            Some(_) => Err(misread()),
+        }
+    }
+
+    /// What is kept of the customer.
+    pub(super) fn account(&self) -> Result<Account> {
+        let Some((_, notes)) = self.owned()? else { return Ok(Account::default()) };
+        let Notes { confirmed, arrivals, written, doubtful, left_alone, trouble, reported } = notes;
+        let held = match self.record()? {
+            Some(record) => Some(record::read(&record).map_err(|error| error.to_string())?),
+            None => None,
+        };
+        let outbox = self.outbox()?;
+        Ok(Account {
+            held,
+            confirmed,
+            arrivals,
+            written,
+            doubtful,
+            left_alone,
+            trouble,
+            reported,
+            outbox,
+        })
+    }
+
+    /// The record of the set, or none while nothing is held.
+    pub(super) fn record(&self) -> Result<Option<Vec<u8>>> {
         let mut record = Vec::new();
         for row in self.rows("SELECT record FROM entitlements ORDER BY part", vec![])? {
             let [SqlStorageValue::Blob(part)] = row.as_slice() else { return Err(misread()) };
@@ -105,16 +142,95 @@ impl Tables {
         Ok((!record.is_empty()).then_some(record))
     }
 
-    pub(super) fn keep(&self, record: &[u8]) -> Result<()> {
-        self.run("DELETE FROM entitlements", vec![])?;
-        for (part, bytes) in (0_i32..).zip(record.chunks(PART)) {
-            let values = vec![part.into(), bytes.to_vec().into()];
-            self.run("INSERT INTO entitlements (part, record) VALUES (?, ?)", values)?;
+    /// Takes one step of the customer's account, and writes down what it changed: all of it, or
+    /// nothing if the step fails.
+    pub(super) fn step<T>(
+        &self,
+        customer: &Customer,
+        step: impl FnOnce(&Self, &mut Account) -> Result<T>,
+    ) -> Result<T> {
+        self.transact(|tables| {
+            let before = tables.account()?;
+            let mut after = before.clone();
+            let done = step(tables, &mut after)?;
+            if before != after {
+                tables.keep(customer, &before, &after)?;
+            }
+            Ok(done)
+        })
+    }
+
+    fn keep(&self, customer: &Customer, before: &Account, after: &Account) -> Result<()> {
+        self.create()?;
+        if before.held != after.held
+            && let Some(set) = &after.held
+        {
+            let record = record::write(set).map_err(|error| error.to_string())?;
+            self.run("DELETE FROM entitlements", vec![])?;
+            for (part, bytes) in (0_i32..).zip(record.chunks(PART)) {
+                let values = vec![part.into(), bytes.to_vec().into()];
+                self.run("INSERT INTO entitlements (part, record) VALUES (?, ?)", values)?;
+            }
+        }
+        for task in Task::ALL {
+            let debt = after.outbox.debt(task);
+            if debt != before.outbox.debt(task) {
+                self.owe(task, debt)?;
+            }
+        }
+        let Account {
+            confirmed, arrivals, written, doubtful, left_alone, trouble, reported, ..
+        } = *after;
+        let notes = Notes { confirmed, arrivals, written, doubtful, left_alone, trouble, reported };
+        let values =
+            vec![serde_json::to_string(customer)?.into(), serde_json::to_string(&notes)?.into()];
+        self.run("INSERT OR REPLACE INTO account (id, customer, notes) VALUES (0, ?, ?)", values)
+    }
+
+    fn owe(&self, task: Task, debt: Option<Debt>) -> Result<()> {
+        let Some(Debt { since, due, tries }) = debt else {
+            return self.run("DELETE FROM outbox WHERE task = ?", vec![task.name().into()]);
+        };
+        let values =
+            vec![task.name().into(), integer(since.0)?, integer(due.0)?, integer(tries.into())?];
+        self.run(
+            "INSERT OR REPLACE INTO outbox (task, since, due, tries) VALUES (?, ?, ?, ?)",
+            values,
+        )
+    }
+
+    /// What is owed.
+    pub(super) fn outbox(&self) -> Result<Outbox> {
+        let mut debts = Vec::new();
+        for row in self.rows("SELECT task, since, due, tries FROM outbox", vec![])? {
+            let [
+                SqlStorageValue::String(name),
+                SqlStorageValue::Integer(since),
+                SqlStorageValue::Integer(due),
+                SqlStorageValue::Integer(tries),
+            ] = row.as_slice()
+            else {
+                return Err(misread());
+            };
+            let moment = |millis: i64| Millis(u64::try_from(millis).unwrap_or_default());
+            let tries = u32::try_from(*tries).unwrap_or(u32::MAX);
+            let debt = Debt { since: moment(*since), due: moment(*due), tries };
+            // A task of a deployment that came after this one is left to it.
+            let task = Task::ALL.into_iter().find(|task| task.name() == name);
+            debts.extend(task.map(|task| (task, debt)));
+        }
+        Ok(Outbox::of(debts))
+    }
+
+    fn create(&self) -> Result<()> {
+        for statement in SCHEMA {
+            self.run(statement, vec![])?;
         }
         Ok(())
     }
 
     pub(super) fn sighting(&self, event: &EventId) -> Result<Sighting> {
+        self.create()?;
         let seen = self.rows("SELECT 1 FROM events WHERE id = ?", vec![event.as_str().into()])?;
         Ok(if seen.is_empty() { Sighting::First } else { Sighting::Repeated })
     }
@@ -125,40 +241,6 @@ impl Tables {
         self.run("DELETE FROM events WHERE received < ?", vec![expired])?;
         let values = vec![event.as_str().into(), SqlStorageValue::try_from_i64(now.0)?];
         self.run("INSERT OR IGNORE INTO events (id, received) VALUES (?, ?)", values)
-    }
-
-    /// Notes that the replica is owed a copy.
-    pub(super) fn owe(&self, key: &str) -> Result<()> {
-        let values = vec![REPLICA.into(), key.into()];
-        self.run(
-            "INSERT OR REPLACE INTO outbox (task, customer, failures) VALUES (?, ?, 0)",
-            values,
-        )
-    }
-
-    /// What the replica is owed, if anything.
-    pub(super) fn owed(&self) -> Result<Option<Owed>> {
-        let sought = "SELECT customer, failures FROM outbox WHERE task = ?";
-        let rows = self.rows(sought, vec![REPLICA.into()])?;
-        match rows.first().map(Vec::as_slice) {
-            None => Ok(None),
-            Some([SqlStorageValue::String(key), SqlStorageValue::Integer(failures)]) => {
-                let failures = i32::try_from(*failures).unwrap_or(i32::MAX);
-                Ok(Some(Owed { key: key.clone(), failures }))
-            }
-            Some(_) => Err(misread()),
-        }
-    }
-
-    /// Notes that the replica has its copy.
-    pub(super) fn settle(&self) -> Result<()> {
-        self.run("DELETE FROM outbox WHERE task = ?", vec![REPLICA.into()])
-    }
-
-    /// Notes that it could not be written once more.
-    pub(super) fn failed(&self) -> Result<()> {
-        let counted = "UPDATE outbox SET failures = failures + 1 WHERE task = ?";
-        self.run(counted, vec![REPLICA.into()])
     }
 
     fn run(&self, statement: &str, values: Vec<SqlStorageValue>) -> Result<()> {
@@ -172,6 +254,10 @@ impl Tables {
     ) -> Result<Vec<Vec<SqlStorageValue>>> {
         self.sql.exec(statement, values)?.raw().collect()
     }
+}
+
+fn integer(number: u64) -> Result<SqlStorageValue> {
+    SqlStorageValue::try_from_i64(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
 fn misread() -> Error {

@@ -222,7 +222,12 @@ fn health_says_what_is_set_and_never_to_what() {
             json!({
                 "object": "health",
                 "status": "ok",
-                "settings": { "ENTGATE_API_KEYS": "set", "STRIPE_WEBHOOK_SECRETS": "set" },
+                "settings": {
+                    "ENTGATE_API_KEYS": "set",
+                    "STRIPE_WEBHOOK_SECRETS": "set",
+                    "STRIPE_API_KEY": "missing",
+                },
+                "outbox": { "pending": 0, "oldest": null },
                 "version": env!("CARGO_PKG_VERSION"),
             })
         )

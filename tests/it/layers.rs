@@ -10,12 +10,14 @@ use std::{
 const LAYERS: &[(&str, &[&str])] = &[
     ("id", &[]),
     ("entitlement", &["id"]),
-    ("webhook", &["id", "entitlement"]),
+    ("listing", &["id", "entitlement"]),
+    ("webhook", &["id", "entitlement", "listing"]),
     ("ledger", &["id", "entitlement"]),
-    ("store", &["id", "entitlement", "ledger"]),
-    ("api", &["id", "entitlement", "webhook", "ledger", "store"]),
-    ("worker", &["id", "entitlement", "webhook", "ledger", "store", "api"]),
-    ("browser", &["id", "entitlement", "webhook", "ledger", "store", "api"]),
+    ("source", &["id", "entitlement", "listing", "ledger"]),
+    ("store", &["id", "entitlement", "ledger", "source"]),
+    ("api", &["id", "entitlement", "webhook", "ledger", "source", "store"]),
+    ("worker", &["id", "entitlement", "webhook", "ledger", "source", "store", "api"]),
+    ("browser", &["id", "entitlement", "listing"]),
 ];
 
 fn sources() -> Vec<(String, String, String)> {

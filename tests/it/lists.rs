@@ -169,7 +169,7 @@ fn a_wrong_parameter_is_refused_in_stripes_words() {
 }
 
 #[test]
-fn expand_is_understood_in_every_form_and_refused_until_the_source_can_be_asked() {
+fn expand_is_understood_in_every_form_and_refused_while_the_source_cannot_be_asked() {
     let service = with(&["a"]);
     for query in [
         "expand[]=data.feature",

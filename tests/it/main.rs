@@ -8,15 +8,20 @@
     reason = "what a test sets up wrongly should stop it, and clippy.toml spares no helper function"
 )]
 
+mod account;
 mod checks;
+mod features;
 mod http;
 mod layers;
 mod ledger;
 mod lists;
+mod model;
 mod record;
 mod settings;
 mod signature;
+mod source;
 mod store_contract;
 mod stories;
 mod stripe_event;
 mod support;
+mod sync;

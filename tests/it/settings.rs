@@ -1,8 +1,11 @@
 //! Settings, and what a malformed one does.
 
-use entgate::api::{
-    misconfigured,
-    settings::{Error, Settings},
+use entgate::{
+    api::{
+        misconfigured,
+        settings::{Error, Settings},
+    },
+    id::Livemode,
 };
 
 fn read(name: &'static str, text: &str) -> Result<(usize, usize), Error> {
@@ -55,11 +58,76 @@ fn a_malformed_setting_is_a_500_that_names_it_and_not_its_value() {
 fn settings_can_be_printed_without_telling_a_secret() {
     let settings = Settings::read(|name| {
         Some(
-            if name == "ENTGATE_API_KEYS" { "sk_live_hunter2" } else { "whsec_hunter2" }.to_owned(),
+            match name {
+                "ENTGATE_API_KEYS" | "STRIPE_API_KEY" => "sk_live_hunter2",
+                "STRIPE_WEBHOOK_SECRETS" => "whsec_hunter2",
+                _ => "",
+            }
+            .to_owned(),
         )
     });
     assert_eq!(
         format!("{:?}", settings.unwrap()),
-        "Settings { api_keys: [ApiKey { livemode: Live, .. }], webhook_secrets: [Secret(…)] }"
+        "Settings { api_keys: [ApiKey { livemode: Live, .. }], webhook_secrets: [Secret(…)], \
+         stripe_keys: [ApiKey { livemode: Live, .. }], stripe_base: \"https://api.stripe.com\", paused: Keep }"
     );
+}
+
+#[test]
+fn there_is_at_most_one_key_of_stripes_a_mode() {
+    let keys = |text: &str| {
+        let name = "STRIPE_API_KEY";
+        let settings = Settings::read(|asked| (asked == name).then(|| text.to_owned()));
+        settings.map(|settings| {
+            let key = |livemode| settings.stripe_key(livemode).map(|key| key.reveal().to_owned());
+            (key(Livemode::Test), key(Livemode::Live))
+        })
+    };
+    let failed = |problem| Err(Error { name: "STRIPE_API_KEY", problem });
+    let some = |text: &str| Some(text.to_owned());
+    let prefix = "has a key that does not begin with sk_test_, sk_live_, rk_test_ or rk_live_";
+    let twice = "has two keys of one mode: give one for test and one for live";
+    for (text, expected) in [
+        ("", Ok((None, None))),
+        ("sk_test_a", Ok((some("sk_test_a"), None))),
+        ("rk_live_b,sk_test_a", Ok((some("sk_test_a"), some("rk_live_b")))),
+        ("sk_test_a,rk_test_b", failed(twice)),
+        ("rk_live_a,rk_live_b", failed(twice)),
+        ("pk_test_a", failed(prefix)),
+        ("sk_test_", failed(prefix)),
+        ("sk_prod_a", failed(prefix)),
+        ("sk_test_ä", failed(prefix)),
+    ] {
+        assert_eq!(keys(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn the_key_is_never_sent_in_the_clear_but_to_this_machine() {
+    let base = |text: &str| {
+        let name = "STRIPE_API_BASE";
+        let settings = Settings::read(|asked| (asked == name).then(|| text.to_owned()));
+        settings.map(|settings| settings.stripe_base.into_string())
+    };
+    let failed = |problem| Err(Error { name: "STRIPE_API_BASE", problem });
+    let clear = "is neither https://… nor http:// of this machine";
+    let path = "has a path: give the origin alone, https://host or https://host:port";
+    let none = "is no URL: give the origin alone, https://host or https://host:port";
+    for (text, expected) in [
+        ("", Ok("https://api.stripe.com")),
+        ("https://catalog.example", Ok("https://catalog.example")),
+        ("https://catalog.example/", Ok("https://catalog.example")),
+        ("http://localhost:8787", Ok("http://localhost:8787")),
+        ("http://127.0.0.1:1", Ok("http://127.0.0.1:1")),
+        ("http://[::1]:1", Ok("http://[::1]:1")),
+        ("http://catalog.example", failed(clear)),
+        ("ftp://localhost", failed(clear)),
+        ("catalog.example", failed(clear)),
+        ("https://catalog.example/v1", failed(path)),
+        ("https://catalog.example?a=1", failed(path)),
+        ("https://user@catalog.example", failed(none)),
+        ("https://", failed(none)),
+    ] {
+        assert_eq!(base(text), expected.map(str::to_owned), "{text}");
+    }
 }

@@ -3,9 +3,9 @@
 use entgate::{
     entitlement::{Coverage, Entitlements, Page, Version},
     id::Timestamp,
-    ledger::EVENT_MEMORY,
+    ledger::{EVENT_MEMORY, Effect, Receipt},
     store::{
-        Effect, Error, Ledger, Receipt, Replica,
+        Error, Found, Ledger, Replica, ServedBy,
         memory::{Fault, Memory},
     },
 };
@@ -23,7 +23,8 @@ fn receipt(effect: Effect, version: u64) -> Result<Receipt, Error> {
 fn ledger_keeps_the_rules(ledger: &impl Ledger) {
     let ada = customer("cus_ada");
     let grant = summary("evt_1", 10, Page::Whole(grants(&["a"])));
-    assert_eq!(block_on(ledger.load(&ada)), Ok(None), "before the first event");
+    let nothing = Ok(Found { held: None, served_by: ServedBy::Ledger });
+    assert_eq!(block_on(ledger.find(&ada, &[])), nothing, "before the first event");
     assert_eq!(block_on(ledger.apply(&grant, NOW)), receipt(Effect::Applied, 1));
     assert_eq!(block_on(ledger.apply(&grant, NOW)), receipt(Effect::Duplicate, 1));
     let same = summary("evt_2", 11, Page::Whole(grants(&["a"])));
@@ -32,11 +33,11 @@ fn ledger_keeps_the_rules(ledger: &impl Ledger) {
     assert_eq!(block_on(ledger.apply(&late, NOW)), receipt(Effect::Stale, 1));
     assert_eq!(block_on(ledger.apply(&late, NOW)), receipt(Effect::Duplicate, 1));
 
-    let held = block_on(ledger.load(&ada)).unwrap().unwrap();
+    let held = block_on(ledger.find(&ada, &[])).unwrap().held.unwrap();
     let (version, as_of) = (Version(1), Timestamp(11));
     let data = grants(&["a"]);
     assert_eq!(held, Entitlements { version, as_of, coverage: Coverage::Whole, data });
-    assert_eq!(block_on(ledger.load(&customer("cus_bob"))), Ok(None), "a neighbour");
+    assert_eq!(block_on(ledger.find(&customer("cus_bob"), &[])), nothing, "a neighbour");
 }
 
 fn ledger_forgets_events_after_30_days(ledger: &impl Ledger) {

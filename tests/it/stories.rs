@@ -153,7 +153,7 @@ fn an_event_of_another_type_is_acknowledged_and_ignored() {
     assert_eq!(
         answer.body["message"],
         "invoice.paid changes no entitlements: only \
-         entitlements.active_entitlement_summary.updated does."
+         entitlements.active_entitlement_summary.updated and customer.deleted do."
     );
 }
 

@@ -1,7 +1,7 @@
 //! Parsing of verified bodies.
 
 use entgate::{
-    entitlement::Page,
+    entitlement::{Page, Paused},
     id::{Livemode, Timestamp},
     webhook::{
         signature::{self, Secret},
@@ -15,13 +15,13 @@ use crate::support::{NOW, SECRET, event, grants, signed};
 fn parsed(body: &str) -> Result<Incoming, Error> {
     let secrets = [Secret::new(SECRET).unwrap()];
     let header = signed(body, SECRET, NOW);
-    parse(signature::verify(&header, body.as_bytes(), &secrets, NOW).unwrap())
+    parse(signature::verify(&header, body.as_bytes(), &secrets, NOW).unwrap(), Paused::Keep)
 }
 
 #[track_caller]
 fn page(event: &Value) -> Page {
     match parsed(&event.to_string()) {
-        Ok(Incoming::Summary(summary)) => summary.page,
+        Ok(Incoming::Summary(summary)) => summary.page.unwrap(),
         other => panic!("not a summary: {other:?}"),
     }
 }
@@ -35,7 +35,7 @@ fn stripes_own_example_is_read_to_the_letter() {
     assert_eq!(summary.customer.id.as_str(), "cus_ABC123customer");
     assert_eq!(summary.customer.livemode, Livemode::Test);
     assert_eq!(summary.created, Timestamp(1_706_111_369));
-    let Page::Whole(data) = summary.page else { panic!("not whole") };
+    let Some(Page::Whole(data)) = summary.page else { panic!("not whole") };
     let [granted] = data.as_slice() else { panic!("not one") };
     assert_eq!(granted.id.as_str(), "ent_test_61QG5x2cU1GluFTYs41JqiESbLiX8C8O");
     assert_eq!(granted.feature.as_str(), "feat_test_61QGU1MWyFMSP9YBZ41ClCIKljWvsTgu");
@@ -81,7 +81,7 @@ fn what_is_missing_or_wrong_is_named() {
         (
             "a line break in an id",
             with(&format!("{list}/data/0/id"), json!("ent\n1")),
-            "`data.object.entitlements.data.id` is a text with control characters",
+            "in `data.object.entitlements`, `data.id` is a text with control characters",
         ),
         (
             "the modes differ",
@@ -91,7 +91,7 @@ fn what_is_missing_or_wrong_is_named() {
         (
             "one id twice",
             with(&format!("{list}/data/1/id"), json!("ent_test_a")),
-            "two entitlements have the id `ent_test_a`",
+            "in `data.object.entitlements`, two entitlements have the id `ent_test_a`",
         ),
     ] {
         assert_eq!(message, expected, "{why}");

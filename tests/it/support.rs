@@ -3,9 +3,10 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use entgate::{
-    api::{self, App, Response, settings::Settings},
+    api::{self, App, Features, Response, settings::Settings},
     entitlement::{ActiveEntitlement, Page, Summary},
     id::{Customer, CustomerId, Livemode, Timestamp},
+    source::{self, Stripe},
     store::memory::Memory,
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -22,7 +23,10 @@ pub(crate) const NOW: Timestamp = Timestamp(1_700_000_100);
 /// A deployment with both stores in memory.
 pub(crate) struct Service {
     pub(crate) store: Memory,
+    /// When requests come in.
+    pub(crate) now: Timestamp,
     settings: Settings,
+    features: Features,
 }
 
 /// An answer, its body read.
@@ -45,10 +49,29 @@ pub(crate) fn configured(settings: &[(&str, &str)]) -> Service {
         let set = settings.iter().find(|(known, _)| *known == name);
         set.map(|(_, text)| (*text).to_owned())
     };
-    Service { store: Memory::default(), settings: Settings::read(text).unwrap() }
+    let settings = Settings::read(text).unwrap();
+    Service { store: Memory::default(), now: NOW, settings, features: Features::default() }
+}
+
+/// A deployment that reads a Stripe in memory, whose clock stands still at [`NOW`].
+pub(crate) fn service_with_stripe() -> Service {
+    let mut service = configured(&[
+        ("ENTGATE_API_KEYS", "sk_test_entgate"),
+        ("STRIPE_WEBHOOK_SECRETS", SECRET),
+        ("STRIPE_API_KEY", "sk_test_stripe"),
+    ]);
+    let stripe = source::memory::Memory::default();
+    stripe.set_clock(NOW.into());
+    service.store.ledger.source = Some(Stripe::new(stripe));
+    service
 }
 
 impl Service {
+    /// Stripe, where it is read.
+    pub(crate) fn stripe(&self) -> &source::memory::Memory {
+        self.store.ledger.source.as_ref().unwrap().transport()
+    }
+
     /// An event arrives, signed now with the first secret, and the replica follows.
     #[track_caller]
     pub(crate) fn stripe_sends(&self, event: &Value) -> Answer {
@@ -86,8 +109,9 @@ impl Service {
             request = request.header(*name, *value);
         }
         let request = request.body(body.to_vec()).unwrap();
-        let app = App { store: &self.store, settings: &self.settings, log: |_| {} };
-        let response = pollster::block_on(api::handle(&app, &request, NOW));
+        let Self { store, now, settings, features } = self;
+        let app = App { store, settings, features, log: |_| {} };
+        let response = pollster::block_on(api::handle(&app, &request, *now));
         let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
         Answer { status: response.status().as_u16(), body, response }
     }
@@ -146,18 +170,7 @@ pub(crate) fn v1(body: &str, secret: &str, at: Timestamp) -> String {
 pub(crate) fn event(customer: &str, created: i64, keys: &[&str], has_more: bool) -> Value {
     let mut hasher = DefaultHasher::new();
     (customer, created, keys, has_more).hash(&mut hasher);
-    let data: Vec<_> = keys
-        .iter()
-        .map(|key| {
-            json!({
-                "id": format!("ent_test_{key}"),
-                "object": "entitlements.active_entitlement",
-                "feature": format!("feat_test_{key}"),
-                "livemode": false,
-                "lookup_key": key,
-            })
-        })
-        .collect();
+    let data: Vec<_> = keys.iter().map(|key| item(key)).collect();
     json!({
         "id": format!("evt_{:x}", hasher.finish()),
         "object": "event",
@@ -175,6 +188,17 @@ pub(crate) fn event(customer: &str, created: i64, keys: &[&str], has_more: bool)
         }},
         "livemode": false,
         "type": "entitlements.active_entitlement_summary.updated",
+    })
+}
+
+/// An entitlement in Stripe's form.
+pub(crate) fn item(key: &str) -> Value {
+    json!({
+        "id": format!("ent_test_{key}"),
+        "object": "entitlements.active_entitlement",
+        "feature": format!("feat_test_{key}"),
+        "livemode": false,
+        "lookup_key": key,
     })
 }
 
@@ -197,6 +221,6 @@ pub(crate) fn summary(event: &str, created: i64, page: Page) -> Summary {
         event: event.try_into().unwrap(),
         customer: customer("cus_ada"),
         created: Timestamp(created),
-        page,
+        page: Some(page),
     }
 }

@@ -1,21 +1,22 @@
-//! What is held + what came in → what changes.
+//! What one event, or the source's whole list, makes of a set.
 //!
 //! | the event is                    | the set becomes                                           |
 //! |---------------------------------|-----------------------------------------------------------|
 //! | one that was seen before        | nothing else: [`Outcome::Duplicate`]                      |
-//! | older than what is held         | nothing else: [`Outcome::Stale`]                          |
+//! | older than what is held, or does not say what is held | nothing else: [`Outcome::Stale`]    |
 //! | the whole, newer or a tie       | what the event says                                       |
 //! | a first page, newer or a tie    | what it was and the page, and known only in part          |
 //!
-//! Events arrive late, twice and out of order; `created` has a resolution of one second, and of two
-//! events of one second the later arrival counts. No step here reads a clock or a store: whoever
-//! keeps the ledger loads, calls [`apply()`], and writes what it answers in one transaction.
-//!
-//! Asking the source for the rest of a first page is not here.
+//! The list of the source becomes the set as it is. Events arrive late, twice and out of order;
+//! `created` has a resolution of one second, and of two events of one second the later arrival
+//! counts. When the list is read is not here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::entitlement::{ActiveEntitlement, Coverage, Entitlements, Page, Summary, Version};
+use crate::{
+    entitlement::{ActiveEntitlement, Coverage, Entitlements, Page, Summary, Version},
+    id::Timestamp,
+};
 
 /// How long an event's id is remembered, in seconds: 30 days, the time in which Stripe can send it
 /// again (<https://docs.stripe.com/webhooks>).
@@ -73,14 +74,43 @@ pub fn apply(
     }
     let known = held.map_or(&[][..], |held| &held.data);
     let (coverage, data) = match &summary.page {
-        Page::Whole(page) => (Coverage::Whole, merged(known, page, Untold::Dropped)),
-        Page::First(page) => (Coverage::Partial, merged(known, page, Untold::Kept)),
+        Some(Page::Whole(page)) => (Coverage::Whole, merged(known, page, Untold::Dropped)),
+        Some(Page::First(page)) => (Coverage::Partial, merged(known, page, Untold::Kept)),
+        None => return Ok(Outcome::Stale),
     };
     if data.len() > Entitlements::LIMIT {
         return Err(Error::TooMany { count: data.len() });
     }
-    let as_of = summary.created;
-    Ok(match held {
+    Ok(outcome(held, summary.created, coverage, data))
+}
+
+/// Takes the source's whole list, read at `as_of`, for what is held.
+///
+/// # Errors
+///
+/// [`Error::TooMany`]: what is held stays.
+pub fn replace(
+    held: Option<&Entitlements>,
+    list: &[ActiveEntitlement],
+    as_of: Timestamp,
+) -> Result<Outcome, Error> {
+    if list.len() > Entitlements::LIMIT {
+        return Err(Error::TooMany { count: list.len() });
+    }
+    let known = held.map_or(&[][..], |held| &held.data);
+    // Of two clocks, Stripe's in `created` and ours here, ours may be behind.
+    let as_of = held.map_or(as_of, |held| held.as_of.max(as_of));
+    Ok(outcome(held, as_of, Coverage::Whole, merged(known, list, Untold::Dropped)))
+}
+
+/// Whether this is another set than the one held, and then its next version.
+fn outcome(
+    held: Option<&Entitlements>,
+    as_of: Timestamp,
+    coverage: Coverage,
+    data: Vec<ActiveEntitlement>,
+) -> Outcome {
+    match held {
         Some(held) if held.coverage == coverage && held.data == data => {
             Outcome::Unchanged(Entitlements { version: held.version, as_of, coverage, data })
         }
@@ -88,7 +118,7 @@ pub fn apply(
             let version = held.map_or(Version::default(), |held| held.version).next();
             Outcome::Changed(Entitlements { version, as_of, coverage, data })
         }
-    })
+    }
 }
 
 /// What becomes of a grant that is held and that the page does not name.

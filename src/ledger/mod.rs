@@ -1,0 +1,28 @@
+//! What is held + what came in → what changes, and what is owed to others since.
+//!
+//! | file      | holds                                                                          |
+//! |-----------|--------------------------------------------------------------------------------|
+//! | `rules`   | what one event or the source's list makes of a set: [`apply()`], [`replace()`] |
+//! | `outbox`  | what is owed to others, since when, and when it is tried next: [`Outbox`]      |
+//! | `finding` | what the source says, and what it comes to: [`Told`], [`Finding`]              |
+//! | `standing` | where a customer stands, as others have to know: [`Standing`]                 |
+//! | `account` | all that is kept of one customer, and its steps: [`Account`]                   |
+//!
+//! No step here reads a clock or a store, and none is left half done: whoever keeps the ledger loads
+//! the account, takes one step, and writes the account down in one transaction. What takes time (a
+//! read of the source, a write of the replica) has a step before it and one after it, and anything
+//! may happen in between.
+
+mod account;
+mod finding;
+mod outbox;
+mod rules;
+mod standing;
+
+pub use self::{
+    account::{Account, Effect, List, Receipt},
+    finding::{Drift, Finding, Occasion, Reading, Told},
+    outbox::{Debt, Jitter, Outbox, Task},
+    rules::{EVENT_MEMORY, Error, Outcome, Sighting, apply, replace},
+    standing::{Standing, Trouble},
+};

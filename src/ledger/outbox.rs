@@ -1,0 +1,176 @@
+//! What is owed to others: a debt a task, paid when it is due, tried again without end.
+//!
+//! A crash leaves the debt, and so does a failure, which puts off the next try: twice as long each
+//! time, up to the task's longest pause, and at random within the second half of it, so that a
+//! thousand customers do not come back in one moment. Paying is not here.
+
+use std::collections::BTreeMap;
+
+use crate::id::Millis;
+
+/// What may be owed.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Task {
+    /// The replica's next copy.
+    Replica,
+    /// A read of the source's list without which the set is not known: a page, a tie, a late event.
+    Read,
+    /// A read of the source's list to see that the set is right.
+    Confirm,
+    /// The word to the roster of where this customer stands.
+    Report,
+}
+
+impl Task {
+    /// All there are.
+    pub const ALL: [Self; 4] = [Self::Replica, Self::Read, Self::Confirm, Self::Report];
+
+    /// Its name, where it is written down.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Replica => "replica",
+            Self::Read => "read",
+            Self::Confirm => "confirm",
+            Self::Report => "report",
+        }
+    }
+
+    /// The longest pause between two tries, in milliseconds. The replica's, together with the
+    /// second write after a failed one, is below the ten seconds in which it has to follow; the
+    /// source limits how often it may be asked.
+    #[must_use]
+    pub fn longest_pause(self) -> u64 {
+        match self {
+            Self::Replica => 4_000,
+            Self::Read | Self::Confirm => 300_000,
+            Self::Report => 60_000,
+        }
+    }
+}
+
+/// The pause after the first failure, in milliseconds.
+const FIRST_PAUSE: u64 = 1_000;
+
+/// A random number, 0 to 1, handed in by whoever keeps the ledger.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Jitter(pub f64);
+
+impl Jitter {
+    /// At random between a half and the whole of it.
+    #[must_use]
+    pub fn of(self, millis: u64) -> u64 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_precision_loss,
+            clippy::cast_sign_loss,
+            reason = "a pause of minutes is exact enough, and not negative"
+        )]
+        let spread = (millis as f64 / 2.0 * self.0.clamp(0.0, 1.0)) as u64;
+        (millis / 2).saturating_add(spread)
+    }
+}
+
+/// One thing owed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Debt {
+    /// Since when.
+    pub since: Millis,
+    /// When it is tried next.
+    pub due: Millis,
+    /// How often it was tried in vain, or was begun and never heard of again.
+    pub tries: u32,
+}
+
+/// All that is owed.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Outbox(BTreeMap<Task, Debt>);
+
+impl Outbox {
+    /// The debts as they were written down.
+    #[must_use]
+    pub fn of(debts: impl IntoIterator<Item = (Task, Debt)>) -> Self {
+        Self(debts.into_iter().collect())
+    }
+
+    /// What is owed of this task, if anything.
+    #[must_use]
+    pub fn debt(&self, task: Task) -> Option<Debt> {
+        self.0.get(&task).copied()
+    }
+
+    /// Owes a task, to be tried at `due` or at an earlier time set before.
+    pub fn owe(&mut self, task: Task, due: Millis, now: Millis) {
+        let debt = self.0.entry(task).or_insert(Debt { since: now, due, tries: 0 });
+        debt.due = debt.due.min(due);
+    }
+
+    /// Owes a task, to be tried `quiet` milliseconds after the last time that this is called, but
+    /// at the latest `longest` milliseconds after the first.
+    pub fn debounce(&mut self, task: Task, quiet: u64, longest: u64, now: Millis) {
+        let due = now.plus(quiet);
+        let debt = self.0.entry(task).or_insert(Debt { since: now, due, tries: 0 });
+        if debt.tries == 0 {
+            debt.due = due.min(debt.since.plus(longest));
+        } else {
+            debt.due = debt.due.min(due);
+        }
+    }
+
+    /// Counts a try that is about to be made.
+    pub fn begin(&mut self, task: Task) {
+        if let Some(debt) = self.0.get_mut(&task) {
+            debt.tries = debt.tries.saturating_add(1);
+        }
+    }
+
+    /// Puts the next try off, after so many as were counted.
+    pub fn put_off(&mut self, task: Task, now: Millis, jitter: Jitter) {
+        if let Some(debt) = self.0.get_mut(&task) {
+            let doublings = debt.tries.saturating_sub(1).min(16);
+            let pause = FIRST_PAUSE.saturating_mul(1 << doublings).min(task.longest_pause());
+            debt.due = now.plus(jitter.of(pause));
+        }
+    }
+
+    /// Owes the task once more, as if it had never been tried.
+    pub fn owe_again(&mut self, task: Task, due: Millis) {
+        if let Some(debt) = self.0.get_mut(&task) {
+            (debt.due, debt.tries) = (due, 0);
+        }
+    }
+
+    /// Leaves a task alone until then, if it is owed.
+    pub fn leave_until(&mut self, task: Task, due: Millis) {
+        if let Some(debt) = self.0.get_mut(&task) {
+            debt.due = debt.due.max(due);
+        }
+    }
+
+    /// Nothing of this task is owed any more.
+    pub fn settle(&mut self, task: Task) {
+        self.0.remove(&task);
+    }
+
+    /// Whether a task is due.
+    #[must_use]
+    pub fn is_due(&self, task: Task, now: Millis) -> bool {
+        self.0.get(&task).is_some_and(|debt| debt.due <= now)
+    }
+
+    /// When the next task is due.
+    #[must_use]
+    pub fn next(&self) -> Option<Millis> {
+        self.0.values().map(|debt| debt.due).min()
+    }
+
+    /// How many tasks were tried in vain, and since when the oldest of them is owed. The report
+    /// does not count: it is what tells.
+    #[must_use]
+    pub fn overdue(&self) -> (u32, Option<Millis>) {
+        let overdue =
+            || self.0.iter().filter(|(task, debt)| **task != Task::Report && debt.tries > 0);
+        let count = u32::try_from(overdue().count()).unwrap_or(u32::MAX);
+        (count, overdue().map(|(_, debt)| debt.since).min())
+    }
+}

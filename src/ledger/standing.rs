@@ -1,0 +1,43 @@
+//! Where a customer stands, as the roster has to know: enough to tell what is owed over all
+//! customers and whose set was not confirmed for long, and told seldom.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Millis, Timestamp};
+
+/// The roster is told anew of a set that is confirmed this long after the confirmation that it
+/// knows of, in seconds: it looks for those that were not confirmed for a day.
+const REPORT_INTERVAL: i64 = 60 * 60;
+
+/// Where a customer stands, as the roster has to know.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Standing {
+    /// When the set was last confirmed.
+    pub confirmed: Option<Timestamp>,
+    /// How many debts were tried in vain.
+    pub pending: u32,
+    /// Since when the oldest of them is owed.
+    pub since: Option<Millis>,
+    /// What the operator has to see to.
+    pub trouble: Option<Trouble>,
+}
+
+/// Why the source does not tell, where the operator has to do something.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trouble {
+    /// It does not take the key.
+    KeyRefused,
+    /// It does not know a customer of whom it sent events.
+    UnknownCustomer,
+}
+
+impl Standing {
+    /// Whether somebody who knows of `known` would learn something.
+    pub(super) fn is_news(&self, known: Option<Self>) -> bool {
+        let Some(known) = known else { return true };
+        let second = |confirmed: Option<Timestamp>| confirmed.map_or(i64::MIN, |second| second.0);
+        let later = second(self.confirmed).saturating_sub(second(known.confirmed));
+        later >= REPORT_INTERVAL || Self { confirmed: known.confirmed, ..*self } != known
+    }
+}

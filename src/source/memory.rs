@@ -1,0 +1,133 @@
+//! A transport for tests: what customers hold is set by a test, and answers are what it queues.
+//!
+//! It pages as Stripe does and knows nothing else of it; the tests against the built Worker have a
+//! stand-in that does. Time goes by in pauses only.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{HashMap, VecDeque},
+};
+
+use serde_json::json;
+
+use super::{Reply, Transport};
+use crate::{entitlement::ActiveEntitlement, id::Millis};
+
+/// Stripe, as far as a test says.
+#[derive(Debug, Default)]
+pub struct Memory {
+    holdings: RefCell<HashMap<String, Vec<ActiveEntitlement>>>,
+    deleted: RefCell<Vec<String>>,
+    queue: RefCell<VecDeque<Result<Reply, String>>>,
+    asked: RefCell<Vec<String>>,
+    pauses: RefCell<Vec<u64>>,
+    now: Cell<u64>,
+}
+
+impl Memory {
+    /// Lets a customer hold these and nothing else.
+    pub fn holds(&self, customer: &str, list: Vec<ActiveEntitlement>) {
+        self.holdings.borrow_mut().insert(customer.to_owned(), list);
+    }
+
+    /// Deletes a customer.
+    pub fn deletes(&self, customer: &str) {
+        self.holdings.borrow_mut().remove(customer);
+        self.deleted.borrow_mut().push(customer.to_owned());
+    }
+
+    /// Answers the next request so.
+    pub fn answers(&self, reply: Result<Reply, String>) {
+        self.queue.borrow_mut().push_back(reply);
+    }
+
+    /// The targets that were asked for.
+    #[must_use]
+    pub fn asked(&self) -> Vec<String> {
+        self.asked.borrow().clone()
+    }
+
+    /// The pauses that were made, in milliseconds.
+    #[must_use]
+    pub fn pauses(&self) -> Vec<u64> {
+        self.pauses.borrow().clone()
+    }
+
+    /// Sets the clock.
+    pub fn set_clock(&self, now: Millis) {
+        self.now.set(now.0);
+    }
+
+    fn reply(&self, target: &str) -> Reply {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        if let Some(customer) = path.strip_prefix("/v1/customers/") {
+            let customer = decoded(customer);
+            let deleted = self.deleted.borrow().contains(&customer);
+            let known = deleted || self.holdings.borrow().contains_key(&customer);
+            return if known {
+                answer(200, &json!({ "id": customer, "object": "customer", "deleted": deleted }))
+            } else {
+                missing(404, "id", &customer)
+            };
+        }
+        let param = |name: &str| {
+            let found = form_urlencoded::parse(query.as_bytes()).find(|(known, _)| known == name);
+            found.map(|(_, text)| text.into_owned())
+        };
+        let customer = param("customer").unwrap_or_default();
+        let holdings = self.holdings.borrow();
+        let Some(list) = holdings.get(&customer) else {
+            return missing(400, "customer", &customer);
+        };
+        let start = match param("starting_after") {
+            None => 0,
+            Some(cursor) => match list.iter().position(|held| held.id.as_str() == cursor) {
+                None => return missing(400, "starting_after", &cursor),
+                Some(at) => at.saturating_add(1),
+            },
+        };
+        let limit = param("limit").and_then(|limit| limit.parse().ok()).unwrap_or(10);
+        let page: Vec<_> = list.iter().skip(start).take(limit).collect();
+        let has_more = start.saturating_add(limit) < list.len();
+        answer(200, &json!({ "object": "list", "data": page, "has_more": has_more }))
+    }
+}
+
+impl Transport for Memory {
+    async fn get(&self, target: &str) -> Result<Reply, String> {
+        self.asked.borrow_mut().push(target.to_owned());
+        let queued = self.queue.borrow_mut().pop_front();
+        queued.unwrap_or_else(|| Ok(self.reply(target)))
+    }
+
+    async fn pause(&self, millis: u64) {
+        self.pauses.borrow_mut().push(millis);
+        self.now.set(self.now.get().saturating_add(millis));
+    }
+
+    fn now(&self) -> Millis {
+        Millis(self.now.get())
+    }
+
+    fn random(&self) -> f64 {
+        1.0
+    }
+}
+
+fn decoded(name: &str) -> String {
+    percent_encoding::percent_decode_str(name).decode_utf8_lossy().into_owned()
+}
+
+fn missing(status: u16, param: &str, id: &str) -> Reply {
+    let message = format!("No such thing: '{id}'");
+    answer(
+        status,
+        &json!({ "error": {
+            "type": "invalid_request_error", "code": "resource_missing", "message": message, "param": param,
+        }}),
+    )
+}
+
+fn answer(status: u16, body: &serde_json::Value) -> Reply {
+    Reply { status, body: body.to_string().into_bytes(), ..Reply::default() }
+}

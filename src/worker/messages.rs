@@ -1,0 +1,88 @@
+//! What is said between the Worker and a customer's Durable Object.
+//!
+//! | `POST`, as JSON                          | answer                                                |
+//! |------------------------------------------|-------------------------------------------------------|
+//! | [`Message::Apply`]                       | 200, a [`Receipt`] as JSON, once the effect is durable |
+//! | [`Message::Find`], [`Message::Sync`]     | 200, the record; 404 if nobody knows the customer     |
+//! | [`Message::Confirm`]                     | 200, [`Checked`] as JSON                              |
+//! | [`Message::Wake`]                        | 200                                                   |
+//! | any                                      | 502 if the source, 500 if anything else failed: a text |
+
+use serde::{Deserialize, Serialize};
+use worker::{Error, Headers, Response, Result};
+
+use crate::{
+    entitlement::Summary,
+    id::{Customer, LookupKey},
+    ledger::Receipt,
+    store::{ServedBy, Until},
+};
+
+/// The header that says where a record was found.
+pub(super) const SERVED_BY: &str = "served-by";
+
+/// What an object is asked.
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Message {
+    /// Take an event in.
+    Apply(Summary),
+    /// What is held, as far as it takes to decide about these features, or about all?
+    Find { customer: Customer, features: Vec<LookupKey> },
+    /// What does the source say?
+    Sync { customer: Customer, until: Option<Until> },
+    /// Is what is held what the source says?
+    Confirm(Customer),
+    /// Is an alarm set for what is owed?
+    Wake,
+}
+
+/// What an object answers when it is asked about a set.
+pub(super) enum Answer {
+    Found(Found),
+    Checked {
+        drifted: bool,
+    },
+    /// The source did not tell.
+    Failed(String),
+}
+
+/// The record of a set, or none if nobody knows the customer.
+pub(super) struct Found {
+    pub(super) record: Option<Vec<u8>>,
+    pub(super) served_by: ServedBy,
+}
+
+/// What a confirmation found.
+#[derive(Deserialize, Serialize)]
+pub(super) struct Checked {
+    /// Whether what was held was another set.
+    pub(super) drifted: bool,
+}
+
+pub(super) fn read(body: &[u8]) -> Result<Message> {
+    Ok(serde_json::from_slice(body)?)
+}
+
+pub(super) fn receipt(receipt: Receipt) -> Result<Response> {
+    Response::from_json(&receipt)
+}
+
+pub(super) fn answer(answer: Answer) -> Result<Response> {
+    let Found { record, served_by } = match answer {
+        Answer::Found(found) => found,
+        Answer::Checked { drifted } => return Response::from_json(&Checked { drifted }),
+        Answer::Failed(cause) => return Response::error(cause, 502),
+    };
+    let headers = Headers::new();
+    headers.set(SERVED_BY, &serde_json::to_string(&served_by)?)?;
+    let response = match record {
+        Some(record) => Response::from_bytes(record)?,
+        None => Response::error("nobody knows this customer", 404)?,
+    };
+    Ok(response.with_headers(headers))
+}
+
+pub(super) fn failed(error: &Error) -> Result<Response> {
+    Response::error(error.to_string(), 500)
+}

@@ -1,0 +1,271 @@
+//! The roster: one Durable Object that knows who there is, and where each of them stands.
+//!
+//! Customers' ledgers report to it when their standing changes, so that nobody has to look through
+//! all of them to tell what is owed, or whose set was not confirmed for a day.
+//!
+//! | `POST`, as JSON       | answer                                                                 |
+//! |-----------------------|------------------------------------------------------------------------|
+//! | [`Message::Report`]   | 200, once it is kept                                                   |
+//! | [`Message::Backlog`]  | 200, a [`Backlog`] as JSON                                             |
+//! | [`Message::Due`]      | 200, [`Due`] as JSON: whom to confirm and whom to wake now             |
+
+use std::cell::Cell;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use worker::{
+    DurableObject, Env, Method, ObjectNamespace, Request, RequestInit, Response, Result,
+    SqlStorage, SqlStorageValue, State, durable_object,
+};
+
+use super::millis;
+use crate::{
+    id::{Livemode, Millis},
+    ledger::{Standing, Trouble},
+    store::{self, Backlog},
+};
+
+/// The binding in `wrangler.toml`.
+const BINDING: &str = "ROSTER";
+
+/// The one object of its class.
+const NAME: &str = "roster";
+
+const URL: &str = "https://roster/";
+
+/// How long a set stays confirmed, in milliseconds: a day.
+const CONFIRMED: u64 = 24 * 60 * 60 * 1_000;
+
+/// How long until a customer that was handed out, and did not report since, is handed out again, in
+/// milliseconds: an hour, in which others have their turn.
+const TURN: u64 = 60 * 60 * 1_000;
+
+/// How long a trouble that nobody has a debt of is told, in milliseconds.
+const TROUBLE: u64 = 10 * 60 * 1_000;
+
+/// The last moment that JavaScript can count to.
+const NEVER: Millis = Millis((1 << 53) - 1);
+
+const SCHEMA: [&str; 3] = [
+    "CREATE TABLE IF NOT EXISTS customers (key TEXT PRIMARY KEY, next INTEGER NOT NULL, \
+     pending INTEGER NOT NULL, since INTEGER, trouble TEXT, told INTEGER NOT NULL, \
+     woken INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS by_next ON customers (next)",
+    "CREATE INDEX IF NOT EXISTS by_debt ON customers (woken) \
+     WHERE pending > 0 OR trouble IS NOT NULL",
+];
+
+/// The roster's Durable Object.
+#[durable_object(fetch)]
+pub struct Roster {
+    sql: SqlStorage,
+    created: Cell<bool>,
+}
+
+impl std::fmt::Debug for Roster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Roster").finish_non_exhaustive()
+    }
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Message {
+    /// Where a customer stands.
+    Report { key: String, standing: Standing },
+    /// What is owed, over all customers?
+    Backlog,
+    /// Whom to confirm in these modes, and whom to wake, oldest first and at most so many each?
+    Due { confirm: Vec<Livemode>, limit: u32 },
+}
+
+/// The keys of customers who need something.
+#[derive(Default, Deserialize, Serialize)]
+pub(super) struct Due {
+    /// Whose sets were not confirmed for a day.
+    pub(super) confirm: Vec<String>,
+    /// Who owes something that was tried in vain.
+    pub(super) wake: Vec<String>,
+}
+
+impl DurableObject for Roster {
+    fn new(state: State, _env: Env) -> Self {
+        Self { sql: state.storage().sql(), created: Cell::new(false) }
+    }
+
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let answer = match request.json().await {
+            Ok(message) => self.answer(message),
+            Err(error) => Err(error),
+        };
+        answer.or_else(|error| Response::error(error.to_string(), 500))
+    }
+}
+
+impl Roster {
+    fn answer(&self, message: Message) -> Result<Response> {
+        if !self.created.replace(true) {
+            for statement in SCHEMA {
+                self.sql.exec(statement, None)?;
+            }
+        }
+        let now = millis();
+        match message {
+            Message::Report { key, standing } => {
+                self.note(&key, &standing, now)?;
+                Response::empty()
+            }
+            Message::Backlog => Response::from_json(&self.backlog(now)?),
+            Message::Due { confirm, limit } => Response::from_json(&Due {
+                confirm: self.unconfirmed(&confirm, limit, now)?,
+                wake: self.owing(limit, now)?,
+            }),
+        }
+    }
+
+    fn note(&self, key: &str, standing: &Standing, now: Millis) -> Result<()> {
+        let Standing { confirmed, pending, since, trouble } = *standing;
+        let nobody = [Livemode::Test, Livemode::Live].iter().any(|mode| mode.prefix() == key);
+        let clears = "DELETE FROM customers WHERE key = ?";
+        if trouble.is_none() && nobody {
+            return self.sql.exec(clears, vec![key.into()]).map(drop);
+        }
+        // Who could be confirmed took no harm from the key.
+        if trouble.is_none() && confirmed.is_some() {
+            let mode = if key.starts_with(Livemode::Test.prefix()) {
+                Livemode::Test
+            } else {
+                Livemode::Live
+            };
+            self.sql.exec(clears, vec![mode.prefix().into()])?;
+        }
+        let next = match confirmed {
+            // A trouble that is no customer's is never due.
+            _ if nobody => NEVER,
+            Some(confirmed) => Millis::from(confirmed).plus(CONFIRMED),
+            None => Millis(0),
+        };
+        let trouble = trouble.map(|trouble| serde_json::to_string(&trouble)).transpose()?;
+        let values = vec![
+            key.into(),
+            integer(next)?,
+            SqlStorageValue::try_from_i64(pending.into())?,
+            since.map_or(Ok(SqlStorageValue::Null), integer)?,
+            trouble.map_or(SqlStorageValue::Null, Into::into),
+            integer(now)?,
+        ];
+        let kept = "INSERT INTO customers (key, next, pending, since, trouble, told, woken) \
+                    VALUES (?, ?, ?, ?, ?, ?, 0) ON CONFLICT (key) DO UPDATE SET \
+                    next = excluded.next, pending = excluded.pending, since = excluded.since, \
+                    trouble = excluded.trouble, told = excluded.told";
+        self.sql.exec(kept, values).map(drop)
+    }
+
+    fn backlog(&self, now: Millis) -> Result<Backlog> {
+        let sums = "SELECT COALESCE(SUM(pending), 0), MIN(since) FROM customers \
+                    WHERE (pending > 0 OR trouble IS NOT NULL) AND pending > 0";
+        let mut backlog = match self.rows(sums, vec![])?.first().map(Vec::as_slice) {
+            Some([SqlStorageValue::Integer(pending), SqlStorageValue::Integer(since)]) => Backlog {
+                pending: u32::try_from(*pending).unwrap_or(u32::MAX),
+                since: u64::try_from(*since).ok().map(Millis),
+                trouble: None,
+            },
+            _ => Backlog::default(),
+        };
+        let troubles = "SELECT trouble FROM customers WHERE trouble IS NOT NULL \
+                        AND (pending > 0 OR told > ?) ORDER BY told DESC LIMIT 1";
+        let recent = integer(Millis(now.0.saturating_sub(TROUBLE)))?;
+        if let Some([SqlStorageValue::String(trouble)]) =
+            self.rows(troubles, vec![recent])?.first().map(Vec::as_slice)
+        {
+            backlog.trouble = Some(serde_json::from_str::<Trouble>(trouble)?);
+        }
+        Ok(backlog)
+    }
+
+    fn unconfirmed(&self, modes: &[Livemode], limit: u32, now: Millis) -> Result<Vec<String>> {
+        let due = "UPDATE customers SET next = ? WHERE key IN (SELECT key FROM customers \
+                   WHERE next <= ? AND substr(key, 1, 5) IN (?, ?) ORDER BY next LIMIT ?) \
+                   RETURNING key";
+        let mode = |at: usize| modes.get(at).map_or("", |mode| mode.prefix()).into();
+        let values = vec![
+            integer(now.plus(TURN))?,
+            integer(now)?,
+            mode(0),
+            mode(1),
+            SqlStorageValue::try_from_i64(limit.into())?,
+        ];
+        self.keys(due, values)
+    }
+
+    fn owing(&self, limit: u32, now: Millis) -> Result<Vec<String>> {
+        let owing = "UPDATE customers SET woken = ? WHERE key IN (SELECT key FROM customers \
+                     WHERE (pending > 0 OR trouble IS NOT NULL) AND pending > 0 \
+                     ORDER BY woken LIMIT ?) RETURNING key";
+        self.keys(owing, vec![integer(now)?, SqlStorageValue::try_from_i64(limit.into())?])
+    }
+
+    fn keys(&self, statement: &str, values: Vec<SqlStorageValue>) -> Result<Vec<String>> {
+        let keys = self.rows(statement, values)?.into_iter().filter_map(|row| match row.first() {
+            Some(SqlStorageValue::String(key)) => Some(key.clone()),
+            _ => None,
+        });
+        Ok(keys.collect())
+    }
+
+    fn rows(
+        &self,
+        statement: &str,
+        values: Vec<SqlStorageValue>,
+    ) -> Result<Vec<Vec<SqlStorageValue>>> {
+        self.sql.exec(statement, values)?.raw().collect()
+    }
+}
+
+fn integer(moment: Millis) -> Result<SqlStorageValue> {
+    SqlStorageValue::try_from_i64(i64::try_from(moment.0).unwrap_or(i64::MAX))
+}
+
+/// The way to the roster.
+pub(super) struct DurableRoster {
+    rosters: ObjectNamespace,
+}
+
+impl DurableRoster {
+    pub(super) fn open(env: &Env) -> Result<Self> {
+        Ok(Self { rosters: env.durable_object(BINDING)? })
+    }
+
+    /// Tells where a customer stands.
+    pub(super) async fn report(&self, key: &str, standing: Standing) -> Result<()> {
+        self.send(&Message::Report { key: key.to_owned(), standing }).await.map(drop)
+    }
+
+    /// Whom to confirm in these modes, and whom to wake: at most so many each.
+    pub(super) async fn due(&self, confirm: Vec<Livemode>, limit: u32) -> Result<Due> {
+        self.ask(&Message::Due { confirm, limit }).await
+    }
+
+    async fn ask<A: DeserializeOwned>(&self, message: &Message) -> Result<A> {
+        Ok(serde_json::from_slice(&self.send(message).await?)?)
+    }
+
+    async fn send(&self, message: &Message) -> Result<Vec<u8>> {
+        let mut init = RequestInit::new();
+        init.with_method(Method::Post).with_body(Some(serde_json::to_string(message)?.into()));
+        let object = self.rosters.id_from_name(NAME)?.get_stub()?;
+        let mut response = object.fetch_with_request(Request::new_with_init(URL, &init)?).await?;
+        let body = response.bytes().await?;
+        match response.status_code() {
+            200 => Ok(body),
+            _ => Err(String::from_utf8_lossy(&body).into_owned().into()),
+        }
+    }
+}
+
+impl store::Roster for DurableRoster {
+    async fn backlog(&self) -> std::result::Result<Backlog, store::Error> {
+        let backlog = self.ask(&Message::Backlog).await;
+        backlog
+            .map_err(|error| store::Error::Unreachable { port: "roster", cause: error.to_string() })
+    }
+}
