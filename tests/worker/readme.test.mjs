@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { standIn } from "./stripe.mjs";
 import { SECRET, serve } from "./support.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -25,8 +26,16 @@ function examples(section) {
 
 describe("the README", { timeout: 60_000 }, () => {
   let service;
-  before(async () => (service = await serve()));
-  after(() => service.stop());
+  let stripe;
+  before(async () => {
+    stripe = await standIn();
+    stripe.holds("cus_ada", ["sms", "export"]);
+    service = await serve({ settings: { STRIPE_API_KEY: stripe.key, STRIPE_API_BASE: stripe.url } });
+  });
+  after(async () => {
+    await service.stop();
+    await stripe.stop();
+  });
 
   /** Pastes commands into a shell, where curl fails as it does not by default. */
   async function paste(commands) {
@@ -53,7 +62,9 @@ describe("the README", { timeout: 60_000 }, () => {
       "GET /v1/check",
       "POST /v1/check",
       "GET /v1/entitlements/active_entitlements",
+      "GET /v1/entitlements/active_entitlements/{id}",
       "GET /v1/customer/{id}/entitlements",
+      "POST /v1/customers/{id}/sync",
       "POST /webhooks/stripe",
       "GET /healthz",
     ]);

@@ -1,33 +1,13 @@
 // The Worker is killed without warning: nothing that was acknowledged is lost.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { Service, summary } from "./support.mjs";
-
-/** Starts Node and workerd in a process group of their own. */
-async function start(folder) {
-  const script = fileURLToPath(new URL("kept.mjs", import.meta.url));
-  // What workerd leaves behind when it is killed goes with the folder.
-  const env = { ...process.env, TMPDIR: folder };
-  const child = spawn(process.execPath, [script, folder], { detached: true, env, stdio: ["ignore", "pipe", "inherit"] });
-  for await (const line of createInterface({ input: child.stdout })) {
-    if (line.startsWith("http://")) return { child, service: new Service(undefined, new URL(line)) };
-  }
-  throw new Error("the Worker did not start");
-}
-
-/** Kills every process of the group at once, as a power cut would. */
-async function kill({ child }) {
-  const gone = new Promise((resolve) => child.once("exit", resolve));
-  process.kill(-child.pid, "SIGKILL");
-  await gone;
-}
+import { kill, start } from "./process.mjs";
+import { standIn } from "./stripe.mjs";
+import { eventually, seconds, serve, summary } from "./support.mjs";
 
 test("what was acknowledged before SIGKILL is there after a restart", { timeout: 120_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), "entgate-"));
@@ -74,5 +54,36 @@ test("what was acknowledged before SIGKILL is there after a restart", { timeout:
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("a read of Stripe that SIGKILL cut off is begun again after a restart", { timeout: 60_000 }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "entgate-"));
+  const stripe = await standIn();
+  t.after(async () => {
+    await stripe.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  stripe.holds("cus_ada", ["sms", "sso"]);
+  const release = stripe.hold("cus_ada");
+  const running = await start(folder, { settings: stripe.settings });
+  try {
+    const page = (created) => summary("cus_ada", ["sms"], { created, hasMore: true });
+    const now = seconds();
+    assert.equal((await running.service.send(page(now))).status, 200);
+    await stripe.arrived(1, "cus_ada");
+    // They go on coming, until nothing else is owed.
+    for (let more = 1; Date.now() < (now + 4) * 1_000; more += 1) assert.equal((await running.service.send(page(now + more))).status, 200);
+  } finally {
+    await kill(running);
+    release();
+  }
+  const reads = stripe.lists("cus_ada").length;
+  const service = await serve({ folder, settings: stripe.settings });
+  try {
+    // Nobody asks: only the ledger itself can begin.
+    await eventually(() => assert.ok(stripe.lists("cus_ada").length > reads));
+  } finally {
+    await service.stop();
   }
 });

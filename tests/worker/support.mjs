@@ -2,6 +2,8 @@
 
 import { Miniflare } from "miniflare";
 import { randomUUID } from "node:crypto";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import Stripe from "stripe";
 import { unstable_getMiniflareWorkerOptions as workerOptions } from "wrangler";
@@ -15,24 +17,48 @@ const root = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 /** Settings as an operator has them; a test changes what it is about. */
 const SETTINGS = { ENTGATE_API_KEYS: `${KEY},${LIVE_KEY}`, STRIPE_WEBHOOK_SECRETS: SECRET };
 
-/** A KV namespace whose next puts fail, as many as `FAULTS` says: before the write, or after it. */
+/**
+ * A KV namespace whose puts fail as `FAULTS` says: the next ones, one fault each, then every n-th.
+ * A put fails before the write, after it, or at once and writes three seconds late; a slow one takes
+ * six and does not fail. Each is noted in `FAULTS`, with its moment.
+ */
 const FAULTY_REPLICA = `
-  export default ({ REPLICA, FAULTS }) => ({
-    get: (...request) => REPLICA.get(...request),
-    async put(...request) {
+  const sleep = (pause) => new Promise((resolve) => setTimeout(resolve, pause));
+  let puts = 0;
+  export default ({ REPLICA, FAULTS }) => {
+    const note = (kind, key) => FAULTS.put(kind + ":" + Date.now() + ":" + crypto.randomUUID(), "", { metadata: { key, at: Date.now() } });
+    const next = async () => {
       const [fault, ...left] = (await FAULTS.get("puts", "json")) ?? [];
-      await FAULTS.put("puts", JSON.stringify(left));
-      if (fault === "before") throw new Error("KV PUT failed: 429 Too Many Requests");
-      await REPLICA.put(...request);
-      if (fault === "after") throw new Error("KV PUT failed: 500 Internal Server Error");
-    },
-  });`;
+      if (fault) {
+        await FAULTS.put("puts", JSON.stringify(left));
+        return fault;
+      }
+      const each = await FAULTS.get("each", "json");
+      return each && (puts += 1) % each.n === 0 ? each.fault : undefined;
+    };
+    return {
+      get: (...request) => REPLICA.get(...request),
+      async put(key, ...request) {
+        await note("put", key);
+        const fault = await next();
+        if (fault === "late") {
+          sleep(3_000).then(() => REPLICA.put(key, ...request)).then(() => note("landed", key));
+          await note("late", key);
+        }
+        if (fault === "before" || fault === "late") throw new Error("KV PUT failed: 429 Too Many Requests");
+        if (fault === "slow") await sleep(6_000);
+        await REPLICA.put(key, ...request);
+        if (fault === "after") throw new Error("KV PUT failed: 500 Internal Server Error");
+      },
+    };
+  };`;
 
 /**
  * Starts the Worker on a free port. `folder` is where KV and Durable Objects are kept; without it
- * they end with the Worker. With `faulty`, KV fails when a test says so: see `failPuts`.
+ * they end with the Worker. With `faulty`, KV fails when a test says so: see `failPuts`. Lines that
+ * the Worker logs go to `log`, if there is one, and to the console if not.
  */
-export async function serve({ settings = {}, folder, faulty = false } = {}) {
+export async function serve({ settings = {}, folder, faulty = false, log } = {}) {
   const { workerOptions: options, main } = workerOptions(root("wrangler.toml"));
   const kept = (kind) => (folder ? { [`${kind}Persist`]: `${folder}/${kind}` } : {});
   const worker = {
@@ -50,7 +76,9 @@ export async function serve({ settings = {}, folder, faulty = false } = {}) {
     const kvNamespaces = { REPLICA: "ENTITLEMENTS", FAULTS: "FAULTS" };
     others.push({ name: "faulty-replica", modules: true, script: FAULTY_REPLICA, kvNamespaces });
   }
+  const listen = (...streams) => streams.forEach((input) => createInterface({ input }).on("line", (line) => log.push(line)));
   const workerd = new Miniflare({
+    ...(log && { handleRuntimeStdio: listen }),
     workers: [worker, ...others],
     host: "127.0.0.1",
     port: 0,
@@ -98,16 +126,64 @@ export class Service {
     return this.workerd.getKVNamespace(this.binding, "entgate");
   }
 
-  /** Lets the next puts fail: each `"before"` or `"after"` the write. */
+  /** What the replica holds of a test customer, or `null`. */
+  async copy(customer) {
+    return (await this.replica()).get(`test:${customer}`, "json");
+  }
+
+  #faults() {
+    return this.workerd.getKVNamespace("FAULTS", "entgate");
+  }
+
+  /** Lets the next puts fail, `"before"` or `"after"` the write or to land `"late"`, or be `"slow"`. */
   async failPuts(...faults) {
-    const namespace = await this.workerd.getKVNamespace("FAULTS", "entgate");
-    await namespace.put("puts", JSON.stringify(faults));
+    await (await this.#faults()).put("puts", JSON.stringify(faults));
+  }
+
+  /** Lets every n-th put fail that no other fault is for, until told `undefined`. */
+  async failEachPut(fault, n = 1) {
+    await (await this.#faults()).put("each", JSON.stringify(fault ? { fault, n } : null));
+  }
+
+  /** The moments when puts of a test customer were begun; or failed and went on, `"late"`, or `"landed"` then. */
+  async puts(customer, kind = "put") {
+    const { keys } = await (await this.#faults()).list({ prefix: `${kind}:` });
+    return keys.map(({ metadata }) => metadata).filter(({ key }) => key === `test:${customer}`).map(({ at }) => at);
+  }
+
+  /** Does what is done every minute. */
+  async cron() {
+    return (await this.workerd.getWorker("entgate")).scheduled({ cron: "* * * * *" });
+  }
+
+  sync(customer, more = {}) {
+    return this.request(`/v1/customers/${customer}/sync?${new URLSearchParams(more)}`, { method: "POST" });
+  }
+
+  async health() {
+    return (await this.request("/healthz")).json;
   }
 
   stop() {
     return this.workerd.dispose();
   }
 }
+
+/** Tries an assertion until it holds, and fails as it does if it does not hold in time. */
+export async function eventually(assertion, deadline = 10_000) {
+  const end = Date.now() + deadline;
+  for (;;) {
+    try {
+      return await assertion();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    }
+    await sleep(25);
+  }
+}
+
+/** Now, as Stripe dates its events. */
+export const seconds = () => Math.floor(Date.now() / 1000);
 
 /** Stripe's SDK, pointed at the Worker. */
 export function stripe(url, key = KEY) {
@@ -116,7 +192,7 @@ export function stripe(url, key = KEY) {
 }
 
 /** A summary event as Stripe sends it: https://docs.stripe.com/billing/entitlements#webhooks */
-export function summary(customer, keys, { created = Math.floor(Date.now() / 1000), livemode = false, hasMore = false, ...event } = {}) {
+export function summary(customer, keys, { created = seconds(), livemode = false, hasMore = false, ...event } = {}) {
   const data = keys.map((key) => entitlement(customer, key, livemode));
   return {
     id: `evt_${randomUUID().replaceAll("-", "")}`,
@@ -138,6 +214,12 @@ export function summary(customer, keys, { created = Math.floor(Date.now() / 1000
     type: "entitlements.active_entitlement_summary.updated",
     ...event,
   };
+}
+
+/** The event of a customer who was deleted: https://docs.stripe.com/api/events/types#event_types-customer.deleted */
+export function deletion(customer, { livemode = false, ...more } = {}) {
+  const event = summary(customer, [], { livemode, type: "customer.deleted", ...more });
+  return { ...event, data: { object: { id: customer, object: "customer", livemode } } };
 }
 
 export function entitlement(customer, key, livemode = false) {

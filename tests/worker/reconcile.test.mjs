@@ -1,0 +1,103 @@
+// The cron trigger: sets that were not confirmed for a day are read again, twenty in a run.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { standIn } from "./stripe.mjs";
+import { eventually, serve, summary } from "./support.mjs";
+
+describe("the cron trigger", { concurrency: true, timeout: 60_000 }, () => {
+  test("sets of a Worker that had no key become Stripe's once it has one, twenty in a run", async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "entgate-"));
+    const stripe = await standIn();
+    t.after(async () => {
+      await stripe.stop();
+      rmSync(folder, { recursive: true, force: true });
+    });
+    const customers = Array.from({ length: 25 }, (_, i) => `cus_${i}`);
+
+    const keyless = await serve({ folder, faulty: true, log: [] });
+    try {
+      for (const customer of customers) {
+        assert.equal((await keyless.send(summary(customer, ["old"]))).status, 200);
+        stripe.holds(customer, ["new"]);
+      }
+      // Their ledgers report to the roster a second later, and this one's after them.
+      await keyless.failEachPut("before");
+      await keyless.send(summary("cus_last", ["old"]));
+      await eventually(async () => assert.equal((await keyless.health()).outbox.pending, 1));
+      await keyless.failEachPut(undefined);
+      await eventually(async () => assert.equal((await keyless.health()).status, "ok"));
+      assert.equal((await keyless.cron()).outcome, "ok");
+    } finally {
+      await keyless.stop();
+    }
+    assert.deepEqual(stripe.calls, []);
+
+    const log = [];
+    const service = await serve({ folder, faulty: true, settings: stripe.settings, log });
+    try {
+      stripe.holds("cus_last", ["old"]);
+      const read = () => new Set(stripe.calls.map(({ query }) => query.get("customer"))).size;
+      const { json } = await service.check("cus_0", "old");
+      assert.deepEqual([json.entitled, json.version], [true, 1], "nothing is read before the cron");
+      assert.equal((await service.cron()).outcome, "ok");
+      await eventually(() => assert.equal(read(), 20));
+      assert.equal((await service.cron()).outcome, "ok");
+      await eventually(() => assert.equal(read(), 26));
+      assert.equal(stripe.calls.length, 26);
+      for (const customer of customers) {
+        const { json } = await service.check(customer, "new", { fresh: true });
+        assert.deepEqual([json.entitled, json.version], [true, 2], customer);
+      }
+      assert.equal((await service.check("cus_last", "old", { fresh: true })).json.version, 1);
+      const drift = log.filter((line) => /^drift: test:cus_\d+ lacked 1 and had 1 too many /.test(line));
+      assert.equal(drift.length, 25);
+      const runs = log.filter((line) => line.startsWith("reconcile: "));
+      assert.match(runs[0], /^reconcile: 20 sets confirmed, (19|20) of them had drifted; 0 could not be read$/);
+      assert.match(runs[1], /^reconcile: 6 sets confirmed, [56] of them had drifted; 0 could not be read$/);
+
+      assert.equal((await service.cron()).outcome, "ok");
+      assert.equal(stripe.calls.length, 26, "what was confirmed is left alone for a day");
+      await eventually(async () => assert.deepEqual((await service.copy("cus_0")).data.map(({ lookup_key }) => lookup_key), ["new"]));
+    } finally {
+      await service.stop();
+    }
+  });
+
+  test("a set that could not be read holds up none of the others, and is read later", async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "entgate-"));
+    const stripe = await standIn();
+    t.after(async () => {
+      await stripe.stop();
+      rmSync(folder, { recursive: true, force: true });
+    });
+    const customers = ["cus_a", "cus_b", "cus_c"];
+    const keyless = await serve({ folder, log: [] });
+    for (const customer of customers) {
+      await keyless.send(summary(customer, ["old"]));
+      stripe.holds(customer, ["new"]);
+    }
+    await keyless.stop();
+
+    stripe.failAlways({ status: 500 }, "cus_b");
+    const service = await serve({ folder, settings: stripe.settings, log: [] });
+    try {
+      const told = async (customer) => (await service.check(customer, "new", { fresh: true })).json.entitled;
+      // The reports that were due when the Worker was stopped are made when it is back.
+      await eventually(async () => {
+        await service.cron();
+        assert.deepEqual(await Promise.all(customers.map(told)), [true, false, true]);
+      });
+      await stripe.arrived(3, "cus_b");
+      await eventually(async () => assert.equal((await service.health()).outbox.pending, 1));
+      stripe.failAlways(undefined, "cus_b");
+      await eventually(async () => assert.equal(await told("cus_b"), true));
+      await eventually(async () => assert.equal((await service.health()).status, "ok"));
+    } finally {
+      await service.stop();
+    }
+  });
+});
