@@ -10,12 +10,13 @@ const LIST_PAGES = 10;
 const MISSING = {
   ENTGATE_API_KEYS: "Until it is set, every server route answers 401. Choose a long random key that begins with sk_live_ or sk_test_; several stand between commas.",
   STRIPE_WEBHOOK_SECRETS: "Until it is set, the webhook route answers 503 and takes no event. Stripe shows the secret (whsec_…) beside your endpoint.",
+  STRIPE_API_KEY: "Optional. With it every event is confirmed by a read of Stripe’s list, and customers nothing was heard of are found there. A restricted key (rk_…) that may read entitlements and customers will do.",
 };
 
 const REASONS = {
   active_entitlement: "an active entitlement grants it.",
   not_entitled: "it is not among the customer’s active entitlements.",
-  unknown_customer: "no event has named this customer yet.",
+  unknown_customer: "nothing is known of this customer.",
   unknown_feature: "no feature has this lookup key.",
 };
 
@@ -98,13 +99,14 @@ async function showHealth() {
   if (signal.aborted) return;
 
   const { object, status, settings, version } = reply.body ?? {};
-  const healthy = object === "health" && (status === "ok" || status === "unconfigured");
+  const healthy = object === "health" && ["ok", "unconfigured", "degraded"].includes(status);
   const state = healthy ? status : reply.status ? "error" : "unreachable";
-  const detail = healthy ? "" : fault(reply).message;
+  const detail = healthy ? backlog(reply.body) : fault(reply).message;
   $("settings").dataset.state = state;
   $("health").textContent = {
-    ok: "Ready: every setting is there.",
+    ok: "Ready: every setting that it needs is there.",
     unconfigured: "Not ready: a setting is missing.",
+    degraded: "It answers, and there is something to see to:",
     error: "The Worker answers with an error:",
     unreachable: "No answer from the Worker.",
   }[state];
@@ -113,6 +115,13 @@ async function showHealth() {
   $("release").textContent = healthy && version ? `v${version}` : "";
   const rows = Object.keys(MISSING).map((name) => setting(name, (healthy && settings?.[name]) || "unknown"));
   $("settings-list").replaceChildren(...rows);
+}
+
+/** What a Worker that answers has to catch up with, and what its operator has to do. */
+function backlog({ outbox, message }) {
+  const owed = outbox === null ? "What is owed cannot be told at the moment." : "";
+  const pending = outbox?.pending ? `${outbox.pending} pending, the oldest for ${outbox.oldest} s; tried again until done.` : "";
+  return [message, owed, pending].filter(Boolean).join(" ");
 }
 
 /** The row of one setting; one that is missing says what that means and how to set it. */
