@@ -16,6 +16,7 @@ mod layers;
 mod ledger;
 mod lists;
 mod model;
+mod paused;
 mod record;
 mod settings;
 mod signature;

@@ -5,6 +5,7 @@ use entgate::{
         misconfigured,
         settings::{Error, Settings},
     },
+    entitlement::Paused,
     id::Livemode,
 };
 
@@ -129,5 +130,28 @@ fn the_key_is_never_sent_in_the_clear_but_to_this_machine() {
         ("https://", failed(none)),
     ] {
         assert_eq!(base(text), expected.map(str::to_owned), "{text}");
+    }
+}
+
+#[test]
+fn paused_subscriptions_can_only_be_looked_at_with_a_key() {
+    let paused = |policy: &str, key: &str| {
+        let settings = Settings::read(|asked| match asked {
+            "ENTGATE_PAUSED_SUBSCRIPTIONS" => Some(policy.to_owned()),
+            "STRIPE_API_KEY" => Some(key.to_owned()),
+            _ => None,
+        });
+        settings.map(|settings| settings.paused)
+    };
+    let failed = |problem| Err(Error { name: "ENTGATE_PAUSED_SUBSCRIPTIONS", problem });
+    let keyless = "is `revoke`, which needs STRIPE_API_KEY to see subscriptions";
+    for (policy, key, expected) in [
+        ("", "", Ok(Paused::Keep)),
+        ("keep", "", Ok(Paused::Keep)),
+        ("revoke", "sk_test_a", Ok(Paused::Revoke)),
+        ("revoke", "", failed(keyless)),
+        ("Revoke", "sk_test_a", failed("is neither `keep` nor `revoke`")),
+    ] {
+        assert_eq!(paused(policy, key), expected, "{policy} with {key}");
     }
 }

@@ -55,11 +55,17 @@ pub(crate) fn configured(settings: &[(&str, &str)]) -> Service {
 
 /// A deployment that reads a Stripe in memory, whose clock stands still at [`NOW`].
 pub(crate) fn service_with_stripe() -> Service {
-    let mut service = configured(&[
+    service_with_stripe_and(&[])
+}
+
+/// The same, with further settings.
+pub(crate) fn service_with_stripe_and(settings: &[(&str, &str)]) -> Service {
+    let basic = [
         ("ENTGATE_API_KEYS", "sk_test_entgate"),
         ("STRIPE_WEBHOOK_SECRETS", SECRET),
         ("STRIPE_API_KEY", "sk_test_stripe"),
-    ]);
+    ];
+    let mut service = configured(&[&basic, settings].concat());
     let stripe = source::memory::Memory::default();
     stripe.set_clock(NOW.into());
     service.store.ledger.source = Some(Stripe::new(stripe));

@@ -1,0 +1,40 @@
+// Paused subscriptions grant nothing, where the operator wants it so.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { standIn } from "./stripe.mjs";
+import { eventually, seconds, serve, summary } from "./support.mjs";
+
+test("with ENTGATE_PAUSED_SUBSCRIPTIONS=revoke a trial that ends paused takes away what nothing else grants", { timeout: 60_000 }, async (t) => {
+  const stripe = await standIn();
+  const service = await serve({ settings: { ...stripe.settings, ENTGATE_PAUSED_SUBSCRIPTIONS: "revoke" } });
+  t.after(async () => {
+    await service.stop();
+    await stripe.stop();
+  });
+  const list = async () => (await service.sync("cus_ada")).json.entitlements.data.map(({ lookup_key }) => lookup_key);
+  const send = async (status, customer = "cus_ada") => {
+    const type = `customer.subscription.${status}`;
+    const event = { id: `evt_${status}`, object: "event", type, created: seconds(), livemode: false, data: { object: { id: "sub_1", object: "subscription", customer } } };
+    const { status: code, json } = await service.send(event);
+    assert.deepEqual([code, json.outcome], [200, "deferred"]);
+  };
+  const told = async (feature) => (await service.check("cus_ada", feature, { fresh: true })).json.entitled;
+
+  stripe.sells("prod_pro", ["sms", "sso"]);
+  stripe.sells("prod_basic", ["sso"]);
+  stripe.holds("cus_ada", ["sms", "sso"]);
+  const subscriptions = (status) => [{ status, products: ["prod_pro"] }, { status: "active", products: ["prod_basic"] }];
+  stripe.subscribes("cus_ada", subscriptions("trialing"));
+  const { json } = await service.send(summary("cus_ada", ["sms", "sso"]));
+  assert.equal(json.outcome, "deferred");
+  assert.deepEqual(await list(), ["sms", "sso"]);
+
+  stripe.subscribes("cus_ada", subscriptions("paused"));
+  await send("paused");
+  await eventually(async () => assert.deepEqual([await told("sms"), await told("sso")], [false, true]));
+
+  stripe.subscribes("cus_ada", subscriptions("active"));
+  await send("resumed");
+  await eventually(async () => assert.deepEqual([await told("sms"), await told("sso")], [true, true]));
+});
