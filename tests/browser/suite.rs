@@ -2,7 +2,7 @@
 
 use entgate::{
     browser::Gate,
-    entitlement::{Coverage, Entitlements, Page, Version},
+    entitlement::{Coverage, Entitlements, Page, Paused, Version},
     id::Timestamp,
     ledger::{self, Outcome, Sighting},
     store::record,
@@ -45,11 +45,13 @@ fn a_summary_goes_from_the_signed_body_into_the_stored_form_and_back() {
     let now = Timestamp(vectors["timestamp"].as_i64().unwrap());
     let verified =
         signature::verify(vector["header"].as_str().unwrap(), &body, &secrets, now).unwrap();
-    let Ok(Incoming::Summary(summary)) = stripe::parse(verified) else { panic!("no summary") };
+    let Ok(Incoming::Summary(summary)) = stripe::parse(verified, Paused::Keep) else {
+        panic!("no summary")
+    };
     let Ok(Outcome::Changed(set)) = ledger::apply(None, Sighting::First, &summary) else {
         panic!("nothing changed")
     };
-    let Page::Whole(data) = summary.page else { panic!("not the whole") };
+    let Some(Page::Whole(data)) = summary.page else { panic!("not the whole") };
     let (version, as_of) = (Version(1), Timestamp(1_706_111_369));
     let expected = Entitlements { version, as_of, coverage: Coverage::Whole, data };
     assert_eq!(set, expected);
