@@ -39,11 +39,12 @@ async function assertNeverStale(service, customers, rounds) {
   }));
 }
 
-/** Asserts that puts were begun a second apart, and answers how many there were. */
+/** Asserts that puts came no faster than one a second, and answers how many there were. */
 async function assertOnceASecond(service, customer) {
   const puts = await service.puts(customer);
-  // The clocks of timers and of dates need not agree on a few milliseconds.
-  for (const [i, at] of puts.entries()) assert.ok(i === 0 || at - puts[i - 1] >= 990, `${at - puts[i - 1]} ms between two puts`);
+  // Over all of them: between two, a busy machine may hold the first one up. tests/it/account has the exact pauses.
+  const took = puts.at(-1) - puts[0];
+  assert.ok(took >= (puts.length - 1.5) * 1_000, `${puts.length} puts in ${took} ms`);
   return puts.length;
 }
 
