@@ -297,8 +297,7 @@ impl Desk {
     }
 
     fn answer(&self, served_by: ServedBy) -> Result<Answer> {
-        let tables = self.tables();
-        let record = if tables.owner()?.is_some() { tables.record()? } else { None };
+        let record = self.tables().record()?;
         Ok(Answer::Found(Found { record, served_by }))
     }
 

@@ -4,15 +4,18 @@
 //! |----------------|---------------------------------------------------------------------------|
 //! | `entitlements` | the record of the set, in parts, since a row ends at 2 MB                 |
 //! | `account`      | whose it is, and what is noted of it beside the set                       |
-//! | `outbox`       | what is owed to others: since when, when it is due, how often it was tried |
+//! | `debts`        | what is owed to others: since when, when it is due, how often it was tried |
 //! | `events`       | the ids of the events seen, and when                                      |
 //!
-//! The tables come with the first thing to keep, so that asking about a stranger stores nothing.
+//! The tables come with the first thing to keep, so that asking about a stranger stores nothing. An
+//! object of the first days has no `account` and no `debts`: its set is taken over with the next
+//! event.
 
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::{JsCast as _, JsValue, prelude::wasm_bindgen};
 use worker::{Error, Result, SqlStorage, SqlStorageValue, State, Storage};
 
+use super::millis;
 use crate::{
     id::{Customer, EventId, Millis, Timestamp},
     ledger::{Account, Debt, EVENT_MEMORY, Outbox, Sighting, Standing, Task, Trouble},
@@ -26,7 +29,7 @@ const SCHEMA: [&str; 4] = [
     "CREATE TABLE IF NOT EXISTS entitlements (part INTEGER PRIMARY KEY, record BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS account (id INTEGER PRIMARY KEY CHECK (id = 0), \
      customer TEXT NOT NULL, notes TEXT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS outbox (task TEXT PRIMARY KEY, since INTEGER NOT NULL, \
+    "CREATE TABLE IF NOT EXISTS debts (task TEXT PRIMARY KEY, since INTEGER NOT NULL, \
      due INTEGER NOT NULL, tries INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS events (id TEXT PRIMARY KEY, received INTEGER NOT NULL) \
      WITHOUT ROWID",
@@ -96,8 +99,7 @@ impl Tables {
     }
 
     fn owned(&self) -> Result<Option<(Customer, Notes)>> {
-        let exist = "SELECT 1 FROM sqlite_master WHERE name = 'account'";
-        if self.rows(exist, vec![])?.is_empty() {
+        if !self.has("account")? {
             return Ok(None);
         }
         let rows = self.rows("SELECT customer, notes FROM account", vec![])?;
@@ -112,12 +114,18 @@ impl Tables {
 
     /// What is kept of the customer.
     pub(super) fn account(&self) -> Result<Account> {
-        let Some((_, notes)) = self.owned()? else { return Ok(Account::default()) };
-        let Notes { confirmed, arrivals, written, doubtful, left_alone, trouble, reported } = notes;
         let held = match self.record()? {
             Some(record) => Some(record::read(&record).map_err(|error| error.to_string())?),
             None => None,
         };
+        let Some((_, notes)) = self.owned()? else {
+            // Whether the replica has this copy is not known.
+            let now = millis();
+            let debt = Debt { since: now, due: now, tries: 0 };
+            let debts = held.as_ref().map(|_| (Task::Replica, debt));
+            return Ok(Account { held, outbox: Outbox::of(debts), ..Account::default() });
+        };
+        let Notes { confirmed, arrivals, written, doubtful, left_alone, trouble, reported } = notes;
         let outbox = self.outbox()?;
         Ok(Account {
             held,
@@ -135,6 +143,9 @@ impl Tables {
     /// The record of the set, or none while nothing is held.
     pub(super) fn record(&self) -> Result<Option<Vec<u8>>> {
         let mut record = Vec::new();
+        if !self.has("entitlements")? {
+            return Ok(None);
+        }
         for row in self.rows("SELECT record FROM entitlements ORDER BY part", vec![])? {
             let [SqlStorageValue::Blob(part)] = row.as_slice() else { return Err(misread()) };
             record.extend(part);
@@ -150,8 +161,9 @@ impl Tables {
         step: impl FnOnce(&Self, &mut Account) -> Result<T>,
     ) -> Result<T> {
         self.transact(|tables| {
-            let before = tables.account()?;
-            let mut after = before.clone();
+            let mut after = tables.account()?;
+            let owned = tables.owned()?.is_some();
+            let before = if owned { after.clone() } else { Account::default() };
             let done = step(tables, &mut after)?;
             if before != after {
                 tables.keep(customer, &before, &after)?;
@@ -189,12 +201,12 @@ impl Tables {
 
     fn owe(&self, task: Task, debt: Option<Debt>) -> Result<()> {
         let Some(Debt { since, due, tries }) = debt else {
-            return self.run("DELETE FROM outbox WHERE task = ?", vec![task.name().into()]);
+            return self.run("DELETE FROM debts WHERE task = ?", vec![task.name().into()]);
         };
         let values =
             vec![task.name().into(), integer(since.0)?, integer(due.0)?, integer(tries.into())?];
         self.run(
-            "INSERT OR REPLACE INTO outbox (task, since, due, tries) VALUES (?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO debts (task, since, due, tries) VALUES (?, ?, ?, ?)",
             values,
         )
     }
@@ -202,7 +214,7 @@ impl Tables {
     /// What is owed.
     pub(super) fn outbox(&self) -> Result<Outbox> {
         let mut debts = Vec::new();
-        for row in self.rows("SELECT task, since, due, tries FROM outbox", vec![])? {
+        for row in self.rows("SELECT task, since, due, tries FROM debts", vec![])? {
             let [
                 SqlStorageValue::String(name),
                 SqlStorageValue::Integer(since),
@@ -241,6 +253,11 @@ impl Tables {
         self.run("DELETE FROM events WHERE received < ?", vec![expired])?;
         let values = vec![event.as_str().into(), SqlStorageValue::try_from_i64(now.0)?];
         self.run("INSERT OR IGNORE INTO events (id, received) VALUES (?, ?)", values)
+    }
+
+    fn has(&self, table: &str) -> Result<bool> {
+        let named = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?";
+        Ok(!self.rows(named, vec![table.into()])?.is_empty())
     }
 
     fn run(&self, statement: &str, values: Vec<SqlStorageValue>) -> Result<()> {

@@ -1,6 +1,7 @@
 // The Worker is killed without warning: nothing that was acknowledged is lost.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +9,20 @@ import { test } from "node:test";
 import { kill, start } from "./process.mjs";
 import { standIn } from "./stripe.mjs";
 import { eventually, seconds, serve, summary } from "./support.mjs";
+
+/** Takes customers' objects in a folder back to the form that they had at first. */
+const FIRST_DAYS = `
+import glob, sqlite3, sys
+found = 0
+for path in glob.glob(sys.argv[1] + "/durableObjects/**/*.sqlite", recursive=True):
+    base = sqlite3.connect(path)
+    if base.execute("SELECT 1 FROM sqlite_master WHERE name = 'debts'").fetchone():
+        base.executescript("""DROP TABLE account; DROP TABLE debts; CREATE TABLE outbox
+            (task TEXT PRIMARY KEY, customer TEXT NOT NULL, failures INTEGER NOT NULL) WITHOUT ROWID;""")
+        found += 1
+    base.close()
+assert found == 1, found
+`;
 
 test("what was acknowledged before SIGKILL is there after a restart", { timeout: 120_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), "entgate-"));
@@ -85,5 +100,31 @@ test("a read of Stripe that SIGKILL cut off is begun again after a restart", { t
     await eventually(() => assert.ok(stripe.lists("cus_ada").length > reads));
   } finally {
     await service.stop();
+  }
+});
+
+test("what an object of the first days kept is taken over with the next event", { timeout: 60_000 }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "entgate-"));
+  try {
+    const first = await serve({ folder });
+    const event = summary("cus_ada", ["sms"], { created: seconds() - 9 });
+    assert.equal((await first.send(event)).json.version, 1);
+    await first.stop();
+    // Then there was no `account`, and an `outbox` of another form.
+    execFileSync("python3", ["-c", FIRST_DAYS, folder]);
+
+    const service = await serve({ folder });
+    try {
+      const held = await service.check("cus_ada", "sms", { fresh: true });
+      assert.deepEqual([held.json.entitled, held.json.version], [true, 1]);
+      assert.equal((await service.send(event)).json.outcome, "duplicate");
+      const next = await service.send(summary("cus_ada", ["sms", "sso"]));
+      assert.deepEqual([next.status, next.json.outcome, next.json.version], [200, "applied", 2]);
+      await eventually(async () => assert.equal((await service.copy("cus_ada")).version, 2));
+    } finally {
+      await service.stop();
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 });
