@@ -84,7 +84,7 @@ describe("POST /v1/customers/{id}/sync", { concurrency: true, timeout: 30_000 },
     stripe.holds("cus_there", ["sms"]);
     const { took, json } = await waits("cus_there", 25);
     assert.deepEqual([json.entitled, json.served_by], [true, "source"]);
-    assert.ok(took < 5_000, `${took} ms`);
+    assert.ok(took < 15_000, `${took} ms`);
   });
 
   test("that waits answers as soon as an event brings the feature", async () => {
@@ -106,7 +106,7 @@ describe("POST /v1/customers/{id}/sync", { concurrency: true, timeout: 30_000 },
     try {
       await stripe.arrived(1, "cus_silent");
       assert.equal((await service.send(summary("cus_silent", ["sms"]))).json.outcome, "applied");
-      const { status, json } = await within(2_000, sync);
+      const { status, json } = await within(8_000, sync);
       assert.deepEqual([status, json.entitled], [200, true]);
     } finally {
       release();
@@ -124,14 +124,14 @@ describe("POST /v1/customers/{id}/sync", { concurrency: true, timeout: 30_000 },
     const reads = stripe.lists("cus_quiet").map(({ at }) => at);
     assert.equal(reads.length, 2);
     const pause = reads[1] - reads[0];
-    assert.ok(pause >= 1_000 && pause < 4_000, `${pause} ms`);
+    assert.ok(pause >= 1_000 && pause < 7_000, `${pause} ms`);
   });
 
   test("that waits answers no when its time is up", async () => {
     stripe.holds("cus_never", ["sso"]);
     const { took, status, json } = await waits("cus_never", 1);
     assert.deepEqual([status, json.entitled, json.entitlements.data.length], [200, false, 1]);
-    assert.ok(took >= 950 && took < 5_000, `${took} ms`);
+    assert.ok(took >= 950 && took < 15_000, `${took} ms`);
     const reads = stripe.lists("cus_never").length;
     assert.ok(reads <= 2, `${reads} reads, of which one at the beginning and one at the end are enough`);
   });
@@ -141,7 +141,7 @@ describe("POST /v1/customers/{id}/sync", { concurrency: true, timeout: 30_000 },
     const release = stripe.hold("cus_late");
     const sync = waits("cus_late", 1);
     try {
-      assert.equal((await within(4_000, sync)).status, 503);
+      assert.equal((await within(7_500, sync)).status, 503);
     } finally {
       release();
       await sync;
