@@ -257,9 +257,7 @@ impl Desk {
             Ok(tables.record()?.map(|record| (version, record)))
         })?;
         let Some((version, record)) = begun else { return Ok(()) };
-        let replica = KvReplica::open(&self.env)?;
-        let key = customer.key();
-        let put = pin!(replica.put(&key, &record));
+        let put = pin!(self.put(customer, &record));
         let put = match select(put, sleep(WRITE_TIME)).await {
             Either::Left((put, _)) => put.map_err(|error| error.to_string()),
             Either::Right(_) => Err("the replica does not answer".to_owned()),
@@ -272,6 +270,11 @@ impl Desk {
             Ok(())
         })?;
         put.map_err(|cause| format!("{cause} (and is tried again)").into())
+    }
+
+    async fn put(&self, customer: &id::Customer, record: &[u8]) -> Result<()> {
+        let put = KvReplica::open(&self.env)?.put(&customer.key(), record).await;
+        put.map_err(|error| error.to_string().into())
     }
 
     async fn report_if_due(&self, customer: &id::Customer) -> Result<()> {

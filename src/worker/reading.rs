@@ -212,7 +212,19 @@ impl Desk {
                 account.unanswered(Some(Trouble::UnknownCustomer), now, now, jitter());
             }
             Ok(finding)
-        })?;
+        });
+        let finding = match finding {
+            Ok(finding) => finding,
+            Err(error) => {
+                // What cannot be kept now is read again later, and not at once.
+                let now = millis();
+                tables.step(customer, |_, account| {
+                    account.unanswered(None, now, now, jitter());
+                    Ok(())
+                })?;
+                return Err(error);
+            }
+        };
         match &finding {
             Finding::Right | Finding::Completed | Finding::Overtaken => {}
             Finding::Drifted(Drift { granted, revoked, version }) => {
