@@ -153,9 +153,10 @@ impl Roster {
             trouble.map_or(SqlStorageValue::Null, Into::into),
             integer(now)?,
         ];
+        // Who was handed out and reports a failure keeps the turn given then.
         let kept = "INSERT INTO customers (key, next, pending, since, trouble, told, woken) \
                     VALUES (?, ?, ?, ?, ?, ?, 0) ON CONFLICT (key) DO UPDATE SET \
-                    next = excluded.next, pending = excluded.pending, since = excluded.since, \
+                    next = MAX(next, excluded.next), pending = excluded.pending, since = excluded.since, \
                     trouble = excluded.trouble, told = excluded.told";
         self.sql.exec(kept, values).map(drop)
     }
