@@ -37,7 +37,7 @@ use super::{
 use crate::{
     entitlement::{Summary, Version},
     id::{self, Livemode, Millis},
-    ledger::{Effect, Finding, Jitter, List, Outbox, Receipt, Task},
+    ledger::{Effect, Finding, Jitter, List, Occasion, Outbox, Receipt, Task},
 };
 
 /// How long an event waits for its copy to be written before it is acknowledged all the same, in
@@ -188,7 +188,7 @@ impl Desk {
         let outbox = tables.outbox()?;
         let due = |task| outbox.is_due(task, millis());
         let mut read = (due(Task::Read) || due(Task::Confirm))
-            .then(|| self.read(&customer, crate::ledger::Occasion::Confirm));
+            .then(|| self.read(&customer, Occasion::Confirm));
         loop {
             self.write_if_due(&customer).await;
             self.report_if_due(&customer).await?;

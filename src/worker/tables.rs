@@ -235,6 +235,9 @@ impl Tables {
     }
 
     fn create(&self) -> Result<()> {
+        if self.has("account")? {
+            return Ok(());
+        }
         for statement in SCHEMA {
             self.run(statement, vec![])?;
         }
