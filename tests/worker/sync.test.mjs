@@ -131,7 +131,7 @@ describe("POST /v1/customers/{id}/sync", { concurrency: true, timeout: 30_000 },
     stripe.holds("cus_never", ["sso"]);
     const { took, status, json } = await waits("cus_never", 1);
     assert.deepEqual([status, json.entitled, json.entitlements.data.length], [200, false, 1]);
-    assert.ok(took >= 950 && took < 15_000, `${took} ms`);
+    assert.ok(took >= 950 && took < 8_000, `${took} ms`);
     const reads = stripe.lists("cus_never").length;
     assert.ok(reads <= 2, `${reads} reads, of which one at the beginning and one at the end are enough`);
   });
