@@ -11,6 +11,7 @@
 //! | `reading`  | how it reads the source                                                        |
 //! | `tables`   | its SQLite tables                                                              |
 //! | `roster`   | the Durable Object that knows who there is, and the way to it                  |
+//! | `sql`      | the SQL of all objects                                                         |
 //! | `cron`     | what is done every minute                                                      |
 //!
 //! The clock and the environment are read here. No rule about entitlements is.
@@ -26,6 +27,7 @@ mod replica;
 #[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
 mod roster;
 mod source;
+mod sql;
 mod tables;
 
 use worker::{Context, Env, ScheduleContext, ScheduledEvent, console_error, event};

@@ -14,10 +14,13 @@ use std::cell::Cell;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use worker::{
     DurableObject, Env, Method, ObjectNamespace, Request, RequestInit, Response, Result,
-    SqlStorage, SqlStorageValue, State, durable_object,
+    SqlStorageValue, State, durable_object,
 };
 
-use super::millis;
+use super::{
+    millis,
+    sql::{Sql, integer},
+};
 use crate::{
     id::{Livemode, Millis},
     ledger::{Standing, Trouble},
@@ -57,7 +60,7 @@ const SCHEMA: [&str; 3] = [
 /// The roster's Durable Object.
 #[durable_object(fetch)]
 pub struct Roster {
-    sql: SqlStorage,
+    sql: Sql,
     created: Cell<bool>,
 }
 
@@ -89,7 +92,7 @@ pub(super) struct Due {
 
 impl DurableObject for Roster {
     fn new(state: State, _env: Env) -> Self {
-        Self { sql: state.storage().sql(), created: Cell::new(false) }
+        Self { sql: Sql::of(&state), created: Cell::new(false) }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -104,9 +107,7 @@ impl DurableObject for Roster {
 impl Roster {
     fn answer(&self, message: Message) -> Result<Response> {
         if !self.created.replace(true) {
-            for statement in SCHEMA {
-                self.sql.exec(statement, None)?;
-            }
+            self.sql.create(&SCHEMA)?;
         }
         let now = millis();
         match message {
@@ -127,7 +128,7 @@ impl Roster {
         let nobody = [Livemode::Test, Livemode::Live].iter().any(|mode| mode.prefix() == key);
         let clears = "DELETE FROM customers WHERE key = ?";
         if trouble.is_none() && nobody {
-            return self.sql.exec(clears, vec![key.into()]).map(drop);
+            return self.sql.run(clears, vec![key.into()]);
         }
         // Who could be confirmed took no harm from the key.
         if trouble.is_none() && confirmed.is_some() {
@@ -136,7 +137,7 @@ impl Roster {
             } else {
                 Livemode::Live
             };
-            self.sql.exec(clears, vec![mode.prefix().into()])?;
+            self.sql.run(clears, vec![mode.prefix().into()])?;
         }
         let next = match confirmed {
             // A trouble that is no customer's is never due.
@@ -147,24 +148,24 @@ impl Roster {
         let trouble = trouble.map(|trouble| serde_json::to_string(&trouble)).transpose()?;
         let values = vec![
             key.into(),
-            integer(next)?,
+            integer(next.0)?,
             SqlStorageValue::try_from_i64(pending.into())?,
-            since.map_or(Ok(SqlStorageValue::Null), integer)?,
+            since.map_or(Ok(SqlStorageValue::Null), |since| integer(since.0))?,
             trouble.map_or(SqlStorageValue::Null, Into::into),
-            integer(now)?,
+            integer(now.0)?,
         ];
         // Who was handed out and reports a failure keeps the turn given then.
         let kept = "INSERT INTO customers (key, next, pending, since, trouble, told, woken) \
                     VALUES (?, ?, ?, ?, ?, ?, 0) ON CONFLICT (key) DO UPDATE SET \
                     next = MAX(next, excluded.next), pending = excluded.pending, since = excluded.since, \
                     trouble = excluded.trouble, told = excluded.told";
-        self.sql.exec(kept, values).map(drop)
+        self.sql.run(kept, values)
     }
 
     fn backlog(&self, now: Millis) -> Result<Backlog> {
         let sums = "SELECT COALESCE(SUM(pending), 0), MIN(since) FROM customers \
                     WHERE (pending > 0 OR trouble IS NOT NULL) AND pending > 0";
-        let mut backlog = match self.rows(sums, vec![])?.first().map(Vec::as_slice) {
+        let mut backlog = match self.sql.rows(sums, vec![])?.first().map(Vec::as_slice) {
             Some([SqlStorageValue::Integer(pending), SqlStorageValue::Integer(since)]) => Backlog {
                 pending: u32::try_from(*pending).unwrap_or(u32::MAX),
                 since: u64::try_from(*since).ok().map(Millis),
@@ -174,9 +175,9 @@ impl Roster {
         };
         let troubles = "SELECT trouble FROM customers WHERE trouble IS NOT NULL \
                         AND (pending > 0 OR told > ?) ORDER BY told DESC LIMIT 1";
-        let recent = integer(Millis(now.0.saturating_sub(TROUBLE)))?;
+        let recent = integer(now.0.saturating_sub(TROUBLE))?;
         if let Some([SqlStorageValue::String(trouble)]) =
-            self.rows(troubles, vec![recent])?.first().map(Vec::as_slice)
+            self.sql.rows(troubles, vec![recent])?.first().map(Vec::as_slice)
         {
             backlog.trouble = Some(serde_json::from_str::<Trouble>(trouble)?);
         }
@@ -189,8 +190,8 @@ impl Roster {
                    RETURNING key";
         let mode = |at: usize| modes.get(at).map_or("", |mode| mode.prefix()).into();
         let values = vec![
-            integer(now.plus(TURN))?,
-            integer(now)?,
+            integer(now.plus(TURN).0)?,
+            integer(now.0)?,
             mode(0),
             mode(1),
             SqlStorageValue::try_from_i64(limit.into())?,
@@ -202,28 +203,17 @@ impl Roster {
         let owing = "UPDATE customers SET woken = ? WHERE key IN (SELECT key FROM customers \
                      WHERE (pending > 0 OR trouble IS NOT NULL) AND pending > 0 \
                      ORDER BY woken LIMIT ?) RETURNING key";
-        self.keys(owing, vec![integer(now)?, SqlStorageValue::try_from_i64(limit.into())?])
+        self.keys(owing, vec![integer(now.0)?, SqlStorageValue::try_from_i64(limit.into())?])
     }
 
     fn keys(&self, statement: &str, values: Vec<SqlStorageValue>) -> Result<Vec<String>> {
-        let keys = self.rows(statement, values)?.into_iter().filter_map(|row| match row.first() {
+        let rows = self.sql.rows(statement, values)?;
+        let keys = rows.into_iter().filter_map(|row| match row.first() {
             Some(SqlStorageValue::String(key)) => Some(key.clone()),
             _ => None,
         });
         Ok(keys.collect())
     }
-
-    fn rows(
-        &self,
-        statement: &str,
-        values: Vec<SqlStorageValue>,
-    ) -> Result<Vec<Vec<SqlStorageValue>>> {
-        self.sql.exec(statement, values)?.raw().collect()
-    }
-}
-
-fn integer(moment: Millis) -> Result<SqlStorageValue> {
-    SqlStorageValue::try_from_i64(i64::try_from(moment.0).unwrap_or(i64::MAX))
 }
 
 /// The way to the roster.

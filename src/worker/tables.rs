@@ -12,10 +12,12 @@
 //! event.
 
 use serde::{Deserialize, Serialize};
-use wasm_bindgen::{JsCast as _, JsValue, prelude::wasm_bindgen};
-use worker::{Error, Result, SqlStorage, SqlStorageValue, State, Storage};
+use worker::{Error, Result, SqlStorageValue, State};
 
-use super::millis;
+use super::{
+    millis,
+    sql::{Sql, integer},
+};
 use crate::{
     id::{Customer, EventId, Millis, Timestamp},
     ledger::{Account, Debt, EVENT_MEMORY, Outbox, Sighting, Standing, Task, Trouble},
@@ -47,50 +49,14 @@ struct Notes {
     reported: Option<Standing>,
 }
 
-#[wasm_bindgen]
-extern "C" {
-    /// A Durable Object's storage, for the one method that the `worker` crate leaves out.
-    type SyncStorage;
-
-    #[wasm_bindgen(method, catch, js_name = transactionSync)]
-    fn transaction_sync(
-        this: &SyncStorage,
-        work: &mut dyn FnMut() -> std::result::Result<(), JsValue>,
-    ) -> std::result::Result<JsValue, JsValue>;
-}
-
 /// The tables of one customer.
 pub(super) struct Tables {
-    storage: Storage,
-    sql: SqlStorage,
+    sql: Sql,
 }
 
 impl Tables {
     pub(super) fn of(state: &State) -> Self {
-        let storage = state.storage();
-        Self { sql: storage.sql(), storage }
-    }
-
-    /// Does some work on the tables: all of it, or none if it fails.
-    fn transact<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
-        let mut work = Some(work);
-        let mut done = None;
-        let mut once = || {
-            let Some(work) = work.take() else { return Ok(()) };
-            let rolled_back = match done.insert(work(self)) {
-                Ok(_) => return Ok(()),
-                Err(error) => error.to_string(),
-            };
-            Err(JsValue::from(rolled_back))
-        };
-        let storage: &SyncStorage = self.storage.as_raw().unchecked_ref();
-        let committed = storage.transaction_sync(&mut once);
-        match (committed, done) {
-            (Ok(_), Some(done)) => done,
-            (Err(_), Some(Err(error))) => Err(error),
-            (Err(error), _) => Err(error.into()),
-            (Ok(_), None) => Err(Error::RustError("the transaction was not run".to_owned())),
-        }
+        Self { sql: Sql::of(state) }
     }
 
     /// Whose tables these are: nobody's before there is anything to keep.
@@ -99,10 +65,10 @@ impl Tables {
     }
 
     fn owned(&self) -> Result<Option<(Customer, Notes)>> {
-        if !self.has("account")? {
+        if !self.sql.has("account")? {
             return Ok(None);
         }
-        let rows = self.rows("SELECT customer, notes FROM account", vec![])?;
+        let rows = self.sql.rows("SELECT customer, notes FROM account", vec![])?;
         match rows.first().map(Vec::as_slice) {
             None => Ok(None),
             Some([SqlStorageValue::String(customer), SqlStorageValue::String(notes)]) => {
@@ -143,10 +109,10 @@ impl Tables {
     /// The record of the set, or none while nothing is held.
     pub(super) fn record(&self) -> Result<Option<Vec<u8>>> {
         let mut record = Vec::new();
-        if !self.has("entitlements")? {
+        if !self.sql.has("entitlements")? {
             return Ok(None);
         }
-        for row in self.rows("SELECT record FROM entitlements ORDER BY part", vec![])? {
+        for row in self.sql.rows("SELECT record FROM entitlements ORDER BY part", vec![])? {
             let [SqlStorageValue::Blob(part)] = row.as_slice() else { return Err(misread()) };
             record.extend(part);
         }
@@ -160,16 +126,16 @@ impl Tables {
         customer: &Customer,
         step: impl FnOnce(&Self, &mut Account) -> Result<T>,
     ) -> Result<T> {
-        self.transact(|tables| {
-            let mut after = tables.account()?;
-            let owned = tables.owned()?.is_some();
+        self.sql.transact(|| {
+            let mut after = self.account()?;
+            let owned = self.owned()?.is_some();
             let before = if owned { after.clone() } else { Account::default() };
-            let done = step(tables, &mut after)?;
+            let done = step(self, &mut after)?;
             if before != after {
-                tables.keep(customer, &before, &after)?;
+                self.keep(customer, &before, &after)?;
             }
             Ok(done)
-        })
+        })?
     }
 
     fn keep(&self, customer: &Customer, before: &Account, after: &Account) -> Result<()> {
@@ -178,10 +144,10 @@ impl Tables {
             && let Some(set) = &after.held
         {
             let record = record::write(set).map_err(|error| error.to_string())?;
-            self.run("DELETE FROM entitlements", vec![])?;
+            self.sql.run("DELETE FROM entitlements", vec![])?;
             for (part, bytes) in (0_i32..).zip(record.chunks(PART)) {
                 let values = vec![part.into(), bytes.to_vec().into()];
-                self.run("INSERT INTO entitlements (part, record) VALUES (?, ?)", values)?;
+                self.sql.run("INSERT INTO entitlements (part, record) VALUES (?, ?)", values)?;
             }
         }
         for task in Task::ALL {
@@ -196,16 +162,17 @@ impl Tables {
         let notes = Notes { confirmed, arrivals, written, doubtful, left_alone, trouble, reported };
         let values =
             vec![serde_json::to_string(customer)?.into(), serde_json::to_string(&notes)?.into()];
-        self.run("INSERT OR REPLACE INTO account (id, customer, notes) VALUES (0, ?, ?)", values)
+        self.sql
+            .run("INSERT OR REPLACE INTO account (id, customer, notes) VALUES (0, ?, ?)", values)
     }
 
     fn owe(&self, task: Task, debt: Option<Debt>) -> Result<()> {
         let Some(Debt { since, due, tries }) = debt else {
-            return self.run("DELETE FROM debts WHERE task = ?", vec![task.name().into()]);
+            return self.sql.run("DELETE FROM debts WHERE task = ?", vec![task.name().into()]);
         };
         let values =
             vec![task.name().into(), integer(since.0)?, integer(due.0)?, integer(tries.into())?];
-        self.run(
+        self.sql.run(
             "INSERT OR REPLACE INTO debts (task, since, due, tries) VALUES (?, ?, ?, ?)",
             values,
         )
@@ -214,7 +181,7 @@ impl Tables {
     /// What is owed.
     pub(super) fn outbox(&self) -> Result<Outbox> {
         let mut debts = Vec::new();
-        for row in self.rows("SELECT task, since, due, tries FROM debts", vec![])? {
+        for row in self.sql.rows("SELECT task, since, due, tries FROM debts", vec![])? {
             let [
                 SqlStorageValue::String(name),
                 SqlStorageValue::Integer(since),
@@ -235,49 +202,23 @@ impl Tables {
     }
 
     fn create(&self) -> Result<()> {
-        if self.has("account")? {
-            return Ok(());
-        }
-        for statement in SCHEMA {
-            self.run(statement, vec![])?;
-        }
-        Ok(())
+        if self.sql.has("account")? { Ok(()) } else { self.sql.create(&SCHEMA) }
     }
 
     pub(super) fn sighting(&self, event: &EventId) -> Result<Sighting> {
         self.create()?;
-        let seen = self.rows("SELECT 1 FROM events WHERE id = ?", vec![event.as_str().into()])?;
+        let seen =
+            self.sql.rows("SELECT 1 FROM events WHERE id = ?", vec![event.as_str().into()])?;
         Ok(if seen.is_empty() { Sighting::First } else { Sighting::Repeated })
     }
 
     /// Remembers an event, and forgets those that can no longer come again.
     pub(super) fn saw(&self, event: &EventId, now: Timestamp) -> Result<()> {
         let expired = SqlStorageValue::try_from_i64(now.0.saturating_sub(EVENT_MEMORY))?;
-        self.run("DELETE FROM events WHERE received < ?", vec![expired])?;
+        self.sql.run("DELETE FROM events WHERE received < ?", vec![expired])?;
         let values = vec![event.as_str().into(), SqlStorageValue::try_from_i64(now.0)?];
-        self.run("INSERT OR IGNORE INTO events (id, received) VALUES (?, ?)", values)
+        self.sql.run("INSERT OR IGNORE INTO events (id, received) VALUES (?, ?)", values)
     }
-
-    fn has(&self, table: &str) -> Result<bool> {
-        let named = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?";
-        Ok(!self.rows(named, vec![table.into()])?.is_empty())
-    }
-
-    fn run(&self, statement: &str, values: Vec<SqlStorageValue>) -> Result<()> {
-        self.sql.exec(statement, values).map(drop)
-    }
-
-    fn rows(
-        &self,
-        statement: &str,
-        values: Vec<SqlStorageValue>,
-    ) -> Result<Vec<Vec<SqlStorageValue>>> {
-        self.sql.exec(statement, values)?.raw().collect()
-    }
-}
-
-fn integer(number: u64) -> Result<SqlStorageValue> {
-    SqlStorageValue::try_from_i64(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
 fn misread() -> Error {
