@@ -10,6 +10,7 @@
 //! | [`webhook`]     | in: a signed event of Stripe is verified and parsed                         |
 //! | [`ledger`]      | what is held + what came in → what changes, and what is owed since          |
 //! | [`source`]      | the list, read at Stripe                                                    |
+//! | [`catalog`]     | the source, where entgate is it: what is sold, who bought it, what that grants |
 //! | [`store`]       | the ports behind which sets are kept, and how one is found                  |
 //! | [`api`]         | HTTP over any store: the route table                                        |
 //! | `worker`        | the Cloudflare Workers shell: bindings, Durable Object, KV, cron, clock     |
@@ -30,6 +31,8 @@ pub mod webhook;
 pub mod ledger;
 
 pub mod source;
+
+pub mod catalog;
 
 pub mod store;
 

@@ -115,6 +115,15 @@ pub fn verify<'a>(
     Ok(Verified { body })
 }
 
+/// The header that [`verify()`] takes for `body`: dated `now`, and signed with each of `secrets`.
+pub fn sign(body: &[u8], secrets: impl Iterator<Item = Secret>, now: Timestamp) -> String {
+    let signed_at = now.to_string();
+    let signatures = secrets.filter_map(|secret| secret.sign(&signed_at, body));
+    signatures.fold(format!("t={signed_at}"), |header, signature| {
+        format!("{header},v1={}", hex::encode(signature))
+    })
+}
+
 struct Header<'a> {
     signed_at: Timestamp,
     /// The digits as they stand: they are what was signed.

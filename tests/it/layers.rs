@@ -14,9 +14,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("webhook", &["id", "entitlement", "listing"]),
     ("ledger", &["id", "entitlement"]),
     ("source", &["id", "entitlement", "listing", "ledger"]),
+    ("catalog", &["id", "entitlement", "webhook", "source"]),
     ("store", &["id", "entitlement", "ledger", "source"]),
-    ("api", &["id", "entitlement", "webhook", "ledger", "source", "store"]),
-    ("worker", &["id", "entitlement", "webhook", "ledger", "source", "store", "api"]),
+    ("api", &["id", "entitlement", "webhook", "ledger", "source", "catalog", "store"]),
+    ("worker", &["id", "entitlement", "webhook", "ledger", "source", "catalog", "store", "api"]),
     ("browser", &["id", "entitlement", "listing"]),
 ];
 

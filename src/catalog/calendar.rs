@@ -1,0 +1,187 @@
+//! When a billing period ends: days, weeks, months and years after the moment that it is counted
+//! from, in UTC.
+//!
+//! A month that is too short for the day ends the period on its last day, and the next one goes back
+//! to the day itself: 31 January, 28 February, 31 March
+//! (<https://docs.stripe.com/billing/subscriptions/billing-cycle>). Nothing here reads a clock.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::Timestamp;
+
+/// Seconds of a day. UTC's days as Unix counts them all have that many.
+pub(crate) const DAY: i64 = 86_400;
+
+/// The unit that periods are counted in.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Interval {
+    /// 24 hours.
+    Day,
+    /// Seven days.
+    Week,
+    /// A calendar month.
+    Month,
+    /// Twelve months.
+    Year,
+}
+
+/// How often a price recurs.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Cycle {
+    /// The unit.
+    pub(crate) interval: Interval,
+    /// How many of it: at least one.
+    pub(crate) count: u32,
+}
+
+impl Cycle {
+    /// The most of a unit, by Stripe's rule: three years.
+    /// <https://docs.stripe.com/api/prices/create#create_price-recurring-interval_count>
+    pub(crate) fn longest(interval: Interval) -> u32 {
+        match interval {
+            Interval::Day => 1_095,
+            Interval::Week => 156,
+            Interval::Month => 36,
+            Interval::Year => 3,
+        }
+    }
+
+    /// The first end of a period after a moment, if periods are counted from `anchor`.
+    pub(crate) fn next_after(self, anchor: Timestamp, moment: Timestamp) -> Timestamp {
+        // An estimate that is never too late, and then one by one.
+        let elapsed = moment.0.saturating_sub(anchor.0);
+        let mut n = elapsed.div_euclid(self.longest_length()).saturating_sub(1);
+        loop {
+            let end = self.nth(anchor, n);
+            if end > moment {
+                return end;
+            }
+            n = n.saturating_add(1);
+        }
+    }
+
+    /// The moment so many periods after `anchor`; before it, if the number is negative.
+    fn nth(self, anchor: Timestamp, n: i64) -> Timestamp {
+        let units = n.saturating_mul(i64::from(self.count.max(1)));
+        match self.interval {
+            Interval::Day => Timestamp(anchor.0.saturating_add(units.saturating_mul(DAY))),
+            Interval::Week => Timestamp(anchor.0.saturating_add(units.saturating_mul(7 * DAY))),
+            Interval::Month => months_after(anchor, units),
+            Interval::Year => months_after(anchor, units.saturating_mul(12)),
+        }
+    }
+
+    /// The most seconds that one period can have.
+    fn longest_length(self) -> i64 {
+        let days = match self.interval {
+            Interval::Day => 1,
+            Interval::Week => 7,
+            Interval::Month => 31,
+            Interval::Year => 366,
+        };
+        days * DAY * i64::from(self.count.max(1))
+    }
+}
+
+fn months_after(anchor: Timestamp, months: i64) -> Timestamp {
+    let (days, second) = (anchor.0.div_euclid(DAY), anchor.0.rem_euclid(DAY));
+    let (year, month, day) = date(days);
+    let month = year.saturating_mul(12).saturating_add(month - 1).saturating_add(months);
+    let (year, month) = (month.div_euclid(12), month.rem_euclid(12) + 1);
+    let days = day_number(year, month, day.min(length(year, month)));
+    Timestamp(days.saturating_mul(DAY).saturating_add(second))
+}
+
+fn length(year: i64, month: i64) -> i64 {
+    let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    match month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Days since 1970-01-01 of a date. <https://howardhinnant.github.io/date_algorithms.html#days_from_civil>
+fn day_number(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+/// The date of a day. <https://howardhinnant.github.io/date_algorithms.html#civil_from_days>
+fn date(days: i64) -> (i64, i64, i64) {
+    let days = days.saturating_add(719_468);
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ends from Node's `Date.UTC`, days beyond a month's end taken back to it.
+    #[test]
+    fn periods_end_where_the_calendar_says() {
+        let monthly = |count| Cycle { interval: Interval::Month, count };
+        for (why, cycle, anchor, moment, end) in [
+            (
+                "31 January, to the end of February 2023",
+                monthly(1),
+                1_675_123_200,
+                1_675_123_200,
+                1_677_542_400,
+            ),
+            ("and on to 31 March", monthly(1), 1_675_123_200, 1_677_542_400, 1_680_220_800),
+            ("a leap year's February", monthly(1), 1_706_659_200, 1_706_659_200, 1_709_164_800),
+            ("a quarter", monthly(3), 1_700_000_000, 1_700_000_000, 1_707_948_800),
+            (
+                "29 February and a year",
+                Cycle { interval: Interval::Year, count: 1 },
+                1_709_164_800,
+                1_709_164_800,
+                1_740_700_800,
+            ),
+            (
+                "a week, one second before its end",
+                Cycle { interval: Interval::Week, count: 1 },
+                0,
+                604_799,
+                604_800,
+            ),
+            (
+                "a week, at its end",
+                Cycle { interval: Interval::Week, count: 1 },
+                0,
+                604_800,
+                1_209_600,
+            ),
+            (
+                "an anchor in the future",
+                Cycle { interval: Interval::Day, count: 2 },
+                1_000_000,
+                0,
+                136_000,
+            ),
+            ("a moment forty years on", monthly(1), 1_675_123_200, 2_937_427_200, 2_939_846_400),
+        ] {
+            assert_eq!(
+                cycle.next_after(Timestamp(anchor), Timestamp(moment)),
+                Timestamp(end),
+                "{why}"
+            );
+        }
+    }
+}

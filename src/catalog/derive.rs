@@ -1,0 +1,18 @@
+//! Subscriptions → what their customer may use.
+//!
+//! Each item of a subscription remembers the features that its product had when the period began, or
+//! the price was changed: so a product may change without anybody's entitlements changing under them.
+//! The customer holds what all subscriptions grant together, each feature once.
+
+use std::collections::HashSet;
+
+use super::{status::Policy, subscription::Subscription};
+
+/// The ids of the features that these subscriptions grant, in the order in which they came.
+pub(crate) fn derive(policy: Policy, subscriptions: &[Subscription]) -> Vec<&str> {
+    let mut known = HashSet::new();
+    let granting = subscriptions.iter().filter(|subscription| subscription.status.grants(policy));
+    let features =
+        granting.flat_map(|subscription| &subscription.items).flat_map(|item| &item.granted);
+    features.map(String::as_str).filter(|feature| known.insert(*feature)).collect()
+}

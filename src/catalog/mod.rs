@@ -1,0 +1,170 @@
+//! The catalog: Stripe's objects around entitlements, kept by entgate itself.
+//!
+//! | file             | is                                                                          |
+//! |------------------|-----------------------------------------------------------------------------|
+//! | [`shelf`]        | where objects are kept: the port, and ranges of lists                       |
+//! | [`memory`]       | a shelf for tests                                                           |
+//! | `object` · `page` | what all objects share: to load and save them · to list them, a page at a time |
+//! | `id` · `metadata` | new names · the caller's own notes on an object                            |
+//! | `feature` · `product` · `price` · `product_feature` | what is sold                             |
+//! | `customer` · `clock` | who buys, and by which time they live                                   |
+//! | `calendar` · `status` | when a period ends · what each status grants                           |
+//! | `subscription`   | what was bought                                                             |
+//! | `purchase` · `amendment` · `interruption` | by which request, and what others did to it        |
+//! | `lifecycle`      | what time does to it                                                        |
+//! | `derive` · `settle` | subscriptions → entitlements · what a customer holds, brought in line with that |
+//! | `event` · `endpoint` · `outbox` | what happened · who wants to know · telling them              |
+//! | `idempotency`    | answers that are given again                                                |
+//! | `application`    | what is done to very many, a few at a time                                   |
+//! | `work`           | what is due                                                                 |
+//!
+//! <https://docs.stripe.com/billing/entitlements>. Values in, values out, over a [`Shelf`]: time and
+//! chance are handed in with it. No money moves. How parameters are written, and what status a failure has, is not
+//! here.
+
+pub(crate) mod amendment;
+pub(crate) mod application;
+mod calendar;
+pub(crate) mod clock;
+pub(crate) mod customer;
+mod derive;
+pub(crate) mod endpoint;
+pub(crate) mod event;
+pub(crate) mod feature;
+mod id;
+pub(crate) mod idempotency;
+pub(crate) mod interruption;
+pub(crate) mod lifecycle;
+pub mod memory;
+pub(crate) mod metadata;
+mod object;
+pub mod outbox;
+pub(crate) mod page;
+pub(crate) mod price;
+pub(crate) mod product;
+pub(crate) mod product_feature;
+pub(crate) mod purchase;
+pub(crate) mod settle;
+pub mod shelf;
+pub mod status;
+pub(crate) mod subscription;
+pub mod work;
+
+use std::{cell::RefCell, collections::HashMap, rc::Rc};
+
+use self::subscription::SoldAs;
+use crate::id::{Livemode, Timestamp};
+
+pub(crate) use self::{
+    calendar::{Cycle, DAY, Interval},
+    object::Object,
+};
+pub use self::{shelf::Shelf, status::Policy};
+
+/// The catalog of one mode, at one moment, for one request or one piece of work.
+pub struct Catalog<'a> {
+    shelf: &'a dyn Shelf,
+    /// Which mode it is of.
+    pub livemode: Livemode,
+    /// What each status grants.
+    pub policy: Policy,
+    /// What time it is outside of all test clocks.
+    pub now: Timestamp,
+    /// 64 bits that nobody can guess.
+    chance: &'a dyn Fn() -> u64,
+    /// The request that causes what happens, if one does.
+    cause: Cause,
+    /// Prices as they are shown in the subscriptions of this request, which changes none of them:
+    /// a page of a hundred has the same few again and again.
+    prices: RefCell<HashMap<String, Rc<SoldAs>>>,
+}
+
+/// The request that caused an event: Stripe's `request` in it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Cause {
+    /// The request's id, `req_…`.
+    pub id: Option<String>,
+    /// The `Idempotency-Key` that it was sent with.
+    pub idempotency_key: Option<String>,
+}
+
+impl<'a> Catalog<'a> {
+    /// The catalog on a shelf.
+    #[must_use]
+    pub fn open(
+        shelf: &'a dyn Shelf,
+        livemode: Livemode,
+        policy: Policy,
+        chance: &'a dyn Fn() -> u64,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            shelf,
+            livemode,
+            policy,
+            now,
+            chance,
+            cause: Cause::default(),
+            prices: RefCell::default(),
+        }
+    }
+
+    /// The same, on behalf of a request.
+    #[must_use]
+    pub fn caused_by(self, cause: Cause) -> Self {
+        Self { cause, ..self }
+    }
+}
+
+impl std::fmt::Debug for Catalog<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Catalog").field("livemode", &self.livemode).finish_non_exhaustive()
+    }
+}
+
+/// Why something cannot be done.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no such thing.
+    #[error("No such {kind}: '{id}'")]
+    NoSuch {
+        /// What it is called.
+        kind: &'static str,
+        /// What it was looked for by.
+        id: String,
+        /// Which parameter named it; `id` for the path.
+        param: String,
+    },
+    /// There is such a thing already.
+    #[error("{message}")]
+    Exists {
+        /// Which parameter asked for it.
+        param: &'static str,
+        /// Which thing it is.
+        message: String,
+    },
+    /// A parameter is at fault.
+    #[error("{message}")]
+    Parameter {
+        /// Which one.
+        param: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The thing is in no state for this.
+    #[error("{0}")]
+    State(String),
+    /// The payment method fails.
+    #[error("Your card was declined.")]
+    Declined,
+    /// The shelf failed.
+    #[error(transparent)]
+    Shelf(#[from] shelf::Failure),
+}
+
+impl Error {
+    pub(crate) fn parameter(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Parameter { param: param.into(), message: message.into() }
+    }
+}

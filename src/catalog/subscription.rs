@@ -1,0 +1,346 @@
+//! A subscription: what a customer has bought, since when and until when.
+//!
+//! <https://docs.stripe.com/api/subscriptions>. This is the object, the lists that it stands in and
+//! how a change of it is kept; what requests do to it is in `purchase` and `amendment`, what time
+//! does in `lifecycle`.
+
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Catalog, Cycle, Error, Object,
+    event::{self, Kind},
+    metadata::Metadata,
+    price::Price,
+    settle::settle,
+    shelf::Entry,
+    status::{Policy, Status},
+};
+use crate::id::Timestamp;
+
+/// The members that are about money, as they are where none moves.
+const MONEY: &str = r#"{
+    "application": null,
+    "application_fee_percent": null,
+    "automatic_tax": { "disabled_reason": null, "enabled": false, "liability": null },
+    "billing_cycle_anchor_config": null,
+    "billing_mode": { "flexible": null, "type": "flexible" },
+    "billing_schedules": [],
+    "billing_thresholds": null,
+    "customer_account": null,
+    "default_source": null,
+    "discounts": [],
+    "invoice_settings": {
+        "account_tax_ids": null,
+        "custom_fields": null,
+        "description": null,
+        "footer": null,
+        "issuer": { "type": "self" }
+    },
+    "latest_invoice": null,
+    "managed_payments": null,
+    "next_pending_invoice_item_invoice": null,
+    "on_behalf_of": null,
+    "payment_settings": {
+        "payment_method_options": null,
+        "payment_method_types": null,
+        "save_default_payment_method": "off"
+    },
+    "pending_invoice_item_interval": null,
+    "pending_setup_intent": null,
+    "pending_update": null,
+    "schedule": null,
+    "transfer_data": null
+}"#;
+
+/// A subscription.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Subscription {
+    pub(crate) id: String,
+    pub(crate) created: Timestamp,
+    pub(crate) customer: String,
+    /// The test clock that it lives by.
+    pub(crate) clock: Option<String>,
+    pub(crate) status: Status,
+    pub(crate) items: Vec<Item>,
+    pub(crate) currency: String,
+    pub(crate) cycle: Cycle,
+    /// The moment that its periods are counted from.
+    pub(crate) anchor: Timestamp,
+    pub(crate) period: Period,
+    pub(crate) trial: Option<Period>,
+    pub(crate) at_trial_end: MissingPaymentMethod,
+    pub(crate) cancel_at: Option<Timestamp>,
+    pub(crate) cancel_at_period_end: bool,
+    pub(crate) canceled_at: Option<Timestamp>,
+    pub(crate) ended_at: Option<Timestamp>,
+    pub(crate) payment_method: Option<String>,
+    /// Since when payments have been failing.
+    pub(crate) failing_since: Option<Timestamp>,
+    pub(crate) pause_collection: Option<PauseCollection>,
+    pub(crate) cancellation: Cancellation,
+    pub(crate) metadata: Metadata,
+    /// What is only kept to be shown again.
+    pub(crate) details: Map<String, Value>,
+}
+
+/// Why it was canceled, or will be.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Cancellation {
+    pub(crate) comment: Option<String>,
+    pub(crate) feedback: Option<String>,
+    pub(crate) feedback_option: Option<String>,
+    pub(crate) reason: Option<Reason>,
+}
+
+/// The cause of a cancellation that Stripe tells.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Reason {
+    CancellationRequested,
+    PaymentFailed,
+}
+
+/// One product in a subscription.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Item {
+    pub(crate) id: String,
+    pub(crate) created: Timestamp,
+    pub(crate) price: String,
+    pub(crate) product: String,
+    pub(crate) quantity: Option<u64>,
+    pub(crate) metadata: Metadata,
+    /// The features that the product had when this was last looked at.
+    pub(crate) granted: Vec<String>,
+}
+
+/// From a moment until just before another.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Period {
+    pub(crate) start: Timestamp,
+    pub(crate) end: Timestamp,
+}
+
+/// What the end of a trial does when nothing is known to pay with.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum MissingPaymentMethod {
+    Cancel,
+    #[default]
+    CreateInvoice,
+    Pause,
+}
+
+/// That invoices are not collected for a while. It changes no status.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct PauseCollection {
+    pub(crate) behavior: String,
+    pub(crate) resumes_at: Option<Timestamp>,
+}
+
+/// Which of a customer's subscriptions.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Group {
+    All,
+    /// Those that are not over.
+    Live,
+}
+
+/// A price as a subscription shows it: itself, and in the form that it had before there were prices.
+#[derive(Debug)]
+pub(super) struct SoldAs {
+    price: Value,
+    plan: Value,
+}
+
+/// The list of a customer's subscriptions.
+pub(crate) fn of_customer(customer: &str, group: Group) -> String {
+    let live = if group == Group::Live { " live" } else { "" };
+    format!("subscriptions customer={customer}{live}")
+}
+
+/// The list of the subscriptions with a price.
+pub(crate) fn of_price(price: &str) -> String {
+    format!("subscriptions price={price}")
+}
+
+/// The list of the subscriptions with a product that are not over.
+pub(crate) fn of_product(product: &str) -> String {
+    format!("subscriptions product={product}")
+}
+
+/// The list of the subscriptions on a test clock, or on none; of one status, or of all.
+pub(crate) fn list(clock: Option<&str>, status: Option<Status>) -> String {
+    let (clock, status) = (clock.unwrap_or_default(), status.map_or("", Status::name));
+    format!("subscriptions clock={clock} status={status}")
+}
+
+/// The list of the subscriptions of a status, whatever their clock.
+pub(crate) fn of_status(status: Status) -> String {
+    format!("subscriptions status={}", status.name())
+}
+
+/// The list of those that time will change, by when; on a test clock, or on none.
+pub(crate) fn due(clock: Option<&str>) -> String {
+    format!("due clock={}", clock.unwrap_or_default())
+}
+
+impl Object for Subscription {
+    const KIND: &'static str = "subscription";
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    fn entries(&self) -> Vec<Entry> {
+        let clock = self.clock.as_deref();
+        let mut lists = vec![
+            list(clock, None),
+            list(clock, Some(self.status)),
+            of_status(self.status),
+            of_customer(&self.customer, Group::All),
+        ];
+        lists.extend(self.items.iter().map(|item| of_price(&item.price)));
+        if !self.status.is_final() {
+            lists.push(of_customer(&self.customer, Group::Live));
+            lists.extend(self.items.iter().map(|item| of_product(&item.product)));
+        }
+        lists.sort_unstable();
+        lists.dedup();
+        let entries = lists.into_iter().map(|list| Entry::new(list, self.created));
+        let due = self.next().map(|(at, _)| Entry::new(due(clock), at));
+        entries.chain(due).collect()
+    }
+}
+
+impl Subscription {
+    /// The features that it grants.
+    fn grants(&self, policy: Policy) -> Vec<&str> {
+        super::derive::derive(policy, std::slice::from_ref(self))
+    }
+}
+
+impl Catalog<'_> {
+    /// A subscription as Stripe shows it.
+    pub(crate) fn shown(&self, subscription: &Subscription) -> Result<Value, Error> {
+        let livemode = bool::from(self.livemode);
+        let Subscription { id, period, .. } = subscription;
+        let mut items = Vec::with_capacity(subscription.items.len());
+        for item in &subscription.items {
+            let shown = self.sold_as(&item.price)?;
+            items.push(json!({
+                "id": item.id,
+                "object": "subscription_item",
+                "billing_thresholds": null,
+                "created": item.created,
+                "current_period_end": period.end,
+                "current_period_start": period.start,
+                "current_trial": null,
+                "discounts": [],
+                "metadata": item.metadata,
+                "plan": shown.plan,
+                "price": shown.price,
+                "quantity": item.quantity,
+                "subscription": id,
+                "tax_rates": [],
+            }));
+        }
+        let mut shown = json!({
+            "id": id,
+            "object": "subscription",
+            "billing_cycle_anchor": subscription.anchor,
+            "cancel_at": subscription.cancel_at,
+            "cancel_at_period_end": subscription.cancel_at_period_end,
+            "canceled_at": subscription.canceled_at,
+            "cancellation_details": subscription.cancellation,
+            "collection_method": "charge_automatically",
+            "created": subscription.created,
+            "currency": subscription.currency,
+            "customer": subscription.customer,
+            "days_until_due": null,
+            "default_payment_method": subscription.payment_method,
+            "description": null,
+            "ended_at": subscription.ended_at,
+            "items": {
+                "object": "list",
+                "data": items,
+                "has_more": false,
+                "url": format!("/v1/subscription_items?subscription={id}"),
+            },
+            "livemode": livemode,
+            "metadata": subscription.metadata,
+            "pause_collection": subscription.pause_collection,
+            "start_date": subscription.created,
+            "status": subscription.status,
+            "test_clock": subscription.clock,
+            "trial_end": subscription.trial.map(|trial| trial.end),
+            "trial_settings": {
+                "end_behavior": {
+                    "billing_cycle_anchor": null,
+                    "missing_payment_method": subscription.at_trial_end,
+                },
+            },
+            "trial_start": subscription.trial.map(|trial| trial.start),
+        });
+        event::overlay(&mut shown, &serde_json::from_str(MONEY).unwrap_or_default());
+        event::overlay(&mut shown, &subscription.details);
+        Ok(shown)
+    }
+
+    fn sold_as(&self, id: &str) -> Result<Rc<SoldAs>, Error> {
+        if let Some(known) = self.prices.borrow().get(id) {
+            return Ok(Rc::clone(known));
+        }
+        let price: Price = self.load(id, "price")?;
+        let livemode = self.livemode;
+        let shown = Rc::new(SoldAs { price: price.shown(livemode), plan: price.plan(livemode) });
+        self.prices.borrow_mut().insert(id.to_owned(), Rc::clone(&shown));
+        Ok(shown)
+    }
+
+    /// Looks at what the products of these items have now.
+    pub(crate) fn look(&self, items: &mut [Item]) -> Result<(), Error> {
+        for item in items {
+            item.granted = self.features_of(&item.product)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps a subscription that is new, or another one than before, with all that follows from it.
+    pub(crate) fn keep(
+        &self,
+        before: Option<&Subscription>,
+        after: &Subscription,
+        kind: Kind,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        let shown = self.shown(after)?;
+        match before {
+            None => {
+                self.add(after)?;
+                self.emit(kind, shown, None)?;
+            }
+            Some(before) if before == after => return Ok(()),
+            Some(before) => {
+                self.replace(before, after)?;
+                match kind {
+                    Kind::SubscriptionUpdated => {
+                        self.emit_change(kind, &self.shown(before)?, shown)?;
+                    }
+                    kind => self.emit(kind, shown, None)?,
+                }
+            }
+        }
+        let granted = before.map(|before| before.grants(self.policy)).unwrap_or_default();
+        if granted == after.grants(self.policy) {
+            return Ok(());
+        }
+        settle(self, &after.customer, at)
+    }
+}

@@ -1,0 +1,94 @@
+//! What is due: all that happens without a request.
+//!
+//! | first come | test clocks that are under way, or going                                         |
+//! | then       | subscriptions whose time has come by the real clock                              |
+//! | last       | what is being applied to very many                                               |
+//!
+//! One call does a part of it, all or nothing; there is more to do as long as [`next()`] says so. Each
+//! thing happens as of the moment that it was due, however late that is.
+
+use super::{
+    Catalog, Error, application,
+    clock::{self, Clock, Motion},
+    customer::{self, Customer},
+    event::Kind,
+    shelf::{Order, Range},
+    subscription::{self, Subscription},
+};
+use crate::id::Timestamp;
+
+/// When there is something to do, if ever: a moment that is past means now.
+///
+/// # Errors
+///
+/// When the shelf is out of order.
+pub fn next(catalog: &Catalog<'_>) -> Result<Option<Timestamp>, Error> {
+    if catalog.any(clock::MOVING)? || application::is_pending(catalog)? {
+        return Ok(Some(catalog.now));
+    }
+    let first = Range { above: None, below: None, order: Order::Ascending, limit: 1 };
+    let first = catalog.places::<Subscription>(&subscription::due(None), first)?;
+    Ok(first.first().map(|(place, _)| place.at))
+}
+
+/// Does what is due: at most so many subscriptions or customers.
+///
+/// # Errors
+///
+/// When the shelf is out of order.
+pub fn work(catalog: &Catalog<'_>, limit: usize) -> Result<(), Error> {
+    let moving: Vec<Clock> = catalog.list(clock::MOVING, Range::newest(1))?;
+    if let Some(clock) = moving.first() {
+        return match clock.motion {
+            Motion::Advancing(target) => advance(catalog, clock, target, limit),
+            Motion::Ready | Motion::Deleted => delete(catalog, clock, limit),
+        };
+    }
+    if turn(catalog, None, catalog.now, limit)? == limit {
+        return Ok(());
+    }
+    application::work(catalog, limit)
+}
+
+/// Does to subscriptions what falls due until a moment, in its order, and tells to how many.
+fn turn(
+    catalog: &Catalog<'_>,
+    clock: Option<&str>,
+    until: Timestamp,
+    limit: usize,
+) -> Result<usize, Error> {
+    let mut turned = 0;
+    while turned < limit {
+        // Read anew each time, since what was done may be due again before the others.
+        let due: Vec<Subscription> =
+            catalog.list(&subscription::due(clock), Range::due(until, 1))?;
+        let Some(subscription) = due.first() else { break };
+        let Some((at, what)) = subscription.next() else { break };
+        catalog.turn(subscription, what, at)?;
+        turned += 1;
+    }
+    Ok(turned)
+}
+
+fn advance(
+    catalog: &Catalog<'_>,
+    clock: &Clock,
+    target: Timestamp,
+    limit: usize,
+) -> Result<(), Error> {
+    if turn(catalog, Some(&clock.id), target, limit)? == limit {
+        return Ok(());
+    }
+    let ready = Clock { frozen: target, motion: Motion::Ready, ..clock.clone() };
+    catalog.replace(clock, &ready)?;
+    catalog.emit(Kind::ClockReady, ready.shown(catalog.livemode), None)
+}
+
+fn delete(catalog: &Catalog<'_>, clock: &Clock, limit: usize) -> Result<(), Error> {
+    let list = customer::list(Some(&clock.id), None);
+    let customers: Vec<Customer> = catalog.list(&list, Range::newest(limit))?;
+    for customer in &customers {
+        customer::remove(catalog, customer, clock.frozen)?;
+    }
+    if customers.len() < limit { catalog.remove(clock) } else { Ok(()) }
+}
