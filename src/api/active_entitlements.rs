@@ -4,6 +4,7 @@
 //! letter, so what they have no room for stands in headers: `Entgate-Version`, `Entgate-As-Of` and
 //! `Entgate-Served-By`. `at_least` and `fresh` are ours; an unknown parameter is refused. The list
 //! is answered from what is held; a single entitlement and the features themselves only Stripe knows.
+//! Where the source is the built-in catalog, it answers all of this itself.
 
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -15,7 +16,7 @@ use crate::{
     entitlement::{ActiveEntitlement, Coverage, Entitlements},
     id::{Customer, CustomerId, EntitlementId, Livemode, Timestamp},
     source::{self, Expand, Feature},
-    store::{self, ServedBy, Store},
+    store::{self, Catalog as _, ServedBy, Store},
 };
 
 /// The path of the list.
@@ -28,6 +29,9 @@ pub(super) async fn list<S: Store>(
     now: Timestamp,
 ) -> Result<Response, Error> {
     let livemode = auth::authenticate(app.settings, request)?;
+    if let Some(catalog) = app.store.catalog() {
+        return Ok(catalog.ask(livemode, request).await?);
+    }
     let mut params = Params::query(request)?;
     let id = params.required("customer")?;
     let id = CustomerId::try_from(id).map_err(|error| Error::unnameable("customer", &error))?;
@@ -43,6 +47,9 @@ pub(super) async fn list_of_summary<S: Store>(
     now: Timestamp,
 ) -> Result<Response, Error> {
     let livemode = auth::authenticate(app.settings, request)?;
+    if let Some(catalog) = app.store.catalog() {
+        return Ok(catalog.ask(livemode, request).await?);
+    }
     let params = Params::query(request)?;
     let id = CustomerId::try_from(id).map_err(|error| Error::unnameable("customer", &error))?;
     answer(app, Customer { livemode, id }, params, request.uri().path(), now).await
@@ -56,6 +63,9 @@ pub(super) async fn retrieve<S: Store>(
     id: &str,
 ) -> Result<Response, Error> {
     let livemode = auth::authenticate(app.settings, request)?;
+    if let Some(catalog) = app.store.catalog() {
+        return Ok(catalog.ask(livemode, request).await?);
+    }
     let mut params = Params::query(request)?;
     let expand = expanded(&mut params, "feature")?;
     let expand = if expand { Expand::Feature } else { Expand::Nothing };

@@ -8,7 +8,7 @@ use http::{Method, StatusCode, header};
 use serde::Serialize;
 
 use super::{Response, json, settings};
-use crate::{id, source, store, webhook};
+use crate::{catalog, id, source, store, webhook};
 
 /// How long a caller should wait when we do not know why we failed, in seconds.
 const PAUSE: u32 = 1;
@@ -39,10 +39,15 @@ pub(crate) struct Told {
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
 enum Type {
-    ApiError,
-    InvalidRequestError,
+    #[serde(rename = "api_error")]
+    Api,
+    #[serde(rename = "card_error")]
+    Card,
+    #[serde(rename = "idempotency_error")]
+    Idempotency,
+    #[serde(rename = "invalid_request_error")]
+    InvalidRequest,
 }
 
 impl Error {
@@ -53,7 +58,7 @@ impl Error {
 
     /// 400: the request is at fault, and no parameter of it in particular.
     pub(super) fn invalid(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, Type::InvalidRequestError, message)
+        Self::new(StatusCode::BAD_REQUEST, Type::InvalidRequest, message)
     }
 
     /// 400: one parameter is at fault.
@@ -98,7 +103,7 @@ impl Error {
 
     /// 401, as Stripe words it. `WWW-Authenticate` names Bearer only: Basic would have browsers ask.
     pub(super) fn unauthorized(message: impl Into<String>) -> Self {
-        let mut error = Self::new(StatusCode::UNAUTHORIZED, Type::InvalidRequestError, message);
+        let mut error = Self::new(StatusCode::UNAUTHORIZED, Type::InvalidRequest, message);
         error.0.header = Some((header::WWW_AUTHENTICATE, "Bearer realm=\"entgate\"".to_owned()));
         error
     }
@@ -106,14 +111,43 @@ impl Error {
     /// 404: no route has this path. Stripe's words.
     pub(super) fn no_route(method: &Method, path: &str) -> Self {
         let message = format!("Unrecognized request URL ({method}: {path}).");
-        Self::new(StatusCode::NOT_FOUND, Type::InvalidRequestError, message)
+        Self::new(StatusCode::NOT_FOUND, Type::InvalidRequest, message)
+    }
+
+    /// 404: the route is the catalog's, which is not the source here.
+    pub(super) fn no_catalog(method: &Method, path: &str) -> Self {
+        let message = format!(
+            "Unrecognized request URL ({method}: {path}). It is one of the built-in catalog, which \
+             {}=catalog turns on.",
+            settings::SOURCE
+        );
+        Self::new(StatusCode::NOT_FOUND, Type::InvalidRequest, message)
+    }
+
+    /// 400: a key of idempotency that was used for another request. Stripe's words.
+    pub(super) fn other_request(key: &str) -> Self {
+        let message = format!(
+            "Keys for idempotent requests can only be used with the same parameters they were first \
+             used with. Try using a key other than '{key}' if you meant to execute a different request."
+        );
+        Self::new(StatusCode::BAD_REQUEST, Type::Idempotency, message)
+    }
+
+    /// 409: a key of idempotency whose first request is not answered yet.
+    pub(super) fn key_in_use(key: &str) -> Self {
+        let message = format!(
+            "There is currently another in-progress request using this Idempotent Key ('{key}'). \
+             Please try again later."
+        );
+        let mut error = Self::new(StatusCode::CONFLICT, Type::Idempotency, message);
+        error.0.told.code = Some("idempotency_key_in_use");
+        error
     }
 
     /// 405: the path is a route's, the method is not.
     pub(super) fn method_not_allowed(method: &Method, path: &str, allowed: String) -> Self {
         let message = format!("{path} does not take {method}, but {allowed}.");
-        let mut error =
-            Self::new(StatusCode::METHOD_NOT_ALLOWED, Type::InvalidRequestError, message);
+        let mut error = Self::new(StatusCode::METHOD_NOT_ALLOWED, Type::InvalidRequest, message);
         error.0.header = Some((header::ALLOW, allowed));
         error
     }
@@ -121,12 +155,12 @@ impl Error {
     /// 413: more bytes than any request needs.
     pub(super) fn too_large(limit: usize) -> Self {
         let message = format!("The body is longer than {limit} bytes, the most that is read.");
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, Type::InvalidRequestError, message)
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, Type::InvalidRequest, message)
     }
 
     /// 503: the operator has to do something first.
     pub(super) fn unconfigured(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, Type::ApiError, message)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, Type::Api, message)
     }
 
     /// 503: the answer is not known now, which is not a no.
@@ -147,7 +181,7 @@ impl Error {
 
     /// 404: the path names a thing that is not there, as Stripe words it.
     pub(super) fn not_here(message: impl Into<String>) -> Self {
-        let mut error = Self::new(StatusCode::NOT_FOUND, Type::InvalidRequestError, message);
+        let mut error = Self::new(StatusCode::NOT_FOUND, Type::InvalidRequest, message);
         error.0.told.code = Some("resource_missing");
         error.about("id")
     }
@@ -171,7 +205,7 @@ impl Error {
     }
 
     fn unavailable(message: impl Into<String>) -> Self {
-        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, Type::ApiError, message);
+        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, Type::Api, message);
         error.0.header = Some((header::RETRY_AFTER, PAUSE.to_string()));
         error
     }
@@ -213,6 +247,38 @@ impl From<source::Error> for Error {
                 told
             }
             error => Self::source(error.to_string()),
+        }
+    }
+}
+
+/// 404 for what a path names, 400 for what a parameter does, as at Stripe; 402 for a charge that was
+/// declined; 503 where the catalog is out of order, since nothing was done.
+impl From<catalog::Error> for Error {
+    fn from(error: catalog::Error) -> Self {
+        use catalog::Error as Catalog;
+        let message = error.to_string();
+        match error {
+            Catalog::NoSuch { param, .. } if param == "id" => Self::not_here(message),
+            Catalog::NoSuch { param, .. } => Self::parameter(param, "resource_missing", message),
+            Catalog::Exists { param, .. } => {
+                Self::parameter(param, "resource_already_exists", message)
+            }
+            Catalog::Parameter { param, .. } => {
+                Self::parameter(param, "parameter_invalid", message)
+            }
+            Catalog::State(_) => Self::invalid(message),
+            Catalog::Declined => {
+                let mut told = Self::new(StatusCode::PAYMENT_REQUIRED, Type::Card, message);
+                told.0.told.code = Some("card_declined");
+                told
+            }
+            Catalog::Shelf(_) => {
+                let mut told = Self::unavailable(
+                    "The catalog cannot be read or written at the moment. Nothing was changed.",
+                );
+                told.0.cause = Some(message);
+                told
+            }
         }
     }
 }
@@ -272,7 +338,7 @@ impl From<&settings::Error> for Error {
     fn from(error: &settings::Error) -> Self {
         let mut told = Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
-            Type::ApiError,
+            Type::Api,
             format!("The deployment is misconfigured: {error}."),
         );
         told.0.cause = Some(told.0.told.message.clone());

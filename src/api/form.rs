@@ -31,11 +31,11 @@ pub(super) enum Value {
 }
 
 /// The parameters of a request that were not taken yet.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Params {
     /// What stands before each name in a message: `checks[0]`, or nothing.
-    prefix: String,
-    left: Vec<(String, Value)>,
+    pub(super) prefix: String,
+    pub(super) left: Vec<(String, Value)>,
 }
 
 impl Params {
@@ -60,6 +60,12 @@ impl Params {
             None | Some("") if !request.body().is_empty() => Self::body(request),
             _ => Self::query(request),
         }
+    }
+
+    /// These, and further ones.
+    pub(super) fn and(mut self, others: Self) -> Self {
+        self.left.extend(others.left);
+        self
     }
 
     /// Parameters of a form, which a query string is too.
@@ -203,12 +209,12 @@ impl Params {
         if self.prefix.is_empty() { name.to_owned() } else { format!("{}[{name}]", self.prefix) }
     }
 
-    fn take(&mut self, name: &str) -> Option<Value> {
+    pub(super) fn take(&mut self, name: &str) -> Option<Value> {
         let index = self.left.iter().position(|(known, _)| known == name)?;
         Some(self.left.remove(index).1)
     }
 
-    fn wrong(&self, name: &str, wanted: &str, given: &str) -> Error {
+    pub(super) fn wrong(&self, name: &str, wanted: &str, given: &str) -> Error {
         let name = self.full(name);
         let message = format!("Invalid {name}: it takes {wanted}, not a {given}.");
         Error::parameter(name, "parameter_invalid", message)

@@ -4,7 +4,7 @@
 use http::StatusCode;
 use serde::Serialize;
 
-use super::{App, Response, json};
+use super::{App, Response, json, settings::Source};
 use crate::{
     id::{Millis, Timestamp},
     ledger::Trouble,
@@ -15,6 +15,8 @@ use crate::{
 struct Health {
     object: &'static str,
     status: &'static str,
+    /// Where entitlements come from.
+    source: &'static str,
     settings: Presence,
     /// `null` while it cannot be told.
     outbox: Option<Outbox>,
@@ -30,8 +32,9 @@ struct Presence {
     api_keys: &'static str,
     #[serde(rename = "STRIPE_WEBHOOK_SECRETS")]
     webhook_secrets: &'static str,
-    #[serde(rename = "STRIPE_API_KEY")]
-    stripe_api_key: &'static str,
+    /// The catalog needs none.
+    #[serde(rename = "STRIPE_API_KEY", skip_serializing_if = "Option::is_none")]
+    stripe_api_key: Option<&'static str>,
 }
 
 /// What was tried in vain and is tried again.
@@ -62,16 +65,23 @@ pub(super) async fn health<S: Store>(app: &App<'_, S>, now: Timestamp) -> Respon
             (true, false) => "degraded",
             (true, true) => "ok",
         },
+        source: match settings.source {
+            Source::Stripe => "stripe",
+            Source::Catalog => "catalog",
+        },
         settings: Presence {
             api_keys: of(&settings.api_keys),
             webhook_secrets: of(&settings.webhook_secrets),
-            stripe_api_key: of(&settings.stripe_keys),
+            stripe_api_key: match settings.source {
+                Source::Stripe => Some(of(&settings.stripe_keys)),
+                Source::Catalog => None,
+            },
         },
         outbox: backlog.map(|backlog| Outbox {
             pending: backlog.pending,
             oldest: backlog.since.map(|since| Millis::from(now).0.saturating_sub(since.0) / 1_000),
         }),
-        message: trouble.map(advice),
+        message: trouble.map(|trouble| advice(trouble, settings.source)),
         version: env!("CARGO_PKG_VERSION"),
     };
     json(StatusCode::OK, &health)
@@ -81,12 +91,16 @@ fn of<T>(items: &[T]) -> &'static str {
     if items.is_empty() { "missing" } else { "set" }
 }
 
-fn advice(trouble: Trouble) -> &'static str {
-    match trouble {
-        Trouble::KeyRefused => {
+fn advice(trouble: Trouble, source: Source) -> &'static str {
+    match (trouble, source) {
+        (Trouble::KeyRefused, _) => {
             "Stripe refuses STRIPE_API_KEY: set a key of this account that may read entitlements."
         }
-        Trouble::UnknownCustomer => {
+        (Trouble::UnknownCustomer, Source::Catalog) => {
+            "An event told of a customer whom the catalog does not know: does Stripe, or somebody \
+             else, send to this endpoint too?"
+        }
+        (Trouble::UnknownCustomer, Source::Stripe) => {
             "Stripe does not know a customer of whom it sent events: is STRIPE_API_KEY of the same \
              account as the webhook?"
         }

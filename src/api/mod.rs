@@ -8,7 +8,9 @@
 //! | `checks`                | may this customer use this feature?                             |
 //! | `sync`                  | the set, read at its source now                                 |
 //! | `health`                | is the deployment set up, and does it keep up?                  |
+//! | [`catalog`]             | Stripe's API around entitlements, where we are the source        |
 //! | `auth` · `form` · `page` | who asks · parameters · a part of a list                       |
+//! | `route`                 | a table of routes, and the way through it                       |
 //! | `error`                 | the only place with the statuses of failures                    |
 //! | [`settings`]            | what the operator set                                           |
 //!
@@ -17,25 +19,27 @@
 
 mod active_entitlements;
 mod auth;
+pub mod catalog;
 mod checks;
 mod error;
 mod features;
 mod form;
 mod health;
 mod page;
+mod route;
 pub mod settings;
 mod sync;
 mod webhooks;
 
-use std::borrow::Cow;
-
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
-pub use self::features::Features;
-use self::{error::Error, settings::Settings};
-use crate::{id::Timestamp, store::Store};
+use self::{error::Error, route::Found, settings::Settings};
+pub use self::{features::Features, route::Route};
+use crate::{
+    id::Timestamp,
+    store::{Catalog as _, Store},
+};
 
 /// The most bytes of a body that are read: 1 MiB. A summary with ten entitlements has some 3 KiB,
 /// and a thousand previous ones in it 200 KiB. Who hands a request over need not read further than
@@ -43,8 +47,13 @@ use crate::{id::Timestamp, store::Store};
 pub const BODY_LIMIT: usize = 1 << 20;
 
 /// The headers that are looked at; no other needs to be handed over.
-pub const HEADERS: [HeaderName; 3] =
-    [header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("stripe-signature")];
+pub const HEADERS: [HeaderName; 5] = [
+    header::AUTHORIZATION,
+    header::CONTENT_TYPE,
+    HeaderName::from_static("stripe-signature"),
+    catalog::IDEMPOTENCY_KEY,
+    catalog::REQUEST_ID,
+];
 
 /// A request with its body read.
 pub type Request = http::Request<Vec<u8>>;
@@ -65,30 +74,29 @@ pub struct App<'a, S> {
     pub log: fn(&str),
 }
 
-/// One line of the route table.
-#[derive(Debug)]
-pub struct Route {
-    /// The method; a `GET` answers `HEAD` too.
-    pub method: Method,
-    /// The path; `{id}` stands for one segment.
-    pub path: &'static str,
-    endpoint: Endpoint,
-}
-
+/// What answers a request.
 #[derive(Clone, Copy, Debug)]
-enum Endpoint {
+pub enum Endpoint {
+    /// One event in.
     Webhook,
+    /// Stripe's list.
     ListActiveEntitlements,
+    /// The same, under the path in a summary.
     ListOfSummary,
+    /// One of the list.
     RetrieveActiveEntitlement,
+    /// The set, read at its source now.
     Sync,
+    /// One customer.
     Check,
+    /// Many customers.
     CheckBatch,
+    /// The state of the deployment.
     Health,
 }
 
 /// Every route there is. The page at `/` is a file that the platform serves.
-pub const ROUTES: &[Route] = &[
+pub const ROUTES: &[Route<Endpoint>] = &[
     Route { method: Method::POST, path: "/webhooks/stripe", endpoint: Endpoint::Webhook },
     Route {
         method: Method::GET,
@@ -139,9 +147,11 @@ async fn answer<S: Store>(
     request: &Request,
     now: Timestamp,
 ) -> Result<Response, Error> {
-    let (endpoint, id) = match find(request.method(), request.uri().path())? {
-        Found::Endpoint(endpoint, id) => (endpoint, id),
+    let (method, path) = (request.method(), request.uri().path());
+    let (endpoint, id) = match Route::find(ROUTES, method, path)? {
+        Found::Endpoint(endpoint, ids) => (endpoint, ids.into_iter().next().unwrap_or_default()),
         Found::Options(response) => return Ok(response),
+        Found::Nothing => return ask_catalog(app, request).await,
     };
     if request.body().len() > BODY_LIMIT {
         return Err(Error::too_large(BODY_LIMIT));
@@ -162,61 +172,31 @@ async fn answer<S: Store>(
     }
 }
 
-enum Found {
-    /// The endpoint, and what stands for `{id}` in its path.
-    Endpoint(Endpoint, String),
-    /// The answer to an `OPTIONS`.
-    Options(Response),
+/// The answer of a route that is none of the edge's.
+async fn ask_catalog<S: Store>(app: &App<'_, S>, request: &Request) -> Result<Response, Error> {
+    let (method, path) = (request.method(), request.uri().path());
+    match Route::find(catalog::ROUTES, method, path)? {
+        Found::Endpoint(..) => {}
+        Found::Options(response) => return Ok(response),
+        Found::Nothing => return Err(Error::no_route(method, path)),
+    }
+    let livemode = auth::authenticate(app.settings, request)?;
+    match app.store.catalog() {
+        Some(catalog) => Ok(catalog.ask(livemode, request).await?),
+        None => Err(Error::no_catalog(method, path)),
+    }
 }
 
-fn find(method: &Method, path: &str) -> Result<Found, Error> {
-    let matching: Vec<_> =
-        ROUTES.iter().filter_map(|route| Some((route, captured(route.path, path)?))).collect();
-    if matching.is_empty() {
-        return Err(Error::no_route(method, path));
-    }
-    let wanted = if method == Method::HEAD { &Method::GET } else { method };
-    if let Some((route, id)) = matching.iter().find(|(route, _)| route.method == *wanted) {
-        return Ok(Found::Endpoint(route.endpoint, id.clone().into_owned()));
-    }
-    let mut allowed = vec![Method::OPTIONS.as_str()];
-    for (route, _) in &matching {
-        allowed.push(route.method.as_str());
-        if route.method == Method::GET {
-            allowed.push(Method::HEAD.as_str());
-        }
-    }
-    let allowed = allowed.join(", ");
-    if method != Method::OPTIONS {
-        return Err(Error::method_not_allowed(method, path, allowed));
-    }
-    let mut response = Response::default();
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    if let Ok(allowed) = HeaderValue::from_str(&allowed) {
-        response.headers_mut().insert(header::ALLOW, allowed);
-    }
-    Ok(Found::Options(response))
-}
-
-/// What stands for `{id}`, decoded, if the path has the route's form.
-fn captured<'a>(route: &str, path: &'a str) -> Option<Cow<'a, str>> {
-    let mut captured = Cow::Borrowed("");
-    let mut segments = path.split('/');
-    for expected in route.split('/') {
-        let segment = segments.next()?;
-        if expected == "{id}" {
-            captured = percent_decode_str(segment).decode_utf8().ok()?;
-        } else if expected != segment {
-            return None;
-        }
-    }
-    segments.next().is_none().then_some(captured)
-}
-
-/// A JSON answer. None is ever kept by a cache: a no may be a yes a second later.
+/// A JSON answer.
 fn json(status: StatusCode, body: &impl Serialize) -> Response {
     // Nothing that is answered here fails to serialise: no map has a key that is no text.
-    let mut response = Response::new(serde_json::to_vec(body).unwrap_or_default());
+    json_text(status, serde_json::to_vec(body).unwrap_or_default())
+}
+
+/// A JSON answer that is written already. None is ever kept by a cache: a no may be a yes a second
+/// later.
+fn json_text(status: StatusCode, body: Vec<u8>) -> Response {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -14,12 +14,12 @@ const LIMIT: u64 = 100;
 /// Which part of a list was asked for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Page {
-    limit: usize,
-    from: From,
+    pub(super) limit: usize,
+    pub(super) from: From,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
-enum From {
+pub(super) enum From {
     Start,
     After(String),
     Before(String),

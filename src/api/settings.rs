@@ -4,16 +4,27 @@
 //! |--------------------------|----------------------------------|----------------------------------|
 //! | `ENTGATE_API_KEYS`       | `sk_test_…` or `sk_live_…`, comma-separated | every server route is 401 |
 //! | `STRIPE_WEBHOOK_SECRETS` | `whsec_…`, comma-separated       | the webhook route is 503         |
+//! | `ENTGATE_SOURCE`         | `stripe` or `catalog`            | `stripe`                         |
 //! | `STRIPE_API_KEY`         | `sk_test_…`, `rk_live_…`, one a mode | lists are not read at Stripe |
 //! | `STRIPE_API_BASE`        | `https://host`                   | Stripe's                         |
 //! | `ENTGATE_PAUSED_SUBSCRIPTIONS` | `keep` or `revoke`         | `keep`                           |
+//! | `ENTGATE_PAST_DUE_SUBSCRIPTIONS` | `keep` or `revoke`       | `keep`                           |
+//! | `ENTGATE_UNPAID_SUBSCRIPTIONS` | `keep` or `revoke`         | `revoke`                         |
+//!
+//! The catalog is read without any key. What a status grants is the catalog's own rule; what Stripe's
+//! subscriptions grant is Stripe's, of which only paused ones can be taken out here.
 //!
 //! A setting that is malformed stops everything: half a configuration would look like a working one.
 
 use http::Uri;
 use subtle::ConstantTimeEq as _;
 
-use crate::{entitlement::Paused, id::Livemode, webhook::signature::Secret};
+use crate::{
+    catalog::{Policy, status::Standing},
+    entitlement::Paused,
+    id::Livemode,
+    webhook::signature::Secret,
+};
 
 /// The server keys.
 pub const API_KEYS: &str = "ENTGATE_API_KEYS";
@@ -27,8 +38,17 @@ pub const STRIPE_API_KEY: &str = "STRIPE_API_KEY";
 /// Where Stripe's API is.
 pub const STRIPE_API_BASE: &str = "STRIPE_API_BASE";
 
+/// Where entitlements come from.
+pub const SOURCE: &str = "ENTGATE_SOURCE";
+
 /// What a paused subscription grants.
 pub const PAUSED_SUBSCRIPTIONS: &str = "ENTGATE_PAUSED_SUBSCRIPTIONS";
+
+/// What a past due subscription of the catalog grants.
+pub const PAST_DUE_SUBSCRIPTIONS: &str = "ENTGATE_PAST_DUE_SUBSCRIPTIONS";
+
+/// What an unpaid subscription of the catalog grants.
+pub const UNPAID_SUBSCRIPTIONS: &str = "ENTGATE_UNPAID_SUBSCRIPTIONS";
 
 /// Where it is if nothing is set.
 const STRIPE: &str = "https://api.stripe.com";
@@ -47,8 +67,22 @@ pub struct Settings {
     pub stripe_keys: Vec<ApiKey>,
     /// The origin of Stripe's API, without a slash at its end.
     pub stripe_base: Box<str>,
-    /// What a paused subscription grants.
+    /// Where entitlements come from.
+    pub source: Source,
+    /// What a paused subscription of Stripe's grants.
     pub paused: Paused,
+    /// What each status of the catalog's subscriptions grants.
+    pub policy: Policy,
+}
+
+/// Where entitlements come from.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Source {
+    /// From Stripe.
+    #[default]
+    Stripe,
+    /// From the catalog of this deployment.
+    Catalog,
 }
 
 /// A server key. Its prefix says which mode it opens.
@@ -76,8 +110,28 @@ impl Settings {
     ///
     /// Names the first setting that is malformed.
     pub fn read(text: impl Fn(&'static str) -> Option<String>) -> Result<Self, Error> {
-        let stripe_keys = stripe_keys(text(STRIPE_API_KEY))?;
-        let paused = paused(text(PAUSED_SUBSCRIPTIONS), &stripe_keys)?;
+        let source = source(text(SOURCE))?;
+        let stripe_keys = stripe_keys(text(STRIPE_API_KEY), source)?;
+        let of = |name| standing(name, text(name));
+        let (past_due, unpaid) = (of(PAST_DUE_SUBSCRIPTIONS)?, of(UNPAID_SUBSCRIPTIONS)?);
+        let paused = of(PAUSED_SUBSCRIPTIONS)?;
+        let (policy, paused) = match source {
+            Source::Stripe => {
+                only_of_catalog(PAST_DUE_SUBSCRIPTIONS, past_due)?;
+                only_of_catalog(UNPAID_SUBSCRIPTIONS, unpaid)?;
+                (Policy::default(), paused_at_stripe(paused, &stripe_keys)?)
+            }
+            Source::Catalog => {
+                let default = Policy::default();
+                let policy = Policy {
+                    past_due: past_due.unwrap_or(default.past_due),
+                    unpaid: unpaid.unwrap_or(default.unpaid),
+                    paused: paused.unwrap_or(default.paused),
+                };
+                // What the catalog's lists hold is decided already.
+                (policy, Paused::Keep)
+            }
+        };
         Ok(Self {
             api_keys: items(API_KEYS, text(API_KEYS), |item| {
                 ApiKey::new(item, &["sk"])
@@ -89,10 +143,21 @@ impl Settings {
                     .and_then(|_| Secret::new(item))
                     .ok_or("has a secret that does not begin with whsec_")
             })?,
-            stripe_keys,
             stripe_base: stripe_base(text(STRIPE_API_BASE))?,
+            stripe_keys,
+            source,
             paused,
+            policy,
         })
+    }
+
+    /// Whether entitlements can be read at their source in this mode.
+    #[must_use]
+    pub fn has_source(&self, livemode: Livemode) -> bool {
+        match self.source {
+            Source::Stripe => self.stripe_key(livemode).is_some(),
+            Source::Catalog => true,
+        }
     }
 
     /// The key that reads at Stripe in this mode.
@@ -135,7 +200,15 @@ impl std::fmt::Debug for ApiKey {
     }
 }
 
-fn stripe_keys(text: Option<String>) -> Result<Vec<ApiKey>, Error> {
+fn source(text: Option<String>) -> Result<Source, Error> {
+    match text.unwrap_or_default().trim() {
+        "" | "stripe" => Ok(Source::Stripe),
+        "catalog" => Ok(Source::Catalog),
+        _ => Err(Error { name: SOURCE, problem: "is neither `stripe` nor `catalog`" }),
+    }
+}
+
+fn stripe_keys(text: Option<String>, source: Source) -> Result<Vec<ApiKey>, Error> {
     let failed = |problem| Error { name: STRIPE_API_KEY, problem };
     let keys = items(STRIPE_API_KEY, text, |item| {
         ApiKey::new(item, &["sk", "rk"])
@@ -146,18 +219,36 @@ fn stripe_keys(text: Option<String>) -> Result<Vec<ApiKey>, Error> {
     if of(Livemode::Test) > 1 || of(Livemode::Live) > 1 {
         return Err(failed("has two keys of one mode: give one for test and one for live"));
     }
+    if source == Source::Catalog && !keys.is_empty() {
+        return Err(failed("is set, and ENTGATE_SOURCE=catalog needs none: unset one of the two"));
+    }
     Ok(keys)
 }
 
-fn paused(text: Option<String>, stripe_keys: &[ApiKey]) -> Result<Paused, Error> {
-    let failed = |problem| Err(Error { name: PAUSED_SUBSCRIPTIONS, problem });
+/// What a setting says about the subscriptions of one status.
+fn standing(name: &'static str, text: Option<String>) -> Result<Option<Standing>, Error> {
     match text.unwrap_or_default().trim() {
-        "" | "keep" => Ok(Paused::Keep),
-        "revoke" if stripe_keys.is_empty() => {
-            failed("is `revoke`, which needs STRIPE_API_KEY to see subscriptions")
+        "" => Ok(None),
+        "keep" => Ok(Some(Standing::Keep)),
+        "revoke" => Ok(Some(Standing::Revoke)),
+        _ => Err(Error { name, problem: "is neither `keep` nor `revoke`" }),
+    }
+}
+
+/// What is Stripe's to decide cannot be set.
+fn only_of_catalog(name: &'static str, set: Option<Standing>) -> Result<(), Error> {
+    let problem = "is set, which works with ENTGATE_SOURCE=catalog only: Stripe decides it itself";
+    set.map_or(Ok(()), |_| Err(Error { name, problem }))
+}
+
+fn paused_at_stripe(paused: Option<Standing>, stripe_keys: &[ApiKey]) -> Result<Paused, Error> {
+    match paused {
+        None | Some(Standing::Keep) => Ok(Paused::Keep),
+        Some(Standing::Revoke) if stripe_keys.is_empty() => {
+            let problem = "is `revoke`, which needs STRIPE_API_KEY to see subscriptions";
+            Err(Error { name: PAUSED_SUBSCRIPTIONS, problem })
         }
-        "revoke" => Ok(Paused::Revoke),
-        _ => failed("is neither `keep` nor `revoke`"),
+        Some(Standing::Revoke) => Ok(Paused::Revoke),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Both stores in memory, for tests: they keep what a test looks at, and fail when it says so.
+//! The stores in memory, for tests: they keep what a test looks at, and fail when it says so.
 //!
 //! A store fails in two ways that look alike from outside: before the write, and after it. Tests
 //! queue a [`Fault`] for the next call of either kind. Nothing here outlives the process.
@@ -6,9 +6,10 @@
 use std::{
     cell::RefCell,
     collections::{BTreeMap, HashMap, VecDeque},
+    fmt,
 };
 
-use super::{Backlog, Error, Found, Ledger, Replica, Roster, ServedBy, Store, Until};
+use super::{Backlog, Catalog, Error, Found, Ledger, Replica, Roster, ServedBy, Store, Until};
 use crate::{
     entitlement::{Entitlements, Summary},
     id::{Customer, EventId, Livemode, LookupKey, Millis, Timestamp},
@@ -25,7 +26,7 @@ pub enum Fault {
     After,
 }
 
-/// A ledger, its replica and its roster in memory.
+/// A ledger, its replica and its roster in memory, and a catalog if there is one.
 #[derive(Debug, Default)]
 pub struct Memory {
     /// The truth.
@@ -34,6 +35,8 @@ pub struct Memory {
     pub replica: MemoryReplica,
     /// The overview. Nothing writes it but a test.
     pub roster: MemoryRoster,
+    /// The source, if it is kept here.
+    pub catalog: Option<MemoryCatalog>,
 }
 
 /// A roster in memory.
@@ -48,6 +51,16 @@ pub struct MemoryLedger {
     customers: RefCell<HashMap<Customer, Row>>,
     faults: RefCell<VecDeque<Fault>>,
 }
+
+/// A catalog in memory: whoever answers for it. What it is made of stands above the stores, so that
+/// a test puts it together.
+pub struct MemoryCatalog {
+    answer: Box<Answer>,
+    faults: RefCell<VecDeque<Fault>>,
+}
+
+/// What a request to the catalog of one mode comes to.
+type Answer = dyn Fn(Livemode, &http::Request<Vec<u8>>) -> http::Response<Vec<u8>>;
 
 /// A replica in memory.
 #[derive(Debug, Default)]
@@ -87,6 +100,27 @@ impl MemoryReplica {
     }
 }
 
+impl MemoryCatalog {
+    /// A catalog for which this answers.
+    #[must_use]
+    pub fn new(
+        answer: impl Fn(Livemode, &http::Request<Vec<u8>>) -> http::Response<Vec<u8>> + 'static,
+    ) -> Self {
+        Self { answer: Box::new(answer), faults: RefCell::default() }
+    }
+
+    /// Lets the next call fail.
+    pub fn fail_next(&self, fault: Fault) {
+        self.faults.borrow_mut().push_back(fault);
+    }
+}
+
+impl fmt::Debug for MemoryCatalog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryCatalog").field("faults", &self.faults).finish_non_exhaustive()
+    }
+}
+
 impl Store for Memory {
     fn ledger(&self) -> &impl Ledger {
         &self.ledger
@@ -102,6 +136,20 @@ impl Store for Memory {
 
     fn source(&self, _: Livemode) -> Option<&Stripe<impl source::Transport>> {
         self.ledger.source.as_ref()
+    }
+
+    fn catalog(&self) -> Option<&impl Catalog> {
+        self.catalog.as_ref()
+    }
+}
+
+impl Catalog for MemoryCatalog {
+    async fn ask(
+        &self,
+        livemode: Livemode,
+        request: &http::Request<Vec<u8>>,
+    ) -> Result<http::Response<Vec<u8>>, Error> {
+        faulty(&self.faults, "catalog", || Ok((self.answer)(livemode, request)))
     }
 }
 

@@ -6,6 +6,7 @@
 //! | [`Replica`] | the copy that every location reads; it may lag, and never says a no by itself |
 //! | [`Stripe`]  | the source, over a [`Transport`]; the ledger reads it, and it alone knows some things |
 //! | [`Roster`]  | who there is, and where each of them stands                            |
+//! | [`Catalog`] | the source, if it is kept here: whatever may be asked of it, in HTTP's form |
 //!
 //! [`record`] is the form in which a set is kept, [`memory`] the stores for tests. What talks to
 //! Durable Objects and KV is in the Workers shell.
@@ -109,6 +110,18 @@ pub struct Backlog {
     pub trouble: Option<Trouble>,
 }
 
+/// The source, kept in this deployment itself.
+#[expect(async_fn_in_trait, reason = "a Worker has one thread: futures need not be `Send`")]
+pub trait Catalog {
+    /// Answers a request by the catalog of one mode. Who asks has been seen to. Once this answers,
+    /// what was asked for is durable; if it fails, it may or may not have been done.
+    async fn ask(
+        &self,
+        livemode: Livemode,
+        request: &http::Request<Vec<u8>>,
+    ) -> Result<http::Response<Vec<u8>>, Error>;
+}
+
 /// The stores of one deployment.
 pub trait Store {
     /// The truth.
@@ -117,8 +130,10 @@ pub trait Store {
     fn replica(&self) -> &impl Replica;
     /// Who there is.
     fn roster(&self) -> &impl Roster;
-    /// Where the truth comes from, if there is a key for that mode.
+    /// Where the truth comes from, if it can be read in that mode.
     fn source(&self, livemode: Livemode) -> Option<&Stripe<impl Transport>>;
+    /// The source itself, if it is kept here.
+    fn catalog(&self) -> Option<&impl Catalog>;
 }
 
 /// How new an answer has to be. By default whatever is at hand will do.

@@ -222,6 +222,7 @@ fn health_says_what_is_set_and_never_to_what() {
             json!({
                 "object": "health",
                 "status": "ok",
+                "source": "stripe",
                 "settings": {
                     "ENTGATE_API_KEYS": "set",
                     "STRIPE_WEBHOOK_SECRETS": "set",

@@ -1,0 +1,267 @@
+//! The catalog's own API: Stripe's around entitlements, and a little more.
+//!
+//! | file             | answers                                                                     |
+//! |------------------|-----------------------------------------------------------------------------|
+//! | `features` · `products` · `prices` | what is sold                                              |
+//! | `customers` · `subscriptions` · `items` | who has bought what                                  |
+//! | `entitlements`   | what a customer may use                                                     |
+//! | `clocks`         | time, for tests                                                             |
+//! | `events` · `endpoints` | what happened, and who is told                                        |
+//! | `fields` · `expand` | parameters of Stripe's kinds · an id, or the whole thing                  |
+//!
+//! <https://docs.stripe.com/api>. A request is answered at once and as a whole: what is refused has
+//! changed nothing. It runs where the catalog is kept; the way to there is
+//! [`crate::store::Catalog`]. The rules are in [`crate::catalog`].
+
+mod clocks;
+mod customers;
+mod endpoints;
+mod entitlements;
+mod events;
+mod expand;
+mod features;
+mod fields;
+mod items;
+mod prices;
+mod products;
+mod subscriptions;
+
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    Request, Response,
+    error::Error,
+    form::Params,
+    route::{Found, Route},
+    text,
+};
+use crate::{
+    catalog::{
+        Catalog, Cause,
+        idempotency::{self, Known},
+        page::Page,
+    },
+    source::API_VERSION,
+};
+
+/// The most bytes of a body: the largest request, of 20 items with 50 notes each, has half as many,
+/// and an event with its object twice in it still fits a row of 2 MB.
+pub const BODY_LIMIT: usize = 256 << 10;
+
+/// The name under which a request is logged, and events tell who caused them.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+
+/// The key under which a request is done once.
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// A request under way.
+pub(super) struct Visit<'a> {
+    catalog: Catalog<'a>,
+    params: Params,
+    /// The path, as a list's `url` repeats it.
+    path: &'a str,
+    /// What stands for the `{…}` in it.
+    ids: Vec<String>,
+}
+
+/// What answers a request.
+pub(super) type Endpoint = fn(&mut Visit<'_>) -> Result<Value, Error>;
+
+/// A line of the table, short enough for one.
+const fn route(method: Method, path: &'static str, endpoint: Endpoint) -> Route<Endpoint> {
+    Route { method, path, endpoint }
+}
+
+/// Every route of the catalog.
+pub(super) const ROUTES: &[Route<Endpoint>] = &[
+    route(Method::GET, "/v1/entitlements/features", features::list),
+    route(Method::POST, "/v1/entitlements/features", features::create),
+    route(Method::GET, "/v1/entitlements/features/{id}", features::retrieve),
+    route(Method::POST, "/v1/entitlements/features/{id}", features::update),
+    route(Method::GET, "/v1/entitlements/active_entitlements", entitlements::list),
+    route(Method::GET, "/v1/entitlements/active_entitlements/{id}", entitlements::retrieve),
+    route(Method::GET, "/v1/customer/{id}/entitlements", entitlements::list_of_summary),
+    route(Method::GET, "/v1/products", products::list),
+    route(Method::POST, "/v1/products", products::create),
+    route(Method::GET, "/v1/products/{id}", products::retrieve),
+    route(Method::POST, "/v1/products/{id}", products::update),
+    route(Method::DELETE, "/v1/products/{id}", products::delete),
+    route(Method::GET, "/v1/products/{product}/features", features::list_of_product),
+    route(Method::POST, "/v1/products/{product}/features", features::attach),
+    route(Method::POST, "/v1/products/{product}/features/apply", features::apply),
+    route(Method::GET, "/v1/products/{product}/features/{id}", features::retrieve_of_product),
+    route(Method::DELETE, "/v1/products/{product}/features/{id}", features::detach),
+    route(Method::GET, "/v1/prices", prices::list),
+    route(Method::POST, "/v1/prices", prices::create),
+    route(Method::GET, "/v1/prices/{id}", prices::retrieve),
+    route(Method::POST, "/v1/prices/{id}", prices::update),
+    route(Method::GET, "/v1/customers", customers::list),
+    route(Method::POST, "/v1/customers", customers::create),
+    route(Method::GET, "/v1/customers/{id}", customers::retrieve),
+    route(Method::POST, "/v1/customers/{id}", customers::update),
+    route(Method::DELETE, "/v1/customers/{id}", customers::delete),
+    route(Method::GET, "/v1/subscriptions", subscriptions::list),
+    route(Method::POST, "/v1/subscriptions", subscriptions::create),
+    route(Method::GET, "/v1/subscriptions/{id}", subscriptions::retrieve),
+    route(Method::POST, "/v1/subscriptions/{id}", subscriptions::update),
+    route(Method::DELETE, "/v1/subscriptions/{id}", subscriptions::cancel),
+    route(Method::POST, "/v1/subscriptions/{id}/pause", subscriptions::pause),
+    route(Method::POST, "/v1/subscriptions/{id}/resume", subscriptions::resume),
+    route(Method::GET, "/v1/test_helpers/test_clocks", clocks::list),
+    route(Method::POST, "/v1/test_helpers/test_clocks", clocks::create),
+    route(Method::GET, "/v1/test_helpers/test_clocks/{id}", clocks::retrieve),
+    route(Method::DELETE, "/v1/test_helpers/test_clocks/{id}", clocks::delete),
+    route(Method::POST, "/v1/test_helpers/test_clocks/{id}/advance", clocks::advance),
+    route(Method::GET, "/v1/events", events::list),
+    route(Method::GET, "/v1/events/{id}", events::retrieve),
+    route(Method::POST, "/v1/events/{id}/retry", events::retry),
+    route(Method::GET, "/v1/webhook_endpoints", endpoints::list),
+    route(Method::POST, "/v1/webhook_endpoints", endpoints::create),
+    route(Method::GET, "/v1/webhook_endpoints/{id}", endpoints::retrieve),
+    route(Method::POST, "/v1/webhook_endpoints/{id}", endpoints::update),
+    route(Method::DELETE, "/v1/webhook_endpoints/{id}", endpoints::delete),
+    route(Method::POST, "/v1/webhook_endpoints/{id}/roll_secret", endpoints::roll_secret),
+    route(Method::GET, "/v1/webhook_endpoints/{id}/deliveries", endpoints::deliveries),
+];
+
+/// That a request came to nothing: nothing may be kept of what was done for it.
+#[derive(Debug)]
+pub struct Refusal(Error);
+
+impl Refusal {
+    /// The answer.
+    #[must_use]
+    pub fn response(&self) -> Response {
+        self.0.response()
+    }
+
+    /// What the operator's log should hold of it, if anything.
+    #[must_use]
+    pub fn cause(&self) -> Option<&str> {
+        self.0.cause()
+    }
+}
+
+/// Answers a request to the catalog.
+///
+/// # Errors
+///
+/// Where it is refused, or fails.
+pub fn answer(catalog: Catalog<'_>, request: &Request) -> Result<Response, Refusal> {
+    respond(catalog, request).map_err(Refusal)
+}
+
+/// The answer to a request whose key belongs to one that is not answered yet.
+#[must_use]
+pub fn in_use(key: &str) -> Response {
+    Error::key_in_use(key).response()
+}
+
+fn respond(catalog: Catalog<'_>, request: &Request) -> Result<Response, Error> {
+    let (method, path) = (request.method(), request.uri().path());
+    let (endpoint, ids) = match Route::find(ROUTES, method, path)? {
+        Found::Endpoint(endpoint, ids) => (endpoint, ids),
+        Found::Options(response) => return Ok(response),
+        Found::Nothing => return Err(Error::no_route(method, path)),
+    };
+    if request.body().len() > BODY_LIMIT {
+        return Err(Error::too_large(BODY_LIMIT));
+    }
+    let key = text(request, IDEMPOTENCY_KEY).filter(|_| *method == Method::POST);
+    let id = text(request, REQUEST_ID).map(str::to_owned);
+    let catalog = catalog.caused_by(Cause { id, idempotency_key: key.map(str::to_owned) });
+    let asked = key.map(|key| asked(key, request)).transpose()?;
+    if let (Some(key), Some(asked)) = (key, &asked) {
+        match idempotency::recall(&catalog, key, asked)? {
+            Known::Nothing => {}
+            Known::Other => return Err(Error::other_request(key)),
+            Known::Answer(answer) => {
+                let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+                let mut response = stated(status, answer.body, Some(key));
+                let headers = response.headers_mut();
+                headers.insert("idempotent-replayed", HeaderValue::from_static("true"));
+                if let Some(Ok(first)) = answer.request.as_deref().map(HeaderValue::from_str) {
+                    headers.insert("original-request", first);
+                }
+                return Ok(response);
+            }
+        }
+    }
+    let params = match *method {
+        Method::POST => Params::body(request)?.and(Params::query(request)?),
+        _ => Params::either(request)?,
+    };
+    let mut visit = Visit { catalog, params, path, ids };
+    let paths = visit.params.list("expand")?;
+    let mut shown = endpoint(&mut visit)?;
+    expand::expand(&visit.catalog, &mut shown, &paths)?;
+    let body = shown.to_string();
+    if let (Some(key), Some(asked)) = (key, asked) {
+        idempotency::keep(&visit.catalog, key, asked, StatusCode::OK.as_u16(), body.clone())?;
+    }
+    Ok(stated(StatusCode::OK, body, key))
+}
+
+/// What was asked for under a key, so that two requests for the same are alike.
+fn asked(key: &str, request: &Request) -> Result<String, Error> {
+    if key.is_empty() || key.chars().count() > idempotency::LIMIT {
+        return Err(Error::invalid(format!(
+            "The Idempotency-Key must have 1 to {} characters.",
+            idempotency::LIMIT
+        )));
+    }
+    let mut asked = Sha256::new();
+    asked.update(request.uri().path());
+    asked.update([0]);
+    asked.update(request.uri().query().unwrap_or_default());
+    asked.update([0]);
+    asked.update(request.body());
+    Ok(hex::encode(asked.finalize()))
+}
+
+fn stated(status: StatusCode, body: String, key: Option<&str>) -> Response {
+    let mut response = super::json_text(status, body.into_bytes());
+    let headers = response.headers_mut();
+    headers.insert("stripe-version", HeaderValue::from_static(API_VERSION));
+    if let Some(Ok(key)) = key.map(HeaderValue::from_str) {
+        headers.insert(IDEMPOTENCY_KEY, key);
+    }
+    response
+}
+
+impl Visit<'_> {
+    /// The last `{…}` of the path.
+    fn id(&self) -> &str {
+        self.ids.last().map_or("", String::as_str)
+    }
+
+    /// The first `{…}` of the path.
+    fn first_id(&self) -> &str {
+        self.ids.first().map_or("", String::as_str)
+    }
+
+    /// Refuses what is no parameter of this request, before anything is done for it.
+    fn finish(&mut self) -> Result<(), Error> {
+        std::mem::take(&mut self.params).finish()
+    }
+
+    /// A page of objects, as Stripe's lists show them.
+    fn page<T: crate::catalog::Object>(
+        &self,
+        lists: &[String],
+        page: &Page,
+        keep: impl Fn(&T) -> bool,
+        shown: impl FnMut(&T) -> Result<Value, Error>,
+    ) -> Result<Value, Error> {
+        let (objects, has_more) = self.catalog.page(lists, page, keep)?;
+        let data: Vec<Value> = objects.iter().map(shown).collect::<Result<_, _>>()?;
+        Ok(json!({ "object": "list", "data": data, "has_more": has_more, "url": self.path }))
+    }
+}
+
+/// What Stripe says of a thing that is gone.
+fn deleted(id: &str, object: &str) -> Value {
+    json!({ "id": id, "object": object, "deleted": true })
+}
