@@ -30,7 +30,7 @@ pub(super) async fn reconcile(env: &Env) -> Result<()> {
     let modes = match settings(env) {
         Ok(settings) => [Livemode::Test, Livemode::Live]
             .into_iter()
-            .filter(|livemode| settings.stripe_key(*livemode).is_some())
+            .filter(|livemode| settings.has_source(*livemode))
             .collect(),
         Err(error) => return Err(error.to_string().into()),
     };

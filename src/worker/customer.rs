@@ -13,28 +13,26 @@ use std::{
     pin::pin,
     rc::Rc,
     task::Waker,
-    time::Duration,
 };
 
 use futures_util::{
     FutureExt as _,
-    future::{Either, LocalBoxFuture, Shared, select},
+    future::{Either, select},
 };
-use worker::{
-    Delay, DurableObject, Env, Request, Response, Result, ScheduledTime, State, console_error,
-    durable_object,
-};
+use worker::{DurableObject, Env, Request, Response, Result, State, console_error, durable_object};
 
 use super::{
+    Work, at,
     messages::{self, Message},
     millis,
     replica::KvReplica,
     roster::DurableRoster,
-    settings,
-    source::stripe,
+    settings, sleep,
+    source::source,
     tables::Tables,
 };
 use crate::{
+    api::settings::Source,
     entitlement::{Summary, Version},
     id::{self, Livemode, Millis},
     ledger::{Effect, Finding, Jitter, List, Occasion, Outbox, Receipt, Task},
@@ -97,9 +95,6 @@ impl DurableObject for Customer {
     }
 }
 
-/// Work under way, shared by all who wait for it.
-pub(super) type Work<T> = Shared<LocalBoxFuture<'static, T>>;
-
 /// What works on one customer's account.
 pub(super) struct Desk {
     state: State,
@@ -140,7 +135,12 @@ impl Desk {
         &self,
         livemode: Livemode,
     ) -> Option<crate::source::Stripe<impl crate::source::Transport + use<>>> {
-        stripe(&settings(&self.env).ok()?, livemode)
+        source(&self.env, &settings(&self.env).ok()?, livemode).ok()?
+    }
+
+    /// What the source is.
+    pub(super) fn source(&self) -> Source {
+        settings(&self.env).map(|settings| settings.source).unwrap_or_default()
     }
 
     pub(super) fn roster(&self) -> Result<DurableRoster> {
@@ -314,14 +314,4 @@ impl Desk {
 /// A random number for a pause.
 pub(super) fn jitter() -> Jitter {
     Jitter(js_sys::Math::random())
-}
-
-/// A while, in milliseconds.
-pub(super) fn sleep(millis: u64) -> Delay {
-    Delay::from(Duration::from_millis(millis))
-}
-
-fn at(moment: Millis) -> ScheduledTime {
-    #[expect(clippy::cast_precision_loss, reason = "a date has fewer than 53 bits of milliseconds")]
-    ScheduledTime::new(js_sys::Date::new(&(moment.0 as f64).into()))
 }

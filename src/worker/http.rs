@@ -1,23 +1,55 @@
 //! Requests and answers, between the platform's objects and plain bytes.
 
-use ::http::{Method, Uri, header};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use js_sys::{Reflect, Uint8Array};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Headers, ReadableStream, ReadableStreamDefaultReader, ResponseInit};
+use web_sys::{Headers, ReadableStream, ReadableStreamDefaultReader, RequestInit, ResponseInit};
+use worker::Result;
 
 use crate::api::{self, BODY_LIMIT};
 
+/// What a request and its answer are called, as Stripe's SDKs look for it.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+
+/// Reads a request from outside, and gives it a name.
+pub(super) async fn read(request: &web_sys::Request, id: &HeaderValue) -> Result<api::Request> {
+    let mut message = message(request, &api::HEADERS).await?;
+    message.headers_mut().insert(REQUEST_ID, id.clone());
+    Ok(message)
+}
+
+/// Hands an answer to the platform, under the request's name.
+pub(super) fn answer(mut response: api::Response, id: HeaderValue) -> Result<web_sys::Response> {
+    response.headers_mut().insert(REQUEST_ID, id);
+    reply(&response)
+}
+
+/// `req_` and 16 hex digits: a name for a line in a log, and no secret.
+pub(super) fn request_id() -> HeaderValue {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a random number below 2^32 is a `u32`"
+    )]
+    let random = || (js_sys::Math::random() * 4_294_967_296.0) as u32;
+    let id = format!("req_{:08x}{:08x}", random(), random());
+    HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("req_"))
+}
+
 /// Reads a request: its method, its target, the headers that are looked at, and the body up to one
 /// byte past what is allowed, which is where the API refuses it.
-pub(super) async fn read(request: &web_sys::Request) -> worker::Result<api::Request> {
+pub(super) async fn message(
+    request: &web_sys::Request,
+    headers: &[HeaderName],
+) -> Result<api::Request> {
     let mut message = api::Request::new(body(request).await?);
     *message.method_mut() =
         Method::from_bytes(request.method().as_bytes()).map_err(|error| error.to_string())?;
     *message.uri_mut() = target(&request.url());
-    for name in api::HEADERS {
+    for name in headers {
         if let Some(value) = request.headers().get(name.as_str())?
-            && let Ok(value) = header::HeaderValue::from_str(&value)
+            && let Ok(value) = HeaderValue::from_str(&value)
         {
             message.headers_mut().insert(name, value);
         }
@@ -25,21 +57,58 @@ pub(super) async fn read(request: &web_sys::Request) -> worker::Result<api::Requ
     Ok(message)
 }
 
-/// Hands an answer to the platform, under a `Request-Id` as Stripe's SDKs look for it.
-pub(super) fn answer(response: &api::Response) -> worker::Result<web_sys::Response> {
+/// Hands an answer to the platform.
+pub(super) fn reply(response: &api::Response) -> Result<web_sys::Response> {
     let headers = Headers::new()?;
     for (name, value) in response.headers() {
         if let Ok(value) = value.to_str() {
             headers.set(name.as_str(), value)?;
         }
     }
-    headers.set("Request-Id", &request_id())?;
     let init = ResponseInit::new();
     init.set_status(response.status().as_u16());
     init.set_headers_headers(&headers);
     // A 204 must have no body at all, not an empty one.
     let body = (!response.body().is_empty()).then(|| Uint8Array::from(response.body().as_slice()));
     Ok(web_sys::Response::new_with_opt_js_u8_array_and_init(body.as_ref(), &init)?)
+}
+
+/// The same request for somebody else, with these of its headers.
+pub(super) fn request(
+    origin: &str,
+    message: &api::Request,
+    names: &[HeaderName],
+) -> Result<web_sys::Request> {
+    let headers = Headers::new()?;
+    for name in names {
+        if let Some(Ok(value)) = message.headers().get(name).map(HeaderValue::to_str) {
+            headers.set(name.as_str(), value)?;
+        }
+    }
+    let init = RequestInit::new();
+    init.set_method(message.method().as_str());
+    init.set_headers_headers(&headers);
+    // A `GET` must have no body at all, not an empty one.
+    if !message.body().is_empty() {
+        init.set_body(&Uint8Array::from(message.body().as_slice()));
+    }
+    let target = message.uri().path_and_query().map_or("/", |target| target.as_str());
+    Ok(web_sys::Request::new_with_str_and_init(&format!("{origin}{target}"), &init)?)
+}
+
+/// Somebody else's answer.
+pub(super) async fn response(mut response: worker::Response) -> Result<api::Response> {
+    let mut answer = api::Response::new(response.bytes().await?);
+    let status = response.status_code().try_into();
+    *answer.status_mut() = status.map_err(|_| "the answer has no status".to_owned())?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in response.headers() {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.insert(name, value);
+        }
+    }
+    *answer.headers_mut() = headers;
+    Ok(answer)
 }
 
 /// Path and query of an absolute URL that the platform has put in order already.
@@ -50,7 +119,7 @@ fn target(url: &str) -> Uri {
     Uri::try_from(format!("/{target}")).unwrap_or_default()
 }
 
-async fn body(request: &web_sys::Request) -> Result<Vec<u8>, JsValue> {
+async fn body(request: &web_sys::Request) -> std::result::Result<Vec<u8>, JsValue> {
     match request.body() {
         Some(stream) => bytes(&stream, BODY_LIMIT).await,
         None => Ok(Vec::new()),
@@ -58,7 +127,10 @@ async fn body(request: &web_sys::Request) -> Result<Vec<u8>, JsValue> {
 }
 
 /// Reads a stream, up to one byte past the limit.
-pub(super) async fn bytes(stream: &ReadableStream, limit: usize) -> Result<Vec<u8>, JsValue> {
+pub(super) async fn bytes(
+    stream: &ReadableStream,
+    limit: usize,
+) -> std::result::Result<Vec<u8>, JsValue> {
     let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
     let mut body = Vec::new();
     while body.len() <= limit {
@@ -72,15 +144,4 @@ pub(super) async fn bytes(stream: &ReadableStream, limit: usize) -> Result<Vec<u
     JsFuture::from(reader.cancel()).await?;
     body.truncate(limit.saturating_add(1));
     Ok(body)
-}
-
-/// `req_` and 16 hex digits: a name for a line in a log, and no secret.
-fn request_id() -> String {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a random number below 2^32 is a `u32`"
-    )]
-    let random = || (js_sys::Math::random() * 4_294_967_296.0) as u32;
-    format!("req_{:08x}{:08x}", random(), random())
 }

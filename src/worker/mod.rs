@@ -4,21 +4,31 @@
 //! |------------|--------------------------------------------------------------------------------|
 //! | `http`     | requests and answers                                                           |
 //! | `replica`  | the KV namespace `ENTITLEMENTS`                                                |
-//! | `source`   | the way to Stripe                                                              |
+//! | `source`   | the way to Stripe, or to the catalog in its place                              |
 //! | `ledger`   | the way to a customer's Durable Object                                         |
 //! | `messages` | what is said on that way                                                       |
 //! | `customer` | that object: one writer per customer, which also feeds the replica             |
 //! | `reading`  | how it reads the source                                                        |
 //! | `tables`   | its SQLite tables                                                              |
 //! | `roster`   | the Durable Object that knows who there is, and the way to it                  |
+//! | `catalog`  | the Durable Object of the catalog, and the way to it                           |
+//! | `desk`     | what it does besides answering, in time                                        |
+//! | `courier` · `hands` | how it tells endpoints of events · how many at once                   |
+//! | `shelf` · `chance` | its SQLite tables · what its ids and secrets are made of               |
 //! | `sql`      | the SQL of all objects                                                         |
 //! | `cron`     | what is done every minute                                                      |
 //!
 //! The clock and the environment are read here. No rule about entitlements is.
 
+#[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
+mod catalog;
+mod chance;
+mod courier;
 mod cron;
 #[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
 mod customer;
+mod desk;
+mod hands;
 mod http;
 mod ledger;
 mod messages;
@@ -26,29 +36,34 @@ mod reading;
 mod replica;
 #[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
 mod roster;
+mod shelf;
 mod source;
 mod sql;
 mod tables;
 
-use worker::{Context, Env, ScheduleContext, ScheduledEvent, console_error, event};
+use futures_util::future::{LocalBoxFuture, Shared};
+use worker::{
+    Context, Delay, Env, ScheduleContext, ScheduledEvent, ScheduledTime, console_error, event,
+};
 
 use self::{
+    catalog::DurableCatalog,
     ledger::DurableLedger,
     replica::KvReplica,
     roster::DurableRoster,
-    source::{Fetch, stripe},
+    source::{Way, source},
 };
 use crate::{
     api::{
         self, App, Features,
-        settings::{self, Settings},
+        settings::{self, Settings, Source},
     },
     id::{Livemode, Millis},
     source::{Stripe, Transport},
     store,
 };
 
-pub use self::{customer::Customer, roster::Roster};
+pub use self::{catalog::Catalog, customer::Customer, roster::Roster};
 
 thread_local! {
     /// What this isolate knows of features, for as long as it lives.
@@ -60,8 +75,9 @@ struct Edge {
     ledger: DurableLedger,
     replica: KvReplica,
     roster: DurableRoster,
-    test: Option<Stripe<Fetch>>,
-    live: Option<Stripe<Fetch>>,
+    test: Option<Stripe<Way>>,
+    live: Option<Stripe<Way>>,
+    catalog: Option<DurableCatalog>,
 }
 
 impl Edge {
@@ -70,8 +86,12 @@ impl Edge {
             ledger: DurableLedger::open(env)?,
             replica: KvReplica::open(env)?,
             roster: DurableRoster::open(env)?,
-            test: stripe(settings, Livemode::Test),
-            live: stripe(settings, Livemode::Live),
+            test: source(env, settings, Livemode::Test)?,
+            live: source(env, settings, Livemode::Live)?,
+            catalog: match settings.source {
+                Source::Stripe => None,
+                Source::Catalog => Some(DurableCatalog::open(env)?),
+            },
         })
     }
 }
@@ -95,6 +115,10 @@ impl store::Store for Edge {
             Livemode::Live => self.live.as_ref(),
         }
     }
+
+    fn catalog(&self) -> Option<&impl store::Catalog> {
+        self.catalog.as_ref()
+    }
 }
 
 /// Answers one request.
@@ -108,18 +132,19 @@ async fn fetch(
     env: Env,
     _context: Context,
 ) -> worker::Result<web_sys::Response> {
+    let id = http::request_id();
     let settings = match settings(&env) {
         Ok(settings) => settings,
         Err(error) => {
             log(&error.to_string());
-            return http::answer(&api::misconfigured(&error));
+            return http::answer(api::misconfigured(&error), id);
         }
     };
     let store = Edge::open(&env, &settings)?;
     let features = FEATURES.with(std::rc::Rc::clone);
     let app = App { store: &store, settings: &settings, features: &features, log };
-    let request = http::read(&request).await?;
-    http::answer(&api::handle(&app, &request, millis().second()).await)
+    let request = http::read(&request, &id).await?;
+    http::answer(api::handle(&app, &request, millis().second()).await, id)
 }
 
 /// Does what is to be done every minute.
@@ -141,3 +166,17 @@ fn log(line: &str) {
 fn millis() -> Millis {
     Millis(worker::Date::now().as_millis())
 }
+
+/// A while, in milliseconds.
+fn sleep(millis: u64) -> Delay {
+    Delay::from(std::time::Duration::from_millis(millis))
+}
+
+/// A moment, for an alarm.
+fn at(moment: Millis) -> ScheduledTime {
+    #[expect(clippy::cast_precision_loss, reason = "a date has fewer than 53 bits of milliseconds")]
+    ScheduledTime::new(js_sys::Date::new(&(moment.0 as f64).into()))
+}
+
+/// Work under way, shared by all who wait for it.
+type Work<T> = Shared<LocalBoxFuture<'static, T>>;

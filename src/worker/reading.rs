@@ -13,11 +13,13 @@ use futures_util::future::{Either, poll_fn, select};
 use worker::{Result, console_error, console_warn};
 
 use super::{
-    customer::{Desk, Work, jitter, sleep},
+    Work,
+    customer::{Desk, jitter},
     messages::{Answer, Found},
-    millis,
+    millis, sleep,
 };
 use crate::{
+    api::settings::Source,
     entitlement::{Decision, check},
     id::{Customer, LookupKey},
     ledger::{Account, Drift, Finding, Occasion, Standing, Task, Trouble},
@@ -239,12 +241,21 @@ impl Desk {
                 self.note_trouble(customer, None).await;
             }
             Finding::Doubtful => {
+                let (cause, advice) = match self.source() {
+                    Source::Stripe => (
+                        "Stripe knows no such customer",
+                        "Is STRIPE_API_KEY of the account that sends the events?",
+                    ),
+                    Source::Catalog => (
+                        "the catalog knows no such customer",
+                        "While it is the source, events of others are for nobody here.",
+                    ),
+                };
                 console_error!(
-                    "{}: Stripe knows no such customer, and sent events of it; what is held stays. \
-                     Is STRIPE_API_KEY of the account that sends the events?",
+                    "{}: {cause}, of whom events came in; what is held stays. {advice}",
                     customer.key()
                 );
-                return Err("Stripe knows no such customer".into());
+                return Err(cause.into());
             }
         }
         Ok(finding)

@@ -1,68 +1,113 @@
-//! The way to Stripe: `fetch`, with a key, a deadline and a limit.
+//! The way to the source: to Stripe, or to the catalog in the same deployment.
+//!
+//! | source  | is asked by                                                                      |
+//! |---------|----------------------------------------------------------------------------------|
+//! | Stripe  | `fetch`, with a key, a deadline and a limit                                      |
+//! | catalog | a message to its Durable Object, under the same deadline: no key, and no network |
 
+use std::pin::pin;
+
+use ::http::{Uri, header::RETRY_AFTER};
+use futures_util::future::{Either, select};
 use js_sys::{Math, global};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, Headers, RequestInit, RequestRedirect, Response, WorkerGlobalScope};
+use worker::Env;
 
-use super::{http, millis};
+use super::{catalog::DurableCatalog, http, millis, sleep};
 use crate::{
-    api::settings::Settings,
+    api::{
+        self,
+        settings::{Settings, Source},
+    },
     id::{Livemode, Millis},
     source::{API_VERSION, BODY_LIMIT, Reply, Stripe, Transport},
+    store::Catalog as _,
 };
 
 /// How long one request may take, in milliseconds. Stripe answers a page within one second.
 const TIME: u32 = 8_000;
 
-/// Requests to one origin with one key.
-pub(super) struct Fetch {
-    base: Box<str>,
-    authorization: String,
+/// The way to one mode of the source.
+pub(super) enum Way {
+    /// Requests to one origin with one key.
+    Fetch { base: Box<str>, authorization: String },
+    /// Messages to the catalog of one mode.
+    Catalog { catalog: DurableCatalog, livemode: Livemode },
 }
 
-/// Stripe with the key of one mode, if there is one.
-pub(super) fn stripe(settings: &Settings, livemode: Livemode) -> Option<Stripe<Fetch>> {
-    let key = settings.stripe_key(livemode)?;
-    let base = settings.stripe_base.clone();
-    let fetch = Fetch { base, authorization: format!("Bearer {}", key.reveal()) };
-    Some(Stripe::new(fetch).with_paused(settings.paused))
-}
-
-impl Fetch {
-    async fn send(&self, target: &str) -> Result<Reply, JsValue> {
-        let headers = Headers::new()?;
-        headers.set("Authorization", &self.authorization)?;
-        headers.set("Stripe-Version", API_VERSION)?;
-        headers.set("User-Agent", concat!("entgate/", env!("CARGO_PKG_VERSION")))?;
-        let init = RequestInit::new();
-        init.set_headers_headers(&headers);
-        init.set_redirect(RequestRedirect::Manual);
-        init.set_signal(Some(&AbortSignal::timeout_with_u32(TIME)));
-        let worker: WorkerGlobalScope = global().unchecked_into();
-        let promise = worker.fetch_with_str_and_init(&format!("{}{target}", self.base), &init);
-        let response: Response = JsFuture::from(promise).await?.dyn_into()?;
-        let header = |name| response.headers().get(name).ok().flatten();
-        let retry_after = header("Retry-After").and_then(|seconds| seconds.parse().ok());
-        let should_retry = header("Stripe-Should-Retry").and_then(|flag| flag.parse().ok());
-        let body = match response.body() {
-            Some(stream) => http::bytes(&stream, BODY_LIMIT).await?,
-            None => Vec::new(),
-        };
-        if body.len() > BODY_LIMIT {
-            return Err("the answer is too long".into());
+/// The source of one mode, if there is one.
+pub(super) fn source(
+    env: &Env,
+    settings: &Settings,
+    livemode: Livemode,
+) -> worker::Result<Option<Stripe<Way>>> {
+    let way = match settings.source {
+        Source::Stripe => {
+            let Some(key) = settings.stripe_key(livemode) else { return Ok(None) };
+            let authorization = format!("Bearer {}", key.reveal());
+            Way::Fetch { base: settings.stripe_base.clone(), authorization }
         }
-        Ok(Reply { status: response.status(), retry_after, should_retry, body })
-    }
+        Source::Catalog => Way::Catalog { catalog: DurableCatalog::open(env)?, livemode },
+    };
+    Ok(Some(Stripe::new(way).with_paused(settings.paused)))
 }
 
-impl Transport for Fetch {
+async fn fetch(base: &str, authorization: &str, target: &str) -> Result<Reply, JsValue> {
+    let headers = Headers::new()?;
+    headers.set("Authorization", authorization)?;
+    headers.set("Stripe-Version", API_VERSION)?;
+    headers.set("User-Agent", concat!("entgate/", env!("CARGO_PKG_VERSION")))?;
+    let init = RequestInit::new();
+    init.set_headers_headers(&headers);
+    init.set_redirect(RequestRedirect::Manual);
+    init.set_signal(Some(&AbortSignal::timeout_with_u32(TIME)));
+    let worker: WorkerGlobalScope = global().unchecked_into();
+    let promise = worker.fetch_with_str_and_init(&format!("{base}{target}"), &init);
+    let response: Response = JsFuture::from(promise).await?.dyn_into()?;
+    let header = |name| response.headers().get(name).ok().flatten();
+    let retry_after = header("Retry-After").and_then(|seconds| seconds.parse().ok());
+    let should_retry = header("Stripe-Should-Retry").and_then(|flag| flag.parse().ok());
+    let body = match response.body() {
+        Some(stream) => http::bytes(&stream, BODY_LIMIT).await?,
+        None => Vec::new(),
+    };
+    if body.len() > BODY_LIMIT {
+        return Err("the answer is too long".into());
+    }
+    Ok(Reply { status: response.status(), retry_after, should_retry, body })
+}
+
+async fn ask(catalog: &DurableCatalog, livemode: Livemode, target: &str) -> Result<Reply, String> {
+    let mut request = api::Request::default();
+    *request.uri_mut() = Uri::try_from(target).map_err(|error| error.to_string())?;
+    let asked = pin!(catalog.ask(livemode, &request));
+    let answer = match select(asked, sleep(TIME.into())).await {
+        Either::Left((answer, _)) => answer.map_err(|error| error.to_string())?,
+        Either::Right(_) => return Err("the catalog does not answer".to_owned()),
+    };
+    let retry_after = answer.headers().get(RETRY_AFTER).and_then(|text| text.to_str().ok());
+    Ok(Reply {
+        status: answer.status().as_u16(),
+        retry_after: retry_after.and_then(|seconds| seconds.parse().ok()),
+        should_retry: None,
+        body: answer.into_body(),
+    })
+}
+
+impl Transport for Way {
     async fn get(&self, target: &str) -> Result<Reply, String> {
-        self.send(target).await.map_err(|error| worker::Error::from(error).to_string())
+        match self {
+            Self::Fetch { base, authorization } => fetch(base, authorization, target)
+                .await
+                .map_err(|error| worker::Error::from(error).to_string()),
+            Self::Catalog { catalog, livemode } => ask(catalog, *livemode, target).await,
+        }
     }
 
     async fn pause(&self, millis: u64) {
-        worker::Delay::from(std::time::Duration::from_millis(millis)).await;
+        sleep(millis).await;
     }
 
     fn now(&self) -> Millis {

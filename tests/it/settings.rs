@@ -3,7 +3,11 @@
 use entgate::{
     api::{
         misconfigured,
-        settings::{Error, Settings},
+        settings::{Error, Settings, Source},
+    },
+    catalog::{
+        Policy,
+        status::Standing::{Keep, Revoke},
     },
     entitlement::Paused,
     id::Livemode,
@@ -70,7 +74,8 @@ fn settings_can_be_printed_without_telling_a_secret() {
     assert_eq!(
         format!("{:?}", settings.unwrap()),
         "Settings { api_keys: [ApiKey { livemode: Live, .. }], webhook_secrets: [Secret(…)], \
-         stripe_keys: [ApiKey { livemode: Live, .. }], stripe_base: \"https://api.stripe.com\", paused: Keep }"
+         stripe_keys: [ApiKey { livemode: Live, .. }], stripe_base: \"https://api.stripe.com\", source: Stripe, \
+         paused: Keep, policy: Policy { past_due: Keep, unpaid: Revoke, paused: Keep } }"
     );
 }
 
@@ -153,5 +158,74 @@ fn paused_subscriptions_can_only_be_looked_at_with_a_key() {
         ("Revoke", "sk_test_a", failed("is neither `keep` nor `revoke`")),
     ] {
         assert_eq!(paused(policy, key), expected, "{policy} with {key}");
+    }
+}
+
+#[test]
+fn the_source_is_stripe_with_a_key_or_the_catalog_without_one() {
+    let source = |source: &str, key: &str| {
+        let settings = Settings::read(|asked| match asked {
+            "ENTGATE_SOURCE" => Some(source.to_owned()),
+            "STRIPE_API_KEY" => Some(key.to_owned()),
+            _ => None,
+        });
+        settings.map(|settings| {
+            let has = |livemode| settings.has_source(livemode);
+            (settings.source, has(Livemode::Test), has(Livemode::Live))
+        })
+    };
+    let failed = |name, problem| Err(Error { name, problem });
+    let neither = failed("ENTGATE_SOURCE", "is neither `stripe` nor `catalog`");
+    let both = "is set, and ENTGATE_SOURCE=catalog needs none: unset one of the two";
+    for (text, key, expected) in [
+        ("", "", Ok((Source::Stripe, false, false))),
+        ("stripe", "sk_test_a", Ok((Source::Stripe, true, false))),
+        ("stripe", "rk_live_a", Ok((Source::Stripe, false, true))),
+        ("catalog", "", Ok((Source::Catalog, true, true))),
+        (" catalog ", "  ", Ok((Source::Catalog, true, true))),
+        ("catalog", "sk_test_a", failed("STRIPE_API_KEY", both)),
+        ("Catalog", "", neither.clone()),
+        ("stripe,catalog", "", neither),
+    ] {
+        assert_eq!(source(text, key), expected, "{text} with {key}");
+    }
+}
+
+#[test]
+fn what_a_status_grants_is_set_for_the_catalog() {
+    let (past_due, unpaid, paused) = (
+        "ENTGATE_PAST_DUE_SUBSCRIPTIONS",
+        "ENTGATE_UNPAID_SUBSCRIPTIONS",
+        "ENTGATE_PAUSED_SUBSCRIPTIONS",
+    );
+    let policy = |source: &str, name: &str, text: &str| {
+        let settings = Settings::read(|asked| match asked {
+            "ENTGATE_SOURCE" => Some(source.to_owned()),
+            asked => (asked == name).then(|| text.to_owned()),
+        });
+        settings.map(|settings| (settings.policy, settings.paused))
+    };
+    let set = |past_due, unpaid, paused| Ok((Policy { past_due, unpaid, paused }, Paused::Keep));
+    let failed = |name, problem| Err(Error { name, problem });
+    let stripes = "is set, which works with ENTGATE_SOURCE=catalog only: Stripe decides it itself";
+    let form = "is neither `keep` nor `revoke`";
+    for (source, name, text, expected) in [
+        ("catalog", past_due, "", set(Keep, Revoke, Keep)),
+        ("catalog", past_due, "keep", set(Keep, Revoke, Keep)),
+        ("catalog", past_due, " revoke ", set(Revoke, Revoke, Keep)),
+        ("catalog", unpaid, "keep", set(Keep, Keep, Keep)),
+        ("catalog", unpaid, "revoke", set(Keep, Revoke, Keep)),
+        ("catalog", paused, "keep", set(Keep, Revoke, Keep)),
+        ("catalog", paused, "revoke", set(Keep, Revoke, Revoke)),
+        ("catalog", past_due, "no", failed(past_due, form)),
+        ("catalog", unpaid, "Keep", failed(unpaid, form)),
+        ("catalog", paused, "keep,revoke", failed(paused, form)),
+        ("stripe", past_due, "", set(Keep, Revoke, Keep)),
+        ("stripe", past_due, "keep", failed(past_due, stripes)),
+        ("stripe", unpaid, "revoke", failed(unpaid, stripes)),
+        ("", unpaid, "keep", failed(unpaid, stripes)),
+        ("stripe", past_due, "no", failed(past_due, form)),
+    ] {
+        assert_eq!(policy(source, name, text), expected, "{source}: {name}={text}");
     }
 }

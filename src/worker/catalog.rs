@@ -1,0 +1,153 @@
+//! The catalog's Durable Objects: one a mode, `test` and `live`.
+//!
+//! A request is answered in one transaction, which leaves nothing behind if the answer is a failure.
+//! An alarm is set before an answer leaves, so that whatever the transaction put off is done though
+//! the object should die in the next moment. The `desk` does it; the rules are in
+//! [`crate::catalog`], and what requests and answers look like is in [`crate::api`].
+
+use std::{cell::RefCell, collections::HashSet, rc::Rc};
+
+use ::http::{HeaderName, Method, header};
+use worker::{
+    DurableObject, Env, ObjectNamespace, Request, Response, Result, State, durable_object,
+};
+
+use super::{desk::Desk, http, log};
+use crate::{api, id::Livemode, store};
+
+/// The binding in `wrangler.toml`.
+const BINDING: &str = "CATALOG";
+
+/// An object is found by its name; the origin only has to be one.
+const ORIGIN: &str = "https://catalog";
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// What a request brings along from the Worker, which has seen to it who asks.
+const HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, IDEMPOTENCY_KEY, http::REQUEST_ID];
+
+/// The catalog of one mode.
+#[durable_object(alarm)]
+pub struct Catalog {
+    desk: Rc<Desk>,
+    /// The idempotency keys of requests that are being read.
+    in_hand: RefCell<HashSet<String>>,
+}
+
+impl std::fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Catalog").finish_non_exhaustive()
+    }
+}
+
+impl DurableObject for Catalog {
+    fn new(state: State, env: Env) -> Self {
+        Self { desk: Rc::new(Desk::new(state, env)), in_hand: RefCell::default() }
+    }
+
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        let answer = self.answer(request.inner()).await?;
+        Ok(http::reply(&answer)?.into())
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        self.desk.wake().await?;
+        Response::empty()
+    }
+}
+
+impl Catalog {
+    async fn answer(&self, request: &web_sys::Request) -> Result<api::Response> {
+        let Some(turn) = Turn::take(&self.in_hand, request)? else {
+            let key = request.headers().get(IDEMPOTENCY_KEY.as_str())?.unwrap_or_default();
+            return Ok(api::catalog::in_use(&key));
+        };
+        let request = http::message(request, &HEADERS).await?;
+        let answered = self.desk.transact(|catalog| api::catalog::answer(catalog, &request))?;
+        drop(turn);
+        // No await since the transaction: the alarm is committed together with it.
+        if self.desk.is_new() || (answered.is_ok() && !request.method().is_safe()) {
+            self.desk.see_to_the_rest().await?;
+        }
+        Ok(answered.unwrap_or_else(|refusal| {
+            if let Some(cause) = refusal.cause() {
+                log(cause);
+            }
+            refusal.response()
+        }))
+    }
+}
+
+/// That a request is being read, and no other with its key.
+struct Turn<'a> {
+    in_hand: &'a RefCell<HashSet<String>>,
+    key: Option<String>,
+}
+
+impl<'a> Turn<'a> {
+    /// None while another request has the key in hand.
+    fn take(
+        in_hand: &'a RefCell<HashSet<String>>,
+        request: &web_sys::Request,
+    ) -> Result<Option<Self>> {
+        let key = request.headers().get(IDEMPOTENCY_KEY.as_str())?;
+        let key = key.filter(|key| request.method() == Method::POST.as_str() && !key.is_empty());
+        let free = key.as_ref().is_none_or(|key| in_hand.borrow_mut().insert(key.clone()));
+        Ok(free.then_some(Self { in_hand, key }))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = &self.key {
+            self.in_hand.borrow_mut().remove(key);
+        }
+    }
+}
+
+/// The way to the catalogs.
+pub(super) struct DurableCatalog {
+    catalogs: ObjectNamespace,
+}
+
+impl DurableCatalog {
+    pub(super) fn open(env: &Env) -> Result<Self> {
+        Ok(Self { catalogs: env.durable_object(BINDING)? })
+    }
+
+    /// Of which mode the object with this state is the catalog.
+    pub(super) fn mode(&self, state: &State) -> Result<Livemode> {
+        for livemode in [Livemode::Test, Livemode::Live] {
+            if self.catalogs.id_from_name(name(livemode))? == state.id() {
+                return Ok(livemode);
+            }
+        }
+        Err("this catalog is of no mode".into())
+    }
+
+    async fn send(&self, livemode: Livemode, request: &api::Request) -> Result<api::Response> {
+        let object = self.catalogs.id_from_name(name(livemode))?.get_stub()?;
+        let request = http::request(ORIGIN, request, &HEADERS)?;
+        http::response(object.fetch_with_request(request.into()).await?).await
+    }
+}
+
+impl store::Catalog for DurableCatalog {
+    async fn ask(
+        &self,
+        livemode: Livemode,
+        request: &api::Request,
+    ) -> std::result::Result<api::Response, store::Error> {
+        self.send(livemode, request).await.map_err(|error| store::Error::Unreachable {
+            port: "catalog",
+            cause: error.to_string(),
+        })
+    }
+}
+
+fn name(livemode: Livemode) -> &'static str {
+    match livemode {
+        Livemode::Test => "test",
+        Livemode::Live => "live",
+    }
+}
