@@ -14,13 +14,45 @@ fi
 scripts/setup.sh build
 scripts/build.sh
 
+# Whether entitlements come from the catalog: a .dev.vars from before there was one says nothing, which is Stripe.
+catalog() {
+    grep -Eq "^[[:space:]]*ENTGATE_SOURCE[[:space:]]*=[[:space:]]*[\"']?catalog" .dev.vars
+}
+
 guide() {
-    local key='-H "Authorization: Bearer sk_test_entgate"' port=''
-    [ "$PORT" = 8787 ] || port=" --port $PORT"
+    local key='-H "Authorization: Bearer sk_test_entgate"'
     cat <<TEXT
 
 entgate answers on $url. To try it, in another terminal:
 
+TEXT
+    if catalog; then guide_to_catalog; else guide_to_events; fi
+    cat <<TEXT
+  Or in a browser: $url
+  Ctrl-C ends it.
+
+TEXT
+}
+
+guide_to_catalog() {
+    cat <<TEXT
+  Make something to sell. README.md goes on from here, until somebody has bought it
+    curl $url/v1/entitlements/features $key -d name=Exports -d lookup_key=exports
+
+  What is there, and what happened
+    curl $url/v1/entitlements/features $key
+    curl $url/v1/events $key
+
+  May the customer use a feature?
+    curl "$url/v1/check?customer=cus_…&feature=exports" $key
+
+TEXT
+}
+
+guide_to_events() {
+    local port=''
+    [ "$PORT" = 8787 ] || port=" --port $PORT"
+    cat <<TEXT
   Tell it what a customer bought, as Stripe does
     node scripts/send-event.mjs$port cus_ada sms export
 
@@ -29,9 +61,6 @@ entgate answers on $url. To try it, in another terminal:
 
   What may the customer use?
     curl "$url/v1/entitlements/active_entitlements?customer=cus_ada" $key
-
-  Or in a browser: $url
-  Ctrl-C ends it.
 
 TEXT
 }
@@ -43,6 +72,8 @@ answers() {
 # Beside wrangler, which takes this process's place below: until the Worker answers, or wrangler is gone.
 while kill -0 $$ 2>/dev/null; do
     if answers; then
+        # What goes wrong it says itself, and everything else works all the same.
+        if catalog; then node scripts/own-endpoint.mjs "$url" || true; fi
         guide
         break
     fi

@@ -4,8 +4,8 @@
 // https://docs.stripe.com/webhooks#verify-manually
 
 import { createHash, createHmac, randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { setting } from "./dev-vars.mjs";
 
 const USAGE = `Usage: node scripts/send-event.mjs [options] <customer> [<feature> ...]
 
@@ -103,19 +103,9 @@ function id(prefix) {
 
 function secret() {
   if (options.secret) return options.secret;
-  for (const file of [".dev.vars", ".dev.vars.example"]) {
-    const [, secrets] = read(file).match(/^STRIPE_WEBHOOK_SECRETS\s*=\s*["']?([^"'\n]+)/m) ?? [];
-    if (secrets) return secrets.split(",")[0].trim();
-  }
+  const [first] = setting("STRIPE_WEBHOOK_SECRETS");
+  if (first) return first;
   stop("no secret to sign with: give --secret, or set STRIPE_WEBHOOK_SECRETS in .dev.vars");
-}
-
-function read(file) {
-  try {
-    return readFileSync(new URL(`../${file}`, import.meta.url), "utf8");
-  } catch {
-    return "";
-  }
 }
 
 async function send() {

@@ -98,7 +98,7 @@ async function showHealth() {
   const reply = await ask("/healthz", signal);
   if (signal.aborted) return;
 
-  const { object, status, settings, version } = reply.body ?? {};
+  const { object, status, source, settings, version } = reply.body ?? {};
   const healthy = object === "health" && ["ok", "unconfigured", "degraded"].includes(status);
   const state = healthy ? status : reply.status ? "error" : "unreachable";
   const detail = healthy ? backlog(reply.body) : fault(reply).message;
@@ -113,7 +113,10 @@ async function showHealth() {
   $("health-detail").textContent = detail;
   $("health-detail").hidden = !detail;
   $("release").textContent = healthy && version ? `v${version}` : "";
-  const rows = Object.keys(MISSING).map((name) => setting(name, (healthy && settings?.[name]) || "unknown"));
+  for (const part of document.querySelectorAll("#local > [data-source]")) part.hidden = part.dataset.source !== (source ?? "stripe");
+  // What the Worker does not speak of it has no use for.
+  const named = Object.keys(MISSING).filter((name) => !healthy || name in settings);
+  const rows = named.map((name) => setting(name, (healthy && settings?.[name]) || "unknown"));
   $("settings-list").replaceChildren(...rows);
 }
 
