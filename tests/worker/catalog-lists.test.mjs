@@ -1,0 +1,185 @@
+// The catalog's lists, read by Stripe's SDK: pages, cursors, filters and ways to write them.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import Stripe from "stripe";
+import { DAY, FAILS, FEBRUARY, HOUR, JANUARY, Shop, catalog } from "./catalog.mjs";
+import { serve } from "./support.mjs";
+
+const { StripeInvalidRequestError: Invalid } = Stripe.errors;
+const ids = (list) => list.map(({ id }) => id);
+const numbered = (count) => Array.from({ length: count }, (_, i) => `f${String(i).padStart(3, "0")}`);
+
+describe("a list of the catalog", { timeout: 60_000 }, () => {
+  let service;
+  let shop;
+  let sdk;
+  const features = [];
+  before(async () => {
+    service = await catalog();
+    shop = new Shop(service);
+    ({ sdk } = shop);
+    for (const key of numbered(101)) features.push(await shop.feature(key));
+  });
+  after(() => service.stop());
+
+  test("has ten things where no limit is given, from 1 to 100 where one is, and no others", async () => {
+    const { list } = sdk.entitlements.features;
+    const newest = ids(features).reverse();
+    for (const [limit, count] of [[undefined, 10], [1, 1], [100, 100]]) {
+      const page = await list.call(sdk.entitlements.features, limit && { limit });
+      assert.deepEqual([ids(page.data), page.has_more], [newest.slice(0, count), true], `limit ${limit}`);
+    }
+    for (const [limit, message] of [
+      [0, "This value must be greater than or equal to 1 (it currently is '0')."],
+      [101, "This value must be less than or equal to 100 (it currently is '101')."],
+      [-1, "This value must be greater than or equal to 1 (it currently is '-1')."],
+      ["ten", "Invalid integer: ten"],
+    ]) {
+      for (const resource of [sdk.entitlements.features, sdk.customers, sdk.products, sdk.prices, sdk.subscriptions, sdk.events, sdk.webhookEndpoints, sdk.testHelpers.testClocks]) {
+        await assert.rejects(resource.list({ limit }), { constructor: Invalid, statusCode: 400, code: "parameter_invalid_integer", param: "limit", message });
+      }
+    }
+  });
+
+  test("is walked forwards and backwards by the SDK, in pages of any size", async () => {
+    const newest = ids(features).reverse();
+    const { features: resource } = sdk.entitlements;
+    for (const limit of [7, 100]) assert.deepEqual(ids(await resource.list({ limit }).autoPagingToArray({ limit: 1000 })), newest);
+    const back = await resource.list({ limit: 7, ending_before: newest[30] }).autoPagingToArray({ limit: 1000 });
+    assert.deepEqual(ids(back), newest.slice(0, 30).reverse());
+    const last = await resource.list({ limit: 1, starting_after: newest[99] });
+    assert.deepEqual([ids(last.data), last.has_more], [[newest[100]], false]);
+    const nothing = await resource.list({ starting_after: newest[100] });
+    assert.deepEqual([nothing.data, nothing.has_more], [[], false]);
+    const first = await resource.list({ limit: 1, ending_before: newest[1] });
+    assert.deepEqual([ids(first.data), first.has_more], [[newest[0]], false]);
+    await assert.rejects(resource.list({ starting_after: newest[3], ending_before: newest[9] }), { constructor: Invalid, statusCode: 400 });
+  });
+
+  test("of a customer's entitlements is walked like any other", async () => {
+    const { price } = await shop.plan(...features.slice(0, 25));
+    const customer = await sdk.customers.create();
+    await shop.subscribe(customer, price);
+    assert.deepEqual(await shop.held(customer), numbered(25));
+    const list = (more) => sdk.entitlements.activeEntitlements.list({ customer: customer.id, ...more });
+    const all = await list({ limit: 7 }).autoPagingToArray({ limit: 100 });
+    assert.deepEqual([all.length, new Set(ids(all)).size], [25, 25]);
+    const back = await list({ limit: 4, ending_before: all[20].id }).autoPagingToArray({ limit: 100 });
+    assert.deepEqual(back, all.slice(0, 20).reverse());
+    await assert.rejects(list({ starting_after: "ent_none" }), { statusCode: 400, code: "resource_missing", param: "starting_after" });
+  });
+
+  test("expands what it is asked for, with brackets written in any way", async () => {
+    const { price } = await shop.plan(features[0]);
+    const customer = await sdk.customers.create();
+    await shop.subscribe(customer, price);
+    const path = `/v1/entitlements/active_entitlements?customer=${customer.id}`;
+    for (const name of ["expand[]", "expand[0]", "expand%5B%5D", "expand%5B0%5D"]) {
+      const { json } = await service.request(`${path}&${name}=data.feature`);
+      assert.deepEqual(json.data[0].feature, { ...features[0] }, name);
+    }
+    assert.deepEqual((await sdk.entitlements.activeEntitlements.list({ customer: customer.id, expand: ["data.feature"] })).data[0].feature, { ...features[0] });
+    const { status, json } = await service.request(`${path}&expand[]=data.owner`);
+    assert.deepEqual([status, json.error.type], [400, "invalid_request_error"]);
+  });
+
+  test("of customers is filtered by email and time, and has those on a clock only where it is named", async () => {
+    const clock = await shop.clock();
+    const email = "eve@example.com";
+    const [here, there] = [await sdk.customers.create({ email }), await sdk.customers.create({ email, test_clock: clock.id })];
+    const found = async (filter) => ids((await sdk.customers.list(filter)).data);
+    assert.deepEqual(await found({ email }), [here.id]);
+    assert.deepEqual(await found({ email: "Eve@example.com" }), []);
+    assert.deepEqual(await found({ test_clock: clock.id }), [there.id]);
+    assert.deepEqual(await found({ test_clock: clock.id, email: "bob@example.com" }), []);
+    for (const [created, expected] of [
+      [here.created, [here.id]], [{ gte: here.created }, [here.id]], [{ gt: here.created - 1 }, [here.id]], [{ gt: here.created }, []],
+      [{ lte: here.created }, [here.id]], [{ lt: here.created + 1 }, [here.id]], [{ lt: here.created }, []], [here.created + 1, []],
+    ]) {
+      assert.deepEqual(await found({ email, created }), expected, JSON.stringify(created));
+    }
+    await sdk.customers.del(here.id);
+    assert.deepEqual(await found({ email }), []);
+    assert.deepEqual({ ...(await sdk.customers.retrieve(here.id)) }, { id: here.id, object: "customer", deleted: true });
+  });
+
+  test("of products and prices is filtered by what they are", async () => {
+    const product = await sdk.products.create({ name: "Lamp", default_price_data: { currency: "eur", unit_amount: 900, recurring: { interval: "year" } } });
+    const idle = await sdk.products.create({ id: "prod_idle", name: "Idle", active: false });
+    assert.equal(idle.id, "prod_idle");
+    const products = async (filter) => ids((await sdk.products.list({ limit: 100, ...filter })).data);
+    assert.deepEqual(await products({ ids: [product.id, "prod_idle"], active: true }), [product.id]);
+    assert.deepEqual(await products({ active: false }), ["prod_idle"]);
+
+    const yearly = product.default_price;
+    const monthly = await shop.price(product, { lookup_key: "lamp" });
+    const once = await shop.price(product, { recurring: undefined, lookup_key: "lamp_once" });
+    await sdk.prices.update(once.id, { active: false });
+    const prices = async (filter) => ids((await sdk.prices.list({ product: product.id, ...filter })).data);
+    for (const [filter, expected] of [
+      [{}, [once.id, monthly.id, yearly]], [{ active: true }, [monthly.id, yearly]], [{ active: false }, [once.id]], [{ type: "one_time" }, [once.id]],
+      [{ type: "recurring" }, [monthly.id, yearly]], [{ recurring: { interval: "year" } }, [yearly]], [{ currency: "eur" }, [yearly]], [{ lookup_keys: ["lamp", "lamp_once"] }, [once.id, monthly.id]],
+    ]) {
+      assert.deepEqual(await prices(filter), expected, JSON.stringify(filter));
+    }
+  });
+
+  test("of prices finds a lookup key where it was moved to", async () => {
+    const product = await sdk.products.create({ name: "Desk" });
+    const old = await shop.price(product, { lookup_key: "desk" });
+    await assert.rejects(shop.price(product, { lookup_key: "desk" }), { constructor: Invalid, statusCode: 400 });
+    const now = await shop.price(product, { lookup_key: "desk", transfer_lookup_key: true });
+    assert.deepEqual(ids((await sdk.prices.list({ lookup_keys: ["desk"] })).data), [now.id]);
+    assert.equal((await sdk.prices.retrieve(old.id)).lookup_key, null);
+  });
+
+  test("of subscriptions is filtered by status, customer, price, clock and period", async () => {
+    const { price } = await shop.plan();
+    const { price: other } = await shop.plan();
+    const { clock, customer } = await shop.customer();
+    const active = await shop.subscribe(customer, price);
+    const trialing = await shop.subscribe(customer, other, { trial_period_days: 7 });
+    const canceled = await shop.subscribe(customer, price);
+    await sdk.subscriptions.cancel(canceled.id);
+    const incomplete = await shop.subscribe(customer, price, { default_payment_method: FAILS });
+    const found = async (filter) => ids((await sdk.subscriptions.list({ customer: customer.id, ...filter })).data);
+    for (const [filter, expected] of [
+      [{}, [incomplete, trialing, active]],
+      [{ status: "all" }, [incomplete, canceled, trialing, active]],
+      [{ status: "ended" }, [canceled]],
+      [{ status: "active" }, [active]],
+      [{ status: "canceled" }, [canceled]],
+      [{ status: "incomplete" }, [incomplete]],
+      [{ status: "past_due" }, []],
+      [{ status: "trialing" }, [trialing]],
+      [{ price: other.id }, [trialing]],
+      [{ status: "all", price: price.id }, [incomplete, canceled, active]],
+      [{ current_period_end: { lt: FEBRUARY } }, [trialing]],
+      [{ current_period_end: JANUARY + 7 * DAY }, [trialing]],
+      [{ current_period_start: { lte: JANUARY - 1 } }, []],
+      [{ created: { gte: JANUARY }, test_clock: clock.id }, [incomplete, trialing, active]],
+      [{ created: { gt: JANUARY }, test_clock: clock.id }, []],
+    ]) {
+      assert.deepEqual(await found(filter), ids(expected), JSON.stringify(filter));
+    }
+    await shop.advance(clock, JANUARY + 23 * HOUR);
+    assert.deepEqual(await found({ status: "ended" }), ids([incomplete, canceled]));
+    assert.deepEqual(await found({ status: "incomplete_expired" }), [incomplete.id]);
+    const all = ids((await sdk.subscriptions.list({ limit: 100 })).data);
+    assert.ok(!all.includes(active.id), "one on a clock is listed by its customer or its clock only");
+  });
+
+  test("without the setting is not there, and says what to set", async () => {
+    const plain = await serve();
+    try {
+      for (const path of ["/v1/entitlements/features", "/v1/customers", "/v1/products/prod_1/features", "/v1/events"]) {
+        const { status, json } = await plain.request(path);
+        assert.deepEqual([status, json.error.type], [404, "invalid_request_error"], path);
+        assert.match(json.error.message, /^Unrecognized request URL \(GET: .*ENTGATE_SOURCE/, path);
+      }
+    } finally {
+      await plain.stop();
+    }
+  });
+});

@@ -1,0 +1,187 @@
+// A webhook that does not arrive is sent again: after an error, a redirect, no connection, and a power cut.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import Stripe from "stripe";
+import { Shop, catalog, receiver } from "./catalog.mjs";
+import { kill, start } from "./process.mjs";
+import { eventually, seconds } from "./support.mjs";
+
+const { StripeInvalidRequestError: Invalid } = Stripe.errors;
+
+/** A change at a shop, and the event that tells of it. */
+async function change({ sdk }) {
+  const { id } = await sdk.customers.create();
+  const { data } = await sdk.events.list({ type: "customer.created", limit: 10 });
+  return data.find((event) => event.data.object.id === id);
+}
+
+describe("a webhook that does not arrive", { timeout: 60_000, concurrency: false }, () => {
+  let service;
+  let shop;
+  let receives;
+  let endpoint;
+  before(async () => {
+    service = await catalog();
+    shop = new Shop(service);
+  });
+  beforeEach(async () => {
+    receives = await receiver();
+    endpoint = await shop.sdk.webhookEndpoints.create({ url: receives.url, enabled_events: ["*"] });
+  });
+  afterEach(async () => {
+    await shop.sdk.webhookEndpoints.del(endpoint.id);
+    await receives.close();
+  });
+  after(() => service.stop());
+
+  const deliveries = async () => (await service.request(`/v1/webhook_endpoints/${endpoint.id}/deliveries?limit=100`)).json.data;
+  const pending = async (event) => (await shop.sdk.events.retrieve(event.id)).pending_webhooks;
+  const arrives = (event, times) => eventually(() => assert.equal(receives.of(event.id).length, times));
+
+  test("comes again after one second and after four more, signed anew, and is logged each time", async () => {
+    receives.answers.push(500, 302);
+    const event = await change(shop);
+    await arrives(event, 3);
+    const [first, second, third] = receives.of(event.id);
+    // BUG: what is due is noted in whole seconds, so that the first retry comes after 0 to 1 s, not after 1 s, and the second after 3 to 4 s.
+    // The clocks of two processes: a few milliseconds less may have passed here.
+    assert.ok(second.moment - first.moment > 950, `${second.moment - first.moment} ms`);
+    assert.ok(third.moment - second.moment > 3_950, `${third.moment - second.moment} ms`);
+    const times = receives.of(event.id).map(({ body, headers }) => {
+      const signature = headers["stripe-signature"];
+      assert.equal(shop.sdk.webhooks.constructEvent(body, signature, endpoint.secret).id, event.id);
+      return Number(signature.match(/^t=(\d+),/)[1]);
+    });
+    assert.ok(times[0] < times[1] && times[1] < times[2], `${times}`);
+    // A redirect is not followed.
+    assert.deepEqual(receives.heard.filter(({ path }) => path !== "/hook"), []);
+
+    await eventually(async () => assert.equal(await pending(event), 0));
+    const log = (await deliveries()).filter((delivery) => delivery.event === event.id);
+    assert.deepEqual(log.map(({ attempt, outcome, status, error }) => [attempt, outcome, status, error]), [
+      [3, "succeeded", 200, null],
+      [2, "failed", 302, null],
+      [1, "failed", 500, null],
+    ]);
+    for (const [delivery, least, most] of [[log[2], 1, 2], [log[1], 4, 5]]) {
+      const pause = delivery.next_attempt - delivery.created;
+      assert.ok(least <= pause && pause <= most, `attempt ${delivery.attempt}: ${pause} s`);
+    }
+    const { id, created } = log[0];
+    assert.deepEqual(log[0], {
+      id, object: "webhook_delivery", created, endpoint: endpoint.id, event: event.id, event_type: "customer.created",
+      attempt: 3, outcome: "succeeded", status: 200, error: null, next_attempt: null,
+    });
+    assert.ok(Math.abs(created - seconds()) < 60);
+  });
+
+  test("comes again when nobody listened, and the log says so", async () => {
+    await receives.close();
+    const event = await change(shop);
+    await eventually(async () => assert.equal((await deliveries()).length, 1));
+    const [{ attempt, outcome, status, error }] = await deliveries();
+    assert.deepEqual([attempt, outcome, status, typeof error], [1, "failed", null, "string"]);
+    assert.equal(await pending(event), 1);
+    await receives.open();
+    await arrives(event, 1);
+    await eventually(async () => assert.equal(await pending(event), 0));
+  });
+
+  test("does not hold up another event, nor another endpoint", async () => {
+    const other = await receiver();
+    const { id } = await shop.sdk.webhookEndpoints.create({ url: other.url, enabled_events: ["customer.created"] });
+    try {
+      receives.answers.push("hold");
+      const stuck = await change(shop);
+      await arrives(stuck, 1);
+      const next = await change(shop);
+      await arrives(next, 1);
+      await eventually(() => assert.deepEqual(other.heard.map(({ event }) => event.id).sort(), [stuck.id, next.id].sort()));
+      assert.equal(await pending(stuck), 1);
+    } finally {
+      await shop.sdk.webhookEndpoints.del(id);
+      await other.close();
+    }
+  });
+
+  test("comes no more once its endpoint is disabled", async () => {
+    receives.answers.push(500);
+    const event = await change(shop);
+    await arrives(event, 1);
+    await shop.sdk.webhookEndpoints.update(endpoint.id, { disabled: true });
+    await eventually(async () => assert.equal(await pending(event), 0));
+    await shop.sdk.webhookEndpoints.update(endpoint.id, { disabled: false });
+    await arrives(await change(shop), 1);
+    assert.equal(receives.of(event.id).length, 1);
+  });
+
+  test("comes again at once where that is asked for, though it had arrived", async () => {
+    const event = await change(shop);
+    await arrives(event, 1);
+    const again = (id, webhook_endpoint) => shop.sdk.rawRequest("POST", `/v1/events/${id}/retry`, { webhook_endpoint });
+    assert.equal((await again(event.id, endpoint.id)).id, event.id);
+    await arrives(event, 2);
+    await eventually(async () => assert.equal((await deliveries()).filter((delivery) => delivery.event === event.id).length, 2));
+    await assert.rejects(again("evt_none", endpoint.id), { constructor: Invalid, statusCode: 404, code: "resource_missing" });
+    await assert.rejects(again(event.id, "we_none"), { constructor: Invalid, statusCode: 400, code: "resource_missing", param: "webhook_endpoint" });
+    await assert.rejects(again(event.id), { constructor: Invalid, statusCode: 400, code: "parameter_missing", param: "webhook_endpoint" });
+  });
+
+  test("is in a log that is read in pages, the newest first", async () => {
+    for (let count = 0; count < 3; count += 1) await arrives(await change(shop), 1);
+    await eventually(async () => assert.equal((await deliveries()).length, 3));
+    const all = (await deliveries()).map(({ id }) => id);
+    const path = `/v1/webhook_endpoints/${endpoint.id}/deliveries`;
+    const page = async (query) => {
+      const { json } = await service.request(`${path}?${query}`);
+      return [json.object, json.url, json.data.map(({ id }) => id), json.has_more];
+    };
+    assert.deepEqual(await page("limit=2"), ["list", path, all.slice(0, 2), true]);
+    assert.deepEqual(await page(`limit=2&starting_after=${all[1]}`), ["list", path, all.slice(2), false]);
+    assert.deepEqual(await page(`limit=2&ending_before=${all[2]}`), ["list", path, all.slice(0, 2), false]);
+    assert.equal((await service.request("/v1/webhook_endpoints/we_none/deliveries")).status, 404);
+  });
+});
+
+test("a webhook that SIGKILL came before arrives after a restart, and one that it cut off is owed still", { timeout: 60_000 }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "entgate-"));
+  const settings = { ENTGATE_SOURCE: "catalog" };
+  const [absent, silent] = [await receiver(), await receiver()];
+  try {
+    await absent.close();
+    silent.answers.push("hold");
+    const first = await start(folder, { settings });
+    let event;
+    let customer;
+    try {
+      const shop = new Shop(first.service);
+      for (const { url } of [absent, silent]) await shop.sdk.webhookEndpoints.create({ url, enabled_events: ["customer.created"] });
+      customer = await shop.sdk.customers.create({ name: "Ada" }, { idempotencyKey: "once" });
+      [event] = (await shop.sdk.events.list({ type: "customer.created" })).data;
+      await eventually(() => assert.equal(silent.of(event.id).length, 1));
+    } finally {
+      await kill(first);
+    }
+    await absent.open();
+
+    const second = await start(folder, { settings });
+    try {
+      // Nobody asks: only the catalog itself can begin.
+      await eventually(() => assert.equal(absent.of(event.id).length, 1), 30_000);
+      const { sdk } = new Shop(second.service);
+      // The one that was cut off counts as not sent once its time is over, which is longer than a test should take.
+      await eventually(async () => assert.equal((await sdk.events.retrieve(event.id)).pending_webhooks, 1));
+      const again = await sdk.customers.create({ name: "Ada" }, { idempotencyKey: "once" });
+      assert.deepEqual([again.id, again.lastResponse.headers["idempotent-replayed"]], [customer.id, "true"]);
+    } finally {
+      await kill(second);
+    }
+  } finally {
+    await Promise.all([absent.close(), silent.close()]);
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
