@@ -80,7 +80,7 @@ const OPERATIONS = [
   ["subscribe", (shop, n) => shop.ask("POST", "/v1/subscriptions", { customer: `new_${n}`, "items[0][price]": shop.price })],
   ["list 100 customers, first page", (shop) => shop.ask("GET", `/v1/customers?test_clock=${shop.clock}&limit=100`)],
   ["list 100 customers, from the middle", (shop) => shop.ask("GET", `/v1/customers?test_clock=${shop.clock}&limit=100&starting_after=${shop.middle}`)],
-  ["list 100 subscriptions of a price", (shop) => shop.ask("GET", `/v1/subscriptions?price=${shop.price}&limit=100`)],
+  ["list 100 subscriptions of a price", (shop) => shop.ask("GET", `/v1/subscriptions?price=${shop.price}&test_clock=${shop.clock}&limit=100`)],
   ["list 100 active subscriptions", (shop) => shop.ask("GET", `/v1/subscriptions?test_clock=${shop.clock}&status=active&limit=100`)],
   ["list a customer's entitlements", (shop) => shop.ask("GET", `/v1/entitlements/active_entitlements?customer=${shop.middle}`)],
   [

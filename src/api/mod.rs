@@ -46,13 +46,12 @@ use crate::{
 /// one byte past it.
 pub const BODY_LIMIT: usize = 1 << 20;
 
-/// The headers that are looked at; no other needs to be handed over.
-pub const HEADERS: [HeaderName; 5] = [
+/// The headers of a request that are looked at; no other needs to be handed over.
+pub const HEADERS: [HeaderName; 4] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     HeaderName::from_static("stripe-signature"),
     catalog::IDEMPOTENCY_KEY,
-    catalog::REQUEST_ID,
 ];
 
 /// A request with its body read.

@@ -130,7 +130,15 @@ pub(crate) fn update(
         after.pause_collection = pause.value();
     }
     amend_items(catalog, &mut after, update.items, now)?;
-    if after.cycle != before.cycle && after.status != Status::Trialing || update.anchor_now {
+    let on_trial = after.status == Status::Trialing;
+    if update.anchor_now && on_trial && update.trial_end != Some(Moment::Now) {
+        return Err(Error::parameter(
+            "billing_cycle_anchor",
+            "The billing cycle of a subscription on trial begins when the trial ends. To end it now, \
+             send trial_end=now.",
+        ));
+    }
+    if !on_trial && (after.cycle != before.cycle || update.anchor_now) {
         after.begin_anew(now);
         catalog.look(&mut after.items)?;
     }

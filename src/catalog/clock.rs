@@ -13,11 +13,14 @@ use crate::id::{Livemode, Timestamp};
 /// How far a clock may be moved at once, in seconds: five years. Every renewal on the way happens.
 const FARTHEST: i64 = 5 * 366 * DAY;
 
-/// How long a clock is kept at Stripe, in seconds. Here until somebody deletes it.
+/// How long a clock is kept, in seconds: as long as at Stripe.
 const KEPT: i64 = 30 * DAY;
 
 /// The list of all clocks.
 pub(crate) const LIST: &str = "clocks";
+
+/// The list of the clocks that are there, by when they go.
+pub(crate) const EXPIRING: &str = "clocks expiring";
 
 /// The list of the clocks that are under way, or going.
 pub(crate) const MOVING: &str = "clocks moving";
@@ -60,11 +63,17 @@ impl Object for Clock {
             Motion::Advancing(_) => &[LIST, MOVING],
             Motion::Deleted => &[MOVING],
         };
-        lists.iter().map(|list| Entry::new(*list, self.created)).collect()
+        let expiring =
+            (self.motion != Motion::Deleted).then(|| Entry::new(EXPIRING, self.expires()));
+        lists.iter().map(|list| Entry::new(*list, self.created)).chain(expiring).collect()
     }
 }
 
 impl Clock {
+    fn expires(&self) -> Timestamp {
+        Timestamp(self.created.0.saturating_add(KEPT))
+    }
+
     /// As Stripe shows it.
     pub(crate) fn shown(&self, livemode: Livemode) -> Value {
         let (status, details) = match self.motion {
@@ -77,7 +86,7 @@ impl Clock {
             "id": self.id,
             "object": "test_helpers.test_clock",
             "created": self.created,
-            "deletes_after": self.created.0.saturating_add(KEPT),
+            "deletes_after": self.expires(),
             "frozen_time": self.frozen,
             "livemode": bool::from(livemode),
             "name": self.name,

@@ -14,6 +14,8 @@
 //! (<https://docs.stripe.com/billing/revenue-recovery/smart-retries>). No money moves: whether a charge
 //! fails is told by the payment method, of which Stripe's own failing test methods fail.
 
+use serde_json::Value;
+
 use super::{
     Catalog, DAY, Error,
     customer::Customer,
@@ -81,6 +83,11 @@ impl Subscription {
         [ends, cancel, give_up, collect].into_iter().flatten().min()
     }
 
+    /// Whether its customer is sent invoices, so that nothing is charged.
+    pub(crate) fn sends_invoices(&self) -> bool {
+        self.details.get("collection_method").and_then(Value::as_str) == Some("send_invoice")
+    }
+
     /// Begins the period that a moment is in, counted from the anchor.
     pub(crate) fn begin_period(&mut self, start: Timestamp) {
         self.period = Period { start, end: self.cycle.next_after(self.anchor, start) };
@@ -125,6 +132,9 @@ impl Subscription {
 impl Catalog<'_> {
     /// How a charge of a subscription would go.
     pub(crate) fn charge(&self, subscription: &Subscription) -> Result<Charge, Error> {
+        if subscription.sends_invoices() {
+            return Ok(Charge::Elsewhere);
+        }
         let own = subscription.payment_method.clone();
         let method = match own {
             Some(own) => Some(own),

@@ -119,10 +119,11 @@ pub(crate) fn create(catalog: &Catalog<'_>, new: New) -> Result<Subscription, Er
     if trial.is_none() {
         subscription.begin_period(now);
         let method = subscription.payment_method.as_deref().or(customer.payment_method.as_deref());
-        let declined = !free && charge(method) == Charge::Declined;
+        let charged = !free && !subscription.sends_invoices();
+        let declined = charged && charge(method) == Charge::Declined;
         subscription.status = match new.first_charge {
             FirstCharge::MustSucceed if declined => return Err(Error::Declined),
-            FirstCharge::Waits if !free => Status::Incomplete,
+            FirstCharge::Waits if charged => Status::Incomplete,
             _ if declined => Status::Incomplete,
             _ => Status::Active,
         };

@@ -161,9 +161,9 @@ pub(crate) fn of_customer(customer: &str, group: Group) -> String {
     format!("subscriptions customer={customer}{live}")
 }
 
-/// The list of the subscriptions with a price.
-pub(crate) fn of_price(price: &str) -> String {
-    format!("subscriptions price={price}")
+/// The list of the subscriptions with a price, on a test clock or on none.
+pub(crate) fn of_price(price: &str, clock: Option<&str>) -> String {
+    format!("subscriptions price={price} clock={}", clock.unwrap_or_default())
 }
 
 /// The list of the subscriptions with a product that are not over.
@@ -206,7 +206,7 @@ impl Object for Subscription {
             of_status(self.status),
             of_customer(&self.customer, Group::All),
         ];
-        lists.extend(self.items.iter().map(|item| of_price(&item.price)));
+        lists.extend(self.items.iter().map(|item| of_price(&item.price, clock)));
         if !self.status.is_final() {
             lists.push(of_customer(&self.customer, Group::Live));
             lists.extend(self.items.iter().map(|item| of_product(&item.product)));

@@ -1,7 +1,8 @@
 //! What is due: all that happens without a request.
 //!
 //! | first come | test clocks that are under way, or going                                         |
-//! | then       | subscriptions whose time has come by the real clock                              |
+//! | then       | test clocks that have been kept for long enough                                  |
+//! |            | subscriptions whose time has come by the real clock                              |
 //! | last       | what is being applied to very many                                               |
 //!
 //! One call does a part of it, all or nothing; there is more to do as long as [`next()`] says so. Each
@@ -27,8 +28,10 @@ pub fn next(catalog: &Catalog<'_>) -> Result<Option<Timestamp>, Error> {
         return Ok(Some(catalog.now));
     }
     let first = Range { above: None, below: None, order: Order::Ascending, limit: 1 };
-    let first = catalog.places::<Subscription>(&subscription::due(None), first)?;
-    Ok(first.first().map(|(place, _)| place.at))
+    let due = catalog.places::<Subscription>(&subscription::due(None), first)?;
+    let expiring = catalog.places::<Clock>(clock::EXPIRING, first)?;
+    let due = due.first().map(|(place, _)| place.at);
+    Ok(due.into_iter().chain(expiring.first().map(|(place, _)| place.at)).min())
 }
 
 /// Does what is due: at most so many subscriptions or customers.
@@ -44,6 +47,8 @@ pub fn work(catalog: &Catalog<'_>, limit: usize) -> Result<(), Error> {
             Motion::Ready | Motion::Deleted => delete(catalog, clock, limit),
         };
     }
+    let expired: Vec<Clock> = catalog.list(clock::EXPIRING, Range::due(catalog.now, limit))?;
+    expired.iter().try_for_each(|clock| clock::delete(catalog, &clock.id))?;
     if turn(catalog, None, catalog.now, limit)? == limit {
         return Ok(());
     }

@@ -50,8 +50,8 @@ use crate::{
 /// and an event with its object twice in it still fits a row of 2 MB.
 pub const BODY_LIMIT: usize = 256 << 10;
 
-/// The name under which a request is logged, and events tell who caused them.
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+/// The name that whoever hands a request over has given it, by which events tell what caused them.
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// The key under which a request is done once.
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");

@@ -96,7 +96,7 @@ pub(super) fn list(visit: &mut Visit<'_>) -> Result<Value, Error> {
     }
     let lists = match (&customer, &price) {
         (Some(customer), _) => vec![subscription::of_customer(customer, Group::All)],
-        (None, Some(price)) => vec![subscription::of_price(price)],
+        (None, Some(price)) => vec![subscription::of_price(price, clock.as_deref())],
         (None, None) => {
             let statuses = Status::ALL.into_iter().filter(|status| wanted.has(*status));
             statuses.map(|status| subscription::list(clock.as_deref(), Some(status))).collect()
