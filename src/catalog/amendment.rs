@@ -96,8 +96,12 @@ impl Catalog<'_> {
     /// A subscription that a path names, and what time it is for it.
     pub(super) fn amendable(&self, id: &str) -> Result<(Subscription, Timestamp), Error> {
         let subscription: Subscription = self.load(id, "id")?;
-        let now = self.time(subscription.clock.as_deref())?;
-        Ok((subscription, now))
+        let clock = subscription.clock.as_deref();
+        if subscription.status.is_final() {
+            return Ok((subscription.clone(), self.moment(clock)?));
+        }
+        let now = self.time(clock)?;
+        Ok((self.up_to_date(subscription, now)?, now))
     }
 }
 
@@ -138,7 +142,7 @@ pub(crate) fn update(
              send trial_end=now.",
         ));
     }
-    if !on_trial && (after.cycle != before.cycle || update.anchor_now) {
+    if !on_trial && (after.terms.cycle != before.terms.cycle || update.anchor_now) {
         after.begin_anew(now);
         catalog.look(&mut after.items)?;
     }
@@ -208,9 +212,7 @@ fn amend_items(
     }
     let prices = after.items.iter().map(|item| catalog.load(&item.price, "price"));
     let prices: Vec<Price> = prices.collect::<Result<_, _>>()?;
-    let (cycle, currency) = purchase::alike(&prices)?;
-    after.cycle = cycle;
-    after.currency = currency;
+    after.terms = purchase::alike(&prices)?;
     Ok(())
 }
 
@@ -286,14 +288,12 @@ fn believe(
         | (Status::Unpaid, Told::Unpaid) => Ok(()),
         (Status::Active | Status::Trialing | Status::Unpaid, Told::PastDue) => {
             after.status = Status::PastDue;
-            leave_trial(after, now);
-            Ok(())
+            leave_trial(catalog, after, now)
         }
         (Status::Active | Status::Trialing | Status::PastDue, Told::Unpaid) => {
             after.status = Status::Unpaid;
             after.failing_since = None;
-            leave_trial(after, now);
-            Ok(())
+            leave_trial(catalog, after, now)
         }
         (status, _) => Err(Error::parameter(
             "status",
@@ -302,14 +302,18 @@ fn believe(
     }
 }
 
-/// Whoever owes something is not on trial any more.
-pub(super) fn leave_trial(after: &mut Subscription, now: Timestamp) {
-    if let Some(trial) = &mut after.trial
-        && trial.end > now
-    {
-        trial.end = now;
-        after.begin_anew(now);
+/// Ends a trial that is not over: a period begins.
+pub(super) fn leave_trial(
+    catalog: &Catalog<'_>,
+    after: &mut Subscription,
+    now: Timestamp,
+) -> Result<(), Error> {
+    match &mut after.trial {
+        Some(trial) if trial.end > now => trial.end = now,
+        _ => return Ok(()),
     }
+    after.begin_anew(now);
+    catalog.look(&mut after.items)
 }
 
 /// Tries what a customer owes, now that there is another method to pay with.

@@ -23,6 +23,9 @@ pub(crate) const LIMIT: usize = 16;
 /// The longest that a secret may live on once there is a new one, in seconds: as at Stripe.
 pub(crate) const OVERLAP: u64 = DAY.unsigned_abs();
 
+/// The most secrets that sign beside the present one: each makes the header longer.
+const SECRETS: usize = 4;
+
 /// The list of all endpoints.
 pub(crate) const LIST: &str = "endpoints";
 
@@ -41,8 +44,8 @@ pub(crate) struct Endpoint {
     pub(crate) description: Option<String>,
     pub(crate) metadata: Metadata,
     secret: String,
-    /// The secret before, and the second from which it is no more.
-    before: Option<(String, Timestamp)>,
+    /// The secrets before, each with the second from which it is no more.
+    before: Vec<(String, Timestamp)>,
 }
 
 /// Never the secrets: what is debugged is logged.
@@ -147,8 +150,8 @@ impl Endpoint {
 
     /// The header that proves a body to be ours, by each secret that lives.
     pub(crate) fn sign(&self, body: &str, now: Timestamp) -> String {
-        let before = self.before.as_ref().filter(|(_, until)| now < *until);
-        let secrets = std::iter::once(&self.secret).chain(before.map(|(secret, _)| secret));
+        let living = self.before.iter().filter(|(_, until)| now < *until);
+        let secrets = std::iter::once(&self.secret).chain(living.map(|(secret, _)| secret));
         signature::sign(
             body.as_bytes(),
             secrets.filter_map(|text| signature::Secret::new(text)),
@@ -184,7 +187,7 @@ pub(crate) fn create(catalog: &Catalog<'_>, new: New) -> Result<Endpoint, Error>
         description: new.description,
         metadata: Metadata::default().changed(new.metadata)?,
         secret: new.secret.unwrap_or_else(|| catalog.secret()),
-        before: None,
+        before: Vec::new(),
     };
     catalog.add(&endpoint)?;
     Ok(endpoint)
@@ -209,8 +212,16 @@ pub(crate) fn roll(catalog: &Catalog<'_>, id: &str, expires_in: u64) -> Result<E
     let before: Endpoint = catalog.load(id, "id")?;
     let until = catalog.now.0.saturating_add(i64::try_from(expires_in).unwrap_or(i64::MAX));
     let mut endpoint = before.clone();
-    endpoint.before = (expires_in > 0).then_some((endpoint.secret, Timestamp(until)));
-    endpoint.secret = catalog.secret();
+    endpoint.before.retain(|(_, until)| catalog.now < *until);
+    if endpoint.before.len() >= SECRETS {
+        return Err(Error::State(format!(
+            "{SECRETS} secrets of before still sign for this endpoint. Wait until one has expired."
+        )));
+    }
+    let present = std::mem::replace(&mut endpoint.secret, catalog.secret());
+    if expires_in > 0 {
+        endpoint.before.push((present, Timestamp(until)));
+    }
     catalog.replace(&before, &endpoint)?;
     Ok(endpoint)
 }

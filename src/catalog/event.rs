@@ -90,8 +90,8 @@ pub(crate) struct Event {
     pub(super) idempotency_key: Option<String>,
     /// How many endpoints have still to be told.
     pub(crate) pending: u32,
-    /// Whether one could not be told in all the time there is.
-    pub(crate) failed: bool,
+    /// The endpoints that could not be told in all the time there is.
+    pub(crate) failed: Vec<String>,
 }
 
 impl Object for Event {
@@ -113,7 +113,7 @@ impl Object for Event {
             lists.push(list(&format!("{prefix}.*")));
             rest = prefix;
         }
-        if self.pending > 0 || self.failed {
+        if !self.is_delivered() {
             lists.push(UNDELIVERED.to_owned());
         }
         lists.into_iter().map(|list| Entry::new(list, self.created)).collect()
@@ -143,6 +143,11 @@ impl Event {
             "request": { "id": self.request, "idempotency_key": self.idempotency_key },
             "type": self.r#type,
         })
+    }
+
+    /// Whether every endpoint that was to be told of it has been.
+    pub(crate) fn is_delivered(&self) -> bool {
+        self.pending == 0 && self.failed.is_empty()
     }
 
     /// Whether it is old enough to be forgotten.
@@ -179,7 +184,7 @@ impl Catalog<'_> {
             request: cause.id,
             idempotency_key: cause.idempotency_key,
             pending: u32::try_from(told.len()).unwrap_or(u32::MAX),
-            failed: false,
+            failed: Vec::new(),
         };
         self.add(&event)?;
         for endpoint in told {

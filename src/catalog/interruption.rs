@@ -50,6 +50,7 @@ pub(crate) fn pause(catalog: &Catalog<'_>, id: &str) -> Result<Subscription, Err
     }
     let mut after = before.clone();
     after.status = Status::Paused;
+    after.failing_since = None;
     catalog.keep(Some(&before), &after, Kind::SubscriptionPaused, now)?;
     Ok(after)
 }
@@ -67,10 +68,10 @@ pub(crate) fn resume(
     let mut after = before.clone();
     if anchor_now {
         after.begin_anew(now);
-    } else if after.period.end <= now {
-        after.begin_period(now);
+    } else {
+        after.catch_up(now);
     }
-    leave_trial(&mut after, now);
+    leave_trial(catalog, &mut after, now)?;
     after.charged(catalog.charge(&after)?, now);
     catalog.look(&mut after.items)?;
     catalog.keep(Some(&before), &after, Kind::SubscriptionResumed, now)?;

@@ -88,11 +88,27 @@ impl Subscription {
         self.details.get("collection_method").and_then(Value::as_str) == Some("send_invoice")
     }
 
+    /// How a charge goes, by its own payment method or its customer's.
+    pub(crate) fn charge(&self, customers: Option<&str>) -> Charge {
+        match self.payment_method.as_deref().or(customers) {
+            _ if self.terms.free => Charge::Paid,
+            _ if self.sends_invoices() => Charge::Elsewhere,
+            method => charge(method),
+        }
+    }
+
     /// Begins the period that a moment is in, counted from the anchor.
     pub(crate) fn begin_period(&mut self, start: Timestamp) {
-        self.period = Period { start, end: self.cycle.next_after(self.anchor, start) };
+        self.period = Period { start, end: self.terms.cycle.next_after(self.anchor, start) };
         if self.cancel_at_period_end {
             self.cancel_at = Some(self.period.end);
+        }
+    }
+
+    /// Goes on to the period that a moment is in.
+    pub(crate) fn catch_up(&mut self, now: Timestamp) {
+        while self.period.end <= now {
+            self.begin_period(self.period.end);
         }
     }
 
@@ -123,6 +139,7 @@ impl Subscription {
             Charge::Elsewhere => {
                 if matches!(self.status, Status::Trialing | Status::Incomplete | Status::Paused) {
                     self.status = Status::Active;
+                    self.failing_since = None;
                 }
             }
         }
@@ -132,15 +149,11 @@ impl Subscription {
 impl Catalog<'_> {
     /// How a charge of a subscription would go.
     pub(crate) fn charge(&self, subscription: &Subscription) -> Result<Charge, Error> {
-        if subscription.sends_invoices() {
-            return Ok(Charge::Elsewhere);
+        if subscription.payment_method.is_some() {
+            return Ok(subscription.charge(None));
         }
-        let own = subscription.payment_method.clone();
-        let method = match own {
-            Some(own) => Some(own),
-            None => self.load::<Customer>(&subscription.customer, "customer")?.payment_method,
-        };
-        Ok(charge(method.as_deref()))
+        let customer: Customer = self.load(&subscription.customer, "customer")?;
+        Ok(subscription.charge(customer.payment_method.as_deref()))
     }
 
     /// Does to a subscription what time brings.

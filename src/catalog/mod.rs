@@ -13,7 +13,8 @@
 //! | `purchase` · `amendment` · `interruption` | by which request, and what others did to it        |
 //! | `lifecycle`      | what time does to it                                                        |
 //! | `derive` · `settle` | subscriptions → entitlements · what a customer holds, brought in line with that |
-//! | `event` · `endpoint` · `outbox` | what happened · who wants to know · telling them              |
+//! | `event` · `endpoint` | what happened · who wants to know                                       |
+//! | `outbox` · `attempt` | telling them · how that went                                            |
 //! | `idempotency`    | answers that are given again                                                |
 //! | `application`    | what is done to very many, a few at a time                                   |
 //! | `work`           | what is due                                                                 |
@@ -24,6 +25,7 @@
 
 pub(crate) mod amendment;
 pub(crate) mod application;
+pub(crate) mod attempt;
 mod calendar;
 pub(crate) mod clock;
 pub(crate) mod customer;

@@ -15,12 +15,13 @@
 //! them. The request itself is sent by the shell.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     Catalog, DAY, Error, Object,
+    attempt::{self, Attempt},
     endpoint::{self, Endpoint, Gone},
-    event::{Event, MEMORY},
+    event::Event,
     shelf::{Entry, Order, Place, Range},
 };
 use crate::id::Timestamp;
@@ -40,12 +41,6 @@ const LEASE: i64 = 60;
 
 /// The most deliveries to a deleted or disabled endpoint that are given up at once.
 const BURIED: usize = 100;
-
-/// The list of all attempts.
-const ATTEMPTS: &str = "attempts";
-
-/// The most expired attempts that one new one takes away.
-const PURGE: usize = 2;
 
 /// That an endpoint is to be told of an event.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -86,61 +81,6 @@ impl Delivery {
         let (event, r#type, endpoint) =
             (event.id.clone(), event.r#type.clone(), endpoint.to_owned());
         Self { id, created: now, event, r#type, endpoint, tries: 0, due: now }
-    }
-}
-
-/// How one try went: what an endpoint's log is made of.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(crate) struct Attempt {
-    id: String,
-    created: Timestamp,
-    endpoint: String,
-    event: String,
-    r#type: String,
-    number: u32,
-    status: Option<u16>,
-    error: Option<String>,
-    next: Option<Timestamp>,
-}
-
-impl Object for Attempt {
-    const KIND: &'static str = "webhook delivery";
-
-    fn id(&self) -> &str {
-        &self.id
-    }
-
-    fn created(&self) -> Timestamp {
-        self.created
-    }
-
-    fn entries(&self) -> Vec<Entry> {
-        [ATTEMPTS.to_owned(), log(&self.endpoint)].map(|list| Entry::new(list, self.created)).into()
-    }
-}
-
-/// The list of the attempts at one endpoint.
-pub(crate) fn log(endpoint: &str) -> String {
-    format!("attempts endpoint={endpoint}")
-}
-
-impl Attempt {
-    /// As our API shows it. Stripe's has none.
-    pub(crate) fn shown(&self) -> Value {
-        let outcome = if self.status.is_some_and(is_success) { "succeeded" } else { "failed" };
-        json!({
-            "id": self.id,
-            "object": "webhook_delivery",
-            "attempt": self.number,
-            "created": self.created,
-            "endpoint": self.endpoint,
-            "error": self.error,
-            "event": self.event,
-            "event_type": self.r#type,
-            "next_attempt": self.next,
-            "outcome": outcome,
-            "status": self.status,
-        })
     }
 }
 
@@ -257,10 +197,10 @@ pub fn report(catalog: &Catalog<'_>, delivery: &str, outcome: Outcome) -> Result
         Outcome::Failed(cause) => (None, Some(cause)),
     };
     let tries = delivery.tries.saturating_add(1);
-    let done = status.is_some_and(is_success);
+    let done = status.is_some_and(attempt::is_success);
     let again = after(catalog.now, pause(tries, (catalog.chance)()).saturating_add(1));
     let next = (!done && again <= after(delivery.created, PATIENCE)).then_some(again);
-    let attempt = Attempt {
+    catalog.add(&Attempt {
         id: catalog.name("wha_", 24),
         created: catalog.now,
         endpoint: delivery.endpoint.clone(),
@@ -270,14 +210,13 @@ pub fn report(catalog: &Catalog<'_>, delivery: &str, outcome: Outcome) -> Result
         status,
         error,
         next,
-    };
-    catalog.add(&attempt)?;
-    purge(catalog)?;
+    })?;
+    attempt::purge(catalog)?;
     match next {
         Some(due) => catalog.replace(&delivery, &Delivery { tries, due, ..delivery.clone() }),
         None if done => {
             catalog.remove(&delivery)?;
-            settle(catalog, &delivery.event, false)
+            settle(catalog, &delivery, Fate::Done)
         }
         None => give_up(catalog, &delivery),
     }
@@ -300,29 +239,28 @@ pub(crate) fn send_again(
     Ok(event)
 }
 
+/// How a delivery ends.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Fate {
+    Done,
+    GivenUp,
+}
+
 fn give_up(catalog: &Catalog<'_>, delivery: &Delivery) -> Result<(), Error> {
     catalog.remove(delivery)?;
-    settle(catalog, &delivery.event, true)
+    settle(catalog, delivery, Fate::GivenUp)
 }
 
 /// Notes at the event that one endpoint less is to be told.
-fn settle(catalog: &Catalog<'_>, event: &str, failed: bool) -> Result<(), Error> {
-    let Some(before) = catalog.find::<Event>(event)? else { return Ok(()) };
-    let pending = before.pending.saturating_sub(1);
-    let event = Event { pending, failed: before.failed || failed, ..before.clone() };
+fn settle(catalog: &Catalog<'_>, delivery: &Delivery, fate: Fate) -> Result<(), Error> {
+    let Some(before) = catalog.find::<Event>(&delivery.event)? else { return Ok(()) };
+    let mut event = before.clone();
+    event.pending = before.pending.saturating_sub(1);
+    event.failed.retain(|endpoint| *endpoint != delivery.endpoint);
+    if fate == Fate::GivenUp {
+        event.failed.push(delivery.endpoint.clone());
+    }
     catalog.replace(&before, &event)
-}
-
-fn purge(catalog: &Catalog<'_>) -> Result<(), Error> {
-    let oldest = Timestamp(catalog.now.0.saturating_sub(MEMORY));
-    let below = Some(Place::before(oldest));
-    let expired = Range { above: None, below, order: Order::Ascending, limit: PURGE };
-    let attempts: Vec<Attempt> = catalog.list(ATTEMPTS, expired)?;
-    attempts.iter().try_for_each(|attempt| catalog.remove(attempt))
-}
-
-fn is_success(status: u16) -> bool {
-    (200..300).contains(&status)
 }
 
 fn after(moment: Timestamp, seconds: i64) -> Timestamp {
@@ -359,7 +297,7 @@ mod tests {
             endpoint::create(&catalog, new).unwrap().id
         });
         for _ in 0..3 {
-            catalog.emit(Kind::CustomerCreated, json!({}), None).unwrap();
+            catalog.emit(Kind::CustomerCreated, Value::Null, None).unwrap();
         }
         let taken = take(&catalog, 6, &|id| if id == slow { 1 } else { 2 }).unwrap();
         let to: Vec<_> = taken.into_iter().map(|parcel| parcel.endpoint).collect();

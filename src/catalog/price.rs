@@ -215,7 +215,12 @@ pub(crate) fn update(catalog: &Catalog<'_>, id: &str, update: Update) -> Result<
     let before: Price = catalog.load(id, "id")?;
     let mut price = before.clone();
     price.active = update.active.unwrap_or(before.active);
-    price.lookup_key = keyed(catalog, Some(id), update.lookup_key, before.lookup_key.clone())?;
+    // A key that was free while the price was not active may be another's by now.
+    let key = match (update.lookup_key, &before.lookup_key) {
+        (Key::Keep, Some(key)) if price.active && !before.active => Key::Take(key.clone()),
+        (key, _) => key,
+    };
+    price.lookup_key = keyed(catalog, Some(id), key, before.lookup_key.clone())?;
     price.metadata = before.metadata.changed(update.metadata)?;
     price.details.extend(update.details);
     let (old, new) = (before.shown(catalog.livemode), price.shown(catalog.livemode));

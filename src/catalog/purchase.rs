@@ -9,11 +9,11 @@ use super::{
     Catalog, Cycle, DAY, Error, Object,
     customer::SUBSCRIPTIONS,
     event::Kind,
-    lifecycle::{Charge, charge},
+    lifecycle::Charge,
     metadata::{self, Metadata},
     price::{Price, Recurring},
     status::Status,
-    subscription::{Cancellation, Item, MissingPaymentMethod, Period, Reason, Subscription},
+    subscription::{Cancellation, Item, MissingPaymentMethod, Period, Reason, Subscription, Terms},
 };
 use crate::id::Timestamp;
 
@@ -87,11 +87,10 @@ pub(crate) fn create(catalog: &Catalog<'_>, new: New) -> Result<Subscription, Er
         items.push(item);
         prices.push(price);
     }
-    let (cycle, currency) = alike(&prices)?;
+    let terms = alike(&prices)?;
     let trial = trial_end(new.trial, &prices, now)?;
-    let anchor = anchor(new.anchor, trial, cycle, now)?;
+    let anchor = anchor(new.anchor, trial, terms.cycle, now)?;
     let method = new.payment_method.filter(|method| !method.is_empty());
-    let free = prices.iter().all(|price| price.unit_amount == Some(0));
     let mut subscription = Subscription {
         id: catalog.name("sub_1", 23),
         created: now,
@@ -99,8 +98,7 @@ pub(crate) fn create(catalog: &Catalog<'_>, new: New) -> Result<Subscription, Er
         clock: customer.clock,
         status: Status::Trialing,
         items,
-        currency,
-        cycle,
+        terms,
         anchor,
         period: Period { start: now, end: trial.unwrap_or(now) },
         trial: trial.map(|end| Period { start: now, end }),
@@ -118,12 +116,12 @@ pub(crate) fn create(catalog: &Catalog<'_>, new: New) -> Result<Subscription, Er
     };
     if trial.is_none() {
         subscription.begin_period(now);
-        let method = subscription.payment_method.as_deref().or(customer.payment_method.as_deref());
-        let charged = !free && !subscription.sends_invoices();
-        let declined = charged && charge(method) == Charge::Declined;
+        let charge = subscription.charge(customer.payment_method.as_deref());
+        let declined = charge == Charge::Declined;
+        let waits = !subscription.terms.free && !subscription.sends_invoices();
         subscription.status = match new.first_charge {
             FirstCharge::MustSucceed if declined => return Err(Error::Declined),
-            FirstCharge::Waits if charged => Status::Incomplete,
+            FirstCharge::Waits if waits => Status::Incomplete,
             _ if declined => Status::Incomplete,
             _ => Status::Active,
         };
@@ -181,7 +179,7 @@ pub(crate) fn quantity(price: &Price, asked: Option<u64>) -> Option<u64> {
 }
 
 /// What all prices of a subscription have to have in common.
-pub(crate) fn alike(prices: &[Price]) -> Result<(Cycle, String), Error> {
+pub(crate) fn alike(prices: &[Price]) -> Result<Terms, Error> {
     let cycle_of = |price: &Price| price.recurring.as_ref().map(|Recurring { cycle, .. }| *cycle);
     let Some(first) = prices.first() else {
         return Err(Error::parameter("items", "A subscription has at least one item."));
@@ -213,7 +211,8 @@ pub(crate) fn alike(prices: &[Price]) -> Result<(Cycle, String), Error> {
             "Two items have the same price. Give one item a quantity instead.",
         ));
     }
-    Ok((cycle, first.currency.clone()))
+    let free = prices.iter().all(|price| price.unit_amount == Some(0));
+    Ok(Terms { currency: first.currency.clone(), cycle, free })
 }
 
 /// When the trial ends, if there is one.
@@ -286,6 +285,12 @@ pub(crate) fn end_at(
         return Err(Error::parameter(
             "cancel_at",
             format!("`cancel_at` must be in the future; it is {at}, and now is {now}."),
+        ));
+    }
+    if at_period_end && subscription.period.end <= now {
+        return Err(Error::parameter(
+            "cancel_at_period_end",
+            "The subscription is paused, and its period is over: cancel it now, or give `cancel_at`.",
         ));
     }
     let end = if at_period_end { Some(subscription.period.end) } else { cancel_at };

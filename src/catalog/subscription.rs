@@ -16,7 +16,7 @@ use super::{
     price::Price,
     settle::settle,
     shelf::Entry,
-    status::{Policy, Status},
+    status::Status,
 };
 use crate::id::Timestamp;
 
@@ -65,8 +65,7 @@ pub(crate) struct Subscription {
     pub(crate) clock: Option<String>,
     pub(crate) status: Status,
     pub(crate) items: Vec<Item>,
-    pub(crate) currency: String,
-    pub(crate) cycle: Cycle,
+    pub(crate) terms: Terms,
     /// The moment that its periods are counted from.
     pub(crate) anchor: Timestamp,
     pub(crate) period: Period,
@@ -101,6 +100,15 @@ pub(crate) struct Cancellation {
 pub(crate) enum Reason {
     CancellationRequested,
     PaymentFailed,
+}
+
+/// What all its prices have in common.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Terms {
+    pub(crate) currency: String,
+    pub(crate) cycle: Cycle,
+    /// Whether all of them are nothing, so that there is nothing to charge.
+    pub(crate) free: bool,
 }
 
 /// One product in a subscription.
@@ -220,9 +228,9 @@ impl Object for Subscription {
 }
 
 impl Subscription {
-    /// The features that it grants.
-    fn grants(&self, policy: Policy) -> Vec<&str> {
-        super::derive::derive(policy, std::slice::from_ref(self))
+    /// The features that each of its items grants, if its status does.
+    fn granted(&self) -> Vec<&[String]> {
+        self.items.iter().map(|item| item.granted.as_slice()).collect()
     }
 }
 
@@ -261,7 +269,7 @@ impl Catalog<'_> {
             "cancellation_details": subscription.cancellation,
             "collection_method": "charge_automatically",
             "created": subscription.created,
-            "currency": subscription.currency,
+            "currency": subscription.terms.currency,
             "customer": subscription.customer,
             "days_until_due": null,
             "default_payment_method": subscription.payment_method,
@@ -337,10 +345,14 @@ impl Catalog<'_> {
                 }
             }
         }
-        let granted = before.map(|before| before.grants(self.policy)).unwrap_or_default();
-        if granted == after.grants(self.policy) {
-            return Ok(());
+        // Not by what it grants: the policy may be another one than when the set was settled.
+        match before {
+            Some(before)
+                if before.status == after.status && before.granted() == after.granted() =>
+            {
+                Ok(())
+            }
+            _ => settle(self, &after.customer, at),
         }
-        settle(self, &after.customer, at)
     }
 }

@@ -75,6 +75,33 @@ fn turn(
     Ok(turned)
 }
 
+impl Catalog<'_> {
+    /// A subscription as it is once what is due by now has happened to it.
+    pub(crate) fn up_to_date(
+        &self,
+        subscription: Subscription,
+        now: Timestamp,
+    ) -> Result<Subscription, Error> {
+        let mut present = subscription;
+        while let Some((at, what)) = present.next().filter(|(at, _)| *at <= now) {
+            self.turn(&present, what, at)?;
+            present = self.load(&present.id, "id")?;
+        }
+        Ok(present)
+    }
+
+    /// Has all that is due by now happen to what a customer has.
+    pub(crate) fn bring_up_to_date(&self, customer: &Customer) -> Result<(), Error> {
+        if customer.clock.is_some() {
+            return Ok(());
+        }
+        for subscription in self.subscriptions_of(&customer.id)? {
+            self.up_to_date(subscription, self.now)?;
+        }
+        Ok(())
+    }
+}
+
 fn advance(
     catalog: &Catalog<'_>,
     clock: &Clock,

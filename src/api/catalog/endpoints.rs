@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     catalog::{
+        attempt::{self, Attempt},
         endpoint::{self, Endpoint, New, OVERLAP, Update},
-        outbox::{self, Attempt},
     },
     id::Livemode,
 };
@@ -101,7 +101,7 @@ pub(super) fn deliveries(visit: &mut Visit<'_>) -> Result<Value, Error> {
     let page = visit.params.page_by_date()?;
     visit.finish()?;
     let endpoint: Endpoint = visit.catalog.load(visit.id(), "id")?;
-    let log = outbox::log(&endpoint.id);
+    let log = attempt::log(&endpoint.id);
     visit.page(&[log], &page, |_| true, |attempt: &Attempt| Ok(attempt.shown()))
 }
 

@@ -30,6 +30,7 @@ fn answer(visit: &mut Visit<'_>, customer: &str, param: &str) -> Result<Value, E
     visit.params.flag("fresh")?;
     visit.finish()?;
     let customer = visit.catalog.present(customer, param)?;
+    visit.catalog.bring_up_to_date(&customer)?;
     let livemode = visit.catalog.livemode;
     let list = settle::list(&customer.id);
     visit.page(&[list], &page, |_| true, |grant: &Grant| Ok(grant.shown(livemode)))

@@ -46,9 +46,7 @@ pub(super) fn list(visit: &mut Visit<'_>) -> Result<Value, Error> {
     let oldest = Some(event::oldest(visit.catalog.now));
     page.created.first = page.created.first.max(oldest);
     let livemode = visit.catalog.livemode;
-    let keep = |event: &Event| {
-        delivered.is_none_or(|delivered| delivered == (event.pending == 0 && !event.failed))
-    };
+    let keep = |event: &Event| delivered.is_none_or(|delivered| delivered == event.is_delivered());
     visit.page(&lists, &page, keep, |event: &Event| Ok(event.shown(livemode)))
 }
 

@@ -45,6 +45,10 @@ fn walk(
     path: &str,
 ) -> Result<(), Error> {
     let Some((member, rest)) = members.split_first() else { return Ok(()) };
+    // What stands in there are the caller's own words.
+    if *member == "metadata" {
+        return Err(unexpandable(path));
+    }
     match shown {
         Value::Array(items) => {
             items.iter_mut().try_for_each(|item| walk(catalog, item, members, path))
