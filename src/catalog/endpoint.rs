@@ -207,12 +207,14 @@ pub(crate) fn update(catalog: &Catalog<'_>, id: &str, update: Update) -> Result<
     Ok(endpoint)
 }
 
-/// Gives an endpoint a new secret; the present one signs for so many more seconds.
+/// Gives an endpoint a new secret; the present one signs for so many more seconds. If that is none,
+/// no other one of before does either.
 pub(crate) fn roll(catalog: &Catalog<'_>, id: &str, expires_in: u64) -> Result<Endpoint, Error> {
     let before: Endpoint = catalog.load(id, "id")?;
     let until = catalog.now.0.saturating_add(i64::try_from(expires_in).unwrap_or(i64::MAX));
     let mut endpoint = before.clone();
-    endpoint.before.retain(|(_, until)| catalog.now < *until);
+    // Who wants no overlap has lost a secret, and perhaps more than one.
+    endpoint.before.retain(|(_, until)| catalog.now < *until && expires_in > 0);
     if endpoint.before.len() >= SECRETS {
         return Err(Error::State(format!(
             "{SECRETS} secrets of before still sign for this endpoint. Wait until one has expired."
