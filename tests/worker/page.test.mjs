@@ -5,6 +5,7 @@ import { mkdirSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
+import { catalog } from "./catalog.mjs";
 import { KEY, serve, summary } from "./support.mjs";
 
 const FLAGS = [
@@ -116,5 +117,21 @@ describe("the page at /", { timeout: 90_000 }, () => {
     assert.match(policy, /default-src 'none'/);
     assert.match(policy, /frame-ancestors 'none'/);
     assert.equal(headers.get("x-content-type-options"), "nosniff");
+  });
+
+  test("where the catalog is the source it speaks of that, and of no key for Stripe", async () => {
+    const shop = await catalog();
+    const page = await browser.newPage();
+    try {
+      await page.goto(shop.url.href);
+      await page.waitForSelector("#settings[data-state=ok]");
+      const names = await page.locator("#settings-list code").allTextContents();
+      assert.deepEqual(names, ["ENTGATE_API_KEYS", "STRIPE_WEBHOOK_SECRETS"]);
+      assert.deepEqual(await page.locator("#local > [data-source]:visible").evaluateAll((parts) => parts.map(({ dataset }) => dataset.source)), ["catalog"]);
+      await page.screenshot({ path: `${shots}/catalog.png`, fullPage: true });
+    } finally {
+      await page.close();
+      await shop.stop();
+    }
   });
 });
