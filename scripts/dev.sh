@@ -36,15 +36,15 @@ TEXT
 
 guide_to_catalog() {
     cat <<TEXT
-  Make something to sell. README.md goes on from here, until somebody has bought it
-    curl $url/v1/entitlements/features $key -d name=Exports -d lookup_key=exports
+  Make something to sell; ten lines of README.md go on from here, until cus_ada has bought it
+    curl $url/v1/entitlements/features $key -d name=SMS -d lookup_key=sms
 
   What is there, and what happened
     curl $url/v1/entitlements/features $key
     curl $url/v1/events $key
 
   May the customer use a feature?
-    curl "$url/v1/check?customer=cus_…&feature=exports" $key
+    curl "$url/v1/check?customer=cus_ada&feature=sms" $key
 
 TEXT
 }
