@@ -46,12 +46,7 @@ impl Params {
 
     /// Parameters of a request's body, as JSON or as a form.
     pub(super) fn body(request: &Request) -> Result<Self, Error> {
-        let media = text(request, header::CONTENT_TYPE).unwrap_or_default();
-        if media.trim_start().to_ascii_lowercase().starts_with("application/json") {
-            Self::json(request.body())
-        } else {
-            Self::form(request.body())
-        }
+        if is_json(request) { Self::json(request.body()) } else { Self::form(request.body()) }
     }
 
     /// Parameters of a request's query string, or of its body where there is none.
@@ -60,12 +55,6 @@ impl Params {
             None | Some("") if !request.body().is_empty() => Self::body(request),
             _ => Self::query(request),
         }
-    }
-
-    /// These, and further ones.
-    pub(super) fn and(mut self, others: Self) -> Self {
-        self.left.extend(others.left);
-        self
     }
 
     /// Parameters of a form, which a query string is too.
@@ -228,6 +217,11 @@ pub(super) enum OneOrMany {
     Many(Vec<String>),
 }
 
+pub(super) fn is_json(request: &Request) -> bool {
+    let media = text(request, header::CONTENT_TYPE).unwrap_or_default();
+    media.trim_start().to_ascii_lowercase().starts_with("application/json")
+}
+
 fn all_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -303,7 +297,7 @@ fn json_value(
 }
 
 /// The values of a list, in the order of their indices.
-fn listed(items: Vec<(String, Value)>) -> Option<Vec<Value>> {
+pub(super) fn listed(items: Vec<(String, Value)>) -> Option<Vec<Value>> {
     let mut indexed = Vec::with_capacity(items.len());
     for (name, value) in items {
         if !all_digits(&name) {

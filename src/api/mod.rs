@@ -180,6 +180,7 @@ async fn ask_catalog<S: Store>(app: &App<'_, S>, request: &Request) -> Result<Re
         Found::Nothing => return Err(Error::no_route(method, path)),
     }
     let livemode = auth::authenticate(app.settings, request)?;
+    catalog::key(request)?;
     match app.store.catalog() {
         Some(catalog) => Ok(catalog.ask(livemode, request).await?),
         None => Err(Error::no_catalog(method, path)),

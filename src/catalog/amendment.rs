@@ -118,6 +118,8 @@ pub(crate) fn update(
         && update.cancel_at_period_end.is_none()
         && update.payment_method.is_none()
         && update.pause_collection.is_none()
+        && update.at_trial_end.is_none()
+        && update.details.is_empty()
         && update.status.is_none();
     if before.status.is_final() && !only_notes {
         return Err(Error::State(

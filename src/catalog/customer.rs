@@ -122,9 +122,11 @@ impl Catalog<'_> {
         Ok(customer)
     }
 
-    /// A customer who can be dealt with: present, and not on a test clock that is under way.
+    /// A customer who can be dealt with: present, not on a test clock that is under way, and with all
+    /// that was due.
     pub(crate) fn customer(&self, id: &str, param: &str) -> Result<(Customer, Timestamp), Error> {
         let customer = self.present(id, param)?;
+        self.bring_up_to_date(&customer)?;
         let now = self.time(customer.clock.as_deref())?;
         Ok((customer, now))
     }

@@ -65,7 +65,7 @@ impl Metadata {
             return Err(Error::parameter(
                 "metadata",
                 format!(
-                    "An object can have up to {KEYS} metadata keys; this would be the {}th.",
+                    "An object can have up to {KEYS} metadata keys, and this would make {}.",
                     changed.0.len()
                 ),
             ));

@@ -49,7 +49,7 @@ pub(super) async fn message(
     *message.uri_mut() = target(&request.url());
     for name in headers {
         if let Some(value) = request.headers().get(name.as_str())?
-            && let Ok(value) = HeaderValue::from_str(&value)
+            && let Ok(value) = HeaderValue::from_bytes(value.as_bytes())
         {
             message.headers_mut().insert(name, value);
         }

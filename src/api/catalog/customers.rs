@@ -14,18 +14,16 @@ use crate::catalog::customer::{self, Change, Customer};
 /// The most characters of a customer's address, by Stripe's documentation.
 const EMAIL: usize = 512;
 
-const DETAILS: [Detail; 11] = [
-    Detail::Nested("address"),
+const DETAILS: [Detail; 9] = [
+    Detail::Map("address"),
     Detail::Text("business_name"),
     Detail::Text("description"),
     Detail::Text("individual_name"),
     Detail::Text("invoice_prefix"),
     Detail::Text("name"),
     Detail::Text("phone"),
-    Detail::Nested("preferred_locales"),
-    Detail::Nested("shipping"),
-    Detail::Text("tax_exempt"),
-    Detail::Text("currency"),
+    Detail::List("preferred_locales"),
+    Detail::Map("shipping"),
 ];
 
 /// What only moves money.
@@ -86,10 +84,15 @@ fn change(visit: &mut Visit<'_>) -> Result<Change, Error> {
         settings.ignore(&["custom_fields", "footer", "rendering_options"]);
         settings.finish()?;
     }
+    let mut details = params.details(&DETAILS)?;
+    let words = ["none", "exempt", "reverse"].map(|word| (word, word));
+    if let Some(word) = params.one_of("tax_exempt", &words)? {
+        details.insert("tax_exempt".to_owned(), word.into());
+    }
     Ok(Change {
         email: params.string("email", EMAIL)?,
         payment_method,
         metadata: params.metadata()?,
-        details: params.details(&DETAILS)?,
+        details,
     })
 }

@@ -3,6 +3,8 @@
 //! Ours are `secret` at creation, for a receiver that has one already; rolling it, for which Stripe
 //! has its dashboard only; and the log of deliveries.
 
+use core::net::Ipv4Addr;
+
 use http::Uri;
 use serde_json::Value;
 
@@ -115,8 +117,19 @@ fn url(params: &mut Params, livemode: Livemode) -> Result<Option<String>, Error>
     let Some(authority) = uri.authority() else {
         return failed("Invalid URL: a complete one begins with https://.");
     };
+    let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+    let port_fits =
+        port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+    // What ends in a number is an address, or nothing: https://url.spec.whatwg.org/#concept-host-parser
+    let host = authority.host();
+    let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    let is_number = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit());
+    let host_fits = !host.is_empty() && (!is_number || host.parse::<Ipv4Addr>().is_ok());
     if authority.as_str().contains('@') {
         return failed("Invalid URL: it has a name or a password in it.");
+    }
+    if !port_fits || !host_fits {
+        return failed("Invalid URL: its host or its port is none.");
     }
     match (uri.scheme_str(), livemode) {
         (Some("https"), _) | (Some("http"), Livemode::Test) => Ok(Some(url)),

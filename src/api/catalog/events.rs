@@ -30,10 +30,11 @@ pub(super) fn list(visit: &mut Visit<'_>) -> Result<Value, Error> {
         let message = format!("You can ask for at most {TYPES} types at once.");
         return Err(Error::parameter("types", "parameter_invalid", message));
     }
+    let param = if types.is_empty() { "type" } else { "types" };
     types.extend(r#type.filter(|r#type| r#type != "*"));
     if let Some(odd) = types.iter().find(|r#type| wildcard(r#type).contains('*')) {
         return Err(Error::parameter(
-            "type",
+            param,
             "parameter_invalid",
             format!("Invalid type: {odd}. A `*` stands at the end, after a dot: customer.*"),
         ));

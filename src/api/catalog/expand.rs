@@ -7,7 +7,11 @@ use serde_json::Value;
 
 use super::super::error::Error;
 use crate::catalog::{
-    Catalog, Object, clock::Clock, customer::Customer, feature::Feature, price::Price,
+    Catalog, Object,
+    clock::{Clock, Motion},
+    customer::Customer,
+    feature::Feature,
+    price::Price,
     product::Product,
 };
 
@@ -78,7 +82,10 @@ fn load(catalog: &Catalog<'_>, member: &str, id: &str) -> Result<Option<Value>, 
             Some(product) => Some(product.shown(livemode)),
             None => Some(super::deleted(id, Product::KIND)),
         },
-        "test_clock" => Some(catalog.load::<Clock>(id, "expand")?.shown(livemode)),
+        "test_clock" => match catalog.find::<Clock>(id)? {
+            Some(clock) if clock.motion != Motion::Deleted => Some(clock.shown(livemode)),
+            _ => Some(super::deleted(id, "test_helpers.test_clock")),
+        },
         _ => None,
     })
 }

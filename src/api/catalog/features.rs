@@ -6,11 +6,14 @@
 use serde_json::{Value, json};
 
 use super::{super::error::Error, Visit, deleted, fields::TEXT};
-use crate::catalog::{
-    application::{self, Progress},
-    feature::{self, Feature},
-    product::Product,
-    product_feature::{self, ProductFeature},
+use crate::{
+    catalog::{
+        application::{self, Progress},
+        feature::{self, Feature},
+        product::Product,
+        product_feature::{self, ProductFeature},
+    },
+    id::LookupKey,
 };
 
 /// The most characters of a feature's name and of its key, by Stripe's API.
@@ -28,6 +31,9 @@ pub(super) fn list(visit: &mut Visit<'_>) -> Result<Value, Error> {
 
 pub(super) fn create(visit: &mut Visit<'_>) -> Result<Value, Error> {
     let lookup_key = visit.params.needed("lookup_key", NAME)?;
+    // What the edge cannot take as a key must not become one.
+    LookupKey::try_from(lookup_key.as_str())
+        .map_err(|error| Error::unnameable("lookup_key", &error))?;
     let name = visit.params.needed("name", NAME)?;
     let metadata = visit.params.metadata()?;
     visit.finish()?;

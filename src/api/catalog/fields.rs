@@ -3,8 +3,9 @@
 use serde_json::{Map, Value as Json};
 
 use super::super::{
+    Request,
     error::Error,
-    form::{Params, Value},
+    form::{self, Params, Value},
 };
 use crate::{
     catalog::{
@@ -31,11 +32,22 @@ const LATEST: u64 = 253_402_300_799;
 pub(super) enum Detail {
     Text(&'static str),
     Flag(&'static str),
-    /// A list or a map of texts.
-    Nested(&'static str),
+    List(&'static str),
+    Map(&'static str),
 }
 
 impl Params {
+    /// Parameters of a request's body and of its query string, as one.
+    pub(super) fn both(request: &Request) -> Result<Self, Error> {
+        let query = request.uri().query().unwrap_or_default();
+        if form::is_json(request) {
+            let mut params = Self::json(request.body())?;
+            params.left.extend(Self::query(request)?.left);
+            return Ok(params);
+        }
+        Self::form(&[query.as_bytes(), request.body()].join(&b'&'))
+    }
+
     /// Takes a text of at most so many characters, which may be empty.
     pub(super) fn string(&mut self, name: &str, limit: usize) -> Result<Option<String>, Error> {
         let Some(text) = self.text(name)? else { return Ok(None) };
@@ -159,11 +171,33 @@ impl Params {
                     (name, text.map(|text| if text.is_empty() { Json::Null } else { text.into() }))
                 }
                 Detail::Flag(name) => (name, self.boolean(name)?.map(Json::from)),
-                Detail::Nested(name) => (name, self.take(name).map(written)),
+                Detail::List(name) => (name, self.json_list(name)?),
+                Detail::Map(name) => (name, self.json_map(name)?),
             };
             taken.extend(value.map(|value| (name.to_owned(), value)));
         }
         Ok(taken)
+    }
+
+    fn json_list(&mut self, name: &str) -> Result<Option<Json>, Error> {
+        let items = match self.take(name) {
+            None => return Ok(None),
+            Some(Value::Text(text)) if text.is_empty() => Vec::new(),
+            Some(Value::Text(_)) => return Err(self.wrong(name, "an array", "single value")),
+            Some(Value::Nested(items)) => {
+                form::listed(items).ok_or_else(|| self.wrong(name, "an array", "map"))?
+            }
+        };
+        Ok(Some(items.into_iter().map(written).collect()))
+    }
+
+    fn json_map(&mut self, name: &str) -> Result<Option<Json>, Error> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Text(text)) if text.is_empty() => Ok(Some(Json::Null)),
+            Some(Value::Text(_)) => Err(self.wrong(name, "a map", "single value")),
+            Some(map) => Ok(Some(written(map))),
+        }
     }
 
     /// Takes parameters that only move money, and leaves them at that.
@@ -221,13 +255,8 @@ fn written(value: Value) -> Json {
         Value::Text(text) if text.is_empty() => Json::Null,
         Value::Text(text) => Json::String(text),
         Value::Nested(items) => {
-            let is_list =
-                items.iter().all(|(name, _)| name.bytes().all(|byte| byte.is_ascii_digit()));
-            if is_list {
-                items.into_iter().map(|(_, item)| written(item)).collect()
-            } else {
-                Json::Object(items.into_iter().map(|(name, item)| (name, written(item))).collect())
-            }
+            let members = items.into_iter().map(|(name, item)| (name, written(item)));
+            Json::Object(members.collect())
         }
     }
 }

@@ -169,10 +169,10 @@ fn respond(catalog: Catalog<'_>, request: &Request) -> Result<Response, Error> {
     if request.body().len() > BODY_LIMIT {
         return Err(Error::too_large(BODY_LIMIT));
     }
-    let key = text(request, IDEMPOTENCY_KEY).filter(|_| *method == Method::POST);
+    let key = key(request)?;
     let id = text(request, REQUEST_ID).map(str::to_owned);
     let catalog = catalog.caused_by(Cause { id, idempotency_key: key.map(str::to_owned) });
-    let asked = key.map(|key| asked(key, request)).transpose()?;
+    let asked = key.map(|_| asked(request));
     if let (Some(key), Some(asked)) = (key, &asked) {
         match idempotency::recall(&catalog, key, asked)? {
             Known::Nothing => {}
@@ -190,7 +190,7 @@ fn respond(catalog: Catalog<'_>, request: &Request) -> Result<Response, Error> {
         }
     }
     let params = match *method {
-        Method::POST => Params::body(request)?.and(Params::query(request)?),
+        Method::POST => Params::both(request)?,
         _ => Params::either(request)?,
     };
     let mut visit = Visit { catalog, params, path, ids };
@@ -204,21 +204,34 @@ fn respond(catalog: Catalog<'_>, request: &Request) -> Result<Response, Error> {
     Ok(stated(StatusCode::OK, body, key))
 }
 
-/// What was asked for under a key, so that two requests for the same are alike.
-fn asked(key: &str, request: &Request) -> Result<String, Error> {
-    if key.is_empty() || key.chars().count() > idempotency::LIMIT {
-        return Err(Error::invalid(format!(
-            "The Idempotency-Key must have 1 to {} characters.",
-            idempotency::LIMIT
-        )));
+/// The key under which a request is to be done once: only where it does something.
+///
+/// # Errors
+///
+/// When it is none. To do without it would be to do the request twice.
+pub(super) fn key(request: &Request) -> Result<Option<&str>, Error> {
+    let Some(given) = request.headers().get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    if *request.method() != Method::POST {
+        return Ok(None);
     }
+    let fits = |key: &&str| !key.is_empty() && key.len() <= idempotency::LIMIT;
+    given.to_str().ok().filter(fits).map(Some).ok_or_else(|| {
+        Error::invalid(format!(
+            "The Idempotency-Key must have 1 to {} characters, all of them ASCII.",
+            idempotency::LIMIT
+        ))
+    })
+}
+
+/// What was asked for under a key, so that two requests for the same are alike.
+fn asked(request: &Request) -> String {
     let mut asked = Sha256::new();
     asked.update(request.uri().path());
     asked.update([0]);
     asked.update(request.uri().query().unwrap_or_default());
     asked.update([0]);
     asked.update(request.body());
-    Ok(hex::encode(asked.finalize()))
+    hex::encode(asked.finalize())
 }
 
 fn stated(status: StatusCode, body: String, key: Option<&str>) -> Response {

@@ -15,8 +15,8 @@ use crate::catalog::{
 
 const DETAILS: [Detail; 8] = [
     Detail::Text("description"),
-    Detail::Nested("images"),
-    Detail::Nested("marketing_features"),
+    Detail::List("images"),
+    Detail::List("marketing_features"),
     Detail::Flag("shippable"),
     Detail::Text("statement_descriptor"),
     Detail::Text("tax_code"),
