@@ -132,6 +132,10 @@ pub(crate) fn update(
     after.details.extend(update.details);
     after.explain(update.cancellation);
     after.at_trial_end = update.at_trial_end.unwrap_or(before.at_trial_end);
+    let pays_anew = update.payment_method.is_some();
+    if let Some(method) = update.payment_method {
+        after.payment_method = Some(method).filter(|method| !method.is_empty());
+    }
     if let Some(pause) = update.pause_collection {
         after.pause_collection = pause.value();
     }
@@ -155,8 +159,7 @@ pub(crate) fn update(
         let at = update.cancel_at.and_then(Assign::value);
         purchase::end_at(&mut after, at, update.cancel_at_period_end.unwrap_or(false), now)?;
     }
-    if let Some(method) = update.payment_method {
-        after.payment_method = Some(method).filter(|method| !method.is_empty());
+    if pays_anew {
         pay(catalog, &mut after, now)?;
     }
     if let Some(told) = update.status {

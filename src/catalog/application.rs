@@ -176,10 +176,14 @@ fn proceed(
 
 /// Has the items with a product take what it has now.
 fn take(catalog: &Catalog<'_>, before: &Subscription, product: &str) -> Result<(), Error> {
-    if before.status == Status::Incomplete {
+    let now = catalog.moment(before.clock.as_deref())?;
+    let before = match before.clock {
+        None => &catalog.up_to_date(before.clone(), now)?,
+        Some(_) => before,
+    };
+    if before.status == Status::Incomplete || before.status.is_final() {
         return Ok(());
     }
-    let now = catalog.moment(before.clock.as_deref())?;
     let mut after = before.clone();
     for item in after.items.iter_mut().filter(|item| item.product == product) {
         catalog.look(std::slice::from_mut(item))?;

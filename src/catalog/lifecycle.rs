@@ -156,6 +156,15 @@ impl Catalog<'_> {
         Ok(subscription.charge(customer.payment_method.as_deref()))
     }
 
+    /// Whether there is something to pay, and nothing known to pay it with.
+    fn lacks_method(&self, subscription: &Subscription) -> Result<bool, Error> {
+        if subscription.payment_method.is_some() || subscription.terms.free {
+            return Ok(false);
+        }
+        let customer: Customer = self.load(&subscription.customer, "customer")?;
+        Ok(customer.payment_method.is_none())
+    }
+
     /// Does to a subscription what time brings.
     pub(crate) fn turn(
         &self,
@@ -173,17 +182,17 @@ impl Catalog<'_> {
                 after.ended_at = Some(at);
             }
             Turn::Collect => after.pause_collection = None,
-            Turn::EndTrial => match (self.charge(before)?, before.at_trial_end) {
-                (Charge::Elsewhere, MissingPaymentMethod::Cancel) => {
+            Turn::EndTrial => match (self.lacks_method(before)?, before.at_trial_end) {
+                (true, MissingPaymentMethod::Cancel) => {
                     after.cancel(at, Reason::PaymentFailed);
                 }
-                (Charge::Elsewhere, MissingPaymentMethod::Pause) => {
+                (true, MissingPaymentMethod::Pause) => {
                     after.status = Status::Paused;
                     kind = Kind::SubscriptionPaused;
                 }
-                (charge, _) => {
+                _ => {
                     after.begin_period(at);
-                    after.charged(charge, at);
+                    after.charged(self.charge(before)?, at);
                     self.look(&mut after.items)?;
                 }
             },

@@ -48,7 +48,9 @@ pub fn work(catalog: &Catalog<'_>, limit: usize) -> Result<(), Error> {
         };
     }
     let expired: Vec<Clock> = catalog.list(clock::EXPIRING, Range::due(catalog.now, limit))?;
-    expired.iter().try_for_each(|clock| clock::delete(catalog, &clock.id))?;
+    if !expired.is_empty() {
+        return expired.iter().try_for_each(|clock| clock::delete(catalog, &clock.id));
+    }
     if turn(catalog, None, catalog.now, limit)? == limit {
         return Ok(());
     }
@@ -84,10 +86,7 @@ impl Catalog<'_> {
     ) -> Result<Subscription, Error> {
         let mut present = subscription;
         while let Some((at, what)) = present.next().filter(|(at, _)| *at <= now) {
-            // It was not the request that caused this.
-            let of_itself =
-                Self::open(self.shelf, self.livemode, self.policy, self.chance, self.now);
-            of_itself.turn(&present, what, at)?;
+            self.of_itself().turn(&present, what, at)?;
             present = self.load(&present.id, "id")?;
         }
         Ok(present)
@@ -98,10 +97,19 @@ impl Catalog<'_> {
         if customer.clock.is_some() {
             return Ok(());
         }
-        for subscription in self.subscriptions_of(&customer.id)? {
-            self.up_to_date(subscription, self.now)?;
+        // One after the other, in the order in which they fall due: each change is told.
+        loop {
+            let all = self.subscriptions_of(&customer.id)?.into_iter();
+            let due = all.filter_map(|it| it.next().map(|(at, what)| (at, what, it)));
+            let first = due.filter(|(at, ..)| *at <= self.now).min_by_key(|(at, ..)| *at);
+            let Some((at, what, subscription)) = first else { return Ok(()) };
+            self.of_itself().turn(&subscription, what, at)?;
         }
-        Ok(())
+    }
+
+    /// The same catalog for what no request caused.
+    fn of_itself(&self) -> Self {
+        Self::open(self.shelf, self.livemode, self.policy, self.chance, self.now)
     }
 }
 
