@@ -9,6 +9,7 @@
 )]
 
 mod account;
+mod catalog;
 mod checks;
 mod features;
 mod http;
