@@ -119,7 +119,6 @@ describe("a subscription", { timeout: 60_000 }, () => {
     await world.is(subscription, "canceled", false);
     assert.deepEqual(await world.shop.told(world.customer), [[[], ["sms"]], [["sms"], []]]);
     const { ended_at, cancellation_details } = await world.sdk.subscriptions.retrieve(subscription.id);
-    // BUG: the reason is null. https://docs.stripe.com/api/subscriptions/object#subscription_object-cancellation_details-reason
     assert.deepEqual([ended_at, cancellation_details.reason], [FEBRUARY + 14 * DAY, "payment_failed"]);
   });
 
@@ -202,7 +201,6 @@ describe("a subscription", { timeout: 60_000 }, () => {
     await world.is(subscription, "active", true);
     const canceled = await world.sdk.subscriptions.cancel(subscription.id);
     assert.deepEqual([canceled.status, canceled.canceled_at, canceled.ended_at], ["canceled", JANUARY, JANUARY]);
-    // BUG: the reason is null, unless `cancellation_details` were sent along.
     assert.equal(canceled.cancellation_details.reason, "cancellation_requested");
     await world.is(subscription, "canceled", false);
     assert.deepEqual(await world.types(subscription), ["created", "deleted"]);

@@ -209,9 +209,9 @@ fn another_policy_settles_everybody_of_the_statuses_that_it_is_another_one_for()
         let count = |shop: &Shop| {
             let list = "/v1/events?type=customer.subscription.*&limit=1";
             let summary = "/v1/events?type=entitlements.*&limit=100";
-            let last = shop.get(list).done()["data"][0]["id"].clone();
+            let newest = shop.get(list).done()["data"][0]["id"].clone();
             let seen = shop.get(summary).done()["data"].as_array().unwrap().clone();
-            (last, seen.iter().filter(|event| event["created"] == json!(shop.now)).count())
+            (newest, seen.iter().filter(|event| event["created"] == json!(shop.now)).count())
         };
         stage.shop.now = Timestamp(stage.shop.now.0 + 1);
         let before = count(&stage.shop);

@@ -327,8 +327,8 @@ fn subscriptions_of_several_statuses_are_one_list() {
             loop {
                 let (ids, more) = page(&stage.shop, &format!("{list}{cursor}"));
                 found.extend(ids);
-                let Some(last) = found.last().filter(|_| more) else { break };
-                cursor = format!("&starting_after={last}");
+                let Some(seen) = found.last().filter(|_| more) else { break };
+                cursor = format!("&starting_after={seen}");
             }
             assert!(found.iter().eq(expected.iter().copied()), "{list}");
             let upwards = page(&stage.shop, &format!("{list}&ending_before={}", made[0]));

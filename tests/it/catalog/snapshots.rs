@@ -145,8 +145,8 @@ fn a_product_has_up_to_1000_features_and_whoever_buys_it_gets_all_of_them() {
     let mut count = 100;
     let mut page = stage.shop.get(&list).done();
     while page["has_more"] == json!(true) {
-        let last = page["data"][99]["id"].as_str().unwrap();
-        page = stage.shop.get(&format!("{list}&starting_after={last}")).done();
+        let seen = page["data"][99]["id"].as_str().unwrap();
+        page = stage.shop.get(&format!("{list}&starting_after={seen}")).done();
         count += page["data"].as_array().unwrap().len();
     }
     assert_eq!((count, &page["data"][99]["lookup_key"]), (1_000, &json!("sms")));
