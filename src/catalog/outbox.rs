@@ -325,7 +325,7 @@ mod tests {
             (u32::MAX, 43_200, 47_520),
         ] {
             assert_eq!(pause(tries, 0), shortest);
-            let most = (longest - shortest) as u64;
+            let most = (longest - shortest).unsigned_abs();
             assert_eq!((pause(tries, most), pause(tries, most + 1)), (longest, shortest));
         }
     }

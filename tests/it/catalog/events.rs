@@ -15,7 +15,8 @@ const CREATED: &str = "customer.subscription.created";
 const UPDATED: &str = "customer.subscription.updated";
 const DELETED: &str = "customer.subscription.deleted";
 
-type Deed = fn(&Stage, &str);
+/// What happens to the stage, and a subscription on it; and the events of that.
+type Row = (&'static str, fn(&Stage, &str), &'static [&'static str]);
 
 /// Events of a list, newest first.
 #[track_caller]
@@ -37,9 +38,20 @@ pub(crate) fn kinds(events: &[Value]) -> Vec<&str> {
     events.iter().map(|event| event["type"].as_str().unwrap()).collect()
 }
 
+#[track_caller]
+fn assert_told(rows: &[Row]) {
+    for (why, deed, expected) in rows {
+        let stage = stage();
+        let subscription = stage.subscribe("");
+        let before = listed(&stage.shop, "").len();
+        deed(&stage, &subscription);
+        assert_eq!(kinds(&since(&stage.shop, before)), *expected, "{why}");
+    }
+}
+
 #[test]
-fn each_deed_has_its_events_and_what_is_left_as_it_was_has_none() {
-    let rows: &[(&str, Deed, &[&str])] = &[
+fn each_change_of_what_is_sold_has_its_events_and_features_and_endpoints_have_none() {
+    let rows: &[Row] = &[
         ("a feature", |stage, _| drop(stage.shop.feature("sso")), &[]),
         (
             "a feature that comes and goes",
@@ -90,6 +102,13 @@ fn each_deed_has_its_events_and_what_is_left_as_it_was_has_none() {
             },
             &["price.created", "price.updated", "price.created"],
         ),
+    ];
+    assert_told(rows);
+}
+
+#[test]
+fn each_change_of_a_purchase_has_its_events_and_none_where_nothing_changes() {
+    let rows: &[Row] = &[
         ("a purchase", |stage, _| drop(stage.subscribe("")), &["customer.subscription.created"]),
         (
             "the first one",
@@ -172,13 +191,7 @@ fn each_deed_has_its_events_and_what_is_left_as_it_was_has_none() {
             &["test_helpers.test_clock.deleted", DELETED, SUMMARY, "customer.deleted"],
         ),
     ];
-    for (why, deed, expected) in rows {
-        let stage = stage();
-        let subscription = stage.subscribe("");
-        let before = listed(&stage.shop, "").len();
-        deed(&stage, &subscription);
-        assert_eq!(kinds(&since(&stage.shop, before)), *expected, "{why}");
-    }
+    assert_told(rows);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The catalog over a shelf in memory: its rules, asked for as clients ask for them.
 
 mod application;
+mod attachments;
 mod charges;
 mod clocks;
 mod customers;

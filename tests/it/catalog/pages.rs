@@ -4,8 +4,8 @@ use entgate::id::Timestamp;
 use serde_json::json;
 
 use super::{
-    Answer, Shop,
-    deliveries::{endpoint, tell},
+    Shop,
+    deliveries::{endpoint, fail, tell},
     shop,
     stage::{Stage, stage},
 };
@@ -18,9 +18,9 @@ const COUNT: usize = 5;
 fn lists() -> (Stage, Vec<(&'static str, String)>) {
     let mut stage = stage();
     let told = endpoint(&stage.shop);
-    for number in 1..COUNT {
-        // Two of a second, and one by itself.
-        stage.shop.now = Timestamp(NOW.0 + number as i64 / 2);
+    // Two of a second, and some by themselves.
+    for (number, second) in [(1, 0), (2, 1), (3, 1), (4, 2)] {
+        stage.shop.now = Timestamp(NOW.0 + second);
         stage.shop.attach(&stage.product, &stage.shop.feature(&format!("f{number}")));
         endpoint(&stage.shop);
         tell(&stage.shop);
@@ -34,7 +34,7 @@ fn lists() -> (Stage, Vec<(&'static str, String)>) {
     stage.shop.make("/v1/customers", "");
     let parcels = stage.shop.take(100);
     for parcel in parcels.iter().filter(|parcel| parcel.endpoint == told).take(COUNT) {
-        super::deliveries::fail(&stage.shop, parcel);
+        fail(&stage.shop, parcel);
     }
     let lists = vec![
         ("feature", "/v1/entitlements/features?".to_owned()),
@@ -149,47 +149,41 @@ fn a_page_has_1_to_100_things_10_if_nothing_is_said_and_one_cursor() {
 fn what_has_left_a_list_still_marks_its_place_unless_it_is_gone_altogether() {
     let stage = stage();
     let shop = &stage.shop;
-    let three = |target: &str, form: &str| {
-        let mut made: Vec<_> = (0..3).map(|_| shop.make(target, form)).collect();
-        made.reverse();
-        made
-    };
-    let features: Vec<_> = ["c", "b", "a"].map(|key| shop.feature(key)).into_iter().rev().collect();
-    let prices: Vec<_> = (0..3).map(|_| shop.price(&stage.product, "month")).collect();
-    let prices: Vec<_> = prices.into_iter().rev().collect();
-    let leave: [(&str, Vec<String>, &dyn Fn(&str) -> Answer); 7] = [
-        ("/v1/entitlements/features?", features, &|id| {
-            shop.post(&format!("/v1/entitlements/features/{id}"), "active=false")
-        }),
-        ("/v1/prices?active=true", prices, &|id| {
-            shop.post(&format!("/v1/prices/{id}"), "active=false")
-        }),
-        ("/v1/products?active=true", three("/v1/products", "name=Lamp"), &|id| {
-            shop.post(&format!("/v1/products/{id}"), "active=false")
-        }),
-        ("/v1/customers?email=a", three("/v1/customers", "email=a"), &|id| {
-            shop.post(&format!("/v1/customers/{id}"), "email=b")
-        }),
-        ("/v1/customers?email=c", three("/v1/customers", "email=c"), &|id| {
-            shop.delete(&format!("/v1/customers/{id}"))
-        }),
+    let [customer, product] = [&stage.customer, &stage.product];
+    let same = |form: &str| [form, form, form].map(str::to_owned);
+    let keys = ["a", "b", "c"].map(|key| format!("lookup_key={key}&name=x"));
+    for (list, path, forms, method, change) in [
+        ("/v1/entitlements/features?", "/v1/entitlements/features", keys, "POST", "active=false"),
         (
-            &format!("/v1/subscriptions?customer={}", stage.customer),
-            three("/v1/subscriptions", &stage.purchase("")),
-            &|id| shop.delete(&format!("/v1/subscriptions/{id}")),
+            "/v1/prices?active=true",
+            "/v1/prices",
+            same(&format!("product={product}&currency=usd")),
+            "POST",
+            "active=false",
+        ),
+        ("/v1/products?active=true", "/v1/products", same("name=x"), "POST", "active=false"),
+        ("/v1/customers?email=a", "/v1/customers", same("email=a"), "POST", "email=b"),
+        ("/v1/customers?email=c", "/v1/customers", same("email=c"), "DELETE", ""),
+        (
+            &format!("/v1/subscriptions?customer={customer}"),
+            "/v1/subscriptions",
+            same(&stage.purchase("")),
+            "DELETE",
+            "",
         ),
         (
             "/v1/test_helpers/test_clocks?",
-            three("/v1/test_helpers/test_clocks", "frozen_time=0"),
-            &|id| shop.delete(&format!("/v1/test_helpers/test_clocks/{id}")),
+            "/v1/test_helpers/test_clocks",
+            same("frozen_time=0"),
+            "DELETE",
+            "",
         ),
-    ];
-    for (list, ids, leave) in leave {
-        leave(&ids[1]).done();
-        let at = |cursor: &str| page(shop, &format!("{list}&limit=1&{cursor}={}", ids[1])).0;
-        assert_eq!(at("starting_after"), [ids[2].as_str()], "{list}");
-        assert_eq!(at("ending_before"), [ids[0].as_str()], "{list}");
-        assert!(!page(shop, &format!("{list}&limit=100")).0.contains(&ids[1]), "{list}");
+    ] {
+        let [below, left, above] = forms.map(|form| shop.make(path, &form));
+        shop.request(method, &format!("{path}/{left}"), &[], change).done();
+        let at = |cursor: &str| page(shop, &format!("{list}&limit=1&{cursor}={left}")).0;
+        assert_eq!([at("starting_after"), at("ending_before")], [[below], [above]], "{list}");
+        assert!(!page(shop, &format!("{list}&limit=100")).0.contains(&left), "{list}");
     }
 
     let lamp = shop.make("/v1/products", "name=Lamp");

@@ -123,7 +123,7 @@ impl Rules {
     pub(crate) fn note(&mut self, customer: usize) {
         let holds = self.holds(customer);
         if holds != self.customers[customer].held {
-            self.customers[customer].held = holds.clone();
+            self.customers[customer].held.clone_from(&holds);
             self.changes.push((customer, holds));
         }
     }
