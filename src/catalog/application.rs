@@ -105,23 +105,30 @@ pub(super) fn is_pending(catalog: &Catalog<'_>) -> Result<bool, Error> {
 
 /// Brings what is under way on by so many subscriptions.
 pub(super) fn work(catalog: &Catalog<'_>, limit: usize) -> Result<(), Error> {
-    let before = policy_before(catalog)?;
-    if before != Some(catalog.policy) {
-        catalog.add(&Derived { policy: catalog.policy })?;
-        if let Some(before) = before {
-            for status in Status::ALL {
-                if status.grants(before) != status.grants(catalog.policy) {
-                    catalog.begin(What::Status(status))?;
-                }
-            }
-        }
-    }
+    notice(catalog)?;
     let first = Range { above: None, below: None, order: Order::Ascending, limit: 1 };
     let applications: Vec<Application> = catalog.list(LIST, first)?;
     match applications.first() {
         None => Ok(()),
         Some(application) => proceed(catalog, application, limit).map(drop),
     }
+}
+
+/// Notices that the policy is another one than the sets were derived by, before one is derived by it:
+/// whoever it concerns is settled in time.
+pub(super) fn notice(catalog: &Catalog<'_>) -> Result<(), Error> {
+    let before = policy_before(catalog)?;
+    if before == Some(catalog.policy) {
+        return Ok(());
+    }
+    catalog.add(&Derived { policy: catalog.policy })?;
+    for status in Status::ALL {
+        let same = before.is_some_and(|it| status.grants(it) == status.grants(catalog.policy));
+        if !same && catalog.any(&subscription::of_status(status))? {
+            catalog.begin(What::Status(status))?;
+        }
+    }
+    Ok(())
 }
 
 impl Catalog<'_> {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    Catalog, Error, Object,
+    Catalog, Error, Object, application,
     derive::derive,
     event::Kind,
     feature::Feature,
@@ -69,6 +69,7 @@ impl Grant {
 
 /// Gives a customer what the subscriptions grant and takes what they do not.
 pub(crate) fn settle(catalog: &Catalog<'_>, customer: &str, at: Timestamp) -> Result<(), Error> {
+    application::notice(catalog)?;
     let subscriptions = catalog.subscriptions_of(customer)?;
     let wanted = derive(catalog.policy, &subscriptions);
     let all = Range::newest(Entitlements::LIMIT);

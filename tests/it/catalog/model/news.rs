@@ -10,6 +10,9 @@ use crate::catalog::stage::DAY;
 /// Stripe puts at most so many entitlements into a summary.
 const SUMMARY: usize = 10;
 
+/// What each request is called.
+pub(super) const REQUEST: &str = "req_history";
+
 /// How long events can be listed.
 const MEMORY: i64 = 30 * DAY;
 
@@ -40,11 +43,17 @@ impl World {
             changes.entry(customer).or_default().push_back(holds);
         }
         let mut touched = std::mem::take(&mut self.rules.touched);
+        let mut unasked = BTreeMap::new();
         for event in self.events() {
             let object = &event["data"]["object"];
             match object["object"].as_str().unwrap() {
                 "subscription" => {
-                    touched.insert(self.hear_of_subscription(&event));
+                    let which = self.hear_of_subscription(&event);
+                    touched.insert(which);
+                    if event["request"]["id"] != REQUEST {
+                        assert_eq!(event["request"]["id"], Value::Null);
+                        *unasked.entry(which).or_insert(0) += 1;
+                    }
                 }
                 "entitlements.active_entitlement_summary" => self.hear_of_set(&event, &mut changes),
                 _ => {}
@@ -52,6 +61,8 @@ impl World {
         }
         changes.retain(|_, sets| !sets.is_empty());
         assert_eq!(changes, Changes::new(), "changes that nobody was told of");
+        let happened = std::mem::take(&mut self.rules.unasked);
+        assert_eq!(unasked, happened, "what happened to which subscription without a request");
         for which in touched {
             assert_eq!(shown(&self.told.shown[&which]), self.facts(which), "was told last");
         }

@@ -41,7 +41,7 @@ impl Rules {
             let it = &self.subscriptions[which];
             if self.customers[it.customer].clock.is_none() {
                 for state in self.becomes(it, self.now) {
-                    self.put(which, state);
+                    self.put_unasked(which, state);
                 }
             }
             let mut it = self.subscriptions[which].clone();
@@ -87,7 +87,9 @@ impl Rules {
     pub(crate) fn empty(&mut self, clock: usize) {
         for customer in 0..self.customers.len() {
             if self.customers[customer].clock == Some(clock) && !self.customers[customer].gone {
-                self.remove(customer, self.clocks[clock].time);
+                for (which, after) in self.remove(customer, self.clocks[clock].time) {
+                    self.put_unasked(which, after);
+                }
             }
         }
     }
@@ -139,19 +141,22 @@ impl Rules {
         }
         let now = self.time(customer)?;
         self.bring_up_to_date(customer);
-        self.remove(customer, now);
+        for (which, after) in self.remove(customer, now) {
+            self.put(which, after);
+        }
         Ok(())
     }
 
-    fn remove(&mut self, customer: usize, now: i64) {
-        for which in self.of_customer(customer).collect::<Vec<_>>() {
-            let mut it = self.subscriptions[which].clone();
-            if !it.status.is_over() {
-                it.cancel(now, Reason::Requested);
-                self.put(which, it);
-            }
-        }
+    /// A customer goes: what becomes of the subscriptions.
+    fn remove(&mut self, customer: usize, now: i64) -> Vec<(usize, Subscription)> {
         self.customers[customer].gone = true;
+        let all =
+            self.of_customer(customer).map(|which| (which, self.subscriptions[which].clone()));
+        let mut left: Vec<_> = all.filter(|(_, it)| !it.status.is_over()).collect();
+        for (_, it) in &mut left {
+            it.cancel(now, Reason::Requested);
+        }
+        left
     }
 
     /// What all prices of a subscription have to have in common.
@@ -237,16 +242,16 @@ impl Rules {
             return Err(400);
         }
         let now = self.time(it.customer)?;
-        let mut states = self.becomes(it, now);
+        let states = self.becomes(it, now);
         let mut it = states.last().unwrap_or(it).clone();
         if it.status.is_over() {
             return Err(400);
         }
         change(self, &mut it, now)?;
-        states.push(it);
         for state in states {
-            self.put(which, state);
+            self.put_unasked(which, state);
         }
+        self.put(which, it);
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 //! does to it; what requests do is in [`super::requests`] and [`super::updates`]. What is refused is
 //! told by the status that the API answers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::subscription::{Method, Missing, Reason, Status, Subscription, Turn};
 
@@ -70,6 +70,8 @@ pub(crate) struct Rules {
     pub(crate) changes: Vec<(usize, BTreeSet<usize>)>,
     /// The subscriptions that something happened to, until it is looked at.
     pub(crate) touched: BTreeSet<usize>,
+    /// And how often, without a request that asked for it.
+    pub(crate) unasked: BTreeMap<usize, usize>,
 }
 
 impl Rules {
@@ -85,6 +87,7 @@ impl Rules {
             subscriptions: Vec::new(),
             changes: Vec::new(),
             touched: BTreeSet::new(),
+            unasked: BTreeMap::new(),
         }
     }
 
@@ -174,6 +177,12 @@ impl Rules {
         }
     }
 
+    /// The same, and nobody has asked for it.
+    pub(crate) fn put_unasked(&mut self, which: usize, after: Subscription) {
+        *self.unasked.entry(which).or_default() += 1;
+        self.put(which, after);
+    }
+
     /// What falls due at some subscriptions until a moment, in its order.
     pub(crate) fn run(&mut self, until: i64, here: impl Fn(&Self, &Subscription) -> bool) {
         loop {
@@ -181,7 +190,7 @@ impl Rules {
             let due = all.filter_map(|(which, it)| it.next().map(|(at, turn)| (at, which, turn)));
             let Some((at, which, turn)) = due.min().filter(|(at, ..)| *at <= until) else { return };
             let after = self.turned(&self.subscriptions[which], turn, at);
-            self.put(which, after);
+            self.put_unasked(which, after);
         }
     }
 
