@@ -8,7 +8,7 @@ import { eventually, seconds } from "./support.mjs";
 
 const { StripeInvalidRequestError: Invalid } = Stripe.errors;
 
-describe("a test clock", { timeout: 60_000 }, () => {
+describe("a test clock", { timeout: 180_000 }, () => {
   let service;
   let shop;
   let sdk;

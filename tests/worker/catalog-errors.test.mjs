@@ -18,7 +18,7 @@ const OTHER_REQUEST =
 const MONTH = { interval: "month" };
 const USD = { currency: "usd", unit_amount: 100 };
 
-describe("the catalog refuses", { timeout: 60_000 }, () => {
+describe("the catalog refuses", { timeout: 180_000 }, () => {
   let service;
   let shop;
   let sdk;

@@ -8,7 +8,7 @@ import { LIVE_KEY, eventually, seconds, stripe } from "./support.mjs";
 
 const { StripeInvalidRequestError: Invalid } = Stripe.errors;
 
-describe("the list of events", { timeout: 60_000 }, () => {
+describe("the list of events", { timeout: 180_000 }, () => {
   let service;
   let shop;
   let sdk;

@@ -12,7 +12,7 @@ import { KEY, eventually } from "./support.mjs";
 
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-describe("the guide of Stripe's Entitlements page", { timeout: 60_000 }, () => {
+describe("the guide of Stripe's Entitlements page", { timeout: 180_000 }, () => {
   let service;
   let shop;
   let receives;

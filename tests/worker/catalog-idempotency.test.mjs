@@ -7,7 +7,7 @@ import Stripe from "stripe";
 import { Shop, catalog } from "./catalog.mjs";
 import { KEY, LIVE_KEY } from "./support.mjs";
 
-describe("a request with an idempotency key", { timeout: 60_000 }, () => {
+describe("a request with an idempotency key", { timeout: 180_000 }, () => {
   let service;
   let shop;
   before(async () => {

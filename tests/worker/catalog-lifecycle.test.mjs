@@ -36,7 +36,7 @@ function selling(settings) {
   return world;
 }
 
-describe("a subscription", { timeout: 60_000 }, () => {
+describe("a subscription", { timeout: 180_000 }, () => {
   const world = selling();
 
   test("is active at once, grants, and renews by the month, from the second on that it is due", async () => {
@@ -239,7 +239,7 @@ describe("a subscription", { timeout: 60_000 }, () => {
   });
 });
 
-describe("by its settings", { timeout: 60_000 }, () => {
+describe("by its settings", { timeout: 180_000 }, () => {
   const revoked = { ENTGATE_PAST_DUE_SUBSCRIPTIONS: "revoke", ENTGATE_PAUSED_SUBSCRIPTIONS: "revoke", ENTGATE_UNPAID_SUBSCRIPTIONS: "keep" };
   const world = selling(revoked);
 

@@ -10,7 +10,7 @@ const { StripeInvalidRequestError: Invalid } = Stripe.errors;
 const ids = (list) => list.map(({ id }) => id);
 const numbered = (count) => Array.from({ length: count }, (_, i) => `f${String(i).padStart(3, "0")}`);
 
-describe("a list of the catalog", { timeout: 60_000 }, () => {
+describe("a list of the catalog", { timeout: 180_000 }, () => {
   let service;
   let shop;
   let sdk;

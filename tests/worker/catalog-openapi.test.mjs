@@ -50,7 +50,7 @@ function assertHas(object, [path, name], expected) {
   assert.deepEqual(Object.fromEntries(told), expected);
 }
 
-describe("an answer of the catalog", { timeout: 60_000 }, () => {
+describe("an answer of the catalog", { timeout: 180_000 }, () => {
   let service;
   let shop;
   before(async () => {

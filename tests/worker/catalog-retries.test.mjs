@@ -19,7 +19,7 @@ async function change({ sdk }) {
   return data.find((event) => event.data.object.id === id);
 }
 
-describe("a webhook that does not arrive", { timeout: 60_000, concurrency: false }, () => {
+describe("a webhook that does not arrive", { timeout: 180_000, concurrency: false }, () => {
   let service;
   let shop;
   let receives;
@@ -146,7 +146,7 @@ describe("a webhook that does not arrive", { timeout: 60_000, concurrency: false
   });
 });
 
-test("a webhook that SIGKILL came before arrives after a restart, and one that it cut off is owed still", { timeout: 60_000 }, async () => {
+test("a webhook that SIGKILL came before arrives after a restart, and one that it cut off is owed still", { timeout: 180_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), "entgate-"));
   const settings = { ENTGATE_SOURCE: "catalog" };
   const [absent, silent] = [await receiver(), await receiver()];

@@ -8,7 +8,7 @@ import { eventually } from "./support.mjs";
 
 const { StripeInvalidRequestError: Invalid } = Stripe.errors;
 
-describe("a change of what is sold", { timeout: 60_000 }, () => {
+describe("a change of what is sold", { timeout: 180_000 }, () => {
   let service;
   let shop;
   let sdk;

@@ -8,7 +8,7 @@ import { LIVE_KEY, SECRET, eventually, stripe } from "./support.mjs";
 
 const { StripeInvalidRequestError: Invalid } = Stripe.errors;
 
-describe("a webhook endpoint", { timeout: 60_000 }, () => {
+describe("a webhook endpoint", { timeout: 180_000 }, () => {
   let service;
   let shop;
   let sdk;
