@@ -319,4 +319,6 @@ fn each_endpoint_is_sent_as_much_as_there_is_room_for_and_the_oldest_first() {
     assert_eq!(take(9, [1, 9]), [to_slow(&third)]);
     assert_eq!(due([0, 1]), Some(later(61)), "all that is for it is under way");
     assert_eq!(take(9, [9, 9]), [to_slow(&fourth)]);
+    shop.post(&format!("{ENDPOINTS}/{slow}"), "disabled=true").done();
+    assert_eq!(due([0, 0]), Some(later(61)), "to be given up, it needs no room");
 }

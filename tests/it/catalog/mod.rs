@@ -7,6 +7,7 @@ mod clocks;
 mod customers;
 mod delivered;
 mod deliveries;
+mod due;
 mod endings;
 mod endpoints;
 mod events;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::stage::{DAY, FEBRUARY, JANUARY, members, stage};
+use super::stage::{DAY, FEBRUARY, JANUARY, WORKS, members, stage};
 
 #[test]
 fn whoever_is_said_to_be_past_due_on_trial_begins_a_period_with_what_the_product_has_then() {
@@ -31,4 +31,22 @@ fn periods_are_counted_anew_only_from_when_a_trial_is_over() {
     stage.update(&subscription, "billing_cycle_anchor=now&trial_end=now").done();
     assert_eq!(shown(), json!(["active", half]));
     assert_eq!(stage.period(&subscription), [half, FEBRUARY + 3 * DAY]);
+}
+
+#[test]
+fn whoever_gets_invoices_and_could_pay_otherwise_lacks_no_payment_method() {
+    let with = format!("&default_payment_method={WORKS}");
+    for (missing, lacking) in
+        [("pause", "paused"), ("cancel", "canceled"), ("create_invoice", "active")]
+    {
+        for (method, status) in [("", lacking), (with.as_str(), "active")] {
+            let stage = stage();
+            let settings =
+                format!("trial_settings[end_behavior][missing_payment_method]={missing}");
+            let invoices = "&collection_method=send_invoice&trial_period_days=7";
+            let subscription = stage.subscribe(&format!("{invoices}&{settings}{method}"));
+            stage.advance(JANUARY + 7 * DAY);
+            assert_eq!(stage.status(&subscription), status, "{missing}, {method}");
+        }
+    }
 }

@@ -107,7 +107,7 @@ impl World {
             self.work();
         }
         // Events that there should be none of are heard with the next ones: to look takes its time.
-        if !self.rules.touched.is_empty() {
+        if !self.rules.touched.is_empty() || !self.rules.changes.is_empty() {
             self.hear();
         }
     }
