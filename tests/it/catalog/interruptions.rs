@@ -40,3 +40,21 @@ fn a_failure_before_a_pause_does_not_cancel_what_is_said_to_be_past_due_later() 
     let shown = stage.shown(&subscription);
     assert_eq!(members(&shown, &["status", "ended_at"]), json!(["past_due", null]));
 }
+
+#[test]
+fn what_is_paused_can_end_with_its_period_until_that_is_over() {
+    for (why, now, status) in [
+        ("the last second of the period", FEBRUARY - 1, 200),
+        ("the first after it", FEBRUARY, 400),
+    ] {
+        let stage = stage();
+        let subscription = stage.subscribe("");
+        stage.pause(&subscription).done();
+        stage.advance(now);
+        let answer = stage.update(&subscription, "cancel_at_period_end=true");
+        assert_eq!(answer.status, status, "{why}: {}", answer.body);
+        stage.advance(FEBRUARY + 1);
+        let ended = if status == 200 { "canceled" } else { "paused" };
+        assert_eq!(stage.status(&subscription), ended, "{why}");
+    }
+}

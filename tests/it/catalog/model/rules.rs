@@ -165,10 +165,9 @@ impl Rules {
     /// whether it does, is another matter than before.
     pub(crate) fn put(&mut self, which: usize, after: Subscription) {
         let before = &self.subscriptions[which];
-        let granted = |it: &Subscription| {
-            it.items.iter().map(|item| item.granted.clone()).collect::<Vec<_>>()
-        };
-        let settles = before.status != after.status || granted(before) != granted(&after);
+        let granted = before.items.iter().map(|item| &item.granted);
+        let grants_alike = granted.eq(after.items.iter().map(|item| &item.granted));
+        let settles = before.status != after.status || !grants_alike;
         let customer = after.customer;
         self.touched.insert(which);
         self.subscriptions[which] = after;
