@@ -7,6 +7,7 @@
 //! | [`id`]          | what names things: customers, lookup keys, moments, the two modes           |
 //! | [`entitlement`] | the noun and the question: a set, and [`entitlement::check()`]              |
 //! | [`listing`]     | Stripe's list of entitlements, in JSON                                      |
+//! | [`token`]       | signed words about one customer: who may ask, and what was answered         |
 //! | [`webhook`]     | in: a signed event of Stripe is verified and parsed                         |
 //! | [`ledger`]      | what is held + what came in → what changes, and what is owed since          |
 //! | [`source`]      | the list, read at Stripe                                                    |
@@ -25,6 +26,8 @@ pub mod id;
 pub mod entitlement;
 
 pub mod listing;
+
+pub mod token;
 
 pub mod webhook;
 

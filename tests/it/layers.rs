@@ -11,13 +11,17 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("id", &[]),
     ("entitlement", &["id"]),
     ("listing", &["id", "entitlement"]),
+    ("token", &["id"]),
     ("webhook", &["id", "entitlement", "listing"]),
     ("ledger", &["id", "entitlement"]),
     ("source", &["id", "entitlement", "listing", "ledger"]),
     ("catalog", &["id", "entitlement", "webhook", "source"]),
-    ("store", &["id", "entitlement", "ledger", "source"]),
-    ("api", &["id", "entitlement", "webhook", "ledger", "source", "catalog", "store"]),
-    ("worker", &["id", "entitlement", "webhook", "ledger", "source", "catalog", "store", "api"]),
+    ("store", &["id", "entitlement", "token", "ledger", "source"]),
+    ("api", &["id", "entitlement", "token", "webhook", "ledger", "source", "catalog", "store"]),
+    (
+        "worker",
+        &["id", "entitlement", "token", "webhook", "ledger", "source", "catalog", "store", "api"],
+    ),
     ("browser", &["id", "entitlement", "listing"]),
 ];
 

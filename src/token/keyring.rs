@@ -1,0 +1,116 @@
+//! The keys of an issuer, kept in memory, and when they are fetched anew.
+//!
+//! | what is held                       | what is asked of the issuer                                |
+//! |------------------------------------|------------------------------------------------------------|
+//! | nothing                            | its keys; not for 5 s after that failed                    |
+//! | keys, read within ten minutes      | nothing, but for a `kid` that is not among them            |
+//! | older ones                         | its keys; should that fail, the old ones go on             |
+//!
+//! Whatever tokens come in, an issuer whose keys are held is asked once a minute at most: anybody can
+//! make up a `kid`. A key that the issuer has withdrawn is taken until the next reading. Fetching is
+//! the platform's.
+
+use std::cell::RefCell;
+
+use serde_json::Value;
+
+use super::{Algorithm, Jws, PublicKey};
+use crate::id::Timestamp;
+
+/// How long keys count as fresh, in seconds: as long as issuers have theirs cached.
+pub const FRESH: i64 = 600;
+
+/// The shortest time between two fetches while there are keys, in seconds.
+pub const PAUSE: i64 = 60;
+
+/// How long an issuer is left alone after a failure while there are no keys, in seconds.
+pub const LEFT_ALONE: i64 = 5;
+
+/// The most keys of an issuer: each may have to be tried for a token without `kid`.
+pub const LIMIT: usize = 32;
+
+/// The keys of one issuer, as far as this instance knows them.
+#[derive(Debug, Default)]
+pub struct Keyring(RefCell<Held>);
+
+#[derive(Debug, Default)]
+struct Held {
+    keys: Option<Vec<PublicKey>>,
+    read: Option<Timestamp>,
+    begun: Option<Timestamp>,
+    failed: Option<Timestamp>,
+}
+
+/// What to do about a token's key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Lookup {
+    /// One of these signed it, or nobody known did.
+    Try(Vec<PublicKey>),
+    /// The issuer has to be asked, and [`Keyring::fetched()`] or [`Keyring::failed()`] told.
+    Fetch,
+    /// The issuer could not be asked, a moment ago.
+    LeftAlone,
+}
+
+impl Keyring {
+    /// Which keys may have signed the token, or that the issuer has to be asked first.
+    pub fn lookup(&self, token: &Jws<'_>, now: Timestamp) -> Lookup {
+        let mut held = self.0.borrow_mut();
+        let since = |moment: Option<Timestamp>| {
+            moment.map_or(i64::MAX, |moment| now.0.saturating_sub(moment.0).max(0))
+        };
+        let Some(keys) = &held.keys else {
+            let left_alone = since(held.failed) < LEFT_ALONE;
+            return if left_alone { Lookup::LeftAlone } else { Lookup::Fetch };
+        };
+        let fitting = fitting(keys, token.algorithm, token.kid.as_deref());
+        let stale = since(held.read) >= FRESH;
+        if (stale || fitting.is_empty()) && since(held.begun) >= PAUSE {
+            // Before the answer is there, so that those who come meanwhile do not ask too.
+            held.begun = Some(now);
+            return Lookup::Fetch;
+        }
+        Lookup::Try(fitting)
+    }
+
+    /// The keys that may have signed the token, whatever their age: after a fetch.
+    #[must_use]
+    pub fn known(&self, token: &Jws<'_>) -> Option<Vec<PublicKey>> {
+        let held = self.0.borrow();
+        Some(fitting(held.keys.as_ref()?, token.algorithm, token.kid.as_deref()))
+    }
+
+    /// Takes in what the issuer answered, a JWK Set. Keys of other kinds are passed over.
+    ///
+    /// # Errors
+    ///
+    /// When it is no such set; what was held stays.
+    pub fn fetched(&self, document: &[u8], now: Timestamp) -> Result<(), &'static str> {
+        let document: Value = serde_json::from_slice(document).map_err(|_| "it is no JSON")?;
+        let keys = document.get("keys").and_then(Value::as_array);
+        let keys = keys.ok_or("it is no JWK Set: it lacks `keys`")?;
+        let keys: Vec<_> = keys.iter().filter_map(PublicKey::read).take(LIMIT).collect();
+        if keys.is_empty() {
+            return Err("it has no key for RS256, ES256 or EdDSA");
+        }
+        self.0.replace(Held { keys: Some(keys), read: Some(now), begun: Some(now), failed: None });
+        Ok(())
+    }
+
+    /// Notes that the issuer could not be asked.
+    pub fn failed(&self, now: Timestamp) {
+        self.0.borrow_mut().failed = Some(now);
+    }
+}
+
+/// The keys for this algorithm with this name. Where either has no name, any will have to be tried.
+fn fitting(keys: &[PublicKey], algorithm: Algorithm, kid: Option<&str>) -> Vec<PublicKey> {
+    let alike = |key: &&PublicKey| {
+        key.algorithm == algorithm
+            && match (key.kid.as_deref(), kid) {
+                (Some(its), Some(named)) => its == named,
+                (None, _) | (_, None) => true,
+            }
+    };
+    keys.iter().filter(alike).cloned().collect()
+}
