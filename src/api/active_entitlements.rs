@@ -7,10 +7,18 @@
 //! Where the source is the built-in catalog, it answers all of this itself.
 
 use http::{HeaderValue, StatusCode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 use super::{
-    App, Request, Response, auth, checks, error::Error, features, form::Params, json, page::Page,
+    App, Request, Response,
+    auth::{self, Caller},
+    checks,
+    error::Error,
+    features,
+    form::Params,
+    json,
+    page::Page,
 };
 use crate::{
     entitlement::{ActiveEntitlement, Coverage, Entitlements},
@@ -22,20 +30,43 @@ use crate::{
 /// The path of the list.
 pub(super) const PATH: &str = "/v1/entitlements/active_entitlements";
 
-/// `GET /v1/entitlements/active_entitlements?customer=`.
+/// `GET /v1/entitlements/active_entitlements?customer=`. A customer's token lists that customer; what
+/// the operator has noted of a feature is not for the customer to expand.
 pub(super) async fn list<S: Store>(
     app: &App<'_, S>,
     request: &Request,
     now: Timestamp,
 ) -> Result<Response, Error> {
-    let livemode = auth::authenticate(app.settings, request)?;
-    if let Some(catalog) = app.store.catalog() {
-        return Ok(catalog.ask(livemode, request).await?);
-    }
+    let caller = auth::caller(app, request, now).await?;
     let mut params = Params::query(request)?;
-    let id = params.required("customer")?;
-    let id = CustomerId::try_from(id).map_err(|error| Error::unnameable("customer", &error))?;
-    answer(app, Customer { livemode, id }, params, PATH, now).await
+    match (app.store.catalog(), &caller) {
+        (Some(catalog), Caller::Server(livemode)) => Ok(catalog.ask(*livemode, request).await?),
+        (catalog, caller) => {
+            let customer = caller.customer(&mut params)?;
+            if matches!(caller, Caller::Customer(_)) && params.has("expand") {
+                return Err(Error::needs_server_key().about("expand"));
+            }
+            match catalog {
+                Some(catalog) => {
+                    let request = naming(&customer, request);
+                    Ok(catalog.ask(customer.livemode, &request).await?)
+                }
+                None => answer(app, customer, params, PATH, now).await,
+            }
+        }
+    }
+}
+
+/// The same request, with the customer in it whom a token has named.
+fn naming(customer: &Customer, request: &Request) -> Request {
+    let mut named = request.clone();
+    let query = request.uri().query().unwrap_or_default();
+    if !form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "customer") {
+        let id = utf8_percent_encode(customer.id.as_str(), NON_ALPHANUMERIC);
+        // What is percent-encoded fits a target.
+        *named.uri_mut() = format!("{PATH}?customer={id}&{query}").parse().unwrap_or_default();
+    }
+    named
 }
 
 /// `GET /v1/customer/{id}/entitlements`: what the `url` of a summary's list names. Stripe's Python
@@ -179,7 +210,8 @@ fn expanded(params: &mut Params, expandable: &str) -> Result<bool, Error> {
     Ok(!expand.is_empty())
 }
 
-fn describe(response: &mut Response, held: Option<&Entitlements>, served_by: ServedBy) {
+/// Says in headers what the body has no room for.
+pub(super) fn describe(response: &mut Response, held: Option<&Entitlements>, served_by: ServedBy) {
     let headers = response.headers_mut();
     let version = held.map_or(0, |held| held.version.0);
     headers.insert("entgate-version", HeaderValue::from(version));

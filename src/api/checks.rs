@@ -15,14 +15,15 @@ use http::StatusCode;
 use serde::Serialize;
 
 use super::{
-    App, Request, Response, auth,
+    App, Request, Response,
+    auth::{self, Caller},
     error::{Error, Told},
     form::{OneOrMany, Params},
     json,
 };
 use crate::{
     entitlement::{self, Decision, Denial, Version},
-    id::{Customer, CustomerId, Livemode, LookupKey, Timestamp},
+    id::{Customer, CustomerId, LookupKey, Timestamp},
     store::{self, First, Found, Freshness, ServedBy, Store},
 };
 
@@ -33,10 +34,11 @@ const LIMIT: usize = 100;
 pub(super) async fn one_customer<S: Store>(
     app: &App<'_, S>,
     request: &Request,
+    now: Timestamp,
 ) -> Result<Response, Error> {
-    let livemode = auth::authenticate(app.settings, request)?;
+    let caller = auth::caller(app, request, now).await?;
     let mut params = Params::query(request)?;
-    let (questions, shape) = question(&mut params, livemode)?;
+    let (questions, shape) = question(&mut params, &caller)?;
     params.finish()?;
     answer(app, &questions, shape).await
 }
@@ -46,10 +48,10 @@ pub(super) async fn batch<S: Store>(
     app: &App<'_, S>,
     request: &Request,
 ) -> Result<Response, Error> {
-    let livemode = auth::authenticate(app.settings, request)?;
+    let caller = Caller::Server(auth::authenticate(app.settings, request)?);
     let mut params = Params::body(request)?;
     let Some(checks) = params.maps("checks")? else {
-        let (questions, shape) = question(&mut params, livemode)?;
+        let (questions, shape) = question(&mut params, &caller)?;
         params.finish()?;
         return answer(app, &questions, shape).await;
     };
@@ -59,7 +61,7 @@ pub(super) async fn batch<S: Store>(
     }
     let mut questions = Vec::with_capacity(checks.len());
     for mut check in checks {
-        questions.extend(question(&mut check, livemode)?.0);
+        questions.extend(question(&mut check, &caller)?.0);
         check.finish()?;
     }
     answer(app, &questions, Shape::List).await
@@ -90,11 +92,8 @@ enum Shape {
     List,
 }
 
-fn question(params: &mut Params, livemode: Livemode) -> Result<(Vec<Question>, Shape), Error> {
-    let id = params.required("customer")?;
-    let id = CustomerId::try_from(id)
-        .map_err(|error| Error::unnameable(&params.full("customer"), &error))?;
-    let customer = Customer { livemode, id };
+fn question(params: &mut Params, caller: &Caller) -> Result<(Vec<Question>, Shape), Error> {
+    let customer = caller.customer(params)?;
     let (features, shape) = match params.one_or_many("feature")? {
         OneOrMany::One(feature) => (vec![feature], Shape::Single),
         OneOrMany::Many(features) => (features, Shape::List),

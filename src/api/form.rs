@@ -198,6 +198,11 @@ impl Params {
         if self.prefix.is_empty() { name.to_owned() } else { format!("{}[{name}]", self.prefix) }
     }
 
+    /// Whether there is such a parameter.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.left.iter().any(|(known, _)| known == name)
+    }
+
     pub(super) fn take(&mut self, name: &str) -> Option<Value> {
         let index = self.left.iter().position(|(known, _)| known == name)?;
         Some(self.left.remove(index).1)

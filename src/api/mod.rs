@@ -6,11 +6,15 @@
 //! | `active_entitlements`   | Stripe's list, and one of it                                    |
 //! | `features`              | what only Stripe knows of a feature, kept for a while           |
 //! | `checks`                | may this customer use this feature?                             |
+//! | `authorize`             | the same, for a proxy                                           |
 //! | `sync`                  | the set, read at its source now                                 |
+//! | `tokens`                | a token that opens one customer                                 |
+//! | `snapshots`             | a set that proves itself, and the keys for that                 |
 //! | `health`                | is the deployment set up, and does it keep up?                  |
 //! | [`catalog`]             | Stripe's API around entitlements, where we are the source        |
 //! | `auth` · `form` · `page` | who asks · parameters · a part of a list                       |
-//! | `route`                 | a table of routes, and the way through it                       |
+//! | `route`                 | a table of routes, who may take each, and the way through it    |
+//! | `cors`                  | what a browser may let pages of other origins ask               |
 //! | `error`                 | the only place with the statuses of failures                    |
 //! | [`settings`]            | what the operator set                                           |
 //!
@@ -19,8 +23,10 @@
 
 mod active_entitlements;
 mod auth;
+mod authorize;
 pub mod catalog;
 mod checks;
+mod cors;
 mod error;
 mod features;
 mod form;
@@ -28,17 +34,23 @@ mod health;
 mod page;
 mod route;
 pub mod settings;
+mod snapshots;
 mod sync;
+mod tokens;
 mod webhooks;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 
-use self::{error::Error, route::Found, settings::Settings};
-pub use self::{features::Features, route::Route};
+use self::{active_entitlements::PATH as LIST, error::Error, route::Found, settings::Settings};
+pub use self::{
+    features::Features,
+    route::{Route, Who},
+};
 use crate::{
     id::Timestamp,
     store::{Catalog as _, Store},
+    token::Keyring,
 };
 
 /// The most bytes of a body that are read: 1 MiB. A summary with ten entitlements has some 3 KiB,
@@ -47,10 +59,14 @@ use crate::{
 pub const BODY_LIMIT: usize = 1 << 20;
 
 /// The headers of a request that are looked at; no other needs to be handed over.
-pub const HEADERS: [HeaderName; 4] = [
+pub const HEADERS: [HeaderName; 8] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
+    header::ORIGIN,
+    header::ACCESS_CONTROL_REQUEST_METHOD,
+    HeaderName::from_static("x-api-key"),
     HeaderName::from_static("stripe-signature"),
+    authorize::CUSTOMER,
     catalog::IDEMPOTENCY_KEY,
 ];
 
@@ -69,6 +85,10 @@ pub struct App<'a, S> {
     pub settings: &'a Settings,
     /// The features that were read before.
     pub features: &'a Features,
+    /// The keys of another issuer, as far as they are known.
+    pub keyring: &'a Keyring,
+    /// A number that nobody can guess.
+    pub random: fn() -> u128,
     /// Takes a line that the operator should see. It never holds a secret.
     pub log: fn(&str),
 }
@@ -90,33 +110,48 @@ pub enum Endpoint {
     Check,
     /// Many customers.
     CheckBatch,
+    /// One customer, for a proxy.
+    Authorize,
+    /// A token for a customer.
+    CreateToken,
+    /// A set that proves itself.
+    Snapshot,
+    /// The keys for that.
+    SnapshotKeys,
     /// The state of the deployment.
     Health,
 }
 
 /// Every route there is. The page at `/` is a file that the platform serves.
 pub const ROUTES: &[Route<Endpoint>] = &[
-    Route { method: Method::POST, path: "/webhooks/stripe", endpoint: Endpoint::Webhook },
-    Route {
-        method: Method::GET,
-        path: "/v1/entitlements/active_entitlements",
-        endpoint: Endpoint::ListActiveEntitlements,
-    },
-    Route {
-        method: Method::GET,
-        path: "/v1/customer/{id}/entitlements",
-        endpoint: Endpoint::ListOfSummary,
-    },
-    Route {
-        method: Method::GET,
-        path: "/v1/entitlements/active_entitlements/{id}",
-        endpoint: Endpoint::RetrieveActiveEntitlement,
-    },
-    Route { method: Method::POST, path: "/v1/customers/{id}/sync", endpoint: Endpoint::Sync },
-    Route { method: Method::GET, path: "/v1/check", endpoint: Endpoint::Check },
-    Route { method: Method::POST, path: "/v1/check", endpoint: Endpoint::CheckBatch },
-    Route { method: Method::GET, path: "/healthz", endpoint: Endpoint::Health },
+    route(Method::POST, "/webhooks/stripe", Who::Signer, Endpoint::Webhook),
+    route(Method::GET, LIST, Who::Customer, Endpoint::ListActiveEntitlements),
+    route(Method::GET, "/v1/customer/{id}/entitlements", Who::Server, Endpoint::ListOfSummary),
+    route(
+        Method::GET,
+        "/v1/entitlements/active_entitlements/{id}",
+        Who::Server,
+        Endpoint::RetrieveActiveEntitlement,
+    ),
+    route(Method::POST, "/v1/customers/{id}/sync", Who::Server, Endpoint::Sync),
+    route(Method::GET, "/v1/check", Who::Customer, Endpoint::Check),
+    route(Method::POST, "/v1/check", Who::Server, Endpoint::CheckBatch),
+    route(Method::GET, "/v1/authorize", Who::Customer, Endpoint::Authorize),
+    route(Method::POST, "/v1/tokens", Who::Server, Endpoint::CreateToken),
+    route(Method::GET, "/v1/snapshot", Who::Customer, Endpoint::Snapshot),
+    route(Method::GET, "/.well-known/jwks.json", Who::Anyone, Endpoint::SnapshotKeys),
+    route(Method::GET, "/healthz", Who::Anyone, Endpoint::Health),
 ];
+
+/// A line of the table, short enough for one.
+const fn route(
+    method: Method,
+    path: &'static str,
+    who: Who,
+    endpoint: Endpoint,
+) -> Route<Endpoint> {
+    Route { method, path, who, endpoint }
+}
 
 /// Answers a request.
 pub async fn handle<S: Store>(app: &App<'_, S>, request: &Request, now: Timestamp) -> Response {
@@ -129,6 +164,7 @@ pub async fn handle<S: Store>(app: &App<'_, S>, request: &Request, now: Timestam
             error.response()
         }
     };
+    cors::admit(app.settings, request, &mut response);
     if request.method() == Method::HEAD {
         response.body_mut().clear();
     }
@@ -165,8 +201,12 @@ async fn answer<S: Store>(
             active_entitlements::retrieve(app, request, &id).await
         }
         Endpoint::Sync => sync::sync(app, request, &id).await,
-        Endpoint::Check => checks::one_customer(app, request).await,
+        Endpoint::Check => checks::one_customer(app, request, now).await,
         Endpoint::CheckBatch => checks::batch(app, request).await,
+        Endpoint::Authorize => authorize::authorize(app, request, now).await,
+        Endpoint::CreateToken => tokens::create(app, request, now),
+        Endpoint::Snapshot => snapshots::retrieve(app, request, now).await,
+        Endpoint::SnapshotKeys => Ok(snapshots::keys(app)),
         Endpoint::Health => Ok(health::health(app, now).await),
     }
 }

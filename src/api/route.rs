@@ -1,4 +1,4 @@
-//! A table of routes, and the way through it.
+//! A table of routes, who may take each, and the way through it.
 
 use std::borrow::Cow;
 
@@ -12,9 +12,24 @@ use super::{Response, error::Error};
 pub struct Route<E> {
     /// The method; a `GET` answers `HEAD` too.
     pub method: Method,
-    /// The path; `{…}` stands for one segment.
+    /// The path; `{…}` stands for one segment, and `{…*}` for all that is left, as it was sent.
     pub path: &'static str,
+    /// Who may ask.
+    pub who: Who,
     pub(super) endpoint: E,
+}
+
+/// Who may take a route.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Who {
+    /// Whoever comes.
+    Anyone,
+    /// Whoever signed what comes.
+    Signer,
+    /// Whoever has a server key.
+    Server,
+    /// Whoever has a customer's token, about that customer; and whoever has a server key.
+    Customer,
 }
 
 /// What a method and a path lead to.
@@ -28,6 +43,11 @@ pub(super) enum Found<E> {
 }
 
 impl<E: Copy> Route<E> {
+    /// Whether a path has this route's form.
+    pub(super) fn matches(&self, path: &str) -> bool {
+        captured(self.path, path).is_some()
+    }
+
     /// Finds the route of a request.
     ///
     /// # Errors
@@ -67,6 +87,10 @@ impl<E: Copy> Route<E> {
 /// What stands for each `{…}`, decoded, if the path has the route's form.
 fn captured<'a>(route: &str, path: &'a str) -> Option<Vec<Cow<'a, str>>> {
     let mut captured = Vec::new();
+    if let Some((before, _)) = route.split_once("/{").filter(|_| route.ends_with("*}")) {
+        let rest = path.strip_prefix(before)?.strip_prefix('/')?;
+        return Some(vec![rest.into()]);
+    }
     let mut segments = path.split('/');
     for expected in route.split('/') {
         let segment = segments.next()?;

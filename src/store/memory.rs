@@ -4,17 +4,20 @@
 //! queue a [`Fault`] for the next call of either kind. Nothing here outlives the process.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, HashMap, VecDeque},
     fmt,
 };
 
-use super::{Backlog, Catalog, Error, Found, Ledger, Replica, Roster, ServedBy, Store, Until};
+use super::{
+    Backlog, Catalog, Crypto, Error, Found, Ledger, Replica, Roster, ServedBy, Store, Until,
+};
 use crate::{
     entitlement::{Entitlements, Summary},
     id::{Customer, EventId, Livemode, LookupKey, Millis, Timestamp},
     ledger::{Account, EVENT_MEMORY, Finding, List, Occasion, Receipt, Sighting},
     source::{self, Stripe, Transport as _},
+    token::{PublicKey, SigningKey},
 };
 
 /// How the next call of a store fails.
@@ -37,6 +40,8 @@ pub struct Memory {
     pub roster: MemoryRoster,
     /// The source, if it is kept here.
     pub catalog: Option<MemoryCatalog>,
+    /// What is done with public keys.
+    pub crypto: MemoryCrypto,
 }
 
 /// A roster in memory.
@@ -56,6 +61,17 @@ pub struct MemoryLedger {
 /// a test puts it together.
 pub struct MemoryCatalog {
     answer: Box<Answer>,
+    faults: RefCell<VecDeque<Fault>>,
+}
+
+/// Public keys without their arithmetic: a signature is the key's name and the message. What the real
+/// one is, is shown where the platform is.
+#[derive(Debug, Default)]
+pub struct MemoryCrypto {
+    /// What the issuer answers.
+    pub issuers_keys: RefCell<String>,
+    /// How often it was asked.
+    pub asked: Cell<u32>,
     faults: RefCell<VecDeque<Fault>>,
 }
 
@@ -115,6 +131,40 @@ impl MemoryCatalog {
     }
 }
 
+impl MemoryCrypto {
+    /// Lets the next call fail.
+    pub fn fail_next(&self, fault: Fault) {
+        self.faults.borrow_mut().push_back(fault);
+    }
+
+    /// What a key of this name signs a message with.
+    #[must_use]
+    pub fn signature(kid: &str, message: &str) -> Vec<u8> {
+        format!("{kid} {message}").into_bytes()
+    }
+}
+
+impl Crypto for MemoryCrypto {
+    async fn verify(
+        &self,
+        key: &PublicKey,
+        message: &str,
+        signature: &[u8],
+    ) -> Result<bool, Error> {
+        let kid = key.kid.as_deref().unwrap_or_default();
+        faulty(&self.faults, "crypto", || Ok(Self::signature(kid, message) == signature))
+    }
+
+    async fn sign(&self, key: &SigningKey, message: &str) -> Result<Vec<u8>, Error> {
+        faulty(&self.faults, "crypto", || Ok(Self::signature(key.kid(), message)))
+    }
+
+    async fn issuers_keys(&self) -> Result<Vec<u8>, Error> {
+        self.asked.set(self.asked.get().saturating_add(1));
+        faulty(&self.faults, "issuer", || Ok(self.issuers_keys.borrow().clone().into_bytes()))
+    }
+}
+
 impl fmt::Debug for MemoryCatalog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryCatalog").field("faults", &self.faults).finish_non_exhaustive()
@@ -140,6 +190,10 @@ impl Store for Memory {
 
     fn catalog(&self) -> Option<&impl Catalog> {
         self.catalog.as_ref()
+    }
+
+    fn crypto(&self) -> &impl Crypto {
+        &self.crypto
     }
 }
 

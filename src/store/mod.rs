@@ -7,6 +7,7 @@
 //! | [`Stripe`]  | the source, over a [`Transport`]; the ledger reads it, and it alone knows some things |
 //! | [`Roster`]  | who there is, and where each of them stands                            |
 //! | [`Catalog`] | the source, if it is kept here: whatever may be asked of it, in HTTP's form |
+//! | [`Crypto`]  | what is done with public keys, and the way to those of an issuer       |
 //!
 //! [`record`] is the form in which a set is kept, [`memory`] the stores for tests. What talks to
 //! Durable Objects and KV is in the Workers shell.
@@ -21,6 +22,7 @@ use crate::{
     id::{Customer, Livemode, LookupKey, Millis, Timestamp},
     ledger::{self, Receipt, Trouble},
     source::{Stripe, Transport},
+    token::{PublicKey, SigningKey},
 };
 
 /// Why a store did not answer, or not what was asked for.
@@ -122,7 +124,21 @@ pub trait Catalog {
     ) -> Result<http::Response<Vec<u8>>, Error>;
 }
 
-/// The stores of one deployment.
+/// What is done with public keys: the platform's, which is faster at it and smaller than any crate.
+#[expect(async_fn_in_trait, reason = "a Worker has one thread: futures need not be `Send`")]
+pub trait Crypto {
+    /// Whether the key made the signature over the message, by the key's own algorithm.
+    async fn verify(&self, key: &PublicKey, message: &str, signature: &[u8])
+    -> Result<bool, Error>;
+
+    /// The key's signature over the message.
+    async fn sign(&self, key: &SigningKey, message: &str) -> Result<Vec<u8>, Error>;
+
+    /// The keys of the issuer whose tokens are taken: a JWK Set, as it answers it.
+    async fn issuers_keys(&self) -> Result<Vec<u8>, Error>;
+}
+
+/// The stores of one deployment, and what else the platform has to do.
 pub trait Store {
     /// The truth.
     fn ledger(&self) -> &impl Ledger;
@@ -134,6 +150,8 @@ pub trait Store {
     fn source(&self, livemode: Livemode) -> Option<&Stripe<impl Transport>>;
     /// The source itself, if it is kept here.
     fn catalog(&self) -> Option<&impl Catalog>;
+    /// What is done with public keys.
+    fn crypto(&self) -> &impl Crypto;
 }
 
 /// How new an answer has to be. By default whatever is at hand will do.

@@ -46,7 +46,8 @@ pub(super) async fn message(
     let mut message = api::Request::new(body(request).await?);
     *message.method_mut() =
         Method::from_bytes(request.method().as_bytes()).map_err(|error| error.to_string())?;
-    *message.uri_mut() = target(&request.url());
+    // What is no URL has no route either.
+    *message.uri_mut() = Uri::try_from(request.url()).unwrap_or_default();
     for name in headers {
         if let Some(value) = request.headers().get(name.as_str())?
             && let Ok(value) = HeaderValue::from_bytes(value.as_bytes())
@@ -109,14 +110,6 @@ pub(super) async fn response(mut response: worker::Response) -> Result<api::Resp
     }
     *answer.headers_mut() = headers;
     Ok(answer)
-}
-
-/// Path and query of an absolute URL that the platform has put in order already.
-fn target(url: &str) -> Uri {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let target = rest.split_once('/').map_or(String::new(), |(_, target)| target.to_owned());
-    // What is no target has no route either.
-    Uri::try_from(format!("/{target}")).unwrap_or_default()
 }
 
 async fn body(request: &web_sys::Request) -> std::result::Result<Vec<u8>, JsValue> {

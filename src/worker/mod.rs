@@ -5,6 +5,7 @@
 //! | `http`     | requests and answers                                                           |
 //! | `replica`  | the KV namespace `ENTITLEMENTS`                                                |
 //! | `source`   | the way to Stripe, or to the catalog in its place                              |
+//! | `crypto`   | public keys, and the way to an issuer's                                        |
 //! | `ledger`   | the way to a customer's Durable Object                                         |
 //! | `messages` | what is said on that way                                                       |
 //! | `customer` | that object: one writer per customer, which also feeds the replica             |
@@ -25,6 +26,7 @@ mod catalog;
 mod chance;
 mod courier;
 mod cron;
+mod crypto;
 #[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
 mod customer;
 mod desk;
@@ -48,6 +50,7 @@ use worker::{
 
 use self::{
     catalog::DurableCatalog,
+    crypto::WebCrypto,
     ledger::DurableLedger,
     replica::KvReplica,
     roster::DurableRoster,
@@ -61,6 +64,7 @@ use crate::{
     id::{Livemode, Millis},
     source::{Stripe, Transport},
     store,
+    token::Keyring,
 };
 
 pub use self::{catalog::Catalog, customer::Customer, roster::Roster};
@@ -68,6 +72,9 @@ pub use self::{catalog::Catalog, customer::Customer, roster::Roster};
 thread_local! {
     /// What this isolate knows of features, for as long as it lives.
     static FEATURES: std::rc::Rc<Features> = std::rc::Rc::default();
+
+    /// The issuer's keys, as far as this isolate knows them.
+    static KEYRING: std::rc::Rc<Keyring> = std::rc::Rc::default();
 }
 
 /// The stores of this deployment.
@@ -78,6 +85,7 @@ struct Edge {
     test: Option<Stripe<Way>>,
     live: Option<Stripe<Way>>,
     catalog: Option<DurableCatalog>,
+    crypto: WebCrypto,
 }
 
 impl Edge {
@@ -92,6 +100,7 @@ impl Edge {
                 Source::Stripe => None,
                 Source::Catalog => Some(DurableCatalog::open(env)?),
             },
+            crypto: WebCrypto::new(settings.issuer.as_ref().map(|issuer| issuer.jwks_url.clone())),
         })
     }
 }
@@ -119,6 +128,10 @@ impl store::Store for Edge {
     fn catalog(&self) -> Option<&impl store::Catalog> {
         self.catalog.as_ref()
     }
+
+    fn crypto(&self) -> &impl store::Crypto {
+        &self.crypto
+    }
 }
 
 /// Answers one request.
@@ -142,7 +155,15 @@ async fn fetch(
     };
     let store = Edge::open(&env, &settings)?;
     let features = FEATURES.with(std::rc::Rc::clone);
-    let app = App { store: &store, settings: &settings, features: &features, log };
+    let keyring = KEYRING.with(std::rc::Rc::clone);
+    let app = App {
+        store: &store,
+        settings: &settings,
+        features: &features,
+        keyring: &keyring,
+        random: || u128::from(chance::chance()) << 64 | u128::from(chance::chance()),
+        log,
+    };
     let request = http::read(&request, &id).await?;
     http::answer(api::handle(&app, &request, millis().second()).await, id)
 }

@@ -59,6 +59,11 @@ fn a_malformed_setting_is_a_500_that_names_it_and_not_its_value() {
     );
 }
 
+/// RFC 8037, appendix A.1; its thumbprint is in A.3.
+const SIGNING_KEY: &str = r#"{"kty":"OKP","crv":"Ed25519",
+    "d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A",
+    "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+
 #[test]
 fn settings_can_be_printed_without_telling_a_secret() {
     let settings = Settings::read(|name| {
@@ -66,6 +71,8 @@ fn settings_can_be_printed_without_telling_a_secret() {
             match name {
                 "ENTGATE_API_KEYS" | "STRIPE_API_KEY" => "sk_live_hunter2",
                 "STRIPE_WEBHOOK_SECRETS" => "whsec_hunter2",
+                "ENTGATE_TOKEN_SECRETS" => "hunter2hunter2hunter2hunter2hunt",
+                "ENTGATE_SIGNING_KEY" => SIGNING_KEY,
                 _ => "",
             }
             .to_owned(),
@@ -75,7 +82,10 @@ fn settings_can_be_printed_without_telling_a_secret() {
         format!("{:?}", settings.unwrap()),
         "Settings { api_keys: [ApiKey { livemode: Live, .. }], webhook_secrets: [Secret(…)], \
          stripe_keys: [ApiKey { livemode: Live, .. }], stripe_base: \"https://api.stripe.com\", source: Stripe, \
-         paused: Keep, policy: Policy { past_due: Keep, unpaid: Revoke, paused: Keep } }"
+         paused: Keep, policy: Policy { past_due: Keep, unpaid: Revoke, paused: Keep }, \
+         token_secrets: [Secret { kid: \"50adab57ddde8974\", .. }], issuer: None, \
+         signing_keys: [SigningKey { kid: \"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k\", .. }], \
+         origins: None }"
     );
 }
 
@@ -118,7 +128,7 @@ fn the_key_is_never_sent_in_the_clear_but_to_this_machine() {
     let failed = |problem| Err(Error { name: "STRIPE_API_BASE", problem });
     let clear = "is neither https://… nor http:// of this machine";
     let path = "has a path: give the origin alone, https://host or https://host:port";
-    let none = "is no URL: give the origin alone, https://host or https://host:port";
+    let none = "is no URL: it begins with https://host or https://host:port";
     for (text, expected) in [
         ("", Ok("https://api.stripe.com")),
         ("https://catalog.example", Ok("https://catalog.example")),

@@ -8,6 +8,7 @@ use entgate::{
     id::{Customer, CustomerId, Livemode, Timestamp},
     source::{self, Stripe},
     store::memory::Memory,
+    token::Keyring,
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
@@ -27,6 +28,7 @@ pub(crate) struct Service {
     pub(crate) now: Timestamp,
     settings: Settings,
     features: Features,
+    keyring: Keyring,
 }
 
 /// An answer, its body read.
@@ -50,7 +52,13 @@ pub(crate) fn configured(settings: &[(&str, &str)]) -> Service {
         set.map(|(_, text)| (*text).to_owned())
     };
     let settings = Settings::read(text).unwrap();
-    Service { store: Memory::default(), now: NOW, settings, features: Features::default() }
+    Service {
+        store: Memory::default(),
+        now: NOW,
+        settings,
+        features: Features::default(),
+        keyring: Keyring::default(),
+    }
 }
 
 /// A deployment that reads a Stripe in memory, whose clock stands still at [`NOW`].
@@ -115,8 +123,8 @@ impl Service {
             request = request.header(*name, *value);
         }
         let request = request.body(body.to_vec()).unwrap();
-        let Self { store, now, settings, features } = self;
-        let app = App { store, settings, features, log: |_| {} };
+        let Self { store, now, settings, features, keyring } = self;
+        let app = App { store, settings, features, keyring, random: || 0xabc, log: |_| {} };
         let response = pollster::block_on(api::handle(&app, &request, *now));
         let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
         Answer { status: response.status().as_u16(), body, response }

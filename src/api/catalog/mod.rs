@@ -34,7 +34,7 @@ use super::{
     Request, Response,
     error::Error,
     form::Params,
-    route::{Found, Route},
+    route::{Found, Route, Who},
     text,
 };
 use crate::{
@@ -71,7 +71,7 @@ pub(super) type Endpoint = fn(&mut Visit<'_>) -> Result<Value, Error>;
 
 /// A line of the table, short enough for one.
 const fn route(method: Method, path: &'static str, endpoint: Endpoint) -> Route<Endpoint> {
-    Route { method, path, endpoint }
+    Route { method, path, who: Who::Server, endpoint }
 }
 
 /// Every route of the catalog.

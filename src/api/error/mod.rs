@@ -1,14 +1,17 @@
-//! What went wrong, as HTTP tells it: the only place with the statuses of failures.
+//! What went wrong, as HTTP tells it: the only place with the statuses of failures. `causes` has those
+//! of what goes wrong further down.
 //!
 //! Every failure is Stripe's envelope, `{"error":{"type","code","message","param"}}`
 //! (<https://docs.stripe.com/api/errors>). The caller's mistake is told in full; ours is logged, and
 //! told as an `api_error` that may be tried again.
 
+mod causes;
+
 use http::{Method, StatusCode, header};
 use serde::Serialize;
 
 use super::{Response, json, settings};
-use crate::{catalog, id, source, store, webhook};
+use crate::{id, store};
 
 /// How long a caller should wait when we do not know why we failed, in seconds.
 const PAUSE: u32 = 1;
@@ -36,6 +39,13 @@ pub(crate) struct Told {
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     param: Option<String>,
+}
+
+impl Told {
+    /// What is told in words.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -108,6 +118,36 @@ impl Error {
         error
     }
 
+    /// 403: the route is the operator's, and a customer's token was shown.
+    pub(super) fn needs_server_key() -> Self {
+        let message = "This route needs a server key (sk_…). A customer's token opens what its customer may see.";
+        Self::forbidden("server_key_required", message)
+    }
+
+    /// 403: a token opens one customer, and another one is asked about.
+    pub(super) fn other_customer(param: &str) -> Self {
+        let message =
+            "The token is another customer's. Leave the customer out: the token names it.";
+        Self::forbidden("customer_mismatch", message).about(param)
+    }
+
+    /// 403: who asks is known, and may not.
+    pub(super) fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
+        let mut error = Self::new(StatusCode::FORBIDDEN, Type::InvalidRequest, message);
+        error.0.told.code = Some(code);
+        error
+    }
+
+    /// 503: whether a token is genuine cannot be told.
+    pub(super) fn no_issuers_keys(cause: &str) -> Self {
+        let mut error = Self::unavailable(
+            "The keys of the token's issuer cannot be read at the moment, so that the token cannot be \
+             checked. Try again.",
+        );
+        error.0.cause = Some(format!("{} cannot be read: {cause}", settings::JWKS_URL));
+        error
+    }
+
     /// 404: no route has this path. Stripe's words.
     pub(super) fn no_route(method: &Method, path: &str) -> Self {
         let message = format!("Unrecognized request URL ({method}: {path}).");
@@ -173,6 +213,14 @@ impl Error {
         error
     }
 
+    /// 429: as many as one thing bears are there already.
+    pub(super) fn too_many(message: impl Into<String>) -> Self {
+        let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, Type::InvalidRequest, message);
+        error.0.told.code = Some("rate_limit");
+        error.0.header = Some((header::RETRY_AFTER, PAUSE.to_string()));
+        error
+    }
+
     /// The same failure, and which parameter it is about.
     pub(super) fn about(mut self, param: &str) -> Self {
         self.0.told.param = Some(param.to_owned());
@@ -215,6 +263,11 @@ impl Error {
         self.0.cause.as_deref()
     }
 
+    /// Its status, where it is not told as Stripe does.
+    pub(super) fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
     /// The part inside `error`, where a failure is one of many answers.
     pub(super) fn told(&self) -> &Told {
         &self.0.told
@@ -233,115 +286,5 @@ impl Error {
             response.headers_mut().insert(name.clone(), value);
         }
         response
-    }
-}
-
-/// 503: whatever Stripe said, it may say something else when it is tried again. That it does not
-/// take the deployment's key is told, since only those with a server key hear it.
-impl From<source::Error> for Error {
-    fn from(error: source::Error) -> Self {
-        match &error {
-            source::Error::KeyRefused { .. } => {
-                let mut told = Self::unavailable(format!("{error}. Set another one."));
-                told.0.cause = Some(told.0.told.message.clone());
-                told
-            }
-            error => Self::source(error.to_string()),
-        }
-    }
-}
-
-/// 404 for what a path names, 400 for what a parameter does, as at Stripe; 402 for a charge that was
-/// declined; 503 where the catalog is out of order, since nothing was done.
-impl From<catalog::Error> for Error {
-    fn from(error: catalog::Error) -> Self {
-        use catalog::Error as Catalog;
-        let message = error.to_string();
-        match error {
-            Catalog::NoSuch { param, .. } if param == "id" => Self::not_here(message),
-            Catalog::NoSuch { param, .. } => Self::parameter(param, "resource_missing", message),
-            Catalog::Exists { param, .. } => {
-                Self::parameter(param, "resource_already_exists", message)
-            }
-            Catalog::Parameter { param, .. } => {
-                Self::parameter(param, "parameter_invalid", message)
-            }
-            Catalog::State(_) => Self::invalid(message),
-            Catalog::Declined => {
-                let mut told = Self::new(StatusCode::PAYMENT_REQUIRED, Type::Card, message);
-                told.0.told.code = Some("card_declined");
-                told
-            }
-            Catalog::Shelf(_) => {
-                let mut told = Self::unavailable(
-                    "The catalog cannot be read or written at the moment. Nothing was changed.",
-                );
-                told.0.cause = Some(message);
-                told
-            }
-        }
-    }
-}
-
-/// 503 where trying again may help, since the set that is held is left alone.
-impl From<store::Error> for Error {
-    fn from(error: store::Error) -> Self {
-        let told = match &error {
-            store::Error::Behind { asked, held } => {
-                let mut told = Self::unavailable(format!(
-                    "Version {asked} is not here yet: the newest is {held}."
-                ));
-                told.0.told.code = Some("version_not_reached");
-                return told;
-            }
-            store::Error::Ledger(_) => "The event does not fit the store. It was not applied.",
-            store::Error::Unreachable { .. } | store::Error::Unreadable { .. } => {
-                "The entitlements cannot be read or written at the moment. This is not a no."
-            }
-        };
-        let mut told = Self::unavailable(told);
-        told.0.cause = Some(error.to_string());
-        told
-    }
-}
-
-/// 400, so that Stripe shows it in its dashboard and tries again.
-impl From<webhook::signature::Error> for Error {
-    fn from(error: webhook::signature::Error) -> Self {
-        use webhook::signature::Error as Signature;
-        let advice = match &error {
-            Signature::Malformed => {
-                "The Stripe-Signature header must be passed on as Stripe sent it, t=…,v1=…."
-            }
-            Signature::Mismatch => {
-                "Put the signing secret of this very endpoint (whsec_…, shown in Stripe's dashboard \
-                 under Webhooks) into STRIPE_WEBHOOK_SECRETS, and let nothing rewrite the body on \
-                 its way."
-            }
-            Signature::Stale { .. } => {
-                "Was the request replayed or held back? Stripe signs each delivery anew."
-            }
-        };
-        Self::parameter("Stripe-Signature", "signature_invalid", format!("{error}: {advice}"))
-    }
-}
-
-/// 400, so that Stripe shows it in its dashboard and tries again.
-impl From<webhook::stripe::Error> for Error {
-    fn from(error: webhook::stripe::Error) -> Self {
-        Self::invalid(format!("The event is genuine and cannot be read: {error}."))
-    }
-}
-
-/// 500: no request can change it, and the operator has to see it at once.
-impl From<&settings::Error> for Error {
-    fn from(error: &settings::Error) -> Self {
-        let mut told = Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            Type::Api,
-            format!("The deployment is misconfigured: {error}."),
-        );
-        told.0.cause = Some(told.0.told.message.clone());
-        told
     }
 }

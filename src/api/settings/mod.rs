@@ -10,11 +10,18 @@
 //! | `ENTGATE_PAUSED_SUBSCRIPTIONS` | `keep` or `revoke`         | `keep`                           |
 //! | `ENTGATE_PAST_DUE_SUBSCRIPTIONS` | `keep` or `revoke`       | `keep`                           |
 //! | `ENTGATE_UNPAID_SUBSCRIPTIONS` | `keep` or `revoke`         | `revoke`                         |
+//! | `ENTGATE_TOKEN_SECRETS`  | 32 characters or more, comma-separated | no customer tokens are made or taken |
+//! | `ENTGATE_JWKS_URL`, `ENTGATE_JWT_…` | `https://…`, and what its tokens say | no tokens of others are taken |
+//! | `ENTGATE_SIGNING_KEY`    | a JWK of Ed25519, or a set of them | no snapshots are made          |
+//! | `ENTGATE_ALLOWED_ORIGINS` | `https://app.example.com`, comma-separated, or `*` | no page of another origin may ask |
 //!
 //! The catalog is read without any key. What a status grants is the catalog's own rule; what Stripe's
 //! subscriptions grant is Stripe's, of which only paused ones can be taken out here.
 //!
 //! A setting that is malformed stops everything: half a configuration would look like a working one.
+
+mod origins;
+mod tokens;
 
 use http::Uri;
 use subtle::ConstantTimeEq as _;
@@ -23,7 +30,16 @@ use crate::{
     catalog::{Policy, status::Standing},
     entitlement::Paused,
     id::Livemode,
+    token,
     webhook::signature::Secret,
+};
+
+pub use self::{
+    origins::{ALLOWED_ORIGINS, Origins},
+    tokens::{
+        Issuer, JWKS_URL, JWT_AUDIENCE, JWT_CUSTOMER_CLAIM, JWT_ISSUER, JWT_LIVEMODE, SIGNING_KEY,
+        TOKEN_SECRETS,
+    },
 };
 
 /// The server keys.
@@ -73,6 +89,14 @@ pub struct Settings {
     pub paused: Paused,
     /// What each status of the catalog's subscriptions grants.
     pub policy: Policy,
+    /// What makes and checks customers' tokens, the first one for new ones; none by default.
+    pub token_secrets: Vec<token::Secret>,
+    /// Whose tokens are taken besides; nobody's by default.
+    pub issuer: Option<Issuer>,
+    /// What signs snapshots, the first of them; none by default.
+    pub signing_keys: Vec<token::SigningKey>,
+    /// Which origins' pages may ask; none by default.
+    pub origins: Origins,
 }
 
 /// Where entitlements come from.
@@ -148,6 +172,10 @@ impl Settings {
             source,
             paused,
             policy,
+            token_secrets: tokens::secrets(text(TOKEN_SECRETS))?,
+            issuer: tokens::issuer(&text)?,
+            signing_keys: tokens::signing_keys(text(SIGNING_KEY))?,
+            origins: Origins::read(text(ALLOWED_ORIGINS))?,
         })
     }
 
@@ -259,25 +287,27 @@ fn stripe_base(text: Option<String>) -> Result<Box<str>, Error> {
     if base.is_empty() {
         return Ok(STRIPE.into());
     }
-    let failed = |problem| Err(Error { name: STRIPE_API_BASE, problem });
     let base = base.strip_suffix('/').unwrap_or(base);
-    let uri = base.parse::<Uri>().ok();
-    // What stands before an `@` is a name and a password, and no place for either.
-    let Some(uri) =
-        uri.filter(|uri| uri.authority().is_some_and(|host| !host.as_str().contains('@')))
-    else {
-        return failed("is no URL: give the origin alone, https://host or https://host:port");
-    };
+    let failed = |problem| Error { name: STRIPE_API_BASE, problem };
+    let uri = url(base).map_err(failed)?;
     if uri.query().is_some() || !matches!(uri.path(), "" | "/") {
-        return failed("has a path: give the origin alone, https://host or https://host:port");
-    }
-    let local = matches!(uri.host(), Some("localhost" | "127.0.0.1" | "[::1]"));
-    match uri.scheme_str() {
-        Some("https") => {}
-        Some("http") if local => {}
-        _ => return failed("is neither https://… nor http:// of this machine"),
+        return Err(failed("has a path: give the origin alone, https://host or https://host:port"));
     }
     Ok(base.into())
+}
+
+/// A place that is asked over a channel nobody else can read or write.
+fn url(text: &str) -> Result<Uri, &'static str> {
+    let uri = text.parse::<Uri>().ok();
+    // What stands before an `@` is a name and a password, and no place for either.
+    let uri = uri.filter(|uri| uri.authority().is_some_and(|host| !host.as_str().contains('@')));
+    let uri = uri.ok_or("is no URL: it begins with https://host or https://host:port")?;
+    let local = matches!(uri.host(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    match uri.scheme_str() {
+        Some("https") => Ok(uri),
+        Some("http") if local => Ok(uri),
+        _ => Err("is neither https://… nor http:// of this machine"),
+    }
 }
 
 /// A comma-separated setting. An empty one counts as absent: that is how a variable is cleared.

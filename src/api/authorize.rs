@@ -1,0 +1,102 @@
+//! `GET /v1/authorize`: a proxy's question, answered by a status alone.
+//!
+//! | answer | when                                                                        |
+//! |--------|-----------------------------------------------------------------------------|
+//! | 204    | the customer may use each `feature` that is named                           |
+//! | 403    | the customer may not use one of them: `not_entitled`, `unknown_customer`    |
+//! | 401    | nobody is named by a token, nor by a server key                             |
+//! | 503    | not known: never a no                                                       |
+//!
+//! For nginx's `auth_request`, Traefik's `forwardAuth` and Caddy's `forward_auth`, which pass the
+//! browser's headers on. With a server key, which the proxy adds, the customer stands in the header
+//! `Entgate-Customer` or in `customer`; the proxy has to set that header itself, or take it away.
+
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use super::{
+    App, Request, Response,
+    active_entitlements::describe,
+    auth, checks,
+    error::Error,
+    form::{OneOrMany, Params},
+    text,
+};
+use crate::{
+    entitlement::{self, Decision, Denial},
+    id::{LookupKey, Timestamp},
+    store::{self, Store},
+};
+
+/// The most features in one question.
+const LIMIT: usize = 100;
+
+/// Names the customer: to us from a proxy with a server key, and to whatever is behind it from us.
+pub(super) const CUSTOMER: HeaderName = HeaderName::from_static("entgate-customer");
+
+/// May the customer use all of these?
+pub(super) async fn authorize<S: Store>(
+    app: &App<'_, S>,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Response, Error> {
+    let caller = auth::caller(app, request, now).await?;
+    let mut params = Params::query(request)?;
+    let named = params.text("customer")?;
+    let header = text(request, &CUSTOMER).filter(|named| !named.is_empty());
+    let customer = match (named.as_deref(), header) {
+        (Some(named), Some(header)) if *named != *header => {
+            let message = "`customer` and the header Entgate-Customer name two customers.";
+            return Err(Error::parameter("customer", "parameter_invalid", message));
+        }
+        (Some(named), _) => caller.about(Some(named), "customer")?,
+        (None, header) => caller.about(header, "customer")?,
+    };
+    let features = match params.one_or_many("feature")? {
+        OneOrMany::One(feature) => vec![feature],
+        OneOrMany::Many(features) => features,
+    };
+    let features = features.into_iter().map(|feature| {
+        LookupKey::try_from(feature).map_err(|error| Error::unnameable("feature", &error))
+    });
+    let features = features.collect::<Result<Vec<_>, _>>()?;
+    let freshness = checks::freshness(&mut params)?;
+    params.finish()?;
+    if features.is_empty() {
+        return Err(Error::missing("feature"));
+    }
+    if features.len() > LIMIT {
+        let message = format!("At most {LIMIT} features are looked at in one request.");
+        return Err(Error::parameter("feature", "parameter_invalid", message));
+    }
+
+    let found = store::find(app.store, &customer, &features, freshness).await?;
+    let held = found.held.as_ref();
+    let mut undecided = false;
+    for feature in &features {
+        match entitlement::check(held, feature) {
+            Decision::Grant => {}
+            Decision::Undecided => undecided = true,
+            Decision::Deny(Denial::NotEntitled) => {
+                let message = format!("'{}' may not use '{feature}'.", customer.id);
+                return Err(Error::forbidden("not_entitled", message).about("feature"));
+            }
+            Decision::Deny(Denial::UnknownCustomer) => {
+                let message = format!("Nothing is known of a customer '{}'.", customer.id);
+                return Err(Error::forbidden("unknown_customer", message).about("feature"));
+            }
+        }
+    }
+    if undecided {
+        return Err(Error::undecided(&customer.id));
+    }
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    describe(&mut response, held, found.served_by);
+    let headers = response.headers_mut();
+    headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // An id that is no header's text is left out: who asked knows it.
+    if let Ok(id) = HeaderValue::from_str(customer.id.as_str()) {
+        headers.insert(CUSTOMER, id);
+    }
+    Ok(response)
+}

@@ -1,0 +1,54 @@
+//! Pages of other origins: what a browser may let them ask, and see of an answer.
+//!
+//! <https://fetch.spec.whatwg.org/#http-cors-protocol>. Only routes that a customer or anyone may take
+//! are open to them, and only for the origins that the operator set: a server key has no business in
+//! a browser. What opens is a token in a header, so that credentials of the browser's own (cookies)
+//! are never asked for, and a wildcard is harmless.
+
+use http::{HeaderValue, Method, header};
+
+use super::{ROUTES, Request, Response, route::Who, settings::Settings, text};
+
+/// What a page may send beside what it always may.
+const ALLOW_HEADERS: &str = "authorization, x-api-key, content-type, if-none-match, last-event-id";
+
+/// What a page may read beside what it always may.
+const EXPOSE_HEADERS: &str = "ETag, Retry-After, Request-Id, Entgate-Customer, Entgate-Version, \
+                              Entgate-As-Of, Entgate-Served-By";
+
+/// How long a browser may keep what it was told, in seconds: as long as Chromium does at most.
+const MAX_AGE: &str = "7200";
+
+/// Says in an answer what a page may do with it.
+pub(super) fn admit(settings: &Settings, request: &Request, response: &mut Response) {
+    if !is_open(request.uri().path()) {
+        return;
+    }
+    let headers = response.headers_mut();
+    // Also where there is no origin: a cache must not show that answer to a page.
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    let Some(origin) = text(request, header::ORIGIN) else { return };
+    let Some(Ok(allowed)) = settings.origins.allow(origin).map(HeaderValue::from_str) else {
+        return;
+    };
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+    let preflight = request.method() == Method::OPTIONS
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    if preflight {
+        if let Some(methods) = headers.get(header::ALLOW).cloned() {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+        }
+        let allowed = HeaderValue::from_static(ALLOW_HEADERS);
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE));
+    } else {
+        let exposed = HeaderValue::from_static(EXPOSE_HEADERS);
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    }
+}
+
+fn is_open(path: &str) -> bool {
+    ROUTES
+        .iter()
+        .any(|route| matches!(route.who, Who::Customer | Who::Anyone) && route.matches(path))
+}

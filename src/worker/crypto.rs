@@ -1,0 +1,139 @@
+//! Public keys by WebCrypto, and the way to those of an issuer.
+//!
+//! | algorithm | is to WebCrypto                                    |
+//! |-----------|----------------------------------------------------|
+//! | RS256     | `RSASSA-PKCS1-v1_5` with `SHA-256`                 |
+//! | ES256     | `ECDSA` on `P-256` with `SHA-256`, `r` and `s` raw |
+//! | EdDSA     | `Ed25519`                                          |
+//!
+//! <https://www.w3.org/TR/webcrypto/>. A key is imported for each use: what holds one is the isolate's,
+//! and a token is checked once a request.
+
+use js_sys::{Array, JSON, Promise, Uint8Array, global};
+use wasm_bindgen::{JsCast as _, JsValue, prelude::wasm_bindgen};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{AbortSignal, Headers, RequestInit, RequestRedirect, Response, WorkerGlobalScope};
+use worker::console_error;
+
+use super::http;
+use crate::{
+    store::{Crypto, Error},
+    token::{Algorithm, PublicKey, SigningKey},
+};
+
+/// How long an issuer may take, in milliseconds: a request waits for it.
+const TIME: u32 = 5_000;
+
+/// The most bytes of an issuer's keys: thirty of RSA with their certificates have a third of it.
+const LIMIT: usize = 256 << 10;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = ["crypto", "subtle"], js_name = importKey, catch)]
+    fn import_key(
+        format: &str,
+        key: &JsValue,
+        algorithm: &JsValue,
+        extractable: bool,
+        usages: &Array,
+    ) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(js_namespace = ["crypto", "subtle"], js_name = verify, catch)]
+    fn verify(
+        algorithm: &JsValue,
+        key: &JsValue,
+        signature: &[u8],
+        message: &[u8],
+    ) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(js_namespace = ["crypto", "subtle"], js_name = sign, catch)]
+    fn sign(algorithm: &JsValue, key: &JsValue, message: &[u8]) -> Result<Promise, JsValue>;
+}
+
+/// The platform's cryptography, and an issuer if there is one.
+pub(super) struct WebCrypto {
+    jwks_url: Option<Box<str>>,
+}
+
+impl WebCrypto {
+    pub(super) fn new(jwks_url: Option<Box<str>>) -> Self {
+        Self { jwks_url }
+    }
+}
+
+impl Crypto for WebCrypto {
+    async fn verify(
+        &self,
+        key: &PublicKey,
+        message: &str,
+        signature: &[u8],
+    ) -> Result<bool, Error> {
+        let checked = async {
+            let algorithm = algorithm(key.algorithm)?;
+            let imported = imported(&key.jwk().to_string(), &algorithm, "verify").await?;
+            let verified = verify(&algorithm, &imported, signature, message.as_bytes())?;
+            Ok::<_, JsValue>(JsFuture::from(verified).await?.is_truthy())
+        };
+        Ok(checked.await.unwrap_or_else(|error| {
+            // A key that cannot be used has signed nothing; another one may have.
+            console_error!("a key of the issuer cannot be used: {}", worker::Error::from(error));
+            false
+        }))
+    }
+
+    async fn sign(&self, key: &SigningKey, message: &str) -> Result<Vec<u8>, Error> {
+        let signed = async {
+            let jwk = key.reveal().ok_or("the key cannot sign")?;
+            let algorithm = algorithm(key.public.algorithm)?;
+            let imported = imported(&jwk.to_string(), &algorithm, "sign").await?;
+            let signature =
+                JsFuture::from(sign(&algorithm, &imported, message.as_bytes())?).await?;
+            Ok::<_, JsValue>(Uint8Array::new(&signature).to_vec())
+        };
+        signed.await.map_err(|error| unreachable("signing key", error))
+    }
+
+    async fn issuers_keys(&self) -> Result<Vec<u8>, Error> {
+        let fetched = async {
+            let url = self.jwks_url.as_deref().ok_or("no issuer is set")?;
+            let headers = Headers::new()?;
+            headers.set("Accept", "application/json")?;
+            headers.set("User-Agent", concat!("entgate/", env!("CARGO_PKG_VERSION")))?;
+            let init = RequestInit::new();
+            init.set_headers_headers(&headers);
+            init.set_redirect(RequestRedirect::Manual);
+            init.set_signal(Some(&AbortSignal::timeout_with_u32(TIME)));
+            let worker: WorkerGlobalScope = global().unchecked_into();
+            let promise = worker.fetch_with_str_and_init(url, &init);
+            let response: Response = JsFuture::from(promise).await?.dyn_into()?;
+            if response.status() != 200 {
+                return Err(format!("it answered {}", response.status()).into());
+            }
+            let body = match response.body() {
+                Some(stream) => http::bytes(&stream, LIMIT).await?,
+                None => Vec::new(),
+            };
+            if body.len() > LIMIT { Err("it answered too much".into()) } else { Ok(body) }
+        };
+        fetched.await.map_err(|error: JsValue| unreachable("issuer", error))
+    }
+}
+
+fn algorithm(algorithm: Algorithm) -> Result<JsValue, JsValue> {
+    JSON::parse(match algorithm {
+        Algorithm::Hs256 => return Err("HS256 has no public key".into()),
+        Algorithm::Rs256 => r#"{"name":"RSASSA-PKCS1-v1_5","hash":"SHA-256"}"#,
+        Algorithm::Es256 => r#"{"name":"ECDSA","namedCurve":"P-256","hash":"SHA-256"}"#,
+        Algorithm::EdDsa => r#"{"name":"Ed25519"}"#,
+    })
+}
+
+async fn imported(jwk: &str, algorithm: &JsValue, usage: &str) -> Result<JsValue, JsValue> {
+    let usages = Array::of1(&usage.into());
+    let imported = import_key("jwk", &JSON::parse(jwk)?, algorithm, false, &usages)?;
+    JsFuture::from(imported).await
+}
+
+fn unreachable(port: &'static str, error: JsValue) -> Error {
+    Error::Unreachable { port, cause: worker::Error::from(error).to_string() }
+}
