@@ -4,20 +4,10 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
+import { browse } from "./browser.mjs";
 import { catalog } from "./catalog.mjs";
 import { KEY, serve, summary } from "./support.mjs";
 
-const FLAGS = [
-  "--headless",
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 const shots = fileURLToPath(new URL("../../target/screenshots/", import.meta.url));
 
 describe("the page at /", { timeout: 90_000 }, () => {
@@ -25,7 +15,7 @@ describe("the page at /", { timeout: 90_000 }, () => {
   let browser;
   before(async () => {
     service = await serve();
-    browser = await chromium.launch({ executablePath: process.env.CHROME ?? "/usr/bin/chromium", args: FLAGS });
+    browser = await browse();
     mkdirSync(shots, { recursive: true });
     assert.equal((await service.send(summary("cus_ada", ["sms", "export"]))).status, 200);
     assert.equal((await service.send(summary("cus_part", ["sms"], { hasMore: true }))).status, 200);
