@@ -6,6 +6,7 @@
 //! | `outbox`  | what is owed to others, since when, and when it is tried next: [`Outbox`]      |
 //! | `finding` | what the source says, and what it comes to: [`Told`], [`Finding`]              |
 //! | `standing` | where a customer stands, as others have to know: [`Standing`]                 |
+//! | `change`  | what a version changed, for those who listen: [`Change`], [`Notice`]           |
 //! | `account` | all that is kept of one customer, and its steps: [`Account`]                   |
 //!
 //! No step here reads a clock or a store, and none is left half done: whoever keeps the ledger loads
@@ -14,6 +15,7 @@
 //! may happen in between.
 
 mod account;
+mod change;
 mod finding;
 mod outbox;
 mod rules;
@@ -21,6 +23,7 @@ mod standing;
 
 pub use self::{
     account::{Account, Effect, List, Receipt},
+    change::{CHANGE_LIMIT, CHANGE_MEMORY, Change, Notice, missed},
     finding::{Drift, Finding, Occasion, Reading, Told},
     outbox::{Debt, Jitter, Outbox, Task},
     rules::{EVENT_MEMORY, Error, Outcome, Sighting, apply, replace},

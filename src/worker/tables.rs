@@ -6,10 +6,11 @@
 //! | `account`      | whose it is, and what is noted of it beside the set                       |
 //! | `debts`        | what is owed to others: since when, when it is due, how often it was tried |
 //! | `events`       | the ids of the events seen, and when                                      |
+//! | `changes`      | the last changes of the set, for those who listen                          |
 //!
 //! The tables come with the first thing to keep, so that asking about a stranger stores nothing. An
 //! object of the first days has no `account` and no `debts`: its set is taken over with the next
-//! event.
+//! event. `changes` comes with the first change that is written since there is such a table.
 
 use serde::{Deserialize, Serialize};
 use worker::{Error, Result, SqlStorageValue, State};
@@ -19,8 +20,12 @@ use super::{
     sql::{Sql, integer},
 };
 use crate::{
+    entitlement::Version,
     id::{Customer, EventId, Millis, Timestamp},
-    ledger::{Account, Debt, EVENT_MEMORY, Outbox, Sighting, Standing, Task, Trouble},
+    ledger::{
+        Account, CHANGE_MEMORY, Change, Debt, EVENT_MEMORY, Outbox, Sighting, Standing, Task,
+        Trouble,
+    },
     store::record,
 };
 
@@ -36,6 +41,9 @@ const SCHEMA: [&str; 4] = [
     "CREATE TABLE IF NOT EXISTS events (id TEXT PRIMARY KEY, received INTEGER NOT NULL) \
      WITHOUT ROWID",
 ];
+
+const CHANGES: &str =
+    "CREATE TABLE IF NOT EXISTS changes (version INTEGER PRIMARY KEY, change TEXT NOT NULL)";
 
 /// An account without its set and its outbox.
 #[derive(Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -128,8 +136,11 @@ impl Tables {
     ) -> Result<T> {
         self.sql.transact(|| {
             let mut after = self.account()?;
-            let owned = self.owned()?.is_some();
-            let before = if owned { after.clone() } else { Account::default() };
+            let before = match self.owned()? {
+                Some(_) => after.clone(),
+                // All is written down, but for the set: that is there, if there is one.
+                None => Account { held: after.held.clone(), ..Account::default() },
+            };
             let done = step(self, &mut after)?;
             if before != after {
                 self.keep(customer, &before, &after)?;
@@ -149,6 +160,9 @@ impl Tables {
                 let values = vec![part.into(), bytes.to_vec().into()];
                 self.sql.run("INSERT INTO entitlements (part, record) VALUES (?, ?)", values)?;
             }
+            if let Some(change) = Change::between(before.held.as_ref(), set) {
+                self.remember(&change)?;
+            }
         }
         for task in Task::ALL {
             let debt = after.outbox.debt(task);
@@ -164,6 +178,30 @@ impl Tables {
             vec![serde_json::to_string(customer)?.into(), serde_json::to_string(&notes)?.into()];
         self.sql
             .run("INSERT OR REPLACE INTO account (id, customer, notes) VALUES (0, ?, ?)", values)
+    }
+
+    fn remember(&self, change: &Change) -> Result<()> {
+        self.sql.run(CHANGES, vec![])?;
+        let forgotten = integer(change.version.0.saturating_sub(CHANGE_MEMORY))?;
+        self.sql.run("DELETE FROM changes WHERE version <= ?", vec![forgotten])?;
+        if !change.is_tellable() {
+            return Ok(());
+        }
+        let values = vec![integer(change.version.0)?, serde_json::to_string(change)?.into()];
+        self.sql.run("INSERT OR REPLACE INTO changes (version, change) VALUES (?, ?)", values)
+    }
+
+    /// The changes after this version that are remembered, in order.
+    pub(super) fn changes(&self, since: Version) -> Result<Vec<Change>> {
+        if !self.sql.has("changes")? {
+            return Ok(Vec::new());
+        }
+        let later = "SELECT change FROM changes WHERE version > ? ORDER BY version";
+        let change = |row: Vec<SqlStorageValue>| match row.as_slice() {
+            [SqlStorageValue::String(change)] => Ok(serde_json::from_str(change)?),
+            _ => Err(misread()),
+        };
+        self.sql.rows(later, vec![integer(since.0)?])?.into_iter().map(change).collect()
     }
 
     fn owe(&self, task: Task, debt: Option<Debt>) -> Result<()> {
