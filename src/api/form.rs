@@ -227,7 +227,7 @@ pub(super) fn is_json(request: &Request) -> bool {
     media.trim_start().to_ascii_lowercase().starts_with("application/json")
 }
 
-fn all_digits(text: &str) -> bool {
+pub(super) fn all_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 

@@ -10,6 +10,7 @@
 //! | `sync`                  | the set, read at its source now                                 |
 //! | `tokens`                | a token that opens one customer                                 |
 //! | `snapshots`             | a set that proves itself, and the keys for that                 |
+//! | [`stream`]              | live changes: who listens, and what is told                     |
 //! | `health`                | is the deployment set up, and does it keep up?                  |
 //! | [`catalog`]             | Stripe's API around entitlements, where we are the source        |
 //! | `auth` · `form` · `page` | who asks · parameters · a part of a list                       |
@@ -35,6 +36,7 @@ mod page;
 mod route;
 pub mod settings;
 mod snapshots;
+pub mod stream;
 mod sync;
 mod tokens;
 mod webhooks;
@@ -59,7 +61,7 @@ use crate::{
 pub const BODY_LIMIT: usize = 1 << 20;
 
 /// The headers of a request that are looked at; no other needs to be handed over.
-pub const HEADERS: [HeaderName; 8] = [
+pub const HEADERS: [HeaderName; 10] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     header::ORIGIN,
@@ -68,12 +70,14 @@ pub const HEADERS: [HeaderName; 8] = [
     HeaderName::from_static("stripe-signature"),
     authorize::CUSTOMER,
     catalog::IDEMPOTENCY_KEY,
+    header::UPGRADE,
+    stream::LAST_EVENT_ID,
 ];
 
 /// A request with its body read.
 pub type Request = http::Request<Vec<u8>>;
 
-/// An answer, whole.
+/// An answer, whole; or the head of one, if it carries a [`stream::Listen`] among its extensions.
 pub type Response = http::Response<Vec<u8>>;
 
 /// What every route works with.
@@ -118,6 +122,10 @@ pub enum Endpoint {
     Snapshot,
     /// The keys for that.
     SnapshotKeys,
+    /// Changes of one customer, as they happen.
+    Stream,
+    /// The same, as OpenFeature's clients hear of them.
+    OfrepStream,
     /// The state of the deployment.
     Health,
 }
@@ -140,6 +148,8 @@ pub const ROUTES: &[Route<Endpoint>] = &[
     route(Method::POST, "/v1/tokens", Who::Server, Endpoint::CreateToken),
     route(Method::GET, "/v1/snapshot", Who::Customer, Endpoint::Snapshot),
     route(Method::GET, "/.well-known/jwks.json", Who::Anyone, Endpoint::SnapshotKeys),
+    route(Method::GET, "/v1/stream", Who::Customer, Endpoint::Stream),
+    route(Method::GET, "/ofrep/v1/stream", Who::Customer, Endpoint::OfrepStream),
     route(Method::GET, "/healthz", Who::Anyone, Endpoint::Health),
 ];
 
@@ -207,6 +217,8 @@ async fn answer<S: Store>(
         Endpoint::CreateToken => tokens::create(app, request, now),
         Endpoint::Snapshot => snapshots::retrieve(app, request, now).await,
         Endpoint::SnapshotKeys => Ok(snapshots::keys(app)),
+        Endpoint::Stream => stream::changes(app, request, now).await,
+        Endpoint::OfrepStream => stream::refetches(app, request, now).await,
         Endpoint::Health => Ok(health::health(app, now).await),
     }
 }

@@ -24,6 +24,7 @@ mod signature;
 mod source;
 mod store_contract;
 mod stories;
+mod stream;
 mod stripe_event;
 mod support;
 mod sync;

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use entgate::{
-    api::{self, App, Features, Response, settings::Settings},
+    api::{self, App, Features, Response, settings::Settings, stream::Listen},
     entitlement::{ActiveEntitlement, Page, Summary},
     id::{Customer, CustomerId, Livemode, Timestamp},
     source::{self, Stripe},
@@ -156,6 +156,11 @@ impl Answer {
     /// A member of Stripe's error envelope.
     pub(crate) fn error(&self, member: &str) -> &str {
         self.body["error"][member].as_str().unwrap_or_default()
+    }
+
+    /// The stream that it opens.
+    pub(crate) fn listen(&self) -> Option<&Listen> {
+        self.response.extensions().get()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -16,6 +16,9 @@ use crate::{id, store};
 /// How long a caller should wait when we do not know why we failed, in seconds.
 const PAUSE: u32 = 1;
 
+/// How long who would listen should wait where too many do, in seconds: others have to go first.
+const QUEUE: u32 = 30;
+
 /// A failure, ready to be answered. Boxed, since most requests have none.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Error(Box<Failure>);
@@ -213,11 +216,14 @@ impl Error {
         error
     }
 
-    /// 429: as many as one thing bears are there already.
-    pub(super) fn too_many(message: impl Into<String>) -> Self {
+    /// 429: as many listen to the customer as may.
+    pub(super) fn crowded(customer: &id::CustomerId) -> Self {
+        let message = format!(
+            "Too many streams of '{customer}' are open at once. Close some, or try again later."
+        );
         let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, Type::InvalidRequest, message);
         error.0.told.code = Some("rate_limit");
-        error.0.header = Some((header::RETRY_AFTER, PAUSE.to_string()));
+        error.0.header = Some((header::RETRY_AFTER, QUEUE.to_string()));
         error
     }
 
