@@ -5,7 +5,7 @@
 //! acknowledged or a debt that is paid later. What is owed is paid at once where that is possible,
 //! and by the alarm where it fails or comes too soon.
 //!
-//! `messages` tells what can be asked of it; the rules are in [`crate::ledger`]. At most one read of
+//! Who listens holds a WebSocket that sleeps as this object does. `messages` tells what can be asked of it; the rules are in [`crate::ledger`]. At most one read of
 //! the source and one write of the replica are under way: whoever needs one shares it.
 
 use std::{
@@ -19,10 +19,13 @@ use futures_util::{
     FutureExt as _,
     future::{Either, select},
 };
-use worker::{DurableObject, Env, Request, Response, Result, State, console_error, durable_object};
+use worker::{
+    DurableObject, Env, Method, Request, Response, Result, Socket, State, WebSocket,
+    WebSocketIncomingMessage, console_error, durable_object,
+};
 
 use super::{
-    Work, at,
+    Work, at, listeners,
     messages::{self, Message},
     millis,
     replica::KvReplica,
@@ -53,7 +56,7 @@ const BACKSTOP: u64 = 5_000;
 const TICK: u64 = 1_000;
 
 /// The ledger of one customer.
-#[durable_object(alarm)]
+#[durable_object]
 pub struct Customer {
     desk: Rc<Desk>,
 }
@@ -71,6 +74,9 @@ impl DurableObject for Customer {
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         let desk = &self.desk;
+        if request.method() == Method::Get {
+            return desk.attend(&request).or_else(|error| messages::failed(&error));
+        }
         let message = request.bytes().await.and_then(|body| messages::read(&body));
         let answer = match message {
             Ok(Message::Apply(summary)) => desk.receive(&summary).await.and_then(messages::receipt),
@@ -93,11 +99,31 @@ impl DurableObject for Customer {
         self.desk.wake().await?;
         Response::empty()
     }
+
+    /// Who listens says nothing.
+    async fn websocket_message(&self, _: WebSocket, _: WebSocketIncomingMessage) -> Result<()> {
+        Ok(())
+    }
+
+    async fn websocket_close(&self, socket: WebSocket, _: usize, _: String, _: bool) -> Result<()> {
+        listeners::dismiss(&socket, listeners::DONE);
+        Ok(())
+    }
+
+    async fn websocket_error(&self, socket: WebSocket, _: worker::Error) -> Result<()> {
+        listeners::dismiss(&socket, listeners::DONE);
+        Ok(())
+    }
+
+    /// The macro asks for it as soon as sockets of the Web are taken: these are others.
+    async fn connect(&self, _: Socket) -> Result<()> {
+        Err("nobody connects to a customer".into())
+    }
 }
 
 /// What works on one customer's account.
 pub(super) struct Desk {
-    state: State,
+    pub(super) state: State,
     env: Env,
     writing: RefCell<Option<Work<()>>>,
     pub(super) reading: RefCell<Option<Work<std::result::Result<Finding, String>>>>,
@@ -171,10 +197,12 @@ impl Desk {
             Ok(receipt)
         })?;
         self.nobody.set(Millis::default());
+        if receipt.effect == Effect::Applied {
+            self.tell();
+        }
         // No await since the transaction: the alarm is committed together with it.
         self.arm().await?;
         if receipt.effect == Effect::Applied {
-            self.tell();
             let copied = self.write_if_due(&summary.customer);
             select(copied.boxed_local(), sleep(WRITE_PATIENCE)).await;
         }
@@ -302,8 +330,9 @@ impl Desk {
         Ok(())
     }
 
-    /// Tells those who wait that the set is another one.
+    /// Tells those who wait and those who listen that the set is another one.
     pub(super) fn tell(&self) {
+        self.publish();
         self.changes.set(self.changes.get().wrapping_add(1));
         for waker in self.waiting.take() {
             waker.wake();

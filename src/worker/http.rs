@@ -60,6 +60,14 @@ pub(super) async fn message(
 
 /// Hands an answer to the platform.
 pub(super) fn reply(response: &api::Response) -> Result<web_sys::Response> {
+    let init = head(response)?;
+    // A 204 must have no body at all, not an empty one.
+    let body = (!response.body().is_empty()).then(|| Uint8Array::from(response.body().as_slice()));
+    Ok(web_sys::Response::new_with_opt_js_u8_array_and_init(body.as_ref(), &init)?)
+}
+
+/// Status and headers of an answer.
+pub(super) fn head(response: &api::Response) -> Result<ResponseInit> {
     let headers = Headers::new()?;
     for (name, value) in response.headers() {
         if let Ok(value) = value.to_str() {
@@ -69,9 +77,7 @@ pub(super) fn reply(response: &api::Response) -> Result<web_sys::Response> {
     let init = ResponseInit::new();
     init.set_status(response.status().as_u16());
     init.set_headers_headers(&headers);
-    // A 204 must have no body at all, not an empty one.
-    let body = (!response.body().is_empty()).then(|| Uint8Array::from(response.body().as_slice()));
-    Ok(web_sys::Response::new_with_opt_js_u8_array_and_init(body.as_ref(), &init)?)
+    Ok(init)
 }
 
 /// The same request for somebody else, with these of its headers.

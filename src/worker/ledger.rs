@@ -1,10 +1,12 @@
 //! The way to a customer's ledger: messages to its Durable Object.
 
-use worker::{Env, Method, ObjectNamespace, Request, RequestInit, Response};
+use ::http::header::UPGRADE;
+use worker::{Env, Headers, Method, ObjectNamespace, Request, RequestInit, Response, WebSocket};
 
-use super::messages::{Checked, Message, SERVED_BY};
+use super::messages::{CROWDED, Checked, Message, SERVED_BY};
 use crate::{
-    entitlement::Summary,
+    api::stream::LAST_EVENT_ID,
+    entitlement::{Summary, Version},
     id::{Customer, LookupKey, Timestamp},
     ledger::Receipt,
     store::{Error, Found, Ledger, ServedBy, Until, record},
@@ -32,6 +34,36 @@ impl DurableLedger {
         serde_json::from_slice(&body)
             .map(|Checked { drifted }| drifted)
             .map_err(|error| unreadable(&error))
+    }
+
+    /// Listens to a customer, unless as many do as may. Changes after `since` are told first.
+    pub(super) async fn listen(
+        &self,
+        customer: &Customer,
+        since: Option<Version>,
+    ) -> Result<Option<WebSocket>, Error> {
+        let mut response =
+            self.call(customer, since).await.map_err(|error| unreachable("ledger", &error))?;
+        match response.status_code() {
+            CROWDED => Ok(None),
+            101 => match response.websocket() {
+                Some(socket) => Ok(Some(socket)),
+                None => Err(unreachable("ledger", &"it opens no WebSocket")),
+            },
+            _ => Err(unreachable("ledger", &response.text().await.unwrap_or_default())),
+        }
+    }
+
+    async fn call(&self, customer: &Customer, since: Option<Version>) -> worker::Result<Response> {
+        let headers = Headers::new();
+        headers.set(UPGRADE.as_str(), "websocket")?;
+        if let Some(since) = since {
+            headers.set(LAST_EVENT_ID.as_str(), &since.to_string())?;
+        }
+        let mut init = RequestInit::new();
+        init.with_headers(headers);
+        let object = self.customers.id_from_name(&customer.key())?.get_stub()?;
+        object.fetch_with_request(Request::new_with_init(URL, &init)?).await
     }
 
     /// Has an alarm set for what is owed.

@@ -7,6 +7,12 @@
 //! | [`Message::Confirm`]                     | 200, [`Checked`] as JSON                              |
 //! | [`Message::Wake`]                        | 200                                                   |
 //! | any                                      | 502 if the source, 500 if anything else failed: a text |
+//!
+//! A `GET` that asks for a WebSocket listens: 101, or 429 where as many listen as may. Its header
+//! `last-event-id` is the version whose later changes are told first, where all are remembered; then
+//! comes the version that is held, and from then on each change. A message is one [`Notice`] as JSON,
+//! `{"change":{"version":6,"added":["sms"],"removed":[]}}` or `{"version":6}`. Nothing is said the
+//! other way. A `GET` without that is answered how many listen, a [`Listeners`] as JSON.
 
 use serde::{Deserialize, Serialize};
 use worker::{Error, Headers, Response, Result};
@@ -14,12 +20,15 @@ use worker::{Error, Headers, Response, Result};
 use crate::{
     entitlement::Summary,
     id::{Customer, LookupKey},
-    ledger::Receipt,
+    ledger::{Notice, Receipt},
     store::{ServedBy, Until},
 };
 
 /// The header that says where a record was found.
 pub(super) const SERVED_BY: &str = "served-by";
+
+/// The status where as many listen as may.
+pub(super) const CROWDED: u16 = 429;
 
 /// What an object is asked.
 #[derive(Deserialize, Serialize)]
@@ -58,6 +67,28 @@ pub(super) struct Found {
 pub(super) struct Checked {
     /// Whether what was held was another set.
     pub(super) drifted: bool,
+}
+
+/// How many listen.
+#[derive(Serialize)]
+pub(super) struct Listeners {
+    pub(super) listeners: usize,
+}
+
+pub(super) fn notice(notice: &Notice) -> Result<String> {
+    Ok(serde_json::to_string(notice)?)
+}
+
+pub(super) fn heard(text: &str) -> Result<Notice> {
+    Ok(serde_json::from_str(text)?)
+}
+
+pub(super) fn listeners(listeners: usize) -> Result<Response> {
+    Response::from_json(&Listeners { listeners })
+}
+
+pub(super) fn crowded() -> Result<Response> {
+    Response::error("as many listen as may", CROWDED)
 }
 
 pub(super) fn read(body: &[u8]) -> Result<Message> {

@@ -10,6 +10,8 @@
 //! | `messages` | what is said on that way                                                       |
 //! | `customer` | that object: one writer per customer, which also feeds the replica             |
 //! | `reading`  | how it reads the source                                                        |
+//! | `listeners` | who listens to it                                                             |
+//! | `stream`   | the way from there to the client                                               |
 //! | `tables`   | its SQLite tables                                                              |
 //! | `roster`   | the Durable Object that knows who there is, and the way to it                  |
 //! | `catalog`  | the Durable Object of the catalog, and the way to it                           |
@@ -33,6 +35,7 @@ mod desk;
 mod hands;
 mod http;
 mod ledger;
+mod listeners;
 mod messages;
 mod reading;
 mod replica;
@@ -41,6 +44,7 @@ mod roster;
 mod shelf;
 mod source;
 mod sql;
+mod stream;
 mod tables;
 
 use futures_util::future::{LocalBoxFuture, Shared};
@@ -60,6 +64,7 @@ use crate::{
     api::{
         self, App, Features,
         settings::{self, Settings, Source},
+        stream::Listen,
     },
     id::{Livemode, Millis},
     source::{Stripe, Transport},
@@ -143,7 +148,7 @@ impl store::Store for Edge {
 async fn fetch(
     request: web_sys::Request,
     env: Env,
-    _context: Context,
+    context: Context,
 ) -> worker::Result<web_sys::Response> {
     let id = http::request_id();
     let settings = match settings(&env) {
@@ -165,7 +170,11 @@ async fn fetch(
         log,
     };
     let request = http::read(&request, &id).await?;
-    http::answer(api::handle(&app, &request, millis().second()).await, id)
+    let mut response = api::handle(&app, &request, millis().second()).await;
+    match response.extensions_mut().remove::<Listen>() {
+        Some(listen) => stream::open(&store.ledger, listen, response, id, &context).await,
+        None => http::answer(response, id),
+    }
 }
 
 /// Does what is to be done every minute.
