@@ -18,7 +18,7 @@ use futures_util::{
 use js_sys::{Reflect, Uint8Array};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{ReadableStream, WritableStream, WritableStreamDefaultWriter};
+use web_sys::{BinaryType, ReadableStream, WritableStream, WritableStreamDefaultWriter};
 use worker::{
     Context, Result, WebSocket, WebSocketPair, WebsocketEvent, console_error,
     ws_events::MessageEvent,
@@ -155,6 +155,8 @@ async fn pass_on(
     let mut sayings = client.sayings()?;
     object.accept()?;
     if let Client::WebSocket(socket) = client {
+        // A Blob would tell its length, and nothing else at once.
+        socket.as_ref().set_binary_type(BinaryType::Arraybuffer);
         socket.accept()?;
     }
     let gone = (DONE, "");
