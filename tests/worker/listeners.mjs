@@ -1,5 +1,6 @@
 // Clients of a stream, as they are written for browsers and for Node.
 
+import assert from "node:assert/strict";
 import { WebSocket } from "ws";
 import { eventually, KEY } from "./support.mjs";
 
@@ -13,7 +14,7 @@ export class Listener {
     const headers = { authorization: `Bearer ${key}`, ...(lastEventId !== undefined && { "last-event-id": lastEventId }) };
     listener.response = await fetch(new URL(path(customer, params), service.url), { headers, signal: listener.abort.signal });
     if (listener.response.status !== 200) throw new Error(`${listener.response.status} ${await listener.response.text()}`);
-    listener.ended = listener.#read();
+    listener.#read().then((how) => (listener.ended = how));
     return listener;
   }
 
@@ -22,6 +23,8 @@ export class Listener {
   events = [];
   heartbeats = 0;
   retry = undefined;
+  /** How it ended: with an `"end"`, `"closed"` from this side, or an error. */
+  ended = undefined;
 
   async #read() {
     let [rest, event, data, id] = ["", "message", [], ""];
@@ -52,14 +55,18 @@ export class Listener {
   /** The data of the first so many events, as soon as they are there. */
   async hears(count) {
     return eventually(() => {
-      if (this.events.length < count) throw new Error(`${this.events.length} of ${count} events came`);
+      assert.ok(this.events.length >= count, `${this.events.length} of ${count} events came`);
       return this.events.slice(0, count).map(({ data }) => data);
     });
   }
 
+  async ends() {
+    return eventually(() => this.ended ?? assert.fail("the stream goes on"));
+  }
+
   close() {
     this.abort.abort();
-    return this.ended;
+    return this.ends();
   }
 }
 
@@ -71,7 +78,7 @@ export class Socket {
     url.protocol = "ws:";
     socket.socket = new WebSocket(url, { headers: { authorization: `Bearer ${key}` } });
     socket.socket.on("message", (text, isBinary) => socket.texts.push(isBinary ? text : text.toString()));
-    socket.ended = new Promise((resolve) => socket.socket.on("close", (code, reason) => resolve([code, reason.toString()])));
+    socket.socket.on("close", (code, reason) => (socket.ended = [code, reason.toString()]));
     await new Promise((resolve, reject) => {
       socket.socket.once("error", reject);
       socket.socket.once("upgrade", (response) => (socket.headers = response.headers));
@@ -81,10 +88,12 @@ export class Socket {
   }
 
   texts = [];
+  /** The code and the reason of its end. */
+  ended = undefined;
 
   async hears(count) {
     return eventually(() => {
-      if (this.texts.length < count) throw new Error(`${this.texts.length} of ${count} messages came`);
+      assert.ok(this.texts.length >= count, `${this.texts.length} of ${count} messages came`);
       return this.texts.slice(0, count).map((text) => (text === "pong" ? text : JSON.parse(text)));
     });
   }
@@ -93,9 +102,13 @@ export class Socket {
     this.socket.send(message);
   }
 
+  async ends() {
+    return eventually(() => this.ended ?? assert.fail("the WebSocket stays open"));
+  }
+
   close() {
     this.socket.close(1000);
-    return this.ended;
+    return this.ends();
   }
 }
 
