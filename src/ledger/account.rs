@@ -20,7 +20,8 @@ use super::{
     finding::{Drift, Finding, Occasion, Reading, Told},
     outbox::{Jitter, Outbox, Task},
     rules::{self, Error, Outcome, Sighting},
-    standing::{Standing, Trouble},
+    seen::Seen,
+    standing::{Report, Standing, Trouble},
 };
 use crate::{
     entitlement::{Coverage, Entitlements, Page, Summary, Version},
@@ -63,6 +64,8 @@ pub struct Account {
     pub trouble: Option<Trouble>,
     /// What the roster knows.
     pub reported: Option<Standing>,
+    /// The features that came in the customer's sets, and whether the roster knows them.
+    pub seen: Seen,
     /// What is owed to others.
     pub outbox: Outbox,
 }
@@ -299,18 +302,18 @@ impl Account {
     }
 
     /// Begins to tell the roster, unless it knows by now.
-    pub fn reporting(&mut self) -> Option<Standing> {
-        let standing = self.standing();
-        if !standing.is_news(self.reported) {
+    pub fn reporting(&mut self) -> Option<Report> {
+        if !self.has_news() {
             self.outbox.settle(Task::Report);
             return None;
         }
-        Some(standing)
+        Some(Report { standing: self.standing(), features: self.seen.untold().clone() })
     }
 
     /// The roster knows.
-    pub fn reported(&mut self, standing: Standing, now: Millis) {
-        self.reported = Some(standing);
+    pub fn reported(&mut self, report: &Report, now: Millis) {
+        self.reported = Some(report.standing);
+        self.seen.tell(&report.features);
         self.outbox.settle(Task::Report);
         self.note(now);
     }
@@ -330,6 +333,7 @@ impl Account {
         // nothing is seen at once, everywhere.
         let first = self.held.is_none() && self.outbox.debt(Task::Replica).is_none();
         let nothing = set.data.is_empty() && set.coverage == Coverage::Whole;
+        self.seen.see(set.data.iter().map(|granted| &granted.lookup_key));
         self.held = Some(set);
         if !(first && nothing) {
             self.outbox.owe(Task::Replica, now.max(self.written.plus(WRITE_INTERVAL)), now);
@@ -348,9 +352,19 @@ impl Account {
 
     /// Owes the roster a report if it would learn something.
     fn note(&mut self, now: Millis) {
-        if self.standing().is_news(self.reported) {
+        // A set may be from before features were noted.
+        if self.seen.is_empty()
+            && let Some(held) = &self.held
+        {
+            self.seen.see(held.data.iter().map(|granted| &granted.lookup_key));
+        }
+        if self.has_news() {
             self.outbox.owe(Task::Report, now.plus(REPORT_DELAY), now);
         }
+    }
+
+    fn has_news(&self) -> bool {
+        !self.seen.untold().is_empty() || self.standing().is_news(self.reported)
     }
 
     fn standing(&self) -> Standing {

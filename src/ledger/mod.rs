@@ -5,7 +5,8 @@
 //! | `rules`   | what one event or the source's list makes of a set: [`apply()`], [`replace()`] |
 //! | `outbox`  | what is owed to others, since when, and when it is tried next: [`Outbox`]      |
 //! | `finding` | what the source says, and what it comes to: [`Told`], [`Finding`]              |
-//! | `standing` | where a customer stands, as others have to know: [`Standing`]                 |
+//! | `standing` | where a customer stands, as others have to know: [`Standing`], [`Report`]     |
+//! | `seen`    | which features came in its sets, and which of them others know: [`Seen`]       |
 //! | `change`  | what a version changed, for those who listen: [`Change`], [`Notice`]           |
 //! | `account` | all that is kept of one customer, and its steps: [`Account`]                   |
 //!
@@ -19,6 +20,7 @@ mod change;
 mod finding;
 mod outbox;
 mod rules;
+mod seen;
 mod standing;
 
 pub use self::{
@@ -27,5 +29,6 @@ pub use self::{
     finding::{Drift, Finding, Occasion, Reading, Told},
     outbox::{Debt, Jitter, Outbox, Task},
     rules::{EVENT_MEMORY, Error, Outcome, Sighting, apply, replace},
-    standing::{Standing, Trouble},
+    seen::Seen,
+    standing::{Report, Standing, Trouble},
 };

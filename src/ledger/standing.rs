@@ -1,9 +1,11 @@
 //! Where a customer stands, as the roster has to know: enough to tell what is owed over all
 //! customers and whose set was not confirmed for long, and told seldom.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use crate::id::{Millis, Timestamp};
+use crate::id::{LookupKey, Millis, Timestamp};
 
 /// The roster is told anew of a set that is confirmed this long after the confirmation that it
 /// knows of, in seconds: it looks for those that were not confirmed for a day.
@@ -20,6 +22,15 @@ pub struct Standing {
     pub since: Option<Millis>,
     /// What the operator has to see to.
     pub trouble: Option<Trouble>,
+}
+
+/// What the roster is told at once.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Report {
+    /// Where the customer stands.
+    pub standing: Standing,
+    /// The features that came in its sets since the last report.
+    pub features: BTreeSet<LookupKey>,
 }
 
 /// Why the source does not tell, where the operator has to do something.

@@ -5,7 +5,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     fmt,
 };
 
@@ -36,7 +36,7 @@ pub struct Memory {
     pub ledger: MemoryLedger,
     /// The copy. Nothing writes it but a test, through [`Memory::replicate()`] or itself.
     pub replica: MemoryReplica,
-    /// The overview. Nothing writes it but a test.
+    /// The overview. Nothing writes it but a test, through [`Memory::replicate()`] or itself.
     pub roster: MemoryRoster,
     /// The source, if it is kept here.
     pub catalog: Option<MemoryCatalog>,
@@ -46,7 +46,14 @@ pub struct Memory {
 
 /// A roster in memory.
 #[derive(Debug, Default)]
-pub struct MemoryRoster(pub RefCell<Backlog>);
+pub struct MemoryRoster {
+    /// What is owed.
+    pub backlog: RefCell<Backlog>,
+    /// How often it was asked for features.
+    pub asked: Cell<u32>,
+    features: RefCell<HashMap<Livemode, BTreeSet<LookupKey>>>,
+    faults: RefCell<VecDeque<Fault>>,
+}
 
 /// A ledger in memory.
 #[derive(Debug, Default)]
@@ -92,9 +99,17 @@ struct Row {
 }
 
 impl Memory {
-    /// Copies what the ledger holds into the replica, as the outbox does in time.
+    /// Copies what the ledger holds into the replica and tells the roster of features, as the outbox
+    /// does in time.
     pub fn replicate(&self) {
-        let customers = self.ledger.customers.borrow();
+        let mut customers = self.ledger.customers.borrow_mut();
+        for (customer, row) in customers.iter_mut() {
+            if let Some(report) = row.account.reporting() {
+                row.account.reported(&report, Millis::default());
+                let mut features = self.roster.features.borrow_mut();
+                features.entry(customer.livemode).or_default().extend(report.features);
+            }
+        }
         let sets = customers.iter().filter_map(|(customer, row)| {
             row.account.held.as_ref().map(|held| (customer.clone(), held.clone()))
         });
@@ -111,6 +126,13 @@ impl MemoryLedger {
 
 impl MemoryReplica {
     /// Lets the next call fail.
+    pub fn fail_next(&self, fault: Fault) {
+        self.faults.borrow_mut().push_back(fault);
+    }
+}
+
+impl MemoryRoster {
+    /// Lets the next question about features fail.
     pub fn fail_next(&self, fault: Fault) {
         self.faults.borrow_mut().push_back(fault);
     }
@@ -268,7 +290,15 @@ impl MemoryLedger {
 
 impl Roster for MemoryRoster {
     async fn backlog(&self) -> Result<Backlog, Error> {
-        Ok(*self.0.borrow())
+        Ok(*self.backlog.borrow())
+    }
+
+    async fn features(&self, livemode: Livemode) -> Result<Vec<LookupKey>, Error> {
+        self.asked.set(self.asked.get().saturating_add(1));
+        faulty(&self.faults, "roster", || {
+            let features = self.features.borrow();
+            Ok(features.get(&livemode).into_iter().flatten().cloned().collect())
+        })
     }
 }
 

@@ -5,7 +5,7 @@
 //! | [`Ledger`]  | the one serialised writer per customer; what it holds is the truth     |
 //! | [`Replica`] | the copy that every location reads; it may lag, and never says a no by itself |
 //! | [`Stripe`]  | the source, over a [`Transport`]; the ledger reads it, and it alone knows some things |
-//! | [`Roster`]  | who there is, and where each of them stands                            |
+//! | [`Roster`]  | who there is, where each of them stands, and what any of them ever held |
 //! | [`Catalog`] | the source, if it is kept here: whatever may be asked of it, in HTTP's form |
 //! | [`Crypto`]  | what is done with public keys, and the way to those of an issuer       |
 //!
@@ -99,6 +99,9 @@ pub trait Replica {
 pub trait Roster {
     /// What is owed, over all customers.
     async fn backlog(&self) -> Result<Backlog, Error>;
+
+    /// The lookup keys of the features that anybody of this mode ever held, as far as there is room.
+    async fn features(&self, livemode: Livemode) -> Result<Vec<LookupKey>, Error>;
 }
 
 /// What is owed, over all customers.

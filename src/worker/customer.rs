@@ -310,16 +310,16 @@ impl Desk {
         if !tables.outbox()?.is_due(Task::Report, millis()) {
             return Ok(());
         }
-        let Some(standing) = tables.step(customer, |_, account| Ok(account.reporting()))? else {
+        let Some(report) = tables.step(customer, |_, account| Ok(account.reporting()))? else {
             return Ok(());
         };
         let told = match self.roster() {
-            Ok(roster) => roster.report(&customer.key(), standing).await,
+            Ok(roster) => roster.report(&customer.key(), &report).await,
             Err(error) => Err(error),
         };
         tables.step(customer, |_, account| {
             match &told {
-                Ok(()) => account.reported(standing, millis()),
+                Ok(()) => account.reported(&report, millis()),
                 Err(_) => account.unreported(millis(), jitter()),
             }
             Ok(())

@@ -22,7 +22,7 @@ use crate::{
     api::settings::Source,
     entitlement::{Decision, check},
     id::{Customer, LookupKey},
-    ledger::{Account, Drift, Finding, Occasion, Standing, Task, Trouble},
+    ledger::{Account, Drift, Finding, Occasion, Report, Standing, Task, Trouble},
     source,
     store::{ServedBy, Until},
 };
@@ -289,8 +289,9 @@ impl Desk {
     /// operator has to hear of it all the same.
     async fn note_trouble(&self, customer: &Customer, trouble: Option<Trouble>) {
         let standing = Standing { trouble, ..Standing::default() };
+        let report = Report { standing, ..Report::default() };
         let told = match self.roster() {
-            Ok(roster) => roster.report(customer.livemode.prefix(), standing).await,
+            Ok(roster) => roster.report(customer.livemode.prefix(), &report).await,
             Err(error) => Err(error),
         };
         if let Err(error) = told {

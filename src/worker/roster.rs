@@ -1,20 +1,26 @@
-//! The roster: one Durable Object that knows who there is, and where each of them stands.
+//! The roster: one Durable Object that knows who there is, where each of them stands, and which
+//! features any of them ever held.
 //!
-//! Customers' ledgers report to it when their standing changes, so that nobody has to look through
-//! all of them to tell what is owed, or whose set was not confirmed for a day.
+//! Customers' ledgers report to it when their standing changes or a feature is new to them, so that
+//! nobody has to look through all of them to tell what is owed, whose set was not confirmed for a day,
+//! or what there is to be held.
 //!
 //! | `POST`, as JSON       | answer                                                                 |
 //! |-----------------------|------------------------------------------------------------------------|
 //! | [`Message::Report`]   | 200, once it is kept                                                   |
 //! | [`Message::Backlog`]  | 200, a [`Backlog`] as JSON                                             |
 //! | [`Message::Due`]      | 200, [`Due`] as JSON: whom to confirm and whom to wake now             |
+//! | [`Message::Features`] | 200, lookup keys as JSON                                               |
 
-use std::cell::Cell;
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeSet, HashMap},
+};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use worker::{
     DurableObject, Env, Method, ObjectNamespace, Request, RequestInit, Response, Result,
-    SqlStorageValue, State, durable_object,
+    SqlStorageValue, State, console_warn, durable_object,
 };
 
 use super::{
@@ -22,8 +28,8 @@ use super::{
     sql::{Sql, integer},
 };
 use crate::{
-    id::{Livemode, Millis},
-    ledger::{Standing, Trouble},
+    id::{Livemode, LookupKey, Millis},
+    ledger::{Report, Seen, Standing, Trouble},
     store::{self, Backlog},
 };
 
@@ -48,13 +54,19 @@ const TROUBLE: u64 = 10 * 60 * 1_000;
 /// The last moment that JavaScript can count to.
 const NEVER: Millis = Millis((1 << 53) - 1);
 
-const SCHEMA: [&str; 3] = [
+/// The most features that are remembered of one mode: as many as are noted of one customer, who may
+/// have held them all.
+const FEATURES: usize = Seen::LIMIT;
+
+const SCHEMA: [&str; 4] = [
     "CREATE TABLE IF NOT EXISTS customers (key TEXT PRIMARY KEY, next INTEGER NOT NULL, \
      pending INTEGER NOT NULL, since INTEGER, trouble TEXT, told INTEGER NOT NULL, \
      woken INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS by_next ON customers (next)",
     "CREATE INDEX IF NOT EXISTS by_debt ON customers (woken) \
      WHERE pending > 0 OR trouble IS NOT NULL",
+    "CREATE TABLE IF NOT EXISTS features (mode TEXT NOT NULL, lookup_key TEXT NOT NULL, \
+     PRIMARY KEY (mode, lookup_key)) WITHOUT ROWID",
 ];
 
 /// The roster's Durable Object.
@@ -62,6 +74,8 @@ const SCHEMA: [&str; 3] = [
 pub struct Roster {
     sql: Sql,
     created: Cell<bool>,
+    /// What the table of features holds of a mode, once it was read: most of what is reported is known.
+    features: RefCell<HashMap<Livemode, BTreeSet<LookupKey>>>,
 }
 
 impl std::fmt::Debug for Roster {
@@ -73,12 +87,20 @@ impl std::fmt::Debug for Roster {
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Message {
-    /// Where a customer stands.
-    Report { key: String, standing: Standing },
+    /// Where a customer stands, and the features that are new to it. One who reports while a new
+    /// deployment is rolled out may not tell those.
+    Report {
+        key: String,
+        standing: Standing,
+        #[serde(default)]
+        features: BTreeSet<LookupKey>,
+    },
     /// What is owed, over all customers?
     Backlog,
     /// Whom to confirm in these modes, and whom to wake, oldest first and at most so many each?
     Due { confirm: Vec<Livemode>, limit: u32 },
+    /// Which features did anybody of this mode ever hold?
+    Features(Livemode),
 }
 
 /// The keys of customers who need something.
@@ -92,7 +114,7 @@ pub(super) struct Due {
 
 impl DurableObject for Roster {
     fn new(state: State, _env: Env) -> Self {
-        Self { sql: Sql::of(&state), created: Cell::new(false) }
+        Self { sql: Sql::of(&state), created: Cell::default(), features: RefCell::default() }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -111,8 +133,9 @@ impl Roster {
         }
         let now = millis();
         match message {
-            Message::Report { key, standing } => {
+            Message::Report { key, standing, features } => {
                 self.note(&key, &standing, now)?;
+                self.remember(mode(&key), &features)?;
                 Response::empty()
             }
             Message::Backlog => Response::from_json(&self.backlog(now)?),
@@ -120,6 +143,10 @@ impl Roster {
                 confirm: self.unconfirmed(&confirm, limit, now)?,
                 wake: self.owing(limit, now)?,
             }),
+            Message::Features(livemode) => {
+                self.recall(livemode)?;
+                Response::from_json(&self.features.borrow().get(&livemode))
+            }
         }
     }
 
@@ -132,12 +159,7 @@ impl Roster {
         }
         // Who could be confirmed took no harm from the key.
         if trouble.is_none() && confirmed.is_some() {
-            let mode = if key.starts_with(Livemode::Test.prefix()) {
-                Livemode::Test
-            } else {
-                Livemode::Live
-            };
-            self.sql.run(clears, vec![mode.prefix().into()])?;
+            self.sql.run(clears, vec![mode(key).prefix().into()])?;
         }
         let next = match confirmed {
             // A trouble that is no customer's is never due.
@@ -160,6 +182,43 @@ impl Roster {
                     next = MAX(next, excluded.next), pending = excluded.pending, since = excluded.since, \
                     trouble = excluded.trouble, told = excluded.told";
         self.sql.run(kept, values)
+    }
+
+    /// Remembers features, as far as there is room. The table is written first: should that fail, the
+    /// report is made again.
+    fn remember(&self, livemode: Livemode, told: &BTreeSet<LookupKey>) -> Result<()> {
+        if told.is_empty() {
+            return Ok(());
+        }
+        self.recall(livemode)?;
+        let mut features = self.features.borrow_mut();
+        let known = features.entry(livemode).or_default();
+        for feature in told {
+            if known.contains(feature) {
+                continue;
+            }
+            if known.len() >= FEATURES {
+                console_warn!("{FEATURES} features are remembered, and `{feature}` is one more");
+                break;
+            }
+            let values = vec![livemode.prefix().into(), feature.as_str().into()];
+            let kept = "INSERT OR IGNORE INTO features (mode, lookup_key) VALUES (?, ?)";
+            self.sql.run(kept, values)?;
+            known.insert(feature.clone());
+        }
+        Ok(())
+    }
+
+    /// Reads the table of features, unless it was read before.
+    fn recall(&self, livemode: Livemode) -> Result<()> {
+        if self.features.borrow().contains_key(&livemode) {
+            return Ok(());
+        }
+        let rows = "SELECT lookup_key FROM features WHERE mode = ?";
+        let keys = self.keys(rows, vec![livemode.prefix().into()])?;
+        let known = keys.into_iter().filter_map(|key| LookupKey::try_from(key).ok()).collect();
+        self.features.borrow_mut().insert(livemode, known);
+        Ok(())
     }
 
     fn backlog(&self, now: Millis) -> Result<Backlog> {
@@ -216,6 +275,11 @@ impl Roster {
     }
 }
 
+/// The mode of a customer's key.
+fn mode(key: &str) -> Livemode {
+    if key.starts_with(Livemode::Test.prefix()) { Livemode::Test } else { Livemode::Live }
+}
+
 /// The way to the roster.
 pub(super) struct DurableRoster {
     rosters: ObjectNamespace,
@@ -226,9 +290,10 @@ impl DurableRoster {
         Ok(Self { rosters: env.durable_object(BINDING)? })
     }
 
-    /// Tells where a customer stands.
-    pub(super) async fn report(&self, key: &str, standing: Standing) -> Result<()> {
-        self.send(&Message::Report { key: key.to_owned(), standing }).await.map(drop)
+    /// Tells where a customer stands, and what is new to it.
+    pub(super) async fn report(&self, key: &str, report: &Report) -> Result<()> {
+        let Report { standing, features } = report.clone();
+        self.send(&Message::Report { key: key.to_owned(), standing, features }).await.map(drop)
     }
 
     /// Whom to confirm in these modes, and whom to wake: at most so many each.
@@ -255,8 +320,17 @@ impl DurableRoster {
 
 impl store::Roster for DurableRoster {
     async fn backlog(&self) -> std::result::Result<Backlog, store::Error> {
-        let backlog = self.ask(&Message::Backlog).await;
-        backlog
-            .map_err(|error| store::Error::Unreachable { port: "roster", cause: error.to_string() })
+        self.ask(&Message::Backlog).await.map_err(|error| unreachable(&error))
     }
+
+    async fn features(
+        &self,
+        livemode: Livemode,
+    ) -> std::result::Result<Vec<LookupKey>, store::Error> {
+        self.ask(&Message::Features(livemode)).await.map_err(|error| unreachable(&error))
+    }
+}
+
+fn unreachable(error: &worker::Error) -> store::Error {
+    store::Error::Unreachable { port: "roster", cause: error.to_string() }
 }

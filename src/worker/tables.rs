@@ -23,7 +23,7 @@ use crate::{
     entitlement::Version,
     id::{Customer, EventId, Millis, Timestamp},
     ledger::{
-        Account, CHANGE_MEMORY, Change, Debt, EVENT_MEMORY, Outbox, Sighting, Standing, Task,
+        Account, CHANGE_MEMORY, Change, Debt, EVENT_MEMORY, Outbox, Seen, Sighting, Standing, Task,
         Trouble,
     },
     store::record,
@@ -55,6 +55,9 @@ struct Notes {
     left_alone: Millis,
     trouble: Option<Trouble>,
     reported: Option<Standing>,
+    /// Notes of before it was noted lack it.
+    #[serde(default)]
+    seen: Seen,
 }
 
 /// The tables of one customer.
@@ -99,7 +102,8 @@ impl Tables {
             let debts = held.as_ref().map(|_| (Task::Replica, debt));
             return Ok(Account { held, outbox: Outbox::of(debts), ..Account::default() });
         };
-        let Notes { confirmed, arrivals, written, doubtful, left_alone, trouble, reported } = notes;
+        let Notes { confirmed, arrivals, written, doubtful, left_alone, trouble, reported, seen } =
+            notes;
         let outbox = self.outbox()?;
         Ok(Account {
             held,
@@ -110,6 +114,7 @@ impl Tables {
             left_alone,
             trouble,
             reported,
+            seen,
             outbox,
         })
     }
@@ -173,7 +178,9 @@ impl Tables {
         let Account {
             confirmed, arrivals, written, doubtful, left_alone, trouble, reported, ..
         } = *after;
-        let notes = Notes { confirmed, arrivals, written, doubtful, left_alone, trouble, reported };
+        let seen = after.seen.clone();
+        let notes =
+            Notes { confirmed, arrivals, written, doubtful, left_alone, trouble, reported, seen };
         let values =
             vec![serde_json::to_string(customer)?.into(), serde_json::to_string(&notes)?.into()];
         self.sql

@@ -47,11 +47,16 @@ fn all(keys: &[&str]) -> Told {
     Told::All(grants(keys))
 }
 
-/// An account that took these events in when the test began, and owes no read or report of them.
+/// An account that took these events in when the test began, and owes no read or report of them. The
+/// roster knows its features, and not where it stands.
 fn after(events: &[Summary]) -> Account {
     let mut account = Account::default();
     for event in events {
         receive(&mut account, event, 0);
+    }
+    if let Some(report) = account.reporting() {
+        account.reported(&report, ms(0));
+        account.reported = None;
     }
     for task in [Read, Task::Confirm, Report] {
         account.outbox.settle(task);

@@ -274,13 +274,13 @@ fn health_tells_what_is_pending_and_what_the_operator_has_to_see_to() {
             Some(account),
         ),
     ] {
-        *service.store.roster.0.borrow_mut() = backlog;
+        *service.store.roster.backlog.borrow_mut() = backlog;
         let body = service.get("/healthz").body;
         assert_eq!((&body["status"], &body["outbox"]), (&json!(status), &outbox), "{why}");
         assert_eq!(body.get("message"), message.map(Value::from).as_ref(), "{why}");
         assert_eq!(body["settings"]["STRIPE_API_KEY"], "set", "{why}");
 
-        *unset.store.roster.0.borrow_mut() = backlog;
+        *unset.store.roster.backlog.borrow_mut() = backlog;
         assert_eq!(unset.get("/healthz").body["status"], "unconfigured", "{why}");
     }
 }

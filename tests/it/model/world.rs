@@ -15,7 +15,7 @@ use std::{
 
 use entgate::{
     entitlement::{ActiveEntitlement, Coverage, Entitlements, Page, Summary, Version},
-    id::{CustomerId, EventId, Millis, Timestamp},
+    id::{CustomerId, EventId, LookupKey, Millis, Timestamp},
     ledger::{Account, Finding, Jitter, List, Occasion, Reading, Sighting, Standing, Task, Told},
     source::{self, Reply, Stripe, Transport, memory::Memory},
 };
@@ -119,6 +119,8 @@ pub(crate) struct World {
     replica: Option<Entitlements>,
     landing: Vec<(u64, Entitlements)>,
     roster: Option<Standing>,
+    /// The features that the roster was told of.
+    told_of: BTreeSet<LookupKey>,
     /// What every version was.
     versions: BTreeMap<Version, (Coverage, Vec<ActiveEntitlement>)>,
     /// The oldest state that may be held: a read has shown it.
@@ -145,6 +147,7 @@ impl World {
             replica: None,
             landing: Vec::new(),
             roster: None,
+            told_of: BTreeSet::new(),
             versions: BTreeMap::from([(Version(0), (Coverage::Whole, Vec::new()))]),
             floor: 0,
         };
@@ -245,13 +248,14 @@ impl World {
             self.writing = self.account.writing(now).cloned();
         }
         if self.account.outbox.is_due(Task::Report, now)
-            && let Some(standing) = self.account.reporting()
+            && let Some(report) = self.account.reporting()
         {
             if roster_fails {
                 self.account.unreported(now, Jitter(0.5));
             } else {
-                self.roster = Some(standing);
-                self.account.reported(standing, now);
+                self.roster = Some(report.standing);
+                self.told_of.extend(report.features.iter().cloned());
+                self.account.reported(&report, now);
             }
         }
     }
@@ -447,6 +451,9 @@ impl World {
         }
         let pending = self.roster.map(|standing| standing.pending);
         assert_eq!(pending, held.map(|_| 0), "the roster tells of debts that are paid");
+        let sets = self.versions.values().flat_map(|(_, data)| data);
+        let held_once = sets.map(|granted| granted.lookup_key.clone()).collect::<BTreeSet<_>>();
+        assert_eq!(self.told_of, held_once, "the roster knows what was in any set");
     }
 }
 
