@@ -1,15 +1,28 @@
-//! Features as Stripe tells them, kept for a while: they change rarely, and every page of an
-//! expanded list needs up to a hundred.
+//! Features, kept for a while: they change rarely.
+//!
+//! | what                         | is kept for                                                         |
+//! |------------------------------|---------------------------------------------------------------------|
+//! | a feature as Stripe tells it | 300 s: every page of an expanded list needs up to a hundred         |
+//! | the lookup keys of all       | 60 s where all are told, and longer while nobody tells newer ones   |
+//! | that there is no such key    | 5 s                                                                 |
+//!
+//! All there are: those that the source sells, and those that anybody ever held, since an archived
+//! feature is in no list of the source's. Where neither can be read, it is not known which there are.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::{
+    cell::RefCell,
+    collections::{BTreeSet, HashMap},
+    rc::Rc,
+};
 
-use futures_util::future::try_join_all;
+use futures_util::future::{join, try_join_all};
 
-use super::error::Error;
+use super::{App, error::Error};
 use crate::{
     entitlement::ActiveEntitlement,
-    id::{FeatureId, Livemode, Timestamp},
+    id::{FeatureId, Livemode, LookupKey, Timestamp},
     source::{Feature, Stripe, Transport},
+    store::{Roster as _, Store},
 };
 
 /// How long a feature is kept, in seconds. Its name or metadata may be that old in an answer.
@@ -21,24 +34,178 @@ const LIMIT: usize = 2_000;
 /// Requests side by side: as many as a Worker may have open.
 const AT_ONCE: usize = 6;
 
+/// How old the lookup keys of all may be where all are told, in seconds.
+const FRESH: i64 = 60;
+
+/// How old they may be where one is not among them; and how long nobody is asked again, by this
+/// instance, after a question that failed or is not answered yet. In seconds.
+const RECENT: i64 = 5;
+
 /// The features that this instance has read.
 #[derive(Debug, Default)]
-pub struct Features(RefCell<HashMap<(Livemode, FeatureId), (Timestamp, Feature)>>);
+pub struct Features {
+    told: RefCell<HashMap<(Livemode, FeatureId), (Timestamp, Feature)>>,
+    keys: RefCell<HashMap<(Livemode, Place), Kept>>,
+}
+
+/// Who tells of features.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+enum Place {
+    /// The source: those that are sold.
+    Source,
+    /// The roster: those that anybody held.
+    Roster,
+}
+
+/// Lookup keys from one place.
+type Keys = Rc<BTreeSet<LookupKey>>;
+
+/// What is kept from one place.
+#[derive(Debug, Default)]
+struct Kept {
+    keys: Option<(Timestamp, Keys)>,
+    begun: Option<Timestamp>,
+    failed: Option<Timestamp>,
+}
+
+impl Kept {
+    /// Whether the place is asked now, for keys that are not as old as that.
+    fn begins(&mut self, age: i64, now: Timestamp) -> bool {
+        let due = self.is_due(age, now);
+        if due {
+            self.begun = Some(now);
+        }
+        due
+    }
+
+    fn is_due(&self, age: i64, now: Timestamp) -> bool {
+        let over = |moment: Option<Timestamp>, age: i64| {
+            moment.is_none_or(|moment| now.0.abs_diff(moment.0) >= age.unsigned_abs())
+        };
+        match &self.keys {
+            None => over(self.failed, RECENT),
+            Some((read, _)) => over(Some(*read), age) && over(self.begun, RECENT),
+        }
+    }
+}
+
+/// The lookup keys of all features there are.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    sold: Keys,
+    seen: Keys,
+}
+
+impl Known {
+    /// All of them; one may come twice.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &LookupKey> {
+        self.sold.iter().chain(self.seen.iter())
+    }
+
+    /// Whether there is one with this key.
+    pub(super) fn has(&self, key: &LookupKey) -> bool {
+        self.sold.contains(key) || self.seen.contains(key)
+    }
+}
 
 impl Features {
     fn known(&self, livemode: Livemode, id: &FeatureId, now: Timestamp) -> Option<Feature> {
-        let features = self.0.borrow();
+        let features = self.told.borrow();
         let (read, feature) = features.get(&(livemode, id.clone()))?;
         (now.0.abs_diff(read.0) < TIME.unsigned_abs()).then(|| feature.clone())
     }
 
     fn keep(&self, livemode: Livemode, feature: Feature, now: Timestamp) {
         let Some(id) = id(&feature) else { return };
-        let mut features = self.0.borrow_mut();
+        let mut features = self.told.borrow_mut();
         if features.len() >= LIMIT {
             features.clear();
         }
         features.insert((livemode, id), (now, feature));
+    }
+
+    /// The lookup keys that are kept, however old.
+    fn kept(&self, livemode: Livemode) -> Known {
+        let keys = self.keys.borrow();
+        let of = |place| {
+            let (_, keys) = keys.get(&(livemode, place))?.keys.as_ref()?;
+            Some(Rc::clone(keys))
+        };
+        let [sold, seen] =
+            [Place::Source, Place::Roster].map(|place| of(place).unwrap_or_default());
+        Known { sold, seen }
+    }
+
+    /// The lookup keys that one place tells of, asked where it is due, or else those kept.
+    async fn keys(
+        &self,
+        place: (Livemode, Place),
+        age: i64,
+        now: Timestamp,
+        log: fn(&str),
+        asked: impl Future<Output = Result<Vec<LookupKey>, Error>>,
+    ) -> Result<Keys, Error> {
+        if self.keys.borrow_mut().entry(place).or_default().begins(age, now) {
+            let answer = asked.await;
+            let mut keys = self.keys.borrow_mut();
+            let kept = keys.entry(place).or_default();
+            match answer {
+                Ok(told) => kept.keys = Some((now, Rc::new(told.into_iter().collect()))),
+                Err(error) => {
+                    kept.failed = Some(now);
+                    log(&format!("features: {}", error.cause().unwrap_or_default()));
+                }
+            }
+        }
+        let keys = self.keys.borrow();
+        let kept = keys.get(&place).and_then(|kept| kept.keys.as_ref());
+        kept.map(|(_, keys)| Rc::clone(keys))
+            .ok_or_else(|| Error::source("which features there are is not known".to_owned()))
+    }
+}
+
+/// The lookup keys of all features there are, told within a minute where that can be.
+pub(super) async fn known<S: Store>(
+    app: &App<'_, S>,
+    livemode: Livemode,
+    now: Timestamp,
+) -> Result<Known, Error> {
+    asked(app, livemode, FRESH, now).await
+}
+
+/// Whether there is a feature with this lookup key.
+pub(super) async fn is_known<S: Store>(
+    app: &App<'_, S>,
+    livemode: Livemode,
+    key: &LookupKey,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    // What was there stays known, however long ago that was told.
+    if app.features.kept(livemode).has(key) {
+        return Ok(true);
+    }
+    Ok(asked(app, livemode, RECENT, now).await?.has(key))
+}
+
+async fn asked<S: Store>(
+    app: &App<'_, S>,
+    livemode: Livemode,
+    age: i64,
+    now: Timestamp,
+) -> Result<Known, Error> {
+    let (features, log) = (app.features, app.log);
+    let unreachable = |error: crate::source::Error| Error::source(error.to_string());
+    let sold = async {
+        let stripe = app.store.source(livemode)?;
+        let told = async { stripe.lookup_keys().await.map_err(unreachable) };
+        Some(features.keys((livemode, Place::Source), age, now, log, told).await)
+    };
+    let roster = async { Ok(app.store.roster().features(livemode).await?) };
+    let seen = features.keys((livemode, Place::Roster), age, now, log, roster);
+    match join(sold, seen).await {
+        (None | Some(Err(_)), Err(error)) => Err(error),
+        (None | Some(Err(_)), Ok(seen)) => Ok(Known { seen, ..Known::default() }),
+        (Some(Ok(sold)), seen) => Ok(Known { sold, seen: seen.unwrap_or_default() }),
     }
 }
 

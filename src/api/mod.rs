@@ -4,9 +4,10 @@
 //! |-------------------------|-----------------------------------------------------------------|
 //! | `webhooks`              | one event in                                                    |
 //! | `active_entitlements`   | Stripe's list, and one of it                                    |
-//! | `features`              | what only Stripe knows of a feature, kept for a while           |
+//! | `features`              | which features there are, and what only Stripe knows of them    |
 //! | `checks`                | may this customer use this feature?                             |
 //! | `authorize`             | the same, for a proxy                                           |
+//! | `ofrep`                 | the same, for OpenFeature's clients                             |
 //! | `sync`                  | the set, read at its source now                                 |
 //! | `tokens`                | a token that opens one customer                                 |
 //! | `snapshots`             | a set that proves itself, and the keys for that                 |
@@ -32,6 +33,7 @@ mod error;
 mod features;
 mod form;
 mod health;
+mod ofrep;
 mod page;
 mod route;
 pub mod settings;
@@ -61,9 +63,10 @@ use crate::{
 pub const BODY_LIMIT: usize = 1 << 20;
 
 /// The headers of a request that are looked at; no other needs to be handed over.
-pub const HEADERS: [HeaderName; 10] = [
+pub const HEADERS: [HeaderName; 11] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
+    header::IF_NONE_MATCH,
     header::ORIGIN,
     header::ACCESS_CONTROL_REQUEST_METHOD,
     HeaderName::from_static("x-api-key"),
@@ -116,6 +119,10 @@ pub enum Endpoint {
     CheckBatch,
     /// One customer, for a proxy.
     Authorize,
+    /// One customer and one feature, for OpenFeature.
+    EvaluateFlag,
+    /// One customer and all features, for OpenFeature.
+    EvaluateFlags,
     /// A token for a customer.
     CreateToken,
     /// A set that proves itself.
@@ -145,6 +152,8 @@ pub const ROUTES: &[Route<Endpoint>] = &[
     route(Method::GET, "/v1/check", Who::Customer, Endpoint::Check),
     route(Method::POST, "/v1/check", Who::Server, Endpoint::CheckBatch),
     route(Method::GET, "/v1/authorize", Who::Customer, Endpoint::Authorize),
+    route(Method::POST, "/ofrep/v1/evaluate/flags", Who::Customer, Endpoint::EvaluateFlags),
+    route(Method::POST, "/ofrep/v1/evaluate/flags/{key*}", Who::Customer, Endpoint::EvaluateFlag),
     route(Method::POST, "/v1/tokens", Who::Server, Endpoint::CreateToken),
     route(Method::GET, "/v1/snapshot", Who::Customer, Endpoint::Snapshot),
     route(Method::GET, "/.well-known/jwks.json", Who::Anyone, Endpoint::SnapshotKeys),
@@ -198,10 +207,11 @@ async fn answer<S: Store>(
         Found::Options(response) => return Ok(response),
         Found::Nothing => return ask_catalog(app, request).await,
     };
-    if request.body().len() > BODY_LIMIT {
-        return Err(Error::too_large(BODY_LIMIT));
-    }
     match endpoint {
+        // These two say in words of their own what is wrong.
+        Endpoint::EvaluateFlag => Ok(ofrep::evaluate(app, request, &id, now).await),
+        Endpoint::EvaluateFlags => Ok(ofrep::evaluate_all(app, request, now).await),
+        _ if request.body().len() > BODY_LIMIT => Err(Error::too_large(BODY_LIMIT)),
         Endpoint::Webhook => webhooks::stripe(app, request, now).await,
         Endpoint::ListActiveEntitlements => active_entitlements::list(app, request, now).await,
         Endpoint::ListOfSummary => {

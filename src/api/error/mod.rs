@@ -1,11 +1,12 @@
 //! What went wrong, as HTTP tells it: the only place with the statuses of failures. `causes` has those
-//! of what goes wrong further down.
+//! of what goes wrong further down, `evaluation` the form that OpenFeature's clients read.
 //!
-//! Every failure is Stripe's envelope, `{"error":{"type","code","message","param"}}`
+//! Every other failure is Stripe's envelope, `{"error":{"type","code","message","param"}}`
 //! (<https://docs.stripe.com/api/errors>). The caller's mistake is told in full; ours is logged, and
 //! told as an `api_error` that may be tried again.
 
 mod causes;
+pub(super) mod evaluation;
 
 use http::{Method, StatusCode, header};
 use serde::Serialize;
