@@ -219,10 +219,11 @@ async fn issuers_keys<S: Store>(
         keyring.failed(now);
         (app.log)(&format!("the issuer's keys could not be read: {cause}"));
     }
-    match (keyring.known(token), kept) {
-        (Some(keys), _) => Ok(keys),
-        (None, Err(cause)) => Err(Error::no_issuers_keys(&cause)),
-        (None, Ok(())) => Err(token::Error::UnknownKey.into()),
+    let known = keyring.known(token);
+    match kept {
+        // Those that were held before go on; but what none of them fits may be signed by a new one.
+        Err(cause) if known.is_empty() => Err(Error::no_issuers_keys(&cause)),
+        Ok(()) | Err(_) => Ok(known),
     }
 }
 

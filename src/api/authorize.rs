@@ -94,8 +94,11 @@ pub(super) async fn authorize<S: Store>(
     describe(&mut response, held, found.served_by);
     let headers = response.headers_mut();
     headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // An id that is no header's text is left out: who asked knows it.
-    if let Ok(id) = HeaderValue::from_str(customer.id.as_str()) {
+    // An id that no header can carry as it is, is left out: without its spaces it would be another's.
+    let id = customer.id.as_str();
+    if id.trim() == id
+        && let Ok(id) = HeaderValue::from_str(id)
+    {
         headers.insert(CUSTOMER, id);
     }
     Ok(response)

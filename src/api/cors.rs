@@ -21,7 +21,8 @@ const MAX_AGE: &str = "7200";
 
 /// Says in an answer what a page may do with it.
 pub(super) fn admit(settings: &Settings, request: &Request, response: &mut Response) {
-    if !is_open(request.uri().path()) {
+    let open = open(request.uri().path());
+    if open.is_empty() {
         return;
     }
     let headers = response.headers_mut();
@@ -31,24 +32,38 @@ pub(super) fn admit(settings: &Settings, request: &Request, response: &mut Respo
     let Some(Ok(allowed)) = settings.origins.allow(origin).map(HeaderValue::from_str) else {
         return;
     };
+    let preflight = match request.method() {
+        &Method::OPTIONS => text(request, header::ACCESS_CONTROL_REQUEST_METHOD),
+        _ => None,
+    };
+    // One path may be a customer's by one method and the operator's by another. That has to be said
+    // here: browsers ask for a `POST` whatever methods are listed.
+    let method = preflight.unwrap_or(request.method().as_str());
+    if !open.contains(&method) && method != Method::OPTIONS.as_str() {
+        return;
+    }
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
-    let preflight = request.method() == Method::OPTIONS
-        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    if preflight {
-        if let Some(methods) = headers.get(header::ALLOW).cloned() {
-            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
-        }
-        let allowed = HeaderValue::from_static(ALLOW_HEADERS);
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
-        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE));
-    } else {
+    if preflight.is_none() {
         let exposed = HeaderValue::from_static(EXPOSE_HEADERS);
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+        return;
     }
+    if let Ok(methods) = HeaderValue::from_str(&open.join(", ")) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+    }
+    let allowed = HeaderValue::from_static(ALLOW_HEADERS);
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE));
 }
 
-fn is_open(path: &str) -> bool {
-    ROUTES
+/// The methods by which a customer or anyone may take a path.
+fn open(path: &str) -> Vec<&'static str> {
+    let open = ROUTES
         .iter()
-        .any(|route| matches!(route.who, Who::Customer | Who::Anyone) && route.matches(path))
+        .filter(|route| matches!(route.who, Who::Customer | Who::Anyone) && route.matches(path));
+    let methods = open.flat_map(|route| {
+        let head = (route.method == Method::GET).then_some(Method::HEAD.as_str());
+        [Some(route.method.as_str()), head].into_iter().flatten()
+    });
+    methods.collect()
 }

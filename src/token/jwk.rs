@@ -15,9 +15,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::Algorithm;
 
-/// The bytes of a modulus: no shorter one is safe (RFC 7518, section 3.3), no longer one is used, and
+/// The bits of a modulus: no shorter one is safe (RFC 7518, section 3.3), no longer one is used, and
 /// it would take long.
-const MODULUS: std::ops::RangeInclusive<usize> = 256..=1_024;
+const MODULUS: std::ops::RangeInclusive<usize> = 2_048..=8_192;
 
 /// The bytes of a coordinate, and of an Ed25519 key.
 const COORDINATE: usize = 32;
@@ -52,9 +52,7 @@ impl PublicKey {
         let coordinate = |name| bytes(name).is_some_and(|bytes| bytes.len() == COORDINATE);
         let (algorithm, needed): (_, &[&str]) = match (text("kty")?, text("crv")) {
             ("RSA", _) => {
-                let modulus = bytes("n")?;
-                let leading = modulus.iter().take_while(|byte| **byte == 0).count();
-                if !MODULUS.contains(&modulus.len().saturating_sub(leading)) {
+                if !MODULUS.contains(&bits(&bytes("n")?)) {
                     return None;
                 }
                 bytes("e")?;
@@ -153,6 +151,14 @@ impl SigningKey {
         }
         jwk
     }
+}
+
+/// The bits of a number, from its first one that is set.
+fn bits(number: &[u8]) -> usize {
+    let mut bytes = number.iter().skip_while(|byte| **byte == 0);
+    let Some(first) = bytes.next() else { return 0 };
+    let partly = u8::BITS.saturating_sub(first.leading_zeros()) as usize;
+    bytes.count().saturating_mul(8).saturating_add(partly)
 }
 
 /// Never the private part: what is debugged is logged.

@@ -2,13 +2,13 @@
 //!
 //! | what is held                       | what is asked of the issuer                                |
 //! |------------------------------------|------------------------------------------------------------|
-//! | nothing                            | its keys; not for 5 s after that failed                    |
+//! | nothing                            | its keys; not for 10 s after that failed                   |
 //! | keys, read within ten minutes      | nothing, but for a `kid` that is not among them            |
 //! | older ones                         | its keys; should that fail, the old ones go on             |
 //!
 //! Whatever tokens come in, an issuer whose keys are held is asked once a minute at most: anybody can
-//! make up a `kid`. A key that the issuer has withdrawn is taken until the next reading. Fetching is
-//! the platform's.
+//! make up a `kid`. Until it has answered, that may be a new one, which is neither yes nor no. A key
+//! that the issuer has withdrawn is taken until the next reading. Fetching is the platform's.
 
 use std::cell::RefCell;
 
@@ -23,8 +23,9 @@ pub const FRESH: i64 = 600;
 /// The shortest time between two fetches while there are keys, in seconds.
 pub const PAUSE: i64 = 60;
 
-/// How long an issuer is left alone after a failure while there are no keys, in seconds.
-pub const LEFT_ALONE: i64 = 5;
+/// How long an issuer is left alone after a failure while there are no keys, in seconds. It counts from
+/// when the request came that asked in vain, and that may itself have waited for five.
+pub const LEFT_ALONE: i64 = 10;
 
 /// The most keys of an issuer: each may have to be tried for a token without `kid`.
 pub const LIMIT: usize = 32;
@@ -38,7 +39,8 @@ struct Held {
     keys: Option<Vec<PublicKey>>,
     read: Option<Timestamp>,
     begun: Option<Timestamp>,
-    failed: Option<Timestamp>,
+    /// When it was asked what it has not answered, be it in vain or still to come.
+    unanswered: Option<Timestamp>,
 }
 
 /// What to do about a token's key.
@@ -48,7 +50,7 @@ pub enum Lookup {
     Try(Vec<PublicKey>),
     /// The issuer has to be asked, and [`Keyring::fetched()`] or [`Keyring::failed()`] told.
     Fetch,
-    /// The issuer could not be asked, a moment ago.
+    /// The issuer alone can tell, and has been asked a moment ago.
     LeftAlone,
 }
 
@@ -60,7 +62,7 @@ impl Keyring {
             moment.map_or(i64::MAX, |moment| now.0.saturating_sub(moment.0).max(0))
         };
         let Some(keys) = &held.keys else {
-            let left_alone = since(held.failed) < LEFT_ALONE;
+            let left_alone = since(held.unanswered) < LEFT_ALONE;
             return if left_alone { Lookup::LeftAlone } else { Lookup::Fetch };
         };
         let fitting = fitting(keys, token.algorithm, token.kid.as_deref());
@@ -68,16 +70,20 @@ impl Keyring {
         if (stale || fitting.is_empty()) && since(held.begun) >= PAUSE {
             // Before the answer is there, so that those who come meanwhile do not ask too.
             held.begun = Some(now);
+            held.unanswered = Some(now);
             return Lookup::Fetch;
+        }
+        if fitting.is_empty() && held.unanswered.is_some() {
+            return Lookup::LeftAlone;
         }
         Lookup::Try(fitting)
     }
 
     /// The keys that may have signed the token, whatever their age: after a fetch.
     #[must_use]
-    pub fn known(&self, token: &Jws<'_>) -> Option<Vec<PublicKey>> {
+    pub fn known(&self, token: &Jws<'_>) -> Vec<PublicKey> {
         let held = self.0.borrow();
-        Some(fitting(held.keys.as_ref()?, token.algorithm, token.kid.as_deref()))
+        fitting(held.keys.as_deref().unwrap_or_default(), token.algorithm, token.kid.as_deref())
     }
 
     /// Takes in what the issuer answered, a JWK Set. Keys of other kinds are passed over.
@@ -93,13 +99,18 @@ impl Keyring {
         if keys.is_empty() {
             return Err("it has no key for RS256, ES256 or EdDSA");
         }
-        self.0.replace(Held { keys: Some(keys), read: Some(now), begun: Some(now), failed: None });
+        self.0.replace(Held {
+            keys: Some(keys),
+            read: Some(now),
+            begun: Some(now),
+            unanswered: None,
+        });
         Ok(())
     }
 
     /// Notes that the issuer could not be asked.
     pub fn failed(&self, now: Timestamp) {
-        self.0.borrow_mut().failed = Some(now);
+        self.0.borrow_mut().unanswered = Some(now);
     }
 }
 

@@ -71,7 +71,7 @@ pub(super) fn head(response: &api::Response) -> Result<ResponseInit> {
     let headers = Headers::new()?;
     for (name, value) in response.headers() {
         if let Ok(value) = value.to_str() {
-            headers.set(name.as_str(), value)?;
+            headers.append(name.as_str(), value)?;
         }
     }
     let init = ResponseInit::new();

@@ -1,6 +1,8 @@
 //! Which pages of other origins a browser may let ask: <https://fetch.spec.whatwg.org/#http-cors-protocol>.
 
-use super::{Error, items, url};
+use core::net::Ipv6Addr;
+
+use super::{Error, items};
 
 /// Browsers' origins for CORS.
 pub const ALLOWED_ORIGINS: &str = "ENTGATE_ALLOWED_ORIGINS";
@@ -23,11 +25,7 @@ impl Origins {
             if item == "*" {
                 return Ok(Box::from(item));
             }
-            // A browser writes a scheme and a host in lower case, and nothing behind them.
-            let sound = item.split_once("://").is_some_and(|(_, rest)| !rest.contains('/'))
-                && !item.chars().any(char::is_uppercase)
-                && (item.starts_with("http://") || url(item).is_ok());
-            if sound { Ok(item.into()) } else { Err(FORM) }
+            if is_origin(item) { Ok(item.into()) } else { Err(FORM) }
         })?;
         Ok(match origins.as_slice() {
             [] => Self::None,
@@ -48,6 +46,31 @@ impl Origins {
             Self::Some(origins) => origins.iter().any(|one| **one == *origin).then_some(origin),
         }
     }
+}
+
+/// Whether a browser would write it so: a host in lower case, no port that goes without saying, and
+/// nothing behind. What it would not write would never be allowed, and nobody would know why.
+fn is_origin(text: &str) -> bool {
+    let (host, usual) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+        (Some(host), _) => (host, "443"),
+        (None, Some(host)) => (host, "80"),
+        (None, None) => return false,
+    };
+    let colon = host.rfind(':').filter(|_| !host.ends_with(']'));
+    let (name, port) = match colon.and_then(|at| host.split_at_checked(at)) {
+        Some((name, port)) => (name, port.strip_prefix(':')),
+        None => (host, None),
+    };
+    let sound = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._".contains(c);
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    let named = match address {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok_and(|it| it.to_string() == *address),
+        None => !name.is_empty() && name.chars().all(sound),
+    };
+    let ported = |port: &str| {
+        port != usual && port.parse::<u16>().is_ok_and(|number| number.to_string() == *port)
+    };
+    named && port.is_none_or(ported)
 }
 
 const FORM: &str = "has an item that is no origin as browsers write it: https://app.example.com";
