@@ -96,7 +96,8 @@ pub(super) async fn authorize<S: Store>(
     headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // An id that no header can carry as it is, is left out: without its spaces it would be another's.
     let id = customer.id.as_str();
-    if id.trim() == id
+    if id.is_ascii()
+        && id.trim() == id
         && let Ok(id) = HeaderValue::from_str(id)
     {
         headers.insert(CUSTOMER, id);

@@ -9,18 +9,26 @@
 )]
 
 mod account;
+mod authorize;
 mod catalog;
 mod checks;
+mod cors;
 mod features;
 mod http;
+mod issuer;
+mod keyring;
 mod layers;
 mod ledger;
 mod lists;
+mod minted;
 mod model;
 mod paused;
+mod reach;
 mod record;
+mod refusals;
 mod settings;
 mod signature;
+mod snapshots;
 mod source;
 mod store_contract;
 mod stories;
@@ -28,3 +36,5 @@ mod stream;
 mod stripe_event;
 mod support;
 mod sync;
+mod token_settings;
+mod tokens;

@@ -13,6 +13,8 @@ use entgate::{
     id::Livemode,
 };
 
+use crate::minted::SIGNING_KEY;
+
 fn read(name: &'static str, text: &str) -> Result<(usize, usize), Error> {
     let settings = Settings::read(|asked| (asked == name).then(|| text.to_owned()))?;
     Ok((settings.api_keys.len(), settings.webhook_secrets.len()))
@@ -58,11 +60,6 @@ fn a_malformed_setting_is_a_500_that_names_it_and_not_its_value() {
         r#"{"error":{"type":"api_error","message":"The deployment is misconfigured: ENTGATE_API_KEYS has a key that does not begin with sk_test_ or sk_live_."}}"#
     );
 }
-
-/// RFC 8037, appendix A.1; its thumbprint is in A.3.
-const SIGNING_KEY: &str = r#"{"kty":"OKP","crv":"Ed25519",
-    "d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A",
-    "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
 
 #[test]
 fn settings_can_be_printed_without_telling_a_secret() {

@@ -163,6 +163,11 @@ impl Answer {
         self.response.extensions().get()
     }
 
+    /// All that it says: its headers and its body.
+    pub(crate) fn text(&self) -> String {
+        format!("{:?} {}", self.response.headers(), String::from_utf8_lossy(self.response.body()))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.response.body().is_empty()
     }

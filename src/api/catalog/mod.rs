@@ -126,6 +126,11 @@ pub(super) const ROUTES: &[Route<Endpoint>] = &[
     route(Method::GET, "/v1/webhook_endpoints/{id}/deliveries", endpoints::deliveries),
 ];
 
+/// The method and the path of every route of the catalog.
+pub fn routes() -> impl Iterator<Item = (&'static Method, &'static str)> {
+    ROUTES.iter().map(|route| (&route.method, route.path))
+}
+
 /// That a request came to nothing: nothing may be kept of what was done for it.
 #[derive(Debug)]
 pub struct Refusal(Error);

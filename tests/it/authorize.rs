@@ -1,0 +1,221 @@
+//! `GET /v1/authorize`: what a proxy is told.
+
+use entgate::store::memory::Fault;
+use serde_json::json;
+
+use crate::{
+    minted::{issued, token, with_tokens},
+    support::{Answer, Service, event},
+};
+
+const AT: i64 = 1_700_000_000;
+
+/// Ada holds two features, Bob none any more, and Cy's set is known in part.
+fn with_three_customers() -> Service {
+    let service = with_tokens(&[]);
+    service.stripe_sends(&event("cus_ada", AT, &["export", "sms"], false));
+    service.stripe_sends(&event("cus_bob", AT, &[], false));
+    service.stripe_sends(&event("cus_cy", AT, &["sms"], true));
+    service
+}
+
+fn told(answer: &Answer) -> (u16, &str, &str) {
+    (answer.status, answer.error("code"), answer.error("param"))
+}
+
+#[test]
+fn a_yes_has_no_body_and_says_whose_it_is() {
+    let service = with_three_customers();
+    for token in [token(&json!({})), issued("one", &json!({}))] {
+        let answer = service.get_with(&token, "/v1/authorize?feature=sms");
+        assert_eq!((answer.status, answer.is_empty()), (204, true));
+        for (name, value) in [
+            ("entgate-customer", "cus_ada"),
+            ("entgate-version", "1"),
+            ("entgate-as-of", "1700000000"),
+            ("entgate-served-by", "replica"),
+            ("cache-control", "no-store"),
+        ] {
+            assert_eq!(answer.header(name), Some(value), "{name}");
+        }
+        assert_eq!(answer.header("content-type"), None);
+    }
+}
+
+#[test]
+fn a_status_is_the_answer() {
+    let service = with_three_customers();
+    let message = "'cus_ada' may not use 'sso'.";
+    let refused = service.get("/v1/authorize?customer=cus_ada&feature=sso");
+    assert_eq!(refused.error("message"), message);
+    for (why, query, expected) in [
+        ("one that is held", "customer=cus_ada&feature=sms", (204, "", "")),
+        (
+            "all that are named are held",
+            "customer=cus_ada&feature=sms&feature=export",
+            (204, "", ""),
+        ),
+        (
+            "all of them, as a list",
+            "customer=cus_ada&feature[]=sms&feature[]=export",
+            (204, "", ""),
+        ),
+        ("one that is not", "customer=cus_ada&feature=sso", (403, "not_entitled", "feature")),
+        (
+            "one of two is not",
+            "customer=cus_ada&feature=sms&feature=sso",
+            (403, "not_entitled", "feature"),
+        ),
+        ("nothing is held", "customer=cus_bob&feature=sms", (403, "not_entitled", "feature")),
+        ("nobody", "customer=cus_dee&feature=sms", (403, "unknown_customer", "feature")),
+        ("a part is known, and it is in it", "customer=cus_cy&feature=sms", (204, "", "")),
+        (
+            "a part is known, and it is not in it",
+            "customer=cus_cy&feature=sso",
+            (503, "entitlements_incomplete", ""),
+        ),
+        (
+            "one of two is not known",
+            "customer=cus_cy&feature=sms&feature=sso",
+            (503, "entitlements_incomplete", ""),
+        ),
+        (
+            "not that new",
+            "customer=cus_ada&feature=sms&at_least=2",
+            (503, "version_not_reached", ""),
+        ),
+        ("from the ledger", "customer=cus_ada&feature=sms&fresh=true", (204, "", "")),
+        ("no feature", "customer=cus_ada", (400, "parameter_missing", "feature")),
+        (
+            "an empty feature",
+            "customer=cus_ada&feature=",
+            (400, "parameter_invalid_empty", "feature"),
+        ),
+        ("no customer", "feature=sms", (400, "parameter_missing", "customer")),
+        (
+            "an empty customer",
+            "customer=&feature=sms",
+            (400, "parameter_invalid_empty", "customer"),
+        ),
+        (
+            "something else",
+            "customer=cus_ada&feature=sms&any=true",
+            (400, "parameter_unknown", "any"),
+        ),
+    ] {
+        assert_eq!(told(&service.get(&format!("/v1/authorize?{query}"))), expected, "{why}");
+    }
+    assert_eq!(service.request("GET", "/v1/authorize?feature=sms", &[], b"").status, 401);
+    service.store.replica.fail_next(Fault::Before);
+    service.store.ledger.fail_next(Fault::Before);
+    let down = service.get("/v1/authorize?customer=cus_ada&feature=sms");
+    assert_eq!((down.status, down.header("retry-after")), (503, Some("1")));
+}
+
+#[test]
+fn a_hundred_features_are_looked_at_and_one_more_is_refused() {
+    let service = with_three_customers();
+    let ask = |count: usize| {
+        let features = vec!["feature=sms"; count].join("&");
+        service.get(&format!("/v1/authorize?customer=cus_ada&{features}"))
+    };
+    assert_eq!(ask(100).status, 204);
+    let message = "At most 100 features are looked at in one request.";
+    ask(101).assert_refuses("feature", "parameter_invalid", message, "a hundred and one");
+}
+
+#[test]
+fn a_proxy_with_a_server_key_names_the_customer_in_a_header() {
+    let service = with_three_customers();
+    let token = token(&json!({}));
+    let server = "Bearer sk_test_entgate";
+    let customer = format!("Bearer {token}");
+    for (why, key, query, header, expected) in [
+        ("the header alone", server, "", "cus_ada", (204, "", "")),
+        ("both, and they agree", server, "&customer=cus_ada", "cus_ada", (204, "", "")),
+        (
+            "both, and they do not",
+            server,
+            "&customer=cus_ada",
+            "cus_bob",
+            (400, "parameter_invalid", "customer"),
+        ),
+        ("an empty header is none", server, "&customer=cus_ada", "", (204, "", "")),
+        (
+            "an empty header and no other name",
+            server,
+            "",
+            "",
+            (400, "parameter_missing", "customer"),
+        ),
+        (
+            "two names in one header are one of nobody",
+            server,
+            "",
+            "cus_bob, cus_ada",
+            (403, "unknown_customer", "feature"),
+        ),
+        (
+            "a header outside ASCII is none",
+            server,
+            "",
+            "cus_\u{e4}",
+            (400, "parameter_missing", "customer"),
+        ),
+        ("a token's own customer", &customer, "", "cus_ada", (204, "", "")),
+        (
+            "another one than the token's",
+            &customer,
+            "",
+            "cus_bob",
+            (403, "customer_mismatch", "customer"),
+        ),
+        (
+            "another one in the query",
+            &customer,
+            "&customer=cus_bob",
+            "",
+            (403, "customer_mismatch", "customer"),
+        ),
+        (
+            "another one behind the own",
+            &customer,
+            "&customer=cus_ada",
+            "cus_bob",
+            (400, "parameter_invalid", "customer"),
+        ),
+        (
+            "two in the query",
+            &customer,
+            "&customer=cus_ada&customer=cus_bob",
+            "",
+            (400, "", "customer"),
+        ),
+    ] {
+        let target = format!("/v1/authorize?feature=sms{query}");
+        let headers = [("authorization", key), ("entgate-customer", header)];
+        let answer = service.request("GET", &target, &headers, b"");
+        if expected == (400, "", "customer") {
+            assert_eq!((answer.status, answer.error("param")), (400, "customer"), "{why}");
+        } else {
+            assert_eq!(told(&answer), expected, "{why}");
+        }
+    }
+}
+
+#[test]
+fn an_id_that_a_header_would_change_is_in_none() {
+    let service = with_tokens(&[]);
+    for (id, header) in [
+        ("cus ada", Some("cus ada")),
+        ("org_1,org_2", Some("org_1,org_2")),
+        (" cus_ada", None),
+        ("cus_ada ", None),
+        ("cus_\u{e4}", None),
+        ("\u{a0}cus_ada", None),
+    ] {
+        service.stripe_sends(&event(id, AT, &["sms"], false));
+        let answer = service.get_with(&token(&json!({ "sub": id })), "/v1/authorize?feature=sms");
+        assert_eq!((answer.status, answer.header("entgate-customer")), (204, header), "{id:?}");
+    }
+}

@@ -1,0 +1,256 @@
+//! Customers' tokens: how they are made, and what they open.
+
+use entgate::api::{ROUTES, Who, catalog};
+use serde_json::{Value, json};
+
+use crate::{
+    minted::{
+        CHECK, HS256, OLD_TOKEN_SECRET, TAKEN, TOKEN_SECRET, claims, hs256, invalid, issued, kid,
+        part, token, told, with_ada,
+    },
+    support::{NOW, service},
+};
+
+#[test]
+fn a_token_is_made_with_a_server_key_and_opens_its_customer() {
+    let service = with_ada(&[]);
+    let headers = [("authorization", "Bearer sk_test_entgate")];
+    let form = service.request("POST", "/v1/tokens", &headers, b"customer=cus_ada");
+    let json = service.post_json("/v1/tokens", &json!({ "customer": "cus_ada" }));
+    assert_eq!(form.body, json.body);
+
+    let token = json.body["token"].as_str().unwrap();
+    let expected = json!({
+        "object": "customer_token", "customer": "cus_ada", "livemode": false,
+        "token": token, "expires_at": NOW.0 + 900,
+    });
+    assert_eq!((json.status, &json.body), (200, &expected));
+    assert_eq!(json.header("cache-control"), Some("no-store"));
+    assert_eq!(part(token, 0), json!({ "alg": "HS256", "typ": "JWT", "kid": kid(TOKEN_SECRET) }));
+    let words = json!({
+        "sub": "cus_ada", "aud": "entgate", "iat": NOW, "exp": NOW.0 + 900,
+        "jti": "tok_00000000000000000000000000000abc", "livemode": false,
+    });
+    assert_eq!(part(token, 1), words);
+    // The bytes too: another library has to come to the same signature.
+    let header = part(token, 0).to_string();
+    assert_eq!(token, hs256(TOKEN_SECRET, &header, &words.to_string()));
+
+    assert_eq!(service.get_with(token, CHECK).body["entitled"], true);
+    let named = service.get_with(token, &format!("{CHECK}&customer=cus_ada"));
+    assert_eq!(named.body["entitled"], true);
+}
+
+#[test]
+fn a_token_lives_for_a_quarter_of_an_hour_or_as_long_as_is_said_up_to_one() {
+    let service = with_ada(&[]);
+    let below = "This value must be greater than or equal to 1 (it currently is '0').";
+    let above = "This value must be less than or equal to 3600 (it currently is '3601').";
+    for (expires_in, expected) in [
+        (json!(null), Ok(900)),
+        (json!(1), Ok(1)),
+        (json!("60"), Ok(60)),
+        (json!(3_600), Ok(3_600)),
+        (json!(0), Err(below)),
+        (json!(3_601), Err(above)),
+        (json!("soon"), Err("Invalid integer: soon")),
+        (json!(1.5), Err("Invalid integer: 1.5")),
+    ] {
+        let body = json!({ "customer": "cus_ada", "expires_in": expires_in });
+        let answer = service.post_json("/v1/tokens", &body);
+        match expected {
+            Ok(lifetime) => assert_eq!(answer.body["expires_at"], NOW.0 + lifetime, "{body}"),
+            Err(message) => {
+                answer.assert_refuses("expires_in", "parameter_invalid_integer", message, message);
+            }
+        }
+    }
+}
+
+#[test]
+fn no_token_is_made_for_nobody_or_by_somebody_else() {
+    let service = with_ada(&[]);
+    let post = |key: &str, body: &Value| {
+        let authorization = format!("Bearer {key}");
+        let headers =
+            [("authorization", authorization.as_str()), ("content-type", "application/json")];
+        service.request("POST", "/v1/tokens", &headers, body.to_string().as_bytes())
+    };
+    let missing = post("sk_test_entgate", &json!({}));
+    missing.assert_refuses(
+        "customer",
+        "parameter_missing",
+        "Missing required param: customer.",
+        "",
+    );
+    let unknown = post("sk_test_entgate", &json!({ "customer": "cus_ada", "livemode": true }));
+    let message = "Received unknown parameter: livemode";
+    unknown.assert_refuses("livemode", "parameter_unknown", message, "the key decides the mode");
+    let several = post("sk_test_entgate", &json!({ "customer": ["cus_ada", "cus_bob"] }));
+    assert_eq!((several.status, several.error("param")), (400, "customer"));
+    let own = post(&token(&json!({})), &json!({ "customer": "cus_ada" }));
+    assert_eq!((own.status, own.error("code")), (403, "server_key_required"));
+    assert_eq!(post("sk_test_other", &json!({ "customer": "cus_ada" })).status, 401);
+}
+
+#[test]
+fn where_no_secret_is_set_no_token_is_made_and_none_is_taken() {
+    let service = service();
+    let answer = service.post_json("/v1/tokens", &json!({ "customer": "cus_ada" }));
+    let message = "No tokens are made here: ENTGATE_TOKEN_SECRETS is not set.";
+    assert_eq!(told(&answer), (503, "", message));
+    let given = service.get_with(&token(&json!({})), CHECK);
+    let message = "no customer tokens are taken here: ENTGATE_TOKEN_SECRETS is not set.";
+    assert_eq!(told(&given), invalid(message));
+    let given = service.get_with(&issued("one", &json!({})), CHECK);
+    let message = "no tokens of other issuers are taken here: ENTGATE_JWKS_URL is not set.";
+    assert_eq!(told(&given), invalid(message));
+}
+
+#[test]
+fn the_mode_of_a_token_is_that_of_the_key_it_was_made_with_and_stays() {
+    let service = with_ada(&[]);
+    let headers = [("authorization", "Bearer sk_live_entgate")];
+    let live = service.request("POST", "/v1/tokens", &headers, b"customer=cus_ada");
+    assert_eq!(live.body["livemode"], true);
+    let live = live.body["token"].as_str().unwrap();
+    assert_eq!(service.get_with(live, CHECK).body["reason"], "unknown_customer");
+    let asked = service.get_with(live, &format!("{CHECK}&livemode=false"));
+    assert_eq!((asked.status, asked.error("code")), (400, "parameter_unknown"));
+    assert_eq!(service.get_with(&token(&json!({})), CHECK).body["reason"], "active_entitlement");
+}
+
+#[test]
+fn what_jose_and_pyjwt_make_with_our_secret_is_taken() {
+    let service = with_ada(&[]);
+    for vectors in
+        [include_str!("../fixtures/tokens.json"), include_str!("../fixtures/tokens.python.json")]
+    {
+        let vectors: Value = serde_json::from_str(vectors).unwrap();
+        assert_eq!((&vectors["now"], &vectors["secret"]), (&json!(NOW), &json!(TOKEN_SECRET)));
+        for vector in vectors["tokens"].as_array().unwrap() {
+            let token = vector["token"].as_str().unwrap();
+            assert_eq!(told(&service.get_with(token, CHECK)), TAKEN, "{}", vector["why"]);
+        }
+    }
+}
+
+#[test]
+fn each_of_two_secrets_opens_and_the_first_one_signs() {
+    let both = format!("{TOKEN_SECRET},{OLD_TOKEN_SECRET}");
+    let service = with_ada(&[("ENTGATE_TOKEN_SECRETS", Box::leak(both.into_boxed_str()))]);
+    let headers = [("authorization", "Bearer sk_test_entgate")];
+    let made = service.request("POST", "/v1/tokens", &headers, b"customer=cus_ada");
+    let made = made.body["token"].as_str().unwrap().to_owned();
+    assert_eq!(part(&made, 0)["kid"], kid(TOKEN_SECRET));
+
+    let retired = "secret-of-32-characters-number-x";
+    let words = claims(&json!({})).to_string();
+    let by = |secret: &str, named: &str| {
+        let header = json!({ "alg": "HS256", "kid": named }).to_string();
+        hs256(secret, &header, &words)
+    };
+    let unknown = invalid("the token is signed with a key that is not known here.");
+    let mismatch = invalid("the token's signature does not match.");
+    for (why, token, expected) in [
+        ("made here", made, TAKEN),
+        ("the first one, named", by(TOKEN_SECRET, &kid(TOKEN_SECRET)), TAKEN),
+        ("the old one, named", by(OLD_TOKEN_SECRET, &kid(OLD_TOKEN_SECRET)), TAKEN),
+        ("the first one, not named", hs256(TOKEN_SECRET, HS256, &words), TAKEN),
+        ("the old one, not named", hs256(OLD_TOKEN_SECRET, HS256, &words), TAKEN),
+        ("a retired one, named", by(retired, &kid(retired)), unknown),
+        ("a retired one, not named", hs256(retired, HS256, &words), mismatch),
+        ("a retired one, by the name of the first", by(retired, &kid(TOKEN_SECRET)), mismatch),
+        (
+            "the old one, by the name of the first",
+            by(OLD_TOKEN_SECRET, &kid(TOKEN_SECRET)),
+            mismatch,
+        ),
+        ("the name of an issuer's key", by(TOKEN_SECRET, "one"), unknown),
+        ("an empty name", by(TOKEN_SECRET, ""), unknown),
+    ] {
+        assert_eq!(told(&service.get_with(&token, CHECK)), expected, "{why}");
+    }
+}
+
+#[test]
+fn a_token_is_carried_as_a_key_is() {
+    let service = with_ada(&[]);
+    let token = token(&json!({}));
+    let basic = format!("Basic {}", base64_of(&format!("{token}:")));
+    let bearer = format!("bearer  {token} ");
+    for (why, name, value) in [
+        ("as Bearer", "authorization", bearer.as_str()),
+        ("as the user name of Basic", "authorization", basic.as_str()),
+        ("in a header of its own", "x-api-key", token.as_str()),
+    ] {
+        let answer = service.request("GET", CHECK, &[(name, value)], b"");
+        assert_eq!(told(&answer), TAKEN, "{why}");
+    }
+    let both = [("authorization", "Bearer sk_test_other"), ("x-api-key", token.as_str())];
+    assert_eq!(service.request("GET", CHECK, &both, b"").status, 401, "Authorization comes first");
+    let url = service.request("GET", &format!("{CHECK}&token={token}"), &[], b"");
+    assert_eq!(url.status, 401, "in a URL it is none");
+    let both = service.get_with(&token, &format!("{CHECK}&token={token}"));
+    both.assert_refuses("token", "parameter_unknown", "Received unknown parameter: token", "");
+}
+
+fn base64_of(text: &str) -> String {
+    use base64::{Engine as _, prelude::BASE64_STANDARD};
+    BASE64_STANDARD.encode(text)
+}
+
+/// The paths of all routes that those may take, with a customer wherever a name has to be.
+fn paths(who: Who) -> Vec<(String, String)> {
+    let path = |path: &str| {
+        let named =
+            path.split('/').map(|part| if part.starts_with('{') { "cus_ada" } else { part });
+        named.collect::<Vec<_>>().join("/")
+    };
+    let edge = ROUTES.iter().map(|route| (route.who, &route.method, route.path));
+    let catalog = catalog::routes().map(|(method, path)| (Who::Server, method, path));
+    // What is in both is the edge's.
+    let all = edge.chain(catalog.filter(|(_, method, path)| {
+        !ROUTES.iter().any(|route| route.method == *method && route.path == *path)
+    }));
+    let all = all.filter(|(its, _, _)| *its == who);
+    all.map(|(_, method, its)| (method.to_string(), path(its))).collect()
+}
+
+#[test]
+fn a_token_opens_no_route_of_the_operators() {
+    for source in ["stripe", "catalog"] {
+        let service = with_ada(&[("ENTGATE_SOURCE", source)]);
+        let server = paths(Who::Server);
+        assert!(server.len() >= 50, "{} routes", server.len());
+        for (method, path) in server {
+            for token in [token(&json!({})), issued("one", &json!({})), "eyJhbGciOi".to_owned()] {
+                let headers = [("authorization", format!("Bearer {token}"))];
+                let headers = [(headers[0].0, headers[0].1.as_str())];
+                let answer = service.request(&method, &path, &headers, b"");
+                let message = "This route needs a server key (sk_…). A customer's token opens what its customer may see.";
+                assert_eq!(told(&answer), (403, "server_key_required", message), "{method} {path}");
+            }
+        }
+    }
+}
+
+#[test]
+fn another_customer_is_a_403_on_every_route_that_a_token_opens() {
+    let service = with_ada(&[]);
+    let routes: Vec<_> =
+        paths(Who::Customer).into_iter().filter(|(method, _)| method == "GET").collect();
+    assert!(routes.len() >= 4);
+    for (_, path) in routes {
+        for token in [token(&json!({})), issued("one", &json!({}))] {
+            for named in ["cus_bob", "CUS_ADA", "cus_ada%20", ""] {
+                let target = format!("{path}?feature=sms&customer={named}");
+                let answer = service.get_with(&token, &target);
+                let message =
+                    "The token is another customer's. Leave the customer out: the token names it.";
+                assert_eq!(told(&answer), (403, "customer_mismatch", message), "{target}");
+                assert_eq!(answer.error("param"), "customer", "{target}");
+            }
+        }
+    }
+}
