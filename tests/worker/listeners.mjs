@@ -25,6 +25,7 @@ export class Listener {
   retry = undefined;
   /** How it ended: with an `"end"`, `"closed"` from this side, or an error. */
   ended = undefined;
+  #awaited = new Map();
 
   async #read() {
     let [rest, event, data, id] = ["", "message", [], ""];
@@ -36,7 +37,10 @@ export class Listener {
         for (const line of lines) {
           const [, field, value] = /^([^:]*):? ?(.*)$/s.exec(line);
           if (line === "") {
-            if (data.length > 0) this.events.push({ event, id, data: JSON.parse(data.join("\n")) });
+            if (data.length > 0) {
+              this.events.push({ event, id, data: JSON.parse(data.join("\n")) });
+              this.#awaited.get(id)?.();
+            }
             [event, data] = ["message", []];
           } else if (field === "") this.heartbeats += 1;
           else if (field === "id") id = value;
@@ -58,6 +62,13 @@ export class Listener {
       assert.ok(this.events.length >= count, `${this.events.length} of ${count} events came`);
       return this.events.slice(0, count).map(({ data }) => data);
     });
+  }
+
+  /** Waits for an event of this version, as long as it takes. */
+  heard(version) {
+    const id = `${version}`;
+    if (this.events.some((event) => event.id === id)) return Promise.resolve();
+    return new Promise((resolve) => this.#awaited.set(id, resolve));
   }
 
   async ends() {
