@@ -19,9 +19,9 @@ use futures_util::{
     FutureExt as _,
     future::{Either, select},
 };
+use wasm_bindgen::prelude::wasm_bindgen;
 use worker::{
-    DurableObject, Env, Method, Request, Response, Result, Socket, State, WebSocket,
-    WebSocketIncomingMessage, console_error, durable_object,
+    DurableObject, Env, Method, Request, Response, Result, State, console_error, durable_object,
 };
 
 use super::{
@@ -56,7 +56,7 @@ const BACKSTOP: u64 = 5_000;
 const TICK: u64 = 1_000;
 
 /// The ledger of one customer.
-#[durable_object]
+#[durable_object(alarm)]
 pub struct Customer {
     desk: Rc<Desk>,
 }
@@ -99,25 +99,25 @@ impl DurableObject for Customer {
         self.desk.wake().await?;
         Response::empty()
     }
+}
 
+/// What the trait has for this comes with a way for sockets that nobody takes here.
+#[wasm_bindgen]
+impl Customer {
     /// Who listens says nothing.
-    async fn websocket_message(&self, _: WebSocket, _: WebSocketIncomingMessage) -> Result<()> {
-        Ok(())
+    #[wasm_bindgen(js_name = webSocketMessage)]
+    pub fn web_socket_message(&self) {}
+
+    /// Who listens went away.
+    #[wasm_bindgen(js_name = webSocketClose)]
+    pub fn web_socket_close(&self, socket: web_sys::WebSocket) {
+        listeners::dismiss(&socket.into(), listeners::DONE);
     }
 
-    async fn websocket_close(&self, socket: WebSocket, _: usize, _: String, _: bool) -> Result<()> {
-        listeners::dismiss(&socket, listeners::DONE);
-        Ok(())
-    }
-
-    async fn websocket_error(&self, socket: WebSocket, _: worker::Error) -> Result<()> {
-        listeners::dismiss(&socket, listeners::DONE);
-        Ok(())
-    }
-
-    /// The macro asks for it as soon as sockets of the Web are taken: these are others.
-    async fn connect(&self, _: Socket) -> Result<()> {
-        Err("nobody connects to a customer".into())
+    /// Who listens is gone.
+    #[wasm_bindgen(js_name = webSocketError)]
+    pub fn web_socket_error(&self, socket: web_sys::WebSocket) {
+        listeners::dismiss(&socket.into(), listeners::DONE);
     }
 }
 

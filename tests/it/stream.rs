@@ -254,11 +254,11 @@ fn a_web_socket_is_told_the_same_data_without_more() {
 }
 
 /// How OpenFeature's clients are told.
-fn refetch(version: u64) -> Option<String> {
-    Some(format!(
+fn refetch(version: u64) -> String {
+    format!(
         "id: {version}\nevent: message\n\
          data: {{\"type\":\"refetchEvaluation\",\"etag\":\"{version}\"}}\n\n"
-    ))
+    )
 }
 
 #[test]
@@ -266,26 +266,31 @@ fn who_evaluates_anew_hears_so_once_at_first_and_then_for_each_change() {
     let version = |version| Notice::Version(Version(version));
     let change = |version| Notice::Change(change(version, &["sms"], &[]));
     for (why, since, notices, expected) in [
-        ("from now on", None, vec![version(5), change(6)], vec![refetch(5), refetch(6)]),
+        (
+            "from now on",
+            None,
+            vec![version(5), change(6)],
+            vec![Some(refetch(5)), Some(refetch(6))],
+        ),
         (
             "who missed something",
             Some(3),
             vec![version(5), change(6)],
-            vec![refetch(5), refetch(6)],
+            vec![Some(refetch(5)), Some(refetch(6))],
         ),
-        ("who missed nothing", Some(5), vec![version(5), change(6)], vec![None, refetch(6)]),
-        ("a stranger", None, vec![version(0), change(1)], vec![refetch(0), refetch(1)]),
+        ("who missed nothing", Some(5), vec![version(5), change(6)], vec![None, Some(refetch(6))]),
+        ("a stranger", None, vec![version(0), change(1)], vec![Some(refetch(0)), Some(refetch(1))]),
         (
             "a change that is told by its version",
             Some(5),
             vec![version(5), version(6)],
-            vec![None, refetch(6)],
+            vec![None, Some(refetch(6))],
         ),
         (
             "the same version twice",
             Some(5),
             vec![version(5), change(6), version(6)],
-            vec![None, refetch(6), refetch(6)],
+            vec![None, Some(refetch(6)), Some(refetch(6))],
         ),
     ] {
         let listen = listen(since, Form::Events, Notices::Refetch);
@@ -301,7 +306,7 @@ fn who_evaluates_anew_does_it_once_more_at_the_end() {
     assert_eq!(feed.heartbeat(), ": heartbeat\n\n");
     assert_eq!(feed.end(), None, "nothing was heard of the customer yet");
     assert_eq!(feed.notice(&Notice::Version(Version(5))), None);
-    assert_eq!(feed.end(), refetch(5));
+    assert_eq!(feed.end(), Some(refetch(5)));
 }
 
 #[test]
