@@ -5,8 +5,9 @@
 //! acknowledged or a debt that is paid later. What is owed is paid at once where that is possible,
 //! and by the alarm where it fails or comes too soon.
 //!
-//! Who listens holds a WebSocket that sleeps as this object does. `messages` tells what can be asked of it; the rules are in [`crate::ledger`]. At most one read of
-//! the source and one write of the replica are under way: whoever needs one shares it.
+//! `messages` tells what can be asked of it; the rules are in [`crate::ledger`]; who listens is in
+//! `listeners`. At most one read of the source and one write of the replica are under way: whoever
+//! needs one shares it.
 
 use std::{
     cell::{Cell, RefCell},

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { change, Listener, version } from "./listeners.mjs";
 import { kill, start } from "./process.mjs";
 import { standIn } from "./stripe.mjs";
 import { eventually, seconds, serve, summary } from "./support.mjs";
@@ -17,7 +18,7 @@ found = 0
 for path in glob.glob(sys.argv[1] + "/durableObjects/**/*.sqlite", recursive=True):
     base = sqlite3.connect(path)
     if base.execute("SELECT 1 FROM sqlite_master WHERE name = 'debts'").fetchone():
-        base.executescript("""DROP TABLE account; DROP TABLE debts; CREATE TABLE outbox
+        base.executescript("""DROP TABLE account; DROP TABLE debts; DROP TABLE changes; CREATE TABLE outbox
             (task TEXT PRIMARY KEY, customer TEXT NOT NULL, failures INTEGER NOT NULL) WITHOUT ROWID;""")
         found += 1
     base.close()
@@ -110,16 +111,20 @@ test("what an object of the first days kept is taken over with the next event", 
     const event = summary("cus_ada", ["sms"], { created: seconds() - 9 });
     assert.equal((await first.send(event)).json.version, 1);
     await first.stop();
-    // Then there was no `account`, and an `outbox` of another form.
+    // Then there was no `account` and no `changes`, and an `outbox` of another form.
     execFileSync("python3", ["-c", FIRST_DAYS, folder]);
 
     const service = await serve({ folder });
     try {
       const held = await service.check("cus_ada", "sms", { fresh: true });
       assert.deepEqual([held.json.entitled, held.json.version], [true, 1]);
+      const listener = await Listener.open(service, "cus_ada", { lastEventId: "0" });
+      assert.deepEqual(await listener.hears(1), [version("cus_ada", 1)]);
       assert.equal((await service.send(event)).json.outcome, "duplicate");
       const next = await service.send(summary("cus_ada", ["sms", "sso"]));
       assert.deepEqual([next.status, next.json.outcome, next.json.version], [200, "applied", 2]);
+      assert.deepEqual((await listener.hears(2))[1], change("cus_ada", 2, ["sso"]));
+      await listener.close();
       await eventually(async () => assert.equal((await service.copy("cus_ada")).version, 2));
     } finally {
       await service.stop();
