@@ -1,4 +1,5 @@
-//! A transport for tests: what customers hold is set by a test, and answers are what it queues.
+//! A transport for tests: what is sold and what customers hold is set by a test, and answers are what
+//! it queues.
 //!
 //! It pages as Stripe does and knows nothing else of it; the tests against the built Worker have a
 //! stand-in that does. Time goes by in pauses only.
@@ -8,7 +9,8 @@ use std::{
     collections::{HashMap, VecDeque},
 };
 
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::{Reply, Transport};
 use crate::{entitlement::ActiveEntitlement, id::Millis};
@@ -18,6 +20,7 @@ use crate::{entitlement::ActiveEntitlement, id::Millis};
 pub struct Memory {
     holdings: RefCell<HashMap<String, Vec<ActiveEntitlement>>>,
     deleted: RefCell<Vec<String>>,
+    features: RefCell<Vec<Value>>,
     queue: RefCell<VecDeque<Result<Reply, String>>>,
     asked: RefCell<Vec<String>>,
     pauses: RefCell<Vec<u64>>,
@@ -34,6 +37,12 @@ impl Memory {
     pub fn deletes(&self, customer: &str) {
         self.holdings.borrow_mut().remove(customer);
         self.deleted.borrow_mut().push(customer.to_owned());
+    }
+
+    /// Sells the features with these lookup keys, and no others.
+    pub fn sells(&self, keys: &[&str]) {
+        let feature = |key: &&str| json!({ "id": format!("feat_{key}"), "lookup_key": key });
+        self.features.replace(keys.iter().map(feature).collect());
     }
 
     /// Answers the next request so.
@@ -76,20 +85,17 @@ impl Memory {
         };
         let customer = param("customer").unwrap_or_default();
         let holdings = self.holdings.borrow();
-        let Some(list) = holdings.get(&customer) else {
-            return missing(400, "customer", &customer);
-        };
-        let start = match param("starting_after") {
-            None => 0,
-            Some(cursor) => match list.iter().position(|held| held.id.as_str() == cursor) {
-                None => return missing(400, "starting_after", &cursor),
-                Some(at) => at.saturating_add(1),
-            },
-        };
+        let cursor = param("starting_after");
         let limit = param("limit").and_then(|limit| limit.parse().ok()).unwrap_or(10);
-        let page: Vec<_> = list.iter().skip(start).take(limit).collect();
-        let has_more = start.saturating_add(limit) < list.len();
-        answer(200, &json!({ "object": "list", "data": page, "has_more": has_more }))
+        if path == "/v1/entitlements/features" {
+            return page(&self.features.borrow(), cursor, limit, |feature| {
+                feature.get("id").and_then(Value::as_str).unwrap_or_default()
+            });
+        }
+        match holdings.get(&customer) {
+            Some(list) => page(list, cursor, limit, |held| held.id.as_str()),
+            None => missing(400, "customer", &customer),
+        }
     }
 }
 
@@ -112,6 +118,24 @@ impl Transport for Memory {
     fn random(&self) -> f64 {
         1.0
     }
+}
+
+fn page<T: Serialize>(
+    list: &[T],
+    cursor: Option<String>,
+    limit: usize,
+    id: impl Fn(&T) -> &str,
+) -> Reply {
+    let start = match cursor {
+        None => 0,
+        Some(cursor) => match list.iter().position(|item| id(item) == cursor) {
+            None => return missing(400, "starting_after", &cursor),
+            Some(at) => at.saturating_add(1),
+        },
+    };
+    let page: Vec<_> = list.iter().skip(start).take(limit).collect();
+    let has_more = start.saturating_add(limit) < list.len();
+    answer(200, &json!({ "object": "list", "data": page, "has_more": has_more }))
 }
 
 fn decoded(name: &str) -> String {

@@ -22,6 +22,7 @@ mod ledger;
 mod lists;
 mod minted;
 mod model;
+mod ofrep;
 mod paused;
 mod reach;
 mod record;
