@@ -1,6 +1,7 @@
 //! What is kept of one customer, step by step, at exact times: what comes in, and what is read.
 
 mod debts;
+mod seen;
 
 use entgate::{
     entitlement::{ActiveEntitlement, Entitlements, Page, Summary, Version},

@@ -22,7 +22,7 @@ describe("the roster", { timeout: 30_000 }, () => {
     assert.equal(response.status, 200, text);
     return text && JSON.parse(text);
   };
-  const report = (key, standing) => ask({ report: { key, standing: { confirmed: null, pending: 0, since: null, trouble: null, ...standing } } });
+  const report = (key, standing, features) => ask({ report: { key, standing: { confirmed: null, pending: 0, since: null, trouble: null, ...standing }, features } });
   /** Whom it hands out to be confirmed. */
   const due = async (livemode = false, limit = 20) => (await ask({ due: { confirm: [livemode], limit } })).confirm.sort();
 
@@ -54,5 +54,20 @@ describe("the roster", { timeout: 30_000 }, () => {
     await report("test:cus_owes", { confirmed: seconds() });
     const left = await ask("backlog");
     assert.deepEqual([left.pending, left.trouble], [owed.pending - 2, null]);
+  });
+
+  test("remembers the features that anybody held, by mode, as far as there is room", async () => {
+    const features = (livemode = false) => ask({ features: livemode });
+    assert.deepEqual(await features(), [], "those who told none");
+    await report("test:cus_ada", {}, ["sms", "a/b"]);
+    await report("test:cus_bob", {}, ["sms", "über"]);
+    await report("live:cus_ada", {}, ["sso"]);
+    assert.deepEqual([await features(), await features(true)], [["a/b", "sms", "über"], ["sso"]]);
+    const many = Array.from({ length: 2_000 }, (_, i) => `f${i}`);
+    await report("live:cus_bob", {}, many.slice(0, 1_998));
+    assert.equal((await features(true)).length, 1_999);
+    await report("live:cus_bob", {}, many);
+    assert.equal((await features(true)).length, 2_000);
+    assert.equal((await features()).length, 3);
   });
 });
