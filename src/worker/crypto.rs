@@ -90,7 +90,13 @@ impl Crypto for WebCrypto {
                 JsFuture::from(sign(&algorithm, &imported, message.as_bytes())?).await?;
             Ok::<_, JsValue>(Uint8Array::new(&signature).to_vec())
         };
-        signed.await.map_err(|error| unreachable("signing key", error))
+        let signature = signed.await.map_err(|error| unreachable("signing key", error))?;
+        // WebCrypto signs with `d` whatever `x` says, and by `x` it is verified.
+        if self.verify(&key.public, message, &signature).await? {
+            Ok(signature)
+        } else {
+            Err(unreachable("signing key", "its `d` and `x` are not of one another".into()))
+        }
     }
 
     async fn issuers_keys(&self) -> Result<Vec<u8>, Error> {

@@ -53,12 +53,44 @@ const FAULTY_REPLICA = `
     };
   };`;
 
+/** The Worker's modules, and before them a clock. */
+const clocked = (main) => [
+  { type: "ESModule", path: root("build/clock.js"), contents: CLOCK },
+  { type: "ESModule", path: main },
+  { type: "CompiledWasm", path: root("build/index_bg.wasm") },
+];
+
+/** In whose isolate it is as many seconds later as a request says. */
+const CLOCK = `
+  import Entgate from "./index.js";
+  export * from "./index.js";
+  let ahead = 0;
+  const Clock = Date;
+  globalThis.Date = class extends Clock {
+    constructor(...parts) {
+      if (parts.length) super(...parts);
+      else super(Clock.now() + ahead);
+    }
+    static now() {
+      return Clock.now() + ahead;
+    }
+  };
+  export default class extends Entgate {
+    fetch(request) {
+      const { pathname, searchParams } = new URL(request.url);
+      if (pathname !== "/__ahead") return super.fetch(request);
+      ahead = Number(searchParams.get("seconds")) * 1000;
+      return new Response();
+    }
+  }`;
+
 /**
  * Starts the Worker on a free port. `folder` is where KV and Durable Objects are kept; without it
  * they end with the Worker. With `faulty`, KV fails when a test says so: see `failPuts`. Lines that
- * the Worker logs go to `log`, if there is one, and to the console if not.
+ * the Worker logs go to `log`, if there is one, and to the console if not. With `clock`, what time it
+ * is there can be set: see `ahead`.
  */
-export async function serve({ settings = {}, folder, faulty = false, log } = {}) {
+export async function serve({ settings = {}, folder, faulty = false, log, clock = false } = {}) {
   const { workerOptions: options, main } = workerOptions(root("wrangler.toml"));
   const kept = (kind) => (folder ? { [`${kind}Persist`]: `${folder}/${kind}` } : {});
   const worker = {
@@ -67,6 +99,7 @@ export async function serve({ settings = {}, folder, faulty = false, log } = {})
     modules: true,
     modulesRoot: root("build"),
     scriptPath: main,
+    ...(clock && { modules: clocked(main) }),
     bindings: { ...SETTINGS, ...settings },
   };
   const others = [];
@@ -154,6 +187,11 @@ export class Service {
   /** Does what is done every minute. */
   async cron() {
     return (await this.workerd.getWorker("entgate")).scheduled({ cron: "* * * * *" });
+  }
+
+  /** Lets it be so many seconds later there, where it was served with a clock. */
+  ahead(seconds) {
+    return this.request(`/__ahead?seconds=${seconds}`);
   }
 
   sync(customer, more = {}) {
