@@ -20,12 +20,14 @@ use crate::{
 
 /// A list as it is written, not looked at yet.
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "a list of entitlements")]
 pub struct List {
     data: Vec<Item>,
     has_more: bool,
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an entitlement")]
 struct Item {
     id: String,
     feature: Feature,

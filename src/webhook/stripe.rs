@@ -140,6 +140,7 @@ pub fn parse(verified: Verified<'_>, paused: Paused) -> Result<Incoming, Error> 
 
 /// What every event has, thin or not.
 #[derive(Deserialize)]
+#[serde(expecting = "an event")]
 struct Envelope {
     id: String,
     #[serde(rename = "type")]
@@ -149,6 +150,7 @@ struct Envelope {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an event")]
 struct Event<T> {
     created: i64,
     livemode: bool,
@@ -156,21 +158,25 @@ struct Event<T> {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "the data of an event")]
 struct EventData<T> {
     object: T,
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a subscription")]
 struct SubscriptionObject {
     customer: String,
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a customer")]
 struct CustomerObject {
     id: String,
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a summary")]
 struct SummaryObject {
     customer: String,
     livemode: bool,

@@ -190,6 +190,41 @@ fn a_webhook_that_is_not_genuine_tells_the_operator_what_to_do() {
 }
 
 #[test]
+fn what_cannot_be_read_of_an_event_is_told_in_words_of_its_sender() {
+    let service = service();
+    let event = |data: &str| {
+        let kind = "entitlements.active_entitlement_summary.updated";
+        format!(r#"{{"id":"evt_1","type":"{kind}","created":1,"livemode":false,"data":{data}}}"#)
+    };
+    for (body, told) in [
+        ("\"AAA\"".to_owned(), "string \"AAA\", expected an event"),
+        (event("1"), "integer `1`, expected the data of an event"),
+        (event(r#"{"object":1}"#), "integer `1`, expected a summary"),
+        (
+            event(r#"{"object":{"customer":"cus_ada","livemode":false,"entitlements":1}}"#),
+            "integer `1`, expected a list of entitlements",
+        ),
+        (
+            event(
+                r#"{"object":{"customer":"cus_ada","livemode":false,"entitlements":{"data":[1],"has_more":false}}}"#,
+            ),
+            "integer `1`, expected an entitlement",
+        ),
+        (
+            event(r#"{"object":1}"#)
+                .replace("entitlements.active_entitlement_summary.updated", "customer.deleted"),
+            "integer `1`, expected a customer",
+        ),
+    ] {
+        let answer = service.receives(&body, &signed(&body, SECRET, NOW));
+        let start =
+            format!("The event is genuine and cannot be read: invalid type: {told} at line");
+        let message = answer.error("message");
+        assert!(answer.status == 400 && message.starts_with(&start), "{message}");
+    }
+}
+
+#[test]
 fn without_a_secret_the_webhook_is_a_503_that_names_the_setting() {
     let service = configured(&[("ENTGATE_API_KEYS", "sk_test_entgate")]);
     let answer = service.receives("{}", &signed("{}", SECRET, NOW));
