@@ -79,7 +79,8 @@ impl Params {
         let value: serde_json::Value = serde_json::from_slice(body)
             .map_err(|error| Error::invalid(format!("Invalid JSON in the body: {error}.")))?;
         let mut budget = LIMIT;
-        match (value.is_object(), json_value(value, DEPTH, &mut budget)?) {
+        // The body itself is one level, which a form has no brackets for.
+        match (value.is_object(), json_value(value, DEPTH + 1, &mut budget)?) {
             (true, Some(Value::Nested(left))) => Ok(Self { prefix: String::new(), left }),
             _ => Err(Error::invalid("The JSON body must be an object, {…}.")),
         }

@@ -308,7 +308,7 @@ fn a_wrong_parameter_deep_in_a_body_is_named_where_it_stands() {
         ("[]", "The JSON body must be an object, {…}."),
         ("null", "The JSON body must be an object, {…}."),
         ("{", "Invalid JSON in the body: EOF while parsing an object at line 1 column 1."),
-        (r#"{"a":{"a":{"a":{"a":{"a":1}}}}}"#, "The JSON body is nested too deeply."),
+        (r#"{"a":{"a":{"a":{"a":{"a":{"a":1}}}}}}"#, "The JSON body is nested too deeply."),
     ] {
         let headers =
             [("authorization", "Bearer sk_test_entgate"), ("content-type", "application/json")];

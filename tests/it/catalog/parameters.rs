@@ -193,3 +193,21 @@ fn a_date_is_a_second_or_bounds_of_it() {
         assert_eq!(list(query).refusal(), (400, code, param, message), "{query}");
     }
 }
+
+#[test]
+fn what_a_form_can_say_can_be_said_in_json_too() {
+    let stage = stage();
+    let (customer, product) = (&stage.customer, &stage.product);
+    let price =
+        json!({ "product": product, "currency": "usd", "recurring": { "interval": "month" } });
+    let purchase = json!({ "customer": customer, "items": [{ "price_data": price }] });
+    let headers = [("content-type", "application/json")];
+    let made =
+        stage.shop.request("POST", "/v1/subscriptions", &headers, &purchase.to_string()).done();
+    assert_eq!(made["items"]["data"][0]["price"]["recurring"]["interval"], json!("month"));
+
+    let too_deep = r#"{"a":{"a":{"a":{"a":{"a":{"a":1}}}}}}"#;
+    let refused = stage.shop.request("POST", "/v1/customers", &headers, too_deep);
+    let message = "The JSON body is nested too deeply.";
+    assert_eq!(refused.refusal(), (400, "", "", message));
+}
