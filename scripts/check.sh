@@ -57,6 +57,7 @@ shell_scripts() {
 
 check 'format' cargo fmt --check
 check 'shell scripts' shell_scripts
+check 'openapi.json' node scripts/openapi.mjs --check
 check 'core alone' cargo check --quiet --no-default-features
 check 'clippy, native' clippy --all-targets
 check 'clippy, worker' wasm clippy "${target[@]}" --features worker

@@ -19,7 +19,7 @@ import { pathToFileURL } from "node:url";
 import { CATALOG } from "./openapi/catalog.mjs";
 import { EDGE } from "./openapi/edge.mjs";
 import { SCHEMAS } from "./openapi/schemas.mjs";
-import { filled, integer, isNeeded, list, map, ref, text } from "./openapi/words.mjs";
+import { anyOf, filled, integer, isNeeded, list, map, ref, text } from "./openapi/words.mjs";
 
 const FILE = new URL("../www/console/openapi.json", import.meta.url);
 const VERSION = readFileSync(new URL("../Cargo.toml", import.meta.url), "utf8").match(/^version = "(.*)"$/m)[1];
@@ -64,6 +64,7 @@ const RESPONSES = {
   NoCatalog: failure("The path names what is not there, or ENTGATE_SOURCE is not `catalog`."),
   InUse: failure("Another request with this Idempotency-Key is not answered yet."),
   TooLarge: failure("The body is longer than any request needs."),
+  TooLong: { description: "The address is longer than the platform takes, which says so in words of its own." },
   TooMany: failure("Too many at once. Try again later.", "Retry-After"),
   Misconfigured: failure("A setting of the deployment is malformed."),
   Unavailable: failure("It cannot be known or done now, which is not a no; or a setting is not there that it needs.", "Retry-After"),
@@ -101,11 +102,12 @@ const headerParameters = (members) => Object.entries(members).map(([name, { desc
 /** Whether a value has parts, which a form writes as `name[part]`. */
 const hasParts = (schema) => ["object", "array"].includes(schema.type) || schema.$ref === "#/components/schemas/MetadataChange" || (schema.anyOf ?? []).some(hasParts);
 
-function formOrJson(name, members) {
+function formOrJson(name, bodies) {
   const schema = ref(name);
+  const members = Object.assign({}, ...bodies);
   const parts = Object.keys(members).filter((member) => hasParts(members[member]));
   const encoding = Object.fromEntries(parts.map((member) => [member, { style: "deepObject", explode: true }]));
-  const required = Object.values(members).some(isNeeded);
+  const required = bodies.every((body) => Object.values(body).some(isNeeded));
   return { ...(required && { required }), content: { "application/x-www-form-urlencoded": { schema, ...(parts.length && { encoding }) }, ...json(schema) } };
 }
 
@@ -113,8 +115,10 @@ const capital = (id) => id[0].toUpperCase() + id.slice(1);
 
 function operation(line, isCatalog, schemas) {
   const { method, path, id, summary, description, who = "server", tag, file, json: body, inQuery } = line;
-  const takes = isCatalog ? { ...line.takes, ...EXPAND } : (line.takes ?? {});
   const isPost = method === "post";
+  const choices = line.takes?.anyOf?.map(({ properties }) => properties) ?? [line.takes ?? {}];
+  const bodies = isCatalog ? choices.map((choice) => ({ ...choice, ...EXPAND })) : choices;
+  const [takes] = bodies;
   const parameters = [
     ...pathParameters(path),
     ...query(isPost && !inQuery ? (line.takesQuery ?? {}) : takes),
@@ -122,8 +126,8 @@ function operation(line, isCatalog, schemas) {
   ];
   let requestBody = body && { required: true, content: json(body) };
   if (isPost && !body && Object.keys(takes).length) {
-    schemas[capital(id)] = map(takes);
-    requestBody = formOrJson(capital(id), takes);
+    schemas[capital(id)] = bodies.length > 1 ? anyOf(...bodies) : map(takes);
+    requestBody = formOrJson(capital(id), bodies);
   }
   return {
     tags: [tag ?? (isCatalog ? "catalog" : "edge")],
@@ -133,7 +137,7 @@ function operation(line, isCatalog, schemas) {
     security: WHO[who],
     ...(parameters.length && { parameters }),
     ...(requestBody && { requestBody }),
-    responses: file ? { 200: answered(line, []) } : responses(line, isCatalog, parameters.length > 0 || requestBody !== undefined),
+    responses: file ? { 200: answered(line, []) } : responses(line, isCatalog, parameters, requestBody),
   };
 }
 
@@ -143,18 +147,21 @@ function answered({ answers, headers: own }, names) {
   return { description: "As it was asked.", ...(Object.keys(all).length && { headers: all }), content: { [media]: { schema } } };
 }
 
-function responses(line, isCatalog, takesAnything) {
+function responses(line, isCatalog, parameters, requestBody) {
   const { method, path, who = "server", statuses = {} } = line;
   const isPost = method === "post";
+  const queries = parameters.some((parameter) => parameter.in === "query");
   const catalogs = ["Stripe-Version", ...(isPost ? ["Idempotency-Key", "Idempotent-Replayed", "Original-Request"] : [])];
   const all = {
     200: line.answers && answered(line, ["Request-Id", ...(isCatalog ? catalogs : [])]),
-    400: takesAnything && "Invalid",
+    400: (parameters.length > 0 || requestBody) && "Invalid",
     401: who !== "anyone" && who !== "signature" && "Unauthorized",
     403: who !== "anyone" && who !== "signature" && !isCatalog && "Forbidden",
     404: isCatalog ? "NoCatalog" : path.includes("{") && "NotFound",
     409: isCatalog && isPost && "InUse",
     413: isPost && "TooLarge",
+    414: queries && "TooLong",
+    431: queries && "TooLong",
     500: "Misconfigured",
     503: path !== "/healthz" && path !== "/.well-known/jwks.json" && "Unavailable",
     ...statuses,

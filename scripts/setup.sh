@@ -198,7 +198,7 @@ fi
 
 [ -f .dev.vars ] || cp .dev.vars.example .dev.vars
 
-# --- What only the tests need: curl for the README's commands, a browser, and Stripe's library for Python ---
+# --- What only the tests need: curl for the README's commands, a browser, and what is written in Python ---
 
 major() {
     version "$1" | grep -o '[0-9]\+' | head -n 1
@@ -247,21 +247,29 @@ set_up_chrome() {
 JSON
 }
 
-install_stripe() {
-    python3 -m venv --clear .tools/venv && .tools/venv/bin/pip install "stripe==$STRIPE_PYTHON"
+has_pypi() {
+    local package
+    for package in "${pypi[@]}"; do
+        compgen -G ".tools/venv/lib/*/site-packages/${package/==/-}.dist-info" >/dev/null || return
+    done
 }
 
-set_up_stripe() {
+install_pypi() {
+    python3 -m venv --clear .tools/venv && .tools/venv/bin/pip install "${pypi[@]}"
+}
+
+set_up_pypi() {
     if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
         packages python "Python and its venv" 20 "$DEBIAN_PYTHON"
     fi
-    step "Is PyPI in reach?" stripe "stripe $STRIPE_PYTHON for Python" 10 install_stripe
+    step "Is PyPI in reach?" pypi "${pypi[*]} for Python" 30 install_pypi
 }
 
 if [ "$purpose" = test ]; then
     command -v curl >/dev/null || packages curl curl 5 curl
     if ! [ -f webdriver.json ] || ! [ -x "${CHROME:-}" ]; then set_up_chrome; fi
-    if ! compgen -G ".tools/venv/lib/*/site-packages/stripe-$STRIPE_PYTHON.dist-info" >/dev/null; then set_up_stripe; fi
+    pypi=("stripe==$STRIPE_PYTHON" "schemathesis==$SCHEMATHESIS" "openapi_spec_validator==$OPENAPI_SPEC_VALIDATOR")
+    if ! has_pypi; then set_up_pypi; fi
 fi
 
 if [ -n "$compiling" ]; then

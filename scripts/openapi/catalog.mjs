@@ -1,6 +1,6 @@
 // The routes of the catalog: Stripe's around entitlements, and a little more.
 
-import { PAGE, RANGE, TEXT, filled, flag, get, ignored, integer, list, listOf, map, moment, needed, only, orEmpty, post, ref, remove, text, words } from "./words.mjs";
+import { NAME, PAGE, RANGE, TEXT, anyOf, filled, flag, get, ignored, integer, list, listOf, map, moment, needed, only, orEmpty, post, ref, remove, text, words } from "./words.mjs";
 
 const METADATA = ref("MetadataChange");
 const ANY_LIST = orEmpty({ type: "array" });
@@ -49,15 +49,16 @@ const CUSTOMER = {
 };
 
 const ITEM = {
-  price: filled(TEXT), plan: filled(TEXT), price_data: map({ product: needed(filled(TEXT)), ...NEW_PRICE }),
   quantity: integer(0, Number.MAX_SAFE_INTEGER), metadata: METADATA,
   ...ignored("billing_thresholds", "clear_usage", "current_trial", "discounts", "tax_rates"),
 };
+const OF_PRICE = { price: needed(filled(TEXT)), ...ITEM };
+const NEW_ITEM = anyOf(OF_PRICE, { plan: needed(filled(TEXT)), ...ITEM }, { price_data: needed(map({ product: needed(filled(TEXT)), ...NEW_PRICE })), ...ITEM });
 const OR_NOW = { anyOf: [only("now"), moment] };
 const ANCHOR = words("now", "unchanged");
 const CANCELLATION = map({ comment: text(TEXT), feedback: text(TEXT), feedback_option: text(TEXT) });
 const SUBSCRIPTION = {
-  trial_end: OR_NOW, cancel_at_period_end: flag,
+  cancel_at_period_end: flag,
   default_payment_method: text(TEXT), default_source: text(TEXT),
   trial_settings: map({ end_behavior: map({ missing_payment_method: words("cancel", "create_invoice", "pause"), ...ignored("billing_cycle_anchor") }) }),
   collection_method: words("charge_automatically", "send_invoice"), days_until_due: integer(0, 3_650),
@@ -67,6 +68,11 @@ const SUBSCRIPTION = {
     "invoice_settings", "invoicing_behavior", "off_session", "on_behalf_of", "payment_settings", "pending_invoice_item_interval", "proration_behavior", "proration_date", "transfer_data",
   ),
 };
+const NEW_SUBSCRIPTION = {
+  customer: needed(filled(TEXT)), items: needed(list(NEW_ITEM, 20, { minItems: 1 })), ...SUBSCRIPTION,
+  billing_cycle_anchor: moment, cancel_at: moment, trial_from_plan: flag,
+  payment_behavior: words("allow_incomplete", "default_incomplete", "error_if_incomplete", "pending_if_incomplete"),
+};
 const STATUSES = ["active", "canceled", "incomplete", "incomplete_expired", "past_due", "paused", "trialing", "unpaid"];
 
 const URL = filled(TEXT, { format: "uri", pattern: "^https?://", description: "In live mode it begins with https://." });
@@ -74,7 +80,7 @@ const TYPES = list(filled(), 500, { minItems: 1, description: "Whole types, or `
 
 export const CATALOG = [
   get("/v1/entitlements/features", "listFeatures", "Lists features.", { archived: flag, lookup_key: filled(TEXT), ...PAGE }, listOf(ref("Feature"))),
-  post("/v1/entitlements/features", "createFeature", "Makes a feature.", { lookup_key: needed(filled(80)), ...FEATURE, name: needed(FEATURE.name) }, ref("Feature")),
+  post("/v1/entitlements/features", "createFeature", "Makes a feature.", { lookup_key: needed(filled(80, { pattern: NAME })), ...FEATURE, name: needed(FEATURE.name) }, ref("Feature")),
   get("/v1/entitlements/features/{id}", "retrieveFeature", "Shows a feature.", {}, ref("Feature")),
   post("/v1/entitlements/features/{id}", "updateFeature", "Changes a feature, or archives it for good.", { active: flag, ...FEATURE }, ref("Feature")),
 
@@ -93,7 +99,7 @@ export const CATALOG = [
     active: flag, product: filled(TEXT), lookup_keys: list(text(200), 10), currency: filled(3), type: words("recurring", "one_time"),
     recurring: map({ interval: INTERVAL, usage_type: filled(TEXT), meter: filled(TEXT) }), ...CREATED,
   }, listOf(ref("Price"))),
-  post("/v1/prices", "createPrice", "Makes a price.", { product: filled(TEXT), product_data: map(NEW_PRODUCT), ...NEW_PRICE }, ref("Price"), { description: "Either `product` or `product_data` is needed." }),
+  post("/v1/prices", "createPrice", "Makes a price.", anyOf({ product: needed(filled(TEXT)), ...NEW_PRICE }, { product_data: needed(map(NEW_PRODUCT)), ...NEW_PRICE }), ref("Price")),
   get("/v1/prices/{id}", "retrievePrice", "Shows a price.", {}, ref("Price")),
   post("/v1/prices/{id}", "updatePrice", "Changes a price.", { ...PRICE, ...ignored("currency_options") }, ref("Price")),
 
@@ -107,14 +113,10 @@ export const CATALOG = [
     customer: filled(TEXT), price: filled(TEXT), test_clock: filled(TEXT), collection_method: filled(TEXT), status: words("all", "ended", ...STATUSES),
     current_period_start: RANGE, current_period_end: RANGE, ...CREATED, ...ignored("automatic_tax"),
   }, listOf(ref("Subscription"))),
-  post("/v1/subscriptions", "createSubscription", "Sells something to a customer.", {
-    customer: needed(filled(TEXT)), items: needed(list(map(ITEM), 20, { minItems: 1 })), ...SUBSCRIPTION,
-    billing_cycle_anchor: moment, cancel_at: moment, trial_period_days: integer(0, 730), trial_from_plan: flag,
-    payment_behavior: words("allow_incomplete", "default_incomplete", "error_if_incomplete", "pending_if_incomplete"),
-  }, ref("Subscription"), { statuses: { 402: "Declined" } }),
+  post("/v1/subscriptions", "createSubscription", "Sells something to a customer.", anyOf({ trial_end: OR_NOW, ...NEW_SUBSCRIPTION }, { trial_period_days: integer(0, 730), ...NEW_SUBSCRIPTION }), ref("Subscription"), { statuses: { 402: "Declined" } }),
   get("/v1/subscriptions/{id}", "retrieveSubscription", "Shows a subscription.", {}, ref("Subscription")),
   post("/v1/subscriptions/{id}", "updateSubscription", "Changes a subscription, or tells how its payments stand.", {
-    items: list(map({ id: filled(TEXT), deleted: flag, ...ITEM }), 20), ...SUBSCRIPTION,
+    items: list({ anyOf: [map({ id: needed(filled(TEXT)), deleted: flag, price: filled(TEXT), ...ITEM }), ...NEW_ITEM.anyOf] }, 20), trial_end: OR_NOW, ...SUBSCRIPTION,
     billing_cycle_anchor: ANCHOR, cancel_at: orEmpty(moment), cancellation_details: CANCELLATION,
     pause_collection: orEmpty(map({ behavior: needed(words("keep_as_draft", "mark_uncollectible", "void")), resumes_at: moment })),
     status: { ...words("active", "past_due", "unpaid"), description: "What your billing knows of the payments. Only here, not at Stripe." },

@@ -1,6 +1,6 @@
 // The routes of the edge. What each of them may answer next to its own lines is in ../openapi.mjs.
 
-import { PAGE, filled, flag, get, integer, list, listOf, map, needed, post, ref, text, words } from "./words.mjs";
+import { PAGE, anyOf, filled, flag, get, integer, list, listOf, map, needed, post, ref, text, words } from "./words.mjs";
 
 const CUSTOMER = ref("CustomerId");
 const KEY = ref("LookupKey");
@@ -36,7 +36,7 @@ const OFREP = { 401: "NoBody", 403: "NoBody", 429: "TooMany", 500: { description
 export const EDGE = [
   post("/webhooks/stripe", "receiveEvent", "Takes one signed event in.", undefined, ref("WebhookReceipt"), {
     who: "signature",
-    json: { type: "object", description: "An event as Stripe sends it, in the snapshot payload style.", properties: { id: filled(), type: filled() } },
+    json: ref("EventIn"),
     description: "A 200 says that the event was kept durably, or that it is none of ours; after anything else Stripe sends it again.",
   }),
   get("/v1/check", "check", "Tells whether a customer may use a feature, or several.", { customer: CHECK.customer, feature: needed({ ...FEATURES, repeated: true }), ...FRESH },
@@ -45,8 +45,7 @@ export const EDGE = [
       description: "One feature is answered as one check, several as a list in the order asked. A check that cannot be decided is a 503, in a list an `\"entitled\": null`; if none can be, the list is a 503.",
     }),
   post("/v1/check", "checkMany", "Tells it of many customers at once.",
-    { checks: list(map(CHECK), 100, { minItems: 1, description: "Up to 100 questions. Instead of it, one can be asked by `customer` and `feature`." }), ...CHECK, customer: CUSTOMER, feature: ONE_OR_MANY },
-    { oneOf: [ref("Check"), ref("CheckList")] }),
+    anyOf({ checks: needed(list(map(CHECK), 100, { minItems: 1 })) }, CHECK), { oneOf: [ref("Check"), ref("CheckList")] }, { description: "Up to 100 checks in all, several features of one customer being several." }),
   get("/v1/authorize", "authorize", "Lets a request through, or not: for nginx's auth_request, Traefik and Envoy.",
     { feature: needed({ ...FEATURES, repeated: true, description: "All of them must be granted." }), customer: CUSTOMER, ...FRESH }, undefined, {
       who: "customer",

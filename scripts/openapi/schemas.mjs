@@ -1,6 +1,6 @@
 // What requests and answers are made of. Objects of entgate's own have just these members; Stripe's may have others.
 
-import { filled, flag, idOr, integer, list, listOf, map, moment, needed, object, only, orEmpty, orNull, ref, stripes, text, words } from "./words.mjs";
+import { NAME, filled, flag, idOr, integer, list, listOf, map, moment, needed, object, only, orEmpty, orNull, ref, stripes, text, words } from "./words.mjs";
 
 const CUSTOMER = ref("CustomerId");
 const VERSION = ref("Version");
@@ -11,8 +11,8 @@ const ANY = {};
 const SET = words("set", "missing");
 const LIVE = { livemode: flag };
 
-/** A name that entgate can hold: of so many bytes, and without control characters. */
-const name = (bytes, description) => filled(bytes, { pattern: "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", description: `${description}, at most ${bytes} bytes of UTF-8.` });
+/** A name that entgate can hold, of so many bytes. */
+const name = (bytes, description) => filled(bytes, { pattern: NAME, description: `${description}, at most ${bytes} bytes of UTF-8.` });
 
 const PRICE_OF_OLD = { active: flag, amount: orNull(integer(0)), created: moment, currency: filled(), product: idOr("Product", "Deleted"), ...LIVE };
 
@@ -28,6 +28,36 @@ export const SCHEMAS = {
     propertyNames: { minLength: 1, maxLength: 40 },
     additionalProperties: text(500),
   }),
+  EventIn: {
+    type: "object",
+    description: "An event as Stripe sends it, in the snapshot payload style. Of other types than these only `id` and `type` are looked at.",
+    properties: {
+      id: ref("EventId"), object: only("event"), type: { anyOf: [words("entitlements.active_entitlement_summary.updated", "customer.deleted"), { type: "string" }] }, created: moment, livemode: flag,
+      data: {
+        type: "object",
+        properties: {
+          object: {
+            type: "object",
+            properties: {
+              id: CUSTOMER, customer: CUSTOMER, livemode: flag,
+              entitlements: {
+                type: "object",
+                properties: {
+                  object: only("list"),
+                  data: list({ type: "object", properties: { id: filled(255), feature: filled(255), lookup_key: ref("LookupKey") }, required: ["id", "feature", "lookup_key"] }, 10),
+                  has_more: flag,
+                },
+                required: ["data", "has_more"],
+              },
+            },
+          },
+        },
+        required: ["object"],
+      },
+    },
+    required: ["id", "type", "created", "livemode", "data"],
+  },
+  EventId: name(255, "An event's id"),
   Ignored: { description: "Accepted, and ignored." },
 
   // --- What went wrong ---

@@ -9,6 +9,9 @@ export const isNeeded = (schema) => schema[REQUIRED] === true;
 
 export const ref = (name) => ({ $ref: `#/components/schemas/${name}` });
 
+/** No control characters, which no name may have. */
+export const NAME = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
+
 /** A text of at most so many characters. */
 export const text = (maxLength, more) => ({ type: "string", maxLength, ...more });
 
@@ -39,6 +42,9 @@ export const map = (members, more) => {
   const required = Object.keys(members).filter((name) => isNeeded(members[name]));
   return { type: "object", properties: members, ...(required.length && { required }), additionalProperties: false, ...more };
 };
+
+/** A map of one of these sets of members. */
+export const anyOf = (...maps) => ({ anyOf: maps.map((members) => map(members)) });
 
 /** An object of entgate's own: it has just these members, and all of them but the optional ones. */
 export const object = (name, members, optional = {}) => {
@@ -75,7 +81,10 @@ export const PAGE = {
 /** The most characters of a text that Stripe says nothing else about. */
 export const TEXT = 5_000;
 
-/** A line of a table: an operation. `takes` is its query string for `get` and `remove`, its body for `post`. */
+/**
+ * A line of a table: an operation. `takes` is its query string for `get` and `remove`, its body for
+ * `post`; where it has a choice of bodies, `anyOf` of them.
+ */
 const operation = (method) => (path, id, summary, takes, answers, more = {}) => ({ method, path, id, summary, takes, answers, ...more });
 
 export const get = operation("get");

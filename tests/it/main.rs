@@ -23,6 +23,7 @@ mod lists;
 mod minted;
 mod model;
 mod ofrep;
+mod openapi;
 mod paused;
 mod reach;
 mod record;
