@@ -88,9 +88,10 @@ const CLOCK = `
  * Starts the Worker on a free port. `folder` is where KV and Durable Objects are kept; without it
  * they end with the Worker. With `faulty`, KV fails when a test says so: see `failPuts`. Lines that
  * the Worker logs go to `log`, if there is one, and to the console if not. With `clock`, what time it
- * is there can be set: see `ahead`.
+ * is there can be set: see `ahead`. What the Worker asks of others is answered by `outbound`, if there
+ * is one.
  */
-export async function serve({ settings = {}, folder, faulty = false, log, clock = false } = {}) {
+export async function serve({ settings = {}, folder, faulty = false, log, clock = false, outbound } = {}) {
   const { workerOptions: options, main } = workerOptions(root("wrangler.toml"));
   const kept = (kind) => (folder ? { [`${kind}Persist`]: `${folder}/${kind}` } : {});
   const worker = {
@@ -101,6 +102,7 @@ export async function serve({ settings = {}, folder, faulty = false, log, clock 
     scriptPath: main,
     ...(clock && { modules: clocked(main) }),
     bindings: { ...SETTINGS, ...settings },
+    ...(outbound && { outboundService: outbound }),
   };
   const others = [];
   if (faulty) {
