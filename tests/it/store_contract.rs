@@ -2,10 +2,10 @@
 
 use entgate::{
     entitlement::{Coverage, Entitlements, Page, Version},
-    id::Timestamp,
+    id::{Livemode, Timestamp},
     ledger::{EVENT_MEMORY, Effect, Receipt},
     store::{
-        Error, Found, Ledger, Replica, ServedBy,
+        Error, Found, Ledger, Replica, Roster, ServedBy,
         memory::{Fault, Memory},
     },
 };
@@ -79,6 +79,31 @@ fn replica_keeps_what_was_saved_last(replica: &impl Replica, fail: impl Fn(Fault
     assert_eq!(block_on(replica.load(&ada)), Ok(Some(set(3))));
 }
 
+fn roster_remembers_what_anybody_held(
+    ledger: &impl Ledger,
+    roster: &impl Roster,
+    fail: impl Fn(Fault),
+    report: impl Fn(),
+) {
+    let features = |livemode| {
+        let told = block_on(roster.features(livemode));
+        told.map(|keys| keys.into_iter().map(String::from).collect::<Vec<_>>())
+    };
+    assert_eq!(features(Livemode::Test), Ok(vec![]));
+    for (event, created, keys) in
+        [("evt_1", 10, &["b", "a"][..]), ("evt_2", 11, &["c"]), ("evt_3", 12, &[])]
+    {
+        block_on(ledger.apply(&summary(event, created, Page::Whole(grants(keys))), NOW)).unwrap();
+    }
+    report();
+    for fault in [Fault::Before, Fault::After] {
+        fail(fault);
+        assert!(matches!(features(Livemode::Test), Err(Error::Unreachable { .. })));
+    }
+    assert_eq!(features(Livemode::Test), Ok(vec!["a".into(), "b".into(), "c".into()]));
+    assert_eq!(features(Livemode::Live), Ok(vec![]), "the other mode");
+}
+
 #[test]
 fn memory_keeps_the_contract() {
     ledger_keeps_the_rules(&Memory::default().ledger);
@@ -87,4 +112,8 @@ fn memory_keeps_the_contract() {
     ledger_that_fails_can_be_asked_again(&memory.ledger, |fault| memory.ledger.fail_next(fault));
     let fail = |fault| memory.replica.fail_next(fault);
     replica_keeps_what_was_saved_last(&memory.replica, fail);
+    let memory = Memory::default();
+    let fail = |fault| memory.roster.fail_next(fault);
+    let report = || memory.replicate();
+    roster_remembers_what_anybody_held(&memory.ledger, &memory.roster, fail, report);
 }

@@ -10,7 +10,7 @@
 //! `key` is there where one flag was asked for. A provider takes a `value` wherever it stands, so that no
 //! failure has one. <https://github.com/open-feature/protocol>, OFREP 0.3.0.
 
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{StatusCode, header};
 use serde::Serialize;
 
 use super::{Error, PAUSE};
@@ -98,8 +98,7 @@ impl Failure {
         }
         let mut response =
             answer(StatusCode::INTERNAL_SERVER_ERROR, Code::General, error.told().message());
-        let pause: (HeaderName, HeaderValue) = (header::RETRY_AFTER, PAUSE.into());
-        response.headers_mut().extend([pause]);
+        response.headers_mut().insert(header::RETRY_AFTER, PAUSE.into());
         response
     }
 }
