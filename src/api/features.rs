@@ -4,7 +4,7 @@
 //! |------------------------------|---------------------------------------------------------------------|
 //! | a feature as Stripe tells it | 300 s: every page of an expanded list needs up to a hundred         |
 //! | the lookup keys of all       | 60 s where all are told, and longer while nobody tells newer ones   |
-//! | that there is no such key    | 5 s                                                                 |
+//! | that there is no such key, and what the roster told before a set changed | 5 s                     |
 //!
 //! All there are: those that the source sells, and those that anybody ever held, since an archived
 //! feature is in no list of the source's. Where neither can be read, it is not known which there are.
@@ -19,7 +19,7 @@ use futures_util::future::{join, try_join_all};
 
 use super::{App, error::Error};
 use crate::{
-    entitlement::ActiveEntitlement,
+    entitlement::{ActiveEntitlement, Entitlements},
     id::{FeatureId, Livemode, LookupKey, Timestamp},
     source::{Feature, Stripe, Transport},
     store::{Roster as _, Store},
@@ -136,6 +136,26 @@ impl Features {
         Known { sold, seen }
     }
 
+    /// Whether what the roster told is from before the moment, or too soon after it to have heard.
+    fn is_older(&self, livemode: Livemode, moment: Option<Timestamp>) -> bool {
+        let keys = self.keys.borrow();
+        let kept = keys.get(&(livemode, Place::Roster)).and_then(|kept| kept.keys.as_ref());
+        kept.zip(moment).is_some_and(|((read, _), moment)| read.0.saturating_sub(moment.0) < RECENT)
+    }
+
+    /// Keeps lookup keys beside those that the roster told, until it tells others.
+    fn note<'a>(&self, livemode: Livemode, fresh: impl Iterator<Item = &'a LookupKey>) {
+        let mut keys = self.keys.borrow_mut();
+        let Some(kept) = keys.get_mut(&(livemode, Place::Roster)) else { return };
+        let Some((_, kept)) = &mut kept.keys else { return };
+        for key in fresh {
+            if kept.len() >= LIMIT {
+                return;
+            }
+            Rc::make_mut(kept).insert(key.clone());
+        }
+    }
+
     /// The lookup keys that one place tells of, asked where it is due, or else those kept.
     async fn keys(
         &self,
@@ -170,7 +190,23 @@ pub(super) async fn known<S: Store>(
     livemode: Livemode,
     now: Timestamp,
 ) -> Result<Known, Error> {
-    asked(app, livemode, FRESH, now).await
+    asked(app, livemode, [FRESH, FRESH], now).await
+}
+
+/// The same beside a set that is held: what is new in it is known from now on, so that it does not go
+/// from the list when it is revoked, and a set that is newer than what the roster told has it asked.
+pub(super) async fn known_beside<S: Store>(
+    app: &App<'_, S>,
+    livemode: Livemode,
+    held: Option<&Entitlements>,
+    now: Timestamp,
+) -> Result<Known, Error> {
+    let since = held.map(|held| held.as_of);
+    let age = if app.features.is_older(livemode, since) { RECENT } else { FRESH };
+    let known = asked(app, livemode, [FRESH, age], now).await?;
+    let granted = held.iter().flat_map(|held| &held.data).map(|granted| &granted.lookup_key);
+    app.features.note(livemode, granted.filter(|key| !known.has(key)));
+    Ok(known)
 }
 
 /// Whether there is a feature with this lookup key.
@@ -184,13 +220,13 @@ pub(super) async fn is_known<S: Store>(
     if app.features.kept(livemode).has(key) {
         return Ok(true);
     }
-    Ok(asked(app, livemode, RECENT, now).await?.has(key))
+    Ok(asked(app, livemode, [RECENT, RECENT], now).await?.has(key))
 }
 
 async fn asked<S: Store>(
     app: &App<'_, S>,
     livemode: Livemode,
-    age: i64,
+    [of_source, of_roster]: [i64; 2],
     now: Timestamp,
 ) -> Result<Known, Error> {
     let (features, log) = (app.features, app.log);
@@ -198,10 +234,10 @@ async fn asked<S: Store>(
     let sold = async {
         let stripe = app.store.source(livemode)?;
         let told = async { stripe.lookup_keys().await.map_err(unreachable) };
-        Some(features.keys((livemode, Place::Source), age, now, log, told).await)
+        Some(features.keys((livemode, Place::Source), of_source, now, log, told).await)
     };
     let roster = async { Ok(app.store.roster().features(livemode).await?) };
-    let seen = features.keys((livemode, Place::Roster), age, now, log, roster);
+    let seen = features.keys((livemode, Place::Roster), of_roster, now, log, roster);
     match join(sold, seen).await {
         (None | Some(Err(_)), Err(error)) => Err(error),
         (None | Some(Err(_)), Ok(seen)) => Ok(Known { seen, ..Known::default() }),

@@ -59,7 +59,7 @@ async fn answer<S: Store>(
     let pushed = pushed(request).map_or(Version::default(), |etag| etag::version(&etag));
     let held = find(app, &customer, etag::version(named).max(pushed)).await?;
     let held = held.as_ref();
-    let known = features::known(app, customer.livemode, now).await?;
+    let known = features::known_beside(app, customer.livemode, held, now).await?;
     let granted = held.iter().flat_map(|held| &held.data).map(|granted| &granted.lookup_key);
     let keys: BTreeSet<_> = known.iter().chain(granted).collect();
 

@@ -1,10 +1,10 @@
 //! Which features there are: what is listed, from where, and for how long that is kept.
 
 use entgate::{source::Reply, store::memory::Fault};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{AT, FLAGS, assert_fails, bulk, single, values};
-use crate::support::{NOW, Service, event, service, service_with_stripe};
+use crate::support::{NOW, SECRET, Service, event, service, service_with_stripe, signed};
 
 const NOT_A_NO: &str =
     "The entitlements cannot be read or written at the moment. This is not a no.";
@@ -16,6 +16,15 @@ fn selling(keys: &[&str]) -> Service {
     service.stripe_sends(&event("cus_ada", AT, &["fax"], false));
     service.stripe_sends(&event("cus_bob", AT, &[], false));
     service
+}
+
+/// An event arrives, and neither the replica nor the roster hear of it yet.
+fn sends(service: &Service, event: &Value) {
+    let body = event.to_string();
+    let signature = signed(&body, SECRET, NOW);
+    let headers = [("stripe-signature", &*signature)];
+    let answer = service.request("POST", "/webhooks/stripe", &headers, body.as_bytes());
+    assert_eq!(answer.status, 200, "{answer:?}");
 }
 
 /// The keys of all flags.
@@ -66,14 +75,8 @@ fn what_is_sold_is_read_to_its_end_of_two_thousand() {
 #[test]
 fn what_is_granted_and_revoked_at_once_was_held_all_the_same() {
     let service = service();
-    let sends = |event: serde_json::Value| {
-        let body = event.to_string();
-        let signature = crate::support::signed(&body, crate::support::SECRET, NOW);
-        let headers = [("stripe-signature", &*signature)];
-        service.request("POST", "/webhooks/stripe", &headers, body.as_bytes())
-    };
-    sends(event("cus_ada", AT, &["sms"], false));
-    sends(event("cus_ada", AT + 1, &[], false));
+    sends(&service, &event("cus_ada", AT, &["sms"], false));
+    sends(&service, &event("cus_ada", AT + 1, &[], false));
     service.store.replicate();
     assert_eq!(listed(&service, "cus_bob"), ["sms"]);
 }
@@ -164,5 +167,47 @@ fn while_nobody_tells_which_features_there_are_that_is_a_500() {
         assert_fails(&single(&service, "a%2Fb", "cus_bob"), 500, Some("a/b"), "GENERAL", NOT_A_NO);
         assert_eq!(single(&service, "fax", "cus_ada").body["value"], true, "that is known");
         assert_eq!(asked(&service), (1, 1));
+    }
+}
+
+#[test]
+fn a_feature_that_is_revoked_does_not_go_from_the_list() {
+    let mut service = service();
+    service.stripe_sends(&event("cus_bob", AT, &["sso"], false));
+    assert_eq!(listed(&service, "cus_ada"), ["sso"]);
+    sends(&service, &event("cus_ada", NOW.0 + 1, &["sms"], false));
+    service.now.0 = NOW.0 + 1;
+    assert_eq!(listed(&service, "cus_ada"), ["sms", "sso"]);
+    sends(&service, &event("cus_ada", NOW.0 + 2, &[], false));
+    service.now.0 = NOW.0 + 2;
+    assert_eq!(
+        values(&bulk(&service, "cus_ada")),
+        [("sms", &json!(false)), ("sso", &json!(false))]
+    );
+    assert_eq!(service.store.roster.asked.get(), 1);
+}
+
+#[test]
+fn the_roster_is_asked_anew_beside_a_set_that_it_may_not_have_heard_of() {
+    for (why, changed, asked) in [
+        ("it told since", NOW.0 - 5, [1, 1]),
+        ("it may not have heard yet", NOW.0 - 4, [1, 2]),
+        ("it told before", NOW.0 + 3, [1, 2]),
+    ] {
+        let mut service = service();
+        service.stripe_sends(&event("cus_ada", changed, &["sms"], false));
+        assert_eq!(listed(&service, "cus_none"), ["sms"]);
+        for (later, asked) in [4, 5].into_iter().zip(asked) {
+            service.now.0 = NOW.0 + later;
+            assert_eq!(listed(&service, "cus_ada"), ["sms"], "{why}");
+            assert_eq!(service.store.roster.asked.get(), asked, "{why}, {later} s later");
+        }
+        // Once it was asked long enough after the change, its answer is kept.
+        service.now.0 = NOW.0 + 10;
+        listed(&service, "cus_ada");
+        let before = service.store.roster.asked.get();
+        service.now.0 = NOW.0 + 15;
+        listed(&service, "cus_ada");
+        assert_eq!(service.store.roster.asked.get(), before, "{why}");
     }
 }
