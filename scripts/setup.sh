@@ -2,8 +2,8 @@
 # Sets up what building needs (`setup.sh build`), or what the checks (`check`) or the tests (`test`) need too.
 #
 # Whatever is there in the right version is left as it is, so a second run takes no time. Tools go to .tools/ and
-# node_modules/. Only compilers, Chromium and Python's venv come from the system's packages, and only where they are
-# missing. crates.io, npm, PyPI and Debian's packages are enough; rustup's downloads are used where they are in reach.
+# node_modules/. Only compilers, Chromium, Python's venv and proxies come from the system's packages, and only where
+# they are missing. crates.io, npm, PyPI and Debian's packages are enough; rustup's downloads are used where they are in reach.
 #
 # ENTGATE_WASM_FROM=debian takes the wasm target from Debian's packages even where rustup could fetch it.
 set -euo pipefail
@@ -198,7 +198,7 @@ fi
 
 [ -f .dev.vars ] || cp .dev.vars.example .dev.vars
 
-# --- What only the tests need: curl for the README's commands, a browser, and what is written in Python ---
+# --- What only the tests need: curl for the README's commands, a browser, Python's packages, and proxies ---
 
 major() {
     version "$1" | grep -o '[0-9]\+' | head -n 1
@@ -247,29 +247,55 @@ set_up_chrome() {
 JSON
 }
 
+# Whether all of them are there, in these versions.
 has_pypi() {
-    local package
-    for package in "${pypi[@]}"; do
-        compgen -G ".tools/venv/lib/*/site-packages/${package/==/-}.dist-info" >/dev/null || return
+    local wanted name
+    for wanted in $PYPI; do
+        # A folder has the name with `_` for `-`, in whatever case its author wrote it.
+        name=${wanted%%[[=]*}
+        find .tools/venv/lib/*/site-packages -maxdepth 1 -iname "${name//-/_}-${wanted##*==}.dist-info" 2>/dev/null |
+            grep -q . || return
     done
 }
 
 install_pypi() {
-    python3 -m venv --clear .tools/venv && .tools/venv/bin/pip install "${pypi[@]}"
+    local wanted
+    read -rd '' -a wanted <<<"$PYPI" || true
+    { [ -x .tools/venv/bin/pip ] || python3 -m venv --clear .tools/venv; } && .tools/venv/bin/pip install "${wanted[@]}"
 }
 
 set_up_pypi() {
     if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
         packages python "Python and its venv" 20 "$DEBIAN_PYTHON"
     fi
-    step "Is PyPI in reach?" pypi "${pypi[*]} for Python" 30 install_pypi
+    step "Is PyPI in reach?" pypi "Python's packages" 20 install_pypi
+}
+
+has_proxies() {
+    local name
+    for name in $DEBIAN_PROXIES; do
+        command -v "$name" "/usr/sbin/$name" .tools/proxies/usr/{s,}bin/"$name" >/dev/null || return
+    done
+}
+
+# Unpacked and not installed: installed, each would be a service on port 80.
+unpack_proxies() (
+    read -ra names <<<"$DEBIAN_PROXIES"
+    rm -rf .tools/proxies && mkdir -p .tools/proxies && cd .tools/proxies && apt-get -q download "${names[@]}" || exit
+    for package in *.deb; do dpkg-deb -x "$package" . || exit; done
+    rm ./*.deb
+)
+
+set_up_proxies() {
+    on_offer caddy || fail "setup: nginx and Caddy: missing" "Install them yourself, so that 'nginx' and 'caddy' start them."
+    step "Is Debian's mirror in reach? Or install them yourself." proxies "nginx and Caddy" 10 unpack_proxies
 }
 
 if [ "$purpose" = test ]; then
     command -v curl >/dev/null || packages curl curl 5 curl
     if ! [ -f webdriver.json ] || ! [ -x "${CHROME:-}" ]; then set_up_chrome; fi
-    pypi=("stripe==$STRIPE_PYTHON" "schemathesis==$SCHEMATHESIS" "openapi_spec_validator==$OPENAPI_SPEC_VALIDATOR")
-    if ! has_pypi; then set_up_pypi; fi
+    has_pypi || set_up_pypi
+    has_proxies || set_up_proxies
 fi
 
 if [ -n "$compiling" ]; then
