@@ -167,3 +167,47 @@ impl std::fmt::Debug for SigningKey {
         f.debug_struct("SigningKey").field("kid", &self.kid).finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+
+    /// RFC 7638, section 3.1, and RFC 8037, appendix A.3: what else a key says of itself is no part
+    /// of its thumbprint.
+    #[test]
+    fn a_key_without_a_name_is_named_by_what_makes_it() {
+        let rsa = json!({
+            "kty": "RSA",
+            "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw",
+            "e": "AQAB",
+            "alg": "RS256",
+            "kid": "2011-04-29",
+        });
+        let ed25519 = json!({
+            "kty": "OKP",
+            "crv": "Ed25519",
+            "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+        });
+        for (jwk, thumbprint) in [
+            (rsa, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"),
+            (ed25519, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"),
+        ] {
+            let key = PublicKey::read(&jwk).map(|key| key.thumbprint());
+            assert_eq!(key.as_deref(), Some(thumbprint));
+        }
+    }
+
+    #[test]
+    fn the_bits_of_a_number_begin_with_the_first_that_is_set() {
+        for (number, expected) in [
+            (&[][..], 0),
+            (&[0, 0], 0),
+            (&[1], 1),
+            (&[0, 0x80], 8),
+            (&[0x7f, 0], 15),
+            (&[0xff, 0xff], 16),
+        ] {
+            assert_eq!(bits(number), expected, "{number:?}");
+        }
+    }
+}

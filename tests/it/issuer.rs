@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::minted::{
     CHECK, HS256, TAKEN, TOKEN_SECRET, claims, hs256, invalid, issued, issued_as, issuers_claims,
-    token, told, with_ada,
+    told, with_ada,
 };
 
 #[test]

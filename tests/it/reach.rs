@@ -55,7 +55,7 @@ fn with_ada_and_bob(source: &'static str) -> (Service, String) {
         shop.make("/v1/customers", &format!("id={customer}&email={}@example.com", &customer[4..]));
         shop.make("/v1/subscriptions", &format!("customer={customer}&items[0][price]={price}"));
         let list = shop.get(&format!("/v1/entitlements/active_entitlements?customer={customer}"));
-        bobs_grant = list.body["data"][0]["id"].as_str().unwrap().to_owned();
+        list.body["data"][0]["id"].as_str().unwrap().clone_into(&mut bobs_grant);
         assert_eq!(list.body["data"][0]["lookup_key"], key);
     }
     if source == "catalog" {
@@ -93,7 +93,7 @@ fn betrays(answer: &Answer) -> Option<String> {
 }
 
 /// A path of any route, with somebody in it wherever a name has to be.
-fn path(bobs_grant: String) -> impl Strategy<Value = String> {
+fn path(bobs_grant: &str) -> impl Strategy<Value = String> + use<> {
     let edge = ROUTES.iter().map(|route| route.path);
     let all: Vec<_> = edge.chain(catalog::routes().map(|(_, path)| path)).collect();
     let open =
@@ -105,7 +105,7 @@ fn path(bobs_grant: String) -> impl Strategy<Value = String> {
         "CUS_BOB".to_owned(),
         "cus_ada".to_owned(),
         "..".to_owned(),
-        bobs_grant,
+        bobs_grant.to_owned(),
     ]);
     let paths = prop_oneof![prop::sample::select(open.to_vec()), prop::sample::select(all)];
     (paths, names).prop_map(|(path, name)| {
@@ -115,7 +115,7 @@ fn path(bobs_grant: String) -> impl Strategy<Value = String> {
 }
 
 /// A query string: what a route wants, and somebody named in one way or another, in any order.
-fn query(bobs_grant: String) -> impl Strategy<Value = String> {
+fn query(bobs_grant: &str) -> impl Strategy<Value = String> + use<> {
     let grant = format!("starting_after={bobs_grant}");
     let named = vec![
         "customer=cus_bob",
@@ -185,7 +185,7 @@ fn headers() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
     )
 }
 
-fn body() -> impl Strategy<Value = String> {
+fn body() -> impl Strategy<Value = String> + use<> {
     let json = |value: Value| value.to_string();
     prop::sample::select(vec![
         String::new(),
@@ -211,8 +211,7 @@ fn request()
 -> impl Strategy<Value = (&'static str, String, Vec<(&'static str, &'static str)>, String)> {
     let grant = CATALOG.with(|(_, grant)| grant.clone());
     let methods = prop_oneof![3 => Just("GET"), 1 => prop::sample::select(METHODS.to_vec())];
-    let target =
-        (path(grant.clone()), query(grant)).prop_map(|(path, query)| format!("{path}?{query}"));
+    let target = (path(&grant), query(&grant)).prop_map(|(path, query)| format!("{path}?{query}"));
     (methods, target, headers(), body())
 }
 

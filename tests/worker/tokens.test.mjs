@@ -237,7 +237,7 @@ describe("tokens", { timeout: 120_000 }, () => {
       ["another one for a proxy", good, OTHER, "/v1/authorize?feature=sms&customer=cus_bob"],
       ["the operator's list", good, [403, "server_key_required", /^This route needs a server key/], "/v1/customer/cus_ada/entitlements"],
       ["a token in the URL as well", good, [400, "parameter_unknown", "Received unknown parameter: token"], `${CHECK}&token=${good}`],
-      ["a token in the URL alone", undefined, [401, undefined, /^You did not provide an API key/], `${CHECK}&token=${good}`],
+      ["a token in the URL alone", null, [401, undefined, /^You did not provide an API key/], `${CHECK}&token=${good}`],
     ];
     assert.ok(rows.length >= 40);
     assert.equal(new Set(rows.map(([why]) => why)).size, rows.length);
