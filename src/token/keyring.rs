@@ -6,8 +6,8 @@
 //! | keys, read within ten minutes      | nothing, but for a `kid` that is not among them            |
 //! | older ones                         | its keys; should that fail, the old ones go on             |
 //!
-//! Whatever tokens come in, an issuer whose keys are held is asked once a minute at most: anybody can
-//! make up a `kid`. Until it has answered, that may be a new one, which is neither yes nor no. A key
+//! Whatever tokens come in, an issuer whose keys are held is asked once a minute at most, or after
+//! 10 s if no answer was heard: anybody can make up a `kid`, and hang up. Until it has answered, that may be a new one, which is neither yes nor no. A key
 //! that the issuer has withdrawn is taken until the next reading. Fetching is the platform's.
 
 use std::cell::RefCell;
@@ -23,8 +23,9 @@ pub const FRESH: i64 = 600;
 /// The shortest time between two fetches while there are keys, in seconds.
 pub const PAUSE: i64 = 60;
 
-/// How long an issuer is left alone after a failure while there are no keys, in seconds. It counts from
-/// when the request came that asked in vain, and that may itself have waited for five.
+/// How long an issuer is left alone after a failure while there are no keys, and how long an answer is
+/// waited for, in seconds. It counts from when the request came that asked, and that may itself wait
+/// for five.
 pub const LEFT_ALONE: i64 = 10;
 
 /// The most keys of an issuer: each may have to be tried for a token without `kid`.
@@ -39,8 +40,10 @@ struct Held {
     keys: Option<Vec<PublicKey>>,
     read: Option<Timestamp>,
     begun: Option<Timestamp>,
-    /// When it was asked what it has not answered, be it in vain or still to come.
-    unanswered: Option<Timestamp>,
+    /// When it was asked what it has not answered yet.
+    asking: Option<Timestamp>,
+    /// When it was last asked in vain; nothing since it answered.
+    failed: Option<Timestamp>,
 }
 
 /// What to do about a token's key.
@@ -62,18 +65,23 @@ impl Keyring {
             moment.map_or(i64::MAX, |moment| now.0.saturating_sub(moment.0).max(0))
         };
         let Some(keys) = &held.keys else {
-            let left_alone = since(held.unanswered) < LEFT_ALONE;
+            let left_alone = since(held.failed) < LEFT_ALONE;
             return if left_alone { Lookup::LeftAlone } else { Lookup::Fetch };
         };
         let fitting = fitting(keys, token.algorithm, token.kid.as_deref());
         let stale = since(held.read) >= FRESH;
-        if (stale || fitting.is_empty()) && since(held.begun) >= PAUSE {
+        // Who asked may have hung up, and then nobody hears the answer.
+        let due = match held.asking {
+            Some(_) => since(held.asking) >= LEFT_ALONE,
+            None => since(held.begun) >= PAUSE,
+        };
+        if (stale || fitting.is_empty()) && due {
             // Before the answer is there, so that those who come meanwhile do not ask too.
             held.begun = Some(now);
-            held.unanswered = Some(now);
+            held.asking = Some(now);
             return Lookup::Fetch;
         }
-        if fitting.is_empty() && held.unanswered.is_some() {
+        if fitting.is_empty() && (held.asking.is_some() || held.failed.is_some()) {
             return Lookup::LeftAlone;
         }
         Lookup::Try(fitting)
@@ -99,18 +107,22 @@ impl Keyring {
         if keys.is_empty() {
             return Err("it has no key for RS256, ES256 or EdDSA");
         }
+        let now = Some(now);
         self.0.replace(Held {
             keys: Some(keys),
-            read: Some(now),
-            begun: Some(now),
-            unanswered: None,
+            read: now,
+            begun: now,
+            asking: None,
+            failed: None,
         });
         Ok(())
     }
 
     /// Notes that the issuer could not be asked.
     pub fn failed(&self, now: Timestamp) {
-        self.0.borrow_mut().unanswered = Some(now);
+        let mut held = self.0.borrow_mut();
+        held.asking = None;
+        held.failed = Some(now);
     }
 }
 

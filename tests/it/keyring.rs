@@ -181,6 +181,22 @@ fn an_unknown_name_is_asked_for_once_a_minute_at_most() {
 }
 
 #[test]
+fn who_asks_and_hangs_up_keeps_nobody_from_asking() {
+    for (why, kid, asked) in [("a new name", "two", PAUSE), ("old keys", "one", FRESH)] {
+        let keyring = Keyring::default();
+        keyring.fetched(jwks(&["one"]).as_bytes(), at(0)).unwrap();
+        assert_eq!(lookup(&keyring, kid, asked), Err(Lookup::Fetch), "{why}");
+        let meanwhile = lookup(&keyring, kid, asked + LEFT_ALONE - 1);
+        let expected = if kid == "one" { Ok(one()) } else { Err(Lookup::LeftAlone) };
+        assert_eq!(meanwhile, expected, "{why}");
+        assert_eq!(lookup(&keyring, kid, asked + LEFT_ALONE), Err(Lookup::Fetch), "{why}");
+        keyring.fetched(jwks(&[kid]).as_bytes(), at(asked + LEFT_ALONE)).unwrap();
+        let found = lookup(&keyring, kid, asked + LEFT_ALONE);
+        assert_eq!(found, Ok(vec![kid.to_owned()]), "{why}");
+    }
+}
+
+#[test]
 fn an_issuer_of_whom_nothing_is_known_is_left_alone_after_a_failure() {
     let keyring = Keyring::default();
     assert_eq!(lookup(&keyring, "one", 0), Err(Lookup::Fetch));

@@ -216,7 +216,7 @@ fn request()
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
     #[test]
     fn no_token_of_ada_reads_anything_of_bob((method, target, headers, body) in request()) {
         for by in [token(&json!({ "exp": NOW.0 + 900 })), issued("one", &json!({}))] {

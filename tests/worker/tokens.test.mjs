@@ -384,6 +384,30 @@ describe("an issuer", { timeout: 120_000 }, () => {
     assert.deepEqual(told(await service.request(CHECK, { key: token })), [200], "256 KiB are read");
   });
 
+  test("is heard by the others although who asked it has hung up", async (t) => {
+    const [first, second] = await Promise.all([keyPair("ES256", "first"), keyPair("EdDSA", "second")]);
+    const provider = await issuer(first);
+    const service = await serve({ settings: settings(provider), clock: true });
+    t.after(() => Promise.all([service.stop(), provider.stop()]));
+    const ask = async (pair) => told(await service.request(CHECK, { key: await provider.sign(pair) }));
+    assert.deepEqual(await ask(first), [200]);
+
+    provider.answer = () => {};
+    await service.ahead(65);
+    const leaving = new AbortController();
+    const headers = { authorization: `Bearer ${await provider.sign(second)}` };
+    const left = assert.rejects(fetch(new URL(CHECK, service.url), { headers, signal: leaving.signal }), { name: "AbortError" });
+    await eventually(() => assert.equal(provider.asked.length, 2));
+    leaving.abort();
+    await left;
+    provider.show(second);
+    assert.deepEqual(await ask(second), NOT_KNOWN, "the answer may still come");
+    assert.deepEqual(await ask(first), [200]);
+    await service.ahead(130);
+    assert.deepEqual(await ask(second), [200]);
+    assert.equal(provider.asked.length, 3);
+  });
+
   test("whose keys are of no use has signed nothing", async (t) => {
     const [pair, other] = await Promise.all([keyPair("ES256", "one"), keyPair("ES256", "two")]);
     // A point that is not on the curve, and a modulus that is even.
