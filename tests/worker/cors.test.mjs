@@ -72,6 +72,14 @@ describe("a page of another origin", { timeout: 90_000 }, () => {
     assert.deepEqual([list.status, list.headers["entgate-version"], list.headers["entgate-served-by"]], [200, "1", "replica"]);
     assert.match(list.headers["entgate-as-of"], /^\d+$/);
 
+    const body = JSON.stringify({ context: { targetingKey: "cus_ada" } });
+    const json = { "content-type": "application/json" };
+    const flags = await asks(allowed.origin, "/ofrep/v1/evaluate/flags", { key, method: "POST", headers: json, body });
+    assert.equal(flags.status, 200, flags.text);
+    assert.match(flags.headers.etag, /^"/);
+    const same = await asks(allowed.origin, "/ofrep/v1/evaluate/flags", { key, method: "POST", headers: { ...json, "if-none-match": flags.headers.etag }, body });
+    assert.deepEqual([same.status, same.text], [304, ""]);
+
     const asked = await asks(allowed.origin, "/v1/check?feature=sms", { headers: { "x-api-key": key, "if-none-match": '"1"', "last-event-id": "1", "content-type": "application/json" } });
     assert.equal(asked.status, 200);
   });
