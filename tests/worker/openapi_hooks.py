@@ -110,10 +110,32 @@ def name_what_is_there(case):
             for name, kind in PARAMETERS.items():
                 if name in members and kind in KNOWN:
                     members[name] = KNOWN[kind]
-    if operation_id(case.operation) == "advanceTestClock" and isinstance(case.body, dict) and "frozen_time" in case.body:
-        case.body["frozen_time"] = JANUARY + 3_600 * calls["advanceTestClock"]
-    if operation_id(case.operation) == "createSubscription" and isinstance(case.body, dict) and "price" in KNOWN:
-        case.body["items"] = [{"price": KNOWN["price"]}]
+    if isinstance(case.query, dict):
+        # A moment, or bounds of it.
+        for name in [name for name in case.query if name.split("[")[0] in case.query and "[" in name]:
+            del case.query[name]
+    if isinstance(case.body, dict):
+        fit(case.body, operation_id(case.operation))
+
+
+def fit(body, name):
+    """Makes a body one that may be done, as far as the document cannot say what may."""
+    # An id can be given to one thing only.
+    if name.startswith("create") and isinstance(body.get("id"), str):
+        body["id"] = f"{name}-{calls[name]}"
+    if isinstance(body.get("product_data"), dict):
+        body["product_data"].pop("id", None)
+    # What is not sold any more cannot be bought.
+    if name == "updatePrice":
+        body.pop("active", None)
+    if name == "advanceTestClock" and "frozen_time" in body:
+        body["frozen_time"] = JANUARY + 3_600 * calls[name]
+    # Not all of them: each change of a customer looks at all that they have.
+    if name == "createSubscription" and calls[name] % 32 == 1 and "price" in KNOWN:
+        body["items"] = [{"price": KNOWN["price"]}]
+        body.pop("billing_cycle_anchor", None)
+        for moment in {"cancel_at", "trial_end"} & body.keys():
+            body[moment] = JANUARY + 300 * 86_400
 
 
 def sign(case):
