@@ -70,11 +70,12 @@ describe("the README", { timeout: 60_000 }, () => {
       "POST /v1/customers/{id}/sync",
       "POST /webhooks/stripe",
       "GET /healthz",
+      "GET /openapi.json",
     ]);
     for (const { heading, block } of blocks) {
       const answers = await paste(`${setUp.block}\n${block}`);
       for (const line of answers.trim().split("\n")) {
-        if (line.startsWith("{")) assert.ok(!("error" in JSON.parse(line)), `${heading}: ${line}`);
+        if (line.startsWith('{"')) assert.ok(!("error" in JSON.parse(line)), `${heading}: ${line}`);
       }
     }
   });
