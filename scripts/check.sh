@@ -5,7 +5,7 @@ set -euo pipefail
 . "$(dirname "$0")/env.sh"
 
 # The most bytes the wasm files may have, gzipped: what they had when last looked at, and a tenth more.
-WORKER_BUDGET=546000
+WORKER_BUDGET=650000
 BROWSER_BUDGET=48600
 
 target=(--target wasm32-unknown-unknown)

@@ -5,7 +5,7 @@ import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
+import { parseEnv, promisify } from "node:util";
 import { catalog } from "./catalog.mjs";
 import { SECRET } from "./support.mjs";
 
@@ -28,7 +28,8 @@ describe("the README", { timeout: 60_000 }, () => {
   let service;
   let bought;
   before(async () => {
-    service = await catalog();
+    // With what `make dev` has set.
+    service = await catalog({ settings: parseEnv(readFileSync(`${root}.dev.vars.example`, "utf8")) });
     const [{ block }] = examples("Try it");
     bought = await paste(block);
   });
@@ -37,7 +38,11 @@ describe("the README", { timeout: 60_000 }, () => {
   /** Pastes commands into a shell, where curl fails as it does not by default. */
   async function paste(commands) {
     const script = `set -euo pipefail
-      curl() { command curl -sS --fail-with-body -w '\\n' "$@"; }
+      # What has no end is listened to for a moment.
+      curl() {
+        if [ "$1" = -N ]; then command curl -sS -m 2 "$@" 2>/dev/null || [ $? = 28 ]; return; fi
+        command curl -sS --fail-with-body -w '\\n' "$@"
+      }
       ${commands.replaceAll("http://localhost:8787", service.url.origin)}`;
     const env = { ...process.env, PORT: service.url.port, STRIPE_WEBHOOK_SECRET: SECRET };
     const { stdout } = await promisify(execFile)("bash", ["-c", script], { cwd: root, env });
@@ -68,6 +73,11 @@ describe("the README", { timeout: 60_000 }, () => {
       "GET /v1/entitlements/active_entitlements/{id}",
       "GET /v1/customer/{id}/entitlements",
       "POST /v1/customers/{id}/sync",
+      "POST /v1/tokens",
+      "GET /v1/snapshot",
+      "GET /v1/stream",
+      "GET /v1/authorize",
+      "POST /ofrep/v1/evaluate/flags",
       "POST /webhooks/stripe",
       "GET /healthz",
       "GET /openapi.json",
