@@ -76,6 +76,12 @@ fn with_ada_and_bob(source: &'static str) -> (Service, String) {
 /// Whether an answer says anything that is not Ada's to know.
 fn betrays(answer: &Answer) -> Option<String> {
     let mut said = answer.text();
+    if let Some(flags) = answer.body["flags"].as_array() {
+        // That there is a feature is everybody's to know; that somebody has it is not.
+        let mut body = answer.body.clone();
+        body["flags"] = flags.iter().filter(|flag| flag["value"] != false).cloned().collect();
+        said = body.to_string();
+    }
     if let Some(snapshot) = answer.body["snapshot"].as_str() {
         said.push_str(&part(snapshot, 1).to_string());
     }
@@ -242,6 +248,9 @@ fn the_search_finds_what_it_is_for() {
                 let adas = service.get_with(&token(&json!({})), path);
                 assert_eq!((adas.status, betrays(&adas)), (200, None), "{path}");
             }
+            let bobs = json!({ "context": { "targetingKey": "cus_bob" } });
+            let bobs = service.post_json("/ofrep/v1/evaluate/flags", &bobs);
+            assert_eq!(betrays(&bobs).as_deref(), Some("bobs_own"));
             let bobs = service.get("/v1/check?customer=cus_bob&feature=fax");
             assert_eq!(betrays(&bobs).as_deref(), Some("1699912345"));
             assert!(
