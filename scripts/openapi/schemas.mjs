@@ -116,7 +116,7 @@ export const SCHEMAS = {
     properties: {
       flags: list(ref("Flag")),
       metadata: { type: "object" },
-      eventStreams: list(map({ type: needed(only("sse")), url: needed(filled(undefined, { format: "uri" })), inactivityDelaySec: integer(1) })),
+      eventStreams: list(map({ type: needed(only("sse")), endpoint: needed(map({ requestUri: needed(filled(undefined, { pattern: "^/ofrep/v1/stream\\?token=" })) })), inactivityDelaySec: integer(1) })),
     },
     required: ["flags"],
   },

@@ -124,7 +124,8 @@ impl<T: Transport> Stripe<T> {
         struct Customer {
             deleted: Option<bool>,
         }
-        let target = format!("/v1/customers/{}", encoded(customer.as_str()));
+        let Some(segment) = segment(customer.as_str()) else { return Ok(Told::Unknown) };
+        let target = format!("/v1/customers/{segment}");
         match self.get::<Customer>(&target, deadline).await {
             Ok(Customer { deleted: Some(true) }) => Ok(Told::Deleted),
             // A restricted key need not be allowed to read customers.
@@ -134,7 +135,13 @@ impl<T: Transport> Stripe<T> {
     }
 }
 
-/// A name within a path or a query.
+/// A name as a segment of a path. Two names cannot be one, however they are written: a dot is the
+/// folder itself, and two are the one above (<https://url.spec.whatwg.org/#single-dot-path-segment>).
+pub(super) fn segment(name: &str) -> Option<impl std::fmt::Display> {
+    (!matches!(name, "." | "..")).then(|| encoded(name))
+}
+
+/// A name within a query.
 pub(super) fn encoded(name: &str) -> impl std::fmt::Display {
     utf8_percent_encode(name, NON_ALPHANUMERIC)
 }

@@ -9,7 +9,10 @@ use futures_util::future::{Either, select};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Error, Stripe, Transport, list::encoded};
+use super::{
+    Error, Stripe, Transport,
+    list::{encoded, segment},
+};
 use crate::id::{EntitlementId, FeatureId, LookupKey, Millis};
 
 /// How long an object may take to read, in milliseconds: somebody waits for it.
@@ -53,8 +56,11 @@ impl<T: Transport> Stripe<T> {
             Expand::Feature => "?expand%5B%5D=feature",
             Expand::Nothing => "",
         };
-        let id = encoded(id.as_str());
-        let target = format!("/v1/entitlements/active_entitlements/{id}{expand}");
+        let Some(segment) = segment(id.as_str()) else {
+            let message = format!("No such active entitlement: '{id}'");
+            return Err(Error::Missing { param: "id".to_owned(), message });
+        };
+        let target = format!("/v1/entitlements/active_entitlements/{segment}{expand}");
         self.get(&target, self.soon()).await
     }
 

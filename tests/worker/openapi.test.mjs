@@ -58,7 +58,7 @@ async function explore(service, { known, phases = "coverage,fuzzing", tags }) {
     const args = [
       ...["run", new URL("/openapi.json", service.url).href, "--seed", SEED, "--generation-database", "none"],
       ...["--phases", phases, "--max-examples", "10", "--continue-on-failure", "--no-shrink", "--warnings", "off"],
-      ...["--checks", CHECKS.join(), "--header", `Authorization: Bearer ${KEY}`, "--request-timeout", "20", "--no-color"],
+      ...["--checks", CHECKS.join(), "--header", `Authorization: Bearer ${KEY}`, "--request-timeout", "20", "--no-color", "--output-sanitize", "false"],
       ...tags.flatMap((tag) => ["--include-tag", tag]),
       ...excluded,
     ];

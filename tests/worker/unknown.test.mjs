@@ -45,6 +45,15 @@ describe("a customer of whom nothing was heard", { concurrency: true, timeout: 3
     assert.equal(stripe.lists("cus_nobody").length, 1);
   });
 
+  test("is unknown under a name that no path can have in it", async () => {
+    for (const name of [".", ".."]) {
+      assert.deepEqual(await told(name), [200, false, "unknown_customer", 0, "source"], name);
+      // Whoever asks writes it so that a URL has it: behind a query it is a name like any other.
+      const { status, json } = await service.request(`/v1/entitlements/active_entitlements?customer=${name}`);
+      assert.deepEqual([status, json.error.code, json.error.param], [400, "resource_missing", "customer"], name);
+    }
+  });
+
   test("is known as soon as an event comes, however short the time since Stripe knew nobody", async () => {
     assert.deepEqual(await told("cus_first"), [200, false, "unknown_customer", 0, "source"]);
     stripe.holds("cus_first", ["sms", "sso"]);
