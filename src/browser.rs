@@ -3,59 +3,80 @@
 //! A page that a browser was given can be changed by whoever sits before it: a check here is a
 //! courtesy to the reader, and the edge is the lock.
 //!
-//! What crosses to JavaScript is a list as the edge answers it. Fetching it, keeping it true and
-//! the ways of the frameworks are not here.
+//! Every visitor of a page loads this, so that only numbers cross to JavaScript: texts pass through
+//! [`text`], a place in the module's memory, and neither an allocator nor wasm-bindgen's handling of
+//! strings has to be loaded. What was read is JavaScript's to keep (`www/npm/src/core`); fetching,
+//! verifying and storing sets, and the ways of the frameworks, are there.
 
-use wasm_bindgen::prelude::{JsError, wasm_bindgen};
+use std::cell::RefCell;
+
+use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::{
-    entitlement::{self, Coverage, Decision, Entitlements, Page, Version},
-    id::{LookupKey, Timestamp},
-    listing::List,
+    client::{self, Held},
+    entitlement::{Decision, Denial},
+    id::Timestamp,
 };
 
-/// What one customer holds, in JavaScript's hands.
-#[wasm_bindgen]
-#[derive(Debug)]
-pub struct Gate {
-    held: Entitlements,
+/// The most bytes that pass at once. A list has some 200 for each feature, a snapshot no more than 84.
+pub const LIMIT: usize = 1 << 20;
+
+thread_local! {
+    static TEXT: RefCell<[u8; LIMIT]> = const { RefCell::new([0; LIMIT]) };
 }
 
+/// Where the texts stand: the first of [`LIMIT`] bytes.
 #[wasm_bindgen]
-impl Gate {
-    /// Takes one page of a list, as JSON. Where it says that there is more, what is missing in it
-    /// is not known.
-    ///
-    /// # Errors
-    ///
-    /// Throws an `Error` that says what is not as in a list.
-    #[wasm_bindgen(constructor)]
-    pub fn new(list: &str) -> Result<Self, JsError> {
-        let list: List = serde_json::from_str(list)?;
-        let (coverage, data) = match list.page()? {
-            Page::Whole(data) => (Coverage::Whole, data),
-            Page::First(data) => (Coverage::Partial, data),
-        };
-        // A list tells neither: they decide nothing.
-        let (version, as_of) = (Version::default(), Timestamp(0));
-        Ok(Self { held: Entitlements { version, as_of, coverage, data } })
-    }
+#[must_use]
+pub fn text() -> *const u8 {
+    TEXT.try_with(|text| text.as_ptr().cast_const().cast()).unwrap_or(std::ptr::null())
+}
 
-    /// May the customer use the feature? `true`, `false`, or `undefined` while it is not known.
-    /// What is no lookup key is no feature, and a `false`. Never throws.
-    #[must_use]
-    pub fn has(&self, feature: &str) -> Option<bool> {
-        let Ok(feature) = LookupKey::try_from(feature) else { return Some(false) };
-        match entitlement::check(Some(&self.held), &feature) {
-            Decision::Grant => Some(true),
-            Decision::Deny(_) => Some(false),
-            Decision::Undecided => None,
-        }
-    }
+/// Reads so many bytes of what the edge has said, as [`client::said`] has it. The lines of the set
+/// stand in their place then. Gives their length, and 0 where there is no set.
+#[wasm_bindgen]
+#[must_use]
+pub fn read(length: usize) -> usize {
+    let read = TEXT.try_with(|text| client::read(text.try_borrow_mut().ok()?.get_mut(..length)?));
+    read.ok().flatten().unwrap_or(0)
+}
 
-    /// The lookup keys of all that is held, newest grant first.
-    #[must_use]
-    pub fn list(&self) -> Vec<String> {
-        self.held.data.iter().map(|granted| granted.lookup_key.to_string()).collect()
+/// May the customer use the feature? So many bytes are the lines of the set, and as many as that are
+/// the feature behind them; now is in Unix seconds.
+///
+/// | answer | means                                |
+/// |--------|--------------------------------------|
+/// | 0      | no                                   |
+/// | 1      | yes                                  |
+/// | 2      | no, as one who was never heard of    |
+/// | 3      | it is not known                      |
+#[wasm_bindgen]
+#[must_use]
+pub fn check(held: usize, feature: usize, now: f64) -> u8 {
+    #[expect(clippy::cast_possible_truncation, reason = "a float saturates as an integer")]
+    let now = Timestamp(now as i64);
+    let decision = TEXT.try_with(|text| {
+        let text = text.try_borrow().ok()?;
+        let (held, rest) = text.split_at_checked(held)?;
+        Some(Held(held).check(rest.get(..feature)?, now))
+    });
+    match decision.ok().flatten() {
+        Some(Decision::Deny(Denial::NotEntitled)) => 0,
+        Some(Decision::Grant) => 1,
+        Some(Decision::Deny(Denial::UnknownCustomer)) => 2,
+        Some(Decision::Undecided) | None => 3,
     }
+}
+
+/// Whether a signature is genuine: [`LIMIT`] bytes begin with a key (32), a signature (64), and then as many.
+#[wasm_bindgen]
+#[must_use]
+pub fn verify(length: usize) -> bool {
+    let genuine = TEXT.try_with(|text| {
+        let text = text.try_borrow().ok()?;
+        let (key, rest) = text.split_first_chunk()?;
+        let (signature, rest) = rest.split_first_chunk()?;
+        Some(client::ed25519::verify(key, rest.get(..length)?, signature))
+    });
+    genuine.ok().flatten().unwrap_or(false)
 }

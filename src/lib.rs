@@ -7,6 +7,7 @@
 //! | [`id`]          | what names things: customers, lookup keys, moments, the two modes           |
 //! | [`entitlement`] | the noun and the question: a set, and [`entitlement::check()`]              |
 //! | [`listing`]     | Stripe's list of entitlements, in JSON                                      |
+//! | [`client`]      | what a client keeps of what the edge has said, and the question asked of that |
 //! | [`token`]       | signed words about one customer: who may ask, and what was answered         |
 //! | [`webhook`]     | in: a signed event of Stripe is verified and parsed                         |
 //! | [`ledger`]      | what is held + what came in → what changes, and what is owed since          |
@@ -26,6 +27,8 @@ pub mod id;
 pub mod entitlement;
 
 pub mod listing;
+
+pub mod client;
 
 pub mod token;
 

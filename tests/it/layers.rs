@@ -11,6 +11,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("id", &[]),
     ("entitlement", &["id"]),
     ("listing", &["id", "entitlement"]),
+    ("client", &["id", "entitlement"]),
     ("token", &["id"]),
     ("webhook", &["id", "entitlement", "listing"]),
     ("ledger", &["id", "entitlement"]),
@@ -22,7 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "worker",
         &["id", "entitlement", "token", "webhook", "ledger", "source", "catalog", "store", "api"],
     ),
-    ("browser", &["id", "entitlement", "listing"]),
+    ("browser", &["id", "entitlement", "client"]),
 ];
 
 fn sources() -> Vec<(String, String, String)> {

@@ -13,6 +13,8 @@ mod authorize;
 mod catalog;
 mod checks;
 mod cors;
+mod client;
+mod ed25519;
 mod features;
 mod http;
 mod issuer;
