@@ -68,7 +68,7 @@ pub fn check(held: usize, feature: usize, now: f64) -> u8 {
     }
 }
 
-/// Whether a signature is genuine: [`LIMIT`] bytes begin with a key (32), a signature (64), and then as many.
+/// Whether a signature is genuine: a key (32 bytes), the signature (64), and so many that were signed.
 #[wasm_bindgen]
 #[must_use]
 pub fn verify(length: usize) -> bool {

@@ -1,5 +1,5 @@
-//! Stripe's list of active entitlements in JSON: the one thing that an event, the list API and a
-//! browser all write the same way.
+//! Stripe's list of active entitlements in JSON: the one thing that an event and the list API write
+//! the same way.
 //!
 //! `{"data": [{"id", "feature", "lookup_key"}…], "has_more"}`; what else is in it is skipped, since
 //! Stripe adds members without a new API version
@@ -38,7 +38,7 @@ struct Item {
 #[derive(Debug)]
 struct Feature(String);
 
-// By hand, since serde's untagged enums are a tenth of the wasm that browsers load.
+// By hand, since serde's untagged enums weigh much in wasm.
 impl<'de> Deserialize<'de> for Feature {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct IdOrObject;

@@ -1,6 +1,6 @@
 //! Is a signature genuine? Ed25519, verification only: <https://www.rfc-editor.org/rfc/rfc8032#section-5.1.7>.
 //!
-//! Small before it is fast: numbers are sixteen parts of 16 bits, as in TweetNaCl, and two scalars are
+//! Small before it is fast: numbers are sixteen parts of 16 bits, as in `TweetNaCl`, and two scalars are
 //! multiplied at once, bit by bit. Nothing here is secret, so that time may tell everything. Signing is
 //! not here, and the edge does neither with this.
 
@@ -205,6 +205,8 @@ fn power(number: &Field, top: u32, without: u32) -> Field {
     product
 }
 
+/// <https://www.rfc-editor.org/rfc/rfc8032#section-5.1.4>
+#[expect(clippy::many_single_char_names, reason = "they are the document's")]
 fn add(p: &Point, q: &Point) -> Point {
     let a = multiply(&minus(&p.y, &p.x), &minus(&q.y, &q.x));
     let b = multiply(&plus(&p.y, &p.x), &plus(&q.y, &q.x));

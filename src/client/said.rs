@@ -23,7 +23,14 @@ use crate::id::{CustomerId, LookupKey};
 #[must_use]
 pub fn read(said: &mut [u8]) -> Option<usize> {
     let text = Text::new(said);
-    let mut reader = Reader { text, stage: Stage::Changes, settled: 0, version: None, more: false };
+    let mut reader = Reader {
+        text,
+        stage: Stage::Changes,
+        settled: 0,
+        version: None,
+        more: false,
+        unheard_of: false,
+    };
     reader.text.expect(b'[')?;
     let mut first = true;
     while reader.text.another(&mut first, b']')? {
@@ -31,6 +38,10 @@ pub fn read(said: &mut [u8]) -> Option<usize> {
     }
     if reader.stage < Stage::Pages {
         return None;
+    }
+    // With a change, something was heard.
+    if reader.unheard_of && reader.settled == 0 {
+        reader.line(held::UNHEARD_OF)?;
     }
     if reader.more {
         reader.line(held::MORE)?;
@@ -47,6 +58,8 @@ struct Reader<'a> {
     version: Option<i64>,
     /// Whether the last page said that there are more.
     more: bool,
+    /// Whether the customer was never heard of before the changes.
+    unheard_of: bool,
 }
 
 /// How far in the table the texts have come.
@@ -105,6 +118,7 @@ impl Reader<'_> {
         self.stage = match (self.stage, needed) {
             (Stage::Changes, member::CHANGE) => {
                 self.version = self.version.map(|version| version - 1);
+                self.unheard_of = false;
                 Stage::Changes
             }
             (Stage::Changes, member::BESIDE) => Stage::Beside,
@@ -152,11 +166,10 @@ impl Reader<'_> {
                 Some(())
             }
             member::AS_OF => {
-                if !self.text.null()? {
-                    return self.text.number();
-                }
-                // With a change, something has been heard since.
-                if self.settled == 0 { self.line(held::UNHEARD_OF) } else { Some(()) }
+                let null = self.text.null()?;
+                // A page says nothing of the customer.
+                self.unheard_of = null && self.stage == Stage::Changes;
+                if null { Some(()) } else { self.text.number() }
             }
             member::HAS_MORE => {
                 self.more = self.text.flag()?;

@@ -38,6 +38,7 @@ pub(super) fn hash(parts: [&[u8]; 3]) -> [u8; 64] {
     digest
 }
 
+#[expect(clippy::many_single_char_names, reason = "they are the document's")]
 fn compress(state: &mut [u64; 8], mut words: [u64; 16]) {
     let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *state;
     for constant in ROUNDS {

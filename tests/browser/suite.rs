@@ -1,7 +1,8 @@
 //! The core in wasm: the same rules, run by a JavaScript engine. `node.rs` and `chrome.rs` say which.
 
 use entgate::{
-    browser::Gate,
+    browser,
+    client::{self, ed25519},
     entitlement::{Coverage, Entitlements, Page, Paused, Version},
     id::Timestamp,
     ledger::{self, Outcome, Sighting},
@@ -13,10 +14,6 @@ use entgate::{
 };
 use serde_json::Value;
 use wasm_bindgen_test::wasm_bindgen_test;
-
-const LIST: &str = r#"{"object":"list","data":[
-    {"id":"ent_1","object":"entitlements.active_entitlement","feature":"feat_1","livemode":false,"lookup_key":"sms"}
-],"has_more":false,"url":"/v1/entitlements/active_entitlements"}"#;
 
 #[wasm_bindgen_test]
 fn what_stripes_library_signs_is_genuine_for_300_seconds() {
@@ -59,21 +56,35 @@ fn a_summary_goes_from_the_signed_body_into_the_stored_form_and_back() {
 }
 
 #[wasm_bindgen_test]
-fn a_gate_answers_yes_no_and_not_known() {
-    let gate = Gate::new(LIST).unwrap();
-    assert_eq!(gate.has("sms"), Some(true));
-    assert_eq!(gate.has("sso"), Some(false));
-    assert_eq!(gate.has(""), Some(false));
-    assert_eq!(gate.list(), ["sms"]);
-
-    let page = LIST.replace(r#""has_more":false"#, r#""has_more":true"#);
-    let gate = Gate::new(&page).unwrap();
-    assert_eq!((gate.has("sms"), gate.has("sso")), (Some(true), None));
+fn what_was_said_is_read_as_the_vectors_have_it() {
+    let vectors: Value = serde_json::from_str(include_str!("../fixtures/client.json")).unwrap();
+    for vector in vectors["reads"].as_array().unwrap() {
+        let mut said = vector["said"].as_str().unwrap().as_bytes().to_vec();
+        let lines = client::read(&mut said).map(|length| String::from_utf8_lossy(&said[..length]));
+        assert_eq!(lines.as_deref(), vector["lines"].as_str(), "{}", vector["why"]);
+    }
 }
 
 #[wasm_bindgen_test]
-fn what_is_no_list_makes_no_gate() {
-    for text in ["", "{}", "[]", r#"{"data":[],"has_more":"no"}"#] {
-        assert!(Gate::new(text).is_err(), "{text}");
-    }
+fn what_never_passed_is_no_set_and_decides_nothing() {
+    assert!(!browser::text().is_null());
+    assert_eq!(browser::read(0), 0);
+    assert_eq!(browser::read(browser::LIMIT + 1), 0);
+    assert_eq!(browser::check(0, 0, 0.0), 3);
+    assert_eq!(browser::check(browser::LIMIT, 1, f64::NAN), 3);
+    assert!(!browser::verify(usize::MAX));
+}
+
+/// <https://www.rfc-editor.org/rfc/rfc8032#section-7.1>, its first test.
+#[wasm_bindgen_test]
+fn a_signature_of_the_rfc_is_genuine() {
+    let bytes = |hex: &str| hex::decode(hex).unwrap();
+    let key = bytes("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
+    let signature = bytes(
+        "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155\
+         5fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+    );
+    let (key, signature) = (key.first_chunk().unwrap(), signature.first_chunk().unwrap());
+    assert!(ed25519::verify(key, b"", signature));
+    assert!(!ed25519::verify(key, b"x", signature));
 }

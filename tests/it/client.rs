@@ -301,8 +301,7 @@ fn harmed(mut texts: Vec<Value>, harm: &Harm) -> String {
     said
 }
 
-/// Whether serde may differ: only it counts members of a page or a change that are not for them, as
-/// `sub`, and of numbers it takes what has more digits.
+#[track_caller]
 fn agreed(said: &str) {
     assert_eq!(by_lines(said), by_serde(said), "{said}");
 }
