@@ -1,0 +1,16 @@
+// `entgate` where bytes cannot be compiled and modules are imported: Cloudflare Workers.
+
+import module from "./entgate.wasm";
+import type { Core } from "./core/core.js";
+import { core } from "./core/wasm.js";
+import { open, type Gate } from "./gate.js";
+import type { Options } from "./options.js";
+
+export * from "./api.js";
+
+let shared: Core | undefined;
+
+/** Makes a gate, which fetches what its customer has and keeps it true until it is closed. */
+export function createGate(options: Options): Gate {
+  return open((shared ??= core(() => module)), options);
+}
