@@ -9,7 +9,7 @@ dist=www/npm/dist
 core=target/npm
 built=${CARGO_TARGET_DIR:-target}/wasm32-unknown-unknown/browser/entgate.wasm
 
-if ! command -v wasm-opt >/dev/null || ! command -v tsc >/dev/null || ! [ -f .tools/env ]; then
+if ! command -v wasm-bindgen >/dev/null || ! command -v wasm-opt >/dev/null || ! command -v tsc >/dev/null || ! [ -f .tools/env ]; then
     scripts/setup.sh build
     . scripts/env.sh
 fi
@@ -18,9 +18,9 @@ fi
 wasm cargo rustc --quiet --profile browser --lib --crate-type cdylib --target wasm32-unknown-unknown --features browser \
     -- -C link-arg=-zstack-size=65536
 
-# Only numbers cross to JavaScript, so that nothing is left for wasm-bindgen's command to do; what it would read in the
-# module is left out, and so is everything that no export reaches.
-mkdir -p "$core"
+# Only numbers cross to JavaScript: wasm-bindgen's command gives the exports their names, its JavaScript is not needed, and
+# what of its own no export of ours reaches is left out.
+wasm-bindgen --target bundler --out-dir "$core" "$built"
 cat >"$core/roots.json" <<'JSON'
 [
   { "name": "core", "root": true, "reaches": ["memory", "text", "read", "check", "verify"] },
@@ -33,7 +33,7 @@ cat >"$core/roots.json" <<'JSON'
 JSON
 features=(--enable-mutable-globals --enable-sign-ext --enable-nontrapping-float-to-int --enable-bulk-memory --enable-multivalue
     --enable-reference-types --enable-exception-handling)
-wasm-metadce "${features[@]}" --graph-file "$core/roots.json" "$built" -o "$core/reached.wasm" >/dev/null
+wasm-metadce "${features[@]}" --graph-file "$core/roots.json" "$core/entgate_bg.wasm" -o "$core/reached.wasm" >/dev/null
 wasm-opt "${features[@]}" -O3 --converge -Oz --strip-debug --strip-producers --strip-target-features \
     "$core/reached.wasm" -o "$core/entgate.wasm"
 
