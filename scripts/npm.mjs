@@ -7,13 +7,22 @@ import { fileURLToPath } from "node:url";
 
 const root = (path) => fileURLToPath(new URL(`../www/npm/${path}`, import.meta.url));
 
-/** `import hex from "entgate.wasm"`: the core's bytes, in the text. */
+/** Bytes as `www/npm/src/core/packed.ts` reads them: a backslash and a quote would be two characters in source. */
+function pack(bytes) {
+  const shown = (code) => String.fromCharCode(code + 35).replace("\\", "!");
+  return Array.from(bytes, (byte) => {
+    const place = (byte + 8) % 256;
+    return (place < 90 ? "" : shown(89 + Math.floor(place / 90))) + shown(place % 90);
+  }).join("");
+}
+
+/** `import packed from "entgate.wasm"`: the core's bytes, in the text. */
 const inline = {
   name: "inline",
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^entgate\.wasm$/ }, () => ({ path: root("dist/entgate.wasm"), namespace: "hex" }));
-    onLoad({ filter: /./, namespace: "hex" }, ({ path }) => ({
-      contents: `export default "${readFileSync(path).toString("hex")}"`,
+    onResolve({ filter: /^entgate\.wasm$/ }, () => ({ path: root("dist/entgate.wasm"), namespace: "packed" }));
+    onLoad({ filter: /./, namespace: "packed" }, ({ path }) => ({
+      contents: `export default ${JSON.stringify(pack(readFileSync(path)))}`,
     }));
   },
 };

@@ -18,8 +18,11 @@ struct Point {
     t: Field,
 }
 
+/// A number as it is written down.
+type Written = [u16; 16];
+
 /// 2²⁵⁵ - 19.
-const PRIME: Field = {
+const PRIME: Written = {
     let mut prime = [0xffff; 16];
     prime[0] = 0xffed;
     prime[15] = 0x7fff;
@@ -27,17 +30,17 @@ const PRIME: Field = {
 };
 
 /// The order of the base point.
-const ORDER: Field =
+const ORDER: Written =
     [0xd3ed, 0x5cf5, 0x631a, 0x5812, 0x9cd6, 0xa2f7, 0xf9de, 0x14de, 0, 0, 0, 0, 0, 0, 0, 0x1000];
 
 /// The curve's `d`.
-const D: Field = [
+const D: Written = [
     0x78a3, 0x1359, 0x4dca, 0x75eb, 0xd8ab, 0x4141, 0x0a4d, 0x0070, 0xe898, 0x7779, 0x4079, 0x8cc7,
     0xfe73, 0x2b6f, 0x6cee, 0x5203,
 ];
 
 /// The root of -1.
-const ROOT: Field = [
+const ROOT: Written = [
     0xa0b0, 0x4a0e, 0x1b27, 0xc4ee, 0xe478, 0xad2f, 0x1806, 0x2f43, 0xd7a7, 0x3dfb, 0x0099, 0x2b4d,
     0xdf0b, 0x4fc1, 0x2480, 0x2b83,
 ];
@@ -70,7 +73,11 @@ fn verified(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> Option<()> 
     base[31] = 0xe6;
     let base = negated(&base)?;
 
-    let hash = sha512::hash([commitment, key, message]);
+    let before = [*commitment, *key];
+    let before = before.as_flattened();
+    let hash = sha512::hash(before.len() + message.len(), |at| {
+        before.get(at).or_else(|| message.get(at.checked_sub(before.len())?)).copied()
+    });
     let mut challenge = ZERO;
     for byte in hash.iter().rev() {
         for bit in (0..8).rev() {
@@ -105,11 +112,11 @@ fn double(number: &mut Field, mut carry: i64) {
 }
 
 /// Takes the modulus away from a number that is not less, and tells whether it did.
-fn lessen(number: &mut Field, modulus: &Field) -> bool {
+fn lessen(number: &mut Field, modulus: &Written) -> bool {
     let mut less = *number;
     let mut borrow = 0;
     for (part, taken) in less.iter_mut().zip(modulus) {
-        let left = *part - taken + borrow;
+        let left = *part - i64::from(*taken) + borrow;
         *part = left & 0xffff;
         borrow = left >> 16;
     }
@@ -117,6 +124,10 @@ fn lessen(number: &mut Field, modulus: &Field) -> bool {
         *number = less;
     }
     borrow == 0
+}
+
+fn read(written: &Written) -> Field {
+    written.map(i64::from)
 }
 
 fn unpack(bytes: &[u8; 32]) -> Field {
@@ -210,7 +221,7 @@ fn power(number: &Field, top: u32, without: u32) -> Field {
 fn add(p: &Point, q: &Point) -> Point {
     let a = multiply(&minus(&p.y, &p.x), &minus(&q.y, &q.x));
     let b = multiply(&plus(&p.y, &p.x), &plus(&q.y, &q.x));
-    let c = multiply(&multiply(&p.t, &q.t), &plus(&D, &D));
+    let c = multiply(&multiply(&p.t, &q.t), &plus(&read(&D), &read(&D)));
     let d = multiply(&p.z, &plus(&q.z, &q.z));
     let (e, f, g, h) = (minus(&b, &a), minus(&d, &c), plus(&d, &c), plus(&b, &a));
     Point { x: multiply(&e, &f), y: multiply(&h, &g), z: multiply(&g, &f), t: multiply(&e, &h) }
@@ -226,7 +237,7 @@ fn negated(bytes: &[u8; 32]) -> Option<Point> {
     }
     let square = multiply(&y, &y);
     let numerator = minus(&square, &ONE);
-    let denominator = plus(&multiply(&square, &D), &ONE);
+    let denominator = plus(&multiply(&square, &read(&D)), &ONE);
     // x² is the one over the other; a root of it is u v³ (u v⁷) ^ ((p - 5) / 8), or that times the root of -1.
     let cube = multiply(&multiply(&denominator, &denominator), &denominator);
     let first = multiply(&numerator, &cube);
@@ -234,7 +245,7 @@ fn negated(bytes: &[u8; 32]) -> Option<Point> {
     let mut x = multiply(&first, &power(&second, 250, 1 << 1));
     let fits = |x: &Field| pack(&multiply(&multiply(x, x), &denominator)) == pack(&numerator);
     if !fits(&x) {
-        x = multiply(&x, &ROOT);
+        x = multiply(&x, &read(&ROOT));
         if !fits(&x) {
             return None;
         }

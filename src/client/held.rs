@@ -33,39 +33,36 @@ impl<'a> Held<'a> {
     /// May the customer whose set this is use the feature?
     #[must_use]
     pub fn check(self, feature: &[u8], now: Timestamp) -> Decision {
-        if self.until().is_none_or(|until| now >= until) {
+        let until = self.line(UNTIL, None).map(|digits| Timestamp(number(digits)));
+        if until.is_none_or(|until| now >= until) {
             Decision::Undecided
-        } else if self.of_kind(GRANTED).any(|key| key == feature) {
+        } else if self.line(GRANTED, Some(feature)).is_some() {
             Decision::Grant
-        } else if self.says(MORE) {
+        } else if self.line(MORE, None).is_some() {
             Decision::Undecided
-        } else if self.says(UNHEARD_OF) {
+        } else if self.line(UNHEARD_OF, None).is_some() {
             Decision::Deny(Denial::UnknownCustomer)
         } else {
             Decision::Deny(Denial::NotEntitled)
         }
     }
 
-    /// From when on it is not known any more.
-    fn until(self) -> Option<Timestamp> {
-        self.of_kind(UNTIL).next().map(|digits| Timestamp(number(digits)))
-    }
-
-    fn says(self, kind: u8) -> bool {
-        self.of_kind(kind).next().is_some()
-    }
-
-    fn of_kind(self, kind: u8) -> impl Iterator<Item = &'a [u8]> {
-        let lines = self.0.split(|byte| *byte == b'\n');
-        lines
-            .filter_map(move |line| line.split_first())
-            .filter(move |line| *line.0 == kind)
-            .map(|line| line.1)
-    }
-
     /// Whether a line grants or revokes this feature.
     pub(super) fn mentions(self, feature: &[u8]) -> bool {
-        self.of_kind(GRANTED).chain(self.of_kind(REVOKED)).any(|key| key == feature)
+        [GRANTED, REVOKED].iter().any(|kind| self.line(*kind, Some(feature)).is_some())
+    }
+
+    /// What the first line of a kind says, or the first one that says this.
+    fn line(self, kind: u8, says: Option<&[u8]>) -> Option<&'a [u8]> {
+        for line in self.0.split(|byte| *byte == b'\n') {
+            if let Some((first, rest)) = line.split_first()
+                && *first == kind
+                && says.is_none_or(|says| says == rest)
+            {
+                return Some(rest);
+            }
+        }
+        None
     }
 }
 

@@ -256,7 +256,12 @@ impl<'a> Text<'a> {
     fn unit(&mut self) -> Option<u32> {
         let mut unit = 0;
         for _ in 0..4 {
-            unit = unit << 4 | char::from(self.next()).to_digit(16)?;
+            let digit = match self.next() {
+                digit @ b'0'..=b'9' => digit - b'0',
+                letter @ (b'a'..=b'f' | b'A'..=b'F') => (letter & 7) + 9,
+                _ => return None,
+            };
+            unit = unit << 4 | u32::from(digit);
             self.at += 1;
         }
         Some(unit)

@@ -89,21 +89,14 @@ mod member {
     pub(super) const PAGE: u16 = DATA | HAS_MORE;
     pub(super) const CHANGE: u16 = VERSION | ADDED | REMOVED;
 
+    /// Their names, the lowest bit first.
+    const NAMES: &[u8] =
+        b"version exp sub livemode as_of entitlements data has_more added removed lookup_key";
+
     pub(super) fn named(name: &[u8]) -> u16 {
-        match name {
-            b"version" => VERSION,
-            b"exp" => EXP,
-            b"sub" => SUB,
-            b"livemode" => LIVEMODE,
-            b"as_of" => AS_OF,
-            b"entitlements" => ENTITLEMENTS,
-            b"data" => DATA,
-            b"has_more" => HAS_MORE,
-            b"added" => ADDED,
-            b"removed" => REMOVED,
-            b"lookup_key" => LOOKUP_KEY,
-            _ => 0,
-        }
+        let names = NAMES.split(|byte| *byte == b' ').zip(0..);
+        let mut bits = names.filter(|(known, _)| *known == name).map(|(_, place)| 1 << place);
+        bits.next().unwrap_or(0)
     }
 }
 

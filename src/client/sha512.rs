@@ -5,27 +5,24 @@
 /// The bytes of a block.
 const BLOCK: usize = 128;
 
-/// Hashes all the bytes that the parts have, one after the other.
-pub(super) fn hash(parts: [&[u8]; 3]) -> [u8; 64] {
-    let length: usize = parts.iter().map(|part| part.len()).sum();
+/// Hashes a text of that length, which gives its bytes by their places.
+pub(super) fn hash(length: usize, byte: impl Fn(usize) -> Option<u8>) -> [u8; 64] {
     // One byte ends the text, and sixteen say how long it was.
     let blocks = (length + 17).div_ceil(BLOCK);
     let bits = (length as u64) << 3;
-    let mut text = parts.into_iter().flatten().copied();
-    let mut ended = false;
     let mut state = INITIAL;
+    let mut at = 0;
     for block in 1..=blocks {
         let mut words = [0_u64; 16];
-        for (place, word) in words.iter_mut().enumerate() {
+        for word in &mut words {
             for _ in 0..8 {
-                let byte = text
-                    .next()
-                    .unwrap_or_else(|| if std::mem::replace(&mut ended, true) { 0 } else { 0x80 });
-                *word = *word << 8 | u64::from(byte);
+                let end = if at == length { 0x80 } else { 0 };
+                *word = *word << 8 | u64::from(byte(at).unwrap_or(end));
+                at += 1;
             }
-            if block == blocks && place == 15 {
-                *word |= bits;
-            }
+        }
+        if block == blocks {
+            words[15] = bits;
         }
         compress(&mut state, words);
     }

@@ -1,8 +1,8 @@
-// The core as the build puts it in: as hex into the bundles, and as a module where the platform has them.
+// The core as the build puts it in: packed into the bundles, and as a module where the platform has them.
 
 declare module "entgate.wasm" {
-  const hex: string;
-  export default hex;
+  const packed: string;
+  export default packed;
 }
 
 declare module "*/entgate.wasm" {
