@@ -1,5 +1,6 @@
 // What the edge says of one customer, asked by HTTP: as a snapshot, or where it signs none as a list.
 
+import { now } from "./clock.js";
 import { GateError } from "./error.js";
 import { parse } from "./jwt.js";
 import type { Options } from "./options.js";
@@ -25,8 +26,6 @@ const LIFETIME = 3_600;
 
 /** The most pages of a list: 100,000 entitlements are the most that one customer has. */
 const PAGES = 1_000;
-
-export const now = () => Date.now() / 1000;
 
 export function edge(options: Options, bearer: (refused?: boolean) => Promise<Bearer>): Edge {
   const { endpoint, customer, expiresIn = LIFETIME, token } = options;

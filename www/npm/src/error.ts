@@ -16,7 +16,7 @@ export class GateError extends Error {
   static async of(response: Response): Promise<GateError> {
     let told: { message?: string; code?: string } = {};
     try {
-      told = (await response.json()).error;
+      told = (await response.json()).error ?? {};
     } catch {
       // A proxy in between answers in its own way.
     }

@@ -2,7 +2,8 @@
 
 import { NO, NOT_KNOWN, UNHEARD_OF, YES, type Answer, type Core, type Lines } from "./core/core.js";
 import { first, keys } from "./core/lines.js";
-import { edge, now, type Told } from "./edge.js";
+import { now } from "./clock.js";
+import { edge, type Told } from "./edge.js";
 import { GateError } from "./error.js";
 import type { Feature } from "./features.js";
 import { parse } from "./jwt.js";
@@ -108,9 +109,7 @@ export function open(core: Core, given: Options): Gate {
         (listener as (...heard: unknown[]) => void)(...heard);
       } catch (thrown) {
         // Whose listener fails hears of it where errors are heard of; the others are called all the same.
-        setTimeout(() => {
-          throw thrown;
-        });
+        (globalThis.reportError ?? console.error)(thrown);
       }
     }
   };
