@@ -81,6 +81,8 @@ export async function between(service) {
     answer: (path, answer, times = Infinity) => answers.push({ path, answer, times }),
     /** Leaves all paths to the Worker again. */
     restore: () => answers.splice(0),
+    /** Cuts every connection, as a network does. */
+    cut: () => server.closeAllConnections(),
     stop() {
       server.closeAllConnections();
       return new Promise((resolve) => server.close(resolve));
