@@ -52,6 +52,8 @@ run 'browser core in Node' wasm wasm-pack test --node -- --features browser --te
 run 'browser core in Chrome' wasm wasm-pack test --headless --chrome "${driver[@]}" -- --features browser --test chrome
 # The Worker itself, in workerd; check.sh has built it.
 run 'Worker' node --test --test-reporter=spec --test-concurrency=2 tests/worker/*.test.mjs
+# The npm package, which check.sh has built too: packed, installed, and run where it is said to run.
+run 'npm package' node --test --test-reporter=spec --test-concurrency=2 tests/package/*.test.mjs
 
 printf '\n'
 [ ${#trouble[@]} = 0 ] || printf 'test: %s\n' "${trouble[@]}"

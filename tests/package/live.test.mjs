@@ -98,6 +98,13 @@ describe("live changes", { timeout: 120_000 }, () => {
     assert.deepEqual([gate.has("sms"), gate.version, proxy.to("/v1/snapshot").length], [true, 2, 1]);
   });
 
+  test("what is told of another customer is not this one's", async () => {
+    const { gate, streams } = await spoken(() => 0, { customer: "cus_own" });
+    streams.say("change", { customer: "cus_other", version: 1, added: ["sso"], removed: [] }, 1);
+    streams.say("change", { customer: "cus_own", version: 1, added: ["sms"], removed: [] }, 1);
+    await eventually(() => assert.deepEqual(gate.list(), ["sms"]));
+  });
+
   test("what no one understands is passed over", async () => {
     const { gate, streams } = await spoken(() => 0, { customer: "cus_odd" });
     for (const { response } of streams.open) response.write(": heartbeat\n\nevent: news\ndata: {}\n\ndata\n\nid: 9\n\nevent: change\r\ndata: {\"version\":1,\r\ndata: \"added\":[\"sms\"],\"removed\":[]}\r\n\r\n");

@@ -112,7 +112,7 @@ export class Streams {
   }
 
   change(version, added, removed = []) {
-    this.say("change", { object: "entitlement_change", customer: "cus_ada", livemode: false, version, added, removed }, version);
+    this.say("change", { object: "entitlement_change", livemode: false, version, added, removed }, version);
   }
 
   cut() {

@@ -24,6 +24,9 @@ export interface Edge {
 
 const LIFETIME = 3_600;
 
+/** How long an answer may take, in milliseconds: some networks lose a request and say nothing. */
+const PATIENCE = 15_000;
+
 /** The most pages of a list: 100,000 entitlements are the most that one customer has. */
 const PAGES = 1_000;
 
@@ -41,7 +44,7 @@ export function edge(options: Options, bearer: (refused?: boolean) => Promise<Be
     }
   };
 
-  const get = (path: string, params: Record<string, string>) => ask(`${path}?${new URLSearchParams({ ...about, ...params })}`);
+  const get = (path: string, params: Record<string, string>) => ask(`${path}?${new URLSearchParams({ ...about, ...params })}`, { signal: AbortSignal.timeout?.(PATIENCE) ?? null });
 
   const since = (atLeast: number, fresh: boolean): Record<string, string> => ({
     ...(atLeast ? { at_least: `${atLeast}` } : {}),

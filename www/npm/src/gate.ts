@@ -280,8 +280,10 @@ export function open(core: Core, given: Options): Gate {
 
   const heard = (event: string, data: string) => {
     if (event !== "change" && event !== "version") return;
-    const { version } = JSON.parse(data) as { version: number };
+    const { version, customer: whose = customer } = JSON.parse(data) as { version: number; customer?: string };
     const set = current();
+    // Somebody else has logged in meanwhile: that is another gate's to hear.
+    if (customer !== undefined && whose !== customer) return;
     if (set && version <= set.version) {
       if (event === "version" && version === set.version) confirm();
       return;

@@ -5,10 +5,10 @@ import type { Core } from "./core/core.js";
 import { bytes, parse } from "./jwt.js";
 import type { Jwk, Options, Shelf } from "./options.js";
 
-/** `localStorage`, where there is one and it may be used. */
+/** `localStorage`, where there is a page that may use it. */
 export function shelf({ storage }: Options): Shelf | undefined {
   try {
-    return storage === undefined ? globalThis.localStorage : (storage ?? undefined);
+    return storage === undefined && globalThis.document ? globalThis.localStorage : (storage ?? undefined);
   } catch {
     return undefined;
   }

@@ -1,0 +1,36 @@
+// How much an entry of the npm package adds to a page: `size.mjs <entry> <budget> [<entry it comes on top of>]`.
+//
+// A page that calls what the entry is for is bundled and minified by esbuild, as pages are, and gzipped at level 9, the wasm
+// in it included. What a page has anyway (React, and the entry that this one comes on top of) is left out.
+
+import { build } from "esbuild";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+
+/** What a page calls. Everything that an entry exports, if nothing is said. */
+const USES = { entgate: "createGate", "entgate/slim": "createGate" };
+
+async function size(entries) {
+  const contents = entries
+    .map((entry, at) => {
+      const names = USES[entry];
+      return names ? `import { ${names} as use${at} } from "${entry}"; globalThis.use${at} = use${at};` : `import * as all${at} from "${entry}"; globalThis.all${at} = all${at};`;
+    })
+    .join("\n");
+  const { outputFiles } = await build({
+    stdin: { contents, resolveDir: fileURLToPath(new URL("../www/npm", import.meta.url)) },
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    write: false,
+    logLevel: "error",
+    external: ["react", "react-dom", "@openfeature/*"],
+  });
+  return gzipSync(outputFiles[0].contents, { level: 9 }).length;
+}
+
+const [entry, budget, base] = process.argv.slice(2);
+const bytes = base ? (await size([base, entry])) - (await size([base])) : await size([entry]);
+console.log(`${bytes} of ${budget} bytes`);
+process.exitCode = bytes <= Number(budget) ? 0 : 1;
