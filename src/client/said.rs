@@ -161,7 +161,9 @@ impl Reader<'_> {
             member::AS_OF => {
                 let null = self.text.null()?;
                 // A page says nothing of the customer.
-                self.unheard_of = null && self.stage == Stage::Changes;
+                if self.stage == Stage::Changes {
+                    self.unheard_of = null;
+                }
                 if null { Some(()) } else { self.text.number() }
             }
             member::HAS_MORE => {

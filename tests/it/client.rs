@@ -69,8 +69,8 @@ struct Text {
     sub: Option<CustomerId>,
     #[serde(default, deserialize_with = "given")]
     livemode: Option<bool>,
-    #[serde(default, deserialize_with = "given")]
-    as_of: Option<Option<serde_json::Number>>,
+    #[serde(default, rename = "as_of", deserialize_with = "null")]
+    unheard_of: bool,
     #[serde(default, deserialize_with = "given")]
     entitlements: Option<Vec<LookupKey>>,
     #[serde(default, deserialize_with = "given")]
@@ -91,6 +91,11 @@ struct Item {
 /// Where a member is there, it has a value: null is none.
 fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
     T::deserialize(from).map(Some)
+}
+
+/// A number or null, and whether it is null.
+fn null<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    Option::<serde_json::Number>::deserialize(from).map(|number| number.is_none())
 }
 
 fn number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
@@ -116,11 +121,16 @@ struct Set {
 
 fn by_serde(said: &str) -> Option<Set> {
     let texts: Vec<Text> = serde_json::from_str(said).ok()?;
+    // Serde's derive reads a struct from an array too.
+    let values: Vec<Value> = serde_json::from_str(said).ok()?;
+    let items = values.iter().filter_map(|text| text["data"].as_array()).flatten();
+    if !values.iter().chain(items).all(Value::is_object) {
+        return None;
+    }
     let changes = texts.iter().take_while(|text| text.added.is_some()).count();
     let (changes, base) = texts.split_at(changes);
     let (head, pages) = base.split_first()?;
     let mut version = head.version?;
-    let as_of_null = head.as_of == Some(None);
     let mut keys: Vec<String> = Vec::new();
     let mut more = false;
     match &head.entitlements {
@@ -161,7 +171,7 @@ fn by_serde(said: &str) -> Option<Set> {
         exp: head.exp?,
         sub,
         live: texts.iter().any(|text| text.livemode == Some(true)),
-        unheard_of: as_of_null && changes.is_empty(),
+        unheard_of: head.unheard_of && changes.is_empty(),
         more,
         keys,
     })
