@@ -166,6 +166,27 @@ describe("a gate", { timeout: 120_000 }, () => {
     }
   });
 
+  test("after its end an older set is taken too: whatever was known is over", async () => {
+    const old = await service.request("/v1/snapshot?customer=cus_reset&expires_in=3600");
+    await service.send(summary("cus_reset", ["sms"]));
+    const gate = await open({ customer: "cus_reset" });
+    await becomes(gate, "ready");
+    const { now } = Date;
+    try {
+      Date.now = () => now() + 3_601_000;
+      const later = JSON.parse(old.text);
+      const [header, claims, signature] = later.snapshot.split(".");
+      const said = JSON.parse(Buffer.from(claims, "base64url"));
+      later.expires_at = said.exp += 3_601;
+      later.snapshot = [header, Buffer.from(JSON.stringify(said)).toString("base64url"), signature].join(".");
+      proxy.answer("/v1/snapshot", (response) => response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(later)), 1);
+      await gate.refresh();
+      assert.deepEqual([gate.state, gate.version, gate.has("sms")], ["ready", 0, false]);
+    } finally {
+      Date.now = now;
+    }
+  });
+
   test("a clock that is two hours wrong makes nothing over", async () => {
     const { now } = Date;
     try {

@@ -98,6 +98,23 @@ describe("live changes", { timeout: 120_000 }, () => {
     assert.deepEqual([gate.has("sms"), gate.version, proxy.to("/v1/snapshot").length], [true, 2, 1]);
   });
 
+  test("what is heard of while the set is read is read too", async () => {
+    const { gate, streams } = await spoken(() => 0, { customer: "cus_while" });
+    const old = await service.request("/v1/snapshot?customer=cus_while&expires_in=3600");
+    await service.send(summary("cus_while", ["sms"]));
+    let release;
+    proxy.answer("/v1/snapshot", (response) => (release = () => response.writeHead(200, { "content-type": "application/json" }).end(old.text)), 1);
+    const reading = gate.refresh();
+    await eventually(() => assert.ok(release));
+    streams.say("version", { version: 1 }, 1);
+    // The stream is read in order: what follows has been heard with it.
+    streams.say("change", { version: 0, added: [], removed: [] }, 0);
+    await eventually(() => assert.equal(streams.open.length, 1));
+    release();
+    await reading;
+    await eventually(() => assert.deepEqual([gate.version, gate.has("sms")], [1, true]));
+  });
+
   test("what is told of another customer is not this one's", async () => {
     const { gate, streams } = await spoken(() => 0, { customer: "cus_own" });
     streams.say("change", { customer: "cus_other", version: 1, added: ["sso"], removed: [] }, 1);

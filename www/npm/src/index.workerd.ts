@@ -3,7 +3,8 @@
 import module from "./entgate.wasm";
 import type { Core } from "./core/core.js";
 import { core } from "./core/wasm.js";
-import { open, type Gate } from "./gate.js";
+import type { Gate } from "./gate.js";
+import { open } from "./open.js";
 import type { Options } from "./options.js";
 
 export * from "./api.js";

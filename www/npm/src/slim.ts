@@ -3,7 +3,8 @@
 
 import { core } from "./core/wasm.js";
 import { twin } from "./core/twin.js";
-import { open, type Gate } from "./gate.js";
+import type { Gate } from "./gate.js";
+import { open } from "./open.js";
 import type { Options } from "./options.js";
 
 export * from "./api.js";

@@ -2,6 +2,7 @@
 
 import type { Feature } from "./features.js";
 import type { Check, Events, Gate, State } from "./gate.js";
+import { listeners } from "./listeners.js";
 
 export * from "./api.js";
 
@@ -17,11 +18,10 @@ export interface TestGate extends Gate {
 
 export function createTestGate(answers: Answers = {}, { state = "ready" as State } = {}): TestGate {
   const held = new Map<string, boolean>(Object.entries(answers as Record<string, boolean>));
-  const listeners = { change: new Set<() => void>(), state: new Set<() => void>() };
+  const { on, call } = listeners<Events>();
   const endings = new Set<() => void>();
   let version = 1;
   const knows = () => state === "ready" || state === "stale";
-  const call = (event: keyof Events) => [...listeners[event]].forEach((listener) => listener());
 
   const check = (feature: Feature): Check => {
     const entitled = knows() && held.get(feature) === true;
@@ -40,11 +40,7 @@ export function createTestGate(answers: Answers = {}, { state = "ready" as State
       return state;
     },
     error: undefined,
-    on(event, heard) {
-      const own = () => (event === "change" ? (heard as Events["change"])(gate) : (heard as Events["state"])(state));
-      listeners[event].add(own);
-      return () => void listeners[event].delete(own);
-    },
+    on,
     waitFor(feature, { timeout } = {}) {
       if (gate.has(feature)) return Promise.resolve(true);
       return new Promise((resolve) => {
@@ -54,7 +50,7 @@ export function createTestGate(answers: Answers = {}, { state = "ready" as State
           endings.delete(end);
           resolve(gate.has(feature));
         };
-        const off = gate.on("change", () => gate.has(feature) && end());
+        const off = on("change", () => gate.has(feature) && end());
         const late = timeout === undefined ? undefined : setTimeout(end, timeout);
         endings.add(end);
       });
@@ -64,12 +60,12 @@ export function createTestGate(answers: Answers = {}, { state = "ready" as State
     set(more) {
       for (const [key, entitled] of Object.entries(more as Record<string, boolean>)) held.set(key, entitled);
       version += 1;
-      call("change");
+      call("change", gate);
     },
     become(next) {
       state = next;
-      call("state");
-      call("change");
+      call("state", state);
+      call("change", gate);
     },
   };
   return gate;
