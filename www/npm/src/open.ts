@@ -187,6 +187,8 @@ export function open(core: Core, given: Options): Gate {
       if (now() >= due) void refresh();
       else wake();
     }, Math.min(next * 1_000 + 1, LONGEST_TIMER));
+    // In Node a gate alone is no reason to go on.
+    (timer as { unref?: () => void }).unref?.();
   };
 
   const once = async (fresh: boolean) => {
