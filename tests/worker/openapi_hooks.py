@@ -110,6 +110,11 @@ def name_what_is_there(case):
             for name, kind in PARAMETERS.items():
                 if name in members and kind in KNOWN:
                     members[name] = KNOWN[kind]
+    # Of features that are made up nobody has all.
+    if operation_id(case.operation) == "authorize" and isinstance(case.query, dict):
+        case.query["feature"] = ["sms"]
+        if "Entgate-Customer" in case.headers:
+            case.headers["Entgate-Customer"] = KNOWN["customer"]
     if isinstance(case.query, dict):
         # A moment, or bounds of it.
         for name in [name for name in case.query if name.split("[")[0] in case.query and "[" in name]:
