@@ -2,14 +2,16 @@
 //
 //   node benches/live.mjs [--changes 1000] [--streams 1000] [--customers 100] [--minutes 5]
 //
-// One Worker in workerd. First one client listens to one customer by server-sent events while webhooks come in one after
-// the other: told is the time from before a webhook is sent to when its change is read, and that of the webhook's answer.
+// One Worker in workerd. First a client in Node listens to one customer by server-sent events while webhooks come in one
+// after the other, and then an `EventSource` in headless Chromium does: told is the time from before a webhook is sent to when
+// its change is read, and that of the webhook's answer.
 // Then many streams are open at once for a while, over many customers, and after it each is told one change: a stream
 // counts as dropped if it ended or was not told. Memory is that of the workerd process, from Linux's /proc.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
+import { browse } from "../tests/worker/browser.mjs";
 import { Listener } from "../tests/worker/listeners.mjs";
 import { eventually, seconds, serve, summary } from "../tests/worker/support.mjs";
 
@@ -56,7 +58,7 @@ async function each(count, work) {
 }
 
 const log = [];
-const service = await serve({ log });
+const service = await serve({ log, settings: { ENTGATE_TOKEN_SECRETS: "0123456789abcdef0123456789abcdef" } });
 const CREATED = seconds() - 200_000;
 
 async function hold(customer, number) {
@@ -64,7 +66,8 @@ async function hold(customer, number) {
   if (status !== 200) throw new Error(`a webhook was answered ${status}`);
 }
 
-/** A listener that tells the moment when it heard of a version. */
+const tell = (what, times) => row(`${what}, ${times.length} changes`, ...[0.5, 0.99].map((share) => `${quantile(times, share).toFixed(2)} ms`));
+
 async function latency() {
   const listener = await Listener.open(service, "cus_latency");
   await listener.hears(1);
@@ -77,8 +80,35 @@ async function latency() {
     await heard;
   }
   await listener.close();
-  row(`webhook to listener, ${changes} changes`, `${quantile(told, 0.5).toFixed(2)} ms`, `${quantile(told, 0.99).toFixed(2)} ms`);
-  row("webhook to its own answer", `${quantile(answered, 0.5).toFixed(2)} ms`, `${quantile(answered, 0.99).toFixed(2)} ms`);
+  tell("webhook to a listener in Node", told);
+  tell("webhook to its own answer", answered);
+}
+
+/** The same in a page. Its clock and ours are the machine's; how its moments come back is not counted. */
+async function latencyInBrowser() {
+  const { json } = await service.request("/v1/tokens", { method: "POST", body: "customer=cus_browser" });
+  const browser = await browse();
+  const page = await browser.newPage();
+  const waiting = new Map();
+  await page.exposeFunction("hear", (version, moment) => waiting.get(version)?.(moment));
+  // Any page of that origin will do.
+  await page.goto(new URL("/healthz", service.url).href);
+  await page.evaluate((token) => {
+    const source = new EventSource(`/v1/stream?token=${token}`);
+    const hear = ({ lastEventId }) => window.hear(Number(lastEventId), performance.timeOrigin + performance.now());
+    for (const event of ["version", "change"]) source.addEventListener(event, hear);
+    return new Promise((resolve) => source.addEventListener("version", resolve, { once: true }));
+  }, json.token);
+  const told = [];
+  for (let number = 1; number <= changes; number += 1) {
+    const heard = new Promise((resolve) => waiting.set(number, resolve));
+    const began = performance.timeOrigin + performance.now();
+    await hold("cus_browser", number);
+    told.push((await heard) - began);
+    waiting.delete(number);
+  }
+  await browser.close();
+  tell("webhook to a page in Chromium", told);
 }
 
 async function crowd() {
@@ -116,7 +146,10 @@ async function crowd() {
 
 console.log("| time | median | 99 of 100 |");
 console.log("|---|---|---|");
-if (changes > 0) await latency();
+if (changes > 0) {
+  await latency();
+  await latencyInBrowser();
+}
 if (streams > 0) await crowd();
 await service.stop();
 const errors = log.filter((line) => !line.includes("NOSENTRY"));
