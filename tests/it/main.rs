@@ -21,6 +21,7 @@ mod issuer;
 mod keyring;
 mod layers;
 mod ledger;
+mod listening;
 mod lists;
 mod minted;
 mod model;

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { SignJWT } from "jose";
 import { change, Listener, listeners, Socket, version } from "./listeners.mjs";
 import { kill, start } from "./process.mjs";
 import { standIn } from "./stripe.mjs";
@@ -303,5 +304,26 @@ test("after SIGKILL a listener comes again and misses nothing", { timeout: 120_0
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("a stream ends with the token that opened it", async () => {
+  const secret = "0123456789abcdef0123456789abcdef";
+  const deployment = await serve({ settings: { ENTGATE_TOKEN_SECRETS: secret } });
+  try {
+    // A minute of leeway comes on top: it is over in three seconds.
+    const now = seconds();
+    const claims = { sub: "cus_brief", aud: "entgate", iat: now - 60, exp: now - 57, jti: "brief", livemode: false };
+    const key = await new SignJWT(claims).setProtectedHeader({ alg: "HS256" }).sign(new TextEncoder().encode(secret));
+    const [listener, socket] = [await Listener.open(deployment, "cus_brief", { key }), await Socket.open(deployment, "cus_brief", { key })];
+    const end = { object: "stream_end", reason: "token_expired" };
+    assert.deepEqual(await listener.hears(2), [version("cus_brief", 0), end]);
+    assert.equal(listener.events.at(-1).event, "expired");
+    assert.equal(await listener.ends(), "end");
+    assert.deepEqual(await socket.hears(2), [version("cus_brief", 0), end]);
+    assert.deepEqual(await socket.ends(), [4401, "token_expired"]);
+    await assert.rejects(Listener.open(deployment, "cus_brief", { key }), /^Error: 401 .*token_expired/);
+  } finally {
+    await deployment.stop();
   }
 });
