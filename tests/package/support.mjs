@@ -26,7 +26,7 @@ export async function edge({ signs = true, settings = {} } = {}) {
   const key = signingKey("one");
   const service = await serve({
     settings: {
-      ENTGATE_TOKEN_SECRETS: "a secret of the tests, of thirty-two bytes and more",
+      ENTGATE_TOKEN_SECRETS: "a-secret-of-the-tests-of-thirty-two-bytes-and-more",
       ENTGATE_ALLOWED_ORIGINS: "*",
       ...(signs && { ENTGATE_SIGNING_KEY: JSON.stringify(key.private) }),
       ...settings,
