@@ -46,7 +46,7 @@ export const EDGE = [
     }),
   post("/v1/check", "checkMany", "Tells it of many customers at once.",
     anyOf({ checks: needed(list(map(CHECK), 100, { minItems: 1 })) }, CHECK), { oneOf: [ref("Check"), ref("CheckList")] }, { description: "Up to 100 checks in all, several features of one customer being several." }),
-  get("/v1/authorize", "authorize", "Lets a request through, or not: for nginx's auth_request, Traefik and Envoy.",
+  get("/v1/authorize", "authorize", "Lets a request through, or not: for nginx's auth_request, Traefik and Caddy.",
     { feature: needed({ ...FEATURES, repeated: true, description: "All of them must be granted." }), customer: CUSTOMER, ...FRESH }, undefined, {
       who: "customer",
       takesHeaders: { "Entgate-Customer": { ...CUSTOMER, description: "The customer, for a server key, instead of `customer`." } },

@@ -7,8 +7,9 @@
 //! | older ones                         | its keys; should that fail, the old ones go on             |
 //!
 //! Whatever tokens come in, an issuer whose keys are held is asked once a minute at most, or after
-//! 10 s if no answer was heard: anybody can make up a `kid`, and hang up. Until it has answered, that may be a new one, which is neither yes nor no. A key
-//! that the issuer has withdrawn is taken until the next reading. Fetching is the platform's.
+//! 10 s if no answer was heard: anybody can make up a `kid`, and hang up. Until it has answered, that
+//! may be a new one, which is neither yes nor no. A key that the issuer has withdrawn is taken until
+//! the next reading. Fetching is the platform's.
 
 use std::cell::RefCell;
 
