@@ -36,4 +36,4 @@ clean: ## remove what was built
 	rm -rf target build .wrangler/tmp
 
 distclean: clean ## remove the tools, and what `make dev` stored, too
-	rm -rf .tools node_modules .wrangler webdriver.json
+	rm -rf .tools node_modules tests/package/node_modules .wrangler webdriver.json

@@ -292,6 +292,11 @@ set_up_proxies() {
 }
 
 if [ "$purpose" = test ]; then
+    if ! cmp -s tests/package/package-lock.json tests/package/node_modules/.installed; then
+        step "Is npm's registry in reach?" frameworks "the frameworks that the package is tried in" 20 \
+            npm ci --prefix tests/package --no-audit --no-fund
+        cp tests/package/package-lock.json tests/package/node_modules/.installed
+    fi
     command -v curl >/dev/null || packages curl curl 5 curl
     if ! [ -f webdriver.json ] || ! [ -x "${CHROME:-}" ]; then set_up_chrome; fi
     has_pypi || set_up_pypi
