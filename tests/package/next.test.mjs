@@ -23,17 +23,18 @@ describe("in Next", { timeout: 180_000 }, () => {
     const env = { ...process.env, NEXT_TELEMETRY_DISABLED: "1", ENTGATE_ENDPOINT: service.url.origin, ENTGATE_KEY: KEY };
     const project = { cwd: installed.folder, env };
     await run(process.execPath, [NEXT, "build"], project).catch(({ stdout, stderr }) => assert.fail(stdout + stderr));
-    next = spawn(process.execPath, [NEXT, "start", "--hostname", "127.0.0.1", "--port", "0"], project);
+    next = spawn(process.execPath, [NEXT, "start", "--hostname", "127.0.0.1", "--port", "0"], { ...project, stdio: ["ignore", "pipe", "inherit"] });
     for await (const line of createInterface({ input: next.stdout })) {
       [url] = line.match(/http:\S+/) ?? [];
       if (url) break;
     }
+    assert.ok(url, "it was started");
     // What is not read would stop it at some time.
     next.stdout.resume();
   });
   after(async () => {
     await browser?.close();
-    if (next) await new Promise((resolve) => next.on("close", resolve).kill());
+    if (next?.exitCode === null) await new Promise((resolve) => next.on("close", resolve).kill());
     installed?.remove();
     await service?.stop();
   });
