@@ -1,7 +1,7 @@
 //! What was decided lately: each event and each finding once, newest first, of one mode.
 
 use entgate::{
-    entitlement::Version,
+    entitlement::{Page, Version},
     id::{ActivityId, Millis},
     ledger::{Activity, Decided, Drift, Effect, Finding, Receipt},
     store::memory::Fault,
@@ -125,7 +125,7 @@ fn a_finding_is_an_entry_unless_it_came_to_nothing() {
 
 #[test]
 fn an_entry_outlives_a_write_in_json() {
-    let summary = summary("evt_1", -1, entgate::entitlement::Page::Whole(vec![]));
+    let summary = summary("evt_1", -1, Page::Whole(vec![]));
     let receipt = |effect| Receipt { effect, version: Version(u64::MAX) };
     for effect in
         [Effect::Applied, Effect::Unchanged, Effect::Duplicate, Effect::Stale, Effect::Deferred]
@@ -198,7 +198,7 @@ fn what_makes_no_sense_is_refused_by_name() {
         let answer = service.get(&format!("{PATH}?{query}"));
         answer.assert_refuses(param, code, &message, query);
     }
-    let empty = crate::support::service().get(&format!("{PATH}?ending_before=act_1"));
+    let empty = with(0).get(&format!("{PATH}?ending_before=act_1"));
     assert_eq!(empty.error("message"), no_such("act_1"));
 }
 
