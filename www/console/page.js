@@ -51,7 +51,7 @@ async function mount(id) {
   const heading = tag("h1", { id: `${id}-title`, tabindex: "-1" });
   const head = element("header", "panel-head", heading);
   const root = element("div", "panel-body");
-  const section = tag("section", { id: `panel-${id}`, class: "panel", "aria-labelledby": heading.id, hidden: true }, head, root);
+  const section = tag("section", { id: `panel-${id}`, class: "panel", hidden: true }, head, root);
   $("main").append(section);
   try {
     const { default: panel } = await import(`./panels/${id}.js`);

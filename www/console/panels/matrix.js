@@ -117,7 +117,7 @@ export default {
     function column(product) {
       const apply = button("Apply now", () => applyTo(product), "small plain");
       apply.title = "Gives everybody who has the product what it includes now";
-      apply.setAttribute("aria-label", `Apply ${product.name} now`);
+      apply.setAttribute("aria-label", `Apply now: ${product.name}`);
       return tag("th", { scope: "col" }, element("span", "product", product.name), element("code", "", product.id), apply);
     }
 
