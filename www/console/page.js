@@ -86,7 +86,7 @@ function showHealth({ status, body }) {
   $("standing").dataset.state = state;
   say("standing-word", { ok: "Ready", unconfigured: "Not set up", degraded: "Degraded", error: "Error", unreachable: "No answer" }[state] ?? state);
   say("release", known && body.version ? `v${body.version}` : "");
-  say("source", desk.source ? `source: ${desk.source}` : "");
+  say("source", desk.source ? `${desk.source} is the source` : "");
 }
 
 /** Writes a text where it is not the one that stands there: what is read aloud is so once. */
