@@ -169,6 +169,21 @@ describe("the console over the catalog", { timeout: 180_000 }, () => {
     await page.waitForSelector('input[aria-label="audit-log in Enterprise"]');
   });
 
+  test("a large catalog is paged through, both ways", async () => {
+    for (let number = 5; number <= 51; number += 1) await shop.feature(`more-${number}`);
+    for (let number = 4; number <= 9; number += 1) await shop.sdk.products.create({ id: `more-${number}`, name: `More ${number}` });
+    await page.reload();
+    const size = () => page.locator("#panel-matrix").evaluate((panel) => [panel.querySelectorAll("tbody tr").length, panel.querySelectorAll("thead th").length - 1]);
+    await eventually(async () => assert.deepEqual(await size(), [50, 8]));
+    await page.click("text=Next features");
+    await eventually(async () => assert.deepEqual(await size(), [1, 8]));
+    await page.click("text=Next products");
+    await eventually(async () => assert.deepEqual(await size(), [1, 1]));
+    assert.equal(await page.isChecked('input[aria-label="sms in Starter"]'), true);
+    await page.click("text=Previous features");
+    await eventually(async () => assert.deepEqual(await size(), [50, 1]));
+  });
+
   test("what happens appears within moments, without a reload", async () => {
     await go(page, "activity");
     await page.waitForSelector("#activity-table tbody tr");
