@@ -36,6 +36,7 @@ export function createFeed(desk, customer) {
       for (let pages = 0; pages < CATCH_UP; pages += 1) {
         const newest = news[0] ?? feed.entries[0];
         const reply = await page(newest ? { ending_before: newest.id } : {}, signal);
+        if (newest && reply.field === "ending_before") break;
         if (reply.problem) return { ...reply, news: [] };
         if (!newest) feed.more = reply.body.has_more === true;
         news.unshift(...rows(reply));
@@ -44,7 +45,7 @@ export function createFeed(desk, customer) {
           return { ...reply, news };
         }
       }
-      // Too much happened to catch up with: from the start.
+      // Too much happened to catch up with, or the journal is another one: from the start.
       feed.entries = [];
       return feed.refresh(signal);
     },
