@@ -4,6 +4,7 @@
 
 const PAGE = 100; // The most a page has.
 const CATCH_UP = 10; // Pages of news at a time: the journal has no more than these.
+const KEPT = PAGE * CATCH_UP;
 
 /** What can become of an event, or of a look at the source, with its colour. */
 export const OUTCOMES = [
@@ -41,7 +42,7 @@ export function createFeed(desk, customer) {
         if (!newest) feed.more = reply.body.has_more === true;
         news.unshift(...rows(reply));
         if (!newest || reply.body.has_more !== true) {
-          feed.entries.unshift(...news);
+          feed.entries = [...news, ...feed.entries].slice(0, KEPT);
           return { ...reply, news };
         }
       }

@@ -89,6 +89,7 @@ export default {
         if (!lines.has(entry.id)) lines.set(entry.id, line(entry));
         return [lines.get(entry.id), ...(opened.has(entry.id) ? [opened.get(entry.id)] : [])];
       }));
+      if (lines.size > 2 * SHOWN) for (const [id, made] of lines) if (!made.isConnected) lines.delete(id);
     }
 
     /** What to do where there is nothing to see. */

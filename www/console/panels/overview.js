@@ -49,6 +49,7 @@ export default {
 
     let feed = createFeed(desk);
     let feedProblem;
+    let drawn;
 
     const beat = pulse(PAUSE_MS, async () => {
       await Promise.all([desk.examine(), desk.key && refresh()]);
@@ -80,6 +81,14 @@ export default {
         figure("Outbox", known && outbox ? String(outbox.pending) : "–", owed(known, outbox), outbox?.pending ? "maybe" : undefined),
         figure("Checks, median", ...latency()),
       );
+      drawSettings(known);
+    }
+
+    /** Only where something is another than it was: who is at a command keeps the focus. */
+    function drawSettings(known) {
+      const now = JSON.stringify([known, desk.source, desk.settings]);
+      if (drawn === now) return;
+      drawn = now;
       // What the Worker does not speak of it has no use for.
       const named = Object.keys(MISSING).filter((name) => !known || name in desk.settings);
       list.replaceChildren(...named.map((name) => setting(name, (known && desk.settings[name]) || "unknown")));
@@ -117,7 +126,7 @@ export default {
         return eventsPlace.replaceChildren(empty("Quiet", `Nothing happened in the last ${MINUTES} minutes.`, next));
       }
       const series = OUTCOMES.filter(({ name }) => sums[name]);
-      const sum = `${total} decisions in the last ${MINUTES} minutes: ${series.map(({ name }) => `${sums[name]} ${name}`).join(", ")}.`;
+      const sum = `${total} ${total === 1 ? "decision" : "decisions"} in the last ${MINUTES} minutes: ${series.map(({ name }) => `${sums[name]} ${name}`).join(", ")}.`;
       const chart = bars({ series, slots, sum, ends: [slots[0].label, slots[MINUTES / 2].label, "now"] });
       redraw(eventsPlace, legend(series.map(({ name, tone }) => ({ name, tone, value: sums[name] }))), chart);
     }
