@@ -9,6 +9,7 @@
 )]
 
 mod account;
+mod activity;
 mod authorize;
 mod catalog;
 mod checks;
@@ -31,6 +32,7 @@ mod paused;
 mod reach;
 mod record;
 mod refusals;
+mod roster;
 mod settings;
 mod signature;
 mod snapshots;

@@ -19,9 +19,10 @@ use crate::{
 /// When Bob's set was told last: a number that is nowhere else.
 const BOBS_MOMENT: i64 = 1_699_912_345;
 
-/// Words that stand in no request, and in no answer to Ada: of Bob, and of Ada in the other mode.
-const OTHERS: [&str; 5] =
-    ["bobs_own", "bob@example.com", "1699912345", "adas_live_one", "bobs_plan"];
+/// Words that stand in no request, and in no answer to Ada: of Bob, of Ada in the other mode, and of a
+/// list of everybody.
+const OTHERS: [&str; 6] =
+    ["bobs_own", "bob@example.com", "1699912345", "adas_live_one", "bobs_plan", "roster_entry"];
 
 /// Ada holds `sms`; Bob holds `bobs_own` since version 7; and there is an Ada in live mode.
 fn with_ada_and_bob(source: &'static str) -> (Service, String) {
@@ -257,6 +258,11 @@ fn the_search_finds_what_it_is_for() {
                 betrays(&service.get("/v1/authorize?customer=cus_bob&feature=fax")).is_none(),
                 "a no is no secret of his"
             );
+            for path in ["/v1/activity", "/v1/roster"] {
+                let everybody = service.get(path);
+                assert_eq!(everybody.status, 200, "{path}");
+                assert!(betrays(&everybody).is_some(), "{path}");
+            }
             let live = service.request(
                 "GET",
                 "/v1/snapshot?customer=cus_ada",

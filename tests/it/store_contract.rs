@@ -2,11 +2,12 @@
 
 use entgate::{
     entitlement::{Coverage, Entitlements, Page, Version},
-    id::{Livemode, Timestamp},
-    ledger::{EVENT_MEMORY, Effect, Receipt},
+    id::{ActivityId, Customer, CustomerId, Livemode, Millis, Timestamp},
+    ledger::{ACTIVITY_MEMORY, Activity, Decided, EVENT_MEMORY, Effect, Receipt, Report, Standing},
     store::{
-        Error, Found, Ledger, Replica, Roster, ServedBy,
+        Entry, Error, Excerpt, Found, Journal, Ledger, Replica, Roster, ServedBy,
         memory::{Fault, Memory},
+        part::{Cursor, Listed, Part},
     },
 };
 use pollster::block_on;
@@ -104,6 +105,135 @@ fn roster_remembers_what_anybody_held(
     assert_eq!(features(Livemode::Live), Ok(vec![]), "the other mode");
 }
 
+/// The places of a part, and whether there are more.
+fn places<T, P>(listed: Listed<T>, place: impl Fn(T) -> P) -> (Vec<P>, bool) {
+    (listed.data.into_iter().map(place).collect(), listed.has_more)
+}
+
+fn roster_lists_who_is_known(roster: &impl Roster, note: impl Fn(&Customer, Report)) {
+    let part = |limit, cursor| Part { limit, cursor };
+    let id = |id: &str| CustomerId::try_from(id).unwrap();
+    let listed = |livemode, prefix: Option<&str>, part| {
+        let prefix = prefix.map(id);
+        let known = block_on(roster.customers(livemode, prefix.as_ref(), &part)).unwrap();
+        places(known, |known| String::from(known.id))
+    };
+    let known = |ids: &[&str], has_more| (ids.iter().map(ToString::to_string).collect(), has_more);
+    assert_eq!(listed(Livemode::Test, None, part(10, Cursor::Start)), known(&[], false));
+    for name in ["b", "aé", "a", "ab", "a\u{10ffff}", "a\u{10ffff}b"] {
+        note(&customer(name), Report::default());
+    }
+    note(&Customer { livemode: Livemode::Live, id: id("a") }, Report::default());
+    let all = ["a", "ab", "aé", "a\u{10ffff}", "a\u{10ffff}b", "b"];
+    for (why, prefix, part, expected) in [
+        ("all of them", None, part(6, Cursor::Start), known(&all, false)),
+        ("one less", None, part(5, Cursor::Start), known(&all[..5], true)),
+        ("behind one", None, part(2, Cursor::After(id("a"))), known(&all[1..3], true)),
+        ("behind nobody", None, part(9, Cursor::After(id("aa"))), known(&all[1..], false)),
+        ("before one", None, part(2, Cursor::Before(id("aé"))), known(&all[..2], false)),
+        ("the nearest before one", None, part(1, Cursor::Before(id("aé"))), known(&["ab"], true)),
+        ("before the first", None, part(9, Cursor::Before(id("a"))), known(&[], false)),
+        ("behind the last", None, part(9, Cursor::After(id("b"))), known(&[], false)),
+        ("by prefix", Some("a"), part(9, Cursor::Start), known(&all[..5], false)),
+        ("by the longest prefix", Some("ab"), part(9, Cursor::Start), known(&["ab"], false)),
+        (
+            "by the last letter",
+            Some("a\u{10ffff}"),
+            part(9, Cursor::Start),
+            known(&all[3..5], false),
+        ),
+        ("by none's", Some("aa"), part(9, Cursor::Start), known(&[], false)),
+        ("by a pattern", Some("a%"), part(9, Cursor::Start), known(&[], false)),
+        ("by prefix, behind", Some("a"), part(1, Cursor::After(id("ab"))), known(&["aé"], true)),
+        ("by prefix, behind all", Some("a"), part(9, Cursor::After(id("b"))), known(&[], false)),
+        (
+            "by prefix, before all",
+            Some("a"),
+            part(9, Cursor::Before(id("b"))),
+            known(&all[..5], false),
+        ),
+        (
+            "by prefix, behind none",
+            Some("b"),
+            part(9, Cursor::After(id("a"))),
+            known(&["b"], false),
+        ),
+    ] {
+        assert_eq!(listed(Livemode::Test, prefix, part), expected, "{why}");
+    }
+    assert_eq!(listed(Livemode::Live, None, part(9, Cursor::Start)), known(&["a"], false));
+
+    let standing =
+        Standing { confirmed: Some(NOW), pending: 2, since: Some(Millis(1)), trouble: None };
+    note(&customer("b"), Report { standing, ..Report::default() });
+    let told = block_on(roster.customers(Livemode::Test, Some(&id("b")), &part(1, Cursor::Start)));
+    assert_eq!(told.unwrap().data[0].standing, standing, "the last report counts");
+}
+
+fn journal_remembers_the_last_thousand(
+    journal: &impl Journal,
+    fail: impl Fn(Fault),
+    note: impl Fn(&Customer, Activity),
+) {
+    let activity = |version| {
+        let (decided, at) = (Decided::Confirmed, Millis(version));
+        Activity { decided, version: Version(version), at }
+    };
+    let (ada, bob) = (customer("cus_ada"), customer("cus_bob"));
+    let read = |livemode, of: Option<&Customer>, limit, cursor| {
+        let of = of.map(|customer| &customer.id);
+        let Excerpt { entries, newest } =
+            block_on(journal.entries(livemode, of, &Part { limit, cursor })).unwrap();
+        for Entry { id, activity: kept, .. } in &entries.data {
+            assert_eq!(*kept, activity(id.0));
+        }
+        (places(entries, |entry| entry.id.0), newest.map(|id| id.0))
+    };
+    let all = |cursor| read(Livemode::Test, None, 3, cursor);
+    let of_bob = |cursor| read(Livemode::Test, Some(&bob), 3, cursor);
+    let (after, before) = (|id| Cursor::After(ActivityId(id)), |id| Cursor::Before(ActivityId(id)));
+    assert_eq!(all(Cursor::Start), ((vec![], false), None));
+    for version in 1..=9 {
+        note(if version % 3 == 0 { &bob } else { &ada }, activity(version));
+    }
+    for (why, answer, expected) in [
+        ("newest first", all(Cursor::Start), (vec![9, 8, 7], true)),
+        ("older ones", all(after(4)), (vec![3, 2, 1], false)),
+        ("some older ones", all(after(5)), (vec![4, 3, 2], true)),
+        ("the oldest of the newer ones", all(before(5)), (vec![8, 7, 6], true)),
+        ("newer ones", all(before(6)), (vec![9, 8, 7], false)),
+        ("none newer", all(before(9)), (vec![], false)),
+        ("none older", all(after(1)), (vec![], false)),
+        ("before one that is to come", all(before(u64::MAX)), (vec![], false)),
+        ("of one", of_bob(Cursor::Start), (vec![9, 6, 3], false)),
+        ("of one, older than another's", of_bob(after(8)), (vec![6, 3], false)),
+        ("of one, newer", of_bob(before(3)), (vec![9, 6], false)),
+    ] {
+        assert_eq!(answer, (expected, Some(9)), "{why}");
+    }
+    let stranger = read(Livemode::Test, Some(&customer("cus_eve")), 3, Cursor::Start);
+    assert_eq!(stranger, ((vec![], false), Some(9)));
+    assert_eq!(read(Livemode::Live, None, 3, Cursor::Start), ((vec![], false), None));
+
+    let memory = u64::try_from(ACTIVITY_MEMORY).unwrap();
+    (10..=memory).for_each(|version| note(&ada, activity(version)));
+    assert_eq!(all(after(2)), ((vec![1], false), Some(memory)), "a thousand");
+    note(&ada, activity(memory + 1));
+    assert_eq!(all(after(3)), ((vec![2], false), Some(memory + 1)), "and one more");
+    assert_eq!(
+        all(before(1)),
+        ((vec![4, 3, 2], true), Some(memory + 1)),
+        "from a forgotten one on"
+    );
+
+    let part = Part { limit: 1, cursor: Cursor::Start };
+    for fault in [Fault::Before, Fault::After] {
+        fail(fault);
+        let answer = block_on(journal.entries(Livemode::Test, None, &part));
+        assert!(matches!(answer, Err(Error::Unreachable { port: "journal", .. })));
+    }
+}
+
 #[test]
 fn memory_keeps_the_contract() {
     ledger_keeps_the_rules(&Memory::default().ledger);
@@ -116,4 +246,9 @@ fn memory_keeps_the_contract() {
     let fail = |fault| memory.roster.fail_next(fault);
     let report = || memory.replicate();
     roster_remembers_what_anybody_held(&memory.ledger, &memory.roster, fail, report);
+    let roster = Memory::default().roster;
+    roster_lists_who_is_known(&roster, |customer, report| roster.note(customer, report));
+    let journal = Memory::default().journal;
+    let note = |customer: &Customer, activity| journal.note(customer, activity);
+    journal_remembers_the_last_thousand(&journal, |fault| journal.fail_next(fault), note);
 }

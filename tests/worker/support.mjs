@@ -89,9 +89,9 @@ const CLOCK = `
  * they end with the Worker. With `faulty`, KV fails when a test says so: see `failPuts`. Lines that
  * the Worker logs go to `log`, if there is one, and to the console if not. With `clock`, what time it
  * is there can be set: see `ahead`. What the Worker asks of others is answered by `outbound`, if there
- * is one.
+ * is one. The body of a function is the `journal`, where it is not to be the real one.
  */
-export async function serve({ settings = {}, folder, faulty = false, log, clock = false, outbound } = {}) {
+export async function serve({ settings = {}, folder, faulty = false, log, clock = false, outbound, journal } = {}) {
   const { workerOptions: options, main } = workerOptions(root("wrangler.toml"));
   const kept = (kind) => (folder ? { [`${kind}Persist`]: `${folder}/${kind}` } : {});
   const worker = {
@@ -110,6 +110,11 @@ export async function serve({ settings = {}, folder, faulty = false, log, clock 
     worker.wrappedBindings = { ENTITLEMENTS: { scriptName: "faulty-replica" } };
     const kvNamespaces = { REPLICA: "ENTITLEMENTS", FAULTS: "FAULTS" };
     others.push({ name: "faulty-replica", modules: true, script: FAULTY_REPLICA, kvNamespaces });
+  }
+  if (journal) {
+    const script = `export class Journal { fetch() { ${journal} } } export default {};`;
+    others.push({ name: "journal", modules: true, script, durableObjects: { JOURNAL: "Journal" } });
+    worker.durableObjects = { ...worker.durableObjects, JOURNAL: { className: "Journal", scriptName: "journal" } };
   }
   const listen = (...streams) => streams.forEach((input) => createInterface({ input }).on("line", (line) => log.push(line)));
   const workerd = new Miniflare({

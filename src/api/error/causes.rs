@@ -83,6 +83,9 @@ impl From<store::Error> for Error {
                 told.0.told.code = Some("version_not_reached");
                 return told;
             }
+            store::Error::Unreachable { port: "journal", .. } => {
+                "The journal cannot be read at the moment."
+            }
             store::Error::Ledger(_) => "The event does not fit the store. It was not applied.",
             store::Error::Unreachable { .. } | store::Error::Unreadable { .. } => {
                 "The entitlements cannot be read or written at the moment. This is not a no."

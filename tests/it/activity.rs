@@ -1,0 +1,228 @@
+//! What was decided lately: each event and each finding once, newest first, of one mode.
+
+use entgate::{
+    entitlement::Version,
+    id::{ActivityId, Millis},
+    ledger::{Activity, Decided, Drift, Effect, Finding, Receipt},
+    store::memory::Fault,
+};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::support::{
+    Answer, LIVE_KEY, NOW, Service, customer, event, grants, service, service_with_stripe, summary,
+};
+
+const PATH: &str = "/v1/activity";
+
+/// The outcomes that are listed, newest first.
+fn outcomes(answer: &Answer) -> Vec<&str> {
+    let data = answer.body["data"].as_array().unwrap();
+    data.iter().map(|item| item["outcome"].as_str().unwrap()).collect()
+}
+
+/// The ids that are listed, and whether there are more.
+fn page(service: &Service, query: &str) -> (Vec<String>, bool) {
+    let answer = service.get(&format!("{PATH}?{query}"));
+    assert_eq!(answer.status, 200, "{query}: {}", answer.body);
+    let data = answer.body["data"].as_array().unwrap();
+    let ids = data.iter().map(|item| item["id"].as_str().unwrap().to_owned());
+    (ids.collect(), answer.body["has_more"].as_bool().unwrap())
+}
+
+/// A deployment where so much was decided.
+fn with(count: u64) -> Service {
+    let service = service();
+    for version in 1..=count {
+        let (decided, at) = (Decided::Confirmed, Millis(version));
+        let activity = Activity { decided, version: Version(version), at };
+        service.store.journal.note(&customer("cus_ada"), activity);
+    }
+    service
+}
+
+#[test]
+fn what_became_of_each_event_is_listed_newest_first() {
+    let service = service();
+    let grant = event("cus_ada", 1_700_000_000, &["sms"], false);
+    for sent in [
+        &grant,
+        &grant,
+        &event("cus_ada", 1_700_000_001, &["sms"], false),
+        &event("cus_ada", 1_699_999_999, &[], false),
+    ] {
+        assert_eq!(service.stripe_sends(sent).status, 200);
+    }
+    let answer = service.get(PATH);
+    assert_eq!(outcomes(&answer), ["stale", "unchanged", "duplicate", "applied"]);
+    let oldest = json!({
+        "id": "act_1",
+        "object": "activity",
+        "livemode": false,
+        "customer": "cus_ada",
+        "event": grant["id"],
+        "event_created": 1_700_000_000,
+        "outcome": "applied",
+        "version": 1,
+        "at": NOW.0 * 1_000,
+    });
+    assert_eq!((answer.status, &answer.body["data"][3]), (200, &oldest));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let Value::Object(mut list) = answer.body else { panic!("a list") };
+    list.remove("data");
+    assert_eq!(Value::from(list), json!({ "object": "list", "has_more": false, "url": PATH }));
+}
+
+#[test]
+fn an_event_that_was_refused_is_not_listed() {
+    let service = service();
+    let grant = event("cus_ada", 1_700_000_000, &["sms"], false);
+    service.store.ledger.fail_next(Fault::Before);
+    assert_eq!(service.stripe_sends(&grant).status, 503);
+    assert_eq!(service.receives(&grant.to_string(), "t=1,v1=00").status, 400);
+    assert_eq!(outcomes(&service.get(PATH)), Vec::<&str>::new());
+}
+
+#[test]
+fn a_read_of_the_source_is_listed_where_it_came_to_something() {
+    let service = service_with_stripe();
+    service.stripe().holds("cus_ada", grants(&["sms"]));
+    for customer in ["cus_ada", "cus_nobody"] {
+        service.get(&format!("/v1/check?customer={customer}&feature=sms&fresh=true"));
+    }
+    service.store.replicate();
+    let answer = service.get(PATH);
+    let expected = json!([{
+        "id": "act_1",
+        "object": "activity",
+        "livemode": false,
+        "customer": "cus_ada",
+        "event": null,
+        "event_created": null,
+        "outcome": "confirmed",
+        "version": 1,
+        "at": NOW.0 * 1_000,
+    }]);
+    assert_eq!(answer.body["data"], expected);
+}
+
+#[test]
+fn a_finding_is_an_entry_unless_it_came_to_nothing() {
+    let (version, at) = (Version(7), Millis(5));
+    let drift = Drift { granted: 1, revoked: 0, version };
+    for (finding, decided) in [
+        (Finding::Right, Some(Decided::Confirmed)),
+        (Finding::Completed, Some(Decided::Confirmed)),
+        (Finding::Drifted(drift), Some(Decided::Drift)),
+        (Finding::Overtaken, None),
+        (Finding::Nobody, None),
+        (Finding::Doubtful, None),
+    ] {
+        let expected = decided.map(|decided| Activity { decided, version, at });
+        assert_eq!(Activity::found(&finding, version, at), expected, "{finding:?}");
+    }
+}
+
+#[test]
+fn an_entry_outlives_a_write_in_json() {
+    let summary = summary("evt_1", -1, entgate::entitlement::Page::Whole(vec![]));
+    let receipt = |effect| Receipt { effect, version: Version(u64::MAX) };
+    for effect in
+        [Effect::Applied, Effect::Unchanged, Effect::Duplicate, Effect::Stale, Effect::Deferred]
+    {
+        let activity = Activity::of(&summary, receipt(effect), Millis(u64::MAX));
+        let written = serde_json::to_string(&activity).unwrap();
+        assert_eq!(serde_json::from_str::<Activity>(&written).unwrap(), activity);
+    }
+}
+
+#[test]
+fn a_page_goes_on_where_the_last_one_ended_though_there_is_more_since() {
+    let service = with(12);
+    let ids = |range: std::ops::RangeInclusive<u64>| {
+        range.rev().map(|id| format!("act_{id}")).collect::<Vec<_>>()
+    };
+    assert_eq!(page(&service, ""), (ids(3..=12), true), "ten, if nothing is said");
+    service.stripe_sends(&event("cus_ada", 1_700_000_000, &["sms"], false));
+    assert_eq!(page(&service, "starting_after=act_3"), (ids(1..=2), false));
+    assert_eq!(page(&service, "ending_before=act_12"), (ids(13..=13), false));
+    assert_eq!(page(&service, "ending_before=act_9&limit=2"), (ids(10..=11), true));
+}
+
+#[test]
+fn one_customer_or_one_mode_is_listed_alone() {
+    let service = service();
+    for customer in ["cus_ada", "cus_bob", "cus_ada"] {
+        let created = 1_700_000_000;
+        service.stripe_sends(&event(customer, created, &["sms"], false));
+    }
+    assert_eq!(page(&service, "customer=cus_bob"), (vec!["act_2".to_owned()], false));
+    let (ids, _) = page(&service, "customer=cus_ada");
+    assert_eq!(ids, ["act_3", "act_1"]);
+    assert_eq!(page(&service, "customer=cus_eve"), (vec![], false));
+    let live = [("authorization", &*format!("Bearer {LIVE_KEY}"))];
+    let answer = service.request("GET", PATH, &live, b"");
+    assert_eq!((answer.status, &answer.body["data"]), (200, &json!([])));
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_by_name() {
+    let service = with(3);
+    let no_such = |id: &str| format!("No such activity: '{id}'");
+    for (query, code, param, message) in [
+        ("starting_after=act_4", "resource_missing", "starting_after", no_such("act_4")),
+        ("ending_before=act_4", "resource_missing", "ending_before", no_such("act_4")),
+        ("ending_before=act_0", "resource_missing", "ending_before", no_such("act_0")),
+        ("ending_before=act_03", "resource_missing", "ending_before", no_such("act_03")),
+        ("ending_before=evt_3", "resource_missing", "ending_before", no_such("evt_3")),
+        (
+            "limit=101",
+            "parameter_invalid_integer",
+            "limit",
+            "This value must be less than or equal to 100 (it currently is '101').".to_owned(),
+        ),
+        (
+            "customer=",
+            "parameter_invalid_empty",
+            "customer",
+            "You passed an empty string for 'customer'. Leave it out, or give it a value."
+                .to_owned(),
+        ),
+        (
+            "event=evt_1",
+            "parameter_unknown",
+            "event",
+            "Received unknown parameter: event".to_owned(),
+        ),
+    ] {
+        let answer = service.get(&format!("{PATH}?{query}"));
+        answer.assert_refuses(param, code, &message, query);
+    }
+    let empty = crate::support::service().get(&format!("{PATH}?ending_before=act_1"));
+    assert_eq!(empty.error("message"), no_such("act_1"));
+}
+
+#[test]
+fn a_journal_out_of_reach_is_a_503_and_no_event_hears_of_it() {
+    let service = service();
+    service.store.journal.fail_next(Fault::Before);
+    let answer = service.get(PATH);
+    let told = (answer.status, answer.error("type"), answer.error("message"));
+    assert_eq!(told, (503, "api_error", "The journal cannot be read at the moment."));
+    service.store.journal.fail_next(Fault::Before);
+    assert_eq!(service.stripe_sends(&event("cus_ada", 1, &["sms"], false)).status, 200);
+}
+
+proptest! {
+    #[test]
+    fn an_id_is_read_as_it_was_written(id in 1_u64..) {
+        prop_assert_eq!(ActivityId::of(&ActivityId(id).to_string()), Some(ActivityId(id)));
+    }
+
+    #[test]
+    fn no_other_text_is_an_id(text in "(act_)?[+-]?[0-9a ]{0,21}") {
+        if let Some(id) = ActivityId::of(&text) {
+            prop_assert_eq!(id.to_string(), text);
+        }
+    }
+}

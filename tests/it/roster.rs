@@ -1,0 +1,132 @@
+//! Who there is: the customers of one mode, by their ids.
+
+use entgate::{
+    id::{Customer, CustomerId, Livemode, Millis},
+    ledger::{Report, Standing, Trouble},
+    store::{memory::Fault, part::after_all},
+};
+use proptest::prelude::*;
+use serde_json::json;
+
+use crate::support::{NOW, Service, customer, event, service};
+
+const PATH: &str = "/v1/roster";
+
+/// The ids that are listed, and whether there are more.
+fn page(service: &Service, query: &str) -> (Vec<String>, bool) {
+    let answer = service.get(&format!("{PATH}?{query}"));
+    assert_eq!(answer.status, 200, "{query}: {}", answer.body);
+    let data = answer.body["data"].as_array().unwrap();
+    let ids = data.iter().map(|item| item["id"].as_str().unwrap().to_owned());
+    (ids.collect(), answer.body["has_more"].as_bool().unwrap())
+}
+
+#[test]
+fn who_was_heard_of_is_listed_with_where_they_stand() {
+    let service = service();
+    service.stripe_sends(&event("cus_bob", 1_700_000_000, &["sms"], false));
+    let trouble = Some(Trouble::KeyRefused);
+    let standing =
+        Standing { confirmed: Some(NOW), pending: 2, since: Some(Millis(1_999)), trouble };
+    service.store.roster.note(&customer("cus_ada"), Report { standing, ..Report::default() });
+    assert_eq!(
+        service.get(PATH).body,
+        json!({
+            "object": "list",
+            "data": [
+                {
+                    "id": "cus_ada",
+                    "object": "roster_entry",
+                    "livemode": false,
+                    "confirmed_at": NOW,
+                    "pending": 2,
+                    "pending_since": 1,
+                    "trouble": "key_refused",
+                },
+                {
+                    "id": "cus_bob",
+                    "object": "roster_entry",
+                    "livemode": false,
+                    "confirmed_at": null,
+                    "pending": 0,
+                    "pending_since": null,
+                    "trouble": null,
+                },
+            ],
+            "has_more": false,
+            "url": PATH,
+        })
+    );
+}
+
+#[test]
+fn pages_go_by_id_and_may_be_of_those_whose_ids_begin_alike() {
+    let service = service();
+    for id in ["cus_b", "user 2", "cus_a", "user 1", "cus_c"] {
+        service.stripe_sends(&event(id, 1_700_000_000, &[], false));
+    }
+    let live = Customer { livemode: Livemode::Live, id: CustomerId::try_from("cus_live").unwrap() };
+    service.store.roster.note(&live, Report::default());
+    for (query, expected, has_more) in [
+        ("", &["cus_a", "cus_b", "cus_c", "user 1", "user 2"][..], false),
+        ("limit=2", &["cus_a", "cus_b"], true),
+        ("limit=2&starting_after=cus_b", &["cus_c", "user 1"], true),
+        ("limit=2&starting_after=cus_bb", &["cus_c", "user 1"], true),
+        ("limit=2&ending_before=user+1", &["cus_b", "cus_c"], true),
+        ("limit=3&ending_before=user+1", &["cus_a", "cus_b", "cus_c"], false),
+        ("prefix=user+", &["user 1", "user 2"], false),
+        ("prefix=cus_&starting_after=cus_b", &["cus_c"], false),
+        ("prefix=CUS_", &[], false),
+        ("prefix=%25", &[], false),
+    ] {
+        let expected: Vec<_> = expected.iter().map(ToString::to_string).collect();
+        assert_eq!(page(&service, query), (expected, has_more), "{query}");
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_by_name() {
+    let service = service();
+    let empty = |param| {
+        format!("You passed an empty string for '{param}'. Leave it out, or give it a value.")
+    };
+    for (query, code, param, message) in [
+        ("prefix=", "parameter_invalid_empty", "prefix", empty("prefix")),
+        ("starting_after=", "parameter_invalid_empty", "starting_after", empty("starting_after")),
+        (
+            "ending_before=a%00",
+            "parameter_invalid_string",
+            "ending_before",
+            "Invalid string for 'ending_before': a text with control characters".to_owned(),
+        ),
+        (
+            "customer=cus_ada",
+            "parameter_unknown",
+            "customer",
+            "Received unknown parameter: customer".to_owned(),
+        ),
+    ] {
+        let answer = service.get(&format!("{PATH}?{query}"));
+        answer.assert_refuses(param, code, &message, query);
+    }
+}
+
+#[test]
+fn a_roster_out_of_reach_is_a_503() {
+    let service = service();
+    service.store.roster.fail_next(Fault::Before);
+    let answer = service.get(PATH);
+    assert_eq!((answer.status, answer.error("type")), (503, "api_error"));
+}
+
+proptest! {
+    #[test]
+    fn what_begins_alike_stands_between_a_prefix_and_its_end(
+        prefix in "[a\u{d7ff}\u{e000}\u{10ffff}]{0,3}",
+        text in "[ab\u{d7ff}\u{e000}\u{10fffe}\u{10ffff}]{0,5}",
+    ) {
+        let is_between =
+            text >= prefix && after_all(&prefix).is_none_or(|end| text < end);
+        prop_assert_eq!(is_between, text.starts_with(&prefix));
+    }
+}

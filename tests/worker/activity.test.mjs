@@ -1,0 +1,204 @@
+// The journal: what became of each event and of each read of Stripe, told to whoever looks, and to the cost of nobody.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { Shop, catalog } from "./catalog.mjs";
+import { standIn } from "./stripe.mjs";
+import { LIVE_KEY, eventually, seconds, serve, summary } from "./support.mjs";
+
+const TOKENS = { ENTGATE_TOKEN_SECRETS: "0123456789abcdef0123456789abcdef" };
+
+/** What is listed, newest first. */
+async function activity(service, query = {}, key) {
+  const { status, json, text } = await service.request(`/v1/activity?${new URLSearchParams(query)}`, { key });
+  assert.equal(status, 200, text);
+  return json;
+}
+
+/** Asserts what the journal has of a customer in the end: outcomes and versions, oldest first. */
+function assertDecided(service, customer, expected) {
+  return eventually(async () => {
+    const { data } = await activity(service, { customer, limit: 100 });
+    assert.deepEqual(data.map(({ outcome, version }) => [outcome, version]).reverse(), expected);
+    assert.deepEqual(new Set(data.map((entry) => entry.customer)), new Set([customer]));
+  });
+}
+
+describe("the journal", { concurrency: true, timeout: 60_000 }, () => {
+  let api;
+  let service;
+  before(async () => {
+    api = await standIn();
+    service = await serve({ settings: { ...TOKENS, ...api.settings }, log: [] });
+  });
+  after(() => Promise.all([service.stop(), api.stop()]));
+
+  test("tells what became of an event, and what Stripe's list said of it", async () => {
+    api.holds("cus_ada", ["sms"]);
+    const event = summary("cus_ada", ["sms"]);
+    const began = Date.now();
+    assert.equal((await service.send(event)).json.outcome, "applied");
+    assert.equal((await service.send(event)).json.outcome, "duplicate");
+    await assertDecided(service, "cus_ada", [["applied", 1], ["duplicate", 1], ["confirmed", 1]]);
+    const { data } = await activity(service, { customer: "cus_ada" });
+    for (const { id, at, ...entry } of data) {
+      assert.match(id, /^act_[1-9][0-9]*$/);
+      assert.ok(at >= began && at <= Date.now(), `${at} is in milliseconds`);
+      const { outcome } = entry;
+      const told = outcome === "confirmed" ? { event: null, event_created: null } : { event: event.id, event_created: event.created };
+      assert.deepEqual(entry, { object: "activity", livemode: false, customer: "cus_ada", ...told, outcome, version: 1 });
+    }
+  });
+
+  test("tells of drift, and that a set is right after a page", async () => {
+    api.holds("cus_drift", ["right"]);
+    await service.send(summary("cus_drift", ["wrong"]));
+    await assertDecided(service, "cus_drift", [["applied", 1], ["drift", 2]]);
+
+    api.holds("cus_page", ["f1", "f2"]);
+    await service.send(summary("cus_page", ["f1"], { hasMore: true }));
+    await assertDecided(service, "cus_page", [["applied", 1], ["confirmed", 2]]);
+  });
+
+  test("tells of a customer who was found at Stripe, and of none whom nobody knows", async () => {
+    api.holds("cus_found", ["sms"]);
+    await service.check("cus_nobody", "sms");
+    await service.check("cus_found", "sms");
+    await assertDecided(service, "cus_found", [["confirmed", 1]]);
+    const { data } = await activity(service, { customer: "cus_nobody" });
+    assert.deepEqual(data, []);
+  });
+
+  test("is closed to customers' tokens", async () => {
+    const made = await service.request("/v1/tokens", { method: "POST", body: new URLSearchParams({ customer: "cus_ada" }) });
+    for (const path of ["/v1/activity", "/v1/activity?customer=cus_ada", "/v1/roster", "/v1/roster?prefix=cus_ada"]) {
+      const { status, json } = await service.request(path, { key: made.json.token });
+      assert.deepEqual([status, json.error.code], [403, "server_key_required"], path);
+      assert.equal((await service.request(path, { key: "" })).status, 401, path);
+    }
+  });
+});
+
+describe("without a key of Stripe's", { timeout: 60_000 }, () => {
+  let service;
+  before(async () => (service = await serve()));
+  after(() => service.stop());
+
+  /** Has a mode's journal note so many decisions about a customer. */
+  async function note(mode, customer, versions) {
+    const journals = await service.workerd.getDurableObjectNamespace("JOURNAL", "entgate");
+    const journal = journals.get(journals.idFromName(mode));
+    const activities = versions.map((version) => ({ decided: "confirmed", version, at: version }));
+    const { status } = await journal.fetch("https://journal/", { method: "POST", body: JSON.stringify({ note: { customer, activities } }) });
+    assert.equal(status, 200);
+  }
+
+  test("all that is decided about a customer is told in its order, however fast it comes", async () => {
+    const now = seconds();
+    const events = Array.from({ length: 40 }, (_, i) => summary("cus_fast", [`f${i}`], { created: now + i }));
+    const answers = await Promise.all(events.map((event) => service.send(event)));
+    const applied = answers.filter(({ json }) => json.outcome === "applied").length;
+    const versions = await eventually(async () => {
+      const { data } = await activity(service, { customer: "cus_fast", limit: 100 });
+      assert.equal(data.length, 40);
+      return data.map(({ version }) => version).reverse();
+    });
+    assert.deepEqual(versions, [...versions].sort((one, other) => one - other));
+    assert.equal(versions.at(-1), applied);
+    await service.send(summary("cus_late", ["new"], { created: now }));
+    await service.send(summary("cus_late", ["old"], { created: now - 1 }));
+    await service.send(summary("cus_late", ["new"], { created: now + 1 }));
+    await assertDecided(service, "cus_late", [["applied", 1], ["stale", 1], ["unchanged", 1]]);
+  });
+
+  test("pages go on where the last one ended, in either direction, of everybody or of one, in the key's mode", async () => {
+    for (const version of [1, 2, 3]) {
+      await note("live", "cus_odd", [version * 2 - 1]);
+      await note("live", "cus_even", [version * 2]);
+    }
+    const page = async (query) => {
+      const { data, has_more } = await activity(service, query, LIVE_KEY);
+      assert.ok(data.every(({ id, version, livemode }) => id === `act_${version}` && livemode));
+      return [data.map(({ version }) => version), has_more];
+    };
+    for (const [query, expected, more] of [
+      [{}, [6, 5, 4, 3, 2, 1], false],
+      [{ limit: 2 }, [6, 5], true],
+      [{ limit: 2, starting_after: "act_5" }, [4, 3], true],
+      [{ starting_after: "act_3" }, [2, 1], false],
+      [{ starting_after: "act_1" }, [], false],
+      [{ limit: 2, ending_before: "act_2" }, [4, 3], true],
+      [{ ending_before: "act_4" }, [6, 5], false],
+      [{ ending_before: "act_6" }, [], false],
+      [{ customer: "cus_odd" }, [5, 3, 1], false],
+      [{ customer: "cus_odd", starting_after: "act_4" }, [3, 1], false],
+      [{ customer: "cus_odd", limit: 1, ending_before: "act_1" }, [3], true],
+      [{ customer: "cus_none" }, [], false],
+    ]) {
+      assert.deepEqual(await page(query), [expected, more], JSON.stringify(query));
+    }
+    for (const param of ["starting_after", "ending_before"]) {
+      const { status, json } = await service.request(`/v1/activity?${param}=act_7`, { key: LIVE_KEY });
+      assert.deepEqual([status, json.error.code, json.error.param], [400, "resource_missing", param]);
+    }
+  });
+
+  test("the last thousand decisions are kept, and a forgotten one is a place all the same", async () => {
+    const { data: [newest] } = await activity(service, { limit: 1 });
+    const first = newest ? Number(newest.id.slice(4)) + 1 : 1;
+    await note("test", "cus_many", Array.from({ length: 999 }, (_, i) => i + 1));
+    await note("test", "cus_many", [1_000]);
+    const versions = async (query) => (await activity(service, { customer: "cus_many", ...query })).data.map(({ version }) => version);
+    assert.deepEqual(await versions({ starting_after: `act_${first + 2}` }), [2, 1]);
+    await note("test", "cus_more", [1]);
+    assert.deepEqual(await versions({ starting_after: `act_${first + 2}` }), [2]);
+    assert.deepEqual(await versions({ ending_before: `act_${first}`, limit: 2 }), [3, 2]);
+  });
+});
+
+describe("a journal that is broken", { concurrency: true, timeout: 60_000 }, () => {
+  for (const [what, journal, warning] of [
+    ["fails", "throw new Error('out of order');", /test:cus_ada: the journal is not told: .*out of order/],
+    ["refuses", "return new Response('no room', { status: 500 });", /test:cus_ada: the journal is not told: no room/],
+    ["does not answer", "return new Promise((resolve) => setTimeout(resolve, 60_000));", /test:cus_ada: the journal is not told: it does not answer/],
+  ]) {
+    test(`costs no event anything if it ${what}`, async (t) => {
+      const log = [];
+      const service = await serve({ journal, log });
+      t.after(() => service.stop());
+      const now = seconds();
+      for (const version of [1, 2, 3]) {
+        const { status, json } = await service.send(summary("cus_ada", [`f${version}`], { created: now + version }));
+        assert.deepEqual([status, json.outcome, json.version], [200, "applied", version]);
+      }
+      assert.equal((await service.check("cus_ada", "f3", { at_least: 3 })).json.entitled, true);
+      await eventually(async () => assert.equal((await service.copy("cus_ada"))?.version, 3));
+      const { status, outbox } = await service.health();
+      assert.deepEqual([status, outbox.pending], ["ok", 0]);
+      await eventually(() => assert.match(log.join("\n"), warning));
+      if (what === "does not answer") return;
+      const answer = await service.request("/v1/activity");
+      assert.deepEqual([answer.status, answer.json.error.message], [503, "The journal cannot be read at the moment."]);
+    });
+  }
+});
+
+test("in the catalog, what is bought is told like any event", { timeout: 60_000 }, async (t) => {
+  const service = await catalog();
+  t.after(() => service.stop());
+  const shop = new Shop(service);
+  await shop.registerItself();
+  const { price } = await shop.plan(await shop.feature("sms"));
+  await shop.subscribe(await shop.sdk.customers.create({ id: "cus_ada" }), price);
+  const first = await eventually(async () => {
+    const { data } = await activity(service, { customer: "cus_ada" });
+    assert.ok(data.length);
+    return data.at(-1);
+  });
+  assert.deepEqual([first.outcome, first.version], ["applied", 1]);
+  assert.equal((await shop.sdk.events.retrieve(first.event)).created, first.event_created);
+  await eventually(async () => {
+    const { json } = await service.request("/v1/roster?prefix=cus_");
+    assert.deepEqual(json.data.map(({ id }) => id), ["cus_ada"]);
+  });
+});
