@@ -1,0 +1,1 @@
+// Small charts: what one would rather see than read.

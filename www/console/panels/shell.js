@@ -1,0 +1,12 @@
+// To be made.
+
+import { empty } from "../elements.js";
+
+export default {
+  id: "shell",
+  title: "Shell",
+  mount(root, desk) {
+    root.append(empty("Nothing here yet"));
+    return { show() {}, hide() {} };
+  },
+};
