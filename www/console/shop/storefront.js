@@ -72,7 +72,7 @@ function room(key) {
     state.className = `badge ${open ? "yes" : "none"}`;
     if (!open) body.replaceChildren(element("p", "closed", lock(), element("span", "", sold(key, stock))));
     const heard = open && latest(deeds, key);
-    when.textContent = heard && heard.after !== undefined ? `Opened ${duration(heard.after)} after the click` : "";
+    when.textContent = heard && heard.after !== undefined ? `Opened after ${duration(heard.after)}` : "";
     when.hidden = !when.textContent;
   }
   return { root, update };
