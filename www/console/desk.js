@@ -13,16 +13,18 @@ export function createDesk() {
   const requests = bell();
   const refusals = bell();
   let key = "";
+  let refused = false;
 
   const desk = {
     /** The server key, or an empty string. */
     get key() {
       return key;
     },
-    /** Takes a key in place of the one before. */
+    /** Takes a key in place of the one before; one that was refused is tried again. */
     take(text) {
-      if (text === key) return;
+      if (text === key && !refused) return;
       key = text;
+      refused = false;
       keys.ring(key);
     },
     onKey: keys.listen,
@@ -62,10 +64,12 @@ export function createDesk() {
     /**
      * Sends one request. `form` goes into the body as Stripe's SDKs write it, `json` as JSON; `key` takes the place of the desk's
      * own. Where the reply is not what was asked for, `problem` says why, and `field` which parameter it is about; `status` is 0
-     * when nothing came.
+     * when nothing came. Nobody but this Worker is asked, whatever `path` says: the key is its own.
      */
     async ask(path, { method = "GET", form, json, idempotencyKey, signal, key: other } = {}) {
       const bearer = other ?? key;
+      const address = URL.parse(path, location.origin);
+      if (address?.origin !== location.origin) return nothing("Nobody but this Worker is asked.");
       if (bearer && !/^[\x21-\x7e]+$/.test(bearer)) {
         return nothing("A key has no spaces and only ASCII characters.", "key");
       }
@@ -80,17 +84,20 @@ export function createDesk() {
       const started = performance.now();
       const note = (status) => {
         const took = performance.now() - started;
-        desk.log.push({ at: Date.now(), method, path: path.split("?")[0], status, took });
+        desk.log.push({ at: Date.now(), method, path: address.pathname, status, took });
         desk.log.splice(0, desk.log.length - LOGGED);
         requests.ring(desk.log.at(-1));
         return took;
       };
       try {
-        const response = await fetch(path, { method, headers, body, cache: "no-store", signal: signal ? AbortSignal.any([signal, deadline]) : deadline });
+        const response = await fetch(address, { method, headers, body, cache: "no-store", signal: signal ? AbortSignal.any([signal, deadline]) : deadline });
         const text = await response.text();
         const took = note(response.status);
         const reply = { status: response.status, body: parse(text), text, took, headers: response.headers };
-        if (response.status === 401 && other === undefined) refusals.ring(reply);
+        if (response.status === 401 && other === undefined) {
+          refused = true;
+          refusals.ring(reply);
+        }
         return { ...reply, ...fault(reply) };
       } catch {
         if (signal?.aborted) return nothing("This was called off.");
@@ -176,13 +183,22 @@ export function turns() {
 /** Does something again and again, `pause` ms after it was done, between `start` and `stop` and while the page is looked at. */
 export function pulse(pause, work) {
   let running = false;
+  let busy = false;
+  let again = false;
   let timer;
   const beat = async () => {
     clearTimeout(timer);
     if (!running || document.hidden) return;
-    await work();
-    clearTimeout(timer);
-    if (running) timer = setTimeout(beat, pause);
+    again = busy;
+    if (busy) return;
+    busy = true;
+    try {
+      await work();
+    } finally {
+      busy = false;
+    }
+    if (again) beat();
+    else if (running) timer = setTimeout(beat, pause);
   };
   document.addEventListener("visibilitychange", beat);
   return {

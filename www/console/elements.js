@@ -115,9 +115,17 @@ export function table(caption, columns) {
   const head = columns.map(({ title, className }) => tag("th", { scope: "col", class: className }, title));
   const made = element("table", "", element("caption", "unseen", caption), element("thead", "", element("tr", "", ...head)), body);
   const root = tag("div", { class: "table", tabindex: "0", role: "region", "aria-label": caption }, made);
-  const line = (row) => element("tr", "", ...columns.map(({ title, cell, className }, at) =>
-    tag(at === 0 ? "th" : "td", { scope: at === 0 && "row", class: className, "data-title": title }, cell(row))));
+  const line = (row) => element("tr", "", ...columns.map(({ title, cell, className }, at) => {
+    const content = cell(row);
+    const dash = content === "–" ? "dash" : undefined;
+    return tag(at === 0 ? "th" : "td", { scope: at === 0 && "row", class: className ?? dash, "data-title": title }, content);
+  }));
   return { root, body, fill: (rows) => body.replaceChildren(...rows.map(line)) };
+}
+
+/** Terms and what they are: `[["Version", "6"], …]`. */
+export function facts(pairs) {
+  return element("dl", "facts", ...pairs.map(([term, value]) => element("div", "", element("dt", "", term), element("dd", "", value))));
 }
 
 /** JSON to read, which scrolls and can be reached by keyboard. */

@@ -17,7 +17,7 @@ let current;
 
 /** The panel and the parameters that the address names. */
 function place() {
-  const [id, query] = decodeURI(location.hash.slice(1)).split("?");
+  const [id, query] = location.hash.slice(1).split("?");
   return { id: PANELS.includes(id) ? id : PANELS[0], params: new URLSearchParams(query) };
 }
 
@@ -38,10 +38,10 @@ async function visit(arriving) {
     for (const each of $("main").children) each.hidden = each !== panel.section;
     current = panel;
     document.title = `${panel.title} – entgate`;
-    if (arriving) {
-      scrollTo(0, 0);
-      panel.section.querySelector("h1").focus({ preventScroll: true });
-    }
+  }
+  if (arriving) {
+    scrollTo(0, 0);
+    panel.section.querySelector("h1").focus({ preventScroll: true });
   }
   panel.show?.(params);
 }
@@ -84,9 +84,14 @@ function showHealth({ status, body }) {
   const known = body.object === "health";
   const state = known ? body.status : status ? "error" : "unreachable";
   $("standing").dataset.state = state;
-  $("standing-word").textContent = { ok: "Ready", unconfigured: "Not set up", degraded: "Degraded", error: "Error", unreachable: "No answer" }[state] ?? state;
-  $("release").textContent = known && body.version ? `v${body.version}` : "";
-  $("source").textContent = desk.source ? `source: ${desk.source}` : "";
+  say("standing-word", { ok: "Ready", unconfigured: "Not set up", degraded: "Degraded", error: "Error", unreachable: "No answer" }[state] ?? state);
+  say("release", known && body.version ? `v${body.version}` : "");
+  say("source", desk.source ? `source: ${desk.source}` : "");
+}
+
+/** Writes a text where it is not the one that stands there: what is read aloud is so once. */
+function say(id, text) {
+  if ($(id).textContent !== text) $(id).textContent = text;
 }
 
 /** Turns to the other theme. Nothing is kept where that is the system's. */
