@@ -44,7 +44,7 @@ describe("a command of the guide is the request that Stripe’s CLI sends", () =
     ["a clock is advanced", "test_helpers test_clocks advance clock_1 --frozen-time 1800000000", "POST /v1/test_helpers/test_clocks/clock_1/advance frozen_time=1800000000"],
     ["a list of texts", "webhook_endpoints create --url https://example.com --enabled-events customer.created --enabled-events '*'", "POST /v1/webhook_endpoints url=https://example.com enabled_events[0]=customer.created enabled_events[1]=*"],
     ["a check", "check --customer cus_1 --feature sms --feature sso --fresh", "GET /v1/check customer=cus_1 feature[0]=sms feature[1]=sso fresh=true"],
-    ["a bare flag that is false", "check --customer cus_1 --feature sms --fresh=false", "GET /v1/check customer=cus_1 feature[0]=sms"],
+    ["a bare flag that is false", "check --customer cus_1 --feature sms --fresh=false", "GET /v1/check customer=cus_1 feature=sms"],
     ["any path", "get /v1/products -l 2", "GET /v1/products limit=2"],
     ["a path without its beginning", "get products", "GET /v1/products"],
     ["a post to any path", "post /v1/customers -d id=cus_1 -d email=ada@example.com", "POST /v1/customers id=cus_1 email=ada@example.com"],

@@ -99,7 +99,7 @@ export default {
 
 /** Who it is, what they have, and what time it is for them. */
 function customerCard(visitor, attempt) {
-  const facts = element("dl", "facts");
+  const facts = element("dl", "who");
   const other = field("play-customer", "Somebody who is known", { placeholder: "cus_…" });
   const form = element("form", "tools", other.root, button("Take", () => form.requestSubmit(), "small"));
   form.addEventListener("submit", (event) => {

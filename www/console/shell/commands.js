@@ -1,7 +1,7 @@
 // The commands that are requests, by the names that Stripe's CLI has for them; the routes that only entgate has, beside them.
 //
-// A line is `[operation, method, path, flags, about]`. A flag is a parameter of the request: `name[]` is a list, `map.name` a part of
-// a map, `name!` needs no value. What is not listed can be given with `-d`.
+// A line is `[operation, method, path, flags, about]`. A flag is a parameter of the request: `name[]` is a list, `name+` is one
+// only where there are several, `map.name` is a part of a map, `name!` needs no value. What is not listed can be given with `-d`.
 
 const PAGE = "limit starting_after ending_before";
 const CREATED = `created ${PAGE}`;
@@ -98,9 +98,9 @@ const written = (flags) => flags.split(" ").filter(Boolean).map(flag);
 
 /** A flag: `name` as it is typed, `param` as it is sent. */
 function flag(written) {
-  const [, name, mark] = /^(.*?)(\[\]|!)?$/.exec(written);
+  const [, name, mark] = /^(.*?)(\[\]|[+!])?$/.exec(written);
   const [first, ...rest] = name.split(".");
-  return { name: name.replaceAll("_", "-"), letter: LETTERS[name], param: first + rest.map((part) => `[${part}]`).join(""), many: mark === "[]", bare: mark === "!" };
+  return { name: name.replaceAll("_", "-"), letter: LETTERS[name], param: first + rest.map((part) => `[${part}]`).join(""), many: mark === "[]" || mark === "+", lone: mark === "+", bare: mark === "!" };
 }
 
 const named = (lines) => new Map(lines.map((line) => [line[0], operation(line)]));
@@ -110,7 +110,7 @@ export const RESOURCES = new Map(Object.entries(TABLE).map(([name, [about, lines
 
 /** Those of one word. */
 export const COMMANDS = named([
-  ["check", "GET", "/v1/check", "customer feature[] at_least fresh!", "ask whether a customer may use a feature"],
+  ["check", "GET", "/v1/check", "customer feature+ at_least fresh!", "ask whether a customer may use a feature"],
   ["activity", "GET", "/v1/activity", `customer ${PAGE}`, "list what was decided lately"],
   ["health", "GET", "/healthz", "", "ask the Worker how it does"],
 ]);

@@ -150,6 +150,10 @@ function read(said, flags) {
     if (given === undefined && at + 1 >= said.length) throw new Complaint(`flag needs an argument: ${long ? `--${typed}` : `'${typed}' in ${word}`}`);
     note(flag, given ?? said[(at += 1)]);
   }
+  for (const { param } of flags.filter(({ lone }) => lone)) {
+    const [one, another] = params.filter(([name]) => name.startsWith(`${param}[`));
+    if (one && !another) one[0] = param;
+  }
   return { args, params, values };
 }
 

@@ -1,22 +1,23 @@
 // `listen`: events as the catalog sends them, and what this Worker decides on each, until it is called off.
 
+import { outcomeNamed } from "../feed.js";
+
 const PAUSE_MS = 1_000;
 const PAGE = "100";
-const TONES = { applied: "yes", unchanged: "soft", duplicate: "soft", stale: "maybe", deferred: "maybe", ignored: "soft", confirmed: "soft", drift: "no" };
 
 export async function listen({ customer, events }, { desk, screen, signal }) {
   const wanted = (type) => events.includes("*") || events.includes(type);
-  const feeds = [];
+  const tails = [];
   if (desk.source === "catalog") {
-    feeds.push(feed(desk, "/v1/events", {}, (event) => {
+    tails.push(tail(desk, "/v1/events", {}, (event) => {
       if (wanted(event.type) && !customer) screen.row([stamp(event.created * 1_000), "soft"], ["   --> ", "soft"], [event.type], [` [${event.id}]`, "soft"]);
     }));
   }
-  feeds.push(feed(desk, "/v1/activity", { customer }, ({ at, event, outcome, customer, version }) => {
-    screen.row([stamp(at), "soft"], ["  <--  ", "soft"], [outcome, TONES[outcome] ?? ""], [` ${customer} version ${version}`], [event ? ` [${event}]` : "", "soft"]);
+  tails.push(tail(desk, "/v1/activity", { customer }, ({ at, event, outcome, customer, version }) => {
+    screen.row([stamp(at), "soft"], ["  <--  ", "soft"], [outcome, outcomeNamed(outcome).tone], [` ${customer} version ${version}`], [event ? ` [${event}]` : "", "soft"]);
   }));
 
-  for (const each of feeds) {
+  for (const each of tails) {
     const problem = await each.start(signal);
     if (signal.aborted) return;
     if (problem) return screen.say(problem, "no");
@@ -25,7 +26,7 @@ export async function listen({ customer, events }, { desk, screen, signal }) {
   let troubled;
   while (!signal.aborted) {
     await sleep(PAUSE_MS, signal);
-    for (const each of feeds) {
+    for (const each of tails) {
       const problem = await each.next(signal);
       if (problem && problem !== troubled && !signal.aborted) screen.say(problem, "no");
       troubled = problem;
@@ -34,7 +35,7 @@ export async function listen({ customer, events }, { desk, screen, signal }) {
 }
 
 /** A list that grows at its beginning: what is new in it since it was started. */
-function feed(desk, path, params, show) {
+function tail(desk, path, params, show) {
   let newest;
   const ask = (more, signal) => {
     const given = Object.entries({ ...params, ...more }).filter(([, value]) => value !== undefined);

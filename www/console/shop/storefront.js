@@ -20,7 +20,7 @@ export function storefront({ plans }) {
   const rooms = FEATURES.map(({ key }) => room(key));
   const more = element("p", "shop-more soft");
   const root = tag("section", { class: "shop", "aria-label": "The shop" },
-    element("header", "shop-head", element("p", "shop-name", "Parcel & Co."), who),
+    element("header", "shop-head", element("h2", "shop-name", "Parcel & Co."), who),
     trouble, plans && element("div", "plans", ...cards.map(({ root }) => root)), element("div", "rooms", ...rooms.map(({ root }) => root)), more, told);
   let announced;
 
