@@ -54,6 +54,8 @@ run 'browser core in Chrome' wasm wasm-pack test --headless --chrome "${driver[@
 run 'Worker' node --test --test-reporter=spec --test-concurrency=2 tests/worker/*.test.mjs
 # The npm package, which check.sh has built too: packed, installed, and run where it is said to run.
 run 'npm package' node --test --test-reporter=spec --test-concurrency=2 tests/package/*.test.mjs
+# The console at `/`, in headless Chromium.
+run 'console' node --test --test-reporter=spec --test-concurrency=2 tests/console/*.test.mjs
 
 printf '\n'
 [ ${#trouble[@]} = 0 ] || printf 'test: %s\n' "${trouble[@]}"

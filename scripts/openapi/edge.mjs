@@ -109,5 +109,5 @@ export const EDGE = [
     }),
   get("/healthz", "showHealth", "Tells whether the deployment is set up, and keeps up.", {}, ref("Health"), { who: "anyone" }),
   get("/openapi.json", "showDocument", "Shows this document.", {}, { type: "object" }, { who: "anyone", file: true }),
-  get("/", "showPage", "Shows a page that asks what a customer may use.", {}, { media: "text/html", schema: { type: "string" } }, { who: "anyone", file: true }),
+  get("/", "showPage", "Shows the console.", {}, { media: "text/html", schema: { type: "string" } }, { who: "anyone", file: true }),
 ];

@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { browse } from "../worker/browser.mjs";
 import { catalog } from "../worker/catalog.mjs";
 import { KEY, serve, summary } from "../worker/support.mjs";
-import { open, shots } from "./support.mjs";
+import { look, open } from "./support.mjs";
 
 describe("the page at /", { timeout: 90_000 }, () => {
   let service;
@@ -33,7 +33,6 @@ describe("the page at /", { timeout: 90_000 }, () => {
   test("a visitor fills the form and sees the answer", async () => {
     const { page, complaints } = await open(browser, service, "ask");
     assert.equal(await ask(page, { customer: "cus_ada", feature: "sms" }), "entitled");
-    await page.screenshot({ path: `${shots}/entitled.png`, fullPage: true });
     assert.equal(await page.textContent("#version"), "1");
     assert.equal(JSON.parse(await page.textContent("#raw")).entitled, true);
     assert.deepEqual(complaints, []);
@@ -64,6 +63,7 @@ describe("the page at /", { timeout: 90_000 }, () => {
     await page.click("#holdings-list button:text-is('export')");
     await page.waitForSelector("#answer[data-state=entitled]");
     assert.equal(await page.inputValue("#feature"), "export");
+    await look(page, "ask");
     await page.close();
   });
 
@@ -109,7 +109,6 @@ describe("the page at /", { timeout: 90_000 }, () => {
   test("a phone shows it without scrolling sideways", async () => {
     const { page } = await open(browser, service, "ask", { width: 360, height: 740 });
     await ask(page, { customer: "cus_ada", feature: "sms" });
-    await page.screenshot({ path: `${shots}/phone.png`, fullPage: true });
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.equal(overflow, 0);
     await page.close();
@@ -131,7 +130,7 @@ describe("the page at /", { timeout: 90_000 }, () => {
       const names = await page.locator("#settings-list > li > code").allTextContents();
       assert.deepEqual(names, ["ENTGATE_API_KEYS", "STRIPE_WEBHOOK_SECRETS"]);
       assert.deepEqual(await page.locator("#settings [data-source]:visible").evaluateAll((parts) => parts.map(({ dataset }) => dataset.source)), ["catalog"]);
-      assert.equal(await page.textContent("#source"), "source: catalog");
+      assert.equal(await page.textContent("#source"), "catalog is the source");
       await page.close();
     } finally {
       await shop.stop();

@@ -17,6 +17,7 @@ export const THEMES = ["light", "dark"];
 /** A panel of a service's console, open; what the page complains of is collected. */
 export async function open(browser, service, place = "overview", { width = 1280, height = 900, ...options } = {}) {
   const page = await browser.newPage({ viewport: { width, height }, locale: "en-US", timezoneId: "UTC", ...options });
+  page.setDefaultTimeout(10_000);
   const complaints = [];
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));

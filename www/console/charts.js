@@ -11,8 +11,8 @@ const GAP = 0.22; // Of a slot's width, between bars.
 
 /**
  * Bars, stacked: `series` are names with a colour (`tone`), `slots` from left to right are `{ label, values, tip }`, where `values` has a
- * number for each name. `sum` is the sentence, `unit` what the axis counts, `ends` the words below it, `lines` go across. What is higher than
- * `cap` is cut off there, so that one slow answer does not flatten the others.
+ * number for each name and `tip` is told to a pointer. `sum` is the sentence, `unit` what the axis counts, `ends` the words below it,
+ * `lines` go across. What is higher than `cap` is cut off there, so that one slow answer does not flatten the others.
  */
 export function bars({ series, slots, sum, unit = "", ends = [], lines = [], cap = Infinity }) {
   const total = ({ values }) => series.reduce((all, { name }) => all + (values[name] ?? 0), 0);
@@ -32,7 +32,7 @@ export function bars({ series, slots, sum, unit = "", ends = [], lines = [], cap
     // The whole slot answers to a pointer, not only what is drawn of it.
     const whole = shape("rect", { x: at, y: 0, width: 1, height: HEIGHT, class: "hit" });
     const tip = shape("title", {});
-    tip.textContent = slot.tip ?? `${slot.label}: ${total(slot)}`;
+    tip.textContent = slot.tip;
     whole.append(tip);
     stack.append(whole);
     picture.append(stack);

@@ -68,8 +68,8 @@ export function createDesk() {
      */
     async ask(path, { method = "GET", form, json, idempotencyKey, signal, key: other } = {}) {
       const bearer = other ?? key;
-      const address = URL.parse(path, location.origin);
-      if (address?.origin !== location.origin) return nothing("Nobody but this Worker is asked.");
+      const address = within(path);
+      if (!address) return nothing("Nobody but this Worker is asked.");
       if (bearer && !/^[\x21-\x7e]+$/.test(bearer)) {
         return nothing("A key has no spaces and only ASCII characters.", "key");
       }
@@ -124,6 +124,16 @@ function bell() {
     },
     ring: (news) => ears.forEach((heard) => heard(news)),
   };
+}
+
+/** The address of a path of this Worker; nothing where it leads elsewhere, or nowhere. */
+function within(path) {
+  try {
+    const address = new URL(path, location.origin);
+    return address.origin === location.origin ? address : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A reply where none came. */

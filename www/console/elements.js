@@ -19,6 +19,14 @@ export function tag(name, attributes, ...children) {
   return made;
 }
 
+/** Gives `parent` these children in this order, and leaves alone those that are there already: who has the focus keeps it. */
+export function arrange(parent, children) {
+  for (const child of [...parent.children]) if (!children.includes(child)) child.remove();
+  children.forEach((child, at) => {
+    if (parent.children[at] !== child) parent.insertBefore(child, parent.children[at] ?? null);
+  });
+}
+
 export function button(label, pressed, className = "") {
   return tag("button", { type: "button", class: className || undefined, onclick: pressed }, label);
 }

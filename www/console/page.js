@@ -51,7 +51,7 @@ async function mount(id) {
   const heading = tag("h1", { id: `${id}-title`, tabindex: "-1" });
   const head = element("header", "panel-head", heading);
   const root = element("div", "panel-body");
-  const section = tag("section", { id: `panel-${id}`, class: "panel", "aria-labelledby": heading.id, hidden: true }, head, root);
+  const section = tag("section", { id: `panel-${id}`, class: "panel", hidden: true }, head, root);
   $("main").append(section);
   try {
     const { default: panel } = await import(`./panels/${id}.js`);
@@ -86,7 +86,7 @@ function showHealth({ status, body }) {
   $("standing").dataset.state = state;
   say("standing-word", { ok: "Ready", unconfigured: "Not set up", degraded: "Degraded", error: "Error", unreachable: "No answer" }[state] ?? state);
   say("release", known && body.version ? `v${body.version}` : "");
-  say("source", desk.source ? `source: ${desk.source}` : "");
+  say("source", desk.source ? `${desk.source} is the source` : "");
 }
 
 /** Writes a text where it is not the one that stands there: what is read aloud is so once. */

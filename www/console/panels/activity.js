@@ -1,7 +1,7 @@
 // What happened: every event that came in and every look at the source, with what was decided.
 
 import { pulse, turns } from "../desk.js";
-import { ago, badge, button, element, empty, field, identifier, json, keyless, notice, tag, time } from "../elements.js";
+import { ago, arrange, badge, button, element, empty, field, identifier, json, keyless, notice, tag, time } from "../elements.js";
 import { OUTCOMES, createFeed, outcomeNamed } from "../feed.js";
 
 const PAUSE_MS = 1_000;
@@ -44,7 +44,7 @@ export default {
       const changed = news || !started || problem !== reply.problem;
       if (started && news) status.textContent = `${news} new ${news === 1 ? "entry" : "entries"}.`;
       problem = reply.problem;
-      if (changed) draw(started);
+      if (changed) draw();
       started = true;
     });
 
@@ -85,7 +85,7 @@ export default {
       else if (started && !rows.length) place.append(nothing());
       box.hidden = !desk.key || !rows.length;
       older.hidden = box.hidden || !feed.more || rows.length >= SHOWN;
-      body.replaceChildren(...rows.flatMap((entry) => {
+      arrange(body, rows.flatMap((entry) => {
         if (!lines.has(entry.id)) lines.set(entry.id, line(entry));
         return [lines.get(entry.id), ...(opened.has(entry.id) ? [opened.get(entry.id)] : [])];
       }));
@@ -107,14 +107,13 @@ export default {
       const opens = tag("button", { type: "button", class: "opener", "aria-expanded": "false", "aria-label": `Details of ${entry.id}`, onclick: () => toggle(entry, opens) });
       const moment = time(seconds, { dateStyle: "short", timeStyle: "medium" });
       moment.title = `${ago(seconds)}, ${moment.title}`;
-      const made = element("tr", started ? "fresh" : "",
+      return element("tr", started ? "fresh" : "",
         tag("th", { scope: "row" }, element("span", "when", opens, moment)),
         tag("td", { "data-title": "Customer" }, tag("a", { href: `#customers?${new URLSearchParams({ customer: entry.customer })}` }, element("code", "", entry.customer))),
         tag("td", { "data-title": "Outcome" }, label),
         tag("td", { "data-title": "Version", class: "number" }, String(entry.version ?? "–")),
         tag("td", { "data-title": "Event" }, entry.event ? identifier(entry.event) : element("span", "soft", "a look at the source")),
         tag("td", { "data-title": "On its way", class: "number" }, way(entry)));
-      return made;
     }
 
     function toggle(entry, opens) {
@@ -123,7 +122,6 @@ export default {
       if (open) opened.set(entry.id, details(entry));
       else opened.delete(entry.id);
       draw();
-      opens.focus();
     }
 
     /** All of an entry, and of its event what the catalog has. */

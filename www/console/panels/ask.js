@@ -52,7 +52,7 @@ export default {
 
     const held = tag("ul", { id: "holdings-list" });
     const heldStatus = tag("p", { id: "holdings-status", role: "status", class: "soft" }, "All that the customer holds.");
-    const holdings = tag("section", { id: "holdings", class: "card", "data-state": "idle", "aria-labelledby": "holdings-title" }, tag("h2", { id: "holdings-title" }, "Entitlements"), heldStatus,
+    const holdings = tag("section", { id: "holdings", class: "card", "data-state": "idle" }, tag("h2", { id: "holdings-title" }, "Entitlements"), heldStatus,
       tag("div", { id: "holdings-box", tabindex: "0", role: "region", "aria-labelledby": "holdings-title" }, held));
     root.append(element("div", "ask", form, answer, holdings));
 

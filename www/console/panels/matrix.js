@@ -61,9 +61,9 @@ export default {
 
     async function load() {
       const signal = turn("load");
-      pagers.hidden = adders.hidden = true;
-      if (!desk.key) return place.replaceChildren(keyless("The catalog is changed with it."));
       if (!desk.source) await desk.examine();
+      pagers.hidden = adders.hidden = !desk.key || desk.source !== "catalog";
+      if (!desk.key) return place.replaceChildren(keyless("The catalog is changed with it."));
       if (desk.source !== "catalog") {
         return place.replaceChildren(empty("This is for the catalog", "With Stripe as the source, features are attached to products in Stripe’s dashboard or by its API. With ENTGATE_SOURCE=catalog it is done here.",
           tag("a", { class: "button", href: "https://docs.stripe.com/billing/entitlements", rel: "noreferrer" }, "Stripe’s guide")));
@@ -82,7 +82,6 @@ export default {
       rowPager.settle(rows.body);
       columnPager.settle(columns.body);
       pagers.hidden = rowPager.root.hidden && columnPager.root.hidden;
-      adders.hidden = false;
       draw();
     }
 
@@ -117,7 +116,7 @@ export default {
     function column(product) {
       const apply = button("Apply now", () => applyTo(product), "small plain");
       apply.title = "Gives everybody who has the product what it includes now";
-      apply.setAttribute("aria-label", `Apply ${product.name} now`);
+      apply.setAttribute("aria-label", `Apply now: ${product.name}`);
       return tag("th", { scope: "col" }, element("span", "product", product.name), element("code", "", product.id), apply);
     }
 

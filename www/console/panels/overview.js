@@ -133,12 +133,14 @@ export default {
         values: { [kind(request)]: Math.ceil(request.took) },
         tip: `${request.method} ${request.path}\n${request.status || "no answer"}, ${request.took.toFixed(1)} ms`,
       }));
+      // The newest stands at the right from the first one on.
+      while (slots.length < REQUESTS) slots.unshift({ label: "", values: {}, tip: "" });
       const taken = shown.map(({ took }) => took);
       const [half, most] = [percentile(taken, 0.5), percentile(taken, 0.95)];
       const sum = `The last ${shown.length} requests: half within ${half.toFixed(1)} ms, 95 of 100 within ${most.toFixed(1)} ms.`;
       const kinds = series.map(({ name, tone }) => ({ name, tone, value: shown.filter((each) => kind(each) === name).length })).filter(({ value }) => value);
       redraw(answersPlace, legend([...kinds, { name: "half within", tone: "mark", value: `${half.toFixed(1)} ms` }, { name: "95 of 100 within", tone: "mark", value: `${most.toFixed(1)} ms` }]),
-        bars({ series, slots, sum, unit: " ms", ends: [slots[0].label, "now"], lines: [{ at: half }, { at: most }], cap: most * 1.5 }));
+        bars({ series, slots, sum, unit: " ms", ends: [`the last ${REQUESTS}`, "now"], lines: [{ at: half }, { at: most }], cap: most * 1.5 }));
     }
 
     /** Asks a few checks one after another, of a customer that something was heard of. */
