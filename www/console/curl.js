@@ -6,9 +6,8 @@ const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replac
 
 /** The key is a variable in it, so that it can be shown and kept. */
 export function curl({ method = "GET", path, form }) {
-  const lines = [`curl ${quoted(location.origin + path)} -u $ENTGATE_KEY:`];
   const verb = form ? "POST" : "GET";
-  if (method !== verb) lines[0] += ` -X ${method}`;
+  const lines = [`curl ${method === verb ? "" : `-X ${method} `}${quoted(location.origin + path)}`, "-u $ENTGATE_KEY:"];
   for (const [name, value] of new URLSearchParams(encode(form ?? {}))) lines.push(`-d ${quoted(`${name}=${value}`)}`);
   return lines.join(" \\\n  ");
 }

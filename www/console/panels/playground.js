@@ -7,7 +7,7 @@ import { planOf, steps } from "../shop/steps.js";
 import { announcement, duration, entrance, storefront } from "../shop/storefront.js";
 import { visitorOf } from "../shop/visitor.js";
 
-const REASONS = { active_entitlement: "an active entitlement", not_entitled: "not entitled", unknown_customer: "unknown customer" };
+const REASONS = { active_entitlement: "active entitlement", not_entitled: "not entitled", unknown_customer: "unknown customer" };
 
 export default {
   id: "playground",
