@@ -2,6 +2,7 @@
 
 import { curl } from "../curl.js";
 import { ago, badge, button, card, command, element, empty, field, identifier, keyless, notice, table, tag, time } from "../elements.js";
+import { deaf } from "../shop/hearing.js";
 import { FEATURES } from "../shop/plans.js";
 import { planOf, steps } from "../shop/steps.js";
 import { announcement, duration, entrance, storefront } from "../shop/storefront.js";
@@ -50,7 +51,7 @@ export default {
         looked = true;
         attempt(async () => {
           await visitor.look();
-          await hears();
+          said.append(...(await deaf(desk)));
         });
       }
       if (visitor.customer && visitor.stock) {
@@ -59,7 +60,7 @@ export default {
       } else if (!visitor.busy) {
         body.replaceChildren(entrance({
           title: "Nobody is here yet",
-          text: "Two plans and four features are put into the catalog, where they are not there yet, and a customer who lives by a test clock.",
+          text: `Two plans and four features are put into the catalog, where they are not there yet, and a customer who lives by ${desk.mode === "live" ? "the real time. The key is a live one: what is done here is real." : "a test clock."}`,
           label: "Begin",
           enter: () => attempt(async () => {
             await visitor.furnish();
@@ -67,16 +68,6 @@ export default {
           }),
         }));
       } else body.replaceChildren(element("p", "soft", "One moment…"));
-    }
-
-    /** Says so where the catalog does not tell this Worker of its events: then nothing opens. */
-    async function hears() {
-      const { body: list, problem } = await desk.ask("/v1/webhook_endpoints?limit=100");
-      if (problem) throw new Error(problem);
-      const ours = (url) => new URL(url).pathname === "/webhooks/stripe";
-      if (list.data.some(({ url, status }) => status === "enabled" && ours(url))) return;
-      const hint = command(`node scripts/own-endpoint.mjs ${location.origin}`);
-      said.replaceChildren(notice("The catalog tells nobody at /webhooks/stripe of its events, so that no part will open. Where this Worker runs on your own machine, this registers it; the README has the command for Cloudflare.", "maybe", hint));
     }
 
     visitor.on(update);

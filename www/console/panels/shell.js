@@ -26,8 +26,8 @@ export default {
     const screen = screenOf(log);
     const input = tag("input", { id: "shell-input", "aria-label": "Command", "aria-describedby": "shell-hint", autocomplete: "off", spellcheck: "false", autocapitalize: "none", enterkeyhint: "go" });
     const prompt = tag("span", { class: "prompt", "aria-hidden": "true" }, PROMPT);
-    const stop = button("Stop", () => interrupt(), "small");
-    const wipe = button("Clear", () => { screen.clear(); input.focus(); }, "small");
+    const stop = button("Stop", () => back(interrupt), "small");
+    const wipe = button("Clear", () => back(screen.clear), "small");
     const form = element("form", "shell-line", prompt, input);
     const examples = element("ul", "shell-examples", ...EXAMPLES.map((line) => element("li", "", button(line, () => fill(line), "small"))));
     const hint = tag("p", { id: "shell-hint", class: "hint" }, "Tab completes what is begun; Escape lets the next Tab move on. The arrow keys go through what was typed, Ctrl-C ends what runs.");
@@ -40,12 +40,12 @@ export default {
     let draft = "";
     let running;
     let answer;
-    let leaving = false;
+    let escaped = false;
+    let offered;
 
     screen.say("Welcome. Every command is a request to this Worker: try “help”, or one of the lines below.", "soft");
 
     async function submit(line) {
-      leaving = false;
       if (answer) {
         screen.typed(line, "");
         return answer(line.trim() === "yes");
@@ -70,13 +70,13 @@ export default {
     /** Asks before something that cannot be undone. */
     function confirm(question) {
       screen.say(question, "maybe");
-      busy(false);
       return new Promise((resolve) => {
         answer = (meant) => {
           answer = undefined;
           busy(true);
           resolve(meant);
         };
+        busy(false);
       });
     }
 
@@ -89,7 +89,6 @@ export default {
       screen.say("^C", "soft");
       running.abort();
       answer?.(false);
-      input.focus();
     }
 
     function busy(is) {
@@ -100,7 +99,12 @@ export default {
     }
 
     function fill(line) {
-      input.value = line;
+      back(() => { input.value = line; });
+    }
+
+    /** Does something for which the line was left, and goes back to it. */
+    function back(work) {
+      work();
       input.focus();
     }
 
@@ -116,38 +120,34 @@ export default {
     /** Completes, and says whether there was anything to complete. */
     function completed() {
       const { value, selectionStart } = input;
-      if (!value.trim() || selectionStart !== value.length) return false;
+      if (escaped || !value.trim() || selectionStart !== value.length) return false;
       const { line, candidates } = complete(value);
       if (line === value && candidates.length === 0) return false;
-      // Twice without more to type: whoever wants on is let on.
-      if (line === value && leaving) return false;
-      leaving = line === value;
+      // What could stand here is said once: whoever wants on is let on.
+      if (line === value && offered === value) return false;
+      if (line === value) screen.say(candidates.join("  "), "soft");
+      offered = line === value ? value : undefined;
       input.value = line;
-      if (leaving) screen.say(candidates.join("  "), "soft");
       return true;
     }
 
-    const KEYS = {
-      ArrowUp: () => recall(-1),
-      ArrowDown: () => recall(1),
-      Escape: () => {
-        leaving = true;
-      },
-    };
+    const STEPS = { ArrowUp: -1, ArrowDown: 1 };
     input.addEventListener("keydown", (event) => {
-      const { key, ctrlKey, shiftKey, altKey, metaKey } = event;
+      const { key, ctrlKey, shiftKey } = event;
+      const modified = ctrlKey || event.altKey || event.metaKey;
       if (ctrlKey && key === "c" && input.selectionStart === input.selectionEnd && !getSelection().toString()) {
         event.preventDefault();
         interrupt();
       } else if (ctrlKey && key === "l") {
         event.preventDefault();
         screen.clear();
-      } else if (key === "Tab" && !shiftKey && !ctrlKey && !altKey && !metaKey && !running && !(leaving && key === "Tab") && completed()) {
+      } else if (key === "Tab" && !shiftKey && !modified && !running && completed()) {
         event.preventDefault();
-      } else if (KEYS[key] && !ctrlKey && !altKey && !metaKey && !input.readOnly) {
-        if (key !== "Escape") event.preventDefault();
-        KEYS[key]();
-      } else if (key !== "Tab" && key !== "Shift") leaving = false;
+      } else if (STEPS[key] && !modified && !input.readOnly) {
+        event.preventDefault();
+        recall(STEPS[key]);
+      }
+      escaped = key === "Escape";
     });
     input.addEventListener("paste", (event) => {
       const text = event.clipboardData?.getData("text") ?? "";
@@ -159,6 +159,8 @@ export default {
     log.addEventListener("click", () => {
       if (!getSelection().toString()) input.focus();
     });
+    // What was begun with another key is not gone on with.
+    desk.onKey(() => running && interrupt());
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       if (input.readOnly) return;

@@ -1,6 +1,7 @@
 // A small shop whose parts are gated live by the npm package: a purchase opens them by the stream, and nothing is loaded again.
 
 import { button, command, element, field, keyless, notice } from "../elements.js";
+import { deaf } from "../shop/hearing.js";
 import { entrance, storefront } from "../shop/storefront.js";
 import { visitorOf } from "../shop/visitor.js";
 
@@ -62,7 +63,10 @@ export default {
     function catalog() {
       if (!looked) {
         looked = true;
-        attempt(visitor.look);
+        attempt(async () => {
+          await visitor.look();
+          said.append(...(await deaf(desk)));
+        });
       }
       const [last] = visitor.deeds;
       if (last?.problem) said.replaceChildren(notice(last.problem, "no"));
@@ -73,7 +77,8 @@ export default {
         const text = visitor.stock
           ? "Its two plans are in the catalog. Somebody new comes in: a customer of the catalog, who has bought nothing yet."
           : "Two plans, four features and a customer are put into the catalog. Nothing else there is touched.";
-        body.replaceChildren(entrance({ title: "The shop is closed", text, label: "Open the shop", enter: () => attempt(open) }));
+        const real = desk.mode === "live" ? " The key is a live one: what is done here is real." : "";
+        body.replaceChildren(entrance({ title: "The shop is closed", text: text + real, label: "Open the shop", enter: () => attempt(open) }));
       } else {
         body.replaceChildren(element("p", "soft", "One moment…"));
       }

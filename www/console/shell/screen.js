@@ -4,14 +4,24 @@ import { element } from "../elements.js";
 
 /** How many lines and answers are kept. */
 const KEPT = 500;
+const NEAR = 40; // Pixels from the end that count as at it.
 const TOKEN = /("(?:[^"\\]|\\.)*")(\s*:)?|\b(true|false|null)\b|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)/g;
 
 export function screen(log) {
+  // Whoever has scrolled up to read is left there.
+  let atEnd = true;
+  const follow = () => {
+    if (atEnd) log.scrollTop = log.scrollHeight;
+  };
+  log.addEventListener("scroll", () => {
+    atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR;
+  });
+  new ResizeObserver(follow).observe(log);
+
   function put(...parts) {
-    const near = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
     log.append(...parts);
     while (log.children.length > KEPT) log.firstChild.remove();
-    if (near) log.scrollTop = log.scrollHeight;
+    follow();
   }
   return {
     /** What was typed, behind its prompt. */
