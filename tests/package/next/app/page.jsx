@@ -1,0 +1,16 @@
+import { verifySnapshot } from "entgate/server";
+import { cookies } from "next/headers";
+import { endpoint, entgate, keys } from "../entgate";
+import { Live } from "./live";
+
+export default async function Page() {
+  const customer = (await cookies()).get("customer").value;
+  const [snapshot, { token }] = await Promise.all([entgate.snapshot(customer), entgate.token(customer)]);
+  const { has, version } = await verifySnapshot(snapshot, { keys, customer });
+  return (
+    <>
+      <p id="server">{`${has("sms")} ${has("sso")} ${version}`}</p>
+      <Live endpoint={endpoint} snapshot={snapshot} token={token} />
+    </>
+  );
+}

@@ -1,0 +1,10 @@
+import { fileURLToPath } from "node:url";
+
+// https://nextjs.org/docs/app/guides/content-security-policy#without-nonces
+const policy = { key: "content-security-policy", value: "script-src 'self' 'unsafe-inline'" };
+
+export default {
+  // Only because Next itself is installed one folder up.
+  turbopack: { root: fileURLToPath(new URL("..", import.meta.url)) },
+  headers: () => [{ source: "/", has: [{ type: "query", key: "policy", value: "strict" }], headers: [policy] }],
+};
