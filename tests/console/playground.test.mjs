@@ -25,10 +25,17 @@ describe("the playground", { timeout: 120_000 }, () => {
     await service.stop();
   });
 
+  let opened;
   /** The playground, with somebody new in it. */
   async function begin() {
-    const opened = await open(browser, service, "playground");
-    await opened.page.click("#panel-playground .empty button");
+    if (!opened) {
+      opened = await open(browser, service, "playground");
+      await opened.page.click("#panel-playground .empty button");
+    } else {
+      const before = await opened.page.textContent("#panel-playground .who code");
+      await opened.page.click('#panel-playground button:text-is("Somebody new")');
+      await opened.page.waitForFunction((before) => ![before, undefined].includes(document.querySelector("#panel-playground .who code")?.textContent), before);
+    }
     await opened.page.waitForSelector("#panel-playground .shop-who .badge:text-is('Live')");
     return opened;
   }
@@ -73,7 +80,6 @@ describe("the playground", { timeout: 120_000 }, () => {
       assert.deepEqual(open, keys, why);
     }
     assert.deepEqual(complaints, []);
-    await page.close();
   });
 
   test("a button sends what it shows as curl", async () => {
@@ -88,7 +94,6 @@ describe("the playground", { timeout: 120_000 }, () => {
       const [method, path] = line.split(" ");
       assert.equal(command.split(" \\\n")[0], `curl ${method === "POST" ? "" : `-X ${method} `}${service.url.origin}${path}`);
     }
-    await page.close();
   });
 
   test("what cannot be done now says why, and does nothing", async () => {
@@ -98,7 +103,6 @@ describe("the playground", { timeout: 120_000 }, () => {
     assert.match(await page.textContent('.step:has(button[aria-label="Upgrade to Pro"])'), /Nothing is bought yet\./);
     await button.click({ force: true });
     assert.equal(await page.locator("#panel-playground .deeds > li").count(), 0);
-    await page.close();
   });
 
   test("what the catalog refuses is told where it was pressed", async () => {
@@ -109,21 +113,23 @@ describe("the playground", { timeout: 120_000 }, () => {
     const said = page.locator('.step:has(button[aria-label="Subscribe to Starter"]) .step-said');
     assert.equal(await said.getAttribute("data-tone"), "no");
     assert.match(await said.textContent(), new RegExp(customer));
-    await page.close();
   });
 
   test("somebody who is known can be taken, and lives by the real time", async () => {
     const { id } = await seller.sdk.customers.create({ name: "Ada" });
+    const other = await seller.subscribe({ id }, (await seller.plan(await seller.feature("seats"))).price);
     const { page } = await begin();
     await page.click("#panel-playground .other summary");
     await page.fill("#play-customer", id);
     await page.press("#play-customer", "Enter");
     await page.waitForSelector(`#panel-playground .who code:text-is("${id}")`);
     assert.match(await page.textContent("#panel-playground .who"), /the real one/);
+    await press(page, "Subscribe to Starter");
+    await press(page, "Cancel now");
+    assert.equal(await seller.status(other), "active", "what else they have bought is left alone");
     await page.fill("#play-customer", "cus_nobody");
     await page.press("#play-customer", "Enter");
     await page.waitForSelector("#panel-playground .notice.no:has-text('cus_nobody')");
-    await page.close();
   });
 
   test("where nobody is told of events, it says so", async () => {

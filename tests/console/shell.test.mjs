@@ -25,8 +25,16 @@ describe("the shell", { timeout: 120_000 }, () => {
     await service.stop();
   });
 
+  let opened;
+  /** The shell, with nothing said yet. */
+  async function shell() {
+    opened ??= await open(browser, service, "shell");
+    await enter(opened.page, "clear");
+    return opened;
+  }
+
   test("a guide is typed in, and its customer has what was bought", async () => {
-    const { page, complaints } = await open(browser, service, "shell");
+    const { page, complaints } = await shell();
     const feature = await answer(page, 'stripe entitlements features create --name "Text messages" --lookup-key sms');
     assert.deepEqual([feature.object, feature.name, feature.lookup_key], ["entitlements.feature", "Text messages", "sms"]);
     const product = await answer(page, "products create --name Pro --id pro");
@@ -40,22 +48,20 @@ describe("the shell", { timeout: 120_000 }, () => {
     await seller.follows({ id: "cus_ada" }, "sms", true);
     assert.equal((await answer(page, "check --customer cus_ada --feature sms")).entitled, true);
     assert.deepEqual(complaints, []);
-    await page.close();
   });
 
   test("what is wrong is said, whether the shell knows it or the Worker", async () => {
-    const { page } = await open(browser, service, "shell");
+    const { page } = await shell();
     await enter(page, "featurs list");
     assert.equal(await last(page, ".line.no"), 'Unknown command "featurs" for "stripe". Did you mean "features"?\nIf not, see "stripe --help" for a list of available commands.');
     const { error } = await answer(page, "customers retrieve cus_nobody");
     assert.deepEqual([error.code, error.message], ["resource_missing", "No such customer: 'cus_nobody'"]);
     await enter(page, "customers retrieve cus_nobody -s");
     assert.match(await page.textContent(".shell-log"), /< 404\n[\s\S]*< request-id: req_/);
-    await page.close();
   });
 
   test("an event is triggered, and undone", async () => {
-    const { page } = await open(browser, service, "shell");
+    const { page } = await shell();
     const { id } = await seller.sdk.customers.create({});
     await enter(page, `trigger ${SUMMARY} --customer ${id} --add tax --add vat`);
     assert.equal(await last(page, ".line.yes"), `Trigger succeeded! customer: ${id}  added: tax, vat`);
@@ -69,22 +75,20 @@ describe("the shell", { timeout: 120_000 }, () => {
       assert.match(await last(page, ".line.yes"), /^Trigger succeeded! /, event);
       assert.equal((await seller.sdk.events.list({ type: event, limit: 1 })).data[0].id, (await last(page, ".line")).trim().split(/\s+/)[1], event);
     }
-    await page.close();
   });
 
   test("what somebody else sold is not undone", async () => {
-    const { page } = await open(browser, service, "shell");
+    const { page } = await shell();
     const { price } = await seller.plan(await seller.feature("seats"));
     const customer = await seller.sdk.customers.create({});
     const { id } = await seller.subscribe(customer, price);
     await enter(page, `trigger ${SUMMARY} --customer ${customer.id} --remove seats`);
     assert.equal(await last(page, ".line.no"), `Trigger failed: seats came by ${id}, which was not triggered here: subscriptions cancel ${id}`);
     assert.equal(await seller.status({ id }), "active");
-    await page.close();
   });
 
   test("listening shows each event and what is decided on it, until Ctrl-C", async () => {
-    const { page } = await open(browser, service, "shell");
+    const { page } = await shell();
     const { price } = await seller.plan(await seller.feature("reports"));
     const customer = await seller.sdk.customers.create({});
     await type(page, "listen");
@@ -102,11 +106,10 @@ describe("the shell", { timeout: 120_000 }, () => {
     assert.equal(await last(page, ".line"), "^C");
     await enter(page, "version");
     assert.match(await last(page, ".line"), /^entgate \d/);
-    await page.close();
   });
 
   test("what cannot be undone is asked about first", async () => {
-    const { page } = await open(browser, service, "shell");
+    const { page } = await shell();
     const { id } = await seller.sdk.customers.create({});
     await type(page, `customers delete ${id}`);
     await said(page, "Enter 'yes' to confirm:");
@@ -116,7 +119,6 @@ describe("the shell", { timeout: 120_000 }, () => {
     await type(page, `customers delete ${id}`);
     await said(page, "Enter 'yes' to confirm:");
     assert.deepEqual(await answer(page, "yes"), { id, object: "customer", deleted: true });
-    await page.close();
   });
 
   test("keys complete, recall and clear, and let whoever wants on go on", async () => {
@@ -166,14 +168,13 @@ describe("the shell", { timeout: 120_000 }, () => {
   });
 
   test("what a guide breaks into lines is pasted as one", async () => {
-    const { page } = await open(browser, service, "shell");
+    const { page } = await shell();
     await page.evaluate(() => {
       const clipboardData = new DataTransfer();
       clipboardData.setData("text", "stripe features create \\\n  --name=\"Single sign-on\" \\\n  --lookup-key=sso\n");
       document.querySelector("#shell-input").dispatchEvent(new ClipboardEvent("paste", { clipboardData, cancelable: true }));
     });
     assert.equal(await page.inputValue("#shell-input"), 'stripe features create --name="Single sign-on" --lookup-key=sso');
-    await page.close();
   });
 
   test("what comes from outside is text, and the key is nowhere in it", async () => {

@@ -25,13 +25,19 @@ describe("the shop", { timeout: 120_000 }, () => {
     await service.stop();
   });
 
+  let opened;
   /** The shop, with somebody new in it. */
-  async function visit(options) {
-    const opened = await open(browser, service, "shop", options);
-    await opened.page.click("#panel-shop .empty button");
+  async function visit() {
+    if (!opened) {
+      opened = await open(browser, service, "shop");
+      await opened.page.click("#panel-shop .empty button");
+    } else {
+      const before = await opened.page.textContent("#panel-shop .shop-who code");
+      await opened.page.click('#panel-shop button:text-is("Somebody new")');
+      await opened.page.waitForFunction((before) => ![before, undefined].includes(document.querySelector("#panel-shop .shop-who code")?.textContent), before);
+    }
     await live(opened.page);
-    const customer = await opened.page.textContent("#panel-shop .shop-who code");
-    return { ...opened, customer };
+    return { ...opened, customer: await opened.page.textContent("#panel-shop .shop-who code") };
   }
 
   test("what a purchase pays for opens by the stream, without a reload and without a question", async (t) => {
@@ -52,7 +58,7 @@ describe("the shop", { timeout: 120_000 }, () => {
     assert.deepEqual(asked.filter((each) => /snapshot|check|active_entitlements|stream/.test(each)), []);
     assert.equal(asked[0], "POST /v1/subscriptions");
     assert.deepEqual(complaints, []);
-    await page.close();
+    await page.unrouteAll();
   });
 
   test("plans are changed and ended, and parts open and close with them", async () => {
@@ -68,7 +74,6 @@ describe("the shop", { timeout: 120_000 }, () => {
       await opens(page, parts);
       assert.deepEqual(await seller.held({ id: customer }), keys, press);
     }
-    await page.close();
   });
 
   test("what is bought elsewhere opens too, and is told to those who do not see it", async () => {
@@ -78,7 +83,6 @@ describe("the shop", { timeout: 120_000 }, () => {
     await opens(page, OPEN.pro);
     const [, names] = /^Something happened elsewhere: (.*) opened\.$/.exec(await page.textContent("#panel-shop [role=status].unseen"));
     assert.deepEqual(names.split(", ").sort(), ["Export", "Single sign-on", "Text messages"]);
-    await page.close();
   });
 
   test("a keyboard is enough, and stays where it was", async () => {
@@ -87,7 +91,6 @@ describe("the shop", { timeout: 120_000 }, () => {
     await page.keyboard.press("Enter");
     await opens(page, OPEN.pro);
     await page.waitForFunction(() => document.activeElement.getAttribute("aria-label") === "Pro");
-    await page.close();
   });
 
   test("the playground shows the same visitor", async () => {
@@ -95,7 +98,7 @@ describe("the shop", { timeout: 120_000 }, () => {
     await go(page, "playground");
     await page.waitForSelector("#panel-playground .who");
     assert.equal(await page.textContent("#panel-playground .who code"), customer);
-    await page.close();
+    await go(page, "shop");
   });
 
   test("neither key nor token is stored, and another key sends everybody out", async () => {
@@ -162,6 +165,23 @@ describe("the shop, where Stripe is the source", { timeout: 60_000 }, () => {
     assert.equal(await page.getAttribute("#shop-customer", "aria-invalid"), "true");
     await page.close();
   });
+});
+
+test("a Worker that makes no tokens says which setting is missing, and opens nothing", { timeout: 60_000 }, async () => {
+  const service = await edge({ ENTGATE_SOURCE: "stripe", ENTGATE_TOKEN_SECRETS: "" });
+  const browser = await browse();
+  try {
+    const { page } = await open(browser, service, "shop");
+    await page.fill("#shop-customer", "cus_ada");
+    await page.press("#shop-customer", "Enter");
+    await page.waitForSelector(".shop-trouble:has-text('ENTGATE_TOKEN_SECRETS is not set')");
+    await opens(page, []);
+    assert.deepEqual(await page.locator(".room .badge").allTextContents(), Array(4).fill("Not known"));
+    await page.close();
+  } finally {
+    await browser.close();
+    await service.stop();
+  }
 });
 
 /** Waits until the gate says that it hears. */

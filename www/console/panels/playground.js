@@ -16,15 +16,16 @@ export default {
   lead: "A customer’s life in a few presses: what is bought, what is sold, and what time it is. Each one is a request of Stripe’s API to the catalog.",
   mount(root, desk) {
     const visitor = visitorOf(desk);
-    const front = storefront({ plans: false });
+    const front = storefront({ plans: false, tells: false });
     const about = customerCard(visitor, attempt);
     const board = stepBoard(visitor);
     const edge = edgeCard(desk, visitor);
     const log = deedCard();
+    const warned = element("div", "shop-said");
     const said = element("div", "shop-said");
     const play = element("div", "play", element("div", "", about.root, board.root), element("div", "beside", front.root, edge.root, log.root));
     const body = element("div", "shop-body");
-    root.append(said, body);
+    root.append(warned, said, body);
     let shown = false;
     let looked = false;
 
@@ -51,7 +52,7 @@ export default {
         looked = true;
         attempt(async () => {
           await visitor.look();
-          said.append(...(await deaf(desk)));
+          warned.replaceChildren(...(await deaf(desk)));
         });
       }
       if (visitor.customer && visitor.stock) {
@@ -108,7 +109,7 @@ function customerCard(visitor, attempt) {
     const row = (title, ...value) => element("div", "", element("dt", "", title), element("dd", "", ...value));
     facts.replaceChildren(
       row("Id", identifier(customer)),
-      row("Subscription", subscription ? element("span", "", `${plan?.name ?? "something else"} `, badge(subscription.status, subscription.status === "active" ? "yes" : "maybe")) : "none"),
+      row("Subscription", subscription ? element("span", "", `${plan.name} `, badge(subscription.status, subscription.status === "active" ? "yes" : "maybe")) : "none"),
       ...(subscription ? [row(subscription.cancel_at_period_end ? "Ends" : "Renews", time(ends))] : []),
       row("Time", clock ? element("span", "", time(clock.frozen_time), " ", badge("test clock", "note")) : "the real one"),
     );

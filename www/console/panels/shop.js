@@ -13,16 +13,17 @@ export default {
   lead: "A page as yours may be. The npm package says which of its parts are open, and hears by a stream when that changes.",
   mount(root, desk) {
     const visitor = visitorOf(desk);
-    const front = storefront({ plans: true });
-    const plain = storefront({ plans: false });
+    const front = storefront({ plans: true, tells: true });
+    const plain = storefront({ plans: false, tells: true });
     const who = field("shop-customer", "Customer", { placeholder: "cus_…", hint: "Stripe’s customer id." });
     const form = element("form", "tools", who.root, button("Open the shop", () => form.requestSubmit(), "primary"));
     const foot = element("div", "shop-foot",
       element("p", "soft", "Every purchase goes through the catalog, as it would through Stripe: an event is signed, sent to this Worker, and heard here."),
       button("Somebody new", () => attempt(visitor.arrive), "small"));
+    const warned = element("div", "shop-said");
     const said = element("div", "shop-said");
     const body = element("div", "shop-body");
-    root.append(said, body);
+    root.append(warned, said, body);
     let shown = false;
     let looked = false;
 
@@ -65,7 +66,7 @@ export default {
         looked = true;
         attempt(async () => {
           await visitor.look();
-          said.append(...(await deaf(desk)));
+          warned.replaceChildren(...(await deaf(desk)));
         });
       }
       const [last] = visitor.deeds;

@@ -11,8 +11,8 @@ const UPGRADE_SECONDS = 60; // After that a part is simply open.
 /** Milliseconds as a person says them. */
 export const duration = (ms) => (ms < 1_000 ? `${Math.max(1, Math.round(ms))} ms` : `${(ms / 1_000).toFixed(1)} s`);
 
-/** `{ root, update(visitor) }`; with `plans`, they can be bought in it. */
-export function storefront({ plans }) {
+/** `{ root, update(visitor) }`; with `plans`, they can be bought in it. `tells` says whether those who do not see it hear of changes. */
+export function storefront({ plans, tells }) {
   const who = element("p", "shop-who");
   const told = tag("p", { class: "unseen", role: "status" });
   const trouble = element("p", "shop-trouble");
@@ -21,7 +21,7 @@ export function storefront({ plans }) {
   const more = element("p", "shop-more soft");
   const root = tag("section", { class: "shop", "aria-label": "The shop" },
     element("header", "shop-head", element("h2", "shop-name", "Parcel & Co."), who),
-    trouble, plans && element("div", "plans", ...cards.map(({ root }) => root)), element("div", "rooms", ...rooms.map(({ root }) => root)), more, told);
+    trouble, plans && element("div", "plans", ...cards.map(({ root }) => root)), element("div", "rooms", ...rooms.map(({ root }) => root)), more, tells && told);
   let announced;
 
   function update(visitor) {

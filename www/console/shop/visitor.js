@@ -6,6 +6,7 @@
 
 import { createGate } from "/entgate.js";
 import { expect, find, furnish, included } from "./plans.js";
+import { planOf } from "./steps.js";
 
 /** How long after a click a change is taken for its consequence. */
 const CONSEQUENCE_MS = 10_000;
@@ -32,6 +33,7 @@ function create(desk) {
     customer: undefined,
     /** The test clock that the customer lives by, where there is one. */
     clock: undefined,
+    /** To one of the shop’s plans. */
     subscription: undefined,
     gate: undefined,
     /** What was done, the newest first. */
@@ -160,7 +162,8 @@ function create(desk) {
       await new Promise((resolve) => setTimeout(resolve, CLOCK_PAUSE_MS));
     }
     const { data } = await get(`/v1/subscriptions?${new URLSearchParams({ customer })}`);
-    visitor.subscription = data[0];
+    // What else they have bought is left alone.
+    visitor.subscription = data.find(planOf);
     if (visitor.stock) visitor.stock.includes = await included(desk);
   }
 
