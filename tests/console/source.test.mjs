@@ -50,9 +50,9 @@ describe("the console with Stripe as the source", { timeout: 90_000 }, () => {
     await look(page, "customers-stripe");
     await page.setViewportSize({ width: 1280, height: 900 });
     await page.fill("#customers-search", "cus_b");
-    await page.click("text=Search");
+    await page.click("button:text-is('Search')");
     await eventually(async () => assert.deepEqual(await ids(), ["cus_bob"]));
-    await page.click("a:has-text('cus_bob')");
+    await page.click("#panel-customers a:has-text('cus_bob')");
     await page.waitForSelector(".table[aria-label=Entitlements] code:text-is('sms')");
     assert.equal(await page.isVisible("h2:text-is('Subscriptions')"), false);
   });

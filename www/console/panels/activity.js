@@ -141,8 +141,8 @@ export default {
         return;
       }
       place.replaceChildren(
-        element("div", "", element("h3", "", "Deliveries"), sent.length ? element("ul", "deliveries", ...sent.map(delivery)) : element("p", "soft", "None among the last hundred of each endpoint.")),
-        element("div", "", element("h3", "", event.body.type), json(event.body, "The event")));
+        element("div", "", element("h2", "", "Deliveries"), sent.length ? element("ul", "deliveries", ...sent.map(delivery)) : element("p", "soft", "None among the last hundred of each endpoint.")),
+        element("div", "", element("h2", "", event.body.type), json(event.body, "The event")));
     }
 
     /** The attempts to deliver an event, at every endpoint. */
