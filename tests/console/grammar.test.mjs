@@ -167,6 +167,7 @@ test("help tells of every command, and of every flag of one", () => {
   assert.match(help(["features", "create"]), /stripe features create \[flags\][\s\S]*--lookup-key/);
   assert.match(help(["products", "list_features"]), /stripe products list_features <product> \[flags\]/);
   assert.match(help(["entitlements", "features"]), /stripe features <operation>/);
+  assert.match(help(["stripe", "features"]), /stripe features <operation>/);
   assert.match(help(["trigger"]), /customer\.subscription\.created/);
   assert.equal(help(["nonsense"]), 'Unknown command "nonsense" for "stripe".\nSee "stripe --help" for a list of available commands.');
 });

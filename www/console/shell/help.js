@@ -13,8 +13,9 @@ const abouts = (map) => [...map].map(([name, { about }]) => [name, about]);
 
 /** On everything, on a resource, or on one command. */
 export function help(topic) {
-  const words = topic.map((word) => word.replaceAll("-", "_")).filter((word) => !Object.hasOwn(NAMESPACES, word));
-  const [first, second] = [ALIASES[words[0]] ?? words[0], words[1]];
+  const words = topic.map((word) => word.replaceAll("-", "_")).filter((word) => word !== "stripe" && !Object.hasOwn(NAMESPACES, word));
+  const second = words[1];
+  const first = Object.hasOwn(ALIASES, words[0] ?? "") ? ALIASES[words[0]] : words[0];
   if (first === undefined) return overview();
   if (first === "trigger") return ofTrigger();
   if (first === "listen") return ofListen();
