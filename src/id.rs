@@ -111,6 +111,27 @@ fn checked(text: &str, limit: usize) -> Result<&str, Error> {
     Ok(text)
 }
 
+/// An entry of the journal, `act_…`: they are counted, from 1 on.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub struct ActivityId(pub u64);
+
+impl ActivityId {
+    /// The entry of this id, or none if no entry can have it.
+    #[must_use]
+    pub fn of(text: &str) -> Option<Self> {
+        let id = Self(text.strip_prefix("act_")?.parse().ok()?);
+        // Neither a sign nor zeros in front: an entry has one id.
+        (id.0 > 0 && id.to_string() == text).then_some(id)
+    }
+}
+
+impl fmt::Display for ActivityId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "act_{}", self.0)
+    }
+}
+
 /// A moment, in whole seconds since 1970-01-01T00:00:00Z, as Stripe counts.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]

@@ -66,6 +66,14 @@ export const EDGE = [
       inQuery: true,
       description: "It needs STRIPE_API_KEY, or the catalog. Parameters of the body count where there is no query string.",
     }),
+  get("/v1/activity", "listActivity", "Lists what was decided lately, newest first.",
+    { customer: { ...CUSTOMER, description: "Only what was decided about this one." }, ...PAGE }, listOf(ref("Activity")), {
+      description: "The last 1,000 decisions of the key's mode, for people to look at: an entry may be missing. An id that is forgotten since is a cursor all the same, one that was never given is a 400.",
+    }),
+  get("/v1/roster", "listRoster", "Lists the customers of whom something was heard, in the order of their ids.",
+    { prefix: { ...CUSTOMER, description: "Only those whose id begins with this." }, ...PAGE }, listOf(ref("RosterEntry")), {
+      description: "A cursor need not be anybody's id: ids are ordered by their bytes.",
+    }),
   get("/v1/snapshot", "createSnapshot", "Signs a customer's set, so that any backend can check it offline.",
     { customer: CUSTOMER, expires_in: integer(60, 86_400, { default: 3_600 }), ...FRESH }, ref("EntitlementSnapshot"), {
       who: "customer",

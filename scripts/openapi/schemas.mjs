@@ -84,6 +84,18 @@ export const SCHEMAS = {
   CheckList: listOf(ref("Check")),
   ActiveEntitlement: stripes("entitlements.active_entitlement", { feature: idOr("Feature"), lookup_key: filled(), ...LIVE }),
   CustomerSync: object("customer_sync", { customer: CUSTOMER, version: VERSION, as_of: moment, served_by: ref("ServedBy"), entitlements: listOf(ref("ActiveEntitlement")) }, { feature: ref("LookupKey"), entitled: flag }),
+  Activity: object("activity", {
+    id: filled(undefined, { pattern: "^act_[1-9][0-9]*$" }), ...LIVE, customer: CUSTOMER,
+    event: orNull(filled(undefined, { description: "The event behind it; `null` where the source's list was read." })), event_created: orNull({ type: "integer" }),
+    outcome: words("applied", "unchanged", "duplicate", "stale", "deferred", "confirmed", "drift"),
+    version: VERSION, at: integer(0, undefined, { description: "When it was decided, in milliseconds since 1970-01-01T00:00:00Z." }),
+  }),
+  RosterEntry: object("roster_entry", {
+    id: CUSTOMER, ...LIVE,
+    confirmed_at: orNull({ ...moment, description: "When the set was last compared with the source's list, as far as that was reported: once an hour at most." }),
+    pending: integer(0, undefined, { description: "How much is owed that was tried in vain." }), pending_since: momentOrNull,
+    trouble: orNull(words("key_refused", "unknown_customer")),
+  }),
   WebhookReceipt: object("webhook_receipt", { event: filled(), outcome: words("applied", "unchanged", "duplicate", "stale", "deferred", "ignored") }, { customer: CUSTOMER, version: VERSION, message: filled() }),
   Health: object("health", {
     status: words("ok", "degraded", "unconfigured"),

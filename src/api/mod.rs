@@ -9,6 +9,7 @@
 //! | `authorize`             | the same, for a proxy                                           |
 //! | `ofrep`                 | the same, for OpenFeature's clients                             |
 //! | `sync`                  | the set, read at its source now                                 |
+//! | `activity` · `roster`   | what was decided lately · who there is                          |
 //! | `tokens`                | a token that opens one customer                                 |
 //! | `snapshots`             | a set that proves itself, and the keys for that                 |
 //! | [`stream`]              | live changes: who listens, and what is told                     |
@@ -24,6 +25,7 @@
 //! on Cloudflare is in the Workers shell.
 
 mod active_entitlements;
+mod activity;
 mod auth;
 mod authorize;
 pub mod catalog;
@@ -35,6 +37,7 @@ mod form;
 mod health;
 mod ofrep;
 mod page;
+mod roster;
 mod route;
 pub mod settings;
 mod snapshots;
@@ -113,6 +116,10 @@ pub enum Endpoint {
     RetrieveActiveEntitlement,
     /// The set, read at its source now.
     Sync,
+    /// What was decided lately.
+    ListActivity,
+    /// Who there is.
+    ListRoster,
     /// One customer.
     Check,
     /// Many customers.
@@ -149,6 +156,8 @@ pub const ROUTES: &[Route<Endpoint>] = &[
         Endpoint::RetrieveActiveEntitlement,
     ),
     route(Method::POST, "/v1/customers/{id}/sync", Who::Server, Endpoint::Sync),
+    route(Method::GET, "/v1/activity", Who::Server, Endpoint::ListActivity),
+    route(Method::GET, "/v1/roster", Who::Server, Endpoint::ListRoster),
     route(Method::GET, "/v1/check", Who::Customer, Endpoint::Check),
     route(Method::POST, "/v1/check", Who::Server, Endpoint::CheckBatch),
     route(Method::GET, "/v1/authorize", Who::Customer, Endpoint::Authorize),
@@ -221,6 +230,8 @@ async fn answer<S: Store>(
             active_entitlements::retrieve(app, request, &id).await
         }
         Endpoint::Sync => sync::sync(app, request, &id).await,
+        Endpoint::ListActivity => activity::list(app, request).await,
+        Endpoint::ListRoster => roster::list(app, request).await,
         Endpoint::Check => checks::one_customer(app, request, now).await,
         Endpoint::CheckBatch => checks::batch(app, request).await,
         Endpoint::Authorize => authorize::authorize(app, request, now).await,

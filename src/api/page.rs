@@ -3,7 +3,11 @@
 //! <https://docs.stripe.com/api/pagination>. The cursor is the id of the last thing seen, so a page
 //! goes on where the last one ended even if things were added or taken away in between.
 
-use super::{error::Error, form::Params};
+use http::StatusCode;
+use serde::Serialize;
+
+use super::{Response, error::Error, form::Params, json};
+use crate::store::part::{Cursor, Listed, Part};
 
 /// How many things a page has if nothing is said.
 const DEFAULT: usize = 10;
@@ -76,4 +80,40 @@ impl Page {
         let page = all.get(start..end.min(all.len())).unwrap_or_default();
         Ok((page, end < all.len()))
     }
+
+    /// The part of a list that a store is to read; `place` makes one of a cursor and the name of its
+    /// parameter.
+    ///
+    /// # Errors
+    ///
+    /// When the cursor is no place of the list.
+    pub(super) fn part<P>(
+        &self,
+        place: impl Fn(&str, &str) -> Result<P, Error>,
+    ) -> Result<Part<P>, Error> {
+        let cursor = match &self.from {
+            From::Start => Cursor::Start,
+            From::After(cursor) => Cursor::After(place(cursor, "starting_after")?),
+            From::Before(cursor) => Cursor::Before(place(cursor, "ending_before")?),
+        };
+        Ok(Part { limit: self.limit, cursor })
+    }
+}
+
+/// The answer of a store, as Stripe's list.
+pub(super) fn answer<T, I: Serialize>(
+    listed: Listed<T>,
+    url: &str,
+    item: impl Fn(T) -> I,
+) -> Response {
+    #[derive(Serialize)]
+    struct List<'a, I> {
+        object: &'static str,
+        data: Vec<I>,
+        has_more: bool,
+        url: &'a str,
+    }
+    let Listed { data, has_more } = listed;
+    let data = data.into_iter().map(item).collect();
+    json(StatusCode::OK, &List { object: "list", data, has_more, url })
 }

@@ -8,6 +8,7 @@
 //! | `standing` | where a customer stands, as others have to know: [`Standing`], [`Report`]     |
 //! | `seen`    | which features came in its sets, and which of them others know: [`Seen`]       |
 //! | `change`  | what a version changed, for those who listen: [`Change`], [`Notice`]           |
+//! | `activity` | what was decided, for those who look: [`Activity`]                            |
 //! | `account` | all that is kept of one customer, and its steps: [`Account`]                   |
 //!
 //! No step here reads a clock or a store, and none is left half done: whoever keeps the ledger loads
@@ -16,6 +17,7 @@
 //! may happen in between.
 
 mod account;
+mod activity;
 mod change;
 mod finding;
 mod outbox;
@@ -25,6 +27,7 @@ mod standing;
 
 pub use self::{
     account::{Account, Effect, List, Receipt},
+    activity::{ACTIVITY_MEMORY, Activity, Decided},
     change::{CHANGE_LIMIT, CHANGE_MEMORY, Change, Notice, missed},
     finding::{Drift, Finding, Occasion, Reading, Told},
     outbox::{Debt, Jitter, Outbox, Task},

@@ -6,21 +6,24 @@
 //! | [`Replica`] | the copy that every location reads; it may lag, and never says a no by itself |
 //! | [`Stripe`]  | the source, over a [`Transport`]; the ledger reads it, and it alone knows some things |
 //! | [`Roster`]  | who there is, where each of them stands, and what any of them ever held |
+//! | [`Journal`] | what was decided lately, for people to look at                         |
 //! | [`Catalog`] | the source, if it is kept here: whatever may be asked of it, in HTTP's form |
 //! | [`Crypto`]  | what is done with public keys, and the way to those of an issuer       |
 //!
-//! [`record`] is the form in which a set is kept, [`memory`] the stores for tests. What talks to
-//! Durable Objects and KV is in the Workers shell.
+//! [`record`] is the form in which a set is kept, [`part`] what is read of a list, [`memory`] the
+//! stores for tests. What talks to Durable Objects and KV is in the Workers shell.
 
 pub mod memory;
+pub mod part;
 pub mod record;
 
 use serde::{Deserialize, Serialize};
 
+use self::part::{Listed, Part};
 use crate::{
     entitlement::{Coverage, Entitlements, Summary, Version},
-    id::{Customer, Livemode, LookupKey, Millis, Timestamp},
-    ledger::{self, Receipt, Trouble},
+    id::{ActivityId, Customer, CustomerId, Livemode, LookupKey, Millis, Timestamp},
+    ledger::{self, Activity, Receipt, Standing, Trouble},
     source::{Stripe, Transport},
     token::{PublicKey, SigningKey},
 };
@@ -102,6 +105,58 @@ pub trait Roster {
 
     /// The lookup keys of the features that anybody of this mode ever held, as far as there is room.
     async fn features(&self, livemode: Livemode) -> Result<Vec<LookupKey>, Error>;
+
+    /// A part of the customers of this mode, in the order of their ids; where a prefix is given, of
+    /// those whose ids begin with it. A cursor need not be anybody's id.
+    async fn customers(
+        &self,
+        livemode: Livemode,
+        prefix: Option<&CustomerId>,
+        part: &Part<CustomerId>,
+    ) -> Result<Listed<Known>, Error>;
+}
+
+/// A customer whom the roster knows.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Known {
+    /// Who it is.
+    pub id: CustomerId,
+    /// Where the customer stands, by the last report.
+    pub standing: Standing,
+}
+
+/// What was decided lately, for people to look at. Customers' ledgers tell it, and owe it nothing: what
+/// it did not hear of is not in it, and what it holds proves nothing.
+#[expect(async_fn_in_trait, reason = "a Worker has one thread: futures need not be `Send`")]
+pub trait Journal {
+    /// A part of the last [`ledger::ACTIVITY_MEMORY`] decisions of this mode, newest first; where a
+    /// customer is given, of those about this one. A cursor need not be an entry that is remembered.
+    async fn entries(
+        &self,
+        livemode: Livemode,
+        customer: Option<&CustomerId>,
+        part: &Part<ActivityId>,
+    ) -> Result<Excerpt, Error>;
+}
+
+/// What is read of the journal at once.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Excerpt {
+    /// The part that was asked for.
+    pub entries: Listed<Entry>,
+    /// The newest entry of the whole mode, if there is one: no later one was ever told to anybody.
+    pub newest: Option<ActivityId>,
+}
+
+/// An entry of the journal.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Entry {
+    /// Its place: later entries have higher ones.
+    pub id: ActivityId,
+    /// Whose set was decided about.
+    pub customer: CustomerId,
+    /// What was decided.
+    pub activity: Activity,
 }
 
 /// What is owed, over all customers.
@@ -149,6 +204,8 @@ pub trait Store {
     fn replica(&self) -> &impl Replica;
     /// Who there is.
     fn roster(&self) -> &impl Roster;
+    /// What was decided lately.
+    fn journal(&self) -> &impl Journal;
     /// Where the truth comes from, if it can be read in that mode.
     fn source(&self, livemode: Livemode) -> Option<&Stripe<impl Transport>>;
     /// The source itself, if it is kept here.

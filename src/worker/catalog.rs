@@ -12,7 +12,7 @@ use worker::{
     DurableObject, Env, ObjectNamespace, Request, Response, Result, State, durable_object,
 };
 
-use super::{desk::Desk, http, log};
+use super::{desk::Desk, http, log, object};
 use crate::{api, id::Livemode, store};
 
 /// The binding in `wrangler.toml`.
@@ -118,7 +118,7 @@ impl DurableCatalog {
     /// Of which mode the object with this state is the catalog.
     pub(super) fn mode(&self, state: &State) -> Result<Livemode> {
         for livemode in [Livemode::Test, Livemode::Live] {
-            if self.catalogs.id_from_name(name(livemode))? == state.id() {
+            if self.catalogs.id_from_name(object::of_mode(livemode))? == state.id() {
                 return Ok(livemode);
             }
         }
@@ -126,9 +126,9 @@ impl DurableCatalog {
     }
 
     async fn send(&self, livemode: Livemode, request: &api::Request) -> Result<api::Response> {
-        let object = self.catalogs.id_from_name(name(livemode))?.get_stub()?;
+        let catalog = self.catalogs.id_from_name(object::of_mode(livemode))?.get_stub()?;
         let request = http::request(ORIGIN, request, &HEADERS)?;
-        http::response(object.fetch_with_request(request.into()).await?).await
+        http::response(catalog.fetch_with_request(request.into()).await?).await
     }
 }
 
@@ -142,12 +142,5 @@ impl store::Catalog for DurableCatalog {
             port: "catalog",
             cause: error.to_string(),
         })
-    }
-}
-
-fn name(livemode: Livemode) -> &'static str {
-    match livemode {
-        Livemode::Test => "test",
-        Livemode::Live => "live",
     }
 }

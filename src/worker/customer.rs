@@ -26,7 +26,9 @@ use worker::{
 };
 
 use super::{
-    Work, at, listeners,
+    Work, at,
+    journal::Notes,
+    listeners,
     messages::{self, Message},
     millis,
     replica::KvReplica,
@@ -39,7 +41,7 @@ use crate::{
     api::settings::Source,
     entitlement::{Summary, Version},
     id::{self, Livemode, Millis},
-    ledger::{Effect, Finding, Jitter, List, Occasion, Outbox, Receipt, Task},
+    ledger::{Activity, Effect, Finding, Jitter, List, Occasion, Outbox, Receipt, Task},
 };
 
 /// How long an event waits for its copy to be written before it is acknowledged all the same, in
@@ -137,6 +139,7 @@ pub(super) struct Desk {
     /// How often the set became another one, and those who wait for that.
     pub(super) changes: Cell<u64>,
     pub(super) waiting: RefCell<Vec<Waker>>,
+    notes: Rc<Notes>,
 }
 
 impl Desk {
@@ -151,6 +154,7 @@ impl Desk {
             left_alone: RefCell::default(),
             changes: Cell::default(),
             waiting: RefCell::default(),
+            notes: Rc::default(),
         }
     }
 
@@ -184,6 +188,13 @@ impl Desk {
         work
     }
 
+    /// Has the journal told what was decided, once whoever waits for this object has an answer.
+    pub(super) fn note(&self, customer: &id::Customer, activity: Activity) {
+        if let Some(telling) = self.notes.add(&self.env, customer, activity) {
+            self.state.wait_until(telling);
+        }
+    }
+
     async fn receive(self: &Rc<Self>, summary: &Summary) -> Result<Receipt> {
         let list = match self.stripe(summary.customer.livemode) {
             Some(_) => List::Confirms,
@@ -207,6 +218,7 @@ impl Desk {
             let copied = self.write_if_due(&summary.customer);
             select(copied.boxed_local(), sleep(WRITE_PATIENCE)).await;
         }
+        self.note(&summary.customer, Activity::of(summary, receipt, now));
         Ok(receipt)
     }
 

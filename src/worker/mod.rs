@@ -14,6 +14,9 @@
 //! | `stream`   | the way from there to the client                                               |
 //! | `tables`   | its SQLite tables                                                              |
 //! | `roster`   | the Durable Object that knows who there is, and the way to it                  |
+//! | `known`    | its list of customers                                                          |
+//! | `journal`  | the Durable Objects that know what was decided lately, and the way to them     |
+//! | `object`   | how something is said to these two, and what objects of a mode are called      |
 //! | `catalog`  | the Durable Object of the catalog, and the way to it                           |
 //! | `desk`     | what it does besides answering, in time                                        |
 //! | `courier` · `hands` | how it tells endpoints of events · how many at once                   |
@@ -34,9 +37,13 @@ mod customer;
 mod desk;
 mod hands;
 mod http;
+#[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
+mod journal;
+mod known;
 mod ledger;
 mod listeners;
 mod messages;
+mod object;
 mod reading;
 mod replica;
 #[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
@@ -55,6 +62,7 @@ use worker::{
 use self::{
     catalog::DurableCatalog,
     crypto::WebCrypto,
+    journal::DurableJournal,
     ledger::DurableLedger,
     replica::KvReplica,
     roster::DurableRoster,
@@ -72,7 +80,7 @@ use crate::{
     token::Keyring,
 };
 
-pub use self::{catalog::Catalog, customer::Customer, roster::Roster};
+pub use self::{catalog::Catalog, customer::Customer, journal::Journal, roster::Roster};
 
 thread_local! {
     /// What this isolate knows of features, for as long as it lives.
@@ -87,6 +95,7 @@ struct Edge {
     ledger: DurableLedger,
     replica: KvReplica,
     roster: DurableRoster,
+    journal: DurableJournal,
     test: Option<Stripe<Way>>,
     live: Option<Stripe<Way>>,
     catalog: Option<DurableCatalog>,
@@ -99,6 +108,7 @@ impl Edge {
             ledger: DurableLedger::open(env)?,
             replica: KvReplica::open(env)?,
             roster: DurableRoster::open(env)?,
+            journal: DurableJournal::open(env)?,
             test: source(env, settings, Livemode::Test)?,
             live: source(env, settings, Livemode::Live)?,
             catalog: match settings.source {
@@ -121,6 +131,10 @@ impl store::Store for Edge {
 
     fn roster(&self) -> &impl store::Roster {
         &self.roster
+    }
+
+    fn journal(&self) -> &impl store::Journal {
+        &self.journal
     }
 
     fn source(&self, livemode: Livemode) -> Option<&Stripe<impl Transport>> {

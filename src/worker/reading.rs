@@ -22,7 +22,7 @@ use crate::{
     api::settings::Source,
     entitlement::{Decision, check},
     id::{Customer, LookupKey},
-    ledger::{Account, Drift, Finding, Occasion, Report, Standing, Task, Trouble},
+    ledger::{Account, Activity, Drift, Finding, Occasion, Report, Standing, Task, Trouble},
     source,
     store::{ServedBy, Until},
 };
@@ -213,10 +213,11 @@ impl Desk {
             if finding == Finding::Doubtful {
                 account.unanswered(Some(Trouble::UnknownCustomer), now, now, jitter());
             }
-            Ok(finding)
+            let activity = Activity::found(&finding, account.version(), now);
+            Ok((finding, activity))
         });
-        let finding = match finding {
-            Ok(finding) => finding,
+        let (finding, activity) = match finding {
+            Ok(found) => found,
             Err(error) => {
                 // What cannot be kept now is read again later, and not at once.
                 let now = millis();
@@ -227,6 +228,9 @@ impl Desk {
                 return Err(error);
             }
         };
+        if let Some(activity) = activity {
+            self.note(customer, activity);
+        }
         match &finding {
             Finding::Right | Finding::Completed | Finding::Overtaken => {}
             Finding::Drifted(Drift { granted, revoked, version }) => {

@@ -11,6 +11,7 @@
 //! | [`Message::Backlog`]  | 200, a [`Backlog`] as JSON                                             |
 //! | [`Message::Due`]      | 200, [`Due`] as JSON: whom to confirm and whom to wake now             |
 //! | [`Message::Features`] | 200, lookup keys as JSON                                               |
+//! | [`Message::Customers`] | 200, a [`Listed`] of [`Known`] as JSON                                |
 
 use std::{
     cell::{Cell, RefCell},
@@ -19,18 +20,21 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use worker::{
-    DurableObject, Env, Method, ObjectNamespace, Request, RequestInit, Response, Result,
-    SqlStorageValue, State, console_warn, durable_object,
+    DurableObject, Env, ObjectNamespace, Request, Response, Result, SqlStorageValue, State,
+    console_warn, durable_object,
 };
 
 use super::{
-    millis,
+    known, millis, object,
     sql::{Sql, integer},
 };
 use crate::{
-    id::{Livemode, LookupKey, Millis},
+    id::{CustomerId, Livemode, LookupKey, Millis},
     ledger::{Report, Seen, Standing, Trouble},
-    store::{self, Backlog},
+    store::{
+        self, Backlog, Known,
+        part::{Listed, Part},
+    },
 };
 
 /// The binding in `wrangler.toml`.
@@ -38,8 +42,6 @@ const BINDING: &str = "ROSTER";
 
 /// The one object of its class.
 const NAME: &str = "roster";
-
-const URL: &str = "https://roster/";
 
 /// How long a set stays confirmed, in milliseconds: a day.
 const CONFIRMED: u64 = 24 * 60 * 60 * 1_000;
@@ -61,13 +63,16 @@ const FEATURES: usize = Seen::LIMIT;
 const SCHEMA: [&str; 4] = [
     "CREATE TABLE IF NOT EXISTS customers (key TEXT PRIMARY KEY, next INTEGER NOT NULL, \
      pending INTEGER NOT NULL, since INTEGER, trouble TEXT, told INTEGER NOT NULL, \
-     woken INTEGER NOT NULL) WITHOUT ROWID",
+     woken INTEGER NOT NULL, confirmed INTEGER) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS by_next ON customers (next)",
     "CREATE INDEX IF NOT EXISTS by_debt ON customers (woken) \
      WHERE pending > 0 OR trouble IS NOT NULL",
     "CREATE TABLE IF NOT EXISTS features (mode TEXT NOT NULL, lookup_key TEXT NOT NULL, \
      PRIMARY KEY (mode, lookup_key)) WITHOUT ROWID",
 ];
+
+/// Tables of before this was noted lack it, and their customers until their next report.
+const CONFIRMED_COLUMN: &str = "ALTER TABLE customers ADD COLUMN confirmed INTEGER";
 
 /// The roster's Durable Object.
 #[durable_object(fetch)]
@@ -101,6 +106,8 @@ enum Message {
     Due { confirm: Vec<Livemode>, limit: u32 },
     /// Which features did anybody of this mode ever hold?
     Features(Livemode),
+    /// Who is known of this mode, whose id begins so?
+    Customers { livemode: Livemode, prefix: Option<CustomerId>, part: Part<CustomerId> },
 }
 
 /// The keys of customers who need something.
@@ -129,7 +136,7 @@ impl DurableObject for Roster {
 impl Roster {
     fn answer(&self, message: Message) -> Result<Response> {
         if !self.created.replace(true) {
-            self.sql.create(&SCHEMA)?;
+            self.create()?;
         }
         let now = millis();
         match message {
@@ -147,7 +154,19 @@ impl Roster {
                 self.recall(livemode)?;
                 Response::from_json(&self.features.borrow().get(&livemode))
             }
+            Message::Customers { livemode, prefix, part } => {
+                Response::from_json(&known::read(&self.sql, livemode, prefix.as_ref(), &part)?)
+            }
         }
+    }
+
+    fn create(&self) -> Result<()> {
+        self.sql.create(&SCHEMA)?;
+        let columns = "SELECT 1 FROM pragma_table_info('customers') WHERE name = 'confirmed'";
+        if self.sql.rows(columns, vec![])?.is_empty() {
+            self.sql.run(CONFIRMED_COLUMN, vec![])?;
+        }
+        Ok(())
     }
 
     fn note(&self, key: &str, standing: &Standing, now: Millis) -> Result<()> {
@@ -175,12 +194,14 @@ impl Roster {
             since.map_or(Ok(SqlStorageValue::Null), |since| integer(since.0))?,
             trouble.map_or(SqlStorageValue::Null, Into::into),
             integer(now.0)?,
+            confirmed
+                .map_or(Ok(SqlStorageValue::Null), |at| SqlStorageValue::try_from_i64(at.0))?,
         ];
         // Who was handed out and reports a failure keeps the turn given then.
-        let kept = "INSERT INTO customers (key, next, pending, since, trouble, told, woken) \
-                    VALUES (?, ?, ?, ?, ?, ?, 0) ON CONFLICT (key) DO UPDATE SET \
+        let kept = "INSERT INTO customers (key, next, pending, since, trouble, told, confirmed, woken) \
+                    VALUES (?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT (key) DO UPDATE SET \
                     next = MAX(next, excluded.next), pending = excluded.pending, since = excluded.since, \
-                    trouble = excluded.trouble, told = excluded.told";
+                    trouble = excluded.trouble, told = excluded.told, confirmed = excluded.confirmed";
         self.sql.run(kept, values)
     }
 
@@ -306,15 +327,7 @@ impl DurableRoster {
     }
 
     async fn send(&self, message: &Message) -> Result<Vec<u8>> {
-        let mut init = RequestInit::new();
-        init.with_method(Method::Post).with_body(Some(serde_json::to_string(message)?.into()));
-        let object = self.rosters.id_from_name(NAME)?.get_stub()?;
-        let mut response = object.fetch_with_request(Request::new_with_init(URL, &init)?).await?;
-        let body = response.bytes().await?;
-        match response.status_code() {
-            200 => Ok(body),
-            _ => Err(String::from_utf8_lossy(&body).into_owned().into()),
-        }
+        object::send(&self.rosters, NAME, message).await
     }
 }
 
@@ -328,6 +341,16 @@ impl store::Roster for DurableRoster {
         livemode: Livemode,
     ) -> std::result::Result<Vec<LookupKey>, store::Error> {
         self.ask(&Message::Features(livemode)).await.map_err(|error| unreachable(&error))
+    }
+
+    async fn customers(
+        &self,
+        livemode: Livemode,
+        prefix: Option<&CustomerId>,
+        part: &Part<CustomerId>,
+    ) -> std::result::Result<Listed<Known>, store::Error> {
+        let message = Message::Customers { livemode, prefix: prefix.cloned(), part: part.clone() };
+        self.ask(&message).await.map_err(|error| unreachable(&error))
     }
 }
 

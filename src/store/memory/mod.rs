@@ -3,19 +3,23 @@
 //! A store fails in two ways that look alike from outside: before the write, and after it. Tests
 //! queue a [`Fault`] for the next call of either kind. Nothing here outlives the process.
 
+mod journal;
+mod roster;
+
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     fmt,
 };
 
+pub use self::{journal::MemoryJournal, roster::MemoryRoster};
 use super::{
-    Backlog, Catalog, Crypto, Error, Found, Ledger, Replica, Roster, ServedBy, Store, Until,
+    Catalog, Crypto, Error, Found, Journal, Ledger, Replica, Roster, ServedBy, Store, Until,
 };
 use crate::{
     entitlement::{Entitlements, Summary},
     id::{Customer, EventId, Livemode, LookupKey, Millis, Timestamp},
-    ledger::{Account, EVENT_MEMORY, Finding, List, Occasion, Receipt, Sighting},
+    ledger::{Account, Activity, EVENT_MEMORY, Finding, List, Occasion, Receipt, Sighting},
     source::{self, Stripe, Transport as _},
     token::{PublicKey, SigningKey},
 };
@@ -29,7 +33,7 @@ pub enum Fault {
     After,
 }
 
-/// A ledger, its replica and its roster in memory, and a catalog if there is one.
+/// A ledger, its replica, its roster and its journal in memory, and a catalog if there is one.
 #[derive(Debug, Default)]
 pub struct Memory {
     /// The truth.
@@ -38,21 +42,12 @@ pub struct Memory {
     pub replica: MemoryReplica,
     /// The overview. Nothing writes it but a test, through [`Memory::replicate()`] or itself.
     pub roster: MemoryRoster,
+    /// What was decided. Nothing writes it but a test, through [`Memory::replicate()`] or itself.
+    pub journal: MemoryJournal,
     /// The source, if it is kept here.
     pub catalog: Option<MemoryCatalog>,
     /// What is done with public keys.
     pub crypto: MemoryCrypto,
-}
-
-/// A roster in memory.
-#[derive(Debug, Default)]
-pub struct MemoryRoster {
-    /// What is owed.
-    pub backlog: RefCell<Backlog>,
-    /// How often it was asked for features.
-    pub asked: Cell<u32>,
-    features: RefCell<HashMap<Livemode, BTreeSet<LookupKey>>>,
-    faults: RefCell<VecDeque<Fault>>,
 }
 
 /// A ledger in memory.
@@ -61,6 +56,7 @@ pub struct MemoryLedger {
     /// The source, if there is one.
     pub source: Option<Stripe<source::memory::Memory>>,
     customers: RefCell<HashMap<Customer, Row>>,
+    decided: RefCell<Vec<(Customer, Activity)>>,
     faults: RefCell<VecDeque<Fault>>,
 }
 
@@ -99,21 +95,23 @@ struct Row {
 }
 
 impl Memory {
-    /// Copies what the ledger holds into the replica and tells the roster of features, as the outbox
-    /// does in time.
+    /// Copies what the ledger holds into the replica, tells the roster where everybody stands, as the
+    /// outbox does in time, and the journal what was decided.
     pub fn replicate(&self) {
         let mut customers = self.ledger.customers.borrow_mut();
         for (customer, row) in customers.iter_mut() {
             if let Some(report) = row.account.reporting() {
                 row.account.reported(&report, Millis::default());
-                let mut features = self.roster.features.borrow_mut();
-                features.entry(customer.livemode).or_default().extend(report.features);
+                self.roster.note(customer, report);
             }
         }
         let sets = customers.iter().filter_map(|(customer, row)| {
             row.account.held.as_ref().map(|held| (customer.clone(), held.clone()))
         });
         self.replica.copies.borrow_mut().extend(sets);
+        for (customer, activity) in self.ledger.decided.take() {
+            self.journal.note(&customer, activity);
+        }
     }
 }
 
@@ -126,13 +124,6 @@ impl MemoryLedger {
 
 impl MemoryReplica {
     /// Lets the next call fail.
-    pub fn fail_next(&self, fault: Fault) {
-        self.faults.borrow_mut().push_back(fault);
-    }
-}
-
-impl MemoryRoster {
-    /// Lets the next question about features fail.
     pub fn fail_next(&self, fault: Fault) {
         self.faults.borrow_mut().push_back(fault);
     }
@@ -206,6 +197,10 @@ impl Store for Memory {
         &self.roster
     }
 
+    fn journal(&self) -> &impl Journal {
+        &self.journal
+    }
+
     fn source(&self, _: Livemode) -> Option<&Stripe<impl source::Transport>> {
         self.ledger.source.as_ref()
     }
@@ -243,6 +238,8 @@ impl Ledger for MemoryLedger {
             let list = if self.source.is_some() { List::Confirms } else { List::Absent };
             let receipt = row.account.receive(summary, sighting, list, Millis::from(now))?;
             row.seen.entry(summary.event.clone()).or_insert(now);
+            let activity = Activity::of(summary, receipt, Millis::from(now));
+            self.decided.borrow_mut().push((summary.customer.clone(), activity));
             Ok(receipt)
         })
     }
@@ -273,6 +270,8 @@ impl Ledger for MemoryLedger {
         if finding == Finding::Doubtful {
             return Err(unreachable("Stripe knows no such customer".to_owned()));
         }
+        let activity = Activity::found(&finding, account.version(), now);
+        self.decided.borrow_mut().extend(activity.map(|activity| (customer.clone(), activity)));
         let held = account.held.clone();
         // Nobody is nobody's row.
         if held.is_some() {
@@ -285,20 +284,6 @@ impl Ledger for MemoryLedger {
 impl MemoryLedger {
     fn held(&self, customer: &Customer) -> Option<Entitlements> {
         self.customers.borrow().get(customer).and_then(|row| row.account.held.clone())
-    }
-}
-
-impl Roster for MemoryRoster {
-    async fn backlog(&self) -> Result<Backlog, Error> {
-        Ok(*self.backlog.borrow())
-    }
-
-    async fn features(&self, livemode: Livemode) -> Result<Vec<LookupKey>, Error> {
-        self.asked.set(self.asked.get().saturating_add(1));
-        faulty(&self.faults, "roster", || {
-            let features = self.features.borrow();
-            Ok(features.get(&livemode).into_iter().flatten().cloned().collect())
-        })
     }
 }
 

@@ -1,0 +1,71 @@
+//! A part of a list that a store keeps in order, from a place in it on.
+//!
+//! A store reads from the cursor on, in the direction that the cursor says and one thing further than
+//! asked for, and [`Listed::of()`] makes the part of it. What a place is, each list knows for itself.
+
+use serde::{Deserialize, Serialize};
+
+/// Which part of a list.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Part<P> {
+    /// How many things at most.
+    pub limit: usize,
+    /// Where it begins or ends.
+    pub cursor: Cursor<P>,
+}
+
+/// Where a part begins or ends.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cursor<P> {
+    /// It begins where the list does.
+    Start,
+    /// It begins behind this place.
+    After(P),
+    /// It ends before this place.
+    Before(P),
+}
+
+/// A part of a list.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Listed<T> {
+    /// The things, in the list's order.
+    pub data: Vec<T>,
+    /// Whether there are more in the direction of reading.
+    pub has_more: bool,
+}
+
+impl<P> Part<P> {
+    /// How many things a store reads: one more than asked for tells whether there are more.
+    #[must_use]
+    pub fn reads(&self) -> usize {
+        self.limit.saturating_add(1)
+    }
+}
+
+impl<T> Listed<T> {
+    /// The part of what was read for it.
+    #[must_use]
+    pub fn of<P>(part: &Part<P>, read: impl IntoIterator<Item = T>) -> Self {
+        let mut data: Vec<T> = read.into_iter().take(part.reads()).collect();
+        let has_more = data.len() > part.limit;
+        data.truncate(part.limit);
+        if matches!(part.cursor, Cursor::Before(_)) {
+            data.reverse();
+        }
+        Self { data, has_more }
+    }
+}
+
+/// The first text that comes after all that begin with this one, in the order of their bytes; none
+/// if there is no such text.
+#[must_use]
+pub fn after_all(prefix: &str) -> Option<String> {
+    let mut characters = prefix.chars();
+    while let Some(last) = characters.next_back() {
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            return Some(format!("{}{next}", characters.as_str()));
+        }
+    }
+    None
+}
