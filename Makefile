@@ -33,7 +33,7 @@ deploy: ## put the Worker on Cloudflare
 	@npx wrangler secret list | grep -q STRIPE_API_KEY || echo 'Lists are not read at Stripe yet: npx wrangler secret put STRIPE_API_KEY'
 
 clean: ## remove what was built
-	rm -rf target build .wrangler/tmp tests/package/run-*
+	rm -rf target build www/npm/dist www/console/entgate.js .wrangler/tmp tests/package/run-*
 
 distclean: clean ## remove the tools, and what `make dev` stored, too
 	rm -rf .tools node_modules tests/package/node_modules .wrangler webdriver.json

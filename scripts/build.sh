@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Builds the Worker into build/, unless it is there and newer than what it is made from.
+# Builds the Worker into build/, unless it is there and newer than what it is made from; and what its page loads of the
+# npm package, in the same way.
 #
 # Also wrangler's build command: `wrangler dev` runs it at each change, `wrangler deploy` before it uploads.
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 . "$(dirname "$0")/env.sh"
+
+scripts/npm.sh
 
 built=build/.built
 if [ -f build/index_bg.wasm ] && [ -f "$built" ] &&

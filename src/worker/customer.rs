@@ -212,13 +212,14 @@ impl Desk {
         if receipt.effect == Effect::Applied {
             self.tell();
         }
+        // In the order of the transactions.
+        self.note(&summary.customer, Activity::of(summary, receipt, now));
         // No await since the transaction: the alarm is committed together with it.
         self.arm().await?;
         if receipt.effect == Effect::Applied {
             let copied = self.write_if_due(&summary.customer);
             select(copied.boxed_local(), sleep(WRITE_PATIENCE)).await;
         }
-        self.note(&summary.customer, Activity::of(summary, receipt, now));
         Ok(receipt)
     }
 
