@@ -188,7 +188,7 @@ impl Desk {
         work
     }
 
-    /// Has the journal told what was decided, once whoever waits for this object has an answer.
+    /// Has the journal told what was decided. Nobody waits for that.
     pub(super) fn note(&self, customer: &id::Customer, activity: Activity) {
         if let Some(telling) = self.notes.add(&self.env, customer, activity) {
             self.state.wait_until(telling);
