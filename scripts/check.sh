@@ -15,9 +15,9 @@ check() {
     shift
     if output=$("$@" 2>&1); then
         [[ $output == *' bytes' ]] || output=''
-        printf 'check: %-16s ok      %3s s  %s\n' "$name" $((SECONDS - began)) "$output"
+        printf 'check: %-17s ok      %3s s  %s\n' "$name" $((SECONDS - began)) "$output"
     else
-        printf 'check: %-16s FAILED  %3s s  %s\n%s\n' "$name" $((SECONDS - began)) "$*" "$output"
+        printf 'check: %-17s FAILED  %3s s  %s\n%s\n' "$name" $((SECONDS - began)) "$*" "$output"
         failed+=("$name")
     fi
 }
