@@ -15,9 +15,9 @@ check() {
     shift
     if output=$("$@" 2>&1); then
         [[ $output == *' bytes' ]] || output=''
-        printf 'check: %-16s ok      %3s s  %s\n' "$name" $((SECONDS - began)) "$output"
+        printf 'check: %-17s ok      %3s s  %s\n' "$name" $((SECONDS - began)) "$output"
     else
-        printf 'check: %-16s FAILED  %3s s  %s\n%s\n' "$name" $((SECONDS - began)) "$*" "$output"
+        printf 'check: %-17s FAILED  %3s s  %s\n%s\n' "$name" $((SECONDS - began)) "$*" "$output"
         failed+=("$name")
     fi
 }
@@ -58,10 +58,14 @@ check 'docs' docs
 check 'build, worker' scripts/build.sh
 check 'build, npm' scripts/npm.sh
 check 'size, worker' size build/index_bg.wasm "$WORKER_BUDGET"
-# What a page loads of the npm package, minified and gzipped. The first budget is a promise, the others are as the Worker's.
+# What a page loads of the npm package, minified and gzipped. The budgets of entgate, and of react and element on top of it,
+# are promises; the others are as the Worker's.
 check 'size, entgate' node scripts/size.mjs entgate 12000
 check 'size, slim' node scripts/size.mjs entgate/slim 5900
 check 'size, server' node scripts/size.mjs entgate/server 2500
 check 'size, testing' node scripts/size.mjs entgate/testing 970
+check 'size, react' node scripts/size.mjs entgate/react 2000 entgate
+check 'size, element' node scripts/size.mjs entgate/element 1500 entgate
+check 'size, openfeature' node scripts/size.mjs entgate/openfeature 1350 entgate
 
 [ ${#failed[@]} = 0 ] || fail "${#failed[@]} failed: $(printf '%s; ' "${failed[@]}")"

@@ -40,7 +40,7 @@ const common = {
 };
 
 const entries = (names) => names.map((name) => root(`src/${name}.ts`));
-const both = ["index", "slim", "server", "testing"];
+const both = ["index", "slim", "server", "testing", "react", "element", "openfeature"];
 
 await build({ ...common, entryPoints: entries([...both, "index.workerd"]), format: "esm" });
 await build({ ...common, entryPoints: entries(both), format: "cjs", outExtension: { ".js": ".cjs" }, platform: "node" });

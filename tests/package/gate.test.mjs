@@ -51,6 +51,11 @@ describe("a gate", { timeout: 120_000 }, () => {
     assert.equal(gate.check("sms").reason, "unknown_customer");
   });
 
+  test("is not made without an endpoint, and says so", () => {
+    const missing = { name: "GateError", code: "endpoint_missing", message: "`endpoint` has to be the URL of entgate" };
+    for (const endpoint of [undefined, null, 1]) assert.throws(() => createGate({ endpoint, token: "t" }), missing);
+  });
+
   test("never throws, whatever it is asked", async () => {
     const gate = await open();
     await becomes(gate, "ready");

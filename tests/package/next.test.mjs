@@ -55,6 +55,7 @@ describe("in Next", { timeout: 180_000 }, () => {
     assert.equal(await page.textContent("#server"), "true false 1");
     await service.send(summary(customer, ["sms", "sso"]));
     await says("ready sso sms");
+    assert.equal(await page.textContent("#part"), "log in with your own");
     assert.deepEqual(page.complaints, []);
     const instances = await page.instances();
     await context.close();
@@ -65,7 +66,7 @@ describe("in Next", { timeout: 180_000 }, () => {
     await service.send(summary("cus_html", ["sms"]));
     const { status, text } = await ask("/", "cus_html");
     assert.equal(status, 200);
-    assert.match(text, /<p id="server">true false 1<\/p><output>stale sms<\/output>/);
+    assert.match(text, /<p id="server">true false 1<\/p><p id="part">not in your plan<\/p><output>stale sms<\/output>/);
     assert.ok(!text.includes(KEY), "the server key stays on the server");
   });
 

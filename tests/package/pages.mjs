@@ -35,10 +35,10 @@ export async function files(folder, { policy } = {}) {
 export const STRICT = "script-src 'self'";
 
 /**
- * Opens a page that finds in `given` what is given to it. What goes wrong on it is in `complaints`, and how
- * often wasm was put to work there in `instances()`.
+ * Opens a page that finds in `given` what is given to it, and in which `prepare` has run before all else. What goes
+ * wrong on it is in `complaints`, and how often wasm was put to work there in `instances()`.
  */
-export async function visit(browser, url, given = {}) {
+export async function visit(browser, url, { given = {}, prepare = [], waitUntil = "load" } = {}) {
   const page = await browser.newPage();
   const complaints = [];
   page.on("pageerror", (error) => complaints.push(String(error)));
@@ -54,14 +54,15 @@ export async function visit(browser, url, given = {}) {
       }
     };
   }, given);
-  await page.goto(url);
+  for (const first of prepare) await page.addInitScript(first);
+  await page.goto(url, { waitUntil });
   return Object.assign(page, { complaints, instances: () => page.evaluate(() => globalThis.instances) });
 }
 
 /** Sees a page open with one feature, and hear of another one; says how often wasm was put to work in it. */
 export async function open(service, browser, url, customer) {
   await service.send(summary(customer, ["sms"]));
-  const page = await visit(browser, url, { endpoint: service.url.origin, token: await token(service, customer) });
+  const page = await visit(browser, url, { given: { endpoint: service.url.origin, token: await token(service, customer) } });
   const says = (expected) => eventually(async () => assert.equal(await page.textContent("output"), expected, page.complaints.join("\n")));
   await says("ready sms");
   await service.send(summary(customer, ["sms", "sso"]));

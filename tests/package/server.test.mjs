@@ -10,6 +10,14 @@ import { between, edge, root, signingKey } from "./support.mjs";
 
 const code = (expected) => (error) => assert.equal(error.code, expected) ?? error.name === "GateError";
 
+test("a setting that is missing is told by its name, at once", () => {
+  const missing = { name: "GateError", code: "endpoint_missing", message: "`endpoint` has to be the URL of entgate" };
+  for (const endpoint of [undefined, null, 1, new URL("https://e")]) {
+    assert.throws(() => createClient({ endpoint, key: KEY }), missing);
+    assert.throws(() => remoteKeys(endpoint), missing);
+  }
+});
+
 describe("snapshots on a server", { timeout: 60_000 }, () => {
   let service;
   let snapshot;

@@ -2,7 +2,7 @@
 
 import { build } from "esbuild";
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Miniflare } from "miniflare";
@@ -118,6 +118,11 @@ describe("the tarball", { timeout: 180_000 }, () => {
       import { createGate as slim } from "entgate/slim";
       import { createTestGate } from "entgate/testing";
       import { createClient, verifySnapshot, verifyWebhook, remoteKeys } from "entgate/server";
+      import { Entitled, GateProvider, useEntitlement, useGate, type Entitlement } from "entgate/react";
+      import { define, type EntitledToElement } from "entgate/element";
+      import { EntgateProvider } from "entgate/openfeature";
+      import type { Provider } from "@openfeature/web-sdk";
+      import { createElement } from "react";
       const gate: Gate = createGate({ endpoint: "https://e", token: async () => "t", fallback: { sms: true } });
       const entitled: boolean = gate.has("whatever");
       const check: Check = slim({ endpoint: "https://e" }).check("sms");
@@ -126,20 +131,37 @@ describe("the tarball", { timeout: 180_000 }, () => {
       // @ts-expect-error no such event
       gate.on("changed", () => {});
       createTestGate({ sms: entitled }).set({ sms: check.entitled });
-      void [createClient, verifySnapshot, verifyWebhook, remoteKeys];`;
+      const element: EntitledToElement | null = document.querySelector("entitled-to");
+      element?.addEventListener("change", () => [element.entitled, element.feature, element.state]);
+      const provider: Provider = new EntgateProvider(gate, { features: ["sms"] });
+      new EntgateProvider((customer) => createGate({ endpoint: "https://e", customer }));
+      const Part = () => createElement("p", null, (useEntitlement("sms") satisfies Entitlement).reason, useGate()?.version);
+      createElement(GateProvider, { gate: () => gate, snapshot: undefined }, createElement(Entitled, { feature: "sms", fallback: "no" }, createElement(Part)));
+      void [createClient, verifySnapshot, verifyWebhook, remoteKeys, define, provider];`;
     installed.write("free.mts", free);
     installed.write("free.cts", free);
     const typed = `
       import { createGate } from "entgate";
+      import type {} from "entgate/element";
+      import type { EntgateProviderOptions } from "entgate/openfeature";
+      import type { EntitledProps } from "entgate/react";
       declare module "entgate" { interface Features { sms: true; sso: true } }
       const gate = createGate({ endpoint: "https://e", fallback: { sms: true } });
       gate.has("sms");
       // @ts-expect-error misspelt
       gate.has("smss");
       // @ts-expect-error misspelt
-      createGate({ endpoint: "https://e", fallback: { smss: true } });`;
+      createGate({ endpoint: "https://e", fallback: { smss: true } });
+      const all: EntgateProviderOptions = { features: ["sms"] };
+      // @ts-expect-error misspelt
+      const other: EntitledProps = { feature: "smss" };
+      // @ts-expect-error misspelt
+      document.createElement("entitled-to").feature = "smss";`;
     installed.write("typed.mts", typed);
     installed.write("typed.cts", typed);
+    // Whoever uses these entries has installed what they are for.
+    mkdirSync(join(installed.folder, "node_modules/@types"));
+    for (const peer of ["@openfeature", "@types/react", "react"]) symlinkSync(root(`node_modules/${peer}`), join(installed.folder, "node_modules", peer));
     const tsc = async (module, moduleResolution, files) => {
       const compilerOptions = { module, moduleResolution, target: "es2022", lib: ["es2022", "dom"], types: [], strict: true, noEmit: true };
       const project = installed.write("tsconfig.json", JSON.stringify({ compilerOptions, files }));

@@ -46,6 +46,11 @@ describe("in Vite", { timeout: 60_000 }, () => {
     assert.equal(await opens(strict.url, "cus_strict"), 0);
   });
 
+  test("a page of React answers from wasm, in both", async () => {
+    assert.equal(await opens(`${dev.resolvedUrls.local[0]}?react`, "cus_dev_react"), 1);
+    assert.equal(await opens(`${built.url}?react`, "cus_built_react"), 1);
+  });
+
   test("a page that brings the wasm as a file answers from that, in both", async () => {
     assert.equal(await opens(`${dev.resolvedUrls.local[0]}?slim`, "cus_dev_slim"), 1);
     assert.equal(await opens(`${built.url}?slim`, "cus_built_slim"), 1);

@@ -4,6 +4,7 @@ import { NO, NOT_KNOWN, UNHEARD_OF, YES, type Answer, type Core, type Lines } fr
 import { first, keys } from "./core/lines.js";
 import { now } from "./clock.js";
 import { edge, type Told } from "./edge.js";
+import { base } from "./endpoint.js";
 import { GateError } from "./error.js";
 import type { Feature } from "./features.js";
 import type { Check, Events, Gate, Reason, State } from "./gate.js";
@@ -46,7 +47,7 @@ const CHANGES = 20;
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 export function open(core: Core, given: Options): Gate {
-  const options = { ...given, endpoint: given.endpoint.replace(/\/+$/, "") };
+  const options = { ...given, endpoint: base(given.endpoint) };
   const { token, fallback = {}, live = true, expiresIn = 3_600 } = options;
   const show = bearer(token ?? "");
   const edges = edge(options, show);

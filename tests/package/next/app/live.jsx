@@ -1,20 +1,19 @@
 "use client";
 
 import { createGate } from "entgate";
-import { useEffect, useState, useSyncExternalStore } from "react";
+import { GateProvider, useEntitlement } from "entgate/react";
 
-/** What the gate knows: on the server and at first what the page brought along, and then what the edge says. */
-export function Live(options) {
-  const [gate, setGate] = useState(() => createGate({ ...options, token: undefined }));
-  useEffect(() => {
-    const live = createGate(options);
-    setGate(live);
-    return () => live.close();
-  }, []);
-  const says = () => [gate.state, ...gate.list()].join(" ");
-  const heard = (changed) => {
-    const ends = [gate.on("change", changed), gate.on("state", changed)];
-    return () => ends.forEach((end) => end());
-  };
-  return <output>{useSyncExternalStore(heard, says, says)}</output>;
+/** What is below it is answered by what the page brought along, and from then on by what the edge says. */
+export function Live({ children, ...options }) {
+  return (
+    <GateProvider gate={() => createGate(options)} snapshot={options.snapshot}>
+      {children}
+      <Says />
+    </GateProvider>
+  );
+}
+
+function Says() {
+  const [sms, sso] = [useEntitlement("sms"), useEntitlement("sso")];
+  return <output>{[sms.state, sso.entitled && "sso", sms.entitled && "sms"].filter(Boolean).join(" ")}</output>;
 }

@@ -1,3 +1,4 @@
+import { Entitled } from "entgate/react";
 import { verifySnapshot } from "entgate/server";
 import { cookies } from "next/headers";
 import { endpoint, entgate, keys } from "../entgate";
@@ -10,7 +11,11 @@ export default async function Page() {
   return (
     <>
       <p id="server">{`${has("sms")} ${has("sso")} ${version}`}</p>
-      <Live endpoint={endpoint} snapshot={snapshot} token={token} />
+      <Live endpoint={endpoint} snapshot={snapshot} token={token}>
+        <Entitled feature="sso" fallback={<p id="part">not in your plan</p>}>
+          <p id="part">log in with your own</p>
+        </Entitled>
+      </Live>
     </>
   );
 }

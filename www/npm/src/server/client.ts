@@ -1,6 +1,7 @@
 // Checks over HTTP, with a server key. Those that are asked in one moment travel in one request, and the same
 // question travels once.
 
+import { base } from "../endpoint.js";
 import { GateError } from "../error.js";
 import type { Feature } from "../features.js";
 
@@ -59,11 +60,11 @@ interface Waiting {
 }
 
 export function createClient({ endpoint, key, fetch: send = fetch.bind(globalThis) }: ClientOptions): Client {
-  const base = endpoint.replace(/\/+$/, "");
+  const at = base(endpoint);
   let waiting = new Map<string, { asked: Promise<Checked> } & Waiting>();
 
   const ask = async (path: string, body?: unknown) => {
-    const response = await send(base + path, {
+    const response = await send(at + path, {
       ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
       headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
     });

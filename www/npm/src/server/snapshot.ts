@@ -1,5 +1,6 @@
 // Snapshots, verified without asking: by WebCrypto, which every server has.
 
+import { base } from "../endpoint.js";
 import { GateError } from "../error.js";
 import type { Feature } from "../features.js";
 import { bytes, parse } from "../jwt.js";
@@ -27,19 +28,20 @@ const BELIEVED = 300_000;
 
 /** The keys at `/.well-known/jwks.json` of an endpoint, kept for five minutes, and asked for anew where one is not known. */
 export function remoteKeys(endpoint: string, { fetch: send = fetch } = {}): (kid: string) => Promise<readonly Jwk[]> {
+  const at = `${base(endpoint)}/.well-known/jwks.json`;
   let keys: readonly Jwk[] = [];
-  let at = -Infinity;
+  let read = -Infinity;
   let asked: Promise<void> | undefined;
   return async (kid) => {
-    const age = Date.now() - at;
+    const age = Date.now() - read;
     const known = keys.some((key) => key.kid === kid);
     if (age > BELIEVED || (!known && age > PAUSE)) {
       asked ??= (async () => {
         try {
-          const response = await send(`${endpoint.replace(/\/+$/, "")}/.well-known/jwks.json`);
+          const response = await send(at);
           if (!response.ok) throw await GateError.of(response);
           keys = ((await response.json()) as { keys: Jwk[] }).keys;
-          at = Date.now();
+          read = Date.now();
         } finally {
           asked = undefined;
         }

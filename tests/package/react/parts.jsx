@@ -1,0 +1,38 @@
+// A page with gated parts: the server renders it, and the browser goes on from there.
+
+import { Entitled, GateProvider, useEntitlement } from "entgate/react";
+import { lazy, StrictMode, Suspense } from "react";
+
+/** A part whose code the browser has when the test says so. */
+const Late = lazy(async () => {
+  await globalThis.late;
+  return { default: () => <Gated feature="sso" name="late" /> };
+});
+
+export function Gated({ feature, name = feature }) {
+  return (
+    <Entitled feature={feature} fallback={<p data-part={`no-${name}`}>not in your plan</p>}>
+      <p data-part={name}>here it is</p>
+    </Entitled>
+  );
+}
+
+function Says() {
+  const { entitled, reason, state, version } = useEntitlement("sms");
+  return <output>{[entitled, reason, state, version].join(" ")}</output>;
+}
+
+export function Page({ gate, snapshot }) {
+  return (
+    <StrictMode>
+      <GateProvider gate={gate} snapshot={snapshot}>
+        <Gated feature="sms" />
+        <Gated feature="sso" />
+        <Suspense>
+          <Late />
+        </Suspense>
+        <Says />
+      </GateProvider>
+    </StrictMode>
+  );
+}
