@@ -44,18 +44,31 @@ scripts/check.sh || {
     failed=$((failed + 1))
 }
 
+# The Worker is held to the document of its routes by thousands of requests, one after the other: beside all else.
+document=tests/worker/openapi.test.mjs
+rm -f target/document.status
+(
+    status=0
+    node --test --test-reporter=spec "$document" >target/document.log 2>&1 || status=$?
+    echo "$status" >target/document.status
+) &
+document_of_routes() {
+    until [ -f target/document.status ]; do sleep 1; done
+    cat target/document.log
+    return "$(cat target/document.status)"
+}
+
 driver=()
 [ -z "${CHROMEDRIVER:-}" ] || driver=(--chromedriver "$CHROMEDRIVER")
 
 run 'native' cargo test --no-fail-fast
 run 'browser core in Node' wasm wasm-pack test --node -- --features browser --test node
 run 'browser core in Chrome' wasm wasm-pack test --headless --chrome "${driver[@]}" -- --features browser --test chrome
-# The Worker itself, in workerd; check.sh has built it.
-run 'Worker' node --test --test-reporter=spec --test-concurrency=2 tests/worker/*.test.mjs
-# The npm package, which check.sh has built too: packed, installed, and run where it is said to run.
-run 'npm package' node --test --test-reporter=spec --test-concurrency=2 tests/package/*.test.mjs
-# The console at `/`, in headless Chromium.
-run 'console' node --test --test-reporter=spec --test-concurrency=2 tests/console/*.test.mjs
+# The Worker itself, in workerd; the npm package, packed, installed, and run where it is said to run; and the console, in
+# Chromium. check.sh has built all of it. Side by side, since alone each leaves the machine idle where it waits.
+mapfile -t files < <(ls tests/{worker,package,console}/*.test.mjs | grep -v "^$document$")
+run 'Worker, npm package, console' node --test --test-reporter=spec --test-concurrency=3 "${files[@]}"
+run 'document of the routes' document_of_routes
 
 printf '\n'
 [ ${#trouble[@]} = 0 ] || printf 'test: %s\n' "${trouble[@]}"

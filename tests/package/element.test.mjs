@@ -54,7 +54,7 @@ describe("the element", { timeout: 120_000 }, () => {
     return page;
   }
   const given = async (customer) => ({ endpoint: proxy?.url ?? service.url.origin, token: await token(service, customer) });
-  const snapshot = async (customer) => (await service.request(`/v1/snapshot?customer=${customer}`)).json.snapshot;
+  const snapshot = async (customer) => (await service.request(`/v1/snapshot?fresh=true&customer=${customer}`)).json.snapshot;
 
   /** A page of parts that a test's gate answers. */
   async function tested(parts, answers) {

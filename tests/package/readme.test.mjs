@@ -68,7 +68,7 @@ describe("the package's README", { timeout: 120_000 }, () => {
     return visit(browser, `http://127.0.0.1:${shop.address().port}/${name}`);
   }
   const shows = (page, expected) => eventually(async () => assert.equal((await page.innerText("body")).trim(), expected, page.complaints.join("\n")));
-  const snapshot = async (customer) => (await service.request(`/v1/snapshot?customer=${customer}`)).json.snapshot;
+  const snapshot = async (customer) => (await service.request(`/v1/snapshot?fresh=true&customer=${customer}`)).json.snapshot;
 
   test("has no example that is not tried here", () => {
     const all = Object.entries(examples).map(([heading, blocks]) => [heading, ...blocks.map(({ language }) => language)].join(" "));
