@@ -1,18 +1,22 @@
 //! How a set is written down, in the ledger and in the replica alike.
 //!
-//! JSON, one object: `{"v":1,"version":3,"as_of":1706111369,"coverage":"whole","data":[{"id",
-//! "feature","lookup_key"}…]}`. `v` is the form: whoever changes the form gives it the next number
-//! and goes on reading the older ones, since a replica holds them until its customer changes.
+//! JSON, one object, its members in this order and without white space:
+//! `{"v":2,"version":3,"as_of":1706111369,"coverage":"whole","keys":["sms"],"features":["feat_…"],
+//! "ids":["ent_…"]}`. The lists go side by side, newest grant first. What a check has to know stands
+//! in front, so that [`glance()`] gets by without reading the rest.
+//!
+//! `v` is the form: whoever changes the form gives it the next number and goes on reading the older
+//! ones, since a replica holds them until its customer changes. Form 1 had `data`, a list of grants.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     entitlement::{ActiveEntitlement, Coverage, Entitlements, Version},
-    id::Timestamp,
+    id::{EntitlementId, FeatureId, LookupKey, Timestamp},
 };
 
 /// The form written now.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 /// Why a record cannot be read.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -27,12 +31,14 @@ pub enum Error {
 }
 
 #[derive(Deserialize, Serialize)]
-struct Record<D> {
+struct Record<K, F, I> {
     v: u32,
     version: Version,
     as_of: Timestamp,
     coverage: Coverage,
-    data: D,
+    keys: K,
+    features: F,
+    ids: I,
 }
 
 /// Writes a set down.
@@ -46,9 +52,11 @@ pub fn write(set: &Entitlements) -> Result<Vec<u8>, Error> {
         version: set.version,
         as_of: set.as_of,
         coverage: set.coverage,
-        data: &set.data,
+        keys: set.data.iter().map(|grant| grant.lookup_key.as_str()).collect::<Vec<_>>(),
+        features: set.data.iter().map(|grant| grant.feature.as_str()).collect::<Vec<_>>(),
+        ids: set.data.iter().map(|grant| grant.id.as_str()).collect::<Vec<_>>(),
     };
-    serde_json::to_vec(&record).map_err(|error| Error::Shape(error.to_string()))
+    serde_json::to_vec(&record).map_err(|error| shape(&error))
 }
 
 /// Reads what [`write()`] wrote.
@@ -61,12 +69,112 @@ pub fn read(bytes: &[u8]) -> Result<Entitlements, Error> {
     struct Form {
         v: u32,
     }
-    let shape = |error: serde_json::Error| Error::Shape(error.to_string());
-    let Form { v } = serde_json::from_slice(bytes).map_err(shape)?;
+    let Form { v } = serde_json::from_slice(bytes).map_err(|error| shape(&error))?;
     if v > FORM {
         return Err(Error::Form(v));
     }
-    let Record { version, as_of, coverage, data, .. } =
-        serde_json::from_slice::<Record<Vec<ActiveEntitlement>>>(bytes).map_err(shape)?;
+    if v < FORM {
+        return read_rows(bytes);
+    }
+    let Record { version, as_of, coverage, keys, features, ids, .. } =
+        serde_json::from_slice::<Record<Vec<LookupKey>, Vec<FeatureId>, Vec<EntitlementId>>>(bytes)
+            .map_err(|error| shape(&error))?;
+    if keys.len() != features.len() || keys.len() != ids.len() {
+        return Err(Error::Shape("lists of different lengths".to_owned()));
+    }
+    let grants = ids.into_iter().zip(features).zip(keys);
+    let data = grants
+        .map(|((id, feature), lookup_key)| ActiveEntitlement { id, feature, lookup_key })
+        .collect();
     Ok(Entitlements { version, as_of, coverage, data })
+}
+
+/// Reads form 1.
+fn read_rows(bytes: &[u8]) -> Result<Entitlements, Error> {
+    #[derive(Deserialize)]
+    struct Rows {
+        version: Version,
+        as_of: Timestamp,
+        coverage: Coverage,
+        data: Vec<ActiveEntitlement>,
+    }
+    let Rows { version, as_of, coverage, data } =
+        serde_json::from_slice(bytes).map_err(|error| shape(&error))?;
+    Ok(Entitlements { version, as_of, coverage, data })
+}
+
+fn shape(error: &serde_json::Error) -> Error {
+    Error::Shape(error.to_string())
+}
+
+/// What a record says of one feature.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Glance {
+    /// The set's version.
+    pub version: Version,
+    /// When the source said so.
+    pub as_of: Timestamp,
+    /// Whether the feature is in it.
+    pub entitled: bool,
+}
+
+/// Looks one feature up in the record of a whole set, without reading what stands behind the keys.
+/// None if the record is of another form, or of a part of a set, or if the key would be written with
+/// an escape: then it has to be read.
+#[must_use]
+pub fn glance(record: &[u8], feature: &LookupKey) -> Option<Glance> {
+    let feature = feature.as_str().as_bytes();
+    if feature.iter().any(|byte| matches!(byte, b'"' | b'\\')) || !record.ends_with(b"]}") {
+        return None;
+    }
+    let rest = record.strip_prefix(b"{\"v\":2,\"version\":")?;
+    let (version, rest) = digits(rest)?;
+    let rest = rest.strip_prefix(b",\"as_of\":")?;
+    let (before, rest) = match rest.strip_prefix(b"-") {
+        Some(rest) => (true, rest),
+        None => (false, rest),
+    };
+    let (as_of, rest) = digits(rest)?;
+    let as_of = i64::try_from(as_of).ok()?;
+    let as_of = Timestamp(if before { -as_of } else { as_of });
+    let keys = rest.strip_prefix(b",\"coverage\":\"whole\",\"keys\":[")?;
+    Some(Glance { version: Version(version), as_of, entitled: lists(keys, feature)? })
+}
+
+/// Whether a text, which needs no escape, is among those of a list; none if that is no list.
+fn lists(mut rest: &[u8], text: &[u8]) -> Option<bool> {
+    if rest.first() == Some(&b']') {
+        return Some(false);
+    }
+    loop {
+        rest = rest.strip_prefix(b"\"")?;
+        if rest.strip_prefix(text).and_then(<[u8]>::first) == Some(&b'"') {
+            return Some(true);
+        }
+        rest = behind(rest)?;
+        match rest.split_first()? {
+            (b',', next) => rest = next,
+            (b']', _) => return Some(false),
+            _ => return None,
+        }
+    }
+}
+
+/// What stands behind the end of a text.
+fn behind(mut rest: &[u8]) -> Option<&[u8]> {
+    loop {
+        let end = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+        let (special, next) = rest.get(end..)?.split_first()?;
+        if *special == b'"' {
+            return Some(next);
+        }
+        rest = next.get(1..)?;
+    }
+}
+
+/// A number that JSON begins with, and what stands behind it.
+fn digits(text: &[u8]) -> Option<(u64, &[u8])> {
+    let end = text.iter().position(|byte| !byte.is_ascii_digit())?;
+    let (digits, rest) = text.split_at_checked(end)?;
+    Some((std::str::from_utf8(digits).ok()?.parse().ok()?, rest))
 }

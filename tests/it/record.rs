@@ -3,17 +3,17 @@
 use entgate::{
     entitlement::{
         Coverage::{Partial, Whole},
-        Entitlements, Version,
+        Decision, Entitlements, Version, check,
     },
-    id::Timestamp,
-    store::record::{Error, read, write},
+    id::{LookupKey, Timestamp},
+    store::record::{Error, Glance, glance, read, write},
 };
 use proptest::prelude::*;
 
 use crate::support::grants;
 
 #[test]
-fn form_1_is_written_as_it_stands_here_and_read_for_ever() {
+fn form_2_is_written_as_it_stands_here_and_form_1_is_read_for_ever() {
     let set = Entitlements {
         version: Version(3),
         as_of: Timestamp(1_706_111_369),
@@ -21,14 +21,17 @@ fn form_1_is_written_as_it_stands_here_and_read_for_ever() {
         data: grants(&["sms"]),
     };
     let form_1 = r#"{"v":1,"version":3,"as_of":1706111369,"coverage":"whole","data":[{"id":"ent_test_sms","feature":"feat_test_sms","lookup_key":"sms"}]}"#;
-    assert_eq!(String::from_utf8(write(&set).unwrap()).unwrap(), form_1);
+    let form_2 = r#"{"v":2,"version":3,"as_of":1706111369,"coverage":"whole","keys":["sms"],"features":["feat_test_sms"],"ids":["ent_test_sms"]}"#;
+    assert_eq!(String::from_utf8(write(&set).unwrap()).unwrap(), form_2);
+    assert_eq!(read(form_2.as_bytes()), Ok(set.clone()));
     assert_eq!(read(form_1.as_bytes()), Ok(set));
 }
 
 #[test]
 fn a_newer_form_is_refused_and_not_guessed_at() {
-    let newer = br#"{"v":2,"version":3,"as_of":1,"coverage":"whole","data":[]}"#;
-    assert_eq!(read(newer), Err(Error::Form(2)));
+    let newer = br#"{"v":3,"version":3,"as_of":1,"coverage":"whole","keys":[]}"#;
+    assert_eq!(read(newer), Err(Error::Form(3)));
+    assert_eq!(glance(newer, &key("sms")), None);
 }
 
 #[test]
@@ -38,7 +41,101 @@ fn what_is_no_record_is_not_an_empty_set() {
     }
 }
 
+#[test]
+fn lists_of_different_lengths_are_no_record() {
+    let torn = br#"{"v":2,"version":3,"as_of":1,"coverage":"whole","keys":["sms"],"features":[],"ids":[]}"#;
+    assert!(matches!(read(torn), Err(Error::Shape(_))));
+}
+
+#[test]
+fn a_glance_sees_what_reading_sees() {
+    let granted = |entitled| Some(Glance { version: Version(3), as_of: Timestamp(-7), entitled });
+    for (why, keys, asked, expected) in [
+        ("the only one", &["sms"][..], "sms", granted(true)),
+        ("the last one", &["a", "b", "sms"], "sms", granted(true)),
+        ("an empty set", &[], "sms", granted(false)),
+        ("the beginning of another", &["sms-pro"], "sms", granted(false)),
+        ("the end of another", &["pro-sms"], "sms", granted(false)),
+        ("in another, in quotes", &["a\"sms\"b"], "sms", granted(false)),
+        ("at the end of another, behind a quote", &["a\"sms"], "sms", granted(false)),
+        ("behind one that ends with a backslash", &["a\\", "sms"], "sms", granted(true)),
+        ("with a comma, across two others", &["a,", "b"], ",", granted(false)),
+        ("the word that comes behind the list", &["a"], "features", granted(false)),
+        ("no ASCII", &["é", "ü"], "ü", granted(true)),
+        ("with an escape, it has to be read", &["a\"b"], "a\"b", None),
+    ] {
+        let set = Entitlements {
+            version: Version(3),
+            as_of: Timestamp(-7),
+            coverage: Whole,
+            data: grants(keys),
+        };
+        assert_eq!(glance(&write(&set).unwrap(), &key(asked)), expected, "{why}");
+        let part = Entitlements { coverage: Partial, ..set };
+        assert_eq!(glance(&write(&part).unwrap(), &key(asked)), None, "{why}, in a part");
+    }
+}
+
+#[test]
+fn a_record_that_was_cut_or_changed_form_gives_no_glance() {
+    let set = Entitlements {
+        version: Version(3),
+        as_of: Timestamp(1),
+        coverage: Whole,
+        data: grants(&["sms", "sso"]),
+    };
+    let record = write(&set).unwrap();
+    for end in 0..record.len() {
+        assert_eq!(glance(&record[..end], &key("sso")), None, "cut at {end}");
+    }
+    for form in [
+        r#"{"v":1,"version":3,"as_of":1,"coverage":"whole","data":[]}"#,
+        r#"{ "v":2,"version":3,"as_of":1,"coverage":"whole","keys":["sso"],"features":[],"ids":[]}"#,
+        r#"{"v":2,"version":-3,"as_of":1,"coverage":"whole","keys":["sso"],"features":[],"ids":[]}"#,
+        r#"{"v":2,"version":3,"as_of":1,"coverage":"whole","keys":[1],"features":[],"ids":[]}"#,
+        r#"{"v":2,"version":99999999999999999999,"as_of":1,"coverage":"whole","keys":["sso"],"features":[],"ids":[]}"#,
+    ] {
+        assert_eq!(glance(form.as_bytes(), &key("sso")), None, "{form}");
+    }
+}
+
+fn key(text: &str) -> LookupKey {
+    LookupKey::try_from(text).unwrap()
+}
+
 proptest! {
+    #[test]
+    fn a_glance_is_never_other_than_the_decision(
+        version: u64,
+        as_of in i64::MIN + 1..,
+        whole: bool,
+        keys in proptest::collection::vec("[a,\"\\\\\\[\\]é ]{1,4}", 0..8),
+        asked in "[a,\"\\\\\\[\\]é ]{1,4}",
+    ) {
+        let keys: Vec<_> = keys.iter().map(String::as_str).collect();
+        let coverage = if whole { Whole } else { Partial };
+        let (version, as_of) = (Version(version), Timestamp(as_of));
+        let set = Entitlements { version, as_of, coverage, data: grants(&keys) };
+        for asked in keys.iter().copied().chain([asked.as_str()]) {
+            let seen = glance(&write(&set).unwrap(), &key(asked));
+            let decided = match check(Some(&set), &key(asked)) {
+                _ if asked.contains(['"', '\\']) => None,
+                Decision::Grant if whole => Some(true),
+                Decision::Deny(_) => Some(false),
+                Decision::Grant | Decision::Undecided => None,
+            };
+            let expected = decided.map(|entitled| Glance { version, as_of, entitled });
+            prop_assert_eq!(seen, expected);
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_a_glance_panic(bytes: Vec<u8>, tail: Vec<u8>) {
+        prop_assert_eq!(glance(&bytes, &key("sms")), None);
+        let head = br#"{"v":2,"version":3,"as_of":1,"coverage":"whole","keys":["#;
+        let _ = glance(&[&head[..], &tail, b"]}"].concat(), &key("sms"));
+    }
+
     #[test]
     fn what_is_written_is_read_again(
         version: u64,

@@ -104,7 +104,7 @@ describe("remote evaluation of what Stripe's events tell", { timeout: 120_000 },
     assert.deepEqual(changed.json.flags.filter(({ value }) => value).map(({ key }) => key), ["export", "sso"]);
     const replica = await service.replica();
     const copy = await service.copy("cus_ada");
-    await replica.put("test:cus_ada", JSON.stringify({ ...copy, version: 1, data: [] }));
+    await replica.put("test:cus_ada", JSON.stringify({ ...copy, version: 1, keys: [], features: [], ids: [] }));
     const version = async (query, headers) => (await client.ask(200, `${FLAGS}${query}`, about("cus_ada"), { headers })).json.metadata.version;
     assert.equal(await version(""), 1);
     assert.equal(await version("?flagConfigEtag=2&flagConfigLastModified=1771622898"), 2);

@@ -61,7 +61,7 @@ describe("the cron trigger", { concurrency: true, timeout: 60_000 }, () => {
 
       assert.equal((await service.cron()).outcome, "ok");
       assert.equal(stripe.calls.length, 26, "what was confirmed is left alone for a day");
-      await eventually(async () => assert.deepEqual((await service.copy("cus_0")).data.map(({ lookup_key }) => lookup_key), ["new"]));
+      await eventually(async () => assert.deepEqual((await service.copy("cus_0")).keys, ["new"]));
     } finally {
       await service.stop();
     }
