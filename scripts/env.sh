@@ -26,7 +26,7 @@ optimize() {
     # Moved at the end, so that whoever is interrupted leaves no half of a file behind.
     wasm-opt -Os --strip-debug --strip-producers --enable-mutable-globals --enable-sign-ext \
         --enable-nontrapping-float-to-int --enable-bulk-memory --enable-multivalue --enable-reference-types \
-        --enable-exception-handling "$1" -o "$1.small" &&
+        --enable-exception-handling --enable-simd "$1" -o "$1.small" &&
         mv "$1.small" "$1"
 }
 

@@ -174,7 +174,6 @@ bindgen=$(grep -A1 '^name = "wasm-bindgen"$' Cargo.lock | sed -n 's/^version = "
 
 crates=()
 [ "$(version wasm-bindgen)" = "wasm-bindgen $bindgen" ] || crates+=("wasm-bindgen-cli@$bindgen")
-[ "$(version worker-build)" = "$WORKER_BUILD" ] || crates+=("worker-build@$WORKER_BUILD")
 if [ "$purpose" = test ] && [ "$(version wasm-pack)" != "wasm-pack $WASM_PACK" ]; then
     crates+=("wasm-pack@$WASM_PACK")
 fi

@@ -71,7 +71,7 @@ export const SCHEMAS = {
 
   // --- The edge's ---
   Version: integer(0, undefined, { description: "Counts the changes of a customer's set." }),
-  ServedBy: words("replica", "ledger", "source"),
+  ServedBy: words("replica", "ledger", "source", "memory"),
   Check: {
     oneOf: [
       object("entitlement_check", {

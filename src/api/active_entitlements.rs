@@ -218,10 +218,5 @@ pub(super) fn describe(response: &mut Response, held: Option<&Entitlements>, ser
     if let Some(held) = held {
         headers.insert("entgate-as-of", HeaderValue::from(held.as_of.0));
     }
-    let served_by = match served_by {
-        ServedBy::Replica => "replica",
-        ServedBy::Ledger => "ledger",
-        ServedBy::Source => "source",
-    };
-    headers.insert("entgate-served-by", HeaderValue::from_static(served_by));
+    headers.insert("entgate-served-by", HeaderValue::from_static(served_by.name()));
 }

@@ -141,7 +141,8 @@ fn is_token(given: &str) -> bool {
     !given.starts_with("sk_") && (given.matches('.').count() >= 2 || given.starts_with("eyJ"))
 }
 
-fn server(settings: &Settings, given: &str) -> Result<Livemode, Error> {
+/// The mode that a server key opens, if it is one.
+pub(super) fn mode(settings: &Settings, given: &str) -> Option<Livemode> {
     let mut livemode = None;
     // To the end even after a match, so that time does not tell which key it was.
     for key in &settings.api_keys {
@@ -149,7 +150,11 @@ fn server(settings: &Settings, given: &str) -> Result<Livemode, Error> {
             livemode = Some(key.livemode);
         }
     }
-    livemode.ok_or_else(|| {
+    livemode
+}
+
+fn server(settings: &Settings, given: &str) -> Result<Livemode, Error> {
+    mode(settings, given).ok_or_else(|| {
         let hint = if settings.api_keys.is_empty() {
             ". This deployment takes no key: ENTGATE_API_KEYS is not set"
         } else {
@@ -157,6 +162,26 @@ fn server(settings: &Settings, given: &str) -> Result<Livemode, Error> {
         };
         Error::unauthorized(format!("Invalid API Key provided: {}{hint}", masked(given)))
     })
+}
+
+/// Whose a token of our own is.
+///
+/// # Errors
+///
+/// Says why it is no good.
+pub(super) fn minted(
+    settings: &Settings,
+    token: &Jws<'_>,
+    purpose: Purpose,
+    now: Timestamp,
+) -> Result<Holder, token::Error> {
+    secret::verify(&settings.token_secrets, token)?;
+    let audiences: &[&str] = match purpose {
+        Purpose::Everything => &[AUDIENCE],
+        Purpose::Notices => &[AUDIENCE, STREAM_AUDIENCE],
+    };
+    let ours = Expected { issuer: None, audiences, customer: "sub", livemode: None };
+    Claims::of(token)?.holder(&ours, now)
 }
 
 /// Whose a token is.
@@ -168,13 +193,7 @@ async fn holder<S: Store>(
 ) -> Result<Holder, Error> {
     let token = Jws::parse(token)?;
     if token.algorithm == Algorithm::Hs256 {
-        secret::verify(&app.settings.token_secrets, &token)?;
-        let audiences: &[&str] = match purpose {
-            Purpose::Everything => &[AUDIENCE],
-            Purpose::Notices => &[AUDIENCE, STREAM_AUDIENCE],
-        };
-        let ours = Expected { issuer: None, audiences, customer: "sub", livemode: None };
-        return Ok(Claims::of(&token)?.holder(&ours, now)?);
+        return Ok(minted(app.settings, &token, purpose, now)?);
     }
     let Some(issuer) = &app.settings.issuer else { return Err(token::Error::NoIssuer.into()) };
     let keys = issuers_keys(app, &token, now).await?;

@@ -7,6 +7,7 @@
 //! | `features`              | which features there are, and what only Stripe knows of them    |
 //! | `checks`                | may this customer use this feature?                             |
 //! | `authorize`             | the same, for a proxy                                           |
+//! | [`hot`]                 | these two, where it is asked plainly, without the way below     |
 //! | `ofrep`                 | the same, for OpenFeature's clients                             |
 //! | `sync`                  | the set, read at its source now                                 |
 //! | `activity` · `roster`   | what was decided lately · who there is                          |
@@ -35,6 +36,7 @@ mod error;
 mod features;
 mod form;
 mod health;
+pub mod hot;
 mod ofrep;
 mod page;
 mod roster;
@@ -185,12 +187,7 @@ const fn route(
 pub async fn handle<S: Store>(app: &App<'_, S>, request: &Request, now: Timestamp) -> Response {
     let mut response = match answer(app, request, now).await {
         Ok(response) => response,
-        Err(error) => {
-            if let Some(cause) = error.cause() {
-                (app.log)(cause);
-            }
-            error.response()
-        }
+        Err(error) => error.logged(app.log),
     };
     cors::admit(app.settings, request, &mut response);
     if request.method() == Method::HEAD {

@@ -6,11 +6,17 @@
 use http::StatusCode;
 use serde::Serialize;
 
-use super::{App, Request, Response, error::Error, json, settings, text};
+use super::{
+    App, Request, Response,
+    error::Error,
+    json,
+    settings::{self, Settings},
+    text,
+};
 use crate::{
-    entitlement::Version,
+    entitlement::{Summary, Version},
     id::{CustomerId, EventId, Timestamp},
-    ledger::Effect,
+    ledger::{self, Effect},
     store::{Ledger as _, Store},
     webhook::{
         signature,
@@ -40,13 +46,37 @@ enum Outcome {
     Ignored(&'static str),
 }
 
+/// What came in.
+pub(super) enum Received {
+    /// A customer's entitlements changed: it is the ledger's to say what of that is new.
+    Summary(Summary),
+    /// The answer to an event that is none of ours.
+    Answer(Response),
+}
+
 /// Verifies, parses and applies one event.
 pub(super) async fn stripe<S: Store>(
     app: &App<'_, S>,
     request: &Request,
     now: Timestamp,
 ) -> Result<Response, Error> {
-    let secrets = &app.settings.webhook_secrets;
+    let header = text(request, "stripe-signature").unwrap_or_default();
+    match receive(app.settings, header, request.body(), now)? {
+        Received::Summary(summary) => {
+            Ok(kept(&summary, app.store.ledger().apply(&summary, now).await?))
+        }
+        Received::Answer(answer) => Ok(answer),
+    }
+}
+
+/// Verifies and parses one event.
+pub(super) fn receive(
+    settings: &Settings,
+    header: &str,
+    body: &[u8],
+    now: Timestamp,
+) -> Result<Received, Error> {
+    let secrets = &settings.webhook_secrets;
     if secrets.is_empty() {
         return Err(Error::unconfigured(format!(
             "No webhook secret is set. Put the signing secret of the endpoint in Stripe (whsec_…) \
@@ -54,23 +84,9 @@ pub(super) async fn stripe<S: Store>(
             settings::WEBHOOK_SECRETS
         )));
     }
-    let header = text(request, "stripe-signature").unwrap_or_default();
-    let verified = signature::verify(header, request.body(), secrets, now)?;
-    match stripe::parse(verified, app.settings.paused)? {
-        Incoming::Summary(summary) => {
-            let kept = app.store.ledger().apply(&summary, now).await?;
-            Ok(json(
-                StatusCode::OK,
-                &Receipt {
-                    object: "webhook_receipt",
-                    event: &summary.event,
-                    outcome: Outcome::Kept(kept.effect),
-                    customer: Some(&summary.customer.id),
-                    version: Some(kept.version),
-                    message: None,
-                },
-            ))
-        }
+    let verified = signature::verify(header, body, secrets, now)?;
+    match stripe::parse(verified, settings.paused)? {
+        Incoming::Summary(summary) => Ok(Received::Summary(summary)),
         // Acknowledged, it would be lost: it does not say whose entitlements changed.
         Incoming::Thin { kind, .. } => Err(Error::invalid(format!(
             "The thin event {kind} does not name the customer. In Stripe, set this endpoint to send \
@@ -91,7 +107,7 @@ pub(super) async fn stripe<S: Store>(
                         .to_owned()
                 }
             };
-            Ok(json(
+            Ok(Received::Answer(json(
                 StatusCode::OK,
                 &Receipt {
                     object: "webhook_receipt",
@@ -101,7 +117,22 @@ pub(super) async fn stripe<S: Store>(
                     version: None,
                     message: Some(message),
                 },
-            ))
+            )))
         }
     }
+}
+
+/// The answer once the ledger has kept an event.
+pub(super) fn kept(summary: &Summary, kept: ledger::Receipt) -> Response {
+    json(
+        StatusCode::OK,
+        &Receipt {
+            object: "webhook_receipt",
+            event: &summary.event,
+            outcome: Outcome::Kept(kept.effect),
+            customer: Some(&summary.customer.id),
+            version: Some(kept.version),
+            message: None,
+        },
+    )
 }

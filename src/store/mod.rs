@@ -10,11 +10,12 @@
 //! | [`Catalog`] | the source, if it is kept here: whatever may be asked of it, in HTTP's form |
 //! | [`Crypto`]  | what is done with public keys, and the way to those of an issuer       |
 //!
-//! [`record`] is the form in which a set is kept, [`part`] what is read of a list, [`memory`] the
+//! [`record`] is the form in which a set is kept, [`recent`] what was read a moment ago, [`part`] what is read of a list, [`memory`] the
 //! stores for tests. What talks to Durable Objects and KV is in the Workers shell.
 
 pub mod memory;
 pub mod part;
+pub mod recent;
 pub mod record;
 
 use serde::{Deserialize, Serialize};
@@ -243,6 +244,21 @@ pub enum ServedBy {
     Ledger,
     /// The source, read for this answer.
     Source,
+    /// The copy, read a moment ago for another answer.
+    Memory,
+}
+
+impl ServedBy {
+    /// Its name in answers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Replica => "replica",
+            Self::Ledger => "ledger",
+            Self::Source => "source",
+            Self::Memory => "memory",
+        }
+    }
 }
 
 /// A customer's set, and where it was found.

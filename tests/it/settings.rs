@@ -21,6 +21,23 @@ fn read(name: &'static str, text: &str) -> Result<(usize, usize), Error> {
 }
 
 #[test]
+fn an_isolate_remembers_for_up_to_a_minute_and_five_seconds_if_nothing_is_said() {
+    let name = "ENTGATE_MEMORY_TTL";
+    let problem = "is not a number of seconds from 0 to 60";
+    for (text, expected) in [
+        ("", Ok(5_000)),
+        ("0", Ok(0)),
+        ("60", Ok(60_000)),
+        ("61", Err(Error { name, problem })),
+        ("-1", Err(Error { name, problem })),
+        ("5s", Err(Error { name, problem })),
+    ] {
+        let read = Settings::read(|asked| (asked == name).then(|| text.to_owned()));
+        assert_eq!(read.map(|settings| settings.memory_ttl), expected, "{text}");
+    }
+}
+
+#[test]
 fn a_setting_is_a_comma_separated_list_of_one_kind() {
     let (keys, secrets) = ("ENTGATE_API_KEYS", "STRIPE_WEBHOOK_SECRETS");
     let prefix = "has a key that does not begin with sk_test_ or sk_live_";
@@ -80,7 +97,7 @@ fn settings_can_be_printed_without_telling_a_secret() {
         "Settings { api_keys: [ApiKey { livemode: Live, .. }], webhook_secrets: [Secret(…)], \
          stripe_keys: [ApiKey { livemode: Live, .. }], stripe_base: \"https://api.stripe.com\", source: Stripe, \
          paused: Keep, policy: Policy { past_due: Keep, unpaid: Revoke, paused: Keep }, \
-         token_secrets: [Secret { kid: \"50adab57ddde8974\", .. }], issuer: None, \
+         token_secrets: [Secret { kid: \"50adab57ddde8974\", .. }], issuer: None, memory_ttl: 5000, \
          signing_keys: [SigningKey { kid: \"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k\", .. }], \
          origins: None }"
     );

@@ -3,11 +3,11 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use entgate::{
-    api::{self, App, Features, Response, settings::Settings, stream::Listen},
+    api::{self, App, Features, Request, Response, hot, settings::Settings, stream::Listen},
     entitlement::{ActiveEntitlement, Page, Summary},
     id::{Customer, CustomerId, Livemode, Timestamp},
     source::{self, Stripe},
-    store::memory::Memory,
+    store::{ServedBy, memory::Memory, record},
     token::Keyring,
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -123,11 +123,41 @@ impl Service {
             request = request.header(*name, *value);
         }
         let request = request.body(body.to_vec()).unwrap();
+        let hot = self.hot(&request);
         let Self { store, now, settings, features, keyring } = self;
         let app = App { store, settings, features, keyring, random: || 0xabc, log: |_| {} };
         let response = pollster::block_on(api::handle(&app, &request, *now));
+        if let Some(hot) = hot {
+            hot.assert_is(&response, &request);
+        }
         let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
         Answer { status: response.status().as_u16(), body, response }
+    }
+
+    /// What the hot path makes of a request: whatever it answers is what the long way answers, for all
+    /// requests of these tests.
+    pub(crate) fn hot(&self, request: &Request) -> Option<Hot> {
+        let header =
+            |name| request.headers().get(name).map_or(Some(""), |value| value.to_str().ok());
+        if ["origin", "entgate-customer"].iter().any(|name| request.headers().contains_key(*name)) {
+            return None;
+        }
+        let url = format!("https://edge.example.com{}", request.uri());
+        let Some(question) =
+            hot::ask(&self.settings, request.method(), &url, header("authorization")?, self.now)
+        else {
+            if request.method() != "POST" || request.uri() != "/webhooks/stripe" {
+                return None;
+            }
+            let signature = header("stripe-signature")?;
+            return match hot::receive(&self.settings, signature, request.body(), self.now, |_| {}) {
+                hot::Received::Answer(answer) => Some(Hot::Event(answer)),
+                hot::Received::Summary(_) => None,
+            };
+        };
+        let record = record::write(&self.store.replica.copy(&question.customer)?).unwrap();
+        let answer = hot::tell(&question, &record, ServedBy::Replica)?;
+        Some(Hot::Question(question, answer))
     }
 
     /// `entitled` and `reason` of one check.
@@ -176,6 +206,52 @@ impl Answer {
     pub(crate) fn keys(&self) -> Vec<&str> {
         let data = self.body["data"].as_array().unwrap();
         data.iter().map(|item| item["lookup_key"].as_str().unwrap()).collect()
+    }
+}
+
+/// What the hot path answers.
+#[derive(Debug)]
+pub(crate) enum Hot {
+    Question(hot::Question, hot::Answer),
+    Event(Response),
+}
+
+impl Hot {
+    #[track_caller]
+    fn assert_is(&self, response: &Response, request: &Request) {
+        let shown = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap());
+        let body = || std::str::from_utf8(response.body()).unwrap();
+        match self {
+            Self::Question(_, hot::Answer::Check(object)) => {
+                assert_eq!(
+                    (response.status().as_u16(), body()),
+                    (200, object.as_str()),
+                    "{request:?}"
+                );
+                assert_eq!(shown("content-type"), Some("application/json"), "{request:?}");
+            }
+            Self::Question(question, hot::Answer::Granted(glance, ServedBy::Replica)) => {
+                assert_eq!((response.status().as_u16(), body()), (204, ""), "{request:?}");
+                let (version, as_of) = (glance.version.to_string(), glance.as_of.to_string());
+                for (name, value) in [
+                    ("entgate-version", version.as_str()),
+                    ("entgate-as-of", as_of.as_str()),
+                    ("entgate-served-by", "replica"),
+                    ("entgate-customer", question.customer.id.as_str()),
+                ] {
+                    assert_eq!(shown(name), Some(value), "{name} {request:?}");
+                }
+            }
+            Self::Question(..) => panic!("not by the replica: {self:?}"),
+            Self::Event(answer) => {
+                assert_eq!(answer.status(), response.status(), "{request:?}");
+                assert_eq!(answer.headers(), response.headers(), "{request:?}");
+                assert_eq!(answer.body(), response.body(), "{request:?}");
+                return;
+            }
+        }
+        assert_eq!(shown("cache-control"), Some("no-store"), "{request:?}");
+        assert_eq!(shown("vary"), Some("Origin"), "{request:?}");
     }
 }
 

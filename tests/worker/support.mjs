@@ -15,7 +15,7 @@ export const SECRET = "whsec_test_entgate";
 const root = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
 /** Settings as an operator has them; a test changes what it is about. */
-const SETTINGS = { ENTGATE_API_KEYS: `${KEY},${LIVE_KEY}`, STRIPE_WEBHOOK_SECRETS: SECRET };
+const SETTINGS = { ENTGATE_API_KEYS: `${KEY},${LIVE_KEY}`, STRIPE_WEBHOOK_SECRETS: SECRET, ENTGATE_MEMORY_TTL: "0" };
 
 /**
  * A KV namespace whose puts fail as `FAULTS` says: the next ones, one fault each, then every n-th.
@@ -75,13 +75,14 @@ const CLOCK = `
       return Clock.now() + ahead;
     }
   };
-  export default class extends Entgate {
-    fetch(request) {
+  export default {
+    ...Entgate,
+    fetch(request, env, context) {
       const { pathname, searchParams } = new URL(request.url);
-      if (pathname !== "/__ahead") return super.fetch(request);
+      if (pathname !== "/__ahead") return Entgate.fetch(request, env, context);
       ahead = Number(searchParams.get("seconds")) * 1000;
       return new Response();
-    }
+    },
   }`;
 
 /**

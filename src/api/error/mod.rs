@@ -280,6 +280,14 @@ impl Error {
         &self.0.told
     }
 
+    /// The whole answer, whose cause is logged.
+    pub(super) fn logged(&self, log: fn(&str)) -> Response {
+        if let Some(cause) = self.cause() {
+            log(cause);
+        }
+        self.response()
+    }
+
     /// The whole answer.
     pub(super) fn response(&self) -> Response {
         #[derive(Serialize)]

@@ -12,6 +12,7 @@
 //! | `ENTGATE_UNPAID_SUBSCRIPTIONS` | `keep` or `revoke`         | `revoke`                         |
 //! | `ENTGATE_TOKEN_SECRETS`  | 32 characters or more, comma-separated | no customer tokens are made or taken |
 //! | `ENTGATE_JWKS_URL`, `ENTGATE_JWT_…` | `https://…`, and what its tokens say | no tokens of others are taken |
+//! | `ENTGATE_MEMORY_TTL`     | seconds, 0 to 60                 | 5                                |
 //! | `ENTGATE_SIGNING_KEY`    | a JWK of Ed25519, or a set of them | no snapshots are made          |
 //! | `ENTGATE_ALLOWED_ORIGINS` | `https://app.example.com`, comma-separated, or `*` | no page of another origin may ask |
 //!
@@ -41,6 +42,9 @@ pub use self::{
         TOKEN_SECRETS,
     },
 };
+
+/// For how many seconds an isolate remembers what it has read of a customer.
+pub const MEMORY_TTL: &str = "ENTGATE_MEMORY_TTL";
 
 /// The server keys.
 pub const API_KEYS: &str = "ENTGATE_API_KEYS";
@@ -93,6 +97,8 @@ pub struct Settings {
     pub token_secrets: Vec<token::Secret>,
     /// Whose tokens are taken besides; nobody's by default.
     pub issuer: Option<Issuer>,
+    /// For how many milliseconds a yes may be said by what was read before; 5,000 by default.
+    pub memory_ttl: u64,
     /// What signs snapshots, the first of them; none by default.
     pub signing_keys: Vec<token::SigningKey>,
     /// Which origins' pages may ask; none by default.
@@ -175,6 +181,7 @@ impl Settings {
             token_secrets: tokens::secrets(text(TOKEN_SECRETS))?,
             issuer: tokens::issuer(&text)?,
             signing_keys: tokens::signing_keys(text(SIGNING_KEY))?,
+            memory_ttl: memory_ttl(text(MEMORY_TTL))?,
             origins: Origins::read(text(ALLOWED_ORIGINS))?,
         })
     }
@@ -307,6 +314,14 @@ fn url(text: &str) -> Result<Uri, &'static str> {
         Some("https") => Ok(uri),
         Some("http") if local => Ok(uri),
         _ => Err("is neither https://… nor http:// of this machine"),
+    }
+}
+
+fn memory_ttl(text: Option<String>) -> Result<u64, Error> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(5_000) };
+    match text.parse::<u64>() {
+        Ok(seconds @ 0..=60) => Ok(seconds * 1_000),
+        _ => Err(Error { name: MEMORY_TTL, problem: "is not a number of seconds from 0 to 60" }),
     }
 }
 

@@ -287,6 +287,18 @@ impl MemoryLedger {
     }
 }
 
+impl MemoryReplica {
+    /// The copy of one customer's set; none while the replica is told to fail.
+    #[must_use]
+    pub fn copy(&self, customer: &Customer) -> Option<Entitlements> {
+        if self.faults.borrow().is_empty() {
+            self.copies.borrow().get(customer).cloned()
+        } else {
+            None
+        }
+    }
+}
+
 impl Replica for MemoryReplica {
     async fn save(&self, customer: &Customer, set: &Entitlements) -> Result<(), Error> {
         faulty(&self.faults, "replica", || {

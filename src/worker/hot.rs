@@ -1,0 +1,135 @@
+//! The hot path's way in and out: what `entry.js` asks of the core before anything else is tried.
+//!
+//! Texts cross to JavaScript and back, and the record crosses once: an object of the platform costs
+//! more than all that is done here. Who asks and what is answered is in [`crate::api::hot`].
+//!
+//! | function    | gives                                                                     |
+//! |-------------|---------------------------------------------------------------------------|
+//! | [`ask()`]   | `?`, the key of the record that answers, a line end, and the question; or the answer, from memory |
+//! | [`tell()`]  | the answer: an object as JSON, or the headers of a 204, a line each       |
+//! | [`receive()`] | a response, or a promise of one                                         |
+//!
+//! Each gives nothing where the request has to go the long way.
+
+use std::{
+    cell::{OnceCell, RefCell},
+    rc::Rc,
+};
+
+use ::http::Method;
+use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
+use wasm_bindgen_futures::future_to_promise;
+use worker::Env;
+
+use super::{http, ledger::DurableLedger, log, millis, settings};
+use crate::{
+    api::{
+        hot::{self, Answer, Question, Received, Route},
+        settings::Settings,
+    },
+    entitlement::Version,
+    id::{Customer, CustomerId, Livemode, LookupKey},
+    store::{Ledger as _, ServedBy, recent::Recent},
+};
+
+thread_local! {
+    /// What the operator set: it is the same for as long as this isolate lives.
+    static SETTINGS: OnceCell<Option<Rc<Settings>>> = const { OnceCell::new() };
+
+    /// What this isolate has read a moment ago.
+    static RECENT: RefCell<Recent> = RefCell::default();
+}
+
+/// What a question begins with, which no answer does.
+const QUESTION: &str = "?";
+
+/// What a `GET` asks, if it is answered here.
+#[wasm_bindgen(js_name = hotAsk)]
+#[expect(unreachable_pub, reason = "wasm-bindgen exports what is public")]
+pub fn ask(url: &str, authorization: &str, env: &Env) -> Option<String> {
+    let (settings, now) = (known(env)?, millis());
+    let question = hot::ask(&settings, &Method::GET, url, authorization, now.second())?;
+    let key = question.customer.key();
+    let remembered = RECENT.with_borrow(|recent| {
+        let record = recent.recall(&key, settings.memory_ttl, now)?;
+        hot::tell(&question, record, ServedBy::Memory)
+    });
+    Some(match remembered {
+        Some(answer) => shown(answer, question.customer.id),
+        None => line(&question),
+    })
+}
+
+/// The answer to what [`ask()`] gave, by this record.
+#[wasm_bindgen(js_name = hotTell)]
+#[expect(unreachable_pub, reason = "wasm-bindgen exports what is public")]
+pub fn tell(asked: &str, record: &[u8]) -> Option<String> {
+    let question = question(asked)?;
+    let key = question.customer.key();
+    RECENT.with_borrow_mut(|recent| recent.remember(&key, record, millis()));
+    Some(shown(hot::tell(&question, record, ServedBy::Replica)?, question.customer.id))
+}
+
+fn shown(answer: Answer, customer: CustomerId) -> String {
+    match answer {
+        Answer::Check(object) => object,
+        Answer::Granted(glance, served_by) => [
+            glance.version.0.to_string(),
+            glance.as_of.0.to_string(),
+            served_by.name().to_owned(),
+            customer.into(),
+        ]
+        .join("\n"),
+    }
+}
+
+/// The answer to an event that is signed so, or a promise of it.
+#[wasm_bindgen(js_name = hotReceive)]
+#[expect(unreachable_pub, reason = "wasm-bindgen exports what is public")]
+pub fn receive(signature: &str, body: &[u8], env: &Env) -> Option<JsValue> {
+    let now = millis().second();
+    let summary = match hot::receive(&*known(env)?, signature, body, now, log) {
+        Received::Answer(answer) => {
+            return http::answer(answer, http::request_id()).ok().map(Into::into);
+        }
+        Received::Summary(summary) => summary,
+    };
+    let ledger = DurableLedger::open(env).ok()?;
+    let answer = async move {
+        let answer = hot::keep(&summary, ledger.apply(&summary, now).await, log);
+        Ok(http::answer(answer, http::request_id())?.into())
+    };
+    Some(future_to_promise(answer).into())
+}
+
+/// The settings, unless one is malformed.
+fn known(env: &Env) -> Option<Rc<Settings>> {
+    SETTINGS.with(|known| known.get_or_init(|| settings(env).ok().map(Rc::new)).clone())
+}
+
+/// A question between [`ask()`] and [`tell()`]. No id and no key has a line end in it.
+fn line(question: &Question) -> String {
+    let Question { route, customer: Customer { livemode, id }, feature, at_least } = question;
+    let route = match route {
+        Route::Check => "check",
+        Route::Authorize => "authorize",
+    };
+    [QUESTION, livemode.prefix(), id.as_str(), "\n", route, "\n", feature.as_str(), "\n"].concat()
+        + &match at_least.0 {
+            0 => String::new(),
+            version => version.to_string(),
+        }
+}
+
+fn question(line: &str) -> Option<Question> {
+    let mut parts = line.strip_prefix(QUESTION)?.splitn(4, '\n');
+    let (key, route) = (parts.next()?, parts.next()?);
+    let feature = LookupKey::try_from(parts.next()?).ok()?;
+    let at_least = Version(parts.next()?.parse().unwrap_or_default());
+    let route = if route == "check" { Route::Check } else { Route::Authorize };
+    let (livemode, id) = [Livemode::Test, Livemode::Live]
+        .into_iter()
+        .find_map(|mode| Some((mode, key.strip_prefix(mode.prefix())?)))?;
+    let customer = Customer { livemode, id: CustomerId::try_from(id).ok()? };
+    Some(Question { route, customer, feature, at_least })
+}
