@@ -1,6 +1,6 @@
 # `make dev` is all it takes to try entgate; everything it needs is set up on the way. The work is done in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help dev build check test chaos deploy clean distclean
+.PHONY: help dev build check test chaos bench deploy clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,11 @@ chaos: ## kill the Worker at random under load, and look for what was lost
 	@scripts/setup.sh build
 	@scripts/build.sh
 	@node scripts/chaos.mjs
+
+bench: ## what a request costs, beside other Workers
+	@scripts/setup.sh build
+	@scripts/build.sh
+	@node benches/edge/run.mjs
 
 deploy: ## put the Worker on Cloudflare
 	@scripts/setup.sh build

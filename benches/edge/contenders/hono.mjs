@@ -1,0 +1,47 @@
+// What one would write today: Hono, and Stripe's own library for its webhooks.
+
+import { Hono } from "hono";
+import Stripe from "stripe";
+
+const stripe = new Stripe("sk_test_bench", { httpClient: Stripe.createFetchHttpClient() });
+const crypto = Stripe.createSubtleCryptoProvider();
+const app = new Hono();
+
+app.get("/v1/check", async (c) => {
+  const { customer, feature } = c.req.query();
+  const set = await c.env.ENTITLEMENTS.get(`test:${customer}`, "json");
+  const entitled = set.data.some(({ lookup_key }) => lookup_key === feature);
+  return c.json({
+    object: "entitlement_check",
+    customer,
+    feature,
+    entitled,
+    reason: entitled ? "active_entitlement" : "not_entitled",
+    version: set.version,
+    as_of: set.as_of,
+    served_by: "replica",
+  });
+});
+
+app.post("/webhooks/stripe", async (c) => {
+  let event;
+  try {
+    event = await stripe.webhooks.constructEventAsync(
+      await c.req.text(),
+      c.req.header("stripe-signature"),
+      c.env.STRIPE_WEBHOOK_SECRETS,
+      undefined,
+      crypto,
+    );
+  } catch (error) {
+    return c.json({ error: { message: error.message } }, 400);
+  }
+  if (event.type === "entitlements.active_entitlement_summary.updated") {
+    const { customer, entitlements } = event.data.object;
+    const data = entitlements.data.map(({ id, feature, lookup_key }) => ({ id, feature, lookup_key }));
+    await c.env.ENTITLEMENTS.put(`test:${customer}`, JSON.stringify({ v: 1, version: 1, as_of: event.created, coverage: "whole", data }));
+  }
+  return c.json({ received: true });
+});
+
+export default app;

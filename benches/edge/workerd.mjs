@@ -1,0 +1,92 @@
+// One Worker in one workerd, with KV elsewhere: so the time that workerd's process takes is the Worker's and the platform's.
+
+import { fork, spawn } from "node:child_process";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const { default: workerd } = createRequire(import.meta.url)("workerd");
+
+/** The KV service: its port, and how it ends. */
+export async function kv() {
+  const child = fork(fileURLToPath(new URL("kv.mjs", import.meta.url)));
+  const port = await new Promise((resolve) => child.once("message", resolve));
+  return { port, put: (key, body) => fetch(`http://127.0.0.1:${port}/${encodeURIComponent(key)}`, { method: "PUT", body }), stop: () => child.kill() };
+}
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+const text = (value) => JSON.stringify(value);
+
+/**
+ * Serves modules, the first one being the Worker's main one. `objects` are the classes of Durable Objects by binding, which are
+ * kept on disk, as they are by default.
+ */
+export async function serve({ kv, modules, bindings = {}, objects = {} }) {
+  const folder = mkdtempSync(join(tmpdir(), "entgate-bench-"));
+  mkdirSync(join(folder, "objects"));
+  const port = await freePort();
+  // What is embedded is looked for beside the configuration.
+  for (const { name, path } of modules) copyFileSync(path, join(folder, name));
+  const embedded = modules.map(({ name }) => `(name = ${text(name)}, ${name.endsWith(".wasm") ? "wasm" : "esModule"} = embed ${text(name)})`);
+  const bound = [
+    `(name = "ENTITLEMENTS", kvNamespace = "kv")`,
+    ...Object.entries(bindings).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`),
+    ...Object.entries(objects).map(([name, className]) => `(name = ${text(name)}, durableObjectNamespace = ${text(className)})`),
+  ];
+  const classes = Object.values(objects).map((className) => `(className = ${text(className)}, uniqueKey = ${text(className)}, enableSql = true)`);
+  writeFileSync(
+    join(folder, "config.capnp"),
+    `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = (
+      modules = [${embedded.join(", ")}],
+      compatibilityDate = "2026-04-01",
+      compatibilityFlags = ["global_fetch_strictly_public"],
+      bindings = [${bound.join(", ")}],
+      ${classes.length ? `durableObjectNamespaces = [${classes.join(", ")}], durableObjectStorage = (localDisk = "objects"),` : ""}
+    )),
+    (name = "kv", external = (address = "127.0.0.1:${kv}", http = ())),
+    (name = "objects", disk = (path = ${text(join(folder, "objects"))}, writable = true)),
+    (name = "internet", network = (allow = ["public", "private"])),
+  ],
+  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
+);`,
+  );
+  const began = performance.now();
+  const child = spawn(workerd, ["serve", join(folder, "config.capnp")], { stdio: ["ignore", "inherit", "inherit"] });
+  for (;;) {
+    try {
+      await (await fetch(`http://127.0.0.1:${port}/nothing`)).arrayBuffer();
+      break;
+    } catch (error) {
+      if (child.exitCode !== null) throw new Error(`workerd ended with ${child.exitCode}`, { cause: error });
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  }
+  return {
+    port,
+    began: performance.now() - began,
+    cpu: () => cpu(child.pid),
+    stop() {
+      child.kill("SIGKILL");
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The time that all threads of a process took so far, in µs: the first number of `schedstat`, which is in ns. */
+function cpu(pid) {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  return threads.reduce((sum, thread) => sum + Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]) / 1_000, 0);
+}
