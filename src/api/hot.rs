@@ -13,8 +13,6 @@
 //! a parameter, and the same answer where there is one. An event is taken by the very functions that
 //! `handle()` takes it by. Headers of a check are the shell's.
 
-use http::Method;
-
 use super::{Response, auth, error::Error, settings::Settings, webhooks};
 use crate::{
     entitlement::{Summary, Version},
@@ -58,18 +56,14 @@ pub enum Answer {
     Granted(Glance, ServedBy),
 }
 
-/// What is asked, if it is one of these questions and who asks may know. `url` is a whole one.
+/// What a `GET` asks, if it is one of these questions and who asks may know. `url` is a whole one.
 #[must_use]
 pub fn ask(
     settings: &Settings,
-    method: &Method,
     url: &str,
     authorization: &str,
     now: Timestamp,
 ) -> Option<Question> {
-    if method != Method::GET {
-        return None;
-    }
     let (path, query) = target(url)?.split_once('?')?;
     let route = match path {
         "/v1/check" => Route::Check,

@@ -2,7 +2,7 @@
 //
 // | request                          | goes                                                                      |
 // |----------------------------------|---------------------------------------------------------------------------|
-// | a plain check, `hotAsk` takes it | to KV and to `hotTell`: no object of the core's is made for it            |
+// | a plain check, `hotAsk` takes it | no further, where it is remembered; else to KV and to `hotTell`           |
 // | an event of Stripe's             | to `hotReceive`, which is handed its bytes                                |
 // | any other                        | to `fetch` of the core                                                    |
 //
@@ -44,7 +44,7 @@ function hex(number) {
   return (number >>> 0).toString(16).padStart(8, "0");
 }
 
-/** An answer, as the core's own are. `said` is what `hotTell` gave. */
+/** An answer, as the core's own are. `said` is what `hotAsk` or `hotTell` gave. */
 function respond(said) {
   const id = isolate + hex(requests++);
   if (said.startsWith("{")) {
@@ -68,6 +68,9 @@ function respond(said) {
 /** The most bytes of a body that are taken here; what is longer, or does not say, is read as it comes. */
 const BODY_LIMIT = 1 << 20;
 
+/** What stands behind the origin, which is at least `http://` and a letter. */
+const target = (url) => url.slice(url.indexOf("/", "http://".length + 1));
+
 const long = (request, env, context) => call(() => core.fetch(request, env, context));
 
 export default {
@@ -90,7 +93,7 @@ export default {
         }
       }
     }
-    if (request.method === "POST" && request.url.endsWith("/webhooks/stripe")) {
+    if (request.method === "POST" && target(request.url) === "/webhooks/stripe") {
       const { headers } = request;
       const length = headers.get("content-length");
       if (length && Number(length) <= BODY_LIMIT) {

@@ -3,10 +3,10 @@
 //! Texts cross to JavaScript and back, and the record crosses once: an object of the platform costs
 //! more than all that is done here. Who asks and what is answered is in [`crate::api::hot`].
 //!
-//! | function    | gives                                                                     |
-//! |-------------|---------------------------------------------------------------------------|
-//! | [`ask()`]   | `?`, the key of the record that answers, a line end, and the question; or the answer, from memory |
-//! | [`tell()`]  | the answer: an object as JSON, or the headers of a 204, a line each       |
+//! | function      | gives                                                                   |
+//! |---------------|-------------------------------------------------------------------------|
+//! | [`ask()`]     | the answer, from memory; or `?`, the key of the record that has it, a line end, and the question |
+//! | [`tell()`]    | the answer: an object as JSON, or the headers of a 204, a line each     |
 //! | [`receive()`] | a response, or a promise of one                                         |
 //!
 //! Each gives nothing where the request has to go the long way.
@@ -16,7 +16,6 @@ use std::{
     rc::Rc,
 };
 
-use ::http::Method;
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use wasm_bindgen_futures::future_to_promise;
 use worker::Env;
@@ -48,7 +47,7 @@ const QUESTION: &str = "?";
 #[expect(unreachable_pub, reason = "wasm-bindgen exports what is public")]
 pub fn ask(url: &str, authorization: &str, env: &Env) -> Option<String> {
     let (settings, now) = (known(env)?, millis());
-    let question = hot::ask(&settings, &Method::GET, url, authorization, now.second())?;
+    let question = hot::ask(&settings, url, authorization, now.second())?;
     let key = question.customer.key();
     let remembered = RECENT.with_borrow(|recent| {
         let record = recent.recall(&key, settings.memory_ttl, now)?;
@@ -114,18 +113,16 @@ fn line(question: &Question) -> String {
         Route::Check => "check",
         Route::Authorize => "authorize",
     };
-    [QUESTION, livemode.prefix(), id.as_str(), "\n", route, "\n", feature.as_str(), "\n"].concat()
-        + &match at_least.0 {
-            0 => String::new(),
-            version => version.to_string(),
-        }
+    let at_least = at_least.to_string();
+    let key = [QUESTION, livemode.prefix(), id.as_str()].concat();
+    [key.as_str(), route, feature.as_str(), &at_least].join("\n")
 }
 
 fn question(line: &str) -> Option<Question> {
     let mut parts = line.strip_prefix(QUESTION)?.splitn(4, '\n');
     let (key, route) = (parts.next()?, parts.next()?);
     let feature = LookupKey::try_from(parts.next()?).ok()?;
-    let at_least = Version(parts.next()?.parse().unwrap_or_default());
+    let at_least = Version(parts.next()?.parse().ok()?);
     let route = if route == "check" { Route::Check } else { Route::Authorize };
     let (livemode, id) = [Livemode::Test, Livemode::Live]
         .into_iter()

@@ -90,6 +90,37 @@ describe("the hot path", { timeout: 60_000 }, () => {
   });
 });
 
+describe("an event's path", { timeout: 60_000 }, () => {
+  const signed = (body) => Stripe.webhooks.generateTestHeaderString({ payload: body, secret: SECRET });
+  const post = (service, path) => {
+    const body = JSON.stringify(summary("cus_path", ["sms"]));
+    return service.request(path, { method: "POST", body, headers: { "stripe-signature": signed(body), "content-type": "application/json" } });
+  };
+
+  test("is that path alone, and not the end of another one or of a query", async () => {
+    const service = await serve();
+    try {
+      assert.equal((await post(service, "/v1/webhooks/stripe")).status, 404);
+      const tokens = await post(service, "/v1/tokens?x=/webhooks/stripe");
+      assert.notEqual(tokens.json.object, "webhook_receipt");
+      assert.equal((await service.check("cus_path", "sms")).json.reason, "unknown_customer");
+      assert.equal((await post(service, "/webhooks/stripe")).json.outcome, "applied");
+    } finally {
+      await service.stop();
+    }
+  });
+
+  test("tells which setting is malformed", async () => {
+    const service = await serve({ settings: { ENTGATE_MEMORY_TTL: "61" }, log: [] });
+    try {
+      const { status, text } = await post(service, "/webhooks/stripe");
+      assert.deepEqual([status, text.includes("ENTGATE_MEMORY_TTL is not a number of seconds from 0 to 60")], [500, true], text);
+    } finally {
+      await service.stop();
+    }
+  });
+});
+
 describe("what an isolate remembers", { timeout: 60_000 }, () => {
   let service;
   before(async () => {
