@@ -2,12 +2,12 @@
 //
 //   scripts/npm.sh && node benches/size.mjs
 //
-// As scripts/size.mjs has it: a page that calls what each is for is bundled and minified by esbuild, and gzipped at level 9.
+// As scripts/size.mjs has it: a page that calls what each is for is weighed.
 
-import { build } from "esbuild";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import { weigh } from "../scripts/weigh.mjs";
 
 const root = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
@@ -22,20 +22,9 @@ const PAGES = {
   "OpenFeature's OFREP provider, and its SDK": [["OFREPWebProvider", "@openfeature/ofrep-web-provider"], ["OpenFeature", "@openfeature/web-sdk"]],
 };
 
-async function size(contents, { external = [], plugins = [] } = {}) {
-  const { outputFiles } = await build({
-    stdin: { contents, resolveDir: root("www/npm") },
-    bundle: true,
-    minify: true,
-    format: "esm",
-    target: "es2022",
-    write: false,
-    logLevel: "error",
-    external,
-    plugins,
-  });
-  const [{ contents: bytes }] = outputFiles;
-  return { "minified, bytes": bytes.length, "and gzipped": gzipSync(bytes, { level: 9 }).length };
+async function size(contents, options) {
+  const { minified, gzipped } = await weigh(contents, options);
+  return { "minified, bytes": minified, "and gzipped": gzipped };
 }
 
 const rows = {};

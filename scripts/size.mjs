@@ -1,11 +1,9 @@
 // How much an entry of the npm package adds to a page: `size.mjs <entry> <budget> [<entry it comes on top of>]`.
 //
-// A page that calls what the entry is for is bundled and minified by esbuild, as pages are, and gzipped at level 9, the wasm
-// in it included. What a page has anyway (React, and the entry that this one comes on top of) is left out.
+// A page that calls what the entry is for is weighed, the wasm in it included. What a page has anyway (React, and the entry that
+// this one comes on top of) is left out.
 
-import { build } from "esbuild";
-import { fileURLToPath } from "node:url";
-import { gzipSync } from "node:zlib";
+import { weigh } from "./weigh.mjs";
 
 /** What a page calls. Everything that an entry exports, if nothing is said. */
 const USES = { entgate: "createGate", "entgate/slim": "createGate" };
@@ -17,17 +15,7 @@ async function size(entries) {
       return names ? `import { ${names} as use${at} } from "${entry}"; globalThis.use${at} = use${at};` : `import * as all${at} from "${entry}"; globalThis.all${at} = all${at};`;
     })
     .join("\n");
-  const { outputFiles } = await build({
-    stdin: { contents, resolveDir: fileURLToPath(new URL("../www/npm", import.meta.url)) },
-    bundle: true,
-    minify: true,
-    format: "esm",
-    target: "es2022",
-    write: false,
-    logLevel: "error",
-    external: ["react", "react-dom", "@openfeature/*"],
-  });
-  return gzipSync(outputFiles[0].contents, { level: 9 }).length;
+  return (await weigh(contents, { external: ["react", "react-dom", "@openfeature/*"] })).gzipped;
 }
 
 const [entry, budget, base] = process.argv.slice(2);
