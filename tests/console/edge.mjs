@@ -1,6 +1,8 @@
 // A Worker that makes tokens and signs snapshots, as the shop's gate wants it.
 
 import { generateKeyPairSync } from "node:crypto";
+import { browse } from "../worker/browser.mjs";
+import { Shop } from "../worker/catalog.mjs";
 import { serve } from "../worker/support.mjs";
 
 export function edge(settings = {}) {
@@ -12,4 +14,22 @@ export function edge(settings = {}) {
       ...settings,
     },
   });
+}
+
+/** A catalog that tells this Worker of its events, who sells there, its endpoint, and a browser; and how all of it ends. */
+export async function stage() {
+  const service = await edge({ ENTGATE_SOURCE: "catalog" });
+  const seller = new Shop(service);
+  const browser = await browse();
+  const own = await seller.registerItself();
+  return {
+    service,
+    seller,
+    own,
+    browser,
+    async end() {
+      await browser.close();
+      await service.stop();
+    },
+  };
 }

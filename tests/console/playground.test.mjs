@@ -3,8 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { browse } from "../worker/browser.mjs";
-import { Shop } from "../worker/catalog.mjs";
-import { edge } from "./edge.mjs";
+import { edge, stage } from "./edge.mjs";
 import { look, open } from "./support.mjs";
 
 const KEYS = ["sms", "export", "sso", "audit_log"];
@@ -14,16 +13,9 @@ describe("the playground", { timeout: 120_000 }, () => {
   let seller;
   let browser;
   let own;
-  before(async () => {
-    service = await edge({ ENTGATE_SOURCE: "catalog" });
-    seller = new Shop(service);
-    browser = await browse();
-    own = await seller.registerItself();
-  });
-  after(async () => {
-    await browser.close();
-    await service.stop();
-  });
+  let end;
+  before(async () => ({ service, seller, own, browser, end } = await stage()));
+  after(() => end());
 
   let opened;
   /** The playground, with somebody new in it. */

@@ -3,9 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { browse } from "../worker/browser.mjs";
-import { Shop } from "../worker/catalog.mjs";
 import { KEY, summary } from "../worker/support.mjs";
-import { edge } from "./edge.mjs";
+import { edge, stage } from "./edge.mjs";
 import { go, look, open } from "./support.mjs";
 
 const OPEN = { free: [], starter: ["sms"], pro: ["export", "sms", "sso"] };
@@ -14,16 +13,9 @@ describe("the shop", { timeout: 120_000 }, () => {
   let service;
   let seller;
   let browser;
-  before(async () => {
-    service = await edge({ ENTGATE_SOURCE: "catalog" });
-    seller = new Shop(service);
-    browser = await browse();
-    await seller.registerItself();
-  });
-  after(async () => {
-    await browser.close();
-    await service.stop();
-  });
+  let end;
+  before(async () => ({ service, seller, browser, end } = await stage()));
+  after(() => end());
 
   let opened;
   /** The shop, with somebody new in it. */
