@@ -5,7 +5,7 @@
 //   BEFORE=folder node benches/edge/run.mjs …             another build of ours too, to see what a change does
 
 import { build } from "esbuild";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,6 +18,9 @@ import { KEY, SECRET, SIZES, works } from "./works.mjs";
 const ROUNDS = Number(process.env.ROUNDS ?? 9);
 const REQUESTS = Number(process.env.REQUESTS ?? 1_500);
 const STARTS = 7;
+
+/** What a Worker is asked first. */
+const FIRST = { path: "/v1/check?customer=cus_10&feature=feature-9", headers: { authorization: `Bearer ${KEY}` } };
 
 // Whatever goes wrong, nothing is left running.
 const ends = [];
@@ -59,7 +62,7 @@ const bindings = { ENTGATE_API_KEYS: KEY, STRIPE_WEBHOOK_SECRETS: SECRET, ENTGAT
 const script = (name) => ({ kv: rows.port, modules: [{ name: "main.js", path: join(folder, `${name}.js`) }], bindings });
 const ours = (build, more = {}) => ({
   kv: columns.port,
-  modules: ["index.js", "index_bg.wasm"].map((name) => ({ name, path: join(build, name) })),
+  modules: ["index.js", ...readdirSync(build).filter((name) => name !== "index.js" && /\.(js|wasm)$/.test(name))].map((name) => ({ name, path: join(build, name) })),
   bindings: { ...bindings, ...more },
   objects: { CUSTOMERS: "Customer", ROSTER: "Roster", CATALOG: "Catalog", JOURNAL: "Journal" },
 });
@@ -96,7 +99,7 @@ const wanted = process.argv.slice(2);
 const isWanted = (work) => !wanted.length || wanted.some((word) => work.startsWith(word));
 
 const running = {};
-for (const [name, worker] of Object.entries(workers)) running[name] = ending(await serve(worker));
+for (const [name, worker] of Object.entries(workers)) running[name] = ending(await serve(worker, FIRST));
 for (const [work, ways] of Object.entries(works(names))) {
   if (!isWanted(work)) continue;
   const once = async ({ name, next, status }) => {
@@ -113,7 +116,7 @@ for (const worker of Object.values(running)) worker.stop();
 if (isWanted("start")) {
   // From nothing to the first answer, workerd itself included.
   const once = async ({ name }) => {
-    const worker = ending(await serve(workers[name]));
+    const worker = ending(await serve(workers[name], FIRST));
     const took = worker.cpu() / 1_000;
     worker.stop();
     return took;

@@ -28,13 +28,14 @@ async function freePort() {
 const text = (value) => JSON.stringify(value);
 
 /**
- * Serves modules, the first one being the Worker's main one. `objects` are the classes of Durable Objects by binding, which are
+ * Serves modules, the first one being the Worker's main one, and waits until the request `first` is answered. `objects` are the classes of Durable Objects by binding, which are
  * kept on disk, as they are by default.
  */
-export async function serve({ kv, modules, bindings = {}, objects = {} }) {
+export async function serve({ kv, modules, bindings = {}, objects = {} }, first) {
   const folder = mkdtempSync(join(tmpdir(), "entgate-bench-"));
   mkdirSync(join(folder, "objects"));
   const port = await freePort();
+  // In this workerd the new registry of modules is an experiment still.
   // What is embedded is looked for beside the configuration.
   for (const { name, path } of modules) copyFileSync(path, join(folder, name));
   const embedded = modules.map(({ name }) => `(name = ${text(name)}, ${name.endsWith(".wasm") ? "wasm" : "esModule"} = embed ${text(name)})`);
@@ -52,7 +53,7 @@ const config :Workerd.Config = (
     (name = "main", worker = (
       modules = [${embedded.join(", ")}],
       compatibilityDate = "2026-04-01",
-      compatibilityFlags = ["global_fetch_strictly_public"],
+      compatibilityFlags = ["global_fetch_strictly_public", "new_module_registry"],
       bindings = [${bound.join(", ")}],
       ${classes.length ? `durableObjectNamespaces = [${classes.join(", ")}], durableObjectStorage = (localDisk = "objects"),` : ""}
     )),
@@ -64,10 +65,10 @@ const config :Workerd.Config = (
 );`,
   );
   const began = performance.now();
-  const child = spawn(workerd, ["serve", join(folder, "config.capnp")], { stdio: ["ignore", "inherit", "inherit"] });
+  const child = spawn(workerd, ["serve", "--experimental", join(folder, "config.capnp")], { stdio: ["ignore", "inherit", "inherit"] });
   for (;;) {
     try {
-      await (await fetch(`http://127.0.0.1:${port}/nothing`)).arrayBuffer();
+      await (await fetch(`http://127.0.0.1:${port}${first.path}`, { headers: first.headers })).arrayBuffer();
       break;
     } catch (error) {
       if (child.exitCode !== null) throw new Error(`workerd ended with ${child.exitCode}`, { cause: error });

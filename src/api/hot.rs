@@ -6,20 +6,20 @@
 //! | [`ask()`]     | URL, `Authorization`, now → [`Question`]: who is asked about, and what |
 //! | [`tell()`]    | [`Question`], the replica's record → [`Answer`]                        |
 //! | [`receive()`] | signature, body, now → [`Received`]: an answer, or something to keep   |
-//! | [`keep()`]    | that, kept by the ledger or not → an answer                            |
+//! | [`kept()`]    | the ledger's receipt for that → an answer                              |
 //!
 //! No question is refused here. What is not plainly one of these questions, or has not plainly an
 //! answer, is none, and [`handle()`](super::handle) answers it: with every error, every other form of
 //! a parameter, and the same answer where there is one. An event is taken by the very functions that
 //! `handle()` takes it by. Headers of a check are the shell's.
 
-use super::{Response, auth, error::Error, settings::Settings, webhooks};
+use super::{Response, auth, settings::Settings, webhooks};
 use crate::{
     entitlement::{Summary, Version},
-    id::{Customer, CustomerId, LookupKey, Timestamp},
+    id::{Customer, CustomerId, EventId, LookupKey, Timestamp},
     ledger::Receipt,
     store::{
-        self, ServedBy,
+        ServedBy,
         record::{self, Glance},
     },
     token::{Algorithm, Jws},
@@ -178,12 +178,10 @@ pub fn receive(
     }
 }
 
-/// The answer once the ledger has kept an event, or failed to.
-pub fn keep(summary: &Summary, kept: Result<Receipt, store::Error>, log: fn(&str)) -> Response {
-    match kept {
-        Ok(receipt) => webhooks::kept(summary, receipt),
-        Err(error) => Error::from(error).logged(log),
-    }
+/// The answer once the ledger has kept an event.
+#[must_use]
+pub fn kept(event: &EventId, customer: &CustomerId, receipt: Receipt) -> Response {
+    webhooks::kept(event, customer, receipt)
 }
 
 /// An `entitlement_check`.

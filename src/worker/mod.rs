@@ -2,8 +2,7 @@
 //!
 //! | file       | hands over                                                                     |
 //! |------------|--------------------------------------------------------------------------------|
-//! | `entry.js` | the way in: what the platform calls, and the hot path's platform side           |
-//! | `hot`      | its side in the core: what is asked most, without an object made for it        |
+//! | `entry.js` | the way in: what the platform calls; [`crate::hot`] is tried first              |
 //! | `http`     | requests and answers                                                           |
 //! | `replica`  | the KV namespace `ENTITLEMENTS`                                                |
 //! | `source`   | the way to Stripe, or to the catalog in its place                              |
@@ -38,7 +37,6 @@ mod crypto;
 mod customer;
 mod desk;
 mod hands;
-mod hot;
 mod http;
 #[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
 mod journal;
