@@ -23,11 +23,10 @@ use worker::Env;
 use super::{http, ledger::DurableLedger, log, millis, settings};
 use crate::{
     api::{
-        hot::{self, Answer, Question, Received, Route},
+        hot::{self, Answer, Question, Received},
         settings::Settings,
     },
-    entitlement::Version,
-    id::{Customer, CustomerId, Livemode, LookupKey},
+    id::CustomerId,
     store::{Ledger as _, ServedBy, recent::Recent},
 };
 
@@ -38,9 +37,6 @@ thread_local! {
     /// What this isolate has read a moment ago.
     static RECENT: RefCell<Recent> = RefCell::default();
 }
-
-/// What a question begins with, which no answer does.
-const QUESTION: &str = "?";
 
 /// What a `GET` asks, if it is answered here.
 #[wasm_bindgen(js_name = hotAsk)]
@@ -55,7 +51,7 @@ pub fn ask(url: &str, authorization: &str, env: &Env) -> Option<String> {
     });
     Some(match remembered {
         Some(answer) => shown(answer, question.customer.id),
-        None => line(&question),
+        None => question.to_line(),
     })
 }
 
@@ -63,7 +59,7 @@ pub fn ask(url: &str, authorization: &str, env: &Env) -> Option<String> {
 #[wasm_bindgen(js_name = hotTell)]
 #[expect(unreachable_pub, reason = "wasm-bindgen exports what is public")]
 pub fn tell(asked: &str, record: &[u8]) -> Option<String> {
-    let question = question(asked)?;
+    let question = Question::from_line(asked)?;
     let key = question.customer.key();
     RECENT.with_borrow_mut(|recent| recent.remember(&key, record, millis()));
     Some(shown(hot::tell(&question, record, ServedBy::Replica)?, question.customer.id))
@@ -104,29 +100,4 @@ pub fn receive(signature: &str, body: &[u8], env: &Env) -> Option<JsValue> {
 /// The settings, unless one is malformed.
 fn known(env: &Env) -> Option<Rc<Settings>> {
     SETTINGS.with(|known| known.get_or_init(|| settings(env).ok().map(Rc::new)).clone())
-}
-
-/// A question between [`ask()`] and [`tell()`]. No id and no key has a line end in it.
-fn line(question: &Question) -> String {
-    let Question { route, customer: Customer { livemode, id }, feature, at_least } = question;
-    let route = match route {
-        Route::Check => "check",
-        Route::Authorize => "authorize",
-    };
-    let at_least = at_least.to_string();
-    let key = [QUESTION, livemode.prefix(), id.as_str()].concat();
-    [key.as_str(), route, feature.as_str(), &at_least].join("\n")
-}
-
-fn question(line: &str) -> Option<Question> {
-    let mut parts = line.strip_prefix(QUESTION)?.splitn(4, '\n');
-    let (key, route) = (parts.next()?, parts.next()?);
-    let feature = LookupKey::try_from(parts.next()?).ok()?;
-    let at_least = Version(parts.next()?.parse().ok()?);
-    let route = if route == "check" { Route::Check } else { Route::Authorize };
-    let (livemode, id) = [Livemode::Test, Livemode::Live]
-        .into_iter()
-        .find_map(|mode| Some((mode, key.strip_prefix(mode.prefix())?)))?;
-    let customer = Customer { livemode, id: CustomerId::try_from(id).ok()? };
-    Some(Question { route, customer, feature, at_least })
 }

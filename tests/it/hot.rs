@@ -1,7 +1,12 @@
 //! The hot path: which requests it answers. That it answers them as the long way does is seen at every
 //! request of all tests, in `support`.
 
-use entgate::api::hot;
+use entgate::{
+    api::hot::{self, Question, Route},
+    entitlement::Version,
+    id::{Customer, Livemode},
+};
+use proptest::prelude::*;
 use serde_json::json;
 
 use crate::{
@@ -167,5 +172,53 @@ fn a_forged_event_and_one_of_another_type_are_answered_and_a_summary_is_kept() {
             Hot::Question(..) => 0,
         });
         assert_eq!(answered, status, "{why}");
+    }
+}
+
+fn question(route: Route, livemode: bool, names: (&str, &str), at_least: u64) -> Question {
+    let (id, feature) = names;
+    let customer = Customer { livemode: Livemode::from(livemode), id: id.try_into().unwrap() };
+    let (feature, at_least) = (feature.try_into().unwrap(), Version(at_least));
+    Question { route, customer, feature, at_least }
+}
+
+#[test]
+fn a_question_is_carried_in_a_text_that_begins_with_the_key_of_its_record() {
+    let live = question(Route::Authorize, true, ("cus_ada", "sms"), u64::MAX);
+    assert_eq!(live.to_line(), "?live:cus_ada\n18446744073709551615\nauthorize\nsms");
+    let test = question(Route::Check, false, ("cus_ada", "sms"), 0);
+    assert_eq!(test.to_line(), "?test:cus_ada\n0\ncheck\nsms");
+}
+
+#[test]
+fn what_is_no_question_written_down_is_none() {
+    for line in [
+        "",
+        "?",
+        "test:cus_ada\n0\ncheck\nsms",
+        "?cus_ada\n0\ncheck\nsms",
+        "?test:\n0\ncheck\nsms",
+        "?test:cus_ada\n-1\ncheck\nsms",
+        "?test:cus_ada\n0\nsync\nsms",
+        "?test:cus_ada\n0\ncheck",
+        "?test:cus_ada\n0\ncheck\n",
+        "?test:cus_ada\n0\ncheck\nsms\n",
+    ] {
+        assert_eq!(Question::from_line(line), None, "{line:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_question_is_the_same_once_carried(
+        check: bool,
+        livemode: bool,
+        id in "[^\\p{Cc}]{1,20}",
+        feature in "[^\\p{Cc}]{1,20}",
+        at_least: u64,
+    ) {
+        let route = if check { Route::Check } else { Route::Authorize };
+        let question = question(route, livemode, (&id, &feature), at_least);
+        prop_assert_eq!(Question::from_line(&question.to_line()), Some(question));
     }
 }

@@ -13,6 +13,8 @@
 //! a parameter, and the same answer where there is one. An event is taken by the very functions that
 //! `handle()` takes it by. Headers of a check are the shell's.
 
+mod line;
+
 use super::{Response, auth, error::Error, settings::Settings, webhooks};
 use crate::{
     entitlement::{Summary, Version},
