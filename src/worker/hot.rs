@@ -23,7 +23,7 @@ use worker::Env;
 use super::{http, ledger::DurableLedger, log, millis, settings};
 use crate::{
     api::{
-        hot::{self, Answer, Question, Received},
+        hot::{self, Answer, Question, Received, Route},
         settings::Settings,
     },
     id::CustomerId,
@@ -43,7 +43,8 @@ thread_local! {
 #[expect(unreachable_pub, reason = "wasm-bindgen exports what is public")]
 pub fn ask(url: &str, authorization: &str, env: &Env) -> Option<String> {
     let (settings, now) = (known(env)?, millis());
-    let question = hot::ask(&settings, url, authorization, now.second())?;
+    let question = hot::ask(&settings, url, authorization, now.second())
+        .filter(|question| !matches!(question.route, Route::List(_)))?;
     let key = question.customer.key();
     let remembered = RECENT.with_borrow(|recent| {
         let record = recent.recall(&key, settings.memory_ttl, now)?;
@@ -75,6 +76,7 @@ fn shown(answer: Answer, customer: CustomerId) -> String {
             customer.into(),
         ]
         .join("\n"),
+        Answer::List(list) => list.body,
     }
 }
 
