@@ -48,23 +48,22 @@ pub fn columns(record: &[u8]) -> Option<Columns<'_>> {
         rows.push(Row { lookup_key, ..Row::default() });
         Some(())
     })?;
-
     let mut blank = rows.iter_mut();
     let features = rest.strip_prefix(",\"features\":[")?;
     let rest = column(features, FeatureId::LIMIT, |feature| {
         blank.next()?.feature = feature;
         Some(())
     })?;
-    let one_is_short = blank.next().is_some();
-
+    if blank.next().is_some() {
+        return None;
+    }
     let mut blank = rows.iter_mut();
     let ids = rest.strip_prefix(",\"ids\":[")?;
     let rest = column(ids, EntitlementId::LIMIT, |id| {
         blank.next()?.id = id;
         Some(())
     })?;
-    let one_is_short = one_is_short || blank.next().is_some();
-    (rest == "}" && !one_is_short).then_some(Columns { version, as_of, rows })
+    (rest == "}" && blank.next().is_none()).then_some(Columns { version, as_of, rows })
 }
 
 /// Hands over the texts of a list, none longer than `limit`, and gives what stands behind the list.
