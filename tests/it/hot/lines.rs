@@ -17,7 +17,7 @@ fn feature(text: &str) -> LookupKey {
     text.try_into().unwrap()
 }
 
-fn page(limit: usize, cursor: Cursor<&str>) -> Route {
+fn page(limit: usize, cursor: &Cursor<&str>) -> Route {
     let id = |text: &str| EntitlementId::try_from(text).unwrap();
     let cursor = match cursor {
         Cursor::Start => Cursor::Start,
@@ -38,13 +38,13 @@ fn a_question_is_carried_in_a_text_that_begins_with_the_key_of_its_record() {
             question(Route::Check(feature("sms")), false, "cus_ada", 0),
             "?test:cus_ada\n0\ncheck\nsms",
         ),
-        (question(page(10, Cursor::Start), false, "cus_ada", 7), "?test:cus_ada\n7\nlist\n10\n\n"),
+        (question(page(10, &Cursor::Start), false, "cus_ada", 7), "?test:cus_ada\n7\nlist\n10\n\n"),
         (
-            question(page(1, Cursor::After("ent_1")), false, "cus_ada", 0),
+            question(page(1, &Cursor::After("ent_1")), false, "cus_ada", 0),
             "?test:cus_ada\n0\nlist\n1\nent_1\n",
         ),
         (
-            question(page(100, Cursor::Before("ent_1")), false, "cus_ada", 0),
+            question(page(100, &Cursor::Before("ent_1")), false, "cus_ada", 0),
             "?test:cus_ada\n0\nlist\n100\n\nent_1",
         ),
     ] {

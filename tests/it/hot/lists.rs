@@ -184,15 +184,15 @@ fn the_catalog_answers_its_lists_itself() {
 
 /// The first page of a set.
 fn told(set: &Entitlements, served_by: ServedBy) -> Option<Answer> {
-    let question = page_of(10, Cursor::Start, Livemode::Test);
+    let question = page_of(10, &Cursor::Start, Livemode::Test);
     hot::tell(&question, &record::write(set).unwrap(), served_by)
 }
 
-fn page_of(limit: usize, cursor: Cursor<&str>, livemode: Livemode) -> Question {
+fn page_of(limit: usize, cursor: &Cursor<&str>, livemode: Livemode) -> Question {
     let cursor = match cursor {
         Cursor::Start => Cursor::Start,
-        Cursor::After(id) => Cursor::After(id.try_into().unwrap()),
-        Cursor::Before(id) => Cursor::Before(id.try_into().unwrap()),
+        Cursor::After(id) => Cursor::After((*id).try_into().unwrap()),
+        Cursor::Before(id) => Cursor::Before((*id).try_into().unwrap()),
     };
     let route = Route::List(Part { limit, cursor });
     Question { route, customer: Customer { livemode, ..customer("cus_ada") }, at_least: Version(0) }
@@ -272,7 +272,7 @@ proptest! {
             coverage: Whole,
             data: data.clone(),
         };
-        let question = page_of(limit, cursor, live.into());
+        let question = page_of(limit, &cursor, live.into());
         let told = hot::tell(&question, &record::write(&set).unwrap(), ServedBy::Replica);
         prop_assert_eq!(told, expected.map(Answer::List));
     }
