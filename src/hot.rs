@@ -8,7 +8,7 @@
 //! | function      | gives                                                                   |
 //! |---------------|-------------------------------------------------------------------------|
 //! | [`ask()`]     | the answer, from memory; or `?`, the key of the record that has it, a line end, and the question |
-//! | [`tell()`]    | the answer: an object as JSON, or the headers of a 204, a line each     |
+//! | [`tell()`]    | the answer: an object as JSON, or as [`text()`] has it                  |
 //! | [`receive()`] | the answer, as [`text()`] has it; or `!`, what the customer's object is called, a line end, the event's id, another, and what the object has to be told |
 //! | [`kept()`]    | the answer, as [`text()`] has it                                        |
 //!
@@ -25,12 +25,12 @@ use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use crate::{
     api::{
         self,
-        hot::{self, Answer, Question, Received, Route},
+        hot::{self, Answer, Question, Received},
         settings::Settings,
     },
-    entitlement::{Summary, Version},
-    id::{Customer, CustomerId, EventId, Livemode, LookupKey, Millis},
-    store::{ServedBy, recent::Recent},
+    entitlement::Summary,
+    id::{Customer, CustomerId, EventId, Millis},
+    store::{ServedBy, recent::Recent, record::Glance},
 };
 
 #[wasm_bindgen]
@@ -57,9 +57,6 @@ thread_local! {
     static RECENT: RefCell<Recent> = RefCell::default();
 }
 
-/// What a question begins with, which no answer does.
-const QUESTION: &str = "?";
-
 /// What an event that is to be kept begins with, which no answer does.
 const EVENT: &str = "!";
 
@@ -75,8 +72,8 @@ pub fn ask(url: &str, authorization: &str, env: &Env) -> Option<String> {
         hot::tell(&question, record, ServedBy::Memory)
     });
     Some(match remembered {
-        Some(answer) => shown(answer, question.customer.id),
-        None => line(&question),
+        Some(answer) => shown(answer, &question.customer.id),
+        None => question.to_line(),
     })
 }
 
@@ -84,23 +81,43 @@ pub fn ask(url: &str, authorization: &str, env: &Env) -> Option<String> {
 #[wasm_bindgen]
 #[must_use]
 pub fn tell(asked: &str, record: &[u8]) -> Option<String> {
-    let question = question(asked)?;
-    let key = question.customer.key();
-    RECENT.with_borrow_mut(|recent| recent.remember(&key, record, millis()));
-    Some(shown(hot::tell(&question, record, ServedBy::Replica)?, question.customer.id))
+    let question = Question::from_line(asked)?;
+    if SETTINGS.with(|known| known.get()?.as_ref().map(|settings| settings.memory_ttl)) != Some(0) {
+        let key = question.customer.key();
+        RECENT.with_borrow_mut(|recent| recent.remember(&key, record, millis()));
+    }
+    Some(shown(hot::tell(&question, record, ServedBy::Replica)?, &question.customer.id))
 }
 
-fn shown(answer: Answer, customer: CustomerId) -> String {
-    match answer {
-        Answer::Check(object) => object,
-        Answer::Granted(glance, served_by) => [
-            glance.version.0.to_string(),
-            glance.as_of.0.to_string(),
-            served_by.name().to_owned(),
-            customer.into(),
-        ]
-        .join("\n"),
-    }
+/// An answer to a question: an object of a check as it is, else all of it as [`text()`] has it.
+fn shown(answer: Answer, customer: &CustomerId) -> String {
+    let (status, version, as_of, served_by, customer, body) = match answer {
+        Answer::Check(object) => return object,
+        Answer::Granted(Glance { version, as_of, .. }, served_by) => {
+            ("204", version, as_of, served_by, ["\nentgate-customer: ", customer.as_str()], None)
+        }
+        Answer::List(hot::List { body, version, as_of, served_by }) => {
+            let kind = ["\ncontent-type: ", "application/json"];
+            ("200", version, as_of, served_by, kind, Some(body))
+        }
+    };
+    let (version, as_of) = (version.0.to_string(), as_of.0.to_string());
+    let [name, value] = customer;
+    [
+        status,
+        "\nentgate-version: ",
+        &version,
+        "\nentgate-as-of: ",
+        &as_of,
+        "\nentgate-served-by: ",
+        served_by.name(),
+        "\ncache-control: no-store\nvary: Origin",
+        name,
+        value,
+        "\n\n",
+        body.as_deref().unwrap_or_default(),
+    ]
+    .concat()
 }
 
 /// What becomes of an event that is signed so.
@@ -127,7 +144,8 @@ pub fn receive(signature: &str, body: &[u8], env: &Env) -> Option<String> {
 #[must_use]
 pub fn kept(received: &str, receipt: &str) -> Option<String> {
     let mut parts = received.strip_prefix(EVENT)?.splitn(3, '\n');
-    let (customer, event) = (customer(parts.next()?)?, EventId::try_from(parts.next()?).ok()?);
+    let (customer, event) =
+        (Customer::of_key(parts.next()?)?, EventId::try_from(parts.next()?).ok()?);
     let receipt = serde_json::from_str(receipt).ok()?;
     Some(text(&hot::kept(&event, &customer.id, receipt)))
 }
@@ -159,33 +177,4 @@ fn millis() -> Millis {
         reason = "a float saturates as an integer"
     )]
     Millis(now() as u64)
-}
-
-/// A question between [`ask()`] and [`tell()`]. No id and no key has a line end in it.
-fn line(question: &Question) -> String {
-    let Question { route, customer: Customer { livemode, id }, feature, at_least } = question;
-    let route = match route {
-        Route::Check => "check",
-        Route::Authorize => "authorize",
-    };
-    let at_least = at_least.to_string();
-    let key = [QUESTION, livemode.prefix(), id.as_str()].concat();
-    [key.as_str(), route, feature.as_str(), &at_least].join("\n")
-}
-
-fn question(line: &str) -> Option<Question> {
-    let mut parts = line.strip_prefix(QUESTION)?.splitn(4, '\n');
-    let (customer, route) = (customer(parts.next()?)?, parts.next()?);
-    let feature = LookupKey::try_from(parts.next()?).ok()?;
-    let at_least = Version(parts.next()?.parse().ok()?);
-    let route = if route == "check" { Route::Check } else { Route::Authorize };
-    Some(Question { route, customer, feature, at_least })
-}
-
-/// The customer of a key.
-fn customer(key: &str) -> Option<Customer> {
-    let (livemode, id) = [Livemode::Test, Livemode::Live]
-        .into_iter()
-        .find_map(|mode| Some((mode, key.strip_prefix(mode.prefix())?)))?;
-    Some(Customer { livemode, id: CustomerId::try_from(id).ok()? })
 }

@@ -2,7 +2,7 @@
 //
 // | request                        | goes                                                                          |
 // |--------------------------------|-------------------------------------------------------------------------------|
-// | a plain check, `ask` takes it  | no further, where it is remembered; else to KV and to `tell`                  |
+// | a plain question `ask` takes   | no further, where it is remembered; else to KV and to `tell`                  |
 // | an event of Stripe's           | to `receive`, which is handed its bytes, to the customer's object, to `kept`  |
 // | any other                      | to `fetch` of the `worker` core                                               |
 //
@@ -53,34 +53,18 @@ function hex(number) {
   return (number >>> 0).toString(16).padStart(8, "0");
 }
 
-/** The answer to a question: `said` is what `ask` or `tell` gave. */
+/** An answer: `said` is the object of a check, or a status, a line for each header, an empty one and a body. */
 function answer(said) {
   const id = isolate + hex(requests++);
   if (said.startsWith("{")) {
     return new Response(said, { headers: { "content-type": "application/json", "cache-control": "no-store", vary: "Origin", "request-id": id } });
   }
-  const [version, asOf, servedBy, customer] = said.split("\n");
-  return new Response(null, {
-    status: 204,
-    headers: {
-      "entgate-version": version,
-      "entgate-as-of": asOf,
-      "entgate-served-by": servedBy,
-      "cache-control": "no-store",
-      "entgate-customer": customer,
-      vary: "Origin",
-      "request-id": id,
-    },
-  });
-}
-
-/** The answer to an event: `said` is what `receive` or `kept` gave. */
-function reply(said) {
   const end = said.indexOf("\n\n");
   const [status, ...lines] = said.slice(0, end).split("\n");
   const headers = lines.map((line) => line.split(": ", 2));
-  headers.push(["request-id", isolate + hex(requests++)]);
-  return new Response(said.slice(end + 2), { status, headers });
+  headers.push(["request-id", id]);
+  // A 204 must have no body at all, not an empty one.
+  return new Response(said.slice(end + 2) || null, { status, headers });
 }
 
 /** The most bytes of a body that are taken here; what is longer, or does not say, is read as it comes. */
@@ -117,7 +101,7 @@ async function event(request, env, context) {
   const body = await request.arrayBuffer();
   const signature = request.headers.get("stripe-signature") ?? "";
   const received = call(hot, () => hot.receive(signature, new Uint8Array(body), env));
-  if (received && !received.startsWith("!")) return reply(received);
+  if (received && !received.startsWith("!")) return answer(received);
   if (received) {
     const [key, , message] = received.slice(1).split("\n", 3);
     const { CUSTOMERS } = env;
@@ -125,7 +109,7 @@ async function event(request, env, context) {
       const receipt = await CUSTOMERS.get(CUSTOMERS.idFromName(key)).fetch(URL_OF_OBJECT, { method: "POST", body: message });
       const text = await receipt.text();
       const said = receipt.status === 200 && call(hot, () => hot.kept(received, text));
-      if (said) return reply(said);
+      if (said) return answer(said);
     } catch {
       // It is told again below, which says what is the matter. Told twice, an event counts once.
     }
