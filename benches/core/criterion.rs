@@ -1,5 +1,7 @@
 //! The works of the core, and those of the forms, timed: `cargo bench` in this folder.
 
+use std::time::Duration;
+
 use criterion::{Criterion, criterion_group, criterion_main};
 use entgate_bench::{forms, works};
 
@@ -9,5 +11,11 @@ fn all(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, all);
+/// All of them in some minutes: instructions are counted elsewhere, and more exactly.
+fn briefly() -> Criterion {
+    let (before, measured) = (Duration::from_millis(300), Duration::from_secs(1));
+    Criterion::default().warm_up_time(before).measurement_time(measured).sample_size(50)
+}
+
+criterion_group! { name = benches; config = briefly(); targets = all }
 criterion_main!(benches);

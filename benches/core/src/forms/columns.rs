@@ -1,4 +1,4 @@
-//! Form 2, as entgate writes and searches it: `{"v":2,…,"keys":["sms",…],"features":["feat_…",…],
+//! Form 2, as entgate writes it: `{"v":2,…,"keys":["sms",…],"features":["feat_…",…],
 //! "ids":["ent_…",…]}`; and the same with `"lengths":[5,10]` before the keys, so that the columns
 //! behind them are found without a look at what stands in front.
 
@@ -14,8 +14,7 @@ use super::{
 };
 
 /// Form 2.
-pub const FORM: Form =
-    Form { name: "columns (form 2)", write, glance: record::glance, page: page_of_columns };
+pub const FORM: Form = Form { name: "columns (form 2)", write, glance, page: page_of_columns };
 
 /// Form 2 with the lengths of its columns.
 pub const LENGTHS: Form = Form {
@@ -27,6 +26,11 @@ pub const LENGTHS: Form = Form {
 
 fn write(set: &Entitlements) -> Vec<u8> {
     record::write(set).unwrap_or_default()
+}
+
+fn glance(record: &[u8], key: &LookupKey) -> Option<Glance> {
+    let (glance, rest) = head(record, b"2")?;
+    Some(Glance { entitled: lists(rest.strip_prefix(b",\"keys\":")?, key)?, ..glance })
 }
 
 /// A page of three columns that are found already.

@@ -9,7 +9,8 @@
 //! | [`list`]                    | the keys, and then Stripe's list as it is answered              |
 //! | [`hashes`]                  | not JSON: hashes of the keys in order, and then the grants      |
 //!
-//! Every form is searched as well as it can be: by a scan that knows its shape, without a parse. Only
+//! Every form is searched as well as it can be: by a scan that knows its shape, without a parse, and by
+//! the same one for all that are JSON, so that form 2 is not measured by [`record::glance()`]. Only
 //! the beginning of a whole set's list is answered here: where a cursor is, is found by one more scan,
 //! which is the same in all of them. A key that JSON writes with an escape is in no sample.
 

@@ -39,12 +39,31 @@ pub fn text(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     let inner = rest.strip_prefix(b"\"")?;
     let mut end = 0;
     loop {
-        end += inner.get(end..)?.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+        end += special(inner.get(end..)?)?;
         if inner.get(end) == Some(&b'"') {
             return Some((inner.get(..end)?, inner.get(end + 1..)?));
         }
         end += 2;
     }
+}
+
+/// The place of the first quote or backslash, looked for in eight bytes at a time.
+fn special(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 0xff;
+    // The lowest bit that is set is right, those above it need not be:
+    // https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
+    let (words, rest) = text.as_chunks();
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found =
+            zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\')));
+        if found != 0 {
+            return Some(at * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let at = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+    Some(words.len() * 8 + at)
 }
 
 /// Whether a key is among the texts of a list that begins here.
