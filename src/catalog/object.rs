@@ -91,7 +91,7 @@ fn missing<T: Object>(id: &str, param: &str) -> Error {
     Error::NoSuch { kind: T::KIND, id: id.to_owned(), param: param.to_owned() }
 }
 
-fn read<T: Object>(body: &str) -> Result<T, Error> {
+pub(super) fn read<T: Object>(body: &str) -> Result<T, Error> {
     serde_json::from_str(body)
         .map_err(|error| Failure(format!("a {} cannot be read: {error}", T::KIND)).into())
 }

@@ -155,9 +155,11 @@ pub fn take(
             }
         }
     }
-    due.sort_by_key(|(place, ..)| *place);
     let mut parcels = Vec::with_capacity(due.len().min(limit));
-    for (_, delivery, endpoint) in due.into_iter().take(limit) {
+    for _ in 0..limit {
+        let places = due.iter().map(|(place, ..)| *place).enumerate();
+        let Some((first, _)) = places.min_by_key(|(_, place)| *place) else { break };
+        let (_, delivery, endpoint) = due.swap_remove(first);
         let Some(event) = catalog.find::<Event>(&delivery.event)? else {
             give_up(catalog, &delivery)?;
             continue;

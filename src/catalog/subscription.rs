@@ -4,7 +4,7 @@
 //! how a change of it is kept; what requests do to it is in `purchase` and `amendment`, what time
 //! does in `lifecycle`.
 
-use std::rc::Rc;
+use std::{collections::BTreeSet, rc::Rc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -208,19 +208,18 @@ impl Object for Subscription {
 
     fn entries(&self) -> Vec<Entry> {
         let clock = self.clock.as_deref();
-        let mut lists = vec![
+        let mut lists = BTreeSet::new();
+        lists.extend([
             list(clock, None),
             list(clock, Some(self.status)),
             of_status(self.status),
             of_customer(&self.customer, Group::All),
-        ];
+        ]);
         lists.extend(self.items.iter().map(|item| of_price(&item.price, clock)));
         if !self.status.is_final() {
-            lists.push(of_customer(&self.customer, Group::Live));
+            lists.insert(of_customer(&self.customer, Group::Live));
             lists.extend(self.items.iter().map(|item| of_product(&item.product)));
         }
-        lists.sort_unstable();
-        lists.dedup();
         let entries = lists.into_iter().map(|list| Entry::new(list, self.created));
         let due = self.next().map(|(at, _)| Entry::new(due(clock), at));
         entries.chain(due).collect()

@@ -77,7 +77,9 @@ impl Change {
 }
 
 fn keys(set: &Entitlements) -> BTreeSet<&LookupKey> {
-    set.data.iter().map(|granted| &granted.lookup_key).collect()
+    let mut keys = BTreeSet::new();
+    keys.extend(set.data.iter().map(|granted| &granted.lookup_key));
+    keys
 }
 
 /// The changes after `since` up to `current`, if all of them are among those remembered, which are in
