@@ -92,7 +92,7 @@ fn missing<T: Object>(id: &str, param: &str) -> Error {
 }
 
 pub(super) fn read<T: Object>(body: &str) -> Result<T, Error> {
-    serde_json::from_str(body)
+    serde_json::from_slice(body.as_bytes())
         .map_err(|error| Failure(format!("a {} cannot be read: {error}", T::KIND)).into())
 }
 

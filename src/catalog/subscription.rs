@@ -295,7 +295,7 @@ impl Catalog<'_> {
             },
             "trial_start": subscription.trial.map(|trial| trial.start),
         });
-        event::overlay(&mut shown, &serde_json::from_str(MONEY).unwrap_or_default());
+        event::overlay(&mut shown, &serde_json::from_slice(MONEY.as_bytes()).unwrap_or_default());
         event::overlay(&mut shown, &subscription.details);
         Ok(shown)
     }

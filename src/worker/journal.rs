@@ -88,11 +88,9 @@ impl DurableObject for Journal {
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let answer = match request.json().await {
-            Ok(message) => self.answer(message),
-            Err(error) => Err(error),
-        };
-        answer.or_else(|error| Response::error(error.to_string(), 500))
+        let message = object::heard(&mut request).await;
+        let answer = message.and_then(|message| self.answer(message));
+        answer.or_else(|error| object::failed(&error))
     }
 }
 
@@ -107,7 +105,7 @@ impl Journal {
                 Response::empty()
             }
             Message::Read { customer, part } => {
-                Response::from_json(&self.read(customer.as_ref(), &part)?)
+                object::answer(&self.read(customer.as_ref(), &part)?)
             }
         }
     }
@@ -155,7 +153,7 @@ fn entry(row: Vec<SqlStorageValue>) -> Option<Entry> {
     Some(Entry {
         id: place(&id)?,
         customer: CustomerId::try_from(customer).ok()?,
-        activity: serde_json::from_str(&activity).ok()?,
+        activity: serde_json::from_slice(activity.as_bytes()).ok()?,
     })
 }
 
@@ -178,7 +176,7 @@ impl DurableJournal {
 
     async fn note(&self, customer: &Customer, activities: Vec<Activity>) -> Result<()> {
         let message = Message::Note { customer: customer.id.clone(), activities };
-        object::send(&self.journals, object::of_mode(customer.livemode), &message).await.map(drop)
+        self.send(customer.livemode, &message).await.map(drop)
     }
 
     async fn read(
@@ -188,8 +186,12 @@ impl DurableJournal {
         part: &Part<ActivityId>,
     ) -> Result<Excerpt> {
         let message = Message::Read { customer: customer.cloned(), part: part.clone() };
-        let excerpt = object::send(&self.journals, object::of_mode(livemode), &message).await?;
-        Ok(serde_json::from_slice(&excerpt)?)
+        Ok(serde_json::from_slice(&self.send(livemode, &message).await?)?)
+    }
+
+    async fn send(&self, livemode: Livemode, message: &Message) -> Result<Vec<u8>> {
+        let message = serde_json::to_string(message)?;
+        object::send(&self.journals, object::of_mode(livemode), message).await
     }
 }
 

@@ -51,7 +51,7 @@ fn customer(mode: &str, row: &[SqlStorageValue]) -> Option<Known> {
         _ => None,
     };
     let trouble = match trouble {
-        SqlStorageValue::String(trouble) => serde_json::from_str(trouble).ok(),
+        SqlStorageValue::String(trouble) => serde_json::from_slice(trouble.as_bytes()).ok(),
         _ => None,
     };
     let standing = Standing {

@@ -15,8 +15,9 @@
 //! other way. A `GET` without that is answered how many listen, a [`Listeners`] as JSON.
 
 use serde::{Deserialize, Serialize};
-use worker::{Error, Headers, Response, Result};
+use worker::{Headers, Response, Result};
 
+use super::object;
 use crate::{
     entitlement::Summary,
     id::{Customer, LookupKey},
@@ -80,29 +81,25 @@ pub(super) fn notice(notice: &Notice) -> Result<String> {
 }
 
 pub(super) fn heard(text: &str) -> Result<Notice> {
-    Ok(serde_json::from_str(text)?)
+    Ok(serde_json::from_slice(text.as_bytes())?)
 }
 
 pub(super) fn listeners(listeners: usize) -> Result<Response> {
-    Response::from_json(&Listeners { listeners })
+    object::answer(&Listeners { listeners })
 }
 
 pub(super) fn crowded() -> Result<Response> {
     Response::error("as many listen as may", CROWDED)
 }
 
-pub(super) fn read(body: &[u8]) -> Result<Message> {
-    Ok(serde_json::from_slice(body)?)
-}
-
 pub(super) fn receipt(receipt: Receipt) -> Result<Response> {
-    Response::from_json(&receipt)
+    object::answer(&receipt)
 }
 
 pub(super) fn answer(answer: Answer) -> Result<Response> {
     let Found { record, served_by } = match answer {
         Answer::Found(found) => found,
-        Answer::Checked { drifted } => return Response::from_json(&Checked { drifted }),
+        Answer::Checked { drifted } => return object::answer(&Checked { drifted }),
         Answer::Failed(cause) => return Response::error(cause, 502),
     };
     let headers = Headers::new();
@@ -112,8 +109,4 @@ pub(super) fn answer(answer: Answer) -> Result<Response> {
         None => Response::error("nobody knows this customer", 404)?,
     };
     Ok(response.with_headers(headers))
-}
-
-pub(super) fn failed(error: &Error) -> Result<Response> {
-    Response::error(error.to_string(), 500)
 }

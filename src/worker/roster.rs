@@ -125,11 +125,9 @@ impl DurableObject for Roster {
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let answer = match request.json().await {
-            Ok(message) => self.answer(message),
-            Err(error) => Err(error),
-        };
-        answer.or_else(|error| Response::error(error.to_string(), 500))
+        let message = object::heard(&mut request).await;
+        let answer = message.and_then(|message| self.answer(message));
+        answer.or_else(|error| object::failed(&error))
     }
 }
 
@@ -145,17 +143,17 @@ impl Roster {
                 self.remember(mode(&key), &features)?;
                 Response::empty()
             }
-            Message::Backlog => Response::from_json(&self.backlog(now)?),
-            Message::Due { confirm, limit } => Response::from_json(&Due {
+            Message::Backlog => object::answer(&self.backlog(now)?),
+            Message::Due { confirm, limit } => object::answer(&Due {
                 confirm: self.unconfirmed(&confirm, limit, now)?,
                 wake: self.owing(limit, now)?,
             }),
             Message::Features(livemode) => {
                 self.recall(livemode)?;
-                Response::from_json(&self.features.borrow().get(&livemode))
+                object::answer(&self.features.borrow().get(&livemode))
             }
             Message::Customers { livemode, prefix, part } => {
-                Response::from_json(&known::read(&self.sql, livemode, prefix.as_ref(), &part)?)
+                object::answer(&known::read(&self.sql, livemode, prefix.as_ref(), &part)?)
             }
         }
     }
@@ -237,7 +235,8 @@ impl Roster {
         }
         let rows = "SELECT lookup_key FROM features WHERE mode = ?";
         let keys = self.keys(rows, vec![livemode.prefix().into()])?;
-        let known = keys.into_iter().filter_map(|key| LookupKey::try_from(key).ok()).collect();
+        let mut known = BTreeSet::new();
+        known.extend(keys.into_iter().filter_map(|key| LookupKey::try_from(key).ok()));
         self.features.borrow_mut().insert(livemode, known);
         Ok(())
     }
@@ -259,7 +258,7 @@ impl Roster {
         if let Some([SqlStorageValue::String(trouble)]) =
             self.sql.rows(troubles, vec![recent])?.first().map(Vec::as_slice)
         {
-            backlog.trouble = Some(serde_json::from_str::<Trouble>(trouble)?);
+            backlog.trouble = Some(serde_json::from_slice::<Trouble>(trouble.as_bytes())?);
         }
         Ok(backlog)
     }
@@ -327,7 +326,7 @@ impl DurableRoster {
     }
 
     async fn send(&self, message: &Message) -> Result<Vec<u8>> {
-        object::send(&self.rosters, NAME, message).await
+        object::send(&self.rosters, NAME, serde_json::to_string(message)?).await
     }
 }
 

@@ -83,7 +83,8 @@ impl Tables {
         match rows.first().map(Vec::as_slice) {
             None => Ok(None),
             Some([SqlStorageValue::String(customer), SqlStorageValue::String(notes)]) => {
-                Ok(Some((serde_json::from_str(customer)?, serde_json::from_str(notes)?)))
+                let customer = serde_json::from_slice(customer.as_bytes())?;
+                Ok(Some((customer, serde_json::from_slice(notes.as_bytes())?)))
             }
             Some(_) => Err(misread()),
         }
@@ -205,7 +206,7 @@ impl Tables {
         }
         let later = "SELECT change FROM changes WHERE version > ? ORDER BY version";
         let change = |row: Vec<SqlStorageValue>| match row.as_slice() {
-            [SqlStorageValue::String(change)] => Ok(serde_json::from_str(change)?),
+            [SqlStorageValue::String(change)] => Ok(serde_json::from_slice(change.as_bytes())?),
             _ => Err(misread()),
         };
         self.sql.rows(later, vec![integer(since.0)?])?.into_iter().map(change).collect()
