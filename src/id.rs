@@ -6,6 +6,9 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::json::{Read, Reader};
 
 /// Why a text cannot be an id or a key.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -136,6 +139,12 @@ impl fmt::Display for ActivityId {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct Timestamp(pub i64);
+
+impl Read for Timestamp {
+    fn read(value: Value, reader: &mut Reader) -> Self {
+        Self(i64::read(value, reader))
+    }
+}
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,6 +4,7 @@
 //!
 //! | module          | what it is                                                                  |
 //! |-----------------|-----------------------------------------------------------------------------|
+//! | `json`          | JSON of our own, read without a parser for each type                        |
 //! | [`id`]          | what names things: customers, lookup keys, moments, the two modes           |
 //! | [`entitlement`] | the noun and the question: a set, and [`entitlement::check()`]              |
 //! | [`listing`]     | Stripe's list of entitlements, in JSON                                      |
@@ -21,6 +22,8 @@
 //! Imports go one way, from the bottom of this table to its top. All but the two shells is pure:
 //! time, randomness, secrets and stores are handed in. The shells stand behind the features `worker`
 //! and `browser`, which add nothing else.
+
+mod json;
 
 pub mod id;
 

@@ -54,11 +54,11 @@ impl Catalog<'_> {
         match &page.from {
             From::Start => {}
             From::After(id) => {
-                let place = self.place::<T>(id, "starting_after")?;
+                let place = self.place(T::KIND, id, "starting_after")?;
                 range.below = Some(range.below.map_or(place, |below| below.min(place)));
             }
             From::Before(id) => {
-                let place = self.place::<T>(id, "ending_before")?;
+                let place = self.place(T::KIND, id, "ending_before")?;
                 range.above = Some(range.above.map_or(place, |above| above.max(place)));
                 range.order = Order::Ascending;
             }
@@ -68,9 +68,8 @@ impl Catalog<'_> {
             let chunk = self.merged(lists, range)?;
             let last = chunk.last().map(|listed| listed.place);
             let is_end = chunk.len() < range.limit;
-            for listed in chunk {
-                found.extend(Some(object::read(&listed.body)?).filter(|object| keep(object)));
-            }
+            let objects: Vec<T> = object::read_all(&chunk)?;
+            found.extend(objects.into_iter().filter(&keep));
             let Some(last) = last.filter(|_| !is_end && found.len() <= page.limit) else { break };
             match range.order {
                 Order::Descending => range.below = Some(last),

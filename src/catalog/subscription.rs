@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeSet, rc::Rc};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
     shelf::Entry,
     status::Status,
 };
-use crate::id::Timestamp;
+use crate::{id::Timestamp, json::readable};
 
 /// The members that are about money, as they are where none moves.
 const MONEY: &str = r#"{
@@ -56,7 +56,7 @@ const MONEY: &str = r#"{
 }"#;
 
 /// A subscription.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Subscription {
     pub(crate) id: String,
     pub(crate) created: Timestamp,
@@ -85,8 +85,16 @@ pub(crate) struct Subscription {
     pub(crate) details: Map<String, Value>,
 }
 
+readable! {
+    struct Subscription {
+        id, created, customer, clock, status, items, terms, anchor, period, trial, at_trial_end,
+        cancel_at, cancel_at_period_end, canceled_at, ended_at, payment_method, failing_since,
+        pause_collection, cancellation, metadata, details,
+    }
+}
+
 /// Why it was canceled, or will be.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub(crate) struct Cancellation {
     pub(crate) comment: Option<String>,
     pub(crate) feedback: Option<String>,
@@ -94,16 +102,24 @@ pub(crate) struct Cancellation {
     pub(crate) reason: Option<Reason>,
 }
 
+readable! { struct Cancellation { comment, feedback, feedback_option, reason } }
+
 /// The cause of a cancellation that Stripe tells.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Reason {
     CancellationRequested,
     PaymentFailed,
 }
 
+readable! {
+    enum Reason {
+        CancellationRequested = "cancellation_requested", PaymentFailed = "payment_failed",
+    }
+}
+
 /// What all its prices have in common.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Terms {
     pub(crate) currency: String,
     pub(crate) cycle: Cycle,
@@ -111,8 +127,10 @@ pub(crate) struct Terms {
     pub(crate) free: bool,
 }
 
+readable! { struct Terms { currency, cycle, free } }
+
 /// One product in a subscription.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Item {
     pub(crate) id: String,
     pub(crate) created: Timestamp,
@@ -124,15 +142,19 @@ pub(crate) struct Item {
     pub(crate) granted: Vec<String>,
 }
 
+readable! { struct Item { id, created, price, product, quantity, metadata, granted } }
+
 /// From a moment until just before another.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Period {
     pub(crate) start: Timestamp,
     pub(crate) end: Timestamp,
 }
 
+readable! { struct Period { start, end } }
+
 /// What the end of a trial does when nothing is known to pay with.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum MissingPaymentMethod {
     Cancel,
@@ -141,12 +163,20 @@ pub(crate) enum MissingPaymentMethod {
     Pause,
 }
 
+readable! {
+    enum MissingPaymentMethod {
+        Cancel = "cancel", CreateInvoice = "create_invoice", Pause = "pause",
+    }
+}
+
 /// That invoices are not collected for a while. It changes no status.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct PauseCollection {
     pub(crate) behavior: String,
     pub(crate) resumes_at: Option<Timestamp>,
 }
+
+readable! { struct PauseCollection { behavior, resumes_at } }
 
 /// Which of a customer's subscriptions.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -200,10 +230,6 @@ impl Object for Subscription {
 
     fn id(&self) -> &str {
         &self.id
-    }
-
-    fn created(&self) -> Timestamp {
-        self.created
     }
 
     fn entries(&self) -> Vec<Entry> {

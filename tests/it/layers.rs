@@ -8,7 +8,8 @@ use std::{
 /// Each layer, and what it may import: what stands before it here, and of its own row only what is
 /// listed. The shells come last.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("id", &[]),
+    ("json", &[]),
+    ("id", &["json"]),
     ("entitlement", &["id"]),
     ("listing", &["id", "entitlement"]),
     ("client", &["id", "entitlement"]),
@@ -16,7 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("webhook", &["id", "entitlement", "listing"]),
     ("ledger", &["id", "entitlement"]),
     ("source", &["id", "entitlement", "listing", "ledger"]),
-    ("catalog", &["id", "entitlement", "webhook", "source"]),
+    ("catalog", &["json", "id", "entitlement", "webhook", "source"]),
     ("store", &["id", "entitlement", "token", "ledger", "source"]),
     ("api", &["id", "entitlement", "token", "webhook", "ledger", "source", "catalog", "store"]),
     (
