@@ -140,6 +140,22 @@ impl Tables {
         customer: &Customer,
         step: impl FnOnce(&Self, &mut Account) -> Result<T>,
     ) -> Result<T> {
+        let mut step = Some(step);
+        let mut done = None;
+        self.change(customer, &mut |account| {
+            if let Some(step) = step.take() {
+                done = Some(step(self, account)?);
+            }
+            Ok(())
+        })?;
+        done.ok_or_else(|| Error::RustError("the step was not taken".to_owned()))
+    }
+
+    fn change(
+        &self,
+        customer: &Customer,
+        change: &mut dyn FnMut(&mut Account) -> Result<()>,
+    ) -> Result<()> {
         self.sql.transact(|| {
             let mut after = self.account()?;
             let before = match self.owned()? {
@@ -147,11 +163,8 @@ impl Tables {
                 // All is written down, but for the set: that is there, if there is one.
                 None => Account { held: after.held.clone(), ..Account::default() },
             };
-            let done = step(self, &mut after)?;
-            if before != after {
-                self.keep(customer, &before, &after)?;
-            }
-            Ok(done)
+            change(&mut after)?;
+            if before == after { Ok(()) } else { self.keep(customer, &before, &after) }
         })?
     }
 
