@@ -4,7 +4,7 @@
 //!
 //! | module          | what it is                                                                  |
 //! |-----------------|-----------------------------------------------------------------------------|
-//! | `json`          | JSON of our own, read without a parser for each type                        |
+//! | [`json`]        | JSON of our own, read without a parser for each type                        |
 //! | [`id`]          | what names things: customers, lookup keys, moments, the two modes           |
 //! | [`entitlement`] | the noun and the question: a set, and [`entitlement::check()`]              |
 //! | [`listing`]     | Stripe's list of entitlements, in JSON                                      |
@@ -23,7 +23,7 @@
 //! time, randomness, secrets and stores are handed in. The shells stand behind the features `worker`
 //! and `browser`, which add nothing else.
 
-mod json;
+pub mod json;
 
 pub mod id;
 

@@ -9,7 +9,6 @@
 //! not kept waiting.
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::{
     Catalog, Error, Object, Policy,
@@ -20,10 +19,7 @@ use super::{
     status::Status,
     subscription::{self, Subscription},
 };
-use crate::{
-    id::Timestamp,
-    json::{Members, Read, Reader, readable},
-};
+use crate::{id::Timestamp, json::readable};
 
 /// The subscriptions that an application gets to before it is answered.
 const AT_ONCE: usize = 100;
@@ -52,15 +48,7 @@ enum What {
     Status(Status),
 }
 
-impl Read for What {
-    fn read(value: Value, reader: &mut Reader) -> Self {
-        let mut members = Members::of(value, reader);
-        match members.read("Product") {
-            Some(product) => Self::Product(product),
-            None => Self::Status(members.read("Status")),
-        }
-    }
-}
+readable! { enum What { Product(_) = "Product", Status(_) = "Status" } }
 
 impl Object for Application {
     const KIND: &'static str = "application";

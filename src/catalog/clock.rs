@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Catalog, DAY, Error, Object, event::Kind, shelf::Entry};
 use crate::{
     id::{Livemode, Timestamp},
-    json::{Members, Read, Reader, readable},
+    json::readable,
 };
 
 /// How far a clock may be moved at once, in seconds: five years. Every renewal on the way happens.
@@ -51,15 +51,7 @@ pub(crate) enum Motion {
     Deleted,
 }
 
-impl Read for Motion {
-    fn read(value: Value, reader: &mut Reader) -> Self {
-        match value.as_str() {
-            Some("Ready") => Self::Ready,
-            Some("Deleted") => Self::Deleted,
-            _ => Self::Advancing(Members::of(value, reader).read("Advancing")),
-        }
-    }
-}
+readable! { enum Motion { Ready = "Ready", Advancing(_) = "Advancing", Deleted = "Deleted" } }
 
 impl Object for Clock {
     const KIND: &'static str = "test clock";

@@ -112,13 +112,13 @@ fn key(kind: &str, id: &str) -> String {
 }
 
 fn read<T: Read>(kind: &str, body: &str) -> Result<T, Error> {
-    json::read(body).map_err(|error| unreadable(kind, &error))
+    json::read(body.as_bytes()).map_err(|error| unreadable(kind, &error))
 }
 
 /// Reads the objects of a list.
 pub(super) fn read_all<T: Object>(listed: &[Listed]) -> Result<Vec<T>, Error> {
     let mut reader = Reader::default();
-    let objects = listed.iter().map(|listed| reader.read(&listed.body)).collect();
+    let objects = listed.iter().map(|listed| reader.read(listed.body.as_bytes())).collect();
     reader.finish().map_err(|error| unreadable(T::KIND, &error))?;
     Ok(objects)
 }

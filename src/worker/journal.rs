@@ -16,7 +16,7 @@ use std::{
 };
 
 use futures_util::future::{Either, select};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use worker::{
     DurableObject, Env, ObjectNamespace, Request, Response, Result, SqlStorageValue, State,
     console_warn, durable_object,
@@ -28,6 +28,7 @@ use super::{
 };
 use crate::{
     id::{ActivityId, Customer, CustomerId, Livemode},
+    json::readable,
     ledger::{ACTIVITY_MEMORY, Activity},
     store::{
         self, Entry, Excerpt,
@@ -73,13 +74,19 @@ impl std::fmt::Debug for Journal {
     }
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Message {
     /// What was decided about a customer, in this order.
     Note { customer: CustomerId, activities: Vec<Activity> },
     /// What was decided, about everybody or a customer?
     Read { customer: Option<CustomerId>, part: Part<ActivityId> },
+}
+
+readable! {
+    enum Message {
+        Note { customer, activities } = "note", Read { customer, part } = "read",
+    }
 }
 
 impl DurableObject for Journal {
@@ -153,7 +160,7 @@ fn entry(row: Vec<SqlStorageValue>) -> Option<Entry> {
     Some(Entry {
         id: place(&id)?,
         customer: CustomerId::try_from(customer).ok()?,
-        activity: serde_json::from_slice(activity.as_bytes()).ok()?,
+        activity: object::read(activity.as_bytes()).ok()?,
     })
 }
 
@@ -186,7 +193,7 @@ impl DurableJournal {
         part: &Part<ActivityId>,
     ) -> Result<Excerpt> {
         let message = Message::Read { customer: customer.cloned(), part: part.clone() };
-        Ok(serde_json::from_slice(&self.send(livemode, &message).await?)?)
+        object::read(&self.send(livemode, &message).await?)
     }
 
     async fn send(&self, livemode: Livemode, message: &Message) -> Result<Vec<u8>> {

@@ -12,6 +12,7 @@ use crate::{
     api::stream::LAST_EVENT_ID,
     entitlement::{Summary, Version},
     id::{Customer, LookupKey, Timestamp},
+    json,
     ledger::Receipt,
     store::{Error, Found, Ledger, ServedBy, Until, record},
 };
@@ -32,9 +33,7 @@ impl DurableLedger {
     /// Has the set compared with the source's list, and tells whether it was another one.
     pub(super) async fn confirm(&self, customer: &Customer) -> Result<bool, Error> {
         let (_, body) = self.ask(customer, &Message::Confirm(customer.clone())).await?;
-        serde_json::from_slice(&body)
-            .map(|Checked { drifted }| drifted)
-            .map_err(|error| unreadable(&error))
+        json::read(&body).map(|Checked { drifted }| drifted).map_err(|error| unreadable(&error))
     }
 
     /// Listens to a customer, unless as many do as may. Changes after `since` are told first.
@@ -104,7 +103,7 @@ impl DurableLedger {
             .get(SERVED_BY)
             .ok()
             .flatten()
-            .and_then(|served_by| serde_json::from_slice(served_by.as_bytes()).ok())
+            .and_then(|served_by| json::read(served_by.as_bytes()).ok())
             .unwrap_or(ServedBy::Ledger);
         let held = match response.status_code() {
             404 => None,
@@ -119,7 +118,7 @@ impl Ledger for DurableLedger {
     async fn apply(&self, summary: &Summary, _now: Timestamp) -> Result<Receipt, Error> {
         let message = Message::Apply(summary.clone());
         let (_, body) = self.ask(&summary.customer, &message).await?;
-        serde_json::from_slice(&body).map_err(|error| unreadable(&error))
+        json::read(&body).map_err(|error| unreadable(&error))
     }
 
     async fn find(&self, customer: &Customer, features: &[LookupKey]) -> Result<Found, Error> {

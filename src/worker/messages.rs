@@ -14,13 +14,14 @@
 //! `{"change":{"version":6,"added":["sms"],"removed":[]}}` or `{"version":6}`. Nothing is said the
 //! other way. A `GET` without that is answered how many listen, a [`Listeners`] as JSON.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use worker::{Headers, Response, Result};
 
 use super::object;
 use crate::{
     entitlement::Summary,
     id::{Customer, LookupKey},
+    json::readable,
     ledger::{Notice, Receipt},
     store::{ServedBy, Until},
 };
@@ -32,7 +33,7 @@ pub(super) const SERVED_BY: &str = "served-by";
 pub(super) const CROWDED: u16 = 429;
 
 /// What an object is asked.
-#[derive(Deserialize, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Message {
     /// Take an event in.
@@ -45,6 +46,13 @@ pub(super) enum Message {
     Confirm(Customer),
     /// Is an alarm set for what is owed?
     Wake,
+}
+
+readable! {
+    enum Message {
+        Apply(_) = "apply", Find { customer, features } = "find", Sync { customer, until } = "sync",
+        Confirm(_) = "confirm", Wake = "wake",
+    }
 }
 
 /// What an object answers when it is asked about a set.
@@ -64,11 +72,13 @@ pub(super) struct Found {
 }
 
 /// What a confirmation found.
-#[derive(Deserialize, Serialize)]
+#[derive(Serialize)]
 pub(super) struct Checked {
     /// Whether what was held was another set.
     pub(super) drifted: bool,
 }
+
+readable! { struct Checked { drifted } }
 
 /// How many listen.
 #[derive(Serialize)]
@@ -81,7 +91,7 @@ pub(super) fn notice(notice: &Notice) -> Result<String> {
 }
 
 pub(super) fn heard(text: &str) -> Result<Notice> {
-    Ok(serde_json::from_slice(text.as_bytes())?)
+    object::read(text.as_bytes())
 }
 
 pub(super) fn listeners(listeners: usize) -> Result<Response> {

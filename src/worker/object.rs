@@ -1,9 +1,12 @@
 //! What is said to an object that there is one of, or one a mode: a message in JSON, and the answer.
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use worker::{Error, ObjectNamespace, Request, Response, Result};
 
-use crate::id::Livemode;
+use crate::{
+    id::Livemode,
+    json::{self, Read},
+};
 
 /// An object is found by its name; the URL only has to be one.
 pub(super) const URL: &str = "https://object/";
@@ -38,8 +41,13 @@ pub(super) async fn send(
 }
 
 /// The message that an object is sent.
-pub(super) async fn heard<M: DeserializeOwned>(request: &mut Request) -> Result<M> {
-    Ok(serde_json::from_slice(&request.bytes().await?)?)
+pub(super) async fn heard<M: Read>(request: &mut Request) -> Result<M> {
+    read(&request.bytes().await?)
+}
+
+/// Reads a text that we wrote.
+pub(super) fn read<T: Read>(text: &[u8]) -> Result<T> {
+    Ok(json::read(text).map_err(|error| error.to_string())?)
 }
 
 pub(super) fn answer(answer: &impl Serialize) -> Result<Response> {
