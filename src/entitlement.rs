@@ -13,7 +13,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{Customer, EntitlementId, EventId, FeatureId, LookupKey, Timestamp};
+use crate::{
+    id::{Customer, EntitlementId, EventId, FeatureId, LookupKey, Timestamp},
+    json::readable,
+};
 
 /// One feature that one customer may use now.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -26,12 +29,16 @@ pub struct ActiveEntitlement {
     pub lookup_key: LookupKey,
 }
 
+readable! { struct ActiveEntitlement { id, feature, lookup_key } }
+
 /// How many times a customer's set has changed. It travels with every answer.
 #[derive(
     Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize,
 )]
 #[serde(transparent)]
 pub struct Version(pub u64);
+
+readable! { struct Version(u64) }
 
 impl Version {
     /// The version after this one.
@@ -88,7 +95,7 @@ impl Entitlements {
 
 /// What an event says of a customer's entitlements: Stripe's
 /// `entitlements.active_entitlement_summary.updated`, or another one that changes them.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Summary {
     /// The event's id: an event that comes twice says nothing new.
     pub event: EventId,
@@ -100,8 +107,10 @@ pub struct Summary {
     pub page: Option<Page>,
 }
 
+readable! { struct Summary { event, customer, created, page } }
+
 /// The list inside a summary. Stripe puts at most ten entitlements in it.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Page {
     /// `has_more: false`: this is all that the customer holds.
@@ -109,6 +118,8 @@ pub enum Page {
     /// `has_more: true`: the customer holds these, and others that are not told.
     First(Vec<ActiveEntitlement>),
 }
+
+readable! { enum Page { Whole(_) = "whole", First(_) = "first" } }
 
 /// What a paused subscription grants: a policy of the operator.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

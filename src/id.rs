@@ -6,6 +6,9 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::json::{Read, Reader, readable};
 
 /// Why a text cannot be an id or a key.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -41,6 +44,16 @@ macro_rules! name {
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+
+        impl Read for $name {
+            fn read(value: Value, reader: &mut Reader) -> Self {
+                let text = String::read(value, reader);
+                if checked(&text, Self::LIMIT).is_err() {
+                    reader.misread();
+                }
+                Self(text.into())
             }
         }
 
@@ -112,9 +125,11 @@ fn checked(text: &str, limit: usize) -> Result<&str, Error> {
 }
 
 /// An entry of the journal, `act_…`: they are counted, from 1 on.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct ActivityId(pub u64);
+
+readable! { struct ActivityId(u64) }
 
 impl ActivityId {
     /// The entry of this id, or none if no entry can have it.
@@ -137,6 +152,8 @@ impl fmt::Display for ActivityId {
 #[serde(transparent)]
 pub struct Timestamp(pub i64);
 
+readable! { struct Timestamp(i64) }
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -144,11 +161,11 @@ impl fmt::Display for Timestamp {
 }
 
 /// A moment, in milliseconds since 1970-01-01T00:00:00Z, as alarms count.
-#[derive(
-    Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize,
-)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct Millis(pub u64);
+
+readable! { struct Millis(u64) }
 
 impl Millis {
     /// The moment so many milliseconds later.
@@ -171,7 +188,7 @@ impl From<Timestamp> for Millis {
 }
 
 /// Which of Stripe's two worlds a thing belongs to. They never mix.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
 #[serde(from = "bool", into = "bool")]
 pub enum Livemode {
     /// Test data: `"livemode": false`.
@@ -191,6 +208,12 @@ impl Livemode {
     }
 }
 
+impl Read for Livemode {
+    fn read(value: Value, reader: &mut Reader) -> Self {
+        bool::read(value, reader).into()
+    }
+}
+
 impl From<bool> for Livemode {
     fn from(livemode: bool) -> Self {
         if livemode { Self::Live } else { Self::Test }
@@ -204,13 +227,15 @@ impl From<Livemode> for bool {
 }
 
 /// One customer in one mode: what a ledger, a replica key and a check are about.
-#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize)]
 pub struct Customer {
     /// The mode in which the customer exists.
     pub livemode: Livemode,
     /// The customer's id within that mode.
     pub id: CustomerId,
 }
+
+readable! { struct Customer { livemode, id } }
 
 impl Customer {
     /// The key of this customer in every store: `test:cus_…` or `live:cus_…`.

@@ -6,7 +6,7 @@
 //! is answered from what is held; a single entitlement and the features themselves only Stripe knows.
 //! Where the source is the built-in catalog, it answers all of this itself.
 
-use http::{HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
@@ -29,6 +29,11 @@ use crate::{
 
 /// The path of the list.
 pub(super) const PATH: &str = "/v1/entitlements/active_entitlements";
+
+/// What the body has no room for: which set it is, when it was true, and who told.
+const VERSION: HeaderName = HeaderName::from_static("entgate-version");
+const AS_OF: HeaderName = HeaderName::from_static("entgate-as-of");
+const SERVED_BY: HeaderName = HeaderName::from_static("entgate-served-by");
 
 /// `GET /v1/entitlements/active_entitlements?customer=`. A customer's token lists that customer; what
 /// the operator has noted of a feature is not for the customer to expand.
@@ -214,9 +219,9 @@ fn expanded(params: &mut Params, expandable: &str) -> Result<bool, Error> {
 pub(super) fn describe(response: &mut Response, held: Option<&Entitlements>, served_by: ServedBy) {
     let headers = response.headers_mut();
     let version = held.map_or(0, |held| held.version.0);
-    headers.insert("entgate-version", HeaderValue::from(version));
+    headers.insert(VERSION, HeaderValue::from(version));
     if let Some(held) = held {
-        headers.insert("entgate-as-of", HeaderValue::from(held.as_of.0));
+        headers.insert(AS_OF, HeaderValue::from(held.as_of.0));
     }
-    headers.insert("entgate-served-by", HeaderValue::from_static(served_by.name()));
+    headers.insert(SERVED_BY, HeaderValue::from_static(served_by.name()));
 }

@@ -12,7 +12,7 @@
 //! token is checked here; nothing else that a caller says of itself is believed.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, HeaderName};
 
 use super::{App, Request, error::Error, form::Params, settings::Settings, text};
 use crate::{
@@ -26,6 +26,9 @@ use crate::{
         secret::{self, AUDIENCE, STREAM_AUDIENCE},
     },
 };
+
+/// The header of a server key, for those who cannot send another.
+pub(super) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Who asks.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -127,7 +130,7 @@ impl Caller {
 
 fn credential(request: &Request) -> Result<String, Error> {
     let given = text(request, AUTHORIZATION).and_then(key);
-    let given = given.or_else(|| text(request, "x-api-key").map(|key| key.trim().to_owned()));
+    let given = given.or_else(|| text(request, API_KEY).map(|key| key.trim().to_owned()));
     given.filter(|key| !key.is_empty()).ok_or_else(|| {
         Error::unauthorized(
             "You did not provide an API key. You need to provide your API key in the Authorization \

@@ -42,7 +42,7 @@ pub(super) async fn authorize<S: Store>(
     let caller = auth::caller(app, request, now).await?;
     let mut params = Params::query(request)?;
     let named = params.text("customer")?;
-    let header = text(request, &CUSTOMER).filter(|named| !named.is_empty());
+    let header = text(request, CUSTOMER).filter(|named| !named.is_empty());
     let customer = match (named.as_deref(), header) {
         (Some(named), Some(header)) if *named != *header => {
             let message = "`customer` and the header Entgate-Customer name two customers.";

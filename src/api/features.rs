@@ -170,7 +170,11 @@ impl Features {
             let mut keys = self.keys.borrow_mut();
             let kept = keys.entry(place).or_default();
             match answer {
-                Ok(told) => kept.keys = Some((now, Rc::new(told.into_iter().collect()))),
+                Ok(told) => {
+                    let mut keys = BTreeSet::new();
+                    keys.extend(told);
+                    kept.keys = Some((now, Rc::new(keys)));
+                }
                 Err(error) => {
                     kept.failed = Some(now);
                     log(&format!("features: {}", error.cause().unwrap_or_default()));

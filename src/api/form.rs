@@ -309,9 +309,10 @@ pub(super) fn listed(items: Vec<(String, Value)>) -> Option<Vec<Value>> {
         if !all_digits(&name) {
             return None;
         }
-        indexed.push((name.parse::<u64>().ok()?, value));
+        let index: u64 = name.parse().ok()?;
+        let place = indexed.partition_point(|(before, _)| *before <= index);
+        indexed.insert(place, (index, value));
     }
-    indexed.sort_by_key(|(index, _)| *index);
     Some(indexed.into_iter().map(|(_, value)| value).collect())
 }
 

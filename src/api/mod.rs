@@ -74,8 +74,8 @@ pub const HEADERS: [HeaderName; 11] = [
     header::IF_NONE_MATCH,
     header::ORIGIN,
     header::ACCESS_CONTROL_REQUEST_METHOD,
-    HeaderName::from_static("x-api-key"),
-    HeaderName::from_static("stripe-signature"),
+    auth::API_KEY,
+    webhooks::SIGNATURE,
     authorize::CUSTOMER,
     catalog::IDEMPOTENCY_KEY,
     header::UPGRADE,
@@ -275,6 +275,6 @@ fn json_text(status: StatusCode, body: Vec<u8>) -> Response {
 }
 
 /// A header's text, if it is one.
-fn text(request: &Request, name: impl header::AsHeaderName) -> Option<&str> {
+fn text(request: &Request, name: HeaderName) -> Option<&str> {
     request.headers().get(name)?.to_str().ok()
 }

@@ -36,6 +36,9 @@ use crate::{
 /// What a browser sends when it reconnects.
 pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
+/// Whether nginx gathers what it passes on.
+const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
 /// How often a listener hears something, in milliseconds: what stands between ends a connection that
 /// is silent, nginx after 60 s, others after 30.
 pub const HEARTBEAT: u64 = 25_000;
@@ -151,7 +154,7 @@ async fn open<S: Store>(
     if form == Form::Events {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
         // nginx gathers what it passes on otherwise.
-        headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+        headers.insert(BUFFERING, HeaderValue::from_static("no"));
     }
     if request.method() == Method::GET {
         let listen = Listen { customer, since, until, end, form, notices };

@@ -3,7 +3,7 @@
 //! Whatever is not a 2xx makes Stripe try again for days (<https://docs.stripe.com/webhooks>): so a
 //! 200 says that the event was kept, or that it is none of ours, and nothing else is a 200.
 
-use http::StatusCode;
+use http::{HeaderName, StatusCode};
 use serde::Serialize;
 
 use super::{
@@ -23,6 +23,9 @@ use crate::{
         stripe::{self, Incoming, Unrelated},
     },
 };
+
+/// The header of an event's signature.
+pub(super) const SIGNATURE: HeaderName = HeaderName::from_static("stripe-signature");
 
 /// What the operator reads in Stripe's dashboard under the delivery.
 #[derive(Serialize)]
@@ -60,7 +63,7 @@ pub(super) async fn stripe<S: Store>(
     request: &Request,
     now: Timestamp,
 ) -> Result<Response, Error> {
-    let header = text(request, "stripe-signature").unwrap_or_default();
+    let header = text(request, SIGNATURE).unwrap_or_default();
     match receive(app.settings, header, request.body(), now)? {
         Received::Summary(summary) => {
             let receipt = app.store.ledger().apply(&summary, now).await?;

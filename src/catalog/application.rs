@@ -8,7 +8,7 @@
 //! The work remembers how far it has come, so that a crash costs nothing and a request in between is
 //! not kept waiting.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{
     Catalog, Error, Object, Policy,
@@ -19,7 +19,7 @@ use super::{
     status::Status,
     subscription::{self, Subscription},
 };
-use crate::id::Timestamp;
+use crate::{id::Timestamp, json::readable};
 
 /// The subscriptions that an application gets to before it is answered.
 const AT_ONCE: usize = 100;
@@ -31,7 +31,7 @@ const LIST: &str = "applications";
 const POLICY: &str = "policy";
 
 /// Something that is under way.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 struct Application {
     id: String,
     created: Timestamp,
@@ -40,11 +40,15 @@ struct Application {
     done: Option<(Timestamp, i64)>,
 }
 
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+readable! { struct Application { id, created, what, done } }
+
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 enum What {
     Product(String),
     Status(Status),
 }
+
+readable! { enum What { Product(_) = "Product", Status(_) = "Status" } }
 
 impl Object for Application {
     const KIND: &'static str = "application";
@@ -53,30 +57,24 @@ impl Object for Application {
         &self.id
     }
 
-    fn created(&self) -> Timestamp {
-        self.created
-    }
-
     fn entries(&self) -> Vec<Entry> {
         vec![Entry::new(LIST, self.created)]
     }
 }
 
 /// The policy by which all sets were derived.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 struct Derived {
     policy: Policy,
 }
+
+readable! { struct Derived { policy } }
 
 impl Object for Derived {
     const KIND: &'static str = "settings";
 
     fn id(&self) -> &'static str {
         POLICY
-    }
-
-    fn created(&self) -> Timestamp {
-        Timestamp(0)
     }
 
     fn entries(&self) -> Vec<Entry> {

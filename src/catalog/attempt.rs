@@ -2,7 +2,7 @@
 //!
 //! Kept for as long as the events that they are about. Stripe shows as much in its dashboard.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
@@ -10,7 +10,7 @@ use super::{
     event::MEMORY,
     shelf::{Entry, Order, Place, Range},
 };
-use crate::id::Timestamp;
+use crate::{id::Timestamp, json::readable};
 
 /// The list of all attempts.
 const ATTEMPTS: &str = "attempts";
@@ -19,7 +19,7 @@ const ATTEMPTS: &str = "attempts";
 const PURGE: usize = 2;
 
 /// How one try went: what an endpoint's log is made of.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Attempt {
     pub(super) id: String,
     pub(super) created: Timestamp,
@@ -32,15 +32,13 @@ pub(crate) struct Attempt {
     pub(super) next: Option<Timestamp>,
 }
 
+readable! { struct Attempt { id, created, endpoint, event, r#type, number, status, error, next } }
+
 impl Object for Attempt {
     const KIND: &'static str = "webhook delivery";
 
     fn id(&self) -> &str {
         &self.id
-    }
-
-    fn created(&self) -> Timestamp {
-        self.created
     }
 
     fn entries(&self) -> Vec<Entry> {

@@ -5,15 +5,15 @@
 //! to the day itself: 31 January, 28 February, 31 March
 //! (<https://docs.stripe.com/billing/subscriptions/billing-cycle>). Nothing here reads a clock.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::id::Timestamp;
+use crate::{id::Timestamp, json::readable};
 
 /// Seconds of a day. UTC's days as Unix counts them all have that many.
 pub(crate) const DAY: i64 = 86_400;
 
 /// The unit that periods are counted in.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Interval {
     /// 24 hours.
@@ -26,14 +26,18 @@ pub(crate) enum Interval {
     Year,
 }
 
+readable! { enum Interval { Day = "day", Week = "week", Month = "month", Year = "year" } }
+
 /// How often a price recurs.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Cycle {
     /// The unit.
     pub(crate) interval: Interval,
     /// How many of it: at least one.
     pub(crate) count: u32,
 }
+
+readable! { struct Cycle { interval, count } }
 
 impl Cycle {
     /// The most of a unit, by Stripe's rule: three years.

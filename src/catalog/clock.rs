@@ -4,11 +4,14 @@
 //! of its customers may be changed: what falls due on the way happens in its order, each at its
 //! moment.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Catalog, DAY, Error, Object, event::Kind, shelf::Entry};
-use crate::id::{Livemode, Timestamp};
+use crate::{
+    id::{Livemode, Timestamp},
+    json::readable,
+};
 
 /// How far a clock may be moved at once, in seconds: five years. Every renewal on the way happens.
 const FARTHEST: i64 = 5 * 366 * DAY;
@@ -26,7 +29,7 @@ pub(crate) const EXPIRING: &str = "clocks expiring";
 pub(crate) const MOVING: &str = "clocks moving";
 
 /// A test clock.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Clock {
     pub(crate) id: String,
     pub(crate) created: Timestamp,
@@ -35,8 +38,10 @@ pub(crate) struct Clock {
     pub(crate) motion: Motion,
 }
 
+readable! { struct Clock { id, created, name, frozen, motion } }
+
 /// What a clock is doing.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub(crate) enum Motion {
     /// It stands.
     Ready,
@@ -46,15 +51,13 @@ pub(crate) enum Motion {
     Deleted,
 }
 
+readable! { enum Motion { Ready = "Ready", Advancing(_) = "Advancing", Deleted = "Deleted" } }
+
 impl Object for Clock {
     const KIND: &'static str = "test clock";
 
     fn id(&self) -> &str {
         &self.id
-    }
-
-    fn created(&self) -> Timestamp {
-        self.created
     }
 
     fn entries(&self) -> Vec<Entry> {

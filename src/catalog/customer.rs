@@ -2,7 +2,7 @@
 //!
 //! <https://docs.stripe.com/api/customers>. A deleted one is remembered by its id.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -13,13 +13,16 @@ use super::{
     shelf::{Entry, Range},
     subscription::{self, Subscription},
 };
-use crate::id::{Livemode, Timestamp};
+use crate::{
+    id::{Livemode, Timestamp},
+    json::readable,
+};
 
 /// The most subscriptions of one customer, as at Stripe. All of them are read when one changes.
 pub(crate) const SUBSCRIPTIONS: usize = 500;
 
 /// A customer.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Customer {
     pub(crate) id: String,
     pub(crate) created: Timestamp,
@@ -34,15 +37,17 @@ pub(crate) struct Customer {
     pub(crate) deleted: bool,
 }
 
+readable! {
+    struct Customer {
+        id, created, email, clock, payment_method, metadata, details, deleted,
+    }
+}
+
 impl Object for Customer {
     const KIND: &'static str = "customer";
 
     fn id(&self) -> &str {
         &self.id
-    }
-
-    fn created(&self) -> Timestamp {
-        self.created
     }
 
     fn entries(&self) -> Vec<Entry> {

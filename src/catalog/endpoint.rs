@@ -4,7 +4,7 @@
 //! one before signs too for up to a day, so that a receiver can change over
 //! (<https://docs.stripe.com/webhooks#roll-endpoint-secrets>).
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     id::{Livemode, Timestamp},
+    json::readable,
     webhook::signature,
 };
 
@@ -33,7 +34,7 @@ pub(crate) const LIST: &str = "endpoints";
 pub(crate) const GONE: &str = "endpoints gone";
 
 /// A webhook endpoint.
-#[derive(Clone, Deserialize, Serialize)]
+#[derive(Clone, Serialize)]
 pub(crate) struct Endpoint {
     pub(crate) id: String,
     pub(crate) created: Timestamp,
@@ -46,6 +47,13 @@ pub(crate) struct Endpoint {
     secret: String,
     /// The secrets before, each with the second from which it is no more.
     before: Vec<(String, Timestamp)>,
+}
+
+readable! {
+    struct Endpoint {
+        id, created, url, enabled_events, disabled, api_version, description, metadata, secret,
+        before,
+    }
 }
 
 /// Never the secrets: what is debugged is logged.
@@ -62,31 +70,25 @@ impl Object for Endpoint {
         &self.id
     }
 
-    fn created(&self) -> Timestamp {
-        self.created
-    }
-
     fn entries(&self) -> Vec<Entry> {
         vec![Entry::new(LIST, self.created)]
     }
 }
 
 /// An endpoint that is deleted, until nothing is owed to it any more.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Gone {
     id: String,
     deleted: Timestamp,
 }
+
+readable! { struct Gone { id, deleted } }
 
 impl Object for Gone {
     const KIND: &'static str = "deleted webhook endpoint";
 
     fn id(&self) -> &str {
         &self.id
-    }
-
-    fn created(&self) -> Timestamp {
-        self.deleted
     }
 
     fn entries(&self) -> Vec<Entry> {

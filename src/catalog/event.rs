@@ -4,7 +4,7 @@
 //! dated by the real clock, on test clocks too: who receives it orders by that. Features, and their
 //! being attached, have no events at Stripe, and have none here.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     id::{Livemode, Timestamp},
+    json::readable,
     source::API_VERSION,
 };
 
@@ -79,7 +80,7 @@ impl Kind {
 }
 
 /// An event.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Event {
     pub(crate) id: String,
     pub(crate) created: Timestamp,
@@ -94,15 +95,17 @@ pub(crate) struct Event {
     pub(crate) failed: Vec<String>,
 }
 
+readable! {
+    struct Event {
+        id, created, r#type, object, previous, request, idempotency_key, pending, failed,
+    }
+}
+
 impl Object for Event {
     const KIND: &'static str = "event";
 
     fn id(&self) -> &str {
         &self.id
-    }
-
-    fn created(&self) -> Timestamp {
-        self.created
     }
 
     fn entries(&self) -> Vec<Entry> {

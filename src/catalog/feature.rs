@@ -4,7 +4,7 @@
 //! among the features that are not archived; archiving is for good, frees the key, and takes nothing
 //! from those who have the feature.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
@@ -12,10 +12,13 @@ use super::{
     metadata::{self, Metadata},
     shelf::Entry,
 };
-use crate::id::{Livemode, Timestamp};
+use crate::{
+    id::{Livemode, Timestamp},
+    json::readable,
+};
 
 /// A feature.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Feature {
     pub(crate) id: String,
     pub(crate) created: Timestamp,
@@ -25,15 +28,13 @@ pub(crate) struct Feature {
     pub(crate) metadata: Metadata,
 }
 
+readable! { struct Feature { id, created, active, lookup_key, name, metadata } }
+
 impl Object for Feature {
     const KIND: &'static str = "feature";
 
     fn id(&self) -> &str {
         &self.id
-    }
-
-    fn created(&self) -> Timestamp {
-        self.created
     }
 
     fn entries(&self) -> Vec<Entry> {

@@ -3,13 +3,13 @@
 //! <https://docs.stripe.com/api/idempotent_requests>. What was refused is not kept: nothing was done,
 //! and the same key may be used for the request put right.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{
     Catalog, DAY, Error, Object,
     shelf::{Entry, Order, Place, Range},
 };
-use crate::id::Timestamp;
+use crate::{id::Timestamp, json::readable};
 
 /// How long an answer is kept, in seconds: as long as at Stripe.
 const MEMORY: i64 = DAY;
@@ -24,7 +24,7 @@ const LIST: &str = "answers";
 const PURGE: usize = 2;
 
 /// An answer that is kept.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Answer {
     key: String,
     created: Timestamp,
@@ -36,15 +36,13 @@ pub(crate) struct Answer {
     pub(crate) request: Option<String>,
 }
 
+readable! { struct Answer { key, created, asked, status, body, request } }
+
 impl Object for Answer {
     const KIND: &'static str = "answer";
 
     fn id(&self) -> &str {
         &self.key
-    }
-
-    fn created(&self) -> Timestamp {
-        self.created
     }
 
     fn entries(&self) -> Vec<Entry> {

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::Error;
+use crate::json::{Read, Reader};
 
 /// The most notes on one object, by Stripe's documentation; the next two likewise.
 const KEYS: usize = 50;
@@ -16,9 +18,15 @@ const KEY: usize = 40;
 const VALUE: usize = 500;
 
 /// Notes on an object, by name.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Metadata(pub(crate) BTreeMap<String, String>);
+
+impl Read for Metadata {
+    fn read(value: Value, reader: &mut Reader) -> Self {
+        Self(Read::read(value, reader))
+    }
+}
 
 /// What a request does to them.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -1,63 +1,86 @@
 //! What all objects of the catalog share: to load, save, list and remove them.
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 
 use super::{
     Catalog, Error,
-    shelf::{Entry, Failure, Listed, Place, Range},
+    shelf::{Entry, Failure, Kept, Listed, Place, Range},
 };
-use crate::id::Timestamp;
+use crate::{
+    id::Timestamp,
+    json::{self, Read, Reader, readable},
+};
 
 /// A thing that is kept, under an id of its own.
-pub(crate) trait Object: DeserializeOwned + Serialize {
+pub(crate) trait Object: Read + Serialize {
     /// What messages call it.
     const KIND: &'static str;
 
     fn id(&self) -> &str;
 
-    /// When it was made, by the time that it lives in: its place in the lists that clients see.
-    fn created(&self) -> Timestamp;
-
     /// Every list that it stands in.
     fn entries(&self) -> Vec<Entry>;
 }
 
+/// When an object was made, by the time that it lives in: its place in the lists that clients see.
+struct Created {
+    created: Timestamp,
+}
+
+readable! { struct Created { created } }
+
 impl Catalog<'_> {
     /// The object of an id, if there is one.
     pub(crate) fn find<T: Object>(&self, id: &str) -> Result<Option<T>, Error> {
-        let kept = self.shelf.read(&key::<T>(id))?;
-        kept.map(|kept| read(&kept.body)).transpose()
+        let kept = self.shelf.read(&key(T::KIND, id))?;
+        kept.map(|kept| read(T::KIND, &kept.body)).transpose()
     }
 
     /// The object that a parameter names; `id` is the one in the path.
     pub(crate) fn load<T: Object>(&self, id: &str, param: &str) -> Result<T, Error> {
-        self.find(id)?.ok_or_else(|| missing::<T>(id, param))
+        read(T::KIND, &self.kept(T::KIND, id, param)?.body)
+    }
+
+    fn kept(&self, kind: &'static str, id: &str, param: &str) -> Result<Kept, Error> {
+        self.shelf.read(&key(kind, id))?.ok_or_else(|| Error::NoSuch {
+            kind,
+            id: id.to_owned(),
+            param: param.to_owned(),
+        })
     }
 
     /// Keeps an object that is new.
     pub(crate) fn add<T: Object>(&self, object: &T) -> Result<(), Error> {
-        let (key, body) = (key::<T>(object.id()), written(object)?);
+        let (key, body) = (key(T::KIND, object.id()), written(object)?);
         Ok(self.shelf.write(&key, &body, &[], &object.entries())?)
     }
 
     /// Keeps an object that was another one before.
     pub(crate) fn replace<T: Object>(&self, before: &T, object: &T) -> Result<(), Error> {
-        let (left, joined) = (before.entries(), object.entries());
+        let (key, body) = (key(T::KIND, object.id()), written(object)?);
+        self.rewrite(&key, &body, &before.entries(), &object.entries())
+    }
+
+    fn rewrite(
+        &self,
+        key: &str,
+        body: &str,
+        left: &[Entry],
+        joined: &[Entry],
+    ) -> Result<(), Error> {
         let only = |these: &[Entry], those: &[Entry]| -> Vec<Entry> {
             these.iter().filter(|entry| !those.contains(entry)).cloned().collect()
         };
-        let (key, body) = (key::<T>(object.id()), written(object)?);
-        Ok(self.shelf.write(&key, &body, &only(&left, &joined), &only(&joined, &left))?)
+        Ok(self.shelf.write(key, body, &only(left, joined), &only(joined, left))?)
     }
 
     pub(crate) fn remove<T: Object>(&self, object: &T) -> Result<(), Error> {
-        Ok(self.shelf.remove(&key::<T>(object.id()), &object.entries())?)
+        Ok(self.shelf.remove(&key(T::KIND, object.id()), &object.entries())?)
     }
 
     /// A part of a list.
     pub(crate) fn list<T: Object>(&self, name: &str, range: Range) -> Result<Vec<T>, Error> {
-        let listed = self.shelf.list(name, range)?;
-        listed.iter().map(|listed| read(&listed.body)).collect()
+        read_all(&self.shelf.list(name, range)?)
     }
 
     /// A part of a list, each with its place.
@@ -67,7 +90,8 @@ impl Catalog<'_> {
         range: Range,
     ) -> Result<Vec<(Place, T)>, Error> {
         let listed = self.shelf.list(name, range)?;
-        listed.iter().map(|Listed { place, body }| Ok((*place, read(body)?))).collect()
+        let objects: Vec<T> = read_all(&listed)?;
+        Ok(listed.iter().map(|listed| listed.place).zip(objects).collect())
     }
 
     /// Whether there is anything in a list.
@@ -76,24 +100,31 @@ impl Catalog<'_> {
     }
 
     /// Where an object stands in the lists that clients see.
-    pub(crate) fn place<T: Object>(&self, id: &str, param: &str) -> Result<Place, Error> {
-        let kept = self.shelf.read(&key::<T>(id))?.ok_or_else(|| missing::<T>(id, param))?;
-        let object: T = read(&kept.body)?;
-        Ok(Place { at: object.created(), seq: kept.seq })
+    pub(super) fn place(&self, kind: &'static str, id: &str, param: &str) -> Result<Place, Error> {
+        let kept = self.kept(kind, id, param)?;
+        let Created { created } = read(kind, &kept.body)?;
+        Ok(Place { at: created, seq: kept.seq })
     }
 }
 
-fn key<T: Object>(id: &str) -> String {
-    format!("{}/{id}", T::KIND)
+fn key(kind: &str, id: &str) -> String {
+    format!("{kind}/{id}")
 }
 
-fn missing<T: Object>(id: &str, param: &str) -> Error {
-    Error::NoSuch { kind: T::KIND, id: id.to_owned(), param: param.to_owned() }
+fn read<T: Read>(kind: &str, body: &str) -> Result<T, Error> {
+    json::read(body.as_bytes()).map_err(|error| unreadable(kind, &error))
 }
 
-fn read<T: Object>(body: &str) -> Result<T, Error> {
-    serde_json::from_str(body)
-        .map_err(|error| Failure(format!("a {} cannot be read: {error}", T::KIND)).into())
+/// Reads the objects of a list.
+pub(super) fn read_all<T: Object>(listed: &[Listed]) -> Result<Vec<T>, Error> {
+    let mut reader = Reader::default();
+    let objects = listed.iter().map(|listed| reader.read(listed.body.as_bytes())).collect();
+    reader.finish().map_err(|error| unreadable(T::KIND, &error))?;
+    Ok(objects)
+}
+
+fn unreadable(kind: &str, error: &json::Error) -> Error {
+    Failure(format!("a {kind} cannot be read: {error}")).into()
 }
 
 fn written<T: Object>(object: &T) -> Result<String, Error> {

@@ -14,7 +14,7 @@
 //! <https://docs.stripe.com/webhooks#retries>; the intervals are not Stripe's, who does not tell
 //! them. The request itself is sent by the shell.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::{
@@ -24,7 +24,7 @@ use super::{
     event::Event,
     shelf::{Entry, Order, Place, Range},
 };
-use crate::id::Timestamp;
+use crate::{id::Timestamp, json::readable};
 
 /// How long a delivery is tried, in seconds: as long as at Stripe, in live mode.
 const PATIENCE: i64 = 3 * DAY;
@@ -43,7 +43,7 @@ const LEASE: i64 = 60;
 const BURIED: usize = 100;
 
 /// That an endpoint is to be told of an event.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Delivery {
     id: String,
     created: Timestamp,
@@ -54,15 +54,13 @@ pub(crate) struct Delivery {
     due: Timestamp,
 }
 
+readable! { struct Delivery { id, created, event, r#type, endpoint, tries, due } }
+
 impl Object for Delivery {
     const KIND: &'static str = "delivery";
 
     fn id(&self) -> &str {
         &self.id
-    }
-
-    fn created(&self) -> Timestamp {
-        self.created
     }
 
     fn entries(&self) -> Vec<Entry> {
@@ -155,9 +153,11 @@ pub fn take(
             }
         }
     }
-    due.sort_by_key(|(place, ..)| *place);
     let mut parcels = Vec::with_capacity(due.len().min(limit));
-    for (_, delivery, endpoint) in due.into_iter().take(limit) {
+    for _ in 0..limit {
+        let places = due.iter().map(|(place, ..)| *place).enumerate();
+        let Some((first, _)) = places.min_by_key(|(_, place)| *place) else { break };
+        let (_, delivery, endpoint) = due.swap_remove(first);
         let Some(event) = catalog.find::<Event>(&delivery.event)? else {
             give_up(catalog, &delivery)?;
             continue;

@@ -4,8 +4,8 @@
 //! in two of them is shown once. What the lists cannot tell is looked at object by object.
 
 use super::{
-    Catalog, Error, Object,
-    shelf::{Order, Place, Range},
+    Catalog, Error, Object, object,
+    shelf::{Listed, Order, Place, Range},
 };
 use crate::id::Timestamp;
 
@@ -54,22 +54,22 @@ impl Catalog<'_> {
         match &page.from {
             From::Start => {}
             From::After(id) => {
-                let place = self.place::<T>(id, "starting_after")?;
+                let place = self.place(T::KIND, id, "starting_after")?;
                 range.below = Some(range.below.map_or(place, |below| below.min(place)));
             }
             From::Before(id) => {
-                let place = self.place::<T>(id, "ending_before")?;
+                let place = self.place(T::KIND, id, "ending_before")?;
                 range.above = Some(range.above.map_or(place, |above| above.max(place)));
                 range.order = Order::Ascending;
             }
         }
         let mut found = Vec::new();
         loop {
-            let chunk = self.merged::<T>(lists, range)?;
-            let last = chunk.last().map(|(place, _)| *place);
+            let chunk = self.merged(lists, range)?;
+            let last = chunk.last().map(|listed| listed.place);
             let is_end = chunk.len() < range.limit;
-            let kept = chunk.into_iter().map(|(_, object)| object).filter(|object| keep(object));
-            found.extend(kept);
+            let objects: Vec<T> = object::read_all(&chunk)?;
+            found.extend(objects.into_iter().filter(&keep));
             let Some(last) = last.filter(|_| !is_end && found.len() <= page.limit) else { break };
             match range.order {
                 Order::Descending => range.below = Some(last),
@@ -85,19 +85,22 @@ impl Catalog<'_> {
     }
 
     /// A part of several lists read as one.
-    fn merged<T: Object>(&self, lists: &[String], range: Range) -> Result<Vec<(Place, T)>, Error> {
-        let mut all = Vec::new();
+    fn merged(&self, lists: &[String], range: Range) -> Result<Vec<Listed>, Error> {
+        if let [list] = lists {
+            return Ok(self.shelf.list(list, range)?);
+        }
+        let mut all: Vec<Listed> = Vec::new();
         for list in lists {
-            all.extend(self.places::<T>(list, range)?);
-        }
-        if lists.len() > 1 {
-            all.sort_by_key(|(place, _)| *place);
-            all.dedup_by_key(|(place, _)| *place);
-            if range.order == Order::Descending {
-                all.reverse();
+            for listed in self.shelf.list(list, range)? {
+                if let Err(at) = all.binary_search_by_key(&listed.place, |listed| listed.place) {
+                    all.insert(at, listed);
+                }
             }
-            all.truncate(range.limit);
         }
+        if range.order == Order::Descending {
+            all.reverse();
+        }
+        all.truncate(range.limit);
         Ok(all)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! <https://docs.stripe.com/api/prices>
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -12,10 +12,13 @@ use super::{
     product::Product,
     shelf::{Entry, Range},
 };
-use crate::id::{Livemode, Timestamp};
+use crate::{
+    id::{Livemode, Timestamp},
+    json::readable,
+};
 
 /// A price.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Price {
     pub(crate) id: String,
     pub(crate) created: Timestamp,
@@ -31,14 +34,23 @@ pub(crate) struct Price {
     pub(crate) details: Map<String, Value>,
 }
 
+readable! {
+    struct Price {
+        id, created, active, product, currency, unit_amount, recurring, lookup_key, metadata,
+        details,
+    }
+}
+
 /// How often a price is paid.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Recurring {
     pub(crate) cycle: Cycle,
     pub(crate) trial_period_days: Option<u32>,
     pub(crate) usage_type: String,
     pub(crate) meter: Option<String>,
 }
+
+readable! { struct Recurring { cycle, trial_period_days, usage_type, meter } }
 
 /// Which prices a list has.
 #[derive(Clone, Copy, Debug, Default)]
@@ -67,10 +79,6 @@ impl Object for Price {
 
     fn id(&self) -> &str {
         &self.id
-    }
-
-    fn created(&self) -> Timestamp {
-        self.created
     }
 
     fn entries(&self) -> Vec<Entry> {

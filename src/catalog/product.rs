@@ -2,7 +2,7 @@
 //!
 //! <https://docs.stripe.com/api/products>
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -12,10 +12,13 @@ use super::{
     price,
     shelf::Entry,
 };
-use crate::id::{Livemode, Timestamp};
+use crate::{
+    id::{Livemode, Timestamp},
+    json::readable,
+};
 
 /// A product.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Product {
     pub(crate) id: String,
     pub(crate) created: Timestamp,
@@ -28,15 +31,17 @@ pub(crate) struct Product {
     pub(crate) details: Map<String, Value>,
 }
 
+readable! {
+    struct Product {
+        id, created, updated, active, name, default_price, metadata, details,
+    }
+}
+
 impl Object for Product {
     const KIND: &'static str = "product";
 
     fn id(&self) -> &str {
         &self.id
-    }
-
-    fn created(&self) -> Timestamp {
-        self.created
     }
 
     fn entries(&self) -> Vec<Entry> {

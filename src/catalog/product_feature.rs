@@ -4,7 +4,7 @@
 //! entitlements: subscriptions take note at the start of their next period, or when `apply` tells
 //! them to. So it costs the same however many there are.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
@@ -13,13 +13,16 @@ use super::{
     product::Product,
     shelf::{Entry, Range},
 };
-use crate::id::{Livemode, Timestamp};
+use crate::{
+    id::{Livemode, Timestamp},
+    json::readable,
+};
 
 /// The most features of one product. All of them are read for every subscription that begins.
 const LIMIT: usize = 1_000;
 
 /// A feature in a product.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct ProductFeature {
     pub(crate) id: String,
     pub(crate) created: Timestamp,
@@ -27,15 +30,13 @@ pub(crate) struct ProductFeature {
     pub(crate) feature: String,
 }
 
+readable! { struct ProductFeature { id, created, product, feature } }
+
 impl Object for ProductFeature {
     const KIND: &'static str = "product feature";
 
     fn id(&self) -> &str {
         &self.id
-    }
-
-    fn created(&self) -> Timestamp {
-        self.created
     }
 
     fn entries(&self) -> Vec<Entry> {

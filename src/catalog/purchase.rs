@@ -3,6 +3,8 @@
 //! <https://docs.stripe.com/api/subscriptions/create>. Its first period begins now, as a trial or with
 //! a charge; and with it the snapshot of what its products have.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::{
@@ -203,9 +205,8 @@ pub(crate) fn alike(prices: &[Price]) -> Result<Terms, Error> {
         let message = "All prices on a subscription must use the same currency.";
         return Err(Error::parameter("items", message));
     }
-    let mut seen: Vec<&str> = prices.iter().map(Price::id).collect();
-    seen.sort_unstable();
-    if seen.windows(2).any(|pair| pair.first() == pair.last()) {
+    let mut seen = HashSet::new();
+    if !prices.iter().all(|price| seen.insert(price.id())) {
         return Err(Error::parameter(
             "items",
             "Two items have the same price. Give one item a quantity instead.",

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
@@ -18,13 +18,14 @@ use super::{
 use crate::{
     entitlement::Entitlements,
     id::{Livemode, Timestamp},
+    json::readable,
 };
 
 /// The most entitlements in a summary, by Stripe's documentation.
 const SUMMARY: usize = 10;
 
 /// One feature that one customer may use now.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Grant {
     pub(crate) id: String,
     pub(crate) created: Timestamp,
@@ -33,15 +34,13 @@ pub(crate) struct Grant {
     pub(crate) lookup_key: String,
 }
 
+readable! { struct Grant { id, created, customer, feature, lookup_key } }
+
 impl Object for Grant {
     const KIND: &'static str = "active entitlement";
 
     fn id(&self) -> &str {
         &self.id
-    }
-
-    fn created(&self) -> Timestamp {
-        self.created
     }
 
     fn entries(&self) -> Vec<Entry> {

@@ -15,10 +15,12 @@
 //! <https://docs.stripe.com/billing/entitlements>. What Stripe does with the three in the middle it
 //! does not document; an operator may know better what is right for the product.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use crate::json::readable;
 
 /// Where a subscription stands.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Status {
     Active,
@@ -29,6 +31,14 @@ pub(crate) enum Status {
     Paused,
     Trialing,
     Unpaid,
+}
+
+readable! {
+    enum Status {
+        Active = "active", Canceled = "canceled", Incomplete = "incomplete",
+        IncompleteExpired = "incomplete_expired", PastDue = "past_due", Paused = "paused",
+        Trialing = "trialing", Unpaid = "unpaid",
+    }
 }
 
 impl Status {
@@ -74,7 +84,7 @@ impl Status {
 }
 
 /// Whether a status leaves what was granted, or takes it away.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// It grants.
@@ -83,8 +93,10 @@ pub enum Standing {
     Revoke,
 }
 
+readable! { enum Standing { Keep = "keep", Revoke = "revoke" } }
+
 /// What the statuses grant about which nothing is documented.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub struct Policy {
     /// A payment failed, and is tried again.
     pub past_due: Standing,
@@ -93,6 +105,8 @@ pub struct Policy {
     /// The trial ended without a payment method, or the subscription was paused.
     pub paused: Standing,
 }
+
+readable! { struct Policy { past_due, unpaid, paused } }
 
 impl Default for Policy {
     fn default() -> Self {

@@ -4,9 +4,9 @@
 //! how a change of it is kept; what requests do to it is in `purchase` and `amendment`, what time
 //! does in `lifecycle`.
 
-use std::rc::Rc;
+use std::{collections::BTreeSet, rc::Rc};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
     shelf::Entry,
     status::Status,
 };
-use crate::id::Timestamp;
+use crate::{id::Timestamp, json::readable};
 
 /// The members that are about money, as they are where none moves.
 const MONEY: &str = r#"{
@@ -56,7 +56,7 @@ const MONEY: &str = r#"{
 }"#;
 
 /// A subscription.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Subscription {
     pub(crate) id: String,
     pub(crate) created: Timestamp,
@@ -85,8 +85,16 @@ pub(crate) struct Subscription {
     pub(crate) details: Map<String, Value>,
 }
 
+readable! {
+    struct Subscription {
+        id, created, customer, clock, status, items, terms, anchor, period, trial, at_trial_end,
+        cancel_at, cancel_at_period_end, canceled_at, ended_at, payment_method, failing_since,
+        pause_collection, cancellation, metadata, details,
+    }
+}
+
 /// Why it was canceled, or will be.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub(crate) struct Cancellation {
     pub(crate) comment: Option<String>,
     pub(crate) feedback: Option<String>,
@@ -94,16 +102,24 @@ pub(crate) struct Cancellation {
     pub(crate) reason: Option<Reason>,
 }
 
+readable! { struct Cancellation { comment, feedback, feedback_option, reason } }
+
 /// The cause of a cancellation that Stripe tells.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Reason {
     CancellationRequested,
     PaymentFailed,
 }
 
+readable! {
+    enum Reason {
+        CancellationRequested = "cancellation_requested", PaymentFailed = "payment_failed",
+    }
+}
+
 /// What all its prices have in common.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Terms {
     pub(crate) currency: String,
     pub(crate) cycle: Cycle,
@@ -111,8 +127,10 @@ pub(crate) struct Terms {
     pub(crate) free: bool,
 }
 
+readable! { struct Terms { currency, cycle, free } }
+
 /// One product in a subscription.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Item {
     pub(crate) id: String,
     pub(crate) created: Timestamp,
@@ -124,15 +142,19 @@ pub(crate) struct Item {
     pub(crate) granted: Vec<String>,
 }
 
+readable! { struct Item { id, created, price, product, quantity, metadata, granted } }
+
 /// From a moment until just before another.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Period {
     pub(crate) start: Timestamp,
     pub(crate) end: Timestamp,
 }
 
+readable! { struct Period { start, end } }
+
 /// What the end of a trial does when nothing is known to pay with.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum MissingPaymentMethod {
     Cancel,
@@ -141,12 +163,20 @@ pub(crate) enum MissingPaymentMethod {
     Pause,
 }
 
+readable! {
+    enum MissingPaymentMethod {
+        Cancel = "cancel", CreateInvoice = "create_invoice", Pause = "pause",
+    }
+}
+
 /// That invoices are not collected for a while. It changes no status.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct PauseCollection {
     pub(crate) behavior: String,
     pub(crate) resumes_at: Option<Timestamp>,
 }
+
+readable! { struct PauseCollection { behavior, resumes_at } }
 
 /// Which of a customer's subscriptions.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -202,25 +232,20 @@ impl Object for Subscription {
         &self.id
     }
 
-    fn created(&self) -> Timestamp {
-        self.created
-    }
-
     fn entries(&self) -> Vec<Entry> {
         let clock = self.clock.as_deref();
-        let mut lists = vec![
+        let mut lists = BTreeSet::new();
+        lists.extend([
             list(clock, None),
             list(clock, Some(self.status)),
             of_status(self.status),
             of_customer(&self.customer, Group::All),
-        ];
+        ]);
         lists.extend(self.items.iter().map(|item| of_price(&item.price, clock)));
         if !self.status.is_final() {
-            lists.push(of_customer(&self.customer, Group::Live));
+            lists.insert(of_customer(&self.customer, Group::Live));
             lists.extend(self.items.iter().map(|item| of_product(&item.product)));
         }
-        lists.sort_unstable();
-        lists.dedup();
         let entries = lists.into_iter().map(|list| Entry::new(list, self.created));
         let due = self.next().map(|(at, _)| Entry::new(due(clock), at));
         entries.chain(due).collect()
@@ -296,7 +321,7 @@ impl Catalog<'_> {
             },
             "trial_start": subscription.trial.map(|trial| trial.start),
         });
-        event::overlay(&mut shown, &serde_json::from_str(MONEY).unwrap_or_default());
+        event::overlay(&mut shown, &serde_json::from_slice(MONEY.as_bytes()).unwrap_or_default());
         event::overlay(&mut shown, &subscription.details);
         Ok(shown)
     }

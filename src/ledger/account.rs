@@ -14,7 +14,7 @@
 //! if the set changed meanwhile, or if an earlier write that failed may still land after it; and a
 //! standing is told until the roster has it.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{
     finding::{Drift, Finding, Occasion, Reading, Told},
@@ -26,6 +26,7 @@ use super::{
 use crate::{
     entitlement::{Coverage, Entitlements, Page, Summary, Version},
     id::{Millis, Timestamp},
+    json::readable,
 };
 
 /// How long after a customer's last event its set is confirmed, in milliseconds.
@@ -80,7 +81,7 @@ pub enum List {
 }
 
 /// What became of an event, and where the customer stands since.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub struct Receipt {
     /// What became of it.
     pub effect: Effect,
@@ -88,8 +89,10 @@ pub struct Receipt {
     pub version: Version,
 }
 
+readable! { struct Receipt { effect, version } }
+
 /// What became of an event.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// The set changed.
@@ -102,6 +105,13 @@ pub enum Effect {
     Stale,
     /// It does not say what is held: the list is read.
     Deferred,
+}
+
+readable! {
+    enum Effect {
+        Applied = "applied", Unchanged = "unchanged", Duplicate = "duplicate", Stale = "stale",
+        Deferred = "deferred",
+    }
 }
 
 impl Account {

@@ -7,7 +7,7 @@
 //!
 //! Nothing is decided by what is told here, and nothing is owed for it.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{
     account::{Effect, Receipt},
@@ -16,13 +16,14 @@ use super::{
 use crate::{
     entitlement::{Summary, Version},
     id::{EventId, Millis, Timestamp},
+    json::readable,
 };
 
 /// How many decisions of one mode are remembered: some pages for a person to look through.
 pub const ACTIVITY_MEMORY: usize = 1_000;
 
 /// One decision about a customer's set.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Activity {
     /// What was decided.
     pub decided: Decided,
@@ -32,8 +33,10 @@ pub struct Activity {
     pub at: Millis,
 }
 
+readable! { struct Activity { decided, version, at } }
+
 /// What was decided.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decided {
     /// What becomes of an event.
@@ -49,6 +52,12 @@ pub enum Decided {
     Confirmed,
     /// The source's list was another one, and no event told of that. It is what is held since.
     Drift,
+}
+
+readable! {
+    enum Decided {
+        Event { id, created, effect } = "event", Confirmed = "confirmed", Drift = "drift",
+    }
 }
 
 impl Activity {

@@ -11,11 +11,12 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
     entitlement::{Entitlements, Version},
     id::LookupKey,
+    json::readable,
 };
 
 /// How many changes of a customer are remembered: a plan changes some times a year, and a client
@@ -28,7 +29,7 @@ pub const CHANGE_MEMORY: u64 = 100;
 pub const CHANGE_LIMIT: usize = 1 << 18;
 
 /// One change of a customer's set.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Change {
     /// The version since.
     pub version: Version,
@@ -38,8 +39,10 @@ pub struct Change {
     pub removed: Vec<LookupKey>,
 }
 
+readable! { struct Change { version, added, removed } }
+
 /// What those who listen to a customer are told.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Notice {
     /// The set changed.
@@ -47,6 +50,8 @@ pub enum Notice {
     /// The set has this version now.
     Version(Version),
 }
+
+readable! { enum Notice { Change(_) = "change", Version(_) = "version" } }
 
 impl Change {
     /// What led from `held` to `set`, or none if that is the same version. A version that changes no
@@ -77,7 +82,9 @@ impl Change {
 }
 
 fn keys(set: &Entitlements) -> BTreeSet<&LookupKey> {
-    set.data.iter().map(|granted| &granted.lookup_key).collect()
+    let mut keys = BTreeSet::new();
+    keys.extend(set.data.iter().map(|granted| &granted.lookup_key));
+    keys
 }
 
 /// The changes after `since` up to `current`, if all of them are among those remembered, which are in

@@ -72,6 +72,7 @@ impl Drift {
 }
 
 fn missing(among: &[ActiveEntitlement], from: &[ActiveEntitlement]) -> usize {
-    let known: BTreeSet<_> = from.iter().map(|granted| &granted.feature).collect();
+    let mut known = BTreeSet::new();
+    known.extend(from.iter().map(|granted| &granted.feature));
     among.iter().filter(|granted| !known.contains(&granted.feature)).count()
 }

@@ -90,7 +90,9 @@ impl Outbox {
     /// The debts as they were written down.
     #[must_use]
     pub fn of(debts: impl IntoIterator<Item = (Task, Debt)>) -> Self {
-        Self(debts.into_iter().collect())
+        let mut outbox = Self::default();
+        outbox.0.extend(debts);
+        outbox
     }
 
     /// What is owed of this task, if anything.

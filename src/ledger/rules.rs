@@ -135,7 +135,8 @@ fn merged(
     page: &[ActiveEntitlement],
     untold: Untold,
 ) -> Vec<ActiveEntitlement> {
-    let held: BTreeSet<_> = known.iter().map(|granted| &granted.feature).collect();
+    let mut held = BTreeSet::new();
+    held.extend(known.iter().map(|granted| &granted.feature));
     let mut told = BTreeMap::new();
     let mut ids = BTreeSet::new();
     let mut data = Vec::with_capacity(known.len() + page.len());

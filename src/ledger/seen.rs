@@ -6,16 +6,18 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::id::LookupKey;
+use crate::{id::LookupKey, json::readable};
 
 /// The features that came in a customer's sets.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Seen {
     told: BTreeSet<LookupKey>,
     untold: BTreeSet<LookupKey>,
 }
+
+readable! { struct Seen { told, untold } }
 
 impl Seen {
     /// The most features that are noted: a catalog has some dozens. Of the longest keys, each character

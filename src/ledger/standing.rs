@@ -3,16 +3,19 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::id::{LookupKey, Millis, Timestamp};
+use crate::{
+    id::{LookupKey, Millis, Timestamp},
+    json::readable,
+};
 
 /// The roster is told anew of a set that is confirmed this long after the confirmation that it
 /// knows of, in seconds: it looks for those that were not confirmed for a day.
 const REPORT_INTERVAL: i64 = 60 * 60;
 
 /// Where a customer stands, as the roster has to know.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Standing {
     /// When the set was last confirmed.
     pub confirmed: Option<Timestamp>,
@@ -24,6 +27,8 @@ pub struct Standing {
     pub trouble: Option<Trouble>,
 }
 
+readable! { struct Standing { confirmed, pending, since, trouble } }
+
 /// What the roster is told at once.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Report {
@@ -34,13 +39,17 @@ pub struct Report {
 }
 
 /// Why the source does not tell, where the operator has to do something.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trouble {
     /// It does not take the key.
     KeyRefused,
     /// It does not know a customer of whom it sent events.
     UnknownCustomer,
+}
+
+readable! {
+    enum Trouble { KeyRefused = "key_refused", UnknownCustomer = "unknown_customer" }
 }
 
 impl Standing {

@@ -94,7 +94,9 @@ impl<T: Transport> Stripe<T> {
         }
         let features = |of: &BTreeSet<String>| -> BTreeSet<&str> {
             let products = of.iter().filter_map(|product| products.get(product));
-            products.flatten().map(String::as_str).collect()
+            let mut features = BTreeSet::new();
+            features.extend(products.flatten().map(String::as_str));
+            features
         };
         let (paused, granting) = (features(&paused), features(&granting));
         let stays = |granted: &ActiveEntitlement| {

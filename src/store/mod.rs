@@ -20,12 +20,13 @@ pub mod part;
 pub mod recent;
 pub mod record;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use self::part::{Listed, Part};
 use crate::{
     entitlement::{Coverage, Entitlements, Summary, Version},
     id::{ActivityId, Customer, CustomerId, Livemode, LookupKey, Millis, Timestamp},
+    json::readable,
     ledger::{self, Activity, Receipt, Standing, Trouble},
     source::{Stripe, Transport},
     token::{PublicKey, SigningKey},
@@ -82,13 +83,15 @@ pub trait Ledger {
 }
 
 /// What a caller waits for.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Until {
     /// The feature that is to be granted.
     pub feature: LookupKey,
     /// For how many seconds at most.
     pub wait: u32,
 }
+
+readable! { struct Until { feature, wait } }
 
 /// The copy that every location reads.
 #[expect(async_fn_in_trait, reason = "a Worker has one thread: futures need not be `Send`")]
@@ -120,13 +123,15 @@ pub trait Roster {
 }
 
 /// A customer whom the roster knows.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Known {
     /// Who it is.
     pub id: CustomerId,
     /// Where the customer stands, by the last report.
     pub standing: Standing,
 }
+
+readable! { struct Known { id, standing } }
 
 /// What was decided lately, for people to look at. Customers' ledgers tell it, and owe it nothing: what
 /// it did not hear of is not in it, and what it holds proves nothing.
@@ -143,7 +148,7 @@ pub trait Journal {
 }
 
 /// What is read of the journal at once.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Excerpt {
     /// The part that was asked for.
     pub entries: Listed<Entry>,
@@ -151,8 +156,10 @@ pub struct Excerpt {
     pub newest: Option<ActivityId>,
 }
 
+readable! { struct Excerpt { entries, newest } }
+
 /// An entry of the journal.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Entry {
     /// Its place: later entries have higher ones.
     pub id: ActivityId,
@@ -162,8 +169,10 @@ pub struct Entry {
     pub activity: Activity,
 }
 
+readable! { struct Entry { id, customer, activity } }
+
 /// What is owed, over all customers.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Backlog {
     /// How many debts were tried in vain.
     pub pending: u32,
@@ -172,6 +181,8 @@ pub struct Backlog {
     /// What the operator has to see to.
     pub trouble: Option<Trouble>,
 }
+
+readable! { struct Backlog { pending, since, trouble } }
 
 /// The source, kept in this deployment itself.
 #[expect(async_fn_in_trait, reason = "a Worker has one thread: futures need not be `Send`")]
@@ -237,7 +248,7 @@ pub enum First {
 }
 
 /// Which store an answer came from.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ServedBy {
     /// The copy at hand.
@@ -248,6 +259,12 @@ pub enum ServedBy {
     Source,
     /// The copy, read a moment ago for another answer.
     Memory,
+}
+
+readable! {
+    enum ServedBy {
+        Replica = "replica", Ledger = "ledger", Source = "source", Memory = "memory",
+    }
 }
 
 impl ServedBy {

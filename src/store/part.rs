@@ -4,10 +4,12 @@
 //! asked for, and [`Listed::of()`] makes the part of it. What a place is, each list knows for itself;
 //! of a list that is at hand, it is an index.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use crate::json::readable;
 
 /// Which part of a list.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Part<P> {
     /// How many things at most.
     pub limit: usize,
@@ -15,8 +17,10 @@ pub struct Part<P> {
     pub cursor: Cursor<P>,
 }
 
+readable! { struct Part<P> { limit, cursor } }
+
 /// Where a part begins or ends.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cursor<P> {
     /// It begins where the list does.
@@ -27,14 +31,18 @@ pub enum Cursor<P> {
     Before(P),
 }
 
+readable! { enum Cursor<P> { Start = "start", After(_) = "after", Before(_) = "before" } }
+
 /// A part of a list.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Listed<T> {
     /// The things, in the list's order.
     pub data: Vec<T>,
     /// Whether there are more in the direction of reading.
     pub has_more: bool,
 }
+
+readable! { struct Listed<T> { data, has_more } }
 
 impl<P> Part<P> {
     /// How many things a store reads: one more than asked for tells whether there are more.

@@ -22,6 +22,9 @@ const MODULUS: std::ops::RangeInclusive<usize> = 2_048..=8_192;
 /// The bytes of a coordinate, and of an Ed25519 key.
 const COORDINATE: usize = 32;
 
+/// What makes a key of any kind, in the order of a thumbprint.
+const MEMBERS: [&str; 6] = ["crv", "e", "kty", "n", "x", "y"];
+
 /// A key that checks signatures.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PublicKey {
@@ -95,10 +98,9 @@ impl PublicKey {
 
     /// Its name if it has none: <https://www.rfc-editor.org/rfc/rfc7638>.
     fn thumbprint(&self) -> String {
-        let mut sorted: Vec<_> = self.members.iter().collect();
-        sorted.sort_by_key(|(name, _)| *name);
+        let members = MEMBERS.into_iter().filter_map(|name| self.members.get_key_value(name));
         let canonical: Map<_, _> =
-            sorted.into_iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+            members.map(|(name, value)| (name.clone(), value.clone())).collect();
         BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(Value::Object(canonical).to_string()))
     }
 }

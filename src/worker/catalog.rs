@@ -128,7 +128,8 @@ impl DurableCatalog {
     async fn send(&self, livemode: Livemode, request: &api::Request) -> Result<api::Response> {
         let catalog = self.catalogs.id_from_name(object::of_mode(livemode))?.get_stub()?;
         let request = http::request(ORIGIN, request, &HEADERS)?;
-        http::response(catalog.fetch_with_request(request.into()).await?).await
+        let response = catalog.fetch_with_request(request.into()).await?;
+        http::response(response, &api::catalog::HEADERS).await
     }
 }
 

@@ -30,7 +30,7 @@ use super::{
     journal::Notes,
     listeners,
     messages::{self, Message},
-    millis,
+    millis, object,
     replica::KvReplica,
     roster::DurableRoster,
     settings, sleep,
@@ -78,9 +78,9 @@ impl DurableObject for Customer {
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         let desk = &self.desk;
         if request.method() == Method::Get {
-            return desk.attend(&request).or_else(|error| messages::failed(&error));
+            return desk.attend(&request).or_else(|error| object::failed(&error));
         }
-        let message = request.bytes().await.and_then(|body| messages::read(&body));
+        let message = object::heard(&mut request).await;
         let answer = match message {
             Ok(Message::Apply(summary)) => desk.receive(&summary).await.and_then(messages::receipt),
             Ok(Message::Find { customer, features }) => {
@@ -95,7 +95,7 @@ impl DurableObject for Customer {
             Ok(Message::Wake) => desk.arm().await.and_then(|()| Response::empty()),
             Err(error) => Err(error),
         };
-        answer.or_else(|error| messages::failed(&error))
+        answer.or_else(|error| object::failed(&error))
     }
 
     async fn alarm(&self) -> Result<Response> {

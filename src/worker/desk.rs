@@ -23,7 +23,7 @@ use super::{
     shelf::SqlShelf, sleep,
 };
 use crate::{
-    catalog::{self, Catalog, outbox, outbox::Parcel, work},
+    catalog::{self, Catalog, Policy, outbox, outbox::Parcel, work},
     id::{Livemode, Millis, Timestamp},
 };
 
@@ -84,10 +84,13 @@ impl Desk {
         &self,
         work: impl FnOnce(Catalog<'_>) -> std::result::Result<T, E>,
     ) -> Result<std::result::Result<T, E>> {
-        let settings = settings(&self.env).map_err(|error| error.to_string())?;
-        let livemode = self.livemode()?;
-        let (policy, now) = (settings.policy, millis().second());
+        let (policy, livemode, now) = (self.policy()?, self.livemode()?, millis().second());
         self.shelf.transact(|shelf| work(Catalog::open(shelf, livemode, policy, &chance, now)))
+    }
+
+    fn policy(&self) -> Result<Policy> {
+        let settings = settings(&self.env).map_err(|error| error.to_string())?;
+        Ok(settings.policy)
     }
 
     fn livemode(&self) -> Result<Livemode> {

@@ -1,6 +1,6 @@
 //! Requests and answers, between the platform's objects and plain bytes.
 
-use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use ::http::{HeaderName, HeaderValue, Method, Uri};
 use js_sys::{Reflect, Uint8Array};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -103,18 +103,21 @@ pub(super) fn request(
     Ok(web_sys::Request::new_with_str_and_init(&format!("{origin}{target}"), &init)?)
 }
 
-/// Somebody else's answer.
-pub(super) async fn response(mut response: worker::Response) -> Result<api::Response> {
+/// Somebody else's answer, with these of its headers.
+pub(super) async fn response(
+    mut response: worker::Response,
+    names: &[HeaderName],
+) -> Result<api::Response> {
     let mut answer = api::Response::new(response.bytes().await?);
     let status = response.status_code().try_into();
     *answer.status_mut() = status.map_err(|_| "the answer has no status".to_owned())?;
-    let mut headers = HeaderMap::new();
-    for (name, value) in response.headers() {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            headers.insert(name, value);
+    for name in names {
+        if let Some(value) = response.headers().get(name.as_str())?
+            && let Ok(value) = HeaderValue::from_bytes(value.as_bytes())
+        {
+            answer.headers_mut().insert(name, value);
         }
     }
-    *answer.headers_mut() = headers;
     Ok(answer)
 }
 

@@ -16,7 +16,7 @@ use std::{
 };
 
 use futures_util::future::{Either, select};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use worker::{
     DurableObject, Env, ObjectNamespace, Request, Response, Result, SqlStorageValue, State,
     console_warn, durable_object,
@@ -28,6 +28,7 @@ use super::{
 };
 use crate::{
     id::{ActivityId, Customer, CustomerId, Livemode},
+    json::readable,
     ledger::{ACTIVITY_MEMORY, Activity},
     store::{
         self, Entry, Excerpt,
@@ -73,7 +74,7 @@ impl std::fmt::Debug for Journal {
     }
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Message {
     /// What was decided about a customer, in this order.
@@ -82,17 +83,21 @@ enum Message {
     Read { customer: Option<CustomerId>, part: Part<ActivityId> },
 }
 
+readable! {
+    enum Message {
+        Note { customer, activities } = "note", Read { customer, part } = "read",
+    }
+}
+
 impl DurableObject for Journal {
     fn new(state: State, _env: Env) -> Self {
         Self { sql: Sql::of(&state), created: Cell::default() }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let answer = match request.json().await {
-            Ok(message) => self.answer(message),
-            Err(error) => Err(error),
-        };
-        answer.or_else(|error| Response::error(error.to_string(), 500))
+        let message = object::heard(&mut request).await;
+        let answer = message.and_then(|message| self.answer(message));
+        answer.or_else(|error| object::failed(&error))
     }
 }
 
@@ -107,7 +112,7 @@ impl Journal {
                 Response::empty()
             }
             Message::Read { customer, part } => {
-                Response::from_json(&self.read(customer.as_ref(), &part)?)
+                object::answer(&self.read(customer.as_ref(), &part)?)
             }
         }
     }
@@ -155,7 +160,7 @@ fn entry(row: Vec<SqlStorageValue>) -> Option<Entry> {
     Some(Entry {
         id: place(&id)?,
         customer: CustomerId::try_from(customer).ok()?,
-        activity: serde_json::from_str(&activity).ok()?,
+        activity: object::read(activity.as_bytes()).ok()?,
     })
 }
 
@@ -178,7 +183,7 @@ impl DurableJournal {
 
     async fn note(&self, customer: &Customer, activities: Vec<Activity>) -> Result<()> {
         let message = Message::Note { customer: customer.id.clone(), activities };
-        object::send(&self.journals, object::of_mode(customer.livemode), &message).await.map(drop)
+        self.send(customer.livemode, &message).await.map(drop)
     }
 
     async fn read(
@@ -188,8 +193,12 @@ impl DurableJournal {
         part: &Part<ActivityId>,
     ) -> Result<Excerpt> {
         let message = Message::Read { customer: customer.cloned(), part: part.clone() };
-        let excerpt = object::send(&self.journals, object::of_mode(livemode), &message).await?;
-        Ok(serde_json::from_slice(&excerpt)?)
+        object::read(&self.send(livemode, &message).await?)
+    }
+
+    async fn send(&self, livemode: Livemode, message: &Message) -> Result<Vec<u8>> {
+        let message = serde_json::to_string(message)?;
+        object::send(&self.journals, object::of_mode(livemode), message).await
     }
 }
 

@@ -5,6 +5,7 @@ use worker::{Result, SqlStorageValue};
 use super::sql::{Sql, integer};
 use crate::{
     id::{CustomerId, Livemode, Millis, Timestamp},
+    json,
     ledger::Standing,
     store::{
         Known,
@@ -51,7 +52,7 @@ fn customer(mode: &str, row: &[SqlStorageValue]) -> Option<Known> {
         _ => None,
     };
     let trouble = match trouble {
-        SqlStorageValue::String(trouble) => serde_json::from_str(trouble).ok(),
+        SqlStorageValue::String(trouble) => json::read(trouble.as_bytes()).ok(),
         _ => None,
     };
     let standing = Standing {

@@ -1,22 +1,24 @@
 //! The way to a customer's ledger: messages to its Durable Object.
 
 use ::http::header::UPGRADE;
-use worker::{Env, Headers, Method, ObjectNamespace, Request, RequestInit, Response, WebSocket};
+use web_sys::{Headers, Request, RequestInit};
+use worker::{Env, ObjectNamespace, Response, WebSocket};
 
-use super::messages::{CROWDED, Checked, Message, SERVED_BY};
+use super::{
+    messages::{CROWDED, Checked, Message, SERVED_BY},
+    object,
+};
 use crate::{
     api::stream::LAST_EVENT_ID,
     entitlement::{Summary, Version},
     id::{Customer, LookupKey, Timestamp},
+    json,
     ledger::Receipt,
     store::{Error, Found, Ledger, ServedBy, Until, record},
 };
 
 /// The binding in `wrangler.toml`.
 const BINDING: &str = "CUSTOMERS";
-
-/// An object is found by its name; the URL only has to be one.
-const URL: &str = "https://customer/";
 
 /// The Durable Objects of all customers.
 pub(super) struct DurableLedger {
@@ -31,9 +33,7 @@ impl DurableLedger {
     /// Has the set compared with the source's list, and tells whether it was another one.
     pub(super) async fn confirm(&self, customer: &Customer) -> Result<bool, Error> {
         let (_, body) = self.ask(customer, &Message::Confirm(customer.clone())).await?;
-        serde_json::from_slice(&body)
-            .map(|Checked { drifted }| drifted)
-            .map_err(|error| unreadable(&error))
+        json::read(&body).map(|Checked { drifted }| drifted).map_err(|error| unreadable(&error))
     }
 
     /// Listens to a customer, unless as many do as may. Changes after `since` are told first.
@@ -55,15 +55,16 @@ impl DurableLedger {
     }
 
     async fn call(&self, customer: &Customer, since: Option<Version>) -> worker::Result<Response> {
-        let headers = Headers::new();
+        let headers = Headers::new()?;
         headers.set(UPGRADE.as_str(), "websocket")?;
         if let Some(since) = since {
             headers.set(LAST_EVENT_ID.as_str(), &since.to_string())?;
         }
-        let mut init = RequestInit::new();
-        init.with_headers(headers);
+        let init = RequestInit::new();
+        init.set_headers_headers(&headers);
         let object = self.customers.id_from_name(&customer.key())?.get_stub()?;
-        object.fetch_with_request(Request::new_with_init(URL, &init)?).await
+        let request = Request::new_with_str_and_init(object::URL, &init)?;
+        object.fetch_with_request(request.into()).await
     }
 
     /// Has an alarm set for what is owed.
@@ -92,13 +93,7 @@ impl DurableLedger {
         customer: &Customer,
         message: &Message,
     ) -> worker::Result<(Response, Vec<u8>)> {
-        let mut init = RequestInit::new();
-        init.with_method(Method::Post).with_body(Some(serde_json::to_string(message)?.into()));
-        let object = self.customers.id_from_name(&customer.key())?.get_stub()?;
-        let request = Request::new_with_init(URL, &init)?;
-        let mut response = object.fetch_with_request(request).await?;
-        let body = response.bytes().await?;
-        Ok((response, body))
+        object::post(&self.customers, &customer.key(), serde_json::to_string(message)?).await
     }
 
     async fn look(&self, customer: &Customer, message: &Message) -> Result<Found, Error> {
@@ -108,7 +103,7 @@ impl DurableLedger {
             .get(SERVED_BY)
             .ok()
             .flatten()
-            .and_then(|served_by| serde_json::from_str(&served_by).ok())
+            .and_then(|served_by| json::read(served_by.as_bytes()).ok())
             .unwrap_or(ServedBy::Ledger);
         let held = match response.status_code() {
             404 => None,
@@ -123,7 +118,7 @@ impl Ledger for DurableLedger {
     async fn apply(&self, summary: &Summary, _now: Timestamp) -> Result<Receipt, Error> {
         let message = Message::Apply(summary.clone());
         let (_, body) = self.ask(&summary.customer, &message).await?;
-        serde_json::from_slice(&body).map_err(|error| unreadable(&error))
+        json::read(&body).map_err(|error| unreadable(&error))
     }
 
     async fn find(&self, customer: &Customer, features: &[LookupKey]) -> Result<Found, Error> {

@@ -14,12 +14,14 @@
 //! `{"change":{"version":6,"added":["sms"],"removed":[]}}` or `{"version":6}`. Nothing is said the
 //! other way. A `GET` without that is answered how many listen, a [`Listeners`] as JSON.
 
-use serde::{Deserialize, Serialize};
-use worker::{Error, Headers, Response, Result};
+use serde::Serialize;
+use worker::{Headers, Response, Result};
 
+use super::object;
 use crate::{
     entitlement::Summary,
     id::{Customer, LookupKey},
+    json::readable,
     ledger::{Notice, Receipt},
     store::{ServedBy, Until},
 };
@@ -31,7 +33,7 @@ pub(super) const SERVED_BY: &str = "served-by";
 pub(super) const CROWDED: u16 = 429;
 
 /// What an object is asked.
-#[derive(Deserialize, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Message {
     /// Take an event in.
@@ -44,6 +46,13 @@ pub(super) enum Message {
     Confirm(Customer),
     /// Is an alarm set for what is owed?
     Wake,
+}
+
+readable! {
+    enum Message {
+        Apply(_) = "apply", Find { customer, features } = "find", Sync { customer, until } = "sync",
+        Confirm(_) = "confirm", Wake = "wake",
+    }
 }
 
 /// What an object answers when it is asked about a set.
@@ -63,11 +72,13 @@ pub(super) struct Found {
 }
 
 /// What a confirmation found.
-#[derive(Deserialize, Serialize)]
+#[derive(Serialize)]
 pub(super) struct Checked {
     /// Whether what was held was another set.
     pub(super) drifted: bool,
 }
+
+readable! { struct Checked { drifted } }
 
 /// How many listen.
 #[derive(Serialize)]
@@ -80,29 +91,25 @@ pub(super) fn notice(notice: &Notice) -> Result<String> {
 }
 
 pub(super) fn heard(text: &str) -> Result<Notice> {
-    Ok(serde_json::from_str(text)?)
+    object::read(text.as_bytes())
 }
 
 pub(super) fn listeners(listeners: usize) -> Result<Response> {
-    Response::from_json(&Listeners { listeners })
+    object::answer(&Listeners { listeners })
 }
 
 pub(super) fn crowded() -> Result<Response> {
     Response::error("as many listen as may", CROWDED)
 }
 
-pub(super) fn read(body: &[u8]) -> Result<Message> {
-    Ok(serde_json::from_slice(body)?)
-}
-
 pub(super) fn receipt(receipt: Receipt) -> Result<Response> {
-    Response::from_json(&receipt)
+    object::answer(&receipt)
 }
 
 pub(super) fn answer(answer: Answer) -> Result<Response> {
     let Found { record, served_by } = match answer {
         Answer::Found(found) => found,
-        Answer::Checked { drifted } => return Response::from_json(&Checked { drifted }),
+        Answer::Checked { drifted } => return object::answer(&Checked { drifted }),
         Answer::Failed(cause) => return Response::error(cause, 502),
     };
     let headers = Headers::new();
@@ -112,8 +119,4 @@ pub(super) fn answer(answer: Answer) -> Result<Response> {
         None => Response::error("nobody knows this customer", 404)?,
     };
     Ok(response.with_headers(headers))
-}
-
-pub(super) fn failed(error: &Error) -> Result<Response> {
-    Response::error(error.to_string(), 500)
 }

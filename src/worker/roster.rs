@@ -18,7 +18,7 @@ use std::{
     collections::{BTreeSet, HashMap},
 };
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use worker::{
     DurableObject, Env, ObjectNamespace, Request, Response, Result, SqlStorageValue, State,
     console_warn, durable_object,
@@ -30,6 +30,7 @@ use super::{
 };
 use crate::{
     id::{CustomerId, Livemode, LookupKey, Millis},
+    json::{Read, readable},
     ledger::{Report, Seen, Standing, Trouble},
     store::{
         self, Backlog, Known,
@@ -89,17 +90,12 @@ impl std::fmt::Debug for Roster {
     }
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Message {
     /// Where a customer stands, and the features that are new to it. One who reports while a new
     /// deployment is rolled out may not tell those.
-    Report {
-        key: String,
-        standing: Standing,
-        #[serde(default)]
-        features: BTreeSet<LookupKey>,
-    },
+    Report { key: String, standing: Standing, features: Option<BTreeSet<LookupKey>> },
     /// What is owed, over all customers?
     Backlog,
     /// Whom to confirm in these modes, and whom to wake, oldest first and at most so many each?
@@ -110,8 +106,16 @@ enum Message {
     Customers { livemode: Livemode, prefix: Option<CustomerId>, part: Part<CustomerId> },
 }
 
+readable! {
+    enum Message {
+        Report { key, standing, features } = "report", Backlog = "backlog",
+        Due { confirm, limit } = "due", Features(_) = "features",
+        Customers { livemode, prefix, part } = "customers",
+    }
+}
+
 /// The keys of customers who need something.
-#[derive(Default, Deserialize, Serialize)]
+#[derive(Default, Serialize)]
 pub(super) struct Due {
     /// Whose sets were not confirmed for a day.
     pub(super) confirm: Vec<String>,
@@ -119,17 +123,17 @@ pub(super) struct Due {
     pub(super) wake: Vec<String>,
 }
 
+readable! { struct Due { confirm, wake } }
+
 impl DurableObject for Roster {
     fn new(state: State, _env: Env) -> Self {
         Self { sql: Sql::of(&state), created: Cell::default(), features: RefCell::default() }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let answer = match request.json().await {
-            Ok(message) => self.answer(message),
-            Err(error) => Err(error),
-        };
-        answer.or_else(|error| Response::error(error.to_string(), 500))
+        let message = object::heard(&mut request).await;
+        let answer = message.and_then(|message| self.answer(message));
+        answer.or_else(|error| object::failed(&error))
     }
 }
 
@@ -142,20 +146,20 @@ impl Roster {
         match message {
             Message::Report { key, standing, features } => {
                 self.note(&key, &standing, now)?;
-                self.remember(mode(&key), &features)?;
+                self.remember(mode(&key), &features.unwrap_or_default())?;
                 Response::empty()
             }
-            Message::Backlog => Response::from_json(&self.backlog(now)?),
-            Message::Due { confirm, limit } => Response::from_json(&Due {
+            Message::Backlog => object::answer(&self.backlog(now)?),
+            Message::Due { confirm, limit } => object::answer(&Due {
                 confirm: self.unconfirmed(&confirm, limit, now)?,
                 wake: self.owing(limit, now)?,
             }),
             Message::Features(livemode) => {
                 self.recall(livemode)?;
-                Response::from_json(&self.features.borrow().get(&livemode))
+                object::answer(&self.features.borrow().get(&livemode))
             }
             Message::Customers { livemode, prefix, part } => {
-                Response::from_json(&known::read(&self.sql, livemode, prefix.as_ref(), &part)?)
+                object::answer(&known::read(&self.sql, livemode, prefix.as_ref(), &part)?)
             }
         }
     }
@@ -237,7 +241,8 @@ impl Roster {
         }
         let rows = "SELECT lookup_key FROM features WHERE mode = ?";
         let keys = self.keys(rows, vec![livemode.prefix().into()])?;
-        let known = keys.into_iter().filter_map(|key| LookupKey::try_from(key).ok()).collect();
+        let mut known = BTreeSet::new();
+        known.extend(keys.into_iter().filter_map(|key| LookupKey::try_from(key).ok()));
         self.features.borrow_mut().insert(livemode, known);
         Ok(())
     }
@@ -259,7 +264,7 @@ impl Roster {
         if let Some([SqlStorageValue::String(trouble)]) =
             self.sql.rows(troubles, vec![recent])?.first().map(Vec::as_slice)
         {
-            backlog.trouble = Some(serde_json::from_str::<Trouble>(trouble)?);
+            backlog.trouble = Some(object::read::<Trouble>(trouble.as_bytes())?);
         }
         Ok(backlog)
     }
@@ -314,6 +319,7 @@ impl DurableRoster {
     /// Tells where a customer stands, and what is new to it.
     pub(super) async fn report(&self, key: &str, report: &Report) -> Result<()> {
         let Report { standing, features } = report.clone();
+        let features = Some(features);
         self.send(&Message::Report { key: key.to_owned(), standing, features }).await.map(drop)
     }
 
@@ -322,12 +328,12 @@ impl DurableRoster {
         self.ask(&Message::Due { confirm, limit }).await
     }
 
-    async fn ask<A: DeserializeOwned>(&self, message: &Message) -> Result<A> {
-        Ok(serde_json::from_slice(&self.send(message).await?)?)
+    async fn ask<A: Read>(&self, message: &Message) -> Result<A> {
+        object::read(&self.send(message).await?)
     }
 
     async fn send(&self, message: &Message) -> Result<Vec<u8>> {
-        object::send(&self.rosters, NAME, message).await
+        object::send(&self.rosters, NAME, serde_json::to_string(message)?).await
     }
 }
 

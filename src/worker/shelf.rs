@@ -56,11 +56,16 @@ impl SqlShelf {
         work: impl FnOnce(&dyn Shelf) -> std::result::Result<T, E>,
     ) -> Result<std::result::Result<T, E>> {
         // Before the transaction: one that is rolled back would take the tables along.
+        self.create()?;
+        self.sql.transact(|| work(self))
+    }
+
+    fn create(&self) -> Result<()> {
         if !self.created.get() {
             self.sql.create(&SCHEMA)?;
             self.created.set(true);
         }
-        self.sql.transact(|| work(self))
+        Ok(())
     }
 
     fn found(&self, key: &str) -> Result<Option<Kept>> {

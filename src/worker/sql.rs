@@ -38,19 +38,27 @@ impl Sql {
     ) -> Result<std::result::Result<T, E>> {
         let mut work = Some(work);
         let mut done = None;
-        let mut once = || {
-            let Some(work) = work.take() else { return Ok(()) };
-            match done.insert(work()) {
-                Ok(_) => Ok(()),
-                Err(_) => Err(JsValue::from("rolled back")),
+        self.all_or_nothing(&mut || {
+            if let Some(work) = work.take() {
+                done = Some(work());
             }
+            matches!(done, Some(Ok(_)))
+        })?;
+        done.ok_or_else(|| Error::RustError("the transaction was not run".to_owned()))
+    }
+
+    /// Does some work that says whether it came to its end.
+    fn all_or_nothing(&self, work: &mut dyn FnMut() -> bool) -> Result<()> {
+        let mut failed = false;
+        let mut once = || {
+            failed = !work();
+            if failed { Err(JsValue::from("rolled back")) } else { Ok(()) }
         };
         let storage: &SyncStorage = self.storage.as_raw().unchecked_ref();
         let committed = storage.transaction_sync(&mut once);
-        match (committed, done) {
-            (Ok(_), Some(done)) | (Err(_), Some(done @ Err(_))) => Ok(done),
-            (Err(error), _) => Err(error.into()),
-            (Ok(_), None) => Err(Error::RustError("the transaction was not run".to_owned())),
+        match committed {
+            Err(error) if !failed => Err(error.into()),
+            _ => Ok(()),
         }
     }
 

@@ -12,16 +12,17 @@
 //! object of the first days has no `account` and no `debts`: its set is taken over with the next
 //! event. `changes` comes with the first change that is written since there is such a table.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use worker::{Error, Result, SqlStorageValue, State};
 
 use super::{
-    millis,
+    millis, object,
     sql::{Sql, integer},
 };
 use crate::{
     entitlement::Version,
     id::{Customer, EventId, Millis, Timestamp},
+    json::readable,
     ledger::{
         Account, CHANGE_MEMORY, Change, Debt, EVENT_MEMORY, Outbox, Seen, Sighting, Standing, Task,
         Trouble,
@@ -46,7 +47,7 @@ const CHANGES: &str =
     "CREATE TABLE IF NOT EXISTS changes (version INTEGER PRIMARY KEY, change TEXT NOT NULL)";
 
 /// An account without its set and its outbox.
-#[derive(Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Default, Eq, PartialEq, Serialize)]
 struct Notes {
     confirmed: Option<Timestamp>,
     arrivals: u64,
@@ -56,8 +57,13 @@ struct Notes {
     trouble: Option<Trouble>,
     reported: Option<Standing>,
     /// Notes of before it was noted lack it.
-    #[serde(default)]
-    seen: Seen,
+    seen: Option<Seen>,
+}
+
+readable! {
+    struct Notes {
+        confirmed, arrivals, written, doubtful, left_alone, trouble, reported, seen,
+    }
 }
 
 /// The tables of one customer.
@@ -83,7 +89,8 @@ impl Tables {
         match rows.first().map(Vec::as_slice) {
             None => Ok(None),
             Some([SqlStorageValue::String(customer), SqlStorageValue::String(notes)]) => {
-                Ok(Some((serde_json::from_str(customer)?, serde_json::from_str(notes)?)))
+                let customer = object::read(customer.as_bytes())?;
+                Ok(Some((customer, object::read(notes.as_bytes())?)))
             }
             Some(_) => Err(misread()),
         }
@@ -114,7 +121,7 @@ impl Tables {
             left_alone,
             trouble,
             reported,
-            seen,
+            seen: seen.unwrap_or_default(),
             outbox,
         })
     }
@@ -139,6 +146,22 @@ impl Tables {
         customer: &Customer,
         step: impl FnOnce(&Self, &mut Account) -> Result<T>,
     ) -> Result<T> {
+        let mut step = Some(step);
+        let mut done = None;
+        self.change(customer, &mut |account| {
+            if let Some(step) = step.take() {
+                done = Some(step(self, account)?);
+            }
+            Ok(())
+        })?;
+        done.ok_or_else(|| Error::RustError("the step was not taken".to_owned()))
+    }
+
+    fn change(
+        &self,
+        customer: &Customer,
+        change: &mut dyn FnMut(&mut Account) -> Result<()>,
+    ) -> Result<()> {
         self.sql.transact(|| {
             let mut after = self.account()?;
             let before = match self.owned()? {
@@ -146,11 +169,8 @@ impl Tables {
                 // All is written down, but for the set: that is there, if there is one.
                 None => Account { held: after.held.clone(), ..Account::default() },
             };
-            let done = step(self, &mut after)?;
-            if before != after {
-                self.keep(customer, &before, &after)?;
-            }
-            Ok(done)
+            change(&mut after)?;
+            if before == after { Ok(()) } else { self.keep(customer, &before, &after) }
         })?
     }
 
@@ -178,7 +198,7 @@ impl Tables {
         let Account {
             confirmed, arrivals, written, doubtful, left_alone, trouble, reported, ..
         } = *after;
-        let seen = after.seen.clone();
+        let seen = Some(after.seen.clone());
         let notes =
             Notes { confirmed, arrivals, written, doubtful, left_alone, trouble, reported, seen };
         let values =
@@ -205,7 +225,7 @@ impl Tables {
         }
         let later = "SELECT change FROM changes WHERE version > ? ORDER BY version";
         let change = |row: Vec<SqlStorageValue>| match row.as_slice() {
-            [SqlStorageValue::String(change)] => Ok(serde_json::from_str(change)?),
+            [SqlStorageValue::String(change)] => object::read(change.as_bytes()),
             _ => Err(misread()),
         };
         self.sql.rows(later, vec![integer(since.0)?])?.into_iter().map(change).collect()

@@ -26,7 +26,7 @@ mod prices;
 mod products;
 mod subscriptions;
 
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -55,6 +55,26 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// The key under which a request is done once.
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// That an answer was given before.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// The request that it was first given to.
+const ORIGINAL_REQUEST: HeaderName = HeaderName::from_static("original-request");
+
+const STRIPE_VERSION: HeaderName = HeaderName::from_static("stripe-version");
+
+/// The headers that an answer may have; no other needs to be handed over.
+pub const HEADERS: [HeaderName; 8] = [
+    header::CONTENT_TYPE,
+    header::CACHE_CONTROL,
+    header::ALLOW,
+    header::RETRY_AFTER,
+    STRIPE_VERSION,
+    IDEMPOTENCY_KEY,
+    REPLAYED,
+    ORIGINAL_REQUEST,
+];
 
 /// A request under way.
 pub(super) struct Visit<'a> {
@@ -186,9 +206,9 @@ fn respond(catalog: Catalog<'_>, request: &Request) -> Result<Response, Error> {
                 let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
                 let mut response = stated(status, answer.body, Some(key));
                 let headers = response.headers_mut();
-                headers.insert("idempotent-replayed", HeaderValue::from_static("true"));
+                headers.insert(REPLAYED, HeaderValue::from_static("true"));
                 if let Some(Ok(first)) = answer.request.as_deref().map(HeaderValue::from_str) {
-                    headers.insert("original-request", first);
+                    headers.insert(ORIGINAL_REQUEST, first);
                 }
                 return Ok(response);
             }
@@ -242,7 +262,7 @@ fn asked(request: &Request) -> String {
 fn stated(status: StatusCode, body: String, key: Option<&str>) -> Response {
     let mut response = super::json_text(status, body.into_bytes());
     let headers = response.headers_mut();
-    headers.insert("stripe-version", HeaderValue::from_static(API_VERSION));
+    headers.insert(STRIPE_VERSION, HeaderValue::from_static(API_VERSION));
     if let Some(Ok(key)) = key.map(HeaderValue::from_str) {
         headers.insert(IDEMPOTENCY_KEY, key);
     }

@@ -61,7 +61,8 @@ async fn answer<S: Store>(
     let held = held.as_ref();
     let known = features::known_beside(app, customer.livemode, held, now).await?;
     let granted = held.iter().flat_map(|held| &held.data).map(|granted| &granted.lookup_key);
-    let keys: BTreeSet<_> = known.iter().chain(granted).collect();
+    let mut keys = BTreeSet::new();
+    keys.extend(known.iter().chain(granted));
 
     let version = held.map_or(Version::default(), |held| held.version);
     let secret = app.settings.token_secrets.first();

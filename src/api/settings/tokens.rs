@@ -94,7 +94,7 @@ pub(super) fn signing_keys(text: Option<String>) -> Result<Vec<SigningKey>, Erro
         return Ok(Vec::new());
     }
     let failed = |problem| Error { name: SIGNING_KEY, problem };
-    let value: Value = serde_json::from_str(&text)
+    let value: Value = serde_json::from_slice(text.as_bytes())
         .map_err(|_| failed("is no JSON: give a JWK, {\"kty\":\"OKP\",\"crv\":\"Ed25519\",…}"))?;
     let jwks = match value.get("keys").and_then(Value::as_array) {
         Some(keys) => keys.clone(),

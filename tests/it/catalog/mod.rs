@@ -107,6 +107,8 @@ impl Shop {
         let request: Request = request.body(form.as_bytes().to_vec()).unwrap();
         let answer = self.transact(|catalog| catalog::answer(catalog, &request));
         let response = answer.unwrap_or_else(|refusal| refusal.response());
+        let handed_over = |name| catalog::HEADERS.contains(name);
+        assert!(response.headers().keys().all(handed_over), "{:?}", response.headers());
         let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
         Answer { status: response.status().as_u16(), body, response }
     }
