@@ -30,6 +30,7 @@ use crate::{
     },
     entitlement::Summary,
     id::{Customer, CustomerId, EventId, Millis},
+    json,
     store::{ServedBy, recent::Recent, record::Glance},
 };
 
@@ -146,7 +147,7 @@ pub fn kept(received: &str, receipt: &str) -> Option<String> {
     let mut parts = received.strip_prefix(EVENT)?.splitn(3, '\n');
     let (customer, event) =
         (Customer::of_key(parts.next()?)?, EventId::try_from(parts.next()?).ok()?);
-    let receipt = serde_json::from_str(receipt).ok()?;
+    let receipt = json::read(receipt.as_bytes()).ok()?;
     Some(text(&hot::kept(&event, &customer.id, receipt)))
 }
 

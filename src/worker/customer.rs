@@ -166,7 +166,8 @@ impl Desk {
         &self,
         livemode: Livemode,
     ) -> Option<crate::source::Stripe<impl crate::source::Transport + use<>>> {
-        source(&self.env, &settings(&self.env).ok()?, livemode).ok()?
+        let settings = settings(&self.env).ok()?;
+        source(&self.env, &settings, livemode).ok()?
     }
 
     /// What the source is.

@@ -55,6 +55,8 @@ mod sql;
 mod stream;
 mod tables;
 
+use std::{cell::OnceCell, rc::Rc};
+
 use futures_util::future::{LocalBoxFuture, Shared};
 use worker::{
     Context, Delay, Env, ScheduleContext, ScheduledEvent, ScheduledTime, console_error, event,
@@ -84,11 +86,14 @@ use crate::{
 pub use self::{catalog::Catalog, customer::Customer, journal::Journal, roster::Roster};
 
 thread_local! {
+    /// What the operator set, once it was read.
+    static SETTINGS: OnceCell<Rc<Settings>> = const { OnceCell::new() };
+
     /// What this isolate knows of features, for as long as it lives.
-    static FEATURES: std::rc::Rc<Features> = std::rc::Rc::default();
+    static FEATURES: Rc<Features> = Rc::default();
 
     /// The issuer's keys, as far as this isolate knows them.
-    static KEYRING: std::rc::Rc<Keyring> = std::rc::Rc::default();
+    static KEYRING: Rc<Keyring> = Rc::default();
 }
 
 /// The stores of this deployment.
@@ -174,8 +179,8 @@ async fn fetch(
         }
     };
     let store = Edge::open(&env, &settings)?;
-    let features = FEATURES.with(std::rc::Rc::clone);
-    let keyring = KEYRING.with(std::rc::Rc::clone);
+    let features = FEATURES.with(Rc::clone);
+    let keyring = KEYRING.with(Rc::clone);
     let app = App {
         store: &store,
         settings: &settings,
@@ -200,8 +205,13 @@ async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) 
     }
 }
 
-fn settings(env: &Env) -> Result<Settings, settings::Error> {
-    Settings::read(|name| env.var(name).ok().map(|value| value.to_string()))
+/// The settings. They are the same for as long as this isolate lives, so that they are read once.
+fn settings(env: &Env) -> Result<Rc<Settings>, settings::Error> {
+    if let Some(settings) = SETTINGS.with(|known| known.get().cloned()) {
+        return Ok(settings);
+    }
+    let settings = Settings::read(|name| env.var(name).ok().map(|value| value.to_string()))?;
+    Ok(SETTINGS.with(|known| Rc::clone(known.get_or_init(|| Rc::new(settings)))))
 }
 
 fn log(line: &str) {

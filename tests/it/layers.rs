@@ -20,7 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("catalog", &["json", "id", "entitlement", "webhook", "source"]),
     ("store", &["json", "id", "entitlement", "token", "ledger", "source"]),
     ("api", &["id", "entitlement", "token", "webhook", "ledger", "source", "catalog", "store"]),
-    ("hot", &["id", "entitlement", "api", "store"]),
+    ("hot", &["json", "id", "entitlement", "api", "store"]),
     (
         "worker",
         &[
