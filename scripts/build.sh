@@ -41,7 +41,7 @@ core() {
 script() {
     esbuild "$1" --bundle --format=esm --target=es2022 --minify --legal-comments=none --log-level=warning \
         --external:./{hot,worker}.wasm --external:./worker.js --alias:entgate-hot=./target/worker/hot.js \
-        --alias:entgate-worker=./target/worker/worker.js --outfile="build/$2"
+        --alias:entgate-worker=./target/worker/worker.js --inject:./src/worker/microtask.js --outfile="build/$2"
 }
 
 core hot hot -O3

@@ -27,9 +27,11 @@ const trapped = new Set();
 let life = 0;
 
 // What goes on after an answer has no caller. Only the `worker` core does that.
-addEventListener("error", ({ error }) => {
+const alone = (error) => {
   if (error instanceof WebAssembly.RuntimeError) trapped.add(worker);
-});
+};
+addEventListener("error", ({ error }) => alone(error));
+addEventListener("unhandledrejection", ({ reason }) => alone(reason));
 
 /** Calls a core. */
 function call(core, work) {
