@@ -24,10 +24,11 @@ chaos: ## kill the Worker at random under load, and look for what was lost
 	@scripts/build.sh
 	@node scripts/chaos.mjs
 
-bench: ## what a request costs, beside other Workers
+bench: ## what a request costs, beside other Workers, and how that grows
 	@scripts/setup.sh build
 	@scripts/build.sh
 	@node benches/edge/run.mjs
+	@node benches/edge/growth.mjs
 
 deploy: ## put the Worker on Cloudflare
 	@scripts/setup.sh build

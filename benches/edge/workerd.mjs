@@ -77,7 +77,8 @@ const config :Workerd.Config = (
     port,
     began: performance.now() - began,
     cpu: () => cpu(child.pid),
-    stop: () => child.kill("SIGKILL"),
+    /** Resolves when it has stopped. */
+    stop: () => child.kill("SIGKILL") && new Promise((resolve) => child.once("exit", resolve)),
   };
 }
 
