@@ -26,10 +26,10 @@ export async function measure(ways, rounds, once) {
 export const summed = (taken, first) => ({ took: median(taken), ratio: median(taken.map((each, round) => each / first[round])) });
 
 /** The CPU time of a Worker for one of these requests, in µs, with what it does within `after` milliseconds of the last answer. */
-export async function spend({ port, cpu }, requests, status = 200, after = 0) {
+export async function spend({ port, cpu, goesOn }, requests, status = 200, after = 0) {
   const count = requests.length;
   const before = cpu();
   await drive(port, count, () => requests.pop(), status);
-  if (after) await sleep(after);
+  if (goesOn) await sleep(after);
   return (cpu() - before) / count;
 }

@@ -62,7 +62,6 @@ const config :Workerd.Config = (
   sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
 );`,
   );
-  const began = performance.now();
   const child = ending(spawn(workerd, ["serve", join(configured, "config.capnp")], { stdio: ["ignore", "inherit", "inherit"] }));
   for (;;) {
     try {
@@ -75,7 +74,8 @@ const config :Workerd.Config = (
   }
   return {
     port,
-    began: performance.now() - began,
+    /** Whether it does anything after it has answered. */
+    goesOn: classes.length > 0,
     cpu: () => cpu(child.pid),
     /** Resolves when it has stopped. */
     stop: () => child.kill("SIGKILL") && new Promise((resolve) => child.once("exit", resolve)),
