@@ -6,17 +6,15 @@ export const sleep = (millis) => new Promise((resolve) => setTimeout(resolve, mi
 
 export const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 
-const WARM_UP = 2;
-
-/** What each way took in each round, after some to warm up. `once` is given a way and the number of the round, from 0. */
-export async function measure(ways, rounds, once) {
+/** What each way took in each round, after `warmUp` that do not count. `once` is given a way and the number of the round, from 0. */
+export async function measure(ways, rounds, once, warmUp = 2) {
   const taken = ways.map(() => []);
-  for (let round = 0; round < rounds + WARM_UP; round++) {
+  for (let round = 0; round < rounds + warmUp; round++) {
     // Each round begins with another one.
     for (let at = 0; at < ways.length; at++) {
       const turn = (at + round) % ways.length;
       const took = await once(ways[turn], round);
-      if (round >= WARM_UP) taken[turn].push(took);
+      if (round >= warmUp) taken[turn].push(took);
     }
   }
   return taken;

@@ -4,6 +4,7 @@
 //   node benches/edge/run.mjs [beginning of a work …]     by default all, written down
 //   BEFORE=folder node benches/edge/run.mjs …             another build of ours too, to see what a change does
 //   ROUNDS=3 REQUESTS=300 EVENT_ROUNDS=1 EVENTS=50 …      shorter, to see that it works
+//   TMPDIR=/dev/shm …                                     objects in memory, to see what the file system takes
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +17,7 @@ import { serve } from "./workerd.mjs";
 import { files, ours, root, script } from "./workers.mjs";
 import { works } from "./works.mjs";
 
-const ROUNDS = Number(process.env.ROUNDS ?? 9);
+const ROUNDS = Number(process.env.ROUNDS ?? 7);
 const REQUESTS = Number(process.env.REQUESTS ?? 1_000);
 const STARTS = 7;
 
