@@ -24,10 +24,11 @@ chaos: ## kill the Worker at random under load, and look for what was lost
 	@scripts/build.sh
 	@node scripts/chaos.mjs
 
-bench: ## what a request costs, beside other Workers, and what the core costs
+bench: ## what a request costs, beside other Workers, how that grows, and what the core costs
 	@scripts/setup.sh build
 	@scripts/build.sh
 	@node benches/edge/run.mjs
+	@node benches/edge/growth.mjs
 	@node benches/core/instructions.mjs
 
 deploy: ## put the Worker on Cloudflare
