@@ -41,7 +41,7 @@ use crate::{
     api::settings::Source,
     entitlement::{Summary, Version},
     id::{self, Livemode, Millis},
-    ledger::{Activity, Effect, Finding, Jitter, List, Occasion, Outbox, Receipt, Task},
+    ledger::{Activity, Effect, Finding, Jitter, List, Occasion, Receipt, Task},
 };
 
 /// How long an event waits for its copy to be written before it is acknowledged all the same, in
@@ -228,11 +228,15 @@ impl Desk {
         }
         // In the order of the transactions.
         self.note(&summary.customer, Activity::of(summary, receipt, now));
-        // No await since the transaction: the alarm is committed together with it.
+        let write = match receipt.effect {
+            Effect::Applied => self.write_if_due(&summary.customer),
+            _ => None,
+        };
+        // No await since the transaction: the alarm is committed together with it. It leaves the write
+        // its time.
         self.arm().await?;
-        if receipt.effect == Effect::Applied {
-            let copied = self.write_if_due(&summary.customer);
-            select(copied.boxed_local(), sleep(WRITE_PATIENCE)).await;
+        if let Some(write) = write {
+            select(write, sleep(WRITE_PATIENCE)).await;
         }
         Ok(receipt)
     }
@@ -248,7 +252,9 @@ impl Desk {
         let mut read = (due(Task::Read) || due(Task::Confirm))
             .then(|| self.read(&customer, Occasion::Confirm));
         loop {
-            self.write_if_due(&customer).await;
+            if let Some(write) = self.write_if_due(&customer) {
+                write.await;
+            }
             self.report_if_due(&customer).await?;
             let Some(reading) = read.take() else { break };
             if let Either::Right(((), reading)) = select(reading, sleep(TICK)).await {
@@ -287,18 +293,19 @@ impl Desk {
         set
     }
 
-    /// Writes the replica's copy if it is due, or waits for the write that is under way.
-    async fn write_if_due(self: &Rc<Self>, customer: &id::Customer) {
+    /// The write of the replica's copy that is under way, or is begun since it is due.
+    fn write_if_due(self: &Rc<Self>, customer: &id::Customer) -> Option<Work<()>> {
         let under_way = self.writing.borrow().clone();
-        if let Some(write) = under_way {
-            return write.await;
+        if under_way.is_some() {
+            return under_way;
         }
-        let due =
-            self.tables().outbox().map(|outbox: Outbox| outbox.is_due(Task::Replica, millis()));
-        match due {
-            Ok(true) => {}
-            Ok(false) => return,
-            Err(error) => return console_error!("{error}"),
+        match self.tables().outbox() {
+            Ok(outbox) if outbox.is_due(Task::Replica, millis()) => {}
+            Ok(_) => return None,
+            Err(error) => {
+                console_error!("{error}");
+                return None;
+            }
         }
         let (desk, customer) = (Rc::clone(self), customer.clone());
         let write = self.share(async move {
@@ -311,7 +318,7 @@ impl Desk {
             }
         });
         self.writing.replace(Some(write.clone()));
-        write.await;
+        Some(write)
     }
 
     async fn write(&self, customer: &id::Customer) -> Result<()> {
