@@ -294,8 +294,12 @@ impl Visit<'_> {
         shown: impl FnMut(&T) -> Result<Value, Error>,
     ) -> Result<Value, Error> {
         let (objects, has_more) = self.catalog.page(lists, page, keep)?;
-        let data: Vec<Value> = objects.iter().map(shown).collect::<Result<_, _>>()?;
-        Ok(json!({ "object": "list", "data": data, "has_more": has_more, "url": self.path }))
+        let data: Vec<_> = objects.iter().map(shown).collect::<Result<_, _>>()?;
+        Ok(self.list(&data, has_more))
+    }
+
+    fn list(&self, data: &[Value], has_more: bool) -> Value {
+        json!({ "object": "list", "data": data, "has_more": has_more, "url": self.path })
     }
 }
 
