@@ -1,4 +1,4 @@
-//! JSON that we wrote ourselves, read without a parser for each type.
+//! JSON, read without a parser for each type.
 //!
 //! | JSON                       | is read as                                               |
 //! |----------------------------|----------------------------------------------------------|
@@ -9,7 +9,7 @@
 //! What serde derives for reading is a parser of its own for each type: fast, and all of them were a
 //! tenth of the Worker's bytes. Here one parser makes a [`Value`] of whatever it is, and a type only
 //! takes its members out. Nothing that stands for something gets out: [`Reader::finish`] refuses the
-//! whole. Serde writes all that is read here. What comes from outside is not.
+//! whole.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -16,7 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("token", &["id"]),
     ("webhook", &["id", "entitlement", "listing"]),
     ("ledger", &["json", "id", "entitlement"]),
-    ("source", &["id", "entitlement", "listing", "ledger"]),
+    ("source", &["json", "id", "entitlement", "listing", "ledger"]),
     ("catalog", &["json", "id", "entitlement", "webhook", "source"]),
     ("store", &["json", "id", "entitlement", "token", "ledger", "source"]),
     ("api", &["id", "entitlement", "token", "webhook", "ledger", "source", "catalog", "store"]),
