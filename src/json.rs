@@ -44,6 +44,12 @@ pub fn read<T: Read>(text: &[u8]) -> Result<T, Error> {
     reader.finish().map(|()| read)
 }
 
+/// A value as text. None has a form that cannot be written.
+#[must_use]
+pub fn text(value: &Value) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
 /// Reads, and remembers what was not to be read.
 #[derive(Debug, Default)]
 pub struct Reader {

@@ -13,13 +13,16 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("entitlement", &["json", "id"]),
     ("listing", &["id", "entitlement"]),
     ("client", &["id", "entitlement"]),
-    ("token", &["id"]),
+    ("token", &["json", "id"]),
     ("webhook", &["id", "entitlement", "listing"]),
     ("ledger", &["json", "id", "entitlement"]),
     ("source", &["json", "id", "entitlement", "listing", "ledger"]),
     ("catalog", &["json", "id", "entitlement", "webhook", "source"]),
     ("store", &["json", "id", "entitlement", "token", "ledger", "source"]),
-    ("api", &["id", "entitlement", "token", "webhook", "ledger", "source", "catalog", "store"]),
+    (
+        "api",
+        &["json", "id", "entitlement", "token", "webhook", "ledger", "source", "catalog", "store"],
+    ),
     (
         "worker",
         &[

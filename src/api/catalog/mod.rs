@@ -43,6 +43,7 @@ use crate::{
         idempotency::{self, Known},
         page::Page,
     },
+    json,
     source::API_VERSION,
 };
 
@@ -222,7 +223,7 @@ fn respond(catalog: Catalog<'_>, request: &Request) -> Result<Response, Error> {
     let paths = visit.params.list("expand")?;
     let mut shown = endpoint(&mut visit)?;
     expand::expand(&visit.catalog, &mut shown, &paths)?;
-    let body = shown.to_string();
+    let body = json::text(&shown);
     if let (Some(key), Some(asked)) = (key, asked) {
         idempotency::keep(&visit.catalog, key, asked, StatusCode::OK.as_u16(), body.clone())?;
     }
