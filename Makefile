@@ -24,10 +24,12 @@ chaos: ## kill the Worker at random under load, and look for what was lost
 	@scripts/build.sh
 	@node scripts/chaos.mjs
 
-bench: ## what a request costs, beside other Workers
+bench: ## what a request costs, beside other Workers, how that grows, and what the core costs
 	@scripts/setup.sh build
 	@scripts/build.sh
 	@node benches/edge/run.mjs
+	@node benches/edge/growth.mjs
+	@node benches/core/instructions.mjs
 
 deploy: ## put the Worker on Cloudflare
 	@scripts/setup.sh build
@@ -38,7 +40,7 @@ deploy: ## put the Worker on Cloudflare
 	@npx wrangler secret list | grep -q STRIPE_API_KEY || echo 'Lists are not read at Stripe yet: npx wrangler secret put STRIPE_API_KEY'
 
 clean: ## remove what was built
-	rm -rf target build www/npm/dist www/console/entgate.js .wrangler/tmp tests/package/run-*
+	rm -rf target benches/core/target build www/npm/dist www/console/entgate.js .wrangler/tmp tests/package/run-*
 
 distclean: clean ## remove the tools, and what `make dev` stored, too
 	rm -rf .tools node_modules tests/package/node_modules .wrangler webdriver.json

@@ -10,7 +10,7 @@ set -euo pipefail
 scripts/npm.sh
 
 built=build/.built
-if [ -f build/index_bg.wasm ] && [ -f "$built" ] &&
+if [ -f build/worker.wasm ] && [ -f "$built" ] &&
     [ -z "$(find src Cargo.toml Cargo.lock scripts/build.sh .tools/env -newer "$built" -print -quit)" ]; then
     exit
 fi
@@ -25,14 +25,28 @@ mkdir -p build
 started=$(mktemp build/.started.XXXX)
 trap 'rm -f "$started"' EXIT
 
-core=target/worker
-# SHA-256 has a way of its own with simd128, which every Worker's engine has.
-RUSTFLAGS=-Ctarget-feature=+simd128 wasm cargo rustc --quiet --release --lib --crate-type cdylib --target wasm32-unknown-unknown --features worker
-wasm-bindgen --target web --no-typescript --experimental-reset-state-function --remove-name-section \
-    --remove-producers-section --out-dir "$core" "${CARGO_TARGET_DIR:-target}/wasm32-unknown-unknown/release/entgate.wasm"
-optimize "$core/entgate_bg.wasm"
-cp "$core/entgate_bg.wasm" build/index_bg.wasm
-esbuild src/worker/entry.js --bundle --format=esm --target=es2022 --minify --legal-comments=none --log-level=warning \
-    --external:./index_bg.wasm --alias:entgate-core="./$core/entgate.js" --outfile=build/index.js
+# One of the Worker's two cores: its feature, its profile, and what it is optimized for.
+core() {
+    local feature=$1 profile=$2 level=$3 compiled=${CARGO_TARGET_DIR:-target}/wasm32-unknown-unknown
+    # SHA-256 has a way of its own with simd128, which every Worker's engine has.
+    RUSTFLAGS=-Ctarget-feature=+simd128 wasm cargo rustc --quiet --profile "$profile" --lib --crate-type cdylib \
+        --target wasm32-unknown-unknown --features "$feature"
+    wasm-bindgen --target web --no-typescript --experimental-reset-state-function --remove-name-section \
+        --remove-producers-section --out-dir target/worker --out-name "$feature" "$compiled/$profile/entgate.wasm"
+    optimize "$level" "target/worker/${feature}_bg.wasm"
+    cp "target/worker/${feature}_bg.wasm" "build/$feature.wasm"
+}
+
+# A script, as the platform takes it: its source, and its name in build/.
+script() {
+    esbuild "$1" --bundle --format=esm --target=es2022 --minify --legal-comments=none --log-level=warning \
+        --external:./{hot,worker}.wasm --external:./worker.js --alias:entgate-hot=./target/worker/hot.js \
+        --alias:entgate-worker=./target/worker/worker.js --inject:./src/worker/microtask.js --outfile="build/$2"
+}
+
+core hot hot -O3
+core worker release -Oz
+script src/worker/entry.js index.js
+script src/worker/worker.js worker.js
 
 mv "$started" "$built"

@@ -21,13 +21,13 @@ wasm() {
     RUSTUP_TOOLCHAIN=$WASM_TOOLCHAIN "$@"
 }
 
-# Makes a wasm file smaller. The features are those rustc and wasm-bindgen use: others would shut out older engines.
+# Makes a wasm file better: -Oz for size, -O3 for speed. The features are those rustc and wasm-bindgen use: others would shut out older engines.
 optimize() {
     # Moved at the end, so that whoever is interrupted leaves no half of a file behind.
-    wasm-opt -Os --strip-debug --strip-producers --enable-mutable-globals --enable-sign-ext \
+    wasm-opt "$1" --converge --strip-debug --strip-producers --enable-mutable-globals --enable-sign-ext \
         --enable-nontrapping-float-to-int --enable-bulk-memory --enable-multivalue --enable-reference-types \
-        --enable-exception-handling --enable-simd "$1" -o "$1.small" &&
-        mv "$1.small" "$1"
+        --enable-exception-handling --enable-simd "$2" -o "$2.better" &&
+        mv "$2.better" "$2"
 }
 
 fail() {

@@ -243,4 +243,13 @@ impl Customer {
     pub fn key(&self) -> String {
         format!("{}{}", self.livemode.prefix(), self.id)
     }
+
+    /// The customer whose key this is.
+    #[must_use]
+    pub fn of_key(key: &str) -> Option<Self> {
+        let (livemode, id) = [Livemode::Test, Livemode::Live]
+            .into_iter()
+            .find_map(|mode| Some((mode, key.strip_prefix(mode.prefix())?)))?;
+        Some(Self { livemode, id: CustomerId::try_from(id).ok()? })
+    }
 }

@@ -16,12 +16,13 @@
 //! | [`catalog`]     | the source, where entgate is it: what is sold, who bought it, what that grants |
 //! | [`store`]       | the ports behind which sets are kept, and how one is found                  |
 //! | [`api`]         | HTTP over any store: the route table                                        |
+//! | `hot`           | the shell of what is asked most, a module of its own                        |
 //! | `worker`        | the Cloudflare Workers shell: bindings, Durable Object, KV, cron, clock     |
 //! | `browser`       | the npm shell: the same question, asked in a browser                        |
 //!
-//! Imports go one way, from the bottom of this table to its top. All but the two shells is pure:
-//! time, randomness, secrets and stores are handed in. The shells stand behind the features `worker`
-//! and `browser`, which add nothing else.
+//! Imports go one way, from the bottom of this table to its top. All but the three shells is pure:
+//! time, randomness, secrets and stores are handed in. The shells stand behind the features `hot`,
+//! `worker` and `browser`, which add nothing else.
 
 pub mod json;
 
@@ -46,6 +47,9 @@ pub mod catalog;
 pub mod store;
 
 pub mod api;
+
+#[cfg(feature = "hot")]
+pub mod hot;
 
 #[cfg(feature = "worker")]
 pub mod worker;

@@ -4,6 +4,9 @@ import { connect } from "node:net";
 
 const CONNECTIONS = 8;
 
+/** How long an answer may take, in milliseconds: a machine may be busy, and a run is to end. */
+const PATIENCE = 60_000;
+
 /** A request as bytes. */
 export function bytes({ method = "GET", path, headers = {}, body = "" }) {
   const lines = [`${method} ${path} HTTP/1.1`, "host: bench", ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`)];
@@ -24,6 +27,7 @@ export async function drive(port, count, next, status) {
         socket.write(next());
       };
       socket.setEncoding("latin1");
+      socket.setTimeout(PATIENCE, () => socket.destroy(new Error(`no answer within ${PATIENCE} ms`)));
       socket.on("connect", send);
       socket.on("data", (data) => {
         heard += data;

@@ -3,146 +3,107 @@
 //
 //   node benches/edge/run.mjs [beginning of a work …]     by default all, written down
 //   BEFORE=folder node benches/edge/run.mjs …             another build of ours too, to see what a change does
+//   ROUNDS=3 REQUESTS=300 EVENT_ROUNDS=1 EVENTS=50 …      shorter, to see that it works
+//   TMPDIR=/dev/shm …                                     objects in memory, to see what the file system takes
 
-import { build } from "esbuild";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { cpus, tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { drive } from "./drive.mjs";
-import { kv, serve } from "./workerd.mjs";
-import { KEY, SECRET, SIZES, works } from "./works.mjs";
+import { ALL, GROWING, ledgers } from "./ledgers.mjs";
+import { machine, version } from "./machine.mjs";
+import { measure, spend, summed } from "./rounds.mjs";
+import { sets } from "./sets.mjs";
+import { serve } from "./workerd.mjs";
+import { files, ours, root, script } from "./workers.mjs";
+import { KEY, works } from "./works.mjs";
 
-const ROUNDS = Number(process.env.ROUNDS ?? 9);
-const REQUESTS = Number(process.env.REQUESTS ?? 1_500);
+const ROUNDS = Number(process.env.ROUNDS ?? 7);
+const REQUESTS = Number(process.env.REQUESTS ?? 1_000);
 const STARTS = 7;
 
-// Whatever goes wrong, nothing is left running.
-const ends = [];
-process.on("exit", () => ends.forEach((end) => end()));
-for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
-const ending = (service) => (ends.push(() => service.stop()), service);
+/** What a Worker is asked first. */
+const FIRST = { path: "/v1/check?customer=cus_10&feature=feature-9", headers: { authorization: `Bearer ${KEY}` } };
 
-const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const root = (path) => here(`../../${path}`);
-
-const folder = mkdtempSync(join(tmpdir(), "entgate-bench-"));
-ends.push(() => rmSync(folder, { recursive: true, force: true }));
-await build({
-  entryPoints: ["floor", "hono"].map((name) => here(`contenders/${name}.mjs`)),
-  bundle: true,
-  minify: true,
-  format: "esm",
-  target: "es2022",
-  conditions: ["workerd", "worker", "browser"],
-  outdir: folder,
-  logLevel: "warning",
-});
-
-/** The sets that are asked about, in the form that JavaScript reads most easily, and in ours. */
-const [rows, columns] = [ending(await kv()), ending(await kv())];
-for (const size of SIZES) {
-  const head = { version: 3, as_of: 1_706_111_369, coverage: "whole" };
-  const data = Array.from({ length: size }, (_, at) => ({
-    id: `ent_test_61QGU1MWyFMSP9YBZ41ClCIKljWvs${at}`,
-    feature: `feat_test_61QGTuxAZuDgJsvqm41ClCIKlj${at}`,
-    lookup_key: `feature-${at}`,
-  }));
-  const column = (name) => data.map((grant) => grant[name]);
-  await rows.put(`test:cus_${size}`, JSON.stringify({ v: 1, ...head, data }));
-  await columns.put(`test:cus_${size}`, JSON.stringify({ v: 2, ...head, keys: column("lookup_key"), features: column("feature"), ids: column("id") }));
-}
-
-const bindings = { ENTGATE_API_KEYS: KEY, STRIPE_WEBHOOK_SECRETS: SECRET, ENTGATE_MEMORY_TTL: "0" };
-const script = (name) => ({ kv: rows.port, modules: [{ name: "main.js", path: join(folder, `${name}.js`) }], bindings });
-const ours = (build, more = {}) => ({
-  kv: columns.port,
-  modules: ["index.js", "index_bg.wasm"].map((name) => ({ name, path: join(build, name) })),
-  bindings: { ...bindings, ...more },
-  objects: { CUSTOMERS: "Customer", ROSTER: "Roster", CATALOG: "Catalog", JOURNAL: "Journal" },
-});
+const { rows, columns } = await sets();
+const objects = { CUSTOMERS: "Customer", ROSTER: "Roster", JOURNAL: "Journal" };
+const ledger = (parts) => script("ledger", rows, { bindings: { DOES: parts }, objects });
+const build = root("build");
 const workers = {
-  floor: script("floor"),
-  hono: script("hono"),
-  entgate: ours(root("build")),
-  ...(process.env.BEFORE && { before: ours(process.env.BEFORE) }),
+  floor: script("floor", rows),
+  hono: script("hono", rows),
+  entgate: ours(build, columns),
+  ...(process.env.BEFORE && { before: ours(process.env.BEFORE, columns) }),
 };
 const names = Object.keys(workers);
-workers["entgate, remembering"] = ours(root("build"), { ENTGATE_MEMORY_TTL: "60" });
+const keepers = ["floor", "hono", "ledger in JavaScript", ...names.slice(2)];
+workers["ledger in JavaScript"] = ledger(ALL);
+workers["entgate, remembering"] = ours(build, columns, { ENTGATE_MEMORY_TTL: "60" });
+for (const [name, parts] of Object.entries(GROWING)) workers[name] = ledger(parts);
 
-const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 const table = [];
 
-/** Measures each way in turn, some rounds after two to warm up, and notes the medians. */
-async function measure(work, unit, ways, once, rounds) {
-  const taken = ways.map(() => []);
-  for (let round = -2; round < rounds; round++) {
-    // Each round begins with another one.
-    for (let at = 0; at < ways.length; at++) {
-      const turn = (at + round + 2) % ways.length;
-      const took = await once(ways[turn]);
-      if (round >= 0) taken[turn].push(took);
-    }
-  }
-  ways.forEach(({ name }, way) => {
-    const ratios = taken[way].map((each, round) => each / taken[0][round]);
-    table.push({ work, who: name, [unit]: median(taken[way]).toFixed(1), "of the floor": median(ratios).toFixed(2) });
+/** Notes what each of these took in a work. */
+function note(work, names, taken, unit = "µs") {
+  const rows = names.map((who, at) => {
+    const { took, ratio } = summed(taken[at], taken[0]);
+    return { work, who, CPU: `${took.toFixed(1)} ${unit}`, "of the first": ratio.toFixed(2) };
   });
+  console.table(rows);
+  table.push(...rows);
 }
 
 const wanted = process.argv.slice(2);
 const isWanted = (work) => !wanted.length || wanted.some((word) => work.startsWith(word));
 
 const running = {};
-for (const [name, worker] of Object.entries(workers)) running[name] = ending(await serve(worker));
+for (const [name, worker] of Object.entries(workers)) running[name] = await serve(worker);
 for (const [work, ways] of Object.entries(works(names))) {
   if (!isWanted(work)) continue;
-  const once = async ({ name, next, status }) => {
-    const requests = Array.from({ length: REQUESTS }, next);
-    const { port, cpu } = running[name];
-    const before = cpu();
-    await drive(port, REQUESTS, () => requests.pop(), status);
-    return (cpu() - before) / REQUESTS;
-  };
-  await measure(work, "µs", ways, once, ROUNDS);
+  const once = ({ name, requests, status }) => spend(running[name], requests(REQUESTS), status);
+  note(work, ways.map(({ name }) => name), await measure(ways, ROUNDS, once));
 }
+// They begin alike, and each goes on from the one before.
+if (isWanted("webhook")) await ledgers(running, keepers, note);
 for (const worker of Object.values(running)) worker.stop();
 
 if (isWanted("start")) {
   // From nothing to the first answer, workerd itself included.
   const once = async ({ name }) => {
-    const worker = ending(await serve(workers[name]));
+    const worker = await serve(workers[name], FIRST);
     const took = worker.cpu() / 1_000;
     worker.stop();
     return took;
   };
-  await measure("start", "ms", names.map((name) => ({ name })), once, STARTS);
+  // The ledger has classes of objects too, which the platform makes ready.
+  const starting = [...names, "ledger in JavaScript"];
+  note("start", starting, await measure(starting.map((name) => ({ name })), STARTS, once), "ms");
 }
-console.table(table);
 
 if (!wanted.length && !process.env.BEFORE) {
-  const size = (path) => {
-    const bytes = readFileSync(root(path));
+  const size = (name) => {
+    const bytes = readFileSync(join(build, name));
     return `${bytes.length.toLocaleString("en")} | ${gzipSync(bytes, { level: 9 }).length.toLocaleString("en")}`;
   };
-  const version = (name) => createRequire(import.meta.url)(`${root("node_modules")}/${name}/package.json`).version;
   const lines = [
     "# What a request costs",
     "",
-    "CPU time of workerd's process, medians of interleaved rounds, by `make bench`. The floor is a Worker in JavaScript written for nothing but speed",
-    "(`benches/edge/contenders`), which asks for no key and knows no error. KV is a process of its own. `start` is from nothing to the first answer, workerd's own start included.",
+    "CPU time of workerd's process, medians of interleaved rounds, by `make bench`; a ratio is to the first of its work, and the median of the rounds' ratios. The floor is a Worker in",
+    "JavaScript written for nothing but speed (`benches/edge/contenders`), which asks for no key and knows no error. KV is a process of its own. `start` is from nothing to the first",
+    "answer, workerd's own start included. Floor and Hono put an event into KV and are done; the ledger in JavaScript does what ours does: it keeps the set and the event's id in an",
+    "object's SQLite in one transaction, sets an alarm for the copy in KV and writes that, remembers the change, and tells journal and roster.",
     "",
-    `${ROUNDS} rounds of ${REQUESTS} requests; ${cpus().length} × ${cpus()[0].model}, Node ${process.version}, workerd ${version("workerd")}, Hono ${version("hono")}, stripe ${version("stripe")}.`,
+    "An object is asleep when it has left memory, as it does after ten seconds without an event; the last works are about customers whose object is awake. Part by part, each ledger in",
+    "JavaScript does a part more than the one before it: what a part costs is the difference.",
     "",
-    "| work | who | CPU | of the floor |",
+    `${machine()}, Hono ${version("hono")}, stripe ${version("stripe")}.`,
+    "",
+    "| work | who | CPU | of the first |",
     "|---|---|---|---|",
-    ...table.map(({ work, who, µs, ms, "of the floor": ratio }) => `| ${work} | ${who} | ${µs ? `${µs} µs` : `${ms} ms`} | ${ratio} |`),
+    ...table.map((row) => `| ${Object.values(row).join(" | ")} |`),
     "",
     "| file of the Worker | bytes | gzipped |",
     "|---|---|---|",
-    ...["build/index_bg.wasm", "build/index.js"].map((path) => `| \`${path}\` | ${size(path)} |`),
+    ...files(build).map((name) => `| \`build/${name}\` | ${size(name)} |`),
     "",
   ];
   writeFileSync(root("benches/RESULTS.md"), lines.join("\n"));

@@ -1,18 +1,18 @@
 // One Worker in one workerd, with KV elsewhere: so the time that workerd's process takes is the Worker's and the platform's.
 
 import { fork, spawn } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { ending, folder } from "./ending.mjs";
 
 const { default: workerd } = createRequire(import.meta.url)("workerd");
 
 /** The KV service: its port, and how it ends. */
 export async function kv() {
-  const child = fork(fileURLToPath(new URL("kv.mjs", import.meta.url)));
+  const child = ending(fork(fileURLToPath(new URL("kv.mjs", import.meta.url))));
   const port = await new Promise((resolve) => child.once("message", resolve));
   return { port, put: (key, body) => fetch(`http://127.0.0.1:${port}/${encodeURIComponent(key)}`, { method: "PUT", body }), stop: () => child.kill() };
 }
@@ -27,16 +27,18 @@ async function freePort() {
 
 const text = (value) => JSON.stringify(value);
 
+/** What is asked until it is answered, if nothing else is. */
+const ANYTHING = { path: "/nothing", headers: {} };
+
 /**
- * Serves modules, the first one being the Worker's main one. `objects` are the classes of Durable Objects by binding, which are
- * kept on disk, as they are by default.
+ * Serves modules, the first one being the Worker's main one, and asks it something first. `objects` are the classes of Durable Objects by binding, which are
+ * kept on disk, as they are by default, in the folder `stored`.
  */
-export async function serve({ kv, modules, bindings = {}, objects = {} }) {
-  const folder = mkdtempSync(join(tmpdir(), "entgate-bench-"));
-  mkdirSync(join(folder, "objects"));
+export async function serve({ kv, modules, bindings = {}, objects = {}, stored = folder() }, first = ANYTHING) {
+  const configured = folder();
   const port = await freePort();
   // What is embedded is looked for beside the configuration.
-  for (const { name, path } of modules) copyFileSync(path, join(folder, name));
+  for (const { name, path } of modules) copyFileSync(path, join(configured, name));
   const embedded = modules.map(({ name }) => `(name = ${text(name)}, ${name.endsWith(".wasm") ? "wasm" : "esModule"} = embed ${text(name)})`);
   const bound = [
     `(name = "ENTITLEMENTS", kvNamespace = "kv")`,
@@ -45,29 +47,29 @@ export async function serve({ kv, modules, bindings = {}, objects = {} }) {
   ];
   const classes = Object.values(objects).map((className) => `(className = ${text(className)}, uniqueKey = ${text(className)}, enableSql = true)`);
   writeFileSync(
-    join(folder, "config.capnp"),
+    join(configured, "config.capnp"),
     `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
     (name = "main", worker = (
       modules = [${embedded.join(", ")}],
       compatibilityDate = "2026-04-01",
-      compatibilityFlags = ["global_fetch_strictly_public"],
+      compatibilityFlags = ["global_fetch_strictly_public", "new_module_registry"],
       bindings = [${bound.join(", ")}],
       ${classes.length ? `durableObjectNamespaces = [${classes.join(", ")}], durableObjectStorage = (localDisk = "objects"),` : ""}
     )),
     (name = "kv", external = (address = "127.0.0.1:${kv}", http = ())),
-    (name = "objects", disk = (path = ${text(join(folder, "objects"))}, writable = true)),
+    (name = "objects", disk = (path = ${text(stored)}, writable = true)),
     (name = "internet", network = (allow = ["public", "private"])),
   ],
   sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
 );`,
   );
-  const began = performance.now();
-  const child = spawn(workerd, ["serve", join(folder, "config.capnp")], { stdio: ["ignore", "inherit", "inherit"] });
+  // In this workerd the new registry of modules is an experiment still.
+  const child = ending(spawn(workerd, ["serve", "--experimental", join(configured, "config.capnp")], { stdio: ["ignore", "inherit", "inherit"] }));
   for (;;) {
     try {
-      await (await fetch(`http://127.0.0.1:${port}/nothing`)).arrayBuffer();
+      await (await fetch(`http://127.0.0.1:${port}${first.path}`, { headers: first.headers })).arrayBuffer();
       break;
     } catch (error) {
       if (child.exitCode !== null) throw new Error(`workerd ended with ${child.exitCode}`, { cause: error });
@@ -76,12 +78,11 @@ const config :Workerd.Config = (
   }
   return {
     port,
-    began: performance.now() - began,
+    /** Whether it does anything after it has answered. */
+    goesOn: classes.length > 0,
     cpu: () => cpu(child.pid),
-    stop() {
-      child.kill("SIGKILL");
-      rmSync(folder, { recursive: true, force: true });
-    },
+    /** Resolves when it has stopped. */
+    stop: () => child.kill("SIGKILL") && new Promise((resolve) => child.once("exit", resolve)),
   };
 }
 

@@ -1,4 +1,4 @@
-// What the contenders are asked: each work has its name, and who is sent which requests, of which all are to have one status.
+// What the contenders are asked: each work has its name, the requests, how they are to be answered, and who is asked.
 
 import Stripe from "stripe";
 import { bytes } from "./drive.mjs";
@@ -9,23 +9,29 @@ export const SECRET = "whsec_bench";
 /** The entitlements of the customers that are asked about. */
 export const SIZES = [1, 10, 100, 300];
 
-/** So many customers have events, in turn, so that each one's copy is written and none waits for its second. */
-const CUSTOMERS = 500;
+/** Headers of who has a server key. */
+export const KEYED = { authorization: `Bearer ${KEY}` };
 
-const asks = (path, headers) => {
-  const request = bytes({ path, headers });
-  return () => request;
+/** So many of the same request. */
+export const asks = (path) => {
+  const request = bytes({ path, headers: KEYED });
+  return (count) => Array.from({ length: count }, () => request);
 };
 
+export const check = (size) => asks(`/v1/check?customer=cus_${size}&feature=feature-${size - 1}`);
+export const list = (size, limit) => asks(`/v1/entitlements/active_entitlements?customer=cus_${size}${limit ? `&limit=${limit}` : ""}`);
+
+let events = 0;
+
 /** A summary of ten entitlements, the most that Stripe puts into one. */
-function summary(number) {
-  const customer = `cus_${number % CUSTOMERS}`;
-  const data = Array.from({ length: 10 }, (_, at) => ({
+function summary(customer, features = Array.from({ length: 10 }, (_, at) => `feature-${at}`)) {
+  const number = (events += 1);
+  const data = features.map((feature, at) => ({
     id: `ent_test_${number}_${at}`,
     object: "entitlements.active_entitlement",
-    feature: `feat_test_${at}`,
+    feature: `feat_test_${feature}`,
     livemode: false,
-    lookup_key: `feature-${at}`,
+    lookup_key: feature,
   }));
   const entitlements = { object: "list", data, has_more: false, url: `/v1/customer/${customer}/entitlements` };
   return JSON.stringify({
@@ -41,33 +47,39 @@ function summary(number) {
   });
 }
 
-let events = 0;
+const same = (text) => text;
 
-/** Events, each another one and signed anew. */
-const sends = ({ body = (text) => text, signature = (text) => text } = {}) => () => {
-  const payload = body(summary((events += 1)));
+/** An event about a customer, another one each time and signed anew. */
+export function event(customer, { features, body = same, signature = same } = {}) {
+  const payload = body(summary(customer, features));
   const header = signature(Stripe.webhooks.generateTestHeaderString({ payload, secret: SECRET }));
   return bytes({ method: "POST", path: "/webhooks/stripe", headers: { "stripe-signature": header, "content-type": "application/json" }, body: payload });
-};
+}
 
+/** An event about each of so many customers, whose names begin so. */
+export const eventOfEach = (group, count) => Array.from({ length: count }, (_, number) => event(`cus_${group}_${number}`));
+
+const eventsOf = (options) => (count) => Array.from({ length: count }, () => event("cus_ada", options));
 const otherType = (text) => text.replace("entitlements.active_entitlement_summary.updated", "invoice.paid");
 const forged = (text) => text.replace(/v1=./, (found) => (found === "v1=0" ? "v1=1" : "v1=0"));
 
-/** The works, for these contenders; the first of each work is what the others are measured by. */
-export function works(names) {
-  const key = { authorization: `Bearer ${KEY}` };
-  const all = (next, status = 200) => names.map((name) => ({ name, next, status }));
-  const checks = SIZES.map((size) => [`check of ${size}`, all(asks(`/v1/check?customer=cus_${size}&feature=feature-${size - 1}`, key))]);
-  const remembered = [
-    { name: "floor", next: asks("/memory?customer=cus_10&feature=feature-9"), status: 200 },
-    { name: "entgate, remembering", next: asks("/v1/check?customer=cus_10&feature=feature-9", key), status: 200 },
-  ];
+/**
+ * What leaves nothing behind, by name: the requests, and the status they are to be answered with. All of `names` are asked, or those
+ * who have requests of their own; the first is what the others are measured by.
+ */
+export const works = (names) => {
+  const all = (requests, status) => names.map((name) => ({ name, requests, status }));
   return {
-    "read of KV alone": [{ name: "floor", next: asks("/kv"), status: 200 }],
-    ...Object.fromEntries(checks),
-    "check, from memory": remembered,
-    "webhook, forged": all(sends({ signature: forged }), 400),
-    "webhook, of another type": all(sends({ body: otherType })),
-    webhook: all(sends()),
+    "read of KV alone": [{ name: "floor", requests: asks("/kv") }],
+    ...Object.fromEntries(SIZES.map((size) => [`check of ${size}`, all(check(size))])),
+    "check, from memory": [
+      { name: "floor", requests: asks("/memory?customer=cus_10&feature=feature-9") },
+      { name: "entgate, remembering", requests: check(10) },
+    ],
+    "list, 10 of 10": all(list(10)),
+    "list, 10 of 300": all(list(300)),
+    "list, 100 of 300": all(list(300, 100)),
+    "webhook, forged": all(eventsOf({ signature: forged }), 400),
+    "webhook, of another type": all(eventsOf({ body: otherType })),
   };
-}
+};

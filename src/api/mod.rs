@@ -7,7 +7,7 @@
 //! | `features`              | which features there are, and what only Stripe knows of them    |
 //! | `checks`                | may this customer use this feature?                             |
 //! | `authorize`             | the same, for a proxy                                           |
-//! | [`hot`]                 | these two, where it is asked plainly, without the way below     |
+//! | [`hot`]                 | these two and the list, asked plainly, without the way below    |
 //! | `ofrep`                 | the same, for OpenFeature's clients                             |
 //! | `sync`                  | the set, read at its source now                                 |
 //! | `activity` · `roster`   | what was decided lately · who there is                          |

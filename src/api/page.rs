@@ -10,10 +10,10 @@ use super::{Response, error::Error, form::Params, json};
 use crate::store::part::{Cursor, Listed, Part};
 
 /// How many things a page has if nothing is said.
-const DEFAULT: usize = 10;
+pub(super) const DEFAULT: usize = 10;
 
 /// The most things on a page.
-const LIMIT: u64 = 100;
+pub(super) const LIMIT: u64 = 100;
 
 /// Which part of a list was asked for.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -61,24 +61,11 @@ impl Page {
         kind: &str,
         id: impl Fn(&T) -> &str,
     ) -> Result<(&'a [T], bool), Error> {
-        let position = |cursor: &str, param| {
+        let place = |cursor: &str, param: &str| {
             let found = all.iter().position(|thing| id(thing) == cursor);
             found.ok_or_else(|| Error::no_such(kind, cursor, param))
         };
-        let (start, end) = match &self.from {
-            From::Start => (0, self.limit),
-            From::After(cursor) => {
-                let start = position(cursor, "starting_after")?.saturating_add(1);
-                (start, start.saturating_add(self.limit))
-            }
-            From::Before(cursor) => {
-                let end = position(cursor, "ending_before")?;
-                let start = end.saturating_sub(self.limit);
-                return Ok((all.get(start..end).unwrap_or_default(), start > 0));
-            }
-        };
-        let page = all.get(start..end.min(all.len())).unwrap_or_default();
-        Ok((page, end < all.len()))
+        Ok(self.part(place)?.of(all))
     }
 
     /// The part of a list that a store is to read; `place` makes one of a cursor and the name of its

@@ -66,7 +66,8 @@ pub(super) async fn stripe<S: Store>(
     let header = text(request, SIGNATURE).unwrap_or_default();
     match receive(app.settings, header, request.body(), now)? {
         Received::Summary(summary) => {
-            Ok(kept(&summary, app.store.ledger().apply(&summary, now).await?))
+            let receipt = app.store.ledger().apply(&summary, now).await?;
+            Ok(kept(&summary.event, &summary.customer.id, receipt))
         }
         Received::Answer(answer) => Ok(answer),
     }
@@ -126,15 +127,15 @@ pub(super) fn receive(
 }
 
 /// The answer once the ledger has kept an event.
-pub(super) fn kept(summary: &Summary, kept: ledger::Receipt) -> Response {
+pub(super) fn kept(event: &EventId, customer: &CustomerId, receipt: ledger::Receipt) -> Response {
     json(
         StatusCode::OK,
         &Receipt {
             object: "webhook_receipt",
-            event: &summary.event,
-            outcome: Outcome::Kept(kept.effect),
-            customer: Some(&summary.customer.id),
-            version: Some(kept.version),
+            event,
+            outcome: Outcome::Kept(receipt.effect),
+            customer: Some(customer),
+            version: Some(receipt.version),
             message: None,
         },
     )

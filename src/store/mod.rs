@@ -10,9 +10,11 @@
 //! | [`Catalog`] | the source, if it is kept here: whatever may be asked of it, in HTTP's form |
 //! | [`Crypto`]  | what is done with public keys, and the way to those of an issuer       |
 //!
-//! [`record`] is the form in which a set is kept, [`recent`] what was read a moment ago, [`part`] what is read of a list, [`memory`] the
-//! stores for tests. What talks to Durable Objects and KV is in the Workers shell.
+//! [`record`] is the form in which a set is kept, [`columns`] what is listed of it as it stands there,
+//! [`recent`] what was read a moment ago, [`part`] what is read of a list, [`memory`] the stores for
+//! tests. What talks to Durable Objects and KV is in the Workers shell.
 
+pub mod columns;
 pub mod memory;
 pub mod part;
 pub mod recent;

@@ -1,7 +1,8 @@
 //! A part of a list that a store keeps in order, from a place in it on.
 //!
 //! A store reads from the cursor on, in the direction that the cursor says and one thing further than
-//! asked for, and [`Listed::of()`] makes the part of it. What a place is, each list knows for itself.
+//! asked for, and [`Listed::of()`] makes the part of it. What a place is, each list knows for itself;
+//! of a list that is at hand, it is an index.
 
 use serde::Serialize;
 
@@ -48,6 +49,24 @@ impl<P> Part<P> {
     #[must_use]
     pub fn reads(&self) -> usize {
         self.limit.saturating_add(1)
+    }
+}
+
+impl Part<usize> {
+    /// The part of all that there is, in its order, and whether there is more in the direction of
+    /// reading.
+    #[must_use]
+    pub fn of<'a, T>(&self, all: &'a [T]) -> (&'a [T], bool) {
+        let start = match self.cursor {
+            Cursor::Start => 0,
+            Cursor::After(index) => index.saturating_add(1),
+            Cursor::Before(end) => {
+                let start = end.saturating_sub(self.limit);
+                return (all.get(start..end).unwrap_or_default(), start > 0);
+            }
+        };
+        let end = start.saturating_add(self.limit);
+        (all.get(start..end.min(all.len())).unwrap_or_default(), end < all.len())
     }
 }
 

@@ -128,6 +128,12 @@ pub fn glance(record: &[u8], feature: &LookupKey) -> Option<Glance> {
     if feature.iter().any(|byte| matches!(byte, b'"' | b'\\')) || !record.ends_with(b"]}") {
         return None;
     }
+    let (version, as_of, keys) = head(record)?;
+    Some(Glance { version, as_of, entitled: lists(keys, feature)? })
+}
+
+/// What stands in front of the keys in the record of a whole set, and what comes behind.
+pub(super) fn head(record: &[u8]) -> Option<(Version, Timestamp, &[u8])> {
     let rest = record.strip_prefix(b"{\"v\":2,\"version\":")?;
     let (version, rest) = digits(rest)?;
     let rest = rest.strip_prefix(b",\"as_of\":")?;
@@ -137,9 +143,13 @@ pub fn glance(record: &[u8], feature: &LookupKey) -> Option<Glance> {
     };
     let (as_of, rest) = digits(rest)?;
     let as_of = i64::try_from(as_of).ok()?;
-    let as_of = Timestamp(if before { -as_of } else { as_of });
+    let as_of = match (before, as_of) {
+        (true, 0) => return None,
+        (true, _) => -as_of,
+        (false, _) => as_of,
+    };
     let keys = rest.strip_prefix(b",\"coverage\":\"whole\",\"keys\":[")?;
-    Some(Glance { version: Version(version), as_of, entitled: lists(keys, feature)? })
+    Some((Version(version), Timestamp(as_of), keys))
 }
 
 /// Whether a text, which needs no escape, is among those of a list; none if that is no list.
@@ -177,5 +187,9 @@ fn behind(mut rest: &[u8]) -> Option<&[u8]> {
 fn digits(text: &[u8]) -> Option<(u64, &[u8])> {
     let end = text.iter().position(|byte| !byte.is_ascii_digit())?;
     let (digits, rest) = text.split_at_checked(end)?;
+    // JSON has no zeros in front.
+    if end > 1 && digits.starts_with(b"0") {
+        return None;
+    }
     Some((std::str::from_utf8(digits).ok()?.parse().ok()?, rest))
 }

@@ -124,10 +124,21 @@ impl Customer {
     }
 }
 
+/// When the object is woken.
+#[derive(Clone, Copy, Default, Eq, PartialEq)]
+enum Alarm {
+    #[default]
+    Unknown,
+    /// Then, or not at all.
+    For(Option<Millis>),
+}
+
 /// What works on one customer's account.
 pub(super) struct Desk {
     pub(super) state: State,
     env: Env,
+    tables: Tables,
+    alarm: Cell<Alarm>,
     writing: RefCell<Option<Work<()>>>,
     pub(super) reading: RefCell<Option<Work<std::result::Result<Finding, String>>>>,
     /// How many reads were begun: who has to have a new one does not take one begun before.
@@ -145,8 +156,10 @@ pub(super) struct Desk {
 impl Desk {
     fn new(state: State, env: Env) -> Self {
         Self {
+            tables: Tables::of(&state),
             state,
             env,
+            alarm: Cell::default(),
             writing: RefCell::default(),
             reading: RefCell::default(),
             readings: Cell::default(),
@@ -158,15 +171,16 @@ impl Desk {
         }
     }
 
-    pub(super) fn tables(&self) -> Tables {
-        Tables::of(&self.state)
+    pub(super) fn tables(&self) -> &Tables {
+        &self.tables
     }
 
     pub(super) fn stripe(
         &self,
         livemode: Livemode,
     ) -> Option<crate::source::Stripe<impl crate::source::Transport + use<>>> {
-        source(&self.env, &settings(&self.env).ok()?, livemode).ok()?
+        let settings = settings(&self.env).ok()?;
+        source(&self.env, &settings, livemode).ok()?
     }
 
     /// What the source is.
@@ -225,6 +239,8 @@ impl Desk {
 
     /// Pays what is due.
     async fn wake(self: &Rc<Self>) -> Result<()> {
+        // The alarm that woke us is no longer set.
+        self.alarm.take();
         let tables = self.tables();
         let Some(customer) = tables.owner()? else { return Ok(()) };
         let outbox = tables.outbox()?;
@@ -257,10 +273,18 @@ impl Desk {
         if self.writing.borrow().is_some() {
             outbox.leave_until(Task::Replica, later);
         }
-        match outbox.next() {
+        let due = outbox.next();
+        if self.alarm.replace(Alarm::For(due)) == Alarm::For(due) {
+            return Ok(());
+        }
+        let set = match due {
             Some(due) => self.state.storage().set_alarm(at(due)).await,
             None => self.state.storage().delete_alarm().await,
+        };
+        if set.is_err() {
+            self.alarm.take();
         }
+        set
     }
 
     /// Writes the replica's copy if it is due, or waits for the write that is under way.

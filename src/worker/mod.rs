@@ -2,8 +2,7 @@
 //!
 //! | file       | hands over                                                                     |
 //! |------------|--------------------------------------------------------------------------------|
-//! | `entry.js` | the way in: what the platform calls, and the hot path's platform side           |
-//! | `hot`      | its side in the core: what is asked most, without an object made for it        |
+//! | `entry.js` | the way in: what the platform calls; [`crate::hot`] is tried first              |
 //! | `http`     | requests and answers                                                           |
 //! | `replica`  | the KV namespace `ENTITLEMENTS`                                                |
 //! | `source`   | the way to Stripe, or to the catalog in its place                              |
@@ -38,7 +37,6 @@ mod crypto;
 mod customer;
 mod desk;
 mod hands;
-mod hot;
 mod http;
 #[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
 mod journal;
@@ -56,6 +54,8 @@ mod source;
 mod sql;
 mod stream;
 mod tables;
+
+use std::{cell::OnceCell, rc::Rc};
 
 use futures_util::future::{LocalBoxFuture, Shared};
 use worker::{
@@ -86,11 +86,14 @@ use crate::{
 pub use self::{catalog::Catalog, customer::Customer, journal::Journal, roster::Roster};
 
 thread_local! {
+    /// What the operator set, once it was read.
+    static SETTINGS: OnceCell<Rc<Settings>> = const { OnceCell::new() };
+
     /// What this isolate knows of features, for as long as it lives.
-    static FEATURES: std::rc::Rc<Features> = std::rc::Rc::default();
+    static FEATURES: Rc<Features> = Rc::default();
 
     /// The issuer's keys, as far as this isolate knows them.
-    static KEYRING: std::rc::Rc<Keyring> = std::rc::Rc::default();
+    static KEYRING: Rc<Keyring> = Rc::default();
 }
 
 /// The stores of this deployment.
@@ -176,8 +179,8 @@ async fn fetch(
         }
     };
     let store = Edge::open(&env, &settings)?;
-    let features = FEATURES.with(std::rc::Rc::clone);
-    let keyring = KEYRING.with(std::rc::Rc::clone);
+    let features = FEATURES.with(Rc::clone);
+    let keyring = KEYRING.with(Rc::clone);
     let app = App {
         store: &store,
         settings: &settings,
@@ -202,8 +205,13 @@ async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) 
     }
 }
 
-fn settings(env: &Env) -> Result<Settings, settings::Error> {
-    Settings::read(|name| env.var(name).ok().map(|value| value.to_string()))
+/// The settings. They are the same for as long as this isolate lives, so that they are read once.
+fn settings(env: &Env) -> Result<Rc<Settings>, settings::Error> {
+    if let Some(settings) = SETTINGS.with(|known| known.get().cloned()) {
+        return Ok(settings);
+    }
+    let settings = Settings::read(|name| env.var(name).ok().map(|value| value.to_string()))?;
+    Ok(SETTINGS.with(|known| Rc::clone(known.get_or_init(|| Rc::new(settings)))))
 }
 
 fn log(line: &str) {

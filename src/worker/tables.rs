@@ -11,6 +11,11 @@
 //! The tables come with the first thing to keep, so that asking about a stranger stores nothing. An
 //! object of the first days has no `account` and no `debts`: its set is taken over with the next
 //! event. `changes` comes with the first change that is written since there is such a table.
+//!
+//! Nobody else writes these tables, so that what is noted, held and owed is read once in the life of
+//! an object: what was written down is known.
+
+use std::cell::RefCell;
 
 use serde::Serialize;
 use worker::{Error, Result, SqlStorageValue, State};
@@ -66,19 +71,47 @@ readable! {
     }
 }
 
+/// Whose tables these are, and what stands in them but for events and changes.
+#[derive(Clone)]
+struct Known {
+    /// Nobody, before there is anything to keep.
+    owner: Option<Customer>,
+    account: Account,
+}
+
 /// The tables of one customer.
 pub(super) struct Tables {
     sql: Sql,
+    /// What was read or written last; none before that, and after a step that failed.
+    known: RefCell<Option<Known>>,
 }
 
 impl Tables {
     pub(super) fn of(state: &State) -> Self {
-        Self { sql: Sql::of(state) }
+        Self { sql: Sql::of(state), known: RefCell::default() }
     }
 
     /// Whose tables these are: nobody's before there is anything to keep.
     pub(super) fn owner(&self) -> Result<Option<Customer>> {
-        Ok(self.owned()?.map(|(owner, _)| owner))
+        self.known(|known| known.owner.clone())
+    }
+
+    /// What is kept of the customer.
+    pub(super) fn account(&self) -> Result<Account> {
+        self.known(|known| known.account.clone())
+    }
+
+    /// What is owed.
+    pub(super) fn outbox(&self) -> Result<Outbox> {
+        self.known(|known| known.account.outbox.clone())
+    }
+
+    fn known<T>(&self, part: impl FnOnce(&Known) -> T) -> Result<T> {
+        if self.known.borrow().is_none() {
+            let known = self.read()?;
+            self.known.replace(Some(known));
+        }
+        self.known.borrow().as_ref().map(part).ok_or_else(misread)
     }
 
     fn owned(&self) -> Result<Option<(Customer, Notes)>> {
@@ -96,23 +129,27 @@ impl Tables {
         }
     }
 
-    /// What is kept of the customer.
-    pub(super) fn account(&self) -> Result<Account> {
+    /// Whether there is an account, as far as that is known: with it the other tables came.
+    fn is_owned(&self) -> bool {
+        self.known.borrow().as_ref().is_some_and(|known| known.owner.is_some())
+    }
+
+    fn read(&self) -> Result<Known> {
         let held = match self.record()? {
             Some(record) => Some(record::read(&record).map_err(|error| error.to_string())?),
             None => None,
         };
-        let Some((_, notes)) = self.owned()? else {
+        let Some((owner, notes)) = self.owned()? else {
             // Whether the replica has this copy is not known.
             let now = millis();
             let debt = Debt { since: now, due: now, tries: 0 };
             let debts = held.as_ref().map(|_| (Task::Replica, debt));
-            return Ok(Account { held, outbox: Outbox::of(debts), ..Account::default() });
+            let account = Account { held, outbox: Outbox::of(debts), ..Account::default() };
+            return Ok(Known { owner: None, account });
         };
         let Notes { confirmed, arrivals, written, doubtful, left_alone, trouble, reported, seen } =
             notes;
-        let outbox = self.outbox()?;
-        Ok(Account {
+        let account = Account {
             held,
             confirmed,
             arrivals,
@@ -122,14 +159,15 @@ impl Tables {
             trouble,
             reported,
             seen: seen.unwrap_or_default(),
-            outbox,
-        })
+            outbox: self.debts()?,
+        };
+        Ok(Known { owner: Some(owner), account })
     }
 
     /// The record of the set, or none while nothing is held.
     pub(super) fn record(&self) -> Result<Option<Vec<u8>>> {
         let mut record = Vec::new();
-        if !self.sql.has("entitlements")? {
+        if !self.is_owned() && !self.sql.has("entitlements")? {
             return Ok(None);
         }
         for row in self.sql.rows("SELECT record FROM entitlements ORDER BY part", vec![])? {
@@ -162,16 +200,31 @@ impl Tables {
         customer: &Customer,
         change: &mut dyn FnMut(&mut Account) -> Result<()>,
     ) -> Result<()> {
-        self.sql.transact(|| {
-            let mut after = self.account()?;
-            let before = match self.owned()? {
+        let Known { owner, account: mut after } = self.known(Known::clone)?;
+        let changed = self.sql.transact(|| {
+            let before = match owner {
                 Some(_) => after.clone(),
                 // All is written down, but for the set: that is there, if there is one.
                 None => Account { held: after.held.clone(), ..Account::default() },
             };
             change(&mut after)?;
-            if before == after { Ok(()) } else { self.keep(customer, &before, &after) }
-        })?
+            let is_same = before == after;
+            if !is_same {
+                self.keep(customer, &before, &after)?;
+            }
+            Ok(!is_same)
+        });
+        let changed: Result<bool> = changed.and_then(|changed| changed);
+        match changed {
+            Ok(false) => {}
+            Ok(true) => {
+                let owner = Some(customer.clone());
+                self.known.replace(Some(Known { owner, account: after }));
+            }
+            // What stands in the tables now is what stood there before.
+            Err(_) => drop(self.known.take()),
+        }
+        changed.map(drop)
     }
 
     fn keep(&self, customer: &Customer, before: &Account, after: &Account) -> Result<()> {
@@ -209,8 +262,11 @@ impl Tables {
 
     fn remember(&self, change: &Change) -> Result<()> {
         self.sql.run(CHANGES, vec![])?;
-        let forgotten = integer(change.version.0.saturating_sub(CHANGE_MEMORY))?;
-        self.sql.run("DELETE FROM changes WHERE version <= ?", vec![forgotten])?;
+        let forgotten = change.version.0.saturating_sub(CHANGE_MEMORY);
+        if forgotten > 0 {
+            let forgotten = vec![integer(forgotten)?];
+            self.sql.run("DELETE FROM changes WHERE version <= ?", forgotten)?;
+        }
         if !change.is_tellable() {
             return Ok(());
         }
@@ -243,8 +299,7 @@ impl Tables {
         )
     }
 
-    /// What is owed.
-    pub(super) fn outbox(&self) -> Result<Outbox> {
+    fn debts(&self) -> Result<Outbox> {
         let mut debts = Vec::new();
         for row in self.sql.rows("SELECT task, since, due, tries FROM debts", vec![])? {
             let [
@@ -267,7 +322,7 @@ impl Tables {
     }
 
     fn create(&self) -> Result<()> {
-        if self.sql.has("account")? { Ok(()) } else { self.sql.create(&SCHEMA) }
+        if self.is_owned() { Ok(()) } else { self.sql.create(&SCHEMA) }
     }
 
     pub(super) fn sighting(&self, event: &EventId) -> Result<Sighting> {

@@ -1,6 +1,9 @@
 //! The hot path: which requests it answers. That it answers them as the long way does is seen at every
 //! request of all tests, in `support`.
 
+mod lines;
+mod lists;
+
 use entgate::api::hot;
 use serde_json::json;
 
@@ -19,6 +22,7 @@ fn asked(service: &Service, target: &str, headers: &[(&str, &str)]) -> Option<St
     }
     match service.hot(&request.body(Vec::new()).unwrap())? {
         Hot::Question(_, hot::Answer::Check(object)) => Some(object),
+        Hot::Question(_, hot::Answer::List(list)) => Some(list.body),
         Hot::Question(question, hot::Answer::Granted(..)) => {
             Some(format!("204 {}", question.customer.id))
         }

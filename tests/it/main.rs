@@ -14,6 +14,7 @@ mod authorize;
 mod catalog;
 mod checks;
 mod client;
+mod columns;
 mod cors;
 mod ed25519;
 mod features;

@@ -92,6 +92,8 @@ fn a_record_that_was_cut_or_changed_form_gives_no_glance() {
         r#"{"v":1,"version":3,"as_of":1,"coverage":"whole","data":[]}"#,
         r#"{ "v":2,"version":3,"as_of":1,"coverage":"whole","keys":["sso"],"features":[],"ids":[]}"#,
         r#"{"v":2,"version":-3,"as_of":1,"coverage":"whole","keys":["sso"],"features":[],"ids":[]}"#,
+        r#"{"v":2,"version":03,"as_of":1,"coverage":"whole","keys":["sso"],"features":[],"ids":[]}"#,
+        r#"{"v":2,"version":3,"as_of":-0,"coverage":"whole","keys":["sso"],"features":[],"ids":[]}"#,
         r#"{"v":2,"version":3,"as_of":1,"coverage":"whole","keys":[1],"features":[],"ids":[]}"#,
         r#"{"v":2,"version":99999999999999999999,"as_of":1,"coverage":"whole","keys":["sso"],"features":[],"ids":[]}"#,
     ] {

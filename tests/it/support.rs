@@ -154,6 +154,7 @@ impl Service {
                 hot::Received::Summary(_) => None,
             };
         };
+        assert_eq!(hot::Question::from_line(&question.to_line()).as_ref(), Some(&question));
         let record = record::write(&self.store.replica.copy(&question.customer)?).unwrap();
         let answer = hot::tell(&question, &record, ServedBy::Replica)?;
         Some(Hot::Question(question, answer))
@@ -237,6 +238,22 @@ impl Hot {
                     ("entgate-as-of", as_of.as_str()),
                     ("entgate-served-by", "replica"),
                     ("entgate-customer", question.customer.id.as_str()),
+                ] {
+                    assert_eq!(shown(name), Some(value), "{name} {request:?}");
+                }
+            }
+            Self::Question(_, hot::Answer::List(list)) => {
+                assert_eq!(
+                    (response.status().as_u16(), body()),
+                    (200, list.body.as_str()),
+                    "{request:?}"
+                );
+                let (version, as_of) = (list.version.to_string(), list.as_of.to_string());
+                for (name, value) in [
+                    ("content-type", "application/json"),
+                    ("entgate-version", version.as_str()),
+                    ("entgate-as-of", as_of.as_str()),
+                    ("entgate-served-by", list.served_by.name()),
                 ] {
                     assert_eq!(shown(name), Some(value), "{name} {request:?}");
                 }

@@ -46,6 +46,20 @@ describe("the hot path", { timeout: 60_000 }, () => {
     }
   });
 
+  test("answers lists as the long way does", async () => {
+    const list = "/v1/entitlements/active_entitlements";
+    const { data } = JSON.parse((await both(`${list}?customer=cus_ada`)).text);
+    assert.deepEqual(data.map(({ lookup_key }) => lookup_key), ["sms", "sso"]);
+    for (const [query, keys] of [["limit=1", ["sms"]], [`starting_after=${data[0].id}`, ["sso"]], [`ending_before=${data[1].id}`, ["sms"]], ["limit=100&at_least=1", ["sms", "sso"]]]) {
+      const page = JSON.parse((await both(`${list}?customer=cus_ada&${query}`)).text);
+      assert.deepEqual(page.data.map(({ lookup_key }) => lookup_key), keys, query);
+    }
+    assert.equal(JSON.parse((await both(list, { key: token })).text).data.length, 2);
+    for (const [query, status] of [["limit=101", 400], ["starting_after=ent_none", 400], ["at_least=2", 503]]) {
+      assert.equal((await both(`${list}?customer=cus_ada&${query}`)).status, status, query);
+    }
+  });
+
   test("leaves to the long way what it has no answer to", async () => {
     for (const [path, status, key] of [
       ["/v1/check?customer=cus_nobody&feature=sms", 200],

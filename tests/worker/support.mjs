@@ -57,7 +57,8 @@ const FAULTY_REPLICA = `
 const clocked = (main) => [
   { type: "ESModule", path: root("build/clock.js"), contents: CLOCK },
   { type: "ESModule", path: main },
-  { type: "CompiledWasm", path: root("build/index_bg.wasm") },
+  { type: "ESModule", path: root("build/worker.js") },
+  ...["hot", "worker"].map((name) => ({ type: "CompiledWasm", path: root(`build/${name}.wasm`) })),
 ];
 
 /** In whose isolate it is as many seconds later as a request says. */
@@ -108,6 +109,8 @@ export async function serve({ settings = {}, folder, faulty = false, log, clock 
   const others = [];
   if (faulty) {
     worker.kvNamespaces = { REPLICA: "ENTITLEMENTS", FAULTS: "FAULTS" };
+    // With wrapped bindings this workerd, where the flag is an experiment still, ends in a segmentation fault.
+    worker.compatibilityFlags = options.compatibilityFlags.filter((flag) => flag !== "new_module_registry");
     worker.wrappedBindings = { ENTITLEMENTS: { scriptName: "faulty-replica" } };
     const kvNamespaces = { REPLICA: "ENTITLEMENTS", FAULTS: "FAULTS" };
     others.push({ name: "faulty-replica", modules: true, script: FAULTY_REPLICA, kvNamespaces });

@@ -1,6 +1,8 @@
 // The floor: a Worker written by hand for nothing but speed. It asks who comes for no key, knows no error, and answers a check
 // with one read of KV, one `JSON.parse`, one lookup and one `new Response`.
 
+import { genuine } from "./signature.mjs";
+
 const HEADERS = { headers: { "content-type": "application/json", "cache-control": "no-store" } };
 
 const check = (customer, feature, set) =>
@@ -18,19 +20,20 @@ const check = (customer, feature, set) =>
     HEADERS,
   );
 
+const PATH = "/v1/entitlements/active_entitlements";
+
+const list = (set, limit) =>
+  new Response(
+    JSON.stringify({
+      object: "list",
+      data: set.data.slice(0, limit).map(({ id, feature, lookup_key }) => ({ id, object: "entitlements.active_entitlement", feature, livemode: false, lookup_key })),
+      has_more: set.data.length > limit,
+      url: PATH,
+    }),
+    HEADERS,
+  );
+
 const memory = new Map();
-
-const encoder = new TextEncoder();
-let key;
-
-/** Stripe's signature, by the platform's own HMAC. */
-async function genuine(header, body, secret) {
-  key ??= await crypto.subtle.importKey("raw", encoder.encode(secret), { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
-  const parts = header.split(",");
-  const at = parts.find((part) => part.startsWith("t=")).slice(2);
-  const signature = Uint8Array.from(parts.find((part) => part.startsWith("v1=")).slice(3).match(/../g), (hex) => parseInt(hex, 16));
-  return Math.abs(Date.now() / 1000 - at) <= 300 && crypto.subtle.verify("HMAC", key, signature, encoder.encode(`${at}.${body}`));
-}
 
 export default {
   async fetch(request, env) {
@@ -44,6 +47,10 @@ export default {
       let set = memory.get(customer);
       if (!set) memory.set(customer, (set = JSON.parse(await env.ENTITLEMENTS.get(`test:${customer}`))));
       return check(customer, searchParams.get("feature"), set);
+    }
+    if (pathname === PATH) {
+      const set = JSON.parse(await env.ENTITLEMENTS.get(`test:${searchParams.get("customer")}`));
+      return list(set, Number(searchParams.get("limit") ?? 10));
     }
     if (pathname === "/kv") {
       await env.ENTITLEMENTS.get("test:cus_10");

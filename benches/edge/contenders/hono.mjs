@@ -23,6 +23,18 @@ app.get("/v1/check", async (c) => {
   });
 });
 
+app.get("/v1/entitlements/active_entitlements", async (c) => {
+  const { customer, limit = "10" } = c.req.query();
+  const set = await c.env.ENTITLEMENTS.get(`test:${customer}`, "json");
+  const data = set.data.slice(0, Number(limit));
+  return c.json({
+    object: "list",
+    data: data.map((granted) => ({ ...granted, object: "entitlements.active_entitlement", livemode: false })),
+    has_more: set.data.length > data.length,
+    url: c.req.path,
+  });
+});
+
 app.post("/webhooks/stripe", async (c) => {
   let event;
   try {

@@ -1,48 +1,58 @@
 //! What is asked most, answered without a request being built: `GET /v1/check` about one feature,
-//! `GET /v1/authorize`, and `POST /webhooks/stripe`.
+//! `GET /v1/authorize`, `GET /v1/entitlements/active_entitlements`, and `POST /webhooks/stripe`.
 //!
 //! | step          | takes → gives                                                          |
 //! |---------------|------------------------------------------------------------------------|
 //! | [`ask()`]     | URL, `Authorization`, now → [`Question`]: who is asked about, and what |
 //! | [`tell()`]    | [`Question`], the replica's record → [`Answer`]                        |
 //! | [`receive()`] | signature, body, now → [`Received`]: an answer, or something to keep   |
-//! | [`keep()`]    | that, kept by the ledger or not → an answer                            |
+//! | [`kept()`]    | the ledger's receipt for that → an answer                              |
 //!
 //! No question is refused here. What is not plainly one of these questions, or has not plainly an
 //! answer, is none, and [`handle()`](super::handle) answers it: with every error, every other form of
 //! a parameter, and the same answer where there is one. An event is taken by the very functions that
-//! `handle()` takes it by. Headers of a check are the shell's.
+//! `handle()` takes it by. Headers of an answer to a question are the shell's.
 
-use super::{Response, auth, error::Error, settings::Settings, webhooks};
+mod check;
+mod digits;
+mod line;
+mod list;
+
+use super::{
+    Response, active_entitlements, auth,
+    settings::{Settings, Source},
+    webhooks,
+};
 use crate::{
     entitlement::{Summary, Version},
-    id::{Customer, CustomerId, LookupKey, Timestamp},
+    id::{Customer, CustomerId, EntitlementId, EventId, LookupKey, Timestamp},
     ledger::Receipt,
     store::{
-        self, ServedBy,
+        ServedBy,
+        part::Part,
         record::{self, Glance},
     },
     token::{Algorithm, Jws},
 };
 
-/// What a question wants to be answered with.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// What is asked of a customer's set, and what it wants to be answered with.
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Route {
-    /// `GET /v1/check`: with an object.
-    Check,
-    /// `GET /v1/authorize`: with a status.
-    Authorize,
+    /// `GET /v1/check`: may this feature be used? With an object.
+    Check(LookupKey),
+    /// `GET /v1/authorize`: the same, with a status.
+    Authorize(LookupKey),
+    /// `GET /v1/entitlements/active_entitlements`: what may be used? With this part of the list.
+    List(Part<EntitlementId>),
 }
 
-/// May this customer use this feature?
+/// What does this customer hold?
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Question {
-    /// How it is asked.
+    /// What is asked.
     pub route: Route,
     /// Who it is about.
     pub customer: Customer,
-    /// What it is about.
-    pub feature: LookupKey,
     /// No older version will do.
     pub at_least: Version,
 }
@@ -54,6 +64,21 @@ pub enum Answer {
     Check(String),
     /// 204: the customer may use it.
     Granted(Glance, ServedBy),
+    /// 200 and this list.
+    List(List),
+}
+
+/// A part of Stripe's list, and what the headers say of the set it is of.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct List {
+    /// The list, as JSON.
+    pub body: String,
+    /// `Entgate-Version`.
+    pub version: Version,
+    /// `Entgate-As-Of`.
+    pub as_of: Timestamp,
+    /// `Entgate-Served-By`.
+    pub served_by: ServedBy,
 }
 
 /// What a `GET` asks, if it is one of these questions and who asks may know. `url` is a whole one.
@@ -64,17 +89,22 @@ pub fn ask(
     authorization: &str,
     now: Timestamp,
 ) -> Option<Question> {
-    let (path, query) = target(url)?.split_once('?')?;
+    let target = target(url)?;
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let Parameters { customer, feature, at_least, page } = Parameters::read(query)?;
+    let unpaged = page == list::Parameters::default();
     let route = match path {
-        "/v1/check" => Route::Check,
-        "/v1/authorize" => Route::Authorize,
+        "/v1/check" if unpaged => Route::Check(LookupKey::try_from(feature?).ok()?),
+        "/v1/authorize" if unpaged => Route::Authorize(LookupKey::try_from(feature?).ok()?),
+        // The catalog answers its lists itself.
+        active_entitlements::PATH if feature.is_none() && settings.source == Source::Stripe => {
+            Route::List(page.part()?)
+        }
         _ => return None,
     };
-    let Parameters { customer, feature, at_least } = Parameters::read(query)?;
-    let feature = LookupKey::try_from(feature?).ok()?;
     let at_least = Version(at_least.map_or(Some(0), |text| text.parse().ok())?);
     let customer = asked_about(settings, authorization, customer, now)?;
-    Some(Question { route, customer, feature, at_least })
+    Some(Question { route, customer, at_least })
 }
 
 /// What stands behind the origin.
@@ -110,17 +140,21 @@ struct Parameters<'a> {
     customer: Option<&'a str>,
     feature: Option<&'a str>,
     at_least: Option<&'a str>,
+    page: list::Parameters<'a>,
 }
 
 impl<'a> Parameters<'a> {
     fn read(query: &'a str) -> Option<Self> {
         let mut read = Self::default();
-        for pair in query.split('&') {
+        for pair in query.split('&').filter(|_| !query.is_empty()) {
             let (name, value) = pair.split_once('=')?;
             let slot = match name {
                 "customer" => &mut read.customer,
                 "feature" => &mut read.feature,
                 "at_least" => &mut read.at_least,
+                "limit" => &mut read.page.limit,
+                "starting_after" => &mut read.page.starting_after,
+                "ending_before" => &mut read.page.ending_before,
                 _ => return None,
             };
             if slot.is_some() || !value.bytes().all(is_plain) {
@@ -140,17 +174,26 @@ fn is_plain(byte: u8) -> bool {
 /// The answer to a question, if the record has one that is new enough.
 #[must_use]
 pub fn tell(question: &Question, record: &[u8], served_by: ServedBy) -> Option<Answer> {
-    let glance = record::glance(record, &question.feature)?;
-    if glance.version < question.at_least {
-        return None;
-    }
-    match (question.route, glance.entitled) {
+    let glance = |feature| {
+        let glance = record::glance(record, feature)?;
         // What is remembered says no to nobody: who has just paid is not to wait.
-        (_, false) if served_by == ServedBy::Memory => None,
-        (Route::Check, _) => Some(Answer::Check(object(question, &glance, served_by))),
-        (Route::Authorize, true) => Some(Answer::Granted(glance, served_by)),
-        // A refusal says why.
-        (Route::Authorize, false) => None,
+        let counts = glance.entitled || served_by != ServedBy::Memory;
+        (counts && glance.version >= question.at_least).then_some(glance)
+    };
+    match &question.route {
+        Route::Check(feature) => {
+            let (customer, glance) = (&question.customer.id, glance(feature)?);
+            Some(Answer::Check(check::object(customer, feature, &glance, served_by)))
+        }
+        Route::Authorize(feature) => {
+            // A refusal says why.
+            let granted = glance(feature).filter(|glance| glance.entitled)?;
+            Some(Answer::Granted(granted, served_by))
+        }
+        Route::List(part) => {
+            let list = list::list(part, question.customer.livemode, record, served_by)?;
+            (list.version >= question.at_least).then_some(Answer::List(list))
+        }
     }
 }
 
@@ -178,70 +221,8 @@ pub fn receive(
     }
 }
 
-/// The answer once the ledger has kept an event, or failed to.
-pub fn keep(summary: &Summary, kept: Result<Receipt, store::Error>, log: fn(&str)) -> Response {
-    match kept {
-        Ok(receipt) => webhooks::kept(summary, receipt),
-        Err(error) => Error::from(error).logged(log),
-    }
-}
-
-/// An `entitlement_check`.
-fn object(question: &Question, glance: &Glance, served_by: ServedBy) -> String {
-    let (entitled, reason) =
-        if glance.entitled { ("true", "active_entitlement") } else { ("false", "not_entitled") };
-    let customer = question.customer.id.as_str();
-    let feature = question.feature.as_str();
-    let mut text = String::with_capacity(200 + customer.len() + feature.len());
-    let version = Digits::of(glance.version.0);
-    let as_of = Digits::of(glance.as_of.0.unsigned_abs());
-    for part in [
-        "{\"object\":\"entitlement_check\",\"customer\":\"",
-        customer,
-        "\",\"feature\":\"",
-        feature,
-        "\",\"entitled\":",
-        entitled,
-        ",\"reason\":\"",
-        reason,
-        "\",\"version\":",
-        version.text(),
-        ",\"as_of\":",
-        if glance.as_of.0 < 0 { "-" } else { "" },
-        as_of.text(),
-        ",\"served_by\":\"",
-        served_by.name(),
-        "\"}",
-    ] {
-        text.push_str(part);
-    }
-    text
-}
-
-/// A number in decimal, without the machinery of `fmt`.
-struct Digits {
-    text: [u8; 20],
-    begin: usize,
-}
-
-impl Digits {
-    fn of(mut number: u64) -> Self {
-        let mut digits = Self { text: [b'0'; 20], begin: 20 };
-        for place in digits.text.iter_mut().rev() {
-            digits.begin -= 1;
-            *place = b'0' + u8::try_from(number % 10).unwrap_or_default();
-            number /= 10;
-            if number == 0 {
-                break;
-            }
-        }
-        digits
-    }
-
-    fn text(&self) -> &str {
-        self.text
-            .get(self.begin..)
-            .and_then(|text| std::str::from_utf8(text).ok())
-            .unwrap_or_default()
-    }
+/// The answer once the ledger has kept an event.
+#[must_use]
+pub fn kept(event: &EventId, customer: &CustomerId, receipt: Receipt) -> Response {
+    webhooks::kept(event, customer, receipt)
 }

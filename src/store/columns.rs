@@ -1,0 +1,139 @@
+//! The record of a whole set as rows, without a set being made of it.
+//!
+//! The texts are what stands between their quotes, as it stands there: a text goes from one JSON into
+//! another without its escapes being read. The three lists are gone through once, eight bytes at a
+//! time where nothing is special, and to their ends, since a record is all good or none.
+//!
+//! A record that is not byte for byte as [`record::write()`] writes it, is none: then it has to be
+//! read. So what [`columns()`] gives of any bytes, [`record::read()`] gives too.
+
+use super::record;
+use crate::{
+    entitlement::Version,
+    id::{EntitlementId, FeatureId, LookupKey, Timestamp},
+};
+
+/// What a row takes in a record at the least, where its ids are Stripe's.
+const ROW: usize = 64;
+
+/// A record of a whole set.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Columns<'a> {
+    /// The set's version.
+    pub version: Version,
+    /// When the source said so.
+    pub as_of: Timestamp,
+    /// The grants, newest first.
+    pub rows: Vec<Row<'a>>,
+}
+
+/// A grant, each text as JSON has it between its quotes.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Row<'a> {
+    /// The id of the grant.
+    pub id: &'a str,
+    /// The feature granted.
+    pub feature: &'a str,
+    /// The feature's name.
+    pub lookup_key: &'a str,
+}
+
+/// The columns of a record, if it is one of a whole set, and as it is written now.
+#[must_use]
+pub fn columns(record: &[u8]) -> Option<Columns<'_>> {
+    let (version, as_of, keys) = record::head(record)?;
+    let keys = std::str::from_utf8(keys).ok()?;
+    let mut rows = Vec::with_capacity(keys.len() / ROW);
+    let rest = column(keys, LookupKey::LIMIT, |lookup_key| {
+        rows.push(Row { lookup_key, ..Row::default() });
+        Some(())
+    })?;
+    let mut blank = rows.iter_mut();
+    let features = rest.strip_prefix(",\"features\":[")?;
+    let rest = column(features, FeatureId::LIMIT, |feature| {
+        blank.next()?.feature = feature;
+        Some(())
+    })?;
+    if blank.next().is_some() {
+        return None;
+    }
+    let mut blank = rows.iter_mut();
+    let ids = rest.strip_prefix(",\"ids\":[")?;
+    let rest = column(ids, EntitlementId::LIMIT, |id| {
+        blank.next()?.id = id;
+        Some(())
+    })?;
+    (rest == "}" && blank.next().is_none()).then_some(Columns { version, as_of, rows })
+}
+
+/// Hands over the texts of a list, none longer than `limit`, and gives what stands behind the list.
+fn column<'a>(
+    mut rest: &'a str,
+    limit: usize,
+    mut take: impl FnMut(&'a str) -> Option<()>,
+) -> Option<&'a str> {
+    if let Some(behind) = rest.strip_prefix(']') {
+        return Some(behind);
+    }
+    loop {
+        let text = rest.strip_prefix('"')?;
+        let (text, behind) = text.split_at_checked(end(text.as_bytes())?)?;
+        if text.is_empty() || text.len() > limit {
+            return None;
+        }
+        take(text)?;
+        match behind.as_bytes() {
+            [b'"', b',', ..] => rest = behind.get(2..)?,
+            [b'"', b']', ..] => return behind.get(2..),
+            _ => return None,
+        }
+    }
+}
+
+/// How long a text is up to its closing quote, if it has no escape but those of a name: of a quote and
+/// of a backslash. A control character is in no name, escaped or not.
+fn end(text: &[u8]) -> Option<usize> {
+    let mut end = 0;
+    loop {
+        end += plain(text.get(end..)?);
+        match text.get(end..)? {
+            [b'"', ..] => return Some(end),
+            [b'\\', b'"' | b'\\', ..] => end += 2,
+            // U+0080 to U+009F are control characters too.
+            [0xc2, 0x80..=0x9f, ..] => return None,
+            [0x80..=0xff, ..] => end += 1,
+            _ => return None,
+        }
+    }
+}
+
+/// How many bytes stand before the first that is special: no printable ASCII, a quote or a backslash.
+fn plain(text: &[u8]) -> usize {
+    let (words, rest) = text.as_chunks::<8>();
+    let mut plain = 0;
+    for word in words {
+        let special = specials(u64::from_le_bytes(*word));
+        if special != 0 {
+            return plain + (special.trailing_zeros() / 8) as usize;
+        }
+        plain += 8;
+    }
+    plain + rest.iter().take_while(|byte| specials(u64::from(**byte) | PADDING) == 0).count()
+}
+
+/// Seven plain bytes behind an empty one.
+const PADDING: u64 = every(b' ') & !0xff;
+
+/// A byte, eight times.
+const fn every(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// The highest bit of the first byte that is special, if one is; bits of bytes behind it mean nothing.
+fn specials(word: u64) -> u64 {
+    let below_space = word.wrapping_sub(every(b' '));
+    let above_tilde = word | word.wrapping_add(every(1));
+    let quote = (word ^ every(b'"')).wrapping_sub(every(1));
+    let backslash = (word ^ every(b'\\')).wrapping_sub(every(1));
+    (below_space | above_tilde | quote | backslash) & every(0x80)
+}
