@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// One feature that one customer may use now.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct ActiveEntitlement {
     /// Stripe's id of this grant, unique within a set; it changes when the feature is granted anew.
     pub id: EntitlementId,
@@ -63,6 +63,8 @@ pub enum Coverage {
     /// A part: what is missing here may be granted all the same.
     Partial,
 }
+
+readable! { enum Coverage { Whole = "whole", Partial = "partial" } }
 
 /// All that one customer holds, newest grant first, as far as [`Coverage`] says.
 #[derive(Clone, Debug, Eq, PartialEq)]

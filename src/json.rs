@@ -1,4 +1,4 @@
-//! JSON that we wrote ourselves, read without a parser for each type.
+//! JSON, read without a parser for each type.
 //!
 //! | JSON                       | is read as                                               |
 //! |----------------------------|----------------------------------------------------------|
@@ -9,7 +9,7 @@
 //! What serde derives for reading is a parser of its own for each type: fast, and all of them were a
 //! tenth of the Worker's bytes. Here one parser makes a [`Value`] of whatever it is, and a type only
 //! takes its members out. Nothing that stands for something gets out: [`Reader::finish`] refuses the
-//! whole. Serde writes all that is read here. What comes from outside is not.
+//! whole.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,6 +42,12 @@ pub fn read<T: Read>(text: &[u8]) -> Result<T, Error> {
     let mut reader = Reader::default();
     let read = reader.read(text);
     reader.finish().map(|()| read)
+}
+
+/// A value as text. None has a form that cannot be written.
+#[must_use]
+pub fn text(value: &Value) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 /// Reads, and remembers what was not to be read.

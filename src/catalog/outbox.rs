@@ -24,7 +24,10 @@ use super::{
     event::Event,
     shelf::{Entry, Order, Place, Range},
 };
-use crate::{id::Timestamp, json::readable};
+use crate::{
+    id::Timestamp,
+    json::{self, readable},
+};
 
 /// How long a delivery is tried, in seconds: as long as at Stripe, in live mode.
 const PATIENCE: i64 = 3 * DAY;
@@ -168,7 +171,7 @@ pub fn take(
         if let (Some(version), Value::Object(members)) = (&endpoint.api_version, &mut shown) {
             members.insert("api_version".to_owned(), version.clone().into());
         }
-        let body = shown.to_string();
+        let body = json::text(&shown);
         let signature = endpoint.sign(&body, catalog.now);
         let Endpoint { id, url, .. } = endpoint;
         parcels.push(Parcel { delivery: delivery.id, endpoint: id, url, body, signature });

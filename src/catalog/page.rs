@@ -45,6 +45,29 @@ impl Catalog<'_> {
         page: &Page,
         keep: impl Fn(&T) -> bool,
     ) -> Result<(Vec<T>, bool), Error> {
+        let mut found = Vec::new();
+        let order = self.search(T::KIND, lists, page, &mut |chunk| {
+            let objects: Vec<T> = object::read_all(chunk)?;
+            found.extend(objects.into_iter().filter(&keep));
+            Ok(found.len())
+        })?;
+        let has_more = found.len() > page.limit;
+        found.truncate(page.limit);
+        if order == Order::Ascending {
+            found.reverse();
+        }
+        Ok((found, has_more))
+    }
+
+    /// Hands over what may be on a page, until more than a page was found; answers in which order
+    /// that is. Who looks at it tells how much was found.
+    fn search(
+        &self,
+        kind: &'static str,
+        lists: &[String],
+        page: &Page,
+        look: &mut dyn FnMut(&[Listed]) -> Result<usize, Error>,
+    ) -> Result<Order, Error> {
         let mut range = Range {
             above: page.created.first.map(Place::before),
             below: page.created.last.map(Place::after),
@@ -54,34 +77,28 @@ impl Catalog<'_> {
         match &page.from {
             From::Start => {}
             From::After(id) => {
-                let place = self.place(T::KIND, id, "starting_after")?;
+                let place = self.place(kind, id, "starting_after")?;
                 range.below = Some(range.below.map_or(place, |below| below.min(place)));
             }
             From::Before(id) => {
-                let place = self.place(T::KIND, id, "ending_before")?;
+                let place = self.place(kind, id, "ending_before")?;
                 range.above = Some(range.above.map_or(place, |above| above.max(place)));
                 range.order = Order::Ascending;
             }
         }
-        let mut found = Vec::new();
         loop {
             let chunk = self.merged(lists, range)?;
             let last = chunk.last().map(|listed| listed.place);
             let is_end = chunk.len() < range.limit;
-            let objects: Vec<T> = object::read_all(&chunk)?;
-            found.extend(objects.into_iter().filter(&keep));
-            let Some(last) = last.filter(|_| !is_end && found.len() <= page.limit) else { break };
+            let found = look(&chunk)?;
+            let Some(last) = last.filter(|_| !is_end && found <= page.limit) else {
+                return Ok(range.order);
+            };
             match range.order {
                 Order::Descending => range.below = Some(last),
                 Order::Ascending => range.above = Some(last),
             }
         }
-        let has_more = found.len() > page.limit;
-        found.truncate(page.limit);
-        if range.order == Order::Ascending {
-            found.reverse();
-        }
-        Ok((found, has_more))
     }
 
     /// A part of several lists read as one.

@@ -4,12 +4,10 @@
 //! time, up to the task's longest pause, and at random within the second half of it, so that a
 //! thousand customers do not come back in one moment. Paying is not here.
 
-use std::collections::BTreeMap;
-
 use crate::id::Millis;
 
 /// What may be owed.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Task {
     /// The replica's next copy.
     Replica,
@@ -84,26 +82,47 @@ pub struct Debt {
 
 /// All that is owed.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Outbox(BTreeMap<Task, Debt>);
+pub struct Outbox {
+    replica: Option<Debt>,
+    read: Option<Debt>,
+    confirm: Option<Debt>,
+    report: Option<Debt>,
+}
 
 impl Outbox {
     /// The debts as they were written down.
     #[must_use]
     pub fn of(debts: impl IntoIterator<Item = (Task, Debt)>) -> Self {
         let mut outbox = Self::default();
-        outbox.0.extend(debts);
+        for (task, debt) in debts {
+            *outbox.place(task) = Some(debt);
+        }
         outbox
     }
 
     /// What is owed of this task, if anything.
     #[must_use]
     pub fn debt(&self, task: Task) -> Option<Debt> {
-        self.0.get(&task).copied()
+        match task {
+            Task::Replica => self.replica,
+            Task::Read => self.read,
+            Task::Confirm => self.confirm,
+            Task::Report => self.report,
+        }
+    }
+
+    fn place(&mut self, task: Task) -> &mut Option<Debt> {
+        match task {
+            Task::Replica => &mut self.replica,
+            Task::Read => &mut self.read,
+            Task::Confirm => &mut self.confirm,
+            Task::Report => &mut self.report,
+        }
     }
 
     /// Owes a task, to be tried at `due` or at an earlier time set before.
     pub fn owe(&mut self, task: Task, due: Millis, now: Millis) {
-        let debt = self.0.entry(task).or_insert(Debt { since: now, due, tries: 0 });
+        let debt = self.place(task).get_or_insert(Debt { since: now, due, tries: 0 });
         debt.due = debt.due.min(due);
     }
 
@@ -111,7 +130,7 @@ impl Outbox {
     /// at the latest `longest` milliseconds after the first.
     pub fn debounce(&mut self, task: Task, quiet: u64, longest: u64, now: Millis) {
         let due = now.plus(quiet);
-        let debt = self.0.entry(task).or_insert(Debt { since: now, due, tries: 0 });
+        let debt = self.place(task).get_or_insert(Debt { since: now, due, tries: 0 });
         if debt.tries == 0 {
             debt.due = due.min(debt.since.plus(longest));
         } else {
@@ -121,14 +140,14 @@ impl Outbox {
 
     /// Counts a try that is about to be made.
     pub fn begin(&mut self, task: Task) {
-        if let Some(debt) = self.0.get_mut(&task) {
+        if let Some(debt) = self.place(task) {
             debt.tries = debt.tries.saturating_add(1);
         }
     }
 
     /// Puts the next try off, after so many as were counted.
     pub fn put_off(&mut self, task: Task, now: Millis, jitter: Jitter) {
-        if let Some(debt) = self.0.get_mut(&task) {
+        if let Some(debt) = self.place(task) {
             let doublings = debt.tries.saturating_sub(1).min(16);
             let pause = FIRST_PAUSE.saturating_mul(1 << doublings).min(task.longest_pause());
             debt.due = now.plus(jitter.of(pause));
@@ -137,42 +156,44 @@ impl Outbox {
 
     /// Owes the task once more, as if it had never been tried.
     pub fn owe_again(&mut self, task: Task, due: Millis) {
-        if let Some(debt) = self.0.get_mut(&task) {
+        if let Some(debt) = self.place(task) {
             (debt.due, debt.tries) = (due, 0);
         }
     }
 
     /// Leaves a task alone until then, if it is owed.
     pub fn leave_until(&mut self, task: Task, due: Millis) {
-        if let Some(debt) = self.0.get_mut(&task) {
+        if let Some(debt) = self.place(task) {
             debt.due = debt.due.max(due);
         }
     }
 
     /// Nothing of this task is owed any more.
     pub fn settle(&mut self, task: Task) {
-        self.0.remove(&task);
+        *self.place(task) = None;
     }
 
     /// Whether a task is due.
     #[must_use]
     pub fn is_due(&self, task: Task, now: Millis) -> bool {
-        self.0.get(&task).is_some_and(|debt| debt.due <= now)
+        self.debt(task).is_some_and(|debt| debt.due <= now)
     }
 
     /// When the next task is due.
     #[must_use]
     pub fn next(&self) -> Option<Millis> {
-        self.0.values().map(|debt| debt.due).min()
+        Task::ALL.into_iter().filter_map(|task| self.debt(task)).map(|debt| debt.due).min()
     }
 
     /// How many tasks were tried in vain, and since when the oldest of them is owed. The report
     /// does not count: it is what tells.
     #[must_use]
     pub fn overdue(&self) -> (u32, Option<Millis>) {
-        let overdue =
-            || self.0.iter().filter(|(task, debt)| **task != Task::Report && debt.tries > 0);
+        let overdue = || {
+            let told = [self.replica, self.read, self.confirm];
+            told.into_iter().flatten().filter(|debt| debt.tries > 0)
+        };
         let count = u32::try_from(overdue().count()).unwrap_or(u32::MAX);
-        (count, overdue().map(|(_, debt)| debt.since).min())
+        (count, overdue().map(|debt| debt.since).min())
     }
 }

@@ -12,10 +12,12 @@
 //! A pause is twice as long as the one before, at random within its second half, and never shorter
 //! than `Retry-After`. <https://docs.stripe.com/api/errors>, <https://docs.stripe.com/rate-limits>.
 
-use serde::{Deserialize, de::DeserializeOwned};
-
 use super::{Error, Reply, Stripe, Transport};
-use crate::{id::Millis, ledger::Jitter};
+use crate::{
+    id::Millis,
+    json::{self, Read, readable},
+    ledger::Jitter,
+};
 
 /// How often a request is tried: as often as Stripe's own SDKs do by default.
 const TRIES: u32 = 3;
@@ -28,24 +30,23 @@ const LONGEST_PAUSE: u64 = 3_600_000;
 
 impl<T: Transport> Stripe<T> {
     /// Gets a target and reads its JSON, giving up rather than waiting past the deadline.
-    pub(super) async fn get<A: DeserializeOwned>(
-        &self,
-        target: &str,
-        deadline: Millis,
-    ) -> Result<A, Error> {
+    pub(super) async fn read<A: Read>(&self, target: &str, deadline: Millis) -> Result<A, Error> {
+        let body = self.get(target, deadline).await?;
+        json::read(&body).map_err(|error| Error::Malformed(error.to_string()))
+    }
+
+    /// Gets what a target answers, likewise.
+    pub(super) async fn get(&self, target: &str, deadline: Millis) -> Result<Vec<u8>, Error> {
         let mut tries = 0;
         loop {
             if self.transport.now() >= deadline {
                 let cause = "it takes longer than there is time for".to_owned();
                 return Err(Error::Unavailable { cause, pause: 0 });
             }
-            let reply = self.transport.get(target).await;
+            let mut reply = self.transport.get(target).await;
             tries += 1;
-            let pause = match &reply {
-                Ok(reply) if (200..300).contains(&reply.status) => {
-                    return serde_json::from_slice(&reply.body)
-                        .map_err(|error| Error::Malformed(error.to_string()));
-                }
+            let pause = match &mut reply {
+                Ok(Reply { status: 200..=299, body, .. }) => return Ok(std::mem::take(body)),
                 Ok(reply) => pause(reply, tries, self.transport.random()),
                 Err(_) => Some(backoff(tries, self.transport.random())),
             };
@@ -84,22 +85,23 @@ fn backoff(tries: u32, random: f64) -> u64 {
 }
 
 fn refusal(reply: &Reply) -> Error {
-    #[derive(Deserialize)]
     struct Envelope {
         error: Told,
     }
-    #[derive(Default, Deserialize)]
+    #[derive(Default)]
     struct Told {
         code: Option<String>,
         message: Option<String>,
         param: Option<String>,
     }
+    readable! { struct Envelope { error } }
+    readable! { struct Told { code, message, param } }
     let Reply { status, body, .. } = reply;
     let status = *status;
     if matches!(status, 401 | 403) {
         return Error::KeyRefused { status };
     }
-    let told = serde_json::from_slice(body).map_or(Told::default(), |body: Envelope| body.error);
+    let told = json::read(body).map_or(Told::default(), |body: Envelope| body.error);
     let message = told.message.unwrap_or_else(|| "without a word".to_owned());
     if told.code.as_deref() == Some("resource_missing") {
         return Error::Missing { param: told.param.unwrap_or_default(), message };

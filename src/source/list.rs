@@ -9,12 +9,12 @@
 use std::collections::HashSet;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Deserialize;
 
 use super::{Error, Stripe, Transport};
 use crate::{
     entitlement::{ActiveEntitlement, Entitlements, Page, Paused},
     id::{CustomerId, EntitlementId, Millis},
+    json::readable,
     ledger::Told,
     listing::List,
 };
@@ -88,11 +88,11 @@ impl<T: Transport> Stripe<T> {
             let after = list.last().map_or(String::new(), |last| {
                 format!("&starting_after={}", encoded(last.id.as_str()))
             });
-            let page = match self.get::<List>(&format!("{first}{after}"), deadline).await {
+            let page = match self.get(&format!("{first}{after}"), deadline).await {
                 Err(Error::Missing { param, .. }) if param == "starting_after" => {
                     return Ok(Reading::Torn);
                 }
-                page => page?.page().map_err(|error| Error::Malformed(error.to_string()))?,
+                page => read(&page?)?,
             };
             let (more, page) = match page {
                 Page::Whole(page) => (false, page),
@@ -120,19 +120,25 @@ impl<T: Transport> Stripe<T> {
 
     /// A deleted customer is still there to be looked at; one of another account never was.
     async fn absent(&self, customer: &CustomerId, deadline: Millis) -> Result<Told, Error> {
-        #[derive(Deserialize)]
         struct Customer {
             deleted: Option<bool>,
         }
+        readable! { struct Customer { deleted } }
         let Some(segment) = segment(customer.as_str()) else { return Ok(Told::Unknown) };
         let target = format!("/v1/customers/{segment}");
-        match self.get::<Customer>(&target, deadline).await {
+        match self.read::<Customer>(&target, deadline).await {
             Ok(Customer { deleted: Some(true) }) => Ok(Told::Deleted),
             // A restricted key need not be allowed to read customers.
             Ok(_) | Err(Error::Missing { .. } | Error::KeyRefused { .. }) => Ok(Told::Unknown),
             Err(error) => Err(error),
         }
     }
+}
+
+fn read(page: &[u8]) -> Result<Page, Error> {
+    let list: List =
+        serde_json::from_slice(page).map_err(|error| Error::Malformed(error.to_string()))?;
+    list.page().map_err(|error| Error::Malformed(error.to_string()))
 }
 
 /// A name as a segment of a path. Two names cannot be one, however they are written: a dot is the

@@ -6,14 +6,16 @@
 use std::pin::pin;
 
 use futures_util::future::{Either, select};
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
     Error, Stripe, Transport,
     list::{encoded, segment},
 };
-use crate::id::{EntitlementId, FeatureId, LookupKey, Millis};
+use crate::{
+    id::{EntitlementId, FeatureId, LookupKey, Millis},
+    json::readable,
+};
 
 /// How long an object may take to read, in milliseconds: somebody waits for it.
 const TIME: u64 = 10_000;
@@ -61,7 +63,7 @@ impl<T: Transport> Stripe<T> {
             return Err(Error::Missing { param: "id".to_owned(), message });
         };
         let target = format!("/v1/entitlements/active_entitlements/{segment}{expand}");
-        self.get(&target, self.soon()).await
+        self.read(&target, self.soon()).await
     }
 
     /// Reads one feature, archived or not.
@@ -71,7 +73,7 @@ impl<T: Transport> Stripe<T> {
     /// When Stripe does not tell.
     pub async fn feature(&self, id: &FeatureId) -> Result<Feature, Error> {
         let target = format!("/v1/entitlements/features/{}", encoded(id.as_str()));
-        self.get(&target, self.soon()).await
+        self.read(&target, self.soon()).await
     }
 
     /// Reads the features that are not archived: a thousand of them at most.
@@ -105,18 +107,18 @@ impl<T: Transport> Stripe<T> {
     }
 
     async fn listed(&self, pages: usize, deadline: Millis) -> Result<Vec<Feature>, Error> {
-        #[derive(Deserialize)]
         struct List {
             data: Vec<Feature>,
             has_more: bool,
         }
+        readable! { struct List { data, has_more } }
         let mut features: Vec<Feature> = Vec::new();
         for _ in 0..pages {
             let last = features.last().and_then(|feature| feature.get("id")?.as_str());
             let after =
                 last.map_or(String::new(), |last| format!("&starting_after={}", encoded(last)));
             let target = format!("/v1/entitlements/features?limit=100{after}");
-            let List { data, has_more } = self.get(&target, deadline).await?;
+            let List { data, has_more } = self.read(&target, deadline).await?;
             let end = data.is_empty() || !has_more;
             features.extend(data);
             if end {

@@ -10,50 +10,55 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, de::DeserializeOwned};
-
 use super::{Error, Stripe, Transport, list::encoded};
 use crate::{
     entitlement::ActiveEntitlement,
     id::{CustomerId, Millis},
+    json::{Read, readable},
 };
 
 /// The most pages of subscriptions, or of one product's features.
 const PAGES: usize = 20;
 
-#[derive(Deserialize)]
 struct Page<T> {
     data: Vec<T>,
     has_more: bool,
 }
 
-#[derive(Deserialize)]
+readable! { struct Page<T> { data, has_more } }
+
 struct Subscription {
     id: String,
     status: String,
     items: Page<Item>,
 }
 
-#[derive(Deserialize)]
+readable! { struct Subscription { id, status, items } }
+
 struct Item {
     price: Price,
 }
 
-#[derive(Deserialize)]
+readable! { struct Item { price } }
+
 struct Price {
     product: String,
 }
 
-#[derive(Deserialize)]
+readable! { struct Price { product } }
+
 struct ProductFeature {
     id: String,
     entitlement_feature: Feature,
 }
 
-#[derive(Deserialize)]
+readable! { struct ProductFeature { id, entitlement_feature } }
+
 struct Feature {
     id: String,
 }
+
+readable! { struct Feature { id } }
 
 impl<T: Transport> Stripe<T> {
     /// What is left of a list without what only paused subscriptions grant.
@@ -107,7 +112,7 @@ impl<T: Transport> Stripe<T> {
     }
 
     /// A list of Stripe's, whole.
-    async fn all<A: DeserializeOwned>(
+    async fn all<A: Read>(
         &self,
         target: &str,
         id: impl Fn(&A) -> &str,
@@ -118,7 +123,7 @@ impl<T: Transport> Stripe<T> {
             let after = all
                 .last()
                 .map_or(String::new(), |last| format!("&starting_after={}", encoded(id(last))));
-            let Page { data, has_more } = self.get(&format!("{target}{after}"), deadline).await?;
+            let Page { data, has_more } = self.read(&format!("{target}{after}"), deadline).await?;
             let end = data.is_empty() || !has_more;
             all.extend(data);
             if end {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     entitlement::{ActiveEntitlement, Coverage, Entitlements, Version},
     id::{EntitlementId, FeatureId, LookupKey, Timestamp},
+    json::{self, readable},
 };
 
 /// The form written now.
@@ -91,19 +92,19 @@ pub fn read(bytes: &[u8]) -> Result<Entitlements, Error> {
 
 /// Reads form 1.
 fn read_rows(bytes: &[u8]) -> Result<Entitlements, Error> {
-    #[derive(Deserialize)]
     struct Rows {
         version: Version,
         as_of: Timestamp,
         coverage: Coverage,
         data: Vec<ActiveEntitlement>,
     }
+    readable! { struct Rows { version, as_of, coverage, data } }
     let Rows { version, as_of, coverage, data } =
-        serde_json::from_slice(bytes).map_err(|error| shape(&error))?;
+        json::read(bytes).map_err(|error| shape(&error))?;
     Ok(Entitlements { version, as_of, coverage, data })
 }
 
-fn shape(error: &serde_json::Error) -> Error {
+fn shape(error: &impl ToString) -> Error {
     Error::Shape(error.to_string())
 }
 

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::Algorithm;
+use crate::json;
 
 /// The bits of a modulus: no shorter one is safe (RFC 7518, section 3.3), no longer one is used, and
 /// it would take long.
@@ -101,7 +102,7 @@ impl PublicKey {
         let members = MEMBERS.into_iter().filter_map(|name| self.members.get_key_value(name));
         let canonical: Map<_, _> =
             members.map(|(name, value)| (name.clone(), value.clone())).collect();
-        BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(Value::Object(canonical).to_string()))
+        BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(json::text(&Value::Object(canonical))))
     }
 }
 

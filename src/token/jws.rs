@@ -11,6 +11,7 @@ use serde::{
 use serde_json::{Map, Value};
 
 use super::Error;
+use crate::json;
 
 /// The most bytes of a token: an identity provider's with many roles has some 4 KiB, and the headers
 /// of one request end at 16 or 32 KiB with most servers.
@@ -114,7 +115,7 @@ impl<'a> Jws<'a> {
 /// The part of a token that is to be signed.
 #[must_use]
 pub fn message(header: &Value, claims: &Value) -> String {
-    let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+    let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(json::text(value));
     format!("{}.{}", part(header), part(claims))
 }
 

@@ -17,6 +17,7 @@ use worker::console_error;
 
 use super::http;
 use crate::{
+    json,
     store::{Crypto, Error},
     token::{Algorithm, PublicKey, SigningKey},
 };
@@ -70,7 +71,7 @@ impl Crypto for WebCrypto {
     ) -> Result<bool, Error> {
         let checked = async {
             let algorithm = algorithm(key.algorithm)?;
-            let imported = imported(&key.jwk().to_string(), &algorithm, "verify").await?;
+            let imported = imported(&json::text(&key.jwk()), &algorithm, "verify").await?;
             let verified = verify(&algorithm, &imported, signature, message.as_bytes())?;
             Ok::<_, JsValue>(JsFuture::from(verified).await?.is_truthy())
         };
@@ -85,7 +86,7 @@ impl Crypto for WebCrypto {
         let signed = async {
             let jwk = key.reveal().ok_or("the key cannot sign")?;
             let algorithm = algorithm(key.public.algorithm)?;
-            let imported = imported(&jwk.to_string(), &algorithm, "sign").await?;
+            let imported = imported(&json::text(&jwk), &algorithm, "sign").await?;
             let signature =
                 JsFuture::from(sign(&algorithm, &imported, message.as_bytes())?).await?;
             Ok::<_, JsValue>(Uint8Array::new(&signature).to_vec())

@@ -4,7 +4,10 @@
 //! (<https://developers.cloudflare.com/kv/platform/limits/>). Who may write, and when, is the
 //! ledger's business.
 
-use worker::{Env, console_error, kv::KvStore};
+use js_sys::{ArrayBuffer, Promise, Reflect, Uint8Array};
+use wasm_bindgen::{JsCast as _, JsValue, prelude::wasm_bindgen};
+use wasm_bindgen_futures::JsFuture;
+use worker::{Env, console_error};
 
 use crate::{
     entitlement::Entitlements,
@@ -15,20 +18,44 @@ use crate::{
 /// The binding in `wrangler.toml`.
 const BINDING: &str = "ENTITLEMENTS";
 
+#[wasm_bindgen]
+extern "C" {
+    /// A namespace, by the two methods that are called.
+    type Namespace;
+
+    #[wasm_bindgen(method, catch)]
+    fn get(this: &Namespace, key: &str, form: &str) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    fn put(this: &Namespace, key: &str, record: &ArrayBuffer) -> Result<Promise, JsValue>;
+}
+
 /// The KV namespace.
 pub(super) struct KvReplica {
-    kv: KvStore,
+    kv: Namespace,
 }
 
 impl KvReplica {
     pub(super) fn open(env: &Env) -> worker::Result<Self> {
-        Ok(Self { kv: env.kv(BINDING)? })
+        let kv = Reflect::get(env, &BINDING.into())?;
+        if kv.is_undefined() {
+            return Err(format!("invalid kv store: {BINDING}").into());
+        }
+        Ok(Self { kv: kv.unchecked_into() })
     }
 
     /// Writes a record as it stands in the ledger.
     pub(super) async fn put(&self, key: &str, record: &[u8]) -> Result<(), Error> {
-        let failed = |error: worker::kv::KvError| unreachable(&error);
-        self.kv.put_bytes(key, record).map_err(failed)?.execute().await.map_err(failed)
+        let put = async {
+            let put = self.kv.put(key, &Uint8Array::from(record).buffer())?;
+            JsFuture::from(put).await
+        };
+        put.await.map(drop).map_err(unreachable)
+    }
+
+    async fn stored(&self, key: &str) -> Result<Option<Vec<u8>>, JsValue> {
+        let stored = JsFuture::from(self.kv.get(key, "arrayBuffer")?).await?;
+        Ok((!stored.is_null()).then(|| Uint8Array::new(&stored).to_vec()))
     }
 }
 
@@ -39,8 +66,8 @@ impl Replica for KvReplica {
     }
 
     async fn load(&self, customer: &Customer) -> Result<Option<Entitlements>, Error> {
-        let stored = self.kv.get(&customer.key()).bytes().await;
-        let loaded = stored.map_err(|error| unreachable(&error)).and_then(|stored| match stored {
+        let stored = self.stored(&customer.key()).await;
+        let loaded = stored.map_err(unreachable).and_then(|stored| match stored {
             Some(bytes) => record::read(&bytes).map(Some).map_err(|error| unreadable(&error)),
             None => Ok(None),
         });
@@ -52,8 +79,8 @@ impl Replica for KvReplica {
     }
 }
 
-fn unreachable(error: &worker::kv::KvError) -> Error {
-    Error::Unreachable { port: "replica", cause: error.to_string() }
+fn unreachable(error: JsValue) -> Error {
+    Error::Unreachable { port: "replica", cause: worker::Error::from(error).to_string() }
 }
 
 fn unreadable(error: &record::Error) -> Error {

@@ -43,6 +43,7 @@ use crate::{
         idempotency::{self, Known},
         page::Page,
     },
+    json,
     source::API_VERSION,
 };
 
@@ -222,7 +223,7 @@ fn respond(catalog: Catalog<'_>, request: &Request) -> Result<Response, Error> {
     let paths = visit.params.list("expand")?;
     let mut shown = endpoint(&mut visit)?;
     expand::expand(&visit.catalog, &mut shown, &paths)?;
-    let body = shown.to_string();
+    let body = json::text(&shown);
     if let (Some(key), Some(asked)) = (key, asked) {
         idempotency::keep(&visit.catalog, key, asked, StatusCode::OK.as_u16(), body.clone())?;
     }
@@ -294,8 +295,12 @@ impl Visit<'_> {
         shown: impl FnMut(&T) -> Result<Value, Error>,
     ) -> Result<Value, Error> {
         let (objects, has_more) = self.catalog.page(lists, page, keep)?;
-        let data: Vec<Value> = objects.iter().map(shown).collect::<Result<_, _>>()?;
-        Ok(json!({ "object": "list", "data": data, "has_more": has_more, "url": self.path }))
+        let data: Vec<_> = objects.iter().map(shown).collect::<Result<_, _>>()?;
+        Ok(self.list(&data, has_more))
+    }
+
+    fn list(&self, data: &[Value], has_more: bool) -> Value {
+        json!({ "object": "list", "data": data, "has_more": has_more, "url": self.path })
     }
 }
 
