@@ -7,6 +7,7 @@
 //! | [`json`]        | JSON of our own, read without a parser for each type                        |
 //! | [`id`]          | what names things: customers, lookup keys, moments, the two modes           |
 //! | [`entitlement`] | the noun and the question: a set, and [`entitlement::check()`]              |
+//! | [`policy`]      | what the operator has decided that a subscription of the catalog grants      |
 //! | [`listing`]     | Stripe's list of entitlements, in JSON                                      |
 //! | [`client`]      | what a client keeps of what the edge has said, and the question asked of that |
 //! | [`token`]       | signed words about one customer: who may ask, and what was answered         |
@@ -29,6 +30,8 @@ pub mod json;
 pub mod id;
 
 pub mod entitlement;
+
+pub mod policy;
 
 pub mod listing;
 

@@ -11,7 +11,7 @@
 use serde::Serialize;
 
 use super::{
-    Catalog, Error, Object, Policy,
+    Catalog, Error, Object,
     event::Kind,
     product::Product,
     settle::settle,
@@ -19,7 +19,7 @@ use super::{
     status::Status,
     subscription::{self, Subscription},
 };
-use crate::{id::Timestamp, json::readable};
+use crate::{id::Timestamp, json::readable, policy::Policy};
 
 /// The subscriptions that an application gets to before it is answered.
 const AT_ONCE: usize = 100;

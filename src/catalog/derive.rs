@@ -6,7 +6,8 @@
 
 use std::collections::HashSet;
 
-use super::{status::Policy, subscription::Subscription};
+use super::subscription::Subscription;
+use crate::policy::Policy;
 
 /// The ids of the features that these subscriptions grant, in the order in which they came.
 pub(crate) fn derive(policy: Policy, subscriptions: &[Subscription]) -> Vec<&str> {

@@ -48,20 +48,23 @@ pub(crate) mod product_feature;
 pub(crate) mod purchase;
 pub(crate) mod settle;
 pub mod shelf;
-pub mod status;
+pub(crate) mod status;
 pub(crate) mod subscription;
 pub mod work;
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
 use self::subscription::SoldAs;
-use crate::id::{Livemode, Timestamp};
+use crate::{
+    id::{Livemode, Timestamp},
+    policy::Policy,
+};
 
+pub use self::shelf::Shelf;
 pub(crate) use self::{
     calendar::{Cycle, DAY, Interval},
     object::Object,
 };
-pub use self::{shelf::Shelf, status::Policy};
 
 /// The catalog of one mode, at one moment, for one request or one piece of work.
 pub struct Catalog<'a> {

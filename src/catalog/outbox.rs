@@ -283,8 +283,9 @@ fn pause(tries: u32, chance: u64) -> i64 {
 mod tests {
     use super::*;
     use crate::{
-        catalog::{Policy, event::Kind, memory::Memory},
+        catalog::{event::Kind, memory::Memory},
         id::Livemode,
+        policy::Policy,
     };
 
     const NOW: Timestamp = Timestamp(1_700_000_000);

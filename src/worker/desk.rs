@@ -23,8 +23,9 @@ use super::{
     shelf::SqlShelf, sleep,
 };
 use crate::{
-    catalog::{self, Catalog, Policy, outbox, outbox::Parcel, work},
+    catalog::{self, Catalog, outbox, outbox::Parcel, work},
     id::{Livemode, Millis, Timestamp},
+    policy::Policy,
 };
 
 /// The most things of one batch, for which whoever asks waits: some tens of milliseconds.

@@ -5,12 +5,12 @@ use entgate::{
         misconfigured,
         settings::{Error, Settings, Source},
     },
-    catalog::{
-        Policy,
-        status::Standing::{Keep, Revoke},
-    },
     entitlement::Paused,
     id::Livemode,
+    policy::{
+        Policy,
+        Standing::{Keep, Revoke},
+    },
 };
 
 use crate::minted::SIGNING_KEY;

@@ -28,9 +28,9 @@ use http::Uri;
 use subtle::ConstantTimeEq as _;
 
 use crate::{
-    catalog::{Policy, status::Standing},
     entitlement::Paused,
     id::Livemode,
+    policy::{Policy, Standing},
     token,
     webhook::signature::Secret,
 };

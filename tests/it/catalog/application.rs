@@ -1,12 +1,12 @@
 //! What is done to very many, a few at a time: what a product has now, and what statuses grant now.
 
 use entgate::{
-    catalog::{
-        Policy,
-        status::Standing::{Keep, Revoke},
-        work,
-    },
+    catalog::work,
     id::Timestamp,
+    policy::{
+        Policy,
+        Standing::{Keep, Revoke},
+    },
 };
 use serde_json::json;
 

@@ -35,12 +35,13 @@ use std::cell::Cell;
 use entgate::{
     api::{Request, Response, catalog},
     catalog::{
-        Catalog, Policy,
+        Catalog,
         memory::Memory,
         outbox::{self, Outcome, Parcel},
         work,
     },
     id::{Livemode, Timestamp},
+    policy::Policy,
 };
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! What statuses grant is the operator's to say, and to say otherwise later.
 
-use entgate::catalog::status::Standing::Revoke;
+use entgate::policy::Standing::Revoke;
 
 use super::stage::stage;
 

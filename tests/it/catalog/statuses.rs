@@ -1,8 +1,8 @@
 //! The eight statuses: how each is reached, and what it grants.
 
-use entgate::catalog::{
+use entgate::policy::{
     Policy,
-    status::Standing::{self, Keep, Revoke},
+    Standing::{self, Keep, Revoke},
 };
 use serde_json::json;
 

@@ -1,8 +1,8 @@
 //! Each step, told to the rules and asked of the API: both take it, or both refuse it.
 
-use entgate::catalog::{
+use entgate::policy::{
     self,
-    status::Standing::{Keep, Revoke},
+    Standing::{Keep, Revoke},
 };
 use serde_json::Value;
 
@@ -301,9 +301,9 @@ fn missed(missing: Missing) -> String {
     format!("trial_settings[end_behavior][missing_payment_method]={missing}")
 }
 
-fn standings(policy: Policy) -> catalog::Policy {
+fn standings(policy: Policy) -> policy::Policy {
     let standing = |keeps| if keeps { Keep } else { Revoke };
-    catalog::Policy {
+    policy::Policy {
         past_due: standing(policy.past_due),
         unpaid: standing(policy.unpaid),
         paused: standing(policy.paused),
