@@ -62,6 +62,7 @@ driver=()
 [ -z "${CHROMEDRIVER:-}" ] || driver=(--chromedriver "$CHROMEDRIVER")
 
 run 'native' cargo test --no-fail-fast
+run 'native, without the catalog' cargo test --no-default-features --lib
 run 'browser core in Node' wasm wasm-pack test --node -- --features browser --test node
 run 'browser core in Chrome' wasm wasm-pack test --headless --chrome "${driver[@]}" -- --features browser --test chrome
 # The Worker itself, in workerd; the npm package, packed, installed, and run where it is said to run; and the console, in

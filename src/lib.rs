@@ -23,7 +23,8 @@
 //!
 //! Imports go one way, from the bottom of this table to its top. All but the three shells is pure:
 //! time, randomness, secrets and stores are handed in. The shells stand behind the features `hot`,
-//! `worker` and `browser`, which add nothing else.
+//! `worker` and `browser`, which add nothing else. The feature `catalog`, on by default, is all that
+//! entgate is as its own source: without it the source is Stripe, and the catalog's routes are none.
 
 pub mod json;
 
@@ -45,6 +46,7 @@ pub mod ledger;
 
 pub mod source;
 
+#[cfg(feature = "catalog")]
 pub mod catalog;
 
 pub mod store;

@@ -67,6 +67,7 @@ pub(super) async fn health<S: Store>(app: &App<'_, S>, now: Timestamp) -> Respon
         },
         source: match settings.source {
             Source::Stripe => "stripe",
+            #[cfg(feature = "catalog")]
             Source::Catalog => "catalog",
         },
         settings: Presence {
@@ -74,6 +75,7 @@ pub(super) async fn health<S: Store>(app: &App<'_, S>, now: Timestamp) -> Respon
             webhook_secrets: of(&settings.webhook_secrets),
             stripe_api_key: match settings.source {
                 Source::Stripe => Some(of(&settings.stripe_keys)),
+                #[cfg(feature = "catalog")]
                 Source::Catalog => None,
             },
         },
@@ -96,6 +98,7 @@ fn advice(trouble: Trouble, source: Source) -> &'static str {
         (Trouble::KeyRefused, _) => {
             "Stripe refuses STRIPE_API_KEY: set a key of this account that may read entitlements."
         }
+        #[cfg(feature = "catalog")]
         (Trouble::UnknownCustomer, Source::Catalog) => {
             "An event told of a customer whom the catalog does not know: does Stripe, or somebody \
              else, send to this endpoint too?"

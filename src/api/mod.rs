@@ -29,6 +29,7 @@ mod active_entitlements;
 mod activity;
 mod auth;
 mod authorize;
+#[cfg(feature = "catalog")]
 pub mod catalog;
 mod checks;
 mod cors;
@@ -56,11 +57,7 @@ pub use self::{
     features::Features,
     route::{Route, Who},
 };
-use crate::{
-    id::Timestamp,
-    store::{Catalog as _, Store},
-    token::Keyring,
-};
+use crate::{id::Timestamp, store::Store, token::Keyring};
 
 /// The most bytes of a body that are read: 1 MiB. A summary with ten entitlements has some 3 KiB,
 /// and a thousand previous ones in it 200 KiB. Who hands a request over need not read further than
@@ -77,10 +74,13 @@ pub const HEADERS: [HeaderName; 11] = [
     auth::API_KEY,
     webhooks::SIGNATURE,
     authorize::CUSTOMER,
-    catalog::IDEMPOTENCY_KEY,
+    IDEMPOTENCY_KEY,
     header::UPGRADE,
     stream::LAST_EVENT_ID,
 ];
+
+/// The key under which the catalog does a request once.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// A request with its body read.
 pub type Request = http::Request<Vec<u8>>;
@@ -211,7 +211,10 @@ async fn answer<S: Store>(
     let (endpoint, id) = match Route::find(ROUTES, method, path)? {
         Found::Endpoint(endpoint, ids) => (endpoint, ids.into_iter().next().unwrap_or_default()),
         Found::Options(response) => return Ok(response),
-        Found::Nothing => return ask_catalog(app, request).await,
+        #[cfg(feature = "catalog")]
+        Found::Nothing => return catalog::ask(app, request).await,
+        #[cfg(not(feature = "catalog"))]
+        Found::Nothing => return Err(Error::no_route(method, path)),
     };
     match endpoint {
         // These two say in words of their own what is wrong.
@@ -238,22 +241,6 @@ async fn answer<S: Store>(
         Endpoint::Stream => stream::changes(app, request, now).await,
         Endpoint::OfrepStream => stream::refetches(app, request, now).await,
         Endpoint::Health => Ok(health::health(app, now).await),
-    }
-}
-
-/// The answer of a route that is none of the edge's.
-async fn ask_catalog<S: Store>(app: &App<'_, S>, request: &Request) -> Result<Response, Error> {
-    let (method, path) = (request.method(), request.uri().path());
-    match Route::find(catalog::ROUTES, method, path)? {
-        Found::Endpoint(..) => {}
-        Found::Options(response) => return Ok(response),
-        Found::Nothing => return Err(Error::no_route(method, path)),
-    }
-    let livemode = auth::authenticate(app.settings, request)?;
-    catalog::key(request)?;
-    match app.store.catalog() {
-        Some(catalog) => Ok(catalog.ask(livemode, request).await?),
-        None => Err(Error::no_catalog(method, path)),
     }
 }
 

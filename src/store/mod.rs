@@ -20,6 +20,8 @@ pub mod part;
 pub mod recent;
 pub mod record;
 
+use std::convert::Infallible;
+
 use serde::Serialize;
 
 use self::part::{Listed, Part};
@@ -194,6 +196,17 @@ pub trait Catalog {
         livemode: Livemode,
         request: &http::Request<Vec<u8>>,
     ) -> Result<http::Response<Vec<u8>>, Error>;
+}
+
+/// A catalog where there can be none.
+impl Catalog for Infallible {
+    async fn ask(
+        &self,
+        _: Livemode,
+        _: &http::Request<Vec<u8>>,
+    ) -> Result<http::Response<Vec<u8>>, Error> {
+        match *self {}
+    }
 }
 
 /// What is done with public keys: the platform's, which is faster at it and smaller than any crate.

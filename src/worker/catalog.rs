@@ -5,15 +5,23 @@
 //! the object should die in the next moment. The `desk` does it; the rules are in
 //! [`crate::catalog`], and what requests and answers look like is in [`crate::api`].
 
-use std::{cell::RefCell, collections::HashSet, rc::Rc};
+use std::{cell::RefCell, collections::HashSet, pin::pin, rc::Rc};
 
-use ::http::{HeaderName, Method, header};
+use ::http::{HeaderName, HeaderValue, Method, Uri, header};
+use futures_util::future::{Either, select};
+use js_sys::Uint8Array;
+use web_sys::{Headers, RequestInit};
 use worker::{
     DurableObject, Env, ObjectNamespace, Request, Response, Result, State, durable_object,
 };
 
-use super::{desk::Desk, http, log, object};
-use crate::{api, id::Livemode, store};
+use super::{desk::Desk, http, log, object, sleep, source::TIME};
+use crate::{
+    api,
+    id::Livemode,
+    source::Reply,
+    store::{self, Catalog as _},
+};
 
 /// The binding in `wrangler.toml`.
 const BINDING: &str = "CATALOG";
@@ -125,11 +133,34 @@ impl DurableCatalog {
         Err("this catalog is of no mode".into())
     }
 
+    /// Reads in the catalog of one mode, as one reads at Stripe.
+    pub(super) async fn get(
+        &self,
+        livemode: Livemode,
+        target: &str,
+    ) -> std::result::Result<Reply, String> {
+        let mut request = api::Request::default();
+        *request.uri_mut() = Uri::try_from(target).map_err(|error| error.to_string())?;
+        let asked = pin!(self.ask(livemode, &request));
+        let answer = match select(asked, sleep(TIME.into())).await {
+            Either::Left((answer, _)) => answer.map_err(|error| error.to_string())?,
+            Either::Right(_) => return Err("the catalog does not answer".to_owned()),
+        };
+        let retry_after =
+            answer.headers().get(header::RETRY_AFTER).and_then(|text| text.to_str().ok());
+        Ok(Reply {
+            status: answer.status().as_u16(),
+            retry_after: retry_after.and_then(|seconds| seconds.parse().ok()),
+            should_retry: None,
+            body: answer.into_body(),
+        })
+    }
+
     async fn send(&self, livemode: Livemode, request: &api::Request) -> Result<api::Response> {
         let catalog = self.catalogs.id_from_name(object::of_mode(livemode))?.get_stub()?;
-        let request = http::request(ORIGIN, request, &HEADERS)?;
+        let request = self::request(request)?;
         let response = catalog.fetch_with_request(request.into()).await?;
-        http::response(response, &api::catalog::HEADERS).await
+        self::response(response).await
     }
 }
 
@@ -144,4 +175,38 @@ impl store::Catalog for DurableCatalog {
             cause: error.to_string(),
         })
     }
+}
+
+/// A request, as the catalog's object is sent it.
+fn request(message: &api::Request) -> Result<web_sys::Request> {
+    let headers = Headers::new()?;
+    for name in &HEADERS {
+        if let Some(Ok(value)) = message.headers().get(name).map(HeaderValue::to_str) {
+            headers.set(name.as_str(), value)?;
+        }
+    }
+    let init = RequestInit::new();
+    init.set_method(message.method().as_str());
+    init.set_headers_headers(&headers);
+    // A `GET` must have no body at all, not an empty one.
+    if !message.body().is_empty() {
+        init.set_body(&Uint8Array::from(message.body().as_slice()));
+    }
+    let target = message.uri().path_and_query().map_or("/", |target| target.as_str());
+    Ok(web_sys::Request::new_with_str_and_init(&format!("{ORIGIN}{target}"), &init)?)
+}
+
+/// The object's answer.
+async fn response(mut response: Response) -> Result<api::Response> {
+    let mut answer = api::Response::new(response.bytes().await?);
+    let status = response.status_code().try_into();
+    *answer.status_mut() = status.map_err(|_| "the answer has no status".to_owned())?;
+    for name in &api::catalog::HEADERS {
+        if let Some(value) = response.headers().get(name.as_str())?
+            && let Ok(value) = HeaderValue::from_bytes(value.as_bytes())
+        {
+            answer.headers_mut().insert(name, value);
+        }
+    }
+    Ok(answer)
 }

@@ -179,6 +179,7 @@ export class Customer extends alarmed("Customer") {
   }
 }
 
+// `wrangler.toml` names it, whether or not the core has one.
 export class Catalog extends alarmed("Catalog") {}
 
 export class Roster extends durable("Roster") {}

@@ -4,7 +4,7 @@ use ::http::{HeaderName, HeaderValue, Method, Uri};
 use js_sys::{Reflect, Uint8Array};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Headers, ReadableStream, ReadableStreamDefaultReader, RequestInit, ResponseInit};
+use web_sys::{Headers, ReadableStream, ReadableStreamDefaultReader, ResponseInit};
 use worker::Result;
 
 use crate::api::{self, BODY_LIMIT};
@@ -78,47 +78,6 @@ pub(super) fn head(response: &api::Response) -> Result<ResponseInit> {
     init.set_status(response.status().as_u16());
     init.set_headers_headers(&headers);
     Ok(init)
-}
-
-/// The same request for somebody else, with these of its headers.
-pub(super) fn request(
-    origin: &str,
-    message: &api::Request,
-    names: &[HeaderName],
-) -> Result<web_sys::Request> {
-    let headers = Headers::new()?;
-    for name in names {
-        if let Some(Ok(value)) = message.headers().get(name).map(HeaderValue::to_str) {
-            headers.set(name.as_str(), value)?;
-        }
-    }
-    let init = RequestInit::new();
-    init.set_method(message.method().as_str());
-    init.set_headers_headers(&headers);
-    // A `GET` must have no body at all, not an empty one.
-    if !message.body().is_empty() {
-        init.set_body(&Uint8Array::from(message.body().as_slice()));
-    }
-    let target = message.uri().path_and_query().map_or("/", |target| target.as_str());
-    Ok(web_sys::Request::new_with_str_and_init(&format!("{origin}{target}"), &init)?)
-}
-
-/// Somebody else's answer, with these of its headers.
-pub(super) async fn response(
-    mut response: worker::Response,
-    names: &[HeaderName],
-) -> Result<api::Response> {
-    let mut answer = api::Response::new(response.bytes().await?);
-    let status = response.status_code().try_into();
-    *answer.status_mut() = status.map_err(|_| "the answer has no status".to_owned())?;
-    for name in names {
-        if let Some(value) = response.headers().get(name.as_str())?
-            && let Ok(value) = HeaderValue::from_bytes(value.as_bytes())
-        {
-            answer.headers_mut().insert(name, value);
-        }
-    }
-    Ok(answer)
 }
 
 async fn body(request: &web_sys::Request) -> std::result::Result<Vec<u8>, JsValue> {

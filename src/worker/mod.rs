@@ -25,17 +25,22 @@
 //! | `sql`      | the SQL of all objects                                                         |
 //! | `cron`     | what is done every minute                                                      |
 //!
-//! The clock and the environment are read here. No rule about entitlements is.
+//! The clock and the environment are read here. No rule about entitlements is. `catalog`, `desk`, `courier`,
+//! `hands` and `shelf` stand behind the feature `catalog`.
 
+#[cfg(feature = "catalog")]
 #[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
 mod catalog;
 mod chance;
+#[cfg(feature = "catalog")]
 mod courier;
 mod cron;
 mod crypto;
 #[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
 mod customer;
+#[cfg(feature = "catalog")]
 mod desk;
+#[cfg(feature = "catalog")]
 mod hands;
 mod http;
 #[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
@@ -49,12 +54,15 @@ mod reading;
 mod replica;
 #[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
 mod roster;
+#[cfg(feature = "catalog")]
 mod shelf;
 mod source;
 mod sql;
 mod stream;
 mod tables;
 
+#[cfg(not(feature = "catalog"))]
+use std::convert::Infallible as DurableCatalog;
 use std::{cell::OnceCell, rc::Rc};
 
 use futures_util::future::{LocalBoxFuture, Shared};
@@ -62,8 +70,9 @@ use worker::{
     Context, Delay, Env, ScheduleContext, ScheduledEvent, ScheduledTime, console_error, event,
 };
 
+#[cfg(feature = "catalog")]
+use self::catalog::DurableCatalog;
 use self::{
-    catalog::DurableCatalog,
     crypto::WebCrypto,
     journal::DurableJournal,
     ledger::DurableLedger,
@@ -83,7 +92,9 @@ use crate::{
     token::Keyring,
 };
 
-pub use self::{catalog::Catalog, customer::Customer, journal::Journal, roster::Roster};
+#[cfg(feature = "catalog")]
+pub use self::catalog::Catalog;
+pub use self::{customer::Customer, journal::Journal, roster::Roster};
 
 thread_local! {
     /// What the operator set, once it was read.
@@ -119,6 +130,7 @@ impl Edge {
             live: source(env, settings, Livemode::Live)?,
             catalog: match settings.source {
                 Source::Stripe => None,
+                #[cfg(feature = "catalog")]
                 Source::Catalog => Some(DurableCatalog::open(env)?),
             },
             crypto: WebCrypto::new(settings.issuer.as_ref().map(|issuer| issuer.jwks_url.clone())),

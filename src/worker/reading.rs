@@ -250,6 +250,7 @@ impl Desk {
                         "Stripe knows no such customer",
                         "Is STRIPE_API_KEY of the account that sends the events?",
                     ),
+                    #[cfg(feature = "catalog")]
                     Source::Catalog => (
                         "the catalog knows no such customer",
                         "While it is the source, events of others are for nobody here.",

@@ -5,39 +5,38 @@
 //! | Stripe  | `fetch`, with a key, a deadline and a limit                                      |
 //! | catalog | a message to its Durable Object, under the same deadline: no key, and no network |
 
-use std::pin::pin;
-
-use ::http::{Uri, header::RETRY_AFTER};
-use futures_util::future::{Either, select};
 use js_sys::{Math, global};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, Headers, RequestInit, RequestRedirect, Response, WorkerGlobalScope};
 use worker::Env;
 
-use super::{catalog::DurableCatalog, http, millis, sleep};
+#[cfg(feature = "catalog")]
+use super::catalog::DurableCatalog;
+use super::{http, millis, sleep};
 use crate::{
-    api::{
-        self,
-        settings::{Settings, Source},
-    },
+    api::settings::{Settings, Source},
     id::{Livemode, Millis},
     source::{API_VERSION, BODY_LIMIT, Reply, Stripe, Transport},
-    store::Catalog as _,
 };
 
 /// How long one request may take, in milliseconds. Stripe answers a page within one second.
-const TIME: u32 = 8_000;
+pub(super) const TIME: u32 = 8_000;
 
 /// The way to one mode of the source.
 pub(super) enum Way {
     /// Requests to one origin with one key.
     Fetch { base: Box<str>, authorization: String },
     /// Messages to the catalog of one mode.
+    #[cfg(feature = "catalog")]
     Catalog { catalog: DurableCatalog, livemode: Livemode },
 }
 
 /// The source of one mode, if there is one.
+#[cfg_attr(
+    not(feature = "catalog"),
+    expect(unused_variables, clippy::unnecessary_wraps, reason = "only a catalog needs a binding")
+)]
 pub(super) fn source(
     env: &Env,
     settings: &Settings,
@@ -49,6 +48,7 @@ pub(super) fn source(
             let authorization = format!("Bearer {}", key.reveal());
             Way::Fetch { base: settings.stripe_base.clone(), authorization }
         }
+        #[cfg(feature = "catalog")]
         Source::Catalog => Way::Catalog { catalog: DurableCatalog::open(env)?, livemode },
     };
     Ok(Some(Stripe::new(way).with_paused(settings.paused)))
@@ -79,30 +79,14 @@ async fn fetch(base: &str, authorization: &str, target: &str) -> Result<Reply, J
     Ok(Reply { status: response.status(), retry_after, should_retry, body })
 }
 
-async fn ask(catalog: &DurableCatalog, livemode: Livemode, target: &str) -> Result<Reply, String> {
-    let mut request = api::Request::default();
-    *request.uri_mut() = Uri::try_from(target).map_err(|error| error.to_string())?;
-    let asked = pin!(catalog.ask(livemode, &request));
-    let answer = match select(asked, sleep(TIME.into())).await {
-        Either::Left((answer, _)) => answer.map_err(|error| error.to_string())?,
-        Either::Right(_) => return Err("the catalog does not answer".to_owned()),
-    };
-    let retry_after = answer.headers().get(RETRY_AFTER).and_then(|text| text.to_str().ok());
-    Ok(Reply {
-        status: answer.status().as_u16(),
-        retry_after: retry_after.and_then(|seconds| seconds.parse().ok()),
-        should_retry: None,
-        body: answer.into_body(),
-    })
-}
-
 impl Transport for Way {
     async fn get(&self, target: &str) -> Result<Reply, String> {
         match self {
             Self::Fetch { base, authorization } => fetch(base, authorization, target)
                 .await
                 .map_err(|error| worker::Error::from(error).to_string()),
-            Self::Catalog { catalog, livemode } => ask(catalog, *livemode, target).await,
+            #[cfg(feature = "catalog")]
+            Self::Catalog { catalog, livemode } => catalog.get(*livemode, target).await,
         }
     }
 

@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Request, Response,
+    App, IDEMPOTENCY_KEY, Request, Response, auth,
     error::Error,
     form::Params,
     route::{Found, Route, Who},
@@ -45,6 +45,7 @@ use crate::{
     },
     json,
     source::API_VERSION,
+    store::{Catalog as _, Store},
 };
 
 /// The most bytes of a body: the largest request, of 20 items with 50 notes each, has half as many,
@@ -53,9 +54,6 @@ pub const BODY_LIMIT: usize = 256 << 10;
 
 /// The name that whoever hands a request over has given it, by which events tell what caused them.
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
-
-/// The key under which a request is done once.
-pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// That an answer was given before.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -150,6 +148,22 @@ pub(super) const ROUTES: &[Route<Endpoint>] = &[
 /// The method and the path of every route of the catalog.
 pub fn routes() -> impl Iterator<Item = (&'static Method, &'static str)> {
     ROUTES.iter().map(|route| (&route.method, route.path))
+}
+
+/// The answer of a route that is none of the edge's.
+pub(super) async fn ask<S: Store>(app: &App<'_, S>, request: &Request) -> Result<Response, Error> {
+    let (method, path) = (request.method(), request.uri().path());
+    match Route::find(ROUTES, method, path)? {
+        Found::Endpoint(..) => {}
+        Found::Options(response) => return Ok(response),
+        Found::Nothing => return Err(Error::no_route(method, path)),
+    }
+    let livemode = auth::authenticate(app.settings, request)?;
+    key(request)?;
+    match app.store.catalog() {
+        Some(catalog) => Ok(catalog.ask(livemode, request).await?),
+        None => Err(Error::no_catalog(method, path)),
+    }
 }
 
 /// That a request came to nothing: nothing may be kept of what was done for it.

@@ -3,7 +3,7 @@
 use http::{StatusCode, header};
 
 use super::{Error, Type};
-use crate::{api::settings, catalog, source, store, token, webhook};
+use crate::{api::settings, source, store, token, webhook};
 
 /// 401, whatever is wrong with it: the caller needs another one. `WWW-Authenticate` says so as RFC 6750
 /// has it. But 403 where the token is genuine and names no customer: another one would not either.
@@ -36,38 +36,6 @@ impl From<source::Error> for Error {
                 told
             }
             error => Self::source(error.to_string()),
-        }
-    }
-}
-
-/// 404 for what a path names, 400 for what a parameter does, as at Stripe; 402 for a charge that was
-/// declined; 503 where the catalog is out of order, since nothing was done.
-impl From<catalog::Error> for Error {
-    fn from(error: catalog::Error) -> Self {
-        use catalog::Error as Catalog;
-        let message = error.to_string();
-        match error {
-            Catalog::NoSuch { param, .. } if param == "id" => Self::not_here(message),
-            Catalog::NoSuch { param, .. } => Self::parameter(param, "resource_missing", message),
-            Catalog::Exists { param, .. } => {
-                Self::parameter(param, "resource_already_exists", message)
-            }
-            Catalog::Parameter { param, .. } => {
-                Self::parameter(param, "parameter_invalid", message)
-            }
-            Catalog::State(_) => Self::invalid(message),
-            Catalog::Declined => {
-                let mut told = Self::new(StatusCode::PAYMENT_REQUIRED, Type::Card, message);
-                told.0.told.code = Some("card_declined");
-                told
-            }
-            Catalog::Shelf(_) => {
-                let mut told = Self::unavailable(
-                    "The catalog cannot be read or written at the moment. Nothing was changed.",
-                );
-                told.0.cause = Some(message);
-                told
-            }
         }
     }
 }

@@ -1,10 +1,13 @@
 //! What went wrong, as HTTP tells it: the only place with the statuses of failures. `causes` has those
-//! of what goes wrong further down, `evaluation` the form that OpenFeature's clients read.
+//! of what goes wrong further down, `catalog` those of the catalog, `evaluation` the form that OpenFeature's
+//! clients read.
 //!
 //! Every other failure is Stripe's envelope, `{"error":{"type","code","message","param"}}`
 //! (<https://docs.stripe.com/api/errors>). The caller's mistake is told in full; ours is logged, and
 //! told as an `api_error` that may be tried again.
 
+#[cfg(feature = "catalog")]
+mod catalog;
 mod causes;
 pub(super) mod evaluation;
 
@@ -56,8 +59,10 @@ impl Told {
 enum Type {
     #[serde(rename = "api_error")]
     Api,
+    #[cfg(feature = "catalog")]
     #[serde(rename = "card_error")]
     Card,
+    #[cfg(feature = "catalog")]
     #[serde(rename = "idempotency_error")]
     Idempotency,
     #[serde(rename = "invalid_request_error")]
@@ -156,36 +161,6 @@ impl Error {
     pub(super) fn no_route(method: &Method, path: &str) -> Self {
         let message = format!("Unrecognized request URL ({method}: {path}).");
         Self::new(StatusCode::NOT_FOUND, Type::InvalidRequest, message)
-    }
-
-    /// 404: the route is the catalog's, which is not the source here.
-    pub(super) fn no_catalog(method: &Method, path: &str) -> Self {
-        let message = format!(
-            "Unrecognized request URL ({method}: {path}). It is one of the built-in catalog, which \
-             {}=catalog turns on.",
-            settings::SOURCE
-        );
-        Self::new(StatusCode::NOT_FOUND, Type::InvalidRequest, message)
-    }
-
-    /// 400: a key of idempotency that was used for another request. Stripe's words.
-    pub(super) fn other_request(key: &str) -> Self {
-        let message = format!(
-            "Keys for idempotent requests can only be used with the same parameters they were first \
-             used with. Try using a key other than '{key}' if you meant to execute a different request."
-        );
-        Self::new(StatusCode::BAD_REQUEST, Type::Idempotency, message)
-    }
-
-    /// 409: a key of idempotency whose first request is not answered yet.
-    pub(super) fn key_in_use(key: &str) -> Self {
-        let message = format!(
-            "There is currently another in-progress request using this Idempotent Key ('{key}'). \
-             Please try again later."
-        );
-        let mut error = Self::new(StatusCode::CONFLICT, Type::Idempotency, message);
-        error.0.told.code = Some("idempotency_key_in_use");
-        error
     }
 
     /// 405: the path is a route's, the method is not.

@@ -4,7 +4,7 @@
 //! |--------------------------|----------------------------------|----------------------------------|
 //! | `ENTGATE_API_KEYS`       | `sk_test_…` or `sk_live_…`, comma-separated | every server route is 401 |
 //! | `STRIPE_WEBHOOK_SECRETS` | `whsec_…`, comma-separated       | the webhook route is 503         |
-//! | `ENTGATE_SOURCE`         | `stripe` or `catalog`            | `stripe`                         |
+//! | `ENTGATE_SOURCE`         | `stripe`, or `catalog` where there is one | `stripe`                |
 //! | `STRIPE_API_KEY`         | `sk_test_…`, `rk_live_…`, one a mode | lists are not read at Stripe |
 //! | `STRIPE_API_BASE`        | `https://host`                   | Stripe's                         |
 //! | `ENTGATE_PAUSED_SUBSCRIPTIONS` | `keep` or `revoke`         | `keep`                           |
@@ -112,6 +112,7 @@ pub enum Source {
     #[default]
     Stripe,
     /// From the catalog of this deployment.
+    #[cfg(feature = "catalog")]
     Catalog,
 }
 
@@ -151,6 +152,7 @@ impl Settings {
                 only_of_catalog(UNPAID_SUBSCRIPTIONS, unpaid)?;
                 (Policy::default(), paused_at_stripe(paused, &stripe_keys)?)
             }
+            #[cfg(feature = "catalog")]
             Source::Catalog => {
                 let default = Policy::default();
                 let policy = Policy {
@@ -191,6 +193,7 @@ impl Settings {
     pub fn has_source(&self, livemode: Livemode) -> bool {
         match self.source {
             Source::Stripe => self.stripe_key(livemode).is_some(),
+            #[cfg(feature = "catalog")]
             Source::Catalog => true,
         }
     }
@@ -238,7 +241,13 @@ impl std::fmt::Debug for ApiKey {
 fn source(text: Option<String>) -> Result<Source, Error> {
     match text.unwrap_or_default().trim() {
         "" | "stripe" => Ok(Source::Stripe),
+        #[cfg(feature = "catalog")]
         "catalog" => Ok(Source::Catalog),
+        #[cfg(not(feature = "catalog"))]
+        "catalog" => {
+            let problem = "is `catalog`, and this build has none: unset it, or build without ENTGATE_CATALOG=no";
+            Err(Error { name: SOURCE, problem })
+        }
         _ => Err(Error { name: SOURCE, problem: "is neither `stripe` nor `catalog`" }),
     }
 }
@@ -254,7 +263,7 @@ fn stripe_keys(text: Option<String>, source: Source) -> Result<Vec<ApiKey>, Erro
     if of(Livemode::Test) > 1 || of(Livemode::Live) > 1 {
         return Err(failed("has two keys of one mode: give one for test and one for live"));
     }
-    if source == Source::Catalog && !keys.is_empty() {
+    if source != Source::Stripe && !keys.is_empty() {
         return Err(failed("is set, and ENTGATE_SOURCE=catalog needs none: unset one of the two"));
     }
     Ok(keys)
@@ -350,4 +359,23 @@ fn items<T>(
         return Err(failed("has more than 16 items"));
     }
     Ok(items)
+}
+
+#[cfg(all(test, not(feature = "catalog")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_without_the_catalog_takes_stripe_alone_for_its_source() {
+        let source = |text: &str| {
+            let settings = Settings::read(|name| (name == SOURCE).then(|| text.to_owned()));
+            settings.map(|settings| settings.source)
+        };
+        for text in ["", "stripe"] {
+            assert_eq!(source(text), Ok(Source::Stripe));
+        }
+        let problem =
+            "is `catalog`, and this build has none: unset it, or build without ENTGATE_CATALOG=no";
+        assert_eq!(source("catalog"), Err(Error { name: SOURCE, problem }));
+    }
 }
