@@ -8,9 +8,9 @@
 //! | function      | gives                                                                   |
 //! |---------------|-------------------------------------------------------------------------|
 //! | [`ask()`]     | the answer, from memory; or `?`, the key of the record that has it, a line end, and the question |
-//! | [`tell()`]    | the answer: an object as JSON, or as [`text()`] has it                  |
-//! | [`receive()`] | the answer, as [`text()`] has it; or `!`, what the customer's object is called, a line end, the event's id, another, and what the object has to be told |
-//! | [`kept()`]    | the answer, as [`text()`] has it                                        |
+//! | [`tell()`]    | the answer: an object as JSON, or as `text` has it                  |
+//! | [`receive()`] | the answer, as `text` has it; or `!`, what the customer's object is called, a line end, the event's id, another, and what the object has to be told |
+//! | [`kept()`]    | the answer, as `text` has it                                        |
 //!
 //! Each gives nothing where the request has to go the long way.
 
