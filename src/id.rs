@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text;
+
 /// Why a text cannot be an id or a key.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -105,7 +107,7 @@ fn checked(text: &str, limit: usize) -> Result<&str, Error> {
     if text.len() > limit {
         return Err(Error::TooLong { limit });
     }
-    if text.chars().any(char::is_control) {
+    if !text::is_plain(text.as_bytes()) && text.chars().any(char::is_control) {
         return Err(Error::ControlCharacter);
     }
     Ok(text)

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     entitlement::{ActiveEntitlement, Coverage, Entitlements, Version},
     id::{EntitlementId, FeatureId, LookupKey, Timestamp},
+    text,
 };
 
 /// The form written now.
@@ -152,43 +153,50 @@ pub(super) fn head(record: &[u8]) -> Option<(Version, Timestamp, &[u8])> {
 }
 
 /// Whether a text, which needs no escape, is among those of a list; none if that is no list.
-fn lists(mut rest: &[u8], text: &[u8]) -> Option<bool> {
+fn lists(mut rest: &[u8], wanted: &[u8]) -> Option<bool> {
     if rest.first() == Some(&b']') {
         return Some(false);
     }
     loop {
         rest = rest.strip_prefix(b"\"")?;
-        if rest.strip_prefix(text).and_then(<[u8]>::first) == Some(&b'"') {
+        let (given, behind) = rest.split_at_checked(end(rest)?)?;
+        // Keys that differ mostly do so at their ends.
+        if given.last() == wanted.last() && given == wanted {
             return Some(true);
         }
-        rest = behind(rest)?;
-        match rest.split_first()? {
-            (b',', next) => rest = next,
-            (b']', _) => return Some(false),
+        match behind {
+            [b'"', b',', next @ ..] => rest = next,
+            [b'"', b']', ..] => return Some(false),
             _ => return None,
         }
     }
 }
 
-/// What stands behind the end of a text.
-fn behind(mut rest: &[u8]) -> Option<&[u8]> {
+/// How long a text is up to its closing quote.
+fn end(rest: &[u8]) -> Option<usize> {
+    let mut end = 0;
     loop {
-        let end = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
-        let (special, next) = rest.get(end..)?.split_first()?;
-        if *special == b'"' {
-            return Some(next);
+        end += text::unquoted(rest.get(end..)?);
+        if *rest.get(end)? == b'"' {
+            return Some(end);
         }
-        rest = next.get(1..)?;
+        end += 2;
     }
 }
 
 /// A number that JSON begins with, and what stands behind it.
 fn digits(text: &[u8]) -> Option<(u64, &[u8])> {
-    let end = text.iter().position(|byte| !byte.is_ascii_digit())?;
-    let (digits, rest) = text.split_at_checked(end)?;
-    // JSON has no zeros in front.
-    if end > 1 && digits.starts_with(b"0") {
-        return None;
+    let mut number = 0_u64;
+    for (at, byte) in text.iter().enumerate() {
+        if !byte.is_ascii_digit() {
+            let (digits, rest) = text.split_at_checked(at)?;
+            // JSON has no zeros in front.
+            return match digits {
+                [] | [b'0', _, ..] => None,
+                [..] => Some((number, rest)),
+            };
+        }
+        number = number.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?;
     }
-    Some((std::str::from_utf8(digits).ok()?.parse().ok()?, rest))
+    None
 }

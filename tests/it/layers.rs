@@ -8,7 +8,8 @@ use std::{
 /// Each layer, and what it may import: what stands before it here, and of its own row only what is
 /// listed. The shells come last.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("id", &[]),
+    ("text", &[]),
+    ("id", &["text"]),
     ("entitlement", &["id"]),
     ("listing", &["id", "entitlement"]),
     ("client", &["id", "entitlement"]),
@@ -17,7 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("ledger", &["id", "entitlement"]),
     ("source", &["id", "entitlement", "listing", "ledger"]),
     ("catalog", &["id", "entitlement", "webhook", "source"]),
-    ("store", &["id", "entitlement", "token", "ledger", "source"]),
+    ("store", &["text", "id", "entitlement", "token", "ledger", "source"]),
     ("api", &["id", "entitlement", "token", "webhook", "ledger", "source", "catalog", "store"]),
     ("hot", &["id", "entitlement", "api", "store"]),
     (

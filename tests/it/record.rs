@@ -105,6 +105,29 @@ fn key(text: &str) -> LookupKey {
     LookupKey::try_from(text).unwrap()
 }
 
+/// Whether a key is in a list that begins here, looked for byte by byte.
+fn slowly(list: &[u8], wanted: &str) -> Option<bool> {
+    if list.first() == Some(&b']') {
+        return Some(false);
+    }
+    let mut at = 0;
+    loop {
+        let begin = at + 1;
+        let mut end = (*list.get(at)? == b'"').then_some(begin)?;
+        while *list.get(end)? != b'"' {
+            end += if list[end] == b'\\' { 2 } else { 1 };
+        }
+        if &list[begin..end] == wanted.as_bytes() {
+            return Some(true);
+        }
+        match list.get(end + 1)? {
+            b',' => at = end + 2,
+            b']' => return Some(false),
+            _ => return None,
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn a_glance_is_never_other_than_the_decision(
@@ -128,6 +151,37 @@ proptest! {
             };
             let expected = decided.map(|entitled| Glance { version, as_of, entitled });
             prop_assert_eq!(seen, expected);
+        }
+    }
+
+    #[test]
+    fn whatever_the_keys_were_changed_to_a_glance_misses_none_of_their_bytes(
+        keys in proptest::collection::vec("[a,\"\\\\\\[\\]é]{1,20}", 0..6),
+        asked in "[a,\\[\\]é]{1,20}",
+        changes in proptest::collection::vec(
+            (any::<prop::sample::Index>(), 0..3, prop_oneof![
+                any::<u8>(),
+                prop::sample::select(&b"\"\\,[]}a"[..]),
+            ]),
+            0..4,
+        ),
+    ) {
+        let mut list = serde_json::to_vec(&keys).unwrap().split_off(1);
+        list.extend_from_slice(br#","features":[],"ids":[]}"#);
+        for (place, change, byte) in changes {
+            let place = place.index(list.len() - 2);
+            match change {
+                0 => list[place] = byte,
+                1 => list.insert(place, byte),
+                _ => { list.remove(place); }
+            }
+        }
+        let head = br#"{"v":2,"version":3,"as_of":1,"coverage":"whole","keys":["#;
+        let record = [&head[..], &list].concat();
+        let plain = keys.iter().filter(|key| !key.contains(['"', '\\']));
+        for asked in plain.chain([&asked]) {
+            let seen = glance(&record, &key(asked)).map(|glance| glance.entitled);
+            prop_assert_eq!(seen, slowly(&list, asked), "{} in {:?}", asked, record);
         }
     }
 
