@@ -10,6 +10,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::columns::{Columns, Row, columns};
 use crate::{
     entitlement::{ActiveEntitlement, Coverage, Entitlements, Version},
     id::{EntitlementId, FeatureId, LookupKey, Timestamp},
@@ -66,6 +67,28 @@ pub fn write(set: &Entitlements) -> Result<Vec<u8>, Error> {
 ///
 /// When the bytes are no record, or one of a newer form.
 pub fn read(bytes: &[u8]) -> Result<Entitlements, Error> {
+    match read_columns(bytes) {
+        Some(set) => Ok(set),
+        None => read_json(bytes),
+    }
+}
+
+/// Reads a whole set of form 2 in which no text has an escape: nearly every record there is.
+fn read_columns(bytes: &[u8]) -> Option<Entitlements> {
+    if bytes.contains(&b'\\') {
+        return None;
+    }
+    let Columns { version, as_of, rows } = columns(bytes)?;
+    let grant = |Row { id, feature, lookup_key }| {
+        let (id, feature) = (EntitlementId::try_from(id).ok()?, FeatureId::try_from(feature).ok()?);
+        Some(ActiveEntitlement { id, feature, lookup_key: LookupKey::try_from(lookup_key).ok()? })
+    };
+    let data = rows.into_iter().map(grant).collect::<Option<_>>()?;
+    Some(Entitlements { version, as_of, coverage: Coverage::Whole, data })
+}
+
+/// Reads a record of any form.
+fn read_json(bytes: &[u8]) -> Result<Entitlements, Error> {
     #[derive(Deserialize)]
     struct Form {
         v: u32,

@@ -207,6 +207,39 @@ proptest! {
     }
 
     #[test]
+    fn whatever_a_record_was_changed_to_it_is_read_as_json_is(
+        whole: bool,
+        keys in proptest::collection::vec("[a,:\"\\\\\\[\\]{}é ]{1,20}", 0..6),
+        changes in proptest::collection::vec(
+            (any::<prop::sample::Index>(), 0..3, prop_oneof![
+                any::<u8>(),
+                prop::sample::select(&b"\"\\,:[]{}0-1 nu\x1f\x7f\x80\x9f\xa0\xc2"[..]),
+            ]),
+            0..4,
+        ),
+    ) {
+        let keys: Vec<_> = keys.iter().map(String::as_str).collect();
+        let coverage = if whole { Whole } else { Partial };
+        let (version, as_of) = (Version(3), Timestamp(-7));
+        let set = Entitlements { version, as_of, coverage, data: grants(&keys) };
+        let mut record = write(&set).unwrap();
+        for (place, change, byte) in changes {
+            let place = place.index(record.len());
+            match change {
+                0 => record[place] = byte,
+                1 => record.insert(place, byte),
+                _ => { record.remove(place); }
+            }
+        }
+        // A space in front is nothing to JSON, and is never written.
+        let spaced = [b" ", &record[..]].concat();
+        match (read(&record), read(&spaced)) {
+            (Err(Error::Shape(_)), Err(Error::Shape(_))) => {}
+            (read, spaced) => prop_assert_eq!(read, spaced),
+        }
+    }
+
+    #[test]
     fn no_bytes_make_it_panic(bytes: Vec<u8>) {
         prop_assert!(read(&bytes).is_err());
     }
