@@ -20,6 +20,9 @@ use crate::{
 /// The form written now.
 const FORM: u32 = 2;
 
+/// What a grant takes in a record, where its ids are Stripe's and its key is no longer than they are.
+const ROW: usize = 128;
+
 /// Why a record cannot be read.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -32,15 +35,13 @@ pub enum Error {
     Shape(String),
 }
 
-#[derive(Deserialize, Serialize)]
-struct Record<K, F, I> {
+/// What stands in front of the lists.
+#[derive(Serialize)]
+struct Head {
     v: u32,
     version: Version,
     as_of: Timestamp,
     coverage: Coverage,
-    keys: K,
-    features: F,
-    ids: I,
 }
 
 /// Writes a set down.
@@ -49,16 +50,43 @@ struct Record<K, F, I> {
 ///
 /// None that a set can cause; JSON's writer has one all the same.
 pub fn write(set: &Entitlements) -> Result<Vec<u8>, Error> {
-    let record = Record {
-        v: FORM,
-        version: set.version,
-        as_of: set.as_of,
-        coverage: set.coverage,
-        keys: set.data.iter().map(|grant| grant.lookup_key.as_str()).collect::<Vec<_>>(),
-        features: set.data.iter().map(|grant| grant.feature.as_str()).collect::<Vec<_>>(),
-        ids: set.data.iter().map(|grant| grant.id.as_str()).collect::<Vec<_>>(),
-    };
-    serde_json::to_vec(&record).map_err(|error| shape(&error))
+    let Entitlements { version, as_of, coverage, data } = set;
+    let head = Head { v: FORM, version: *version, as_of: *as_of, coverage: *coverage };
+    let mut record = serde_json::to_vec(&head).map_err(|error| shape(&error))?;
+    // The object goes on.
+    record.pop();
+    record.reserve(ROW * data.len());
+    let keys = data.iter().map(|grant| grant.lookup_key.as_str());
+    let features = data.iter().map(|grant| grant.feature.as_str());
+    let ids = data.iter().map(|grant| grant.id.as_str());
+    write_list(&mut record, b",\"keys\":[", keys)
+        .and_then(|()| write_list(&mut record, b",\"features\":[", features))
+        .and_then(|()| write_list(&mut record, b",\"ids\":[", ids))
+        .map_err(|error| shape(&error))?;
+    record.push(b'}');
+    Ok(record)
+}
+
+fn write_list<'a>(
+    record: &mut Vec<u8>,
+    name: &[u8],
+    texts: impl Iterator<Item = &'a str>,
+) -> serde_json::Result<()> {
+    record.extend_from_slice(name);
+    for (at, text) in texts.enumerate() {
+        if at > 0 {
+            record.push(b',');
+        }
+        if text::is_plain(text.as_bytes()) {
+            record.push(b'"');
+            record.extend_from_slice(text.as_bytes());
+            record.push(b'"');
+        } else {
+            serde_json::to_writer(&mut *record, text)?;
+        }
+    }
+    record.push(b']');
+    Ok(())
 }
 
 /// Reads what [`write()`] wrote.
@@ -93,6 +121,15 @@ fn read_json(bytes: &[u8]) -> Result<Entitlements, Error> {
     struct Form {
         v: u32,
     }
+    #[derive(Deserialize)]
+    struct Record {
+        version: Version,
+        as_of: Timestamp,
+        coverage: Coverage,
+        keys: Vec<LookupKey>,
+        features: Vec<FeatureId>,
+        ids: Vec<EntitlementId>,
+    }
     let Form { v } = serde_json::from_slice(bytes).map_err(|error| shape(&error))?;
     if v > FORM {
         return Err(Error::Form(v));
@@ -100,9 +137,8 @@ fn read_json(bytes: &[u8]) -> Result<Entitlements, Error> {
     if v < FORM {
         return read_rows(bytes);
     }
-    let Record { version, as_of, coverage, keys, features, ids, .. } =
-        serde_json::from_slice::<Record<Vec<LookupKey>, Vec<FeatureId>, Vec<EntitlementId>>>(bytes)
-            .map_err(|error| shape(&error))?;
+    let Record { version, as_of, coverage, keys, features, ids } =
+        serde_json::from_slice(bytes).map_err(|error| shape(&error))?;
     if keys.len() != features.len() || keys.len() != ids.len() {
         return Err(Error::Shape("lists of different lengths".to_owned()));
     }
