@@ -160,14 +160,30 @@ fn checks() -> Vec<Work> {
 }
 
 fn lists() -> Vec<Work> {
-    let work = |size: usize, limit: usize| {
-        let edge = Edge::new(record::write(&set(size)).unwrap());
+    let target = |limit: usize| {
         let path = "/v1/entitlements/active_entitlements";
-        let request = edge::get(&format!("{path}?customer={}&limit={limit}", customer().id));
-        assert_eq!(edge.answer(&request).status(), 200);
-        Work::new(format!("list: {limit} of {size}"), move || edge.answer(black_box(&request)))
+        format!("{path}?customer={}&limit={limit}", customer().id)
     };
-    vec![work(10, 10), work(100, 10), work(100, 100), work(300, 10), work(300, 100)]
+    let whole = |(size, limit)| {
+        let (settings, authorization) = (edge::settings(), format!("Bearer {KEY}"));
+        let url = format!("https://edge.example.com{}", target(limit));
+        let record = record::write(&set(size)).unwrap();
+        Work::new(format!("list: ask and tell, {limit} of {size}"), move || {
+            let question =
+                hot::ask(&settings, black_box(&url), black_box(&authorization), NOW).unwrap();
+            hot::tell(&question, black_box(&record), ServedBy::Replica).unwrap()
+        })
+    };
+    let handled = |(size, limit)| {
+        let edge = Edge::new(record::write(&set(size)).unwrap());
+        let request = edge::get(&target(limit));
+        assert_eq!(edge.answer(&request).status(), 200);
+        Work::new(format!("list: the long way, {limit} of {size}"), move || {
+            edge.answer(black_box(&request))
+        })
+    };
+    let pages = [(10, 10), (100, 10), (100, 100), (300, 10), (300, 100)];
+    pages.map(whole).into_iter().chain(pages.map(handled)).collect()
 }
 
 fn records() -> Vec<Work> {
