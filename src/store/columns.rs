@@ -7,9 +7,9 @@
 //! A record that is not byte for byte as [`record::write()`] writes it, is none: then it has to be
 //! read. So what [`columns()`] gives of any bytes, [`record::read()`] gives too.
 
-use super::record;
+use super::record::{self, Head};
 use crate::{
-    entitlement::Version,
+    entitlement::{Coverage, Version},
     id::{EntitlementId, FeatureId, LookupKey, Timestamp},
     text,
 };
@@ -42,7 +42,12 @@ pub struct Row<'a> {
 /// The columns of a record, if it is one of a whole set, and as it is written now.
 #[must_use]
 pub fn columns(record: &[u8]) -> Option<Columns<'_>> {
-    let (version, as_of, keys) = record::head(record)?;
+    record::head(record).filter(|head| head.coverage == Coverage::Whole).and_then(behind)
+}
+
+/// The columns of a record behind its head, be it of a whole set or of a part.
+pub(super) fn behind(head: Head<'_>) -> Option<Columns<'_>> {
+    let Head { version, as_of, keys, .. } = head;
     let keys = std::str::from_utf8(keys).ok()?;
     let mut rows = Vec::with_capacity(keys.len() / ROW);
     let rest = column(keys, LookupKey::LIMIT, |lookup_key| {

@@ -10,7 +10,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::columns::{Columns, Row, columns};
+use super::columns::{self, Columns, Row};
 use crate::{
     entitlement::{ActiveEntitlement, Coverage, Entitlements, Version},
     id::{EntitlementId, FeatureId, LookupKey, Timestamp},
@@ -35,9 +35,9 @@ pub enum Error {
     Shape(String),
 }
 
-/// What stands in front of the lists.
+/// What stands in front of the lists, to be written.
 #[derive(Serialize)]
-struct Head {
+struct Front {
     v: u32,
     version: Version,
     as_of: Timestamp,
@@ -51,8 +51,8 @@ struct Head {
 /// None that a set can cause; JSON's writer has one all the same.
 pub fn write(set: &Entitlements) -> Result<Vec<u8>, Error> {
     let Entitlements { version, as_of, coverage, data } = set;
-    let head = Head { v: FORM, version: *version, as_of: *as_of, coverage: *coverage };
-    let mut record = serde_json::to_vec(&head).map_err(|error| shape(&error))?;
+    let front = Front { v: FORM, version: *version, as_of: *as_of, coverage: *coverage };
+    let mut record = serde_json::to_vec(&front).map_err(|error| shape(&error))?;
     // The object goes on.
     record.pop();
     record.reserve(ROW * data.len());
@@ -101,18 +101,19 @@ pub fn read(bytes: &[u8]) -> Result<Entitlements, Error> {
     }
 }
 
-/// Reads a whole set of form 2 in which no text has an escape: nearly every record there is.
+/// Reads form 2, as it is written, in which no text has an escape: nearly every record there is.
 fn read_columns(bytes: &[u8]) -> Option<Entitlements> {
     if bytes.contains(&b'\\') {
         return None;
     }
-    let Columns { version, as_of, rows } = columns(bytes)?;
+    let head = head(bytes)?;
+    let Columns { version, as_of, rows } = columns::behind(head)?;
     let grant = |Row { id, feature, lookup_key }| {
         let (id, feature) = (EntitlementId::try_from(id).ok()?, FeatureId::try_from(feature).ok()?);
         Some(ActiveEntitlement { id, feature, lookup_key: LookupKey::try_from(lookup_key).ok()? })
     };
     let data = rows.into_iter().map(grant).collect::<Option<_>>()?;
-    Some(Entitlements { version, as_of, coverage: Coverage::Whole, data })
+    Some(Entitlements { version, as_of, coverage: head.coverage, data })
 }
 
 /// Reads a record of any form.
@@ -187,12 +188,25 @@ pub fn glance(record: &[u8], feature: &LookupKey) -> Option<Glance> {
     if feature.iter().any(|byte| matches!(byte, b'"' | b'\\')) || !record.ends_with(b"]}") {
         return None;
     }
-    let (version, as_of, keys) = head(record)?;
-    Some(Glance { version, as_of, entitled: lists(keys, feature)? })
+    let Head { version, as_of, coverage, keys } = head(record)?;
+    match coverage {
+        Coverage::Whole => Some(Glance { version, as_of, entitled: lists(keys, feature)? }),
+        Coverage::Partial => None,
+    }
 }
 
-/// What stands in front of the keys in the record of a whole set, and what comes behind.
-pub(super) fn head(record: &[u8]) -> Option<(Version, Timestamp, &[u8])> {
+/// What stands in front of the keys in a record, and what comes behind.
+#[derive(Clone, Copy)]
+pub(super) struct Head<'a> {
+    pub(super) version: Version,
+    pub(super) as_of: Timestamp,
+    pub(super) coverage: Coverage,
+    /// From the first key on.
+    pub(super) keys: &'a [u8],
+}
+
+/// The head of a record that is as it is written now.
+pub(super) fn head(record: &[u8]) -> Option<Head<'_>> {
     let rest = record.strip_prefix(b"{\"v\":2,\"version\":")?;
     let (version, rest) = digits(rest)?;
     let rest = rest.strip_prefix(b",\"as_of\":")?;
@@ -207,8 +221,13 @@ pub(super) fn head(record: &[u8]) -> Option<(Version, Timestamp, &[u8])> {
         (true, _) => -as_of,
         (false, _) => as_of,
     };
-    let keys = rest.strip_prefix(b",\"coverage\":\"whole\",\"keys\":[")?;
-    Some((Version(version), Timestamp(as_of), keys))
+    let rest = rest.strip_prefix(b",\"coverage\":\"")?;
+    let (coverage, rest) = match rest.strip_prefix(b"whole") {
+        Some(rest) => (Coverage::Whole, rest),
+        None => (Coverage::Partial, rest.strip_prefix(b"partial")?),
+    };
+    let keys = rest.strip_prefix(b"\",\"keys\":[")?;
+    Some(Head { version: Version(version), as_of: Timestamp(as_of), coverage, keys })
 }
 
 /// Whether a text, which needs no escape, is among those of a list; none if that is no list.

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use entgate::{
     api::hot,
-    entitlement::{Entitlements, Page, Paused, Summary},
+    entitlement::{Coverage, Entitlements, Page, Paused, Summary},
     id::{Millis, Timestamp},
     ledger::{self, Account, List, Sighting},
     store::{ServedBy, record},
@@ -195,5 +195,8 @@ fn records() -> Vec<Work> {
         let set = set(size);
         Work::new(format!("record: write {size}"), move || record::write(black_box(&set)))
     };
-    SIZES.map(read).into_iter().chain(SIZES.map(write)).collect()
+    let part = Entitlements { coverage: Coverage::Partial, ..set(10) };
+    let part = record::write(&part).unwrap();
+    let part = Work::new("record: read 10, a part", move || record::read(black_box(&part)));
+    SIZES.map(read).into_iter().chain([part]).chain(SIZES.map(write)).collect()
 }
