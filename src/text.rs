@@ -31,14 +31,15 @@ pub(crate) fn unquoted(text: &[u8]) -> usize {
 /// How many bytes stand before the first that is found in a word: its highest bit is set there, and
 /// that of no byte before it.
 fn first(text: &[u8], found: impl Fn(Word) -> Word) -> usize {
-    let (words, rest) = text.as_chunks();
     let mut before = 0;
-    for word in words {
+    let mut rest = text;
+    while let Some((word, behind)) = rest.split_first_chunk() {
         let found = found(Word::from_le_bytes(*word));
         if found != 0 {
             return before + (found.trailing_zeros() / 8) as usize;
         }
         before += 8;
+        rest = behind;
     }
     before + rest.iter().take_while(|byte| found(Word::from(**byte) | PADDING) == 0).count()
 }
