@@ -4,6 +4,7 @@
 //!
 //! | module          | what it is                                                                  |
 //! |-----------------|-----------------------------------------------------------------------------|
+//! | `text`          | what stands in a text, eight bytes at a time                                |
 //! | [`json`]        | JSON of our own, read without a parser for each type                        |
 //! | [`id`]          | what names things: customers, lookup keys, moments, the two modes           |
 //! | [`entitlement`] | the noun and the question: a set, and [`entitlement::check()`]              |
@@ -23,6 +24,8 @@
 //! Imports go one way, from the bottom of this table to its top. All but the three shells is pure:
 //! time, randomness, secrets and stores are handed in. The shells stand behind the features `hot`,
 //! `worker` and `browser`, which add nothing else.
+
+mod text;
 
 pub mod json;
 
