@@ -10,6 +10,8 @@ use serde_json::Value;
 
 use crate::json::{Read, Reader, readable};
 
+use crate::text;
+
 /// Why a text cannot be an id or a key.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -118,7 +120,7 @@ fn checked(text: &str, limit: usize) -> Result<&str, Error> {
     if text.len() > limit {
         return Err(Error::TooLong { limit });
     }
-    if text.chars().any(char::is_control) {
+    if !text::is_plain(text.as_bytes()) && text.chars().any(char::is_control) {
         return Err(Error::ControlCharacter);
     }
     Ok(text)

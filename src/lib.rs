@@ -4,6 +4,7 @@
 //!
 //! | module          | what it is                                                                  |
 //! |-----------------|-----------------------------------------------------------------------------|
+//! | `text`          | what stands in a text, eight bytes at a time                                |
 //! | [`json`]        | JSON of our own, read without a parser for each type                        |
 //! | [`id`]          | what names things: customers, lookup keys, moments, the two modes           |
 //! | [`entitlement`] | the noun and the question: a set, and [`entitlement::check()`]              |
@@ -25,6 +26,8 @@
 //! time, randomness, secrets and stores are handed in. The shells stand behind the features `hot`,
 //! `worker` and `browser`, which add nothing else. The feature `catalog`, on by default, is all that
 //! entgate is as its own source: without it the source is Stripe, and the catalog's routes are none.
+
+mod text;
 
 pub mod json;
 

@@ -95,15 +95,16 @@ impl List {
     ///
     /// Names the member that is at fault.
     pub fn page(self) -> Result<Page, Error> {
-        let mut ids = BTreeSet::new();
         let mut data = Vec::with_capacity(self.data.len());
-        for item in self.data {
-            let granted = item.entitlement()?;
-            if !ids.insert(granted.id.clone()) {
-                return Err(Error::Repeated(granted.id));
-            }
-            data.push(granted);
+        let named = self.data.into_iter().try_for_each(|item| {
+            data.push(item.entitlement()?);
+            Ok(())
+        });
+        let mut ids = BTreeSet::new();
+        if let Some(again) = data.iter().find(|granted| !ids.insert(&granted.id)) {
+            return Err(Error::Repeated(again.id.clone()));
         }
+        named?;
         Ok(if self.has_more { Page::First(data) } else { Page::Whole(data) })
     }
 }

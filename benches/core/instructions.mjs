@@ -94,8 +94,8 @@ const [ROWS, COLUMNS, LENGTHS, LIST, HASHES] = kinds;
 
 const text = `# What the pure core costs, in instructions
 
-Instructions a call of the native build (\`opt-level = 3\`), counted by callgrind, by \`make bench\`: a build has the same in every run, and another one the same
-to within a hundredth, since the heap differs. What is made is dropped within the call; what is set up once is not counted. WebAssembly has other instructions. \`cargo bench\` in \`benches/core\` times the same works,
+Instructions a call of the native build (\`opt-level = 3\`), counted by callgrind, by \`make bench\`: a build has the same in every run, and another one up to
+3 % more or less where much is allocated, since the heap differs. What is made is dropped within the call; what is set up once is not counted. WebAssembly has other instructions. \`cargo bench\` in \`benches/core\` times the same works,
 \`node benches/core/instructions.mjs check\` tells in which functions the instructions of the works that begin so are. The event has 10 entitlements.
 
 ${says("rustc --version")}, ${says("valgrind --version")}. Valgrind has no SHA instructions, so that SHA-256 is in plain code here, as in WebAssembly.

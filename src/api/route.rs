@@ -54,18 +54,19 @@ impl<E: Copy> Route<E> {
     ///
     /// 405, where the path is a route's and the method is not.
     pub(super) fn find(routes: &[Self], method: &Method, path: &str) -> Result<Found<E>, Error> {
-        let matching: Vec<_> =
-            routes.iter().filter_map(|route| Some((route, captured(route.path, path)?))).collect();
+        let wanted = if method == Method::HEAD { &Method::GET } else { method };
+        for route in routes.iter().filter(|route| route.method == *wanted) {
+            if let Some(ids) = captured(route.path, path) {
+                let ids = ids.into_iter().map(Cow::into_owned).collect();
+                return Ok(Found::Endpoint(route.endpoint, ids));
+            }
+        }
+        let matching: Vec<_> = routes.iter().filter(|route| route.matches(path)).collect();
         if matching.is_empty() {
             return Ok(Found::Nothing);
         }
-        let wanted = if method == Method::HEAD { &Method::GET } else { method };
-        if let Some((route, ids)) = matching.iter().find(|(route, _)| route.method == *wanted) {
-            let ids = ids.iter().map(|id| id.clone().into_owned()).collect();
-            return Ok(Found::Endpoint(route.endpoint, ids));
-        }
         let mut allowed = vec![Method::OPTIONS.as_str()];
-        for (route, _) in &matching {
+        for route in &matching {
             allowed.push(route.method.as_str());
             if route.method == Method::GET {
                 allowed.push(Method::HEAD.as_str());
@@ -87,18 +88,22 @@ impl<E: Copy> Route<E> {
 /// What stands for each `{…}`, decoded, if the path has the route's form.
 fn captured<'a>(route: &str, path: &'a str) -> Option<Vec<Cow<'a, str>>> {
     let mut captured = Vec::new();
-    if let Some((before, _)) = route.split_once("/{").filter(|_| route.ends_with("*}")) {
-        let rest = path.strip_prefix(before)?.strip_prefix('/')?;
-        return Some(vec![rest.into()]);
-    }
-    let mut segments = path.split('/');
-    for expected in route.split('/') {
-        let segment = segments.next()?;
-        if expected.starts_with('{') {
-            captured.push(percent_decode_str(segment).decode_utf8().ok()?);
-        } else if expected != segment {
-            return None;
+    let (mut route, mut path) = (route, path);
+    loop {
+        // What a path has where a route has `{` stands for something, even if it is the same.
+        let same = |(expected, byte): &(u8, u8)| expected == byte && *expected != b'{';
+        let same = route.bytes().zip(path.bytes()).take_while(same).count();
+        (route, path) = (route.get(same..)?, path.get(same..)?);
+        if route.is_empty() && path.is_empty() {
+            return Some(captured);
         }
+        let (name, behind) = route.strip_prefix('{')?.split_once('}')?;
+        if name.ends_with('*') {
+            captured.push(path.into());
+            return Some(captured);
+        }
+        let (segment, rest) = path.split_at(path.find('/').unwrap_or(path.len()));
+        captured.push(percent_decode_str(segment).decode_utf8().ok()?);
+        (route, path) = (behind, rest);
     }
-    segments.next().is_none().then_some(captured)
 }

@@ -7,10 +7,11 @@
 //! A record that is not byte for byte as [`record::write()`] writes it, is none: then it has to be
 //! read. So what [`columns()`] gives of any bytes, [`record::read()`] gives too.
 
-use super::record;
+use super::record::{self, Head};
 use crate::{
-    entitlement::Version,
+    entitlement::{Coverage, Version},
     id::{EntitlementId, FeatureId, LookupKey, Timestamp},
+    text,
 };
 
 /// What a row takes in a record at the least, where its ids are Stripe's.
@@ -41,7 +42,12 @@ pub struct Row<'a> {
 /// The columns of a record, if it is one of a whole set, and as it is written now.
 #[must_use]
 pub fn columns(record: &[u8]) -> Option<Columns<'_>> {
-    let (version, as_of, keys) = record::head(record)?;
+    record::head(record).filter(|head| head.coverage == Coverage::Whole).and_then(behind)
+}
+
+/// The columns of a record behind its head, be it of a whole set or of a part.
+pub(super) fn behind(head: Head<'_>) -> Option<Columns<'_>> {
+    let Head { version, as_of, keys, .. } = head;
     let keys = std::str::from_utf8(keys).ok()?;
     let mut rows = Vec::with_capacity(keys.len() / ROW);
     let rest = column(keys, LookupKey::LIMIT, |lookup_key| {
@@ -92,11 +98,11 @@ fn column<'a>(
 
 /// How long a text is up to its closing quote, if it has no escape but those of a name: of a quote and
 /// of a backslash. A control character is in no name, escaped or not.
-fn end(text: &[u8]) -> Option<usize> {
+fn end(rest: &[u8]) -> Option<usize> {
     let mut end = 0;
     loop {
-        end += plain(text.get(end..)?);
-        match text.get(end..)? {
+        end += text::plain(rest.get(end..)?);
+        match rest.get(end..)? {
             [b'"', ..] => return Some(end),
             [b'\\', b'"' | b'\\', ..] => end += 2,
             // U+0080 to U+009F are control characters too.
@@ -105,35 +111,4 @@ fn end(text: &[u8]) -> Option<usize> {
             _ => return None,
         }
     }
-}
-
-/// How many bytes stand before the first that is special: no printable ASCII, a quote or a backslash.
-fn plain(text: &[u8]) -> usize {
-    let (words, rest) = text.as_chunks::<8>();
-    let mut plain = 0;
-    for word in words {
-        let special = specials(u64::from_le_bytes(*word));
-        if special != 0 {
-            return plain + (special.trailing_zeros() / 8) as usize;
-        }
-        plain += 8;
-    }
-    plain + rest.iter().take_while(|byte| specials(u64::from(**byte) | PADDING) == 0).count()
-}
-
-/// Seven plain bytes behind an empty one.
-const PADDING: u64 = every(b' ') & !0xff;
-
-/// A byte, eight times.
-const fn every(byte: u8) -> u64 {
-    u64::from_le_bytes([byte; 8])
-}
-
-/// The highest bit of the first byte that is special, if one is; bits of bytes behind it mean nothing.
-fn specials(word: u64) -> u64 {
-    let below_space = word.wrapping_sub(every(b' '));
-    let above_tilde = word | word.wrapping_add(every(1));
-    let quote = (word ^ every(b'"')).wrapping_sub(every(1));
-    let backslash = (word ^ every(b'\\')).wrapping_sub(every(1));
-    (below_space | above_tilde | quote | backslash) & every(0x80)
 }

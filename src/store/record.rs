@@ -10,14 +10,19 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::columns::{self, Columns, Row};
 use crate::{
     entitlement::{ActiveEntitlement, Coverage, Entitlements, Version},
     id::{EntitlementId, FeatureId, LookupKey, Timestamp},
     json::{self, readable},
+    text,
 };
 
 /// The form written now.
 const FORM: u32 = 2;
+
+/// What a grant takes in a record, where its ids are Stripe's and its key is no longer than they are.
+const ROW: usize = 128;
 
 /// Why a record cannot be read.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -31,15 +36,13 @@ pub enum Error {
     Shape(String),
 }
 
-#[derive(Deserialize, Serialize)]
-struct Record<K, F, I> {
+/// What stands in front of the lists, to be written.
+#[derive(Serialize)]
+struct Front {
     v: u32,
     version: Version,
     as_of: Timestamp,
     coverage: Coverage,
-    keys: K,
-    features: F,
-    ids: I,
 }
 
 /// Writes a set down.
@@ -48,16 +51,43 @@ struct Record<K, F, I> {
 ///
 /// None that a set can cause; JSON's writer has one all the same.
 pub fn write(set: &Entitlements) -> Result<Vec<u8>, Error> {
-    let record = Record {
-        v: FORM,
-        version: set.version,
-        as_of: set.as_of,
-        coverage: set.coverage,
-        keys: set.data.iter().map(|grant| grant.lookup_key.as_str()).collect::<Vec<_>>(),
-        features: set.data.iter().map(|grant| grant.feature.as_str()).collect::<Vec<_>>(),
-        ids: set.data.iter().map(|grant| grant.id.as_str()).collect::<Vec<_>>(),
-    };
-    serde_json::to_vec(&record).map_err(|error| shape(&error))
+    let Entitlements { version, as_of, coverage, data } = set;
+    let front = Front { v: FORM, version: *version, as_of: *as_of, coverage: *coverage };
+    let mut record = serde_json::to_vec(&front).map_err(|error| shape(&error))?;
+    // The object goes on.
+    record.pop();
+    record.reserve(ROW * data.len());
+    let keys = data.iter().map(|grant| grant.lookup_key.as_str());
+    let features = data.iter().map(|grant| grant.feature.as_str());
+    let ids = data.iter().map(|grant| grant.id.as_str());
+    write_list(&mut record, b",\"keys\":[", keys)
+        .and_then(|()| write_list(&mut record, b",\"features\":[", features))
+        .and_then(|()| write_list(&mut record, b",\"ids\":[", ids))
+        .map_err(|error| shape(&error))?;
+    record.push(b'}');
+    Ok(record)
+}
+
+fn write_list<'a>(
+    record: &mut Vec<u8>,
+    name: &[u8],
+    texts: impl Iterator<Item = &'a str>,
+) -> serde_json::Result<()> {
+    record.extend_from_slice(name);
+    for (at, text) in texts.enumerate() {
+        if at > 0 {
+            record.push(b',');
+        }
+        if text::is_plain(text.as_bytes()) {
+            record.push(b'"');
+            record.extend_from_slice(text.as_bytes());
+            record.push(b'"');
+        } else {
+            serde_json::to_writer(&mut *record, text)?;
+        }
+    }
+    record.push(b']');
+    Ok(())
 }
 
 /// Reads what [`write()`] wrote.
@@ -66,9 +96,41 @@ pub fn write(set: &Entitlements) -> Result<Vec<u8>, Error> {
 ///
 /// When the bytes are no record, or one of a newer form.
 pub fn read(bytes: &[u8]) -> Result<Entitlements, Error> {
+    match read_columns(bytes) {
+        Some(set) => Ok(set),
+        None => read_json(bytes),
+    }
+}
+
+/// Reads form 2, as it is written, in which no text has an escape: nearly every record there is.
+fn read_columns(bytes: &[u8]) -> Option<Entitlements> {
+    if bytes.contains(&b'\\') {
+        return None;
+    }
+    let head = head(bytes)?;
+    let Columns { version, as_of, rows } = columns::behind(head)?;
+    let grant = |Row { id, feature, lookup_key }| {
+        let (id, feature) = (EntitlementId::try_from(id).ok()?, FeatureId::try_from(feature).ok()?);
+        Some(ActiveEntitlement { id, feature, lookup_key: LookupKey::try_from(lookup_key).ok()? })
+    };
+    let data = rows.into_iter().map(grant).collect::<Option<_>>()?;
+    Some(Entitlements { version, as_of, coverage: head.coverage, data })
+}
+
+/// Reads a record of any form.
+fn read_json(bytes: &[u8]) -> Result<Entitlements, Error> {
     #[derive(Deserialize)]
     struct Form {
         v: u32,
+    }
+    #[derive(Deserialize)]
+    struct Record {
+        version: Version,
+        as_of: Timestamp,
+        coverage: Coverage,
+        keys: Vec<LookupKey>,
+        features: Vec<FeatureId>,
+        ids: Vec<EntitlementId>,
     }
     let Form { v } = serde_json::from_slice(bytes).map_err(|error| shape(&error))?;
     if v > FORM {
@@ -77,9 +139,8 @@ pub fn read(bytes: &[u8]) -> Result<Entitlements, Error> {
     if v < FORM {
         return read_rows(bytes);
     }
-    let Record { version, as_of, coverage, keys, features, ids, .. } =
-        serde_json::from_slice::<Record<Vec<LookupKey>, Vec<FeatureId>, Vec<EntitlementId>>>(bytes)
-            .map_err(|error| shape(&error))?;
+    let Record { version, as_of, coverage, keys, features, ids } =
+        serde_json::from_slice(bytes).map_err(|error| shape(&error))?;
     if keys.len() != features.len() || keys.len() != ids.len() {
         return Err(Error::Shape("lists of different lengths".to_owned()));
     }
@@ -128,12 +189,25 @@ pub fn glance(record: &[u8], feature: &LookupKey) -> Option<Glance> {
     if feature.iter().any(|byte| matches!(byte, b'"' | b'\\')) || !record.ends_with(b"]}") {
         return None;
     }
-    let (version, as_of, keys) = head(record)?;
-    Some(Glance { version, as_of, entitled: lists(keys, feature)? })
+    let Head { version, as_of, coverage, keys } = head(record)?;
+    match coverage {
+        Coverage::Whole => Some(Glance { version, as_of, entitled: lists(keys, feature)? }),
+        Coverage::Partial => None,
+    }
 }
 
-/// What stands in front of the keys in the record of a whole set, and what comes behind.
-pub(super) fn head(record: &[u8]) -> Option<(Version, Timestamp, &[u8])> {
+/// What stands in front of the keys in a record, and what comes behind.
+#[derive(Clone, Copy)]
+pub(super) struct Head<'a> {
+    pub(super) version: Version,
+    pub(super) as_of: Timestamp,
+    pub(super) coverage: Coverage,
+    /// From the first key on.
+    pub(super) keys: &'a [u8],
+}
+
+/// The head of a record that is as it is written now.
+pub(super) fn head(record: &[u8]) -> Option<Head<'_>> {
     let rest = record.strip_prefix(b"{\"v\":2,\"version\":")?;
     let (version, rest) = digits(rest)?;
     let rest = rest.strip_prefix(b",\"as_of\":")?;
@@ -148,48 +222,60 @@ pub(super) fn head(record: &[u8]) -> Option<(Version, Timestamp, &[u8])> {
         (true, _) => -as_of,
         (false, _) => as_of,
     };
-    let keys = rest.strip_prefix(b",\"coverage\":\"whole\",\"keys\":[")?;
-    Some((Version(version), Timestamp(as_of), keys))
+    let rest = rest.strip_prefix(b",\"coverage\":\"")?;
+    let (coverage, rest) = match rest.strip_prefix(b"whole") {
+        Some(rest) => (Coverage::Whole, rest),
+        None => (Coverage::Partial, rest.strip_prefix(b"partial")?),
+    };
+    let keys = rest.strip_prefix(b"\",\"keys\":[")?;
+    Some(Head { version: Version(version), as_of: Timestamp(as_of), coverage, keys })
 }
 
 /// Whether a text, which needs no escape, is among those of a list; none if that is no list.
-fn lists(mut rest: &[u8], text: &[u8]) -> Option<bool> {
+fn lists(mut rest: &[u8], wanted: &[u8]) -> Option<bool> {
     if rest.first() == Some(&b']') {
         return Some(false);
     }
     loop {
         rest = rest.strip_prefix(b"\"")?;
-        if rest.strip_prefix(text).and_then(<[u8]>::first) == Some(&b'"') {
+        let (given, behind) = rest.split_at_checked(end(rest)?)?;
+        // Keys that differ mostly do so at their ends.
+        if given.last() == wanted.last() && given == wanted {
             return Some(true);
         }
-        rest = behind(rest)?;
-        match rest.split_first()? {
-            (b',', next) => rest = next,
-            (b']', _) => return Some(false),
+        match behind {
+            [b'"', b',', next @ ..] => rest = next,
+            [b'"', b']', ..] => return Some(false),
             _ => return None,
         }
     }
 }
 
-/// What stands behind the end of a text.
-fn behind(mut rest: &[u8]) -> Option<&[u8]> {
+/// How long a text is up to its closing quote.
+fn end(rest: &[u8]) -> Option<usize> {
+    let mut end = 0;
     loop {
-        let end = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
-        let (special, next) = rest.get(end..)?.split_first()?;
-        if *special == b'"' {
-            return Some(next);
+        end += text::unquoted(rest.get(end..)?);
+        if *rest.get(end)? == b'"' {
+            return Some(end);
         }
-        rest = next.get(1..)?;
+        end += 2;
     }
 }
 
 /// A number that JSON begins with, and what stands behind it.
 fn digits(text: &[u8]) -> Option<(u64, &[u8])> {
-    let end = text.iter().position(|byte| !byte.is_ascii_digit())?;
-    let (digits, rest) = text.split_at_checked(end)?;
-    // JSON has no zeros in front.
-    if end > 1 && digits.starts_with(b"0") {
-        return None;
+    let mut number = 0_u64;
+    for (at, byte) in text.iter().enumerate() {
+        if !byte.is_ascii_digit() {
+            let (digits, rest) = text.split_at_checked(at)?;
+            // JSON has no zeros in front.
+            return match digits {
+                [] | [b'0', _, ..] => None,
+                [..] => Some((number, rest)),
+            };
+        }
+        number = number.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?;
     }
-    Some((std::str::from_utf8(digits).ok()?.parse().ok()?, rest))
+    None
 }

@@ -99,7 +99,11 @@ pub enum Error {
 ///
 /// Says which member is at fault. The event must not be acknowledged, since it was not understood.
 pub fn parse(verified: Verified<'_>, paused: Paused) -> Result<Incoming, Error> {
-    let envelope: Envelope = read(verified.body())?;
+    let body = verified.body();
+    let (envelope, summary) = match read_at_once(body) {
+        Some((envelope, summary)) => (envelope, Some(summary)),
+        None => (read(body)?, None),
+    };
     let event = name("id", envelope.id)?;
     let kind = envelope.kind;
     if envelope.object.as_deref() == Some("v2.core.event") {
@@ -116,7 +120,6 @@ pub fn parse(verified: Verified<'_>, paused: Paused) -> Result<Incoming, Error> 
     if envelope.account.is_some() {
         return Ok(Incoming::Other { event, kind, reason: Unrelated::ConnectedAccount });
     }
-    let body = verified.body();
     Ok(Incoming::Summary(if subscription {
         let Event { created, livemode, data } = read(body)?;
         let SubscriptionObject { customer } = data.object;
@@ -127,7 +130,10 @@ pub fn parse(verified: Verified<'_>, paused: Paused) -> Result<Incoming, Error> 
         let page = Some(Page::Whole(Vec::new()));
         about(event, created, livemode, name("data.object.id", id)?, page)
     } else {
-        let Event { created, livemode, data } = read(body)?;
+        let Event { created, livemode, data } = match summary {
+            Some(summary) => summary,
+            None => read::<SummaryEvent>(body)?.split().1,
+        };
         let SummaryObject { customer, livemode: again, entitlements } = data.object;
         if again != livemode {
             return Err(Error::Livemode);
@@ -149,12 +155,34 @@ struct Envelope {
     account: Option<String>,
 }
 
+/// What more an event has that is a snapshot.
 #[derive(Deserialize)]
 #[serde(expecting = "an event")]
 struct Event<T> {
     created: i64,
     livemode: bool,
     data: EventData<T>,
+}
+
+/// Both of them, of a summary.
+#[derive(Deserialize)]
+#[serde(expecting = "an event")]
+struct SummaryEvent {
+    id: String,
+    #[serde(rename = "type")]
+    kind: String,
+    object: Option<String>,
+    account: Option<String>,
+    created: i64,
+    livemode: bool,
+    data: EventData<SummaryObject>,
+}
+
+impl SummaryEvent {
+    fn split(self) -> (Envelope, Event<SummaryObject>) {
+        let Self { id, kind, object, account, created, livemode, data } = self;
+        (Envelope { id, kind, object, account }, Event { created, livemode, data })
+    }
 }
 
 #[derive(Deserialize)]
@@ -181,6 +209,15 @@ struct SummaryObject {
     customer: String,
     livemode: bool,
     entitlements: List,
+}
+
+/// Reads an event whose last member is a summary's type, without a look for the type before: Stripe
+/// writes it last. None if there is no such member, or the event has not what a summary's has.
+fn read_at_once(body: &[u8]) -> Option<(Envelope, Event<SummaryObject>)> {
+    let open = body.trim_ascii_end().strip_suffix(b"}")?.trim_ascii_end();
+    let value = open.strip_suffix(b"\"")?;
+    value.ends_with(SUMMARY.as_bytes()).then_some(())?;
+    read::<SummaryEvent>(body).ok().map(SummaryEvent::split)
 }
 
 fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {

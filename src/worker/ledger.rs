@@ -77,11 +77,11 @@ impl DurableLedger {
         &self,
         customer: &Customer,
         message: &Message,
-    ) -> Result<(Response, Vec<u8>), Error> {
+    ) -> Result<(web_sys::Response, Vec<u8>), Error> {
         let (response, body) =
             self.send(customer, message).await.map_err(|error| unreachable("ledger", &error))?;
         let failed = |port| unreachable(port, &String::from_utf8_lossy(&body));
-        match response.status_code() {
+        match response.status() {
             200 | 404 => Ok((response, body)),
             502 => Err(failed("source")),
             _ => Err(failed("ledger")),
@@ -92,7 +92,7 @@ impl DurableLedger {
         &self,
         customer: &Customer,
         message: &Message,
-    ) -> worker::Result<(Response, Vec<u8>)> {
+    ) -> worker::Result<(web_sys::Response, Vec<u8>)> {
         object::post(&self.customers, &customer.key(), serde_json::to_string(message)?).await
     }
 
@@ -105,7 +105,7 @@ impl DurableLedger {
             .flatten()
             .and_then(|served_by| json::read(served_by.as_bytes()).ok())
             .unwrap_or(ServedBy::Ledger);
-        let held = match response.status_code() {
+        let held = match response.status() {
             404 => None,
             _ => Some(record::read(&body).map_err(|error| unreadable(&error))?),
         };

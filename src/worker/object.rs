@@ -1,6 +1,10 @@
 //! What is said to an object that there is one of, or one a mode: a message in JSON, and the answer.
 
+use js_sys::{Promise, Uint8Array};
 use serde::Serialize;
+use wasm_bindgen::{JsCast as _, JsValue, prelude::wasm_bindgen};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::RequestInit;
 use worker::{Error, ObjectNamespace, Request, Response, Result};
 
 use crate::{
@@ -11,20 +15,30 @@ use crate::{
 /// An object is found by its name; the URL only has to be one.
 pub(super) const URL: &str = "https://object/";
 
+#[wasm_bindgen]
+extern "C" {
+    /// An object, as it is asked: the `worker` crate reads an answer chunk by chunk.
+    type Object;
+
+    #[wasm_bindgen(method, catch)]
+    fn fetch(this: &Object, url: &str, init: &RequestInit)
+    -> std::result::Result<Promise, JsValue>;
+}
+
 /// The answer to a message, and its body.
 pub(super) async fn post(
     objects: &ObjectNamespace,
     name: &str,
     message: String,
-) -> Result<(Response, Vec<u8>)> {
-    let init = web_sys::RequestInit::new();
+) -> Result<(web_sys::Response, Vec<u8>)> {
+    let init = RequestInit::new();
     init.set_method("POST");
     init.set_body(&message.into());
-    let object = objects.id_from_name(name)?.get_stub()?;
-    let request = web_sys::Request::new_with_str_and_init(URL, &init)?;
-    let mut response = object.fetch_with_request(request.into()).await?;
-    let body = response.bytes().await?;
-    Ok((response, body))
+    let object: Object = objects.id_from_name(name)?.get_stub()?.into_rpc();
+    let response = JsFuture::from(object.fetch(URL, &init)?).await?;
+    let response: web_sys::Response = response.unchecked_into();
+    let body = JsFuture::from(response.array_buffer()?).await?;
+    Ok((response, Uint8Array::new(&body).to_vec()))
 }
 
 /// The body of the answer to a message.
@@ -34,7 +48,7 @@ pub(super) async fn send(
     message: String,
 ) -> Result<Vec<u8>> {
     let (response, body) = post(objects, name, message).await?;
-    match response.status_code() {
+    match response.status() {
         200 => Ok(body),
         _ => Err(String::from_utf8_lossy(&body).into_owned().into()),
     }

@@ -27,6 +27,12 @@ fn with_key(key: &[u8]) -> Vec<u8> {
     [&head[..], key, br#""],"features":["feat_1"],"ids":["ent_1"]}"#].concat()
 }
 
+/// Whether it is a record, asked in a way that has nothing to do with rows: what has a space in front
+/// is not as it is written, and JSON all the same.
+fn reads(record: &[u8]) -> bool {
+    read(&[b" ", record].concat()).is_ok()
+}
+
 /// What rows say in plain words.
 fn plain(columns: &Columns<'_>) -> Entitlements {
     let text = |raw: &str| serde_json::from_str::<String>(&format!("\"{raw}\"")).unwrap();
@@ -108,7 +114,7 @@ fn a_name_is_as_long_as_it_may_be_and_no_longer() {
         for (length, given) in [(limit, true), (limit + 1, false)] {
             let record = good.replacen(&name, &format!("\"{}\"", "a".repeat(length)), 1);
             assert_eq!(columns(record.as_bytes()).is_some(), given, "{name} {length}");
-            assert_eq!(read(record.as_bytes()).is_ok(), given, "{name} {length}");
+            assert_eq!(reads(record.as_bytes()), given, "{name} {length}");
         }
     }
 }
@@ -122,13 +128,13 @@ fn every_byte_counts_alike_wherever_it_stands_in_a_name() {
             let record = with_key(&key);
             let given = matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
             assert_eq!(columns(&record).is_some(), given, "{byte:#x} at {place}");
-            assert_eq!(read(&record).is_ok(), given, "{byte:#x} at {place}");
+            assert_eq!(reads(&record), given, "{byte:#x} at {place}");
         }
         for character in '\u{80}'..='\u{1ff}' {
             let key = format!("{}{character}{}", &"aaaaaaaaa"[..place / 2], "aaaaaaaaa");
             let record = with_key(key.as_bytes());
             assert_eq!(columns(&record).is_some(), character >= '\u{a0}', "{character:?}");
-            assert_eq!(read(&record).is_ok(), character >= '\u{a0}', "{character:?}");
+            assert_eq!(reads(&record), character >= '\u{a0}', "{character:?}");
         }
     }
 }
@@ -193,7 +199,8 @@ proptest! {
             }
         }
         if let Some(columns) = columns(&record) {
-            prop_assert_eq!(read(&record), Ok(plain(&columns)));
+            // With a space in front it is no longer as it is written, and still JSON.
+            prop_assert_eq!(read(&[b" ", &record[..]].concat()), Ok(plain(&columns)));
         }
     }
 

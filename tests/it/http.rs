@@ -86,7 +86,12 @@ fn what_is_no_route_is_a_404_in_stripes_words() {
         "/v1/check/",
         "/v1",
         "//v1/check",
+        "/v1/customer",
+        "/v1/customer/cus_ada",
+        "/v1/customer/cus_ada/entitlementz",
+        "/v1/customer/cus_ada/entitlements/",
         "/v1/customer/cus_ada/entitlements/x",
+        "/v1/customer/cus_ada/x/entitlements",
         "/v1/customer/%FF/entitlements",
         "/V1/check",
     ] {
@@ -102,6 +107,20 @@ fn what_is_no_route_is_a_404_in_stripes_words() {
     }
     let empty = service.get("/v1/customer//entitlements");
     assert_eq!((empty.status, empty.error("code")), (400, "parameter_invalid_empty"));
+}
+
+#[test]
+fn what_stands_for_a_part_of_a_path_may_be_written_in_any_way() {
+    let service = service();
+    for id in ["cus_ada", "{id}", "{", "}", "cus_é", "a/b"] {
+        service.stripe_sends(&event(id, 1, &["sms"], false));
+    }
+    for id in ["cus_ada", "cus%5fada", "{id}", "%7Bid%7D", "{", "}", "cus_é", "cus_%c3%a9", "a%2Fb"]
+    {
+        let answer = service.get(&format!("/v1/customer/{id}/entitlements"));
+        assert_eq!(answer.status, 200, "{id}");
+        assert_eq!(answer.body["data"][0]["lookup_key"], "sms", "{id}");
+    }
 }
 
 #[test]

@@ -9,7 +9,8 @@ use std::{
 /// listed. The shells come last.
 const LAYERS: &[(&str, &[&str])] = &[
     ("json", &[]),
-    ("id", &["json"]),
+    ("text", &[]),
+    ("id", &["json", "text"]),
     ("entitlement", &["json", "id"]),
     ("policy", &["json"]),
     ("listing", &["id", "entitlement"]),
@@ -19,7 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("ledger", &["json", "id", "entitlement"]),
     ("source", &["json", "id", "entitlement", "listing", "ledger"]),
     ("catalog", &["json", "id", "entitlement", "policy", "webhook", "source"]),
-    ("store", &["json", "id", "entitlement", "token", "ledger", "source"]),
+    ("store", &["json", "text", "id", "entitlement", "token", "ledger", "source"]),
     (
         "api",
         &[

@@ -105,6 +105,29 @@ fn key(text: &str) -> LookupKey {
     LookupKey::try_from(text).unwrap()
 }
 
+/// Whether a key is in a list that begins here, looked for byte by byte.
+fn slowly(list: &[u8], wanted: &str) -> Option<bool> {
+    if list.first() == Some(&b']') {
+        return Some(false);
+    }
+    let mut at = 0;
+    loop {
+        let begin = at + 1;
+        let mut end = (*list.get(at)? == b'"').then_some(begin)?;
+        while *list.get(end)? != b'"' {
+            end += if list[end] == b'\\' { 2 } else { 1 };
+        }
+        if &list[begin..end] == wanted.as_bytes() {
+            return Some(true);
+        }
+        match list.get(end + 1)? {
+            b',' => at = end + 2,
+            b']' => return Some(false),
+            _ => return None,
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn a_glance_is_never_other_than_the_decision(
@@ -132,6 +155,37 @@ proptest! {
     }
 
     #[test]
+    fn whatever_the_keys_were_changed_to_a_glance_misses_none_of_their_bytes(
+        keys in proptest::collection::vec("[a,\"\\\\\\[\\]é]{1,20}", 0..6),
+        asked in "[a,\\[\\]é]{1,20}",
+        changes in proptest::collection::vec(
+            (any::<prop::sample::Index>(), 0..3, prop_oneof![
+                any::<u8>(),
+                prop::sample::select(&b"\"\\,[]}a"[..]),
+            ]),
+            0..4,
+        ),
+    ) {
+        let mut list = serde_json::to_vec(&keys).unwrap().split_off(1);
+        list.extend_from_slice(br#","features":[],"ids":[]}"#);
+        for (place, change, byte) in changes {
+            let place = place.index(list.len() - 2);
+            match change {
+                0 => list[place] = byte,
+                1 => list.insert(place, byte),
+                _ => { list.remove(place); }
+            }
+        }
+        let head = br#"{"v":2,"version":3,"as_of":1,"coverage":"whole","keys":["#;
+        let record = [&head[..], &list].concat();
+        let plain = keys.iter().filter(|key| !key.contains(['"', '\\']));
+        for asked in plain.chain([&asked]) {
+            let seen = glance(&record, &key(asked)).map(|glance| glance.entitled);
+            prop_assert_eq!(seen, slowly(&list, asked), "{} in {:?}", asked, record);
+        }
+    }
+
+    #[test]
     fn no_bytes_make_a_glance_panic(bytes: Vec<u8>, tail: Vec<u8>) {
         prop_assert_eq!(glance(&bytes, &key("sms")), None);
         let head = br#"{"v":2,"version":3,"as_of":1,"coverage":"whole","keys":["#;
@@ -150,6 +204,39 @@ proptest! {
         let (version, as_of) = (Version(version), Timestamp(as_of));
         let set = Entitlements { version, as_of, coverage, data: grants(&keys) };
         prop_assert_eq!(read(&write(&set).unwrap()), Ok(set));
+    }
+
+    #[test]
+    fn whatever_a_record_was_changed_to_it_is_read_as_json_is(
+        whole: bool,
+        keys in proptest::collection::vec("[a,:\"\\\\\\[\\]{}é ]{1,20}", 0..6),
+        changes in proptest::collection::vec(
+            (any::<prop::sample::Index>(), 0..3, prop_oneof![
+                any::<u8>(),
+                prop::sample::select(&b"\"\\,:[]{}0-1 nu\x1f\x7f\x80\x9f\xa0\xc2"[..]),
+            ]),
+            0..4,
+        ),
+    ) {
+        let keys: Vec<_> = keys.iter().map(String::as_str).collect();
+        let coverage = if whole { Whole } else { Partial };
+        let (version, as_of) = (Version(3), Timestamp(-7));
+        let set = Entitlements { version, as_of, coverage, data: grants(&keys) };
+        let mut record = write(&set).unwrap();
+        for (place, change, byte) in changes {
+            let place = place.index(record.len());
+            match change {
+                0 => record[place] = byte,
+                1 => record.insert(place, byte),
+                _ => { record.remove(place); }
+            }
+        }
+        // A space in front is nothing to JSON, and is never written.
+        let spaced = [b" ", &record[..]].concat();
+        match (read(&record), read(&spaced)) {
+            (Err(Error::Shape(_)), Err(Error::Shape(_))) => {}
+            (read, spaced) => prop_assert_eq!(read, spaced),
+        }
     }
 
     #[test]

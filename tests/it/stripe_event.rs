@@ -110,6 +110,69 @@ fn what_is_missing_or_wrong_is_named() {
 }
 
 #[test]
+fn of_two_faults_in_a_list_the_first_is_named() {
+    let told = |ids: &[&str]| {
+        let mut event = event("cus_ada", 1, &["a", "b", "c", "d"], false);
+        for (item, id) in ids.iter().enumerate() {
+            event["data"]["object"]["entitlements"]["data"][item]["id"] = json!(id);
+        }
+        parsed(&event.to_string()).unwrap_err().to_string()
+    };
+    let twice = |id| format!("in `data.object.entitlements`, two entitlements have the id `{id}`");
+    let empty = "in `data.object.entitlements`, `data.id` is an empty text";
+    assert_eq!(told(&["1", "1", ""]), twice("1"));
+    assert_eq!(told(&["1", "", "1"]), empty);
+    assert_eq!(told(&["2", "1", "1", "2"]), twice("1"));
+    assert_eq!(told(&["1", "2", "1", "2"]), twice("1"));
+}
+
+#[test]
+fn an_event_says_the_same_wherever_its_type_stands() {
+    let summary = "entitlements.active_entitlement_summary.updated";
+    let good = event("cus_ada", 1, &["a", "b"], false);
+    let with = |member: &str, value: Value| {
+        let mut event = good.clone();
+        event[member] = value;
+        event
+    };
+    let twice = event("cus_ada", 1, &["a", "a"], false);
+    // Where a text cannot be read is told too, and is another place in another text.
+    let outcome = |body: &str| match parsed(body) {
+        Err(Error::Shape(told)) => Err(told.split(" at line ").next().unwrap().to_owned()),
+        outcome => Ok(outcome),
+    };
+    for (why, kind, event) in [
+        ("a summary", summary, good.clone()),
+        ("another type", "entitlements.active_entitlement_summary.created", good.clone()),
+        ("a type that ends so", "x.entitlements.active_entitlement_summary.updated", good.clone()),
+        ("a deletion", "customer.deleted", with("data", json!({ "object": { "id": "cus_ada" } }))),
+        ("a connected account", summary, with("account", json!("acct_1"))),
+        ("an account that is no text", summary, with("account", json!(1))),
+        ("a thin event", summary, with("object", json!("v2.core.event"))),
+        ("an id that is none", summary, with("id", json!(""))),
+        ("no id", summary, with("id", json!(null))),
+        ("no moment", summary, with("created", json!(null))),
+        ("no list", summary, with("data", json!({ "object": { "customer": "cus_ada" } }))),
+        ("no list in what is not read", "invoice.paid", with("data", json!([]))),
+        ("one id twice", summary, twice),
+    ] {
+        let mut others = event.as_object().unwrap().clone();
+        others.shift_remove("type").unwrap();
+        let mut first = json!({ "type": kind });
+        first.as_object_mut().unwrap().extend(others.clone());
+        let mut last = Value::from(others);
+        last["type"] = kind.into();
+        let expected = outcome(&first.to_string());
+        let indented = serde_json::to_string_pretty(&last).unwrap();
+        for body in [&last.to_string(), &indented, &format!("{indented}\r\n")] {
+            assert_eq!(outcome(body), expected, "{why}: {body}");
+        }
+    }
+    let nested = good.to_string().replace(r#""type":"#, r#""kind":"#);
+    assert_eq!(outcome(&nested), Err("missing field `type`".to_owned()));
+}
+
+#[test]
 fn a_customer_of_255_bytes_is_one() {
     let id = "c".repeat(255);
     assert_eq!(page(&event(&id, 1, &[], false)), Page::Whole(vec![]));

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use entgate::{
     api::hot,
-    entitlement::{Entitlements, Page, Paused, Summary},
+    entitlement::{Coverage, Entitlements, Page, Paused, Summary},
     id::{Millis, Timestamp},
     ledger::{self, Account, List, Sighting},
     store::{ServedBy, record},
@@ -160,14 +160,30 @@ fn checks() -> Vec<Work> {
 }
 
 fn lists() -> Vec<Work> {
-    let work = |size: usize, limit: usize| {
-        let edge = Edge::new(record::write(&set(size)).unwrap());
+    let target = |limit: usize| {
         let path = "/v1/entitlements/active_entitlements";
-        let request = edge::get(&format!("{path}?customer={}&limit={limit}", customer().id));
-        assert_eq!(edge.answer(&request).status(), 200);
-        Work::new(format!("list: {limit} of {size}"), move || edge.answer(black_box(&request)))
+        format!("{path}?customer={}&limit={limit}", customer().id)
     };
-    vec![work(10, 10), work(100, 10), work(100, 100), work(300, 10), work(300, 100)]
+    let whole = |(size, limit)| {
+        let (settings, authorization) = (edge::settings(), format!("Bearer {KEY}"));
+        let url = format!("https://edge.example.com{}", target(limit));
+        let record = record::write(&set(size)).unwrap();
+        Work::new(format!("list: ask and tell, {limit} of {size}"), move || {
+            let question =
+                hot::ask(&settings, black_box(&url), black_box(&authorization), NOW).unwrap();
+            hot::tell(&question, black_box(&record), ServedBy::Replica).unwrap()
+        })
+    };
+    let handled = |(size, limit)| {
+        let edge = Edge::new(record::write(&set(size)).unwrap());
+        let request = edge::get(&target(limit));
+        assert_eq!(edge.answer(&request).status(), 200);
+        Work::new(format!("list: the long way, {limit} of {size}"), move || {
+            edge.answer(black_box(&request))
+        })
+    };
+    let pages = [(10, 10), (100, 10), (100, 100), (300, 10), (300, 100)];
+    pages.map(whole).into_iter().chain(pages.map(handled)).collect()
 }
 
 fn records() -> Vec<Work> {
@@ -179,5 +195,8 @@ fn records() -> Vec<Work> {
         let set = set(size);
         Work::new(format!("record: write {size}"), move || record::write(black_box(&set)))
     };
-    SIZES.map(read).into_iter().chain(SIZES.map(write)).collect()
+    let part = Entitlements { coverage: Coverage::Partial, ..set(10) };
+    let part = record::write(&part).unwrap();
+    let part = Work::new("record: read 10, a part", move || record::read(black_box(&part)));
+    SIZES.map(read).into_iter().chain([part]).chain(SIZES.map(write)).collect()
 }

@@ -109,7 +109,8 @@ pub fn ask(
 
 /// What stands behind the origin.
 fn target(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
+    let (_, rest) = url.split_once(':')?;
+    let rest = rest.strip_prefix("//")?;
     rest.get(rest.find('/')?..)
 }
 
