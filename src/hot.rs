@@ -19,7 +19,6 @@ use std::{
     rc::Rc,
 };
 
-use serde::Serialize;
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 
 use crate::{
@@ -28,10 +27,9 @@ use crate::{
         hot::{self, Answer, Question, Received},
         settings::Settings,
     },
-    entitlement::Summary,
     id::{Customer, CustomerId, EventId, Millis},
     json,
-    store::{ServedBy, recent::Recent, record::Glance},
+    store::{ServedBy, message::Message, recent::Recent, record::Glance},
 };
 
 #[wasm_bindgen]
@@ -125,17 +123,12 @@ fn shown(answer: Answer, customer: &CustomerId) -> String {
 #[wasm_bindgen]
 #[must_use]
 pub fn receive(signature: &str, body: &[u8], env: &Env) -> Option<String> {
-    /// As the customer's object reads it.
-    #[derive(Serialize)]
-    struct Message<'a> {
-        apply: &'a Summary,
-    }
     match hot::receive(&*settings(env)?, signature, body, millis().second(), log) {
         Received::Answer(answer) => Some(text(&answer)),
         Received::Summary(summary) => {
-            let message = serde_json::to_string(&Message { apply: &summary }).ok()?;
-            let key = summary.customer.key();
-            Some([EVENT, &key, "\n", summary.event.as_str(), "\n", &message].concat())
+            let head =
+                [EVENT, &summary.customer.key(), "\n", summary.event.as_str(), "\n"].concat();
+            Some(head + &serde_json::to_string(&Message::Apply(summary)).ok()?)
         }
     }
 }

@@ -16,6 +16,7 @@
 
 pub mod columns;
 pub mod memory;
+pub mod message;
 pub mod part;
 pub mod recent;
 pub mod record;

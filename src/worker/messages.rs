@@ -19,41 +19,18 @@ use worker::{Headers, Response, Result};
 
 use super::object;
 use crate::{
-    entitlement::Summary,
-    id::{Customer, LookupKey},
     json::readable,
     ledger::{Notice, Receipt},
-    store::{ServedBy, Until},
+    store::ServedBy,
 };
+
+pub(super) use crate::store::message::Message;
 
 /// The header that says where a record was found.
 pub(super) const SERVED_BY: &str = "served-by";
 
 /// The status where as many listen as may.
 pub(super) const CROWDED: u16 = 429;
-
-/// What an object is asked.
-#[derive(Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Message {
-    /// Take an event in.
-    Apply(Summary),
-    /// What is held, as far as it takes to decide about these features, or about all?
-    Find { customer: Customer, features: Vec<LookupKey> },
-    /// What does the source say?
-    Sync { customer: Customer, until: Option<Until> },
-    /// Is what is held what the source says?
-    Confirm(Customer),
-    /// Is an alarm set for what is owed?
-    Wake,
-}
-
-readable! {
-    enum Message {
-        Apply(_) = "apply", Find { customer, features } = "find", Sync { customer, until } = "sync",
-        Confirm(_) = "confirm", Wake = "wake",
-    }
-}
 
 /// What an object answers when it is asked about a set.
 pub(super) enum Answer {

@@ -4,7 +4,16 @@
 mod lines;
 mod lists;
 
-use entgate::api::hot;
+use entgate::{
+    api::hot,
+    entitlement::Paused,
+    json,
+    store::message::Message,
+    webhook::{
+        signature::{Secret, verify},
+        stripe::{Incoming, parse},
+    },
+};
 use serde_json::json;
 
 use crate::{
@@ -172,4 +181,17 @@ fn a_forged_event_and_one_of_another_type_are_answered_and_a_summary_is_kept() {
         });
         assert_eq!(answered, status, "{why}");
     }
+}
+
+#[test]
+fn an_event_is_read_as_it_is_told_to_another_process() {
+    let body = event("cus_ada", 1_700_000_000, &["sms", "sso"], false).to_string();
+    let secrets = [Secret::new(SECRET).unwrap()];
+    let verified = verify(&signed(&body, SECRET, NOW), body.as_bytes(), &secrets, NOW).unwrap();
+    let parsed = parse(verified, Paused::Keep).unwrap();
+    let Incoming::Summary(summary) = parsed else { panic!("{parsed:?}") };
+    let message = Message::Apply(summary);
+    let told = serde_json::to_vec(&message).unwrap();
+    assert!(told.starts_with(b"{\"apply\":{"), "{}", String::from_utf8_lossy(&told));
+    assert_eq!(json::read::<Message>(&told), Ok(message));
 }
