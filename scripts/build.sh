@@ -30,7 +30,9 @@ if ! command -v wasm-bindgen >/dev/null || ! [ -f .tools/env ] || ! [ -f node_mo
 fi
 
 # Dated from before the build: what is saved while it runs makes the next one run.
-mkdir -p build
+out=target/worker/build
+rm -rf "$out"
+mkdir -p build "$out"
 started=$(mktemp build/.started.XXXX)
 trap 'rm -f "$started"' EXIT
 echo "$parts" >"$started"
@@ -44,14 +46,14 @@ core() {
     wasm-bindgen --target web --no-typescript --experimental-reset-state-function --remove-name-section \
         --remove-producers-section --out-dir target/worker --out-name "$feature" "$compiled/$profile/entgate.wasm"
     optimize "$level" "target/worker/${feature}_bg.wasm"
-    cp "target/worker/${feature}_bg.wasm" "build/$feature.wasm"
+    cp "target/worker/${feature}_bg.wasm" "$out/$feature.wasm"
 }
 
-# A script, as the platform takes it: its source, and its name in build/.
+# A script, as the platform takes it: its source, and its name.
 script() {
     esbuild "$1" --bundle --format=esm --target=es2022 --minify --legal-comments=none --log-level=warning \
         --external:./{hot,worker}.wasm --external:./worker.js --alias:entgate-hot=./target/worker/hot.js \
-        --alias:entgate-worker=./target/worker/worker.js --inject:./src/worker/microtask.js --outfile="build/$2"
+        --alias:entgate-worker=./target/worker/worker.js --inject:./src/worker/microtask.js --outfile="$out/$2"
 }
 
 core hot hot -O3
@@ -59,4 +61,7 @@ core worker release -Oz
 script src/worker/entry.js index.js
 script src/worker/worker.js worker.js
 
+# All that is in build/ is uploaded: what another version of this script left there is not to be.
+rm -f build/*.js build/*.wasm
+cp "$out"/* build
 mv "$started" "$built"

@@ -21,7 +21,8 @@ wasm() {
     RUSTUP_TOOLCHAIN=$WASM_TOOLCHAIN "$@"
 }
 
-# Makes a wasm file better: -Oz for size, -O3 for speed. The features are those rustc and wasm-bindgen use: others would shut out older engines.
+# Makes a wasm file better: -Oz for size, -O3 for speed. The features are those rustc and wasm-bindgen use: others would shut
+# out older engines.
 optimize() {
     # Moved at the end, so that whoever is interrupted leaves no half of a file behind.
     wasm-opt "$1" --converge --strip-debug --strip-producers --enable-mutable-globals --enable-sign-ext \

@@ -27,11 +27,11 @@ const trapped = new Set();
 let life = 0;
 
 // What goes on after an answer has no caller. Only the `worker` core does that.
-const alone = (error) => {
+const unheard = (error) => {
   if (error instanceof WebAssembly.RuntimeError) trapped.add(worker);
 };
-addEventListener("error", ({ error }) => alone(error));
-addEventListener("unhandledrejection", ({ reason }) => alone(reason));
+addEventListener("error", ({ error }) => unheard(error));
+addEventListener("unhandledrejection", ({ reason }) => unheard(reason));
 
 /** Calls a core. */
 function call(core, work) {

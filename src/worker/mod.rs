@@ -3,6 +3,7 @@
 //! | file       | hands over                                                                     |
 //! |------------|--------------------------------------------------------------------------------|
 //! | `entry.js` | the way in: what the platform calls; [`crate::hot`] is tried first              |
+//! | `worker.js` · `microtask.js` | this module, when it is needed · how its futures are woken   |
 //! | `http`     | requests and answers                                                           |
 //! | `replica`  | the KV namespace `ENTITLEMENTS`                                                |
 //! | `source`   | the way to Stripe, or to the catalog in its place                              |
@@ -17,7 +18,7 @@
 //! | `roster`   | the Durable Object that knows who there is, and the way to it                  |
 //! | `known`    | its list of customers                                                          |
 //! | `journal`  | the Durable Objects that know what was decided lately, and the way to them     |
-//! | `object`   | how something is said to these two, and what objects of a mode are called      |
+//! | `object`   | how something is said to any of these, and what objects of a mode are called   |
 //! | `catalog`  | the Durable Object of the catalog, and the way to it                           |
 //! | `desk`     | what it does besides answering, in time                                        |
 //! | `courier` · `hands` | how it tells endpoints of events · how many at once                   |

@@ -1,4 +1,4 @@
-//! What is said to an object that there is one of, or one a mode: a message in JSON, and the answer.
+//! What is said to a Durable Object: a message in JSON, and the answer.
 
 use js_sys::{Promise, Uint8Array};
 use serde::Serialize;
