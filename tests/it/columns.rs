@@ -14,7 +14,10 @@ use entgate::{
 };
 use proptest::prelude::*;
 
-use crate::support::grants;
+use crate::{
+    changed::{changed, changes},
+    support::grants,
+};
 
 fn set(keys: &[&str]) -> Entitlements {
     let (version, as_of) = (Version(3), Timestamp(-7));
@@ -181,23 +184,10 @@ proptest! {
     #[test]
     fn whatever_a_record_was_changed_to_its_rows_are_what_it_is_read_as(
         set in sets(),
-        changes in proptest::collection::vec(
-            (any::<prop::sample::Index>(), 0..3, prop_oneof![
-                any::<u8>(),
-                prop::sample::select(&b"\"\\,:[]{}0-1 nu\x1f\x7f\x80\x9f\xa0\xc2"[..]),
-            ]),
-            1..4,
-        ),
+        changes in changes(b"\"\\,:[]{}0-1 nu\x1f\x7f\x80\x9f\xa0\xc2", 1..4),
     ) {
-        let mut record = write(&Entitlements { coverage: Whole, ..set }).unwrap();
-        for (place, change, byte) in changes {
-            let place = place.index(record.len());
-            match change {
-                0 => record[place] = byte,
-                1 => record.insert(place, byte),
-                _ => { record.remove(place); }
-            }
-        }
+        let record = write(&Entitlements { coverage: Whole, ..set }).unwrap();
+        let record = changed(record, changes, 0);
         if let Some(columns) = columns(&record) {
             // With a space in front it is no longer as it is written, and still JSON.
             prop_assert_eq!(read(&[b" ", &record[..]].concat()), Ok(plain(&columns)));

@@ -12,6 +12,7 @@ mod account;
 mod activity;
 mod authorize;
 mod catalog;
+mod changed;
 mod checks;
 mod client;
 mod columns;

@@ -10,7 +10,10 @@ use entgate::{
 };
 use proptest::prelude::*;
 
-use crate::support::grants;
+use crate::{
+    changed::{changed, changes},
+    support::grants,
+};
 
 #[test]
 fn form_2_is_written_as_it_stands_here_and_form_1_is_read_for_ever() {
@@ -158,24 +161,11 @@ proptest! {
     fn whatever_the_keys_were_changed_to_a_glance_misses_none_of_their_bytes(
         keys in proptest::collection::vec("[a,\"\\\\\\[\\]é]{1,20}", 0..6),
         asked in "[a,\\[\\]é]{1,20}",
-        changes in proptest::collection::vec(
-            (any::<prop::sample::Index>(), 0..3, prop_oneof![
-                any::<u8>(),
-                prop::sample::select(&b"\"\\,[]}a"[..]),
-            ]),
-            0..4,
-        ),
+        changes in changes(b"\"\\,[]}a", 0..4),
     ) {
         let mut list = serde_json::to_vec(&keys).unwrap().split_off(1);
         list.extend_from_slice(br#","features":[],"ids":[]}"#);
-        for (place, change, byte) in changes {
-            let place = place.index(list.len() - 2);
-            match change {
-                0 => list[place] = byte,
-                1 => list.insert(place, byte),
-                _ => { list.remove(place); }
-            }
-        }
+        let list = changed(list, changes, 2);
         let head = br#"{"v":2,"version":3,"as_of":1,"coverage":"whole","keys":["#;
         let record = [&head[..], &list].concat();
         let plain = keys.iter().filter(|key| !key.contains(['"', '\\']));
@@ -210,27 +200,13 @@ proptest! {
     fn whatever_a_record_was_changed_to_it_is_read_as_json_is(
         whole: bool,
         keys in proptest::collection::vec("[a,:\"\\\\\\[\\]{}é ]{1,20}", 0..6),
-        changes in proptest::collection::vec(
-            (any::<prop::sample::Index>(), 0..3, prop_oneof![
-                any::<u8>(),
-                prop::sample::select(&b"\"\\,:[]{}0-1 nu\x1f\x7f\x80\x9f\xa0\xc2"[..]),
-            ]),
-            0..4,
-        ),
+        changes in changes(b"\"\\,:[]{}0-1 nu\x1f\x7f\x80\x9f\xa0\xc2", 0..4),
     ) {
         let keys: Vec<_> = keys.iter().map(String::as_str).collect();
         let coverage = if whole { Whole } else { Partial };
         let (version, as_of) = (Version(3), Timestamp(-7));
         let set = Entitlements { version, as_of, coverage, data: grants(&keys) };
-        let mut record = write(&set).unwrap();
-        for (place, change, byte) in changes {
-            let place = place.index(record.len());
-            match change {
-                0 => record[place] = byte,
-                1 => record.insert(place, byte),
-                _ => { record.remove(place); }
-            }
-        }
+        let record = changed(write(&set).unwrap(), changes, 0);
         // A space in front is nothing to JSON, and is never written.
         let spaced = [b" ", &record[..]].concat();
         match (read(&record), read(&spaced)) {
