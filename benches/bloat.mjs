@@ -38,7 +38,10 @@ function items(wasm) {
 /** What a name belongs to: a module of ours if one is in it, since a generic function is there for who uses it; else a crate. */
 function owner(name) {
   const ours = name.match(/entgate(?:\[\w+\])?::(\w+)(?:::(\w+))?/);
-  if (ours) return ["api", "catalog", "worker", "ledger", "store"].includes(ours[1]) && ours[2] ? `entgate::${ours[1]}::${ours[2]}` : `entgate::${ours[1]}`;
+  if (ours)
+    return ["api", "catalog", "worker", "ledger", "store"].includes(ours[1]) && ours[2]
+      ? `entgate::${ours[1]}::${ours[2]}`
+      : `entgate::${ours[1]}`;
   if (/^data segment|^elem/.test(name)) return "texts and tables";
   return name.match(/^[<&(\[\s]*(?:impl |dyn |mut )?([a-z_0-9]+)(?=::|\[|$)/)?.[1] ?? "other";
 }
@@ -65,7 +68,17 @@ const lines = [
 ];
 try {
   for (const [core, profile] of Object.entries(CORES)) {
-    run("wasm-bindgen", "--target", "web", "--no-typescript", "--out-dir", folder, "--out-name", core, root(`target/wasm32-unknown-unknown/${profile}/entgate.wasm`));
+    run(
+      "wasm-bindgen",
+      "--target",
+      "web",
+      "--no-typescript",
+      "--out-dir",
+      folder,
+      "--out-name",
+      core,
+      root(`target/wasm32-unknown-unknown/${profile}/entgate.wasm`),
+    );
     const built = readFileSync(root(`build/${core}.wasm`));
     const size = `${built.length.toLocaleString("en")} bytes, ${gzipSync(built, { level: 9 }).length.toLocaleString("en")} gzipped`;
     lines.push("", `## \`${core}.wasm\`: ${size}`, "", ...table(items(join(folder, `${core}_bg.wasm`))));

@@ -12,7 +12,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { KEY, serve } from "../tests/worker/support.mjs";
 
-const [few, many] = process.argv.slice(2).map(Number).concat([1_000, 100_000].slice(process.argv.length - 2));
+const [few, many] = process.argv
+  .slice(2)
+  .map(Number)
+  .concat([1_000, 100_000].slice(process.argv.length - 2));
 const ROUNDS = 200;
 const AT_ONCE = 8;
 const START = Date.UTC(2027, 0, 15) / 1000;
@@ -39,10 +42,13 @@ class Shop {
 
   async fill() {
     this.features = [];
-    for (const key of ["a", "b", "c", "d"]) this.features.push((await this.ask("POST", "/v1/entitlements/features", { lookup_key: key, name: key })).id);
+    for (const key of ["a", "b", "c", "d"])
+      this.features.push((await this.ask("POST", "/v1/entitlements/features", { lookup_key: key, name: key })).id);
     await this.ask("POST", "/v1/products", { id: "pro", name: "Pro" });
     for (const feature of this.features.slice(0, 3)) await this.ask("POST", "/v1/products/pro/features", { entitlement_feature: feature });
-    this.price = (await this.ask("POST", "/v1/prices", { product: "pro", currency: "usd", unit_amount: 500, "recurring[interval]": "month" })).id;
+    this.price = (
+      await this.ask("POST", "/v1/prices", { product: "pro", currency: "usd", unit_amount: 500, "recurring[interval]": "month" })
+    ).id;
     this.clock = (await this.ask("POST", "/v1/test_helpers/test_clocks", { frozen_time: START })).id;
     let next = 0;
     const worker = async () => {
@@ -79,8 +85,14 @@ const OPERATIONS = [
   ["create a customer", (shop, n) => shop.ask("POST", "/v1/customers", { id: `new_${n}`, test_clock: shop.clock })],
   ["subscribe", (shop, n) => shop.ask("POST", "/v1/subscriptions", { customer: `new_${n}`, "items[0][price]": shop.price })],
   ["list 100 customers, first page", (shop) => shop.ask("GET", `/v1/customers?test_clock=${shop.clock}&limit=100`)],
-  ["list 100 customers, from the middle", (shop) => shop.ask("GET", `/v1/customers?test_clock=${shop.clock}&limit=100&starting_after=${shop.middle}`)],
-  ["list 100 subscriptions of a price", (shop) => shop.ask("GET", `/v1/subscriptions?price=${shop.price}&test_clock=${shop.clock}&limit=100`)],
+  [
+    "list 100 customers, from the middle",
+    (shop) => shop.ask("GET", `/v1/customers?test_clock=${shop.clock}&limit=100&starting_after=${shop.middle}`),
+  ],
+  [
+    "list 100 subscriptions of a price",
+    (shop) => shop.ask("GET", `/v1/subscriptions?price=${shop.price}&test_clock=${shop.clock}&limit=100`),
+  ],
   ["list 100 active subscriptions", (shop) => shop.ask("GET", `/v1/subscriptions?test_clock=${shop.clock}&status=active&limit=100`)],
   ["list a customer's entitlements", (shop) => shop.ask("GET", `/v1/entitlements/active_entitlements?customer=${shop.middle}`)],
   [
@@ -95,9 +107,10 @@ const OPERATIONS = [
 ];
 
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
-const size = (folder) => readdirSync(folder, { recursive: true, withFileTypes: true })
-  .filter((entry) => entry.isFile())
-  .reduce((sum, entry) => sum + statSync(join(entry.parentPath ?? entry.path, entry.name)).size, 0);
+const size = (folder) =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .reduce((sum, entry) => sum + statSync(join(entry.parentPath ?? entry.path, entry.name)).size, 0);
 
 const shops = [await Shop.open(few), await Shop.open(many)];
 console.log(`| operation | ${few} customers, ms | ${many} customers, ms | ratio |`);
@@ -126,7 +139,7 @@ const renewals = [];
 for (const shop of shops) {
   const began = performance.now();
   await shop.advance(MONTH_LATER);
-  renewals.push((performance.now() - began) / (shop.customers));
+  renewals.push((performance.now() - began) / shop.customers);
 }
 const [a, b] = renewals;
 console.log(`| renew a subscription (all of them, on one clock) | ${a.toFixed(3)} | ${b.toFixed(3)} | ${(b / a).toFixed(2)} |`);

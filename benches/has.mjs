@@ -27,5 +27,7 @@ await browser.close();
 if (asked.length) throw new Error(`asked: ${asked}`);
 
 const [[, set]] = medians;
-console.table(Object.fromEntries(medians.map(([name, ns]) => [name, { "ns a question": +ns.toFixed(1), "times a Set": +(ns / set).toFixed(1) }])));
+console.table(
+  Object.fromEntries(medians.map(([name, ns]) => [name, { "ns a question": +ns.toFixed(1), "times a Set": +(ns / set).toFixed(1) }])),
+);
 console.log(`the first question about a feature: ${first.toFixed(1)} µs`);

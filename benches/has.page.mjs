@@ -24,7 +24,9 @@ function entgate() {
 
 async function openFeature() {
   OpenFeature.setLogger({ error() {}, warn() {}, info() {}, debug() {} });
-  await OpenFeature.setProviderAndWait(new InMemoryProvider(flags({ variants: { on: true, off: false }, defaultVariant: "on", disabled: false })));
+  await OpenFeature.setProviderAndWait(
+    new InMemoryProvider(flags({ variants: { on: true, off: false }, defaultVariant: "on", disabled: false })),
+  );
   return OpenFeature.getClient();
 }
 

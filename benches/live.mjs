@@ -31,7 +31,12 @@ function descendants() {
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
     try {
       // The name may have anything in it: what counts comes after its end.
-      parents.set(pid, readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ")[1]);
+      parents.set(
+        pid,
+        readFileSync(`/proc/${pid}/stat`, "utf8")
+          .replace(/^.*\) /s, "")
+          .split(" ")[1],
+      );
     } catch {
       // It ended meanwhile.
     }
@@ -66,7 +71,8 @@ async function hold(customer, number) {
   if (status !== 200) throw new Error(`a webhook was answered ${status}`);
 }
 
-const tell = (what, times) => row(`${what}, ${times.length} changes`, ...[0.5, 0.99].map((share) => `${quantile(times, share).toFixed(2)} ms`));
+const tell = (what, times) =>
+  row(`${what}, ${times.length} changes`, ...[0.5, 0.99].map((share) => `${quantile(times, share).toFixed(2)} ms`));
 
 async function latency() {
   const listener = await Listener.open(service, "cus_latency");

@@ -19,7 +19,10 @@ const PAGES = {
   "GrowthBook's client": [["GrowthBook", "@growthbook/growthbook"]],
   "LaunchDarkly's JS client": [["initialize", "launchdarkly-js-client-sdk"]],
   "OpenFeature's OFREP provider": [["OFREPWebProvider", "@openfeature/ofrep-web-provider"]],
-  "OpenFeature's OFREP provider, and its SDK": [["OFREPWebProvider", "@openfeature/ofrep-web-provider"], ["OpenFeature", "@openfeature/web-sdk"]],
+  "OpenFeature's OFREP provider, and its SDK": [
+    ["OFREPWebProvider", "@openfeature/ofrep-web-provider"],
+    ["OpenFeature", "@openfeature/web-sdk"],
+  ],
 };
 
 async function size(contents, options) {
@@ -37,7 +40,7 @@ console.table(rows);
 
 /** The core's bytes in a text, and the function that reads it. */
 const WRITTEN = {
-  hex: [(bytes) => bytes.toString("hex"), 'Uint8Array.from(text.match(/../g), (byte) => parseInt(byte, 16))'],
+  hex: [(bytes) => bytes.toString("hex"), "Uint8Array.from(text.match(/../g), (byte) => parseInt(byte, 16))"],
   base64: [(bytes) => bytes.toString("base64"), "Uint8Array.from(atob(text), (character) => character.charCodeAt(0))"],
 };
 

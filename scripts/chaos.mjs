@@ -51,7 +51,13 @@ const kills = planKills();
 const newest = new Map();
 /** The acknowledged events, in that order. */
 const acknowledged = [];
-const losses = [], lagging = [], failures = [], restarts = [], latencies = [], deliveries = [], waiting = [];
+const losses = [],
+  lagging = [],
+  failures = [],
+  restarts = [],
+  latencies = [],
+  deliveries = [],
+  waiting = [];
 const count = { again: 0, cut: 0, audited: 0 };
 let inFlight = 0;
 
@@ -66,7 +72,11 @@ process.on("exit", (code) => {
 });
 for (const signal of ["SIGINT", "SIGTERM"]) process.prependOnceListener(signal, () => process.exit(130));
 
-console.log(Object.entries(options).map(([name, value]) => `--${name} ${value}`).join(" "));
+console.log(
+  Object.entries(options)
+    .map(([name, value]) => `--${name} ${value}`)
+    .join(" "),
+);
 await start();
 const began = performance.now();
 await Promise.all([sendAll(), killAll()]);
@@ -294,4 +304,3 @@ async function report() {
   for (const [name, value] of Object.entries(table)) console.log(`${name.padEnd(30)}  ${value}`);
   console.log(`${newest.size} customers checked, ${losses.length} lost`);
 }
-

@@ -49,6 +49,9 @@ shell_scripts() {
 
 check 'format' cargo fmt --check
 check 'shell scripts' shell_scripts
+# Biome formats and lints JavaScript and TypeScript; TypeScript checks the types of both, as JSDoc has them for JavaScript.
+check 'format, lint, JS' biome ci --error-on-warnings
+check 'types, JS' tsc -p tsconfig.json
 check 'openapi.json' node scripts/openapi.mjs --check
 check 'core alone' cargo check --quiet --no-default-features
 check 'clippy, native' clippy --all-targets

@@ -6,7 +6,10 @@ import { readFileSync } from "node:fs";
 export function setting(name) {
   for (const file of [".dev.vars", ".dev.vars.example"]) {
     const [, text] = read(file).match(new RegExp(`^\\s*${name}\\s*=\\s*["']?([^"'\\n]+)`, "m")) ?? [];
-    const items = (text ?? "").split(",").map((item) => item.trim()).filter(Boolean);
+    const items = (text ?? "")
+      .split(",")
+      .map((item) => item.trim())
+      .filter(Boolean);
     if (items.length) return items;
   }
   return [];

@@ -28,7 +28,14 @@ const VERSION = readFileSync(new URL("../Cargo.toml", import.meta.url), "utf8").
 
 const SERVER = [{ serverKey: [] }, { serverKeyAsUser: [] }, { apiKey: [] }];
 const CUSTOMER = [...SERVER, { customerToken: [] }];
-const WHO = { anyone: [], signature: [{ signature: [] }], server: SERVER, customer: CUSTOMER, stream: [...CUSTOMER, { tokenInQuery: [] }], streamToken: [{ tokenInQuery: [] }] };
+const WHO = {
+  anyone: [],
+  signature: [{ signature: [] }],
+  server: SERVER,
+  customer: CUSTOMER,
+  stream: [...CUSTOMER, { tokenInQuery: [] }],
+  streamToken: [{ tokenInQuery: [] }],
+};
 
 const SECURITY_SCHEMES = {
   serverKey: { type: "http", scheme: "bearer", description: "A server key, `sk_test_…` or `sk_live_…`. It decides the mode." },
@@ -36,7 +43,12 @@ const SECURITY_SCHEMES = {
   customerToken: { type: "http", scheme: "bearer", bearerFormat: "JWT", description: "A token that names one customer." },
   apiKey: { type: "apiKey", in: "header", name: "X-API-Key", description: "A server key, or a customer token where one is taken." },
   tokenInQuery: { type: "apiKey", in: "query", name: "token", description: "A customer token in the address of a stream." },
-  signature: { type: "apiKey", in: "header", name: "Stripe-Signature", description: "`t=…,v1=…`, made over the body with the endpoint's secret: https://docs.stripe.com/webhooks/signature" },
+  signature: {
+    type: "apiKey",
+    in: "header",
+    name: "Stripe-Signature",
+    description: "`t=…,v1=…`, made over the body with the endpoint's secret: https://docs.stripe.com/webhooks/signature",
+  },
 };
 
 // --- What is the same everywhere ---
@@ -71,10 +83,18 @@ const RESPONSES = {
   NoBody: { description: "Not known who asks, or not theirs to ask." },
 };
 
-const PATH_PARAMETERS = { id: ["An id.", filled()], product: ["The id of a product.", filled()], key: ["A feature's lookup key.", ref("LookupKey")] };
+const PATH_PARAMETERS = {
+  id: ["An id.", filled()],
+  product: ["The id of a product.", filled()],
+  key: ["A feature's lookup key.", ref("LookupKey")],
+};
 
-const EXPAND = { expand: list(text(), 20, { description: "Puts objects where their ids are: paths of up to four members, `data.customer`." }) };
-const IDEMPOTENCY = { "Idempotency-Key": text(255, { minLength: 1, pattern: "^[ -~]+$", description: "Under one key a request is done once." }) };
+const EXPAND = {
+  expand: list(text(), 20, { description: "Puts objects where their ids are: paths of up to four members, `data.customer`." }),
+};
+const IDEMPOTENCY = {
+  "Idempotency-Key": text(255, { minLength: 1, pattern: "^[ -~]+$", description: "Under one key a request is done once." }),
+};
 
 // --- From a line to an operation ---
 
@@ -83,7 +103,14 @@ function flat(name, schema, isRequired = isNeeded(schema)) {
   if (schema.anyOf) return schema.anyOf.flatMap((either) => flat(name, either, isRequired));
   if (schema.type === "object") return Object.entries(schema.properties).flatMap(([member, inner]) => flat(`${name}[${member}]`, inner));
   const { description, repeated, ...rest } = schema;
-  const parameter = (name, more) => ({ name, in: "query", ...(isRequired && { required: true }), ...(description && { description }), schema: rest, ...more });
+  const parameter = (name, more) => ({
+    name,
+    in: "query",
+    ...(isRequired && { required: true }),
+    ...(description && { description }),
+    schema: rest,
+    ...more,
+  });
   if (schema.type !== "array") return [parameter(name)];
   return [parameter(repeated ? name : `${name}[]`, { style: "form", explode: true })];
 }
@@ -97,10 +124,17 @@ function pathParameters(path) {
   });
 }
 
-const headerParameters = (members) => Object.entries(members).map(([name, { description, ...schema }]) => ({ name, in: "header", ...(description && { description }), schema }));
+const headerParameters = (members) =>
+  Object.entries(members).map(([name, { description, ...schema }]) => ({
+    name,
+    in: "header",
+    ...(description && { description }),
+    schema,
+  }));
 
 /** Whether a value has parts, which a form writes as `name[part]`. */
-const hasParts = (schema) => ["object", "array"].includes(schema.type) || schema.$ref === "#/components/schemas/MetadataChange" || (schema.anyOf ?? []).some(hasParts);
+const hasParts = (schema) =>
+  ["object", "array"].includes(schema.type) || schema.$ref === "#/components/schemas/MetadataChange" || (schema.anyOf ?? []).some(hasParts);
 
 function formOrJson(name, bodies) {
   const schema = ref(name);
@@ -108,7 +142,10 @@ function formOrJson(name, bodies) {
   const parts = Object.keys(members).filter((member) => hasParts(members[member]));
   const encoding = Object.fromEntries(parts.map((member) => [member, { style: "deepObject", explode: true }]));
   const required = bodies.every((body) => Object.values(body).some(isNeeded));
-  return { ...(required && { required }), content: { "application/x-www-form-urlencoded": { schema, ...(parts.length && { encoding }) }, ...json(schema) } };
+  return {
+    ...(required && { required }),
+    content: { "application/x-www-form-urlencoded": { schema, ...(parts.length && { encoding }) }, ...json(schema) },
+  };
 }
 
 const capital = (id) => id[0].toUpperCase() + id.slice(1);
@@ -169,9 +206,18 @@ function responses(line, isCatalog, parameters, requestBody) {
   const written = (answer) => {
     if (typeof answer === "string") return { $ref: `#/components/responses/${answer}` };
     const { schema, headers: own, description, content } = answer;
-    return { description, headers: { ...headers("Request-Id"), ...own }, ...(schema && { content: json(schema) }), ...(content && { content }) };
+    return {
+      description,
+      headers: { ...headers("Request-Id"), ...own },
+      ...(schema && { content: json(schema) }),
+      ...(content && { content }),
+    };
   };
-  return Object.fromEntries(Object.entries(all).filter(([, answer]) => answer).map(([status, answer]) => [status, written(answer)]));
+  return Object.fromEntries(
+    Object.entries(all)
+      .filter(([, answer]) => answer)
+      .map(([status, answer]) => [status, written(answer)]),
+  );
 }
 
 // --- The document ---
@@ -195,7 +241,10 @@ function share(paths) {
 function build() {
   const schemas = { ...SCHEMAS };
   const paths = {};
-  for (const [lines, isCatalog] of [[EDGE, false], [CATALOG, true]]) {
+  for (const [lines, isCatalog] of [
+    [EDGE, false],
+    [CATALOG, true],
+  ]) {
     for (const line of lines) (paths[line.path] ??= {})[line.method] = operation(line, isCatalog, schemas);
   }
   const parameters = share(paths);

@@ -12,7 +12,9 @@ async function size(entries) {
   const contents = entries
     .map((entry, at) => {
       const names = USES[entry];
-      return names ? `import { ${names} as use${at} } from "${entry}"; globalThis.use${at} = use${at};` : `import * as all${at} from "${entry}"; globalThis.all${at} = all${at};`;
+      return names
+        ? `import { ${names} as use${at} } from "${entry}"; globalThis.use${at} = use${at};`
+        : `import * as all${at} from "${entry}"; globalThis.all${at} = all${at};`;
     })
     .join("\n");
   return (await weigh(contents, { external: ["react", "react-dom", "@openfeature/*"] })).gzipped;

@@ -13,10 +13,16 @@ const root = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
 /** What a command says, in the project's folder and with its toolchain. */
 const says = (command, stderr = "inherit") =>
-  execFileSync("bash", ["-c", `. scripts/env.sh && ${command}`], { cwd: root(""), encoding: "utf8", stdio: ["ignore", "pipe", stderr] }).trim();
+  execFileSync("bash", ["-c", `. scripts/env.sh && ${command}`], {
+    cwd: root(""),
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", stderr],
+  }).trim();
 
 if (spawnSync("valgrind", ["--version"]).error) {
-  console.error("error: instructions are counted by valgrind, which is not here. Install it (Debian: apt-get install valgrind), and run node benches/core/instructions.mjs");
+  console.error(
+    "error: instructions are counted by valgrind, which is not here. Install it (Debian: apt-get install valgrind), and run node benches/core/instructions.mjs",
+  );
   process.exit(1);
 }
 
@@ -28,7 +34,11 @@ says("cargo build --release --quiet --manifest-path benches/core/Cargo.toml");
 // Each work is a part of its own: counting begins anew with it, and what was counted is written down behind it.
 const options = ["--tool=callgrind", `--callgrind-out-file=${folder}/part`, `--zero-before=${WORK}`, `--dump-after=${WORK}`];
 const lines = says(`valgrind -q ${options.join(" ")} benches/core/target/release/entgate-bench`, "ignore").split("\n");
-const told = (what) => lines.map((line) => line.split("\t")).filter(([kind]) => kind === what).map(([, number, name]) => ({ name, number: Number(number) }));
+const told = (what) =>
+  lines
+    .map((line) => line.split("\t"))
+    .filter(([kind]) => kind === what)
+    .map(([, number, name]) => ({ name, number: Number(number) }));
 
 const works = told("calls").map(({ name, number: calls }, at) => {
   const part = readFileSync(join(folder, `part.${at + 1}`), "utf8");
@@ -73,8 +83,11 @@ const wanted = process.argv.slice(2);
 if (wanted.length) {
   for (const work of works.filter(({ name }) => wanted.some((word) => name.startsWith(word)))) {
     const share = (cost) => `${english(cost).padStart(9)} ${((100 * cost) / work.instructions).toFixed(0).padStart(3)} %`;
-    console.log(`\n${work.name}: ${english(work.instructions)} instructions\n       itself    with callees  (which counts a function that calls itself more than once)`);
-    for (const { fn, own, all } of functions(work).filter(({ fn, all }) => all > work.instructions / 50 && !AROUND.test(fn))) console.log(`${share(own)} ${share(all)}  ${fn}`);
+    console.log(
+      `\n${work.name}: ${english(work.instructions)} instructions\n       itself    with callees  (which counts a function that calls itself more than once)`,
+    );
+    for (const { fn, own, all } of functions(work).filter(({ fn, all }) => all > work.instructions / 50 && !AROUND.test(fn)))
+      console.log(`${share(own)} ${share(all)}  ${fn}`);
   }
   process.exit();
 }
@@ -83,7 +96,12 @@ const FORM = /^form: (.+): (\d+): (.+)$/;
 const forms = new Map();
 for (const { name, instructions } of works) {
   const [, form, size, what] = name.match(FORM) ?? [];
-  if (form) forms.set(`${size}\t${form}`, { ...forms.get(`${size}\t${form}`), [what]: instructions, bytes: bytes.get(`form: ${form}: ${size}: bytes`) });
+  if (form)
+    forms.set(`${size}\t${form}`, {
+      ...forms.get(`${size}\t${form}`),
+      [what]: instructions,
+      bytes: bytes.get(`form: ${form}: ${size}: bytes`),
+    });
 }
 const of = (size, form) => forms.get(`${size}\t${form}`);
 const sizes = [...new Set([...forms.keys()].map((key) => key.split("\t")[0]))];
@@ -102,7 +120,10 @@ ${says("rustc --version")}, ${says("valgrind --version")}. Valgrind has no SHA i
 
 | work | instructions |
 |---|---|
-${works.filter(({ name }) => !FORM.test(name)).map(({ name, instructions }) => `| ${name} | ${english(instructions)} |`).join("\n")}
+${works
+  .filter(({ name }) => !FORM.test(name))
+  .map(({ name, instructions }) => `| ${name} | ${english(instructions)} |`)
+  .join("\n")}
 
 ## The stored form
 
@@ -112,10 +133,14 @@ route answers it. \`benches/core/src/forms\` has them.
 
 | entitlements | form | bytes | check, last | check, absent | page of 10 | page of 100 |
 |---|---|---|---|---|---|---|
-${sizes.flatMap((size) => kinds.map((form) => {
-  const { bytes, last, absent, "list 10": ten, "list 100": hundred } = of(size, form);
-  return `| ${[size, form, ...[bytes, last, absent, ten, hundred].map(english)].join(" | ")} |`;
-})).join("\n")}
+${sizes
+  .flatMap((size) =>
+    kinds.map((form) => {
+      const { bytes, last, absent, "list 10": ten, "list 100": hundred } = of(size, form);
+      return `| ${[size, form, ...[bytes, last, absent, ten, hundred].map(english)].join(" | ")} |`;
+    }),
+  )
+  .join("\n")}
 
 A check is what is asked most, and every byte of a record is moved for it. With the keys in front, a check of the last of 300 takes ${percent("last", COLUMNS, ROWS)} of what it takes in rows, in
 ${percent("bytes", COLUMNS, ROWS)} of the bytes. Stripe's list as it is answered would double the bytes of every check (${ratio("bytes", LIST, COLUMNS)} of form 2) and not make a page cheap: 10 of 300 cost ${ratio("list 10", LIST, LENGTHS)} of

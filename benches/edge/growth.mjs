@@ -53,14 +53,25 @@ const turned = (columns, sizes) => sizes.map((size, at) => [size.toLocaleString(
 async function entitlements() {
   const worker = await serve(ours(build, columns, STRIPE));
   for (const requests of [check(10), list(10)]) await spend(worker, requests(WARM_UP));
-  const of = (requests) => measure(SIZES.map((size) => requests(size)), ROUNDS, (requests) => spend(worker, requests(REQUESTS)));
+  const of = (requests) =>
+    measure(
+      SIZES.map((size) => requests(size)),
+      ROUNDS,
+      (requests) => spend(worker, requests(REQUESTS)),
+    );
   const taken = [await of(check), await of((size) => list(size)), await of((size) => list(size, 100))];
   worker.stop();
-  table("Entitlements of the customer", "entitlements", ["check of the last one", "list, the default 10", "list, `limit=100`"], turned(taken.map(column), SIZES), [
-    "A check reads the one value that KV has of the customer and looks through the lookup keys, which stand in front of it, up to the one asked about; it reads nothing behind them, so that what grows is the bytes that KV hands over and the keys passed by.",
-    "A list goes over the whole record, whatever part of it is asked for, to see where each text begins and that all of it is as it was written: so a page of ten grows with the set. What is not on the page is not copied.",
-    "With `limit=100` the answer grows too, up to a hundred entitlements; from there on only what is gone over does.",
-  ]);
+  table(
+    "Entitlements of the customer",
+    "entitlements",
+    ["check of the last one", "list, the default 10", "list, `limit=100`"],
+    turned(taken.map(column), SIZES),
+    [
+      "A check reads the one value that KV has of the customer and looks through the lookup keys, which stand in front of it, up to the one asked about; it reads nothing behind them, so that what grows is the bytes that KV hands over and the keys passed by.",
+      "A list goes over the whole record, whatever part of it is asked for, to see where each text begins and that all of it is as it was written: so a page of ten grows with the set. What is not on the page is not copied.",
+      "With `limit=100` the answer grows too, up to a hundred entitlements; from there on only what is gone over does.",
+    ],
+  );
 }
 
 /** Ours, with so many customers in its roster. */
@@ -98,12 +109,18 @@ async function customers() {
   const page = (worker) => spend(worker, asks("/v1/roster?limit=5&starting_after=cus_known0000004")(EVENTS));
   const taken = [await measure(workers, ROUNDS, fresh, 1), await measure(workers, ROUNDS, known, 1), await measure(workers, ROUNDS, page)];
   for (const worker of workers) worker.stop();
-  table("Customers that are known", "customers", ["event of a new one", "event of a known one", "five of the roster"], turned(taken.map(column), CUSTOMERS), [
-    "An event goes to its customer's own object, whose tables hold nothing of anybody else; that of a new customer makes the object's file and tables too.",
-    "A second later a new customer's object tells the roster, once: an insert at its place in a tree of keys and in an index of who is to be confirmed when, both of which get deeper by a level with some hundred times as many customers.",
-    "The event of a known customer is not told to the roster, unless it brings a feature that is new to the customer, or a debt was tried in vain; a confirmation by the source is, once an hour.",
-    "A page of the roster begins at its key in that tree and reads as many rows as are asked for.",
-  ]);
+  table(
+    "Customers that are known",
+    "customers",
+    ["event of a new one", "event of a known one", "five of the roster"],
+    turned(taken.map(column), CUSTOMERS),
+    [
+      "An event goes to its customer's own object, whose tables hold nothing of anybody else; that of a new customer makes the object's file and tables too.",
+      "A second later a new customer's object tells the roster, once: an insert at its place in a tree of keys and in an index of who is to be confirmed when, both of which get deeper by a level with some hundred times as many customers.",
+      "The event of a known customer is not told to the roster, unless it brings a feature that is new to the customer, or a debt was tried in vain; a confirmation by the source is, once an hour.",
+      "A page of the roster begins at its key in that tree and reads as many rows as are asked for.",
+    ],
+  );
 }
 
 async function streams() {
@@ -126,7 +143,11 @@ async function streams() {
   const all = taken.map((each) => summed(each, each).took);
   const rows = crowds.slice(1).map(({ count }, at) => {
     const more = all[at + 1] - all[0];
-    return [count.toLocaleString("en"), ...[all[at + 1] / 1_000, more / 1_000].map((ms) => `${ms.toFixed(2)} ms`), `${(more / count).toFixed(0)} µs`];
+    return [
+      count.toLocaleString("en"),
+      ...[all[at + 1] / 1_000, more / 1_000].map((ms) => `${ms.toFixed(2)} ms`),
+      `${(more / count).toFixed(0)} µs`,
+    ];
   });
   table("Listeners of one customer, told a change", "listeners", ["event and all told", "more than with nobody", "a listener"], rows, [
     `With nobody who listens the event takes ${(all[0] / 1_000).toFixed(2)} ms.`,

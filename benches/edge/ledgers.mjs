@@ -33,16 +33,24 @@ const PARTS = ["tables", "copy", "alarm", "changes", "journal", "roster"];
 export const ALL = PARTS.join();
 
 /** By name, what the contender in JavaScript does: a part more each time. */
-export const GROWING = Object.fromEntries([["a call of the object", ""], ...PARTS.map((part, at) => [`+ ${part}`, PARTS.slice(0, at + 1).join()])]);
+export const GROWING = Object.fromEntries([
+  ["a call of the object", ""],
+  ...PARTS.map((part, at) => [`+ ${part}`, PARTS.slice(0, at + 1).join()]),
+]);
 
 /** Tells `note` what each work took; `running` are the Workers by name. */
 export async function ledgers(running, names, note) {
   const ways = (names) => names.map((name) => ({ name }));
-  const once = (after, prefix) => ({ name }, round) => spend(running[name], eventOfEach(`${prefix}_${round}`, EVENTS), 200, after);
-  const awake = (prefix) => async ({ name }, round) => {
-    await spend(running[name], eventOfEach(`${prefix}_${round}`, EVENTS), 200, NEXT_COPY);
-    return once(NOTED, prefix)({ name }, round);
-  };
+  const once =
+    (after, prefix) =>
+    ({ name }, round) =>
+      spend(running[name], eventOfEach(`${prefix}_${round}`, EVENTS), 200, after);
+  const awake =
+    (prefix) =>
+    async ({ name }, round) => {
+      await spend(running[name], eventOfEach(`${prefix}_${round}`, EVENTS), 200, NEXT_COPY);
+      return once(NOTED, prefix)({ name }, round);
+    };
   note("webhook of a new customer", names, await measure(ways(names), ROUNDS, once(REPORTED, "kept"), WARM_UP));
   await sleep(ASLEEP);
   note("webhook, object asleep", names, await measure(ways(names), ROUNDS, once(NOTED, "kept"), WARM_UP));

@@ -22,7 +22,10 @@ const REQUESTS = Number(process.env.REQUESTS ?? 1_000);
 const STARTS = 7;
 
 /** So many requests of each kind go before all others: V8 compiles what is run often anew, in threads of its own, and takes its time. */
-const WARM_UP = { requests: Number(process.env.WARM_UP ?? 15_000), works: ["check of 10", "check, from memory", "list, 10 of 10", "webhook, of another type"] };
+const WARM_UP = {
+  requests: Number(process.env.WARM_UP ?? 15_000),
+  works: ["check of 10", "check, from memory", "list, 10 of 10", "webhook, of another type"],
+};
 
 /** What a Worker is asked first. */
 const FIRST = { path: "/v1/check?customer=cus_10&feature=feature-9", headers: { authorization: `Bearer ${KEY}` } };
@@ -67,7 +70,11 @@ for (const [work, ways] of Object.entries(works(names))) {
 for (const [work, ways] of Object.entries(works(names))) {
   if (!isWanted(work)) continue;
   const once = ({ name, requests, status }) => spend(running[name], requests(REQUESTS), status);
-  note(work, ways.map(({ name }) => name), await measure(ways, ROUNDS, once));
+  note(
+    work,
+    ways.map(({ name }) => name),
+    await measure(ways, ROUNDS, once),
+  );
 }
 // They begin alike, and each goes on from the one before.
 if (isWanted("webhook")) await ledgers(running, keepers, note);
@@ -83,7 +90,16 @@ if (isWanted("start")) {
   };
   // The ledger has classes of objects too, which the platform makes ready.
   const starting = [...names, "ledger in JavaScript"];
-  note("start", starting, await measure(starting.map((name) => ({ name })), STARTS, once), "ms");
+  note(
+    "start",
+    starting,
+    await measure(
+      starting.map((name) => ({ name })),
+      STARTS,
+      once,
+    ),
+    "ms",
+  );
 }
 
 if (!wanted.length && !process.env.BEFORE) {

@@ -15,7 +15,10 @@ export async function sets() {
     }));
     const column = (name) => data.map((grant) => grant[name]);
     await rows.put(`test:cus_${size}`, JSON.stringify({ v: 1, ...head, data }));
-    await columns.put(`test:cus_${size}`, JSON.stringify({ v: 2, ...head, keys: column("lookup_key"), features: column("feature"), ids: column("id") }));
+    await columns.put(
+      `test:cus_${size}`,
+      JSON.stringify({ v: 2, ...head, keys: column("lookup_key"), features: column("feature"), ids: column("id") }),
+    );
   }
   return { rows, columns };
 }

@@ -14,7 +14,11 @@ const { default: workerd } = createRequire(import.meta.url)("workerd");
 export async function kv() {
   const child = ending(fork(fileURLToPath(new URL("kv.mjs", import.meta.url))));
   const port = await new Promise((resolve) => child.once("message", resolve));
-  return { port, put: (key, body) => fetch(`http://127.0.0.1:${port}/${encodeURIComponent(key)}`, { method: "PUT", body }), stop: () => child.kill() };
+  return {
+    port,
+    put: (key, body) => fetch(`http://127.0.0.1:${port}/${encodeURIComponent(key)}`, { method: "PUT", body }),
+    stop: () => child.kill(),
+  };
 }
 
 async function freePort() {
@@ -39,13 +43,17 @@ export async function serve({ kv, modules, bindings = {}, objects = {}, stored =
   const port = await freePort();
   // What is embedded is looked for beside the configuration.
   for (const { name, path } of modules) copyFileSync(path, join(configured, name));
-  const embedded = modules.map(({ name }) => `(name = ${text(name)}, ${name.endsWith(".wasm") ? "wasm" : "esModule"} = embed ${text(name)})`);
+  const embedded = modules.map(
+    ({ name }) => `(name = ${text(name)}, ${name.endsWith(".wasm") ? "wasm" : "esModule"} = embed ${text(name)})`,
+  );
   const bound = [
     `(name = "ENTITLEMENTS", kvNamespace = "kv")`,
     ...Object.entries(bindings).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`),
     ...Object.entries(objects).map(([name, className]) => `(name = ${text(name)}, durableObjectNamespace = ${text(className)})`),
   ];
-  const classes = Object.values(objects).map((className) => `(className = ${text(className)}, uniqueKey = ${text(className)}, enableSql = true)`);
+  const classes = Object.values(objects).map(
+    (className) => `(className = ${text(className)}, uniqueKey = ${text(className)}, enableSql = true)`,
+  );
   writeFileSync(
     join(configured, "config.capnp"),
     `using Workerd = import "/workerd/workerd.capnp";
@@ -66,7 +74,9 @@ const config :Workerd.Config = (
 );`,
   );
   // In this workerd the new registry of modules is an experiment still.
-  const child = ending(spawn(workerd, ["serve", "--experimental", join(configured, "config.capnp")], { stdio: ["ignore", "inherit", "inherit"] }));
+  const child = ending(
+    spawn(workerd, ["serve", "--experimental", join(configured, "config.capnp")], { stdio: ["ignore", "inherit", "inherit"] }),
+  );
   for (;;) {
     try {
       await (await fetch(`http://127.0.0.1:${port}${first.path}`, { headers: first.headers })).arrayBuffer();
@@ -89,5 +99,8 @@ const config :Workerd.Config = (
 /** The time that all threads of a process took so far, in µs: the first number of `schedstat`, which is in ns. */
 function cpu(pid) {
   const threads = readdirSync(`/proc/${pid}/task`);
-  return threads.reduce((sum, thread) => sum + Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]) / 1_000, 0);
+  return threads.reduce(
+    (sum, thread) => sum + Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]) / 1_000,
+    0,
+  );
 }

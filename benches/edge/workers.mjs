@@ -34,7 +34,10 @@ export const script = (name, kv, { bindings: more = {}, objects } = {}) => ({
 });
 
 /** The files of a build that the platform loads, the Worker's main one first. */
-export const files = (build) => readdirSync(build).filter((name) => /\.(js|wasm)$/.test(name)).sort((a, b) => (b === "index.js") - (a === "index.js") || a.localeCompare(b));
+export const files = (build) =>
+  readdirSync(build)
+    .filter((name) => /\.(js|wasm)$/.test(name))
+    .sort((a, b) => (b === "index.js") - (a === "index.js") || a.localeCompare(b));
 
 /** A build of ours. */
 export const ours = (build, kv, more = {}) => ({

@@ -53,7 +53,12 @@ const same = (text) => text;
 export function event(customer, { features, body = same, signature = same } = {}) {
   const payload = body(summary(customer, features));
   const header = signature(Stripe.webhooks.generateTestHeaderString({ payload, secret: SECRET }));
-  return bytes({ method: "POST", path: "/webhooks/stripe", headers: { "stripe-signature": header, "content-type": "application/json" }, body: payload });
+  return bytes({
+    method: "POST",
+    path: "/webhooks/stripe",
+    headers: { "stripe-signature": header, "content-type": "application/json" },
+    body: payload,
+  });
 }
 
 /** An event about each of so many customers, whose names begin so. */

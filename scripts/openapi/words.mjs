@@ -85,7 +85,9 @@ export const TEXT = 5_000;
  * A line of a table: an operation. `takes` is its query string for `get` and `remove`, its body for
  * `post`; where it has a choice of bodies, `anyOf` of them.
  */
-const operation = (method) => (path, id, summary, takes, answers, more = {}) => ({ method, path, id, summary, takes, answers, ...more });
+const operation =
+  (method) =>
+  (path, id, summary, takes, answers, more = {}) => ({ method, path, id, summary, takes, answers, ...more });
 
 export const get = operation("get");
 export const post = operation("post");

@@ -59,7 +59,9 @@ function hex(number) {
 function answer(said) {
   const id = isolate + hex(requests++);
   if (said.startsWith("{")) {
-    return new Response(said, { headers: { "content-type": "application/json", "cache-control": "no-store", vary: "Origin", "request-id": id } });
+    return new Response(said, {
+      headers: { "content-type": "application/json", "cache-control": "no-store", vary: "Origin", "request-id": id },
+    });
   }
   const end = said.indexOf("\n\n");
   const [status, ...lines] = said.slice(0, end).split("\n");

@@ -55,10 +55,18 @@ describe("the console's frame", { timeout: 90_000 }, () => {
 
   test("the key tells the mode, and is asked for where it is missing", async () => {
     const { page } = await open(browser, service, "customers");
-    for (const [key, word] of [[LIVE_KEY, "Live mode"], ["", "No key"], ["pk_something", "Unknown kind"], [KEY, "Test mode"]]) {
+    for (const [key, word] of [
+      [LIVE_KEY, "Live mode"],
+      ["", "No key"],
+      ["pk_something", "Unknown kind"],
+      [KEY, "Test mode"],
+    ]) {
       await page.fill("#key", key);
       await page.press("#key", "Enter");
-      await page.waitForFunction((text) => document.querySelector("#mode").textContent === text, word === "Unknown kind" ? "Refused" : word);
+      await page.waitForFunction(
+        (text) => document.querySelector("#mode").textContent === text,
+        word === "Unknown kind" ? "Refused" : word,
+      );
       const asked = await page.locator("#panel-customers :text('A server key is needed')").count();
       assert.equal(asked, key ? 0 : 1, word);
     }
@@ -86,7 +94,16 @@ describe("the console's frame", { timeout: 90_000 }, () => {
     const { page } = await open(browser, service);
     const written = await page.evaluate(async () => {
       const { encode } = await import("/desk.js");
-      return decodeURIComponent(encode({ customer: "cus_ada", items: [{ price: "price_1", quantity: 2 }], metadata: { a: "b" }, name: null, email: undefined, active: false }));
+      return decodeURIComponent(
+        encode({
+          customer: "cus_ada",
+          items: [{ price: "price_1", quantity: 2 }],
+          metadata: { a: "b" },
+          name: null,
+          email: undefined,
+          active: false,
+        }),
+      );
     });
     assert.equal(written, "customer=cus_ada&items[0][price]=price_1&items[0][quantity]=2&metadata[a]=b&name=&active=false");
     await page.close();

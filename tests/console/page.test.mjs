@@ -88,18 +88,28 @@ describe("the page at /", { timeout: 90_000 }, () => {
     page.on("request", (request) => addresses.push(request.url()));
     await ask(page, { customer: "cus_ada", feature: "sms" });
     const found = await page.evaluate(
-      (key) => [JSON.stringify({ ...localStorage, ...sessionStorage }) + document.cookie, document.querySelector("main").textContent, location.href].some((text) => text.includes(key)),
+      (key) =>
+        [
+          JSON.stringify({ ...localStorage, ...sessionStorage }) + document.cookie,
+          document.querySelector("main").textContent,
+          location.href,
+        ].some((text) => text.includes(key)),
       KEY,
     );
     assert.equal(found, false);
-    assert.equal(addresses.some((address) => address.includes(KEY)), false);
+    assert.equal(
+      addresses.some((address) => address.includes(KEY)),
+      false,
+    );
     await page.close();
   });
 
   test("what a server says is shown as text, never as markup", async () => {
     const { page } = await open(browser, service, "ask");
     const said = "<img src=x onerror=\"document.title='owned'\">";
-    await page.route("**/v1/check?*", (route) => route.fulfill({ status: 400, json: { error: { type: "invalid_request_error", message: said, param: "customer" } } }));
+    await page.route("**/v1/check?*", (route) =>
+      route.fulfill({ status: 400, json: { error: { type: "invalid_request_error", message: said, param: "customer" } } }),
+    );
     assert.equal(await ask(page, { customer: "cus_ada", feature: "sms" }), "error");
     assert.equal(await page.textContent("#verdict-why"), said);
     assert.equal(await page.locator("main img").count(), 0);
@@ -129,7 +139,10 @@ describe("the page at /", { timeout: 90_000 }, () => {
       await page.waitForSelector("#settings[data-state=ok]");
       const names = await page.locator("#settings-list > li > code").allTextContents();
       assert.deepEqual(names, ["ENTGATE_API_KEYS", "STRIPE_WEBHOOK_SECRETS"]);
-      assert.deepEqual(await page.locator("#settings [data-source]:visible").evaluateAll((parts) => parts.map(({ dataset }) => dataset.source)), ["catalog"]);
+      assert.deepEqual(
+        await page.locator("#settings [data-source]:visible").evaluateAll((parts) => parts.map(({ dataset }) => dataset.source)),
+        ["catalog"],
+      );
       assert.equal(await page.textContent("#source"), "catalog is the source");
       await page.close();
     } finally {

@@ -22,14 +22,26 @@ describe("the console over the catalog", { timeout: 180_000 }, () => {
     browser = await browse();
     shop = new Shop(service);
     await shop.registerItself();
-    for (const [key, name] of [["sms", "Text messages"], ["export", "Export"], ["sso", "Single sign-on"]]) features[key] = await shop.feature(key, name);
-    for (const [id, name, ...keys] of [["starter", "Starter", "sms"], ["pro", "Pro", "sms", "export"]]) {
+    for (const [key, name] of [
+      ["sms", "Text messages"],
+      ["export", "Export"],
+      ["sso", "Single sign-on"],
+    ])
+      features[key] = await shop.feature(key, name);
+    for (const [id, name, ...keys] of [
+      ["starter", "Starter", "sms"],
+      ["pro", "Pro", "sms", "export"],
+    ]) {
       const product = await shop.sdk.products.create({ id, name });
       for (const key of keys) await shop.attach(product, features[key]);
       prices[id] = await shop.price(product);
     }
     for (let number = 1; number <= CUSTOMERS; number += 1) {
-      await shop.sdk.customers.create({ id: `cus_${String(number).padStart(2, "0")}`, name: `Customer ${number}`, email: `c${number}@example.com` });
+      await shop.sdk.customers.create({
+        id: `cus_${String(number).padStart(2, "0")}`,
+        name: `Customer ${number}`,
+        email: `c${number}@example.com`,
+      });
     }
     await shop.sdk.customers.create({ id: "cus_ada", name: "Ada", email: "ada@example.com" });
     await shop.subscribe({ id: "cus_ada" }, prices.pro);
@@ -53,12 +65,20 @@ describe("the console over the catalog", { timeout: 180_000 }, () => {
     await go(page, "overview");
     await page.click("text=Ask 25 checks");
     await eventually(async () => assert.match(await page.locator(".figure:has-text('Checks, median') .soft").textContent(), /of 25 asked/));
-    await eventually(async () => assert.match(await page.locator(".card:has-text('Events, by minute') svg[role=img]").getAttribute("aria-label"), /^\d+ decisions? in the last 30 minutes: \d+ applied/));
+    await eventually(async () =>
+      assert.match(
+        await page.locator(".card:has-text('Events, by minute') svg[role=img]").getAttribute("aria-label"),
+        /^\d+ decisions? in the last 30 minutes: \d+ applied/,
+      ),
+    );
     const chart = page.locator(".card:has-text('Events, by minute') details");
     await chart.locator("summary").click();
     await chart.locator("tbody tr").first().waitFor();
     assert.deepEqual((await chart.locator("thead th").allTextContents()).slice(0, 2), ["When", "applied"]);
-    assert.match(await page.locator(".card:has-text('Requests of this page') svg[role=img]").getAttribute("aria-label"), /^The last \d+ requests: half within [\d.]+ ms/);
+    assert.match(
+      await page.locator(".card:has-text('Requests of this page') svg[role=img]").getAttribute("aria-label"),
+      /^The last \d+ requests: half within [\d.]+ ms/,
+    );
     await look(page, "overview");
   });
 
@@ -75,7 +95,11 @@ describe("the console over the catalog", { timeout: 180_000 }, () => {
     await page.click("text=Previous");
     await eventually(async () => assert.equal((await ids())[0], "cus_ada"));
 
-    for (const [text, expected] of [["cus_a", ["cus_ada"]], ["c7@example.com", ["cus_07"]], ["cus_zoe", []]]) {
+    for (const [text, expected] of [
+      ["cus_a", ["cus_ada"]],
+      ["c7@example.com", ["cus_07"]],
+      ["cus_zoe", []],
+    ]) {
       await page.fill("#customers-search", text);
       await page.press("#customers-search", "Enter");
       await eventually(async () => assert.deepEqual(await ids(), expected, text));
@@ -113,8 +137,12 @@ describe("the console over the catalog", { timeout: 180_000 }, () => {
     await box("sso in Pro").waitFor();
     await look(page, "matrix");
     await page.setViewportSize({ width: 1280, height: 900 });
-    assert.deepEqual(await Promise.all(["sms in Starter", "export in Starter", "export in Pro", "sso in Pro"].map((name) => box(name).isChecked())), [true, false, true, false]);
-    const included = async () => (await shop.sdk.products.listFeatures("pro")).data.map(({ entitlement_feature: { lookup_key } }) => lookup_key).sort();
+    assert.deepEqual(
+      await Promise.all(["sms in Starter", "export in Starter", "export in Pro", "sso in Pro"].map((name) => box(name).isChecked())),
+      [true, false, true, false],
+    );
+    const included = async () =>
+      (await shop.sdk.products.listFeatures("pro")).data.map(({ entitlement_feature: { lookup_key } }) => lookup_key).sort();
 
     await box("sso in Pro").check();
     await page.waitForFunction(() => /^sso is in Pro/.test(document.querySelector("#matrix-status").textContent));
@@ -173,7 +201,10 @@ describe("the console over the catalog", { timeout: 180_000 }, () => {
     for (let number = 5; number <= 51; number += 1) await shop.feature(`more-${number}`);
     for (let number = 4; number <= 9; number += 1) await shop.sdk.products.create({ id: `more-${number}`, name: `More ${number}` });
     await page.reload();
-    const size = () => page.locator("#panel-matrix").evaluate((panel) => [panel.querySelectorAll("tbody tr").length, panel.querySelectorAll("thead th").length - 1]);
+    const size = () =>
+      page
+        .locator("#panel-matrix")
+        .evaluate((panel) => [panel.querySelectorAll("tbody tr").length, panel.querySelectorAll("thead th").length - 1]);
     await eventually(async () => assert.deepEqual(await size(), [50, 8]));
     await page.click("text=Next features");
     await eventually(async () => assert.deepEqual(await size(), [1, 8]));
@@ -216,7 +247,9 @@ describe("the console over the catalog", { timeout: 180_000 }, () => {
     await page.selectOption("#activity-outcome", "");
     await page.fill("#activity-customer", "cus_ada");
     await page.press("#activity-customer", "Tab");
-    await eventually(async () => assert.deepEqual([...new Set(await page.locator("#activity-table td[data-title=Customer]").allTextContents())], ["cus_ada"]));
+    await eventually(async () =>
+      assert.deepEqual([...new Set(await page.locator("#activity-table td[data-title=Customer]").allTextContents())], ["cus_ada"]),
+    );
     await page.click("button.live");
     assert.equal(await status("#activity-status"), "Paused.");
     const asked = [];
@@ -229,6 +262,9 @@ describe("the console over the catalog", { timeout: 180_000 }, () => {
 
   test("nothing went wrong on the way", () => {
     const expected = /status of 40[04]/; // What a customer whom nobody knows, a key that is taken and a second tick are answered.
-    assert.deepEqual(complaints.filter((text) => !expected.test(text)), []);
+    assert.deepEqual(
+      complaints.filter((text) => !expected.test(text)),
+      [],
+    );
   });
 });

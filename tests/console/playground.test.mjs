@@ -26,7 +26,10 @@ describe("the playground", { timeout: 120_000 }, () => {
     } else {
       const before = await opened.page.textContent("#panel-playground .who code");
       await opened.page.click('#panel-playground button:text-is("Somebody new")');
-      await opened.page.waitForFunction((before) => ![before, undefined].includes(document.querySelector("#panel-playground .who code")?.textContent), before);
+      await opened.page.waitForFunction(
+        (before) => ![before, undefined].includes(document.querySelector("#panel-playground .who code")?.textContent),
+        before,
+      );
     }
     await opened.page.waitForSelector("#panel-playground .shop-who .badge:text-is('Live')");
     return opened;
@@ -35,7 +38,8 @@ describe("the playground", { timeout: 120_000 }, () => {
   /** Presses a button, and waits until its request is answered. Gives what was sent. */
   async function press(page, title) {
     const sent = [];
-    const note = (request) => request.method() !== "GET" && sent.push(`${request.method()} ${new URL(request.url()).pathname} ${request.postData() ?? ""}`.trim());
+    const note = (request) =>
+      request.method() !== "GET" && sent.push(`${request.method()} ${new URL(request.url()).pathname} ${request.postData() ?? ""}`.trim());
     page.on("request", note);
     await page.click(`.step button[aria-label="${title}"]:not([aria-disabled=true])`);
     await page.waitForSelector(`.step:has(button[aria-label="${title}"]) .step-said[data-tone]:not([data-tone=""])`);
@@ -47,7 +51,12 @@ describe("the playground", { timeout: 120_000 }, () => {
   function granted(page, keys) {
     return page.waitForFunction((keys) => {
       const rows = [...document.querySelectorAll("#panel-playground .table tbody tr")];
-      return rows.filter((row) => row.textContent.includes("yes")).map((row) => row.querySelector("code").textContent).join() === keys;
+      return (
+        rows
+          .filter((row) => row.textContent.includes("yes"))
+          .map((row) => row.querySelector("code").textContent)
+          .join() === keys
+      );
     }, keys.join());
   }
 
@@ -134,7 +143,8 @@ describe("the playground", { timeout: 120_000 }, () => {
 
   test("it looks as it should in both themes and three widths", async () => {
     const { page } = await begin();
-    for (const title of ["Subscribe to Starter", "Upgrade to Pro", "Attach the audit log to Pro", "Advance to the next period"]) await press(page, title);
+    for (const title of ["Subscribe to Starter", "Upgrade to Pro", "Attach the audit log to Pro", "Advance to the next period"])
+      await press(page, title);
     await granted(page, KEYS);
     await page.click('.step:has(button[aria-label="Upgrade to Pro"]) summary');
     await page.evaluate(() => scrollTo(0, 0));

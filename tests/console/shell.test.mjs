@@ -45,7 +45,10 @@ describe("the shell", { timeout: 120_000 }, () => {
   test("what is wrong is said, whether the shell knows it or the Worker", async () => {
     const { page } = await shell();
     await enter(page, "featurs list");
-    assert.equal(await last(page, ".line.no"), 'Unknown command "featurs" for "stripe". Did you mean "features"?\nIf not, see "stripe --help" for a list of available commands.');
+    assert.equal(
+      await last(page, ".line.no"),
+      'Unknown command "featurs" for "stripe". Did you mean "features"?\nIf not, see "stripe --help" for a list of available commands.',
+    );
     const { error } = await answer(page, "customers retrieve cus_nobody");
     assert.deepEqual([error.code, error.message], ["resource_missing", "No such customer: 'cus_nobody'"]);
     await enter(page, "customers retrieve cus_nobody -s");
@@ -59,13 +62,27 @@ describe("the shell", { timeout: 120_000 }, () => {
     assert.equal(await last(page, ".line.yes"), `Trigger succeeded! customer: ${id}  added: tax, vat`);
     await seller.follows({ id }, "tax", true);
     await enter(page, `trigger ${SUMMARY} --customer ${id} --remove tax`);
-    assert.match(await last(page, ".line.no"), /^Trigger failed: sub_\w+ grants vat too: remove them together, or subscriptions cancel sub_\w+$/);
+    assert.match(
+      await last(page, ".line.no"),
+      /^Trigger failed: sub_\w+ grants vat too: remove them together, or subscriptions cancel sub_\w+$/,
+    );
     await enter(page, `trigger ${SUMMARY} --customer ${id} --remove tax,vat`);
     await seller.follows({ id }, "tax", false);
-    for (const event of ["customer.created", "customer.deleted", "customer.subscription.created", "customer.subscription.deleted", "product.created", SUMMARY]) {
+    for (const event of [
+      "customer.created",
+      "customer.deleted",
+      "customer.subscription.created",
+      "customer.subscription.deleted",
+      "product.created",
+      SUMMARY,
+    ]) {
       await enter(page, `trigger ${event}`);
       assert.match(await last(page, ".line.yes"), /^Trigger succeeded! /, event);
-      assert.equal((await seller.sdk.events.list({ type: event, limit: 1 })).data[0].id, (await last(page, ".line")).trim().split(/\s+/)[1], event);
+      assert.equal(
+        (await seller.sdk.events.list({ type: event, limit: 1 })).data[0].id,
+        (await last(page, ".line")).trim().split(/\s+/)[1],
+        event,
+      );
     }
   });
 
@@ -75,7 +92,10 @@ describe("the shell", { timeout: 120_000 }, () => {
     const customer = await seller.sdk.customers.create({});
     const { id } = await seller.subscribe(customer, price);
     await enter(page, `trigger ${SUMMARY} --customer ${customer.id} --remove seats`);
-    assert.equal(await last(page, ".line.no"), `Trigger failed: seats came by ${id}, which was not triggered here: subscriptions cancel ${id}`);
+    assert.equal(
+      await last(page, ".line.no"),
+      `Trigger failed: seats came by ${id}, which was not triggered here: subscriptions cancel ${id}`,
+    );
     assert.equal(await seller.status({ id }), "active");
   });
 
@@ -143,7 +163,14 @@ describe("the shell", { timeout: 120_000 }, () => {
     await enter(page, "version");
     await enter(page, "health");
     await page.fill("#shell-input", "half a li");
-    for (const [key, expected] of [["ArrowUp", "health"], ["ArrowUp", "version"], ["ArrowUp", "version"], ["ArrowDown", "health"], ["ArrowDown", "half a li"], ["ArrowDown", "half a li"]]) {
+    for (const [key, expected] of [
+      ["ArrowUp", "health"],
+      ["ArrowUp", "version"],
+      ["ArrowUp", "version"],
+      ["ArrowDown", "health"],
+      ["ArrowDown", "half a li"],
+      ["ArrowDown", "half a li"],
+    ]) {
       await page.keyboard.press(key);
       assert.equal(await value(), expected, key);
     }
@@ -163,7 +190,7 @@ describe("the shell", { timeout: 120_000 }, () => {
     const { page } = await shell();
     await page.evaluate(() => {
       const clipboardData = new DataTransfer();
-      clipboardData.setData("text", "stripe features create \\\n  --name=\"Single sign-on\" \\\n  --lookup-key=sso\n");
+      clipboardData.setData("text", 'stripe features create \\\n  --name="Single sign-on" \\\n  --lookup-key=sso\n');
       document.querySelector("#shell-input").dispatchEvent(new ClipboardEvent("paste", { clipboardData, cancelable: true }));
     });
     assert.equal(await page.inputValue("#shell-input"), 'stripe features create --name="Single sign-on" --lookup-key=sso');
@@ -176,14 +203,19 @@ describe("the shell", { timeout: 120_000 }, () => {
     assert.equal(await page.locator(".shell-log :is(img, script)").count(), 0);
     await enter(page, `features list --api-key ${KEY.replace("entgate", "other")}`);
     assert.equal(await last(page, ".line.no"), "--api-key: the key at the top of the page goes with every request");
-    const kept = await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }) + document.cookie + document.querySelector("#panel-shell").innerHTML);
+    const kept = await page.evaluate(
+      () => JSON.stringify({ ...localStorage, ...sessionStorage }) + document.cookie + document.querySelector("#panel-shell").innerHTML,
+    );
     assert.equal(kept.includes(KEY), false);
     assert.deepEqual(complaints, []);
 
     await page.fill("#key", "");
     await page.press("#key", "Enter");
     await enter(page, "features list");
-    assert.equal(await last(page, ".line.no"), "No API key is given. Enter a server key at the top of the page; it goes with every request.");
+    assert.equal(
+      await last(page, ".line.no"),
+      "No API key is given. Enter a server key at the top of the page; it goes with every request.",
+    );
     await page.close();
   });
 

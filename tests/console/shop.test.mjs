@@ -26,7 +26,10 @@ describe("the shop", { timeout: 120_000 }, () => {
     } else {
       const before = await opened.page.textContent("#panel-shop .shop-who code");
       await opened.page.click('#panel-shop button:text-is("Somebody new")');
-      await opened.page.waitForFunction((before) => ![before, undefined].includes(document.querySelector("#panel-shop .shop-who code")?.textContent), before);
+      await opened.page.waitForFunction(
+        (before) => ![before, undefined].includes(document.querySelector("#panel-shop .shop-who code")?.textContent),
+        before,
+      );
     }
     await live(opened.page);
     return { ...opened, customer: await opened.page.textContent("#panel-shop .shop-who code") };
@@ -35,11 +38,14 @@ describe("the shop", { timeout: 120_000 }, () => {
   test("what a purchase pays for opens by the stream, without a reload and without a question", async (t) => {
     const { page, complaints } = await visit();
     await opens(page, OPEN.free);
-    await page.evaluate(() => { window.sameDocument = true; });
+    await page.evaluate(() => {
+      window.sameDocument = true;
+    });
     const asked = [];
     page.on("request", (request) => asked.push(`${request.method()} ${new URL(request.url()).pathname}`));
     // Nothing that tells what is entitled can be read from here on.
-    for (const path of ["**/v1/snapshot*", "**/v1/check*", "**/v1/entitlements/active_entitlements*"]) await page.route(path, (route) => route.abort());
+    for (const path of ["**/v1/snapshot*", "**/v1/check*", "**/v1/entitlements/active_entitlements*"])
+      await page.route(path, (route) => route.abort());
 
     await page.click('button:text-is("Buy Starter")');
     await opens(page, OPEN.starter);
@@ -47,7 +53,10 @@ describe("the shop", { timeout: 120_000 }, () => {
     t.diagnostic(`from the click that buys to the part that is open: ${took}`);
 
     assert.equal(await page.evaluate(() => window.sameDocument), true);
-    assert.deepEqual(asked.filter((each) => /snapshot|check|active_entitlements|stream/.test(each)), []);
+    assert.deepEqual(
+      asked.filter((each) => /snapshot|check|active_entitlements|stream/.test(each)),
+      [],
+    );
     assert.equal(asked[0], "POST /v1/subscriptions");
     assert.deepEqual(complaints, []);
     await page.unrouteAll();
@@ -95,7 +104,9 @@ describe("the shop", { timeout: 120_000 }, () => {
 
   test("neither key nor token is stored, and another key sends everybody out", async () => {
     const { page } = await visit();
-    const kept = await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }) + document.cookie + document.querySelector("#panel-shop").innerHTML);
+    const kept = await page.evaluate(
+      () => JSON.stringify({ ...localStorage, ...sessionStorage }) + document.cookie + document.querySelector("#panel-shop").innerHTML,
+    );
     assert.equal(kept.includes(KEY), false);
     assert.equal(kept.includes("eyJ"), false);
     await page.fill("#key", "sk_test_wrong");

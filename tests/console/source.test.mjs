@@ -26,10 +26,19 @@ describe("the console with Stripe as the source", { timeout: 90_000 }, () => {
 
   test("the overview tells what is set, what is missing, and how a first event is sent", async () => {
     await page.waitForSelector("#settings[data-state=ok]");
-    const rows = await page.locator("#settings-list > li").evaluateAll((lines) => lines.map((line) => [line.querySelector("code").textContent, line.querySelector(".badge").textContent]));
-    assert.deepEqual(rows, [["ENTGATE_API_KEYS", "set"], ["STRIPE_WEBHOOK_SECRETS", "set"], ["STRIPE_API_KEY", "missing"]]);
+    const rows = await page
+      .locator("#settings-list > li")
+      .evaluateAll((lines) => lines.map((line) => [line.querySelector("code").textContent, line.querySelector(".badge").textContent]));
+    assert.deepEqual(rows, [
+      ["ENTGATE_API_KEYS", "set"],
+      ["STRIPE_WEBHOOK_SECRETS", "set"],
+      ["STRIPE_API_KEY", "missing"],
+    ]);
     assert.match(await page.locator("#settings .command").first().textContent(), /npx wrangler secret put STRIPE_API_KEY/);
-    assert.match(await page.locator("#settings [data-source=stripe]").textContent(), new RegExp(`send-event.mjs --port ${service.url.port} cus_ada sms export`));
+    assert.match(
+      await page.locator("#settings [data-source=stripe]").textContent(),
+      new RegExp(`send-event.mjs --port ${service.url.port} cus_ada sms export`),
+    );
     await look(page, "overview-stripe");
     await page.setViewportSize({ width: 1280, height: 900 });
   });
@@ -37,8 +46,18 @@ describe("the console with Stripe as the source", { timeout: 90_000 }, () => {
   test("each decision is in the activity", async () => {
     await go(page, "activity");
     await page.waitForSelector("#activity-table tbody tr");
-    const rows = () => page.locator("#activity-table tbody tr").evaluateAll((lines) => lines.map((line) => [line.querySelector("td code").textContent, line.querySelector(".badge").textContent]));
-    await eventually(async () => assert.deepEqual(await rows(), [["cus_bob", "applied"], ["cus_ada", "stale"], ["cus_ada", "duplicate"], ["cus_ada", "applied"]]));
+    const rows = () =>
+      page
+        .locator("#activity-table tbody tr")
+        .evaluateAll((lines) => lines.map((line) => [line.querySelector("td code").textContent, line.querySelector(".badge").textContent]));
+    await eventually(async () =>
+      assert.deepEqual(await rows(), [
+        ["cus_bob", "applied"],
+        ["cus_ada", "stale"],
+        ["cus_ada", "duplicate"],
+        ["cus_ada", "applied"],
+      ]),
+    );
     await page.locator(".opener").first().click();
     assert.match(await page.textContent("#activity-table .opened"), /Stripe’s dashboard/);
   });

@@ -29,7 +29,9 @@ export async function open(browser, service, place = "overview", { width = 1280,
 
 /** Goes to another panel by its address. */
 export async function go(page, place) {
-  await page.evaluate((hash) => { location.hash = hash; }, place);
+  await page.evaluate((hash) => {
+    location.hash = hash;
+  }, place);
   await shown(page, place);
 }
 
@@ -41,7 +43,9 @@ function shown(page, place) {
 export async function violations(page) {
   if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe);
   const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
-  return found.violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id}: ${target.join(" ")} ${failureSummary}`));
+  return found.violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ target, failureSummary }) => `${id}: ${target.join(" ")} ${failureSummary}`),
+  );
 }
 
 /** In both themes and three widths: a picture of the page, nothing that axe finds, nothing that sticks out. */

@@ -20,7 +20,9 @@ describe("a page", { timeout: 120_000 }, () => {
   let context;
   before(async () => {
     [service, installed, browser] = await Promise.all([edge(), install(), browse()]);
-    const entry = installed.write("page.mjs", `import { createGate } from "entgate";
+    const entry = installed.write(
+      "page.mjs",
+      `import { createGate } from "entgate";
       window.states = [];
       window.open_ = (options) => {
         window.gate = createGate(options);
@@ -28,7 +30,8 @@ describe("a page", { timeout: 120_000 }, () => {
         gate.on("state", (state) => states.push(state));
         // What a first paint would show.
         return [gate.state, gate.has("sms")];
-      };`);
+      };`,
+    );
     const bundle = await build({ entryPoints: [entry], bundle: true, minify: true, write: false });
     script = bundle.outputFiles[0].text;
     pages = createServer((request, response) => {
@@ -90,7 +93,10 @@ describe("a page", { timeout: 120_000 }, () => {
     await service.send(summary("cus_page", ["sms", "sso"]));
     await sees(page, ["ready", ["sso", "sms"], 2]);
     assert.deepEqual([await page.evaluate(() => window.instances), page.complaints], [1, []]);
-    assert.ok(proxy.requests.every(({ url }) => !url.includes("eyJ")), "no token stands in a URL");
+    assert.ok(
+      proxy.requests.every(({ url }) => !url.includes("eyJ")),
+      "no token stands in a URL",
+    );
   });
 
   test("knows at its second visit before anything is fetched, and not after storage was edited", async () => {
@@ -125,7 +131,11 @@ describe("a page", { timeout: 120_000 }, () => {
     assert.equal(refused, "CompileError");
     await open(page, "cus_strict");
     await sees(page, ["ready", ["sms"], 1]);
-    assert.deepEqual(await page.evaluate(() => [gate.has("sms"), gate.has("sso"), gate.check("sso").reason]), [true, false, "not_entitled"]);
+    assert.deepEqual(await page.evaluate(() => [gate.has("sms"), gate.has("sso"), gate.check("sso").reason]), [
+      true,
+      false,
+      "not_entitled",
+    ]);
     assert.deepEqual(page.complaints, []);
   });
 
@@ -158,7 +168,13 @@ describe("a page", { timeout: 120_000 }, () => {
     assert.equal(asked(), 1);
     await service.send(summary("cus_online", ["sms"]));
     await page.evaluate(() => window.dispatchEvent(new Event("focus")));
-    await page.evaluate(() => (Date.now = ((now) => () => now() + 11_000)(Date.now)));
+    await page.evaluate(
+      () =>
+        (Date.now = (
+          (now) => () =>
+            now() + 11_000
+        )(Date.now)),
+    );
     await context.setOffline(true);
     await page.evaluate(() => gate.refresh());
     assert.deepEqual(await page.evaluate(() => [gate.state, gate.error.code]), ["stale", "unreachable"]);

@@ -68,7 +68,13 @@ describe("the core", () => {
 
   test("a key or a signature of another length proves nothing", () => {
     const bytes = (length) => new Uint8Array(length);
-    for (const [key, signature] of [[31, 64], [33, 64], [32, 63], [32, 65], [0, 0]]) {
+    for (const [key, signature] of [
+      [31, 64],
+      [33, 64],
+      [32, 63],
+      [32, 65],
+      [0, 0],
+    ]) {
       assert.equal(wasm.verify(bytes(key), bytes(signature), bytes(1)), false);
     }
     assert.equal(wasm.verify(bytes(32), bytes(64), bytes(1 << 20)), false);

@@ -24,8 +24,20 @@ describe("in Deno", { timeout: 60_000 }, () => {
   test("the gate answers from wasm, and hears of a change, with leave for no more than the edge", async () => {
     const deno = spawn(
       root("tests/package/node_modules/.bin/deno"),
-      ["run", "--check", "--cached-only", `--allow-net=${service.url.host}`, "main.ts", service.url.origin, await token(service, "cus_ada"), KEY],
-      { cwd: installed.folder, env: { ...process.env, DENO_DIR: join(installed.folder, ".deno"), DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" } },
+      [
+        "run",
+        "--check",
+        "--cached-only",
+        `--allow-net=${service.url.host}`,
+        "main.ts",
+        service.url.origin,
+        await token(service, "cus_ada"),
+        KEY,
+      ],
+      {
+        cwd: installed.folder,
+        env: { ...process.env, DENO_DIR: join(installed.folder, ".deno"), DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
+      },
     );
     const complaints = [];
     deno.stderr.on("data", (text) => complaints.push(`${text}`));

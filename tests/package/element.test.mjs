@@ -22,13 +22,16 @@ describe("the element", { timeout: 120_000 }, () => {
   let proxy;
   before(async () => {
     [service, installed, browser] = await Promise.all([edge(), install(), browse()]);
-    const entry = installed.write("page.mjs", `import { createGate } from "entgate";
+    const entry = installed.write(
+      "page.mjs",
+      `import { createGate } from "entgate";
       import { define } from "entgate/element";
       import { createTestGate } from "entgate/testing";
       Object.assign(globalThis, { define, createTestGate, changes: [] });
       for (const part of document.querySelectorAll("entitled-to")) part.addEventListener("change", ({ target }) => changes.push(target.feature + " " + target.entitled));
       document.addEventListener("change", () => changes.push("bubbled"));
-      if (given.token) define((globalThis.gate = createGate({ storage: null, ...given })));`);
+      if (given.token) define((globalThis.gate = createGate({ storage: null, ...given })));`,
+    );
     const bundle = await build({ entryPoints: [entry], bundle: true, minify: true, write: false });
     site = await stage(bundle.outputFiles[0].text);
   });
@@ -65,11 +68,18 @@ describe("the element", { timeout: 120_000 }, () => {
     return page;
   }
   const shows = (page) =>
-    page.$$eval("[data-part]", (parts) => parts.filter((part) => part.checkVisibility()).map((part) => part.dataset.part).join(" "));
+    page.$$eval("[data-part]", (parts) =>
+      parts
+        .filter((part) => part.checkVisibility())
+        .map((part) => part.dataset.part)
+        .join(" "),
+    );
   const pictures = (page) => page.evaluate(() => globalThis.pictures);
   const changes = (page) => page.evaluate(() => globalThis.changes);
   const attributes = (page) =>
-    page.$$eval("entitled-to", (all) => all.map((one) => [one.feature, one.entitled, one.hasAttribute("entitled"), one.state, one.getAttribute("state")].join(" ")));
+    page.$$eval("entitled-to", (all) =>
+      all.map((one) => [one.feature, one.entitled, one.hasAttribute("entitled"), one.state, one.getAttribute("state")].join(" ")),
+    );
 
   test("nothing flickers from the first paint on, where a server wrote what it knows, and a signed event opens a part", async () => {
     await service.send(summary("cus_paint", ["sms"]));
@@ -91,7 +101,13 @@ describe("the element", { timeout: 120_000 }, () => {
     proxy.restore();
     await page.evaluate(() => gate.refresh());
     await eventually(async () => assert.deepEqual(await attributes(page), ["sms false false ready ready", "sso true true ready ready"]));
-    assert.deepEqual([await pictures(page), await changes(page)], [["sms no-sso", "no-sms sso"], ["sms false", "sso true"]]);
+    assert.deepEqual(
+      [await pictures(page), await changes(page)],
+      [
+        ["sms no-sso", "no-sms sso"],
+        ["sms false", "sso true"],
+      ],
+    );
     await page.close();
   });
 
@@ -181,7 +197,12 @@ describe("the element", { timeout: 120_000 }, () => {
   test("another gate takes over, and nothing of the former one is left", async () => {
     const page = await tested(part("sms"), { sms: true });
     const seen = [await shows(page)];
-    for (const change of [() => define((globalThis.other = createTestGate({}, { state: "loading" }))), () => gate.set({ sms: true }), () => other.become("ready"), () => other.set({ sms: true })]) {
+    for (const change of [
+      () => define((globalThis.other = createTestGate({}, { state: "loading" }))),
+      () => gate.set({ sms: true }),
+      () => other.become("ready"),
+      () => other.set({ sms: true }),
+    ]) {
       await page.evaluate(change);
       seen.push(await shows(page));
     }
@@ -192,7 +213,16 @@ describe("the element", { timeout: 120_000 }, () => {
   test("on a server it is loaded and does nothing", async () => {
     const text = 'define(createTestGate({ sms: true })); console.log("done");';
     const node = async (name, text) => (await run(process.execPath, [installed.write(name, text)], { cwd: installed.folder })).stdout;
-    assert.equal(await node("node.mjs", `import { define } from "entgate/element"; import { createTestGate } from "entgate/testing"; ${text}`), "done\n");
-    assert.equal(await node("node.cjs", `const { define } = require("entgate/element"); const { createTestGate } = require("entgate/testing"); ${text}`), "done\n");
+    assert.equal(
+      await node("node.mjs", `import { define } from "entgate/element"; import { createTestGate } from "entgate/testing"; ${text}`),
+      "done\n",
+    );
+    assert.equal(
+      await node(
+        "node.cjs",
+        `const { define } = require("entgate/element"); const { createTestGate } = require("entgate/testing"); ${text}`,
+      ),
+      "done\n",
+    );
   });
 });

@@ -32,17 +32,26 @@ describe("a gate", { timeout: 120_000 }, () => {
 
   test("denies until it knows, and then answers at once, with the reason", async () => {
     const gate = await open({ fallback: { export: true, sms: false } });
-    assert.deepEqual([gate.state, gate.has("sms"), gate.has("export"), gate.has("sso"), gate.list(), gate.version], ["loading", false, true, false, [], 0]);
+    assert.deepEqual(
+      [gate.state, gate.has("sms"), gate.has("export"), gate.has("sso"), gate.list(), gate.version],
+      ["loading", false, true, false, [], 0],
+    );
     assert.deepEqual(gate.check("export"), { feature: "export", entitled: true, reason: "fallback", version: 0 });
     assert.deepEqual(gate.check("sso"), { feature: "sso", entitled: false, reason: "not_known", version: 0 });
     const states = [];
     gate.on("state", (state) => states.push(state));
     await becomes(gate, "ready");
-    assert.deepEqual([gate.has("sms"), gate.has("export"), gate.has("sso"), gate.list(), gate.version], [true, true, false, ["sms", "export"], 1]);
+    assert.deepEqual(
+      [gate.has("sms"), gate.has("export"), gate.has("sso"), gate.list(), gate.version],
+      [true, true, false, ["sms", "export"], 1],
+    );
     assert.deepEqual(gate.check("sms"), { feature: "sms", entitled: true, reason: "active_entitlement", version: 1 });
     assert.deepEqual(gate.check("sso"), { feature: "sso", entitled: false, reason: "not_entitled", version: 1 });
     assert.deepEqual(states, ["ready"]);
-    assert.deepEqual(proxy.requests.map(({ path }) => path), ["/v1/snapshot"]);
+    assert.deepEqual(
+      proxy.requests.map(({ path }) => path),
+      ["/v1/snapshot"],
+    );
   });
 
   test("tells a customer never heard of from one who has nothing", async () => {
@@ -59,7 +68,20 @@ describe("a gate", { timeout: 120_000 }, () => {
   test("never throws, whatever it is asked", async () => {
     const gate = await open();
     await becomes(gate, "ready");
-    for (const feature of ["", "\n", "\ud800", "x".repeat(30_000), undefined, null, 1, {}, Symbol("sms"), Object.create(null), "__proto__", "toString"]) {
+    for (const feature of [
+      "",
+      "\n",
+      "\ud800",
+      "x".repeat(30_000),
+      undefined,
+      null,
+      1,
+      {},
+      Symbol("sms"),
+      Object.create(null),
+      "__proto__",
+      "toString",
+    ]) {
       assert.equal(gate.has(feature), false);
     }
   });
@@ -117,7 +139,10 @@ describe("a gate", { timeout: 120_000 }, () => {
     assert.deepEqual(given, tokens);
     const shown = proxy.requests.map(({ headers }) => headers.authorization.slice("Bearer ".length));
     assert.deepEqual(shown, [tokens[0], ...tokens]);
-    assert.ok(proxy.requests.every(({ url }) => !url.includes("eyJ")), "no token stands in a URL");
+    assert.ok(
+      proxy.requests.every(({ url }) => !url.includes("eyJ")),
+      "no token stands in a URL",
+    );
   });
 
   test("a token that cannot be had, or opens nothing, is an error that says why, and an answer of no", async () => {
@@ -184,7 +209,11 @@ describe("a gate", { timeout: 120_000 }, () => {
       const said = JSON.parse(Buffer.from(claims, "base64url"));
       later.expires_at = said.exp += 3_601;
       later.snapshot = [header, Buffer.from(JSON.stringify(said)).toString("base64url"), signature].join(".");
-      proxy.answer("/v1/snapshot", (response) => response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(later)), 1);
+      proxy.answer(
+        "/v1/snapshot",
+        (response) => response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(later)),
+        1,
+      );
       await gate.refresh();
       assert.deepEqual([gate.state, gate.version, gate.has("sms")], ["ready", 0, false]);
     } finally {
@@ -224,7 +253,13 @@ describe("a gate", { timeout: 120_000 }, () => {
     test("has the last known set, which counts at once where the keys are pinned", async () => {
       const storage = await filled();
       assert.deepEqual([...storage.keys()], [key()]);
-      const gate = createGate({ endpoint: proxy.url, token: await token(service, "cus_ada"), storage, live: false, keys: [service.signer] });
+      const gate = createGate({
+        endpoint: proxy.url,
+        token: await token(service, "cus_ada"),
+        storage,
+        live: false,
+        keys: [service.signer],
+      });
       gates.push(gate);
       assert.deepEqual([gate.state, gate.has("sms"), gate.has("sso")], ["stale", true, false]);
       await becomes(gate, "ready");

@@ -45,12 +45,18 @@ describe("live changes", { timeout: 120_000 }, () => {
     const waiting = gate.waitFor("sms", { timeout: 10_000 });
     await service.send(summary("cus_live", ["sms"]));
     assert.equal(await waiting, true);
-    assert.deepEqual([gate.version, gate.state, gate.check("sms").reason, gate.check("sso").reason], [1, "ready", "active_entitlement", "not_entitled"]);
+    assert.deepEqual(
+      [gate.version, gate.state, gate.check("sms").reason, gate.check("sso").reason],
+      [1, "ready", "active_entitlement", "not_entitled"],
+    );
     await service.send(summary("cus_live", ["sso"]));
     await eventually(() => assert.deepEqual([gate.list(), gate.version], [["sso"], 2]));
     assert.equal(proxy.to("/v1/snapshot").length, 1, "changes were enough");
     const [stream] = proxy.to("/v1/stream");
-    assert.deepEqual([stream.params, stream.headers["last-event-id"], stream.headers.authorization.startsWith("Bearer eyJ")], [{}, "0", true]);
+    assert.deepEqual(
+      [stream.params, stream.headers["last-event-id"], stream.headers.authorization.startsWith("Bearer eyJ")],
+      [{}, "0", true],
+    );
   });
 
   test("a stream that is cut goes on from where it was, and what happened meanwhile is told", async () => {
@@ -61,7 +67,10 @@ describe("live changes", { timeout: 120_000 }, () => {
     proxy.cut();
     await service.send(summary("cus_cut", ["sms"]));
     await eventually(() => assert.equal(gate.has("sms"), true));
-    assert.deepEqual(proxy.to("/v1/stream").map(({ headers }) => headers["last-event-id"]), ["0", "0", "0"]);
+    assert.deepEqual(
+      proxy.to("/v1/stream").map(({ headers }) => headers["last-event-id"]),
+      ["0", "0", "0"],
+    );
     assert.equal(proxy.to("/v1/snapshot").length, 1);
   });
 
@@ -103,7 +112,11 @@ describe("live changes", { timeout: 120_000 }, () => {
     const old = await service.request("/v1/snapshot?customer=cus_while&expires_in=3600");
     await service.send(summary("cus_while", ["sms"]));
     let release;
-    proxy.answer("/v1/snapshot", (response) => (release = () => response.writeHead(200, { "content-type": "application/json" }).end(old.text)), 1);
+    proxy.answer(
+      "/v1/snapshot",
+      (response) => (release = () => response.writeHead(200, { "content-type": "application/json" }).end(old.text)),
+      1,
+    );
     const reading = gate.refresh();
     await eventually(() => assert.ok(release));
     streams.say("version", { version: 1 }, 1);
@@ -124,7 +137,10 @@ describe("live changes", { timeout: 120_000 }, () => {
 
   test("what no one understands is passed over", async () => {
     const { gate, streams } = await spoken(() => 0, { customer: "cus_odd" });
-    for (const { response } of streams.open) response.write(": heartbeat\n\nevent: news\ndata: {}\n\ndata\n\nid: 9\n\nevent: change\r\ndata: {\"version\":1,\r\ndata: \"added\":[\"sms\"],\"removed\":[]}\r\n\r\n");
+    for (const { response } of streams.open)
+      response.write(
+        ': heartbeat\n\nevent: news\ndata: {}\n\ndata\n\nid: 9\n\nevent: change\r\ndata: {"version":1,\r\ndata: "added":["sms"],"removed":[]}\r\n\r\n',
+      );
     await eventually(() => assert.equal(gate.has("sms"), true));
   });
 

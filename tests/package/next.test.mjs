@@ -23,7 +23,10 @@ describe("in Next", { timeout: 180_000 }, () => {
     const env = { ...process.env, NEXT_TELEMETRY_DISABLED: "1", ENTGATE_ENDPOINT: service.url.origin, ENTGATE_KEY: KEY };
     const project = { cwd: installed.folder, env };
     await run(process.execPath, [NEXT, "build"], project).catch(({ stdout, stderr }) => assert.fail(stdout + stderr));
-    next = spawn(process.execPath, [NEXT, "start", "--hostname", "127.0.0.1", "--port", "0"], { ...project, stdio: ["ignore", "pipe", "inherit"] });
+    next = spawn(process.execPath, [NEXT, "start", "--hostname", "127.0.0.1", "--port", "0"], {
+      ...project,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     for await (const line of createInterface({ input: next.stdout })) {
       [url] = line.match(/http:\S+/) ?? [];
       if (url) break;

@@ -66,12 +66,22 @@ describe("OpenFeature's provider", { timeout: 120_000 }, () => {
   test("what is no boolean is a mismatch, and what is in no list is not found", async () => {
     await page.evaluate(() => set(new EntgateProvider(createTestGate({ sms: true }), { features: ["sms", "sso"] })));
     const other = await page.evaluate(() => {
-      const details = [client.getStringDetails("sms", "a"), client.getNumberDetails("sms", 1), client.getObjectDetails("sms", { a: 1 }), client.getStringDetails("smss", "a")];
+      const details = [
+        client.getStringDetails("sms", "a"),
+        client.getNumberDetails("sms", 1),
+        client.getObjectDetails("sms", { a: 1 }),
+        client.getStringDetails("smss", "a"),
+      ];
       return details.map(({ value, errorCode, errorMessage }) => [value, errorCode, errorMessage]);
     });
     const mismatch = ["TYPE_MISMATCH", "`sms` is a feature, and boolean"];
     const missing = ["FLAG_NOT_FOUND", "no feature is called `smss`"];
-    assert.deepEqual(other, [["a", ...mismatch], [1, ...mismatch], [{ a: 1 }, ...mismatch], ["a", ...missing]]);
+    assert.deepEqual(other, [
+      ["a", ...mismatch],
+      [1, ...mismatch],
+      [{ a: 1 }, ...mismatch],
+      ["a", ...missing],
+    ]);
     assert.deepEqual(await flag("smss", true), [true, ...missing]);
     assert.deepEqual(await flag("sso", true), [false, "TARGETING_MATCH", "not_entitled", "not_entitled", 1]);
   });
@@ -141,7 +151,13 @@ describe("OpenFeature's provider", { timeout: 120_000 }, () => {
         const gate = createTestGate({ [customer]: true }, { state: "loading" });
         made.push({ customer, plan, gate, closed: false });
         const [own] = made.slice(-1);
-        return { ...gate, get state() { return gate.state; }, close: () => (own.closed = true) };
+        return {
+          ...gate,
+          get state() {
+            return gate.state;
+          },
+          close: () => (own.closed = true),
+        };
       };
       const outcome = await set(new EntgateProvider(make));
       return [outcome, flag("ada", true)];
@@ -150,7 +166,10 @@ describe("OpenFeature's provider", { timeout: 120_000 }, () => {
     const turn = (context) => page.evaluate((context) => void (globalThis.turned = OpenFeature.setContext(context)), context);
     const known = (at) => page.evaluate((at) => (made[at].gate.become("ready"), turned), at);
     await turn({ targetingKey: "ada", plan: "pro" });
-    assert.deepEqual([await status(), await flag("ada")], ["RECONCILING", [false, "PROVIDER_NOT_READY", "nothing is known of this customer yet"]]);
+    assert.deepEqual(
+      [await status(), await flag("ada")],
+      ["RECONCILING", [false, "PROVIDER_NOT_READY", "nothing is known of this customer yet"]],
+    );
     await known(0);
     assert.deepEqual([await status(), await flag("ada")], ["READY", [true, "TARGETING_MATCH", "entitled", "active_entitlement", 1]]);
     await told();
@@ -158,7 +177,13 @@ describe("OpenFeature's provider", { timeout: 120_000 }, () => {
     // Two in a row: whoever waits for the first waits for the second.
     await turn({ targetingKey: "bob" });
     await turn({ targetingKey: "eve" });
-    assert.deepEqual([await flag("ada"), await flag("bob")].map(([value, code]) => [value, code]), [[false, "PROVIDER_NOT_READY"], [false, "PROVIDER_NOT_READY"]]);
+    assert.deepEqual(
+      [await flag("ada"), await flag("bob")].map(([value, code]) => [value, code]),
+      [
+        [false, "PROVIDER_NOT_READY"],
+        [false, "PROVIDER_NOT_READY"],
+      ],
+    );
     await known(2);
     assert.deepEqual([(await flag("eve"))[0], (await flag("bob"))[0], (await flag("ada"))[0]], [true, false, false]);
     assert.deepEqual(await told(), ["RECONCILING", "RECONCILING", "CONTEXT_CHANGED"]);
@@ -169,7 +194,11 @@ describe("OpenFeature's provider", { timeout: 120_000 }, () => {
     await turn({});
     assert.equal((await flag("eve", false))[1], "TARGETING_KEY_MISSING");
     const all = await page.evaluate(() => turned.then(() => made.map(({ customer, plan, closed }) => [customer, plan, closed])));
-    assert.deepEqual(all, [["ada", "pro", true], ["bob", undefined, true], ["eve", undefined, true]]);
+    assert.deepEqual(all, [
+      ["ada", "pro", true],
+      ["bob", undefined, true],
+      ["eve", undefined, true],
+    ]);
   });
 
   test("a gate that is one customer's answers for no other", async () => {

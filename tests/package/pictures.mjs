@@ -6,7 +6,10 @@ import { createServer } from "node:http";
 export function watch() {
   const pictures = (globalThis.pictures = []);
   const look = () => {
-    const seen = [...document.querySelectorAll("[data-part]")].filter((part) => part.checkVisibility()).map((part) => part.dataset.part).join(" ");
+    const seen = [...document.querySelectorAll("[data-part]")]
+      .filter((part) => part.checkVisibility())
+      .map((part) => part.dataset.part)
+      .join(" ");
     if (seen !== (pictures.at(-1) ?? "")) pictures.push(seen);
   };
   new MutationObserver(look).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });

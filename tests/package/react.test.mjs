@@ -23,7 +23,15 @@ describe("in React", { timeout: 120_000 }, () => {
     [service, installed, browser] = await Promise.all([edge(), install("react"), browse()]);
     const common = { absWorkingDir: installed.folder, bundle: true, jsx: "automatic", write: false };
     const [page] = (await build({ ...common, entryPoints: ["page.jsx"] })).outputFiles;
-    await build({ ...common, entryPoints: ["server.jsx"], platform: "node", format: "esm", packages: "external", outfile: "server.mjs", write: true });
+    await build({
+      ...common,
+      entryPoints: ["server.jsx"],
+      platform: "node",
+      format: "esm",
+      packages: "external",
+      outfile: "server.mjs",
+      write: true,
+    });
     server = await import(pathToFileURL(join(installed.folder, "server.mjs")));
     site = await stage(page.text);
   });
@@ -62,7 +70,8 @@ describe("in React", { timeout: 120_000 }, () => {
   }
 
   const pictures = (page) => page.evaluate(() => globalThis.pictures);
-  const says = (page, expected) => eventually(async () => assert.equal(await page.textContent("output"), expected, page.complaints.join("\n")));
+  const says = (page, expected) =>
+    eventually(async () => assert.equal(await page.textContent("output"), expected, page.complaints.join("\n")));
 
   test("the server renders what the snapshot says, and denies where there is none", async () => {
     const { html } = await served("cus_html", ["sms"]);
@@ -124,17 +133,30 @@ describe("in React", { timeout: 120_000 }, () => {
 
   test("a page from yesterday is hydrated as it is, and closes when its snapshot turns out to be over", async () => {
     const { snapshot, html } = await served("cus_old", ["sms"]);
-    const tomorrow = () => (Date.now = ((now) => () => now() + 86_400_000)(Date.now));
+    const tomorrow = () =>
+      (Date.now = (
+        (now) => () =>
+          now() + 86_400_000
+      )(Date.now));
     const page = await paint(html, { endpoint: "http://127.0.0.1:9", token: await token(service, "cus_old"), snapshot }, [tomorrow]);
     await says(page, "false not_known error 1");
     assert.deepEqual(await pictures(page), ["sms no-sso no-late", "no-sms no-sso no-late"]);
-    assert.deepEqual(page.complaints.filter((text) => !text.includes("ERR_UNSAFE_PORT") && !text.includes("ERR_CONNECTION_REFUSED")), []);
+    assert.deepEqual(
+      page.complaints.filter((text) => !text.includes("ERR_UNSAFE_PORT") && !text.includes("ERR_CONNECTION_REFUSED")),
+      [],
+    );
     await page.close();
   });
 
   test("a component is rendered again for what it reads of its own feature, and for nothing else", async () => {
     const page = await blank();
-    const start = { sms: "1: true active_entitlement", sso: "1: false not_entitled", version: "1: 1", state: "1: false ready", none: "1: " };
+    const start = {
+      sms: "1: true active_entitlement",
+      sso: "1: false not_entitled",
+      version: "1: 1",
+      state: "1: false ready",
+      none: "1: ",
+    };
     const bought = { ...start, sso: "2: true active_entitlement", version: "2: 2", state: "2: true ready" };
     const other = { ...bought, version: "3: 3" };
     const stale = { ...other, state: "3: true stale" };

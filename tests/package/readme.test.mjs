@@ -37,7 +37,9 @@ describe("the package's README", { timeout: 120_000 }, () => {
     shop = createServer((request, response) => {
       const { pathname } = new URL(request.url, "http://shop");
       if (routes[pathname]) return routes[pathname]({ user: { customer: shop.customer } }, { send: (text) => response.end(text) });
-      const [type, text] = pathname.endsWith(".js") ? ["text/javascript", pages[pathname.slice(0, -3)]?.script] : ["text/html", pages[pathname]?.html];
+      const [type, text] = pathname.endsWith(".js")
+        ? ["text/javascript", pages[pathname.slice(0, -3)]?.script]
+        : ["text/html", pages[pathname]?.html];
       response.writeHead(200, { "content-type": `${type}; charset=utf-8` }).end(text);
     });
     await new Promise((resolve) => shop.listen(0, "127.0.0.1", resolve));
@@ -55,7 +57,9 @@ describe("the package's README", { timeout: 120_000 }, () => {
   const load = (name, text) => import(pathToFileURL(installed.write(name, pasted(text))));
   const bundle = async (name, text, more) => {
     const entryPoints = [installed.write(name, pasted(text))];
-    return (await build({ entryPoints, bundle: true, write: false, format: "esm", jsx: "automatic", nodePaths: [root("node_modules")], ...more })).outputFiles[0].text;
+    return (
+      await build({ entryPoints, bundle: true, write: false, format: "esm", jsx: "automatic", nodePaths: [root("node_modules")], ...more })
+    ).outputFiles[0].text;
   };
 
   /** The page of a customer who has logged in at the shop. */
@@ -67,12 +71,20 @@ describe("the package's README", { timeout: 120_000 }, () => {
     };
     return visit(browser, `http://127.0.0.1:${shop.address().port}/${name}`);
   }
-  const shows = (page, expected) => eventually(async () => assert.equal((await page.innerText("body")).trim(), expected, page.complaints.join("\n")));
+  const shows = (page, expected) =>
+    eventually(async () => assert.equal((await page.innerText("body")).trim(), expected, page.complaints.join("\n")));
   const snapshot = async (customer) => (await service.request(`/v1/snapshot?fresh=true&customer=${customer}`)).json.snapshot;
 
   test("has no example that is not tried here", () => {
     const all = Object.entries(examples).map(([heading, blocks]) => [heading, ...blocks.map(({ language }) => language)].join(" "));
-    assert.deepEqual(all, ["entgate sh js js", "The gate ts", "In React jsx", "In plain HTML html js css", "With OpenFeature js", "On a server js"]);
+    assert.deepEqual(all, [
+      "entgate sh js js",
+      "The gate ts",
+      "In React jsx",
+      "In plain HTML html js css",
+      "With OpenFeature js",
+      "On a server js",
+    ]);
     assert.equal(examples.entgate[0].text, "npm i entgate\n");
   });
 
@@ -88,26 +100,40 @@ describe("the package's README", { timeout: 120_000 }, () => {
   });
 
   test("misspelt lookup keys do not compile", async () => {
-    installed.write("typed.mts", `${examples["The gate"][0].text}
+    installed.write(
+      "typed.mts",
+      `${examples["The gate"][0].text}
       import { createGate } from "entgate";
       const gate = createGate({ endpoint: "https://e" });
       gate.has("sso");
       // @ts-expect-error misspelt
-      gate.has("smss");`);
+      gate.has("smss");`,
+    );
     const options = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022", "typed.mts"];
-    await run(process.execPath, [root("node_modules/typescript/bin/tsc"), ...options], { cwd: installed.folder }).catch(({ stdout }) => assert.fail(stdout));
+    await run(process.execPath, [root("node_modules/typescript/bin/tsc"), ...options], { cwd: installed.folder }).catch(({ stdout }) =>
+      assert.fail(stdout),
+    );
   });
 
   test("React renders it on the server, goes on from there and hears of a change", async () => {
     await service.send(summary("cus_react", ["sms"]));
     installed.write("shop.jsx", pasted(examples["In React"][0].text));
     const tree = `import { Messages, Shop } from "./shop.jsx"; const tree = (snapshot) => <Shop snapshot={snapshot}><Messages /></Shop>;`;
-    const server = await bundle("server.jsx", `${tree} import { renderToString } from "react-dom/server"; export const render = (snapshot) => renderToString(tree(snapshot));`, { format: "cjs", platform: "node" });
+    const server = await bundle(
+      "server.jsx",
+      `${tree} import { renderToString } from "react-dom/server"; export const render = (snapshot) => renderToString(tree(snapshot));`,
+      { format: "cjs", platform: "node" },
+    );
     const { render } = createRequire(import.meta.url)(installed.write("server.cjs", server));
     const held = await snapshot("cus_react");
     const html = render(held);
     assert.equal(html, '<p class="stale">Text messages</p>');
-    const page = await open("react", "cus_react", `${tree} import { hydrateRoot } from "react-dom/client"; hydrateRoot(document.querySelector("main"), tree("${held}"));`, { body: `<main>${html}</main>` });
+    const page = await open(
+      "react",
+      "cus_react",
+      `${tree} import { hydrateRoot } from "react-dom/client"; hydrateRoot(document.querySelector("main"), tree("${held}"));`,
+      { body: `<main>${html}</main>` },
+    );
     await page.waitForSelector("p.ready");
     await service.send(summary("cus_react", []));
     await shows(page, "Buy text messages");
@@ -128,7 +154,8 @@ describe("the package's README", { timeout: 120_000 }, () => {
 
   test("OpenFeature asks it", async () => {
     await service.send(summary("cus_ada", ["sms"]));
-    const client = "document.body.innerText = entitled; OpenFeature.addHandler('PROVIDER_CONFIGURATION_CHANGED', () => (document.body.innerText = OpenFeature.getClient().getBooleanValue('sms', true)));";
+    const client =
+      "document.body.innerText = entitled; OpenFeature.addHandler('PROVIDER_CONFIGURATION_CHANGED', () => (document.body.innerText = OpenFeature.getClient().getBooleanValue('sms', true)));";
     const page = await open("openfeature", "cus_ada", `${examples["With OpenFeature"][0].text} ${client}`);
     await shows(page, "true");
     await service.send(summary("cus_ada", []));
@@ -141,7 +168,11 @@ describe("the package's README", { timeout: 120_000 }, () => {
     await service.send(summary("cus_ada", ["sms"]));
     const body = JSON.stringify(summary("cus_ada", ["sms"]));
     const header = Stripe.webhooks.generateTestHeaderString({ payload: body, secret: SECRET });
-    Object.assign(globalThis, { snapshot: await snapshot("cus_ada"), body, request: new Request("http://shop", { headers: { "stripe-signature": header } }) });
+    Object.assign(globalThis, {
+      snapshot: await snapshot("cus_ada"),
+      body,
+      request: new Request("http://shop", { headers: { "stripe-signature": header } }),
+    });
     const { customer, has, event } = await load("verify.mjs", `${examples["On a server"][0].text} export { customer, has, event };`);
     assert.deepEqual([customer, has("sms"), has("sso"), event], ["cus_ada", true, false, JSON.parse(body)]);
   });

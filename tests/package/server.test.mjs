@@ -46,7 +46,8 @@ describe("snapshots on a server", { timeout: 60_000 }, () => {
     const keys = [service.signer];
     const [header, claims, signature] = snapshot.split(".");
     const edited = Buffer.from(Buffer.from(claims, "base64url").toString().replace("sso", "api")).toString("base64url");
-    const typed = (more) => Buffer.from(JSON.stringify({ alg: "EdDSA", typ: "entitlements+jwt", kid: "one", ...more })).toString("base64url");
+    const typed = (more) =>
+      Buffer.from(JSON.stringify({ alg: "EdDSA", typ: "entitlements+jwt", kid: "one", ...more })).toString("base64url");
     for (const [why, given, expected] of [
       ["edited", `${header}.${edited}.${signature}`, "snapshot_signature"],
       ["no signature", `${header}.${claims}.`, "snapshot_signature"],
@@ -81,10 +82,17 @@ describe("webhooks on a server", () => {
   test("are genuine as Stripe's library signs them, and one changed byte is not", async () => {
     for (const { why, header, secret, body } of vectors.vectors) {
       const raw = Buffer.from(body, "hex");
-      const outcome = await verifyWebhook(raw, header, secret, { now: vectors.timestamp }).then(() => "genuine", (error) => error);
+      const outcome = await verifyWebhook(raw, header, secret, { now: vectors.timestamp }).then(
+        () => "genuine",
+        (error) => error,
+      );
       // What is genuine need not be JSON.
       assert.ok(outcome === "genuine" || outcome instanceof SyntaxError || outcome instanceof TypeError, `${why}: ${outcome}`);
-      await assert.rejects(verifyWebhook(Buffer.concat([raw, Buffer.from("x")]), header, secret, { now: vectors.timestamp }), code("signature_mismatch"), why);
+      await assert.rejects(
+        verifyWebhook(Buffer.concat([raw, Buffer.from("x")]), header, secret, { now: vectors.timestamp }),
+        code("signature_mismatch"),
+        why,
+      );
     }
   });
 
@@ -92,7 +100,8 @@ describe("webhooks on a server", () => {
     for (const at of [now - 300, now, now + 300]) {
       assert.equal((await verifyWebhook(event, signed(now), ["whsec_other", SECRET], { now: at })).id, "evt_1");
     }
-    for (const at of [now - 301, now + 301]) await assert.rejects(verifyWebhook(event, signed(now), SECRET, { now: at }), code("signature_stale"));
+    for (const at of [now - 301, now + 301])
+      await assert.rejects(verifyWebhook(event, signed(now), SECRET, { now: at }), code("signature_stale"));
   });
 
   test("without a signature, with another one or with none of your secrets are refused", async () => {
@@ -137,14 +146,22 @@ describe("a client on a server", { timeout: 60_000 }, () => {
 
   test("asks what is asked in one moment in one request, and the same once", async () => {
     const { check } = await client();
-    const asked = [["cus_ada", "sms"], ["cus_ada", "sso"], ["cus_none", "sms"], ["cus_ada", "sms"]];
+    const asked = [
+      ["cus_ada", "sms"],
+      ["cus_ada", "sso"],
+      ["cus_none", "sms"],
+      ["cus_ada", "sms"],
+    ];
     const answers = await Promise.all(asked.map(([customer, feature]) => check({ customer, feature })));
-    assert.deepEqual(answers.map(({ customer, feature, entitled, reason }) => [customer, feature, entitled, reason]), [
-      ["cus_ada", "sms", true, "active_entitlement"],
-      ["cus_ada", "sso", false, "not_entitled"],
-      ["cus_none", "sms", false, "unknown_customer"],
-      ["cus_ada", "sms", true, "active_entitlement"],
-    ]);
+    assert.deepEqual(
+      answers.map(({ customer, feature, entitled, reason }) => [customer, feature, entitled, reason]),
+      [
+        ["cus_ada", "sms", true, "active_entitlement"],
+        ["cus_ada", "sso", false, "not_entitled"],
+        ["cus_none", "sms", false, "unknown_customer"],
+        ["cus_ada", "sms", true, "active_entitlement"],
+      ],
+    );
     assert.equal(proxy.requests.length, 1);
     assert.equal((await check({ customer: "cus_ada", feature: "sms", fresh: true, atLeast: 1 })).served_by, "ledger");
     assert.equal(proxy.requests.length, 2);
@@ -152,13 +169,18 @@ describe("a client on a server", { timeout: 60_000 }, () => {
 
   test("splits what is more than a hundred", async () => {
     const { check } = await client();
-    const answers = await Promise.all(Array.from({ length: 101 }, (_, at) => check({ customer: "cus_ada", feature: at === 100 ? "sms" : `f${at}` })));
+    const answers = await Promise.all(
+      Array.from({ length: 101 }, (_, at) => check({ customer: "cus_ada", feature: at === 100 ? "sms" : `f${at}` })),
+    );
     assert.deepEqual([answers.filter(({ entitled }) => entitled).length, answers[100].entitled, proxy.requests.length], [1, true, 2]);
   });
 
   test("what is not known is no no: it rejects, and the others have their answers", async () => {
     const { check } = await client();
-    const [known, unknown] = await Promise.allSettled([check({ customer: "cus_part", feature: "sms" }), check({ customer: "cus_part", feature: "sso" })]);
+    const [known, unknown] = await Promise.allSettled([
+      check({ customer: "cus_part", feature: "sms" }),
+      check({ customer: "cus_part", feature: "sso" }),
+    ]);
     assert.deepEqual([known.value.entitled, unknown.reason.code], [true, "entitlements_incomplete"]);
     const refused = createClient({ endpoint: proxy.url, key: "sk_test_wrong" });
     await assert.rejects(refused.check({ customer: "cus_ada", feature: "sms" }), (error) => error.status === 401);
@@ -168,7 +190,10 @@ describe("a client on a server", { timeout: 60_000 }, () => {
     const { token, snapshot } = await client();
     const minted = await token("cus_ada", { expiresIn: 60 });
     assert.deepEqual([minted.customer, minted.livemode, minted.token.split(".").length], ["cus_ada", false, 3]);
-    const said = await verifySnapshot(await snapshot("cus_ada", { expiresIn: 120, fresh: true }), { keys: [service.signer], customer: "cus_ada" });
+    const said = await verifySnapshot(await snapshot("cus_ada", { expiresIn: 120, fresh: true }), {
+      keys: [service.signer],
+      customer: "cus_ada",
+    });
     assert.deepEqual([said.entitlements, said.expiresAt - said.issuedAt], [["sms"], 120]);
   });
 });

@@ -12,7 +12,14 @@ export const root = (path) => fileURLToPath(new URL(`../../${path}`, import.meta
 /** A module of the package's sources, from behind its entries. */
 export async function source(path) {
   const outfile = root(`target/npm/${path.replace(/\W/g, "-")}.mjs`);
-  await build({ entryPoints: [root(`www/npm/src/${path}`)], outfile, bundle: true, format: "esm", logLevel: "silent", external: ["entgate.wasm"] });
+  await build({
+    entryPoints: [root(`www/npm/src/${path}`)],
+    outfile,
+    bundle: true,
+    format: "esm",
+    logLevel: "silent",
+    external: ["entgate.wasm"],
+  });
   return import(pathToFileURL(outfile));
 }
 
@@ -50,7 +57,13 @@ export async function between(service) {
   const answers = [];
   const server = createServer(async (request, response) => {
     const url = new URL(request.url, service.url);
-    const noted = { method: request.method, path: url.pathname, params: Object.fromEntries(url.searchParams), headers: request.headers, url: request.url };
+    const noted = {
+      method: request.method,
+      path: url.pathname,
+      params: Object.fromEntries(url.searchParams),
+      headers: request.headers,
+      url: request.url,
+    };
     requests.push(noted);
     response.setHeader("access-control-allow-origin", "*");
     const chosen = answers.find(({ path, times }) => path === url.pathname && times > 0);
@@ -64,8 +77,14 @@ export async function between(service) {
     response.on("close", () => abort.abort());
     try {
       const answer = await fetch(url, { method: request.method, headers, body, duplex: "half", signal: abort.signal });
-      response.writeHead(answer.status, Object.fromEntries([...answer.headers].filter(([name]) => !/^(content-encoding|transfer-encoding|content-length)$/.test(name))));
-      if (answer.body) Readable.fromWeb(answer.body).on("error", () => response.destroy()).pipe(response);
+      response.writeHead(
+        answer.status,
+        Object.fromEntries([...answer.headers].filter(([name]) => !/^(content-encoding|transfer-encoding|content-length)$/.test(name))),
+      );
+      if (answer.body)
+        Readable.fromWeb(answer.body)
+          .on("error", () => response.destroy())
+          .pipe(response);
       else response.end();
     } catch {
       response.destroy();

@@ -38,7 +38,15 @@ describe("the tarball", { timeout: 180_000 }, () => {
 
   test("holds what is meant to be there, and no more", () => {
     for (const path of installed.files) assert.match(path, /^(dist\/|package\.json$|README\.md$|LICENSE-)/);
-    for (const path of ["README.md", "LICENSE-MIT", "dist/index.js", "dist/index.cjs", "dist/index.d.ts", "dist/index.d.cts", "dist/entgate.wasm"]) {
+    for (const path of [
+      "README.md",
+      "LICENSE-MIT",
+      "dist/index.js",
+      "dist/index.cjs",
+      "dist/index.d.ts",
+      "dist/index.d.cts",
+      "dist/entgate.wasm",
+    ]) {
       assert.ok(installed.files.includes(path), path);
     }
     const { dependencies, scripts } = JSON.parse(readFileSync(join(installed.folder, "node_modules/entgate/package.json"), "utf8"));
@@ -80,7 +88,9 @@ describe("the tarball", { timeout: 180_000 }, () => {
   });
 
   test("runs in workerd, where bytes cannot be compiled", async () => {
-    const entry = installed.write("worker.mjs", `import { createGate } from "entgate";
+    const entry = installed.write(
+      "worker.mjs",
+      `import { createGate } from "entgate";
       import { verifySnapshot, remoteKeys } from "entgate/server";
       export default {
         async fetch(request) {
@@ -90,13 +100,28 @@ describe("the tarball", { timeout: 180_000 }, () => {
           const { customer } = await verifySnapshot(snapshot, { keys: remoteKeys(endpoint) });
           return Response.json([there, gate.has("sso"), gate.state, customer]);
         },
-      };`);
-    const wasm = { name: "wasm", setup: ({ onResolve }) => onResolve({ filter: /\.wasm$/ }, () => ({ path: "./entgate.wasm", external: true })) };
-    const bundle = await build({ entryPoints: [entry], bundle: true, format: "esm", write: false, conditions: ["workerd", "worker", "browser"], plugins: [wasm] });
+      };`,
+    );
+    const wasm = {
+      name: "wasm",
+      setup: ({ onResolve }) => onResolve({ filter: /\.wasm$/ }, () => ({ path: "./entgate.wasm", external: true })),
+    };
+    const bundle = await build({
+      entryPoints: [entry],
+      bundle: true,
+      format: "esm",
+      write: false,
+      conditions: ["workerd", "worker", "browser"],
+      plugins: [wasm],
+    });
     const workerd = new Miniflare({
       modules: [
         { type: "ESModule", path: "worker.mjs", contents: bundle.outputFiles[0].text },
-        { type: "CompiledWasm", path: "entgate.wasm", contents: readFileSync(join(installed.folder, "node_modules/entgate/dist/entgate.wasm")) },
+        {
+          type: "CompiledWasm",
+          path: "entgate.wasm",
+          contents: readFileSync(join(installed.folder, "node_modules/entgate/dist/entgate.wasm")),
+        },
       ],
       compatibilityDate: "2026-04-01",
       host: "127.0.0.1",
@@ -161,11 +186,14 @@ describe("the tarball", { timeout: 180_000 }, () => {
     installed.write("typed.cts", typed);
     // Whoever uses these entries has installed what they are for.
     mkdirSync(join(installed.folder, "node_modules/@types"));
-    for (const peer of ["@openfeature", "@types/react", "react"]) symlinkSync(root(`node_modules/${peer}`), join(installed.folder, "node_modules", peer));
+    for (const peer of ["@openfeature", "@types/react", "react"])
+      symlinkSync(root(`node_modules/${peer}`), join(installed.folder, "node_modules", peer));
     const tsc = async (module, moduleResolution, files) => {
       const compilerOptions = { module, moduleResolution, target: "es2022", lib: ["es2022", "dom"], types: [], strict: true, noEmit: true };
       const project = installed.write("tsconfig.json", JSON.stringify({ compilerOptions, files }));
-      await run(process.execPath, [root("node_modules/typescript/bin/tsc"), "-p", project]).catch(({ stdout }) => assert.fail(`${files} ${module}\n${stdout}`));
+      await run(process.execPath, [root("node_modules/typescript/bin/tsc"), "-p", project]).catch(({ stdout }) =>
+        assert.fail(`${files} ${module}\n${stdout}`),
+      );
     };
     // What is added to a module is added to the whole program.
     for (const files of [["free.mts", "free.cts"], ["typed.mts"], ["typed.cts"]]) await tsc("nodenext", "nodenext", files);
@@ -176,6 +204,11 @@ describe("the tarball", { timeout: 180_000 }, () => {
   test("publint and arethetypeswrong find nothing", async () => {
     const failed = ({ stdout, stderr }) => assert.fail(stdout + stderr);
     await run(process.execPath, [root("node_modules/publint/src/cli.js"), "run", "--strict", installed.tarball]).catch(failed);
-    await run(process.execPath, [root("node_modules/@arethetypeswrong/cli/dist/index.js"), installed.tarball, "--exclude-entrypoints", "entgate.wasm"]).catch(failed);
+    await run(process.execPath, [
+      root("node_modules/@arethetypeswrong/cli/dist/index.js"),
+      installed.tarball,
+      "--exclude-entrypoints",
+      "entgate.wasm",
+    ]).catch(failed);
   });
 });

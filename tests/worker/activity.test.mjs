@@ -39,7 +39,11 @@ describe("the journal", { concurrency: true, timeout: 60_000 }, () => {
     const began = Date.now();
     assert.equal((await service.send(event)).json.outcome, "applied");
     assert.equal((await service.send(event)).json.outcome, "duplicate");
-    await assertDecided(service, "cus_ada", [["applied", 1], ["duplicate", 1], ["confirmed", 1]]);
+    await assertDecided(service, "cus_ada", [
+      ["applied", 1],
+      ["duplicate", 1],
+      ["confirmed", 1],
+    ]);
     const { data } = await activity(service, { customer: "cus_ada" });
     for (const { id, at, ...entry } of data) {
       assert.match(id, /^act_[1-9][0-9]*$/);
@@ -53,11 +57,17 @@ describe("the journal", { concurrency: true, timeout: 60_000 }, () => {
   test("tells of drift, and that a set is right after a page", async () => {
     api.holds("cus_drift", ["right"]);
     await service.send(summary("cus_drift", ["wrong"]));
-    await assertDecided(service, "cus_drift", [["applied", 1], ["drift", 2]]);
+    await assertDecided(service, "cus_drift", [
+      ["applied", 1],
+      ["drift", 2],
+    ]);
 
     api.holds("cus_page", ["f1", "f2"]);
     await service.send(summary("cus_page", ["f1"], { hasMore: true }));
-    await assertDecided(service, "cus_page", [["applied", 1], ["confirmed", 2]]);
+    await assertDecided(service, "cus_page", [
+      ["applied", 1],
+      ["confirmed", 2],
+    ]);
   });
 
   test("tells of a customer who was found at Stripe, and of none whom nobody knows", async () => {
@@ -89,7 +99,10 @@ describe("without a key of Stripe's", { timeout: 60_000 }, () => {
     const journals = await service.workerd.getDurableObjectNamespace("JOURNAL", "entgate");
     const journal = journals.get(journals.idFromName(mode));
     const activities = versions.map((version) => ({ decided: "confirmed", version, at: version }));
-    const { status } = await journal.fetch("https://journal/", { method: "POST", body: JSON.stringify({ note: { customer, activities } }) });
+    const { status } = await journal.fetch("https://journal/", {
+      method: "POST",
+      body: JSON.stringify({ note: { customer, activities } }),
+    });
     assert.equal(status, 200);
   }
 
@@ -103,12 +116,19 @@ describe("without a key of Stripe's", { timeout: 60_000 }, () => {
       assert.equal(data.length, 40);
       return data.map(({ version }) => version).reverse();
     });
-    assert.deepEqual(versions, [...versions].sort((one, other) => one - other));
+    assert.deepEqual(
+      versions,
+      [...versions].sort((one, other) => one - other),
+    );
     assert.equal(versions.at(-1), applied);
     await service.send(summary("cus_late", ["new"], { created: now }));
     await service.send(summary("cus_late", ["old"], { created: now - 1 }));
     await service.send(summary("cus_late", ["new"], { created: now + 1 }));
-    await assertDecided(service, "cus_late", [["applied", 1], ["stale", 1], ["unchanged", 1]]);
+    await assertDecided(service, "cus_late", [
+      ["applied", 1],
+      ["stale", 1],
+      ["unchanged", 1],
+    ]);
   });
 
   test("pages go on where the last one ended, in either direction, of everybody or of one, in the key's mode", async () => {
@@ -144,9 +164,15 @@ describe("without a key of Stripe's", { timeout: 60_000 }, () => {
   });
 
   test("the last thousand decisions are kept, and a forgotten one is a place all the same", async () => {
-    const { data: [newest] } = await activity(service, { limit: 1 });
+    const {
+      data: [newest],
+    } = await activity(service, { limit: 1 });
     const first = newest ? Number(newest.id.slice(4)) + 1 : 1;
-    await note("test", "cus_many", Array.from({ length: 999 }, (_, i) => i + 1));
+    await note(
+      "test",
+      "cus_many",
+      Array.from({ length: 999 }, (_, i) => i + 1),
+    );
     await note("test", "cus_many", [1_000]);
     const versions = async (query) => (await activity(service, { customer: "cus_many", ...query })).data.map(({ version }) => version);
     assert.deepEqual(await versions({ starting_after: `act_${first + 2}` }), [2, 1]);
@@ -160,7 +186,11 @@ describe("a journal that is broken", { concurrency: true, timeout: 60_000 }, () 
   for (const [what, journal, warning] of [
     ["fails", "throw new Error('out of order');", /test:cus_ada: the journal is not told: .*out of order/],
     ["refuses", "return new Response('no room', { status: 500 });", /test:cus_ada: the journal is not told: no room/],
-    ["does not answer", "return new Promise((resolve) => setTimeout(resolve, 60_000));", /test:cus_ada: the journal is not told: it does not answer/],
+    [
+      "does not answer",
+      "return new Promise((resolve) => setTimeout(resolve, 60_000));",
+      /test:cus_ada: the journal is not told: it does not answer/,
+    ],
   ]) {
     test(`costs no event anything if it ${what}`, async (t) => {
       const log = [];
@@ -199,6 +229,9 @@ test("in the catalog, what is bought is told like any event", { timeout: 60_000 
   assert.equal((await shop.sdk.events.retrieve(first.event)).created, first.event_created);
   await eventually(async () => {
     const { json } = await service.request("/v1/roster?prefix=cus_");
-    assert.deepEqual(json.data.map(({ id }) => id), ["cus_ada"]);
+    assert.deepEqual(
+      json.data.map(({ id }) => id),
+      ["cus_ada"],
+    );
   });
 });

@@ -62,7 +62,11 @@ describe("behind a proxy", { timeout: 120_000 }, () => {
     folder = mkdtempSync(join(tmpdir(), "entgate-"));
     server = await app();
     service = await serve({ settings: { ENTGATE_TOKEN_SECRETS: SECRET } });
-    for (const [customer, keys, more] of [["cus_ada", ["reports", "export"]], ["cus_bob", ["sms"]], ["cus_cy", ["sms"], { hasMore: true }]]) {
+    for (const [customer, keys, more] of [
+      ["cus_ada", ["reports", "export"]],
+      ["cus_bob", ["sms"]],
+      ["cus_cy", ["sms"], { hasMore: true }],
+    ]) {
       assert.equal((await service.send(summary(customer, keys, more))).status, 200);
     }
     for (const customer of ["cus_ada", "cus_bob", "cus_cy", "cus_dee"]) {
@@ -92,7 +96,11 @@ describe("behind a proxy", { timeout: 120_000 }, () => {
     return async (path, headers = {}) => {
       const response = await fetch(origin + path, { headers });
       const text = await response.text();
-      return { status: response.status, headers: response.headers, seen: response.headers.get("content-type") === "application/json" ? JSON.parse(text) : undefined };
+      return {
+        status: response.status,
+        headers: response.headers,
+        seen: response.headers.get("content-type") === "application/json" ? JSON.parse(text) : undefined,
+      };
     };
   }
 
@@ -187,7 +195,9 @@ describe("behind a proxy", { timeout: 120_000 }, () => {
     await lets(await start("caddy", ["run", "--config", caddyfile, "--adapter", "caddyfile"], port));
 
     const keyed = await freePort();
-    const hash = execFileSync(program("caddy"), ["hash-password", "--plaintext", "word"], { env: { ...process.env, HOME: folder } }).toString().trim();
+    const hash = execFileSync(program("caddy"), ["hash-password", "--plaintext", "word"], { env: { ...process.env, HOME: folder } })
+      .toString()
+      .trim();
     const users = ["cus_ada", "cus_bob", "cus_cy"].map((user) => `${user} ${hash}`).join("\n");
     const [, key, customer] = readme.match(/add `(header_up Authorization [^`]*)` and `(header_up Entgate-Customer [^`]*)`/);
     const withKey = recipe.replace("header_up Host", `${key.replace("sk_live_…", KEY)}\n${customer}\nheader_up Host`);

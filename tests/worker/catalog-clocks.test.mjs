@@ -38,15 +38,22 @@ describe("a test clock", { timeout: 180_000 }, () => {
     const [first] = await Promise.all(buyers.map((customer) => shop.subscribe(customer, plan.price)));
     const target = JANUARY + 5 * 365 * DAY;
     const begun = await sdk.testHelpers.testClocks.advance(clock.id, { frozen_time: target });
-    assert.deepEqual([begun.status, begun.frozen_time, begun.status_details], ["advancing", JANUARY, { advancing: { target_frozen_time: target } }]);
+    assert.deepEqual(
+      [begun.status, begun.frozen_time, begun.status_details],
+      ["advancing", JANUARY, { advancing: { target_frozen_time: target } }],
+    );
     for (const [why, request] of [
       ["advance", () => sdk.testHelpers.testClocks.advance(clock.id, { frozen_time: target })],
       ["subscribe", () => shop.subscribe(buyers[0], plan.price)],
       ["cancel", () => sdk.subscriptions.cancel(first.id)],
     ]) {
       // Whether this comes before all is done is up to the machine: only that is refused.
-      const refused = await request().then(() => undefined, (error) => error);
-      if ((await sdk.testHelpers.testClocks.retrieve(clock.id)).status === "advancing") assert.deepEqual([refused?.constructor, refused?.statusCode], [Invalid, 400], why);
+      const refused = await request().then(
+        () => undefined,
+        (error) => error,
+      );
+      if ((await sdk.testHelpers.testClocks.retrieve(clock.id)).status === "advancing")
+        assert.deepEqual([refused?.constructor, refused?.statusCode], [Invalid, 400], why);
     }
     assert.match((await sdk.customers.create()).id, /^cus_/);
     const customer = buyers[7];
@@ -68,11 +75,17 @@ describe("a test clock", { timeout: 180_000 }, () => {
   test("takes its customers with it when it is deleted", async () => {
     const { clock, customer } = await shop.customer();
     const subscription = await shop.subscribe(customer, plan.price);
-    assert.deepEqual({ ...(await sdk.testHelpers.testClocks.del(clock.id)) }, { id: clock.id, object: "test_helpers.test_clock", deleted: true });
+    assert.deepEqual(
+      { ...(await sdk.testHelpers.testClocks.del(clock.id)) },
+      { id: clock.id, object: "test_helpers.test_clock", deleted: true },
+    );
     await assert.rejects(sdk.testHelpers.testClocks.retrieve(clock.id), { constructor: Invalid, statusCode: 404 });
     await eventually(async () => assert.equal((await sdk.customers.retrieve(customer.id)).deleted, true));
     assert.equal(await shop.status(subscription), "canceled");
-    assert.deepEqual(await shop.told(customer), [[[], ["sms"]], [["sms"], []]]);
+    assert.deepEqual(await shop.told(customer), [
+      [[], ["sms"]],
+      [["sms"], []],
+    ]);
   });
 
   test("is listed with its name, the newest first", async () => {

@@ -41,7 +41,11 @@ describe("the catalog refuses", { timeout: 180_000 }, () => {
   /** Awaits the exception of a request: its class, status, code, param, and the message if one is given. */
   async function refuses(why, request, [kind, status, code, param], message) {
     await assert.rejects(request, (error) => {
-      assert.deepEqual([error.constructor.name, error.statusCode, error.code, error.param], [kind.name, status, code, param], `${why}: ${error.message}`);
+      assert.deepEqual(
+        [error.constructor.name, error.statusCode, error.code, error.param],
+        [kind.name, status, code, param],
+        `${why}: ${error.message}`,
+      );
       if (message) assert.equal(error.message, message, why);
       assert.match(error.requestId, /^req_/, why);
       return true;
@@ -76,8 +80,16 @@ describe("the catalog refuses", { timeout: 180_000 }, () => {
     }
     const other = await shop.plan();
     const attached = plan.attached[0].id;
-    await refuses("another product's", sdk.products.retrieveFeature(other.product.id, attached), [Invalid, 404, MISSING, "id"], `No such product feature: '${attached}'`);
-    for (const request of [() => sdk.products.listFeatures("x_1"), () => sdk.products.createFeature("x_1", { entitlement_feature: feature.id })]) {
+    await refuses(
+      "another product's",
+      sdk.products.retrieveFeature(other.product.id, attached),
+      [Invalid, 404, MISSING, "id"],
+      `No such product feature: '${attached}'`,
+    );
+    for (const request of [
+      () => sdk.products.listFeatures("x_1"),
+      () => sdk.products.createFeature("x_1", { entitlement_feature: feature.id }),
+    ]) {
       await assert.rejects(request, { statusCode: 404, code: MISSING, message: "No such product: 'x_1'" });
     }
   });
@@ -107,37 +119,74 @@ describe("the catalog refuses", { timeout: 180_000 }, () => {
       [() => features.create({ lookup_key: "x" }), "parameter_missing", "name", "Missing required param: name."],
       [() => features.create({ name: "x" }), "parameter_missing", "lookup_key", "Missing required param: lookup_key."],
       [() => sdk.products.create({}), "parameter_missing", "name", "Missing required param: name."],
-      [() => sdk.products.createFeature(plan.product.id, {}), "parameter_missing", "entitlement_feature", "Missing required param: entitlement_feature."],
+      [
+        () => sdk.products.createFeature(plan.product.id, {}),
+        "parameter_missing",
+        "entitlement_feature",
+        "Missing required param: entitlement_feature.",
+      ],
       [() => sdk.prices.create({ product: plan.product.id }), "parameter_missing", "currency", "Missing required param: currency."],
-      [() => sdk.subscriptions.create({ items: [{ price: plan.price.id }] }), "parameter_missing", "customer", "Missing required param: customer."],
+      [
+        () => sdk.subscriptions.create({ items: [{ price: plan.price.id }] }),
+        "parameter_missing",
+        "customer",
+        "Missing required param: customer.",
+      ],
       [() => sdk.webhookEndpoints.create({ enabled_events: ["*"] }), "parameter_missing", "url", "Missing required param: url."],
-      [() => sdk.webhookEndpoints.create({ url: "https://example.com" }), "parameter_missing", "enabled_events", "Missing required param: enabled_events."],
+      [
+        () => sdk.webhookEndpoints.create({ url: "https://example.com" }),
+        "parameter_missing",
+        "enabled_events",
+        "Missing required param: enabled_events.",
+      ],
       [() => clocks.create({}), "parameter_missing", "frozen_time", "Missing required param: frozen_time."],
       [() => sdk.entitlements.activeEntitlements.list({}), "parameter_missing", "customer", "Missing required param: customer."],
       [() => features.create({ ...both, colour: "red" }), "parameter_unknown", "colour", "Received unknown parameter: colour"],
-      [() => features.update(feature.id, { lookup_key: "other" }), "parameter_unknown", "lookup_key", "Received unknown parameter: lookup_key"],
+      [
+        () => features.update(feature.id, { lookup_key: "other" }),
+        "parameter_unknown",
+        "lookup_key",
+        "Received unknown parameter: lookup_key",
+      ],
       [() => sdk.customers.list({ colour: "red" }), "parameter_unknown", "colour", "Received unknown parameter: colour"],
       [() => features.create({ ...both, name: "" }), "parameter_invalid_empty", "name"],
       [() => features.create({ ...both, lookup_key: "" }), "parameter_invalid_empty", "lookup_key"],
       [() => clocks.create({ frozen_time: "noon" }), "parameter_invalid_integer", "frozen_time", "Invalid integer: noon"],
-      [() => sdk.prices.create({ product: plan.product.id, ...USD, unit_amount: 1.5 }), "parameter_invalid_integer", "unit_amount", "Invalid integer: 1.5"],
+      [
+        () => sdk.prices.create({ product: plan.product.id, ...USD, unit_amount: 1.5 }),
+        "parameter_invalid_integer",
+        "unit_amount",
+        "Invalid integer: 1.5",
+      ],
     ]) {
       await refuses(`${request}`, request(), [Invalid, 400, code, param], message);
     }
-    await assert.rejects(features.create({ ...both, a: "1", b: "2" }), { code: "parameter_unknown", message: "Received unknown parameters: a, b" });
+    await assert.rejects(features.create({ ...both, a: "1", b: "2" }), {
+      code: "parameter_unknown",
+      message: "Received unknown parameters: a, b",
+    });
     for (const [request, param] of [
       [() => sdk.prices.create({ product: plan.product.id, ...USD, recurring: { interval: "fortnight" } }), "recurring[interval]"],
       [() => sdk.subscriptions.list({ status: "asleep" }), "status"],
       [() => sdk.prices.list({ type: "gift" }), "type"],
     ]) {
-      await assert.rejects(request, (error) => (assert.deepEqual([error.constructor, error.statusCode, error.param], [Invalid, 400, param], error.message), true));
+      await assert.rejects(
+        request,
+        (error) => (assert.deepEqual([error.constructor, error.statusCode, error.param], [Invalid, 400, param], error.message), true),
+      );
     }
-    assert.deepEqual((await features.list()).data.map(({ lookup_key }) => lookup_key), ["sms"]);
+    assert.deepEqual(
+      (await features.list()).data.map(({ lookup_key }) => lookup_key),
+      ["sms"],
+    );
   });
 
   test("names and keys from 81 characters on, of any alphabet", async () => {
     const { features } = sdk.entitlements;
-    for (const [why, letter] of [["ASCII", "a"], ["two bytes", "é"]]) {
+    for (const [why, letter] of [
+      ["ASCII", "a"],
+      ["two bytes", "é"],
+    ]) {
       const [fits, tooLong] = [letter.repeat(80), letter.repeat(81)];
       const made = await features.create({ lookup_key: fits, name: fits });
       assert.deepEqual([made.lookup_key, made.name], [fits, fits], why);
@@ -156,11 +205,16 @@ describe("the catalog refuses", { timeout: 180_000 }, () => {
   });
 
   test("more metadata than 50 keys of 40 characters with 500 each, and removes them by empty values", async () => {
-    const notes = (count, key = 1, value = 1) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`${i}`.padStart(key, "k"), "v".repeat(value)]));
+    const notes = (count, key = 1, value = 1) =>
+      Object.fromEntries(Array.from({ length: count }, (_, i) => [`${i}`.padStart(key, "k"), "v".repeat(value)]));
     const full = notes(50, 40, 500);
     const made = await sdk.customers.create({ metadata: full });
     assert.deepEqual(made.metadata, full);
-    for (const [why, metadata] of [["51 keys", notes(51)], ["a key of 41", notes(1, 41)], ["a value of 501", notes(1, 1, 501)]]) {
+    for (const [why, metadata] of [
+      ["51 keys", notes(51)],
+      ["a key of 41", notes(1, 41)],
+      ["a value of 501", notes(1, 1, 501)],
+    ]) {
       const feature = () => sdk.entitlements.features.create({ lookup_key: "x", name: "x", metadata });
       for (const request of [() => sdk.customers.create({ metadata }), () => sdk.products.create({ name: "x", metadata }), feature]) {
         await assert.rejects(request, { constructor: Invalid, statusCode: 400 }, why);
@@ -179,7 +233,12 @@ describe("the catalog refuses", { timeout: 180_000 }, () => {
     await refuses("a key in use", shop.feature("sms"), [Invalid, 400, EXISTS, "lookup_key"]);
     await refuses("attached already", shop.attach(plan.product, feature), [Invalid, 400, EXISTS, "entitlement_feature"]);
     await sdk.products.create({ id: "prod_mine", name: "Mine" });
-    await assert.rejects(sdk.products.create({ id: "prod_mine", name: "Mine too" }), { constructor: Invalid, statusCode: 400, code: EXISTS, param: "id" });
+    await assert.rejects(sdk.products.create({ id: "prod_mine", name: "Mine too" }), {
+      constructor: Invalid,
+      statusCode: 400,
+      code: EXISTS,
+      param: "id",
+    });
     await assert.rejects(shop.attach(plan.product, archived), { constructor: Invalid, statusCode: 400, param: "entitlement_feature" });
     for (const change of [{ active: true }, { name: "Telefax" }, { metadata: { a: "1" } }]) {
       await assert.rejects(features.update(archived.id, change), { constructor: Invalid, statusCode: 400 }, JSON.stringify(change));
@@ -190,7 +249,12 @@ describe("the catalog refuses", { timeout: 180_000 }, () => {
 
   test("a payment method that fails, if asked to, and a second cancellation", async () => {
     const fails = { default_payment_method: FAILS, payment_behavior: "error_if_incomplete" };
-    await refuses("a declined card", shop.subscribe(customer, plan.price, fails), [Card, 402, "card_declined", undefined], "Your card was declined.");
+    await refuses(
+      "a declined card",
+      shop.subscribe(customer, plan.price, fails),
+      [Card, 402, "card_declined", undefined],
+      "Your card was declined.",
+    );
     assert.deepEqual((await sdk.subscriptions.list({ customer: customer.id, status: "all" })).data, []);
     const { id } = await shop.subscribe(customer, plan.price);
     await sdk.subscriptions.cancel(id);
@@ -201,11 +265,20 @@ describe("the catalog refuses", { timeout: 180_000 }, () => {
   test("subscriptions without items, with more than 20, of prices that do not recur or recur differently", async () => {
     const { product } = plan;
     const price = (more) => shop.price(product, more);
-    const of = (...prices) => () => shop.subscribe(customer, prices);
+    const of =
+      (...prices) =>
+      () =>
+        shop.subscribe(customer, prices);
     const [once, yearly, unsold] = [await price({ recurring: undefined }), await price({ recurring: { interval: "year" } }), await price()];
     await sdk.prices.update(unsold.id, { active: false });
     const many = await Promise.all(Array.from({ length: 21 }, () => price({ recurring: MONTH })));
-    for (const [why, request] of [["none", of()], ["once", of(once)], ["month and year", of(many[0], yearly)], ["not active", of(unsold)], ["21", of(...many)]]) {
+    for (const [why, request] of [
+      ["none", of()],
+      ["once", of(once)],
+      ["month and year", of(many[0], yearly)],
+      ["not active", of(unsold)],
+      ["21", of(...many)],
+    ]) {
       await assert.rejects(request, { constructor: Invalid, statusCode: 400 }, why);
     }
     assert.equal((await of(...many.slice(1))()).items.data.length, 20);
@@ -228,8 +301,14 @@ describe("the catalog refuses", { timeout: 180_000 }, () => {
     assert.equal((await service.request(`/v1/customers/${customer.id}`, { headers, key: "" })).json.id, customer.id);
 
     const live = new Shop(service, LIVE_KEY);
-    await refuses("a test customer", live.sdk.customers.retrieve(customer.id), [Invalid, 404, MISSING, "id"], `No such customer: '${customer.id}'`);
-    for (const resource of [live.sdk.customers, live.sdk.products, live.sdk.entitlements.features, live.sdk.events]) assert.deepEqual((await resource.list()).data, []);
+    await refuses(
+      "a test customer",
+      live.sdk.customers.retrieve(customer.id),
+      [Invalid, 404, MISSING, "id"],
+      `No such customer: '${customer.id}'`,
+    );
+    for (const resource of [live.sdk.customers, live.sdk.products, live.sdk.entitlements.features, live.sdk.events])
+      assert.deepEqual((await resource.list()).data, []);
     const same = await live.feature("sms");
     assert.deepEqual([same.livemode, /^feat_(?!test_)/.test(same.id)], [true, true]);
     await assert.rejects(shop.attach(plan.product, same), { statusCode: 400, code: MISSING });
@@ -241,17 +320,27 @@ describe("the catalog refuses", { timeout: 180_000 }, () => {
   });
 
   test("the same to the Python SDK, in its own exceptions", async () => {
-    const { stdout } = await promisify(execFile)(process.env.PYTHON ?? file("../../.tools/venv/bin/python"), [file("catalog_errors.py"), service.url.origin, KEY]);
+    const { stdout } = await promisify(execFile)(process.env.PYTHON ?? file("../../.tools/venv/bin/python"), [
+      file("catalog_errors.py"),
+      service.url.origin,
+      KEY,
+    ]);
     assert.deepEqual(JSON.parse(stdout), {
       "unknown in the path": ["InvalidRequestError", 404, MISSING, "id", "No such customer: 'cus_none'"],
       "unknown in a parameter": ["InvalidRequestError", 400, MISSING, "product", "No such product: 'prod_none'"],
-      "missing": ["InvalidRequestError", 400, "parameter_missing", "name", "Missing required param: name."],
+      missing: ["InvalidRequestError", 400, "parameter_missing", "name", "Missing required param: name."],
       "unknown parameter": ["InvalidRequestError", 400, "parameter_unknown", "colour", "Received unknown parameter: colour"],
-      "limit 0": ["InvalidRequestError", 400, "parameter_invalid_integer", "limit", "This value must be greater than or equal to 1 (it currently is '0')."],
-      "duplicate": ["InvalidRequestError", 400, EXISTS, "lookup_key", null],
-      "archived": ["InvalidRequestError", 400, null, null, null],
+      "limit 0": [
+        "InvalidRequestError",
+        400,
+        "parameter_invalid_integer",
+        "limit",
+        "This value must be greater than or equal to 1 (it currently is '0').",
+      ],
+      duplicate: ["InvalidRequestError", 400, EXISTS, "lookup_key", null],
+      archived: ["InvalidRequestError", 400, null, null, null],
       "attached twice": ["InvalidRequestError", 400, EXISTS, "entitlement_feature", null],
-      "declined": ["CardError", 402, "card_declined", null, "Your card was declined."],
+      declined: ["CardError", 402, "card_declined", null, "Your card was declined."],
       "wrong key": ["AuthenticationError", 401, null, null, null],
       "same key, other parameters": ["IdempotencyError", 400, null, null, OTHER_REQUEST],
     });

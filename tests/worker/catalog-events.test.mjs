@@ -42,15 +42,22 @@ describe("the list of events", { timeout: 180_000 }, () => {
       await sdk.prices.update(price.id, { nickname: "Monthly" });
       await sdk.customers.del(customer.id);
     });
-    assert.deepEqual(events.map(({ type, data }) => [type, data.object.id, type === "product.updated" ? data.previous_attributes.description : data.previous_attributes]), [
-      ["customer.created", customer.id, undefined],
-      ["customer.updated", customer.id, { name: "Ada", metadata: { b: null } }],
-      ["product.created", product.id, undefined],
-      ["product.updated", product.id, null],
-      ["price.created", price.id, undefined],
-      ["price.updated", price.id, { nickname: null }],
-      ["customer.deleted", customer.id, undefined],
-    ]);
+    assert.deepEqual(
+      events.map(({ type, data }) => [
+        type,
+        data.object.id,
+        type === "product.updated" ? data.previous_attributes.description : data.previous_attributes,
+      ]),
+      [
+        ["customer.created", customer.id, undefined],
+        ["customer.updated", customer.id, { name: "Ada", metadata: { b: null } }],
+        ["product.created", product.id, undefined],
+        ["product.updated", product.id, null],
+        ["price.created", price.id, undefined],
+        ["price.updated", price.id, { nickname: null }],
+        ["customer.deleted", customer.id, undefined],
+      ],
+    );
     assert.deepEqual(events[0].data.object, { ...customer });
   });
 
@@ -81,15 +88,24 @@ describe("the list of events", { timeout: 180_000 }, () => {
     assert.equal(subscription.created, JANUARY);
     for (const { created } of events) assert.ok(begun <= created && created <= seconds(), `${created}`);
     const clocks = types(events).filter((type) => type.startsWith("test_helpers."));
-    assert.deepEqual(clocks, ["created", "advancing", "ready", "deleted"].map((what) => `test_helpers.test_clock.${what}`));
+    assert.deepEqual(
+      clocks,
+      ["created", "advancing", "ready", "deleted"].map((what) => `test_helpers.test_clock.${what}`),
+    );
     const told = events.filter(({ data }) => data.object.id === subscription.id);
     // Whether `paused` and `resumed` come with an `updated` of their own Stripe does not document.
     const distinct = told.filter(({ type }, index) => type !== "customer.subscription.updated" || index === 1);
-    assert.deepEqual(types(distinct), ["created", "updated", "paused", "resumed", "deleted"].map((what) => `customer.subscription.${what}`));
+    assert.deepEqual(
+      types(distinct),
+      ["created", "updated", "paused", "resumed", "deleted"].map((what) => `customer.subscription.${what}`),
+    );
     const [item] = told[1].data.previous_attributes.items.data;
     assert.deepEqual([item.current_period_start, item.current_period_end], [JANUARY, FEBRUARY]);
     assert.deepEqual([told.at(-1).data.object.status, told.at(-1).data.object.ended_at], ["canceled", FEBRUARY]);
-    assert.deepEqual(events.filter(({ type }) => type === SUMMARY).map(({ data }) => data.object.entitlements.data.length), [1, 0]);
+    assert.deepEqual(
+      events.filter(({ type }) => type === SUMMARY).map(({ data }) => data.object.entitlements.data.length),
+      [1, 0],
+    );
   });
 
   test("is filtered by a type, by all of a kind, and by several", async () => {
@@ -112,7 +128,10 @@ describe("the list of events", { timeout: 180_000 }, () => {
       assert.deepEqual(await found(filter), expected, JSON.stringify(filter));
     }
     await assert.rejects(list({ type: "customer.*", types: ["customer.created"] }), { constructor: Invalid, statusCode: 400 });
-    await assert.rejects(list({ types: Array.from({ length: 21 }, (_, i) => `customer.x${i}`) }), { constructor: Invalid, statusCode: 400 });
+    await assert.rejects(list({ types: Array.from({ length: 21 }, (_, i) => `customer.x${i}`) }), {
+      constructor: Invalid,
+      statusCode: 400,
+    });
   });
 
   test("is filtered by when they were created", async () => {
@@ -121,8 +140,18 @@ describe("the list of events", { timeout: 180_000 }, () => {
     const found = async (created) => (await list({ type: "customer.created", created })).some((one) => one.id === event.id);
     const at = event.created;
     for (const [created, expected] of [
-      [at, true], [at + 1, false], [at - 1, false], [{ gte: at }, true], [{ gte: at + 1 }, false], [{ gt: at - 1 }, true], [{ gt: at }, false],
-      [{ lte: at }, true], [{ lte: at - 1 }, false], [{ lt: at + 1 }, true], [{ lt: at }, false], [{ gte: at, lte: at }, true],
+      [at, true],
+      [at + 1, false],
+      [at - 1, false],
+      [{ gte: at }, true],
+      [{ gte: at + 1 }, false],
+      [{ gt: at - 1 }, true],
+      [{ gt: at }, false],
+      [{ lte: at }, true],
+      [{ lte: at - 1 }, false],
+      [{ lt: at + 1 }, true],
+      [{ lt: at }, false],
+      [{ gte: at, lte: at }, true],
     ]) {
       assert.equal(await found(created), expected, JSON.stringify(created));
     }
@@ -133,7 +162,8 @@ describe("the list of events", { timeout: 180_000 }, () => {
     receives.answers.push("hold");
     const { id: endpoint } = await sdk.webhookEndpoints.create({ url: receives.url, enabled_events: ["customer.created"] });
     const { id } = await sdk.customers.create();
-    const found = async (delivery_success) => (await list({ type: "customer.created", delivery_success })).some(({ data }) => data.object.id === id);
+    const found = async (delivery_success) =>
+      (await list({ type: "customer.created", delivery_success })).some(({ data }) => data.object.id === id);
     await eventually(() => assert.equal(receives.heard.length, 1));
     assert.deepEqual([await found(true), await found(false)], [false, true]);
     receives.drop();
@@ -145,15 +175,33 @@ describe("the list of events", { timeout: 180_000 }, () => {
   test("is walked in pages, with any filter, the newest first", async () => {
     for (let count = 0; count < 25; count += 1) await sdk.customers.create();
     await sdk.products.create({ name: "Last" });
-    for (const filter of [{}, { type: "customer.*" }, { types: ["customer.created", "product.created"] }, { type: "customer.created", created: { lte: seconds() + 60 } }]) {
+    for (const filter of [
+      {},
+      { type: "customer.*" },
+      { types: ["customer.created", "product.created"] },
+      { type: "customer.created", created: { lte: seconds() + 60 } },
+    ]) {
       const whole = await list(filter);
       const all = await sdk.events.list({ limit: 7, ...filter }).autoPagingToArray({ limit: 1000 });
       assert.ok(all.length >= 25, JSON.stringify(filter));
-      assert.deepEqual(all.map(({ id }) => id), whole.map(({ id }) => id), JSON.stringify(filter));
+      assert.deepEqual(
+        all.map(({ id }) => id),
+        whole.map(({ id }) => id),
+        JSON.stringify(filter),
+      );
       const back = await sdk.events.list({ limit: 7, ending_before: all[20].id, ...filter }).autoPagingToArray({ limit: 1000 });
-      assert.deepEqual(back.map(({ id }) => id), all.slice(0, 20).map(({ id }) => id).reverse());
+      assert.deepEqual(
+        back.map(({ id }) => id),
+        all
+          .slice(0, 20)
+          .map(({ id }) => id)
+          .reverse(),
+      );
       const times = all.map(({ created }) => created);
-      assert.deepEqual(times, [...times].sort((a, b) => b - a));
+      assert.deepEqual(
+        times,
+        [...times].sort((a, b) => b - a),
+      );
     }
     assert.equal((await list({ limit: 1 }))[0].type, "product.created");
   });
@@ -162,9 +210,16 @@ describe("the list of events", { timeout: 180_000 }, () => {
     const [event] = await list({ limit: 1 });
     assert.deepEqual({ ...(await sdk.events.retrieve(event.id)) }, event);
     const live = stripe(service.url, LIVE_KEY);
-    await assert.rejects(live.events.retrieve(event.id), { constructor: Invalid, statusCode: 404, message: `No such event: '${event.id}'` });
+    await assert.rejects(live.events.retrieve(event.id), {
+      constructor: Invalid,
+      statusCode: 404,
+      message: `No such event: '${event.id}'`,
+    });
     assert.deepEqual((await live.events.list()).data, []);
     await live.customers.create();
-    assert.deepEqual((await live.events.list()).data.map(({ livemode, type }) => [livemode, type]), [[true, "customer.created"]]);
+    assert.deepEqual(
+      (await live.events.list()).data.map(({ livemode, type }) => [livemode, type]),
+      [[true, "customer.created"]],
+    );
   });
 });

@@ -35,7 +35,14 @@ describe("the guide of Stripe's Entitlements page", { timeout: 180_000 }, () => 
     // Create a feature.
     const feature = await sdk.entitlements.features.create({ name: "API access", lookup_key: "api-access", metadata: { team: "core" } });
     assert.match(feature.id, /^feat_test_/);
-    const shown = { object: "entitlements.feature", active: true, livemode: false, lookup_key: "api-access", metadata: { team: "core" }, name: "API access" };
+    const shown = {
+      object: "entitlements.feature",
+      active: true,
+      livemode: false,
+      lookup_key: "api-access",
+      metadata: { team: "core" },
+      name: "API access",
+    };
     assert.deepEqual({ ...feature }, { id: feature.id, ...shown });
     const support = await shop.feature("support", "Support");
     const premium = await shop.feature("premium-support", "Premium support");
@@ -111,13 +118,35 @@ describe("the guide of Stripe's Entitlements page", { timeout: 180_000 }, () => 
   });
 
   test("works with the Python SDK too, whose list in an event pages through all 25 entitlements", async () => {
-    const { stdout } = await promisify(execFile)(process.env.PYTHON ?? file("../../.tools/venv/bin/python"), [file("catalog_guide.py"), service.url.origin, KEY]);
+    const { stdout } = await promisify(execFile)(process.env.PYTHON ?? file("../../.tools/venv/bin/python"), [
+      file("catalog_guide.py"),
+      service.url.origin,
+      KEY,
+    ]);
     const read = JSON.parse(stdout);
     assert.deepEqual(read.features, ["py-api", "py-support"]);
     assert.deepEqual(read.story, [
       ["subscribe", ["py-api", "py-support"], [[[], ["py-api", "py-support"]]]],
-      ["upgrade", ["py-api", "py-premium"], [[["py-api", "py-support"], ["py-api", "py-premium"]]]],
-      ["downgrade", ["py-api", "py-support"], [[["py-api", "py-premium"], ["py-api", "py-support"]]]],
+      [
+        "upgrade",
+        ["py-api", "py-premium"],
+        [
+          [
+            ["py-api", "py-support"],
+            ["py-api", "py-premium"],
+          ],
+        ],
+      ],
+      [
+        "downgrade",
+        ["py-api", "py-support"],
+        [
+          [
+            ["py-api", "py-premium"],
+            ["py-api", "py-support"],
+          ],
+        ],
+      ],
       ["detach", ["py-api", "py-support"], []],
       ["renew", ["py-support"], [[["py-api", "py-support"], ["py-support"]]]],
       ["cancel", [], [[["py-support"], []]]],
@@ -128,6 +157,9 @@ describe("the guide of Stripe's Entitlements page", { timeout: 180_000 }, () => 
 
   test("a signature is refused by the SDK where the secret is another endpoint's", () => {
     const { body, headers } = receives.heard[0];
-    assert.throws(() => shop.sdk.webhooks.constructEvent(body, headers["stripe-signature"], "whsec_other"), Stripe.errors.StripeSignatureVerificationError);
+    assert.throws(
+      () => shop.sdk.webhooks.constructEvent(body, headers["stripe-signature"], "whsec_other"),
+      Stripe.errors.StripeSignatureVerificationError,
+    );
   });
 });

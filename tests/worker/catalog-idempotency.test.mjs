@@ -19,17 +19,26 @@ describe("a request with an idempotency key", { timeout: 180_000 }, () => {
   /** One POST: its status, whether it is an answer of old, and its body. */
   async function post(path, parameters, idempotencyKey, key = KEY) {
     const headers = { "content-type": "application/x-www-form-urlencoded", "idempotency-key": idempotencyKey };
-    const { status, headers: told, json } = await service.request(path, { method: "POST", body: new URLSearchParams(parameters).toString(), headers, key });
+    const {
+      status,
+      headers: told,
+      json,
+    } = await service.request(path, { method: "POST", body: new URLSearchParams(parameters).toString(), headers, key });
     return { status, replayed: told.get("idempotent-replayed"), json };
   }
-  const named = async (name) => (await shop.sdk.customers.list({ limit: 100 }).autoPagingToArray({ limit: 1000 })).filter((customer) => customer.name === name);
+  const named = async (name) =>
+    (await shop.sdk.customers.list({ limit: 100 }).autoPagingToArray({ limit: 1000 })).filter((customer) => customer.name === name);
   const customers = "/v1/customers";
 
   test("is answered as the first time when it comes again, and says so", async () => {
     const first = await post(customers, { name: "Ada", email: "ada@example.com" }, "k1");
     assert.deepEqual([first.status, first.replayed], [200, null]);
     await shop.sdk.customers.update(first.json.id, { name: "Ada Lovelace" });
-    assert.deepEqual(await post(customers, { name: "Ada", email: "ada@example.com" }, "k1"), { status: 200, replayed: "true", json: first.json });
+    assert.deepEqual(await post(customers, { name: "Ada", email: "ada@example.com" }, "k1"), {
+      status: 200,
+      replayed: "true",
+      json: first.json,
+    });
     assert.deepEqual([(await named("Ada")).length, (await named("Ada Lovelace")).length], [0, 1]);
   });
 
@@ -37,7 +46,10 @@ describe("a request with an idempotency key", { timeout: 180_000 }, () => {
     const create = () => shop.sdk.customers.create({ name: "Sid" }, { idempotencyKey: "k2" });
     const [first, second] = [await create(), await create()];
     assert.deepEqual(second, first);
-    assert.deepEqual([first, second].map(({ lastResponse }) => lastResponse.headers["idempotent-replayed"]), [undefined, "true"]);
+    assert.deepEqual(
+      [first, second].map(({ lastResponse }) => lastResponse.headers["idempotent-replayed"]),
+      [undefined, "true"],
+    );
     assert.notEqual(first.lastResponse.requestId, second.lastResponse.requestId);
   });
 
@@ -45,8 +57,15 @@ describe("a request with an idempotency key", { timeout: 180_000 }, () => {
     await post(customers, { name: "Bob" }, "k3");
     const message =
       "Keys for idempotent requests can only be used with the same parameters they were first used with. Try using a key other than 'k3' if you meant to execute a different request.";
-    await assert.rejects(shop.sdk.customers.create({ name: "Rob" }, { idempotencyKey: "k3" }), { constructor: Stripe.errors.StripeIdempotencyError, statusCode: 400, message });
-    await assert.rejects(shop.sdk.products.create({ name: "Bob" }, { idempotencyKey: "k3" }), { constructor: Stripe.errors.StripeIdempotencyError, statusCode: 400 });
+    await assert.rejects(shop.sdk.customers.create({ name: "Rob" }, { idempotencyKey: "k3" }), {
+      constructor: Stripe.errors.StripeIdempotencyError,
+      statusCode: 400,
+      message,
+    });
+    await assert.rejects(shop.sdk.products.create({ name: "Bob" }, { idempotencyKey: "k3" }), {
+      constructor: Stripe.errors.StripeIdempotencyError,
+      statusCode: 400,
+    });
     assert.deepEqual([(await named("Bob")).length, (await named("Rob")).length], [1, 0]);
   });
 
@@ -73,7 +92,11 @@ describe("a request with an idempotency key", { timeout: 180_000 }, () => {
   test("makes one object, however many are sent at once: each is told of it, or that another is in hand", async () => {
     for (const [path, parameters, find] of [
       [customers, { name: "Many" }, () => named("Many")],
-      ["/v1/entitlements/features", { lookup_key: "many", name: "Many" }, async () => (await shop.sdk.entitlements.features.list({ lookup_key: "many" })).data],
+      [
+        "/v1/entitlements/features",
+        { lookup_key: "many", name: "Many" },
+        async () => (await shop.sdk.entitlements.features.list({ lookup_key: "many" })).data,
+      ],
     ]) {
       const key = randomUUID();
       const answers = await Promise.all(Array.from({ length: 20 }, () => post(path, parameters, key)));

@@ -31,7 +31,10 @@ function selling(settings) {
   world.advance = (moment) => world.shop.advance(world.clock, moment);
   world.types = async (subscription) => {
     const events = await world.sdk.events.list({ type: "customer.subscription.*", limit: 100 }).autoPagingToArray({ limit: 1000 });
-    return events.filter(({ data }) => data.object.id === subscription.id).map(({ type }) => type.replace("customer.subscription.", "")).reverse();
+    return events
+      .filter(({ data }) => data.object.id === subscription.id)
+      .map(({ type }) => type.replace("customer.subscription.", ""))
+      .reverse();
   };
   return world;
 }
@@ -57,7 +60,12 @@ describe("a subscription", { timeout: 180_000 }, () => {
   test("that began on the 31st renews on the last day of shorter months", async () => {
     await world.advance(at(2027, 1, 31, 8));
     const { id } = await world.subscribe();
-    for (const [moment, start, end] of [[1, 1, 2], [2, 2, 3], [3, 3, 4], [4, 4, 5]].map((months) => months.map((month) => at(2027, month, { 2: 28, 4: 30 }[month] ?? 31, 8)))) {
+    for (const [moment, start, end] of [
+      [1, 1, 2],
+      [2, 2, 3],
+      [3, 3, 4],
+      [4, 4, 5],
+    ].map((months) => months.map((month) => at(2027, month, { 2: 28, 4: 30 }[month] ?? 31, 8)))) {
       if (moment > at(2027, 1, 31, 8)) await world.advance(moment);
       assert.deepEqual(period(await world.sdk.subscriptions.retrieve(id)), [[start, end]]);
     }
@@ -117,7 +125,10 @@ describe("a subscription", { timeout: 180_000 }, () => {
     await world.is(subscription, "past_due", true);
     await world.advance(FEBRUARY + 14 * DAY);
     await world.is(subscription, "canceled", false);
-    assert.deepEqual(await world.shop.told(world.customer), [[[], ["sms"]], [["sms"], []]]);
+    assert.deepEqual(await world.shop.told(world.customer), [
+      [[], ["sms"]],
+      [["sms"], []],
+    ]);
     const { ended_at, cancellation_details } = await world.sdk.subscriptions.retrieve(subscription.id);
     assert.deepEqual([ended_at, cancellation_details.reason], [FEBRUARY + 14 * DAY, "payment_failed"]);
   });
@@ -144,7 +155,11 @@ describe("a subscription", { timeout: 180_000 }, () => {
     await becomes("active", true);
     await becomes("unpaid", false);
     await becomes("active", true);
-    assert.deepEqual(await world.shop.told(world.customer), [[[], ["sms"]], [["sms"], []], [[], ["sms"]]]);
+    assert.deepEqual(await world.shop.told(world.customer), [
+      [[], ["sms"]],
+      [["sms"], []],
+      [[], ["sms"]],
+    ]);
     for (const status of ["trialing", "canceled", "incomplete", "paused", "asleep"]) {
       await assert.rejects(world.sdk.subscriptions.update(subscription.id, { status }), { constructor: Invalid, statusCode: 400 }, status);
     }
@@ -162,7 +177,10 @@ describe("a subscription", { timeout: 180_000 }, () => {
     assert.deepEqual([resumed.status, period(resumed)], ["active", [[end + 60 * DAY, at(2027, 4, 23, 8)]]]);
     await world.is(subscription, "active", true);
     assert.deepEqual(await world.shop.told(world.customer), [[[], ["sms"]]]);
-    assert.deepEqual((await world.types(subscription)).filter((type) => type === "paused" || type === "resumed"), ["paused", "resumed"]);
+    assert.deepEqual(
+      (await world.types(subscription)).filter((type) => type === "paused" || type === "resumed"),
+      ["paused", "resumed"],
+    );
   });
 
   test("is paused and resumed when it is told to", async () => {
@@ -240,7 +258,11 @@ describe("a subscription", { timeout: 180_000 }, () => {
 });
 
 describe("by its settings", { timeout: 180_000 }, () => {
-  const revoked = { ENTGATE_PAST_DUE_SUBSCRIPTIONS: "revoke", ENTGATE_PAUSED_SUBSCRIPTIONS: "revoke", ENTGATE_UNPAID_SUBSCRIPTIONS: "keep" };
+  const revoked = {
+    ENTGATE_PAST_DUE_SUBSCRIPTIONS: "revoke",
+    ENTGATE_PAUSED_SUBSCRIPTIONS: "revoke",
+    ENTGATE_UNPAID_SUBSCRIPTIONS: "keep",
+  };
   const world = selling(revoked);
 
   test("past_due and paused take away, and unpaid does not", async () => {

@@ -26,7 +26,11 @@ describe("a list of the catalog", { timeout: 180_000 }, () => {
   test("has ten things where no limit is given, from 1 to 100 where one is, and no others", async () => {
     const { list } = sdk.entitlements.features;
     const newest = ids(features).reverse();
-    for (const [limit, count] of [[undefined, 10], [1, 1], [100, 100]]) {
+    for (const [limit, count] of [
+      [undefined, 10],
+      [1, 1],
+      [100, 100],
+    ]) {
       const page = await list.call(sdk.entitlements.features, limit && { limit });
       assert.deepEqual([ids(page.data), page.has_more], [newest.slice(0, count), true], `limit ${limit}`);
     }
@@ -36,8 +40,23 @@ describe("a list of the catalog", { timeout: 180_000 }, () => {
       [-1, "This value must be greater than or equal to 1 (it currently is '-1')."],
       ["ten", "Invalid integer: ten"],
     ]) {
-      for (const resource of [sdk.entitlements.features, sdk.customers, sdk.products, sdk.prices, sdk.subscriptions, sdk.events, sdk.webhookEndpoints, sdk.testHelpers.testClocks]) {
-        await assert.rejects(resource.list({ limit }), { constructor: Invalid, statusCode: 400, code: "parameter_invalid_integer", param: "limit", message });
+      for (const resource of [
+        sdk.entitlements.features,
+        sdk.customers,
+        sdk.products,
+        sdk.prices,
+        sdk.subscriptions,
+        sdk.events,
+        sdk.webhookEndpoints,
+        sdk.testHelpers.testClocks,
+      ]) {
+        await assert.rejects(resource.list({ limit }), {
+          constructor: Invalid,
+          statusCode: 400,
+          code: "parameter_invalid_integer",
+          param: "limit",
+          message,
+        });
       }
     }
   });
@@ -79,7 +98,10 @@ describe("a list of the catalog", { timeout: 180_000 }, () => {
       const { json } = await service.request(`${path}&${name}=data.feature`);
       assert.deepEqual(json.data[0].feature, { ...features[0] }, name);
     }
-    assert.deepEqual((await sdk.entitlements.activeEntitlements.list({ customer: customer.id, expand: ["data.feature"] })).data[0].feature, { ...features[0] });
+    assert.deepEqual(
+      (await sdk.entitlements.activeEntitlements.list({ customer: customer.id, expand: ["data.feature"] })).data[0].feature,
+      { ...features[0] },
+    );
     const { status, json } = await service.request(`${path}&expand[]=data.owner`);
     assert.deepEqual([status, json.error.type], [400, "invalid_request_error"]);
   });
@@ -94,8 +116,14 @@ describe("a list of the catalog", { timeout: 180_000 }, () => {
     assert.deepEqual(await found({ test_clock: clock.id }), [there.id]);
     assert.deepEqual(await found({ test_clock: clock.id, email: "bob@example.com" }), []);
     for (const [created, expected] of [
-      [here.created, [here.id]], [{ gte: here.created }, [here.id]], [{ gt: here.created - 1 }, [here.id]], [{ gt: here.created }, []],
-      [{ lte: here.created }, [here.id]], [{ lt: here.created + 1 }, [here.id]], [{ lt: here.created }, []], [here.created + 1, []],
+      [here.created, [here.id]],
+      [{ gte: here.created }, [here.id]],
+      [{ gt: here.created - 1 }, [here.id]],
+      [{ gt: here.created }, []],
+      [{ lte: here.created }, [here.id]],
+      [{ lt: here.created + 1 }, [here.id]],
+      [{ lt: here.created }, []],
+      [here.created + 1, []],
     ]) {
       assert.deepEqual(await found({ email, created }), expected, JSON.stringify(created));
     }
@@ -105,7 +133,10 @@ describe("a list of the catalog", { timeout: 180_000 }, () => {
   });
 
   test("of products and prices is filtered by what they are", async () => {
-    const product = await sdk.products.create({ name: "Lamp", default_price_data: { currency: "eur", unit_amount: 900, recurring: { interval: "year" } } });
+    const product = await sdk.products.create({
+      name: "Lamp",
+      default_price_data: { currency: "eur", unit_amount: 900, recurring: { interval: "year" } },
+    });
     const idle = await sdk.products.create({ id: "prod_idle", name: "Idle", active: false });
     assert.equal(idle.id, "prod_idle");
     const products = async (filter) => ids((await sdk.products.list({ limit: 100, ...filter })).data);
@@ -118,8 +149,14 @@ describe("a list of the catalog", { timeout: 180_000 }, () => {
     await sdk.prices.update(once.id, { active: false });
     const prices = async (filter) => ids((await sdk.prices.list({ product: product.id, ...filter })).data);
     for (const [filter, expected] of [
-      [{}, [once.id, monthly.id, yearly]], [{ active: true }, [monthly.id, yearly]], [{ active: false }, [once.id]], [{ type: "one_time" }, [once.id]],
-      [{ type: "recurring" }, [monthly.id, yearly]], [{ recurring: { interval: "year" } }, [yearly]], [{ currency: "eur" }, [yearly]], [{ lookup_keys: ["lamp", "lamp_once"] }, [once.id, monthly.id]],
+      [{}, [once.id, monthly.id, yearly]],
+      [{ active: true }, [monthly.id, yearly]],
+      [{ active: false }, [once.id]],
+      [{ type: "one_time" }, [once.id]],
+      [{ type: "recurring" }, [monthly.id, yearly]],
+      [{ recurring: { interval: "year" } }, [yearly]],
+      [{ currency: "eur" }, [yearly]],
+      [{ lookup_keys: ["lamp", "lamp_once"] }, [once.id, monthly.id]],
     ]) {
       assert.deepEqual(await prices(filter), expected, JSON.stringify(filter));
     }

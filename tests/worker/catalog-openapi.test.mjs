@@ -45,7 +45,11 @@ function required(path, name) {
 function assertHas(object, [path, name], expected) {
   const names = required(path, name);
   assert.ok(names.length > 5, `${path} ${name}`);
-  assert.deepEqual(names.filter((member) => !(member in object)), [], `${name} lacks these`);
+  assert.deepEqual(
+    names.filter((member) => !(member in object)),
+    [],
+    `${name} lacks these`,
+  );
   const told = Object.entries(object).filter(([member, value]) => names.includes(member) && value !== null);
   assert.deepEqual(Object.fromEntries(told), expected);
 }
@@ -78,7 +82,12 @@ describe("an answer of the catalog", { timeout: 180_000 }, () => {
     assert.deepEqual(await answer(200, "GET", path), made);
     const renamed = await answer(200, "POST", path, { name: "Texts", "metadata[b]": "2" });
     assert.deepEqual(renamed, { ...made, name: "Texts", metadata: { a: "1", b: "2" } });
-    assert.deepEqual(await answer(200, "GET", FEATURES, { lookup_key: "sms" }), { object: "list", data: [renamed], has_more: false, url: FEATURES });
+    assert.deepEqual(await answer(200, "GET", FEATURES, { lookup_key: "sms" }), {
+      object: "list",
+      data: [renamed],
+      has_more: false,
+      url: FEATURES,
+    });
     const archived = await answer(200, "POST", path, { active: "false" });
     assert.deepEqual(archived, { ...renamed, active: false });
     assert.deepEqual((await answer(200, "GET", FEATURES, { lookup_key: "sms" })).data, []);
@@ -118,8 +127,16 @@ describe("an answer of the catalog", { timeout: 180_000 }, () => {
     const of = { customer: customer.id };
     assert.deepEqual(await answer(200, "GET", LIST, of), { object: "list", data: [], has_more: false, url: LIST });
     await shop.subscribe(customer, price);
-    const { data: [held] } = await answer(200, "GET", LIST, of);
-    assert.deepEqual(held, { id: held.id, object: "entitlements.active_entitlement", feature: feature.id, livemode: false, lookup_key: "export" });
+    const {
+      data: [held],
+    } = await answer(200, "GET", LIST, of);
+    assert.deepEqual(held, {
+      id: held.id,
+      object: "entitlements.active_entitlement",
+      feature: feature.id,
+      livemode: false,
+      lookup_key: "export",
+    });
     const expanded = { ...held, feature: { ...feature } };
     assert.deepEqual((await answer(200, "GET", LIST, { ...of, "expand[]": "data.feature" })).data, [expanded]);
     assert.deepEqual(await answer(200, "GET", `${LIST}/${held.id}`), held);
@@ -141,8 +158,16 @@ describe("an answer of the catalog", { timeout: 180_000 }, () => {
     for (const event of data) assert.deepEqual(await answer(200, "GET", `/v1/events/${event.id}`), event);
     const summary = data.find(({ type }) => type === SUMMARY);
     // What no route answers is described too: the object of a summary.
-    assert.ok(ajv.validate({ $ref: "stripe#/components/schemas/entitlements.active_entitlement_summary" }, summary.data.object), ajv.errorsText());
-    const entitlements = { object: "list", data: summary.data.object.entitlements.data, has_more: false, url: `/v1/customer/${customer.id}/entitlements` };
+    assert.ok(
+      ajv.validate({ $ref: "stripe#/components/schemas/entitlements.active_entitlement_summary" }, summary.data.object),
+      ajv.errorsText(),
+    );
+    const entitlements = {
+      object: "list",
+      data: summary.data.object.entitlements.data,
+      has_more: false,
+      url: `/v1/customer/${customer.id}/entitlements`,
+    };
     assert.deepEqual(summary.data, {
       object: { object: SUMMARY.replace(".updated", ""), customer: customer.id, entitlements, livemode: false },
       previous_attributes: { entitlements: { data: [] } },
@@ -154,7 +179,9 @@ describe("an answer of the catalog", { timeout: 180_000 }, () => {
   });
 
   test("was shown to be as the document says for every operation that it has, in success and in error", () => {
-    const operations = Object.entries(document.paths).flatMap(([path, item]) => ["get", "post", "delete"].filter((method) => item[method]).map((method) => `${method.toUpperCase()} ${path}`));
+    const operations = Object.entries(document.paths).flatMap(([path, item]) =>
+      ["get", "post", "delete"].filter((method) => item[method]).map((method) => `${method.toUpperCase()} ${path}`),
+    );
     const all = operations.flatMap((operation) => [`${operation} 200`, `${operation} default`]);
     assert.deepEqual([...shown].sort(), all.sort());
   });
@@ -163,27 +190,70 @@ describe("an answer of the catalog", { timeout: 180_000 }, () => {
     const { sdk } = shop;
     const clock = await sdk.testHelpers.testClocks.create({ frozen_time: JANUARY, name: "Spring" });
     assertHas(clock, ["TestHelpers/TestClocks", "TestClock"], {
-      id: clock.id, object: "test_helpers.test_clock", created: clock.created, deletes_after: clock.deletes_after, frozen_time: JANUARY, livemode: false, name: "Spring",
-      status: "ready", status_details: {},
+      id: clock.id,
+      object: "test_helpers.test_clock",
+      created: clock.created,
+      deletes_after: clock.deletes_after,
+      frozen_time: JANUARY,
+      livemode: false,
+      name: "Spring",
+      status: "ready",
+      status_details: {},
     });
-    const customer = await sdk.customers.create({ email: "ada@example.com", name: "Ada", description: "First", metadata: { a: "1" }, test_clock: clock.id });
+    const customer = await sdk.customers.create({
+      email: "ada@example.com",
+      name: "Ada",
+      description: "First",
+      metadata: { a: "1" },
+      test_clock: clock.id,
+    });
     assert.deepEqual([customer.name, customer.test_clock], ["Ada", clock.id]);
     assertHas(customer, ["Customers", "Customer"], {
-      id: customer.id, object: "customer", balance: 0, created: JANUARY, description: "First", email: "ada@example.com",
-      invoice_settings: { custom_fields: null, default_payment_method: null, footer: null, rendering_options: null }, livemode: false, metadata: { a: "1" },
+      id: customer.id,
+      object: "customer",
+      balance: 0,
+      created: JANUARY,
+      description: "First",
+      email: "ada@example.com",
+      invoice_settings: { custom_fields: null, default_payment_method: null, footer: null, rendering_options: null },
+      livemode: false,
+      metadata: { a: "1" },
     });
     const product = await sdk.products.create({ name: "Pro", description: "All of it" });
     assertHas(product, ["Products", "Product"], {
-      id: product.id, object: "product", active: true, created: product.created, description: "All of it", images: [], livemode: false, marketing_features: [],
-      metadata: {}, name: "Pro", type: "service", updated: product.created,
+      id: product.id,
+      object: "product",
+      active: true,
+      created: product.created,
+      description: "All of it",
+      images: [],
+      livemode: false,
+      marketing_features: [],
+      metadata: {},
+      name: "Pro",
+      type: "service",
+      updated: product.created,
     });
     // As it is written: the SDK makes a number of `unit_amount_decimal`.
     const made = await shop.price(product, { nickname: "Monthly", lookup_key: "pro_monthly" });
     const { json: price } = await service.request(`/v1/prices/${made.id}`);
     assertHas(price, ["Prices", "Price"], {
-      id: price.id, object: "price", active: true, billing_scheme: "per_unit", created: price.created, currency: "usd", livemode: false, lookup_key: "pro_monthly", metadata: {},
-      nickname: "Monthly", product: product.id, recurring: { interval: "month", interval_count: 1, meter: null, trial_period_days: null, usage_type: "licensed" },
-      tax_behavior: "unspecified", type: "recurring", unit_amount: 1000, unit_amount_decimal: "1000",
+      id: price.id,
+      object: "price",
+      active: true,
+      billing_scheme: "per_unit",
+      created: price.created,
+      currency: "usd",
+      livemode: false,
+      lookup_key: "pro_monthly",
+      metadata: {},
+      nickname: "Monthly",
+      product: product.id,
+      recurring: { interval: "month", interval_count: 1, meter: null, trial_period_days: null, usage_type: "licensed" },
+      tax_behavior: "unspecified",
+      type: "recurring",
+      unit_amount: 1000,
+      unit_amount_decimal: "1000",
     });
   });
 
@@ -195,35 +265,80 @@ describe("an answer of the catalog", { timeout: 180_000 }, () => {
     const { json: price } = await service.request(`/v1/prices/${made.id}`);
     const [item] = subscription.items.data;
     assertHas(subscription, ["Subscriptions", "Subscription"], {
-      id, object: "subscription", automatic_tax: { disabled_reason: null, enabled: false, liability: null }, billing_cycle_anchor: JANUARY,
-      billing_mode: { flexible: null, type: "flexible" }, billing_schedules: [], cancel_at_period_end: false,
+      id,
+      object: "subscription",
+      automatic_tax: { disabled_reason: null, enabled: false, liability: null },
+      billing_cycle_anchor: JANUARY,
+      billing_mode: { flexible: null, type: "flexible" },
+      billing_schedules: [],
+      cancel_at_period_end: false,
       cancellation_details: { comment: null, feedback: null, feedback_option: null, reason: null },
-      collection_method: "charge_automatically", created: JANUARY, currency: "usd", customer: customer.id, discounts: [],
+      collection_method: "charge_automatically",
+      created: JANUARY,
+      currency: "usd",
+      customer: customer.id,
+      discounts: [],
       invoice_settings: { account_tax_ids: null, custom_fields: null, description: null, footer: null, issuer: { type: "self" } },
       items: { object: "list", data: [item], has_more: false, url: `/v1/subscription_items?subscription=${id}` },
-      livemode: false, metadata: { seat: "7" }, payment_settings: { payment_method_options: null, payment_method_types: null, save_default_payment_method: "off" },
-      start_date: JANUARY, status: "active", test_clock: clock.id,
+      livemode: false,
+      metadata: { seat: "7" },
+      payment_settings: { payment_method_options: null, payment_method_types: null, save_default_payment_method: "off" },
+      start_date: JANUARY,
+      status: "active",
+      test_clock: clock.id,
       trial_settings: { end_behavior: { billing_cycle_anchor: null, missing_payment_method: "create_invoice" } },
     });
     assertHas(item, ["SubscriptionItems", "SubscriptionItem"], {
-      id: item.id, object: "subscription_item", created: JANUARY, current_period_start: JANUARY, current_period_end: FEBRUARY, discounts: [], metadata: {},
-      plan: item.plan, price, subscription: id, tax_rates: [],
+      id: item.id,
+      object: "subscription_item",
+      created: JANUARY,
+      current_period_start: JANUARY,
+      current_period_end: FEBRUARY,
+      discounts: [],
+      metadata: {},
+      plan: item.plan,
+      price,
+      subscription: id,
+      tax_rates: [],
     });
     assert.equal(item.quantity, 1);
     assertHas(item.plan, ["Plans", "Plan"], {
-      id: price.id, object: "plan", active: true, amount: 1000, amount_decimal: "1000", billing_scheme: "per_unit", created: price.created, currency: "usd",
-      interval: "month", interval_count: 1, livemode: false, metadata: {}, product: product.id, usage_type: "licensed",
+      id: price.id,
+      object: "plan",
+      active: true,
+      amount: 1000,
+      amount_decimal: "1000",
+      billing_scheme: "per_unit",
+      created: price.created,
+      currency: "usd",
+      interval: "month",
+      interval_count: 1,
+      livemode: false,
+      metadata: {},
+      product: product.id,
+      usage_type: "licensed",
     });
   });
 
   test("has what the SDK's types require of a webhook endpoint, and its secret once", async () => {
     const { sdk } = shop;
     const url = "https://example.com/hook";
-    const { secret, ...endpoint } = await sdk.webhookEndpoints.create({ url, enabled_events: ["customer.created", SUMMARY], description: "Ours" });
+    const { secret, ...endpoint } = await sdk.webhookEndpoints.create({
+      url,
+      enabled_events: ["customer.created", SUMMARY],
+      description: "Ours",
+    });
     assert.match(secret, /^whsec_/);
     assertHas(endpoint, ["WebhookEndpoints", "WebhookEndpoint"], {
-      id: endpoint.id, object: "webhook_endpoint", created: endpoint.created, description: "Ours", enabled_events: ["customer.created", SUMMARY], livemode: false, metadata: {},
-      status: "enabled", url,
+      id: endpoint.id,
+      object: "webhook_endpoint",
+      created: endpoint.created,
+      description: "Ours",
+      enabled_events: ["customer.created", SUMMARY],
+      livemode: false,
+      metadata: {},
+      status: "enabled",
+      url,
     });
     assert.deepEqual({ ...(await sdk.webhookEndpoints.retrieve(endpoint.id)) }, endpoint);
     assert.deepEqual((await sdk.webhookEndpoints.list()).data, [endpoint]);

@@ -57,23 +57,41 @@ describe("a webhook that does not arrive", { timeout: 180_000, concurrency: fals
     });
     assert.ok(times[0] < times[1] && times[1] < times[2], `${times}`);
     // A redirect is not followed.
-    assert.deepEqual(receives.heard.filter(({ path }) => path !== "/hook"), []);
+    assert.deepEqual(
+      receives.heard.filter(({ path }) => path !== "/hook"),
+      [],
+    );
 
     await eventually(async () => assert.equal(await pending(event), 0));
     const log = (await deliveries()).filter((delivery) => delivery.event === event.id);
-    assert.deepEqual(log.map(({ attempt, outcome, status, error }) => [attempt, outcome, status, error]), [
-      [3, "succeeded", 200, null],
-      [2, "failed", 302, null],
-      [1, "failed", 500, null],
-    ]);
-    for (const [delivery, least, most] of [[log[2], 1, 2], [log[1], 4, 5]]) {
+    assert.deepEqual(
+      log.map(({ attempt, outcome, status, error }) => [attempt, outcome, status, error]),
+      [
+        [3, "succeeded", 200, null],
+        [2, "failed", 302, null],
+        [1, "failed", 500, null],
+      ],
+    );
+    for (const [delivery, least, most] of [
+      [log[2], 1, 2],
+      [log[1], 4, 5],
+    ]) {
       const pause = delivery.next_attempt - delivery.created;
       assert.ok(least <= pause && pause <= most, `attempt ${delivery.attempt}: ${pause} s`);
     }
     const { id, created } = log[0];
     assert.deepEqual(log[0], {
-      id, object: "webhook_delivery", created, endpoint: endpoint.id, event: event.id, event_type: "customer.created",
-      attempt: 3, outcome: "succeeded", status: 200, error: null, next_attempt: null,
+      id,
+      object: "webhook_delivery",
+      created,
+      endpoint: endpoint.id,
+      event: event.id,
+      event_type: "customer.created",
+      attempt: 3,
+      outcome: "succeeded",
+      status: 200,
+      error: null,
+      next_attempt: null,
     });
     assert.ok(Math.abs(created - seconds()) < 60);
   });
@@ -126,7 +144,12 @@ describe("a webhook that does not arrive", { timeout: 180_000, concurrency: fals
     await arrives(event, 2);
     await eventually(async () => assert.equal((await deliveries()).filter((delivery) => delivery.event === event.id).length, 2));
     await assert.rejects(again("evt_none", endpoint.id), { constructor: Invalid, statusCode: 404, code: "resource_missing" });
-    await assert.rejects(again(event.id, "we_none"), { constructor: Invalid, statusCode: 400, code: "resource_missing", param: "webhook_endpoint" });
+    await assert.rejects(again(event.id, "we_none"), {
+      constructor: Invalid,
+      statusCode: 400,
+      code: "resource_missing",
+      param: "webhook_endpoint",
+    });
     await assert.rejects(again(event.id), { constructor: Invalid, statusCode: 400, code: "parameter_missing", param: "webhook_endpoint" });
   });
 
@@ -146,7 +169,9 @@ describe("a webhook that does not arrive", { timeout: 180_000, concurrency: fals
   });
 });
 
-test("a webhook that SIGKILL came before arrives after a restart, and one that it cut off is owed still", { timeout: 180_000 }, async () => {
+test("a webhook that SIGKILL came before arrives after a restart, and one that it cut off is owed still", {
+  timeout: 180_000,
+}, async () => {
   const folder = mkdtempSync(join(tmpdir(), "entgate-"));
   const settings = { ENTGATE_SOURCE: "catalog" };
   const [absent, silent] = [await receiver(), await receiver()];

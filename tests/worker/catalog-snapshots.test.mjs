@@ -33,7 +33,8 @@ describe("a change of what is sold", { timeout: 180_000 }, () => {
   }
   /** What the customer has, by those letters. */
   const held = async () => (await shop.held(customer)).map((key) => key.replace(`${number}`, ""));
-  const told = async () => (await shop.told(customer)).map((change) => change.map((list) => list.map((key) => key.replace(`${number}`, "")).join("")));
+  const told = async () =>
+    (await shop.told(customer)).map((change) => change.map((list) => list.map((key) => key.replace(`${number}`, "")).join("")));
   const apply = (product) => sdk.rawRequest("POST", `/v1/products/${product.id}/features/apply`);
 
   test("reaches subscribers at the start of their next period, whether a feature was attached or detached", async () => {
@@ -47,7 +48,10 @@ describe("a change of what is sold", { timeout: 180_000 }, () => {
     assert.deepEqual(await held(), ["a"]);
     await shop.advance(clock, FEBRUARY);
     assert.deepEqual(await held(), ["b"]);
-    assert.deepEqual(await told(), [["", "a"], ["a", "b"]]);
+    assert.deepEqual(await told(), [
+      ["", "a"],
+      ["a", "b"],
+    ]);
     const anew = await sdk.customers.create();
     await shop.subscribe(anew, price);
     assert.deepEqual(await shop.held(anew), [b.lookup_key]);
@@ -60,13 +64,19 @@ describe("a change of what is sold", { timeout: 180_000 }, () => {
     await shop.follows(customer, a.lookup_key, true);
     await shop.attach(product, b);
     await sdk.products.deleteFeature(product.id, attached[0].id);
-    assert.deepEqual({ ...(await apply(product)) }, { object: "product_feature_application", product: product.id, livemode: false, status: "applied" });
+    assert.deepEqual(
+      { ...(await apply(product)) },
+      { object: "product_feature_application", product: product.id, livemode: false, status: "applied" },
+    );
     assert.deepEqual(await held(), ["b"]);
     await shop.follows(customer, a.lookup_key, false);
     await shop.follows(customer, b.lookup_key, true);
     await apply(product);
     await shop.advance(clock, FEBRUARY);
-    assert.deepEqual(await told(), [["", "a"], ["a", "b"]]);
+    assert.deepEqual(await told(), [
+      ["", "a"],
+      ["a", "b"],
+    ]);
     await assert.rejects(apply({ id: "prod_none" }), { constructor: Invalid, statusCode: 404, code: "resource_missing" });
   });
 
@@ -102,7 +112,10 @@ describe("a change of what is sold", { timeout: 180_000 }, () => {
     assert.equal((await sdk.subscriptions.retrieve(id)).items.data[0].quantity, 5);
     await sdk.subscriptions.update(id, { items: [{ id: item.id, price: high.price.id }], proration_behavior: "none" });
     assert.deepEqual(await held(), ["a", "c"]);
-    assert.deepEqual(await told(), [["", "ab"], ["ab", "ac"]]);
+    assert.deepEqual(await told(), [
+      ["", "ab"],
+      ["ab", "ac"],
+    ]);
   });
 
   test("of the interval begins a new period", async () => {
@@ -111,7 +124,11 @@ describe("a change of what is sold", { timeout: 180_000 }, () => {
     const { id, items } = await shop.subscribe(customer, price);
     const moment = at(2027, 1, 20, 8);
     await shop.advance(clock, moment);
-    const { items: { data: [item] } } = await sdk.subscriptions.update(id, { items: [{ id: items.data[0].id, price: yearly.id }] });
+    const {
+      items: {
+        data: [item],
+      },
+    } = await sdk.subscriptions.update(id, { items: [{ id: items.data[0].id, price: yearly.id }] });
     assert.deepEqual([item.id, item.current_period_start, item.current_period_end], [items.data[0].id, moment, at(2028, 1, 20, 8)]);
     assert.deepEqual(await told(), [["", "a"]]);
   });
@@ -126,21 +143,39 @@ describe("a change of what is sold", { timeout: 180_000 }, () => {
     const second = more.items.data.find(({ price }) => price.id === two.price.id);
     await sdk.subscriptions.update(id, { items: [{ id: second.id, deleted: true }] });
     assert.deepEqual(await held(), ["a", "c"]);
-    assert.deepEqual(await told(), [["", "ab"], ["ab", "abc"], ["abc", "ac"]]);
+    assert.deepEqual(await told(), [
+      ["", "ab"],
+      ["ab", "abc"],
+      ["abc", "ac"],
+    ]);
     const left = (await sdk.subscriptions.retrieve(id)).items.data;
-    await assert.rejects(sdk.subscriptions.update(id, { items: left.map((item) => ({ id: item.id, deleted: true })) }), { constructor: Invalid, statusCode: 400 });
-    await assert.rejects(sdk.subscriptions.update(id, { items: [{ id: "si_none", quantity: 2 }] }), { constructor: Invalid, statusCode: 400, param: "items[0][id]" });
+    await assert.rejects(sdk.subscriptions.update(id, { items: left.map((item) => ({ id: item.id, deleted: true })) }), {
+      constructor: Invalid,
+      statusCode: 400,
+    });
+    await assert.rejects(sdk.subscriptions.update(id, { items: [{ id: "si_none", quantity: 2 }] }), {
+      constructor: Invalid,
+      statusCode: 400,
+      param: "items[0][id]",
+    });
   });
 
   test("is one entitlement where two subscriptions share a feature, and it survives the end of one", async () => {
     const [a, b] = await features("a", "b");
-    const [first, second] = [await shop.subscribe(customer, (await shop.plan(a)).price), await shop.subscribe(customer, (await shop.plan(a, b)).price)];
+    const [first, second] = [
+      await shop.subscribe(customer, (await shop.plan(a)).price),
+      await shop.subscribe(customer, (await shop.plan(a, b)).price),
+    ];
     assert.deepEqual(await held(), ["a", "b"]);
     await sdk.subscriptions.cancel(first.id);
     assert.deepEqual(await held(), ["a", "b"]);
     await sdk.subscriptions.cancel(second.id);
     assert.deepEqual(await held(), []);
-    assert.deepEqual(await told(), [["", "a"], ["a", "ab"], ["ab", ""]]);
+    assert.deepEqual(await told(), [
+      ["", "a"],
+      ["a", "ab"],
+      ["ab", ""],
+    ]);
   });
 
   test("to an archived feature takes it from nobody, and its key can be used anew beside it", async () => {

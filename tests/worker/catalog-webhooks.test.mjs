@@ -74,8 +74,12 @@ describe("a webhook endpoint", { timeout: 180_000 }, () => {
     const [update] = receives.heard.filter(({ event }) => event.type === "customer.updated");
     assert.deepEqual(update.event.data.previous_attributes, { name: null });
     assert.equal(update.event.data.object.name, "Ada");
-    for (const [heard, { secret }] of [[other.heard, all], [receives.heard, some]]) {
-      for (const delivery of heard) assert.deepEqual(proofs(delivery, all.secret, some.secret), [1, secret === all.secret, secret === some.secret]);
+    for (const [heard, { secret }] of [
+      [other.heard, all],
+      [receives.heard, some],
+    ]) {
+      for (const delivery of heard)
+        assert.deepEqual(proofs(delivery, all.secret, some.secret), [1, secret === all.secret, secret === some.secret]);
     }
     await other.close();
   });
@@ -111,7 +115,11 @@ describe("a webhook endpoint", { timeout: 180_000 }, () => {
     await sdk.webhookEndpoints.del(id);
     const missed = await created();
     assert.equal(missed.pending_webhooks, 0);
-    await assert.rejects(sdk.webhookEndpoints.retrieve(id), { constructor: Invalid, statusCode: 404, message: `No such webhook endpoint: '${id}'` });
+    await assert.rejects(sdk.webhookEndpoints.retrieve(id), {
+      constructor: Invalid,
+      statusCode: 404,
+      message: `No such webhook endpoint: '${id}'`,
+    });
     await listens();
     await arrives(await created());
     assert.deepEqual(receives.of(missed.id), []);
@@ -125,7 +133,10 @@ describe("a webhook endpoint", { timeout: 180_000 }, () => {
     await sdk.products.create({ name: "x" });
     const event = await created();
     await arrives(event);
-    assert.deepEqual(receives.heard.map(({ path, event: { type } }) => [path, type]), [["/moved", "customer.created"]]);
+    assert.deepEqual(
+      receives.heard.map(({ path, event: { type } }) => [path, type]),
+      [["/moved", "customer.created"]],
+    );
     verified(receives.heard[0], secret);
   });
 
@@ -156,7 +167,8 @@ describe("a webhook endpoint", { timeout: 180_000 }, () => {
     const { secret: third } = await roll({ expires_in: 0 });
     assert.deepEqual(proofs(await deliveries(), secret, second, third), [1, false, false, true]);
     assert.deepEqual((await roll({ expires_in: 86_400 })).id, id);
-    for (const expires_in of [-1, 86_401]) await assert.rejects(roll({ expires_in }), { constructor: Invalid, statusCode: 400, param: "expires_in" });
+    for (const expires_in of [-1, 86_401])
+      await assert.rejects(roll({ expires_in }), { constructor: Invalid, statusCode: 400, param: "expires_in" });
   });
 
   test("has an http URL in test mode only, and there are 16 of them and no more", async () => {
@@ -165,11 +177,15 @@ describe("a webhook endpoint", { timeout: 180_000 }, () => {
     for (const url of ["http://example.com", "ftp://example.com", "example.com", "https://"]) {
       await assert.rejects(live.create({ url, enabled_events }), { constructor: Invalid, statusCode: 400, param: "url" }, url);
     }
-    for (const url of ["ftp://example.com", "example.com"]) await assert.rejects(sdk.webhookEndpoints.create({ url, enabled_events }), { statusCode: 400, param: "url" }, url);
+    for (const url of ["ftp://example.com", "example.com"])
+      await assert.rejects(sdk.webhookEndpoints.create({ url, enabled_events }), { statusCode: 400, param: "url" }, url);
     for (let count = 0; count < 16; count += 1) await live.create({ url: `https://example.com/${count}`, enabled_events });
     await assert.rejects(live.create({ url: "https://example.com/16", enabled_events }), { constructor: Invalid, statusCode: 400 });
     const { data } = await live.list({ limit: 100 });
-    assert.deepEqual(data.map(({ url }) => new URL(url).pathname), Array.from({ length: 16 }, (_, i) => `/${15 - i}`));
+    assert.deepEqual(
+      data.map(({ url }) => new URL(url).pathname),
+      Array.from({ length: 16 }, (_, i) => `/${15 - i}`),
+    );
     assert.deepEqual((await sdk.webhookEndpoints.list()).data, []);
   });
 });

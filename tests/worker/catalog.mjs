@@ -136,7 +136,14 @@ export async function receiver() {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
     const body = Buffer.concat(chunks).toString();
-    heard.push({ path: request.url, method: request.method, headers: request.headers, body, event: JSON.parse(body), moment: performance.now() });
+    heard.push({
+      path: request.url,
+      method: request.method,
+      headers: request.headers,
+      body,
+      event: JSON.parse(body),
+      moment: performance.now(),
+    });
     const answer = answers.shift() ?? 200;
     if (answer === "hold") return;
     // Where a redirect would lead, if it were followed.

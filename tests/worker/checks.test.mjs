@@ -24,8 +24,7 @@ describe("GET and POST /v1/check", { timeout: 60_000 }, () => {
   const told = ({ status, json }) => [status, json.entitled, json.reason, json.version, json.served_by];
   const send = async (keys, more) => assert.equal((await service.send(summary(customer, keys, more))).status, 200);
 
-  const replicated = (version) =>
-    until(async () => JSON.parse(await replica.get(`test:${customer}`)).version === version);
+  const replicated = (version) => until(async () => JSON.parse(await replica.get(`test:${customer}`)).version === version);
 
   test("what Stripe granted is answered from the replica at once", async () => {
     await send(["sms"]);
@@ -94,7 +93,10 @@ describe("GET and POST /v1/check", { timeout: 60_000 }, () => {
     const body = JSON.stringify({ checks: [{ customer, feature: "sms" }, ...checks] });
     const { status, json } = await service.request("/v1/check", { method: "POST", body, headers: { "content-type": "application/json" } });
     assert.equal(status, 200);
-    assert.deepEqual(json.data.map(({ entitled }) => entitled), [true, ...Array(99).fill(false)]);
+    assert.deepEqual(
+      json.data.map(({ entitled }) => entitled),
+      [true, ...Array(99).fill(false)],
+    );
   });
 
   test("a set of more than a row of SQLite is kept and read whole", async () => {

@@ -10,7 +10,9 @@ const SECRET = "secret-of-32-characters-number-1";
 
 /** An empty page of an origin of its own. */
 async function site() {
-  const server = createServer((_, response) => response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><title>a page</title>"));
+  const server = createServer((_, response) =>
+    response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><title>a page</title>"),
+  );
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   return { origin: `http://127.0.0.1:${server.address().port}`, stop: () => new Promise((resolve) => server.close(resolve)) };
 }
@@ -23,7 +25,9 @@ describe("a page of another origin", { timeout: 90_000 }, () => {
   let token;
   before(async () => {
     [allowed, other] = await Promise.all([site(), site()]);
-    service = await serve({ settings: { ENTGATE_TOKEN_SECRETS: SECRET, ENTGATE_ALLOWED_ORIGINS: `https://app.example,${allowed.origin}` } });
+    service = await serve({
+      settings: { ENTGATE_TOKEN_SECRETS: SECRET, ENTGATE_ALLOWED_ORIGINS: `https://app.example,${allowed.origin}` },
+    });
     assert.equal((await service.send(summary("cus_ada", ["sms"]))).status, 200);
     assert.equal((await service.send(summary("cus_part", ["sms"], { hasMore: true }))).status, 200);
     token = async (customer) => {
@@ -77,10 +81,17 @@ describe("a page of another origin", { timeout: 90_000 }, () => {
     const flags = await asks(allowed.origin, "/ofrep/v1/evaluate/flags", { key, method: "POST", headers: json, body });
     assert.equal(flags.status, 200, flags.text);
     assert.match(flags.headers.etag, /^"/);
-    const same = await asks(allowed.origin, "/ofrep/v1/evaluate/flags", { key, method: "POST", headers: { ...json, "if-none-match": flags.headers.etag }, body });
+    const same = await asks(allowed.origin, "/ofrep/v1/evaluate/flags", {
+      key,
+      method: "POST",
+      headers: { ...json, "if-none-match": flags.headers.etag },
+      body,
+    });
     assert.deepEqual([same.status, same.text], [304, ""]);
 
-    const asked = await asks(allowed.origin, "/v1/check?feature=sms", { headers: { "x-api-key": key, "if-none-match": '"1"', "last-event-id": "1", "content-type": "application/json" } });
+    const asked = await asks(allowed.origin, "/v1/check?feature=sms", {
+      headers: { "x-api-key": key, "if-none-match": '"1"', "last-event-id": "1", "content-type": "application/json" },
+    });
     assert.equal(asked.status, 200);
   });
 
@@ -104,7 +115,13 @@ describe("a page of another origin", { timeout: 90_000 }, () => {
   test("that is allowed sees nothing of what is the operator's, even with the operator's key", async () => {
     const body = new URLSearchParams({ customer: "cus_ada", feature: "sms" }).toString();
     const headers = { "content-type": "application/x-www-form-urlencoded" };
-    for (const [method, path] of [["POST", "/v1/tokens"], ["POST", "/v1/check"], ["POST", "/v1/customers/cus_ada/sync"], ["GET", "/v1/customer/cus_ada/entitlements"], ["GET", "/v1/products"]]) {
+    for (const [method, path] of [
+      ["POST", "/v1/tokens"],
+      ["POST", "/v1/check"],
+      ["POST", "/v1/customers/cus_ada/sync"],
+      ["GET", "/v1/customer/cus_ada/entitlements"],
+      ["GET", "/v1/products"],
+    ]) {
       const asked = { key: KEY, method, headers, body: method === "POST" ? body : undefined };
       assert.deepEqual(await asks(allowed.origin, path, asked), KEPT, `${method} ${path}`);
     }

@@ -25,14 +25,21 @@ describe("the hot path", { timeout: 60_000 }, () => {
 
   /** Asks twice: a request that names an origin goes the long way. */
   const both = async (path, { key = KEY } = {}) => {
-    const answers = await Promise.all([service.request(path, { key }), service.request(path, { key, headers: { origin: "https://nobody.example" } })]);
+    const answers = await Promise.all([
+      service.request(path, { key }),
+      service.request(path, { key, headers: { origin: "https://nobody.example" } }),
+    ]);
     const [hot, long] = answers.map(shown);
     assert.deepEqual(hot, long, path);
     return hot;
   };
 
   test("answers checks as the long way does", async () => {
-    for (const [query, entitled] of [["feature=sms", true], ["feature=fax", false], ["feature=sms&at_least=1", true]]) {
+    for (const [query, entitled] of [
+      ["feature=sms", true],
+      ["feature=fax", false],
+      ["feature=sms&at_least=1", true],
+    ]) {
       const { status, text } = await both(`/v1/check?customer=cus_ada&${query}`);
       assert.deepEqual([status, JSON.parse(text).entitled], [200, entitled], query);
     }
@@ -40,7 +47,10 @@ describe("the hot path", { timeout: 60_000 }, () => {
   });
 
   test("answers a proxy as the long way does", async () => {
-    for (const [query, status] of [["feature=sms", 204], ["feature=fax", 403]]) {
+    for (const [query, status] of [
+      ["feature=sms", 204],
+      ["feature=fax", 403],
+    ]) {
       assert.equal((await both(`/v1/authorize?customer=cus_ada&${query}`)).status, status, query);
       assert.equal((await both(`/v1/authorize?${query}`, { key: token })).status, status, query);
     }
@@ -49,13 +59,29 @@ describe("the hot path", { timeout: 60_000 }, () => {
   test("answers lists as the long way does", async () => {
     const list = "/v1/entitlements/active_entitlements";
     const { data } = JSON.parse((await both(`${list}?customer=cus_ada`)).text);
-    assert.deepEqual(data.map(({ lookup_key }) => lookup_key), ["sms", "sso"]);
-    for (const [query, keys] of [["limit=1", ["sms"]], [`starting_after=${data[0].id}`, ["sso"]], [`ending_before=${data[1].id}`, ["sms"]], ["limit=100&at_least=1", ["sms", "sso"]]]) {
+    assert.deepEqual(
+      data.map(({ lookup_key }) => lookup_key),
+      ["sms", "sso"],
+    );
+    for (const [query, keys] of [
+      ["limit=1", ["sms"]],
+      [`starting_after=${data[0].id}`, ["sso"]],
+      [`ending_before=${data[1].id}`, ["sms"]],
+      ["limit=100&at_least=1", ["sms", "sso"]],
+    ]) {
       const page = JSON.parse((await both(`${list}?customer=cus_ada&${query}`)).text);
-      assert.deepEqual(page.data.map(({ lookup_key }) => lookup_key), keys, query);
+      assert.deepEqual(
+        page.data.map(({ lookup_key }) => lookup_key),
+        keys,
+        query,
+      );
     }
     assert.equal(JSON.parse((await both(list, { key: token })).text).data.length, 2);
-    for (const [query, status] of [["limit=101", 400], ["starting_after=ent_none", 400], ["at_least=2", 503]]) {
+    for (const [query, status] of [
+      ["limit=101", 400],
+      ["starting_after=ent_none", 400],
+      ["at_least=2", 503],
+    ]) {
       assert.equal((await both(`${list}?customer=cus_ada&${query}`)).status, status, query);
     }
   });
@@ -94,7 +120,12 @@ describe("the hot path", { timeout: 60_000 }, () => {
     const signed = (body) => Stripe.webhooks.generateTestHeaderString({ payload: body, secret: SECRET });
     const other = JSON.stringify(summary("cus_ada", ["sms"], { type: "invoice.paid" }));
     const whole = JSON.stringify(summary("cus_hot", ["sms"]));
-    for (const [body, signature, status] of [[other, signed(other), 200], [other, signed(whole), 400], ["{", signed("{"), 400], [other, "", 400]]) {
+    for (const [body, signature, status] of [
+      [other, signed(other), 200],
+      [other, signed(whole), 400],
+      ["{", signed("{"), 400],
+      [other, "", 400],
+    ]) {
       const [hot, long] = await send(body, signature);
       assert.deepEqual(hot, long, body);
       assert.equal(hot.status, status);
@@ -108,7 +139,11 @@ describe("an event's path", { timeout: 60_000 }, () => {
   const signed = (body) => Stripe.webhooks.generateTestHeaderString({ payload: body, secret: SECRET });
   const post = (service, path) => {
     const body = JSON.stringify(summary("cus_path", ["sms"]));
-    return service.request(path, { method: "POST", body, headers: { "stripe-signature": signed(body), "content-type": "application/json" } });
+    return service.request(path, {
+      method: "POST",
+      body,
+      headers: { "stripe-signature": signed(body), "content-type": "application/json" },
+    });
   };
 
   test("is that path alone, and not the end of another one or of a query", async () => {

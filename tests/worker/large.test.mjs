@@ -19,7 +19,11 @@ test("a set of 100,000 entitlements is read, checked and listed", { timeout: 120
 
   await stripe.arrived(2_000, "cus_large");
   await eventually(async () => assert.equal((await service.copy("cus_large"))?.keys.length, 100_000), 30_000);
-  for (const [feature, entitled] of [["f0", true], ["f99999", true], ["f100000", false]]) {
+  for (const [feature, entitled] of [
+    ["f0", true],
+    ["f99999", true],
+    ["f100000", false],
+  ]) {
     const { status, json } = await service.check("cus_large", feature);
     assert.deepEqual([status, json.entitled, json.version, json.served_by], [200, entitled, 2, "replica"], feature);
   }

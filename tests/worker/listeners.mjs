@@ -133,5 +133,10 @@ export async function listeners(service, customer, mode = "test") {
 /** What is told of a version and of a change. */
 export const version = (customer, version, livemode = false) => ({ object: "entitlement_version", customer, livemode, version });
 export const change = (customer, version, added, removed = [], livemode = false) => ({
-  object: "entitlement_change", customer, livemode, version, added, removed,
+  object: "entitlement_change",
+  customer,
+  livemode,
+  version,
+  added,
+  removed,
 });

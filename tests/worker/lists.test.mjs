@@ -36,7 +36,11 @@ describe("the list of active entitlements", () => {
     for (const limit of [10, 100]) {
       const list = stripe(service.url).entitlements.activeEntitlements.list({ customer: "cus_ada", limit });
       const all = await list.autoPagingToArray({ limit: 1000 });
-      assert.deepEqual(all.map((item) => item.lookup_key), keys, `pages of ${limit}`);
+      assert.deepEqual(
+        all.map((item) => item.lookup_key),
+        keys,
+        `pages of ${limit}`,
+      );
       assert.deepEqual(all[0], entitlement("cus_ada", "f0"));
     }
   });
@@ -48,7 +52,10 @@ describe("the list of active entitlements", () => {
       ending_before: "ent_test_cus_ada_f30",
     });
     const all = await list.autoPagingToArray({ limit: 1000 });
-    assert.deepEqual(all.map((item) => item.lookup_key), keys.slice(0, 30).reverse());
+    assert.deepEqual(
+      all.map((item) => item.lookup_key),
+      keys.slice(0, 30).reverse(),
+    );
   });
 
   test("Stripe's Python SDK reads the same list, and pages on from the list of an event", async () => {
@@ -73,7 +80,13 @@ describe("the list of active entitlements", () => {
   });
 
   test("each error is as Stripe's OpenAPI document describes it, and is the SDK's own class", async () => {
-    const paths = [`${PATH}`, `${PATH}?customer=cus_ada&limit=101`, `${PATH}?customer=cus_ada&x=1`, `${PATH}?customer=cus_ada&starting_after=ent_x`, "/v1/nowhere"];
+    const paths = [
+      `${PATH}`,
+      `${PATH}?customer=cus_ada&limit=101`,
+      `${PATH}?customer=cus_ada&x=1`,
+      `${PATH}?customer=cus_ada&starting_after=ent_x`,
+      "/v1/nowhere",
+    ];
     for (const path of paths) {
       const { status, json } = await service.request(path);
       assert.ok(status === 400 || status === 404, path);

@@ -43,7 +43,12 @@ export class Client {
   /** One request, whose answer must be as the document says. */
   async ask(status, path, body, { key = KEY, headers = {} } = {}) {
     body = typeof body === "string" ? body : JSON.stringify(body);
-    const answer = await this.service.request(path, { method: "POST", body, key, headers: { "content-type": "application/json", ...headers } });
+    const answer = await this.service.request(path, {
+      method: "POST",
+      body,
+      key,
+      headers: { "content-type": "application/json", ...headers },
+    });
     const { pathname } = new URL(path, this.service.url);
     const route = pathname === FLAGS ? FLAGS : `${FLAGS}/{key}`;
     assert.equal(answer.status, status, `${path}: ${answer.text}`);
@@ -78,7 +83,11 @@ export class Client {
   async refusals(customer, other) {
     const key = await this.token(customer);
     for (const path of [FLAGS, `${FLAGS}/sms`]) {
-      for (const [body, code] of [["{}", "TARGETING_KEY_MISSING"], ["", "PARSE_ERROR"], [about("\n"), "INVALID_CONTEXT"]]) {
+      for (const [body, code] of [
+        ["{}", "TARGETING_KEY_MISSING"],
+        ["", "PARSE_ERROR"],
+        [about("\n"), "INVALID_CONTEXT"],
+      ]) {
         const { json } = await this.ask(400, path, body);
         assert.equal(json.errorCode, code);
       }
@@ -92,7 +101,9 @@ export class Client {
 
   /** Asserts that every status of the document was shown but 429: nothing here is limited. */
   assertShownAll() {
-    const all = Object.entries(document.paths).flatMap(([route, { post }]) => Object.keys(post.responses).map((status) => `${route} ${status}`));
+    const all = Object.entries(document.paths).flatMap(([route, { post }]) =>
+      Object.keys(post.responses).map((status) => `${route} ${status}`),
+    );
     assert.deepEqual([...this.shown].sort(), all.filter((shown) => !shown.endsWith(" 429")).sort());
   }
 }

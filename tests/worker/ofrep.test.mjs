@@ -51,10 +51,21 @@ describe("remote evaluation of what Stripe's events tell", { timeout: 120_000 },
       const response = await roster.fetch("https://roster/", { method: "POST", body: JSON.stringify({ features: false }) });
       assert.deepEqual(await response.json(), ["export", "sms", "sso"]);
     });
-    assert.deepEqual(await client.values("cus_ada"), [["export", true], ["sms", true], ["sso", false]]);
-    assert.deepEqual(await client.values("cus_bob"), [["export", false], ["sms", false], ["sso", false]]);
+    assert.deepEqual(await client.values("cus_ada"), [
+      ["export", true],
+      ["sms", true],
+      ["sso", false],
+    ]);
+    assert.deepEqual(await client.values("cus_bob"), [
+      ["export", false],
+      ["sms", false],
+      ["sso", false],
+    ]);
     const { json } = await client.bulk(200, "cus_none");
-    assert.deepEqual(json.flags.map(({ metadata }) => metadata.reason), Array(3).fill("unknown_customer"));
+    assert.deepEqual(
+      json.flags.map(({ metadata }) => metadata.reason),
+      Array(3).fill("unknown_customer"),
+    );
     assert.deepEqual((await client.bulk(200, "cus_ada", { key: LIVE_KEY })).json.flags, []);
   });
 
@@ -65,7 +76,10 @@ describe("remote evaluation of what Stripe's events tell", { timeout: 120_000 },
     assert.equal((await client.single(200, "sso", "cus_ada")).json.value, false);
     assert.equal((await client.single(404, "fax", "cus_ada")).json.errorCode, "FLAG_NOT_FOUND");
     assert.equal((await client.single(500, "sso", "cus_cy")).json.key, "sso");
-    assert.deepEqual((await client.bulk(200, "cus_cy")).json.flags.map(({ errorCode }) => errorCode), ["GENERAL", undefined, "GENERAL"]);
+    assert.deepEqual(
+      (await client.bulk(200, "cus_cy")).json.flags.map(({ errorCode }) => errorCode),
+      ["GENERAL", undefined, "GENERAL"],
+    );
   });
 
   test("refuses in the protocol's words, and opens one customer to a token", async () => {
@@ -101,11 +115,15 @@ describe("remote evaluation of what Stripe's events tell", { timeout: 120_000 },
 
   test("sends no answer twice to who has it, and never goes back behind what a push has told", async () => {
     const changed = await assertTagged(client, "cus_ada", () => service.send(summary("cus_ada", ["export", "sso"])));
-    assert.deepEqual(changed.json.flags.filter(({ value }) => value).map(({ key }) => key), ["export", "sso"]);
+    assert.deepEqual(
+      changed.json.flags.filter(({ value }) => value).map(({ key }) => key),
+      ["export", "sso"],
+    );
     const replica = await service.replica();
     const copy = await service.copy("cus_ada");
     await replica.put("test:cus_ada", JSON.stringify({ ...copy, version: 1, keys: [], features: [], ids: [] }));
-    const version = async (query, headers) => (await client.ask(200, `${FLAGS}${query}`, about("cus_ada"), { headers })).json.metadata.version;
+    const version = async (query, headers) =>
+      (await client.ask(200, `${FLAGS}${query}`, about("cus_ada"), { headers })).json.metadata.version;
     assert.equal(await version(""), 1);
     assert.equal(await version("?flagConfigEtag=2&flagConfigLastModified=1771622898"), 2);
     assert.equal(await version("?flagConfigEtag=3"), 2);
@@ -126,7 +144,12 @@ describe("remote evaluation of what Stripe's events tell", { timeout: 120_000 },
       assert.deepEqual((({ value, variant }) => [value, variant])(await ask("export", "cus_bob", true)), [false, "not_entitled"]);
       assert.equal((await ask("two words", "cus_keys")).value, true);
       assert.equal((await ask("a/b", "cus_keys")).value, true);
-      for (const [key, customer, code] of [["fax", "cus_ada", "FLAG_NOT_FOUND"], ["export", undefined, "TARGETING_KEY_MISSING"], ["export", "\n", "INVALID_CONTEXT"], ["sso", "cus_cy", "GENERAL"]]) {
+      for (const [key, customer, code] of [
+        ["fax", "cus_ada", "FLAG_NOT_FOUND"],
+        ["export", undefined, "TARGETING_KEY_MISSING"],
+        ["export", "\n", "INVALID_CONTEXT"],
+        ["sso", "cus_cy", "GENERAL"],
+      ]) {
         const { value, errorCode, errorMessage } = await ask(key, customer, true);
         assert.deepEqual([value, errorCode], [true, code], key);
         assert.ok(errorMessage);
@@ -179,9 +202,19 @@ describe("remote evaluation with a key to read Stripe with", { timeout: 60_000 }
   });
 
   test("lists what Stripe sells, and what is archived and held", async () => {
-    assert.deepEqual(await client.values("cus_ada"), [["old", true], ["sms", true], ["sso", false]]);
+    assert.deepEqual(await client.values("cus_ada"), [
+      ["old", true],
+      ["sms", true],
+      ["sso", false],
+    ]);
     const bob = await client.values("cus_bob");
-    assert.deepEqual(bob.filter(([key]) => key !== "old"), [["sms", false], ["sso", false]]);
+    assert.deepEqual(
+      bob.filter(([key]) => key !== "old"),
+      [
+        ["sms", false],
+        ["sso", false],
+      ],
+    );
     const lists = stripe.calls.filter(({ path }) => path === "/v1/entitlements/features");
     assert.equal(lists.length, 1, "it is kept");
   });
@@ -232,9 +265,16 @@ describe("remote evaluation of the catalog", { timeout: 60_000 }, () => {
     await shop.feature("not/sold");
     const customer = await shop.sdk.customers.create({ id: "cus_ada" });
     await shop.sdk.customers.create({ id: "cus_bob" });
-    assert.deepEqual(await client.values("cus_ada"), [["not/sold", false], ["sms", false], ["sso", false]]);
+    assert.deepEqual(await client.values("cus_ada"), [
+      ["not/sold", false],
+      ["sms", false],
+      ["sso", false],
+    ]);
     const changed = await assertTagged(client, "cus_ada", () => shop.subscribe(customer, price));
-    assert.deepEqual(changed.json.flags.map(({ value }) => value), [false, true, true]);
+    assert.deepEqual(
+      changed.json.flags.map(({ value }) => value),
+      [false, true, true],
+    );
     assert.equal((await client.single(200, "not/sold", "cus_ada")).json.value, false);
     assert.equal((await client.single(200, "sms", "cus_bob")).json.value, false);
     await client.single(404, "fax", "cus_ada");

@@ -42,7 +42,9 @@ const SETTINGS = {
 /** Runs a program; what it ended with, and all that it said. */
 function run(program, args, env = {}) {
   return new Promise((resolve) => {
-    execFile(program, args, { cwd: tmpdir(), env: { ...process.env, ...env }, maxBuffer: 1 << 28 }, (error, stdout, stderr) => resolve({ code: error?.code ?? 0, said: stdout + stderr }));
+    execFile(program, args, { cwd: tmpdir(), env: { ...process.env, ...env }, maxBuffer: 1 << 28 }, (error, stdout, stderr) =>
+      resolve({ code: error?.code ?? 0, said: stdout + stderr }),
+    );
   });
 }
 
@@ -58,11 +60,26 @@ async function explore(service, { known, phases = "coverage,fuzzing", tags }) {
     const args = [
       ...["run", new URL("/openapi.json", service.url).href, "--seed", SEED, "--generation-database", "none"],
       ...["--phases", phases, "--max-examples", "10", "--continue-on-failure", "--no-shrink", "--warnings", "off"],
-      ...["--checks", CHECKS.join(), "--header", `Authorization: Bearer ${KEY}`, "--request-timeout", "20", "--no-color", "--output-sanitize", "false"],
+      ...[
+        "--checks",
+        CHECKS.join(),
+        "--header",
+        `Authorization: Bearer ${KEY}`,
+        "--request-timeout",
+        "20",
+        "--no-color",
+        "--output-sanitize",
+        "false",
+      ],
       ...tags.flatMap((tag) => ["--include-tag", tag]),
       ...excluded,
     ];
-    const env = { SCHEMATHESIS_HOOKS: file("openapi_hooks.py"), ENTGATE_KNOWN: JSON.stringify(known), ENTGATE_SECRET: SECRET, ENTGATE_ANSWERS: told };
+    const env = {
+      SCHEMATHESIS_HOOKS: file("openapi_hooks.py"),
+      ENTGATE_KNOWN: JSON.stringify(known),
+      ENTGATE_SECRET: SECRET,
+      ENTGATE_ANSWERS: told,
+    };
     const { code, said } = await run(python("schemathesis"), args, env);
     assert.equal(code, 0, said.replaceAll(/^(.{2000}).*$/gm, "$1…"));
     return { answers: JSON.parse(await readFile(told, "utf8")), said };
@@ -73,7 +90,11 @@ async function explore(service, { known, phases = "coverage,fuzzing", tags }) {
 
 /** Asserts that each operation was seen to work. */
 function assertWorked(answers, ids) {
-  assert.deepEqual(ids.filter((id) => !answers[id]?.[200] && !answers[id]?.[204]), [], "these were never seen to work");
+  assert.deepEqual(
+    ids.filter((id) => !answers[id]?.[200] && !answers[id]?.[204]),
+    [],
+    "these were never seen to work",
+  );
 }
 
 /** Puts something of each kind on a Worker's shelves: the ids by kind, and more to be deleted. */
@@ -85,7 +106,9 @@ async function stock(service) {
   const subscription = await shop.subscribe(customer, price, { default_payment_method: WORKS });
   const endpoint = await shop.sdk.webhookEndpoints.create({ url: "https://example.com/hook", enabled_events: ["*"] });
   const [event] = await shop.summaries(customer);
-  const { data: [entitlement] } = await shop.sdk.entitlements.activeEntitlements.list({ customer: customer.id });
+  const {
+    data: [entitlement],
+  } = await shop.sdk.entitlements.activeEntitlements.list({ customer: customer.id });
   const spare = { customer: [], product: [], product_feature: [], subscription: [], clock: [], endpoint: [] };
   for (let number = 0; number < 3; number += 1) {
     const late = await shop.customer();
@@ -96,7 +119,19 @@ async function stock(service) {
     spare.subscription.push((await shop.subscribe(customer, price)).id);
     spare.endpoint.push((await shop.sdk.webhookEndpoints.create({ url: "https://example.com/spare", enabled_events: [SUMMARY] })).id);
   }
-  const ids = { feature: held, unattached, product, price, product_feature: attached[0], clock, customer, subscription, endpoint, event, entitlement };
+  const ids = {
+    feature: held,
+    unattached,
+    product,
+    price,
+    product_feature: attached[0],
+    clock,
+    customer,
+    subscription,
+    endpoint,
+    event,
+    entitlement,
+  };
   return { ...Object.fromEntries(Object.entries(ids).map(([kind, { id }]) => [kind, id])), spare };
 }
 
@@ -127,7 +162,10 @@ describe("with the catalog", { timeout: 600_000 }, () => {
     const { answers, said } = await explore(service, { known: await stock(service), tags: ["edge", "catalog", "openfeature"] });
     t.diagnostic(said.match(/\d+ generated.*/)?.[0] ?? said);
     const all = operations(document).map(([id]) => id);
-    assertWorked(answers, all.filter((id) => !ENDLESS.includes(id)));
+    assertWorked(
+      answers,
+      all.filter((id) => !ENDLESS.includes(id)),
+    );
   });
 });
 
@@ -138,7 +176,10 @@ describe("with Stripe as the source", { timeout: 600_000 }, () => {
     api.holds("cus_ada", ["sms", "sso"]);
     const service = await serve({ settings: { ...SETTINGS, ...api.settings } });
     t.after(() => service.stop());
-    const { answers } = await explore(service, { known: { customer: "cus_ada", entitlement: "ent_test_cus_ada_sms" }, tags: ["edge", "openfeature"] });
+    const { answers } = await explore(service, {
+      known: { customer: "cus_ada", entitlement: "ent_test_cus_ada_sms" },
+      tags: ["edge", "openfeature"],
+    });
   });
 
   test("nor is one out of order without a key of Stripe's", async (t) => {

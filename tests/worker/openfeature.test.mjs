@@ -43,7 +43,11 @@ describe("OpenFeature in a browser", { timeout: 120_000 }, () => {
   /** The token that the shop's backend would ask for. */
   async function token(customer) {
     const body = JSON.stringify({ customer });
-    const { status, json, text } = await service.request("/v1/tokens", { method: "POST", body, headers: { "content-type": "application/json" } });
+    const { status, json, text } = await service.request("/v1/tokens", {
+      method: "POST",
+      body,
+      headers: { "content-type": "application/json" },
+    });
     assert.equal(status, 200, text);
     return json.token;
   }
@@ -69,7 +73,8 @@ describe("OpenFeature in a browser", { timeout: 120_000 }, () => {
   const details = (page, key, fallback) => page.evaluate(([key, fallback]) => window.details(key, fallback), [key, fallback]);
   const shows = (page, feature, open) => page.waitForSelector(`#${feature}[data-open=${open}]`);
   const told = (page, event) => page.evaluate((event) => window.events.filter((each) => each.event === event), event);
-  const streams = (asked) => asked.filter((request) => new URL(request.url()).pathname === "/ofrep/v1/stream").map((request) => request.url());
+  const streams = (asked) =>
+    asked.filter((request) => new URL(request.url()).pathname === "/ofrep/v1/stream").map((request) => request.url());
 
   test("each known feature is true or false, and one that is not known is an error with the default", async () => {
     await grant("cus_ada", ["sms"]);
@@ -106,9 +111,15 @@ describe("OpenFeature in a browser", { timeout: 120_000 }, () => {
     await grant("cus_quiet", ["sms"]);
     await grant("cus_loud", ["sms"]);
     const [quiet, loud] = [await visit("cus_quiet"), await visit("cus_loud")];
-    await eventually(() => assert.deepEqual([quiet, loud].map(({ asked }) => streams(asked).length), [1, 1]));
+    await eventually(() =>
+      assert.deepEqual(
+        [quiet, loud].map(({ asked }) => streams(asked).length),
+        [1, 1],
+      ),
+    );
     // The notice at the beginning of each stream has been followed up.
-    const evaluations = ({ asked }) => asked.filter((request) => request.url().includes("/evaluate/") && request.method() === "POST").length;
+    const evaluations = ({ asked }) =>
+      asked.filter((request) => request.url().includes("/evaluate/") && request.method() === "POST").length;
     await eventually(() => assert.deepEqual([quiet, loud].map(evaluations), [2, 2]));
     await grant("cus_loud", ["sso"], { created: seconds() + 1 });
     await shows(loud.page, "sso", true);

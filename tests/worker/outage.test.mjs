@@ -65,12 +65,21 @@ describe("Stripe fails", { concurrency: true, timeout: 60_000 }, () => {
         stripe.holds(customer, ["f0", "f1"]);
         stripe.failAlways(fault, customer);
         const now = seconds();
-        for (const event of [summary(customer, ["gone"], { created: now }), summary(customer, ["f0"], { created: now + 1, hasMore: true })]) {
+        for (const event of [
+          summary(customer, ["gone"], { created: now }),
+          summary(customer, ["f0"], { created: now + 1, hasMore: true }),
+        ]) {
           const { status, json } = await service.send(event);
           assert.deepEqual([status, json.outcome], [200, "applied"]);
         }
         await stripe.arrived(1, customer);
-        assert.deepEqual([await told("gone"), await told("f0")], [[200, true], [200, true]]);
+        assert.deepEqual(
+          [await told("gone"), await told("f0")],
+          [
+            [200, true],
+            [200, true],
+          ],
+        );
         assert.deepEqual(await told("f1"), [503, "entitlements_incomplete"]);
 
         stripe.failAlways(undefined, customer);
@@ -112,7 +121,14 @@ describe("Stripe fails", { concurrency: true, timeout: 60_000 }, () => {
       await begin("cus_500", { status: 500 });
       await stripe.arrived(7, "cus_500");
       const [first, second, third, fourth, fifth, sixth] = pauses(stripe.lists("cus_500"));
-      for (const [pause, least] of [[first, 250], [second, 500], [third, 1_000], [fourth, 250], [fifth, 500], [sixth, 1_000]]) {
+      for (const [pause, least] of [
+        [first, 250],
+        [second, 500],
+        [third, 1_000],
+        [fourth, 250],
+        [fifth, 500],
+        [sixth, 1_000],
+      ]) {
         // workerd's timers and our clock need not agree on a few milliseconds.
         assert.ok(pause >= least - 20, `${pause} ms, less than ${least}`);
       }

@@ -27,16 +27,21 @@ async function assertCopy(service, customer, version, keys) {
 /** Sends changes while checks go on, none of which may be older than what was acknowledged before it. */
 async function assertNeverStale(service, customers, rounds) {
   const now = seconds();
-  await Promise.all(customers.map(async (customer) => {
-    for (let round = 1; round <= rounds; round += 1) {
-      const version = await send(service, customer, [`f${round}`], now + round);
-      assert.equal(version, round);
-      for (const [feature, entitled] of [[`f${round}`, true], [`f${round - 1}`, false]]) {
-        const { status, json } = await service.check(customer, feature, { at_least: version });
-        assert.deepEqual([status, json.entitled, json.version], [200, entitled, version]);
+  await Promise.all(
+    customers.map(async (customer) => {
+      for (let round = 1; round <= rounds; round += 1) {
+        const version = await send(service, customer, [`f${round}`], now + round);
+        assert.equal(version, round);
+        for (const [feature, entitled] of [
+          [`f${round}`, true],
+          [`f${round - 1}`, false],
+        ]) {
+          const { status, json } = await service.check(customer, feature, { at_least: version });
+          assert.deepEqual([status, json.entitled, json.version], [200, entitled, version]);
+        }
       }
-    }
-  }));
+    }),
+  );
 }
 
 /** Asserts that puts came no faster than one a second, and answers how many there were. */
@@ -77,7 +82,10 @@ describe("what is owed to KV", { concurrency: true, timeout: 60_000 }, () => {
         await assertNeverStale(service, customers, 5);
         // The third at the latest fails, and each of the six has one.
         await eventually(async () => assert.ok((await Promise.all(customers.map((customer) => service.puts(customer)))).flat().length > 6));
-        await assertRecovers(service, customers.map((customer) => [customer, 5, ["f5"]]));
+        await assertRecovers(
+          service,
+          customers.map((customer) => [customer, 5, ["f5"]]),
+        );
       });
 
       test(`when all puts failed for a while, and those ${done}, as /healthz tells meanwhile`, async (t) => {
@@ -94,7 +102,10 @@ describe("what is owed to KV", { concurrency: true, timeout: 60_000 }, () => {
         assert.equal(await send(service, "cus_a", ["f9"], seconds() + 60), 5);
         const puts = (await service.puts("cus_a")).length;
         await eventually(async () => assert.ok((await service.puts("cus_a")).length > puts));
-        await assertRecovers(service, [["cus_a", 5, ["f9"]], ["cus_b", 4, ["f4"]]]);
+        await assertRecovers(service, [
+          ["cus_a", 5, ["f9"]],
+          ["cus_b", 4, ["f4"]],
+        ]);
       });
     }
 

@@ -5,7 +5,9 @@ import { test } from "node:test";
 import { standIn } from "./stripe.mjs";
 import { eventually, seconds, serve, summary } from "./support.mjs";
 
-test("with ENTGATE_PAUSED_SUBSCRIPTIONS=revoke a trial that ends paused takes away what nothing else grants", { timeout: 60_000 }, async (t) => {
+test("with ENTGATE_PAUSED_SUBSCRIPTIONS=revoke a trial that ends paused takes away what nothing else grants", {
+  timeout: 60_000,
+}, async (t) => {
   const stripe = await standIn();
   const service = await serve({ settings: { ...stripe.settings, ENTGATE_PAUSED_SUBSCRIPTIONS: "revoke" } });
   t.after(async () => {
@@ -15,7 +17,14 @@ test("with ENTGATE_PAUSED_SUBSCRIPTIONS=revoke a trial that ends paused takes aw
   const list = async () => (await service.sync("cus_ada")).json.entitlements.data.map(({ lookup_key }) => lookup_key);
   const send = async (status, customer = "cus_ada") => {
     const type = `customer.subscription.${status}`;
-    const event = { id: `evt_${status}`, object: "event", type, created: seconds(), livemode: false, data: { object: { id: "sub_1", object: "subscription", customer } } };
+    const event = {
+      id: `evt_${status}`,
+      object: "event",
+      type,
+      created: seconds(),
+      livemode: false,
+      data: { object: { id: "sub_1", object: "subscription", customer } },
+    };
     const { status: code, json } = await service.send(event);
     assert.deepEqual([code, json.outcome], [200, "deferred"]);
   };
@@ -24,7 +33,10 @@ test("with ENTGATE_PAUSED_SUBSCRIPTIONS=revoke a trial that ends paused takes aw
   stripe.sells("prod_pro", ["sms", "sso"]);
   stripe.sells("prod_basic", ["sso"]);
   stripe.holds("cus_ada", ["sms", "sso"]);
-  const subscriptions = (status) => [{ status, products: ["prod_pro"] }, { status: "active", products: ["prod_basic"] }];
+  const subscriptions = (status) => [
+    { status, products: ["prod_pro"] },
+    { status: "active", products: ["prod_basic"] },
+  ];
   stripe.subscribes("cus_ada", subscriptions("trialing"));
   const { json } = await service.send(summary("cus_ada", ["sms", "sso"]));
   assert.equal(json.outcome, "deferred");

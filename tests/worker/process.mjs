@@ -10,7 +10,11 @@ export async function start(folder, options = {}) {
   const script = fileURLToPath(new URL("kept.mjs", import.meta.url));
   // What workerd leaves behind when it is killed goes with the folder.
   const env = { ...process.env, TMPDIR: folder };
-  const child = spawn(process.execPath, [script, folder, JSON.stringify(options)], { detached: true, env, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [script, folder, JSON.stringify(options)], {
+    detached: true,
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   for await (const line of createInterface({ input: child.stdout })) {
     if (line.startsWith("http://")) return { child, service: new Service(undefined, new URL(line)) };
   }

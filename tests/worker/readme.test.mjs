@@ -50,11 +50,20 @@ describe("the README", { timeout: 60_000 }, () => {
   }
 
   test("its first ten lines put something on sale, and end with a yes", () => {
-    const answers = bought.split("\n").filter(Boolean).map((line) => JSON.parse(line));
+    const answers = bought
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
     const objects = ["entitlements.feature", "product", "product_feature", "customer", "subscription", "entitlement_check"];
-    assert.deepEqual(answers.map(({ object }) => object), objects);
+    assert.deepEqual(
+      answers.map(({ object }) => object),
+      objects,
+    );
     const { customer, feature, entitled, reason } = answers.at(-1);
-    assert.deepEqual({ customer, feature, entitled, reason }, { customer: "cus_ada", feature: "sms", entitled: true, reason: "active_entitlement" });
+    assert.deepEqual(
+      { customer, feature, entitled, reason },
+      { customer: "cus_ada", feature: "sms", entitled: true, reason: "active_entitlement" },
+    );
   });
 
   test("the ten lines can be pasted again, and end with a yes again", async () => {

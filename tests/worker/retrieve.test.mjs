@@ -66,7 +66,14 @@ describe("with a key to read Stripe with", { timeout: 30_000 }, () => {
     asked();
     const list = () => entitlements().list({ customer: "cus_ada", expand: ["data.feature"] });
     const { data } = await list();
-    assert.deepEqual(data.map(({ feature }) => [feature.name, feature.active]), [["Text messages", true], ["sso", true], ["old", false]]);
+    assert.deepEqual(
+      data.map(({ feature }) => [feature.name, feature.active]),
+      [
+        ["Text messages", true],
+        ["sso", true],
+        ["old", false],
+      ],
+    );
     assert.deepEqual(asked(), ["/v1/entitlements/features", "/v1/entitlements/features/feat_test_old"]);
     assert.deepEqual((await list()).data, data);
     assert.deepEqual(asked(), []);
@@ -80,11 +87,17 @@ describe("with a key to read Stripe with", { timeout: 30_000 }, () => {
     stripe.holds("cus_pages", keys);
     const list = entitlements().list({ customer: "cus_pages", limit: 7, expand: ["data.feature"] });
     const all = await list.autoPagingToArray({ limit: 100 });
-    assert.deepEqual(all.map(({ lookup_key, feature }) => [lookup_key, feature.id]), keys.map((key) => [key, `feat_test_${key}`]));
+    assert.deepEqual(
+      all.map(({ lookup_key, feature }) => [lookup_key, feature.id]),
+      keys.map((key) => [key, `feat_test_${key}`]),
+    );
   });
 
   test("nothing else can be expanded", async () => {
-    for (const [path, name] of [[`${PATH}?customer=cus_ada&`, "data.customer"], [`${PATH}/ent_test_cus_ada_sms?`, "data.feature"]]) {
+    for (const [path, name] of [
+      [`${PATH}?customer=cus_ada&`, "data.customer"],
+      [`${PATH}/ent_test_cus_ada_sms?`, "data.feature"],
+    ]) {
       const { status, json } = await service.request(`${path}expand[]=${name}`);
       assert.deepEqual([status, json.error.param], [400, "expand"], name);
     }

@@ -40,7 +40,8 @@ describe("the roster", { timeout: 30_000 }, () => {
     assert.equal(response.status, 200, text);
     return text && JSON.parse(text);
   };
-  const report = (key, standing, features) => ask({ report: { key, standing: { confirmed: null, pending: 0, since: null, trouble: null, ...standing }, features } });
+  const report = (key, standing, features) =>
+    ask({ report: { key, standing: { confirmed: null, pending: 0, since: null, trouble: null, ...standing }, features } });
   /** Whom it hands out to be confirmed. */
   const due = async (livemode = false, limit = 20) => (await ask({ due: { confirm: [livemode], limit } })).confirm.sort();
 
@@ -121,18 +122,43 @@ describe("the roster", { timeout: 30_000 }, () => {
     }
     const all = [];
     for await (const { id } of pages()) all.push(id);
-    assert.deepEqual(all, [...new Set(all)].sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other))));
+    assert.deepEqual(
+      all,
+      [...new Set(all)].sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other))),
+    );
     assert.ok(ids.every((id) => all.includes(id)) && !all.includes(""));
 
     const { json } = await service.request("/v1/roster?prefix=l_", { key: LIVE_KEY });
     assert.deepEqual(json, {
       object: "list",
-      data: [{ id: "l_a", object: "roster_entry", livemode: true, confirmed_at: null, pending: 1, pending_since: 1_700_000_000, trouble: "unknown_customer" }],
+      data: [
+        {
+          id: "l_a",
+          object: "roster_entry",
+          livemode: true,
+          confirmed_at: null,
+          pending: 1,
+          pending_since: 1_700_000_000,
+          trouble: "unknown_customer",
+        },
+      ],
       has_more: false,
       url: "/v1/roster",
     });
-    const { json: { data: [first] } } = await service.request("/v1/roster?prefix=l_a");
-    assert.deepEqual(first, { id: "l_a", object: "roster_entry", livemode: false, confirmed_at: 1_700_000_000, pending: 0, pending_since: null, trouble: null });
+    const {
+      json: {
+        data: [first],
+      },
+    } = await service.request("/v1/roster?prefix=l_a");
+    assert.deepEqual(first, {
+      id: "l_a",
+      object: "roster_entry",
+      livemode: false,
+      confirmed_at: 1_700_000_000,
+      pending: 0,
+      pending_since: null,
+      trouble: null,
+    });
   });
 
   /** All pages, as Stripe's SDK would read them. */
@@ -163,7 +189,12 @@ test("a roster of before it noted confirmations is taken over", { timeout: 30_00
     try {
       assert.deepEqual(await known(service), [["cus_old", null]]);
       await service.send(summary("cus_new", ["sms"]));
-      await eventually(async () => assert.deepEqual(await known(service), [["cus_new", null], ["cus_old", null]]));
+      await eventually(async () =>
+        assert.deepEqual(await known(service), [
+          ["cus_new", null],
+          ["cus_old", null],
+        ]),
+      );
     } finally {
       await service.stop();
     }

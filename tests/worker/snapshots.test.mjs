@@ -5,7 +5,16 @@ import { execFile } from "node:child_process";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { calculateJwkThumbprint, createLocalJWKSet, createRemoteJWKSet, decodeProtectedHeader, errors, exportJWK, generateKeyPair, jwtVerify } from "jose";
+import {
+  calculateJwkThumbprint,
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  decodeProtectedHeader,
+  errors,
+  exportJWK,
+  generateKeyPair,
+  jwtVerify,
+} from "jose";
 import { seconds, serve, summary } from "./support.mjs";
 
 const KEYS = "/.well-known/jwks.json";
@@ -37,7 +46,8 @@ describe("a snapshot", { timeout: 60_000 }, () => {
   });
   after(() => service.stop());
 
-  const snapshot = async (service, more = {}) => (await service.request(`/v1/snapshot?${new URLSearchParams({ customer: "cus_ada", ...more })}`)).json.snapshot;
+  const snapshot = async (service, more = {}) =>
+    (await service.request(`/v1/snapshot?${new URLSearchParams({ customer: "cus_ada", ...more })}`)).json.snapshot;
 
   test("is verified by jose, which fetches the keys, and says what is held until when", async () => {
     const answer = await service.request("/v1/snapshot?customer=cus_ada&expires_in=60");
@@ -67,7 +77,11 @@ describe("a snapshot", { timeout: 60_000 }, () => {
   test("is verified by PyJWT in the same way", async () => {
     const good = await snapshot(service);
     const snapshots = [good, changed(good, { entitlements: ["sms", "export", "sso"] }), changed(good, { exp: seconds() + 90_000 })];
-    const { stdout } = await promisify(execFile)(process.env.PYTHON ?? file("../../.tools/venv/bin/python"), [file("snapshots.py"), service.url.origin, ...snapshots]);
+    const { stdout } = await promisify(execFile)(process.env.PYTHON ?? file("../../.tools/venv/bin/python"), [
+      file("snapshots.py"),
+      service.url.origin,
+      ...snapshots,
+    ]);
     const [read, ...others] = JSON.parse(stdout);
     assert.deepEqual([read.sub, read.version, read.entitlements, read.exp - read.iat], ["cus_ada", 1, ["sms", "export"], 3_600]);
     assert.deepEqual(others, ["InvalidSignatureError", "InvalidSignatureError"]);

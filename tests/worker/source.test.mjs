@@ -62,7 +62,11 @@ describe("an event that tells a page only", { concurrency: true, timeout: 30_000
     assert.deepEqual(await told("cus_long", "f250"), [200, false, 2]);
     // Two readings that agree, of three pages each.
     const cursors = stripe.lists("cus_long").map(({ query }) => [query.get("limit"), query.get("starting_after")]);
-    const reading = [["100", null], ["100", "ent_test_cus_long_f99"], ["100", "ent_test_cus_long_f199"]];
+    const reading = [
+      ["100", null],
+      ["100", "ent_test_cus_long_f99"],
+      ["100", "ent_test_cus_long_f199"],
+    ];
     assert.deepEqual(cursors, [...reading, ...reading]);
   });
 
@@ -72,7 +76,10 @@ describe("an event that tells a page only", { concurrency: true, timeout: 30_000
     try {
       const now = seconds();
       const events = [summary("cus_paid", ["gone"], { created: now }), summary("cus_paid", ["f0"], { created: now + 1, hasMore: true })];
-      assert.deepEqual(await send(...events), [["applied", 1], ["applied", 2]]);
+      assert.deepEqual(await send(...events), [
+        ["applied", 1],
+        ["applied", 2],
+      ]);
       await stripe.arrived(1, "cus_paid");
       const began = Date.now();
       const checks = ["gone", "f0"].map((feature) => service.check("cus_paid", feature, { at_least: 2 }));
@@ -95,7 +102,12 @@ describe("an event that tells a page only", { concurrency: true, timeout: 30_000
     await service.health();
     release();
     const decisions = (await Promise.all(checks)).map(({ status, json }) => [status, json.entitled, json.version]);
-    assert.deepEqual(decisions, [[200, true, 2], [200, false, 2], [200, true, 2], [200, false, 2]]);
+    assert.deepEqual(decisions, [
+      [200, true, 2],
+      [200, false, 2],
+      [200, true, 2],
+      [200, false, 2],
+    ]);
     assert.equal(stripe.lists("cus_page").length, 1);
   });
 });
@@ -105,7 +117,10 @@ describe("an event that tells all", { concurrency: true, timeout: 30_000 }, () =
     stripe.holds("cus_quiet", ["f3"]);
     const now = seconds();
     const events = [1, 2, 3].map((number) => summary("cus_quiet", [`f${number}`], { created: now + number }));
-    assert.deepEqual(await send(events[0], events[1]), [["applied", 1], ["applied", 2]]);
+    assert.deepEqual(await send(events[0], events[1]), [
+      ["applied", 1],
+      ["applied", 2],
+    ]);
     const last = Date.now();
     assert.deepEqual(await send(events[2]), [["applied", 3]]);
     await stripe.arrived(1, "cus_quiet");
@@ -126,14 +141,22 @@ describe("an event that tells all", { concurrency: true, timeout: 30_000 }, () =
     assert.deepEqual(await told("cus_drift", "f0"), [200, false, 2]);
     await eventually(async () => assert.deepEqual(await listed("cus_drift"), ["f1", "f2", "f3"]));
     const drift = "drift: test:cus_drift lacked 2 and had 1 too many by Stripe's list, of which no event told; version 2 is right";
-    await eventually(() => assert.ok(log.some((line) => line.includes(drift)), log.join("\n")));
+    await eventually(() =>
+      assert.ok(
+        log.some((line) => line.includes(drift)),
+        log.join("\n"),
+      ),
+    );
   });
 
   test("undoes nothing if it comes late, and Stripe is asked at once", async () => {
     stripe.holds("cus_late", ["new"]);
     const now = seconds();
     const events = [summary("cus_late", ["new"], { created: now }), summary("cus_late", ["old"], { created: now - 60 })];
-    assert.deepEqual(await send(...events), [["applied", 1], ["stale", 1]]);
+    assert.deepEqual(await send(...events), [
+      ["applied", 1],
+      ["stale", 1],
+    ]);
     const sent = Date.now();
     await stripe.arrived(1, "cus_late");
     assert.ok(stripe.lists("cus_late")[0].at - sent < 1_900, "before the two seconds of a confirmation");
@@ -145,7 +168,10 @@ describe("an event that tells all", { concurrency: true, timeout: 30_000 }, () =
     stripe.holds("cus_tie", ["first"]);
     const now = seconds();
     const events = ["first", "second"].map((key) => summary("cus_tie", [key], { created: now }));
-    assert.deepEqual(await send(...events), [["applied", 1], ["applied", 2]]);
+    assert.deepEqual(await send(...events), [
+      ["applied", 1],
+      ["applied", 2],
+    ]);
     const sent = Date.now();
     await eventually(async () => assert.deepEqual(await told("cus_tie", "first"), [200, true, 3]));
     assert.ok(stripe.lists("cus_tie")[0].at - sent < 1_900, "before the two seconds of a confirmation");
@@ -180,7 +206,13 @@ describe("an event that tells all", { concurrency: true, timeout: 30_000 }, () =
     release = stripe.hold("cus_race");
     first();
     await stripe.arrived(2, "cus_race");
-    assert.deepEqual([await told("cus_race", "new"), await told("cus_race", "old")], [[200, true, 2], [200, false, 2]]);
+    assert.deepEqual(
+      [await told("cus_race", "new"), await told("cus_race", "old")],
+      [
+        [200, true, 2],
+        [200, false, 2],
+      ],
+    );
     release();
     await eventually(async () => assert.deepEqual(await listed("cus_race"), ["new", "old"]));
   });
@@ -192,7 +224,10 @@ describe("an event that tells all", { concurrency: true, timeout: 30_000 }, () =
     await send(summary("cus_slow", ["f0"], { created: now }));
     await stripe.arrived(1, "cus_slow");
     const events = [summary("cus_slow", ["f1"], { created: now + 60 }), summary("cus_slow", [], { created: now + 61 })];
-    assert.deepEqual(await send(...events), [["applied", 2], ["applied", 3]]);
+    assert.deepEqual(await send(...events), [
+      ["applied", 2],
+      ["applied", 3],
+    ]);
     assert.deepEqual(await told("cus_slow", "f1"), [200, false, 3]);
     release();
     await eventually(async () => assert.deepEqual(await told("cus_slow", "f1"), [200, true, 4]));

@@ -38,7 +38,15 @@ test("the current version comes first, and then each change with what it added a
     change("cus_first", 3, ["api"], ["sms"]),
     change("cus_first", 4, [], ["api", "sso"]),
   ]);
-  assert.deepEqual(listener.events.map(({ event, id }) => [event, id]), [["version", "1"], ["change", "2"], ["change", "3"], ["change", "4"]]);
+  assert.deepEqual(
+    listener.events.map(({ event, id }) => [event, id]),
+    [
+      ["version", "1"],
+      ["change", "2"],
+      ["change", "3"],
+      ["change", "4"],
+    ],
+  );
   assert.equal(listener.retry, 2000);
   assert.equal(await listener.close(), "closed");
 });
@@ -75,7 +83,11 @@ test("a stranger has version 0, and is told of the first set", async () => {
 
 test("who resumes gets the changes that were missed and no others, and then the version", async () => {
   await holds("cus_resume", ["a"], ["b"], ["c"], ["d"]);
-  for (const [why, options] of [["as a browser does", { lastEventId: "2" }], ["as a program does", { last_event_id: 2 }], ["the header is newer", { lastEventId: "2", last_event_id: 1 }]]) {
+  for (const [why, options] of [
+    ["as a browser does", { lastEventId: "2" }],
+    ["as a program does", { last_event_id: 2 }],
+    ["the header is newer", { lastEventId: "2", last_event_id: 1 }],
+  ]) {
     const listener = await Listener.open(service, "cus_resume", options);
     const expected = [change("cus_resume", 3, ["c"], ["b"]), change("cus_resume", 4, ["d"], ["c"]), version("cus_resume", 4)];
     assert.deepEqual(await listener.hears(3), expected, why);
@@ -94,7 +106,10 @@ test("past what is remembered only the version comes", async () => {
   await holds("cus_long", ...Array.from({ length: 101 }, (_, number) => [`f${number}`]));
   const all = await Listener.open(service, "cus_long", { lastEventId: "1" });
   const told = await all.hears(101);
-  assert.deepEqual(told.slice(0, 100), Array.from({ length: 100 }, (_, n) => change("cus_long", n + 2, [`f${n + 1}`], [`f${n}`])));
+  assert.deepEqual(
+    told.slice(0, 100),
+    Array.from({ length: 100 }, (_, n) => change("cus_long", n + 2, [`f${n + 1}`], [`f${n}`])),
+  );
   assert.deepEqual(told[100], version("cus_long", 101));
   const tooLate = await Listener.open(service, "cus_long", { lastEventId: "0" });
   assert.deepEqual(await tooLate.hears(1), [version("cus_long", 101)]);
@@ -138,7 +153,10 @@ test("a notice never reaches another customer or the other mode", async () => {
   for (const [place, customer] of ["cus_own2", "cus_ow", "CUS_OWN"].entries()) {
     const listener = others[place + 1];
     await listener.hears(2);
-    assert.deepEqual(listener.events.map(({ data }) => data), [version(customer, 0), change(customer, 1, ["other"])]);
+    assert.deepEqual(
+      listener.events.map(({ data }) => data),
+      [version(customer, 0), change(customer, 1, ["other"])],
+    );
   }
   assert.equal(own.events.length, 3);
   await Promise.all([own, ...others].map((listener) => listener.close()));
@@ -160,7 +178,10 @@ test("many listeners hear the same, whenever they came", async () => {
 
 test("a WebSocket and events say the same", async () => {
   await holds("cus_both", ["a"], ["b"]);
-  const [events, socket] = [await Listener.open(service, "cus_both", { last_event_id: 1 }), await Socket.open(service, "cus_both", { last_event_id: 1 })];
+  const [events, socket] = [
+    await Listener.open(service, "cus_both", { last_event_id: 1 }),
+    await Socket.open(service, "cus_both", { last_event_id: 1 }),
+  ];
   await holds("cus_both", ["c"]);
   const heard = await events.hears(3);
   assert.deepEqual(heard, [change("cus_both", 2, ["b"], ["a"]), version("cus_both", 2), change("cus_both", 3, ["c"], ["b"])]);

@@ -61,7 +61,10 @@ class Account {
 
   /** Sets the features of a product, by lookup key. */
   sells(product, keys) {
-    this.products.set(product, keys.map((key) => [`prodft_${product}_${key}`, this.#known(key).id]));
+    this.products.set(
+      product,
+      keys.map((key) => [`prodft_${product}_${key}`, this.#known(key).id]),
+    );
   }
 
   /** Changes a feature: before a customer holds it, its `lookup_key` too, which an archived one may share with another. */
@@ -72,7 +75,15 @@ class Account {
   #known(key) {
     const id = `feat_test_${key}`;
     if (!this.features.has(id)) {
-      const feature = { id, object: "entitlements.feature", active: true, livemode: this.livemode, lookup_key: key, metadata: {}, name: key };
+      const feature = {
+        id,
+        object: "entitlements.feature",
+        active: true,
+        livemode: this.livemode,
+        lookup_key: key,
+        metadata: {},
+        name: key,
+      };
       this.features.set(id, feature);
     }
     return this.features.get(id);
@@ -88,41 +99,86 @@ const PAGE = ["limit", "starting_after", "ending_before"];
 
 /** What can be asked: a path, its parameters, what `expand` may name, and the answer. */
 const ROUTES = [
-  ["/v1/entitlements/active_entitlements", ["customer", ...PAGE], ["data.feature"], (account, asked) => {
-    if (asked.customer === undefined) refuse(400, "Missing required param: customer.", { code: "parameter_missing", param: "customer" });
-    const list = page(customerOf(account, asked).entitlements, asked, "active entitlement");
-    return asked.expand.length ? { ...list, data: list.data.map((item) => whole(account, item)) } : list;
-  }],
-  ["/v1/entitlements/active_entitlements/{id}", [], ["feature"], (account, asked) => {
-    for (const { entitlements } of account.customers.values()) {
-      const found = entitlements[place(entitlements, asked.id)];
-      if (found) return asked.expand.length ? whole(account, found) : found;
-    }
-    return missing(404, "active entitlement", asked.id, "id");
-  }],
-  ["/v1/entitlements/features", ["archived", "lookup_key", ...PAGE], [], (account, asked) => {
-    if (!["true", "false", undefined].includes(asked.archived)) refuse(400, `Invalid boolean: ${asked.archived}`, { param: "archived" });
-    const active = asked.archived !== "true";
-    const named = ({ lookup_key }) => [undefined, lookup_key].includes(asked.lookup_key);
-    return page([...account.features.values()].filter((feature) => feature.active === active && named(feature)), asked, "feature");
-  }],
+  [
+    "/v1/entitlements/active_entitlements",
+    ["customer", ...PAGE],
+    ["data.feature"],
+    (account, asked) => {
+      if (asked.customer === undefined) refuse(400, "Missing required param: customer.", { code: "parameter_missing", param: "customer" });
+      const list = page(customerOf(account, asked).entitlements, asked, "active entitlement");
+      return asked.expand.length ? { ...list, data: list.data.map((item) => whole(account, item)) } : list;
+    },
+  ],
+  [
+    "/v1/entitlements/active_entitlements/{id}",
+    [],
+    ["feature"],
+    (account, asked) => {
+      for (const { entitlements } of account.customers.values()) {
+        const found = entitlements[place(entitlements, asked.id)];
+        if (found) return asked.expand.length ? whole(account, found) : found;
+      }
+      return missing(404, "active entitlement", asked.id, "id");
+    },
+  ],
+  [
+    "/v1/entitlements/features",
+    ["archived", "lookup_key", ...PAGE],
+    [],
+    (account, asked) => {
+      if (!["true", "false", undefined].includes(asked.archived)) refuse(400, `Invalid boolean: ${asked.archived}`, { param: "archived" });
+      const active = asked.archived !== "true";
+      const named = ({ lookup_key }) => [undefined, lookup_key].includes(asked.lookup_key);
+      return page(
+        [...account.features.values()].filter((feature) => feature.active === active && named(feature)),
+        asked,
+        "feature",
+      );
+    },
+  ],
   ["/v1/entitlements/features/{id}", [], [], (account, { id }) => account.features.get(id) ?? missing(404, "feature", id, "id")],
-  ["/v1/customers/{id}", [], [], (account, asked) => {
-    const { id, deleted } = account.customers.get(asked.id) ?? missing(404, "customer", asked.id, "id");
-    if (deleted) return { id, object: "customer", deleted };
-    return { id, object: "customer", created: 1_700_000_000, email: null, livemode: account.livemode, metadata: {}, name: null };
-  }],
-  ["/v1/subscriptions", ["customer", "status", ...PAGE], [], (account, asked) => {
-    const customers = asked.customer === undefined ? [...account.customers.values()] : [customerOf(account, asked)];
-    const wanted = ({ status }) => asked.status === "all" || (asked.status ? status === asked.status : status !== "canceled");
-    return page(customers.flatMap(({ subscriptions }) => subscriptions).filter(wanted), asked, "subscription");
-  }],
-  ["/v1/products/{id}/features", PAGE, [], (account, asked) => {
-    const sold = account.products.get(asked.id) ?? missing(404, "product", asked.id, "product");
-    const attached = ([id, feature]) => ({ id, object: "product_feature", entitlement_feature: account.features.get(feature), livemode: account.livemode });
-    return page(sold.map(attached), asked, "product feature");
-  }],
-].map(([path, parameters, expandable, answer]) => ({ name: path, path: new RegExp(`^${path.replace("{id}", "([^/]+)")}$`), parameters, expandable, answer }));
+  [
+    "/v1/customers/{id}",
+    [],
+    [],
+    (account, asked) => {
+      const { id, deleted } = account.customers.get(asked.id) ?? missing(404, "customer", asked.id, "id");
+      if (deleted) return { id, object: "customer", deleted };
+      return { id, object: "customer", created: 1_700_000_000, email: null, livemode: account.livemode, metadata: {}, name: null };
+    },
+  ],
+  [
+    "/v1/subscriptions",
+    ["customer", "status", ...PAGE],
+    [],
+    (account, asked) => {
+      const customers = asked.customer === undefined ? [...account.customers.values()] : [customerOf(account, asked)];
+      const wanted = ({ status }) => asked.status === "all" || (asked.status ? status === asked.status : status !== "canceled");
+      return page(customers.flatMap(({ subscriptions }) => subscriptions).filter(wanted), asked, "subscription");
+    },
+  ],
+  [
+    "/v1/products/{id}/features",
+    PAGE,
+    [],
+    (account, asked) => {
+      const sold = account.products.get(asked.id) ?? missing(404, "product", asked.id, "product");
+      const attached = ([id, feature]) => ({
+        id,
+        object: "product_feature",
+        entitlement_feature: account.features.get(feature),
+        livemode: account.livemode,
+      });
+      return page(sold.map(attached), asked, "product feature");
+    },
+  ],
+].map(([path, parameters, expandable, answer]) => ({
+  name: path,
+  path: new RegExp(`^${path.replace("{id}", "([^/]+)")}$`),
+  parameters,
+  expandable,
+  answer,
+}));
 
 const whole = (account, item) => ({ ...item, feature: account.features.get(item.feature) });
 

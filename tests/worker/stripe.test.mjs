@@ -23,7 +23,10 @@ describe("the stand-in for Stripe", { timeout: 30_000 }, () => {
     stripe.deletes("cus_gone");
     stripe.holds("cus_ada", keys);
     stripe.sells("prod_a", ["f0", "f1"]);
-    stripe.subscribes("cus_ada", [{ status: "paused", products: ["prod_a"] }, { status: "canceled", products: [] }]);
+    stripe.subscribes("cus_ada", [
+      { status: "paused", products: ["prod_a"] },
+      { status: "canceled", products: [] },
+    ]);
   });
   after(() => stripe.stop());
 
@@ -33,8 +36,14 @@ describe("the stand-in for Stripe", { timeout: 30_000 }, () => {
 
   test("Stripe's SDK reads 250 entitlements in pages of 100, and backwards", async () => {
     const all = await listed("cus_ada", { limit: 100 }).autoPagingToArray({ limit: 1000 });
-    assert.deepEqual(all, keys.map((key) => entitlement("cus_ada", key)));
-    assert.deepEqual(stripe.calls.slice(-3).map(({ query }) => query.get("starting_after")), [null, all[99].id, all[199].id]);
+    assert.deepEqual(
+      all,
+      keys.map((key) => entitlement("cus_ada", key)),
+    );
+    assert.deepEqual(
+      stripe.calls.slice(-3).map(({ query }) => query.get("starting_after")),
+      [null, all[99].id, all[199].id],
+    );
     const back = await listed("cus_ada", { limit: 7, ending_before: all[30].id }).autoPagingToArray({ limit: 1000 });
     assert.deepEqual(back, all.slice(0, 30).reverse());
   });
@@ -53,14 +62,23 @@ describe("the stand-in for Stripe", { timeout: 30_000 }, () => {
     const { data } = await json("/v1/subscriptions?customer=cus_ada&status=all");
     assert.deepEqual([data.length, data[0].status, data[0].items.data[0].price.product], [2, "paused", "prod_a"]);
     stripe.feature("old", { active: false });
-    assert.deepEqual((await json("/v1/entitlements/features?archived=true")).data.map(({ id }) => id), ["feat_test_old"]);
+    assert.deepEqual(
+      (await json("/v1/entitlements/features?archived=true")).data.map(({ id }) => id),
+      ["feat_test_old"],
+    );
   });
 
   test("each error is Stripe's, and the SDK's own class", async () => {
     for (const [path, status, code, key] of [
-      [`${LIST}?customer=cus_gone`, 400, "resource_missing"], [LIST, 400, "parameter_missing"], [`${ADA}&starting_after=ent_x`, 400, "resource_missing"],
-      [`${ADA}&limit=101`, 400, "parameter_invalid_integer"], [`${ADA}&x=1`, 400, "parameter_unknown"], [`${LIST}/ent_x`, 404, "resource_missing"],
-      ["/v1/customers/%zz", 404, "resource_missing"], ["/v1/nowhere", 404], [ADA, 401, undefined, "sk_test_bad"],
+      [`${LIST}?customer=cus_gone`, 400, "resource_missing"],
+      [LIST, 400, "parameter_missing"],
+      [`${ADA}&starting_after=ent_x`, 400, "resource_missing"],
+      [`${ADA}&limit=101`, 400, "parameter_invalid_integer"],
+      [`${ADA}&x=1`, 400, "parameter_unknown"],
+      [`${LIST}/ent_x`, 404, "resource_missing"],
+      ["/v1/customers/%zz", 404, "resource_missing"],
+      ["/v1/nowhere", 404],
+      [ADA, 401, undefined, "sk_test_bad"],
     ]) {
       const answer = await get(path, key);
       const body = await answer.json();

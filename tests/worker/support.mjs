@@ -192,7 +192,10 @@ export class Service {
   /** The moments when puts of a test customer were begun; or failed and went on, `"late"`, or `"landed"` then. */
   async puts(customer, kind = "put") {
     const { keys } = await (await this.#faults()).list({ prefix: `${kind}:` });
-    return keys.map(({ metadata }) => metadata).filter(({ key }) => key === `test:${customer}`).map(({ at }) => at);
+    return keys
+      .map(({ metadata }) => metadata)
+      .filter(({ key }) => key === `test:${customer}`)
+      .map(({ at }) => at);
   }
 
   /** Does what is done every minute. */

@@ -34,8 +34,20 @@ describe("POST /v1/customers/{id}/sync", { concurrency: true, timeout: 30_000 },
     const { status, json } = await service.sync("cus_now");
     assert.equal(status, 200);
     assert.ok(Math.abs(json.as_of - seconds()) <= 2);
-    const entitlements = { object: "list", data: [entitlement("cus_now", "sms")], has_more: false, url: "/v1/entitlements/active_entitlements" };
-    assert.deepEqual(json, { object: "customer_sync", customer: "cus_now", version: 1, as_of: json.as_of, served_by: "source", entitlements });
+    const entitlements = {
+      object: "list",
+      data: [entitlement("cus_now", "sms")],
+      has_more: false,
+      url: "/v1/entitlements/active_entitlements",
+    };
+    assert.deepEqual(json, {
+      object: "customer_sync",
+      customer: "cus_now",
+      version: 1,
+      as_of: json.as_of,
+      served_by: "source",
+      entitlements,
+    });
 
     stripe.holds("cus_now", ["sso"]);
     const again = await service.sync("cus_now", { feature: "sms" });
@@ -47,8 +59,14 @@ describe("POST /v1/customers/{id}/sync", { concurrency: true, timeout: 30_000 },
   });
 
   test("answers a hundred entitlements at most, and says that there are more", async () => {
-    for (const [count, shown, more] of [[100, 100, false], [101, 100, true]]) {
-      stripe.holds(`cus_${count}`, Array.from({ length: count }, (_, i) => `f${i}`));
+    for (const [count, shown, more] of [
+      [100, 100, false],
+      [101, 100, true],
+    ]) {
+      stripe.holds(
+        `cus_${count}`,
+        Array.from({ length: count }, (_, i) => `f${i}`),
+      );
       const { json } = await service.sync(`cus_${count}`, { feature: `f${count - 1}` });
       assert.deepEqual([json.entitlements.data.length, json.entitlements.has_more, json.entitled], [shown, more, true]);
     }
@@ -165,7 +183,12 @@ describe("POST /v1/customers/{id}/sync", { concurrency: true, timeout: 30_000 },
     for (const more of [{}, { feature: "sms", wait: 1 }]) {
       const { status, json } = await service.sync("cus_nobody", more);
       assert.equal(status, 404);
-      assert.deepEqual(json.error, { type: "invalid_request_error", code: "resource_missing", message: "No such customer: 'cus_nobody'", param: "id" });
+      assert.deepEqual(json.error, {
+        type: "invalid_request_error",
+        code: "resource_missing",
+        message: "No such customer: 'cus_nobody'",
+        param: "id",
+      });
     }
   });
 
@@ -198,8 +221,15 @@ describe("POST /v1/customers/{id}/sync", { concurrency: true, timeout: 30_000 },
 
   test("takes its parameters from a form and from JSON too", async () => {
     stripe.holds("cus_form", ["sms"]);
-    for (const [type, body] of [["application/x-www-form-urlencoded", "feature=sms&wait=5"], ["application/json", '{"feature":"sms","wait":5}']]) {
-      const { status, json } = await service.request("/v1/customers/cus_form/sync", { method: "POST", body, headers: { "content-type": type } });
+    for (const [type, body] of [
+      ["application/x-www-form-urlencoded", "feature=sms&wait=5"],
+      ["application/json", '{"feature":"sms","wait":5}'],
+    ]) {
+      const { status, json } = await service.request("/v1/customers/cus_form/sync", {
+        method: "POST",
+        body,
+        headers: { "content-type": type },
+      });
       assert.deepEqual([status, json.feature, json.entitled], [200, "sms", true], type);
     }
   });

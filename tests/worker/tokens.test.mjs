@@ -10,9 +10,11 @@ import { KEY, eventually, seconds, serve, summary } from "./support.mjs";
 const CHECK = "/v1/check?feature=sms";
 const SECRET = "secret-of-32-characters-number-1";
 const OLD_SECRET = "secret-of-32-characters-number-0";
-const SIGNING_KEY = '{"kty":"OKP","crv":"Ed25519","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}';
+const SIGNING_KEY =
+  '{"kty":"OKP","crv":"Ed25519","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}';
 
-const encoded = (part) => Buffer.from(typeof part === "string" || Buffer.isBuffer(part) ? part : JSON.stringify(part)).toString("base64url");
+const encoded = (part) =>
+  Buffer.from(typeof part === "string" || Buffer.isBuffer(part) ? part : JSON.stringify(part)).toString("base64url");
 const ours = (more = {}) => ({ sub: "cus_ada", aud: "entgate", iat: seconds(), exp: seconds() + 900, livemode: false, ...more });
 const theirs = (more = {}) => ({ iss: NAME, sub: "cus_ada", iat: seconds(), exp: seconds() + 900, ...more });
 
@@ -28,7 +30,12 @@ function by(key, header, claims = theirs(), { hash = "sha256", ...options } = {}
   return `${message}.${signature(hash, Buffer.from(message), { key, ...options }).toString("base64url")}`;
 }
 
-const settings = (provider, more = {}) => ({ ENTGATE_TOKEN_SECRETS: `${SECRET},${OLD_SECRET}`, ENTGATE_SIGNING_KEY: SIGNING_KEY, ...provider?.settings, ...more });
+const settings = (provider, more = {}) => ({
+  ENTGATE_TOKEN_SECRETS: `${SECRET},${OLD_SECRET}`,
+  ENTGATE_SIGNING_KEY: SIGNING_KEY,
+  ...provider?.settings,
+  ...more,
+});
 
 /** What came of a request, in short. */
 const told = ({ status, json }) => (json?.error ? [status, json.error.code, json.error.message] : [status]);
@@ -55,7 +62,11 @@ describe("tokens", { timeout: 120_000 }, () => {
     [rsa, ec, ed] = await Promise.all([keyPair("RS256", "rsa"), keyPair("ES256", "ec"), keyPair("EdDSA", "ed")]);
     provider = await issuer(rsa, ec, ed);
     service = await serve({ settings: settings(provider) });
-    for (const [customer, more] of [["cus_ada", {}], ["cus_bob", {}]]) assert.equal((await service.send(summary(customer, ["sms"], more))).status, 200);
+    for (const [customer, more] of [
+      ["cus_ada", {}],
+      ["cus_bob", {}],
+    ])
+      assert.equal((await service.send(summary(customer, ["sms"], more))).status, 200);
   });
   after(async () => {
     await service.stop();
@@ -122,11 +133,19 @@ describe("tokens", { timeout: 120_000 }, () => {
       ["PS256", by(rsa.privateKey, { alg: "PS256", kid: "rsa" }, theirs(), { padding: 6, saltLength: 32 }), algorithm("PS256")],
       ["ES384", await provider.sign(curve), algorithm("ES384")],
       ["the issuer's words by our secret", hs256(theirs()), invalid("the token lacks `aud`.")],
-      ["our words by the issuer's key", await provider.sign(ec, { iss: undefined, aud: "entgate", livemode: true }), invalid("the token lacks `iss`.")],
+      [
+        "our words by the issuer's key",
+        await provider.sign(ec, { iss: undefined, aud: "entgate", livemode: true }),
+        invalid("the token lacks `iss`."),
+      ],
       ["a snapshot", snapshot, invalid("the token is of the type `entitlements+jwt`, which opens nothing.")],
       ["a snapshot under another type", [encoded({ alg: "EdDSA" }), ...snapshot.split(".").slice(1)].join("."), MISMATCH],
       ["a token for a stream", hs256(ours({ aud: "entgate:stream" })), AUDIENCE],
-      ["a logout token", await provider.sign(ec, {}, { typ: "logout+jwt" }), invalid("the token is of the type `logout+jwt`, which opens nothing.")],
+      [
+        "a logout token",
+        await provider.sign(ec, {}, { typ: "logout+jwt" }),
+        invalid("the token is of the type `logout+jwt`, which opens nothing."),
+      ],
 
       // Forged.
       ["a stranger's key by the name of the issuer's", await provider.sign(stranger), MISMATCH],
@@ -170,14 +189,34 @@ describe("tokens", { timeout: 120_000 }, () => {
 
       // Twice, or to be understood.
       ["two algorithms", `${encoded('{"alg":"HS256","alg":"none"}')}.${claims}.${mac}`, invalid("the token says `alg` twice.")],
-      ["two algorithms, one of them escaped", `${encoded('{"alg":"HS256","\\u0061lg":"none"}')}.${claims}.${mac}`, invalid("the token says `alg` twice.")],
+      [
+        "two algorithms, one of them escaped",
+        `${encoded('{"alg":"HS256","\\u0061lg":"none"}')}.${claims}.${mac}`,
+        invalid("the token says `alg` twice."),
+      ],
       ["two names", hs256(ours(), '{"alg":"HS256","kid":"a","kid":"b"}'), invalid("the token says `kid` twice.")],
       ["two customers", hs256(JSON.stringify(ours()).replace("{", '{"sub":"cus_bob",')), invalid("the token says `sub` twice.")],
-      ["two customers by the issuer", by(ec.privateKey, at("ES256"), JSON.stringify(theirs()).replace("{", '{"sub":"cus_bob",'), { dsaEncoding: "ieee-p1363" }), invalid("the token says `sub` twice.")],
+      [
+        "two customers by the issuer",
+        by(ec.privateKey, at("ES256"), JSON.stringify(theirs()).replace("{", '{"sub":"cus_bob",'), { dsaEncoding: "ieee-p1363" }),
+        invalid("the token says `sub` twice."),
+      ],
       ["two ends", hs256(JSON.stringify(ours()).replace("}", `,"exp":${now + 9}}`)), invalid("the token says `exp` twice.")],
-      ["something twice, further down", hs256(JSON.stringify(ours()).replace("{", '{"act":{"sub":"a","sub":"b"},')), invalid("the token says `sub` twice.")],
-      ["something twice in the header, further down", hs256(ours(), '{"alg":"HS256","a":[{"b":1,"b":1}]}'), invalid("the token says `b` twice.")],
-      ["something that has to be understood", hs256(ours(), { alg: "HS256", crit: ["b64"], b64: false }), invalid("the token wants something understood that is not: `crit`.")],
+      [
+        "something twice, further down",
+        hs256(JSON.stringify(ours()).replace("{", '{"act":{"sub":"a","sub":"b"},')),
+        invalid("the token says `sub` twice."),
+      ],
+      [
+        "something twice in the header, further down",
+        hs256(ours(), '{"alg":"HS256","a":[{"b":1,"b":1}]}'),
+        invalid("the token says `b` twice."),
+      ],
+      [
+        "something that has to be understood",
+        hs256(ours(), { alg: "HS256", crit: ["b64"], b64: false }),
+        invalid("the token wants something understood that is not: `crit`."),
+      ],
 
       // Broken.
       ["two parts", `${header}.${claims}`, PARTS],
@@ -192,7 +231,11 @@ describe("tokens", { timeout: 120_000 }, () => {
       ["nothing but dots", "..", JSON_],
       ["padding", `${good}=`, BASE64],
       ["the standard alphabet", `${header}.${claims}.+/${mac.slice(2)}`, BASE64],
-      ["bits left over that are not zero", `${good.slice(0, -1)}${{ A: "B", E: "F", I: "J", M: "N", Q: "R", U: "V", Y: "Z", c: "d", g: "h", k: "l", o: "p", s: "t", w: "x", 0: "1", 4: "5", 8: "9" }[good.at(-1)]}`, BASE64],
+      [
+        "bits left over that are not zero",
+        `${good.slice(0, -1)}${{ A: "B", E: "F", I: "J", M: "N", Q: "R", U: "V", Y: "Z", c: "d", g: "h", k: "l", o: "p", s: "t", w: "x", 0: "1", 4: "5", 8: "9" }[good.at(-1)]}`,
+        BASE64,
+      ],
       ["a space within", `${header} .${claims}.${mac}`, BASE64],
       ["a comma behind", `${good},`, BASE64],
       ["8,193 bytes", good.padEnd(8_193, "A"), invalid("the token is longer than 8192 bytes.")],
@@ -205,17 +248,37 @@ describe("tokens", { timeout: 120_000 }, () => {
       ["a very deep header", hs256(ours(), `{"alg":"HS256","a":${'{"a":'.repeat(500)}1${"}".repeat(500)}}`), JSON_],
 
       // Out of time.
-      ["over", hs256(ours({ exp: now - 3_600 })), [401, "token_expired", new RegExp(`^the token expired at ${now - 3_600}, and it is \\d+\\.$`)]],
-      ["over, by the issuer", await provider.sign(rsa, { exp: now - 3_600 }), [401, "token_expired", new RegExp(`^the token expired at ${now - 3_600}, and it is \\d+\\.$`)]],
+      [
+        "over",
+        hs256(ours({ exp: now - 3_600 })),
+        [401, "token_expired", new RegExp(`^the token expired at ${now - 3_600}, and it is \\d+\\.$`)],
+      ],
+      [
+        "over, by the issuer",
+        await provider.sign(rsa, { exp: now - 3_600 }),
+        [401, "token_expired", new RegExp(`^the token expired at ${now - 3_600}, and it is \\d+\\.$`)],
+      ],
       ["never over", hs256(ours({ exp: undefined })), invalid("the token lacks `exp`.")],
       ["over in a word", hs256(ours({ exp: String(now + 900) })), invalid("the token's `exp` is no moment in Unix seconds.")],
       ["over before all time", hs256(ours({ exp: -1 })), [401, "token_expired", /^the token expired at -1, and it is \d+\.$/]],
       ["over in a part of a second", hs256(ours({ exp: 0.5 })), [401, "token_expired", /^the token expired at 0, and it is \d+\.$/]],
       ["over beyond all numbers", hs256(JSON.stringify(ours()).replace(/"exp":\d+/, '"exp":1e400')), JSON_],
       ["no end", hs256(ours({ exp: null })), invalid("the token's `exp` is no moment in Unix seconds.")],
-      ["in milliseconds, from when on", hs256(ours({ nbf: now * 1_000 })), invalid(new RegExp(`^the token is not valid before ${now}000, and it is \\d+\\.$`))],
-      ["from later on", hs256(ours({ nbf: now + 3_600 })), invalid(new RegExp(`^the token is not valid before ${now + 3_600}, and it is \\d+\\.$`))],
-      ["made later", await provider.sign(ed, { iat: now + 3_600 }), invalid(new RegExp(`^the token is not valid before ${now + 3_600}, and it is \\d+\\.$`))],
+      [
+        "in milliseconds, from when on",
+        hs256(ours({ nbf: now * 1_000 })),
+        invalid(new RegExp(`^the token is not valid before ${now}000, and it is \\d+\\.$`)),
+      ],
+      [
+        "from later on",
+        hs256(ours({ nbf: now + 3_600 })),
+        invalid(new RegExp(`^the token is not valid before ${now + 3_600}, and it is \\d+\\.$`)),
+      ],
+      [
+        "made later",
+        await provider.sign(ed, { iat: now + 3_600 }),
+        invalid(new RegExp(`^the token is not valid before ${now + 3_600}, and it is \\d+\\.$`)),
+      ],
 
       // Somebody else's.
       ["another audience", hs256(ours({ aud: "other" })), AUDIENCE],
@@ -227,11 +290,24 @@ describe("tokens", { timeout: 120_000 }, () => {
       ["a mode in words", hs256(ours({ livemode: "false" })), invalid("the token's `livemode` is neither true nor false.")],
       ["nobody", hs256(ours({ sub: undefined })), [403, "customer_missing", "the token names no customer in `sub`."]],
       ["somebody in a list", hs256(ours({ sub: ["cus_ada"] })), [403, "customer_missing", "the token names no customer in `sub`."]],
-      ["somebody in an object", await provider.sign(ec, { sub: { id: "cus_ada" } }), [403, "customer_missing", "the token names no customer in `sub`."]],
-      ["a line break in the name", hs256(ours({ sub: "cus_ada\r\nx: y" })), [403, "customer_missing", "the token's customer is a text with control characters."]],
+      [
+        "somebody in an object",
+        await provider.sign(ec, { sub: { id: "cus_ada" } }),
+        [403, "customer_missing", "the token names no customer in `sub`."],
+      ],
+      [
+        "a line break in the name",
+        hs256(ours({ sub: "cus_ada\r\nx: y" })),
+        [403, "customer_missing", "the token's customer is a text with control characters."],
+      ],
       ["another customer", good, OTHER, `${CHECK}&customer=cus_bob`],
       ["another customer, by the issuer", genuine, OTHER, `${CHECK}&customer=cus_bob`],
-      ["two customers in the query", good, [400, "parameter_invalid", "Invalid customer: it takes a single value, not a list or map."], `${CHECK}&customer=cus_ada&customer=cus_bob`],
+      [
+        "two customers in the query",
+        good,
+        [400, "parameter_invalid", "Invalid customer: it takes a single value, not a list or map."],
+        `${CHECK}&customer=cus_ada&customer=cus_bob`,
+      ],
       ["another one's list", good, OTHER, "/v1/entitlements/active_entitlements?customer=cus_bob"],
       ["another one's snapshot", good, OTHER, "/v1/snapshot?customer=cus_bob"],
       ["another one for a proxy", good, OTHER, "/v1/authorize?feature=sms&customer=cus_bob"],
@@ -251,7 +327,11 @@ describe("tokens", { timeout: 120_000 }, () => {
       const challenge = { 401: 'Bearer realm="entgate", error="invalid_token"' }[status] ?? null;
       if (token) assert.equal(answer.headers.get("www-authenticate"), challenge, why);
     }
-    assert.deepEqual(provider.asked.filter((path) => path !== "/jwks.json"), [], "nobody is asked whom a token names");
+    assert.deepEqual(
+      provider.asked.filter((path) => path !== "/jwks.json"),
+      [],
+      "nobody is asked whom a token names",
+    );
     // So the table has not broken what is good.
     assert.equal((await ask(good)).json.entitled, true);
   });
@@ -274,7 +354,10 @@ describe("tokens", { timeout: 120_000 }, () => {
   });
 
   test("the mode is the token's own", async () => {
-    for (const [livemode, reason] of [[false, "active_entitlement"], [true, "unknown_customer"]]) {
+    for (const [livemode, reason] of [
+      [false, "active_entitlement"],
+      [true, "unknown_customer"],
+    ]) {
       assert.equal((await ask(hs256(ours({ livemode })))).json.reason, reason);
     }
     const claimed = await ask(await provider.sign(ec, { livemode: true }));
@@ -289,9 +372,12 @@ describe("tokens", { timeout: 120_000 }, () => {
   });
 });
 
-
 describe("an issuer", { timeout: 120_000 }, () => {
-  const NOT_KNOWN = [503, undefined, "The keys of the token's issuer cannot be read at the moment, so that the token cannot be checked. Try again."];
+  const NOT_KNOWN = [
+    503,
+    undefined,
+    "The keys of the token's issuer cannot be read at the moment, so that the token cannot be checked. Try again.",
+  ];
 
   test("which takes other keys is asked again, and at most once a minute", async (t) => {
     const [first, second] = await Promise.all([keyPair("ES256", "first"), keyPair("EdDSA", "second")]);
@@ -330,7 +416,13 @@ describe("an issuer", { timeout: 120_000 }, () => {
     const ask = async (pair) => told(await service.request(CHECK, { key: await provider.sign(pair, { exp: seconds() + 90_000 }) }));
     assert.deepEqual(await ask(first), [200]);
     provider.says("down", 503);
-    for (const [ahead, asked] of [[570, 1], [610, 2], [640, 2], [680, 3], [7_200, 4]]) {
+    for (const [ahead, asked] of [
+      [570, 1],
+      [610, 2],
+      [640, 2],
+      [680, 3],
+      [7_200, 4],
+    ]) {
       await service.ahead(ahead);
       assert.deepEqual(await ask(first), [200], `${ahead} s later`);
       assert.equal(provider.asked.length, asked, `${ahead} s later`);
@@ -340,7 +432,9 @@ describe("an issuer", { timeout: 120_000 }, () => {
     await service.ahead(7_262);
     assert.deepEqual(await ask(second), [200]);
     assert.deepEqual(await ask(first), UNKNOWN);
-    await eventually(() => assert.ok(log.some((line) => line.includes("the issuer's keys could not be read: the issuer is out of reach: it answered 503"))));
+    await eventually(() =>
+      assert.ok(log.some((line) => line.includes("the issuer's keys could not be read: the issuer is out of reach: it answered 503"))),
+    );
   });
 
   test("of whom nothing is known yet, and who fails, is neither a yes nor a no", async (t) => {
@@ -360,7 +454,11 @@ describe("an issuer", { timeout: 120_000 }, () => {
       ["it says nothing", (response) => response.writeHead(204).end(), "it answered 204"],
       ["it answers a page", (response) => response.writeHead(200).end("<html>"), "it is no JSON"],
       ["it answers no set", (response) => response.writeHead(200).end("[]"), "it is no JWK Set: it lacks `keys`"],
-      ["it has no key that is taken", (response) => response.writeHead(200).end('{"keys":[{"kty":"oct","k":"AAAA"}]}'), "it has no key for RS256, ES256 or EdDSA"],
+      [
+        "it has no key that is taken",
+        (response) => response.writeHead(200).end('{"keys":[{"kty":"oct","k":"AAAA"}]}'),
+        "it has no key for RS256, ES256 or EdDSA",
+      ],
       ["it answers without end", (response) => response.writeHead(200).end(`${keys}${" ".repeat(256 << 10)}`), "it answered too much"],
       ["it does not answer", () => {}, ""],
       ["it begins to answer", stalled, ""],
@@ -374,7 +472,12 @@ describe("an issuer", { timeout: 120_000 }, () => {
       assert.equal(first.headers.get("retry-after"), "1", why);
       assert.deepEqual(told(await service.request(CHECK, { key: token })), NOT_KNOWN, why);
       assert.equal(provider.asked.length, asked + 1, `${why}: then it is left alone`);
-      await eventually(() => assert.ok(log.some((line) => line.includes("the issuer's keys could not be read") && line.includes(cause)), `${why}: ${log}`));
+      await eventually(() =>
+        assert.ok(
+          log.some((line) => line.includes("the issuer's keys could not be read") && line.includes(cause)),
+          `${why}: ${log}`,
+        ),
+      );
       // Who has a token of ours does not need the issuer, nor does a server key.
       assert.deepEqual(told(await service.request(CHECK, { key: hs256() })), [200], why);
     }

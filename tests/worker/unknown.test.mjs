@@ -96,10 +96,16 @@ describe("a customer of whom nothing was heard", { concurrency: true, timeout: 3
     stripe.holds("cus_list", keys);
     const list = (customer) => sdk(service.url).entitlements.activeEntitlements.list({ customer, limit: 50 });
     const all = await list("cus_list").autoPagingToArray({ limit: 1_000 });
-    assert.deepEqual(all.map(({ lookup_key }) => lookup_key), keys);
+    assert.deepEqual(
+      all.map(({ lookup_key }) => lookup_key),
+      keys,
+    );
     await assert.rejects(list("cus_no_list"), (error) => {
       assert.ok(error instanceof Stripe.errors.StripeInvalidRequestError);
-      assert.deepEqual([error.statusCode, error.code, error.param, error.message], [400, "resource_missing", "customer", "No such customer: 'cus_no_list'"]);
+      assert.deepEqual(
+        [error.statusCode, error.code, error.param, error.message],
+        [400, "resource_missing", "customer", "No such customer: 'cus_no_list'"],
+      );
       return true;
     });
   });

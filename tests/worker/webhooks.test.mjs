@@ -36,7 +36,11 @@ describe("POST /webhooks/stripe", () => {
   });
 
   test("either of two secrets will do, and no other", async () => {
-    for (const [secret, status] of [[SECRET, 200], ["whsec_test_before", 200], ["whsec_test_other", 400]]) {
+    for (const [secret, status] of [
+      [SECRET, 200],
+      ["whsec_test_before", 200],
+      ["whsec_test_other", 400],
+    ]) {
       assert.equal((await service.send(summary("cus_roll", []), { secret })).status, status, secret);
     }
   });
@@ -45,7 +49,12 @@ describe("POST /webhooks/stripe", () => {
     const payload = JSON.stringify(summary("cus_time", []));
     const now = Math.floor(Date.now() / 1000);
     // Ten seconds to each side of the limit, so that the time of the request itself does not matter.
-    for (const [offset, status] of [[-290, 200], [-310, 400], [290, 200], [310, 400]]) {
+    for (const [offset, status] of [
+      [-290, 200],
+      [-310, 400],
+      [290, 200],
+      [310, 400],
+    ]) {
       const header = Stripe.webhooks.generateTestHeaderString({ payload, secret: SECRET, timestamp: now + offset });
       const answer = await service.send(payload, { header });
       assert.equal(answer.status, status, `${offset} s`);
@@ -112,7 +121,10 @@ describe("POST /webhooks/stripe", () => {
     const events = Array.from({ length: 300 }, (_, i) => summary("cus_busy", [`f${i}`], { created: now }));
     const answers = await Promise.all(events.map((event) => service.send(event)));
     const versions = answers.map(({ json }) => json.version).sort((a, b) => a - b);
-    assert.deepEqual(versions, Array.from({ length: 300 }, (_, i) => i + 1));
+    assert.deepEqual(
+      versions,
+      Array.from({ length: 300 }, (_, i) => i + 1),
+    );
   });
 });
 

@@ -18,7 +18,12 @@ export function bars({ series, slots, sum, unit = "", ends = [], lines = [], cap
   const total = ({ values }) => series.reduce((all, { name }) => all + (values[name] ?? 0), 0);
   const highest = Math.max(1, ...slots.map(total), ...lines.map(({ at }) => at));
   const top = ceiling(Math.min(highest, cap));
-  const picture = shape("svg", { viewBox: `0 0 ${slots.length || 1} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": sum });
+  const picture = shape("svg", {
+    viewBox: `0 0 ${slots.length || 1} ${HEIGHT}`,
+    preserveAspectRatio: "none",
+    role: "img",
+    "aria-label": sum,
+  });
   for (const part of [0, 0.5, 1]) picture.append(line(slots.length, HEIGHT * part, "grid"));
   slots.forEach((slot, at) => {
     const stack = shape("g", {});
@@ -38,7 +43,13 @@ export function bars({ series, slots, sum, unit = "", ends = [], lines = [], cap
     picture.append(stack);
   });
   for (const { at } of lines) picture.append(line(slots.length, HEIGHT * (1 - at / top), "mark-line"));
-  const scale = element("div", "scale", element("span", "", `${highest > top ? "≥ " : ""}${top}${unit}`), element("span", "", `${top / 2}${unit}`), element("span", "", `0${unit}`));
+  const scale = element(
+    "div",
+    "scale",
+    element("span", "", `${highest > top ? "≥ " : ""}${top}${unit}`),
+    element("span", "", `${top / 2}${unit}`),
+    element("span", "", `0${unit}`),
+  );
   scale.setAttribute("aria-hidden", "true");
   const axis = element("div", "axis", ...ends.map((end) => element("span", "", end)));
   axis.setAttribute("aria-hidden", "true");
@@ -47,8 +58,13 @@ export function bars({ series, slots, sum, unit = "", ends = [], lines = [], cap
 
 /** What the colours of a chart mean, with what each adds up to. */
 export function legend(items) {
-  return element("ul", "legend", ...items.map(({ name, tone, value }) =>
-    element("li", "", element("span", `swatch tone-${tone}`), `${name} `, value !== undefined && element("b", "", String(value)))));
+  return element(
+    "ul",
+    "legend",
+    ...items.map(({ name, tone, value }) =>
+      element("li", "", element("span", `swatch tone-${tone}`), `${name} `, value !== undefined && element("b", "", String(value))),
+    ),
+  );
 }
 
 /** The value that `part` of the values are not above; undefined where there are none. */
@@ -63,11 +79,30 @@ function asTable(series, slots, unit) {
   const body = element("tbody");
   const details = element("details", "numbers", element("summary", "", "The numbers"));
   details.addEventListener("toggle", () => {
-    body.replaceChildren(...filled.map(({ label, values }) =>
-      element("tr", "", tag("th", { scope: "row" }, label), ...series.map(({ name }) => element("td", "number", `${values[name] ?? 0}${unit}`)))));
+    body.replaceChildren(
+      ...filled.map(({ label, values }) =>
+        element(
+          "tr",
+          "",
+          tag("th", { scope: "row" }, label),
+          ...series.map(({ name }) => element("td", "number", `${values[name] ?? 0}${unit}`)),
+        ),
+      ),
+    );
   });
-  const head = element("tr", "", tag("th", { scope: "col" }, "When"), ...series.map(({ name }) => tag("th", { scope: "col", class: "number" }, name)));
-  details.append(tag("div", { class: "table", tabindex: "0", role: "region", "aria-label": "The numbers of the chart" }, element("table", "", element("thead", "", head), body)));
+  const head = element(
+    "tr",
+    "",
+    tag("th", { scope: "col" }, "When"),
+    ...series.map(({ name }) => tag("th", { scope: "col", class: "number" }, name)),
+  );
+  details.append(
+    tag(
+      "div",
+      { class: "table", tabindex: "0", role: "region", "aria-label": "The numbers of the chart" },
+      element("table", "", element("thead", "", head), body),
+    ),
+  );
   return details;
 }
 

@@ -90,7 +90,13 @@ export function createDesk() {
         return took;
       };
       try {
-        const response = await fetch(address, { method, headers, body, cache: "no-store", signal: signal ? AbortSignal.any([signal, deadline]) : deadline });
+        const response = await fetch(address, {
+          method,
+          headers,
+          body,
+          cache: "no-store",
+          signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
+        });
         const text = await response.text();
         const took = note(response.status);
         const reply = { status: response.status, body: parse(text), text, took, headers: response.headers };
@@ -102,7 +108,11 @@ export function createDesk() {
       } catch {
         if (signal?.aborted) return nothing("This was called off.");
         note(0);
-        return nothing(deadline.aborted ? `The Worker did not answer within ${DEADLINE_MS / 1000} s.` : "The Worker cannot be reached. Is it running, and is this browser online?");
+        return nothing(
+          deadline.aborted
+            ? `The Worker did not answer within ${DEADLINE_MS / 1000} s.`
+            : "The Worker cannot be reached. Is it running, and is this browser online?",
+        );
       }
     },
 

@@ -32,7 +32,11 @@ export function button(label, pressed, className = "") {
 }
 
 /** A label, an input below it, and a hint below that: `{ root, input, complain(message) }`. Without a message the hint is back. */
-export function field(id, label, { hint = "", input = tag("input", { autocomplete: "off", spellcheck: "false", autocapitalize: "none" }), ...attributes } = {}) {
+export function field(
+  id,
+  label,
+  { hint = "", input = tag("input", { autocomplete: "off", spellcheck: "false", autocapitalize: "none" }), ...attributes } = {},
+) {
   input.id = id;
   for (const [name, value] of Object.entries(attributes)) input.setAttribute(name, value);
   const below = tag("p", { id: `${id}-hint`, class: "hint" }, hint);
@@ -64,12 +68,22 @@ export function notice(text, tone = "none", ...more) {
 
 /** What stands where nothing is yet: what that means, and what to do next. */
 export function empty(title, text, ...actions) {
-  return element("div", "empty", element("p", "empty-title", title), text && element("p", "", text), actions.length > 0 && element("div", "actions", ...actions));
+  return element(
+    "div",
+    "empty",
+    element("p", "empty-title", title),
+    text && element("p", "", text),
+    actions.length > 0 && element("div", "actions", ...actions),
+  );
 }
 
 /** What a panel shows that cannot go on without a server key. */
 export function keyless(what) {
-  return empty("A server key is needed", `${what} Enter one at the top; it is kept in memory only.`, button("Enter the key", () => document.getElementById("key").focus()));
+  return empty(
+    "A server key is needed",
+    `${what} Enter one at the top; it is kept in memory only.`,
+    button("Enter the key", () => document.getElementById("key").focus()),
+  );
 }
 
 /** A command with a button that copies it. */
@@ -86,15 +100,21 @@ export function identifier(id) {
 
 /** A button that copies the text of `code`; where the browser forbids that, selects it. */
 function copier(code, label, name) {
-  const made = button(label, async () => {
-    try {
-      await navigator.clipboard.writeText(code.textContent);
-      made.textContent = "Copied";
-      setTimeout(() => { made.textContent = label; }, 1500);
-    } catch {
-      getSelection().selectAllChildren(code);
-    }
-  }, "small copy");
+  const made = button(
+    label,
+    async () => {
+      try {
+        await navigator.clipboard.writeText(code.textContent);
+        made.textContent = "Copied";
+        setTimeout(() => {
+          made.textContent = label;
+        }, 1500);
+      } catch {
+        getSelection().selectAllChildren(code);
+      }
+    },
+    "small copy",
+  );
   if (name) made.setAttribute("aria-label", name);
   return made;
 }
@@ -110,7 +130,11 @@ export function time(seconds, style = { dateStyle: "medium", timeStyle: "medium"
 /** How long ago, in words: `seconds` since 1970. */
 export function ago(seconds, now = Date.now() / 1000) {
   const past = Math.max(0, now - seconds);
-  const [unit, size] = [["day", 86_400], ["hour", 3_600], ["minute", 60]].find(([, size]) => past >= size) ?? ["second", 1];
+  const [unit, size] = [
+    ["day", 86_400],
+    ["hour", 3_600],
+    ["minute", 60],
+  ].find(([, size]) => past >= size) ?? ["second", 1];
   return new Intl.RelativeTimeFormat("en", { numeric: "auto" }).format(-Math.floor(past / size), unit);
 }
 
@@ -123,11 +147,16 @@ export function table(caption, columns) {
   const head = columns.map(({ title, className }) => tag("th", { scope: "col", class: className }, title));
   const made = element("table", "", element("caption", "unseen", caption), element("thead", "", element("tr", "", ...head)), body);
   const root = tag("div", { class: "table", tabindex: "0", role: "region", "aria-label": caption }, made);
-  const line = (row) => element("tr", "", ...columns.map(({ title, cell, className }, at) => {
-    const content = cell(row);
-    const dash = content === "–" ? "dash" : undefined;
-    return tag(at === 0 ? "th" : "td", { scope: at === 0 && "row", class: className ?? dash, "data-title": title }, content);
-  }));
+  const line = (row) =>
+    element(
+      "tr",
+      "",
+      ...columns.map(({ title, cell, className }, at) => {
+        const content = cell(row);
+        const dash = content === "–" ? "dash" : undefined;
+        return tag(at === 0 ? "th" : "td", { scope: at === 0 && "row", class: className ?? dash, "data-title": title }, content);
+      }),
+    );
   return { root, body, fill: (rows) => body.replaceChildren(...rows.map(line)) };
 }
 
@@ -138,5 +167,9 @@ export function facts(pairs) {
 
 /** JSON to read, which scrolls and can be reached by keyboard. */
 export function json(value, label) {
-  return tag("pre", { class: "json", tabindex: "0", role: "region", "aria-label": label }, typeof value === "string" ? value : JSON.stringify(value, null, 2));
+  return tag(
+    "pre",
+    { class: "json", tabindex: "0", role: "region", "aria-label": label },
+    typeof value === "string" ? value : JSON.stringify(value, null, 2),
+  );
 }

@@ -24,7 +24,8 @@ export function outcomeNamed(name) {
 
 /** A feed of one customer's entries or of everybody's. `entries` has the newest first. */
 export function createFeed(desk, customer) {
-  const page = (more, signal) => desk.ask(`/v1/activity?${new URLSearchParams({ ...(customer && { customer }), limit: PAGE, ...more })}`, { signal });
+  const page = (more, signal) =>
+    desk.ask(`/v1/activity?${new URLSearchParams({ ...(customer && { customer }), limit: PAGE, ...more })}`, { signal });
   const rows = ({ body }) => (Array.isArray(body.data) ? body.data : []);
   const feed = {
     entries: [],

@@ -74,7 +74,11 @@ function menu(open) {
 /** What the key opens, or that it opens nothing. */
 function showKey(refused) {
   const mode = desk.mode;
-  const [state, word] = refused ? ["refused", "Refused"] : mode ? [mode, mode === "live" ? "Live mode" : "Test mode"] : ["missing", desk.key ? "Unknown kind" : "No key"];
+  const [state, word] = refused
+    ? ["refused", "Refused"]
+    : mode
+      ? [mode, mode === "live" ? "Live mode" : "Test mode"]
+      : ["missing", desk.key ? "Unknown kind" : "No key"];
   $("key").setAttribute("aria-invalid", refused);
   $("mode").dataset.state = state;
   $("mode").textContent = word;
@@ -84,7 +88,10 @@ function showHealth({ status, body }) {
   const known = body.object === "health";
   const state = known ? body.status : status ? "error" : "unreachable";
   $("standing").dataset.state = state;
-  say("standing-word", { ok: "Ready", unconfigured: "Not set up", degraded: "Degraded", error: "Error", unreachable: "No answer" }[state] ?? state);
+  say(
+    "standing-word",
+    { ok: "Ready", unconfigured: "Not set up", degraded: "Degraded", error: "Error", unreachable: "No answer" }[state] ?? state,
+  );
   say("release", known && body.version ? `v${body.version}` : "");
   say("source", desk.source ? `${desk.source} is the source` : "");
 }

@@ -17,5 +17,9 @@ export const ROUTES = [
   ["POST /ofrep/v1/evaluate/flags", "server, customer", "Answers OpenFeature’s providers."],
   ["GET /.well-known/jwks.json", "anyone", "Lists the keys that snapshots are signed with."],
   ["GET /healthz", "anyone", "Tells whether the Worker runs, which settings it has, and how much it has to catch up with."],
-  ["/v1/entitlements/features …", "server", "Stripe’s API around entitlements, where the built-in catalog is the source: features, products, prices, customers, subscriptions, events, webhook endpoints, test clocks."],
+  [
+    "/v1/entitlements/features …",
+    "server",
+    "Stripe’s API around entitlements, where the built-in catalog is the source: features, products, prices, customers, subscriptions, events, webhook endpoints, test clocks.",
+  ],
 ];

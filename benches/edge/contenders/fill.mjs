@@ -18,7 +18,10 @@ export class Roster extends DurableObject {
       `WITH RECURSIVE numbers (number) AS (SELECT 0 UNION ALL SELECT number + 1 FROM numbers WHERE number < ? - 1)
        INSERT INTO customers (key, next, pending, since, trouble, told, woken, confirmed)
        SELECT printf('test:cus_known%07d', number), ? + number, 0, NULL, NULL, ?, 0, ? FROM numbers`,
-      count, now + 86_400_000, now, Math.floor(now / 1000),
+      count,
+      now + 86_400_000,
+      now,
+      Math.floor(now / 1000),
     );
     return this.ctx.storage.sql.exec("SELECT COUNT(*) AS count FROM customers").one();
   }

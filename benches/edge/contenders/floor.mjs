@@ -26,7 +26,9 @@ const list = (set, limit) =>
   new Response(
     JSON.stringify({
       object: "list",
-      data: set.data.slice(0, limit).map(({ id, feature, lookup_key }) => ({ id, object: "entitlements.active_entitlement", feature, livemode: false, lookup_key })),
+      data: set.data
+        .slice(0, limit)
+        .map(({ id, feature, lookup_key }) => ({ id, object: "entitlements.active_entitlement", feature, livemode: false, lookup_key })),
       has_more: set.data.length > limit,
       url: PATH,
     }),
@@ -58,8 +60,13 @@ export default {
     }
     if (pathname === "/webhooks/stripe") {
       const body = await request.text();
-      if (!(await genuine(request.headers.get("stripe-signature"), body, env.STRIPE_WEBHOOK_SECRETS))) return new Response(null, { status: 400 });
-      const { data: { object }, created, type } = JSON.parse(body);
+      if (!(await genuine(request.headers.get("stripe-signature"), body, env.STRIPE_WEBHOOK_SECRETS)))
+        return new Response(null, { status: 400 });
+      const {
+        data: { object },
+        created,
+        type,
+      } = JSON.parse(body);
       if (type !== "entitlements.active_entitlement_summary.updated") return new Response();
       const data = object.entitlements.data.map(({ id, feature, lookup_key }) => ({ id, feature, lookup_key }));
       await env.ENTITLEMENTS.put(`test:${object.customer}`, JSON.stringify({ v: 1, version: 1, as_of: created, coverage: "whole", data }));

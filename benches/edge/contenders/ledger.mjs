@@ -20,10 +20,19 @@ export default {
   async fetch(request, env) {
     if (new URL(request.url).pathname !== "/webhooks/stripe") return new Response(null, { status: 404 });
     const body = await request.text();
-    if (!(await genuine(request.headers.get("stripe-signature"), body, env.STRIPE_WEBHOOK_SECRETS))) return new Response(null, { status: 400 });
-    const { id, type, created, data: { object } } = JSON.parse(body);
+    if (!(await genuine(request.headers.get("stripe-signature"), body, env.STRIPE_WEBHOOK_SECRETS)))
+      return new Response(null, { status: 400 });
+    const {
+      id,
+      type,
+      created,
+      data: { object },
+    } = JSON.parse(body);
     if (type !== "entitlements.active_entitlement_summary.updated") return new Response();
-    const { customer, entitlements: { data, has_more } } = object;
+    const {
+      customer,
+      entitlements: { data, has_more },
+    } = object;
     const page = data.map(({ id, feature, lookup_key }) => ({ id, feature, lookup_key }));
     const ledger = env.CUSTOMERS.get(env.CUSTOMERS.idFromName(`test:${customer}`));
     return Response.json(await ledger.receive({ id, created, customer, page, has_more }));
@@ -41,7 +50,8 @@ export class Customer extends DurableObject {
     const now = Date.now();
     const { storage } = this.ctx;
     const { effect, account } = storage.transactionSync(() => this.apply(event, now));
-    if (does(this.env, "journal")) this.ctx.waitUntil(this.note(event.customer, { id: event.id, created: event.created, effect, version: account.version, at: now }));
+    if (does(this.env, "journal"))
+      this.ctx.waitUntil(this.note(event.customer, { id: event.id, created: event.created, effect, version: account.version, at: now }));
     if (effect === "applied") {
       // Committed together with the event: should this end here, the alarm writes the copy.
       const due = account.written + WRITE_INTERVAL;

@@ -11,7 +11,9 @@ import { createRoot } from "react-dom/client";
 /** What the SDK told of, in that order. */
 const events = [];
 for (const event of Object.values(ProviderEvents)) {
-  OpenFeature.addHandler(event, ({ flagsChanged, message }) => events.push([event.replace("PROVIDER_", ""), flagsChanged ?? message].filter(Boolean).join(" ")));
+  OpenFeature.addHandler(event, ({ flagsChanged, message }) =>
+    events.push([event.replace("PROVIDER_", ""), flagsChanged ?? message].filter(Boolean).join(" ")),
+  );
 }
 const client = OpenFeature.getClient();
 
@@ -28,10 +30,11 @@ Object.assign(globalThis, {
     return errorCode ? [value, errorCode, errorMessage] : [value, reason, variant, flagMetadata.reason, flagMetadata.version];
   },
   /** Sets the provider, and says what came of it. */
-  set: (provider, context) => OpenFeature.setProviderAndWait(provider, context).then(
-    () => client.providerStatus,
-    (error) => `${client.providerStatus} ${error.message}`,
-  ),
+  set: (provider, context) =>
+    OpenFeature.setProviderAndWait(provider, context).then(
+      () => client.providerStatus,
+      (error) => `${client.providerStatus} ${error.message}`,
+    ),
   show() {
     const Part = ({ feature }) => h("p", { id: feature }, String(useFlag(feature, false).value));
     const parts = ["sms", "sso"].map((feature) => h(Part, { key: feature, feature }));

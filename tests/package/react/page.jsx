@@ -35,7 +35,8 @@ globalThis.count = () => {
       </GateProvider>,
     ),
   );
-  const shown = () => Object.fromEntries(Object.keys(counts).map((name) => [name, `${counts[name]}: ${document.getElementById(name).textContent}`]));
+  const shown = () =>
+    Object.fromEntries(Object.keys(counts).map((name) => [name, `${counts[name]}: ${document.getElementById(name).textContent}`]));
   const steps = [shown()];
   const step = (change) => {
     flushSync(change);

@@ -32,7 +32,10 @@ export async function line(target) {
   const server = listen((client) => {
     if (cut) return client.destroy();
     const server = connect(target.port, target.hostname);
-    for (const [one, other] of [[client, server], [server, client]]) {
+    for (const [one, other] of [
+      [client, server],
+      [server, client],
+    ]) {
       open.add(one);
       one.pipe(other);
       one.on("error", () => other.destroy());

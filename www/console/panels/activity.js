@@ -15,16 +15,33 @@ export default {
   mount(root, desk) {
     const turn = turns();
     const customer = field("activity-customer", "Customer", { placeholder: "cus_… (all)" });
-    const chosen = tag("select", {}, tag("option", { value: "" }, "All outcomes"), ...OUTCOMES.map(({ name }) => tag("option", { value: name }, name)));
+    const chosen = tag(
+      "select",
+      {},
+      tag("option", { value: "" }, "All outcomes"),
+      ...OUTCOMES.map(({ name }) => tag("option", { value: name }, name)),
+    );
     const outcome = field("activity-outcome", "Outcome", { input: chosen });
-    const live = tag("button", { type: "button", class: "live", "aria-pressed": "true", onclick: () => setLive(live.getAttribute("aria-pressed") !== "true") }, "Live");
+    const live = tag(
+      "button",
+      { type: "button", class: "live", "aria-pressed": "true", onclick: () => setLive(live.getAttribute("aria-pressed") !== "true") },
+      "Live",
+    );
     const status = tag("p", { role: "status", id: "activity-status", class: "soft" });
     const form = tag("form", { class: "tools", novalidate: true }, customer.root, outcome.root, element("div", "end actions", live));
     const body = element("tbody");
-    const head = element("tr", "", ...["When", "Customer", "Outcome", "Version", "Event", "On its way"].map((title) =>
-      tag("th", { scope: "col", class: ["Version", "On its way"].includes(title) && "number" }, title)));
-    const box = tag("div", { class: "table", id: "activity-table", tabindex: "0", role: "region", "aria-label": "Activity" },
-      element("table", "stacked", element("caption", "unseen", "Activity, the newest first"), element("thead", "", head), body));
+    const head = element(
+      "tr",
+      "",
+      ...["When", "Customer", "Outcome", "Version", "Event", "On its way"].map((title) =>
+        tag("th", { scope: "col", class: ["Version", "On its way"].includes(title) && "number" }, title),
+      ),
+    );
+    const box = tag(
+      "div",
+      { class: "table", id: "activity-table", tabindex: "0", role: "region", "aria-label": "Activity" },
+      element("table", "stacked", element("caption", "unseen", "Activity, the newest first"), element("thead", "", head), body),
+    );
     const older = button("Older", more);
     const place = element("div", "");
     root.append(form, status, place, box, older);
@@ -85,19 +102,31 @@ export default {
       else if (started && !rows.length) place.append(nothing());
       box.hidden = !desk.key || !rows.length;
       older.hidden = box.hidden || !feed.more || rows.length >= SHOWN;
-      arrange(body, rows.flatMap((entry) => {
-        if (!lines.has(entry.id)) lines.set(entry.id, line(entry));
-        return [lines.get(entry.id), ...(opened.has(entry.id) ? [opened.get(entry.id)] : [])];
-      }));
+      arrange(
+        body,
+        rows.flatMap((entry) => {
+          if (!lines.has(entry.id)) lines.set(entry.id, line(entry));
+          return [lines.get(entry.id), ...(opened.has(entry.id) ? [opened.get(entry.id)] : [])];
+        }),
+      );
       if (lines.size > 2 * SHOWN) for (const [id, made] of lines) if (!made.isConnected) lines.delete(id);
     }
 
     /** What to do where there is nothing to see. */
     function nothing() {
-      if (customer.input.value.trim() || chosen.value) return empty("Nothing like that", "No entry fits the customer and the outcome. It may also be older than the journal.");
+      if (customer.input.value.trim() || chosen.value)
+        return empty("Nothing like that", "No entry fits the customer and the outcome. It may also be older than the journal.");
       return desk.source === "catalog"
-        ? empty("Nothing happened yet", "Sell something: each change of what somebody holds is an event.", button("To the playground", () => desk.go("playground")))
-        : empty("Nothing happened yet", "Events of your webhook endpoint appear here as they arrive.", button("See the setup", () => desk.go("overview")));
+        ? empty(
+            "Nothing happened yet",
+            "Sell something: each change of what somebody holds is an event.",
+            button("To the playground", () => desk.go("playground")),
+          )
+        : empty(
+            "Nothing happened yet",
+            "Events of your webhook endpoint appear here as they arrive.",
+            button("See the setup", () => desk.go("overview")),
+          );
     }
 
     function line(entry) {
@@ -105,16 +134,29 @@ export default {
       const label = badge(name, tone);
       label.title = means;
       const seconds = entry.at / 1000;
-      const opens = tag("button", { type: "button", class: "opener", "aria-expanded": "false", "aria-label": `Details of ${entry.id}`, onclick: () => toggle(entry, opens) });
+      const opens = tag("button", {
+        type: "button",
+        class: "opener",
+        "aria-expanded": "false",
+        "aria-label": `Details of ${entry.id}`,
+        onclick: () => toggle(entry, opens),
+      });
       const moment = time(seconds, { dateStyle: "short", timeStyle: "medium" });
       moment.title = `${ago(seconds)}, ${moment.title}`;
-      return element("tr", started ? "fresh" : "",
+      return element(
+        "tr",
+        started ? "fresh" : "",
         tag("th", { scope: "row" }, element("span", "when", opens, moment)),
-        tag("td", { "data-title": "Customer" }, tag("a", { href: `#customers?${new URLSearchParams({ customer: entry.customer })}` }, element("code", "", entry.customer))),
+        tag(
+          "td",
+          { "data-title": "Customer" },
+          tag("a", { href: `#customers?${new URLSearchParams({ customer: entry.customer })}` }, element("code", "", entry.customer)),
+        ),
         tag("td", { "data-title": "Outcome" }, label),
         tag("td", { "data-title": "Version", class: "number" }, String(entry.version ?? "–")),
         tag("td", { "data-title": "Event" }, entry.event ? identifier(entry.event) : element("span", "soft", "a look at the source")),
-        tag("td", { "data-title": "On its way", class: "number" }, way(entry)));
+        tag("td", { "data-title": "On its way", class: "number" }, way(entry)),
+      );
     }
 
     function toggle(entry, opens) {
@@ -142,29 +184,53 @@ export default {
         return;
       }
       place.replaceChildren(
-        element("div", "", element("h2", "", "Deliveries"), sent.length ? element("ul", "deliveries", ...sent.map(delivery)) : element("p", "soft", "None among the last hundred of each endpoint.")),
-        element("div", "", element("h2", "", event.body.type), json(event.body, "The event")));
+        element(
+          "div",
+          "",
+          element("h2", "", "Deliveries"),
+          sent.length
+            ? element("ul", "deliveries", ...sent.map(delivery))
+            : element("p", "soft", "None among the last hundred of each endpoint."),
+        ),
+        element("div", "", element("h2", "", event.body.type), json(event.body, "The event")),
+      );
     }
 
     /** The attempts to deliver an event, at every endpoint. */
     async function deliveries(id) {
       const { body: endpoints } = await desk.ask("/v1/webhook_endpoints?limit=100");
-      const lists = await Promise.all((endpoints.data ?? []).map(async (endpoint) => {
-        const { body: list } = await desk.ask(`/v1/webhook_endpoints/${encodeURIComponent(endpoint.id)}/deliveries?limit=100`);
-        return (list.data ?? []).filter(({ event }) => event === id).map((attempt) => ({ ...attempt, endpoint }));
-      }));
+      const lists = await Promise.all(
+        (endpoints.data ?? []).map(async (endpoint) => {
+          const { body: list } = await desk.ask(`/v1/webhook_endpoints/${encodeURIComponent(endpoint.id)}/deliveries?limit=100`);
+          return (list.data ?? []).filter(({ event }) => event === id).map((attempt) => ({ ...attempt, endpoint }));
+        }),
+      );
       return lists.flat();
     }
 
     function delivery({ event, endpoint, attempt, outcome: became, status: code, error, created, next_attempt }) {
-      const again = button("Send again", async () => {
-        again.disabled = true;
-        const reply = await desk.ask(`/v1/events/${encodeURIComponent(event)}/retry`, { method: "POST", form: { webhook_endpoint: endpoint.id } });
-        again.disabled = false;
-        status.textContent = reply.problem ?? `${event} is sent again.`;
-      }, "small");
-      return element("li", "", badge(became, became === "succeeded" ? "yes" : "no"), element("code", "", endpoint.url),
-        element("span", "soft", `attempt ${attempt}, ${code ?? error ?? "no answer"}, `, time(created)), next_attempt && element("span", "soft", "next ", time(next_attempt)), again);
+      const again = button(
+        "Send again",
+        async () => {
+          again.disabled = true;
+          const reply = await desk.ask(`/v1/events/${encodeURIComponent(event)}/retry`, {
+            method: "POST",
+            form: { webhook_endpoint: endpoint.id },
+          });
+          again.disabled = false;
+          status.textContent = reply.problem ?? `${event} is sent again.`;
+        },
+        "small",
+      );
+      return element(
+        "li",
+        "",
+        badge(became, became === "succeeded" ? "yes" : "no"),
+        element("code", "", endpoint.url),
+        element("span", "soft", `attempt ${attempt}, ${code ?? error ?? "no answer"}, `, time(created)),
+        next_attempt && element("span", "soft", "next ", time(next_attempt)),
+        again,
+      );
     }
 
     form.addEventListener("submit", (event) => event.preventDefault());

@@ -14,7 +14,12 @@ const REASONS = {
 };
 
 /** One path for each answer, in a circle: tick, cross, question mark, exclamation mark. */
-const MARKS = [["entitled", "m14 25 7 7 13-15"], ["denied", "m16 16 16 16m0-16L16 32"], ["unknown", "M17 18a7 7 0 1 1 10 6.5c-2 1-3 2-3 4.5M24 35v.1"], ["error", "M24 13v14m0 7v.1"]];
+const MARKS = [
+  ["entitled", "m14 25 7 7 13-15"],
+  ["denied", "m16 16 16 16m0-16L16 32"],
+  ["unknown", "M17 18a7 7 0 1 1 10 6.5c-2 1-3 2-3 4.5M24 35v.1"],
+  ["error", "M24 13v14m0 7v.1"],
+];
 
 const local = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
 
@@ -32,9 +37,20 @@ export default {
     const checkPath = () => `/v1/check?${new URLSearchParams(asked())}`;
 
     const keyNote = tag("p", { class: "hint", id: "ask-key" });
-    const form = tag("form", { id: "question", class: "card", novalidate: true, "aria-labelledby": "question-title" },
-      tag("h2", { id: "question-title" }, "Question"), customer.root, feature.root, keyNote,
-      element("div", "actions", tag("button", { id: "check", type: "submit", class: "primary" }, "Check"), tag("button", { id: "list", type: "button", onclick: list }, "List entitlements")));
+    const form = tag(
+      "form",
+      { id: "question", class: "card", novalidate: true, "aria-labelledby": "question-title" },
+      tag("h2", { id: "question-title" }, "Question"),
+      customer.root,
+      feature.root,
+      keyNote,
+      element(
+        "div",
+        "actions",
+        tag("button", { id: "check", type: "submit", class: "primary" }, "Check"),
+        tag("button", { id: "list", type: "button", onclick: list }, "List entitlements"),
+      ),
+    );
 
     const word = tag("p", { id: "verdict-word" }, "Yes or no?");
     const why = tag("p", { id: "verdict-why" }, "Fill in the form and press Check.");
@@ -44,16 +60,40 @@ export default {
     const rawTitle = tag("h3", { id: "raw-title" }, "What came back");
     const raw = tag("pre", { id: "raw", class: "json", tabindex: "0", role: "region", "aria-labelledby": "raw-title" });
     const verdict = tag("div", { id: "verdict" }, mark(), element("div", "", word, why));
-    const answer = tag("section", { id: "answer", class: "card", "data-state": "idle", "aria-live": "polite", "aria-labelledby": "answer-title" },
-      tag("h2", { id: "answer-title", class: "unseen" }, "Answer"), verdict,
-      tag("div", { "aria-live": "off" },
-        element("dl", "facts", ...[["Version", "version"], ["As of", "as-of"], ["Served by", "served-by"], ["Round trip", "took"]].map(([term, id]) => element("div", "", element("dt", "", term), facts[id]))),
-        element("h3", "", "The same request, with curl"), curl, rawTitle, raw));
+    const answer = tag(
+      "section",
+      { id: "answer", class: "card", "data-state": "idle", "aria-live": "polite", "aria-labelledby": "answer-title" },
+      tag("h2", { id: "answer-title", class: "unseen" }, "Answer"),
+      verdict,
+      tag(
+        "div",
+        { "aria-live": "off" },
+        element(
+          "dl",
+          "facts",
+          ...[
+            ["Version", "version"],
+            ["As of", "as-of"],
+            ["Served by", "served-by"],
+            ["Round trip", "took"],
+          ].map(([term, id]) => element("div", "", element("dt", "", term), facts[id])),
+        ),
+        element("h3", "", "The same request, with curl"),
+        curl,
+        rawTitle,
+        raw,
+      ),
+    );
 
     const held = tag("ul", { id: "holdings-list" });
     const heldStatus = tag("p", { id: "holdings-status", role: "status", class: "soft" }, "All that the customer holds.");
-    const holdings = tag("section", { id: "holdings", class: "card", "data-state": "idle" }, tag("h2", { id: "holdings-title" }, "Entitlements"), heldStatus,
-      tag("div", { id: "holdings-box", tabindex: "0", role: "region", "aria-labelledby": "holdings-title" }, held));
+    const holdings = tag(
+      "section",
+      { id: "holdings", class: "card", "data-state": "idle" },
+      tag("h2", { id: "holdings-title" }, "Entitlements"),
+      heldStatus,
+      tag("div", { id: "holdings-box", tabindex: "0", role: "region", "aria-labelledby": "holdings-title" }, held),
+    );
     root.append(element("div", "ask", form, answer, holdings));
 
     form.addEventListener("submit", (event) => {
@@ -94,7 +134,8 @@ export default {
           ? { state: "entitled", word: "Entitled", why: `${who} may use ${what}: ${because}` }
           : { state: "denied", word: "Not entitled", why: `${who} may not use ${what}: ${because}` };
       }
-      if (reply.status === 503) return { state: "unknown", word: "Unknown", why: `Not known now – this is not a no. ${later(reply.headers)}` };
+      if (reply.status === 503)
+        return { state: "unknown", word: "Unknown", why: `Not known now – this is not a no. ${later(reply.headers)}` };
       const problem = reply.problem ?? "The answer is not one of entgate’s.";
       complain(reply.field, problem);
       return { state: "error", word: "No answer", why: problem };
@@ -162,12 +203,24 @@ export default {
     function tell(state, text, entitlements = []) {
       holdings.dataset.state = state;
       heldStatus.textContent = text;
-      held.replaceChildren(...entitlements.map(({ lookup_key, feature: id }) =>
-        element("li", "", button(lookup_key, () => {
-          feature.input.value = lookup_key;
-          showCurl();
-          check();
-        }, "small"), element("code", "soft", id))));
+      held.replaceChildren(
+        ...entitlements.map(({ lookup_key, feature: id }) =>
+          element(
+            "li",
+            "",
+            button(
+              lookup_key,
+              () => {
+                feature.input.value = lookup_key;
+                showCurl();
+                check();
+              },
+              "small",
+            ),
+            element("code", "soft", id),
+          ),
+        ),
+      );
     }
 
     return {
@@ -189,7 +242,12 @@ function mark() {
   svg.setAttribute("class", "mark");
   svg.setAttribute("aria-hidden", "true");
   const circle = document.createElementNS(svg.namespaceURI, "circle");
-  for (const [name, value] of [["cx", 24], ["cy", 24], ["r", 22]]) circle.setAttribute(name, value);
+  for (const [name, value] of [
+    ["cx", 24],
+    ["cy", 24],
+    ["r", 22],
+  ])
+    circle.setAttribute(name, value);
   svg.append(circle);
   for (const [state, d] of MARKS) {
     const path = document.createElementNS(svg.namespaceURI, "path");

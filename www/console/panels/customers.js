@@ -16,7 +16,12 @@ export default {
   mount(root, desk) {
     const turn = turns();
     const search = field("customers-search", "Search", { placeholder: "cus_…", hint: "" });
-    const form = tag("form", { class: "tools", role: "search", novalidate: true }, search.root, tag("button", { type: "submit" }, "Search"));
+    const form = tag(
+      "form",
+      { class: "tools", role: "search", novalidate: true },
+      search.root,
+      tag("button", { type: "submit" }, "Search"),
+    );
     const status = tag("p", { role: "status", class: "unseen" });
     const place = element("div", "");
     const back = button("Previous", () => load(pages.slice(0, -1)));
@@ -33,12 +38,28 @@ export default {
     const rosterTable = table("Customers", [
       { title: "Customer", cell: ({ id }) => link(id) },
       { title: "Confirmed", cell: ({ confirmed_at }) => time(confirmed_at) },
-      { title: "Pending", className: "number", cell: ({ pending, pending_since }) => element("span", "", String(pending), pending_since ? element("span", "soft", " since ", time(pending_since)) : null) },
+      {
+        title: "Pending",
+        className: "number",
+        cell: ({ pending, pending_since }) =>
+          element("span", "", String(pending), pending_since ? element("span", "soft", " since ", time(pending_since)) : null),
+      },
       { title: "Trouble", cell: ({ trouble }) => (trouble ? badge(TROUBLE[trouble] ?? trouble, "no") : badge("none", "none")) },
     ]);
     const catalogTable = table("Customers", [
       { title: "Customer", cell: ({ id }) => link(id) },
-      { title: "Name", cell: ({ name, email }) => element("span", "", name ?? "", name && email ? " " : "", email ? element("span", "soft", email) : "", !name && !email ? "–" : "") },
+      {
+        title: "Name",
+        cell: ({ name, email }) =>
+          element(
+            "span",
+            "",
+            name ?? "",
+            name && email ? " " : "",
+            email ? element("span", "soft", email) : "",
+            !name && !email ? "–" : "",
+          ),
+      },
       { title: "Test clock", cell: ({ test_clock }) => (test_clock ? element("code", "", test_clock) : "–") },
       { title: "Created", cell: ({ created }) => time(created) },
     ]);
@@ -48,9 +69,10 @@ export default {
     async function ask(cursor, signal) {
       const text = search.input.value.trim();
       const query = { limit: PAGE, ...(cursor && { starting_after: cursor }) };
-      const [path, shown] = desk.source === "catalog" && (!text || text.includes("@"))
-        ? [`/v1/customers?${new URLSearchParams({ ...query, ...(text && { email: text }) })}`, catalogTable]
-        : [`/v1/roster?${new URLSearchParams({ ...query, ...(text && { prefix: text }) })}`, rosterTable];
+      const [path, shown] =
+        desk.source === "catalog" && (!text || text.includes("@"))
+          ? [`/v1/customers?${new URLSearchParams({ ...query, ...(text && { email: text }) })}`, catalogTable]
+          : [`/v1/roster?${new URLSearchParams({ ...query, ...(text && { prefix: text }) })}`, rosterTable];
       return { reply: await desk.ask(path, { signal }), shown, text };
     }
 
@@ -81,12 +103,23 @@ export default {
     /** What to do where nobody is found. */
     function nobody(text) {
       if (text) {
-        return empty("Nobody of that name", "Ids are searched from their beginning. A customer nothing was heard of yet can be opened all the same.",
-          button(`Open ${text}`, () => desk.go(`customers?${new URLSearchParams({ customer: text })}`)));
+        return empty(
+          "Nobody of that name",
+          "Ids are searched from their beginning. A customer nothing was heard of yet can be opened all the same.",
+          button(`Open ${text}`, () => desk.go(`customers?${new URLSearchParams({ customer: text })}`)),
+        );
       }
       return desk.source === "catalog"
-        ? empty("No customers yet", "The playground makes one, and sells them something.", button("To the playground", () => desk.go("playground"), "primary"))
-        : empty("No customers yet", "A customer is known once an event came about them, or somebody asked.", button("See the setup", () => desk.go("overview")));
+        ? empty(
+            "No customers yet",
+            "The playground makes one, and sells them something.",
+            button("To the playground", () => desk.go("playground"), "primary"),
+          )
+        : empty(
+            "No customers yet",
+            "A customer is known once an event came about them, or somebody asked.",
+            button("See the setup", () => desk.go("overview")),
+          );
     }
 
     form.addEventListener("submit", (event) => {

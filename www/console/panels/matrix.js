@@ -20,11 +20,17 @@ export default {
     const productName = field("matrix-product-name", "Name", { placeholder: "Pro" });
     const productId = field("matrix-product-id", "Id", { placeholder: "made for you" });
     const addFeature = adder("Add a feature", "Feature", [key, featureName], async () => {
-      const reply = await desk.ask("/v1/entitlements/features", { method: "POST", form: { lookup_key: key.input.value.trim(), name: featureName.input.value.trim() || key.input.value.trim() } });
+      const reply = await desk.ask("/v1/entitlements/features", {
+        method: "POST",
+        form: { lookup_key: key.input.value.trim(), name: featureName.input.value.trim() || key.input.value.trim() },
+      });
       return added(reply, { lookup_key: key, name: featureName }, key, `The feature ${reply.body.lookup_key} is there.`);
     });
     const addProduct = adder("Add a product", "Product", [productName, productId], async () => {
-      const reply = await desk.ask("/v1/products", { method: "POST", form: { name: productName.input.value.trim(), id: productId.input.value.trim() || undefined } });
+      const reply = await desk.ask("/v1/products", {
+        method: "POST",
+        form: { name: productName.input.value.trim(), id: productId.input.value.trim() || undefined },
+      });
       return added(reply, { name: productName, id: productId }, productName, `The product ${reply.body.name} is there.`);
     });
     const place = element("div", "");
@@ -55,7 +61,9 @@ export default {
           next.disabled = list.has_more !== true;
           this.root.hidden = back.disabled && next.disabled;
         },
-        reset: () => { state.cursors = []; },
+        reset: () => {
+          state.cursors = [];
+        },
       };
     }
 
@@ -65,8 +73,13 @@ export default {
       pagers.hidden = adders.hidden = !desk.key || desk.source !== "catalog";
       if (!desk.key) return place.replaceChildren(keyless("The catalog is changed with it."));
       if (desk.source !== "catalog") {
-        return place.replaceChildren(empty("This is for the catalog", "With Stripe as the source, features are attached to products in Stripe’s dashboard or by its API. With ENTGATE_SOURCE=catalog it is done here.",
-          tag("a", { class: "button", href: "https://docs.stripe.com/billing/entitlements", rel: "noreferrer" }, "Stripe’s guide")));
+        return place.replaceChildren(
+          empty(
+            "This is for the catalog",
+            "With Stripe as the source, features are attached to products in Stripe’s dashboard or by its API. With ENTGATE_SOURCE=catalog it is done here.",
+            tag("a", { class: "button", href: "https://docs.stripe.com/billing/entitlements", rel: "noreferrer" }, "Stripe’s guide"),
+          ),
+        );
       }
       const [rows, columns] = await Promise.all([
         desk.ask(`/v1/entitlements/features?${rowPager.query(FEATURES)}`, { signal }),
@@ -88,7 +101,7 @@ export default {
     /** What a product includes: the id of the attachment, by feature. */
     async function includes(product, signal) {
       const included = new Map();
-      for (let last; ;) {
+      for (let last; ; ) {
         const query = new URLSearchParams({ limit: LIST_LIMIT, ...(last && { starting_after: last }) });
         const { body } = await desk.ask(`/v1/products/${encodeURIComponent(product.id)}/features?${query}`, { signal });
         for (const { id, entitlement_feature: feature } of body.data ?? []) included.set(feature.id, id);
@@ -99,16 +112,41 @@ export default {
 
     function draw() {
       if (!features.length && !products.length) {
-        place.replaceChildren(empty("Nothing on sale yet", "Add a feature, which has a lookup key that your code asks about, and a product that includes it.", button("Add a feature", () => key.input.focus(), "primary")));
+        place.replaceChildren(
+          empty(
+            "Nothing on sale yet",
+            "Add a feature, which has a lookup key that your code asks about, and a product that includes it.",
+            button("Add a feature", () => key.input.focus(), "primary"),
+          ),
+        );
         return;
       }
       const head = element("tr", "", tag("th", { scope: "col", class: "corner" }, "Feature"), ...products.map(column));
-      const body = element("tbody", "", ...features.map((feature, row) =>
-        element("tr", "", tag("th", { scope: "row" }, element("code", "", feature.lookup_key), element("span", "soft", feature.name)),
-          ...products.map((product, at) => element("td", "", cell(feature, product, row === 0 && at === 0))))));
-      if (!features.length) body.append(element("tr", "", tag("td", { colspan: products.length + 1, class: "soft" }, "No features yet: add one below.")));
-      const box = tag("div", { class: "table matrix", role: "region", "aria-label": "Features and products", tabindex: "0" },
-        element("table", "", element("caption", "unseen", "Which feature is in which product. Arrow keys move between the boxes."), element("thead", "", head), body));
+      const body = element(
+        "tbody",
+        "",
+        ...features.map((feature, row) =>
+          element(
+            "tr",
+            "",
+            tag("th", { scope: "row" }, element("code", "", feature.lookup_key), element("span", "soft", feature.name)),
+            ...products.map((product, at) => element("td", "", cell(feature, product, row === 0 && at === 0))),
+          ),
+        ),
+      );
+      if (!features.length)
+        body.append(element("tr", "", tag("td", { colspan: products.length + 1, class: "soft" }, "No features yet: add one below.")));
+      const box = tag(
+        "div",
+        { class: "table matrix", role: "region", "aria-label": "Features and products", tabindex: "0" },
+        element(
+          "table",
+          "",
+          element("caption", "unseen", "Which feature is in which product. Arrow keys move between the boxes."),
+          element("thead", "", head),
+          body,
+        ),
+      );
       box.addEventListener("keydown", step);
       place.replaceChildren(box);
     }
@@ -171,7 +209,13 @@ export default {
 
     /** A card with a form; `add` says whether it worked. */
     function adder(title, word, fields, add) {
-      const form = tag("form", { class: "card adder", novalidate: true }, element("h2", "", title), element("div", "fields", ...fields.map(({ root: part }) => part)), tag("button", { type: "submit" }, `Add ${word.toLowerCase()}`));
+      const form = tag(
+        "form",
+        { class: "card adder", novalidate: true },
+        element("h2", "", title),
+        element("div", "fields", ...fields.map(({ root: part }) => part)),
+        tag("button", { type: "submit" }, `Add ${word.toLowerCase()}`),
+      );
       form.addEventListener("submit", async (event) => {
         event.preventDefault();
         for (const each of fields) each.complain();

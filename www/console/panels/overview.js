@@ -13,9 +13,12 @@ const SAMPLE = 25;
 
 /** What it means that a setting is missing. */
 const MISSING = {
-  ENTGATE_API_KEYS: "Until it is set, every server route answers 401. Choose a long random key that begins with sk_live_ or sk_test_; several stand between commas.",
-  STRIPE_WEBHOOK_SECRETS: "Until it is set, the webhook route answers 503 and takes no event. Stripe shows the secret (whsec_…) beside your endpoint.",
-  STRIPE_API_KEY: "Optional. With it every event is confirmed by a read of Stripe’s list, and customers nothing was heard of are found there. A restricted key (rk_…) that may read entitlements and customers will do.",
+  ENTGATE_API_KEYS:
+    "Until it is set, every server route answers 401. Choose a long random key that begins with sk_live_ or sk_test_; several stand between commas.",
+  STRIPE_WEBHOOK_SECRETS:
+    "Until it is set, the webhook route answers 503 and takes no event. Stripe shows the secret (whsec_…) beside your endpoint.",
+  STRIPE_API_KEY:
+    "Optional. With it every event is confirmed by a read of Stripe’s list, and customers nothing was heard of are found there. A restricted key (rk_…) that may read entitlements and customers will do.",
 };
 
 const WORDS = {
@@ -38,12 +41,27 @@ export default {
     const note = element("div", "");
     const list = tag("ul", { id: "settings-list" });
     const hints = element("div", "hints");
-    const settings = tag("section", { id: "settings", class: "card", "data-state": "loading" },
-      element("div", "bar", element("h2", "", "Setup"), button("Check again", () => desk.examine(), "small")), list, hints);
+    const settings = tag(
+      "section",
+      { id: "settings", class: "card", "data-state": "loading" },
+      element(
+        "div",
+        "bar",
+        element("h2", "", "Setup"),
+        button("Check again", () => desk.examine(), "small"),
+      ),
+      list,
+      hints,
+    );
     const eventsPlace = element("div", "");
     const answersPlace = element("div", "");
     const asker = button(`Ask ${SAMPLE} checks`, sample, "small");
-    const events = element("section", "card", element("div", "bar", element("h2", "", "Events, by minute and outcome"), tag("a", { href: "#activity" }, "All activity")), eventsPlace);
+    const events = element(
+      "section",
+      "card",
+      element("div", "bar", element("h2", "", "Events, by minute and outcome"), tag("a", { href: "#activity" }, "All activity")),
+      eventsPlace,
+    );
     const answers = element("section", "card", element("div", "bar", element("h2", "", "Requests of this page"), asker), answersPlace);
     root.append(note, figures, element("div", "cards halves", events, answers), element("div", "cards", settings, routes()));
 
@@ -77,7 +95,11 @@ export default {
       else if (message) note.append(notice(message, "maybe"));
       figures.replaceChildren(
         figure("Status", word, meaning, { ok: "yes", unconfigured: "maybe", degraded: "maybe" }[state] ?? "no"),
-        figure("Source", desk.source === "catalog" ? "Catalog" : desk.source === "stripe" ? "Stripe" : "–", desk.source === "catalog" ? "entgate’s own, on this origin." : "Its webhooks, and reads of its lists."),
+        figure(
+          "Source",
+          desk.source === "catalog" ? "Catalog" : desk.source === "stripe" ? "Stripe" : "–",
+          desk.source === "catalog" ? "entgate’s own, on this origin." : "Its webhooks, and reads of its lists.",
+        ),
         figure("Outbox", known && outbox ? String(outbox.pending) : "–", owed(known, outbox), outbox?.pending ? "maybe" : undefined),
         figure("Checks, median", ...latency()),
       );
@@ -98,7 +120,10 @@ export default {
     function latency() {
       const taken = checks().map(({ took }) => took);
       if (!taken.length) return ["–", "None was asked from this page yet."];
-      return [`${percentile(taken, 0.5).toFixed(1)} ms`, `99 of 100 within ${percentile(taken, 0.99).toFixed(1)} ms, of ${taken.length} asked from this page.`];
+      return [
+        `${percentile(taken, 0.5).toFixed(1)} ms`,
+        `99 of 100 within ${percentile(taken, 0.99).toFixed(1)} ms, of ${taken.length} asked from this page.`,
+      ];
     }
 
     const checks = () => desk.log.filter(({ path, status }) => path === "/v1/check" && status);
@@ -120,9 +145,12 @@ export default {
         sums[outcome] = (sums[outcome] ?? 0) + 1;
         total += 1;
       }
-      for (const slot of slots) slot.tip = [slot.label, ...Object.entries(slot.values).map(([name, count]) => `${count} ${name}`)].join("\n");
+      for (const slot of slots)
+        slot.tip = [slot.label, ...Object.entries(slot.values).map(([name, count]) => `${count} ${name}`)].join("\n");
       if (!total) {
-        const next = button(desk.source === "catalog" ? "Sell something" : "See all activity", () => desk.go(desk.source === "catalog" ? "playground" : "activity"));
+        const next = button(desk.source === "catalog" ? "Sell something" : "See all activity", () =>
+          desk.go(desk.source === "catalog" ? "playground" : "activity"),
+        );
         return eventsPlace.replaceChildren(empty("Quiet", `Nothing happened in the last ${MINUTES} minutes.`, next));
       }
       const series = OUTCOMES.filter(({ name }) => sums[name]);
@@ -135,7 +163,11 @@ export default {
       asker.hidden = !desk.key;
       const shown = desk.log.slice(-REQUESTS);
       if (!shown.length) return answersPlace.replaceChildren(empty("Nothing asked yet", "Each request of this page is a bar here."));
-      const series = [{ name: "check", tone: "note" }, { name: "other", tone: "pale" }, { name: "failed", tone: "no" }];
+      const series = [
+        { name: "check", tone: "note" },
+        { name: "other", tone: "pale" },
+        { name: "failed", tone: "no" },
+      ];
       const kind = ({ path, status }) => (status === 0 || status >= 500 ? "failed" : path === "/v1/check" ? "check" : "other");
       const slots = shown.map((request) => ({
         label: clock(request.at, "medium"),
@@ -147,9 +179,26 @@ export default {
       const taken = shown.map(({ took }) => took);
       const [half, most] = [percentile(taken, 0.5), percentile(taken, 0.95)];
       const sum = `The last ${shown.length} requests: half within ${half.toFixed(1)} ms, 95 of 100 within ${most.toFixed(1)} ms.`;
-      const kinds = series.map(({ name, tone }) => ({ name, tone, value: shown.filter((each) => kind(each) === name).length })).filter(({ value }) => value);
-      redraw(answersPlace, legend([...kinds, { name: "half within", tone: "mark", value: `${half.toFixed(1)} ms` }, { name: "95 of 100 within", tone: "mark", value: `${most.toFixed(1)} ms` }]),
-        bars({ series, slots, sum, unit: " ms", ends: [`the last ${REQUESTS}`, "now"], lines: [{ at: half }, { at: most }], cap: most * 1.5 }));
+      const kinds = series
+        .map(({ name, tone }) => ({ name, tone, value: shown.filter((each) => kind(each) === name).length }))
+        .filter(({ value }) => value);
+      redraw(
+        answersPlace,
+        legend([
+          ...kinds,
+          { name: "half within", tone: "mark", value: `${half.toFixed(1)} ms` },
+          { name: "95 of 100 within", tone: "mark", value: `${most.toFixed(1)} ms` },
+        ]),
+        bars({
+          series,
+          slots,
+          sum,
+          unit: " ms",
+          ends: [`the last ${REQUESTS}`, "now"],
+          lines: [{ at: half }, { at: most }],
+          cap: most * 1.5,
+        }),
+      );
     }
 
     /** Asks a few checks one after another, of a customer that something was heard of. */
@@ -198,7 +247,13 @@ function redraw(place, ...parts) {
 
 /** One number, and what it means. */
 function figure(title, value, meaning, tone) {
-  return element("section", "card figure", element("h2", "", title), element("p", `value ${tone ? `ink-${tone}` : ""}`, value), element("p", "soft", meaning));
+  return element(
+    "section",
+    "card figure",
+    element("h2", "", title),
+    element("p", `value ${tone ? `ink-${tone}` : ""}`, value),
+    element("p", "soft", meaning),
+  );
 }
 
 /** What a Worker that answers has to catch up with. */
@@ -220,11 +275,38 @@ function localHints(source) {
   const port = location.port && location.port !== "8787" ? ` --port ${location.port}` : "";
   const settings = element("p", "", "Locally, settings are lines in ", element("code", "", ".dev.vars"), ".");
   if (source === "catalog") {
-    return [settings, tag("p", { "data-source": "catalog" }, "Entitlements come from the built-in catalog: what is sold, and to whom, is set up with Stripe’s API on this very origin. The ",
-      tag("a", { href: "#playground" }, "playground"), " does it with buttons, the ", tag("a", { href: "#shell" }, "shell"), " with commands.")];
+    return [
+      settings,
+      tag(
+        "p",
+        { "data-source": "catalog" },
+        "Entitlements come from the built-in catalog: what is sold, and to whom, is set up with Stripe’s API on this very origin. The ",
+        tag("a", { href: "#playground" }, "playground"),
+        " does it with buttons, the ",
+        tag("a", { href: "#shell" }, "shell"),
+        " with commands.",
+      ),
+    ];
   }
-  return [settings, tag("div", { "data-source": "stripe" }, element("p", "", "To send a first signed event, after which ", element("code", "", "cus_ada"), " may use ", element("code", "", "sms"), " and ",
-    element("code", "", "export"), ":"), command(`node scripts/send-event.mjs${port} cus_ada sms export`))];
+  return [
+    settings,
+    tag(
+      "div",
+      { "data-source": "stripe" },
+      element(
+        "p",
+        "",
+        "To send a first signed event, after which ",
+        element("code", "", "cus_ada"),
+        " may use ",
+        element("code", "", "sms"),
+        " and ",
+        element("code", "", "export"),
+        ":",
+      ),
+      command(`node scripts/send-event.mjs${port} cus_ada sms export`),
+    ),
+  ];
 }
 
 function clock(at, timeStyle = "short") {
@@ -233,10 +315,25 @@ function clock(at, timeStyle = "short") {
 
 function routes() {
   const rows = ROUTES.map(([route, who, what]) =>
-    element("tr", "", tag("th", { scope: "row" }, element("code", "", route)), tag("td", { "data-title": "Key" }, who), element("td", "", what)));
+    element(
+      "tr",
+      "",
+      tag("th", { scope: "row" }, element("code", "", route)),
+      tag("td", { "data-title": "Key" }, who),
+      element("td", "", what),
+    ),
+  );
   const head = element("tr", "", ...["Route", "Who", "What it does"].map((title) => tag("th", { scope: "col" }, title)));
-  const box = tag("div", { class: "table routes", tabindex: "0", role: "region", "aria-label": "Routes" }, element("table", "", element("thead", "", head), element("tbody", "", ...rows)));
-  const section = card("Routes", box, element("p", "soft", "All of them, with parameters and objects, are in ", tag("a", { href: "/openapi.json" }, "openapi.json"), "."));
+  const box = tag(
+    "div",
+    { class: "table routes", tabindex: "0", role: "region", "aria-label": "Routes" },
+    element("table", "", element("thead", "", head), element("tbody", "", ...rows)),
+  );
+  const section = card(
+    "Routes",
+    box,
+    element("p", "soft", "All of them, with parameters and objects, are in ", tag("a", { href: "/openapi.json" }, "openapi.json"), "."),
+  );
   section.id = "routes";
   return section;
 }

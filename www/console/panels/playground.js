@@ -23,7 +23,12 @@ export default {
     const log = deedCard();
     const warned = element("div", "shop-said");
     const said = element("div", "shop-said");
-    const play = element("div", "play", element("div", "", about.root, board.root), element("div", "beside", front.root, edge.root, log.root));
+    const play = element(
+      "div",
+      "play",
+      element("div", "", about.root, board.root),
+      element("div", "beside", front.root, edge.root, log.root),
+    );
     const body = element("div", "shop-body");
     root.append(warned, said, body);
     let shown = false;
@@ -44,8 +49,13 @@ export default {
       if (!shown) return;
       if (!desk.key) return void body.replaceChildren(keyless("The catalog answers to those who have one."));
       if (desk.source === "stripe") {
-        return void body.replaceChildren(empty("The playground needs the catalog", "Here entitlements come from Stripe, where customers are not ours to play with. With ENTGATE_SOURCE set to catalog, as make dev has it, the Worker has an API of its own.",
-          button("Go to the shop", () => desk.go("shop"))));
+        return void body.replaceChildren(
+          empty(
+            "The playground needs the catalog",
+            "Here entitlements come from Stripe, where customers are not ours to play with. With ENTGATE_SOURCE set to catalog, as make dev has it, the Worker has an API of its own.",
+            button("Go to the shop", () => desk.go("shop")),
+          ),
+        );
       }
       if (desk.source !== "catalog") return;
       if (!looked) {
@@ -59,15 +69,18 @@ export default {
         [front, about, board, edge, log].forEach((part) => part.update(visitor));
         if (body.firstChild !== play) body.replaceChildren(play);
       } else if (!visitor.busy) {
-        body.replaceChildren(entrance({
-          title: "Nobody is here yet",
-          text: `Two plans and four features are put into the catalog, where they are not there yet, and a customer who lives by ${desk.mode === "live" ? "the real time. The key is a live one: what is done here is real." : "a test clock."}`,
-          label: "Begin",
-          enter: () => attempt(async () => {
-            await visitor.furnish();
-            await visitor.arrive();
+        body.replaceChildren(
+          entrance({
+            title: "Nobody is here yet",
+            text: `Two plans and four features are put into the catalog, where they are not there yet, and a customer who lives by ${desk.mode === "live" ? "the real time. The key is a live one: what is done here is real." : "a test clock."}`,
+            label: "Begin",
+            enter: () =>
+              attempt(async () => {
+                await visitor.furnish();
+                await visitor.arrive();
+              }),
           }),
-        }));
+        );
       } else body.replaceChildren(element("p", "soft", "One moment…"));
     }
 
@@ -93,15 +106,29 @@ export default {
 function customerCard(visitor, attempt) {
   const facts = element("dl", "who");
   const other = field("play-customer", "Somebody who is known", { placeholder: "cus_…" });
-  const form = element("form", "tools", other.root, button("Take", () => form.requestSubmit(), "small"));
+  const form = element(
+    "form",
+    "tools",
+    other.root,
+    button("Take", () => form.requestSubmit(), "small"),
+  );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const customer = other.input.value.trim();
     if (customer) attempt(() => visitor.come(customer));
   });
-  const root = element("section", "card",
-    element("div", "card-head", element("h2", "", "Customer"), button("Somebody new", () => attempt(visitor.arrive), "small")),
-    facts, tag("details", { class: "other" }, element("summary", "", "Take somebody else"), form));
+  const root = element(
+    "section",
+    "card",
+    element(
+      "div",
+      "card-head",
+      element("h2", "", "Customer"),
+      button("Somebody new", () => attempt(visitor.arrive), "small"),
+    ),
+    facts,
+    tag("details", { class: "other" }, element("summary", "", "Take somebody else"), form),
+  );
 
   function update({ customer, clock, subscription }) {
     const plan = planOf(subscription);
@@ -109,7 +136,12 @@ function customerCard(visitor, attempt) {
     const row = (title, ...value) => element("div", "", element("dt", "", title), element("dd", "", ...value));
     facts.replaceChildren(
       row("Id", identifier(customer)),
-      row("Subscription", subscription ? element("span", "", `${plan.name} `, badge(subscription.status, subscription.status === "active" ? "yes" : "maybe")) : "none"),
+      row(
+        "Subscription",
+        subscription
+          ? element("span", "", `${plan.name} `, badge(subscription.status, subscription.status === "active" ? "yes" : "maybe"))
+          : "none",
+      ),
       ...(subscription ? [row(subscription.cancel_at_period_end ? "Ends" : "Renews", time(ends))] : []),
       row("Time", clock ? element("span", "", time(clock.frozen_time), " ", badge("test clock", "note")) : "the real one"),
     );
@@ -120,8 +152,12 @@ function customerCard(visitor, attempt) {
 /** What can be done. */
 function stepBoard(visitor) {
   const list = steps(visitor).map(([title, group]) => [title, group.map((_, at) => stepRow(visitor, title, at))]);
-  const root = element("section", "card", element("h2", "", "What happens next"),
-    element("div", "steps", ...list.flatMap(([title, rows]) => [element("h3", "", title), ...rows.map(({ root }) => root)])));
+  const root = element(
+    "section",
+    "card",
+    element("h2", "", "What happens next"),
+    element("div", "steps", ...list.flatMap(([title, rows]) => [element("h3", "", title), ...rows.map(({ root }) => root)])),
+  );
 
   function update() {
     const now = new Map(steps(visitor));
@@ -138,7 +174,13 @@ function stepRow(visitor, group, at) {
   const line = element("summary");
   const code = element("div");
   const press = tag("button", { type: "button", class: "small" });
-  const root = element("div", "step", element("div", "step-bar", element("div", "", title, about), press), tag("details", {}, line, code), said);
+  const root = element(
+    "div",
+    "step",
+    element("div", "step-bar", element("div", "", title, about), press),
+    tag("details", {}, line, code),
+    said,
+  );
   let step;
   let deed;
 
@@ -167,7 +209,9 @@ function stepRow(visitor, group, at) {
     if (deed && !visitor.deeds.includes(deed)) deed = said.textContent = undefined;
     if (!deed || deed.status === undefined) return;
     said.dataset.tone = deed.problem ? "no" : "yes";
-    said.textContent = deed.problem ?? [`${deed.status} in ${duration(deed.took)}.`, ...deed.heard.map((heard) => announcement(deed.title, heard))].join(" ");
+    said.textContent =
+      deed.problem ??
+      [`${deed.status} in ${duration(deed.took)}.`, ...deed.heard.map((heard) => announcement(deed.title, heard))].join(" ");
   }
   return { root, update };
 }
@@ -206,11 +250,25 @@ function deedCard() {
 
   function update({ deeds }) {
     root.hidden = deeds.length === 0;
-    list.replaceChildren(...deeds.map(({ title, request, at, status, took, problem, heard }) => element("li", "",
-      element("strong", "", title), tag("time", { datetime: new Date(at).toISOString(), title: ago(at / 1000) }, new Date(at).toLocaleTimeString()),
-      request && element("p", "soft", element("code", "", `${request.method} ${request.path}`), status === undefined ? "" : ` ${status} in ${duration(took ?? 0)}`),
-      ...(problem ? [element("p", "soft", problem)] : []),
-      ...heard.map((change) => element("p", "soft", `version ${change.version}: ${announcement(title, change)}`)))));
+    list.replaceChildren(
+      ...deeds.map(({ title, request, at, status, took, problem, heard }) =>
+        element(
+          "li",
+          "",
+          element("strong", "", title),
+          tag("time", { datetime: new Date(at).toISOString(), title: ago(at / 1000) }, new Date(at).toLocaleTimeString()),
+          request &&
+            element(
+              "p",
+              "soft",
+              element("code", "", `${request.method} ${request.path}`),
+              status === undefined ? "" : ` ${status} in ${duration(took ?? 0)}`,
+            ),
+          ...(problem ? [element("p", "soft", problem)] : []),
+          ...heard.map((change) => element("p", "soft", `version ${change.version}: ${announcement(title, change)}`)),
+        ),
+      ),
+    );
   }
   return { root, update };
 }

@@ -24,13 +24,35 @@ export default {
   mount(root, desk) {
     const log = tag("div", { class: "shell-log", role: "log", "aria-label": "What was said", tabindex: "0" });
     const screen = screenOf(log);
-    const input = tag("input", { id: "shell-input", "aria-label": "Command", "aria-describedby": "shell-hint", autocomplete: "off", spellcheck: "false", autocapitalize: "none", enterkeyhint: "go" });
+    const input = tag("input", {
+      id: "shell-input",
+      "aria-label": "Command",
+      "aria-describedby": "shell-hint",
+      autocomplete: "off",
+      spellcheck: "false",
+      autocapitalize: "none",
+      enterkeyhint: "go",
+    });
     const prompt = tag("span", { class: "prompt", "aria-hidden": "true" }, PROMPT);
     const stop = button("Stop", () => back(interrupt), "small");
     const wipe = button("Clear", () => back(screen.clear), "small");
     const form = element("form", "shell-line", prompt, input);
-    const examples = element("ul", "shell-examples", ...EXAMPLES.map((line) => element("li", "", button(line, () => fill(line), "small"))));
-    const hint = tag("p", { id: "shell-hint", class: "hint" }, "Tab completes what is begun; Escape lets the next Tab move on. The arrow keys go through what was typed, Ctrl-C ends what runs.");
+    const examples = element(
+      "ul",
+      "shell-examples",
+      ...EXAMPLES.map((line) =>
+        element(
+          "li",
+          "",
+          button(line, () => fill(line), "small"),
+        ),
+      ),
+    );
+    const hint = tag(
+      "p",
+      { id: "shell-hint", class: "hint" },
+      "Tab completes what is begun; Escape lets the next Tab move on. The arrow keys go through what was typed, Ctrl-C ends what runs.",
+    );
     const bar = element("div", "shell-bar", element("span", "", location.host), element("span", "shell-tools", stop, wipe));
     root.append(element("div", "shell", bar, log, form), hint, tag("h2", { class: "unseen" }, "Examples"), examples);
     stop.hidden = true;
@@ -99,7 +121,9 @@ export default {
     }
 
     function fill(line) {
-      back(() => { input.value = line; });
+      back(() => {
+        input.value = line;
+      });
     }
 
     /** Does something for which the line was left, and goes back to it. */

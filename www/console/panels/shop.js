@@ -16,10 +16,22 @@ export default {
     const front = storefront({ plans: true, tells: true });
     const plain = storefront({ plans: false, tells: true });
     const who = field("shop-customer", "Customer", { placeholder: "cus_…", hint: "Stripe’s customer id." });
-    const form = element("form", "tools", who.root, button("Open the shop", () => form.requestSubmit(), "primary"));
-    const foot = element("div", "shop-foot",
-      element("p", "soft", "Every purchase goes through the catalog, as it would through Stripe: an event is signed, sent to this Worker, and heard here."),
-      button("Somebody new", () => attempt(visitor.arrive), "small"));
+    const form = element(
+      "form",
+      "tools",
+      who.root,
+      button("Open the shop", () => form.requestSubmit(), "primary"),
+    );
+    const foot = element(
+      "div",
+      "shop-foot",
+      element(
+        "p",
+        "soft",
+        "Every purchase goes through the catalog, as it would through Stripe: an event is signed, sent to this Worker, and heard here.",
+      ),
+      button("Somebody new", () => attempt(visitor.arrive), "small"),
+    );
     const warned = element("div", "shop-said");
     const said = element("div", "shop-said");
     const body = element("div", "shop-body");
@@ -55,9 +67,22 @@ export default {
     function stripe() {
       const { customer } = visitor;
       if (customer) plain.update(visitor);
-      const hint = element("div", "card", element("h2", "", "Let something happen"),
-        element("p", "soft", local ? "Events come from Stripe. Here you can be Stripe, and see the parts open and close:" : "Sell this customer something at Stripe: what it includes opens here as soon as its event arrives."),
-        local && command(`node scripts/send-event.mjs ${customer ?? "cus_ada"} sms export${location.port && location.port !== "8787" ? ` --port ${location.port}` : ""}`));
+      const hint = element(
+        "div",
+        "card",
+        element("h2", "", "Let something happen"),
+        element(
+          "p",
+          "soft",
+          local
+            ? "Events come from Stripe. Here you can be Stripe, and see the parts open and close:"
+            : "Sell this customer something at Stripe: what it includes opens here as soon as its event arrives.",
+        ),
+        local &&
+          command(
+            `node scripts/send-event.mjs ${customer ?? "cus_ada"} sms export${location.port && location.port !== "8787" ? ` --port ${location.port}` : ""}`,
+          ),
+      );
       keep([form, ...(customer ? [plain.root] : []), hint]);
     }
 
@@ -79,7 +104,9 @@ export default {
           ? "Its two plans are in the catalog. Somebody new comes in: a customer of the catalog, who has bought nothing yet."
           : "Two plans, four features and a customer are put into the catalog. Nothing else there is touched.";
         const real = desk.mode === "live" ? " The key is a live one: what is done here is real." : "";
-        body.replaceChildren(entrance({ title: "The shop is closed", text: text + real, label: "Open the shop", enter: () => attempt(open) }));
+        body.replaceChildren(
+          entrance({ title: "The shop is closed", text: text + real, label: "Open the shop", enter: () => attempt(open) }),
+        );
       } else {
         body.replaceChildren(element("p", "soft", "One moment…"));
       }

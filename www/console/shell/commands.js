@@ -7,78 +7,131 @@ const PAGE = "limit starting_after ending_before";
 const CREATED = `created ${PAGE}`;
 const PRICE = "active lookup_key metadata nickname tax_behavior transfer_lookup_key";
 const PRODUCT = "active description images[] metadata shippable statement_descriptor tax_code unit_label url";
-const CUSTOMER = "address default_source description email invoice_settings.default_payment_method metadata name payment_method phone shipping source tax_exempt";
-const SUBSCRIPTION = "cancel_at cancel_at_period_end collection_method days_until_due default_payment_method default_source description metadata trial_end trial_settings.end_behavior.missing_payment_method";
+const CUSTOMER =
+  "address default_source description email invoice_settings.default_payment_method metadata name payment_method phone shipping source tax_exempt";
+const SUBSCRIPTION =
+  "cancel_at cancel_at_period_end collection_method days_until_due default_payment_method default_source description metadata trial_end trial_settings.end_behavior.missing_payment_method";
 const ITEM = "items[0][price] items[0][quantity]";
 const CLOCKS = "/v1/test_helpers/test_clocks";
 
 const TABLE = {
-  features: ["what products can include", [
-    ["create", "POST", "/v1/entitlements/features", "name lookup_key metadata", "make a feature"],
-    ["list", "GET", "/v1/entitlements/features", `archived lookup_key ${PAGE}`, "list features"],
-    ["retrieve", "GET", "/v1/entitlements/features/{id}", "", "show a feature"],
-    ["update", "POST", "/v1/entitlements/features/{id}", "active name metadata", "change a feature"],
-    ["archive", "POST", "/v1/entitlements/features/{id}", "", "archive a feature, for good", { active: "false" }],
-  ]],
-  products: ["what is sold", [
-    ["create", "POST", "/v1/products", `name id ${PRODUCT} default_price_data.currency default_price_data.unit_amount default_price_data.recurring.interval`, "make a product"],
-    ["list", "GET", "/v1/products", `active ids[] shippable url ${CREATED}`, "list products"],
-    ["retrieve", "GET", "/v1/products/{id}", "", "show a product"],
-    ["update", "POST", "/v1/products/{id}", `name default_price ${PRODUCT}`, "change a product"],
-    ["delete", "DELETE", "/v1/products/{id}", "", "delete a product that was never sold"],
-    ["create_feature", "POST", "/v1/products/{product}/features", "entitlement_feature", "attach a feature to a product"],
-    ["list_features", "GET", "/v1/products/{product}/features", PAGE, "list what a product includes"],
-    ["retrieve_feature", "GET", "/v1/products/{product}/features/{id}", "", "show a feature of a product"],
-    ["delete_feature", "DELETE", "/v1/products/{product}/features/{id}", "", "detach a feature from a product"],
-    ["apply_features", "POST", "/v1/products/{product}/features/apply", "", "give what it includes now to those who have it (only here)"],
-  ]],
-  prices: ["what products cost", [
-    ["create", "POST", "/v1/prices", `product currency unit_amount recurring.interval recurring.interval_count ${PRICE}`, "make a price"],
-    ["list", "GET", "/v1/prices", `active currency lookup_keys[] product type ${CREATED}`, "list prices"],
-    ["retrieve", "GET", "/v1/prices/{id}", "", "show a price"],
-    ["update", "POST", "/v1/prices/{id}", PRICE, "change a price"],
-  ]],
-  customers: ["who buys", [
-    ["create", "POST", "/v1/customers", `id test_clock ${CUSTOMER}`, "make a customer"],
-    ["list", "GET", "/v1/customers", `email test_clock ${CREATED}`, "list customers"],
-    ["retrieve", "GET", "/v1/customers/{id}", "", "show a customer"],
-    ["update", "POST", "/v1/customers/{id}", CUSTOMER, "change a customer"],
-    ["delete", "DELETE", "/v1/customers/{id}", "", "delete a customer, and end what they have"],
-    ["sync", "POST", "/v1/customers/{id}/sync", "feature wait", "read their entitlements at the source now (only here)"],
-  ]],
-  subscriptions: ["who has bought what", [
-    ["create", "POST", "/v1/subscriptions", `customer ${ITEM} ${SUBSCRIPTION} billing_cycle_anchor payment_behavior trial_from_plan trial_period_days`, "sell something to a customer"],
-    ["list", "GET", "/v1/subscriptions", `customer price status test_clock collection_method ${CREATED}`, "list subscriptions"],
-    ["retrieve", "GET", "/v1/subscriptions/{id}", "", "show a subscription"],
-    ["update", "POST", "/v1/subscriptions/{id}", `items[0][id] ${ITEM} ${SUBSCRIPTION} billing_cycle_anchor pause_collection.behavior status`, "change a subscription"],
-    ["cancel", "DELETE", "/v1/subscriptions/{id}", "cancellation_details.comment cancellation_details.feedback", "end a subscription now"],
-    ["pause", "POST", "/v1/subscriptions/{id}/pause", "type", "pause a subscription"],
-    ["resume", "POST", "/v1/subscriptions/{id}/resume", "billing_cycle_anchor", "resume a paused subscription"],
-  ]],
-  active_entitlements: ["what customers may use", [
-    ["list", "GET", "/v1/entitlements/active_entitlements", `customer at_least fresh! ${PAGE}`, "list what a customer may use"],
-    ["retrieve", "GET", "/v1/entitlements/active_entitlements/{id}", "", "show an active entitlement"],
-  ]],
-  events: ["what happened", [
-    ["list", "GET", "/v1/events", `type types[] delivery_success ${CREATED}`, "list events"],
-    ["retrieve", "GET", "/v1/events/{id}", "", "show an event"],
-    ["resend", "POST", "/v1/events/{id}/retry", "webhook_endpoint", "send an event to an endpoint again"],
-  ]],
-  webhook_endpoints: ["who is told", [
-    ["create", "POST", "/v1/webhook_endpoints", "url enabled_events[] api_version description metadata", "register an endpoint"],
-    ["list", "GET", "/v1/webhook_endpoints", PAGE, "list endpoints"],
-    ["retrieve", "GET", "/v1/webhook_endpoints/{id}", "", "show an endpoint"],
-    ["update", "POST", "/v1/webhook_endpoints/{id}", "url enabled_events[] disabled description metadata", "change an endpoint"],
-    ["delete", "DELETE", "/v1/webhook_endpoints/{id}", "", "delete an endpoint"],
-    ["list_deliveries", "GET", "/v1/webhook_endpoints/{id}/deliveries", CREATED, "list the attempts at an endpoint (only here)"],
-  ]],
-  test_clocks: ["time, for tests", [
-    ["create", "POST", CLOCKS, "frozen_time name", "make a test clock"],
-    ["list", "GET", CLOCKS, PAGE, "list test clocks"],
-    ["retrieve", "GET", `${CLOCKS}/{id}`, "", "show a test clock"],
-    ["delete", "DELETE", `${CLOCKS}/{id}`, "", "delete a test clock, and the customers on it"],
-    ["advance", "POST", `${CLOCKS}/{id}/advance`, "frozen_time", "let time pass"],
-  ]],
+  features: [
+    "what products can include",
+    [
+      ["create", "POST", "/v1/entitlements/features", "name lookup_key metadata", "make a feature"],
+      ["list", "GET", "/v1/entitlements/features", `archived lookup_key ${PAGE}`, "list features"],
+      ["retrieve", "GET", "/v1/entitlements/features/{id}", "", "show a feature"],
+      ["update", "POST", "/v1/entitlements/features/{id}", "active name metadata", "change a feature"],
+      ["archive", "POST", "/v1/entitlements/features/{id}", "", "archive a feature, for good", { active: "false" }],
+    ],
+  ],
+  products: [
+    "what is sold",
+    [
+      [
+        "create",
+        "POST",
+        "/v1/products",
+        `name id ${PRODUCT} default_price_data.currency default_price_data.unit_amount default_price_data.recurring.interval`,
+        "make a product",
+      ],
+      ["list", "GET", "/v1/products", `active ids[] shippable url ${CREATED}`, "list products"],
+      ["retrieve", "GET", "/v1/products/{id}", "", "show a product"],
+      ["update", "POST", "/v1/products/{id}", `name default_price ${PRODUCT}`, "change a product"],
+      ["delete", "DELETE", "/v1/products/{id}", "", "delete a product that was never sold"],
+      ["create_feature", "POST", "/v1/products/{product}/features", "entitlement_feature", "attach a feature to a product"],
+      ["list_features", "GET", "/v1/products/{product}/features", PAGE, "list what a product includes"],
+      ["retrieve_feature", "GET", "/v1/products/{product}/features/{id}", "", "show a feature of a product"],
+      ["delete_feature", "DELETE", "/v1/products/{product}/features/{id}", "", "detach a feature from a product"],
+      ["apply_features", "POST", "/v1/products/{product}/features/apply", "", "give what it includes now to those who have it (only here)"],
+    ],
+  ],
+  prices: [
+    "what products cost",
+    [
+      ["create", "POST", "/v1/prices", `product currency unit_amount recurring.interval recurring.interval_count ${PRICE}`, "make a price"],
+      ["list", "GET", "/v1/prices", `active currency lookup_keys[] product type ${CREATED}`, "list prices"],
+      ["retrieve", "GET", "/v1/prices/{id}", "", "show a price"],
+      ["update", "POST", "/v1/prices/{id}", PRICE, "change a price"],
+    ],
+  ],
+  customers: [
+    "who buys",
+    [
+      ["create", "POST", "/v1/customers", `id test_clock ${CUSTOMER}`, "make a customer"],
+      ["list", "GET", "/v1/customers", `email test_clock ${CREATED}`, "list customers"],
+      ["retrieve", "GET", "/v1/customers/{id}", "", "show a customer"],
+      ["update", "POST", "/v1/customers/{id}", CUSTOMER, "change a customer"],
+      ["delete", "DELETE", "/v1/customers/{id}", "", "delete a customer, and end what they have"],
+      ["sync", "POST", "/v1/customers/{id}/sync", "feature wait", "read their entitlements at the source now (only here)"],
+    ],
+  ],
+  subscriptions: [
+    "who has bought what",
+    [
+      [
+        "create",
+        "POST",
+        "/v1/subscriptions",
+        `customer ${ITEM} ${SUBSCRIPTION} billing_cycle_anchor payment_behavior trial_from_plan trial_period_days`,
+        "sell something to a customer",
+      ],
+      ["list", "GET", "/v1/subscriptions", `customer price status test_clock collection_method ${CREATED}`, "list subscriptions"],
+      ["retrieve", "GET", "/v1/subscriptions/{id}", "", "show a subscription"],
+      [
+        "update",
+        "POST",
+        "/v1/subscriptions/{id}",
+        `items[0][id] ${ITEM} ${SUBSCRIPTION} billing_cycle_anchor pause_collection.behavior status`,
+        "change a subscription",
+      ],
+      [
+        "cancel",
+        "DELETE",
+        "/v1/subscriptions/{id}",
+        "cancellation_details.comment cancellation_details.feedback",
+        "end a subscription now",
+      ],
+      ["pause", "POST", "/v1/subscriptions/{id}/pause", "type", "pause a subscription"],
+      ["resume", "POST", "/v1/subscriptions/{id}/resume", "billing_cycle_anchor", "resume a paused subscription"],
+    ],
+  ],
+  active_entitlements: [
+    "what customers may use",
+    [
+      ["list", "GET", "/v1/entitlements/active_entitlements", `customer at_least fresh! ${PAGE}`, "list what a customer may use"],
+      ["retrieve", "GET", "/v1/entitlements/active_entitlements/{id}", "", "show an active entitlement"],
+    ],
+  ],
+  events: [
+    "what happened",
+    [
+      ["list", "GET", "/v1/events", `type types[] delivery_success ${CREATED}`, "list events"],
+      ["retrieve", "GET", "/v1/events/{id}", "", "show an event"],
+      ["resend", "POST", "/v1/events/{id}/retry", "webhook_endpoint", "send an event to an endpoint again"],
+    ],
+  ],
+  webhook_endpoints: [
+    "who is told",
+    [
+      ["create", "POST", "/v1/webhook_endpoints", "url enabled_events[] api_version description metadata", "register an endpoint"],
+      ["list", "GET", "/v1/webhook_endpoints", PAGE, "list endpoints"],
+      ["retrieve", "GET", "/v1/webhook_endpoints/{id}", "", "show an endpoint"],
+      ["update", "POST", "/v1/webhook_endpoints/{id}", "url enabled_events[] disabled description metadata", "change an endpoint"],
+      ["delete", "DELETE", "/v1/webhook_endpoints/{id}", "", "delete an endpoint"],
+      ["list_deliveries", "GET", "/v1/webhook_endpoints/{id}/deliveries", CREATED, "list the attempts at an endpoint (only here)"],
+    ],
+  ],
+  test_clocks: [
+    "time, for tests",
+    [
+      ["create", "POST", CLOCKS, "frozen_time name", "make a test clock"],
+      ["list", "GET", CLOCKS, PAGE, "list test clocks"],
+      ["retrieve", "GET", `${CLOCKS}/{id}`, "", "show a test clock"],
+      ["delete", "DELETE", `${CLOCKS}/{id}`, "", "delete a test clock, and the customers on it"],
+      ["advance", "POST", `${CLOCKS}/{id}/advance`, "frozen_time", "let time pass"],
+    ],
+  ],
 };
 
 /** Stripe's CLI has these behind a name; they are taken with it and without. */
@@ -100,7 +153,14 @@ const written = (flags) => flags.split(" ").filter(Boolean).map(flag);
 function flag(written) {
   const [, name, mark] = /^(.*?)(\[\]|[+!])?$/.exec(written);
   const [first, ...rest] = name.split(".");
-  return { name: name.replaceAll("_", "-"), letter: LETTERS[name], param: first + rest.map((part) => `[${part}]`).join(""), many: mark === "[]" || mark === "+", lone: mark === "+", bare: mark === "!" };
+  return {
+    name: name.replaceAll("_", "-"),
+    letter: LETTERS[name],
+    param: first + rest.map((part) => `[${part}]`).join(""),
+    many: mark === "[]" || mark === "+",
+    lone: mark === "+",
+    bare: mark === "!",
+  };
 }
 
 const named = (lines) => new Map(lines.map((line) => [line[0], operation(line)]));
@@ -144,7 +204,7 @@ export const EVENTS = new Map([
 
 /** Flags of every command that is a request: its letter, and whether it needs no value. */
 export const GLOBALS = [
-  { name: "data", letter: "d", about: "a parameter: -d \"items[0][price]=price_…\"" },
+  { name: "data", letter: "d", about: 'a parameter: -d "items[0][price]=price_…"' },
   { name: "expand", letter: "e", param: "expand", many: true, about: "an object in place of its id" },
   { name: "idempotency", letter: "i", about: "a key under which it is done once" },
   { name: "show-headers", letter: "s", bare: true, about: "show the answer's headers too" },

@@ -12,7 +12,9 @@ export function complete(line) {
   if (cut.open || !line.endsWith(prefix)) return { line, candidates: [] };
   if (said[0] === "$") said.shift();
   if (said[0] === "stripe") said.shift();
-  const fitting = choices(said, prefix).filter((choice) => choice.startsWith(prefix)).sort();
+  const fitting = choices(said, prefix)
+    .filter((choice) => choice.startsWith(prefix))
+    .sort();
   if (fitting.length === 0) return { line, candidates: [] };
   const head = line.slice(0, line.length - prefix.length);
   if (fitting.length === 1) return { line: `${head}${fitting[0]} `, candidates: [] };

@@ -19,7 +19,8 @@ class Complaint extends Error {}
 
 export function parse(line) {
   const cut = words(line);
-  if (cut.open) return { kind: "error", message: cut.open === "\\" ? "the line ends in a backslash" : `a quote is not closed: ${cut.open}` };
+  if (cut.open)
+    return { kind: "error", message: cut.open === "\\" ? "the line ends in a backslash" : `a quote is not closed: ${cut.open}` };
   const said = [...cut.words];
   if (said[0] === "$") said.shift();
   if (said[0] === "stripe" || said[0] === "entgate") said.shift();
@@ -37,7 +38,10 @@ function command(said) {
   if (first === "help") return { kind: "help", topic: plain(rest) };
   if (first === "--help" || first === "-h") return { kind: "help", topic: [] };
   if (first === "--version" || first === "-v") return { kind: "version" };
-  if (first.startsWith("-")) throw new Complaint(first.startsWith("--") ? `unknown flag: ${first.split("=")[0]}` : `unknown shorthand flag: '${first[1] ?? ""}' in ${first}`);
+  if (first.startsWith("-"))
+    throw new Complaint(
+      first.startsWith("--") ? `unknown flag: ${first.split("=")[0]}` : `unknown shorthand flag: '${first[1] ?? ""}' in ${first}`,
+    );
   if (asksForHelp(rest)) return { kind: "help", topic: plain(said) };
   if (first === "trigger") return trigger(rest);
   if (first === "listen") return listen(rest);
@@ -82,7 +86,9 @@ function request(name, { method, path, flags, fixed }, said) {
   const { args, params, values } = read(said, [...flags, ...GLOBALS]);
   const places = path.match(/\{\w+\}/g) ?? [];
   if (args.length !== places.length) {
-    throw new Complaint(`\`stripe ${name}\` requires exactly ${places.length} positional argument${places.length === 1 ? "" : "s"}, not ${args.length}. See \`stripe ${name} --help\` for supported flags and usage`);
+    throw new Complaint(
+      `\`stripe ${name}\` requires exactly ${places.length} positional argument${places.length === 1 ? "" : "s"}, not ${args.length}. See \`stripe ${name} --help\` for supported flags and usage`,
+    );
   }
   let at = -1;
   const filled = path.replace(/\{\w+\}/g, () => segment(args[(at += 1)]));
@@ -91,7 +97,10 @@ function request(name, { method, path, flags, fixed }, said) {
 
 function anyRequest(name, { method, flags }, said) {
   const { args, params, values } = read(said, [...flags, ...GLOBALS]);
-  if (args.length !== 1) throw new Complaint(`\`stripe ${name}\` requires exactly 1 positional argument, not ${args.length}. See \`stripe ${name} --help\` for supported flags and usage`);
+  if (args.length !== 1)
+    throw new Complaint(
+      `\`stripe ${name}\` requires exactly 1 positional argument, not ${args.length}. See \`stripe ${name} --help\` for supported flags and usage`,
+    );
   const path = args[0].startsWith("/") ? args[0] : `/v1/${args[0]}`;
   // What begins with two slashes is the address of somebody else, and the key goes with the request.
   if (!/^\/(?![/\\])[!-~]*$/.test(path) || /[#\\]/.test(path)) throw new Complaint(`not a path: "${args[0]}"`);
@@ -143,11 +152,13 @@ function read(said, flags) {
     const [, typed, given] = long ? /^--([^=]*)(?:=([\s\S]*))?$/.exec(word) : /^-(.)(?:=?([\s\S]+))?$/.exec(word);
     const flag = long ? longFlag(typed, flags) : letterFlag(typed, flags, word);
     if (flag.bare) {
-      if (given !== undefined && given !== "true" && given !== "false") throw new Complaint(`invalid argument "${given}" for "--${flag.name}" flag: it is true or false`);
+      if (given !== undefined && given !== "true" && given !== "false")
+        throw new Complaint(`invalid argument "${given}" for "--${flag.name}" flag: it is true or false`);
       if (given !== "false") note(flag, "true");
       continue;
     }
-    if (given === undefined && at + 1 >= said.length) throw new Complaint(`flag needs an argument: ${long ? `--${typed}` : `'${typed}' in ${word}`}`);
+    if (given === undefined && at + 1 >= said.length)
+      throw new Complaint(`flag needs an argument: ${long ? `--${typed}` : `'${typed}' in ${word}`}`);
     note(flag, given ?? said[(at += 1)]);
   }
   for (const { param } of flags.filter(({ lone }) => lone)) {
@@ -186,24 +197,52 @@ function pair(text) {
 }
 
 function trigger(said) {
-  const flags = [{ name: "customer", param: "customer" }, { name: "add", param: "add", many: true }, { name: "remove", param: "remove", many: true }];
+  const flags = [
+    { name: "customer", param: "customer" },
+    { name: "add", param: "add", many: true },
+    { name: "remove", param: "remove", many: true },
+  ];
   const { args, params } = read(said, flags);
   const [event] = args;
   if (args.length === 0) return { kind: "help", topic: ["trigger"] };
-  if (args.length > 1) throw new Complaint(`\`stripe trigger\` requires exactly 1 positional argument, not ${args.length}. See \`stripe trigger --help\` for supported flags and usage`);
-  if (!EVENTS.has(event)) throw new Complaint(`The event "${event}" cannot be triggered here.${meant(event, EVENTS.keys())}\nSee "stripe trigger --help" for a list of supported events.`);
-  const all = (name) => params.filter(([param]) => param.startsWith(`${name}[`)).flatMap(([, value]) => value.split(",")).filter(Boolean);
+  if (args.length > 1)
+    throw new Complaint(
+      `\`stripe trigger\` requires exactly 1 positional argument, not ${args.length}. See \`stripe trigger --help\` for supported flags and usage`,
+    );
+  if (!EVENTS.has(event))
+    throw new Complaint(
+      `The event "${event}" cannot be triggered here.${meant(event, EVENTS.keys())}\nSee "stripe trigger --help" for a list of supported events.`,
+    );
+  const all = (name) =>
+    params
+      .filter(([param]) => param.startsWith(`${name}[`))
+      .flatMap(([, value]) => value.split(","))
+      .filter(Boolean);
   const add = all("add");
   const remove = all("remove");
-  if ((add.length || remove.length) && !event.startsWith("entitlements.")) throw new Complaint("--add and --remove are for entitlements.active_entitlement_summary.updated");
+  if ((add.length || remove.length) && !event.startsWith("entitlements."))
+    throw new Complaint("--add and --remove are for entitlements.active_entitlement_summary.updated");
   return { kind: "trigger", event, customer: new Map(params).get("customer"), add, remove };
 }
 
 function listen(said) {
-  const { args, params } = read(said, [{ name: "customer", param: "customer" }, { name: "events", letter: "e", param: "events" }]);
-  if (args.length) throw new Complaint(`\`stripe listen\` requires exactly 0 positional arguments, not ${args.length}. See \`stripe listen --help\` for supported flags and usage`);
+  const { args, params } = read(said, [
+    { name: "customer", param: "customer" },
+    { name: "events", letter: "e", param: "events" },
+  ]);
+  if (args.length)
+    throw new Complaint(
+      `\`stripe listen\` requires exactly 0 positional arguments, not ${args.length}. See \`stripe listen --help\` for supported flags and usage`,
+    );
   const { customer, events = "*" } = Object.fromEntries(params);
-  return { kind: "listen", customer, events: events.split(",").map((type) => type.trim()).filter(Boolean) };
+  return {
+    kind: "listen",
+    customer,
+    events: events
+      .split(",")
+      .map((type) => type.trim())
+      .filter(Boolean),
+  };
 }
 
 function unknown(word, where, known) {
@@ -218,7 +257,9 @@ function meant(word, known) {
 
 /** Of what is known, what begins so or is a slip away; the closest one. */
 function nearest(word, known) {
-  const ranked = [...known].map((each) => [each.startsWith(word) ? 1 : distance(word.toLowerCase(), each), each]).filter(([away, each]) => away <= Math.min(2, each.length / 2));
+  const ranked = [...known]
+    .map((each) => [each.startsWith(word) ? 1 : distance(word.toLowerCase(), each), each])
+    .filter(([away, each]) => away <= Math.min(2, each.length / 2));
   return ranked.sort(([a], [b]) => a - b)[0]?.[1];
 }
 

@@ -9,20 +9,34 @@ export async function listen({ customer, events }, { desk, screen, signal }) {
   const wanted = (type) => events.includes("*") || events.includes(type);
   const tails = [];
   if (desk.source === "catalog") {
-    tails.push(tail(desk, "/v1/events", {}, (event) => {
-      if (wanted(event.type) && !customer) screen.row([stamp(event.created * 1_000), "soft"], ["   --> ", "soft"], [event.type], [` [${event.id}]`, "soft"]);
-    }));
+    tails.push(
+      tail(desk, "/v1/events", {}, (event) => {
+        if (wanted(event.type) && !customer)
+          screen.row([stamp(event.created * 1_000), "soft"], ["   --> ", "soft"], [event.type], [` [${event.id}]`, "soft"]);
+      }),
+    );
   }
-  tails.push(tail(desk, "/v1/activity", { customer }, ({ at, event, outcome, customer, version }) => {
-    screen.row([stamp(at), "soft"], ["  <--  ", "soft"], [outcome, outcomeNamed(outcome).tone], [` ${customer} version ${version}`], [event ? ` [${event}]` : "", "soft"]);
-  }));
+  tails.push(
+    tail(desk, "/v1/activity", { customer }, ({ at, event, outcome, customer, version }) => {
+      screen.row(
+        [stamp(at), "soft"],
+        ["  <--  ", "soft"],
+        [outcome, outcomeNamed(outcome).tone],
+        [` ${customer} version ${version}`],
+        [event ? ` [${event}]` : "", "soft"],
+      );
+    }),
+  );
 
   for (const each of tails) {
     const problem = await each.start(signal);
     if (signal.aborted) return;
     if (problem) return screen.say(problem, "no");
   }
-  screen.say(`Ready! ${desk.source === "catalog" ? "Events (-->) and what is decided (<--)" : "What is decided (<--)"}, as they come (^C to quit)`, "yes");
+  screen.say(
+    `Ready! ${desk.source === "catalog" ? "Events (-->) and what is decided (<--)" : "What is decided (<--)"}, as they come (^C to quit)`,
+    "yes",
+  );
   let troubled;
   while (!signal.aborted) {
     await sleep(PAUSE_MS, signal);
@@ -63,10 +77,14 @@ function tail(desk, path, params, show) {
 function sleep(ms, signal) {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      resolve();
-    }, { once: true });
+    signal.addEventListener(
+      "abort",
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
   });
 }
 

@@ -22,7 +22,8 @@ export async function run(command, shell) {
     case "version":
       return screen.say(`entgate ${desk.health?.body.version ?? "of an unknown version"}`);
   }
-  if (!desk.key && command.path !== "/healthz") return screen.say("No API key is given. Enter a server key at the top of the page; it goes with every request.", "no");
+  if (!desk.key && command.path !== "/healthz")
+    return screen.say("No API key is given. Enter a server key at the top of the page; it goes with every request.", "no");
   if (command.kind === "request") return request(command, shell);
   if (command.kind === "trigger") return trigger(command, shell);
   return listen(command, shell);

@@ -7,7 +7,10 @@ const MARK = { trigger: "shell" };
 
 export async function trigger({ event, customer, add, remove }, { desk, screen, signal }) {
   if (desk.source !== "catalog") {
-    return screen.say(`Events come from Stripe here, and its secret has no business in a browser. Stripe's own CLI makes them:\n  stripe trigger ${event}\nOr, where this Worker runs on your own machine:\n  node scripts/send-event.mjs ${customer ?? "cus_ada"} ${add.join(" ") || "sms"}`, "maybe");
+    return screen.say(
+      `Events come from Stripe here, and its secret has no business in a browser. Stripe's own CLI makes them:\n  stripe trigger ${event}\nOr, where this Worker runs on your own machine:\n  node scripts/send-event.mjs ${customer ?? "cus_ada"} ${add.join(" ") || "sms"}`,
+      "maybe",
+    );
   }
   if (desk.mode === "live") return screen.say("Triggering events is for test mode: what it makes are real objects.", "no");
 
@@ -38,7 +41,9 @@ const stories = {
     const id = customer ?? (await newCustomer(shop)).id;
     if (keys.length) await sell(shop, id, keys);
     if (remove.length) await take(shop, id, remove);
-    return [`customer: ${id}`, keys.length && `added: ${keys.join(", ")}`, remove.length && `removed: ${remove.join(", ")}`].filter(Boolean).join("  ");
+    return [`customer: ${id}`, keys.length && `added: ${keys.join(", ")}`, remove.length && `removed: ${remove.join(", ")}`]
+      .filter(Boolean)
+      .join("  ");
   },
   async "customer.created"(shop, { customer }) {
     return `customer: ${(await newCustomer(shop, customer)).id}`;
@@ -72,12 +77,15 @@ async function sell({ step, look }, customer, keys) {
   const features = [];
   for (const key of keys) {
     const { data } = await look(`/v1/entitlements/features?${new URLSearchParams({ lookup_key: key })}`);
-    features.push(data[0] ?? (await step("feature", "/v1/entitlements/features", { form: { name: key, lookup_key: key, metadata: MARK } })));
+    features.push(
+      data[0] ?? (await step("feature", "/v1/entitlements/features", { form: { name: key, lookup_key: key, metadata: MARK } })),
+    );
   }
   const name = `Triggered: ${keys.join(", ") || "nothing"}`.slice(0, 200);
   const price = { currency: "usd", unit_amount: 0, recurring: { interval: "month" } };
   const product = await step("product", "/v1/products", { form: { name, metadata: MARK, default_price_data: price } });
-  for (const { id } of features) await step("product_feature", `/v1/products/${product.id}/features`, { form: { entitlement_feature: id } });
+  for (const { id } of features)
+    await step("product_feature", `/v1/products/${product.id}/features`, { form: { entitlement_feature: id } });
   return step("subscription", "/v1/subscriptions", { form: { customer, items: [{ price: product.default_price }], metadata: MARK } });
 }
 
@@ -90,7 +98,8 @@ async function take({ step, look }, customer, keys) {
     const granted = lists.flatMap(({ data }) => data.map(({ entitlement_feature }) => entitlement_feature.lookup_key));
     if (!granted.some((key) => keys.includes(key))) continue;
     const others = granted.filter((key) => !keys.includes(key));
-    if (metadata.trigger !== MARK.trigger) throw new Refused(`${granted.join(", ")} came by ${id}, which was not triggered here: subscriptions cancel ${id}`);
+    if (metadata.trigger !== MARK.trigger)
+      throw new Refused(`${granted.join(", ")} came by ${id}, which was not triggered here: subscriptions cancel ${id}`);
     if (others.length) throw new Refused(`${id} grants ${others.join(", ")} too: remove them together, or subscriptions cancel ${id}`);
     ended.push(id);
   }

@@ -69,7 +69,8 @@ export async function furnish(desk) {
       for (const key of plan.features) await post(`/v1/products/${plan.product}/features`, { entitlement_feature: features[key] });
     }
     const prices = await get(`/v1/prices?${new URLSearchParams({ product: plan.product, active: true })}`);
-    if (prices.data.length === 0) await post("/v1/prices", { product: plan.product, currency: "usd", unit_amount: plan.amount, recurring: { interval: "month" } });
+    if (prices.data.length === 0)
+      await post("/v1/prices", { product: plan.product, currency: "usd", unit_amount: plan.amount, recurring: { interval: "month" } });
   }
   return find(desk);
 }

@@ -17,7 +17,8 @@ function drawing(path) {
 /** A padlock, which stands before what is closed. */
 export const lock = () => drawing("M5 9h10v7.5H5zM7 9V6.5a3 3 0 0 1 6 0V9M10 12v1.5");
 
-const lines = (className, ...rows) => element("ul", className, ...rows.map((row) => element("li", "", ...[row].flat().map((part) => element("span", "", part)))));
+const lines = (className, ...rows) =>
+  element("ul", className, ...rows.map((row) => element("li", "", ...[row].flat().map((part) => element("span", "", part)))));
 
 /** By lookup key: `{ name, icon(), inside() }`. */
 export const ROOMS = {

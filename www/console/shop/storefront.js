@@ -19,20 +19,37 @@ export function storefront({ plans, tells }) {
   const cards = plans ? [undefined, ...PLANS].map(planCard) : [];
   const rooms = FEATURES.map(({ key }) => room(key));
   const more = element("p", "shop-more soft");
-  const root = tag("section", { class: "shop", "aria-label": "The shop" },
+  const root = tag(
+    "section",
+    { class: "shop", "aria-label": "The shop" },
     element("header", "shop-head", element("h2", "shop-name", "Parcel & Co."), who),
-    trouble, plans && element("div", "plans", ...cards.map(({ root }) => root)), element("div", "rooms", ...rooms.map(({ root }) => root)), more, tells && told);
+    trouble,
+    plans && element("div", "plans", ...cards.map(({ root }) => root)),
+    element("div", "rooms", ...rooms.map(({ root }) => root)),
+    more,
+    tells && told,
+  );
   let announced;
 
   function update(visitor) {
     const { gate, deeds, customer } = visitor;
     const [word, tone] = STATES[gate?.state ?? "loading"];
-    who.replaceChildren(...(customer ? [identifier(customer), badge(`version ${gate?.version ?? 0}`), badge(gate ? word : "Asking…", tone)] : []));
+    who.replaceChildren(
+      ...(customer ? [identifier(customer), badge(`version ${gate?.version ?? 0}`), badge(gate ? word : "Asking…", tone)] : []),
+    );
     trouble.textContent = gate?.error ? `The gate says: ${gate.error.message}` : "";
     trouble.hidden = !trouble.textContent;
     [...cards, ...rooms].forEach((each) => each.update(visitor));
     const others = (gate?.list() ?? []).filter((key) => !ROOMS[key]);
-    more.replaceChildren(...(others.length ? ["It is entitled to more, which this shop has no part for: ", ...others.flatMap((key, at) => [at ? ", " : "", element("code", "", key)]), "."] : []));
+    more.replaceChildren(
+      ...(others.length
+        ? [
+            "It is entitled to more, which this shop has no part for: ",
+            ...others.flatMap((key, at) => [at ? ", " : "", element("code", "", key)]),
+            ".",
+          ]
+        : []),
+    );
     const deed = deeds.find(({ heard }) => heard.length);
     if (deed && deed.heard.at(-1) !== announced) {
       announced = deed.heard.at(-1);
@@ -55,8 +72,13 @@ function room(key) {
   const state = badge("Closed");
   const when = element("p", "room-when");
   const body = element("div", "room-body");
-  const root = tag("article", { class: "room", "data-feature": key, "data-open": "false" },
-    element("div", "room-head", icon(), element("h3", "", name), state), body, when);
+  const root = tag(
+    "article",
+    { class: "room", "data-feature": key, "data-open": "false" },
+    element("div", "room-head", icon(), element("h3", "", name), state),
+    body,
+    when,
+  );
   let shown;
 
   function update({ gate, deeds, stock }) {
@@ -97,8 +119,15 @@ function planCard(plan) {
   const parts = element("p", "soft");
   const press = tag("button", { type: "button", class: plan && "primary" });
   const current = element("p", "plan-current", "Your plan");
-  const root = tag("article", { class: "plan", tabindex: "-1", "aria-label": name },
-    element("h3", "", name), element("p", "plan-price", element("strong", "", `$${(plan?.amount ?? 0) / 100}`), " a month"), parts, press, current);
+  const root = tag(
+    "article",
+    { class: "plan", tabindex: "-1", "aria-label": name },
+    element("h3", "", name),
+    element("p", "plan-price", element("strong", "", `$${(plan?.amount ?? 0) / 100}`), " a month"),
+    parts,
+    press,
+    current,
+  );
   let request;
   let buy;
   press.addEventListener("click", (event) => request && buy(request, event.timeStamp));
@@ -108,7 +137,11 @@ function planCard(plan) {
     const isCurrent = planOf(subscription) === plan && (plan !== undefined || !subscription);
     request = busy || !customer || isCurrent ? undefined : plan ? buying(visitor, plan) : cancelling(visitor);
     buy = visitor.act;
-    parts.textContent = plan ? FEATURES.filter(({ key }) => stock?.includes[plan.product][key]).map(({ name }) => name).join(", ") : "Looking around, and nothing else.";
+    parts.textContent = plan
+      ? FEATURES.filter(({ key }) => stock?.includes[plan.product][key])
+          .map(({ name }) => name)
+          .join(", ")
+      : "Looking around, and nothing else.";
     press.textContent = !plan ? "Cancel" : !subscription ? `Buy ${name}` : `Change to ${name}`;
     // Whoever pressed it stays there, and is told what has come of it.
     press.setAttribute("aria-disabled", request === undefined);
@@ -123,5 +156,11 @@ function planCard(plan) {
 
 /** What stands where the shop has to be set up first. */
 export function entrance({ title, text, label, enter }) {
-  return element("div", "empty", element("p", "empty-title", title), element("p", "", text), element("div", "actions", button(label, enter, "primary")));
+  return element(
+    "div",
+    "empty",
+    element("p", "empty-title", title),
+    element("p", "", text),
+    element("div", "actions", button(label, enter, "primary")),
+  );
 }

@@ -46,31 +46,36 @@ function create(desk) {
     },
 
     /** Looks what of the shop is there. */
-    look: () => alone(async () => {
-      visitor.stock = await find(desk);
-    }),
+    look: () =>
+      alone(async () => {
+        visitor.stock = await find(desk);
+      }),
 
     /** Puts what is sold into the catalog. */
-    furnish: () => alone(async () => {
-      visitor.stock = await furnish(desk);
-    }),
+    furnish: () =>
+      alone(async () => {
+        visitor.stock = await furnish(desk);
+      }),
 
     /** Somebody new comes in; in test mode with a clock of their own. */
-    arrive: () => alone(async () => {
-      const post = (path, form) => expect(desk.ask(path, { method: "POST", form }));
-      const now = Math.floor(Date.now() / 1000);
-      const clock = desk.mode === "live" ? undefined : await post("/v1/test_helpers/test_clocks", { frozen_time: now, name: "The shop’s visitor" });
-      const { id } = await post("/v1/customers", { name: "A visitor of the shop", test_clock: clock?.id });
-      await enter(id, clock);
-    }),
+    arrive: () =>
+      alone(async () => {
+        const post = (path, form) => expect(desk.ask(path, { method: "POST", form }));
+        const now = Math.floor(Date.now() / 1000);
+        const clock =
+          desk.mode === "live" ? undefined : await post("/v1/test_helpers/test_clocks", { frozen_time: now, name: "The shop’s visitor" });
+        const { id } = await post("/v1/customers", { name: "A visitor of the shop", test_clock: clock?.id });
+        await enter(id, clock);
+      }),
 
     /** Somebody comes in who is known. */
-    come: (customer) => alone(async () => {
-      if (desk.source !== "catalog") return enter(customer);
-      const { deleted, test_clock } = await expect(desk.ask(`/v1/customers/${encodeURIComponent(customer)}`));
-      if (deleted) throw new Error(`${customer} was deleted.`);
-      return enter(customer, test_clock ? await expect(desk.ask(`/v1/test_helpers/test_clocks/${test_clock}`)) : undefined);
-    }),
+    come: (customer) =>
+      alone(async () => {
+        if (desk.source !== "catalog") return enter(customer);
+        const { deleted, test_clock } = await expect(desk.ask(`/v1/customers/${encodeURIComponent(customer)}`));
+        if (deleted) throw new Error(`${customer} was deleted.`);
+        return enter(customer, test_clock ? await expect(desk.ask(`/v1/test_helpers/test_clocks/${test_clock}`)) : undefined);
+      }),
 
     /** Does one thing, and learns what has become of it. Gives the deed. */
     async act({ title, method, path, form }, clicked = performance.now()) {

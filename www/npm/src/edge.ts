@@ -44,7 +44,8 @@ export function edge(options: Options, bearer: (refused?: boolean) => Promise<Be
     }
   };
 
-  const get = (path: string, params: Record<string, string>) => ask(`${path}?${new URLSearchParams({ ...about, ...params })}`, { signal: AbortSignal.timeout?.(PATIENCE) ?? null });
+  const get = (path: string, params: Record<string, string>) =>
+    ask(`${path}?${new URLSearchParams({ ...about, ...params })}`, { signal: AbortSignal.timeout?.(PATIENCE) ?? null });
 
   const since = (atLeast: number, fresh: boolean): Record<string, string> => ({
     ...(atLeast ? { at_least: `${atLeast}` } : {}),

@@ -138,7 +138,10 @@ export function open(core: Core, given: Options): Gate {
     const said = claims(core, stored, signers);
     const lines = said === undefined ? undefined : core.read(`[${said}]`);
     const genuine =
-      said !== undefined && lines !== undefined && first(lines, "c") === customer && (livemode === undefined || livemode === (first(lines, "l") !== undefined));
+      said !== undefined &&
+      lines !== undefined &&
+      first(lines, "c") === customer &&
+      (livemode === undefined || livemode === (first(lines, "l") !== undefined));
     if (genuine && !current() && +first(lines!, "e")! > now()) take({ said: [said!], skew: 0, snapshot: stored }, false);
     return genuine;
   };
@@ -154,7 +157,8 @@ export function open(core: Core, given: Options): Gate {
     if (typeof stored === "string" && pinned) return void (restore(stored, pinned) || shelves.removeItem(at));
     const found = await stored;
     if (!found || current()) return;
-    const signers: readonly Jwk[] = pinned ?? (await (await (options.fetch ?? fetch)(`${options.endpoint}/.well-known/jwks.json`)).json()).keys;
+    const signers: readonly Jwk[] =
+      pinned ?? (await (await (options.fetch ?? fetch)(`${options.endpoint}/.well-known/jwks.json`)).json()).keys;
     if (!restore(found, signers)) await shelves.removeItem(at);
   };
 
@@ -182,12 +186,15 @@ export function open(core: Core, given: Options): Gate {
     const left = held ? held.until - held.skew - now() : Infinity;
     const next = Math.min(Math.max(due - now(), 0), left > 0 ? left : Infinity);
     if (next === Infinity) return;
-    timer = setTimeout(() => {
-      compare();
-      settle();
-      if (now() >= due) void refresh();
-      else wake();
-    }, Math.min(next * 1_000 + 1, LONGEST_TIMER));
+    timer = setTimeout(
+      () => {
+        compare();
+        settle();
+        if (now() >= due) void refresh();
+        else wake();
+      },
+      Math.min(next * 1_000 + 1, LONGEST_TIMER),
+    );
     // In Node a gate alone is no reason to go on.
     (timer as { unref?: () => void }).unref?.();
   };
@@ -226,7 +233,10 @@ export function open(core: Core, given: Options): Gate {
   const refresh = (atLeast = 0, fresh = false): Promise<void> => {
     if (closed || token === undefined) return Promise.resolve();
     wanted = Math.max(wanted, atLeast);
-    if (reading) return fresh || atLeast ? reading.then(() => (fresh || wanted > (held?.version ?? 0) ? refresh(atLeast, fresh) : undefined)) : reading;
+    if (reading)
+      return fresh || atLeast
+        ? reading.then(() => (fresh || wanted > (held?.version ?? 0) ? refresh(atLeast, fresh) : undefined))
+        : reading;
     reading = once(fresh).finally(() => (reading = undefined));
     return reading;
   };

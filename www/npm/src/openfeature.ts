@@ -74,7 +74,8 @@ export class EntgateProvider implements Provider {
     // The context is another one at once, and its gate is there a moment later.
     if ((targetingKey || undefined) !== this.#customer) throw this.#stranger();
     const check = this.#gate?.check(flagKey as Feature);
-    if (!check || check.reason === "not_known") throw new ProviderNotReadyError(this.#gate?.error?.message ?? "nothing is known of this customer yet");
+    if (!check || check.reason === "not_known")
+      throw new ProviderNotReadyError(this.#gate?.error?.message ?? "nothing is known of this customer yet");
     const { entitled, reason, version } = check;
     const { DEFAULT, STALE, TARGETING_MATCH } = StandardResolutionReasons;
     return {
@@ -107,7 +108,9 @@ export class EntgateProvider implements Provider {
   }
 
   #stranger(): Error {
-    return this.#make ? new ProviderNotReadyError("nothing is known of this customer yet") : new InvalidContextError("the gate is another customer's");
+    return this.#make
+      ? new ProviderNotReadyError("nothing is known of this customer yet")
+      : new InvalidContextError("the gate is another customer's");
   }
 
   /** Has the gate of whom the context names, and is done when that knows something. */

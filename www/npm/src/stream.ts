@@ -57,7 +57,10 @@ export function listen(edge: Edge, customer: string | undefined, ears: Ears): { 
         rest = blocks.pop()!;
         for (const block of blocks) {
           const field = (name: string) =>
-            block.split(/\r?\n/).filter((line) => line.startsWith(`${name}:`)).map((line) => line.slice(name.length + 1).replace(/^ /, ""));
+            block
+              .split(/\r?\n/)
+              .filter((line) => line.startsWith(`${name}:`))
+              .map((line) => line.slice(name.length + 1).replace(/^ /, ""));
           pause = +(field("retry")[0] ?? pause) || pause;
           const data = field("data");
           if (data.length) ears.heard(field("event")[0] ?? "message", data.join("\n"));

@@ -22,14 +22,30 @@ export function createHolder(desk) {
   const recent = element("section", "card");
   const body = element("div", "cards holder", summary, set, bought, recent);
   const place = element("div", "");
-  const root = tag("div", { hidden: true }, element("p", "", tag("a", { href: "#customers" }, "← All customers")), heading, status, place, body);
+  const root = tag(
+    "div",
+    { hidden: true },
+    element("p", "", tag("a", { href: "#customers" }, "← All customers")),
+    heading,
+    status,
+    place,
+    body,
+  );
 
   let id;
   let feed;
 
   const holdings = table("Entitlements", [
-    { title: "Feature", cell: ({ lookup_key, feature }) => element("span", "", element("code", "", lookup_key), feature.name ? element("span", "soft", ` ${feature.name}`) : null) },
-    { title: "The edge answers", cell: ({ answer }) => (answer === undefined ? badge("not known", "maybe") : badge(answer ? "entitled" : "not entitled", answer ? "yes" : "no")) },
+    {
+      title: "Feature",
+      cell: ({ lookup_key, feature }) =>
+        element("span", "", element("code", "", lookup_key), feature.name ? element("span", "soft", ` ${feature.name}`) : null),
+    },
+    {
+      title: "The edge answers",
+      cell: ({ answer }) =>
+        answer === undefined ? badge("not known", "maybe") : badge(answer ? "entitled" : "not entitled", answer ? "yes" : "no"),
+    },
     { title: "Entitlement", cell: ({ id: entitlement }) => identifier(entitlement) },
   ]);
   const subscriptions = table("Subscriptions", [
@@ -89,20 +105,35 @@ export function createHolder(desk) {
       body.hidden = true;
       return;
     }
-    const said = await answers(all.map(({ lookup_key }) => lookup_key), signal);
+    const said = await answers(
+      all.map(({ lookup_key }) => lookup_key),
+      signal,
+    );
     if (signal.aborted) return;
     body.hidden = false;
     const known = said.reply.status === 200;
-    summary.replaceChildren(element("h2", "", "At the edge"), facts([
-      ["Version", known ? String(said.first.version ?? "–") : "–"],
-      ["As of", known ? time(said.first.as_of) : "–"],
-      ["Served by", known ? said.first.served_by : "–"],
-      ["Entitlements", `${all.length}${cut ? "+" : ""}`],
-      ["Round trip", said.reply.took === undefined ? "–" : `${Math.ceil(said.reply.took)} ms`],
-    ]));
+    summary.replaceChildren(
+      element("h2", "", "At the edge"),
+      facts([
+        ["Version", known ? String(said.first.version ?? "–") : "–"],
+        ["As of", known ? time(said.first.as_of) : "–"],
+        ["Served by", known ? said.first.served_by : "–"],
+        ["Entitlements", `${all.length}${cut ? "+" : ""}`],
+        ["Round trip", said.reply.took === undefined ? "–" : `${Math.ceil(said.reply.took)} ms`],
+      ]),
+    );
     if (!known) summary.append(notice(said.reply.problem ?? "What the edge says of this customer is not known.", "maybe"));
     holdings.fill(all.map((entitlement) => ({ ...entitlement, answer: said.by.get(entitlement.lookup_key) })));
-    set.replaceChildren(element("h2", "", "Entitlements"), all.length ? holdings.root : empty("Nothing is held", "What the customer buys appears here.", desk.source === "catalog" && button("Sell something", () => desk.go(`playground?${new URLSearchParams({ customer: id })}`))));
+    set.replaceChildren(
+      element("h2", "", "Entitlements"),
+      all.length
+        ? holdings.root
+        : empty(
+            "Nothing is held",
+            "What the customer buys appears here.",
+            desk.source === "catalog" && button("Sell something", () => desk.go(`playground?${new URLSearchParams({ customer: id })}`)),
+          ),
+    );
     await loadBought(signal);
   }
 
@@ -110,17 +141,26 @@ export function createHolder(desk) {
   async function loadBought(signal) {
     bought.hidden = desk.source !== "catalog";
     if (bought.hidden) return;
-    const reply = await desk.ask(`/v1/subscriptions?${new URLSearchParams({ customer: id, status: "all", limit: LIST_LIMIT })}`, { signal });
+    const reply = await desk.ask(`/v1/subscriptions?${new URLSearchParams({ customer: id, status: "all", limit: LIST_LIMIT })}`, {
+      signal,
+    });
     if (signal.aborted) return;
     const rows = reply.body.data ?? [];
     subscriptions.fill(rows);
-    bought.replaceChildren(element("h2", "", "Subscriptions"), reply.problem ? notice(reply.problem, "no") : rows.length ? subscriptions.root : element("p", "soft", "None."));
+    bought.replaceChildren(
+      element("h2", "", "Subscriptions"),
+      reply.problem ? notice(reply.problem, "no") : rows.length ? subscriptions.root : element("p", "soft", "None."),
+    );
   }
 
   function drawRecent(problem) {
     entries.fill(feed.entries.slice(0, RECENT));
     const all = tag("a", { href: `#activity?${new URLSearchParams({ customer: id })}` }, "All of it");
-    const shown = problem ? notice(problem, "maybe") : feed.entries.length ? entries.root : element("p", "soft", "None that the journal still has.");
+    const shown = problem
+      ? notice(problem, "maybe")
+      : feed.entries.length
+        ? entries.root
+        : element("p", "soft", "None that the journal still has.");
     recent.replaceChildren(element("div", "bar", element("h2", "", "Recent activity"), all), shown);
   }
 
@@ -130,7 +170,8 @@ export function createHolder(desk) {
     const reply = await desk.ask(`/v1/customers/${encodeURIComponent(id)}/sync`, { method: "POST", signal: turn("sync") });
     pressed.disabled = false;
     const count = reply.body.entitlements?.data?.length;
-    status.textContent = reply.problem ?? `Read anew: version ${reply.body.version}, ${count === 1 ? "1 entitlement" : `${count} entitlements`}.`;
+    status.textContent =
+      reply.problem ?? `Read anew: version ${reply.body.version}, ${count === 1 ? "1 entitlement" : `${count} entitlements`}.`;
     if (!reply.problem) load();
   }
 

@@ -4,7 +4,10 @@ import type { Lines } from "./core.js";
 
 /** What lines of one kind say. */
 const all = (lines: Lines, kind: string) =>
-  lines.split("\n").filter((line) => line[0] === kind).map((line) => line.slice(1));
+  lines
+    .split("\n")
+    .filter((line) => line[0] === kind)
+    .map((line) => line.slice(1));
 
 /** What the first line of a kind says. */
 export const first = (lines: Lines, kind: string): string | undefined => all(lines, kind)[0];

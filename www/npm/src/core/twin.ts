@@ -30,7 +30,9 @@ const lookupKeys = (value: unknown) => array(value).map((key) => name(key, 20_00
 
 /** The kind of a text by its members, as the table in `src/client/said.rs` has it. */
 const kind = (text: Text) =>
-  ["version", "exp", "entitlements", "data", "has_more", "added", "removed"].map((member) => (Object.hasOwn(text, member) ? 1 : 0)).join("");
+  ["version", "exp", "entitlements", "data", "has_more", "added", "removed"]
+    .map((member) => (Object.hasOwn(text, member) ? 1 : 0))
+    .join("");
 
 function read(said: string): string {
   let lines = "";

@@ -47,10 +47,13 @@ export function source(gate: Gate | undefined, snapshot: string | undefined) {
       page = brought(snapshot);
       tell();
       if (!page) return () => {};
-      const over = setTimeout(() => {
-        page = undefined;
-        tell();
-      }, page.until * 1_000 - Date.now());
+      const over = setTimeout(
+        () => {
+          page = undefined;
+          tell();
+        },
+        page.until * 1_000 - Date.now(),
+      );
       return () => clearTimeout(over);
     },
   };
