@@ -13,22 +13,22 @@ use std::cell::RefCell;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::{
-    client::{self, Held},
-    entitlement::{Decision, Denial},
+    entitlement::{Decision, DenyReason},
+    gate::{self, LineSet},
     id::Timestamp,
 };
 
 /// The most bytes that pass at once. A list has some 200 for each feature, a snapshot no more than 84.
-pub const LIMIT: usize = 1 << 20;
+pub const BUFFER_LEN: usize = 1 << 20;
 
 thread_local! {
-    static TEXT: RefCell<[u8; LIMIT]> = const { RefCell::new([0; LIMIT]) };
+    static TEXT: RefCell<[u8; BUFFER_LEN]> = const { RefCell::new([0; BUFFER_LEN]) };
 }
 
 /// Where the texts stand: the first of [`LIMIT`] bytes.
 #[wasm_bindgen]
 #[must_use]
-pub fn text() -> *const u8 {
+pub fn buffer_ptr() -> *const u8 {
     TEXT.try_with(|text| text.as_ptr().cast_const().cast()).unwrap_or(std::ptr::null())
 }
 
@@ -36,8 +36,8 @@ pub fn text() -> *const u8 {
 /// stand in their place then. Gives their length, and 0 where there is no set.
 #[wasm_bindgen]
 #[must_use]
-pub fn read(length: usize) -> usize {
-    let read = TEXT.try_with(|text| client::read(text.try_borrow_mut().ok()?.get_mut(..length)?));
+pub fn load(length: usize) -> usize {
+    let read = TEXT.try_with(|text| gate::replay(text.try_borrow_mut().ok()?.get_mut(..length)?));
     read.ok().flatten().unwrap_or(0)
 }
 
@@ -58,13 +58,13 @@ pub fn check(held: usize, feature: usize, now: f64) -> u8 {
     let decision = TEXT.try_with(|text| {
         let text = text.try_borrow().ok()?;
         let (held, rest) = text.split_at_checked(held)?;
-        Some(Held(held).check(rest.get(..feature)?, now))
+        Some(LineSet(held).check(rest.get(..feature)?, now))
     });
     match decision.ok().flatten() {
-        Some(Decision::Deny(Denial::NotEntitled)) => 0,
+        Some(Decision::Deny(DenyReason::NotEntitled)) => 0,
         Some(Decision::Grant) => 1,
-        Some(Decision::Deny(Denial::UnknownCustomer)) => 2,
-        Some(Decision::Undecided) | None => 3,
+        Some(Decision::Deny(DenyReason::UnknownCustomer)) => 2,
+        Some(Decision::Indeterminate) | None => 3,
     }
 }
 
@@ -76,7 +76,7 @@ pub fn verify(length: usize) -> bool {
         let text = text.try_borrow().ok()?;
         let (key, rest) = text.split_first_chunk()?;
         let (signature, rest) = rest.split_first_chunk()?;
-        Some(client::ed25519::verify(key, rest.get(..length)?, signature))
+        Some(gate::ed25519::verify(key, rest.get(..length)?, signature))
     });
     genuine.ok().flatten().unwrap_or(false)
 }

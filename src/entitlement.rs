@@ -14,8 +14,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{Customer, EntitlementId, EventId, FeatureId, LookupKey, Timestamp},
-    json::readable,
+    id::{CustomerKey, EntitlementId, EventId, FeatureId, LookupKey, Timestamp},
+    json::impl_from_json,
 };
 
 /// One feature that one customer may use now.
@@ -29,7 +29,7 @@ pub struct ActiveEntitlement {
     pub lookup_key: LookupKey,
 }
 
-readable! { struct ActiveEntitlement { id, feature, lookup_key } }
+impl_from_json! { struct ActiveEntitlement { id, feature, lookup_key } }
 
 /// How many times a customer's set has changed. It travels with every answer.
 #[derive(
@@ -38,7 +38,7 @@ readable! { struct ActiveEntitlement { id, feature, lookup_key } }
 #[serde(transparent)]
 pub struct Version(pub u64);
 
-readable! { struct Version(u64) }
+impl_from_json! { struct Version(u64) }
 
 impl Version {
     /// The version after this one.
@@ -57,14 +57,14 @@ impl fmt::Display for Version {
 /// How much of what the customer holds a set is known to contain.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Coverage {
+pub enum Completeness {
     /// All of it: what is missing here is not granted.
-    Whole,
+    Complete,
     /// A part: what is missing here may be granted all the same.
     Partial,
 }
 
-readable! { enum Coverage { Whole = "whole", Partial = "partial" } }
+impl_from_json! { enum Completeness { Complete = "complete", Partial = "partial" } }
 
 /// All that one customer holds, newest grant first, as far as [`Coverage`] says.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -74,7 +74,7 @@ pub struct Entitlements {
     /// When the source said so: `created` of the newest event in it.
     pub as_of: Timestamp,
     /// Whether `data` is all.
-    pub coverage: Coverage,
+    pub completeness: Completeness,
     /// The grants: no feature twice, and in an order that stays, because lists are read in pages.
     pub data: Vec<ActiveEntitlement>,
 }
@@ -82,15 +82,15 @@ pub struct Entitlements {
 impl Entitlements {
     /// The most grants in one set. A grant is stored in some 120 bytes, a value in KV ends at
     /// 25 MiB, and no plan sells this many features.
-    pub const LIMIT: usize = 100_000;
+    pub const MAX_LEN: usize = 100_000;
 
     /// Whether this set decides about each of these features; about all there are if none is named.
     #[must_use]
-    pub fn decides(&self, features: &[LookupKey]) -> bool {
-        let decided = |feature| check(Some(self), feature) != Decision::Undecided;
-        match self.coverage {
-            Coverage::Whole => true,
-            Coverage::Partial => !features.is_empty() && features.iter().all(decided),
+    pub fn can_answer(&self, features: &[LookupKey]) -> bool {
+        let decided = |feature| check(Some(self), feature) != Decision::Indeterminate;
+        match self.completeness {
+            Completeness::Complete => true,
+            Completeness::Partial => !features.is_empty() && features.iter().all(decided),
         }
     }
 }
@@ -102,30 +102,30 @@ pub struct Summary {
     /// The event's id: an event that comes twice says nothing new.
     pub event: EventId,
     /// Whose entitlements changed.
-    pub customer: Customer,
+    pub customer: CustomerKey,
     /// When the event was made, to the second. Events arrive in any order.
     pub created: Timestamp,
     /// What the customer holds since, or none if the event does not say.
-    pub page: Option<Page>,
+    pub page: Option<SummaryPage>,
 }
 
-readable! { struct Summary { event, customer, created, page } }
+impl_from_json! { struct Summary { event, customer, created, page } }
 
 /// The list inside a summary. Stripe puts at most ten entitlements in it.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Page {
+pub enum SummaryPage {
     /// `has_more: false`: this is all that the customer holds.
-    Whole(Vec<ActiveEntitlement>),
+    Complete(Vec<ActiveEntitlement>),
     /// `has_more: true`: the customer holds these, and others that are not told.
-    First(Vec<ActiveEntitlement>),
+    Truncated(Vec<ActiveEntitlement>),
 }
 
-readable! { enum Page { Whole(_) = "whole", First(_) = "first" } }
+impl_from_json! { enum SummaryPage { Complete(_) = "complete", Truncated(_) = "truncated" } }
 
 /// What a paused subscription grants: a policy of the operator.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Paused {
+pub enum PausedRule {
     /// What Stripe says it does.
     #[default]
     Keep,
@@ -139,14 +139,14 @@ pub enum Decision {
     /// Yes.
     Grant,
     /// No.
-    Deny(Denial),
+    Deny(DenyReason),
     /// Not known: the set is known in part, and the known part lacks the feature. Never a no.
-    Undecided,
+    Indeterminate,
 }
 
 /// Why the customer may not.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Denial {
+pub enum DenyReason {
     /// The whole set is known and lacks the feature.
     NotEntitled,
     /// Nothing was ever heard of this customer.
@@ -157,13 +157,13 @@ pub enum Denial {
 #[must_use]
 pub fn check(held: Option<&Entitlements>, feature: &LookupKey) -> Decision {
     let Some(held) = held else {
-        return Decision::Deny(Denial::UnknownCustomer);
+        return Decision::Deny(DenyReason::UnknownCustomer);
     };
     if held.data.iter().any(|granted| granted.lookup_key == *feature) {
         return Decision::Grant;
     }
-    match held.coverage {
-        Coverage::Whole => Decision::Deny(Denial::NotEntitled),
-        Coverage::Partial => Decision::Undecided,
+    match held.completeness {
+        Completeness::Complete => Decision::Deny(DenyReason::NotEntitled),
+        Completeness::Partial => Decision::Indeterminate,
     }
 }

@@ -8,9 +8,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::json::{Read, Reader, readable};
+use crate::json::{Decoder, FromJson, impl_from_json};
 
-use crate::text;
+use crate::json::scan;
 
 /// Why a text cannot be an id or a key.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -31,7 +31,7 @@ pub enum Error {
 }
 
 /// Defines a name: a non-empty text of at most so many bytes, without control characters.
-macro_rules! name {
+macro_rules! bounded_string {
     ($(#[$doc:meta])* $name:ident, $limit:literal) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
@@ -40,7 +40,7 @@ macro_rules! name {
 
         impl $name {
             /// The most bytes of UTF-8 that it may have.
-            pub const LIMIT: usize = $limit;
+            pub const MAX_LEN: usize = $limit;
 
             /// The text itself.
             #[must_use]
@@ -49,11 +49,11 @@ macro_rules! name {
             }
         }
 
-        impl Read for $name {
-            fn read(value: Value, reader: &mut Reader) -> Self {
-                let text = String::read(value, reader);
-                if checked(&text, Self::LIMIT).is_err() {
-                    reader.misread();
+        impl FromJson for $name {
+            fn from_json(value: Value, decoder: &mut Decoder) -> Self {
+                let text = String::from_json(value, decoder);
+                if validate(&text, Self::MAX_LEN).is_err() {
+                    decoder.mark_invalid();
                 }
                 Self(text.into())
             }
@@ -63,7 +63,7 @@ macro_rules! name {
             type Error = Error;
 
             fn try_from(text: &str) -> Result<Self, Error> {
-                checked(text, Self::LIMIT).map(|text| Self(text.into()))
+                validate(text, Self::MAX_LEN).map(|text| Self(text.into()))
             }
         }
 
@@ -71,7 +71,7 @@ macro_rules! name {
             type Error = Error;
 
             fn try_from(text: String) -> Result<Self, Error> {
-                checked(&text, Self::LIMIT)?;
+                validate(&text, Self::MAX_LEN)?;
                 Ok(Self(text.into()))
             }
         }
@@ -90,37 +90,37 @@ macro_rules! name {
     };
 }
 
-name! {
+bounded_string! {
     /// A customer, `cus_…` at Stripe. KV's keys end at 512 bytes, the mode included.
     CustomerId, 255
 }
-name! {
+bounded_string! {
     /// The name that a product's code uses for a feature. Stripe writes 80 characters and says that
     /// it may answer 5,000, which are at most 20,000 bytes.
     LookupKey, 20_000
 }
-name! {
+bounded_string! {
     /// A feature, `feat_…` at Stripe.
     FeatureId, 255
 }
-name! {
+bounded_string! {
     /// An active entitlement, `ent_…` at Stripe: the cursor of a list, but no stable name of a
     /// grant, since an upgrade gives the same feature another one.
     EntitlementId, 255
 }
-name! {
+bounded_string! {
     /// An event, `evt_…` at Stripe.
     EventId, 255
 }
 
-fn checked(text: &str, limit: usize) -> Result<&str, Error> {
+fn validate(text: &str, limit: usize) -> Result<&str, Error> {
     if text.is_empty() {
         return Err(Error::Empty);
     }
     if text.len() > limit {
         return Err(Error::TooLong { limit });
     }
-    if !text::is_plain(text.as_bytes()) && text.chars().any(char::is_control) {
+    if !scan::needs_no_escape(text.as_bytes()) && text.chars().any(char::is_control) {
         return Err(Error::ControlCharacter);
     }
     Ok(text)
@@ -131,12 +131,12 @@ fn checked(text: &str, limit: usize) -> Result<&str, Error> {
 #[serde(transparent)]
 pub struct ActivityId(pub u64);
 
-readable! { struct ActivityId(u64) }
+impl_from_json! { struct ActivityId(u64) }
 
 impl ActivityId {
     /// The entry of this id, or none if no entry can have it.
     #[must_use]
-    pub fn of(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let id = Self(text.strip_prefix("act_")?.parse().ok()?);
         // Neither a sign nor zeros in front: an entry has one id.
         (id.0 > 0 && id.to_string() == text).then_some(id)
@@ -154,7 +154,7 @@ impl fmt::Display for ActivityId {
 #[serde(transparent)]
 pub struct Timestamp(pub i64);
 
-readable! { struct Timestamp(i64) }
+impl_from_json! { struct Timestamp(i64) }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -165,25 +165,25 @@ impl fmt::Display for Timestamp {
 /// A moment, in milliseconds since 1970-01-01T00:00:00Z, as alarms count.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
-pub struct Millis(pub u64);
+pub struct UnixMillis(pub u64);
 
-readable! { struct Millis(u64) }
+impl_from_json! { struct UnixMillis(u64) }
 
-impl Millis {
+impl UnixMillis {
     /// The moment so many milliseconds later.
     #[must_use]
-    pub fn plus(self, millis: u64) -> Self {
+    pub fn saturating_add(self, millis: u64) -> Self {
         Self(self.0.saturating_add(millis))
     }
 
     /// The second that it is in.
     #[must_use]
-    pub fn second(self) -> Timestamp {
+    pub fn to_timestamp(self) -> Timestamp {
         Timestamp(i64::try_from(self.0 / 1_000).unwrap_or(i64::MAX))
     }
 }
 
-impl From<Timestamp> for Millis {
+impl From<Timestamp> for UnixMillis {
     fn from(second: Timestamp) -> Self {
         Self(u64::try_from(second.0).unwrap_or(0).saturating_mul(1_000))
     }
@@ -202,7 +202,7 @@ pub enum Livemode {
 impl Livemode {
     /// What the key of every customer of this mode begins with.
     #[must_use]
-    pub fn prefix(self) -> &'static str {
+    pub fn key_prefix(self) -> &'static str {
         match self {
             Self::Test => "test:",
             Self::Live => "live:",
@@ -210,9 +210,9 @@ impl Livemode {
     }
 }
 
-impl Read for Livemode {
-    fn read(value: Value, reader: &mut Reader) -> Self {
-        bool::read(value, reader).into()
+impl FromJson for Livemode {
+    fn from_json(value: Value, reader: &mut Decoder) -> Self {
+        bool::from_json(value, reader).into()
     }
 }
 
@@ -230,28 +230,28 @@ impl From<Livemode> for bool {
 
 /// One customer in one mode: what a ledger, a replica key and a check are about.
 #[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize)]
-pub struct Customer {
+pub struct CustomerKey {
     /// The mode in which the customer exists.
     pub livemode: Livemode,
     /// The customer's id within that mode.
     pub id: CustomerId,
 }
 
-readable! { struct Customer { livemode, id } }
+impl_from_json! { struct CustomerKey { livemode, id } }
 
-impl Customer {
+impl CustomerKey {
     /// The key of this customer in every store: `test:cus_…` or `live:cus_…`.
     #[must_use]
-    pub fn key(&self) -> String {
-        format!("{}{}", self.livemode.prefix(), self.id)
+    pub fn to_key(&self) -> String {
+        format!("{}{}", self.livemode.key_prefix(), self.id)
     }
 
     /// The customer whose key this is.
     #[must_use]
-    pub fn of_key(key: &str) -> Option<Self> {
+    pub fn from_key(key: &str) -> Option<Self> {
         let (livemode, id) = [Livemode::Test, Livemode::Live]
             .into_iter()
-            .find_map(|mode| Some((mode, key.strip_prefix(mode.prefix())?)))?;
+            .find_map(|mode| Some((mode, key.strip_prefix(mode.key_prefix())?)))?;
         Some(Self { livemode, id: CustomerId::try_from(id).ok()? })
     }
 }

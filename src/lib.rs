@@ -27,8 +27,6 @@
 //! `worker` and `browser`, which add nothing else. The feature `catalog`, on by default, is all that
 //! entgate is as its own source: without it the source is Stripe, and the catalog's routes are none.
 
-mod text;
-
 pub mod json;
 
 pub mod id;
@@ -37,9 +35,9 @@ pub mod entitlement;
 
 pub mod policy;
 
-pub mod listing;
+pub mod entitlement_list;
 
-pub mod client;
+pub mod gate;
 
 pub mod token;
 
@@ -56,8 +54,8 @@ pub mod store;
 
 pub mod api;
 
-#[cfg(feature = "hot")]
-pub mod hot;
+#[cfg(feature = "fast-path")]
+pub mod fast_path;
 
 #[cfg(feature = "worker")]
 pub mod worker;

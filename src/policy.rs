@@ -4,35 +4,35 @@
 
 use serde::Serialize;
 
-use crate::json::readable;
+use crate::json::impl_from_json;
 
 /// Whether a status leaves what was granted, or takes it away.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Standing {
+pub enum GrantRule {
     /// It grants.
     Keep,
     /// It does not.
     Revoke,
 }
 
-readable! { enum Standing { Keep = "keep", Revoke = "revoke" } }
+impl_from_json! { enum GrantRule { Keep = "keep", Revoke = "revoke" } }
 
 /// What the statuses grant about which nothing is documented.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-pub struct Policy {
+pub struct StatusPolicy {
     /// A payment failed, and is tried again.
-    pub past_due: Standing,
+    pub past_due: GrantRule,
     /// Payments failed, and are not tried any more.
-    pub unpaid: Standing,
+    pub unpaid: GrantRule,
     /// The trial ended without a payment method, or the subscription was paused.
-    pub paused: Standing,
+    pub paused: GrantRule,
 }
 
-readable! { struct Policy { past_due, unpaid, paused } }
+impl_from_json! { struct StatusPolicy { past_due, unpaid, paused } }
 
-impl Default for Policy {
+impl Default for StatusPolicy {
     fn default() -> Self {
-        Self { past_due: Standing::Keep, unpaid: Standing::Revoke, paused: Standing::Keep }
+        Self { past_due: GrantRule::Keep, unpaid: GrantRule::Revoke, paused: GrantRule::Keep }
     }
 }

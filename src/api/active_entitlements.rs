@@ -12,28 +12,28 @@ use serde::Serialize;
 
 use super::{
     App, Request, Response,
-    auth::{self, Caller},
+    auth::{self, Principal},
     checks,
     error::Error,
-    features,
+    feature_cache,
     form::Params,
-    json,
-    page::Page,
+    json_response,
+    page::PageParams,
 };
 use crate::{
-    entitlement::{ActiveEntitlement, Coverage, Entitlements},
-    id::{Customer, CustomerId, EntitlementId, Livemode, Timestamp},
-    source::{self, Expand, Feature},
-    store::{self, Catalog as _, ServedBy, Store},
+    entitlement::{ActiveEntitlement, Completeness, Entitlements},
+    id::{CustomerId, CustomerKey, EntitlementId, Livemode, Timestamp},
+    source::{self, Expand, FeatureObject},
+    store::{self, CatalogClient as _, ServedBy, Store},
 };
 
 /// The path of the list.
-pub(super) const PATH: &str = "/v1/entitlements/active_entitlements";
+pub(super) const LIST_PATH: &str = "/v1/entitlements/active_entitlements";
 
 /// What the body has no room for: which set it is, when it was true, and who told.
-const VERSION: HeaderName = HeaderName::from_static("entgate-version");
-const AS_OF: HeaderName = HeaderName::from_static("entgate-as-of");
-const SERVED_BY: HeaderName = HeaderName::from_static("entgate-served-by");
+const VERSION_HEADER: HeaderName = HeaderName::from_static("entgate-version");
+const AS_OF_HEADER: HeaderName = HeaderName::from_static("entgate-as-of");
+const SERVED_BY_HEADER: HeaderName = HeaderName::from_static("entgate-served-by");
 
 /// `GET /v1/entitlements/active_entitlements?customer=`. A customer's token lists that customer; what
 /// the operator has noted of a feature is not for the customer to expand.
@@ -42,53 +42,55 @@ pub(super) async fn list<S: Store>(
     request: &Request,
     now: Timestamp,
 ) -> Result<Response, Error> {
-    let caller = auth::caller(app, request, now).await?;
-    let mut params = Params::query(request)?;
+    let caller = auth::authenticate_any(app, request, now).await?;
+    let mut params = Params::from_query(request)?;
     match (app.store.catalog(), &caller) {
-        (Some(catalog), Caller::Server(livemode)) => Ok(catalog.ask(*livemode, request).await?),
+        (Some(catalog), Principal::Server(livemode)) => {
+            Ok(catalog.send(*livemode, request).await?)
+        }
         (catalog, caller) => {
-            let customer = caller.customer(&mut params)?;
-            if matches!(caller, Caller::Customer(_)) && params.has("expand") {
-                return Err(Error::needs_server_key().about("expand"));
+            let customer = caller.take_customer(&mut params)?;
+            if matches!(caller, Principal::Customer(_)) && params.contains("expand") {
+                return Err(Error::needs_server_key().with_param("expand"));
             }
             match catalog {
                 Some(catalog) => {
-                    let request = naming(&customer, request);
-                    Ok(catalog.ask(customer.livemode, &request).await?)
+                    let request = with_customer(&customer, request);
+                    Ok(catalog.send(customer.livemode, &request).await?)
                 }
-                None => answer(app, customer, params, PATH, now).await,
+                None => list_from_store(app, customer, params, LIST_PATH, now).await,
             }
         }
     }
 }
 
 /// The same request, with the customer in it whom a token has named.
-fn naming(customer: &Customer, request: &Request) -> Request {
+fn with_customer(customer: &CustomerKey, request: &Request) -> Request {
     let mut named = request.clone();
     let query = request.uri().query().unwrap_or_default();
     if !form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "customer") {
         let id = utf8_percent_encode(customer.id.as_str(), NON_ALPHANUMERIC);
         // What is percent-encoded fits a target.
-        *named.uri_mut() = format!("{PATH}?customer={id}&{query}").parse().unwrap_or_default();
+        *named.uri_mut() = format!("{LIST_PATH}?customer={id}&{query}").parse().unwrap_or_default();
     }
     named
 }
 
 /// `GET /v1/customer/{id}/entitlements`: what the `url` of a summary's list names. Stripe's Python
 /// SDK follows it when it pages through the list of an event.
-pub(super) async fn list_of_summary<S: Store>(
+pub(super) async fn list_by_customer<S: Store>(
     app: &App<'_, S>,
     request: &Request,
     id: &str,
     now: Timestamp,
 ) -> Result<Response, Error> {
-    let livemode = auth::authenticate(app.settings, request)?;
+    let livemode = auth::authenticate_server(app.settings, request)?;
     if let Some(catalog) = app.store.catalog() {
-        return Ok(catalog.ask(livemode, request).await?);
+        return Ok(catalog.send(livemode, request).await?);
     }
-    let params = Params::query(request)?;
-    let id = CustomerId::try_from(id).map_err(|error| Error::unnameable("customer", &error))?;
-    answer(app, Customer { livemode, id }, params, request.uri().path(), now).await
+    let params = Params::from_query(request)?;
+    let id = CustomerId::try_from(id).map_err(|error| Error::invalid_id("customer", &error))?;
+    list_from_store(app, CustomerKey { livemode, id }, params, request.uri().path(), now).await
 }
 
 /// `GET /v1/entitlements/active_entitlements/{id}`: Stripe's retrieve. The id names no customer, so
@@ -98,39 +100,39 @@ pub(super) async fn retrieve<S: Store>(
     request: &Request,
     id: &str,
 ) -> Result<Response, Error> {
-    let livemode = auth::authenticate(app.settings, request)?;
+    let livemode = auth::authenticate_server(app.settings, request)?;
     if let Some(catalog) = app.store.catalog() {
-        return Ok(catalog.ask(livemode, request).await?);
+        return Ok(catalog.send(livemode, request).await?);
     }
-    let mut params = Params::query(request)?;
-    let expand = expanded(&mut params, "feature")?;
-    let expand = if expand { Expand::Feature } else { Expand::Nothing };
-    params.finish()?;
-    let id = EntitlementId::try_from(id).map_err(|error| Error::unnameable("id", &error))?;
+    let mut params = Params::from_query(request)?;
+    let expand = take_expand(&mut params, "feature")?;
+    let expand = if expand { Expand::Feature } else { Expand::None };
+    params.reject_unknown()?;
+    let id = EntitlementId::try_from(id).map_err(|error| Error::invalid_id("id", &error))?;
     let Some(stripe) = app.store.source(livemode) else {
-        return Err(Error::keyless("An entitlement by its id", livemode));
+        return Err(Error::requires_stripe_key("An entitlement by its id", livemode));
     };
-    match stripe.entitlement(&id, expand).await {
-        Ok(entitlement) => Ok(json(StatusCode::OK, &entitlement)),
-        Err(source::Error::Missing { message, .. }) => Err(Error::not_here(message)),
+    match stripe.retrieve_entitlement(&id, expand).await {
+        Ok(entitlement) => Ok(json_response(StatusCode::OK, &entitlement)),
+        Err(source::Error::NotFound { message, .. }) => Err(Error::not_found(message)),
         Err(error) => Err(error.into()),
     }
 }
 
 /// Stripe's list, with items as a caller wants them.
 #[derive(Serialize)]
-pub(super) struct List<'a> {
+pub(super) struct ActiveEntitlementList<'a> {
     object: &'static str,
-    data: Vec<Item<'a>>,
+    data: Vec<ActiveEntitlementItem<'a>>,
     has_more: bool,
     url: &'a str,
 }
 
 #[derive(Serialize)]
-struct Item<'a> {
+struct ActiveEntitlementItem<'a> {
     id: &'a str,
     object: &'static str,
-    feature: Named<'a>,
+    feature: FeatureField<'a>,
     livemode: bool,
     lookup_key: &'a str,
 }
@@ -138,23 +140,23 @@ struct Item<'a> {
 /// A feature by its id, or whole.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Named<'a> {
+enum FeatureField<'a> {
     Id(&'a str),
-    Whole(&'a Feature),
+    Expanded(&'a FeatureObject),
 }
 
-impl<'a> List<'a> {
+impl<'a> ActiveEntitlementList<'a> {
     /// A page of a list whose features stand as their ids.
-    pub(super) fn of(
+    pub(super) fn new(
         data: &'a [ActiveEntitlement],
         has_more: bool,
         livemode: Livemode,
         url: &'a str,
     ) -> Self {
-        let data = data.iter().map(|granted| Item {
+        let data = data.iter().map(|granted| ActiveEntitlementItem {
             id: granted.id.as_str(),
             object: "entitlements.active_entitlement",
-            feature: Named::Id(granted.feature.as_str()),
+            feature: FeatureField::Id(granted.feature.as_str()),
             livemode: livemode.into(),
             lookup_key: granted.lookup_key.as_str(),
         });
@@ -162,49 +164,52 @@ impl<'a> List<'a> {
     }
 }
 
-async fn answer<S: Store>(
+async fn list_from_store<S: Store>(
     app: &App<'_, S>,
-    customer: Customer,
+    customer: CustomerKey,
     mut params: Params,
     url: &str,
     now: Timestamp,
 ) -> Result<Response, Error> {
     let livemode = customer.livemode;
-    let page = Page::take(&mut params)?;
-    let freshness = checks::freshness(&mut params)?;
-    let expand = expanded(&mut params, "data.feature")?;
-    params.finish()?;
+    let page = PageParams::from_params(&mut params)?;
+    let freshness = checks::take_freshness(&mut params)?;
+    let expand = take_expand(&mut params, "data.feature")?;
+    params.reject_unknown()?;
     let source = app.store.source(livemode);
     if expand && source.is_none() {
-        return Err(Error::keyless("`data.feature`", livemode).about("expand"));
+        return Err(Error::requires_stripe_key("`data.feature`", livemode).with_param("expand"));
     }
 
-    let found = store::find(app.store, &customer, &[], freshness).await?;
-    if found.held.as_ref().is_some_and(|held| held.coverage == Coverage::Partial) {
-        return Err(Error::undecided(&customer.id));
+    let found = store::load(app.store, &customer, &[], freshness).await?;
+    if found.entitlements.as_ref().is_some_and(|held| held.completeness == Completeness::Partial) {
+        return Err(Error::incomplete(&customer.id));
     }
-    if found.held.is_none() && source.is_some() {
-        return Err(Error::no_such("customer", customer.id.as_str(), "customer"));
+    if found.entitlements.is_none() && source.is_some() {
+        return Err(Error::resource_missing("customer", customer.id.as_str(), "customer"));
     }
     // Stripe sends no event for a customer who never had an entitlement: unheard of is empty.
-    let all = found.held.as_ref().map_or(&[][..], |held| &held.data);
-    let (data, has_more) = page.of(all, "active entitlement", |granted| granted.id.as_str())?;
-    let mut list = List::of(data, has_more, livemode, url);
+    let all = found.entitlements.as_ref().map_or(&[][..], |held| &held.data);
+    let (data, has_more) = page.slice(all, "active entitlement", |granted| granted.id.as_str())?;
+    let mut list = ActiveEntitlementList::new(data, has_more, livemode, url);
     let features = match source {
-        Some(stripe) if expand => features::of(app.features, stripe, livemode, data, now).await?,
+        Some(stripe) if expand => {
+            feature_cache::load_for_entitlements(app.feature_cache, stripe, livemode, data, now)
+                .await?
+        }
         _ => Vec::new(),
     };
     for (item, feature) in list.data.iter_mut().zip(&features) {
-        item.feature = Named::Whole(feature);
+        item.feature = FeatureField::Expanded(feature);
     }
-    let mut response = json(StatusCode::OK, &list);
-    describe(&mut response, found.held.as_ref(), found.served_by);
+    let mut response = json_response(StatusCode::OK, &list);
+    add_set_headers(&mut response, found.entitlements.as_ref(), found.served_by);
     Ok(response)
 }
 
 /// Takes `expand`, and whether it names the one thing that can be.
-fn expanded(params: &mut Params, expandable: &str) -> Result<bool, Error> {
-    let expand = params.list("expand")?;
+fn take_expand(params: &mut Params, expandable: &str) -> Result<bool, Error> {
+    let expand = params.take_list("expand")?;
     if let Some(path) = expand.iter().find(|path| *path != expandable) {
         return Err(Error::parameter(
             "expand",
@@ -216,12 +221,16 @@ fn expanded(params: &mut Params, expandable: &str) -> Result<bool, Error> {
 }
 
 /// Says in headers what the body has no room for.
-pub(super) fn describe(response: &mut Response, held: Option<&Entitlements>, served_by: ServedBy) {
+pub(super) fn add_set_headers(
+    response: &mut Response,
+    held: Option<&Entitlements>,
+    served_by: ServedBy,
+) {
     let headers = response.headers_mut();
     let version = held.map_or(0, |held| held.version.0);
-    headers.insert(VERSION, HeaderValue::from(version));
+    headers.insert(VERSION_HEADER, HeaderValue::from(version));
     if let Some(held) = held {
-        headers.insert(AS_OF, HeaderValue::from(held.as_of.0));
+        headers.insert(AS_OF_HEADER, HeaderValue::from(held.as_of.0));
     }
-    headers.insert(SERVED_BY, HeaderValue::from_static(served_by.name()));
+    headers.insert(SERVED_BY_HEADER, HeaderValue::from_static(served_by.as_str()));
 }

@@ -10,19 +10,19 @@ use super::{
     App, Request, Response, auth,
     error::Error,
     form::Params,
-    page::{self, Page},
+    page::{self, PageParams},
 };
 use crate::{
     entitlement::Version,
-    id::{ActivityId, CustomerId, EventId, Livemode, Millis, Timestamp},
-    ledger::{Activity, Decided, Effect},
-    store::{Entry, Excerpt, Journal as _, Store, part::Cursor},
+    id::{ActivityId, CustomerId, EventId, Livemode, Timestamp, UnixMillis},
+    ledger::{Activity, ActivityKind, ApplyOutcome},
+    store::{ActivityEntry, ActivityLog as _, ActivityPage, Store, pagination::Cursor},
 };
 
-const PATH: &str = "/v1/activity";
+const ACTIVITY_PATH: &str = "/v1/activity";
 
 #[derive(Serialize)]
-struct Item {
+struct ActivityItem {
     id: String,
     object: &'static str,
     livemode: bool,
@@ -30,54 +30,61 @@ struct Item {
     /// `null` where no event is behind it.
     event: Option<EventId>,
     event_created: Option<Timestamp>,
-    outcome: Outcome,
+    outcome: ActivityOutcome,
     version: Version,
     /// In milliseconds, as no other moment is: much happens in a second.
-    at: Millis,
+    at: UnixMillis,
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Outcome {
-    Effect(Effect),
+enum ActivityOutcome {
+    Event(ApplyOutcome),
     /// `confirmed` or `drift`.
-    Finding(&'static str),
+    Reconciliation(&'static str),
 }
 
 /// Lists what was decided, of everybody or of one customer.
 pub(super) async fn list<S: Store>(app: &App<'_, S>, request: &Request) -> Result<Response, Error> {
-    let livemode = auth::authenticate(app.settings, request)?;
-    let mut params = Params::query(request)?;
-    let customer = params.text("customer")?.map(CustomerId::try_from).transpose();
-    let customer = customer.map_err(|error| Error::unnameable("customer", &error))?;
-    let page = Page::take(&mut params)?;
-    params.finish()?;
+    let livemode = auth::authenticate_server(app.settings, request)?;
+    let mut params = Params::from_query(request)?;
+    let customer = params.take_string("customer")?.map(CustomerId::try_from).transpose();
+    let customer = customer.map_err(|error| Error::invalid_id("customer", &error))?;
+    let page = PageParams::from_params(&mut params)?;
+    params.reject_unknown()?;
 
-    let part = page.part(|id, param| ActivityId::of(id).ok_or_else(|| no_such(id, param)))?;
-    let excerpt = app.store.journal().entries(livemode, customer.as_ref(), &part).await?;
-    let Excerpt { entries, newest } = excerpt;
+    let part = page
+        .to_request(|id, param| ActivityId::parse(id).ok_or_else(|| unknown_activity(id, param)))?;
+    let excerpt = app.store.activity_log().list(livemode, customer.as_ref(), &part).await?;
+    let ActivityPage { entries, newest } = excerpt;
     match part.cursor {
-        Cursor::After(id) if Some(id) > newest => Err(no_such(&id.to_string(), "starting_after")),
-        Cursor::Before(id) if Some(id) > newest => Err(no_such(&id.to_string(), "ending_before")),
+        Cursor::After(id) if Some(id) > newest => {
+            Err(unknown_activity(&id.to_string(), "starting_after"))
+        }
+        Cursor::Before(id) if Some(id) > newest => {
+            Err(unknown_activity(&id.to_string(), "ending_before"))
+        }
         Cursor::Start | Cursor::After(_) | Cursor::Before(_) => {
-            Ok(page::answer(entries, PATH, |entry| item(entry, livemode)))
+            Ok(page::list_response(entries, ACTIVITY_PATH, |entry| to_item(entry, livemode)))
         }
     }
 }
 
-fn no_such(id: &str, param: &str) -> Error {
-    Error::no_such("activity", id, param)
+fn unknown_activity(id: &str, param: &str) -> Error {
+    Error::resource_missing("activity", id, param)
 }
 
-fn item(entry: Entry, livemode: Livemode) -> Item {
-    let Entry { id, customer, activity: Activity { decided, version, at } } = entry;
+fn to_item(entry: ActivityEntry, livemode: Livemode) -> ActivityItem {
+    let ActivityEntry { id, customer, activity: Activity { kind: decided, version, at } } = entry;
     let (event, outcome) = match decided {
-        Decided::Event { id, created, effect } => (Some((id, created)), Outcome::Effect(effect)),
-        Decided::Confirmed => (None, Outcome::Finding("confirmed")),
-        Decided::Drift => (None, Outcome::Finding("drift")),
+        ActivityKind::Event { id, created, outcome: effect } => {
+            (Some((id, created)), ActivityOutcome::Event(effect))
+        }
+        ActivityKind::Confirmed => (None, ActivityOutcome::Reconciliation("confirmed")),
+        ActivityKind::Drift => (None, ActivityOutcome::Reconciliation("drift")),
     };
     let (event, event_created) = event.unzip();
-    Item {
+    ActivityItem {
         id: id.to_string(),
         object: "activity",
         livemode: livemode.into(),

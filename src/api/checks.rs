@@ -16,93 +16,97 @@ use serde::Serialize;
 
 use super::{
     App, Request, Response,
-    auth::{self, Caller},
-    error::{Error, Told},
+    auth::{self, Principal},
+    error::{Error, ErrorBody},
     form::{OneOrMany, Params},
-    json,
+    json_response,
 };
 use crate::{
-    entitlement::{self, Decision, Denial, Version},
-    id::{Customer, CustomerId, LookupKey, Timestamp},
-    store::{self, First, Found, Freshness, ServedBy, Store},
+    entitlement::{self, Decision, DenyReason, Version},
+    id::{CustomerId, CustomerKey, LookupKey, Timestamp},
+    store::{self, Freshness, LoadedSet, ReadFrom, ServedBy, Store},
 };
 
 /// The most checks in one request: as many keys as KV reads at once.
-const LIMIT: usize = 100;
+const MAX_CHECKS: usize = 100;
 
 /// `GET /v1/check`.
-pub(super) async fn one_customer<S: Store>(
+pub(super) async fn check<S: Store>(
     app: &App<'_, S>,
     request: &Request,
     now: Timestamp,
 ) -> Result<Response, Error> {
-    let caller = auth::caller(app, request, now).await?;
-    let mut params = Params::query(request)?;
-    let (questions, shape) = question(&mut params, &caller)?;
-    params.finish()?;
-    answer(app, &questions, shape).await
+    let caller = auth::authenticate_any(app, request, now).await?;
+    let mut params = Params::from_query(request)?;
+    let (questions, shape) = parse_queries(&mut params, &caller)?;
+    params.reject_unknown()?;
+    respond(app, &questions, shape).await
 }
 
 /// `POST /v1/check`, as JSON or as a form.
-pub(super) async fn batch<S: Store>(
+pub(super) async fn check_batch<S: Store>(
     app: &App<'_, S>,
     request: &Request,
 ) -> Result<Response, Error> {
-    let caller = Caller::Server(auth::authenticate(app.settings, request)?);
-    let mut params = Params::body(request)?;
-    let Some(checks) = params.maps("checks")? else {
-        let (questions, shape) = question(&mut params, &caller)?;
-        params.finish()?;
-        return answer(app, &questions, shape).await;
+    let caller = Principal::Server(auth::authenticate_server(app.settings, request)?);
+    let mut params = Params::from_body(request)?;
+    let Some(checks) = params.take_objects("checks")? else {
+        let (questions, shape) = parse_queries(&mut params, &caller)?;
+        params.reject_unknown()?;
+        return respond(app, &questions, shape).await;
     };
-    params.finish()?;
+    params.reject_unknown()?;
     if checks.is_empty() {
-        return Err(Error::missing("checks"));
+        return Err(Error::missing_param("checks"));
     }
     let mut questions = Vec::with_capacity(checks.len());
     for mut check in checks {
-        questions.extend(question(&mut check, &caller)?.0);
-        check.finish()?;
+        questions.extend(parse_queries(&mut check, &caller)?.0);
+        check.reject_unknown()?;
     }
-    answer(app, &questions, Shape::List).await
+    respond(app, &questions, ResponseShape::List).await
 }
 
 /// Takes `fresh` and `at_least`, how new an answer has to be.
-pub(super) fn freshness(params: &mut Params) -> Result<Freshness, Error> {
-    let first = if params.flag("fresh")? { First::Ledger } else { First::Replica };
-    let at_least = params.integer("at_least", 0..=u64::MAX)?.map_or(Version::default(), Version);
-    Ok(Freshness { at_least, first })
+pub(super) fn take_freshness(params: &mut Params) -> Result<Freshness, Error> {
+    let first = if params.take_flag("fresh")? { ReadFrom::Ledger } else { ReadFrom::Replica };
+    let at_least =
+        params.take_integer("at_least", 0..=u64::MAX)?.map_or(Version::default(), Version);
+    Ok(Freshness { at_least, read_from: first })
 }
 
-struct Question {
-    customer: Customer,
+struct CheckQuery {
+    customer: CustomerKey,
     feature: LookupKey,
     freshness: Freshness,
 }
 
-impl Question {
-    fn asks_of_the_same_set(&self, other: &Self) -> bool {
+impl CheckQuery {
+    fn same_lookup(&self, other: &Self) -> bool {
         self.customer == other.customer && self.freshness == other.freshness
     }
 }
 
 #[derive(Clone, Copy, Eq, PartialEq)]
-enum Shape {
+enum ResponseShape {
     Single,
     List,
 }
 
-fn question(params: &mut Params, caller: &Caller) -> Result<(Vec<Question>, Shape), Error> {
-    let customer = caller.customer(params)?;
-    let (features, shape) = match params.one_or_many("feature")? {
-        OneOrMany::One(feature) => (vec![feature], Shape::Single),
-        OneOrMany::Many(features) => (features, Shape::List),
+fn parse_queries(
+    params: &mut Params,
+    caller: &Principal,
+) -> Result<(Vec<CheckQuery>, ResponseShape), Error> {
+    let customer = caller.take_customer(params)?;
+    let (features, shape) = match params.take_one_or_many("feature")? {
+        OneOrMany::One(feature) => (vec![feature], ResponseShape::Single),
+        OneOrMany::Many(features) => (features, ResponseShape::List),
     };
-    let freshness = freshness(params)?;
+    let freshness = take_freshness(params)?;
     let questions = features.into_iter().map(|feature| {
         let feature = LookupKey::try_from(feature)
-            .map_err(|error| Error::unnameable(&params.full("feature"), &error))?;
-        Ok(Question { customer: customer.clone(), feature, freshness })
+            .map_err(|error| Error::invalid_id(&params.qualified("feature"), &error))?;
+        Ok(CheckQuery { customer: customer.clone(), feature, freshness })
     });
     Ok((questions.collect::<Result<_, Error>>()?, shape))
 }
@@ -110,7 +114,7 @@ fn question(params: &mut Params, caller: &Caller) -> Result<(Vec<Question>, Shap
 /// A check as it is told, decided or not.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Check<'a> {
+enum CheckResult<'a> {
     Decided {
         object: &'static str,
         customer: &'a CustomerId,
@@ -121,50 +125,50 @@ enum Check<'a> {
         as_of: Option<Timestamp>,
         served_by: ServedBy,
     },
-    Undecided {
+    Indeterminate {
         object: &'static str,
         customer: &'a CustomerId,
         feature: &'a LookupKey,
         /// Always `null`: neither yes nor no.
         entitled: (),
-        error: &'a Told,
+        error: &'a ErrorBody,
     },
 }
 
 #[derive(Serialize)]
-struct List<'a> {
+struct CheckList<'a> {
     object: &'static str,
-    data: Vec<Check<'a>>,
+    data: Vec<CheckResult<'a>>,
     has_more: bool,
     url: &'static str,
 }
 
-async fn answer<S: Store>(
+async fn respond<S: Store>(
     app: &App<'_, S>,
-    questions: &[Question],
-    shape: Shape,
+    questions: &[CheckQuery],
+    shape: ResponseShape,
 ) -> Result<Response, Error> {
     if questions.is_empty() {
-        return Err(Error::missing("feature"));
+        return Err(Error::missing_param("feature"));
     }
-    if questions.len() > LIMIT {
+    if questions.len() > MAX_CHECKS {
         return Err(Error::invalid(format!(
-            "{} checks in one request, and at most {LIMIT} are answered. Split them.",
+            "{} checks in one request, and at most {MAX_CHECKS} are answered. Split them.",
             questions.len()
         )));
     }
-    let sets = find_each(app.store, questions).await;
-    let verdicts: Vec<_> = questions.iter().map(|question| verdict(question, &sets)).collect();
+    let sets = load_distinct(app.store, questions).await;
+    let verdicts: Vec<_> = questions.iter().map(|question| evaluate(question, &sets)).collect();
     let mut checks = Vec::with_capacity(questions.len());
     let mut decided = false;
     for (question, verdict) in questions.iter().zip(&verdicts) {
-        let Question { customer: Customer { id: customer, .. }, feature, .. } = question;
+        let CheckQuery { customer: CustomerKey { id: customer, .. }, feature, .. } = question;
         let object = "entitlement_check";
         checks.push(match verdict {
-            Ok(Verdict { entitled, reason, found }) => {
+            Ok(Evaluation { entitled, reason, loaded: found }) => {
                 decided = true;
-                let held = found.held.as_ref();
-                Check::Decided {
+                let held = found.entitlements.as_ref();
+                CheckResult::Decided {
                     object,
                     customer,
                     feature,
@@ -176,8 +180,8 @@ async fn answer<S: Store>(
                 }
             }
             Err(error) => {
-                let error = error.told();
-                Check::Undecided { object, customer, feature, entitled: (), error }
+                let error = error.body();
+                CheckResult::Indeterminate { object, customer, feature, entitled: (), error }
             }
         });
     }
@@ -187,54 +191,55 @@ async fn answer<S: Store>(
     for cause in verdicts.iter().filter_map(|verdict| verdict.as_ref().err()?.cause()) {
         (app.log)(cause);
     }
-    if let (Shape::Single, Some(check)) = (shape, checks.first()) {
-        return Ok(json(StatusCode::OK, check));
+    if let (ResponseShape::Single, Some(check)) = (shape, checks.first()) {
+        return Ok(json_response(StatusCode::OK, check));
     }
-    let list = List { object: "list", data: checks, has_more: false, url: "/v1/check" };
-    Ok(json(StatusCode::OK, &list))
+    let list = CheckList { object: "list", data: checks, has_more: false, url: "/v1/check" };
+    Ok(json_response(StatusCode::OK, &list))
 }
 
 /// What is held of each customer that is asked about, each read once and all side by side.
-async fn find_each<'a>(
+async fn load_distinct<'a>(
     store: &impl Store,
-    questions: &'a [Question],
-) -> Vec<(&'a Question, Result<Found, store::Error>)> {
-    let mut distinct: Vec<&Question> = Vec::new();
+    questions: &'a [CheckQuery],
+) -> Vec<(&'a CheckQuery, Result<LoadedSet, store::Error>)> {
+    let mut distinct: Vec<&CheckQuery> = Vec::new();
     for question in questions {
-        if !distinct.iter().any(|known| known.asks_of_the_same_set(question)) {
+        if !distinct.iter().any(|known| known.same_lookup(question)) {
             distinct.push(question);
         }
     }
     let reads = distinct.iter().map(|question| {
-        let same = questions.iter().filter(|other| other.asks_of_the_same_set(question));
+        let same = questions.iter().filter(|other| other.same_lookup(question));
         let features: Vec<_> = same.map(|other| other.feature.clone()).collect();
-        async move { store::find(store, &question.customer, &features, question.freshness).await }
+        async move { store::load(store, &question.customer, &features, question.freshness).await }
     });
     let found = join_all(reads).await;
     distinct.into_iter().zip(found).collect()
 }
 
-struct Verdict<'a> {
+struct Evaluation<'a> {
     entitled: bool,
     reason: &'static str,
-    found: &'a Found,
+    loaded: &'a LoadedSet,
 }
 
-fn verdict<'a>(
-    question: &Question,
-    sets: &'a [(&Question, Result<Found, store::Error>)],
-) -> Result<Verdict<'a>, Error> {
-    let set = sets.iter().find(|(asked, _)| asked.asks_of_the_same_set(question));
+fn evaluate<'a>(
+    question: &CheckQuery,
+    sets: &'a [(&CheckQuery, Result<LoadedSet, store::Error>)],
+) -> Result<Evaluation<'a>, Error> {
+    let set = sets.iter().find(|(asked, _)| asked.same_lookup(question));
     let found = match set {
         Some((_, Ok(found))) => found,
         Some((_, Err(error))) => return Err(error.clone().into()),
-        None => return Err(Error::undecided(&question.customer.id)),
+        None => return Err(Error::incomplete(&question.customer.id)),
     };
-    let (entitled, reason) = match entitlement::check(found.held.as_ref(), &question.feature) {
-        Decision::Grant => (true, "active_entitlement"),
-        Decision::Deny(Denial::NotEntitled) => (false, "not_entitled"),
-        Decision::Deny(Denial::UnknownCustomer) => (false, "unknown_customer"),
-        Decision::Undecided => return Err(Error::undecided(&question.customer.id)),
-    };
-    Ok(Verdict { entitled, reason, found })
+    let (entitled, reason) =
+        match entitlement::check(found.entitlements.as_ref(), &question.feature) {
+            Decision::Grant => (true, "active_entitlement"),
+            Decision::Deny(DenyReason::NotEntitled) => (false, "not_entitled"),
+            Decision::Deny(DenyReason::UnknownCustomer) => (false, "unknown_customer"),
+            Decision::Indeterminate => return Err(Error::incomplete(&question.customer.id)),
+        };
+    Ok(Evaluation { entitled, reason, loaded: found })
 }

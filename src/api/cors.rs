@@ -7,7 +7,7 @@
 
 use http::{HeaderValue, Method, header};
 
-use super::{ROUTES, Request, Response, route::Who, settings::Settings, text};
+use super::{ROUTES, Request, Response, header_str, router::Access, settings::Settings};
 
 /// What a page may send beside what it always may.
 const ALLOW_HEADERS: &str = "authorization, x-api-key, content-type, if-none-match, last-event-id";
@@ -17,23 +17,25 @@ const EXPOSE_HEADERS: &str = "ETag, Retry-After, Request-Id, Entgate-Customer, E
                               Entgate-As-Of, Entgate-Served-By";
 
 /// How long a browser may keep what it was told, in seconds: as long as Chromium does at most.
-const MAX_AGE: &str = "7200";
+const PREFLIGHT_MAX_AGE: &str = "7200";
 
 /// Says in an answer what a page may do with it.
-pub(super) fn admit(settings: &Settings, request: &Request, response: &mut Response) {
-    let open = open(request.uri().path());
+pub(super) fn apply(settings: &Settings, request: &Request, response: &mut Response) {
+    let open = allowed_methods(request.uri().path());
     if open.is_empty() {
         return;
     }
     let headers = response.headers_mut();
     // Also where there is no origin: a cache must not show that answer to a page.
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
-    let Some(origin) = text(request, header::ORIGIN) else { return };
-    let Some(Ok(allowed)) = settings.origins.allow(origin).map(HeaderValue::from_str) else {
+    let Some(origin) = header_str(request, header::ORIGIN) else { return };
+    let Some(Ok(allowed)) =
+        settings.allowed_origins.allow_origin(origin).map(HeaderValue::from_str)
+    else {
         return;
     };
     let preflight = match request.method() {
-        &Method::OPTIONS => text(request, header::ACCESS_CONTROL_REQUEST_METHOD),
+        &Method::OPTIONS => header_str(request, header::ACCESS_CONTROL_REQUEST_METHOD),
         _ => None,
     };
     // One path may be a customer's by one method and the operator's by another. That has to be said
@@ -53,14 +55,14 @@ pub(super) fn admit(settings: &Settings, request: &Request, response: &mut Respo
     }
     let allowed = HeaderValue::from_static(ALLOW_HEADERS);
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
-    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_MAX_AGE));
 }
 
 /// The methods by which a customer or anyone may take a path.
-fn open(path: &str) -> Vec<&'static str> {
-    let open = ROUTES
-        .iter()
-        .filter(|route| matches!(route.who, Who::Customer | Who::Anyone) && route.matches(path));
+fn allowed_methods(path: &str) -> Vec<&'static str> {
+    let open = ROUTES.iter().filter(|route| {
+        matches!(route.access, Access::CustomerToken | Access::Public) && route.matches(path)
+    });
     let methods = open.flat_map(|route| {
         let head = (route.method == Method::GET).then_some(Method::HEAD.as_str());
         [Some(route.method.as_str()), head].into_iter().flatten()

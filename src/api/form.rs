@@ -14,20 +14,20 @@ use std::ops::RangeInclusive;
 
 use http::header;
 
-use super::{Request, error::Error, text};
+use super::{Request, error::Error, header_str};
 
 /// The most parameters in one request: the largest batch of checks has 300.
-const LIMIT: usize = 1_000;
+const MAX_PARAMS: usize = 1_000;
 
 /// The deepest nesting, in brackets: Stripe's own parameters need three.
-const DEPTH: usize = 4;
+const MAX_DEPTH: usize = 4;
 
 /// What stands behind a name.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Value {
-    Text(String),
+pub(super) enum ParamValue {
+    String(String),
     /// A list, whose names are `0`, `1`, …, or a map.
-    Nested(Vec<(String, Value)>),
+    Nested(Vec<(String, ParamValue)>),
 }
 
 /// The parameters of a request that were not taken yet.
@@ -35,78 +35,86 @@ pub(super) enum Value {
 pub(super) struct Params {
     /// What stands before each name in a message: `checks[0]`, or nothing.
     pub(super) prefix: String,
-    pub(super) left: Vec<(String, Value)>,
+    pub(super) remaining: Vec<(String, ParamValue)>,
 }
 
 impl Params {
     /// Parameters of a request's query string.
-    pub(super) fn query(request: &Request) -> Result<Self, Error> {
-        Self::form(request.uri().query().unwrap_or_default().as_bytes())
+    pub(super) fn from_query(request: &Request) -> Result<Self, Error> {
+        Self::from_form(request.uri().query().unwrap_or_default().as_bytes())
     }
 
     /// Parameters of a request's body, as JSON or as a form.
-    pub(super) fn body(request: &Request) -> Result<Self, Error> {
-        if is_json(request) { Self::json(request.body()) } else { Self::form(request.body()) }
+    pub(super) fn from_body(request: &Request) -> Result<Self, Error> {
+        if has_json_body(request) {
+            Self::from_json(request.body())
+        } else {
+            Self::from_form(request.body())
+        }
     }
 
     /// Parameters of a request's query string, or of its body where there is none.
-    pub(super) fn either(request: &Request) -> Result<Self, Error> {
+    pub(super) fn from_query_or_body(request: &Request) -> Result<Self, Error> {
         match request.uri().query() {
-            None | Some("") if !request.body().is_empty() => Self::body(request),
-            _ => Self::query(request),
+            None | Some("") if !request.body().is_empty() => Self::from_body(request),
+            _ => Self::from_query(request),
         }
     }
 
     /// Parameters of a form, which a query string is too.
-    pub(super) fn form(encoded: &[u8]) -> Result<Self, Error> {
+    pub(super) fn from_form(encoded: &[u8]) -> Result<Self, Error> {
         let mut left = Vec::new();
         for (count, (name, text)) in form_urlencoded::parse(encoded).enumerate() {
-            if count == LIMIT {
-                return Err(too_many());
+            if count == MAX_PARAMS {
+                return Err(too_many_params());
             }
-            let path = path(&name).ok_or_else(|| {
+            let path = parse_name(&name).ok_or_else(|| {
                 Error::invalid(format!("Invalid parameter name: {name}. Brackets go in pairs."))
             })?;
             insert(&mut left, &path, text.into_owned()).ok_or_else(|| {
                 Error::invalid(format!("The parameter {name} is given in two ways at once."))
             })?;
         }
-        Ok(Self { prefix: String::new(), left })
+        Ok(Self { prefix: String::new(), remaining: left })
     }
 
     /// Parameters of a JSON body, which must be an object.
-    pub(super) fn json(body: &[u8]) -> Result<Self, Error> {
+    pub(super) fn from_json(body: &[u8]) -> Result<Self, Error> {
         let value: serde_json::Value = serde_json::from_slice(body)
             .map_err(|error| Error::invalid(format!("Invalid JSON in the body: {error}.")))?;
-        let mut budget = LIMIT;
+        let mut budget = MAX_PARAMS;
         // The body itself is one level, which a form has no brackets for.
-        match (value.is_object(), json_value(value, DEPTH + 1, &mut budget)?) {
-            (true, Some(Value::Nested(left))) => Ok(Self { prefix: String::new(), left }),
+        match (value.is_object(), from_json_value(value, MAX_DEPTH + 1, &mut budget)?) {
+            (true, Some(ParamValue::Nested(left))) => {
+                Ok(Self { prefix: String::new(), remaining: left })
+            }
             _ => Err(Error::invalid("The JSON body must be an object, {…}.")),
         }
     }
 
     /// Takes a text.
-    pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, Error> {
-        match self.take(name) {
+    pub(super) fn take_string(&mut self, name: &str) -> Result<Option<String>, Error> {
+        match self.take_value(name) {
             None => Ok(None),
-            Some(Value::Text(text)) => Ok(Some(text)),
-            Some(Value::Nested(_)) => Err(self.wrong(name, "a single value", "list or map")),
+            Some(ParamValue::String(text)) => Ok(Some(text)),
+            Some(ParamValue::Nested(_)) => {
+                Err(self.type_error(name, "a single value", "list or map"))
+            }
         }
     }
 
     /// Takes a text that must be there.
-    pub(super) fn required(&mut self, name: &str) -> Result<String, Error> {
-        self.text(name)?.ok_or_else(|| Error::missing(&self.full(name)))
+    pub(super) fn take_required_string(&mut self, name: &str) -> Result<String, Error> {
+        self.take_string(name)?.ok_or_else(|| Error::missing_param(&self.qualified(name)))
     }
 
     /// Takes `true` or `false`; absent is `false`.
-    pub(super) fn flag(&mut self, name: &str) -> Result<bool, Error> {
-        match self.text(name)?.as_deref() {
+    pub(super) fn take_flag(&mut self, name: &str) -> Result<bool, Error> {
+        match self.take_string(name)?.as_deref() {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
             Some(text) => Err(Error::parameter(
-                self.full(name),
+                self.qualified(name),
                 "parameter_invalid_boolean",
                 format!("Invalid boolean: {text}. Use true or false."),
             )),
@@ -114,16 +122,16 @@ impl Params {
     }
 
     /// Takes a whole number within bounds.
-    pub(super) fn integer(
+    pub(super) fn take_integer(
         &mut self,
         name: &str,
         bounds: RangeInclusive<u64>,
     ) -> Result<Option<u64>, Error> {
-        let Some(text) = self.text(name)? else { return Ok(None) };
+        let Some(text) = self.take_string(name)? else { return Ok(None) };
         let failed =
-            |message| Error::parameter(self.full(name), "parameter_invalid_integer", message);
-        let negative = text.strip_prefix('-').is_some_and(all_digits);
-        if !negative && !all_digits(&text) {
+            |message| Error::parameter(self.qualified(name), "parameter_invalid_integer", message);
+        let negative = text.strip_prefix('-').is_some_and(is_all_digits);
+        if !negative && !is_all_digits(&text) {
             return Err(failed(format!("Invalid integer: {text}")));
         }
         // More digits than a `u64` has room for are more than any bound.
@@ -146,45 +154,45 @@ impl Params {
     }
 
     /// Takes a list of texts; absent is an empty one. A single text is no list.
-    pub(super) fn list(&mut self, name: &str) -> Result<Vec<String>, Error> {
-        match self.take(name) {
+    pub(super) fn take_list(&mut self, name: &str) -> Result<Vec<String>, Error> {
+        match self.take_value(name) {
             None => Ok(Vec::new()),
-            Some(Value::Text(text)) if text.is_empty() => Ok(Vec::new()),
-            Some(Value::Text(_)) => Err(self.wrong(name, "an array", "single value")),
-            Some(Value::Nested(items)) => texts(items)
-                .ok_or_else(|| self.wrong(name, "an array of single values", "nested one")),
+            Some(ParamValue::String(text)) if text.is_empty() => Ok(Vec::new()),
+            Some(ParamValue::String(_)) => Err(self.type_error(name, "an array", "single value")),
+            Some(ParamValue::Nested(items)) => strings_in_order(items)
+                .ok_or_else(|| self.type_error(name, "an array of single values", "nested one")),
         }
     }
 
     /// Takes one text or a list of them; the flag says which it was.
-    pub(super) fn one_or_many(&mut self, name: &str) -> Result<OneOrMany, Error> {
-        match self.take(name) {
-            None => Err(Error::missing(&self.full(name))),
-            Some(Value::Text(text)) => Ok(OneOrMany::One(text)),
-            Some(Value::Nested(items)) => texts(items)
+    pub(super) fn take_one_or_many(&mut self, name: &str) -> Result<OneOrMany, Error> {
+        match self.take_value(name) {
+            None => Err(Error::missing_param(&self.qualified(name))),
+            Some(ParamValue::String(text)) => Ok(OneOrMany::One(text)),
+            Some(ParamValue::Nested(items)) => strings_in_order(items)
                 .map(OneOrMany::Many)
-                .ok_or_else(|| self.wrong(name, "a single value or an array of them", "map")),
+                .ok_or_else(|| self.type_error(name, "a single value or an array of them", "map")),
         }
     }
 
     /// Takes a list of maps, or nothing.
-    pub(super) fn maps(&mut self, name: &str) -> Result<Option<Vec<Self>>, Error> {
-        let Some(value) = self.take(name) else { return Ok(None) };
-        let failed = || self.wrong(name, "an array of maps", "value of another kind");
-        let Value::Nested(items) = value else { return Err(failed()) };
-        let items = listed(items).ok_or_else(failed)?;
+    pub(super) fn take_objects(&mut self, name: &str) -> Result<Option<Vec<Self>>, Error> {
+        let Some(value) = self.take_value(name) else { return Ok(None) };
+        let failed = || self.type_error(name, "an array of maps", "value of another kind");
+        let ParamValue::Nested(items) = value else { return Err(failed()) };
+        let items = in_index_order(items).ok_or_else(failed)?;
         let maps = items.into_iter().enumerate().map(|(index, item)| match item {
-            Value::Nested(left) => {
-                Ok(Self { prefix: format!("{}[{index}]", self.full(name)), left })
+            ParamValue::Nested(left) => {
+                Ok(Self { prefix: format!("{}[{index}]", self.qualified(name)), remaining: left })
             }
-            Value::Text(_) => Err(failed()),
+            ParamValue::String(_) => Err(failed()),
         });
         maps.collect::<Result<_, _>>().map(Some)
     }
 
     /// Refuses what was not taken: a misspelt parameter must not be one that was left out.
-    pub(super) fn finish(self) -> Result<(), Error> {
-        let names: Vec<_> = self.left.iter().map(|(name, _)| self.full(name)).collect();
+    pub(super) fn reject_unknown(self) -> Result<(), Error> {
+        let names: Vec<_> = self.remaining.iter().map(|(name, _)| self.qualified(name)).collect();
         let Some(first) = names.first() else { return Ok(()) };
         let plural = if names.len() > 1 { "s" } else { "" };
         Err(Error::parameter(
@@ -195,22 +203,22 @@ impl Params {
     }
 
     /// A parameter's name as the caller wrote it.
-    pub(super) fn full(&self, name: &str) -> String {
+    pub(super) fn qualified(&self, name: &str) -> String {
         if self.prefix.is_empty() { name.to_owned() } else { format!("{}[{name}]", self.prefix) }
     }
 
     /// Whether there is such a parameter.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.left.iter().any(|(known, _)| known == name)
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.remaining.iter().any(|(known, _)| known == name)
     }
 
-    pub(super) fn take(&mut self, name: &str) -> Option<Value> {
-        let index = self.left.iter().position(|(known, _)| known == name)?;
-        Some(self.left.remove(index).1)
+    pub(super) fn take_value(&mut self, name: &str) -> Option<ParamValue> {
+        let index = self.remaining.iter().position(|(known, _)| known == name)?;
+        Some(self.remaining.remove(index).1)
     }
 
-    pub(super) fn wrong(&self, name: &str, wanted: &str, given: &str) -> Error {
-        let name = self.full(name);
+    pub(super) fn type_error(&self, name: &str, wanted: &str, given: &str) -> Error {
+        let name = self.qualified(name);
         let message = format!("Invalid {name}: it takes {wanted}, not a {given}.");
         Error::parameter(name, "parameter_invalid", message)
     }
@@ -223,77 +231,79 @@ pub(super) enum OneOrMany {
     Many(Vec<String>),
 }
 
-pub(super) fn is_json(request: &Request) -> bool {
-    let media = text(request, header::CONTENT_TYPE).unwrap_or_default();
+pub(super) fn has_json_body(request: &Request) -> bool {
+    let media = header_str(request, header::CONTENT_TYPE).unwrap_or_default();
     media.trim_start().to_ascii_lowercase().starts_with("application/json")
 }
 
-pub(super) fn all_digits(text: &str) -> bool {
+pub(super) fn is_all_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn too_many() -> Error {
-    Error::invalid(format!("More than {LIMIT} parameters in one request."))
+fn too_many_params() -> Error {
+    Error::invalid(format!("More than {MAX_PARAMS} parameters in one request."))
 }
 
 /// `a[0][b]` → `a`, `0`, `b`.
-fn path(name: &str) -> Option<Vec<&str>> {
+fn parse_name(name: &str) -> Option<Vec<&str>> {
     let Some((first, rest)) = name.split_once('[') else { return Some(vec![name]) };
     let inner = rest.strip_suffix(']')?;
     let path: Vec<_> = std::iter::once(first).chain(inner.split("][")).collect();
     let sound = !first.is_empty()
-        && path.len() <= DEPTH + 1
+        && path.len() <= MAX_DEPTH + 1
         && path.iter().all(|part| !part.contains(['[', ']']));
     sound.then_some(path)
 }
 
-fn insert(into: &mut Vec<(String, Value)>, path: &[&str], text: String) -> Option<()> {
+fn insert(into: &mut Vec<(String, ParamValue)>, path: &[&str], text: String) -> Option<()> {
     let (first, rest) = path.split_first()?;
     let name = if first.is_empty() { into.len().to_string() } else { (*first).to_owned() };
     let known = into.iter_mut().find(|(known, _)| *known == name).map(|(_, value)| value);
     match (known, rest) {
-        (None, []) => into.push((name, Value::Text(text))),
+        (None, []) => into.push((name, ParamValue::String(text))),
         (None, rest) => {
             let mut inner = Vec::new();
             insert(&mut inner, rest, text)?;
-            into.push((name, Value::Nested(inner)));
+            into.push((name, ParamValue::Nested(inner)));
         }
-        (Some(Value::Nested(inner)), []) => insert(inner, &[""], text)?,
-        (Some(Value::Nested(inner)), rest) => insert(inner, rest, text)?,
-        (Some(known @ Value::Text(_)), []) => {
-            let first = std::mem::replace(known, Value::Nested(Vec::new()));
-            *known =
-                Value::Nested(vec![("0".to_owned(), first), ("1".to_owned(), Value::Text(text))]);
+        (Some(ParamValue::Nested(inner)), []) => insert(inner, &[""], text)?,
+        (Some(ParamValue::Nested(inner)), rest) => insert(inner, rest, text)?,
+        (Some(known @ ParamValue::String(_)), []) => {
+            let first = std::mem::replace(known, ParamValue::Nested(Vec::new()));
+            *known = ParamValue::Nested(vec![
+                ("0".to_owned(), first),
+                ("1".to_owned(), ParamValue::String(text)),
+            ]);
         }
-        (Some(Value::Text(_)), _) => return None,
+        (Some(ParamValue::String(_)), _) => return None,
     }
     Some(())
 }
 
-fn json_value(
+fn from_json_value(
     value: serde_json::Value,
     depth: usize,
     budget: &mut usize,
-) -> Result<Option<Value>, Error> {
+) -> Result<Option<ParamValue>, Error> {
     use serde_json::Value as Json;
-    *budget = budget.checked_sub(1).ok_or_else(too_many)?;
+    *budget = budget.checked_sub(1).ok_or_else(too_many_params)?;
     let inner = |items: Vec<(String, Json)>, budget: &mut usize| {
         let Some(depth) = depth.checked_sub(1) else {
             return Err(Error::invalid("The JSON body is nested too deeply."));
         };
         let mut nested = Vec::with_capacity(items.len());
         for (name, item) in items {
-            if let Some(value) = json_value(item, depth, budget)? {
+            if let Some(value) = from_json_value(item, depth, budget)? {
                 nested.push((name, value));
             }
         }
-        Ok(Some(Value::Nested(nested)))
+        Ok(Some(ParamValue::Nested(nested)))
     };
     match value {
         Json::Null => Ok(None),
-        Json::Bool(flag) => Ok(Some(Value::Text(flag.to_string()))),
-        Json::Number(number) => Ok(Some(Value::Text(number.to_string()))),
-        Json::String(text) => Ok(Some(Value::Text(text))),
+        Json::Bool(flag) => Ok(Some(ParamValue::String(flag.to_string()))),
+        Json::Number(number) => Ok(Some(ParamValue::String(number.to_string()))),
+        Json::String(text) => Ok(Some(ParamValue::String(text))),
         Json::Array(items) => {
             let named = items.into_iter().enumerate().map(|(i, item)| (i.to_string(), item));
             inner(named.collect(), budget)
@@ -303,10 +313,10 @@ fn json_value(
 }
 
 /// The values of a list, in the order of their indices.
-pub(super) fn listed(items: Vec<(String, Value)>) -> Option<Vec<Value>> {
+pub(super) fn in_index_order(items: Vec<(String, ParamValue)>) -> Option<Vec<ParamValue>> {
     let mut indexed = Vec::with_capacity(items.len());
     for (name, value) in items {
-        if !all_digits(&name) {
+        if !is_all_digits(&name) {
             return None;
         }
         let index: u64 = name.parse().ok()?;
@@ -316,10 +326,10 @@ pub(super) fn listed(items: Vec<(String, Value)>) -> Option<Vec<Value>> {
     Some(indexed.into_iter().map(|(_, value)| value).collect())
 }
 
-fn texts(items: Vec<(String, Value)>) -> Option<Vec<String>> {
-    let texts = listed(items)?.into_iter().map(|value| match value {
-        Value::Text(text) => Some(text),
-        Value::Nested(_) => None,
+fn strings_in_order(items: Vec<(String, ParamValue)>) -> Option<Vec<String>> {
+    let texts = in_index_order(items)?.into_iter().map(|value| match value {
+        ParamValue::String(text) => Some(text),
+        ParamValue::Nested(_) => None,
     });
     texts.collect()
 }
@@ -330,27 +340,31 @@ mod tests {
 
     use super::*;
 
-    fn value() -> impl Strategy<Value = Value> {
-        let text = "[^\\p{Cc}]{0,8}".prop_map(Value::Text);
+    fn any_value() -> impl Strategy<Value = ParamValue> {
+        let text = "[^\\p{Cc}]{0,8}".prop_map(ParamValue::String);
         text.prop_recursive(3, 16, 4, |inner| {
             let list = proptest::collection::vec(inner.clone(), 1..4).prop_map(|items| {
                 items.into_iter().enumerate().map(|(i, item)| (i.to_string(), item)).collect()
             });
             let map = proptest::collection::btree_map("[a-z][^\\p{Cc}\\[\\]]{0,5}", inner, 1..4)
                 .prop_map(|members| members.into_iter().collect());
-            prop_oneof![list, map].prop_map(Value::Nested)
+            prop_oneof![list, map].prop_map(ParamValue::Nested)
         })
     }
 
     /// As Stripe's SDKs write it: arrays indexed, maps by name.
-    fn write(name: &str, value: &Value, form: &mut form_urlencoded::Serializer<'_, String>) {
+    fn write_form(
+        name: &str,
+        value: &ParamValue,
+        form: &mut form_urlencoded::Serializer<'_, String>,
+    ) {
         match value {
-            Value::Text(text) => {
+            ParamValue::String(text) => {
                 form.append_pair(name, text);
             }
-            Value::Nested(items) => {
+            ParamValue::Nested(items) => {
                 for (key, item) in items {
-                    write(&format!("{name}[{key}]"), item, form);
+                    write_form(&format!("{name}[{key}]"), item, form);
                 }
             }
         }
@@ -358,41 +372,41 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_the_sdks_write_is_read_as_it_was(value in value()) {
+        fn what_the_sdks_write_is_read_as_it_was(value in any_value()) {
             let mut form = form_urlencoded::Serializer::new(String::new());
-            write("a", &value, &mut form);
+            write_form("a", &value, &mut form);
             let form = form.finish();
             let left = vec![("a".to_owned(), value)];
-            let expected = Params { prefix: String::new(), left };
-            prop_assert_eq!(Params::form(form.as_bytes()), Ok(expected));
+            let expected = Params { prefix: String::new(), remaining: left };
+            prop_assert_eq!(Params::from_form(form.as_bytes()), Ok(expected));
         }
 
         #[test]
         fn no_bytes_make_it_panic(bytes: Vec<u8>) {
-            let _ = Params::form(&bytes);
-            let _ = Params::json(&bytes);
+            let _ = Params::from_form(&bytes);
+            let _ = Params::from_json(&bytes);
         }
     }
 
     #[test]
-    fn a_thousand_parameters_are_read_and_one_more_is_refused() {
+    fn form_accepts_a_thousand_parameters_and_rejects_one_more() {
         let most = vec!["a=1"; 1_000].join("&");
-        assert!(Params::form(most.as_bytes()).is_ok());
+        assert!(Params::from_form(most.as_bytes()).is_ok());
         let more = format!("{most}&a=1");
-        assert_eq!(Params::form(more.as_bytes()), Err(too_many()));
+        assert_eq!(Params::from_form(more.as_bytes()), Err(too_many_params()));
     }
 
     #[test]
-    fn a_name_that_makes_no_sense_is_refused() {
+    fn form_rejects_a_malformed_parameter_name() {
         for name in ["[a]", "a[", "a]b[", "a[b]c", "a[[b]]", "a[b][c][d][e][f]"] {
             let form =
                 form_urlencoded::Serializer::new(String::new()).append_pair(name, "1").finish();
             let told =
                 Error::invalid(format!("Invalid parameter name: {name}. Brackets go in pairs."));
-            assert_eq!(Params::form(form.as_bytes()), Err(told));
+            assert_eq!(Params::from_form(form.as_bytes()), Err(told));
         }
         assert_eq!(
-            Params::form(b"a=1&a[b]=2"),
+            Params::from_form(b"a=1&a[b]=2"),
             Err(Error::invalid("The parameter a[b] is given in two ways at once."))
         );
     }

@@ -34,46 +34,48 @@ pub mod catalog;
 mod checks;
 mod cors;
 mod error;
-mod features;
+pub mod fast_path;
+mod feature_cache;
 mod form;
 mod health;
-pub mod hot;
 mod ofrep;
 mod page;
-mod roster;
-mod route;
+mod router;
 pub mod settings;
 mod snapshots;
 pub mod stream;
 mod sync;
+mod sync_status;
 mod tokens;
 mod webhooks;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 
-use self::{active_entitlements::PATH as LIST, error::Error, route::Found, settings::Settings};
-pub use self::{
-    features::Features,
-    route::{Route, Who},
+use self::{
+    active_entitlements::LIST_PATH as LIST, error::Error, router::RouteMatch, settings::Settings,
 };
-use crate::{id::Timestamp, store::Store, token::Keyring};
+pub use self::{
+    feature_cache::FeatureCache,
+    router::{Access, Route},
+};
+use crate::{id::Timestamp, store::Store, token::JwksCache};
 
 /// The most bytes of a body that are read: 1 MiB. A summary with ten entitlements has some 3 KiB,
 /// and a thousand previous ones in it 200 KiB. Who hands a request over need not read further than
 /// one byte past it.
-pub const BODY_LIMIT: usize = 1 << 20;
+pub const MAX_BODY_BYTES: usize = 1 << 20;
 
 /// The headers of a request that are looked at; no other needs to be handed over.
-pub const HEADERS: [HeaderName; 11] = [
+pub const REQUEST_HEADERS: [HeaderName; 11] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     header::IF_NONE_MATCH,
     header::ORIGIN,
     header::ACCESS_CONTROL_REQUEST_METHOD,
-    auth::API_KEY,
-    webhooks::SIGNATURE,
-    authorize::CUSTOMER,
+    auth::API_KEY_HEADER,
+    webhooks::SIGNATURE_HEADER,
+    authorize::CUSTOMER_HEADER,
     IDEMPOTENCY_KEY,
     header::UPGRADE,
     stream::LAST_EVENT_ID,
@@ -96,9 +98,9 @@ pub struct App<'a, S> {
     /// What the operator set.
     pub settings: &'a Settings,
     /// The features that were read before.
-    pub features: &'a Features,
+    pub feature_cache: &'a FeatureCache,
     /// The keys of another issuer, as far as they are known.
-    pub keyring: &'a Keyring,
+    pub jwks_cache: &'a JwksCache,
     /// A number that nobody can guess.
     pub random: fn() -> u128,
     /// Takes a line that the operator should see. It never holds a secret.
@@ -107,13 +109,13 @@ pub struct App<'a, S> {
 
 /// What answers a request.
 #[derive(Clone, Copy, Debug)]
-pub enum Endpoint {
+pub enum Operation {
     /// One event in.
     Webhook,
     /// Stripe's list.
     ListActiveEntitlements,
     /// The same, under the path in a summary.
-    ListOfSummary,
+    ListCustomerEntitlements,
     /// One of the list.
     RetrieveActiveEntitlement,
     /// The set, read at its source now.
@@ -121,7 +123,7 @@ pub enum Endpoint {
     /// What was decided lately.
     ListActivity,
     /// Who there is.
-    ListRoster,
+    ListSyncStatus,
     /// One customer.
     Check,
     /// Many customers.
@@ -135,9 +137,9 @@ pub enum Endpoint {
     /// A token for a customer.
     CreateToken,
     /// A set that proves itself.
-    Snapshot,
+    RetrieveSnapshot,
     /// The keys for that.
-    SnapshotKeys,
+    RetrieveJwks,
     /// Changes of one customer, as they happen.
     Stream,
     /// The same, as OpenFeature's clients hear of them.
@@ -147,49 +149,64 @@ pub enum Endpoint {
 }
 
 /// Every route there is. The page at `/` is a file that the platform serves.
-pub const ROUTES: &[Route<Endpoint>] = &[
-    route(Method::POST, "/webhooks/stripe", Who::Signer, Endpoint::Webhook),
-    route(Method::GET, LIST, Who::Customer, Endpoint::ListActiveEntitlements),
-    route(Method::GET, "/v1/customer/{id}/entitlements", Who::Server, Endpoint::ListOfSummary),
+pub const ROUTES: &[Route<Operation>] = &[
+    route(Method::POST, "/webhooks/stripe", Access::WebhookSignature, Operation::Webhook),
+    route(Method::GET, LIST, Access::CustomerToken, Operation::ListActiveEntitlements),
+    route(
+        Method::GET,
+        "/v1/customer/{id}/entitlements",
+        Access::ServerKey,
+        Operation::ListCustomerEntitlements,
+    ),
     route(
         Method::GET,
         "/v1/entitlements/active_entitlements/{id}",
-        Who::Server,
-        Endpoint::RetrieveActiveEntitlement,
+        Access::ServerKey,
+        Operation::RetrieveActiveEntitlement,
     ),
-    route(Method::POST, "/v1/customers/{id}/sync", Who::Server, Endpoint::Sync),
-    route(Method::GET, "/v1/activity", Who::Server, Endpoint::ListActivity),
-    route(Method::GET, "/v1/roster", Who::Server, Endpoint::ListRoster),
-    route(Method::GET, "/v1/check", Who::Customer, Endpoint::Check),
-    route(Method::POST, "/v1/check", Who::Server, Endpoint::CheckBatch),
-    route(Method::GET, "/v1/authorize", Who::Customer, Endpoint::Authorize),
-    route(Method::POST, "/ofrep/v1/evaluate/flags", Who::Customer, Endpoint::EvaluateFlags),
-    route(Method::POST, "/ofrep/v1/evaluate/flags/{key*}", Who::Customer, Endpoint::EvaluateFlag),
-    route(Method::POST, "/v1/tokens", Who::Server, Endpoint::CreateToken),
-    route(Method::GET, "/v1/snapshot", Who::Customer, Endpoint::Snapshot),
-    route(Method::GET, "/.well-known/jwks.json", Who::Anyone, Endpoint::SnapshotKeys),
-    route(Method::GET, "/v1/stream", Who::Customer, Endpoint::Stream),
-    route(Method::GET, "/ofrep/v1/stream", Who::Customer, Endpoint::OfrepStream),
-    route(Method::GET, "/healthz", Who::Anyone, Endpoint::Health),
+    route(Method::POST, "/v1/customers/{id}/sync", Access::ServerKey, Operation::Sync),
+    route(Method::GET, "/v1/activity", Access::ServerKey, Operation::ListActivity),
+    route(Method::GET, "/v1/sync_status", Access::ServerKey, Operation::ListSyncStatus),
+    route(Method::GET, "/v1/check", Access::CustomerToken, Operation::Check),
+    route(Method::POST, "/v1/check", Access::ServerKey, Operation::CheckBatch),
+    route(Method::GET, "/v1/authorize", Access::CustomerToken, Operation::Authorize),
+    route(
+        Method::POST,
+        "/ofrep/v1/evaluate/flags",
+        Access::CustomerToken,
+        Operation::EvaluateFlags,
+    ),
+    route(
+        Method::POST,
+        "/ofrep/v1/evaluate/flags/{key*}",
+        Access::CustomerToken,
+        Operation::EvaluateFlag,
+    ),
+    route(Method::POST, "/v1/tokens", Access::ServerKey, Operation::CreateToken),
+    route(Method::GET, "/v1/snapshot", Access::CustomerToken, Operation::RetrieveSnapshot),
+    route(Method::GET, "/.well-known/jwks.json", Access::Public, Operation::RetrieveJwks),
+    route(Method::GET, "/v1/stream", Access::CustomerToken, Operation::Stream),
+    route(Method::GET, "/ofrep/v1/stream", Access::CustomerToken, Operation::OfrepStream),
+    route(Method::GET, "/healthz", Access::Public, Operation::Health),
 ];
 
 /// A line of the table, short enough for one.
 const fn route(
     method: Method,
     path: &'static str,
-    who: Who,
-    endpoint: Endpoint,
-) -> Route<Endpoint> {
-    Route { method, path, who, endpoint }
+    who: Access,
+    endpoint: Operation,
+) -> Route<Operation> {
+    Route { method, path, access: who, operation: endpoint }
 }
 
 /// Answers a request.
 pub async fn handle<S: Store>(app: &App<'_, S>, request: &Request, now: Timestamp) -> Response {
-    let mut response = match answer(app, request, now).await {
+    let mut response = match dispatch(app, request, now).await {
         Ok(response) => response,
-        Err(error) => error.logged(app.log),
+        Err(error) => error.log_and_respond(app.log),
     };
-    cors::admit(app.settings, request, &mut response);
+    cors::apply(app.settings, request, &mut response);
     if request.method() == Method::HEAD {
         response.body_mut().clear();
     }
@@ -199,60 +216,62 @@ pub async fn handle<S: Store>(app: &App<'_, S>, request: &Request, now: Timestam
 /// The answer to every request while a setting is malformed.
 #[must_use]
 pub fn misconfigured(error: &settings::Error) -> Response {
-    Error::from(error).response()
+    Error::from(error).to_response()
 }
 
-async fn answer<S: Store>(
+async fn dispatch<S: Store>(
     app: &App<'_, S>,
     request: &Request,
     now: Timestamp,
 ) -> Result<Response, Error> {
     let (method, path) = (request.method(), request.uri().path());
-    let (endpoint, id) = match Route::find(ROUTES, method, path)? {
-        Found::Endpoint(endpoint, ids) => (endpoint, ids.into_iter().next().unwrap_or_default()),
-        Found::Options(response) => return Ok(response),
+    let (endpoint, id) = match Route::match_request(ROUTES, method, path)? {
+        RouteMatch::Operation(endpoint, ids) => {
+            (endpoint, ids.into_iter().next().unwrap_or_default())
+        }
+        RouteMatch::Options(response) => return Ok(response),
         #[cfg(feature = "catalog")]
-        Found::Nothing => return catalog::ask(app, request).await,
+        RouteMatch::NotFound => return catalog::forward(app, request).await,
         #[cfg(not(feature = "catalog"))]
-        Found::Nothing => return Err(Error::no_route(method, path)),
+        RouteMatch::NotFound => return Err(Error::no_route(method, path)),
     };
     match endpoint {
         // These two say in words of their own what is wrong.
-        Endpoint::EvaluateFlag => Ok(ofrep::evaluate(app, request, &id, now).await),
-        Endpoint::EvaluateFlags => Ok(ofrep::evaluate_all(app, request, now).await),
-        _ if request.body().len() > BODY_LIMIT => Err(Error::too_large(BODY_LIMIT)),
-        Endpoint::Webhook => webhooks::stripe(app, request, now).await,
-        Endpoint::ListActiveEntitlements => active_entitlements::list(app, request, now).await,
-        Endpoint::ListOfSummary => {
-            active_entitlements::list_of_summary(app, request, &id, now).await
+        Operation::EvaluateFlag => Ok(ofrep::evaluate(app, request, &id, now).await),
+        Operation::EvaluateFlags => Ok(ofrep::evaluate_all(app, request, now).await),
+        _ if request.body().len() > MAX_BODY_BYTES => Err(Error::too_large(MAX_BODY_BYTES)),
+        Operation::Webhook => webhooks::receive_stripe(app, request, now).await,
+        Operation::ListActiveEntitlements => active_entitlements::list(app, request, now).await,
+        Operation::ListCustomerEntitlements => {
+            active_entitlements::list_by_customer(app, request, &id, now).await
         }
-        Endpoint::RetrieveActiveEntitlement => {
+        Operation::RetrieveActiveEntitlement => {
             active_entitlements::retrieve(app, request, &id).await
         }
-        Endpoint::Sync => sync::sync(app, request, &id).await,
-        Endpoint::ListActivity => activity::list(app, request).await,
-        Endpoint::ListRoster => roster::list(app, request).await,
-        Endpoint::Check => checks::one_customer(app, request, now).await,
-        Endpoint::CheckBatch => checks::batch(app, request).await,
-        Endpoint::Authorize => authorize::authorize(app, request, now).await,
-        Endpoint::CreateToken => tokens::create(app, request, now),
-        Endpoint::Snapshot => snapshots::retrieve(app, request, now).await,
-        Endpoint::SnapshotKeys => Ok(snapshots::keys(app)),
-        Endpoint::Stream => stream::changes(app, request, now).await,
-        Endpoint::OfrepStream => stream::refetches(app, request, now).await,
-        Endpoint::Health => Ok(health::health(app, now).await),
+        Operation::Sync => sync::sync(app, request, &id).await,
+        Operation::ListActivity => activity::list(app, request).await,
+        Operation::ListSyncStatus => sync_status::list(app, request).await,
+        Operation::Check => checks::check(app, request, now).await,
+        Operation::CheckBatch => checks::check_batch(app, request).await,
+        Operation::Authorize => authorize::authorize(app, request, now).await,
+        Operation::CreateToken => tokens::create(app, request, now),
+        Operation::RetrieveSnapshot => snapshots::retrieve(app, request, now).await,
+        Operation::RetrieveJwks => Ok(snapshots::jwks(app)),
+        Operation::Stream => stream::change_stream(app, request, now).await,
+        Operation::OfrepStream => stream::refetch_stream(app, request, now).await,
+        Operation::Health => Ok(health::health(app, now).await),
     }
 }
 
 /// A JSON answer.
-fn json(status: StatusCode, body: &impl Serialize) -> Response {
+fn json_response(status: StatusCode, body: &impl Serialize) -> Response {
     // Nothing that is answered here fails to serialise: no map has a key that is no text.
-    json_text(status, serde_json::to_vec(body).unwrap_or_default())
+    raw_json_response(status, serde_json::to_vec(body).unwrap_or_default())
 }
 
 /// A JSON answer that is written already. None is ever kept by a cache: a no may be a yes a second
 /// later.
-fn json_text(status: StatusCode, body: Vec<u8>) -> Response {
+fn raw_json_response(status: StatusCode, body: Vec<u8>) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -262,6 +281,6 @@ fn json_text(status: StatusCode, body: Vec<u8>) -> Response {
 }
 
 /// A header's text, if it is one.
-fn text(request: &Request, name: HeaderName) -> Option<&str> {
+fn header_str(request: &Request, name: HeaderName) -> Option<&str> {
     request.headers().get(name)?.to_str().ok()
 }

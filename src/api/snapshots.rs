@@ -13,27 +13,28 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    App, Request, Response, auth, checks, error::Error, form::Params, json as answer, settings,
+    App, Request, Response, auth, checks, error::Error, form::Params, json_response as answer,
+    settings,
 };
 use crate::{
-    entitlement::{Coverage, Version},
+    entitlement::{Completeness, Version},
     id::{CustomerId, Livemode, Timestamp},
     store::{self, Crypto as _, Store},
     token::{Algorithm, SigningKey, jws},
 };
 
 /// How long a snapshot is good if nothing is said, in seconds.
-const DEFAULT: u64 = 3_600;
+const DEFAULT_TTL: u64 = 3_600;
 
 /// The shortest and the longest time for which a snapshot can be good, in seconds: below a minute
 /// clocks would decide, and after a day somebody else may be paying.
-const LIFETIME: std::ops::RangeInclusive<u64> = 60..=86_400;
+const TTL_RANGE: std::ops::RangeInclusive<u64> = 60..=86_400;
 
 /// The most entitlements in a snapshot: with keys of 80 characters each it has 100 kB then.
-const LIMIT: usize = 1_000;
+const MAX_ENTITLEMENTS: usize = 1_000;
 
 #[derive(Serialize)]
-struct Made<'a> {
+struct SnapshotResponse<'a> {
     object: &'static str,
     customer: &'a CustomerId,
     livemode: Livemode,
@@ -49,25 +50,25 @@ pub(super) async fn retrieve<S: Store>(
     request: &Request,
     now: Timestamp,
 ) -> Result<Response, Error> {
-    let caller = auth::caller(app, request, now).await?;
-    let mut params = Params::query(request)?;
-    let customer = caller.customer(&mut params)?;
-    let lifetime = params.integer("expires_in", LIFETIME)?.unwrap_or(DEFAULT);
-    let freshness = checks::freshness(&mut params)?;
-    params.finish()?;
+    let caller = auth::authenticate_any(app, request, now).await?;
+    let mut params = Params::from_query(request)?;
+    let customer = caller.take_customer(&mut params)?;
+    let lifetime = params.take_integer("expires_in", TTL_RANGE)?.unwrap_or(DEFAULT_TTL);
+    let freshness = checks::take_freshness(&mut params)?;
+    params.reject_unknown()?;
     let Some(key) = app.settings.signing_keys.first() else {
         let message = format!("No snapshots are made here: {} is not set.", settings::SIGNING_KEY);
         return Err(Error::unconfigured(message));
     };
 
-    let held = store::find(app.store, &customer, &[], freshness).await?.held;
-    if held.as_ref().is_some_and(|held| held.coverage == Coverage::Partial) {
-        return Err(Error::undecided(&customer.id));
+    let held = store::load(app.store, &customer, &[], freshness).await?.entitlements;
+    if held.as_ref().is_some_and(|held| held.completeness == Completeness::Partial) {
+        return Err(Error::incomplete(&customer.id));
     }
     let granted = held.as_ref().map_or(&[][..], |held| &held.data);
-    if granted.len() > LIMIT {
+    if granted.len() > MAX_ENTITLEMENTS {
         return Err(Error::invalid(format!(
-            "'{}' has {} entitlements, and a snapshot at most {LIMIT}. Ask for the list.",
+            "'{}' has {} entitlements, and a snapshot at most {MAX_ENTITLEMENTS}. Ask for the list.",
             customer.id,
             granted.len()
         )));
@@ -79,7 +80,7 @@ pub(super) async fn retrieve<S: Store>(
     let header =
         json!({ "alg": Algorithm::EdDsa.name(), "typ": "entitlements+jwt", "kid": key.kid() });
     let claims = json!({
-        "iss": origin(request),
+        "iss": request_origin(request),
         "sub": customer.id,
         "iat": now,
         "exp": expires_at,
@@ -88,25 +89,25 @@ pub(super) async fn retrieve<S: Store>(
         "as_of": as_of,
         "entitlements": keys,
     });
-    let message = jws::message(&header, &claims);
+    let message = jws::signing_input(&header, &claims);
     let signature = app.store.crypto().sign(key, &message).await?;
     Ok(answer(
         StatusCode::OK,
-        &Made {
+        &SnapshotResponse {
             object: "entitlement_snapshot",
             customer: &customer.id,
             livemode: customer.livemode,
             version,
             as_of,
             expires_at,
-            snapshot: jws::sealed(&message, &signature),
+            snapshot: jws::serialize_compact(&message, &signature),
         },
     ))
 }
 
 /// `GET /.well-known/jwks.json`. The only answer that may be cached: a key is shown before it signs.
-pub(super) fn keys<S: Store>(app: &App<'_, S>) -> Response {
-    let keys: Vec<_> = app.settings.signing_keys.iter().map(SigningKey::shown).collect();
+pub(super) fn jwks<S: Store>(app: &App<'_, S>) -> Response {
+    let keys: Vec<_> = app.settings.signing_keys.iter().map(SigningKey::to_public_jwk).collect();
     let mut response = answer(StatusCode::OK, &json!({ "keys": keys }));
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
@@ -114,7 +115,7 @@ pub(super) fn keys<S: Store>(app: &App<'_, S>) -> Response {
 }
 
 /// Where this deployment was asked, as far as the request says.
-fn origin(request: &Request) -> String {
+fn request_origin(request: &Request) -> String {
     let uri = request.uri();
     match (uri.scheme_str(), uri.authority()) {
         (Some(scheme), Some(authority)) => format!("{scheme}://{authority}"),

@@ -20,15 +20,15 @@ use serde::Serialize;
 
 use super::{
     App, Request, Response,
-    auth::{self, Caller},
+    auth::{self, Principal},
     error::Error,
-    form::{Params, all_digits},
-    text,
+    form::{Params, is_all_digits},
+    header_str,
 };
 use crate::{
     entitlement::Version,
-    id::{Customer, CustomerId, LookupKey, Millis, Timestamp},
-    ledger::{Change, Notice},
+    id::{CustomerId, CustomerKey, LookupKey, Timestamp, UnixMillis},
+    ledger::{ChangeNotification, SetChange},
     store::{self, Store},
     token::{self, LEEWAY},
 };
@@ -37,44 +37,44 @@ use crate::{
 pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Whether nginx gathers what it passes on.
-const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// How often a listener hears something, in milliseconds: what stands between ends a connection that
 /// is silent, nginx after 60 s, others after 30.
-pub const HEARTBEAT: u64 = 25_000;
+pub const HEARTBEAT_INTERVAL: u64 = 25_000;
 
 /// How long a server key listens, in seconds: a day.
-const MAX_AGE: i64 = 86_400;
+const MAX_STREAM_AGE: i64 = 86_400;
 
 /// What tells who evaluates anew to do it the last time, before the end, in milliseconds: within the
 /// leeway of the token, so that who comes back at once is sent for a new one, and not for all at the
 /// same moment.
-const LEAD: (u64, u64) = (5_000, 60_000);
+const EARLY_CLOSE_MS: (u64, u64) = (5_000, 60_000);
 
 /// What a server-sent stream begins with: reconnect after 2 s.
-const OPENING: &str = "retry: 2000\n\n";
+const SSE_PREAMBLE: &str = "retry: 2000\n\n";
 
 /// A stream to be opened.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Listen {
+pub struct StreamRequest {
     /// Who is listened to.
-    pub customer: Customer,
+    pub customer: CustomerKey,
     /// The last version that was heard of.
-    pub since: Option<Version>,
+    pub last_version: Option<Version>,
     /// When it ends.
-    pub until: Timestamp,
+    pub expires_at: Timestamp,
     /// Why it ends then.
-    pub end: End,
+    pub end_reason: EndReason,
     /// How it is told.
-    pub form: Form,
+    pub protocol: StreamProtocol,
     /// What is told.
-    pub notices: Notices,
+    pub kind: StreamKind,
 }
 
 /// Why a stream ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum End {
+pub enum EndReason {
     /// So does the token that opened it.
     TokenExpired,
     /// It is open for long.
@@ -83,16 +83,16 @@ pub enum End {
 
 /// How a stream is told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Form {
+pub enum StreamProtocol {
     /// As server-sent events.
-    Events,
+    Sse,
     /// As texts of a WebSocket.
     WebSocket,
 }
 
 /// What a stream tells.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Notices {
+pub enum StreamKind {
     /// What changed.
     Changes,
     /// That OpenFeature's flags are to be evaluated anew.
@@ -100,64 +100,74 @@ pub enum Notices {
 }
 
 /// `GET /v1/stream`.
-pub(super) async fn changes<S: Store>(
+pub(super) async fn change_stream<S: Store>(
     app: &App<'_, S>,
     request: &Request,
     now: Timestamp,
 ) -> Result<Response, Error> {
-    let upgrade = text(request, header::UPGRADE).unwrap_or_default();
+    let upgrade = header_str(request, header::UPGRADE).unwrap_or_default();
     let form = if upgrade.trim().eq_ignore_ascii_case("websocket") {
-        Form::WebSocket
+        StreamProtocol::WebSocket
     } else {
-        Form::Events
+        StreamProtocol::Sse
     };
-    open(app, request, form, Notices::Changes, now).await
+    open_stream(app, request, form, StreamKind::Changes, now).await
 }
 
 /// `GET /ofrep/v1/stream`.
-pub(super) async fn refetches<S: Store>(
+pub(super) async fn refetch_stream<S: Store>(
     app: &App<'_, S>,
     request: &Request,
     now: Timestamp,
 ) -> Result<Response, Error> {
-    open(app, request, Form::Events, Notices::Refetch, now).await
+    open_stream(app, request, StreamProtocol::Sse, StreamKind::Refetch, now).await
 }
 
-async fn open<S: Store>(
+async fn open_stream<S: Store>(
     app: &App<'_, S>,
     request: &Request,
-    form: Form,
-    notices: Notices,
+    form: StreamProtocol,
+    notices: StreamKind,
     now: Timestamp,
 ) -> Result<Response, Error> {
-    let mut params = Params::query(request)?;
-    let caller = auth::listener(app, request, &mut params, now).await?;
-    let customer = caller.customer(&mut params)?;
+    let mut params = Params::from_query(request)?;
+    let caller = auth::authenticate_stream(app, request, &mut params, now).await?;
+    let customer = caller.take_customer(&mut params)?;
     let (until, end) = match caller {
-        Caller::Server(_) => (Timestamp(now.0.saturating_add(MAX_AGE)), End::MaxAge),
-        Caller::Customer(holder) => (holder.until, End::TokenExpired),
+        Principal::Server(_) => {
+            (Timestamp(now.0.saturating_add(MAX_STREAM_AGE)), EndReason::MaxAge)
+        }
+        Principal::Customer(holder) => (holder.expires_at, EndReason::TokenExpired),
     };
     let expires = Timestamp(until.0.saturating_sub(LEEWAY));
-    if notices == Notices::Refetch && now >= expires {
+    if notices == StreamKind::Refetch && now >= expires {
         // This stream ended for good: who comes back to its URL is to ask for another one.
         return Err(token::Error::Expired { expired: expires, now }.into());
     }
-    let given = params.integer("last_event_id", 0..=u64::MAX)?;
-    params.finish()?;
+    let given = params.take_integer("last_event_id", 0..=u64::MAX)?;
+    params.reject_unknown()?;
     // The header is the newer one: a browser repeats the parameters of its first request.
-    let repeated =
-        text(request, LAST_EVENT_ID).filter(|id| all_digits(id)).and_then(|id| id.parse().ok());
+    let repeated = header_str(request, LAST_EVENT_ID)
+        .filter(|id| is_all_digits(id))
+        .and_then(|id| id.parse().ok());
     let since = repeated.or(given).map(Version);
     let mut response = Response::default();
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if form == Form::Events {
+    if form == StreamProtocol::Sse {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
         // nginx gathers what it passes on otherwise.
-        headers.insert(BUFFERING, HeaderValue::from_static("no"));
+        headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
     }
     if request.method() == Method::GET {
-        let listen = Listen { customer, since, until, end, form, notices };
+        let listen = StreamRequest {
+            customer,
+            last_version: since,
+            expires_at: until,
+            end_reason: end,
+            protocol: form,
+            kind: notices,
+        };
         response.extensions_mut().insert(listen);
     }
     Ok(response)
@@ -165,35 +175,35 @@ async fn open<S: Store>(
 
 /// The answer where as many listen to the customer as may.
 #[must_use]
-pub fn crowded(listen: &Listen) -> Response {
-    Error::crowded(&listen.customer.id).response()
+pub fn too_many_streams(listen: &StreamRequest) -> Response {
+    Error::too_many_streams(&listen.customer.id).to_response()
 }
 
 /// The answer where the customer cannot be listened to at the moment.
 #[must_use]
-pub fn unreachable(error: store::Error) -> Response {
-    Error::from(error).response()
+pub fn stream_unavailable(error: store::Error) -> Response {
+    Error::from(error).to_response()
 }
 
-impl Listen {
+impl StreamRequest {
     /// The version whose later changes are to be told first.
     #[must_use]
-    pub fn resumes(&self) -> Option<Version> {
-        match self.notices {
-            Notices::Changes => self.since,
+    pub fn resume_from(&self) -> Option<Version> {
+        match self.kind {
+            StreamKind::Changes => self.last_version,
             // One notice says it all, whatever was missed.
-            Notices::Refetch => None,
+            StreamKind::Refetch => None,
         }
     }
 
     /// When the end is told, by a number from 0 up to 1.
     #[must_use]
-    pub fn ends(&self, chance: f64) -> Millis {
-        let until = Millis::from(self.until);
-        match self.notices {
-            Notices::Changes => until,
-            Notices::Refetch => {
-                let (least, most) = LEAD;
+    pub fn closes_at(&self, chance: f64) -> UnixMillis {
+        let until = UnixMillis::from(self.expires_at);
+        match self.kind {
+            StreamKind::Changes => until,
+            StreamKind::Refetch => {
+                let (least, most) = EARLY_CLOSE_MS;
                 #[expect(
                     clippy::cast_possible_truncation,
                     clippy::cast_sign_loss,
@@ -201,7 +211,7 @@ impl Listen {
                     reason = "less than a minute of milliseconds"
                 )]
                 let more = (chance.clamp(0.0, 1.0) * (most - least) as f64) as u64;
-                Millis(until.0.saturating_sub(least.saturating_add(more)))
+                UnixMillis(until.0.saturating_sub(least.saturating_add(more)))
             }
         }
     }
@@ -209,15 +219,15 @@ impl Listen {
 
 /// What one listener is told, text by text.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Feed {
-    listen: Listen,
+pub struct StreamEncoder {
+    request: StreamRequest,
     /// The version told last.
-    last: Option<Version>,
+    last_sent: Option<Version>,
 }
 
 #[derive(Serialize)]
 #[serde(tag = "object")]
-enum Told<'a> {
+enum StreamMessage<'a> {
     #[serde(rename = "entitlement_version")]
     Version { customer: &'a CustomerId, livemode: bool, version: Version },
     #[serde(rename = "entitlement_change")]
@@ -231,105 +241,114 @@ enum Told<'a> {
     #[serde(rename = "heartbeat")]
     Heartbeat,
     #[serde(rename = "stream_end")]
-    End { reason: End },
+    End { reason: EndReason },
 }
 
 #[derive(Serialize)]
-struct Refetch {
+struct RefetchMessage {
     r#type: &'static str,
     etag: String,
 }
 
-impl Feed {
+impl StreamEncoder {
     /// The texts of a stream that was just opened.
     #[must_use]
-    pub fn of(listen: Listen) -> Self {
-        Self { listen, last: None }
+    pub fn new(listen: StreamRequest) -> Self {
+        Self { request: listen, last_sent: None }
     }
 
     /// What comes first.
     #[must_use]
-    pub fn opening(&self) -> Option<String> {
-        match self.listen.form {
-            Form::Events => Some(OPENING.to_owned()),
-            Form::WebSocket => None,
+    pub fn preamble(&self) -> Option<String> {
+        match self.request.protocol {
+            StreamProtocol::Sse => Some(SSE_PREAMBLE.to_owned()),
+            StreamProtocol::WebSocket => None,
         }
     }
 
     /// How a notice is told, if it is.
     #[must_use]
-    pub fn notice(&mut self, notice: &Notice) -> Option<String> {
-        let (Notice::Change(Change { version, .. }) | Notice::Version(version)) = notice;
+    pub fn encode_notification(&mut self, notice: &ChangeNotification) -> Option<String> {
+        let (ChangeNotification::Change(SetChange { version, .. })
+        | ChangeNotification::Version(version)) = notice;
         // A browser that came back and missed nothing has nothing to evaluate.
-        let known = self.last.is_none() && self.listen.since == Some(*version);
-        self.last = Some(*version);
-        match self.listen.notices {
-            Notices::Refetch if known => None,
-            Notices::Refetch => self.refetch(),
-            Notices::Changes => {
-                let Customer { id: customer, livemode } = &self.listen.customer;
+        let known = self.last_sent.is_none() && self.request.last_version == Some(*version);
+        self.last_sent = Some(*version);
+        match self.request.kind {
+            StreamKind::Refetch if known => None,
+            StreamKind::Refetch => self.encode_refetch(),
+            StreamKind::Changes => {
+                let CustomerKey { id: customer, livemode } = &self.request.customer;
                 let livemode = bool::from(*livemode);
                 let (event, told) = match notice {
-                    Notice::Version(version) => {
-                        ("version", Told::Version { customer, livemode, version: *version })
-                    }
-                    Notice::Change(Change { version, added, removed }) => {
+                    ChangeNotification::Version(version) => (
+                        "version",
+                        StreamMessage::Version { customer, livemode, version: *version },
+                    ),
+                    ChangeNotification::Change(SetChange { version, added, removed }) => {
                         let version = *version;
-                        ("change", Told::Change { customer, livemode, version, added, removed })
+                        (
+                            "change",
+                            StreamMessage::Change { customer, livemode, version, added, removed },
+                        )
                     }
                 };
-                Some(self.text(Some(*version), event, &told))
+                Some(self.encode_event(Some(*version), event, &told))
             }
         }
     }
 
     /// What is told every [`HEARTBEAT`].
     #[must_use]
-    pub fn heartbeat(&self) -> String {
-        match self.listen.form {
-            Form::Events => ": heartbeat\n\n".to_owned(),
-            Form::WebSocket => json(&Told::Heartbeat),
+    pub fn encode_heartbeat(&self) -> String {
+        match self.request.protocol {
+            StreamProtocol::Sse => ": heartbeat\n\n".to_owned(),
+            StreamProtocol::WebSocket => to_json(&StreamMessage::Heartbeat),
         }
     }
 
     /// What is told last, if anything.
     #[must_use]
-    pub fn end(&self) -> Option<String> {
-        match self.listen.notices {
-            Notices::Changes => {
-                Some(self.text(None, "expired", &Told::End { reason: self.listen.end }))
-            }
-            Notices::Refetch => self.refetch(),
+    pub fn encode_end(&self) -> Option<String> {
+        match self.request.kind {
+            StreamKind::Changes => Some(self.encode_event(
+                None,
+                "expired",
+                &StreamMessage::End { reason: self.request.end_reason },
+            )),
+            StreamKind::Refetch => self.encode_refetch(),
         }
     }
 
     /// The code and the reason that a WebSocket is closed with then.
     #[must_use]
-    pub fn close(&self) -> (u16, &'static str) {
-        match self.listen.end {
-            End::TokenExpired => (4401, "token_expired"),
-            End::MaxAge => (4408, "max_age"),
+    pub fn close_frame(&self) -> (u16, &'static str) {
+        match self.request.end_reason {
+            EndReason::TokenExpired => (4401, "token_expired"),
+            EndReason::MaxAge => (4408, "max_age"),
         }
     }
 
-    fn refetch(&self) -> Option<String> {
-        let version = self.last?;
-        let refetch = Refetch { r#type: "refetchEvaluation", etag: version.to_string() };
-        Some(self.text(Some(version), "message", &refetch))
+    fn encode_refetch(&self) -> Option<String> {
+        let version = self.last_sent?;
+        let refetch = RefetchMessage { r#type: "refetchEvaluation", etag: version.to_string() };
+        Some(self.encode_event(Some(version), "message", &refetch))
     }
 
-    fn text(&self, id: Option<Version>, event: &str, told: &impl Serialize) -> String {
+    fn encode_event(&self, id: Option<Version>, event: &str, told: &impl Serialize) -> String {
         // JSON has no line break that is not escaped.
-        let data = json(told);
-        match (self.listen.form, id) {
-            (Form::WebSocket, _) => data,
-            (Form::Events, Some(id)) => format!("id: {id}\nevent: {event}\ndata: {data}\n\n"),
-            (Form::Events, None) => format!("event: {event}\ndata: {data}\n\n"),
+        let data = to_json(told);
+        match (self.request.protocol, id) {
+            (StreamProtocol::WebSocket, _) => data,
+            (StreamProtocol::Sse, Some(id)) => {
+                format!("id: {id}\nevent: {event}\ndata: {data}\n\n")
+            }
+            (StreamProtocol::Sse, None) => format!("event: {event}\ndata: {data}\n\n"),
         }
     }
 }
 
-fn json(told: &impl Serialize) -> String {
+fn to_json(told: &impl Serialize) -> String {
     // No map here has a key that is no text: nothing fails.
     serde_json::to_string(told).unwrap_or_default()
 }

@@ -8,27 +8,27 @@ use serde::Serialize;
 
 use super::{
     App, Request, Response,
-    active_entitlements::{self, List},
+    active_entitlements::{self, ActiveEntitlementList},
     auth,
     error::Error,
     form::Params,
-    json,
+    json_response,
 };
 use crate::{
     entitlement::{self, Decision, Version},
-    id::{Customer, CustomerId, LookupKey, Timestamp},
-    store::{Ledger as _, ServedBy, Store, Until},
+    id::{CustomerId, CustomerKey, LookupKey, Timestamp},
+    store::{Ledger as _, ServedBy, Store, WaitFor},
 };
 
 /// The longest that a caller may wait, in seconds: below the half minute after which proxies and
 /// browsers give a request up.
-const WAIT: u64 = 25;
+const MAX_WAIT: u64 = 25;
 
 /// The most entitlements in the answer: a page of Stripe's list.
-const PAGE: usize = 100;
+const MAX_ENTITLEMENTS: usize = 100;
 
 #[derive(Serialize)]
-struct Sync<'a> {
+struct SyncResponse<'a> {
     object: &'static str,
     customer: &'a CustomerId,
     version: Version,
@@ -38,7 +38,7 @@ struct Sync<'a> {
     feature: Option<&'a LookupKey>,
     #[serde(skip_serializing_if = "Option::is_none")]
     entitled: Option<bool>,
-    entitlements: List<'a>,
+    entitlements: ActiveEntitlementList<'a>,
 }
 
 /// Reads the set at its source, and answers it.
@@ -47,30 +47,30 @@ pub(super) async fn sync<S: Store>(
     request: &Request,
     id: &str,
 ) -> Result<Response, Error> {
-    let livemode = auth::authenticate(app.settings, request)?;
-    let mut params = Params::either(request)?;
-    let until = until(&mut params)?;
-    params.finish()?;
-    let id = CustomerId::try_from(id).map_err(|error| Error::unnameable("id", &error))?;
+    let livemode = auth::authenticate_server(app.settings, request)?;
+    let mut params = Params::from_query_or_body(request)?;
+    let until = parse_wait(&mut params)?;
+    params.reject_unknown()?;
+    let id = CustomerId::try_from(id).map_err(|error| Error::invalid_id("id", &error))?;
     if app.store.source(livemode).is_none() {
-        return Err(Error::keyless("Reading a customer's entitlements anew", livemode));
+        return Err(Error::requires_stripe_key("Reading a customer's entitlements anew", livemode));
     }
 
-    let customer = Customer { livemode, id };
+    let customer = CustomerKey { livemode, id };
     let found = app.store.ledger().sync(&customer, until.as_ref()).await?;
-    let Some(held) = &found.held else {
-        return Err(Error::not_here(format!("No such customer: '{}'", customer.id)));
+    let Some(held) = &found.entitlements else {
+        return Err(Error::not_found(format!("No such customer: '{}'", customer.id)));
     };
     let feature = until.as_ref().map(|until| &until.feature);
     let entitled = match feature.map(|feature| entitlement::check(Some(held), feature)) {
         None => None,
         Some(Decision::Grant) => Some(true),
         Some(Decision::Deny(_)) => Some(false),
-        Some(Decision::Undecided) => return Err(Error::undecided(&customer.id)),
+        Some(Decision::Indeterminate) => return Err(Error::incomplete(&customer.id)),
     };
-    let page = held.data.get(..PAGE.min(held.data.len())).unwrap_or_default();
-    let path = active_entitlements::PATH;
-    let answer = Sync {
+    let page = held.data.get(..MAX_ENTITLEMENTS.min(held.data.len())).unwrap_or_default();
+    let path = active_entitlements::LIST_PATH;
+    let answer = SyncResponse {
         object: "customer_sync",
         customer: &customer.id,
         version: held.version,
@@ -78,14 +78,19 @@ pub(super) async fn sync<S: Store>(
         served_by: found.served_by,
         feature,
         entitled,
-        entitlements: List::of(page, page.len() < held.data.len(), livemode, path),
+        entitlements: ActiveEntitlementList::new(
+            page,
+            page.len() < held.data.len(),
+            livemode,
+            path,
+        ),
     };
-    Ok(json(StatusCode::OK, &answer))
+    Ok(json_response(StatusCode::OK, &answer))
 }
 
-fn until(params: &mut Params) -> Result<Option<Until>, Error> {
-    let wait = params.integer("wait", 0..=WAIT)?;
-    let Some(feature) = params.text("feature")? else {
+fn parse_wait(params: &mut Params) -> Result<Option<WaitFor>, Error> {
+    let wait = params.take_integer("wait", 0..=MAX_WAIT)?;
+    let Some(feature) = params.take_string("feature")? else {
         return match wait {
             None => Ok(None),
             Some(_) => Err(Error::parameter(
@@ -96,7 +101,7 @@ fn until(params: &mut Params) -> Result<Option<Until>, Error> {
         };
     };
     let feature =
-        LookupKey::try_from(feature).map_err(|error| Error::unnameable("feature", &error))?;
+        LookupKey::try_from(feature).map_err(|error| Error::invalid_id("feature", &error))?;
     let wait = wait.and_then(|wait| u32::try_from(wait).ok()).unwrap_or_default();
-    Ok(Some(Until { feature, wait }))
+    Ok(Some(WaitFor { feature, max_seconds: wait }))
 }

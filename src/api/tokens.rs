@@ -6,21 +6,21 @@
 use http::StatusCode;
 use serde::Serialize;
 
-use super::{App, Request, Response, auth, error::Error, form::Params, json, settings};
+use super::{App, Request, Response, auth, error::Error, form::Params, json_response, settings};
 use crate::{
-    id::{Customer, CustomerId, Livemode, Timestamp},
+    id::{CustomerId, CustomerKey, Livemode, Timestamp},
     store::Store,
-    token::secret::{AUDIENCE, Words},
+    token::hs256::{AUDIENCE, NewToken},
 };
 
 /// How long a token lives if nothing is said, in seconds.
-const DEFAULT: u64 = 900;
+const DEFAULT_TTL: u64 = 900;
 
 /// The longest that a token lives, in seconds: nothing takes it back before.
-const LONGEST: u64 = 3_600;
+const MAX_TTL: u64 = 3_600;
 
 #[derive(Serialize)]
-struct Minted<'a> {
+struct TokenResponse<'a> {
     object: &'static str,
     customer: &'a CustomerId,
     livemode: Livemode,
@@ -34,32 +34,32 @@ pub(super) fn create<S: Store>(
     request: &Request,
     now: Timestamp,
 ) -> Result<Response, Error> {
-    let livemode = auth::authenticate(app.settings, request)?;
-    let mut params = Params::body(request)?;
-    let id = params.required("customer")?;
-    let id = CustomerId::try_from(id).map_err(|error| Error::unnameable("customer", &error))?;
-    let lifetime = params.integer("expires_in", 1..=LONGEST)?.unwrap_or(DEFAULT);
-    params.finish()?;
+    let livemode = auth::authenticate_server(app.settings, request)?;
+    let mut params = Params::from_body(request)?;
+    let id = params.take_required_string("customer")?;
+    let id = CustomerId::try_from(id).map_err(|error| Error::invalid_id("customer", &error))?;
+    let lifetime = params.take_integer("expires_in", 1..=MAX_TTL)?.unwrap_or(DEFAULT_TTL);
+    params.reject_unknown()?;
     let Some(secret) = app.settings.token_secrets.first() else {
         let message = format!("No tokens are made here: {} is not set.", settings::TOKEN_SECRETS);
         return Err(Error::unconfigured(message));
     };
     let expires = Timestamp(now.0.saturating_add_unsigned(lifetime));
-    let customer = Customer { livemode, id };
+    let customer = CustomerKey { livemode, id };
     let jti = format!("tok_{:032x}", (app.random)());
-    let token = secret.seal(&Words {
+    let token = secret.sign(&NewToken {
         customer: &customer,
         audience: AUDIENCE,
-        issued: now,
-        expires,
+        issued_at: now,
+        expires_at: expires,
         jti: &jti,
     });
-    let minted = Minted {
+    let minted = TokenResponse {
         object: "customer_token",
         customer: &customer.id,
         livemode,
         token,
         expires_at: expires,
     };
-    Ok(json(StatusCode::OK, &minted))
+    Ok(json_response(StatusCode::OK, &minted))
 }

@@ -9,30 +9,29 @@ use serde::Serialize;
 use super::{
     App, Request, Response,
     error::Error,
-    json,
+    header_str, json_response,
     settings::{self, Settings},
-    text,
 };
 use crate::{
     entitlement::{Summary, Version},
     id::{CustomerId, EventId, Timestamp},
-    ledger::{self, Effect},
+    ledger::{self, ApplyOutcome},
     store::{Ledger as _, Store},
     webhook::{
         signature,
-        stripe::{self, Incoming, Unrelated},
+        stripe::{self, IgnoreReason, Incoming},
     },
 };
 
 /// The header of an event's signature.
-pub(super) const SIGNATURE: HeaderName = HeaderName::from_static("stripe-signature");
+pub(super) const SIGNATURE_HEADER: HeaderName = HeaderName::from_static("stripe-signature");
 
 /// What the operator reads in Stripe's dashboard under the delivery.
 #[derive(Serialize)]
-struct Receipt<'a> {
+struct WebhookReceipt<'a> {
     object: &'static str,
     event: &'a EventId,
-    outcome: Outcome,
+    outcome: WebhookOutcome,
     #[serde(skip_serializing_if = "Option::is_none")]
     customer: Option<&'a CustomerId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,43 +42,43 @@ struct Receipt<'a> {
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Outcome {
-    Kept(Effect),
+enum WebhookOutcome {
+    Applied(ApplyOutcome),
     /// Always `ignored`.
     Ignored(&'static str),
 }
 
 /// What came in.
-pub(super) enum Received {
+pub(super) enum WebhookResult {
     /// A customer's entitlements changed: it is the ledger's to say what of that is new.
-    Summary(Summary),
+    Apply(Summary),
     /// The answer to an event that is none of ours.
-    Answer(Response),
+    Respond(Response),
 }
 
 /// Verifies, parses and applies one event.
-pub(super) async fn stripe<S: Store>(
+pub(super) async fn receive_stripe<S: Store>(
     app: &App<'_, S>,
     request: &Request,
     now: Timestamp,
 ) -> Result<Response, Error> {
-    let header = text(request, SIGNATURE).unwrap_or_default();
-    match receive(app.settings, header, request.body(), now)? {
-        Received::Summary(summary) => {
+    let header = header_str(request, SIGNATURE_HEADER).unwrap_or_default();
+    match verify_and_parse(app.settings, header, request.body(), now)? {
+        WebhookResult::Apply(summary) => {
             let receipt = app.store.ledger().apply(&summary, now).await?;
-            Ok(kept(&summary.event, &summary.customer.id, receipt))
+            Ok(acknowledgement(&summary.event, &summary.customer.id, receipt))
         }
-        Received::Answer(answer) => Ok(answer),
+        WebhookResult::Respond(answer) => Ok(answer),
     }
 }
 
 /// Verifies and parses one event.
-pub(super) fn receive(
+pub(super) fn verify_and_parse(
     settings: &Settings,
     header: &str,
     body: &[u8],
     now: Timestamp,
-) -> Result<Received, Error> {
+) -> Result<WebhookResult, Error> {
     let secrets = &settings.webhook_secrets;
     if secrets.is_empty() {
         return Err(Error::unconfigured(format!(
@@ -90,33 +89,33 @@ pub(super) fn receive(
     }
     let verified = signature::verify(header, body, secrets, now)?;
     match stripe::parse(verified, settings.paused)? {
-        Incoming::Summary(summary) => Ok(Received::Summary(summary)),
+        Incoming::Summary(summary) => Ok(WebhookResult::Apply(summary)),
         // Acknowledged, it would be lost: it does not say whose entitlements changed.
         Incoming::Thin { kind, .. } => Err(Error::invalid(format!(
             "The thin event {kind} does not name the customer. In Stripe, set this endpoint to send \
              {} in the snapshot payload style.",
-            stripe::SUMMARY
+            stripe::SUMMARY_EVENT
         ))),
-        Incoming::Other { event, kind, reason } => {
+        Incoming::Ignored { event, kind, reason } => {
             let message = match reason {
-                Unrelated::Type => {
+                IgnoreReason::UnrelatedType => {
                     format!(
                         "{kind} changes no entitlements: only {} and {} do.",
-                        stripe::SUMMARY,
-                        stripe::DELETED
+                        stripe::SUMMARY_EVENT,
+                        stripe::CUSTOMER_DELETED_EVENT
                     )
                 }
-                Unrelated::ConnectedAccount => {
+                IgnoreReason::ConnectedAccount => {
                     "The event is of a connected account, whose customers are not kept here."
                         .to_owned()
                 }
             };
-            Ok(Received::Answer(json(
+            Ok(WebhookResult::Respond(json_response(
                 StatusCode::OK,
-                &Receipt {
+                &WebhookReceipt {
                     object: "webhook_receipt",
                     event: &event,
-                    outcome: Outcome::Ignored("ignored"),
+                    outcome: WebhookOutcome::Ignored("ignored"),
                     customer: None,
                     version: None,
                     message: Some(message),
@@ -127,13 +126,17 @@ pub(super) fn receive(
 }
 
 /// The answer once the ledger has kept an event.
-pub(super) fn kept(event: &EventId, customer: &CustomerId, receipt: ledger::Receipt) -> Response {
-    json(
+pub(super) fn acknowledgement(
+    event: &EventId,
+    customer: &CustomerId,
+    receipt: ledger::ApplyReceipt,
+) -> Response {
+    json_response(
         StatusCode::OK,
-        &Receipt {
+        &WebhookReceipt {
             object: "webhook_receipt",
             event,
-            outcome: Outcome::Kept(receipt.effect),
+            outcome: WebhookOutcome::Applied(receipt.outcome),
             customer: Some(customer),
             version: Some(receipt.version),
             message: None,

@@ -6,61 +6,63 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Catalog, Error,
+    Error, Tx,
     customer::Customer,
-    event::Kind,
-    lifecycle::{Charge, charge},
+    event::EventType,
     metadata,
     price::Price,
-    purchase::{self, NewItem},
+    purchase::{self, NewSubscriptionItem},
     status::Status,
-    subscription::{Cancellation, MissingPaymentMethod, PauseCollection, Period, Subscription},
+    subscription::{
+        CancellationDetails, MissingPaymentMethod, PauseCollection, Period, Subscription,
+    },
+    transitions::{ChargeResult, charge_payment_method},
 };
 use crate::id::Timestamp;
 
 /// What a request changes.
 #[derive(Debug, Default)]
-pub(crate) struct Update {
-    pub(crate) items: Vec<ItemChange>,
-    pub(crate) trial_end: Option<Moment>,
-    pub(crate) anchor_now: bool,
-    pub(crate) cancel_at: Option<Assign<Timestamp>>,
+pub(crate) struct SubscriptionUpdate {
+    pub(crate) items: Vec<ItemUpdate>,
+    pub(crate) trial_end: Option<When>,
+    pub(crate) reset_cycle: bool,
+    pub(crate) cancel_at: Option<Patch<Timestamp>>,
     pub(crate) cancel_at_period_end: Option<bool>,
     pub(crate) payment_method: Option<String>,
-    pub(crate) at_trial_end: Option<MissingPaymentMethod>,
-    pub(crate) pause_collection: Option<Assign<PauseCollection>>,
-    pub(crate) status: Option<Told>,
-    pub(crate) metadata: metadata::Change,
-    pub(crate) cancellation: Option<Cancellation>,
-    pub(crate) details: Map<String, Value>,
+    pub(crate) missing_payment_method: Option<MissingPaymentMethod>,
+    pub(crate) pause_collection: Option<Patch<PauseCollection>>,
+    pub(crate) reported_payment: Option<ReportedPayment>,
+    pub(crate) metadata: metadata::MetadataPatch,
+    pub(crate) cancellation_details: Option<CancellationDetails>,
+    pub(crate) passthrough: Map<String, Value>,
 }
 
 /// What a member is to be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Assign<T> {
-    To(T),
-    Nothing,
+pub(crate) enum Patch<T> {
+    Set(T),
+    Clear,
 }
 
-impl<T> Assign<T> {
-    fn value(self) -> Option<T> {
+impl<T> Patch<T> {
+    fn into_option(self) -> Option<T> {
         match self {
-            Self::To(value) => Some(value),
-            Self::Nothing => None,
+            Self::Set(value) => Some(value),
+            Self::Clear => None,
         }
     }
 }
 
 /// A moment, or the present one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Moment {
+pub(crate) enum When {
     Now,
     At(Timestamp),
 }
 
 /// What another system says of the payments. Stripe takes no such parameter: it sees them itself.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Told {
+pub(crate) enum ReportedPayment {
     Paid,
     PastDue,
     Unpaid,
@@ -68,14 +70,14 @@ pub(crate) enum Told {
 
 /// What a request does to the items.
 #[derive(Debug)]
-pub(crate) enum ItemChange {
-    Add(NewItem),
-    Change {
+pub(crate) enum ItemUpdate {
+    Add(NewSubscriptionItem),
+    Modify {
         param: String,
         id: String,
         price: Option<String>,
         quantity: Option<u64>,
-        metadata: metadata::Change,
+        metadata: metadata::MetadataPatch,
     },
     Remove {
         param: String,
@@ -85,231 +87,245 @@ pub(crate) enum ItemChange {
 
 impl Subscription {
     /// Notes why somebody cancels, where they say so. What it comes to is another matter.
-    pub(super) fn explain(&mut self, cancellation: Option<Cancellation>) {
+    pub(super) fn set_cancellation_details(&mut self, cancellation: Option<CancellationDetails>) {
         if let Some(told) = cancellation {
-            self.cancellation = Cancellation { reason: self.cancellation.reason, ..told };
+            self.cancellation_details =
+                CancellationDetails { reason: self.cancellation_details.reason, ..told };
         }
     }
 }
 
-impl Catalog<'_> {
+impl Tx<'_> {
     /// A subscription that a path names, and what time it is for it.
-    pub(super) fn amendable(&self, id: &str) -> Result<(Subscription, Timestamp), Error> {
+    pub(super) fn load_current_subscription(
+        &self,
+        id: &str,
+    ) -> Result<(Subscription, Timestamp), Error> {
         let subscription: Subscription = self.load(id, "id")?;
-        let clock = subscription.clock.as_deref();
+        let clock = subscription.test_clock.as_deref();
         if subscription.status.is_final() {
-            return Ok((subscription.clone(), self.moment(clock)?));
+            return Ok((subscription.clone(), self.now_on(clock)?));
         }
-        let now = self.time(clock)?;
-        Ok((self.up_to_date(subscription, now)?, now))
+        let now = self.writable_now(clock)?;
+        Ok((self.with_due_applied(subscription, now)?, now))
     }
 }
 
 pub(crate) fn update(
-    catalog: &Catalog<'_>,
+    catalog: &Tx<'_>,
     id: &str,
-    update: Update,
+    update: SubscriptionUpdate,
 ) -> Result<Subscription, Error> {
-    let (before, now) = catalog.amendable(id)?;
+    let (before, now) = catalog.load_current_subscription(id)?;
     let only_notes = update.items.is_empty()
         && update.trial_end.is_none()
-        && !update.anchor_now
+        && !update.reset_cycle
         && update.cancel_at.is_none()
         && update.cancel_at_period_end.is_none()
         && update.payment_method.is_none()
         && update.pause_collection.is_none()
-        && update.at_trial_end.is_none()
-        && update.details.is_empty()
-        && update.status.is_none();
+        && update.missing_payment_method.is_none()
+        && update.passthrough.is_empty()
+        && update.reported_payment.is_none();
     if before.status.is_final() && !only_notes {
-        return Err(Error::State(
+        return Err(Error::InvalidState(
             "A canceled subscription can only update its cancellation_details and metadata."
                 .to_owned(),
         ));
     }
     let mut after = before.clone();
-    after.metadata = before.metadata.changed(update.metadata)?;
-    after.details.extend(update.details);
-    after.explain(update.cancellation);
-    after.at_trial_end = update.at_trial_end.unwrap_or(before.at_trial_end);
+    after.metadata = before.metadata.apply(update.metadata)?;
+    after.passthrough.extend(update.passthrough);
+    after.set_cancellation_details(update.cancellation_details);
+    after.missing_payment_method =
+        update.missing_payment_method.unwrap_or(before.missing_payment_method);
     let pays_anew = update.payment_method.is_some();
     if let Some(method) = update.payment_method {
         after.payment_method = Some(method).filter(|method| !method.is_empty());
     }
     if let Some(pause) = update.pause_collection {
-        after.pause_collection = pause.value();
+        after.pause_collection = pause.into_option();
     }
-    amend_items(catalog, &mut after, update.items, now)?;
+    update_items(catalog, &mut after, update.items, now)?;
     let on_trial = after.status == Status::Trialing;
-    if update.anchor_now && on_trial && update.trial_end != Some(Moment::Now) {
-        return Err(Error::parameter(
+    if update.reset_cycle && on_trial && update.trial_end != Some(When::Now) {
+        return Err(Error::invalid_parameter(
             "billing_cycle_anchor",
             "The billing cycle of a subscription on trial begins when the trial ends. To end it now, \
              send trial_end=now.",
         ));
     }
-    if !on_trial && (after.terms.cycle != before.terms.cycle || update.anchor_now) {
-        after.begin_anew(now);
-        catalog.look(&mut after.items)?;
+    if !on_trial && (after.billing_terms.cycle != before.billing_terms.cycle || update.reset_cycle)
+    {
+        after.reset_cycle(now);
+        catalog.snapshot_features(&mut after.items)?;
     }
     if let Some(end) = update.trial_end {
-        amend_trial(catalog, &mut after, end, now)?;
+        update_trial(catalog, &mut after, end, now)?;
     }
     if update.cancel_at.is_some() || update.cancel_at_period_end.is_some() {
-        let at = update.cancel_at.and_then(Assign::value);
-        purchase::end_at(&mut after, at, update.cancel_at_period_end.unwrap_or(false), now)?;
+        let at = update.cancel_at.and_then(Patch::into_option);
+        purchase::schedule_cancellation(
+            &mut after,
+            at,
+            update.cancel_at_period_end.unwrap_or(false),
+            now,
+        )?;
     }
     if pays_anew {
-        pay(catalog, &mut after, now)?;
+        retry_payment(catalog, &mut after, now)?;
     }
-    if let Some(told) = update.status {
-        believe(catalog, &mut after, told, now)?;
+    if let Some(told) = update.reported_payment {
+        apply_reported_payment(catalog, &mut after, told, now)?;
     }
-    catalog.keep(Some(&before), &after, Kind::SubscriptionUpdated, now)?;
+    catalog.save(Some(&before), &after, EventType::SubscriptionUpdated, now)?;
     Ok(after)
 }
 
-fn amend_items(
-    catalog: &Catalog<'_>,
+fn update_items(
+    catalog: &Tx<'_>,
     after: &mut Subscription,
-    changes: Vec<ItemChange>,
+    changes: Vec<ItemUpdate>,
     now: Timestamp,
 ) -> Result<(), Error> {
     if changes.is_empty() {
         return Ok(());
     }
     if after.status == Status::Incomplete {
-        return Err(Error::State(
+        return Err(Error::InvalidState(
             "The items of an incomplete subscription cannot be changed before it is paid."
                 .to_owned(),
         ));
     }
     for change in changes {
         match change {
-            ItemChange::Add(new) => {
-                let (mut item, _) = catalog.item(new, now)?;
-                catalog.look(std::slice::from_mut(&mut item))?;
+            ItemUpdate::Add(new) => {
+                let (mut item, _) = catalog.new_item(new, now)?;
+                catalog.snapshot_features(std::slice::from_mut(&mut item))?;
                 after.items.push(item);
             }
-            ItemChange::Change { param, id, price, quantity, metadata } => {
+            ItemUpdate::Modify { param, id, price, quantity, metadata } => {
                 let found = after.items.iter_mut().find(|item| item.id == id);
-                let item = found.ok_or_else(|| no_such_item(&id, &param))?;
-                item.metadata = item.metadata.changed(metadata)?;
+                let item = found.ok_or_else(|| item_not_found(&id, &param))?;
+                item.metadata = item.metadata.apply(metadata)?;
                 match price.filter(|price| *price != item.price) {
                     None => {
                         let price: Price = catalog.load(&item.price, "price")?;
-                        item.quantity = purchase::quantity(&price, quantity.or(item.quantity));
+                        item.quantity =
+                            purchase::effective_quantity(&price, quantity.or(item.quantity));
                     }
                     Some(price) => {
-                        let price = catalog.sold(&price, &format!("{param}[price]"))?;
-                        item.quantity = purchase::quantity(&price, quantity.or(item.quantity));
+                        let price =
+                            catalog.load_active_price(&price, &format!("{param}[price]"))?;
+                        item.quantity =
+                            purchase::effective_quantity(&price, quantity.or(item.quantity));
                         item.price = price.id;
                         item.product = price.product;
-                        catalog.look(std::slice::from_mut(item))?;
+                        catalog.snapshot_features(std::slice::from_mut(item))?;
                     }
                 }
             }
-            ItemChange::Remove { param, id } => {
+            ItemUpdate::Remove { param, id } => {
                 let place = after.items.iter().position(|item| item.id == id);
-                after.items.remove(place.ok_or_else(|| no_such_item(&id, &param))?);
+                after.items.remove(place.ok_or_else(|| item_not_found(&id, &param))?);
             }
         }
     }
     let prices = after.items.iter().map(|item| catalog.load(&item.price, "price"));
     let prices: Vec<Price> = prices.collect::<Result<_, _>>()?;
-    after.terms = purchase::alike(&prices)?;
+    after.billing_terms = purchase::common_terms(&prices)?;
     Ok(())
 }
 
-fn no_such_item(id: &str, param: &str) -> Error {
+fn item_not_found(id: &str, param: &str) -> Error {
     let (id, param) = (id.to_owned(), format!("{param}[id]"));
-    Error::NoSuch { kind: "subscription item", id, param }
+    Error::NotFound { kind: "subscription item", id, param }
 }
 
 /// Ends a trial now, or at another moment; a subscription without one goes on trial.
-fn amend_trial(
-    catalog: &Catalog<'_>,
+fn update_trial(
+    catalog: &Tx<'_>,
     after: &mut Subscription,
-    end: Moment,
+    end: When,
     now: Timestamp,
 ) -> Result<(), Error> {
     match end {
-        Moment::Now if after.status == Status::Trialing => {
+        When::Now if after.status == Status::Trialing => {
             after.trial = after.trial.map(|trial| Period { end: now, ..trial });
-            after.begin_anew(now);
-            after.charged(catalog.charge(after)?, now);
-            catalog.look(&mut after.items)
+            after.reset_cycle(now);
+            after.apply_charge(catalog.try_charge(after)?, now);
+            catalog.snapshot_features(&mut after.items)
         }
-        Moment::Now => Ok(()),
-        Moment::At(_) if matches!(after.status, Status::Incomplete | Status::Paused) => {
+        When::Now => Ok(()),
+        When::At(_) if matches!(after.status, Status::Incomplete | Status::Paused) => {
             let message = "Only an active subscription, or one on trial, can be given a trial.";
-            Err(Error::parameter("trial_end", message))
+            Err(Error::invalid_parameter("trial_end", message))
         }
-        Moment::At(end) => {
-            let end = purchase::trial_until(end, now)?;
+        When::At(end) => {
+            let end = purchase::validate_trial_end(end, now)?;
             let begun = after.status == Status::Trialing;
             let start = after.trial.filter(|_| begun).map_or(now, |trial| trial.start);
             after.status = Status::Trialing;
             after.trial = Some(Period { start, end });
             after.period = Period { start, end };
-            after.anchor = end;
+            after.billing_cycle_anchor = end;
             after.failing_since = None;
             if after.cancel_at_period_end {
                 after.cancel_at = Some(end);
             }
-            if begun { Ok(()) } else { catalog.look(&mut after.items) }
+            if begun { Ok(()) } else { catalog.snapshot_features(&mut after.items) }
         }
     }
 }
 
 /// Tries the payment that is owed, now that there is another method.
-fn pay(catalog: &Catalog<'_>, after: &mut Subscription, now: Timestamp) -> Result<(), Error> {
+fn retry_payment(catalog: &Tx<'_>, after: &mut Subscription, now: Timestamp) -> Result<(), Error> {
     let owes = matches!(after.status, Status::Incomplete | Status::PastDue | Status::Unpaid);
-    if !owes || catalog.charge(after)? != Charge::Paid {
+    if !owes || catalog.try_charge(after)? != ChargeResult::Succeeded {
         return Ok(());
     }
-    activate(catalog, after, now)
+    mark_paid(catalog, after, now)
 }
 
-fn activate(catalog: &Catalog<'_>, after: &mut Subscription, now: Timestamp) -> Result<(), Error> {
+fn mark_paid(catalog: &Tx<'_>, after: &mut Subscription, now: Timestamp) -> Result<(), Error> {
     let first = after.status == Status::Incomplete;
-    after.charged(Charge::Paid, now);
-    if first { catalog.look(&mut after.items) } else { Ok(()) }
+    after.apply_charge(ChargeResult::Succeeded, now);
+    if first { catalog.snapshot_features(&mut after.items) } else { Ok(()) }
 }
 
 /// Takes what another system says of the payments for true.
-fn believe(
-    catalog: &Catalog<'_>,
+fn apply_reported_payment(
+    catalog: &Tx<'_>,
     after: &mut Subscription,
-    told: Told,
+    told: ReportedPayment,
     now: Timestamp,
 ) -> Result<(), Error> {
     match (after.status, told) {
-        (Status::Incomplete | Status::PastDue | Status::Unpaid, Told::Paid) => {
-            activate(catalog, after, now)
+        (Status::Incomplete | Status::PastDue | Status::Unpaid, ReportedPayment::Paid) => {
+            mark_paid(catalog, after, now)
         }
-        (Status::Active, Told::Paid)
-        | (Status::PastDue, Told::PastDue)
-        | (Status::Unpaid, Told::Unpaid) => Ok(()),
-        (Status::Active | Status::Trialing | Status::Unpaid, Told::PastDue) => {
+        (Status::Active, ReportedPayment::Paid)
+        | (Status::PastDue, ReportedPayment::PastDue)
+        | (Status::Unpaid, ReportedPayment::Unpaid) => Ok(()),
+        (Status::Active | Status::Trialing | Status::Unpaid, ReportedPayment::PastDue) => {
             after.status = Status::PastDue;
-            leave_trial(catalog, after, now)
+            end_trial(catalog, after, now)
         }
-        (Status::Active | Status::Trialing | Status::PastDue, Told::Unpaid) => {
+        (Status::Active | Status::Trialing | Status::PastDue, ReportedPayment::Unpaid) => {
             after.status = Status::Unpaid;
             after.failing_since = None;
-            leave_trial(catalog, after, now)
+            end_trial(catalog, after, now)
         }
-        (status, _) => Err(Error::parameter(
+        (status, _) => Err(Error::invalid_parameter(
             "status",
-            format!("A subscription that is `{}` cannot become this.", status.name()),
+            format!("A subscription that is `{}` cannot become this.", status.as_str()),
         )),
     }
 }
 
 /// Ends a trial that is not over: a period begins.
-pub(super) fn leave_trial(
-    catalog: &Catalog<'_>,
+pub(super) fn end_trial(
+    catalog: &Tx<'_>,
     after: &mut Subscription,
     now: Timestamp,
 ) -> Result<(), Error> {
@@ -317,26 +333,26 @@ pub(super) fn leave_trial(
         Some(trial) if trial.end > now => trial.end = now,
         _ => return Ok(()),
     }
-    after.begin_anew(now);
-    catalog.look(&mut after.items)
+    after.reset_cycle(now);
+    catalog.snapshot_features(&mut after.items)
 }
 
 /// Tries what a customer owes, now that there is another method to pay with.
-pub(crate) fn pay_anew(
-    catalog: &Catalog<'_>,
+pub(crate) fn retry_payments_of(
+    catalog: &Tx<'_>,
     customer: &Customer,
     now: Timestamp,
 ) -> Result<(), Error> {
-    if charge(customer.payment_method.as_deref()) != Charge::Paid {
+    if charge_payment_method(customer.payment_method.as_deref()) != ChargeResult::Succeeded {
         return Ok(());
     }
-    for before in catalog.subscriptions_of(&customer.id)? {
+    for before in catalog.live_subscriptions_of(&customer.id)? {
         if before.payment_method.is_some() {
             continue;
         }
         let mut after = before.clone();
-        pay(catalog, &mut after, now)?;
-        catalog.keep(Some(&before), &after, Kind::SubscriptionUpdated, now)?;
+        retry_payment(catalog, &mut after, now)?;
+        catalog.save(Some(&before), &after, EventType::SubscriptionUpdated, now)?;
     }
     Ok(())
 }

@@ -7,10 +7,10 @@
 
 use serde::Serialize;
 
-use crate::{id::Timestamp, json::readable};
+use crate::{id::Timestamp, json::impl_from_json};
 
 /// Seconds of a day. UTC's days as Unix counts them all have that many.
-pub(crate) const DAY: i64 = 86_400;
+pub(crate) const SECONDS_PER_DAY: i64 = 86_400;
 
 /// The unit that periods are counted in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -26,23 +26,23 @@ pub(crate) enum Interval {
     Year,
 }
 
-readable! { enum Interval { Day = "day", Week = "week", Month = "month", Year = "year" } }
+impl_from_json! { enum Interval { Day = "day", Week = "week", Month = "month", Year = "year" } }
 
 /// How often a price recurs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct Cycle {
+pub(crate) struct BillingCycle {
     /// The unit.
     pub(crate) interval: Interval,
     /// How many of it: at least one.
     pub(crate) count: u32,
 }
 
-readable! { struct Cycle { interval, count } }
+impl_from_json! { struct BillingCycle { interval, count } }
 
-impl Cycle {
+impl BillingCycle {
     /// The most of a unit, by Stripe's rule: three years.
     /// <https://docs.stripe.com/api/prices/create#create_price-recurring-interval_count>
-    pub(crate) fn longest(interval: Interval) -> u32 {
+    pub(crate) fn max_count(interval: Interval) -> u32 {
         match interval {
             Interval::Day => 1_095,
             Interval::Week => 156,
@@ -55,9 +55,9 @@ impl Cycle {
     pub(crate) fn next_after(self, anchor: Timestamp, moment: Timestamp) -> Timestamp {
         // An estimate that is never too late, and then one by one.
         let elapsed = moment.0.saturating_sub(anchor.0);
-        let mut n = elapsed.div_euclid(self.longest_length()).saturating_sub(1);
+        let mut n = elapsed.div_euclid(self.max_seconds()).saturating_sub(1);
         loop {
-            let end = self.nth(anchor, n);
+            let end = self.nth_end(anchor, n);
             if end > moment {
                 return end;
             }
@@ -66,38 +66,43 @@ impl Cycle {
     }
 
     /// The moment so many periods after `anchor`; before it, if the number is negative.
-    fn nth(self, anchor: Timestamp, n: i64) -> Timestamp {
+    fn nth_end(self, anchor: Timestamp, n: i64) -> Timestamp {
         let units = n.saturating_mul(i64::from(self.count.max(1)));
         match self.interval {
-            Interval::Day => Timestamp(anchor.0.saturating_add(units.saturating_mul(DAY))),
-            Interval::Week => Timestamp(anchor.0.saturating_add(units.saturating_mul(7 * DAY))),
-            Interval::Month => months_after(anchor, units),
-            Interval::Year => months_after(anchor, units.saturating_mul(12)),
+            Interval::Day => {
+                Timestamp(anchor.0.saturating_add(units.saturating_mul(SECONDS_PER_DAY)))
+            }
+            Interval::Week => {
+                Timestamp(anchor.0.saturating_add(units.saturating_mul(7 * SECONDS_PER_DAY)))
+            }
+            Interval::Month => add_months(anchor, units),
+            Interval::Year => add_months(anchor, units.saturating_mul(12)),
         }
     }
 
     /// The most seconds that one period can have.
-    fn longest_length(self) -> i64 {
+    fn max_seconds(self) -> i64 {
         let days = match self.interval {
             Interval::Day => 1,
             Interval::Week => 7,
             Interval::Month => 31,
             Interval::Year => 366,
         };
-        days * DAY * i64::from(self.count.max(1))
+        days * SECONDS_PER_DAY * i64::from(self.count.max(1))
     }
 }
 
-fn months_after(anchor: Timestamp, months: i64) -> Timestamp {
-    let (days, second) = (anchor.0.div_euclid(DAY), anchor.0.rem_euclid(DAY));
-    let (year, month, day) = date(days);
+fn add_months(anchor: Timestamp, months: i64) -> Timestamp {
+    let (days, second) =
+        (anchor.0.div_euclid(SECONDS_PER_DAY), anchor.0.rem_euclid(SECONDS_PER_DAY));
+    let (year, month, day) = civil_from_days(days);
     let month = year.saturating_mul(12).saturating_add(month - 1).saturating_add(months);
     let (year, month) = (month.div_euclid(12), month.rem_euclid(12) + 1);
-    let days = day_number(year, month, day.min(length(year, month)));
-    Timestamp(days.saturating_mul(DAY).saturating_add(second))
+    let days = days_from_civil(year, month, day.min(days_in_month(year, month)));
+    Timestamp(days.saturating_mul(SECONDS_PER_DAY).saturating_add(second))
 }
 
-fn length(year: i64, month: i64) -> i64 {
+fn days_in_month(year: i64, month: i64) -> i64 {
     let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
     match month {
         2 if leap => 29,
@@ -108,7 +113,7 @@ fn length(year: i64, month: i64) -> i64 {
 }
 
 /// Days since 1970-01-01 of a date. <https://howardhinnant.github.io/date_algorithms.html#days_from_civil>
-fn day_number(year: i64, month: i64, day: i64) -> i64 {
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);
@@ -118,7 +123,7 @@ fn day_number(year: i64, month: i64, day: i64) -> i64 {
 }
 
 /// The date of a day. <https://howardhinnant.github.io/date_algorithms.html#civil_from_days>
-fn date(days: i64) -> (i64, i64, i64) {
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days.saturating_add(719_468);
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);
@@ -138,8 +143,8 @@ mod tests {
 
     /// Ends from Node's `Date.UTC`, days beyond a month's end taken back to it.
     #[test]
-    fn periods_end_where_the_calendar_says() {
-        let monthly = |count| Cycle { interval: Interval::Month, count };
+    fn periods_end_on_the_expected_dates() {
+        let monthly = |count| BillingCycle { interval: Interval::Month, count };
         for (why, cycle, anchor, moment, end) in [
             (
                 "31 January, to the end of February 2023",
@@ -153,28 +158,28 @@ mod tests {
             ("a quarter", monthly(3), 1_700_000_000, 1_700_000_000, 1_707_948_800),
             (
                 "29 February and a year",
-                Cycle { interval: Interval::Year, count: 1 },
+                BillingCycle { interval: Interval::Year, count: 1 },
                 1_709_164_800,
                 1_709_164_800,
                 1_740_700_800,
             ),
             (
                 "a week, one second before its end",
-                Cycle { interval: Interval::Week, count: 1 },
+                BillingCycle { interval: Interval::Week, count: 1 },
                 0,
                 604_799,
                 604_800,
             ),
             (
                 "a week, at its end",
-                Cycle { interval: Interval::Week, count: 1 },
+                BillingCycle { interval: Interval::Week, count: 1 },
                 0,
                 604_800,
                 1_209_600,
             ),
             (
                 "an anchor in the future",
-                Cycle { interval: Interval::Day, count: 2 },
+                BillingCycle { interval: Interval::Day, count: 2 },
                 1_000_000,
                 0,
                 136_000,

@@ -6,20 +6,20 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Catalog, Error, Object, amendment,
-    event::{self, Kind},
+    Entity, Error, Tx, amendment,
+    event::{self, EventType},
     interruption,
     metadata::{self, Metadata},
-    shelf::{Entry, Range},
+    storage::{IndexEntry, IndexRange},
     subscription::{self, Subscription},
 };
 use crate::{
     id::{Livemode, Timestamp},
-    json::readable,
+    json::impl_from_json,
 };
 
 /// The most subscriptions of one customer, as at Stripe. All of them are read when one changes.
-pub(crate) const SUBSCRIPTIONS: usize = 500;
+pub(crate) const MAX_SUBSCRIPTIONS: usize = 500;
 
 /// A customer.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -28,41 +28,41 @@ pub(crate) struct Customer {
     pub(crate) created: Timestamp,
     pub(crate) email: Option<String>,
     /// The test clock that the customer lives by.
-    pub(crate) clock: Option<String>,
+    pub(crate) test_clock: Option<String>,
     /// How the customer pays, if that is known.
     pub(crate) payment_method: Option<String>,
     pub(crate) metadata: Metadata,
     /// What is only kept to be shown again.
-    pub(crate) details: Map<String, Value>,
+    pub(crate) passthrough: Map<String, Value>,
     pub(crate) deleted: bool,
 }
 
-readable! {
+impl_from_json! {
     struct Customer {
-        id, created, email, clock, payment_method, metadata, details, deleted,
+        id, created, email, test_clock, payment_method, metadata, passthrough, deleted,
     }
 }
 
-impl Object for Customer {
-    const KIND: &'static str = "customer";
+impl Entity for Customer {
+    const TYPE: &'static str = "customer";
 
     fn id(&self) -> &str {
         &self.id
     }
 
-    fn entries(&self) -> Vec<Entry> {
+    fn index_entries(&self) -> Vec<IndexEntry> {
         if self.deleted {
             return Vec::new();
         }
-        let clock = self.clock.as_deref();
+        let clock = self.test_clock.as_deref();
         let email = self.email.as_deref();
-        let lists = [Some(list(clock, None)), email.map(|email| list(clock, Some(email)))];
-        lists.into_iter().flatten().map(|list| Entry::new(list, self.created)).collect()
+        let lists = [Some(index(clock, None)), email.map(|email| index(clock, Some(email)))];
+        lists.into_iter().flatten().map(|list| IndexEntry::new(list, self.created)).collect()
     }
 }
 
 /// The list of the customers on a test clock, or on none; of one address, or all.
-pub(crate) fn list(clock: Option<&str>, email: Option<&str>) -> String {
+pub(crate) fn index(clock: Option<&str>, email: Option<&str>) -> String {
     let clock = clock.unwrap_or_default();
     match email {
         None => format!("customers clock={clock}"),
@@ -72,16 +72,16 @@ pub(crate) fn list(clock: Option<&str>, email: Option<&str>) -> String {
 
 /// What a request says of a customer.
 #[derive(Debug, Default)]
-pub(crate) struct Change {
+pub(crate) struct CustomerPatch {
     pub(crate) email: Option<String>,
     pub(crate) payment_method: Option<String>,
-    pub(crate) metadata: metadata::Change,
-    pub(crate) details: Map<String, Value>,
+    pub(crate) metadata: metadata::MetadataPatch,
+    pub(crate) passthrough: Map<String, Value>,
 }
 
 impl Customer {
     /// As Stripe shows it.
-    pub(crate) fn shown(&self, livemode: Livemode) -> Value {
+    pub(crate) fn to_json(&self, livemode: Livemode) -> Value {
         if self.deleted {
             return json!({ "id": self.id, "object": "customer", "deleted": true });
         }
@@ -109,71 +109,78 @@ impl Customer {
             "preferred_locales": [],
             "shipping": null,
             "tax_exempt": "none",
-            "test_clock": self.clock,
+            "test_clock": self.test_clock,
         });
-        event::overlay(&mut shown, &self.details);
+        event::merge_into(&mut shown, &self.passthrough);
         shown
     }
 }
 
-impl Catalog<'_> {
+impl Tx<'_> {
     /// A customer who was not deleted.
-    pub(crate) fn present(&self, id: &str, param: &str) -> Result<Customer, Error> {
+    pub(crate) fn load_existing_customer(&self, id: &str, param: &str) -> Result<Customer, Error> {
         let customer: Customer = self.load(id, param)?;
         if customer.deleted {
-            let (kind, id, param) = (Customer::KIND, id.to_owned(), param.to_owned());
-            return Err(Error::NoSuch { kind, id, param });
+            let (kind, id, param) = (Customer::TYPE, id.to_owned(), param.to_owned());
+            return Err(Error::NotFound { kind, id, param });
         }
         Ok(customer)
     }
 
     /// A customer who can be dealt with: present, not on a test clock that is under way, and with all
     /// that was due.
-    pub(crate) fn customer(&self, id: &str, param: &str) -> Result<(Customer, Timestamp), Error> {
-        let customer = self.present(id, param)?;
-        self.bring_up_to_date(&customer)?;
-        let now = self.time(customer.clock.as_deref())?;
+    pub(crate) fn load_current_customer(
+        &self,
+        id: &str,
+        param: &str,
+    ) -> Result<(Customer, Timestamp), Error> {
+        let customer = self.load_existing_customer(id, param)?;
+        self.apply_due(&customer)?;
+        let now = self.writable_now(customer.test_clock.as_deref())?;
         Ok((customer, now))
     }
 
     /// All subscriptions of a customer that are not over, oldest first.
-    pub(crate) fn subscriptions_of(&self, customer: &str) -> Result<Vec<Subscription>, Error> {
-        let live = subscription::of_customer(customer, subscription::Group::Live);
+    pub(crate) fn live_subscriptions_of(&self, customer: &str) -> Result<Vec<Subscription>, Error> {
+        let live = subscription::customer_index(customer, subscription::Liveness::Live);
         let mut subscriptions: Vec<Subscription> =
-            self.list(&live, Range::newest(SUBSCRIPTIONS))?;
+            self.list(&live, IndexRange::newest_first(MAX_SUBSCRIPTIONS))?;
         subscriptions.reverse();
         Ok(subscriptions)
     }
 }
 
 pub(crate) fn create(
-    catalog: &Catalog<'_>,
+    catalog: &Tx<'_>,
     id: Option<String>,
-    change: Change,
+    change: CustomerPatch,
     clock: Option<&str>,
 ) -> Result<Customer, Error> {
-    let created = catalog.time(clock)?;
-    let id = id.unwrap_or_else(|| catalog.name("cus_", 14));
+    let created = catalog.writable_now(clock)?;
+    let id = id.unwrap_or_else(|| catalog.new_id("cus_", 14));
     if catalog.find::<Customer>(&id)?.is_some() {
-        return Err(Error::Exists { param: "id", message: "Customer already exists.".to_owned() });
+        return Err(Error::AlreadyExists {
+            param: "id",
+            message: "Customer already exists.".to_owned(),
+        });
     }
     let customer = Customer {
         id,
         created,
         email: change.email.filter(|email| !email.is_empty()),
-        clock: clock.map(str::to_owned),
+        test_clock: clock.map(str::to_owned),
         payment_method: change.payment_method.filter(|method| !method.is_empty()),
-        metadata: Metadata::default().changed(change.metadata)?,
-        details: change.details,
+        metadata: Metadata::default().apply(change.metadata)?,
+        passthrough: change.passthrough,
         deleted: false,
     };
-    catalog.add(&customer)?;
-    catalog.emit(Kind::CustomerCreated, customer.shown(catalog.livemode), None)?;
+    catalog.insert(&customer)?;
+    catalog.emit(EventType::CustomerCreated, customer.to_json(catalog.livemode), None)?;
     Ok(customer)
 }
 
-pub(crate) fn update(catalog: &Catalog<'_>, id: &str, change: Change) -> Result<Customer, Error> {
-    let (before, now) = catalog.customer(id, "id")?;
+pub(crate) fn update(catalog: &Tx<'_>, id: &str, change: CustomerPatch) -> Result<Customer, Error> {
+    let (before, now) = catalog.load_current_customer(id, "id")?;
     let mut customer = before.clone();
     if let Some(email) = change.email {
         customer.email = Some(email).filter(|email| !email.is_empty());
@@ -182,31 +189,31 @@ pub(crate) fn update(catalog: &Catalog<'_>, id: &str, change: Change) -> Result<
     if let Some(method) = change.payment_method {
         customer.payment_method = Some(method).filter(|method| !method.is_empty());
     }
-    customer.metadata = before.metadata.changed(change.metadata)?;
-    customer.details.extend(change.details);
-    let (old, new) = (before.shown(catalog.livemode), customer.shown(catalog.livemode));
-    catalog.replace(&before, &customer)?;
-    catalog.emit_change(Kind::CustomerUpdated, &old, new)?;
+    customer.metadata = before.metadata.apply(change.metadata)?;
+    customer.passthrough.extend(change.passthrough);
+    let (old, new) = (before.to_json(catalog.livemode), customer.to_json(catalog.livemode));
+    catalog.update(&before, &customer)?;
+    catalog.emit_update(EventType::CustomerUpdated, &old, new)?;
     if pays_anew {
-        amendment::pay_anew(catalog, &customer, now)?;
+        amendment::retry_payments_of(catalog, &customer, now)?;
     }
     Ok(customer)
 }
 
 /// Deletes a customer: subscriptions are canceled, and with them goes what they granted.
-pub(crate) fn delete(catalog: &Catalog<'_>, id: &str) -> Result<(), Error> {
-    let (customer, now) = catalog.customer(id, "id")?;
-    remove(catalog, &customer, now)
+pub(crate) fn delete(catalog: &Tx<'_>, id: &str) -> Result<(), Error> {
+    let (customer, now) = catalog.load_current_customer(id, "id")?;
+    delete_loaded(catalog, &customer, now)
 }
 
-pub(super) fn remove(
-    catalog: &Catalog<'_>,
+pub(super) fn delete_loaded(
+    catalog: &Tx<'_>,
     before: &Customer,
     now: Timestamp,
 ) -> Result<(), Error> {
-    for subscription in catalog.subscriptions_of(&before.id)? {
-        interruption::end(catalog, &subscription, now)?;
+    for subscription in catalog.live_subscriptions_of(&before.id)? {
+        interruption::cancel_loaded(catalog, &subscription, now)?;
     }
-    catalog.replace(before, &Customer { deleted: true, ..before.clone() })?;
-    catalog.emit(Kind::CustomerDeleted, before.shown(catalog.livemode), None)
+    catalog.update(before, &Customer { deleted: true, ..before.clone() })?;
+    catalog.emit(EventType::CustomerDeleted, before.to_json(catalog.livemode), None)
 }

@@ -7,13 +7,16 @@
 use std::collections::HashSet;
 
 use super::subscription::Subscription;
-use crate::policy::Policy;
+use crate::policy::StatusPolicy;
 
 /// The ids of the features that these subscriptions grant, in the order in which they came.
-pub(crate) fn derive(policy: Policy, subscriptions: &[Subscription]) -> Vec<&str> {
+pub(crate) fn granted_feature_ids(
+    policy: StatusPolicy,
+    subscriptions: &[Subscription],
+) -> Vec<&str> {
     let mut known = HashSet::new();
     let granting = subscriptions.iter().filter(|subscription| subscription.status.grants(policy));
     let features =
-        granting.flat_map(|subscription| &subscription.items).flat_map(|item| &item.granted);
+        granting.flat_map(|subscription| &subscription.items).flat_map(|item| &item.features);
     features.map(String::as_str).filter(|feature| known.insert(*feature)).collect()
 }

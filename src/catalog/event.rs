@@ -8,32 +8,32 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Catalog, Cause, DAY, Error, Object,
-    endpoint::Endpoint,
-    outbox::Delivery,
-    shelf::{Entry, Order, Place, Range},
+    Entity, Error, RequestInfo, SECONDS_PER_DAY, Tx,
+    deliveries::Delivery,
+    storage::{IndexEntry, IndexPosition, IndexRange, SortOrder},
+    webhook_endpoint::WebhookEndpoint,
 };
 use crate::{
     id::{Livemode, Timestamp},
-    json::readable,
+    json::impl_from_json,
     source::API_VERSION,
 };
 
 /// How long an event can be read back, in seconds: as long as at Stripe.
-pub(crate) const MEMORY: i64 = 30 * DAY;
+pub(crate) const EVENT_RETENTION: i64 = 30 * SECONDS_PER_DAY;
 
 /// The most expired events that one new one takes away: more than one, so that they get fewer.
-const PURGE: usize = 2;
+const PURGE_BATCH: usize = 2;
 
 /// The list of all events.
-pub(crate) const LIST: &str = "events";
+pub(crate) const INDEX: &str = "events";
 
 /// The list of events that some endpoint did not get.
-pub(crate) const UNDELIVERED: &str = "events undelivered";
+pub(crate) const UNDELIVERED_INDEX: &str = "events undelivered";
 
 /// What can happen.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Kind {
+pub(crate) enum EventType {
     CustomerCreated,
     CustomerUpdated,
     CustomerDeleted,
@@ -42,7 +42,7 @@ pub(crate) enum Kind {
     SubscriptionDeleted,
     SubscriptionPaused,
     SubscriptionResumed,
-    SummaryUpdated,
+    EntitlementSummaryUpdated,
     PriceCreated,
     PriceUpdated,
     ProductCreated,
@@ -54,8 +54,8 @@ pub(crate) enum Kind {
     ClockDeleted,
 }
 
-impl Kind {
-    pub(crate) fn name(self) -> &'static str {
+impl EventType {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::CustomerCreated => "customer.created",
             Self::CustomerUpdated => "customer.updated",
@@ -65,7 +65,7 @@ impl Kind {
             Self::SubscriptionDeleted => "customer.subscription.deleted",
             Self::SubscriptionPaused => "customer.subscription.paused",
             Self::SubscriptionResumed => "customer.subscription.resumed",
-            Self::SummaryUpdated => "entitlements.active_entitlement_summary.updated",
+            Self::EntitlementSummaryUpdated => "entitlements.active_entitlement_summary.updated",
             Self::PriceCreated => "price.created",
             Self::PriceUpdated => "price.updated",
             Self::ProductCreated => "product.created",
@@ -86,53 +86,53 @@ pub(crate) struct Event {
     pub(crate) created: Timestamp,
     pub(crate) r#type: String,
     pub(super) object: Value,
-    pub(super) previous: Option<Value>,
-    pub(super) request: Option<String>,
+    pub(super) previous_attributes: Option<Value>,
+    pub(super) request_id: Option<String>,
     pub(super) idempotency_key: Option<String>,
     /// How many endpoints have still to be told.
-    pub(crate) pending: u32,
+    pub(crate) pending_webhooks: u32,
     /// The endpoints that could not be told in all the time there is.
-    pub(crate) failed: Vec<String>,
+    pub(crate) failed_endpoints: Vec<String>,
 }
 
-readable! {
+impl_from_json! {
     struct Event {
-        id, created, r#type, object, previous, request, idempotency_key, pending, failed,
+        id, created, r#type, object, previous_attributes, request_id, idempotency_key, pending_webhooks, failed_endpoints,
     }
 }
 
-impl Object for Event {
-    const KIND: &'static str = "event";
+impl Entity for Event {
+    const TYPE: &'static str = "event";
 
     fn id(&self) -> &str {
         &self.id
     }
 
-    fn entries(&self) -> Vec<Entry> {
-        let mut lists = vec![LIST.to_owned(), list(&self.r#type)];
+    fn index_entries(&self) -> Vec<IndexEntry> {
+        let mut lists = vec![INDEX.to_owned(), type_index(&self.r#type)];
         // `customer.subscription.created` is found under `customer.subscription.*` and `customer.*` too.
         let mut rest = self.r#type.as_str();
         while let Some((prefix, _)) = rest.rsplit_once('.') {
-            lists.push(list(&format!("{prefix}.*")));
+            lists.push(type_index(&format!("{prefix}.*")));
             rest = prefix;
         }
         if !self.is_delivered() {
-            lists.push(UNDELIVERED.to_owned());
+            lists.push(UNDELIVERED_INDEX.to_owned());
         }
-        lists.into_iter().map(|list| Entry::new(list, self.created)).collect()
+        lists.into_iter().map(|list| IndexEntry::new(list, self.created)).collect()
     }
 }
 
 /// The list of the events of a type, or of all whose types begin with what stands before `.*`.
-pub(crate) fn list(r#type: &str) -> String {
+pub(crate) fn type_index(r#type: &str) -> String {
     format!("events type={type}")
 }
 
 impl Event {
     /// As Stripe shows it.
-    pub(crate) fn shown(&self, livemode: Livemode) -> Value {
+    pub(crate) fn to_json(&self, livemode: Livemode) -> Value {
         let mut data = json!({ "object": self.object });
-        if let (Some(previous), Value::Object(data)) = (&self.previous, &mut data) {
+        if let (Some(previous), Value::Object(data)) = (&self.previous_attributes, &mut data) {
             data.insert("previous_attributes".to_owned(), previous.clone());
         }
         json!({
@@ -142,86 +142,99 @@ impl Event {
             "created": self.created,
             "data": data,
             "livemode": bool::from(livemode),
-            "pending_webhooks": self.pending,
-            "request": { "id": self.request, "idempotency_key": self.idempotency_key },
+            "pending_webhooks": self.pending_webhooks,
+            "request": { "id": self.request_id, "idempotency_key": self.idempotency_key },
             "type": self.r#type,
         })
     }
 
     /// Whether every endpoint that was to be told of it has been.
     pub(crate) fn is_delivered(&self) -> bool {
-        self.pending == 0 && self.failed.is_empty()
+        self.pending_webhooks == 0 && self.failed_endpoints.is_empty()
     }
 
     /// Whether it is old enough to be forgotten.
     pub(crate) fn is_expired(&self, now: Timestamp) -> bool {
-        self.created.0 < oldest(now).0
+        self.created.0 < retention_start(now).0
     }
 }
 
 /// The first second whose events are still there.
-pub(crate) fn oldest(now: Timestamp) -> Timestamp {
-    Timestamp(now.0.saturating_sub(MEMORY))
+pub(crate) fn retention_start(now: Timestamp) -> Timestamp {
+    Timestamp(now.0.saturating_sub(EVENT_RETENTION))
 }
 
-impl Catalog<'_> {
+impl Tx<'_> {
     /// Notes that something happened to an object, and who is to be told.
     pub(crate) fn emit(
         &self,
-        kind: Kind,
+        kind: EventType,
         object: Value,
         previous: Option<Value>,
     ) -> Result<(), Error> {
         // What follows of itself was not asked for by the request: so Stripe's summaries say.
-        let cause =
-            if kind == Kind::SummaryUpdated { Cause::default() } else { self.cause.clone() };
-        let endpoints = self.endpoints()?;
-        let told: Vec<&Endpoint> =
-            endpoints.iter().filter(|endpoint| endpoint.wants(kind.name())).collect();
-        let event = Event {
-            id: self.name("evt_1", 23),
-            created: self.now,
-            r#type: kind.name().to_owned(),
-            object,
-            previous,
-            request: cause.id,
-            idempotency_key: cause.idempotency_key,
-            pending: u32::try_from(told.len()).unwrap_or(u32::MAX),
-            failed: Vec::new(),
+        let cause = if kind == EventType::EntitlementSummaryUpdated {
+            RequestInfo::default()
+        } else {
+            self.request.clone()
         };
-        self.add(&event)?;
+        let endpoints = self.load_endpoints()?;
+        let told: Vec<&WebhookEndpoint> =
+            endpoints.iter().filter(|endpoint| endpoint.subscribes_to(kind.as_str())).collect();
+        let event = Event {
+            id: self.new_id("evt_1", 23),
+            created: self.now,
+            r#type: kind.as_str().to_owned(),
+            object,
+            previous_attributes: previous,
+            request_id: cause.id,
+            idempotency_key: cause.idempotency_key,
+            pending_webhooks: u32::try_from(told.len()).unwrap_or(u32::MAX),
+            failed_endpoints: Vec::new(),
+        };
+        self.insert(&event)?;
         for endpoint in told {
-            self.add(&Delivery::of(self.name("whd_", 24), &event, &endpoint.id, self.now))?;
+            self.insert(&Delivery::new(self.new_id("whd_", 24), &event, &endpoint.id, self.now))?;
         }
-        self.purge()
+        self.purge_expired()
     }
 
     /// The same for an object that became another one; nothing if it did not.
-    pub(crate) fn emit_change(&self, kind: Kind, old: &Value, new: Value) -> Result<(), Error> {
-        match difference(old, &new) {
+    pub(crate) fn emit_update(
+        &self,
+        kind: EventType,
+        old: &Value,
+        new: Value,
+    ) -> Result<(), Error> {
+        match previous_attributes(old, &new) {
             None => Ok(()),
             previous => self.emit(kind, new, previous),
         }
     }
 
-    fn purge(&self) -> Result<(), Error> {
-        let below = Some(Place::before(oldest(self.now)));
-        let expired = Range { above: None, below, order: Order::Ascending, limit: PURGE };
-        let events: Vec<Event> = self.list(LIST, expired)?;
+    fn purge_expired(&self) -> Result<(), Error> {
+        let below = Some(IndexPosition::start_of(retention_start(self.now)));
+        let expired = IndexRange {
+            after: None,
+            before: below,
+            order: SortOrder::Ascending,
+            limit: PURGE_BATCH,
+        };
+        let events: Vec<Event> = self.list(INDEX, expired)?;
         events.iter().try_for_each(|event| self.remove(event))
     }
 }
 
 /// What of an object was another one before: members that are objects by what differs in them, all
 /// others whole. None if nothing was.
-fn difference(old: &Value, new: &Value) -> Option<Value> {
+fn previous_attributes(old: &Value, new: &Value) -> Option<Value> {
     let (Value::Object(old), Value::Object(new)) = (old, new) else {
         return (old != new).then(|| old.clone());
     };
     let mut before = Map::new();
     for (name, value) in old {
         let differs = match new.get(name) {
-            Some(present) => difference(value, present),
+            Some(present) => previous_attributes(value, present),
             None => Some(value.clone()),
         };
         before.extend(differs.map(|value| (name.clone(), value)));
@@ -232,7 +245,7 @@ fn difference(old: &Value, new: &Value) -> Option<Value> {
 }
 
 /// Puts members over those of an object.
-pub(crate) fn overlay(shown: &mut Value, details: &Map<String, Value>) {
+pub(crate) fn merge_into(shown: &mut Value, details: &Map<String, Value>) {
     if let Value::Object(shown) = shown {
         for (name, value) in details {
             shown.insert(name.clone(), value.clone());
@@ -245,7 +258,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_before_is_told_by_what_differs() {
+    fn previous_attributes_contain_only_what_differs() {
         for (why, old, new, before) in [
             ("nothing", json!({"a": 1}), json!({"a": 1}), None),
             ("a value", json!({"a": 1, "b": 2}), json!({"a": 3, "b": 2}), Some(json!({"a": 1}))),
@@ -280,7 +293,7 @@ mod tests {
                 Some(json!({"a": null})),
             ),
         ] {
-            assert_eq!(difference(&old, &new), before, "{why}");
+            assert_eq!(previous_attributes(&old, &new), before, "{why}");
         }
     }
 }

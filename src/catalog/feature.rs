@@ -8,13 +8,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    Catalog, Error, Object,
+    Entity, Error, Tx,
     metadata::{self, Metadata},
-    shelf::Entry,
+    storage::IndexEntry,
 };
 use crate::{
     id::{Livemode, Timestamp},
-    json::readable,
+    json::impl_from_json,
 };
 
 /// A feature.
@@ -28,24 +28,24 @@ pub(crate) struct Feature {
     pub(crate) metadata: Metadata,
 }
 
-readable! { struct Feature { id, created, active, lookup_key, name, metadata } }
+impl_from_json! { struct Feature { id, created, active, lookup_key, name, metadata } }
 
-impl Object for Feature {
-    const KIND: &'static str = "feature";
+impl Entity for Feature {
+    const TYPE: &'static str = "feature";
 
     fn id(&self) -> &str {
         &self.id
     }
 
-    fn entries(&self) -> Vec<Entry> {
-        [list(self.active, None), list(self.active, Some(&self.lookup_key))]
-            .map(|list| Entry::new(list, self.created))
+    fn index_entries(&self) -> Vec<IndexEntry> {
+        [index(self.active, None), index(self.active, Some(&self.lookup_key))]
+            .map(|list| IndexEntry::new(list, self.created))
             .into()
     }
 }
 
 /// The list of features that are archived or not, of one key or all.
-pub(crate) fn list(active: bool, lookup_key: Option<&str>) -> String {
+pub(crate) fn index(active: bool, lookup_key: Option<&str>) -> String {
     let state = if active { "active" } else { "archived" };
     match lookup_key {
         None => format!("features {state}"),
@@ -55,15 +55,15 @@ pub(crate) fn list(active: bool, lookup_key: Option<&str>) -> String {
 
 /// What a request changes.
 #[derive(Debug, Default)]
-pub(crate) struct Update {
+pub(crate) struct FeatureUpdate {
     pub(crate) active: Option<bool>,
     pub(crate) name: Option<String>,
-    pub(crate) metadata: metadata::Change,
+    pub(crate) metadata: metadata::MetadataPatch,
 }
 
 impl Feature {
     /// As Stripe shows it.
-    pub(crate) fn shown(&self, livemode: Livemode) -> Value {
+    pub(crate) fn to_json(&self, livemode: Livemode) -> Value {
         json!({
             "id": self.id,
             "object": "entitlements.feature",
@@ -77,15 +77,15 @@ impl Feature {
 }
 
 pub(crate) fn create(
-    catalog: &Catalog<'_>,
+    catalog: &Tx<'_>,
     lookup_key: String,
     name: String,
-    metadata: metadata::Change,
+    metadata: metadata::MetadataPatch,
 ) -> Result<Feature, Error> {
-    let holders: Vec<Feature> =
-        catalog.list(&list(true, Some(&lookup_key)), super::shelf::Range::newest(1))?;
+    let holders: Vec<Feature> = catalog
+        .list(&index(true, Some(&lookup_key)), super::storage::IndexRange::newest_first(1))?;
     if let Some(holder) = holders.first() {
-        return Err(Error::Exists {
+        return Err(Error::AlreadyExists {
             param: "lookup_key",
             message: format!(
                 "A feature with the lookup_key `{lookup_key}` exists already: {}. Archive it, or take \
@@ -95,21 +95,21 @@ pub(crate) fn create(
         });
     }
     let feature = Feature {
-        id: catalog.name_with_mode("feat"),
+        id: catalog.new_id_with_mode("feat"),
         created: catalog.now,
         active: true,
         lookup_key,
         name,
-        metadata: Metadata::default().changed(metadata)?,
+        metadata: Metadata::default().apply(metadata)?,
     };
-    catalog.add(&feature)?;
+    catalog.insert(&feature)?;
     Ok(feature)
 }
 
-pub(crate) fn update(catalog: &Catalog<'_>, id: &str, update: Update) -> Result<Feature, Error> {
+pub(crate) fn update(catalog: &Tx<'_>, id: &str, update: FeatureUpdate) -> Result<Feature, Error> {
     let before: Feature = catalog.load(id, "id")?;
     if !before.active {
-        return Err(Error::State(format!(
+        return Err(Error::InvalidState(format!(
             "The feature '{id}' is archived, which is for good: it cannot be changed any more."
         )));
     }
@@ -118,7 +118,7 @@ pub(crate) fn update(catalog: &Catalog<'_>, id: &str, update: Update) -> Result<
     if let Some(name) = update.name {
         feature.name = name;
     }
-    feature.metadata = before.metadata.changed(update.metadata)?;
-    catalog.replace(&before, &feature)?;
+    feature.metadata = before.metadata.apply(update.metadata)?;
+    catalog.update(&before, &feature)?;
     Ok(feature)
 }

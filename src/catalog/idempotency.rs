@@ -6,83 +6,91 @@
 use serde::Serialize;
 
 use super::{
-    Catalog, DAY, Error, Object,
-    shelf::{Entry, Order, Place, Range},
+    Entity, Error, SECONDS_PER_DAY, Tx,
+    storage::{IndexEntry, IndexPosition, IndexRange, SortOrder},
 };
-use crate::{id::Timestamp, json::readable};
+use crate::{id::Timestamp, json::impl_from_json};
 
 /// How long an answer is kept, in seconds: as long as at Stripe.
-const MEMORY: i64 = DAY;
+const KEY_RETENTION: i64 = SECONDS_PER_DAY;
 
 /// The most characters of a key.
-pub(crate) const LIMIT: usize = 255;
+pub(crate) const MAX_KEY_LEN: usize = 255;
 
 /// The list of all answers that are kept.
-const LIST: &str = "answers";
+const INDEX: &str = "answers";
 
 /// The most expired answers that one new one takes away.
-const PURGE: usize = 2;
+const PURGE_BATCH: usize = 2;
 
 /// An answer that is kept.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct Answer {
+pub(crate) struct StoredResponse {
     key: String,
     created: Timestamp,
     /// What was asked for, in a form in which two requests for the same are alike.
-    asked: String,
+    fingerprint: String,
     pub(crate) status: u16,
     pub(crate) body: String,
     /// The request that it was first the answer to.
-    pub(crate) request: Option<String>,
+    pub(crate) request_id: Option<String>,
 }
 
-readable! { struct Answer { key, created, asked, status, body, request } }
+impl_from_json! { struct StoredResponse { key, created, fingerprint, status, body, request_id } }
 
-impl Object for Answer {
-    const KIND: &'static str = "answer";
+impl Entity for StoredResponse {
+    const TYPE: &'static str = "answer";
 
     fn id(&self) -> &str {
         &self.key
     }
 
-    fn entries(&self) -> Vec<Entry> {
-        vec![Entry::new(LIST, self.created)]
+    fn index_entries(&self) -> Vec<IndexEntry> {
+        vec![IndexEntry::new(INDEX, self.created)]
     }
 }
 
 /// What is known of a key.
 #[derive(Debug)]
-pub(crate) enum Known {
+pub(crate) enum Replay {
     /// Nothing, or nothing any more.
-    Nothing,
+    Miss,
     /// It was used for this very request.
-    Answer(Answer),
+    Hit(StoredResponse),
     /// It was used for another one.
-    Other,
+    Mismatch,
 }
 
-pub(crate) fn recall(catalog: &Catalog<'_>, key: &str, asked: &str) -> Result<Known, Error> {
-    let Some(answer) = catalog.find::<Answer>(key)? else { return Ok(Known::Nothing) };
-    if catalog.now.0.saturating_sub(answer.created.0) >= MEMORY {
+pub(crate) fn get(catalog: &Tx<'_>, key: &str, asked: &str) -> Result<Replay, Error> {
+    let Some(answer) = catalog.find::<StoredResponse>(key)? else { return Ok(Replay::Miss) };
+    if catalog.now.0.saturating_sub(answer.created.0) >= KEY_RETENTION {
         catalog.remove(&answer)?;
-        return Ok(Known::Nothing);
+        return Ok(Replay::Miss);
     }
-    Ok(if answer.asked == asked { Known::Answer(answer) } else { Known::Other })
+    Ok(if answer.fingerprint == asked { Replay::Hit(answer) } else { Replay::Mismatch })
 }
 
-pub(crate) fn keep(
-    catalog: &Catalog<'_>,
+pub(crate) fn put(
+    catalog: &Tx<'_>,
     key: &str,
     asked: String,
     status: u16,
     body: String,
 ) -> Result<(), Error> {
-    let request = catalog.cause.id.clone();
-    let answer = Answer { key: key.to_owned(), created: catalog.now, asked, status, body, request };
-    catalog.add(&answer)?;
-    let oldest = Timestamp(catalog.now.0.saturating_sub(MEMORY));
-    let below = Some(Place::before(oldest));
-    let expired = Range { above: None, below, order: Order::Ascending, limit: PURGE };
-    let expired: Vec<Answer> = catalog.list(LIST, expired)?;
+    let request = catalog.request.id.clone();
+    let answer = StoredResponse {
+        key: key.to_owned(),
+        created: catalog.now,
+        fingerprint: asked,
+        status,
+        body,
+        request_id: request,
+    };
+    catalog.insert(&answer)?;
+    let oldest = Timestamp(catalog.now.0.saturating_sub(KEY_RETENTION));
+    let below = Some(IndexPosition::start_of(oldest));
+    let expired =
+        IndexRange { after: None, before: below, order: SortOrder::Ascending, limit: PURGE_BATCH };
+    let expired: Vec<StoredResponse> = catalog.list(INDEX, expired)?;
     expired.iter().try_for_each(|answer| catalog.remove(answer))
 }

@@ -5,82 +5,78 @@
 //! `status`.
 
 use super::{
-    Catalog, Error, Object,
-    amendment::leave_trial,
-    event::Kind,
+    Entity, Error, Tx,
+    amendment::end_trial,
+    event::EventType,
     status::Status,
-    subscription::{Cancellation, Reason, Subscription},
+    subscription::{CancellationDetails, CancellationReason, Subscription},
 };
 use crate::id::Timestamp;
 
 /// Cancels now.
 pub(crate) fn cancel(
-    catalog: &Catalog<'_>,
+    catalog: &Tx<'_>,
     id: &str,
-    cancellation: Option<Cancellation>,
+    cancellation: Option<CancellationDetails>,
 ) -> Result<Subscription, Error> {
-    let (before, now) = catalog.amendable(id)?;
+    let (before, now) = catalog.load_current_subscription(id)?;
     if before.status.is_final() {
-        let (kind, id) = (Subscription::KIND, id.to_owned());
-        return Err(Error::NoSuch { kind, id, param: "id".to_owned() });
+        let (kind, id) = (Subscription::TYPE, id.to_owned());
+        return Err(Error::NotFound { kind, id, param: "id".to_owned() });
     }
     let mut after = before.clone();
-    after.explain(cancellation);
-    after.cancel(now, Reason::CancellationRequested);
-    catalog.keep(Some(&before), &after, Kind::SubscriptionDeleted, now)?;
+    after.set_cancellation_details(cancellation);
+    after.cancel(now, CancellationReason::CancellationRequested);
+    catalog.save(Some(&before), &after, EventType::SubscriptionDeleted, now)?;
     Ok(after)
 }
 
 /// Cancels a subscription of a customer who goes.
-pub(crate) fn end(
-    catalog: &Catalog<'_>,
+pub(crate) fn cancel_loaded(
+    catalog: &Tx<'_>,
     before: &Subscription,
     now: Timestamp,
 ) -> Result<(), Error> {
     let mut after = before.clone();
-    after.cancel(now, Reason::CancellationRequested);
-    catalog.keep(Some(before), &after, Kind::SubscriptionDeleted, now)
+    after.cancel(now, CancellationReason::CancellationRequested);
+    catalog.save(Some(before), &after, EventType::SubscriptionDeleted, now)
 }
 
 /// Pauses: no period begins until it is resumed.
-pub(crate) fn pause(catalog: &Catalog<'_>, id: &str) -> Result<Subscription, Error> {
-    let (before, now) = catalog.amendable(id)?;
+pub(crate) fn pause(catalog: &Tx<'_>, id: &str) -> Result<Subscription, Error> {
+    let (before, now) = catalog.load_current_subscription(id)?;
     if !matches!(before.status, Status::Active | Status::Trialing | Status::PastDue) {
-        return Err(not_now(&before, "paused"));
+        return Err(invalid_state(&before, "paused"));
     }
     let mut after = before.clone();
     after.status = Status::Paused;
     after.failing_since = None;
-    catalog.keep(Some(&before), &after, Kind::SubscriptionPaused, now)?;
+    catalog.save(Some(&before), &after, EventType::SubscriptionPaused, now)?;
     Ok(after)
 }
 
 /// Resumes: with a period that begins now, or the one that would be under way.
-pub(crate) fn resume(
-    catalog: &Catalog<'_>,
-    id: &str,
-    anchor_now: bool,
-) -> Result<Subscription, Error> {
-    let (before, now) = catalog.amendable(id)?;
+pub(crate) fn resume(catalog: &Tx<'_>, id: &str, anchor_now: bool) -> Result<Subscription, Error> {
+    let (before, now) = catalog.load_current_subscription(id)?;
     if before.status != Status::Paused {
-        return Err(not_now(&before, "resumed"));
+        return Err(invalid_state(&before, "resumed"));
     }
     let mut after = before.clone();
     if anchor_now {
-        after.begin_anew(now);
+        after.reset_cycle(now);
     } else {
-        after.catch_up(now);
+        after.advance_period(now);
     }
-    leave_trial(catalog, &mut after, now)?;
-    after.charged(catalog.charge(&after)?, now);
-    catalog.look(&mut after.items)?;
-    catalog.keep(Some(&before), &after, Kind::SubscriptionResumed, now)?;
+    end_trial(catalog, &mut after, now)?;
+    after.apply_charge(catalog.try_charge(&after)?, now);
+    catalog.snapshot_features(&mut after.items)?;
+    catalog.save(Some(&before), &after, EventType::SubscriptionResumed, now)?;
     Ok(after)
 }
 
-fn not_now(subscription: &Subscription, verb: &str) -> Error {
-    Error::State(format!(
+fn invalid_state(subscription: &Subscription, verb: &str) -> Error {
+    Error::InvalidState(format!(
         "A subscription that is `{}` cannot be {verb}.",
-        subscription.status.name()
+        subscription.status.as_str()
     ))
 }

@@ -2,21 +2,24 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use super::shelf::{Entry, Failure, Kept, Listed, Order, Place, Range, Shelf};
+use super::storage::{
+    IndexEntry, IndexPosition, IndexRange, IndexedObject, SortOrder, Storage, StorageError,
+    StoredObject,
+};
 
 /// A shelf in memory.
 #[derive(Debug, Default)]
-pub struct Memory(RefCell<State>);
+pub struct MemoryStorage(RefCell<MemoryState>);
 
 #[derive(Clone, Debug, Default)]
-struct State {
-    last: i64,
-    objects: BTreeMap<String, Kept>,
+struct MemoryState {
+    last_seq: i64,
+    objects: BTreeMap<String, StoredObject>,
     /// By list and place, the key.
-    lists: BTreeMap<String, BTreeMap<Place, String>>,
+    indexes: BTreeMap<String, BTreeMap<IndexPosition, String>>,
 }
 
-impl Memory {
+impl MemoryStorage {
     /// Does some work: all of it, or none if it fails.
     ///
     /// # Errors
@@ -32,18 +35,18 @@ impl Memory {
     }
 }
 
-impl State {
-    fn leave(&mut self, seq: i64, left: &[Entry]) {
-        for Entry { list, at } in left {
-            if let Some(places) = self.lists.get_mut(list) {
-                places.remove(&Place { at: *at, seq });
+impl MemoryState {
+    fn remove_entries(&mut self, seq: i64, left: &[IndexEntry]) {
+        for IndexEntry { index: list, at } in left {
+            if let Some(places) = self.indexes.get_mut(list) {
+                places.remove(&IndexPosition { at: *at, seq });
             }
         }
     }
 }
 
-impl Shelf for Memory {
-    fn read(&self, key: &str) -> Result<Option<Kept>, Failure> {
+impl Storage for MemoryStorage {
+    fn read(&self, key: &str) -> Result<Option<StoredObject>, StorageError> {
         Ok(self.0.borrow().objects.get(key).cloned())
     }
 
@@ -51,45 +54,45 @@ impl Shelf for Memory {
         &self,
         key: &str,
         body: &str,
-        left: &[Entry],
-        joined: &[Entry],
-    ) -> Result<(), Failure> {
+        left: &[IndexEntry],
+        joined: &[IndexEntry],
+    ) -> Result<(), StorageError> {
         let mut state = self.0.borrow_mut();
         let known = state.objects.get(key).map(|kept| kept.seq);
-        let seq = known.unwrap_or(state.last + 1);
-        state.last = state.last.max(seq);
-        state.objects.insert(key.to_owned(), Kept { seq, body: body.to_owned() });
-        state.leave(seq, left);
-        for Entry { list, at } in joined {
-            let place = Place { at: *at, seq };
-            state.lists.entry(list.clone()).or_default().insert(place, key.to_owned());
+        let seq = known.unwrap_or(state.last_seq + 1);
+        state.last_seq = state.last_seq.max(seq);
+        state.objects.insert(key.to_owned(), StoredObject { seq, body: body.to_owned() });
+        state.remove_entries(seq, left);
+        for IndexEntry { index: list, at } in joined {
+            let place = IndexPosition { at: *at, seq };
+            state.indexes.entry(list.clone()).or_default().insert(place, key.to_owned());
         }
         Ok(())
     }
 
-    fn remove(&self, key: &str, left: &[Entry]) -> Result<(), Failure> {
+    fn remove(&self, key: &str, left: &[IndexEntry]) -> Result<(), StorageError> {
         let mut state = self.0.borrow_mut();
         if let Some(kept) = state.objects.remove(key) {
-            state.leave(kept.seq, left);
+            state.remove_entries(kept.seq, left);
         }
         Ok(())
     }
 
-    fn list(&self, name: &str, range: Range) -> Result<Vec<Listed>, Failure> {
+    fn list(&self, name: &str, range: IndexRange) -> Result<Vec<IndexedObject>, StorageError> {
         let state = self.0.borrow();
-        let Some(places) = state.lists.get(name) else { return Ok(Vec::new()) };
-        let within = |place: &Place| {
-            range.above.is_none_or(|above| *place > above)
-                && range.below.is_none_or(|below| *place < below)
+        let Some(places) = state.indexes.get(name) else { return Ok(Vec::new()) };
+        let within = |place: &IndexPosition| {
+            range.after.is_none_or(|above| *place > above)
+                && range.before.is_none_or(|below| *place < below)
         };
-        let listed = |(place, key): (&Place, &String)| {
+        let listed = |(place, key): (&IndexPosition, &String)| {
             let body = state.objects.get(key)?.body.clone();
-            Some(Listed { place: *place, body })
+            Some(IndexedObject { position: *place, body })
         };
         let inside = places.iter().filter(|(place, _)| within(place));
         Ok(match range.order {
-            Order::Ascending => inside.filter_map(listed).take(range.limit).collect(),
-            Order::Descending => inside.rev().filter_map(listed).take(range.limit).collect(),
+            SortOrder::Ascending => inside.filter_map(listed).take(range.limit).collect(),
+            SortOrder::Descending => inside.rev().filter_map(listed).take(range.limit).collect(),
         })
     }
 }

@@ -6,31 +6,31 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Error;
-use crate::json::{Read, Reader};
+use crate::json::{Decoder, FromJson};
 
 /// The most notes on one object, by Stripe's documentation; the next two likewise.
-const KEYS: usize = 50;
+const MAX_KEYS: usize = 50;
 
 /// The most characters of a note's name.
-const KEY: usize = 40;
+const MAX_KEY_LEN: usize = 40;
 
 /// The most characters of a note.
-const VALUE: usize = 500;
+const MAX_VALUE_LEN: usize = 500;
 
 /// Notes on an object, by name.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Metadata(pub(crate) BTreeMap<String, String>);
 
-impl Read for Metadata {
-    fn read(value: Value, reader: &mut Reader) -> Self {
-        Self(Read::read(value, reader))
+impl FromJson for Metadata {
+    fn from_json(value: Value, reader: &mut Decoder) -> Self {
+        Self(FromJson::from_json(value, reader))
     }
 }
 
 /// What a request does to them.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) enum Change {
+pub(crate) enum MetadataPatch {
     /// Nothing.
     #[default]
     Keep,
@@ -42,23 +42,24 @@ pub(crate) enum Change {
 
 impl Metadata {
     /// The notes after a change.
-    pub(crate) fn changed(&self, change: Change) -> Result<Self, Error> {
+    pub(crate) fn apply(&self, change: MetadataPatch) -> Result<Self, Error> {
         let mut notes = match change {
-            Change::Keep => return Ok(self.clone()),
-            Change::Clear => return Ok(Self::default()),
-            Change::Set(notes) => notes,
+            MetadataPatch::Keep => return Ok(self.clone()),
+            MetadataPatch::Clear => return Ok(Self::default()),
+            MetadataPatch::Set(notes) => notes,
         };
         let mut changed = self.clone();
         for (key, value) in notes.drain(..) {
-            let failed = |message| Err(Error::parameter(format!("metadata[{key}]"), message));
-            if key.is_empty() || key.chars().count() > KEY {
+            let failed =
+                |message| Err(Error::invalid_parameter(format!("metadata[{key}]"), message));
+            if key.is_empty() || key.chars().count() > MAX_KEY_LEN {
                 return failed(format!(
-                    "Metadata keys have 1 to {KEY} characters; `{key}` does not."
+                    "Metadata keys have 1 to {MAX_KEY_LEN} characters; `{key}` does not."
                 ));
             }
-            if value.chars().count() > VALUE {
+            if value.chars().count() > MAX_VALUE_LEN {
                 return failed(format!(
-                    "Metadata values can have up to {VALUE} characters, but you passed in a value \
+                    "Metadata values can have up to {MAX_VALUE_LEN} characters, but you passed in a value \
                      of {}.",
                     value.chars().count()
                 ));
@@ -69,11 +70,11 @@ impl Metadata {
                 changed.0.insert(key, value);
             }
         }
-        if changed.0.len() > KEYS {
-            return Err(Error::parameter(
+        if changed.0.len() > MAX_KEYS {
+            return Err(Error::invalid_parameter(
                 "metadata",
                 format!(
-                    "An object can have up to {KEYS} metadata keys, and this would make {}.",
+                    "An object can have up to {MAX_KEYS} metadata keys, and this would make {}.",
                     changed.0.len()
                 ),
             ));

@@ -24,104 +24,104 @@
 //! here.
 
 pub(crate) mod amendment;
-pub(crate) mod application;
-pub(crate) mod attempt;
+pub(crate) mod bulk_jobs;
 mod calendar;
-pub(crate) mod clock;
 pub(crate) mod customer;
+pub mod deliveries;
+pub(crate) mod delivery_attempt;
 mod derive;
-pub(crate) mod endpoint;
+pub(crate) mod entitlements;
 pub(crate) mod event;
 pub(crate) mod feature;
-mod id;
 pub(crate) mod idempotency;
+mod ids;
 pub(crate) mod interruption;
-pub(crate) mod lifecycle;
 pub mod memory;
 pub(crate) mod metadata;
-mod object;
-pub mod outbox;
 pub(crate) mod page;
 pub(crate) mod price;
 pub(crate) mod product;
 pub(crate) mod product_feature;
 pub(crate) mod purchase;
-pub(crate) mod settle;
-pub mod shelf;
+mod repository;
+pub mod scheduler;
 pub(crate) mod status;
+pub mod storage;
 pub(crate) mod subscription;
-pub mod work;
+pub(crate) mod test_clock;
+pub(crate) mod transitions;
+pub(crate) mod webhook_endpoint;
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
-use self::subscription::SoldAs;
+use self::subscription::RenderedPrice;
 use crate::{
     id::{Livemode, Timestamp},
-    policy::Policy,
+    policy::StatusPolicy,
 };
 
-pub use self::shelf::Shelf;
+pub use self::storage::Storage;
 pub(crate) use self::{
-    calendar::{Cycle, DAY, Interval},
-    object::Object,
+    calendar::{BillingCycle, Interval, SECONDS_PER_DAY},
+    repository::Entity,
 };
 
 /// The catalog of one mode, at one moment, for one request or one piece of work.
-pub struct Catalog<'a> {
-    shelf: &'a dyn Shelf,
+pub struct Tx<'a> {
+    storage: &'a dyn Storage,
     /// Which mode it is of.
     pub livemode: Livemode,
     /// What each status grants.
-    pub policy: Policy,
+    pub policy: StatusPolicy,
     /// What time it is outside of all test clocks.
     pub now: Timestamp,
     /// 64 bits that nobody can guess.
-    chance: &'a dyn Fn() -> u64,
+    random: &'a dyn Fn() -> u64,
     /// The request that causes what happens, if one does.
-    cause: Cause,
+    request: RequestInfo,
     /// Prices as they are shown in the subscriptions of this request, which changes none of them:
     /// a page of a hundred has the same few again and again.
-    prices: RefCell<HashMap<String, Rc<SoldAs>>>,
+    rendered_prices: RefCell<HashMap<String, Rc<RenderedPrice>>>,
 }
 
 /// The request that caused an event: Stripe's `request` in it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Cause {
+pub struct RequestInfo {
     /// The request's id, `req_…`.
     pub id: Option<String>,
     /// The `Idempotency-Key` that it was sent with.
     pub idempotency_key: Option<String>,
 }
 
-impl<'a> Catalog<'a> {
+impl<'a> Tx<'a> {
     /// The catalog on a shelf.
     #[must_use]
-    pub fn open(
-        shelf: &'a dyn Shelf,
+    pub fn new(
+        storage: &'a dyn Storage,
         livemode: Livemode,
-        policy: Policy,
-        chance: &'a dyn Fn() -> u64,
+        policy: StatusPolicy,
+        random: &'a dyn Fn() -> u64,
         now: Timestamp,
     ) -> Self {
         Self {
-            shelf,
+            storage,
             livemode,
             policy,
             now,
-            chance,
-            cause: Cause::default(),
-            prices: RefCell::default(),
+            random,
+            request: RequestInfo::default(),
+            rendered_prices: RefCell::default(),
         }
     }
 
     /// The same, on behalf of a request.
     #[must_use]
-    pub fn caused_by(self, cause: Cause) -> Self {
-        Self { cause, ..self }
+    pub fn with_request(self, cause: RequestInfo) -> Self {
+        Self { request: cause, ..self }
     }
 }
 
-impl std::fmt::Debug for Catalog<'_> {
+impl std::fmt::Debug for Tx<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Catalog").field("livemode", &self.livemode).finish_non_exhaustive()
     }
@@ -133,7 +133,7 @@ impl std::fmt::Debug for Catalog<'_> {
 pub enum Error {
     /// There is no such thing.
     #[error("No such {kind}: '{id}'")]
-    NoSuch {
+    NotFound {
         /// What it is called.
         kind: &'static str,
         /// What it was looked for by.
@@ -143,7 +143,7 @@ pub enum Error {
     },
     /// There is such a thing already.
     #[error("{message}")]
-    Exists {
+    AlreadyExists {
         /// Which parameter asked for it.
         param: &'static str,
         /// Which thing it is.
@@ -151,7 +151,7 @@ pub enum Error {
     },
     /// A parameter is at fault.
     #[error("{message}")]
-    Parameter {
+    InvalidParameter {
         /// Which one.
         param: String,
         /// What is wrong with it.
@@ -159,17 +159,17 @@ pub enum Error {
     },
     /// The thing is in no state for this.
     #[error("{0}")]
-    State(String),
+    InvalidState(String),
     /// The payment method fails.
     #[error("Your card was declined.")]
-    Declined,
+    CardDeclined,
     /// The shelf failed.
     #[error(transparent)]
-    Shelf(#[from] shelf::Failure),
+    Storage(#[from] storage::StorageError),
 }
 
 impl Error {
-    pub(crate) fn parameter(param: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::Parameter { param: param.into(), message: message.into() }
+    pub(crate) fn invalid_parameter(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::InvalidParameter { param: param.into(), message: message.into() }
     }
 }

@@ -4,25 +4,25 @@
 //! in two of them is shown once. What the lists cannot tell is looked at object by object.
 
 use super::{
-    Catalog, Error, Object, object,
-    shelf::{Listed, Order, Place, Range},
+    Entity, Error, Tx, repository,
+    storage::{IndexPosition, IndexRange, IndexedObject, SortOrder},
 };
 use crate::id::Timestamp;
 
 /// The most objects that are looked at at a time.
-const CHUNK: usize = 100;
+const SCAN_BATCH: usize = 100;
 
 /// Which page.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Page {
+pub(crate) struct ListQuery {
     pub(crate) limit: usize,
-    pub(crate) from: From,
-    pub(crate) created: Created,
+    pub(crate) cursor: ListCursor,
+    pub(crate) created: CreatedRange,
 }
 
 /// Where it begins.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum From {
+pub(crate) enum ListCursor {
     Start,
     /// Behind the object with this id.
     After(String),
@@ -32,28 +32,28 @@ pub(crate) enum From {
 
 /// When its objects were made: from a second to another, both of them in it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Created {
+pub(crate) struct CreatedRange {
     pub(crate) first: Option<Timestamp>,
     pub(crate) last: Option<Timestamp>,
 }
 
-impl Catalog<'_> {
+impl Tx<'_> {
     /// The objects of a page, and whether there are more in the direction of reading.
-    pub(crate) fn page<T: Object>(
+    pub(crate) fn list_page<T: Entity>(
         &self,
         lists: &[String],
-        page: &Page,
+        page: &ListQuery,
         keep: impl Fn(&T) -> bool,
     ) -> Result<(Vec<T>, bool), Error> {
         let mut found = Vec::new();
-        let order = self.search(T::KIND, lists, page, &mut |chunk| {
-            let objects: Vec<T> = object::read_all(chunk)?;
+        let order = self.scan(T::TYPE, lists, page, &mut |chunk| {
+            let objects: Vec<T> = repository::deserialize_all(chunk)?;
             found.extend(objects.into_iter().filter(&keep));
             Ok(found.len())
         })?;
         let has_more = found.len() > page.limit;
         found.truncate(page.limit);
-        if order == Order::Ascending {
+        if order == SortOrder::Ascending {
             found.reverse();
         }
         Ok((found, has_more))
@@ -61,60 +61,66 @@ impl Catalog<'_> {
 
     /// Hands over what may be on a page, until more than a page was found; answers in which order
     /// that is. Who looks at it tells how much was found.
-    fn search(
+    fn scan(
         &self,
         kind: &'static str,
         lists: &[String],
-        page: &Page,
-        look: &mut dyn FnMut(&[Listed]) -> Result<usize, Error>,
-    ) -> Result<Order, Error> {
-        let mut range = Range {
-            above: page.created.first.map(Place::before),
-            below: page.created.last.map(Place::after),
-            order: Order::Descending,
-            limit: CHUNK.min(page.limit.saturating_add(1)),
+        page: &ListQuery,
+        look: &mut dyn FnMut(&[IndexedObject]) -> Result<usize, Error>,
+    ) -> Result<SortOrder, Error> {
+        let mut range = IndexRange {
+            after: page.created.first.map(IndexPosition::start_of),
+            before: page.created.last.map(IndexPosition::end_of),
+            order: SortOrder::Descending,
+            limit: SCAN_BATCH.min(page.limit.saturating_add(1)),
         };
-        match &page.from {
-            From::Start => {}
-            From::After(id) => {
-                let place = self.place(kind, id, "starting_after")?;
-                range.below = Some(range.below.map_or(place, |below| below.min(place)));
+        match &page.cursor {
+            ListCursor::Start => {}
+            ListCursor::After(id) => {
+                let place = self.position_of(kind, id, "starting_after")?;
+                range.before = Some(range.before.map_or(place, |below| below.min(place)));
             }
-            From::Before(id) => {
-                let place = self.place(kind, id, "ending_before")?;
-                range.above = Some(range.above.map_or(place, |above| above.max(place)));
-                range.order = Order::Ascending;
+            ListCursor::Before(id) => {
+                let place = self.position_of(kind, id, "ending_before")?;
+                range.after = Some(range.after.map_or(place, |above| above.max(place)));
+                range.order = SortOrder::Ascending;
             }
         }
         loop {
-            let chunk = self.merged(lists, range)?;
-            let last = chunk.last().map(|listed| listed.place);
+            let chunk = self.merge_indexes(lists, range)?;
+            let last = chunk.last().map(|listed| listed.position);
             let is_end = chunk.len() < range.limit;
             let found = look(&chunk)?;
             let Some(last) = last.filter(|_| !is_end && found <= page.limit) else {
                 return Ok(range.order);
             };
             match range.order {
-                Order::Descending => range.below = Some(last),
-                Order::Ascending => range.above = Some(last),
+                SortOrder::Descending => range.before = Some(last),
+                SortOrder::Ascending => range.after = Some(last),
             }
         }
     }
 
     /// A part of several lists read as one.
-    fn merged(&self, lists: &[String], range: Range) -> Result<Vec<Listed>, Error> {
+    fn merge_indexes(
+        &self,
+        lists: &[String],
+        range: IndexRange,
+    ) -> Result<Vec<IndexedObject>, Error> {
         if let [list] = lists {
-            return Ok(self.shelf.list(list, range)?);
+            return Ok(self.storage.list(list, range)?);
         }
-        let mut all: Vec<Listed> = Vec::new();
+        let mut all: Vec<IndexedObject> = Vec::new();
         for list in lists {
-            for listed in self.shelf.list(list, range)? {
-                if let Err(at) = all.binary_search_by_key(&listed.place, |listed| listed.place) {
+            for listed in self.storage.list(list, range)? {
+                if let Err(at) =
+                    all.binary_search_by_key(&listed.position, |listed| listed.position)
+                {
                     all.insert(at, listed);
                 }
             }
         }
-        if range.order == Order::Descending {
+        if range.order == SortOrder::Descending {
             all.reverse();
         }
         all.truncate(range.limit);

@@ -6,15 +6,15 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Catalog, Error, Object,
-    event::{self, Kind},
+    Entity, Error, Tx,
+    event::{self, EventType},
     metadata::{self, Metadata},
     price,
-    shelf::Entry,
+    storage::IndexEntry,
 };
 use crate::{
     id::{Livemode, Timestamp},
-    json::readable,
+    json::impl_from_json,
 };
 
 /// A product.
@@ -28,29 +28,31 @@ pub(crate) struct Product {
     pub(crate) default_price: Option<String>,
     pub(crate) metadata: Metadata,
     /// What is only kept to be shown again.
-    pub(crate) details: Map<String, Value>,
+    pub(crate) passthrough: Map<String, Value>,
 }
 
-readable! {
+impl_from_json! {
     struct Product {
-        id, created, updated, active, name, default_price, metadata, details,
+        id, created, updated, active, name, default_price, metadata, passthrough,
     }
 }
 
-impl Object for Product {
-    const KIND: &'static str = "product";
+impl Entity for Product {
+    const TYPE: &'static str = "product";
 
     fn id(&self) -> &str {
         &self.id
     }
 
-    fn entries(&self) -> Vec<Entry> {
-        [list(None), list(Some(self.active))].map(|list| Entry::new(list, self.created)).into()
+    fn index_entries(&self) -> Vec<IndexEntry> {
+        [index(None), index(Some(self.active))]
+            .map(|list| IndexEntry::new(list, self.created))
+            .into()
     }
 }
 
 /// The list of all products, or of those that are active or not.
-pub(crate) fn list(active: Option<bool>) -> &'static str {
+pub(crate) fn index(active: Option<bool>) -> &'static str {
     match active {
         None => "products",
         Some(true) => "products active",
@@ -60,27 +62,27 @@ pub(crate) fn list(active: Option<bool>) -> &'static str {
 
 /// A product to be.
 #[derive(Debug, Default)]
-pub(crate) struct New {
+pub(crate) struct NewProduct {
     pub(crate) id: Option<String>,
     pub(crate) active: Option<bool>,
     pub(crate) name: String,
-    pub(crate) metadata: metadata::Change,
-    pub(crate) details: Map<String, Value>,
+    pub(crate) metadata: metadata::MetadataPatch,
+    pub(crate) passthrough: Map<String, Value>,
 }
 
 /// What a request changes.
 #[derive(Debug, Default)]
-pub(crate) struct Update {
+pub(crate) struct ProductUpdate {
     pub(crate) active: Option<bool>,
     pub(crate) name: Option<String>,
     pub(crate) default_price: Option<String>,
-    pub(crate) metadata: metadata::Change,
-    pub(crate) details: Map<String, Value>,
+    pub(crate) metadata: metadata::MetadataPatch,
+    pub(crate) passthrough: Map<String, Value>,
 }
 
 impl Product {
     /// As Stripe shows it.
-    pub(crate) fn shown(&self, livemode: Livemode) -> Value {
+    pub(crate) fn to_json(&self, livemode: Livemode) -> Value {
         let mut shown = json!({
             "id": self.id,
             "object": "product",
@@ -103,15 +105,18 @@ impl Product {
             "updated": self.updated,
             "url": null,
         });
-        event::overlay(&mut shown, &self.details);
+        event::merge_into(&mut shown, &self.passthrough);
         shown
     }
 }
 
-pub(crate) fn create(catalog: &Catalog<'_>, new: New) -> Result<Product, Error> {
-    let id = new.id.unwrap_or_else(|| catalog.name("prod_", 14));
+pub(crate) fn create(catalog: &Tx<'_>, new: NewProduct) -> Result<Product, Error> {
+    let id = new.id.unwrap_or_else(|| catalog.new_id("prod_", 14));
     if catalog.find::<Product>(&id)?.is_some() {
-        return Err(Error::Exists { param: "id", message: "Product already exists.".to_owned() });
+        return Err(Error::AlreadyExists {
+            param: "id",
+            message: "Product already exists.".to_owned(),
+        });
     }
     let product = Product {
         id,
@@ -120,15 +125,15 @@ pub(crate) fn create(catalog: &Catalog<'_>, new: New) -> Result<Product, Error> 
         active: new.active.unwrap_or(true),
         name: new.name,
         default_price: None,
-        metadata: Metadata::default().changed(new.metadata)?,
-        details: new.details,
+        metadata: Metadata::default().apply(new.metadata)?,
+        passthrough: new.passthrough,
     };
-    catalog.add(&product)?;
-    catalog.emit(Kind::ProductCreated, product.shown(catalog.livemode), None)?;
+    catalog.insert(&product)?;
+    catalog.emit(EventType::ProductCreated, product.to_json(catalog.livemode), None)?;
     Ok(product)
 }
 
-pub(crate) fn update(catalog: &Catalog<'_>, id: &str, update: Update) -> Result<Product, Error> {
+pub(crate) fn update(catalog: &Tx<'_>, id: &str, update: ProductUpdate) -> Result<Product, Error> {
     let before: Product = catalog.load(id, "id")?;
     let mut product = before.clone();
     product.active = update.active.unwrap_or(before.active);
@@ -141,7 +146,7 @@ pub(crate) fn update(catalog: &Catalog<'_>, id: &str, update: Update) -> Result<
         } else {
             let price: price::Price = catalog.load(&price, "default_price")?;
             if price.product != product.id {
-                return Err(Error::parameter(
+                return Err(Error::invalid_parameter(
                     "default_price",
                     format!("The price '{}' is of another product, '{}'.", price.id, price.product),
                 ));
@@ -149,25 +154,28 @@ pub(crate) fn update(catalog: &Catalog<'_>, id: &str, update: Update) -> Result<
             product.default_price = Some(price.id);
         }
     }
-    product.metadata = before.metadata.changed(update.metadata)?;
-    product.details.extend(update.details);
+    product.metadata = before.metadata.apply(update.metadata)?;
+    product.passthrough.extend(update.passthrough);
     product.updated = catalog.now;
-    let (old, new) = (before.shown(catalog.livemode), product.shown(catalog.livemode));
-    catalog.replace(&before, &product)?;
-    catalog.emit_change(Kind::ProductUpdated, &old, new)?;
+    let (old, new) = (before.to_json(catalog.livemode), product.to_json(catalog.livemode));
+    catalog.update(&before, &product)?;
+    catalog.emit_update(EventType::ProductUpdated, &old, new)?;
     Ok(product)
 }
 
 /// Deletes a product that nothing hangs on.
-pub(crate) fn delete(catalog: &Catalog<'_>, id: &str) -> Result<(), Error> {
+pub(crate) fn delete(catalog: &Tx<'_>, id: &str) -> Result<(), Error> {
     let product: Product = catalog.load(id, "id")?;
-    if catalog.any(&price::list(price::Filter { product: Some(id), ..price::Filter::default() }))? {
-        return Err(Error::State(
+    if catalog.has_any(&price::index(price::PriceFilter {
+        product: Some(id),
+        ..price::PriceFilter::default()
+    }))? {
+        return Err(Error::InvalidState(
             "This product cannot be deleted because it has one or more user-created prices."
                 .to_owned(),
         ));
     }
     super::product_feature::detach_all(catalog, id)?;
     catalog.remove(&product)?;
-    catalog.emit(Kind::ProductDeleted, product.shown(catalog.livemode), None)
+    catalog.emit(EventType::ProductDeleted, product.to_json(catalog.livemode), None)
 }

@@ -8,18 +8,18 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    Catalog, Error, Object,
+    Entity, Error, Tx,
     feature::Feature,
     product::Product,
-    shelf::{Entry, Range},
+    storage::{IndexEntry, IndexRange},
 };
 use crate::{
     id::{Livemode, Timestamp},
-    json::readable,
+    json::impl_from_json,
 };
 
 /// The most features of one product. All of them are read for every subscription that begins.
-const LIMIT: usize = 1_000;
+const MAX_FEATURES: usize = 1_000;
 
 /// A feature in a product.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -30,62 +30,64 @@ pub(crate) struct ProductFeature {
     pub(crate) feature: String,
 }
 
-readable! { struct ProductFeature { id, created, product, feature } }
+impl_from_json! { struct ProductFeature { id, created, product, feature } }
 
-impl Object for ProductFeature {
-    const KIND: &'static str = "product feature";
+impl Entity for ProductFeature {
+    const TYPE: &'static str = "product feature";
 
     fn id(&self) -> &str {
         &self.id
     }
 
-    fn entries(&self) -> Vec<Entry> {
-        vec![Entry::new(list(&self.product), self.created)]
+    fn index_entries(&self) -> Vec<IndexEntry> {
+        vec![IndexEntry::new(index(&self.product), self.created)]
     }
 }
 
 /// The list of a product's features.
-pub(crate) fn list(product: &str) -> String {
+pub(crate) fn index(product: &str) -> String {
     format!("product_features product={product}")
 }
 
 impl ProductFeature {
     /// As Stripe shows it: with the feature in it.
-    pub(crate) fn shown(&self, feature: &Feature, livemode: Livemode) -> Value {
+    pub(crate) fn to_json(&self, feature: &Feature, livemode: Livemode) -> Value {
         json!({
             "id": self.id,
             "object": "product_feature",
-            "entitlement_feature": feature.shown(livemode),
+            "entitlement_feature": feature.to_json(livemode),
             "livemode": bool::from(livemode),
         })
     }
 }
 
-impl Catalog<'_> {
+impl Tx<'_> {
     /// The ids of a product's features, in the order in which they were attached.
-    pub(crate) fn features_of(&self, product: &str) -> Result<Vec<String>, Error> {
-        let mut attached: Vec<ProductFeature> = self.list(&list(product), Range::newest(LIMIT))?;
+    pub(crate) fn feature_ids_of(&self, product: &str) -> Result<Vec<String>, Error> {
+        let mut attached: Vec<ProductFeature> =
+            self.list(&index(product), IndexRange::newest_first(MAX_FEATURES))?;
         attached.reverse();
         Ok(attached.into_iter().map(|attached| attached.feature).collect())
     }
 }
 
 pub(crate) fn attach(
-    catalog: &Catalog<'_>,
+    catalog: &Tx<'_>,
     product: &str,
     feature: &str,
 ) -> Result<(ProductFeature, Feature), Error> {
     let product: Product = catalog.load(product, "id")?;
     let feature: Feature = catalog.load(feature, "entitlement_feature")?;
     if !feature.active {
-        return Err(Error::parameter(
+        return Err(Error::invalid_parameter(
             "entitlement_feature",
             format!("The feature '{}' is archived: it can be attached to no product.", feature.id),
         ));
     }
-    let attached: Vec<ProductFeature> = catalog.list(&list(&product.id), Range::newest(LIMIT))?;
+    let attached: Vec<ProductFeature> =
+        catalog.list(&index(&product.id), IndexRange::newest_first(MAX_FEATURES))?;
     if let Some(before) = attached.iter().find(|attached| attached.feature == feature.id) {
-        return Err(Error::Exists {
+        return Err(Error::AlreadyExists {
             param: "entitlement_feature",
             message: format!(
                 "The feature '{}' is attached to this product already: {}.",
@@ -93,39 +95,38 @@ pub(crate) fn attach(
             ),
         });
     }
-    if attached.len() >= LIMIT {
-        return Err(Error::State(format!("A product can have up to {LIMIT} features.")));
+    if attached.len() >= MAX_FEATURES {
+        return Err(Error::InvalidState(format!(
+            "A product can have up to {MAX_FEATURES} features."
+        )));
     }
     let attached = ProductFeature {
-        id: catalog.name("prodft_", 14),
+        id: catalog.new_id("prodft_", 14),
         created: catalog.now,
         product: product.id,
         feature: feature.id.clone(),
     };
-    catalog.add(&attached)?;
+    catalog.insert(&attached)?;
     Ok((attached, feature))
 }
 
 /// A feature of this product, and no other's.
-pub(crate) fn load(
-    catalog: &Catalog<'_>,
-    product: &str,
-    id: &str,
-) -> Result<ProductFeature, Error> {
+pub(crate) fn load(catalog: &Tx<'_>, product: &str, id: &str) -> Result<ProductFeature, Error> {
     let product: Product = catalog.load(product, "id")?;
     let attached: ProductFeature = catalog.load(id, "id")?;
     if attached.product == product.id {
         return Ok(attached);
     }
-    let (kind, id) = (ProductFeature::KIND, id.to_owned());
-    Err(Error::NoSuch { kind, id, param: "id".to_owned() })
+    let (kind, id) = (ProductFeature::TYPE, id.to_owned());
+    Err(Error::NotFound { kind, id, param: "id".to_owned() })
 }
 
-pub(crate) fn detach(catalog: &Catalog<'_>, product: &str, id: &str) -> Result<(), Error> {
+pub(crate) fn detach(catalog: &Tx<'_>, product: &str, id: &str) -> Result<(), Error> {
     catalog.remove(&load(catalog, product, id)?)
 }
 
-pub(crate) fn detach_all(catalog: &Catalog<'_>, product: &str) -> Result<(), Error> {
-    let attached: Vec<ProductFeature> = catalog.list(&list(product), Range::newest(LIMIT))?;
+pub(crate) fn detach_all(catalog: &Tx<'_>, product: &str) -> Result<(), Error> {
+    let attached: Vec<ProductFeature> =
+        catalog.list(&index(product), IndexRange::newest_first(MAX_FEATURES))?;
     attached.iter().try_for_each(|attached| catalog.remove(attached))
 }

@@ -8,47 +8,50 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::{
-    Catalog, Cycle, DAY, Error, Object,
-    customer::SUBSCRIPTIONS,
-    event::Kind,
-    lifecycle::Charge,
+    BillingCycle, Entity, Error, SECONDS_PER_DAY, Tx,
+    customer::MAX_SUBSCRIPTIONS,
+    event::EventType,
     metadata::{self, Metadata},
     price::{Price, Recurring},
     status::Status,
-    subscription::{Cancellation, Item, MissingPaymentMethod, Period, Reason, Subscription, Terms},
+    subscription::{
+        BillingTerms, CancellationDetails, CancellationReason, MissingPaymentMethod, Period,
+        Subscription, SubscriptionItem,
+    },
+    transitions::ChargeResult,
 };
 use crate::id::Timestamp;
 
 /// The most items of one subscription, as at Stripe.
-pub(crate) const ITEMS: usize = 20;
+pub(crate) const MAX_ITEMS: usize = 20;
 
 /// The longest trial, in days, as at Stripe: two years.
-pub(crate) const TRIAL: u64 = 730;
+pub(crate) const MAX_TRIAL_DAYS: u64 = 730;
 
 /// A subscription to be.
 #[derive(Debug)]
-pub(crate) struct New {
+pub(crate) struct NewSubscription {
     pub(crate) customer: String,
-    pub(crate) items: Vec<NewItem>,
+    pub(crate) items: Vec<NewSubscriptionItem>,
     pub(crate) trial: Trial,
-    pub(crate) anchor: Option<Timestamp>,
+    pub(crate) billing_cycle_anchor: Option<Timestamp>,
     pub(crate) cancel_at: Option<Timestamp>,
     pub(crate) cancel_at_period_end: bool,
     pub(crate) payment_method: Option<String>,
-    pub(crate) first_charge: FirstCharge,
-    pub(crate) at_trial_end: MissingPaymentMethod,
-    pub(crate) metadata: metadata::Change,
-    pub(crate) details: Map<String, Value>,
+    pub(crate) payment_behavior: PaymentBehavior,
+    pub(crate) missing_payment_method: MissingPaymentMethod,
+    pub(crate) metadata: metadata::MetadataPatch,
+    pub(crate) passthrough: Map<String, Value>,
 }
 
 /// An item to be.
 #[derive(Debug)]
-pub(crate) struct NewItem {
+pub(crate) struct NewSubscriptionItem {
     /// What stands before its parameters: `items[0]`.
     pub(crate) param: String,
     pub(crate) price: String,
     pub(crate) quantity: Option<u64>,
-    pub(crate) metadata: metadata::Change,
+    pub(crate) metadata: metadata::MetadataPatch,
 }
 
 /// Whether it begins with a trial.
@@ -64,47 +67,47 @@ pub(crate) enum Trial {
 
 /// What is asked of the first charge.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) enum FirstCharge {
+pub(crate) enum PaymentBehavior {
     /// If it fails, the subscription is there, and incomplete.
     #[default]
-    MayFail,
+    AllowIncomplete,
     /// The subscription is incomplete until it is paid.
-    Waits,
+    DefaultIncomplete,
     /// If it fails, there is no subscription.
-    MustSucceed,
+    ErrorIfIncomplete,
 }
 
-pub(crate) fn create(catalog: &Catalog<'_>, new: New) -> Result<Subscription, Error> {
-    let (customer, now) = catalog.customer(&new.customer, "customer")?;
-    if catalog.subscriptions_of(&customer.id)?.len() >= SUBSCRIPTIONS {
-        return Err(Error::State(format!(
-            "The customer '{}' has {SUBSCRIPTIONS} subscriptions, the most that one can have.",
+pub(crate) fn create(catalog: &Tx<'_>, new: NewSubscription) -> Result<Subscription, Error> {
+    let (customer, now) = catalog.load_current_customer(&new.customer, "customer")?;
+    if catalog.live_subscriptions_of(&customer.id)?.len() >= MAX_SUBSCRIPTIONS {
+        return Err(Error::InvalidState(format!(
+            "The customer '{}' has {MAX_SUBSCRIPTIONS} subscriptions, the most that one can have.",
             customer.id
         )));
     }
     let mut items = Vec::with_capacity(new.items.len());
     let mut prices = Vec::with_capacity(new.items.len());
     for item in new.items {
-        let (item, price) = catalog.item(item, now)?;
+        let (item, price) = catalog.new_item(item, now)?;
         items.push(item);
         prices.push(price);
     }
-    let terms = alike(&prices)?;
-    let trial = trial_end(new.trial, &prices, now)?;
-    let anchor = anchor(new.anchor, trial, terms.cycle, now)?;
+    let terms = common_terms(&prices)?;
+    let trial = resolve_trial_end(new.trial, &prices, now)?;
+    let anchor = resolve_anchor(new.billing_cycle_anchor, trial, terms.cycle, now)?;
     let method = new.payment_method.filter(|method| !method.is_empty());
     let mut subscription = Subscription {
-        id: catalog.name("sub_1", 23),
+        id: catalog.new_id("sub_1", 23),
         created: now,
         customer: customer.id,
-        clock: customer.clock,
+        test_clock: customer.test_clock,
         status: Status::Trialing,
         items,
-        terms,
-        anchor,
+        billing_terms: terms,
+        billing_cycle_anchor: anchor,
         period: Period { start: now, end: trial.unwrap_or(now) },
         trial: trial.map(|end| Period { start: now, end }),
-        at_trial_end: new.at_trial_end,
+        missing_payment_method: new.missing_payment_method,
         cancel_at: None,
         cancel_at_period_end: new.cancel_at_period_end,
         canceled_at: None,
@@ -112,58 +115,62 @@ pub(crate) fn create(catalog: &Catalog<'_>, new: New) -> Result<Subscription, Er
         payment_method: method,
         failing_since: None,
         pause_collection: None,
-        cancellation: Cancellation::default(),
-        metadata: Metadata::default().changed(new.metadata)?,
-        details: new.details,
+        cancellation_details: CancellationDetails::default(),
+        metadata: Metadata::default().apply(new.metadata)?,
+        passthrough: new.passthrough,
     };
     if trial.is_none() {
         subscription.begin_period(now);
-        let charge = subscription.charge(customer.payment_method.as_deref());
-        let declined = charge == Charge::Declined;
-        let waits = !subscription.terms.free && !subscription.sends_invoices();
-        subscription.status = match new.first_charge {
-            FirstCharge::MustSucceed if declined => return Err(Error::Declined),
-            FirstCharge::Waits if waits => Status::Incomplete,
+        let charge = subscription.try_charge(customer.payment_method.as_deref());
+        let declined = charge == ChargeResult::Declined;
+        let waits = !subscription.billing_terms.free && !subscription.sends_invoices();
+        subscription.status = match new.payment_behavior {
+            PaymentBehavior::ErrorIfIncomplete if declined => return Err(Error::CardDeclined),
+            PaymentBehavior::DefaultIncomplete if waits => Status::Incomplete,
             _ if declined => Status::Incomplete,
             _ => Status::Active,
         };
     }
-    end_at(&mut subscription, new.cancel_at, new.cancel_at_period_end, now)?;
+    schedule_cancellation(&mut subscription, new.cancel_at, new.cancel_at_period_end, now)?;
     if subscription.status != Status::Incomplete {
-        catalog.look(&mut subscription.items)?;
+        catalog.snapshot_features(&mut subscription.items)?;
     }
-    catalog.keep(None, &subscription, Kind::SubscriptionCreated, now)?;
+    catalog.save(None, &subscription, EventType::SubscriptionCreated, now)?;
     Ok(subscription)
 }
 
-impl Catalog<'_> {
+impl Tx<'_> {
     /// An item of a price that can be subscribed to.
-    pub(crate) fn item(&self, new: NewItem, now: Timestamp) -> Result<(Item, Price), Error> {
+    pub(crate) fn new_item(
+        &self,
+        new: NewSubscriptionItem,
+        now: Timestamp,
+    ) -> Result<(SubscriptionItem, Price), Error> {
         let param = format!("{}[price]", new.param);
-        let price = self.sold(&new.price, &param)?;
-        let item = Item {
-            id: self.name("si_", 14),
+        let price = self.load_active_price(&new.price, &param)?;
+        let item = SubscriptionItem {
+            id: self.new_id("si_", 14),
             created: now,
             price: price.id.clone(),
             product: price.product.clone(),
-            quantity: quantity(&price, new.quantity),
-            metadata: Metadata::default().changed(new.metadata)?,
-            granted: Vec::new(),
+            quantity: effective_quantity(&price, new.quantity),
+            metadata: Metadata::default().apply(new.metadata)?,
+            features: Vec::new(),
         };
         Ok((item, price))
     }
 
     /// A price that is active and recurs.
-    pub(crate) fn sold(&self, id: &str, param: &str) -> Result<Price, Error> {
+    pub(crate) fn load_active_price(&self, id: &str, param: &str) -> Result<Price, Error> {
         let price: Price = self.load(id, param)?;
         if !price.active {
-            return Err(Error::parameter(
+            return Err(Error::invalid_parameter(
                 param,
                 "The price specified is inactive. This field only accepts active prices.",
             ));
         }
         if price.recurring.is_none() {
-            return Err(Error::parameter(
+            return Err(Error::invalid_parameter(
                 param,
                 "The price specified is set to `type=one_time` but this field only accepts prices \
                  with `type=recurring`.",
@@ -174,27 +181,29 @@ impl Catalog<'_> {
 }
 
 /// How many of a price: one if nothing is said, none where it is metered.
-pub(crate) fn quantity(price: &Price, asked: Option<u64>) -> Option<u64> {
+pub(crate) fn effective_quantity(price: &Price, asked: Option<u64>) -> Option<u64> {
     let metered =
         price.recurring.as_ref().is_some_and(|recurring| recurring.usage_type == "metered");
     if metered { None } else { Some(asked.unwrap_or(1)) }
 }
 
 /// What all prices of a subscription have to have in common.
-pub(crate) fn alike(prices: &[Price]) -> Result<Terms, Error> {
-    let cycle_of = |price: &Price| price.recurring.as_ref().map(|Recurring { cycle, .. }| *cycle);
+pub(crate) fn common_terms(prices: &[Price]) -> Result<BillingTerms, Error> {
+    let cycle_of = |price: &Price| {
+        price.recurring.as_ref().map(|Recurring { billing_cycle: cycle, .. }| *cycle)
+    };
     let Some(first) = prices.first() else {
-        return Err(Error::parameter("items", "A subscription has at least one item."));
+        return Err(Error::invalid_parameter("items", "A subscription has at least one item."));
     };
     let Some(cycle) = cycle_of(first) else {
-        return Err(Error::parameter("items", "A subscription has recurring prices only."));
+        return Err(Error::invalid_parameter("items", "A subscription has recurring prices only."));
     };
-    if prices.len() > ITEMS {
-        let message = format!("A subscription can have up to {ITEMS} items.");
-        return Err(Error::parameter("items", message));
+    if prices.len() > MAX_ITEMS {
+        let message = format!("A subscription can have up to {MAX_ITEMS} items.");
+        return Err(Error::invalid_parameter("items", message));
     }
     if prices.iter().any(|price| cycle_of(price) != Some(cycle)) {
-        return Err(Error::parameter(
+        return Err(Error::invalid_parameter(
             "items",
             "All prices on a subscription must have the same `recurring.interval` and \
              `recurring.interval_count`. If you meant to bill at different ones, make a subscription \
@@ -203,22 +212,28 @@ pub(crate) fn alike(prices: &[Price]) -> Result<Terms, Error> {
     }
     if prices.iter().any(|price| price.currency != first.currency) {
         let message = "All prices on a subscription must use the same currency.";
-        return Err(Error::parameter("items", message));
+        return Err(Error::invalid_parameter("items", message));
     }
     let mut seen = HashSet::new();
     if !prices.iter().all(|price| seen.insert(price.id())) {
-        return Err(Error::parameter(
+        return Err(Error::invalid_parameter(
             "items",
             "Two items have the same price. Give one item a quantity instead.",
         ));
     }
     let free = prices.iter().all(|price| price.unit_amount == Some(0));
-    Ok(Terms { currency: first.currency.clone(), cycle, free })
+    Ok(BillingTerms { currency: first.currency.clone(), cycle, free })
 }
 
 /// When the trial ends, if there is one.
-fn trial_end(trial: Trial, prices: &[Price], now: Timestamp) -> Result<Option<Timestamp>, Error> {
-    let days = |days: u32| Timestamp(now.0.saturating_add(i64::from(days).saturating_mul(DAY)));
+fn resolve_trial_end(
+    trial: Trial,
+    prices: &[Price],
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Error> {
+    let days = |days: u32| {
+        Timestamp(now.0.saturating_add(i64::from(days).saturating_mul(SECONDS_PER_DAY)))
+    };
     match trial {
         Trial::None | Trial::Days(0) => Ok(None),
         Trial::Days(count) => Ok(Some(days(count))),
@@ -227,38 +242,39 @@ fn trial_end(trial: Trial, prices: &[Price], now: Timestamp) -> Result<Option<Ti
                 prices.iter().filter_map(|price| price.recurring.as_ref()?.trial_period_days);
             Ok(each.max().filter(|count| *count > 0).map(days))
         }
-        Trial::Until(end) => trial_until(end, now).map(Some),
+        Trial::Until(end) => validate_trial_end(end, now).map(Some),
     }
 }
 
 /// The end of a trial that a request names.
-pub(crate) fn trial_until(end: Timestamp, now: Timestamp) -> Result<Timestamp, Error> {
-    let farthest = i64::try_from(TRIAL).unwrap_or(i64::MAX).saturating_mul(DAY);
+pub(crate) fn validate_trial_end(end: Timestamp, now: Timestamp) -> Result<Timestamp, Error> {
+    let farthest =
+        i64::try_from(MAX_TRIAL_DAYS).unwrap_or(i64::MAX).saturating_mul(SECONDS_PER_DAY);
     if end <= now {
-        return Err(Error::parameter(
+        return Err(Error::invalid_parameter(
             "trial_end",
             format!("`trial_end` must be in the future, or `now`; it is {end}, and now is {now}."),
         ));
     }
     if end.0.saturating_sub(now.0) > farthest {
-        let message = format!("`trial_end` can be at most {TRIAL} days from now.");
-        return Err(Error::parameter("trial_end", message));
+        let message = format!("`trial_end` can be at most {MAX_TRIAL_DAYS} days from now.");
+        return Err(Error::invalid_parameter("trial_end", message));
     }
     Ok(end)
 }
 
 /// The moment that periods are counted from.
-fn anchor(
+fn resolve_anchor(
     asked: Option<Timestamp>,
     trial: Option<Timestamp>,
-    cycle: Cycle,
+    cycle: BillingCycle,
     now: Timestamp,
 ) -> Result<Timestamp, Error> {
     let natural = trial.unwrap_or(now);
     let Some(asked) = asked else { return Ok(natural) };
     let latest = cycle.next_after(natural, natural);
     if asked < natural || asked <= now || asked > latest {
-        return Err(Error::parameter(
+        return Err(Error::invalid_parameter(
             "billing_cycle_anchor",
             format!(
                 "`billing_cycle_anchor` must be in the future, not before the end of the trial, and \
@@ -270,26 +286,26 @@ fn anchor(
 }
 
 /// Sets when a subscription ends, as a request says.
-pub(crate) fn end_at(
+pub(crate) fn schedule_cancellation(
     subscription: &mut Subscription,
     cancel_at: Option<Timestamp>,
     at_period_end: bool,
     now: Timestamp,
 ) -> Result<(), Error> {
     if at_period_end && cancel_at.is_some() {
-        return Err(Error::parameter(
+        return Err(Error::invalid_parameter(
             "cancel_at",
             "You may only specify one of these parameters: cancel_at, cancel_at_period_end.",
         ));
     }
     if let Some(at) = cancel_at.filter(|at| *at <= now) {
-        return Err(Error::parameter(
+        return Err(Error::invalid_parameter(
             "cancel_at",
             format!("`cancel_at` must be in the future; it is {at}, and now is {now}."),
         ));
     }
     if at_period_end && subscription.period.end <= now {
-        return Err(Error::parameter(
+        return Err(Error::invalid_parameter(
             "cancel_at_period_end",
             "The subscription is paused, and its period is over: cancel it now, or give `cancel_at`.",
         ));
@@ -298,6 +314,7 @@ pub(crate) fn end_at(
     subscription.cancel_at_period_end = at_period_end;
     subscription.cancel_at = end;
     subscription.canceled_at = end.map(|_| now);
-    subscription.cancellation.reason = end.map(|_| Reason::CancellationRequested);
+    subscription.cancellation_details.reason =
+        end.map(|_| CancellationReason::CancellationRequested);
     Ok(())
 }

@@ -18,8 +18,8 @@
 use serde::Serialize;
 
 use crate::{
-    json::readable,
-    policy::{Policy, Standing},
+    json::impl_from_json,
+    policy::{GrantRule, StatusPolicy},
 };
 
 /// Where a subscription stands.
@@ -36,7 +36,7 @@ pub(crate) enum Status {
     Unpaid,
 }
 
-readable! {
+impl_from_json! {
     enum Status {
         Active = "active", Canceled = "canceled", Incomplete = "incomplete",
         IncompleteExpired = "incomplete_expired", PastDue = "past_due", Paused = "paused",
@@ -56,7 +56,7 @@ impl Status {
         Self::Unpaid,
     ];
 
-    pub(crate) fn name(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
             Self::Canceled => "canceled",
@@ -75,12 +75,12 @@ impl Status {
     }
 
     /// Whether a subscription of this status grants what is in it.
-    pub(crate) fn grants(self, policy: Policy) -> bool {
+    pub(crate) fn grants(self, policy: StatusPolicy) -> bool {
         match self {
             Self::Active | Self::Trialing => true,
-            Self::PastDue => policy.past_due == Standing::Keep,
-            Self::Paused => policy.paused == Standing::Keep,
-            Self::Unpaid => policy.unpaid == Standing::Keep,
+            Self::PastDue => policy.past_due == GrantRule::Keep,
+            Self::Paused => policy.paused == GrantRule::Keep,
+            Self::Unpaid => policy.unpaid == GrantRule::Keep,
             Self::Incomplete | Self::IncompleteExpired | Self::Canceled => false,
         }
     }
@@ -91,17 +91,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_status_grants_what_the_table_says() {
+    fn each_status_grants_as_documented_in_the_table() {
         let grants = |policy| Status::ALL.map(|status| status.grants(policy));
-        let keep =
-            Policy { past_due: Standing::Keep, unpaid: Standing::Keep, paused: Standing::Keep };
-        let revoke = Policy {
-            past_due: Standing::Revoke,
-            unpaid: Standing::Revoke,
-            paused: Standing::Revoke,
+        let keep = StatusPolicy {
+            past_due: GrantRule::Keep,
+            unpaid: GrantRule::Keep,
+            paused: GrantRule::Keep,
+        };
+        let revoke = StatusPolicy {
+            past_due: GrantRule::Revoke,
+            unpaid: GrantRule::Revoke,
+            paused: GrantRule::Revoke,
         };
         // In the order of `ALL`: by the alphabet.
-        assert_eq!(grants(Policy::default()), [true, false, false, false, true, true, true, false]);
+        assert_eq!(
+            grants(StatusPolicy::default()),
+            [true, false, false, false, true, true, true, false]
+        );
         assert_eq!(grants(keep), [true, false, false, false, true, true, true, true]);
         assert_eq!(grants(revoke), [true, false, false, false, false, false, true, false]);
     }

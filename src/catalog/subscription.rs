@@ -10,18 +10,18 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Catalog, Cycle, Error, Object,
-    event::{self, Kind},
+    BillingCycle, Entity, Error, Tx,
+    entitlements::recompute,
+    event::{self, EventType},
     metadata::Metadata,
     price::Price,
-    settle::settle,
-    shelf::Entry,
     status::Status,
+    storage::IndexEntry,
 };
-use crate::{id::Timestamp, json::readable};
+use crate::{id::Timestamp, json::impl_from_json};
 
 /// The members that are about money, as they are where none moves.
-const MONEY: &str = r#"{
+const BILLING_DEFAULTS: &str = r#"{
     "application": null,
     "application_fee_percent": null,
     "automatic_tax": { "disabled_reason": null, "enabled": false, "liability": null },
@@ -62,15 +62,15 @@ pub(crate) struct Subscription {
     pub(crate) created: Timestamp,
     pub(crate) customer: String,
     /// The test clock that it lives by.
-    pub(crate) clock: Option<String>,
+    pub(crate) test_clock: Option<String>,
     pub(crate) status: Status,
-    pub(crate) items: Vec<Item>,
-    pub(crate) terms: Terms,
+    pub(crate) items: Vec<SubscriptionItem>,
+    pub(crate) billing_terms: BillingTerms,
     /// The moment that its periods are counted from.
-    pub(crate) anchor: Timestamp,
+    pub(crate) billing_cycle_anchor: Timestamp,
     pub(crate) period: Period,
     pub(crate) trial: Option<Period>,
-    pub(crate) at_trial_end: MissingPaymentMethod,
+    pub(crate) missing_payment_method: MissingPaymentMethod,
     pub(crate) cancel_at: Option<Timestamp>,
     pub(crate) cancel_at_period_end: bool,
     pub(crate) canceled_at: Option<Timestamp>,
@@ -79,59 +79,59 @@ pub(crate) struct Subscription {
     /// Since when payments have been failing.
     pub(crate) failing_since: Option<Timestamp>,
     pub(crate) pause_collection: Option<PauseCollection>,
-    pub(crate) cancellation: Cancellation,
+    pub(crate) cancellation_details: CancellationDetails,
     pub(crate) metadata: Metadata,
     /// What is only kept to be shown again.
-    pub(crate) details: Map<String, Value>,
+    pub(crate) passthrough: Map<String, Value>,
 }
 
-readable! {
+impl_from_json! {
     struct Subscription {
-        id, created, customer, clock, status, items, terms, anchor, period, trial, at_trial_end,
+        id, created, customer, test_clock, status, items, billing_terms, billing_cycle_anchor, period, trial, missing_payment_method,
         cancel_at, cancel_at_period_end, canceled_at, ended_at, payment_method, failing_since,
-        pause_collection, cancellation, metadata, details,
+        pause_collection, cancellation_details, metadata, passthrough,
     }
 }
 
 /// Why it was canceled, or will be.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
-pub(crate) struct Cancellation {
+pub(crate) struct CancellationDetails {
     pub(crate) comment: Option<String>,
     pub(crate) feedback: Option<String>,
     pub(crate) feedback_option: Option<String>,
-    pub(crate) reason: Option<Reason>,
+    pub(crate) reason: Option<CancellationReason>,
 }
 
-readable! { struct Cancellation { comment, feedback, feedback_option, reason } }
+impl_from_json! { struct CancellationDetails { comment, feedback, feedback_option, reason } }
 
 /// The cause of a cancellation that Stripe tells.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Reason {
+pub(crate) enum CancellationReason {
     CancellationRequested,
     PaymentFailed,
 }
 
-readable! {
-    enum Reason {
+impl_from_json! {
+    enum CancellationReason {
         CancellationRequested = "cancellation_requested", PaymentFailed = "payment_failed",
     }
 }
 
 /// What all its prices have in common.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct Terms {
+pub(crate) struct BillingTerms {
     pub(crate) currency: String,
-    pub(crate) cycle: Cycle,
+    pub(crate) cycle: BillingCycle,
     /// Whether all of them are nothing, so that there is nothing to charge.
     pub(crate) free: bool,
 }
 
-readable! { struct Terms { currency, cycle, free } }
+impl_from_json! { struct BillingTerms { currency, cycle, free } }
 
 /// One product in a subscription.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct Item {
+pub(crate) struct SubscriptionItem {
     pub(crate) id: String,
     pub(crate) created: Timestamp,
     pub(crate) price: String,
@@ -139,10 +139,10 @@ pub(crate) struct Item {
     pub(crate) quantity: Option<u64>,
     pub(crate) metadata: Metadata,
     /// The features that the product had when this was last looked at.
-    pub(crate) granted: Vec<String>,
+    pub(crate) features: Vec<String>,
 }
 
-readable! { struct Item { id, created, price, product, quantity, metadata, granted } }
+impl_from_json! { struct SubscriptionItem { id, created, price, product, quantity, metadata, features } }
 
 /// From a moment until just before another.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -151,7 +151,7 @@ pub(crate) struct Period {
     pub(crate) end: Timestamp,
 }
 
-readable! { struct Period { start, end } }
+impl_from_json! { struct Period { start, end } }
 
 /// What the end of a trial does when nothing is known to pay with.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
@@ -163,7 +163,7 @@ pub(crate) enum MissingPaymentMethod {
     Pause,
 }
 
-readable! {
+impl_from_json! {
     enum MissingPaymentMethod {
         Cancel = "cancel", CreateInvoice = "create_invoice", Pause = "pause",
     }
@@ -176,97 +176,97 @@ pub(crate) struct PauseCollection {
     pub(crate) resumes_at: Option<Timestamp>,
 }
 
-readable! { struct PauseCollection { behavior, resumes_at } }
+impl_from_json! { struct PauseCollection { behavior, resumes_at } }
 
 /// Which of a customer's subscriptions.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Group {
-    All,
+pub(crate) enum Liveness {
+    Any,
     /// Those that are not over.
     Live,
 }
 
 /// A price as a subscription shows it: itself, and in the form that it had before there were prices.
 #[derive(Debug)]
-pub(super) struct SoldAs {
+pub(super) struct RenderedPrice {
     price: Value,
     plan: Value,
 }
 
 /// The list of a customer's subscriptions.
-pub(crate) fn of_customer(customer: &str, group: Group) -> String {
-    let live = if group == Group::Live { " live" } else { "" };
+pub(crate) fn customer_index(customer: &str, group: Liveness) -> String {
+    let live = if group == Liveness::Live { " live" } else { "" };
     format!("subscriptions customer={customer}{live}")
 }
 
 /// The list of the subscriptions with a price, on a test clock or on none.
-pub(crate) fn of_price(price: &str, clock: Option<&str>) -> String {
+pub(crate) fn price_index(price: &str, clock: Option<&str>) -> String {
     format!("subscriptions price={price} clock={}", clock.unwrap_or_default())
 }
 
 /// The list of the subscriptions with a product that are not over.
-pub(crate) fn of_product(product: &str) -> String {
+pub(crate) fn product_index(product: &str) -> String {
     format!("subscriptions product={product}")
 }
 
 /// The list of the subscriptions on a test clock, or on none; of one status, or of all.
-pub(crate) fn list(clock: Option<&str>, status: Option<Status>) -> String {
-    let (clock, status) = (clock.unwrap_or_default(), status.map_or("", Status::name));
+pub(crate) fn clock_index(clock: Option<&str>, status: Option<Status>) -> String {
+    let (clock, status) = (clock.unwrap_or_default(), status.map_or("", Status::as_str));
     format!("subscriptions clock={clock} status={status}")
 }
 
 /// The list of the subscriptions of a status, whatever their clock.
-pub(crate) fn of_status(status: Status) -> String {
-    format!("subscriptions status={}", status.name())
+pub(crate) fn status_index(status: Status) -> String {
+    format!("subscriptions status={}", status.as_str())
 }
 
 /// The list of those that time will change, by when; on a test clock, or on none.
-pub(crate) fn due(clock: Option<&str>) -> String {
+pub(crate) fn due_index(clock: Option<&str>) -> String {
     format!("due clock={}", clock.unwrap_or_default())
 }
 
-impl Object for Subscription {
-    const KIND: &'static str = "subscription";
+impl Entity for Subscription {
+    const TYPE: &'static str = "subscription";
 
     fn id(&self) -> &str {
         &self.id
     }
 
-    fn entries(&self) -> Vec<Entry> {
-        let clock = self.clock.as_deref();
+    fn index_entries(&self) -> Vec<IndexEntry> {
+        let clock = self.test_clock.as_deref();
         let mut lists = BTreeSet::new();
         lists.extend([
-            list(clock, None),
-            list(clock, Some(self.status)),
-            of_status(self.status),
-            of_customer(&self.customer, Group::All),
+            clock_index(clock, None),
+            clock_index(clock, Some(self.status)),
+            status_index(self.status),
+            customer_index(&self.customer, Liveness::Any),
         ]);
-        lists.extend(self.items.iter().map(|item| of_price(&item.price, clock)));
+        lists.extend(self.items.iter().map(|item| price_index(&item.price, clock)));
         if !self.status.is_final() {
-            lists.insert(of_customer(&self.customer, Group::Live));
-            lists.extend(self.items.iter().map(|item| of_product(&item.product)));
+            lists.insert(customer_index(&self.customer, Liveness::Live));
+            lists.extend(self.items.iter().map(|item| product_index(&item.product)));
         }
-        let entries = lists.into_iter().map(|list| Entry::new(list, self.created));
-        let due = self.next().map(|(at, _)| Entry::new(due(clock), at));
+        let entries = lists.into_iter().map(|list| IndexEntry::new(list, self.created));
+        let due = self.next_transition().map(|(at, _)| IndexEntry::new(due_index(clock), at));
         entries.chain(due).collect()
     }
 }
 
 impl Subscription {
     /// The features that each of its items grants, if its status does.
-    fn granted(&self) -> Vec<&[String]> {
-        self.items.iter().map(|item| item.granted.as_slice()).collect()
+    fn features(&self) -> Vec<&[String]> {
+        self.items.iter().map(|item| item.features.as_slice()).collect()
     }
 }
 
-impl Catalog<'_> {
+impl Tx<'_> {
     /// A subscription as Stripe shows it.
-    pub(crate) fn shown(&self, subscription: &Subscription) -> Result<Value, Error> {
+    pub(crate) fn subscription_to_json(&self, subscription: &Subscription) -> Result<Value, Error> {
         let livemode = bool::from(self.livemode);
         let Subscription { id, period, .. } = subscription;
         let mut items = Vec::with_capacity(subscription.items.len());
         for item in &subscription.items {
-            let shown = self.sold_as(&item.price)?;
+            let shown = self.render_price(&item.price)?;
             items.push(json!({
                 "id": item.id,
                 "object": "subscription_item",
@@ -287,14 +287,14 @@ impl Catalog<'_> {
         let mut shown = json!({
             "id": id,
             "object": "subscription",
-            "billing_cycle_anchor": subscription.anchor,
+            "billing_cycle_anchor": subscription.billing_cycle_anchor,
             "cancel_at": subscription.cancel_at,
             "cancel_at_period_end": subscription.cancel_at_period_end,
             "canceled_at": subscription.canceled_at,
-            "cancellation_details": subscription.cancellation,
+            "cancellation_details": subscription.cancellation_details,
             "collection_method": "charge_automatically",
             "created": subscription.created,
-            "currency": subscription.terms.currency,
+            "currency": subscription.billing_terms.currency,
             "customer": subscription.customer,
             "days_until_due": null,
             "default_payment_method": subscription.payment_method,
@@ -311,60 +311,66 @@ impl Catalog<'_> {
             "pause_collection": subscription.pause_collection,
             "start_date": subscription.created,
             "status": subscription.status,
-            "test_clock": subscription.clock,
+            "test_clock": subscription.test_clock,
             "trial_end": subscription.trial.map(|trial| trial.end),
             "trial_settings": {
                 "end_behavior": {
                     "billing_cycle_anchor": null,
-                    "missing_payment_method": subscription.at_trial_end,
+                    "missing_payment_method": subscription.missing_payment_method,
                 },
             },
             "trial_start": subscription.trial.map(|trial| trial.start),
         });
-        event::overlay(&mut shown, &serde_json::from_slice(MONEY.as_bytes()).unwrap_or_default());
-        event::overlay(&mut shown, &subscription.details);
+        event::merge_into(
+            &mut shown,
+            &serde_json::from_slice(BILLING_DEFAULTS.as_bytes()).unwrap_or_default(),
+        );
+        event::merge_into(&mut shown, &subscription.passthrough);
         Ok(shown)
     }
 
-    fn sold_as(&self, id: &str) -> Result<Rc<SoldAs>, Error> {
-        if let Some(known) = self.prices.borrow().get(id) {
+    fn render_price(&self, id: &str) -> Result<Rc<RenderedPrice>, Error> {
+        if let Some(known) = self.rendered_prices.borrow().get(id) {
             return Ok(Rc::clone(known));
         }
         let price: Price = self.load(id, "price")?;
         let livemode = self.livemode;
-        let shown = Rc::new(SoldAs { price: price.shown(livemode), plan: price.plan(livemode) });
-        self.prices.borrow_mut().insert(id.to_owned(), Rc::clone(&shown));
+        let shown = Rc::new(RenderedPrice {
+            price: price.to_json(livemode),
+            plan: price.to_plan_json(livemode),
+        });
+        self.rendered_prices.borrow_mut().insert(id.to_owned(), Rc::clone(&shown));
         Ok(shown)
     }
 
     /// Looks at what the products of these items have now.
-    pub(crate) fn look(&self, items: &mut [Item]) -> Result<(), Error> {
+    pub(crate) fn snapshot_features(&self, items: &mut [SubscriptionItem]) -> Result<(), Error> {
         for item in items {
-            item.granted = self.features_of(&item.product)?;
+            item.features = self.feature_ids_of(&item.product)?;
         }
         Ok(())
     }
 
     /// Keeps a subscription that is new, or another one than before, with all that follows from it.
-    pub(crate) fn keep(
+    pub(crate) fn save(
         &self,
         before: Option<&Subscription>,
         after: &Subscription,
-        kind: Kind,
+        kind: EventType,
         at: Timestamp,
     ) -> Result<(), Error> {
-        let shown = self.shown(after)?;
+        let shown = self.subscription_to_json(after)?;
         match before {
             None => {
-                self.add(after)?;
+                self.insert(after)?;
                 self.emit(kind, shown, None)?;
             }
             Some(before) if before == after => return Ok(()),
             Some(before) => {
-                self.replace(before, after)?;
+                self.update(before, after)?;
                 match kind {
-                    Kind::SubscriptionUpdated => {
-                        self.emit_change(kind, &self.shown(before)?, shown)?;
+                    EventType::SubscriptionUpdated => {
+                        self.emit_update(kind, &self.subscription_to_json(before)?, shown)?;
                     }
                     kind => self.emit(kind, shown, None)?,
                 }
@@ -373,11 +379,11 @@ impl Catalog<'_> {
         // Not by what it grants: the policy may be another one than when the set was settled.
         match before {
             Some(before)
-                if before.status == after.status && before.granted() == after.granted() =>
+                if before.status == after.status && before.features() == after.features() =>
             {
                 Ok(())
             }
-            _ => settle(self, &after.customer, at),
+            _ => recompute(self, &after.customer, at),
         }
     }
 }

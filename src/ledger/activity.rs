@@ -10,35 +10,35 @@
 use serde::Serialize;
 
 use super::{
-    account::{Effect, Receipt},
-    finding::Finding,
+    reconcile::Reconciliation,
+    state::{ApplyOutcome, ApplyReceipt},
 };
 use crate::{
     entitlement::{Summary, Version},
-    id::{EventId, Millis, Timestamp},
-    json::readable,
+    id::{EventId, Timestamp, UnixMillis},
+    json::impl_from_json,
 };
 
 /// How many decisions of one mode are remembered: some pages for a person to look through.
-pub const ACTIVITY_MEMORY: usize = 1_000;
+pub const ACTIVITY_RETENTION: usize = 1_000;
 
 /// One decision about a customer's set.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Activity {
     /// What was decided.
-    pub decided: Decided,
+    pub kind: ActivityKind,
     /// The version held since.
     pub version: Version,
     /// When it was decided.
-    pub at: Millis,
+    pub at: UnixMillis,
 }
 
-readable! { struct Activity { decided, version, at } }
+impl_from_json! { struct Activity { kind, version, at } }
 
 /// What was decided.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Decided {
+pub enum ActivityKind {
     /// What becomes of an event.
     Event {
         /// Which event.
@@ -46,7 +46,7 @@ pub enum Decided {
         /// When it was made, by its own account.
         created: Timestamp,
         /// What became of it.
-        effect: Effect,
+        outcome: ApplyOutcome,
     },
     /// The source's list is what is held, since now at the latest.
     Confirmed,
@@ -54,30 +54,39 @@ pub enum Decided {
     Drift,
 }
 
-readable! {
-    enum Decided {
-        Event { id, created, effect } = "event", Confirmed = "confirmed", Drift = "drift",
+impl_from_json! {
+    enum ActivityKind {
+        Event { id, created, outcome } = "event", Confirmed = "confirmed", Drift = "drift",
     }
 }
 
 impl Activity {
     /// What became of an event.
     #[must_use]
-    pub fn of(summary: &Summary, receipt: Receipt, at: Millis) -> Self {
-        let Receipt { effect, version } = receipt;
-        let decided =
-            Decided::Event { id: summary.event.clone(), created: summary.created, effect };
-        Self { decided, version, at }
+    pub fn from_event(summary: &Summary, receipt: ApplyReceipt, at: UnixMillis) -> Self {
+        let ApplyReceipt { outcome: effect, version } = receipt;
+        let decided = ActivityKind::Event {
+            id: summary.event.clone(),
+            created: summary.created,
+            outcome: effect,
+        };
+        Self { kind: decided, version, at }
     }
 
     /// What a read of the source's list came to, unless it came to nothing.
     #[must_use]
-    pub fn found(finding: &Finding, version: Version, at: Millis) -> Option<Self> {
+    pub fn from_reconciliation(
+        finding: &Reconciliation,
+        version: Version,
+        at: UnixMillis,
+    ) -> Option<Self> {
         let decided = match finding {
-            Finding::Right | Finding::Completed => Decided::Confirmed,
-            Finding::Drifted(_) => Decided::Drift,
-            Finding::Overtaken | Finding::Nobody | Finding::Doubtful => return None,
+            Reconciliation::InSync | Reconciliation::Updated => ActivityKind::Confirmed,
+            Reconciliation::Drifted(_) => ActivityKind::Drift,
+            Reconciliation::Superseded
+            | Reconciliation::UnknownCustomer
+            | Reconciliation::NotFoundAtSource => return None,
         };
-        Some(Self { decided, version, at })
+        Some(Self { kind: decided, version, at })
     }
 }

@@ -16,21 +16,21 @@ use serde::Serialize;
 use crate::{
     entitlement::{Entitlements, Version},
     id::LookupKey,
-    json::readable,
+    json::impl_from_json,
 };
 
 /// How many changes of a customer are remembered: a plan changes some times a year, and a client
 /// that was away for longer than a hundred changes does better to read the set.
-pub const CHANGE_MEMORY: u64 = 100;
+pub const CHANGE_RETENTION: u64 = 100;
 
 /// The most bytes of lookup keys in a change that is told as such. What listens hears of a larger
 /// one by its version only: a message of a WebSocket ends at 1 MiB, and a row of SQLite at 2 MB,
 /// where a quote in a key takes two bytes.
-pub const CHANGE_LIMIT: usize = 1 << 18;
+pub const MAX_CHANGE_BYTES: usize = 1 << 18;
 
 /// One change of a customer's set.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Change {
+pub struct SetChange {
     /// The version since.
     pub version: Version,
     /// The lookup keys that are granted since, in order.
@@ -39,21 +39,21 @@ pub struct Change {
     pub removed: Vec<LookupKey>,
 }
 
-readable! { struct Change { version, added, removed } }
+impl_from_json! { struct SetChange { version, added, removed } }
 
 /// What those who listen to a customer are told.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Notice {
+pub enum ChangeNotification {
     /// The set changed.
-    Change(Change),
+    Change(SetChange),
     /// The set has this version now.
     Version(Version),
 }
 
-readable! { enum Notice { Change(_) = "change", Version(_) = "version" } }
+impl_from_json! { enum ChangeNotification { Change(_) = "change", Version(_) = "version" } }
 
-impl Change {
+impl SetChange {
     /// What led from `held` to `set`, or none if that is the same version. A version that changes no
     /// lookup key is a change too: what was told in part may be told whole since.
     #[must_use]
@@ -61,8 +61,8 @@ impl Change {
         if held.map_or(Version::default(), |held| held.version) == set.version {
             return None;
         }
-        let before = held.map(keys).unwrap_or_default();
-        let after = keys(set);
+        let before = held.map(lookup_keys).unwrap_or_default();
+        let after = lookup_keys(set);
         let only = |among: &BTreeSet<&LookupKey>, others| {
             among.difference(others).copied().cloned().collect()
         };
@@ -75,13 +75,13 @@ impl Change {
 
     /// Whether it is small enough to be told as such.
     #[must_use]
-    pub fn is_tellable(&self) -> bool {
+    pub fn fits_in_message(&self) -> bool {
         let keys = self.added.iter().chain(&self.removed);
-        keys.map(|key| key.as_str().len()).sum::<usize>() <= CHANGE_LIMIT
+        keys.map(|key| key.as_str().len()).sum::<usize>() <= MAX_CHANGE_BYTES
     }
 }
 
-fn keys(set: &Entitlements) -> BTreeSet<&LookupKey> {
+fn lookup_keys(set: &Entitlements) -> BTreeSet<&LookupKey> {
     let mut keys = BTreeSet::new();
     keys.extend(set.data.iter().map(|granted| &granted.lookup_key));
     keys
@@ -90,7 +90,11 @@ fn keys(set: &Entitlements) -> BTreeSet<&LookupKey> {
 /// The changes after `since` up to `current`, if all of them are among those remembered, which are in
 /// order.
 #[must_use]
-pub fn missed(since: Version, current: Version, remembered: &[Change]) -> Option<&[Change]> {
+pub fn changes_since(
+    since: Version,
+    current: Version,
+    remembered: &[SetChange],
+) -> Option<&[SetChange]> {
     let first = remembered.partition_point(|change| change.version <= since);
     let later = remembered.get(first..).unwrap_or_default();
     let mut next = since;

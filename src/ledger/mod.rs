@@ -16,22 +16,22 @@
 //! read of the source, a write of the replica) has a step before it and one after it, and anything
 //! may happen in between.
 
-mod account;
 mod activity;
 mod change;
-mod finding;
+mod observed_features;
 mod outbox;
+mod reconcile;
 mod rules;
-mod seen;
-mod standing;
+mod state;
+mod sync_status;
 
 pub use self::{
-    account::{Account, Effect, List, Receipt},
-    activity::{ACTIVITY_MEMORY, Activity, Decided},
-    change::{CHANGE_LIMIT, CHANGE_MEMORY, Change, Notice, missed},
-    finding::{Drift, Finding, Occasion, Reading, Told},
-    outbox::{Debt, Jitter, Outbox, Task},
-    rules::{EVENT_MEMORY, Error, Outcome, Sighting, apply, replace},
-    seen::Seen,
-    standing::{Report, Standing, Trouble},
+    activity::{ACTIVITY_RETENTION, Activity, ActivityKind},
+    change::{CHANGE_RETENTION, ChangeNotification, MAX_CHANGE_BYTES, SetChange, changes_since},
+    observed_features::ObservedFeatures,
+    outbox::{Jitter, Outbox, PendingTask, Task},
+    reconcile::{Drift, ReadReason, Reconciliation, SourceRead, SourceState},
+    rules::{Dedup, EVENT_RETENTION, Error, SetUpdate, apply, replace},
+    state::{ApplyOutcome, ApplyReceipt, LedgerState, SourceAccess},
+    sync_status::{StatusReport, SyncProblem, SyncStatus},
 };

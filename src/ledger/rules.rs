@@ -14,26 +14,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    entitlement::{ActiveEntitlement, Coverage, Entitlements, Page, Summary, Version},
+    entitlement::{ActiveEntitlement, Completeness, Entitlements, Summary, SummaryPage, Version},
     id::Timestamp,
 };
 
 /// How long an event's id is remembered, in seconds: 30 days, the time in which Stripe can send it
 /// again (<https://docs.stripe.com/webhooks>).
-pub const EVENT_MEMORY: i64 = 30 * 24 * 60 * 60;
+pub const EVENT_RETENTION: i64 = 30 * 24 * 60 * 60;
 
 /// Whether the ledger has seen an event's id before.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Sighting {
+pub enum Dedup {
     /// This is the first time.
-    First,
+    New,
     /// It was seen within [`EVENT_MEMORY`].
-    Repeated,
+    Duplicate,
 }
 
 /// What an event does to a ledger.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Outcome {
+pub enum SetUpdate {
     /// The set is another one, and its version the next.
     Changed(Entitlements),
     /// The same set and version, true as of a later moment.
@@ -49,7 +49,7 @@ pub enum Outcome {
 #[non_exhaustive]
 pub enum Error {
     /// The set would outgrow what can be stored.
-    #[error("a set of {count} entitlements, more than {}", Entitlements::LIMIT)]
+    #[error("a set of {count} entitlements, more than {}", Entitlements::MAX_LEN)]
     TooMany {
         /// How many grants it would hold.
         count: usize,
@@ -63,25 +63,29 @@ pub enum Error {
 /// [`Error::TooMany`]: the event must not be acknowledged, since it was not kept.
 pub fn apply(
     held: Option<&Entitlements>,
-    sighting: Sighting,
+    sighting: Dedup,
     summary: &Summary,
-) -> Result<Outcome, Error> {
-    if sighting == Sighting::Repeated {
-        return Ok(Outcome::Duplicate);
+) -> Result<SetUpdate, Error> {
+    if sighting == Dedup::Duplicate {
+        return Ok(SetUpdate::Duplicate);
     }
     if held.is_some_and(|held| summary.created < held.as_of) {
-        return Ok(Outcome::Stale);
+        return Ok(SetUpdate::Stale);
     }
     let known = held.map_or(&[][..], |held| &held.data);
     let (coverage, data) = match &summary.page {
-        Some(Page::Whole(page)) => (Coverage::Whole, merged(known, page, Untold::Dropped)),
-        Some(Page::First(page)) => (Coverage::Partial, merged(known, page, Untold::Kept)),
-        None => return Ok(Outcome::Stale),
+        Some(SummaryPage::Complete(page)) => {
+            (Completeness::Complete, merge(known, page, Unlisted::Remove))
+        }
+        Some(SummaryPage::Truncated(page)) => {
+            (Completeness::Partial, merge(known, page, Unlisted::Retain))
+        }
+        None => return Ok(SetUpdate::Stale),
     };
-    if data.len() > Entitlements::LIMIT {
+    if data.len() > Entitlements::MAX_LEN {
         return Err(Error::TooMany { count: data.len() });
     }
-    Ok(outcome(held, summary.created, coverage, data))
+    Ok(to_update(held, summary.created, coverage, data))
 }
 
 /// Takes the source's whole list, read at `as_of`, for what is held.
@@ -93,47 +97,52 @@ pub fn replace(
     held: Option<&Entitlements>,
     list: &[ActiveEntitlement],
     as_of: Timestamp,
-) -> Result<Outcome, Error> {
-    if list.len() > Entitlements::LIMIT {
+) -> Result<SetUpdate, Error> {
+    if list.len() > Entitlements::MAX_LEN {
         return Err(Error::TooMany { count: list.len() });
     }
     let known = held.map_or(&[][..], |held| &held.data);
     // Of two clocks, Stripe's in `created` and ours here, ours may be behind.
     let as_of = held.map_or(as_of, |held| held.as_of.max(as_of));
-    Ok(outcome(held, as_of, Coverage::Whole, merged(known, list, Untold::Dropped)))
+    Ok(to_update(held, as_of, Completeness::Complete, merge(known, list, Unlisted::Remove)))
 }
 
 /// Whether this is another set than the one held, and then its next version.
-fn outcome(
+fn to_update(
     held: Option<&Entitlements>,
     as_of: Timestamp,
-    coverage: Coverage,
+    coverage: Completeness,
     data: Vec<ActiveEntitlement>,
-) -> Outcome {
+) -> SetUpdate {
     match held {
-        Some(held) if held.coverage == coverage && held.data == data => {
-            Outcome::Unchanged(Entitlements { version: held.version, as_of, coverage, data })
+        Some(held) if held.completeness == coverage && held.data == data => {
+            SetUpdate::Unchanged(Entitlements {
+                version: held.version,
+                as_of,
+                completeness: coverage,
+                data,
+            })
         }
         held => {
             let version = held.map_or(Version::default(), |held| held.version).next();
-            Outcome::Changed(Entitlements { version, as_of, coverage, data })
+            SetUpdate::Changed(Entitlements { version, as_of, completeness: coverage, data })
         }
     }
 }
 
 /// What becomes of a grant that is held and that the page does not name.
 #[derive(Clone, Copy, Eq, PartialEq)]
-enum Untold {
-    Dropped,
-    Kept,
+enum Unlisted {
+    Remove,
+    Retain,
 }
 
 /// New grants first, in the page's order; each held one stays in its place, because a grant that
 /// moved between the pages of a list would be read twice or never.
-fn merged(
+fn merge(
     known: &[ActiveEntitlement],
     page: &[ActiveEntitlement],
-    untold: Untold,
+    untold: Unlisted,
 ) -> Vec<ActiveEntitlement> {
     let mut held = BTreeSet::new();
     held.extend(known.iter().map(|granted| &granted.feature));
@@ -153,7 +162,7 @@ fn merged(
         match told.get(&granted.feature) {
             Some(&again) => data.push(again.clone()),
             // A held grant whose id the page gives to another feature is out of date.
-            None if untold == Untold::Kept && !ids.contains(&granted.id) => {
+            None if untold == Unlisted::Retain && !ids.contains(&granted.id) => {
                 data.push(granted.clone());
             }
             None => {}

@@ -10,93 +10,97 @@ use std::collections::HashSet;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Error, Stripe, Transport};
+use super::{Error, StripeClient, Transport};
 use crate::{
-    entitlement::{ActiveEntitlement, Entitlements, Page, Paused},
-    id::{CustomerId, EntitlementId, Millis},
-    json::readable,
-    ledger::Told,
-    listing::List,
+    entitlement::{ActiveEntitlement, Entitlements, PausedRule, SummaryPage},
+    entitlement_list::EntitlementList,
+    id::{CustomerId, EntitlementId, UnixMillis},
+    json::impl_from_json,
+    ledger::SourceState,
 };
 
 /// Entitlements on a page: the most that Stripe gives.
-const PAGE: usize = 100;
+const PAGE_SIZE: usize = 100;
 
 /// The most pages of a list: as many as the largest set fills.
-const PAGES: usize = Entitlements::LIMIT / PAGE;
+const MAX_PAGES: usize = Entitlements::MAX_LEN / PAGE_SIZE;
 
 /// The most readings until two in a row agree.
-const READINGS: u32 = 4;
+const MAX_PASSES: u32 = 4;
 
 /// How long a list may take to read, in milliseconds: below the fifteen minutes of an alarm, and
 /// enough for two readings of a thousand pages at 50 ms each.
-const TIME: u64 = 120_000;
+const LIST_TIMEOUT: u64 = 120_000;
 
 /// One reading of a list.
-enum Reading {
+enum ReadPass {
     /// It fit one page: one answer, one moment.
-    AtOnce(Vec<ActiveEntitlement>),
+    SinglePage(Vec<ActiveEntitlement>),
     /// It took several.
-    InPages(Vec<ActiveEntitlement>),
+    MultiPage(Vec<ActiveEntitlement>),
     /// The last thing read was gone when the next page was asked for.
-    Torn,
+    Inconsistent,
 }
 
-impl<T: Transport> Stripe<T> {
+impl<T: Transport> StripeClient<T> {
     /// Reads all that a customer holds.
     ///
     /// # Errors
     ///
     /// When Stripe does not tell, or nothing that can be believed.
-    pub async fn told(&self, customer: &CustomerId) -> Result<Told, Error> {
-        let deadline = self.transport.now().plus(TIME);
-        match self.whole(customer, deadline).await {
-            Ok(list) if self.paused == Paused::Keep => Ok(Told::All(list)),
-            Ok(list) => self.without_paused(customer, list, deadline).await.map(Told::All),
-            Err(Error::Missing { param, .. }) if param == "customer" => {
-                self.absent(customer, deadline).await
+    pub async fn list_entitlements(&self, customer: &CustomerId) -> Result<SourceState, Error> {
+        let deadline = self.transport.now().saturating_add(LIST_TIMEOUT);
+        match self.read_until_stable(customer, deadline).await {
+            Ok(list) if self.paused_rule == PausedRule::Keep => Ok(SourceState::List(list)),
+            Ok(list) => self.exclude_paused(customer, list, deadline).await.map(SourceState::List),
+            Err(Error::NotFound { param, .. }) if param == "customer" => {
+                self.resolve_missing(customer, deadline).await
             }
             Err(error) => Err(error),
         }
     }
 
-    async fn whole(
+    async fn read_until_stable(
         &self,
         customer: &CustomerId,
-        deadline: Millis,
+        deadline: UnixMillis,
     ) -> Result<Vec<ActiveEntitlement>, Error> {
         let mut before = None;
-        for _ in 0..READINGS {
-            match self.reading(customer, deadline).await? {
-                Reading::AtOnce(list) => return Ok(list),
-                Reading::InPages(list) if before.as_ref() == Some(&list) => return Ok(list),
-                Reading::InPages(list) => before = Some(list),
-                Reading::Torn => before = None,
+        for _ in 0..MAX_PASSES {
+            match self.read_pass(customer, deadline).await? {
+                ReadPass::SinglePage(list) => return Ok(list),
+                ReadPass::MultiPage(list) if before.as_ref() == Some(&list) => return Ok(list),
+                ReadPass::MultiPage(list) => before = Some(list),
+                ReadPass::Inconsistent => before = None,
             }
         }
-        Err(Error::Unsteady(READINGS))
+        Err(Error::Unstable(MAX_PASSES))
     }
 
-    async fn reading(&self, customer: &CustomerId, deadline: Millis) -> Result<Reading, Error> {
+    async fn read_pass(
+        &self,
+        customer: &CustomerId,
+        deadline: UnixMillis,
+    ) -> Result<ReadPass, Error> {
         let first = format!(
-            "/v1/entitlements/active_entitlements?customer={}&limit={PAGE}",
-            encoded(customer.as_str())
+            "/v1/entitlements/active_entitlements?customer={}&limit={PAGE_SIZE}",
+            percent_encode(customer.as_str())
         );
         let mut list: Vec<ActiveEntitlement> = Vec::new();
         let mut ids: HashSet<EntitlementId> = HashSet::new();
-        for _ in 0..PAGES {
+        for _ in 0..MAX_PAGES {
             let after = list.last().map_or(String::new(), |last| {
-                format!("&starting_after={}", encoded(last.id.as_str()))
+                format!("&starting_after={}", percent_encode(last.id.as_str()))
             });
-            let page = match self.get(&format!("{first}{after}"), deadline).await {
-                Err(Error::Missing { param, .. }) if param == "starting_after" => {
-                    return Ok(Reading::Torn);
+            let page = match self.fetch(&format!("{first}{after}"), deadline).await {
+                Err(Error::NotFound { param, .. }) if param == "starting_after" => {
+                    return Ok(ReadPass::Inconsistent);
                 }
-                page => read(&page?)?,
+                page => parse_page(&page?)?,
             };
             let (more, page) = match page {
-                Page::Whole(page) => (false, page),
-                Page::First(page) => (true, page),
+                SummaryPage::Complete(page) => (false, page),
+                SummaryPage::Truncated(page) => (true, page),
             };
             if more && page.is_empty() {
                 return Err(Error::Malformed("an empty page with more behind it".to_owned()));
@@ -105,49 +109,57 @@ impl<T: Transport> Stripe<T> {
             for granted in page {
                 // A list that changed may show a grant again, and one that never ends will.
                 if !ids.insert(granted.id.clone()) {
-                    return Ok(Reading::Torn);
+                    return Ok(ReadPass::Inconsistent);
                 }
                 list.push(granted);
             }
             match (more, several) {
                 (true, _) => {}
-                (false, true) => return Ok(Reading::InPages(list)),
-                (false, false) => return Ok(Reading::AtOnce(list)),
+                (false, true) => return Ok(ReadPass::MultiPage(list)),
+                (false, false) => return Ok(ReadPass::SinglePage(list)),
             }
         }
-        Err(Error::Endless { pages: PAGES })
+        Err(Error::TooManyPages { pages: MAX_PAGES })
     }
 
     /// A deleted customer is still there to be looked at; one of another account never was.
-    async fn absent(&self, customer: &CustomerId, deadline: Millis) -> Result<Told, Error> {
-        struct Customer {
+    async fn resolve_missing(
+        &self,
+        customer: &CustomerId,
+        deadline: UnixMillis,
+    ) -> Result<SourceState, Error> {
+        struct RetrievedCustomer {
             deleted: Option<bool>,
         }
-        readable! { struct Customer { deleted } }
-        let Some(segment) = segment(customer.as_str()) else { return Ok(Told::Unknown) };
+        impl_from_json! { struct RetrievedCustomer { deleted } }
+        let Some(segment) = path_segment(customer.as_str()) else {
+            return Ok(SourceState::NotFound);
+        };
         let target = format!("/v1/customers/{segment}");
-        match self.read::<Customer>(&target, deadline).await {
-            Ok(Customer { deleted: Some(true) }) => Ok(Told::Deleted),
+        match self.fetch_json::<RetrievedCustomer>(&target, deadline).await {
+            Ok(RetrievedCustomer { deleted: Some(true) }) => Ok(SourceState::Deleted),
             // A restricted key need not be allowed to read customers.
-            Ok(_) | Err(Error::Missing { .. } | Error::KeyRefused { .. }) => Ok(Told::Unknown),
+            Ok(_) | Err(Error::NotFound { .. } | Error::KeyRejected { .. }) => {
+                Ok(SourceState::NotFound)
+            }
             Err(error) => Err(error),
         }
     }
 }
 
-fn read(page: &[u8]) -> Result<Page, Error> {
-    let list: List =
+fn parse_page(page: &[u8]) -> Result<SummaryPage, Error> {
+    let list: EntitlementList =
         serde_json::from_slice(page).map_err(|error| Error::Malformed(error.to_string()))?;
-    list.page().map_err(|error| Error::Malformed(error.to_string()))
+    list.into_page().map_err(|error| Error::Malformed(error.to_string()))
 }
 
 /// A name as a segment of a path. Two names cannot be one, however they are written: a dot is the
 /// folder itself, and two are the one above (<https://url.spec.whatwg.org/#single-dot-path-segment>).
-pub(super) fn segment(name: &str) -> Option<impl std::fmt::Display> {
-    (!matches!(name, "." | "..")).then(|| encoded(name))
+pub(super) fn path_segment(name: &str) -> Option<impl std::fmt::Display> {
+    (!matches!(name, "." | "..")).then(|| percent_encode(name))
 }
 
 /// A name within a query.
-pub(super) fn encoded(name: &str) -> impl std::fmt::Display {
+pub(super) fn percent_encode(name: &str) -> impl std::fmt::Display {
     utf8_percent_encode(name, NON_ALPHANUMERIC)
 }

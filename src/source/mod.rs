@@ -12,22 +12,22 @@
 //! nothing here can be anything but asked to read. Nothing is ever written at Stripe. What the
 //! answers change is decided by [`crate::ledger`].
 
-mod call;
+pub mod fake;
 mod list;
-pub mod memory;
-mod object;
 mod paused;
+mod request;
+mod retrieve;
 
-use crate::{entitlement::Paused, id::Millis, ledger::Trouble};
+use crate::{entitlement::PausedRule, id::UnixMillis, ledger::SyncProblem};
 
-pub use self::object::{Expand, Feature};
+pub use self::retrieve::{Expand, FeatureObject};
 
 /// The version of Stripe's API that every request asks for: the one whose answers the
 /// tests know from Stripe's own description.
 pub const API_VERSION: &str = "2026-07-29.dahlia";
 
 /// The most bytes of an answer that are read: a page of a hundred entitlements has some 30 KB.
-pub const BODY_LIMIT: usize = 4 << 20;
+pub const MAX_RESPONSE_LEN: usize = 4 << 20;
 
 /// The way to Stripe, for one key.
 #[expect(async_fn_in_trait, reason = "a Worker has one thread: futures need not be `Send`")]
@@ -38,13 +38,13 @@ pub trait Transport {
     /// # Errors
     ///
     /// Says why there was no whole answer.
-    async fn get(&self, target: &str) -> Result<Reply, String>;
+    async fn get(&self, target: &str) -> Result<StripeResponse, String>;
 
     /// Waits.
-    async fn pause(&self, millis: u64);
+    async fn sleep(&self, millis: u64);
 
     /// What time it is.
-    fn now(&self) -> Millis;
+    fn now(&self) -> UnixMillis;
 
     /// A random number, 0 to 1.
     fn random(&self) -> f64;
@@ -52,7 +52,7 @@ pub trait Transport {
 
 /// An answer of Stripe.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Reply {
+pub struct StripeResponse {
     /// The status.
     pub status: u16,
     /// `Retry-After`, in seconds.
@@ -69,13 +69,13 @@ pub struct Reply {
 pub enum Error {
     /// It does not take our key: the operator has to change it.
     #[error("Stripe refuses STRIPE_API_KEY with status {status}")]
-    KeyRefused {
+    KeyRejected {
         /// 401 for a key that is none, 403 for one that may not read this.
         status: u16,
     },
     /// There is no such thing.
     #[error("Stripe knows no such thing: {message}")]
-    Missing {
+    NotFound {
         /// Which parameter named it.
         param: String,
         /// Stripe's words.
@@ -83,7 +83,7 @@ pub enum Error {
     },
     /// It does not take the request.
     #[error("Stripe refuses the request with status {status}: {message}")]
-    Refused {
+    Rejected {
         /// The status.
         status: u16,
         /// Stripe's words.
@@ -95,54 +95,54 @@ pub enum Error {
         /// What happened at the last try.
         cause: String,
         /// How long it wants to be left alone, in milliseconds.
-        pause: u64,
+        retry_after_ms: u64,
     },
     /// Its answer is none.
     #[error("Stripe's answer cannot be read: {0}")]
     Malformed(String),
     /// Its list has no end that we would reach.
     #[error("Stripe's list does not end within {pages} pages")]
-    Endless {
+    TooManyPages {
         /// How many were read.
         pages: usize,
     },
     /// Its list was another one each time that it was read, or shows one thing again and again.
     #[error("Stripe's list repeats itself, or changed at each of {0} readings")]
-    Unsteady(u32),
+    Unstable(u32),
 }
 
 impl Error {
     /// What the operator has to see to, if that is it.
     #[must_use]
-    pub fn trouble(&self) -> Option<Trouble> {
-        matches!(self, Self::KeyRefused { .. }).then_some(Trouble::KeyRefused)
+    pub fn operator_problem(&self) -> Option<SyncProblem> {
+        matches!(self, Self::KeyRejected { .. }).then_some(SyncProblem::KeyRefused)
     }
 
     /// How long Stripe wants to be left alone, in milliseconds.
     #[must_use]
-    pub fn pause(&self) -> u64 {
-        if let Self::Unavailable { pause, .. } = self { *pause } else { 0 }
+    pub fn retry_after_ms(&self) -> u64 {
+        if let Self::Unavailable { retry_after_ms: pause, .. } = self { *pause } else { 0 }
     }
 }
 
 /// Stripe's API, read with one key.
 #[derive(Debug)]
-pub struct Stripe<T> {
+pub struct StripeClient<T> {
     transport: T,
-    paused: Paused,
+    paused_rule: PausedRule,
 }
 
-impl<T: Transport> Stripe<T> {
+impl<T: Transport> StripeClient<T> {
     /// Stripe behind a transport.
     #[must_use]
     pub fn new(transport: T) -> Self {
-        Self { transport, paused: Paused::Keep }
+        Self { transport, paused_rule: PausedRule::Keep }
     }
 
     /// The same, and what its paused subscriptions grant.
     #[must_use]
-    pub fn with_paused(self, paused: Paused) -> Self {
-        Self { paused, ..self }
+    pub fn with_paused_rule(self, paused: PausedRule) -> Self {
+        Self { paused_rule: paused, ..self }
     }
 
     /// The way to it.

@@ -10,74 +10,75 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Error, Stripe, Transport, list::encoded};
+use super::{Error, StripeClient, Transport, list::percent_encode};
 use crate::{
     entitlement::ActiveEntitlement,
-    id::{CustomerId, Millis},
-    json::{Read, readable},
+    id::{CustomerId, UnixMillis},
+    json::{FromJson, impl_from_json},
 };
 
 /// The most pages of subscriptions, or of one product's features.
-const PAGES: usize = 20;
+const MAX_PAGES: usize = 20;
 
-struct Page<T> {
+struct StripePage<T> {
     data: Vec<T>,
     has_more: bool,
 }
 
-readable! { struct Page<T> { data, has_more } }
+impl_from_json! { struct StripePage<T> { data, has_more } }
 
-struct Subscription {
+struct StripeSubscription {
     id: String,
     status: String,
-    items: Page<Item>,
+    items: StripePage<StripeSubscriptionItem>,
 }
 
-readable! { struct Subscription { id, status, items } }
+impl_from_json! { struct StripeSubscription { id, status, items } }
 
-struct Item {
-    price: Price,
+struct StripeSubscriptionItem {
+    price: StripePrice,
 }
 
-readable! { struct Item { price } }
+impl_from_json! { struct StripeSubscriptionItem { price } }
 
-struct Price {
+struct StripePrice {
     product: String,
 }
 
-readable! { struct Price { product } }
+impl_from_json! { struct StripePrice { product } }
 
-struct ProductFeature {
+struct StripeProductFeature {
     id: String,
-    entitlement_feature: Feature,
+    entitlement_feature: StripeFeatureRef,
 }
 
-readable! { struct ProductFeature { id, entitlement_feature } }
+impl_from_json! { struct StripeProductFeature { id, entitlement_feature } }
 
-struct Feature {
+struct StripeFeatureRef {
     id: String,
 }
 
-readable! { struct Feature { id } }
+impl_from_json! { struct StripeFeatureRef { id } }
 
-impl<T: Transport> Stripe<T> {
+impl<T: Transport> StripeClient<T> {
     /// What is left of a list without what only paused subscriptions grant.
-    pub(super) async fn without_paused(
+    pub(super) async fn exclude_paused(
         &self,
         customer: &CustomerId,
         list: Vec<ActiveEntitlement>,
-        deadline: Millis,
+        deadline: UnixMillis,
     ) -> Result<Vec<ActiveEntitlement>, Error> {
         let target = format!(
             "/v1/subscriptions?customer={}&status=all&limit=100",
-            encoded(customer.as_str())
+            percent_encode(customer.as_str())
         );
-        let subscriptions =
-            self.all(&target, |subscription: &Subscription| &subscription.id, deadline).await?;
+        let subscriptions = self
+            .read_all(&target, |subscription: &StripeSubscription| &subscription.id, deadline)
+            .await?;
         let mut products: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let mut paused = BTreeSet::new();
         let mut granting = BTreeSet::new();
-        for Subscription { status, items, .. } in subscriptions {
+        for StripeSubscription { status, items, .. } in subscriptions {
             let ids = items.data.into_iter().map(|item| item.price.product);
             match status.as_str() {
                 "paused" => paused.extend(ids),
@@ -91,9 +92,10 @@ impl<T: Transport> Stripe<T> {
             return Ok(list);
         }
         for product in paused.union(&granting) {
-            let target = format!("/v1/products/{}/features?limit=100", encoded(product));
-            let features =
-                self.all(&target, |feature: &ProductFeature| &feature.id, deadline).await?;
+            let target = format!("/v1/products/{}/features?limit=100", percent_encode(product));
+            let features = self
+                .read_all(&target, |feature: &StripeProductFeature| &feature.id, deadline)
+                .await?;
             let ids = features.into_iter().map(|feature| feature.entitlement_feature.id);
             products.insert(product.clone(), ids.collect());
         }
@@ -112,24 +114,25 @@ impl<T: Transport> Stripe<T> {
     }
 
     /// A list of Stripe's, whole.
-    async fn all<A: Read>(
+    async fn read_all<A: FromJson>(
         &self,
         target: &str,
         id: impl Fn(&A) -> &str,
-        deadline: Millis,
+        deadline: UnixMillis,
     ) -> Result<Vec<A>, Error> {
         let mut all: Vec<A> = Vec::new();
-        for _ in 0..PAGES {
-            let after = all
-                .last()
-                .map_or(String::new(), |last| format!("&starting_after={}", encoded(id(last))));
-            let Page { data, has_more } = self.read(&format!("{target}{after}"), deadline).await?;
+        for _ in 0..MAX_PAGES {
+            let after = all.last().map_or(String::new(), |last| {
+                format!("&starting_after={}", percent_encode(id(last)))
+            });
+            let StripePage { data, has_more } =
+                self.fetch_json(&format!("{target}{after}"), deadline).await?;
             let end = data.is_empty() || !has_more;
             all.extend(data);
             if end {
                 return Ok(all);
             }
         }
-        Err(Error::Endless { pages: PAGES })
+        Err(Error::TooManyPages { pages: MAX_PAGES })
     }
 }

@@ -7,15 +7,15 @@
 //! A record that is not byte for byte as [`record::write()`] writes it, is none: then it has to be
 //! read. So what [`columns()`] gives of any bytes, [`record::read()`] gives too.
 
-use super::record::{self, Head};
+use super::record::{self, RecordHeader};
 use crate::{
-    entitlement::{Coverage, Version},
+    entitlement::{Completeness, Version},
     id::{EntitlementId, FeatureId, LookupKey, Timestamp},
-    text,
+    json::scan,
 };
 
 /// What a row takes in a record at the least, where its ids are Stripe's.
-const ROW: usize = 64;
+const MIN_GRANT_SIZE: usize = 64;
 
 /// A record of a whole set.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -25,12 +25,12 @@ pub struct Columns<'a> {
     /// When the source said so.
     pub as_of: Timestamp,
     /// The grants, newest first.
-    pub rows: Vec<Row<'a>>,
+    pub grants: Vec<GrantRef<'a>>,
 }
 
 /// A grant, each text as JSON has it between its quotes.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Row<'a> {
+pub struct GrantRef<'a> {
     /// The id of the grant.
     pub id: &'a str,
     /// The feature granted.
@@ -41,22 +41,24 @@ pub struct Row<'a> {
 
 /// The columns of a record, if it is one of a whole set, and as it is written now.
 #[must_use]
-pub fn columns(record: &[u8]) -> Option<Columns<'_>> {
-    record::head(record).filter(|head| head.coverage == Coverage::Whole).and_then(behind)
+pub fn parse_complete_set(record: &[u8]) -> Option<Columns<'_>> {
+    record::parse_header(record)
+        .filter(|head| head.completeness == Completeness::Complete)
+        .and_then(parse_columns)
 }
 
 /// The columns of a record behind its head, be it of a whole set or of a part.
-pub(super) fn behind(head: Head<'_>) -> Option<Columns<'_>> {
-    let Head { version, as_of, keys, .. } = head;
+pub(super) fn parse_columns(head: RecordHeader<'_>) -> Option<Columns<'_>> {
+    let RecordHeader { version, as_of, keys, .. } = head;
     let keys = std::str::from_utf8(keys).ok()?;
-    let mut rows = Vec::with_capacity(keys.len() / ROW);
-    let rest = column(keys, LookupKey::LIMIT, |lookup_key| {
-        rows.push(Row { lookup_key, ..Row::default() });
+    let mut rows = Vec::with_capacity(keys.len() / MIN_GRANT_SIZE);
+    let rest = parse_list(keys, LookupKey::MAX_LEN, |lookup_key| {
+        rows.push(GrantRef { lookup_key, ..GrantRef::default() });
         Some(())
     })?;
     let mut blank = rows.iter_mut();
     let features = rest.strip_prefix(",\"features\":[")?;
-    let rest = column(features, FeatureId::LIMIT, |feature| {
+    let rest = parse_list(features, FeatureId::MAX_LEN, |feature| {
         blank.next()?.feature = feature;
         Some(())
     })?;
@@ -65,15 +67,15 @@ pub(super) fn behind(head: Head<'_>) -> Option<Columns<'_>> {
     }
     let mut blank = rows.iter_mut();
     let ids = rest.strip_prefix(",\"ids\":[")?;
-    let rest = column(ids, EntitlementId::LIMIT, |id| {
+    let rest = parse_list(ids, EntitlementId::MAX_LEN, |id| {
         blank.next()?.id = id;
         Some(())
     })?;
-    (rest == "}" && blank.next().is_none()).then_some(Columns { version, as_of, rows })
+    (rest == "}" && blank.next().is_none()).then_some(Columns { version, as_of, grants: rows })
 }
 
 /// Hands over the texts of a list, none longer than `limit`, and gives what stands behind the list.
-fn column<'a>(
+fn parse_list<'a>(
     mut rest: &'a str,
     limit: usize,
     mut take: impl FnMut(&'a str) -> Option<()>,
@@ -83,7 +85,7 @@ fn column<'a>(
     }
     loop {
         let text = rest.strip_prefix('"')?;
-        let (text, behind) = text.split_at_checked(end(text.as_bytes())?)?;
+        let (text, behind) = text.split_at_checked(string_len(text.as_bytes())?)?;
         if text.is_empty() || text.len() > limit {
             return None;
         }
@@ -98,10 +100,10 @@ fn column<'a>(
 
 /// How long a text is up to its closing quote, if it has no escape but those of a name: of a quote and
 /// of a backslash. A control character is in no name, escaped or not.
-fn end(rest: &[u8]) -> Option<usize> {
+fn string_len(rest: &[u8]) -> Option<usize> {
     let mut end = 0;
     loop {
-        end += text::plain(rest.get(end..)?);
+        end += scan::unescaped_prefix_len(rest.get(end..)?);
         match rest.get(end..)? {
             [b'"', ..] => return Some(end),
             [b'\\', b'"' | b'\\', ..] => end += 2,

@@ -15,23 +15,23 @@
 //! tests. What talks to Durable Objects and KV is in the Workers shell.
 
 pub mod columns;
+pub mod ledger_request;
 pub mod memory;
-pub mod message;
-pub mod part;
-pub mod recent;
+pub mod pagination;
 pub mod record;
+pub mod record_cache;
 
 use std::convert::Infallible;
 
 use serde::Serialize;
 
-use self::part::{Listed, Part};
+use self::pagination::{PageOf, PageRequest};
 use crate::{
-    entitlement::{Coverage, Entitlements, Summary, Version},
-    id::{ActivityId, Customer, CustomerId, Livemode, LookupKey, Millis, Timestamp},
-    json::readable,
-    ledger::{self, Activity, Receipt, Standing, Trouble},
-    source::{Stripe, Transport},
+    entitlement::{Completeness, Entitlements, Summary, Version},
+    id::{ActivityId, CustomerId, CustomerKey, Livemode, LookupKey, Timestamp, UnixMillis},
+    json::impl_from_json,
+    ledger::{self, Activity, ApplyReceipt, SyncProblem, SyncStatus},
+    source::{StripeClient, Transport},
     token::{PublicKey, SigningKey},
 };
 
@@ -59,12 +59,12 @@ pub enum Error {
     #[error(transparent)]
     Ledger(#[from] ledger::Error),
     /// The caller knows of a version that the ledger does not have.
-    #[error("version {held} is held, and {asked} was asked for")]
-    Behind {
+    #[error("version {current} is current, and {requested} was requested")]
+    VersionNotReached {
         /// What the caller asked for.
-        asked: Version,
+        requested: Version,
         /// What the ledger holds.
-        held: Version,
+        current: Version,
     },
 }
 
@@ -74,96 +74,104 @@ pub trait Ledger {
     /// Takes an event in, by the rules of [`ledger::Account::receive()`]. Once this answers, the
     /// effect is durable; if it fails, the event may or may not have been taken in, and may be sent
     /// again.
-    async fn apply(&self, summary: &Summary, now: Timestamp) -> Result<Receipt, Error>;
+    async fn apply(&self, summary: &Summary, now: Timestamp) -> Result<ApplyReceipt, Error>;
 
     /// What the customer holds. Where that does not decide about these features (about all, if none
     /// is named), the source is asked; should that fail, a part is the answer.
-    async fn find(&self, customer: &Customer, features: &[LookupKey]) -> Result<Found, Error>;
+    async fn load(
+        &self,
+        customer: &CustomerKey,
+        features: &[LookupKey],
+    ) -> Result<LoadedSet, Error>;
 
     /// What the customer holds by the source's list, read now, and again until it is as `until`
     /// wants it or the time is up.
-    async fn sync(&self, customer: &Customer, until: Option<&Until>) -> Result<Found, Error>;
+    async fn sync(
+        &self,
+        customer: &CustomerKey,
+        until: Option<&WaitFor>,
+    ) -> Result<LoadedSet, Error>;
 }
 
 /// What a caller waits for.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Until {
+pub struct WaitFor {
     /// The feature that is to be granted.
     pub feature: LookupKey,
     /// For how many seconds at most.
-    pub wait: u32,
+    pub max_seconds: u32,
 }
 
-readable! { struct Until { feature, wait } }
+impl_from_json! { struct WaitFor { feature, max_seconds } }
 
 /// The copy that every location reads.
 #[expect(async_fn_in_trait, reason = "a Worker has one thread: futures need not be `Send`")]
 pub trait Replica {
     /// Replaces the copy of one customer's set. Only that customer's ledger calls this.
-    async fn save(&self, customer: &Customer, set: &Entitlements) -> Result<(), Error>;
+    async fn save(&self, customer: &CustomerKey, set: &Entitlements) -> Result<(), Error>;
 
     /// The copy at hand, or none if there is none yet.
-    async fn load(&self, customer: &Customer) -> Result<Option<Entitlements>, Error>;
+    async fn load(&self, customer: &CustomerKey) -> Result<Option<Entitlements>, Error>;
 }
 
 /// Who there is, and where each of them stands.
 #[expect(async_fn_in_trait, reason = "a Worker has one thread: futures need not be `Send`")]
-pub trait Roster {
+pub trait CustomerIndex {
     /// What is owed, over all customers.
-    async fn backlog(&self) -> Result<Backlog, Error>;
+    async fn load_backlog(&self) -> Result<Backlog, Error>;
 
     /// The lookup keys of the features that anybody of this mode ever held, as far as there is room.
-    async fn features(&self, livemode: Livemode) -> Result<Vec<LookupKey>, Error>;
+    async fn list_features(&self, livemode: Livemode) -> Result<Vec<LookupKey>, Error>;
 
     /// A part of the customers of this mode, in the order of their ids; where a prefix is given, of
     /// those whose ids begin with it. A cursor need not be anybody's id.
-    async fn customers(
+    async fn list_customers(
         &self,
         livemode: Livemode,
         prefix: Option<&CustomerId>,
-        part: &Part<CustomerId>,
-    ) -> Result<Listed<Known>, Error>;
+        part: &PageRequest<CustomerId>,
+    ) -> Result<PageOf<CustomerSyncStatus>, Error>;
 }
 
 /// A customer whom the roster knows.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Known {
+pub struct CustomerSyncStatus {
     /// Who it is.
     pub id: CustomerId,
     /// Where the customer stands, by the last report.
-    pub standing: Standing,
+    pub status: SyncStatus,
 }
 
-readable! { struct Known { id, standing } }
+impl_from_json! { struct CustomerSyncStatus { id, status } }
 
 /// What was decided lately, for people to look at. Customers' ledgers tell it, and owe it nothing: what
 /// it did not hear of is not in it, and what it holds proves nothing.
 #[expect(async_fn_in_trait, reason = "a Worker has one thread: futures need not be `Send`")]
-pub trait Journal {
+pub trait ActivityLog {
     /// A part of the last [`ledger::ACTIVITY_MEMORY`] decisions of this mode, newest first; where a
     /// customer is given, of those about this one. A cursor need not be an entry that is remembered.
-    async fn entries(
+    async fn list(
         &self,
         livemode: Livemode,
         customer: Option<&CustomerId>,
-        part: &Part<ActivityId>,
-    ) -> Result<Excerpt, Error>;
+        part: &PageRequest<ActivityId>,
+    ) -> Result<ActivityPage, Error>;
 }
 
 /// What is read of the journal at once.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Excerpt {
+pub struct ActivityPage {
     /// The part that was asked for.
-    pub entries: Listed<Entry>,
+    pub entries: PageOf<ActivityEntry>,
     /// The newest entry of the whole mode, if there is one: no later one was ever told to anybody.
     pub newest: Option<ActivityId>,
 }
 
-readable! { struct Excerpt { entries, newest } }
+impl_from_json! { struct ActivityPage { entries, newest } }
 
 /// An entry of the journal.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Entry {
+pub struct ActivityEntry {
     /// Its place: later entries have higher ones.
     pub id: ActivityId,
     /// Whose set was decided about.
@@ -172,7 +180,7 @@ pub struct Entry {
     pub activity: Activity,
 }
 
-readable! { struct Entry { id, customer, activity } }
+impl_from_json! { struct ActivityEntry { id, customer, activity } }
 
 /// What is owed, over all customers.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
@@ -180,19 +188,19 @@ pub struct Backlog {
     /// How many debts were tried in vain.
     pub pending: u32,
     /// Since when the oldest of them is owed.
-    pub since: Option<Millis>,
+    pub pending_since: Option<UnixMillis>,
     /// What the operator has to see to.
-    pub trouble: Option<Trouble>,
+    pub problem: Option<SyncProblem>,
 }
 
-readable! { struct Backlog { pending, since, trouble } }
+impl_from_json! { struct Backlog { pending, pending_since, problem } }
 
 /// The source, kept in this deployment itself.
 #[expect(async_fn_in_trait, reason = "a Worker has one thread: futures need not be `Send`")]
-pub trait Catalog {
+pub trait CatalogClient {
     /// Answers a request by the catalog of one mode. Who asks has been seen to. Once this answers,
     /// what was asked for is durable; if it fails, it may or may not have been done.
-    async fn ask(
+    async fn send(
         &self,
         livemode: Livemode,
         request: &http::Request<Vec<u8>>,
@@ -200,8 +208,8 @@ pub trait Catalog {
 }
 
 /// A catalog where there can be none.
-impl Catalog for Infallible {
-    async fn ask(
+impl CatalogClient for Infallible {
+    async fn send(
         &self,
         _: Livemode,
         _: &http::Request<Vec<u8>>,
@@ -221,7 +229,7 @@ pub trait Crypto {
     async fn sign(&self, key: &SigningKey, message: &str) -> Result<Vec<u8>, Error>;
 
     /// The keys of the issuer whose tokens are taken: a JWK Set, as it answers it.
-    async fn issuers_keys(&self) -> Result<Vec<u8>, Error>;
+    async fn fetch_jwks(&self) -> Result<Vec<u8>, Error>;
 }
 
 /// The stores of one deployment, and what else the platform has to do.
@@ -231,13 +239,13 @@ pub trait Store {
     /// The copy at hand.
     fn replica(&self) -> &impl Replica;
     /// Who there is.
-    fn roster(&self) -> &impl Roster;
+    fn customer_index(&self) -> &impl CustomerIndex;
     /// What was decided lately.
-    fn journal(&self) -> &impl Journal;
+    fn activity_log(&self) -> &impl ActivityLog;
     /// Where the truth comes from, if it can be read in that mode.
-    fn source(&self, livemode: Livemode) -> Option<&Stripe<impl Transport>>;
+    fn source(&self, livemode: Livemode) -> Option<&StripeClient<impl Transport>>;
     /// The source itself, if it is kept here.
-    fn catalog(&self) -> Option<&impl Catalog>;
+    fn catalog(&self) -> Option<&impl CatalogClient>;
     /// What is done with public keys.
     fn crypto(&self) -> &impl Crypto;
 }
@@ -248,12 +256,12 @@ pub struct Freshness {
     /// No older version will do.
     pub at_least: Version,
     /// Where to look first.
-    pub first: First,
+    pub read_from: ReadFrom,
 }
 
 /// Where a set is looked for first.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum First {
+pub enum ReadFrom {
     /// In the copy at hand.
     #[default]
     Replica,
@@ -275,7 +283,7 @@ pub enum ServedBy {
     Memory,
 }
 
-readable! {
+impl_from_json! {
     enum ServedBy {
         Replica = "replica", Ledger = "ledger", Source = "source", Memory = "memory",
     }
@@ -284,7 +292,7 @@ readable! {
 impl ServedBy {
     /// Its name in answers.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Replica => "replica",
             Self::Ledger => "ledger",
@@ -296,9 +304,9 @@ impl ServedBy {
 
 /// A customer's set, and where it was found.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Found {
+pub struct LoadedSet {
     /// The set, or none if nobody knows the customer.
-    pub held: Option<Entitlements>,
+    pub entitlements: Option<Entitlements>,
     /// Where it was found.
     pub served_by: ServedBy,
 }
@@ -310,25 +318,25 @@ pub struct Found {
 /// # Errors
 ///
 /// When the ledger is needed and out of reach, or does not have the version asked for.
-pub async fn find(
+pub async fn load(
     store: &impl Store,
-    customer: &Customer,
+    customer: &CustomerKey,
     features: &[LookupKey],
     freshness: Freshness,
-) -> Result<Found, Error> {
-    let Freshness { at_least, first } = freshness;
+) -> Result<LoadedSet, Error> {
+    let Freshness { at_least, read_from: first } = freshness;
     // A replica that fails, lags, or knows a part only is no answer: the ledger may know more.
-    if first == First::Replica
+    if first == ReadFrom::Replica
         && let Ok(Some(copy)) = store.replica().load(customer).await
         && copy.version >= at_least
-        && copy.coverage == Coverage::Whole
+        && copy.completeness == Completeness::Complete
     {
-        return Ok(Found { held: Some(copy), served_by: ServedBy::Replica });
+        return Ok(LoadedSet { entitlements: Some(copy), served_by: ServedBy::Replica });
     }
-    let found = store.ledger().find(customer, features).await?;
-    let version = found.held.as_ref().map_or(Version::default(), |held| held.version);
+    let found = store.ledger().load(customer, features).await?;
+    let version = found.entitlements.as_ref().map_or(Version::default(), |held| held.version);
     if version < at_least {
-        return Err(Error::Behind { asked: at_least, held: version });
+        return Err(Error::VersionNotReached { requested: at_least, current: version });
     }
     Ok(found)
 }

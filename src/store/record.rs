@@ -1,48 +1,46 @@
 //! How a set is written down, in the ledger and in the replica alike.
 //!
 //! JSON, one object, its members in this order and without white space:
-//! `{"v":2,"version":3,"as_of":1706111369,"coverage":"whole","keys":["sms"],"features":["feat_…"],
+//! `{"v":1,"version":3,"as_of":1706111369,"completeness":"complete","keys":["sms"],"features":["feat_…"],
 //! "ids":["ent_…"]}`. The lists go side by side, newest grant first. What a check has to know stands
 //! in front, so that [`glance()`] gets by without reading the rest.
 //!
-//! `v` is the form: whoever changes the form gives it the next number and goes on reading the older
-//! ones, since a replica holds them until its customer changes. Form 1 had `data`, a list of grants.
+//! `v` is the number of the format. A new format is read by one release before the next one writes it.
 
 use serde::{Deserialize, Serialize};
 
-use super::columns::{self, Columns, Row};
+use super::columns::{self, Columns, GrantRef};
 use crate::{
-    entitlement::{ActiveEntitlement, Coverage, Entitlements, Version},
+    entitlement::{ActiveEntitlement, Completeness, Entitlements, Version},
     id::{EntitlementId, FeatureId, LookupKey, Timestamp},
-    json::{self, readable},
-    text,
+    json::scan,
 };
 
 /// The form written now.
-const FORM: u32 = 2;
+const FORMAT_VERSION: u32 = 1;
 
 /// What a grant takes in a record, where its ids are Stripe's and its key is no longer than they are.
-const ROW: usize = 128;
+const GRANT_SIZE: usize = 128;
 
 /// Why a record cannot be read.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// It is of a form that came after this code.
-    #[error("form {0}, which is newer than this deployment")]
-    Form(u32),
+    #[error("record format {0} is not supported by this deployment")]
+    UnsupportedVersion(u32),
     /// It is no record.
     #[error("{0}")]
-    Shape(String),
+    Invalid(String),
 }
 
 /// What stands in front of the lists, to be written.
 #[derive(Serialize)]
-struct Front {
+struct EncodedHeader {
     v: u32,
     version: Version,
     as_of: Timestamp,
-    coverage: Coverage,
+    completeness: Completeness,
 }
 
 /// Writes a set down.
@@ -50,25 +48,30 @@ struct Front {
 /// # Errors
 ///
 /// None that a set can cause; JSON's writer has one all the same.
-pub fn write(set: &Entitlements) -> Result<Vec<u8>, Error> {
-    let Entitlements { version, as_of, coverage, data } = set;
-    let front = Front { v: FORM, version: *version, as_of: *as_of, coverage: *coverage };
-    let mut record = serde_json::to_vec(&front).map_err(|error| shape(&error))?;
+pub fn encode(set: &Entitlements) -> Result<Vec<u8>, Error> {
+    let Entitlements { version, as_of, completeness, data } = set;
+    let front = EncodedHeader {
+        v: FORMAT_VERSION,
+        version: *version,
+        as_of: *as_of,
+        completeness: *completeness,
+    };
+    let mut record = serde_json::to_vec(&front).map_err(|error| invalid(&error))?;
     // The object goes on.
     record.pop();
-    record.reserve(ROW * data.len());
+    record.reserve(GRANT_SIZE * data.len());
     let keys = data.iter().map(|grant| grant.lookup_key.as_str());
     let features = data.iter().map(|grant| grant.feature.as_str());
     let ids = data.iter().map(|grant| grant.id.as_str());
-    write_list(&mut record, b",\"keys\":[", keys)
-        .and_then(|()| write_list(&mut record, b",\"features\":[", features))
-        .and_then(|()| write_list(&mut record, b",\"ids\":[", ids))
-        .map_err(|error| shape(&error))?;
+    encode_list(&mut record, b",\"keys\":[", keys)
+        .and_then(|()| encode_list(&mut record, b",\"features\":[", features))
+        .and_then(|()| encode_list(&mut record, b",\"ids\":[", ids))
+        .map_err(|error| invalid(&error))?;
     record.push(b'}');
     Ok(record)
 }
 
-fn write_list<'a>(
+fn encode_list<'a>(
     record: &mut Vec<u8>,
     name: &[u8],
     texts: impl Iterator<Item = &'a str>,
@@ -78,7 +81,7 @@ fn write_list<'a>(
         if at > 0 {
             record.push(b',');
         }
-        if text::is_plain(text.as_bytes()) {
+        if scan::needs_no_escape(text.as_bytes()) {
             record.push(b'"');
             record.extend_from_slice(text.as_bytes());
             record.push(b'"');
@@ -95,83 +98,66 @@ fn write_list<'a>(
 /// # Errors
 ///
 /// When the bytes are no record, or one of a newer form.
-pub fn read(bytes: &[u8]) -> Result<Entitlements, Error> {
-    match read_columns(bytes) {
+pub fn decode(bytes: &[u8]) -> Result<Entitlements, Error> {
+    match decode_columns(bytes) {
         Some(set) => Ok(set),
-        None => read_json(bytes),
+        None => decode_json(bytes),
     }
 }
 
 /// Reads form 2, as it is written, in which no text has an escape: nearly every record there is.
-fn read_columns(bytes: &[u8]) -> Option<Entitlements> {
+fn decode_columns(bytes: &[u8]) -> Option<Entitlements> {
     if bytes.contains(&b'\\') {
         return None;
     }
-    let head = head(bytes)?;
-    let Columns { version, as_of, rows } = columns::behind(head)?;
-    let grant = |Row { id, feature, lookup_key }| {
+    let head = parse_header(bytes)?;
+    let Columns { version, as_of, grants: rows } = columns::parse_columns(head)?;
+    let grant = |GrantRef { id, feature, lookup_key }| {
         let (id, feature) = (EntitlementId::try_from(id).ok()?, FeatureId::try_from(feature).ok()?);
         Some(ActiveEntitlement { id, feature, lookup_key: LookupKey::try_from(lookup_key).ok()? })
     };
     let data = rows.into_iter().map(grant).collect::<Option<_>>()?;
-    Some(Entitlements { version, as_of, coverage: head.coverage, data })
+    Some(Entitlements { version, as_of, completeness: head.completeness, data })
 }
 
 /// Reads a record of any form.
-fn read_json(bytes: &[u8]) -> Result<Entitlements, Error> {
+fn decode_json(bytes: &[u8]) -> Result<Entitlements, Error> {
     #[derive(Deserialize)]
-    struct Form {
+    struct FormatVersion {
         v: u32,
     }
     #[derive(Deserialize)]
-    struct Record {
+    struct JsonRecord {
         version: Version,
         as_of: Timestamp,
-        coverage: Coverage,
+        completeness: Completeness,
         keys: Vec<LookupKey>,
         features: Vec<FeatureId>,
         ids: Vec<EntitlementId>,
     }
-    let Form { v } = serde_json::from_slice(bytes).map_err(|error| shape(&error))?;
-    if v > FORM {
-        return Err(Error::Form(v));
+    let FormatVersion { v } = serde_json::from_slice(bytes).map_err(|error| invalid(&error))?;
+    if v != FORMAT_VERSION {
+        return Err(Error::UnsupportedVersion(v));
     }
-    if v < FORM {
-        return read_rows(bytes);
-    }
-    let Record { version, as_of, coverage, keys, features, ids } =
-        serde_json::from_slice(bytes).map_err(|error| shape(&error))?;
+    let JsonRecord { version, as_of, completeness, keys, features, ids } =
+        serde_json::from_slice(bytes).map_err(|error| invalid(&error))?;
     if keys.len() != features.len() || keys.len() != ids.len() {
-        return Err(Error::Shape("lists of different lengths".to_owned()));
+        return Err(Error::Invalid("lists of different lengths".to_owned()));
     }
     let grants = ids.into_iter().zip(features).zip(keys);
     let data = grants
         .map(|((id, feature), lookup_key)| ActiveEntitlement { id, feature, lookup_key })
         .collect();
-    Ok(Entitlements { version, as_of, coverage, data })
+    Ok(Entitlements { version, as_of, completeness, data })
 }
 
-/// Reads form 1.
-fn read_rows(bytes: &[u8]) -> Result<Entitlements, Error> {
-    struct Rows {
-        version: Version,
-        as_of: Timestamp,
-        coverage: Coverage,
-        data: Vec<ActiveEntitlement>,
-    }
-    readable! { struct Rows { version, as_of, coverage, data } }
-    let Rows { version, as_of, coverage, data } =
-        json::read(bytes).map_err(|error| shape(&error))?;
-    Ok(Entitlements { version, as_of, coverage, data })
-}
-
-fn shape(error: &impl ToString) -> Error {
-    Error::Shape(error.to_string())
+fn invalid(error: &impl ToString) -> Error {
+    Error::Invalid(error.to_string())
 }
 
 /// What a record says of one feature.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Glance {
+pub struct FeatureLookup {
     /// The set's version.
     pub version: Version,
     /// When the source said so.
@@ -184,61 +170,63 @@ pub struct Glance {
 /// None if the record is of another form, or of a part of a set, or if the key would be written with
 /// an escape: then it has to be read.
 #[must_use]
-pub fn glance(record: &[u8], feature: &LookupKey) -> Option<Glance> {
+pub fn lookup_feature(record: &[u8], feature: &LookupKey) -> Option<FeatureLookup> {
     let feature = feature.as_str().as_bytes();
     if feature.iter().any(|byte| matches!(byte, b'"' | b'\\')) || !record.ends_with(b"]}") {
         return None;
     }
-    let Head { version, as_of, coverage, keys } = head(record)?;
-    match coverage {
-        Coverage::Whole => Some(Glance { version, as_of, entitled: lists(keys, feature)? }),
-        Coverage::Partial => None,
+    let RecordHeader { version, as_of, completeness, keys } = parse_header(record)?;
+    match completeness {
+        Completeness::Complete => {
+            Some(FeatureLookup { version, as_of, entitled: list_contains(keys, feature)? })
+        }
+        Completeness::Partial => None,
     }
 }
 
 /// What stands in front of the keys in a record, and what comes behind.
 #[derive(Clone, Copy)]
-pub(super) struct Head<'a> {
+pub(super) struct RecordHeader<'a> {
     pub(super) version: Version,
     pub(super) as_of: Timestamp,
-    pub(super) coverage: Coverage,
+    pub(super) completeness: Completeness,
     /// From the first key on.
     pub(super) keys: &'a [u8],
 }
 
 /// The head of a record that is as it is written now.
-pub(super) fn head(record: &[u8]) -> Option<Head<'_>> {
-    let rest = record.strip_prefix(b"{\"v\":2,\"version\":")?;
-    let (version, rest) = digits(rest)?;
+pub(super) fn parse_header(record: &[u8]) -> Option<RecordHeader<'_>> {
+    let rest = record.strip_prefix(b"{\"v\":1,\"version\":")?;
+    let (version, rest) = parse_digits(rest)?;
     let rest = rest.strip_prefix(b",\"as_of\":")?;
     let (before, rest) = match rest.strip_prefix(b"-") {
         Some(rest) => (true, rest),
         None => (false, rest),
     };
-    let (as_of, rest) = digits(rest)?;
+    let (as_of, rest) = parse_digits(rest)?;
     let as_of = i64::try_from(as_of).ok()?;
     let as_of = match (before, as_of) {
         (true, 0) => return None,
         (true, _) => -as_of,
         (false, _) => as_of,
     };
-    let rest = rest.strip_prefix(b",\"coverage\":\"")?;
-    let (coverage, rest) = match rest.strip_prefix(b"whole") {
-        Some(rest) => (Coverage::Whole, rest),
-        None => (Coverage::Partial, rest.strip_prefix(b"partial")?),
+    let rest = rest.strip_prefix(b",\"completeness\":\"")?;
+    let (completeness, rest) = match rest.strip_prefix(b"complete") {
+        Some(rest) => (Completeness::Complete, rest),
+        None => (Completeness::Partial, rest.strip_prefix(b"partial")?),
     };
     let keys = rest.strip_prefix(b"\",\"keys\":[")?;
-    Some(Head { version: Version(version), as_of: Timestamp(as_of), coverage, keys })
+    Some(RecordHeader { version: Version(version), as_of: Timestamp(as_of), completeness, keys })
 }
 
 /// Whether a text, which needs no escape, is among those of a list; none if that is no list.
-fn lists(mut rest: &[u8], wanted: &[u8]) -> Option<bool> {
+fn list_contains(mut rest: &[u8], wanted: &[u8]) -> Option<bool> {
     if rest.first() == Some(&b']') {
         return Some(false);
     }
     loop {
         rest = rest.strip_prefix(b"\"")?;
-        let (given, behind) = rest.split_at_checked(end(rest)?)?;
+        let (given, behind) = rest.split_at_checked(string_len(rest)?)?;
         // Keys that differ mostly do so at their ends.
         if given.last() == wanted.last() && given == wanted {
             return Some(true);
@@ -252,10 +240,10 @@ fn lists(mut rest: &[u8], wanted: &[u8]) -> Option<bool> {
 }
 
 /// How long a text is up to its closing quote.
-fn end(rest: &[u8]) -> Option<usize> {
+fn string_len(rest: &[u8]) -> Option<usize> {
     let mut end = 0;
     loop {
-        end += text::unquoted(rest.get(end..)?);
+        end += scan::find_quote_or_backslash(rest.get(end..)?);
         if *rest.get(end)? == b'"' {
             return Some(end);
         }
@@ -264,7 +252,7 @@ fn end(rest: &[u8]) -> Option<usize> {
 }
 
 /// A number that JSON begins with, and what stands behind it.
-fn digits(text: &[u8]) -> Option<(u64, &[u8])> {
+fn parse_digits(text: &[u8]) -> Option<(u64, &[u8])> {
     let mut number = 0_u64;
     for (at, byte) in text.iter().enumerate() {
         if !byte.is_ascii_digit() {

@@ -18,13 +18,13 @@ use crate::json;
 
 /// The bits of a modulus: no shorter one is safe (RFC 7518, section 3.3), no longer one is used, and
 /// it would take long.
-const MODULUS: std::ops::RangeInclusive<usize> = 2_048..=8_192;
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2_048..=8_192;
 
 /// The bytes of a coordinate, and of an Ed25519 key.
-const COORDINATE: usize = 32;
+const COORDINATE_LEN: usize = 32;
 
 /// What makes a key of any kind, in the order of a thumbprint.
-const MEMBERS: [&str; 6] = ["crv", "e", "kty", "n", "x", "y"];
+const THUMBPRINT_MEMBERS: [&str; 6] = ["crv", "e", "kty", "n", "x", "y"];
 
 /// A key that checks signatures.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -50,13 +50,13 @@ pub struct SigningKey {
 impl PublicKey {
     /// The key that a JWK is, if it is one that checks signatures in a way that is taken here.
     #[must_use]
-    pub fn read(jwk: &Value) -> Option<Self> {
+    pub fn from_jwk(jwk: &Value) -> Option<Self> {
         let text = |name: &str| jwk.get(name).and_then(Value::as_str);
         let bytes = |name| BASE64_URL_SAFE_NO_PAD.decode(text(name)?).ok();
-        let coordinate = |name| bytes(name).is_some_and(|bytes| bytes.len() == COORDINATE);
+        let coordinate = |name| bytes(name).is_some_and(|bytes| bytes.len() == COORDINATE_LEN);
         let (algorithm, needed): (_, &[&str]) = match (text("kty")?, text("crv")) {
             ("RSA", _) => {
-                if !MODULUS.contains(&bits(&bytes("n")?)) {
+                if !RSA_BITS.contains(&bit_length(&bytes("n")?)) {
                     return None;
                 }
                 bytes("e")?;
@@ -93,30 +93,31 @@ impl PublicKey {
 
     /// The key as a JWK, with nothing in it but what makes it.
     #[must_use]
-    pub fn jwk(&self) -> Value {
+    pub fn to_jwk(&self) -> Value {
         Value::Object(self.members.clone())
     }
 
     /// Its name if it has none: <https://www.rfc-editor.org/rfc/rfc7638>.
     fn thumbprint(&self) -> String {
-        let members = MEMBERS.into_iter().filter_map(|name| self.members.get_key_value(name));
+        let members =
+            THUMBPRINT_MEMBERS.into_iter().filter_map(|name| self.members.get_key_value(name));
         let canonical: Map<_, _> =
             members.map(|(name, value)| (name.clone(), value.clone())).collect();
-        BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(json::text(&Value::Object(canonical))))
+        BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(json::to_string(&Value::Object(canonical))))
     }
 }
 
 impl SigningKey {
     /// The key that a JWK is, if it is one of Ed25519. Without `d` it signs nothing.
     #[must_use]
-    pub fn read(jwk: &Value) -> Option<Self> {
-        let public = PublicKey::read(jwk).filter(|key| key.algorithm == Algorithm::EdDsa)?;
+    pub fn from_jwk(jwk: &Value) -> Option<Self> {
+        let public = PublicKey::from_jwk(jwk).filter(|key| key.algorithm == Algorithm::EdDsa)?;
         let secret = match jwk.get("d") {
             None => None,
             Some(secret) => {
                 let secret = secret.as_str()?;
                 let bytes = BASE64_URL_SAFE_NO_PAD.decode(secret).ok()?;
-                (bytes.len() == COORDINATE).then_some(())?;
+                (bytes.len() == COORDINATE_LEN).then_some(())?;
                 Some(secret.into())
             }
         };
@@ -132,22 +133,22 @@ impl SigningKey {
 
     /// Whether it can sign.
     #[must_use]
-    pub fn signs(&self) -> bool {
+    pub fn can_sign(&self) -> bool {
         self.secret.is_some()
     }
 
     /// The private key as a JWK, for whoever signs with it and for nobody else.
     #[must_use]
-    pub fn reveal(&self) -> Option<Value> {
-        let mut jwk = self.public.jwk();
+    pub fn expose_private_jwk(&self) -> Option<Value> {
+        let mut jwk = self.public.to_jwk();
         jwk.as_object_mut()?.insert("d".to_owned(), (**self.secret.as_ref()?).into());
         Some(jwk)
     }
 
     /// The key as everybody may see it.
     #[must_use]
-    pub fn shown(&self) -> Value {
-        let mut jwk = self.public.jwk();
+    pub fn to_public_jwk(&self) -> Value {
+        let mut jwk = self.public.to_jwk();
         let more = json!({ "alg": Algorithm::EdDsa.name(), "use": "sig", "kid": self.kid });
         if let (Some(jwk), Value::Object(more)) = (jwk.as_object_mut(), more) {
             jwk.extend(more);
@@ -157,7 +158,7 @@ impl SigningKey {
 }
 
 /// The bits of a number, from its first one that is set.
-fn bits(number: &[u8]) -> usize {
+fn bit_length(number: &[u8]) -> usize {
     let mut bytes = number.iter().skip_while(|byte| **byte == 0);
     let Some(first) = bytes.next() else { return 0 };
     let partly = u8::BITS.saturating_sub(first.leading_zeros()) as usize;
@@ -178,7 +179,7 @@ mod tests {
     /// RFC 7638, section 3.1, and RFC 8037, appendix A.3: what else a key says of itself is no part
     /// of its thumbprint.
     #[test]
-    fn a_key_without_a_name_is_named_by_what_makes_it() {
+    fn a_key_without_kid_is_identified_by_its_thumbprint() {
         let rsa = json!({
             "kty": "RSA",
             "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw",
@@ -195,13 +196,13 @@ mod tests {
             (rsa, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"),
             (ed25519, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"),
         ] {
-            let key = PublicKey::read(&jwk).map(|key| key.thumbprint());
+            let key = PublicKey::from_jwk(&jwk).map(|key| key.thumbprint());
             assert_eq!(key.as_deref(), Some(thumbprint));
         }
     }
 
     #[test]
-    fn the_bits_of_a_number_begin_with_the_first_that_is_set() {
+    fn bit_length_starts_at_the_first_set_bit() {
         for (number, expected) in [
             (&[][..], 0),
             (&[0, 0], 0),
@@ -210,7 +211,7 @@ mod tests {
             (&[0x7f, 0], 15),
             (&[0xff, 0xff], 16),
         ] {
-            assert_eq!(bits(number), expected, "{number:?}");
+            assert_eq!(bit_length(number), expected, "{number:?}");
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::json;
 
 /// The most bytes of a token: an identity provider's with many roles has some 4 KiB, and the headers
 /// of one request end at 16 or 32 KiB with most servers.
-pub const LIMIT: usize = 8 << 10;
+pub const MAX_TOKEN_LEN: usize = 8 << 10;
 
 /// How a token is signed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -51,7 +51,7 @@ pub struct Jws<'a> {
     /// Which key it says that was.
     pub kid: Option<String>,
     /// What is signed.
-    pub message: &'a str,
+    pub signing_input: &'a str,
     /// The signature over it.
     pub signature: Vec<u8>,
     claims: &'a str,
@@ -65,16 +65,16 @@ impl<'a> Jws<'a> {
     /// When it is too long, not in the compact form, of another kind, or not signed in a way that is
     /// taken.
     pub fn parse(token: &'a str) -> Result<Self, Error> {
-        if token.len() > LIMIT {
-            return Err(Error::TooLong { limit: LIMIT });
+        if token.len() > MAX_TOKEN_LEN {
+            return Err(Error::TooLong { limit: MAX_TOKEN_LEN });
         }
         let form = Error::Malformed("it is not three parts with dots between them");
-        let (message, signature) = token.rsplit_once('.').ok_or(form.clone())?;
-        let (header, claims) = message.split_once('.').ok_or(form.clone())?;
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(form.clone())?;
+        let (header, claims) = signing_input.split_once('.').ok_or(form.clone())?;
         if claims.contains('.') {
             return Err(form);
         }
-        let header = object(&decoded(header)?)?;
+        let header = parse_object(&decode_base64url(header)?)?;
         let member = |name: &str| match header.get(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.as_str())),
@@ -85,21 +85,21 @@ impl<'a> Jws<'a> {
             "RS256" => Algorithm::Rs256,
             "ES256" => Algorithm::Es256,
             "EdDSA" => Algorithm::EdDsa,
-            none if none.eq_ignore_ascii_case("none") => return Err(Error::Unsigned),
-            other => return Err(Error::Algorithm(shown(other))),
+            none if none.eq_ignore_ascii_case("none") => return Err(Error::AlgNone),
+            other => return Err(Error::UnsupportedAlgorithm(truncate(other))),
         };
         if header.contains_key("crit") {
-            return Err(Error::Critical);
+            return Err(Error::UnsupportedCrit);
         }
         // As RFC 9068 names an access token, or not at all; a snapshot has a type of its own.
         let known = ["jwt", "at+jwt", "application/at+jwt"];
         if let Some(other) = member("typ")?
             && !known.iter().any(|known| other.eq_ignore_ascii_case(known))
         {
-            return Err(Error::Type(shown(other)));
+            return Err(Error::UnsupportedType(truncate(other)));
         }
         let kid = member("kid")?.map(str::to_owned);
-        Ok(Self { algorithm, kid, message, signature: decoded(signature)?, claims })
+        Ok(Self { algorithm, kid, signing_input, signature: decode_base64url(signature)?, claims })
     }
 
     /// What it says.
@@ -107,110 +107,112 @@ impl<'a> Jws<'a> {
     /// # Errors
     ///
     /// When that is no JSON object, or says something twice.
-    pub(super) fn claims(&self) -> Result<Map<String, Value>, Error> {
-        object(&decoded(self.claims)?)
+    pub(super) fn parse_claims(&self) -> Result<Map<String, Value>, Error> {
+        parse_object(&decode_base64url(self.claims)?)
     }
 }
 
 /// The part of a token that is to be signed.
 #[must_use]
-pub fn message(header: &Value, claims: &Value) -> String {
-    let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(json::text(value));
+pub fn signing_input(header: &Value, claims: &Value) -> String {
+    let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(json::to_string(value));
     format!("{}.{}", part(header), part(claims))
 }
 
 /// The whole token.
 #[must_use]
-pub fn sealed(message: &str, signature: &[u8]) -> String {
+pub fn serialize_compact(message: &str, signature: &[u8]) -> String {
     format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
 }
 
-fn decoded(part: &str) -> Result<Vec<u8>, Error> {
+fn decode_base64url(part: &str) -> Result<Vec<u8>, Error> {
     BASE64_URL_SAFE_NO_PAD
         .decode(part)
         .map_err(|_| Error::Malformed("a part of it is no base64url without padding"))
 }
 
 /// A text from outside, as much of it as a message has room for.
-fn shown(text: &str) -> String {
+fn truncate(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(32).collect()
 }
 
-fn object(json: &[u8]) -> Result<Map<String, Value>, Error> {
+fn parse_object(json: &[u8]) -> Result<Map<String, Value>, Error> {
     match serde_json::from_slice(json) {
-        Ok(Unique(Value::Object(members))) => Ok(members),
-        Ok(Unique(_)) => Err(Error::Malformed("a part of it is no JSON object")),
+        Ok(StrictJson(Value::Object(members))) => Ok(members),
+        Ok(StrictJson(_)) => Err(Error::Malformed("a part of it is no JSON object")),
         Err(error) => {
             let told = error.to_string();
-            let twice = told.strip_prefix(TWICE).and_then(|rest| rest.split_once('`'));
+            let twice = told.strip_prefix(DUPLICATE_MEMBER).and_then(|rest| rest.split_once('`'));
             Err(twice.map_or(Error::Malformed("a part of it is no JSON"), |(name, _)| {
-                Error::Twice(shown(name))
+                Error::DuplicateMember(truncate(name))
             }))
         }
     }
 }
 
 /// What the reader of [`Unique`] says before a name that stands twice.
-const TWICE: &str = "duplicate member `";
+const DUPLICATE_MEMBER: &str = "duplicate member `";
 
 /// JSON in which no object has a member twice, at any depth. Its reader gives up 128 levels down.
-struct Unique(Value);
+struct StrictJson(Value);
 
-impl<'de> Deserialize<'de> for Unique {
+impl<'de> Deserialize<'de> for StrictJson {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
+        struct StrictJsonVisitor;
 
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Unique;
+        impl<'de> Visitor<'de> for StrictJsonVisitor {
+            type Value = StrictJson;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("JSON")
             }
 
-            fn visit_unit<E>(self) -> Result<Unique, E> {
-                Ok(Unique(Value::Null))
+            fn visit_unit<E>(self) -> Result<StrictJson, E> {
+                Ok(StrictJson(Value::Null))
             }
 
-            fn visit_bool<E>(self, flag: bool) -> Result<Unique, E> {
-                Ok(Unique(flag.into()))
+            fn visit_bool<E>(self, flag: bool) -> Result<StrictJson, E> {
+                Ok(StrictJson(flag.into()))
             }
 
-            fn visit_u64<E>(self, number: u64) -> Result<Unique, E> {
-                Ok(Unique(number.into()))
+            fn visit_u64<E>(self, number: u64) -> Result<StrictJson, E> {
+                Ok(StrictJson(number.into()))
             }
 
-            fn visit_i64<E>(self, number: i64) -> Result<Unique, E> {
-                Ok(Unique(number.into()))
+            fn visit_i64<E>(self, number: i64) -> Result<StrictJson, E> {
+                Ok(StrictJson(number.into()))
             }
 
-            fn visit_f64<E>(self, number: f64) -> Result<Unique, E> {
-                Ok(Unique(number.into()))
+            fn visit_f64<E>(self, number: f64) -> Result<StrictJson, E> {
+                Ok(StrictJson(number.into()))
             }
 
-            fn visit_str<E>(self, text: &str) -> Result<Unique, E> {
-                Ok(Unique(text.into()))
+            fn visit_str<E>(self, text: &str) -> Result<StrictJson, E> {
+                Ok(StrictJson(text.into()))
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Unique, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<StrictJson, A::Error> {
                 let mut array = Vec::new();
-                while let Some(Unique(item)) = items.next_element()? {
+                while let Some(StrictJson(item)) = items.next_element()? {
                     array.push(item);
                 }
-                Ok(Unique(Value::Array(array)))
+                Ok(StrictJson(Value::Array(array)))
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Unique, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<StrictJson, A::Error> {
                 let mut object = Map::new();
-                while let Some((name, Unique(value))) = members.next_entry::<String, Unique>()? {
+                while let Some((name, StrictJson(value))) =
+                    members.next_entry::<String, StrictJson>()?
+                {
                     if object.contains_key(&name) {
-                        return Err(A::Error::custom(format_args!("{TWICE}{name}`")));
+                        return Err(A::Error::custom(format_args!("{DUPLICATE_MEMBER}{name}`")));
                     }
                     object.insert(name, value);
                 }
-                Ok(Unique(Value::Object(object)))
+                Ok(StrictJson(Value::Object(object)))
             }
         }
 
-        deserializer.deserialize_any(Reader)
+        deserializer.deserialize_any(StrictJsonVisitor)
     }
 }

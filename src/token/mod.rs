@@ -14,17 +14,17 @@
 //! platform's; who may do what with a token is the API's business.
 
 pub mod claims;
+pub mod hs256;
 pub mod jwk;
+pub mod jwks_cache;
 pub mod jws;
-pub mod keyring;
-pub mod secret;
 
 pub use self::{
-    claims::{Claims, Expected},
+    claims::{Claims, Validation},
+    hs256::TokenSecret,
     jwk::{PublicKey, SigningKey},
+    jwks_cache::JwksCache,
     jws::{Algorithm, Jws},
-    keyring::Keyring,
-    secret::Secret,
 };
 
 use crate::id::{self, Timestamp};
@@ -47,19 +47,19 @@ pub enum Error {
     Malformed(&'static str),
     /// A member stands twice in the header or in the claims: readers differ in which one counts.
     #[error("the token says `{0}` twice")]
-    Twice(String),
+    DuplicateMember(String),
     /// `alg` is `none`.
     #[error("the token is not signed")]
-    Unsigned,
+    AlgNone,
     /// `alg` is none of those that are taken.
     #[error("the token is signed with `{0}`, and only HS256, RS256, ES256 and EdDSA are taken")]
-    Algorithm(String),
+    UnsupportedAlgorithm(String),
     /// `typ` is another kind of token's.
     #[error("the token is of the type `{0}`, which opens nothing")]
-    Type(String),
+    UnsupportedType(String),
     /// `crit` names something that has to be understood.
     #[error("the token wants something understood that is not: `crit`")]
-    Critical,
+    UnsupportedCrit,
     /// HS256, and none of our secrets is set.
     #[error("no customer tokens are taken here: ENTGATE_TOKEN_SECRETS is not set")]
     NoSecrets,
@@ -71,13 +71,13 @@ pub enum Error {
     UnknownKey,
     /// No known key made the signature.
     #[error("the token's signature does not match")]
-    Signature,
+    InvalidSignature,
     /// A claim that has to be there is not.
     #[error("the token lacks `{0}`")]
-    Lacks(&'static str),
+    MissingClaim(&'static str),
     /// A claim is of another form.
     #[error("the token's `{claim}` is {problem}")]
-    Claim {
+    InvalidClaim {
         /// Which one.
         claim: &'static str,
         /// What is wrong with it.
@@ -93,7 +93,7 @@ pub enum Error {
     },
     /// It is for later.
     #[error("the token is not valid before {from}, and it is {now}")]
-    Early {
+    NotYetValid {
         /// By its own account.
         from: Timestamp,
         /// When it was checked.
@@ -101,14 +101,14 @@ pub enum Error {
     },
     /// It was made by somebody else.
     #[error("the token is of another issuer")]
-    Issuer,
+    InvalidIssuer,
     /// It was made for somebody else.
     #[error("the token is for another audience")]
-    Audience,
+    InvalidAudience,
     /// It is genuine, and names no customer where it should.
     #[error("the token names no customer in `{0}`")]
-    Nobody(String),
+    MissingCustomer(String),
     /// What it names cannot be a customer.
     #[error("the token's customer is {0}")]
-    Customer(id::Error),
+    InvalidCustomer(id::Error),
 }

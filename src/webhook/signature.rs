@@ -23,11 +23,11 @@ use crate::id::Timestamp;
 pub const TOLERANCE: u64 = 300;
 
 /// The most bytes of a header that are looked at. Two secrets make some 200 bytes.
-pub const HEADER_LIMIT: usize = 4096;
+pub const MAX_HEADER_LEN: usize = 4096;
 
 /// A secret that signs the events of one endpoint, `whsec_…`; as key the whole text counts.
 #[derive(Clone)]
-pub struct Secret(Box<str>);
+pub struct SigningSecret(Box<str>);
 
 /// A body that was signed with one of our secrets, not long ago. Only [`verify()`] makes one.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +55,7 @@ pub enum Error {
     },
 }
 
-impl Secret {
+impl SigningSecret {
     /// A secret as Stripe shows it; none if the text is empty, since anybody can sign with that.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
@@ -72,7 +72,7 @@ impl Secret {
 }
 
 /// Never the secret itself: what is debugged is logged.
-impl std::fmt::Debug for Secret {
+impl std::fmt::Debug for SigningSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Secret(…)")
     }
@@ -94,10 +94,11 @@ impl<'a> Verified<'a> {
 pub fn verify<'a>(
     header: &str,
     body: &'a [u8],
-    secrets: &[Secret],
+    secrets: &[SigningSecret],
     now: Timestamp,
 ) -> Result<Verified<'a>, Error> {
-    let Header { signed_at, text, signatures } = Header::parse(header)?;
+    let SignatureHeader { signed_at, raw_timestamp: text, signatures } =
+        SignatureHeader::parse(header)?;
     // Every pair is compared to its end, so that time does not tell which secret was close.
     let mut genuine = Choice::from(0);
     for secret in secrets {
@@ -116,7 +117,7 @@ pub fn verify<'a>(
 }
 
 /// The header that [`verify()`] takes for `body`: dated `now`, and signed with each of `secrets`.
-pub fn sign(body: &[u8], secrets: impl Iterator<Item = Secret>, now: Timestamp) -> String {
+pub fn sign(body: &[u8], secrets: impl Iterator<Item = SigningSecret>, now: Timestamp) -> String {
     let signed_at = now.to_string();
     let signatures = secrets.filter_map(|secret| secret.sign(&signed_at, body));
     signatures.fold(format!("t={signed_at}"), |header, signature| {
@@ -124,17 +125,17 @@ pub fn sign(body: &[u8], secrets: impl Iterator<Item = Secret>, now: Timestamp) 
     })
 }
 
-struct Header<'a> {
+struct SignatureHeader<'a> {
     signed_at: Timestamp,
     /// The digits as they stand: they are what was signed.
-    text: &'a str,
+    raw_timestamp: &'a str,
     /// Those `v1` that are 32 bytes in lower-case hex; others cannot match.
     signatures: Vec<[u8; 32]>,
 }
 
-impl<'a> Header<'a> {
+impl<'a> SignatureHeader<'a> {
     fn parse(header: &'a str) -> Result<Self, Error> {
-        if header.len() > HEADER_LIMIT {
+        if header.len() > MAX_HEADER_LEN {
             return Err(Error::Malformed);
         }
         let mut time = None;
@@ -146,7 +147,7 @@ impl<'a> Header<'a> {
                 Some(("t", _)) => return Err(Error::Malformed),
                 Some(("v1", text)) => {
                     schemes += 1;
-                    signatures.extend(lower_hex(text));
+                    signatures.extend(parse_lower_hex(text));
                 }
                 _ => {}
             }
@@ -157,11 +158,11 @@ impl<'a> Header<'a> {
         if schemes == 0 {
             return Err(Error::Malformed);
         }
-        Ok(Self { signed_at, text, signatures })
+        Ok(Self { signed_at, raw_timestamp: text, signatures })
     }
 }
 
-fn lower_hex(text: &str) -> Option<[u8; 32]> {
+fn parse_lower_hex(text: &str) -> Option<[u8; 32]> {
     if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return None;
     }

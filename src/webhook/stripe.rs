@@ -15,27 +15,27 @@
 use serde::Deserialize;
 
 use crate::{
-    entitlement::{Page, Paused, Summary},
-    id::{self, Customer, CustomerId, EventId, Livemode},
-    listing::{self, List},
+    entitlement::{PausedRule, Summary, SummaryPage},
+    entitlement_list::{self, EntitlementList},
+    id::{self, CustomerId, CustomerKey, EventId, Livemode},
     webhook::signature::Verified,
 };
 
 /// The type of a summary. A thin event has it behind `v1.`.
-pub const SUMMARY: &str = "entitlements.active_entitlement_summary.updated";
+pub const SUMMARY_EVENT: &str = "entitlements.active_entitlement_summary.updated";
 
 /// The type of the event after which a customer holds nothing, summary or not.
-pub const DELETED: &str = "customer.deleted";
+pub const CUSTOMER_DELETED_EVENT: &str = "customer.deleted";
 
 /// The types of the events after which a subscription may be paused, or no longer be.
-const SUBSCRIPTION: [&str; 3] = [
+const SUBSCRIPTION_EVENTS: [&str; 3] = [
     "customer.subscription.paused",
     "customer.subscription.resumed",
     "customer.subscription.updated",
 ];
 
 /// What every thin event about a customer's entitlements begins with.
-const THIN_SUMMARY: &str = "v1.entitlements.active_entitlement_summary.";
+const THIN_EVENT_PREFIX: &str = "v1.entitlements.active_entitlement_summary.";
 
 /// What came in.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -50,21 +50,21 @@ pub enum Incoming {
         kind: String,
     },
     /// Nothing about entitlements of our own customers.
-    Other {
+    Ignored {
         /// The event's id.
         event: EventId,
         /// The event's type.
         kind: String,
         /// Why it is none of ours.
-        reason: Unrelated,
+        reason: IgnoreReason,
     },
 }
 
 /// Why an event changes nothing here.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Unrelated {
+pub enum IgnoreReason {
     /// Its type is another one.
-    Type,
+    UnrelatedType,
     /// It belongs to a connected account, whose customers may have the ids of ours.
     ConnectedAccount,
 }
@@ -75,10 +75,10 @@ pub enum Unrelated {
 pub enum Error {
     /// It is not JSON, or a member is missing or of another type.
     #[error("{0}")]
-    Shape(String),
+    Malformed(String),
     /// A name in it is none.
     #[error("`{member}` is {error}")]
-    Name {
+    InvalidId {
         /// Where it stands.
         member: &'static str,
         /// What is wrong with it.
@@ -86,10 +86,10 @@ pub enum Error {
     },
     /// The event and the summary in it disagree about the mode.
     #[error("`livemode` of the event and of its summary differ")]
-    Livemode,
+    LivemodeMismatch,
     /// Its list is none.
     #[error("in `data.object.entitlements`, {0}")]
-    List(#[from] listing::Error),
+    InvalidList(#[from] entitlement_list::Error),
 }
 
 /// Parses a verified body. If paused subscriptions are not to grant anything, no event says what is
@@ -98,56 +98,56 @@ pub enum Error {
 /// # Errors
 ///
 /// Says which member is at fault. The event must not be acknowledged, since it was not understood.
-pub fn parse(verified: Verified<'_>, paused: Paused) -> Result<Incoming, Error> {
+pub fn parse(verified: Verified<'_>, paused: PausedRule) -> Result<Incoming, Error> {
     let body = verified.body();
-    let (envelope, summary) = match read_at_once(body) {
+    let (envelope, summary) = match parse_summary_fast(body) {
         Some((envelope, summary)) => (envelope, Some(summary)),
-        None => (read(body)?, None),
+        None => (parse_json(body)?, None),
     };
-    let event = name("id", envelope.id)?;
+    let event = parse_id("id", envelope.id)?;
     let kind = envelope.kind;
     if envelope.object.as_deref() == Some("v2.core.event") {
-        return Ok(if kind.starts_with(THIN_SUMMARY) {
+        return Ok(if kind.starts_with(THIN_EVENT_PREFIX) {
             Incoming::Thin { event, kind }
         } else {
-            Incoming::Other { event, kind, reason: Unrelated::Type }
+            Incoming::Ignored { event, kind, reason: IgnoreReason::UnrelatedType }
         });
     }
-    let subscription = paused == Paused::Revoke && SUBSCRIPTION.contains(&kind.as_str());
-    if kind != SUMMARY && kind != DELETED && !subscription {
-        return Ok(Incoming::Other { event, kind, reason: Unrelated::Type });
+    let subscription = paused == PausedRule::Revoke && SUBSCRIPTION_EVENTS.contains(&kind.as_str());
+    if kind != SUMMARY_EVENT && kind != CUSTOMER_DELETED_EVENT && !subscription {
+        return Ok(Incoming::Ignored { event, kind, reason: IgnoreReason::UnrelatedType });
     }
     if envelope.account.is_some() {
-        return Ok(Incoming::Other { event, kind, reason: Unrelated::ConnectedAccount });
+        return Ok(Incoming::Ignored { event, kind, reason: IgnoreReason::ConnectedAccount });
     }
     Ok(Incoming::Summary(if subscription {
-        let Event { created, livemode, data } = read(body)?;
+        let SnapshotEvent { created, livemode, data } = parse_json(body)?;
         let SubscriptionObject { customer } = data.object;
-        about(event, created, livemode, name("data.object.customer", customer)?, None)
-    } else if kind == DELETED {
-        let Event { created, livemode, data } = read(body)?;
+        new_summary(event, created, livemode, parse_id("data.object.customer", customer)?, None)
+    } else if kind == CUSTOMER_DELETED_EVENT {
+        let SnapshotEvent { created, livemode, data } = parse_json(body)?;
         let CustomerObject { id } = data.object;
-        let page = Some(Page::Whole(Vec::new()));
-        about(event, created, livemode, name("data.object.id", id)?, page)
+        let page = Some(SummaryPage::Complete(Vec::new()));
+        new_summary(event, created, livemode, parse_id("data.object.id", id)?, page)
     } else {
-        let Event { created, livemode, data } = match summary {
+        let SnapshotEvent { created, livemode, data } = match summary {
             Some(summary) => summary,
-            None => read::<SummaryEvent>(body)?.split().1,
+            None => parse_json::<SummaryEvent>(body)?.into_parts().1,
         };
         let SummaryObject { customer, livemode: again, entitlements } = data.object;
         if again != livemode {
-            return Err(Error::Livemode);
+            return Err(Error::LivemodeMismatch);
         }
-        let page = entitlements.page()?;
-        let page = (paused == Paused::Keep).then_some(page);
-        about(event, created, livemode, name("data.object.customer", customer)?, page)
+        let page = entitlements.into_page()?;
+        let page = (paused == PausedRule::Keep).then_some(page);
+        new_summary(event, created, livemode, parse_id("data.object.customer", customer)?, page)
     }))
 }
 
 /// What every event has, thin or not.
 #[derive(Deserialize)]
 #[serde(expecting = "an event")]
-struct Envelope {
+struct EventEnvelope {
     id: String,
     #[serde(rename = "type")]
     kind: String,
@@ -158,7 +158,7 @@ struct Envelope {
 /// What more an event has that is a snapshot.
 #[derive(Deserialize)]
 #[serde(expecting = "an event")]
-struct Event<T> {
+struct SnapshotEvent<T> {
     created: i64,
     livemode: bool,
     data: EventData<T>,
@@ -179,9 +179,9 @@ struct SummaryEvent {
 }
 
 impl SummaryEvent {
-    fn split(self) -> (Envelope, Event<SummaryObject>) {
+    fn into_parts(self) -> (EventEnvelope, SnapshotEvent<SummaryObject>) {
         let Self { id, kind, object, account, created, livemode, data } = self;
-        (Envelope { id, kind, object, account }, Event { created, livemode, data })
+        (EventEnvelope { id, kind, object, account }, SnapshotEvent { created, livemode, data })
     }
 }
 
@@ -208,36 +208,36 @@ struct CustomerObject {
 struct SummaryObject {
     customer: String,
     livemode: bool,
-    entitlements: List,
+    entitlements: EntitlementList,
 }
 
 /// Reads an event whose last member is a summary's type, without a look for the type before: Stripe
 /// writes it last. None if there is no such member, or the event has not what a summary's has.
-fn read_at_once(body: &[u8]) -> Option<(Envelope, Event<SummaryObject>)> {
+fn parse_summary_fast(body: &[u8]) -> Option<(EventEnvelope, SnapshotEvent<SummaryObject>)> {
     let open = body.trim_ascii_end().strip_suffix(b"}")?.trim_ascii_end();
     let value = open.strip_suffix(b"\"")?;
-    value.ends_with(SUMMARY.as_bytes()).then_some(())?;
-    read::<SummaryEvent>(body).ok().map(SummaryEvent::split)
+    value.ends_with(SUMMARY_EVENT.as_bytes()).then_some(())?;
+    parse_json::<SummaryEvent>(body).ok().map(SummaryEvent::into_parts)
 }
 
-fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
-    serde_json::from_slice(body).map_err(|error| Error::Shape(error.to_string()))
+fn parse_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
+    serde_json::from_slice(body).map_err(|error| Error::Malformed(error.to_string()))
 }
 
-fn name<T: TryFrom<String, Error = id::Error>>(
+fn parse_id<T: TryFrom<String, Error = id::Error>>(
     member: &'static str,
     text: String,
 ) -> Result<T, Error> {
-    T::try_from(text).map_err(|error| Error::Name { member, error })
+    T::try_from(text).map_err(|error| Error::InvalidId { member, error })
 }
 
-fn about(
+fn new_summary(
     event: EventId,
     created: i64,
     livemode: bool,
     customer: CustomerId,
-    page: Option<Page>,
+    page: Option<SummaryPage>,
 ) -> Summary {
-    let customer = Customer { livemode: Livemode::from(livemode), id: customer };
+    let customer = CustomerKey { livemode: Livemode::from(livemode), id: customer };
     Summary { event, customer, created: id::Timestamp(created), page }
 }

@@ -15,12 +15,12 @@ use worker::{
     DurableObject, Env, ObjectNamespace, Request, Response, Result, State, durable_object,
 };
 
-use super::{desk::Desk, http, log, object, sleep, source::TIME};
+use super::{desk::CatalogJobs, http, log_error, rpc, sleep, source::SOURCE_TIMEOUT};
 use crate::{
     api,
     id::Livemode,
-    source::Reply,
-    store::{self, Catalog as _},
+    source::StripeResponse,
+    store::{self, CatalogClient as _},
 };
 
 /// The binding in `wrangler.toml`.
@@ -32,54 +32,55 @@ const ORIGIN: &str = "https://catalog";
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// What a request brings along from the Worker, which has seen to it who asks.
-const HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, IDEMPOTENCY_KEY, http::REQUEST_ID];
+const FORWARDED_HEADERS: [HeaderName; 3] =
+    [header::CONTENT_TYPE, IDEMPOTENCY_KEY, http::REQUEST_ID];
 
 /// The catalog of one mode.
 #[durable_object(alarm)]
-pub struct Catalog {
-    desk: Rc<Desk>,
+pub struct CatalogObject {
+    desk: Rc<CatalogJobs>,
     /// The idempotency keys of requests that are being read.
     in_hand: RefCell<HashSet<String>>,
 }
 
-impl std::fmt::Debug for Catalog {
+impl std::fmt::Debug for CatalogObject {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Catalog").finish_non_exhaustive()
+        f.debug_struct("CatalogObject").finish_non_exhaustive()
     }
 }
 
-impl DurableObject for Catalog {
+impl DurableObject for CatalogObject {
     fn new(state: State, env: Env) -> Self {
-        Self { desk: Rc::new(Desk::new(state, env)), in_hand: RefCell::default() }
+        Self { desk: Rc::new(CatalogJobs::new(state, env)), in_hand: RefCell::default() }
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
-        let answer = self.answer(request.inner()).await?;
-        Ok(http::reply(&answer)?.into())
+        let answer = self.handle(request.inner()).await?;
+        Ok(http::to_response(&answer)?.into())
     }
 
     async fn alarm(&self) -> Result<Response> {
-        self.desk.wake().await?;
+        self.desk.run_to_end().await?;
         Response::empty()
     }
 }
 
-impl Catalog {
-    async fn answer(&self, request: &web_sys::Request) -> Result<api::Response> {
-        let Some(turn) = Turn::take(&self.in_hand, request)? else {
+impl CatalogObject {
+    async fn handle(&self, request: &web_sys::Request) -> Result<api::Response> {
+        let Some(turn) = KeyGuard::acquire(&self.in_hand, request)? else {
             let key = request.headers().get(IDEMPOTENCY_KEY.as_str())?.unwrap_or_default();
-            return Ok(api::catalog::in_use(&key));
+            return Ok(api::catalog::key_in_use(&key));
         };
-        let request = http::message(request, &HEADERS).await?;
-        let answered = self.desk.transact(|catalog| api::catalog::answer(catalog, &request))?;
+        let request = http::read_request(request, &FORWARDED_HEADERS).await?;
+        let answered = self.desk.transact(|catalog| api::catalog::handle(catalog, &request))?;
         drop(turn);
         // No await since the transaction: the alarm is committed together with it.
-        if self.desk.is_new() || (answered.is_ok() && !request.method().is_safe()) {
-            self.desk.see_to_the_rest().await?;
+        if self.desk.alarm_unset() || (answered.is_ok() && !request.method().is_safe()) {
+            self.desk.schedule_background_work().await?;
         }
         Ok(answered.unwrap_or_else(|refusal| {
             if let Some(cause) = refusal.cause() {
-                log(cause);
+                log_error(cause);
             }
             refusal.response()
         }))
@@ -87,46 +88,46 @@ impl Catalog {
 }
 
 /// That a request is being read, and no other with its key.
-struct Turn<'a> {
-    in_hand: &'a RefCell<HashSet<String>>,
+struct KeyGuard<'a> {
+    in_progress: &'a RefCell<HashSet<String>>,
     key: Option<String>,
 }
 
-impl<'a> Turn<'a> {
+impl<'a> KeyGuard<'a> {
     /// None while another request has the key in hand.
-    fn take(
+    fn acquire(
         in_hand: &'a RefCell<HashSet<String>>,
         request: &web_sys::Request,
     ) -> Result<Option<Self>> {
         let key = request.headers().get(IDEMPOTENCY_KEY.as_str())?;
         let key = key.filter(|key| request.method() == Method::POST.as_str() && !key.is_empty());
         let free = key.as_ref().is_none_or(|key| in_hand.borrow_mut().insert(key.clone()));
-        Ok(free.then_some(Self { in_hand, key }))
+        Ok(free.then_some(Self { in_progress: in_hand, key }))
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for KeyGuard<'_> {
     fn drop(&mut self) {
         if let Some(key) = &self.key {
-            self.in_hand.borrow_mut().remove(key);
+            self.in_progress.borrow_mut().remove(key);
         }
     }
 }
 
 /// The way to the catalogs.
-pub(super) struct DurableCatalog {
-    catalogs: ObjectNamespace,
+pub(super) struct CatalogStub {
+    namespace: ObjectNamespace,
 }
 
-impl DurableCatalog {
-    pub(super) fn open(env: &Env) -> Result<Self> {
-        Ok(Self { catalogs: env.durable_object(BINDING)? })
+impl CatalogStub {
+    pub(super) fn from_env(env: &Env) -> Result<Self> {
+        Ok(Self { namespace: env.durable_object(BINDING)? })
     }
 
     /// Of which mode the object with this state is the catalog.
-    pub(super) fn mode(&self, state: &State) -> Result<Livemode> {
+    pub(super) fn livemode_of(&self, state: &State) -> Result<Livemode> {
         for livemode in [Livemode::Test, Livemode::Live] {
-            if self.catalogs.id_from_name(object::of_mode(livemode))? == state.id() {
+            if self.namespace.id_from_name(rpc::mode_name(livemode))? == state.id() {
                 return Ok(livemode);
             }
         }
@@ -138,17 +139,17 @@ impl DurableCatalog {
         &self,
         livemode: Livemode,
         target: &str,
-    ) -> std::result::Result<Reply, String> {
+    ) -> std::result::Result<StripeResponse, String> {
         let mut request = api::Request::default();
         *request.uri_mut() = Uri::try_from(target).map_err(|error| error.to_string())?;
-        let asked = pin!(self.ask(livemode, &request));
-        let answer = match select(asked, sleep(TIME.into())).await {
+        let asked = pin!(self.send(livemode, &request));
+        let answer = match select(asked, sleep(SOURCE_TIMEOUT.into())).await {
             Either::Left((answer, _)) => answer.map_err(|error| error.to_string())?,
             Either::Right(_) => return Err("the catalog does not answer".to_owned()),
         };
         let retry_after =
             answer.headers().get(header::RETRY_AFTER).and_then(|text| text.to_str().ok());
-        Ok(Reply {
+        Ok(StripeResponse {
             status: answer.status().as_u16(),
             retry_after: retry_after.and_then(|seconds| seconds.parse().ok()),
             should_retry: None,
@@ -156,21 +157,21 @@ impl DurableCatalog {
         })
     }
 
-    async fn send(&self, livemode: Livemode, request: &api::Request) -> Result<api::Response> {
-        let catalog = self.catalogs.id_from_name(object::of_mode(livemode))?.get_stub()?;
-        let request = self::request(request)?;
+    async fn forward(&self, livemode: Livemode, request: &api::Request) -> Result<api::Response> {
+        let catalog = self.namespace.id_from_name(rpc::mode_name(livemode))?.get_stub()?;
+        let request = self::to_object_request(request)?;
         let response = catalog.fetch_with_request(request.into()).await?;
-        self::response(response).await
+        self::to_api_response(response).await
     }
 }
 
-impl store::Catalog for DurableCatalog {
-    async fn ask(
+impl store::CatalogClient for CatalogStub {
+    async fn send(
         &self,
         livemode: Livemode,
         request: &api::Request,
     ) -> std::result::Result<api::Response, store::Error> {
-        self.send(livemode, request).await.map_err(|error| store::Error::Unreachable {
+        self.forward(livemode, request).await.map_err(|error| store::Error::Unreachable {
             port: "catalog",
             cause: error.to_string(),
         })
@@ -178,9 +179,9 @@ impl store::Catalog for DurableCatalog {
 }
 
 /// A request, as the catalog's object is sent it.
-fn request(message: &api::Request) -> Result<web_sys::Request> {
+fn to_object_request(message: &api::Request) -> Result<web_sys::Request> {
     let headers = Headers::new()?;
-    for name in &HEADERS {
+    for name in &FORWARDED_HEADERS {
         if let Some(Ok(value)) = message.headers().get(name).map(HeaderValue::to_str) {
             headers.set(name.as_str(), value)?;
         }
@@ -197,11 +198,11 @@ fn request(message: &api::Request) -> Result<web_sys::Request> {
 }
 
 /// The object's answer.
-async fn response(mut response: Response) -> Result<api::Response> {
+async fn to_api_response(mut response: Response) -> Result<api::Response> {
     let mut answer = api::Response::new(response.bytes().await?);
     let status = response.status_code().try_into();
     *answer.status_mut() = status.map_err(|_| "the answer has no status".to_owned())?;
-    for name in &api::catalog::HEADERS {
+    for name in &api::catalog::RESPONSE_HEADERS {
         if let Some(value) = response.headers().get(name.as_str())?
             && let Ok(value) = HeaderValue::from_bytes(value.as_bytes())
         {

@@ -9,23 +9,23 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, Headers, RequestInit, RequestRedirect, Response, WorkerGlobalScope};
 
-use crate::catalog::outbox::{Outcome, Parcel};
+use crate::catalog::deliveries::{AttemptOutcome, WebhookRequest};
 
 /// How long an endpoint may take to answer, in milliseconds: as long as Stripe gives one.
-const TIME: u32 = 20_000;
+const DELIVERY_TIMEOUT: u32 = 20_000;
 
 /// The most characters of a cause that are kept.
-const CAUSE: usize = 200;
+const MAX_CAUSE_CHARS: usize = 200;
 
 /// Brings a parcel to its address.
-pub(super) async fn carry(parcel: &Parcel) -> Outcome {
+pub(super) async fn send(parcel: &WebhookRequest) -> AttemptOutcome {
     match post(parcel).await {
-        Ok(status) => Outcome::Answered(status),
-        Err(error) => Outcome::Failed(cause(&error)),
+        Ok(status) => AttemptOutcome::Responded(status),
+        Err(error) => AttemptOutcome::Failed(describe_error(&error)),
     }
 }
 
-async fn post(parcel: &Parcel) -> Result<u16, JsValue> {
+async fn post(parcel: &WebhookRequest) -> Result<u16, JsValue> {
     let headers = Headers::new()?;
     headers.set("Content-Type", "application/json; charset=utf-8")?;
     headers.set("Stripe-Signature", &parcel.signature)?;
@@ -36,7 +36,7 @@ async fn post(parcel: &Parcel) -> Result<u16, JsValue> {
     init.set_body(&parcel.body.as_str().into());
     // Who answers elsewhere is not who was given the secret.
     init.set_redirect(RequestRedirect::Manual);
-    init.set_signal(Some(&AbortSignal::timeout_with_u32(TIME)));
+    init.set_signal(Some(&AbortSignal::timeout_with_u32(DELIVERY_TIMEOUT)));
     let worker: WorkerGlobalScope = global().unchecked_into();
     let promise = worker.fetch_with_str_and_init(&parcel.url, &init);
     let response: Response = JsFuture::from(promise).await?.dyn_into()?;
@@ -48,13 +48,14 @@ async fn post(parcel: &Parcel) -> Result<u16, JsValue> {
 }
 
 /// Why there was no answer, in a few words.
-fn cause(error: &JsValue) -> String {
+fn describe_error(error: &JsValue) -> String {
     let text = |name: &str| Reflect::get(error, &name.into()).ok()?.as_string();
     if text("name").as_deref() == Some("TimeoutError") {
-        return format!("no answer within {} s", TIME / 1_000);
+        return format!("no answer within {} s", DELIVERY_TIMEOUT / 1_000);
     }
     let message = text("message").or_else(|| error.as_string()).unwrap_or_default();
-    let message: String = message.chars().filter(|c| !c.is_control()).take(CAUSE).collect();
+    let message: String =
+        message.chars().filter(|c| !c.is_control()).take(MAX_CAUSE_CHARS).collect();
     // The platform's own words for whatever else happens, a name that nobody has among it.
     if message.is_empty() || message.starts_with("internal error") {
         return "the endpoint is out of reach".to_owned();

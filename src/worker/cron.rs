@@ -7,52 +7,52 @@
 use futures_util::{StreamExt as _, stream};
 use worker::{Env, Result, console_error, console_log};
 
-use super::{ledger::DurableLedger, roster::DurableRoster, settings};
-use crate::id::{Customer, CustomerId, Livemode};
+use super::{ledger::LedgerStub, load_settings, roster::CustomerIndexStub};
+use crate::id::{CustomerId, CustomerKey, Livemode};
 
 /// The most customers of either kind in one run: with the roster below the fifty requests that a
 /// run may make on the free plan, and 28,800 sets a day
 /// (<https://developers.cloudflare.com/workers/platform/limits/#subrequests>).
-const LIMIT: u32 = 20;
+const MAX_CUSTOMERS_PER_RUN: u32 = 20;
 
 /// Requests side by side: as many as a Worker may have open.
-const AT_ONCE: usize = 6;
+const MAX_CONCURRENT_REQUESTS: usize = 6;
 
 /// What a run came to.
 #[derive(Default)]
-struct Tally {
+struct ReconcileStats {
     confirmed: u32,
     drifted: u32,
     failed: u32,
 }
 
 pub(super) async fn reconcile(env: &Env) -> Result<()> {
-    let modes = match settings(env) {
+    let modes = match load_settings(env) {
         Ok(settings) => [Livemode::Test, Livemode::Live]
             .into_iter()
             .filter(|livemode| settings.has_source(*livemode))
             .collect(),
         Err(error) => return Err(error.to_string().into()),
     };
-    let due = DurableRoster::open(env)?.due(modes, LIMIT).await?;
-    let ledger = DurableLedger::open(env)?;
-    let wakes = due.wake.iter().filter_map(|key| customer(key)).map(|customer| {
+    let due = CustomerIndexStub::from_env(env)?.lease_due(modes, MAX_CUSTOMERS_PER_RUN).await?;
+    let ledger = LedgerStub::from_env(env)?;
+    let wakes = due.rearm.iter().filter_map(|key| parse_customer_key(key)).map(|customer| {
         let ledger = &ledger;
         async move {
-            if let Err(error) = ledger.wake(&customer).await {
-                console_error!("{} is not woken: {error}", customer.key());
+            if let Err(error) = ledger.rearm(&customer).await {
+                console_error!("{} is not woken: {error}", customer.to_key());
             }
         }
     });
-    stream::iter(wakes).buffer_unordered(AT_ONCE).collect::<()>().await;
+    stream::iter(wakes).buffer_unordered(MAX_CONCURRENT_REQUESTS).collect::<()>().await;
 
-    let reads = due.confirm.iter().filter_map(|key| customer(key)).map(|customer| {
+    let reads = due.reconcile.iter().filter_map(|key| parse_customer_key(key)).map(|customer| {
         let ledger = &ledger;
-        async move { ledger.confirm(&customer).await }
+        async move { ledger.reconcile(&customer).await }
     });
-    let reads = stream::iter(reads).buffer_unordered(AT_ONCE);
+    let reads = stream::iter(reads).buffer_unordered(MAX_CONCURRENT_REQUESTS);
     let tally = reads
-        .fold(Tally::default(), async |mut tally, read| {
+        .fold(ReconcileStats::default(), async |mut tally, read| {
             match read {
                 Ok(drifted) => {
                     tally.confirmed += 1;
@@ -64,8 +64,8 @@ pub(super) async fn reconcile(env: &Env) -> Result<()> {
             tally
         })
         .await;
-    if !due.confirm.is_empty() {
-        let Tally { confirmed, drifted, failed } = tally;
+    if !due.reconcile.is_empty() {
+        let ReconcileStats { confirmed, drifted, failed } = tally;
         console_log!(
             "reconcile: {confirmed} sets confirmed, {drifted} of them had drifted; {failed} could \
              not be read"
@@ -75,9 +75,9 @@ pub(super) async fn reconcile(env: &Env) -> Result<()> {
 }
 
 /// The customer of a key.
-fn customer(key: &str) -> Option<Customer> {
+fn parse_customer_key(key: &str) -> Option<CustomerKey> {
     [Livemode::Test, Livemode::Live].into_iter().find_map(|livemode| {
-        let id = CustomerId::try_from(key.strip_prefix(livemode.prefix())?).ok()?;
-        Some(Customer { livemode, id })
+        let id = CustomerId::try_from(key.strip_prefix(livemode.key_prefix())?).ok()?;
+        Some(CustomerKey { livemode, id })
     })
 }

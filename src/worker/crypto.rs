@@ -23,10 +23,10 @@ use crate::{
 };
 
 /// How long an issuer may take, in milliseconds: a request waits for it.
-const TIME: u32 = 5_000;
+const JWKS_TIMEOUT: u32 = 5_000;
 
 /// The most bytes of an issuer's keys: thirty of RSA with their certificates have a third of it.
-const LIMIT: usize = 256 << 10;
+const MAX_JWKS_BYTES: usize = 256 << 10;
 
 #[wasm_bindgen]
 extern "C" {
@@ -70,8 +70,9 @@ impl Crypto for WebCrypto {
         signature: &[u8],
     ) -> Result<bool, Error> {
         let checked = async {
-            let algorithm = algorithm(key.algorithm)?;
-            let imported = imported(&json::text(&key.jwk()), &algorithm, "verify").await?;
+            let algorithm = algorithm_params(key.algorithm)?;
+            let imported =
+                import_jwk(&json::to_string(&key.to_jwk()), &algorithm, "verify").await?;
             let verified = verify(&algorithm, &imported, signature, message.as_bytes())?;
             Ok::<_, JsValue>(JsFuture::from(verified).await?.is_truthy())
         };
@@ -84,9 +85,9 @@ impl Crypto for WebCrypto {
 
     async fn sign(&self, key: &SigningKey, message: &str) -> Result<Vec<u8>, Error> {
         let signed = async {
-            let jwk = key.reveal().ok_or("the key cannot sign")?;
-            let algorithm = algorithm(key.public.algorithm)?;
-            let imported = imported(&json::text(&jwk), &algorithm, "sign").await?;
+            let jwk = key.expose_private_jwk().ok_or("the key cannot sign")?;
+            let algorithm = algorithm_params(key.public.algorithm)?;
+            let imported = import_jwk(&json::to_string(&jwk), &algorithm, "sign").await?;
             let signature =
                 JsFuture::from(sign(&algorithm, &imported, message.as_bytes())?).await?;
             Ok::<_, JsValue>(Uint8Array::new(&signature).to_vec())
@@ -100,7 +101,7 @@ impl Crypto for WebCrypto {
         }
     }
 
-    async fn issuers_keys(&self) -> Result<Vec<u8>, Error> {
+    async fn fetch_jwks(&self) -> Result<Vec<u8>, Error> {
         let fetched = async {
             let url = self.jwks_url.as_deref().ok_or("no issuer is set")?;
             let headers = Headers::new()?;
@@ -109,7 +110,7 @@ impl Crypto for WebCrypto {
             let init = RequestInit::new();
             init.set_headers_headers(&headers);
             init.set_redirect(RequestRedirect::Manual);
-            init.set_signal(Some(&AbortSignal::timeout_with_u32(TIME)));
+            init.set_signal(Some(&AbortSignal::timeout_with_u32(JWKS_TIMEOUT)));
             let worker: WorkerGlobalScope = global().unchecked_into();
             let promise = worker.fetch_with_str_and_init(url, &init);
             let response: Response = JsFuture::from(promise).await?.dyn_into()?;
@@ -117,16 +118,16 @@ impl Crypto for WebCrypto {
                 return Err(format!("it answered {}", response.status()).into());
             }
             let body = match response.body() {
-                Some(stream) => http::bytes(&stream, LIMIT).await?,
+                Some(stream) => http::read_limited(&stream, MAX_JWKS_BYTES).await?,
                 None => Vec::new(),
             };
-            if body.len() > LIMIT { Err("it answered too much".into()) } else { Ok(body) }
+            if body.len() > MAX_JWKS_BYTES { Err("it answered too much".into()) } else { Ok(body) }
         };
         fetched.await.map_err(|error: JsValue| unreachable("issuer", error))
     }
 }
 
-fn algorithm(algorithm: Algorithm) -> Result<JsValue, JsValue> {
+fn algorithm_params(algorithm: Algorithm) -> Result<JsValue, JsValue> {
     JSON::parse(match algorithm {
         Algorithm::Hs256 => return Err("HS256 has no public key".into()),
         Algorithm::Rs256 => r#"{"name":"RSASSA-PKCS1-v1_5","hash":"SHA-256"}"#,
@@ -135,7 +136,7 @@ fn algorithm(algorithm: Algorithm) -> Result<JsValue, JsValue> {
     })
 }
 
-async fn imported(jwk: &str, algorithm: &JsValue, usage: &str) -> Result<JsValue, JsValue> {
+async fn import_jwk(jwk: &str, algorithm: &JsValue, usage: &str) -> Result<JsValue, JsValue> {
     let usages = Array::of1(&usage.into());
     let imported = import_key("jwk", &JSON::parse(jwk)?, algorithm, false, &usages)?;
     JsFuture::from(imported).await

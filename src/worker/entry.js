@@ -1,156 +1,155 @@
-// The Worker's entry: the platform calls this, and this calls the two cores.
+// The Worker's entry point: what the Workers runtime calls. It calls one of two WebAssembly modules ("cores").
 //
-// | request                        | goes                                                                          |
-// |--------------------------------|-------------------------------------------------------------------------------|
-// | a plain question `ask` takes   | no further, where it is remembered; else to KV and to `tell`                  |
-// | an event of Stripe's           | to `receive`, which is handed its bytes, to the customer's object, to `kept`  |
-// | any other                      | to `fetch` of the `worker` core                                               |
+// | request                                | path                                                                           |
+// |----------------------------------------|--------------------------------------------------------------------------------|
+// | a plain check, authorize or list       | `lookup` answers from the isolate's cache; else one KV read, `answer_from_record` |
+// | a webhook of Stripe                    | `verify_webhook`, the customer's ledger object, `webhook_response`             |
+// | anything else                          | slow path: `fetch` of the `worker` core                                        |
 //
-// The `hot` core begins with the isolate. The `worker` core, many times as long, is not even compiled before it is needed:
-// that is what the flag `new_module_registry` in wrangler.toml is for.
+// The fast path core is instantiated with the isolate. The `worker` core is several times larger and is compiled when it is
+// first needed: that is what the compatibility flag `new_module_registry` in wrangler.toml is for.
 
-import module from "./hot.wasm";
-import * as hot from "entgate-hot";
+import module from "./fast_path.wasm";
+import * as fastPath from "entgate-fast-path";
 
-hot.initSync({ module });
+fastPath.initSync({ module });
 
 /** The `worker` core, once it is loaded. */
 let worker;
 
-const load = async () => (worker ??= await import("./worker.js"));
+const loadWorker = async () => (worker ??= await import("./worker.js"));
 
-// A trap of a core (there is none that we know of) leaves its memory as it was in the middle of something. So the next call
-// begins with a new one.
-const trapped = new Set();
+// A trap leaves a core's memory in an undefined state, so the next call starts with a new instance.
+const trappedCores = new Set();
 
-/** How many there were of the `worker` core before this one. */
-let life = 0;
+/** How many instances of the `worker` core came before this one. */
+let generation = 0;
 
-// What goes on after an answer has no caller. Only the `worker` core does that.
-const unheard = (error) => {
-  if (error instanceof WebAssembly.RuntimeError) trapped.add(worker);
+// Work that outlives its response has no caller to catch its errors. Only the `worker` core does such work.
+const onUnhandled = (error) => {
+  if (error instanceof WebAssembly.RuntimeError) trappedCores.add(worker);
 };
-addEventListener("error", ({ error }) => unheard(error));
-addEventListener("unhandledrejection", ({ reason }) => unheard(reason));
+addEventListener("error", ({ error }) => onUnhandled(error));
+addEventListener("unhandledrejection", ({ reason }) => onUnhandled(reason));
 
-/** Calls a core. */
-function call(core, work) {
-  if (trapped.size && trapped.delete(core)) {
-    if (core === worker) life += 1;
+/** Calls a core, with a new instance if it trapped before. */
+function callCore(core, work) {
+  if (trappedCores.size && trappedCores.delete(core)) {
+    if (core === worker) generation += 1;
     core.__wbg_reset_state();
   }
   try {
     return work(core);
   } catch (error) {
-    if (error instanceof WebAssembly.RuntimeError) trapped.add(core);
+    if (error instanceof WebAssembly.RuntimeError) trappedCores.add(core);
     throw error;
   }
 }
 
-/** A name for a request in a log, and no secret: this isolate's, and a number. */
-const isolate = `req_${hex(Math.random() * 2 ** 32)}`;
-let requests = Math.random() * 2 ** 32;
+// A request id names a request in a log and is no secret: the isolate's prefix and a counter.
+const isolateId = `req_${hex(Math.random() * 2 ** 32)}`;
+let requestCount = Math.random() * 2 ** 32;
 
 function hex(number) {
   return (number >>> 0).toString(16).padStart(8, "0");
 }
 
-/** An answer: `said` is the object of a check, or a status, a line for each header, an empty one and a body. */
-function answer(said) {
-  const id = isolate + hex(requests++);
-  if (said.startsWith("{")) {
-    return new Response(said, {
+/** Builds a response. `encoded` is a JSON object, or a status line, a line per header, an empty line and a body. */
+function decodeResponse(encoded) {
+  const id = isolateId + hex(requestCount++);
+  if (encoded.startsWith("{")) {
+    return new Response(encoded, {
       headers: { "content-type": "application/json", "cache-control": "no-store", vary: "Origin", "request-id": id },
     });
   }
-  const end = said.indexOf("\n\n");
-  const [status, ...lines] = said.slice(0, end).split("\n");
-  // From a list of pairs the platform makes headers at many times the cost.
+  const end = encoded.indexOf("\n\n");
+  const [status, ...lines] = encoded.slice(0, end).split("\n");
+  // workerd builds `Headers` from an object at a fraction of what a list of pairs costs.
   const headers = { "request-id": id };
   for (const line of lines) {
     const colon = line.indexOf(": ");
     headers[line.slice(0, colon)] = line.slice(colon + 2);
   }
   // A 204 must have no body at all, not an empty one.
-  return new Response(said.slice(end + 2) || null, { status, headers });
+  return new Response(encoded.slice(end + 2) || null, { status: Number(status), headers });
 }
 
-/** The most bytes of a body that are taken here; what is longer, or does not say, is read as it comes. */
-const BODY_LIMIT = 1 << 20;
+/** The largest body that is read here, in bytes. The slow path reads a larger one, or one without a length, in chunks. */
+const MAX_BODY_BYTES = 1 << 20;
 
-/** An object is found by its name; the URL only has to be one. */
-const URL_OF_OBJECT = "https://customer/";
+/** A Durable Object is addressed by its id; the URL only has to be valid. */
+const OBJECT_URL = "https://customer/";
 
-/** What stands behind the origin, which is at least `http://` and a letter. */
-const target = (url) => url.slice(url.indexOf("/", "http://".length + 1));
+/** The path and query of a URL, whose origin has at least `http://` and one character. */
+const pathAndQuery = (url) => url.slice(url.indexOf("/", "http://".length + 1));
 
-/** Any request. */
-const long = async (request, env, context) => call(worker ?? (await load()), (core) => core.fetch(request, env, context));
+/** Answers any request with the `worker` core. */
+const slowPath = async (request, env, context) => callCore(worker ?? (await loadWorker()), (core) => core.fetch(request, env, context));
 
-/** A question that is answered at once, or with one read of KV; none if it goes the long way. */
-function question(request, env, context) {
+/** Answers a `GET` without the `worker` core, with at most one KV read; undefined if it needs the slow path. */
+function tryFastPath(request, env, context) {
   const { headers } = request;
   const authorization = headers.get("authorization");
-  // A page of another origin is answered with what it may read of the answer.
+  // A page of another origin needs CORS headers, which the slow path sets.
   if (!authorization || headers.has("origin") || headers.has("entgate-customer")) return undefined;
-  const asked = call(hot, () => hot.ask(request.url, authorization, env));
-  if (!asked?.startsWith("?")) return asked && answer(asked);
-  return env.ENTITLEMENTS.get(asked.slice(1, asked.indexOf("\n")), "arrayBuffer").then(
+  const query = callCore(fastPath, () => fastPath.lookup(request.url, authorization, env));
+  if (!query?.startsWith("?")) return query && decodeResponse(query);
+  return env.ENTITLEMENTS.get(query.slice(1, query.indexOf("\n")), "arrayBuffer").then(
     (record) => {
-      const said = record && call(hot, () => hot.tell(asked, new Uint8Array(record)));
-      return said ? answer(said) : long(request, env, context);
+      const encoded = record && callCore(fastPath, () => fastPath.answer_from_record(query, new Uint8Array(record)));
+      return encoded ? decodeResponse(encoded) : slowPath(request, env, context);
     },
-    () => long(request, env, context),
+    () => slowPath(request, env, context),
   );
 }
 
-/** An event of Stripe's: it is answered once the customer's object has kept it. */
-async function event(request, env, context) {
+/** Handles a webhook of Stripe: responds once the customer's ledger object has stored the event. */
+async function handleWebhook(request, env, context) {
   const body = await request.arrayBuffer();
   const signature = request.headers.get("stripe-signature") ?? "";
-  const received = call(hot, () => hot.receive(signature, new Uint8Array(body), env));
-  if (received && !received.startsWith("!")) return answer(received);
-  if (received) {
-    const [key, , message] = received.slice(1).split("\n", 3);
-    const { CUSTOMERS } = env;
+  const verified = callCore(fastPath, () => fastPath.verify_webhook(signature, new Uint8Array(body), env));
+  if (verified && !verified.startsWith("!")) return decodeResponse(verified);
+  if (verified) {
+    const [key, , message] = verified.slice(1).split("\n", 3);
+    const { LEDGERS } = env;
     try {
-      const receipt = await CUSTOMERS.get(CUSTOMERS.idFromName(key)).fetch(URL_OF_OBJECT, { method: "POST", body: message });
-      const text = await receipt.text();
-      const said = receipt.status === 200 && call(hot, () => hot.kept(received, text));
-      if (said) return answer(said);
+      const receipt = await LEDGERS.get(LEDGERS.idFromName(key)).fetch(OBJECT_URL, { method: "POST", body: message });
+      const json = await receipt.text();
+      const encoded = receipt.status === 200 && callCore(fastPath, () => fastPath.webhook_response(verified, json));
+      if (encoded) return decodeResponse(encoded);
     } catch {
-      // It is told again below, which says what is the matter. Told twice, an event counts once.
+      // The slow path below sends the event again and reports the error. The ledger ignores a duplicate.
     }
   }
-  return long(new Request(request, { body }), env, context);
+  return slowPath(new Request(request, { body }), env, context);
 }
 
 export default {
   fetch(request, env, context) {
-    if (request.method === "GET") return question(request, env, context) ?? long(request, env, context);
-    if (request.method === "POST" && target(request.url) === "/webhooks/stripe") {
+    if (request.method === "GET") return tryFastPath(request, env, context) ?? slowPath(request, env, context);
+    if (request.method === "POST" && pathAndQuery(request.url) === "/webhooks/stripe") {
       const length = request.headers.get("content-length");
-      if (length && Number(length) <= BODY_LIMIT) return event(request, env, context);
+      if (length && Number(length) <= MAX_BODY_BYTES) return handleWebhook(request, env, context);
     }
-    return long(request, env, context);
+    return slowPath(request, env, context);
   },
 
-  scheduled: async (event, env, context) => call(worker ?? (await load()), (core) => core.scheduled(event, env, context)),
+  scheduled: async (event, env, context) => callCore(worker ?? (await loadWorker()), (core) => core.scheduled(event, env, context)),
 };
 
-/** The class of a Durable Object, by its name in the core. Its object there lives as long as the core does. */
-function durable(name) {
+/** A Durable Object class over the core's class of this name. The core's object is created again after a trap. */
+function durableObject(name) {
   return class {
     constructor(state, env) {
       Object.assign(this, { state, env });
-      // Nothing is asked of it before that.
-      if (!worker) state.blockConcurrencyWhile(load);
+      // The runtime delivers no event before the core is loaded.
+      if (!worker) state.blockConcurrencyWhile(loadWorker);
     }
 
-    /** Calls its object. */
+    /** Calls the core's object. */
     call(work) {
-      return call(worker, (core) => {
-        if (this.life !== life) [this.object, this.life] = [new core[name](this.state, this.env), life];
+      return callCore(worker, (core) => {
+        if (this.generation !== generation) [this.object, this.generation] = [new core[name](this.state, this.env), generation];
         return work(this.object);
       });
     }
@@ -161,15 +160,15 @@ function durable(name) {
   };
 }
 
-/** One that has alarms. */
-const alarmed = (name) =>
-  class extends durable(name) {
+/** A Durable Object class that has alarms. */
+const durableObjectWithAlarm = (name) =>
+  class extends durableObject(name) {
     alarm() {
       return this.call((object) => object.alarm());
     }
   };
 
-export class Customer extends alarmed("Customer") {
+export class Ledger extends durableObjectWithAlarm("LedgerObject") {
   webSocketMessage() {}
 
   webSocketClose(socket) {
@@ -181,9 +180,9 @@ export class Customer extends alarmed("Customer") {
   }
 }
 
-// `wrangler.toml` names it, whether or not the core has one.
-export class Catalog extends alarmed("Catalog") {}
+// wrangler.toml names this class whether or not the core is built with the catalog.
+export class Catalog extends durableObjectWithAlarm("CatalogObject") {}
 
-export class Roster extends durable("Roster") {}
+export class CustomerIndex extends durableObject("CustomerIndexObject") {}
 
-export class Journal extends durable("Journal") {}
+export class ActivityLog extends durableObject("ActivityLogObject") {}

@@ -7,26 +7,29 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{Headers, ReadableStream, ReadableStreamDefaultReader, ResponseInit};
 use worker::Result;
 
-use crate::api::{self, BODY_LIMIT};
+use crate::api::{self, MAX_BODY_BYTES};
 
 /// What a request and its answer are called, as Stripe's SDKs look for it.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// Reads a request from outside, and gives it a name.
-pub(super) async fn read(request: &web_sys::Request, id: &HeaderValue) -> Result<api::Request> {
-    let mut message = message(request, &api::HEADERS).await?;
+pub(super) async fn read_client_request(
+    request: &web_sys::Request,
+    id: &HeaderValue,
+) -> Result<api::Request> {
+    let mut message = read_request(request, &api::REQUEST_HEADERS).await?;
     message.headers_mut().insert(REQUEST_ID, id.clone());
     Ok(message)
 }
 
 /// Hands an answer to the platform, under the request's name.
-pub(super) fn answer(mut response: api::Response, id: HeaderValue) -> Result<web_sys::Response> {
+pub(super) fn respond(mut response: api::Response, id: HeaderValue) -> Result<web_sys::Response> {
     response.headers_mut().insert(REQUEST_ID, id);
-    reply(&response)
+    to_response(&response)
 }
 
 /// `req_` and 16 hex digits: a name for a line in a log, and no secret.
-pub(super) fn request_id() -> HeaderValue {
+pub(super) fn new_request_id() -> HeaderValue {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -39,11 +42,11 @@ pub(super) fn request_id() -> HeaderValue {
 
 /// Reads a request: its method, its target, the headers that are looked at, and the body up to one
 /// byte past what is allowed, which is where the API refuses it.
-pub(super) async fn message(
+pub(super) async fn read_request(
     request: &web_sys::Request,
     headers: &[HeaderName],
 ) -> Result<api::Request> {
-    let mut message = api::Request::new(body(request).await?);
+    let mut message = api::Request::new(read_body(request).await?);
     *message.method_mut() =
         Method::from_bytes(request.method().as_bytes()).map_err(|error| error.to_string())?;
     // What is no URL has no route either.
@@ -59,15 +62,15 @@ pub(super) async fn message(
 }
 
 /// Hands an answer to the platform.
-pub(super) fn reply(response: &api::Response) -> Result<web_sys::Response> {
-    let init = head(response)?;
+pub(super) fn to_response(response: &api::Response) -> Result<web_sys::Response> {
+    let init = response_init(response)?;
     // A 204 must have no body at all, not an empty one.
     let body = (!response.body().is_empty()).then(|| Uint8Array::from(response.body().as_slice()));
     Ok(web_sys::Response::new_with_opt_js_u8_array_and_init(body.as_ref(), &init)?)
 }
 
 /// Status and headers of an answer.
-pub(super) fn head(response: &api::Response) -> Result<ResponseInit> {
+pub(super) fn response_init(response: &api::Response) -> Result<ResponseInit> {
     let headers = Headers::new()?;
     for (name, value) in response.headers() {
         if let Ok(value) = value.to_str() {
@@ -80,15 +83,15 @@ pub(super) fn head(response: &api::Response) -> Result<ResponseInit> {
     Ok(init)
 }
 
-async fn body(request: &web_sys::Request) -> std::result::Result<Vec<u8>, JsValue> {
+async fn read_body(request: &web_sys::Request) -> std::result::Result<Vec<u8>, JsValue> {
     match request.body() {
-        Some(stream) => bytes(&stream, BODY_LIMIT).await,
+        Some(stream) => read_limited(&stream, MAX_BODY_BYTES).await,
         None => Ok(Vec::new()),
     }
 }
 
 /// Reads a stream, up to one byte past the limit.
-pub(super) async fn bytes(
+pub(super) async fn read_limited(
     stream: &ReadableStream,
     limit: usize,
 ) -> std::result::Result<Vec<u8>, JsValue> {

@@ -5,47 +5,49 @@ use web_sys::{Headers, Request, RequestInit};
 use worker::{Env, ObjectNamespace, Response, WebSocket};
 
 use super::{
-    messages::{CROWDED, Checked, Message, SERVED_BY},
-    object,
+    messages::{LedgerRequest, ReconcileResult, SERVED_BY, TOO_MANY_REQUESTS},
+    rpc,
 };
 use crate::{
     api::stream::LAST_EVENT_ID,
     entitlement::{Summary, Version},
-    id::{Customer, LookupKey, Timestamp},
+    id::{CustomerKey, LookupKey, Timestamp},
     json,
-    ledger::Receipt,
-    store::{Error, Found, Ledger, ServedBy, Until, record},
+    ledger::ApplyReceipt,
+    store::{Error, Ledger, LoadedSet, ServedBy, WaitFor, record},
 };
 
 /// The binding in `wrangler.toml`.
-const BINDING: &str = "CUSTOMERS";
+const BINDING: &str = "LEDGERS";
 
 /// The Durable Objects of all customers.
-pub(super) struct DurableLedger {
-    customers: ObjectNamespace,
+pub(super) struct LedgerStub {
+    namespace: ObjectNamespace,
 }
 
-impl DurableLedger {
-    pub(super) fn open(env: &Env) -> worker::Result<Self> {
-        Ok(Self { customers: env.durable_object(BINDING)? })
+impl LedgerStub {
+    pub(super) fn from_env(env: &Env) -> worker::Result<Self> {
+        Ok(Self { namespace: env.durable_object(BINDING)? })
     }
 
     /// Has the set compared with the source's list, and tells whether it was another one.
-    pub(super) async fn confirm(&self, customer: &Customer) -> Result<bool, Error> {
-        let (_, body) = self.ask(customer, &Message::Confirm(customer.clone())).await?;
-        json::read(&body).map(|Checked { drifted }| drifted).map_err(|error| unreadable(&error))
+    pub(super) async fn reconcile(&self, customer: &CustomerKey) -> Result<bool, Error> {
+        let (_, body) = self.request(customer, &LedgerRequest::Reconcile(customer.clone())).await?;
+        json::from_slice(&body)
+            .map(|ReconcileResult { drifted }| drifted)
+            .map_err(|error| unreadable(&error))
     }
 
     /// Listens to a customer, unless as many do as may. Changes after `since` are told first.
-    pub(super) async fn listen(
+    pub(super) async fn subscribe(
         &self,
-        customer: &Customer,
+        customer: &CustomerKey,
         since: Option<Version>,
     ) -> Result<Option<WebSocket>, Error> {
         let mut response =
-            self.call(customer, since).await.map_err(|error| unreachable("ledger", &error))?;
+            self.connect(customer, since).await.map_err(|error| unreachable("ledger", &error))?;
         match response.status_code() {
-            CROWDED => Ok(None),
+            TOO_MANY_REQUESTS => Ok(None),
             101 => match response.websocket() {
                 Some(socket) => Ok(Some(socket)),
                 None => Err(unreachable("ledger", &"it opens no WebSocket")),
@@ -54,7 +56,11 @@ impl DurableLedger {
         }
     }
 
-    async fn call(&self, customer: &Customer, since: Option<Version>) -> worker::Result<Response> {
+    async fn connect(
+        &self,
+        customer: &CustomerKey,
+        since: Option<Version>,
+    ) -> worker::Result<Response> {
         let headers = Headers::new()?;
         headers.set(UPGRADE.as_str(), "websocket")?;
         if let Some(since) = since {
@@ -62,24 +68,24 @@ impl DurableLedger {
         }
         let init = RequestInit::new();
         init.set_headers_headers(&headers);
-        let object = self.customers.id_from_name(&customer.key())?.get_stub()?;
-        let request = Request::new_with_str_and_init(object::URL, &init)?;
+        let object = self.namespace.id_from_name(&customer.to_key())?.get_stub()?;
+        let request = Request::new_with_str_and_init(rpc::OBJECT_URL, &init)?;
         object.fetch_with_request(request.into()).await
     }
 
     /// Has an alarm set for what is owed.
-    pub(super) async fn wake(&self, customer: &Customer) -> Result<(), Error> {
-        self.ask(customer, &Message::Wake).await.map(drop)
+    pub(super) async fn rearm(&self, customer: &CustomerKey) -> Result<(), Error> {
+        self.request(customer, &LedgerRequest::Rearm).await.map(drop)
     }
 
     /// The answer to a message that does not fail, and its body.
-    async fn ask(
+    async fn request(
         &self,
-        customer: &Customer,
-        message: &Message,
+        customer: &CustomerKey,
+        message: &LedgerRequest,
     ) -> Result<(web_sys::Response, Vec<u8>), Error> {
         let (response, body) =
-            self.send(customer, message).await.map_err(|error| unreachable("ledger", &error))?;
+            self.post(customer, message).await.map_err(|error| unreachable("ledger", &error))?;
         let failed = |port| unreachable(port, &String::from_utf8_lossy(&body));
         match response.status() {
             200 | 404 => Ok((response, body)),
@@ -88,47 +94,60 @@ impl DurableLedger {
         }
     }
 
-    async fn send(
+    async fn post(
         &self,
-        customer: &Customer,
-        message: &Message,
+        customer: &CustomerKey,
+        message: &LedgerRequest,
     ) -> worker::Result<(web_sys::Response, Vec<u8>)> {
-        object::post(&self.customers, &customer.key(), serde_json::to_string(message)?).await
+        rpc::post(&self.namespace, &customer.to_key(), serde_json::to_string(message)?).await
     }
 
-    async fn look(&self, customer: &Customer, message: &Message) -> Result<Found, Error> {
-        let (response, body) = self.ask(customer, message).await?;
+    async fn load_set(
+        &self,
+        customer: &CustomerKey,
+        message: &LedgerRequest,
+    ) -> Result<LoadedSet, Error> {
+        let (response, body) = self.request(customer, message).await?;
         let served_by: ServedBy = response
             .headers()
             .get(SERVED_BY)
             .ok()
             .flatten()
-            .and_then(|served_by| json::read(served_by.as_bytes()).ok())
+            .and_then(|served_by| json::from_slice(served_by.as_bytes()).ok())
             .unwrap_or(ServedBy::Ledger);
         let held = match response.status() {
             404 => None,
-            _ => Some(record::read(&body).map_err(|error| unreadable(&error))?),
+            _ => Some(record::decode(&body).map_err(|error| unreadable(&error))?),
         };
-        Ok(Found { held, served_by })
+        Ok(LoadedSet { entitlements: held, served_by })
     }
 }
 
-impl Ledger for DurableLedger {
+impl Ledger for LedgerStub {
     // The object has a clock of its own.
-    async fn apply(&self, summary: &Summary, _now: Timestamp) -> Result<Receipt, Error> {
-        let message = Message::Apply(summary.clone());
-        let (_, body) = self.ask(&summary.customer, &message).await?;
-        json::read(&body).map_err(|error| unreadable(&error))
+    async fn apply(&self, summary: &Summary, _now: Timestamp) -> Result<ApplyReceipt, Error> {
+        let message = LedgerRequest::Apply(summary.clone());
+        let (_, body) = self.request(&summary.customer, &message).await?;
+        json::from_slice(&body).map_err(|error| unreadable(&error))
     }
 
-    async fn find(&self, customer: &Customer, features: &[LookupKey]) -> Result<Found, Error> {
-        let message = Message::Find { customer: customer.clone(), features: features.to_vec() };
-        self.look(customer, &message).await
+    async fn load(
+        &self,
+        customer: &CustomerKey,
+        features: &[LookupKey],
+    ) -> Result<LoadedSet, Error> {
+        let message =
+            LedgerRequest::Load { customer: customer.clone(), features: features.to_vec() };
+        self.load_set(customer, &message).await
     }
 
-    async fn sync(&self, customer: &Customer, until: Option<&Until>) -> Result<Found, Error> {
-        let message = Message::Sync { customer: customer.clone(), until: until.cloned() };
-        self.look(customer, &message).await
+    async fn sync(
+        &self,
+        customer: &CustomerKey,
+        until: Option<&WaitFor>,
+    ) -> Result<LoadedSet, Error> {
+        let message = LedgerRequest::Sync { customer: customer.clone(), wait_for: until.cloned() };
+        self.load_set(customer, &message).await
     }
 }
 

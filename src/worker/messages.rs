@@ -17,25 +17,25 @@
 use serde::Serialize;
 use worker::{Headers, Response, Result};
 
-use super::object;
+use super::rpc;
 use crate::{
-    json::readable,
-    ledger::{Notice, Receipt},
+    json::impl_from_json,
+    ledger::{ApplyReceipt, ChangeNotification},
     store::ServedBy,
 };
 
-pub(super) use crate::store::message::Message;
+pub(super) use crate::store::ledger_request::LedgerRequest;
 
 /// The header that says where a record was found.
 pub(super) const SERVED_BY: &str = "served-by";
 
 /// The status where as many listen as may.
-pub(super) const CROWDED: u16 = 429;
+pub(super) const TOO_MANY_REQUESTS: u16 = 429;
 
 /// What an object answers when it is asked about a set.
-pub(super) enum Answer {
-    Found(Found),
-    Checked {
+pub(super) enum LedgerResponse {
+    Record(LoadedRecord),
+    Reconciled {
         drifted: bool,
     },
     /// The source did not tell.
@@ -43,51 +43,53 @@ pub(super) enum Answer {
 }
 
 /// The record of a set, or none if nobody knows the customer.
-pub(super) struct Found {
+pub(super) struct LoadedRecord {
     pub(super) record: Option<Vec<u8>>,
     pub(super) served_by: ServedBy,
 }
 
 /// What a confirmation found.
 #[derive(Serialize)]
-pub(super) struct Checked {
+pub(super) struct ReconcileResult {
     /// Whether what was held was another set.
     pub(super) drifted: bool,
 }
 
-readable! { struct Checked { drifted } }
+impl_from_json! { struct ReconcileResult { drifted } }
 
 /// How many listen.
 #[derive(Serialize)]
-pub(super) struct Listeners {
+pub(super) struct ListenerCount {
     pub(super) listeners: usize,
 }
 
-pub(super) fn notice(notice: &Notice) -> Result<String> {
+pub(super) fn encode_notification(notice: &ChangeNotification) -> Result<String> {
     Ok(serde_json::to_string(notice)?)
 }
 
-pub(super) fn heard(text: &str) -> Result<Notice> {
-    object::read(text.as_bytes())
+pub(super) fn decode_notification(text: &str) -> Result<ChangeNotification> {
+    rpc::decode(text.as_bytes())
 }
 
-pub(super) fn listeners(listeners: usize) -> Result<Response> {
-    object::answer(&Listeners { listeners })
+pub(super) fn listener_count(listeners: usize) -> Result<Response> {
+    rpc::json_response(&ListenerCount { listeners })
 }
 
-pub(super) fn crowded() -> Result<Response> {
-    Response::error("as many listen as may", CROWDED)
+pub(super) fn too_many() -> Result<Response> {
+    Response::error("as many listen as may", TOO_MANY_REQUESTS)
 }
 
-pub(super) fn receipt(receipt: Receipt) -> Result<Response> {
-    object::answer(&receipt)
+pub(super) fn receipt_response(receipt: ApplyReceipt) -> Result<Response> {
+    rpc::json_response(&receipt)
 }
 
-pub(super) fn answer(answer: Answer) -> Result<Response> {
-    let Found { record, served_by } = match answer {
-        Answer::Found(found) => found,
-        Answer::Checked { drifted } => return object::answer(&Checked { drifted }),
-        Answer::Failed(cause) => return Response::error(cause, 502),
+pub(super) fn to_http_response(answer: LedgerResponse) -> Result<Response> {
+    let LoadedRecord { record, served_by } = match answer {
+        LedgerResponse::Record(found) => found,
+        LedgerResponse::Reconciled { drifted } => {
+            return rpc::json_response(&ReconcileResult { drifted });
+        }
+        LedgerResponse::Failed(cause) => return Response::error(cause, 502),
     };
     let headers = Headers::new();
     headers.set(SERVED_BY, &serde_json::to_string(&served_by)?)?;

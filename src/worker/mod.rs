@@ -29,10 +29,11 @@
 //! The clock and the environment are read here. No rule about entitlements is. `catalog`, `desk`, `courier`,
 //! `hands` and `shelf` stand behind the feature `catalog`.
 
+#[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
+mod activity_log;
 #[cfg(feature = "catalog")]
 #[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
 mod catalog;
-mod chance;
 #[cfg(feature = "catalog")]
 mod courier;
 mod cron;
@@ -44,17 +45,16 @@ mod desk;
 #[cfg(feature = "catalog")]
 mod hands;
 mod http;
-#[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
-mod journal;
 mod known;
 mod ledger;
 mod listeners;
 mod messages;
-mod object;
+mod random;
 mod reading;
 mod replica;
 #[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
 mod roster;
+mod rpc;
 #[cfg(feature = "catalog")]
 mod shelf;
 mod source;
@@ -63,7 +63,7 @@ mod stream;
 mod tables;
 
 #[cfg(not(feature = "catalog"))]
-use std::convert::Infallible as DurableCatalog;
+use std::convert::Infallible as CatalogStub;
 use std::{cell::OnceCell, rc::Rc};
 
 use futures_util::future::{LocalBoxFuture, Shared};
@@ -72,74 +72,76 @@ use worker::{
 };
 
 #[cfg(feature = "catalog")]
-use self::catalog::DurableCatalog;
+use self::catalog::CatalogStub;
 use self::{
+    activity_log::ActivityLogStub,
     crypto::WebCrypto,
-    journal::DurableJournal,
-    ledger::DurableLedger,
+    ledger::LedgerStub,
     replica::KvReplica,
-    roster::DurableRoster,
-    source::{Way, source},
+    roster::CustomerIndexStub,
+    source::{SourceTransport, open_source},
 };
 use crate::{
     api::{
-        self, App, Features,
+        self, App, FeatureCache,
         settings::{self, Settings, Source},
-        stream::Listen,
+        stream::StreamRequest,
     },
-    id::{Livemode, Millis},
-    source::{Stripe, Transport},
+    id::{Livemode, UnixMillis},
+    source::{StripeClient, Transport},
     store,
-    token::Keyring,
+    token::JwksCache,
 };
 
 #[cfg(feature = "catalog")]
-pub use self::catalog::Catalog;
-pub use self::{customer::Customer, journal::Journal, roster::Roster};
+pub use self::catalog::CatalogObject;
+pub use self::{
+    activity_log::ActivityLogObject, customer::LedgerObject, roster::CustomerIndexObject,
+};
 
 thread_local! {
     /// What the operator set, once it was read.
     static SETTINGS: OnceCell<Rc<Settings>> = const { OnceCell::new() };
 
     /// What this isolate knows of features, for as long as it lives.
-    static FEATURES: Rc<Features> = Rc::default();
+    static FEATURES: Rc<FeatureCache> = Rc::default();
 
     /// The issuer's keys, as far as this isolate knows them.
-    static KEYRING: Rc<Keyring> = Rc::default();
+    static KEYRING: Rc<JwksCache> = Rc::default();
 }
 
 /// The stores of this deployment.
-struct Edge {
-    ledger: DurableLedger,
+struct Bindings {
+    ledger: LedgerStub,
     replica: KvReplica,
-    roster: DurableRoster,
-    journal: DurableJournal,
-    test: Option<Stripe<Way>>,
-    live: Option<Stripe<Way>>,
-    catalog: Option<DurableCatalog>,
+    customer_index: CustomerIndexStub,
+    activity_log: ActivityLogStub,
+    test_source: Option<StripeClient<SourceTransport>>,
+    live_source: Option<StripeClient<SourceTransport>>,
+    catalog: Option<CatalogStub>,
     crypto: WebCrypto,
 }
 
-impl Edge {
-    fn open(env: &Env, settings: &Settings) -> worker::Result<Self> {
+impl Bindings {
+    fn from_env(env: &Env, settings: &Settings) -> worker::Result<Self> {
         Ok(Self {
-            ledger: DurableLedger::open(env)?,
-            replica: KvReplica::open(env)?,
-            roster: DurableRoster::open(env)?,
-            journal: DurableJournal::open(env)?,
-            test: source(env, settings, Livemode::Test)?,
-            live: source(env, settings, Livemode::Live)?,
+            ledger: LedgerStub::from_env(env)?,
+            replica: KvReplica::from_env(env)?,
+            customer_index: CustomerIndexStub::from_env(env)?,
+            activity_log: ActivityLogStub::from_env(env)?,
+            test_source: open_source(env, settings, Livemode::Test)?,
+            live_source: open_source(env, settings, Livemode::Live)?,
             catalog: match settings.source {
                 Source::Stripe => None,
                 #[cfg(feature = "catalog")]
-                Source::Catalog => Some(DurableCatalog::open(env)?),
+                Source::Catalog => Some(CatalogStub::from_env(env)?),
             },
             crypto: WebCrypto::new(settings.issuer.as_ref().map(|issuer| issuer.jwks_url.clone())),
         })
     }
 }
 
-impl store::Store for Edge {
+impl store::Store for Bindings {
     fn ledger(&self) -> &impl store::Ledger {
         &self.ledger
     }
@@ -148,22 +150,22 @@ impl store::Store for Edge {
         &self.replica
     }
 
-    fn roster(&self) -> &impl store::Roster {
-        &self.roster
+    fn customer_index(&self) -> &impl store::CustomerIndex {
+        &self.customer_index
     }
 
-    fn journal(&self) -> &impl store::Journal {
-        &self.journal
+    fn activity_log(&self) -> &impl store::ActivityLog {
+        &self.activity_log
     }
 
-    fn source(&self, livemode: Livemode) -> Option<&Stripe<impl Transport>> {
+    fn source(&self, livemode: Livemode) -> Option<&StripeClient<impl Transport>> {
         match livemode {
-            Livemode::Test => self.test.as_ref(),
-            Livemode::Live => self.live.as_ref(),
+            Livemode::Test => self.test_source.as_ref(),
+            Livemode::Live => self.live_source.as_ref(),
         }
     }
 
-    fn catalog(&self) -> Option<&impl store::Catalog> {
+    fn catalog(&self) -> Option<&impl store::CatalogClient> {
         self.catalog.as_ref()
     }
 
@@ -183,30 +185,30 @@ async fn fetch(
     env: Env,
     context: Context,
 ) -> worker::Result<web_sys::Response> {
-    let id = http::request_id();
-    let settings = match settings(&env) {
+    let id = http::new_request_id();
+    let settings = match load_settings(&env) {
         Ok(settings) => settings,
         Err(error) => {
-            log(&error.to_string());
-            return http::answer(api::misconfigured(&error), id);
+            log_error(&error.to_string());
+            return http::respond(api::misconfigured(&error), id);
         }
     };
-    let store = Edge::open(&env, &settings)?;
+    let store = Bindings::from_env(&env, &settings)?;
     let features = FEATURES.with(Rc::clone);
     let keyring = KEYRING.with(Rc::clone);
     let app = App {
         store: &store,
         settings: &settings,
-        features: &features,
-        keyring: &keyring,
-        random: || u128::from(chance::chance()) << 64 | u128::from(chance::chance()),
-        log,
+        feature_cache: &features,
+        jwks_cache: &keyring,
+        random: || u128::from(random::random_u64()) << 64 | u128::from(random::random_u64()),
+        log: log_error,
     };
-    let request = http::read(&request, &id).await?;
-    let mut response = api::handle(&app, &request, millis().second()).await;
-    match response.extensions_mut().remove::<Listen>() {
-        Some(listen) => stream::open(&store.ledger, listen, response, id, &context).await,
-        None => http::answer(response, id),
+    let request = http::read_client_request(&request, &id).await?;
+    let mut response = api::handle(&app, &request, now_millis().to_timestamp()).await;
+    match response.extensions_mut().remove::<StreamRequest>() {
+        Some(listen) => stream::open_stream(&store.ledger, listen, response, id, &context).await,
+        None => http::respond(response, id),
     }
 }
 
@@ -219,20 +221,20 @@ async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) 
 }
 
 /// The settings. They are the same for as long as this isolate lives, so that they are read once.
-fn settings(env: &Env) -> Result<Rc<Settings>, settings::Error> {
+fn load_settings(env: &Env) -> Result<Rc<Settings>, settings::Error> {
     if let Some(settings) = SETTINGS.with(|known| known.get().cloned()) {
         return Ok(settings);
     }
-    let settings = Settings::read(|name| env.var(name).ok().map(|value| value.to_string()))?;
+    let settings = Settings::parse(|name| env.var(name).ok().map(|value| value.to_string()))?;
     Ok(SETTINGS.with(|known| Rc::clone(known.get_or_init(|| Rc::new(settings)))))
 }
 
-fn log(line: &str) {
+fn log_error(line: &str) {
     console_error!("{line}");
 }
 
-fn millis() -> Millis {
-    Millis(worker::Date::now().as_millis())
+fn now_millis() -> UnixMillis {
+    UnixMillis(worker::Date::now().as_millis())
 }
 
 /// A while, in milliseconds.
@@ -241,10 +243,10 @@ fn sleep(millis: u64) -> Delay {
 }
 
 /// A moment, for an alarm.
-fn at(moment: Millis) -> ScheduledTime {
+fn scheduled_time(moment: UnixMillis) -> ScheduledTime {
     #[expect(clippy::cast_precision_loss, reason = "a date has fewer than 53 bits of milliseconds")]
     ScheduledTime::new(js_sys::Date::new(&(moment.0 as f64).into()))
 }
 
 /// Work under way, shared by all who wait for it.
-type Work<T> = Shared<LocalBoxFuture<'static, T>>;
+type SharedFuture<T> = Shared<LocalBoxFuture<'static, T>>;

@@ -13,239 +13,261 @@ use futures_util::future::{Either, poll_fn, select};
 use worker::{Result, console_error, console_warn};
 
 use super::{
-    Work,
-    customer::{Desk, jitter},
-    messages::{Answer, Found},
-    millis, sleep,
+    SharedFuture,
+    customer::{CustomerState, random_jitter},
+    messages::{LedgerResponse, LoadedRecord},
+    now_millis, sleep,
 };
 use crate::{
     api::settings::Source,
     entitlement::{Decision, check},
-    id::{Customer, LookupKey},
-    ledger::{Account, Activity, Drift, Finding, Occasion, Report, Standing, Task, Trouble},
+    id::{CustomerKey, LookupKey},
+    ledger::{
+        Activity, Drift, LedgerState, ReadReason, Reconciliation, StatusReport, SyncProblem,
+        SyncStatus, Task,
+    },
     source,
-    store::{ServedBy, Until},
+    store::{ServedBy, WaitFor},
 };
 
 /// How long it is remembered that the source knows no such customer, in milliseconds.
-const NOBODY: u64 = 60_000;
+const UNKNOWN_TTL: u64 = 60_000;
 
 /// How long the source is left alone by those who ask after it could not be read, in milliseconds.
-const LEFT_ALONE: u64 = 1_000;
+const SOURCE_FAILURE_BACKOFF: u64 = 1_000;
 
 /// How long a check waits for the source, in milliseconds.
-const PATIENCE: u64 = 10_000;
+const SOURCE_READ_TIMEOUT: u64 = 10_000;
 
 /// How often a read is begun anew for a check because events keep coming in.
-const READS: u32 = 3;
+const MAX_READS: u32 = 3;
 
 /// The pauses between the reads of a sync that waits, in milliseconds: events come faster, and are
 /// what it mostly waits for.
-const FIRST_PAUSE: u64 = 2_000;
-const LONGEST_PAUSE: u64 = 8_000;
+const INITIAL_SYNC_BACKOFF: u64 = 2_000;
+const MAX_SYNC_BACKOFF: u64 = 8_000;
 
-impl Desk {
+impl CustomerState {
     /// What is held, read at the source where that does not decide about these features.
-    pub(super) async fn find(
+    pub(super) async fn load(
         self: &Rc<Self>,
-        customer: &Customer,
+        customer: &CustomerKey,
         features: &[LookupKey],
-    ) -> Result<Answer> {
-        for _ in 0..READS {
-            let account = self.tables().account()?;
-            let decided = account.held.as_ref().is_some_and(|held| held.decides(features));
-            if decided || self.stripe(customer.livemode).is_none() {
-                return self.answer(ServedBy::Ledger);
+    ) -> Result<LedgerResponse> {
+        for _ in 0..MAX_READS {
+            let account = self.storage().state()?;
+            let decided =
+                account.entitlements.as_ref().is_some_and(|held| held.can_answer(features));
+            if decided || self.source_client(customer.livemode).is_none() {
+                return self.stored_response(ServedBy::Ledger);
             }
-            if account.held.is_none() && millis() < self.nobody.get() {
-                return Ok(Answer::Found(Found { record: None, served_by: ServedBy::Ledger }));
+            if account.entitlements.is_none() && now_millis() < self.unknown_until.get() {
+                return Ok(LedgerResponse::Record(LoadedRecord {
+                    record: None,
+                    served_by: ServedBy::Ledger,
+                }));
             }
-            if let Some(cause) = self.left_alone(&account) {
-                return self.part(cause);
+            if let Some(cause) = self.backoff_cause(&account) {
+                return self.partial_or_error(cause);
             }
-            let read = self.read(customer, Occasion::Ask);
-            match select(read, sleep(PATIENCE)).await {
-                Either::Left((Ok(Finding::Overtaken), _)) => {}
-                Either::Left((Ok(_), _)) => return self.answer(ServedBy::Source),
-                Either::Left((Err(cause), _)) => return self.part(cause),
-                Either::Right(_) => return self.part(silent(PATIENCE)),
+            let read = self.join_read(customer, ReadReason::OnDemand);
+            match select(read, sleep(SOURCE_READ_TIMEOUT)).await {
+                Either::Left((Ok(Reconciliation::Superseded), _)) => {}
+                Either::Left((Ok(_), _)) => return self.stored_response(ServedBy::Source),
+                Either::Left((Err(cause), _)) => return self.partial_or_error(cause),
+                Either::Right(_) => return self.partial_or_error(timed_out(SOURCE_READ_TIMEOUT)),
             }
         }
-        self.answer(ServedBy::Ledger)
+        self.stored_response(ServedBy::Ledger)
     }
 
     /// What the source says now, or as soon as a feature is granted.
     pub(super) async fn sync(
         self: &Rc<Self>,
-        customer: &Customer,
-        until: Option<&Until>,
-    ) -> Result<Answer> {
+        customer: &CustomerKey,
+        until: Option<&WaitFor>,
+    ) -> Result<LedgerResponse> {
         let granted = || -> Result<bool> {
             let Some(until) = until else { return Ok(false) };
-            Ok(check(self.tables().account()?.held.as_ref(), &until.feature) == Decision::Grant)
+            Ok(check(self.storage().state()?.entitlements.as_ref(), &until.feature)
+                == Decision::Grant)
         };
-        let wait = until.map_or(0, |until| u64::from(until.wait).saturating_mul(1_000));
-        let patience = if wait == 0 { PATIENCE } else { wait };
-        let deadline = millis().plus(patience);
-        let left = || deadline.0.saturating_sub(millis().0);
-        let mut pause = FIRST_PAUSE;
+        let wait = until.map_or(0, |until| u64::from(until.max_seconds).saturating_mul(1_000));
+        let patience = if wait == 0 { SOURCE_READ_TIMEOUT } else { wait };
+        let deadline = now_millis().saturating_add(patience);
+        let left = || deadline.0.saturating_sub(now_millis().0);
+        let mut pause = INITIAL_SYNC_BACKOFF;
         // What the last read came to that came to an end.
-        let mut told = Err(silent(patience));
+        let mut told = Err(timed_out(patience));
         loop {
-            let mut read = Box::pin(self.read_anew(customer, Occasion::Ask));
+            let mut read = Box::pin(self.fresh_read(customer, ReadReason::OnDemand));
             loop {
-                let changed = Box::pin(self.changed(self.changes.get()));
+                let changed = Box::pin(self.wait_for_change(self.change_count.get()));
                 match select(select(read, changed), sleep(left())).await {
                     Either::Left((Either::Left((finding, _)), _)) => {
                         told = finding;
                         break;
                     }
                     Either::Left((Either::Right(((), same)), _)) if !granted()? => read = same,
-                    Either::Left(_) => return self.answer(ServedBy::Ledger),
+                    Either::Left(_) => return self.stored_response(ServedBy::Ledger),
                     Either::Right(_) => break,
                 }
             }
             let decided = wait == 0 || granted()?;
             match &told {
-                Ok(_) if decided => return self.answer(ServedBy::Source),
+                Ok(_) if decided => return self.stored_response(ServedBy::Source),
                 // An event has told of it.
-                Err(_) if granted()? => return self.answer(ServedBy::Ledger),
-                Err(cause) if decided => return Ok(Answer::Failed(cause.clone())),
+                Err(_) if granted()? => return self.stored_response(ServedBy::Ledger),
+                Err(cause) if decided => return Ok(LedgerResponse::Failed(cause.clone())),
                 _ => {}
             }
-            let again = millis().plus(pause.min(left()));
-            while millis() < again && !granted()? {
-                let changed = Box::pin(self.changed(self.changes.get()));
-                select(changed, sleep(again.0.saturating_sub(millis().0))).await;
+            let again = now_millis().saturating_add(pause.min(left()));
+            while now_millis() < again && !granted()? {
+                let changed = Box::pin(self.wait_for_change(self.change_count.get()));
+                select(changed, sleep(again.0.saturating_sub(now_millis().0))).await;
             }
             if granted()? {
-                return self.answer(ServedBy::Ledger);
+                return self.stored_response(ServedBy::Ledger);
             }
             if left() == 0 {
                 return match told {
-                    Ok(_) => self.answer(ServedBy::Source),
-                    Err(cause) => Ok(Answer::Failed(cause)),
+                    Ok(_) => self.stored_response(ServedBy::Source),
+                    Err(cause) => Ok(LedgerResponse::Failed(cause)),
                 };
             }
-            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+            pause = pause.saturating_mul(2).min(MAX_SYNC_BACKOFF);
         }
     }
 
     /// Whether what is held is what the source says.
-    pub(super) async fn confirm(self: &Rc<Self>, customer: &Customer) -> Result<Answer> {
-        self.tables().step(customer, |_, account| {
-            account.doubt(millis());
+    pub(super) async fn reconcile(
+        self: &Rc<Self>,
+        customer: &CustomerKey,
+    ) -> Result<LedgerResponse> {
+        self.storage().update(customer, |_, account| {
+            account.schedule_reconcile(now_millis());
             Ok(())
         })?;
-        Ok(match self.read_anew(customer, Occasion::Confirm).await {
-            Ok(finding) => Answer::Checked { drifted: matches!(finding, Finding::Drifted(_)) },
-            Err(cause) => Answer::Failed(cause),
+        Ok(match self.fresh_read(customer, ReadReason::Reconcile).await {
+            Ok(finding) => LedgerResponse::Reconciled {
+                drifted: matches!(finding, Reconciliation::Drifted(_)),
+            },
+            Err(cause) => LedgerResponse::Failed(cause),
         })
     }
 
     /// Reads the source, together with whoever reads it now.
-    pub(super) fn read(
+    pub(super) fn join_read(
         self: &Rc<Self>,
-        customer: &Customer,
-        occasion: Occasion,
-    ) -> Work<std::result::Result<Finding, String>> {
-        if let Some(read) = self.reading.borrow().as_ref() {
+        customer: &CustomerKey,
+        occasion: ReadReason,
+    ) -> SharedFuture<std::result::Result<Reconciliation, String>> {
+        if let Some(read) = self.source_read.borrow().as_ref() {
             return read.clone();
         }
-        self.readings.set(self.readings.get().wrapping_add(1));
+        self.reads_started.set(self.reads_started.get().wrapping_add(1));
         let (desk, customer) = (Rc::clone(self), customer.clone());
-        let read = self.share(async move {
-            let finding = desk.consult(&customer, occasion).await;
-            desk.reading.take();
-            if let Err(error) = desk.arm().await {
-                console_error!("{}: no alarm is set: {error}", customer.key());
+        let read = self.spawn_shared(async move {
+            let finding = desk.read_source(&customer, occasion).await;
+            desk.source_read.take();
+            if let Err(error) = desk.schedule_alarm().await {
+                console_error!("{}: no alarm is set: {error}", customer.to_key());
             }
             // Last, so that who waits for this read hears of it first.
-            if let Ok(Finding::Completed | Finding::Drifted(_)) = finding {
-                desk.tell();
+            if let Ok(Reconciliation::Updated | Reconciliation::Drifted(_)) = finding {
+                desk.notify_changed();
             }
             finding.map_err(|error| error.to_string())
         });
-        self.reading.replace(Some(read.clone()));
+        self.source_read.replace(Some(read.clone()));
         read
     }
 
     /// Reads the source from now on: a read that is under way does not count.
-    async fn read_anew(
+    async fn fresh_read(
         self: &Rc<Self>,
-        customer: &Customer,
-        occasion: Occasion,
-    ) -> std::result::Result<Finding, String> {
-        let before = self.readings.get();
+        customer: &CustomerKey,
+        occasion: ReadReason,
+    ) -> std::result::Result<Reconciliation, String> {
+        let before = self.reads_started.get();
         loop {
-            let read = self.read(customer, occasion);
-            let begun = self.readings.get();
+            let read = self.join_read(customer, occasion);
+            let begun = self.reads_started.get();
             let finding = read.await;
             if begun != before {
                 match finding {
-                    Ok(Finding::Overtaken) => {}
+                    Ok(Reconciliation::Superseded) => {}
                     finding => return finding,
                 }
             }
         }
     }
 
-    async fn consult(&self, customer: &Customer, occasion: Occasion) -> Result<Finding> {
-        let tables = self.tables();
-        let Some(stripe) = self.stripe(customer.livemode) else {
-            tables.step(customer, |_, account| {
-                account.forgo(millis());
+    async fn read_source(
+        &self,
+        customer: &CustomerKey,
+        occasion: ReadReason,
+    ) -> Result<Reconciliation> {
+        let tables = self.storage();
+        let Some(stripe) = self.source_client(customer.livemode) else {
+            tables.update(customer, |_, account| {
+                account.cancel_source_tasks(now_millis());
                 Ok(())
             })?;
             return Err("there is no key to read Stripe with".into());
         };
-        let reading = tables.account()?.reading();
-        let told = stripe.told(&customer.id).await;
+        let reading = tables.state()?.begin_source_read();
+        let told = stripe.list_entitlements(&customer.id).await;
         let told = match told {
             Ok(told) => told,
-            Err(error) => return Err(self.unanswered(customer, &error).await?.into()),
+            Err(error) => return Err(self.record_source_failure(customer, &error).await?.into()),
         };
-        self.left_alone.take();
-        let finding = tables.step(customer, |_, account| {
-            let now = millis();
-            let finding = account.told(reading, occasion, &told, now);
+        self.source_backoff.take();
+        let finding = tables.update(customer, |_, account| {
+            let now = now_millis();
+            let finding = account.apply_source_list(reading, occasion, &told, now);
             let finding = finding.map_err(|error| error.to_string())?;
-            if finding == Finding::Doubtful {
-                account.unanswered(Some(Trouble::UnknownCustomer), now, now, jitter());
+            if finding == Reconciliation::NotFoundAtSource {
+                account.source_failed(
+                    Some(SyncProblem::UnknownCustomer),
+                    now,
+                    now,
+                    random_jitter(),
+                );
             }
-            let activity = Activity::found(&finding, account.version(), now);
+            let activity = Activity::from_reconciliation(&finding, account.version(), now);
             Ok((finding, activity))
         });
         let (finding, activity) = match finding {
             Ok(found) => found,
             Err(error) => {
                 // What cannot be kept now is read again later, and not at once.
-                let now = millis();
-                tables.step(customer, |_, account| {
-                    account.unanswered(None, now, now, jitter());
+                let now = now_millis();
+                tables.update(customer, |_, account| {
+                    account.source_failed(None, now, now, random_jitter());
                     Ok(())
                 })?;
                 return Err(error);
             }
         };
         if let Some(activity) = activity {
-            self.note(customer, activity);
+            self.log_activity(customer, activity);
         }
         match &finding {
-            Finding::Right | Finding::Completed | Finding::Overtaken => {}
-            Finding::Drifted(Drift { granted, revoked, version }) => {
+            Reconciliation::InSync | Reconciliation::Updated | Reconciliation::Superseded => {}
+            Reconciliation::Drifted(Drift { missing: granted, extra: revoked, version }) => {
                 console_warn!(
                     "drift: {} lacked {granted} and had {revoked} too many by Stripe's list, of \
                      which no event told; version {version} is right",
-                    customer.key()
+                    customer.to_key()
                 );
             }
-            Finding::Nobody => {
-                self.nobody.set(millis().plus(NOBODY));
-                self.note_trouble(customer, None).await;
+            Reconciliation::UnknownCustomer => {
+                self.unknown_until.set(now_millis().saturating_add(UNKNOWN_TTL));
+                self.report_problem(customer, None).await;
             }
-            Finding::Doubtful => {
-                let (cause, advice) = match self.source() {
+            Reconciliation::NotFoundAtSource => {
+                let (cause, advice) = match self.source_kind() {
                     Source::Stripe => (
                         "Stripe knows no such customer",
                         "Is STRIPE_API_KEY of the account that sends the events?",
@@ -258,7 +280,7 @@ impl Desk {
                 };
                 console_error!(
                     "{}: {cause}, of whom events came in; what is held stays. {advice}",
-                    customer.key()
+                    customer.to_key()
                 );
                 return Err(cause.into());
             }
@@ -267,36 +289,41 @@ impl Desk {
     }
 
     /// Notes that the source did not tell, and answers why.
-    async fn unanswered(&self, customer: &Customer, error: &source::Error) -> Result<String> {
-        let now = millis();
-        let trouble = error.trouble();
+    async fn record_source_failure(
+        &self,
+        customer: &CustomerKey,
+        error: &source::Error,
+    ) -> Result<String> {
+        let now = now_millis();
+        let trouble = error.operator_problem();
         let advice = match trouble {
             Some(_) => ": set a key of this account that may read entitlements",
             None => "",
         };
-        console_error!("{}: {error}{advice}", customer.key());
+        console_error!("{}: {error}{advice}", customer.to_key());
         let cause = error.to_string();
-        let until = now.plus(error.pause());
-        self.left_alone.replace(Some((until.max(now.plus(LEFT_ALONE)), cause.clone())));
-        let tables = self.tables();
-        if tables.owner()?.is_some() {
-            tables.step(customer, |_, account| {
-                account.unanswered(trouble, until, now, jitter());
+        let until = now.saturating_add(error.retry_after_ms());
+        self.source_backoff
+            .replace(Some((until.max(now.saturating_add(SOURCE_FAILURE_BACKOFF)), cause.clone())));
+        let tables = self.storage();
+        if tables.customer()?.is_some() {
+            tables.update(customer, |_, account| {
+                account.source_failed(trouble, until, now, random_jitter());
                 Ok(())
             })?;
         } else if trouble.is_some() {
-            self.note_trouble(customer, trouble).await;
+            self.report_problem(customer, trouble).await;
         }
         Ok(cause)
     }
 
     /// Tells the roster of a trouble, or that there is none: nothing is kept of a stranger, and the
     /// operator has to hear of it all the same.
-    async fn note_trouble(&self, customer: &Customer, trouble: Option<Trouble>) {
-        let standing = Standing { trouble, ..Standing::default() };
-        let report = Report { standing, ..Report::default() };
-        let told = match self.roster() {
-            Ok(roster) => roster.report(customer.livemode.prefix(), &report).await,
+    async fn report_problem(&self, customer: &CustomerKey, trouble: Option<SyncProblem>) {
+        let standing = SyncStatus { problem: trouble, ..SyncStatus::default() };
+        let report = StatusReport { status: standing, ..StatusReport::default() };
+        let told = match self.customer_index() {
+            Ok(roster) => roster.report(customer.livemode.key_prefix(), &report).await,
             Err(error) => Err(error),
         };
         if let Err(error) = told {
@@ -305,38 +332,38 @@ impl Desk {
     }
 
     /// Why the source is not asked now, if so.
-    fn left_alone(&self, account: &Account) -> Option<String> {
-        let now = millis();
-        if let Some((until, cause)) = self.left_alone.borrow().as_ref()
+    fn backoff_cause(&self, account: &LedgerState) -> Option<String> {
+        let now = now_millis();
+        if let Some((until, cause)) = self.source_backoff.borrow().as_ref()
             && now < *until
         {
             return Some(cause.clone());
         }
-        let debt = account.outbox.debt(Task::Read)?;
-        (debt.tries > 0 && now < debt.due)
+        let debt = account.outbox.pending(Task::Read)?;
+        (debt.attempts > 0 && now < debt.due_at)
             .then(|| "Stripe could not be read, and is asked again later".to_owned())
     }
 
     /// The part that is held, or why nothing is known.
-    fn part(&self, cause: String) -> Result<Answer> {
-        if self.tables().account()?.held.is_none() {
-            return Ok(Answer::Failed(cause));
+    fn partial_or_error(&self, cause: String) -> Result<LedgerResponse> {
+        if self.storage().state()?.entitlements.is_none() {
+            return Ok(LedgerResponse::Failed(cause));
         }
-        self.answer(ServedBy::Ledger)
+        self.stored_response(ServedBy::Ledger)
     }
 
-    fn answer(&self, served_by: ServedBy) -> Result<Answer> {
-        let record = self.tables().record()?;
-        Ok(Answer::Found(Found { record, served_by }))
+    fn stored_response(&self, served_by: ServedBy) -> Result<LedgerResponse> {
+        let record = self.storage().read_record()?;
+        Ok(LedgerResponse::Record(LoadedRecord { record, served_by }))
     }
 
     /// Waits until the set is another one than it was at so many changes.
-    fn changed(&self, seen: u64) -> impl Future<Output = ()> {
+    fn wait_for_change(&self, seen: u64) -> impl Future<Output = ()> {
         poll_fn(move |context| {
-            if self.changes.get() != seen {
+            if self.change_count.get() != seen {
                 return Poll::Ready(());
             }
-            let mut waiting = self.waiting.borrow_mut();
+            let mut waiting = self.wakers.borrow_mut();
             if !waiting.iter().any(|waker| waker.will_wake(context.waker())) {
                 waiting.push(context.waker().clone());
             }
@@ -345,6 +372,6 @@ impl Desk {
     }
 }
 
-fn silent(millis: u64) -> String {
+fn timed_out(millis: u64) -> String {
     format!("Stripe did not answer for {} s", millis / 1_000)
 }

@@ -11,7 +11,7 @@ use worker::{Env, console_error};
 
 use crate::{
     entitlement::Entitlements,
-    id::Customer,
+    id::CustomerKey,
     store::{Error, Replica, record},
 };
 
@@ -21,54 +21,54 @@ const BINDING: &str = "ENTITLEMENTS";
 #[wasm_bindgen]
 extern "C" {
     /// A namespace, by the two methods that are called.
-    type Namespace;
+    type KvNamespace;
 
     #[wasm_bindgen(method, catch)]
-    fn get(this: &Namespace, key: &str, form: &str) -> Result<Promise, JsValue>;
+    fn get(this: &KvNamespace, key: &str, form: &str) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, catch)]
-    fn put(this: &Namespace, key: &str, record: &ArrayBuffer) -> Result<Promise, JsValue>;
+    fn put(this: &KvNamespace, key: &str, record: &ArrayBuffer) -> Result<Promise, JsValue>;
 }
 
 /// The KV namespace.
 pub(super) struct KvReplica {
-    kv: Namespace,
+    namespace: KvNamespace,
 }
 
 impl KvReplica {
-    pub(super) fn open(env: &Env) -> worker::Result<Self> {
+    pub(super) fn from_env(env: &Env) -> worker::Result<Self> {
         let kv = Reflect::get(env, &BINDING.into())?;
         if kv.is_undefined() {
             return Err(format!("invalid kv store: {BINDING}").into());
         }
-        Ok(Self { kv: kv.unchecked_into() })
+        Ok(Self { namespace: kv.unchecked_into() })
     }
 
     /// Writes a record as it stands in the ledger.
     pub(super) async fn put(&self, key: &str, record: &[u8]) -> Result<(), Error> {
         let put = async {
-            let put = self.kv.put(key, &Uint8Array::from(record).buffer())?;
+            let put = self.namespace.put(key, &Uint8Array::from(record).buffer())?;
             JsFuture::from(put).await
         };
         put.await.map(drop).map_err(unreachable)
     }
 
-    async fn stored(&self, key: &str) -> Result<Option<Vec<u8>>, JsValue> {
-        let stored = JsFuture::from(self.kv.get(key, "arrayBuffer")?).await?;
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, JsValue> {
+        let stored = JsFuture::from(self.namespace.get(key, "arrayBuffer")?).await?;
         Ok((!stored.is_null()).then(|| Uint8Array::new(&stored).to_vec()))
     }
 }
 
 impl Replica for KvReplica {
-    async fn save(&self, customer: &Customer, set: &Entitlements) -> Result<(), Error> {
-        let record = record::write(set).map_err(|error| unreadable(&error))?;
-        self.put(&customer.key(), &record).await
+    async fn save(&self, customer: &CustomerKey, set: &Entitlements) -> Result<(), Error> {
+        let record = record::encode(set).map_err(|error| unreadable(&error))?;
+        self.put(&customer.to_key(), &record).await
     }
 
-    async fn load(&self, customer: &Customer) -> Result<Option<Entitlements>, Error> {
-        let stored = self.stored(&customer.key()).await;
+    async fn load(&self, customer: &CustomerKey) -> Result<Option<Entitlements>, Error> {
+        let stored = self.get(&customer.to_key()).await;
         let loaded = stored.map_err(unreachable).and_then(|stored| match stored {
-            Some(bytes) => record::read(&bytes).map(Some).map_err(|error| unreadable(&error)),
+            Some(bytes) => record::decode(&bytes).map(Some).map_err(|error| unreadable(&error)),
             None => Ok(None),
         });
         // The caller goes on to the ledger, so that nobody else would hear of it.

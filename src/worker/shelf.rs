@@ -12,14 +12,17 @@ use std::cell::Cell;
 
 use worker::{Result, SqlStorageValue, State};
 
-use super::sql::{Sql, integer};
+use super::sql::{SqlTables, integer_value};
 use crate::{
-    catalog::shelf::{Entry, Failure, Kept, Listed, Order, Place, Range, Shelf},
+    catalog::storage::{
+        IndexEntry, IndexPosition, IndexRange, IndexedObject, SortOrder, Storage, StorageError,
+        StoredObject,
+    },
     id::Timestamp,
 };
 
 /// Of the numbers that JavaScript counts with, the last; the first is as far below zero.
-const LAST: i64 = (1 << 53) - 1;
+const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
 
 const SCHEMA: [&str; 2] = [
     // A number that was given once is not given again, so that an entry never shows another object.
@@ -30,100 +33,106 @@ const SCHEMA: [&str; 2] = [
 ];
 
 // The cross join is an order: the range first, then the object of each of its entries.
-const ASCENDING: &str = "SELECT entries.at, entries.seq, objects.body \
+const SELECT_ASCENDING: &str = "SELECT entries.at, entries.seq, objects.body \
     FROM entries CROSS JOIN objects ON objects.seq = entries.seq WHERE entries.list = ? \
     AND (entries.at, entries.seq) > (?, ?) AND (entries.at, entries.seq) < (?, ?) \
     ORDER BY entries.at, entries.seq LIMIT ?";
-const DESCENDING: &str = "SELECT entries.at, entries.seq, objects.body \
+const SELECT_DESCENDING: &str = "SELECT entries.at, entries.seq, objects.body \
     FROM entries CROSS JOIN objects ON objects.seq = entries.seq WHERE entries.list = ? \
     AND (entries.at, entries.seq) > (?, ?) AND (entries.at, entries.seq) < (?, ?) \
     ORDER BY entries.at DESC, entries.seq DESC LIMIT ?";
 
 /// The shelf of one catalog.
-pub(super) struct SqlShelf {
-    sql: Sql,
-    created: Cell<bool>,
+pub(super) struct SqliteStorage {
+    sql: SqlTables,
+    tables_created: Cell<bool>,
 }
 
-impl SqlShelf {
-    pub(super) fn of(state: &State) -> Self {
-        Self { sql: Sql::of(state), created: Cell::new(false) }
+impl SqliteStorage {
+    pub(super) fn new(state: &State) -> Self {
+        Self { sql: SqlTables::new(state), tables_created: Cell::new(false) }
     }
 
     /// Does some work on the shelf: all of it, or none if it fails.
     pub(super) fn transact<T, E>(
         &self,
-        work: impl FnOnce(&dyn Shelf) -> std::result::Result<T, E>,
+        work: impl FnOnce(&dyn Storage) -> std::result::Result<T, E>,
     ) -> Result<std::result::Result<T, E>> {
         // Before the transaction: one that is rolled back would take the tables along.
-        self.create()?;
+        self.create_tables()?;
         self.sql.transact(|| work(self))
     }
 
-    fn create(&self) -> Result<()> {
-        if !self.created.get() {
-            self.sql.create(&SCHEMA)?;
-            self.created.set(true);
+    fn create_tables(&self) -> Result<()> {
+        if !self.tables_created.get() {
+            self.sql.create_tables(&SCHEMA)?;
+            self.tables_created.set(true);
         }
         Ok(())
     }
 
-    fn found(&self, key: &str) -> Result<Option<Kept>> {
+    fn load_object(&self, key: &str) -> Result<Option<StoredObject>> {
         let read = "SELECT seq, body FROM objects WHERE key = ?";
-        let rows = self.sql.rows(read, vec![key.into()])?;
+        let rows = self.sql.query(read, vec![key.into()])?;
         match rows.into_iter().next().as_deref() {
             None => Ok(None),
             Some([SqlStorageValue::Integer(seq), SqlStorageValue::String(body)]) => {
-                Ok(Some(Kept { seq: *seq, body: body.clone() }))
+                Ok(Some(StoredObject { seq: *seq, body: body.clone() }))
             }
-            Some(_) => Err(misread()),
+            Some(_) => Err(bad_row()),
         }
     }
 
-    fn put(&self, key: &str, body: &str, left: &[Entry], joined: &[Entry]) -> Result<()> {
+    fn store_object(
+        &self,
+        key: &str,
+        body: &str,
+        left: &[IndexEntry],
+        joined: &[IndexEntry],
+    ) -> Result<()> {
         let update = "UPDATE objects SET body = ? WHERE key = ? RETURNING seq";
-        let mut seq = self.seq(update, vec![body.into(), key.into()])?;
+        let mut seq = self.query_seq(update, vec![body.into(), key.into()])?;
         if seq.is_none() {
             let insert = "INSERT INTO objects (key, body) VALUES (?, ?) RETURNING seq";
-            seq = self.seq(insert, vec![key.into(), body.into()])?;
+            seq = self.query_seq(insert, vec![key.into(), body.into()])?;
         }
-        let seq = seq.ok_or_else(misread)?;
-        self.leave(seq, left)?;
+        let seq = seq.ok_or_else(bad_row)?;
+        self.remove_entries(seq, left)?;
         for entry in joined {
             let join = "INSERT OR IGNORE INTO entries (list, at, seq) VALUES (?, ?, ?)";
-            self.sql.run(join, standing(entry, seq)?)?;
+            self.sql.execute(join, entry_values(entry, seq)?)?;
         }
         Ok(())
     }
 
-    fn take(&self, key: &str, left: &[Entry]) -> Result<()> {
-        match self.seq("DELETE FROM objects WHERE key = ? RETURNING seq", vec![key.into()])? {
-            Some(seq) => self.leave(seq, left),
+    fn delete_object(&self, key: &str, left: &[IndexEntry]) -> Result<()> {
+        match self.query_seq("DELETE FROM objects WHERE key = ? RETURNING seq", vec![key.into()])? {
+            Some(seq) => self.remove_entries(seq, left),
             None => Ok(()),
         }
     }
 
-    fn leave(&self, seq: i64, left: &[Entry]) -> Result<()> {
+    fn remove_entries(&self, seq: i64, left: &[IndexEntry]) -> Result<()> {
         left.iter().try_for_each(|entry| {
             let leave = "DELETE FROM entries WHERE list = ? AND at = ? AND seq = ?";
-            self.sql.run(leave, standing(entry, seq)?)
+            self.sql.execute(leave, entry_values(entry, seq)?)
         })
     }
 
-    fn range(&self, name: &str, range: Range) -> Result<Vec<Listed>> {
+    fn query_range(&self, name: &str, range: IndexRange) -> Result<Vec<IndexedObject>> {
         let statement = match range.order {
-            Order::Ascending => ASCENDING,
-            Order::Descending => DESCENDING,
+            SortOrder::Ascending => SELECT_ASCENDING,
+            SortOrder::Descending => SELECT_DESCENDING,
         };
-        let above = range.above.unwrap_or(Place::before(Timestamp(i64::MIN)));
-        let below = range.below.unwrap_or(Place::after(Timestamp(i64::MAX)));
+        let above = range.after.unwrap_or(IndexPosition::start_of(Timestamp(i64::MIN)));
+        let below = range.before.unwrap_or(IndexPosition::end_of(Timestamp(i64::MAX)));
         let values = vec![
             name.into(),
-            bound(above.at.0)?,
-            bound(above.seq)?,
-            bound(below.at.0)?,
-            bound(below.seq)?,
-            integer(u64::try_from(range.limit).unwrap_or(u64::MAX).min(u64::from(u32::MAX)))?,
+            clamped_value(above.at.0)?,
+            clamped_value(above.seq)?,
+            clamped_value(below.at.0)?,
+            clamped_value(below.seq)?,
+            integer_value(u64::try_from(range.limit).unwrap_or(u64::MAX).min(u64::from(u32::MAX)))?,
         ];
         let listed = |row: Vec<SqlStorageValue>| match <[SqlStorageValue; 3]>::try_from(row) {
             Ok(
@@ -132,60 +141,64 @@ impl SqlShelf {
                     SqlStorageValue::Integer(seq),
                     SqlStorageValue::String(body),
                 ],
-            ) => Ok(Listed { place: Place { at: Timestamp(at), seq }, body }),
-            _ => Err(misread()),
+            ) => Ok(IndexedObject { position: IndexPosition { at: Timestamp(at), seq }, body }),
+            _ => Err(bad_row()),
         };
-        self.sql.rows(statement, values)?.into_iter().map(listed).collect()
+        self.sql.query(statement, values)?.into_iter().map(listed).collect()
     }
 
     /// The one number that a statement answers, if it answers one.
-    fn seq(&self, statement: &str, values: Vec<SqlStorageValue>) -> Result<Option<i64>> {
-        match self.sql.rows(statement, values)?.first().map(Vec::as_slice) {
+    fn query_seq(&self, statement: &str, values: Vec<SqlStorageValue>) -> Result<Option<i64>> {
+        match self.sql.query(statement, values)?.first().map(Vec::as_slice) {
             None => Ok(None),
             Some([SqlStorageValue::Integer(seq)]) => Ok(Some(*seq)),
-            Some(_) => Err(misread()),
+            Some(_) => Err(bad_row()),
         }
     }
 }
 
-impl Shelf for SqlShelf {
-    fn read(&self, key: &str) -> std::result::Result<Option<Kept>, Failure> {
-        self.found(key).map_err(|error| failed(&error))
+impl Storage for SqliteStorage {
+    fn read(&self, key: &str) -> std::result::Result<Option<StoredObject>, StorageError> {
+        self.load_object(key).map_err(|error| storage_error(&error))
     }
 
     fn write(
         &self,
         key: &str,
         body: &str,
-        left: &[Entry],
-        joined: &[Entry],
-    ) -> std::result::Result<(), Failure> {
-        self.put(key, body, left, joined).map_err(|error| failed(&error))
+        left: &[IndexEntry],
+        joined: &[IndexEntry],
+    ) -> std::result::Result<(), StorageError> {
+        self.store_object(key, body, left, joined).map_err(|error| storage_error(&error))
     }
 
-    fn remove(&self, key: &str, left: &[Entry]) -> std::result::Result<(), Failure> {
-        self.take(key, left).map_err(|error| failed(&error))
+    fn remove(&self, key: &str, left: &[IndexEntry]) -> std::result::Result<(), StorageError> {
+        self.delete_object(key, left).map_err(|error| storage_error(&error))
     }
 
-    fn list(&self, name: &str, range: Range) -> std::result::Result<Vec<Listed>, Failure> {
-        self.range(name, range).map_err(|error| failed(&error))
+    fn list(
+        &self,
+        name: &str,
+        range: IndexRange,
+    ) -> std::result::Result<Vec<IndexedObject>, StorageError> {
+        self.query_range(name, range).map_err(|error| storage_error(&error))
     }
 }
 
-fn standing(entry: &Entry, seq: i64) -> Result<Vec<SqlStorageValue>> {
+fn entry_values(entry: &IndexEntry, seq: i64) -> Result<Vec<SqlStorageValue>> {
     let at = SqlStorageValue::try_from_i64(entry.at.0)?;
-    Ok(vec![entry.list.as_str().into(), at, SqlStorageValue::try_from_i64(seq)?])
+    Ok(vec![entry.index.as_str().into(), at, SqlStorageValue::try_from_i64(seq)?])
 }
 
 /// One side of a range, which may lie beyond all that JavaScript can count.
-fn bound(number: i64) -> Result<SqlStorageValue> {
-    SqlStorageValue::try_from_i64(number.clamp(-LAST, LAST))
+fn clamped_value(number: i64) -> Result<SqlStorageValue> {
+    SqlStorageValue::try_from_i64(number.clamp(-MAX_SAFE_INTEGER, MAX_SAFE_INTEGER))
 }
 
-fn failed(error: &worker::Error) -> Failure {
-    Failure(error.to_string())
+fn storage_error(error: &worker::Error) -> StorageError {
+    StorageError(error.to_string())
 }
 
-fn misread() -> worker::Error {
+fn bad_row() -> worker::Error {
     "a row of the catalog has another form".into()
 }

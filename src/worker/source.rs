@@ -12,24 +12,24 @@ use web_sys::{AbortSignal, Headers, RequestInit, RequestRedirect, Response, Work
 use worker::Env;
 
 #[cfg(feature = "catalog")]
-use super::catalog::DurableCatalog;
-use super::{http, millis, sleep};
+use super::catalog::CatalogStub;
+use super::{http, now_millis, sleep};
 use crate::{
     api::settings::{Settings, Source},
-    id::{Livemode, Millis},
-    source::{API_VERSION, BODY_LIMIT, Reply, Stripe, Transport},
+    id::{Livemode, UnixMillis},
+    source::{API_VERSION, MAX_RESPONSE_LEN, StripeClient, StripeResponse, Transport},
 };
 
 /// How long one request may take, in milliseconds. Stripe answers a page within one second.
-pub(super) const TIME: u32 = 8_000;
+pub(super) const SOURCE_TIMEOUT: u32 = 8_000;
 
 /// The way to one mode of the source.
-pub(super) enum Way {
+pub(super) enum SourceTransport {
     /// Requests to one origin with one key.
     Fetch { base: Box<str>, authorization: String },
     /// Messages to the catalog of one mode.
     #[cfg(feature = "catalog")]
-    Catalog { catalog: DurableCatalog, livemode: Livemode },
+    Catalog { catalog: CatalogStub, livemode: Livemode },
 }
 
 /// The source of one mode, if there is one.
@@ -37,24 +37,26 @@ pub(super) enum Way {
     not(feature = "catalog"),
     expect(unused_variables, clippy::unnecessary_wraps, reason = "only a catalog needs a binding")
 )]
-pub(super) fn source(
+pub(super) fn open_source(
     env: &Env,
     settings: &Settings,
     livemode: Livemode,
-) -> worker::Result<Option<Stripe<Way>>> {
+) -> worker::Result<Option<StripeClient<SourceTransport>>> {
     let way = match settings.source {
         Source::Stripe => {
             let Some(key) = settings.stripe_key(livemode) else { return Ok(None) };
-            let authorization = format!("Bearer {}", key.reveal());
-            Way::Fetch { base: settings.stripe_base.clone(), authorization }
+            let authorization = format!("Bearer {}", key.expose());
+            SourceTransport::Fetch { base: settings.stripe_base.clone(), authorization }
         }
         #[cfg(feature = "catalog")]
-        Source::Catalog => Way::Catalog { catalog: DurableCatalog::open(env)?, livemode },
+        Source::Catalog => {
+            SourceTransport::Catalog { catalog: CatalogStub::from_env(env)?, livemode }
+        }
     };
-    Ok(Some(Stripe::new(way).with_paused(settings.paused)))
+    Ok(Some(StripeClient::new(way).with_paused_rule(settings.paused)))
 }
 
-async fn fetch(base: &str, authorization: &str, target: &str) -> Result<Reply, JsValue> {
+async fn fetch(base: &str, authorization: &str, target: &str) -> Result<StripeResponse, JsValue> {
     let headers = Headers::new()?;
     headers.set("Authorization", authorization)?;
     headers.set("Stripe-Version", API_VERSION)?;
@@ -62,7 +64,7 @@ async fn fetch(base: &str, authorization: &str, target: &str) -> Result<Reply, J
     let init = RequestInit::new();
     init.set_headers_headers(&headers);
     init.set_redirect(RequestRedirect::Manual);
-    init.set_signal(Some(&AbortSignal::timeout_with_u32(TIME)));
+    init.set_signal(Some(&AbortSignal::timeout_with_u32(SOURCE_TIMEOUT)));
     let worker: WorkerGlobalScope = global().unchecked_into();
     let promise = worker.fetch_with_str_and_init(&format!("{base}{target}"), &init);
     let response: Response = JsFuture::from(promise).await?.dyn_into()?;
@@ -70,17 +72,17 @@ async fn fetch(base: &str, authorization: &str, target: &str) -> Result<Reply, J
     let retry_after = header("Retry-After").and_then(|seconds| seconds.parse().ok());
     let should_retry = header("Stripe-Should-Retry").and_then(|flag| flag.parse().ok());
     let body = match response.body() {
-        Some(stream) => http::bytes(&stream, BODY_LIMIT).await?,
+        Some(stream) => http::read_limited(&stream, MAX_RESPONSE_LEN).await?,
         None => Vec::new(),
     };
-    if body.len() > BODY_LIMIT {
+    if body.len() > MAX_RESPONSE_LEN {
         return Err("the answer is too long".into());
     }
-    Ok(Reply { status: response.status(), retry_after, should_retry, body })
+    Ok(StripeResponse { status: response.status(), retry_after, should_retry, body })
 }
 
-impl Transport for Way {
-    async fn get(&self, target: &str) -> Result<Reply, String> {
+impl Transport for SourceTransport {
+    async fn get(&self, target: &str) -> Result<StripeResponse, String> {
         match self {
             Self::Fetch { base, authorization } => fetch(base, authorization, target)
                 .await
@@ -90,12 +92,12 @@ impl Transport for Way {
         }
     }
 
-    async fn pause(&self, millis: u64) {
+    async fn sleep(&self, millis: u64) {
         sleep(millis).await;
     }
 
-    fn now(&self) -> Millis {
-        millis()
+    fn now(&self) -> UnixMillis {
+        now_millis()
     }
 
     fn random(&self) -> f64 {

@@ -19,13 +19,13 @@ extern "C" {
 }
 
 /// The tables of one object.
-pub(super) struct Sql {
+pub(super) struct SqlTables {
     storage: Storage,
     sql: SqlStorage,
 }
 
-impl Sql {
-    pub(super) fn of(state: &State) -> Self {
+impl SqlTables {
+    pub(super) fn new(state: &State) -> Self {
         let storage = state.storage();
         Self { sql: storage.sql(), storage }
     }
@@ -38,7 +38,7 @@ impl Sql {
     ) -> Result<std::result::Result<T, E>> {
         let mut work = Some(work);
         let mut done = None;
-        self.all_or_nothing(&mut || {
+        self.transaction_sync(&mut || {
             if let Some(work) = work.take() {
                 done = Some(work());
             }
@@ -48,7 +48,7 @@ impl Sql {
     }
 
     /// Does some work that says whether it came to its end.
-    fn all_or_nothing(&self, work: &mut dyn FnMut() -> bool) -> Result<()> {
+    fn transaction_sync(&self, work: &mut dyn FnMut() -> bool) -> Result<()> {
         let mut failed = false;
         let mut once = || {
             failed = !work();
@@ -63,20 +63,20 @@ impl Sql {
     }
 
     /// Makes what is not there yet.
-    pub(super) fn create(&self, schema: &[&str]) -> Result<()> {
-        schema.iter().try_for_each(|statement| self.run(statement, vec![]))
+    pub(super) fn create_tables(&self, schema: &[&str]) -> Result<()> {
+        schema.iter().try_for_each(|statement| self.execute(statement, vec![]))
     }
 
-    pub(super) fn has(&self, table: &str) -> Result<bool> {
+    pub(super) fn table_exists(&self, table: &str) -> Result<bool> {
         let named = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?";
-        Ok(!self.rows(named, vec![table.into()])?.is_empty())
+        Ok(!self.query(named, vec![table.into()])?.is_empty())
     }
 
-    pub(super) fn run(&self, statement: &str, values: Vec<SqlStorageValue>) -> Result<()> {
+    pub(super) fn execute(&self, statement: &str, values: Vec<SqlStorageValue>) -> Result<()> {
         self.sql.exec(statement, values).map(drop)
     }
 
-    pub(super) fn rows(
+    pub(super) fn query(
         &self,
         statement: &str,
         values: Vec<SqlStorageValue>,
@@ -86,6 +86,6 @@ impl Sql {
 }
 
 /// A count or a moment.
-pub(super) fn integer(number: u64) -> Result<SqlStorageValue> {
+pub(super) fn integer_value(number: u64) -> Result<SqlStorageValue> {
     SqlStorageValue::try_from_i64(i64::try_from(number).unwrap_or(i64::MAX))
 }

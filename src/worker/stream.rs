@@ -26,29 +26,29 @@ use worker::{
 
 use super::{
     http::{self, REQUEST_ID},
-    ledger::DurableLedger,
-    listeners::{DONE, dismiss},
-    messages, millis, sleep,
+    ledger::LedgerStub,
+    listeners::{NORMAL_CLOSURE, close},
+    messages, now_millis, sleep,
 };
 use crate::{
     api::{
         self,
-        stream::{self, Feed, Form, HEARTBEAT, Listen},
+        stream::{self, HEARTBEAT_INTERVAL, StreamEncoder, StreamProtocol, StreamRequest},
     },
-    id::Millis,
+    id::UnixMillis,
 };
 
 /// The most bytes of what a client says: more than any `ping`.
-const MESSAGE_LIMIT: usize = 4 << 10;
+const MAX_CLIENT_MESSAGE_BYTES: usize = 4 << 10;
 
 /// How long a client may take to take a text, in milliseconds; what came meanwhile waits here.
-const PATIENCE: u64 = 20_000;
+const CLIENT_WRITE_TIMEOUT: u64 = 20_000;
 
 /// The code of a WebSocket whose client said too much (RFC 6455, 7.4.1).
-const TOO_BIG: u16 = 1009;
+const MESSAGE_TOO_BIG: u16 = 1009;
 
 /// The code of a WebSocket that is to be opened again: the service restarts.
-const RESTART: u16 = 1012;
+const SERVICE_RESTART: u16 = 1012;
 
 #[wasm_bindgen]
 extern "C" {
@@ -67,115 +67,123 @@ extern "C" {
 }
 
 /// Where a client is told.
-enum Client {
-    Events(WritableStreamDefaultWriter),
+enum StreamClient {
+    Sse(WritableStreamDefaultWriter),
     WebSocket(WebSocket),
 }
 
 /// What a client says.
-enum Said {
+enum ClientMessage {
     Ping,
-    TooMuch,
-    Anything,
-    Goodbye,
+    TooLarge,
+    Other,
+    Close,
 }
 
 /// Opens a stream, and answers with it.
-pub(super) async fn open(
-    ledger: &DurableLedger,
-    listen: Listen,
+pub(super) async fn open_stream(
+    ledger: &LedgerStub,
+    listen: StreamRequest,
     mut response: api::Response,
     id: HeaderValue,
     context: &Context,
 ) -> Result<web_sys::Response> {
-    let refused = match ledger.listen(&listen.customer, listen.resumes()).await {
+    let refused = match ledger.subscribe(&listen.customer, listen.resume_from()).await {
         Ok(Some(object)) => {
             response.headers_mut().insert(REQUEST_ID, id);
-            let (client, answer) = connect(listen.form, &response)?;
-            let ends = listen.ends(js_sys::Math::random());
+            let (client, answer) = create_channel(listen.protocol, &response)?;
+            let ends = listen.closes_at(js_sys::Math::random());
             // Past the end of the client's request, for as long as it takes to see that it ended.
-            context.wait_until(run(object, client, Feed::of(listen), ends));
+            context.wait_until(run_stream(object, client, StreamEncoder::new(listen), ends));
             return Ok(answer);
         }
-        Ok(None) => stream::crowded(&listen),
+        Ok(None) => stream::too_many_streams(&listen),
         Err(error) => {
             console_error!("{error}");
-            stream::unreachable(error)
+            stream::stream_unavailable(error)
         }
     };
     let (mut head, body) = refused.into_parts();
     for (name, value) in response.headers() {
         head.headers.entry(name).or_insert_with(|| value.clone());
     }
-    http::answer(api::Response::from_parts(head, body), id)
+    http::respond(api::Response::from_parts(head, body), id)
 }
 
 /// The two ends of a stream: ours, and the answer that is the client's.
-fn connect(form: Form, response: &api::Response) -> Result<(Client, web_sys::Response)> {
-    let init = http::head(response)?;
+fn create_channel(
+    form: StreamProtocol,
+    response: &api::Response,
+) -> Result<(StreamClient, web_sys::Response)> {
+    let init = http::response_init(response)?;
     match form {
-        Form::Events => {
+        StreamProtocol::Sse => {
             let pipe = IdentityTransformStream::new()?;
             let readable = pipe.readable();
             let answer =
                 web_sys::Response::new_with_opt_readable_stream_and_init(Some(&readable), &init)?;
-            Ok((Client::Events(pipe.writable().get_writer()?), answer))
+            Ok((StreamClient::Sse(pipe.writable().get_writer()?), answer))
         }
-        Form::WebSocket => {
+        StreamProtocol::WebSocket => {
             let WebSocketPair { client, server } = WebSocketPair::new()?;
             init.set_status(101);
             Reflect::set(&init, &"webSocket".into(), client.as_ref())?;
             let answer = web_sys::Response::new_with_opt_str_and_init(None, &init)?;
-            Ok((Client::WebSocket(server), answer))
+            Ok((StreamClient::WebSocket(server), answer))
         }
     }
 }
 
-async fn run(object: WebSocket, client: Client, mut feed: Feed, ends: Millis) {
-    let code = match pass_on(&object, &client, &mut feed, ends).await {
+async fn run_stream(
+    object: WebSocket,
+    client: StreamClient,
+    mut feed: StreamEncoder,
+    ends: UnixMillis,
+) {
+    let code = match relay(&object, &client, &mut feed, ends).await {
         Ok(code) => code,
         Err(error) => {
             console_error!("a stream breaks off: {error}");
-            (RESTART, "")
+            (SERVICE_RESTART, "")
         }
     };
-    dismiss(&object, DONE);
+    close(&object, NORMAL_CLOSURE);
     client.close(code).await;
 }
 
 /// Tells the client what the object tells, until one of them or the time ends; answers how.
-async fn pass_on(
+async fn relay(
     object: &WebSocket,
-    client: &Client,
-    feed: &mut Feed,
-    ends: Millis,
+    client: &StreamClient,
+    feed: &mut StreamEncoder,
+    ends: UnixMillis,
 ) -> Result<(u16, &'static str)> {
     // Before they are accepted, so that nothing is missed.
     let mut notices = object.events()?;
-    let mut sayings = client.sayings()?;
+    let mut sayings = client.messages()?;
     object.accept()?;
-    if let Client::WebSocket(socket) = client {
+    if let StreamClient::WebSocket(socket) = client {
         // A Blob would tell its length, and nothing else at once.
         socket.as_ref().set_binary_type(BinaryType::Arraybuffer);
         socket.accept()?;
     }
-    let gone = (DONE, "");
-    if let Some(opening) = feed.opening()
-        && !client.tell(&opening).await
+    let gone = (NORMAL_CLOSURE, "");
+    if let Some(opening) = feed.preamble()
+        && !client.send(&opening).await
     {
         return Ok(gone);
     }
-    let mut beat = millis().plus(HEARTBEAT);
+    let mut beat = now_millis().saturating_add(HEARTBEAT_INTERVAL);
     loop {
-        let now = millis();
+        let now = now_millis();
         let text = if now >= ends {
-            if let Some(end) = feed.end() {
-                client.tell(&end).await;
+            if let Some(end) = feed.encode_end() {
+                client.send(&end).await;
             }
-            return Ok(feed.close());
+            return Ok(feed.close_frame());
         } else if now >= beat {
-            beat = now.plus(HEARTBEAT);
-            Some(feed.heartbeat())
+            beat = now.saturating_add(HEARTBEAT_INTERVAL);
+            Some(feed.encode_heartbeat())
         } else {
             let pause = sleep(beat.min(ends).0.saturating_sub(now.0));
             match select(select(notices.next(), sayings.next()), pause).await {
@@ -183,53 +191,56 @@ async fn pass_on(
                 Either::Left((Either::Left((event, _)), _)) => match event {
                     Some(Ok(WebsocketEvent::Message(message))) => {
                         let text = message.text().unwrap_or_default();
-                        feed.notice(&messages::heard(&text)?)
+                        feed.encode_notification(&messages::decode_notification(&text)?)
                     }
                     Some(Ok(WebsocketEvent::Close(_)) | Err(_)) | None => {
-                        return Ok((RESTART, ""));
+                        return Ok((SERVICE_RESTART, ""));
                     }
                 },
                 Either::Left((Either::Right((said, _)), _)) => match said {
-                    Some(Said::Ping) => Some("pong".to_owned()),
-                    Some(Said::Anything) => None,
-                    Some(Said::TooMuch) => return Ok((TOO_BIG, "")),
-                    Some(Said::Goodbye) | None => return Ok(gone),
+                    Some(ClientMessage::Ping) => Some("pong".to_owned()),
+                    Some(ClientMessage::Other) => None,
+                    Some(ClientMessage::TooLarge) => return Ok((MESSAGE_TOO_BIG, "")),
+                    Some(ClientMessage::Close) | None => return Ok(gone),
                 },
             }
         };
         if let Some(text) = text
-            && !client.tell(&text).await
+            && !client.send(&text).await
         {
             return Ok(gone);
         }
     }
 }
 
-impl Client {
+impl StreamClient {
     /// What the client says. One that takes events only says goodbye.
-    fn sayings(&self) -> Result<LocalBoxStream<'_, Said>> {
+    fn messages(&self) -> Result<LocalBoxStream<'_, ClientMessage>> {
         Ok(match self {
-            Self::Events(writer) => {
+            Self::Sse(writer) => {
                 let closed = JsFuture::from(writer.closed());
-                once(closed.map(|_| Said::Goodbye)).boxed_local()
+                once(closed.map(|_| ClientMessage::Close)).boxed_local()
             }
             Self::WebSocket(socket) => socket
                 .events()?
                 .map(|event| match event {
-                    Ok(WebsocketEvent::Message(message)) => said(&message),
-                    Ok(WebsocketEvent::Close(_)) | Err(_) => Said::Goodbye,
+                    Ok(WebsocketEvent::Message(message)) => classify_message(&message),
+                    Ok(WebsocketEvent::Close(_)) | Err(_) => ClientMessage::Close,
                 })
                 .boxed_local(),
         })
     }
 
     /// Tells the client, unless it is gone or takes nothing any more.
-    async fn tell(&self, text: &str) -> bool {
+    async fn send(&self, text: &str) -> bool {
         match self {
-            Self::Events(writer) => {
+            Self::Sse(writer) => {
                 let bytes = Uint8Array::from(text.as_bytes());
                 let written = JsFuture::from(writer.write_with_chunk(&bytes));
-                matches!(select(written, sleep(PATIENCE)).await, Either::Left((Ok(_), _)))
+                matches!(
+                    select(written, sleep(CLIENT_WRITE_TIMEOUT)).await,
+                    Either::Left((Ok(_), _))
+                )
             }
             Self::WebSocket(socket) => socket.send_with_str(text).is_ok(),
         }
@@ -237,9 +248,12 @@ impl Client {
 
     async fn close(self, (code, reason): (u16, &str)) {
         match self {
-            Self::Events(writer) => {
+            Self::Sse(writer) => {
                 let closed = JsFuture::from(writer.close());
-                if !matches!(select(closed, sleep(PATIENCE)).await, Either::Left((Ok(_), _))) {
+                if !matches!(
+                    select(closed, sleep(CLIENT_WRITE_TIMEOUT)).await,
+                    Either::Left((Ok(_), _))
+                ) {
                     // What is not taken is not kept.
                     drop(JsFuture::from(writer.abort()).await);
                 }
@@ -250,14 +264,14 @@ impl Client {
     }
 }
 
-fn said(message: &MessageEvent) -> Said {
+fn classify_message(message: &MessageEvent) -> ClientMessage {
     let text = message.text();
     let length = match &text {
         Some(text) => text.len(),
         None => message.bytes().map_or(0, |bytes| bytes.len()),
     };
-    if length > MESSAGE_LIMIT {
-        return Said::TooMuch;
+    if length > MAX_CLIENT_MESSAGE_BYTES {
+        return ClientMessage::TooLarge;
     }
-    if text.as_deref() == Some("ping") { Said::Ping } else { Said::Anything }
+    if text.as_deref() == Some("ping") { ClientMessage::Ping } else { ClientMessage::Other }
 }

@@ -21,22 +21,22 @@ use serde::Serialize;
 use worker::{Error, Result, SqlStorageValue, State};
 
 use super::{
-    millis, object,
-    sql::{Sql, integer},
+    now_millis, rpc,
+    sql::{SqlTables, integer_value},
 };
 use crate::{
     entitlement::Version,
-    id::{Customer, EventId, Millis, Timestamp},
-    json::readable,
+    id::{CustomerKey, EventId, Timestamp, UnixMillis},
+    json::impl_from_json,
     ledger::{
-        Account, CHANGE_MEMORY, Change, Debt, EVENT_MEMORY, Outbox, Seen, Sighting, Standing, Task,
-        Trouble,
+        CHANGE_RETENTION, Dedup, EVENT_RETENTION, LedgerState, ObservedFeatures, Outbox,
+        PendingTask, SetChange, SyncProblem, SyncStatus, Task,
     },
     store::record,
 };
 
 /// The bytes of a record in one row.
-const PART: usize = 1 << 20;
+const CHUNK: usize = 1 << 20;
 
 const SCHEMA: [&str; 4] = [
     "CREATE TABLE IF NOT EXISTS entitlements (part INTEGER PRIMARY KEY, record BLOB NOT NULL)",
@@ -48,130 +48,142 @@ const SCHEMA: [&str; 4] = [
      WITHOUT ROWID",
 ];
 
-const CHANGES: &str =
+const CHANGES_SCHEMA: &str =
     "CREATE TABLE IF NOT EXISTS changes (version INTEGER PRIMARY KEY, change TEXT NOT NULL)";
 
 /// An account without its set and its outbox.
 #[derive(Default, Eq, PartialEq, Serialize)]
-struct Notes {
-    confirmed: Option<Timestamp>,
-    arrivals: u64,
-    written: Millis,
-    doubtful: Option<Millis>,
-    left_alone: Millis,
-    trouble: Option<Trouble>,
-    reported: Option<Standing>,
+struct StateRow {
+    confirmed_at: Option<Timestamp>,
+    events_received: u64,
+    last_replica_write: UnixMillis,
+    late_write_until: Option<UnixMillis>,
+    source_backoff_until: UnixMillis,
+    sync_problem: Option<SyncProblem>,
+    last_report: Option<SyncStatus>,
     /// Notes of before it was noted lack it.
-    seen: Option<Seen>,
+    observed_features: Option<ObservedFeatures>,
 }
 
-readable! {
-    struct Notes {
-        confirmed, arrivals, written, doubtful, left_alone, trouble, reported, seen,
+impl_from_json! {
+    struct StateRow {
+        confirmed_at, events_received, last_replica_write, late_write_until, source_backoff_until, sync_problem, last_report, observed_features,
     }
 }
 
 /// Whose tables these are, and what stands in them but for events and changes.
 #[derive(Clone)]
-struct Known {
+struct CachedLedger {
     /// Nobody, before there is anything to keep.
-    owner: Option<Customer>,
-    account: Account,
+    customer: Option<CustomerKey>,
+    state: LedgerState,
 }
 
 /// The tables of one customer.
-pub(super) struct Tables {
-    sql: Sql,
+pub(super) struct LedgerStorage {
+    sql: SqlTables,
     /// What was read or written last; none before that, and after a step that failed.
-    known: RefCell<Option<Known>>,
+    cached: RefCell<Option<CachedLedger>>,
 }
 
-impl Tables {
-    pub(super) fn of(state: &State) -> Self {
-        Self { sql: Sql::of(state), known: RefCell::default() }
+impl LedgerStorage {
+    pub(super) fn new(state: &State) -> Self {
+        Self { sql: SqlTables::new(state), cached: RefCell::default() }
     }
 
     /// Whose tables these are: nobody's before there is anything to keep.
-    pub(super) fn owner(&self) -> Result<Option<Customer>> {
-        self.known(|known| known.owner.clone())
+    pub(super) fn customer(&self) -> Result<Option<CustomerKey>> {
+        self.with_cached(|known| known.customer.clone())
     }
 
     /// What is kept of the customer.
-    pub(super) fn account(&self) -> Result<Account> {
-        self.known(|known| known.account.clone())
+    pub(super) fn state(&self) -> Result<LedgerState> {
+        self.with_cached(|known| known.state.clone())
     }
 
     /// What is owed.
     pub(super) fn outbox(&self) -> Result<Outbox> {
-        self.known(|known| known.account.outbox.clone())
+        self.with_cached(|known| known.state.outbox.clone())
     }
 
-    fn known<T>(&self, part: impl FnOnce(&Known) -> T) -> Result<T> {
-        if self.known.borrow().is_none() {
-            let known = self.read()?;
-            self.known.replace(Some(known));
+    fn with_cached<T>(&self, part: impl FnOnce(&CachedLedger) -> T) -> Result<T> {
+        if self.cached.borrow().is_none() {
+            let known = self.read_all()?;
+            self.cached.replace(Some(known));
         }
-        self.known.borrow().as_ref().map(part).ok_or_else(misread)
+        self.cached.borrow().as_ref().map(part).ok_or_else(bad_row)
     }
 
-    fn owned(&self) -> Result<Option<(Customer, Notes)>> {
-        if !self.sql.has("account")? {
+    fn read_state_row(&self) -> Result<Option<(CustomerKey, StateRow)>> {
+        if !self.sql.table_exists("account")? {
             return Ok(None);
         }
-        let rows = self.sql.rows("SELECT customer, notes FROM account", vec![])?;
+        let rows = self.sql.query("SELECT customer, notes FROM account", vec![])?;
         match rows.first().map(Vec::as_slice) {
             None => Ok(None),
             Some([SqlStorageValue::String(customer), SqlStorageValue::String(notes)]) => {
-                let customer = object::read(customer.as_bytes())?;
-                Ok(Some((customer, object::read(notes.as_bytes())?)))
+                let customer = rpc::decode(customer.as_bytes())?;
+                Ok(Some((customer, rpc::decode(notes.as_bytes())?)))
             }
-            Some(_) => Err(misread()),
+            Some(_) => Err(bad_row()),
         }
     }
 
     /// Whether there is an account, as far as that is known: with it the other tables came.
-    fn is_owned(&self) -> bool {
-        self.known.borrow().as_ref().is_some_and(|known| known.owner.is_some())
+    fn has_state_row(&self) -> bool {
+        self.cached.borrow().as_ref().is_some_and(|known| known.customer.is_some())
     }
 
-    fn read(&self) -> Result<Known> {
-        let held = match self.record()? {
-            Some(record) => Some(record::read(&record).map_err(|error| error.to_string())?),
+    fn read_all(&self) -> Result<CachedLedger> {
+        let held = match self.read_record()? {
+            Some(record) => Some(record::decode(&record).map_err(|error| error.to_string())?),
             None => None,
         };
-        let Some((owner, notes)) = self.owned()? else {
+        let Some((owner, notes)) = self.read_state_row()? else {
             // Whether the replica has this copy is not known.
-            let now = millis();
-            let debt = Debt { since: now, due: now, tries: 0 };
+            let now = now_millis();
+            let debt = PendingTask { created_at: now, due_at: now, attempts: 0 };
             let debts = held.as_ref().map(|_| (Task::Replica, debt));
-            let account = Account { held, outbox: Outbox::of(debts), ..Account::default() };
-            return Ok(Known { owner: None, account });
+            let account = LedgerState {
+                entitlements: held,
+                outbox: Outbox::from_tasks(debts),
+                ..LedgerState::default()
+            };
+            return Ok(CachedLedger { customer: None, state: account });
         };
-        let Notes { confirmed, arrivals, written, doubtful, left_alone, trouble, reported, seen } =
-            notes;
-        let account = Account {
-            held,
-            confirmed,
-            arrivals,
-            written,
-            doubtful,
-            left_alone,
-            trouble,
-            reported,
-            seen: seen.unwrap_or_default(),
-            outbox: self.debts()?,
+        let StateRow {
+            confirmed_at: confirmed,
+            events_received: arrivals,
+            last_replica_write: written,
+            late_write_until: doubtful,
+            source_backoff_until: left_alone,
+            sync_problem: trouble,
+            last_report: reported,
+            observed_features: seen,
+        } = notes;
+        let account = LedgerState {
+            entitlements: held,
+            confirmed_at: confirmed,
+            events_received: arrivals,
+            last_replica_write: written,
+            late_write_until: doubtful,
+            source_backoff_until: left_alone,
+            sync_problem: trouble,
+            last_report: reported,
+            observed_features: seen.unwrap_or_default(),
+            outbox: self.read_outbox()?,
         };
-        Ok(Known { owner: Some(owner), account })
+        Ok(CachedLedger { customer: Some(owner), state: account })
     }
 
     /// The record of the set, or none while nothing is held.
-    pub(super) fn record(&self) -> Result<Option<Vec<u8>>> {
+    pub(super) fn read_record(&self) -> Result<Option<Vec<u8>>> {
         let mut record = Vec::new();
-        if !self.is_owned() && !self.sql.has("entitlements")? {
+        if !self.has_state_row() && !self.sql.table_exists("entitlements")? {
             return Ok(None);
         }
-        for row in self.sql.rows("SELECT record FROM entitlements ORDER BY part", vec![])? {
-            let [SqlStorageValue::Blob(part)] = row.as_slice() else { return Err(misread()) };
+        for row in self.sql.query("SELECT record FROM entitlements ORDER BY part", vec![])? {
+            let [SqlStorageValue::Blob(part)] = row.as_slice() else { return Err(bad_row()) };
             record.extend(part);
         }
         Ok((!record.is_empty()).then_some(record))
@@ -179,14 +191,14 @@ impl Tables {
 
     /// Takes one step of the customer's account, and writes down what it changed: all of it, or
     /// nothing if the step fails.
-    pub(super) fn step<T>(
+    pub(super) fn update<T>(
         &self,
-        customer: &Customer,
-        step: impl FnOnce(&Self, &mut Account) -> Result<T>,
+        customer: &CustomerKey,
+        step: impl FnOnce(&Self, &mut LedgerState) -> Result<T>,
     ) -> Result<T> {
         let mut step = Some(step);
         let mut done = None;
-        self.change(customer, &mut |account| {
+        self.update_and_persist(customer, &mut |account| {
             if let Some(step) = step.take() {
                 done = Some(step(self, account)?);
             }
@@ -195,22 +207,26 @@ impl Tables {
         done.ok_or_else(|| Error::RustError("the step was not taken".to_owned()))
     }
 
-    fn change(
+    fn update_and_persist(
         &self,
-        customer: &Customer,
-        change: &mut dyn FnMut(&mut Account) -> Result<()>,
+        customer: &CustomerKey,
+        change: &mut dyn FnMut(&mut LedgerState) -> Result<()>,
     ) -> Result<()> {
-        let Known { owner, account: mut after } = self.known(Known::clone)?;
+        let CachedLedger { customer: owner, state: mut after } =
+            self.with_cached(CachedLedger::clone)?;
         let changed = self.sql.transact(|| {
             let before = match owner {
                 Some(_) => after.clone(),
                 // All is written down, but for the set: that is there, if there is one.
-                None => Account { held: after.held.clone(), ..Account::default() },
+                None => LedgerState {
+                    entitlements: after.entitlements.clone(),
+                    ..LedgerState::default()
+                },
             };
             change(&mut after)?;
             let is_same = before == after;
             if !is_same {
-                self.keep(customer, &before, &after)?;
+                self.persist(customer, &before, &after)?;
             }
             Ok(!is_same)
         });
@@ -219,89 +235,118 @@ impl Tables {
             Ok(false) => {}
             Ok(true) => {
                 let owner = Some(customer.clone());
-                self.known.replace(Some(Known { owner, account: after }));
+                self.cached.replace(Some(CachedLedger { customer: owner, state: after }));
             }
             // What stands in the tables now is what stood there before.
-            Err(_) => drop(self.known.take()),
+            Err(_) => drop(self.cached.take()),
         }
         changed.map(drop)
     }
 
-    fn keep(&self, customer: &Customer, before: &Account, after: &Account) -> Result<()> {
-        self.create()?;
-        if before.held != after.held
-            && let Some(set) = &after.held
+    fn persist(
+        &self,
+        customer: &CustomerKey,
+        before: &LedgerState,
+        after: &LedgerState,
+    ) -> Result<()> {
+        self.create_tables()?;
+        if before.entitlements != after.entitlements
+            && let Some(set) = &after.entitlements
         {
-            let record = record::write(set).map_err(|error| error.to_string())?;
-            self.sql.run("DELETE FROM entitlements", vec![])?;
-            for (part, bytes) in (0_i32..).zip(record.chunks(PART)) {
+            let record = record::encode(set).map_err(|error| error.to_string())?;
+            self.sql.execute("DELETE FROM entitlements", vec![])?;
+            for (part, bytes) in (0_i32..).zip(record.chunks(CHUNK)) {
                 let values = vec![part.into(), bytes.to_vec().into()];
-                self.sql.run("INSERT INTO entitlements (part, record) VALUES (?, ?)", values)?;
+                self.sql
+                    .execute("INSERT INTO entitlements (part, record) VALUES (?, ?)", values)?;
             }
-            if let Some(change) = Change::between(before.held.as_ref(), set) {
-                self.remember(&change)?;
+            if let Some(change) = SetChange::between(before.entitlements.as_ref(), set) {
+                self.store_change(&change)?;
             }
         }
         for task in Task::ALL {
-            let debt = after.outbox.debt(task);
-            if debt != before.outbox.debt(task) {
-                self.owe(task, debt)?;
+            let debt = after.outbox.pending(task);
+            if debt != before.outbox.pending(task) {
+                self.store_task(task, debt)?;
             }
         }
-        let Account {
-            confirmed, arrivals, written, doubtful, left_alone, trouble, reported, ..
+        let LedgerState {
+            confirmed_at: confirmed,
+            events_received: arrivals,
+            last_replica_write: written,
+            late_write_until: doubtful,
+            source_backoff_until: left_alone,
+            sync_problem: trouble,
+            last_report: reported,
+            ..
         } = *after;
-        let seen = Some(after.seen.clone());
-        let notes =
-            Notes { confirmed, arrivals, written, doubtful, left_alone, trouble, reported, seen };
+        let seen = Some(after.observed_features.clone());
+        let notes = StateRow {
+            confirmed_at: confirmed,
+            events_received: arrivals,
+            last_replica_write: written,
+            late_write_until: doubtful,
+            source_backoff_until: left_alone,
+            sync_problem: trouble,
+            last_report: reported,
+            observed_features: seen,
+        };
         let values =
             vec![serde_json::to_string(customer)?.into(), serde_json::to_string(&notes)?.into()];
-        self.sql
-            .run("INSERT OR REPLACE INTO account (id, customer, notes) VALUES (0, ?, ?)", values)
+        self.sql.execute(
+            "INSERT OR REPLACE INTO account (id, customer, notes) VALUES (0, ?, ?)",
+            values,
+        )
     }
 
-    fn remember(&self, change: &Change) -> Result<()> {
-        self.sql.run(CHANGES, vec![])?;
-        let forgotten = change.version.0.saturating_sub(CHANGE_MEMORY);
+    fn store_change(&self, change: &SetChange) -> Result<()> {
+        self.sql.execute(CHANGES_SCHEMA, vec![])?;
+        let forgotten = change.version.0.saturating_sub(CHANGE_RETENTION);
         if forgotten > 0 {
-            let forgotten = vec![integer(forgotten)?];
-            self.sql.run("DELETE FROM changes WHERE version <= ?", forgotten)?;
+            let forgotten = vec![integer_value(forgotten)?];
+            self.sql.execute("DELETE FROM changes WHERE version <= ?", forgotten)?;
         }
-        if !change.is_tellable() {
+        if !change.fits_in_message() {
             return Ok(());
         }
-        let values = vec![integer(change.version.0)?, serde_json::to_string(change)?.into()];
-        self.sql.run("INSERT OR REPLACE INTO changes (version, change) VALUES (?, ?)", values)
+        let values = vec![integer_value(change.version.0)?, serde_json::to_string(change)?.into()];
+        self.sql.execute("INSERT OR REPLACE INTO changes (version, change) VALUES (?, ?)", values)
     }
 
     /// The changes after this version that are remembered, in order.
-    pub(super) fn changes(&self, since: Version) -> Result<Vec<Change>> {
-        if !self.sql.has("changes")? {
+    pub(super) fn changes_since(&self, since: Version) -> Result<Vec<SetChange>> {
+        if !self.sql.table_exists("changes")? {
             return Ok(Vec::new());
         }
         let later = "SELECT change FROM changes WHERE version > ? ORDER BY version";
         let change = |row: Vec<SqlStorageValue>| match row.as_slice() {
-            [SqlStorageValue::String(change)] => object::read(change.as_bytes()),
-            _ => Err(misread()),
+            [SqlStorageValue::String(change)] => rpc::decode(change.as_bytes()),
+            _ => Err(bad_row()),
         };
-        self.sql.rows(later, vec![integer(since.0)?])?.into_iter().map(change).collect()
+        self.sql.query(later, vec![integer_value(since.0)?])?.into_iter().map(change).collect()
     }
 
-    fn owe(&self, task: Task, debt: Option<Debt>) -> Result<()> {
-        let Some(Debt { since, due, tries }) = debt else {
-            return self.sql.run("DELETE FROM debts WHERE task = ?", vec![task.name().into()]);
+    fn store_task(&self, task: Task, debt: Option<PendingTask>) -> Result<()> {
+        let Some(PendingTask { created_at: since, due_at: due, attempts: tries }) = debt else {
+            return self
+                .sql
+                .execute("DELETE FROM debts WHERE task = ?", vec![task.as_str().into()]);
         };
-        let values =
-            vec![task.name().into(), integer(since.0)?, integer(due.0)?, integer(tries.into())?];
-        self.sql.run(
+        let values = vec![
+            task.as_str().into(),
+            integer_value(since.0)?,
+            integer_value(due.0)?,
+            integer_value(tries.into())?,
+        ];
+        self.sql.execute(
             "INSERT OR REPLACE INTO debts (task, since, due, tries) VALUES (?, ?, ?, ?)",
             values,
         )
     }
 
-    fn debts(&self) -> Result<Outbox> {
+    fn read_outbox(&self) -> Result<Outbox> {
         let mut debts = Vec::new();
-        for row in self.sql.rows("SELECT task, since, due, tries FROM debts", vec![])? {
+        for row in self.sql.query("SELECT task, since, due, tries FROM debts", vec![])? {
             let [
                 SqlStorageValue::String(name),
                 SqlStorageValue::Integer(since),
@@ -309,38 +354,39 @@ impl Tables {
                 SqlStorageValue::Integer(tries),
             ] = row.as_slice()
             else {
-                return Err(misread());
+                return Err(bad_row());
             };
-            let moment = |millis: i64| Millis(u64::try_from(millis).unwrap_or_default());
+            let moment = |millis: i64| UnixMillis(u64::try_from(millis).unwrap_or_default());
             let tries = u32::try_from(*tries).unwrap_or(u32::MAX);
-            let debt = Debt { since: moment(*since), due: moment(*due), tries };
+            let debt =
+                PendingTask { created_at: moment(*since), due_at: moment(*due), attempts: tries };
             // A task of a deployment that came after this one is left to it.
-            let task = Task::ALL.into_iter().find(|task| task.name() == name);
+            let task = Task::ALL.into_iter().find(|task| task.as_str() == name);
             debts.extend(task.map(|task| (task, debt)));
         }
-        Ok(Outbox::of(debts))
+        Ok(Outbox::from_tasks(debts))
     }
 
-    fn create(&self) -> Result<()> {
-        if self.is_owned() { Ok(()) } else { self.sql.create(&SCHEMA) }
+    fn create_tables(&self) -> Result<()> {
+        if self.has_state_row() { Ok(()) } else { self.sql.create_tables(&SCHEMA) }
     }
 
-    pub(super) fn sighting(&self, event: &EventId) -> Result<Sighting> {
-        self.create()?;
+    pub(super) fn check_duplicate(&self, event: &EventId) -> Result<Dedup> {
+        self.create_tables()?;
         let seen =
-            self.sql.rows("SELECT 1 FROM events WHERE id = ?", vec![event.as_str().into()])?;
-        Ok(if seen.is_empty() { Sighting::First } else { Sighting::Repeated })
+            self.sql.query("SELECT 1 FROM events WHERE id = ?", vec![event.as_str().into()])?;
+        Ok(if seen.is_empty() { Dedup::New } else { Dedup::Duplicate })
     }
 
     /// Remembers an event, and forgets those that can no longer come again.
-    pub(super) fn saw(&self, event: &EventId, now: Timestamp) -> Result<()> {
-        let expired = SqlStorageValue::try_from_i64(now.0.saturating_sub(EVENT_MEMORY))?;
-        self.sql.run("DELETE FROM events WHERE received < ?", vec![expired])?;
+    pub(super) fn record_event(&self, event: &EventId, now: Timestamp) -> Result<()> {
+        let expired = SqlStorageValue::try_from_i64(now.0.saturating_sub(EVENT_RETENTION))?;
+        self.sql.execute("DELETE FROM events WHERE received < ?", vec![expired])?;
         let values = vec![event.as_str().into(), SqlStorageValue::try_from_i64(now.0)?];
-        self.sql.run("INSERT OR IGNORE INTO events (id, received) VALUES (?, ?)", values)
+        self.sql.execute("INSERT OR IGNORE INTO events (id, received) VALUES (?, ?)", values)
     }
 }
 
-fn misread() -> Error {
+fn bad_row() -> Error {
     Error::RustError("a row of the ledger has another form".to_owned())
 }

@@ -4,18 +4,17 @@ mod debts;
 mod seen;
 
 use entgate::{
-    entitlement::{ActiveEntitlement, Entitlements, Page, Summary, Version},
-    id::{Millis, Timestamp},
+    entitlement::{ActiveEntitlement, Entitlements, Summary, SummaryPage, Version},
+    id::{Timestamp, UnixMillis},
     ledger::{
-        Account, Drift,
-        Effect::{self, Applied, Deferred, Duplicate, Stale, Unchanged},
-        Error,
-        Finding::{self, Completed, Doubtful, Drifted, Nobody, Overtaken, Right},
-        List,
-        Occasion::{self, Ask, Confirm},
-        Sighting,
+        ApplyOutcome::{self, Applied, Deferred, Duplicate, Stale, Unchanged},
+        Dedup, Drift, Error, LedgerState,
+        ReadReason::{self, OnDemand, Reconcile},
+        Reconciliation::{
+            self, Drifted, InSync, NotFoundAtSource, Superseded, UnknownCustomer, Updated,
+        },
+        SourceAccess, SourceState, SyncProblem,
         Task::{self, Read, Replica, Report},
-        Told, Trouble,
     },
 };
 
@@ -25,8 +24,8 @@ use crate::support::{self, grants};
 const START: i64 = 1_700_000_000;
 
 /// So many milliseconds after a test began.
-fn ms(after: u64) -> Millis {
-    Millis::from(Timestamp(START)).plus(after)
+fn ms(after: u64) -> UnixMillis {
+    UnixMillis::from(Timestamp(START)).saturating_add(after)
 }
 
 /// So many seconds after a test began.
@@ -36,51 +35,56 @@ fn second(after: i64) -> Timestamp {
 
 /// An event that was made so many seconds after the test began, and says all.
 fn whole(created: i64, keys: &[&str]) -> Summary {
-    support::summary("evt_1", START + created, Page::Whole(grants(keys)))
+    support::summary("evt_1", START + created, SummaryPage::Complete(grants(keys)))
 }
 
 /// An event that says a part.
 fn first(created: i64, keys: &[&str]) -> Summary {
-    support::summary("evt_1", START + created, Page::First(grants(keys)))
+    support::summary("evt_1", START + created, SummaryPage::Truncated(grants(keys)))
 }
 
-fn all(keys: &[&str]) -> Told {
-    Told::All(grants(keys))
+fn all(keys: &[&str]) -> SourceState {
+    SourceState::List(grants(keys))
 }
 
 /// An account that took these events in when the test began, and owes no read or report of them. The
 /// roster knows its features, and not where it stands.
-fn after(events: &[Summary]) -> Account {
-    let mut account = Account::default();
+fn after(events: &[Summary]) -> LedgerState {
+    let mut account = LedgerState::default();
     for event in events {
         receive(&mut account, event, 0);
     }
-    if let Some(report) = account.reporting() {
-        account.reported(&report, ms(0));
-        account.reported = None;
+    if let Some(report) = account.begin_report() {
+        account.report_succeeded(&report, ms(0));
+        account.last_report = None;
     }
     for task in [Read, Task::Confirm, Report] {
-        account.outbox.settle(task);
+        account.outbox.complete(task);
     }
     account
 }
 
-fn receive(account: &mut Account, event: &Summary, now: u64) -> Effect {
-    account.receive(event, Sighting::First, List::Confirms, ms(now)).unwrap().effect
+fn receive(account: &mut LedgerState, event: &Summary, now: u64) -> ApplyOutcome {
+    account.apply_event(event, Dedup::New, SourceAccess::Available, ms(now)).unwrap().outcome
 }
 
 /// A read that nothing came between.
-fn told(account: &mut Account, occasion: Occasion, told: &Told, now: u64) -> Finding {
-    account.told(account.reading(), occasion, told, ms(now)).unwrap()
+fn told(
+    account: &mut LedgerState,
+    occasion: ReadReason,
+    told: &SourceState,
+    now: u64,
+) -> Reconciliation {
+    account.apply_source_list(account.begin_source_read(), occasion, told, ms(now)).unwrap()
 }
 
 /// When a task is due, in milliseconds after the test began.
-fn due(account: &Account, task: Task) -> Option<u64> {
-    account.outbox.debt(task).map(|debt| debt.due.0 - ms(0).0)
+fn due(account: &LedgerState, task: Task) -> Option<u64> {
+    account.outbox.pending(task).map(|debt| debt.due_at.0 - ms(0).0)
 }
 
-fn keys(account: &Account) -> Vec<&str> {
-    let data = account.held.iter().flat_map(|held| &held.data);
+fn keys(account: &LedgerState) -> Vec<&str> {
+    let data = account.entitlements.iter().flat_map(|held| &held.data);
     data.map(|granted| granted.lookup_key.as_str()).collect()
 }
 
@@ -98,7 +102,7 @@ fn a_set_is_confirmed_2_s_after_the_last_event_and_at_latest_10_s_after_the_firs
         ),
         ("one while nobody read", vec![0, 20_000], 10_000),
     ] {
-        let mut account = Account::default();
+        let mut account = LedgerState::default();
         for (created, arrival) in (0..).zip(arrivals) {
             receive(&mut account, &whole(created, &["a"]), arrival);
         }
@@ -122,14 +126,19 @@ fn what_an_event_leaves_open_is_read_at_once() {
         let mut account = after(&[whole(0, &["a"])]);
         let mut keyless = account.clone();
         assert_eq!(receive(&mut account, &event, 5_000), effect, "{why}");
-        assert_eq!((due(&account, Read), account.arrivals), (read, 2), "{why}");
+        assert_eq!((due(&account, Read), account.events_received), (read, 2), "{why}");
         assert_eq!(due(&account, Task::Confirm), Some(7_000), "{why}");
 
-        let receipt = keyless.receive(&event, Sighting::First, List::Absent, ms(5_000)).unwrap();
-        assert_eq!((receipt.effect, &keyless.held), (effect, &account.held), "{why}");
+        let receipt =
+            keyless.apply_event(&event, Dedup::New, SourceAccess::None, ms(5_000)).unwrap();
+        assert_eq!(
+            (receipt.outcome, &keyless.entitlements),
+            (effect, &account.entitlements),
+            "{why}"
+        );
         assert_eq!((due(&keyless, Read), due(&keyless, Task::Confirm)), (None, None), "{why}");
     }
-    let mut unheard = Account::default();
+    let mut unheard = LedgerState::default();
     assert_eq!(receive(&mut unheard, &first(0, &["a"]), 700), Applied);
     assert_eq!(due(&unheard, Read), Some(700), "the first of all, a page");
 }
@@ -139,8 +148,9 @@ fn an_event_that_came_before_changes_nothing_at_all() {
     let mut account = after(&[whole(0, &["a"])]);
     let before = account.clone();
     let again = first(1, &["b"]);
-    let receipt = account.receive(&again, Sighting::Repeated, List::Confirms, ms(0)).unwrap();
-    assert_eq!((receipt.effect, receipt.version), (Duplicate, Version(1)));
+    let receipt =
+        account.apply_event(&again, Dedup::Duplicate, SourceAccess::Available, ms(0)).unwrap();
+    assert_eq!((receipt.outcome, receipt.version), (Duplicate, Version(1)));
     assert_eq!(account, before);
 }
 
@@ -150,33 +160,34 @@ fn a_whole_and_newer_event_applies_at_once_and_is_confirmed() {
     assert_eq!(receive(&mut account, &whole(1, &["b"]), 1_200), Applied);
     assert_eq!((keys(&account), account.version()), (vec!["b"], Version(2)));
 
-    assert_eq!(told(&mut account, Confirm, &all(&["b"]), 3_200), Right);
-    assert_eq!((account.version(), account.confirmed), (Version(2), Some(second(3))));
-    assert_eq!(account.held.as_ref().map(|held| held.as_of), Some(second(3)));
+    assert_eq!(told(&mut account, Reconcile, &all(&["b"]), 3_200), InSync);
+    assert_eq!((account.version(), account.confirmed_at), (Version(2), Some(second(3))));
+    assert_eq!(account.entitlements.as_ref().map(|held| held.as_of), Some(second(3)));
     assert_eq!((due(&account, Read), due(&account, Task::Confirm)), (None, None));
 }
 
 #[test]
 fn what_was_read_while_an_event_came_in_does_not_count() {
     for (why, event, sighting, counts) in [
-        ("a newer one", whole(1, &["b"]), Sighting::First, false),
-        ("one of the same set", whole(1, &["a"]), Sighting::First, false),
-        ("a late one", whole(-1, &["b"]), Sighting::First, false),
-        ("one that came before", whole(1, &["b"]), Sighting::Repeated, true),
+        ("a newer one", whole(1, &["b"]), Dedup::New, false),
+        ("one of the same set", whole(1, &["a"]), Dedup::New, false),
+        ("a late one", whole(-1, &["b"]), Dedup::New, false),
+        ("one that came before", whole(1, &["b"]), Dedup::Duplicate, true),
     ] {
         let mut account = after(&[whole(0, &["a"])]);
-        let reading = account.reading();
-        account.receive(&event, sighting, List::Confirms, ms(100)).unwrap();
+        let reading = account.begin_source_read();
+        account.apply_event(&event, sighting, SourceAccess::Available, ms(100)).unwrap();
         let before = account.clone();
-        let finding = account.told(reading, Ask, &all(&["c"]), ms(200)).unwrap();
-        assert_eq!(finding, if counts { Completed } else { Overtaken }, "{why}");
+        let finding = account.apply_source_list(reading, OnDemand, &all(&["c"]), ms(200)).unwrap();
+        assert_eq!(finding, if counts { Updated } else { Superseded }, "{why}");
         assert_eq!(account == before, !counts, "{why}");
     }
 }
 
 #[test]
 fn a_difference_that_nothing_announced_is_drift() {
-    let drift = |granted, revoked| Drifted(Drift { granted, revoked, version: Version(2) });
+    let drift =
+        |granted, revoked| Drifted(Drift { missing: granted, extra: revoked, version: Version(2) });
     let held = || after(&[whole(0, &["a", "b"])]);
     let late = || {
         let mut account = held();
@@ -185,38 +196,46 @@ fn a_difference_that_nothing_announced_is_drift() {
     };
     let nothing = || after(&[whole(0, &[])]);
     let part = || after(&[first(0, &["a"])]);
-    let none = Account::default;
+    let none = LedgerState::default;
     for (why, mut account, occasion, answer, finding, expected, version) in [
-        ("no difference", held(), Confirm, all(&["a", "b"]), Right, vec!["a", "b"], 1),
-        ("another order", held(), Confirm, all(&["b", "a"]), Right, vec!["a", "b"], 1),
+        ("no difference", held(), Reconcile, all(&["a", "b"]), InSync, vec!["a", "b"], 1),
+        ("another order", held(), Reconcile, all(&["b", "a"]), InSync, vec!["a", "b"], 1),
         (
             "one missing",
             held(),
-            Confirm,
+            Reconcile,
             all(&["a", "b", "c"]),
             drift(1, 0),
             vec!["c", "a", "b"],
             2,
         ),
-        ("one too many", held(), Confirm, all(&["b"]), drift(0, 1), vec!["b"], 2),
-        ("another one", held(), Confirm, all(&["b", "c"]), drift(1, 1), vec!["c", "b"], 2),
-        ("somebody asked", held(), Ask, all(&["b"]), Completed, vec!["b"], 2),
-        ("an event was late", late(), Confirm, all(&["b"]), Completed, vec!["b"], 2),
-        ("a part was held", part(), Confirm, all(&["b"]), Completed, vec!["b"], 2),
-        ("the part was all", part(), Confirm, all(&["a"]), Completed, vec!["a"], 2),
-        ("nothing was held", none(), Confirm, all(&["a"]), Completed, vec!["a"], 1),
-        ("nothing, and rightly", none(), Ask, all(&[]), Completed, vec![], 1),
-        ("deleted", held(), Confirm, Told::Deleted, drift(0, 2), vec![], 2),
-        ("deleted, somebody asked", held(), Ask, Told::Deleted, Completed, vec![], 2),
-        ("deleted before", nothing(), Confirm, Told::Deleted, Right, vec![], 1),
-        ("deleted, and never heard of", none(), Ask, Told::Deleted, Completed, vec![], 1),
-        ("unknown, who holds nothing", nothing(), Confirm, Told::Unknown, Right, vec![], 1),
+        ("one too many", held(), Reconcile, all(&["b"]), drift(0, 1), vec!["b"], 2),
+        ("another one", held(), Reconcile, all(&["b", "c"]), drift(1, 1), vec!["c", "b"], 2),
+        ("somebody asked", held(), OnDemand, all(&["b"]), Updated, vec!["b"], 2),
+        ("an event was late", late(), Reconcile, all(&["b"]), Updated, vec!["b"], 2),
+        ("a part was held", part(), Reconcile, all(&["b"]), Updated, vec!["b"], 2),
+        ("the part was all", part(), Reconcile, all(&["a"]), Updated, vec!["a"], 2),
+        ("nothing was held", none(), Reconcile, all(&["a"]), Updated, vec!["a"], 1),
+        ("nothing, and rightly", none(), OnDemand, all(&[]), Updated, vec![], 1),
+        ("deleted", held(), Reconcile, SourceState::Deleted, drift(0, 2), vec![], 2),
+        ("deleted, somebody asked", held(), OnDemand, SourceState::Deleted, Updated, vec![], 2),
+        ("deleted before", nothing(), Reconcile, SourceState::Deleted, InSync, vec![], 1),
+        ("deleted, and never heard of", none(), OnDemand, SourceState::Deleted, Updated, vec![], 1),
+        (
+            "unknown, who holds nothing",
+            nothing(),
+            Reconcile,
+            SourceState::NotFound,
+            InSync,
+            vec![],
+            1,
+        ),
     ] {
-        account.outbox.owe(Task::Confirm, ms(0), ms(0));
-        account.trouble = Some(Trouble::KeyRefused);
+        account.outbox.schedule(Task::Confirm, ms(0), ms(0));
+        account.sync_problem = Some(SyncProblem::KeyRefused);
         assert_eq!(told(&mut account, occasion, &answer, 5_999), finding, "{why}");
         assert_eq!((keys(&account), account.version()), (expected, Version(version)), "{why}");
-        assert_eq!((account.confirmed, account.trouble), (Some(second(5)), None), "{why}");
+        assert_eq!((account.confirmed_at, account.sync_problem), (Some(second(5)), None), "{why}");
         assert_eq!((due(&account, Read), due(&account, Task::Confirm)), (None, None), "{why}");
     }
 }
@@ -224,13 +243,13 @@ fn a_difference_that_nothing_announced_is_drift() {
 #[test]
 fn a_customer_that_the_source_does_not_know_keeps_what_is_held() {
     for (why, mut account, finding) in [
-        ("unheard of", Account::default(), Nobody),
-        ("something is held", after(&[whole(0, &["a"])]), Doubtful),
-        ("a part of something is", after(&[first(0, &["a"])]), Doubtful),
-        ("a part, none of it told", after(&[first(0, &[])]), Doubtful),
+        ("unheard of", LedgerState::default(), UnknownCustomer),
+        ("something is held", after(&[whole(0, &["a"])]), NotFoundAtSource),
+        ("a part of something is", after(&[first(0, &["a"])]), NotFoundAtSource),
+        ("a part, none of it told", after(&[first(0, &[])]), NotFoundAtSource),
     ] {
         let before = account.clone();
-        assert_eq!(told(&mut account, Ask, &Told::Unknown, 5_000), finding, "{why}");
+        assert_eq!(told(&mut account, OnDemand, &SourceState::NotFound, 5_000), finding, "{why}");
         assert_eq!(account, before, "{why}");
     }
 }
@@ -242,10 +261,10 @@ fn a_list_that_does_not_fit_leaves_what_is_held() {
         feature: format!("feat_{n}").try_into().unwrap(),
         lookup_key: "a".try_into().unwrap(),
     };
-    let list = Told::All((0..=Entitlements::LIMIT).map(granted).collect());
+    let list = SourceState::List((0..=Entitlements::MAX_LEN).map(granted).collect());
     let mut account = after(&[whole(0, &["a"])]);
     let before = account.clone();
-    let refusal = account.told(account.reading(), Ask, &list, ms(0));
+    let refusal = account.apply_source_list(account.begin_source_read(), OnDemand, &list, ms(0));
     assert_eq!(refusal, Err(Error::TooMany { count: 100_001 }));
     assert_eq!(account, before);
 }
@@ -253,18 +272,18 @@ fn a_list_that_does_not_fit_leaves_what_is_held() {
 #[test]
 fn an_event_that_is_not_newer_than_a_confirmation_is_stale_and_has_the_list_read_again() {
     let mut confirmed = after(&[whole(0, &["a"])]);
-    told(&mut confirmed, Confirm, &all(&["a"]), 5_000);
+    told(&mut confirmed, Reconcile, &all(&["a"]), 5_000);
     for (why, list, created, effect, read) in [
-        ("older", List::Confirms, 4, Stale, Some(6_000)),
-        ("of the same second", List::Confirms, 5, Stale, Some(6_000)),
-        ("newer", List::Confirms, 6, Applied, None),
-        ("older, without a list", List::Absent, 4, Stale, None),
-        ("of the same second, without a list", List::Absent, 5, Applied, None),
+        ("older", SourceAccess::Available, 4, Stale, Some(6_000)),
+        ("of the same second", SourceAccess::Available, 5, Stale, Some(6_000)),
+        ("newer", SourceAccess::Available, 6, Applied, None),
+        ("older, without a list", SourceAccess::None, 4, Stale, None),
+        ("of the same second, without a list", SourceAccess::None, 5, Applied, None),
     ] {
         let mut account = confirmed.clone();
         let event = whole(created, &["b"]);
-        let receipt = account.receive(&event, Sighting::First, list, ms(6_000)).unwrap();
-        assert_eq!((receipt.effect, due(&account, Read)), (effect, read), "{why}");
+        let receipt = account.apply_event(&event, Dedup::New, list, ms(6_000)).unwrap();
+        assert_eq!((receipt.outcome, due(&account, Read)), (effect, read), "{why}");
         assert_eq!(keys(&account), [if effect == Stale { "a" } else { "b" }], "{why}");
     }
 }
@@ -272,9 +291,9 @@ fn an_event_that_is_not_newer_than_a_confirmation_is_stale_and_has_the_list_read
 #[test]
 fn an_event_of_a_clock_ahead_of_ours_is_not_undone_by_an_older_one() {
     let mut account = after(&[whole(10, &["a"])]);
-    told(&mut account, Confirm, &all(&["a"]), 5_000);
+    told(&mut account, Reconcile, &all(&["a"]), 5_000);
     assert_eq!(
-        (account.confirmed, account.held.as_ref().unwrap().as_of),
+        (account.confirmed_at, account.entitlements.as_ref().unwrap().as_of),
         (Some(second(5)), second(10))
     );
     assert_eq!(receive(&mut account, &whole(9, &["b"]), 6_000), Stale);
@@ -283,17 +302,17 @@ fn an_event_of_a_clock_ahead_of_ours_is_not_undone_by_an_older_one() {
 #[test]
 fn only_a_set_that_is_another_one_is_copied() {
     for (why, before, event, expected) in [
-        ("the first set", Account::default(), whole(0, &["a"]), Some(0)),
-        ("a part of it", Account::default(), first(0, &["a"]), Some(0)),
-        ("a part that tells nothing", Account::default(), first(0, &[]), Some(0)),
-        ("nothing, where no copy says otherwise", Account::default(), whole(0, &[]), None),
+        ("the first set", LedgerState::default(), whole(0, &["a"]), Some(0)),
+        ("a part of it", LedgerState::default(), first(0, &["a"]), Some(0)),
+        ("a part that tells nothing", LedgerState::default(), first(0, &[]), Some(0)),
+        ("nothing, where no copy says otherwise", LedgerState::default(), whole(0, &[]), None),
         ("something after nothing", after(&[whole(0, &[])]), whole(1, &["a"]), Some(0)),
         ("nothing after something", after(&[whole(0, &["a"])]), whole(1, &[]), Some(0)),
         ("the same", after(&[whole(0, &["a"])]), whole(1, &["a"]), None),
         ("an older one", after(&[whole(0, &["a"])]), whole(-1, &["b"]), None),
     ] {
         let mut account = before;
-        account.outbox.settle(Replica);
+        account.outbox.complete(Replica);
         receive(&mut account, &event, 0);
         assert_eq!(due(&account, Replica), expected, "{why}");
     }

@@ -1,10 +1,10 @@
 //! What was decided lately: each event and each finding once, newest first, of one mode.
 
 use entgate::{
-    entitlement::{Page, Version},
-    id::{ActivityId, Millis},
+    entitlement::{SummaryPage, Version},
+    id::{ActivityId, UnixMillis},
     json,
-    ledger::{Activity, Decided, Drift, Effect, Finding, Receipt},
+    ledger::{Activity, ActivityKind, ApplyOutcome, ApplyReceipt, Drift, Reconciliation},
     store::memory::Fault,
 };
 use proptest::prelude::*;
@@ -35,9 +35,9 @@ fn page(service: &Service, query: &str) -> (Vec<String>, bool) {
 fn with(count: u64) -> Service {
     let service = service();
     for version in 1..=count {
-        let (decided, at) = (Decided::Confirmed, Millis(version));
-        let activity = Activity { decided, version: Version(version), at };
-        service.store.journal.note(&customer("cus_ada"), activity);
+        let (decided, at) = (ActivityKind::Confirmed, UnixMillis(version));
+        let activity = Activity { kind: decided, version: Version(version), at };
+        service.store.activity_log.record(&customer("cus_ada"), activity);
     }
     service
 }
@@ -87,7 +87,7 @@ fn an_event_that_was_refused_is_not_listed() {
 #[test]
 fn a_read_of_the_source_is_listed_where_it_came_to_something() {
     let service = service_with_stripe();
-    service.stripe().holds("cus_ada", grants(&["sms"]));
+    service.stripe().set_entitlements("cus_ada", grants(&["sms"]));
     for customer in ["cus_ada", "cus_nobody"] {
         service.get(&format!("/v1/check?customer={customer}&feature=sms&fresh=true"));
     }
@@ -109,31 +109,35 @@ fn a_read_of_the_source_is_listed_where_it_came_to_something() {
 
 #[test]
 fn a_finding_is_an_entry_unless_it_came_to_nothing() {
-    let (version, at) = (Version(7), Millis(5));
-    let drift = Drift { granted: 1, revoked: 0, version };
+    let (version, at) = (Version(7), UnixMillis(5));
+    let drift = Drift { missing: 1, extra: 0, version };
     for (finding, decided) in [
-        (Finding::Right, Some(Decided::Confirmed)),
-        (Finding::Completed, Some(Decided::Confirmed)),
-        (Finding::Drifted(drift), Some(Decided::Drift)),
-        (Finding::Overtaken, None),
-        (Finding::Nobody, None),
-        (Finding::Doubtful, None),
+        (Reconciliation::InSync, Some(ActivityKind::Confirmed)),
+        (Reconciliation::Updated, Some(ActivityKind::Confirmed)),
+        (Reconciliation::Drifted(drift), Some(ActivityKind::Drift)),
+        (Reconciliation::Superseded, None),
+        (Reconciliation::UnknownCustomer, None),
+        (Reconciliation::NotFoundAtSource, None),
     ] {
-        let expected = decided.map(|decided| Activity { decided, version, at });
-        assert_eq!(Activity::found(&finding, version, at), expected, "{finding:?}");
+        let expected = decided.map(|decided| Activity { kind: decided, version, at });
+        assert_eq!(Activity::from_reconciliation(&finding, version, at), expected, "{finding:?}");
     }
 }
 
 #[test]
 fn an_entry_outlives_a_write_in_json() {
-    let summary = summary("evt_1", -1, Page::Whole(vec![]));
-    let receipt = |effect| Receipt { effect, version: Version(u64::MAX) };
-    for effect in
-        [Effect::Applied, Effect::Unchanged, Effect::Duplicate, Effect::Stale, Effect::Deferred]
-    {
-        let activity = Activity::of(&summary, receipt(effect), Millis(u64::MAX));
+    let summary = summary("evt_1", -1, SummaryPage::Complete(vec![]));
+    let receipt = |effect| ApplyReceipt { outcome: effect, version: Version(u64::MAX) };
+    for effect in [
+        ApplyOutcome::Applied,
+        ApplyOutcome::Unchanged,
+        ApplyOutcome::Duplicate,
+        ApplyOutcome::Stale,
+        ApplyOutcome::Deferred,
+    ] {
+        let activity = Activity::from_event(&summary, receipt(effect), UnixMillis(u64::MAX));
         let written = serde_json::to_string(&activity).unwrap();
-        assert_eq!(json::read::<Activity>(written.as_bytes()), Ok(activity));
+        assert_eq!(json::from_slice::<Activity>(written.as_bytes()), Ok(activity));
     }
 }
 
@@ -206,23 +210,23 @@ fn what_makes_no_sense_is_refused_by_name() {
 #[test]
 fn a_journal_out_of_reach_is_a_503_and_no_event_hears_of_it() {
     let service = service();
-    service.store.journal.fail_next(Fault::Before);
+    service.store.activity_log.fail_next(Fault::Before);
     let answer = service.get(PATH);
     let told = (answer.status, answer.error("type"), answer.error("message"));
     assert_eq!(told, (503, "api_error", "The journal cannot be read at the moment."));
-    service.store.journal.fail_next(Fault::Before);
+    service.store.activity_log.fail_next(Fault::Before);
     assert_eq!(service.stripe_sends(&event("cus_ada", 1, &["sms"], false)).status, 200);
 }
 
 proptest! {
     #[test]
     fn an_id_is_read_as_it_was_written(id in 1_u64..) {
-        prop_assert_eq!(ActivityId::of(&ActivityId(id).to_string()), Some(ActivityId(id)));
+        prop_assert_eq!(ActivityId::parse(&ActivityId(id).to_string()), Some(ActivityId(id)));
     }
 
     #[test]
     fn no_other_text_is_an_id(text in "(act_)?[+-]?[0-9a ]{0,21}") {
-        if let Some(id) = ActivityId::of(&text) {
+        if let Some(id) = ActivityId::parse(&text) {
             prop_assert_eq!(id.to_string(), text);
         }
     }

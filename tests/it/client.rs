@@ -2,8 +2,8 @@
 //! to as well, and whatever proptest makes up, against what serde reads.
 
 use entgate::{
-    client::{Held, read},
-    entitlement::{Decision, Denial},
+    entitlement::{Decision, DenyReason},
+    gate::{LineSet, replay},
     id::{CustomerId, LookupKey, Timestamp},
 };
 use proptest::prelude::*;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 /// The lines that a text makes.
 fn lines(said: &str) -> Option<String> {
     let mut bytes = said.as_bytes().to_vec();
-    let length = read(&mut bytes)?;
+    let length = replay(&mut bytes)?;
     Some(String::from_utf8(bytes[..length].to_vec()).unwrap())
 }
 
@@ -32,14 +32,14 @@ fn what_was_said_is_read_as_the_vectors_have_it() {
 #[test]
 fn what_is_held_is_checked_as_the_vectors_have_it() {
     for vector in vectors()["checks"].as_array().unwrap() {
-        let held = Held(vector["held"].as_str().unwrap().as_bytes());
+        let held = LineSet(vector["held"].as_str().unwrap().as_bytes());
         let feature = vector["feature"].as_str().unwrap().as_bytes();
         let now = Timestamp(vector["now"].as_i64().unwrap());
         let answer = match held.check(feature, now) {
-            Decision::Deny(Denial::NotEntitled) => 0,
+            Decision::Deny(DenyReason::NotEntitled) => 0,
             Decision::Grant => 1,
-            Decision::Deny(Denial::UnknownCustomer) => 2,
-            Decision::Undecided => 3,
+            Decision::Deny(DenyReason::UnknownCustomer) => 2,
+            Decision::Indeterminate => 3,
         };
         assert_eq!(answer, vector["answer"], "{}", vector["why"]);
     }
@@ -331,6 +331,6 @@ proptest! {
 
     #[test]
     fn whatever_the_bytes_are_they_are_read_or_refused(mut bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-        prop_assert_eq!(read(&mut bytes), None);
+        prop_assert_eq!(replay(&mut bytes), None);
     }
 }

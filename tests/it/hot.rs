@@ -5,12 +5,12 @@ mod lines;
 mod lists;
 
 use entgate::{
-    api::hot,
-    entitlement::Paused,
+    api::fast_path,
+    entitlement::PausedRule,
     json,
-    store::message::Message,
+    store::ledger_request::LedgerRequest,
     webhook::{
-        signature::{Secret, verify},
+        signature::{SigningSecret, verify},
         stripe::{Incoming, parse},
     },
 };
@@ -30,9 +30,9 @@ fn asked(service: &Service, target: &str, headers: &[(&str, &str)]) -> Option<St
         request = request.header(*name, *value);
     }
     match service.hot(&request.body(Vec::new()).unwrap())? {
-        Hot::Question(_, hot::Answer::Check(object)) => Some(object),
-        Hot::Question(_, hot::Answer::List(list)) => Some(list.body),
-        Hot::Question(question, hot::Answer::Granted(..)) => {
+        Hot::Question(_, fast_path::FastAnswer::Check(object)) => Some(object),
+        Hot::Question(_, fast_path::FastAnswer::List(list)) => Some(list.body),
+        Hot::Question(question, fast_path::FastAnswer::Granted(..)) => {
             Some(format!("204 {}", question.customer.id))
         }
         Hot::Event(_) => None,
@@ -186,12 +186,12 @@ fn a_forged_event_and_one_of_another_type_are_answered_and_a_summary_is_kept() {
 #[test]
 fn an_event_is_read_as_it_is_told_to_another_process() {
     let body = event("cus_ada", 1_700_000_000, &["sms", "sso"], false).to_string();
-    let secrets = [Secret::new(SECRET).unwrap()];
+    let secrets = [SigningSecret::new(SECRET).unwrap()];
     let verified = verify(&signed(&body, SECRET, NOW), body.as_bytes(), &secrets, NOW).unwrap();
-    let parsed = parse(verified, Paused::Keep).unwrap();
+    let parsed = parse(verified, PausedRule::Keep).unwrap();
     let Incoming::Summary(summary) = parsed else { panic!("{parsed:?}") };
-    let message = Message::Apply(summary);
+    let message = LedgerRequest::Apply(summary);
     let told = serde_json::to_vec(&message).unwrap();
     assert!(told.starts_with(b"{\"apply\":{"), "{}", String::from_utf8_lossy(&told));
-    assert_eq!(json::read::<Message>(&told), Ok(message));
+    assert_eq!(json::from_slice::<LedgerRequest>(&told), Ok(message));
 }

@@ -1,6 +1,6 @@
 //! What HTTP says: keys, methods, paths, limits.
 
-use entgate::api::BODY_LIMIT;
+use entgate::api::MAX_BODY_BYTES;
 use serde_json::json;
 
 use crate::support::{LIVE_KEY, NOW, SECRET, configured, event, service, signed};
@@ -163,7 +163,7 @@ fn head_is_get_without_the_body() {
 fn a_body_of_a_mebibyte_is_read_and_one_byte_more_is_refused() {
     let service = service();
     let grant = event("cus_ada", 1, &["sms"], false).to_string();
-    let most = format!("{grant}{}", " ".repeat(BODY_LIMIT - grant.len()));
+    let most = format!("{grant}{}", " ".repeat(MAX_BODY_BYTES - grant.len()));
     assert_eq!(service.receives(&most, &signed(&most, SECRET, NOW)).status, 200);
 
     let more = format!("{most} ");

@@ -4,8 +4,8 @@ use entgate::{
     id::Timestamp,
     store::memory::Fault,
     token::{
-        Algorithm, Jws, Keyring, PublicKey,
-        keyring::{FRESH, LEFT_ALONE, LIMIT, Lookup, PAUSE},
+        Algorithm, JwksCache, Jws, PublicKey,
+        jwks_cache::{FAILURE_BACKOFF, JWKS_TTL, KeyLookup, MAX_KEYS, MIN_REFETCH_INTERVAL},
     },
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -91,7 +91,7 @@ fn a_key_is_taken_for_the_one_algorithm_that_it_is_for() {
         ("no kind", json!({ "n": MODULUS, "e": "AQAB" }), None),
         ("no object", json!("key"), None),
     ] {
-        assert_eq!(PublicKey::read(&jwk).map(|key| key.algorithm), expected, "{why}");
+        assert_eq!(PublicKey::from_jwk(&jwk).map(|key| key.algorithm), expected, "{why}");
     }
 }
 
@@ -99,8 +99,8 @@ fn a_key_is_taken_for_the_one_algorithm_that_it_is_for() {
 fn of_a_key_nothing_is_kept_but_what_makes_it() {
     let jwk =
         ec_key(&json!({ "kid": "one", "d": "secret", "ext": true, "x5u": "https://a.example" }));
-    let key = PublicKey::read(&jwk).unwrap();
-    assert_eq!((key.kid.as_deref(), key.jwk()), (Some("one"), ec_key(&json!({}))));
+    let key = PublicKey::from_jwk(&jwk).unwrap();
+    assert_eq!((key.kid.as_deref(), key.to_jwk()), (Some("one"), ec_key(&json!({}))));
 }
 
 /// RFC 7515, appendix A.1: the key is no text, so that no secret of ours can be it.
@@ -114,7 +114,7 @@ fn what_is_signed_and_with_what_is_read_as_rfc_7515_has_it() {
     assert_eq!((read.algorithm, &read.kid), (Algorithm::Hs256, &None));
     let key = BASE64_URL_SAFE_NO_PAD.decode(key).unwrap();
     let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
-    mac.update(read.message.as_bytes());
+    mac.update(read.signing_input.as_bytes());
     assert_eq!(mac.verify_slice(&read.signature), Ok(()));
     // Appendices A.2 and A.3, and RFC 8037, appendix A.4, by their headers.
     for (header, algorithm) in [
@@ -132,10 +132,10 @@ fn at(seconds: i64) -> Timestamp {
 
 /// What a token signed by this key leads to: the names of the keys to be tried.
 #[track_caller]
-fn lookup(keyring: &Keyring, kid: &str, seconds: i64) -> Result<Vec<String>, Lookup> {
+fn lookup(keyring: &JwksCache, kid: &str, seconds: i64) -> Result<Vec<String>, KeyLookup> {
     let token = issued(kid, &json!({}));
     match keyring.lookup(&Jws::parse(&token).unwrap(), at(seconds)) {
-        Lookup::Try(keys) => Ok(keys.into_iter().filter_map(|key| key.kid).collect()),
+        KeyLookup::Candidates(keys) => Ok(keys.into_iter().filter_map(|key| key.kid).collect()),
         other => Err(other),
     }
 }
@@ -146,71 +146,93 @@ fn one() -> Vec<String> {
 
 #[test]
 fn keys_are_fresh_for_ten_minutes_and_go_on_while_the_issuer_fails() {
-    let keyring = Keyring::default();
-    assert_eq!(lookup(&keyring, "one", 0), Err(Lookup::Fetch));
-    keyring.fetched(jwks(&["one"]).as_bytes(), at(0)).unwrap();
-    assert_eq!(lookup(&keyring, "one", FRESH - 1), Ok(one()));
-    assert_eq!(lookup(&keyring, "one", FRESH), Err(Lookup::Fetch), "they are old");
-    assert_eq!(lookup(&keyring, "one", FRESH), Ok(one()), "one asks, and the others go on");
-    keyring.failed(at(FRESH));
-    assert_eq!(lookup(&keyring, "one", FRESH + PAUSE - 1), Ok(one()));
-    assert_eq!(lookup(&keyring, "one", FRESH + PAUSE), Err(Lookup::Fetch), "a minute later");
-    keyring.fetched(jwks(&["one"]).as_bytes(), at(FRESH + PAUSE)).unwrap();
-    assert_eq!(lookup(&keyring, "one", 2 * FRESH + PAUSE - 1), Ok(one()));
+    let keyring = JwksCache::default();
+    assert_eq!(lookup(&keyring, "one", 0), Err(KeyLookup::Fetch));
+    keyring.store(jwks(&["one"]).as_bytes(), at(0)).unwrap();
+    assert_eq!(lookup(&keyring, "one", JWKS_TTL - 1), Ok(one()));
+    assert_eq!(lookup(&keyring, "one", JWKS_TTL), Err(KeyLookup::Fetch), "they are old");
+    assert_eq!(lookup(&keyring, "one", JWKS_TTL), Ok(one()), "one asks, and the others go on");
+    keyring.record_failure(at(JWKS_TTL));
+    assert_eq!(lookup(&keyring, "one", JWKS_TTL + MIN_REFETCH_INTERVAL - 1), Ok(one()));
+    assert_eq!(
+        lookup(&keyring, "one", JWKS_TTL + MIN_REFETCH_INTERVAL),
+        Err(KeyLookup::Fetch),
+        "a minute later"
+    );
+    keyring.store(jwks(&["one"]).as_bytes(), at(JWKS_TTL + MIN_REFETCH_INTERVAL)).unwrap();
+    assert_eq!(lookup(&keyring, "one", 2 * JWKS_TTL + MIN_REFETCH_INTERVAL - 1), Ok(one()));
 }
 
 #[test]
 fn an_unknown_name_is_asked_for_once_a_minute_at_most() {
-    let keyring = Keyring::default();
-    keyring.fetched(jwks(&["one"]).as_bytes(), at(0)).unwrap();
-    assert_eq!(lookup(&keyring, "two", PAUSE - 1), Ok(vec![]), "it was asked a moment ago");
-    assert_eq!(lookup(&keyring, "two", PAUSE), Err(Lookup::Fetch));
-    assert_eq!(lookup(&keyring, "two", PAUSE), Err(Lookup::LeftAlone), "it has not answered yet");
-    assert_eq!(lookup(&keyring, "one", PAUSE), Ok(one()));
-    keyring.fetched(jwks(&["one"]).as_bytes(), at(PAUSE)).unwrap();
-    for seconds in [PAUSE, 2 * PAUSE - 1] {
+    let keyring = JwksCache::default();
+    keyring.store(jwks(&["one"]).as_bytes(), at(0)).unwrap();
+    assert_eq!(
+        lookup(&keyring, "two", MIN_REFETCH_INTERVAL - 1),
+        Ok(vec![]),
+        "it was asked a moment ago"
+    );
+    assert_eq!(lookup(&keyring, "two", MIN_REFETCH_INTERVAL), Err(KeyLookup::Fetch));
+    assert_eq!(
+        lookup(&keyring, "two", MIN_REFETCH_INTERVAL),
+        Err(KeyLookup::Backoff),
+        "it has not answered yet"
+    );
+    assert_eq!(lookup(&keyring, "one", MIN_REFETCH_INTERVAL), Ok(one()));
+    keyring.store(jwks(&["one"]).as_bytes(), at(MIN_REFETCH_INTERVAL)).unwrap();
+    for seconds in [MIN_REFETCH_INTERVAL, 2 * MIN_REFETCH_INTERVAL - 1] {
         assert_eq!(lookup(&keyring, "three", seconds), Ok(vec![]), "{seconds}");
     }
-    assert_eq!(lookup(&keyring, "two", 2 * PAUSE), Err(Lookup::Fetch));
-    keyring.failed(at(2 * PAUSE));
-    assert_eq!(lookup(&keyring, "two", 3 * PAUSE - 1), Err(Lookup::LeftAlone), "nobody can tell");
-    assert_eq!(lookup(&keyring, "two", 3 * PAUSE), Err(Lookup::Fetch));
-    keyring.fetched(jwks(&["two"]).as_bytes(), at(3 * PAUSE)).unwrap();
-    assert_eq!(lookup(&keyring, "two", 3 * PAUSE), Ok(vec!["two".to_owned()]));
-    assert_eq!(lookup(&keyring, "one", 3 * PAUSE), Ok(vec![]), "the old one is withdrawn");
+    assert_eq!(lookup(&keyring, "two", 2 * MIN_REFETCH_INTERVAL), Err(KeyLookup::Fetch));
+    keyring.record_failure(at(2 * MIN_REFETCH_INTERVAL));
+    assert_eq!(
+        lookup(&keyring, "two", 3 * MIN_REFETCH_INTERVAL - 1),
+        Err(KeyLookup::Backoff),
+        "nobody can tell"
+    );
+    assert_eq!(lookup(&keyring, "two", 3 * MIN_REFETCH_INTERVAL), Err(KeyLookup::Fetch));
+    keyring.store(jwks(&["two"]).as_bytes(), at(3 * MIN_REFETCH_INTERVAL)).unwrap();
+    assert_eq!(lookup(&keyring, "two", 3 * MIN_REFETCH_INTERVAL), Ok(vec!["two".to_owned()]));
+    assert_eq!(
+        lookup(&keyring, "one", 3 * MIN_REFETCH_INTERVAL),
+        Ok(vec![]),
+        "the old one is withdrawn"
+    );
 }
 
 #[test]
 fn who_asks_and_hangs_up_keeps_nobody_from_asking() {
-    for (why, kid, asked) in [("a new name", "two", PAUSE), ("old keys", "one", FRESH)] {
-        let keyring = Keyring::default();
-        keyring.fetched(jwks(&["one"]).as_bytes(), at(0)).unwrap();
-        assert_eq!(lookup(&keyring, kid, asked), Err(Lookup::Fetch), "{why}");
-        let meanwhile = lookup(&keyring, kid, asked + LEFT_ALONE - 1);
-        let expected = if kid == "one" { Ok(one()) } else { Err(Lookup::LeftAlone) };
+    for (why, kid, asked) in
+        [("a new name", "two", MIN_REFETCH_INTERVAL), ("old keys", "one", JWKS_TTL)]
+    {
+        let keyring = JwksCache::default();
+        keyring.store(jwks(&["one"]).as_bytes(), at(0)).unwrap();
+        assert_eq!(lookup(&keyring, kid, asked), Err(KeyLookup::Fetch), "{why}");
+        let meanwhile = lookup(&keyring, kid, asked + FAILURE_BACKOFF - 1);
+        let expected = if kid == "one" { Ok(one()) } else { Err(KeyLookup::Backoff) };
         assert_eq!(meanwhile, expected, "{why}");
-        assert_eq!(lookup(&keyring, kid, asked + LEFT_ALONE), Err(Lookup::Fetch), "{why}");
-        keyring.fetched(jwks(&[kid]).as_bytes(), at(asked + LEFT_ALONE)).unwrap();
-        let found = lookup(&keyring, kid, asked + LEFT_ALONE);
+        assert_eq!(lookup(&keyring, kid, asked + FAILURE_BACKOFF), Err(KeyLookup::Fetch), "{why}");
+        keyring.store(jwks(&[kid]).as_bytes(), at(asked + FAILURE_BACKOFF)).unwrap();
+        let found = lookup(&keyring, kid, asked + FAILURE_BACKOFF);
         assert_eq!(found, Ok(vec![kid.to_owned()]), "{why}");
     }
 }
 
 #[test]
 fn an_issuer_of_whom_nothing_is_known_is_left_alone_after_a_failure() {
-    let keyring = Keyring::default();
-    assert_eq!(lookup(&keyring, "one", 0), Err(Lookup::Fetch));
-    assert_eq!(lookup(&keyring, "one", 0), Err(Lookup::Fetch), "nobody can wait for another's");
-    keyring.failed(at(0));
-    assert_eq!(lookup(&keyring, "one", LEFT_ALONE - 1), Err(Lookup::LeftAlone));
-    assert_eq!(lookup(&keyring, "one", LEFT_ALONE), Err(Lookup::Fetch));
-    assert_eq!(lookup(&keyring, "one", -5), Err(Lookup::LeftAlone), "a clock that went back");
+    let keyring = JwksCache::default();
+    assert_eq!(lookup(&keyring, "one", 0), Err(KeyLookup::Fetch));
+    assert_eq!(lookup(&keyring, "one", 0), Err(KeyLookup::Fetch), "nobody can wait for another's");
+    keyring.record_failure(at(0));
+    assert_eq!(lookup(&keyring, "one", FAILURE_BACKOFF - 1), Err(KeyLookup::Backoff));
+    assert_eq!(lookup(&keyring, "one", FAILURE_BACKOFF), Err(KeyLookup::Fetch));
+    assert_eq!(lookup(&keyring, "one", -5), Err(KeyLookup::Backoff), "a clock that went back");
 }
 
 #[test]
 fn what_is_no_set_of_keys_changes_nothing() {
-    let keyring = Keyring::default();
-    keyring.fetched(jwks(&["one"]).as_bytes(), at(0)).unwrap();
+    let keyring = JwksCache::default();
+    keyring.store(jwks(&["one"]).as_bytes(), at(0)).unwrap();
     for (document, problem) in [
         ("", "it is no JSON"),
         ("<html>", "it is no JSON"),
@@ -222,28 +244,28 @@ fn what_is_no_set_of_keys_changes_nothing() {
         (r#"{"keys":[]}"#, "it has no key for RS256, ES256 or EdDSA"),
         (r#"{"keys":[1,null,{"kty":"oct","k":"a"}]}"#, "it has no key for RS256, ES256 or EdDSA"),
     ] {
-        assert_eq!(keyring.fetched(document.as_bytes(), at(0)), Err(problem), "{document}");
+        assert_eq!(keyring.store(document.as_bytes(), at(0)), Err(problem), "{document}");
         assert_eq!(lookup(&keyring, "one", 1), Ok(one()), "{document}");
     }
     let mixed =
         json!({ "keys": [1, { "kty": "oct", "k": "a" }, ec_key(&json!({ "kid": "two" }))] });
-    assert_eq!(keyring.fetched(mixed.to_string().as_bytes(), at(0)), Ok(()));
+    assert_eq!(keyring.store(mixed.to_string().as_bytes(), at(0)), Ok(()));
     assert_eq!(lookup(&keyring, "two", 1), Ok(vec!["two".to_owned()]));
 }
 
 #[test]
 fn of_an_issuer_32_keys_are_kept() {
-    let keyring = Keyring::default();
-    let names: Vec<_> = (0..=LIMIT).map(|number| number.to_string()).collect();
+    let keyring = JwksCache::default();
+    let names: Vec<_> = (0..=MAX_KEYS).map(|number| number.to_string()).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
-    keyring.fetched(jwks(&names).as_bytes(), at(0)).unwrap();
+    keyring.store(jwks(&names).as_bytes(), at(0)).unwrap();
     assert_eq!(lookup(&keyring, "31", 1), Ok(vec!["31".to_owned()]));
     assert_eq!(lookup(&keyring, "32", 1), Ok(vec![]));
 }
 
 #[test]
 fn where_a_key_or_a_token_has_no_name_any_key_of_the_algorithm_may_fit() {
-    let keyring = Keyring::default();
+    let keyring = JwksCache::default();
     let rsa = json!({ "kty": "RSA", "n": MODULUS, "e": "AQAB", "kid": "one" });
     let keys = [
         ec_key(&json!({ "kid": "one" })),
@@ -252,7 +274,7 @@ fn where_a_key_or_a_token_has_no_name_any_key_of_the_algorithm_may_fit() {
         rsa,
     ];
     let document = json!({ "keys": keys }).to_string();
-    keyring.fetched(document.as_bytes(), at(0)).unwrap();
+    keyring.store(document.as_bytes(), at(0)).unwrap();
     for (why, header, expected) in [
         ("a name", json!({ "alg": "ES256", "kid": "one" }), 2),
         (
@@ -267,7 +289,7 @@ fn where_a_key_or_a_token_has_no_name_any_key_of_the_algorithm_may_fit() {
     ] {
         let token = issued_as("one", &header.to_string(), "{}");
         let found = match keyring.lookup(&Jws::parse(&token).unwrap(), at(1)) {
-            Lookup::Try(keys) => keys.len(),
+            KeyLookup::Candidates(keys) => keys.len(),
             other => panic!("{why}: {other:?}"),
         };
         assert_eq!(found, expected, "{why}");
@@ -301,14 +323,14 @@ fn whether_a_token_is_genuine_is_not_known_without_its_issuer() {
         issued("one", &json!({ "exp": NOW.0 + 9_000 })),
         issued("two", &json!({ "exp": NOW.0 + 9_000 })),
     );
-    let asked = |service: &Service| service.store.crypto.asked.get();
+    let asked = |service: &Service| service.store.crypto.calls.get();
     service.store.crypto.fail_next(Fault::Before);
     assert_eq!(check(&service, &one), not_known());
     let answer = service.get_with(&one, CHECK);
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
     assert_eq!(asked(&service), 1, "it is left alone");
 
-    service.now = at(LEFT_ALONE);
+    service.now = at(FAILURE_BACKOFF);
     assert_eq!(check(&service, &one), taken());
     assert_eq!(check(&service, &one), taken());
     assert_eq!(asked(&service), 2);
@@ -317,14 +339,14 @@ fn whether_a_token_is_genuine_is_not_known_without_its_issuer() {
     assert_eq!(asked(&service), 2);
 
     // The issuer takes another key, and is out of reach.
-    service.store.crypto.issuers_keys.replace(jwks(&["two"]));
-    service.now = at(LEFT_ALONE + PAUSE);
+    service.store.crypto.jwks.replace(jwks(&["two"]));
+    service.now = at(FAILURE_BACKOFF + MIN_REFETCH_INTERVAL);
     service.store.crypto.fail_next(Fault::After);
     assert_eq!(check(&service, &two), not_known());
     assert_eq!(check(&service, &two), not_known());
     assert_eq!(check(&service, &one), taken(), "what was known goes on");
     assert_eq!(asked(&service), 3);
-    service.now = at(LEFT_ALONE + 2 * PAUSE);
+    service.now = at(FAILURE_BACKOFF + 2 * MIN_REFETCH_INTERVAL);
     assert_eq!(check(&service, &two), taken());
     assert_eq!(check(&service, &one), unknown(), "it is withdrawn");
     assert_eq!(asked(&service), 4);
@@ -335,18 +357,18 @@ fn an_issuer_that_answers_nonsense_has_not_answered() {
     let mut service = with_tokens(&[]);
     let token = issued("one", &json!({ "exp": NOW.0 + 9_000 }));
     assert_eq!(check(&service, &token), taken());
-    service.store.crypto.issuers_keys.replace("<html>".to_owned());
-    service.now = at(FRESH);
+    service.store.crypto.jwks.replace("<html>".to_owned());
+    service.now = at(JWKS_TTL);
     assert_eq!(check(&service, &token), taken());
     let unheard_of = with_tokens(&[]);
-    unheard_of.store.crypto.issuers_keys.replace("<html>".to_owned());
+    unheard_of.store.crypto.jwks.replace("<html>".to_owned());
     assert_eq!(check(&unheard_of, &token), not_known());
 }
 
 #[test]
 fn each_key_that_may_have_signed_is_tried_and_no_other() {
     let service = with_tokens(&[]);
-    service.store.crypto.issuers_keys.replace(jwks(&["one", "two"]));
+    service.store.crypto.jwks.replace(jwks(&["one", "two"]));
     let words = issuers_claims(&json!({})).to_string();
     let mismatch = || refused("the token's signature does not match.");
     for (why, token, expected) in [
@@ -374,5 +396,5 @@ fn each_key_that_may_have_signed_is_tried_and_no_other() {
     ] {
         assert_eq!(check(&service, &token), expected, "{why}");
     }
-    assert_eq!(service.store.crypto.asked.get(), 1);
+    assert_eq!(service.store.crypto.calls.get(), 1);
 }

@@ -9,18 +9,17 @@ use std::{
 /// listed. The shells come last.
 const LAYERS: &[(&str, &[&str])] = &[
     ("json", &[]),
-    ("text", &[]),
-    ("id", &["json", "text"]),
+    ("id", &["json"]),
     ("entitlement", &["json", "id"]),
     ("policy", &["json"]),
-    ("listing", &["id", "entitlement"]),
-    ("client", &["id", "entitlement"]),
+    ("entitlement_list", &["id", "entitlement"]),
+    ("gate", &["id", "entitlement"]),
     ("token", &["json", "id"]),
-    ("webhook", &["id", "entitlement", "listing"]),
+    ("webhook", &["id", "entitlement", "entitlement_list"]),
     ("ledger", &["json", "id", "entitlement"]),
-    ("source", &["json", "id", "entitlement", "listing", "ledger"]),
+    ("source", &["json", "id", "entitlement", "entitlement_list", "ledger"]),
     ("catalog", &["json", "id", "entitlement", "policy", "webhook", "source"]),
-    ("store", &["json", "text", "id", "entitlement", "token", "ledger", "source"]),
+    ("store", &["json", "id", "entitlement", "token", "ledger", "source"]),
     (
         "api",
         &[
@@ -36,7 +35,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
-    ("hot", &["json", "id", "entitlement", "api", "store"]),
+    ("fast_path", &["json", "id", "entitlement", "api", "store"]),
     (
         "worker",
         &[
@@ -53,7 +52,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "api",
         ],
     ),
-    ("browser", &["id", "entitlement", "client"]),
+    ("browser", &["id", "entitlement", "gate"]),
 ];
 
 fn sources() -> Vec<(String, String, String)> {
@@ -150,7 +149,7 @@ fn only_the_shells_name_their_platforms() {
     for (name, layer, code) in sources() {
         let forbidden: &[&str] = match (name.as_str(), layer.as_str()) {
             ("lib.rs", _) | (_, "worker") => &[],
-            (_, "hot" | "browser") => &["worker"],
+            (_, "fast_path" | "browser") => &["worker"],
             _ => &["worker", "wasm_bindgen", "js_sys", "web_sys"],
         };
         for word in forbidden {
@@ -162,7 +161,7 @@ fn only_the_shells_name_their_platforms() {
 #[test]
 fn nothing_below_the_shells_reads_a_clock_a_secret_or_the_environment() {
     for (name, layer, code) in sources() {
-        if ["hot", "worker", "browser"].contains(&layer.as_str()) {
+        if ["fast_path", "worker", "browser"].contains(&layer.as_str()) {
             continue;
         }
         for word in ["SystemTime", "Instant", "std::time", "std::env", "std::fs", "std::net"] {

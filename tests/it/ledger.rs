@@ -2,14 +2,14 @@
 
 use entgate::{
     entitlement::{
-        Coverage::{Partial, Whole},
-        Entitlements, Page, Version,
+        Completeness::{Complete, Partial},
+        Entitlements, SummaryPage, Version,
     },
     id::Timestamp,
     ledger::{
-        Error,
-        Outcome::{Changed, Duplicate, Stale, Unchanged},
-        Sighting, apply,
+        Dedup, Error,
+        SetUpdate::{Changed, Duplicate, Stale, Unchanged},
+        apply,
     },
 };
 use proptest::prelude::*;
@@ -19,26 +19,26 @@ use crate::support::{grants, summary};
 fn set(
     version: u64,
     as_of: i64,
-    coverage: entgate::entitlement::Coverage,
+    coverage: entgate::entitlement::Completeness,
     keys: &[&str],
 ) -> Entitlements {
     Entitlements {
         version: Version(version),
         as_of: Timestamp(as_of),
-        coverage,
+        completeness: coverage,
         data: grants(keys),
     }
 }
 
 #[test]
 fn every_row_of_the_table_of_rules_holds() {
-    let whole = |keys: &[&str]| Page::Whole(grants(keys));
-    let first = |keys: &[&str]| Page::First(grants(keys));
-    let held = set(4, 100, Whole, &["a", "b"]);
+    let whole = |keys: &[&str]| SummaryPage::Complete(grants(keys));
+    let first = |keys: &[&str]| SummaryPage::Truncated(grants(keys));
+    let held = set(4, 100, Complete, &["a", "b"]);
     let partial = set(4, 100, Partial, &["a", "b"]);
     for (why, held, created, page, expected) in [
-        ("the first event", None, 100, whole(&["a"]), Changed(set(1, 100, Whole, &["a"]))),
-        ("the first event, of nothing", None, 100, whole(&[]), Changed(set(1, 100, Whole, &[]))),
+        ("the first event", None, 100, whole(&["a"]), Changed(set(1, 100, Complete, &["a"]))),
+        ("the first event, of nothing", None, 100, whole(&[]), Changed(set(1, 100, Complete, &[]))),
         (
             "the first event, a page",
             None,
@@ -51,31 +51,31 @@ fn every_row_of_the_table_of_rules_holds() {
             Some(&held),
             101,
             whole(&["a", "b", "c"]),
-            Changed(set(5, 101, Whole, &["c", "a", "b"])),
+            Changed(set(5, 101, Complete, &["c", "a", "b"])),
         ),
         (
             "a newer revocation",
             Some(&held),
             101,
             whole(&["b"]),
-            Changed(set(5, 101, Whole, &["b"])),
+            Changed(set(5, 101, Complete, &["b"])),
         ),
-        ("the end of it", Some(&held), 101, whole(&[]), Changed(set(5, 101, Whole, &[]))),
+        ("the end of it", Some(&held), 101, whole(&[]), Changed(set(5, 101, Complete, &[]))),
         (
             "the same, later",
             Some(&held),
             101,
             whole(&["a", "b"]),
-            Unchanged(set(4, 101, Whole, &["a", "b"])),
+            Unchanged(set(4, 101, Complete, &["a", "b"])),
         ),
         (
             "the same in another order",
             Some(&held),
             101,
             whole(&["b", "a"]),
-            Unchanged(set(4, 101, Whole, &["a", "b"])),
+            Unchanged(set(4, 101, Complete, &["a", "b"])),
         ),
-        ("a tie", Some(&held), 100, whole(&["c"]), Changed(set(5, 100, Whole, &["c"]))),
+        ("a tie", Some(&held), 100, whole(&["c"]), Changed(set(5, 100, Complete, &["c"]))),
         ("one second older", Some(&held), 99, whole(&["c"]), Stale),
         ("a page one second older", Some(&held), 99, first(&["c"]), Stale),
         (
@@ -104,42 +104,40 @@ fn every_row_of_the_table_of_rules_holds() {
             Some(&partial),
             101,
             whole(&["a", "b"]),
-            Changed(set(5, 101, Whole, &["a", "b"])),
+            Changed(set(5, 101, Complete, &["a", "b"])),
         ),
     ] {
         let summary = summary("evt_1", created, page);
-        assert_eq!(apply(held, Sighting::First, &summary), Ok(expected), "{why}");
+        assert_eq!(apply(held, Dedup::New, &summary), Ok(expected), "{why}");
     }
 }
 
 #[test]
 fn an_event_seen_before_is_a_duplicate_whatever_it_says() {
-    let newer = summary("evt_1", 200, Page::Whole(grants(&["c"])));
-    let held = set(1, 100, Whole, &["a"]);
-    assert_eq!(apply(Some(&held), Sighting::Repeated, &newer), Ok(Duplicate));
+    let newer = summary("evt_1", 200, SummaryPage::Complete(grants(&["c"])));
+    let held = set(1, 100, Complete, &["a"]);
+    assert_eq!(apply(Some(&held), Dedup::Duplicate, &newer), Ok(Duplicate));
 }
 
 #[test]
 fn a_feature_granted_anew_keeps_its_place_and_takes_its_new_id() {
-    let held = set(1, 100, Whole, &["a", "b"]);
+    let held = set(1, 100, Complete, &["a", "b"]);
     let mut again = grants(&["b", "a"]);
     again[0].id = "ent_test_new".try_into().unwrap();
-    let upgrade = summary("evt_2", 101, Page::Whole(again));
+    let upgrade = summary("evt_2", 101, SummaryPage::Complete(again));
 
-    let Ok(Changed(set)) = apply(Some(&held), Sighting::First, &upgrade) else {
-        panic!("unchanged")
-    };
+    let Ok(Changed(set)) = apply(Some(&held), Dedup::New, &upgrade) else { panic!("unchanged") };
     let ids: Vec<_> = set.data.iter().map(|granted| granted.id.as_str()).collect();
     assert_eq!(ids, ["ent_test_a", "ent_test_new"]);
 }
 
 #[test]
 fn an_id_that_a_page_gives_to_another_feature_is_not_held_twice() {
-    let held = set(1, 100, Whole, &["a"]);
+    let held = set(1, 100, Complete, &["a"]);
     let mut page = grants(&["b"]);
     page[0].id = "ent_test_a".try_into().unwrap();
     let Ok(Changed(set)) =
-        apply(Some(&held), Sighting::First, &summary("evt_2", 101, Page::First(page)))
+        apply(Some(&held), Dedup::New, &summary("evt_2", 101, SummaryPage::Truncated(page)))
     else {
         panic!("unchanged")
     };
@@ -149,24 +147,25 @@ fn an_id_that_a_page_gives_to_another_feature_is_not_held_twice() {
 
 #[test]
 fn a_set_ends_at_100_000_entitlements() {
-    let keys: Vec<_> = (0..=Entitlements::LIMIT).map(|n| n.to_string()).collect();
+    let keys: Vec<_> = (0..=Entitlements::MAX_LEN).map(|n| n.to_string()).collect();
     let keys: Vec<_> = keys.iter().map(String::as_str).collect();
-    let most = summary("evt_1", 1, Page::Whole(grants(&keys[1..])));
-    let Ok(Changed(set)) = apply(None, Sighting::First, &most) else { panic!("refused") };
+    let most = summary("evt_1", 1, SummaryPage::Complete(grants(&keys[1..])));
+    let Ok(Changed(set)) = apply(None, Dedup::New, &most) else { panic!("refused") };
     assert_eq!(set.data.len(), 100_000);
 
-    let one_more = summary("evt_2", 2, Page::First(grants(&keys[..1])));
-    assert_eq!(
-        apply(Some(&set), Sighting::First, &one_more),
-        Err(Error::TooMany { count: 100_001 })
-    );
+    let one_more = summary("evt_2", 2, SummaryPage::Truncated(grants(&keys[..1])));
+    assert_eq!(apply(Some(&set), Dedup::New, &one_more), Err(Error::TooMany { count: 100_001 }));
 }
 
 /// Some features of a few, as a page has them: none twice.
-fn pages() -> impl Strategy<Value = Page> {
+fn pages() -> impl Strategy<Value = SummaryPage> {
     let keys = proptest::sample::subsequence(vec!["a", "b", "c", "d", "e"], 0..=5).prop_shuffle();
     (keys, any::<bool>()).prop_map(|(keys, more)| {
-        if more { Page::First(grants(&keys)) } else { Page::Whole(grants(&keys)) }
+        if more {
+            SummaryPage::Truncated(grants(&keys))
+        } else {
+            SummaryPage::Complete(grants(&keys))
+        }
     })
 }
 
@@ -179,7 +178,7 @@ proptest! {
         for (index, (page, created)) in pages.into_iter().enumerate() {
             let summary = summary(&format!("evt_{index}"), created, page);
             let before = held.clone();
-            match apply(held.as_ref(), Sighting::First, &summary).unwrap() {
+            match apply(held.as_ref(), Dedup::New, &summary).unwrap() {
                 Changed(set) => {
                     let last = before.map_or(Version(0), |set| set.version);
                     prop_assert_eq!(set.version, last.next());

@@ -1,7 +1,7 @@
 //! Who listens by a token: to whom, until when, and where the token may stand.
 
 use entgate::{
-    api::stream::{End, Listen},
+    api::stream::{EndReason, StreamRequest},
     id::Timestamp,
 };
 use serde_json::{Value, json};
@@ -20,8 +20,12 @@ fn ask(service: &Service, target: &str) -> Answer {
 
 #[track_caller]
 fn assert_listens(answer: &Answer, until: i64, why: &str) {
-    let heard = answer.listen().map(|Listen { customer, until, end, .. }| (customer, *until, *end));
-    let expected = (&customer("cus_ada"), Timestamp(until), End::TokenExpired);
+    let heard = answer.listen().map(
+        |StreamRequest { customer, expires_at: until, end_reason: end, .. }| {
+            (customer, *until, *end)
+        },
+    );
+    let expected = (&customer("cus_ada"), Timestamp(until), EndReason::TokenExpired);
     assert_eq!((answer.status, heard), (200, Some(expected)), "{why}: {}", answer.body);
 }
 

@@ -1,7 +1,7 @@
 //! Tokens, as their makers make them: by our secret, and by an issuer whose keys are in memory.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use entgate::{store::memory::MemoryCrypto, token::Secret};
+use entgate::{store::memory::MemoryCrypto, token::TokenSecret};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -38,7 +38,7 @@ pub(crate) fn with_tokens(more: &[(&'static str, &'static str)]) -> Service {
     ];
     // What comes first counts.
     let service = configured(&[more, &basic].concat());
-    service.store.crypto.issuers_keys.replace(jwks(&["one"]));
+    service.store.crypto.jwks.replace(jwks(&["one"]));
     service
 }
 
@@ -116,7 +116,7 @@ pub(crate) fn issued(kid: &str, more: &Value) -> String {
 /// A token by a key of the issuer, its header and claims to the letter.
 pub(crate) fn issued_as(kid: &str, header: &str, claims: &str) -> String {
     let message = format!("{}.{}", encoded(header), encoded(claims));
-    let signature = MemoryCrypto::signature(kid, &message);
+    let signature = MemoryCrypto::fake_signature(kid, &message);
     format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
 }
 
@@ -144,7 +144,7 @@ pub(crate) fn part(token: &str, index: usize) -> Value {
 
 /// The name of a secret.
 pub(crate) fn kid(secret: &str) -> String {
-    Secret::new(secret).unwrap().kid().to_owned()
+    TokenSecret::new(secret).unwrap().kid().to_owned()
 }
 
 impl Service {

@@ -1,18 +1,18 @@
 //! What only paused subscriptions grant, where that is not to count.
 
 use entgate::{
-    entitlement::Paused,
-    ledger::Told,
-    source::{Error, Reply, Stripe, memory::Memory},
+    entitlement::PausedRule,
+    ledger::SourceState,
+    source::{Error, StripeClient, StripeResponse, fake::FakeStripe},
 };
 use pollster::block_on;
 use serde_json::{Value, json};
 
 use crate::support::{customer, event, grants, item, service, service_with_stripe_and};
 
-fn list(data: &[Value]) -> Reply {
+fn list(data: &[Value]) -> StripeResponse {
     let body = json!({ "object": "list", "data": data, "has_more": false });
-    Reply { status: 200, body: body.to_string().into_bytes(), ..Reply::default() }
+    StripeResponse { status: 200, body: body.to_string().into_bytes(), ..StripeResponse::default() }
 }
 
 /// A subscription to these products.
@@ -24,11 +24,11 @@ fn subscription(status: &str, products: &[&str]) -> Value {
 
 /// What is left of `a`, `b` and `c` under these subscriptions, where the product `prod_a` has `a`,
 /// `prod_ab` both, and so on; and what was asked.
-fn left(paused: Paused, subscriptions: &[Value]) -> (Vec<String>, Vec<String>) {
-    let stripe = Stripe::new(Memory::default()).with_paused(paused);
+fn left(paused: PausedRule, subscriptions: &[Value]) -> (Vec<String>, Vec<String>) {
+    let stripe = StripeClient::new(FakeStripe::default()).with_paused_rule(paused);
     let memory = stripe.transport();
-    memory.answers(Ok(list(&["a", "b", "c"].map(item))));
-    memory.answers(Ok(list(subscriptions)));
+    memory.queue_response(Ok(list(&["a", "b", "c"].map(item))));
+    memory.queue_response(Ok(list(subscriptions)));
     // Products are asked for in the order of their ids.
     for product in ["a", "ab", "b"] {
         let asked = subscriptions.iter().any(|subscription| {
@@ -41,14 +41,15 @@ fn left(paused: Paused, subscriptions: &[Value]) -> (Vec<String>, Vec<String>) {
             .map(|key| json!({ "id": "prodft_1", "entitlement_feature": { "id": format!("feat_test_{key}") } }))
             .collect();
         if asked {
-            memory.answers(Ok(list(&features)));
+            memory.queue_response(Ok(list(&features)));
         }
     }
-    let Ok(Told::All(list)) = block_on(stripe.told(&customer("cus_ada").id)) else {
+    let Ok(SourceState::List(list)) = block_on(stripe.list_entitlements(&customer("cus_ada").id))
+    else {
         panic!("not told");
     };
     let keys = list.iter().map(|granted| granted.lookup_key.to_string()).collect();
-    (keys, memory.asked())
+    (keys, memory.requests())
 }
 
 #[test]
@@ -84,14 +85,14 @@ fn a_feature_that_only_paused_subscriptions_grant_is_taken_away() {
             "abc",
         ),
     ] {
-        let (keys, _) = left(Paused::Revoke, &subscriptions);
+        let (keys, _) = left(PausedRule::Revoke, &subscriptions);
         assert_eq!(keys.concat(), expected, "{why}");
     }
 }
 
 #[test]
 fn by_default_subscriptions_are_not_looked_at() {
-    let (keys, asked) = left(Paused::Keep, &[subscription("paused", &["prod_a"])]);
+    let (keys, asked) = left(PausedRule::Keep, &[subscription("paused", &["prod_a"])]);
     assert_eq!((keys.concat().as_str(), asked.len()), ("abc", 1));
 }
 
@@ -99,7 +100,7 @@ fn by_default_subscriptions_are_not_looked_at() {
 fn what_is_asked_is_the_customers_subscriptions_and_each_product_once() {
     let subscriptions =
         [subscription("paused", &["prod_a"]), subscription("active", &["prod_a", "prod_b"])];
-    let (_, asked) = left(Paused::Revoke, &subscriptions);
+    let (_, asked) = left(PausedRule::Revoke, &subscriptions);
     assert_eq!(
         asked[1..],
         [
@@ -112,11 +113,13 @@ fn what_is_asked_is_the_customers_subscriptions_and_each_product_once() {
 
 #[test]
 fn a_key_that_may_not_read_subscriptions_leaves_the_set_alone() {
-    let stripe = Stripe::new(Memory::default()).with_paused(Paused::Revoke);
-    stripe.transport().answers(Ok(list(&[item("a")])));
-    stripe.transport().answers(Ok(Reply { status: 403, ..Reply::default() }));
-    let told = block_on(stripe.told(&customer("cus_ada").id));
-    assert_eq!(told, Err(Error::KeyRefused { status: 403 }));
+    let stripe = StripeClient::new(FakeStripe::default()).with_paused_rule(PausedRule::Revoke);
+    stripe.transport().queue_response(Ok(list(&[item("a")])));
+    stripe
+        .transport()
+        .queue_response(Ok(StripeResponse { status: 403, ..StripeResponse::default() }));
+    let told = block_on(stripe.list_entitlements(&customer("cus_ada").id));
+    assert_eq!(told, Err(Error::KeyRejected { status: 403 }));
 }
 
 #[test]
@@ -129,7 +132,7 @@ fn an_event_starts_a_read_and_says_nothing_of_what_is_held() {
         })
     };
     let service = service_with_stripe_and(&[("ENTGATE_PAUSED_SUBSCRIPTIONS", "revoke")]);
-    service.stripe().holds("cus_ada", grants(&["b"]));
+    service.stripe().set_entitlements("cus_ada", grants(&["b"]));
     let answer = service.stripe_sends(&event("cus_ada", 1, &["a"], false));
     assert_eq!((answer.status, &answer.body["outcome"]), (200, &json!("deferred")));
     for kind in ["paused", "resumed", "updated"] {

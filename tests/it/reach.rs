@@ -21,8 +21,14 @@ const BOBS_MOMENT: i64 = 1_699_912_345;
 
 /// Words that stand in no request, and in no answer to Ada: of Bob, of Ada in the other mode, and of a
 /// list of everybody.
-const OTHERS: [&str; 6] =
-    ["bobs_own", "bob@example.com", "1699912345", "adas_live_one", "bobs_plan", "roster_entry"];
+const OTHERS: [&str; 6] = [
+    "bobs_own",
+    "bob@example.com",
+    "1699912345",
+    "adas_live_one",
+    "bobs_plan",
+    "customer_sync_status",
+];
 
 /// Ada holds `sms`; Bob holds `bobs_own` since version 7; and there is an Ada in live mode.
 fn with_ada_and_bob(source: &'static str) -> (Service, String) {
@@ -258,7 +264,7 @@ fn the_search_finds_what_it_is_for() {
                 betrays(&service.get("/v1/authorize?customer=cus_bob&feature=fax")).is_none(),
                 "a no is no secret of his"
             );
-            for path in ["/v1/activity", "/v1/roster"] {
+            for path in ["/v1/activity", "/v1/sync_status"] {
                 let everybody = service.get(path);
                 assert_eq!(everybody.status, 200, "{path}");
                 assert!(betrays(&everybody).is_some(), "{path}");

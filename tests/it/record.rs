@@ -2,11 +2,11 @@
 
 use entgate::{
     entitlement::{
-        Coverage::{Partial, Whole},
+        Completeness::{Complete, Partial},
         Decision, Entitlements, Version, check,
     },
     id::{LookupKey, Timestamp},
-    store::record::{Error, Glance, glance, read, write},
+    store::record::{Error, FeatureLookup, decode, encode, lookup_feature},
 };
 use proptest::prelude::*;
 
@@ -16,43 +16,46 @@ use crate::{
 };
 
 #[test]
-fn form_2_is_written_as_it_stands_here_and_form_1_is_read_for_ever() {
+fn a_record_has_exactly_these_bytes_and_decodes_to_the_same_set() {
     let set = Entitlements {
         version: Version(3),
         as_of: Timestamp(1_706_111_369),
-        coverage: Whole,
+        completeness: Complete,
         data: grants(&["sms"]),
     };
-    let form_1 = r#"{"v":1,"version":3,"as_of":1706111369,"coverage":"whole","data":[{"id":"ent_test_sms","feature":"feat_test_sms","lookup_key":"sms"}]}"#;
-    let form_2 = r#"{"v":2,"version":3,"as_of":1706111369,"coverage":"whole","keys":["sms"],"features":["feat_test_sms"],"ids":["ent_test_sms"]}"#;
-    assert_eq!(String::from_utf8(write(&set).unwrap()).unwrap(), form_2);
-    assert_eq!(read(form_2.as_bytes()), Ok(set.clone()));
-    assert_eq!(read(form_1.as_bytes()), Ok(set));
+    let record = r#"{"v":1,"version":3,"as_of":1706111369,"completeness":"complete","keys":["sms"],"features":["feat_test_sms"],"ids":["ent_test_sms"]}"#;
+    assert_eq!(String::from_utf8(encode(&set).unwrap()).unwrap(), record);
+    assert_eq!(decode(record.as_bytes()), Ok(set));
 }
 
 #[test]
-fn a_newer_form_is_refused_and_not_guessed_at() {
-    let newer = br#"{"v":3,"version":3,"as_of":1,"coverage":"whole","keys":[]}"#;
-    assert_eq!(read(newer), Err(Error::Form(3)));
-    assert_eq!(glance(newer, &key("sms")), None);
+fn a_record_of_another_format_is_rejected() {
+    for version in [0, 2] {
+        let other = format!(
+            r#"{{"v":{version},"version":3,"as_of":1,"completeness":"complete","keys":[]}}"#
+        );
+        assert_eq!(decode(other.as_bytes()), Err(Error::UnsupportedVersion(version)));
+        assert_eq!(lookup_feature(other.as_bytes(), &key("sms")), None);
+    }
 }
 
 #[test]
 fn what_is_no_record_is_not_an_empty_set() {
     for bytes in [&b""[..], b"{}", b"null", b"[]", b"\xff", br#"{"v":1}"#] {
-        assert!(matches!(read(bytes), Err(Error::Shape(_))), "{bytes:?}");
+        assert!(matches!(decode(bytes), Err(Error::Invalid(_))), "{bytes:?}");
     }
 }
 
 #[test]
 fn lists_of_different_lengths_are_no_record() {
-    let torn = br#"{"v":2,"version":3,"as_of":1,"coverage":"whole","keys":["sms"],"features":[],"ids":[]}"#;
-    assert!(matches!(read(torn), Err(Error::Shape(_))));
+    let torn = br#"{"v":1,"version":3,"as_of":1,"completeness":"complete","keys":["sms"],"features":[],"ids":[]}"#;
+    assert!(matches!(decode(torn), Err(Error::Invalid(_))));
 }
 
 #[test]
 fn a_glance_sees_what_reading_sees() {
-    let granted = |entitled| Some(Glance { version: Version(3), as_of: Timestamp(-7), entitled });
+    let granted =
+        |entitled| Some(FeatureLookup { version: Version(3), as_of: Timestamp(-7), entitled });
     for (why, keys, asked, expected) in [
         ("the only one", &["sms"][..], "sms", granted(true)),
         ("the last one", &["a", "b", "sms"], "sms", granted(true)),
@@ -70,12 +73,12 @@ fn a_glance_sees_what_reading_sees() {
         let set = Entitlements {
             version: Version(3),
             as_of: Timestamp(-7),
-            coverage: Whole,
+            completeness: Complete,
             data: grants(keys),
         };
-        assert_eq!(glance(&write(&set).unwrap(), &key(asked)), expected, "{why}");
-        let part = Entitlements { coverage: Partial, ..set };
-        assert_eq!(glance(&write(&part).unwrap(), &key(asked)), None, "{why}, in a part");
+        assert_eq!(lookup_feature(&encode(&set).unwrap(), &key(asked)), expected, "{why}");
+        let part = Entitlements { completeness: Partial, ..set };
+        assert_eq!(lookup_feature(&encode(&part).unwrap(), &key(asked)), None, "{why}, in a part");
     }
 }
 
@@ -84,23 +87,23 @@ fn a_record_that_was_cut_or_changed_form_gives_no_glance() {
     let set = Entitlements {
         version: Version(3),
         as_of: Timestamp(1),
-        coverage: Whole,
+        completeness: Complete,
         data: grants(&["sms", "sso"]),
     };
-    let record = write(&set).unwrap();
+    let record = encode(&set).unwrap();
     for end in 0..record.len() {
-        assert_eq!(glance(&record[..end], &key("sso")), None, "cut at {end}");
+        assert_eq!(lookup_feature(&record[..end], &key("sso")), None, "cut at {end}");
     }
     for form in [
-        r#"{"v":1,"version":3,"as_of":1,"coverage":"whole","data":[]}"#,
-        r#"{ "v":2,"version":3,"as_of":1,"coverage":"whole","keys":["sso"],"features":[],"ids":[]}"#,
-        r#"{"v":2,"version":-3,"as_of":1,"coverage":"whole","keys":["sso"],"features":[],"ids":[]}"#,
-        r#"{"v":2,"version":03,"as_of":1,"coverage":"whole","keys":["sso"],"features":[],"ids":[]}"#,
-        r#"{"v":2,"version":3,"as_of":-0,"coverage":"whole","keys":["sso"],"features":[],"ids":[]}"#,
-        r#"{"v":2,"version":3,"as_of":1,"coverage":"whole","keys":[1],"features":[],"ids":[]}"#,
-        r#"{"v":2,"version":99999999999999999999,"as_of":1,"coverage":"whole","keys":["sso"],"features":[],"ids":[]}"#,
+        r#"{"v":1,"version":3,"as_of":1,"completeness":"complete","data":[]}"#,
+        r#"{ "v":1,"version":3,"as_of":1,"completeness":"complete","keys":["sso"],"features":[],"ids":[]}"#,
+        r#"{"v":1,"version":-3,"as_of":1,"completeness":"complete","keys":["sso"],"features":[],"ids":[]}"#,
+        r#"{"v":1,"version":03,"as_of":1,"completeness":"complete","keys":["sso"],"features":[],"ids":[]}"#,
+        r#"{"v":1,"version":3,"as_of":-0,"completeness":"complete","keys":["sso"],"features":[],"ids":[]}"#,
+        r#"{"v":1,"version":3,"as_of":1,"completeness":"complete","keys":[1],"features":[],"ids":[]}"#,
+        r#"{"v":1,"version":99999999999999999999,"as_of":1,"completeness":"complete","keys":["sso"],"features":[],"ids":[]}"#,
     ] {
-        assert_eq!(glance(form.as_bytes(), &key("sso")), None, "{form}");
+        assert_eq!(lookup_feature(form.as_bytes(), &key("sso")), None, "{form}");
     }
 }
 
@@ -141,18 +144,18 @@ proptest! {
         asked in "[a,\"\\\\\\[\\]é ]{1,4}",
     ) {
         let keys: Vec<_> = keys.iter().map(String::as_str).collect();
-        let coverage = if whole { Whole } else { Partial };
+        let coverage = if whole { Complete } else { Partial };
         let (version, as_of) = (Version(version), Timestamp(as_of));
-        let set = Entitlements { version, as_of, coverage, data: grants(&keys) };
+        let set = Entitlements { version, as_of, completeness: coverage, data: grants(&keys) };
         for asked in keys.iter().copied().chain([asked.as_str()]) {
-            let seen = glance(&write(&set).unwrap(), &key(asked));
+            let seen = lookup_feature(&encode(&set).unwrap(), &key(asked));
             let decided = match check(Some(&set), &key(asked)) {
                 _ if asked.contains(['"', '\\']) => None,
                 Decision::Grant if whole => Some(true),
                 Decision::Deny(_) => Some(false),
-                Decision::Grant | Decision::Undecided => None,
+                Decision::Grant | Decision::Indeterminate => None,
             };
-            let expected = decided.map(|entitled| Glance { version, as_of, entitled });
+            let expected = decided.map(|entitled| FeatureLookup { version, as_of, entitled });
             prop_assert_eq!(seen, expected);
         }
     }
@@ -166,20 +169,20 @@ proptest! {
         let mut list = serde_json::to_vec(&keys).unwrap().split_off(1);
         list.extend_from_slice(br#","features":[],"ids":[]}"#);
         let list = changed(list, changes, 2);
-        let head = br#"{"v":2,"version":3,"as_of":1,"coverage":"whole","keys":["#;
+        let head = br#"{"v":1,"version":3,"as_of":1,"completeness":"complete","keys":["#;
         let record = [&head[..], &list].concat();
         let plain = keys.iter().filter(|key| !key.contains(['"', '\\']));
         for asked in plain.chain([&asked]) {
-            let seen = glance(&record, &key(asked)).map(|glance| glance.entitled);
+            let seen = lookup_feature(&record, &key(asked)).map(|glance| glance.entitled);
             prop_assert_eq!(seen, slowly(&list, asked), "{} in {:?}", asked, record);
         }
     }
 
     #[test]
     fn no_bytes_make_a_glance_panic(bytes: Vec<u8>, tail: Vec<u8>) {
-        prop_assert_eq!(glance(&bytes, &key("sms")), None);
-        let head = br#"{"v":2,"version":3,"as_of":1,"coverage":"whole","keys":["#;
-        let _ = glance(&[&head[..], &tail, b"]}"].concat(), &key("sms"));
+        prop_assert_eq!(lookup_feature(&bytes, &key("sms")), None);
+        let head = br#"{"v":1,"version":3,"as_of":1,"completeness":"complete","keys":["#;
+        let _ = lookup_feature(&[&head[..], &tail, b"]}"].concat(), &key("sms"));
     }
 
     #[test]
@@ -190,10 +193,10 @@ proptest! {
         keys in proptest::collection::vec("[^\\p{Cc}]{1,20}", 0..20),
     ) {
         let keys: Vec<_> = keys.iter().map(String::as_str).collect();
-        let coverage = if whole { Whole } else { Partial };
+        let coverage = if whole { Complete } else { Partial };
         let (version, as_of) = (Version(version), Timestamp(as_of));
-        let set = Entitlements { version, as_of, coverage, data: grants(&keys) };
-        prop_assert_eq!(read(&write(&set).unwrap()), Ok(set));
+        let set = Entitlements { version, as_of, completeness: coverage, data: grants(&keys) };
+        prop_assert_eq!(decode(&encode(&set).unwrap()), Ok(set));
     }
 
     #[test]
@@ -203,20 +206,20 @@ proptest! {
         changes in changes(b"\"\\,:[]{}0-1 nu\x1f\x7f\x80\x9f\xa0\xc2", 0..4),
     ) {
         let keys: Vec<_> = keys.iter().map(String::as_str).collect();
-        let coverage = if whole { Whole } else { Partial };
+        let coverage = if whole { Complete } else { Partial };
         let (version, as_of) = (Version(3), Timestamp(-7));
-        let set = Entitlements { version, as_of, coverage, data: grants(&keys) };
-        let record = changed(write(&set).unwrap(), changes, 0);
+        let set = Entitlements { version, as_of, completeness: coverage, data: grants(&keys) };
+        let record = changed(encode(&set).unwrap(), changes, 0);
         // A space in front is nothing to JSON, and is never written.
         let spaced = [b" ", &record[..]].concat();
-        match (read(&record), read(&spaced)) {
-            (Err(Error::Shape(_)), Err(Error::Shape(_))) => {}
+        match (decode(&record), decode(&spaced)) {
+            (Err(Error::Invalid(_)), Err(Error::Invalid(_))) => {}
             (read, spaced) => prop_assert_eq!(read, spaced),
         }
     }
 
     #[test]
     fn no_bytes_make_it_panic(bytes: Vec<u8>) {
-        prop_assert!(read(&bytes).is_err());
+        prop_assert!(decode(&bytes).is_err());
     }
 }

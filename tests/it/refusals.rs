@@ -1,6 +1,6 @@
 //! Tokens that are not taken: what is wrong with each, and how little is needed.
 
-use entgate::token::jws::LIMIT;
+use entgate::token::jws::MAX_TOKEN_LEN;
 use serde_json::json;
 
 use crate::{
@@ -264,11 +264,12 @@ fn each_changed_character_of_a_signature_is_noticed() {
 fn a_token_has_8192_bytes_at_most() {
     let service = with_ada(&[]);
     let padded = |pad: usize| token(&json!({ "pad": "x".repeat(pad) }));
-    let pad = (LIMIT / 2..LIMIT).find(|pad| padded(*pad).len() == LIMIT).unwrap();
+    let pad =
+        (MAX_TOKEN_LEN / 2..MAX_TOKEN_LEN).find(|pad| padded(*pad).len() == MAX_TOKEN_LEN).unwrap();
     assert_eq!(told(&service.get_with(&padded(pad), CHECK)), TAKEN);
 
     let more = padded(pad + 1);
-    assert_eq!(more.len(), LIMIT + 1);
+    assert_eq!(more.len(), MAX_TOKEN_LEN + 1);
     let answer = service.get_with(&more, CHECK);
     assert_eq!(told(&answer), invalid("the token is longer than 8192 bytes."));
 }

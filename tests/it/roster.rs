@@ -1,16 +1,16 @@
 //! Who there is: the customers of one mode, by their ids.
 
 use entgate::{
-    id::{Customer, CustomerId, Livemode, Millis},
-    ledger::{Report, Standing, Trouble},
-    store::{memory::Fault, part::after_all},
+    id::{CustomerId, CustomerKey, Livemode, UnixMillis},
+    ledger::{StatusReport, SyncProblem, SyncStatus},
+    store::{memory::Fault, pagination::prefix_upper_bound},
 };
 use proptest::prelude::*;
 use serde_json::json;
 
 use crate::support::{NOW, Service, customer, event, service};
 
-const PATH: &str = "/v1/roster";
+const PATH: &str = "/v1/sync_status";
 
 /// The ids that are listed, and whether there are more.
 fn page(service: &Service, query: &str) -> (Vec<String>, bool) {
@@ -25,10 +25,17 @@ fn page(service: &Service, query: &str) -> (Vec<String>, bool) {
 fn who_was_heard_of_is_listed_with_where_they_stand() {
     let service = service();
     service.stripe_sends(&event("cus_bob", 1_700_000_000, &["sms"], false));
-    let trouble = Some(Trouble::KeyRefused);
-    let standing =
-        Standing { confirmed: Some(NOW), pending: 2, since: Some(Millis(1_999)), trouble };
-    service.store.roster.note(&customer("cus_ada"), Report { standing, ..Report::default() });
+    let trouble = Some(SyncProblem::KeyRefused);
+    let standing = SyncStatus {
+        confirmed_at: Some(NOW),
+        pending: 2,
+        pending_since: Some(UnixMillis(1_999)),
+        problem: trouble,
+    };
+    service
+        .store
+        .customer_index
+        .record(&customer("cus_ada"), StatusReport { status: standing, ..StatusReport::default() });
     assert_eq!(
         service.get(PATH).body,
         json!({
@@ -36,21 +43,21 @@ fn who_was_heard_of_is_listed_with_where_they_stand() {
             "data": [
                 {
                     "id": "cus_ada",
-                    "object": "roster_entry",
+                    "object": "customer_sync_status",
                     "livemode": false,
                     "confirmed_at": NOW,
                     "pending": 2,
                     "pending_since": 1,
-                    "trouble": "key_refused",
+                    "problem": "key_refused",
                 },
                 {
                     "id": "cus_bob",
-                    "object": "roster_entry",
+                    "object": "customer_sync_status",
                     "livemode": false,
                     "confirmed_at": null,
                     "pending": 0,
                     "pending_since": null,
-                    "trouble": null,
+                    "problem": null,
                 },
             ],
             "has_more": false,
@@ -65,8 +72,9 @@ fn pages_go_by_id_and_may_be_of_those_whose_ids_begin_alike() {
     for id in ["cus_b", "user 2", "cus_a", "user 1", "cus_c"] {
         service.stripe_sends(&event(id, 1_700_000_000, &[], false));
     }
-    let live = Customer { livemode: Livemode::Live, id: CustomerId::try_from("cus_live").unwrap() };
-    service.store.roster.note(&live, Report::default());
+    let live =
+        CustomerKey { livemode: Livemode::Live, id: CustomerId::try_from("cus_live").unwrap() };
+    service.store.customer_index.record(&live, StatusReport::default());
     for (query, expected, has_more) in [
         ("", &["cus_a", "cus_b", "cus_c", "user 1", "user 2"][..], false),
         ("limit=2", &["cus_a", "cus_b"], true),
@@ -114,7 +122,7 @@ fn what_makes_no_sense_is_refused_by_name() {
 #[test]
 fn a_roster_out_of_reach_is_a_503() {
     let service = service();
-    service.store.roster.fail_next(Fault::Before);
+    service.store.customer_index.fail_next(Fault::Before);
     let answer = service.get(PATH);
     assert_eq!((answer.status, answer.error("type")), (503, "api_error"));
 }
@@ -126,7 +134,7 @@ proptest! {
         text in "[ab\u{d7ff}\u{e000}\u{10fffe}\u{10ffff}]{0,5}",
     ) {
         let is_between =
-            text >= prefix && after_all(&prefix).is_none_or(|end| text < end);
+            text >= prefix && prefix_upper_bound(&prefix).is_none_or(|end| text < end);
         prop_assert_eq!(is_between, text.starts_with(&prefix));
     }
 }

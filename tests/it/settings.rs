@@ -5,18 +5,18 @@ use entgate::{
         misconfigured,
         settings::{Error, Settings, Source},
     },
-    entitlement::Paused,
+    entitlement::PausedRule,
     id::Livemode,
     policy::{
-        Policy,
-        Standing::{Keep, Revoke},
+        GrantRule::{Keep, Revoke},
+        StatusPolicy,
     },
 };
 
 use crate::minted::SIGNING_KEY;
 
 fn read(name: &'static str, text: &str) -> Result<(usize, usize), Error> {
-    let settings = Settings::read(|asked| (asked == name).then(|| text.to_owned()))?;
+    let settings = Settings::parse(|asked| (asked == name).then(|| text.to_owned()))?;
     Ok((settings.api_keys.len(), settings.webhook_secrets.len()))
 }
 
@@ -32,7 +32,7 @@ fn an_isolate_remembers_for_up_to_a_minute_and_five_seconds_if_nothing_is_said()
         ("-1", Err(Error { name, problem })),
         ("5s", Err(Error { name, problem })),
     ] {
-        let read = Settings::read(|asked| (asked == name).then(|| text.to_owned()));
+        let read = Settings::parse(|asked| (asked == name).then(|| text.to_owned()));
         assert_eq!(read.map(|settings| settings.memory_ttl), expected, "{text}");
     }
 }
@@ -80,7 +80,7 @@ fn a_malformed_setting_is_a_500_that_names_it_and_not_its_value() {
 
 #[test]
 fn settings_can_be_printed_without_telling_a_secret() {
-    let settings = Settings::read(|name| {
+    let settings = Settings::parse(|name| {
         Some(
             match name {
                 "ENTGATE_API_KEYS" | "STRIPE_API_KEY" => "sk_live_hunter2",
@@ -96,10 +96,10 @@ fn settings_can_be_printed_without_telling_a_secret() {
         format!("{:?}", settings.unwrap()),
         "Settings { api_keys: [ApiKey { livemode: Live, .. }], webhook_secrets: [Secret(…)], \
          stripe_keys: [ApiKey { livemode: Live, .. }], stripe_base: \"https://api.stripe.com\", source: Stripe, \
-         paused: Keep, policy: Policy { past_due: Keep, unpaid: Revoke, paused: Keep }, \
+         paused: Keep, policy: StatusPolicy { past_due: Keep, unpaid: Revoke, paused: Keep }, \
          token_secrets: [Secret { kid: \"50adab57ddde8974\", .. }], issuer: None, memory_ttl: 5000, \
          signing_keys: [SigningKey { kid: \"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k\", .. }], \
-         origins: None }"
+         allowed_origins: None }"
     );
 }
 
@@ -107,9 +107,9 @@ fn settings_can_be_printed_without_telling_a_secret() {
 fn there_is_at_most_one_key_of_stripes_a_mode() {
     let keys = |text: &str| {
         let name = "STRIPE_API_KEY";
-        let settings = Settings::read(|asked| (asked == name).then(|| text.to_owned()));
+        let settings = Settings::parse(|asked| (asked == name).then(|| text.to_owned()));
         settings.map(|settings| {
-            let key = |livemode| settings.stripe_key(livemode).map(|key| key.reveal().to_owned());
+            let key = |livemode| settings.stripe_key(livemode).map(|key| key.expose().to_owned());
             (key(Livemode::Test), key(Livemode::Live))
         })
     };
@@ -136,7 +136,7 @@ fn there_is_at_most_one_key_of_stripes_a_mode() {
 fn the_key_is_never_sent_in_the_clear_but_to_this_machine() {
     let base = |text: &str| {
         let name = "STRIPE_API_BASE";
-        let settings = Settings::read(|asked| (asked == name).then(|| text.to_owned()));
+        let settings = Settings::parse(|asked| (asked == name).then(|| text.to_owned()));
         settings.map(|settings| settings.stripe_base.into_string())
     };
     let failed = |problem| Err(Error { name: "STRIPE_API_BASE", problem });
@@ -165,7 +165,7 @@ fn the_key_is_never_sent_in_the_clear_but_to_this_machine() {
 #[test]
 fn paused_subscriptions_can_only_be_looked_at_with_a_key() {
     let paused = |policy: &str, key: &str| {
-        let settings = Settings::read(|asked| match asked {
+        let settings = Settings::parse(|asked| match asked {
             "ENTGATE_PAUSED_SUBSCRIPTIONS" => Some(policy.to_owned()),
             "STRIPE_API_KEY" => Some(key.to_owned()),
             _ => None,
@@ -175,9 +175,9 @@ fn paused_subscriptions_can_only_be_looked_at_with_a_key() {
     let failed = |problem| Err(Error { name: "ENTGATE_PAUSED_SUBSCRIPTIONS", problem });
     let keyless = "is `revoke`, which needs STRIPE_API_KEY to see subscriptions";
     for (policy, key, expected) in [
-        ("", "", Ok(Paused::Keep)),
-        ("keep", "", Ok(Paused::Keep)),
-        ("revoke", "sk_test_a", Ok(Paused::Revoke)),
+        ("", "", Ok(PausedRule::Keep)),
+        ("keep", "", Ok(PausedRule::Keep)),
+        ("revoke", "sk_test_a", Ok(PausedRule::Revoke)),
         ("revoke", "", failed(keyless)),
         ("Revoke", "sk_test_a", failed("is neither `keep` nor `revoke`")),
     ] {
@@ -188,7 +188,7 @@ fn paused_subscriptions_can_only_be_looked_at_with_a_key() {
 #[test]
 fn the_source_is_stripe_with_a_key_or_the_catalog_without_one() {
     let source = |source: &str, key: &str| {
-        let settings = Settings::read(|asked| match asked {
+        let settings = Settings::parse(|asked| match asked {
             "ENTGATE_SOURCE" => Some(source.to_owned()),
             "STRIPE_API_KEY" => Some(key.to_owned()),
             _ => None,
@@ -223,13 +223,15 @@ fn what_a_status_grants_is_set_for_the_catalog() {
         "ENTGATE_PAUSED_SUBSCRIPTIONS",
     );
     let policy = |source: &str, name: &str, text: &str| {
-        let settings = Settings::read(|asked| match asked {
+        let settings = Settings::parse(|asked| match asked {
             "ENTGATE_SOURCE" => Some(source.to_owned()),
             asked => (asked == name).then(|| text.to_owned()),
         });
         settings.map(|settings| (settings.policy, settings.paused))
     };
-    let set = |past_due, unpaid, paused| Ok((Policy { past_due, unpaid, paused }, Paused::Keep));
+    let set = |past_due, unpaid, paused| {
+        Ok((StatusPolicy { past_due, unpaid, paused }, PausedRule::Keep))
+    };
     let failed = |name, problem| Err(Error { name, problem });
     let stripes = "is set, which works with ENTGATE_SOURCE=catalog only: Stripe decides it itself";
     let form = "is neither `keep` nor `revoke`";

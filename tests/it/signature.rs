@@ -2,7 +2,7 @@
 
 use entgate::{
     id::Timestamp,
-    webhook::signature::{Error, HEADER_LIMIT, Secret, verify},
+    webhook::signature::{Error, MAX_HEADER_LEN, SigningSecret, verify},
 };
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ const SIGNED: i64 = 1_700_000_000;
 
 #[track_caller]
 fn outcome(header: &str, body: &str, secrets: &[&str], now: i64) -> Result<(), Error> {
-    let secrets: Vec<_> = secrets.iter().map(|text| Secret::new(text).unwrap()).collect();
+    let secrets: Vec<_> = secrets.iter().map(|text| SigningSecret::new(text).unwrap()).collect();
     verify(header, body.as_bytes(), &secrets, Timestamp(now)).map(drop)
 }
 
@@ -27,7 +27,7 @@ fn what_stripes_library_signs_is_genuine_and_one_changed_byte_is_not() {
     for vector in vectors["vectors"].as_array().unwrap() {
         let why = vector["why"].as_str().unwrap();
         let header = vector["header"].as_str().unwrap();
-        let secrets = [Secret::new(vector["secret"].as_str().unwrap()).unwrap()];
+        let secrets = [SigningSecret::new(vector["secret"].as_str().unwrap()).unwrap()];
         let mut body = hex::decode(vector["body"].as_str().unwrap()).unwrap();
 
         let verified = verify(header, &body, &secrets, now).map(|verified| verified.body().len());
@@ -44,7 +44,7 @@ fn each_way_to_be_wrong_has_its_own_error() {
     let good = format!("t={SIGNED},v1={genuine}");
     let other = v1("{}", "whsec_other", Timestamp(SIGNED));
     let upper = genuine.to_uppercase();
-    let long = format!("{good},x={}", "y".repeat(HEADER_LIMIT - good.len() - 3));
+    let long = format!("{good},x={}", "y".repeat(MAX_HEADER_LEN - good.len() - 3));
     let malformed = Err(Error::Malformed);
     let mismatch = Err(Error::Mismatch);
     for (why, header, now, expected) in [
@@ -102,14 +102,14 @@ fn any_of_our_secrets_will_do_and_none_is_none() {
 
 #[test]
 fn a_secret_is_never_empty_and_never_printed() {
-    assert!(Secret::new("").is_none());
-    assert_eq!(format!("{:?}", Secret::new(SECRET)), "Some(Secret(…))");
+    assert!(SigningSecret::new("").is_none());
+    assert_eq!(format!("{:?}", SigningSecret::new(SECRET)), "Some(Secret(…))");
 }
 
 proptest::proptest! {
     #[test]
     fn no_header_and_no_body_makes_it_panic(header in ".*", body: Vec<u8>, now: i64) {
-        let secrets = [Secret::new(SECRET).unwrap()];
+        let secrets = [SigningSecret::new(SECRET).unwrap()];
         let outcome = verify(&header, &body, &secrets, Timestamp(now)).map(drop);
         proptest::prop_assert!(outcome.is_err());
     }

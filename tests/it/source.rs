@@ -4,9 +4,9 @@ use std::{cell::RefCell, collections::VecDeque};
 
 use entgate::{
     entitlement::{ActiveEntitlement, Entitlements},
-    id::Millis,
-    ledger::{Told, Trouble},
-    source::{Error, Expand, Reply, Stripe, Transport, memory::Memory},
+    id::UnixMillis,
+    ledger::{SourceState, SyncProblem},
+    source::{Error, Expand, StripeClient, StripeResponse, Transport, fake::FakeStripe},
 };
 use pollster::block_on;
 use proptest::{collection::vec, prelude::*};
@@ -23,61 +23,65 @@ fn many(count: usize) -> Vec<ActiveEntitlement> {
 }
 
 /// Stripe, where `cus_ada` holds so many grants, and which answers so first.
-fn stripe(count: usize, answers: &[Reply]) -> Stripe<Memory> {
-    let memory = Memory::default();
-    memory.holds("cus_ada", many(count));
+fn stripe(count: usize, answers: &[StripeResponse]) -> StripeClient<FakeStripe> {
+    let memory = FakeStripe::default();
+    memory.set_entitlements("cus_ada", many(count));
     for reply in answers.iter().cloned() {
-        memory.answers(if reply == lost() { Err("connection reset".into()) } else { Ok(reply) });
+        memory.queue_response(if reply == lost() {
+            Err("connection reset".into())
+        } else {
+            Ok(reply)
+        });
     }
-    Stripe::new(memory)
+    StripeClient::new(memory)
 }
 
-fn told<T: Transport>(stripe: &Stripe<T>) -> Result<Told, Error> {
-    block_on(stripe.told(&customer("cus_ada").id))
+fn told<T: Transport>(stripe: &StripeClient<T>) -> Result<SourceState, Error> {
+    block_on(stripe.list_entitlements(&customer("cus_ada").id))
 }
 
 /// Stands for no answer at all.
-fn lost() -> Reply {
-    Reply::default()
+fn lost() -> StripeResponse {
+    StripeResponse::default()
 }
 
-fn status(status: u16) -> Reply {
-    Reply { status, ..Reply::default() }
+fn status(status: u16) -> StripeResponse {
+    StripeResponse { status, ..StripeResponse::default() }
 }
 
 /// An answer that asks to be left alone for so many seconds.
-fn busy(seconds: u32) -> Reply {
-    Reply { retry_after: Some(seconds), ..status(429) }
+fn busy(seconds: u32) -> StripeResponse {
+    StripeResponse { retry_after: Some(seconds), ..status(429) }
 }
 
 /// An answer that says whether it may be tried again.
-fn retry(again: bool, code: u16) -> Reply {
-    Reply { should_retry: Some(again), ..status(code) }
+fn retry(again: bool, code: u16) -> StripeResponse {
+    StripeResponse { should_retry: Some(again), ..status(code) }
 }
 
-fn says(code: u16, body: &Value) -> Reply {
-    Reply { body: body.to_string().into_bytes(), ..status(code) }
+fn says(code: u16, body: &Value) -> StripeResponse {
+    StripeResponse { body: body.to_string().into_bytes(), ..status(code) }
 }
 
-fn missing(param: &str) -> Reply {
+fn missing(param: &str) -> StripeResponse {
     let error = json!({ "code": "resource_missing", "message": "No such thing", "param": param });
     says(400, &json!({ "error": error }))
 }
 
 fn unavailable(cause: &str, pause: u64) -> Error {
-    Error::Unavailable { cause: cause.to_owned(), pause }
+    Error::Unavailable { cause: cause.to_owned(), retry_after_ms: pause }
 }
 
 fn refused(status: u16, message: &str) -> Error {
-    Error::Refused { status, message: message.to_owned() }
+    Error::Rejected { status, message: message.to_owned() }
 }
 
 #[test]
 fn a_list_of_a_hundred_is_one_request_and_a_longer_one_is_read_twice() {
     for (count, requests) in [(0, 1), (1, 1), (100, 1), (101, 4), (200, 4), (201, 6)] {
         let stripe = stripe(count, &[]);
-        assert_eq!(told(&stripe), Ok(Told::All(many(count))), "{count}");
-        assert_eq!(stripe.transport().asked().len(), requests, "{count}");
+        assert_eq!(told(&stripe), Ok(SourceState::List(many(count))), "{count}");
+        assert_eq!(stripe.transport().requests().len(), requests, "{count}");
     }
 }
 
@@ -88,13 +92,13 @@ fn pages_of_a_hundred_are_asked_for_by_encoded_names() {
     let second = format!("{LIST}&starting_after=ent%5Ftest%5Ff99");
     let third = format!("{LIST}&starting_after=ent%5Ftest%5Ff199");
     let once = [LIST, &second, &third];
-    assert_eq!(stripe.transport().asked(), [once, once].concat());
+    assert_eq!(stripe.transport().requests(), [once, once].concat());
 
     let hostile = customer("../é?limit=1&customer=cus_bob");
-    let _ = block_on(stripe.told(&hostile.id));
+    let _ = block_on(stripe.list_entitlements(&hostile.id));
     let encoded = "%2E%2E%2F%C3%A9%3Flimit%3D1%26customer%3Dcus%5Fbob";
     assert_eq!(
-        stripe.transport().asked()[6..],
+        stripe.transport().requests()[6..],
         [
             format!("/v1/entitlements/active_entitlements?customer={encoded}&limit=100"),
             format!("/v1/customers/{encoded}"),
@@ -113,13 +117,13 @@ fn single_objects_are_asked_for_by_encoded_ids() {
     ];
     let stripe = stripe(0, &pages);
     let id = "ent_1".try_into().unwrap();
-    block_on(stripe.entitlement(&id, Expand::Nothing)).unwrap();
-    block_on(stripe.entitlement(&id, Expand::Feature)).unwrap();
-    block_on(stripe.feature(&"feat/1".try_into().unwrap())).unwrap();
-    let features = block_on(stripe.features()).unwrap();
+    block_on(stripe.retrieve_entitlement(&id, Expand::None)).unwrap();
+    block_on(stripe.retrieve_entitlement(&id, Expand::Feature)).unwrap();
+    block_on(stripe.retrieve_feature(&"feat/1".try_into().unwrap())).unwrap();
+    let features = block_on(stripe.list_features()).unwrap();
     assert_eq!(json!(features), json!([{ "id": "feat_1" }, { "id": "feat_2" }]));
     assert_eq!(
-        stripe.transport().asked(),
+        stripe.transport().requests(),
         [
             "/v1/entitlements/active_entitlements/ent%5F1",
             "/v1/entitlements/active_entitlements/ent%5F1?expand%5B%5D=feature",
@@ -134,13 +138,13 @@ fn single_objects_are_asked_for_by_encoded_ids() {
 fn features_are_read_up_to_a_thousand() {
     let page = says(200, &json!({ "data": [{ "id": "feat_1" }], "has_more": true }));
     let stripe = stripe(0, &vec![page; 11]);
-    assert_eq!(block_on(stripe.features()).unwrap().len(), 10);
-    assert_eq!(stripe.transport().asked().len(), 10);
+    assert_eq!(block_on(stripe.list_features()).unwrap().len(), 10);
+    assert_eq!(stripe.transport().requests().len(), 10);
 }
 
 #[test]
 fn what_may_pass_is_tried_again_after_a_pause_and_nothing_else_is() {
-    let all = Ok(Told::All(many(1)));
+    let all = Ok(SourceState::List(many(1)));
     let silent = |code| Err(refused(code, "without a word"));
     let word = says(400, &json!({ "error": { "message": "No" } }));
     for (why, answers, pauses, expected) in [
@@ -159,15 +163,15 @@ fn what_may_pass_is_tried_again_after_a_pause_and_nothing_else_is() {
         ("400", vec![word], vec![], Err(refused(400, "No"))),
         ("404", vec![status(404)], vec![], silent(404)),
         ("499", vec![status(499)], vec![], silent(499)),
-        ("401", vec![status(401)], vec![], Err(Error::KeyRefused { status: 401 })),
-        ("403", vec![status(403)], vec![], Err(Error::KeyRefused { status: 403 })),
+        ("401", vec![status(401)], vec![], Err(Error::KeyRejected { status: 401 })),
+        ("403", vec![status(403)], vec![], Err(Error::KeyRejected { status: 403 })),
         ("a redirect", vec![status(302)], vec![], Err(unavailable("status 302", 0))),
     ] {
         let stripe = stripe(1, &answers);
         assert_eq!(told(&stripe), expected, "{why}");
-        assert_eq!(stripe.transport().pauses(), pauses, "{why}");
+        assert_eq!(stripe.transport().sleeps(), pauses, "{why}");
         assert_eq!(
-            stripe.transport().asked(),
+            stripe.transport().requests(),
             vec![LIST; if expected.is_ok() { answers.len() + 1 } else { 1 }],
             "{why}"
         );
@@ -185,14 +189,14 @@ fn after_three_tries_it_says_why_and_how_long_to_leave_it_alone() {
     ] {
         let stripe = stripe(1, &[lost(), lost(), last]);
         assert_eq!(told(&stripe), Err(unavailable(cause, pause)), "{why}");
-        assert_eq!(stripe.transport().pauses(), [500, 1_000], "{why}");
-        assert_eq!(stripe.transport().asked().len(), 3, "{why}");
+        assert_eq!(stripe.transport().sleeps(), [500, 1_000], "{why}");
+        assert_eq!(stripe.transport().requests().len(), 3, "{why}");
     }
 }
 
 #[test]
 fn a_pause_past_the_deadline_is_not_waited_for() {
-    let all = Ok(Told::All(many(1)));
+    let all = Ok(SourceState::List(many(1)));
     let late = |pause| Err(unavailable("status 429", pause));
     for (why, answers, pauses, expected) in [
         ("below two minutes", vec![busy(119)], vec![119_000], all.clone()),
@@ -204,24 +208,24 @@ fn a_pause_past_the_deadline_is_not_waited_for() {
     ] {
         let stripe = stripe(1, &answers);
         assert_eq!(told(&stripe), expected, "{why}");
-        assert_eq!(stripe.transport().pauses(), pauses, "{why}");
+        assert_eq!(stripe.transport().sleeps(), pauses, "{why}");
     }
     for (seconds, pauses) in [(9, vec![9_000]), (10, vec![])] {
         let stripe = stripe(0, &[busy(seconds), says(200, &json!({}))]);
-        let _ = block_on(stripe.feature(&"feat_1".try_into().unwrap()));
-        assert_eq!(stripe.transport().pauses(), pauses, "somebody waits for an object");
+        let _ = block_on(stripe.retrieve_feature(&"feat_1".try_into().unwrap()));
+        assert_eq!(stripe.transport().sleeps(), pauses, "somebody waits for an object");
     }
 }
 
 #[test]
 fn only_a_key_that_is_refused_is_the_operators_trouble() {
     for (error, trouble, pause) in [
-        (Error::KeyRefused { status: 401 }, Some(Trouble::KeyRefused), 0),
+        (Error::KeyRejected { status: 401 }, Some(SyncProblem::KeyRefused), 0),
         (unavailable("status 503", 2_000), None, 2_000),
         (refused(400, "No"), None, 0),
-        (Error::Unsteady(4), None, 0),
+        (Error::Unstable(4), None, 0),
     ] {
-        assert_eq!((error.trouble(), error.pause()), (trouble, pause), "{error}");
+        assert_eq!((error.operator_problem(), error.retry_after_ms()), (trouble, pause), "{error}");
     }
 }
 
@@ -242,9 +246,9 @@ fn an_answer_that_is_no_list_is_not_taken_for_one() {
         ),
         ("nothing and more", list(json!([]), true), "an empty page with more behind it"),
     ] {
-        let stripe = stripe(1, &[Reply { body: body.into_bytes(), ..status(200) }]);
+        let stripe = stripe(1, &[StripeResponse { body: body.into_bytes(), ..status(200) }]);
         assert_eq!(told(&stripe), Err(Error::Malformed(message.to_owned())), "{why}");
-        assert_eq!(stripe.transport().asked(), [LIST], "{why}");
+        assert_eq!(stripe.transport().requests(), [LIST], "{why}");
     }
     let page = json!({ "data": [item("ent_1")], "has_more": true });
     let none = json!({ "data": [], "has_more": true });
@@ -258,30 +262,35 @@ fn an_answer_that_is_no_list_is_not_taken_for_one() {
 fn a_page_that_repeats_itself_for_ever_is_given_up_after_four_readings() {
     let page = says(200, &json!({ "data": many(100), "has_more": true }));
     let stripe = stripe(0, &vec![page; 20]);
-    assert_eq!(told(&stripe), Err(Error::Unsteady(4)));
-    assert_eq!(stripe.transport().asked().len(), 8);
+    assert_eq!(told(&stripe), Err(Error::Unstable(4)));
+    assert_eq!(stripe.transport().requests().len(), 8);
 }
 
 #[test]
 fn a_hundred_thousand_entitlements_are_read_and_one_more_has_no_end() {
-    let most = stripe(Entitlements::LIMIT, &[]);
-    assert_eq!(told(&most), Ok(Told::All(many(100_000))));
-    assert_eq!(most.transport().asked().len(), 2_000);
+    let most = stripe(Entitlements::MAX_LEN, &[]);
+    assert_eq!(told(&most), Ok(SourceState::List(many(100_000))));
+    assert_eq!(most.transport().requests().len(), 2_000);
 
-    let more = stripe(Entitlements::LIMIT + 1, &[]);
-    assert_eq!(told(&more), Err(Error::Endless { pages: 1_000 }));
-    assert_eq!(more.transport().asked().len(), 1_000);
+    let more = stripe(Entitlements::MAX_LEN + 1, &[]);
+    assert_eq!(told(&more), Err(Error::TooManyPages { pages: 1_000 }));
+    assert_eq!(more.transport().requests().len(), 1_000);
 }
 
 #[test]
 fn a_customer_who_is_not_in_the_list_is_looked_at() {
     let gone = || missing("customer");
-    let absent = Error::Missing { param: "limit".into(), message: "No such thing".into() };
+    let absent = Error::NotFound { param: "limit".into(), message: "No such thing".into() };
     for (why, answers, requests, expected) in [
-        ("there, in another account's list", vec![gone()], 2, Ok(Told::Unknown)),
-        ("never there", vec![gone(), missing("id")], 2, Ok(Told::Unknown)),
-        ("not ours to look at", vec![gone(), status(403)], 2, Ok(Told::Unknown)),
-        ("deleted", vec![gone(), says(200, &json!({ "deleted": true }))], 2, Ok(Told::Deleted)),
+        ("there, in another account's list", vec![gone()], 2, Ok(SourceState::NotFound)),
+        ("never there", vec![gone(), missing("id")], 2, Ok(SourceState::NotFound)),
+        ("not ours to look at", vec![gone(), status(403)], 2, Ok(SourceState::NotFound)),
+        (
+            "deleted",
+            vec![gone(), says(200, &json!({ "deleted": true }))],
+            2,
+            Ok(SourceState::Deleted),
+        ),
         (
             "not to be looked at now",
             vec![gone(), lost(), lost(), lost()],
@@ -292,37 +301,40 @@ fn a_customer_who_is_not_in_the_list_is_looked_at() {
     ] {
         let stripe = stripe(1, &answers);
         assert_eq!(told(&stripe), expected, "{why}");
-        assert_eq!(stripe.transport().asked().len(), requests, "{why}");
+        assert_eq!(stripe.transport().requests().len(), requests, "{why}");
     }
     let stripe = stripe(1, &[]);
-    stripe.transport().deletes("cus_ada");
-    assert_eq!(told(&stripe), Ok(Told::Deleted));
-    assert_eq!(stripe.transport().asked(), [LIST, "/v1/customers/cus%5Fada"]);
-    assert_eq!(block_on(stripe.told(&customer("cus_bob").id)), Ok(Told::Unknown));
+    stripe.transport().delete_customer("cus_ada");
+    assert_eq!(told(&stripe), Ok(SourceState::Deleted));
+    assert_eq!(stripe.transport().requests(), [LIST, "/v1/customers/cus%5Fada"]);
+    assert_eq!(
+        block_on(stripe.list_entitlements(&customer("cus_bob").id)),
+        Ok(SourceState::NotFound)
+    );
 }
 
 /// Stripe where `cus_ada` holds the next of these lists at each request, and each takes a while.
 #[derive(Default)]
 struct Changing {
-    stripe: Memory,
+    stripe: FakeStripe,
     lists: RefCell<VecDeque<Vec<ActiveEntitlement>>>,
     millis: u64,
 }
 
 impl Transport for Changing {
-    async fn get(&self, target: &str) -> Result<Reply, String> {
+    async fn get(&self, target: &str) -> Result<StripeResponse, String> {
         if let Some(list) = self.lists.borrow_mut().pop_front() {
-            self.stripe.holds("cus_ada", list);
+            self.stripe.set_entitlements("cus_ada", list);
         }
-        self.stripe.set_clock(self.now().plus(self.millis));
+        self.stripe.set_clock(self.now().saturating_add(self.millis));
         self.stripe.get(target).await
     }
 
-    async fn pause(&self, millis: u64) {
-        self.stripe.pause(millis).await;
+    async fn sleep(&self, millis: u64) {
+        self.stripe.sleep(millis).await;
     }
 
-    fn now(&self) -> Millis {
+    fn now(&self) -> UnixMillis {
         self.stripe.now()
     }
 
@@ -331,9 +343,9 @@ impl Transport for Changing {
     }
 }
 
-fn changing(lists: &[Vec<ActiveEntitlement>]) -> Stripe<Changing> {
+fn changing(lists: &[Vec<ActiveEntitlement>]) -> StripeClient<Changing> {
     let lists = RefCell::new(lists.iter().cloned().collect());
-    Stripe::new(Changing { lists, ..Changing::default() })
+    StripeClient::new(Changing { lists, ..Changing::default() })
 }
 
 #[test]
@@ -351,23 +363,23 @@ fn a_list_that_changes_while_it_is_read_is_read_until_two_readings_agree() {
         ("the cursor is gone", vec![before.clone(), no_cursor.clone()], 6, &no_cursor),
     ] {
         let stripe = changing(&lists);
-        assert_eq!(told(&stripe), Ok(Told::All(expected.clone())), "{why}");
-        assert_eq!(stripe.transport().stripe.asked().len(), requests, "{why}");
+        assert_eq!(told(&stripe), Ok(SourceState::List(expected.clone())), "{why}");
+        assert_eq!(stripe.transport().stripe.requests().len(), requests, "{why}");
     }
     let each: Vec<_> =
         (0..8).map(|n| [grants(&[&format!("new{n}")]), many(101)].concat()).collect();
     let stripe = changing(&each);
-    assert_eq!(told(&stripe), Err(Error::Unsteady(4)));
-    assert_eq!(stripe.transport().stripe.asked().len(), 8);
+    assert_eq!(told(&stripe), Err(Error::Unstable(4)));
+    assert_eq!(stripe.transport().stripe.requests().len(), 8);
 }
 
 #[test]
 fn a_list_whose_pages_are_slow_is_given_up_after_two_minutes() {
     let slow = Changing { millis: 40_000, ..Changing::default() };
-    slow.stripe.holds("cus_ada", many(401));
-    let stripe = Stripe::new(slow);
+    slow.stripe.set_entitlements("cus_ada", many(401));
+    let stripe = StripeClient::new(slow);
     let _ = told(&stripe);
-    assert_eq!(stripe.transport().stripe.asked().len(), 3);
+    assert_eq!(stripe.transport().stripe.requests().len(), 3);
 }
 
 proptest! {
@@ -391,8 +403,8 @@ proptest! {
             lists.push(list);
         }
         match told(&changing(&lists)) {
-            Ok(Told::All(list)) => prop_assert!(existed.contains(&list)),
-            other => prop_assert_eq!(other, Err(Error::Unsteady(4))),
+            Ok(SourceState::List(list)) => prop_assert!(existed.contains(&list)),
+            other => prop_assert_eq!(other, Err(Error::Unstable(4))),
         }
     }
 }

@@ -1,13 +1,17 @@
 //! What every store has to do, failing before and after its work included. A new store adds a line.
 
 use entgate::{
-    entitlement::{Coverage, Entitlements, Page, Version},
-    id::{ActivityId, Customer, CustomerId, Livemode, Millis, Timestamp},
-    ledger::{ACTIVITY_MEMORY, Activity, Decided, EVENT_MEMORY, Effect, Receipt, Report, Standing},
+    entitlement::{Completeness, Entitlements, SummaryPage, Version},
+    id::{ActivityId, CustomerId, CustomerKey, Livemode, Timestamp, UnixMillis},
+    ledger::{
+        ACTIVITY_RETENTION, Activity, ActivityKind, ApplyOutcome, ApplyReceipt, EVENT_RETENTION,
+        StatusReport, SyncStatus,
+    },
     store::{
-        Entry, Error, Excerpt, Found, Journal, Ledger, Replica, Roster, ServedBy,
-        memory::{Fault, Memory},
-        part::{Cursor, Listed, Part},
+        ActivityEntry, ActivityLog, ActivityPage, CustomerIndex, Error, Ledger, LoadedSet, Replica,
+        ServedBy,
+        memory::{Fault, MemoryStore},
+        pagination::{Cursor, PageOf, PageRequest},
     },
 };
 use pollster::block_on;
@@ -17,54 +21,60 @@ use crate::support::{customer, grants, summary};
 const NOW: Timestamp = Timestamp(1_700_000_000);
 
 #[expect(clippy::unnecessary_wraps, reason = "it stands beside what a store answered")]
-fn receipt(effect: Effect, version: u64) -> Result<Receipt, Error> {
-    Ok(Receipt { effect, version: Version(version) })
+fn receipt(effect: ApplyOutcome, version: u64) -> Result<ApplyReceipt, Error> {
+    Ok(ApplyReceipt { outcome: effect, version: Version(version) })
 }
 
 fn ledger_keeps_the_rules(ledger: &impl Ledger) {
     let ada = customer("cus_ada");
-    let grant = summary("evt_1", 10, Page::Whole(grants(&["a"])));
-    let nothing = Ok(Found { held: None, served_by: ServedBy::Ledger });
-    assert_eq!(block_on(ledger.find(&ada, &[])), nothing, "before the first event");
-    assert_eq!(block_on(ledger.apply(&grant, NOW)), receipt(Effect::Applied, 1));
-    assert_eq!(block_on(ledger.apply(&grant, NOW)), receipt(Effect::Duplicate, 1));
-    let same = summary("evt_2", 11, Page::Whole(grants(&["a"])));
-    assert_eq!(block_on(ledger.apply(&same, NOW)), receipt(Effect::Unchanged, 1));
-    let late = summary("evt_3", 9, Page::Whole(vec![]));
-    assert_eq!(block_on(ledger.apply(&late, NOW)), receipt(Effect::Stale, 1));
-    assert_eq!(block_on(ledger.apply(&late, NOW)), receipt(Effect::Duplicate, 1));
+    let grant = summary("evt_1", 10, SummaryPage::Complete(grants(&["a"])));
+    let nothing = Ok(LoadedSet { entitlements: None, served_by: ServedBy::Ledger });
+    assert_eq!(block_on(ledger.load(&ada, &[])), nothing, "before the first event");
+    assert_eq!(block_on(ledger.apply(&grant, NOW)), receipt(ApplyOutcome::Applied, 1));
+    assert_eq!(block_on(ledger.apply(&grant, NOW)), receipt(ApplyOutcome::Duplicate, 1));
+    let same = summary("evt_2", 11, SummaryPage::Complete(grants(&["a"])));
+    assert_eq!(block_on(ledger.apply(&same, NOW)), receipt(ApplyOutcome::Unchanged, 1));
+    let late = summary("evt_3", 9, SummaryPage::Complete(vec![]));
+    assert_eq!(block_on(ledger.apply(&late, NOW)), receipt(ApplyOutcome::Stale, 1));
+    assert_eq!(block_on(ledger.apply(&late, NOW)), receipt(ApplyOutcome::Duplicate, 1));
 
-    let held = block_on(ledger.find(&ada, &[])).unwrap().held.unwrap();
+    let held = block_on(ledger.load(&ada, &[])).unwrap().entitlements.unwrap();
     let (version, as_of) = (Version(1), Timestamp(11));
     let data = grants(&["a"]);
-    assert_eq!(held, Entitlements { version, as_of, coverage: Coverage::Whole, data });
-    assert_eq!(block_on(ledger.find(&customer("cus_bob"), &[])), nothing, "a neighbour");
+    assert_eq!(held, Entitlements { version, as_of, completeness: Completeness::Complete, data });
+    assert_eq!(block_on(ledger.load(&customer("cus_bob"), &[])), nothing, "a neighbour");
 }
 
 fn ledger_forgets_events_after_30_days(ledger: &impl Ledger) {
-    let grant = summary("evt_1", 10, Page::Whole(grants(&["a"])));
+    let grant = summary("evt_1", 10, SummaryPage::Complete(grants(&["a"])));
     let at = |seconds| Timestamp(NOW.0 + seconds);
-    assert_eq!(block_on(ledger.apply(&grant, NOW)), receipt(Effect::Applied, 1));
-    assert_eq!(block_on(ledger.apply(&grant, at(EVENT_MEMORY))), receipt(Effect::Duplicate, 1));
-    assert_eq!(block_on(ledger.apply(&grant, at(EVENT_MEMORY + 1))), receipt(Effect::Unchanged, 1));
+    assert_eq!(block_on(ledger.apply(&grant, NOW)), receipt(ApplyOutcome::Applied, 1));
+    assert_eq!(
+        block_on(ledger.apply(&grant, at(EVENT_RETENTION))),
+        receipt(ApplyOutcome::Duplicate, 1)
+    );
+    assert_eq!(
+        block_on(ledger.apply(&grant, at(EVENT_RETENTION + 1))),
+        receipt(ApplyOutcome::Unchanged, 1)
+    );
 }
 
 fn ledger_that_fails_can_be_asked_again(ledger: &impl Ledger, fail: impl Fn(Fault)) {
-    let grant = |event| summary(event, 10, Page::Whole(grants(&[event])));
+    let grant = |event| summary(event, 10, SummaryPage::Complete(grants(&[event])));
     fail(Fault::Before);
     assert!(matches!(block_on(ledger.apply(&grant("a"), NOW)), Err(Error::Unreachable { .. })));
-    assert_eq!(block_on(ledger.apply(&grant("a"), NOW)), receipt(Effect::Applied, 1));
+    assert_eq!(block_on(ledger.apply(&grant("a"), NOW)), receipt(ApplyOutcome::Applied, 1));
 
     fail(Fault::After);
     assert!(matches!(block_on(ledger.apply(&grant("b"), NOW)), Err(Error::Unreachable { .. })));
-    assert_eq!(block_on(ledger.apply(&grant("b"), NOW)), receipt(Effect::Duplicate, 2));
+    assert_eq!(block_on(ledger.apply(&grant("b"), NOW)), receipt(ApplyOutcome::Duplicate, 2));
 }
 
 fn replica_keeps_what_was_saved_last(replica: &impl Replica, fail: impl Fn(Fault)) {
     let (ada, bob) = (customer("cus_ada"), customer("cus_bob"));
     let set = |version| {
         let (version, as_of) = (Version(version), Timestamp(1));
-        Entitlements { version, as_of, coverage: Coverage::Whole, data: grants(&["a"]) }
+        Entitlements { version, as_of, completeness: Completeness::Complete, data: grants(&["a"]) }
     };
     assert_eq!(block_on(replica.load(&ada)), Ok(None));
     assert_eq!(block_on(replica.save(&ada, &set(1))), Ok(()));
@@ -82,19 +92,20 @@ fn replica_keeps_what_was_saved_last(replica: &impl Replica, fail: impl Fn(Fault
 
 fn roster_remembers_what_anybody_held(
     ledger: &impl Ledger,
-    roster: &impl Roster,
+    roster: &impl CustomerIndex,
     fail: impl Fn(Fault),
     report: impl Fn(),
 ) {
     let features = |livemode| {
-        let told = block_on(roster.features(livemode));
+        let told = block_on(roster.list_features(livemode));
         told.map(|keys| keys.into_iter().map(String::from).collect::<Vec<_>>())
     };
     assert_eq!(features(Livemode::Test), Ok(vec![]));
     for (event, created, keys) in
         [("evt_1", 10, &["b", "a"][..]), ("evt_2", 11, &["c"]), ("evt_3", 12, &[])]
     {
-        block_on(ledger.apply(&summary(event, created, Page::Whole(grants(keys))), NOW)).unwrap();
+        block_on(ledger.apply(&summary(event, created, SummaryPage::Complete(grants(keys))), NOW))
+            .unwrap();
     }
     report();
     for fault in [Fault::Before, Fault::After] {
@@ -106,24 +117,27 @@ fn roster_remembers_what_anybody_held(
 }
 
 /// The places of a part, and whether there are more.
-fn places<T, P>(listed: Listed<T>, place: impl Fn(T) -> P) -> (Vec<P>, bool) {
+fn places<T, P>(listed: PageOf<T>, place: impl Fn(T) -> P) -> (Vec<P>, bool) {
     (listed.data.into_iter().map(place).collect(), listed.has_more)
 }
 
-fn roster_lists_who_is_known(roster: &impl Roster, note: impl Fn(&Customer, Report)) {
-    let part = |limit, cursor| Part { limit, cursor };
+fn roster_lists_who_is_known(
+    roster: &impl CustomerIndex,
+    note: impl Fn(&CustomerKey, StatusReport),
+) {
+    let part = |limit, cursor| PageRequest { limit, cursor };
     let id = |id: &str| CustomerId::try_from(id).unwrap();
     let listed = |livemode, prefix: Option<&str>, part| {
         let prefix = prefix.map(id);
-        let known = block_on(roster.customers(livemode, prefix.as_ref(), &part)).unwrap();
+        let known = block_on(roster.list_customers(livemode, prefix.as_ref(), &part)).unwrap();
         places(known, |known| String::from(known.id))
     };
     let known = |ids: &[&str], has_more| (ids.iter().map(ToString::to_string).collect(), has_more);
     assert_eq!(listed(Livemode::Test, None, part(10, Cursor::Start)), known(&[], false));
     for name in ["b", "aé", "a", "ab", "a\u{10ffff}", "a\u{10ffff}b"] {
-        note(&customer(name), Report::default());
+        note(&customer(name), StatusReport::default());
     }
-    note(&Customer { livemode: Livemode::Live, id: id("a") }, Report::default());
+    note(&CustomerKey { livemode: Livemode::Live, id: id("a") }, StatusReport::default());
     let all = ["a", "ab", "aé", "a\u{10ffff}", "a\u{10ffff}b", "b"];
     for (why, prefix, part, expected) in [
         ("all of them", None, part(6, Cursor::Start), known(&all, false)),
@@ -163,28 +177,33 @@ fn roster_lists_who_is_known(roster: &impl Roster, note: impl Fn(&Customer, Repo
     }
     assert_eq!(listed(Livemode::Live, None, part(9, Cursor::Start)), known(&["a"], false));
 
-    let standing =
-        Standing { confirmed: Some(NOW), pending: 2, since: Some(Millis(1)), trouble: None };
-    note(&customer("b"), Report { standing, ..Report::default() });
-    let told = block_on(roster.customers(Livemode::Test, Some(&id("b")), &part(1, Cursor::Start)));
-    assert_eq!(told.unwrap().data[0].standing, standing, "the last report counts");
+    let standing = SyncStatus {
+        confirmed_at: Some(NOW),
+        pending: 2,
+        pending_since: Some(UnixMillis(1)),
+        problem: None,
+    };
+    note(&customer("b"), StatusReport { status: standing, ..StatusReport::default() });
+    let told =
+        block_on(roster.list_customers(Livemode::Test, Some(&id("b")), &part(1, Cursor::Start)));
+    assert_eq!(told.unwrap().data[0].status, standing, "the last report counts");
 }
 
 fn journal_remembers_the_last_thousand(
-    journal: &impl Journal,
+    journal: &impl ActivityLog,
     fail: impl Fn(Fault),
-    note: impl Fn(&Customer, Activity),
+    note: impl Fn(&CustomerKey, Activity),
 ) {
     let activity = |version| {
-        let (decided, at) = (Decided::Confirmed, Millis(version));
-        Activity { decided, version: Version(version), at }
+        let (decided, at) = (ActivityKind::Confirmed, UnixMillis(version));
+        Activity { kind: decided, version: Version(version), at }
     };
     let (ada, bob) = (customer("cus_ada"), customer("cus_bob"));
-    let read = |livemode, of: Option<&Customer>, limit, cursor| {
+    let read = |livemode, of: Option<&CustomerKey>, limit, cursor| {
         let of = of.map(|customer| &customer.id);
-        let Excerpt { entries, newest } =
-            block_on(journal.entries(livemode, of, &Part { limit, cursor })).unwrap();
-        for Entry { id, activity: kept, .. } in &entries.data {
+        let ActivityPage { entries, newest } =
+            block_on(journal.list(livemode, of, &PageRequest { limit, cursor })).unwrap();
+        for ActivityEntry { id, activity: kept, .. } in &entries.data {
             assert_eq!(*kept, activity(id.0));
         }
         (places(entries, |entry| entry.id.0), newest.map(|id| id.0))
@@ -215,7 +234,7 @@ fn journal_remembers_the_last_thousand(
     assert_eq!(stranger, ((vec![], false), Some(9)));
     assert_eq!(read(Livemode::Live, None, 3, Cursor::Start), ((vec![], false), None));
 
-    let memory = u64::try_from(ACTIVITY_MEMORY).unwrap();
+    let memory = u64::try_from(ACTIVITY_RETENTION).unwrap();
     (10..=memory).for_each(|version| note(&ada, activity(version)));
     assert_eq!(all(after(2)), ((vec![1], false), Some(memory)), "a thousand");
     note(&ada, activity(memory + 1));
@@ -226,29 +245,29 @@ fn journal_remembers_the_last_thousand(
         "from a forgotten one on"
     );
 
-    let part = Part { limit: 1, cursor: Cursor::Start };
+    let part = PageRequest { limit: 1, cursor: Cursor::Start };
     for fault in [Fault::Before, Fault::After] {
         fail(fault);
-        let answer = block_on(journal.entries(Livemode::Test, None, &part));
+        let answer = block_on(journal.list(Livemode::Test, None, &part));
         assert!(matches!(answer, Err(Error::Unreachable { port: "journal", .. })));
     }
 }
 
 #[test]
 fn memory_keeps_the_contract() {
-    ledger_keeps_the_rules(&Memory::default().ledger);
-    ledger_forgets_events_after_30_days(&Memory::default().ledger);
-    let memory = Memory::default();
+    ledger_keeps_the_rules(&MemoryStore::default().ledger);
+    ledger_forgets_events_after_30_days(&MemoryStore::default().ledger);
+    let memory = MemoryStore::default();
     ledger_that_fails_can_be_asked_again(&memory.ledger, |fault| memory.ledger.fail_next(fault));
     let fail = |fault| memory.replica.fail_next(fault);
     replica_keeps_what_was_saved_last(&memory.replica, fail);
-    let memory = Memory::default();
-    let fail = |fault| memory.roster.fail_next(fault);
+    let memory = MemoryStore::default();
+    let fail = |fault| memory.customer_index.fail_next(fault);
     let report = || memory.replicate();
-    roster_remembers_what_anybody_held(&memory.ledger, &memory.roster, fail, report);
-    let roster = Memory::default().roster;
-    roster_lists_who_is_known(&roster, |customer, report| roster.note(customer, report));
-    let journal = Memory::default().journal;
-    let note = |customer: &Customer, activity| journal.note(customer, activity);
+    roster_remembers_what_anybody_held(&memory.ledger, &memory.customer_index, fail, report);
+    let roster = MemoryStore::default().customer_index;
+    roster_lists_who_is_known(&roster, |customer, report| roster.record(customer, report));
+    let journal = MemoryStore::default().activity_log;
+    let note = |customer: &CustomerKey, activity| journal.record(customer, activity);
     journal_remembers_the_last_thousand(&journal, |fault| journal.fail_next(fault), note);
 }

@@ -1,11 +1,11 @@
 //! Live changes: what changed, who listens, and the texts that are told.
 
 use entgate::{
-    api::stream::{self, End, Feed, Form, Listen, Notices},
-    entitlement::{Coverage, Entitlements, Version},
-    id::{Livemode, Millis, Timestamp},
+    api::stream::{self, EndReason, StreamEncoder, StreamKind, StreamProtocol, StreamRequest},
+    entitlement::{Completeness, Entitlements, Version},
+    id::{Livemode, Timestamp, UnixMillis},
     json,
-    ledger::{CHANGE_LIMIT, Change, Notice, missed},
+    ledger::{ChangeNotification, MAX_CHANGE_BYTES, SetChange, changes_since},
     store,
 };
 use serde_json::json;
@@ -13,13 +13,18 @@ use serde_json::json;
 use crate::support::{Answer, LIVE_KEY, NOW, customer, grants, service};
 
 fn set(version: u64, keys: &[&str]) -> Entitlements {
-    let coverage = Coverage::Whole;
-    Entitlements { version: Version(version), as_of: NOW, coverage, data: grants(keys) }
+    let coverage = Completeness::Complete;
+    Entitlements {
+        version: Version(version),
+        as_of: NOW,
+        completeness: coverage,
+        data: grants(keys),
+    }
 }
 
-fn change(version: u64, added: &[&str], removed: &[&str]) -> Change {
+fn change(version: u64, added: &[&str], removed: &[&str]) -> SetChange {
     let keys = |keys: &[&str]| keys.iter().map(|key| (*key).try_into().unwrap()).collect();
-    Change { version: Version(version), added: keys(added), removed: keys(removed) }
+    SetChange { version: Version(version), added: keys(added), removed: keys(removed) }
 }
 
 #[test]
@@ -54,22 +59,22 @@ fn a_change_tells_which_lookup_keys_came_and_went() {
         ),
         (
             "known in part, and whole since",
-            Some(Entitlements { coverage: Coverage::Partial, ..set(1, &["sms"]) }),
+            Some(Entitlements { completeness: Completeness::Partial, ..set(1, &["sms"]) }),
             set(2, &["sms"]),
             Some(change(2, &[], &[])),
         ),
         ("the same version", Some(set(2, &["sms"])), set(2, &["sms"]), None),
     ] {
-        assert_eq!(Change::between(held.as_ref(), &after), expected, "{why}");
+        assert_eq!(SetChange::between(held.as_ref(), &after), expected, "{why}");
     }
 }
 
 #[test]
 fn a_change_is_told_as_such_up_to_a_limit_of_bytes() {
     let half = "é".repeat(4_096);
-    let most = vec![half.as_str(); CHANGE_LIMIT / half.len() / 2];
-    assert!(change(1, &most, &most).is_tellable());
-    assert!(!change(1, &[&most[..], &["x"]].concat(), &most).is_tellable());
+    let most = vec![half.as_str(); MAX_CHANGE_BYTES / half.len() / 2];
+    assert!(change(1, &most, &most).fits_in_message());
+    assert!(!change(1, &[&most[..], &["x"]].concat(), &most).fits_in_message());
 }
 
 #[test]
@@ -91,7 +96,7 @@ fn who_missed_changes_hears_all_of_them_or_none() {
         ("nothing is remembered", 4, 5, &[], None),
         ("a stranger", 0, 0, &[], Some(&[])),
     ] {
-        assert_eq!(missed(Version(since), Version(current), remembered), expected, "{why}");
+        assert_eq!(changes_since(Version(since), Version(current), remembered), expected, "{why}");
     }
 }
 
@@ -101,64 +106,54 @@ fn open(target: &str, headers: &[(&str, &str)]) -> Answer {
 }
 
 /// What a server key of test mode opens for `cus_ada`.
-fn listen(since: Option<u64>, form: Form, notices: Notices) -> Listen {
-    Listen {
+fn listen(since: Option<u64>, form: StreamProtocol, notices: StreamKind) -> StreamRequest {
+    StreamRequest {
         customer: customer("cus_ada"),
-        since: since.map(Version),
-        until: Timestamp(NOW.0 + 86_400),
-        end: End::MaxAge,
-        form,
-        notices,
+        last_version: since.map(Version),
+        expires_at: Timestamp(NOW.0 + 86_400),
+        end_reason: EndReason::MaxAge,
+        protocol: form,
+        kind: notices,
     }
 }
 
 #[test]
 fn a_stream_is_opened_by_its_parameters_and_headers() {
     use {
-        Form::{Events, WebSocket},
-        Notices::{Changes, Refetch},
+        StreamKind::{Changes, Refetch},
+        StreamProtocol::{Sse, WebSocket},
     };
     const ADA: &str = "/v1/stream?customer=cus_ada";
     const SINCE_3: &str = "/v1/stream?customer=cus_ada&last_event_id=3";
     const OFREP: &str = "/ofrep/v1/stream?customer=cus_ada&last_event_id=3";
     for (why, target, headers, expected) in [
-        ("from now on", ADA, &[][..], listen(None, Events, Changes)),
-        ("a parameter", SINCE_3, &[], listen(Some(3), Events, Changes)),
-        ("a header", ADA, &[("last-event-id", "7")], listen(Some(7), Events, Changes)),
-        (
-            "the header is newer",
-            SINCE_3,
-            &[("last-event-id", "7")],
-            listen(Some(7), Events, Changes),
-        ),
-        (
-            "a header of another server",
-            ADA,
-            &[("last-event-id", "x7")],
-            listen(None, Events, Changes),
-        ),
-        ("an empty header", SINCE_3, &[("last-event-id", "")], listen(Some(3), Events, Changes)),
-        ("a signed number", SINCE_3, &[("last-event-id", "+7")], listen(Some(3), Events, Changes)),
+        ("from now on", ADA, &[][..], listen(None, Sse, Changes)),
+        ("a parameter", SINCE_3, &[], listen(Some(3), Sse, Changes)),
+        ("a header", ADA, &[("last-event-id", "7")], listen(Some(7), Sse, Changes)),
+        ("the header is newer", SINCE_3, &[("last-event-id", "7")], listen(Some(7), Sse, Changes)),
+        ("a header of another server", ADA, &[("last-event-id", "x7")], listen(None, Sse, Changes)),
+        ("an empty header", SINCE_3, &[("last-event-id", "")], listen(Some(3), Sse, Changes)),
+        ("a signed number", SINCE_3, &[("last-event-id", "+7")], listen(Some(3), Sse, Changes)),
         (
             "a number past all numbers",
             ADA,
             &[("last-event-id", "18446744073709551616")],
-            listen(None, Events, Changes),
+            listen(None, Sse, Changes),
         ),
         ("a WebSocket", ADA, &[("upgrade", "WebSocket")], listen(None, WebSocket, Changes)),
-        ("another protocol", ADA, &[("upgrade", "h2c")], listen(None, Events, Changes)),
-        ("OpenFeature", OFREP, &[], listen(Some(3), Events, Refetch)),
+        ("another protocol", ADA, &[("upgrade", "h2c")], listen(None, Sse, Changes)),
+        ("OpenFeature", OFREP, &[], listen(Some(3), Sse, Refetch)),
         (
             "which takes events only",
             OFREP,
             &[("upgrade", "websocket")],
-            listen(Some(3), Events, Refetch),
+            listen(Some(3), Sse, Refetch),
         ),
     ] {
         let answer = open(target, headers);
         assert_eq!((answer.status, answer.listen()), (200, Some(&expected)), "{why}");
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{why}");
-        let events = (expected.form == Events).then_some("text/event-stream");
+        let events = (expected.protocol == Sse).then_some("text/event-stream");
         assert_eq!(answer.header("content-type"), events, "{why}");
         assert_eq!(answer.header("x-accel-buffering"), events.map(|_| "no"), "{why}");
     }
@@ -206,23 +201,26 @@ fn a_head_opens_nothing() {
 }
 
 /// What is told of a notice.
-fn told(listen: Listen, notices: &[Notice]) -> Vec<Option<String>> {
-    let mut feed = Feed::of(listen);
-    notices.iter().map(|notice| feed.notice(notice)).collect()
+fn told(listen: StreamRequest, notices: &[ChangeNotification]) -> Vec<Option<String>> {
+    let mut feed = StreamEncoder::new(listen);
+    notices.iter().map(|notice| feed.encode_notification(notice)).collect()
 }
 
 #[test]
 fn events_are_told_with_their_version_as_id() {
-    let feed = Feed::of(listen(None, Form::Events, Notices::Changes));
-    assert_eq!(feed.opening().as_deref(), Some("retry: 2000\n\n"));
-    assert_eq!(feed.heartbeat(), ": heartbeat\n\n");
+    let feed = StreamEncoder::new(listen(None, StreamProtocol::Sse, StreamKind::Changes));
+    assert_eq!(feed.preamble().as_deref(), Some("retry: 2000\n\n"));
+    assert_eq!(feed.encode_heartbeat(), ": heartbeat\n\n");
     assert_eq!(
-        feed.end().as_deref(),
+        feed.encode_end().as_deref(),
         Some("event: expired\ndata: {\"object\":\"stream_end\",\"reason\":\"max_age\"}\n\n")
     );
-    let notices = [Notice::Version(Version(5)), Notice::Change(change(6, &["sms"], &[]))];
+    let notices = [
+        ChangeNotification::Version(Version(5)),
+        ChangeNotification::Change(change(6, &["sms"], &[])),
+    ];
     assert_eq!(
-        told(listen(None, Form::Events, Notices::Changes), &notices),
+        told(listen(None, StreamProtocol::Sse, StreamKind::Changes), &notices),
         [
             "id: 5\nevent: version\ndata: {\"object\":\"entitlement_version\",\"customer\":\"cus_ada\",\
              \"livemode\":false,\"version\":5}\n\n",
@@ -235,17 +233,17 @@ fn events_are_told_with_their_version_as_id() {
 
 #[test]
 fn a_web_socket_is_told_the_same_data_without_more() {
-    let feed = Feed::of(listen(None, Form::WebSocket, Notices::Changes));
-    assert_eq!(feed.opening(), None);
-    assert_eq!(feed.heartbeat(), r#"{"object":"heartbeat"}"#);
-    assert_eq!(feed.end().as_deref(), Some(r#"{"object":"stream_end","reason":"max_age"}"#));
+    let feed = StreamEncoder::new(listen(None, StreamProtocol::WebSocket, StreamKind::Changes));
+    assert_eq!(feed.preamble(), None);
+    assert_eq!(feed.encode_heartbeat(), r#"{"object":"heartbeat"}"#);
+    assert_eq!(feed.encode_end().as_deref(), Some(r#"{"object":"stream_end","reason":"max_age"}"#));
     let notices = [
-        Notice::Version(Version(0)),
-        Notice::Change(change(1, &["a\"b"], &["é", "ü"])),
-        Notice::Version(Version(u64::MAX)),
+        ChangeNotification::Version(Version(0)),
+        ChangeNotification::Change(change(1, &["a\"b"], &["é", "ü"])),
+        ChangeNotification::Version(Version(u64::MAX)),
     ];
-    let texts = told(listen(None, Form::WebSocket, Notices::Changes), &notices);
-    let events = told(listen(None, Form::Events, Notices::Changes), &notices);
+    let texts = told(listen(None, StreamProtocol::WebSocket, StreamKind::Changes), &notices);
+    let events = told(listen(None, StreamProtocol::Sse, StreamKind::Changes), &notices);
     for (text, event) in texts.iter().zip(&events) {
         let (text, event) = (text.as_deref().unwrap(), event.as_deref().unwrap());
         assert!(event.ends_with(&format!("\ndata: {text}\n\n")), "{event}");
@@ -264,8 +262,8 @@ fn refetch(version: u64) -> String {
 
 #[test]
 fn who_evaluates_anew_hears_so_once_at_first_and_then_for_each_change() {
-    let version = |version| Notice::Version(Version(version));
-    let change = |version| Notice::Change(change(version, &["sms"], &[]));
+    let version = |version| ChangeNotification::Version(Version(version));
+    let change = |version| ChangeNotification::Change(change(version, &["sms"], &[]));
     for (why, since, notices, expected) in [
         (
             "from now on",
@@ -294,64 +292,70 @@ fn who_evaluates_anew_hears_so_once_at_first_and_then_for_each_change() {
             vec![None, Some(refetch(6)), Some(refetch(6))],
         ),
     ] {
-        let listen = listen(since, Form::Events, Notices::Refetch);
-        assert_eq!(listen.resumes(), None, "{why}");
+        let listen = listen(since, StreamProtocol::Sse, StreamKind::Refetch);
+        assert_eq!(listen.resume_from(), None, "{why}");
         assert_eq!(told(listen, &notices), expected, "{why}");
     }
 }
 
 #[test]
 fn who_evaluates_anew_does_it_once_more_at_the_end() {
-    let mut feed = Feed::of(listen(Some(5), Form::Events, Notices::Refetch));
-    assert_eq!(feed.opening().as_deref(), Some("retry: 2000\n\n"));
-    assert_eq!(feed.heartbeat(), ": heartbeat\n\n");
-    assert_eq!(feed.end(), None, "nothing was heard of the customer yet");
-    assert_eq!(feed.notice(&Notice::Version(Version(5))), None);
-    assert_eq!(feed.end(), Some(refetch(5)));
+    let mut feed = StreamEncoder::new(listen(Some(5), StreamProtocol::Sse, StreamKind::Refetch));
+    assert_eq!(feed.preamble().as_deref(), Some("retry: 2000\n\n"));
+    assert_eq!(feed.encode_heartbeat(), ": heartbeat\n\n");
+    assert_eq!(feed.encode_end(), None, "nothing was heard of the customer yet");
+    assert_eq!(feed.encode_notification(&ChangeNotification::Version(Version(5))), None);
+    assert_eq!(feed.encode_end(), Some(refetch(5)));
 }
 
 #[test]
 fn a_stream_ends_when_its_time_does_and_one_of_refetches_a_little_before() {
-    let until = Millis::from(Timestamp(NOW.0 + 86_400)).0;
+    let until = UnixMillis::from(Timestamp(NOW.0 + 86_400)).0;
     for (notices, chance, before) in [
-        (Notices::Changes, 0.0, 0),
-        (Notices::Changes, 0.999, 0),
-        (Notices::Refetch, 0.0, 5_000),
-        (Notices::Refetch, 0.5, 32_500),
-        (Notices::Refetch, 1.0, 60_000),
-        (Notices::Refetch, f64::NAN, 5_000),
-        (Notices::Refetch, 2.0, 60_000),
+        (StreamKind::Changes, 0.0, 0),
+        (StreamKind::Changes, 0.999, 0),
+        (StreamKind::Refetch, 0.0, 5_000),
+        (StreamKind::Refetch, 0.5, 32_500),
+        (StreamKind::Refetch, 1.0, 60_000),
+        (StreamKind::Refetch, f64::NAN, 5_000),
+        (StreamKind::Refetch, 2.0, 60_000),
     ] {
-        let ends = listen(None, Form::Events, notices).ends(chance);
-        assert_eq!(ends, Millis(until - before), "{notices:?} {chance}");
+        let ends = listen(None, StreamProtocol::Sse, notices).closes_at(chance);
+        assert_eq!(ends, UnixMillis(until - before), "{notices:?} {chance}");
     }
-    let early = Listen { until: Timestamp(1), ..listen(None, Form::Events, Notices::Refetch) };
-    assert_eq!(early.ends(0.0), Millis(0));
+    let early = StreamRequest {
+        expires_at: Timestamp(1),
+        ..listen(None, StreamProtocol::Sse, StreamKind::Refetch)
+    };
+    assert_eq!(early.closes_at(0.0), UnixMillis(0));
 }
 
 #[test]
 fn a_stream_says_why_it_ends() {
     for (end, reason, code) in
-        [(End::TokenExpired, "token_expired", 4401), (End::MaxAge, "max_age", 4408)]
+        [(EndReason::TokenExpired, "token_expired", 4401), (EndReason::MaxAge, "max_age", 4408)]
     {
-        let listen = Listen { end, ..listen(None, Form::WebSocket, Notices::Changes) };
-        assert_eq!(listen.resumes(), None);
-        let feed = Feed::of(listen);
-        assert_eq!(feed.close(), (code, reason));
+        let listen = StreamRequest {
+            end_reason: end,
+            ..listen(None, StreamProtocol::WebSocket, StreamKind::Changes)
+        };
+        assert_eq!(listen.resume_from(), None);
+        let feed = StreamEncoder::new(listen);
+        assert_eq!(feed.close_frame(), (code, reason));
         let told = json!({ "object": "stream_end", "reason": reason });
-        assert_eq!(feed.end(), Some(told.to_string()));
+        assert_eq!(feed.encode_end(), Some(told.to_string()));
     }
 }
 
 #[test]
 fn a_stream_of_changes_resumes_where_it_was() {
-    let since = listen(Some(3), Form::WebSocket, Notices::Changes);
-    assert_eq!(since.resumes(), Some(Version(3)));
+    let since = listen(Some(3), StreamProtocol::WebSocket, StreamKind::Changes);
+    assert_eq!(since.resume_from(), Some(Version(3)));
 }
 
 #[test]
 fn where_too_many_listen_or_nobody_can_the_answer_says_when_to_come_again() {
-    let crowded = stream::crowded(&listen(None, Form::Events, Notices::Changes));
+    let crowded = stream::too_many_streams(&listen(None, StreamProtocol::Sse, StreamKind::Changes));
     assert_eq!(
         (crowded.status().as_u16(), crowded.headers()["retry-after"].as_bytes()),
         (429, &b"30"[..])
@@ -365,7 +369,7 @@ fn where_too_many_listen_or_nobody_can_the_answer_says_when_to_come_again() {
     }});
     assert_eq!(error, expected);
     let lost = store::Error::Unreachable { port: "ledger", cause: "it is away".to_owned() };
-    let unreachable = stream::unreachable(lost);
+    let unreachable = stream::stream_unavailable(lost);
     assert_eq!(
         (unreachable.status().as_u16(), unreachable.headers()["retry-after"].as_bytes()),
         (503, &b"1"[..])
@@ -375,13 +379,16 @@ fn where_too_many_listen_or_nobody_can_the_answer_says_when_to_come_again() {
 #[test]
 fn a_notice_is_written_as_documented_and_read_back() {
     for (notice, written) in [
-        (Notice::Version(Version(6)), json!({ "version": 6 })),
+        (ChangeNotification::Version(Version(6)), json!({ "version": 6 })),
         (
-            Notice::Change(change(6, &["sms"], &[])),
+            ChangeNotification::Change(change(6, &["sms"], &[])),
             json!({ "change": { "version": 6, "added": ["sms"], "removed": [] } }),
         ),
     ] {
         assert_eq!(serde_json::to_value(&notice).unwrap(), written);
-        assert_eq!(json::read::<Notice>(written.to_string().as_bytes()), Ok(notice));
+        assert_eq!(
+            json::from_slice::<ChangeNotification>(written.to_string().as_bytes()),
+            Ok(notice)
+        );
     }
 }

@@ -1,10 +1,10 @@
 //! Parsing of verified bodies.
 
 use entgate::{
-    entitlement::{Page, Paused},
+    entitlement::{PausedRule, SummaryPage},
     id::{Livemode, Timestamp},
     webhook::{
-        signature::{self, Secret},
+        signature::{self, SigningSecret},
         stripe::{Error, Incoming, parse},
     },
 };
@@ -13,13 +13,13 @@ use serde_json::{Value, json};
 use crate::support::{NOW, SECRET, event, grants, signed};
 
 fn parsed(body: &str) -> Result<Incoming, Error> {
-    let secrets = [Secret::new(SECRET).unwrap()];
+    let secrets = [SigningSecret::new(SECRET).unwrap()];
     let header = signed(body, SECRET, NOW);
-    parse(signature::verify(&header, body.as_bytes(), &secrets, NOW).unwrap(), Paused::Keep)
+    parse(signature::verify(&header, body.as_bytes(), &secrets, NOW).unwrap(), PausedRule::Keep)
 }
 
 #[track_caller]
-fn page(event: &Value) -> Page {
+fn page(event: &Value) -> SummaryPage {
     match parsed(&event.to_string()) {
         Ok(Incoming::Summary(summary)) => summary.page.unwrap(),
         other => panic!("not a summary: {other:?}"),
@@ -35,7 +35,7 @@ fn stripes_own_example_is_read_to_the_letter() {
     assert_eq!(summary.customer.id.as_str(), "cus_ABC123customer");
     assert_eq!(summary.customer.livemode, Livemode::Test);
     assert_eq!(summary.created, Timestamp(1_706_111_369));
-    let Some(Page::Whole(data)) = summary.page else { panic!("not whole") };
+    let Some(SummaryPage::Complete(data)) = summary.page else { panic!("not whole") };
     let [granted] = data.as_slice() else { panic!("not one") };
     assert_eq!(granted.id.as_str(), "ent_test_61QG5x2cU1GluFTYs41JqiESbLiX8C8O");
     assert_eq!(granted.feature.as_str(), "feat_test_61QGU1MWyFMSP9YBZ41ClCIKljWvsTgu");
@@ -44,10 +44,10 @@ fn stripes_own_example_is_read_to_the_letter() {
 
 #[test]
 fn a_page_with_more_behind_it_is_never_the_whole() {
-    assert_eq!(page(&event("cus_ada", 1, &["a"], true)), Page::First(grants(&["a"])));
-    assert_eq!(page(&event("cus_ada", 1, &["a"], false)), Page::Whole(grants(&["a"])));
+    assert_eq!(page(&event("cus_ada", 1, &["a"], true)), SummaryPage::Truncated(grants(&["a"])));
+    assert_eq!(page(&event("cus_ada", 1, &["a"], false)), SummaryPage::Complete(grants(&["a"])));
     let ten = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
-    assert_eq!(page(&event("cus_ada", 1, &ten, false)), Page::Whole(grants(&ten)));
+    assert_eq!(page(&event("cus_ada", 1, &ten, false)), SummaryPage::Complete(grants(&ten)));
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn an_expanded_feature_is_read_as_its_id() {
     let mut expanded = event("cus_ada", 1, &["a"], false);
     expanded["data"]["object"]["entitlements"]["data"][0]["feature"] =
         json!({ "id": "feat_test_a", "object": "entitlements.feature", "name": "A" });
-    assert_eq!(page(&expanded), Page::Whole(grants(&["a"])));
+    assert_eq!(page(&expanded), SummaryPage::Complete(grants(&["a"])));
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn an_event_says_the_same_wherever_its_type_stands() {
     let twice = event("cus_ada", 1, &["a", "a"], false);
     // Where a text cannot be read is told too, and is another place in another text.
     let outcome = |body: &str| match parsed(body) {
-        Err(Error::Shape(told)) => Err(told.split(" at line ").next().unwrap().to_owned()),
+        Err(Error::Malformed(told)) => Err(told.split(" at line ").next().unwrap().to_owned()),
         outcome => Ok(outcome),
     };
     for (why, kind, event) in [
@@ -175,7 +175,7 @@ fn an_event_says_the_same_wherever_its_type_stands() {
 #[test]
 fn a_customer_of_255_bytes_is_one() {
     let id = "c".repeat(255);
-    assert_eq!(page(&event(&id, 1, &[], false)), Page::Whole(vec![]));
+    assert_eq!(page(&event(&id, 1, &[], false)), SummaryPage::Complete(vec![]));
 }
 
 proptest::proptest! {

@@ -3,12 +3,15 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use entgate::{
-    api::{self, App, Features, Request, Response, hot, settings::Settings, stream::Listen},
-    entitlement::{ActiveEntitlement, Page, Summary},
-    id::{Customer, CustomerId, Livemode, Timestamp},
-    source::{self, Stripe},
-    store::{ServedBy, memory::Memory, record},
-    token::Keyring,
+    api::{
+        self, App, FeatureCache, Request, Response, fast_path, settings::Settings,
+        stream::StreamRequest,
+    },
+    entitlement::{ActiveEntitlement, Summary, SummaryPage},
+    id::{CustomerId, CustomerKey, Livemode, Timestamp},
+    source::{self, StripeClient},
+    store::{ServedBy, memory::MemoryStore, record},
+    token::JwksCache,
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
@@ -23,12 +26,12 @@ pub(crate) const NOW: Timestamp = Timestamp(1_700_000_100);
 
 /// A deployment with both stores in memory.
 pub(crate) struct Service {
-    pub(crate) store: Memory,
+    pub(crate) store: MemoryStore,
     /// When requests come in.
     pub(crate) now: Timestamp,
     settings: Settings,
-    features: Features,
-    keyring: Keyring,
+    features: FeatureCache,
+    keyring: JwksCache,
 }
 
 /// An answer, its body read.
@@ -51,13 +54,13 @@ pub(crate) fn configured(settings: &[(&str, &str)]) -> Service {
         let set = settings.iter().find(|(known, _)| *known == name);
         set.map(|(_, text)| (*text).to_owned())
     };
-    let settings = Settings::read(text).unwrap();
+    let settings = Settings::parse(text).unwrap();
     Service {
-        store: Memory::default(),
+        store: MemoryStore::default(),
         now: NOW,
         settings,
-        features: Features::default(),
-        keyring: Keyring::default(),
+        features: FeatureCache::default(),
+        keyring: JwksCache::default(),
     }
 }
 
@@ -74,15 +77,15 @@ pub(crate) fn service_with_stripe_and(settings: &[(&str, &str)]) -> Service {
         ("STRIPE_API_KEY", "sk_test_stripe"),
     ];
     let mut service = configured(&[&basic, settings].concat());
-    let stripe = source::memory::Memory::default();
+    let stripe = source::fake::FakeStripe::default();
     stripe.set_clock(NOW.into());
-    service.store.ledger.source = Some(Stripe::new(stripe));
+    service.store.ledger.source = Some(StripeClient::new(stripe));
     service
 }
 
 impl Service {
     /// Stripe, where it is read.
-    pub(crate) fn stripe(&self) -> &source::memory::Memory {
+    pub(crate) fn stripe(&self) -> &source::fake::FakeStripe {
         self.store.ledger.source.as_ref().unwrap().transport()
     }
 
@@ -125,7 +128,14 @@ impl Service {
         let request = request.body(body.to_vec()).unwrap();
         let hot = self.hot(&request);
         let Self { store, now, settings, features, keyring } = self;
-        let app = App { store, settings, features, keyring, random: || 0xabc, log: |_| {} };
+        let app = App {
+            store,
+            settings,
+            feature_cache: features,
+            jwks_cache: keyring,
+            random: || 0xabc,
+            log: |_| {},
+        };
         let response = pollster::block_on(api::handle(&app, &request, *now));
         if let Some(hot) = hot {
             hot.assert_is(&response, &request);
@@ -143,20 +153,27 @@ impl Service {
             return None;
         }
         let url = format!("https://edge.example.com{}", request.uri());
-        let asked = hot::ask(&self.settings, &url, header("authorization")?, self.now);
+        let asked =
+            fast_path::parse_query(&self.settings, &url, header("authorization")?, self.now);
         let Some(question) = asked.filter(|_| request.method() == "GET") else {
             if request.method() != "POST" || request.uri() != "/webhooks/stripe" {
                 return None;
             }
             let signature = header("stripe-signature")?;
-            return match hot::receive(&self.settings, signature, request.body(), self.now, |_| {}) {
-                hot::Received::Answer(answer) => Some(Hot::Event(answer)),
-                hot::Received::Summary(_) => None,
+            return match fast_path::verify_webhook(
+                &self.settings,
+                signature,
+                request.body(),
+                self.now,
+                |_| {},
+            ) {
+                fast_path::FastWebhookResult::Respond(answer) => Some(Hot::Event(answer)),
+                fast_path::FastWebhookResult::Apply(_) => None,
             };
         };
-        assert_eq!(hot::Question::from_line(&question.to_line()).as_ref(), Some(&question));
-        let record = record::write(&self.store.replica.copy(&question.customer)?).unwrap();
-        let answer = hot::tell(&question, &record, ServedBy::Replica)?;
+        assert_eq!(fast_path::FastQuery::decode(&question.encode()).as_ref(), Some(&question));
+        let record = record::encode(&self.store.replica.stored_set(&question.customer)?).unwrap();
+        let answer = fast_path::answer_from_record(&question, &record, ServedBy::Replica)?;
         Some(Hot::Question(question, answer))
     }
 
@@ -189,7 +206,7 @@ impl Answer {
     }
 
     /// The stream that it opens.
-    pub(crate) fn listen(&self) -> Option<&Listen> {
+    pub(crate) fn listen(&self) -> Option<&StreamRequest> {
         self.response.extensions().get()
     }
 
@@ -212,7 +229,7 @@ impl Answer {
 /// What the hot path answers.
 #[derive(Debug)]
 pub(crate) enum Hot {
-    Question(hot::Question, hot::Answer),
+    Question(fast_path::FastQuery, fast_path::FastAnswer),
     Event(Response),
 }
 
@@ -222,7 +239,7 @@ impl Hot {
         let shown = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap());
         let body = || std::str::from_utf8(response.body()).unwrap();
         match self {
-            Self::Question(_, hot::Answer::Check(object)) => {
+            Self::Question(_, fast_path::FastAnswer::Check(object)) => {
                 assert_eq!(
                     (response.status().as_u16(), body()),
                     (200, object.as_str()),
@@ -230,7 +247,7 @@ impl Hot {
                 );
                 assert_eq!(shown("content-type"), Some("application/json"), "{request:?}");
             }
-            Self::Question(question, hot::Answer::Granted(glance, ServedBy::Replica)) => {
+            Self::Question(question, fast_path::FastAnswer::Granted(glance, ServedBy::Replica)) => {
                 assert_eq!((response.status().as_u16(), body()), (204, ""), "{request:?}");
                 let (version, as_of) = (glance.version.to_string(), glance.as_of.to_string());
                 for (name, value) in [
@@ -242,7 +259,7 @@ impl Hot {
                     assert_eq!(shown(name), Some(value), "{name} {request:?}");
                 }
             }
-            Self::Question(_, hot::Answer::List(list)) => {
+            Self::Question(_, fast_path::FastAnswer::List(list)) => {
                 assert_eq!(
                     (response.status().as_u16(), body()),
                     (200, list.body.as_str()),
@@ -253,7 +270,7 @@ impl Hot {
                     ("content-type", "application/json"),
                     ("entgate-version", version.as_str()),
                     ("entgate-as-of", as_of.as_str()),
-                    ("entgate-served-by", list.served_by.name()),
+                    ("entgate-served-by", list.served_by.as_str()),
                 ] {
                     assert_eq!(shown(name), Some(value), "{name} {request:?}");
                 }
@@ -318,8 +335,8 @@ pub(crate) fn item(key: &str) -> Value {
     })
 }
 
-pub(crate) fn customer(id: &str) -> Customer {
-    Customer { livemode: Livemode::Test, id: CustomerId::try_from(id).unwrap() }
+pub(crate) fn customer(id: &str) -> CustomerKey {
+    CustomerKey { livemode: Livemode::Test, id: CustomerId::try_from(id).unwrap() }
 }
 
 /// Grants of the features with these lookup keys.
@@ -332,7 +349,7 @@ pub(crate) fn grants(keys: &[&str]) -> Vec<ActiveEntitlement> {
     keys.iter().map(grant).collect()
 }
 
-pub(crate) fn summary(event: &str, created: i64, page: Page) -> Summary {
+pub(crate) fn summary(event: &str, created: i64, page: SummaryPage) -> Summary {
     Summary {
         event: event.try_into().unwrap(),
         customer: customer("cus_ada"),

@@ -1,6 +1,6 @@
 //! Where the ledger cannot tell, Stripe is asked: who there is, the rest of a page, a set read now.
 
-use entgate::{id::Millis, ledger::Trouble, store::Backlog};
+use entgate::{id::UnixMillis, ledger::SyncProblem, store::Backlog};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -15,13 +15,13 @@ const NOT_A_NO: &str =
 /// A deployment, and Stripe, where Ada holds the features with these keys.
 fn holding(keys: &[&str]) -> Service {
     let service = service_with_stripe();
-    service.stripe().holds("cus_ada", grants(keys));
+    service.stripe().set_entitlements("cus_ada", grants(keys));
     service
 }
 
 /// The next requests to Stripe are lost, as often as one is tried.
 fn lose_one(service: &Service) {
-    (0..3).for_each(|_| service.stripe().answers(Err("connection reset".to_owned())));
+    (0..3).for_each(|_| service.stripe().queue_response(Err("connection reset".to_owned())));
 }
 
 fn sync(service: &Service, query: &str) -> Answer {
@@ -48,7 +48,7 @@ fn a_customer_nothing_was_heard_of_is_found_at_stripe() {
     let again = service.get("/v1/check?customer=cus_ada&feature=sso");
     assert_eq!(again.body["reason"], "not_entitled");
     assert_eq!(again.body["served_by"], "ledger");
-    assert_eq!(service.stripe().asked(), [ADA]);
+    assert_eq!(service.stripe().requests(), [ADA]);
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_customer_who_holds_nothing_at_stripe_is_known_to_hold_nothing() {
     let list = service.get(&format!("{LIST}?customer=cus_ada"));
     assert_eq!((list.status, list.keys().len()), (200, 0));
     assert_eq!(list.header("entgate-version"), Some("1"));
-    assert_eq!(service.stripe().asked(), [ADA]);
+    assert_eq!(service.stripe().requests(), [ADA]);
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_customer_that_stripe_does_not_know_is_unknown() {
 fn a_truncated_page_is_completed_by_the_next_question() {
     let service = holding(&["c", "b", "a"]);
     service.stripe_sends(&event("cus_ada", NOW.0 - 9, &["c"], true));
-    assert_eq!(service.stripe().asked(), [""; 0], "the event alone asks for nothing");
+    assert_eq!(service.stripe().requests(), [""; 0], "the event alone asks for nothing");
 
     let check = service.get("/v1/check?customer=cus_ada&feature=a");
     assert_eq!((check.status, &check.body["entitled"]), (200, &json!(true)));
@@ -91,7 +91,7 @@ fn a_truncated_page_is_completed_by_the_next_question() {
         (list.keys(), list.header("entgate-served-by")),
         (vec!["b", "a", "c"], Some("replica"))
     );
-    assert_eq!(service.stripe().asked(), [ADA]);
+    assert_eq!(service.stripe().requests(), [ADA]);
 }
 
 #[test]
@@ -107,9 +107,9 @@ fn while_stripe_is_out_of_reach_nobody_is_told_no() {
     assert_eq!(sync(&service, "").error("message"), NOT_A_NO);
 
     service.stripe_sends(&event("cus_ada", NOW.0 - 9, &["a"], true));
-    let asked = service.stripe().asked().len();
+    let asked = service.stripe().requests().len();
     assert!(service.check("cus_ada", "a").0, "what is held in part is enough for a yes");
-    assert_eq!(service.stripe().asked().len(), asked, "and Stripe is not asked for it");
+    assert_eq!(service.stripe().requests().len(), asked, "and Stripe is not asked for it");
     lose_one(&service);
     let answer = service.get("/v1/check?customer=cus_ada&feature=b");
     assert_eq!((answer.status, answer.error("code")), (503, "entitlements_incomplete"));
@@ -142,7 +142,7 @@ fn a_sync_answers_what_stripe_says_now() {
         assert_eq!(answer.body["feature"], feature);
         assert_eq!(answer.body["entitled"], entitled, "{feature}");
     }
-    assert_eq!(service.stripe().asked().len(), 4);
+    assert_eq!(service.stripe().requests().len(), 4);
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn a_sync_waits_for_a_feature_and_for_25_s_at_most() {
     for query in ["?feature=sms&wait=0", "?feature=sms&wait=25", "?feature=sms"] {
         assert_eq!(sync(&service, query).body["entitled"], true, "{query}");
     }
-    let asked = service.stripe().asked().len();
+    let asked = service.stripe().requests().len();
     for (query, param, code, message) in [
         ("?wait=5", "wait", "parameter_invalid", "`wait` needs a `feature` to wait for."),
         (
@@ -186,7 +186,7 @@ fn a_sync_waits_for_a_feature_and_for_25_s_at_most() {
         let answer = service.request("POST", &target, &headers, b"");
         answer.assert_refuses(param, code, message, query);
     }
-    assert_eq!(service.stripe().asked().len(), asked, "what is refused is not asked for");
+    assert_eq!(service.stripe().requests().len(), asked, "what is refused is not asked for");
 }
 
 #[test]
@@ -232,11 +232,11 @@ fn a_customer_who_was_deleted_holds_nothing() {
 
 #[test]
 fn health_tells_what_is_pending_and_what_the_operator_has_to_see_to() {
-    let now = Millis::from(NOW).0;
+    let now = UnixMillis::from(NOW).0;
     let backlog = |pending, since: Option<u64>, trouble| Backlog {
         pending,
-        since: since.map(Millis),
-        trouble,
+        pending_since: since.map(UnixMillis),
+        problem: trouble,
     };
     let (service, unset) = (service_with_stripe(), configured(&[]));
     let key =
@@ -261,26 +261,26 @@ fn health_tells_what_is_pending_and_what_the_operator_has_to_see_to() {
         ),
         (
             "a key that is refused",
-            backlog(0, None, Some(Trouble::KeyRefused)),
+            backlog(0, None, Some(SyncProblem::KeyRefused)),
             "degraded",
             json!({ "pending": 0, "oldest": null }),
             Some(key),
         ),
         (
             "a key of another account",
-            backlog(2, Some(now - 60_000), Some(Trouble::UnknownCustomer)),
+            backlog(2, Some(now - 60_000), Some(SyncProblem::UnknownCustomer)),
             "degraded",
             json!({ "pending": 2, "oldest": 60 }),
             Some(account),
         ),
     ] {
-        *service.store.roster.backlog.borrow_mut() = backlog;
+        *service.store.customer_index.backlog.borrow_mut() = backlog;
         let body = service.get("/healthz").body;
         assert_eq!((&body["status"], &body["outbox"]), (&json!(status), &outbox), "{why}");
         assert_eq!(body.get("message"), message.map(Value::from).as_ref(), "{why}");
         assert_eq!(body["settings"]["STRIPE_API_KEY"], "set", "{why}");
 
-        *unset.store.roster.backlog.borrow_mut() = backlog;
+        *unset.store.customer_index.backlog.borrow_mut() = backlog;
         assert_eq!(unset.get("/healthz").body["status"], "unconfigured", "{why}");
     }
 }

@@ -1,7 +1,7 @@
 //! Settings of tokens, snapshots and pages, and what is wrong with malformed ones.
 
 use entgate::{
-    api::settings::{Error, Origins, Settings},
+    api::settings::{AllowedOrigins, Error, Settings},
     id::Livemode,
 };
 
@@ -11,7 +11,7 @@ use crate::minted::SIGNING_KEY;
 fn a_token_secret_has_32_characters_or_more() {
     let name = "ENTGATE_TOKEN_SECRETS";
     let secrets = |text: &str| {
-        let settings = Settings::read(|asked| (asked == name).then(|| text.to_owned()));
+        let settings = Settings::parse(|asked| (asked == name).then(|| text.to_owned()));
         settings.map(|settings| settings.token_secrets.len())
     };
     let failed = |problem| Err(Error { name, problem });
@@ -38,7 +38,7 @@ fn another_issuer_is_set_as_a_whole() {
     let url = ("ENTGATE_JWKS_URL", "https://login.example/jwks.json");
     let issuer = ("ENTGATE_JWT_ISSUER", "https://login.example");
     let read = |set: &[(&str, &str)]| {
-        let settings = Settings::read(|asked| {
+        let settings = Settings::parse(|asked| {
             set.iter().find(|(name, _)| *name == asked).map(|(_, text)| (*text).to_owned())
         });
         settings.map(|settings| {
@@ -115,10 +115,10 @@ fn another_issuer_is_set_as_a_whole() {
 fn the_keys_of_snapshots_are_of_ed25519_and_the_first_one_can_sign() {
     let name = "ENTGATE_SIGNING_KEY";
     let kids = |text: &str| {
-        let settings = Settings::read(|asked| (asked == name).then(|| text.to_owned()));
+        let settings = Settings::parse(|asked| (asked == name).then(|| text.to_owned()));
         settings.map(|settings| {
             let keys = settings.signing_keys.iter();
-            keys.map(|key| format!("{} {}", key.kid(), key.signs())).collect::<Vec<_>>()
+            keys.map(|key| format!("{} {}", key.kid(), key.can_sign())).collect::<Vec<_>>()
         })
     };
     let failed = |problem| Err(Error { name, problem });
@@ -177,15 +177,16 @@ fn the_keys_of_snapshots_are_of_ed25519_and_the_first_one_can_sign() {
 fn an_origin_is_written_as_browsers_write_it() {
     let name = "ENTGATE_ALLOWED_ORIGINS";
     let origins = |text: &str| {
-        let settings = Settings::read(|asked| (asked == name).then(|| text.to_owned()));
-        settings.map(|settings| settings.origins)
+        let settings = Settings::parse(|asked| (asked == name).then(|| text.to_owned()));
+        settings.map(|settings| settings.allowed_origins)
     };
     let form = "has an item that is no origin as browsers write it: https://app.example.com";
-    let some = |all: &[&str]| Ok(Origins::Some(all.iter().map(|one| (*one).into()).collect()));
+    let some =
+        |all: &[&str]| Ok(AllowedOrigins::List(all.iter().map(|one| (*one).into()).collect()));
     let failed = |problem| Err(Error { name, problem });
     for (text, expected) in [
-        ("", Ok(Origins::None)),
-        ("*", Ok(Origins::Any)),
+        ("", Ok(AllowedOrigins::None)),
+        ("*", Ok(AllowedOrigins::Any)),
         ("https://app.example.com", some(&["https://app.example.com"])),
         (
             "http://localhost:3000, https://a.example:8443",

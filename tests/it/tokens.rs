@@ -1,6 +1,6 @@
 //! Customers' tokens: how they are made, and what they open.
 
-use entgate::api::{ROUTES, Who, catalog};
+use entgate::api::{Access, ROUTES, catalog};
 use serde_json::{Value, json};
 
 use crate::{
@@ -201,14 +201,14 @@ fn base64_of(text: &str) -> String {
 }
 
 /// The paths of all routes that those may take, with a customer wherever a name has to be.
-fn paths(who: Who) -> Vec<(String, String)> {
+fn paths(who: Access) -> Vec<(String, String)> {
     let path = |path: &str| {
         let named =
             path.split('/').map(|part| if part.starts_with('{') { "cus_ada" } else { part });
         named.collect::<Vec<_>>().join("/")
     };
-    let edge = ROUTES.iter().map(|route| (route.who, &route.method, route.path));
-    let catalog = catalog::routes().map(|(method, path)| (Who::Server, method, path));
+    let edge = ROUTES.iter().map(|route| (route.access, &route.method, route.path));
+    let catalog = catalog::routes().map(|(method, path)| (Access::ServerKey, method, path));
     // What is in both is the edge's.
     let all = edge.chain(catalog.filter(|(_, method, path)| {
         !ROUTES.iter().any(|route| route.method == *method && route.path == *path)
@@ -221,7 +221,7 @@ fn paths(who: Who) -> Vec<(String, String)> {
 fn a_token_opens_no_route_of_the_operators() {
     for source in ["stripe", "catalog"] {
         let service = with_ada(&[("ENTGATE_SOURCE", source)]);
-        let server = paths(Who::Server);
+        let server = paths(Access::ServerKey);
         assert!(server.len() >= 50, "{} routes", server.len());
         for (method, path) in server {
             for token in [token(&json!({})), issued("one", &json!({})), "eyJhbGciOi".to_owned()] {
@@ -239,7 +239,7 @@ fn a_token_opens_no_route_of_the_operators() {
 fn another_customer_is_a_403_on_every_route_that_a_token_opens() {
     let service = with_ada(&[]);
     let routes: Vec<_> =
-        paths(Who::Customer).into_iter().filter(|(method, _)| method == "GET").collect();
+        paths(Access::CustomerToken).into_iter().filter(|(method, _)| method == "GET").collect();
     assert!(routes.len() >= 4);
     for (_, path) in routes {
         for token in [token(&json!({})), issued("one", &json!({}))] {

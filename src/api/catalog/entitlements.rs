@@ -5,33 +5,42 @@
 
 use serde_json::Value;
 
-use super::{super::error::Error, Visit, fields::TEXT};
-use crate::catalog::settle::{self, Grant};
+use super::{super::error::Error, RequestContext, params::MAX_STRING_LEN};
+use crate::catalog::entitlements::{self, StoredEntitlement};
 
-pub(super) fn list(visit: &mut Visit<'_>) -> Result<Value, Error> {
-    let customer = visit.params.needed("customer", TEXT)?;
-    answer(visit, &customer, "customer")
+pub(super) fn list(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
+    let customer = visit.params.required_non_empty("customer", MAX_STRING_LEN)?;
+    list_active(visit, &customer, "customer")
 }
 
-pub(super) fn list_of_summary(visit: &mut Visit<'_>) -> Result<Value, Error> {
+pub(super) fn list_for_customer(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     let customer = visit.id().to_owned();
-    answer(visit, &customer, "id")
+    list_active(visit, &customer, "id")
 }
 
-pub(super) fn retrieve(visit: &mut Visit<'_>) -> Result<Value, Error> {
-    visit.finish()?;
-    let grant: Grant = visit.catalog.load(visit.id(), "id")?;
-    Ok(grant.shown(visit.catalog.livemode))
+pub(super) fn retrieve(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
+    visit.reject_unknown()?;
+    let grant: StoredEntitlement = visit.tx.load(visit.id(), "id")?;
+    Ok(grant.to_json(visit.tx.livemode))
 }
 
-fn answer(visit: &mut Visit<'_>, customer: &str, param: &str) -> Result<Value, Error> {
-    let page = visit.params.page()?;
-    visit.params.integer("at_least", 0..=u64::MAX)?;
-    visit.params.flag("fresh")?;
-    visit.finish()?;
-    let customer = visit.catalog.present(customer, param)?;
-    visit.catalog.bring_up_to_date(&customer)?;
-    let livemode = visit.catalog.livemode;
-    let list = settle::list(&customer.id);
-    visit.page(&[list], &page, |_| true, |grant: &Grant| Ok(grant.shown(livemode)))
+fn list_active(
+    visit: &mut RequestContext<'_>,
+    customer: &str,
+    param: &str,
+) -> Result<Value, Error> {
+    let page = visit.params.list_query()?;
+    visit.params.take_integer("at_least", 0..=u64::MAX)?;
+    visit.params.take_flag("fresh")?;
+    visit.reject_unknown()?;
+    let customer = visit.tx.load_existing_customer(customer, param)?;
+    visit.tx.apply_due(&customer)?;
+    let livemode = visit.tx.livemode;
+    let list = entitlements::index(&customer.id);
+    visit.page_response(
+        &[list],
+        &page,
+        |_| true,
+        |grant: &StoredEntitlement| Ok(grant.to_json(livemode)),
+    )
 }

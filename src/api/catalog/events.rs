@@ -2,23 +2,22 @@
 
 use serde_json::Value;
 
-use super::{super::error::Error, Visit, fields::TEXT};
+use super::{super::error::Error, RequestContext, params::MAX_STRING_LEN};
 use crate::catalog::{
-    Object as _,
+    Entity as _, deliveries,
     event::{self, Event},
-    outbox,
 };
 
 /// The most types that a list can be asked for, by Stripe's API.
-const TYPES: usize = 20;
+const MAX_TYPES: usize = 20;
 
-pub(super) fn list(visit: &mut Visit<'_>) -> Result<Value, Error> {
+pub(super) fn list(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     let params = &mut visit.params;
-    let r#type = params.filled("type", TEXT)?;
-    let mut types = params.list("types")?;
-    let delivered = params.boolean("delivery_success")?;
-    let mut page = params.page_by_date()?;
-    visit.finish()?;
+    let r#type = params.non_empty("type", MAX_STRING_LEN)?;
+    let mut types = params.take_list("types")?;
+    let delivered = params.optional_bool("delivery_success")?;
+    let mut page = params.list_query_with_created()?;
+    visit.reject_unknown()?;
     if r#type.is_some() && !types.is_empty() {
         return Err(Error::parameter(
             "types",
@@ -26,13 +25,13 @@ pub(super) fn list(visit: &mut Visit<'_>) -> Result<Value, Error> {
             "You may only specify one of these parameters: type, types.",
         ));
     }
-    if types.len() > TYPES {
-        let message = format!("You can ask for at most {TYPES} types at once.");
+    if types.len() > MAX_TYPES {
+        let message = format!("You can ask for at most {MAX_TYPES} types at once.");
         return Err(Error::parameter("types", "parameter_invalid", message));
     }
     let param = if types.is_empty() { "type" } else { "types" };
     types.extend(r#type.filter(|r#type| r#type != "*"));
-    if let Some(odd) = types.iter().find(|r#type| wildcard(r#type).contains('*')) {
+    if let Some(odd) = types.iter().find(|r#type| wildcard_prefix(r#type).contains('*')) {
         return Err(Error::parameter(
             param,
             "parameter_invalid",
@@ -40,41 +39,41 @@ pub(super) fn list(visit: &mut Visit<'_>) -> Result<Value, Error> {
         ));
     }
     let lists: Vec<String> = match (types.is_empty(), delivered) {
-        (true, Some(false)) => vec![event::UNDELIVERED.to_owned()],
-        (true, _) => vec![event::LIST.to_owned()],
-        (false, _) => types.iter().map(|r#type| event::list(r#type)).collect(),
+        (true, Some(false)) => vec![event::UNDELIVERED_INDEX.to_owned()],
+        (true, _) => vec![event::INDEX.to_owned()],
+        (false, _) => types.iter().map(|r#type| event::type_index(r#type)).collect(),
     };
-    let oldest = Some(event::oldest(visit.catalog.now));
+    let oldest = Some(event::retention_start(visit.tx.now));
     page.created.first = page.created.first.max(oldest);
-    let livemode = visit.catalog.livemode;
+    let livemode = visit.tx.livemode;
     let keep = |event: &Event| delivered.is_none_or(|delivered| delivered == event.is_delivered());
-    visit.page(&lists, &page, keep, |event: &Event| Ok(event.shown(livemode)))
+    visit.page_response(&lists, &page, keep, |event: &Event| Ok(event.to_json(livemode)))
 }
 
 /// What of a type stands before its `.*`.
-fn wildcard(r#type: &str) -> &str {
+fn wildcard_prefix(r#type: &str) -> &str {
     r#type.strip_suffix(".*").unwrap_or(r#type)
 }
 
-pub(super) fn retrieve(visit: &mut Visit<'_>) -> Result<Value, Error> {
-    visit.finish()?;
-    let event = present(visit)?;
-    Ok(event.shown(visit.catalog.livemode))
+pub(super) fn retrieve(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
+    visit.reject_unknown()?;
+    let event = load_unexpired(visit)?;
+    Ok(event.to_json(visit.tx.livemode))
 }
 
 /// Sends an event again to one endpoint: what Stripe's CLI does with `stripe events resend`.
-pub(super) fn retry(visit: &mut Visit<'_>) -> Result<Value, Error> {
-    let endpoint = visit.params.needed("webhook_endpoint", TEXT)?;
-    visit.finish()?;
-    let event = present(visit)?;
-    let event = outbox::send_again(&visit.catalog, &event.id, &endpoint)?;
-    Ok(event.shown(visit.catalog.livemode))
+pub(super) fn retry(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
+    let endpoint = visit.params.required_non_empty("webhook_endpoint", MAX_STRING_LEN)?;
+    visit.reject_unknown()?;
+    let event = load_unexpired(visit)?;
+    let event = deliveries::resend(&visit.tx, &event.id, &endpoint)?;
+    Ok(event.to_json(visit.tx.livemode))
 }
 
-fn present(visit: &Visit<'_>) -> Result<Event, Error> {
-    let event: Event = visit.catalog.load(visit.id(), "id")?;
-    if event.is_expired(visit.catalog.now) {
-        return Err(Error::not_here(format!("No such {}: '{}'", Event::KIND, event.id)));
+fn load_unexpired(visit: &RequestContext<'_>) -> Result<Event, Error> {
+    let event: Event = visit.tx.load(visit.id(), "id")?;
+    if event.is_expired(visit.tx.now) {
+        return Err(Error::not_found(format!("No such {}: '{}'", Event::TYPE, event.id)));
     }
     Ok(event)
 }

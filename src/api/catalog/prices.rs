@@ -4,29 +4,30 @@ use serde_json::{Map, Value};
 
 use super::{
     super::{error::Error, form::Params},
-    Visit,
-    fields::{Detail, TEXT},
+    RequestContext,
+    params::{MAX_STRING_LEN, Passthrough},
     products,
 };
 use crate::catalog::{
-    Cycle, Interval,
-    price::{self, Filter, Key, New, Price, Recurring, Update},
-    purchase::TRIAL,
+    BillingCycle, Interval,
+    price::{self, LookupKeyPatch, NewPrice, Price, PriceFilter, PriceUpdate, Recurring},
+    purchase::MAX_TRIAL_DAYS,
 };
 
 /// The most characters of a price's key, by Stripe's documentation.
-const KEY: usize = 200;
+const MAX_LOOKUP_KEY_LEN: usize = 200;
 
 /// The most keys that a list can be asked for, by Stripe's documentation.
-const KEYS: usize = 10;
+const MAX_LOOKUP_KEYS: usize = 10;
 
 /// The largest amount, by Stripe's documentation: twelve digits.
-const AMOUNT: u64 = 999_999_999_999;
+const MAX_AMOUNT: u64 = 999_999_999_999;
 
-const DETAILS: [Detail; 2] = [Detail::Text("nickname"), Detail::Text("tax_behavior")];
+const PASSTHROUGH: [Passthrough; 2] =
+    [Passthrough::String("nickname"), Passthrough::String("tax_behavior")];
 
 /// What only moves money.
-const MONEY: [&str; 7] = [
+const IGNORED_PARAMS: [&str; 7] = [
     "billing_scheme",
     "currency_options",
     "custom_unit_amount",
@@ -43,24 +44,24 @@ const INTERVALS: [(&str, Interval); 4] = [
     ("year", Interval::Year),
 ];
 
-pub(super) fn list(visit: &mut Visit<'_>) -> Result<Value, Error> {
+pub(super) fn list(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     let params = &mut visit.params;
-    let active = params.boolean("active")?;
-    let product = params.filled("product", TEXT)?;
-    let keys = params.list("lookup_keys")?;
-    let currency = params.filled("currency", 3)?;
+    let active = params.optional_bool("active")?;
+    let product = params.non_empty("product", MAX_STRING_LEN)?;
+    let keys = params.take_list("lookup_keys")?;
+    let currency = params.non_empty("currency", 3)?;
     let recurs = params.one_of("type", &[("recurring", true), ("one_time", false)])?;
     let (mut interval, mut usage_type, mut meter) = (None, None, None);
-    if let Some(mut recurring) = params.map("recurring")? {
+    if let Some(mut recurring) = params.object("recurring")? {
         interval = recurring.one_of("interval", &INTERVALS)?;
-        usage_type = recurring.filled("usage_type", TEXT)?;
-        meter = recurring.filled("meter", TEXT)?;
-        recurring.finish()?;
+        usage_type = recurring.non_empty("usage_type", MAX_STRING_LEN)?;
+        meter = recurring.non_empty("meter", MAX_STRING_LEN)?;
+        recurring.reject_unknown()?;
     }
-    let page = params.page_by_date()?;
-    visit.finish()?;
-    if keys.len() > KEYS {
-        let message = format!("You can ask for at most {KEYS} lookup keys at once.");
+    let page = params.list_query_with_created()?;
+    visit.reject_unknown()?;
+    if keys.len() > MAX_LOOKUP_KEYS {
+        let message = format!("You can ask for at most {MAX_LOOKUP_KEYS} lookup keys at once.");
         return Err(Error::parameter("lookup_keys", "parameter_invalid", message));
     }
     let keep = |price: &Price| {
@@ -68,7 +69,9 @@ pub(super) fn list(visit: &mut Visit<'_>) -> Result<Value, Error> {
         product.as_ref().is_none_or(|product| price.product == *product)
             && currency.as_ref().is_none_or(|currency| price.currency == *currency)
             && recurs.is_none_or(|recurs| price.recurring.is_some() == recurs)
-            && interval.is_none_or(|interval| cycle.is_some_and(|it| it.cycle.interval == interval))
+            && interval.is_none_or(|interval| {
+                cycle.is_some_and(|it| it.billing_cycle.interval == interval)
+            })
             && usage_type
                 .as_ref()
                 .is_none_or(|usage| cycle.is_some_and(|it| it.usage_type == *usage))
@@ -76,26 +79,28 @@ pub(super) fn list(visit: &mut Visit<'_>) -> Result<Value, Error> {
                 .as_ref()
                 .is_none_or(|meter| cycle.is_some_and(|it| it.meter.as_ref() == Some(meter)))
     };
-    let filter = Filter { product: product.as_deref(), lookup_key: None, active };
-    let mut lists: Vec<String> =
-        keys.iter().map(|key| price::list(Filter { lookup_key: Some(key), ..filter })).collect();
+    let filter = PriceFilter { product: product.as_deref(), lookup_key: None, active };
+    let mut lists: Vec<String> = keys
+        .iter()
+        .map(|key| price::index(PriceFilter { lookup_key: Some(key), ..filter }))
+        .collect();
     if lists.is_empty() {
-        lists.push(price::list(filter));
+        lists.push(price::index(filter));
     }
-    let livemode = visit.catalog.livemode;
-    visit.page(&lists, &page, keep, |price: &Price| Ok(price.shown(livemode)))
+    let livemode = visit.tx.livemode;
+    visit.page_response(&lists, &page, keep, |price: &Price| Ok(price.to_json(livemode)))
 }
 
-pub(super) fn create(visit: &mut Visit<'_>) -> Result<Value, Error> {
+pub(super) fn create(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     let mut params = std::mem::take(&mut visit.params);
-    let product = params.filled("product", TEXT)?;
-    let data = params.map("product_data")?;
+    let product = params.non_empty("product", MAX_STRING_LEN)?;
+    let data = params.object("product_data")?;
     let mut price = parse(&mut params, String::new())?;
-    params.finish()?;
+    params.reject_unknown()?;
     price.product = match (product, data) {
         (Some(product), None) => product,
-        (None, Some(data)) => products::create_inline(&visit.catalog, data)?,
-        (None, None) => return Err(Error::missing("product")),
+        (None, Some(data)) => products::create_inline(&visit.tx, data)?,
+        (None, None) => return Err(Error::missing_param("product")),
         (Some(_), Some(_)) => {
             return Err(Error::parameter(
                 "product_data",
@@ -104,85 +109,86 @@ pub(super) fn create(visit: &mut Visit<'_>) -> Result<Value, Error> {
             ));
         }
     };
-    let price = price::create(&visit.catalog, price)?;
-    Ok(price.shown(visit.catalog.livemode))
+    let price = price::create(&visit.tx, price)?;
+    Ok(price.to_json(visit.tx.livemode))
 }
 
-pub(super) fn retrieve(visit: &mut Visit<'_>) -> Result<Value, Error> {
-    visit.finish()?;
-    let price: Price = visit.catalog.load(visit.id(), "id")?;
-    Ok(price.shown(visit.catalog.livemode))
+pub(super) fn retrieve(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
+    visit.reject_unknown()?;
+    let price: Price = visit.tx.load(visit.id(), "id")?;
+    Ok(price.to_json(visit.tx.livemode))
 }
 
-pub(super) fn update(visit: &mut Visit<'_>) -> Result<Value, Error> {
+pub(super) fn update(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     let params = &mut visit.params;
     params.ignore(&["currency_options"]);
-    let update = Update {
-        active: params.boolean("active")?,
-        lookup_key: key(params)?,
+    let update = PriceUpdate {
+        active: params.optional_bool("active")?,
+        lookup_key: parse_lookup_key(params)?,
         metadata: params.metadata()?,
-        details: params.details(&DETAILS)?,
+        passthrough: params.passthrough(&PASSTHROUGH)?,
     };
-    visit.finish()?;
-    let price = price::update(&visit.catalog, visit.id(), update)?;
-    Ok(price.shown(visit.catalog.livemode))
+    visit.reject_unknown()?;
+    let price = price::update(&visit.tx, visit.id(), update)?;
+    Ok(price.to_json(visit.tx.livemode))
 }
 
 /// A price that stands in another request.
-pub(super) fn parse_inline(mut params: Params, product: String) -> Result<New, Error> {
+pub(super) fn parse_inline(mut params: Params, product: String) -> Result<NewPrice, Error> {
     let price = parse(&mut params, product)?;
-    params.finish()?;
+    params.reject_unknown()?;
     Ok(price)
 }
 
-fn parse(params: &mut Params, product: String) -> Result<New, Error> {
-    params.ignore(&MONEY);
-    let currency = params.needed("currency", TEXT)?.to_ascii_lowercase();
+fn parse(params: &mut Params, product: String) -> Result<NewPrice, Error> {
+    params.ignore(&IGNORED_PARAMS);
+    let currency = params.required_non_empty("currency", MAX_STRING_LEN)?.to_ascii_lowercase();
     if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_lowercase()) {
         return Err(Error::parameter(
-            params.full("currency"),
+            params.qualified("currency"),
             "parameter_invalid",
             format!("Invalid currency: {currency}. It has three letters, as in ISO 4217: usd."),
         ));
     }
-    let unit_amount = params.integer("unit_amount", 0..=AMOUNT)?;
-    let recurring = params.map("recurring")?.map(recurring).transpose()?;
-    let details: Map<String, Value> = params.details(&DETAILS)?;
-    Ok(New {
-        active: params.boolean("active")?,
+    let unit_amount = params.take_integer("unit_amount", 0..=MAX_AMOUNT)?;
+    let recurring = params.object("recurring")?.map(parse_recurring).transpose()?;
+    let details: Map<String, Value> = params.passthrough(&PASSTHROUGH)?;
+    Ok(NewPrice {
+        active: params.optional_bool("active")?,
         product,
         currency,
         unit_amount: unit_amount.and_then(|amount| i64::try_from(amount).ok()),
         recurring,
-        lookup_key: key(params)?,
+        lookup_key: parse_lookup_key(params)?,
         metadata: params.metadata()?,
-        details,
+        passthrough: details,
     })
 }
 
-fn recurring(mut params: Params) -> Result<Recurring, Error> {
+fn parse_recurring(mut params: Params) -> Result<Recurring, Error> {
     let interval = params.one_of("interval", &INTERVALS)?;
-    let interval = interval.ok_or_else(|| Error::missing(&params.full("interval")))?;
-    let count = params.integer("interval_count", 1..=Cycle::longest(interval).into())?;
-    let days = params.integer("trial_period_days", 0..=TRIAL)?;
+    let interval = interval.ok_or_else(|| Error::missing_param(&params.qualified("interval")))?;
+    let count =
+        params.take_integer("interval_count", 1..=BillingCycle::max_count(interval).into())?;
+    let days = params.take_integer("trial_period_days", 0..=MAX_TRIAL_DAYS)?;
     let usage = params.one_of("usage_type", &[("licensed", "licensed"), ("metered", "metered")])?;
-    let meter = params.filled("meter", TEXT)?;
-    params.finish()?;
+    let meter = params.non_empty("meter", MAX_STRING_LEN)?;
+    params.reject_unknown()?;
     let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     Ok(Recurring {
-        cycle: Cycle { interval, count: count.map_or(1, small) },
+        billing_cycle: BillingCycle { interval, count: count.map_or(1, small) },
         trial_period_days: days.map(small),
         usage_type: usage.unwrap_or("licensed").to_owned(),
         meter,
     })
 }
 
-fn key(params: &mut Params) -> Result<Key, Error> {
-    let transfers = params.flag("transfer_lookup_key")?;
-    Ok(match params.string("lookup_key", KEY)? {
-        None => Key::Keep,
-        Some(key) if key.is_empty() => Key::Clear,
-        Some(key) if transfers => Key::Transfer(key),
-        Some(key) => Key::Take(key),
+fn parse_lookup_key(params: &mut Params) -> Result<LookupKeyPatch, Error> {
+    let transfers = params.take_flag("transfer_lookup_key")?;
+    Ok(match params.bounded_string("lookup_key", MAX_LOOKUP_KEY_LEN)? {
+        None => LookupKeyPatch::Keep,
+        Some(key) if key.is_empty() => LookupKeyPatch::Clear,
+        Some(key) if transfers => LookupKeyPatch::Transfer(key),
+        Some(key) => LookupKeyPatch::Set(key),
     })
 }

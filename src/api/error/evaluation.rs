@@ -13,19 +13,19 @@
 use http::{StatusCode, header};
 use serde::Serialize;
 
-use super::{Error, PAUSE};
+use super::{Error, RETRY_AFTER_SECS};
 use crate::{
-    api::{Response, json},
+    api::{Response, json_response},
     id, store,
 };
 
 /// Why an evaluation has no answer.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(in crate::api) enum Failure {
+pub(in crate::api) enum EvaluationError {
     /// The request is at fault.
-    Mistaken {
+    BadRequest {
         /// What is wrong with it.
-        code: Code,
+        code: ErrorCode,
         /// The same, in words.
         details: String,
     },
@@ -36,7 +36,7 @@ pub(in crate::api) enum Failure {
 /// An error code of OpenFeature's: <https://openfeature.dev/specification/types#error-code>.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub(in crate::api) enum Code {
+pub(in crate::api) enum ErrorCode {
     /// The body is none that could be read.
     ParseError,
     /// Nobody is named.
@@ -49,69 +49,69 @@ pub(in crate::api) enum Code {
     General,
 }
 
-impl Failure {
+impl EvaluationError {
     /// The request is at fault.
-    pub(in crate::api) fn mistaken(code: Code, details: impl Into<String>) -> Self {
-        Self::Mistaken { code, details: details.into() }
+    pub(in crate::api) fn bad_request(code: ErrorCode, details: impl Into<String>) -> Self {
+        Self::BadRequest { code, details: details.into() }
     }
 
     /// 400: nobody can have this name.
-    pub(in crate::api) fn nobody(error: &id::Error) -> Self {
-        Self::mistaken(Code::InvalidContext, format!("The targetingKey is {error}."))
+    pub(in crate::api) fn invalid_targeting_key(error: &id::Error) -> Self {
+        Self::bad_request(ErrorCode::InvalidContext, format!("The targetingKey is {error}."))
     }
 
     /// What the operator's log should hold of it, if anything.
     pub(in crate::api) fn cause(&self) -> Option<&str> {
         match self {
-            Self::Mistaken { .. } => None,
+            Self::BadRequest { .. } => None,
             Self::Other(error) => error.cause(),
         }
     }
 
     /// The whole answer, about one flag if it was asked for.
-    pub(in crate::api) fn response(&self, key: Option<&str>) -> Response {
+    pub(in crate::api) fn to_response(&self, key: Option<&str>) -> Response {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
-        struct Body<'a> {
+        struct EvaluationErrorBody<'a> {
             #[serde(skip_serializing_if = "Option::is_none")]
             key: Option<&'a str>,
-            error_code: Code,
+            error_code: ErrorCode,
             error_details: &'a str,
         }
         let answer = |status, error_code, error_details| {
-            json(status, &Body { key, error_code, error_details })
+            json_response(status, &EvaluationErrorBody { key, error_code, error_details })
         };
         let error = match self {
-            Self::Mistaken { code: code @ Code::FlagNotFound, details } => {
+            Self::BadRequest { code: code @ ErrorCode::FlagNotFound, details } => {
                 return answer(StatusCode::NOT_FOUND, *code, details);
             }
-            Self::Mistaken { code, details } => {
+            Self::BadRequest { code, details } => {
                 return answer(StatusCode::BAD_REQUEST, *code, details);
             }
             Self::Other(error) => error,
         };
         if matches!(error.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            let mut response = error.response();
+            let mut response = error.to_response();
             response.body_mut().clear();
             response.headers_mut().remove(header::CONTENT_TYPE);
             return response;
         }
         let mut response =
-            answer(StatusCode::INTERNAL_SERVER_ERROR, Code::General, error.told().message());
-        response.headers_mut().insert(header::RETRY_AFTER, PAUSE.into());
+            answer(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::General, error.body().message());
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECS.into());
         response
     }
 }
 
 /// 401 and 403 as they are; anything else is not known.
-impl From<Error> for Failure {
+impl From<Error> for EvaluationError {
     fn from(error: Error) -> Self {
         Self::Other(error)
     }
 }
 
 /// Not known: never a no.
-impl From<store::Error> for Failure {
+impl From<store::Error> for EvaluationError {
     fn from(error: store::Error) -> Self {
         Self::Other(error.into())
     }

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::super::error::{Error, evaluation::Code};
+use super::super::error::{Error, evaluation::ErrorCode};
 use crate::{
-    entitlement::{self, Decision, Denial, Entitlements, Version},
-    id::{Customer, LookupKey},
+    entitlement::{self, Decision, DenyReason, Entitlements, Version},
+    id::{CustomerKey, LookupKey},
 };
 
 /// A flag as it is told.
@@ -13,25 +13,25 @@ use crate::{
 #[serde(untagged)]
 pub(super) enum Flag<'a> {
     /// It is known.
-    Evaluated(Evaluated<'a>),
+    Evaluated(EvaluatedFlag<'a>),
     /// It is not known, and stands among others.
-    Unknown(Unknown<'a>),
+    Failed(FlagError<'a>),
 }
 
 /// A flag that is known.
 #[derive(Serialize)]
-pub(super) struct Evaluated<'a> {
+pub(super) struct EvaluatedFlag<'a> {
     key: &'a str,
     value: bool,
     /// OpenFeature's word for why. Each answer is about this one customer.
     reason: &'static str,
     variant: &'static str,
-    metadata: Metadata,
+    metadata: FlagMetadata,
 }
 
 /// What is told beside a flag.
 #[derive(Serialize)]
-struct Metadata {
+struct FlagMetadata {
     /// Why, in the words of a check.
     reason: &'static str,
     /// Not among others: a client takes a flag that is told in other words for one that changed.
@@ -42,38 +42,38 @@ struct Metadata {
 /// A flag that is not known.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Unknown<'a> {
+pub(super) struct FlagError<'a> {
     key: &'a str,
-    error_code: Code,
+    error_code: ErrorCode,
     error_details: String,
 }
 
 /// May the customer use the feature, by what is held?
-pub(super) fn of<'a>(
+pub(super) fn evaluate<'a>(
     held: Option<&Entitlements>,
-    customer: &Customer,
+    customer: &CustomerKey,
     feature: &'a LookupKey,
 ) -> Flag<'a> {
     let key = feature.as_str();
     let (value, reason) = match entitlement::check(held, feature) {
         Decision::Grant => (true, "active_entitlement"),
-        Decision::Deny(Denial::NotEntitled) => (false, "not_entitled"),
-        Decision::Deny(Denial::UnknownCustomer) => (false, "unknown_customer"),
-        Decision::Undecided => {
-            let error_details = Error::undecided(&customer.id).told().message().to_owned();
-            return Flag::Unknown(Unknown { key, error_code: Code::General, error_details });
+        Decision::Deny(DenyReason::NotEntitled) => (false, "not_entitled"),
+        Decision::Deny(DenyReason::UnknownCustomer) => (false, "unknown_customer"),
+        Decision::Indeterminate => {
+            let error_details = Error::incomplete(&customer.id).body().message().to_owned();
+            return Flag::Failed(FlagError { key, error_code: ErrorCode::General, error_details });
         }
     };
-    Flag::Evaluated(Evaluated {
+    Flag::Evaluated(EvaluatedFlag {
         key,
         value,
         reason: "TARGETING_MATCH",
         variant: if value { "entitled" } else { "not_entitled" },
-        metadata: Metadata { reason, version: None },
+        metadata: FlagMetadata { reason, version: None },
     })
 }
 
-impl Evaluated<'_> {
+impl EvaluatedFlag<'_> {
     /// The same, and which version of the set says so.
     pub(super) fn with_version(mut self, version: Version) -> Self {
         self.metadata.version = Some(version);

@@ -17,8 +17,8 @@
 mod bulk;
 mod context;
 mod etag;
+mod event_stream;
 mod flag;
-mod notices;
 mod single;
 
 pub(super) use self::{bulk::evaluate as evaluate_all, single::evaluate};

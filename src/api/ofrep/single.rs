@@ -11,16 +11,16 @@ use super::{
         App, Request, Response,
         error::{
             Error,
-            evaluation::{Code, Failure},
+            evaluation::{ErrorCode, EvaluationError},
         },
-        features, json,
+        feature_cache, json_response,
     },
     context,
     flag::{self, Flag},
 };
 use crate::{
     entitlement::{Decision, Version, check},
-    id::{Customer, LookupKey, Timestamp},
+    id::{CustomerKey, LookupKey, Timestamp},
     store::{self, Freshness, Store},
 };
 
@@ -31,96 +31,96 @@ pub(in crate::api) async fn evaluate<S: Store>(
     rest: &str,
     now: Timestamp,
 ) -> Response {
-    let named = Named::read(rest);
-    match answer(app, request, &named, now).await {
+    let named = FlagKey::parse(rest);
+    match try_evaluate(app, request, &named, now).await {
         Ok(response) => response,
         Err((failure, key)) => {
             if let Some(cause) = failure.cause() {
                 (app.log)(cause);
             }
-            failure.response(Some(key))
+            failure.to_response(Some(key))
         }
     }
 }
 
 /// The key that a path names, in its two forms.
-struct Named {
+struct FlagKey {
     /// As the path has it, if that is another one and can be a key.
     raw: Option<LookupKey>,
     /// Decoded, if that can be a key.
     decoded: Option<LookupKey>,
     /// What a failure calls it.
-    text: String,
+    display: String,
 }
 
-impl Named {
-    fn read(rest: &str) -> Self {
+impl FlagKey {
+    fn parse(rest: &str) -> Self {
         // What is no UTF-8 once it is decoded was not encoded.
         let text = percent_decode_str(rest).decode_utf8().unwrap_or(rest.into());
         Self {
             raw: (text != rest).then(|| LookupKey::try_from(rest).ok()).flatten(),
             decoded: LookupKey::try_from(&*text).ok(),
-            text: text.into_owned(),
+            display: text.into_owned(),
         }
     }
 
     /// Each that it may be.
-    fn keys(&self) -> Vec<LookupKey> {
+    fn candidates(&self) -> Vec<LookupKey> {
         self.raw.iter().chain(&self.decoded).cloned().collect()
     }
 }
 
-async fn answer<'a, S: Store>(
+async fn try_evaluate<'a, S: Store>(
     app: &App<'_, S>,
     request: &Request,
-    named: &'a Named,
+    named: &'a FlagKey,
     now: Timestamp,
-) -> Result<Response, (Failure, &'a str)> {
-    let failed = |failure| (failure, named.text.as_str());
-    let customer = context::customer(app, request, now).await.map_err(failed)?;
-    let keys = named.keys();
+) -> Result<Response, (EvaluationError, &'a str)> {
+    let failed = |failure| (failure, named.display.as_str());
+    let customer = context::authorize_customer(app, request, now).await.map_err(failed)?;
+    let keys = named.candidates();
     if keys.is_empty() {
-        return Err(failed(not_found(&named.text)));
+        return Err(failed(flag_not_found(&named.display)));
     }
-    let found = store::find(app.store, &customer, &keys, Freshness::default()).await;
-    let held = found.map_err(|error| failed(error.into()))?.held;
+    let found = store::load(app.store, &customer, &keys, Freshness::default()).await;
+    let held = found.map_err(|error| failed(error.into()))?.entitlements;
     let granted = |key: &LookupKey| check(held.as_ref(), key) == Decision::Grant;
     let mut key = named.decoded.as_ref();
     if let Some(raw) = &named.raw
-        && (key.is_none() || granted(raw) || is_listed(app, &customer, raw, now).await)
+        && (key.is_none() || granted(raw) || is_listed_feature(app, &customer, raw, now).await)
     {
         key = Some(raw);
     }
-    let Some(key) = key else { return Err(failed(not_found(&named.text))) };
+    let Some(key) = key else { return Err(failed(flag_not_found(&named.display))) };
     let failed = |failure| (failure, key.as_str());
-    let flag = match flag::of(held.as_ref(), &customer, key) {
-        Flag::Unknown(_) => return Err(failed(Error::undecided(&customer.id).into())),
+    let flag = match flag::evaluate(held.as_ref(), &customer, key) {
+        Flag::Failed(_) => return Err(failed(Error::incomplete(&customer.id).into())),
         Flag::Evaluated(flag) => flag,
     };
     if !granted(key) {
-        let known = features::is_known(app, customer.livemode, key, now).await;
+        let known = feature_cache::is_known(app, customer.livemode, key, now).await;
         if !known.map_err(|error| failed(error.into()))? {
-            return Err(failed(not_found(key.as_str())));
+            return Err(failed(flag_not_found(key.as_str())));
         }
     }
     let version = held.map_or(Version::default(), |held| held.version);
-    Ok(json(StatusCode::OK, &flag.with_version(version)))
+    Ok(json_response(StatusCode::OK, &flag.with_version(version)))
 }
 
 /// Whether there is such a feature, as far as can be told without asking anew.
-async fn is_listed<S: Store>(
+async fn is_listed_feature<S: Store>(
     app: &App<'_, S>,
-    customer: &Customer,
+    customer: &CustomerKey,
     key: &LookupKey,
     now: Timestamp,
 ) -> bool {
-    let known = features::known(app, customer.livemode, now).await;
-    known.is_ok_and(|known| known.has(key))
+    let known = feature_cache::all(app, customer.livemode, now).await;
+    known.is_ok_and(|known| known.contains(key))
 }
 
-fn not_found(key: &str) -> Failure {
-    Failure::mistaken(
-        Code::FlagNotFound,
+fn flag_not_found(key: &str) -> EvaluationError {
+    EvaluationError::bad_request(
+        ErrorCode::FlagNotFound,
         format!("There is no feature with the lookup key '{key}'."),
     )
 }

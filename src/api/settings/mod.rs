@@ -28,15 +28,15 @@ use http::Uri;
 use subtle::ConstantTimeEq as _;
 
 use crate::{
-    entitlement::Paused,
+    entitlement::PausedRule,
     id::Livemode,
-    policy::{Policy, Standing},
+    policy::{GrantRule, StatusPolicy},
     token,
-    webhook::signature::Secret,
+    webhook::signature::SigningSecret,
 };
 
 pub use self::{
-    origins::{ALLOWED_ORIGINS, Origins},
+    origins::{ALLOWED_ORIGINS, AllowedOrigins},
     tokens::{
         Issuer, JWKS_URL, JWT_AUDIENCE, JWT_CUSTOMER_CLAIM, JWT_ISSUER, JWT_LIVEMODE, SIGNING_KEY,
         TOKEN_SECRETS,
@@ -71,10 +71,10 @@ pub const PAST_DUE_SUBSCRIPTIONS: &str = "ENTGATE_PAST_DUE_SUBSCRIPTIONS";
 pub const UNPAID_SUBSCRIPTIONS: &str = "ENTGATE_UNPAID_SUBSCRIPTIONS";
 
 /// Where it is if nothing is set.
-const STRIPE: &str = "https://api.stripe.com";
+const DEFAULT_STRIPE_BASE: &str = "https://api.stripe.com";
 
 /// The most keys or secrets in one setting: each costs time on every request.
-const LIMIT: usize = 16;
+const MAX_ITEMS: usize = 16;
 
 /// What the operator set.
 #[derive(Clone, Debug)]
@@ -82,7 +82,7 @@ pub struct Settings {
     /// Who may ask; none by default.
     pub api_keys: Vec<ApiKey>,
     /// Who may tell; none by default.
-    pub webhook_secrets: Vec<Secret>,
+    pub webhook_secrets: Vec<SigningSecret>,
     /// Who we are at Stripe, at most once a mode; none by default.
     pub stripe_keys: Vec<ApiKey>,
     /// The origin of Stripe's API, without a slash at its end.
@@ -90,11 +90,11 @@ pub struct Settings {
     /// Where entitlements come from.
     pub source: Source,
     /// What a paused subscription of Stripe's grants.
-    pub paused: Paused,
+    pub paused: PausedRule,
     /// What each status of the catalog's subscriptions grants.
-    pub policy: Policy,
+    pub policy: StatusPolicy,
     /// What makes and checks customers' tokens, the first one for new ones; none by default.
-    pub token_secrets: Vec<token::Secret>,
+    pub token_secrets: Vec<token::TokenSecret>,
     /// Whose tokens are taken besides; nobody's by default.
     pub issuer: Option<Issuer>,
     /// For how many milliseconds a yes may be said by what was read before; 5,000 by default.
@@ -102,7 +102,7 @@ pub struct Settings {
     /// What signs snapshots, the first of them; none by default.
     pub signing_keys: Vec<token::SigningKey>,
     /// Which origins' pages may ask; none by default.
-    pub origins: Origins,
+    pub allowed_origins: AllowedOrigins,
 }
 
 /// Where entitlements come from.
@@ -119,7 +119,7 @@ pub enum Source {
 /// A server key. Its prefix says which mode it opens.
 #[derive(Clone)]
 pub struct ApiKey {
-    text: Box<str>,
+    key: Box<str>,
     /// The mode that the key opens.
     pub livemode: Livemode,
 }
@@ -140,51 +140,51 @@ impl Settings {
     /// # Errors
     ///
     /// Names the first setting that is malformed.
-    pub fn read(text: impl Fn(&'static str) -> Option<String>) -> Result<Self, Error> {
-        let source = source(text(SOURCE))?;
-        let stripe_keys = stripe_keys(text(STRIPE_API_KEY), source)?;
-        let of = |name| standing(name, text(name));
+    pub fn parse(text: impl Fn(&'static str) -> Option<String>) -> Result<Self, Error> {
+        let source = parse_source(text(SOURCE))?;
+        let stripe_keys = parse_stripe_keys(text(STRIPE_API_KEY), source)?;
+        let of = |name| parse_grant_rule(name, text(name));
         let (past_due, unpaid) = (of(PAST_DUE_SUBSCRIPTIONS)?, of(UNPAID_SUBSCRIPTIONS)?);
         let paused = of(PAUSED_SUBSCRIPTIONS)?;
         let (policy, paused) = match source {
             Source::Stripe => {
-                only_of_catalog(PAST_DUE_SUBSCRIPTIONS, past_due)?;
-                only_of_catalog(UNPAID_SUBSCRIPTIONS, unpaid)?;
-                (Policy::default(), paused_at_stripe(paused, &stripe_keys)?)
+                reject_outside_catalog(PAST_DUE_SUBSCRIPTIONS, past_due)?;
+                reject_outside_catalog(UNPAID_SUBSCRIPTIONS, unpaid)?;
+                (StatusPolicy::default(), stripe_paused_rule(paused, &stripe_keys)?)
             }
             #[cfg(feature = "catalog")]
             Source::Catalog => {
-                let default = Policy::default();
-                let policy = Policy {
+                let default = StatusPolicy::default();
+                let policy = StatusPolicy {
                     past_due: past_due.unwrap_or(default.past_due),
                     unpaid: unpaid.unwrap_or(default.unpaid),
                     paused: paused.unwrap_or(default.paused),
                 };
                 // What the catalog's lists hold is decided already.
-                (policy, Paused::Keep)
+                (policy, PausedRule::Keep)
             }
         };
         Ok(Self {
-            api_keys: items(API_KEYS, text(API_KEYS), |item| {
-                ApiKey::new(item, &["sk"])
+            api_keys: parse_list(API_KEYS, text(API_KEYS), |item| {
+                ApiKey::parse(item, &["sk"])
                     .ok_or("has a key that does not begin with sk_test_ or sk_live_")
             })?,
-            webhook_secrets: items(WEBHOOK_SECRETS, text(WEBHOOK_SECRETS), |item| {
+            webhook_secrets: parse_list(WEBHOOK_SECRETS, text(WEBHOOK_SECRETS), |item| {
                 item.strip_prefix("whsec_")
                     .filter(|rest| !rest.is_empty())
-                    .and_then(|_| Secret::new(item))
+                    .and_then(|_| SigningSecret::new(item))
                     .ok_or("has a secret that does not begin with whsec_")
             })?,
-            stripe_base: stripe_base(text(STRIPE_API_BASE))?,
+            stripe_base: parse_stripe_base(text(STRIPE_API_BASE))?,
             stripe_keys,
             source,
             paused,
             policy,
-            token_secrets: tokens::secrets(text(TOKEN_SECRETS))?,
-            issuer: tokens::issuer(&text)?,
-            signing_keys: tokens::signing_keys(text(SIGNING_KEY))?,
-            memory_ttl: memory_ttl(text(MEMORY_TTL))?,
-            origins: Origins::read(text(ALLOWED_ORIGINS))?,
+            token_secrets: tokens::parse_secrets(text(TOKEN_SECRETS))?,
+            issuer: tokens::parse_issuer(&text)?,
+            signing_keys: tokens::parse_signing_keys(text(SIGNING_KEY))?,
+            memory_ttl: parse_memory_ttl(text(MEMORY_TTL))?,
+            allowed_origins: AllowedOrigins::parse(text(ALLOWED_ORIGINS))?,
         })
     }
 
@@ -207,7 +207,7 @@ impl Settings {
 
 impl ApiKey {
     /// The key that a text is, if it begins with one of the kinds and a mode: `sk_test_…`.
-    fn new(text: &str, kinds: &[&str]) -> Option<Self> {
+    fn parse(text: &str, kinds: &[&str]) -> Option<Self> {
         let (kind, rest) = text.split_once('_')?;
         let (mode, secret) = rest.split_once('_')?;
         let livemode = match mode {
@@ -215,19 +215,19 @@ impl ApiKey {
             "live" => Livemode::Live,
             _ => return None,
         };
-        (kinds.contains(&kind) && !secret.is_empty()).then(|| Self { text: text.into(), livemode })
+        (kinds.contains(&kind) && !secret.is_empty()).then(|| Self { key: text.into(), livemode })
     }
 
     /// The key itself, to be sent to Stripe and to nobody else.
     #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.text
+    pub fn expose(&self) -> &str {
+        &self.key
     }
 
     /// Whether this is the key, in a time that tells nothing but its length.
     #[must_use]
-    pub fn is(&self, given: &[u8]) -> bool {
-        self.text.as_bytes().ct_eq(given).into()
+    pub fn matches(&self, given: &[u8]) -> bool {
+        self.key.as_bytes().ct_eq(given).into()
     }
 }
 
@@ -238,7 +238,7 @@ impl std::fmt::Debug for ApiKey {
     }
 }
 
-fn source(text: Option<String>) -> Result<Source, Error> {
+fn parse_source(text: Option<String>) -> Result<Source, Error> {
     match text.unwrap_or_default().trim() {
         "" | "stripe" => Ok(Source::Stripe),
         #[cfg(feature = "catalog")]
@@ -252,10 +252,10 @@ fn source(text: Option<String>) -> Result<Source, Error> {
     }
 }
 
-fn stripe_keys(text: Option<String>, source: Source) -> Result<Vec<ApiKey>, Error> {
+fn parse_stripe_keys(text: Option<String>, source: Source) -> Result<Vec<ApiKey>, Error> {
     let failed = |problem| Error { name: STRIPE_API_KEY, problem };
-    let keys = items(STRIPE_API_KEY, text, |item| {
-        ApiKey::new(item, &["sk", "rk"])
+    let keys = parse_list(STRIPE_API_KEY, text, |item| {
+        ApiKey::parse(item, &["sk", "rk"])
             .filter(|_| item.bytes().all(|byte| byte.is_ascii_graphic()))
             .ok_or("has a key that does not begin with sk_test_, sk_live_, rk_test_ or rk_live_")
     })?;
@@ -270,42 +270,45 @@ fn stripe_keys(text: Option<String>, source: Source) -> Result<Vec<ApiKey>, Erro
 }
 
 /// What a setting says about the subscriptions of one status.
-fn standing(name: &'static str, text: Option<String>) -> Result<Option<Standing>, Error> {
+fn parse_grant_rule(name: &'static str, text: Option<String>) -> Result<Option<GrantRule>, Error> {
     match text.unwrap_or_default().trim() {
         "" => Ok(None),
-        "keep" => Ok(Some(Standing::Keep)),
-        "revoke" => Ok(Some(Standing::Revoke)),
+        "keep" => Ok(Some(GrantRule::Keep)),
+        "revoke" => Ok(Some(GrantRule::Revoke)),
         _ => Err(Error { name, problem: "is neither `keep` nor `revoke`" }),
     }
 }
 
 /// What is Stripe's to decide cannot be set.
-fn only_of_catalog(name: &'static str, set: Option<Standing>) -> Result<(), Error> {
+fn reject_outside_catalog(name: &'static str, set: Option<GrantRule>) -> Result<(), Error> {
     let problem = "is set, which works with ENTGATE_SOURCE=catalog only: Stripe decides it itself";
     set.map_or(Ok(()), |_| Err(Error { name, problem }))
 }
 
-fn paused_at_stripe(paused: Option<Standing>, stripe_keys: &[ApiKey]) -> Result<Paused, Error> {
+fn stripe_paused_rule(
+    paused: Option<GrantRule>,
+    stripe_keys: &[ApiKey],
+) -> Result<PausedRule, Error> {
     match paused {
-        None | Some(Standing::Keep) => Ok(Paused::Keep),
-        Some(Standing::Revoke) if stripe_keys.is_empty() => {
+        None | Some(GrantRule::Keep) => Ok(PausedRule::Keep),
+        Some(GrantRule::Revoke) if stripe_keys.is_empty() => {
             let problem = "is `revoke`, which needs STRIPE_API_KEY to see subscriptions";
             Err(Error { name: PAUSED_SUBSCRIPTIONS, problem })
         }
-        Some(Standing::Revoke) => Ok(Paused::Revoke),
+        Some(GrantRule::Revoke) => Ok(PausedRule::Revoke),
     }
 }
 
 /// An origin. The key goes there, so that it is never sent in the clear but to this machine.
-fn stripe_base(text: Option<String>) -> Result<Box<str>, Error> {
+fn parse_stripe_base(text: Option<String>) -> Result<Box<str>, Error> {
     let text = text.unwrap_or_default();
     let base = text.trim();
     if base.is_empty() {
-        return Ok(STRIPE.into());
+        return Ok(DEFAULT_STRIPE_BASE.into());
     }
     let base = base.strip_suffix('/').unwrap_or(base);
     let failed = |problem| Error { name: STRIPE_API_BASE, problem };
-    let uri = url(base).map_err(failed)?;
+    let uri = parse_url(base).map_err(failed)?;
     if uri.query().is_some() || !matches!(uri.path(), "" | "/") {
         return Err(failed("has a path: give the origin alone, https://host or https://host:port"));
     }
@@ -313,7 +316,7 @@ fn stripe_base(text: Option<String>) -> Result<Box<str>, Error> {
 }
 
 /// A place that is asked over a channel nobody else can read or write.
-fn url(text: &str) -> Result<Uri, &'static str> {
+fn parse_url(text: &str) -> Result<Uri, &'static str> {
     let uri = text.parse::<Uri>().ok();
     // What stands before an `@` is a name and a password, and no place for either.
     let uri = uri.filter(|uri| uri.authority().is_some_and(|host| !host.as_str().contains('@')));
@@ -326,7 +329,7 @@ fn url(text: &str) -> Result<Uri, &'static str> {
     }
 }
 
-fn memory_ttl(text: Option<String>) -> Result<u64, Error> {
+fn parse_memory_ttl(text: Option<String>) -> Result<u64, Error> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(5_000) };
     match text.parse::<u64>() {
         Ok(seconds @ 0..=60) => Ok(seconds * 1_000),
@@ -335,7 +338,7 @@ fn memory_ttl(text: Option<String>) -> Result<u64, Error> {
 }
 
 /// A comma-separated setting. An empty one counts as absent: that is how a variable is cleared.
-fn items<T>(
+fn parse_list<T>(
     name: &'static str,
     text: Option<String>,
     parse: impl Fn(&str) -> Result<T, &'static str>,
@@ -355,7 +358,7 @@ fn items<T>(
         }
         items.push(parse(item).map_err(failed)?);
     }
-    if items.len() > LIMIT {
+    if items.len() > MAX_ITEMS {
         return Err(failed("has more than 16 items"));
     }
     Ok(items)

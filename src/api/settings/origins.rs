@@ -2,30 +2,30 @@
 
 use core::net::Ipv6Addr;
 
-use super::{Error, items};
+use super::{Error, parse_list};
 
 /// Browsers' origins for CORS.
 pub const ALLOWED_ORIGINS: &str = "ENTGATE_ALLOWED_ORIGINS";
 
 /// Which origins may ask.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub enum Origins {
+pub enum AllowedOrigins {
     /// None.
     #[default]
     None,
     /// These.
-    Some(Vec<Box<str>>),
+    List(Vec<Box<str>>),
     /// Whichever: a token in a header opens, and no cookie does.
     Any,
 }
 
-impl Origins {
-    pub(super) fn read(text: Option<String>) -> Result<Self, Error> {
-        let origins = items(ALLOWED_ORIGINS, text, |item| {
+impl AllowedOrigins {
+    pub(super) fn parse(text: Option<String>) -> Result<Self, Error> {
+        let origins = parse_list(ALLOWED_ORIGINS, text, |item| {
             if item == "*" {
                 return Ok(Box::from(item));
             }
-            if is_origin(item) { Ok(item.into()) } else { Err(FORM) }
+            if is_origin(item) { Ok(item.into()) } else { Err(INVALID_ORIGIN) }
         })?;
         Ok(match origins.as_slice() {
             [] => Self::None,
@@ -33,17 +33,17 @@ impl Origins {
             all if all.iter().any(|origin| **origin == *"*") => {
                 return Err(Error { name: ALLOWED_ORIGINS, problem: "has `*` beside others" });
             }
-            _ => Self::Some(origins),
+            _ => Self::List(origins),
         })
     }
 
     /// What `Access-Control-Allow-Origin` says to a page of this origin.
     #[must_use]
-    pub fn allow<'a>(&self, origin: &'a str) -> Option<&'a str> {
+    pub fn allow_origin<'a>(&self, origin: &'a str) -> Option<&'a str> {
         match self {
             Self::None => None,
             Self::Any => Some("*"),
-            Self::Some(origins) => origins.iter().any(|one| **one == *origin).then_some(origin),
+            Self::List(origins) => origins.iter().any(|one| **one == *origin).then_some(origin),
         }
     }
 }
@@ -73,4 +73,5 @@ fn is_origin(text: &str) -> bool {
     named && port.is_none_or(ported)
 }
 
-const FORM: &str = "has an item that is no origin as browsers write it: https://app.example.com";
+const INVALID_ORIGIN: &str =
+    "has an item that is no origin as browsers write it: https://app.example.com";

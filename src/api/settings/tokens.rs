@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::{Error, LIMIT, items, url};
+use super::{Error, MAX_ITEMS, parse_list, parse_url};
 use crate::{
     id::Livemode,
-    token::{Secret, SigningKey},
+    token::{SigningKey, TokenSecret},
 };
 
 /// The secrets that make customers' tokens; the first one signs.
@@ -44,14 +44,14 @@ pub struct Issuer {
     pub livemode: Livemode,
 }
 
-pub(super) fn secrets(text: Option<String>) -> Result<Vec<Secret>, Error> {
-    items(TOKEN_SECRETS, text, |item| {
-        Secret::new(item)
+pub(super) fn parse_secrets(text: Option<String>) -> Result<Vec<TokenSecret>, Error> {
+    parse_list(TOKEN_SECRETS, text, |item| {
+        TokenSecret::new(item)
             .ok_or("has a secret of fewer than 32 characters: make one with `openssl rand -hex 32`")
     })
 }
 
-pub(super) fn issuer(
+pub(super) fn parse_issuer(
     text: &impl Fn(&'static str) -> Option<String>,
 ) -> Result<Option<Issuer>, Error> {
     let set = |name| {
@@ -68,7 +68,7 @@ pub(super) fn issuer(
             }
         };
     };
-    url(&jwks_url).map_err(|problem| Error { name: JWKS_URL, problem })?;
+    parse_url(&jwks_url).map_err(|problem| Error { name: JWKS_URL, problem })?;
     let missing =
         "is missing: with ENTGATE_JWKS_URL, set it to what the issuer's tokens have in `iss`";
     let livemode = match set(JWT_LIVEMODE).as_deref() {
@@ -88,7 +88,7 @@ pub(super) fn issuer(
 }
 
 /// The keys of snapshots: the first one signs, the others are only shown.
-pub(super) fn signing_keys(text: Option<String>) -> Result<Vec<SigningKey>, Error> {
+pub(super) fn parse_signing_keys(text: Option<String>) -> Result<Vec<SigningKey>, Error> {
     let text = text.unwrap_or_default();
     if text.trim().is_empty() {
         return Ok(Vec::new());
@@ -100,12 +100,12 @@ pub(super) fn signing_keys(text: Option<String>) -> Result<Vec<SigningKey>, Erro
         Some(keys) => keys.clone(),
         None => vec![value],
     };
-    let keys: Option<Vec<_>> = jwks.iter().map(SigningKey::read).collect();
+    let keys: Option<Vec<_>> = jwks.iter().map(SigningKey::from_jwk).collect();
     let keys = keys.ok_or(failed("has a key that is no JWK of Ed25519"))?;
-    if keys.len() > LIMIT {
+    if keys.len() > MAX_ITEMS {
         return Err(failed("has more than 16 items"));
     }
-    if !keys.first().is_some_and(SigningKey::signs) {
+    if !keys.first().is_some_and(SigningKey::can_sign) {
         return Err(failed("has a first key without `d`, which cannot sign"));
     }
     let twice = |key: &SigningKey| keys.iter().filter(|other| other.kid() == key.kid()).count() > 1;

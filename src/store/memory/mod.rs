@@ -3,8 +3,8 @@
 //! A store fails in two ways that look alike from outside: before the write, and after it. Tests
 //! queue a [`Fault`] for the next call of either kind. Nothing here outlives the process.
 
-mod journal;
-mod roster;
+mod activity_log;
+mod customer_index;
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,15 +12,19 @@ use std::{
     fmt,
 };
 
-pub use self::{journal::MemoryJournal, roster::MemoryRoster};
+pub use self::{activity_log::MemoryActivityLog, customer_index::MemoryCustomerIndex};
 use super::{
-    Catalog, Crypto, Error, Found, Journal, Ledger, Replica, Roster, ServedBy, Store, Until,
+    ActivityLog, CatalogClient, Crypto, CustomerIndex, Error, Ledger, LoadedSet, Replica, ServedBy,
+    Store, WaitFor,
 };
 use crate::{
     entitlement::{Entitlements, Summary},
-    id::{Customer, EventId, Livemode, LookupKey, Millis, Timestamp},
-    ledger::{Account, Activity, EVENT_MEMORY, Finding, List, Occasion, Receipt, Sighting},
-    source::{self, Stripe, Transport as _},
+    id::{CustomerKey, EventId, Livemode, LookupKey, Timestamp, UnixMillis},
+    ledger::{
+        Activity, ApplyReceipt, Dedup, EVENT_RETENTION, LedgerState, ReadReason, Reconciliation,
+        SourceAccess,
+    },
+    source::{self, StripeClient, Transport as _},
     token::{PublicKey, SigningKey},
 };
 
@@ -35,15 +39,15 @@ pub enum Fault {
 
 /// A ledger, its replica, its roster and its journal in memory, and a catalog if there is one.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct MemoryStore {
     /// The truth.
     pub ledger: MemoryLedger,
     /// The copy. Nothing writes it but a test, through [`Memory::replicate()`] or itself.
     pub replica: MemoryReplica,
     /// The overview. Nothing writes it but a test, through [`Memory::replicate()`] or itself.
-    pub roster: MemoryRoster,
+    pub customer_index: MemoryCustomerIndex,
     /// What was decided. Nothing writes it but a test, through [`Memory::replicate()`] or itself.
-    pub journal: MemoryJournal,
+    pub activity_log: MemoryActivityLog,
     /// The source, if it is kept here.
     pub catalog: Option<MemoryCatalog>,
     /// What is done with public keys.
@@ -54,16 +58,16 @@ pub struct Memory {
 #[derive(Debug, Default)]
 pub struct MemoryLedger {
     /// The source, if there is one.
-    pub source: Option<Stripe<source::memory::Memory>>,
-    customers: RefCell<HashMap<Customer, Row>>,
-    decided: RefCell<Vec<(Customer, Activity)>>,
+    pub source: Option<StripeClient<source::fake::FakeStripe>>,
+    customers: RefCell<HashMap<CustomerKey, CustomerRow>>,
+    activities: RefCell<Vec<(CustomerKey, Activity)>>,
     faults: RefCell<VecDeque<Fault>>,
 }
 
 /// A catalog in memory: whoever answers for it. What it is made of stands above the stores, so that
 /// a test puts it together.
 pub struct MemoryCatalog {
-    answer: Box<Answer>,
+    handler: Box<RequestHandler>,
     faults: RefCell<VecDeque<Fault>>,
 }
 
@@ -72,45 +76,45 @@ pub struct MemoryCatalog {
 #[derive(Debug, Default)]
 pub struct MemoryCrypto {
     /// What the issuer answers.
-    pub issuers_keys: RefCell<String>,
+    pub jwks: RefCell<String>,
     /// How often it was asked.
-    pub asked: Cell<u32>,
+    pub calls: Cell<u32>,
     faults: RefCell<VecDeque<Fault>>,
 }
 
 /// What a request to the catalog of one mode comes to.
-type Answer = dyn Fn(Livemode, &http::Request<Vec<u8>>) -> http::Response<Vec<u8>>;
+type RequestHandler = dyn Fn(Livemode, &http::Request<Vec<u8>>) -> http::Response<Vec<u8>>;
 
 /// A replica in memory.
 #[derive(Debug, Default)]
 pub struct MemoryReplica {
-    copies: RefCell<HashMap<Customer, Entitlements>>,
+    sets: RefCell<HashMap<CustomerKey, Entitlements>>,
     faults: RefCell<VecDeque<Fault>>,
 }
 
 #[derive(Debug, Default)]
-struct Row {
-    account: Account,
-    seen: BTreeMap<EventId, Timestamp>,
+struct CustomerRow {
+    state: LedgerState,
+    events: BTreeMap<EventId, Timestamp>,
 }
 
-impl Memory {
+impl MemoryStore {
     /// Copies what the ledger holds into the replica, tells the roster where everybody stands, as the
     /// outbox does in time, and the journal what was decided.
     pub fn replicate(&self) {
         let mut customers = self.ledger.customers.borrow_mut();
         for (customer, row) in customers.iter_mut() {
-            if let Some(report) = row.account.reporting() {
-                row.account.reported(&report, Millis::default());
-                self.roster.note(customer, report);
+            if let Some(report) = row.state.begin_report() {
+                row.state.report_succeeded(&report, UnixMillis::default());
+                self.customer_index.record(customer, report);
             }
         }
         let sets = customers.iter().filter_map(|(customer, row)| {
-            row.account.held.as_ref().map(|held| (customer.clone(), held.clone()))
+            row.state.entitlements.as_ref().map(|held| (customer.clone(), held.clone()))
         });
-        self.replica.copies.borrow_mut().extend(sets);
-        for (customer, activity) in self.ledger.decided.take() {
-            self.journal.note(&customer, activity);
+        self.replica.sets.borrow_mut().extend(sets);
+        for (customer, activity) in self.ledger.activities.take() {
+            self.activity_log.record(&customer, activity);
         }
     }
 }
@@ -135,7 +139,7 @@ impl MemoryCatalog {
     pub fn new(
         answer: impl Fn(Livemode, &http::Request<Vec<u8>>) -> http::Response<Vec<u8>> + 'static,
     ) -> Self {
-        Self { answer: Box::new(answer), faults: RefCell::default() }
+        Self { handler: Box::new(answer), faults: RefCell::default() }
     }
 
     /// Lets the next call fail.
@@ -152,7 +156,7 @@ impl MemoryCrypto {
 
     /// What a key of this name signs a message with.
     #[must_use]
-    pub fn signature(kid: &str, message: &str) -> Vec<u8> {
+    pub fn fake_signature(kid: &str, message: &str) -> Vec<u8> {
         format!("{kid} {message}").into_bytes()
     }
 }
@@ -165,16 +169,16 @@ impl Crypto for MemoryCrypto {
         signature: &[u8],
     ) -> Result<bool, Error> {
         let kid = key.kid.as_deref().unwrap_or_default();
-        faulty(&self.faults, "crypto", || Ok(Self::signature(kid, message) == signature))
+        with_fault(&self.faults, "crypto", || Ok(Self::fake_signature(kid, message) == signature))
     }
 
     async fn sign(&self, key: &SigningKey, message: &str) -> Result<Vec<u8>, Error> {
-        faulty(&self.faults, "crypto", || Ok(Self::signature(key.kid(), message)))
+        with_fault(&self.faults, "crypto", || Ok(Self::fake_signature(key.kid(), message)))
     }
 
-    async fn issuers_keys(&self) -> Result<Vec<u8>, Error> {
-        self.asked.set(self.asked.get().saturating_add(1));
-        faulty(&self.faults, "issuer", || Ok(self.issuers_keys.borrow().clone().into_bytes()))
+    async fn fetch_jwks(&self) -> Result<Vec<u8>, Error> {
+        self.calls.set(self.calls.get().saturating_add(1));
+        with_fault(&self.faults, "issuer", || Ok(self.jwks.borrow().clone().into_bytes()))
     }
 }
 
@@ -184,7 +188,7 @@ impl fmt::Debug for MemoryCatalog {
     }
 }
 
-impl Store for Memory {
+impl Store for MemoryStore {
     fn ledger(&self) -> &impl Ledger {
         &self.ledger
     }
@@ -193,19 +197,19 @@ impl Store for Memory {
         &self.replica
     }
 
-    fn roster(&self) -> &impl Roster {
-        &self.roster
+    fn customer_index(&self) -> &impl CustomerIndex {
+        &self.customer_index
     }
 
-    fn journal(&self) -> &impl Journal {
-        &self.journal
+    fn activity_log(&self) -> &impl ActivityLog {
+        &self.activity_log
     }
 
-    fn source(&self, _: Livemode) -> Option<&Stripe<impl source::Transport>> {
+    fn source(&self, _: Livemode) -> Option<&StripeClient<impl source::Transport>> {
         self.ledger.source.as_ref()
     }
 
-    fn catalog(&self) -> Option<&impl Catalog> {
+    fn catalog(&self) -> Option<&impl CatalogClient> {
         self.catalog.as_ref()
     }
 
@@ -214,85 +218,96 @@ impl Store for Memory {
     }
 }
 
-impl Catalog for MemoryCatalog {
-    async fn ask(
+impl CatalogClient for MemoryCatalog {
+    async fn send(
         &self,
         livemode: Livemode,
         request: &http::Request<Vec<u8>>,
     ) -> Result<http::Response<Vec<u8>>, Error> {
-        faulty(&self.faults, "catalog", || Ok((self.answer)(livemode, request)))
+        with_fault(&self.faults, "catalog", || Ok((self.handler)(livemode, request)))
     }
 }
 
 impl Ledger for MemoryLedger {
-    async fn apply(&self, summary: &Summary, now: Timestamp) -> Result<Receipt, Error> {
-        faulty(&self.faults, "ledger", || {
+    async fn apply(&self, summary: &Summary, now: Timestamp) -> Result<ApplyReceipt, Error> {
+        with_fault(&self.faults, "ledger", || {
             let mut customers = self.customers.borrow_mut();
             let row = customers.entry(summary.customer.clone()).or_default();
-            row.seen.retain(|_, seen| now.0.saturating_sub(seen.0) <= EVENT_MEMORY);
-            let sighting = if row.seen.contains_key(&summary.event) {
-                Sighting::Repeated
-            } else {
-                Sighting::First
-            };
-            let list = if self.source.is_some() { List::Confirms } else { List::Absent };
-            let receipt = row.account.receive(summary, sighting, list, Millis::from(now))?;
-            row.seen.entry(summary.event.clone()).or_insert(now);
-            let activity = Activity::of(summary, receipt, Millis::from(now));
-            self.decided.borrow_mut().push((summary.customer.clone(), activity));
+            row.events.retain(|_, seen| now.0.saturating_sub(seen.0) <= EVENT_RETENTION);
+            let sighting =
+                if row.events.contains_key(&summary.event) { Dedup::Duplicate } else { Dedup::New };
+            let list =
+                if self.source.is_some() { SourceAccess::Available } else { SourceAccess::None };
+            let receipt = row.state.apply_event(summary, sighting, list, UnixMillis::from(now))?;
+            row.events.entry(summary.event.clone()).or_insert(now);
+            let activity = Activity::from_event(summary, receipt, UnixMillis::from(now));
+            self.activities.borrow_mut().push((summary.customer.clone(), activity));
             Ok(receipt)
         })
     }
 
-    async fn find(&self, customer: &Customer, features: &[LookupKey]) -> Result<Found, Error> {
-        faulty(&self.faults, "ledger", || Ok(()))?;
-        let held = self.held(customer);
-        let known = held.as_ref().is_some_and(|held| held.decides(features));
+    async fn load(
+        &self,
+        customer: &CustomerKey,
+        features: &[LookupKey],
+    ) -> Result<LoadedSet, Error> {
+        with_fault(&self.faults, "ledger", || Ok(()))?;
+        let held = self.entitlements(customer);
+        let known = held.as_ref().is_some_and(|held| held.can_answer(features));
         if known || self.source.is_none() {
-            return Ok(Found { held, served_by: ServedBy::Ledger });
+            return Ok(LoadedSet { entitlements: held, served_by: ServedBy::Ledger });
         }
         match self.sync(customer, None).await {
-            Err(_) if held.is_some() => Ok(Found { held, served_by: ServedBy::Ledger }),
+            Err(_) if held.is_some() => {
+                Ok(LoadedSet { entitlements: held, served_by: ServedBy::Ledger })
+            }
             found => found,
         }
     }
 
-    async fn sync(&self, customer: &Customer, _: Option<&Until>) -> Result<Found, Error> {
+    async fn sync(&self, customer: &CustomerKey, _: Option<&WaitFor>) -> Result<LoadedSet, Error> {
         let unreachable = |cause: String| Error::Unreachable { port: "source", cause };
         let Some(stripe) = &self.source else { return Err(unreachable("no key".to_owned())) };
-        let told =
-            stripe.told(&customer.id).await.map_err(|error| unreachable(error.to_string()))?;
+        let told = stripe
+            .list_entitlements(&customer.id)
+            .await
+            .map_err(|error| unreachable(error.to_string()))?;
         let mut customers = self.customers.borrow_mut();
         let mut account =
-            customers.get(customer).map_or_else(Account::default, |row| row.account.clone());
+            customers.get(customer).map_or_else(LedgerState::default, |row| row.state.clone());
         let now = stripe.transport().now();
-        let finding = account.told(account.reading(), Occasion::Ask, &told, now)?;
-        if finding == Finding::Doubtful {
+        let finding = account.apply_source_list(
+            account.begin_source_read(),
+            ReadReason::OnDemand,
+            &told,
+            now,
+        )?;
+        if finding == Reconciliation::NotFoundAtSource {
             return Err(unreachable("Stripe knows no such customer".to_owned()));
         }
-        let activity = Activity::found(&finding, account.version(), now);
-        self.decided.borrow_mut().extend(activity.map(|activity| (customer.clone(), activity)));
-        let held = account.held.clone();
+        let activity = Activity::from_reconciliation(&finding, account.version(), now);
+        self.activities.borrow_mut().extend(activity.map(|activity| (customer.clone(), activity)));
+        let held = account.entitlements.clone();
         // Nobody is nobody's row.
         if held.is_some() {
-            customers.entry(customer.clone()).or_default().account = account;
+            customers.entry(customer.clone()).or_default().state = account;
         }
-        Ok(Found { held, served_by: ServedBy::Source })
+        Ok(LoadedSet { entitlements: held, served_by: ServedBy::Source })
     }
 }
 
 impl MemoryLedger {
-    fn held(&self, customer: &Customer) -> Option<Entitlements> {
-        self.customers.borrow().get(customer).and_then(|row| row.account.held.clone())
+    fn entitlements(&self, customer: &CustomerKey) -> Option<Entitlements> {
+        self.customers.borrow().get(customer).and_then(|row| row.state.entitlements.clone())
     }
 }
 
 impl MemoryReplica {
     /// The copy of one customer's set; none while the replica is told to fail.
     #[must_use]
-    pub fn copy(&self, customer: &Customer) -> Option<Entitlements> {
+    pub fn stored_set(&self, customer: &CustomerKey) -> Option<Entitlements> {
         if self.faults.borrow().is_empty() {
-            self.copies.borrow().get(customer).cloned()
+            self.sets.borrow().get(customer).cloned()
         } else {
             None
         }
@@ -300,19 +315,19 @@ impl MemoryReplica {
 }
 
 impl Replica for MemoryReplica {
-    async fn save(&self, customer: &Customer, set: &Entitlements) -> Result<(), Error> {
-        faulty(&self.faults, "replica", || {
-            self.copies.borrow_mut().insert(customer.clone(), set.clone());
+    async fn save(&self, customer: &CustomerKey, set: &Entitlements) -> Result<(), Error> {
+        with_fault(&self.faults, "replica", || {
+            self.sets.borrow_mut().insert(customer.clone(), set.clone());
             Ok(())
         })
     }
 
-    async fn load(&self, customer: &Customer) -> Result<Option<Entitlements>, Error> {
-        faulty(&self.faults, "replica", || Ok(self.copies.borrow().get(customer).cloned()))
+    async fn load(&self, customer: &CustomerKey) -> Result<Option<Entitlements>, Error> {
+        with_fault(&self.faults, "replica", || Ok(self.sets.borrow().get(customer).cloned()))
     }
 }
 
-fn faulty<T>(
+fn with_fault<T>(
     faults: &RefCell<VecDeque<Fault>>,
     port: &'static str,
     work: impl FnOnce() -> Result<T, Error>,

@@ -1,14 +1,14 @@
 //! Which features came in a customer's sets, and what the roster is told of that.
 
-use entgate::ledger::{Jitter, Seen, Standing};
+use entgate::ledger::{Jitter, ObservedFeatures, SyncStatus};
 
-use super::{Account, Ask, Report, Told, after, due, ms, receive, told, whole};
+use super::{LedgerState, OnDemand, Report, SourceState, after, due, ms, receive, told, whole};
 use crate::support::grants;
 
 /// The features that the roster is told of, if it is told of anything.
-fn told_of(account: &mut Account, now: u64) -> Option<Vec<String>> {
-    let report = account.reporting()?;
-    account.reported(&report, ms(now));
+fn told_of(account: &mut LedgerState, now: u64) -> Option<Vec<String>> {
+    let report = account.begin_report()?;
+    account.report_succeeded(&report, ms(now));
     Some(report.features.into_iter().map(String::from).collect())
 }
 
@@ -33,22 +33,23 @@ fn the_roster_is_told_once_of_each_feature_that_came_in_a_set() {
 #[test]
 fn a_feature_is_told_of_again_until_the_roster_has_it() {
     let mut account = after(&[whole(0, &["a"])]);
-    account.reported = Some(Standing::default());
+    account.last_report = Some(SyncStatus::default());
     receive(&mut account, &whole(1, &["b"]), 1_000);
-    let report = account.reporting().unwrap();
-    account.unreported(ms(2_000), Jitter(1.0));
+    let report = account.begin_report().unwrap();
+    account.report_failed(ms(2_000), Jitter(1.0));
     assert_eq!(due(&account, Report), Some(3_000));
     receive(&mut account, &whole(2, &["c"]), 2_500);
-    account.reported(&report, ms(2_600));
+    account.report_succeeded(&report, ms(2_600));
     assert_eq!(due(&account, Report), Some(3_600), "the other one came meanwhile");
     assert_eq!(told_of(&mut account, 3_600), Some(vec!["c".to_owned()]));
-    assert_eq!(account.reporting(), None);
+    assert_eq!(account.begin_report(), None);
 }
 
 #[test]
 fn a_set_from_before_features_were_noted_is_told_with_what_comes_next() {
     let mut account = after(&[whole(0, &["a"])]);
-    (account.seen, account.reported) = (Seen::default(), Some(Standing::default()));
+    (account.observed_features, account.last_report) =
+        (ObservedFeatures::default(), Some(SyncStatus::default()));
     receive(&mut account, &whole(1, &["a"]), 1_000);
     assert_eq!(told_of(&mut account, 2_000), Some(vec!["a".to_owned()]));
 }
@@ -56,14 +57,18 @@ fn a_set_from_before_features_were_noted_is_told_with_what_comes_next() {
 #[test]
 fn as_many_and_as_long_keys_are_noted_as_there_is_room_for() {
     let mut list = grants(&["a", "b"]);
-    for (granted, bytes) in list.iter_mut().zip([Seen::LONGEST, Seen::LONGEST + 1]) {
+    for (granted, bytes) in
+        list.iter_mut().zip([ObservedFeatures::MAX_KEY_LEN, ObservedFeatures::MAX_KEY_LEN + 1])
+    {
         granted.lookup_key = "x".repeat(bytes).try_into().unwrap();
     }
     let mut account = after(&[]);
-    told(&mut account, Ask, &Told::All(list), 0);
+    told(&mut account, OnDemand, &SourceState::List(list), 0);
     assert_eq!(told_of(&mut account, 0), Some(vec!["x".repeat(320)]));
 
-    for (held, noted) in [(Seen::LIMIT, 2_000), (Seen::LIMIT + 1, 2_000)] {
+    for (held, noted) in
+        [(ObservedFeatures::MAX_FEATURES, 2_000), (ObservedFeatures::MAX_FEATURES + 1, 2_000)]
+    {
         let keys: Vec<_> = (0..held).map(|n| format!("f{n}")).collect();
         let keys: Vec<_> = keys.iter().map(String::as_str).collect();
         let mut account = after(&[]);

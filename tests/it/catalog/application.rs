@@ -1,11 +1,11 @@
 //! What is done to very many, a few at a time: what a product has now, and what statuses grant now.
 
 use entgate::{
-    catalog::work,
+    catalog::scheduler,
     id::Timestamp,
     policy::{
-        Policy,
-        Standing::{Keep, Revoke},
+        GrantRule::{Keep, Revoke},
+        StatusPolicy,
     },
 };
 use serde_json::json;
@@ -61,11 +61,11 @@ fn holders(shop: &Shop, customers: &[String], key: &str) -> usize {
 
 /// One piece of work, of at most so many.
 fn work_on(shop: &Shop, limit: usize) {
-    shop.with(|catalog| work::work(&catalog, limit)).unwrap();
+    shop.with(|catalog| scheduler::run_due(&catalog, limit)).unwrap();
 }
 
 fn is_done(shop: &Shop) -> bool {
-    shop.with(|catalog| work::next(&catalog)).unwrap().is_none_or(|due| due > shop.now)
+    shop.with(|catalog| scheduler::next_due(&catalog)).unwrap().is_none_or(|due| due > shop.now)
 }
 
 #[test]
@@ -220,9 +220,9 @@ fn another_policy_settles_everybody_of_the_statuses_that_it_is_another_one_for()
         (Revoke, Keep, Revoke),
         (Keep, Revoke, Keep),
     ] {
-        let policy = Policy { past_due, unpaid, paused };
+        let policy = StatusPolicy { past_due, unpaid, paused };
         let held = |shop: &Shop| entitled(shop, &customers);
-        let parts = |policy: Policy| [policy.past_due, policy.unpaid, policy.paused];
+        let parts = |policy: StatusPolicy| [policy.past_due, policy.unpaid, policy.paused];
         let changed = parts(policy).into_iter().zip(parts(stage.shop.policy));
         let changed = changed.filter(|(new, old)| new != old).count();
         let count = |shop: &Shop| {
@@ -250,7 +250,7 @@ fn a_policy_that_changes_back_before_all_are_settled_leaves_nobody_behind() {
     for pieces in [0, 1, 2, 3, 10] {
         let (mut stage, customers) = in_doubt(4);
         let before = stage.shop.policy;
-        stage.shop.policy = Policy { past_due: Revoke, unpaid: Keep, paused: Revoke };
+        stage.shop.policy = StatusPolicy { past_due: Revoke, unpaid: Keep, paused: Revoke };
         for _ in 0..pieces {
             work_on(&stage.shop, 1);
         }

@@ -1,6 +1,6 @@
 //! What becomes of deliveries: who has still to be told, who was not, and who is told again.
 
-use entgate::{catalog::outbox::Outcome, id::Timestamp};
+use entgate::{catalog::deliveries::AttemptOutcome, id::Timestamp};
 use serde_json::{Value, json};
 
 use super::{
@@ -59,7 +59,7 @@ fn what_is_sent_is_the_event_as_it_is_when_it_is_sent() {
     in_old["api_version"] = json!("2020-08-27");
     assert_eq!(body(&to_old.body), in_old);
 
-    shop.report(&to_new.delivery, Outcome::Answered(200));
+    shop.report(&to_new.delivery, AttemptOutcome::Responded(200));
     shop.post(&format!("{ENDPOINTS}/{old}"), "url=https://example.com/moved").done();
     shop.now = Timestamp(NOW.0 + 60);
     let again = taken(&shop);
@@ -84,14 +84,14 @@ fn an_event_is_pending_until_each_endpoint_has_it_or_is_given_up() {
     assert_eq!(is_pending(&shop), [json!(0), json!(3)], "it will be tried again");
     for (parcel, left) in [(&parcels[0], 2), (&parcels[1], 1), (&parcels[2], 0)] {
         assert!(!delivered(&shop));
-        shop.report(&parcel.delivery, Outcome::Answered(200));
+        shop.report(&parcel.delivery, AttemptOutcome::Responded(200));
         assert_eq!(is_pending(&shop), [json!(0), json!(left)]);
     }
     assert!(delivered(&shop));
 
     let other = tell(&shop);
     let parcels = shop.take(100);
-    shop.report(&parcels[0].delivery, Outcome::Answered(200));
+    shop.report(&parcels[0].delivery, AttemptOutcome::Responded(200));
     let late = parcels.into_iter().skip(1).find(|parcel| parcel.endpoint != endpoints[0]);
     let late = late.unwrap();
     shop.delete(&format!("{ENDPOINTS}/{}", late.endpoint)).done();
@@ -116,7 +116,7 @@ fn an_event_counts_as_delivered_once_all_who_were_not_told_have_got_it_after_all
 
     assert_eq!(send_again(&shop, &event, &first)["pending_webhooks"], json!(1));
     assert_eq!(shop.next_delivery(), Some(shop.now));
-    shop.report(&taken(&shop).delivery, Outcome::Answered(200));
+    shop.report(&taken(&shop).delivery, AttemptOutcome::Responded(200));
     assert_eq!(sorted(&shop), [none.clone(), it.clone()], "there is another one");
     send_again(&shop, &event, &second);
     fail(&shop, &taken(&shop));
@@ -124,13 +124,13 @@ fn an_event_counts_as_delivered_once_all_who_were_not_told_have_got_it_after_all
     exhaust(&mut shop);
     assert_eq!((pending(&shop, &event), sorted(&shop)), (json!(0), [none.clone(), it.clone()]));
     send_again(&shop, &event, &second);
-    shop.report(&taken(&shop).delivery, Outcome::Answered(204));
+    shop.report(&taken(&shop).delivery, AttemptOutcome::Responded(204));
     assert_eq!((pending(&shop, &event), sorted(&shop)), (json!(0), [it.clone(), none.clone()]));
     assert_eq!([found(&shop, true), found(&shop, false)], [1, 0]);
 
     send_again(&shop, &event, &first);
     assert_eq!(sorted(&shop), [none.clone(), it.clone()], "it is pending again");
-    shop.report(&taken(&shop).delivery, Outcome::Answered(200));
+    shop.report(&taken(&shop).delivery, AttemptOutcome::Responded(200));
     assert_eq!(sorted(&shop), [it, none]);
 }
 
@@ -146,7 +146,7 @@ fn an_event_is_sent_again_to_whom_it_was_not_sent_at_all() {
         let body: Value = serde_json::from_str(&parcel.body).unwrap();
         assert_eq!((parcel.endpoint, &body["id"]), (endpoint, &json!(event)));
         assert_eq!(body["pending_webhooks"], json!(1));
-        shop.report(&parcel.delivery, Outcome::Answered(200));
+        shop.report(&parcel.delivery, AttemptOutcome::Responded(200));
         assert_eq!(pending(&shop, &event), json!(0));
     }
 }
@@ -194,12 +194,12 @@ fn the_log_of_an_endpoint_has_each_try_of_thirty_days_newest_first() {
     let event = tell(&shop);
     for parcel in shop.take(100) {
         let is_one = parcel.endpoint == one;
-        shop.report(&parcel.delivery, Outcome::Answered(if is_one { 503 } else { 200 }));
+        shop.report(&parcel.delivery, AttemptOutcome::Responded(if is_one { 503 } else { 200 }));
     }
     shop.now = Timestamp(NOW.0 + 2);
-    shop.report(&taken(&shop).delivery, Outcome::Failed("refused".to_owned()));
+    shop.report(&taken(&shop).delivery, AttemptOutcome::Failed("refused".to_owned()));
     shop.now = Timestamp(NOW.0 + 7);
-    shop.report(&taken(&shop).delivery, Outcome::Answered(201));
+    shop.report(&taken(&shop).delivery, AttemptOutcome::Responded(201));
     let names = ["attempt", "created", "event", "outcome", "status", "error", "next_attempt"];
     let expected = [
         json!([3, NOW.0 + 7, event, "succeeded", 201, null, null]),
@@ -233,7 +233,7 @@ fn the_log_of_an_endpoint_has_each_try_of_thirty_days_newest_first() {
     for (seconds, left) in [(30 * DAY, &expected[..]), (30 * DAY + 1, &expected[..2])] {
         shop.now = Timestamp(NOW.0 + seconds);
         tell(&shop);
-        shop.report(&taken(&shop).delivery, Outcome::Answered(200));
+        shop.report(&taken(&shop).delivery, AttemptOutcome::Responded(200));
         assert_eq!(log(&shop, &one, &names), left);
     }
 }

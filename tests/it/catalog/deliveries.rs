@@ -4,8 +4,8 @@ use std::cell::Cell;
 
 use entgate::{
     catalog::{
-        Catalog,
-        outbox::{self, Outcome, Parcel},
+        Tx,
+        deliveries::{self, AttemptOutcome, WebhookRequest},
     },
     id::Timestamp,
 };
@@ -39,14 +39,14 @@ pub(crate) fn pending(shop: &Shop, event: &str) -> Value {
 
 /// The one delivery that is due.
 #[track_caller]
-pub(crate) fn taken(shop: &Shop) -> Parcel {
+pub(crate) fn taken(shop: &Shop) -> WebhookRequest {
     let mut parcels = shop.take(100);
     assert_eq!(parcels.len(), 1);
     parcels.remove(0)
 }
 
-pub(crate) fn fail(shop: &Shop, parcel: &Parcel) {
-    shop.report(&parcel.delivery, Outcome::Answered(500));
+pub(crate) fn fail(shop: &Shop, parcel: &WebhookRequest) {
+    shop.report(&parcel.delivery, AttemptOutcome::Responded(500));
 }
 
 /// The log of an endpoint, newest first, by these members.
@@ -85,8 +85,9 @@ fn tries(shop: &mut Shop, luck: Luck) -> Vec<i64> {
         shop.now = due;
         seconds.push(due.0 - NOW.0);
         let parcel = taken(shop);
-        let catalog = Catalog::open(&shop.shelf, shop.livemode, shop.policy, &chance, shop.now);
-        outbox::report(&catalog, &parcel.delivery, Outcome::Answered(500)).unwrap();
+        let catalog = Tx::new(&shop.shelf, shop.livemode, shop.policy, &chance, shop.now);
+        deliveries::record_attempt(&catalog, &parcel.delivery, AttemptOutcome::Responded(500))
+            .unwrap();
     }
     seconds
 }
@@ -151,9 +152,9 @@ fn what_was_taken_is_taken_again_after_60_seconds_unless_its_fate_is_known() {
     fail(&shop, &first);
     assert_eq!(log(&shop, &endpoint, &["attempt"]), [json!([1])]);
     assert_eq!(shop.next_delivery(), Some(later(182)));
-    shop.report(&first.delivery, Outcome::Answered(200));
+    shop.report(&first.delivery, AttemptOutcome::Responded(200));
     assert_eq!(shop.next_delivery(), None, "one who came late succeeded");
-    for outcome in [Outcome::Answered(500), Outcome::Answered(200)] {
+    for outcome in [AttemptOutcome::Responded(500), AttemptOutcome::Responded(200)] {
         shop.report(&first.delivery, outcome);
     }
     assert_eq!((shop.next_delivery(), log(&shop, &endpoint, &[]).len()), (None, 2));
@@ -161,9 +162,12 @@ fn what_was_taken_is_taken_again_after_60_seconds_unless_its_fate_is_known() {
 
 #[test]
 fn what_is_2xx_is_done_and_anything_else_is_tried_again() {
-    let answered = |status| (Outcome::Answered(status), json!(status), Value::Null);
-    let failed =
-        (Outcome::Failed("no route to host".to_owned()), Value::Null, json!("no route to host"));
+    let answered = |status| (AttemptOutcome::Responded(status), json!(status), Value::Null);
+    let failed = (
+        AttemptOutcome::Failed("no route to host".to_owned()),
+        Value::Null,
+        json!("no route to host"),
+    );
     for (success, (outcome, status, error)) in [
         (true, answered(200)),
         (true, answered(204)),
@@ -277,7 +281,7 @@ fn what_is_under_way_to_an_endpoint_that_is_deleted_is_not_tried_again() {
         if buried {
             assert_eq!(shop.take(100), []);
         }
-        shop.report(&parcel.delivery, Outcome::Answered(outcome));
+        shop.report(&parcel.delivery, AttemptOutcome::Responded(outcome));
         for seconds in [0, 2, 60] {
             shop.now = later(seconds);
             assert_eq!(shop.take(100), []);
@@ -297,8 +301,8 @@ fn each_endpoint_is_sent_as_much_as_there_is_room_for_and_the_oldest_first() {
     let [third, fourth] = [tell(&shop), tell(&shop)];
     let take = |limit: usize, [to_slow, to_fast]: [usize; 2]| {
         let room = |endpoint: &str| if endpoint == slow { to_slow } else { to_fast };
-        let parcels = shop.with(|catalog| outbox::take(&catalog, limit, &room)).unwrap();
-        let parcels = parcels.into_iter().map(|Parcel { endpoint, body, .. }| {
+        let parcels = shop.with(|catalog| deliveries::lease_due(&catalog, limit, &room)).unwrap();
+        let parcels = parcels.into_iter().map(|WebhookRequest { endpoint, body, .. }| {
             let event: Value = serde_json::from_str(&body).unwrap();
             (endpoint, event["id"].as_str().unwrap().to_owned())
         });
@@ -306,7 +310,7 @@ fn each_endpoint_is_sent_as_much_as_there_is_room_for_and_the_oldest_first() {
     };
     let due = |[to_slow, to_fast]: [usize; 2]| {
         let room = |endpoint: &str| if endpoint == slow { to_slow } else { to_fast };
-        shop.with(|catalog| outbox::next(&catalog, &room)).unwrap()
+        shop.with(|catalog| deliveries::next_due(&catalog, &room)).unwrap()
     };
     let [to_slow, to_fast] =
         [&slow, &fast].map(|endpoint| |event: &String| (endpoint.clone(), event.clone()));

@@ -1,9 +1,9 @@
 //! Webhook endpoints: how many, where they may be, and which secrets sign.
 
 use entgate::{
-    catalog::outbox::{Outcome, Parcel},
+    catalog::deliveries::{AttemptOutcome, WebhookRequest},
     id::{Livemode, Timestamp},
-    webhook::signature::{self, Secret},
+    webhook::signature::{self, SigningSecret},
 };
 use serde_json::json;
 
@@ -27,10 +27,10 @@ fn endpoint(shop: &Shop) -> (String, String) {
 }
 
 /// What an endpoint is sent now, which it says that it got.
-fn delivered(shop: &Shop) -> Parcel {
+fn delivered(shop: &Shop) -> WebhookRequest {
     shop.make("/v1/customers", "");
     let parcel = shop.take(1).remove(0);
-    shop.report(&parcel.delivery, Outcome::Answered(200));
+    shop.report(&parcel.delivery, AttemptOutcome::Responded(200));
     parcel
 }
 
@@ -38,7 +38,7 @@ fn delivered(shop: &Shop) -> Parcel {
 fn proofs<const N: usize>(shop: &Shop, secrets: [&str; N]) -> [Result<(), signature::Error>; N] {
     let parcel = delivered(shop);
     secrets.map(|secret| {
-        let secrets = [Secret::new(secret).unwrap()];
+        let secrets = [SigningSecret::new(secret).unwrap()];
         signature::verify(&parcel.signature, parcel.body.as_bytes(), &secrets, shop.now).map(drop)
     })
 }

@@ -35,13 +35,13 @@ use std::cell::Cell;
 use entgate::{
     api::{Request, Response, catalog},
     catalog::{
-        Catalog,
-        memory::Memory,
-        outbox::{self, Outcome, Parcel},
-        work,
+        Tx,
+        deliveries::{AttemptOutcome, WebhookRequest, lease_due, next_due, record_attempt},
+        memory::MemoryStorage,
+        scheduler,
     },
     id::{Livemode, Timestamp},
-    policy::Policy,
+    policy::StatusPolicy,
 };
 use serde_json::Value;
 
@@ -49,8 +49,8 @@ use crate::support::NOW;
 
 /// A catalog, and those who ask it.
 pub(crate) struct Shop {
-    shelf: Memory,
-    pub(crate) policy: Policy,
+    shelf: MemoryStorage,
+    pub(crate) policy: StatusPolicy,
     /// What time it is outside of all test clocks.
     pub(crate) now: Timestamp,
     pub(crate) livemode: Livemode,
@@ -71,12 +71,12 @@ pub(crate) struct Answer {
 pub(crate) fn shop() -> Shop {
     let seed = Cell::new(1);
     let livemode = Livemode::Test;
-    let (shelf, policy) = (Memory::default(), Policy::default());
+    let (shelf, policy) = (MemoryStorage::default(), StatusPolicy::default());
     Shop { shelf, policy, now: NOW, livemode, rolls_back: true, seed }
 }
 
 impl Shop {
-    fn with<T>(&self, work: impl FnOnce(Catalog<'_>) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(Tx<'_>) -> T) -> T {
         // SplitMix64.
         let chance = || {
             let seed = self.seed.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -85,11 +85,11 @@ impl Shop {
             let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
             mixed ^ (mixed >> 31)
         };
-        work(Catalog::open(&self.shelf, self.livemode, self.policy, &chance, self.now))
+        work(Tx::new(&self.shelf, self.livemode, self.policy, &chance, self.now))
     }
 
     /// Does some work as a whole, or, where nothing is refused, just does it.
-    fn transact<T, E>(&self, work: impl FnOnce(Catalog<'_>) -> Result<T, E>) -> Result<T, E> {
+    fn transact<T, E>(&self, work: impl FnOnce(Tx<'_>) -> Result<T, E>) -> Result<T, E> {
         if self.rolls_back { self.shelf.transact(|| self.with(work)) } else { self.with(work) }
     }
 
@@ -106,9 +106,9 @@ impl Shop {
             request = request.header(*name, *value);
         }
         let request: Request = request.body(form.as_bytes().to_vec()).unwrap();
-        let answer = self.transact(|catalog| catalog::answer(catalog, &request));
+        let answer = self.transact(|catalog| catalog::handle(catalog, &request));
         let response = answer.unwrap_or_else(|refusal| refusal.response());
-        let handed_over = |name| catalog::HEADERS.contains(name);
+        let handed_over = |name| catalog::RESPONSE_HEADERS.contains(name);
         assert!(response.headers().keys().all(handed_over), "{:?}", response.headers());
         let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
         Answer { status: response.status().as_u16(), body, response }
@@ -136,9 +136,12 @@ impl Shop {
 
     /// Does all that is due.
     pub(crate) fn work(&self) {
-        while self.with(|catalog| work::next(&catalog)).unwrap().is_some_and(|due| due <= self.now)
+        while self
+            .with(|catalog| scheduler::next_due(&catalog))
+            .unwrap()
+            .is_some_and(|due| due <= self.now)
         {
-            self.transact(|catalog| work::work(&catalog, 7)).unwrap();
+            self.transact(|catalog| scheduler::run_due(&catalog, 7)).unwrap();
         }
     }
 
@@ -152,17 +155,17 @@ impl Shop {
     }
 
     /// Takes up to so many deliveries that are due.
-    pub(crate) fn take(&self, limit: usize) -> Vec<Parcel> {
-        self.transact(|catalog| outbox::take(&catalog, limit, &|_| limit)).unwrap()
+    pub(crate) fn take(&self, limit: usize) -> Vec<WebhookRequest> {
+        self.transact(|catalog| lease_due(&catalog, limit, &|_| limit)).unwrap()
     }
 
     /// When the next delivery is due.
     pub(crate) fn next_delivery(&self) -> Option<Timestamp> {
-        self.with(|catalog| outbox::next(&catalog, &|_| 1)).unwrap()
+        self.with(|catalog| next_due(&catalog, &|_| 1)).unwrap()
     }
 
-    pub(crate) fn report(&self, delivery: &str, outcome: Outcome) {
-        self.transact(|catalog| outbox::report(&catalog, delivery, outcome)).unwrap();
+    pub(crate) fn report(&self, delivery: &str, outcome: AttemptOutcome) {
+        self.transact(|catalog| record_attempt(&catalog, delivery, outcome)).unwrap();
     }
 
     /// The lookup keys that a customer is entitled to, newest first.

@@ -1,6 +1,6 @@
 //! Parameters: how they are written, and in which words they are refused.
 
-use entgate::{api::catalog::BODY_LIMIT, id::Timestamp};
+use entgate::{api::catalog::MAX_BODY_BYTES, id::Timestamp};
 use serde_json::json;
 
 use super::{shop, stage::stage};
@@ -95,7 +95,7 @@ fn notes_are_50_of_up_to_40_and_500_characters() {
 
 #[test]
 fn a_body_has_up_to_256_kib() {
-    assert_eq!(BODY_LIMIT, 262_144);
+    assert_eq!(MAX_BODY_BYTES, 262_144);
     let shop = shop();
     // What stands between two `&` that follow each other is nothing.
     let form = |length: usize| format!("name=Ada{}", "&".repeat(length - "name=Ada".len()));

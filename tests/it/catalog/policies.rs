@@ -1,6 +1,6 @@
 //! What statuses grant is the operator's to say, and to say otherwise later.
 
-use entgate::policy::Standing::Revoke;
+use entgate::policy::GrantRule::Revoke;
 
 use super::stage::stage;
 

@@ -1,8 +1,8 @@
 //! The eight statuses: how each is reached, and what it grants.
 
 use entgate::policy::{
-    Policy,
-    Standing::{self, Keep, Revoke},
+    GrantRule::{self, Keep, Revoke},
+    StatusPolicy,
 };
 use serde_json::json;
 
@@ -13,12 +13,12 @@ use super::stage::{DAY, FAILS, FEBRUARY, HOUR, JANUARY, Stage, WORKS, stage};
 enum Grants {
     Always,
     /// If this part of the policy says so.
-    If(fn(Policy) -> Standing),
+    If(fn(StatusPolicy) -> GrantRule),
     Never,
 }
 
 impl Grants {
-    fn by(self, policy: Policy) -> bool {
+    fn by(self, policy: StatusPolicy) -> bool {
         match self {
             Self::Always => true,
             Self::If(part) => part(policy) == Keep,
@@ -199,16 +199,19 @@ const STATUSES: [(&str, Grants, &[Way]); 8] = [
 ];
 
 /// All that an operator can say.
-fn policies() -> impl Iterator<Item = Policy> {
+fn policies() -> impl Iterator<Item = StatusPolicy> {
     (0..8).map(|bits| {
         let part = |bit: i32| if bits & bit == 0 { Keep } else { Revoke };
-        Policy { past_due: part(1), unpaid: part(2), paused: part(4) }
+        StatusPolicy { past_due: part(1), unpaid: part(2), paused: part(4) }
     })
 }
 
 #[test]
 fn each_status_grants_what_the_policy_says_however_it_was_reached() {
-    assert_eq!(Policy::default(), Policy { past_due: Keep, unpaid: Revoke, paused: Keep });
+    assert_eq!(
+        StatusPolicy::default(),
+        StatusPolicy { past_due: Keep, unpaid: Revoke, paused: Keep }
+    );
     for policy in policies() {
         for (status, grants, ways) in STATUSES {
             for (why, with, deed) in ways {
@@ -279,7 +282,7 @@ fn what_can_be_done_next_depends_on_where_a_subscription_stands() {
 
 #[test]
 fn a_change_between_two_statuses_is_told_only_where_it_changes_what_is_granted() {
-    let told = |policy: Policy| {
+    let told = |policy: StatusPolicy| {
         let mut stage = stage();
         stage.shop.policy = policy;
         let subscription = stage.subscribe("");
@@ -294,7 +297,7 @@ fn a_change_between_two_statuses_is_told_only_where_it_changes_what_is_granted()
         sets.map(|event| event["data"]["object"]["entitlements"]["data"].as_array().unwrap().len())
             .collect::<Vec<_>>()
     };
-    let policy = |past_due, unpaid, paused| Policy { past_due, unpaid, paused };
+    let policy = |past_due, unpaid, paused| StatusPolicy { past_due, unpaid, paused };
     assert_eq!(told(policy(Keep, Keep, Keep)), [1]);
     assert_eq!(told(policy(Revoke, Keep, Keep)), [1, 0, 1]);
     assert_eq!(told(policy(Keep, Revoke, Keep)), [1, 0, 1]);

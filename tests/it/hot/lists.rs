@@ -1,16 +1,16 @@
 //! Lists on the hot path.
 
 use entgate::{
-    api::hot::{self, Answer, Question, Route},
+    api::fast_path::{self, FastAnswer, FastQuery, FastRoute},
     entitlement::{
         ActiveEntitlement,
-        Coverage::{Partial, Whole},
+        Completeness::{Complete, Partial},
         Entitlements, Version,
     },
-    id::{Customer, Livemode, Timestamp},
+    id::{CustomerKey, Livemode, Timestamp},
     store::{
         Replica as _, ServedBy,
-        part::{Cursor, Part},
+        pagination::{Cursor, PageRequest},
         record,
     },
 };
@@ -51,10 +51,10 @@ fn each_mode_has_its_own_list() {
     let set = Entitlements {
         version: Version(1),
         as_of: Timestamp(-1),
-        coverage: Whole,
+        completeness: Complete,
         data: grants(&["fax"]),
     };
-    let live = Customer { livemode: Livemode::Live, ..customer("cus_ada") };
+    let live = CustomerKey { livemode: Livemode::Live, ..customer("cus_ada") };
     pollster::block_on(service.store.replica.save(&live, &set)).unwrap();
     let target = format!("{LIST}?customer=cus_ada");
     let headers = [("authorization", "Bearer sk_live_entgate")];
@@ -183,19 +183,23 @@ fn the_catalog_answers_its_lists_itself() {
 }
 
 /// The first page of a set.
-fn told(set: &Entitlements, served_by: ServedBy) -> Option<Answer> {
+fn told(set: &Entitlements, served_by: ServedBy) -> Option<FastAnswer> {
     let question = page_of(10, &Cursor::Start, Livemode::Test);
-    hot::tell(&question, &record::write(set).unwrap(), served_by)
+    fast_path::answer_from_record(&question, &record::encode(set).unwrap(), served_by)
 }
 
-fn page_of(limit: usize, cursor: &Cursor<&str>, livemode: Livemode) -> Question {
+fn page_of(limit: usize, cursor: &Cursor<&str>, livemode: Livemode) -> FastQuery {
     let cursor = match cursor {
         Cursor::Start => Cursor::Start,
         Cursor::After(id) => Cursor::After((*id).try_into().unwrap()),
         Cursor::Before(id) => Cursor::Before((*id).try_into().unwrap()),
     };
-    let route = Route::List(Part { limit, cursor });
-    Question { route, customer: Customer { livemode, ..customer("cus_ada") }, at_least: Version(0) }
+    let route = FastRoute::List(PageRequest { limit, cursor });
+    FastQuery {
+        route,
+        customer: CustomerKey { livemode, ..customer("cus_ada") },
+        at_least: Version(0),
+    }
 }
 
 #[test]
@@ -203,12 +207,12 @@ fn no_list_is_told_from_memory_since_it_lacks_what_was_paid_for_a_moment_ago() {
     let set = Entitlements {
         version: Version(1),
         as_of: Timestamp(1),
-        coverage: Whole,
+        completeness: Complete,
         data: grants(&["sms"]),
     };
     assert_eq!(told(&set, ServedBy::Memory), None);
     assert!(told(&set, ServedBy::Replica).is_some());
-    assert_eq!(told(&Entitlements { coverage: Partial, ..set }, ServedBy::Replica), None);
+    assert_eq!(told(&Entitlements { completeness: Partial, ..set }, ServedBy::Replica), None);
 }
 
 proptest! {
@@ -259,7 +263,7 @@ proptest! {
         });
         // A cursor with an escape goes the long way.
         let expected = expected.filter(|_| direction == 0 || !id.contains(['"', '\\']));
-        let expected = expected.map(|body| hot::List {
+        let expected = expected.map(|body| fast_path::FastList {
             body,
             version: Version(version),
             as_of: Timestamp(as_of),
@@ -269,11 +273,11 @@ proptest! {
         let set = Entitlements {
             version: Version(version),
             as_of: Timestamp(as_of),
-            coverage: Whole,
+            completeness: Complete,
             data: data.clone(),
         };
         let question = page_of(limit, &cursor, live.into());
-        let told = hot::tell(&question, &record::write(&set).unwrap(), ServedBy::Replica);
-        prop_assert_eq!(told, expected.map(Answer::List));
+        let told = fast_path::answer_from_record(&question, &record::encode(&set).unwrap(), ServedBy::Replica);
+        prop_assert_eq!(told, expected.map(FastAnswer::List));
     }
 }

@@ -6,7 +6,7 @@
 
 mod world;
 
-use entgate::ledger::List;
+use entgate::ledger::SourceAccess;
 use proptest::{
     collection::vec,
     option,
@@ -80,7 +80,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// What happens to a customer, and then everything works again.
 #[track_caller]
-fn live(list: List, told: bool, skew: i64, steps: &[Step]) {
+fn live(list: SourceAccess, told: bool, skew: i64, steps: &[Step]) {
     let mut world = World::new(list, told, skew);
     for step in steps {
         match step {
@@ -103,7 +103,7 @@ fn live(list: List, told: bool, skew: i64, steps: &[Step]) {
     world.look_at_the_end();
 }
 
-fn try_histories(list: List, told: bool) {
+fn try_histories(list: SourceAccess, told: bool) {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     let cases = cases.unwrap_or(CASES);
     let config = Config { cases, failure_persistence: None, ..Config::default() };
@@ -118,21 +118,21 @@ fn try_histories(list: List, told: bool) {
 
 #[test]
 fn with_a_key_every_history_ends_in_stripes_state() {
-    try_histories(List::Confirms, true);
+    try_histories(SourceAccess::Available, true);
 }
 
 #[test]
 fn without_a_key_every_history_ends_in_the_state_of_the_newest_event() {
-    try_histories(List::Absent, true);
+    try_histories(SourceAccess::None, true);
 }
 
 #[test]
 fn events_that_do_not_say_what_is_held_lead_to_stripes_state_too() {
-    try_histories(List::Confirms, false);
+    try_histories(SourceAccess::Available, false);
 }
 
 #[test]
 fn a_stranger_whose_list_cannot_be_read_leaves_nothing_that_is_owed() {
     let refused = Step::Fail(vec![Fault::Status(401)]);
-    live(List::Confirms, true, 0, &[refused, Step::Ask, Step::Read, Step::Read]);
+    live(SourceAccess::Available, true, 0, &[refused, Step::Ask, Step::Read, Step::Read]);
 }

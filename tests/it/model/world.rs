@@ -14,10 +14,13 @@ use std::{
 };
 
 use entgate::{
-    entitlement::{ActiveEntitlement, Coverage, Entitlements, Page, Summary, Version},
-    id::{CustomerId, EventId, LookupKey, Millis, Timestamp},
-    ledger::{Account, Finding, Jitter, List, Occasion, Reading, Sighting, Standing, Task, Told},
-    source::{self, Reply, Stripe, Transport, memory::Memory},
+    entitlement::{ActiveEntitlement, Completeness, Entitlements, Summary, SummaryPage, Version},
+    id::{CustomerId, EventId, LookupKey, Timestamp, UnixMillis},
+    ledger::{
+        Dedup, Jitter, LedgerState, ReadReason, Reconciliation, SourceAccess, SourceRead,
+        SourceState, SyncStatus, Task,
+    },
+    source::{self, StripeClient, StripeResponse, Transport, fake::FakeStripe},
 };
 
 use crate::support::customer;
@@ -48,32 +51,36 @@ pub(crate) enum Fault {
 /// Stripe behind a line on which each answer takes a step, and where it fails when told so.
 #[derive(Clone, Default)]
 struct Line {
-    stripe: Rc<Memory>,
+    stripe: Rc<FakeStripe>,
     faults: Rc<RefCell<Vec<Fault>>>,
     now: Rc<Cell<u64>>,
 }
 
 impl Transport for Line {
-    async fn get(&self, target: &str) -> Result<Reply, String> {
+    async fn get(&self, target: &str) -> Result<StripeResponse, String> {
         let fault = self.faults.borrow_mut().pop();
         let reply = match fault {
             None => self.stripe.get(target).await,
             Some(Fault::Lost) => Err("the connection was cut".to_owned()),
-            Some(Fault::Status(status)) => Ok(Reply { status, ..Reply::default() }),
-            Some(Fault::Malformed) => {
-                Ok(Reply { status: 200, body: b"{\"data\":[".to_vec(), ..Reply::default() })
+            Some(Fault::Status(status)) => {
+                Ok(StripeResponse { status, ..StripeResponse::default() })
             }
+            Some(Fault::Malformed) => Ok(StripeResponse {
+                status: 200,
+                body: b"{\"data\":[".to_vec(),
+                ..StripeResponse::default()
+            }),
         };
         step().await;
         reply
     }
 
-    async fn pause(&self, _millis: u64) {
+    async fn sleep(&self, _millis: u64) {
         step().await;
     }
 
-    fn now(&self) -> Millis {
-        Millis(self.now.get())
+    fn now(&self) -> UnixMillis {
+        UnixMillis(self.now.get())
     }
 
     fn random(&self) -> f64 {
@@ -90,10 +97,10 @@ async fn step() {
     .await;
 }
 
-type Read = Pin<Box<dyn Future<Output = Result<Told, source::Error>>>>;
+type Read = Pin<Box<dyn Future<Output = Result<SourceState, source::Error>>>>;
 
 pub(crate) struct World {
-    list: List,
+    list: SourceAccess,
     /// Whether events say what is held.
     told: bool,
     line: Line,
@@ -110,25 +117,25 @@ pub(crate) struct World {
     pub(crate) dropped: bool,
 
     /// What is written down.
-    account: Account,
+    account: LedgerState,
     seen: BTreeSet<EventId>,
     /// What is not.
-    reading: Option<(Reading, Occasion, usize, Read)>,
+    reading: Option<(SourceRead, ReadReason, usize, Read)>,
     writing: Option<Entitlements>,
 
     replica: Option<Entitlements>,
     landing: Vec<(u64, Entitlements)>,
-    roster: Option<Standing>,
+    roster: Option<SyncStatus>,
     /// The features that the roster was told of.
     told_of: BTreeSet<LookupKey>,
     /// What every version was.
-    versions: BTreeMap<Version, (Coverage, Vec<ActiveEntitlement>)>,
+    versions: BTreeMap<Version, (Completeness, Vec<ActiveEntitlement>)>,
     /// The oldest state that may be held: a read has shown it.
     floor: usize,
 }
 
 impl World {
-    pub(crate) fn new(list: List, told: bool, skew: i64) -> Self {
+    pub(crate) fn new(list: SourceAccess, told: bool, skew: i64) -> Self {
         let world = Self {
             list,
             told,
@@ -140,7 +147,7 @@ impl World {
             pending: Vec::new(),
             acknowledged: Vec::new(),
             dropped: false,
-            account: Account::default(),
+            account: LedgerState::default(),
             seen: BTreeSet::new(),
             reading: None,
             writing: None,
@@ -148,15 +155,15 @@ impl World {
             landing: Vec::new(),
             roster: None,
             told_of: BTreeSet::new(),
-            versions: BTreeMap::from([(Version(0), (Coverage::Whole, Vec::new()))]),
+            versions: BTreeMap::from([(Version(0), (Completeness::Complete, Vec::new()))]),
             floor: 0,
         };
         world.line.now.set(1_700_000_000_000);
-        world.line.stripe.holds(CUSTOMER, Vec::new());
+        world.line.stripe.set_entitlements(CUSTOMER, Vec::new());
         world
     }
 
-    fn now(&self) -> Millis {
+    fn now(&self) -> UnixMillis {
         self.line.now()
     }
 
@@ -180,14 +187,18 @@ impl World {
         if *before == after {
             return;
         }
-        self.line.stripe.holds(CUSTOMER, after.clone());
+        self.line.stripe.set_entitlements(CUSTOMER, after.clone());
         self.events += 1;
         let page: Vec<_> = after.iter().take(EVENT_PAGE).cloned().collect();
-        let page = if page.len() < after.len() { Page::First(page) } else { Page::Whole(page) };
+        let page = if page.len() < after.len() {
+            SummaryPage::Truncated(page)
+        } else {
+            SummaryPage::Complete(page)
+        };
         self.pending.push(Summary {
             event: format!("evt_{}", self.events).try_into().unwrap(),
             customer: customer(CUSTOMER),
-            created: Timestamp(self.now().second().0 + self.skew),
+            created: Timestamp(self.now().to_timestamp().0 + self.skew),
             page: self.told.then_some(page),
         });
         self.states.push(after);
@@ -202,7 +213,7 @@ impl World {
     }
 
     pub(crate) fn drop_event(&mut self, which: usize) {
-        if self.list == List::Confirms && !self.pending.is_empty() {
+        if self.list == SourceAccess::Available && !self.pending.is_empty() {
             self.pending.remove(which % self.pending.len());
             self.dropped = true;
         }
@@ -219,9 +230,8 @@ impl World {
     }
 
     fn receive(&mut self, event: &Summary) {
-        let sighting =
-            if self.seen.contains(&event.event) { Sighting::Repeated } else { Sighting::First };
-        self.account.receive(event, sighting, self.list, self.now()).unwrap();
+        let sighting = if self.seen.contains(&event.event) { Dedup::Duplicate } else { Dedup::New };
+        self.account.apply_event(event, sighting, self.list, self.now()).unwrap();
         if self.seen.insert(event.event.clone()) {
             self.acknowledged.push(event.clone());
         }
@@ -242,48 +252,52 @@ impl World {
         let now = self.now();
         let due = |task| self.account.outbox.is_due(task, now);
         if due(Task::Read) || due(Task::Confirm) {
-            self.read(Occasion::Confirm);
+            self.read(ReadReason::Reconcile);
         }
         if self.account.outbox.is_due(Task::Replica, now) && self.writing.is_none() {
-            self.writing = self.account.writing(now).cloned();
+            self.writing = self.account.begin_replica_write(now).cloned();
         }
         if self.account.outbox.is_due(Task::Report, now)
-            && let Some(report) = self.account.reporting()
+            && let Some(report) = self.account.begin_report()
         {
             if roster_fails {
-                self.account.unreported(now, Jitter(0.5));
+                self.account.report_failed(now, Jitter(0.5));
             } else {
-                self.roster = Some(report.standing);
+                self.roster = Some(report.status);
                 self.told_of.extend(report.features.iter().cloned());
-                self.account.reported(&report, now);
+                self.account.report_succeeded(&report, now);
             }
         }
     }
 
     /// Somebody asks: what is not known whole is read.
     pub(crate) fn ask(&mut self) {
-        let whole = self.account.held.as_ref().is_some_and(|held| held.coverage == Coverage::Whole);
-        if !whole && self.list == List::Confirms {
-            self.read(Occasion::Ask);
+        let whole = self
+            .account
+            .entitlements
+            .as_ref()
+            .is_some_and(|held| held.completeness == Completeness::Complete);
+        if !whole && self.list == SourceAccess::Available {
+            self.read(ReadReason::OnDemand);
         }
     }
 
     /// The set was not confirmed for long.
     pub(crate) fn reconcile(&mut self) {
-        if self.account.held.is_some() && self.list == List::Confirms {
-            self.account.doubt(self.now());
+        if self.account.entitlements.is_some() && self.list == SourceAccess::Available {
+            self.account.schedule_reconcile(self.now());
         }
     }
 
-    fn read(&mut self, occasion: Occasion) {
+    fn read(&mut self, occasion: ReadReason) {
         if self.reading.is_none() {
             let line = self.line.clone();
             let read = Box::pin(async move {
                 let id = CustomerId::try_from(CUSTOMER).unwrap();
-                Stripe::new(line).told(&id).await
+                StripeClient::new(line).list_entitlements(&id).await
             });
             let begun = self.states.len() - 1;
-            self.reading = Some((self.account.reading(), occasion, begun, read));
+            self.reading = Some((self.account.begin_source_read(), occasion, begun, read));
         }
     }
 
@@ -295,18 +309,21 @@ impl World {
         match read.as_mut().poll(&mut context) {
             Poll::Pending => self.reading = Some((reading, occasion, begun, read)),
             Poll::Ready(Ok(told)) => {
-                let finding = self.account.told(reading, occasion, &told, now).unwrap();
-                let right =
-                    matches!(finding, Finding::Right | Finding::Completed | Finding::Drifted(_));
-                if let (Told::All(list), true) = (told, right) {
+                let finding =
+                    self.account.apply_source_list(reading, occasion, &told, now).unwrap();
+                let right = matches!(
+                    finding,
+                    Reconciliation::InSync | Reconciliation::Updated | Reconciliation::Drifted(_)
+                );
+                if let (SourceState::List(list), true) = (told, right) {
                     let mut states = begun..self.states.len();
                     let shown = states.find(|at| same(&self.states[*at], &list));
                     self.floor = self.floor.max(shown.unwrap());
                 }
             }
             Poll::Ready(Err(error)) => {
-                let until = now.plus(error.pause());
-                self.account.unanswered(error.trouble(), until, now, Jitter(0.5));
+                let until = now.saturating_add(error.retry_after_ms());
+                self.account.source_failed(error.operator_problem(), until, now, Jitter(0.5));
             }
         }
     }
@@ -321,9 +338,9 @@ impl World {
             Put::FailedAndLandsIn(millis) => self.landing.push((now.0 + millis, copy)),
         }
         if end == Put::Done {
-            self.account.written(version, now);
+            self.account.replica_write_succeeded(version, now);
         } else {
-            self.account.unwritten(now, Jitter(0.5));
+            self.account.replica_write_failed(now, Jitter(0.5));
         }
     }
 
@@ -341,7 +358,7 @@ impl World {
     }
 
     fn holds(&self, list: &[ActiveEntitlement]) -> bool {
-        self.account.held.as_ref().is_some_and(|held| same(&held.data, list))
+        self.account.entitlements.as_ref().is_some_and(|held| same(&held.data, list))
     }
 
     /// What must be true at every moment.
@@ -349,14 +366,14 @@ impl World {
         for event in &self.acknowledged {
             assert!(self.seen.contains(&event.event), "{} is forgotten", event.event);
         }
-        if let Some(held) = &self.account.held {
-            let content = (held.coverage, held.data.clone());
+        if let Some(held) = &self.account.entitlements {
+            let content = (held.completeness, held.data.clone());
             let (newest, _) = self.versions.last_key_value().unwrap();
             assert!(held.version >= *newest, "version {} after {newest}", held.version);
             let known = self.versions.entry(held.version).or_insert_with(|| content.clone());
             assert_eq!(*known, content, "version {} is two sets", held.version);
-            match held.coverage {
-                Coverage::Whole => {
+            match held.completeness {
+                Completeness::Complete => {
                     let was = |from: usize| {
                         self.states[from..].iter().any(|state| same(state, &held.data))
                     };
@@ -365,7 +382,7 @@ impl World {
                     let floor = if self.skew == 0 { self.floor } else { 0 };
                     assert!(was(floor), "what a read has shown is undone");
                 }
-                Coverage::Partial => {
+                Completeness::Partial => {
                     for granted in &held.data {
                         let was = self.states.iter().any(|state| state.contains(granted));
                         assert!(was, "a grant that never was: {granted:?}");
@@ -374,11 +391,11 @@ impl World {
             }
         }
         if let Some(copy) = &self.replica {
-            let content = (copy.coverage, copy.data.clone());
+            let content = (copy.completeness, copy.data.clone());
             assert_eq!(self.versions.get(&copy.version), Some(&content), "a copy of nothing");
         }
-        let standing = self.account.outbox.next();
-        assert!(standing.is_none() || standing >= Some(Millis(1_700_000_000_000)));
+        let standing = self.account.outbox.next_due();
+        assert!(standing.is_none() || standing >= Some(UnixMillis(1_700_000_000_000)));
     }
 
     /// Everything works again, and what is on its way arrives: all debts are paid.
@@ -401,7 +418,7 @@ impl World {
         for _ in 0..200 {
             let landing = self.landing.iter().map(|(at, _)| *at).min();
             let busy = self.reading.is_some() || self.writing.is_some();
-            let next = self.account.outbox.next().map(|due| due.0);
+            let next = self.account.outbox.next_due().map(|due| due.0);
             if !busy && landing.is_none() && next.is_none() {
                 return;
             }
@@ -410,7 +427,7 @@ impl World {
             }
             self.finish_write(Put::Done);
             self.look();
-            let next = [landing, self.account.outbox.next().map(|due| due.0)];
+            let next = [landing, self.account.outbox.next_due().map(|due| due.0)];
             if let Some(next) = next.into_iter().flatten().min() {
                 self.pass(next.saturating_sub(self.now().0));
             }
@@ -421,24 +438,26 @@ impl World {
 
     /// What must be true in the end.
     pub(crate) fn look_at_the_end(&self) {
-        let held = self.account.held.as_ref();
+        let held = self.account.entitlements.as_ref();
         match self.list {
-            List::Confirms if self.acknowledged.is_empty() && held.is_none() => {}
-            List::Confirms => {
+            SourceAccess::Available if self.acknowledged.is_empty() && held.is_none() => {}
+            SourceAccess::Available => {
                 let held = held.unwrap();
                 let state = self.states.last().unwrap();
-                assert_eq!(held.coverage, Coverage::Whole);
+                assert_eq!(held.completeness, Completeness::Complete);
                 assert!(same(&held.data, state), "not Stripe's: {:?}, but {state:?}", held.data);
             }
-            List::Absent => {
+            SourceAccess::None => {
                 // `max_by_key` takes the last of several: the later arrival.
                 let newest = self.acknowledged.iter().max_by_key(|event| event.created);
                 match newest.and_then(|event| event.page.as_ref()) {
                     None => assert_eq!(held, None),
-                    Some(Page::Whole(page)) => assert!(self.holds(page), "not the newest event's"),
-                    Some(Page::First(page)) => {
+                    Some(SummaryPage::Complete(page)) => {
+                        assert!(self.holds(page), "not the newest event's")
+                    }
+                    Some(SummaryPage::Truncated(page)) => {
                         let held = held.unwrap();
-                        assert_eq!(held.coverage, Coverage::Partial);
+                        assert_eq!(held.completeness, Completeness::Partial);
                         assert!(page.iter().all(|granted| held.data.contains(granted)));
                     }
                 }

@@ -1,6 +1,6 @@
 //! Which features there are: what is listed, from where, and for how long that is kept.
 
-use entgate::{source::Reply, store::memory::Fault};
+use entgate::{source::StripeResponse, store::memory::Fault};
 use serde_json::{Value, json};
 
 use super::{AT, FLAGS, assert_fails, bulk, single, values};
@@ -12,7 +12,7 @@ const NOT_A_NO: &str =
 /// A deployment that can read Stripe, which sells these; Ada holds one that is archived.
 fn selling(keys: &[&str]) -> Service {
     let service = service_with_stripe();
-    service.stripe().sells(keys);
+    service.stripe().set_features(keys);
     service.stripe_sends(&event("cus_ada", AT, &["fax"], false));
     service.stripe_sends(&event("cus_bob", AT, &[], false));
     service
@@ -37,12 +37,15 @@ fn listed(service: &Service, customer: &str) -> Vec<String> {
 /// How often Stripe and the roster were asked for features.
 fn asked(service: &Service) -> (usize, u32) {
     let features = |target: &&String| target.starts_with("/v1/entitlements/features");
-    (service.stripe().asked().iter().filter(features).count(), service.store.roster.asked.get())
+    (
+        service.stripe().requests().iter().filter(features).count(),
+        service.store.customer_index.calls.get(),
+    )
 }
 
 /// Stripe does not answer the next question, however often it is tried.
 fn fails(service: &Service) {
-    (0..3).for_each(|_| service.stripe().answers(Err("the line is cut".to_owned())));
+    (0..3).for_each(|_| service.stripe().queue_response(Err("the line is cut".to_owned())));
 }
 
 #[test]
@@ -95,7 +98,7 @@ fn the_modes_know_nothing_of_each_others_features() {
 fn all_features_are_kept_for_60_s() {
     let mut service = selling(&["sms"]);
     assert_eq!(listed(&service, "cus_bob"), ["fax", "sms"]);
-    service.stripe().sells(&["sms", "sso"]);
+    service.stripe().set_features(&["sms", "sso"]);
     for (later, keys, questions) in
         [(59, &["fax", "sms"][..], (1, 1)), (60, &["fax", "sms", "sso"], (2, 2))]
     {
@@ -109,7 +112,7 @@ fn all_features_are_kept_for_60_s() {
 fn that_there_is_no_such_feature_is_kept_for_5_s() {
     let mut service = selling(&["sms"]);
     assert_eq!(single(&service, "sso", "cus_bob").status, 404);
-    service.stripe().sells(&["sso"]);
+    service.stripe().set_features(&["sso"]);
     for (later, status, questions) in [(4, 404, (1, 1)), (5, 200, (2, 2)), (999, 200, (2, 2))] {
         service.now.0 = NOW.0 + later;
         assert_eq!(single(&service, "sso", "cus_bob").status, status, "{later} s later");
@@ -151,16 +154,16 @@ fn while_stripe_was_never_read_what_was_held_is_listed_and_stripe_left_alone_for
 #[test]
 fn while_the_roster_is_out_of_reach_what_is_sold_is_listed() {
     let service = selling(&["sms"]);
-    service.store.roster.fail_next(Fault::Before);
+    service.store.customer_index.fail_next(Fault::Before);
     assert_eq!(listed(&service, "cus_bob"), ["sms"]);
 }
 
 #[test]
 fn while_nobody_tells_which_features_there_are_that_is_a_500() {
     let service = selling(&["sms"]);
-    let refused = Reply { status: 401, ..Reply::default() };
-    service.stripe().answers(Ok(refused));
-    service.store.roster.fail_next(Fault::After);
+    let refused = StripeResponse { status: 401, ..StripeResponse::default() };
+    service.stripe().queue_response(Ok(refused));
+    service.store.customer_index.fail_next(Fault::After);
     for _ in ["asked", "left alone"] {
         assert_fails(&bulk(&service, "cus_bob"), 500, None, "GENERAL", NOT_A_NO);
         assert_fails(&single(&service, "sms", "cus_bob"), 500, Some("sms"), "GENERAL", NOT_A_NO);
@@ -184,7 +187,7 @@ fn a_feature_that_is_revoked_does_not_go_from_the_list() {
         values(&bulk(&service, "cus_ada")),
         [("sms", &json!(false)), ("sso", &json!(false))]
     );
-    assert_eq!(service.store.roster.asked.get(), 1);
+    assert_eq!(service.store.customer_index.calls.get(), 1);
 }
 
 #[test]
@@ -200,14 +203,14 @@ fn the_roster_is_asked_anew_beside_a_set_that_it_may_not_have_heard_of() {
         for (later, asked) in [4, 5].into_iter().zip(asked) {
             service.now.0 = NOW.0 + later;
             assert_eq!(listed(&service, "cus_ada"), ["sms"], "{why}");
-            assert_eq!(service.store.roster.asked.get(), asked, "{why}, {later} s later");
+            assert_eq!(service.store.customer_index.calls.get(), asked, "{why}, {later} s later");
         }
         // Once it was asked long enough after the change, its answer is kept.
         service.now.0 = NOW.0 + 10;
         listed(&service, "cus_ada");
-        let before = service.store.roster.asked.get();
+        let before = service.store.customer_index.calls.get();
         service.now.0 = NOW.0 + 15;
         listed(&service, "cus_ada");
-        assert_eq!(service.store.roster.asked.get(), before, "{why}");
+        assert_eq!(service.store.customer_index.calls.get(), before, "{why}");
     }
 }

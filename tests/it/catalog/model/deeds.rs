@@ -2,7 +2,7 @@
 
 use entgate::policy::{
     self,
-    Standing::{Keep, Revoke},
+    GrantRule::{Keep, Revoke},
 };
 use serde_json::Value;
 
@@ -301,9 +301,9 @@ fn missed(missing: Missing) -> String {
     format!("trial_settings[end_behavior][missing_payment_method]={missing}")
 }
 
-fn standings(policy: Policy) -> policy::Policy {
+fn standings(policy: Policy) -> policy::StatusPolicy {
     let standing = |keeps| if keeps { Keep } else { Revoke };
-    policy::Policy {
+    policy::StatusPolicy {
         past_due: standing(policy.past_due),
         unpaid: standing(policy.unpaid),
         paused: standing(policy.paused),

@@ -1,0 +1,69 @@
+//! The items of a subscription, as they stand in a request for it.
+//!
+//! <https://docs.stripe.com/api/subscriptions/update#update_subscription-items>
+
+use super::{
+    super::{error::Error, form::Params},
+    params::MAX_STRING_LEN,
+    prices,
+};
+use crate::catalog::{Tx, amendment::ItemUpdate, price, purchase::NewSubscriptionItem};
+
+/// The largest quantity. Stripe tells no limit; this one is exact in JavaScript.
+const MAX_QUANTITY: u64 = (1 << 53) - 1;
+
+/// What only moves money.
+const IGNORED_PARAMS: [&str; 5] =
+    ["billing_thresholds", "clear_usage", "current_trial", "discounts", "tax_rates"];
+
+/// An item to be.
+pub(super) fn parse_new(
+    catalog: &Tx<'_>,
+    mut params: Params,
+) -> Result<NewSubscriptionItem, Error> {
+    params.ignore(&IGNORED_PARAMS);
+    let quantity = params.take_integer("quantity", 0..=MAX_QUANTITY)?;
+    let metadata = params.metadata()?;
+    let price = resolve_price(catalog, &mut params)?;
+    let price = price.ok_or_else(|| Error::missing_param(&params.qualified("price")))?;
+    let param = params.prefix.clone();
+    params.reject_unknown()?;
+    Ok(NewSubscriptionItem { param, price, quantity, metadata })
+}
+
+/// What is to become of an item: one that has an id is there already.
+pub(super) fn parse_update(catalog: &Tx<'_>, mut params: Params) -> Result<ItemUpdate, Error> {
+    let Some(id) = params.non_empty("id", MAX_STRING_LEN)? else {
+        params.ignore(&["deleted"]);
+        return parse_new(catalog, params).map(ItemUpdate::Add);
+    };
+    params.ignore(&IGNORED_PARAMS);
+    let deleted = params.take_flag("deleted")?;
+    let quantity = params.take_integer("quantity", 0..=MAX_QUANTITY)?;
+    let metadata = params.metadata()?;
+    let price = resolve_price(catalog, &mut params)?;
+    let param = params.prefix.clone();
+    params.reject_unknown()?;
+    Ok(if deleted {
+        ItemUpdate::Remove { param, id }
+    } else {
+        ItemUpdate::Modify { param, id, price, quantity, metadata }
+    })
+}
+
+/// The id of the price: given, in its old name, or as that of a price made here.
+fn resolve_price(catalog: &Tx<'_>, params: &mut Params) -> Result<Option<String>, Error> {
+    let plan = params.non_empty("plan", MAX_STRING_LEN)?;
+    let price = params.non_empty("price", MAX_STRING_LEN)?.or(plan);
+    let Some(mut data) = params.object("price_data")? else { return Ok(price) };
+    if price.is_some() {
+        return Err(Error::parameter(
+            params.qualified("price_data"),
+            "parameters_exclusive",
+            "You may only specify one of these parameters: price, price_data.",
+        ));
+    }
+    let product = data.required_non_empty("product", MAX_STRING_LEN)?;
+    let new = prices::parse_inline(data, product)?;
+    Ok(Some(price::create(catalog, new)?.id))
+}

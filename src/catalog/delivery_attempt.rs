@@ -1,0 +1,87 @@
+//! How one try to tell an endpoint went: what the endpoint's log is made of.
+//!
+//! Kept for as long as the events that they are about. Stripe shows as much in its dashboard.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{
+    Entity, Error, Tx,
+    event::EVENT_RETENTION,
+    storage::{IndexEntry, IndexPosition, IndexRange, SortOrder},
+};
+use crate::{id::Timestamp, json::impl_from_json};
+
+/// The list of all attempts.
+const INDEX: &str = "attempts";
+
+/// The most expired attempts that one new one takes away.
+const PURGE_BATCH: usize = 2;
+
+/// How one try went: what an endpoint's log is made of.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub(crate) struct Attempt {
+    pub(super) id: String,
+    pub(super) created: Timestamp,
+    pub(super) endpoint: String,
+    pub(super) event: String,
+    pub(super) r#type: String,
+    pub(super) number: u32,
+    pub(super) status: Option<u16>,
+    pub(super) error: Option<String>,
+    pub(super) next_attempt: Option<Timestamp>,
+}
+
+impl_from_json! { struct Attempt { id, created, endpoint, event, r#type, number, status, error, next_attempt } }
+
+impl Entity for Attempt {
+    const TYPE: &'static str = "webhook delivery";
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn index_entries(&self) -> Vec<IndexEntry> {
+        [INDEX.to_owned(), endpoint_index(&self.endpoint)]
+            .map(|list| IndexEntry::new(list, self.created))
+            .into()
+    }
+}
+
+/// The list of the attempts at one endpoint.
+pub(crate) fn endpoint_index(endpoint: &str) -> String {
+    format!("attempts endpoint={endpoint}")
+}
+
+impl Attempt {
+    /// As our API shows it. Stripe's has none.
+    pub(crate) fn to_json(&self) -> Value {
+        let outcome = if self.status.is_some_and(is_success) { "succeeded" } else { "failed" };
+        json!({
+            "id": self.id,
+            "object": "webhook_delivery",
+            "attempt": self.number,
+            "created": self.created,
+            "endpoint": self.endpoint,
+            "error": self.error,
+            "event": self.event,
+            "event_type": self.r#type,
+            "next_attempt": self.next_attempt,
+            "outcome": outcome,
+            "status": self.status,
+        })
+    }
+}
+
+pub(super) fn purge_expired(catalog: &Tx<'_>) -> Result<(), Error> {
+    let oldest = Timestamp(catalog.now.0.saturating_sub(EVENT_RETENTION));
+    let below = Some(IndexPosition::start_of(oldest));
+    let expired =
+        IndexRange { after: None, before: below, order: SortOrder::Ascending, limit: PURGE_BATCH };
+    let attempts: Vec<Attempt> = catalog.list(INDEX, expired)?;
+    attempts.iter().try_for_each(|attempt| catalog.remove(attempt))
+}
+
+pub(super) fn is_success(status: u16) -> bool {
+    (200..300).contains(&status)
+}

@@ -1,0 +1,160 @@
+//! A transport for tests: what is sold and what customers hold is set by a test, and answers are what
+//! it queues.
+//!
+//! It pages as Stripe does and knows nothing else of it; the tests against the built Worker have a
+//! stand-in that does. Time goes by in pauses only.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{HashMap, VecDeque},
+};
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{StripeResponse, Transport};
+use crate::{entitlement::ActiveEntitlement, id::UnixMillis};
+
+/// Stripe, as far as a test says.
+#[derive(Debug, Default)]
+pub struct FakeStripe {
+    entitlements: RefCell<HashMap<String, Vec<ActiveEntitlement>>>,
+    deleted: RefCell<Vec<String>>,
+    features: RefCell<Vec<Value>>,
+    queued_responses: RefCell<VecDeque<Result<StripeResponse, String>>>,
+    requests: RefCell<Vec<String>>,
+    sleeps: RefCell<Vec<u64>>,
+    now: Cell<u64>,
+}
+
+impl FakeStripe {
+    /// Lets a customer hold these and nothing else.
+    pub fn set_entitlements(&self, customer: &str, list: Vec<ActiveEntitlement>) {
+        self.entitlements.borrow_mut().insert(customer.to_owned(), list);
+    }
+
+    /// Deletes a customer.
+    pub fn delete_customer(&self, customer: &str) {
+        self.entitlements.borrow_mut().remove(customer);
+        self.deleted.borrow_mut().push(customer.to_owned());
+    }
+
+    /// Sells the features with these lookup keys, and no others.
+    pub fn set_features(&self, keys: &[&str]) {
+        let feature = |key: &&str| json!({ "id": format!("feat_{key}"), "lookup_key": key });
+        self.features.replace(keys.iter().map(feature).collect());
+    }
+
+    /// Answers the next request so.
+    pub fn queue_response(&self, reply: Result<StripeResponse, String>) {
+        self.queued_responses.borrow_mut().push_back(reply);
+    }
+
+    /// The targets that were asked for.
+    #[must_use]
+    pub fn requests(&self) -> Vec<String> {
+        self.requests.borrow().clone()
+    }
+
+    /// The pauses that were made, in milliseconds.
+    #[must_use]
+    pub fn sleeps(&self) -> Vec<u64> {
+        self.sleeps.borrow().clone()
+    }
+
+    /// Sets the clock.
+    pub fn set_clock(&self, now: UnixMillis) {
+        self.now.set(now.0);
+    }
+
+    fn respond(&self, target: &str) -> StripeResponse {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        if let Some(customer) = path.strip_prefix("/v1/customers/") {
+            let customer = percent_decode(customer);
+            let deleted = self.deleted.borrow().contains(&customer);
+            let known = deleted || self.entitlements.borrow().contains_key(&customer);
+            return if known {
+                json_response(
+                    200,
+                    &json!({ "id": customer, "object": "customer", "deleted": deleted }),
+                )
+            } else {
+                not_found(404, "id", &customer)
+            };
+        }
+        let param = |name: &str| {
+            let found = form_urlencoded::parse(query.as_bytes()).find(|(known, _)| known == name);
+            found.map(|(_, text)| text.into_owned())
+        };
+        let customer = param("customer").unwrap_or_default();
+        let holdings = self.entitlements.borrow();
+        let cursor = param("starting_after");
+        let limit = param("limit").and_then(|limit| limit.parse().ok()).unwrap_or(10);
+        if path == "/v1/entitlements/features" {
+            return list_page(&self.features.borrow(), cursor, limit, |feature| {
+                feature.get("id").and_then(Value::as_str).unwrap_or_default()
+            });
+        }
+        match holdings.get(&customer) {
+            Some(list) => list_page(list, cursor, limit, |held| held.id.as_str()),
+            None => not_found(400, "customer", &customer),
+        }
+    }
+}
+
+impl Transport for FakeStripe {
+    async fn get(&self, target: &str) -> Result<StripeResponse, String> {
+        self.requests.borrow_mut().push(target.to_owned());
+        let queued = self.queued_responses.borrow_mut().pop_front();
+        queued.unwrap_or_else(|| Ok(self.respond(target)))
+    }
+
+    async fn sleep(&self, millis: u64) {
+        self.sleeps.borrow_mut().push(millis);
+        self.now.set(self.now.get().saturating_add(millis));
+    }
+
+    fn now(&self) -> UnixMillis {
+        UnixMillis(self.now.get())
+    }
+
+    fn random(&self) -> f64 {
+        1.0
+    }
+}
+
+fn list_page<T: Serialize>(
+    list: &[T],
+    cursor: Option<String>,
+    limit: usize,
+    id: impl Fn(&T) -> &str,
+) -> StripeResponse {
+    let start = match cursor {
+        None => 0,
+        Some(cursor) => match list.iter().position(|item| id(item) == cursor) {
+            None => return not_found(400, "starting_after", &cursor),
+            Some(at) => at.saturating_add(1),
+        },
+    };
+    let page: Vec<_> = list.iter().skip(start).take(limit).collect();
+    let has_more = start.saturating_add(limit) < list.len();
+    json_response(200, &json!({ "object": "list", "data": page, "has_more": has_more }))
+}
+
+fn percent_decode(name: &str) -> String {
+    percent_encoding::percent_decode_str(name).decode_utf8_lossy().into_owned()
+}
+
+fn not_found(status: u16, param: &str, id: &str) -> StripeResponse {
+    let message = format!("No such thing: '{id}'");
+    json_response(
+        status,
+        &json!({ "error": {
+            "type": "invalid_request_error", "code": "resource_missing", "message": message, "param": param,
+        }}),
+    )
+}
+
+fn json_response(status: u16, body: &serde_json::Value) -> StripeResponse {
+    StripeResponse { status, body: body.to_string().into_bytes(), ..StripeResponse::default() }
+}
