@@ -19,7 +19,7 @@ import { pathToFileURL } from "node:url";
 import { CATALOG } from "./openapi/catalog.mjs";
 import { EDGE } from "./openapi/edge.mjs";
 import { SCHEMAS } from "./openapi/schemas.mjs";
-import { anyOf, filled, integer, isNeeded, list, map, ref, text } from "./openapi/words.mjs";
+import { anyOf, filled, integer, isNeeded, list, map, ref, text } from "./openapi/schema-dsl.mjs";
 
 const FILE = new URL("../www/console/openapi.json", import.meta.url);
 const VERSION = readFileSync(new URL("../Cargo.toml", import.meta.url), "utf8").match(/^version = "(.*)"$/m)[1];

@@ -3,7 +3,7 @@
 // A page that calls what the entry is for is weighed, the wasm in it included. What a page has anyway (React, and the entry that
 // this one comes on top of) is left out.
 
-import { weigh } from "./weigh.mjs";
+import { weigh } from "./bundle-size.mjs";
 
 /** What a page calls. Everything that an entry exports, if nothing is said. */
 const USES = { entgate: "createGate", "entgate/slim": "createGate" };

@@ -23,7 +23,7 @@ import {
   remove,
   text,
   words,
-} from "./words.mjs";
+} from "./schema-dsl.mjs";
 
 const METADATA = ref("MetadataChange");
 const ANY_LIST = orEmpty({ type: "array" });

@@ -1,6 +1,6 @@
 // The routes of the edge. What each of them may answer next to its own lines is in ../openapi.mjs.
 
-import { PAGE, anyOf, filled, flag, get, integer, list, listOf, map, needed, post, ref, text, words } from "./words.mjs";
+import { PAGE, anyOf, filled, flag, get, integer, list, listOf, map, needed, post, ref, text, words } from "./schema-dsl.mjs";
 
 const CUSTOMER = ref("CustomerId");
 const KEY = ref("LookupKey");

@@ -19,7 +19,7 @@ import {
   stripes,
   text,
   words,
-} from "./words.mjs";
+} from "./schema-dsl.mjs";
 
 const CUSTOMER = ref("CustomerId");
 const VERSION = ref("Version");
