@@ -1,11 +1,18 @@
-// What a page weighs that calls something of npm's: bundled and minified by esbuild, as pages are, and gzipped at level 9.
+// Measures the size of a script that imports npm packages, bundled for a web page.
+//
+// Takes the source of the script, returns its size minified by esbuild, and gzipped at level 9. Not here: which scripts to measure.
 
-import { build } from "esbuild";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
 
-/** The bytes of a page with this script, as they are and gzipped. What is `external` it has anyway. */
-export async function weigh(contents, { external = [], plugins = [] } = {}) {
+/**
+ * Bundles a script and returns its size in bytes. Modules in `external` do not count.
+ *
+ * @param {string} contents
+ * @param {{ external?: string[], plugins?: import("esbuild").Plugin[] }} [options]
+ */
+export async function bundleSize(contents, { external = [], plugins = [] } = {}) {
   const { outputFiles } = await build({
     stdin: { contents, resolveDir: fileURLToPath(new URL("../www/npm", import.meta.url)) },
     bundle: true,
