@@ -5,14 +5,14 @@
 //   GROWTH_ROUNDS=2 REQUESTS=200 EVENTS=20 CUSTOMERS=1000 …               shorter, to see that it works
 
 import { writeFileSync } from "node:fs";
-import { folder } from "./ending.mjs";
-import { listen } from "./listeners.mjs";
-import { machine } from "./machine.mjs";
-import { measure, sleep, spend, summed } from "./rounds.mjs";
-import { sets } from "./sets.mjs";
+import { folder } from "./shutdown.mjs";
+import { listen } from "./sse-clients.mjs";
+import { machine } from "./environment.mjs";
+import { measure, sleep, spend, summed } from "./interleave.mjs";
+import { sets } from "./kv-records.mjs";
 import { serve } from "./workerd.mjs";
 import { ours, root, script } from "./workers.mjs";
-import { KEYED, SIZES, asks, check, event, list } from "./works.mjs";
+import { KEYED, SIZES, asks, check, event, list } from "./workloads.mjs";
 
 const ROUNDS = Number(process.env.GROWTH_ROUNDS ?? 5);
 const REQUESTS = Number(process.env.REQUESTS ?? 500);
@@ -83,7 +83,7 @@ async function among(count) {
   const first = await serve(worker);
   await roster(first.port, "limit=1");
   await first.stop();
-  const filler = await serve({ ...script("fill", rows, { objects: { ROSTER: "Roster" } }), stored });
+  const filler = await serve({ ...script("fill-index", rows, { objects: { ROSTER: "Roster" } }), stored });
   const filled = await (await fetch(`http://127.0.0.1:${filler.port}/?count=${count}`)).json();
   await filler.stop();
   const running = await serve(worker);

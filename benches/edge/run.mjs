@@ -9,13 +9,13 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { ALL, GROWING, ledgers } from "./ledgers.mjs";
-import { machine, version } from "./machine.mjs";
-import { measure, spend, summed } from "./rounds.mjs";
-import { sets } from "./sets.mjs";
+import { ALL, GROWING, ledgers } from "./ledger-workloads.mjs";
+import { machine, version } from "./environment.mjs";
+import { measure, spend, summed } from "./interleave.mjs";
+import { sets } from "./kv-records.mjs";
 import { serve } from "./workerd.mjs";
 import { files, ours, root, script } from "./workers.mjs";
-import { KEY, works } from "./works.mjs";
+import { KEY, works } from "./workloads.mjs";
 
 const ROUNDS = Number(process.env.ROUNDS ?? 7);
 const REQUESTS = Number(process.env.REQUESTS ?? 1_000);
@@ -35,7 +35,7 @@ const objects = { CUSTOMERS: "Customer", ROSTER: "Roster", JOURNAL: "Journal" };
 const ledger = (parts) => script("ledger", rows, { bindings: { DOES: parts }, objects });
 const build = root("build");
 const workers = {
-  floor: script("floor", rows),
+  floor: script("minimal", rows),
   hono: script("hono", rows),
   entgate: ours(build, columns),
   ...(process.env.BEFORE && { before: ours(process.env.BEFORE, columns) }),
@@ -111,7 +111,7 @@ if (!wanted.length && !process.env.BEFORE) {
     "# What a request costs",
     "",
     "CPU time of workerd's process, medians of interleaved rounds, by `make bench`; a ratio is to the first of its work, and the median of the rounds' ratios. The floor is a Worker in",
-    "JavaScript written for nothing but speed (`benches/edge/contenders`), which asks for no key and knows no error. KV is a process of its own. `start` is from nothing to the first",
+    "JavaScript written for nothing but speed (`benches/edge/baselines`), which asks for no key and knows no error. KV is a process of its own. `start` is from nothing to the first",
     "answer, workerd's own start included. Floor and Hono put an event into KV and are done; the ledger in JavaScript does what ours does: it keeps the set and the event's id in an",
     "object's SQLite in one transaction, sets an alarm for the copy in KV and writes that, remembers the change, and tells journal and roster.",
     "",

@@ -6,13 +6,13 @@ import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ending, folder } from "./ending.mjs";
+import { ending, folder } from "./shutdown.mjs";
 
 const { default: workerd } = createRequire(import.meta.url)("workerd");
 
 /** The KV service: its port, and how it ends. */
 export async function kv() {
-  const child = ending(fork(fileURLToPath(new URL("kv.mjs", import.meta.url))));
+  const child = ending(fork(fileURLToPath(new URL("kv-server.mjs", import.meta.url))));
   const port = await new Promise((resolve) => child.once("message", resolve));
   return {
     port,

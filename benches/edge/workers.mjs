@@ -4,17 +4,17 @@ import { build } from "esbuild";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { folder } from "./ending.mjs";
-import { KEY, SECRET } from "./works.mjs";
+import { folder } from "./shutdown.mjs";
+import { KEY, SECRET } from "./workloads.mjs";
 
 export const root = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
 const bindings = { ENTGATE_API_KEYS: KEY, STRIPE_WEBHOOK_SECRETS: SECRET, ENTGATE_MEMORY_TTL: "0" };
-const CONTENDERS = ["floor", "hono", "ledger", "fill"];
+const CONTENDERS = ["minimal", "hono", "ledger", "fill-index"];
 const bundled = folder();
 
 await build({
-  entryPoints: CONTENDERS.map((name) => root(`benches/edge/contenders/${name}.mjs`)),
+  entryPoints: CONTENDERS.map((name) => root(`benches/edge/baselines/${name}.mjs`)),
   bundle: true,
   minify: true,
   format: "esm",

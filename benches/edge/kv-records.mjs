@@ -1,6 +1,6 @@
 // The sets that are asked about, in KV: in the form that JavaScript reads most easily, and in ours.
 
-import { SIZES } from "./works.mjs";
+import { SIZES } from "./workloads.mjs";
 import { kv } from "./workerd.mjs";
 
 /** A KV for those in JavaScript, and one for ours. */

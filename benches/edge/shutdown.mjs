@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const guard = fork(fileURLToPath(new URL("guard.mjs", import.meta.url)), { stdio: "ignore" });
+const guard = fork(fileURLToPath(new URL("shutdown-process.mjs", import.meta.url)), { stdio: "ignore" });
 guard.unref();
 guard.channel.unref();
 

@@ -1,7 +1,7 @@
 // What the contenders are asked: each work has its name, the requests, how they are to be answered, and who is asked.
 
 import Stripe from "stripe";
-import { bytes } from "./drive.mjs";
+import { bytes } from "./http-client.mjs";
 
 export const KEY = "sk_test_bench";
 export const SECRET = "whsec_bench";

@@ -1,6 +1,6 @@
 // Rounds in which each way has its turn, so that whatever else the machine does is borne by all, and what they come to.
 
-import { drive } from "./drive.mjs";
+import { drive } from "./http-client.mjs";
 
 export const sleep = (millis) => new Promise((resolve) => setTimeout(resolve, millis));
 

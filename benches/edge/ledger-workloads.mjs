@@ -7,8 +7,8 @@
 // | webhook                    | somebody who had one two seconds ago                                                  |
 // | webhook, part by part      | the same, of a ledger in JavaScript that does a part more each time                   |
 
-import { measure, sleep, spend } from "./rounds.mjs";
-import { eventOfEach } from "./works.mjs";
+import { measure, sleep, spend } from "./interleave.mjs";
+import { eventOfEach } from "./workloads.mjs";
 
 const ROUNDS = Number(process.env.EVENT_ROUNDS ?? 5);
 const EVENTS = Number(process.env.EVENTS ?? 150);

@@ -1,8 +1,8 @@
 // Many who listen to one customer by server-sent events, each on a connection of its own.
 
 import { connect } from "node:net";
-import { bytes } from "./drive.mjs";
-import { KEYED } from "./works.mjs";
+import { bytes } from "./http-client.mjs";
+import { KEYED } from "./workloads.mjs";
 
 /** How long all may take to hear of a version, in milliseconds. */
 const PATIENCE = 60_000;
