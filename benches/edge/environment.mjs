@@ -1,9 +1,17 @@
-// What a figure was measured on.
+// The hardware and the versions of a measurement, for the header of its report.
 
 import { createRequire } from "node:module";
 import { cpus } from "node:os";
-import { root } from "./workers.mjs";
+import { projectPath } from "./workers.mjs";
 
-export const version = (name) => createRequire(import.meta.url)(`${root("node_modules")}/${name}/package.json`).version;
+/**
+ * Returns the version of an installed npm package.
+ *
+ * @param {string} name
+ * @returns {string}
+ */
+export const packageVersion = (name) => createRequire(import.meta.url)(`${projectPath("node_modules")}/${name}/package.json`).version;
 
-export const machine = () => `${cpus().length} × ${cpus()[0].model}, Node ${process.version}, workerd ${version("workerd")}`;
+/** Describes the CPUs, Node and workerd. */
+export const describeEnvironment = () =>
+  `${cpus().length} × ${cpus()[0].model}, Node ${process.version}, workerd ${packageVersion("workerd")}`;

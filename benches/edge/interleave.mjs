@@ -1,33 +1,62 @@
-// Rounds in which each way has its turn, so that whatever else the machine does is borne by all, and what they come to.
+// Interleaved measurement: in each round every subject has its turn, so that other load on the machine affects all of them equally.
+//
+// Takes subjects and a function that measures one of them, returns samples and their summary. Not here: what is measured.
 
-import { drive } from "./http-client.mjs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { sendRequests } from "./http-client.mjs";
 
-export const sleep = (millis) => new Promise((resolve) => setTimeout(resolve, millis));
+/** @typedef {import("./workerd.mjs").RunningWorker} RunningWorker */
 
-export const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
+/** @param {number[]} numbers */
+const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 
-/** What each way took in each round, after `warmUp` that do not count. `once` is given a way and the number of the round, from 0. */
-export async function measure(ways, rounds, once, warmUp = 2) {
-  const taken = ways.map(() => []);
+/**
+ * Measures each subject once per round. Returns the samples of each subject, without those of the first `warmUp` rounds.
+ *
+ * @template T
+ * @param {T[]} subjects
+ * @param {number} rounds
+ * @param {(subject: T, round: number) => Promise<number>} measure
+ * @param {number} [warmUp]
+ * @returns {Promise<number[][]>}
+ */
+export async function measureInterleaved(subjects, rounds, measure, warmUp = 2) {
+  /** @type {number[][]} */
+  const samples = subjects.map(() => []);
   for (let round = 0; round < rounds + warmUp; round++) {
-    // Each round begins with another one.
-    for (let at = 0; at < ways.length; at++) {
-      const turn = (at + round) % ways.length;
-      const took = await once(ways[turn], round);
-      if (round >= warmUp) taken[turn].push(took);
+    // Each round starts with another subject.
+    for (let offset = 0; offset < subjects.length; offset++) {
+      const index = (offset + round) % subjects.length;
+      const sample = await measure(subjects[index], round);
+      if (round >= warmUp) samples[index].push(sample);
     }
   }
-  return taken;
+  return samples;
 }
 
-/** What it took in the middle, and in the middle of the rounds as a ratio of what `first` took in the same round. */
-export const summed = (taken, first) => ({ took: median(taken), ratio: median(taken.map((each, round) => each / first[round])) });
+/**
+ * Returns the median of the samples, and the median of their ratios to the samples of `reference` in the same round.
+ *
+ * @param {number[]} samples
+ * @param {number[]} reference
+ */
+export const summarize = (samples, reference) => ({
+  median: median(samples),
+  ratio: median(samples.map((sample, round) => sample / reference[round])),
+});
 
-/** The CPU time of a Worker for one of these requests, in µs, with what it does within `after` milliseconds of the last answer. */
-export async function spend({ port, cpu, goesOn }, requests, status = 200, after = 0) {
-  const count = requests.length;
-  const before = cpu();
-  await drive(port, count, () => requests.pop(), status);
-  if (goesOn) await sleep(after);
-  return (cpu() - before) / count;
+/**
+ * Returns the CPU time of a Worker per request, in µs. Includes its background work within `backgroundTime` milliseconds of the last
+ * response.
+ *
+ * @param {RunningWorker} worker
+ * @param {Buffer[]} requests
+ * @param {number} [status]
+ * @param {number} [backgroundTime]
+ */
+export async function cpuPerRequest({ port, cpuTime, hasBackgroundWork }, requests, status = 200, backgroundTime = 0) {
+  const before = cpuTime();
+  await sendRequests(port, requests, status);
+  if (hasBackgroundWork) await sleep(backgroundTime);
+  return (cpuTime() - before) / requests.length;
 }

@@ -1,24 +1,27 @@
-// The sets that are asked about, in KV: in the form that JavaScript reads most easily, and in ours.
+// Fills KV with the records of the measured customers: in a format that is simple for JavaScript, and in entgate's format.
+//
+// Returns one KV namespace for the baselines and one for entgate. Not here: the formats that entgate could have used (benches/core).
 
+import { startKv } from "./workerd.mjs";
 import { SIZES } from "./workloads.mjs";
-import { kv } from "./workerd.mjs";
 
-/** A KV for those in JavaScript, and one for ours. */
-export async function sets() {
-  const [rows, columns] = [await kv(), await kv()];
+/** Starts both KV servers and writes a record for each size. */
+export async function startKvWithRecords() {
+  const [baselineKv, entgateKv] = [await startKv(), await startKv()];
   for (const size of SIZES) {
-    const head = { version: 3, as_of: 1_706_111_369, coverage: "whole" };
-    const data = Array.from({ length: size }, (_, at) => ({
-      id: `ent_test_61QGU1MWyFMSP9YBZ41ClCIKljWvs${at}`,
-      feature: `feat_test_61QGTuxAZuDgJsvqm41ClCIKlj${at}`,
-      lookup_key: `feature-${at}`,
+    const header = { version: 3, as_of: 1_706_111_369, coverage: "whole" };
+    const data = Array.from({ length: size }, (_, index) => ({
+      id: `ent_test_61QGU1MWyFMSP9YBZ41ClCIKljWvs${index}`,
+      feature: `feat_test_61QGTuxAZuDgJsvqm41ClCIKlj${index}`,
+      lookup_key: `feature-${index}`,
     }));
-    const column = (name) => data.map((grant) => grant[name]);
-    await rows.put(`test:cus_${size}`, JSON.stringify({ v: 1, ...head, data }));
-    await columns.put(
-      `test:cus_${size}`,
-      JSON.stringify({ v: 2, ...head, keys: column("lookup_key"), features: column("feature"), ids: column("id") }),
-    );
+    await baselineKv.put(`test:cus_${size}`, JSON.stringify({ v: 1, ...header, data }));
+    const columns = {
+      keys: data.map(({ lookup_key }) => lookup_key),
+      features: data.map(({ feature }) => feature),
+      ids: data.map(({ id }) => id),
+    };
+    await entgateKv.put(`test:cus_${size}`, JSON.stringify({ v: 2, ...header, ...columns }));
   }
-  return { rows, columns };
+  return { baselineKv, entgateKv };
 }

@@ -1,24 +1,29 @@
-// KV, as workerd asks for it: values by key, kept in memory. In a process of its own, so that its work is nobody's there.
+// A KV namespace in memory, as an HTTP server for workerd's KV binding. In a separate process: its CPU time does not count.
 //
-// `GET` and `PUT /<key>`: https://github.com/cloudflare/workerd/blob/main/src/workerd/api/kv.c++
+// `GET` and `PUT /<key>`: https://github.com/cloudflare/workerd/blob/main/src/workerd/api/kv.c++. Sends its port to the parent process.
+// Not here: expiration, metadata, lists.
 
 import { createServer } from "node:http";
 
+/** @type {Map<string, Buffer>} */
 const values = new Map();
 
-createServer((request, response) => {
-  const key = decodeURIComponent(new URL(request.url, "http://kv").pathname.slice(1));
+const server = createServer((request, response) => {
+  const key = decodeURIComponent(new URL(request.url ?? "/", "http://kv").pathname.slice(1));
   if (request.method === "GET") {
     const value = values.get(key);
     response.writeHead(value ? 200 : 404, { "content-length": value?.length ?? 0 });
     return response.end(value);
   }
-  const parts = [];
-  request.on("data", (part) => parts.push(part));
+  /** @type {Buffer[]} */
+  const chunks = [];
+  request.on("data", (chunk) => chunks.push(chunk));
   request.on("end", () => {
-    values.set(key, Buffer.concat(parts));
+    values.set(key, Buffer.concat(chunks));
     response.writeHead(200, { "content-length": 0 }).end();
   });
-}).listen(0, "127.0.0.1", function () {
-  process.send(this.address().port);
+});
+server.listen(0, "127.0.0.1", () => {
+  const address = server.address();
+  if (typeof address === "object") process.send?.(address?.port);
 });

@@ -1,60 +1,79 @@
-// What an event costs that is kept: by the ledger's objects, or in KV alone.
+// Workloads that store an event: in a ledger object, or in KV only.
 //
-// | work                       | an event about                                                                        |
-// |----------------------------|---------------------------------------------------------------------------------------|
-// | webhook of a new customer  | somebody nobody heard of: with the word to the roster, a second later                 |
-// | webhook, object asleep     | somebody whose object has left memory, as it does after ten seconds                   |
-// | webhook                    | somebody who had one two seconds ago                                                  |
-// | webhook, part by part      | the same, of a ledger in JavaScript that does a part more each time                   |
+// | workload                   | each event is about a customer                                                         |
+// |----------------------------|----------------------------------------------------------------------------------------|
+// | webhook, new customer      | without earlier events; includes the report to the customer index one second later     |
+// | webhook, evicted object    | whose object has left memory, as it does ten seconds after its last event              |
+// | webhook, object in memory  | with an event two seconds ago                                                          |
+// | webhook, by component      | the same, for a ledger in JavaScript that has one more component each time             |
+//
+// Takes the running Workers, reports the samples of each workload. Not here: the ledger in JavaScript (baselines/ledger.mjs).
 
-import { measure, sleep, spend } from "./interleave.mjs";
-import { eventOfEach } from "./workloads.mjs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ACTIVITY_DELAY, EVICTION_DELAY, INDEX_REPORT_DELAY, REPLICA_WRITE_DELAY } from "./delays.mjs";
+import { cpuPerRequest, measureInterleaved } from "./interleave.mjs";
+import { webhookPerCustomer } from "./workloads.mjs";
+
+/** @typedef {import("./workerd.mjs").RunningWorker} RunningWorker */
 
 const ROUNDS = Number(process.env.EVENT_ROUNDS ?? 5);
 const EVENTS = Number(process.env.EVENTS ?? 150);
 
-/** Until the roster was told, in milliseconds. */
-const REPORTED = 1_600;
-
-/** Until the journal was told, in milliseconds. */
-const NOTED = 200;
-
-/** Until KV takes the next copy of a customer, in milliseconds. */
-const NEXT_COPY = 1_100;
-
-/** Until an object is asleep, in milliseconds: workerd lets it go after 10 s. */
-const ASLEEP = 13_000;
-
-/** Each round is dear, and begins with customers of its own. */
+/** A round is expensive and starts with new customers: one warm-up round is enough. */
 const WARM_UP = 1;
 
-const PARTS = ["tables", "copy", "alarm", "changes", "journal", "roster"];
+/** Components of the ledger in JavaScript: the table label, and the name in its setting `COMPONENTS`. */
+const COMPONENTS = [
+  ["tables", "tables"],
+  ["replica write", "replica"],
+  ["alarm", "alarm"],
+  ["changes", "changes"],
+  ["activity log", "activity_log"],
+  ["customer index", "customer_index"],
+];
 
-export const ALL = PARTS.join();
+/** @param {number} count */
+const firstComponents = (count) =>
+  COMPONENTS.slice(0, count)
+    .map(([, name]) => name)
+    .join();
 
-/** By name, what the contender in JavaScript does: a part more each time. */
-export const GROWING = Object.fromEntries([
-  ["a call of the object", ""],
-  ...PARTS.map((part, at) => [`+ ${part}`, PARTS.slice(0, at + 1).join()]),
+/** The setting `COMPONENTS` of the complete ledger in JavaScript. */
+export const ALL_COMPONENTS = firstComponents(COMPONENTS.length);
+
+/**
+ * The setting `COMPONENTS` by Worker name: each Worker has one more component than the one before it.
+ *
+ * @type {Record<string, string>}
+ */
+export const COMPONENTS_BY_WORKER = Object.fromEntries([
+  ["object call only", ""],
+  ...COMPONENTS.map(([label], index) => [`+ ${label}`, firstComponents(index + 1)]),
 ]);
 
-/** Tells `note` what each work took; `running` are the Workers by name. */
-export async function ledgers(running, names, note) {
-  const ways = (names) => names.map((name) => ({ name }));
-  const once =
-    (after, prefix) =>
-    ({ name }, round) =>
-      spend(running[name], eventOfEach(`${prefix}_${round}`, EVENTS), 200, after);
-  const awake =
-    (prefix) =>
-    async ({ name }, round) => {
-      await spend(running[name], eventOfEach(`${prefix}_${round}`, EVENTS), 200, NEXT_COPY);
-      return once(NOTED, prefix)({ name }, round);
-    };
-  note("webhook of a new customer", names, await measure(ways(names), ROUNDS, once(REPORTED, "kept"), WARM_UP));
-  await sleep(ASLEEP);
-  note("webhook, object asleep", names, await measure(ways(names), ROUNDS, once(NOTED, "kept"), WARM_UP));
-  note("webhook", names, await measure(ways(names), ROUNDS, awake("kept"), WARM_UP));
-  const growing = Object.keys(GROWING);
-  note("webhook, part by part", growing, await measure(ways(growing), ROUNDS, awake("parts"), WARM_UP));
+/**
+ * Measures each workload and passes its samples to `record`.
+ *
+ * @param {Record<string, RunningWorker>} running Workers by name.
+ * @param {string[]} names The Workers of the first three workloads.
+ * @param {(workload: string, names: string[], samples: number[][]) => void} record
+ */
+export async function runLedgerWorkloads(running, names, record) {
+  /**
+   * @param {number} backgroundTime
+   * @param {string} group
+   */
+  const measureOnce = (backgroundTime, group) => (/** @type {string} */ name, /** @type {number} */ round) =>
+    cpuPerRequest(running[name], webhookPerCustomer(`${group}_${round}`, EVENTS), 200, backgroundTime);
+  /** @param {string} group */
+  const measureInMemory = (group) => async (/** @type {string} */ name, /** @type {number} */ round) => {
+    await measureOnce(REPLICA_WRITE_DELAY, group)(name, round);
+    return measureOnce(ACTIVITY_DELAY, group)(name, round);
+  };
+  record("webhook, new customer", names, await measureInterleaved(names, ROUNDS, measureOnce(INDEX_REPORT_DELAY, "kept"), WARM_UP));
+  await sleep(EVICTION_DELAY);
+  record("webhook, evicted object", names, await measureInterleaved(names, ROUNDS, measureOnce(ACTIVITY_DELAY, "kept"), WARM_UP));
+  record("webhook, object in memory", names, await measureInterleaved(names, ROUNDS, measureInMemory("kept"), WARM_UP));
+  const growing = Object.keys(COMPONENTS_BY_WORKER);
+  record("webhook, by component", growing, await measureInterleaved(growing, ROUNDS, measureInMemory("parts"), WARM_UP));
 }

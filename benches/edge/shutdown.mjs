@@ -1,5 +1,6 @@
-// Whatever goes wrong, nothing is left running, and no folder is left behind: a process of its own sees to that, even if this one
-// is killed.
+// Stops child processes and removes temporary folders when this process ends, even if it is killed.
+//
+// A separate process does it: shutdown-process.mjs. Takes child processes, returns folders. Not here: a regular stop of a process.
 
 import { fork } from "node:child_process";
 import { mkdtempSync } from "node:fs";
@@ -7,20 +8,25 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const guard = fork(fileURLToPath(new URL("shutdown-process.mjs", import.meta.url)), { stdio: "ignore" });
-guard.unref();
-guard.channel.unref();
+const shutdownProcess = fork(fileURLToPath(new URL("shutdown-process.mjs", import.meta.url)), { stdio: "ignore" });
+shutdownProcess.unref();
+shutdownProcess.channel?.unref();
 
-/** A process that ends with this one at the latest. */
-export function ending(child) {
-  guard.send({ started: child.pid });
-  child.once("exit", () => guard.connected && guard.send({ stopped: child.pid }));
+/**
+ * Registers a child process: it is killed when this process ends. Returns the child.
+ *
+ * @template {import("node:child_process").ChildProcess} T
+ * @param {T} child
+ */
+export function killOnExit(child) {
+  shutdownProcess.send({ started: child.pid });
+  child.once("exit", () => shutdownProcess.connected && shutdownProcess.send({ stopped: child.pid }));
   return child;
 }
 
-/** A folder that is gone with this process. */
-export function folder() {
+/** Creates a temporary folder, which is removed when this process ends. */
+export function temporaryFolder() {
   const path = mkdtempSync(join(tmpdir(), "entgate-bench-"));
-  guard.send({ folder: path });
+  shutdownProcess.send({ folder: path });
   return path;
 }

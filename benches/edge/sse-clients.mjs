@@ -1,50 +1,63 @@
-// Many who listen to one customer by server-sent events, each on a connection of its own.
+// Many subscribers of one customer by server-sent events, each on its own connection.
+//
+// Returns a function that waits until all of them have received a version. Not here: the content of the events.
 
 import { connect } from "node:net";
-import { bytes } from "./http-client.mjs";
-import { KEYED } from "./workloads.mjs";
+import { encodeRequest } from "./http-client.mjs";
+import { AUTHORIZED } from "./workloads.mjs";
 
-/** How long all may take to hear of a version, in milliseconds. */
-const PATIENCE = 60_000;
+/** Maximum time until all subscribers have received a version, in milliseconds. */
+const BROADCAST_TIMEOUT = 60_000;
 
-/** How many open a stream at once. */
-const AT_ONCE = 16;
+/** Streams that are opened concurrently. */
+const MAX_CONCURRENT = 16;
 
-/** Opens so many streams; what is answered waits until all have heard of a version. */
-export async function listen(port, customer, count) {
-  const heard = [];
-  let told = () => {};
-  const one = (at) =>
-    new Promise((resolve, reject) => {
-      const socket = connect({ port, host: "127.0.0.1" });
-      let rest = "";
-      socket.setEncoding("latin1");
-      socket.write(bytes({ path: `/v1/stream?customer=${customer}`, headers: KEYED }));
-      socket.on("data", (data) => {
-        rest += data;
-        for (const [, version] of rest.matchAll(/\nid: ?(\d+)\r?\n/g)) heard[at] = Number(version);
-        // An id may come in two parts.
-        rest = rest.slice(Math.max(0, rest.lastIndexOf("\n", rest.length - 2)));
-        if (heard[at] === undefined) return;
-        resolve();
-        told();
-      });
-      socket.on("error", reject);
-      socket.on("close", () => reject(new Error(`a stream ended: ${rest}`)));
-    });
+/**
+ * Opens `count` streams of a customer. The returned function resolves when every stream has received the version.
+ *
+ * @param {number} port
+ * @param {string} customer
+ * @param {number} count
+ * @returns {Promise<(version: number) => Promise<void>>}
+ */
+export async function openStreams(port, customer, count) {
+  /** @type {number[]} */
+  const versions = [];
+  let onVersion = () => {};
+  /** @param {number} index */
+  const open = (index) =>
+    /** @type {Promise<void>} */ (
+      new Promise((resolve, reject) => {
+        const socket = connect({ port, host: "127.0.0.1" });
+        let buffer = "";
+        socket.setEncoding("latin1");
+        socket.write(encodeRequest({ path: `/v1/stream?customer=${customer}`, headers: AUTHORIZED }));
+        socket.on("data", (data) => {
+          buffer += data;
+          for (const [, version] of buffer.matchAll(/\nid: ?(\d+)\r?\n/g)) versions[index] = Number(version);
+          // The line of an id may arrive in two chunks: keep the last line.
+          buffer = buffer.slice(Math.max(0, buffer.lastIndexOf("\n", buffer.length - 2)));
+          if (versions[index] === undefined) return;
+          resolve();
+          onVersion();
+        });
+        socket.on("error", reject);
+        socket.on("close", () => reject(new Error(`a stream ended: ${buffer}`)));
+      })
+    );
   let next = 0;
   const opener = async () => {
-    while (next < count) await one(next++);
+    while (next < count) await open(next++);
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, opener));
+  await Promise.all(Array.from({ length: MAX_CONCURRENT }, opener));
   return (version) =>
     new Promise((resolve, reject) => {
-      const late = setTimeout(() => reject(new Error(`not all were told of version ${version}`)), PATIENCE);
-      told = () => {
-        if (!heard.every((known) => known >= version)) return;
-        clearTimeout(late);
+      const timeout = setTimeout(() => reject(new Error(`not every stream received version ${version}`)), BROADCAST_TIMEOUT);
+      onVersion = () => {
+        if (!versions.every((received) => received >= version)) return;
+        clearTimeout(timeout);
         resolve();
       };
-      told();
+      onVersion();
     });
 }

@@ -1,26 +1,81 @@
-// The ledger's work, written by hand in JavaScript: one SQLite object per customer takes an event in once and in order, owes
-// KV a copy until KV has it, and answers when that is so. No key is asked for, no source is read, and no error is known.
+/// <reference path="./cloudflare.d.ts" />
+// Baseline `JavaScript ledger`: the work of entgate's ledger in handwritten JavaScript. One SQLite object per customer applies each event
+// once and in order, and writes the replica until it succeeds.
 //
-// `DOES` says how much of it is done, for what each part costs: `tables`, `copy`, `alarm`, `changes`, `journal`, `roster`.
+// The setting `COMPONENTS` enables components, to measure their cost: `tables`, `replica`, `alarm`, `changes`, `activity_log`,
+// `customer_index`. Not here: authentication, reads of the source, errors, and a pending task other than these.
 
 import { DurableObject } from "cloudflare:workers";
-import { genuine } from "./signature.mjs";
+import { isValidSignature } from "./signature.mjs";
 
-const EVENT_MEMORY = 30 * 24 * 60 * 60;
-const CHANGE_MEMORY = 100;
-const ACTIVITY_MEMORY = 1_000;
-const WRITE_INTERVAL = 1_000;
+/** @typedef {{ id: string, feature: string, lookup_key: string }} Grant */
+
+/**
+ * @typedef {object} SummaryEvent
+ * @property {string} id
+ * @property {number} created
+ * @property {string} customer
+ * @property {Grant[]} page
+ * @property {boolean} has_more
+ */
+
+/**
+ * The row of state of a ledger, decoded. `replica_pending` is 1 if the replica must be written.
+ *
+ * @typedef {object} LedgerState
+ * @property {string} customer
+ * @property {number} version
+ * @property {number} as_of
+ * @property {string} coverage
+ * @property {Grant[]} data
+ * @property {number} replica_pending
+ * @property {number} last_replica_write
+ * @property {string[]} reported_features
+ * @property {string[]} unreported_features
+ */
+
+/** @typedef {{ outcome: string, state: LedgerState }} Applied */
+/** @typedef {{ id: string, created: number, outcome: string, version: number, at: number }} Activity */
+
+/**
+ * @typedef {object} Env
+ * @property {string} COMPONENTS
+ * @property {string} STRIPE_WEBHOOK_SECRETS
+ * @property {KvNamespace} ENTITLEMENTS
+ * @property {DurableObjectNamespace<Ledger>} LEDGERS
+ * @property {DurableObjectNamespace<CustomerIndex>} CUSTOMER_INDEX
+ * @property {DurableObjectNamespace<ActivityLog>} ACTIVITY_LOG
+ */
+
+/** In seconds. */
+const EVENT_RETENTION = 30 * 24 * 60 * 60;
+const MAX_CHANGES = 100;
+const MAX_ACTIVITY = 1_000;
+/** In milliseconds. */
+const REPLICA_WRITE_INTERVAL = 1_000;
 const REPORT_DELAY = 1_000;
-const PAUSE = 2_000;
+const RETRY_BACKOFF = 2_000;
 
-let parts;
-const does = (env, part) => (parts ??= new Set(env.DOES.split(","))).has(part);
+/** @type {Set<string> | undefined} */
+let components;
+/**
+ * @param {Env} env
+ * @param {string} component
+ */
+function isEnabled(env, component) {
+  components ??= new Set(env.COMPONENTS.split(","));
+  return components.has(component);
+}
 
 export default {
+  /**
+   * @param {Request} request
+   * @param {Env} env
+   */
   async fetch(request, env) {
     if (new URL(request.url).pathname !== "/webhooks/stripe") return new Response(null, { status: 404 });
     const body = await request.text();
-    if (!(await genuine(request.headers.get("stripe-signature"), body, env.STRIPE_WEBHOOK_SECRETS)))
+    if (!(await isValidSignature(request.headers.get("stripe-signature"), body, env.STRIPE_WEBHOOK_SECRETS)))
       return new Response(null, { status: 400 });
     const {
       id,
@@ -33,122 +88,195 @@ export default {
       customer,
       entitlements: { data, has_more },
     } = object;
-    const page = data.map(({ id, feature, lookup_key }) => ({ id, feature, lookup_key }));
-    const ledger = env.CUSTOMERS.get(env.CUSTOMERS.idFromName(`test:${customer}`));
+    const page = data.map((/** @type {Grant} */ { id, feature, lookup_key }) => ({ id, feature, lookup_key }));
+    const ledger = env.LEDGERS.get(env.LEDGERS.idFromName(`test:${customer}`));
     return Response.json(await ledger.receive({ id, created, customer, page, has_more }));
   },
 };
 
-export class Customer extends DurableObject {
+/** @extends {DurableObject<Env>} */
+export class Ledger extends DurableObject {
+  /**
+   * @param {DurableObjectState} state
+   * @param {Env} env
+   */
   constructor(state, env) {
     super(state, env);
     this.sql = state.storage.sql;
+    this.hasTables = false;
   }
 
+  /** @param {SummaryEvent} event */
   async receive(event) {
-    if (!does(this.env, "tables")) return { effect: "applied", version: 1 };
+    if (!isEnabled(this.env, "tables")) return { outcome: "applied", version: 1 };
     const now = Date.now();
     const { storage } = this.ctx;
-    const { effect, account } = storage.transactionSync(() => this.apply(event, now));
-    if (does(this.env, "journal"))
-      this.ctx.waitUntil(this.note(event.customer, { id: event.id, created: event.created, effect, version: account.version, at: now }));
-    if (effect === "applied") {
-      // Committed together with the event: should this end here, the alarm writes the copy.
-      const due = account.written + WRITE_INTERVAL;
-      if (does(this.env, "alarm")) storage.setAlarm(now < due ? due : now + PAUSE);
-      if (does(this.env, "copy") && now >= due) await this.copy(account);
+    const { outcome, state } = storage.transactionSync(() => this.apply(event, now));
+    if (isEnabled(this.env, "activity_log")) {
+      const activity = { id: event.id, created: event.created, outcome, version: state.version, at: now };
+      this.ctx.waitUntil(this.logActivity(event.customer, activity));
     }
-    return { effect, version: account.version };
+    if (outcome === "applied") {
+      // The alarm is committed together with the event. If the object stops here, the alarm writes the replica.
+      const due = state.last_replica_write + REPLICA_WRITE_INTERVAL;
+      if (isEnabled(this.env, "alarm")) storage.setAlarm(now < due ? due : now + RETRY_BACKOFF);
+      if (isEnabled(this.env, "replica") && now >= due) await this.writeReplica(state);
+    }
+    return { outcome, version: state.version };
   }
 
-  /** Takes an event in: once, and unless something newer is held. */
+  /**
+   * Applies an event, unless it is a duplicate or older than the stored set.
+   *
+   * @param {SummaryEvent} event
+   * @param {number} now
+   * @returns {Applied}
+   */
   apply({ id, created, customer, page, has_more }, now) {
-    this.create();
-    const held = this.account();
-    if (this.sql.exec("SELECT 1 FROM events WHERE id = ?", id).toArray().length) return { effect: "duplicate", account: held };
-    const second = Math.floor(now / 1000);
-    this.sql.exec("DELETE FROM events WHERE received < ?", second - EVENT_MEMORY);
-    this.sql.exec("INSERT INTO events (id, received) VALUES (?, ?)", id, second);
-    if (held && created < held.as_of) return { effect: "stale", account: held };
-    const set = merged(held?.data ?? [], page, has_more);
+    this.createTables();
+    const before = this.load();
+    const isDuplicate = this.sql.exec("SELECT 1 FROM events WHERE id = ?", id).toArray().length > 0;
+    if (before && isDuplicate) return { outcome: "duplicate", state: before };
+    const seconds = Math.floor(now / 1000);
+    this.sql.exec("DELETE FROM events WHERE received_at < ?", seconds - EVENT_RETENTION);
+    this.sql.exec("INSERT INTO events (id, received_at) VALUES (?, ?)", id, seconds);
+    if (before && created < before.as_of) return { outcome: "stale", state: before };
+    const set = mergePage(before?.data ?? [], page, has_more);
     const data = JSON.stringify(set);
-    const changed = data !== JSON.stringify(held?.data);
-    const account = { ...held, customer, as_of: created, coverage: has_more ? "partial" : "whole", data: set };
-    account.version = (held?.version ?? 0) + changed;
-    account.written ??= 0;
-    account.seen ??= [];
-    if (changed) account.owed = 1;
-    if (changed && does(this.env, "changes")) this.remember(held?.data ?? [], account);
-    account.untold = set.map(({ lookup_key }) => lookup_key).filter((key) => !account.seen.includes(key));
-    this.keep(account, data);
-    return { effect: changed ? "applied" : "unchanged", account };
+    const hasChanged = data !== JSON.stringify(before?.data);
+    const reported = before?.reported_features ?? [];
+    /** @type {LedgerState} */
+    const state = {
+      customer,
+      version: (before?.version ?? 0) + Number(hasChanged),
+      as_of: created,
+      coverage: has_more ? "partial" : "whole",
+      data: set,
+      replica_pending: hasChanged ? 1 : (before?.replica_pending ?? 0),
+      last_replica_write: before?.last_replica_write ?? 0,
+      reported_features: reported,
+      unreported_features: set.map(({ lookup_key }) => lookup_key).filter((key) => !reported.includes(key)),
+    };
+    if (hasChanged && isEnabled(this.env, "changes")) this.recordChange(before?.data ?? [], state);
+    this.persist(state, data);
+    return { outcome: hasChanged ? "applied" : "unchanged", state };
   }
 
-  /** Has KV get what is held, and owes it no more. */
-  async copy(account) {
-    const { customer, version, as_of, coverage, data } = account;
-    this.sql.exec("UPDATE account SET written = ?", Date.now());
+  /**
+   * Writes the replica and completes the task.
+   *
+   * @param {LedgerState} state
+   */
+  async writeReplica({ customer, version, as_of, coverage, data, unreported_features }) {
+    this.sql.exec("UPDATE state SET last_replica_write = ?", Date.now());
     await this.env.ENTITLEMENTS.put(`test:${customer}`, JSON.stringify({ v: 1, version, as_of, coverage, data }));
-    const settled = this.sql.exec("UPDATE account SET owed = 0 WHERE version = ?", version).rowsWritten > 0;
-    if (!does(this.env, "alarm")) return;
-    if (does(this.env, "roster") && account.untold.length) await this.ctx.storage.setAlarm(Date.now() + REPORT_DELAY);
-    else if (settled) await this.ctx.storage.deleteAlarm();
+    const isComplete = this.sql.exec("UPDATE state SET replica_pending = 0 WHERE version = ?", version).rowsWritten > 0;
+    if (!isEnabled(this.env, "alarm")) return;
+    if (isEnabled(this.env, "customer_index") && unreported_features.length) await this.ctx.storage.setAlarm(Date.now() + REPORT_DELAY);
+    else if (isComplete) await this.ctx.storage.deleteAlarm();
   }
 
   async alarm() {
-    const account = this.account();
-    if (!account) return;
-    // Should it fail, the alarm is set again by the platform.
-    if (account.owed) await this.copy(account);
-    if (!does(this.env, "roster") || !account.untold.length) return;
-    await this.env.ROSTER.get(this.env.ROSTER.idFromName("roster")).report(`test:${account.customer}`, account.untold);
-    this.sql.exec("UPDATE account SET seen = ?, untold = '[]'", JSON.stringify([...account.seen, ...account.untold]));
+    const state = this.load();
+    if (!state) return;
+    // If a task throws, the platform retries the alarm.
+    if (state.replica_pending) await this.writeReplica(state);
+    if (!isEnabled(this.env, "customer_index") || !state.unreported_features.length) return;
+    const { CUSTOMER_INDEX } = this.env;
+    await CUSTOMER_INDEX.get(CUSTOMER_INDEX.idFromName("customer_index")).report(`test:${state.customer}`, state.unreported_features);
+    const reported = JSON.stringify([...state.reported_features, ...state.unreported_features]);
+    this.sql.exec("UPDATE state SET reported_features = ?, unreported_features = '[]'", reported);
   }
 
-  create() {
-    if (this.created) return;
-    this.created = true;
-    this.sql.exec(`CREATE TABLE IF NOT EXISTS account (id INTEGER PRIMARY KEY CHECK (id = 0), customer TEXT NOT NULL, version INTEGER NOT NULL,
-      as_of INTEGER NOT NULL, coverage TEXT NOT NULL, data TEXT NOT NULL, owed INTEGER NOT NULL, written INTEGER NOT NULL, seen TEXT NOT NULL,
-      untold TEXT NOT NULL)`);
-    this.sql.exec("CREATE TABLE IF NOT EXISTS events (id TEXT PRIMARY KEY, received INTEGER NOT NULL) WITHOUT ROWID");
+  createTables() {
+    if (this.hasTables) return;
+    this.hasTables = true;
+    this.sql.exec(`CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 0), customer TEXT NOT NULL, version INTEGER NOT NULL,
+      as_of INTEGER NOT NULL, coverage TEXT NOT NULL, data TEXT NOT NULL, replica_pending INTEGER NOT NULL, last_replica_write INTEGER NOT NULL,
+      reported_features TEXT NOT NULL, unreported_features TEXT NOT NULL)`);
+    this.sql.exec("CREATE TABLE IF NOT EXISTS events (id TEXT PRIMARY KEY, received_at INTEGER NOT NULL) WITHOUT ROWID");
     this.sql.exec("CREATE TABLE IF NOT EXISTS changes (version INTEGER PRIMARY KEY, change TEXT NOT NULL)");
   }
 
-  account() {
-    const [row] = this.sql.exec("SELECT * FROM account");
-    return row && { ...row, data: JSON.parse(row.data), seen: JSON.parse(row.seen), untold: JSON.parse(row.untold) };
+  /** @returns {LedgerState | undefined} */
+  load() {
+    const [row] = this.sql.exec("SELECT * FROM state");
+    if (!row) return undefined;
+    /** @type {Partial<LedgerState>} */
+    const decoded = {};
+    for (const column of /** @type {const} */ (["data", "reported_features", "unreported_features"])) {
+      decoded[column] = JSON.parse(`${row[column]}`);
+    }
+    return /** @type {LedgerState} */ ({ .../** @type {object} */ (row), ...decoded });
   }
 
-  keep({ customer, version, as_of, coverage, owed, written, seen, untold }, data) {
-    const values = [customer, version, as_of, coverage, data, owed, written, JSON.stringify(seen), JSON.stringify(untold)];
-    this.sql.exec("INSERT OR REPLACE INTO account VALUES (0, ?, ?, ?, ?, ?, ?, ?, ?, ?)", ...values);
+  /**
+   * @param {LedgerState} state
+   * @param {string} data
+   */
+  persist(state, data) {
+    const { customer, version, as_of, coverage, replica_pending, last_replica_write, reported_features, unreported_features } = state;
+    this.sql.exec(
+      "INSERT OR REPLACE INTO state VALUES (0, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      customer,
+      version,
+      as_of,
+      coverage,
+      data,
+      replica_pending,
+      last_replica_write,
+      JSON.stringify(reported_features),
+      JSON.stringify(unreported_features),
+    );
   }
 
-  remember(before, { version, data }) {
-    const [old, now] = [before, data].map((grants) => new Set(grants.map(({ lookup_key }) => lookup_key)));
-    const only = (among, others) => [...among].filter((key) => !others.has(key)).sort();
-    const change = { version, added: only(now, old), removed: only(old, now) };
-    this.sql.exec("DELETE FROM changes WHERE version <= ?", version - CHANGE_MEMORY);
+  /**
+   * @param {Grant[]} before
+   * @param {LedgerState} state
+   */
+  recordChange(before, { version, data }) {
+    const [oldKeys, newKeys] = [before, data].map((grants) => new Set(grants.map(({ lookup_key }) => lookup_key)));
+    /**
+     * @param {Set<string>} keys
+     * @param {Set<string>} others
+     */
+    const difference = (keys, others) => [...keys].filter((key) => !others.has(key)).sort();
+    const change = { version, added: difference(newKeys, oldKeys), removed: difference(oldKeys, newKeys) };
+    this.sql.exec("DELETE FROM changes WHERE version <= ?", version - MAX_CHANGES);
     this.sql.exec("INSERT OR REPLACE INTO changes VALUES (?, ?)", version, JSON.stringify(change));
     for (const socket of this.ctx.getWebSockets()) socket.send(JSON.stringify({ change }));
   }
 
-  async note(customer, activity) {
+  /**
+   * @param {string} customer
+   * @param {Activity} activity
+   */
+  async logActivity(customer, activity) {
     await new Promise((resolve) => setTimeout(resolve));
-    await this.env.JOURNAL.get(this.env.JOURNAL.idFromName("test")).note(customer, activity);
+    await this.env.ACTIVITY_LOG.get(this.env.ACTIVITY_LOG.idFromName("test")).append(customer, activity);
   }
 }
 
-/** New grants first, each held one in its place. */
-function merged(held, page, has_more) {
-  const told = new Map(page.map((granted) => [granted.feature, granted]));
-  const known = new Set(held.map(({ feature }) => feature));
-  const kept = held.flatMap((granted) => told.get(granted.feature) ?? (has_more ? granted : []));
-  return [...page.filter(({ feature }) => !known.has(feature)), ...kept];
+/**
+ * Merges a page of a summary into the stored set: new grants first, then the stored ones in their order.
+ *
+ * @param {Grant[]} stored
+ * @param {Grant[]} page
+ * @param {boolean} hasMore
+ */
+function mergePage(stored, page, hasMore) {
+  const byFeature = new Map(page.map((grant) => [grant.feature, grant]));
+  const storedFeatures = new Set(stored.map(({ feature }) => feature));
+  const retained = stored.flatMap((grant) => byFeature.get(grant.feature) ?? (hasMore ? grant : []));
+  return [...page.filter(({ feature }) => !storedFeatures.has(feature)), ...retained];
 }
 
-export class Journal extends DurableObject {
+/** @extends {DurableObject<Env>} */
+export class ActivityLog extends DurableObject {
+  /**
+   * @param {DurableObjectState} state
+   * @param {Env} env
+   */
   constructor(state, env) {
     super(state, env);
     this.sql = state.storage.sql;
@@ -156,20 +284,33 @@ export class Journal extends DurableObject {
     this.sql.exec("CREATE INDEX IF NOT EXISTS by_customer ON entries (customer)");
   }
 
-  note(customer, activity) {
+  /**
+   * @param {string} customer
+   * @param {Activity} activity
+   */
+  append(customer, activity) {
     this.sql.exec("INSERT INTO entries (customer, activity) VALUES (?, ?)", customer, JSON.stringify(activity));
-    this.sql.exec("DELETE FROM entries WHERE id <= (SELECT MAX(id) FROM entries) - ?", ACTIVITY_MEMORY);
+    this.sql.exec("DELETE FROM entries WHERE id <= (SELECT MAX(id) FROM entries) - ?", MAX_ACTIVITY);
   }
 }
 
-export class Roster extends DurableObject {
+/** @extends {DurableObject<Env>} */
+export class CustomerIndex extends DurableObject {
+  /**
+   * @param {DurableObjectState} state
+   * @param {Env} env
+   */
   constructor(state, env) {
     super(state, env);
     this.sql = state.storage.sql;
-    this.sql.exec("CREATE TABLE IF NOT EXISTS customers (key TEXT PRIMARY KEY, told INTEGER NOT NULL) WITHOUT ROWID");
+    this.sql.exec("CREATE TABLE IF NOT EXISTS customers (key TEXT PRIMARY KEY, reported_at INTEGER NOT NULL) WITHOUT ROWID");
     this.sql.exec("CREATE TABLE IF NOT EXISTS features (lookup_key TEXT PRIMARY KEY) WITHOUT ROWID");
   }
 
+  /**
+   * @param {string} key
+   * @param {string[]} features
+   */
   report(key, features) {
     this.sql.exec("INSERT OR REPLACE INTO customers VALUES (?, ?)", key, Date.now());
     for (const feature of features) this.sql.exec("INSERT OR IGNORE INTO features VALUES (?)", feature);
