@@ -318,7 +318,7 @@ async function report() {
     "latency of a 200": `${quantile(latencies, 0.5)} ms (median), ${quantile(latencies, 0.99)} ms (p99), at most ${MAX_IN_FLIGHT} in flight`,
     "checks after restarts": counts.audited,
     "replica caught up": replicaStatus,
-    "/healthz": (await service.request("/healthz", { key: undefined })).text.trim(),
+    "/healthz": (await service.request("/healthz")).text.trim(),
   };
   for (const finding of [...losses.slice(0, MAX_PRINTED), ...laggards.slice(0, MAX_PRINTED)]) console.log(finding);
   for (const [name, value] of Object.entries(table)) console.log(`${name.padEnd(30)}  ${value}`);
