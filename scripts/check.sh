@@ -52,6 +52,8 @@ check 'format' cargo fmt --check
 check 'shell scripts' shell_scripts
 # Biome formats and lints JavaScript and TypeScript. TypeScript checks the types of both: in JavaScript they are in JSDoc.
 check 'format, lint, JS' biome ci --error-on-warnings
+# Before the types: some scripts import the built package.
+check 'build, npm' scripts/npm.sh
 check 'types, JS' tsc -p tsconfig.json
 check 'openapi.json' node scripts/openapi.mjs --check
 check 'core alone' cargo check --quiet --no-default-features
@@ -62,7 +64,6 @@ check 'clippy, browser' wasm clippy "${target[@]}" --features browser
 check 'clippy, all' wasm clippy "${target[@]}" --features fast-path,worker,browser
 check 'docs' docs
 check 'build, worker' scripts/build.sh
-check 'build, npm' scripts/npm.sh
 check 'size, fast path' size build/fast_path.wasm "$FAST_PATH_BUDGET"
 check 'size, worker' size build/worker.wasm "$WORKER_BUDGET"
 # Minified and gzipped size in bytes that each entry of the npm package adds to a page. The budgets of entgate, and of react and
