@@ -1,4 +1,4 @@
-// The page of benches/has.mjs: asks every client the same forty feature checks, half of them granted.
+// The page of benches/has.mjs: runs the same forty feature checks with every client, half of them granted.
 //
 // Defines `bench()`, which returns the median time per call of each client, in ns, and the time of a first call of `has()`, in µs.
 

@@ -1,6 +1,6 @@
 // Measures the size of a script that imports npm packages, bundled for a web page.
 //
-// Takes the source of the script, returns its size minified by esbuild, and gzipped at level 9. Not here: which scripts to measure.
+// Accepts the source of the script, returns its size minified by esbuild, and gzipped at level 9. Not here: which scripts to measure.
 
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";

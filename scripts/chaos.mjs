@@ -2,7 +2,7 @@
 //
 // Sends events at a fixed rate, also while the Worker is down. Retries an event until the response is a 200, as Stripe does. An
 // acknowledged event is sent again only as a deliberate duplicate, whose outcome must be `duplicate`. Each event grants a feature with
-// its own name and is newer than the event before it, so the state of a customer shows which events it includes.
+// its own name and is newer than the event before it. So the entitlements of a customer show which events were applied.
 //
 // Prints a report, exits with 1 if an event or a replica write is lost. Not here: a power cut, which also loses the operating
 // system's unwritten pages; the options and the plan, which are in chaos/plan.mjs.

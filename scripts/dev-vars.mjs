@@ -1,6 +1,6 @@
 // Reads settings for local development: from .dev.vars, or from .dev.vars.example if a setting is not in it.
 //
-// Takes the name of a comma-separated setting, returns its items. Not here: settings of the environment, and validation.
+// Accepts the name of a comma-separated setting, returns its items. Not here: settings of the environment, and validation.
 
 import { readFileSync } from "node:fs";
 

@@ -1,6 +1,6 @@
 // The JavaScript part of scripts/npm.sh: bundles each entry of the npm package as ESM and CommonJS, with the wasm core inlined.
 //
-// Takes www/npm/src and www/npm/dist/entgate.wasm, writes www/npm/dist. Also writes the types of the CommonJS entries, derived from
+// Accepts www/npm/src and www/npm/dist/entgate.wasm, writes www/npm/dist. Also writes the types of the CommonJS entries, derived from
 // those of the ESM entries. Not here: the compilation of the core and of the types, which scripts/npm.sh does first.
 
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";

@@ -1,6 +1,6 @@
 // Sends a signed entitlement summary to a running entgate, as Stripe does when the entitlements of a customer change.
 //
-// Takes a customer, lookup keys of features and options, prints the response. Needs Node only. The signature is Stripe's:
+// Accepts a customer, lookup keys of features and options, prints the response. Needs Node only. The signature is Stripe's:
 // HMAC-SHA256 of `<timestamp>.<body>`, https://docs.stripe.com/webhooks#verify-manually. Not here: retries.
 
 import { createHash, createHmac, randomBytes } from "node:crypto";

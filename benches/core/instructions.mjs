@@ -218,11 +218,11 @@ The stored format of a set (\`columns\`), and alternatives. The JSON formats are
 |---|---|---|---|---|---|---|
 ${formatRows.join("\n")}
 
-Checks are the most frequent requests, and each check transfers every byte of a record. With the keys at the start, a check of the last of 300 takes ${percent("last", columns, rows)} of the instructions that
-\`rows\` takes, in ${percent("bytes", columns, rows)} of the bytes.
+Checks are the most frequent requests, and each check transfers every byte of a record. With the keys at the start, a record has ${percent("bytes", columns, rows)} of the bytes of \`rows\`. A check of the last
+of 300 takes ${percent("last", columns, rows)} of the instructions.
 
-A record with Stripe's list as it is returned would double the bytes of each check (${ratio("bytes", list, columns)} of \`columns\`), and would not make a page cheap. Finding the page is expensive, not
-writing it: 10 of 300 take ${ratio("list 10", list, lengths)} of the instructions of \`columns, lengths first\`, which stores where its columns start, in ${lengths.bytes - columns.bytes} bytes.
+A record with Stripe's list as it is returned would double the bytes of each check (${ratio("bytes", list, columns)} of \`columns\`). It would not make a page cheap. Finding the page is expensive, not writing it:
+10 of 300 take ${ratio("list 10", list, lengths)} of the instructions of \`columns, lengths first\`, which stores where its columns start, in ${lengths.bytes - columns.bytes} bytes.
 
 Hashes are found in about ${format(Math.ceil(hashes.last / 100) * 100)} instructions among any number of keys, in about the bytes of \`columns\` (${ratio("bytes", hashes, columns)}). But an operator cannot read them. For sets of ten they save
 ${format(columnsOf10.last - hashesOf10.last)} instructions per check, which is less than a microsecond.

@@ -25,7 +25,7 @@ const ROUNDS = Number(process.env.GROWTH_ROUNDS ?? 5);
 const REQUESTS = Number(process.env.REQUESTS ?? 500);
 const EVENTS = Number(process.env.EVENTS ?? 75);
 
-/** Requests before the first measurement. V8 recompiles hot functions after some thousand calls. */
+/** Requests before the first measurement. V8 recompiles frequently executed functions after some thousand calls. */
 const WARM_UP = Number(process.env.WARM_UP ?? 15_000);
 
 /** Numbers of customers in the customer index. */

@@ -1,6 +1,6 @@
 // A minimal HTTP client: sends prepared requests over a few keep-alive connections, sequentially on each.
 //
-// Takes the port and the bytes of each request, fails unless every response has the expected status. Not here: which requests are sent
+// Accepts the port and the bytes of each request, fails unless every response has the expected status. Not here: which requests are sent
 // (workloads.mjs), and what they cost (interleave.mjs).
 
 import { connect } from "node:net";

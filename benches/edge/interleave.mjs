@@ -1,6 +1,6 @@
 // Interleaved measurement: in each round every subject has its turn, so that other load on the machine affects all of them equally.
 //
-// Takes subjects and a function that measures one of them, returns samples and their summary. Not here: what is measured.
+// Accepts subjects and a function that measures one of them, returns samples and their summary. Not here: what is measured.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { sendRequests } from "./http-client.mjs";

@@ -7,7 +7,7 @@
 // | webhook, object in memory  | with an event two seconds ago                                                          |
 // | webhook, by component      | the same, for a ledger in JavaScript that has one more component each time             |
 //
-// Takes the running Workers, reports the samples of each workload. Not here: the ledger in JavaScript (baselines/ledger.mjs).
+// Accepts the running Workers, reports the samples of each workload. Not here: the ledger in JavaScript (baselines/ledger.mjs).
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { ACTIVITY_DELAY, EVICTION_DELAY, INDEX_REPORT_DELAY, REPLICA_WRITE_DELAY } from "./delays.mjs";
@@ -70,10 +70,10 @@ export async function runLedgerWorkloads(running, names, record) {
     await measureOnce(REPLICA_WRITE_DELAY, group)(name, round);
     return measureOnce(ACTIVITY_DELAY, group)(name, round);
   };
-  record("webhook, new customer", names, await measureInterleaved(names, ROUNDS, measureOnce(INDEX_REPORT_DELAY, "kept"), WARM_UP));
+  record("webhook, new customer", names, await measureInterleaved(names, ROUNDS, measureOnce(INDEX_REPORT_DELAY, "stored"), WARM_UP));
   await sleep(EVICTION_DELAY);
-  record("webhook, evicted object", names, await measureInterleaved(names, ROUNDS, measureOnce(ACTIVITY_DELAY, "kept"), WARM_UP));
-  record("webhook, object in memory", names, await measureInterleaved(names, ROUNDS, measureInMemory("kept"), WARM_UP));
+  record("webhook, evicted object", names, await measureInterleaved(names, ROUNDS, measureOnce(ACTIVITY_DELAY, "stored"), WARM_UP));
+  record("webhook, object in memory", names, await measureInterleaved(names, ROUNDS, measureInMemory("stored"), WARM_UP));
   const growing = Object.keys(COMPONENTS_BY_WORKER);
-  record("webhook, by component", growing, await measureInterleaved(growing, ROUNDS, measureInMemory("parts"), WARM_UP));
+  record("webhook, by component", growing, await measureInterleaved(growing, ROUNDS, measureInMemory("components"), WARM_UP));
 }

@@ -23,7 +23,7 @@ const ROUNDS = Number(process.env.ROUNDS ?? 7);
 const REQUESTS = Number(process.env.REQUESTS ?? 1_000);
 const STARTS = 7;
 
-/** Warm-up requests of some workloads before the first measurement. V8 recompiles hot functions in background threads. */
+/** Warm-up requests of some workloads before the first measurement. V8 recompiles frequently executed functions in background threads. */
 const WARM_UP = {
   requests: Number(process.env.WARM_UP ?? 15_000),
   workloads: ["check of 10", "check, in-memory cache", "list, 10 of 10", "webhook, other event type"],
@@ -121,8 +121,8 @@ function renderReport() {
     "the same round. `minimal` is a JavaScript Worker that does only the measured work (`benches/edge/baselines`): it authenticates no client and handles no errors. KV runs in a",
     "separate process. `cold start` is the CPU time from the start of workerd to the first response.",
     "",
-    "`minimal` and `hono` write an event to KV and nothing else. `JavaScript ledger` does the work of entgate's ledger. It stores the set and the event id in an object's SQLite in one",
-    "transaction, sets an alarm for the replica write, and writes the replica. It also stores the change, and reports to the activity log and the customer index.",
+    "`minimal` and `hono` write an event to KV and nothing else. `JavaScript ledger` does the work of entgate's ledger. It stores the set and the event id in one transaction of an",
+    "object's SQLite. It sets an alarm for the replica write, writes the replica, and stores the change. It reports to the activity log and the customer index.",
     "",
     "An evicted object has left memory, as it does after ten seconds without an event. In `webhook, by component` each JavaScript ledger has one more component than the one before it:",
     "the cost of a component is the difference.",

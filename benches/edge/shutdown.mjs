@@ -1,6 +1,6 @@
 // Stops child processes and removes temporary folders when this process ends, even if it is killed.
 //
-// A separate process does it: shutdown-process.mjs. Takes child processes, returns folders. Not here: a regular stop of a process.
+// A separate process does it: shutdown-process.mjs. Accepts child processes, returns folders. Not here: a regular stop of a process.
 
 import { fork } from "node:child_process";
 import { mkdtempSync } from "node:fs";

@@ -1,7 +1,7 @@
 // Runs one Worker in its own workerd process, with KV in another process. The CPU time of workerd is then that of the Worker and the
 // runtime.
 //
-// Takes the modules and bindings of a Worker, returns its port, its CPU time and a function that stops it. CPU time is from Linux's
+// Accepts the modules and bindings of a Worker, returns its port, its CPU time and a function that stops it. CPU time is from Linux's
 // /proc. Not here: which Workers run (workers.mjs).
 
 import { fork, spawn } from "node:child_process";

@@ -1,7 +1,7 @@
 // Configurations of the measured Workers for `serve`: builds of entgate, and the baselines.
 //
-// Takes a build folder or the name of a baseline, and the KV namespace with its records. Not here: the source of the baselines
-// (baselines/), and what the Workers are asked (workloads.mjs).
+// Accepts a build folder or the name of a baseline, and the KV namespace with its records. Not here: the source of the baselines
+// (baselines/), and their requests (workloads.mjs).
 
 import { readdirSync } from "node:fs";
 import { join } from "node:path";

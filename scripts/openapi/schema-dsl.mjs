@@ -1,6 +1,6 @@
 // The vocabulary of the tables of /openapi.json: constructors of JSON Schemas, and of routes.
 //
-// Takes constraints and members, returns JSON Schemas of OpenAPI 3.1, or entries of a route table. Not here: any route or object of
+// Accepts constraints and members, returns JSON Schemas of OpenAPI 3.1, or entries of a route table. Not here: any route or object of
 // entgate (the other files of this folder), and how a route becomes an operation (../openapi.mjs).
 //
 // Specification: https://spec.openapis.org/oas/v3.1.0.html and https://json-schema.org/draft/2020-12.
