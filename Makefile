@@ -1,46 +1,46 @@
-# `make dev` is all it takes to try entgate; everything it needs is set up on the way. The work is done in scripts/.
+# Targets for development. Each target installs the tools that it needs: `make dev` works after a clone. The scripts are in scripts/.
 .DEFAULT_GOAL := help
 .PHONY: help dev build check test chaos bench deploy clean distclean
 
-help: ## this list
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-dev: ## run entgate here, at http://localhost:8787 (another port: make dev PORT=8800)
+dev: ## run entgate at http://localhost:8787 (another port: make dev PORT=8800)
 	@scripts/dev.sh
 
 build: ## build the Worker into build/
 	@scripts/setup.sh build
 	@scripts/build.sh
 
-check: ## format, lints, docs and the sizes of the wasm files
+check: ## check format, lints, types, docs and the sizes of the wasm files
 	@scripts/setup.sh check
 	@scripts/check.sh
 
-test: ## `make check` and every test
+test: ## run `make check` and every test
 	@scripts/test.sh
 
-chaos: ## kill the Worker at random under load, and look for what was lost
+chaos: ## kill the Worker at random times under load, then look for lost events
 	@scripts/setup.sh build
 	@scripts/build.sh
 	@node scripts/chaos.mjs
 
-bench: ## what a request costs, beside other Workers, how that grows, and what the core costs
+bench: ## measure the cost of a request, how it grows, and the cost of the core
 	@scripts/setup.sh build
 	@scripts/build.sh
 	@node benches/edge/run.mjs
 	@node benches/edge/growth.mjs
 	@node benches/core/instructions.mjs
 
-deploy: ## put the Worker on Cloudflare
+deploy: ## deploy the Worker to Cloudflare
 	@scripts/setup.sh build
 	@if npx wrangler whoami | grep 'not authenticated'; then exit 1; fi
 	npx wrangler deploy
-	@npx wrangler secret list | grep -q ENTGATE_API_KEYS || echo 'No server key is set yet: npx wrangler secret put ENTGATE_API_KEYS'
-	@npx wrangler secret list | grep -q STRIPE_WEBHOOK_SECRETS || echo 'No webhook secret is set yet: npx wrangler secret put STRIPE_WEBHOOK_SECRETS'
-	@npx wrangler secret list | grep -q STRIPE_API_KEY || echo 'Lists are not read at Stripe yet: npx wrangler secret put STRIPE_API_KEY'
+	@npx wrangler secret list | grep -q ENTGATE_API_KEYS || echo 'ENTGATE_API_KEYS is not set. Run: npx wrangler secret put ENTGATE_API_KEYS'
+	@npx wrangler secret list | grep -q STRIPE_WEBHOOK_SECRETS || echo 'STRIPE_WEBHOOK_SECRETS is not set. Run: npx wrangler secret put STRIPE_WEBHOOK_SECRETS'
+	@npx wrangler secret list | grep -q STRIPE_API_KEY || echo 'STRIPE_API_KEY is not set, so entgate does not read lists from Stripe. Run: npx wrangler secret put STRIPE_API_KEY'
 
-clean: ## remove what was built
+clean: ## remove build output
 	rm -rf target benches/core/target build www/npm/dist www/console/entgate.js .wrangler/tmp tests/package/run-*
 
-distclean: clean ## remove the tools, and what `make dev` stored, too
+distclean: clean ## also remove the installed tools and the stored data of `make dev`
 	rm -rf .tools node_modules tests/package/node_modules .wrangler webdriver.json

@@ -1,8 +1,9 @@
-// What the Worker's wasm is made of, by twiggy, which has to be there (`cargo install twiggy`): written to benches/BLOAT.md.
+// Reports what the wasm of the Worker consists of, by crate and module. Writes benches/BLOAT.md.
 //
 //   node benches/bloat.mjs      after scripts/build.sh
 //
-// Before wasm-opt, which takes a tenth off and leaves no names.
+// Needs twiggy (`cargo install twiggy`). Analyzes the wasm before wasm-opt, which removes a tenth of it and all names. Not here: the size
+// budgets (scripts/check.sh).
 
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -11,79 +12,100 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
-const root = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+/** @typedef {{ name: string, bytes: number }} Item */
 
-/** Both cores: the profile that each is built with. */
-const CORES = { hot: "hot", worker: "release" };
+/** @param {string} path */
+const projectPath = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
-/** How many rows a table has. */
-const ROWS = 14;
+/** The Cargo profile of each core. */
+const PROFILES = { fast_path: "fast-path", worker: "release" };
 
-function run(command, ...values) {
-  const { status, stdout, stderr, error } = spawnSync(command, values, { encoding: "utf8", maxBuffer: 1 << 28 });
-  if (error?.code === "ENOENT") throw new Error(`${command} is not there: cargo install ${command}`);
-  if (status !== 0) throw new Error(`${command} ended with ${status}: ${stderr}`);
+/** Rows of a table. */
+const MAX_ROWS = 14;
+
+/**
+ * Runs a command and returns its output.
+ *
+ * @param {string} command
+ * @param {string[]} args
+ */
+function run(command, ...args) {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: "utf8", maxBuffer: 1 << 28 });
+  if (error && "code" in error && error.code === "ENOENT") throw new Error(`${command} is not installed. Run: cargo install ${command}`);
+  if (status !== 0) throw new Error(`${command} exited with ${status}: ${stderr}`);
   return stdout;
 }
 
-/** The bytes by name: of functions and of data. */
-function items(wasm) {
+/**
+ * Returns the functions and data of a wasm file.
+ *
+ * @param {string} wasm
+ * @returns {Item[]}
+ */
+function listItems(wasm) {
   const [, ...lines] = run("twiggy", "top", "-n", "1000000", "--format", "csv", wasm).trim().split("\n");
-  return lines
-    .map((line) => line.match(/^"?(.*?)"?,(\d+),[\d.]+,/))
-    .filter((found) => found && !/subsection|^import |^export /.test(found[1]))
-    .map(([, name, bytes]) => ({ name, bytes: Number(bytes) }));
+  return lines.flatMap((line) => {
+    const [, name, bytes] = line.match(/^"?(.*?)"?,(\d+),[\d.]+,/) ?? [];
+    return name === undefined || /subsection|^import |^export /.test(name) ? [] : [{ name, bytes: Number(bytes) }];
+  });
 }
 
-/** What a name belongs to: a module of ours if one is in it, since a generic function is there for who uses it; else a crate. */
-function owner(name) {
-  const ours = name.match(/entgate(?:\[\w+\])?::(\w+)(?:::(\w+))?/);
-  if (ours)
-    return ["api", "catalog", "worker", "ledger", "store"].includes(ours[1]) && ours[2]
-      ? `entgate::${ours[1]}::${ours[2]}`
-      : `entgate::${ours[1]}`;
-  if (/^data segment|^elem/.test(name)) return "texts and tables";
-  return name.match(/^[<&(\[\s]*(?:impl |dyn |mut )?([a-z_0-9]+)(?=::|\[|$)/)?.[1] ?? "other";
+/** Modules whose submodules are listed separately. */
+const SPLIT_MODULES = ["api", "catalog", "worker", "ledger", "store"];
+
+/**
+ * Returns the owner of an item: the first module of entgate in its name, otherwise the crate. So a generic function belongs to the module
+ * that instantiates it.
+ *
+ * @param {string} name
+ */
+function findOwner(name) {
+  const own = name.match(/entgate(?:\[\w+\])?::(\w+)(?:::(\w+))?/);
+  if (own) return SPLIT_MODULES.includes(own[1]) && own[2] ? `entgate::${own[1]}::${own[2]}` : `entgate::${own[1]}`;
+  if (/^data segment|^elem/.test(name)) return "strings and tables";
+  return name.match(/^[<&([\s]*(?:impl |dyn |mut )?([a-z_0-9]+)(?=::|\[|$)/)?.[1] ?? "other";
 }
 
-function table(found) {
-  const sums = new Map();
-  for (const { name, bytes } of found) {
-    const key = owner(name);
-    const { sum, many } = sums.get(key) ?? { sum: 0, many: 0 };
-    sums.set(key, { sum: sum + bytes, many: many + 1 });
+/**
+ * Returns the lines of a table of the largest owners.
+ *
+ * @param {Item[]} items
+ */
+function renderTable(items) {
+  /** @type {Map<string, { sum: number, count: number }>} */
+  const owners = new Map();
+  for (const { name, bytes } of items) {
+    const owner = findOwner(name);
+    const { sum, count } = owners.get(owner) ?? { sum: 0, count: 0 };
+    owners.set(owner, { sum: sum + bytes, count: count + 1 });
   }
-  const all = found.reduce((sum, { bytes }) => sum + bytes, 0);
-  const rows = [...sums].sort(([, a], [, b]) => b.sum - a.sum).slice(0, ROWS);
-  const row = ([key, { sum, many }]) => `| \`${key}\` | ${sum.toLocaleString("en")} | ${((100 * sum) / all).toFixed(1)} % | ${many} |`;
-  return ["| whose | bytes | of all | items |", "|---|---|---|---|", ...rows.map(row)];
+  const total = items.reduce((sum, { bytes }) => sum + bytes, 0);
+  const largest = [...owners].sort(([, a], [, b]) => b.sum - a.sum).slice(0, MAX_ROWS);
+  return [
+    "| module or crate | bytes | share | items |",
+    "|---|---|---|---|",
+    ...largest.map(
+      ([owner, { sum, count }]) => `| \`${owner}\` | ${sum.toLocaleString("en")} | ${((100 * sum) / total).toFixed(1)} % | ${count} |`,
+    ),
+  ];
 }
 
 const folder = mkdtempSync(join(tmpdir(), "entgate-bloat-"));
 const lines = [
-  "# What the Worker's wasm is made of",
+  "# Composition of the Worker's wasm",
   "",
-  "By `node benches/bloat.mjs`, which asks twiggy, before wasm-opt. A generic function counts where the first of our modules in its name is; async functions are in those of `js_sys` and",
-  "`wasm_bindgen` that poll them.",
+  "Measured by `node benches/bloat.mjs` with twiggy, before wasm-opt. A generic function counts for the first module of entgate in its name. An async function counts for the part of",
+  "`js_sys` or `wasm_bindgen` that polls it.",
 ];
 try {
-  for (const [core, profile] of Object.entries(CORES)) {
-    run(
-      "wasm-bindgen",
-      "--target",
-      "web",
-      "--no-typescript",
-      "--out-dir",
-      folder,
-      "--out-name",
-      core,
-      root(`target/wasm32-unknown-unknown/${profile}/entgate.wasm`),
-    );
-    const built = readFileSync(root(`build/${core}.wasm`));
+  for (const [core, profile] of Object.entries(PROFILES)) {
+    const compiled = projectPath(`target/wasm32-unknown-unknown/${profile}/entgate.wasm`);
+    run("wasm-bindgen", "--target", "web", "--no-typescript", "--out-dir", folder, "--out-name", core, compiled);
+    const built = readFileSync(projectPath(`build/${core}.wasm`));
     const size = `${built.length.toLocaleString("en")} bytes, ${gzipSync(built, { level: 9 }).length.toLocaleString("en")} gzipped`;
-    lines.push("", `## \`${core}.wasm\`: ${size}`, "", ...table(items(join(folder, `${core}_bg.wasm`))));
+    lines.push("", `## \`${core}.wasm\`: ${size}`, "", ...renderTable(listItems(join(folder, `${core}_bg.wasm`))));
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
-writeFileSync(root("benches/BLOAT.md"), `${lines.join("\n")}\n`);
+writeFileSync(projectPath("benches/BLOAT.md"), `${lines.join("\n")}\n`);

@@ -1,28 +1,36 @@
-// What benches/has.mjs asks in a page: the same forty questions, in every way that answers them there and then.
+// The page of benches/has.mjs: runs the same forty feature checks with every client, half of them granted.
+//
+// Defines `bench()`, which returns the median time per call of each client, in ns, and the time of a first call of `has()`, in µs.
 
 import { GrowthBook } from "@growthbook/growthbook";
 import { InMemoryProvider, OpenFeature } from "@openfeature/web-sdk";
 import { initialize } from "launchdarkly-js-client-sdk";
 import { InMemoryStorageProvider, UnleashClient } from "unleash-proxy-client";
 import { createGate } from "../www/npm/dist/index.js";
-import { createGate as slim } from "../www/npm/dist/slim.js";
+import { createGate as createSlimGate } from "../www/npm/dist/slim.js";
 
-const KEYS = Array.from({ length: 50 }, (_, at) => `feature_${at}`);
-const ASKED = [...KEYS.slice(0, 20), ...Array.from({ length: 20 }, (_, at) => `other_${at}`)];
+const GRANTED = Array.from({ length: 50 }, (_, index) => `feature_${index}`);
+const CHECKED = [...GRANTED.slice(0, 20), ...Array.from({ length: 20 }, (_, index) => `other_${index}`)];
 const ROUNDS = 25_000;
 const RUNS = 9;
 
-/** What each key is given by those who answer by flags. */
-const flags = (flag) => Object.fromEntries(KEYS.map((key) => [key, flag]));
+/**
+ * Returns an object with the same flag for each granted feature.
+ *
+ * @template T
+ * @param {T} flag
+ */
+const flags = (flag) => Object.fromEntries(GRANTED.map((key) => [key, flag]));
 
-function entgate() {
-  const encoded = (value) => btoa(JSON.stringify(value)).replace(/=/g, "").replace(/\+/g, "-").replace(/\//g, "_");
-  const snapshot = `${encoded({})}.${encoded({ version: 1, exp: 4_000_000_000, entitlements: KEYS })}.`;
-  const given = { endpoint: "https://entgate.invalid", snapshot };
-  return [createGate(given), slim(given)];
+function createGates() {
+  /** @param {unknown} value */
+  const base64Url = (value) => btoa(JSON.stringify(value)).replace(/=/g, "").replace(/\+/g, "-").replace(/\//g, "_");
+  const snapshot = `${base64Url({})}.${base64Url({ version: 1, exp: 4_000_000_000, entitlements: GRANTED })}.`;
+  const options = { endpoint: "https://entgate.invalid", snapshot };
+  return [createGate(options), createSlimGate(options)];
 }
 
-async function openFeature() {
+async function createOpenFeature() {
   OpenFeature.setLogger({ error() {}, warn() {}, info() {}, debug() {} });
   await OpenFeature.setProviderAndWait(
     new InMemoryProvider(flags({ variants: { on: true, off: false }, defaultVariant: "on", disabled: false })),
@@ -30,8 +38,8 @@ async function openFeature() {
   return OpenFeature.getClient();
 }
 
-async function unleash() {
-  const bootstrap = KEYS.map((name) => ({ name, enabled: true, variant: { name: "disabled", enabled: false }, impressionData: false }));
+async function createUnleash() {
+  const bootstrap = GRANTED.map((name) => ({ name, enabled: true, variant: { name: "disabled", enabled: false }, impressionData: false }));
   const client = new UnleashClient({
     url: "https://unleash.invalid",
     clientKey: "key",
@@ -45,48 +53,64 @@ async function unleash() {
   return client;
 }
 
-async function launchDarkly() {
+async function createLaunchDarkly() {
   const logger = { error() {}, warn() {}, info() {}, debug() {} };
-  const quiet = { sendEvents: false, fetchGoals: false, diagnosticOptOut: true, streaming: false, logger };
-  const client = initialize("key", { kind: "user", key: "ada" }, { bootstrap: flags(true), ...quiet });
+  const offline = { sendEvents: false, fetchGoals: false, diagnosticOptOut: true, streaming: false, logger };
+  const client = initialize("key", { kind: "user", key: "ada" }, { bootstrap: flags(true), ...offline });
   await client.waitForInitialization(5);
   return client;
 }
 
-/** Nanoseconds a question, in this run. */
-function measure(ask, rounds) {
+/**
+ * Returns the nanoseconds per call.
+ *
+ * @param {(key: string) => boolean} check
+ * @param {number} rounds
+ */
+function measure(check, rounds) {
   let granted = 0;
   const began = performance.now();
-  for (let round = 0; round < rounds; round++) for (const key of ASKED) granted += ask(key);
-  const took = performance.now() - began;
-  if (granted !== rounds * 20) throw new Error(`${granted} of ${rounds * 20} were granted`);
-  return (took * 1e6) / (rounds * ASKED.length);
+  for (let round = 0; round < rounds; round++) for (const key of CHECKED) granted += Number(check(key));
+  const milliseconds = performance.now() - began;
+  if (granted !== rounds * 20) throw new Error(`expected ${rounds * 20} granted checks, received ${granted}`);
+  return (milliseconds * 1e6) / (rounds * CHECKED.length);
 }
 
-const median = (numbers) => numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
+/** @param {number[]} numbers */
+const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 
-globalThis.bench = async () => {
-  const set = new Set(KEYS);
-  const [gate, twin] = entgate();
-  const [of, un, ld] = await Promise.all([openFeature(), unleash(), launchDarkly()]);
+async function bench() {
+  const set = new Set(GRANTED);
+  const [gate, slimGate] = createGates();
+  const [openFeature, unleash, launchDarkly] = await Promise.all([createOpenFeature(), createUnleash(), createLaunchDarkly()]);
   const growthBook = new GrowthBook({ features: flags({ defaultValue: true }) });
-  const ways = [
+  /** @type {[name: string, check: (key: string) => boolean, rounds: number][]} */
+  const clients = [
     ["a JavaScript Set", (key) => set.has(key), ROUNDS],
-    ["entgate: has(), wasm", (key) => gate.has(key), ROUNDS],
-    ["entgate: has(), twin", (key) => twin.has(key), ROUNDS],
-    ["Unleash's proxy client: isEnabled()", (key) => un.isEnabled(key), ROUNDS / 10],
+    ["entgate: has(), wasm core", (key) => gate.has(key), ROUNDS],
+    ["entgate: has(), JavaScript core", (key) => slimGate.has(key), ROUNDS],
+    ["Unleash's proxy client: isEnabled()", (key) => unleash.isEnabled(key), ROUNDS / 10],
     ["GrowthBook: isOn()", (key) => growthBook.isOn(key), ROUNDS / 50],
-    ["LaunchDarkly's JS client: variation()", (key) => ld.variation(key, false), ROUNDS / 50],
-    ["OpenFeature's web SDK, a provider in memory", (key) => of.getBooleanValue(key, false), ROUNDS / 100],
+    ["LaunchDarkly's JS client: variation()", (key) => launchDarkly.variation(key, false), ROUNDS / 50],
+    ["OpenFeature's web SDK, in-memory provider", (key) => openFeature.getBooleanValue(key, false), ROUNDS / 100],
   ];
-  const taken = ways.map(() => []);
-  // In turns, so that what else the machine does meets all of them; the first one warms up.
+  /** @type {number[][]} */
+  const samples = clients.map(() => []);
+  // Interleaved, so that other load affects all clients equally. The first run is a warm-up.
   for (let run = 0; run <= RUNS; run++) {
-    ways.forEach(([, ask, rounds], way) => (run ? taken[way].push(measure(ask, rounds)) : measure(ask, rounds)));
+    for (const [index, [, check, rounds]] of clients.entries()) {
+      const sample = measure(check, rounds);
+      if (run) samples[index].push(sample);
+    }
   }
 
-  // The first question about a feature crosses to the core; the next ones are remembered until the set changes.
+  // The first call for a feature calls the wasm core. Later calls use a cache until the set changes.
   const began = performance.now();
-  for (let at = 0; at < 500; at++) gate.has(`never_${at}`);
-  return { medians: ways.map(([name], way) => [name, median(taken[way])]), first: ((performance.now() - began) * 1e3) / 500 };
-};
+  for (let index = 0; index < 500; index++) gate.has(`never_${index}`);
+  return {
+    medians: clients.map(([name], index) => [name, median(samples[index])]),
+    first: ((performance.now() - began) * 1e3) / 500,
+  };
+}
+
+Object.assign(globalThis, { bench });

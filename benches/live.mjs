@@ -1,163 +1,218 @@
-// How soon a change is told, and what it costs to have many listen.
+// Measures how soon a subscriber receives a change, and the cost of many open streams.
 //
 //   node benches/live.mjs [--changes 1000] [--streams 1000] [--customers 100] [--minutes 5]
 //
-// One Worker in workerd. First a client in Node listens to one customer by server-sent events while webhooks come in one
-// after the other, and then an `EventSource` in headless Chromium does: told is the time from before a webhook is sent to when
-// its change is read, and that of the webhook's answer.
-// Then many streams are open at once for a while, over many customers, and after it each is told one change: a stream
-// counts as dropped if it ended or was not told. Memory is that of the workerd process, from Linux's /proc.
+// Runs one Worker in workerd. First sends webhooks one after the other while a subscriber in Node listens, then while an `EventSource` in
+// headless Chromium does. Reports the time from before the webhook until the change, and until the response to the webhook. Then keeps
+// many streams open for some minutes and sends each one change: a stream that ended or missed it counts as dropped. Memory is that of the
+// child processes, from Linux's /proc. Not here: CPU time (edge/growth.mjs).
 
 import { readdirSync, readFileSync } from "node:fs";
-import { parseArgs } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
-import { browse } from "../tests/worker/browser.mjs";
-import { Listener } from "../tests/worker/listeners.mjs";
-import { eventually, seconds, serve, summary } from "../tests/worker/support.mjs";
+import { parseArgs } from "node:util";
+import { launchBrowser } from "../tests/worker/browser.mjs";
+import { SseClient } from "../tests/worker/stream-clients.mjs";
+import { eventually, serve, summary, unixNow } from "../tests/worker/support.mjs";
 
-const whole = (name, most, by) => ({ name, most, by });
-const LIMITS = [whole("changes", 100_000, 1_000), whole("streams", 10_000, 1_000), whole("customers", 1_000, 100), whole("minutes", 60, 5)];
-const { values } = parseArgs({ options: Object.fromEntries(LIMITS.map(({ name }) => [name, { type: "string" }])) });
-const [changes, streams, customers, minutes] = LIMITS.map(({ name, most, by }) => {
-  const number = Number(values[name] ?? by);
-  if (!(number >= 0 && number <= most)) throw new Error(`--${name} is a number up to ${most}`);
-  return number;
-});
-const AT_ONCE = 16;
+const MAX_CONCURRENT = 16;
+const FIRST_CREATED = unixNow() - 200_000;
 
-/** The processes that came of this one. */
-function descendants() {
+const { changes, streams, customers, minutes } = readOptions();
+
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      changes: { type: "string", default: "1000" },
+      streams: { type: "string", default: "1000" },
+      customers: { type: "string", default: "100" },
+      minutes: { type: "string", default: "5" },
+    },
+  });
+  /**
+   * @param {keyof typeof values} name
+   * @param {number} max
+   */
+  const parse = (name, max) => {
+    const number = Number(values[name]);
+    if (!(number >= 0 && number <= max)) throw new Error(`--${name} must be a number from 0 to ${max}`);
+    return number;
+  };
+  return {
+    changes: parse("changes", 100_000),
+    streams: parse("streams", 10_000),
+    customers: parse("customers", 1_000),
+    minutes: parse("minutes", 60),
+  };
+}
+
+/** Returns the ids of all descendants of this process. */
+function listDescendants() {
+  /** @type {Map<string, string>} */
   const parents = new Map();
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
     try {
-      // The name may have anything in it: what counts comes after its end.
-      parents.set(
-        pid,
-        readFileSync(`/proc/${pid}/stat`, "utf8")
-          .replace(/^.*\) /s, "")
-          .split(" ")[1],
-      );
+      // The process name is in parentheses and may contain any character: parse what follows it.
+      const [, parent] = readFileSync(`/proc/${pid}/stat`, "utf8")
+        .replace(/^.*\) /s, "")
+        .split(" ");
+      parents.set(pid, parent);
     } catch {
-      // It ended meanwhile.
+      // The process has exited.
     }
   }
-  const of = (parent) => [...parents].filter(([, its]) => its === parent).flatMap(([pid]) => [pid, ...of(pid)]);
-  return of(String(process.pid));
+  /**
+   * @param {string} parent
+   * @returns {string[]}
+   */
+  const childrenOf = (parent) => [...parents].filter(([, other]) => other === parent).flatMap(([pid]) => [pid, ...childrenOf(pid)]);
+  return childrenOf(String(process.pid));
 }
 
-const memory = () => {
-  const rss = descendants().map((pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0));
-  return rss.reduce((sum, kib) => sum + kib, 0) / 1024;
-};
+/** Returns the resident memory of all descendants, in MiB. */
+function readMemory() {
+  const sizes = listDescendants().map((pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0));
+  return sizes.reduce((sum, kib) => sum + kib, 0) / 1024;
+}
 
-const quantile = (numbers, share) => numbers.toSorted((a, b) => a - b)[Math.min(numbers.length - 1, Math.floor(numbers.length * share))];
-const row = (...cells) => console.log(`| ${cells.join(" | ")} |`);
+/**
+ * @param {number[]} numbers
+ * @param {number} fraction
+ */
+const quantile = (numbers, fraction) =>
+  numbers.toSorted((a, b) => a - b)[Math.min(numbers.length - 1, Math.floor(numbers.length * fraction))];
 
-/** Does something with each number up to a count, some at once. */
-async function each(count, work) {
+/** @param {(string | number)[]} cells */
+const printRow = (...cells) => console.log(`| ${cells.join(" | ")} |`);
+
+/**
+ * @param {string} what
+ * @param {number[]} times
+ */
+const printLatency = (what, times) =>
+  printRow(`${what}, ${times.length} changes`, ...[0.5, 0.99].map((fraction) => `${quantile(times, fraction).toFixed(2)} ms`));
+
+/**
+ * Calls `work` with each number below `count`, with limited concurrency.
+ *
+ * @param {number} count
+ * @param {(number: number) => Promise<unknown>} work
+ */
+async function forEachConcurrent(count, work) {
   let next = 0;
   const worker = async () => {
     while (next < count) await work(next++);
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  await Promise.all(Array.from({ length: MAX_CONCURRENT }, worker));
 }
 
+/** @type {string[]} */
 const log = [];
 const service = await serve({ log, settings: { ENTGATE_TOKEN_SECRETS: "0123456789abcdef0123456789abcdef" } });
-const CREATED = seconds() - 200_000;
 
-async function hold(customer, number) {
-  const { status } = await service.send(summary(customer, [`f${number}`], { created: CREATED + number }));
-  if (status !== 200) throw new Error(`a webhook was answered ${status}`);
+/**
+ * Sends the event that changes a customer's set to version `version`.
+ *
+ * @param {string} customer
+ * @param {number} version
+ */
+async function sendChange(customer, version) {
+  const { status } = await service.send(summary(customer, [`f${version}`], { created: FIRST_CREATED + version }));
+  if (status !== 200) throw new Error(`the response to a webhook is ${status}`);
 }
 
-const tell = (what, times) =>
-  row(`${what}, ${times.length} changes`, ...[0.5, 0.99].map((share) => `${quantile(times, share).toFixed(2)} ms`));
-
-async function latency() {
-  const listener = await Listener.open(service, "cus_latency");
-  await listener.hears(1);
-  const [told, answered] = [[], []];
-  for (let number = 1; number <= changes; number += 1) {
+async function measureLatency() {
+  const client = await SseClient.open(service, "cus_latency");
+  await client.receive(1);
+  /** @type {number[]} */
+  const received = [];
+  /** @type {number[]} */
+  const acknowledged = [];
+  for (let version = 1; version <= changes; version += 1) {
     const began = performance.now();
-    const heard = listener.heard(number).then(() => told.push(performance.now() - began));
-    await hold("cus_latency", number);
-    answered.push(performance.now() - began);
-    await heard;
+    const change = client.waitForVersion(version).then(() => received.push(performance.now() - began));
+    await sendChange("cus_latency", version);
+    acknowledged.push(performance.now() - began);
+    await change;
   }
-  await listener.close();
-  tell("webhook to a listener in Node", told);
-  tell("webhook to its own answer", answered);
+  await client.close();
+  printLatency("webhook to a subscriber in Node", received);
+  printLatency("webhook to its response", acknowledged);
 }
 
-/** The same in a page. Its clock and ours are the machine's; how its moments come back is not counted. */
-async function latencyInBrowser() {
+/** The same in a web page. Page and Node have the same clock. The transfer of a timestamp from the page does not count. */
+async function measureLatencyInBrowser() {
   const { json } = await service.request("/v1/tokens", { method: "POST", body: "customer=cus_browser" });
-  const browser = await browse();
+  const browser = await launchBrowser();
   const page = await browser.newPage();
+  /** @type {Map<number, (time: number) => void>} */
   const waiting = new Map();
-  await page.exposeFunction("hear", (version, moment) => waiting.get(version)?.(moment));
-  // Any page of that origin will do.
+  await page.exposeFunction("reportVersion", (/** @type {number} */ version, /** @type {number} */ time) => waiting.get(version)?.(time));
+  // Any page of this origin can open the stream.
   await page.goto(new URL("/healthz", service.url).href);
   await page.evaluate((token) => {
     const source = new EventSource(`/v1/stream?token=${token}`);
-    const hear = ({ lastEventId }) => window.hear(Number(lastEventId), performance.timeOrigin + performance.now());
-    for (const event of ["version", "change"]) source.addEventListener(event, hear);
-    return new Promise((resolve) => source.addEventListener("version", resolve, { once: true }));
+    const { reportVersion } = /** @type {Window & { reportVersion?: (version: number, time: number) => void }} */ (window);
+    /** @param {MessageEvent} event */
+    const onEvent = ({ lastEventId }) => reportVersion?.(Number(lastEventId), performance.timeOrigin + performance.now());
+    for (const type of ["version", "change"]) source.addEventListener(type, onEvent);
+    return new Promise((resolve) => source.addEventListener("version", () => resolve(undefined), { once: true }));
   }, json.token);
-  const told = [];
-  for (let number = 1; number <= changes; number += 1) {
-    const heard = new Promise((resolve) => waiting.set(number, resolve));
+  /** @type {number[]} */
+  const received = [];
+  for (let version = 1; version <= changes; version += 1) {
+    /** @type {Promise<number>} */
+    const change = new Promise((resolve) => waiting.set(version, resolve));
     const began = performance.timeOrigin + performance.now();
-    await hold("cus_browser", number);
-    told.push((await heard) - began);
-    waiting.delete(number);
+    await sendChange("cus_browser", version);
+    received.push((await change) - began);
+    waiting.delete(version);
   }
   await browser.close();
-  tell("webhook to a page in Chromium", told);
+  printLatency("webhook to a page in Chromium", received);
 }
 
-async function crowd() {
-  const before = memory();
-  const open = [];
-  const opening = performance.now();
-  await each(streams, async (number) => open.push(await Listener.open(service, `cus_${number % customers}`)));
+async function measureManyStreams() {
+  const memoryBefore = readMemory();
+  /** @type {SseClient[]} */
+  const clients = [];
+  const openBegan = performance.now();
+  await forEachConcurrent(streams, async (number) => clients.push(await SseClient.open(service, `cus_${number % customers}`)));
   await eventually(() => {
-    if (!open.every(({ events }) => events.length > 0)) throw new Error("some were told no version");
+    if (!clients.every(({ events }) => events.length > 0)) throw new Error("some streams received no version");
   });
-  const opened = performance.now() - opening;
+  const openTime = performance.now() - openBegan;
   await sleep(minutes * 60_000);
-  const during = memory();
-  const telling = performance.now();
-  await each(Math.min(customers, streams), (number) => hold(`cus_${number}`, 1));
-  await Promise.race([Promise.all(open.map((listener) => listener.heard(1))), sleep(30_000)]);
-  const told = performance.now() - telling;
-  const held = open.filter(({ ended, events }) => ended === undefined && events.at(-1).id === "1");
-  const beats = Math.min(...open.map(({ heartbeats }) => heartbeats));
-  await Promise.all(open.map((listener) => listener.close()));
-  // Those that went away are found by their next heartbeats.
+  const memoryDuring = readMemory();
+  const broadcastBegan = performance.now();
+  await forEachConcurrent(Math.min(customers, streams), (number) => sendChange(`cus_${number}`, 1));
+  await Promise.race([Promise.all(clients.map((client) => client.waitForVersion(1))), sleep(30_000)]);
+  const broadcastTime = performance.now() - broadcastBegan;
+  const alive = clients.filter(({ ended, events }) => ended === undefined && events.at(-1)?.id === "1");
+  const minHeartbeats = Math.min(...clients.map(({ heartbeats }) => heartbeats));
+  await Promise.all(clients.map((client) => client.close()));
+  // The Worker detects closed streams at their next heartbeats.
   await sleep(60_000);
   console.log();
-  row(`${streams} streams of ${customers} customers for ${minutes} min`, "");
+  printRow(`${streams} streams of ${customers} customers for ${minutes} min`, "");
   console.log("|---|---|");
-  row("dropped", open.length - held.length);
-  row("heartbeats, of the stream with the fewest", beats);
-  row("to open all", `${(opened / 1_000).toFixed(1)} s`);
-  row("to tell each of a change", `${(told / 1_000).toFixed(1)} s`);
-  row("memory before", `${before.toFixed(0)} MiB`);
-  row("memory with them", `${during.toFixed(0)} MiB`);
-  row("memory a minute after they closed", `${memory().toFixed(0)} MiB`);
-  row("memory a stream", `${(((during - before) * 1024) / streams).toFixed(1)} KiB`);
+  printRow("dropped streams", clients.length - alive.length);
+  printRow("minimum heartbeats of a stream", minHeartbeats);
+  printRow("time to open all streams", `${(openTime / 1_000).toFixed(1)} s`);
+  printRow("time to send each a change", `${(broadcastTime / 1_000).toFixed(1)} s`);
+  printRow("memory before", `${memoryBefore.toFixed(0)} MiB`);
+  printRow("memory with the streams", `${memoryDuring.toFixed(0)} MiB`);
+  printRow("memory a minute after they closed", `${readMemory().toFixed(0)} MiB`);
+  printRow("memory per stream", `${(((memoryDuring - memoryBefore) * 1024) / streams).toFixed(1)} KiB`);
 }
 
-console.log("| time | median | 99 of 100 |");
+console.log("| latency | median | p99 |");
 console.log("|---|---|---|");
 if (changes > 0) {
-  await latency();
-  await latencyInBrowser();
+  await measureLatency();
+  await measureLatencyInBrowser();
 }
-if (streams > 0) await crowd();
+if (streams > 0) await measureManyStreams();
 await service.stop();
 const errors = log.filter((line) => !line.includes("NOSENTRY"));
-if (errors.length > 0) console.error(`${errors.length} lines were logged, first: ${errors[0]}`);
+if (errors.length > 0) console.error(`the Worker logged ${errors.length} lines, the first is: ${errors[0]}`);
 process.exit();

@@ -1,63 +1,88 @@
-// What a gate adds to a page, beside what others add, and what the core weighs by how its bytes are written down.
+// Compares the size that the npm package adds to a page with other feature-flag clients, and encodings of the wasm core.
 //
 //   scripts/npm.sh && node benches/size.mjs
 //
-// As scripts/size.mjs has it: a page that calls what each is for is weighed.
+// Bundles a page that uses the main export of each package, as scripts/size.mjs does. Not here: the size budgets (scripts/check.sh).
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { weigh } from "../scripts/weigh.mjs";
+import { bundleSize } from "../scripts/bundle-size.mjs";
 
-const root = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+/** @param {string} path */
+const projectPath = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
-/** What a page calls of each. */
-const PAGES = {
+/**
+ * The exports that a page uses, by client: name and module.
+ *
+ * @type {Record<string, [name: string, module: string][]>}
+ */
+const CLIENTS = {
   entgate: [["createGate", "entgate"]],
-  "entgate/slim, the twin": [["createGate", "entgate/slim"]],
+  "entgate/slim, JavaScript core": [["createGate", "entgate/slim"]],
   "Unleash's proxy client": [["UnleashClient", "unleash-proxy-client"]],
   "GrowthBook's client": [["GrowthBook", "@growthbook/growthbook"]],
   "LaunchDarkly's JS client": [["initialize", "launchdarkly-js-client-sdk"]],
   "OpenFeature's OFREP provider": [["OFREPWebProvider", "@openfeature/ofrep-web-provider"]],
-  "OpenFeature's OFREP provider, and its SDK": [
+  "OpenFeature's OFREP provider with its SDK": [
     ["OFREPWebProvider", "@openfeature/ofrep-web-provider"],
     ["OpenFeature", "@openfeature/web-sdk"],
   ],
 };
 
-async function size(contents, options) {
-  const { minified, gzipped } = await weigh(contents, options);
-  return { "minified, bytes": minified, "and gzipped": gzipped };
+/**
+ * Returns the row of a table.
+ *
+ * @param {string} script
+ * @param {Parameters<typeof bundleSize>[1]} options
+ */
+async function measure(script, options) {
+  const { minified, gzipped } = await bundleSize(script, options);
+  return { "minified, bytes": minified, "gzipped, bytes": gzipped };
 }
 
+/** @type {Record<string, Awaited<ReturnType<typeof measure>>>} */
 const rows = {};
-for (const [name, uses] of Object.entries(PAGES)) {
-  const contents = uses.map(([use, from]) => `import { ${use} } from "${from}"; globalThis.${use} = ${use};`).join("\n");
-  // A provider alone is what it adds to a page that has the SDK.
-  rows[name] = await size(contents, { external: uses.some(([, from]) => from === "@openfeature/web-sdk") ? [] : ["@openfeature/web-sdk"] });
+for (const [client, exports] of Object.entries(CLIENTS)) {
+  const script = exports.map(([name, module]) => `import { ${name} } from "${module}"; globalThis.${name} = ${name};`).join("\n");
+  // Without the SDK in the list, the row is what the provider adds to a page that has the SDK.
+  const external = exports.some(([, module]) => module === "@openfeature/web-sdk") ? [] : ["@openfeature/web-sdk"];
+  rows[client] = await measure(script, { external });
 }
 console.table(rows);
 
-/** The core's bytes in a text, and the function that reads it. */
-const WRITTEN = {
-  hex: [(bytes) => bytes.toString("hex"), "Uint8Array.from(text.match(/../g), (byte) => parseInt(byte, 16))"],
-  base64: [(bytes) => bytes.toString("base64"), "Uint8Array.from(atob(text), (character) => character.charCodeAt(0))"],
+/**
+ * Encodings of the core's bytes as a string: the encoder, and the source of the decoder.
+ *
+ * @type {Record<string, { encode: (bytes: Buffer) => string, decoder: string }>}
+ */
+const ENCODINGS = {
+  hex: {
+    encode: (bytes) => bytes.toString("hex"),
+    decoder: "Uint8Array.from(text.match(/../g), (byte) => parseInt(byte, 16))",
+  },
+  base64: {
+    encode: (bytes) => bytes.toString("base64"),
+    decoder: "Uint8Array.from(atob(text), (character) => character.charCodeAt(0))",
+  },
 };
 
-const wasm = readFileSync(root("www/npm/dist/entgate.wasm"));
-const gate = 'import { createGate } from "./src/index.ts"; globalThis.createGate = createGate;';
-const cores = {};
-for (const [name, [written, unpack]] of Object.entries(WRITTEN)) {
+const wasm = readFileSync(projectPath("www/npm/dist/entgate.wasm"));
+const script = 'import { createGate } from "./src/index.ts"; globalThis.createGate = createGate;';
+/** @type {typeof rows} */
+const encodings = {};
+for (const [name, { encode, decoder }] of Object.entries(ENCODINGS)) {
+  /** @type {import("esbuild").Plugin} */
   const plugin = {
     name,
     setup({ onResolve, onLoad }) {
       onResolve({ filter: /^entgate\.wasm$|packed\.js$/ }, ({ path }) => ({ path, namespace: name }));
-      onLoad({ filter: /wasm$/, namespace: name }, () => ({ contents: `export default "${written(wasm)}"` }));
-      onLoad({ filter: /js$/, namespace: name }, () => ({ contents: `export const unpack = (text) => ${unpack}` }));
+      onLoad({ filter: /wasm$/, namespace: name }, () => ({ contents: `export default "${encode(wasm)}"` }));
+      onLoad({ filter: /js$/, namespace: name }, () => ({ contents: `export const unpack = (text) => ${decoder}` }));
     },
   };
-  cores[`entgate, its core in ${name}`] = await size(gate, { plugins: [plugin] });
+  encodings[`entgate, core in ${name}`] = await measure(script, { plugins: [plugin] });
 }
-cores["entgate, as it is packed"] = rows.entgate;
-console.table(cores);
-console.log(`the core is ${wasm.length} bytes, ${gzipSync(wasm, { level: 9 }).length} gzipped`);
+encodings["entgate, core in the package's encoding"] = rows.entgate;
+console.table(encodings);
+console.log(`the core has ${wasm.length} bytes, ${gzipSync(wasm, { level: 9 }).length} gzipped`);

@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
-# Builds the Worker into build/, unless it is there and newer than what it is made from; and what its page loads of the
-# npm package, in the same way.
+# Builds the Worker into build/, and the npm package with scripts/npm.sh. Exits early if build/ is newer than its sources.
 #
-# ENTGATE_CATALOG=no leaves the built-in catalog out, for a smaller Worker whose source is Stripe.
+# ENTGATE_CATALOG=no omits the built-in catalog. The Worker is then smaller, and its source is Stripe.
 #
-# Also wrangler's build command: `wrangler dev` runs it at each change, `wrangler deploy` before it uploads.
+# Wrangler runs this script as its build command: `wrangler dev` on each change, `wrangler deploy` before it uploads.
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 . "$(dirname "$0")/env.sh"
@@ -12,15 +11,15 @@ set -euo pipefail
 scripts/npm.sh
 
 case ${ENTGATE_CATALOG:-yes} in
-yes) parts=catalog ;;
-no) parts='' ;;
-*) fail 'ENTGATE_CATALOG is neither yes nor no.' ;;
+yes) optional_features=catalog ;;
+no) optional_features='' ;;
+*) fail "ENTGATE_CATALOG is \`$ENTGATE_CATALOG\`; expected yes or no" ;;
 esac
 
-# It holds what the Worker there is built with.
-built=build/.built
-if [ -f build/worker.wasm ] && [ -f "$built" ] && [ "$(cat "$built")" = "$parts" ] &&
-    [ -z "$(find src Cargo.toml Cargo.lock scripts/build.sh .tools/env -newer "$built" -print -quit)" ]; then
+# Contains the optional features of the last build.
+stamp=build/.built
+if [ -f build/worker.wasm ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$optional_features" ] &&
+    [ -z "$(find src Cargo.toml Cargo.lock scripts/build.sh .tools/env -newer "$stamp" -print -quit)" ]; then
     exit
 fi
 
@@ -29,39 +28,39 @@ if ! command -v wasm-bindgen >/dev/null || ! [ -f .tools/env ] || ! [ -f node_mo
     . scripts/env.sh
 fi
 
-# Dated from before the build: what is saved while it runs makes the next one run.
+# Created before the build starts. A source that changes during the build is newer than the stamp, so the next run rebuilds.
 out=target/worker/build
 rm -rf "$out"
 mkdir -p build "$out"
-started=$(mktemp build/.started.XXXX)
-trap 'rm -f "$started"' EXIT
-echo "$parts" >"$started"
+new_stamp=$(mktemp build/.started.XXXX)
+trap 'rm -f "$new_stamp"' EXIT
+echo "$optional_features" >"$new_stamp"
 
-# One of the Worker's two cores: its feature, its profile, and what it is optimized for.
-core() {
-    local feature=$1 profile=$2 level=$3 compiled=${CARGO_TARGET_DIR:-target}/wasm32-unknown-unknown
-    # SHA-256 has a way of its own with simd128, which every Worker's engine has.
+# Builds one of the Worker's two cores: its Cargo feature, its Cargo profile, and the level for wasm-opt.
+build_core() {
+    local feature=$1 profile=$2 level=$3 name=${1//-/_} compiled=${CARGO_TARGET_DIR:-target}/wasm32-unknown-unknown
+    # With simd128 the sha2 crate uses vector instructions. Every Workers runtime supports simd128.
     RUSTFLAGS=-Ctarget-feature=+simd128 wasm cargo rustc --quiet --profile "$profile" --lib --crate-type cdylib \
-        --target wasm32-unknown-unknown --no-default-features --features "$feature,$parts"
+        --target wasm32-unknown-unknown --no-default-features --features "$feature,$optional_features"
     wasm-bindgen --target web --no-typescript --experimental-reset-state-function --remove-name-section \
-        --remove-producers-section --out-dir target/worker --out-name "$feature" "$compiled/$profile/entgate.wasm"
-    optimize "$level" "target/worker/${feature}_bg.wasm"
-    cp "target/worker/${feature}_bg.wasm" "$out/$feature.wasm"
+        --remove-producers-section --out-dir target/worker --out-name "$name" "$compiled/$profile/entgate.wasm"
+    optimize "$level" "target/worker/${name}_bg.wasm"
+    cp "target/worker/${name}_bg.wasm" "$out/$name.wasm"
 }
 
-# A script, as the platform takes it: its source, and its name.
-script() {
+# Bundles one JavaScript entry: its source, and its file name in build/.
+bundle_script() {
     esbuild "$1" --bundle --format=esm --target=es2022 --minify --legal-comments=none --log-level=warning \
-        --external:./{hot,worker}.wasm --external:./worker.js --alias:entgate-hot=./target/worker/hot.js \
+        --external:./{fast_path,worker}.wasm --external:./worker.js --alias:entgate-fast-path=./target/worker/fast_path.js \
         --alias:entgate-worker=./target/worker/worker.js --inject:./src/worker/microtask.js --outfile="$out/$2"
 }
 
-core hot hot -O3
-core worker release -Oz
-script src/worker/entry.js index.js
-script src/worker/worker.js worker.js
+build_core fast-path fast-path -O3
+build_core worker release -Oz
+bundle_script src/worker/entry.js index.js
+bundle_script src/worker/worker.js worker.js
 
-# All that is in build/ is uploaded: what another version of this script left there is not to be.
+# Wrangler uploads every file in build/: remove the files of earlier builds.
 rm -f build/*.js build/*.wasm
 cp "$out"/* build
-mv "$started" "$built"
+mv "$new_stamp" "$stamp"

@@ -1,12 +1,19 @@
-// Settings as `make dev` has them: the lines of .dev.vars, or of the example that it is copied from.
+// Reads settings for local development: from .dev.vars, or from .dev.vars.example if a setting is not in it.
+//
+// Accepts the name of a comma-separated setting, returns its items. Not here: settings of the environment, and validation.
 
 import { readFileSync } from "node:fs";
 
-/** The items of a comma-separated setting; none if it is not set. */
-export function setting(name) {
+/**
+ * Returns the items of a comma-separated setting, or an empty array if it is not set.
+ *
+ * @param {string} name
+ * @returns {string[]}
+ */
+export function settingItems(name) {
   for (const file of [".dev.vars", ".dev.vars.example"]) {
-    const [, text] = read(file).match(new RegExp(`^\\s*${name}\\s*=\\s*["']?([^"'\\n]+)`, "m")) ?? [];
-    const items = (text ?? "")
+    const [, value = ""] = readIfPresent(file).match(new RegExp(`^\\s*${name}\\s*=\\s*["']?([^"'\\n]+)`, "m")) ?? [];
+    const items = value
       .split(",")
       .map((item) => item.trim())
       .filter(Boolean);
@@ -15,7 +22,8 @@ export function setting(name) {
   return [];
 }
 
-function read(file) {
+/** @param {string} file */
+function readIfPresent(file) {
   try {
     return readFileSync(new URL(`../${file}`, import.meta.url), "utf8");
   } catch {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the Worker on this machine: setup, build, `wrangler dev`. What it stores survives in .wrangler/state.
+# Runs the Worker locally: setup, build, `wrangler dev`. KV and Durable Objects persist in .wrangler/state.
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 . "$(dirname "$0")/env.sh"
@@ -8,38 +8,38 @@ PORT=${PORT:-8787}
 url=http://localhost:$PORT
 
 if (exec 3<>"/dev/tcp/localhost/$PORT") 2>/dev/null; then
-    fail "something else listens on port $PORT" "Take another one: make dev PORT=$((PORT + 1))"
+    fail "port $PORT is in use" "Choose another port: make dev PORT=$((PORT + 1))"
 fi
 
 scripts/setup.sh build
 scripts/build.sh
 
-# Whether entitlements come from the catalog: a .dev.vars from before there was one says nothing, which is Stripe.
-catalog() {
+# Whether the source of entitlements is the catalog. Without this setting the source is Stripe.
+source_is_catalog() {
     grep -Eq "^[[:space:]]*ENTGATE_SOURCE[[:space:]]*=[[:space:]]*[\"']?catalog" .dev.vars
 }
 
-guide() {
+print_guide() {
     local key='-H "Authorization: Bearer sk_test_entgate"'
     cat <<TEXT
 
-entgate answers on $url. To try it, in another terminal:
+entgate is running at $url. Try these commands in another terminal:
 
 TEXT
-    if catalog; then guide_to_catalog; else guide_to_events; fi
+    if source_is_catalog; then print_catalog_guide; else print_stripe_guide; fi
     cat <<TEXT
-  Or in a browser: $url
-  Ctrl-C ends it.
+  Open the console in a browser: $url
+  Press Ctrl-C to stop.
 
 TEXT
 }
 
-guide_to_catalog() {
+print_catalog_guide() {
     cat <<TEXT
-  Make something to sell; ten lines of README.md go on from here, until cus_ada has bought it
+  Create a feature. README.md continues from here until cus_ada has a subscription
     curl $url/v1/entitlements/features $key -d name=SMS -d lookup_key=sms
 
-  What is there, and what happened
+  List features and events
     curl $url/v1/entitlements/features $key
     curl $url/v1/events $key
 
@@ -49,37 +49,37 @@ guide_to_catalog() {
 TEXT
 }
 
-guide_to_events() {
+print_stripe_guide() {
     local port=''
     [ "$PORT" = 8787 ] || port=" --port $PORT"
     cat <<TEXT
-  Tell it what a customer bought, as Stripe does
+  Send the webhook event that Stripe sends after a purchase
     node scripts/send-event.mjs$port cus_ada sms export
 
   May the customer use a feature?
     curl "$url/v1/check?customer=cus_ada&feature=sms" $key
 
-  What may the customer use?
+  List the active entitlements of the customer
     curl "$url/v1/entitlements/active_entitlements?customer=cus_ada" $key
 
 TEXT
 }
 
-answers() {
+is_up() {
     node -e 'fetch(process.argv[1]).then(() => process.exit(0), () => process.exit(1))' "$url/healthz"
 }
 
-# Beside wrangler, which takes this process's place below: until the Worker answers, or wrangler is gone.
+# In the background: waits until the Worker answers, or until wrangler has exited. Wrangler replaces this process below.
 while kill -0 $$ 2>/dev/null; do
-    if answers; then
-        # What goes wrong it says itself, and everything else works all the same.
-        if catalog; then node scripts/own-endpoint.mjs "$url" || true; fi
-        guide
+    if is_up; then
+        # The script reports its own errors. A failure does not affect the other routes.
+        if source_is_catalog; then node scripts/register-self-webhook.mjs "$url" || true; fi
+        print_guide
         break
     fi
     sleep 0.5
 done &
 
-# The Worker does not look at `request.cf`, so nothing has to be asked of Cloudflare for it.
+# The Worker does not use `request.cf`, so wrangler does not have to fetch it from Cloudflare.
 export CLOUDFLARE_CF_FETCH_ENABLED=false
 exec wrangler dev --port "$PORT" --show-interactive-dev-session=false

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by every script: the project's folder, the way to its tools, and what several scripts do.
+# Sourced by every script: changes to the project's folder, sets the paths of its tools, and defines shared functions.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 root=$PWD
@@ -9,11 +9,10 @@ root=$PWD
 export PATH="$root/.tools/bin:$root/node_modules/.bin:$PATH"
 export WRANGLER_SEND_METRICS=false
 
-# What setup.sh found or chose: RUSTUP_TOOLCHAIN for everything, WASM_TOOLCHAIN for what is built for wasm; CHROME and
-# CHROMEDRIVER.
-for chosen in .tools/env .tools/env.chrome; do
+# Written by setup.sh. They set RUSTUP_TOOLCHAIN for all builds, WASM_TOOLCHAIN for wasm builds, CHROME and CHROMEDRIVER.
+for env_file in .tools/env .tools/env.chrome; do
     # shellcheck source=/dev/null
-    if [ -f "$chosen" ]; then . "$chosen"; fi
+    if [ -f "$env_file" ]; then . "$env_file"; fi
 done
 
 # Runs a command with the toolchain that has the wasm target.
@@ -21,14 +20,14 @@ wasm() {
     RUSTUP_TOOLCHAIN=$WASM_TOOLCHAIN "$@"
 }
 
-# Makes a wasm file better: -Oz for size, -O3 for speed. The features are those rustc and wasm-bindgen use: others would shut
-# out older engines.
+# Optimizes a wasm file: -Oz for size, -O3 for speed. Enables only the features that rustc and wasm-bindgen use: any other feature
+# would exclude older engines.
 optimize() {
-    # Moved at the end, so that whoever is interrupted leaves no half of a file behind.
+    # Renamed at the end: an interrupted run must not leave an incomplete file.
     wasm-opt "$1" --converge --strip-debug --strip-producers --enable-mutable-globals --enable-sign-ext \
         --enable-nontrapping-float-to-int --enable-bulk-memory --enable-multivalue --enable-reference-types \
-        --enable-exception-handling --enable-simd "$2" -o "$2.better" &&
-        mv "$2.better" "$2"
+        --enable-exception-handling --enable-simd "$2" -o "$2.optimized" &&
+        mv "$2.optimized" "$2"
 }
 
 fail() {

@@ -1,53 +1,69 @@
-// The second half of scripts/npm.sh: JavaScript for each entry, and the types of the CommonJS ones.
+// The JavaScript part of scripts/npm.sh: bundles each entry of the npm package as ESM and CommonJS, with the wasm core inlined.
+//
+// Accepts www/npm/src and www/npm/dist/entgate.wasm, writes www/npm/dist. Also writes the types of the CommonJS entries, derived from
+// those of the ESM entries. Not here: the compilation of the core and of the types, which scripts/npm.sh does first.
 
-import { build } from "esbuild";
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 
-const root = (path) => fileURLToPath(new URL(`../www/npm/${path}`, import.meta.url));
+/** @param {string} path */
+const packagePath = (path) => fileURLToPath(new URL(`../www/npm/${path}`, import.meta.url));
 
-/** Bytes as `www/npm/src/core/packed.ts` reads them: a backslash and a quote would be two characters in source. */
+/**
+ * Encodes bytes for `www/npm/src/core/packed.ts`. The alphabet has no backslash and no quote: each would be two characters in source.
+ *
+ * @param {Uint8Array} bytes
+ */
 function pack(bytes) {
-  const shown = (code) => String.fromCharCode(code + 35).replace("\\", "!");
+  /** @param {number} code */
+  const toCharacter = (code) => String.fromCharCode(code + 35).replace("\\", "!");
   return Array.from(bytes, (byte) => {
-    const place = (byte + 8) % 256;
-    return (place < 90 ? "" : shown(89 + Math.floor(place / 90))) + shown(place % 90);
+    const rotated = (byte + 8) % 256;
+    return (rotated < 90 ? "" : toCharacter(89 + Math.floor(rotated / 90))) + toCharacter(rotated % 90);
   }).join("");
 }
 
-/** `import packed from "entgate.wasm"`: the core's bytes, in the text. */
-const inline = {
+/**
+ * Resolves `import packed from "entgate.wasm"` to the packed bytes of the core, as a string.
+ *
+ * @type {import("esbuild").Plugin}
+ */
+const inlineCore = {
   name: "inline",
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^entgate\.wasm$/ }, () => ({ path: root("dist/entgate.wasm"), namespace: "packed" }));
+    onResolve({ filter: /^entgate\.wasm$/ }, () => ({ path: packagePath("dist/entgate.wasm"), namespace: "packed" }));
     onLoad({ filter: /./, namespace: "packed" }, ({ path }) => ({
       contents: `export default ${JSON.stringify(pack(readFileSync(path)))}`,
     }));
   },
 };
 
+/** @type {import("esbuild").BuildOptions} */
 const common = {
   bundle: true,
-  outdir: root("dist"),
+  outdir: packagePath("dist"),
   target: "es2022",
   charset: "utf8",
   legalComments: "none",
   logLevel: "warning",
-  plugins: [inline],
-  // React and whoever else is at hand is the page's own; the entries share what the page imports of us.
+  plugins: [inlineCore],
+  // The page provides React and OpenFeature. The entries share one instance of `entgate`.
   external: ["./entgate.wasm", "entgate", "react", "react-dom", "@openfeature/*"],
 };
 
-const entries = (names) => names.map((name) => root(`src/${name}.ts`));
-const both = ["index", "slim", "server", "testing", "react", "element", "openfeature"];
+/** @param {string[]} names */
+const entryPoints = (names) => names.map((name) => packagePath(`src/${name}.ts`));
+const ENTRIES = ["index", "slim", "server", "testing", "react", "element", "openfeature"];
 
-await build({ ...common, entryPoints: entries([...both, "index.workerd"]), format: "esm" });
-await build({ ...common, entryPoints: entries(both), format: "cjs", outExtension: { ".js": ".cjs" }, platform: "node" });
+await build({ ...common, entryPoints: entryPoints([...ENTRIES, "index.workerd"]), format: "esm" });
+await build({ ...common, entryPoints: entryPoints(ENTRIES), format: "cjs", outExtension: { ".js": ".cjs" }, platform: "node" });
 
-/** A CommonJS entry has types of its own, which import others of their kind. */
-for (const name of readdirSync(root("dist"), { recursive: true })) {
+// A CommonJS entry needs `.d.cts` types that import other `.d.cts` types.
+for (const name of readdirSync(packagePath("dist"), { encoding: "utf8", recursive: true })) {
   if (!name.endsWith(".d.ts")) continue;
-  const text = readFileSync(join(root("dist"), name), "utf8");
-  writeFileSync(join(root("dist"), name.replace(/\.d\.ts$/, ".d.cts")), text.replace(/(["'])(\.{1,2}\/[^"']*)\.js\1/g, "$1$2.cjs$1"));
+  const types = readFileSync(join(packagePath("dist"), name), "utf8");
+  const commonJsTypes = types.replace(/(["'])(\.{1,2}\/[^"']*)\.js\1/g, "$1$2.cjs$1");
+  writeFileSync(join(packagePath("dist"), name.replace(/\.d\.ts$/, ".d.cts")), commonJsTypes);
 }

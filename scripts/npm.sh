@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds the npm package into www/npm/dist, unless it is there and newer than what it is made from: the Rust core in wasm,
-# an entry for each way to load it, and their types. `npm pack` in www/npm makes the tarball of it.
+# Builds the npm package into www/npm/dist: the Rust core as wasm, one entry for each way to load it, and the types. Exits early if
+# the package is newer than its sources. `npm pack` in www/npm creates the tarball.
 #
-# The console is a page that uses it, and has no bundler: www/console/entgate.js is its first entry, minified.
+# Also writes www/console/entgate.js, the minified first entry. The console uses the package but has no bundler.
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 . "$(dirname "$0")/env.sh"
@@ -12,9 +12,9 @@ core=target/npm
 compiled=${CARGO_TARGET_DIR:-target}/wasm32-unknown-unknown/browser/entgate.wasm
 page=www/console/entgate.js
 
-built=$core/.built
-if [ -f "$dist/index.js" ] && [ -f "$page" ] && [ -f "$built" ] &&
-    [ -z "$(find src Cargo.toml Cargo.lock www/npm/src www/npm/tsconfig.json LICENSE-* scripts/npm.sh scripts/npm.mjs .tools/env -newer "$built" -print -quit)" ]; then
+stamp=$core/.built
+if [ -f "$dist/index.js" ] && [ -f "$page" ] && [ -f "$stamp" ] &&
+    [ -z "$(find src Cargo.toml Cargo.lock www/npm/src www/npm/tsconfig.json LICENSE-* scripts/npm.sh scripts/npm.mjs .tools/env -newer "$stamp" -print -quit)" ]; then
     exit
 fi
 
@@ -23,33 +23,33 @@ if ! command -v wasm-bindgen >/dev/null || ! command -v wasm-opt >/dev/null || !
     . scripts/env.sh
 fi
 
-# Dated from before the build: what is saved while it runs makes the next one run.
+# Created before the build starts. A source that changes during the build is newer than the stamp, so the next run rebuilds.
 mkdir -p "$core"
-started=$(mktemp "$core/.started.XXXX")
-trap 'rm -f "$started"' EXIT
+new_stamp=$(mktemp "$core/.started.XXXX")
+trap 'rm -f "$new_stamp"' EXIT
 
-# The core calls itself to no great depth. A stack of one page leaves a page less memory to come by.
+# The core's call depth is small. A stack of one page (64 KiB) reduces the memory that a web page allocates.
 wasm cargo rustc --quiet --profile browser --lib --crate-type cdylib --target wasm32-unknown-unknown --features browser \
     -- -C link-arg=-zstack-size=65536
 
-# Only numbers cross to JavaScript: wasm-bindgen's command gives the exports their names, its JavaScript is not needed, and
-# what of its own no export of ours reaches is left out.
+# Only numbers cross the boundary to JavaScript. wasm-bindgen names the exports; its JavaScript glue is not used. wasm-metadce then
+# removes every function that the exports listed below do not reach.
 wasm-bindgen --target bundler --out-dir "$core" "$compiled"
 cat >"$core/roots.json" <<'JSON'
 [
-  { "name": "core", "root": true, "reaches": ["memory", "text", "read", "check", "verify"] },
+  { "name": "core", "root": true, "reaches": ["memory", "buffer_ptr", "load", "check", "verify"] },
   { "name": "memory", "export": "memory" },
-  { "name": "text", "export": "text" },
-  { "name": "read", "export": "read" },
+  { "name": "buffer_ptr", "export": "buffer_ptr" },
+  { "name": "load", "export": "load" },
   { "name": "check", "export": "check" },
   { "name": "verify", "export": "verify" }
 ]
 JSON
 features=(--enable-mutable-globals --enable-sign-ext --enable-nontrapping-float-to-int --enable-bulk-memory --enable-multivalue
     --enable-reference-types --enable-exception-handling)
-wasm-metadce "${features[@]}" --graph-file "$core/roots.json" "$core/entgate_bg.wasm" -o "$core/reached.wasm" >/dev/null
+wasm-metadce "${features[@]}" --graph-file "$core/roots.json" "$core/entgate_bg.wasm" -o "$core/reachable.wasm" >/dev/null
 wasm-opt "${features[@]}" -O3 --converge -Oz --strip-debug --strip-producers --strip-target-features \
-    "$core/reached.wasm" -o "$core/entgate.wasm"
+    "$core/reachable.wasm" -o "$core/entgate.wasm"
 
 rm -rf "$dist"
 mkdir -p "$dist"
@@ -58,8 +58,8 @@ cp LICENSE-* www/npm
 tsc -p www/npm
 node scripts/npm.mjs
 
-# Moved at the end, so that a page that is loaded meanwhile has all of it.
+# Renamed at the end: a page that loads during the build must not receive an incomplete file.
 esbuild "$dist/index.js" --minify --format=esm --charset=utf8 --log-level=warning --outfile="$core/entgate.js"
 mv "$core/entgate.js" "$page"
 
-mv "$started" "$built"
+mv "$new_stamp" "$stamp"

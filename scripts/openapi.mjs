@@ -1,112 +1,94 @@
 // Writes www/console/openapi.json, the OpenAPI document of all routes, from the tables in openapi/.
 //
-//   node scripts/openapi.mjs           writes it
-//   node scripts/openapi.mjs --check   fails if it would write another one
+//   node scripts/openapi.mjs           writes the document
+//   node scripts/openapi.mjs --check   fails if the document is not up to date
 //
-// | file          | what                                                        |
-// |---------------|-------------------------------------------------------------|
-// | words.mjs     | the kinds of values, and how a line of a table is written    |
-// | edge.mjs      | the routes of the edge                                       |
-// | catalog.mjs   | the routes of the catalog                                    |
-// | schemas.mjs   | the objects                                                  |
+// | file                                                    | content                                    |
+// |---------------------------------------------------------|--------------------------------------------|
+// | schema-dsl.mjs                                          | constructors of schemas and routes         |
+// | components.mjs                                          | credentials, shared headers and responses  |
+// | edge-routes.mjs, catalog-routes.mjs, catalog-params.mjs | the routes and their parameters            |
+// | edge-schemas.mjs, ofrep-schemas.mjs, catalog-schemas.mjs| the objects                                |
 //
-// Here is what all of them have in common: who asks, what goes wrong, headers. To add a route, write its line in edge.mjs or
-// catalog.mjs, and the object that it answers in schemas.mjs. `tests/it/openapi.rs` holds the lines to the tables of routes in
-// src/api, and `tests/worker/openapi.test.mjs` what they say to what the Worker does.
+// Here is how a route becomes an operation, and which responses follow from its kind. To add a route, add a line to a route table, and the
+// object that it returns to a schema table. `tests/it/openapi.rs` compares the document with the route tables in src/api, and
+// `tests/worker/openapi.test.mjs` with the responses of the Worker.
+//
+// Specification: https://spec.openapis.org/oas/v3.1.0.html.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
-import { CATALOG } from "./openapi/catalog.mjs";
-import { EDGE } from "./openapi/edge.mjs";
-import { SCHEMAS } from "./openapi/schemas.mjs";
-import { anyOf, filled, integer, isNeeded, list, map, ref, text } from "./openapi/words.mjs";
+import { CATALOG_ROUTES } from "./openapi/catalog-routes.mjs";
+import { CATALOG_SCHEMAS } from "./openapi/catalog-schemas.mjs";
+import { HEADERS, headerRefs, jsonContent, RESPONSES, SECURITY, SECURITY_SCHEMES } from "./openapi/components.mjs";
+import { EDGE_ROUTES } from "./openapi/edge-routes.mjs";
+import { EDGE_SCHEMAS } from "./openapi/edge-schemas.mjs";
+import { OFREP_SCHEMAS } from "./openapi/ofrep-schemas.mjs";
+import { anyObjectOf, array, isRequired, nonEmpty, ref, strictObject, string } from "./openapi/schema-dsl.mjs";
+
+/** @typedef {import("./openapi/schema-dsl.mjs").Schema} Schema */
+/** @typedef {import("./openapi/schema-dsl.mjs").Members} Members */
+/** @typedef {import("./openapi/schema-dsl.mjs").Route} Route */
+
+/**
+ * OpenAPI's Parameter Object.
+ *
+ * @typedef {object} Parameter
+ * @property {string} [$ref]
+ * @property {string} [name]
+ * @property {string} [in]
+ * @property {boolean} [required]
+ * @property {string} [description]
+ * @property {Schema} [schema]
+ * @property {string} [style]
+ * @property {boolean} [explode]
+ */
+
+/** @typedef {{ parameters?: Parameter[], [member: string]: unknown }} Operation */
 
 const FILE = new URL("../www/console/openapi.json", import.meta.url);
-const VERSION = readFileSync(new URL("../Cargo.toml", import.meta.url), "utf8").match(/^version = "(.*)"$/m)[1];
+const VERSION = readFileSync(new URL("../Cargo.toml", import.meta.url), "utf8").match(/^version = "(.*)"$/m)?.[1];
 
-// --- Who asks ---
+// --- Shared parameters ---
 
-const SERVER = [{ serverKey: [] }, { serverKeyAsUser: [] }, { apiKey: [] }];
-const CUSTOMER = [...SERVER, { customerToken: [] }];
-const WHO = {
-  anyone: [],
-  signature: [{ signature: [] }],
-  server: SERVER,
-  customer: CUSTOMER,
-  stream: [...CUSTOMER, { tokenInQuery: [] }],
-  streamToken: [{ tokenInQuery: [] }],
-};
-
-const SECURITY_SCHEMES = {
-  serverKey: { type: "http", scheme: "bearer", description: "A server key, `sk_test_…` or `sk_live_…`. It decides the mode." },
-  serverKeyAsUser: { type: "http", scheme: "basic", description: "A server key as the user name, without a password." },
-  customerToken: { type: "http", scheme: "bearer", bearerFormat: "JWT", description: "A token that names one customer." },
-  apiKey: { type: "apiKey", in: "header", name: "X-API-Key", description: "A server key, or a customer token where one is taken." },
-  tokenInQuery: { type: "apiKey", in: "query", name: "token", description: "A customer token in the address of a stream." },
-  signature: {
-    type: "apiKey",
-    in: "header",
-    name: "Stripe-Signature",
-    description: "`t=…,v1=…`, made over the body with the endpoint's secret: https://docs.stripe.com/webhooks/signature",
-  },
-};
-
-// --- What is the same everywhere ---
-
-const HEADERS = {
-  "Request-Id": { description: "Names the request in logs and events.", schema: filled(undefined, { pattern: "^req_" }) },
-  "Retry-After": { description: "Seconds after which to try again.", schema: integer(0) },
-  "WWW-Authenticate": { description: "How to say who you are.", schema: filled() },
-  "Stripe-Version": { description: "The version of Stripe's API that the objects are of.", schema: filled() },
-  "Idempotency-Key": { description: "The key of the request, if it had one.", schema: filled() },
-  "Idempotent-Replayed": { description: "There if the answer was given before.", schema: { const: "true" } },
-  "Original-Request": { description: "The request that the answer was given to first.", schema: filled(undefined, { pattern: "^req_" }) },
-};
-
-const headers = (...names) => Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
-const json = (schema) => ({ "application/json": { schema } });
-const failure = (description, ...more) => ({ description, headers: headers("Request-Id", ...more), content: json(ref("Error")) });
-
-const RESPONSES = {
-  Invalid: failure("A parameter is missing, unknown or at fault, or names what is not there."),
-  Unauthorized: failure("No key or token was given, or none that is taken.", "WWW-Authenticate"),
-  Declined: failure("The charge was declined, and `payment_behavior` asks for an error then."),
-  Forbidden: failure("A token may not ask this: code `customer_mismatch` or `server_key_required`."),
-  NotFound: failure("The path names what is not there."),
-  NoCatalog: failure("The path names what is not there, or ENTGATE_SOURCE is not `catalog`."),
-  InUse: failure("Another request with this Idempotency-Key is not answered yet."),
-  TooLarge: failure("The body is longer than any request needs."),
-  TooLong: { description: "The address is longer than the platform takes, which says so in words of its own." },
-  TooMany: failure("Too many at once. Try again later.", "Retry-After"),
-  Misconfigured: failure("A setting of the deployment is malformed."),
-  Unavailable: failure("It cannot be known or done now, which is not a no; or a setting is not there that it needs.", "Retry-After"),
-  NoBody: { description: "Not known who asks, or not theirs to ask." },
-};
-
+/** @type {Record<string, [description: string, schema: Schema]>} */
 const PATH_PARAMETERS = {
-  id: ["An id.", filled()],
-  product: ["The id of a product.", filled()],
-  key: ["A feature's lookup key.", ref("LookupKey")],
+  id: ["The id of the object.", nonEmpty()],
+  product: ["The id of a product.", nonEmpty()],
+  key: ["The lookup key of a feature.", ref("LookupKey")],
 };
 
 const EXPAND = {
-  expand: list(text(), 20, { description: "Puts objects where their ids are: paths of up to four members, `data.customer`." }),
+  expand: array(string(), 20, { description: "Replaces ids by their objects. Each path has up to four members: `data.customer`." }),
 };
 const IDEMPOTENCY = {
-  "Idempotency-Key": text(255, { minLength: 1, pattern: "^[ -~]+$", description: "Under one key a request is done once." }),
+  "Idempotency-Key": string(255, { minLength: 1, pattern: "^[ -~]+$", description: "A retry with the same key has no further effect." }),
 };
 
-// --- From a line to an operation ---
+// --- From a route to an operation ---
 
-/** The parameters of a query string that stand for a value. Stripe writes lists as `name[]`, and members as `name[member]`. */
-function flat(name, schema, isRequired = isNeeded(schema)) {
-  if (schema.anyOf) return schema.anyOf.flatMap((either) => flat(name, either, isRequired));
-  if (schema.type === "object") return Object.entries(schema.properties).flatMap(([member, inner]) => flat(`${name}[${member}]`, inner));
+/**
+ * Returns the query parameters for a value. As at Stripe, a list is `name[]`, and a member is `name[member]`.
+ *
+ * @param {string} name
+ * @param {Schema} schema
+ * @param {boolean} [isNeeded]
+ * @returns {Parameter[]}
+ */
+function flatten(name, schema, isNeeded = isRequired(schema)) {
+  if (schema.anyOf) return schema.anyOf.flatMap((alternative) => flatten(name, alternative, isNeeded));
+  if (schema.type === "object") {
+    return Object.entries(schema.properties ?? {}).flatMap(([member, inner]) => flatten(`${name}[${member}]`, inner));
+  }
   const { description, repeated, ...rest } = schema;
-  const parameter = (name, more) => ({
-    name,
+  /**
+   * @param {string} fullName
+   * @param {Parameter} [more]
+   */
+  const parameter = (fullName, more) => ({
+    name: fullName,
     in: "query",
-    ...(isRequired && { required: true }),
+    ...(isNeeded && { required: true }),
     ...(description && { description }),
     schema: rest,
     ...more,
@@ -115,8 +97,13 @@ function flat(name, schema, isRequired = isNeeded(schema)) {
   return [parameter(repeated ? name : `${name}[]`, { style: "form", explode: true })];
 }
 
-const query = (members) => Object.entries(members).flatMap(([name, schema]) => flat(name, schema));
+/** @param {Members} members */
+const queryParameters = (members) => Object.entries(members).flatMap(([name, schema]) => flatten(name, schema));
 
+/**
+ * @param {string} path
+ * @returns {Parameter[]}
+ */
 function pathParameters(path) {
   return [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => {
     const [description, schema] = PATH_PARAMETERS[name];
@@ -124,6 +111,10 @@ function pathParameters(path) {
   });
 }
 
+/**
+ * @param {Members} members
+ * @returns {Parameter[]}
+ */
 const headerParameters = (members) =>
   Object.entries(members).map(([name, { description, ...schema }]) => ({
     name,
@@ -132,122 +123,183 @@ const headerParameters = (members) =>
     schema,
   }));
 
-/** Whether a value has parts, which a form writes as `name[part]`. */
-const hasParts = (schema) =>
-  ["object", "array"].includes(schema.type) || schema.$ref === "#/components/schemas/MetadataChange" || (schema.anyOf ?? []).some(hasParts);
+/**
+ * Whether a form encodes the value as `name[member]` or `name[]`.
+ *
+ * @param {Schema} schema
+ * @returns {boolean}
+ */
+const isNested = (schema) =>
+  schema.type === "object" ||
+  schema.type === "array" ||
+  schema.$ref === "#/components/schemas/MetadataUpdate" ||
+  (schema.anyOf ?? []).some(isNested);
 
-function formOrJson(name, bodies) {
+/**
+ * Returns a request body that is a form or JSON. `alternatives` are the sets of members that it may have.
+ *
+ * @param {string} name
+ * @param {Members[]} alternatives
+ */
+function formOrJsonBody(name, alternatives) {
   const schema = ref(name);
-  const members = Object.assign({}, ...bodies);
-  const parts = Object.keys(members).filter((member) => hasParts(members[member]));
-  const encoding = Object.fromEntries(parts.map((member) => [member, { style: "deepObject", explode: true }]));
-  const required = bodies.every((body) => Object.values(body).some(isNeeded));
+  /** @type {Members} */
+  const members = Object.assign({}, ...alternatives);
+  const nested = Object.keys(members).filter((member) => isNested(members[member]));
+  const encoding = Object.fromEntries(nested.map((member) => [member, { style: "deepObject", explode: true }]));
+  const isNeeded = alternatives.every((alternative) => Object.values(alternative).some(isRequired));
   return {
-    ...(required && { required }),
-    content: { "application/x-www-form-urlencoded": { schema, ...(parts.length && { encoding }) }, ...json(schema) },
+    ...(isNeeded && { required: true }),
+    content: { "application/x-www-form-urlencoded": { schema, ...(nested.length && { encoding }) }, ...jsonContent(schema) },
   };
 }
 
-const capital = (id) => id[0].toUpperCase() + id.slice(1);
+/** @param {string} id */
+const capitalize = (id) => id[0].toUpperCase() + id.slice(1);
 
-function operation(line, isCatalog, schemas) {
-  const { method, path, id, summary, description, who = "server", tag, file, json: body, inQuery } = line;
+/**
+ * Returns the sets of members that the parameters of a route may have.
+ *
+ * @param {Route["params"]} params
+ * @returns {Members[]}
+ */
+function alternativesOf(params) {
+  if (!params) return [{}];
+  return Array.isArray(params.anyOf) ? params.anyOf.map(({ properties = {} }) => properties) : [/** @type {Members} */ (params)];
+}
+
+/**
+ * Returns the operation of a route. Adds the schema of its body to `schemas`.
+ *
+ * @param {Route} route
+ * @param {boolean} isCatalog
+ * @param {Members} schemas
+ * @returns {Operation}
+ */
+function toOperation(route, isCatalog, schemas) {
+  const { method, path, id, summary, description, access = "server", tag, isStaticFile, jsonBody, paramsInQuery } = route;
   const isPost = method === "post";
-  const choices = line.takes?.anyOf?.map(({ properties }) => properties) ?? [line.takes ?? {}];
-  const bodies = isCatalog ? choices.map((choice) => ({ ...choice, ...EXPAND })) : choices;
-  const [takes] = bodies;
+  const alternatives = alternativesOf(route.params);
+  const bodies = isCatalog ? alternatives.map((alternative) => ({ ...alternative, ...EXPAND })) : alternatives;
+  const [params] = bodies;
   const parameters = [
     ...pathParameters(path),
-    ...query(isPost && !inQuery ? (line.takesQuery ?? {}) : takes),
-    ...headerParameters({ ...line.takesHeaders, ...(isCatalog && isPost && IDEMPOTENCY) }),
+    ...queryParameters(isPost && !paramsInQuery ? (route.queryParams ?? {}) : params),
+    ...headerParameters({ ...route.headerParams, ...(isCatalog && isPost && IDEMPOTENCY) }),
   ];
-  let requestBody = body && { required: true, content: json(body) };
-  if (isPost && !body && Object.keys(takes).length) {
-    schemas[capital(id)] = bodies.length > 1 ? anyOf(...bodies) : map(takes);
-    requestBody = formOrJson(capital(id), bodies);
+  /** @type {object | undefined} */
+  let requestBody = jsonBody && { required: true, content: jsonContent(jsonBody) };
+  if (isPost && !jsonBody && Object.keys(params).length) {
+    schemas[capitalize(id)] = bodies.length > 1 ? anyObjectOf(...bodies) : strictObject(params);
+    requestBody = formOrJsonBody(capitalize(id), bodies);
   }
   return {
     tags: [tag ?? (isCatalog ? "catalog" : "edge")],
     operationId: id,
     summary,
     ...(description && { description }),
-    security: WHO[who],
+    security: SECURITY[access],
     ...(parameters.length && { parameters }),
     ...(requestBody && { requestBody }),
-    responses: file ? { 200: answered(line, []) } : responses(line, isCatalog, parameters, requestBody),
+    responses: isStaticFile
+      ? { 200: toSuccess(route, []) }
+      : toResponses(route, isCatalog, parameters.length > 0 || !!requestBody, parameters),
   };
 }
 
-function answered({ answers, headers: own }, names) {
-  const { media = "application/json", schema = answers } = answers;
-  const all = { ...headers(...names), ...own };
-  return { description: "As it was asked.", ...(Object.keys(all).length && { headers: all }), content: { [media]: { schema } } };
+/**
+ * Returns the 200 of a route, with the shared headers of these names.
+ *
+ * @param {Route} route
+ * @param {string[]} names
+ */
+function toSuccess({ response, responseHeaders }, names) {
+  const { media, schema } = response && "media" in response ? response : { media: "application/json", schema: response };
+  const all = { ...headerRefs(...names), ...responseHeaders };
+  return { description: "The request succeeded.", ...(Object.keys(all).length && { headers: all }), content: { [media]: { schema } } };
 }
 
-function responses(line, isCatalog, parameters, requestBody) {
-  const { method, path, who = "server", statuses = {} } = line;
+/**
+ * Returns the responses of a route by status: those that follow from its kind, changed by its own.
+ *
+ * @param {Route} route
+ * @param {boolean} isCatalog
+ * @param {boolean} hasInput
+ * @param {Parameter[]} parameters
+ */
+function toResponses(route, isCatalog, hasInput, parameters) {
+  const { method, path, access = "server" } = route;
   const isPost = method === "post";
-  const queries = parameters.some((parameter) => parameter.in === "query");
-  const catalogs = ["Stripe-Version", ...(isPost ? ["Idempotency-Key", "Idempotent-Replayed", "Original-Request"] : [])];
+  const hasQuery = parameters.some((parameter) => parameter.in === "query");
+  const isAuthenticated = access !== "public" && access !== "signature";
+  const catalogHeaders = ["Stripe-Version", ...(isPost ? ["Idempotency-Key", "Idempotent-Replayed", "Original-Request"] : [])];
   const all = {
-    200: line.answers && answered(line, ["Request-Id", ...(isCatalog ? catalogs : [])]),
-    400: (parameters.length > 0 || requestBody) && "Invalid",
-    401: who !== "anyone" && who !== "signature" && "Unauthorized",
-    403: who !== "anyone" && who !== "signature" && !isCatalog && "Forbidden",
-    404: isCatalog ? "NoCatalog" : path.includes("{") && "NotFound",
-    409: isCatalog && isPost && "InUse",
+    200: route.response && toSuccess(route, ["Request-Id", ...(isCatalog ? catalogHeaders : [])]),
+    400: hasInput && "Invalid",
+    401: isAuthenticated && "Unauthorized",
+    403: isAuthenticated && !isCatalog && "Forbidden",
+    404: isCatalog ? "CatalogNotFound" : path.includes("{") && "NotFound",
+    409: isCatalog && isPost && "KeyInUse",
     413: isPost && "TooLarge",
-    414: queries && "TooLong",
-    431: queries && "TooLong",
+    414: hasQuery && "UriTooLong",
+    431: hasQuery && "UriTooLong",
     500: "Misconfigured",
     503: path !== "/healthz" && path !== "/.well-known/jwks.json" && "Unavailable",
-    ...statuses,
+    ...route.responses,
   };
-  const written = (answer) => {
-    if (typeof answer === "string") return { $ref: `#/components/responses/${answer}` };
-    const { schema, headers: own, description, content } = answer;
-    return {
-      description,
-      headers: { ...headers("Request-Id"), ...own },
-      ...(schema && { content: json(schema) }),
-      ...(content && { content }),
-    };
+  return Object.fromEntries(Object.entries(all).flatMap(([status, response]) => (response ? [[status, toResponse(response)]] : [])));
+}
+
+/** @param {string | { description: string, schema?: Schema, headers?: object, content?: object }} response */
+function toResponse(response) {
+  if (typeof response === "string") return { $ref: `#/components/responses/${response}` };
+  const { schema, headers, description, content } = response;
+  return {
+    description,
+    headers: { ...headerRefs("Request-Id"), ...headers },
+    ...(schema && { content: jsonContent(schema) }),
+    ...(content && { content }),
   };
-  return Object.fromEntries(
-    Object.entries(all)
-      .filter(([, answer]) => answer)
-      .map(([status, answer]) => [status, written(answer)]),
-  );
 }
 
 // --- The document ---
 
-/** Moves the parameters that several operations have into the components. */
-function share(paths) {
-  const operations = Object.values(paths).flatMap((item) => Object.values(item));
+/**
+ * Moves parameters that several operations have to the components, and returns them by name.
+ *
+ * @param {Operation[]} operations
+ */
+function shareParameters(operations) {
   const all = operations.flatMap(({ parameters = [] }) => parameters.map((parameter) => JSON.stringify(parameter)));
+  /** @type {Record<string, Parameter>} */
   const shared = {};
-  const shareOne = (parameter) => {
-    const written = JSON.stringify(parameter);
-    const name = parameter.name.replaceAll(/\W+/g, "_").replace(/_$/, "");
-    if (all.filter((other) => other === written).length < 3 || JSON.stringify(shared[name] ?? parameter) !== written) return parameter;
+  /** @param {Parameter} parameter */
+  const share = (parameter) => {
+    const json = JSON.stringify(parameter);
+    const name = `${parameter.name}`.replaceAll(/\W+/g, "_").replace(/_$/, "");
+    if (all.filter((other) => other === json).length < 3 || JSON.stringify(shared[name] ?? parameter) !== json) return parameter;
     shared[name] = parameter;
     return { $ref: `#/components/parameters/${name}` };
   };
-  for (const operation of operations) if (operation.parameters) operation.parameters = operation.parameters.map(shareOne);
+  for (const operation of operations) if (operation.parameters) operation.parameters = operation.parameters.map(share);
   return shared;
 }
 
-function build() {
-  const schemas = { ...SCHEMAS };
+function buildDocument() {
+  /** @type {Members} */
+  const schemas = { ...EDGE_SCHEMAS, ...OFREP_SCHEMAS, ...CATALOG_SCHEMAS };
+  /** @type {Record<string, Record<string, Operation>>} */
   const paths = {};
-  for (const [lines, isCatalog] of [
-    [EDGE, false],
-    [CATALOG, true],
-  ]) {
-    for (const line of lines) (paths[line.path] ??= {})[line.method] = operation(line, isCatalog, schemas);
-  }
-  const parameters = share(paths);
+  /**
+   * @param {Route[]} routes
+   * @param {boolean} isCatalog
+   */
+  const addRoutes = (routes, isCatalog) => {
+    for (const route of routes) paths[route.path] = { ...paths[route.path], [route.method]: toOperation(route, isCatalog, schemas) };
+  };
+  addRoutes(EDGE_ROUTES, false);
+  addRoutes(CATALOG_ROUTES, true);
+  const parameters = shareParameters(Object.values(paths).flatMap((item) => Object.values(item)));
   return {
     openapi: "3.1.0",
     info: {
@@ -255,26 +307,27 @@ function build() {
       version: VERSION,
       summary: "May this customer use this feature?",
       description:
-        "Every answer has a `Request-Id`, and errors are Stripe's envelope. A path that has a GET takes HEAD too, and every path OPTIONS; another method is a 405 with `Allow`. Parameters that are not described are refused.",
+        "Every response has a `Request-Id`. Errors have Stripe's envelope. A path with GET also accepts HEAD, and every path accepts OPTIONS. Any other method is a 405 with `Allow`. Unknown parameters are an error.",
       license: { name: "MIT OR Apache-2.0", identifier: "MIT OR Apache-2.0" },
     },
     servers: [{ url: "/" }],
     tags: [
-      { name: "edge", description: "The question, and what keeps its answer true." },
+      { name: "edge", description: "Checks of entitlements, and the routes that keep entitlements up to date." },
       { name: "openfeature", description: "OpenFeature's Remote Evaluation Protocol (OFREP) 0.3.0." },
-      { name: "catalog", description: "Stripe's API around entitlements. Only with ENTGATE_SOURCE=catalog; else these paths are a 404." },
+      { name: "catalog", description: "Stripe's API around entitlements. These paths are a 404 unless ENTGATE_SOURCE is `catalog`." },
     ],
     paths,
     components: { securitySchemes: SECURITY_SCHEMES, parameters, headers: HEADERS, responses: RESPONSES, schemas },
   };
 }
 
-export const written = () => `${JSON.stringify(build(), null, 1)}\n`;
+/** Returns the document as it is stored in www/console/openapi.json. */
+export const renderDocument = () => `${JSON.stringify(buildDocument(), null, 1)}\n`;
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  if (!process.argv.includes("--check")) writeFileSync(FILE, written());
-  else if (readFileSync(FILE, "utf8") !== written()) {
-    console.error("www/console/openapi.json is not what its tables say. Run: node scripts/openapi.mjs");
+  if (!process.argv.includes("--check")) writeFileSync(FILE, renderDocument());
+  else if (readFileSync(FILE, "utf8") !== renderDocument()) {
+    console.error("www/console/openapi.json is not up to date. Run: node scripts/openapi.mjs");
     process.exit(1);
   }
 }

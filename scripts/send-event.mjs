@@ -1,28 +1,28 @@
-// Sends a signed event to a running entgate, as Stripe does when what a customer may use has changed.
+// Sends a signed entitlement summary to a running entgate, as Stripe does when the entitlements of a customer change.
 //
-// Nothing but Node is needed. The signature is Stripe's: HMAC-SHA256 over `<time>.<body>`,
-// https://docs.stripe.com/webhooks#verify-manually
+// Accepts a customer, lookup keys of features and options, prints the response. Needs Node only. The signature is Stripe's:
+// HMAC-SHA256 of `<timestamp>.<body>`, https://docs.stripe.com/webhooks#verify-manually. Not here: retries.
 
 import { createHash, createHmac, randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
-import { setting } from "./dev-vars.mjs";
+import { settingItems } from "./dev-vars.mjs";
 
 const USAGE = `Usage: node scripts/send-event.mjs [options] <customer> [<feature> ...]
 
-Tells entgate that <customer> may now use these features and no others; without
-a feature, that the customer lost everything.
+Sends an event that sets the entitlements of <customer> to exactly these
+features. Without a feature, the customer has no entitlements.
 
   node scripts/send-event.mjs cus_ada sms export
   node scripts/send-event.mjs cus_ada
 
 Options:
-  --port <port>       where entgate listens on localhost ($PORT, or 8787)
-  --secret <secret>   what to sign with ($STRIPE_WEBHOOK_SECRET, or the first of
+  --port <port>       port of entgate on localhost ($PORT, or 8787)
+  --secret <secret>   signing secret ($STRIPE_WEBHOOK_SECRET, or the first of
                       STRIPE_WEBHOOK_SECRETS in .dev.vars)
-  --created <time>    when the change happened, in Unix seconds (now)
-  --has-more          the event holds the first page only, as beyond 10 features
-  --print             print header and body instead of sending them
-  --help              print this`;
+  --created <time>    time of the change, in Unix seconds (now)
+  --has-more          mark the list as truncated, as Stripe does above 10 features
+  --print             print header and body, send nothing
+  --help              print this help`;
 
 const { values: options, positionals } = parseOptions();
 const [customer, ...features] = positionals;
@@ -30,14 +30,14 @@ if (options.help) {
   console.log(USAGE);
   process.exit();
 }
-if (!customer) stop(USAGE);
+if (!customer) exitWithError(USAGE);
 
 const now = Math.floor(Date.now() / 1000);
 const created = options.created === undefined ? now : Number(options.created);
-if (!Number.isSafeInteger(created)) stop(`--created: \`${options.created}\` is not a Unix time in seconds`);
+if (!Number.isSafeInteger(created)) exitWithError(`--created: \`${options.created}\` is not a Unix time in seconds`);
 
-const body = JSON.stringify(event());
-const header = `t=${now},v1=${createHmac("sha256", secret()).update(`${now}.${body}`).digest("hex")}`;
+const body = JSON.stringify(createEvent());
+const header = `t=${now},v1=${createHmac("sha256", signingSecret()).update(`${now}.${body}`).digest("hex")}`;
 
 if (options.print) {
   console.log(`Stripe-Signature: ${header}\n\n${body}`);
@@ -59,21 +59,21 @@ function parseOptions() {
       },
     });
   } catch (error) {
-    stop(`${error.message}\n\n${USAGE}`);
+    return exitWithError(`${error.message}\n\n${USAGE}`);
   }
 }
 
-function event() {
+function createEvent() {
   const data = features.map((feature) => ({
-    id: id("ent_test_61"),
+    id: randomId("ent_test_61"),
     object: "entitlements.active_entitlement",
-    // One feature has one id, whoever holds it.
+    // The id of a feature is the same for every customer.
     feature: `feat_test_61${createHash("sha256").update(feature).digest("hex").slice(0, 30)}`,
     livemode: false,
     lookup_key: feature,
   }));
   return {
-    id: id("evt_1"),
+    id: randomId("evt_1"),
     object: "event",
     created,
     data: {
@@ -97,31 +97,31 @@ function event() {
   };
 }
 
-function id(prefix) {
+/** @param {string} prefix */
+function randomId(prefix) {
   return prefix + randomBytes(12).toString("hex");
 }
 
-function secret() {
-  if (options.secret) return options.secret;
-  const [first] = setting("STRIPE_WEBHOOK_SECRETS");
-  if (first) return first;
-  stop("no secret to sign with: give --secret, or set STRIPE_WEBHOOK_SECRETS in .dev.vars");
+function signingSecret() {
+  const [secret] = options.secret ? [options.secret] : settingItems("STRIPE_WEBHOOK_SECRETS");
+  return secret ?? exitWithError("no signing secret: pass --secret, or set STRIPE_WEBHOOK_SECRETS in .dev.vars");
 }
 
 async function send() {
   const url = `http://localhost:${options.port}/webhooks/stripe`;
   const headers = { "content-type": "application/json; charset=utf-8", "stripe-signature": header };
-  let answer;
-  try {
-    answer = await fetch(url, { method: "POST", headers, body });
-  } catch (error) {
-    stop(`${url} does not answer (${error.cause?.code ?? error.message}). Is \`make dev\` running, on this port?`);
-  }
-  console.log(`${answer.status} ${answer.statusText}\n${await answer.text()}`);
-  process.exitCode = answer.ok ? 0 : 1;
+  const response = await fetch(url, { method: "POST", headers, body }).catch((error) =>
+    exitWithError(`no response from ${url} (${error.cause?.code ?? error.message}). Is \`make dev\` running on this port?`),
+  );
+  console.log(`${response.status} ${response.statusText}\n${await response.text()}`);
+  process.exitCode = response.ok ? 0 : 1;
 }
 
-function stop(message) {
+/**
+ * @param {string} message
+ * @returns {never}
+ */
+function exitWithError(message) {
   console.error(message);
   process.exit(1);
 }

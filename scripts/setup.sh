@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Sets up what building needs (`setup.sh build`), or what the checks (`check`) or the tests (`test`) need too.
+# Installs the tools for a build (`setup.sh build`), and also for the checks (`setup.sh check`) or the tests (`setup.sh test`).
 #
-# Whatever is there in the right version is left as it is, so a second run takes no time. Tools go to .tools/ and
-# node_modules/. Only compilers, Chromium, Python's venv and proxies come from the system's packages, and only where
-# they are missing. crates.io, npm, PyPI and Debian's packages are enough; rustup's downloads are used where they are in reach.
+# A tool that is installed in the right version is not changed, so a second run is fast. Tools go to .tools/ and node_modules/.
+# Compilers, Chromium, Python's venv and the proxies come from system packages if they are missing. crates.io, npm, PyPI and
+# Debian's packages are sufficient. The script uses rustup's downloads if they are reachable.
 #
-# ENTGATE_WASM_FROM=debian takes the wasm target from Debian's packages even where rustup could fetch it.
+# ENTGATE_WASM_FROM=debian installs the wasm target from Debian's packages even if rustup could download it.
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 . "$(dirname "$0")/env.sh"
@@ -14,26 +14,26 @@ purpose=${1:-build}
 logs=.tools/log
 mkdir -p "$logs"
 
-# Runs a step with its output in a log of its own. `about` is in seconds, on two cores.
-attempt() {
-    local log=$logs/$1 what=$2 about=$3
+# Runs a command and writes its output to a log file. `estimate` is its duration in seconds on two cores.
+run_logged() {
+    local log=$logs/$1 what=$2 estimate=$3
     shift 3
-    printf 'setup: %s … (about %s s)\n' "$what" "$about"
+    printf 'setup: %s … (about %s s)\n' "$what" "$estimate"
     "$@" >"$log" 2>&1
 }
 
-# Ends with what was tried, the error, and what to do about it.
-give_up() {
+# Exits with the end of a log file and advice.
+fail_step() {
     local log=$logs/$1 what=$2 advice=$3
     tail -n 30 "$log" >&2
-    fail "setup: $what: this did not work, see above; all of the output is in $log" "$advice"
+    fail "setup: failed: $what. The complete output is in $log" "$advice"
 }
 
-# A step that has to work.
+# Runs a required command. Exits with the given advice if it fails.
 step() {
     local advice=$1
     shift
-    attempt "$@" || give_up "$1" "$2" "$advice"
+    run_logged "$@" || fail_step "$1" "$2" "$advice"
 }
 
 as_root() {
@@ -52,15 +52,16 @@ apt_install() {
         as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "$@"
 }
 
-# Installs packages, given as versions.env has them: in one string.
-packages() {
-    local log=$1 what=$2 about=$3 names
+# Installs system packages. Their names are one string, as in versions.env.
+install_packages() {
+    local log=$1 what=$2 estimate=$3 names
     read -ra names <<<"$4"
-    command -v apt-get >/dev/null || fail "setup: $what: missing" "Install your system's counterpart of Debian's $4"
-    step "Run as root: apt-get update && apt-get install $4" "$log" "$what" "$about" apt_install "${names[@]}"
+    command -v apt-get >/dev/null || fail "setup: $what: not found" "Install your system's equivalent of these Debian packages: $4"
+    step "Run as root: apt-get update && apt-get install $4" "$log" "$what" "$estimate" apt_install "${names[@]}"
 }
 
-on_offer() {
+# Whether apt can install a package.
+is_available() {
     command -v apt-get >/dev/null || return
     [ -n "$(apt-cache search --names-only "^$1\$")" ] && return
     as_root apt-get -q update >"$logs/apt" 2>&1 && [ -n "$(apt-cache search --names-only "^$1\$")" ]
@@ -72,12 +73,12 @@ version() {
 
 # --- Node and a C compiler ---
 
-command -v npm >/dev/null || fail "Node 20 or newer is needed, and npm with it: https://nodejs.org"
+command -v npm >/dev/null || fail "Node 20 or newer and npm are required: https://nodejs.org"
 [ "$(node -p 'parseInt(process.versions.node)')" -ge 20 ] ||
-    fail "Node $(node --version) is too old: 20 or newer is needed, see https://nodejs.org"
+    fail "Node $(node --version) is too old: 20 or newer is required, see https://nodejs.org"
 
 if ! { command -v cc && pkg-config --exists openssl; } >/dev/null 2>&1; then
-    packages cc "a C compiler and OpenSSL's headers" 30 "$DEBIAN_CC"
+    install_packages cc "a C compiler and OpenSSL's headers" 30 "$DEBIAN_CC"
 fi
 
 # --- Rust ---
@@ -95,35 +96,35 @@ choose_native() {
         return
     elif rustup toolchain list | grep -q "^$RUST-"; then
         native=$RUST
-    elif attempt rust "Rust $RUST" 40 \
+    elif run_logged rust "Rust $RUST" 40 \
         timeout 180 rustup toolchain install "$RUST" --profile minimal --component clippy,rustfmt; then
         native=$RUST
     elif printf '%s\n' "$RUST_MIN" "${found:-0}" | sort --check=quiet --version-sort; then
-        echo "setup: Rust $RUST cannot be fetched; going on with $found"
+        echo "setup: failed to download Rust $RUST; using $found"
     else
-        give_up rust "Rust $RUST" "Rust $RUST_MIN or newer is needed, here is ${found:-none}. Try: rustup update stable"
+        fail_step rust "Rust $RUST" "Rust $RUST_MIN or newer is required; found ${found:-no version}. Try: rustup update stable"
     fi
 }
 
 choose_wasm() {
     wasm=$native
     if [ "${ENTGATE_WASM_FROM:-}" = debian ]; then
-        debian_wasm
+        use_debian_wasm
     elif ! has_wasm "$native"; then
-        attempt wasm-target "the wasm target" 10 \
-            timeout 180 rustup target add --toolchain "$native" wasm32-unknown-unknown || debian_wasm
+        run_logged wasm-target "the wasm target" 10 \
+            timeout 180 rustup target add --toolchain "$native" wasm32-unknown-unknown || use_debian_wasm
     fi
 }
 
-# Debian keeps a recent Rust for its browsers, and the source of its library with it. The library is built for wasm
-# once and put beside the others; from then on it is a toolchain like any other.
-debian_wasm() {
+# Debian packages a recent Rust for its browsers, with the source of the standard library. This builds the library for wasm once and
+# installs it next to the native one. The result is a regular rustup toolchain.
+use_debian_wasm() {
     wasm=debian
-    on_offer rustc-web || give_up wasm-target "the wasm target" \
-        "Debian's package rustc-web would do, but is not on offer. Try: rustup target add --toolchain $native wasm32-unknown-unknown"
-    packages debian-rust "the wasm target from Debian's packages" 30 "$DEBIAN_RUST"
-    step "Its source is in the package rust-web-src, its dependencies are on crates.io: is that in reach?" \
-        std "the wasm target's library from source" 40 build_std
+    is_available rustc-web || fail_step wasm-target "the wasm target" \
+        "Debian's package rustc-web is not available either. Try: rustup target add --toolchain $native wasm32-unknown-unknown"
+    install_packages debian-rust "the wasm target from Debian's packages" 30 "$DEBIAN_RUST"
+    step "The package rust-web-src has its source, crates.io its dependencies. Is crates.io reachable?" \
+        std "the standard library for wasm from source" 40 build_std
 }
 
 build_std() {
@@ -139,17 +140,18 @@ build_std() {
         rm -rf "$dummy"
 }
 
-# The first line of .tools/env. Debian's compiler is in it since an upgrade makes what the old one built unreadable.
-question() {
+# The first line of .tools/env: a change of any of these versions selects the toolchains again. It includes Debian's compiler because
+# an upgraded compiler cannot read what the old one built.
+toolchain_key() {
     echo "# $RUST ${ENTGATE_WASM_FROM:-rustup} $(version /usr/bin/rustc)"
 }
 
-command -v rustup >/dev/null || fail "rustup is needed: https://rustup.rs"
+command -v rustup >/dev/null || fail "rustup is required: https://rustup.rs"
 
-if ! { [ "$(head -n 1 .tools/env)" = "$(question)" ] && has_wasm "$WASM_TOOLCHAIN"; } 2>/dev/null; then
+if ! { [ "$(head -n 1 .tools/env)" = "$(toolchain_key)" ] && has_wasm "$WASM_TOOLCHAIN"; } 2>/dev/null; then
     choose_native
     choose_wasm
-    printf '%s\nexport RUSTUP_TOOLCHAIN=%s\nWASM_TOOLCHAIN=%s\n' "$(question)" "$native" "$wasm" >.tools/env
+    printf '%s\nexport RUSTUP_TOOLCHAIN=%s\nWASM_TOOLCHAIN=%s\n' "$(toolchain_key)" "$native" "$wasm" >.tools/env
     # shellcheck source=/dev/null
     . .tools/env
 fi
@@ -159,17 +161,17 @@ if [ "$purpose" != build ] && ! { cargo fmt --version && cargo clippy --version;
         timeout 180 rustup component add --toolchain "$RUSTUP_TOOLCHAIN" clippy rustfmt
 fi
 
-# --- The tools written in Rust: compiled while everything below is fetched ---
+# --- Tools written in Rust: they compile in the background while the steps below download ---
 
-# They run for a second and compile for minutes, so nothing is optimized; and they share a target folder, as they share
-# most of their crates. Not `--locked`: wasm-bindgen-cli's lock file does not build.
+# They run for a second and compile for minutes, so optimization is off. They share a target folder because they share most of
+# their dependencies. Without `--locked`: the lock file of wasm-bindgen-cli does not build.
 install_crates() {
     CARGO_TARGET_DIR=$root/.tools/target CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off \
         CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=0 \
         cargo install --root "$root/.tools" --force "$@" && rm -rf .tools/target
 }
 
-# The command line has to be of the same version as the crate.
+# The command-line tool must have the same version as the crate.
 bindgen=$(grep -A1 '^name = "wasm-bindgen"$' Cargo.lock | sed -n 's/^version = "\(.*\)"$/\1/p')
 
 crates=()
@@ -180,24 +182,24 @@ fi
 
 compiling=
 if [ ${#crates[@]} -gt 0 ]; then
-    # A process group of its own, so that a failure or Ctrl-C below ends the compilers too.
+    # In a separate process group: a failure or Ctrl-C below then stops the compilers too.
     set -m
-    attempt crates "compiling ${crates[*]}" $((60 * ${#crates[@]})) install_crates "${crates[@]}" &
+    run_logged crates "compiling ${crates[*]}" $((60 * ${#crates[@]})) install_crates "${crates[@]}" &
     compiling=$!
     set +m
     trap 'kill -- "-$compiling" 2>/dev/null || true' EXIT
 fi
 
-# --- npm's tools, and secrets to try things out with ---
+# --- npm packages, and the secrets for development ---
 
 if ! cmp -s package-lock.json node_modules/.installed; then
-    step "Is npm's registry in reach?" npm "npm's packages" 20 npm ci --no-audit --no-fund
+    step "Is npm's registry reachable?" npm "npm packages" 20 npm ci --no-audit --no-fund
     cp package-lock.json node_modules/.installed
 fi
 
 [ -f .dev.vars ] || cp .dev.vars.example .dev.vars
 
-# --- What only the tests need: curl for the README's commands, a browser, Python's packages, and proxies ---
+# --- For the tests only: curl for the documented commands, a browser, Python packages, and proxies ---
 
 major() {
     version "$1" | grep -o '[0-9]\+' | head -n 1
@@ -206,7 +208,7 @@ major() {
 find_chrome() {
     local name
     for name in chromium google-chrome google-chrome-stable chromium-browser; do
-        # Ubuntu's stubs are there and do not start.
+        # On Ubuntu a stub may exist that does not start.
         if [ -n "$(major "$name")" ]; then
             chrome=$(command -v "$name")
             return
@@ -221,18 +223,18 @@ find_chrome_and_driver() {
 
 set_up_chrome() {
     local chrome='' chromedriver=''
-    if ! find_chrome_and_driver && on_offer chromium-driver; then
-        packages chromium "Chromium and its driver" 60 "$DEBIAN_CHROMIUM"
+    if ! find_chrome_and_driver && is_available chromium-driver; then
+        install_packages chromium "Chromium and its driver" 60 "$DEBIAN_CHROMIUM"
         find_chrome_and_driver || true
     fi
     if [ -z "$chrome" ]; then
-        step "Install Chrome or Chromium yourself, so that 'google-chrome' or 'chromium' starts it." \
+        step "Install Chrome or Chromium: 'google-chrome' or 'chromium' must start it." \
             chromium "Chromium from Playwright" 60 playwright-core install --with-deps chromium
         chrome=$(node -p 'require("playwright-core").chromium.executablePath()')
     fi
-    # Where there is no driver, wasm-pack fetches one.
+    # Without a driver, wasm-pack downloads one.
     printf 'export CHROME=%q\nCHROMEDRIVER=%q\n' "$chrome" "$chromedriver" >.tools/env.chrome
-    # For wasm-bindgen's test runner, which looks for it here. No sandbox: root has none, nor have most containers.
+    # wasm-bindgen's test runner reads this file. No sandbox: Chromium has none as root and in most containers.
     cat >webdriver.json <<JSON
 {
   "goog:chromeOptions": {
@@ -246,11 +248,11 @@ set_up_chrome() {
 JSON
 }
 
-# Whether all of them are there, in these versions.
+# Whether every package of $PYPI is installed in its version.
 has_pypi() {
     local wanted name
     for wanted in $PYPI; do
-        # A folder has the name with `_` for `-`, in whatever case its author wrote it.
+        # The folder name has `_` for `-`, and may differ in case.
         name=${wanted%%[[=]*}
         find .tools/venv/lib/*/site-packages -maxdepth 1 -iname "${name//-/_}-${wanted##*==}.dist-info" 2>/dev/null |
             grep -q . || return
@@ -265,9 +267,9 @@ install_pypi() {
 
 set_up_pypi() {
     if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
-        packages python "Python and its venv" 20 "$DEBIAN_PYTHON"
+        install_packages python "Python and its venv" 20 "$DEBIAN_PYTHON"
     fi
-    step "Is PyPI in reach?" pypi "Python's packages" 20 install_pypi
+    step "Is PyPI reachable?" pypi "Python packages" 20 install_pypi
 }
 
 has_proxies() {
@@ -277,7 +279,7 @@ has_proxies() {
     done
 }
 
-# Unpacked and not installed: installed, each would be a service on port 80.
+# Unpacks the packages without installing them: an installed proxy would start a service on port 80.
 unpack_proxies() (
     read -ra names <<<"$DEBIAN_PROXIES"
     rm -rf .tools/proxies && mkdir -p .tools/proxies && cd .tools/proxies && apt-get -q download "${names[@]}" || exit
@@ -286,23 +288,23 @@ unpack_proxies() (
 )
 
 set_up_proxies() {
-    on_offer caddy || fail "setup: nginx and Caddy: missing" "Install them yourself, so that 'nginx' and 'caddy' start them."
-    step "Is Debian's mirror in reach? Or install them yourself." proxies "nginx and Caddy" 10 unpack_proxies
+    is_available caddy || fail "setup: nginx and Caddy: not found" "Install them: 'nginx' and 'caddy' must start them."
+    step "Is Debian's mirror reachable? Otherwise install nginx and Caddy." proxies "nginx and Caddy" 10 unpack_proxies
 }
 
 if [ "$purpose" = test ]; then
     if ! cmp -s tests/package/package-lock.json tests/package/node_modules/.installed; then
-        step "Is npm's registry in reach?" frameworks "the frameworks that the package is tried in" 20 \
+        step "Is npm's registry reachable?" frameworks "the frameworks for the tests of the npm package" 20 \
             npm ci --prefix tests/package --no-audit --no-fund
         cp tests/package/package-lock.json tests/package/node_modules/.installed
     fi
-    command -v curl >/dev/null || packages curl curl 5 curl
+    command -v curl >/dev/null || install_packages curl curl 5 curl
     if ! [ -f webdriver.json ] || ! [ -x "${CHROME:-}" ]; then set_up_chrome; fi
     has_pypi || set_up_pypi
     has_proxies || set_up_proxies
 fi
 
 if [ -n "$compiling" ]; then
-    wait "$compiling" || give_up crates "compiling ${crates[*]}" "Is crates.io in reach?"
+    wait "$compiling" || fail_step crates "compiling ${crates[*]}" "Is crates.io reachable?"
     trap - EXIT
 fi

@@ -1,134 +1,141 @@
-// What a request costs, in CPU time of workerd's process: ours beside others, in turns, in one run. `make bench` writes
+// Measures the CPU time of workerd per request: entgate and the baselines, interleaved in one run. `make bench` writes
 // benches/RESULTS.md with it.
 //
-//   node benches/edge/run.mjs [beginning of a work …]     by default all, written down
-//   BEFORE=folder node benches/edge/run.mjs …             another build of ours too, to see what a change does
-//   WARM_UP=100 ROUNDS=3 REQUESTS=300 EVENT_ROUNDS=1 EVENTS=50 …  shorter, to see that it works
-//   TMPDIR=/dev/shm …                                     objects in memory, to see what the file system takes
+//   node benches/edge/run.mjs [prefix of a workload …]             default: all workloads, and the report is written
+//   COMPARE_BUILD=<folder> node benches/edge/run.mjs …             also measures another build of entgate
+//   WARM_UP=100 ROUNDS=3 REQUESTS=300 EVENT_ROUNDS=1 EVENTS=50 …   a short run
+//   TMPDIR=/dev/shm …                                              stores objects in memory, to exclude the file system
+//
+// Not here: the workloads (workloads.mjs, ledger-workloads.mjs), the baselines (baselines/), and how cost grows (growth.mjs).
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { ALL, GROWING, ledgers } from "./ledgers.mjs";
-import { machine, version } from "./machine.mjs";
-import { measure, spend, summed } from "./rounds.mjs";
-import { sets } from "./sets.mjs";
+import { describeEnvironment, packageVersion } from "./environment.mjs";
+import { cpuPerRequest, measureInterleaved, summarize } from "./interleave.mjs";
+import { startKvWithRecords } from "./kv-records.mjs";
+import { ALL_COMPONENTS, COMPONENTS_BY_WORKER, runLedgerWorkloads } from "./ledger-workloads.mjs";
 import { serve } from "./workerd.mjs";
-import { files, ours, root, script } from "./workers.mjs";
-import { KEY, works } from "./works.mjs";
+import { baseline, buildFiles, entgate, projectPath } from "./workers.mjs";
+import { AUTHORIZED, workloads } from "./workloads.mjs";
 
 const ROUNDS = Number(process.env.ROUNDS ?? 7);
 const REQUESTS = Number(process.env.REQUESTS ?? 1_000);
 const STARTS = 7;
 
-/** So many requests of each kind go before all others: V8 compiles what is run often anew, in threads of its own, and takes its time. */
+/** Warm-up requests of some workloads before the first measurement. V8 recompiles frequently executed functions in background threads. */
 const WARM_UP = {
   requests: Number(process.env.WARM_UP ?? 15_000),
-  works: ["check of 10", "check, from memory", "list, 10 of 10", "webhook, of another type"],
+  workloads: ["check of 10", "check, in-memory cache", "list, 10 of 10", "webhook, other event type"],
 };
 
-/** What a Worker is asked first. */
-const FIRST = { path: "/v1/check?customer=cus_10&feature=feature-9", headers: { authorization: `Bearer ${KEY}` } };
+/** The first request of a cold start. */
+const FIRST_REQUEST = { path: "/v1/check?customer=cus_10&feature=feature-9", headers: AUTHORIZED };
 
-const { rows, columns } = await sets();
-const objects = { CUSTOMERS: "Customer", ROSTER: "Roster", JOURNAL: "Journal" };
-const ledger = (parts) => script("ledger", rows, { bindings: { DOES: parts }, objects });
-const build = root("build");
+const { baselineKv, entgateKv } = await startKvWithRecords();
+const objects = { LEDGERS: "Ledger", CUSTOMER_INDEX: "CustomerIndex", ACTIVITY_LOG: "ActivityLog" };
+/** @param {string} components */
+const javaScriptLedger = (components) => baseline("ledger", baselineKv, { bindings: { COMPONENTS: components }, objects });
+const build = projectPath("build");
+/** @type {Record<string, import("./workerd.mjs").WorkerConfig>} */
 const workers = {
-  floor: script("floor", rows),
-  hono: script("hono", rows),
-  entgate: ours(build, columns),
-  ...(process.env.BEFORE && { before: ours(process.env.BEFORE, columns) }),
+  minimal: baseline("minimal", baselineKv),
+  hono: baseline("hono", baselineKv),
+  entgate: entgate(build, entgateKv),
+  ...(process.env.COMPARE_BUILD && { "compared build": entgate(process.env.COMPARE_BUILD, entgateKv) }),
 };
 const names = Object.keys(workers);
-const keepers = ["floor", "hono", "ledger in JavaScript", ...names.slice(2)];
-workers["ledger in JavaScript"] = ledger(ALL);
-workers["entgate, remembering"] = ours(build, columns, { ENTGATE_MEMORY_TTL: "60" });
-for (const [name, parts] of Object.entries(GROWING)) workers[name] = ledger(parts);
+const webhookReceivers = ["minimal", "hono", "JavaScript ledger", ...names.slice(2)];
+workers["JavaScript ledger"] = javaScriptLedger(ALL_COMPONENTS);
+workers["entgate, cache on"] = entgate(build, entgateKv, { ENTGATE_MEMORY_TTL: "60" });
+for (const [name, components] of Object.entries(COMPONENTS_BY_WORKER)) workers[name] = javaScriptLedger(components);
 
+/** @type {{ workload: string, Worker: string, CPU: string, ratio: string }[]} */
 const table = [];
 
-/** Notes what each of these took in a work. */
-function note(work, names, taken, unit = "µs") {
-  const rows = names.map((who, at) => {
-    const { took, ratio } = summed(taken[at], taken[0]);
-    return { work, who, CPU: `${took.toFixed(1)} ${unit}`, "of the first": ratio.toFixed(2) };
+/**
+ * Adds the rows of a workload to the table and prints them.
+ *
+ * @param {string} workload
+ * @param {string[]} workerNames
+ * @param {number[][]} samples
+ * @param {string} [unit]
+ */
+function record(workload, workerNames, samples, unit = "µs") {
+  const rows = workerNames.map((name, index) => {
+    const { median, ratio } = summarize(samples[index], samples[0]);
+    return { workload, Worker: name, CPU: `${median.toFixed(1)} ${unit}`, ratio: ratio.toFixed(2) };
   });
   console.table(rows);
   table.push(...rows);
 }
 
-const wanted = process.argv.slice(2);
-const isWanted = (work) => !wanted.length || wanted.some((word) => work.startsWith(word));
+const prefixes = process.argv.slice(2);
+/** @param {string} workload */
+const isSelected = (workload) => !prefixes.length || prefixes.some((prefix) => workload.startsWith(prefix));
 
+/** @type {Record<string, import("./workerd.mjs").RunningWorker>} */
 const running = {};
 for (const [name, worker] of Object.entries(workers)) running[name] = await serve(worker);
-for (const [work, ways] of Object.entries(works(names))) {
-  if (!WARM_UP.works.includes(work)) continue;
-  for (const { name, requests, status } of ways) await spend(running[name], requests(WARM_UP.requests), status);
+for (const [workload, subjects] of Object.entries(workloads(names))) {
+  if (!WARM_UP.workloads.includes(workload)) continue;
+  for (const { name, requests, status } of subjects) await cpuPerRequest(running[name], requests(WARM_UP.requests), status);
 }
-for (const [work, ways] of Object.entries(works(names))) {
-  if (!isWanted(work)) continue;
-  const once = ({ name, requests, status }) => spend(running[name], requests(REQUESTS), status);
-  note(
-    work,
-    ways.map(({ name }) => name),
-    await measure(ways, ROUNDS, once),
+for (const [workload, subjects] of Object.entries(workloads(names))) {
+  if (!isSelected(workload)) continue;
+  const subjectNames = subjects.map(({ name }) => name);
+  const samples = await measureInterleaved(subjects, ROUNDS, ({ name, requests, status }) =>
+    cpuPerRequest(running[name], requests(REQUESTS), status),
   );
+  record(workload, subjectNames, samples);
 }
-// They begin alike, and each goes on from the one before.
-if (isWanted("webhook")) await ledgers(running, keepers, note);
+// These workloads run together: each one continues with the state of the one before it.
+if (isSelected("webhook")) await runLedgerWorkloads(running, webhookReceivers, record);
 for (const worker of Object.values(running)) worker.stop();
 
-if (isWanted("start")) {
-  // From nothing to the first answer, workerd itself included.
-  const once = async ({ name }) => {
-    const worker = await serve(workers[name], FIRST);
-    const took = worker.cpu() / 1_000;
+if (isSelected("cold start")) {
+  // The JavaScript ledger is included because it has Durable Object classes, which the platform has to prepare.
+  const starting = [...names, "JavaScript ledger"];
+  const samples = await measureInterleaved(starting, STARTS, async (name) => {
+    const worker = await serve(workers[name], FIRST_REQUEST);
+    const milliseconds = worker.cpuTime() / 1_000;
     worker.stop();
-    return took;
-  };
-  // The ledger has classes of objects too, which the platform makes ready.
-  const starting = [...names, "ledger in JavaScript"];
-  note(
-    "start",
-    starting,
-    await measure(
-      starting.map((name) => ({ name })),
-      STARTS,
-      once,
-    ),
-    "ms",
-  );
+    return milliseconds;
+  });
+  record("cold start", starting, samples, "ms");
 }
 
-if (!wanted.length && !process.env.BEFORE) {
-  const size = (name) => {
+if (!prefixes.length && !process.env.COMPARE_BUILD) writeFileSync(projectPath("benches/RESULTS.md"), renderReport());
+process.exit();
+
+function renderReport() {
+  /** @param {string} name */
+  const sizes = (name) => {
     const bytes = readFileSync(join(build, name));
     return `${bytes.length.toLocaleString("en")} | ${gzipSync(bytes, { level: 9 }).length.toLocaleString("en")}`;
   };
-  const lines = [
-    "# What a request costs",
+  return [
+    "# Cost of a request",
     "",
-    "CPU time of workerd's process, medians of interleaved rounds, by `make bench`; a ratio is to the first of its work, and the median of the rounds' ratios. The floor is a Worker in",
-    "JavaScript written for nothing but speed (`benches/edge/contenders`), which asks for no key and knows no error. KV is a process of its own. `start` is from nothing to the first",
-    "answer, workerd's own start included. Floor and Hono put an event into KV and are done; the ledger in JavaScript does what ours does: it keeps the set and the event's id in an",
-    "object's SQLite in one transaction, sets an alarm for the copy in KV and writes that, remembers the change, and tells journal and roster.",
+    "CPU time of the workerd process per request: medians of interleaved rounds, measured by `make bench`. `ratio` is the median of the ratios to the first Worker of the workload in",
+    "the same round. `minimal` is a JavaScript Worker that does only the measured work (`benches/edge/baselines`): it authenticates no client and handles no errors. KV runs in a",
+    "separate process. `cold start` is the CPU time from the start of workerd to the first response.",
     "",
-    "An object is asleep when it has left memory, as it does after ten seconds without an event; the last works are about customers whose object is awake. Part by part, each ledger in",
-    "JavaScript does a part more than the one before it: what a part costs is the difference.",
+    "`minimal` and `hono` write an event to KV and nothing else. `JavaScript ledger` does the work of entgate's ledger. It stores the set and the event id in one transaction of an",
+    "object's SQLite. It sets an alarm for the replica write, writes the replica, and stores the change. It reports to the activity log and the customer index.",
     "",
-    `${machine()}, Hono ${version("hono")}, stripe ${version("stripe")}.`,
+    "An evicted object has left memory, as it does after ten seconds without an event. In `webhook, by component` each JavaScript ledger has one more component than the one before it:",
+    "the cost of a component is the difference.",
     "",
-    "| work | who | CPU | of the first |",
+    `${describeEnvironment()}, Hono ${packageVersion("hono")}, stripe ${packageVersion("stripe")}.`,
+    "",
+    "| workload | Worker | CPU | ratio |",
     "|---|---|---|---|",
     ...table.map((row) => `| ${Object.values(row).join(" | ")} |`),
     "",
     "| file of the Worker | bytes | gzipped |",
     "|---|---|---|",
-    ...files(build).map((name) => `| \`build/${name}\` | ${size(name)} |`),
+    ...buildFiles(build).map((name) => `| \`build/${name}\` | ${sizes(name)} |`),
     "",
-  ];
-  writeFileSync(root("benches/RESULTS.md"), lines.join("\n"));
+  ].join("\n");
 }
-process.exit();

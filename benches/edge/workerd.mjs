@@ -1,61 +1,103 @@
-// One Worker in one workerd, with KV elsewhere: so the time that workerd's process takes is the Worker's and the platform's.
+// Runs one Worker in its own workerd process, with KV in another process. The CPU time of workerd is then that of the Worker and the
+// runtime.
+//
+// Accepts the modules and bindings of a Worker, returns its port, its CPU time and a function that stops it. CPU time is from Linux's
+// /proc. Not here: which Workers run (workers.mjs).
 
 import { fork, spawn } from "node:child_process";
-import { copyFileSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { ending, folder } from "./ending.mjs";
+import { killOnExit, temporaryFolder } from "./shutdown.mjs";
+
+/**
+ * A Worker. `modules` starts with the main module. `objects` has the classes of Durable Objects by binding; they are stored on disk, in
+ * `storage`. `kv` is the port of the KV server.
+ *
+ * @typedef {object} WorkerConfig
+ * @property {number} kv
+ * @property {{ name: string, path: string }[]} modules
+ * @property {Record<string, string>} [bindings]
+ * @property {Record<string, string>} [objects]
+ * @property {string} [storage]
+ */
+
+/**
+ * A Worker that runs. `cpuTime` returns the CPU time of its process so far, in µs. `hasBackgroundWork` is whether it may work after a
+ * response. `stop` resolves when the process has exited.
+ *
+ * @typedef {object} RunningWorker
+ * @property {number} port
+ * @property {boolean} hasBackgroundWork
+ * @property {() => number} cpuTime
+ * @property {() => Promise<void>} stop
+ */
+
+/** @typedef {Awaited<ReturnType<typeof startKv>>} Kv */
 
 const { default: workerd } = createRequire(import.meta.url)("workerd");
 
-/** The KV service: its port, and how it ends. */
-export async function kv() {
-  const child = ending(fork(fileURLToPath(new URL("kv.mjs", import.meta.url))));
+/** Starts a KV server. */
+export async function startKv() {
+  const child = killOnExit(fork(fileURLToPath(new URL("kv-server.mjs", import.meta.url))));
+  /** @type {number} */
   const port = await new Promise((resolve) => child.once("message", resolve));
   return {
     port,
+    /**
+     * @param {string} key
+     * @param {string} body
+     */
     put: (key, body) => fetch(`http://127.0.0.1:${port}/${encodeURIComponent(key)}`, { method: "PUT", body }),
-    stop: () => child.kill(),
   };
 }
 
-async function freePort() {
+/** @returns {Promise<number>} */
+async function findFreePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
-  const { port } = server.address();
+  const address = server.address();
   await new Promise((resolve) => server.close(resolve));
-  return port;
+  if (typeof address !== "object" || !address) throw new Error("no port was assigned");
+  return address.port;
 }
 
-const text = (value) => JSON.stringify(value);
+/** @param {unknown} value */
+const quote = (value) => JSON.stringify(value);
 
-/** What is asked until it is answered, if nothing else is. */
-const ANYTHING = { path: "/nothing", headers: {} };
+const DEFAULT_FIRST_REQUEST = { path: "/nothing", headers: {} };
 
 /**
- * Serves modules, the first one being the Worker's main one, and asks it something first. `objects` are the classes of Durable Objects by binding, which are
- * kept on disk, as they are by default, in the folder `stored`.
+ * Starts a Worker. Sends `firstRequest` until there is a response.
+ *
+ * @param {WorkerConfig} worker
+ * @param {{ path: string, headers: Record<string, string> }} [firstRequest]
+ * @returns {Promise<RunningWorker>}
  */
-export async function serve({ kv, modules, bindings = {}, objects = {}, stored = folder() }, first = ANYTHING) {
-  const configured = folder();
-  const port = await freePort();
-  // What is embedded is looked for beside the configuration.
-  for (const { name, path } of modules) copyFileSync(path, join(configured, name));
+export async function serve(
+  { kv, modules, bindings = {}, objects = {}, storage = temporaryFolder() },
+  firstRequest = DEFAULT_FIRST_REQUEST,
+) {
+  const folder = temporaryFolder();
+  const port = await findFreePort();
+  // workerd resolves embedded files relative to the configuration.
+  for (const { name, path } of modules) copyFileSync(path, join(folder, name));
   const embedded = modules.map(
-    ({ name }) => `(name = ${text(name)}, ${name.endsWith(".wasm") ? "wasm" : "esModule"} = embed ${text(name)})`,
+    ({ name }) => `(name = ${quote(name)}, ${name.endsWith(".wasm") ? "wasm" : "esModule"} = embed ${quote(name)})`,
   );
   const bound = [
     `(name = "ENTITLEMENTS", kvNamespace = "kv")`,
-    ...Object.entries(bindings).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`),
-    ...Object.entries(objects).map(([name, className]) => `(name = ${text(name)}, durableObjectNamespace = ${text(className)})`),
+    ...Object.entries(bindings).map(([name, value]) => `(name = ${quote(name)}, text = ${quote(value)})`),
+    ...Object.entries(objects).map(([name, className]) => `(name = ${quote(name)}, durableObjectNamespace = ${quote(className)})`),
   ];
   const classes = Object.values(objects).map(
-    (className) => `(className = ${text(className)}, uniqueKey = ${text(className)}, enableSql = true)`,
+    (className) => `(className = ${quote(className)}, uniqueKey = ${quote(className)}, enableSql = true)`,
   );
   writeFileSync(
-    join(configured, "config.capnp"),
+    join(folder, "config.capnp"),
     `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
@@ -67,37 +109,42 @@ const config :Workerd.Config = (
       ${classes.length ? `durableObjectNamespaces = [${classes.join(", ")}], durableObjectStorage = (localDisk = "objects"),` : ""}
     )),
     (name = "kv", external = (address = "127.0.0.1:${kv}", http = ())),
-    (name = "objects", disk = (path = ${text(stored)}, writable = true)),
+    (name = "objects", disk = (path = ${quote(storage)}, writable = true)),
     (name = "internet", network = (allow = ["public", "private"])),
   ],
   sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
 );`,
   );
-  // In this workerd the new registry of modules is an experiment still.
-  const child = ending(
-    spawn(workerd, ["serve", "--experimental", join(configured, "config.capnp")], { stdio: ["ignore", "inherit", "inherit"] }),
+  // `new_module_registry` is experimental in this version of workerd.
+  const child = killOnExit(
+    spawn(workerd, ["serve", "--experimental", join(folder, "config.capnp")], { stdio: ["ignore", "inherit", "inherit"] }),
   );
   for (;;) {
     try {
-      await (await fetch(`http://127.0.0.1:${port}${first.path}`, { headers: first.headers })).arrayBuffer();
+      await (await fetch(`http://127.0.0.1:${port}${firstRequest.path}`, { headers: firstRequest.headers })).arrayBuffer();
       break;
     } catch (error) {
-      if (child.exitCode !== null) throw new Error(`workerd ended with ${child.exitCode}`, { cause: error });
-      await new Promise((resolve) => setTimeout(resolve, 2));
+      if (child.exitCode !== null) throw new Error(`workerd exited with ${child.exitCode}`, { cause: error });
+      await sleep(2);
     }
   }
   return {
     port,
-    /** Whether it does anything after it has answered. */
-    goesOn: classes.length > 0,
-    cpu: () => cpu(child.pid),
-    /** Resolves when it has stopped. */
-    stop: () => child.kill("SIGKILL") && new Promise((resolve) => child.once("exit", resolve)),
+    hasBackgroundWork: classes.length > 0,
+    cpuTime: () => readCpuTime(Number(child.pid)),
+    stop: async () => {
+      const exited = new Promise((resolve) => child.once("exit", resolve));
+      if (child.kill("SIGKILL")) await exited;
+    },
   };
 }
 
-/** The time that all threads of a process took so far, in µs: the first number of `schedstat`, which is in ns. */
-function cpu(pid) {
+/**
+ * Returns the CPU time of all threads of a process, in µs. It is the first number of `schedstat`, in ns.
+ *
+ * @param {number} pid
+ */
+function readCpuTime(pid) {
   const threads = readdirSync(`/proc/${pid}/task`);
   return threads.reduce(
     (sum, thread) => sum + Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]) / 1_000,

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { written } from "../../scripts/openapi.mjs";
+import { renderDocument } from "../../scripts/openapi.mjs";
 import { SUMMARY, Shop, WORKS, catalog } from "./catalog.mjs";
 import { standIn } from "./stripe.mjs";
 import { KEY, SECRET, serve, summary } from "./support.mjs";
@@ -137,7 +137,7 @@ async function stock(service) {
 
 test("the document is valid, and written from its tables", async () => {
   const path = file("../../www/console/openapi.json");
-  assert.ok((await readFile(path, "utf8")) === written(), "run: node scripts/openapi.mjs");
+  assert.ok((await readFile(path, "utf8")) === renderDocument(), "run: node scripts/openapi.mjs");
   const { code, said } = await run(python("python"), ["-m", "openapi_spec_validator", "--schema", "3.1", path]);
   assert.equal(code, 0, said);
 });
@@ -155,7 +155,7 @@ describe("with the catalog", { timeout: 600_000 }, () => {
   test("anybody may read the document, from any page", async () => {
     const { status, headers, text } = await service.request("/openapi.json", { key: undefined });
     assert.deepEqual([status, headers.get("content-type"), headers.get("access-control-allow-origin")], [200, "application/json", "*"]);
-    assert.ok(text === written());
+    assert.ok(text === renderDocument());
   });
 
   test("every operation answers as the document says", async (t) => {

@@ -1,11 +1,13 @@
-// Ends what it was told of when the process that told it is gone, however that went. See ending.mjs.
+// The process of shutdown.mjs: when its parent has ended, it kills the registered processes and removes the registered folders.
 
 import { rmSync } from "node:fs";
 
+/** @type {Set<number>} */
 const pids = new Set();
+/** @type {Set<string>} */
 const folders = new Set();
 
-process.on("message", ({ started, stopped, folder }) => {
+process.on("message", (/** @type {{ started?: number, stopped?: number, folder?: string }} */ { started, stopped, folder }) => {
   if (started) pids.add(started);
   if (stopped) pids.delete(stopped);
   if (folder) folders.add(folder);
@@ -15,11 +17,11 @@ process.on("disconnect", () => {
     try {
       process.kill(pid, "SIGKILL");
     } catch {
-      // It has ended.
+      // The process has already exited.
     }
   }
   for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   process.exit();
 });
-// Who interrupts a run interrupts all of its processes: this one has its work then.
+// Ctrl-C reaches all processes of the terminal. This one must survive it to clean up.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => {});

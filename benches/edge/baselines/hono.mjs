@@ -1,15 +1,22 @@
-// What one would write today: Hono, and Stripe's own library for its webhooks.
+/// <reference path="./cloudflare.d.ts" />
+// Baseline `hono`: a typical Worker with the Hono framework, and Stripe's SDK for webhooks.
+//
+// Not here: authentication, and a ledger (ledger.mjs).
 
 import { Hono } from "hono";
 import Stripe from "stripe";
 
+/** @typedef {{ id: string, feature: string, lookup_key: string }} Grant */
+/** @typedef {{ version: number, as_of: number, data: Grant[] }} EntitlementSet */
+
 const stripe = new Stripe("sk_test_bench", { httpClient: Stripe.createFetchHttpClient() });
 const crypto = Stripe.createSubtleCryptoProvider();
+/** @type {Hono<{ Bindings: { ENTITLEMENTS: KvNamespace, STRIPE_WEBHOOK_SECRETS: string } }>} */
 const app = new Hono();
 
 app.get("/v1/check", async (c) => {
   const { customer, feature } = c.req.query();
-  const set = await c.env.ENTITLEMENTS.get(`test:${customer}`, "json");
+  const set = /** @type {EntitlementSet} */ (await c.env.ENTITLEMENTS.get(`test:${customer}`, "json"));
   const entitled = set.data.some(({ lookup_key }) => lookup_key === feature);
   return c.json({
     object: "entitlement_check",
@@ -25,11 +32,11 @@ app.get("/v1/check", async (c) => {
 
 app.get("/v1/entitlements/active_entitlements", async (c) => {
   const { customer, limit = "10" } = c.req.query();
-  const set = await c.env.ENTITLEMENTS.get(`test:${customer}`, "json");
+  const set = /** @type {EntitlementSet} */ (await c.env.ENTITLEMENTS.get(`test:${customer}`, "json"));
   const data = set.data.slice(0, Number(limit));
   return c.json({
     object: "list",
-    data: data.map((granted) => ({ ...granted, object: "entitlements.active_entitlement", livemode: false })),
+    data: data.map((grant) => ({ ...grant, object: "entitlements.active_entitlement", livemode: false })),
     has_more: set.data.length > data.length,
     url: c.req.path,
   });
@@ -40,7 +47,7 @@ app.post("/webhooks/stripe", async (c) => {
   try {
     event = await stripe.webhooks.constructEventAsync(
       await c.req.text(),
-      c.req.header("stripe-signature"),
+      c.req.header("stripe-signature") ?? "",
       c.env.STRIPE_WEBHOOK_SECRETS,
       undefined,
       crypto,

@@ -1,0 +1,226 @@
+// The values, errors and objects of the edge's routes. An object of entgate has no other members; an object of Stripe may have some.
+//
+// Not here: the routes (edge-routes.mjs), and the objects of OFREP and of the catalog (ofrep-schemas.mjs, catalog-schemas.mjs).
+
+import {
+  array,
+  boolean,
+  constant,
+  entgateObject,
+  expandable,
+  integer,
+  listObject,
+  NO_CONTROL_CHARACTERS,
+  nonEmpty,
+  nullable,
+  oneOfStrings,
+  orEmptyString,
+  ref,
+  required,
+  strictObject,
+  string,
+  stripeObject,
+  timestamp,
+} from "./schema-dsl.mjs";
+
+const CUSTOMER = ref("CustomerId");
+const VERSION = ref("Version");
+const TIMESTAMP_OR_NULL = nullable(timestamp);
+const SETTING_STATUS = oneOfStrings("set", "missing");
+
+/**
+ * A string of at most `bytes` bytes, without control characters.
+ *
+ * @param {number} bytes
+ * @param {string} description
+ */
+const boundedString = (bytes, description) =>
+  nonEmpty(bytes, { pattern: NO_CONTROL_CHARACTERS, description: `${description}, at most ${bytes} bytes of UTF-8.` });
+
+/** @type {import("./schema-dsl.mjs").Members} */
+export const EDGE_SCHEMAS = {
+  // --- Values and requests ---
+  CustomerId: boundedString(255, "The id of a customer"),
+  LookupKey: boundedString(20_000, "The lookup key of a feature"),
+  Timestamp: integer(0, 253_402_300_799, { description: "Seconds since 1970-01-01T00:00:00Z." }),
+  MetadataUpdate: orEmptyString({
+    type: "object",
+    description: "Up to 50 key-value pairs. An empty value removes its key; an empty string instead of the object removes all keys.",
+    maxProperties: 50,
+    propertyNames: { minLength: 1, maxLength: 40 },
+    additionalProperties: string(500),
+  }),
+  IncomingEvent: {
+    type: "object",
+    description: "An event of Stripe, in the snapshot payload style. Of any other event type, entgate reads only `id` and `type`.",
+    properties: {
+      id: ref("EventId"),
+      object: constant("event"),
+      type: { anyOf: [oneOfStrings("entitlements.active_entitlement_summary.updated", "customer.deleted"), { type: "string" }] },
+      created: timestamp,
+      livemode: boolean,
+      data: {
+        type: "object",
+        properties: {
+          object: {
+            type: "object",
+            properties: {
+              id: CUSTOMER,
+              customer: CUSTOMER,
+              livemode: boolean,
+              entitlements: {
+                type: "object",
+                properties: {
+                  object: constant("list"),
+                  data: array(
+                    {
+                      type: "object",
+                      properties: { id: nonEmpty(255), feature: nonEmpty(255), lookup_key: ref("LookupKey") },
+                      required: ["id", "feature", "lookup_key"],
+                    },
+                    10,
+                  ),
+                  has_more: boolean,
+                },
+                required: ["data", "has_more"],
+              },
+            },
+          },
+        },
+        required: ["object"],
+      },
+    },
+    required: ["id", "type", "created", "livemode", "data"],
+  },
+  EventId: boundedString(255, "The id of an event"),
+  Ignored: { description: "Accepted and ignored." },
+
+  // --- Errors ---
+  Error: strictObject({ error: required(ref("ErrorDetails")) }, { description: "Stripe's envelope." }),
+  ErrorDetails: strictObject({
+    type: required(oneOfStrings("api_error", "card_error", "idempotency_error", "invalid_request_error")),
+    code: nonEmpty(undefined, { description: "The error code, for programs." }),
+    message: required(nonEmpty(undefined, { description: "The error message, for people." })),
+    param: nonEmpty(undefined, { description: "The invalid parameter." }),
+  }),
+
+  // --- Objects ---
+  Version: integer(0, undefined, { description: "Counter of the changes of a customer's set." }),
+  ServedBy: oneOfStrings("replica", "ledger", "source", "memory"),
+  Check: {
+    oneOf: [
+      entgateObject("entitlement_check", {
+        customer: CUSTOMER,
+        feature: ref("LookupKey"),
+        entitled: boolean,
+        reason: oneOfStrings("active_entitlement", "not_entitled", "unknown_customer"),
+        version: VERSION,
+        as_of: TIMESTAMP_OR_NULL,
+        served_by: ref("ServedBy"),
+      }),
+      entgateObject("entitlement_check", {
+        customer: CUSTOMER,
+        feature: ref("LookupKey"),
+        entitled: { type: "null", description: "The check cannot be decided." },
+        error: ref("ErrorDetails"),
+      }),
+    ],
+  },
+  CheckList: listObject(ref("Check")),
+  ActiveEntitlement: stripeObject("entitlements.active_entitlement", {
+    feature: expandable("Feature"),
+    lookup_key: nonEmpty(),
+    livemode: boolean,
+  }),
+  CustomerSync: entgateObject(
+    "customer_sync",
+    {
+      customer: CUSTOMER,
+      version: VERSION,
+      as_of: timestamp,
+      served_by: ref("ServedBy"),
+      entitlements: listObject(ref("ActiveEntitlement")),
+    },
+    { feature: ref("LookupKey"), entitled: boolean },
+  ),
+  Activity: entgateObject("activity", {
+    id: nonEmpty(undefined, { pattern: "^act_[1-9][0-9]*$" }),
+    livemode: boolean,
+    customer: CUSTOMER,
+    event: nullable(
+      nonEmpty(undefined, { description: "The event that caused the decision. `null` if it was a read of the source's list." }),
+    ),
+    event_created: nullable({ type: "integer" }),
+    outcome: oneOfStrings("applied", "unchanged", "duplicate", "stale", "deferred", "confirmed", "drift"),
+    version: VERSION,
+    at: integer(0, undefined, { description: "The time of the decision, in milliseconds since 1970-01-01T00:00:00Z." }),
+  }),
+  CustomerSyncStatus: entgateObject("customer_sync_status", {
+    id: CUSTOMER,
+    livemode: boolean,
+    confirmed_at: nullable({
+      ...timestamp,
+      description: "When the set was last compared with the source's list. Updated at most once an hour.",
+    }),
+    pending: integer(0, undefined, { description: "Pending tasks that failed at least once." }),
+    pending_since: TIMESTAMP_OR_NULL,
+    problem: nullable(oneOfStrings("key_refused", "unknown_customer")),
+  }),
+  WebhookReceipt: entgateObject(
+    "webhook_receipt",
+    { event: nonEmpty(), outcome: oneOfStrings("applied", "unchanged", "duplicate", "stale", "deferred", "ignored") },
+    { customer: CUSTOMER, version: VERSION, message: nonEmpty() },
+  ),
+  Health: entgateObject(
+    "health",
+    {
+      status: oneOfStrings("ok", "degraded", "unconfigured"),
+      source: oneOfStrings("stripe", "catalog"),
+      settings: strictObject(
+        { ENTGATE_API_KEYS: required(SETTING_STATUS), STRIPE_WEBHOOK_SECRETS: required(SETTING_STATUS), STRIPE_API_KEY: SETTING_STATUS },
+        { additionalProperties: SETTING_STATUS, description: "Which settings are set. Never contains their values." },
+      ),
+      outbox: nullable(
+        strictObject(
+          { pending: required(integer(0)), oldest: required(nullable(integer(0))) },
+          { description: "Pending tasks that failed at least once, and the age of the oldest one in seconds." },
+        ),
+      ),
+      version: nonEmpty(),
+    },
+    { message: nonEmpty() },
+  ),
+  CustomerToken: entgateObject("customer_token", { customer: CUSTOMER, livemode: boolean, token: nonEmpty(), expires_at: timestamp }),
+  EntitlementSnapshot: entgateObject("entitlement_snapshot", {
+    customer: CUSTOMER,
+    livemode: boolean,
+    version: VERSION,
+    as_of: TIMESTAMP_OR_NULL,
+    expires_at: timestamp,
+    snapshot: nonEmpty(undefined, { description: "A JWT, signed with EdDSA. Its key is in /.well-known/jwks.json." }),
+  }),
+  Jwks: strictObject({
+    keys: required(
+      array(
+        strictObject({
+          kty: required(constant("OKP")),
+          crv: required(constant("Ed25519")),
+          alg: required(constant("EdDSA")),
+          use: required(constant("sig")),
+          kid: required(nonEmpty()),
+          x: required(nonEmpty()),
+        }),
+      ),
+    ),
+  }),
+  EntitlementVersion: entgateObject("entitlement_version", { customer: CUSTOMER, livemode: boolean, version: VERSION }),
+  EntitlementChange: entgateObject("entitlement_change", {
+    customer: CUSTOMER,
+    livemode: boolean,
+    version: VERSION,
+    added: array(ref("LookupKey")),
+    removed: array(ref("LookupKey")),
+  }),
+  StreamEnd: entgateObject("stream_end", { reason: oneOfStrings("token_expired", "max_age") }),
+  Heartbeat: entgateObject("heartbeat", {}),
+};
