@@ -7,7 +7,7 @@ import { COMMANDS, RESOURCES } from "../../www/console/shell/commands.js";
 import { complete } from "../../www/console/shell/complete.js";
 import { parse } from "../../www/console/shell/grammar.js";
 import { help } from "../../www/console/shell/help.js";
-import { quote, words } from "../../www/console/shell/words.js";
+import { quote, words } from "../../www/console/shell/tokenize.js";
 
 const openapi = JSON.parse(readFileSync(new URL("../../www/console/openapi.json", import.meta.url)));
 

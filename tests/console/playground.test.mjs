@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { browse } from "../worker/browser.mjs";
-import { edge, stage } from "./edge.mjs";
+import { edge, stage } from "./fixture.mjs";
 import { look, open } from "./support.mjs";
 
 const KEYS = ["sms", "export", "sso", "audit_log"];

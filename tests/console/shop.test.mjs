@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { browse } from "../worker/browser.mjs";
 import { KEY, summary } from "../worker/support.mjs";
-import { edge, stage } from "./edge.mjs";
+import { edge, stage } from "./fixture.mjs";
 import { go, look, open } from "./support.mjs";
 
 const OPEN = { free: [], starter: ["sms"], pro: ["export", "sms", "sso"] };

@@ -1,6 +1,6 @@
 // A request as a command for a shell.
 
-import { encode } from "./desk.js";
+import { encode } from "./session.js";
 
 const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 

@@ -3,10 +3,10 @@
 // A panel is a module of `panels/` whose default export is `{ id, title, lead, mount(root, desk) }`. It is loaded and mounted at its first
 // visit; `mount` gives `{ show(params), hide() }`, called as visitors come and go. An address is `#panel?parameters`.
 
-import { createDesk } from "./desk.js";
+import { createDesk } from "./session.js";
 import { element, notice, tag } from "./elements.js";
 
-const PANELS = ["overview", "ask", "customers", "matrix", "activity", "playground", "shop", "shell"];
+const PANELS = ["overview", "check", "customers", "matrix", "activity", "playground", "shop", "shell"];
 const MAKE_DEV_KEY = "sk_test_entgate"; // Throw-away, and in the repository: see .dev.vars.example.
 
 const $ = (id) => document.getElementById(id);

@@ -1,8 +1,8 @@
 // What happened: every event that came in and every look at the source, with what was decided.
 
-import { pulse, turns } from "../desk.js";
+import { pulse, turns } from "../session.js";
 import { ago, arrange, badge, button, element, empty, field, identifier, json, keyless, notice, tag, time } from "../elements.js";
-import { OUTCOMES, createFeed, outcomeNamed } from "../feed.js";
+import { OUTCOMES, createFeed, outcomeNamed } from "../activity-feed.js";
 
 const PAUSE_MS = 1_000;
 const SHOWN = 500; // Rows; there are no more than 1,000 entries.

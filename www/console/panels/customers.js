@@ -2,9 +2,9 @@
 //
 // The catalog lists its customers itself; with Stripe as the source the roster tells whom something was heard of.
 
-import { turns } from "../desk.js";
+import { turns } from "../session.js";
 import { badge, button, element, empty, field, keyless, notice, table, tag, time } from "../elements.js";
-import { createHolder } from "./customers/holder.js";
+import { createHolder } from "./customers/customer-detail.js";
 
 const PAGE = 25;
 

@@ -1,6 +1,6 @@
 // Features × products: what each product of the catalog includes, to be ticked.
 
-import { turns } from "../desk.js";
+import { turns } from "../session.js";
 import { button, element, empty, field, keyless, notice, tag } from "../elements.js";
 
 const FEATURES = 50; // Rows of a page.

@@ -1,9 +1,9 @@
 // How the Worker does: what is set up, what it owes, what happened lately, and how fast it answers this page.
 
 import { bars, legend, percentile } from "../charts.js";
-import { pulse } from "../desk.js";
+import { pulse } from "../session.js";
 import { badge, button, card, command, element, empty, keyless, notice, tag } from "../elements.js";
-import { OUTCOMES, createFeed } from "../feed.js";
+import { OUTCOMES, createFeed } from "../activity-feed.js";
 import { ROUTES } from "../routes.js";
 
 const PAUSE_MS = 5_000;

@@ -2,11 +2,11 @@
 
 import { curl } from "../curl.js";
 import { ago, badge, button, card, command, element, empty, field, identifier, keyless, notice, table, tag, time } from "../elements.js";
-import { deaf } from "../shop/hearing.js";
-import { FEATURES } from "../shop/plans.js";
-import { planOf, steps } from "../shop/steps.js";
+import { deaf } from "../shop/webhook-check.js";
+import { FEATURES } from "../shop/demo-products.js";
+import { planOf, steps } from "../shop/plan-actions.js";
 import { announcement, duration, entrance, storefront } from "../shop/storefront.js";
-import { visitorOf } from "../shop/visitor.js";
+import { visitorOf } from "../shop/demo-customer.js";
 
 const REASONS = { active_entitlement: "active entitlement", not_entitled: "not entitled", unknown_customer: "unknown customer" };
 

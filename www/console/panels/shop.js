@@ -1,9 +1,9 @@
 // A small shop whose parts are gated live by the npm package: a purchase opens them by the stream, and nothing is loaded again.
 
 import { button, command, element, field, keyless, notice } from "../elements.js";
-import { deaf } from "../shop/hearing.js";
+import { deaf } from "../shop/webhook-check.js";
 import { entrance, storefront } from "../shop/storefront.js";
-import { visitorOf } from "../shop/visitor.js";
+import { visitorOf } from "../shop/demo-customer.js";
 
 const local = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
 

@@ -2,7 +2,7 @@
 
 import { ALIASES, COMMANDS, EVENTS, GLOBALS, NAMESPACES, RESOURCES, VERBS } from "./commands.js";
 import { names } from "./grammar.js";
-import { words } from "./words.js";
+import { words } from "./tokenize.js";
 
 /** The line with its last word completed, as far as there is one way; where there are several, they are `candidates`. */
 export function complete(line) {

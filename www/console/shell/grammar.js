@@ -12,7 +12,7 @@
 // Keys are no part of a line: the one at the top of the page goes with every request.
 
 import { ALIASES, COMMANDS, EVENTS, GLOBALS, NAMESPACES, OTHERS, RESOURCES, VERBS } from "./commands.js";
-import { words } from "./words.js";
+import { words } from "./tokenize.js";
 
 /** A complaint that ends the reading of a line. */
 class Complaint extends Error {}

@@ -1,6 +1,6 @@
 // `listen`: events as the catalog sends them, and what this Worker decides on each, until it is called off.
 
-import { outcomeNamed } from "../feed.js";
+import { outcomeNamed } from "../activity-feed.js";
 
 const PAUSE_MS = 1_000;
 const PAGE = "100";

@@ -1,6 +1,6 @@
 // What a command does. It says on the screen what has come of it, and ends when its signal says so.
 
-import { encode } from "../desk.js";
+import { encode } from "../session.js";
 import { help } from "./help.js";
 import { listen } from "./listen.js";
 import { trigger } from "./trigger.js";

@@ -1,6 +1,6 @@
 // `trigger`: what has to happen in the catalog for an event to be sent. The event is the catalog's own, signed by it: no secret is here.
 
-import { Refused, expect } from "../shop/plans.js";
+import { Refused, expect } from "../shop/demo-products.js";
 
 const SUMMARY = "entitlements.active_entitlement_summary.updated";
 const MARK = { trigger: "shell" };

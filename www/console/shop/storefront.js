@@ -1,9 +1,9 @@
 // The shop as its visitor sees it. The npm package's gate says which parts are open, and tells when that changes.
 
 import { badge, button, element, identifier, tag } from "../elements.js";
-import { FEATURES, PLANS } from "./plans.js";
-import { ROOMS, lock } from "./rooms.js";
-import { buying, cancelling, planOf } from "./steps.js";
+import { FEATURES, PLANS } from "./demo-products.js";
+import { ROOMS, lock } from "./gated-sections.js";
+import { buying, cancelling, planOf } from "./plan-actions.js";
 
 const STATES = { loading: ["Asking…", "none"], ready: ["Live", "yes"], stale: ["Connecting again…", "maybe"], error: ["Not known", "no"] };
 const UPGRADE_SECONDS = 60; // After that a part is simply open.

@@ -1,7 +1,7 @@
 // Whether this Worker hears of what the catalog does. Where it does not, nothing opens, and nothing else says why.
 
 import { command, notice } from "../elements.js";
-import { expect } from "./plans.js";
+import { expect } from "./demo-products.js";
 
 const PATH = "/webhooks/stripe";
 

@@ -1,8 +1,8 @@
 // One customer: what they hold, what the edge answers, what they pay for, and what happened to them lately.
 
-import { pulse, turns } from "../../desk.js";
+import { pulse, turns } from "../../session.js";
 import { badge, button, element, empty, facts, identifier, keyless, notice, table, tag, time } from "../../elements.js";
-import { createFeed, outcomeNamed } from "../../feed.js";
+import { createFeed, outcomeNamed } from "../../activity-feed.js";
 
 const PAUSE_MS = 2_000;
 const LIST_LIMIT = 100;
@@ -188,7 +188,7 @@ export function createHolder(desk) {
     }
     place.replaceChildren();
     const syncs = button("Sync now", () => sync(syncs), "primary");
-    const asks = button("Ask about a feature", () => desk.go(`ask?${new URLSearchParams({ customer: id })}`));
+    const asks = button("Ask about a feature", () => desk.go(`check?${new URLSearchParams({ customer: id })}`));
     const shop = button("Open their shop", () => desk.go(`shop?${new URLSearchParams({ customer: id })}`));
     heading.replaceChildren(element("h2", "", identifier(id)), element("div", "actions", syncs, asks, shop));
     if (!desk.source) await desk.examine();

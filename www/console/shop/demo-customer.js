@@ -5,8 +5,8 @@
 // milliseconds since the click.
 
 import { createGate } from "/entgate.js";
-import { expect, find, furnish, included } from "./plans.js";
-import { planOf } from "./steps.js";
+import { expect, find, furnish, included } from "./demo-products.js";
+import { planOf } from "./plan-actions.js";
 
 /** How long after a click a change is taken for its consequence. */
 const CONSEQUENCE_MS = 10_000;

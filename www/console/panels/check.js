@@ -1,6 +1,6 @@
 // The question: may this customer use this feature? And the list of what the customer holds.
 
-import { later, turns } from "../desk.js";
+import { later, turns } from "../session.js";
 import { button, command, element, field, tag, time } from "../elements.js";
 
 const LIST_LIMIT = 100; // Stripe's own maximum a page.
@@ -24,7 +24,7 @@ const MARKS = [
 const local = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
 
 export default {
-  id: "ask",
+  id: "check",
   title: "Ask",
   lead: "May this customer use this feature? The edge answers; a backend asks in the same way.",
 

@@ -1,6 +1,6 @@
 // The life of a customer, as requests: what can be done next, and why something cannot. Pure, but for the clock.
 
-import { PLANS } from "./plans.js";
+import { PLANS } from "./demo-products.js";
 
 const [STARTER, PRO] = PLANS;
 const MONTH = 31 * 86_400;

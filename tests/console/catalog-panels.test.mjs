@@ -254,7 +254,7 @@ describe("the console over the catalog", { timeout: 180_000 }, () => {
     assert.equal(await status("#activity-status"), "Paused.");
     const asked = [];
     page.on("request", (request) => request.url().includes("/v1/activity") && asked.push(request.url()));
-    await go(page, "ask");
+    await go(page, "check");
     await go(page, "activity?customer=cus_05");
     await eventually(() => assert.ok(asked.length > 0));
     assert.match(asked[0], /customer=cus_05/);
