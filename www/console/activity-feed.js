@@ -1,63 +1,102 @@
-// What happened lately, as `/v1/activity` tells it: a list that is asked for once, and then for what is new.
+// The entries of `/v1/activity`: loads the first page, then only new entries, and older pages on request.
 //
-// A journal is for people to look at. An entry may be missing from it, and says nothing then about what was decided.
+// The activity log is a diagnostic aid: an entry may be missing although its event was applied.
 
-const PAGE = 100; // The most a page has.
-const CATCH_UP = 10; // Pages of news at a time: the journal has no more than these.
-const KEPT = PAGE * CATCH_UP;
+import { withQuery } from "./form.js";
 
-/** What can become of an event, or of a look at the source, with its colour. */
+const PAGE_SIZE = 100; // The route's maximum.
+const MAX_CATCH_UP_PAGES = 10; // The log keeps at most this many pages.
+const MAX_ENTRIES = PAGE_SIZE * MAX_CATCH_UP_PAGES;
+
+/** @typedef {{ name: string, tone: string, description: string }} Outcome */
+
+/**
+ * The possible outcomes of an event or a source read, with their color.
+ *
+ * @type {Outcome[]}
+ */
 export const OUTCOMES = [
-  { name: "applied", tone: "yes", means: "The set is what the event says." },
-  { name: "confirmed", tone: "note", means: "The source was read, and agrees with what is held." },
-  { name: "unchanged", tone: "none", means: "The event says what was held already." },
-  { name: "duplicate", tone: "pale", means: "The event came before." },
-  { name: "stale", tone: "maybe", means: "Something newer is held." },
-  { name: "deferred", tone: "cyan", means: "The event does not say what is held: the list is read." },
-  { name: "drift", tone: "no", means: "The source was read, and differed from what was held." },
+  { name: "applied", tone: "success", description: "The entitlements were set from the event." },
+  { name: "confirmed", tone: "info", description: "A source read matched the stored entitlements." },
+  { name: "unchanged", tone: "neutral", description: "The event matched the stored entitlements." },
+  { name: "duplicate", tone: "violet", description: "The event was received before." },
+  { name: "stale", tone: "warning", description: "The stored entitlements are newer than the event." },
+  { name: "deferred", tone: "teal", description: "The event does not contain the complete list: the list is read at the source." },
+  { name: "drift", tone: "danger", description: "A source read differed from the stored entitlements." },
 ];
 
-/** The outcome of that name; one that is not known here has no colour. */
-export function outcomeNamed(name) {
-  return OUTCOMES.find((outcome) => outcome.name === name) ?? { name, tone: "none", means: "" };
+/**
+ * Finds an outcome by its name; an unknown outcome is neutral.
+ *
+ * @param {string} name
+ * @returns {Outcome}
+ */
+export function findOutcome(name) {
+  return OUTCOMES.find((outcome) => outcome.name === name) ?? { name, tone: "neutral", description: "" };
 }
 
-/** A feed of one customer's entries or of everybody's. `entries` has the newest first. */
-export function createFeed(desk, customer) {
-  const page = (more, signal) =>
-    desk.ask(`/v1/activity?${new URLSearchParams({ ...(customer && { customer }), limit: PAGE, ...more })}`, { signal });
-  const rows = ({ body }) => (Array.isArray(body.data) ? body.data : []);
+/**
+ * @typedef {object} ActivityEntry
+ * @property {string} id
+ * @property {number} at  Milliseconds since 1970.
+ * @property {string} customer
+ * @property {string} outcome
+ * @property {number | null} [version]
+ * @property {string | null} [event]  Null for a source read.
+ * @property {number | null} [event_created]  Seconds since 1970.
+ */
+
+/**
+ * @typedef {object} ActivityFeed
+ * @property {ActivityEntry[]} entries  Newest first.
+ * @property {boolean} hasMore  Whether older entries can be loaded.
+ * @property {(signal?: AbortSignal) => Promise<import("./session.js").Reply & { newEntries: ActivityEntry[] }>} refresh
+ *   Loads new entries, or the first page. Returns the last reply.
+ * @property {(signal?: AbortSignal) => Promise<import("./session.js").Reply>} loadOlder  Loads the next older page.
+ */
+
+/**
+ * Creates a feed of one customer's entries, or of all entries.
+ *
+ * @param {import("./session.js").Session} session
+ * @param {string} [customer]
+ * @returns {ActivityFeed}
+ */
+export function createActivityFeed(session, customer) {
+  const requestPage = (/** @type {object} */ cursor, /** @type {AbortSignal | undefined} */ signal) =>
+    session.request(withQuery("/v1/activity", { ...(customer && { customer }), limit: PAGE_SIZE, ...cursor }), { signal });
+  /** @returns {ActivityEntry[]} */
+  const entriesOf = (/** @type {import("./session.js").Reply} */ { body }) => (Array.isArray(body.data) ? body.data : []);
+  /** @type {ActivityFeed} */
   const feed = {
     entries: [],
-    /** Whether there is something older than what is here. */
-    more: false,
+    hasMore: false,
 
-    /** Asks for what is new, or for the first page. Gives the last reply, with the new entries as `news`. */
     async refresh(signal) {
-      const news = [];
-      for (let pages = 0; pages < CATCH_UP; pages += 1) {
-        const newest = news[0] ?? feed.entries[0];
-        const reply = await page(newest ? { ending_before: newest.id } : {}, signal);
+      /** @type {ActivityEntry[]} */
+      const newEntries = [];
+      for (let pages = 0; pages < MAX_CATCH_UP_PAGES; pages += 1) {
+        const newest = newEntries[0] ?? feed.entries[0];
+        const reply = await requestPage(newest ? { ending_before: newest.id } : {}, signal);
         if (newest && reply.field === "ending_before") break;
-        if (reply.problem) return { ...reply, news: [] };
-        if (!newest) feed.more = reply.body.has_more === true;
-        news.unshift(...rows(reply));
+        if (reply.problem) return { ...reply, newEntries: [] };
+        if (!newest) feed.hasMore = reply.body.has_more === true;
+        newEntries.unshift(...entriesOf(reply));
         if (!newest || reply.body.has_more !== true) {
-          feed.entries = [...news, ...feed.entries].slice(0, KEPT);
-          return { ...reply, news };
+          feed.entries = [...newEntries, ...feed.entries].slice(0, MAX_ENTRIES);
+          return { ...reply, newEntries };
         }
       }
-      // Too much happened to catch up with, or the journal is another one: from the start.
+      // The feed is too far behind, or the log was replaced: start again with the first page.
       feed.entries = [];
       return feed.refresh(signal);
     },
 
-    /** Asks for a page of what is older. */
-    async older(signal) {
-      const reply = await page({ starting_after: feed.entries.at(-1).id }, signal);
+    async loadOlder(signal) {
+      const reply = await requestPage({ starting_after: feed.entries.at(-1)?.id }, signal);
       if (reply.problem) return reply;
-      feed.more = reply.body.has_more === true;
-      feed.entries.push(...rows(reply));
+      feed.hasMore = reply.body.has_more === true;
+      feed.entries.push(...entriesOf(reply));
       return reply;
     },
   };

@@ -1,77 +1,117 @@
-// What every panel works with: the key, what the Worker says of itself, a way to ask it, and a log of what was asked.
+// The console session: the server key, the Worker's health, requests to the Worker, and a log of these requests.
 //
-// The key is held in this module's memory and nowhere else: it is neither stored, nor part of an address, nor logged. No request
-// throws: what went wrong stands in the reply, as a sentence.
+// Every panel receives the same session. The server key is kept in this module's memory only: it is not stored, not part of a URL and
+// not logged. `request` never throws: the reply's `problem` describes a failure. Requests are sent to this Worker only, because they
+// carry the key.
 
-const DEADLINE_MS = 40_000; // A sync waits for up to 25 s, and its read takes a while.
-const LOGGED = 500;
+import { createEmitter } from "./emitter.js";
+import { encodeForm } from "./form.js";
 
-/** A desk, with no key on it yet. */
-export function createDesk() {
-  const keys = bell();
-  const healths = bell();
-  const requests = bell();
-  const refusals = bell();
+const REQUEST_TIMEOUT_MS = 40_000; // A sync waits up to 25 s in addition to its read at the source.
+const MAX_LOGGED_REQUESTS = 500;
+
+/**
+ * @typedef {object} Reply
+ * @property {number} status  0 if no response arrived.
+ * @property {any} body  The parsed JSON object; `{}` if the body is not one.
+ * @property {string} text  The body as text.
+ * @property {number | undefined} durationMs  Undefined if no response arrived.
+ * @property {Headers} headers
+ * @property {string} [problem]  Why the request failed, as a sentence; undefined on success.
+ * @property {string} [field]  The parameter that the problem is about, or "key".
+ */
+
+/**
+ * @typedef {object} RequestOptions
+ * @property {string} [method]
+ * @property {object} [form]  Sent as a form body, encoded as Stripe's SDKs do.
+ * @property {unknown} [json]  Sent as a JSON body.
+ * @property {string} [idempotencyKey]
+ * @property {AbortSignal} [signal]
+ * @property {string} [key]  Replaces the session's server key; empty for no key.
+ */
+
+/** @typedef {{ at: number, method: string, path: string, status: number, durationMs: number }} LoggedRequest */
+
+/**
+ * @typedef {object} Session
+ * @property {string} key  The server key, or an empty string.
+ * @property {(text: string) => void} setKey  Replaces the server key. A rejected key is tried again.
+ * @property {import("./emitter.js").Emitter<string>["on"]} onKeyChange
+ * @property {import("./emitter.js").Emitter<Reply>["on"]} onKeyRejected  Called when the Worker rejects the key.
+ * @property {string | undefined} mode  "test" or "live", by the key's prefix; undefined without a recognized key.
+ * @property {Reply | undefined} health  The latest reply of `/healthz`.
+ * @property {string | undefined} source  "stripe" or "catalog", once known.
+ * @property {Record<string, string>} settings  "set" or "missing" by setting, as `/healthz` reports them.
+ * @property {import("./emitter.js").Emitter<Reply>["on"]} onHealth  Also called immediately if a reply is known.
+ * @property {() => Promise<Reply>} fetchHealth
+ * @property {LoggedRequest[]} requestLog  The latest requests of this page, newest last.
+ * @property {import("./emitter.js").Emitter<LoggedRequest | undefined>["on"]} onRequest
+ * @property {(path: string, options?: RequestOptions) => Promise<Reply>} request  Sends one request to this Worker.
+ * @property {(panel: string) => void} navigate  Opens a panel: `customers?customer=cus_ada`.
+ */
+
+/**
+ * Creates a session without a server key.
+ *
+ * @returns {Session}
+ */
+export function createSession() {
+  /** @type {import("./emitter.js").Emitter<string>} */
+  const keyChange = createEmitter();
+  /** @type {import("./emitter.js").Emitter<Reply>} */
+  const keyRejected = createEmitter();
+  /** @type {import("./emitter.js").Emitter<Reply>} */
+  const healthChange = createEmitter();
+  /** @type {import("./emitter.js").Emitter<LoggedRequest | undefined>} */
+  const requestSent = createEmitter();
   let key = "";
-  let refused = false;
+  let rejected = false;
 
-  const desk = {
-    /** The server key, or an empty string. */
+  /** @type {Session} */
+  const session = {
     get key() {
       return key;
     },
-    /** Takes a key in place of the one before; one that was refused is tried again. */
-    take(text) {
-      if (text === key && !refused) return;
+    setKey(text) {
+      if (text === key && !rejected) return;
       key = text;
-      refused = false;
-      keys.ring(key);
+      rejected = false;
+      keyChange.emit(key);
     },
-    onKey: keys.listen,
-    /** Rung when the Worker does not take the key. */
-    onRefusal: refusals.listen,
-    /** "test" or "live", as the key says; without one, or with another kind, undefined. */
+    onKeyChange: keyChange.on,
+    onKeyRejected: keyRejected.on,
     get mode() {
       return /^(?:sk|rk)_(test|live)_/.exec(key)?.[1];
     },
 
-    /** What `/healthz` said last, and how it came; undefined until something did. */
     health: undefined,
-    /** "stripe" or "catalog", once it is known. */
     source: undefined,
     settings: {},
-    /** Calls at once if something is known, and whenever something is heard. */
-    onHealth(heard) {
-      if (desk.health) heard(desk.health);
-      return healths.listen(heard);
+    onHealth(listener) {
+      if (session.health) listener(session.health);
+      return healthChange.on(listener);
     },
-    /** Asks the Worker how it does. */
-    async examine() {
-      const reply = await desk.ask("/healthz", { key: "" });
-      desk.health = reply;
+    async fetchHealth() {
+      const reply = await session.request("/healthz", { key: "" });
+      session.health = reply;
       if (reply.body.object === "health") {
-        desk.source = reply.body.source ?? "stripe";
-        desk.settings = reply.body.settings ?? {};
+        session.source = reply.body.source ?? "stripe";
+        session.settings = reply.body.settings ?? {};
       }
-      healths.ring(reply);
+      healthChange.emit(reply);
       return reply;
     },
 
-    /** The last requests of this page, the newest last. */
-    log: [],
-    onLog: requests.listen,
+    requestLog: [],
+    onRequest: requestSent.on,
 
-    /**
-     * Sends one request. `form` goes into the body as Stripe's SDKs write it, `json` as JSON; `key` takes the place of the desk's
-     * own. Where the reply is not what was asked for, `problem` says why, and `field` which parameter it is about; `status` is 0
-     * when nothing came. Nobody but this Worker is asked, whatever `path` says: the key is its own.
-     */
-    async ask(path, { method = "GET", form, json, idempotencyKey, signal, key: other } = {}) {
-      const bearer = other ?? key;
-      const address = within(path);
-      if (!address) return nothing("Nobody but this Worker is asked.");
+    async request(path, { method = "GET", form, json, idempotencyKey, signal, key: otherKey } = {}) {
+      const bearer = otherKey ?? key;
+      const url = sameOriginUrl(path);
+      if (!url) return failedReply("Requests are sent to this Worker only.");
       if (bearer && !/^[\x21-\x7e]+$/.test(bearer)) {
-        return nothing("A key has no spaces and only ASCII characters.", "key");
+        return failedReply("A key consists of ASCII characters without spaces.", "key");
       }
       const headers = {
         ...(bearer && { authorization: `Bearer ${bearer}` }),
@@ -79,157 +119,128 @@ export function createDesk() {
         ...(json !== undefined && { "content-type": "application/json" }),
         ...(idempotencyKey && { "idempotency-key": idempotencyKey }),
       };
-      const body = form ? encode(form) : json === undefined ? undefined : JSON.stringify(json);
-      const deadline = AbortSignal.timeout(DEADLINE_MS);
-      const started = performance.now();
-      const note = (status) => {
-        const took = performance.now() - started;
-        desk.log.push({ at: Date.now(), method, path: address.pathname, status, took });
-        desk.log.splice(0, desk.log.length - LOGGED);
-        requests.ring(desk.log.at(-1));
-        return took;
+      const body = form ? encodeForm(form) : json === undefined ? undefined : JSON.stringify(json);
+      const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+      const startedAt = performance.now();
+      const log = (/** @type {number} */ status) => {
+        const durationMs = performance.now() - startedAt;
+        session.requestLog.push({ at: Date.now(), method, path: url.pathname, status, durationMs });
+        session.requestLog.splice(0, session.requestLog.length - MAX_LOGGED_REQUESTS);
+        requestSent.emit(session.requestLog.at(-1));
+        return durationMs;
       };
       try {
-        const response = await fetch(address, {
+        const response = await fetch(url, {
           method,
           headers,
           body,
           cache: "no-store",
-          signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
+          signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
         });
         const text = await response.text();
-        const took = note(response.status);
-        const reply = { status: response.status, body: parse(text), text, took, headers: response.headers };
-        if (response.status === 401 && other === undefined) {
-          refused = true;
-          refusals.ring(reply);
+        const durationMs = log(response.status);
+        const reply = { status: response.status, body: parseObject(text), text, durationMs, headers: response.headers };
+        if (response.status === 401 && otherKey === undefined) {
+          rejected = true;
+          keyRejected.emit(reply);
         }
-        return { ...reply, ...fault(reply) };
+        return { ...reply, ...problemOf(reply) };
       } catch {
-        if (signal?.aborted) return nothing("This was called off.");
-        note(0);
-        return nothing(
-          deadline.aborted
-            ? `The Worker did not answer within ${DEADLINE_MS / 1000} s.`
+        if (signal?.aborted) return failedReply("The request was canceled.");
+        log(0);
+        return failedReply(
+          timeout.aborted
+            ? `The Worker did not respond within ${REQUEST_TIMEOUT_MS / 1000} s.`
             : "The Worker cannot be reached. Is it running, and is this browser online?",
         );
       }
     },
 
-    /** Goes to a panel: `customers?customer=cus_ada`. */
-    go(place) {
-      location.hash = place;
+    navigate(panel) {
+      location.hash = panel;
     },
   };
-  return desk;
+  return session;
 }
 
-/** Those who want to hear of something. */
-function bell() {
-  const ears = new Set();
-  return {
-    listen(heard) {
-      ears.add(heard);
-      return () => ears.delete(heard);
-    },
-    ring: (news) => ears.forEach((heard) => heard(news)),
-  };
+/** A failed request, thrown by code that sends several; the message is meant for the operator. */
+export class RequestError extends Error {}
+
+/**
+ * Returns the body of a successful reply, and throws a `RequestError` for any other.
+ *
+ * @param {Promise<Reply>} pending
+ * @returns {Promise<any>}
+ */
+export async function bodyOf(pending) {
+  const reply = await pending;
+  if (reply.problem) throw new RequestError(reply.problem);
+  return reply.body;
 }
 
-/** The address of a path of this Worker; nothing where it leads elsewhere, or nowhere. */
-function within(path) {
+/**
+ * Renders `Retry-After` as a sentence.
+ *
+ * @param {Headers} headers
+ * @returns {string}
+ */
+export function retryHint(headers) {
+  const retryAfter = headers.get("retry-after");
+  if (!retryAfter) return "Retry shortly.";
+  return `Retry ${/^\d+$/.test(retryAfter) ? `in ${retryAfter} s` : `after ${retryAfter}`} (Retry-After).`;
+}
+
+/**
+ * Resolves a path against this origin; returns undefined if it is invalid or leads to another origin.
+ *
+ * @param {string} path
+ * @returns {URL | undefined}
+ */
+function sameOriginUrl(path) {
   try {
-    const address = new URL(path, location.origin);
-    return address.origin === location.origin ? address : undefined;
+    const url = new URL(path, location.origin);
+    return url.origin === location.origin ? url : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** A reply where none came. */
-function nothing(problem, field) {
-  return { status: 0, body: {}, text: "", took: undefined, headers: new Headers(), problem, field };
+/**
+ * The reply of a request without a response.
+ *
+ * @param {string} problem
+ * @param {string} [field]
+ * @returns {Reply}
+ */
+function failedReply(problem, field) {
+  return { status: 0, body: {}, text: "", durationMs: undefined, headers: new Headers(), problem, field };
 }
 
-/** Why a reply is not the answer, and what it is about; nothing where it is one. */
-function fault({ status, body, headers }) {
+/**
+ * Why a response is an error and which parameter it is about; empty for a successful one.
+ *
+ * @param {Reply} reply
+ * @returns {{ problem?: string, field?: string }}
+ */
+function problemOf({ status, body, headers }) {
   if (status < 400) return {};
   const { message, param } = body.error ?? {};
-  const said = typeof message === "string" ? message : `The answer (status ${status}) is not one of entgate’s.`;
+  const problem = typeof message === "string" ? message : `Unexpected response (status ${status}).`;
   const field = status === 401 ? "key" : typeof param === "string" ? param.split("[")[0] : undefined;
-  return { problem: status === 503 ? `${said} ${later(headers)}` : said, field };
+  return { problem: status === 503 ? `${problem} ${retryHint(headers)}` : problem, field };
 }
 
-/** `Retry-After` as a sentence. */
-export function later(headers) {
-  const when = headers.get("retry-after");
-  if (!when) return "Ask again shortly.";
-  return `Ask again ${/^\d+$/.test(when) ? `in ${when} s` : `after ${when}`} (Retry-After).`;
-}
-
-/** The object that `text` is the JSON of; an empty one when it is not. */
-function parse(text) {
+/**
+ * Parses a JSON object; returns an empty object for anything else.
+ *
+ * @param {string} text
+ * @returns {any}
+ */
+function parseObject(text) {
   try {
     const value = JSON.parse(text);
     return value !== null && typeof value === "object" ? value : {};
   } catch {
     return {};
   }
-}
-
-/** A form as Stripe's SDKs encode it: `items[0][price]=…`; null empties, undefined is left out. */
-export function encode(form) {
-  const pairs = (name, value) => {
-    if (value === undefined) return [];
-    if (value === null) return [[name, ""]];
-    if (typeof value !== "object") return [[name, String(value)]];
-    return Object.entries(value).flatMap(([part, inner]) => pairs(name ? `${name}[${part}]` : part, inner));
-  };
-  return new URLSearchParams(pairs("", form)).toString();
-}
-
-/** Signals for requests of which only the last of its kind counts; the one before, if still under way, is dropped. */
-export function turns() {
-  const held = {};
-  const turn = (kind) => {
-    held[kind]?.abort();
-    held[kind] = new AbortController();
-    return held[kind].signal;
-  };
-  turn.stop = () => Object.values(held).forEach((controller) => controller.abort());
-  return turn;
-}
-
-/** Does something again and again, `pause` ms after it was done, between `start` and `stop` and while the page is looked at. */
-export function pulse(pause, work) {
-  let running = false;
-  let busy = false;
-  let again = false;
-  let timer;
-  const beat = async () => {
-    clearTimeout(timer);
-    if (!running || document.hidden) return;
-    again = busy;
-    if (busy) return;
-    busy = true;
-    try {
-      await work();
-    } finally {
-      busy = false;
-    }
-    if (again) beat();
-    else if (running) timer = setTimeout(beat, pause);
-  };
-  document.addEventListener("visibilitychange", beat);
-  return {
-    start() {
-      if (running) return;
-      running = true;
-      beat();
-    },
-    stop() {
-      running = false;
-      clearTimeout(timer);
-    },
-  };
 }

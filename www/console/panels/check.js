@@ -1,209 +1,258 @@
-// The question: may this customer use this feature? And the list of what the customer holds.
+// The panel "Check access": checks one feature of one customer, and lists the customer's active entitlements.
 
-import { later, turns } from "../session.js";
-import { button, command, element, field, tag, time } from "../elements.js";
+import { latestOnly } from "../concurrency.js";
+import { button, command, element, svgElement, tag, textField, time } from "../elements.js";
+import { withQuery } from "../form.js";
+import { isLocal } from "../local-worker.js";
+import { retryHint } from "../session.js";
 
-const LIST_LIMIT = 100; // Stripe's own maximum a page.
-const LIST_PAGES = 10;
+const PAGE_SIZE = 100; // Stripe's maximum.
+const MAX_PAGES = 10;
+const MAX_RAW_LENGTH = 2000; // Characters shown of a body that is not JSON.
 
+/** @type {Record<string, string>} */
 const REASONS = {
   active_entitlement: "an active entitlement grants it.",
   not_entitled: "it is not among the customer’s active entitlements.",
-  unknown_customer: "nothing is known of this customer.",
+  unknown_customer: "the customer is unknown.",
   unknown_feature: "no feature has this lookup key.",
 };
 
-/** One path for each answer, in a circle: tick, cross, question mark, exclamation mark. */
-const MARKS = [
+/** The icon's path for each state: tick, cross, question mark, exclamation mark. */
+const ICON_PATHS = [
   ["entitled", "m14 25 7 7 13-15"],
   ["denied", "m16 16 16 16m0-16L16 32"],
   ["unknown", "M17 18a7 7 0 1 1 10 6.5c-2 1-3 2-3 4.5M24 35v.1"],
   ["error", "M24 13v14m0 7v.1"],
 ];
 
-const local = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+/** @typedef {import("../session.js").Reply} Reply */
+/** @typedef {{ state: string, label: string, reason?: string }} Result */
 
 export default {
   id: "check",
-  title: "Ask",
-  lead: "May this customer use this feature? The edge answers; a backend asks in the same way.",
+  title: "Check access",
+  lead: "Check whether a customer may use a feature. A backend sends the same request to the edge.",
 
-  mount(root, desk) {
-    const turn = turns();
-    const customer = field("customer", "Customer", { hint: "Stripe’s customer id.", placeholder: "cus_…" });
-    const feature = field("feature", "Feature", { hint: "Its lookup key.", placeholder: "lookup key" });
-    if (local) [customer.input.value, feature.input.value] = ["cus_ada", "sms"];
-    const asked = () => ({ customer: customer.input.value.trim(), feature: feature.input.value.trim() });
-    const checkPath = () => `/v1/check?${new URLSearchParams(asked())}`;
+  /**
+   * @param {HTMLElement} root
+   * @param {import("../session.js").Session} session
+   */
+  mount(root, session) {
+    const latest = latestOnly();
+    const customer = textField("customer", "Customer", { hint: "Stripe’s customer id.", placeholder: "cus_…" });
+    const feature = textField("feature", "Feature", { hint: "Its lookup key.", placeholder: "lookup key" });
+    if (isLocal) [customer.input.value, feature.input.value] = ["cus_ada", "sms"];
+    const formValues = () => ({ customer: customer.input.value.trim(), feature: feature.input.value.trim() });
+    const checkPath = () => withQuery("/v1/check", formValues());
 
-    const keyNote = tag("p", { class: "hint", id: "ask-key" });
+    const keyHint = tag("p", { class: "hint", id: "check-key-hint" });
     const form = tag(
       "form",
-      { id: "question", class: "card", novalidate: true, "aria-labelledby": "question-title" },
-      tag("h2", { id: "question-title" }, "Question"),
+      { id: "check-form", class: "card", novalidate: true, "aria-labelledby": "check-form-title" },
+      tag("h2", { id: "check-form-title" }, "Request"),
       customer.root,
       feature.root,
-      keyNote,
+      keyHint,
       element(
         "div",
         "actions",
         tag("button", { id: "check", type: "submit", class: "primary" }, "Check"),
-        tag("button", { id: "list", type: "button", onclick: list }, "List entitlements"),
+        tag("button", { id: "list", type: "button", onclick: listEntitlements }, "List entitlements"),
       ),
     );
 
-    const word = tag("p", { id: "verdict-word" }, "Yes or no?");
-    const why = tag("p", { id: "verdict-why" }, "Fill in the form and press Check.");
-    const facts = Object.fromEntries(["version", "as-of", "served-by", "took"].map((id) => [id, tag("dd", { id }, "–")]));
+    const label = tag("p", { id: "result-label" }, "No result yet");
+    const reason = tag("p", { id: "result-reason" }, "Enter a customer and a feature, then select Check.");
+    const details = {
+      version: tag("dd", { id: "version" }, "–"),
+      asOf: tag("dd", { id: "as-of" }, "–"),
+      servedBy: tag("dd", { id: "served-by" }, "–"),
+      roundTrip: tag("dd", { id: "round-trip" }, "–"),
+    };
     const curl = command("");
-    curl.querySelector("code").id = "curl";
-    const rawTitle = tag("h3", { id: "raw-title" }, "What came back");
-    const raw = tag("pre", { id: "raw", class: "json", tabindex: "0", role: "region", "aria-labelledby": "raw-title" });
-    const verdict = tag("div", { id: "verdict" }, mark(), element("div", "", word, why));
-    const answer = tag(
+    const curlCode = /** @type {HTMLElement} */ (curl.querySelector("code"));
+    curlCode.id = "curl";
+    const responseTitle = tag("h3", { id: "response-title" }, "Response");
+    const responseBody = tag("pre", {
+      id: "response-body",
+      class: "json",
+      tabindex: "0",
+      role: "region",
+      "aria-labelledby": "response-title",
+    });
+    const result = tag("div", { id: "result" }, resultIcon(), element("div", "", label, reason));
+    const detailRow = (/** @type {string} */ term, /** @type {HTMLElement} */ value) => element("div", "", element("dt", "", term), value);
+    const resultCard = tag(
       "section",
-      { id: "answer", class: "card", "data-state": "idle", "aria-live": "polite", "aria-labelledby": "answer-title" },
-      tag("h2", { id: "answer-title", class: "unseen" }, "Answer"),
-      verdict,
+      { id: "check-result", class: "card", "data-state": "idle", "aria-live": "polite", "aria-labelledby": "check-result-title" },
+      tag("h2", { id: "check-result-title", class: "visually-hidden" }, "Result"),
+      result,
       tag(
         "div",
         { "aria-live": "off" },
         element(
           "dl",
-          "facts",
-          ...[
-            ["Version", "version"],
-            ["As of", "as-of"],
-            ["Served by", "served-by"],
-            ["Round trip", "took"],
-          ].map(([term, id]) => element("div", "", element("dt", "", term), facts[id])),
+          "description-list",
+          detailRow("Version", details.version),
+          detailRow("As of", details.asOf),
+          detailRow("Served by", details.servedBy),
+          detailRow("Round trip", details.roundTrip),
         ),
-        element("h3", "", "The same request, with curl"),
+        element("h3", "", "The same request with curl"),
         curl,
-        rawTitle,
-        raw,
+        responseTitle,
+        responseBody,
       ),
     );
 
-    const held = tag("ul", { id: "holdings-list" });
-    const heldStatus = tag("p", { id: "holdings-status", role: "status", class: "soft" }, "All that the customer holds.");
-    const holdings = tag(
+    const entitlementList = tag("ul", { id: "entitlements-list" });
+    const listStatus = tag("p", { id: "entitlements-status", role: "status", class: "muted" }, "Every active entitlement of the customer.");
+    const entitlementsCard = tag(
       "section",
-      { id: "holdings", class: "card", "data-state": "idle" },
-      tag("h2", { id: "holdings-title" }, "Entitlements"),
-      heldStatus,
-      tag("div", { id: "holdings-box", tabindex: "0", role: "region", "aria-labelledby": "holdings-title" }, held),
+      { id: "entitlements", class: "card", "data-state": "idle" },
+      tag("h2", { id: "entitlements-title" }, "Entitlements"),
+      listStatus,
+      tag("div", { id: "entitlements-box", tabindex: "0", role: "region", "aria-labelledby": "entitlements-title" }, entitlementList),
     );
-    root.append(element("div", "ask", form, answer, holdings));
+    root.append(element("div", "check-layout", form, resultCard, entitlementsCard));
 
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       check();
     });
     form.addEventListener("input", showCurl);
-    desk.onKey(showKey);
+    session.onKeyChange(showKeyHint);
     showCurl();
-    showKey();
+    showKeyHint();
 
-    /** The question as a command. `URLSearchParams` escapes every quote, so the address can stand in single ones. */
+    /** Renders the check as a command. `URLSearchParams` escapes every quote, so that the URL is valid inside single quotes. */
     function showCurl() {
-      curl.querySelector("code").textContent = `curl '${location.origin + checkPath()}' \\\n  -H "Authorization: Bearer $ENTGATE_KEY"`;
+      curlCode.textContent = `curl '${location.origin + checkPath()}' \\\n  -H "Authorization: Bearer $ENTGATE_KEY"`;
     }
 
-    function showKey() {
-      keyNote.textContent = desk.key ? "" : "Enter a server key at the top; without one the answer is 401.";
+    function showKeyHint() {
+      keyHint.textContent = session.key ? "" : "Enter a server key at the top. Without one, the response is 401.";
     }
 
     async function check() {
-      const signal = turn("check");
-      complain();
-      show({ state: "loading", word: "Asking…" });
-      const question = asked();
-      const reply = await desk.ask(checkPath(), { signal });
+      const signal = latest.signal("check");
+      setFieldError();
+      showResult({ state: "loading", label: "Checking…" });
+      const values = formValues();
+      const reply = await session.request(checkPath(), { signal });
       if (signal.aborted) return;
-      show(judge(reply, question), reply);
-      verdict.scrollIntoView({ block: "nearest" });
+      showResult(resultOf(reply, values), reply);
+      result.scrollIntoView({ block: "nearest" });
     }
 
-    /** What a reply to a check means. Only `true` is a yes and only `false` is a no. */
-    function judge(reply, question) {
-      const { object, entitled, reason, customer: who = question.customer, feature: what = question.feature } = reply.body;
+    /**
+     * Interprets the reply of a check. Only `true` means entitled, and only `false` means not entitled.
+     *
+     * @param {Reply} reply
+     * @param {{ customer: string, feature: string }} values
+     * @returns {Result}
+     */
+    function resultOf(reply, values) {
+      const { object, entitled, reason: reasonCode, customer: id = values.customer, feature: lookupKey = values.feature } = reply.body;
       if (reply.status === 200 && object === "entitlement_check" && typeof entitled === "boolean") {
-        const because = REASONS[reason] ?? `the reason is “${reason}”.`;
+        const because = REASONS[reasonCode] ?? `the reason is “${reasonCode}”.`;
         return entitled
-          ? { state: "entitled", word: "Entitled", why: `${who} may use ${what}: ${because}` }
-          : { state: "denied", word: "Not entitled", why: `${who} may not use ${what}: ${because}` };
+          ? { state: "entitled", label: "Entitled", reason: `${id} may use ${lookupKey}: ${because}` }
+          : { state: "denied", label: "Not entitled", reason: `${id} may not use ${lookupKey}: ${because}` };
       }
-      if (reply.status === 503)
-        return { state: "unknown", word: "Unknown", why: `Not known now – this is not a no. ${later(reply.headers)}` };
-      const problem = reply.problem ?? "The answer is not one of entgate’s.";
-      complain(reply.field, problem);
-      return { state: "error", word: "No answer", why: problem };
+      if (reply.status === 503) {
+        return {
+          state: "unknown",
+          label: "Unknown",
+          reason: `The answer is currently unknown; this does not mean “not entitled”. ${retryHint(reply.headers)}`,
+        };
+      }
+      const problem = reply.problem ?? "Unexpected response.";
+      setFieldError(reply.field, problem);
+      return { state: "error", label: "Error", reason: problem };
     }
 
-    /** Puts an answer on the page. */
-    function show({ state, word: said, why: because = "" }, { status, body = {}, text = "", took } = {}) {
+    /**
+     * @param {Result} shown
+     * @param {Partial<Reply>} [reply]
+     */
+    function showResult({ state, label: labelText, reason: reasonText = "" }, { status, body = {}, text = "", durationMs } = {}) {
       const answered = state === "entitled" || state === "denied";
-      answer.dataset.state = state;
-      answer.setAttribute("aria-busy", state === "loading");
-      word.textContent = said;
-      why.textContent = because;
+      resultCard.dataset.state = state;
+      resultCard.setAttribute("aria-busy", String(state === "loading"));
+      label.textContent = labelText;
+      reason.textContent = reasonText;
       if (state === "loading") return;
 
-      facts.version.textContent = answered ? body.version : "–";
-      facts["served-by"].textContent = answered ? body.served_by : "–";
-      facts.took.textContent = took === undefined ? "–" : `${Math.ceil(took)} ms`;
-      facts["as-of"].replaceChildren(time(answered ? body.as_of : undefined));
-      raw.textContent = Object.keys(body).length ? JSON.stringify(body, null, 2) : text.slice(0, 2000);
-      rawTitle.textContent = status ? `What came back (status ${status})` : "What came back";
+      details.version.textContent = answered ? body.version : "–";
+      details.servedBy.textContent = answered ? body.served_by : "–";
+      details.roundTrip.textContent = durationMs === undefined ? "–" : `${Math.ceil(durationMs)} ms`;
+      details.asOf.replaceChildren(time(answered ? body.as_of : undefined));
+      responseBody.textContent = Object.keys(body).length ? JSON.stringify(body, null, 2) : text.slice(0, MAX_RAW_LENGTH);
+      responseTitle.textContent = status ? `Response (status ${status})` : "Response";
     }
 
-    /** Writes `message` beside the field it is about, and clears the others. */
-    function complain(named, message) {
-      customer.complain(named === "customer" ? message : undefined);
-      feature.complain(named === "feature" ? message : undefined);
+    /**
+     * Shows `message` at the field it is about, and clears the error of the other field.
+     *
+     * @param {string} [name]
+     * @param {string} [message]
+     */
+    function setFieldError(name, message) {
+      customer.setError(name === "customer" ? message : undefined);
+      feature.setError(name === "feature" ? message : undefined);
     }
 
-    async function list() {
-      const signal = turn("list");
-      const who = asked().customer;
-      complain();
-      tell("loading", "Asking…");
-      const all = [];
-      let took = 0;
-      let more = true;
-      for (let page = 1; more && page <= LIST_PAGES; page += 1) {
-        const query = new URLSearchParams({ customer: who, limit: LIST_LIMIT, ...(all.length && { starting_after: all.at(-1).id }) });
-        const reply = await desk.ask(`/v1/entitlements/active_entitlements?${query}`, { signal });
+    async function listEntitlements() {
+      const signal = latest.signal("list");
+      const id = formValues().customer;
+      setFieldError();
+      showEntitlements("loading", "Loading…");
+      const entitlements = [];
+      let durationMs = 0;
+      let hasMore = true;
+      for (let page = 1; hasMore && page <= MAX_PAGES; page += 1) {
+        const path = withQuery("/v1/entitlements/active_entitlements", {
+          customer: id,
+          limit: PAGE_SIZE,
+          starting_after: entitlements.at(-1)?.id,
+        });
+        const reply = await session.request(path, { signal });
         if (signal.aborted) return;
         const { data, has_more } = reply.body;
         if (reply.status !== 200 || !Array.isArray(data)) {
-          refuse(reply);
+          showListError(reply);
           return;
         }
-        all.push(...data);
-        took += reply.took;
-        more = has_more === true && data.length > 0;
+        entitlements.push(...data);
+        durationMs += reply.durationMs ?? 0;
+        hasMore = has_more === true && data.length > 0;
       }
-      const count = all.length === 1 ? "1 entitlement" : `${all.length || "no"} entitlements`;
-      tell("done", `${who} holds ${more ? `more than ${count}; these are the first` : count}. Took ${Math.ceil(took)} ms.`, all);
+      const count = entitlements.length === 1 ? "1 entitlement" : `${entitlements.length || "no"} entitlements`;
+      const summary = hasMore ? `more than ${count}; the first ${entitlements.length} are listed` : count;
+      showEntitlements("done", `${id} has ${summary}. Loaded in ${Math.ceil(durationMs)} ms.`, entitlements);
     }
 
-    /** Says why there is no list. */
-    function refuse({ status, field: named, problem = "The answer is not one of entgate’s." }) {
+    /** @param {Reply} reply */
+    function showListError({ status, field, problem = "Unexpected response." }) {
       if (status === 503) {
-        tell("unknown", `Not known now – this is not an empty list. ${problem}`);
+        showEntitlements("unknown", `The list is currently unknown; this does not mean that it is empty. ${problem}`);
         return;
       }
-      complain(named, problem);
-      tell("error", problem);
+      setFieldError(field, problem);
+      showEntitlements("error", problem);
     }
 
-    /** Puts the list, or why there is none, on the page. */
-    function tell(state, text, entitlements = []) {
-      holdings.dataset.state = state;
-      heldStatus.textContent = text;
-      held.replaceChildren(
+    /**
+     * @param {string} state
+     * @param {string} text
+     * @param {{ lookup_key: string, feature: string }[]} [entitlements]
+     */
+    function showEntitlements(state, text, entitlements = []) {
+      entitlementsCard.dataset.state = state;
+      listStatus.textContent = text;
+      entitlementList.replaceChildren(
         ...entitlements.map(({ lookup_key, feature: id }) =>
           element(
             "li",
@@ -217,43 +266,31 @@ export default {
               },
               "small",
             ),
-            element("code", "soft", id),
+            element("code", "muted", id),
           ),
         ),
       );
     }
 
     return {
+      /** @param {URLSearchParams} params */
       show(params) {
         for (const { input } of [customer, feature]) {
-          if (params.has(input.id)) input.value = params.get(input.id);
+          if (params.has(input.id)) input.value = params.get(input.id) ?? "";
         }
         showCurl();
       },
-      hide: turn.stop,
+      hide: latest.abortAll,
     };
   },
 };
 
-/** The sign of the answer; which of its parts is seen follows from the answer's state. */
-function mark() {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", "0 0 48 48");
-  svg.setAttribute("class", "mark");
-  svg.setAttribute("aria-hidden", "true");
-  const circle = document.createElementNS(svg.namespaceURI, "circle");
-  for (const [name, value] of [
-    ["cx", 24],
-    ["cy", 24],
-    ["r", 22],
-  ])
-    circle.setAttribute(name, value);
-  svg.append(circle);
-  for (const [state, d] of MARKS) {
-    const path = document.createElementNS(svg.namespaceURI, "path");
-    path.setAttribute("class", `if-${state}`);
-    path.setAttribute("d", d);
-    svg.append(path);
-  }
-  return svg;
+/** The icon of the result. The state of the result card selects which of its paths is visible. */
+function resultIcon() {
+  return svgElement(
+    "svg",
+    { viewBox: "0 0 48 48", class: "result-icon", "aria-hidden": "true" },
+    svgElement("circle", { cx: 24, cy: 24, r: 22 }),
+    ...ICON_PATHS.map(([state, d]) => svgElement("path", { class: `if-${state}`, d })),
+  );
 }

@@ -1,41 +1,52 @@
-// A line, cut into words as a shell does: by spaces, but not within quotes.
+// Splits a command line into words as a POSIX shell does: at whitespace, except inside quotes or after a backslash. Pure functions.
 
-/** The words; `open` is the quote that is not closed, or a backslash with nothing behind it. */
-export function words(line) {
-  const found = [];
+/**
+ * Splits a line into words.
+ *
+ * @param {string} line
+ * @returns {{ words: string[], unterminated: string }}  `unterminated` is an open quote, or a backslash at the end of the line.
+ */
+export function tokenize(line) {
+  const words = [];
+  /** @type {string | undefined} */
   let word;
-  let open = "";
-  const add = (text) => {
+  let quote = "";
+  const append = (/** @type {string} */ text) => {
     word = (word ?? "") + text;
   };
   for (let at = 0; at < line.length; at += 1) {
     const char = line[at];
     const next = line[at + 1];
-    if (open === "'") {
-      if (char === "'") open = "";
-      else add(char);
-    } else if (char === "\\" && (open === "" || /["\\$`]/.test(next ?? ""))) {
-      if (next === undefined) open = "\\";
-      else add(next);
+    if (quote === "'") {
+      if (char === "'") quote = "";
+      else append(char);
+    } else if (char === "\\" && (quote === "" || /["\\$`]/.test(next ?? ""))) {
+      if (next === undefined) quote = "\\";
+      else append(next);
       at += 1;
-    } else if (open === '"') {
-      if (char === '"') open = "";
-      else add(char);
+    } else if (quote === '"') {
+      if (char === '"') quote = "";
+      else append(char);
     } else if (char === "'" || char === '"') {
-      open = char;
-      add("");
+      quote = char;
+      append("");
     } else if (/\s/.test(char)) {
-      if (word !== undefined) found.push(word);
+      if (word !== undefined) words.push(word);
       word = undefined;
     } else {
-      add(char);
+      append(char);
     }
   }
-  if (word !== undefined) found.push(word);
-  return { words: found, open };
+  if (word !== undefined) words.push(word);
+  return { words, unterminated: quote };
 }
 
-/** A word as it has to be written to stay one. */
+/**
+ * Quotes a word, so that `tokenize` returns it unchanged.
+ *
+ * @param {string} word
+ * @returns {string}
+ */
 export function quote(word) {
   return /^[\w@%+=:,./[\]-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -1,6 +1,11 @@
-// What the shop sells, and how it gets into the catalog: only when somebody asks for it, and what is there already is left as it is.
+// The features and plans of the demo shop, and how they are found and created in the catalog.
+//
+// They are created only on request. Existing objects of the catalog are not changed.
 
-/** The parts of the shop, by lookup key. */
+import { withQuery } from "../form.js";
+import { bodyOf } from "../session.js";
+
+/** The gated features of the demo shop. */
 export const FEATURES = [
   { key: "sms", name: "Text messages" },
   { key: "export", name: "Export" },
@@ -8,69 +13,93 @@ export const FEATURES = [
   { key: "audit_log", name: "Audit log" },
 ];
 
-/** `features` are what a product includes when it is made. The audit log is attached in the playground. */
+/** @typedef {{ product: string, name: string, amount: number, features: string[] }} Plan  `amount` is in cents per month. */
+
+/**
+ * The plans. `features` are attached when the product is created; the playground attaches the audit log later.
+ *
+ * @type {[starter: Plan, pro: Plan]}
+ */
 export const PLANS = [
   { product: "shop_starter", name: "Starter", amount: 900, features: ["sms"] },
   { product: "shop_pro", name: "Pro", amount: 2900, features: ["sms", "export", "sso"] },
 ];
 
-/** Why a request of several came to nothing; its message is for people. */
-export class Refused extends Error {}
+/** @typedef {Record<string, Record<string, string>>} IncludedFeatures  By product and lookup key: the id of the product feature. */
 
-/** The reply's body, or the reason why there is none. */
-export async function expect(asked) {
-  const reply = await asked;
-  if (reply.problem) throw new Refused(reply.problem);
-  return reply.body;
-}
+/**
+ * @typedef {object} DemoProducts
+ * @property {Record<string, string>} features  Feature ids by lookup key.
+ * @property {Record<string, string>} prices  Price ids by product.
+ * @property {IncludedFeatures} included
+ */
 
-/** What of the shop is in the catalog: `{ features, prices, includes }`, or undefined while some of it is not. */
-export async function find(desk) {
-  const get = (path) => expect(desk.ask(path));
-  const { data: products } = await get(`/v1/products?${new URLSearchParams(PLANS.map(({ product }, at) => [`ids[${at}]`, product]))}`);
+/**
+ * Finds the products of the demo shop in the catalog; returns undefined if any of them is missing.
+ *
+ * @param {import("../session.js").Session} session
+ * @returns {Promise<DemoProducts | undefined>}
+ */
+export async function findProducts(session) {
+  const get = (/** @type {string} */ path) => bodyOf(session.request(path));
+  const { data: products } = await get(withQuery("/v1/products", { ids: PLANS.map(({ product }) => product) }));
   if (products.length < PLANS.length) return undefined;
+  /** @type {Record<string, string>} */
   const features = {};
   for (const { key } of FEATURES) {
-    const { data } = await get(`/v1/entitlements/features?${new URLSearchParams({ lookup_key: key })}`);
+    const { data } = await get(withQuery("/v1/entitlements/features", { lookup_key: key }));
     if (data.length === 0) return undefined;
     features[key] = data[0].id;
   }
+  /** @type {Record<string, string>} */
   const prices = {};
   for (const { product } of PLANS) {
-    const { data } = await get(`/v1/prices?${new URLSearchParams({ product, active: true })}`);
+    const { data } = await get(withQuery("/v1/prices", { product, active: true }));
     if (data.length === 0) return undefined;
     prices[product] = data[0].id;
   }
-  return { features, prices, includes: await included(desk) };
+  return { features, prices, included: await listIncludedFeatures(session) };
 }
 
-/** By product: the lookup key of each feature that it includes, and by what id. */
-export async function included(desk) {
+/**
+ * Lists the features that each product includes.
+ *
+ * @param {import("../session.js").Session} session
+ * @returns {Promise<IncludedFeatures>}
+ */
+export async function listIncludedFeatures(session) {
   const lists = PLANS.map(async ({ product }) => {
-    const { data } = await expect(desk.ask(`/v1/products/${product}/features?limit=100`));
+    /** @type {{ data: { id: string, entitlement_feature: { lookup_key: string } }[] }} */
+    const { data } = await bodyOf(session.request(withQuery(`/v1/products/${product}/features`, { limit: 100 })));
     return [product, Object.fromEntries(data.map(({ id, entitlement_feature }) => [entitlement_feature.lookup_key, id]))];
   });
   return Object.fromEntries(await Promise.all(lists));
 }
 
-/** Puts into the catalog what of the shop is not there yet, and gives it as `find` does. */
-export async function furnish(desk) {
-  const get = (path) => expect(desk.ask(path));
-  const post = (path, form) => expect(desk.ask(path, { method: "POST", form }));
+/**
+ * Creates the missing features, products and prices of the demo shop in the catalog, and returns all of them.
+ *
+ * @param {import("../session.js").Session} session
+ * @returns {Promise<DemoProducts | undefined>}
+ */
+export async function seedProducts(session) {
+  const get = (/** @type {string} */ path) => bodyOf(session.request(path));
+  const post = (/** @type {string} */ path, /** @type {object} */ form) => bodyOf(session.request(path, { method: "POST", form }));
+  /** @type {Record<string, string>} */
   const features = {};
   for (const { key, name } of FEATURES) {
-    const { data } = await get(`/v1/entitlements/features?${new URLSearchParams({ lookup_key: key })}`);
+    const { data } = await get(withQuery("/v1/entitlements/features", { lookup_key: key }));
     features[key] = (data[0] ?? (await post("/v1/entitlements/features", { lookup_key: key, name }))).id;
   }
   for (const plan of PLANS) {
-    const { data } = await get(`/v1/products?${new URLSearchParams({ "ids[0]": plan.product })}`);
+    const { data } = await get(withQuery("/v1/products", { ids: [plan.product] }));
     if (data.length === 0) {
       await post("/v1/products", { id: plan.product, name: plan.name });
       for (const key of plan.features) await post(`/v1/products/${plan.product}/features`, { entitlement_feature: features[key] });
     }
-    const prices = await get(`/v1/prices?${new URLSearchParams({ product: plan.product, active: true })}`);
+    const prices = await get(withQuery("/v1/prices", { product: plan.product, active: true }));
     if (prices.data.length === 0)
       await post("/v1/prices", { product: plan.product, currency: "usd", unit_amount: plan.amount, recurring: { interval: "month" } });
   }
-  return find(desk);
+  return findProducts(session);
 }

@@ -1,49 +1,60 @@
-// The parts of the shop that are gated: what each looks like when it is open.
+// The content of the demo shop's gated sections.
 
-import { element } from "../elements.js";
+import { element, svgElement } from "../elements.js";
 
-const SVG = "http://www.w3.org/2000/svg";
-
-function drawing(path) {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("viewBox", "0 0 20 20");
-  svg.setAttribute("aria-hidden", "true");
-  const line = document.createElementNS(SVG, "path");
-  line.setAttribute("d", path);
-  svg.append(line);
-  return svg;
+/** @param {string} path */
+function icon(path) {
+  return svgElement("svg", { viewBox: "0 0 20 20", "aria-hidden": "true" }, svgElement("path", { d: path }));
 }
 
-/** A padlock, which stands before what is closed. */
-export const lock = () => drawing("M5 9h10v7.5H5zM7 9V6.5a3 3 0 0 1 6 0V9M10 12v1.5");
+/** The icon of a locked section. */
+export const lockIcon = () => icon("M5 9h10v7.5H5zM7 9V6.5a3 3 0 0 1 6 0V9M10 12v1.5");
 
-const lines = (className, ...rows) =>
+/**
+ * A list; a row is a string or several strings.
+ *
+ * @param {string} className
+ * @param {...(string | string[])} rows
+ */
+const list = (className, ...rows) =>
   element("ul", className, ...rows.map((row) => element("li", "", ...[row].flat().map((part) => element("span", "", part)))));
 
-/** By lookup key: `{ name, icon(), inside() }`. */
-export const ROOMS = {
+/**
+ * @typedef {object} GatedSection
+ * @property {string} name
+ * @property {string} description
+ * @property {() => SVGElement} icon
+ * @property {() => HTMLElement} content  Shown while the customer is entitled.
+ */
+
+/**
+ * The sections by lookup key.
+ *
+ * @type {Record<string, GatedSection>}
+ */
+export const GATED_SECTIONS = {
   sms: {
     name: "Text messages",
-    about: "Tell buyers that their parcel is on its way.",
-    icon: () => drawing("M3 4.5h14v9H9L5.5 16.5v-3H3zM6.5 7.8h7M6.5 10.3h4.5"),
-    inside: () => lines("bubbles", "Your parcel left Rotterdam this morning.", "Great! Can it come after six?"),
+    description: "Notify buyers about their delivery.",
+    icon: () => icon("M3 4.5h14v9H9L5.5 16.5v-3H3zM6.5 7.8h7M6.5 10.3h4.5"),
+    content: () => list("messages", "Your order left Rotterdam this morning.", "Great! Can you deliver after six?"),
   },
   export: {
     name: "Export",
-    about: "Every order of the month, as a table.",
-    icon: () => drawing("M10 3v9M6.5 8.8 10 12.3l3.5-3.5M4 16.5h12"),
-    inside: () => lines("rows", ["orders-november.csv", "1,204 rows"], ["refunds-november.csv", "17 rows"]),
+    description: "Download the orders of a month.",
+    icon: () => icon("M10 3v9M6.5 8.8 10 12.3l3.5-3.5M4 16.5h12"),
+    content: () => list("rows", ["orders-november.csv", "1,204 rows"], ["refunds-november.csv", "17 rows"]),
   },
   sso: {
     name: "Single sign-on",
-    about: "The staff logs in as everywhere else.",
-    icon: () => drawing("M12.5 3.5a4 4 0 1 1-2.9 6.8L4 16v.5h3v-2h2v-2l1-1M13.5 6.5v.1"),
-    inside: () => lines("rows", ["Okta", "connected"], ["Google Workspace", "connected"]),
+    description: "Sign in with your identity provider.",
+    icon: () => icon("M12.5 3.5a4 4 0 1 1-2.9 6.8L4 16v.5h3v-2h2v-2l1-1M13.5 6.5v.1"),
+    content: () => list("rows", ["Okta", "connected"], ["Google Workspace", "connected"]),
   },
   audit_log: {
     name: "Audit log",
-    about: "Who did what, and when.",
-    icon: () => drawing("M5 3.5h10v13H5zM7.5 7h5M7.5 10h5M7.5 13h3"),
-    inside: () => lines("rows", ["Mara refunded order 4711", "09:41"], ["Jon changed the price of Pro", "09:12"]),
+    description: "Review every change in your account.",
+    icon: () => icon("M5 3.5h10v13H5zM7.5 7h5M7.5 10h5M7.5 13h3"),
+    content: () => list("rows", ["Mara refunded order 4711", "09:41"], ["Jon changed the price of Pro", "09:12"]),
   },
 };

@@ -1,21 +1,65 @@
-// The life of a customer, as requests: what can be done next, and why something cannot. Pure, but for the clock.
+// The actions of a customer's subscription lifecycle as API requests, and why an action is unavailable. Pure functions.
 
 import { PLANS } from "./demo-products.js";
 
 const [STARTER, PRO] = PLANS;
-const MONTH = 31 * 86_400;
+const MONTH_SECONDS = 31 * 86_400;
+const RENEWAL_MARGIN_SECONDS = 60; // How far a clock is advanced past a renewal.
 
-/** The plan of a subscription; undefined if it is none of the shop's. */
+/**
+ * @typedef {object} Subscription
+ * @property {string} id
+ * @property {string} [status]
+ * @property {boolean} [cancel_at_period_end]
+ * @property {{ data: { id: string, price: { product?: string }, current_period_end?: number }[] }} items
+ */
+
+/** @typedef {{ id: string, frozen_time: number, status?: string }} TestClock */
+
+/**
+ * The state that decides which actions are available.
+ *
+ * @typedef {object} PlanState
+ * @property {string} [customer]
+ * @property {TestClock} [clock]  Undefined for a customer on real time.
+ * @property {Subscription} [subscription]  To one of the plans.
+ * @property {import("./demo-products.js").DemoProducts} [products]
+ */
+
+/**
+ * A request with the label of its button.
+ *
+ * @typedef {object} PlanAction
+ * @property {string} verb
+ * @property {string} title
+ * @property {string} method
+ * @property {string} path
+ * @property {object} [form]
+ * @property {string} [description]
+ * @property {string} [unavailable]  Why the action is unavailable; undefined if it is available.
+ */
+
+/**
+ * Returns the plan of a subscription, or undefined if it is to another product.
+ *
+ * @param {Subscription | undefined} subscription
+ */
 export function planOf(subscription) {
   const products = subscription?.items.data.map(({ price }) => price.product) ?? [];
   return PLANS.find(({ product }) => products.includes(product));
 }
 
-/** Buying a plan, or changing to it. */
-export function buying({ customer, subscription, stock }, plan) {
-  const price = stock?.prices[plan.product];
+/**
+ * The action that subscribes to a plan, or changes the existing subscription to it.
+ *
+ * @param {PlanState} state
+ * @param {import("./demo-products.js").Plan} plan
+ * @returns {PlanAction}
+ */
+export function subscribeAction({ customer, subscription, products }, plan) {
+  const price = products?.prices[plan.product];
   const item = subscription?.items.data[0];
-  if (!item)
+  if (!subscription || !item)
     return {
       verb: "Subscribe",
       title: `Subscribe to ${plan.name}`,
@@ -23,7 +67,7 @@ export function buying({ customer, subscription, stock }, plan) {
       path: "/v1/subscriptions",
       form: { customer, items: [{ price }] },
     };
-  const verb = plan === PRO ? "Upgrade" : "Go back";
+  const verb = plan === PRO ? "Upgrade" : "Downgrade";
   return {
     verb,
     title: `${verb} to ${plan.name}`,
@@ -33,101 +77,114 @@ export function buying({ customer, subscription, stock }, plan) {
   };
 }
 
-export function cancelling({ subscription }) {
+/**
+ * The action that cancels the subscription immediately.
+ *
+ * @param {PlanState} state
+ * @returns {PlanAction}
+ */
+export function cancelAction({ subscription }) {
   return { verb: "Cancel", title: "Cancel now", method: "DELETE", path: `/v1/subscriptions/${subscription?.id ?? "{id}"}` };
 }
 
-/** Everything that the playground can do, in groups: `{ verb, title, about, method, path, form, not }`, where `not` says why it cannot be done now. */
-export function steps(visitor) {
-  const { subscription, stock, clock } = visitor;
+/**
+ * Every action of the playground, in groups.
+ *
+ * @param {PlanState} state
+ * @returns {[title: string, actions: PlanAction[]][]}
+ */
+export function planActions(state) {
+  const { subscription, products, clock } = state;
   const plan = planOf(subscription);
-  const sub = `/v1/subscriptions/${subscription?.id ?? "{id}"}`;
-  const unsubscribed = subscription ? undefined : "Nothing is bought yet.";
-  const attached = stock?.includes[PRO.product].audit_log;
-  const features = `/v1/products/${PRO.product}/features`;
+  const subscriptionPath = `/v1/subscriptions/${subscription?.id ?? "{id}"}`;
+  const notSubscribed = subscription ? undefined : "There is no subscription yet.";
+  const attachment = products?.included[PRO.product].audit_log;
+  const featuresPath = `/v1/products/${PRO.product}/features`;
   const renewal = subscription?.items.data[0]?.current_period_end;
-  const next = clock && Math.max(renewal ? renewal + 60 : 0, clock.frozen_time + (renewal ? 60 : MONTH));
+  const nextPeriod =
+    clock &&
+    Math.max(renewal ? renewal + RENEWAL_MARGIN_SECONDS : 0, clock.frozen_time + (renewal ? RENEWAL_MARGIN_SECONDS : MONTH_SECONDS));
   return [
     [
-      "Buy",
+      "Subscription",
       [
         {
-          ...buying({ ...visitor, subscription: undefined }, STARTER),
-          about: "A first purchase: text messages open.",
-          not: subscription && "There is a subscription already.",
+          ...subscribeAction({ ...state, subscription: undefined }, STARTER),
+          description: "A first purchase: unlocks text messages.",
+          unavailable: subscription && "A subscription already exists.",
         },
         {
-          ...buying({ ...visitor, subscription: subscription ?? BLANK }, PRO),
-          about: "Another price in the same subscription: export and single sign-on open too.",
-          not: unsubscribed ?? (plan === PRO ? "It is Pro already." : undefined),
+          ...subscribeAction({ ...state, subscription: subscription ?? PLACEHOLDER_SUBSCRIPTION }, PRO),
+          description: "Changes the price of the subscription: also unlocks export and single sign-on.",
+          unavailable: notSubscribed ?? (plan === PRO ? "The plan is already Pro." : undefined),
         },
         {
-          ...buying({ ...visitor, subscription: subscription ?? BLANK }, STARTER),
-          about: "Two parts close again.",
-          not: unsubscribed ?? (plan === STARTER ? "It is Starter already." : undefined),
+          ...subscribeAction({ ...state, subscription: subscription ?? PLACEHOLDER_SUBSCRIPTION }, STARTER),
+          description: "Locks export and single sign-on.",
+          unavailable: notSubscribed ?? (plan === STARTER ? "The plan is already Starter." : undefined),
         },
       ],
     ],
     [
-      "Change what is sold",
+      "Product features",
       [
         {
           verb: "Attach",
           title: "Attach the audit log to Pro",
-          about: "Who has Pro already gets it at the next period: so it is at Stripe.",
+          description: "Existing subscribers get it at their next period, as with Stripe.",
           method: "POST",
-          path: features,
-          form: { entitlement_feature: stock?.features.audit_log },
-          not: attached && "It is attached.",
+          path: featuresPath,
+          form: { entitlement_feature: products?.features.audit_log },
+          unavailable: attachment && "The audit log is already attached.",
         },
         {
           verb: "Apply",
-          title: "Apply it now",
-          about: "Everybody who has Pro gets what it includes today. Only entgate has this.",
+          title: "Apply now",
+          description: "Grants the current features to every subscriber of Pro. entgate only.",
           method: "POST",
-          path: `${features}/apply`,
+          path: `${featuresPath}/apply`,
         },
         {
           verb: "Detach",
-          title: "Detach it again",
-          about: "Who has it keeps it until the next period.",
+          title: "Detach the audit log",
+          description: "Existing subscribers keep it until their next period.",
           method: "DELETE",
-          path: `${features}/${attached ?? "{id}"}`,
-          not: attached ? undefined : "It is not attached.",
+          path: `${featuresPath}/${attachment ?? "{id}"}`,
+          unavailable: attachment ? undefined : "The audit log is not attached.",
         },
       ],
     ],
     [
-      "Let time pass",
+      "Test clock",
       [
         {
           verb: "Advance",
           title: "Advance to the next period",
-          about: "The test clock goes past the renewal: what the product includes then is what the customer has.",
+          description: "Moves the test clock past the renewal. The customer then has the current features of the product.",
           method: "POST",
           path: `/v1/test_helpers/test_clocks/${clock?.id ?? "{id}"}/advance`,
-          form: { frozen_time: next },
-          not: clock ? undefined : "This customer lives by the real time.",
+          form: { frozen_time: nextPeriod },
+          unavailable: clock ? undefined : "The customer has no test clock.",
         },
       ],
     ],
     [
-      "End it",
+      "Cancellation",
       [
         {
           verb: "Cancel",
           title: "Cancel at the end of the period",
-          about: "Everything stays open until then.",
+          description: "The customer keeps every feature until then.",
           method: "POST",
-          path: sub,
+          path: subscriptionPath,
           form: { cancel_at_period_end: true },
-          not: unsubscribed ?? (subscription.cancel_at_period_end ? "That is so already." : undefined),
+          unavailable: notSubscribed ?? (subscription?.cancel_at_period_end ? "The cancellation is already scheduled." : undefined),
         },
-        { ...cancelling(visitor), about: "Every part closes at once.", not: unsubscribed },
+        { ...cancelAction(state), description: "Revokes every feature immediately.", unavailable: notSubscribed },
       ],
     ],
   ];
 }
 
-/** Stands for a subscription that there is not yet. */
-const BLANK = { id: "{id}", items: { data: [{ id: "{item}", price: {} }] } };
+/** The ids of a subscription that does not exist yet. */
+const PLACEHOLDER_SUBSCRIPTION = { id: "{id}", items: { data: [{ id: "{item}", price: {} }] } };

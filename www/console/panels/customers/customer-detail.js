@@ -1,217 +1,264 @@
-// One customer: what they hold, what the edge answers, what they pay for, and what happened to them lately.
+// The detail view of one customer: the entitlements and what the edge answers, the subscriptions, and recent activity.
+//
+// Subscriptions are shown only if the catalog is the source: with Stripe, the Worker does not know them.
 
-import { pulse, turns } from "../../session.js";
-import { badge, button, element, empty, facts, identifier, keyless, notice, table, tag, time } from "../../elements.js";
-import { createFeed, outcomeNamed } from "../../activity-feed.js";
+import { createActivityFeed, findOutcome } from "../../activity-feed.js";
+import { latestOnly, poll } from "../../concurrency.js";
+import { badge, button, descriptionList, element, emptyState, identifier, keyRequired, notice, table, tag, time } from "../../elements.js";
+import { withQuery } from "../../form.js";
 
-const PAUSE_MS = 2_000;
-const LIST_LIMIT = 100;
-const LIST_PAGES = 10;
-const CHECKED = 100; // Features a check is asked of at once.
-const RECENT = 10;
-const NO_FEATURE = "entgate"; // What to ask about where nothing is held, to be told the version.
+const POLL_INTERVAL_MS = 2_000;
+const PAGE_SIZE = 100;
+const MAX_PAGES = 10;
+const MAX_CHECKED_FEATURES = 100; // The maximum of one check.
+const RECENT_ENTRIES = 10;
+const PLACEHOLDER_FEATURE = "entgate"; // Checked if there are no entitlements, because the response contains the version.
 
-/** The page of one customer; `show(id)` and `hide()`. */
-export function createHolder(desk) {
-  const turn = turns();
-  const heading = element("div", "holder-head");
-  const status = tag("p", { role: "status", class: "soft" });
-  const summary = element("section", "card");
-  const set = element("section", "card");
-  const bought = element("section", "card");
-  const recent = element("section", "card");
-  const body = element("div", "cards holder", summary, set, bought, recent);
-  const place = element("div", "");
+/** @typedef {{ id: string, lookup_key: string, feature: { name?: string } }} Entitlement */
+
+/** @type {Record<string, string>} */
+const STATUS_TONES = { active: "success", trialing: "info", canceled: "neutral" };
+
+/**
+ * Creates the detail view, hidden.
+ *
+ * @param {import("../../session.js").Session} session
+ */
+export function createCustomerDetail(session) {
+  const latest = latestOnly();
+  const heading = element("div", "customer-header");
+  const status = tag("p", { role: "status", class: "muted" });
+  const summaryCard = element("section", "card");
+  const entitlementsCard = element("section", "card");
+  const subscriptionsCard = element("section", "card");
+  const activityCard = element("section", "card");
+  const body = element("div", "cards customer-detail", summaryCard, entitlementsCard, subscriptionsCard, activityCard);
+  const message = element("div", "");
   const root = tag(
     "div",
     { hidden: true },
     element("p", "", tag("a", { href: "#customers" }, "← All customers")),
     heading,
     status,
-    place,
+    message,
     body,
   );
 
+  /** @type {string} */
   let id;
+  /** @type {import("../../activity-feed.js").ActivityFeed} */
   let feed;
 
-  const holdings = table("Entitlements", [
+  const entitlementsTable = table("Entitlements", [
     {
       title: "Feature",
       cell: ({ lookup_key, feature }) =>
-        element("span", "", element("code", "", lookup_key), feature.name ? element("span", "soft", ` ${feature.name}`) : null),
+        element("span", "", element("code", "", lookup_key), feature.name ? element("span", "muted", ` ${feature.name}`) : null),
     },
     {
-      title: "The edge answers",
-      cell: ({ answer }) =>
-        answer === undefined ? badge("not known", "maybe") : badge(answer ? "entitled" : "not entitled", answer ? "yes" : "no"),
+      title: "Edge response",
+      cell: ({ entitled }) =>
+        entitled === undefined
+          ? badge("unknown", "warning")
+          : badge(entitled ? "entitled" : "not entitled", entitled ? "success" : "danger"),
     },
     { title: "Entitlement", cell: ({ id: entitlement }) => identifier(entitlement) },
-  ]);
-  const subscriptions = table("Subscriptions", [
+  ]).stacked();
+  const subscriptionsTable = table("Subscriptions", [
     { title: "Subscription", cell: ({ id: subscription }) => identifier(subscription) },
-    { title: "Status", cell: ({ status: state }) => badge(state, { active: "yes", trialing: "note", canceled: "none" }[state] ?? "maybe") },
-    { title: "Products", cell: ({ items }) => element("code", "", items.data.map(({ price }) => price.product).join(", ")) },
+    { title: "Status", cell: ({ status: state }) => badge(state, STATUS_TONES[state] ?? "warning") },
+    { title: "Products", cell: ({ items }) => element("code", "", productsOf(items)) },
     { title: "Period ends", cell: ({ items }) => time(items.data[0]?.current_period_end) },
-  ]);
-  const entries = table("Recent activity", [
-    { title: "When", cell: ({ at }) => time(at / 1000) },
-    { title: "Outcome", cell: ({ outcome }) => badge(outcome, outcomeNamed(outcome).tone) },
+  ]).stacked();
+  const activityTable = table("Recent activity", [
+    { title: "Time", cell: ({ at }) => time(at / 1000) },
+    { title: "Outcome", cell: ({ outcome }) => badge(outcome, findOutcome(outcome).tone) },
     { title: "Version", className: "number", cell: ({ version }) => String(version ?? "–") },
-    { title: "Event", cell: ({ event }) => (event ? identifier(event) : element("span", "soft", "a look at the source")) },
-  ]);
-  for (const { root: box } of [holdings, subscriptions, entries]) box.firstChild.classList.add("stacked");
+    { title: "Event", cell: ({ event }) => (event ? identifier(event) : element("span", "muted", "source read")) },
+  ]).stacked();
 
-  const beat = pulse(PAUSE_MS, async () => {
-    const asked = feed;
-    const signal = turn("feed");
+  const poller = poll(POLL_INTERVAL_MS, async () => {
+    const polledFeed = feed;
+    const signal = latest.signal("feed");
     const reply = await feed.refresh(signal);
-    if (asked !== feed || signal.aborted) return;
-    const first = !recent.hasChildNodes();
-    if (first || reply.problem || reply.news.length) drawRecent(reply.problem);
-    if (!first && reply.news.length) load();
+    if (polledFeed !== feed || signal.aborted) return;
+    const first = !activityCard.hasChildNodes();
+    if (first || reply.problem || reply.newEntries.length) showActivity(reply.problem);
+    if (!first && reply.newEntries.length) load();
   });
 
-  /** All that the customer holds, with the reply that a failure came with. */
-  async function held(signal) {
-    const all = [];
-    for (let page = 1; page <= LIST_PAGES; page += 1) {
-      const query = new URLSearchParams({ customer: id, limit: LIST_LIMIT, ...(all.length && { starting_after: all.at(-1).id }) });
-      if (desk.source === "catalog" || desk.settings.STRIPE_API_KEY === "set") query.set("expand[]", "data.feature");
-      const reply = await desk.ask(`/v1/entitlements/active_entitlements?${query}`, { signal });
-      if (reply.problem) return { reply, all };
-      all.push(...(reply.body.data ?? []));
-      if (reply.body.has_more !== true) return { reply, all };
+  /**
+   * Lists the active entitlements of the customer; `truncated` means that there are more. A failed reply has a `problem`.
+   *
+   * @param {AbortSignal} signal
+   */
+  async function listEntitlements(signal) {
+    /** @type {Entitlement[]} */
+    const entitlements = [];
+    const expandable = session.source === "catalog" || session.settings.STRIPE_API_KEY === "set";
+    for (let page = 1; page <= MAX_PAGES; page += 1) {
+      const path = withQuery("/v1/entitlements/active_entitlements", {
+        customer: id,
+        limit: PAGE_SIZE,
+        starting_after: entitlements.at(-1)?.id,
+        "expand[]": expandable ? "data.feature" : undefined,
+      });
+      const reply = await session.request(path, { signal });
+      if (reply.problem) return { problem: reply.problem, status: reply.status, entitlements, truncated: false };
+      entitlements.push(...(reply.body.data ?? []));
+      if (reply.body.has_more !== true) return { problem: undefined, status: reply.status, entitlements, truncated: false };
     }
-    return { all, reply: {}, cut: true };
+    return { problem: undefined, status: undefined, entitlements, truncated: true };
   }
 
-  /** What the edge says of these features: by key, and the version and date of the set it says it from. */
-  async function answers(keys, signal) {
+  /**
+   * Checks these features at the edge. Returns the reply, its first check, and `entitled` by lookup key.
+   *
+   * @param {string[]} lookupKeys
+   * @param {AbortSignal} signal
+   */
+  async function checkFeatures(lookupKeys, signal) {
     const query = new URLSearchParams({ customer: id });
-    for (const key of keys.length ? keys.slice(0, CHECKED) : [NO_FEATURE]) query.append("feature", key);
-    const reply = await desk.ask(`/v1/check?${query}`, { signal });
+    for (const key of lookupKeys.length ? lookupKeys.slice(0, MAX_CHECKED_FEATURES) : [PLACEHOLDER_FEATURE]) query.append("feature", key);
+    const reply = await session.request(`/v1/check?${query}`, { signal });
+    /** @type {{ feature: string, entitled: boolean, version?: number, as_of: number, served_by: string }[]} */
     const checks = reply.body.data ?? [reply.body];
-    return { reply, first: checks[0], by: new Map(checks.map(({ feature, entitled }) => [feature, entitled])) };
+    return { reply, first: checks[0], entitledByKey: new Map(checks.map(({ feature, entitled }) => [feature, entitled])) };
   }
 
   async function load() {
-    const signal = turn("set");
-    const { reply, all, cut } = await held(signal);
+    const signal = latest.signal("entitlements");
+    const { problem, status: listStatus, entitlements, truncated } = await listEntitlements(signal);
     if (signal.aborted) return;
-    place.replaceChildren();
-    if (reply.problem) {
-      place.append(notice(reply.problem, reply.status === 503 ? "maybe" : "no"));
+    message.replaceChildren();
+    if (problem) {
+      message.append(notice(problem, listStatus === 503 ? "warning" : "danger"));
       body.hidden = true;
       return;
     }
-    const said = await answers(
-      all.map(({ lookup_key }) => lookup_key),
+    const { reply, first, entitledByKey } = await checkFeatures(
+      entitlements.map(({ lookup_key }) => lookup_key),
       signal,
     );
     if (signal.aborted) return;
     body.hidden = false;
-    const known = said.reply.status === 200;
-    summary.replaceChildren(
-      element("h2", "", "At the edge"),
-      facts([
-        ["Version", known ? String(said.first.version ?? "–") : "–"],
-        ["As of", known ? time(said.first.as_of) : "–"],
-        ["Served by", known ? said.first.served_by : "–"],
-        ["Entitlements", `${all.length}${cut ? "+" : ""}`],
-        ["Round trip", said.reply.took === undefined ? "–" : `${Math.ceil(said.reply.took)} ms`],
+    const known = reply.status === 200;
+    summaryCard.replaceChildren(
+      element("h2", "", "State at the edge"),
+      descriptionList([
+        ["Version", known ? String(first.version ?? "–") : "–"],
+        ["As of", known ? time(first.as_of) : "–"],
+        ["Served by", known ? first.served_by : "–"],
+        ["Entitlements", `${entitlements.length}${truncated ? "+" : ""}`],
+        ["Round trip", reply.durationMs === undefined ? "–" : `${Math.ceil(reply.durationMs)} ms`],
       ]),
     );
-    if (!known) summary.append(notice(said.reply.problem ?? "What the edge says of this customer is not known.", "maybe"));
-    holdings.fill(all.map((entitlement) => ({ ...entitlement, answer: said.by.get(entitlement.lookup_key) })));
-    set.replaceChildren(
+    if (!known) summaryCard.append(notice(reply.problem ?? "The edge response for this customer is unknown.", "warning"));
+    entitlementsTable.fill(entitlements.map((entitlement) => ({ ...entitlement, entitled: entitledByKey.get(entitlement.lookup_key) })));
+    entitlementsCard.replaceChildren(
       element("h2", "", "Entitlements"),
-      all.length
-        ? holdings.root
-        : empty(
-            "Nothing is held",
-            "What the customer buys appears here.",
-            desk.source === "catalog" && button("Sell something", () => desk.go(`playground?${new URLSearchParams({ customer: id })}`)),
+      entitlements.length
+        ? entitlementsTable.root
+        : emptyState(
+            "No entitlements",
+            "Entitlements appear here after a purchase.",
+            session.source === "catalog" &&
+              button("Create subscription", () => session.navigate(withQuery("playground", { customer: id }))),
           ),
     );
-    await loadBought(signal);
+    await loadSubscriptions(signal);
   }
 
-  /** The subscriptions; only the catalog tells of them. */
-  async function loadBought(signal) {
-    bought.hidden = desk.source !== "catalog";
-    if (bought.hidden) return;
-    const reply = await desk.ask(`/v1/subscriptions?${new URLSearchParams({ customer: id, status: "all", limit: LIST_LIMIT })}`, {
-      signal,
-    });
+  /** @param {AbortSignal} signal */
+  async function loadSubscriptions(signal) {
+    subscriptionsCard.hidden = session.source !== "catalog";
+    if (subscriptionsCard.hidden) return;
+    const reply = await session.request(withQuery("/v1/subscriptions", { customer: id, status: "all", limit: PAGE_SIZE }), { signal });
     if (signal.aborted) return;
     const rows = reply.body.data ?? [];
-    subscriptions.fill(rows);
-    bought.replaceChildren(
+    subscriptionsTable.fill(rows);
+    subscriptionsCard.replaceChildren(
       element("h2", "", "Subscriptions"),
-      reply.problem ? notice(reply.problem, "no") : rows.length ? subscriptions.root : element("p", "soft", "None."),
+      reply.problem ? notice(reply.problem, "danger") : rows.length ? subscriptionsTable.root : element("p", "muted", "No subscriptions."),
     );
   }
 
-  function drawRecent(problem) {
-    entries.fill(feed.entries.slice(0, RECENT));
-    const all = tag("a", { href: `#activity?${new URLSearchParams({ customer: id })}` }, "All of it");
-    const shown = problem
-      ? notice(problem, "maybe")
+  /** @param {string | undefined} problem */
+  function showActivity(problem) {
+    activityTable.fill(feed.entries.slice(0, RECENT_ENTRIES));
+    const link = tag("a", { href: withQuery("#activity", { customer: id }) }, "View all");
+    const content = problem
+      ? notice(problem, "warning")
       : feed.entries.length
-        ? entries.root
-        : element("p", "soft", "None that the journal still has.");
-    recent.replaceChildren(element("div", "bar", element("h2", "", "Recent activity"), all), shown);
+        ? activityTable.root
+        : element("p", "muted", "No entries in the activity log.");
+    activityCard.replaceChildren(element("div", "card-header", element("h2", "", "Recent activity"), link), content);
   }
 
+  /** @param {HTMLButtonElement} pressed */
   async function sync(pressed) {
     pressed.disabled = true;
-    status.textContent = "Reading the set at its source…";
-    const reply = await desk.ask(`/v1/customers/${encodeURIComponent(id)}/sync`, { method: "POST", signal: turn("sync") });
+    status.textContent = "Reading the entitlements at the source…";
+    const reply = await session.request(`/v1/customers/${encodeURIComponent(id)}/sync`, {
+      method: "POST",
+      signal: latest.signal("sync"),
+    });
     pressed.disabled = false;
     const count = reply.body.entitlements?.data?.length;
     status.textContent =
-      reply.problem ?? `Read anew: version ${reply.body.version}, ${count === 1 ? "1 entitlement" : `${count} entitlements`}.`;
+      reply.problem ?? `Synced: version ${reply.body.version}, ${count === 1 ? "1 entitlement" : `${count} entitlements`}.`;
     if (!reply.problem) load();
   }
 
   async function start() {
-    turn.stop();
-    beat.stop();
-    feed = createFeed(desk, id);
-    for (const part of [summary, set, bought, recent]) part.replaceChildren();
+    latest.abortAll();
+    poller.stop();
+    feed = createActivityFeed(session, id);
+    for (const part of [summaryCard, entitlementsCard, subscriptionsCard, activityCard]) part.replaceChildren();
     body.hidden = true;
     status.textContent = "";
-    if (!desk.key) {
-      place.replaceChildren(keyless("What a customer holds is told to those who have one."));
+    if (!session.key) {
+      message.replaceChildren(keyRequired("The entitlements of a customer require a key."));
       return;
     }
-    place.replaceChildren();
-    const syncs = button("Sync now", () => sync(syncs), "primary");
-    const asks = button("Ask about a feature", () => desk.go(`check?${new URLSearchParams({ customer: id })}`));
-    const shop = button("Open their shop", () => desk.go(`shop?${new URLSearchParams({ customer: id })}`));
-    heading.replaceChildren(element("h2", "", identifier(id)), element("div", "actions", syncs, asks, shop));
-    if (!desk.source) await desk.examine();
+    message.replaceChildren();
+    const syncButton = button("Sync now", () => sync(syncButton), "primary");
+    const checkButton = button("Check access", () => session.navigate(withQuery("check", { customer: id })));
+    const shopButton = button("Open demo shop", () => session.navigate(withQuery("shop", { customer: id })));
+    heading.replaceChildren(element("h2", "", identifier(id)), element("div", "actions", syncButton, checkButton, shopButton));
+    if (!session.source) await session.fetchHealth();
     await load();
-    if (!root.hidden) beat.start();
+    if (!root.hidden) poller.start();
   }
 
-  desk.onKey(() => !root.hidden && start());
+  session.onKeyChange(() => {
+    if (!root.hidden) start();
+  });
   return {
     root,
+    /** @param {string} customer */
     show(customer) {
-      const same = customer === id && !body.hidden;
+      const unchanged = customer === id && !body.hidden;
       id = customer;
       root.hidden = false;
-      if (same) {
+      if (unchanged) {
         load();
-        beat.start();
+        poller.start();
       } else start();
     },
     hide() {
       root.hidden = true;
-      beat.stop();
-      turn.stop();
+      poller.stop();
+      latest.abortAll();
     },
   };
+}
+
+/**
+ * The ids of the products in a subscription, as a list.
+ *
+ * @param {{ data: { price: { product: string } }[] }} items
+ */
+function productsOf(items) {
+  return items.data.map(({ price }) => price.product).join(", ");
 }
