@@ -13,7 +13,7 @@ export const ROUTES = [
   ["GET /v1/entitlements/active_entitlements/{id}", "server", "Retrieves one active entitlement, as Stripe’s route does."],
   ["POST /v1/customers/{id}/sync", "server", "Reads a customer’s entitlements at the source, and optionally waits for one of them."],
   ["GET /v1/activity", "server", "Lists recent events and source reads with their outcome."],
-  ["GET /v1/roster", "server", "Lists the known customers with their sync status."],
+  ["GET /v1/sync_status", "server", "Lists the known customers with their sync status."],
   ["POST /v1/tokens", "server", "Creates a token for requests of one customer."],
   ["GET /v1/stream", "server, customer", "Streams a customer’s changes as they happen."],
   ["GET /v1/snapshot", "server, customer", "Returns a customer’s entitlements, signed for verification offline."],

@@ -1,6 +1,6 @@
 // The panel "Customers": a list of customers with search and pagination, and the detail view of one customer.
 //
-// Customers come from the catalog if it is the source, otherwise from `/v1/roster`, which lists the customers known to the Worker.
+// Customers come from the catalog if it is the source, otherwise from `/v1/sync_status`, which lists the customers known to the Worker.
 
 import { latestOnly } from "../concurrency.js";
 import { badge, button, element, emptyState, keyRequired, notice, table, tag, textField, time } from "../elements.js";
@@ -54,7 +54,7 @@ export default {
         cell: ({ pending, pending_since }) =>
           element("span", "", String(pending), pending_since ? element("span", "muted", " since ", time(pending_since)) : null),
       },
-      { title: "Problem", cell: ({ trouble }) => (trouble ? badge(PROBLEM_LABELS[trouble] ?? trouble, "danger") : badge("none")) },
+      { title: "Problem", cell: ({ problem }) => (problem ? badge(PROBLEM_LABELS[problem] ?? problem, "danger") : badge("none")) },
     ]).stacked();
     const catalogTable = table("Customers", [
       { title: "Customer", cell: ({ id }) => customerLink(id) },
@@ -86,7 +86,7 @@ export default {
       const inCatalog = session.source === "catalog" && (!text || text.includes("@"));
       const path = inCatalog
         ? withQuery("/v1/customers", { ...page, email: text || undefined })
-        : withQuery("/v1/roster", { ...page, prefix: text || undefined });
+        : withQuery("/v1/sync_status", { ...page, prefix: text || undefined });
       return { reply: await session.request(path, { signal }), rowsTable: inCatalog ? catalogTable : syncStatusTable, text };
     }
 
