@@ -1,152 +1,163 @@
-// The page at `/`, in headless Chromium: the question it asks, what a person sees of the answer, and what it must never do.
+// The console's page: navigation, server key, theme, and what it shows if a panel or the Worker fails.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { browse } from "../worker/browser.mjs";
 import { catalog } from "../worker/catalog.mjs";
-import { KEY, serve, summary } from "../worker/support.mjs";
-import { look, open } from "./support.mjs";
+import { KEY, LIVE_KEY } from "../worker/support.mjs";
+import { focusedId, openConsole, openPanel, waitForText } from "./support.mjs";
 
-describe("the page at /", { timeout: 90_000 }, () => {
+const PANELS = ["Overview", "Check access", "Customers", "Feature matrix", "Activity", "Playground", "Demo shop", "Shell"];
+
+describe("the console's page", { timeout: 90_000 }, () => {
+  /** @type {Awaited<ReturnType<typeof catalog>>} */
   let service;
+  /** @type {import("playwright-core").Browser} */
   let browser;
   before(async () => {
-    service = await serve();
+    service = await catalog();
     browser = await browse();
-    assert.equal((await service.send(summary("cus_ada", ["sms", "export"]))).status, 200);
-    assert.equal((await service.send(summary("cus_part", ["sms"], { hasMore: true }))).status, 200);
   });
   after(async () => {
     await browser.close();
     await service.stop();
   });
 
-  async function ask(page, { key = KEY, customer, feature }) {
-    await page.fill("#key", key);
-    await page.fill("#customer", customer);
-    await page.fill("#feature", feature);
-    await page.click("#check");
-    await page.waitForFunction(() => !["idle", "loading"].includes(document.querySelector("#answer").dataset.state));
-    return page.getAttribute("#answer", "data-state");
-  }
-
-  test("a visitor fills the form and sees the answer", async () => {
-    const { page, complaints } = await open(browser, service, "ask");
-    assert.equal(await ask(page, { customer: "cus_ada", feature: "sms" }), "entitled");
-    assert.equal(await page.textContent("#version"), "1");
-    assert.equal(JSON.parse(await page.textContent("#raw")).entitled, true);
-    assert.deepEqual(complaints, []);
-    await page.close();
-  });
-
-  test("each kind of answer is told apart", async () => {
-    const { page } = await open(browser, service, "ask");
-    for (const [customer, feature, state] of [
-      ["cus_ada", "sso", "denied"],
-      ["cus_stranger", "sms", "denied"],
-      ["cus_part", "sso", "unknown"],
-      ["cus_ada", "sms", "entitled"],
-    ]) {
-      assert.equal(await ask(page, { customer, feature }), state, `${customer} ${feature}`);
+  test("a navigation link opens its panel, sets the title and focuses the heading", async () => {
+    const { page, errors } = await openConsole(browser, service);
+    for (const name of PANELS.toReversed()) {
+      await page.click(`#panels a:has-text("${name}")`);
+      await page.waitForFunction((title) => document.title === title, `${name} – entgate`);
+      assert.equal(await page.textContent("#panels [aria-current=page]"), name);
+      assert.equal(await page.evaluate(() => document.activeElement?.textContent), name);
+      assert.deepEqual(await page.locator("main > section:visible h1").allTextContents(), [name]);
     }
-    assert.equal(await ask(page, { key: "sk_test_wrong", customer: "cus_ada", feature: "sms" }), "error");
-    assert.equal(await page.textContent("#mode"), "Refused");
+    assert.deepEqual(errors, []);
     await page.close();
   });
 
-  test("the list of what a customer holds is shown, and one of it can be asked about", async () => {
-    const { page } = await open(browser, service, "ask");
-    await page.fill("#customer", "cus_ada");
-    await page.click("#list");
-    await page.waitForSelector("#holdings[data-state=done]");
-    assert.deepEqual((await page.locator("#holdings-list button").allTextContents()).sort(), ["export", "sms"]);
-    await page.click("#holdings-list button:text-is('export')");
-    await page.waitForSelector("#answer[data-state=entitled]");
-    assert.equal(await page.inputValue("#feature"), "export");
-    await look(page, "ask");
-    await page.close();
-  });
-
-  test("a mistake is told beside the field it is about", async () => {
-    const { page } = await open(browser, service, "ask");
-    assert.equal(await ask(page, { customer: "", feature: "sms" }), "error");
-    assert.equal(await page.getAttribute("#customer", "aria-invalid"), "true");
-    assert.equal(await page.textContent("#customer-hint"), await page.textContent("#verdict-why"));
-    await page.close();
-  });
-
-  test("a link can name the customer and the feature", async () => {
-    const { page } = await open(browser, service, "ask?customer=cus_bob&feature=sso");
-    assert.deepEqual([await page.inputValue("#customer"), await page.inputValue("#feature")], ["cus_bob", "sso"]);
-    assert.match(await page.textContent("#curl"), /customer=cus_bob&feature=sso/);
-    await page.close();
-  });
-
-  test("the key stays in memory: neither stored nor in the page, nor in an address", async () => {
-    const { page } = await open(browser, service, "ask");
-    const addresses = [];
-    page.on("request", (request) => addresses.push(request.url()));
-    await ask(page, { customer: "cus_ada", feature: "sms" });
-    const found = await page.evaluate(
-      (key) =>
-        [
-          JSON.stringify({ ...localStorage, ...sessionStorage }) + document.cookie,
-          document.querySelector("main").textContent,
-          location.href,
-        ].some((text) => text.includes(key)),
-      KEY,
-    );
-    assert.equal(found, false);
-    assert.equal(
-      addresses.some((address) => address.includes(KEY)),
-      false,
-    );
-    await page.close();
-  });
-
-  test("what a server says is shown as text, never as markup", async () => {
-    const { page } = await open(browser, service, "ask");
-    const said = "<img src=x onerror=\"document.title='owned'\">";
-    await page.route("**/v1/check?*", (route) =>
-      route.fulfill({ status: 400, json: { error: { type: "invalid_request_error", message: said, param: "customer" } } }),
-    );
-    assert.equal(await ask(page, { customer: "cus_ada", feature: "sms" }), "error");
-    assert.equal(await page.textContent("#verdict-why"), said);
-    assert.equal(await page.locator("main img").count(), 0);
-    await page.close();
-  });
-
-  test("a phone shows it without scrolling sideways", async () => {
-    const { page } = await open(browser, service, "ask", { width: 360, height: 740 });
-    await ask(page, { customer: "cus_ada", feature: "sms" });
-    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    assert.equal(overflow, 0);
-    await page.close();
-  });
-
-  test("the page may load nothing from elsewhere and stand in no frame", async () => {
-    const { headers } = await service.request("/", { key: undefined });
-    const policy = headers.get("content-security-policy");
-    assert.match(policy, /default-src 'none'/);
-    assert.match(policy, /frame-ancestors 'none'/);
-    assert.equal(headers.get("x-content-type-options"), "nosniff");
-  });
-
-  test("where the catalog is the source it speaks of that, and of no key for Stripe", async () => {
-    const shop = await catalog();
-    try {
-      const { page } = await open(browser, shop);
-      await page.waitForSelector("#settings[data-state=ok]");
-      const names = await page.locator("#settings-list > li > code").allTextContents();
-      assert.deepEqual(names, ["ENTGATE_API_KEYS", "STRIPE_WEBHOOK_SECRETS"]);
-      assert.deepEqual(
-        await page.locator("#settings [data-source]:visible").evaluateAll((parts) => parts.map(({ dataset }) => dataset.source)),
-        ["catalog"],
-      );
-      assert.equal(await page.textContent("#source"), "catalog is the source");
+  test("an unknown URL fragment opens the first panel", async () => {
+    for (const fragment of ["nowhere", "%E0%A4%A", "constructor"]) {
+      const page = await browser.newPage();
+      await page.goto(new URL(`/#${fragment}`, service.url).href);
+      await page.waitForFunction(() => document.title === "Overview – entgate");
       await page.close();
-    } finally {
-      await shop.stop();
     }
+  });
+
+  test("a panel that fails to load shows an error and does not affect the others", async () => {
+    const page = await browser.newPage();
+    await page.route("**/panels/matrix.js", (route) => route.abort());
+    await page.goto(new URL("/#matrix", service.url).href);
+    await page.waitForSelector("#panel-matrix .notice");
+    await openPanel(page, "check");
+    await page.waitForSelector("#check-form");
+    await page.close();
+  });
+
+  test("the mode follows the key, and a panel asks for a missing key", async () => {
+    const { page } = await openConsole(browser, service, "customers");
+    for (const [key, label] of [
+      [LIVE_KEY, "Live mode"],
+      ["", "No key"],
+      ["pk_something", "Unknown key type"],
+      [KEY, "Test mode"],
+    ]) {
+      await page.fill("#key", key);
+      await page.press("#key", "Enter");
+      await waitForText(page, "#mode", label === "Unknown key type" ? "Invalid key" : label);
+      const prompts = await page.locator("#panel-customers :text('A server key is needed')").count();
+      assert.equal(prompts, key ? 0 : 1, label);
+    }
+    await page.fill("#key", "");
+    await page.press("#key", "Enter");
+    await page.click("text=Enter the key");
+    assert.equal(await focusedId(page), "key");
+    await page.close();
+  });
+
+  test("a request to another origin is not sent", async () => {
+    const { page } = await openConsole(browser, service);
+    const problems = await page.evaluate(async () => {
+      // @ts-expect-error -- A path of the Worker's origin.
+      const { createSession } = await import("/session.js");
+      const session = createSession();
+      session.setKey("sk_test_entgate");
+      const paths = ["https://example.com/v1/check", "//example.com/v1/check", "/\\example.com/", "http://["];
+      return Promise.all(paths.map(async (path) => (await session.request(path)).problem));
+    });
+    assert.deepEqual(problems, Array(4).fill("Requests are sent to this Worker only."));
+    await page.close();
+  });
+
+  test("forms are encoded as Stripe's SDKs encode them", async () => {
+    const { page } = await openConsole(browser, service);
+    const encoded = await page.evaluate(async () => {
+      // @ts-expect-error -- A path of the Worker's origin.
+      const { encodeForm } = await import("/form.js");
+      return decodeURIComponent(
+        encodeForm({
+          customer: "cus_ada",
+          items: [{ price: "price_1", quantity: 2 }],
+          metadata: { a: "b" },
+          name: null,
+          email: undefined,
+          active: false,
+        }),
+      );
+    });
+    assert.equal(encoded, "customer=cus_ada&items[0][price]=price_1&items[0][quantity]=2&metadata[a]=b&name=&active=false");
+    await page.close();
+  });
+
+  test("the theme is the system's until another one is chosen and stored", async () => {
+    const context = await browser.newContext({ colorScheme: "dark" });
+    const page = await context.newPage();
+    const colorScheme = () => page.evaluate(() => getComputedStyle(document.documentElement).colorScheme);
+    const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    await page.goto(service.url.href);
+    const darkBackground = await background();
+    await page.click("#theme");
+    assert.equal(await colorScheme(), "light");
+    assert.notEqual(await background(), darkBackground);
+    await page.reload();
+    assert.equal(await colorScheme(), "light");
+    await page.click("#theme");
+    assert.equal(await background(), darkBackground);
+    assert.equal(await page.evaluate(() => localStorage.length), 0);
+    await context.close();
+  });
+
+  test("on a phone, a button opens the navigation and Escape closes it", async () => {
+    const { page } = await openConsole(browser, service, "overview", { width: 390 });
+    assert.equal(await page.isVisible("#panels a"), false);
+    await page.click("#menu");
+    assert.equal(await page.getAttribute("#menu", "aria-expanded"), "true");
+    await page.keyboard.press("Escape");
+    assert.equal(await page.isVisible("#panels a"), false);
+    await page.click("#menu");
+    await page.click("#panels a:has-text('Feature matrix')");
+    await page.waitForSelector("#panel-matrix:not([hidden])");
+    assert.equal(await page.isVisible("#panels a"), false);
+    await page.close();
+  });
+
+  test("the skip link moves the focus to the content", async () => {
+    const { page } = await openConsole(browser, service);
+    await page.keyboard.press("Tab");
+    assert.equal(await focusedId(page), "skip");
+    await page.keyboard.press("Enter");
+    assert.equal(await focusedId(page), "main");
+    assert.equal(await page.title(), "Overview – entgate");
+    await page.close();
+  });
+
+  test("a Worker that does not respond is shown as unreachable", async () => {
+    const page = await browser.newPage();
+    await page.route("**/healthz", (route) => route.abort());
+    await page.goto(service.url.href);
+    await page.waitForSelector("#health-status[data-state=unreachable]");
+    await page.waitForSelector("#panel-overview .notice:has-text('cannot be reached')");
+    await page.close();
   });
 });

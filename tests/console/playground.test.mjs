@@ -1,165 +1,183 @@
-// The playground: a customer's life by its buttons, each of which is the request that it shows, and what the edge answers then.
+// The panel "Playground": each button sends the request that it shows, and the edge and the demo shop follow.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { browse } from "../worker/browser.mjs";
-import { edge, stage } from "./edge.mjs";
-import { look, open } from "./support.mjs";
+import { startWithCatalog, startWorker } from "./fixture.mjs";
+import { checkAppearance, openConsole } from "./support.mjs";
 
 const KEYS = ["sms", "export", "sso", "audit_log"];
+const CUSTOMER_ID = "#panel-playground .customer-summary code";
+
+/** @typedef {import("playwright-core").Page} Page */
 
 describe("the playground", { timeout: 120_000 }, () => {
-  let service;
-  let seller;
-  let browser;
-  let own;
-  let end;
-  before(async () => ({ service, seller, own, browser, end } = await stage()));
-  after(() => end());
+  /** @type {Awaited<ReturnType<typeof startWithCatalog>>} */
+  let fixture;
+  before(async () => {
+    fixture = await startWithCatalog();
+  });
+  after(() => fixture.stop());
 
+  /** @type {{ page: Page, errors: string[] } | undefined} */
   let opened;
-  /** The playground, with somebody new in it. */
-  async function begin() {
+  /** Opens the playground with a new customer. */
+  async function startPlayground() {
     if (!opened) {
-      opened = await open(browser, service, "playground");
+      opened = await openConsole(fixture.browser, fixture.service, "playground");
       await opened.page.click("#panel-playground .empty button");
     } else {
-      const before = await opened.page.textContent("#panel-playground .who code");
-      await opened.page.click('#panel-playground button:text-is("Somebody new")');
+      const previous = await opened.page.textContent(CUSTOMER_ID);
+      await opened.page.click('#panel-playground button:text-is("New customer")');
       await opened.page.waitForFunction(
-        (before) => ![before, undefined].includes(document.querySelector("#panel-playground .who code")?.textContent),
-        before,
+        ([selector, previous]) => ![previous, undefined].includes(document.querySelector(selector ?? "")?.textContent),
+        [CUSTOMER_ID, previous],
       );
     }
-    await opened.page.waitForSelector("#panel-playground .shop-who .badge:text-is('Live')");
+    await opened.page.waitForSelector("#panel-playground .shop-customer .badge:text-is('Live')");
     return opened;
   }
 
-  /** Presses a button, and waits until its request is answered. Gives what was sent. */
-  async function press(page, title) {
+  /**
+   * Clicks the button of an action, waits for the result, and returns the requests that were sent.
+   *
+   * @param {Page} page
+   * @param {string} title
+   */
+  async function runAction(page, title) {
+    /** @type {string[]} */
     const sent = [];
-    const note = (request) =>
-      request.method() !== "GET" && sent.push(`${request.method()} ${new URL(request.url()).pathname} ${request.postData() ?? ""}`.trim());
-    page.on("request", note);
-    await page.click(`.step button[aria-label="${title}"]:not([aria-disabled=true])`);
-    await page.waitForSelector(`.step:has(button[aria-label="${title}"]) .step-said[data-tone]:not([data-tone=""])`);
-    page.off("request", note);
+    const record = (/** @type {import("playwright-core").Request} */ request) => {
+      if (request.method() === "GET") return;
+      sent.push(`${request.method()} ${new URL(request.url()).pathname} ${request.postData() ?? ""}`.trim());
+    };
+    page.on("request", record);
+    await page.click(`.plan-action button[aria-label="${title}"]:not([aria-disabled=true])`);
+    await page.waitForSelector(`.plan-action:has(button[aria-label="${title}"]) .plan-action-result[data-tone]:not([data-tone=""])`);
+    page.off("request", record);
     return sent;
   }
 
-  /** Waits until the edge answers yes to these features, and to no others. */
-  function granted(page, keys) {
-    return page.waitForFunction((keys) => {
+  /**
+   * Waits until the edge grants exactly these features.
+   *
+   * @param {Page} page
+   * @param {string[]} keys
+   */
+  function edgeGrants(page, keys) {
+    return page.waitForFunction((expected) => {
       const rows = [...document.querySelectorAll("#panel-playground .table tbody tr")];
-      return (
-        rows
-          .filter((row) => row.textContent.includes("yes"))
-          .map((row) => row.querySelector("code").textContent)
-          .join() === keys
-      );
+      const granted = rows.filter((row) => row.textContent?.includes("yes")).map((row) => row.querySelector("code")?.textContent);
+      return granted.join() === expected;
     }, keys.join());
   }
 
-  test("a life is played through, and the edge and the shop follow", async () => {
-    const { page, complaints } = await begin();
-    for (const [why, title, keys] of [
-      ["a first purchase", "Subscribe to Starter", ["sms"]],
-      ["a better plan", "Upgrade to Pro", ["sms", "export", "sso"]],
-      ["what is attached waits for the next period", "Attach the audit log to Pro", ["sms", "export", "sso"]],
-      ["or until it is applied", "Apply it now", KEYS],
-      ["what is detached stays until the next period", "Detach it again", KEYS],
-      ["which comes", "Advance to the next period", ["sms", "export", "sso"]],
-      ["a lesser plan", "Go back to Starter", ["sms"]],
-      ["an end that is to come", "Cancel at the end of the period", ["sms"]],
-      ["and has come", "Advance to the next period", []],
-      ["somebody who comes back", "Subscribe to Starter", ["sms"]],
-      ["and goes at once", "Cancel now", []],
+  test("the edge and the demo shop follow every action of a lifecycle", async () => {
+    const { page, errors } = await startPlayground();
+    for (const { why, title, keys } of [
+      { why: "a subscription grants its features", title: "Subscribe to Starter", keys: ["sms"] },
+      { why: "an upgrade grants more features", title: "Upgrade to Pro", keys: ["sms", "export", "sso"] },
+      { why: "an attached feature waits for the next period", title: "Attach the audit log to Pro", keys: ["sms", "export", "sso"] },
+      { why: "applying grants it immediately", title: "Apply now", keys: KEYS },
+      { why: "a detached feature stays until the next period", title: "Detach the audit log", keys: KEYS },
+      { why: "the next period revokes it", title: "Advance to the next period", keys: ["sms", "export", "sso"] },
+      { why: "a downgrade revokes features", title: "Downgrade to Starter", keys: ["sms"] },
+      { why: "a scheduled cancellation revokes nothing yet", title: "Cancel at the end of the period", keys: ["sms"] },
+      { why: "the end of the period revokes every feature", title: "Advance to the next period", keys: [] },
+      { why: "a new subscription grants its features", title: "Subscribe to Starter", keys: ["sms"] },
+      { why: "an immediate cancellation revokes every feature", title: "Cancel now", keys: [] },
     ]) {
-      await press(page, title);
-      await granted(page, keys).catch(() => assert.fail(why));
-      const open = await page.$$eval('#panel-playground .room[data-open="true"]', (rooms) => rooms.map(({ dataset }) => dataset.feature));
-      assert.deepEqual(open, keys, why);
+      await runAction(page, title);
+      await edgeGrants(page, keys).catch(() => assert.fail(why));
+      const unlocked = await page.$$eval('#panel-playground .gated-section[data-entitled="true"]', (sections) =>
+        sections.map((section) => section.getAttribute("data-feature")),
+      );
+      assert.deepEqual(unlocked, keys, why);
     }
-    assert.deepEqual(complaints, []);
+    assert.deepEqual(errors, []);
   });
 
-  test("a button sends what it shows as curl", async () => {
-    const { page } = await begin();
+  test("a button sends the request that it shows as curl", async () => {
+    const { page } = await startPlayground();
     for (const title of ["Subscribe to Starter", "Upgrade to Pro", "Advance to the next period", "Cancel now"]) {
-      const step = page.locator(`.step:has(button[aria-label="${title}"])`);
-      await step.locator(".step-bar button:not([aria-disabled=true])").waitFor();
-      const [line, command] = [await step.locator("summary").textContent(), await step.locator(".command code").textContent()];
+      const action = page.locator(`.plan-action:has(button[aria-label="${title}"])`);
+      await action.locator(".plan-action-header button:not([aria-disabled=true])").waitFor();
+      const line = (await action.locator("summary").textContent()) ?? "";
+      const command = (await action.locator(".command code").textContent()) ?? "";
       const data = [...command.matchAll(/-d '?([^'\s]+)'?/g)].map(([, pair]) => pair.split("="));
       const expected = `${line} ${new URLSearchParams(data)}`.trim();
-      assert.deepEqual(await press(page, title), [expected], title);
+      assert.deepEqual(await runAction(page, title), [expected], title);
       const [method, path] = line.split(" ");
-      assert.equal(command.split(" \\\n")[0], `curl ${method === "POST" ? "" : `-X ${method} `}${service.url.origin}${path}`);
+      assert.equal(command.split(" \\\n")[0], `curl ${method === "POST" ? "" : `-X ${method} `}${fixture.service.url.origin}${path}`);
     }
   });
 
-  test("what cannot be done now says why, and does nothing", async () => {
-    const { page } = await begin();
-    const button = page.locator('.step button[aria-label="Upgrade to Pro"]');
+  test("an unavailable action shows why, and sends nothing", async () => {
+    const { page } = await startPlayground();
+    const button = page.locator('.plan-action button[aria-label="Upgrade to Pro"]');
     assert.equal(await button.getAttribute("aria-disabled"), "true");
-    assert.match(await page.textContent('.step:has(button[aria-label="Upgrade to Pro"])'), /Nothing is bought yet\./);
+    const text = await page.textContent('.plan-action:has(button[aria-label="Upgrade to Pro"])');
+    assert.match(text ?? "", /There is no subscription yet\./);
     await button.click({ force: true });
-    assert.equal(await page.locator("#panel-playground .deeds > li").count(), 0);
+    assert.equal(await page.locator("#panel-playground .action-log > li").count(), 0);
   });
 
-  test("what the catalog refuses is told where it was pressed", async () => {
-    const { page } = await begin();
-    const customer = await page.textContent("#panel-playground .who code");
-    await seller.sdk.customers.del(customer);
-    await press(page, "Subscribe to Starter");
-    const said = page.locator('.step:has(button[aria-label="Subscribe to Starter"]) .step-said');
-    assert.equal(await said.getAttribute("data-tone"), "no");
-    assert.match(await said.textContent(), new RegExp(customer));
+  test("an error of the catalog is shown at the action", async () => {
+    const { page } = await startPlayground();
+    const customer = (await page.textContent(CUSTOMER_ID)) ?? "";
+    await fixture.catalog.sdk.customers.del(customer);
+    await runAction(page, "Subscribe to Starter");
+    const result = page.locator('.plan-action:has(button[aria-label="Subscribe to Starter"]) .plan-action-result');
+    assert.equal(await result.getAttribute("data-tone"), "danger");
+    assert.match((await result.textContent()) ?? "", new RegExp(customer));
   });
 
-  test("somebody who is known can be taken, and lives by the real time", async () => {
-    const { id } = await seller.sdk.customers.create({ name: "Ada" });
-    const other = await seller.subscribe({ id }, (await seller.plan(await seller.feature("seats"))).price);
-    const { page } = await begin();
-    await page.click("#panel-playground .other summary");
-    await page.fill("#play-customer", id);
-    await page.press("#play-customer", "Enter");
-    await page.waitForSelector(`#panel-playground .who code:text-is("${id}")`);
-    assert.match(await page.textContent("#panel-playground .who"), /the real one/);
-    await press(page, "Subscribe to Starter");
-    await press(page, "Cancel now");
-    assert.equal(await seller.status(other), "active", "what else they have bought is left alone");
-    await page.fill("#play-customer", "cus_nobody");
-    await page.press("#play-customer", "Enter");
-    await page.waitForSelector("#panel-playground .notice.no:has-text('cus_nobody')");
+  test("an existing customer can be loaded, and keeps its other subscriptions", async () => {
+    const { catalog } = fixture;
+    const { id } = await catalog.sdk.customers.create({ name: "Ada" });
+    const other = await catalog.subscribe({ id }, (await catalog.plan(await catalog.feature("seats"))).price);
+    const { page } = await startPlayground();
+    await page.click("#panel-playground .other-customer summary");
+    await page.fill("#playground-customer", id);
+    await page.press("#playground-customer", "Enter");
+    await page.waitForSelector(`${CUSTOMER_ID}:text-is("${id}")`);
+    assert.match((await page.textContent("#panel-playground .customer-summary")) ?? "", /real time/);
+    await runAction(page, "Subscribe to Starter");
+    await runAction(page, "Cancel now");
+    assert.equal(await catalog.status(other), "active");
+    await page.fill("#playground-customer", "cus_missing");
+    await page.press("#playground-customer", "Enter");
+    await page.waitForSelector("#panel-playground .notice.danger:has-text('cus_missing')");
   });
 
-  test("where nobody is told of events, it says so", async () => {
-    await seller.sdk.webhookEndpoints.update(own.id, { disabled: true });
-    const { page } = await open(browser, service, "playground");
-    await page.waitForSelector("#panel-playground .notice.maybe:has-text('own-endpoint.mjs')");
+  test("a notice is shown if no endpoint of the catalog is this Worker", async () => {
+    const { catalog, webhookEndpoint, browser, service } = fixture;
+    await catalog.sdk.webhookEndpoints.update(webhookEndpoint.id, { disabled: true });
+    const { page } = await openConsole(browser, service, "playground");
+    await page.waitForSelector("#panel-playground .notice.warning:has-text('register-self-webhook.mjs')");
     await page.close();
-    await seller.sdk.webhookEndpoints.update(own.id, { disabled: false });
+    await catalog.sdk.webhookEndpoints.update(webhookEndpoint.id, { disabled: false });
   });
 
-  test("it looks as it should in both themes and three widths", async () => {
-    const { page } = await begin();
+  test("the playground is accessible and fits in both themes and three widths", async () => {
+    const { page } = await startPlayground();
     for (const title of ["Subscribe to Starter", "Upgrade to Pro", "Attach the audit log to Pro", "Advance to the next period"])
-      await press(page, title);
-    await granted(page, KEYS);
-    await page.click('.step:has(button[aria-label="Upgrade to Pro"]) summary');
+      await runAction(page, title);
+    await edgeGrants(page, KEYS);
+    await page.click('.plan-action:has(button[aria-label="Upgrade to Pro"]) summary');
     await page.evaluate(() => scrollTo(0, 0));
-    await look(page, "playground");
+    await checkAppearance(page, "playground");
     await page.close();
   });
 });
 
-test("where Stripe is the source there is nobody to play with", { timeout: 60_000 }, async () => {
-  const service = await edge({ ENTGATE_SOURCE: "stripe" });
+test("with Stripe as the source, the playground links to the demo shop", { timeout: 60_000 }, async () => {
+  const service = await startWorker({ ENTGATE_SOURCE: "stripe" });
   const browser = await browse();
   try {
-    const { page } = await open(browser, service, "playground");
-    await page.waitForSelector("#panel-playground .empty:has-text('The playground needs the catalog')");
-    await page.click('#panel-playground button:text-is("Go to the shop")');
+    const { page } = await openConsole(browser, service, "playground");
+    await page.waitForSelector("#panel-playground .empty:has-text('The playground requires the catalog')");
+    await page.click('#panel-playground button:text-is("Open demo shop")');
     await page.waitForSelector("#panel-shop:not([hidden])");
     await page.close();
   } finally {

@@ -1,142 +1,145 @@
-// The shell, in front of the built Worker: a guide of Stripe's typed into it, events that are triggered and listened to, and its keys.
+// The panel "Shell" with the built Worker: the commands of a guide, triggered events, listening, keys and confirmations.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { browse } from "../worker/browser.mjs";
 import { KEY } from "../worker/support.mjs";
-import { edge, stage } from "./edge.mjs";
-import { go, look, open } from "./support.mjs";
+import { startWithCatalog, startWorker } from "./fixture.mjs";
+import { checkAppearance, focusedId, openConsole, openPanel } from "./support.mjs";
 
-const SUMMARY = "entitlements.active_entitlement_summary.updated";
+const SUMMARY_EVENT = "entitlements.active_entitlement_summary.updated";
+
+/** @typedef {import("playwright-core").Page} Page */
 
 describe("the shell", { timeout: 120_000 }, () => {
-  let service;
-  let seller;
-  let browser;
-  let end;
-  before(async () => ({ service, seller, browser, end } = await stage()));
-  after(() => end());
+  /** @type {Awaited<ReturnType<typeof startWithCatalog>>} */
+  let fixture;
+  before(async () => {
+    fixture = await startWithCatalog();
+  });
+  after(() => fixture.stop());
 
+  /** @type {{ page: Page, errors: string[] } | undefined} */
   let opened;
-  /** The shell, with nothing said yet. */
-  async function shell() {
-    opened ??= await open(browser, service, "shell");
-    await enter(opened.page, "clear");
+  /** Opens the shell with a clear screen. */
+  async function openShell() {
+    opened ??= await openConsole(fixture.browser, fixture.service, "shell");
+    await run(opened.page, "clear");
     return opened;
   }
 
-  test("a guide is typed in, and its customer has what was bought", async () => {
-    const { page, complaints } = await shell();
-    const feature = await answer(page, 'stripe entitlements features create --name "Text messages" --lookup-key sms');
+  test("the commands of a guide create a subscription, and its customer is entitled", async () => {
+    const { page, errors } = await openShell();
+    const feature = await runForJson(page, 'stripe entitlements features create --name "Text messages" --lookup-key sms');
     assert.deepEqual([feature.object, feature.name, feature.lookup_key], ["entitlements.feature", "Text messages", "sms"]);
-    const product = await answer(page, "products create --name Pro --id pro");
-    await answer(page, `products create_feature ${product.id} --entitlement-feature ${feature.id}`);
-    assert.equal((await answer(page, "products list_features pro")).data[0].entitlement_feature.id, feature.id);
-    const price = await answer(page, "prices create --product pro --currency usd --unit-amount 1500 --recurring.interval month");
-    await answer(page, "customers create --id cus_ada");
-    const subscription = await answer(page, `subscriptions create --customer cus_ada -d "items[0][price]=${price.id}"`);
+    const product = await runForJson(page, "products create --name Pro --id pro");
+    await runForJson(page, `products create_feature ${product.id} --entitlement-feature ${feature.id}`);
+    assert.equal((await runForJson(page, "products list_features pro")).data[0].entitlement_feature.id, feature.id);
+    const price = await runForJson(page, "prices create --product pro --currency usd --unit-amount 1500 --recurring.interval month");
+    await runForJson(page, "customers create --id cus_ada");
+    const subscription = await runForJson(page, `subscriptions create --customer cus_ada -d "items[0][price]=${price.id}"`);
     assert.equal(subscription.status, "active");
-    assert.equal((await answer(page, "entitlements active_entitlements list --customer cus_ada")).data[0].lookup_key, "sms");
-    await seller.follows({ id: "cus_ada" }, "sms", true);
-    assert.equal((await answer(page, "check --customer cus_ada --feature sms")).entitled, true);
-    assert.deepEqual(complaints, []);
+    assert.equal((await runForJson(page, "entitlements active_entitlements list --customer cus_ada")).data[0].lookup_key, "sms");
+    await fixture.catalog.follows({ id: "cus_ada" }, "sms", true);
+    assert.equal((await runForJson(page, "check --customer cus_ada --feature sms")).entitled, true);
+    assert.deepEqual(errors, []);
   });
 
-  test("what is wrong is said, whether the shell knows it or the Worker", async () => {
-    const { page } = await shell();
-    await enter(page, "featurs list");
+  test("errors of the shell and of the Worker are printed", async () => {
+    const { page } = await openShell();
+    await run(page, "featurs list");
     assert.equal(
-      await last(page, ".line.no"),
+      await lastOutput(page, ".line.danger"),
       'Unknown command "featurs" for "stripe". Did you mean "features"?\nIf not, see "stripe --help" for a list of available commands.',
     );
-    const { error } = await answer(page, "customers retrieve cus_nobody");
-    assert.deepEqual([error.code, error.message], ["resource_missing", "No such customer: 'cus_nobody'"]);
-    await enter(page, "customers retrieve cus_nobody -s");
-    assert.match(await page.textContent(".shell-log"), /< 404\n[\s\S]*< request-id: req_/);
+    const { error } = await runForJson(page, "customers retrieve cus_missing");
+    assert.deepEqual([error.code, error.message], ["resource_missing", "No such customer: 'cus_missing'"]);
+    await run(page, "customers retrieve cus_missing -s");
+    assert.match((await page.textContent(".shell-log")) ?? "", /< 404\n[\s\S]*< request-id: req_/);
   });
 
-  test("an event is triggered, and undone", async () => {
-    const { page } = await shell();
-    const { id } = await seller.sdk.customers.create({});
-    await enter(page, `trigger ${SUMMARY} --customer ${id} --add tax --add vat`);
-    assert.equal(await last(page, ".line.yes"), `Trigger succeeded! customer: ${id}  added: tax, vat`);
-    await seller.follows({ id }, "tax", true);
-    await enter(page, `trigger ${SUMMARY} --customer ${id} --remove tax`);
+  test("a trigger adds features, removes them, and emits every supported event", async () => {
+    const { page } = await openShell();
+    const { sdk } = fixture.catalog;
+    const { id } = await sdk.customers.create({});
+    await run(page, `trigger ${SUMMARY_EVENT} --customer ${id} --add tax --add vat`);
+    assert.equal(await lastOutput(page, ".line.success"), `Trigger succeeded! customer: ${id}  added: tax, vat`);
+    await fixture.catalog.follows({ id }, "tax", true);
+    await run(page, `trigger ${SUMMARY_EVENT} --customer ${id} --remove tax`);
     assert.match(
-      await last(page, ".line.no"),
-      /^Trigger failed: sub_\w+ grants vat too: remove them together, or subscriptions cancel sub_\w+$/,
+      await lastOutput(page, ".line.danger"),
+      /^Trigger failed: (sub_\w+) also grants vat\. Remove them together, or cancel it with: subscriptions cancel \1$/,
     );
-    await enter(page, `trigger ${SUMMARY} --customer ${id} --remove tax,vat`);
-    await seller.follows({ id }, "tax", false);
+    await run(page, `trigger ${SUMMARY_EVENT} --customer ${id} --remove tax,vat`);
+    await fixture.catalog.follows({ id }, "tax", false);
     for (const event of [
       "customer.created",
       "customer.deleted",
       "customer.subscription.created",
       "customer.subscription.deleted",
       "product.created",
-      SUMMARY,
+      SUMMARY_EVENT,
     ]) {
-      await enter(page, `trigger ${event}`);
-      assert.match(await last(page, ".line.yes"), /^Trigger succeeded! /, event);
-      assert.equal(
-        (await seller.sdk.events.list({ type: event, limit: 1 })).data[0].id,
-        (await last(page, ".line")).trim().split(/\s+/)[1],
-        event,
-      );
+      await run(page, `trigger ${event}`);
+      assert.match(await lastOutput(page, ".line.success"), /^Trigger succeeded! /, event);
+      const printedId = (await lastOutput(page, ".line")).trim().split(/\s+/)[1];
+      assert.equal((await sdk.events.list({ type: event, limit: 1 })).data[0].id, printedId, event);
     }
   });
 
-  test("what somebody else sold is not undone", async () => {
-    const { page } = await shell();
-    const { price } = await seller.plan(await seller.feature("seats"));
-    const customer = await seller.sdk.customers.create({});
-    const { id } = await seller.subscribe(customer, price);
-    await enter(page, `trigger ${SUMMARY} --customer ${customer.id} --remove seats`);
+  test("a trigger does not cancel a subscription that the shell did not create", async () => {
+    const { page } = await openShell();
+    const { catalog } = fixture;
+    const { price } = await catalog.plan(await catalog.feature("seats"));
+    const customer = await catalog.sdk.customers.create({});
+    const { id } = await catalog.subscribe(customer, price);
+    await run(page, `trigger ${SUMMARY_EVENT} --customer ${customer.id} --remove seats`);
     assert.equal(
-      await last(page, ".line.no"),
-      `Trigger failed: seats came by ${id}, which was not triggered here: subscriptions cancel ${id}`,
+      await lastOutput(page, ".line.danger"),
+      `Trigger failed: ${id} grants seats, and was not created by the shell. Cancel it with: subscriptions cancel ${id}`,
     );
-    assert.equal(await seller.status({ id }), "active");
+    assert.equal(await catalog.status({ id }), "active");
   });
 
-  test("listening shows each event and what is decided on it, until Ctrl-C", async () => {
-    const { page } = await shell();
-    const { price } = await seller.plan(await seller.feature("reports"));
-    const customer = await seller.sdk.customers.create({});
+  test("`listen` prints each event and its outcome until Ctrl-C", async () => {
+    const { page } = await openShell();
+    const { catalog } = fixture;
+    const { price } = await catalog.plan(await catalog.feature("reports"));
+    const customer = await catalog.sdk.customers.create({});
     await type(page, "listen");
-    await page.waitForSelector(".shell-log .yes:has-text('Ready!')");
-    await seller.subscribe(customer, price);
-    const [event] = await seller.summaries(customer);
-    await said(page, `--> ${SUMMARY} [${event.id}]`);
-    await said(page, `<--  applied ${customer.id} version 1 [${event.id}]`);
-    // It goes on while another panel is looked at.
-    await go(page, "overview");
-    await go(page, "shell");
+    await page.waitForSelector(".shell-log .success:has-text('Ready!')");
+    await catalog.subscribe(customer, price);
+    const [event] = await catalog.summaries(customer);
+    await waitForOutput(page, `--> ${SUMMARY_EVENT} [${event.id}]`);
+    await waitForOutput(page, `<--  applied ${customer.id} version 1 [${event.id}]`);
+    // The command keeps running while another panel is open.
+    await openPanel(page, "overview");
+    await openPanel(page, "shell");
     await page.focus("#shell-input");
     await page.keyboard.press("Control+c");
-    await ready(page);
-    assert.equal(await last(page, ".line"), "^C");
-    await enter(page, "version");
-    assert.match(await last(page, ".line"), /^entgate \d/);
+    await waitUntilReady(page);
+    assert.equal(await lastOutput(page, ".line"), "^C");
+    await run(page, "version");
+    assert.match(await lastOutput(page, ".line"), /^entgate \d/);
   });
 
-  test("what cannot be undone is asked about first", async () => {
-    const { page } = await shell();
-    const { id } = await seller.sdk.customers.create({});
+  test("a DELETE asks for a confirmation", async () => {
+    const { page } = await openShell();
+    const { customers } = fixture.catalog.sdk;
+    const { id } = await customers.create({});
     await type(page, `customers delete ${id}`);
-    await said(page, "Enter 'yes' to confirm:");
-    await enter(page, "no");
-    assert.equal(await last(page, ".line"), "Exiting without execution. User did not confirm the command.");
-    assert.equal((await seller.sdk.customers.retrieve(id)).deleted, undefined);
+    await waitForOutput(page, "Enter 'yes' to confirm:");
+    await run(page, "no");
+    assert.equal(await lastOutput(page, ".line"), "Exiting without execution. User did not confirm the command.");
+    assert.equal((await customers.retrieve(id)).deleted, undefined);
     await type(page, `customers delete ${id}`);
-    await said(page, "Enter 'yes' to confirm:");
-    assert.deepEqual(await answer(page, "yes"), { id, object: "customer", deleted: true });
+    await waitForOutput(page, "Enter 'yes' to confirm:");
+    assert.deepEqual(await runForJson(page, "yes"), { id, object: "customer", deleted: true });
   });
 
-  test("keys complete, recall and clear, and let whoever wants on go on", async () => {
-    const { page } = await open(browser, service, "shell");
+  test("keys complete the line, browse the history and clear the screen, and Tab can leave the input", async () => {
+    const { page } = await openConsole(fixture.browser, fixture.service, "shell");
     const value = () => page.inputValue("#shell-input");
-    const focused = () => page.evaluate(() => document.activeElement.id);
     await page.focus("#shell-input");
     await page.keyboard.type("feat");
     await page.keyboard.press("Tab");
@@ -147,21 +150,21 @@ describe("the shell", { timeout: 120_000 }, () => {
     await page.keyboard.press("Tab");
     assert.equal(await value(), "features create --lookup-key ");
     await page.keyboard.press("Tab");
-    assert.notEqual(await focused(), "shell-input", "nothing to complete: Tab moves on");
+    assert.notEqual(await focusedId(page), "shell-input", "without a completion, Tab moves the focus");
 
     await page.fill("#shell-input", "c");
     await page.keyboard.press("Tab");
-    assert.equal(await last(page, ".line"), "check  clear  customers");
-    assert.equal(await focused(), "shell-input");
+    assert.equal(await lastOutput(page, ".line"), "check  clear  customers");
+    assert.equal(await focusedId(page), "shell-input");
     await page.keyboard.press("Tab");
-    assert.notEqual(await focused(), "shell-input", "nothing more to say: Tab moves on");
+    assert.notEqual(await focusedId(page), "shell-input", "after the candidates, Tab moves the focus");
     await page.fill("#shell-input", "feat");
     await page.keyboard.press("Escape");
     await page.keyboard.press("Tab");
-    assert.deepEqual([await value(), (await focused()) === "shell-input"], ["feat", false], "Escape lets Tab move on");
+    assert.deepEqual([await value(), (await focusedId(page)) === "shell-input"], ["feat", false], "after Escape, Tab moves the focus");
 
-    await enter(page, "version");
-    await enter(page, "health");
+    await run(page, "version");
+    await run(page, "health");
     await page.fill("#shell-input", "half a li");
     for (const [key, expected] of [
       ["ArrowUp", "health"],
@@ -176,67 +179,67 @@ describe("the shell", { timeout: 120_000 }, () => {
     }
     await page.keyboard.press("Control+c");
     assert.equal(await value(), "");
-    await enter(page, "history");
-    assert.equal(await last(page, ".line"), "   1  version\n   2  health\n   3  history");
+    await run(page, "history");
+    assert.equal(await lastOutput(page, ".line"), "   1  version\n   2  health\n   3  history");
     await page.keyboard.press("Control+l");
     assert.equal(await page.textContent(".shell-log"), "");
-    await enter(page, "help");
-    await enter(page, "clear");
+    await run(page, "help");
+    await run(page, "clear");
     assert.equal(await page.textContent(".shell-log"), "");
     await page.close();
   });
 
-  test("what a guide breaks into lines is pasted as one", async () => {
-    const { page } = await shell();
+  test("a pasted command of several lines becomes one line", async () => {
+    const { page } = await openShell();
     await page.evaluate(() => {
       const clipboardData = new DataTransfer();
       clipboardData.setData("text", 'stripe features create \\\n  --name="Single sign-on" \\\n  --lookup-key=sso\n');
-      document.querySelector("#shell-input").dispatchEvent(new ClipboardEvent("paste", { clipboardData, cancelable: true }));
+      document.querySelector("#shell-input")?.dispatchEvent(new ClipboardEvent("paste", { clipboardData, cancelable: true }));
     });
     assert.equal(await page.inputValue("#shell-input"), 'stripe features create --name="Single sign-on" --lookup-key=sso');
   });
 
-  test("what comes from outside is text, and the key is nowhere in it", async () => {
-    const { page, complaints } = await open(browser, service, "shell");
+  test("responses are rendered as text, and the key is neither stored nor printed", async () => {
+    const { page, errors } = await openConsole(fixture.browser, fixture.service, "shell");
     const name = '<img src=x onerror="document.title=1"></pre><script>document.title=1</script>';
-    assert.equal((await answer(page, `customers create --name '${name}'`)).name, name);
+    assert.equal((await runForJson(page, `customers create --name '${name}'`)).name, name);
     assert.equal(await page.locator(".shell-log :is(img, script)").count(), 0);
-    await enter(page, `features list --api-key ${KEY.replace("entgate", "other")}`);
-    assert.equal(await last(page, ".line.no"), "--api-key: the key at the top of the page goes with every request");
-    const kept = await page.evaluate(
-      () => JSON.stringify({ ...localStorage, ...sessionStorage }) + document.cookie + document.querySelector("#panel-shell").innerHTML,
+    await run(page, `features list --api-key ${KEY.replace("entgate", "other")}`);
+    assert.equal(await lastOutput(page, ".line.danger"), "--api-key: the key at the top of the page is sent with every request");
+    const stored = await page.evaluate(() =>
+      [JSON.stringify({ ...localStorage, ...sessionStorage }), document.cookie, document.querySelector("#panel-shell")?.innerHTML].join(),
     );
-    assert.equal(kept.includes(KEY), false);
-    assert.deepEqual(complaints, []);
+    assert.equal(stored.includes(KEY), false);
+    assert.deepEqual(errors, []);
 
     await page.fill("#key", "");
     await page.press("#key", "Enter");
-    await enter(page, "features list");
+    await run(page, "features list");
     assert.equal(
-      await last(page, ".line.no"),
-      "No API key is given. Enter a server key at the top of the page; it goes with every request.",
+      await lastOutput(page, ".line.danger"),
+      "No API key. Enter a server key at the top of the page; it is sent with every request.",
     );
     await page.close();
   });
 
-  test("it looks as it should in both themes and three widths", async () => {
-    const { page } = await open(browser, service, "shell");
-    await enter(page, `trigger ${SUMMARY} --customer ${(await seller.sdk.customers.create({})).id} --add export`);
-    await answer(page, "features list --limit 1");
-    await enter(page, "features create --nam x");
-    await look(page, "shell");
+  test("the shell is accessible and fits in both themes and three widths", async () => {
+    const { page } = await openConsole(fixture.browser, fixture.service, "shell");
+    await run(page, `trigger ${SUMMARY_EVENT} --customer ${(await fixture.catalog.sdk.customers.create({})).id} --add export`);
+    await runForJson(page, "features list --limit 1");
+    await run(page, "features create --nam x");
+    await checkAppearance(page, "shell");
     await page.close();
   });
 });
 
-test("where Stripe is the source, its own CLI makes the events", { timeout: 60_000 }, async () => {
-  const service = await edge({ ENTGATE_SOURCE: "stripe" });
+test("with Stripe as the source, a trigger prints the command that sends the event", { timeout: 60_000 }, async () => {
+  const service = await startWorker({ ENTGATE_SOURCE: "stripe" });
   const browser = await browse();
   try {
-    const { page } = await open(browser, service, "shell");
-    await enter(page, `trigger ${SUMMARY} --customer cus_ada --add sms`);
-    assert.match(await last(page, ".line.maybe"), /node scripts\/send-event\.mjs cus_ada sms$/);
-    assert.equal((await answer(page, "check --customer cus_ada --feature sms")).reason, "unknown_customer");
+    const { page } = await openConsole(browser, service, "shell");
+    await run(page, `trigger ${SUMMARY_EVENT} --customer cus_ada --add sms`);
+    assert.match(await lastOutput(page, ".line.warning"), /node scripts\/send-event\.mjs cus_ada sms$/);
+    assert.equal((await runForJson(page, "check --customer cus_ada --feature sms")).reason, "unknown_customer");
     await page.close();
   } finally {
     await browser.close();
@@ -244,34 +247,65 @@ test("where Stripe is the source, its own CLI makes the events", { timeout: 60_0
   }
 });
 
+/**
+ * Types a line and submits it.
+ *
+ * @param {Page} page
+ * @param {string} line
+ */
 async function type(page, line) {
   await page.fill("#shell-input", line);
   await page.press("#shell-input", "Enter");
 }
 
-/** Waits until the next line can be typed. */
-function ready(page) {
-  return page.waitForSelector('.shell-line:not([aria-busy="true"])');
+/**
+ * Waits until the next line can be typed.
+ *
+ * @param {Page} page
+ */
+function waitUntilReady(page) {
+  return page.waitForSelector('.shell-input-line:not([aria-busy="true"])');
 }
 
-/** Types a line, and waits until it is done. */
-async function enter(page, line) {
+/**
+ * Runs a command and waits for its end.
+ *
+ * @param {Page} page
+ * @param {string} line
+ */
+async function run(page, line) {
   await type(page, line);
-  await ready(page);
+  await waitUntilReady(page);
 }
 
-/** The last thing of a kind that was said. */
-function last(page, kind) {
-  return page.locator(`.shell-log ${kind}`).last().textContent();
+/**
+ * The text of the last output that matches a selector.
+ *
+ * @param {Page} page
+ * @param {string} selector
+ * @returns {Promise<string>}
+ */
+async function lastOutput(page, selector) {
+  return (await page.locator(`.shell-log ${selector}`).last().textContent()) ?? "";
 }
 
-/** Types a line, and gives the JSON that was answered. */
-async function answer(page, line) {
-  await enter(page, line);
-  return JSON.parse(await last(page, "pre"));
+/**
+ * Runs a command and returns the JSON that it prints.
+ *
+ * @param {Page} page
+ * @param {string} line
+ */
+async function runForJson(page, line) {
+  await run(page, line);
+  return JSON.parse(await lastOutput(page, "pre"));
 }
 
-/** Waits until something is said, whatever colours it has. */
-function said(page, text) {
-  return page.waitForFunction((text) => document.querySelector(".shell-log").textContent.includes(text), text);
+/**
+ * Waits until the output contains a text.
+ *
+ * @param {Page} page
+ * @param {string} text
+ */
+function waitForOutput(page, text) {
+  return page.waitForFunction((expected) => document.querySelector(".shell-log")?.textContent?.includes(expected), text);
 }

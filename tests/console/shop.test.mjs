@@ -1,143 +1,152 @@
-// The live shop: what a purchase opens is open in the page by the stream, and nothing is loaded or asked for again.
+// The panel "Demo shop": a purchase unlocks its sections over the stream, without a reload or another read.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { browse } from "../worker/browser.mjs";
 import { KEY, summary } from "../worker/support.mjs";
-import { edge, stage } from "./edge.mjs";
-import { go, look, open } from "./support.mjs";
+import { startWithCatalog, startWorker } from "./fixture.mjs";
+import { checkAppearance, openConsole, openPanel } from "./support.mjs";
 
-const OPEN = { free: [], starter: ["sms"], pro: ["export", "sms", "sso"] };
+const UNLOCKED = { free: [], starter: ["sms"], pro: ["export", "sms", "sso"] };
+const CUSTOMER_ID = "#panel-shop .shop-customer code";
 
-describe("the shop", { timeout: 120_000 }, () => {
-  let service;
-  let seller;
-  let browser;
-  let end;
-  before(async () => ({ service, seller, browser, end } = await stage()));
-  after(() => end());
+/** @typedef {import("playwright-core").Page} Page */
+/** @typedef {import("playwright-core").Browser} Browser */
 
+describe("the demo shop", { timeout: 120_000 }, () => {
+  /** @type {Awaited<ReturnType<typeof startWithCatalog>>} */
+  let fixture;
+  before(async () => {
+    fixture = await startWithCatalog();
+  });
+  after(() => fixture.stop());
+
+  /** @type {{ page: Page, errors: string[] } | undefined} */
   let opened;
-  /** The shop, with somebody new in it. */
-  async function visit() {
+  /** Opens the shop with a new customer. */
+  async function openShop() {
     if (!opened) {
-      opened = await open(browser, service, "shop");
+      opened = await openConsole(fixture.browser, fixture.service, "shop");
       await opened.page.click("#panel-shop .empty button");
     } else {
-      const before = await opened.page.textContent("#panel-shop .shop-who code");
-      await opened.page.click('#panel-shop button:text-is("Somebody new")');
+      const previous = await opened.page.textContent(CUSTOMER_ID);
+      await opened.page.click('#panel-shop button:text-is("New customer")');
       await opened.page.waitForFunction(
-        (before) => ![before, undefined].includes(document.querySelector("#panel-shop .shop-who code")?.textContent),
-        before,
+        ([selector, previous]) => ![previous, undefined].includes(document.querySelector(selector ?? "")?.textContent),
+        [CUSTOMER_ID, previous],
       );
     }
-    await live(opened.page);
-    return { ...opened, customer: await opened.page.textContent("#panel-shop .shop-who code") };
+    await gateIsLive(opened.page);
+    return { ...opened, customer: (await opened.page.textContent(CUSTOMER_ID)) ?? "" };
   }
 
-  test("what a purchase pays for opens by the stream, without a reload and without a question", async (t) => {
-    const { page, complaints } = await visit();
-    await opens(page, OPEN.free);
-    await page.evaluate(() => {
-      window.sameDocument = true;
-    });
-    const asked = [];
-    page.on("request", (request) => asked.push(`${request.method()} ${new URL(request.url()).pathname}`));
-    // Nothing that tells what is entitled can be read from here on.
+  test("a purchase unlocks its sections over the stream, without a reload or a read", async (t) => {
+    const { page, errors } = await openShop();
+    await sectionsAreUnlocked(page, UNLOCKED.free);
+    await page.evaluate(() => document.body.classList.add("same-document"));
+    /** @type {string[]} */
+    const requests = [];
+    page.on("request", (request) => requests.push(`${request.method()} ${new URL(request.url()).pathname}`));
+    // The stream is the only route that still reports entitlements.
     for (const path of ["**/v1/snapshot*", "**/v1/check*", "**/v1/entitlements/active_entitlements*"])
       await page.route(path, (route) => route.abort());
 
     await page.click('button:text-is("Buy Starter")');
-    await opens(page, OPEN.starter);
-    const [took] = /\d+(\.\d)? m?s$/.exec(await page.textContent('[data-feature="sms"] .room-when'));
-    t.diagnostic(`from the click that buys to the part that is open: ${took}`);
+    await sectionsAreUnlocked(page, UNLOCKED.starter);
+    const delay = /\d+(\.\d)? m?s$/.exec((await page.textContent('[data-feature="sms"] .gated-delay')) ?? "");
+    assert.ok(delay);
+    t.diagnostic(`from the click to the unlocked section: ${delay[0]}`);
 
-    assert.equal(await page.evaluate(() => window.sameDocument), true);
+    assert.equal(await page.evaluate(() => document.body.classList.contains("same-document")), true);
     assert.deepEqual(
-      asked.filter((each) => /snapshot|check|active_entitlements|stream/.test(each)),
+      requests.filter((request) => /snapshot|check|active_entitlements|stream/.test(request)),
       [],
     );
-    assert.equal(asked[0], "POST /v1/subscriptions");
-    assert.deepEqual(complaints, []);
+    assert.equal(requests[0], "POST /v1/subscriptions");
+    assert.deepEqual(errors, []);
     await page.unrouteAll();
   });
 
-  test("plans are changed and ended, and parts open and close with them", async () => {
-    const { page, customer } = await visit();
-    for (const [press, parts, keys] of [
-      ["Buy Pro", OPEN.pro, OPEN.pro],
-      ["Change to Starter", OPEN.starter, OPEN.starter],
-      ["Change to Pro", OPEN.pro, OPEN.pro],
-      ["Cancel", OPEN.free, OPEN.free],
-      ["Buy Starter", OPEN.starter, OPEN.starter],
+  test("a change of the plan or its cancellation unlocks and locks sections", async () => {
+    const { page, customer } = await openShop();
+    for (const { label, keys } of [
+      { label: "Buy Pro", keys: UNLOCKED.pro },
+      { label: "Change to Starter", keys: UNLOCKED.starter },
+      { label: "Change to Pro", keys: UNLOCKED.pro },
+      { label: "Cancel", keys: UNLOCKED.free },
+      { label: "Buy Starter", keys: UNLOCKED.starter },
     ]) {
-      await page.click(`#panel-shop button:text-is("${press}"):not([aria-disabled=true])`);
-      await opens(page, parts);
-      assert.deepEqual(await seller.held({ id: customer }), keys, press);
+      await page.click(`#panel-shop button:text-is("${label}"):not([aria-disabled=true])`);
+      await sectionsAreUnlocked(page, keys);
+      assert.deepEqual(await fixture.catalog.held({ id: customer }), keys, label);
     }
   });
 
-  test("what is bought elsewhere opens too, and is told to those who do not see it", async () => {
-    const { page, customer } = await visit();
-    const [price] = (await seller.sdk.prices.list({ product: "shop_pro" })).data;
-    await seller.subscribe({ id: customer }, price);
-    await opens(page, OPEN.pro);
-    const [, names] = /^Something happened elsewhere: (.*) opened\.$/.exec(await page.textContent("#panel-shop [role=status].unseen"));
-    assert.deepEqual(names.split(", ").sort(), ["Export", "Single sign-on", "Text messages"]);
+  test("a purchase of another client unlocks its sections, and is announced to screen readers", async () => {
+    const { catalog } = fixture;
+    const { page, customer } = await openShop();
+    const [price] = (await catalog.sdk.prices.list({ product: "shop_pro" })).data;
+    await catalog.subscribe({ id: customer }, price);
+    await sectionsAreUnlocked(page, UNLOCKED.pro);
+    const announcement = await page.textContent("#panel-shop [role=status].visually-hidden");
+    const names = /^Change from another client: (.*) unlocked\.$/.exec(announcement ?? "")?.[1];
+    assert.deepEqual(names?.split(", ").sort(), ["Export", "Single sign-on", "Text messages"]);
   });
 
-  test("a keyboard is enough, and stays where it was", async () => {
-    const { page } = await visit();
+  test("a purchase by keyboard keeps the focus at the plan", async () => {
+    const { page } = await openShop();
     await page.focus('button:text-is("Buy Pro")');
     await page.keyboard.press("Enter");
-    await opens(page, OPEN.pro);
-    await page.waitForFunction(() => document.activeElement.getAttribute("aria-label") === "Pro");
+    await sectionsAreUnlocked(page, UNLOCKED.pro);
+    await page.waitForFunction(() => document.activeElement?.getAttribute("aria-label") === "Pro");
   });
 
-  test("the playground shows the same visitor", async () => {
-    const { page, customer } = await visit();
-    await go(page, "playground");
-    await page.waitForSelector("#panel-playground .who");
-    assert.equal(await page.textContent("#panel-playground .who code"), customer);
-    await go(page, "shop");
+  test("the playground has the same customer", async () => {
+    const { page, customer } = await openShop();
+    await openPanel(page, "playground");
+    await page.waitForSelector("#panel-playground .customer-summary");
+    assert.equal(await page.textContent("#panel-playground .customer-summary code"), customer);
+    await openPanel(page, "shop");
   });
 
-  test("neither key nor token is stored, and another key sends everybody out", async () => {
-    const { page } = await visit();
-    const kept = await page.evaluate(
-      () => JSON.stringify({ ...localStorage, ...sessionStorage }) + document.cookie + document.querySelector("#panel-shop").innerHTML,
+  test("neither key nor token is stored, and another key removes the customer", async () => {
+    const { page } = await openShop();
+    const stored = await page.evaluate(() =>
+      [JSON.stringify({ ...localStorage, ...sessionStorage }), document.cookie, document.querySelector("#panel-shop")?.innerHTML].join(),
     );
-    assert.equal(kept.includes(KEY), false);
-    assert.equal(kept.includes("eyJ"), false);
+    assert.equal(stored.includes(KEY), false);
+    assert.equal(stored.includes("eyJ"), false);
     await page.fill("#key", "sk_test_wrong");
     await page.press("#key", "Enter");
-    await page.waitForSelector("#panel-shop .notice.no");
-    assert.equal(await page.locator("#panel-shop .room").count(), 0);
+    await page.waitForSelector("#panel-shop .notice.danger");
+    assert.equal(await page.locator("#panel-shop .gated-section").count(), 0);
     await page.fill("#key", "");
     await page.press("#key", "Enter");
     await page.waitForSelector("#panel-shop .empty:has-text('A server key is needed')");
     await page.close();
   });
 
-  test("it looks as it should, closed and open, in both themes and three widths", async () => {
-    const { page } = await open(browser, service, "shop");
+  test("the shop is accessible and fits in both themes and three widths, before and after a purchase", async () => {
+    const { page } = await openConsole(fixture.browser, fixture.service, "shop");
     await page.waitForSelector("#panel-shop .empty");
-    await look(page, "shop-closed");
+    await checkAppearance(page, "shop-start");
     await page.click("#panel-shop .empty button");
-    await live(page);
+    await gateIsLive(page);
     await page.click('button:text-is("Buy Pro")');
-    await opens(page, OPEN.pro);
+    await sectionsAreUnlocked(page, UNLOCKED.pro);
     await page.waitForSelector('.plan[data-current="true"][aria-label="Pro"]');
-    await look(page, "shop");
+    await checkAppearance(page, "shop");
     await page.close();
   });
 });
 
-describe("the shop, where Stripe is the source", { timeout: 60_000 }, () => {
+describe("the demo shop with Stripe as the source", { timeout: 60_000 }, () => {
+  /** @type {Awaited<ReturnType<typeof startWorker>>} */
   let service;
+  /** @type {Browser} */
   let browser;
   before(async () => {
-    service = await edge({ ENTGATE_SOURCE: "stripe" });
+    service = await startWorker({ ENTGATE_SOURCE: "stripe" });
     browser = await browse();
   });
   after(async () => {
@@ -145,41 +154,44 @@ describe("the shop, where Stripe is the source", { timeout: 60_000 }, () => {
     await service.stop();
   });
 
-  test("the parts of a customer who is named follow Stripe’s events", async () => {
-    const { page, complaints } = await open(browser, service, "shop");
+  test("the sections of a named customer follow Stripe’s events", async () => {
+    const { page, errors } = await openConsole(browser, service, "shop");
     await page.fill("#shop-customer", "cus_ada");
     await page.press("#shop-customer", "Enter");
-    await live(page);
-    await opens(page, []);
-    assert.match(await page.textContent("#panel-shop .command code"), /^node scripts\/send-event\.mjs cus_ada sms export --port \d+$/);
+    await gateIsLive(page);
+    await sectionsAreUnlocked(page, []);
+    assert.match(
+      (await page.textContent("#panel-shop .command code")) ?? "",
+      /^node scripts\/send-event\.mjs cus_ada sms export --port \d+$/,
+    );
     await service.send(summary("cus_ada", ["sms", "tax"]));
-    await opens(page, ["sms"]);
-    assert.match(await page.textContent(".shop-more"), /tax/);
+    await sectionsAreUnlocked(page, ["sms"]);
+    assert.match((await page.textContent(".shop-other-features")) ?? "", /tax/);
     await service.send(summary("cus_ada", ["export"]));
-    await opens(page, ["export"]);
-    assert.deepEqual(complaints, []);
-    await look(page, "shop-stripe");
+    await sectionsAreUnlocked(page, ["export"]);
+    assert.deepEqual(errors, []);
+    await checkAppearance(page, "shop-stripe");
     await page.close();
   });
 
-  test("without a customer it asks for one", async () => {
-    const { page } = await open(browser, service, "shop");
-    await page.click('#panel-shop button:text-is("Open the shop")');
+  test("the form requires a customer", async () => {
+    const { page } = await openConsole(browser, service, "shop");
+    await page.click('#panel-shop button:text-is("Open shop")');
     assert.equal(await page.getAttribute("#shop-customer", "aria-invalid"), "true");
     await page.close();
   });
 });
 
-test("a Worker that makes no tokens says which setting is missing, and opens nothing", { timeout: 60_000 }, async () => {
-  const service = await edge({ ENTGATE_SOURCE: "stripe", ENTGATE_TOKEN_SECRETS: "" });
+test("a Worker without token secrets names the missing setting, and unlocks nothing", { timeout: 60_000 }, async () => {
+  const service = await startWorker({ ENTGATE_SOURCE: "stripe", ENTGATE_TOKEN_SECRETS: "" });
   const browser = await browse();
   try {
-    const { page } = await open(browser, service, "shop");
+    const { page } = await openConsole(browser, service, "shop");
     await page.fill("#shop-customer", "cus_ada");
     await page.press("#shop-customer", "Enter");
-    await page.waitForSelector(".shop-trouble:has-text('ENTGATE_TOKEN_SECRETS is not set')");
-    await opens(page, []);
-    assert.deepEqual(await page.locator(".room .badge").allTextContents(), Array(4).fill("Not known"));
+    await page.waitForSelector(".shop-error:has-text('ENTGATE_TOKEN_SECRETS is not set')");
+    await sectionsAreUnlocked(page, []);
+    assert.deepEqual(await page.locator(".gated-section .badge").allTextContents(), Array(4).fill("Unknown"));
     await page.close();
   } finally {
     await browser.close();
@@ -187,15 +199,29 @@ test("a Worker that makes no tokens says which setting is missing, and opens not
   }
 });
 
-/** Waits until the gate says that it hears. */
-function live(page) {
-  return page.waitForSelector(".panel:not([hidden]) .shop-who .badge:text-is('Live')");
+/**
+ * Waits until the gate's stream is connected.
+ *
+ * @param {Page} page
+ */
+function gateIsLive(page) {
+  return page.waitForSelector(".panel:not([hidden]) .shop-customer .badge:text-is('Live')");
 }
 
-/** Waits until these parts are open, and no others. */
-function opens(page, keys) {
-  return page.waitForFunction((keys) => {
-    const open = [...document.querySelectorAll('.panel:not([hidden]) .room[data-open="true"]')].map(({ dataset }) => dataset.feature);
-    return open.sort().join() === keys;
+/**
+ * Waits until exactly these sections are unlocked.
+ *
+ * @param {Page} page
+ * @param {string[]} keys
+ */
+function sectionsAreUnlocked(page, keys) {
+  return page.waitForFunction((expected) => {
+    const sections = [...document.querySelectorAll('.panel:not([hidden]) .gated-section[data-entitled="true"]')];
+    return (
+      sections
+        .map((section) => section.getAttribute("data-feature"))
+        .sort()
+        .join() === expected
+    );
   }, keys.join());
 }

@@ -1,62 +1,72 @@
-// Small charts: what one would rather see than read.
+// Bar charts in SVG.
 //
-// Each is a picture with a sentence in its place for those who do not see it, and the numbers as a table below. Shapes stretch with the
-// page, so that words stand beside the picture, in HTML.
+// A chart is an image with a sentence as its accessible name, and a table with its numbers below. The SVG stretches with the page;
+// labels are HTML next to it, so that they keep their size.
 
-import { element, tag } from "./elements.js";
+import { element, svgElement, tag } from "./elements.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const HEIGHT = 100;
-const GAP = 0.22; // Of a slot's width, between bars.
+const GAP = 0.22; // Between bars, as a part of a slot's width.
+
+/** @typedef {{ name: string, tone: string }} Series */
+/** @typedef {{ label: string, values: Record<string, number>, tooltip: string }} Slot  `values` by the name of a series. */
 
 /**
- * Bars, stacked: `series` are names with a colour (`tone`), `slots` from left to right are `{ label, values, tip }`, where `values` has a
- * number for each name and `tip` is told to a pointer. `sum` is the sentence, `unit` what the axis counts, `ends` the words below it,
- * `lines` go across. What is higher than `cap` is cut off there, so that one slow answer does not flatten the others.
+ * A stacked bar chart; slots are drawn from left to right. Values above `cap` are cut off, so that one slow response does not flatten
+ * all others.
+ *
+ * @param {object} chart
+ * @param {Series[]} chart.series
+ * @param {Slot[]} chart.slots
+ * @param {string} chart.summary  The sentence that describes the chart.
+ * @param {string} [chart.unit]  Of the vertical axis.
+ * @param {string[]} [chart.axisLabels]  Below the horizontal axis.
+ * @param {number[]} [chart.referenceLines]  Values at which horizontal lines are drawn.
+ * @param {number} [chart.cap]
  */
-export function bars({ series, slots, sum, unit = "", ends = [], lines = [], cap = Infinity }) {
-  const total = ({ values }) => series.reduce((all, { name }) => all + (values[name] ?? 0), 0);
-  const highest = Math.max(1, ...slots.map(total), ...lines.map(({ at }) => at));
-  const top = ceiling(Math.min(highest, cap));
-  const picture = shape("svg", {
+export function barChart({ series, slots, summary, unit = "", axisLabels = [], referenceLines = [], cap = Infinity }) {
+  const total = (/** @type {Slot} */ { values }) => series.reduce((sum, { name }) => sum + (values[name] ?? 0), 0);
+  const highest = Math.max(1, ...slots.map(total), ...referenceLines);
+  const top = axisMaximum(Math.min(highest, cap));
+  const image = svgElement("svg", {
     viewBox: `0 0 ${slots.length || 1} ${HEIGHT}`,
     preserveAspectRatio: "none",
     role: "img",
-    "aria-label": sum,
+    "aria-label": summary,
   });
-  for (const part of [0, 0.5, 1]) picture.append(line(slots.length, HEIGHT * part, "grid"));
+  for (const part of [0, 0.5, 1]) image.append(horizontalLine(slots.length, HEIGHT * part, "grid"));
   slots.forEach((slot, at) => {
-    const stack = shape("g", {});
+    const stack = svgElement("g", {});
     let y = HEIGHT;
     for (const { name, tone } of series) {
       const height = ((slot.values[name] ?? 0) / top) * HEIGHT;
       if (!height) continue;
       y -= height;
-      stack.append(shape("rect", { x: at + GAP / 2, y, width: 1 - GAP, height, class: `tone-${tone}` }));
+      stack.append(svgElement("rect", { x: at + GAP / 2, y, width: 1 - GAP, height, class: `tone-${tone}` }));
     }
-    // The whole slot answers to a pointer, not only what is drawn of it.
-    const whole = shape("rect", { x: at, y: 0, width: 1, height: HEIGHT, class: "hit" });
-    const tip = shape("title", {});
-    tip.textContent = slot.tip;
-    whole.append(tip);
-    stack.append(whole);
-    picture.append(stack);
+    // The tooltip belongs to the whole slot, not only to its bar.
+    const title = svgElement("title", {});
+    title.textContent = slot.tooltip;
+    stack.append(svgElement("rect", { x: at, y: 0, width: 1, height: HEIGHT, class: "hover-target" }, title));
+    image.append(stack);
   });
-  for (const { at } of lines) picture.append(line(slots.length, HEIGHT * (1 - at / top), "mark-line"));
-  const scale = element(
+  for (const value of referenceLines) image.append(horizontalLine(slots.length, HEIGHT * (1 - value / top), "reference-line"));
+  const yAxis = tag(
     "div",
-    "scale",
+    { class: "y-axis", "aria-hidden": "true" },
     element("span", "", `${highest > top ? "≥ " : ""}${top}${unit}`),
     element("span", "", `${top / 2}${unit}`),
     element("span", "", `0${unit}`),
   );
-  scale.setAttribute("aria-hidden", "true");
-  const axis = element("div", "axis", ...ends.map((end) => element("span", "", end)));
-  axis.setAttribute("aria-hidden", "true");
-  return element("figure", "chart", element("div", "plot", picture, scale), axis, asTable(series, slots, unit));
+  const xAxis = tag("div", { class: "x-axis", "aria-hidden": "true" }, ...axisLabels.map((label) => element("span", "", label)));
+  return element("figure", "chart", element("div", "plot", image, yAxis), xAxis, dataTable(series, slots, unit));
 }
 
-/** What the colours of a chart mean, with what each adds up to. */
+/**
+ * The names and colors of a chart's series, each with an optional value.
+ *
+ * @param {(Series & { value?: string | number })[]} items
+ */
 export function legend(items) {
   return element(
     "ul",
@@ -67,17 +77,29 @@ export function legend(items) {
   );
 }
 
-/** The value that `part` of the values are not above; undefined where there are none. */
+/**
+ * The nearest-rank percentile of a non-empty list; `part` is between 0 and 1.
+ *
+ * @param {number[]} values
+ * @param {number} part
+ * @returns {number}
+ */
 export function percentile(values, part) {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(sorted.length * part) - 1)];
 }
 
-/** The numbers of a chart, for whoever opens them. */
-function asTable(series, slots, unit) {
+/**
+ * The numbers of a chart, rendered when the reader opens them.
+ *
+ * @param {Series[]} series
+ * @param {Slot[]} slots
+ * @param {string} unit
+ */
+function dataTable(series, slots, unit) {
   const filled = slots.filter(({ values }) => series.some(({ name }) => values[name]));
   const body = element("tbody");
-  const details = element("details", "numbers", element("summary", "", "The numbers"));
+  const details = element("details", "chart-data", element("summary", "", "Show data"));
   details.addEventListener("toggle", () => {
     body.replaceChildren(
       ...filled.map(({ label, values }) =>
@@ -93,32 +115,36 @@ function asTable(series, slots, unit) {
   const head = element(
     "tr",
     "",
-    tag("th", { scope: "col" }, "When"),
+    tag("th", { scope: "col" }, "Time"),
     ...series.map(({ name }) => tag("th", { scope: "col", class: "number" }, name)),
   );
   details.append(
     tag(
       "div",
-      { class: "table", tabindex: "0", role: "region", "aria-label": "The numbers of the chart" },
+      { class: "table", tabindex: "0", role: "region", "aria-label": "Chart data" },
       element("table", "", element("thead", "", head), body),
     ),
   );
   return details;
 }
 
-/** The next number from which both it and its half read well. */
-function ceiling(value) {
+/**
+ * The smallest axis maximum that is at least `value` and whose half is a short number too.
+ *
+ * @param {number} value
+ * @returns {number}
+ */
+function axisMaximum(value) {
   const power = 10 ** Math.floor(Math.log10(value));
   const steps = [1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10].map((step) => Math.round(step * power));
   return steps.find((step) => step >= value && step % 2 === 0) ?? Math.max(2, 10 * power);
 }
 
-function line(width, y, kind) {
-  return shape("line", { x1: 0, x2: width || 1, y1: y, y2: y, class: kind });
-}
-
-function shape(name, attributes) {
-  const made = document.createElementNS(SVG, name);
-  for (const [attribute, value] of Object.entries(attributes)) made.setAttribute(attribute, value);
-  return made;
+/**
+ * @param {number} width
+ * @param {number} y
+ * @param {string} className
+ */
+function horizontalLine(width, y, className) {
+  return svgElement("line", { x1: 0, x2: width || 1, y1: y, y2: y, class: className });
 }

@@ -1,13 +1,20 @@
-// A request as a command for a shell.
+// Renders a request as a curl command.
 
-import { encode } from "./desk.js";
+import { encodeForm } from "./form.js";
 
-const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+/** @param {string} text */
+const shellQuoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
-/** The key is a variable in it, so that it can be shown and kept. */
-export function curl({ method = "GET", path, form }) {
-  const verb = form ? "POST" : "GET";
-  const lines = [`curl ${method === verb ? "" : `-X ${method} `}${quoted(location.origin + path)}`, "-u $ENTGATE_KEY:"];
-  for (const [name, value] of new URLSearchParams(encode(form ?? {}))) lines.push(`-d ${quoted(`${name}=${value}`)}`);
+/**
+ * The command refers to the key as `$ENTGATE_KEY`, so that it can be shown and copied safely.
+ *
+ * @param {{ method?: string, path: string, form?: object }} request
+ * @returns {string}
+ */
+export function curlCommand({ method = "GET", path, form }) {
+  const defaultMethod = form ? "POST" : "GET";
+  const methodOption = method === defaultMethod ? "" : `-X ${method} `;
+  const lines = [`curl ${methodOption}${shellQuoted(location.origin + path)}`, "-u $ENTGATE_KEY:"];
+  for (const [name, value] of new URLSearchParams(encodeForm(form ?? {}))) lines.push(`-d ${shellQuoted(`${name}=${value}`)}`);
   return lines.join(" \\\n  ");
 }

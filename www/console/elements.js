@@ -1,73 +1,168 @@
-// What panels are made of. Whatever comes from a server goes in as text, never as markup.
+// The DOM elements that panels are built from. Strings are always inserted as text, never as markup.
 
-/** A new element; `children` are elements or texts, and what is null, undefined or false is left out. */
+const SVG_NAMESPACE = "http://www.w3.org/2000/svg";
+const COPIED_LABEL_MS = 1500;
+
+/** @typedef {Node | string | null | undefined | false} Child  A null, undefined or false child is omitted. */
+/** @typedef {Child | Child[]} Children */
+/** @typedef {Record<string, unknown>} Attributes */
+
+/**
+ * Creates an element with a class and children.
+ *
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} name
+ * @param {string} [className]
+ * @param {...Children} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
 export function element(name, className, ...children) {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  made.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
-  return made;
+  const created = document.createElement(name);
+  if (className) created.className = className;
+  created.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return created;
 }
 
-/** The same with attributes: `on…` are listeners, `true` is a bare attribute, what is null, undefined or false is left out. */
+/**
+ * Creates an element with attributes: `on…` adds a listener, `true` is a bare attribute, null, undefined and false are omitted.
+ *
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} name
+ * @param {Attributes} attributes
+ * @param {...Children} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
 export function tag(name, attributes, ...children) {
-  const made = element(name, "", ...children);
+  const created = element(name, "", ...children);
   for (const [attribute, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
-    if (attribute.startsWith("on")) made.addEventListener(attribute.slice(2), value);
-    else made.setAttribute(attribute, value === true ? "" : value);
+    if (attribute.startsWith("on")) created.addEventListener(attribute.slice(2), /** @type {EventListener} */ (value));
+    else created.setAttribute(attribute, value === true ? "" : String(value));
   }
-  return made;
+  return created;
 }
 
-/** Gives `parent` these children in this order, and leaves alone those that are there already: who has the focus keeps it. */
-export function arrange(parent, children) {
+/**
+ * Creates an SVG element.
+ *
+ * @template {keyof SVGElementTagNameMap} K
+ * @param {K} name
+ * @param {Record<string, string | number>} attributes
+ * @param {...SVGElement} children
+ * @returns {SVGElementTagNameMap[K]}
+ */
+export function svgElement(name, attributes, ...children) {
+  const created = document.createElementNS(SVG_NAMESPACE, name);
+  for (const [attribute, value] of Object.entries(attributes)) created.setAttribute(attribute, String(value));
+  created.append(...children);
+  return created;
+}
+
+/**
+ * Sets the children of `parent` in this order. Existing children are not re-inserted, so that the focused one keeps the focus.
+ *
+ * @param {Element} parent
+ * @param {Element[]} children
+ */
+export function setChildren(parent, children) {
   for (const child of [...parent.children]) if (!children.includes(child)) child.remove();
   children.forEach((child, at) => {
     if (parent.children[at] !== child) parent.insertBefore(child, parent.children[at] ?? null);
   });
 }
 
-export function button(label, pressed, className = "") {
-  return tag("button", { type: "button", class: className || undefined, onclick: pressed }, label);
+/**
+ * @param {string} label
+ * @param {(event: MouseEvent) => void} onClick
+ * @param {string} [className]
+ */
+export function button(label, onClick, className = "") {
+  return tag("button", { type: "button", class: className || undefined, onclick: onClick }, label);
 }
 
-/** A label, an input below it, and a hint below that: `{ root, input, complain(message) }`. Without a message the hint is back. */
-export function field(
-  id,
-  label,
-  { hint = "", input = tag("input", { autocomplete: "off", spellcheck: "false", autocapitalize: "none" }), ...attributes } = {},
-) {
+/**
+ * @template {HTMLElement} I
+ * @typedef {object} Field
+ * @property {I} input
+ * @property {HTMLDivElement} root  Contains the label, the input and the hint.
+ * @property {(message?: string) => void} setError  Replaces the hint by an error; without a message it restores the hint.
+ */
+
+/**
+ * Creates a label for an input, with a hint below it.
+ *
+ * @template {HTMLElement} I
+ * @param {string} id
+ * @param {string} label
+ * @param {I} input
+ * @param {string} [hint]
+ * @returns {Field<I>}
+ */
+export function field(id, label, input, hint = "") {
   input.id = id;
-  for (const [name, value] of Object.entries(attributes)) input.setAttribute(name, value);
-  const below = tag("p", { id: `${id}-hint`, class: "hint" }, hint);
-  input.setAttribute("aria-describedby", below.id);
+  const hintElement = tag("p", { id: `${id}-hint`, class: "hint" }, hint);
+  input.setAttribute("aria-describedby", hintElement.id);
   return {
     input,
-    root: element("div", "field", tag("label", { for: id }, label), input, below),
-    complain(message) {
-      input.setAttribute("aria-invalid", Boolean(message));
-      below.textContent = message ?? hint;
+    root: element("div", "field", tag("label", { for: id }, label), input, hintElement),
+    setError(message) {
+      input.setAttribute("aria-invalid", String(Boolean(message)));
+      hintElement.textContent = message ?? hint;
     },
   };
 }
 
-/** One word in a colour: `tone` is yes, no, maybe, note or none. */
-export function badge(text, tone = "none") {
+/**
+ * Creates a text input with its label and hint.
+ *
+ * @param {string} id
+ * @param {string} label
+ * @param {{ hint?: string, placeholder?: string }} [options]
+ * @returns {Field<HTMLInputElement>}
+ */
+export function textField(id, label, { hint, placeholder } = {}) {
+  return field(id, label, tag("input", { autocomplete: "off", spellcheck: "false", autocapitalize: "none", placeholder }), hint);
+}
+
+/**
+ * A short colored label; `tone` is success, danger, warning, info or neutral.
+ *
+ * @param {string} text
+ * @param {string} [tone]
+ */
+export function badge(text, tone = "neutral") {
   return element("span", `badge ${tone}`, text);
 }
 
-/** A card with a heading. */
+/**
+ * A card with a heading.
+ *
+ * @param {string} title
+ * @param {...Children} children
+ */
 export function card(title, ...children) {
   return element("section", "card", title && element("h2", "", title), ...children);
 }
 
-/** A sentence that stands out: `tone` as a badge's. */
-export function notice(text, tone = "none", ...more) {
+/**
+ * A highlighted message; `tone` is that of a badge.
+ *
+ * @param {string} text
+ * @param {string} [tone]
+ * @param {...Children} more
+ */
+export function notice(text, tone = "neutral", ...more) {
   return element("div", `notice ${tone}`, element("p", "", text), ...more);
 }
 
-/** What stands where nothing is yet: what that means, and what to do next. */
-export function empty(title, text, ...actions) {
+/**
+ * The placeholder of an empty list: what it means, and what to do next.
+ *
+ * @param {string} title
+ * @param {string} text
+ * @param {...Children} actions
+ */
+export function emptyState(title, text, ...actions) {
   return element(
     "div",
     "empty",
@@ -77,99 +172,164 @@ export function empty(title, text, ...actions) {
   );
 }
 
-/** What a panel shows that cannot go on without a server key. */
-export function keyless(what) {
-  return empty(
+/**
+ * The content of a panel that requires a server key.
+ *
+ * @param {string} reason
+ */
+export function keyRequired(reason) {
+  return emptyState(
     "A server key is needed",
-    `${what} Enter one at the top; it is kept in memory only.`,
-    button("Enter the key", () => document.getElementById("key").focus()),
+    `${reason} Enter one at the top; it is kept in memory only.`,
+    button("Enter the key", () => document.getElementById("key")?.focus()),
   );
 }
 
-/** A command with a button that copies it. */
+/**
+ * A command with a button that copies it.
+ *
+ * @param {string} text
+ */
 export function command(text) {
   const code = element("code", "", text);
-  return element("div", "command", element("pre", "", code), copier(code, "Copy"));
+  return element("div", "command", element("pre", "", code), copyButton(code));
 }
 
-/** An id, in the type of ids, with a button that copies it. */
+/**
+ * An id with a button that copies it.
+ *
+ * @param {string} id
+ */
 export function identifier(id) {
   const code = element("code", "", id);
-  return element("span", "identifier", code, copier(code, "Copy", `Copy ${id}`));
+  const copy = copyButton(code);
+  copy.setAttribute("aria-label", `Copy ${id}`);
+  return element("span", "identifier", code, copy);
 }
 
-/** A button that copies the text of `code`; where the browser forbids that, selects it. */
-function copier(code, label, name) {
-  const made = button(
-    label,
+/**
+ * A button that copies the text of `code`, or selects it if the browser denies access to the clipboard.
+ *
+ * @param {HTMLElement} code
+ */
+function copyButton(code) {
+  const copy = button(
+    "Copy",
     async () => {
       try {
-        await navigator.clipboard.writeText(code.textContent);
-        made.textContent = "Copied";
+        await navigator.clipboard.writeText(code.textContent ?? "");
+        copy.textContent = "Copied";
         setTimeout(() => {
-          made.textContent = label;
-        }, 1500);
+          copy.textContent = "Copy";
+        }, COPIED_LABEL_MS);
       } catch {
-        getSelection().selectAllChildren(code);
+        getSelection()?.selectAllChildren(code);
       }
     },
     "small copy",
   );
-  if (name) made.setAttribute("aria-label", name);
-  return made;
-}
-
-/** A moment in the reader's time, the ISO time in its title; `seconds` since 1970. Null is never, and what is no moment a dash. */
-export function time(seconds, style = { dateStyle: "medium", timeStyle: "medium" }) {
-  const date = new Date(seconds * 1000);
-  if (seconds === null) return element("span", "", "never");
-  if (!Number.isFinite(seconds) || Number.isNaN(date.getTime())) return element("span", "", "–");
-  return tag("time", { datetime: date.toISOString(), title: date.toISOString() }, date.toLocaleString(undefined, style));
-}
-
-/** How long ago, in words: `seconds` since 1970. */
-export function ago(seconds, now = Date.now() / 1000) {
-  const past = Math.max(0, now - seconds);
-  const [unit, size] = [
-    ["day", 86_400],
-    ["hour", 3_600],
-    ["minute", 60],
-  ].find(([, size]) => past >= size) ?? ["second", 1];
-  return new Intl.RelativeTimeFormat("en", { numeric: "auto" }).format(-Math.floor(past / size), unit);
+  return copy;
 }
 
 /**
- * A table: `columns` are `{ title, cell(row), className }`, the first of which names the row. `{ root, fill(rows) }`; the box scrolls,
- * and its header stays.
+ * A timestamp in the reader's time zone, with the ISO time as its title. Null is rendered as "never", an invalid timestamp as a dash.
+ *
+ * @param {number | null | undefined} seconds  Since 1970.
+ * @param {Intl.DateTimeFormatOptions} [style]
+ */
+export function time(seconds, style = { dateStyle: "medium", timeStyle: "medium" }) {
+  if (seconds === null) return element("span", "", "never");
+  const date = new Date((seconds ?? Number.NaN) * 1000);
+  if (Number.isNaN(date.getTime())) return element("span", "", "–");
+  return tag("time", { datetime: date.toISOString(), title: date.toISOString() }, date.toLocaleString(undefined, style));
+}
+
+/** @type {[unit: Intl.RelativeTimeFormatUnit, seconds: number][]} */
+const TIME_UNITS = [
+  ["day", 86_400],
+  ["hour", 3_600],
+  ["minute", 60],
+  ["second", 1],
+];
+
+/**
+ * How long ago a timestamp is, in words.
+ *
+ * @param {number} seconds  Since 1970.
+ * @param {number} [now]
+ * @returns {string}
+ */
+export function relativeTime(seconds, now = Date.now() / 1000) {
+  const elapsed = Math.max(0, now - seconds);
+  const [unit, size] = TIME_UNITS.find(([, size]) => elapsed >= size) ?? ["second", 1];
+  return new Intl.RelativeTimeFormat("en", { numeric: "auto" }).format(-Math.floor(elapsed / size), unit);
+}
+
+/**
+ * @typedef {object} Column
+ * @property {string} title
+ * @property {(row: any) => Child} cell
+ * @property {string} [className]
+ */
+
+/**
+ * A scrollable table with a sticky header. The first column names the row.
+ *
+ * @param {string} caption
+ * @param {Column[]} columns
  */
 export function table(caption, columns) {
   const body = element("tbody");
   const head = columns.map(({ title, className }) => tag("th", { scope: "col", class: className }, title));
-  const made = element("table", "", element("caption", "unseen", caption), element("thead", "", element("tr", "", ...head)), body);
-  const root = tag("div", { class: "table", tabindex: "0", role: "region", "aria-label": caption }, made);
-  const line = (row) =>
+  const created = element(
+    "table",
+    "",
+    element("caption", "visually-hidden", caption),
+    element("thead", "", element("tr", "", ...head)),
+    body,
+  );
+  const root = tag("div", { class: "table", tabindex: "0", role: "region", "aria-label": caption }, created);
+  const rowElement = (/** @type {unknown} */ row) =>
     element(
       "tr",
       "",
       ...columns.map(({ title, cell, className }, at) => {
         const content = cell(row);
-        const dash = content === "–" ? "dash" : undefined;
-        return tag(at === 0 ? "th" : "td", { scope: at === 0 && "row", class: className ?? dash, "data-title": title }, content);
+        const emptyClass = content === "–" ? "empty-cell" : undefined;
+        return tag(at === 0 ? "th" : "td", { scope: at === 0 && "row", class: className ?? emptyClass, "data-title": title }, content);
       }),
     );
-  return { root, body, fill: (rows) => body.replaceChildren(...rows.map(line)) };
+  return {
+    root,
+    body,
+    /** Shows the rows as cards on narrow screens. */
+    stacked() {
+      created.classList.add("stacked");
+      return this;
+    },
+    fill: (/** @type {unknown[]} */ rows) => body.replaceChildren(...rows.map(rowElement)),
+  };
 }
 
-/** Terms and what they are: `[["Version", "6"], …]`. */
-export function facts(pairs) {
-  return element("dl", "facts", ...pairs.map(([term, value]) => element("div", "", element("dt", "", term), element("dd", "", value))));
-}
-
-/** JSON to read, which scrolls and can be reached by keyboard. */
-export function json(value, label) {
-  return tag(
-    "pre",
-    { class: "json", tabindex: "0", role: "region", "aria-label": label },
-    typeof value === "string" ? value : JSON.stringify(value, null, 2),
+/**
+ * A description list: `[["Version", "6"], …]`.
+ *
+ * @param {[term: string, details: Child][]} pairs
+ */
+export function descriptionList(pairs) {
+  return element(
+    "dl",
+    "description-list",
+    ...pairs.map(([term, details]) => element("div", "", element("dt", "", term), element("dd", "", details))),
   );
+}
+
+/**
+ * Formatted JSON in a scrollable region that can be focused.
+ *
+ * @param {unknown} value
+ * @param {string} label
+ */
+export function json(value, label) {
+  return tag("pre", { class: "json", tabindex: "0", role: "region", "aria-label": label }, JSON.stringify(value, null, 2));
 }

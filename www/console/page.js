@@ -1,108 +1,152 @@
-// The console at `/`: the theme, the key, and which panel is shown.
+// The console at `/`: the header with health, server key and theme, and the navigation between panels.
 //
-// A panel is a module of `panels/` whose default export is `{ id, title, lead, mount(root, desk) }`. It is loaded and mounted at its first
-// visit; `mount` gives `{ show(params), hide() }`, called as visitors come and go. An address is `#panel?parameters`.
+// A panel is a module of `panels/` whose default export is a `Panel`. It is loaded and mounted at its first visit. The URL fragment
+// `#panel?parameters` selects the panel.
 
-import { createDesk } from "./desk.js";
 import { element, notice, tag } from "./elements.js";
+import { isLocal } from "./local-worker.js";
+import { createSession } from "./session.js";
 
-const PANELS = ["overview", "ask", "customers", "matrix", "activity", "playground", "shop", "shell"];
-const MAKE_DEV_KEY = "sk_test_entgate"; // Throw-away, and in the repository: see .dev.vars.example.
+/**
+ * @typedef {object} Panel
+ * @property {string} id
+ * @property {string} title
+ * @property {string} [lead]  The introduction below the title.
+ * @property {(root: HTMLElement, session: import("./session.js").Session) => PanelHandle} mount  Builds the panel once.
+ *
+ * @typedef {object} PanelHandle
+ * @property {(params: URLSearchParams) => void} [show]  Called at each visit.
+ * @property {() => void} [hide]  Called when another panel is opened.
+ *
+ * @typedef {PanelHandle & { section: HTMLElement, title: string }} MountedPanel
+ */
 
-const $ = (id) => document.getElementById(id);
-const local = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
-const desk = createDesk();
+const PANELS = ["overview", "check", "customers", "matrix", "activity", "playground", "shop", "shell"];
+const MAKE_DEV_KEY = "sk_test_entgate"; // The public test key of .dev.vars.example.
+
+const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const keyInput = /** @type {HTMLInputElement} */ (byId("key"));
+const session = createSession();
+/** @type {Map<string, Promise<MountedPanel>>} */
 const mounted = new Map();
+/** @type {MountedPanel | undefined} */
 let current;
 
-/** The panel and the parameters that the address names. */
-function place() {
+/** Returns the panel and the parameters in the URL fragment; an unknown panel is the first one. */
+function parseLocation() {
   const [id, query] = location.hash.slice(1).split("?");
   return { id: PANELS.includes(id) ? id : PANELS[0], params: new URLSearchParams(query) };
 }
 
-/** Shows what the address names; `arriving` by a link, the heading is told to those who do not see it. */
-async function visit(arriving) {
-  const { id, params } = place();
-  menu(false);
-  for (const link of document.querySelectorAll("#panels a")) {
+/** Shows the panel of the URL fragment. After a navigation, its heading gets the focus, so that screen readers announce it. */
+async function showPanel({ moveFocus = false } = {}) {
+  const { id, params } = parseLocation();
+  setMenuOpen(false);
+  for (const link of /** @type {NodeListOf<HTMLAnchorElement>} */ (document.querySelectorAll("#panels a"))) {
     if (link.hash === `#${id}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  if (!mounted.has(id)) mounted.set(id, mount(id));
-  const panel = await mounted.get(id);
-  if (place().id !== id) return;
+  let loading = mounted.get(id);
+  if (!loading) {
+    loading = mountPanel(id);
+    mounted.set(id, loading);
+  }
+  const panel = await loading;
+  if (parseLocation().id !== id) return;
 
   if (current !== panel) {
     current?.hide?.();
-    for (const each of $("main").children) each.hidden = each !== panel.section;
+    for (const section of /** @type {HTMLCollectionOf<HTMLElement>} */ (byId("main").children)) section.hidden = section !== panel.section;
     current = panel;
     document.title = `${panel.title} – entgate`;
   }
-  if (arriving) {
+  if (moveFocus) {
     scrollTo(0, 0);
-    panel.section.querySelector("h1").focus({ preventScroll: true });
+    panel.section.querySelector("h1")?.focus({ preventScroll: true });
   }
   panel.show?.(params);
 }
 
-/** Loads a panel and makes its section. One that fails says so, and leaves the others alone. */
-async function mount(id) {
+/**
+ * Loads a panel and builds its section. A panel that fails to load shows an error and does not affect the others.
+ *
+ * @param {string} id
+ * @returns {Promise<MountedPanel>}
+ */
+async function mountPanel(id) {
   const heading = tag("h1", { id: `${id}-title`, tabindex: "-1" });
   const head = element("header", "panel-head", heading);
   const root = element("div", "panel-body");
   const section = tag("section", { id: `panel-${id}`, class: "panel", hidden: true }, head, root);
-  $("main").append(section);
+  byId("main").append(section);
   try {
+    /** @type {{ default: Panel }} */
     const { default: panel } = await import(`./panels/${id}.js`);
     heading.textContent = panel.title;
     if (panel.lead) head.append(element("p", "lead", panel.lead));
-    return { section, title: panel.title, ...panel.mount(root, desk) };
+    return { section, title: panel.title, ...panel.mount(root, session) };
   } catch (error) {
     console.error(error);
     heading.textContent ||= id;
-    root.replaceChildren(notice("This panel could not be loaded. Load the page again.", "no"));
+    root.replaceChildren(notice("Failed to load this panel. Reload the page.", "danger"));
     return { section, title: heading.textContent };
   }
 }
 
-function menu(open) {
-  $("menu").setAttribute("aria-expanded", open);
-  $("panels").dataset.open = open;
+/** @param {boolean} open */
+function setMenuOpen(open) {
+  byId("menu").setAttribute("aria-expanded", String(open));
+  byId("panels").dataset.open = String(open);
 }
 
-/** What the key opens, or that it opens nothing. */
-function showKey(refused) {
-  const mode = desk.mode;
-  const [state, word] = refused
-    ? ["refused", "Refused"]
+/**
+ * Shows the mode of the server key, or that it is missing or invalid.
+ *
+ * @param {{ rejected: boolean }} key
+ */
+function showKey({ rejected }) {
+  const mode = session.mode;
+  const [state, label] = rejected
+    ? ["rejected", "Invalid key"]
     : mode
       ? [mode, mode === "live" ? "Live mode" : "Test mode"]
-      : ["missing", desk.key ? "Unknown kind" : "No key"];
-  $("key").setAttribute("aria-invalid", refused);
-  $("mode").dataset.state = state;
-  $("mode").textContent = word;
+      : ["missing", session.key ? "Unknown key type" : "No key"];
+  keyInput.setAttribute("aria-invalid", String(rejected));
+  byId("mode").dataset.state = state;
+  byId("mode").textContent = label;
 }
 
+/** @type {Record<string, string>} */
+const HEALTH_LABELS = {
+  ok: "Ready",
+  unconfigured: "Setup required",
+  degraded: "Degraded",
+  error: "Error",
+  unreachable: "Unreachable",
+};
+
+/** @param {import("./session.js").Reply} reply */
 function showHealth({ status, body }) {
-  const known = body.object === "health";
-  const state = known ? body.status : status ? "error" : "unreachable";
-  $("standing").dataset.state = state;
-  say(
-    "standing-word",
-    { ok: "Ready", unconfigured: "Not set up", degraded: "Degraded", error: "Error", unreachable: "No answer" }[state] ?? state,
-  );
-  say("release", known && body.version ? `v${body.version}` : "");
-  say("source", desk.source ? `${desk.source} is the source` : "");
+  const isHealth = body.object === "health";
+  const state = isHealth ? body.status : status ? "error" : "unreachable";
+  byId("health-status").dataset.state = state;
+  setText("health-label", HEALTH_LABELS[state] ?? state);
+  setText("release", isHealth && body.version ? `v${body.version}` : "");
+  setText("source", session.source ? `Source: ${session.source}` : "");
 }
 
-/** Writes a text where it is not the one that stands there: what is read aloud is so once. */
-function say(id, text) {
-  if ($(id).textContent !== text) $(id).textContent = text;
+/**
+ * Sets a text only if it differs: screen readers announce every update of a status.
+ *
+ * @param {string} id
+ * @param {string} text
+ */
+function setText(id, text) {
+  if (byId(id).textContent !== text) byId(id).textContent = text;
 }
 
-/** Turns to the other theme. Nothing is kept where that is the system's. */
-function turnTheme() {
+/** Switches between light and dark. The theme is stored only if it differs from the system's. */
+function toggleTheme() {
   const { dataset } = document.documentElement;
   const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
   const next = (dataset.theme ?? system) === "dark" ? "light" : "dark";
@@ -110,39 +154,41 @@ function turnTheme() {
     if (next === system) localStorage.removeItem("entgate.theme");
     else localStorage.setItem("entgate.theme", next);
   } catch {
-    // A browser that stores nothing has it until the page is left.
+    // Storage is disabled in this browser: the theme applies until the page is closed.
   }
   if (next === system) delete dataset.theme;
   else dataset.theme = next;
 }
 
-desk.onKey(() => showKey(false));
-desk.onRefusal(() => showKey(true));
-desk.onHealth(showHealth);
-$("key-form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  desk.take($("key").value.trim());
-});
-$("key").addEventListener("change", () => desk.take($("key").value.trim()));
-$("theme").addEventListener("click", turnTheme);
-$("menu").addEventListener("click", () => menu($("menu").getAttribute("aria-expanded") !== "true"));
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape" || $("menu").getAttribute("aria-expanded") !== "true") return;
-  menu(false);
-  $("menu").focus();
-});
-$("skip").addEventListener("click", (event) => {
-  // An address with `#` names a panel here.
-  event.preventDefault();
-  $("main").focus();
-});
-addEventListener("hashchange", () => visit(true));
+const isMenuOpen = () => byId("menu").getAttribute("aria-expanded") === "true";
 
-if (local) {
-  $("key").value ||= MAKE_DEV_KEY;
-  $("key-hint").textContent = `Kept in memory only. make dev has ${MAKE_DEV_KEY}.`;
+session.onKeyChange(() => showKey({ rejected: false }));
+session.onKeyRejected(() => showKey({ rejected: true }));
+session.onHealth(showHealth);
+byId("key-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  session.setKey(keyInput.value.trim());
+});
+keyInput.addEventListener("change", () => session.setKey(keyInput.value.trim()));
+byId("theme").addEventListener("click", toggleTheme);
+byId("menu").addEventListener("click", () => setMenuOpen(!isMenuOpen()));
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || !isMenuOpen()) return;
+  setMenuOpen(false);
+  byId("menu").focus();
+});
+byId("skip").addEventListener("click", (event) => {
+  // The fragment selects a panel, so the link cannot navigate to `#main`.
+  event.preventDefault();
+  byId("main").focus();
+});
+addEventListener("hashchange", () => showPanel({ moveFocus: true }));
+
+if (isLocal) {
+  keyInput.value ||= MAKE_DEV_KEY;
+  byId("key-hint").textContent = `Kept in memory only. make dev sets ${MAKE_DEV_KEY}.`;
 }
-desk.take($("key").value.trim());
-showKey(false);
-desk.examine();
-visit(false);
+session.setKey(keyInput.value.trim());
+showKey({ rejected: false });
+session.fetchHealth();
+showPanel();

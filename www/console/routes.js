@@ -1,25 +1,29 @@
-// The routes of the Worker, as a table for people; `/openapi.json` has all of each.
+// The routes of the Worker as a short table for the overview. `/openapi.json` describes each of them in full.
 
-/** Route, who may ask it, what it does. */
+/** @type {[route: string, access: string, description: string][]} */
 export const ROUTES = [
-  ["POST /webhooks/stripe", "signature", "Takes signed entitlement-summary events."],
-  ["GET /v1/check", "server, customer", "Says whether one customer may use a feature, and why."],
-  ["POST /v1/check", "server", "Answers the same for many customers in one request."],
-  ["GET /v1/entitlements/active_entitlements", "server, customer", "Lists what one customer holds, exactly as Stripe’s own route does."],
-  ["GET /v1/entitlements/active_entitlements/{id}", "server", "Retrieves one entitlement, as Stripe’s own route does."],
-  ["POST /v1/customers/{id}/sync", "server", "Reads a customer’s entitlements at their source now, and waits for one if asked to."],
-  ["GET /v1/activity", "server", "Lists what was decided lately."],
-  ["GET /v1/roster", "server", "Lists the customers that something was heard of."],
-  ["POST /v1/tokens", "server", "Makes a token with which one customer can ask for themselves."],
-  ["GET /v1/stream", "server, customer", "Tells of a customer’s changes as they happen."],
-  ["GET /v1/snapshot", "server, customer", "Signs a customer’s set, so that any backend can check it offline."],
-  ["GET /v1/authorize", "server, customer", "Lets a request through, or not: for nginx, Traefik and Caddy."],
-  ["POST /ofrep/v1/evaluate/flags", "server, customer", "Answers OpenFeature’s providers."],
-  ["GET /.well-known/jwks.json", "anyone", "Lists the keys that snapshots are signed with."],
-  ["GET /healthz", "anyone", "Tells whether the Worker runs, which settings it has, and how much it has to catch up with."],
+  ["POST /webhooks/stripe", "signature", "Receives signed entitlement summary events."],
+  ["GET /v1/check", "server, customer", "Checks whether one customer may use a feature, and returns the reason."],
+  ["POST /v1/check", "server", "Runs checks of many customers in one request."],
+  [
+    "GET /v1/entitlements/active_entitlements",
+    "server, customer",
+    "Lists the active entitlements of one customer, as Stripe’s route does.",
+  ],
+  ["GET /v1/entitlements/active_entitlements/{id}", "server", "Retrieves one active entitlement, as Stripe’s route does."],
+  ["POST /v1/customers/{id}/sync", "server", "Reads a customer’s entitlements at the source, and optionally waits for one of them."],
+  ["GET /v1/activity", "server", "Lists recent events and source reads with their outcome."],
+  ["GET /v1/sync_status", "server", "Lists the known customers with their sync status."],
+  ["POST /v1/tokens", "server", "Creates a token for requests of one customer."],
+  ["GET /v1/stream", "server, customer", "Streams a customer’s changes as they happen."],
+  ["GET /v1/snapshot", "server, customer", "Returns a customer’s entitlements, signed for verification offline."],
+  ["GET /v1/authorize", "server, customer", "Authorizes a request for nginx, Traefik or Caddy."],
+  ["POST /ofrep/v1/evaluate/flags", "server, customer", "Evaluates flags for OpenFeature providers."],
+  ["GET /.well-known/jwks.json", "public", "Lists the public keys of signed snapshots."],
+  ["GET /healthz", "public", "Reports the Worker’s status, its settings and the number of pending tasks."],
   [
     "/v1/entitlements/features …",
     "server",
-    "Stripe’s API around entitlements, where the built-in catalog is the source: features, products, prices, customers, subscriptions, events, webhook endpoints, test clocks.",
+    "Stripe’s API around entitlements, if the source is the built-in catalog: features, products, prices, customers, subscriptions, events, webhook endpoints, test clocks.",
   ],
 ];

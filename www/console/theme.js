@@ -1,7 +1,7 @@
-// Light or dark, before anything is painted: what was chosen, else what the system has.
+// Applies the stored theme before the first paint. Without a stored theme, the system's applies.
 try {
-  const chosen = localStorage.getItem("entgate.theme");
-  if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;
+  const theme = localStorage.getItem("entgate.theme");
+  if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
 } catch {
-  // A browser that stores nothing has the system's.
+  // Storage is disabled in this browser: the system's theme applies.
 }

@@ -1,263 +1,328 @@
-// What happened: every event that came in and every look at the source, with what was decided.
+// The panel "Activity": the entries of the activity log as they arrive, with filters. An entry expands to its details. With the catalog
+// as the source, these include its event and the deliveries, which can be resent.
 
-import { pulse, turns } from "../desk.js";
-import { ago, arrange, badge, button, element, empty, field, identifier, json, keyless, notice, tag, time } from "../elements.js";
-import { OUTCOMES, createFeed, outcomeNamed } from "../feed.js";
+import { createActivityFeed, findOutcome, OUTCOMES } from "../activity-feed.js";
+import { latestOnly, poll } from "../concurrency.js";
+import {
+  badge,
+  button,
+  element,
+  emptyState,
+  field,
+  identifier,
+  json,
+  keyRequired,
+  notice,
+  relativeTime,
+  setChildren,
+  tag,
+  textField,
+  time,
+} from "../elements.js";
+import { withQuery } from "../form.js";
 
-const PAUSE_MS = 1_000;
-const SHOWN = 500; // Rows; there are no more than 1,000 entries.
+const POLL_INTERVAL_MS = 1_000;
+const MAX_ROWS = 500; // The feed has at most 1,000 entries.
+
+/** @typedef {import("../activity-feed.js").ActivityEntry} ActivityEntry */
 
 export default {
   id: "activity",
   title: "Activity",
-  lead: "Events as they arrive, looks at the source, and what was decided. The journal keeps the last 1,000, for people to look at; it is no record.",
+  lead: "Events and source reads as they arrive, each with its outcome. The activity log keeps the last 1,000 entries. It is a diagnostic aid, not an audit record.",
 
-  mount(root, desk) {
-    const turn = turns();
-    const customer = field("activity-customer", "Customer", { placeholder: "cus_… (all)" });
-    const chosen = tag(
+  /**
+   * @param {HTMLElement} root
+   * @param {import("../session.js").Session} session
+   */
+  mount(root, session) {
+    const latest = latestOnly();
+    const customer = textField("activity-customer", "Customer", { placeholder: "cus_… (all)" });
+    const outcomeSelect = tag(
       "select",
       {},
       tag("option", { value: "" }, "All outcomes"),
       ...OUTCOMES.map(({ name }) => tag("option", { value: name }, name)),
     );
-    const outcome = field("activity-outcome", "Outcome", { input: chosen });
-    const live = tag(
-      "button",
-      { type: "button", class: "live", "aria-pressed": "true", onclick: () => setLive(live.getAttribute("aria-pressed") !== "true") },
-      "Live",
+    const outcome = field("activity-outcome", "Outcome", outcomeSelect);
+    const liveButton = tag("button", { type: "button", class: "live", "aria-pressed": "true", onclick: () => setLive(!isLive()) }, "Live");
+    const isLive = () => liveButton.getAttribute("aria-pressed") === "true";
+    const status = tag("p", { role: "status", id: "activity-status", class: "muted" });
+    const form = tag(
+      "form",
+      { class: "toolbar", novalidate: true },
+      customer.root,
+      outcome.root,
+      element("div", "toolbar-end actions", liveButton),
     );
-    const status = tag("p", { role: "status", id: "activity-status", class: "soft" });
-    const form = tag("form", { class: "tools", novalidate: true }, customer.root, outcome.root, element("div", "end actions", live));
     const body = element("tbody");
     const head = element(
       "tr",
       "",
-      ...["When", "Customer", "Outcome", "Version", "Event", "On its way"].map((title) =>
-        tag("th", { scope: "col", class: ["Version", "On its way"].includes(title) && "number" }, title),
+      ...["Time", "Customer", "Outcome", "Version", "Event", "Latency"].map((title) =>
+        tag("th", { scope: "col", class: ["Version", "Latency"].includes(title) && "number" }, title),
       ),
     );
-    const box = tag(
+    const tableBox = tag(
       "div",
       { class: "table", id: "activity-table", tabindex: "0", role: "region", "aria-label": "Activity" },
-      element("table", "stacked", element("caption", "unseen", "Activity, the newest first"), element("thead", "", head), body),
+      element("table", "stacked", element("caption", "visually-hidden", "Activity, newest first"), element("thead", "", head), body),
     );
-    const older = button("Older", more);
-    const place = element("div", "");
-    root.append(form, status, place, box, older);
+    const olderButton = button("Load older", loadOlder);
+    const message = element("div", "");
+    root.append(form, status, message, tableBox, olderButton);
 
-    let feed;
+    let feed = createActivityFeed(session);
+    /** @type {string | undefined} */
     let problem;
-    let started = false;
-    const opened = new Map();
-    const lines = new Map();
+    let loaded = false;
+    /** @type {Map<string, HTMLTableRowElement>} */
+    const expandedRows = new Map();
+    /** @type {Map<string, HTMLTableRowElement>} */
+    const rows = new Map();
 
-    const beat = pulse(PAUSE_MS, async () => {
-      const asked = feed;
-      const signal = turn("refresh");
+    const poller = poll(POLL_INTERVAL_MS, async () => {
+      const polledFeed = feed;
+      const signal = latest.signal("refresh");
       const reply = await feed.refresh(signal);
-      if (asked !== feed || signal.aborted) return;
-      const news = reply.news.filter(wanted).length;
-      const changed = news || !started || problem !== reply.problem;
-      if (started && news) status.textContent = `${news} new ${news === 1 ? "entry" : "entries"}.`;
+      if (polledFeed !== feed || signal.aborted) return;
+      const count = reply.newEntries.filter(matchesFilter).length;
+      const changed = count || !loaded || problem !== reply.problem;
+      if (loaded && count) status.textContent = `${count} new ${count === 1 ? "entry" : "entries"}.`;
       problem = reply.problem;
       if (changed) draw();
-      started = true;
+      loaded = true;
     });
 
-    const wanted = (entry) => !chosen.value || entry.outcome === chosen.value;
+    const matchesFilter = (/** @type {ActivityEntry} */ entry) => !outcomeSelect.value || entry.outcome === outcomeSelect.value;
 
     function restart() {
-      turn.stop();
-      feed = createFeed(desk, customer.input.value.trim() || undefined);
-      [problem, started] = [undefined, false];
-      lines.clear();
-      opened.clear();
-      beat.stop();
-      live.setAttribute("aria-pressed", true);
+      latest.abortAll();
+      feed = createActivityFeed(session, customer.input.value.trim() || undefined);
+      problem = undefined;
+      loaded = false;
+      rows.clear();
+      expandedRows.clear();
+      poller.stop();
+      liveButton.setAttribute("aria-pressed", "true");
       draw();
-      if (desk.key) beat.start();
+      if (session.key) poller.start();
     }
 
-    function setLive(on) {
-      live.setAttribute("aria-pressed", on);
-      if (on && desk.key) beat.start();
-      else beat.stop();
-      status.textContent = on ? "Live: asks every second." : "Paused.";
+    /** @param {boolean} live */
+    function setLive(live) {
+      liveButton.setAttribute("aria-pressed", String(live));
+      if (live && session.key) poller.start();
+      else poller.stop();
+      status.textContent = live ? "Live: refreshes every second." : "Paused.";
     }
 
-    async function more() {
-      older.disabled = true;
-      const reply = await feed.older(turn("older"));
-      older.disabled = false;
+    async function loadOlder() {
+      olderButton.disabled = true;
+      const reply = await feed.loadOlder(latest.signal("older"));
+      olderButton.disabled = false;
       if (reply.problem) status.textContent = reply.problem;
       draw();
     }
 
     function draw() {
-      const rows = feed.entries.filter(wanted).slice(0, SHOWN);
-      place.replaceChildren();
-      if (!desk.key) place.append(keyless("Activity tells of all customers."));
-      else if (problem) place.append(notice(problem, "no"));
-      else if (started && !rows.length) place.append(nothing());
-      box.hidden = !desk.key || !rows.length;
-      older.hidden = box.hidden || !feed.more || rows.length >= SHOWN;
-      arrange(
+      const entries = feed.entries.filter(matchesFilter).slice(0, MAX_ROWS);
+      message.replaceChildren();
+      if (!session.key) message.append(keyRequired("The activity of all customers requires a key."));
+      else if (problem) message.append(notice(problem, "danger"));
+      else if (loaded && !entries.length) message.append(noEntries());
+      tableBox.hidden = !session.key || !entries.length;
+      olderButton.hidden = tableBox.hidden || !feed.hasMore || entries.length >= MAX_ROWS;
+      setChildren(
         body,
-        rows.flatMap((entry) => {
-          if (!lines.has(entry.id)) lines.set(entry.id, line(entry));
-          return [lines.get(entry.id), ...(opened.has(entry.id) ? [opened.get(entry.id)] : [])];
+        entries.flatMap((entry) => {
+          const row = rows.get(entry.id) ?? entryRow(entry);
+          rows.set(entry.id, row);
+          const expanded = expandedRows.get(entry.id);
+          return expanded ? [row, expanded] : [row];
         }),
       );
-      if (lines.size > 2 * SHOWN) for (const [id, made] of lines) if (!made.isConnected) lines.delete(id);
+      if (rows.size > 2 * MAX_ROWS) for (const [id, row] of rows) if (!row.isConnected) rows.delete(id);
     }
 
-    /** What to do where there is nothing to see. */
-    function nothing() {
-      if (customer.input.value.trim() || chosen.value)
-        return empty("Nothing like that", "No entry fits the customer and the outcome. It may also be older than the journal.");
-      return desk.source === "catalog"
-        ? empty(
-            "Nothing happened yet",
-            "Sell something: each change of what somebody holds is an event.",
-            button("To the playground", () => desk.go("playground")),
+    function noEntries() {
+      if (customer.input.value.trim() || outcomeSelect.value)
+        return emptyState(
+          "No matching entries",
+          "No entry matches the customer and the outcome. Older entries may have been dropped from the log.",
+        );
+      return session.source === "catalog"
+        ? emptyState(
+            "No activity yet",
+            "Each change of a customer’s entitlements is an event. Create a subscription to trigger one.",
+            button("Open playground", () => session.navigate("playground")),
           )
-        : empty(
-            "Nothing happened yet",
+        : emptyState(
+            "No activity yet",
             "Events of your webhook endpoint appear here as they arrive.",
-            button("See the setup", () => desk.go("overview")),
+            button("View setup", () => session.navigate("overview")),
           );
     }
 
-    function line(entry) {
-      const { name, tone, means } = outcomeNamed(entry.outcome);
-      const label = badge(name, tone);
-      label.title = means;
+    /** @param {ActivityEntry} entry */
+    function entryRow(entry) {
+      const { name, tone, description } = findOutcome(entry.outcome);
+      const outcomeBadge = badge(name, tone);
+      outcomeBadge.title = description;
       const seconds = entry.at / 1000;
-      const opens = tag("button", {
+      const expander = tag("button", {
         type: "button",
-        class: "opener",
+        class: "expander",
         "aria-expanded": "false",
         "aria-label": `Details of ${entry.id}`,
-        onclick: () => toggle(entry, opens),
+        onclick: () => toggleDetails(entry, expander),
       });
-      const moment = time(seconds, { dateStyle: "short", timeStyle: "medium" });
-      moment.title = `${ago(seconds)}, ${moment.title}`;
+      const timestamp = time(seconds, { dateStyle: "short", timeStyle: "medium" });
+      timestamp.title = `${relativeTime(seconds)}, ${timestamp.title}`;
       return element(
         "tr",
-        started ? "fresh" : "",
-        tag("th", { scope: "row" }, element("span", "when", opens, moment)),
+        loaded ? "new-row" : "",
+        tag("th", { scope: "row" }, element("span", "timestamp", expander, timestamp)),
         tag(
           "td",
           { "data-title": "Customer" },
-          tag("a", { href: `#customers?${new URLSearchParams({ customer: entry.customer })}` }, element("code", "", entry.customer)),
+          tag("a", { href: withQuery("#customers", { customer: entry.customer }) }, element("code", "", entry.customer)),
         ),
-        tag("td", { "data-title": "Outcome" }, label),
+        tag("td", { "data-title": "Outcome" }, outcomeBadge),
         tag("td", { "data-title": "Version", class: "number" }, String(entry.version ?? "–")),
-        tag("td", { "data-title": "Event" }, entry.event ? identifier(entry.event) : element("span", "soft", "a look at the source")),
-        tag("td", { "data-title": "On its way", class: "number" }, way(entry)),
+        tag("td", { "data-title": "Event" }, entry.event ? identifier(entry.event) : element("span", "muted", "source read")),
+        tag("td", { "data-title": "Latency", class: "number" }, latency(entry)),
       );
     }
 
-    function toggle(entry, opens) {
-      const open = !opened.has(entry.id);
-      opens.setAttribute("aria-expanded", open);
-      if (open) opened.set(entry.id, details(entry));
-      else opened.delete(entry.id);
+    /**
+     * @param {ActivityEntry} entry
+     * @param {HTMLButtonElement} expander
+     */
+    function toggleDetails(entry, expander) {
+      const expand = !expandedRows.has(entry.id);
+      expander.setAttribute("aria-expanded", String(expand));
+      if (expand) expandedRows.set(entry.id, detailsRow(entry));
+      else expandedRows.delete(entry.id);
       draw();
     }
 
-    /** All of an entry, and of its event what the catalog has. */
-    function details(entry) {
-      const parts = element("div", "details", element("p", "", outcomeNamed(entry.outcome).means), json(entry, "The entry"));
-      if (entry.event && desk.source === "catalog") showEvent(entry.event, parts);
-      else if (entry.event) parts.append(element("p", "soft", "The event itself is in Stripe’s dashboard, under Developers → Events."));
-      return element("tr", "opened", tag("td", { colspan: "6" }, parts));
+    /**
+     * The row with the whole entry, and with its event if the catalog has it.
+     *
+     * @param {ActivityEntry} entry
+     */
+    function detailsRow(entry) {
+      const details = element("div", "details", element("p", "", findOutcome(entry.outcome).description), json(entry, "Activity entry"));
+      if (entry.event && session.source === "catalog") loadEvent(entry.event, details);
+      else if (entry.event) details.append(element("p", "muted", "The event is in Stripe’s dashboard, under Developers → Events."));
+      return element("tr", "expanded-row", tag("td", { colspan: "6" }, details));
     }
 
-    async function showEvent(id, parts) {
-      const place = element("div", "cards", element("p", "soft", "Asking the catalog…"));
-      parts.append(place);
-      const [event, sent] = await Promise.all([desk.ask(`/v1/events/${encodeURIComponent(id)}`), deliveries(id)]);
+    /**
+     * @param {string} id
+     * @param {HTMLElement} details
+     */
+    async function loadEvent(id, details) {
+      const content = element("div", "cards", element("p", "muted", "Loading the event…"));
+      details.append(content);
+      const [event, deliveries] = await Promise.all([session.request(`/v1/events/${encodeURIComponent(id)}`), listDeliveries(id)]);
       if (event.problem) {
-        place.replaceChildren(notice(event.problem, "maybe"));
+        content.replaceChildren(notice(event.problem, "warning"));
         return;
       }
-      place.replaceChildren(
+      content.replaceChildren(
         element(
           "div",
           "",
           element("h2", "", "Deliveries"),
-          sent.length
-            ? element("ul", "deliveries", ...sent.map(delivery))
-            : element("p", "soft", "None among the last hundred of each endpoint."),
+          deliveries.length
+            ? element("ul", "deliveries", ...deliveries.map(deliveryItem))
+            : element("p", "muted", "None among the last 100 deliveries of each endpoint."),
         ),
-        element("div", "", element("h2", "", event.body.type), json(event.body, "The event")),
+        element("div", "", element("h2", "", event.body.type), json(event.body, "Event")),
       );
     }
 
-    /** The attempts to deliver an event, at every endpoint. */
-    async function deliveries(id) {
-      const { body: endpoints } = await desk.ask("/v1/webhook_endpoints?limit=100");
+    /**
+     * Lists the delivery attempts of an event at every endpoint.
+     *
+     * @param {string} id
+     */
+    async function listDeliveries(id) {
+      const { body: endpoints } = await session.request(withQuery("/v1/webhook_endpoints", { limit: 100 }));
       const lists = await Promise.all(
-        (endpoints.data ?? []).map(async (endpoint) => {
-          const { body: list } = await desk.ask(`/v1/webhook_endpoints/${encodeURIComponent(endpoint.id)}/deliveries?limit=100`);
-          return (list.data ?? []).filter(({ event }) => event === id).map((attempt) => ({ ...attempt, endpoint }));
+        (endpoints.data ?? []).map(async (/** @type {{ id: string, url: string }} */ endpoint) => {
+          const path = `/v1/webhook_endpoints/${encodeURIComponent(endpoint.id)}/deliveries`;
+          const { body: list } = await session.request(withQuery(path, { limit: 100 }));
+          return (list.data ?? [])
+            .filter((/** @type {{ event: string }} */ { event }) => event === id)
+            .map((/** @type {object} */ attempt) => ({ ...attempt, endpoint }));
         }),
       );
       return lists.flat();
     }
 
-    function delivery({ event, endpoint, attempt, outcome: became, status: code, error, created, next_attempt }) {
-      const again = button(
-        "Send again",
+    /**
+     * One delivery attempt with a button that resends the event.
+     *
+     * @param {{ event: string, endpoint: { id: string, url: string }, attempt: number, outcome: string, status: number | null, error: string | null, created: number, next_attempt: number | null }} delivery
+     */
+    function deliveryItem({ event, endpoint, attempt, outcome: deliveryOutcome, status: code, error, created, next_attempt }) {
+      const resend = button(
+        "Resend",
         async () => {
-          again.disabled = true;
-          const reply = await desk.ask(`/v1/events/${encodeURIComponent(event)}/retry`, {
+          resend.disabled = true;
+          const reply = await session.request(`/v1/events/${encodeURIComponent(event)}/retry`, {
             method: "POST",
             form: { webhook_endpoint: endpoint.id },
           });
-          again.disabled = false;
-          status.textContent = reply.problem ?? `${event} is sent again.`;
+          resend.disabled = false;
+          status.textContent = reply.problem ?? `Resending ${event}.`;
         },
         "small",
       );
       return element(
         "li",
         "",
-        badge(became, became === "succeeded" ? "yes" : "no"),
+        badge(deliveryOutcome, deliveryOutcome === "succeeded" ? "success" : "danger"),
         element("code", "", endpoint.url),
-        element("span", "soft", `attempt ${attempt}, ${code ?? error ?? "no answer"}, `, time(created)),
-        next_attempt && element("span", "soft", "next ", time(next_attempt)),
-        again,
+        element("span", "muted", `attempt ${attempt}, ${code ?? error ?? "no response"}, `, time(created)),
+        Boolean(next_attempt) && element("span", "muted", "next ", time(next_attempt)),
+        resend,
       );
     }
 
     form.addEventListener("submit", (event) => event.preventDefault());
     customer.input.addEventListener("change", restart);
-    chosen.addEventListener("change", draw);
-    desk.onKey(restart);
-    feed = createFeed(desk);
+    outcomeSelect.addEventListener("change", draw);
+    session.onKeyChange(restart);
     return {
+      /** @param {URLSearchParams} params */
       show(params) {
-        const named = params.get("customer") ?? "";
-        if (!started || named !== customer.input.value) {
-          customer.input.value = named;
+        const requested = params.get("customer") ?? "";
+        if (!loaded || requested !== customer.input.value) {
+          customer.input.value = requested;
           restart();
-        } else if (live.getAttribute("aria-pressed") === "true") {
-          beat.start();
+        } else if (isLive()) {
+          poller.start();
         }
       },
       hide() {
-        beat.stop();
-        turn.stop();
+        poller.stop();
+        latest.abortAll();
       },
     };
   },
 };
 
-/** How long an event took from when it was made until it was decided; `created` has whole seconds. */
-function way({ event_created: created, at }) {
+/**
+ * The time from the creation of an event to its outcome. `event_created` has whole seconds.
+ *
+ * @param {ActivityEntry} entry
+ * @returns {string}
+ */
+function latency({ event_created: created, at }) {
   if (created === null || created === undefined) return "–";
   const seconds = Math.max(0, Math.floor(at / 1000) - created);
   if (seconds < 2) return "< 2 s";

@@ -1,53 +1,63 @@
-// Who there is, and what each of them holds: a list to search and page through, and one customer's page.
+// The panel "Customers": a list of customers with search and pagination, and the detail view of one customer.
 //
-// The catalog lists its customers itself; with Stripe as the source the roster tells whom something was heard of.
+// Customers come from the catalog if it is the source, otherwise from `/v1/sync_status`, which lists the customers known to the Worker.
 
-import { turns } from "../desk.js";
-import { badge, button, element, empty, field, keyless, notice, table, tag, time } from "../elements.js";
-import { createHolder } from "./customers/holder.js";
+import { latestOnly } from "../concurrency.js";
+import { badge, button, element, emptyState, keyRequired, notice, table, tag, textField, time } from "../elements.js";
+import { withQuery } from "../form.js";
+import { createCustomerDetail } from "./customers/customer-detail.js";
 
-const PAGE = 25;
+const PAGE_SIZE = 25;
+
+/** @type {Record<string, string>} */
+const PROBLEM_LABELS = { key_refused: "key rejected", unknown_customer: "unknown at the source" };
 
 export default {
   id: "customers",
   title: "Customers",
-  lead: "Who there is, and what each of them may use.",
+  lead: "Find a customer, and see what they may use.",
 
-  mount(root, desk) {
-    const turn = turns();
-    const search = field("customers-search", "Search", { placeholder: "cus_…", hint: "" });
+  /**
+   * @param {HTMLElement} root
+   * @param {import("../session.js").Session} session
+   */
+  mount(root, session) {
+    const latest = latestOnly();
+    const search = textField("customers-search", "Search", { placeholder: "cus_…" });
     const form = tag(
       "form",
-      { class: "tools", role: "search", novalidate: true },
+      { class: "toolbar", role: "search", novalidate: true },
       search.root,
       tag("button", { type: "submit" }, "Search"),
     );
-    const status = tag("p", { role: "status", class: "unseen" });
-    const place = element("div", "");
-    const back = button("Previous", () => load(pages.slice(0, -1)));
-    const next = button("Next", () => load([...pages, last]));
-    const pager = element("div", "pager", back, next);
-    const list = element("div", "", form, status, place, pager);
-    const holder = createHolder(desk);
-    root.append(list, holder.root);
+    const status = tag("p", { role: "status", class: "visually-hidden" });
+    const content = element("div", "");
+    const previous = button("Previous", () => load(cursors.slice(0, -1)));
+    const next = button("Next", () => load([...cursors, lastId]));
+    const pager = element("div", "pager", previous, next);
+    const list = element("div", "", form, status, content, pager);
+    const detail = createCustomerDetail(session);
+    root.append(list, detail.root);
 
-    let pages = []; // The cursors that led here.
-    let last;
-    let loaded = "";
+    /** @type {string[]} */
+    let cursors = []; // Of the pages before the current one, and of the current one.
+    /** @type {string} */
+    let lastId;
+    let loadedKey = "";
 
-    const rosterTable = table("Customers", [
-      { title: "Customer", cell: ({ id }) => link(id) },
-      { title: "Confirmed", cell: ({ confirmed_at }) => time(confirmed_at) },
+    const syncStatusTable = table("Customers", [
+      { title: "Customer", cell: ({ id }) => customerLink(id) },
+      { title: "Last confirmed", cell: ({ confirmed_at }) => time(confirmed_at) },
       {
-        title: "Pending",
+        title: "Pending tasks",
         className: "number",
         cell: ({ pending, pending_since }) =>
-          element("span", "", String(pending), pending_since ? element("span", "soft", " since ", time(pending_since)) : null),
+          element("span", "", String(pending), pending_since ? element("span", "muted", " since ", time(pending_since)) : null),
       },
-      { title: "Trouble", cell: ({ trouble }) => (trouble ? badge(TROUBLE[trouble] ?? trouble, "no") : badge("none", "none")) },
-    ]);
+      { title: "Problem", cell: ({ problem }) => (problem ? badge(PROBLEM_LABELS[problem] ?? problem, "danger") : badge("none")) },
+    ]).stacked();
     const catalogTable = table("Customers", [
-      { title: "Customer", cell: ({ id }) => link(id) },
+      { title: "Customer", cell: ({ id }) => customerLink(id) },
       {
         title: "Name",
         cell: ({ name, email }) =>
@@ -56,69 +66,75 @@ export default {
             "",
             name ?? "",
             name && email ? " " : "",
-            email ? element("span", "soft", email) : "",
+            email ? element("span", "muted", email) : "",
             !name && !email ? "–" : "",
           ),
       },
       { title: "Test clock", cell: ({ test_clock }) => (test_clock ? element("code", "", test_clock) : "–") },
       { title: "Created", cell: ({ created }) => time(created) },
-    ]);
-    for (const { root: box } of [rosterTable, catalogTable]) box.firstChild.classList.add("stacked");
+    ]).stacked();
 
-    /** A page of customers, the table for it, and whether there is more. */
-    async function ask(cursor, signal) {
+    /**
+     * Requests a page of customers. Returns the reply, the table for it, and the search text.
+     *
+     * @param {string | undefined} cursor
+     * @param {AbortSignal} signal
+     */
+    async function requestPage(cursor, signal) {
       const text = search.input.value.trim();
-      const query = { limit: PAGE, ...(cursor && { starting_after: cursor }) };
-      const [path, shown] =
-        desk.source === "catalog" && (!text || text.includes("@"))
-          ? [`/v1/customers?${new URLSearchParams({ ...query, ...(text && { email: text }) })}`, catalogTable]
-          : [`/v1/roster?${new URLSearchParams({ ...query, ...(text && { prefix: text }) })}`, rosterTable];
-      return { reply: await desk.ask(path, { signal }), shown, text };
+      const page = { limit: PAGE_SIZE, starting_after: cursor };
+      const inCatalog = session.source === "catalog" && (!text || text.includes("@"));
+      const path = inCatalog
+        ? withQuery("/v1/customers", { ...page, email: text || undefined })
+        : withQuery("/v1/sync_status", { ...page, prefix: text || undefined });
+      return { reply: await session.request(path, { signal }), rowsTable: inCatalog ? catalogTable : syncStatusTable, text };
     }
 
-    async function load(cursors = []) {
-      const signal = turn("list");
-      if (!desk.key) {
-        place.replaceChildren(keyless("Customers are listed for those who have one."));
+    /** @param {string[]} [pageCursors] */
+    async function load(pageCursors = []) {
+      const signal = latest.signal("list");
+      if (!session.key) {
+        content.replaceChildren(keyRequired("The customer list requires a key."));
         pager.hidden = true;
         return;
       }
-      if (!desk.source) await desk.examine();
-      const { reply, shown, text } = await ask(cursors.at(-1), signal);
+      if (!session.source) await session.fetchHealth();
+      const { reply, rowsTable, text } = await requestPage(pageCursors.at(-1), signal);
       if (signal.aborted) return;
-      loaded = desk.key;
+      loadedKey = session.key;
       const rows = reply.body.data ?? [];
-      if (reply.problem) place.replaceChildren(notice(reply.problem, "no"));
+      if (reply.problem) content.replaceChildren(notice(reply.problem, "danger"));
       else if (rows.length) {
-        shown.fill(rows);
-        place.replaceChildren(shown.root);
-      } else place.replaceChildren(nobody(text));
+        rowsTable.fill(rows);
+        content.replaceChildren(rowsTable.root);
+      } else content.replaceChildren(noCustomers(text));
       status.textContent = reply.problem ? "" : `${rows.length} customers.`;
-      [pages, last] = [cursors, rows.at(-1)?.id];
-      back.disabled = pages.length === 0;
+      cursors = pageCursors;
+      lastId = rows.at(-1)?.id;
+      previous.disabled = cursors.length === 0;
       next.disabled = reply.body.has_more !== true;
-      pager.hidden = back.disabled && next.disabled;
+      pager.hidden = previous.disabled && next.disabled;
     }
 
-    /** What to do where nobody is found. */
-    function nobody(text) {
+    /** @param {string} text */
+    function noCustomers(text) {
       if (text) {
-        return empty(
-          "Nobody of that name",
-          "Ids are searched from their beginning. A customer nothing was heard of yet can be opened all the same.",
-          button(`Open ${text}`, () => desk.go(`customers?${new URLSearchParams({ customer: text })}`)),
+        return emptyState(
+          "No matching customers",
+          "The search matches the beginning of an id. You can also open a customer that is not listed yet.",
+          button(`Open ${text}`, () => session.navigate(withQuery("customers", { customer: text }))),
         );
       }
-      return desk.source === "catalog"
-        ? empty(
+      return session.source === "catalog"
+        ? emptyState(
             "No customers yet",
-            "The playground makes one, and sells them something.",
-            button("To the playground", () => desk.go("playground"), "primary"),
+            "The playground creates a customer and a subscription.",
+            button("Open playground", () => session.navigate("playground"), "primary"),
           )
-        : empty(
+        : emptyState(
             "No customers yet",
-            "A customer is known once an event came about them, or somebody asked.",
-            button("See the setup", () => desk.go("overview")),
+            "A customer is listed after its first event or its first request.",
+            button("View setup", () => session.navigate("overview")),
           );
     }
 
@@ -126,30 +142,30 @@ export default {
       event.preventDefault();
       load();
     });
-    desk.onKey(() => {
-      loaded = "";
-      if (!root.closest("section").hidden && list.hidden === false) load();
+    session.onKeyChange(() => {
+      loadedKey = "";
+      if (!root.closest("section")?.hidden && list.hidden === false) load();
     });
     return {
+      /** @param {URLSearchParams} params */
       show(params) {
         const customer = params.get("customer");
         list.hidden = Boolean(customer);
-        if (customer) holder.show(customer);
+        if (customer) detail.show(customer);
         else {
-          holder.hide();
-          load(loaded === desk.key ? pages : []);
+          detail.hide();
+          load(loadedKey === session.key ? cursors : []);
         }
       },
       hide() {
-        turn.stop();
-        holder.hide();
+        latest.abortAll();
+        detail.hide();
       },
     };
   },
 };
 
-const TROUBLE = { key_refused: "key refused", unknown_customer: "unknown at the source" };
-
-function link(id) {
-  return tag("a", { href: `#customers?${new URLSearchParams({ customer: id })}` }, element("code", "", id));
+/** @param {string} id */
+function customerLink(id) {
+  return tag("a", { href: withQuery("#customers", { customer: id }) }, element("code", "", id));
 }

@@ -1,127 +1,167 @@
-// Features × products: what each product of the catalog includes, to be ticked.
+// The panel "Feature matrix": which features each product of the catalog includes, with checkboxes that attach and detach them, and
+// forms that create features and products.
+//
+// Stripe's products are not changed here: with Stripe as the source, the panel links to Stripe's guide.
 
-import { turns } from "../desk.js";
-import { button, element, empty, field, keyless, notice, tag } from "../elements.js";
+import { latestOnly } from "../concurrency.js";
+import { button, element, emptyState, keyRequired, notice, tag, textField } from "../elements.js";
+import { withQuery } from "../form.js";
 
-const FEATURES = 50; // Rows of a page.
-const PRODUCTS = 8; // Columns of a page: each is a request, and as many as a wide screen shows.
-const LIST_LIMIT = 100;
+const FEATURES_PER_PAGE = 50; // Rows.
+const PRODUCTS_PER_PAGE = 8; // Columns: each costs a request, and a wide screen shows this many.
+const INCLUDED_PAGE_SIZE = 100;
+
+/** @typedef {import("../session.js").Reply} Reply */
+/** @typedef {import("../elements.js").Field<HTMLInputElement>} InputField */
+/** @typedef {{ id: string, lookup_key: string, name: string }} Feature */
+/** @typedef {{ id: string, name: string, included: Map<string, string> }} Product  `included` has the attachment's id by feature id. */
 
 export default {
   id: "matrix",
-  title: "Matrix",
-  lead: "What each product includes. A tick attaches a feature: those who have subscribed already get it at their next period, or at once if you apply it.",
+  title: "Feature matrix",
+  lead: "Which features each product includes. A checkbox attaches a feature. Existing subscribers get it at their next period, or immediately after “Apply now”.",
 
-  mount(root, desk) {
-    const turn = turns();
-    const status = tag("p", { role: "status", id: "matrix-status", class: "soft" });
-    const key = field("matrix-key", "Lookup key", { placeholder: "sms" });
-    const featureName = field("matrix-feature-name", "Name", { placeholder: "Text messages" });
-    const productName = field("matrix-product-name", "Name", { placeholder: "Pro" });
-    const productId = field("matrix-product-id", "Id", { placeholder: "made for you" });
-    const addFeature = adder("Add a feature", "Feature", [key, featureName], async () => {
-      const reply = await desk.ask("/v1/entitlements/features", {
+  /**
+   * @param {HTMLElement} root
+   * @param {import("../session.js").Session} session
+   */
+  mount(root, session) {
+    const latest = latestOnly();
+    const status = tag("p", { role: "status", id: "matrix-status", class: "muted" });
+    const lookupKey = textField("matrix-key", "Lookup key", { placeholder: "sms" });
+    const featureName = textField("matrix-feature-name", "Name", { placeholder: "Text messages" });
+    const productName = textField("matrix-product-name", "Name", { placeholder: "Pro" });
+    const productId = textField("matrix-product-id", "Id", { placeholder: "generated" });
+    const addFeature = addForm("Add a feature", "Add feature", [lookupKey, featureName], async () => {
+      const reply = await session.request("/v1/entitlements/features", {
         method: "POST",
-        form: { lookup_key: key.input.value.trim(), name: featureName.input.value.trim() || key.input.value.trim() },
+        form: { lookup_key: lookupKey.input.value.trim(), name: featureName.input.value.trim() || lookupKey.input.value.trim() },
       });
-      return added(reply, { lookup_key: key, name: featureName }, key, `The feature ${reply.body.lookup_key} is there.`);
+      const created = `Feature ${reply.body.lookup_key} created.`;
+      return showAdded(reply, { lookup_key: lookupKey, name: featureName }, lookupKey, created);
     });
-    const addProduct = adder("Add a product", "Product", [productName, productId], async () => {
-      const reply = await desk.ask("/v1/products", {
+    const addProduct = addForm("Add a product", "Add product", [productName, productId], async () => {
+      const reply = await session.request("/v1/products", {
         method: "POST",
         form: { name: productName.input.value.trim(), id: productId.input.value.trim() || undefined },
       });
-      return added(reply, { name: productName, id: productId }, productName, `The product ${reply.body.name} is there.`);
+      return showAdded(reply, { name: productName, id: productId }, productName, `Product ${reply.body.name} created.`);
     });
-    const place = element("div", "");
-    const rowPager = pager("features");
-    const columnPager = pager("products");
-    const pagers = element("div", "pager", rowPager.root, columnPager.root);
-    const adders = element("div", "cards halves", addFeature, addProduct);
-    root.append(status, place, pagers, adders);
+    const content = element("div", "");
+    const featurePager = createPager("features");
+    const productPager = createPager("products");
+    const pagers = element("div", "pager", featurePager.root, productPager.root);
+    const addForms = element("div", "cards two-columns", addFeature, addProduct);
+    root.append(status, content, pagers, addForms);
 
+    /** @type {Feature[]} */
     let features = [];
+    /** @type {Product[]} */
     let products = [];
 
-    /** Buttons that page through one side of the table. */
-    function pager(what) {
-      const state = { cursors: [], last: undefined, more: false };
-      const back = button(`Previous ${what}`, () => turnTo(state.cursors.slice(0, -1)));
-      const next = button(`Next ${what}`, () => turnTo([...state.cursors, state.last]));
-      const turnTo = (cursors) => {
-        state.cursors = cursors;
+    /**
+     * Creates buttons that page through the rows or the columns.
+     *
+     * @param {string} plural
+     */
+    function createPager(plural) {
+      /** @type {string[]} */
+      let cursors = [];
+      /** @type {string} */
+      let lastId;
+      const openPage = (/** @type {string[]} */ pageCursors) => {
+        cursors = pageCursors;
         load();
       };
+      const previous = button(`Previous ${plural}`, () => openPage(cursors.slice(0, -1)));
+      const next = button(`Next ${plural}`, () => openPage([...cursors, lastId]));
+      const pagerRoot = element("span", "actions", previous, next);
       return {
-        root: element("span", "actions", back, next),
-        query: (limit) => new URLSearchParams({ limit, ...(state.cursors.length && { starting_after: state.cursors.at(-1) }) }),
-        settle(list) {
-          state.last = list.data.at(-1)?.id;
-          back.disabled = !state.cursors.length;
+        root: pagerRoot,
+        /** The parameters of the current page. */
+        params: (/** @type {number} */ limit) => ({ limit, starting_after: cursors.at(-1) }),
+        /** Updates the buttons after the page was loaded. */
+        update(/** @type {{ data: { id: string }[], has_more: boolean }} */ list) {
+          lastId = list.data.at(-1)?.id ?? lastId;
+          previous.disabled = !cursors.length;
           next.disabled = list.has_more !== true;
-          this.root.hidden = back.disabled && next.disabled;
+          pagerRoot.hidden = previous.disabled && next.disabled;
         },
-        reset: () => {
-          state.cursors = [];
+        reset() {
+          cursors = [];
         },
       };
     }
 
     async function load() {
-      const signal = turn("load");
-      if (!desk.source) await desk.examine();
-      pagers.hidden = adders.hidden = !desk.key || desk.source !== "catalog";
-      if (!desk.key) return place.replaceChildren(keyless("The catalog is changed with it."));
-      if (desk.source !== "catalog") {
-        return place.replaceChildren(
-          empty(
-            "This is for the catalog",
-            "With Stripe as the source, features are attached to products in Stripe’s dashboard or by its API. With ENTGATE_SOURCE=catalog it is done here.",
+      const signal = latest.signal("load");
+      if (!session.source) await session.fetchHealth();
+      const editable = Boolean(session.key) && session.source === "catalog";
+      pagers.hidden = !editable;
+      addForms.hidden = !editable;
+      if (!session.key) return content.replaceChildren(keyRequired("The catalog requires a key."));
+      if (session.source !== "catalog") {
+        return content.replaceChildren(
+          emptyState(
+            "This panel requires the catalog",
+            "With Stripe as the source, attach features to products in Stripe’s dashboard or with its API. With ENTGATE_SOURCE=catalog, attach them here.",
             tag("a", { class: "button", href: "https://docs.stripe.com/billing/entitlements", rel: "noreferrer" }, "Stripe’s guide"),
           ),
         );
       }
-      const [rows, columns] = await Promise.all([
-        desk.ask(`/v1/entitlements/features?${rowPager.query(FEATURES)}`, { signal }),
-        desk.ask(`/v1/products?active=true&${columnPager.query(PRODUCTS)}`, { signal }),
+      const [featureReply, productReply] = await Promise.all([
+        session.request(withQuery("/v1/entitlements/features", featurePager.params(FEATURES_PER_PAGE)), { signal }),
+        session.request(withQuery("/v1/products", { active: true, ...productPager.params(PRODUCTS_PER_PAGE) }), { signal }),
       ]);
-      const problem = rows.problem ?? columns.problem;
+      const problem = featureReply.problem ?? productReply.problem;
       if (signal.aborted) return;
-      if (problem) return place.replaceChildren(notice(problem, "no"));
-      const included = await Promise.all(columns.body.data.map((product) => includes(product, signal)));
+      if (problem) return content.replaceChildren(notice(problem, "danger"));
+      /** @type {Product[]} */
+      const loadedProducts = await Promise.all(
+        productReply.body.data.map(async (/** @type {{ id: string, name: string }} */ product) => ({
+          ...product,
+          included: await includedFeatures(product.id, signal),
+        })),
+      );
       if (signal.aborted) return;
-      features = rows.body.data;
-      products = columns.body.data.map((product, at) => ({ ...product, included: included[at] }));
-      rowPager.settle(rows.body);
-      columnPager.settle(columns.body);
-      pagers.hidden = rowPager.root.hidden && columnPager.root.hidden;
+      features = featureReply.body.data;
+      products = loadedProducts;
+      featurePager.update(featureReply.body);
+      productPager.update(productReply.body);
+      pagers.hidden = featurePager.root.hidden && productPager.root.hidden;
       draw();
     }
 
-    /** What a product includes: the id of the attachment, by feature. */
-    async function includes(product, signal) {
+    /**
+     * Lists the features that a product includes: the attachment's id by feature id.
+     *
+     * @param {string} id
+     * @param {AbortSignal} signal
+     * @returns {Promise<Map<string, string>>}
+     */
+    async function includedFeatures(id, signal) {
       const included = new Map();
-      for (let last; ; ) {
-        const query = new URLSearchParams({ limit: LIST_LIMIT, ...(last && { starting_after: last }) });
-        const { body } = await desk.ask(`/v1/products/${encodeURIComponent(product.id)}/features?${query}`, { signal });
-        for (const { id, entitlement_feature: feature } of body.data ?? []) included.set(feature.id, id);
-        last = body.data?.at(-1)?.id;
-        if (body.has_more !== true || !last) return included;
+      for (let lastId; ; ) {
+        const path = withQuery(`/v1/products/${encodeURIComponent(id)}/features`, { limit: INCLUDED_PAGE_SIZE, starting_after: lastId });
+        const { body } = await session.request(path, { signal });
+        for (const { id: attachment, entitlement_feature: feature } of body.data ?? []) included.set(feature.id, attachment);
+        lastId = body.data?.at(-1)?.id;
+        if (body.has_more !== true || !lastId) return included;
       }
     }
 
     function draw() {
       if (!features.length && !products.length) {
-        place.replaceChildren(
-          empty(
-            "Nothing on sale yet",
-            "Add a feature, which has a lookup key that your code asks about, and a product that includes it.",
-            button("Add a feature", () => key.input.focus(), "primary"),
+        content.replaceChildren(
+          emptyState(
+            "No features or products yet",
+            "Add a feature with a lookup key that your code checks, and a product that includes it.",
+            button("Add a feature", () => lookupKey.input.focus(), "primary"),
           ),
         );
         return;
       }
-      const head = element("tr", "", tag("th", { scope: "col", class: "corner" }, "Feature"), ...products.map(column));
+      const head = element("tr", "", tag("th", { scope: "col", class: "corner" }, "Feature"), ...products.map(columnHeader));
       const body = element(
         "tbody",
         "",
@@ -129,119 +169,154 @@ export default {
           element(
             "tr",
             "",
-            tag("th", { scope: "row" }, element("code", "", feature.lookup_key), element("span", "soft", feature.name)),
-            ...products.map((product, at) => element("td", "", cell(feature, product, row === 0 && at === 0))),
+            tag("th", { scope: "row" }, element("code", "", feature.lookup_key), element("span", "muted", feature.name)),
+            ...products.map((product, column) => element("td", "", checkboxCell(feature, product, row === 0 && column === 0 ? "0" : "-1"))),
           ),
         ),
       );
       if (!features.length)
-        body.append(element("tr", "", tag("td", { colspan: products.length + 1, class: "soft" }, "No features yet: add one below.")));
+        body.append(element("tr", "", tag("td", { colspan: products.length + 1, class: "muted" }, "No features yet. Add one below.")));
       const box = tag(
         "div",
         { class: "table matrix", role: "region", "aria-label": "Features and products", tabindex: "0" },
         element(
           "table",
           "",
-          element("caption", "unseen", "Which feature is in which product. Arrow keys move between the boxes."),
+          element("caption", "visually-hidden", "Features by product. The arrow keys move between the checkboxes."),
           element("thead", "", head),
           body,
         ),
       );
-      box.addEventListener("keydown", step);
-      place.replaceChildren(box);
+      box.addEventListener("keydown", moveFocus);
+      content.replaceChildren(box);
     }
 
-    function column(product) {
-      const apply = button("Apply now", () => applyTo(product), "small plain");
-      apply.title = "Gives everybody who has the product what it includes now";
+    /** @param {Product} product */
+    function columnHeader(product) {
+      const apply = button("Apply now", () => applyFeatures(product), "small plain");
+      apply.title = "Grants the current features to every subscriber of the product";
       apply.setAttribute("aria-label", `Apply now: ${product.name}`);
       return tag("th", { scope: "col" }, element("span", "product", product.name), element("code", "", product.id), apply);
     }
 
-    /** One box; a single one of the table is a stop of the Tab key, the arrows reach the others. */
-    function cell(feature, product, stop) {
-      const box = tag("input", { type: "checkbox", tabindex: stop ? "0" : "-1", "aria-label": `${feature.lookup_key} in ${product.name}` });
-      box.checked = product.included.has(feature.id);
-      box.addEventListener("change", () => change(feature, product, box));
-      return element("label", "tick", box);
+    /**
+     * A checkbox. Only one per table is a tab stop; the arrow keys reach the others.
+     *
+     * @param {Feature} feature
+     * @param {Product} product
+     * @param {"0" | "-1"} tabindex
+     */
+    function checkboxCell(feature, product, tabindex) {
+      const checkbox = tag("input", { type: "checkbox", tabindex, "aria-label": `${feature.lookup_key} in ${product.name}` });
+      checkbox.checked = product.included.has(feature.id);
+      checkbox.addEventListener("change", () => toggleFeature(feature, product, checkbox));
+      return element("label", "checkbox-cell", checkbox);
     }
 
-    function step(event) {
-      const [down, right] = { ArrowDown: [1, 0], ArrowUp: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1] }[event.key] ?? [];
-      if (down === undefined || event.target.type !== "checkbox") return;
-      const line = event.target.closest("tr");
-      const at = event.target.closest("td").cellIndex;
-      const next = line.parentElement.rows[line.sectionRowIndex + down]?.cells[at + right]?.querySelector("input");
+    /** @param {KeyboardEvent} event */
+    function moveFocus(event) {
+      /** @type {Record<string, [down: number, right: number]>} */
+      const directions = { ArrowDown: [1, 0], ArrowUp: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1] };
+      const direction = directions[event.key];
+      const checkbox = event.target;
+      if (!direction || !(checkbox instanceof HTMLInputElement) || checkbox.type !== "checkbox") return;
+      const [down, right] = direction;
+      const row = checkbox.closest("tr");
+      const cell = checkbox.closest("td");
+      const tableBody = row?.closest("tbody");
+      if (!row || !cell || !tableBody) return;
+      const next = tableBody.rows[row.sectionRowIndex + down]?.cells[cell.cellIndex + right]?.querySelector("input");
       if (!next) return;
       event.preventDefault();
-      event.target.tabIndex = -1;
+      checkbox.tabIndex = -1;
       next.tabIndex = 0;
       next.focus();
     }
 
-    /** Attaches or detaches; where that fails the box goes back. */
-    async function change(feature, product, box) {
-      const attached = product.included.get(feature.id);
+    /**
+     * Attaches or detaches a feature. If the request fails, the checkbox is reset.
+     *
+     * @param {Feature} feature
+     * @param {Product} product
+     * @param {HTMLInputElement} checkbox
+     */
+    async function toggleFeature(feature, product, checkbox) {
+      const attachment = product.included.get(feature.id);
       const path = `/v1/products/${encodeURIComponent(product.id)}/features`;
-      box.disabled = true;
-      const reply = attached
-        ? await desk.ask(`${path}/${encodeURIComponent(attached)}`, { method: "DELETE" })
-        : await desk.ask(path, { method: "POST", form: { entitlement_feature: feature.id } });
-      box.disabled = false;
-      box.focus();
+      checkbox.disabled = true;
+      const reply = attachment
+        ? await session.request(`${path}/${encodeURIComponent(attachment)}`, { method: "DELETE" })
+        : await session.request(path, { method: "POST", form: { entitlement_feature: feature.id } });
+      checkbox.disabled = false;
+      checkbox.focus();
       if (reply.problem) {
-        box.checked = Boolean(attached);
+        checkbox.checked = Boolean(attachment);
         status.textContent = reply.problem;
         return;
       }
-      if (attached) product.included.delete(feature.id);
+      if (attachment) product.included.delete(feature.id);
       else product.included.set(feature.id, reply.body.id);
-      status.textContent = attached
-        ? `${feature.lookup_key} is out of ${product.name}. Who has subscribed keeps it until the next period, or until you apply it.`
-        : `${feature.lookup_key} is in ${product.name}. Who has subscribed gets it at the next period, or when you apply it.`;
+      status.textContent = attachment
+        ? `${feature.lookup_key} detached from ${product.name}. Subscribers keep it until their next period, or until “Apply now”.`
+        : `${feature.lookup_key} attached to ${product.name}. Subscribers get it at their next period, or after “Apply now”.`;
     }
 
-    async function applyTo(product) {
+    /** @param {Product} product */
+    async function applyFeatures(product) {
       status.textContent = `Applying ${product.name}…`;
-      const reply = await desk.ask(`/v1/products/${encodeURIComponent(product.id)}/features/apply`, { method: "POST", form: {} });
-      status.textContent = reply.problem ?? `Everybody who has ${product.name} has what it includes now.`;
+      const reply = await session.request(`/v1/products/${encodeURIComponent(product.id)}/features/apply`, { method: "POST", form: {} });
+      status.textContent = reply.problem ?? `Every subscriber of ${product.name} now has its current features.`;
     }
 
-    /** A card with a form; `add` says whether it worked. */
-    function adder(title, word, fields, add) {
+    /**
+     * A card with a form. `submit` returns whether the object was created.
+     *
+     * @param {string} title
+     * @param {string} label
+     * @param {InputField[]} fields
+     * @param {() => Promise<boolean>} submit
+     */
+    function addForm(title, label, fields, submit) {
       const form = tag(
         "form",
-        { class: "card adder", novalidate: true },
+        { class: "card add-form", novalidate: true },
         element("h2", "", title),
-        element("div", "fields", ...fields.map(({ root: part }) => part)),
-        tag("button", { type: "submit" }, `Add ${word.toLowerCase()}`),
+        element("div", "fields", ...fields.map(({ root: fieldRoot }) => fieldRoot)),
+        tag("button", { type: "submit" }, label),
       );
       form.addEventListener("submit", async (event) => {
         event.preventDefault();
-        for (const each of fields) each.complain();
-        if (await add()) form.reset();
+        for (const field of fields) field.setError();
+        if (await submit()) form.reset();
       });
       return form;
     }
 
-    /** Says what came of an addition, beside the field it is about. */
-    async function added(reply, by, otherwise, sentence) {
+    /**
+     * Shows the created object, or the problem at the field that it is about.
+     *
+     * @param {Reply} reply
+     * @param {Record<string, InputField>} fieldsByParam
+     * @param {InputField} defaultField
+     * @param {string} success
+     */
+    async function showAdded(reply, fieldsByParam, defaultField, success) {
       if (reply.problem) {
-        (by[reply.field] ?? otherwise).complain(reply.problem);
+        (fieldsByParam[reply.field ?? ""] ?? defaultField).setError(reply.problem);
         return false;
       }
-      rowPager.reset();
-      columnPager.reset();
+      featurePager.reset();
+      productPager.reset();
       await load();
-      status.textContent = sentence;
+      status.textContent = success;
       return true;
     }
 
-    desk.onKey(() => {
-      rowPager.reset();
-      columnPager.reset();
-      if (!root.closest("section").hidden) load();
+    session.onKeyChange(() => {
+      featurePager.reset();
+      productPager.reset();
+      if (!root.closest("section")?.hidden) load();
     });
-    return { show: load, hide: turn.stop };
+    return { show: load, hide: latest.abortAll };
   },
 };

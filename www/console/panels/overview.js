@@ -1,339 +1,314 @@
-// How the Worker does: what is set up, what it owes, what happened lately, and how fast it answers this page.
+// The panel "Overview": the Worker's health, its settings, recent events as a chart, the latency of this page's requests, and the routes.
 
-import { bars, legend, percentile } from "../charts.js";
-import { pulse } from "../desk.js";
-import { badge, button, card, command, element, empty, keyless, notice, tag } from "../elements.js";
-import { OUTCOMES, createFeed } from "../feed.js";
-import { ROUTES } from "../routes.js";
+import { createActivityFeed, OUTCOMES } from "../activity-feed.js";
+import { barChart, legend, percentile } from "../charts.js";
+import { poll } from "../concurrency.js";
+import { button, element, emptyState, keyRequired, notice, tag } from "../elements.js";
+import { withQuery } from "../form.js";
+import { localHints, routesCard, settingItems } from "./overview/setup.js";
 
-const PAUSE_MS = 5_000;
-const MINUTES = 30;
-const REQUESTS = 60; // As many as can be told apart on a phone.
-const SAMPLE = 25;
+const POLL_INTERVAL_MS = 5_000;
+const CHART_MINUTES = 30;
+const CHART_REQUESTS = 60; // As many bars as a phone can show distinctly.
+const SAMPLE_CHECKS = 25;
 
-/** What it means that a setting is missing. */
-const MISSING = {
-  ENTGATE_API_KEYS:
-    "Until it is set, every server route answers 401. Choose a long random key that begins with sk_live_ or sk_test_; several stand between commas.",
-  STRIPE_WEBHOOK_SECRETS:
-    "Until it is set, the webhook route answers 503 and takes no event. Stripe shows the secret (whsec_…) beside your endpoint.",
-  STRIPE_API_KEY:
-    "Optional. With it every event is confirmed by a read of Stripe’s list, and customers nothing was heard of are found there. A restricted key (rk_…) that may read entitlements and customers will do.",
+/** @type {Record<string, [label: string, description: string]>} */
+const HEALTH_STATES = {
+  ok: ["Ready", "Every required setting is present."],
+  unconfigured: ["Setup required", "A setting is missing."],
+  degraded: ["Degraded", "The Worker responds, but requires operator action."],
+  error: ["Error", "The Worker responds with an error."],
+  unreachable: ["Unreachable", "The Worker does not respond."],
 };
 
-const WORDS = {
-  ok: ["Ready", "Every setting that it needs is there."],
-  unconfigured: ["Not ready", "A setting is missing."],
-  degraded: ["Degraded", "It answers, and there is something to see to."],
-  error: ["Error", "The Worker answers with an error."],
-  unreachable: ["No answer", "Nothing came from the Worker."],
-};
+/** @type {Record<string, string>} */
+const HEALTH_TONES = { ok: "success", unconfigured: "warning", degraded: "warning" };
 
-const local = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+/** @typedef {{ pending: number, oldest: number } | null | undefined} Outbox  `oldest` is the age of the oldest task in seconds. */
 
 export default {
   id: "overview",
   title: "Overview",
-  lead: "entgate stands between billing and your product: a signed event tells it whenever a customer’s entitlements change, and your code asks it who may use what.",
+  lead: "entgate connects billing to your product. Signed events update a customer’s entitlements, and your code checks who may use which feature.",
 
-  mount(root, desk) {
-    const figures = element("div", "cards figures");
-    const note = element("div", "");
-    const list = tag("ul", { id: "settings-list" });
+  /**
+   * @param {HTMLElement} root
+   * @param {import("../session.js").Session} session
+   */
+  mount(root, session) {
+    const metrics = element("div", "cards metrics");
+    const message = element("div", "");
+    const settingsList = tag("ul", { id: "settings-list" });
     const hints = element("div", "hints");
-    const settings = tag(
+    const settingsCard = tag(
       "section",
       { id: "settings", class: "card", "data-state": "loading" },
       element(
         "div",
-        "bar",
+        "card-header",
         element("h2", "", "Setup"),
-        button("Check again", () => desk.examine(), "small"),
+        button("Refresh", () => session.fetchHealth(), "small"),
       ),
-      list,
+      settingsList,
       hints,
     );
-    const eventsPlace = element("div", "");
-    const answersPlace = element("div", "");
-    const asker = button(`Ask ${SAMPLE} checks`, sample, "small");
-    const events = element(
+    const eventsContent = element("div", "");
+    const requestsContent = element("div", "");
+    const sampleButton = button(`Run ${SAMPLE_CHECKS} checks`, runSampleChecks, "small");
+    const eventsCard = element(
       "section",
       "card",
-      element("div", "bar", element("h2", "", "Events, by minute and outcome"), tag("a", { href: "#activity" }, "All activity")),
-      eventsPlace,
+      element("div", "card-header", element("h2", "", "Events per minute"), tag("a", { href: "#activity" }, "View activity")),
+      eventsContent,
     );
-    const answers = element("section", "card", element("div", "bar", element("h2", "", "Requests of this page"), asker), answersPlace);
-    root.append(note, figures, element("div", "cards halves", events, answers), element("div", "cards", settings, routes()));
+    const requestsCard = element(
+      "section",
+      "card",
+      element("div", "card-header", element("h2", "", "Request latency"), sampleButton),
+      requestsContent,
+    );
+    root.append(
+      message,
+      metrics,
+      element("div", "cards two-columns", eventsCard, requestsCard),
+      element("div", "cards", settingsCard, routesCard()),
+    );
 
-    let feed = createFeed(desk);
+    let feed = createActivityFeed(session);
+    /** @type {string | undefined} */
     let feedProblem;
-    let drawn;
+    /** @type {string | undefined} */
+    let drawnSettings;
+    let visible = false;
 
-    const beat = pulse(PAUSE_MS, async () => {
-      await Promise.all([desk.examine(), desk.key && refresh()]);
+    const poller = poll(POLL_INTERVAL_MS, async () => {
+      await Promise.all([session.fetchHealth(), session.key && refreshFeed()]);
       drawEvents();
     });
 
-    async function refresh() {
-      const asked = feed;
+    /** Loads new entries, and older ones until the feed covers the chart. */
+    async function refreshFeed() {
+      const polledFeed = feed;
       const { problem } = await feed.refresh();
-      if (asked !== feed) return;
+      if (polledFeed !== feed) return;
       feedProblem = problem;
-      while (!problem && asked.more && asked.entries.at(-1).at > Date.now() - MINUTES * 60_000) {
-        if ((await asked.older()).problem) break;
+      while (!problem && polledFeed.hasMore && (polledFeed.entries.at(-1)?.at ?? 0) > Date.now() - CHART_MINUTES * 60_000) {
+        if ((await polledFeed.loadOlder()).problem) break;
       }
     }
 
+    /** @param {import("../session.js").Reply} reply */
     function drawHealth(reply) {
-      const { object, status, outbox, message } = reply.body;
-      const known = object === "health";
-      const state = known ? status : reply.status ? "error" : "unreachable";
-      const [word, meaning] = WORDS[state] ?? [state, ""];
-      settings.dataset.state = state;
-      note.replaceChildren();
-      if (!known) note.append(notice(reply.problem ?? meaning, "no"));
-      else if (message) note.append(notice(message, "maybe"));
-      figures.replaceChildren(
-        figure("Status", word, meaning, { ok: "yes", unconfigured: "maybe", degraded: "maybe" }[state] ?? "no"),
-        figure(
+      const { object, status, outbox, message: healthMessage } = reply.body;
+      const isHealth = object === "health";
+      const state = isHealth ? status : reply.status ? "error" : "unreachable";
+      const [label, description] = HEALTH_STATES[state] ?? [state, ""];
+      settingsCard.dataset.state = state;
+      message.replaceChildren();
+      if (!isHealth) message.append(notice(reply.problem ?? description, "danger"));
+      else if (healthMessage) message.append(notice(healthMessage, "warning"));
+      metrics.replaceChildren(
+        metricCard("Status", label, description, HEALTH_TONES[state] ?? "danger"),
+        metricCard(
           "Source",
-          desk.source === "catalog" ? "Catalog" : desk.source === "stripe" ? "Stripe" : "–",
-          desk.source === "catalog" ? "entgate’s own, on this origin." : "Its webhooks, and reads of its lists.",
+          session.source === "catalog" ? "Catalog" : session.source === "stripe" ? "Stripe" : "–",
+          session.source === "catalog" ? "The built-in catalog of this Worker." : "Stripe’s webhooks and API.",
         ),
-        figure("Outbox", known && outbox ? String(outbox.pending) : "–", owed(known, outbox), outbox?.pending ? "maybe" : undefined),
-        figure("Checks, median", ...latency()),
+        metricCard(
+          "Pending tasks",
+          isHealth && outbox ? String(outbox.pending) : "–",
+          isHealth ? describeOutbox(outbox) : "",
+          outbox?.pending ? "warning" : undefined,
+        ),
+        metricCard("Median check latency", ...checkLatency()),
       );
-      drawSettings(known);
+      drawSettings(isHealth);
     }
 
-    /** Only where something is another than it was: who is at a command keeps the focus. */
-    function drawSettings(known) {
-      const now = JSON.stringify([known, desk.source, desk.settings]);
-      if (drawn === now) return;
-      drawn = now;
-      // What the Worker does not speak of it has no use for.
-      const named = Object.keys(MISSING).filter((name) => !known || name in desk.settings);
-      list.replaceChildren(...named.map((name) => setting(name, (known && desk.settings[name]) || "unknown")));
-      hints.replaceChildren(...(local ? localHints(desk.source) : []));
+    /**
+     * Draws the settings if they changed, so that a focused command keeps the focus.
+     *
+     * @param {boolean} isHealth
+     */
+    function drawSettings(isHealth) {
+      const drawing = JSON.stringify([isHealth, session.source, session.settings]);
+      if (drawnSettings === drawing) return;
+      drawnSettings = drawing;
+      settingsList.replaceChildren(...settingItems(isHealth ? session.settings : undefined));
+      hints.replaceChildren(...localHints(session.source));
     }
 
-    function latency() {
-      const taken = checks().map(({ took }) => took);
-      if (!taken.length) return ["–", "None was asked from this page yet."];
+    /** @returns {[value: string, description: string]} */
+    function checkLatency() {
+      const durations = session.requestLog.filter(({ path, status }) => path === "/v1/check" && status).map(({ durationMs }) => durationMs);
+      if (!durations.length) return ["–", "No checks from this page yet."];
       return [
-        `${percentile(taken, 0.5).toFixed(1)} ms`,
-        `99 of 100 within ${percentile(taken, 0.99).toFixed(1)} ms, of ${taken.length} asked from this page.`,
+        `${percentile(durations, 0.5).toFixed(1)} ms`,
+        `p99 ${percentile(durations, 0.99).toFixed(1)} ms, over ${durations.length} checks from this page.`,
       ];
     }
 
-    const checks = () => desk.log.filter(({ path, status }) => path === "/v1/check" && status);
-
     function drawEvents() {
-      if (!desk.key) return eventsPlace.replaceChildren(keyless("Activity is told to those who have one."));
-      if (feedProblem) return eventsPlace.replaceChildren(notice(feedProblem, "no"));
-      const last = Math.floor(Date.now() / 60_000);
-      const slots = Array.from({ length: MINUTES }, (_, at) => {
-        const minute = last - MINUTES + 1 + at;
-        return { label: clock(minute * 60_000), values: {}, minute };
+      if (!session.key) return eventsContent.replaceChildren(keyRequired("The activity of all customers requires a key."));
+      if (feedProblem) return eventsContent.replaceChildren(notice(feedProblem, "danger"));
+      const lastMinute = Math.floor(Date.now() / 60_000);
+      const firstMinute = lastMinute - CHART_MINUTES + 1;
+      const slots = Array.from({ length: CHART_MINUTES }, (_, at) => {
+        /** @type {import("../charts.js").Slot} */
+        const slot = { label: formatTime((firstMinute + at) * 60_000), values: {}, tooltip: "" };
+        return slot;
       });
       let total = 0;
-      const sums = {};
+      /** @type {Record<string, number>} */
+      const totals = {};
       for (const { at, outcome } of feed.entries) {
-        const slot = slots[Math.floor(at / 60_000) - slots[0].minute];
+        const slot = slots[Math.floor(at / 60_000) - firstMinute];
         if (!slot) continue;
         slot.values[outcome] = (slot.values[outcome] ?? 0) + 1;
-        sums[outcome] = (sums[outcome] ?? 0) + 1;
+        totals[outcome] = (totals[outcome] ?? 0) + 1;
         total += 1;
       }
       for (const slot of slots)
-        slot.tip = [slot.label, ...Object.entries(slot.values).map(([name, count]) => `${count} ${name}`)].join("\n");
+        slot.tooltip = [slot.label, ...Object.entries(slot.values).map(([name, count]) => `${count} ${name}`)].join("\n");
       if (!total) {
-        const next = button(desk.source === "catalog" ? "Sell something" : "See all activity", () =>
-          desk.go(desk.source === "catalog" ? "playground" : "activity"),
+        const inCatalog = session.source === "catalog";
+        const action = button(inCatalog ? "Create subscription" : "View activity", () =>
+          session.navigate(inCatalog ? "playground" : "activity"),
         );
-        return eventsPlace.replaceChildren(empty("Quiet", `Nothing happened in the last ${MINUTES} minutes.`, next));
+        return eventsContent.replaceChildren(emptyState("No events", `No events in the last ${CHART_MINUTES} minutes.`, action));
       }
-      const series = OUTCOMES.filter(({ name }) => sums[name]);
-      const sum = `${total} ${total === 1 ? "decision" : "decisions"} in the last ${MINUTES} minutes: ${series.map(({ name }) => `${sums[name]} ${name}`).join(", ")}.`;
-      const chart = bars({ series, slots, sum, ends: [slots[0].label, slots[MINUTES / 2].label, "now"] });
-      redraw(eventsPlace, legend(series.map(({ name, tone }) => ({ name, tone, value: sums[name] }))), chart);
+      const series = OUTCOMES.filter(({ name }) => totals[name]);
+      const counts = series.map(({ name }) => `${totals[name]} ${name}`).join(", ");
+      const summary = `${total} ${total === 1 ? "decision" : "decisions"} in the last ${CHART_MINUTES} minutes: ${counts}.`;
+      const chart = barChart({ series, slots, summary, axisLabels: [slots[0].label, slots[CHART_MINUTES / 2].label, "now"] });
+      replaceChart(eventsContent, legend(series.map(({ name, tone }) => ({ name, tone, value: totals[name] }))), chart);
     }
 
-    function drawAnswers() {
-      asker.hidden = !desk.key;
-      const shown = desk.log.slice(-REQUESTS);
-      if (!shown.length) return answersPlace.replaceChildren(empty("Nothing asked yet", "Each request of this page is a bar here."));
+    function drawRequests() {
+      sampleButton.hidden = !session.key;
+      const requests = session.requestLog.slice(-CHART_REQUESTS);
+      if (!requests.length)
+        return requestsContent.replaceChildren(emptyState("No requests yet", "Each request of this page becomes a bar here."));
       const series = [
-        { name: "check", tone: "note" },
-        { name: "other", tone: "pale" },
-        { name: "failed", tone: "no" },
+        { name: "check", tone: "info" },
+        { name: "other", tone: "violet" },
+        { name: "failed", tone: "danger" },
       ];
-      const kind = ({ path, status }) => (status === 0 || status >= 500 ? "failed" : path === "/v1/check" ? "check" : "other");
-      const slots = shown.map((request) => ({
-        label: clock(request.at, "medium"),
-        values: { [kind(request)]: Math.ceil(request.took) },
-        tip: `${request.method} ${request.path}\n${request.status || "no answer"}, ${request.took.toFixed(1)} ms`,
+      const seriesOf = (/** @type {import("../session.js").LoggedRequest} */ { path, status }) =>
+        status === 0 || status >= 500 ? "failed" : path === "/v1/check" ? "check" : "other";
+      /** @type {import("../charts.js").Slot[]} */
+      const slots = requests.map((request) => ({
+        label: formatTime(request.at, "medium"),
+        values: { [seriesOf(request)]: Math.ceil(request.durationMs) },
+        tooltip: `${request.method} ${request.path}\n${request.status || "no response"}, ${request.durationMs.toFixed(1)} ms`,
       }));
-      // The newest stands at the right from the first one on.
-      while (slots.length < REQUESTS) slots.unshift({ label: "", values: {}, tip: "" });
-      const taken = shown.map(({ took }) => took);
-      const [half, most] = [percentile(taken, 0.5), percentile(taken, 0.95)];
-      const sum = `The last ${shown.length} requests: half within ${half.toFixed(1)} ms, 95 of 100 within ${most.toFixed(1)} ms.`;
-      const kinds = series
-        .map(({ name, tone }) => ({ name, tone, value: shown.filter((each) => kind(each) === name).length }))
+      // The newest request is always the rightmost bar.
+      while (slots.length < CHART_REQUESTS) slots.unshift({ label: "", values: {}, tooltip: "" });
+      const durations = requests.map(({ durationMs }) => durationMs);
+      const p50 = percentile(durations, 0.5);
+      const p95 = percentile(durations, 0.95);
+      const summary = `Last ${requests.length} requests: p50 ${p50.toFixed(1)} ms, p95 ${p95.toFixed(1)} ms.`;
+      const counts = series
+        .map(({ name, tone }) => ({ name, tone, value: requests.filter((request) => seriesOf(request) === name).length }))
         .filter(({ value }) => value);
-      redraw(
-        answersPlace,
+      replaceChart(
+        requestsContent,
         legend([
-          ...kinds,
-          { name: "half within", tone: "mark", value: `${half.toFixed(1)} ms` },
-          { name: "95 of 100 within", tone: "mark", value: `${most.toFixed(1)} ms` },
+          ...counts,
+          { name: "p50", tone: "reference", value: `${p50.toFixed(1)} ms` },
+          { name: "p95", tone: "reference", value: `${p95.toFixed(1)} ms` },
         ]),
-        bars({
+        barChart({
           series,
           slots,
-          sum,
+          summary,
           unit: " ms",
-          ends: [`the last ${REQUESTS}`, "now"],
-          lines: [{ at: half }, { at: most }],
-          cap: most * 1.5,
+          axisLabels: [`last ${CHART_REQUESTS}`, "now"],
+          referenceLines: [p50, p95],
+          cap: p95 * 1.5,
         }),
       );
     }
 
-    /** Asks a few checks one after another, of a customer that something was heard of. */
-    async function sample() {
+    /** Sends a few checks one after another, for the customer of the newest entry. */
+    async function runSampleChecks() {
       const customer = feed.entries[0]?.customer ?? "cus_ada";
-      for (let asked = 0; asked < SAMPLE; asked += 1) {
-        const reply = await desk.ask(`/v1/check?${new URLSearchParams({ customer, feature: "sms" })}`);
+      for (let sent = 0; sent < SAMPLE_CHECKS; sent += 1) {
+        const reply = await session.request(withQuery("/v1/check", { customer, feature: "sms" }));
         if (reply.status !== 200) break;
       }
-      if (desk.health) drawHealth(desk.health);
+      if (session.health) drawHealth(session.health);
     }
 
-    let shown = false;
-    desk.onHealth(drawHealth);
-    desk.onLog(() => shown && drawAnswers());
-    desk.onKey(() => {
-      feed = createFeed(desk);
+    session.onHealth(drawHealth);
+    session.onRequest(() => {
+      if (visible) drawRequests();
+    });
+    session.onKeyChange(() => {
+      feed = createActivityFeed(session);
       feedProblem = undefined;
-      if (shown) {
-        beat.stop();
-        beat.start();
+      if (visible) {
+        poller.stop();
+        poller.start();
       }
     });
     return {
       show() {
-        shown = true;
+        visible = true;
         drawEvents();
-        drawAnswers();
-        beat.start();
+        drawRequests();
+        poller.start();
       },
       hide() {
-        shown = false;
-        beat.stop();
+        visible = false;
+        poller.stop();
       },
     };
   },
 };
 
-/** Draws a chart anew, but not under the eyes of somebody who reads its numbers. */
-function redraw(place, ...parts) {
-  const numbers = place.querySelector("details");
-  if (numbers?.open && numbers.contains(document.activeElement)) return;
-  place.replaceChildren(...parts);
-  if (numbers?.open) place.querySelector("details").open = true;
+/**
+ * Replaces a chart, unless the focus is in its open data table.
+ *
+ * @param {HTMLElement} parent
+ * @param {...HTMLElement} parts
+ */
+function replaceChart(parent, ...parts) {
+  const details = parent.querySelector("details");
+  if (details?.open && details.contains(document.activeElement)) return;
+  parent.replaceChildren(...parts);
+  const replaced = parent.querySelector("details");
+  if (details?.open && replaced) replaced.open = true;
 }
 
-/** One number, and what it means. */
-function figure(title, value, meaning, tone) {
+/**
+ * @param {string} title
+ * @param {string} value
+ * @param {string} description
+ * @param {string} [tone]
+ */
+function metricCard(title, value, description, tone) {
   return element(
     "section",
-    "card figure",
+    "card metric",
     element("h2", "", title),
-    element("p", `value ${tone ? `ink-${tone}` : ""}`, value),
-    element("p", "soft", meaning),
+    element("p", `value ${tone ? `text-${tone}` : ""}`, value),
+    element("p", "muted", description),
   );
 }
 
-/** What a Worker that answers has to catch up with. */
-function owed(known, outbox) {
-  if (!known) return "";
-  if (outbox === null) return "What is owed cannot be told at the moment.";
-  return outbox?.pending ? `Pending, the oldest for ${outbox.oldest} s; tried again until done.` : "Nothing is owed to replica or source.";
+/** @param {Outbox} outbox */
+function describeOutbox(outbox) {
+  if (outbox === null) return "The number of pending tasks is currently unavailable.";
+  return outbox?.pending
+    ? `The oldest is ${outbox.oldest} s old. Tasks are retried until they succeed.`
+    : "No writes or source reads are pending.";
 }
 
-/** The row of one setting; one that is missing says what that means and how to set it. */
-function setting(name, state) {
-  const row = element("li", "", element("code", "", name), badge(state, { set: "yes", missing: "maybe" }[state]));
-  if (state === "missing") row.append(element("p", "", MISSING[name]), command(`npx wrangler secret put ${name}`));
-  return row;
-}
-
-/** On the machine where the Worker runs: how to make something happen. */
-function localHints(source) {
-  const port = location.port && location.port !== "8787" ? ` --port ${location.port}` : "";
-  const settings = element("p", "", "Locally, settings are lines in ", element("code", "", ".dev.vars"), ".");
-  if (source === "catalog") {
-    return [
-      settings,
-      tag(
-        "p",
-        { "data-source": "catalog" },
-        "Entitlements come from the built-in catalog: what is sold, and to whom, is set up with Stripe’s API on this very origin. The ",
-        tag("a", { href: "#playground" }, "playground"),
-        " does it with buttons, the ",
-        tag("a", { href: "#shell" }, "shell"),
-        " with commands.",
-      ),
-    ];
-  }
-  return [
-    settings,
-    tag(
-      "div",
-      { "data-source": "stripe" },
-      element(
-        "p",
-        "",
-        "To send a first signed event, after which ",
-        element("code", "", "cus_ada"),
-        " may use ",
-        element("code", "", "sms"),
-        " and ",
-        element("code", "", "export"),
-        ":",
-      ),
-      command(`node scripts/send-event.mjs${port} cus_ada sms export`),
-    ),
-  ];
-}
-
-function clock(at, timeStyle = "short") {
+/**
+ * @param {number} at  Milliseconds since 1970.
+ * @param {"short" | "medium"} [timeStyle]
+ */
+function formatTime(at, timeStyle = "short") {
   return new Date(at).toLocaleTimeString(undefined, { timeStyle });
-}
-
-function routes() {
-  const rows = ROUTES.map(([route, who, what]) =>
-    element(
-      "tr",
-      "",
-      tag("th", { scope: "row" }, element("code", "", route)),
-      tag("td", { "data-title": "Key" }, who),
-      element("td", "", what),
-    ),
-  );
-  const head = element("tr", "", ...["Route", "Who", "What it does"].map((title) => tag("th", { scope: "col" }, title)));
-  const box = tag(
-    "div",
-    { class: "table routes", tabindex: "0", role: "region", "aria-label": "Routes" },
-    element("table", "", element("thead", "", head), element("tbody", "", ...rows)),
-  );
-  const section = card(
-    "Routes",
-    box,
-    element("p", "soft", "All of them, with parameters and objects, are in ", tag("a", { href: "/openapi.json" }, "openapi.json"), "."),
-  );
-  section.id = "routes";
-  return section;
 }

@@ -1,271 +1,350 @@
-// The life of a customer as buttons: each says which request it is, and what the edge answers after it; beside them stands the shop.
+// The panel "Playground": the subscription lifecycle of a catalog customer as buttons. Each shows its request as curl and its result; next
+// to them are the demo shop, the checks at the edge and the log of actions.
 
-import { curl } from "../curl.js";
-import { ago, badge, button, card, command, element, empty, field, identifier, keyless, notice, table, tag, time } from "../elements.js";
-import { deaf } from "../shop/hearing.js";
-import { FEATURES } from "../shop/plans.js";
-import { planOf, steps } from "../shop/steps.js";
-import { announcement, duration, entrance, storefront } from "../shop/storefront.js";
-import { visitorOf } from "../shop/visitor.js";
+import { curlCommand } from "../curl.js";
+import {
+  badge,
+  button,
+  command,
+  element,
+  emptyState,
+  identifier,
+  keyRequired,
+  notice,
+  relativeTime,
+  table,
+  tag,
+  textField,
+  time,
+} from "../elements.js";
+import { demoCustomerOf } from "../shop/demo-customer.js";
+import { FEATURES } from "../shop/demo-products.js";
+import { planActions, planOf } from "../shop/plan-actions.js";
+import { createStorefront, describeChange, formatDuration, startCard } from "../shop/storefront.js";
+import { missingWebhookNotice } from "../shop/webhook-check.js";
 
-const REASONS = { active_entitlement: "active entitlement", not_entitled: "not entitled", unknown_customer: "unknown customer" };
+/** @type {Record<string, string>} */
+const REASON_LABELS = { active_entitlement: "active entitlement", not_entitled: "not entitled", unknown_customer: "unknown customer" };
+
+/** @typedef {import("../session.js").Session} Session */
+/** @typedef {import("../shop/demo-customer.js").DemoCustomer} DemoCustomer */
+/** @typedef {import("../shop/storefront.js").View} View */
 
 export default {
   id: "playground",
   title: "Playground",
-  lead: "A customer’s life in a few presses: what is bought, what is sold, and what time it is. Each one is a request of Stripe’s API to the catalog.",
-  mount(root, desk) {
-    const visitor = visitorOf(desk);
-    const front = storefront({ plans: false, tells: false });
-    const about = customerCard(visitor, attempt);
-    const board = stepBoard(visitor);
-    const edge = edgeCard(desk, visitor);
-    const log = deedCard();
-    const warned = element("div", "shop-said");
-    const said = element("div", "shop-said");
-    const play = element(
+  lead: "Step through the lifecycle of a subscription. Each button sends one request of Stripe’s API to the catalog.",
+
+  /**
+   * @param {HTMLElement} root
+   * @param {Session} session
+   */
+  mount(root, session) {
+    const demo = demoCustomerOf(session);
+    const views = {
+      customer: customerCard(demo, run),
+      actions: actionsCard(demo),
+      shop: createStorefront({ plans: false, announcements: false }),
+      checks: checksCard(session),
+      log: actionLogCard(),
+    };
+    const webhookNotice = element("div", "shop-message");
+    const message = element("div", "shop-message");
+    const playground = element(
       "div",
-      "play",
-      element("div", "", about.root, board.root),
-      element("div", "beside", front.root, edge.root, log.root),
+      "playground",
+      element("div", "", views.customer.root, views.actions.root),
+      element("div", "playground-side", views.shop.root, views.checks.root, views.log.root),
     );
     const body = element("div", "shop-body");
-    root.append(warned, said, body);
-    let shown = false;
-    let looked = false;
+    root.append(webhookNotice, message, body);
+    let visible = false;
+    let loaded = false;
 
-    /** Does something, and says why it came to nothing. */
-    async function attempt(work) {
-      said.replaceChildren();
+    /**
+     * Runs an operation, and shows its error.
+     *
+     * @param {() => Promise<void>} operation
+     */
+    async function run(operation) {
+      message.replaceChildren();
       try {
-        await work();
+        await operation();
       } catch (error) {
-        said.replaceChildren(notice(error.message, "no"));
+        message.replaceChildren(notice(error.message, "danger"));
       }
       update();
     }
 
     function update() {
-      if (!shown) return;
-      if (!desk.key) return void body.replaceChildren(keyless("The catalog answers to those who have one."));
-      if (desk.source === "stripe") {
-        return void body.replaceChildren(
-          empty(
-            "The playground needs the catalog",
-            "Here entitlements come from Stripe, where customers are not ours to play with. With ENTGATE_SOURCE set to catalog, as make dev has it, the Worker has an API of its own.",
-            button("Go to the shop", () => desk.go("shop")),
+      if (!visible) return;
+      if (!session.key) {
+        body.replaceChildren(keyRequired("The catalog requires a key."));
+        return;
+      }
+      if (session.source === "stripe") {
+        body.replaceChildren(
+          emptyState(
+            "The playground requires the catalog",
+            "The source of this Worker is Stripe, whose customers the playground cannot change. Set ENTGATE_SOURCE to catalog, as make dev does, to use the built-in catalog.",
+            button("Open demo shop", () => session.navigate("shop")),
           ),
         );
+        return;
       }
-      if (desk.source !== "catalog") return;
-      if (!looked) {
-        looked = true;
-        attempt(async () => {
-          await visitor.look();
-          warned.replaceChildren(...(await deaf(desk)));
+      if (session.source !== "catalog") return;
+      if (!loaded) {
+        loaded = true;
+        run(async () => {
+          await demo.loadProducts();
+          webhookNotice.replaceChildren(...(await missingWebhookNotice(session)));
         });
       }
-      if (visitor.customer && visitor.stock) {
-        [front, about, board, edge, log].forEach((part) => part.update(visitor));
-        if (body.firstChild !== play) body.replaceChildren(play);
-      } else if (!visitor.busy) {
-        body.replaceChildren(
-          entrance({
-            title: "Nobody is here yet",
-            text: `Two plans and four features are put into the catalog, where they are not there yet, and a customer who lives by ${desk.mode === "live" ? "the real time. The key is a live one: what is done here is real." : "a test clock."}`,
-            label: "Begin",
-            enter: () =>
-              attempt(async () => {
-                await visitor.furnish();
-                await visitor.arrive();
-              }),
-          }),
-        );
-      } else body.replaceChildren(element("p", "soft", "One moment…"));
+      if (demo.customer && demo.products) {
+        for (const view of Object.values(views)) view.update(demo);
+        if (body.firstChild !== playground) body.replaceChildren(playground);
+      } else if (!demo.busy) {
+        body.replaceChildren(startPlayground());
+      } else body.replaceChildren(element("p", "muted", "Loading…"));
     }
 
-    visitor.on(update);
-    desk.onHealth(update);
-    desk.onKey(() => {
-      looked = false;
+    function startPlayground() {
+      const customer =
+        session.mode === "live" ? "a customer. This is a live key: every change is permanent." : "a customer with a test clock.";
+      return startCard({
+        title: "No customer yet",
+        text: `This creates two plans and four features in the catalog, if they do not exist, and ${customer}`,
+        label: "Start",
+        start: () =>
+          run(async () => {
+            await demo.seed();
+            await demo.createCustomer();
+          }),
+      });
+    }
+
+    demo.onChange(update);
+    session.onHealth(update);
+    session.onKeyChange(() => {
+      loaded = false;
       update();
     });
     return {
       show() {
-        shown = true;
+        visible = true;
         update();
       },
       hide() {
-        shown = false;
+        visible = false;
       },
     };
   },
 };
 
-/** Who it is, what they have, and what time it is for them. */
-function customerCard(visitor, attempt) {
-  const facts = element("dl", "who");
-  const other = field("play-customer", "Somebody who is known", { placeholder: "cus_…" });
+/**
+ * The customer with its subscription and time, and a form that selects another customer.
+ *
+ * @param {DemoCustomer} demo
+ * @param {(operation: () => Promise<void>) => Promise<void>} run
+ * @returns {View}
+ */
+function customerCard(demo, run) {
+  const summary = element("dl", "customer-summary");
+  const otherCustomer = textField("playground-customer", "Customer", { placeholder: "cus_…" });
   const form = element(
     "form",
-    "tools",
-    other.root,
-    button("Take", () => form.requestSubmit(), "small"),
+    "toolbar",
+    otherCustomer.root,
+    button("Load", () => form.requestSubmit(), "small"),
   );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const customer = other.input.value.trim();
-    if (customer) attempt(() => visitor.come(customer));
+    const customer = otherCustomer.input.value.trim();
+    if (customer) run(() => demo.loadCustomer(customer));
   });
   const root = element(
     "section",
     "card",
     element(
       "div",
-      "card-head",
+      "card-header",
       element("h2", "", "Customer"),
-      button("Somebody new", () => attempt(visitor.arrive), "small"),
+      button("New customer", () => run(demo.createCustomer), "small"),
     ),
-    facts,
-    tag("details", { class: "other" }, element("summary", "", "Take somebody else"), form),
+    summary,
+    tag("details", { class: "other-customer" }, element("summary", "", "Load customer"), form),
   );
 
-  function update({ customer, clock, subscription }) {
+  /** @param {DemoCustomer} current */
+  function update({ customer = "", clock, subscription }) {
     const plan = planOf(subscription);
-    const ends = subscription?.items.data[0]?.current_period_end;
-    const row = (title, ...value) => element("div", "", element("dt", "", title), element("dd", "", ...value));
-    facts.replaceChildren(
+    const periodEnd = subscription?.items.data[0]?.current_period_end;
+    const row = (/** @type {string} */ term, /** @type {import("../elements.js").Child} */ value) =>
+      element("div", "", element("dt", "", term), element("dd", "", value));
+    const status = subscription?.status ?? "";
+    summary.replaceChildren(
       row("Id", identifier(customer)),
       row(
         "Subscription",
-        subscription
-          ? element("span", "", `${plan.name} `, badge(subscription.status, subscription.status === "active" ? "yes" : "maybe"))
-          : "none",
+        subscription ? element("span", "", `${plan?.name} `, badge(status, status === "active" ? "success" : "warning")) : "none",
       ),
-      ...(subscription ? [row(subscription.cancel_at_period_end ? "Ends" : "Renews", time(ends))] : []),
-      row("Time", clock ? element("span", "", time(clock.frozen_time), " ", badge("test clock", "note")) : "the real one"),
+      ...(subscription ? [row(subscription.cancel_at_period_end ? "Ends" : "Renews", time(periodEnd))] : []),
+      row("Time", clock ? element("span", "", time(clock.frozen_time), " ", badge("test clock", "info")) : "real time"),
     );
   }
   return { root, update };
 }
 
-/** What can be done. */
-function stepBoard(visitor) {
-  const list = steps(visitor).map(([title, group]) => [title, group.map((_, at) => stepRow(visitor, title, at))]);
+/**
+ * The available actions, in groups.
+ *
+ * @param {DemoCustomer} demo
+ * @returns {View}
+ */
+function actionsCard(demo) {
+  const groups = planActions(demo).map(([title, actions]) => ({ title, rows: actions.map(() => actionRow(demo)) }));
   const root = element(
     "section",
     "card",
-    element("h2", "", "What happens next"),
-    element("div", "steps", ...list.flatMap(([title, rows]) => [element("h3", "", title), ...rows.map(({ root }) => root)])),
+    element("h2", "", "Actions"),
+    element("div", "plan-actions", ...groups.flatMap(({ title, rows }) => [element("h3", "", title), ...rows.map((row) => row.root)])),
   );
 
   function update() {
-    const now = new Map(steps(visitor));
-    for (const [title, rows] of list) rows.forEach((row, at) => row.update(now.get(title)[at]));
+    const current = new Map(planActions(demo));
+    for (const { title, rows } of groups) {
+      const actions = current.get(title) ?? [];
+      rows.forEach((row, at) => {
+        row.update(actions[at]);
+      });
+    }
   }
   return { root, update };
 }
 
-/** One thing that can be done, the request that it is, and what has come of it. */
-function stepRow(visitor, group, at) {
+/**
+ * One action: its button, its request and its result.
+ *
+ * @param {DemoCustomer} demo
+ */
+function actionRow(demo) {
   const title = element("h4");
-  const about = element("p", "soft");
-  const said = tag("p", { class: "step-said", role: "status" });
-  const line = element("summary");
-  const code = element("div");
+  const description = element("p", "muted");
+  const result = tag("p", { class: "plan-action-result", role: "status" });
+  const requestLine = element("summary");
+  const requestCode = element("div");
   const press = tag("button", { type: "button", class: "small" });
   const root = element(
     "div",
-    "step",
-    element("div", "step-bar", element("div", "", title, about), press),
-    tag("details", {}, line, code),
-    said,
+    "plan-action",
+    element("div", "plan-action-header", element("div", "", title, description), press),
+    tag("details", {}, requestLine, requestCode),
+    result,
   );
-  let step;
-  let deed;
+  /** @type {import("../shop/plan-actions.js").PlanAction} */
+  let action;
+  /** @type {import("../shop/demo-customer.js").RunAction | undefined} */
+  let lastRun;
 
   press.addEventListener("click", async (event) => {
-    if (visitor.busy || step.not) return;
-    said.dataset.tone = "";
-    said.textContent = "Asking…";
-    const made = visitor.act(step, event.timeStamp);
-    [deed] = visitor.deeds;
-    await made;
+    if (demo.busy || action.unavailable) return;
+    result.dataset.tone = "";
+    result.textContent = "Sending…";
+    const running = demo.runAction(action, event.timeStamp);
+    [lastRun] = demo.actions;
+    await running;
   });
 
-  function update(now) {
-    step = now;
-    title.textContent = step.title;
-    about.textContent = step.not ?? step.about;
-    press.textContent = step.verb;
-    press.setAttribute("aria-label", step.title);
-    press.setAttribute("aria-disabled", visitor.busy || Boolean(step.not));
-    const written = `${step.method} ${step.path}`;
-    if (line.textContent !== written || code.dataset.form !== JSON.stringify(step.form)) {
-      line.textContent = written;
-      code.dataset.form = JSON.stringify(step.form);
-      code.replaceChildren(command(curl(step)));
+  /** @param {import("../shop/plan-actions.js").PlanAction} current */
+  function update(current) {
+    action = current;
+    title.textContent = action.title;
+    description.textContent = action.unavailable ?? action.description ?? "";
+    press.textContent = action.verb;
+    press.setAttribute("aria-label", action.title);
+    press.setAttribute("aria-disabled", String(demo.busy || Boolean(action.unavailable)));
+    const line = `${action.method} ${action.path}`;
+    const form = JSON.stringify(action.form) ?? "";
+    if (requestLine.textContent !== line || requestCode.dataset.form !== form) {
+      requestLine.textContent = line;
+      requestCode.dataset.form = form;
+      requestCode.replaceChildren(command(curlCommand(action)));
     }
-    if (deed && !visitor.deeds.includes(deed)) deed = said.textContent = undefined;
-    if (!deed || deed.status === undefined) return;
-    said.dataset.tone = deed.problem ? "no" : "yes";
-    said.textContent =
-      deed.problem ??
-      [`${deed.status} in ${duration(deed.took)}.`, ...deed.heard.map((heard) => announcement(deed.title, heard))].join(" ");
+    if (lastRun && !demo.actions.includes(lastRun)) {
+      lastRun = undefined;
+      result.textContent = "";
+    }
+    if (lastRun?.status === undefined) return;
+    const { title: runTitle, status, durationMs = 0, problem, changes } = lastRun;
+    result.dataset.tone = problem ? "danger" : "success";
+    result.textContent =
+      problem ?? [`${status} in ${formatDuration(durationMs)}.`, ...changes.map((change) => describeChange(runTitle, change))].join(" ");
   }
   return { root, update };
 }
 
-/** What a backend is answered that asks the edge, once more after each change. */
-function edgeCard(desk, visitor) {
-  const status = tag("p", { class: "soft" });
-  const { root: box, fill } = table("What the edge answers", [
+/**
+ * The checks of the demo shop's features, repeated after each change.
+ *
+ * @param {Session} session
+ * @returns {View}
+ */
+function checksCard(session) {
+  const status = tag("p", { class: "muted" });
+  const { root: tableRoot, fill } = table("Checks at the edge", [
     { title: "Feature", cell: ({ feature }) => element("code", "", feature) },
-    { title: "Entitled", cell: ({ entitled }) => (entitled ? badge("yes", "yes") : badge("no", "none")) },
-    { title: "Why", cell: ({ reason }) => REASONS[reason] ?? String(reason) },
+    { title: "Entitled", cell: ({ entitled }) => (entitled ? badge("yes", "success") : badge("no")) },
+    { title: "Reason", cell: ({ reason }) => REASON_LABELS[reason] ?? String(reason) },
     { title: "Version", className: "number", cell: ({ version }) => String(version ?? "–") },
     { title: "Served by", cell: ({ served_by }) => String(served_by) },
   ]);
-  const root = element("section", "card", element("h2", "", "What the edge answers"), box, status);
-  let asked;
+  const root = element("section", "card", element("h2", "", "Checks at the edge"), tableRoot, status);
+  /** @type {string | undefined} */
+  let checkedState;
 
-  async function update({ customer, gate, deeds, busy }) {
-    const state = `${customer} ${gate?.version} ${deeds.length}`;
-    if (busy || state === asked) return;
-    asked = state;
+  /** @param {DemoCustomer} demo */
+  async function update({ customer = "", gate, actions, busy }) {
+    const state = `${customer} ${gate?.version} ${actions.length}`;
+    if (busy || state === checkedState) return;
+    checkedState = state;
     const query = new URLSearchParams([["customer", customer], ...FEATURES.map(({ key }) => ["feature", key])]);
-    if (gate?.version) query.set("at_least", gate.version);
-    const { body, problem, took } = await desk.ask(`/v1/check?${query}`);
-    if (asked !== state) return;
-    status.textContent = problem ?? `GET /v1/check, ${FEATURES.length} features in ${duration(took)}`;
+    if (gate?.version) query.set("at_least", String(gate.version));
+    const { body, problem, durationMs = 0 } = await session.request(`/v1/check?${query}`);
+    if (checkedState !== state) return;
+    status.textContent = problem ?? `GET /v1/check, ${FEATURES.length} features in ${formatDuration(durationMs)}`;
     if (!problem) fill(body.data);
   }
   return { root, update };
 }
 
-/** What was done, and what was heard of it. */
-function deedCard() {
-  const list = element("ol", "deeds");
-  const root = element("section", "card", element("h2", "", "What happened"), list);
+/**
+ * The actions that were run, with the entitlement changes after each.
+ *
+ * @returns {View}
+ */
+function actionLogCard() {
+  const list = element("ol", "action-log");
+  const root = element("section", "card", element("h2", "", "Action log"), list);
 
-  function update({ deeds }) {
-    root.hidden = deeds.length === 0;
+  /** @param {DemoCustomer} demo */
+  function update({ actions }) {
+    root.hidden = actions.length === 0;
     list.replaceChildren(
-      ...deeds.map(({ title, request, at, status, took, problem, heard }) =>
+      ...actions.map(({ title, request, at, status, durationMs, problem, changes }) =>
         element(
           "li",
           "",
           element("strong", "", title),
-          tag("time", { datetime: new Date(at).toISOString(), title: ago(at / 1000) }, new Date(at).toLocaleTimeString()),
+          tag("time", { datetime: new Date(at).toISOString(), title: relativeTime(at / 1000) }, new Date(at).toLocaleTimeString()),
           request &&
             element(
               "p",
-              "soft",
+              "muted",
               element("code", "", `${request.method} ${request.path}`),
-              status === undefined ? "" : ` ${status} in ${duration(took ?? 0)}`,
+              status === undefined ? "" : ` ${status} in ${formatDuration(durationMs ?? 0)}`,
             ),
-          ...(problem ? [element("p", "soft", problem)] : []),
-          ...heard.map((change) => element("p", "soft", `version ${change.version}: ${announcement(title, change)}`)),
+          problem ? element("p", "muted", problem) : null,
+          ...changes.map((change) => element("p", "muted", `version ${change.version}: ${describeChange(title, change)}`)),
         ),
       ),
     );

@@ -1,12 +1,12 @@
-// A shell like Stripe's: a line is a request to this Worker, and what comes back stands below it.
+// The panel "Shell": a command line like Stripe's. A line is parsed into a request to this Worker, and the response is printed below it.
 
 import { button, element, tag } from "../elements.js";
 import { complete } from "../shell/complete.js";
 import { parse } from "../shell/grammar.js";
 import { run } from "../shell/run.js";
-import { screen as screenOf } from "../shell/screen.js";
+import { createScreen } from "../shell/screen.js";
 
-const REMEMBERED = 200;
+const MAX_HISTORY = 200;
 const PROMPT = "$ ";
 const EXAMPLES = [
   "features list",
@@ -17,13 +17,21 @@ const EXAMPLES = [
   "help",
 ];
 
+/** @type {Record<string, number>} */
+const HISTORY_STEPS = { ArrowUp: -1, ArrowDown: 1 };
+
 export default {
   id: "shell",
   title: "Shell",
-  lead: "The commands of Stripe’s CLI, and a few of entgate’s own, with the key at the top.",
-  mount(root, desk) {
-    const log = tag("div", { class: "shell-log", role: "log", "aria-label": "What was said", tabindex: "0" });
-    const screen = screenOf(log);
+  lead: "The commands of Stripe’s CLI, and some of entgate’s own. Requests use the key at the top.",
+
+  /**
+   * @param {HTMLElement} root
+   * @param {import("../session.js").Session} session
+   */
+  mount(root, session) {
+    const log = tag("div", { class: "shell-log", role: "log", "aria-label": "Output", tabindex: "0" });
+    const screen = createScreen(log);
     const input = tag("input", {
       id: "shell-input",
       "aria-label": "Command",
@@ -34,9 +42,9 @@ export default {
       enterkeyhint: "go",
     });
     const prompt = tag("span", { class: "prompt", "aria-hidden": "true" }, PROMPT);
-    const stop = button("Stop", () => back(interrupt), "small");
-    const wipe = button("Clear", () => back(screen.clear), "small");
-    const form = element("form", "shell-line", prompt, input);
+    const stopButton = button("Stop", () => withInputFocus(interrupt), "small");
+    const clearButton = button("Clear", () => withInputFocus(screen.clear), "small");
+    const form = element("form", "shell-input-line", prompt, input);
     const examples = element(
       "ul",
       "shell-examples",
@@ -51,140 +59,169 @@ export default {
     const hint = tag(
       "p",
       { id: "shell-hint", class: "hint" },
-      "Tab completes what is begun; Escape lets the next Tab move on. The arrow keys go through what was typed, Ctrl-C ends what runs.",
+      "Tab completes a word; after Escape, Tab moves the focus. The arrow keys browse the history, Ctrl-C stops a command.",
     );
-    const bar = element("div", "shell-bar", element("span", "", location.host), element("span", "shell-tools", stop, wipe));
-    root.append(element("div", "shell", bar, log, form), hint, tag("h2", { class: "unseen" }, "Examples"), examples);
-    stop.hidden = true;
+    const header = element(
+      "div",
+      "shell-header",
+      element("span", "", location.host),
+      element("span", "shell-tools", stopButton, clearButton),
+    );
+    root.append(element("div", "shell", header, log, form), hint, tag("h2", { class: "visually-hidden" }, "Examples"), examples);
+    stopButton.hidden = true;
 
+    /** @type {string[]} */
     const history = [];
-    let place = 0;
+    let historyPosition = 0;
     let draft = "";
+    /** @type {AbortController | undefined} */
     let running;
-    let answer;
-    let escaped = false;
-    let offered;
+    /** @type {((confirmed: boolean) => void) | undefined} */
+    let resolveConfirmation;
+    let escapePressed = false;
+    /** @type {string | undefined} */
+    let offeredLine;
 
-    screen.say("Welcome. Every command is a request to this Worker: try “help”, or one of the lines below.", "soft");
+    screen.print("Each command is a request to this Worker. Enter “help”, or select an example below.", "muted");
 
+    /** @param {string} line */
     async function submit(line) {
-      if (answer) {
-        screen.typed(line, "");
-        return answer(line.trim() === "yes");
+      if (resolveConfirmation) {
+        screen.echo(line, "");
+        return resolveConfirmation(line.trim() === "yes");
       }
       if (running) return;
-      screen.typed(line, PROMPT);
+      screen.echo(line, PROMPT);
       if (line.trim() && line !== history.at(-1)) history.push(line);
-      history.splice(0, history.length - REMEMBERED);
-      place = history.length;
+      history.splice(0, history.length - MAX_HISTORY);
+      historyPosition = history.length;
       running = new AbortController();
-      busy(true);
+      setBusy(true);
       try {
-        await run(parse(line), { desk, screen, history, confirm, signal: running.signal });
+        await run(parse(line), { session, screen, history, confirm, signal: running.signal });
       } catch (error) {
         console.error(error);
-        screen.say(`This went wrong in the shell itself: ${error.message}`, "no");
+        screen.print(`Internal error of the shell: ${error.message}`, "danger");
       }
       running = undefined;
-      busy(false);
+      setBusy(false);
     }
 
-    /** Asks before something that cannot be undone. */
+    /**
+     * Asks for a confirmation; resolves to whether it was given.
+     *
+     * @param {string} question
+     * @returns {Promise<boolean>}
+     */
     function confirm(question) {
-      screen.say(question, "maybe");
+      screen.print(question, "warning");
       return new Promise((resolve) => {
-        answer = (meant) => {
-          answer = undefined;
-          busy(true);
-          resolve(meant);
+        resolveConfirmation = (confirmed) => {
+          resolveConfirmation = undefined;
+          setBusy(true);
+          resolve(confirmed);
         };
-        busy(false);
+        setBusy(false);
       });
     }
 
     function interrupt() {
       if (!running) {
-        screen.typed(`${input.value}^C`, PROMPT);
+        screen.echo(`${input.value}^C`, PROMPT);
         input.value = "";
         return;
       }
-      screen.say("^C", "soft");
+      screen.print("^C", "muted");
       running.abort();
-      answer?.(false);
+      resolveConfirmation?.(false);
     }
 
-    function busy(is) {
-      input.readOnly = is;
-      prompt.textContent = is || answer ? "" : PROMPT;
-      form.setAttribute("aria-busy", is);
-      stop.hidden = !is;
+    /** @param {boolean} busy */
+    function setBusy(busy) {
+      input.readOnly = busy;
+      prompt.textContent = busy || resolveConfirmation ? "" : PROMPT;
+      form.setAttribute("aria-busy", String(busy));
+      stopButton.hidden = !busy;
     }
 
+    /** @param {string} line */
     function fill(line) {
-      back(() => {
+      withInputFocus(() => {
         input.value = line;
       });
     }
 
-    /** Does something for which the line was left, and goes back to it. */
-    function back(work) {
-      work();
+    /**
+     * Runs the action of a button and returns the focus to the input.
+     *
+     * @param {() => void} action
+     */
+    function withInputFocus(action) {
+      action();
       input.focus();
     }
 
-    /** Goes through what was typed; what stood there is at its end. */
-    function recall(step) {
-      const next = place + step;
-      if (next < 0 || next > history.length) return;
-      if (place === history.length) draft = input.value;
-      place = next;
-      input.value = place === history.length ? draft : history[place];
+    /**
+     * Moves through the history; its last position is the line that was being typed.
+     *
+     * @param {number} step
+     */
+    function browseHistory(step) {
+      const position = historyPosition + step;
+      if (position < 0 || position > history.length) return;
+      if (historyPosition === history.length) draft = input.value;
+      historyPosition = position;
+      input.value = position === history.length ? draft : history[position];
     }
 
-    /** Completes, and says whether there was anything to complete. */
-    function completed() {
+    /** Completes the line; returns whether there was anything to complete. */
+    function completeLine() {
       const { value, selectionStart } = input;
-      if (escaped || !value.trim() || selectionStart !== value.length) return false;
+      if (escapePressed || !value.trim() || selectionStart !== value.length) return false;
       const { line, candidates } = complete(value);
       if (line === value && candidates.length === 0) return false;
-      // What could stand here is said once: whoever wants on is let on.
-      if (line === value && offered === value) return false;
-      if (line === value) screen.say(candidates.join("  "), "soft");
-      offered = line === value ? value : undefined;
+      // The candidates are printed once. The next Tab moves the focus.
+      if (line === value && offeredLine === value) return false;
+      if (line === value) screen.print(candidates.join("  "), "muted");
+      offeredLine = line === value ? value : undefined;
       input.value = line;
       return true;
     }
 
-    const STEPS = { ArrowUp: -1, ArrowDown: 1 };
+    const hasSelection = () => Boolean(getSelection()?.toString());
+
     input.addEventListener("keydown", (event) => {
       const { key, ctrlKey, shiftKey } = event;
       const modified = ctrlKey || event.altKey || event.metaKey;
-      if (ctrlKey && key === "c" && input.selectionStart === input.selectionEnd && !getSelection().toString()) {
+      if (ctrlKey && key === "c" && input.selectionStart === input.selectionEnd && !hasSelection()) {
         event.preventDefault();
         interrupt();
       } else if (ctrlKey && key === "l") {
         event.preventDefault();
         screen.clear();
-      } else if (key === "Tab" && !shiftKey && !modified && !running && completed()) {
+      } else if (key === "Tab" && !shiftKey && !modified && !running && completeLine()) {
         event.preventDefault();
-      } else if (STEPS[key] && !modified && !input.readOnly) {
+      } else if (HISTORY_STEPS[key] && !modified && !input.readOnly) {
         event.preventDefault();
-        recall(STEPS[key]);
+        browseHistory(HISTORY_STEPS[key]);
       }
-      escaped = key === "Escape";
+      escapePressed = key === "Escape";
     });
     input.addEventListener("paste", (event) => {
       const text = event.clipboardData?.getData("text") ?? "";
       if (!/\\\r?\n/.test(text)) return;
-      // A command of several lines, as guides write it.
+      // A command that continues over several lines is pasted as one line.
       event.preventDefault();
-      input.setRangeText(text.replaceAll(/\s*\\\r?\n\s*/g, " ").trim(), input.selectionStart, input.selectionEnd, "end");
+      const line = text.replaceAll(/\s*\\\r?\n\s*/g, " ").trim();
+      input.setRangeText(line, input.selectionStart ?? 0, input.selectionEnd ?? 0, "end");
     });
     log.addEventListener("click", () => {
-      if (!getSelection().toString()) input.focus();
+      if (!hasSelection()) input.focus();
     });
-    // What was begun with another key is not gone on with.
-    desk.onKey(() => running && interrupt());
+    // A running command does not continue with another key.
+    session.onKeyChange(() => {
+      if (running) interrupt();
+    });
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       if (input.readOnly) return;
@@ -193,6 +230,7 @@ export default {
       submit(value);
     });
     return {
+      /** @param {URLSearchParams} params */
       show(params) {
         const line = params.get("run");
         if (line) fill(line);

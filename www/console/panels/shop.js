@@ -1,143 +1,156 @@
-// A small shop whose parts are gated live by the npm package: a purchase opens them by the stream, and nothing is loaded again.
+// The panel "Demo shop": a page whose sections the npm package gates. A purchase unlocks them over the stream, without a reload.
+//
+// With the catalog as the source, the shop creates its own customer. With Stripe as the source, the operator names one.
 
-import { button, command, element, field, keyless, notice } from "../elements.js";
-import { deaf } from "../shop/hearing.js";
-import { entrance, storefront } from "../shop/storefront.js";
-import { visitorOf } from "../shop/visitor.js";
-
-const local = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+import { button, command, element, keyRequired, notice, textField } from "../elements.js";
+import { isLocal, portOption } from "../local-worker.js";
+import { demoCustomerOf } from "../shop/demo-customer.js";
+import { createStorefront, startCard } from "../shop/storefront.js";
+import { missingWebhookNotice } from "../shop/webhook-check.js";
 
 export default {
   id: "shop",
-  title: "Shop",
-  lead: "A page as yours may be. The npm package says which of its parts are open, and hears by a stream when that changes.",
-  mount(root, desk) {
-    const visitor = visitorOf(desk);
-    const front = storefront({ plans: true, tells: true });
-    const plain = storefront({ plans: false, tells: true });
-    const who = field("shop-customer", "Customer", { placeholder: "cus_…", hint: "Stripe’s customer id." });
+  title: "Demo shop",
+  lead: "An example of your own page. The npm package gates its sections, and receives every change over a stream.",
+
+  /**
+   * @param {HTMLElement} root
+   * @param {import("../session.js").Session} session
+   */
+  mount(root, session) {
+    const demo = demoCustomerOf(session);
+    const catalogShop = createStorefront({ plans: true, announcements: true });
+    const stripeShop = createStorefront({ plans: false, announcements: true });
+    const customer = textField("shop-customer", "Customer", { placeholder: "cus_…", hint: "Stripe’s customer id." });
     const form = element(
       "form",
-      "tools",
-      who.root,
-      button("Open the shop", () => form.requestSubmit(), "primary"),
+      "toolbar",
+      customer.root,
+      button("Open shop", () => form.requestSubmit(), "primary"),
     );
-    const foot = element(
+    const footer = element(
       "div",
-      "shop-foot",
+      "shop-footer",
       element(
         "p",
-        "soft",
-        "Every purchase goes through the catalog, as it would through Stripe: an event is signed, sent to this Worker, and heard here.",
+        "muted",
+        "A purchase follows the same path as with Stripe: the catalog signs an event and sends it to this Worker, which updates this page.",
       ),
-      button("Somebody new", () => attempt(visitor.arrive), "small"),
+      button("New customer", () => run(demo.createCustomer), "small"),
     );
-    const warned = element("div", "shop-said");
-    const said = element("div", "shop-said");
+    const webhookNotice = element("div", "shop-message");
+    const message = element("div", "shop-message");
     const body = element("div", "shop-body");
-    root.append(warned, said, body);
-    let shown = false;
-    let looked = false;
+    root.append(webhookNotice, message, body);
+    let visible = false;
+    let loaded = false;
 
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      const customer = who.input.value.trim();
-      who.complain(customer ? undefined : "Whose shop is it to be?");
-      if (customer) attempt(() => visitor.come(customer));
+      const id = customer.input.value.trim();
+      customer.setError(id ? undefined : "Enter a customer id.");
+      if (id) run(() => demo.loadCustomer(id));
     });
 
-    /** Does something, and says why it came to nothing. */
-    async function attempt(work) {
-      said.replaceChildren();
+    /**
+     * Runs an operation, and shows its error.
+     *
+     * @param {() => Promise<void>} operation
+     */
+    async function run(operation) {
+      message.replaceChildren();
       try {
-        await work();
+        await operation();
       } catch (error) {
-        said.replaceChildren(notice(error.message, "no"));
+        message.replaceChildren(notice(error.message, "danger"));
       }
       update();
     }
 
     function update() {
-      if (!shown) return;
-      if (!desk.key) body.replaceChildren(keyless("The shop’s own backend makes tokens with one."));
-      else if (desk.source === "stripe") stripe();
-      else if (desk.source === "catalog") catalog();
+      if (!visible) return;
+      if (!session.key) body.replaceChildren(keyRequired("The shop creates customer tokens with it."));
+      else if (session.source === "stripe") showStripeShop();
+      else if (session.source === "catalog") showCatalogShop();
     }
 
-    function stripe() {
-      const { customer } = visitor;
-      if (customer) plain.update(visitor);
+    function showStripeShop() {
+      const id = demo.customer;
+      if (id) stripeShop.update(demo);
+      const sendEvent = ["node scripts/send-event.mjs", id ?? "cus_ada", "sms export", portOption].filter(Boolean).join(" ");
       const hint = element(
         "div",
         "card",
-        element("h2", "", "Let something happen"),
+        element("h2", "", "Trigger a change"),
         element(
           "p",
-          "soft",
-          local
-            ? "Events come from Stripe. Here you can be Stripe, and see the parts open and close:"
-            : "Sell this customer something at Stripe: what it includes opens here as soon as its event arrives.",
+          "muted",
+          isLocal
+            ? "The source is Stripe. On this machine, this script sends an event in place of Stripe, and the sections unlock and lock:"
+            : "Create a subscription for this customer in Stripe. Its features unlock here as soon as the event arrives.",
         ),
-        local &&
-          command(
-            `node scripts/send-event.mjs ${customer ?? "cus_ada"} sms export${location.port && location.port !== "8787" ? ` --port ${location.port}` : ""}`,
-          ),
+        isLocal && command(sendEvent),
       );
-      keep([form, ...(customer ? [plain.root] : []), hint]);
+      showParts([form, ...(id ? [stripeShop.root] : []), hint]);
     }
 
-    function catalog() {
-      if (!looked) {
-        looked = true;
-        attempt(async () => {
-          await visitor.look();
-          warned.replaceChildren(...(await deaf(desk)));
+    function showCatalogShop() {
+      if (!loaded) {
+        loaded = true;
+        run(async () => {
+          await demo.loadProducts();
+          webhookNotice.replaceChildren(...(await missingWebhookNotice(session)));
         });
       }
-      const [last] = visitor.deeds;
-      if (last?.problem) said.replaceChildren(notice(last.problem, "no"));
-      if (visitor.customer && visitor.stock) {
-        front.update(visitor);
-        keep([front.root, foot]);
-      } else if (!visitor.busy) {
-        const text = visitor.stock
-          ? "Its two plans are in the catalog. Somebody new comes in: a customer of the catalog, who has bought nothing yet."
-          : "Two plans, four features and a customer are put into the catalog. Nothing else there is touched.";
-        const real = desk.mode === "live" ? " The key is a live one: what is done here is real." : "";
+      const [lastAction] = demo.actions;
+      if (lastAction?.problem) message.replaceChildren(notice(lastAction.problem, "danger"));
+      if (demo.customer && demo.products) {
+        catalogShop.update(demo);
+        showParts([catalogShop.root, footer]);
+      } else if (!demo.busy) {
+        const text = demo.products
+          ? "The two plans exist in the catalog. This creates a customer without a subscription."
+          : "This creates two plans, four features and a customer in the catalog. Other objects are not changed.";
+        const liveWarning = session.mode === "live" ? " This is a live key: every change is permanent." : "";
         body.replaceChildren(
-          entrance({ title: "The shop is closed", text: text + real, label: "Open the shop", enter: () => attempt(open) }),
+          startCard({ title: "No customer yet", text: text + liveWarning, label: "Open shop", start: () => run(openShop) }),
         );
       } else {
-        body.replaceChildren(element("p", "soft", "One moment…"));
+        body.replaceChildren(element("p", "muted", "Loading…"));
       }
     }
 
-    /** Puts on the page what is not there; what is stays, with the focus in it. */
-    function keep(parts) {
+    /**
+     * Sets the parts of the page only if they differ, so that the focused element keeps the focus.
+     *
+     * @param {HTMLElement[]} parts
+     */
+    function showParts(parts) {
       if (parts.every((part, at) => body.children[at] === part) && body.children.length === parts.length) return;
       body.replaceChildren(...parts);
     }
 
-    async function open() {
-      await visitor.furnish();
-      await visitor.arrive();
+    async function openShop() {
+      await demo.seed();
+      await demo.createCustomer();
     }
 
-    visitor.on(update);
-    desk.onHealth(update);
-    desk.onKey(() => {
-      looked = false;
+    demo.onChange(update);
+    session.onHealth(update);
+    session.onKeyChange(() => {
+      loaded = false;
       update();
     });
     return {
+      /** @param {URLSearchParams} params */
       show(params) {
-        shown = true;
-        const customer = params.get("customer");
-        if (customer) who.input.value = customer;
+        visible = true;
+        const id = params.get("customer");
+        if (id) customer.input.value = id;
         update();
       },
       hide() {
-        shown = false;
+        visible = false;
       },
     };
   },

@@ -1,213 +1,292 @@
-// The commands that are requests, by the names that Stripe's CLI has for them; the routes that only entgate has, beside them.
+// The commands of the shell: the requests by resource, named as in Stripe's CLI, including routes that only entgate has.
 //
-// A line is `[operation, method, path, flags, about]`. A flag is a parameter of the request: `name[]` is a list, `name+` is one
-// only where there are several, `map.name` is a part of a map, `name!` needs no value. What is not listed can be given with `-d`.
+// A row of `RESOURCE_TABLE` is `[operation, method, path, flags, description, fixed parameters]`. A flag is a parameter of the request:
+// `name[]` is a list, `name+` is a list only if it is given several times. `map.name` is a member of a map, `name!` has no value. Other
+// parameters are passed with `-d`.
 
-const PAGE = "limit starting_after ending_before";
-const CREATED = `created ${PAGE}`;
-const PRICE = "active lookup_key metadata nickname tax_behavior transfer_lookup_key";
-const PRODUCT = "active description images[] metadata shippable statement_descriptor tax_code unit_label url";
-const CUSTOMER =
+const PAGINATION = "limit starting_after ending_before";
+const CREATED_LIST = `created ${PAGINATION}`;
+const PRICE_FIELDS = "active lookup_key metadata nickname tax_behavior transfer_lookup_key";
+const PRODUCT_FIELDS = "active description images[] metadata shippable statement_descriptor tax_code unit_label url";
+const CUSTOMER_FIELDS =
   "address default_source description email invoice_settings.default_payment_method metadata name payment_method phone shipping source tax_exempt";
-const SUBSCRIPTION =
+const SUBSCRIPTION_FIELDS =
   "cancel_at cancel_at_period_end collection_method days_until_due default_payment_method default_source description metadata trial_end trial_settings.end_behavior.missing_payment_method";
-const ITEM = "items[0][price] items[0][quantity]";
-const CLOCKS = "/v1/test_helpers/test_clocks";
+const FIRST_ITEM = "items[0][price] items[0][quantity]";
+const TEST_CLOCKS = "/v1/test_helpers/test_clocks";
 
-const TABLE = {
+/**
+ * @typedef {[name: string, method: string, path: string, flags: string, description: string, fixed?: Record<string, string>]} Row
+ * @type {Record<string, [description: string, rows: Row[]]>}
+ */
+const RESOURCE_TABLE = {
   features: [
-    "what products can include",
+    "features that products include",
     [
-      ["create", "POST", "/v1/entitlements/features", "name lookup_key metadata", "make a feature"],
-      ["list", "GET", "/v1/entitlements/features", `archived lookup_key ${PAGE}`, "list features"],
-      ["retrieve", "GET", "/v1/entitlements/features/{id}", "", "show a feature"],
-      ["update", "POST", "/v1/entitlements/features/{id}", "active name metadata", "change a feature"],
-      ["archive", "POST", "/v1/entitlements/features/{id}", "", "archive a feature, for good", { active: "false" }],
+      ["create", "POST", "/v1/entitlements/features", "name lookup_key metadata", "create a feature"],
+      ["list", "GET", "/v1/entitlements/features", `archived lookup_key ${PAGINATION}`, "list features"],
+      ["retrieve", "GET", "/v1/entitlements/features/{id}", "", "retrieve a feature"],
+      ["update", "POST", "/v1/entitlements/features/{id}", "active name metadata", "update a feature"],
+      ["archive", "POST", "/v1/entitlements/features/{id}", "", "archive a feature permanently", { active: "false" }],
     ],
   ],
   products: [
-    "what is sold",
+    "products",
     [
       [
         "create",
         "POST",
         "/v1/products",
-        `name id ${PRODUCT} default_price_data.currency default_price_data.unit_amount default_price_data.recurring.interval`,
-        "make a product",
+        `name id ${PRODUCT_FIELDS} default_price_data.currency default_price_data.unit_amount default_price_data.recurring.interval`,
+        "create a product",
       ],
-      ["list", "GET", "/v1/products", `active ids[] shippable url ${CREATED}`, "list products"],
-      ["retrieve", "GET", "/v1/products/{id}", "", "show a product"],
-      ["update", "POST", "/v1/products/{id}", `name default_price ${PRODUCT}`, "change a product"],
+      ["list", "GET", "/v1/products", `active ids[] shippable url ${CREATED_LIST}`, "list products"],
+      ["retrieve", "GET", "/v1/products/{id}", "", "retrieve a product"],
+      ["update", "POST", "/v1/products/{id}", `name default_price ${PRODUCT_FIELDS}`, "update a product"],
       ["delete", "DELETE", "/v1/products/{id}", "", "delete a product that was never sold"],
       ["create_feature", "POST", "/v1/products/{product}/features", "entitlement_feature", "attach a feature to a product"],
-      ["list_features", "GET", "/v1/products/{product}/features", PAGE, "list what a product includes"],
-      ["retrieve_feature", "GET", "/v1/products/{product}/features/{id}", "", "show a feature of a product"],
+      ["list_features", "GET", "/v1/products/{product}/features", PAGINATION, "list the features of a product"],
+      ["retrieve_feature", "GET", "/v1/products/{product}/features/{id}", "", "retrieve a feature of a product"],
       ["delete_feature", "DELETE", "/v1/products/{product}/features/{id}", "", "detach a feature from a product"],
-      ["apply_features", "POST", "/v1/products/{product}/features/apply", "", "give what it includes now to those who have it (only here)"],
+      [
+        "apply_features",
+        "POST",
+        "/v1/products/{product}/features/apply",
+        "",
+        "grant the current features to every subscriber (entgate only)",
+      ],
     ],
   ],
   prices: [
-    "what products cost",
+    "prices of products",
     [
-      ["create", "POST", "/v1/prices", `product currency unit_amount recurring.interval recurring.interval_count ${PRICE}`, "make a price"],
-      ["list", "GET", "/v1/prices", `active currency lookup_keys[] product type ${CREATED}`, "list prices"],
-      ["retrieve", "GET", "/v1/prices/{id}", "", "show a price"],
-      ["update", "POST", "/v1/prices/{id}", PRICE, "change a price"],
+      [
+        "create",
+        "POST",
+        "/v1/prices",
+        `product currency unit_amount recurring.interval recurring.interval_count ${PRICE_FIELDS}`,
+        "create a price",
+      ],
+      ["list", "GET", "/v1/prices", `active currency lookup_keys[] product type ${CREATED_LIST}`, "list prices"],
+      ["retrieve", "GET", "/v1/prices/{id}", "", "retrieve a price"],
+      ["update", "POST", "/v1/prices/{id}", PRICE_FIELDS, "update a price"],
     ],
   ],
   customers: [
-    "who buys",
+    "customers",
     [
-      ["create", "POST", "/v1/customers", `id test_clock ${CUSTOMER}`, "make a customer"],
-      ["list", "GET", "/v1/customers", `email test_clock ${CREATED}`, "list customers"],
-      ["retrieve", "GET", "/v1/customers/{id}", "", "show a customer"],
-      ["update", "POST", "/v1/customers/{id}", CUSTOMER, "change a customer"],
-      ["delete", "DELETE", "/v1/customers/{id}", "", "delete a customer, and end what they have"],
-      ["sync", "POST", "/v1/customers/{id}/sync", "feature wait", "read their entitlements at the source now (only here)"],
+      ["create", "POST", "/v1/customers", `id test_clock ${CUSTOMER_FIELDS}`, "create a customer"],
+      ["list", "GET", "/v1/customers", `email test_clock ${CREATED_LIST}`, "list customers"],
+      ["retrieve", "GET", "/v1/customers/{id}", "", "retrieve a customer"],
+      ["update", "POST", "/v1/customers/{id}", CUSTOMER_FIELDS, "update a customer"],
+      ["delete", "DELETE", "/v1/customers/{id}", "", "delete a customer and cancel its subscriptions"],
+      ["sync", "POST", "/v1/customers/{id}/sync", "feature wait", "read the entitlements at the source now (entgate only)"],
     ],
   ],
   subscriptions: [
-    "who has bought what",
+    "subscriptions of customers",
     [
       [
         "create",
         "POST",
         "/v1/subscriptions",
-        `customer ${ITEM} ${SUBSCRIPTION} billing_cycle_anchor payment_behavior trial_from_plan trial_period_days`,
-        "sell something to a customer",
+        `customer ${FIRST_ITEM} ${SUBSCRIPTION_FIELDS} billing_cycle_anchor payment_behavior trial_from_plan trial_period_days`,
+        "create a subscription",
       ],
-      ["list", "GET", "/v1/subscriptions", `customer price status test_clock collection_method ${CREATED}`, "list subscriptions"],
-      ["retrieve", "GET", "/v1/subscriptions/{id}", "", "show a subscription"],
+      ["list", "GET", "/v1/subscriptions", `customer price status test_clock collection_method ${CREATED_LIST}`, "list subscriptions"],
+      ["retrieve", "GET", "/v1/subscriptions/{id}", "", "retrieve a subscription"],
       [
         "update",
         "POST",
         "/v1/subscriptions/{id}",
-        `items[0][id] ${ITEM} ${SUBSCRIPTION} billing_cycle_anchor pause_collection.behavior status`,
-        "change a subscription",
+        `items[0][id] ${FIRST_ITEM} ${SUBSCRIPTION_FIELDS} billing_cycle_anchor pause_collection.behavior status`,
+        "update a subscription",
       ],
       [
         "cancel",
         "DELETE",
         "/v1/subscriptions/{id}",
         "cancellation_details.comment cancellation_details.feedback",
-        "end a subscription now",
+        "cancel a subscription immediately",
       ],
       ["pause", "POST", "/v1/subscriptions/{id}/pause", "type", "pause a subscription"],
       ["resume", "POST", "/v1/subscriptions/{id}/resume", "billing_cycle_anchor", "resume a paused subscription"],
     ],
   ],
   active_entitlements: [
-    "what customers may use",
+    "active entitlements of customers",
     [
-      ["list", "GET", "/v1/entitlements/active_entitlements", `customer at_least fresh! ${PAGE}`, "list what a customer may use"],
-      ["retrieve", "GET", "/v1/entitlements/active_entitlements/{id}", "", "show an active entitlement"],
+      [
+        "list",
+        "GET",
+        "/v1/entitlements/active_entitlements",
+        `customer at_least fresh! ${PAGINATION}`,
+        "list the active entitlements of a customer",
+      ],
+      ["retrieve", "GET", "/v1/entitlements/active_entitlements/{id}", "", "retrieve an active entitlement"],
     ],
   ],
   events: [
-    "what happened",
+    "events",
     [
-      ["list", "GET", "/v1/events", `type types[] delivery_success ${CREATED}`, "list events"],
-      ["retrieve", "GET", "/v1/events/{id}", "", "show an event"],
-      ["resend", "POST", "/v1/events/{id}/retry", "webhook_endpoint", "send an event to an endpoint again"],
+      ["list", "GET", "/v1/events", `type types[] delivery_success ${CREATED_LIST}`, "list events"],
+      ["retrieve", "GET", "/v1/events/{id}", "", "retrieve an event"],
+      ["resend", "POST", "/v1/events/{id}/retry", "webhook_endpoint", "resend an event to an endpoint"],
     ],
   ],
   webhook_endpoints: [
-    "who is told",
+    "endpoints that receive events",
     [
-      ["create", "POST", "/v1/webhook_endpoints", "url enabled_events[] api_version description metadata", "register an endpoint"],
-      ["list", "GET", "/v1/webhook_endpoints", PAGE, "list endpoints"],
-      ["retrieve", "GET", "/v1/webhook_endpoints/{id}", "", "show an endpoint"],
-      ["update", "POST", "/v1/webhook_endpoints/{id}", "url enabled_events[] disabled description metadata", "change an endpoint"],
+      ["create", "POST", "/v1/webhook_endpoints", "url enabled_events[] api_version description metadata", "create an endpoint"],
+      ["list", "GET", "/v1/webhook_endpoints", PAGINATION, "list endpoints"],
+      ["retrieve", "GET", "/v1/webhook_endpoints/{id}", "", "retrieve an endpoint"],
+      ["update", "POST", "/v1/webhook_endpoints/{id}", "url enabled_events[] disabled description metadata", "update an endpoint"],
       ["delete", "DELETE", "/v1/webhook_endpoints/{id}", "", "delete an endpoint"],
-      ["list_deliveries", "GET", "/v1/webhook_endpoints/{id}/deliveries", CREATED, "list the attempts at an endpoint (only here)"],
+      [
+        "list_deliveries",
+        "GET",
+        "/v1/webhook_endpoints/{id}/deliveries",
+        CREATED_LIST,
+        "list the delivery attempts of an endpoint (entgate only)",
+      ],
     ],
   ],
   test_clocks: [
-    "time, for tests",
+    "clocks that simulate time",
     [
-      ["create", "POST", CLOCKS, "frozen_time name", "make a test clock"],
-      ["list", "GET", CLOCKS, PAGE, "list test clocks"],
-      ["retrieve", "GET", `${CLOCKS}/{id}`, "", "show a test clock"],
-      ["delete", "DELETE", `${CLOCKS}/{id}`, "", "delete a test clock, and the customers on it"],
-      ["advance", "POST", `${CLOCKS}/{id}/advance`, "frozen_time", "let time pass"],
+      ["create", "POST", TEST_CLOCKS, "frozen_time name", "create a test clock"],
+      ["list", "GET", TEST_CLOCKS, PAGINATION, "list test clocks"],
+      ["retrieve", "GET", `${TEST_CLOCKS}/{id}`, "", "retrieve a test clock"],
+      ["delete", "DELETE", `${TEST_CLOCKS}/{id}`, "", "delete a test clock and its customers"],
+      ["advance", "POST", `${TEST_CLOCKS}/{id}/advance`, "frozen_time", "advance a test clock"],
     ],
   ],
 };
 
-/** Stripe's CLI has these behind a name; they are taken with it and without. */
+/**
+ * The namespaces of Stripe's CLI. A resource is accepted with and without its namespace.
+ *
+ * @type {Record<string, string[]>}
+ */
 export const NAMESPACES = { entitlements: ["features", "active_entitlements"], test_helpers: ["test_clocks"] };
 
-/** What products include has been called this too. */
+/**
+ * Other names of resources.
+ *
+ * @type {Record<string, string>}
+ */
 export const ALIASES = { product_features: "products", entitlement_features: "features" };
 
-const LETTERS = { limit: "l", starting_after: "a", ending_before: "b" };
+/** @type {Record<string, string>} */
+const FLAG_LETTERS = { limit: "l", starting_after: "a", ending_before: "b" };
 
-/** An operation: `{ method, path, flags, about, fixed }`; `fixed` parameters are part of it. */
-function operation([, method, path, flags, about, fixed = {}]) {
-  return { method, path, flags: written(flags), about, fixed };
+/**
+ * @typedef {object} Flag
+ * @property {string} name  As it is typed, without the hyphens.
+ * @property {string} [letter]
+ * @property {string} [param]  The parameter of the request; undefined for a flag of the shell.
+ * @property {boolean} [repeatable]  Whether the parameter is a list.
+ * @property {boolean} [scalarIfSingle]  Whether a list of one is sent as a single value.
+ * @property {boolean} [boolean]  Whether the flag has no value.
+ * @property {string} [description]
+ */
+
+/**
+ * @typedef {object} Operation
+ * @property {string} method
+ * @property {string} path
+ * @property {Flag[]} flags
+ * @property {string} description
+ * @property {Record<string, string>} fixed  Parameters that are always sent.
+ */
+
+/**
+ * @param {Row} row
+ * @returns {Operation}
+ */
+function parseRow([, method, path, flags, description, fixed = {}]) {
+  return { method, path, flags: parseFlags(flags), description, fixed };
 }
 
-const written = (flags) => flags.split(" ").filter(Boolean).map(flag);
+/** @param {string} flags */
+function parseFlags(flags) {
+  return flags.split(" ").filter(Boolean).map(parseFlag);
+}
 
-/** A flag: `name` as it is typed, `param` as it is sent. */
-function flag(written) {
-  const [, name, mark] = /^(.*?)(\[\]|[+!])?$/.exec(written);
+/**
+ * @param {string} text
+ * @returns {Flag}
+ */
+function parseFlag(text) {
+  const suffix = /(\[\]|[+!])?$/.exec(text)?.[0] ?? "";
+  const name = text.slice(0, text.length - suffix.length);
   const [first, ...rest] = name.split(".");
   return {
     name: name.replaceAll("_", "-"),
-    letter: LETTERS[name],
+    letter: FLAG_LETTERS[name],
     param: first + rest.map((part) => `[${part}]`).join(""),
-    many: mark === "[]" || mark === "+",
-    lone: mark === "+",
-    bare: mark === "!",
+    repeatable: suffix === "[]" || suffix === "+",
+    scalarIfSingle: suffix === "+",
+    boolean: suffix === "!",
   };
 }
 
-const named = (lines) => new Map(lines.map((line) => [line[0], operation(line)]));
+/** @param {Row[]} rows */
+const operationsByName = (rows) => new Map(rows.map((row) => [row[0], parseRow(row)]));
 
-/** By resource: what it is, and its operations. */
-export const RESOURCES = new Map(Object.entries(TABLE).map(([name, [about, lines]]) => [name, { about, operations: named(lines) }]));
+/** The operations by resource. */
+export const RESOURCES = new Map(
+  Object.entries(RESOURCE_TABLE).map(([name, [description, rows]]) => [name, { description, operations: operationsByName(rows) }]),
+);
 
-/** Those of one word. */
-export const COMMANDS = named([
-  ["check", "GET", "/v1/check", "customer feature+ at_least fresh!", "ask whether a customer may use a feature"],
-  ["activity", "GET", "/v1/activity", `customer ${PAGE}`, "list what was decided lately"],
-  ["health", "GET", "/healthz", "", "ask the Worker how it does"],
+/** The requests whose command is a single word. */
+export const REQUEST_COMMANDS = operationsByName([
+  ["check", "GET", "/v1/check", "customer feature+ at_least fresh!", "check whether a customer may use a feature"],
+  ["activity", "GET", "/v1/activity", `customer ${PAGINATION}`, "list recent events and source reads"],
+  ["health", "GET", "/healthz", "", "show the health of the Worker"],
 ]);
 
-/** Any request: `get /v1/products`. */
-export const VERBS = new Map([
-  ["get", { method: "GET", flags: written(PAGE), about: "send a GET request to a path" }],
-  ["post", { method: "POST", flags: [], about: "send a POST request to a path, with -d" }],
-  ["delete", { method: "DELETE", flags: [], about: "send a DELETE request to a path" }],
+/**
+ * The commands that send a request to any path: `get /v1/products`.
+ *
+ * @type {Map<string, { method: string, flags: Flag[], description: string }>}
+ */
+export const HTTP_COMMANDS = new Map([
+  ["get", { method: "GET", flags: parseFlags(PAGINATION), description: "send a GET request to a path" }],
+  ["post", { method: "POST", flags: [], description: "send a POST request to a path, with -d" }],
+  ["delete", { method: "DELETE", flags: [], description: "send a DELETE request to a path" }],
 ]);
 
-/** What is no request. */
-export const OTHERS = new Map([
-  ["trigger", "let an event happen, and be sent"],
-  ["listen", "show events as they come, and what is decided"],
-  ["help", "show commands, or how one is used"],
-  ["history", "show what was typed"],
+/** The commands of the shell itself, with their description. */
+export const SHELL_COMMANDS = new Map([
+  ["trigger", "trigger an event"],
+  ["listen", "show events and outcomes as they arrive"],
+  ["help", "show the commands, or the usage of one"],
+  ["history", "show previous commands"],
   ["clear", "clear the screen"],
   ["version", "show the version"],
 ]);
 
-/** Events that can be triggered. */
-export const EVENTS = new Map([
-  ["entitlements.active_entitlement_summary.updated", "a customer gets features, or loses them"],
-  ["customer.created", "a customer is made"],
+/** The events that `trigger` supports, with their description. */
+export const TRIGGER_EVENTS = new Map([
+  ["entitlements.active_entitlement_summary.updated", "a customer gains or loses features"],
+  ["customer.created", "a customer is created"],
   ["customer.deleted", "a customer is deleted"],
-  ["customer.subscription.created", "a customer buys something"],
-  ["customer.subscription.deleted", "a subscription ends"],
-  ["product.created", "a product is made"],
+  ["customer.subscription.created", "a subscription is created"],
+  ["customer.subscription.deleted", "a subscription is canceled"],
+  ["product.created", "a product is created"],
 ]);
 
-/** Flags of every command that is a request: its letter, and whether it needs no value. */
-export const GLOBALS = [
-  { name: "data", letter: "d", about: 'a parameter: -d "items[0][price]=price_…"' },
-  { name: "expand", letter: "e", param: "expand", many: true, about: "an object in place of its id" },
-  { name: "idempotency", letter: "i", about: "a key under which it is done once" },
-  { name: "show-headers", letter: "s", bare: true, about: "show the answer's headers too" },
-  { name: "confirm", letter: "c", bare: true, about: "do not ask before a DELETE" },
-  { name: "help", letter: "h", bare: true, about: "show how it is used" },
+/**
+ * The flags of every request.
+ *
+ * @type {(Flag & { letter: string, description: string })[]}
+ */
+export const GLOBAL_FLAGS = [
+  { name: "data", letter: "d", description: 'a parameter: -d "items[0][price]=price_…"' },
+  { name: "expand", letter: "e", param: "expand", repeatable: true, description: "expand an id to its object" },
+  { name: "idempotency", letter: "i", description: "an idempotency key" },
+  { name: "show-headers", letter: "s", boolean: true, description: "show the response headers" },
+  { name: "confirm", letter: "c", boolean: true, description: "skip the confirmation of a DELETE" },
+  { name: "help", letter: "h", boolean: true, description: "show the usage" },
 ];

@@ -1,49 +1,65 @@
-// What Tab makes of a line. Pure.
+// Completes a command line when Tab is pressed. Pure functions.
 
-import { ALIASES, COMMANDS, EVENTS, GLOBALS, NAMESPACES, RESOURCES, VERBS } from "./commands.js";
-import { names } from "./grammar.js";
-import { words } from "./words.js";
+import { ALIASES, GLOBAL_FLAGS, HTTP_COMMANDS, NAMESPACES, REQUEST_COMMANDS, RESOURCES, TRIGGER_EVENTS } from "./commands.js";
+import { commandNames } from "./grammar.js";
+import { tokenize } from "./tokenize.js";
 
-/** The line with its last word completed, as far as there is one way; where there are several, they are `candidates`. */
+/**
+ * Completes the last word of a line as far as it is unambiguous; `candidates` lists the alternatives if there are several.
+ *
+ * @param {string} line
+ * @returns {{ line: string, candidates: string[] }}
+ */
 export function complete(line) {
-  const cut = words(line);
-  const said = [...cut.words];
-  const prefix = /\s$/.test(line) || said.length === 0 ? "" : said.pop();
-  if (cut.open || !line.endsWith(prefix)) return { line, candidates: [] };
-  if (said[0] === "$") said.shift();
-  if (said[0] === "stripe") said.shift();
-  const fitting = choices(said, prefix)
-    .filter((choice) => choice.startsWith(prefix))
+  const { words, unterminated } = tokenize(line);
+  const prefix = /\s$/.test(line) ? "" : (words.pop() ?? "");
+  if (unterminated || !line.endsWith(prefix)) return { line, candidates: [] };
+  if (words[0] === "$") words.shift();
+  if (words[0] === "stripe") words.shift();
+  const candidates = nextWords(words, prefix)
+    .filter((word) => word.startsWith(prefix))
     .sort();
-  if (fitting.length === 0) return { line, candidates: [] };
+  if (candidates.length === 0) return { line, candidates: [] };
   const head = line.slice(0, line.length - prefix.length);
-  if (fitting.length === 1) return { line: `${head}${fitting[0]} `, candidates: [] };
-  return { line: head + common(fitting), candidates: fitting };
+  if (candidates.length === 1) return { line: `${head}${candidates[0]} `, candidates: [] };
+  return { line: head + commonPrefix(candidates), candidates };
 }
 
-/** What may stand at the end of these words. */
-function choices(said, prefix) {
-  const [first, ...more] = said;
-  const rest = [...more];
+/**
+ * The words that may follow these words.
+ *
+ * @param {string[]} words
+ * @param {string} prefix
+ * @returns {string[]}
+ */
+function nextWords(words, prefix) {
+  const [first, ...rest] = words;
   let name = Object.hasOwn(ALIASES, first ?? "") ? ALIASES[first] : first;
-  if (name === undefined) return names();
-  if (name === "help") return rest.length ? choices(rest, prefix) : names();
+  if (name === undefined) return commandNames();
+  if (name === "help") return rest.length ? nextWords(rest, prefix) : commandNames();
   if (Object.hasOwn(NAMESPACES, name)) {
-    if (rest.length === 0) return NAMESPACES[name];
-    name = rest.shift();
+    const resource = rest.shift();
+    if (resource === undefined) return NAMESPACES[name];
+    name = resource;
   }
-  if (name === "trigger") return prefix.startsWith("-") ? ["--customer", "--add", "--remove"] : rest.length ? [] : [...EVENTS.keys()];
+  if (name === "trigger") {
+    return prefix.startsWith("-") ? ["--customer", "--add", "--remove"] : rest.length ? [] : [...TRIGGER_EVENTS.keys()];
+  }
   if (name === "listen") return prefix.startsWith("-") ? ["--customer", "--events"] : [];
   const operations = RESOURCES.get(name)?.operations;
   if (operations && rest.length === 0) return [...operations.keys()];
-  const operation = operations?.get(rest[0].replaceAll("-", "_")) ?? COMMANDS.get(name) ?? VERBS.get(name);
+  const operation = operations?.get(rest[0].replaceAll("-", "_")) ?? REQUEST_COMMANDS.get(name) ?? HTTP_COMMANDS.get(name);
   if (!operation || !prefix.startsWith("-")) return [];
-  return [...operation.flags, ...GLOBALS].map((flag) => `--${flag.name}`);
+  return [...operation.flags, ...GLOBAL_FLAGS].map((flag) => `--${flag.name}`);
 }
 
-/** How all of them begin. */
-function common(all) {
+/**
+ * The longest common prefix of several words.
+ *
+ * @param {string[]} words
+ */
+function commonPrefix(words) {
   let length = 0;
-  while (all.every((each) => length < each.length && each[length] === all[0][length])) length += 1;
-  return all[0].slice(0, length);
+  while (words.every((word) => length < word.length && word[length] === words[0][length])) length += 1;
+  return words[0].slice(0, length);
 }

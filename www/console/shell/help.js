@@ -1,46 +1,71 @@
-// What `help` says. Pure.
+// Renders the help texts. Pure functions.
 
-import { ALIASES, COMMANDS, EVENTS, GLOBALS, NAMESPACES, OTHERS, RESOURCES, VERBS } from "./commands.js";
+import {
+  ALIASES,
+  GLOBAL_FLAGS,
+  HTTP_COMMANDS,
+  NAMESPACES,
+  REQUEST_COMMANDS,
+  RESOURCES,
+  SHELL_COMMANDS,
+  TRIGGER_EVENTS,
+} from "./commands.js";
 import { parse } from "./grammar.js";
 
-/** Lines of a name and what it is, the second in one column. */
-function columns(rows, indent = "  ") {
-  const width = Math.max(...rows.map(([name]) => name.length)) + 2;
-  return rows.map(([name, about]) => `${indent}${name.padEnd(width)}${about}`.trimEnd()).join("\n");
-}
-
-const abouts = (map) => [...map].map(([name, { about }]) => [name, about]);
-
-/** On everything, on a resource, or on one command. */
+/**
+ * Renders the help on everything, on a resource or on one command.
+ *
+ * @param {string[]} topic
+ * @returns {string}
+ */
 export function help(topic) {
   const words = topic.map((word) => word.replaceAll("-", "_")).filter((word) => word !== "stripe" && !Object.hasOwn(NAMESPACES, word));
   const second = words[1];
   const first = Object.hasOwn(ALIASES, words[0] ?? "") ? ALIASES[words[0]] : words[0];
   if (first === undefined) return overview();
-  if (first === "trigger") return ofTrigger();
-  if (first === "listen") return ofListen();
-  if (VERBS.has(first)) return usage(`${first} <path>`, VERBS.get(first));
-  if (COMMANDS.has(first)) return usage(first, COMMANDS.get(first));
-  if (OTHERS.has(first)) return OTHERS.get(first);
+  if (first === "trigger") return triggerHelp();
+  if (first === "listen") return listenHelp();
+  const httpCommand = HTTP_COMMANDS.get(first);
+  if (httpCommand) return usage(`${first} <path>`, httpCommand);
+  const requestCommand = REQUEST_COMMANDS.get(first);
+  if (requestCommand) return usage(first, requestCommand);
+  const shellCommand = SHELL_COMMANDS.get(first);
+  if (shellCommand) return shellCommand;
   const resource = RESOURCES.get(first);
   const operation = resource?.operations.get(second);
-  if (operation) return usage([first, second, ...places(operation)].join(" "), operation);
-  // The grammar says what is wrong with it.
-  if (!resource || second !== undefined) return parse(topic.join(" ")).message;
+  if (operation) return usage([first, second, ...placeholders(operation.path)].join(" "), operation);
+  if (!resource || second !== undefined) {
+    const command = parse(topic.join(" "));
+    return command.kind === "error" ? command.message : overview();
+  }
   return [
-    `${first}: ${resource.about}`,
+    `${first}: ${resource.description}`,
     "",
     "Usage:",
     `  stripe ${first} <operation> [flags]`,
     "",
     "Operations:",
-    columns(abouts(resource.operations)),
+    columns(descriptions(resource.operations)),
     "",
     `See "stripe ${first} <operation> --help" for its flags.`,
   ].join("\n");
 }
 
-const places = ({ path }) => (path.match(/\{\w+\}/g) ?? []).map((place) => `<${place.slice(1, -1)}>`);
+/**
+ * Aligns names and descriptions in two columns.
+ *
+ * @param {string[][]} rows
+ */
+function columns(rows) {
+  const width = Math.max(...rows.map(([name]) => name.length)) + 2;
+  return rows.map(([name, description]) => `  ${name.padEnd(width)}${description}`.trimEnd()).join("\n");
+}
+
+/** @param {Map<string, { description: string }>} commands */
+const descriptions = (commands) => [...commands].map(([name, { description }]) => [name, description]);
+
+/** @param {string} path */
+const placeholders = (path) => (path.match(/\{\w+\}/g) ?? []).map((placeholder) => `<${placeholder.slice(1, -1)}>`);
 
 function overview() {
   return [
@@ -48,68 +73,70 @@ function overview() {
     "  stripe <command> [flags]",
     "",
     "Resources:",
-    columns(abouts(RESOURCES)),
+    columns(descriptions(RESOURCES)),
     "",
     "Requests:",
-    columns([...abouts(COMMANDS), ...abouts(VERBS)]),
+    columns([...descriptions(REQUEST_COMMANDS), ...descriptions(HTTP_COMMANDS)]),
     "",
-    "More:",
-    columns([...OTHERS]),
+    "Shell:",
+    columns([...SHELL_COMMANDS]),
     "",
-    "“stripe” may be left out. Tab completes, the arrow keys go through what was typed, Ctrl-C ends what runs.",
-    'See "help <command>" for how one is used.',
+    "The word “stripe” is optional. Tab completes a word, the arrow keys browse the history, Ctrl-C stops a command.",
+    'See "help <command>" for the usage of a command.',
   ].join("\n");
 }
 
-function usage(line, { method, path, about, flags }) {
-  const request = path ? [`${method} ${path}`, ""] : [];
-  const own = flags.map(({ name, many, letter }) => [
+/**
+ * @param {string} line
+ * @param {{ method: string, path?: string, description: string, flags: import("./commands.js").Flag[] }} command
+ */
+function usage(line, { method, path, description, flags }) {
+  const parameters = flags.map(({ name, repeatable, letter }) => [
     `${letter ? `-${letter}, ` : "    "}--${name}`,
-    many ? "may be given several times" : "",
+    repeatable ? "repeatable" : "",
   ]);
-  const all = GLOBALS.map(({ name, letter, about }) => [`-${letter}, --${name}`, about]);
   return [
-    `${about[0].toUpperCase()}${about.slice(1)}.`,
-    ...request,
+    `${description[0].toUpperCase()}${description.slice(1)}.`,
+    ...(path ? [`${method} ${path}`, ""] : []),
     "Usage:",
     `  stripe ${line} [flags]`,
     "",
-    ...(own.length ? ["Parameters:", columns(own), ""] : []),
+    ...(parameters.length ? ["Parameters:", columns(parameters), ""] : []),
     "Flags:",
-    columns(all),
+    columns(GLOBAL_FLAGS.map(({ name, letter, description: about }) => [`-${letter}, --${name}`, about])),
   ].join("\n");
 }
 
-function ofTrigger() {
+function triggerHelp() {
   return [
-    "Let an event happen in the catalog, so that it is signed and sent to every endpoint.",
+    "Trigger an event: change the catalog, which signs the event and sends it to every endpoint.",
     "",
     "Usage:",
     "  stripe trigger <event> [flags]",
     "",
     "Supported events:",
-    columns([...EVENTS]),
+    columns([...TRIGGER_EVENTS]),
     "",
     "Flags:",
     columns([
-      ["--customer", "whom it is about; without it, somebody new"],
-      ["--add", "a lookup key that the customer gets"],
+      ["--customer", "the customer of the event; by default a new one"],
+      ["--add", "a lookup key that the customer gains"],
       ["--remove", "a lookup key that the customer loses"],
     ]),
   ].join("\n");
 }
 
-function ofListen() {
+function listenHelp() {
   return [
-    "Show events as they come, and what is decided. Ctrl-C ends it.",
+    "Show events and outcomes as they arrive. Ctrl-C stops it.",
     "",
     "Usage:",
     "  stripe listen [flags]",
     "",
     "Flags:",
     columns([
-      ["    --customer", "what is decided of one customer only"],
-      ["-e, --events", "types of events, with commas between"],
+      ["    --customer", "show the outcomes of one customer only"],
+      ["-e, --events", "event types, separated by commas"],
     ]),
   ].join("\n");
 }

@@ -1,29 +1,34 @@
-// `listen`: events as the catalog sends them, and what this Worker decides on each, until it is called off.
+// `listen`: prints the events that the catalog sends and the outcomes of this Worker, until its signal is aborted.
 
-import { outcomeNamed } from "../feed.js";
+import { findOutcome } from "../activity-feed.js";
+import { withQuery } from "../form.js";
 
-const PAUSE_MS = 1_000;
-const PAGE = "100";
+const POLL_INTERVAL_MS = 1_000;
+const PAGE_SIZE = 100;
 
-export async function listen({ customer, events }, { desk, screen, signal }) {
-  const wanted = (type) => events.includes("*") || events.includes(type);
+/**
+ * @param {import("./grammar.js").ListenCommand} command
+ * @param {import("./run.js").Shell} shell
+ */
+export async function listen({ customer, events }, { session, screen, signal }) {
+  const isSelected = (/** @type {string} */ type) => events.includes("*") || events.includes(type);
   const tails = [];
-  if (desk.source === "catalog") {
+  if (session.source === "catalog") {
     tails.push(
-      tail(desk, "/v1/events", {}, (event) => {
-        if (wanted(event.type) && !customer)
-          screen.row([stamp(event.created * 1_000), "soft"], ["   --> ", "soft"], [event.type], [` [${event.id}]`, "soft"]);
+      tail(session, "/v1/events", {}, ({ id, type, created }) => {
+        if (isSelected(type) && !customer)
+          screen.printSpans([formatTimestamp(created * 1_000), "muted"], ["   --> ", "muted"], [type], [` [${id}]`, "muted"]);
       }),
     );
   }
   tails.push(
-    tail(desk, "/v1/activity", { customer }, ({ at, event, outcome, customer, version }) => {
-      screen.row(
-        [stamp(at), "soft"],
-        ["  <--  ", "soft"],
-        [outcome, outcomeNamed(outcome).tone],
-        [` ${customer} version ${version}`],
-        [event ? ` [${event}]` : "", "soft"],
+    tail(session, "/v1/activity", { customer }, ({ at, event, outcome, customer: id, version }) => {
+      screen.printSpans(
+        [formatTimestamp(at), "muted"],
+        ["  <--  ", "muted"],
+        [outcome, findOutcome(outcome).tone],
+        [` ${id} version ${version}`],
+        [event ? ` [${event}]` : "", "muted"],
       );
     }),
   );
@@ -31,49 +36,63 @@ export async function listen({ customer, events }, { desk, screen, signal }) {
   for (const each of tails) {
     const problem = await each.start(signal);
     if (signal.aborted) return;
-    if (problem) return screen.say(problem, "no");
+    if (problem) return screen.print(problem, "danger");
   }
-  screen.say(
-    `Ready! ${desk.source === "catalog" ? "Events (-->) and what is decided (<--)" : "What is decided (<--)"}, as they come (^C to quit)`,
-    "yes",
-  );
-  let troubled;
+  const shown = session.source === "catalog" ? "Events (-->) and outcomes (<--)" : "Outcomes (<--)";
+  screen.print(`Ready! ${shown} appear as they arrive (^C to quit)`, "success");
+  let lastProblem;
   while (!signal.aborted) {
-    await sleep(PAUSE_MS, signal);
+    await sleep(POLL_INTERVAL_MS, signal);
     for (const each of tails) {
       const problem = await each.next(signal);
-      if (problem && problem !== troubled && !signal.aborted) screen.say(problem, "no");
-      troubled = problem;
+      if (problem && problem !== lastProblem && !signal.aborted) screen.print(problem, "danger");
+      lastProblem = problem;
     }
   }
 }
 
-/** A list that grows at its beginning: what is new in it since it was started. */
-function tail(desk, path, params, show) {
-  let newest;
-  const ask = (more, signal) => {
-    const given = Object.entries({ ...params, ...more }).filter(([, value]) => value !== undefined);
-    return desk.ask(`${path}?${new URLSearchParams(given)}`, { signal });
-  };
+/**
+ * Follows a list, newest first: `start` skips the existing items, `next` passes each new one to `onItem`, oldest first. Both return the
+ * problem of a failed request.
+ *
+ * @param {import("../session.js").Session} session
+ * @param {string} path
+ * @param {object} params
+ * @param {(item: any) => void} onItem
+ */
+function tail(session, path, params, onItem) {
+  /** @type {string | undefined} */
+  let newestId;
+  const requestPage = (/** @type {object} */ page, /** @type {AbortSignal} */ signal) =>
+    session.request(withQuery(path, { ...params, ...page }), { signal });
   return {
+    /** @param {AbortSignal} signal */
     async start(signal) {
-      const { body, problem } = await ask({ limit: "1" }, signal);
-      newest = body.data?.[0]?.id;
+      const { body, problem } = await requestPage({ limit: 1 }, signal);
+      newestId = body.data?.[0]?.id;
       return problem;
     },
+    /** @param {AbortSignal} signal */
     async next(signal) {
-      for (let more = true; more && !signal.aborted; ) {
-        const { body, problem } = await ask({ limit: PAGE, ending_before: newest }, signal);
+      for (let hasMore = true; hasMore && !signal.aborted; ) {
+        const { body, problem } = await requestPage({ limit: PAGE_SIZE, ending_before: newestId }, signal);
         if (problem) return problem;
-        for (const item of body.data.toReversed()) show(item);
-        more = body.has_more && newest !== undefined;
-        newest = body.data[0]?.id ?? newest;
+        for (const item of body.data.toReversed()) onItem(item);
+        hasMore = body.has_more && newestId !== undefined;
+        newestId = body.data[0]?.id ?? newestId;
       }
       return undefined;
     },
   };
 }
 
+/**
+ * Resolves after `ms`, or as soon as the signal is aborted.
+ *
+ * @param {number} ms
+ * @param {AbortSignal} signal
+ * @returns {Promise<void>}
+ */
 function sleep(ms, signal) {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, ms);
@@ -88,9 +107,14 @@ function sleep(ms, signal) {
   });
 }
 
-/** The reader's time, as Stripe's CLI writes it. */
-function stamp(ms) {
+/**
+ * Formats a timestamp in the reader's time zone as Stripe's CLI does.
+ *
+ * @param {number} ms  Since 1970.
+ */
+function formatTimestamp(ms) {
   const date = new Date(ms);
-  const two = (number) => String(number).padStart(2, "0");
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  const twoDigits = (/** @type {number} */ value) => String(value).padStart(2, "0");
+  const day = [date.getFullYear(), twoDigits(date.getMonth() + 1), twoDigits(date.getDate())].join("-");
+  return `${day} ${[date.getHours(), date.getMinutes(), date.getSeconds()].map(twoDigits).join(":")}`;
 }

@@ -1,47 +1,67 @@
-// What a command does. It says on the screen what has come of it, and ends when its signal says so.
+// Runs a parsed command: prints its result on the screen, and stops when its signal is aborted.
 
-import { encode } from "../desk.js";
+import { encodeForm } from "../form.js";
 import { help } from "./help.js";
 import { listen } from "./listen.js";
 import { trigger } from "./trigger.js";
 
-/** Runs one command that the grammar made; `shell` is `{ desk, screen, history, confirm(question), signal }`. */
+/**
+ * @typedef {object} Shell
+ * @property {import("../session.js").Session} session
+ * @property {import("./screen.js").Screen} screen
+ * @property {string[]} history
+ * @property {(question: string) => Promise<boolean>} confirm
+ * @property {AbortSignal} signal
+ */
+
+/**
+ * @param {import("./grammar.js").Command} command
+ * @param {Shell} shell
+ */
 export async function run(command, shell) {
-  const { desk, screen } = shell;
+  const { session, screen } = shell;
   switch (command.kind) {
     case "nothing":
       return;
     case "error":
-      return screen.say(command.message, "no");
+      return screen.print(command.message, "danger");
     case "help":
-      return screen.say(help(command.topic));
+      return screen.print(help(command.topic));
     case "clear":
       return screen.clear();
     case "history":
-      return screen.say(shell.history.map((line, at) => `${String(at + 1).padStart(4)}  ${line}`).join("\n"));
+      return screen.print(shell.history.map((line, at) => `${String(at + 1).padStart(4)}  ${line}`).join("\n"));
     case "version":
-      return screen.say(`entgate ${desk.health?.body.version ?? "of an unknown version"}`);
+      return screen.print(`entgate ${session.health?.body.version ?? "(unknown version)"}`);
   }
-  if (!desk.key && command.path !== "/healthz")
-    return screen.say("No API key is given. Enter a server key at the top of the page; it goes with every request.", "no");
-  if (command.kind === "request") return request(command, shell);
+  const isPublic = command.kind === "request" && command.path === "/healthz";
+  if (!session.key && !isPublic)
+    return screen.print("No API key. Enter a server key at the top of the page; it is sent with every request.", "danger");
+  if (command.kind === "request") return runRequest(command, shell);
   if (command.kind === "trigger") return trigger(command, shell);
   return listen(command, shell);
 }
 
-async function request({ method, path, params, headers, idempotencyKey, confirm }, { desk, screen, signal, confirm: ask }) {
+/**
+ * @param {import("./grammar.js").RequestCommand} command
+ * @param {Shell} shell
+ */
+async function runRequest({ method, path, params, headers, idempotencyKey, confirm }, { session, screen, signal, confirm: ask }) {
   if (confirm && !(await ask(`Are you sure you want to perform the command: ${method} ${path}?\nEnter 'yes' to confirm:`))) {
-    if (!signal.aborted) screen.say("Exiting without execution. User did not confirm the command.", "soft");
+    if (!signal.aborted) screen.print("Exiting without execution. User did not confirm the command.", "muted");
     return;
   }
   const form = Object.fromEntries(params);
   const inBody = method === "POST";
-  const query = inBody || params.length === 0 ? "" : `${path.includes("?") ? "&" : "?"}${encode(form)}`;
-  const reply = await desk.ask(path + query, { method, form: inBody ? form : undefined, idempotencyKey, signal });
+  const query = inBody || params.length === 0 ? "" : `${path.includes("?") ? "&" : "?"}${encodeForm(form)}`;
+  const reply = await session.request(path + query, { method, form: inBody ? form : undefined, idempotencyKey, signal });
   if (signal.aborted) return;
-  if (reply.status === 0) return screen.say(reply.problem, "no");
-  if (headers) screen.say([`< ${reply.status}`, ...[...reply.headers].map(([name, value]) => `< ${name}: ${value}`)].join("\n"), "soft");
-  if (reply.status >= 400 && !reply.body.error) return screen.say(`Request failed, status=${reply.status}`, "no");
-  if (Object.keys(reply.body).length) screen.json(reply.body);
-  else screen.say(reply.text || `(status ${reply.status})`, "soft");
+  if (reply.status === 0) return screen.print(reply.problem ?? "", "danger");
+  if (headers) {
+    const lines = [...reply.headers].map(([name, value]) => `< ${name}: ${value}`);
+    screen.print([`< ${reply.status}`, ...lines].join("\n"), "muted");
+  }
+  if (reply.status >= 400 && !reply.body.error) return screen.print(`Request failed, status=${reply.status}`, "danger");
+  if (Object.keys(reply.body).length) screen.printJson(reply.body);
+  else screen.print(reply.text || `(status ${reply.status})`, "muted");
 }

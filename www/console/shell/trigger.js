@@ -1,108 +1,157 @@
-// `trigger`: what has to happen in the catalog for an event to be sent. The event is the catalog's own, signed by it: no secret is here.
+// `trigger`: changes the catalog so that it emits an event. The catalog signs and sends the event: the shell has no signing secret.
 
-import { Refused, expect } from "../shop/plans.js";
+import { withQuery } from "../form.js";
+import { bodyOf, RequestError } from "../session.js";
 
-const SUMMARY = "entitlements.active_entitlement_summary.updated";
-const MARK = { trigger: "shell" };
+const SUMMARY_EVENT = "entitlements.active_entitlement_summary.updated";
+const METADATA = { trigger: "shell" }; // Marks the objects that the shell created.
 
-export async function trigger({ event, customer, add, remove }, { desk, screen, signal }) {
-  if (desk.source !== "catalog") {
-    return screen.say(
-      `Events come from Stripe here, and its secret has no business in a browser. Stripe's own CLI makes them:\n  stripe trigger ${event}\nOr, where this Worker runs on your own machine:\n  node scripts/send-event.mjs ${customer ?? "cus_ada"} ${add.join(" ") || "sms"}`,
-      "maybe",
+/**
+ * @typedef {object} Fixtures
+ * @property {(name: string, path: string, request?: { method?: string, form?: object }) => Promise<any>} run
+ *   Sends one request and prints its name, as Stripe's CLI does.
+ * @property {(path: string) => Promise<any>} get
+ */
+
+/**
+ * @param {import("./grammar.js").TriggerCommand} command
+ * @param {import("./run.js").Shell} shell
+ */
+export async function trigger({ event, customer, add, remove }, { session, screen, signal }) {
+  if (session.source !== "catalog") {
+    return screen.print(
+      `The source is Stripe, and its webhook secret must not be in a browser. Trigger the event with Stripe's CLI:\n  stripe trigger ${event}\nIf this Worker runs on your machine, send it with:\n  node scripts/send-event.mjs ${customer ?? "cus_ada"} ${add.join(" ") || "sms"}`,
+      "warning",
     );
   }
-  if (desk.mode === "live") return screen.say("Triggering events is for test mode: what it makes are real objects.", "no");
+  if (session.mode === "live") {
+    return screen.print("Events can be triggered in test mode only, because a trigger creates objects.", "danger");
+  }
 
-  /** One request, told as Stripe's CLI tells of its fixtures. */
-  const step = async (what, path, { method = "POST", form } = {}) => {
-    if (signal.aborted) throw new Refused("Called off.");
-    screen.say(`Running fixture for: ${what}`, "soft");
-    return expect(desk.ask(path, { method, form }));
+  /** @type {Fixtures} */
+  const fixtures = {
+    async run(name, path, { method = "POST", form } = {}) {
+      if (signal.aborted) throw new RequestError("Canceled.");
+      screen.print(`Running fixture for: ${name}`, "muted");
+      return bodyOf(session.request(path, { method, form }));
+    },
+    get: (path) => bodyOf(session.request(path)),
   };
-  const look = (path) => expect(desk.ask(path));
-  const shop = { step, look };
   try {
-    const who = await stories[event](shop, { customer, add, remove });
-    screen.say(`Trigger succeeded! ${who}`, "yes");
-    const told = await look(`/v1/events?${new URLSearchParams({ type: event, limit: 1 })}`);
-    if (told.data[0]) screen.row(["  event  ", "soft"], [told.data[0].id]);
+    const summary = await triggers[event](fixtures, { customer, add, remove });
+    screen.print(`Trigger succeeded! ${summary}`, "success");
+    const events = await fixtures.get(withQuery("/v1/events", { type: event, limit: 1 }));
+    if (events.data[0]) screen.printSpans(["  event  ", "muted"], [events.data[0].id]);
   } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    screen.say(`Trigger failed: ${error.message}`, "no");
+    if (!(error instanceof RequestError)) throw error;
+    screen.print(`Trigger failed: ${error.message}`, "danger");
   }
 }
 
-/** By event: what is done. Each gives whom or what it is about. */
-const stories = {
-  async [SUMMARY](shop, { customer, add, remove }) {
+/** @typedef {{ customer?: string, add: string[], remove: string[] }} TriggerOptions */
+
+/**
+ * How each event is triggered. Returns a summary of what was changed.
+ *
+ * @type {Record<string, (fixtures: Fixtures, options: TriggerOptions) => Promise<string>>}
+ */
+const triggers = {
+  async [SUMMARY_EVENT](fixtures, { customer, add, remove }) {
     const keys = add.length || remove.length ? add : [`feature_${Date.now().toString(36)}`];
-    if (remove.length && !customer) throw new Refused("--remove needs --customer");
-    const id = customer ?? (await newCustomer(shop)).id;
-    if (keys.length) await sell(shop, id, keys);
-    if (remove.length) await take(shop, id, remove);
+    if (remove.length && !customer) throw new RequestError("--remove requires --customer");
+    const id = customer ?? (await createCustomer(fixtures)).id;
+    if (keys.length) await subscribe(fixtures, id, keys);
+    if (remove.length) await cancelSubscriptions(fixtures, id, remove);
     return [`customer: ${id}`, keys.length && `added: ${keys.join(", ")}`, remove.length && `removed: ${remove.join(", ")}`]
       .filter(Boolean)
       .join("  ");
   },
-  async "customer.created"(shop, { customer }) {
-    return `customer: ${(await newCustomer(shop, customer)).id}`;
+  async "customer.created"(fixtures, { customer }) {
+    return `customer: ${(await createCustomer(fixtures, customer)).id}`;
   },
-  async "customer.deleted"(shop, { customer }) {
-    const id = customer ?? (await newCustomer(shop)).id;
-    await shop.step("customer", `/v1/customers/${encodeURIComponent(id)}`, { method: "DELETE" });
+  async "customer.deleted"(fixtures, { customer }) {
+    const id = customer ?? (await createCustomer(fixtures)).id;
+    await fixtures.run("customer", `/v1/customers/${encodeURIComponent(id)}`, { method: "DELETE" });
     return `customer: ${id}`;
   },
-  async "customer.subscription.created"(shop, { customer }) {
-    const id = customer ?? (await newCustomer(shop)).id;
-    return `subscription: ${(await sell(shop, id, [])).id}`;
+  async "customer.subscription.created"(fixtures, { customer }) {
+    const id = customer ?? (await createCustomer(fixtures)).id;
+    return `subscription: ${(await subscribe(fixtures, id, [])).id}`;
   },
-  async "customer.subscription.deleted"(shop, { customer }) {
-    const id = customer ?? (await newCustomer(shop)).id;
-    const subscription = await sell(shop, id, []);
-    await shop.step("subscription", `/v1/subscriptions/${subscription.id}`, { method: "DELETE" });
+  async "customer.subscription.deleted"(fixtures, { customer }) {
+    const id = customer ?? (await createCustomer(fixtures)).id;
+    const subscription = await subscribe(fixtures, id, []);
+    await fixtures.run("subscription", `/v1/subscriptions/${subscription.id}`, { method: "DELETE" });
     return `subscription: ${subscription.id}`;
   },
-  async "product.created"(shop) {
-    return `product: ${(await shop.step("product", "/v1/products", { form: { name: "Triggered", metadata: MARK } })).id}`;
+  async "product.created"(fixtures) {
+    const product = await fixtures.run("product", "/v1/products", { form: { name: "Triggered", metadata: METADATA } });
+    return `product: ${product.id}`;
   },
 };
 
-function newCustomer({ step }, id) {
-  return step("customer", "/v1/customers", { form: { id, name: "Triggered by the shell", metadata: MARK } });
+/**
+ * @param {Fixtures} fixtures
+ * @param {string} [id]
+ */
+function createCustomer({ run }, id) {
+  return run("customer", "/v1/customers", { form: { id, name: "Triggered by the shell", metadata: METADATA } });
 }
 
-/** Sells a customer a product that includes these features. */
-async function sell({ step, look }, customer, keys) {
+/**
+ * Subscribes a customer to a new product that includes these features; missing features are created.
+ *
+ * @param {Fixtures} fixtures
+ * @param {string} customer
+ * @param {string[]} keys
+ */
+async function subscribe({ run, get }, customer, keys) {
   const features = [];
   for (const key of keys) {
-    const { data } = await look(`/v1/entitlements/features?${new URLSearchParams({ lookup_key: key })}`);
+    const { data } = await get(withQuery("/v1/entitlements/features", { lookup_key: key }));
     features.push(
-      data[0] ?? (await step("feature", "/v1/entitlements/features", { form: { name: key, lookup_key: key, metadata: MARK } })),
+      data[0] ?? (await run("feature", "/v1/entitlements/features", { form: { name: key, lookup_key: key, metadata: METADATA } })),
     );
   }
-  const name = `Triggered: ${keys.join(", ") || "nothing"}`.slice(0, 200);
+  const name = `Triggered: ${keys.join(", ") || "no features"}`.slice(0, 200);
   const price = { currency: "usd", unit_amount: 0, recurring: { interval: "month" } };
-  const product = await step("product", "/v1/products", { form: { name, metadata: MARK, default_price_data: price } });
-  for (const { id } of features)
-    await step("product_feature", `/v1/products/${product.id}/features`, { form: { entitlement_feature: id } });
-  return step("subscription", "/v1/subscriptions", { form: { customer, items: [{ price: product.default_price }], metadata: MARK } });
+  const product = await run("product", "/v1/products", { form: { name, metadata: METADATA, default_price_data: price } });
+  for (const { id } of features) {
+    await run("product_feature", `/v1/products/${product.id}/features`, { form: { entitlement_feature: id } });
+  }
+  return run("subscription", "/v1/subscriptions", { form: { customer, items: [{ price: product.default_price }], metadata: METADATA } });
 }
 
-/** Ends what grants a customer these features; only what was triggered here, and grants nothing else. */
-async function take({ step, look }, customer, keys) {
-  const { data } = await look(`/v1/subscriptions?${new URLSearchParams({ customer, limit: 100 })}`);
-  const ended = [];
+/**
+ * Cancels the subscriptions that grant these features. It fails if one was not created by the shell, or grants other features too.
+ *
+ * @param {Fixtures} fixtures
+ * @param {string} customer
+ * @param {string[]} keys
+ */
+async function cancelSubscriptions({ run, get }, customer, keys) {
+  const { data } = await get(withQuery("/v1/subscriptions", { customer, limit: 100 }));
+  const canceled = [];
   for (const { id, items, metadata } of data) {
-    const lists = await Promise.all(items.data.map(({ price }) => look(`/v1/products/${price.product}/features?limit=100`)));
-    const granted = lists.flatMap(({ data }) => data.map(({ entitlement_feature }) => entitlement_feature.lookup_key));
+    /** @type {{ data: { entitlement_feature: { lookup_key: string } }[] }[]} */
+    const lists = await Promise.all(
+      items.data.map((/** @type {{ price: { product: string } }} */ { price }) =>
+        get(withQuery(`/v1/products/${price.product}/features`, { limit: 100 })),
+      ),
+    );
+    const granted = lists.flatMap((list) => list.data.map(({ entitlement_feature }) => entitlement_feature.lookup_key));
     if (!granted.some((key) => keys.includes(key))) continue;
     const others = granted.filter((key) => !keys.includes(key));
-    if (metadata.trigger !== MARK.trigger)
-      throw new Refused(`${granted.join(", ")} came by ${id}, which was not triggered here: subscriptions cancel ${id}`);
-    if (others.length) throw new Refused(`${id} grants ${others.join(", ")} too: remove them together, or subscriptions cancel ${id}`);
-    ended.push(id);
+    if (metadata.trigger !== METADATA.trigger) {
+      throw new RequestError(
+        `${id} grants ${granted.join(", ")}, and was not created by the shell. Cancel it with: subscriptions cancel ${id}`,
+      );
+    }
+    if (others.length) {
+      throw new RequestError(`${id} also grants ${others.join(", ")}. Remove them together, or cancel it with: subscriptions cancel ${id}`);
+    }
+    canceled.push(id);
   }
-  if (ended.length === 0) throw new Refused(`${customer} has none of ${keys.join(", ")}`);
-  for (const id of ended) await step("subscription", `/v1/subscriptions/${id}`, { method: "DELETE" });
+  if (canceled.length === 0) throw new RequestError(`${customer} has no subscription that grants ${keys.join(", ")}`);
+  for (const id of canceled) await run("subscription", `/v1/subscriptions/${id}`, { method: "DELETE" });
 }

@@ -1,166 +1,219 @@
-// The shop as its visitor sees it. The npm package's gate says which parts are open, and tells when that changes.
+// The demo shop as its customer sees it: the plans, and the sections that the npm package's gate unlocks and locks.
 
 import { badge, button, element, identifier, tag } from "../elements.js";
-import { FEATURES, PLANS } from "./plans.js";
-import { ROOMS, lock } from "./rooms.js";
-import { buying, cancelling, planOf } from "./steps.js";
+import { FEATURES, PLANS } from "./demo-products.js";
+import { GATED_SECTIONS, lockIcon } from "./gated-sections.js";
+import { cancelAction, planOf, subscribeAction } from "./plan-actions.js";
 
-const STATES = { loading: ["Asking…", "none"], ready: ["Live", "yes"], stale: ["Connecting again…", "maybe"], error: ["Not known", "no"] };
-const UPGRADE_SECONDS = 60; // After that a part is simply open.
+/** @typedef {import("./demo-customer.js").DemoCustomer} DemoCustomer */
+/** @typedef {{ root: HTMLElement, update: (demo: DemoCustomer) => void }} View */
 
-/** Milliseconds as a person says them. */
-export const duration = (ms) => (ms < 1_000 ? `${Math.max(1, Math.round(ms))} ms` : `${(ms / 1_000).toFixed(1)} s`);
+/** @type {Record<string, [label: string, tone: string]>} */
+const GATE_STATES = {
+  loading: ["Loading…", "neutral"],
+  ready: ["Live", "success"],
+  stale: ["Reconnecting…", "warning"],
+  error: ["Unknown", "danger"],
+};
+const RECENT_CHANGE_MS = 60_000; // How long the delay of an unlocked section is shown.
 
-/** `{ root, update(visitor) }`; with `plans`, they can be bought in it. `tells` says whether those who do not see it hear of changes. */
-export function storefront({ plans, tells }) {
-  const who = element("p", "shop-who");
-  const told = tag("p", { class: "unseen", role: "status" });
-  const trouble = element("p", "shop-trouble");
-  const cards = plans ? [undefined, ...PLANS].map(planCard) : [];
-  const rooms = FEATURES.map(({ key }) => room(key));
-  const more = element("p", "shop-more soft");
+/**
+ * Renders a duration in milliseconds or seconds.
+ *
+ * @param {number} ms
+ */
+export const formatDuration = (ms) => (ms < 1_000 ? `${Math.max(1, Math.round(ms))} ms` : `${(ms / 1_000).toFixed(1)} s`);
+
+/**
+ * Creates the shop: `plans` adds the plans with their buttons, `announcements` a status for screen readers.
+ *
+ * @param {{ plans: boolean, announcements: boolean }} parts
+ * @returns {View}
+ */
+export function createStorefront({ plans, announcements }) {
+  const customerLine = element("p", "shop-customer");
+  const announcer = tag("p", { class: "visually-hidden", role: "status" });
+  const errorLine = element("p", "shop-error");
+  const planCards = plans ? [undefined, ...PLANS].map(planCard) : [];
+  const sections = FEATURES.map(({ key }) => gatedSection(key));
+  const otherFeatures = element("p", "shop-other-features muted");
   const root = tag(
     "section",
-    { class: "shop", "aria-label": "The shop" },
-    element("header", "shop-head", element("h2", "shop-name", "Parcel & Co."), who),
-    trouble,
-    plans && element("div", "plans", ...cards.map(({ root }) => root)),
-    element("div", "rooms", ...rooms.map(({ root }) => root)),
-    more,
-    tells && told,
+    { class: "shop", "aria-label": "Demo shop" },
+    element("header", "shop-header", element("h2", "shop-name", "Acme Store"), customerLine),
+    errorLine,
+    plans && element("div", "plans", ...planCards.map(({ root: card }) => card)),
+    element("div", "gated-sections", ...sections.map(({ root: section }) => section)),
+    otherFeatures,
+    announcements && announcer,
   );
+  /** @type {import("./demo-customer.js").EntitlementChange | undefined} */
   let announced;
 
-  function update(visitor) {
-    const { gate, deeds, customer } = visitor;
-    const [word, tone] = STATES[gate?.state ?? "loading"];
-    who.replaceChildren(
-      ...(customer ? [identifier(customer), badge(`version ${gate?.version ?? 0}`), badge(gate ? word : "Asking…", tone)] : []),
+  /** @param {DemoCustomer} demo */
+  function update(demo) {
+    const { gate, actions, customer } = demo;
+    const [label, tone] = GATE_STATES[gate?.state ?? "loading"];
+    customerLine.replaceChildren(
+      ...(customer ? [identifier(customer), badge(`version ${gate?.version ?? 0}`), badge(gate ? label : "Loading…", tone)] : []),
     );
-    trouble.textContent = gate?.error ? `The gate says: ${gate.error.message}` : "";
-    trouble.hidden = !trouble.textContent;
-    [...cards, ...rooms].forEach((each) => each.update(visitor));
-    const others = (gate?.list() ?? []).filter((key) => !ROOMS[key]);
-    more.replaceChildren(
-      ...(others.length
-        ? [
-            "It is entitled to more, which this shop has no part for: ",
-            ...others.flatMap((key, at) => [at ? ", " : "", element("code", "", key)]),
-            ".",
-          ]
+    errorLine.textContent = gate?.error ? `Gate error: ${gate.error.message}` : "";
+    errorLine.hidden = !errorLine.textContent;
+    for (const view of [...planCards, ...sections]) view.update(demo);
+    const otherKeys = (gate?.list() ?? []).filter((key) => !GATED_SECTIONS[key]);
+    otherFeatures.replaceChildren(
+      ...(otherKeys.length
+        ? ["Other features of the customer: ", ...otherKeys.flatMap((key, at) => [at ? ", " : "", element("code", "", key)]), "."]
         : []),
     );
-    const deed = deeds.find(({ heard }) => heard.length);
-    if (deed && deed.heard.at(-1) !== announced) {
-      announced = deed.heard.at(-1);
-      told.textContent = announcement(deed.title, announced);
+    const action = actions.find(({ changes }) => changes.length);
+    const change = action?.changes.at(-1);
+    if (action && change && change !== announced) {
+      announced = change;
+      announcer.textContent = describeChange(action.title, change);
     }
   }
   return { root, update };
 }
 
-/** What a change means, as a sentence. */
-export function announcement(title, { opened, closed, after }) {
-  const list = (keys, word) => keys.length > 0 && `${keys.map((key) => ROOMS[key]?.name ?? key).join(", ")} ${word}`;
-  const parts = [list(opened, "opened"), list(closed, "closed")].filter(Boolean).join("; ");
-  return after === undefined ? `${title}: ${parts}.` : `${parts}, ${duration(after)} after “${title}”.`;
+/**
+ * Describes a change as a sentence.
+ *
+ * @param {string} title  Of the action.
+ * @param {import("./demo-customer.js").EntitlementChange} change
+ */
+export function describeChange(title, { granted, revoked, delayMs }) {
+  const list = (/** @type {string[]} */ keys, /** @type {string} */ verb) =>
+    keys.length > 0 && `${keys.map((key) => GATED_SECTIONS[key]?.name ?? key).join(", ")} ${verb}`;
+  const parts = [list(granted, "unlocked"), list(revoked, "locked")].filter(Boolean).join("; ");
+  return delayMs === undefined ? `${title}: ${parts}.` : `${parts}, ${formatDuration(delayMs)} after “${title}”.`;
 }
 
-/** One part: closed it says what opens it, and open it shows what is in it. */
-function room(key) {
-  const { name, about, icon, inside } = ROOMS[key];
-  const state = badge("Closed");
-  const when = element("p", "room-when");
-  const body = element("div", "room-body");
+/**
+ * A section of the shop. Locked, it names the plans that unlock it; unlocked, it shows its content.
+ *
+ * @param {string} key
+ * @returns {View}
+ */
+function gatedSection(key) {
+  const { name, description, icon, content } = GATED_SECTIONS[key];
+  const state = badge("Locked");
+  const delay = element("p", "gated-delay");
+  const body = element("div", "gated-body");
   const root = tag(
     "article",
-    { class: "room", "data-feature": key, "data-open": "false" },
-    element("div", "room-head", icon(), element("h3", "", name), state),
+    { class: "gated-section", "data-feature": key, "data-entitled": "false" },
+    element("div", "gated-header", icon(), element("h3", "", name), state),
     body,
-    when,
+    delay,
   );
+  /** @type {boolean | undefined} */
   let shown;
 
-  function update({ gate, deeds, stock }) {
-    const open = gate?.has(key) ?? false;
+  /** @param {DemoCustomer} demo */
+  function update({ gate, actions, products }) {
+    const entitled = gate?.has(key) ?? false;
     const known = gate !== undefined && gate.check(key).reason !== "not_known";
-    const label = open ? "Open" : known ? "Closed" : "Not known";
-    if (shown !== open) {
-      shown = open;
-      root.dataset.open = open;
-      if (open) body.replaceChildren(element("p", "soft", about), inside());
+    if (shown !== entitled) {
+      shown = entitled;
+      root.dataset.entitled = String(entitled);
+      if (entitled) body.replaceChildren(element("p", "muted", description), content());
     }
-    state.textContent = label;
-    state.className = `badge ${open ? "yes" : "none"}`;
-    if (!open) body.replaceChildren(element("p", "closed", lock(), element("span", "", sold(key, stock))));
-    const heard = open && latest(deeds, key);
-    when.textContent = heard && heard.after !== undefined ? `Opened after ${duration(heard.after)}` : "";
-    when.hidden = !when.textContent;
+    state.textContent = entitled ? "Unlocked" : known ? "Locked" : "Unknown";
+    state.className = `badge ${entitled ? "success" : "neutral"}`;
+    if (!entitled) body.replaceChildren(element("p", "locked", lockIcon(), element("span", "", availability(key, products))));
+    const change = entitled ? recentGrant(actions, key) : undefined;
+    delay.textContent = change?.delayMs !== undefined ? `Unlocked after ${formatDuration(change.delayMs)}` : "";
+    delay.hidden = !delay.textContent;
   }
   return { root, update };
 }
 
-/** When a part was opened last, if that was lately. */
-function latest(deeds, key) {
-  const recent = deeds.filter(({ at }) => Date.now() - at < UPGRADE_SECONDS * 1_000);
-  return recent.flatMap(({ heard }) => heard).find(({ opened }) => opened.includes(key));
+/**
+ * Finds the latest change that granted a feature, if it is recent.
+ *
+ * @param {import("./demo-customer.js").RunAction[]} actions
+ * @param {string} key
+ */
+function recentGrant(actions, key) {
+  const recent = actions.filter(({ at }) => Date.now() - at < RECENT_CHANGE_MS);
+  return recent.flatMap(({ changes }) => changes).find(({ granted }) => granted.includes(key));
 }
 
-/** By which plans a part can be had. */
-function sold(key, stock) {
-  if (!stock) return `Opens with the feature ${key}.`;
-  const names = PLANS.filter(({ product }) => stock.includes[product][key]).map(({ name }) => name);
-  return names.length ? `Part of ${names.join(" and ")}.` : "In no plan yet: the playground attaches it to Pro.";
+/**
+ * Names the plans that include a feature.
+ *
+ * @param {string} key
+ * @param {import("./demo-products.js").DemoProducts | undefined} products
+ */
+function availability(key, products) {
+  if (!products) return `Requires the feature ${key}.`;
+  const names = PLANS.filter(({ product }) => products.included[product][key]).map(({ name }) => name);
+  return names.length ? `Included in ${names.join(" and ")}.` : "Not in any plan yet. Attach it to Pro in the playground.";
 }
 
-/** One plan, undefined for the free one: its price, what is in it, and the button that buys it. */
+/**
+ * A plan with its price, its features and a button. Undefined is the free plan.
+ *
+ * @param {import("./demo-products.js").Plan | undefined} plan
+ * @returns {View}
+ */
 function planCard(plan) {
   const name = plan?.name ?? "Free";
-  const parts = element("p", "soft");
+  const features = element("p", "muted");
   const press = tag("button", { type: "button", class: plan && "primary" });
-  const current = element("p", "plan-current", "Your plan");
+  const current = element("p", "plan-current", "Current plan");
   const root = tag(
     "article",
     { class: "plan", tabindex: "-1", "aria-label": name },
     element("h3", "", name),
     element("p", "plan-price", element("strong", "", `$${(plan?.amount ?? 0) / 100}`), " a month"),
-    parts,
+    features,
     press,
     current,
   );
-  let request;
-  let buy;
-  press.addEventListener("click", (event) => request && buy(request, event.timeStamp));
+  /** @type {import("./plan-actions.js").PlanAction | undefined} */
+  let action;
+  /** @type {DemoCustomer["runAction"]} */
+  let runAction;
+  press.addEventListener("click", (event) => {
+    if (action) runAction(action, event.timeStamp);
+  });
 
-  function update(visitor) {
-    const { subscription, busy, customer, stock } = visitor;
+  /** @param {DemoCustomer} demo */
+  function update(demo) {
+    const { subscription, busy, customer, products } = demo;
     const isCurrent = planOf(subscription) === plan && (plan !== undefined || !subscription);
-    request = busy || !customer || isCurrent ? undefined : plan ? buying(visitor, plan) : cancelling(visitor);
-    buy = visitor.act;
-    parts.textContent = plan
-      ? FEATURES.filter(({ key }) => stock?.includes[plan.product][key])
-          .map(({ name }) => name)
+    action = busy || !customer || isCurrent ? undefined : plan ? subscribeAction(demo, plan) : cancelAction(demo);
+    runAction = demo.runAction;
+    features.textContent = plan
+      ? FEATURES.filter(({ key }) => products?.included[plan.product][key])
+          .map(({ name: featureName }) => featureName)
           .join(", ")
-      : "Looking around, and nothing else.";
+      : "No gated features.";
     press.textContent = !plan ? "Cancel" : !subscription ? `Buy ${name}` : `Change to ${name}`;
-    // Whoever pressed it stays there, and is told what has come of it.
-    press.setAttribute("aria-disabled", request === undefined);
+    // `aria-disabled` keeps the focus on the button, so that screen readers read the result.
+    press.setAttribute("aria-disabled", String(action === undefined));
     const focused = document.activeElement === press;
     press.hidden = isCurrent;
     current.hidden = !isCurrent;
-    root.dataset.current = isCurrent;
+    root.dataset.current = String(isCurrent);
     if (focused && isCurrent) root.focus();
   }
   return { root, update };
 }
 
-/** What stands where the shop has to be set up first. */
-export function entrance({ title, text, label, enter }) {
+/**
+ * The card that is shown before the demo shop is set up.
+ *
+ * @param {{ title: string, text: string, label: string, start: () => void }} card
+ */
+export function startCard({ title, text, label, start }) {
   return element(
     "div",
     "empty",
     element("p", "empty-title", title),
     element("p", "", text),
-    element("div", "actions", button(label, enter, "primary")),
+    element("div", "actions", button(label, start, "primary")),
   );
 }

@@ -1,11 +1,16 @@
-// A Worker that makes tokens and signs snapshots, as the shop's gate wants it.
+// A Worker that issues customer tokens and signs snapshots, as the gate of the demo shop requires.
 
 import { generateKeyPairSync } from "node:crypto";
 import { browse } from "../worker/browser.mjs";
 import { Shop } from "../worker/catalog.mjs";
 import { serve } from "../worker/support.mjs";
 
-export function edge(settings = {}) {
+/**
+ * Starts the Worker.
+ *
+ * @param {Record<string, string>} [settings]
+ */
+export function startWorker(settings = {}) {
   const { kty, crv, x, d } = generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" });
   return serve({
     settings: {
@@ -16,18 +21,18 @@ export function edge(settings = {}) {
   });
 }
 
-/** A catalog that tells this Worker of its events, who sells there, its endpoint, and a browser; and how all of it ends. */
-export async function stage() {
-  const service = await edge({ ENTGATE_SOURCE: "catalog" });
-  const seller = new Shop(service);
+/** Starts the Worker with the catalog as its source and the Worker registered as a webhook endpoint, and a browser. */
+export async function startWithCatalog() {
+  const service = await startWorker({ ENTGATE_SOURCE: "catalog" });
+  const catalog = new Shop(service);
   const browser = await browse();
-  const own = await seller.registerItself();
+  const webhookEndpoint = await catalog.registerItself();
   return {
     service,
-    seller,
-    own,
+    catalog,
+    webhookEndpoint,
     browser,
-    async end() {
+    async stop() {
       await browser.close();
       await service.stop();
     },
