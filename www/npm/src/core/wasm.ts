@@ -5,9 +5,9 @@ import { twin } from "./twin.js";
 
 interface Exports {
   memory: WebAssembly.Memory;
-  text(): number;
-  read(length: number): number;
-  check(held: number, feature: number, now: number): number;
+  buffer_ptr(): number;
+  load(length: number): number;
+  check(set_len: number, feature_len: number, now: number): number;
   verify(length: number): number;
 }
 
@@ -26,7 +26,7 @@ export function core(module: () => WebAssembly.Module): Core {
 function over(wasm: Exports): Core {
   const encoder = new TextEncoder();
   const decoder = new TextDecoder();
-  const place = new Uint8Array(wasm.memory.buffer, wasm.text(), LIMIT);
+  const place = new Uint8Array(wasm.memory.buffer, wasm.buffer_ptr(), LIMIT);
 
   /** Writes parts one after the other; whether there is room for them. */
   const write = (...parts: Uint8Array[]) => {
@@ -43,7 +43,7 @@ function over(wasm: Exports): Core {
     read(said) {
       const text = encoder.encode(said);
       if (!write(text)) return twin.read(said);
-      const length = wasm.read(text.length);
+      const length = wasm.load(text.length);
       return length ? decoder.decode(place.subarray(0, length)) : undefined;
     },
     check(lines, feature, now) {
