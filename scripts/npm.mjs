@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 
 const root = (path) => fileURLToPath(new URL(`../www/npm/${path}`, import.meta.url));
 
-/** Bytes as `www/npm/src/core/packed.ts` reads them: a backslash and a quote would be two characters in source. */
+/** Bytes as `www/npm/src/core/packed-bytes.ts` reads them: a backslash and a quote would be two characters in source. */
 function pack(bytes) {
   const shown = (code) => String.fromCharCode(code + 35).replace("\\", "!");
   return Array.from(bytes, (byte) => {

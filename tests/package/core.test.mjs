@@ -20,8 +20,8 @@ describe("the core", () => {
   let wasm;
   let twin;
   before(async () => {
-    ({ twin } = await source("core/twin.ts"));
-    const { core } = await source("core/wasm.ts");
+    ({ twin } = await source("core/js-core.ts"));
+    const { core } = await source("core/wasm-core.ts");
     wasm = core(() => new WebAssembly.Module(readFileSync(root("www/npm/dist/entgate.wasm"))));
     assert.ok(wasm.verify, "the wasm was compiled");
   });
@@ -81,7 +81,7 @@ describe("the core", () => {
   });
 
   test("where no wasm can be compiled the twin answers, and believes no signature", async () => {
-    const { core } = await source("core/wasm.ts");
+    const { core } = await source("core/wasm-core.ts");
     const refused = core(() => {
       throw new WebAssembly.CompileError("unsafe-eval");
     });

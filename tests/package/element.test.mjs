@@ -7,7 +7,7 @@ import { after, afterEach, before, describe, test } from "node:test";
 import { browse } from "../worker/browser.mjs";
 import { eventually, summary } from "../worker/support.mjs";
 import { visit } from "./pages.mjs";
-import { painted, stage, watch } from "./pictures.mjs";
+import { painted, stage, watch } from "./paint-recorder.mjs";
 import { between, edge, root, token } from "./support.mjs";
 import { install, run } from "./tarball.mjs";
 

@@ -7,7 +7,7 @@ import { after, afterEach, before, beforeEach, describe, test } from "node:test"
 import { browse } from "../worker/browser.mjs";
 import { eventually, summary } from "../worker/support.mjs";
 import { visit } from "./pages.mjs";
-import { stage } from "./pictures.mjs";
+import { stage } from "./paint-recorder.mjs";
 import { between, edge, root, token } from "./support.mjs";
 import { install } from "./tarball.mjs";
 

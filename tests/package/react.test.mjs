@@ -8,7 +8,7 @@ import { pathToFileURL } from "node:url";
 import { browse } from "../worker/browser.mjs";
 import { eventually, summary } from "../worker/support.mjs";
 import { visit } from "./pages.mjs";
-import { painted, stage, watch } from "./pictures.mjs";
+import { painted, stage, watch } from "./paint-recorder.mjs";
 import { between, edge, token } from "./support.mjs";
 import { install } from "./tarball.mjs";
 

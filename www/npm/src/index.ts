@@ -2,10 +2,10 @@
 
 import packed from "entgate.wasm";
 import type { Core } from "./core/core.js";
-import { unpack } from "./core/packed.js";
-import { core } from "./core/wasm.js";
+import { unpack } from "./core/packed-bytes.js";
+import { core } from "./core/wasm-core.js";
 import type { Gate } from "./gate.js";
-import { open } from "./open.js";
+import { open } from "./gate-impl.js";
 import type { Options } from "./options.js";
 
 export * from "./api.js";

@@ -2,9 +2,9 @@
 
 import module from "./entgate.wasm";
 import type { Core } from "./core/core.js";
-import { core } from "./core/wasm.js";
+import { core } from "./core/wasm-core.js";
 import type { Gate } from "./gate.js";
-import { open } from "./open.js";
+import { open } from "./gate-impl.js";
 import type { Options } from "./options.js";
 
 export * from "./api.js";

@@ -13,7 +13,7 @@ import type { ReactElement, ReactNode } from "react";
 import { GateError } from "./error.js";
 import type { Feature } from "./features.js";
 import type { Gate } from "./gate.js";
-import { source, type Entitlement, type Source } from "./react/source.js";
+import { source, type Entitlement, type Source } from "./react/gate-store.js";
 
 export type { Entitlement };
 

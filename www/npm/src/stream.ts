@@ -1,7 +1,7 @@
 // Live changes: `GET /v1/stream` as server-sent events, read through fetch, so that the token stands in a
 // header and in no URL. https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 
-import type { Edge } from "./edge.js";
+import type { Edge } from "./edge-client.js";
 
 export interface Ears {
   /** The version that is held, from which on changes are told. */

@@ -2,7 +2,7 @@
 
 import type { Feature } from "./features.js";
 import type { Check, Events, Gate, State } from "./gate.js";
-import { listeners } from "./listeners.js";
+import { listeners } from "./emitter.js";
 
 export * from "./api.js";
 

@@ -1,19 +1,19 @@
 // How a gate works: what is held, the questions asked of it, and what keeps it true.
 
 import { NO, NOT_KNOWN, UNHEARD_OF, YES, type Answer, type Core, type Lines } from "./core/core.js";
-import { first, keys } from "./core/lines.js";
+import { first, keys } from "./core/line-set.js";
 import { now } from "./clock.js";
-import { edge, type Told } from "./edge.js";
+import { edge, type Told } from "./edge-client.js";
 import { base } from "./endpoint.js";
 import { GateError } from "./error.js";
 import type { Feature } from "./features.js";
 import type { Check, Events, Gate, Reason, State } from "./gate.js";
 import { parse } from "./jwt.js";
-import { listeners } from "./listeners.js";
+import { listeners } from "./emitter.js";
 import type { Jwk, Options } from "./options.js";
-import { claims, shelf } from "./stored.js";
+import { claims, shelf } from "./storage.js";
 import { listen } from "./stream.js";
-import { tabs, type Tabs } from "./tabs.js";
+import { tabs, type Tabs } from "./tab-group.js";
 import { bearer, read, type Bearer } from "./token.js";
 
 interface Held extends Told {

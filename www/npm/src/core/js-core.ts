@@ -2,7 +2,7 @@
 // to `tests/fixtures/client.json`. It verifies no signatures, and JSON.parse tells it of no member twice.
 
 import { NO, NOT_KNOWN, UNHEARD_OF, YES, type Core } from "./core.js";
-import { first, keys } from "./lines.js";
+import { first, keys } from "./line-set.js";
 
 type Text = Record<string, unknown>;
 

@@ -1,7 +1,7 @@
 // What the components below one provider are answered by: the gate, and while that knows nothing what the
 // page brought along. The server, and whatever is hydrated, has the answers of the page alone.
 
-import { brought, type Brought } from "../brought.js";
+import { brought, type Brought } from "../ssr-snapshot.js";
 import type { Feature } from "../features.js";
 import type { Gate, Reason, State } from "../gate.js";
 

@@ -1,7 +1,7 @@
 // The Rust core. Only numbers cross to it: texts pass through a place in its memory (`src/browser.rs`).
 
 import { NOT_KNOWN, type Answer, type Core } from "./core.js";
-import { twin } from "./twin.js";
+import { twin } from "./js-core.js";
 
 interface Exports {
   memory: WebAssembly.Memory;
