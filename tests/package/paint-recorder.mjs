@@ -1,58 +1,72 @@
-// What a page shows from its first paint on: every picture of it, in order, and when scripts come into it.
+// Records which parts of a page are visible from its first paint on, and delays its script until after that paint.
 
-import { createServer } from "node:http";
+import { serveHttp } from "./pages.mjs";
 
-/** Notes in `pictures`, from before anything is there, which elements with `data-part` can be seen whenever that changes. */
-export function watch() {
-  const pictures = (globalThis.pictures = []);
-  const look = () => {
-    const seen = [...document.querySelectorAll("[data-part]")]
+/** Runs in the page: appends to `paints` which elements with `data-part` are visible, whenever that changes. */
+export function recordPaints() {
+  /** @type {string[]} */
+  const paints = [];
+  globalThis.paints = paints;
+  const record = () => {
+    const visible = [.../** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-part]"))]
       .filter((part) => part.checkVisibility())
       .map((part) => part.dataset.part)
       .join(" ");
-    if (seen !== (pictures.at(-1) ?? "")) pictures.push(seen);
+    if (visible !== (paints.at(-1) ?? "")) paints.push(visible);
   };
-  new MutationObserver(look).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
-  const frame = () => {
-    look();
-    requestAnimationFrame(frame);
+  new MutationObserver(record).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+  const onFrame = () => {
+    record();
+    requestAnimationFrame(onFrame);
   };
-  requestAnimationFrame(frame);
+  requestAnimationFrame(onFrame);
 }
 
-/** Serves a page whose script comes when it is let through. */
-export async function stage(script) {
+/** @typedef {Awaited<ReturnType<typeof serveDelayedScript>>} Site */
+
+/**
+ * Serves a page whose script is sent only after `releaseScript`.
+ *
+ * @param {string} script
+ */
+export async function serveDelayedScript(script) {
   let html = "";
-  let waiting = [];
-  let open = false;
-  const server = createServer((request, response) => {
+  /** @type {(() => void)[]} */
+  const waiting = [];
+  let isReleased = false;
+  const { url, stop } = await serveHttp((request, response) => {
     if (request.url !== "/page.js") return response.writeHead(200, { "content-type": "text/html; charset=utf-8" }).end(html);
-    const send = () => response.writeHead(200, { "content-type": "text/javascript" }).end(script);
-    if (open) send();
+    const send = () => void response.writeHead(200, { "content-type": "text/javascript" }).end(script);
+    if (isReleased) send();
     else waiting.push(send);
   });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
-    url: `http://127.0.0.1:${server.address().port}/`,
-    /** Sets the page; its script is held. */
-    set(head, body) {
-      open = false;
+    url,
+    stop,
+    /**
+     * Sets the page, and delays its script.
+     *
+     * @param {string} head
+     * @param {string} body
+     */
+    setPage(head, body) {
+      isReleased = false;
       html = `<!doctype html><html lang="en"><head><title>page</title><link rel="icon" href="data:,">${head}</head><body>${body}<script src="/page.js" defer></script></body></html>`;
     },
-    /** Lets the script through. */
-    release() {
-      open = true;
-      waiting.splice(0).forEach((send) => send());
-    },
-    stop() {
-      server.closeAllConnections();
-      return new Promise((resolve) => server.close(resolve));
+    releaseScript() {
+      isReleased = true;
+      for (const send of waiting.splice(0)) send();
     },
   };
 }
 
-/** Waits for what has been painted without a script, and lets the script through. */
-export async function painted(page, stage) {
+/**
+ * Waits for the first paint of a page, and then sends its script.
+ *
+ * @param {import("./pages.mjs").Page} page
+ * @param {Site} site
+ */
+export async function releaseAfterFirstPaint(page, site) {
   await page.waitForFunction(() => performance.getEntriesByName("first-contentful-paint").length);
-  stage.release();
+  site.releaseScript();
 }
