@@ -12,7 +12,7 @@ import { serveDelayedScript } from "./paint-recorder.mjs";
 import { createToken, root, serveEdge } from "./support.mjs";
 import { install } from "./tarball.mjs";
 
-const NOT_LOADED = "nothing is known of this customer yet";
+const NOT_LOADED = "the entitlements of this customer are not loaded yet";
 
 describe("OpenFeature's provider", { timeout: 120_000 }, () => {
   let service;
@@ -95,8 +95,8 @@ describe("OpenFeature's provider", { timeout: 120_000 }, () => {
       ];
       return details.map(({ value, errorCode, errorMessage }) => [value, errorCode, errorMessage]);
     });
-    const mismatch = ["TYPE_MISMATCH", "`sms` is a feature, and boolean"];
-    const missing = ["FLAG_NOT_FOUND", "no feature is called `smss`"];
+    const mismatch = ["TYPE_MISMATCH", "`sms` is a feature: its value is a boolean"];
+    const missing = ["FLAG_NOT_FOUND", "no feature has the key `smss`"];
     assert.deepEqual(others, [
       ["a", ...mismatch],
       [1, ...mismatch],
@@ -204,7 +204,7 @@ describe("OpenFeature's provider", { timeout: 120_000 }, () => {
       const outcome = await setProvider(new EntgateProvider(create));
       return [outcome, evaluateFlag("ada", true)];
     });
-    assert.deepEqual(before, ["READY", [true, "TARGETING_KEY_MISSING", "`targetingKey` names the customer, and is not there"]]);
+    assert.deepEqual(before, ["READY", [true, "TARGETING_KEY_MISSING", "`targetingKey` is missing: it has to be the customer id"]]);
     const setContext = (context) =>
       page.evaluate((context) => {
         globalThis.contextSet = globalThis.api.OpenFeature.setContext(context);
@@ -262,7 +262,7 @@ describe("OpenFeature's provider", { timeout: 120_000 }, () => {
     await page.evaluate(() => globalThis.api.OpenFeature.setContext({ targetingKey: "bob" }));
     assert.deepEqual(
       [await status(), await evaluateFlag("sms")],
-      ["ERROR", [false, "INVALID_CONTEXT", "the gate is another customer's"]],
+      ["ERROR", [false, "INVALID_CONTEXT", "the gate belongs to another customer"]],
     );
     await page.evaluate(() => globalThis.api.OpenFeature.setContext({ targetingKey: "ada" }));
     assert.deepEqual([await status(), (await evaluateFlag("sms"))[0]], ["READY", true]);

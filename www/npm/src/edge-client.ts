@@ -1,94 +1,96 @@
-// What the edge says of one customer, asked by HTTP: as a snapshot, or where it signs none as a list.
+// HTTP client for one customer's entitlement set.
+//
+// It reads a signed snapshot (`GET /v1/snapshot`). If the edge signs none, it reads the list instead, page by page
+// (`GET /v1/entitlements/active_entitlements`), and reads only the list from then on. Not here: retries and caching
+// (`gate-impl.ts`), and the stream (`stream.ts`).
 
 import { now } from "./clock.js";
 import { GateError } from "./error.js";
-import { parse } from "./jwt.js";
+import { parseJwt } from "./jwt.js";
 import type { Options } from "./options.js";
-import type { Bearer } from "./token.js";
+import type { BearerToken } from "./token.js";
 
-export interface Told {
-  /** The texts, newest first. */
-  said: string[];
-  /** How many seconds the edge's clock is ahead of ours. */
-  skew: number;
-  /** The whole, signed. */
+export interface FetchedSet {
+  /** The JSON messages for `Core.load`, newest first. */
+  messages: string[];
+  /** How far the edge's clock is ahead of this machine's, in seconds. */
+  clockSkew: number;
+  /** The signed snapshot that contains the whole set. */
   snapshot?: string;
 }
 
-export interface Edge {
-  /** The set, at least as new as this version; `fresh` asks the ledger. */
-  tell(atLeast: number, fresh: boolean): Promise<Told>;
-  /** A request that shows the token; another token, where the first one was refused. */
-  ask(path: string, more?: RequestInit): Promise<Response>;
+export interface EdgeClient {
+  /** Reads the set, at this version or newer; with `fresh` from the ledger. */
+  fetchSet(atLeast: number, fresh: boolean): Promise<FetchedSet>;
+  /** Sends a request with the token, and repeats it once with another token if the first is rejected. */
+  request(path: string, init?: RequestInit): Promise<Response>;
 }
 
-const LIFETIME = 3_600;
+const DEFAULT_EXPIRES_IN = 3_600;
 
-/** How long an answer may take, in milliseconds: some networks lose a request and say nothing. */
-const PATIENCE = 15_000;
+/** The timeout of a read, in milliseconds: some networks drop requests silently. */
+const READ_TIMEOUT = 15_000;
 
-/** The most pages of a list: 100,000 entitlements are the most that one customer has. */
-const PAGES = 1_000;
+/** The limit of a list: a customer has at most 100,000 entitlements, 100 on a page. */
+const MAX_PAGES = 1_000;
 
-export function edge(options: Options, bearer: (refused?: boolean) => Promise<Bearer>): Edge {
-  const { endpoint, customer, expiresIn = LIFETIME, token } = options;
+export function createEdgeClient(options: Options, getToken: (isRejected?: boolean) => Promise<BearerToken>): EdgeClient {
+  const { endpoint, customer, expiresIn = DEFAULT_EXPIRES_IN, token } = options;
   const send = options.fetch ?? fetch.bind(globalThis);
-  const about = customer === undefined ? {} : { customer };
+  const customerParam: Record<string, string> = customer === undefined ? {} : { customer };
 
-  const ask: Edge["ask"] = async (path, more = {}) => {
-    for (let refused = false; ; refused = true) {
-      const { value } = await bearer(refused);
-      const headers = { ...(more.headers as Record<string, string>), authorization: `Bearer ${value}` };
-      const response = await send(endpoint + path, { cache: "no-store", credentials: "omit", ...more, headers });
-      if (response.status !== 401 || refused || typeof token === "string") return response;
+  const request: EdgeClient["request"] = async (path, init = {}) => {
+    for (let isRetry = false; ; isRetry = true) {
+      const { value } = await getToken(isRetry);
+      const headers = { ...(init.headers as Record<string, string>), authorization: `Bearer ${value}` };
+      const response = await send(endpoint + path, { cache: "no-store", credentials: "omit", ...init, headers });
+      if (response.status !== 401 || isRetry || typeof token === "string") return response;
     }
   };
 
   const get = (path: string, params: Record<string, string>) =>
-    ask(`${path}?${new URLSearchParams({ ...about, ...params })}`, { signal: AbortSignal.timeout?.(PATIENCE) ?? null });
+    request(`${path}?${new URLSearchParams({ ...customerParam, ...params })}`, { signal: AbortSignal.timeout?.(READ_TIMEOUT) ?? null });
 
-  const since = (atLeast: number, fresh: boolean): Record<string, string> => ({
-    ...(atLeast ? { at_least: `${atLeast}` } : {}),
-    ...(fresh ? { fresh: "true" } : {}),
-  });
-
-  const list = async (freshness: Record<string, string>): Promise<Told> => {
-    const said: string[] = [];
-    for (let after = {}, pages = 0; pages < PAGES; pages++) {
-      const response = await get("/v1/entitlements/active_entitlements", { limit: "100", ...freshness, ...after });
+  const fetchList = async (freshness: Record<string, string>): Promise<FetchedSet> => {
+    const messages: string[] = [];
+    for (let cursor = {}, pages = 0; pages < MAX_PAGES; pages++) {
+      const response = await get("/v1/entitlements/active_entitlements", { limit: "100", ...freshness, ...cursor });
       if (!response.ok) throw await GateError.of(response);
       const page = await response.text();
-      if (!said.length) {
+      if (!messages.length) {
         const [version, asOf] = ["entgate-version", "entgate-as-of"].map((name) => response.headers.get(name));
-        // A source that counts nothing is at least where we were.
         const as_of = version && !asOf ? null : +(asOf ?? 0);
-        said.push(JSON.stringify({ version: +(version ?? freshness.at_least ?? 0), exp: Math.floor(now()) + expiresIn, as_of }));
+        // A response without a version is at least as new as the requested one.
+        messages.push(JSON.stringify({ version: +(version ?? freshness.at_least ?? 0), exp: Math.floor(now()) + expiresIn, as_of }));
       }
-      said.push(page);
+      messages.push(page);
       const { data, has_more } = JSON.parse(page);
       if (!has_more) break;
-      after = { starting_after: data.at(-1).id };
+      cursor = { starting_after: data.at(-1).id };
     }
-    return { said, skew: 0 };
+    return { messages, clockSkew: 0 };
   };
 
-  let signs = true;
+  let hasSnapshots = true;
   return {
-    ask,
-    async tell(atLeast, fresh) {
-      const freshness = since(atLeast, fresh);
-      if (signs) {
+    request,
+    async fetchSet(atLeast, fresh) {
+      const freshness: Record<string, string> = {
+        ...(atLeast ? { at_least: `${atLeast}` } : {}),
+        ...(fresh ? { fresh: "true" } : {}),
+      };
+      if (hasSnapshots) {
         const response = await get("/v1/snapshot", { expires_in: `${expiresIn}`, ...freshness });
         if (response.ok) {
           const { snapshot, expires_at } = await response.json();
-          return { said: [parse(snapshot)?.claims ?? ""], skew: expires_at - expiresIn - now(), snapshot };
+          return { messages: [parseJwt(snapshot)?.claims ?? ""], clockSkew: expires_at - expiresIn - now(), snapshot };
         }
         const error = await GateError.of(response);
-        // No route, no key, or more than a snapshot holds. Waiting changes none of that, and none says how long.
+        // These statuses without `Retry-After` are permanent: no such route, no signing key, or a set larger than a snapshot.
         if (![400, 404, 503].includes(response.status) || error.retryAfter) throw error;
-        signs = false;
+        hasSnapshots = false;
       }
-      return list(freshness);
+      return fetchList(freshness);
     },
   };
 }

@@ -1,28 +1,27 @@
-// Who listens, and to what.
+// A typed event emitter.
 
-type Heard = (...told: never[]) => void;
+type Listener = (...args: never[]) => void;
 
-/** Listeners to events of these names. */
-export function listeners<Events extends { [E in keyof Events]: Heard }>() {
-  const all = new Set<[event: keyof Events, heard: Heard]>();
+export function createEmitter<Events extends { [E in keyof Events]: Listener }>() {
+  const listeners = new Set<[event: keyof Events, listener: Listener]>();
   return {
-    /** Whoever listens twice is called twice. */
-    on<E extends keyof Events>(event: E, heard: Events[E]): () => void {
-      const own: [keyof Events, Heard] = [event, heard];
-      all.add(own);
-      return () => void all.delete(own);
+    /** Adds a listener, and returns a function that removes it. A listener that is added twice is called twice. */
+    on<E extends keyof Events>(event: E, listener: Events[E]): () => void {
+      const entry: [keyof Events, Listener] = [event, listener];
+      listeners.add(entry);
+      return () => void listeners.delete(entry);
     },
-    call<E extends keyof Events>(event: E, ...told: Parameters<Events[E]>): void {
-      for (const [name, heard] of [...all]) {
+    /** Calls every listener of the event. An exception of one is reported, and does not affect the others. */
+    emit<E extends keyof Events>(event: E, ...args: Parameters<Events[E]>): void {
+      for (const [name, listener] of [...listeners]) {
         if (name !== event) continue;
         try {
-          heard(...(told as never[]));
+          listener(...(args as never[]));
         } catch (error) {
-          // Whose listener fails hears of it where errors are heard of; the others are called all the same.
           (globalThis.reportError ?? console.error)(error);
         }
       }
     },
-    forget: () => all.clear(),
+    clear: () => listeners.clear(),
   };
 }

@@ -1,336 +1,331 @@
-// How a gate works: what is held, the questions asked of it, and what keeps it true.
+// The implementation of a gate: answers checks from the loaded set, and keeps that set up to date.
+//
+// | source of a set        | module              | used                                                              |
+// |------------------------|---------------------|-------------------------------------------------------------------|
+// | snapshot in the page   | `options.snapshot`  | at once                                                           |
+// | storage                | `snapshot-store.ts` | at the start, if its signature is valid                           |
+// | the edge               | `edge-client.ts`    | at the start, before the set expires, on focus, after a gap       |
+// | the stream             | `stream.ts`         | for each change; only in the tab that leads (`tab-group.ts`)      |
+// | another tab            | `tab-group.ts`      | for each set and change that the leader receives                  |
+//
+// A set replaces the loaded one only if it is not older. Times are compared by the edge's clock (`clockSkew`).
+// Not here: the decision itself, which is the core's (`core/core.ts`).
 
-import { NO, NOT_KNOWN, UNHEARD_OF, YES, type Answer, type Core, type Lines } from "./core/core.js";
-import { first, keys } from "./core/line-set.js";
 import { now } from "./clock.js";
-import { edge, type Told } from "./edge-client.js";
-import { base } from "./endpoint.js";
+import { type Core, DENY, DENY_UNKNOWN_CUSTOMER, type Decision, GRANT, INDETERMINATE, type LineSet } from "./core/core.js";
+import { firstLine, grantedKeys } from "./core/line-set.js";
+import { createEdgeClient, type FetchedSet } from "./edge-client.js";
+import { createEmitter } from "./emitter.js";
+import { normalizeEndpoint } from "./endpoint.js";
 import { GateError } from "./error.js";
 import type { Feature } from "./features.js";
 import type { Check, Events, Gate, Reason, State } from "./gate.js";
-import { parse } from "./jwt.js";
-import { listeners } from "./emitter.js";
-import type { Jwk, Options } from "./options.js";
-import { claims, shelf } from "./storage.js";
-import { listen } from "./stream.js";
-import { tabs, type Tabs } from "./tab-group.js";
-import { bearer, read, type Bearer } from "./token.js";
+import { parseJwt } from "./jwt.js";
+import type { Options } from "./options.js";
+import { createSnapshotStore } from "./snapshot-store.js";
+import { openStream } from "./stream.js";
+import { joinTabGroup, type TabGroup } from "./tab-group.js";
+import { type BearerToken, createTokenSource, decodeToken } from "./token.js";
 
-interface Held extends Told {
-  lines: Lines;
+interface LoadedSet extends FetchedSet {
+  lines: LineSet;
   version: number;
-  until: number;
+  /** In Unix seconds, by the edge's clock. */
+  expiresAt: number;
 }
 
-/** What tabs tell each other. */
-interface Message {
-  told?: Told;
-  trouble?: boolean;
+/** A message from the leading tab to the others. */
+interface TabMessage {
+  set?: FetchedSet;
+  streamFailed?: boolean;
 }
 
-const REASONS: Record<Answer, Reason> = {
-  [NO]: "not_entitled",
-  [YES]: "active_entitlement",
-  [UNHEARD_OF]: "unknown_customer",
-  [NOT_KNOWN]: "not_known",
+const REASONS: Record<Decision, Reason> = {
+  [DENY]: "not_entitled",
+  [GRANT]: "active_entitlement",
+  [DENY_UNKNOWN_CUSTOMER]: "unknown_customer",
+  [INDETERMINATE]: "not_known",
 };
 
-/** How many answers are remembered: a page asks about some dozens of features. */
-const REMEMBERED = 1_000;
-/** How often focus alone asks anew, in seconds. */
-const QUIET = 10;
-/** The longest pause after a failure, in seconds. */
-const LONGEST_PAUSE = 60;
-/** After so many changes the set is read whole: what was said is kept until then. */
-const CHANGES = 20;
-/** The longest time that a timer can run. */
-const LONGEST_TIMER = 2 ** 31 - 1;
+/** The limit of the decision cache: a page checks some dozens of features. */
+const MAX_CACHED_DECISIONS = 1_000;
+/** Focus alone reads the set again at most this often, in seconds. */
+const FOCUS_REFRESH_INTERVAL = 10;
+/** The longest back-off after a failed read, in seconds. */
+const MAX_BACKOFF = 60;
+/** Changes are replayed over the last complete set. With more messages than this the set is read again. */
+const MAX_MESSAGES = 20;
+/** The longest delay of a timer, in milliseconds. */
+const MAX_TIMER_DELAY = 2 ** 31 - 1;
 
-export function open(core: Core, given: Options): Gate {
-  const options = { ...given, endpoint: base(given.endpoint) };
+/** Creates a gate that decides with this core. */
+export function createGateWithCore(core: Core, givenOptions: Options): Gate {
+  const options = { ...givenOptions, endpoint: normalizeEndpoint(givenOptions.endpoint) };
   const { token, fallback = {}, live = true, expiresIn = 3_600 } = options;
-  const show = bearer(token ?? "");
-  const edges = edge(options, show);
-  const shelves = shelf(options);
-  const answers = new Map<string, Answer>();
-  const { on, call, forget } = listeners<Events>();
-  const opened = new AbortController();
+  const getToken = createTokenSource(token ?? "");
+  const client = createEdgeClient(options, getToken);
+  const decisions = new Map<string, Decision>();
+  const { on, emit, clear } = createEmitter<Events>();
+  const abort = new AbortController();
 
-  let held: Held | undefined;
+  let set: LoadedSet | undefined;
   let state: State = "loading";
   let error: GateError | undefined;
-  let confirmed = false;
+  /** Whether the edge confirmed the set since the last failure. */
+  let isConfirmed = false;
   let customer = options.customer;
   let livemode: boolean | undefined;
-  let closed = false;
+  let isClosed = false;
 
-  const current = () => (held && now() + held.skew < held.until ? held : undefined);
+  /** Returns the loaded set, if it has not expired. */
+  const validSet = () => (set && now() + set.clockSkew < set.expiresAt ? set : undefined);
 
-  const settle = () => {
-    const next = current() ? (confirmed ? "ready" : "stale") : error ? "error" : "loading";
+  const updateState = () => {
+    const next = validSet() ? (isConfirmed ? "ready" : "stale") : error ? "error" : "loading";
     if (next !== state) {
       state = next;
-      call("state", state);
+      emit("state", state);
     }
   };
 
-  const answer = (asked: unknown): Answer => {
-    // What is no text is no feature, and has the answer of one that nobody has.
-    const feature = typeof asked === "string" ? asked : "";
-    if (!held || now() + held.skew >= held.until) return NOT_KNOWN;
-    let known = answers.get(feature);
-    if (known === undefined) {
-      if (answers.size >= REMEMBERED) answers.clear();
-      answers.set(feature, (known = core.check(held.lines, feature, now() + held.skew)));
+  const decide = (requested: unknown): Decision => {
+    // A value that is not a string gets the answer of a feature that no customer has.
+    const feature = typeof requested === "string" ? requested : "";
+    const valid = validSet();
+    if (!valid) return INDETERMINATE;
+    let decision = decisions.get(feature);
+    if (decision === undefined) {
+      if (decisions.size >= MAX_CACHED_DECISIONS) decisions.clear();
+      decision = core.check(valid.lines, feature, now() + valid.clockSkew);
+      decisions.set(feature, decision);
     }
-    return known;
+    return decision;
   };
 
-  /** What was chosen for the time in which it is not known. */
-  const fell = (feature: unknown): boolean | undefined =>
+  const fallbackFor = (feature: unknown): boolean | undefined =>
     typeof feature === "string" && Object.hasOwn(fallback, feature) ? (fallback as Record<string, boolean>)[feature] : undefined;
 
   const has = (feature: Feature): boolean => {
-    const answered = answer(feature);
-    return answered === YES || (answered === NOT_KNOWN && fell(feature) === true);
+    const decision = decide(feature);
+    return decision === GRANT || (decision === INDETERMINATE && fallbackFor(feature) === true);
   };
 
   const check = (feature: Feature): Check => {
-    const answered = answer(feature);
-    const reason = answered === NOT_KNOWN && fell(feature) !== undefined ? "fallback" : REASONS[answered];
-    return { feature, entitled: has(feature), reason, version: held?.version ?? 0 };
+    const decision = decide(feature);
+    const reason = decision === INDETERMINATE && fallbackFor(feature) !== undefined ? "fallback" : REASONS[decision];
+    return { feature, entitled: has(feature), reason, version: set?.version ?? 0 };
   };
 
-  /** What differs between two sets, for whoever asks. */
-  const shown = () => (current() ? keys(held!.lines).join("\n") + first(held!.lines, "m") : undefined);
-  let before = shown();
-  const compare = () => {
-    const after = shown();
-    if (after !== before) {
-      before = after;
-      call("change", gate);
+  /** A string that differs if the answers differ. */
+  const fingerprint = () => {
+    const valid = validSet();
+    return valid && grantedKeys(valid.lines).join("\n") + firstLine(valid.lines, "m");
+  };
+  let lastFingerprint = fingerprint();
+  const emitIfChanged = () => {
+    const next = fingerprint();
+    if (next !== lastFingerprint) {
+      lastFingerprint = next;
+      emit("change", gate);
     }
   };
 
-  /** Takes a set that is no older than what is held. */
-  const take = (told: Told, isCertain: boolean): boolean => {
-    const lines = core.read(`[${told.said}]`);
+  /** Loads a set, unless it is older than the current one. Returns `false` if it is not a valid set of this customer. */
+  const accept = (fetched: FetchedSet, isFromEdge: boolean): boolean => {
+    const lines = core.load(`[${fetched.messages}]`);
     if (!lines) return false;
-    const [version, until, whose] = [+first(lines, "v")!, +first(lines, "e")!, first(lines, "c")];
-    if (customer !== undefined && whose !== undefined && whose !== customer) return false;
-    const set = current();
-    if (set && (version < set.version || (version === set.version && until < set.until))) return true;
-    held = { ...told, lines, version, until };
-    customer ??= whose;
-    answers.clear();
-    confirmed = isCertain;
-    if (isCertain) error = undefined;
-    wake();
-    compare();
-    settle();
+    const version = Number(firstLine(lines, "v"));
+    const expiresAt = Number(firstLine(lines, "e"));
+    const owner = firstLine(lines, "c");
+    if (customer !== undefined && owner !== undefined && owner !== customer) return false;
+    const valid = validSet();
+    if (valid && (version < valid.version || (version === valid.version && expiresAt < valid.expiresAt))) return true;
+    set = { ...fetched, lines, version, expiresAt };
+    customer ??= owner;
+    decisions.clear();
+    isConfirmed = isFromEdge;
+    if (isFromEdge) error = undefined;
+    scheduleTimer();
+    emitIfChanged();
+    updateState();
     return true;
   };
 
-  const key = () => (customer === undefined ? undefined : `entgate:${options.endpoint}:${customer}`);
+  const acceptSnapshot = (snapshot: string, claims: string) => accept({ messages: [claims], clockSkew: 0, snapshot }, false);
 
-  /** Takes the stored set, if it is one; gives `false` if it proves nothing. */
-  const restore = (stored: string, signers: readonly Jwk[]) => {
-    const said = claims(core, stored, signers);
-    const lines = said === undefined ? undefined : core.read(`[${said}]`);
-    const genuine =
-      said !== undefined &&
-      lines !== undefined &&
-      first(lines, "c") === customer &&
-      (livemode === undefined || livemode === (first(lines, "l") !== undefined));
-    if (genuine && !current() && +first(lines!, "e")! > now()) take({ said: [said!], skew: 0, snapshot: stored }, false);
-    return genuine;
-  };
+  const snapshotStore = createSnapshotStore(core, options, {
+    customer: () => customer,
+    livemode: () => livemode,
+    hasSet: () => validSet() !== undefined,
+    accept: acceptSnapshot,
+  });
 
-  let restored = false;
-  const recall = async () => {
-    const at = key();
-    if (restored || !at || !core.verify || !shelves) return;
-    restored = true;
-    const pinned = options.keys;
-    const stored = shelves.getItem(at);
-    // At once, if all is here: then the first question has its answer.
-    if (typeof stored === "string" && pinned) return void (restore(stored, pinned) || shelves.removeItem(at));
-    const found = await stored;
-    if (!found || current()) return;
-    const signers: readonly Jwk[] =
-      pinned ?? (await (await (options.fetch ?? fetch)(`${options.endpoint}/.well-known/jwks.json`)).json()).keys;
-    if (!restore(found, signers)) await shelves.removeItem(at);
-  };
-
-  const store = (snapshot: string | undefined) => {
-    const at = key();
-    if (!snapshot || !at) return;
-    try {
-      // A full shelf, or one that may not be used, is none.
-      Promise.resolve(shelves?.setItem(at, snapshot)).catch(() => {});
-    } catch {}
-  };
-
-  let group: Tabs<Message> | undefined;
-  let wanted = 0;
+  let tabs: TabGroup<TabMessage> | undefined;
+  /** The newest version that was announced and is not loaded yet. */
+  let minVersion = 0;
   let failures = 0;
   let lastRead = -Infinity;
-  let reading: Promise<void> | undefined;
+  let inFlight: Promise<void> | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let due = Infinity;
+  /** The time of the next read, in Unix seconds. */
+  let refreshAt = Infinity;
 
-  /** Wakes up when the set has to be read anew, and when it is over. */
-  const wake = () => {
+  /** Sets the timer to the next read or to the expiry of the set, whichever is first. */
+  const scheduleTimer = () => {
     clearTimeout(timer);
-    if (closed) return;
-    const left = held ? held.until - held.skew - now() : Infinity;
-    const next = Math.min(Math.max(due - now(), 0), left > 0 ? left : Infinity);
-    if (next === Infinity) return;
+    if (isClosed) return;
+    const timeLeft = set ? set.expiresAt - set.clockSkew - now() : Infinity;
+    const delay = Math.min(Math.max(refreshAt - now(), 0), timeLeft > 0 ? timeLeft : Infinity);
+    if (delay === Infinity) return;
     timer = setTimeout(
       () => {
-        compare();
-        settle();
-        if (now() >= due) void refresh();
-        else wake();
+        emitIfChanged();
+        updateState();
+        if (now() >= refreshAt) void refresh();
+        else scheduleTimer();
       },
-      Math.min(next * 1_000 + 1, LONGEST_TIMER),
+      Math.min(delay * 1_000 + 1, MAX_TIMER_DELAY),
     );
-    // In Node a gate alone is no reason to go on.
+    // In Node a gate alone does not keep the process running.
     (timer as { unref?: () => void }).unref?.();
   };
 
-  const once = async (fresh: boolean) => {
+  const readOnce = async (fresh: boolean) => {
     lastRead = now();
-    due = Infinity;
+    refreshAt = Infinity;
     try {
-      const atLeast = Math.max(wanted, current()?.version ?? 0);
-      const told = await edges.tell(atLeast, fresh);
-      if (closed) return;
-      if (!take(told, true)) throw new GateError("the edge said what makes no set of this customer", "unreadable");
-      confirmed = true;
+      const fetched = await client.fetchSet(Math.max(minVersion, validSet()?.version ?? 0), fresh);
+      if (isClosed) return;
+      if (!accept(fetched, true)) throw new GateError("the response is not a valid entitlement set of this customer", "unreadable");
+      isConfirmed = true;
       error = undefined;
       failures = 0;
-      // More may have been heard of while it was read.
-      if (wanted <= held!.version) wanted = 0;
-      // Before the end, and not all at the same moment.
-      due = now() + expiresIn * (0.7 + Math.random() / 10);
-      store(told.snapshot);
-      group?.tell({ told });
+      // A newer version can have been announced during the read.
+      if (set && minVersion <= set.version) minVersion = 0;
+      // Before the set expires, with jitter.
+      refreshAt = now() + expiresIn * (0.7 + Math.random() / 10);
+      snapshotStore.save(fetched.snapshot);
+      tabs?.broadcast({ set: fetched });
     } catch (thrown) {
-      if (closed) return;
+      if (isClosed) return;
       error = thrown instanceof GateError ? thrown : new GateError(String((thrown as Error)?.message ?? thrown), "unreachable");
-      confirmed = false;
+      isConfirmed = false;
       const { status = 0, retryAfter } = error;
-      // What the edge refuses it refuses again, until something else is asked or somebody else asks.
-      const hopeless = status >= 400 && status < 500 && status !== 429 && (status !== 401 || typeof token === "string");
-      const pause = Math.min(2 ** failures++, LONGEST_PAUSE);
-      if (!hopeless) due = now() + Math.max(retryAfter ?? 0, pause * (0.5 + Math.random() / 2));
+      // Such a request is rejected again, so there is no automatic retry.
+      const isPermanent = status >= 400 && status < 500 && status !== 429 && (status !== 401 || typeof token === "string");
+      const backoff = Math.min(2 ** failures++, MAX_BACKOFF);
+      if (!isPermanent) refreshAt = now() + Math.max(retryAfter ?? 0, backoff * (0.5 + Math.random() / 2));
     }
-    wake();
-    settle();
+    scheduleTimer();
+    updateState();
   };
 
+  /** Reads the set; joins a read that is in flight, and reads again after it if that one is not new enough. */
   const refresh = (atLeast = 0, fresh = false): Promise<void> => {
-    if (closed || token === undefined) return Promise.resolve();
-    wanted = Math.max(wanted, atLeast);
-    if (reading)
+    if (isClosed || token === undefined) return Promise.resolve();
+    minVersion = Math.max(minVersion, atLeast);
+    if (inFlight)
       return fresh || atLeast
-        ? reading.then(() => (fresh || wanted > (held?.version ?? 0) ? refresh(atLeast, fresh) : undefined))
-        : reading;
-    reading = once(fresh).finally(() => (reading = undefined));
-    return reading;
+        ? inFlight.then(() => (fresh || minVersion > (set?.version ?? 0) ? refresh(atLeast, fresh) : undefined))
+        : inFlight;
+    inFlight = readOnce(fresh).finally(() => {
+      inFlight = undefined;
+    });
+    return inFlight;
   };
 
-  const heard = (event: string, data: string) => {
+  const onStreamEvent = (event: string, data: string) => {
     if (event !== "change" && event !== "version") return;
-    const { version, customer: whose = customer } = JSON.parse(data) as { version: number; customer?: string };
-    const set = current();
-    // Somebody else has logged in meanwhile: that is another gate's to hear.
-    if (customer !== undefined && whose !== customer) return;
-    if (set && version <= set.version) {
-      if (event === "version" && version === set.version) confirm();
+    const { version, customer: owner = customer } = JSON.parse(data) as { version: number; customer?: string };
+    const valid = validSet();
+    // The token source can return another customer's token after a login: its events are for another gate.
+    if (customer !== undefined && owner !== customer) return;
+    if (valid && version <= valid.version) {
+      if (event === "version" && version === valid.version) markConfirmed();
       return;
     }
-    // The set without a version is read anew, and is as new as what was heard.
-    if (event === "version" || !set || !take({ said: [data, ...set.said], skew: set.skew }, true)) return void refresh(version);
-    group?.tell({ told: held! });
-    const stored = shelves && core.verify && set.snapshot !== undefined;
-    if (stored || set.said.length > CHANGES) {
-      // What is stored should be what is held; a burst of changes is stored once.
-      due = Math.min(due, now() + 1 + Math.random());
-      wake();
+    // Without the set before it a change cannot be replayed: the set is read, at this version or newer.
+    if (event === "version" || !valid || !accept({ messages: [data, ...valid.messages], clockSkew: valid.clockSkew }, true))
+      return void refresh(version);
+    if (set) tabs?.broadcast({ set });
+    const isStored = snapshotStore.canRestore && valid.snapshot !== undefined;
+    if (isStored || valid.messages.length > MAX_MESSAGES) {
+      // Reads a snapshot to store. Postponed, so a burst of changes is one read.
+      refreshAt = Math.min(refreshAt, now() + 1 + Math.random());
+      scheduleTimer();
     }
   };
 
-  const confirm = () => {
-    if (!current() || confirmed) return;
-    confirmed = true;
+  const markConfirmed = () => {
+    if (!validSet() || isConfirmed) return;
+    isConfirmed = true;
     error = undefined;
-    settle();
+    updateState();
   };
 
-  const doubt = () => {
-    confirmed = false;
-    settle();
+  const markStale = () => {
+    isConfirmed = false;
+    updateState();
   };
 
-  let stream: ReturnType<typeof listen> | undefined;
-  const lead = () => {
+  let stream: ReturnType<typeof openStream> | undefined;
+  const onLeader = () => {
     if (!live) return () => {};
-    stream = listen(edges, options.customer, {
-      version: () => current()?.version,
-      heard,
-      trouble(attempts) {
-        // One attempt in vain is the weather.
-        if (!attempts || attempts < 2) return;
-        group?.tell({ trouble: true });
-        doubt();
+    stream = openStream(client, options.customer, {
+      lastVersion: () => validSet()?.version,
+      onEvent: onStreamEvent,
+      onFailure() {
+        tabs?.broadcast({ streamFailed: true });
+        markStale();
       },
     });
-    return () => stream?.end();
+    return () => stream?.close();
   };
 
-  const look = () => {
+  const onFocus = () => {
     if (globalThis.document?.visibilityState === "hidden") return;
-    stream?.nudge();
-    if (now() - lastRead > QUIET || error) void refresh();
+    stream?.reconnect();
+    if (now() - lastRead > FOCUS_REFRESH_INTERVAL || error) void refresh();
+  };
+
+  const adoptIdentity = (bearer: BearerToken) => {
+    customer ??= bearer.customer;
+    livemode ??= bearer.livemode;
   };
 
   const start = async () => {
-    const watch = { signal: opened.signal };
-    globalThis.document?.addEventListener?.("visibilitychange", look, watch);
-    globalThis.addEventListener?.("focus", look, watch);
-    globalThis.addEventListener?.("online", look, watch);
-    void recall().catch(() => {});
+    const listenerOptions = { signal: abort.signal };
+    globalThis.document?.addEventListener?.("visibilitychange", onFocus, listenerOptions);
+    globalThis.addEventListener?.("focus", onFocus, listenerOptions);
+    globalThis.addEventListener?.("online", onFocus, listenerOptions);
+    void snapshotStore.restore().catch(() => {});
     try {
-      known(await show());
+      adoptIdentity(await getToken());
     } catch {
-      // Reading fails in the same way, and tells.
+      // The read below fails in the same way, and reports it.
     }
-    if (closed) return;
-    void recall().catch(() => {});
+    if (isClosed) return;
+    void snapshotStore.restore().catch(() => {});
     await refresh();
-    if (closed) return;
-    group = tabs<Message>(key(), lead, ({ told, trouble }) => {
-      if (trouble) doubt();
-      if (!told || !take(told, true) || !held) return;
-      // Whoever told it reads it anew first.
-      due = Math.max(due, now() + (held.until - held.skew - now()) * (0.85 + Math.random() / 10));
-      wake();
+    if (isClosed) return;
+    tabs = joinTabGroup<TabMessage>(snapshotStore.getKey(), onLeader, ({ set: fetched, streamFailed }) => {
+      if (streamFailed) markStale();
+      if (!fetched || !accept(fetched, true) || !set) return;
+      // The tab that sent the set reads it again first.
+      refreshAt = Math.max(refreshAt, now() + (set.expiresAt - set.clockSkew - now()) * (0.85 + Math.random() / 10));
+      scheduleTimer();
     });
-  };
-
-  const known = (shown: Bearer) => {
-    customer ??= shown.customer;
-    livemode ??= shown.livemode;
   };
 
   const gate: Gate = {
     has,
     check,
-    list: () => (current() ? keys(held!.lines) : []),
+    list() {
+      const valid = validSet();
+      return valid ? grantedKeys(valid.lines) : [];
+    },
     get version() {
-      return held?.version ?? 0;
+      return set?.version ?? 0;
     },
     get state() {
       return state;
@@ -340,33 +335,33 @@ export function open(core: Core, given: Options): Gate {
     },
     on,
     waitFor(feature, { timeout } = {}) {
-      const granted = () => answer(feature) === YES;
-      if (granted() || closed) return Promise.resolve(granted());
+      const isGranted = () => decide(feature) === GRANT;
+      if (isGranted() || isClosed) return Promise.resolve(isGranted());
       return new Promise((resolve) => {
         const end = () => {
           off();
-          clearTimeout(late);
-          opened.signal.removeEventListener("abort", end);
-          resolve(granted());
+          clearTimeout(deadline);
+          abort.signal.removeEventListener("abort", end);
+          resolve(isGranted());
         };
-        const off = on("change", () => granted() && end());
-        const late = timeout === undefined ? undefined : setTimeout(end, timeout);
-        opened.signal.addEventListener("abort", end);
+        const off = on("change", () => isGranted() && end());
+        const deadline = timeout === undefined ? undefined : setTimeout(end, timeout);
+        abort.signal.addEventListener("abort", end);
       });
     },
     refresh: () => refresh(0, true),
     close() {
-      closed = true;
+      isClosed = true;
       clearTimeout(timer);
-      group?.close();
-      opened.abort();
-      forget();
+      tabs?.close();
+      abort.abort();
+      clear();
     },
   };
 
-  if (options.snapshot) take({ said: [parse(options.snapshot)?.claims ?? ""], skew: 0, snapshot: options.snapshot }, false);
+  if (options.snapshot) acceptSnapshot(options.snapshot, parseJwt(options.snapshot)?.claims ?? "");
   if (token !== undefined) {
-    if (typeof token === "string") known(read(token));
+    if (typeof token === "string") adoptIdentity(decodeToken(token));
     void start();
   }
   return gate;

@@ -1,26 +1,29 @@
-// A snapshot that came with a page, read without a core: whoever wrote the page wrote the snapshot into it.
+// Answers checks from a snapshot that the server embedded in the page, without a core.
+//
+// The signature is not verified: the page and its snapshot come from the same server. Used for server-side rendering
+// and hydration (`react/gate-store.ts`).
 
 import type { Check } from "./gate.js";
-import { parse } from "./jwt.js";
+import { parseJwt } from "./jwt.js";
 
-export interface Brought {
-  /** When it is over, in Unix seconds. */
-  until: number;
-  /** The answers of a gate that holds this snapshot. */
+export interface SsrSnapshot {
+  /** The expiry, in Unix seconds. */
+  expiresAt: number;
+  /** Returns the answer of a gate that has loaded this snapshot. */
   check(feature: string): Check;
 }
 
-/** What a snapshot says; `undefined` if it says nothing that can be read. */
-export function brought(snapshot: string | undefined): Brought | undefined {
+/** Returns `undefined` if there is no snapshot, or it cannot be parsed. */
+export function parseSsrSnapshot(snapshot: string | undefined): SsrSnapshot | undefined {
   try {
-    const { version, exp: until, as_of, entitlements } = JSON.parse(parse(snapshot!)!.claims);
+    const { version, exp: expiresAt, as_of, entitlements } = JSON.parse(parseJwt(snapshot ?? "")?.claims ?? "");
     const granted = new Set<string>(entitlements);
-    const otherwise = as_of === null ? "unknown_customer" : "not_entitled";
+    const denyReason = as_of === null ? "unknown_customer" : "not_entitled";
     return {
-      until,
+      expiresAt,
       check(feature) {
         const entitled = granted.has(feature);
-        return { feature, entitled, reason: entitled ? "active_entitlement" : otherwise, version };
+        return { feature, entitled, reason: entitled ? "active_entitlement" : denyReason, version };
       },
     };
   } catch {

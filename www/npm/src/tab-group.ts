@@ -1,25 +1,27 @@
-// Tabs of one customer share one connection: whichever has the lock listens, and tells the others. A tab
-// that has no locks or no channel is alone, and listens itself.
+// Tabs of one customer share one stream. The tab that holds a Web Lock is the leader: it opens the stream and
+// broadcasts what it receives. If locks or channels are not available, each tab is its own leader.
+//
+// https://www.w3.org/TR/web-locks/
 
-export interface Tabs<T> {
-  tell(message: T): void;
+export interface TabGroup<T> {
+  broadcast(message: T): void;
   close(): void;
 }
 
-/** `lead` is called once this tab is the one that listens, and gives how to stop. */
-export function tabs<T>(name: string | undefined, lead: () => () => void, heard: (message: T) => void): Tabs<T> {
+/** `onLeader` is called when this tab becomes the leader, and returns a function that stops its work. */
+export function joinTabGroup<T>(name: string | undefined, onLeader: () => () => void, onMessage: (message: T) => void): TabGroup<T> {
   const locks = globalThis.navigator?.locks;
   if (name === undefined || !locks || !globalThis.BroadcastChannel || !globalThis.document) {
-    const stop = lead();
-    return { tell() {}, close: stop };
+    const stop = onLeader();
+    return { broadcast() {}, close: stop };
   }
   const channel = new BroadcastChannel(name);
-  channel.onmessage = ({ data }) => heard(data);
-  const leaving = new AbortController();
+  channel.onmessage = ({ data }) => onMessage(data);
+  const closed = new AbortController();
   let release = () => {};
   locks
-    .request(name, { signal: leaving.signal }, () => {
-      const stop = lead();
+    .request(name, { signal: closed.signal }, () => {
+      const stop = onLeader();
       return new Promise<void>((resolve) => {
         release = () => {
           stop();
@@ -27,14 +29,14 @@ export function tabs<T>(name: string | undefined, lead: () => () => void, heard:
         };
       });
     })
-    // Refused, as in a frame of another origin, or not wanted any more.
+    // The browser denies locks to some documents, such as a cross-origin frame. Or the group was closed.
     .catch(() => {
-      if (!leaving.signal.aborted) release = lead();
+      if (!closed.signal.aborted) release = onLeader();
     });
   return {
-    tell: (message) => channel.postMessage(message),
+    broadcast: (message) => channel.postMessage(message),
     close() {
-      leaving.abort();
+      closed.abort();
       release();
       channel.close();
     },

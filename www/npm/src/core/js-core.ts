@@ -1,24 +1,32 @@
-// The same core in JavaScript, for a page whose policy forbids wasm, and for React Native. Both are held
-// to `tests/fixtures/client.json`. It verifies no signatures, and JSON.parse tells it of no member twice.
+// The decision core in JavaScript, for pages whose policy forbids wasm, and for React Native.
+//
+// It accepts and returns the same as the Rust core, with two differences. It verifies no signatures. And it does not
+// detect duplicate members or integers such as `1.0`, because `JSON.parse` does not report them.
 
-import { NO, NOT_KNOWN, UNHEARD_OF, YES, type Core } from "./core.js";
-import { first, keys } from "./line-set.js";
+import { type Core, DENY, DENY_UNKNOWN_CUSTOMER, GRANT, INDETERMINATE } from "./core.js";
+import { firstLine, grantedKeys } from "./line-set.js";
 
-type Text = Record<string, unknown>;
+type Message = Record<string, unknown>;
 
-/** A name as `src/id.rs` has it, by the bytes that it has at most. */
-const name = (value: unknown, limit: number): string => {
-  // Half a character, as JSON can write it, is none.
+/** The limits of `src/id.rs`, in bytes of UTF-8. */
+const MAX_CUSTOMER_ID_LEN = 255;
+const MAX_LOOKUP_KEY_LEN = 20_000;
+
+// The parsers below throw for an invalid value; `load` turns that into `undefined`.
+
+/** Parses an id or a lookup key by the rules of `src/id.rs`. */
+const id = (value: unknown, maxLen: number): string => {
+  // JSON can escape half of a surrogate pair, which is not a valid character.
   const text = typeof value === "string" && !/[\ud800-\udfff]/u.test(value) ? value : "";
-  const bytes = new TextEncoder().encode(text).length;
-  if (!bytes || bytes > limit || /[\0-\x1f\x7f-\x9f]/.test(text)) throw 0;
+  const length = new TextEncoder().encode(text).length;
+  if (!length || length > maxLen || /\p{Cc}/u.test(text)) throw 0;
   return text;
 };
-const number = (value: unknown): number => {
+const integer = (value: unknown): number => {
   if (!Number.isInteger(value) || (value as number) < 0 || (value as number) >= 1e15) throw 0;
   return value as number;
 };
-const flag = (value: unknown): boolean => {
+const boolean = (value: unknown): boolean => {
   if (typeof value !== "boolean") throw 0;
   return value;
 };
@@ -26,70 +34,76 @@ const array = (value: unknown): unknown[] => {
   if (!Array.isArray(value)) throw 0;
   return value;
 };
-const lookupKeys = (value: unknown) => array(value).map((key) => name(key, 20_000));
+const lookupKeys = (value: unknown) => array(value).map((key) => id(key, MAX_LOOKUP_KEY_LEN));
 
-/** The kind of a text by its members, as the table in `src/client/said.rs` has it. */
-const kind = (text: Text) =>
+/** Returns which members a message has, one digit each: this identifies its kind, as in `src/gate/replay.rs`. */
+const memberBits = (message: Message) =>
   ["version", "exp", "entitlements", "data", "has_more", "added", "removed"]
-    .map((member) => (Object.hasOwn(text, member) ? 1 : 0))
+    .map((member) => (Object.hasOwn(message, member) ? 1 : 0))
     .join("");
 
-function read(said: string): string {
+/** What the messages that were read so far allow next: changes, then one snapshot, or the headers of a list and its pages. */
+const CHANGES = 0;
+const LIST_HEADERS = 1;
+const LIST_PAGES = 2;
+const SNAPSHOT = 3;
+
+function replay(messages: string): string {
   let lines = "";
-  let stage = 0;
+  let stage = CHANGES;
   let version: number | undefined;
-  let more = false;
-  let unheardOf = false;
-  let settled = new Set<string>();
-  for (const value of array(JSON.parse(said))) {
+  let hasMore = false;
+  let unknownCustomer = false;
+  let overridden = new Set<string>();
+  for (const value of array(JSON.parse(messages))) {
     if (typeof value !== "object" || !value || Array.isArray(value)) throw 0;
-    const text = value as Text;
-    const of = kind(text);
-    if (Object.hasOwn(text, "sub")) lines += `c${name(text.sub, 255)}\n`;
-    if (Object.hasOwn(text, "livemode") && flag(text.livemode)) lines += "l\n";
-    if (Object.hasOwn(text, "as_of") && text.as_of !== null && typeof text.as_of !== "number") throw 0;
-    if (of[0] === "1") {
-      if (version === undefined) lines += `v${number(text.version)}\n`;
-      else if (version !== number(text.version)) throw 0;
-      version = text.version as number;
+    const message = value as Message;
+    const bits = memberBits(message);
+    if (Object.hasOwn(message, "sub")) lines += `c${id(message.sub, MAX_CUSTOMER_ID_LEN)}\n`;
+    if (Object.hasOwn(message, "livemode") && boolean(message.livemode)) lines += "l\n";
+    if (Object.hasOwn(message, "as_of") && message.as_of !== null && typeof message.as_of !== "number") throw 0;
+    if (bits[0] === "1") {
+      if (version === undefined) lines += `v${integer(message.version)}\n`;
+      else if (version !== integer(message.version)) throw 0;
+      version = message.version as number;
     }
-    if (of[1] === "1") lines += `e${number(text.exp)}\n`;
-    const mention = (sign: string, found: string[]) => {
-      for (const key of found) if (!settled.has(key)) lines += `${sign}${key}\n`;
+    if (bits[1] === "1") lines += `e${integer(message.exp)}\n`;
+    const addLines = (sign: string, keys: string[]) => {
+      for (const key of keys) if (!overridden.has(key)) lines += `${sign}${key}\n`;
     };
-    if (of === "1000011" && stage === 0) {
-      const [added, removed] = [lookupKeys(text.added), lookupKeys(text.removed)];
-      mention("+", added);
-      mention("-", removed);
-      settled = new Set([...settled, ...added, ...removed]);
+    if (bits === "1000011" && stage === CHANGES) {
+      const [added, removed] = [lookupKeys(message.added), lookupKeys(message.removed)];
+      addLines("+", added);
+      addLines("-", removed);
+      overridden = new Set([...overridden, ...added, ...removed]);
       version = (version as number) - 1;
-    } else if (of === "1100000" && stage === 0) stage = 1;
-    else if (of === "1110000" && stage === 0) {
-      stage = 3;
-      mention("+", lookupKeys(text.entitlements));
-    } else if (of === "0001100" && (stage === 1 || stage === 2)) {
-      stage = 2;
-      mention("+", lookupKeys(array(text.data).map((item) => (item as Text).lookup_key)));
-      more = flag(text.has_more);
+    } else if (bits === "1100000" && stage === CHANGES) stage = LIST_HEADERS;
+    else if (bits === "1110000" && stage === CHANGES) {
+      stage = SNAPSHOT;
+      addLines("+", lookupKeys(message.entitlements));
+    } else if (bits === "0001100" && (stage === LIST_HEADERS || stage === LIST_PAGES)) {
+      stage = LIST_PAGES;
+      addLines("+", lookupKeys(array(message.data).map((item) => (item as Message).lookup_key)));
+      hasMore = boolean(message.has_more);
     } else throw 0;
-    if (stage % 2) unheardOf = text.as_of === null && !settled.size;
+    if (stage === LIST_HEADERS || stage === SNAPSHOT) unknownCustomer = message.as_of === null && !overridden.size;
   }
-  if (stage < 2) throw 0;
-  return `${lines}${unheardOf ? "u\n" : ""}${more ? "m\n" : ""}`;
+  if (stage < LIST_PAGES) throw 0;
+  return `${lines}${unknownCustomer ? "u\n" : ""}${hasMore ? "m\n" : ""}`;
 }
 
-export const twin: Core = {
-  read(said) {
+export const jsCore: Core = {
+  load(messages) {
     try {
-      return read(said);
+      return replay(messages);
     } catch {
       return undefined;
     }
   },
-  check(lines, feature, now) {
-    if (!(now < +(first(lines, "e") ?? 0))) return NOT_KNOWN;
-    if (keys(lines).includes(feature)) return YES;
-    if (first(lines, "m") !== undefined) return NOT_KNOWN;
-    return first(lines, "u") === undefined ? NO : UNHEARD_OF;
+  check(set, feature, now) {
+    if (!(now < Number(firstLine(set, "e") ?? 0))) return INDETERMINATE;
+    if (grantedKeys(set).includes(feature)) return GRANT;
+    if (firstLine(set, "m") !== undefined) return INDETERMINATE;
+    return firstLine(set, "u") === undefined ? DENY : DENY_UNKNOWN_CUSTOMER;
   },
 };

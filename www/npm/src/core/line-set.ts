@@ -1,16 +1,16 @@
-// The lines of a set, read: what `src/client/held.rs` says of them.
+// Reads values from a loaded set. The format, one value per line, is defined in `src/gate/line_set.rs`.
 
-import type { Lines } from "./core.js";
+import type { LineSet } from "./core.js";
 
-/** What lines of one kind say. */
-const all = (lines: Lines, kind: string) =>
-  lines
+/** Returns the values of all lines of one kind. */
+const linesOfKind = (set: LineSet, kind: string) =>
+  set
     .split("\n")
     .filter((line) => line[0] === kind)
     .map((line) => line.slice(1));
 
-/** What the first line of a kind says. */
-export const first = (lines: Lines, kind: string): string | undefined => all(lines, kind)[0];
+/** Returns the value of the first line of a kind. */
+export const firstLine = (set: LineSet, kind: string): string | undefined => linesOfKind(set, kind)[0];
 
-/** The lookup keys that are granted, newest first. */
-export const keys = (lines: Lines): string[] => [...new Set(all(lines, "+"))];
+/** Returns the granted lookup keys, newest first. */
+export const grantedKeys = (set: LineSet): string[] => [...new Set(linesOfKind(set, "+"))];

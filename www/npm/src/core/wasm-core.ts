@@ -1,58 +1,66 @@
-// The Rust core. Only numbers cross to it: texts pass through a place in its memory (`src/browser.rs`).
+// The Rust core in wasm (`src/browser.rs`), called through a shared buffer.
+//
+// Only numbers are passed as arguments. Strings and bytes are copied into the buffer, a fixed range of the module's
+// memory. So the module needs no allocator, and no string conversion of wasm-bindgen. Messages larger than the buffer
+// are loaded by the core in JavaScript.
 
-import { NOT_KNOWN, type Answer, type Core } from "./core.js";
-import { twin } from "./js-core.js";
+import { type Core, type Decision, INDETERMINATE } from "./core.js";
+import { jsCore } from "./js-core.js";
 
+/** The exports of `src/browser.rs`. */
 interface Exports {
   memory: WebAssembly.Memory;
   buffer_ptr(): number;
   load(length: number): number;
   check(set_len: number, feature_len: number, now: number): number;
-  verify(length: number): number;
+  verify(message_len: number): number;
 }
 
-/** As many bytes as `LIMIT` in `src/browser.rs`. */
-const LIMIT = 1 << 20;
+/** The size of the buffer in `src/browser.rs`, in bytes. */
+const BUFFER_LEN = 1 << 20;
+/** The sizes of an Ed25519 key and signature, in bytes (RFC 8032). */
+const PUBLIC_KEY_LEN = 32;
+const SIGNATURE_LEN = 64;
 
-/** The core in this module; the twin, where it cannot be compiled. */
-export function core(module: () => WebAssembly.Module): Core {
+/** Creates a core from a wasm module; returns the core in JavaScript if the module cannot be compiled. */
+export function createWasmCore(compile: () => WebAssembly.Module): Core {
   try {
-    return over(new WebAssembly.Instance(module()).exports as unknown as Exports);
+    return wrap(new WebAssembly.Instance(compile()).exports as unknown as Exports);
   } catch {
-    return twin;
+    return jsCore;
   }
 }
 
-function over(wasm: Exports): Core {
+function wrap(wasm: Exports): Core {
   const encoder = new TextEncoder();
   const decoder = new TextDecoder();
-  const place = new Uint8Array(wasm.memory.buffer, wasm.buffer_ptr(), LIMIT);
+  const buffer = new Uint8Array(wasm.memory.buffer, wasm.buffer_ptr(), BUFFER_LEN);
 
-  /** Writes parts one after the other; whether there is room for them. */
+  /** Writes the parts one after the other. Returns `false` if they do not fit into the buffer. */
   const write = (...parts: Uint8Array[]) => {
-    let at = 0;
+    let offset = 0;
     for (const part of parts) {
-      if (at + part.length > LIMIT) return false;
-      place.set(part, at);
-      at += part.length;
+      if (offset + part.length > BUFFER_LEN) return false;
+      buffer.set(part, offset);
+      offset += part.length;
     }
     return true;
   };
 
   return {
-    read(said) {
-      const text = encoder.encode(said);
-      if (!write(text)) return twin.read(said);
-      const length = wasm.load(text.length);
-      return length ? decoder.decode(place.subarray(0, length)) : undefined;
+    load(messages) {
+      const bytes = encoder.encode(messages);
+      if (!write(bytes)) return jsCore.load(messages);
+      const length = wasm.load(bytes.length);
+      return length ? decoder.decode(buffer.subarray(0, length)) : undefined;
     },
-    check(lines, feature, now) {
-      const [held, name] = [encoder.encode(lines), encoder.encode(feature)];
-      return write(held, name) ? (wasm.check(held.length, name.length, now) as Answer) : NOT_KNOWN;
+    check(set, feature, now) {
+      const [setBytes, featureBytes] = [encoder.encode(set), encoder.encode(feature)];
+      return write(setBytes, featureBytes) ? (wasm.check(setBytes.length, featureBytes.length, now) as Decision) : INDETERMINATE;
     },
-    verify(key, signature, message) {
-      const sized = key.length === 32 && signature.length === 64;
-      return sized && write(key, signature, message) && !!wasm.verify(message.length);
+    verify(publicKey, signature, message) {
+      const isSized = publicKey.length === PUBLIC_KEY_LEN && signature.length === SIGNATURE_LEN;
+      return isSized && write(publicKey, signature, message) && !!wasm.verify(message.length);
     },
   };
 }

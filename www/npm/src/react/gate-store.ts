@@ -1,9 +1,11 @@
-// What the components below one provider are answered by: the gate, and while that knows nothing what the
-// page brought along. The server, and whatever is hydrated, has the answers of the page alone.
+// The external store of one `GateProvider`: https://react.dev/reference/react/useSyncExternalStore
+//
+// Answers come from the gate; until the gate has loaded a set, they come from the snapshot in the page. The server, and
+// each component during hydration, gets the answers of the first snapshot only, so both renders are the same.
 
-import { brought, type Brought } from "../ssr-snapshot.js";
 import type { Feature } from "../features.js";
 import type { Gate, Reason, State } from "../gate.js";
+import { parseSsrSnapshot, type SsrSnapshot } from "../ssr-snapshot.js";
 
 export interface Entitlement {
   readonly entitled: boolean;
@@ -14,55 +16,58 @@ export interface Entitlement {
   readonly version: number;
 }
 
-const NOTHING = { entitled: false, reason: "not_known", version: 0 } as const;
+const NOT_LOADED = { entitled: false, reason: "not_known", version: 0 } as const;
 
-export type Source = ReturnType<typeof source>;
+export type GateStore = ReturnType<typeof createGateStore>;
 
-export function source(gate: Gate | undefined, snapshot: string | undefined) {
-  const first = brought(snapshot);
-  const components = new Set<() => void>();
-  let page = first;
+export function createGateStore(gate: Gate | undefined, snapshot: string | undefined) {
+  const firstPage = parseSsrSnapshot(snapshot);
+  const subscribers = new Set<() => void>();
+  let page = firstPage;
 
-  const tell = () => components.forEach((changed) => changed());
+  const notify = () => {
+    for (const onChange of subscribers) onChange();
+  };
 
   return {
-    subscribe(changed: () => void): () => void {
-      components.add(changed);
-      return () => void components.delete(changed);
+    subscribe(onChange: () => void): () => void {
+      subscribers.add(onChange);
+      return () => void subscribers.delete(onChange);
     },
-    gate: () => gate,
-    /** The answer now. */
-    answer: (feature: Feature): Entitlement => answer(feature, gate, page),
-    /** The answer of the server, whatever has happened since. */
-    served: (feature: Feature): Entitlement => answer(feature, undefined, first),
-    /** Listens to a gate from now on; what it returns ends that. */
-    hear(next: Gate | undefined): () => void {
+    getGate: () => gate,
+    getEntitlement: (feature: Feature): Entitlement => entitlement(feature, gate, page),
+    /** The entitlement for the server and for hydration: it never changes. */
+    getServerEntitlement: (feature: Feature): Entitlement => entitlement(feature, undefined, firstPage),
+    /** Replaces the gate, and returns a function that removes the listeners on it. */
+    connect(next: Gate | undefined): () => void {
       gate = next;
-      const ends = gate ? [gate.on("change", tell), gate.on("state", tell)] : [];
-      tell();
-      return () => ends.forEach((end) => end());
+      const removers = gate ? [gate.on("change", notify), gate.on("state", notify)] : [];
+      notify();
+      return () => {
+        for (const remove of removers) remove();
+      };
     },
-    /** Takes what the page brings along now, until its end. */
-    bring(snapshot: string | undefined): () => void {
-      page = brought(snapshot);
-      tell();
+    /** Replaces the snapshot of the page until it expires, and returns a function that clears the timer. */
+    setPage(snapshot: string | undefined): () => void {
+      page = parseSsrSnapshot(snapshot);
+      notify();
       if (!page) return () => {};
-      const over = setTimeout(
+      const expiry = setTimeout(
         () => {
           page = undefined;
-          tell();
+          notify();
         },
-        page.until * 1_000 - Date.now(),
+        page.expiresAt * 1_000 - Date.now(),
       );
-      return () => clearTimeout(over);
+      return () => clearTimeout(expiry);
     },
   };
 }
 
-function answer(feature: Feature, gate: Gate | undefined, page: Brought | undefined): Entitlement {
-  const told = gate?.check(feature);
-  // A gate that has known something goes by that, also once it is over.
-  const knew = told && (told.version || !["not_known", "fallback"].includes(told.reason));
-  const { entitled, reason, version } = (knew ? told : page?.check(feature)) ?? told ?? NOTHING;
-  return { entitled, reason, version, state: knew || !page ? (gate?.state ?? "loading") : "stale" };
+function entitlement(feature: Feature, gate: Gate | undefined, page: SsrSnapshot | undefined): Entitlement {
+  const check = gate?.check(feature);
+  // A gate that has loaded a set is used from then on, also after the set has expired.
+  const isLoaded = check && (check.version || !["not_known", "fallback"].includes(check.reason));
+  const { entitled, reason, version } = (isLoaded ? check : page?.check(feature)) ?? check ?? NOT_LOADED;
+  return { entitled, reason, version, state: isLoaded || !page ? (gate?.state ?? "loading") : "stale" };
 }
