@@ -88,7 +88,7 @@ describe("the package's README", { timeout: 120_000 }, () => {
 
   test("has no example that is not run here", () => {
     const all = Object.entries(examples).map(([heading, blocks]) => [heading, ...blocks.map(({ language }) => language)].join(" "));
-    assert.deepEqual(all, ["entgate sh js js", "The gate ts", "In React jsx", "In plain HTML html js css", "With OpenFeature js", "On a server js"]);
+    assert.deepEqual(all, ["entgate sh js js", "Gate ts", "React jsx", "HTML html js css", "OpenFeature js", "Server js"]);
     assert.equal(examples.entgate[0].text, "npm i entgate\n");
   });
 
@@ -106,7 +106,7 @@ describe("the package's README", { timeout: 120_000 }, () => {
   test("unknown lookup keys do not compile", async () => {
     installed.write(
       "typed.mts",
-      `${examples["The gate"][0].text}
+      `${examples.Gate[0].text}
       import { createGate } from "entgate";
       const gate = createGate({ endpoint: "https://e" });
       gate.has("sso");
@@ -121,7 +121,7 @@ describe("the package's README", { timeout: 120_000 }, () => {
 
   test("React renders the page on the server, hydrates it and follows a change", async () => {
     await service.send(summary("cus_react", ["sms"]));
-    installed.write("shop.jsx", withEndpoint(examples["In React"][0].text));
+    installed.write("shop.jsx", withEndpoint(examples.React[0].text));
     const tree = `import { Messages, Shop } from "./shop.jsx"; const tree = (snapshot) => <Shop snapshot={snapshot}><Messages /></Shop>;`;
     const server = await bundle(
       "server.jsx",
@@ -147,7 +147,7 @@ describe("the package's README", { timeout: 120_000 }, () => {
 
   test("plain HTML shows the feature, and its fallback when the feature is revoked", async () => {
     await service.send(summary("cus_html", ["sms"]));
-    const [html, js, css] = examples["In plain HTML"].map(({ text }) => text);
+    const [html, js, css] = examples.HTML.map(({ text }) => text);
     const page = await open("html", "cus_html", js, { body: html, head: `<style>${css}</style>` });
     await waitForText(page, "Text messages");
     await service.send(summary("cus_html", []));
@@ -160,7 +160,7 @@ describe("the package's README", { timeout: 120_000 }, () => {
     await service.send(summary("cus_ada", ["sms"]));
     const client =
       "document.body.innerText = entitled; OpenFeature.addHandler('PROVIDER_CONFIGURATION_CHANGED', () => (document.body.innerText = OpenFeature.getClient().getBooleanValue('sms', true)));";
-    const page = await open("openfeature", "cus_ada", `${examples["With OpenFeature"][0].text} ${client}`);
+    const page = await open("openfeature", "cus_ada", `${examples.OpenFeature[0].text} ${client}`);
     await waitForText(page, "true");
     await service.send(summary("cus_ada", []));
     await waitForText(page, "false");
@@ -177,7 +177,7 @@ describe("the package's README", { timeout: 120_000 }, () => {
       body,
       request: new Request("http://shop", { headers: { "stripe-signature": header } }),
     });
-    const { customer, has, event } = await importExample("verify.mjs", `${examples["On a server"][0].text} export { customer, has, event };`);
+    const { customer, has, event } = await importExample("verify.mjs", `${examples.Server[0].text} export { customer, has, event };`);
     assert.deepEqual([customer, has("sms"), has("sso"), event], ["cus_ada", true, false, JSON.parse(body)]);
   });
 });
