@@ -12,7 +12,7 @@ import { build } from "esbuild";
 const packagePath = (path) => fileURLToPath(new URL(`../www/npm/${path}`, import.meta.url));
 
 /**
- * Encodes bytes for `www/npm/src/core/packed.ts`. The alphabet has no backslash and no quote: each would be two characters in source.
+ * Encodes bytes for `www/npm/src/core/packed-bytes.ts`. The alphabet has no backslash and no quote: each would be two characters in source.
  *
  * @param {Uint8Array} bytes
  */

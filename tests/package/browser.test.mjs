@@ -1,50 +1,50 @@
 // The package in a page, bundled by esbuild with no plugin and no option, in headless Chromium.
 
-import { build } from "esbuild";
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
 import { after, afterEach, before, describe, test } from "node:test";
+import { build } from "esbuild";
 import { browse } from "../worker/browser.mjs";
 import { eventually, summary } from "../worker/support.mjs";
-import { between, edge, token } from "./support.mjs";
+import { flakyProxy } from "./flaky-proxy.mjs";
+import { openPage, serveHttp } from "./pages.mjs";
+import { createToken, serveEdge } from "./support.mjs";
 import { install } from "./tarball.mjs";
 
 describe("a page", { timeout: 120_000 }, () => {
   let service;
   let installed;
   let browser;
-  let pages;
+  let site;
   let script;
   let policy = "";
   let proxy;
   let context;
   before(async () => {
-    [service, installed, browser] = await Promise.all([edge(), install(), browse()]);
+    [service, installed, browser] = await Promise.all([serveEdge(), install(), browse()]);
     const entry = installed.write(
       "page.mjs",
       `import { createGate } from "entgate";
-      window.states = [];
-      window.open_ = (options) => {
-        window.gate = createGate(options);
+      globalThis.states = [];
+      globalThis.openGate = (options) => {
+        globalThis.gate = createGate(options);
         states.push(gate.state);
         gate.on("state", (state) => states.push(state));
-        // What a first paint would show.
+        // The answers at the first paint.
         return [gate.state, gate.has("sms")];
       };`,
     );
     const bundle = await build({ entryPoints: [entry], bundle: true, minify: true, write: false });
     script = bundle.outputFiles[0].text;
-    pages = createServer((request, response) => {
+    site = await serveHttp((request, response) => {
       if (request.url === "/page.js") return response.writeHead(200, { "content-type": "text/javascript" }).end(script);
       response.writeHead(200, { "content-type": "text/html", ...(policy && { "content-security-policy": policy }) });
-      // No charset is said: the text of the wasm is ASCII.
+      // Without a charset: the embedded wasm is an ASCII string.
       response.end('<!doctype html><title>page</title><script src="/page.js"></script>');
     });
-    await new Promise((resolve) => pages.listen(0, "127.0.0.1", resolve));
   });
   after(async () => {
     await browser?.close();
-    pages?.close();
+    await site?.stop();
     installed?.remove();
     await service?.stop();
   });
@@ -56,130 +56,114 @@ describe("a page", { timeout: 120_000 }, () => {
     policy = "";
   });
 
-  /** A page of one browser profile, and what went wrong on it. */
-  async function visit() {
+  /** Opens a page in the browser profile of the test. */
+  async function open() {
     context ??= await browser.newContext();
-    proxy ??= await between(service);
-    const page = await context.newPage();
-    page.complaints = [];
-    page.on("pageerror", (error) => page.complaints.push(String(error)));
-    await page.goto(`http://127.0.0.1:${pages.address().port}/`);
-    return page;
+    proxy ??= await flakyProxy(service);
+    return openPage(context, site.url);
   }
-  const open = async (page, customer, options = {}) => {
-    const given = { endpoint: proxy.url, token: await token(service, customer), ...options };
-    return page.evaluate((given) => window.open_(given), given);
+  const openGate = async (page, customer, options = {}) => {
+    const all = { endpoint: proxy.url, token: await createToken(service, customer), ...options };
+    return page.evaluate((options) => globalThis.openGate(options), all);
   };
-  const seen = (page) => page.evaluate(() => [gate.state, gate.list(), gate.version]);
-  const sees = (page, expected) => eventually(async () => assert.deepEqual(await seen(page), expected));
+  const readGate = (page) => page.evaluate(() => [globalThis.gate.state, globalThis.gate.list(), globalThis.gate.version]);
+  const waitForGate = (page, expected) => eventually(async () => assert.deepEqual(await readGate(page), expected));
+  const getRequests = (path) => proxy.requestsTo(path).filter(({ method }) => method === "GET");
 
-  test("answers from wasm, and a signed event opens a feature", async () => {
+  test("answers from wasm, and a webhook grants a feature", async () => {
     await service.send(summary("cus_page", ["sms"]));
-    const page = await visit();
-    // No wasm, no gate: the twin would have answered as well.
-    await page.evaluate(() => {
-      const { Instance } = WebAssembly;
-      window.instances = 0;
-      WebAssembly.Instance = class extends Instance {
-        constructor(...given) {
-          super(...given);
-          window.instances += 1;
-        }
-      };
-    });
-    assert.deepEqual(await open(page, "cus_page"), ["loading", false]);
-    await sees(page, ["ready", ["sms"], 1]);
-    await eventually(() => assert.equal(proxy.to("/v1/stream").filter(({ method }) => method === "GET").length, 1));
+    const page = await open();
+    assert.deepEqual(await openGate(page, "cus_page"), ["loading", false]);
+    await waitForGate(page, ["ready", ["sms"], 1]);
+    await eventually(() => assert.equal(getRequests("/v1/stream").length, 1));
     await service.send(summary("cus_page", ["sms", "sso"]));
-    await sees(page, ["ready", ["sso", "sms"], 2]);
-    assert.deepEqual([await page.evaluate(() => window.instances), page.complaints], [1, []]);
+    await waitForGate(page, ["ready", ["sso", "sms"], 2]);
+    // The core in JavaScript would give the same answers.
+    assert.deepEqual([await page.wasmInstances(), page.problems], [1, []]);
     assert.ok(
       proxy.requests.every(({ url }) => !url.includes("eyJ")),
-      "no token stands in a URL",
+      "no token is in a URL",
     );
   });
 
-  test("knows at its second visit before anything is fetched, and not after storage was edited", async () => {
+  test("answers from the stored set on the second visit, and not after the storage was edited", async () => {
     await service.send(summary("cus_again", ["sms"]));
-    await open(await visit(), "cus_again");
-    const page = await visit();
+    await openGate(await open(), "cus_again");
+    const page = await open();
     await eventually(async () => assert.equal(await page.evaluate(() => localStorage.length), 1));
     await page.reload();
-    assert.deepEqual(await open(page, "cus_again", { keys: [service.signer] }), ["stale", true]);
-    await eventually(async () => assert.deepEqual(await page.evaluate(() => states), ["stale", "ready"]));
+    assert.deepEqual(await openGate(page, "cus_again", { keys: [service.signer] }), ["stale", true]);
+    await eventually(async () => assert.deepEqual(await page.evaluate(() => globalThis.states), ["stale", "ready"]));
     await page.evaluate(() => {
       const [key] = Object.keys(localStorage);
       const [header, claims, signature] = localStorage[key].split(".");
       localStorage[key] = [header, btoa(atob(claims).replace('"sms"', '"sso"')).replace(/=/g, ""), signature].join(".");
     });
     await page.reload();
-    assert.deepEqual(await open(page, "cus_again", { keys: [service.signer] }), ["loading", false]);
-    await sees(page, ["ready", ["sms"], 1]);
+    assert.deepEqual(await openGate(page, "cus_again", { keys: [service.signer] }), ["loading", false]);
+    await waitForGate(page, ["ready", ["sms"], 1]);
   });
 
-  test("whose policy forbids wasm has the same answers", async () => {
+  test("has the same answers if its policy forbids wasm", async () => {
     policy = "script-src 'self'; connect-src *";
     await service.send(summary("cus_strict", ["sms"]));
-    const page = await visit();
-    const refused = await page.evaluate(() => {
+    const page = await open();
+    const failure = await page.evaluate(() => {
       try {
         new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]));
       } catch (error) {
         return error.name;
       }
     });
-    assert.equal(refused, "CompileError");
-    await open(page, "cus_strict");
-    await sees(page, ["ready", ["sms"], 1]);
-    assert.deepEqual(await page.evaluate(() => [gate.has("sms"), gate.has("sso"), gate.check("sso").reason]), [
-      true,
-      false,
-      "not_entitled",
-    ]);
-    assert.deepEqual(page.complaints, []);
+    assert.equal(failure, "CompileError");
+    await openGate(page, "cus_strict");
+    await waitForGate(page, ["ready", ["sms"], 1]);
+    assert.deepEqual(
+      await page.evaluate(() => {
+        const gate = globalThis.gate;
+        return [gate.has("sms"), gate.has("sso"), gate.check("sso").reason];
+      }),
+      [true, false, "not_entitled"],
+    );
+    assert.deepEqual(page.problems, []);
   });
 
-  test("shares one connection with its other tabs, and takes over where that one is closed", async () => {
-    const streams = () => proxy.to("/v1/stream").filter(({ method }) => method === "GET");
-    const [one, two] = [await visit(), await visit()];
-    await open(one, "cus_tabs");
-    await sees(one, ["ready", [], 0]);
-    await eventually(() => assert.equal(streams().length, 1));
-    await open(two, "cus_tabs");
-    await sees(two, ["ready", [], 0]);
+  test("shares one stream with its other tabs, and opens one if the leading tab is closed", async () => {
+    const [one, two] = [await open(), await open()];
+    await openGate(one, "cus_tabs");
+    await waitForGate(one, ["ready", [], 0]);
+    await eventually(() => assert.equal(getRequests("/v1/stream").length, 1));
+    await openGate(two, "cus_tabs");
+    await waitForGate(two, ["ready", [], 0]);
     await service.send(summary("cus_tabs", ["sms"]));
-    await sees(one, ["ready", ["sms"], 1]);
-    await sees(two, ["ready", ["sms"], 1]);
-    assert.equal(streams().length, 1);
+    await waitForGate(one, ["ready", ["sms"], 1]);
+    await waitForGate(two, ["ready", ["sms"], 1]);
+    assert.equal(getRequests("/v1/stream").length, 1);
 
     await one.close();
-    await eventually(() => assert.equal(streams().length, 2));
-    assert.equal(streams()[1].headers["last-event-id"], "1");
+    await eventually(() => assert.equal(getRequests("/v1/stream").length, 2));
+    assert.equal(getRequests("/v1/stream")[1].headers["last-event-id"], "1");
     await service.send(summary("cus_tabs", ["sso"]));
-    await sees(two, ["ready", ["sso"], 2]);
-    await two.evaluate(() => gate.close());
+    await waitForGate(two, ["ready", ["sso"], 2]);
+    await two.evaluate(() => globalThis.gate.close());
   });
 
-  test("asks anew when it comes online, and not because of nothing", async () => {
-    const page = await visit();
-    await open(page, "cus_online", { live: false });
-    await sees(page, ["ready", [], 0]);
-    const asked = () => proxy.to("/v1/snapshot").filter(({ method }) => method === "GET").length;
-    assert.equal(asked(), 1);
+  test("reads the set again when it comes online, and not on a focus shortly after a read", async () => {
+    const page = await open();
+    await openGate(page, "cus_online", { live: false });
+    await waitForGate(page, ["ready", [], 0]);
+    assert.equal(getRequests("/v1/snapshot").length, 1);
     await service.send(summary("cus_online", ["sms"]));
     await page.evaluate(() => window.dispatchEvent(new Event("focus")));
-    await page.evaluate(
-      () =>
-        (Date.now = (
-          (now) => () =>
-            now() + 11_000
-        )(Date.now)),
-    );
+    await page.evaluate(() => {
+      const { now } = Date;
+      Date.now = () => now() + 11_000;
+    });
     await context.setOffline(true);
-    await page.evaluate(() => gate.refresh());
-    assert.deepEqual(await page.evaluate(() => [gate.state, gate.error.code]), ["stale", "unreachable"]);
+    await page.evaluate(() => globalThis.gate.refresh());
+    assert.deepEqual(await page.evaluate(() => [globalThis.gate.state, globalThis.gate.error.code]), ["stale", "unreachable"]);
     await context.setOffline(false);
-    await sees(page, ["ready", ["sms"], 1]);
-    assert.equal(asked(), 2);
+    await waitForGate(page, ["ready", ["sms"], 1]);
+    assert.equal(getRequests("/v1/snapshot").length, 2);
   });
 });

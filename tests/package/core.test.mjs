@@ -1,72 +1,80 @@
-// The core and its twin: the same vectors, and both against each other.
+// The Rust core and the core in JavaScript: both against the shared test vectors, and against each other.
 
 import assert from "node:assert/strict";
 import { generateKeyPairSync, sign } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { before, describe, test } from "node:test";
-import { root, source } from "./support.mjs";
+import { importSource, root } from "./support.mjs";
 
 const vectors = JSON.parse(readFileSync(root("tests/fixtures/client.json"), "utf8"));
 
-/** The lines of a set by their kind: the kinds stand in no order. */
-const sorted = (lines) => lines && Object.entries(Object.groupBy?.(lines.split("\n"), (line) => line[0] ?? "") ?? group(lines)).sort();
-const group = (lines) => {
+/**
+ * Groups the lines of a set by their kind: the order of the kinds is not specified.
+ *
+ * @param {string | undefined} set
+ */
+function groupLines(set) {
+  if (set === undefined) return undefined;
+  /** @type {Record<string, string[]>} */
   const groups = {};
-  for (const line of lines.split("\n")) (groups[line[0] ?? ""] ??= []).push(line);
-  return groups;
-};
+  for (const line of set.split("\n")) {
+    const kind = line[0] ?? "";
+    groups[kind] = [...(groups[kind] ?? []), line];
+  }
+  return Object.entries(groups).sort();
+}
 
 describe("the core", () => {
-  let wasm;
-  let twin;
+  let wasmCore;
+  let jsCore;
   before(async () => {
-    ({ twin } = await source("core/twin.ts"));
-    const { core } = await source("core/wasm.ts");
-    wasm = core(() => new WebAssembly.Module(readFileSync(root("www/npm/dist/entgate.wasm"))));
-    assert.ok(wasm.verify, "the wasm was compiled");
+    ({ jsCore } = await importSource("core/js-core.ts"));
+    const { createWasmCore } = await importSource("core/wasm-core.ts");
+    wasmCore = createWasmCore(() => new WebAssembly.Module(readFileSync(root("www/npm/dist/entgate.wasm"))));
+    assert.ok(wasmCore.verify, "the wasm was compiled");
   });
 
-  test("both read what was said as the vectors have it", () => {
-    let unseen = 0;
-    for (const { why, said, lines, twin: differs } of vectors.reads) {
-      assert.equal(wasm.read(said), lines ?? undefined, why);
-      if (differs) {
-        // JSON.parse cannot tell, and takes what the core refuses.
-        assert.notEqual(twin.read(said), undefined, why);
-        unseen += 1;
-      } else assert.deepEqual(sorted(twin.read(said)), sorted(lines ?? undefined), why);
+  test("both cores load the messages of the vectors into the expected sets", () => {
+    let undetected = 0;
+    for (const { why, said: messages, lines, twin: reason } of vectors.reads) {
+      assert.equal(wasmCore.load(messages), lines ?? undefined, why);
+      if (reason) {
+        // JSON.parse does not report the error, so the core in JavaScript accepts the messages.
+        assert.notEqual(jsCore.load(messages), undefined, why);
+        undetected += 1;
+      } else assert.deepEqual(groupLines(jsCore.load(messages)), groupLines(lines ?? undefined), why);
     }
-    assert.equal(unseen, 4);
+    assert.equal(undetected, 4);
   });
 
-  test("both answer as the vectors have it", () => {
-    for (const { why, held, feature, now, answer } of vectors.checks) {
-      assert.equal(wasm.check(held, feature, now), answer, why);
-      assert.equal(twin.check(held, feature, now), answer, `${why}, twin`);
+  test("both cores return the decisions of the vectors", () => {
+    for (const { why, held: set, feature, now, answer } of vectors.checks) {
+      assert.equal(wasmCore.check(set, feature, now), answer, why);
+      assert.equal(jsCore.check(set, feature, now), answer, `${why}, in JavaScript`);
     }
   });
 
-  test("what is longer than the core's memory is the twin's to read", () => {
+  test("messages that are larger than the buffer of the wasm are loaded in JavaScript", () => {
     const entitlements = Array.from({ length: 60_000 }, (_, at) => `feature_number_${at}`);
-    const said = JSON.stringify([{ version: 1, exp: 9, entitlements }]);
-    assert.ok(said.length > 1 << 20);
-    assert.deepEqual(sorted(wasm.read(said)), sorted(twin.read(said)));
-    assert.equal(wasm.read(said).split("\n").length, 60_003);
+    const messages = JSON.stringify([{ version: 1, exp: 9, entitlements }]);
+    assert.ok(messages.length > 1 << 20);
+    assert.deepEqual(groupLines(wasmCore.load(messages)), groupLines(jsCore.load(messages)));
+    assert.equal(wasmCore.load(messages).split("\n").length, 60_003);
   });
 
-  test("what Node signs is genuine, whatever its length, and one changed byte is not", () => {
+  test("signatures of Node are valid for messages of any length, and invalid after one byte changes", () => {
     for (let length = 0; length < 300; length += 7) {
       const { privateKey, publicKey } = generateKeyPairSync("ed25519");
-      const key = Buffer.from(publicKey.export({ format: "jwk" }).x, "base64url");
+      const key = Buffer.from(publicKey.export({ format: "jwk" }).x ?? "", "base64url");
       const message = Buffer.alloc(length, "entgate");
       const signature = sign(null, message, privateKey);
-      assert.equal(wasm.verify(key, signature, message), true, `${length} bytes`);
+      assert.equal(wasmCore.verify(key, signature, message), true, `${length} bytes`);
       signature[length % 64] ^= 1;
-      assert.equal(wasm.verify(key, signature, message), false, `${length} bytes, changed`);
+      assert.equal(wasmCore.verify(key, signature, message), false, `${length} bytes, changed`);
     }
   });
 
-  test("a key or a signature of another length proves nothing", () => {
+  test("a key, signature or message of an invalid length is not verified", () => {
     const bytes = (length) => new Uint8Array(length);
     for (const [key, signature] of [
       [31, 64],
@@ -75,17 +83,17 @@ describe("the core", () => {
       [32, 65],
       [0, 0],
     ]) {
-      assert.equal(wasm.verify(bytes(key), bytes(signature), bytes(1)), false);
+      assert.equal(wasmCore.verify(bytes(key), bytes(signature), bytes(1)), false);
     }
-    assert.equal(wasm.verify(bytes(32), bytes(64), bytes(1 << 20)), false);
+    assert.equal(wasmCore.verify(bytes(32), bytes(64), bytes(1 << 20)), false);
   });
 
-  test("where no wasm can be compiled the twin answers, and believes no signature", async () => {
-    const { core } = await source("core/wasm.ts");
-    const refused = core(() => {
+  test("where wasm cannot be compiled the core in JavaScript answers, and verifies no signature", async () => {
+    const { createWasmCore } = await importSource("core/wasm-core.ts");
+    const core = createWasmCore(() => {
       throw new WebAssembly.CompileError("unsafe-eval");
     });
-    assert.equal(refused.verify, undefined);
-    assert.equal(refused.check("v1\ne9\n+sms\n", "sms", 8), 1);
+    assert.equal(core.verify, undefined);
+    assert.equal(core.check("v1\ne9\n+sms\n", "sms", 8), 1);
   });
 });

@@ -1,18 +1,19 @@
 // `entgate/element` in plain HTML, in headless Chromium.
 
-import { build } from "esbuild";
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, afterEach, before, describe, test } from "node:test";
+import { build } from "esbuild";
 import { browse } from "../worker/browser.mjs";
 import { eventually, summary } from "../worker/support.mjs";
-import { visit } from "./pages.mjs";
-import { painted, stage, watch } from "./pictures.mjs";
-import { between, edge, root, token } from "./support.mjs";
+import { flakyProxy } from "./flaky-proxy.mjs";
+import { openPage } from "./pages.mjs";
+import { recordPaints, releaseAfterFirstPaint, serveDelayedScript } from "./paint-recorder.mjs";
+import { createToken, root, serveEdge } from "./support.mjs";
 import { install, run } from "./tarball.mjs";
 
-/** The rule of the package's README, as a page has it. */
-const [RULE] = readFileSync(root("www/npm/README.md"), "utf8").match(/(?<=```css\n)[^`]*/);
+/** The CSS rule in the package's README. */
+const [RULE] = readFileSync(root("www/npm/README.md"), "utf8").match(/(?<=```css\n)[^`]*/) ?? [];
 
 describe("the element", { timeout: 120_000 }, () => {
   let service;
@@ -21,19 +22,20 @@ describe("the element", { timeout: 120_000 }, () => {
   let site;
   let proxy;
   before(async () => {
-    [service, installed, browser] = await Promise.all([edge(), install(), browse()]);
+    [service, installed, browser] = await Promise.all([serveEdge(), install(), browse()]);
     const entry = installed.write(
       "page.mjs",
       `import { createGate } from "entgate";
       import { define } from "entgate/element";
       import { createTestGate } from "entgate/testing";
-      Object.assign(globalThis, { define, createTestGate, changes: [] });
+      const openTestGate = (answers, options) => define((globalThis.gate = createTestGate(answers, options)));
+      Object.assign(globalThis, { openTestGate, changes: [] });
       for (const part of document.querySelectorAll("entitled-to")) part.addEventListener("change", ({ target }) => changes.push(target.feature + " " + target.entitled));
       document.addEventListener("change", () => changes.push("bubbled"));
-      if (given.token) define((globalThis.gate = createGate({ storage: null, ...given })));`,
+      if (testOptions.token) define((globalThis.gate = createGate({ storage: null, ...testOptions })));`,
     );
     const bundle = await build({ entryPoints: [entry], bundle: true, minify: true, write: false });
-    site = await stage(bundle.outputFiles[0].text);
+    site = await serveDelayedScript(bundle.outputFiles[0].text);
   });
   after(async () => {
     await browser?.close();
@@ -49,60 +51,62 @@ describe("the element", { timeout: 120_000 }, () => {
   const part = (feature, attributes = "") =>
     `<entitled-to feature="${feature}" ${attributes}><a href="#${feature}" data-part="${feature}">open ${feature}</a><a href="#plans" slot="fallback" data-part="no-${feature}">buy ${feature}</a></entitled-to>`;
 
-  /** A page of these parts, painted, and its script on the way. */
-  async function paint(parts, given) {
-    site.set(`<style>${RULE}</style>`, `<p>a page</p>${parts}`);
-    const page = await visit(browser, site.url, { given, prepare: [watch], waitUntil: "commit" });
-    await painted(page, site);
+  /** Opens a page of these parts, waits for its first paint, and then sends its script. */
+  async function paint(parts, testOptions) {
+    site.setPage(`<style>${RULE}</style>`, `<p>a page</p>${parts}`);
+    const page = await openPage(browser, site.url, { testOptions, scripts: [recordPaints], waitUntil: "commit" });
+    await releaseAfterFirstPaint(page, site);
     return page;
   }
-  const given = async (customer) => ({ endpoint: proxy?.url ?? service.url.origin, token: await token(service, customer) });
-  const snapshot = async (customer) => (await service.request(`/v1/snapshot?fresh=true&customer=${customer}`)).json.snapshot;
+  const gateOptions = async (customer) => ({ endpoint: proxy?.url ?? service.url.origin, token: await createToken(service, customer) });
+  const fetchSnapshot = async (customer) => (await service.request(`/v1/snapshot?fresh=true&customer=${customer}`)).json.snapshot;
 
-  /** A page of parts that a test's gate answers. */
-  async function tested(parts, answers) {
-    site.set(`<style>${RULE}</style>`, parts);
-    site.release();
-    const page = await visit(browser, site.url);
-    await page.evaluate((answers) => define((globalThis.gate = createTestGate(answers))), answers);
+  /** Opens a page of these parts with a test gate. */
+  async function openWithTestGate(parts, answers) {
+    site.setPage(`<style>${RULE}</style>`, parts);
+    site.releaseScript();
+    const page = await openPage(browser, site.url);
+    await page.evaluate((answers) => globalThis.openTestGate(answers), answers);
     return page;
   }
-  const shows = (page) =>
+  const visibleParts = (page) =>
     page.$$eval("[data-part]", (parts) =>
       parts
         .filter((part) => part.checkVisibility())
         .map((part) => part.dataset.part)
         .join(" "),
     );
-  const pictures = (page) => page.evaluate(() => globalThis.pictures);
+  const paints = (page) => page.evaluate(() => globalThis.paints);
   const changes = (page) => page.evaluate(() => globalThis.changes);
   const attributes = (page) =>
-    page.$$eval("entitled-to", (all) =>
-      all.map((one) => [one.feature, one.entitled, one.hasAttribute("entitled"), one.state, one.getAttribute("state")].join(" ")),
+    page.$$eval("entitled-to", (elements) =>
+      elements.map((element) =>
+        [element.feature, element.entitled, element.hasAttribute("entitled"), element.state, element.getAttribute("state")].join(" "),
+      ),
     );
 
-  test("nothing flickers from the first paint on, where a server wrote what it knows, and a signed event opens a part", async () => {
+  test("nothing flickers if a server wrote the attributes, and a webhook shows a part", async () => {
     await service.send(summary("cus_paint", ["sms"]));
-    const page = await paint(part("sms", 'entitled state="stale"') + part("sso", 'state="stale"'), await given("cus_paint"));
+    const page = await paint(part("sms", 'entitled state="stale"') + part("sso", 'state="stale"'), await gateOptions("cus_paint"));
     await eventually(async () => assert.deepEqual(await attributes(page), ["sms true true ready ready", "sso false false ready ready"]));
-    assert.deepEqual([await pictures(page), await changes(page)], [["sms no-sso"], []]);
+    assert.deepEqual([await paints(page), await changes(page)], [["sms no-sso"], []]);
     await service.send(summary("cus_paint", ["sms", "sso"]));
-    await eventually(async () => assert.deepEqual(await pictures(page), ["sms no-sso", "sms sso"]));
-    assert.deepEqual([await changes(page), page.complaints], [["sso true"], []]);
+    await eventually(async () => assert.deepEqual(await paints(page), ["sms no-sso", "sms sso"]));
+    assert.deepEqual([await changes(page), page.problems], [["sso true"], []]);
     await page.close();
   });
 
-  test("what the server wrote stands while the edge cannot be reached, and not against what it says then", async () => {
+  test("the attributes of the server are kept during an outage, and replaced by the edge's answer after it", async () => {
     await service.send(summary("cus_late", ["sso"]));
-    proxy = await between(service);
-    proxy.answer("/v1/snapshot", (response) => response.destroy());
-    const page = await paint(part("sms", 'entitled state="stale"') + part("sso", 'state="stale"'), await given("cus_late"));
+    proxy = await flakyProxy(service);
+    proxy.respond("/v1/snapshot", (response) => response.destroy());
+    const page = await paint(part("sms", 'entitled state="stale"') + part("sso", 'state="stale"'), await gateOptions("cus_late"));
     await eventually(async () => assert.deepEqual(await attributes(page), ["sms true true error error", "sso false false error error"]));
-    proxy.restore();
-    await page.evaluate(() => gate.refresh());
+    proxy.forwardAll();
+    await page.evaluate(() => globalThis.gate.refresh());
     await eventually(async () => assert.deepEqual(await attributes(page), ["sms false false ready ready", "sso true true ready ready"]));
     assert.deepEqual(
-      [await pictures(page), await changes(page)],
+      [await paints(page), await changes(page)],
       [
         ["sms no-sso", "no-sms sso"],
         ["sms false", "sso true"],
@@ -111,116 +115,123 @@ describe("the element", { timeout: 120_000 }, () => {
     await page.close();
   });
 
-  test("a page that no server prepared shows nothing before its script, and then at once what its snapshot says", async () => {
+  test("a page without the attributes shows nothing before its script, and then the answers of its snapshot", async () => {
     await service.send(summary("cus_plain", ["sms"]));
-    const page = await paint(part("sms") + part("sso"), { ...(await given("cus_plain")), snapshot: await snapshot("cus_plain") });
+    const testOptions = { ...(await gateOptions("cus_plain")), snapshot: await fetchSnapshot("cus_plain") };
+    const page = await paint(part("sms") + part("sso"), testOptions);
     await eventually(async () => assert.deepEqual(await attributes(page), ["sms true true ready ready", "sso false false ready ready"]));
-    assert.deepEqual([await pictures(page), await changes(page), page.complaints], [["sms no-sso"], ["sms true"], []]);
+    assert.deepEqual([await paints(page), await changes(page), page.problems], [["sms no-sso"], ["sms true"], []]);
     await page.close();
   });
 
-  test("without a snapshot it denies until it knows", async () => {
+  test("without a snapshot the element denies until a set is loaded", async () => {
     await service.send(summary("cus_first", ["sms"]));
-    const page = await paint(part("sms") + part("sso"), await given("cus_first"));
-    await eventually(async () => assert.deepEqual(await pictures(page), ["no-sms no-sso", "sms no-sso"]));
-    assert.deepEqual(page.complaints, []);
+    const page = await paint(part("sms") + part("sso"), await gateOptions("cus_first"));
+    await eventually(async () => assert.deepEqual(await paints(page), ["no-sms no-sso", "sms no-sso"]));
+    assert.deepEqual(page.problems, []);
     await page.close();
   });
 
-  test("what is hidden is hidden from readers and keys as well", async () => {
-    const page = await tested(part("sms") + part("sso"), { sms: true });
+  test("a hidden part is not in the accessibility tree and not focusable", async () => {
+    const page = await openWithTestGate(part("sms") + part("sso"), { sms: true });
     const links = async () => {
-      const read = (await page.locator("body").ariaSnapshot()).match(/(?<=link ").*?(?=")/g);
-      const reached = [];
-      for (const _ of read) {
+      const inTree = (await page.locator("body").ariaSnapshot()).match(/(?<=link ").*?(?=")/g) ?? [];
+      const focused = [];
+      for (const _ of inTree) {
         await page.keyboard.press("Tab");
-        reached.push(await page.evaluate(() => document.activeElement.textContent));
+        focused.push(await page.evaluate(() => document.activeElement?.textContent));
       }
-      assert.deepEqual(read, reached);
-      await page.evaluate(() => document.activeElement.blur());
-      return read;
+      assert.deepEqual(inTree, focused);
+      await page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement).blur());
+      return inTree;
     };
     assert.deepEqual(await links(), ["open sms", "buy sso"]);
-    // Afresh, for the next key goes on from where the last one was.
+    // A new page: otherwise Tab continues from the last focused link.
     await page.reload();
-    await page.evaluate(() => define(createTestGate({ sso: true })));
+    await page.evaluate(() => globalThis.openTestGate({ sso: true }));
     assert.deepEqual(await links(), ["buy sms", "open sso"]);
     await page.close();
   });
 
-  test("each change is told once, to whoever listens to the element", async () => {
-    const page = await tested(part("sms") + part("sms") + part("sso"), { sms: true });
+  test("each change fires one event on the element", async () => {
+    const page = await openWithTestGate(part("sms") + part("sms") + part("sso"), { sms: true });
     assert.deepEqual(await changes(page), ["sms true", "sms true"]);
-    await page.evaluate(() => gate.set({ export: true }));
-    await page.evaluate(() => gate.become("stale"));
+    await page.evaluate(() => globalThis.gate.set({ export: true }));
+    await page.evaluate(() => globalThis.gate.become("stale"));
     assert.deepEqual(await changes(page), ["sms true", "sms true"]);
     assert.deepEqual(await attributes(page), ["sms true true stale stale", "sms true true stale stale", "sso false false stale stale"]);
-    await page.evaluate(() => gate.become("error"));
+    await page.evaluate(() => globalThis.gate.become("error"));
     assert.deepEqual(await changes(page), ["sms true", "sms true", "sms false", "sms false"]);
-    assert.equal(await shows(page), "no-sms no-sms no-sso");
+    assert.equal(await visibleParts(page), "no-sms no-sms no-sso");
     await page.close();
   });
 
-  test("it answers for another feature, and wherever it comes from", async () => {
-    const page = await tested(part("sms"), { sms: true });
-    const after = async (change) => {
+  test("the element is updated when its feature changes, and however it is created", async () => {
+    const page = await openWithTestGate(part("sms"), { sms: true });
+    await page.evaluate(() => {
+      globalThis.first = document.querySelector("entitled-to");
+    });
+    const partsAfter = async (change) => {
       await page.evaluate(change);
-      return shows(page);
+      return visibleParts(page);
     };
-    assert.equal(await after(() => document.querySelector("entitled-to").setAttribute("feature", "sso")), "no-sms");
-    assert.equal(await after(() => (document.querySelector("entitled-to").feature = "sms")), "sms");
-    assert.equal(await after(() => document.querySelector("entitled-to").removeAttribute("feature")), "no-sms");
-    assert.equal(await after(() => (document.querySelector("entitled-to").feature = "sms")), "sms");
-    // A copy, a part that was away while things changed, one that a script makes and one that is parsed.
-    const away = () => {
-      globalThis.away = document.querySelector("entitled-to");
-      document.body.append(away.cloneNode(true));
-      away.remove();
-      gate.set({ sms: false });
+    const setFeature = (feature) => partsAfter(`first.feature = "${feature}"`);
+    assert.equal(await partsAfter(() => globalThis.first.setAttribute("feature", "sso")), "no-sms");
+    assert.equal(await setFeature("sms"), "sms");
+    assert.equal(await partsAfter(() => globalThis.first.removeAttribute("feature")), "no-sms");
+    assert.equal(await setFeature("sms"), "sms");
+    // A clone, an element that was disconnected during a change, one from a script, and one from the HTML parser.
+    const cloneAndRemove = () => {
+      document.body.append(globalThis.first.cloneNode(true));
+      globalThis.first.remove();
+      globalThis.gate.set({ sms: false });
     };
-    assert.equal(await after(away), "no-sms");
-    assert.equal(await after(() => document.body.prepend(globalThis.away)), "no-sms no-sms");
-    const made = () => {
+    assert.equal(await partsAfter(cloneAndRemove), "no-sms");
+    assert.equal(await partsAfter(() => document.body.prepend(globalThis.first)), "no-sms no-sms");
+    const createAndParse = () => {
       document.body.innerHTML = "";
-      const made = document.createElement("entitled-to");
-      made.innerHTML = '<p data-part="made">here</p>';
-      made.feature = "sso";
-      document.body.append(made);
+      const created = /** @type {import("entgate/element").EntitledToElement} */ (document.createElement("entitled-to"));
+      created.innerHTML = '<p data-part="created">here</p>';
+      created.feature = "sso";
+      document.body.append(created);
       document.body.insertAdjacentHTML("beforeend", '<entitled-to feature="sso" entitled><p data-part="parsed">here</p></entitled-to>');
     };
-    assert.equal(await after(made), "");
-    assert.equal(await after(() => gate.set({ sso: true })), "made parsed");
-    assert.deepEqual(page.complaints, []);
+    assert.equal(await partsAfter(createAndParse), "");
+    assert.equal(await partsAfter(() => globalThis.gate.set({ sso: true })), "created parsed");
+    assert.deepEqual(page.problems, []);
     await page.close();
   });
 
-  test("another gate takes over, and nothing of the former one is left", async () => {
-    const page = await tested(part("sms"), { sms: true });
-    const seen = [await shows(page)];
+  test("a second gate replaces the first, whose listeners are removed", async () => {
+    const page = await openWithTestGate(part("sms"), { sms: true });
+    const seen = [await visibleParts(page)];
     for (const change of [
-      () => define((globalThis.other = createTestGate({}, { state: "loading" }))),
-      () => gate.set({ sms: true }),
-      () => other.become("ready"),
-      () => other.set({ sms: true }),
+      () => {
+        globalThis.previous = globalThis.gate;
+        globalThis.openTestGate({}, { state: "loading" });
+      },
+      () => globalThis.previous.set({ sms: true }),
+      () => globalThis.gate.become("ready"),
+      () => globalThis.gate.set({ sms: true }),
     ]) {
       await page.evaluate(change);
-      seen.push(await shows(page));
+      seen.push(await visibleParts(page));
     }
     assert.deepEqual(seen, ["sms", "no-sms", "no-sms", "no-sms", "sms"]);
     await page.close();
   });
 
-  test("on a server it is loaded and does nothing", async () => {
-    const text = 'define(createTestGate({ sms: true })); console.log("done");';
-    const node = async (name, text) => (await run(process.execPath, [installed.write(name, text)], { cwd: installed.folder })).stdout;
+  test("on a server it can be imported, and does nothing", async () => {
+    const script = 'define(createTestGate({ sms: true })); console.log("done");';
+    const runNode = async (name, text) => (await run(process.execPath, [installed.write(name, text)], { cwd: installed.folder })).stdout;
     assert.equal(
-      await node("node.mjs", `import { define } from "entgate/element"; import { createTestGate } from "entgate/testing"; ${text}`),
+      await runNode("node.mjs", `import { define } from "entgate/element"; import { createTestGate } from "entgate/testing"; ${script}`),
       "done\n",
     );
     assert.equal(
-      await node(
+      await runNode(
         "node.cjs",
-        `const { define } = require("entgate/element"); const { createTestGate } = require("entgate/testing"); ${text}`,
+        `const { define } = require("entgate/element"); const { createTestGate } = require("entgate/testing"); ${script}`,
       ),
       "done\n",
     );

@@ -1,15 +1,18 @@
-// `entgate/openfeature` under OpenFeature's own web SDK and React SDK, in headless Chromium.
+// `entgate/openfeature` with OpenFeature's own web SDK and React SDK, in headless Chromium.
 
-import { build } from "esbuild";
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { build } from "esbuild";
 import { browse } from "../worker/browser.mjs";
 import { eventually, summary } from "../worker/support.mjs";
-import { visit } from "./pages.mjs";
-import { stage } from "./pictures.mjs";
-import { between, edge, root, token } from "./support.mjs";
+import { flakyProxy } from "./flaky-proxy.mjs";
+import { openPage } from "./pages.mjs";
+import { serveDelayedScript } from "./paint-recorder.mjs";
+import { createToken, root, serveEdge } from "./support.mjs";
 import { install } from "./tarball.mjs";
+
+const NOT_LOADED = "the entitlements of this customer are not loaded yet";
 
 describe("OpenFeature's provider", { timeout: 120_000 }, () => {
   let service;
@@ -19,12 +22,12 @@ describe("OpenFeature's provider", { timeout: 120_000 }, () => {
   let proxy;
   let page;
   before(async () => {
-    [service, installed, browser] = await Promise.all([edge(), install(), browse()]);
+    [service, installed, browser] = await Promise.all([serveEdge(), install(), browse()]);
     const entry = installed.write("page.mjs", readFileSync(root("tests/package/openfeature/page.mjs"), "utf8"));
     const bundle = await build({ entryPoints: [entry], bundle: true, write: false, nodePaths: [root("node_modules")] });
-    site = await stage(bundle.outputFiles[0].text);
-    site.set("", '<div id="root"></div>');
-    site.release();
+    site = await serveDelayedScript(bundle.outputFiles[0].text);
+    site.setPage("", '<div id="root"></div>');
+    site.releaseScript();
   });
   after(async () => {
     await browser?.close();
@@ -33,7 +36,7 @@ describe("OpenFeature's provider", { timeout: 120_000 }, () => {
     await service?.stop();
   });
   beforeEach(async () => {
-    page = await visit(browser, site.url);
+    page = await openPage(browser, site.url);
   });
   afterEach(async () => {
     await page?.close();
@@ -41,31 +44,49 @@ describe("OpenFeature's provider", { timeout: 120_000 }, () => {
     proxy = undefined;
   });
 
-  const heard = [];
-  const flag = (key, fallback) => page.evaluate(([key, fallback]) => flag(key, fallback), [key, fallback]);
-  const told = () => page.evaluate(() => told());
-  const status = () => page.evaluate(() => client.providerStatus);
-  const tells = (expected) =>
-    eventually(async () => {
-      heard.push(...(await told()));
-      assert.deepEqual(heard, expected);
-    }).finally(() => heard.splice(0));
+  const evaluateFlag = (key, fallback) => page.evaluate(([key, fallback]) => globalThis.api.evaluateFlag(key, fallback), [key, fallback]);
+  const takeEvents = () => page.evaluate(() => globalThis.api.takeEvents());
+  const status = () => page.evaluate(() => globalThis.api.client.providerStatus);
+  const waitForEvents = async (expected) => {
+    const events = [];
+    await eventually(async () => {
+      events.push(...(await takeEvents()));
+      assert.deepEqual(events, expected);
+    });
+  };
+  /**
+   * Sets a provider of a test gate, which is the page's `gate`; returns the outcome.
+   *
+   * @param {Record<string, boolean>} answers
+   * @param {{ state?: import("entgate").State }} [options]
+   * @param {import("@openfeature/web-sdk").EvaluationContext} [context]
+   * @param {import("entgate/openfeature").EntgateProviderOptions} [providerOptions]
+   */
+  const setTestProvider = (answers, options = {}, context, providerOptions = {}) =>
+    page.evaluate(
+      ([answers, options, context, providerOptions]) => {
+        const { createTestGate, EntgateProvider, setProvider } = globalThis.api;
+        globalThis.gate = createTestGate(answers, options);
+        return setProvider(new EntgateProvider(globalThis.gate, providerOptions), context);
+      },
+      [answers, options, context, providerOptions],
+    );
 
-  test("a flag is what the gate says, and why", async () => {
-    const set = await page.evaluate(() => set(new EntgateProvider((globalThis.gate = createTestGate({ sms: true })))));
-    assert.equal(set, "READY");
-    assert.deepEqual(await flag("sms"), [true, "TARGETING_MATCH", "entitled", "active_entitlement", 1]);
-    // Even where the application's default is open.
-    assert.deepEqual(await flag("sso", true), [false, "TARGETING_MATCH", "not_entitled", "not_entitled", 1]);
-    await page.evaluate(() => gate.become("stale"));
-    assert.deepEqual(await flag("sms"), [true, "STALE", "entitled", "active_entitlement", 1]);
-    await page.evaluate(() => gate.become("loading"));
-    assert.deepEqual(await flag("sms", true), [true, "PROVIDER_NOT_READY", "nothing is known of this customer yet"]);
+  test("a flag has the value and the reason of the gate's answer", async () => {
+    assert.equal(await setTestProvider({ sms: true }), "READY");
+    assert.deepEqual(await evaluateFlag("sms"), [true, "TARGETING_MATCH", "entitled", "active_entitlement", 1]);
+    // The application's default is not used.
+    assert.deepEqual(await evaluateFlag("sso", true), [false, "TARGETING_MATCH", "not_entitled", "not_entitled", 1]);
+    await page.evaluate(() => globalThis.gate.become("stale"));
+    assert.deepEqual(await evaluateFlag("sms"), [true, "STALE", "entitled", "active_entitlement", 1]);
+    await page.evaluate(() => globalThis.gate.become("loading"));
+    assert.deepEqual(await evaluateFlag("sms", true), [true, "PROVIDER_NOT_READY", NOT_LOADED]);
   });
 
-  test("what is no boolean is a mismatch, and what is in no list is not found", async () => {
-    await page.evaluate(() => set(new EntgateProvider(createTestGate({ sms: true }), { features: ["sms", "sso"] })));
-    const other = await page.evaluate(() => {
+  test("another type is a mismatch, and a flag that is not in the list is not found", async () => {
+    await setTestProvider({ sms: true }, {}, undefined, { features: ["sms", "sso"] });
+    const others = await page.evaluate(() => {
+      const { client } = globalThis.api;
       const details = [
         client.getStringDetails("sms", "a"),
         client.getNumberDetails("sms", 1),
@@ -74,126 +95,160 @@ describe("OpenFeature's provider", { timeout: 120_000 }, () => {
       ];
       return details.map(({ value, errorCode, errorMessage }) => [value, errorCode, errorMessage]);
     });
-    const mismatch = ["TYPE_MISMATCH", "`sms` is a feature, and boolean"];
-    const missing = ["FLAG_NOT_FOUND", "no feature is called `smss`"];
-    assert.deepEqual(other, [
+    const mismatch = ["TYPE_MISMATCH", "`sms` is a feature: its value is a boolean"];
+    const missing = ["FLAG_NOT_FOUND", "no feature has the key `smss`"];
+    assert.deepEqual(others, [
       ["a", ...mismatch],
       [1, ...mismatch],
       [{ a: 1 }, ...mismatch],
       ["a", ...missing],
     ]);
-    assert.deepEqual(await flag("smss", true), [true, ...missing]);
-    assert.deepEqual(await flag("sso", true), [false, "TARGETING_MATCH", "not_entitled", "not_entitled", 1]);
+    assert.deepEqual(await evaluateFlag("smss", true), [true, ...missing]);
+    assert.deepEqual(await evaluateFlag("sso", true), [false, "TARGETING_MATCH", "not_entitled", "not_entitled", 1]);
   });
 
-  test("it is ready when the gate is, and tells which flags have changed", async () => {
+  test("the provider is ready when the gate is, and its events list the changed flags", async () => {
     const before = await page.evaluate(() => {
+      const { client, createTestGate, EntgateProvider, evaluateFlag, setProvider } = globalThis.api;
       globalThis.gate = createTestGate({ sms: true }, { state: "loading" });
-      globalThis.ready = set(new EntgateProvider(gate));
-      return [client.providerStatus, flag("sms", true)];
+      globalThis.ready = setProvider(new EntgateProvider(globalThis.gate));
+      return [client.providerStatus, evaluateFlag("sms", true)];
     });
     assert.deepEqual(before, ["NOT_READY", [true, "PROVIDER_NOT_READY", "provider has not yet initialized"]]);
-    assert.deepEqual(await page.evaluate(() => (gate.become("ready"), ready)), "READY");
-    await tells(["READY"]);
-    await page.evaluate(() => gate.set({ sms: false, sso: true }));
-    await tells(["CONFIGURATION_CHANGED sms,sso"]);
-    await page.evaluate(() => gate.become("stale"));
-    await tells(["STALE"]);
+    const outcome = await page.evaluate(() => {
+      globalThis.gate.become("ready");
+      return globalThis.ready;
+    });
+    assert.deepEqual(outcome, "READY");
+    await waitForEvents(["READY"]);
+    await page.evaluate(() => globalThis.gate.set({ sms: false, sso: true }));
+    await waitForEvents(["CONFIGURATION_CHANGED sms,sso"]);
+    await page.evaluate(() => globalThis.gate.become("stale"));
+    await waitForEvents(["STALE"]);
     assert.equal(await status(), "STALE");
-    await page.evaluate(() => gate.become("error"));
-    // All flags: nothing is known of any.
-    await tells(["ERROR", "CONFIGURATION_CHANGED"]);
+    await page.evaluate(() => globalThis.gate.become("error"));
+    // Without a list: every flag can have changed.
+    await waitForEvents(["ERROR", "CONFIGURATION_CHANGED"]);
     assert.equal(await status(), "ERROR");
-    await page.evaluate(() => gate.become("ready"));
-    await tells(["READY", "CONFIGURATION_CHANGED"]);
-    assert.deepEqual([await status(), await flag("sso")], ["READY", [true, "TARGETING_MATCH", "entitled", "active_entitlement", 2]]);
+    await page.evaluate(() => globalThis.gate.become("ready"));
+    await waitForEvents(["READY", "CONFIGURATION_CHANGED"]);
+    assert.deepEqual(
+      [await status(), await evaluateFlag("sso")],
+      ["READY", [true, "TARGETING_MATCH", "entitled", "active_entitlement", 2]],
+    );
   });
 
-  test("what is known and not certain is ready, and stale at once", async () => {
-    assert.equal(await page.evaluate(() => set(new EntgateProvider(createTestGate({ sms: true }, { state: "stale" })))), "READY");
-    await tells(["READY", "STALE"]);
-    assert.deepEqual([await status(), await flag("sms")], ["STALE", [true, "STALE", "entitled", "active_entitlement", 1]]);
+  test("a gate that is stale from the start is ready, and then stale", async () => {
+    assert.equal(await setTestProvider({ sms: true }, { state: "stale" }), "READY");
+    await waitForEvents(["READY", "STALE"]);
+    assert.deepEqual([await status(), await evaluateFlag("sms")], ["STALE", [true, "STALE", "entitled", "active_entitlement", 1]]);
   });
 
-  test("a signed event opens a part of OpenFeature's React, from the edge by the gate", async () => {
+  test("a webhook shows a part of a page of OpenFeature's React SDK", async () => {
     await service.send(summary("cus_react", ["sms"]));
-    const given = { endpoint: service.url.origin, token: await token(service, "cus_react"), storage: null };
-    await page.evaluate((given) => (show(), set(new EntgateProvider(createGate(given)))), given);
+    const options = { endpoint: service.url.origin, token: await createToken(service, "cus_react"), storage: null };
+    await page.evaluate((options) => {
+      const { createGate, EntgateProvider, renderParts, setProvider } = globalThis.api;
+      renderParts();
+      return setProvider(new EntgateProvider(createGate(options)));
+    }, options);
     await page.waitForSelector("#sms:text-is('true')");
     assert.equal(await page.textContent("#sso"), "false");
     await service.send(summary("cus_react", ["sso"]));
     await page.waitForSelector("#sso:text-is('true')");
     assert.equal(await page.textContent("#sms"), "false");
-    assert.deepEqual(page.complaints, []);
+    assert.deepEqual(page.problems, []);
   });
 
-  test("an edge that cannot be reached is an error, in which the gate's own fallback counts, until it is there", async () => {
+  test("an outage is an error, during which the gate's fallback is used", async () => {
     await service.send(summary("cus_outage", ["sms"]));
-    proxy = await between(service);
-    proxy.answer("/v1/snapshot", (response) => response.writeHead(500, { "access-control-allow-headers": "authorization" }).end());
-    const given = { endpoint: proxy.url, token: await token(service, "cus_outage"), storage: null, live: false, fallback: { sso: true } };
-    const outcome = await page.evaluate((given) => set(new EntgateProvider((globalThis.gate = createGate(given)))), given);
+    proxy = await flakyProxy(service);
+    proxy.respond("/v1/snapshot", (response) => response.writeHead(500, { "access-control-allow-headers": "authorization" }).end());
+    const token = await createToken(service, "cus_outage");
+    const options = { endpoint: proxy.url, token, storage: null, live: false, fallback: { sso: true } };
+    const outcome = await page.evaluate((options) => {
+      const { createGate, EntgateProvider, setProvider } = globalThis.api;
+      globalThis.gate = createGate(options);
+      return setProvider(new EntgateProvider(globalThis.gate));
+    }, options);
     assert.match(outcome, /^ERROR /);
-    assert.deepEqual((await flag("sms", true)).slice(0, 2), [true, "PROVIDER_NOT_READY"]);
-    assert.deepEqual(await flag("sso"), [true, "DEFAULT", "entitled", "fallback", 0]);
-    await told();
-    proxy.restore();
-    await page.evaluate(() => gate.refresh());
+    assert.deepEqual((await evaluateFlag("sms", true)).slice(0, 2), [true, "PROVIDER_NOT_READY"]);
+    assert.deepEqual(await evaluateFlag("sso"), [true, "DEFAULT", "entitled", "fallback", 0]);
+    await takeEvents();
+    proxy.forwardAll();
+    await page.evaluate(() => globalThis.gate.refresh());
     await eventually(async () => assert.equal(await status(), "READY"));
-    assert.deepEqual(await told(), ["CONFIGURATION_CHANGED", "READY"]);
-    assert.deepEqual(await flag("sso", true), [false, "TARGETING_MATCH", "not_entitled", "not_entitled", 1]);
+    assert.deepEqual(await takeEvents(), ["CONFIGURATION_CHANGED", "READY"]);
+    assert.deepEqual(await evaluateFlag("sso", true), [false, "TARGETING_MATCH", "not_entitled", "not_entitled", 1]);
   });
 
-  test("another customer has another gate, and never the answers of the former one", async () => {
+  test("each customer has a gate of its own, and never the answers of the previous customer", async () => {
     const before = await page.evaluate(async () => {
-      globalThis.made = [];
-      const make = (customer, { plan }) => {
+      const { createTestGate, EntgateProvider, evaluateFlag, setProvider } = globalThis.api;
+      globalThis.created = [];
+      /** @type {import("entgate/openfeature").Make} */
+      const create = (customer, { plan }) => {
         const gate = createTestGate({ [customer]: true }, { state: "loading" });
-        made.push({ customer, plan, gate, closed: false });
-        const [own] = made.slice(-1);
+        const entry = { customer, plan, gate, closed: false };
+        globalThis.created.push(entry);
         return {
           ...gate,
           get state() {
             return gate.state;
           },
-          close: () => (own.closed = true),
+          close() {
+            entry.closed = true;
+          },
         };
       };
-      const outcome = await set(new EntgateProvider(make));
-      return [outcome, flag("ada", true)];
+      const outcome = await setProvider(new EntgateProvider(create));
+      return [outcome, evaluateFlag("ada", true)];
     });
-    assert.deepEqual(before, ["READY", [true, "TARGETING_KEY_MISSING", "`targetingKey` names the customer, and is not there"]]);
-    const turn = (context) => page.evaluate((context) => void (globalThis.turned = OpenFeature.setContext(context)), context);
-    const known = (at) => page.evaluate((at) => (made[at].gate.become("ready"), turned), at);
-    await turn({ targetingKey: "ada", plan: "pro" });
+    assert.deepEqual(before, ["READY", [true, "TARGETING_KEY_MISSING", "`targetingKey` is missing: it has to be the customer id"]]);
+    const setContext = (context) =>
+      page.evaluate((context) => {
+        globalThis.contextSet = globalThis.api.OpenFeature.setContext(context);
+      }, context);
+    const makeReady = (index) =>
+      page.evaluate((index) => {
+        globalThis.created[index].gate.become("ready");
+        return globalThis.contextSet;
+      }, index);
+    await setContext({ targetingKey: "ada", plan: "pro" });
+    assert.deepEqual([await status(), await evaluateFlag("ada")], ["RECONCILING", [false, "PROVIDER_NOT_READY", NOT_LOADED]]);
+    await makeReady(0);
     assert.deepEqual(
-      [await status(), await flag("ada")],
-      ["RECONCILING", [false, "PROVIDER_NOT_READY", "nothing is known of this customer yet"]],
+      [await status(), await evaluateFlag("ada")],
+      ["READY", [true, "TARGETING_MATCH", "entitled", "active_entitlement", 1]],
     );
-    await known(0);
-    assert.deepEqual([await status(), await flag("ada")], ["READY", [true, "TARGETING_MATCH", "entitled", "active_entitlement", 1]]);
-    await told();
+    await takeEvents();
 
-    // Two in a row: whoever waits for the first waits for the second.
-    await turn({ targetingKey: "bob" });
-    await turn({ targetingKey: "eve" });
+    // Two changes in a row: both calls of the SDK wait for the second gate.
+    await setContext({ targetingKey: "bob" });
+    await setContext({ targetingKey: "eve" });
     assert.deepEqual(
-      [await flag("ada"), await flag("bob")].map(([value, code]) => [value, code]),
+      [await evaluateFlag("ada"), await evaluateFlag("bob")].map(([value, code]) => [value, code]),
       [
         [false, "PROVIDER_NOT_READY"],
         [false, "PROVIDER_NOT_READY"],
       ],
     );
-    await known(2);
-    assert.deepEqual([(await flag("eve"))[0], (await flag("bob"))[0], (await flag("ada"))[0]], [true, false, false]);
-    assert.deepEqual(await told(), ["RECONCILING", "RECONCILING", "CONTEXT_CHANGED"]);
+    await makeReady(2);
+    assert.deepEqual(
+      [(await evaluateFlag("eve"))[0], (await evaluateFlag("bob"))[0], (await evaluateFlag("ada"))[0]],
+      [true, false, false],
+    );
+    assert.deepEqual(await takeEvents(), ["RECONCILING", "RECONCILING", "CONTEXT_CHANGED"]);
 
-    // The same customer has the same gate, whatever else is said; nobody has none.
-    await turn({ targetingKey: "eve", plan: "free" });
-    assert.deepEqual([await page.evaluate(() => turned.then(() => made.length)), (await flag("eve"))[0]], [3, true]);
-    await turn({});
-    assert.equal((await flag("eve", false))[1], "TARGETING_KEY_MISSING");
-    const all = await page.evaluate(() => turned.then(() => made.map(({ customer, plan, closed }) => [customer, plan, closed])));
+    // Other attributes of the same customer do not create a gate; a context without a customer has none.
+    await setContext({ targetingKey: "eve", plan: "free" });
+    const count = await page.evaluate(() => globalThis.contextSet.then(() => globalThis.created.length));
+    assert.deepEqual([count, (await evaluateFlag("eve"))[0]], [3, true]);
+    await setContext({});
+    assert.equal((await evaluateFlag("eve", false))[1], "TARGETING_KEY_MISSING");
+    const all = await page.evaluate(() =>
+      globalThis.contextSet.then(() => globalThis.created.map(({ customer, plan, closed }) => [customer, plan, closed])),
+    );
     assert.deepEqual(all, [
       ["ada", "pro", true],
       ["bob", undefined, true],
@@ -201,28 +256,36 @@ describe("OpenFeature's provider", { timeout: 120_000 }, () => {
     ]);
   });
 
-  test("a gate that is one customer's answers for no other", async () => {
-    await page.evaluate(() => set(new EntgateProvider(createTestGate({ sms: true })), { targetingKey: "ada" }));
-    assert.equal((await flag("sms"))[0], true);
-    await page.evaluate(() => OpenFeature.setContext({ targetingKey: "bob" }));
-    assert.deepEqual([await status(), await flag("sms")], ["ERROR", [false, "INVALID_CONTEXT", "the gate is another customer's"]]);
-    await page.evaluate(() => OpenFeature.setContext({ targetingKey: "ada" }));
-    assert.deepEqual([await status(), (await flag("sms"))[0]], ["READY", true]);
+  test("a gate of one customer does not answer for another", async () => {
+    await setTestProvider({ sms: true }, {}, { targetingKey: "ada" });
+    assert.equal((await evaluateFlag("sms"))[0], true);
+    await page.evaluate(() => globalThis.api.OpenFeature.setContext({ targetingKey: "bob" }));
+    assert.deepEqual(
+      [await status(), await evaluateFlag("sms")],
+      ["ERROR", [false, "INVALID_CONTEXT", "the gate belongs to another customer"]],
+    );
+    await page.evaluate(() => globalThis.api.OpenFeature.setContext({ targetingKey: "ada" }));
+    assert.deepEqual([await status(), (await evaluateFlag("sms"))[0]], ["READY", true]);
   });
 
-  test("a provider that is replaced listens no more, and closes the gate that it made", async () => {
-    const left = await page.evaluate(async () => {
-      const [own, made] = [createTestGate({ sms: true }), createTestGate({ sms: true })];
+  test("a replaced provider removes its listeners, and closes the gate that it created", async () => {
+    const counts = await page.evaluate(async () => {
+      const { createTestGate, EntgateProvider, OpenFeature, setProvider, takeEvents } = globalThis.api;
+      const [given, created] = [createTestGate({ sms: true }), createTestGate({ sms: true })];
       let closed = 0;
-      for (const gate of [own, made]) gate.close = () => (closed += 1);
-      await set(new EntgateProvider(own));
-      await set(new EntgateProvider(() => made), { targetingKey: "ada" });
-      const first = closed;
+      for (const gate of [given, created]) {
+        gate.close = () => {
+          closed += 1;
+        };
+      }
+      await setProvider(new EntgateProvider(given));
+      await setProvider(new EntgateProvider(() => created), { targetingKey: "ada" });
+      const closedByReplacement = closed;
       await OpenFeature.clearProviders();
-      told();
-      for (const gate of [own, made]) gate.set({ sms: false });
-      return [first, closed, told()];
+      takeEvents();
+      for (const gate of [given, created]) gate.set({ sms: false });
+      return [closedByReplacement, closed, takeEvents()];
     });
-    assert.deepEqual(left, [0, 1, []]);
+    assert.deepEqual(counts, [0, 1, []]);
   });
 });

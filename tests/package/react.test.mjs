@@ -1,15 +1,17 @@
-// `entgate/react` in a page that a server rendered, and in others, in headless Chromium: bundled by esbuild, with React's own complaints.
+// `entgate/react` in headless Chromium, bundled by esbuild with React's development warnings: in a page that a server
+// rendered, and in pages without one.
 
-import { build } from "esbuild";
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
+import { build } from "esbuild";
 import { browse } from "../worker/browser.mjs";
 import { eventually, summary } from "../worker/support.mjs";
-import { visit } from "./pages.mjs";
-import { painted, stage, watch } from "./pictures.mjs";
-import { between, edge, token } from "./support.mjs";
+import { flakyProxy } from "./flaky-proxy.mjs";
+import { openPage, waitForOutput } from "./pages.mjs";
+import { recordPaints, releaseAfterFirstPaint, serveDelayedScript } from "./paint-recorder.mjs";
+import { createToken, serveEdge } from "./support.mjs";
 import { install } from "./tarball.mjs";
 
 describe("in React", { timeout: 120_000 }, () => {
@@ -20,9 +22,9 @@ describe("in React", { timeout: 120_000 }, () => {
   let site;
   let proxy;
   before(async () => {
-    [service, installed, browser] = await Promise.all([edge(), install("react"), browse()]);
-    const common = { absWorkingDir: installed.folder, bundle: true, jsx: "automatic", write: false };
-    const [page] = (await build({ ...common, entryPoints: ["page.jsx"] })).outputFiles;
+    [service, installed, browser] = await Promise.all([serveEdge(), install("react"), browse()]);
+    const common = { absWorkingDir: installed.folder, bundle: true, jsx: /** @type {const} */ ("automatic") };
+    const { outputFiles } = await build({ ...common, entryPoints: ["page.jsx"], write: false });
     await build({
       ...common,
       entryPoints: ["server.jsx"],
@@ -30,10 +32,9 @@ describe("in React", { timeout: 120_000 }, () => {
       format: "esm",
       packages: "external",
       outfile: "server.mjs",
-      write: true,
     });
-    server = await import(pathToFileURL(join(installed.folder, "server.mjs")));
-    site = await stage(page.text);
+    server = await import(pathToFileURL(join(installed.folder, "server.mjs")).href);
+    site = await serveDelayedScript(outputFiles[0].text);
   });
   after(async () => {
     await browser?.close();
@@ -47,109 +48,122 @@ describe("in React", { timeout: 120_000 }, () => {
     proxy = undefined;
   });
 
-  /** What the server knows of a customer who has these. */
-  async function served(customer, keys) {
+  /** Renders the page of a customer with these features on the server. */
+  async function renderFor(customer, keys) {
     await service.send(summary(customer, keys));
     const { snapshot } = (await service.request(`/v1/snapshot?customer=${customer}`)).json;
     return { snapshot, html: await server.render(snapshot) };
   }
 
-  /** A page as the server sent it, painted, and its script on the way. */
-  async function paint(html, given, prepare = []) {
-    site.set("", `<div id="root">${html}</div>`);
-    const page = await visit(browser, site.url, { given, prepare: [watch, ...prepare], waitUntil: "commit" });
-    await painted(page, site);
+  /** Opens a page with the server's HTML, waits for its first paint, and then sends its script. */
+  async function paint(html, testOptions, scripts = []) {
+    site.setPage("", `<div id="root">${html}</div>`);
+    const page = await openPage(browser, site.url, { testOptions, scripts: [recordPaints, ...scripts], waitUntil: "commit" });
+    await releaseAfterFirstPaint(page, site);
     return page;
   }
 
-  /** A page with nothing on it but what the test calls. */
-  async function blank() {
-    site.set("", '<div id="root"></div>');
-    site.release();
-    return visit(browser, site.url);
+  /** Opens a page that shows nothing until the test calls one of its functions. */
+  async function openBlank() {
+    site.setPage("", '<div id="root"></div>');
+    site.releaseScript();
+    return openPage(browser, site.url);
   }
 
-  const pictures = (page) => page.evaluate(() => globalThis.pictures);
-  const says = (page, expected) =>
-    eventually(async () => assert.equal(await page.textContent("output"), expected, page.complaints.join("\n")));
+  const paints = (page) => page.evaluate(() => globalThis.paints);
 
-  test("the server renders what the snapshot says, and denies where there is none", async () => {
-    const { html } = await served("cus_html", ["sms"]);
+  test("the server renders the answers of the snapshot, and denies without one", async () => {
+    const { html } = await renderFor("cus_html", ["sms"]);
     const parts = (html) => Array.from(html.matchAll(/data-part="([^"]*)"/g), ([, part]) => part);
     assert.deepEqual(parts(html), ["sms", "no-sso", "no-late"]);
     assert.match(html, /<output>true active_entitlement stale 1<\/output>/);
-    for (const nothing of [undefined, "", "not.a.snapshot", "e30.bnVsbA.", "e30.e30."]) {
-      const html = await server.render(nothing);
-      assert.deepEqual(parts(html), ["no-sms", "no-sso", "no-late"], nothing);
+    for (const invalid of [undefined, "", "not.a.snapshot", "e30.bnVsbA.", "e30.e30."]) {
+      const html = await server.render(invalid);
+      assert.deepEqual(parts(html), ["no-sms", "no-sso", "no-late"], invalid);
     }
   });
 
-  test("what is rendered without a provider says what is missing", () => {
-    assert.throws(server.orphan, { code: "no_provider", message: "there is no `<GateProvider>` around this component" });
+  test("a component without a provider throws an error that names the provider", () => {
+    const missing = { code: "no_provider", message: "there is no `<GateProvider>` around this component" };
+    assert.throws(server.renderWithoutProvider, missing);
   });
 
-  test("nothing flickers from the first paint on, and a signed event opens a part", async () => {
-    const { snapshot, html } = await served("cus_paint", ["sms"]);
-    const page = await paint(html, { endpoint: service.url.origin, token: await token(service, "cus_paint"), snapshot });
-    await says(page, "true active_entitlement ready 1");
+  test("nothing flickers from the first paint on, and a webhook shows a part", async () => {
+    const { snapshot, html } = await renderFor("cus_paint", ["sms"]);
+    const page = await paint(html, { endpoint: service.url.origin, token: await createToken(service, "cus_paint"), snapshot });
+    await waitForOutput(page, "true active_entitlement ready 1");
     const first = "sms no-sso no-late";
-    assert.deepEqual(await pictures(page), [first]);
+    assert.deepEqual(await paints(page), [first]);
     await service.send(summary("cus_paint", ["sms", "sso"]));
-    await says(page, "true active_entitlement ready 2");
-    await eventually(async () => assert.deepEqual(await pictures(page), [first, "sms sso late"]));
-    assert.deepEqual(page.complaints, []);
+    await waitForOutput(page, "true active_entitlement ready 2");
+    await eventually(async () => assert.deepEqual(await paints(page), [first, "sms sso late"]));
+    assert.deepEqual(page.problems, []);
     await page.close();
   });
 
-  test("nor does it where the gate was not given the snapshot, and takes its time", async () => {
-    const { snapshot, html } = await served("cus_slow", ["sms"]);
-    proxy = await between(service);
-    let answer;
-    // The browser asks first whether it may ask.
-    proxy.answer("/v1/snapshot", (response) => response.writeHead(204, { "access-control-allow-headers": "authorization" }).end(), 1);
-    proxy.answer("/v1/snapshot", (response) => (answer = response), 1);
-    const page = await paint(html, { endpoint: proxy.url, token: await token(service, "cus_slow"), snapshot, bare: true });
-    await eventually(() => assert.ok(answer));
+  test("nothing flickers although the gate has no snapshot and loads slowly", async () => {
+    const { snapshot, html } = await renderFor("cus_slow", ["sms"]);
+    proxy = await flakyProxy(service);
+    /** @type {import("node:http").ServerResponse | undefined} */
+    let pending;
+    // The first request is the CORS preflight.
+    proxy.respond("/v1/snapshot", (response) => response.writeHead(204, { "access-control-allow-headers": "authorization" }).end(), 1);
+    proxy.respond(
+      "/v1/snapshot",
+      (response) => {
+        pending = response;
+      },
+      1,
+    );
+    const testOptions = { endpoint: proxy.url, token: await createToken(service, "cus_slow"), snapshot, isBare: true };
+    const page = await paint(html, testOptions);
+    await eventually(() => assert.ok(pending));
     assert.equal(await page.textContent("output"), "true active_entitlement stale 1");
-    answer.writeHead(200, { "content-type": "application/json" }).end((await service.request("/v1/snapshot?customer=cus_slow")).text);
-    await says(page, "true active_entitlement ready 1");
-    assert.deepEqual([await pictures(page), page.complaints], [["sms no-sso no-late"], []]);
+    const { text } = await service.request("/v1/snapshot?customer=cus_slow");
+    pending?.writeHead(200, { "content-type": "application/json" }).end(text);
+    await waitForOutput(page, "true active_entitlement ready 1");
+    assert.deepEqual([await paints(page), page.problems], [["sms no-sso no-late"], []]);
     await page.close();
   });
 
-  test("a part that is hydrated after a change begins as the server left it", async () => {
-    const { snapshot, html } = await served("cus_late", ["sms"]);
-    const late = () => (globalThis.late = new Promise((resolve) => (globalThis.arrive = resolve)));
-    const page = await paint(html, { endpoint: service.url.origin, token: await token(service, "cus_late"), snapshot }, [late]);
-    await says(page, "true active_entitlement ready 1");
+  test("a part that is hydrated after a change is first rendered as on the server", async () => {
+    const { snapshot, html } = await renderFor("cus_late", ["sms"]);
+    const delayPart = () => {
+      globalThis.late = new Promise((resolve) => {
+        globalThis.loadLate = resolve;
+      });
+    };
+    const testOptions = { endpoint: service.url.origin, token: await createToken(service, "cus_late"), snapshot };
+    const page = await paint(html, testOptions, [delayPart]);
+    await waitForOutput(page, "true active_entitlement ready 1");
     await service.send(summary("cus_late", ["sms", "sso"]));
-    await says(page, "true active_entitlement ready 2");
-    await page.evaluate(() => arrive());
+    await waitForOutput(page, "true active_entitlement ready 2");
+    await page.evaluate(() => globalThis.loadLate());
     const expected = ["sms no-sso no-late", "sms sso no-late", "sms sso late"];
-    await eventually(async () => assert.deepEqual(await pictures(page), expected));
-    assert.deepEqual(page.complaints, []);
+    await eventually(async () => assert.deepEqual(await paints(page), expected));
+    assert.deepEqual(page.problems, []);
     await page.close();
   });
 
-  test("a page from yesterday is hydrated as it is, and closes when its snapshot turns out to be over", async () => {
-    const { snapshot, html } = await served("cus_old", ["sms"]);
-    const tomorrow = () =>
-      (Date.now = (
-        (now) => () =>
-          now() + 86_400_000
-      )(Date.now));
-    const page = await paint(html, { endpoint: "http://127.0.0.1:9", token: await token(service, "cus_old"), snapshot }, [tomorrow]);
-    await says(page, "false not_known error 1");
-    assert.deepEqual(await pictures(page), ["sms no-sso no-late", "no-sms no-sso no-late"]);
+  test("a page with an expired snapshot is hydrated as it is, and then denies", async () => {
+    const { snapshot, html } = await renderFor("cus_old", ["sms"]);
+    const setClockToTomorrow = () => {
+      const { now } = Date;
+      Date.now = () => now() + 86_400_000;
+    };
+    const testOptions = { endpoint: "http://127.0.0.1:9", token: await createToken(service, "cus_old"), snapshot };
+    const page = await paint(html, testOptions, [setClockToTomorrow]);
+    await waitForOutput(page, "false not_known error 1");
+    assert.deepEqual(await paints(page), ["sms no-sso no-late", "no-sms no-sso no-late"]);
     assert.deepEqual(
-      page.complaints.filter((text) => !text.includes("ERR_UNSAFE_PORT") && !text.includes("ERR_CONNECTION_REFUSED")),
+      page.problems.filter((text) => !text.includes("ERR_UNSAFE_PORT") && !text.includes("ERR_CONNECTION_REFUSED")),
       [],
     );
     await page.close();
   });
 
-  test("a component is rendered again for what it reads of its own feature, and for nothing else", async () => {
-    const page = await blank();
+  test("a component renders again only if a property that it reads changes", async () => {
+    const page = await openBlank();
     const start = {
       sms: "1: true active_entitlement",
       sso: "1: false not_entitled",
@@ -161,26 +175,26 @@ describe("in React", { timeout: 120_000 }, () => {
     const other = { ...bought, version: "3: 3" };
     const stale = { ...other, state: "3: true stale" };
     const lost = { ...stale, sms: "2: false not_known", sso: "3: false not_known", version: "4: 0", state: "4: false loading" };
-    assert.deepEqual(await page.evaluate(() => count()), [start, bought, other, stale, lost]);
-    assert.deepEqual(page.complaints, []);
+    assert.deepEqual(await page.evaluate(() => globalThis.countRenders()), [start, bought, other, stale, lost]);
+    assert.deepEqual(page.problems, []);
     await page.close();
   });
 
-  test("another gate takes over at once, and one that the provider made is closed with it", async () => {
-    const page = await blank();
-    const { seen, log } = await page.evaluate(() => swap());
-    assert.deepEqual(seen, ["ada sms", "bob no-sms", "made sms", "made sms", "nobody no-sms"]);
-    const life = (name) => [`${name} on change`, `${name} on state`, `${name} off change`, `${name} off state`];
-    assert.deepEqual(log, [...life("ada"), ...life("bob"), ...life("made"), "made closed"]);
-    assert.deepEqual(page.complaints, []);
+  test("another gate replaces the first at once, and a gate of the provider is closed with it", async () => {
+    const page = await openBlank();
+    const { seen, log } = await page.evaluate(() => globalThis.switchGates());
+    assert.deepEqual(seen, ["ada sms", "bob no-sms", "created sms", "created sms", "none no-sms"]);
+    const lifeOf = (name) => [`${name} on change`, `${name} on state`, `${name} off change`, `${name} off state`];
+    assert.deepEqual(log, [...lifeOf("ada"), ...lifeOf("bob"), ...lifeOf("created"), "created closed"]);
+    assert.deepEqual(page.problems, []);
     await page.close();
   });
 
-  test("no two components differ, though the gate changes while React renders them", async () => {
-    const page = await blank();
-    const { before, seen } = await page.evaluate(() => tear());
+  test("all components show the same answer, although the gate changes while React renders them", async () => {
+    const page = await openBlank();
+    const { before, seen } = await page.evaluate(() => globalThis.changeDuringRender());
     assert.deepEqual([before, seen], [0, ["false"]]);
-    assert.deepEqual(page.complaints, []);
+    assert.deepEqual(page.problems, []);
     await page.close();
   });
 });

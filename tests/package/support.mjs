@@ -1,16 +1,27 @@
-// The package as it was built, the built Worker to point it at, and what stands between the two.
+// What the tests of the npm package share: the built Worker with tokens and snapshots, signing keys, and a storage.
+//
+// The package is tested as `scripts/npm.sh` built it; `bundleSource` gives access to modules that no entry exports.
+// Not here: the proxy between gate and Worker (`flaky-proxy.mjs`) and streams that a test writes (`fake-stream.mjs`).
 
-import { build } from "esbuild";
-import { createServer } from "node:http";
-import { Readable } from "node:stream";
-import { fileURLToPath, pathToFileURL } from "node:url";
 import { generateKeyPairSync } from "node:crypto";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { build } from "esbuild";
 import { serve } from "../worker/support.mjs";
 
+/**
+ * @typedef {import("../worker/support.mjs").Service & { signer: import("entgate").Jwk }} Edge A running Worker, and the
+ *   public key of its snapshots.
+ */
+
+/** @param {string} path A path from the root of the repository. */
 export const root = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
-/** A module of the package's sources, from behind its entries. */
-export async function source(path) {
+/**
+ * Bundles and imports an internal module of the package.
+ *
+ * @param {string} path From `www/npm/src`.
+ */
+export async function importSource(path) {
   const outfile = root(`target/npm/${path.replace(/\W/g, "-")}.mjs`);
   await build({
     entryPoints: [root(`www/npm/src/${path}`)],
@@ -20,17 +31,27 @@ export async function source(path) {
     logLevel: "silent",
     external: ["entgate.wasm"],
   });
-  return import(pathToFileURL(outfile));
+  return import(pathToFileURL(outfile).href);
 }
 
-export function signingKey(kid) {
+/**
+ * Creates an Ed25519 key pair as JWKs.
+ *
+ * @param {string} kid
+ */
+export function createSigningKey(kid) {
   const { kty, crv, x, d } = generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" });
-  return { private: { kty, crv, x, d, kid }, public: { kty, crv, x, kid } };
+  return { private: { kty, crv, x, d, kid }, public: /** @type {import("entgate").Jwk} */ ({ kty, crv, x, kid }) };
 }
 
-/** A Worker that makes tokens and signs snapshots; `signs: false` leaves it the list alone. */
-export async function edge({ signs = true, settings = {} } = {}) {
-  const key = signingKey("one");
+/**
+ * Starts a Worker that issues tokens and signs snapshots. With `signs: false` it only has the list.
+ *
+ * @param {{ signs?: boolean, settings?: Record<string, string> }} [options]
+ * @returns {Promise<Edge>}
+ */
+export async function serveEdge({ signs = true, settings = {} } = {}) {
+  const key = createSigningKey("one");
   const service = await serve({
     settings: {
       ENTGATE_TOKEN_SECRETS: "a-secret-of-the-tests-of-thirty-two-bytes-and-more",
@@ -42,111 +63,54 @@ export async function edge({ signs = true, settings = {} } = {}) {
   return Object.assign(service, { signer: key.public });
 }
 
-export async function token(service, customer, expires_in = 900) {
+/**
+ * Creates a customer token.
+ *
+ * @param {Edge} service
+ * @param {string} customer
+ * @returns {Promise<string>}
+ */
+export async function createToken(service, customer, expires_in = 900) {
   const body = JSON.stringify({ customer, expires_in });
-  const answer = await service.request("/v1/tokens", { method: "POST", body, headers: { "content-type": "application/json" } });
-  return answer.json.token;
+  const response = await service.request("/v1/tokens", { method: "POST", body, headers: { "content-type": "application/json" } });
+  return response.json.token;
 }
 
 /**
- * What stands between a gate and the Worker: it notes every request, and answers those that a test has an
- * answer for. The others reach the Worker as they are.
+ * Decodes the claims of a JWT.
+ *
+ * @param {string} jwt
  */
-export async function between(service) {
-  const requests = [];
-  const answers = [];
-  const server = createServer(async (request, response) => {
-    const url = new URL(request.url, service.url);
-    const noted = {
-      method: request.method,
-      path: url.pathname,
-      params: Object.fromEntries(url.searchParams),
-      headers: request.headers,
-      url: request.url,
-    };
-    requests.push(noted);
-    response.setHeader("access-control-allow-origin", "*");
-    const chosen = answers.find(({ path, times }) => path === url.pathname && times > 0);
-    if (chosen) {
-      chosen.times -= 1;
-      return chosen.answer(response, noted);
-    }
-    const body = ["GET", "HEAD"].includes(request.method) ? undefined : Readable.toWeb(request);
-    const { host, connection, "transfer-encoding": _, ...headers } = request.headers;
-    const abort = new AbortController();
-    response.on("close", () => abort.abort());
-    try {
-      const answer = await fetch(url, { method: request.method, headers, body, duplex: "half", signal: abort.signal });
-      response.writeHead(
-        answer.status,
-        Object.fromEntries([...answer.headers].filter(([name]) => !/^(content-encoding|transfer-encoding|content-length)$/.test(name))),
-      );
-      if (answer.body)
-        Readable.fromWeb(answer.body)
-          .on("error", () => response.destroy())
-          .pipe(response);
-      else response.end();
-    } catch {
-      response.destroy();
-    }
-  });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const to = (path) => requests.filter((request) => request.path === path);
-  return {
-    url: `http://127.0.0.1:${server.address().port}`,
-    requests,
-    to,
-    /** Answers the next requests of a path itself. */
-    answer: (path, answer, times = Infinity) => answers.push({ path, answer, times }),
-    /** Leaves all paths to the Worker again. */
-    restore: () => answers.splice(0),
-    /** Cuts every connection, as a network does. */
-    cut: () => server.closeAllConnections(),
-    stop() {
-      server.closeAllConnections();
-      return new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
+export const decodeClaims = (jwt) => JSON.parse(Buffer.from(jwt.split(".")[1], "base64url").toString());
 
-/** Streams as `GET /v1/stream` has them, spoken by the test. */
-export class Streams {
-  /** Who listens, and who ever did. */
-  open = [];
-  all = [];
-
-  answer = (response, request) => {
-    const stream = { response, request };
-    this.all.push(stream);
-    this.open.push(stream);
-    response.on("close", () => this.open.splice(this.open.indexOf(stream), 1));
-    response.writeHead(200, { "content-type": "text/event-stream" });
-    response.write("retry: 20\n\n");
-    const version = this.version?.();
-    if (version !== undefined) this.say("version", { object: "entitlement_version", version }, version);
-  };
-
-  say(event, data, id) {
-    for (const { response } of this.open) response.write(`id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
-  }
-
-  change(version, added, removed = []) {
-    this.say("change", { object: "entitlement_change", livemode: false, version, added, removed }, version);
-  }
-
-  cut() {
-    for (const { response } of [...this.open]) response.destroy();
+/**
+ * Runs a function while `Date.now` is a number of milliseconds ahead.
+ *
+ * @template T
+ * @param {number} milliseconds
+ * @param {() => Promise<T>} run
+ */
+export async function withClockAhead(milliseconds, run) {
+  const { now } = Date;
+  try {
+    Date.now = () => now() + milliseconds;
+    return await run();
+  } finally {
+    Date.now = now;
   }
 }
 
-/** Storage as a browser has it. */
-export class Shelf extends Map {
+/** A storage with the methods of `localStorage`. */
+export class MemoryStorage extends Map {
+  /** @param {string} key */
   getItem(key) {
     return this.get(key) ?? null;
   }
+  /** @param {string} key @param {string} value */
   setItem(key, value) {
     this.set(key, value);
   }
+  /** @param {string} key */
   removeItem(key) {
     this.delete(key);
   }

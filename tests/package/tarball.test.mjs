@@ -1,20 +1,20 @@
-// The tarball, installed and run where it is said to run.
+// The tarball, installed and run in each runtime that it supports, and its types.
 
-import { build } from "esbuild";
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { build } from "esbuild";
 import { Miniflare } from "miniflare";
-import { eventually, summary } from "../worker/support.mjs";
-import { edge, root, token } from "./support.mjs";
+import { summary } from "../worker/support.mjs";
+import { createToken, root, serveEdge } from "./support.mjs";
 import { install, run } from "./tarball.mjs";
 
 describe("the tarball", { timeout: 180_000 }, () => {
   let service;
   let installed;
   before(async () => {
-    [service, installed] = await Promise.all([edge(), install()]);
+    [service, installed] = await Promise.all([serveEdge(), install()]);
     await service.send(summary("cus_ada", ["sms"]));
   });
   after(async () => {
@@ -22,21 +22,21 @@ describe("the tarball", { timeout: 180_000 }, () => {
     await service?.stop();
   });
 
-  const node = async (name, text) => {
+  const runNode = async (name, text) => {
     const { stdout } = await run(process.execPath, [installed.write(name, text)], { cwd: installed.folder });
     return JSON.parse(stdout);
   };
-  /** What a program says that asks a gate. */
-  const asking = async () => `
-    const gate = createGate({ endpoint: "${service.url}", token: "${await token(service, "cus_ada")}" });
+  /** A program that prints the answers of a gate. */
+  const program = async () => `
+    const gate = createGate({ endpoint: "${service.url}", token: "${await createToken(service, "cus_ada")}" });
     const first = gate.has("sms");
     gate.waitFor("sms", { timeout: 10_000 }).then(() => {
       console.log(JSON.stringify([first, gate.has("sms"), gate.has("sso"), gate.state, gate.version]));
       gate.close();
     });`;
-  const asked = [false, true, false, "ready", 1];
+  const answers = [false, true, false, "ready", 1];
 
-  test("holds what is meant to be there, and no more", () => {
+  test("contains the expected files only", () => {
     for (const path of installed.files) assert.match(path, /^(dist\/|package\.json$|README\.md$|LICENSE-)/);
     for (const path of [
       "README.md",
@@ -54,40 +54,40 @@ describe("the tarball", { timeout: 180_000 }, () => {
   });
 
   test("runs in Node as a module", async () => {
-    assert.deepEqual(await node("esm.mjs", `import { createGate } from "entgate"; ${await asking()}`), asked);
+    assert.deepEqual(await runNode("esm.mjs", `import { createGate } from "entgate"; ${await program()}`), answers);
   });
 
   test("runs in Node as CommonJS", async () => {
-    assert.deepEqual(await node("cjs.cjs", `const { createGate } = require("entgate"); ${await asking()}`), asked);
+    assert.deepEqual(await runNode("cjs.cjs", `const { createGate } = require("entgate"); ${await program()}`), answers);
   });
 
-  test("is slim where the wasm is brought along, and without it the twin answers", async () => {
+  test("runs with the wasm as a file, and without it answers from JavaScript", async () => {
     const wasm = `import { createGate as open } from "entgate/slim";
       import { readFileSync } from "node:fs";
       import { createRequire } from "node:module";
       const bytes = readFileSync(createRequire(import.meta.url).resolve("entgate/entgate.wasm"));
       const createGate = (options) => open({ ...options, wasm: new WebAssembly.Module(bytes) });`;
-    assert.deepEqual(await node("slim.mjs", `${wasm} ${await asking()}`), asked);
-    assert.deepEqual(await node("twin.cjs", `const { createGate } = require("entgate/slim"); ${await asking()}`), asked);
+    assert.deepEqual(await runNode("slim.mjs", `${wasm} ${await program()}`), answers);
+    assert.deepEqual(await runNode("js-core.cjs", `const { createGate } = require("entgate/slim"); ${await program()}`), answers);
   });
 
-  test("has answers for tests", async () => {
+  test("has a gate for tests", async () => {
     const text = `
       const gate = createTestGate({ sms: true });
-      const heard = [];
-      gate.on("change", (same) => heard.push(same.list()));
+      const lists = [];
+      gate.on("change", (same) => lists.push(same.list()));
       const waiting = gate.waitFor("sso");
       const before = [gate.has("sms"), gate.has("sso"), gate.check("sso").reason];
       gate.set({ sso: true, sms: false });
       gate.become("loading");
-      waiting.then((there) => console.log(JSON.stringify({ before, heard, there, after: [gate.has("sso"), gate.check("sso").reason] })));`;
-    const expected = { before: [true, false, "not_entitled"], heard: [["sso"], []], there: false, after: [false, "not_known"] };
-    const said = await node("testing.mjs", `import { createTestGate } from "entgate/testing"; ${text}`);
-    assert.deepEqual(said, { ...expected, there: said.there });
-    assert.deepEqual(await node("testing.cjs", `const { createTestGate } = require("entgate/testing"); ${text}`), said);
+      waiting.then((granted) => console.log(JSON.stringify({ before, lists, granted, after: [gate.has("sso"), gate.check("sso").reason] })));`;
+    const expected = { before: [true, false, "not_entitled"], lists: [["sso"], []], granted: false, after: [false, "not_known"] };
+    const result = await runNode("testing.mjs", `import { createTestGate } from "entgate/testing"; ${text}`);
+    assert.deepEqual(result, { ...expected, granted: result.granted });
+    assert.deepEqual(await runNode("testing.cjs", `const { createTestGate } = require("entgate/testing"); ${text}`), result);
   });
 
-  test("runs in workerd, where bytes cannot be compiled", async () => {
+  test("runs in workerd, which cannot compile bytes", async () => {
     const entry = installed.write(
       "worker.mjs",
       `import { createGate } from "entgate";
@@ -96,9 +96,9 @@ describe("the tarball", { timeout: 180_000 }, () => {
         async fetch(request) {
           const [endpoint, token, snapshot] = await request.json();
           const gate = createGate({ endpoint, token, live: false });
-          const there = await gate.waitFor("sms", { timeout: 10_000 });
+          const granted = await gate.waitFor("sms", { timeout: 10_000 });
           const { customer } = await verifySnapshot(snapshot, { keys: remoteKeys(endpoint) });
-          return Response.json([there, gate.has("sso"), gate.state, customer]);
+          return Response.json([granted, gate.has("sso"), gate.state, customer]);
         },
       };`,
     );
@@ -128,16 +128,16 @@ describe("the tarball", { timeout: 180_000 }, () => {
     });
     try {
       const { snapshot } = (await service.request("/v1/snapshot?customer=cus_ada")).json;
-      const body = JSON.stringify([service.url, await token(service, "cus_ada"), snapshot]);
-      const answer = await workerd.dispatchFetch("http://worker/", { method: "POST", body });
-      assert.deepEqual(await answer.json(), [true, false, "ready", "cus_ada"]);
-      assert.ok(bundle.outputFiles[0].text.includes('from "./entgate.wasm"'), "it took the entry for workerd");
+      const body = JSON.stringify([service.url, await createToken(service, "cus_ada"), snapshot]);
+      const response = await workerd.dispatchFetch("http://worker/", { method: "POST", body });
+      assert.deepEqual(await response.json(), [true, false, "ready", "cus_ada"]);
+      assert.ok(bundle.outputFiles[0].text.includes('from "./entgate.wasm"'), "the bundle has the entry for workerd");
     } finally {
       await workerd.dispose();
     }
   });
 
-  test("has types for every entry, in both kinds of modules, and lookup keys can be typed", async () => {
+  test("has types for every entry, as a module and as CommonJS, and for lookup keys", async () => {
     const free = `
       import { createGate, type Gate, type Check } from "entgate";
       import { createGate as slim } from "entgate/slim";
@@ -173,18 +173,18 @@ describe("the tarball", { timeout: 180_000 }, () => {
       declare module "entgate" { interface Features { sms: true; sso: true } }
       const gate = createGate({ endpoint: "https://e", fallback: { sms: true } });
       gate.has("sms");
-      // @ts-expect-error misspelt
+      // @ts-expect-error unknown key
       gate.has("smss");
-      // @ts-expect-error misspelt
+      // @ts-expect-error unknown key
       createGate({ endpoint: "https://e", fallback: { smss: true } });
       const all: EntgateProviderOptions = { features: ["sms"] };
-      // @ts-expect-error misspelt
+      // @ts-expect-error unknown key
       const other: EntitledProps = { feature: "smss" };
-      // @ts-expect-error misspelt
+      // @ts-expect-error unknown key
       document.createElement("entitled-to").feature = "smss";`;
     installed.write("typed.mts", typed);
     installed.write("typed.cts", typed);
-    // Whoever uses these entries has installed what they are for.
+    // The peer dependencies of these entries.
     mkdirSync(join(installed.folder, "node_modules/@types"));
     for (const peer of ["@openfeature", "@types/react", "react"])
       symlinkSync(root(`node_modules/${peer}`), join(installed.folder, "node_modules", peer));
@@ -195,7 +195,7 @@ describe("the tarball", { timeout: 180_000 }, () => {
         assert.fail(`${files} ${module}\n${stdout}`),
       );
     };
-    // What is added to a module is added to the whole program.
+    // One program each: an added member is visible in the whole program.
     for (const files of [["free.mts", "free.cts"], ["typed.mts"], ["typed.cts"]]) await tsc("nodenext", "nodenext", files);
     await tsc("esnext", "bundler", ["free.mts"]);
     await tsc("esnext", "bundler", ["typed.mts"]);

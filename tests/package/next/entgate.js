@@ -1,5 +1,8 @@
 import { createClient, remoteKeys } from "entgate/server";
 
-export const endpoint = process.env.ENTGATE_ENDPOINT;
-export const entgate = createClient({ endpoint, key: process.env.ENTGATE_KEY });
+/** @param {"ENTGATE_ENDPOINT" | "ENTGATE_KEY"} name */
+const setting = (name) => process.env[name] ?? "";
+
+export const endpoint = setting("ENTGATE_ENDPOINT");
+export const entgate = createClient({ endpoint, key: setting("ENTGATE_KEY") });
 export const keys = remoteKeys(endpoint);

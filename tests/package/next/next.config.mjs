@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 const policy = { key: "content-security-policy", value: "script-src 'self' 'unsafe-inline'" };
 
 export default {
-  // Only because Next itself is installed one folder up.
+  // Next itself is installed in the parent folder.
   turbopack: { root: fileURLToPath(new URL("..", import.meta.url)) },
   headers: () => [{ source: "/", has: [{ type: "query", key: "policy", value: "strict" }], headers: [policy] }],
 };

@@ -1,9 +1,13 @@
-import { NextResponse } from "next/server";
-import { entgate } from "./entgate";
+import { NextResponse } from "next/server.js";
+import { entgate } from "./entgate.js";
 
 export const config = { matcher: "/export" };
 
-/** Lets nobody reach the page who may not use the feature, nor while that is not known. */
+/**
+ * Denies the page to customers without the feature, and while the answer is not known.
+ *
+ * @param {import("next/server.js").NextRequest} request
+ */
 export async function proxy(request) {
   const customer = request.cookies.get("customer")?.value;
   if (!customer) return new NextResponse("log in", { status: 401 });

@@ -1,4 +1,4 @@
-// A page that gates its parts with OpenFeature's web SDK and React SDK, over gates that the test makes.
+// A page with OpenFeature's web SDK and React SDK, whose gates the test creates. The test uses its global `api`.
 
 import { OpenFeature, OpenFeatureProvider, useFlag } from "@openfeature/react-sdk";
 import { ProviderEvents } from "@openfeature/web-sdk";
@@ -8,36 +8,37 @@ import { createTestGate } from "entgate/testing";
 import { createElement as h } from "react";
 import { createRoot } from "react-dom/client";
 
-/** What the SDK told of, in that order. */
+/** @type {string[]} The events of the SDK, in order. */
 const events = [];
 for (const event of Object.values(ProviderEvents)) {
-  OpenFeature.addHandler(event, ({ flagsChanged, message }) =>
-    events.push([event.replace("PROVIDER_", ""), flagsChanged ?? message].filter(Boolean).join(" ")),
-  );
+  OpenFeature.addHandler(event, (details) => {
+    const { flagsChanged, message } = /** @type {{ flagsChanged?: string[], message?: string }} */ (details);
+    events.push([event.replace("PROVIDER_", ""), flagsChanged ?? message].filter(Boolean).join(" "));
+  });
 }
 const client = OpenFeature.getClient();
 
-Object.assign(globalThis, {
+globalThis.api = {
   OpenFeature,
   EntgateProvider,
   createGate,
   createTestGate,
   client,
-  told: () => events.splice(0),
-  /** A flag as the SDK resolves it: its value, why, and what else is said. */
-  flag(key, fallback = false) {
+  takeEvents: () => events.splice(0),
+  /** Evaluates a flag; returns its value, the reason or error code, and the details. */
+  evaluateFlag(key, fallback = false) {
     const { value, reason, variant, errorCode, errorMessage, flagMetadata } = client.getBooleanDetails(key, fallback);
     return errorCode ? [value, errorCode, errorMessage] : [value, reason, variant, flagMetadata.reason, flagMetadata.version];
   },
-  /** Sets the provider, and says what came of it. */
-  set: (provider, context) =>
+  /** Sets the provider; returns the status, and the message of an error. */
+  setProvider: (provider, context) =>
     OpenFeature.setProviderAndWait(provider, context).then(
       () => client.providerStatus,
       (error) => `${client.providerStatus} ${error.message}`,
     ),
-  show() {
+  renderParts() {
     const Part = ({ feature }) => h("p", { id: feature }, String(useFlag(feature, false).value));
     const parts = ["sms", "sso"].map((feature) => h(Part, { key: feature, feature }));
-    createRoot(document.querySelector("#root")).render(h(OpenFeatureProvider, { suspend: false }, parts));
+    createRoot(/** @type {Element} */ (document.querySelector("#root"))).render(h(OpenFeatureProvider, { suspend: false }, parts));
   },
-});
+};

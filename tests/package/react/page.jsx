@@ -1,46 +1,53 @@
+// The page in the browser: hydrates what the server rendered, or runs one of the experiments that the test calls.
+
 import { createGate } from "entgate";
 import { GateProvider, useEntitlement, useGate } from "entgate/react";
 import { createTestGate } from "entgate/testing";
-import { memo, startTransition, StrictMode, useState } from "react";
+import { memo, StrictMode, startTransition, useState } from "react";
 import { flushSync } from "react-dom";
 import { createRoot, hydrateRoot } from "react-dom/client";
 import { Gated, Page } from "./parts.jsx";
 
 const root = () => document.querySelector("#root");
 
-/** Goes on from what the server rendered. */
-function hydrate({ endpoint, token, snapshot, bare }) {
-  const gate = () => (globalThis.gate = createGate({ endpoint, token, storage: null, ...(bare ? {} : { snapshot }) }));
+/** Hydrates the page. With `isBare` the gate does not get the snapshot. */
+function hydrate({ endpoint, token, snapshot, isBare }) {
+  const gate = () => {
+    globalThis.gate = createGate({ endpoint, token, storage: null, ...(isBare ? {} : { snapshot }) });
+    return globalThis.gate;
+  };
   hydrateRoot(root(), <Page gate={gate} snapshot={snapshot} />);
 }
 
-/** Components that count how often they are rendered, by what they read. */
-globalThis.count = () => {
+/** Counts its renders in `counts`, and reads only these properties of the entitlement. */
+const Counter = memo(({ counts, name, feature, properties }) => {
+  counts[name] = (counts[name] ?? 0) + 1;
+  const entitlement = useEntitlement(feature);
+  return <i id={name}>{properties.map((property) => entitlement[property]).join(" ")}</i>;
+});
+
+/** Returns the render counts and texts of components that read different properties, after each change of the gate. */
+globalThis.countRenders = () => {
   const gate = createTestGate({ sms: true });
   const counts = {};
-  const Reads = memo(({ name, feature, read }) => {
-    counts[name] = (counts[name] ?? 0) + 1;
-    const answer = useEntitlement(feature);
-    return <i id={name}>{read.map((member) => answer[member]).join(" ")}</i>;
-  });
-  const [one, version, state, none] = [["entitled", "reason"], ["version"], ["entitled", "state"], []];
+  const [answer, version, state, none] = [["entitled", "reason"], ["version"], ["entitled", "state"], []];
   flushSync(() =>
     createRoot(root()).render(
       <GateProvider gate={gate}>
-        <Reads name="sms" feature="sms" read={one} />
-        <Reads name="sso" feature="sso" read={one} />
-        <Reads name="version" feature="sms" read={version} />
-        <Reads name="state" feature="sso" read={state} />
-        <Reads name="none" feature="sso" read={none} />
+        <Counter counts={counts} name="sms" feature="sms" properties={answer} />
+        <Counter counts={counts} name="sso" feature="sso" properties={answer} />
+        <Counter counts={counts} name="version" feature="sms" properties={version} />
+        <Counter counts={counts} name="state" feature="sso" properties={state} />
+        <Counter counts={counts} name="none" feature="sso" properties={none} />
       </GateProvider>,
     ),
   );
-  const shown = () =>
+  const rendered = () =>
     Object.fromEntries(Object.keys(counts).map((name) => [name, `${counts[name]}: ${document.getElementById(name).textContent}`]));
-  const steps = [shown()];
+  const steps = [rendered()];
   const step = (change) => {
     flushSync(change);
-    steps.push(shown());
+    steps.push(rendered());
   };
   step(() => gate.set({ sso: true }));
   step(() => gate.set({ export: true }));
@@ -49,16 +56,32 @@ globalThis.count = () => {
   return steps;
 };
 
-/** A provider whose gate is another one, and made, and none any more; what listens to each, and is closed. */
-globalThis.swap = async () => {
+function GateName() {
+  return <i>{useGate()?.name ?? "none"}</i>;
+}
+
+/** A provider whose gate is replaced by calling what it passes to `onSetter`. */
+function Switchable({ first, onSetter }) {
+  const [gate, setGate] = useState(first);
+  onSetter((next) => flushSync(() => setGate(() => next)));
+  return (
+    <GateProvider gate={gate}>
+      <GateName />
+      <Gated feature="sms" />
+    </GateProvider>
+  );
+}
+
+/** Replaces the gate of a provider several times; returns what is visible each time, and a log of listeners and closed gates. */
+globalThis.switchGates = async () => {
   const log = [];
-  const gate = (name, answers) => {
+  const createLoggingGate = (name, answers) => {
     const gate = createTestGate(answers);
     return {
       ...gate,
-      on(event, heard) {
+      on(event, listener) {
         log.push(`${name} on ${event}`);
-        const off = gate.on(event, heard);
+        const off = gate.on(event, listener);
         return () => {
           log.push(`${name} off ${event}`);
           off();
@@ -68,68 +91,66 @@ globalThis.swap = async () => {
       name,
     };
   };
-  const [ada, bob] = [gate("ada", { sms: true }), gate("bob", {})];
+  const [ada, bob] = [createLoggingGate("ada", { sms: true }), createLoggingGate("bob", {})];
   const seen = [];
-  let set;
-  const Whose = () => <i>{useGate()?.name ?? "nobody"}</i>;
-  const All = () => {
-    const [given, setGiven] = useState(ada);
-    set = (next) => flushSync(() => setGiven(() => next));
-    return (
-      <GateProvider gate={given}>
-        <Whose />
-        <Gated feature="sms" />
-      </GateProvider>
-    );
+  let setGate;
+  const onSetter = (setter) => {
+    setGate = setter;
   };
   const tree = createRoot(root());
-  const look = (change) => {
+  const step = (change) => {
     change();
     seen.push([root().querySelector("i").textContent, root().querySelector("p").dataset.part].join(" "));
   };
-  look(() => flushSync(() => tree.render(<All />)));
-  look(() => set(bob));
-  look(() => set(() => gate("made", { sms: true })));
-  // Written into an element it is another function each time, and the same gate.
-  look(() => set(() => gate("never", {})));
-  look(() => set(undefined));
+  step(() => flushSync(() => tree.render(<Switchable first={ada} onSetter={onSetter} />)));
+  step(() => setGate(bob));
+  step(() => setGate(() => createLoggingGate("created", { sms: true })));
+  // Another function, as an inline one is in each render: the gate stays the same.
+  step(() => setGate(() => createLoggingGate("never", {})));
+  step(() => setGate(undefined));
   flushSync(() => tree.unmount());
   return { seen, log };
 };
 
-/** Two hundred components that take their time, while the gate changes; whether two of them ever differed. */
-globalThis.tear = async () => {
+/** A component that takes a millisecond to render. */
+function Slow() {
+  const end = performance.now() + 1;
+  while (performance.now() < end);
+  return <b>{String(useEntitlement("sms").entitled)}</b>;
+}
+
+function SlowList({ onSetter }) {
+  const [ids, setIds] = useState([]);
+  onSetter(setIds);
+  return ids.map((id) => <Slow key={id} />);
+}
+
+/** Changes the gate while React renders 200 slow components in a transition; returns all combinations of their texts. */
+globalThis.changeDuringRender = async () => {
   const gate = createTestGate({ sms: true });
-  const Slow = () => {
-    const until = performance.now() + 1;
-    while (performance.now() < until);
-    return <b>{String(useEntitlement("sms").entitled)}</b>;
-  };
-  let show;
-  const All = () => {
-    const [count, setCount] = useState(0);
-    show = setCount;
-    return Array.from({ length: count }, (_, at) => <Slow key={at} />);
+  let setIds;
+  const onSetter = (setter) => {
+    setIds = setter;
   };
   flushSync(() =>
     createRoot(root()).render(
       <StrictMode>
         <GateProvider gate={gate}>
-          <All />
+          <SlowList onSetter={onSetter} />
         </GateProvider>
       </StrictMode>,
     ),
   );
   const seen = new Set();
-  const look = () => seen.add([...new Set(Array.from(document.querySelectorAll("b"), ({ textContent }) => textContent))].join());
-  new MutationObserver(look).observe(root(), { subtree: true, childList: true, characterData: true });
-  startTransition(() => show(200));
+  const record = () => seen.add([...new Set(Array.from(document.querySelectorAll("b"), ({ textContent }) => textContent))].join());
+  new MutationObserver(record).observe(root(), { subtree: true, childList: true, characterData: true });
+  startTransition(() => setIds(Array.from({ length: 200 }, (_, id) => id)));
   await new Promise((resolve) => setTimeout(resolve, 20));
   const before = document.querySelectorAll("b").length;
   gate.set({ sms: false });
   while (document.querySelectorAll("b").length < 200) await new Promise((resolve) => setTimeout(resolve, 5));
-  look();
+  record();
   return { before, seen: [...seen] };
 };
 
-if (globalThis.given?.token) hydrate(given);
+if (globalThis.testOptions?.token) hydrate(globalThis.testOptions);

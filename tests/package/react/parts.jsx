@@ -1,9 +1,9 @@
-// A page with gated parts: the server renders it, and the browser goes on from there.
+// The parts of a page that the server renders and the browser hydrates.
 
 import { Entitled, GateProvider, useEntitlement } from "entgate/react";
 import { lazy, StrictMode, Suspense } from "react";
 
-/** A part whose code the browser has when the test says so. */
+/** A part whose code is loaded when the test resolves `globalThis.late`. */
 const Late = lazy(async () => {
   await globalThis.late;
   return { default: () => <Gated feature="sso" name="late" /> };
@@ -17,7 +17,7 @@ export function Gated({ feature, name = feature }) {
   );
 }
 
-function Says() {
+function Details() {
   const { entitled, reason, state, version } = useEntitlement("sms");
   return <output>{[entitled, reason, state, version].join(" ")}</output>;
 }
@@ -31,7 +31,7 @@ export function Page({ gate, snapshot }) {
         <Suspense>
           <Late />
         </Suspense>
-        <Says />
+        <Details />
       </GateProvider>
     </StrictMode>
   );

@@ -3,13 +3,13 @@ import { renderToString } from "react-dom/server";
 import { prerender } from "react-dom/static";
 import { Page } from "./parts.jsx";
 
-/** The page as a server sends it, which waits for all its parts, and never asks for a gate. */
+/** Renders the page with all its parts. A gate must not be created on the server. */
 export async function render(snapshot) {
   const gate = () => {
-    throw new Error("a gate was made on the server");
+    throw new Error("a gate was created on the server");
   };
   const { prelude } = await prerender(<Page gate={gate} snapshot={snapshot} />);
   return new Response(prelude).text();
 }
 
-export const orphan = () => renderToString(<Entitled feature="sms" />);
+export const renderWithoutProvider = () => renderToString(<Entitled feature="sms" />);

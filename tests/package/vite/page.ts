@@ -1,6 +1,6 @@
 import { createGate } from "entgate";
-import { show } from "./show";
+import { renderGate } from "./render";
 
-if (location.search === "?slim") import("./slim").then(({ open }) => open().then(show));
-else if (location.search === "?react") import("./react").then(({ open }) => open());
-else show(createGate(given));
+if (location.search === "?slim") import("./slim").then(({ openGate }) => openGate().then(renderGate));
+else if (location.search === "?react") import("./react").then(({ renderApp }) => renderApp());
+else renderGate(createGate(testOptions));

@@ -2,8 +2,9 @@ import { createGate } from "entgate";
 import { Entitled, GateProvider, useEntitlement } from "entgate/react";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { output } from "./render";
 
-function Says() {
+function Features() {
   return (
     <>
       {useEntitlement("sms").state}
@@ -13,11 +14,11 @@ function Says() {
   );
 }
 
-export function open(): void {
-  createRoot(document.querySelector("output")!).render(
+export function renderApp(): void {
+  createRoot(output).render(
     <StrictMode>
-      <GateProvider gate={createGate(given)}>
-        <Says />
+      <GateProvider gate={createGate(testOptions)}>
+        <Features />
       </GateProvider>
     </StrictMode>,
   );

@@ -1,6 +1,6 @@
-import { createGate, type Gate } from "entgate/slim";
 import url from "entgate/entgate.wasm?url";
+import { createGate, type Gate } from "entgate/slim";
 
-export async function open(): Promise<Gate> {
-  return createGate({ ...given, wasm: await WebAssembly.compileStreaming(fetch(url)) });
+export async function openGate(): Promise<Gate> {
+  return createGate({ ...testOptions, wasm: await WebAssembly.compileStreaming(fetch(url)) });
 }

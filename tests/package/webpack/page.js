@@ -1,12 +1,19 @@
 import { createGate } from "entgate";
 
-/** Says on the page what the gate knows, whenever that changes. */
-function show(gate) {
-  const says = () => (document.querySelector("output").textContent = [gate.state, ...gate.list()].join(" "));
-  gate.on("change", says);
-  gate.on("state", says);
-  says();
+/**
+ * Renders the state and the features of a gate, and updates them.
+ *
+ * @param {import("entgate").Gate} gate
+ */
+function renderGate(gate) {
+  const output = /** @type {HTMLOutputElement} */ (document.querySelector("output"));
+  const render = () => {
+    output.textContent = [gate.state, ...gate.list()].join(" ");
+  };
+  gate.on("change", render);
+  gate.on("state", render);
+  render();
 }
 
-if (location.search === "?slim") import("./slim.js").then(({ open }) => open().then(show));
-else show(createGate(given));
+if (location.search === "?slim") import("./slim.js").then(({ openGate }) => openGate().then(renderGate));
+else renderGate(createGate(globalThis.testOptions));

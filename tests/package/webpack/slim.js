@@ -1,6 +1,6 @@
 import { createGate } from "entgate/slim";
 
-export async function open() {
+export async function openGate() {
   const file = new URL("entgate/entgate.wasm", import.meta.url);
-  return createGate({ ...given, wasm: await WebAssembly.compileStreaming(fetch(file)) });
+  return createGate({ ...globalThis.testOptions, wasm: await WebAssembly.compileStreaming(fetch(file)) });
 }

@@ -1,6 +1,6 @@
-// What every entry with a gate tells of.
+// The types and the error class that every entry with a gate exports.
 
-export * from "./features.js";
 export { GateError } from "./error.js";
+export * from "./features.js";
 export type { Check, Events, Gate, Reason, State } from "./gate.js";
-export type { Jwk, Options, Shelf, Token } from "./options.js";
+export type { Jwk, Options, SnapshotStorage, Token } from "./options.js";

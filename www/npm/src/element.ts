@@ -1,14 +1,15 @@
-// `entgate/element`: `<entitled-to feature="sms">` for plain HTML. It shows its children if the customer has the
-// feature, and if not those with `slot="fallback"`. What is not shown is in no slot: it is neither painted nor read
-// out nor reached by a key.
+// `entgate/element`: the custom element `<entitled-to feature="sms">`, for plain HTML.
 //
-// | attribute  | is                                                                                   |
-// |------------|--------------------------------------------------------------------------------------|
-// | `feature`  | the lookup key                                                                       |
-// | `entitled` | there or not: the answer. As long as the gate knows nothing, what the page came with |
-// | `state`    | the gate's                                                                           |
+// It shows its children if the customer has the feature, and otherwise those with `slot="fallback"`. A child that is
+// not shown is assigned to no slot: it is not rendered, not in the accessibility tree and not focusable.
 //
-// `change` is an event of the element when its answer is another one; it does not bubble, as those of forms do.
+// | attribute  | value                                                                                          |
+// |------------|------------------------------------------------------------------------------------------------|
+// | `feature`  | the lookup key                                                                                 |
+// | `entitled` | present if entitled. Until the gate has loaded a set, the attribute from the page is unchanged |
+// | `state`    | the state of the gate                                                                          |
+//
+// The element fires `change` when its answer changes. The event does not bubble.
 
 import type { Feature } from "./features.js";
 import type { Gate, State } from "./gate.js";
@@ -25,37 +26,39 @@ declare global {
   }
 }
 
-/** The elements in the page, each with how it is asked to look again. */
-const shown = new Set<() => void>();
-const look = () => shown.forEach((again) => again());
+/** The update functions of all connected elements. */
+const connected = new Set<() => void>();
+const updateAll = () => {
+  for (const update of connected) update();
+};
 
 let gate: Gate | undefined;
-let ends: (() => void)[] = [];
+let removers: (() => void)[] = [];
 
-/** Lets `<entitled-to>` be answered by this gate, and from now on by this one where it was another. On a server it does nothing. */
-export function define(by: Gate): void {
+/** Defines `<entitled-to>` with this gate. A second call replaces the gate. Does nothing on a server. */
+export function define(nextGate: Gate): void {
   if (!globalThis.customElements) return;
-  const again = gate !== undefined;
-  ends.forEach((end) => end());
-  gate = by;
-  ends = [gate.on("change", look), gate.on("state", look)];
-  if (again) look();
-  else customElements.define("entitled-to", element());
+  const isDefined = gate !== undefined;
+  for (const remove of removers) remove();
+  gate = nextGate;
+  removers = [gate.on("change", updateAll), gate.on("state", updateAll)];
+  if (isDefined) updateAll();
+  else customElements.define("entitled-to", createElementClass());
 }
 
-/** Made in a page alone: on a server there is nothing to extend. */
-const element = () =>
+/** Creates the class on demand: `HTMLElement` does not exist on a server. */
+const createElementClass = () =>
   class extends HTMLElement implements EntitledToElement {
     static observedAttributes = ["feature"];
 
-    /** What the page came with, which holds until the gate has known something. */
-    #page: boolean | undefined;
+    /** The answer in the page's HTML. It is used until the gate has loaded a set. */
+    #pageEntitled: boolean | undefined;
     #slot = document.createElement("slot");
-    #look = () => this.#show();
+    #onChange = () => this.#update();
 
     constructor() {
       super();
-      // A page may have come with the root, too.
+      // Replaces a declarative shadow root.
       this.attachShadow({ mode: "open" }).append(this.#slot);
     }
 
@@ -73,27 +76,28 @@ const element = () =>
     }
 
     connectedCallback() {
-      this.#page ??= this.entitled;
-      shown.add(this.#look);
-      this.#show();
+      this.#pageEntitled ??= this.entitled;
+      connected.add(this.#onChange);
+      this.#update();
     }
     disconnectedCallback() {
-      shown.delete(this.#look);
+      connected.delete(this.#onChange);
     }
     attributeChangedCallback(_name: string, before: string | null, after: string | null) {
-      // Of another feature the page has said nothing.
-      if (before !== null && before !== after) this.#page = false;
-      if (shown.has(this.#look)) this.#show();
+      // The page's answer was for the previous feature.
+      if (before !== null && before !== after) this.#pageEntitled = false;
+      if (connected.has(this.#onChange)) this.#update();
     }
 
-    #show() {
-      const { entitled, reason, version } = gate!.check(this.feature as Feature);
-      if (version || !["not_known", "fallback"].includes(reason)) this.#page = false;
-      const open = entitled || !!this.#page;
-      this.#slot.name = open ? "" : "fallback";
-      if (this.getAttribute("state") !== gate!.state) this.setAttribute("state", gate!.state);
-      if (open === this.entitled) return;
-      this.toggleAttribute("entitled", open);
+    #update() {
+      if (!gate) return;
+      const { entitled, reason, version } = gate.check(this.feature as Feature);
+      if (version || !["not_known", "fallback"].includes(reason)) this.#pageEntitled = false;
+      const isShown = entitled || !!this.#pageEntitled;
+      this.#slot.name = isShown ? "" : "fallback";
+      if (this.getAttribute("state") !== gate.state) this.setAttribute("state", gate.state);
+      if (isShown === this.entitled) return;
+      this.toggleAttribute("entitled", isShown);
       this.dispatchEvent(new Event("change"));
     }
   };

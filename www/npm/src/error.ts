@@ -1,4 +1,4 @@
-// What went wrong, for programs (`code`) and for people (`message`).
+// The error of all entries: `code` is for programs, `message` for people.
 
 export class GateError extends Error {
   override name = "GateError";
@@ -6,22 +6,22 @@ export class GateError extends Error {
     message: string,
     readonly code: string,
     readonly status?: number,
-    /** When to ask again, in seconds, if the edge said so. */
+    /** The delay before the next attempt, in seconds, if the response contains one. */
     readonly retryAfter?: number,
   ) {
     super(message);
   }
 
-  /** What the edge answered, in its own words. */
+  /** Converts an error response; `message` and `code` are those of its body. */
   static async of(response: Response): Promise<GateError> {
-    let told: { message?: string; code?: string } = {};
+    let error: { message?: string; code?: string } = {};
     try {
-      told = (await response.json()).error ?? {};
+      error = (await response.json()).error ?? {};
     } catch {
-      // A proxy in between answers in its own way.
+      // An intermediate proxy can return a body of its own.
     }
     const { status, headers } = response;
     const retry = headers.get("retry-after");
-    return new GateError(told.message ?? `HTTP ${status}`, told.code ?? "api_error", status, retry ? +retry || 1 : undefined);
+    return new GateError(error.message ?? `HTTP ${status}`, error.code ?? "api_error", status, retry ? +retry || 1 : undefined);
   }
 }

@@ -1,9 +1,16 @@
-// What a gate is: the questions that it answers, and what it tells by itself.
+// The public interface of a gate. The implementation is `gate-impl.ts`; `testing.ts` has one for tests.
 
 import type { GateError } from "./error.js";
 import type { Feature } from "./features.js";
 
-/** What the gate knows: nothing yet; the set as it is; one that may be older; nothing, and why is in `error`. */
+/**
+ * | state     | means                                                                      |
+ * |-----------|----------------------------------------------------------------------------|
+ * | `loading` | no set is loaded yet                                                       |
+ * | `ready`   | the current set is loaded                                                  |
+ * | `stale`   | a set is loaded, but may be out of date                                    |
+ * | `error`   | no set is loaded, and the last attempt failed: see `error`                 |
+ */
 export type State = "loading" | "ready" | "stale" | "error";
 
 export type Reason = "active_entitlement" | "not_entitled" | "unknown_customer" | "not_known" | "fallback";
@@ -11,34 +18,35 @@ export type Reason = "active_entitlement" | "not_entitled" | "unknown_customer" 
 export interface Check {
   feature: string;
   entitled: boolean;
-  /** `fallback` and `not_known`: nobody can tell now, and `entitled` is what you chose for that. */
+  /** With `fallback` and `not_known` the answer is not known now: `entitled` is the configured fallback, or `false`. */
   reason: Reason;
-  /** The version of the set; 0 while none is known. */
+  /** The version of the set; 0 if none is loaded. */
   version: number;
 }
 
 export interface Events {
-  /** Answers may differ from what they were. */
+  /** Answers may have changed. */
   change: (gate: Gate) => void;
   state: (state: State) => void;
 }
 
 export interface Gate {
-  /** May the customer use the feature? `fallback` while it is not known, and `false` without one. Never throws. */
+  /** Checks whether the customer may use the feature. Returns the fallback, or `false`, while that is not known. Never throws. */
   has(feature: Feature): boolean;
-  /** The same, and why. */
+  /** The same check, with the reason. */
   check(feature: Feature): Check;
-  /** The lookup keys of all that the customer has, newest first; none while that is not known. */
+  /** Returns the lookup keys of all features of the customer, newest first; an empty array while they are not known. */
   list(): string[];
   readonly version: number;
   readonly state: State;
-  /** What went wrong last, while the state is `error` or `stale`. */
+  /** The last failure, in the states `error` and `stale`. */
   readonly error: GateError | undefined;
-  /** Calls back at each change; what it returns ends that. */
-  on<E extends keyof Events>(event: E, heard: Events[E]): () => void;
-  /** `true` as soon as the customer has the feature, `false` after `timeout` milliseconds or once closed. */
+  /** Adds a listener, and returns a function that removes it. */
+  on<E extends keyof Events>(event: E, listener: Events[E]): () => void;
+  /** Resolves to `true` when the customer has the feature, or to `false` after `timeout` milliseconds or when the gate is closed. */
   waitFor(feature: Feature, options?: { timeout?: number }): Promise<boolean>;
-  /** Reads the set anew from the ledger; done when that has come to an end, whatever the end was. */
+  /** Reads the set from the ledger. Resolves when the attempt is over, and never rejects. */
   refresh(): Promise<void>;
+  /** Closes the stream, stops all timers and removes all listeners. */
   close(): void;
 }

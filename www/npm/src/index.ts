@@ -1,18 +1,19 @@
-// `entgate`: the gate, with the Rust core in it.
+// `entgate`: the gate, with the Rust core embedded in the bundle.
 
 import packed from "entgate.wasm";
 import type { Core } from "./core/core.js";
-import { unpack } from "./core/packed.js";
-import { core } from "./core/wasm.js";
+import { unpack } from "./core/packed-bytes.js";
+import { createWasmCore } from "./core/wasm-core.js";
 import type { Gate } from "./gate.js";
-import { open } from "./open.js";
+import { createGateWithCore } from "./gate-impl.js";
 import type { Options } from "./options.js";
 
 export * from "./api.js";
 
-let shared: Core | undefined;
+let core: Core | undefined;
 
-/** Makes a gate, which fetches what its customer has and keeps it true until it is closed. */
+/** Creates a gate. It reads the customer's entitlement set and keeps it up to date until it is closed. */
 export function createGate(options: Options): Gate {
-  return open((shared ??= core(() => new WebAssembly.Module(unpack(packed)))), options);
+  core ??= createWasmCore(() => new WebAssembly.Module(unpack(packed)));
+  return createGateWithCore(core, options);
 }

@@ -1,17 +1,18 @@
-// `entgate` where bytes cannot be compiled and modules are imported: Cloudflare Workers.
+// `entgate` for Cloudflare Workers, which cannot compile wasm from bytes: the core is imported as a module.
 
-import module from "./entgate.wasm";
 import type { Core } from "./core/core.js";
-import { core } from "./core/wasm.js";
+import { createWasmCore } from "./core/wasm-core.js";
+import module from "./entgate.wasm";
 import type { Gate } from "./gate.js";
-import { open } from "./open.js";
+import { createGateWithCore } from "./gate-impl.js";
 import type { Options } from "./options.js";
 
 export * from "./api.js";
 
-let shared: Core | undefined;
+let core: Core | undefined;
 
-/** Makes a gate, which fetches what its customer has and keeps it true until it is closed. */
+/** Creates a gate. It reads the customer's entitlement set and keeps it up to date until it is closed. */
 export function createGate(options: Options): Gate {
-  return open((shared ??= core(() => module)), options);
+  core ??= createWasmCore(() => module);
+  return createGateWithCore(core, options);
 }

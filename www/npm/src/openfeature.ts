@@ -1,14 +1,18 @@
-// `entgate/openfeature`: a provider for OpenFeature's web SDK, over a gate. A flag is a feature, and is boolean.
+// `entgate/openfeature`: a provider for OpenFeature's web SDK. A flag is a feature, and its value is a boolean.
 //
-// | the gate says              | the flag is                                       |
-// |----------------------------|---------------------------------------------------|
-// | entitled, or not           | `true` or `false`: `TARGETING_MATCH`              |
-// | the same, in state `stale` | the same: `STALE`                                 |
-// | `fallback`                 | what that says: `DEFAULT`                         |
-// | it is not known            | the application's default: `PROVIDER_NOT_READY`   |
+// | the gate's answer          | resolution                                          |
+// |----------------------------|-----------------------------------------------------|
+// | entitled or not            | `true` or `false`, reason `TARGETING_MATCH`         |
+// | the same, in state `stale` | the same value, reason `STALE`                      |
+// | `fallback`                 | the fallback's value, reason `DEFAULT`              |
+// | `not_known`                | the application's default, `PROVIDER_NOT_READY`     |
+//
+// One gate answers for one customer: with a factory the provider creates a gate for each `targetingKey`. Not here:
+// fetching and storing sets (`gate-impl.ts`).
 //
 // https://openfeature.dev/specification/sections/providers
 
+import type { EvaluationContext, JsonValue, Provider, ResolutionDetails } from "@openfeature/web-sdk";
 import {
   FlagNotFoundError,
   GeneralError,
@@ -20,175 +24,173 @@ import {
   TargetingKeyMissingError,
   TypeMismatchError,
 } from "@openfeature/web-sdk";
-import type { EvaluationContext, JsonValue, Provider, ResolutionDetails } from "@openfeature/web-sdk";
 import type { Feature } from "./features.js";
 import type { Gate } from "./gate.js";
 
 export interface EntgateProviderOptions {
-  /** All features that there are: every other flag is `FLAG_NOT_FOUND`. Without them any flag may be asked for, and is `false`. */
+  /** All features: every other flag is `FLAG_NOT_FOUND`. Without this option any flag can be evaluated, and an unknown one is `false`. */
   features?: readonly Feature[];
 }
 
-/** How to make the gate of a customer, who is the context's `targetingKey`. */
+/** Creates the gate of a customer, the context's `targetingKey`. */
 export type Make = (customer: string, context: EvaluationContext) => Gate;
+
+const NOT_LOADED = "the entitlements of this customer are not loaded yet";
 
 export class EntgateProvider implements Provider {
   readonly metadata = { name: "entgate" } as const;
   readonly runsOn = "client";
   readonly events = new OpenFeatureEventEmitter();
 
-  readonly #make: Make | undefined;
+  readonly #createGate: Make | undefined;
   readonly #features: ReadonlySet<string> | undefined;
   #gate: Gate | undefined;
-  /** Whose gate it is; one that the application made is whose it first says. */
+  /** The customer of the gate. For a gate of the application: the first `targetingKey`. */
   #customer: string | undefined;
-  #ends: (() => void)[] = [];
-  /** Whether anything is known, and all that is granted. */
-  #told = { known: false, keys: new Set<string>() };
-  /** How many times the SDK waits, which then tells by itself what came of it. */
-  #awaited = 0;
-  #wakes: (() => void)[] = [];
+  #removers: (() => void)[] = [];
+  /** The answers at the last event. */
+  #last = { isKnown: false, keys: new Set<string>() };
+  /** How many calls of the SDK are pending. The SDK emits the events for their outcome itself. */
+  #pendingCalls = 0;
+  #waiters: (() => void)[] = [];
 
-  /** A gate that the application has made, for one customer; or how to make one, for each. */
+  /** Accepts a gate of one customer, or a function that creates a gate for each customer. */
   constructor(gate: Gate | Make, { features }: EntgateProviderOptions = {}) {
-    if (typeof gate === "function") this.#make = gate;
+    if (typeof gate === "function") this.#createGate = gate;
     else this.#gate = gate;
     this.#features = features && new Set(features);
   }
 
   initialize(context: EvaluationContext = {}): Promise<void> {
-    return this.#serve(context);
+    return this.#switchTo(context);
   }
 
   onContextChange(_before: EvaluationContext, context: EvaluationContext): Promise<void> {
-    return this.#serve(context);
+    return this.#switchTo(context);
   }
 
   async onClose(): Promise<void> {
-    this.#leave();
+    this.#disconnect();
   }
 
   resolveBooleanEvaluation(flagKey: string, _default: boolean, { targetingKey }: EvaluationContext): ResolutionDetails<boolean> {
-    this.#find(flagKey);
-    if (this.#make && !targetingKey) throw new TargetingKeyMissingError("`targetingKey` names the customer, and is not there");
-    // The context is another one at once, and its gate is there a moment later.
-    if ((targetingKey || undefined) !== this.#customer) throw this.#stranger();
+    this.#requireFeature(flagKey);
+    if (this.#createGate && !targetingKey) throw new TargetingKeyMissingError("`targetingKey` is missing: it has to be the customer id");
+    // The SDK replaces the context before the gate of the new customer exists.
+    if ((targetingKey || undefined) !== this.#customer) throw this.#otherCustomerError();
     const check = this.#gate?.check(flagKey as Feature);
-    if (!check || check.reason === "not_known")
-      throw new ProviderNotReadyError(this.#gate?.error?.message ?? "nothing is known of this customer yet");
+    if (!check || check.reason === "not_known") throw new ProviderNotReadyError(this.#gate?.error?.message ?? NOT_LOADED);
     const { entitled, reason, version } = check;
     const { DEFAULT, STALE, TARGETING_MATCH } = StandardResolutionReasons;
     return {
       value: entitled,
-      reason: reason === "fallback" ? DEFAULT : this.#gate!.state === "stale" ? STALE : TARGETING_MATCH,
+      reason: reason === "fallback" ? DEFAULT : this.#gate?.state === "stale" ? STALE : TARGETING_MATCH,
       variant: entitled ? "entitled" : "not_entitled",
       flagMetadata: { reason, version },
     };
   }
 
   resolveStringEvaluation(flagKey: string): ResolutionDetails<string> {
-    return this.#mismatch(flagKey);
+    return this.#rejectType(flagKey);
   }
 
   resolveNumberEvaluation(flagKey: string): ResolutionDetails<number> {
-    return this.#mismatch(flagKey);
+    return this.#rejectType(flagKey);
   }
 
   resolveObjectEvaluation<T extends JsonValue>(flagKey: string): ResolutionDetails<T> {
-    return this.#mismatch(flagKey);
+    return this.#rejectType(flagKey);
   }
 
-  #find(flagKey: string): void {
-    if (this.#features && !this.#features.has(flagKey)) throw new FlagNotFoundError(`no feature is called \`${flagKey}\``);
+  #requireFeature(flagKey: string): void {
+    if (this.#features && !this.#features.has(flagKey)) throw new FlagNotFoundError(`no feature has the key \`${flagKey}\``);
   }
 
-  #mismatch(flagKey: string): never {
-    this.#find(flagKey);
-    throw new TypeMismatchError(`\`${flagKey}\` is a feature, and boolean`);
+  #rejectType(flagKey: string): never {
+    this.#requireFeature(flagKey);
+    throw new TypeMismatchError(`\`${flagKey}\` is a feature: its value is a boolean`);
   }
 
-  #stranger(): Error {
-    return this.#make
-      ? new ProviderNotReadyError("nothing is known of this customer yet")
-      : new InvalidContextError("the gate is another customer's");
+  #otherCustomerError(): Error {
+    return this.#createGate ? new ProviderNotReadyError(NOT_LOADED) : new InvalidContextError("the gate belongs to another customer");
   }
 
-  /** Has the gate of whom the context names, and is done when that knows something. */
-  async #serve({ targetingKey, ...more }: EvaluationContext): Promise<void> {
+  /** Switches to the gate of the context's customer, and resolves when that gate has an answer. */
+  async #switchTo({ targetingKey, ...attributes }: EvaluationContext): Promise<void> {
     const customer = targetingKey || undefined;
-    if (this.#make) {
+    if (this.#createGate) {
       if (!this.#gate || customer !== this.#customer) {
-        this.#leave();
+        this.#disconnect();
         this.#customer = customer;
-        if (customer) this.#gate = this.#make(customer, { targetingKey: customer, ...more });
+        if (customer) this.#gate = this.#createGate(customer, { targetingKey: customer, ...attributes });
       }
     } else {
       this.#customer ??= customer;
-      if (customer !== this.#customer) throw this.#stranger();
+      if (customer !== this.#customer) throw this.#otherCustomerError();
     }
-    this.#hear();
-    await this.#settled();
-    // Whatever it is, the SDK takes it for ready.
-    setTimeout(() => this.#gate?.state !== "ready" && this.#tell());
+    this.#connect();
+    await this.#waitUntilLoaded();
+    // The SDK sets the status to ready for any outcome. Another state is reported after that.
+    setTimeout(() => this.#gate?.state !== "ready" && this.#emitState());
   }
 
-  #hear(): void {
+  #connect(): void {
     const gate = this.#gate;
-    if (!gate || this.#ends.length) return;
-    this.#told = told(gate);
-    this.#ends = [
-      gate.on("change", () => this.#compare(gate)),
+    if (!gate || this.#removers.length) return;
+    this.#last = readAnswers(gate);
+    this.#removers = [
+      gate.on("change", () => this.#emitChange(gate)),
       gate.on("state", () => {
         this.#wake();
-        if (!this.#awaited) this.#tell();
+        if (!this.#pendingCalls) this.#emitState();
       }),
     ];
   }
 
-  #leave(): void {
-    this.#ends.splice(0).forEach((end) => end());
-    if (this.#make) {
+  #disconnect(): void {
+    for (const remove of this.#removers.splice(0)) remove();
+    if (this.#createGate) {
       this.#gate?.close();
       this.#gate = undefined;
     }
     this.#wake();
   }
 
-  /** All that wait for a former gate wait for the one that is there now: the SDK counts them. */
-  async #settled(): Promise<void> {
-    this.#awaited += 1;
+  /** Waits until the current gate has loaded a set or failed. If the gate is replaced, waits for the new one. */
+  async #waitUntilLoaded(): Promise<void> {
+    this.#pendingCalls += 1;
     try {
-      while (this.#gate?.state === "loading") await new Promise<void>((resolve) => this.#wakes.push(resolve));
+      while (this.#gate?.state === "loading") await new Promise<void>((resolve) => this.#waiters.push(resolve));
     } finally {
-      this.#awaited -= 1;
+      this.#pendingCalls -= 1;
     }
     if (this.#gate?.state === "error") throw new GeneralError(this.#gate.error?.message);
   }
 
   #wake(): void {
-    this.#wakes.splice(0).forEach((wake) => wake());
+    for (const wake of this.#waiters.splice(0)) wake();
   }
 
-  #tell(): void {
+  #emitState(): void {
     const { state, error } = this.#gate ?? {};
     if (state === "ready") this.events.emit(ProviderEvents.Ready);
     else if (state === "error") this.events.emit(ProviderEvents.Error, { message: error?.message ?? "" });
     else if (state) this.events.emit(ProviderEvents.Stale);
   }
 
-  #compare(gate: Gate): void {
-    const [before, after] = [this.#told, told(gate)];
-    this.#told = after;
-    if (this.#awaited) return;
-    const differ = (one: Set<string>, other: Set<string>) => [...one].filter((key) => !other.has(key));
-    const flagsChanged = [...differ(before.keys, after.keys), ...differ(after.keys, before.keys)];
-    // What is known anew, or no longer, is all flags: nobody has a list of those.
-    if (before.known !== after.known) this.events.emit(ProviderEvents.ConfigurationChanged);
+  #emitChange(gate: Gate): void {
+    const [before, after] = [this.#last, readAnswers(gate)];
+    this.#last = after;
+    if (this.#pendingCalls) return;
+    const missing = (from: Set<string>, keys: Set<string>) => [...keys].filter((key) => !from.has(key));
+    const flagsChanged = [...missing(after.keys, before.keys), ...missing(before.keys, after.keys)];
+    // If answers became known or unknown, every flag can have changed: there is no list of all flags.
+    if (before.isKnown !== after.isKnown) this.events.emit(ProviderEvents.ConfigurationChanged);
     else if (flagsChanged.length) this.events.emit(ProviderEvents.ConfigurationChanged, { flagsChanged });
   }
 }
 
-/** No feature has this name: what is said of it is said of all that are not granted. */
-const NONE = "" as Feature;
+/** No feature has this key: its answer is the answer of every feature that is not granted. */
+const NO_FEATURE = "" as Feature;
 
-const told = (gate: Gate) => ({ known: gate.check(NONE).reason !== "not_known", keys: new Set(gate.list()) });
+const readAnswers = (gate: Gate) => ({ isKnown: gate.check(NO_FEATURE).reason !== "not_known", keys: new Set(gate.list()) });

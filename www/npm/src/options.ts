@@ -1,11 +1,11 @@
-// What a gate is told when it is made.
+// The options of `createGate`.
 
 import type { Feature } from "./features.js";
 
-/** A token that names one customer, or what fetches one from your backend. */
+/** A token of one customer, or a function that fetches one from your backend. */
 export type Token = string | (() => string | Promise<string>);
 
-/** A public key of Ed25519, as `/.well-known/jwks.json` shows it. */
+/** An Ed25519 public key, as in `/.well-known/jwks.json`. */
 export interface Jwk {
   kty?: string;
   crv?: string;
@@ -13,32 +13,32 @@ export interface Jwk {
   x?: string;
 }
 
-/** Where the last known set is kept: `localStorage`, or anything like it. */
-export interface Shelf {
+/** Stores the last known set: `localStorage`, or an object with the same methods. `getItem` may return a promise. */
+export interface SnapshotStorage {
   getItem(key: string): string | null | Promise<string | null>;
   setItem(key: string, value: string): unknown;
   removeItem(key: string): unknown;
 }
 
 export interface Options {
-  /** Where entgate is: `https://entgate.example.com`. */
+  /** The URL of entgate: `https://entgate.example.com`. */
   endpoint: string;
-  /** Without one nothing is fetched, and `snapshot` is all that is known. */
+  /** Without a token the gate sends no requests, and answers from `snapshot` only. */
   token?: Token;
-  /** Whose gate it is. It may be left out if the token says so in `sub`. */
+  /** The customer id. Not needed if the token contains it as `sub`. */
   customer?: string;
-  /** What `has` answers while it is not known; `false` for every other feature. */
+  /** The answers of `has` while the set is not known; `false` for every feature that is not listed. */
   fallback?: { readonly [F in Feature]?: boolean };
-  /** A snapshot that came with the page: the first answer, before anything is fetched. */
+  /** A signed snapshot that was embedded in the page: the first answers, before any request. */
   snapshot?: string;
-  /** Where the last known set is kept; `localStorage` if nothing is said, and `null` for nowhere. */
-  storage?: Shelf | null;
-  /** Who may have signed a stored set. Pinned here, it counts at once; else the endpoint is asked for its keys. */
+  /** The storage of the last known set: `localStorage` by default, `null` for none. */
+  storage?: SnapshotStorage | null;
+  /** The keys that may sign a stored set. With them it is used at once; without them they are read from the endpoint first. */
   keys?: readonly Jwk[];
-  /** `false` opens no stream: the set is read anew on focus, on coming online and before it expires. */
+  /** `false` opens no stream: the set is read again on focus, on reconnection and before it expires. */
   live?: boolean;
-  /** How long a set is good, in seconds, 60 to 86,400; 3,600 if nothing is said. */
+  /** The lifetime of a set in seconds, 60 to 86,400; 3,600 by default. */
   expiresIn?: number;
-  /** Another `fetch`. */
+  /** Replaces the global `fetch`. */
   fetch?: typeof fetch;
 }

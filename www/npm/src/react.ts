@@ -1,102 +1,102 @@
 "use client";
-// `entgate/react`: a gate for the components below a provider. It takes a gate, and has none in it.
+// `entgate/react`: React bindings. The gate is passed in; this entry contains none.
 //
-// | export           | is                                                                    |
+// | export           | does                                                                  |
 // |------------------|-----------------------------------------------------------------------|
-// | `GateProvider`   | hands on the gate, and the snapshot that the server rendered from     |
-// | `useEntitlement` | may the customer use the feature, and why                             |
-// | `Entitled`       | shows its children if so, and `fallback` if not                       |
-// | `useGate`        | the gate itself, once there is one                                    |
+// | `GateProvider`   | provides the gate, and the snapshot that the server rendered from     |
+// | `useEntitlement` | returns whether the customer may use a feature, and why               |
+// | `Entitled`       | renders its children if so, and `fallback` otherwise                  |
+// | `useGate`        | returns the gate, once there is one                                   |
 
-import { createContext, createElement, Fragment, useContext, useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import type { ReactElement, ReactNode } from "react";
+import { createContext, createElement, Fragment, useContext, useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import { GateError } from "./error.js";
 import type { Feature } from "./features.js";
 import type { Gate } from "./gate.js";
-import { source, type Entitlement, type Source } from "./react/source.js";
+import { createGateStore, type Entitlement, type GateStore } from "./react/gate-store.js";
 
 export type { Entitlement };
 
 export interface GateProviderProps {
   /**
-   * A gate that the page has made, or how to make one: that is called in the browser alone, once what the server
-   * rendered stands, and closes with the provider.
+   * A gate, or a function that creates one. The function is called only in the browser, after hydration; its gate is
+   * closed when the provider unmounts.
    */
   gate?: Gate | (() => Gate) | undefined;
-  /** The snapshot that the page came with: what the server renders and what the browser renders first are answered by it. */
+  /** The snapshot in the page. The server and the browser's first render use it. */
   snapshot?: string | undefined;
   children?: ReactNode;
 }
 
 export interface EntitledProps {
   feature: Feature;
-  /** What is shown instead; nothing if nothing is said. */
+  /** Rendered if the customer may not use the feature; nothing by default. */
   fallback?: ReactNode;
   children?: ReactNode;
 }
 
-const Context = createContext<Source | undefined>(undefined);
+const Context = createContext<GateStore | undefined>(undefined);
 
-// It never hands down another source: a new context would make React render what has not been hydrated yet.
+// One store for the lifetime of the provider: a new context value would make React render parts that are not hydrated yet.
 export function GateProvider({ gate, snapshot, children }: GateProviderProps): ReactElement {
-  const make = typeof gate === "function" ? gate : undefined;
+  const create = typeof gate === "function" ? gate : undefined;
   const given = typeof gate === "function" ? undefined : gate;
-  const [below] = useState(() => source(given, snapshot));
-  useEffect(() => below.bring(snapshot), [below, snapshot]);
+  const [store] = useState(() => createGateStore(given, snapshot));
+  useEffect(() => store.setPage(snapshot), [store, snapshot]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: an inline function is another one in each render; it is called once
   useEffect(() => {
-    const made = make?.();
-    const end = below.hear(made ?? given);
+    const created = create?.();
+    const disconnect = store.connect(created ?? given);
     return () => {
-      end();
-      made?.close();
+      disconnect();
+      created?.close();
     };
-    // A function that is written into the element is another one each time.
-  }, [below, !make, given]);
-  return createElement(Context.Provider, { value: below }, children);
+  }, [store, !create, given]);
+  return createElement(Context.Provider, { value: store }, children);
 }
 
-/** The gate; `undefined` on the server, and until there is one. */
+/** Returns the gate; `undefined` on the server and until a gate is created. */
 export function useGate(): Gate | undefined {
-  const above = useSource();
-  return useSyncExternalStore(above.subscribe, above.gate, () => undefined);
+  const store = useStore();
+  return useSyncExternalStore(store.subscribe, store.getGate, () => undefined);
 }
 
-/** May the customer use the feature? Renders again when something changes of what is read of the answer. */
+/** Returns whether the customer may use the feature. The component renders again only if a property that it has read changes. */
 export function useEntitlement(feature: Feature): Entitlement {
-  const above = useSource();
-  const [now, served] = useMemo(() => {
-    const same = steady();
-    return [() => same(above.answer(feature)), () => same(above.served(feature))];
-  }, [above, feature]);
-  return useSyncExternalStore(above.subscribe, now, served);
+  const store = useStore();
+  const [getEntitlement, getServerEntitlement] = useMemo(() => {
+    const stabilize = createStabilizer();
+    return [() => stabilize(store.getEntitlement(feature)), () => stabilize(store.getServerEntitlement(feature))];
+  }, [store, feature]);
+  return useSyncExternalStore(store.subscribe, getEntitlement, getServerEntitlement);
 }
 
 export function Entitled({ feature, fallback, children }: EntitledProps): ReactElement {
   const { entitled } = useEntitlement(feature);
-  // Two forms, say, in one place are not one form.
+  // The key separates the two subtrees, so React does not reuse the state of one in the other.
   return createElement(Fragment, { key: `${entitled}` }, entitled ? children : fallback);
 }
 
-function useSource(): Source {
-  const above = useContext(Context);
-  if (!above) throw new GateError("there is no `<GateProvider>` around this component", "no_provider");
-  return above;
+function useStore(): GateStore {
+  const store = useContext(Context);
+  if (!store) throw new GateError("there is no `<GateProvider>` around this component", "no_provider");
+  return store;
 }
 
-/** Gives the former answer for another one that differs in nothing that was read of the former. */
-function steady(): (next: Entitlement) => Entitlement {
+/** Returns the previous object for one that differs in no property that was read from the previous. */
+function createStabilizer(): (next: Entitlement) => Entitlement {
   const read = new Set<keyof Entitlement>();
   let last: Entitlement | undefined;
-  let noting: Entitlement | undefined;
+  let tracked: Entitlement | undefined;
   return (next) => {
-    if (noting && [...read].every((member) => next[member] === last![member])) return noting;
+    if (tracked && [...read].every((property) => next[property] === last?.[property])) return tracked;
     last = next;
-    noting = new Proxy(next, {
-      get(answer, member: keyof Entitlement) {
-        read.add(member);
-        return answer[member];
+    tracked = new Proxy(next, {
+      get(target, property: keyof Entitlement) {
+        read.add(property);
+        return target[property];
       },
     });
-    return noting;
+    return tracked;
   };
 }

@@ -1,14 +1,14 @@
-// `entgate/server`: for backends, Next's middleware and Workers, which hold a server key or nothing at all.
+// `entgate/server`: for backends, Next's proxy and Workers.
 //
-// | export           | does                                                         |
-// |------------------|--------------------------------------------------------------|
-// | `verifySnapshot` | a snapshot and the public keys → what the customer has        |
-// | `verifyWebhook`  | the raw body, its header, your secrets → the event            |
-// | `createClient`   | checks over HTTP, those of one moment in one request; tokens  |
+// | export           | does                                                              | needs           |
+// |------------------|-------------------------------------------------------------------|-----------------|
+// | `createClient`   | sends checks in batches, creates tokens, fetches snapshots        | a server key    |
+// | `verifySnapshot` | verifies a snapshot, and returns its entitlements                 | the public keys |
+// | `verifyWebhook`  | verifies the signature of a webhook, and returns its event        | your secrets    |
 
 export { GateError } from "./error.js";
 export * from "./features.js";
 export type { Jwk } from "./options.js";
-export { createClient, type Checked, type Client, type ClientOptions, type Minted, type Question } from "./server/client.js";
-export { remoteKeys, verifySnapshot, type Keys, type Snapshot } from "./server/snapshot.js";
+export { type Checked, type Client, type ClientOptions, createClient, type Minted, type Question } from "./server/client.js";
+export { type Keys, remoteKeys, type Snapshot, verifySnapshot } from "./server/snapshot.js";
 export { verifyWebhook } from "./server/webhook.js";

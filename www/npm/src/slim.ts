@@ -1,14 +1,15 @@
-// `entgate/slim`: the gate without the Rust core in it. Hand in `entgate/entgate.wasm`, compiled in the way of
-// your bundler; without one the twin in JavaScript answers.
+// `entgate/slim`: the gate without an embedded core. Pass `entgate/entgate.wasm`, loaded and compiled in the way of
+// your bundler. Without it the core in JavaScript is used.
 
-import { core } from "./core/wasm.js";
-import { twin } from "./core/twin.js";
+import { jsCore } from "./core/js-core.js";
+import { createWasmCore } from "./core/wasm-core.js";
 import type { Gate } from "./gate.js";
-import { open } from "./open.js";
+import { createGateWithCore } from "./gate-impl.js";
 import type { Options } from "./options.js";
 
 export * from "./api.js";
 
+/** Creates a gate. It reads the customer's entitlement set and keeps it up to date until it is closed. */
 export function createGate({ wasm, ...options }: Options & { wasm?: WebAssembly.Module | undefined }): Gate {
-  return open(wasm ? core(() => wasm) : twin, options);
+  return createGateWithCore(wasm ? createWasmCore(() => wasm) : jsCore, options);
 }

@@ -1,93 +1,104 @@
-// Live changes: `GET /v1/stream` as server-sent events, read through fetch, so that the token stands in a
-// header and in no URL. https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
+// Client for `GET /v1/stream` (server-sent events), with reconnection.
+//
+// It uses `fetch` instead of `EventSource`, so the token is sent in a header and never in a URL. After a disconnect it
+// reconnects with exponential back-off and full jitter, and sends `Last-Event-ID`. Not here: what an event means
+// (`gate-impl.ts`).
+//
+// https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 
-import type { Edge } from "./edge.js";
+import type { EdgeClient } from "./edge-client.js";
 
-export interface Ears {
-  /** The version that is held, from which on changes are told. */
-  version(): number | undefined;
-  heard(event: string, data: string): void;
-  /** How many attempts in a row came to nothing; `undefined` for the first sign of life. */
-  trouble(attempts: number | undefined): void;
+export interface StreamHandlers {
+  /** Returns the version of the current set; the stream sends the changes after it. */
+  lastVersion(): number | undefined;
+  onEvent(event: string, data: string): void;
+  /** Called for the second failure in a row and for each one after it: a single failure is common. */
+  onFailure(): void;
 }
 
-/** The edge sends a sign of life every 25 s; two may be lost. */
-const SILENCE = 60_000;
-const LONGEST_PAUSE = 30_000;
+/** A silent stream is closed after this time, in milliseconds. The edge sends a heartbeat every 25 s; two may be lost. */
+const SILENCE_TIMEOUT = 60_000;
+/** The back-off before a reconnection, in milliseconds. The stream's `retry` field replaces the first. */
+const INITIAL_BACKOFF = 1_000;
+const MAX_BACKOFF = 30_000;
 
-/** Listens until told to end. `nudge` tries again at once. */
-export function listen(edge: Edge, customer: string | undefined, ears: Ears): { nudge(): void; end(): void } {
-  const ended = new AbortController();
-  let pause = 1_000;
-  let attempts = 0;
-  let awake = () => {};
+/** Opens the stream and keeps it open until `close`. `reconnect` ends the current back-off. */
+export function openStream(
+  client: EdgeClient,
+  customer: string | undefined,
+  handlers: StreamHandlers,
+): { reconnect(): void; close(): void } {
+  const closed = new AbortController();
+  let backoff = INITIAL_BACKOFF;
+  let failures = 0;
+  let endBackoff = () => {};
 
-  const once = async (): Promise<boolean> => {
-    const hearing = new AbortController();
-    const hush = () => hearing.abort();
-    ended.signal.addEventListener("abort", hush);
+  /** Reads one connection to its end. Returns `false` if another attempt would fail in the same way. */
+  const connect = async (): Promise<boolean> => {
+    const connection = new AbortController();
+    const abort = () => connection.abort();
+    closed.signal.addEventListener("abort", abort);
     let silence: ReturnType<typeof setTimeout> | undefined;
-    const alive = () => {
+    const restartTimeout = () => {
       clearTimeout(silence);
-      silence = setTimeout(hush, SILENCE);
+      silence = setTimeout(abort, SILENCE_TIMEOUT);
     };
     try {
-      alive();
-      const version = ears.version();
-      const response = await edge.ask(`/v1/stream${customer === undefined ? "" : `?${new URLSearchParams({ customer })}`}`, {
+      restartTimeout();
+      const version = handlers.lastVersion();
+      const response = await client.request(`/v1/stream${customer === undefined ? "" : `?${new URLSearchParams({ customer })}`}`, {
         headers: { accept: "text/event-stream", ...(version === undefined ? {} : { "last-event-id": `${version}` }) },
-        signal: hearing.signal,
+        signal: connection.signal,
       });
       if (!response.ok || !response.body) {
-        const after = +(response.headers.get("retry-after") ?? 0);
+        const retryAfter = +(response.headers.get("retry-after") ?? 0);
         await response.body?.cancel();
-        pause = Math.max(pause, after * 1_000);
-        // There is no such route, or nothing that this token opens.
+        backoff = Math.max(backoff, retryAfter * 1_000);
+        // There is no such route, or this token may not use it.
         return ![403, 404, 405].includes(response.status);
       }
-      attempts = 0;
-      ears.trouble(undefined);
+      failures = 0;
       const reader = response.body.getReader();
       const decoder = new TextDecoder();
       for (let rest = ""; ; ) {
         const { value, done } = await reader.read();
         if (done) return true;
-        alive();
+        restartTimeout();
         const blocks = (rest + decoder.decode(value, { stream: true })).split(/\r?\n\r?\n/);
-        rest = blocks.pop()!;
+        rest = blocks.pop() ?? "";
         for (const block of blocks) {
           const field = (name: string) =>
             block
               .split(/\r?\n/)
               .filter((line) => line.startsWith(`${name}:`))
               .map((line) => line.slice(name.length + 1).replace(/^ /, ""));
-          pause = +(field("retry")[0] ?? pause) || pause;
+          backoff = +(field("retry")[0] ?? backoff) || backoff;
           const data = field("data");
-          if (data.length) ears.heard(field("event")[0] ?? "message", data.join("\n"));
+          if (data.length) handlers.onEvent(field("event")[0] ?? "message", data.join("\n"));
         }
       }
     } finally {
       clearTimeout(silence);
-      ended.signal.removeEventListener("abort", hush);
-      hearing.abort();
+      closed.signal.removeEventListener("abort", abort);
+      connection.abort();
     }
   };
 
   (async () => {
-    while (!ended.signal.aborted) {
-      let goes = true;
+    while (!closed.signal.aborted) {
+      let canRetry = true;
       try {
-        goes = await once();
+        canRetry = await connect();
       } catch {
-        // The network; it is tried again.
+        // A network failure: retried like the end of a stream.
       }
-      if (!goes || ended.signal.aborted) break;
-      if (attempts++) ears.trouble(attempts);
-      // All of the jitter: whom one outage cut off does not come back at one moment.
-      const wait = Math.random() * Math.min(LONGEST_PAUSE, pause * 2 ** Math.min(attempts - 1, 6));
+      if (!canRetry || closed.signal.aborted) break;
+      if (failures++) handlers.onFailure();
+      // Full jitter: clients that one outage disconnected must not reconnect at the same time.
+      const delay = Math.random() * Math.min(MAX_BACKOFF, backoff * 2 ** Math.min(failures - 1, 6));
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, wait);
-        awake = () => {
+        const timer = setTimeout(resolve, delay);
+        endBackoff = () => {
           clearTimeout(timer);
           resolve();
         };
@@ -96,13 +107,13 @@ export function listen(edge: Edge, customer: string | undefined, ears: Ears): { 
   })();
 
   return {
-    nudge() {
-      attempts = 0;
-      awake();
+    reconnect() {
+      failures = 0;
+      endBackoff();
     },
-    end() {
-      ended.abort();
-      awake();
+    close() {
+      closed.abort();
+      endBackoff();
     },
   };
 }

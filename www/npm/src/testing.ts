@@ -1,40 +1,41 @@
-// `entgate/testing`: a gate whose answers a test chooses. It fetches nothing, and knows nothing else.
+// `entgate/testing`: a gate whose answers a test sets. It sends no requests, and has no core.
 
+import { createEmitter } from "./emitter.js";
 import type { Feature } from "./features.js";
 import type { Check, Events, Gate, State } from "./gate.js";
-import { listeners } from "./listeners.js";
 
 export * from "./api.js";
 
-/** Features that are granted (`true`) or not; the others are not. */
+/** The answer for each feature; `false` for every feature that is not listed. */
 export type Answers = { readonly [F in Feature]?: boolean };
 
 export interface TestGate extends Gate {
-  /** Changes answers, as an event would, and tells whoever listens. */
+  /** Changes answers as an event of the edge does, and calls the listeners. */
   set(answers: Answers): void;
-  /** Lets the gate know nothing, or know it again. */
+  /** Changes the state. In `loading` and `error` no answer is known. */
   become(state: State): void;
 }
 
 export function createTestGate(answers: Answers = {}, { state = "ready" as State } = {}): TestGate {
-  const held = new Map<string, boolean>(Object.entries(answers as Record<string, boolean>));
-  const { on, call } = listeners<Events>();
-  const endings = new Set<() => void>();
+  const entitledByKey = new Map<string, boolean>(Object.entries(answers as Record<string, boolean>));
+  const { on, emit } = createEmitter<Events>();
+  /** The functions that end a pending `waitFor`. */
+  const waiters = new Set<() => void>();
   let version = 1;
-  const knows = () => state === "ready" || state === "stale";
+  const isKnown = () => state === "ready" || state === "stale";
 
   const check = (feature: Feature): Check => {
-    const entitled = knows() && held.get(feature) === true;
-    const reason = entitled ? "active_entitlement" : knows() ? "not_entitled" : "not_known";
-    return { feature, entitled, reason, version: knows() ? version : 0 };
+    const entitled = isKnown() && entitledByKey.get(feature) === true;
+    const reason = entitled ? "active_entitlement" : isKnown() ? "not_entitled" : "not_known";
+    return { feature, entitled, reason, version: isKnown() ? version : 0 };
   };
 
   const gate: TestGate = {
     has: (feature) => check(feature).entitled,
     check,
-    list: () => (knows() ? [...held].filter(([, entitled]) => entitled).map(([key]) => key) : []),
+    list: () => (isKnown() ? [...entitledByKey].filter(([, entitled]) => entitled).map(([key]) => key) : []),
     get version() {
-      return knows() ? version : 0;
+      return isKnown() ? version : 0;
     },
     get state() {
       return state;
@@ -46,26 +47,28 @@ export function createTestGate(answers: Answers = {}, { state = "ready" as State
       return new Promise((resolve) => {
         const end = () => {
           off();
-          clearTimeout(late);
-          endings.delete(end);
+          clearTimeout(deadline);
+          waiters.delete(end);
           resolve(gate.has(feature));
         };
         const off = on("change", () => gate.has(feature) && end());
-        const late = timeout === undefined ? undefined : setTimeout(end, timeout);
-        endings.add(end);
+        const deadline = timeout === undefined ? undefined : setTimeout(end, timeout);
+        waiters.add(end);
       });
     },
     refresh: async () => {},
-    close: () => [...endings].forEach((end) => end()),
-    set(more) {
-      for (const [key, entitled] of Object.entries(more as Record<string, boolean>)) held.set(key, entitled);
+    close() {
+      for (const end of [...waiters]) end();
+    },
+    set(changes) {
+      for (const [key, entitled] of Object.entries(changes as Record<string, boolean>)) entitledByKey.set(key, entitled);
       version += 1;
-      call("change", gate);
+      emit("change", gate);
     },
     become(next) {
       state = next;
-      call("state", state);
-      call("change", gate);
+      emit("state", state);
+      emit("change", gate);
     },
   };
   return gate;

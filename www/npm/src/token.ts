@@ -1,46 +1,47 @@
-// The token that a gate shows: where it comes from, whose it is, and when another one is needed.
+// The token of a gate: fetches it, reads the customer from it, and renews it before it expires.
 
 import { now } from "./clock.js";
-import { parse } from "./jwt.js";
+import { parseJwt } from "./jwt.js";
 import type { Token } from "./options.js";
 
-export interface Bearer {
+export interface BearerToken {
   value: string;
-  /** Whose it is, as far as it says: who signs tokens elsewhere names customers elsewhere. */
+  /** The customer and mode in the token's claims; only for tokens that entgate issued. Other issuers use other ids. */
   customer?: string | undefined;
   livemode?: boolean | undefined;
 }
 
-/** How long before its end a token is not shown any more, in seconds: a request takes a moment. */
-const MARGIN = 30;
+/** A token is renewed this long before it expires, in seconds: a request takes time. */
+const RENEWAL_MARGIN = 30;
 
-/** What a token says of itself, and when it is to be replaced, by our clock and whatever that one shows. */
-export function read(value: string): Bearer & { due: number } {
+/** Decodes a token. `renewAt` is measured by this machine's clock, from the lifetime in the token. */
+export function decodeToken(value: string): BearerToken & { renewAt: number } {
   try {
-    const { aud, sub, livemode, iat, exp } = JSON.parse(parse(value)!.claims);
-    const ours = aud === "entgate" ? { customer: sub, livemode } : {};
+    const { aud, sub, livemode, iat, exp } = JSON.parse(parseJwt(value)?.claims ?? "");
+    const identity = aud === "entgate" ? { customer: sub, livemode } : {};
     const lifetime = exp - (iat ?? now());
-    return { value, ...ours, due: lifetime > 0 ? now() + lifetime - Math.min(MARGIN, lifetime / 2) : Infinity };
+    return { value, ...identity, renewAt: lifetime > 0 ? now() + lifetime - Math.min(RENEWAL_MARGIN, lifetime / 2) : Infinity };
   } catch {
-    // A key of the operator's, or whatever the edge makes of it.
-    return { value, due: Infinity };
+    // Not a JWT: a server key, for example.
+    return { value, renewAt: Infinity };
   }
 }
 
-/** Gives the token, and asks for another one where it is at its end, or where the edge refused it. */
-export function bearer(token: Token): (refused?: boolean) => Promise<Bearer> {
-  if (typeof token === "string") return async () => read(token);
-  let held: (Bearer & { due: number }) | undefined;
-  let asked: Promise<Bearer> | undefined;
-  return async (refused) => {
-    if (held && !refused && now() < held.due) return held;
-    asked ??= (async () => {
+/** Creates a function that returns the token. It fetches another one if the current one is due for renewal or was rejected. */
+export function createTokenSource(token: Token): (isRejected?: boolean) => Promise<BearerToken> {
+  if (typeof token === "string") return async () => decodeToken(token);
+  let current: ReturnType<typeof decodeToken> | undefined;
+  let inFlight: Promise<BearerToken> | undefined;
+  return async (isRejected) => {
+    if (current && !isRejected && now() < current.renewAt) return current;
+    inFlight ??= (async () => {
       try {
-        return (held = read(await token()));
+        current = decodeToken(await token());
+        return current;
       } finally {
-        asked = undefined;
+        inFlight = undefined;
       }
     })();
-    return asked;
+    return inFlight;
   };
 }

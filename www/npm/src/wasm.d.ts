@@ -1,4 +1,4 @@
-// The core as the build puts it in: packed into the bundles, and as a module where the platform has them.
+// The wasm core as an import: a packed string in the bundles, a module on platforms that import wasm.
 
 declare module "entgate.wasm" {
   const packed: string;

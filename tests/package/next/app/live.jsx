@@ -3,17 +3,17 @@
 import { createGate } from "entgate";
 import { GateProvider, useEntitlement } from "entgate/react";
 
-/** What is below it is answered by what the page brought along, and from then on by what the edge says. */
+/** Provides a gate: the first answers are those of the page's snapshot. */
 export function Live({ children, ...options }) {
   return (
     <GateProvider gate={() => createGate(options)} snapshot={options.snapshot}>
       {children}
-      <Says />
+      <Output />
     </GateProvider>
   );
 }
 
-function Says() {
+function Output() {
   const [sms, sso] = [useEntitlement("sms"), useEntitlement("sso")];
   return <output>{[sms.state, sso.entitled && "sso", sms.entitled && "sms"].filter(Boolean).join(" ")}</output>;
 }

@@ -1,20 +1,31 @@
-// What answers: the Rust core in wasm, or its twin in JavaScript where no wasm can be compiled.
+// The decision core: builds a customer's entitlement set from the messages of the edge, and answers checks on it.
+//
+// | implementation | file           | used                                                                   |
+// |----------------|----------------|------------------------------------------------------------------------|
+// | Rust, in wasm  | `wasm-core.ts` | wherever wasm can be compiled                                          |
+// | JavaScript     | `js-core.ts`   | where it cannot: a strict content security policy, React Native        |
+//
+// Both implementations pass the same test vectors. A core keeps no state: the caller stores the set that `load`
+// returns. Not here: HTTP, storage and the states of a gate (`gate-impl.ts`).
 
-/** The lines of a set, as `src/client/held.rs` has them. */
-export type Lines = string;
+/** A loaded set: text lines in the format of `src/gate/line_set.rs`. */
+export type LineSet = string;
 
-/** What a core says of a feature. */
-export const NO = 0;
-export const YES = 1;
-export const UNHEARD_OF = 2;
-export const NOT_KNOWN = 3;
-export type Answer = typeof NO | typeof YES | typeof UNHEARD_OF | typeof NOT_KNOWN;
+/** The codes that `check` returns. The Rust core returns the same numbers. */
+export const DENY = 0;
+export const GRANT = 1;
+export const DENY_UNKNOWN_CUSTOMER = 2;
+export const INDETERMINATE = 3;
+export type Decision = typeof DENY | typeof GRANT | typeof DENY_UNKNOWN_CUSTOMER | typeof INDETERMINATE;
 
 export interface Core {
-  /** Reads what the edge has said, newest first, as `src/client/said.rs` has it. */
-  read(said: string): Lines | undefined;
-  /** May the customer use the feature, at this Unix second? */
-  check(lines: Lines, feature: string, now: number): Answer;
-  /** Whether an Ed25519 signature is genuine. A core without this believes nothing that was stored. */
-  verify?(key: Uint8Array, signature: Uint8Array, message: Uint8Array): boolean;
+  /**
+   * Replays messages over a snapshot or a list: a JSON array, newest message first, as in `src/gate/replay.rs`.
+   * Returns `undefined` if they do not result in a valid set.
+   */
+  load(messages: string): LineSet | undefined;
+  /** Checks whether the customer may use the feature at this time, in Unix seconds. */
+  check(set: LineSet, feature: string, now: number): Decision;
+  /** Verifies an Ed25519 signature. A core without this function accepts no stored set. */
+  verify?(publicKey: Uint8Array, signature: Uint8Array, message: Uint8Array): boolean;
 }

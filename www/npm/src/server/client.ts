@@ -1,7 +1,8 @@
-// Checks over HTTP, with a server key. Those that are asked in one moment travel in one request, and the same
-// question travels once.
+// HTTP client with a server key: checks, tokens and snapshots.
+//
+// Checks in the same turn of the event loop are sent as one request, and identical ones only once.
 
-import { base } from "../endpoint.js";
+import { normalizeEndpoint } from "../endpoint.js";
 import { GateError } from "../error.js";
 import type { Feature } from "../features.js";
 
@@ -15,13 +16,13 @@ export interface ClientOptions {
 export interface Question {
   customer: string;
   feature: Feature;
-  /** A version you know of: the answer is that or newer. */
+  /** The answer is of this version or a newer one. */
   atLeast?: number;
-  /** Asks the ledger instead of the replica. */
+  /** Reads the ledger instead of the replica. */
   fresh?: boolean;
 }
 
-/** An answer, as `POST /v1/check` has it. */
+/** A result of `POST /v1/check`. */
 export interface Checked {
   object: "entitlement_check";
   customer: string;
@@ -33,7 +34,7 @@ export interface Checked {
   served_by: "replica" | "ledger" | "source";
 }
 
-/** A token for one customer's browser, as `POST /v1/tokens` has it. */
+/** A customer token, as `POST /v1/tokens` returns it. */
 export interface Minted {
   customer: string;
   token: string;
@@ -42,29 +43,29 @@ export interface Minted {
 }
 
 export interface Client {
-  /** May the customer use the feature? Rejects where it is not known, which is not a no. */
+  /** Checks whether the customer may use the feature. Rejects if that is not known: a failure is not a denial. */
   check(question: Question): Promise<Checked>;
-  /** A token that opens this one customer, to be handed to that customer's browser. */
+  /** Creates a token of one customer, for the browser of that customer. */
   token(customer: string, options?: { expiresIn?: number }): Promise<Minted>;
-  /** The customer's set, signed: a page that is rendered with it needs no request before it shows. */
+  /** Fetches the customer's set as a signed snapshot, for server-side rendering. */
   snapshot(customer: string, options?: { expiresIn?: number; atLeast?: number; fresh?: boolean }): Promise<string>;
 }
 
-/** As many checks as one request may have. */
-const LIMIT = 100;
+/** The limit of `POST /v1/check`. */
+const MAX_CHECKS_PER_REQUEST = 100;
 
-interface Waiting {
-  question: Record<string, unknown>;
+interface PendingCheck {
+  body: Record<string, unknown>;
   resolve(checked: Checked): void;
   reject(error: unknown): void;
 }
 
 export function createClient({ endpoint, key, fetch: send = fetch.bind(globalThis) }: ClientOptions): Client {
-  const at = base(endpoint);
-  let waiting = new Map<string, { asked: Promise<Checked> } & Waiting>();
+  const baseUrl = normalizeEndpoint(endpoint);
+  let pending = new Map<string, { promise: Promise<Checked> } & PendingCheck>();
 
-  const ask = async (path: string, body?: unknown) => {
-    const response = await send(at + path, {
+  const request = async (path: string, body?: unknown) => {
+    const response = await send(baseUrl + path, {
       ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
       headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
     });
@@ -72,46 +73,49 @@ export function createClient({ endpoint, key, fetch: send = fetch.bind(globalThi
     return response.json();
   };
 
-  const flush = async (batch: Waiting[]) => {
+  const sendBatch = async (batch: PendingCheck[]) => {
     try {
-      const { data } = await ask("/v1/check", { checks: batch.map(({ question }) => question) });
-      batch.forEach(({ resolve, reject }, place) => {
-        const checked = data[place];
-        if (typeof checked?.entitled === "boolean") return resolve(checked);
+      const { data } = await request("/v1/check", { checks: batch.map(({ body }) => body) });
+      for (const [index, { resolve, reject }] of batch.entries()) {
+        const checked = data[index];
         const { message, code } = checked?.error ?? {};
-        reject(new GateError(message ?? "the edge gave no answer", code ?? "api_error"));
-      });
+        if (typeof checked?.entitled === "boolean") resolve(checked);
+        else reject(new GateError(message ?? "the response has no result for this check", code ?? "api_error"));
+      }
     } catch (error) {
-      batch.forEach(({ reject }) => reject(error));
+      for (const { reject } of batch) reject(error);
     }
   };
 
   return {
     check({ customer, feature, atLeast, fresh }) {
-      const question = { customer, feature, at_least: atLeast, fresh };
-      const same = JSON.stringify(question);
-      const known = waiting.get(same);
-      if (known) return known.asked;
-      if (!waiting.size) {
-        // After what runs now has asked all that it asks.
+      const body = { customer, feature, at_least: atLeast, fresh };
+      const id = JSON.stringify(body);
+      const duplicate = pending.get(id);
+      if (duplicate) return duplicate.promise;
+      if (!pending.size) {
+        // Runs after the current task, which can start more checks.
         setTimeout(() => {
-          const all = [...waiting.values()];
-          waiting = new Map();
-          for (let at = 0; at < all.length; at += LIMIT) void flush(all.slice(at, at + LIMIT));
+          const checks = [...pending.values()];
+          pending = new Map();
+          for (let start = 0; start < checks.length; start += MAX_CHECKS_PER_REQUEST)
+            void sendBatch(checks.slice(start, start + MAX_CHECKS_PER_REQUEST));
         });
       }
-      let callbacks!: Pick<Waiting, "resolve" | "reject">;
-      const asked = new Promise<Checked>((resolve, reject) => (callbacks = { resolve, reject }));
-      waiting.set(same, { question, asked, ...callbacks });
-      return asked;
+      let callbacks!: Pick<PendingCheck, "resolve" | "reject">;
+      const promise = new Promise<Checked>((resolve, reject) => {
+        callbacks = { resolve, reject };
+      });
+      pending.set(id, { body, promise, ...callbacks });
+      return promise;
     },
-    token: (customer, { expiresIn } = {}) => ask("/v1/tokens", { customer, expires_in: expiresIn }),
+    token: (customer, { expiresIn } = {}) => request("/v1/tokens", { customer, expires_in: expiresIn }),
     async snapshot(customer, { expiresIn, atLeast, fresh } = {}) {
       const params = new URLSearchParams({ customer });
       for (const [name, value] of Object.entries({ expires_in: expiresIn, at_least: atLeast, fresh })) {
         if (value !== undefined) params.set(name, String(value));
       }
-      return (await ask(`/v1/snapshot?${params}`)).snapshot;
+      return (await request(`/v1/snapshot?${params}`)).snapshot;
     },
   };
 }

@@ -1,16 +1,16 @@
-// Snapshots, verified without asking: by WebCrypto, which every server has.
+// Verifies snapshots locally, with WebCrypto.
 
-import { base } from "../endpoint.js";
+import { normalizeEndpoint } from "../endpoint.js";
 import { GateError } from "../error.js";
 import type { Feature } from "../features.js";
-import { bytes, parse } from "../jwt.js";
+import { decodeBase64Url, parseJwt } from "../jwt.js";
 import type { Jwk } from "../options.js";
 
 export interface Snapshot {
   customer: string;
   livemode: boolean;
   version: number;
-  /** When the source last said so, in Unix seconds; `null` for a customer never heard of. */
+  /** When the source last confirmed the set, in Unix seconds; `null` for an unknown customer. */
   asOf: number | null;
   issuedAt: number;
   expiresAt: number;
@@ -18,42 +18,42 @@ export interface Snapshot {
   has(feature: Feature): boolean;
 }
 
-/** The public keys, or how to come by the one that a snapshot names. */
+/** The public keys, or a function that returns them for the `kid` of a snapshot. */
 export type Keys = readonly Jwk[] | ((kid: string) => Promise<readonly Jwk[]>);
 
-/** How often keys are asked for because of one that is not known, in milliseconds: anybody can name one. */
-const PAUSE = 60_000;
-/** How long keys are believed, in milliseconds, as their answer says. */
-const BELIEVED = 300_000;
+/** The shortest time between two fetches because of an unknown `kid`, in milliseconds: any client can send one. */
+const MIN_REFETCH_INTERVAL = 60_000;
+/** The lifetime of cached keys, in milliseconds: the `max-age` of the response. */
+const CACHE_TTL = 300_000;
 
-/** The keys at `/.well-known/jwks.json` of an endpoint, kept for five minutes, and asked for anew where one is not known. */
+/** Creates a function that fetches `/.well-known/jwks.json` of an endpoint. It caches the keys for five minutes, and fetches again for an unknown `kid`. */
 export function remoteKeys(endpoint: string, { fetch: send = fetch } = {}): (kid: string) => Promise<readonly Jwk[]> {
-  const at = `${base(endpoint)}/.well-known/jwks.json`;
+  const url = `${normalizeEndpoint(endpoint)}/.well-known/jwks.json`;
   let keys: readonly Jwk[] = [];
-  let read = -Infinity;
-  let asked: Promise<void> | undefined;
+  let fetchedAt = -Infinity;
+  let inFlight: Promise<void> | undefined;
   return async (kid) => {
-    const age = Date.now() - read;
-    const known = keys.some((key) => key.kid === kid);
-    if (age > BELIEVED || (!known && age > PAUSE)) {
-      asked ??= (async () => {
+    const age = Date.now() - fetchedAt;
+    const isKnown = keys.some((key) => key.kid === kid);
+    if (age > CACHE_TTL || (!isKnown && age > MIN_REFETCH_INTERVAL)) {
+      inFlight ??= (async () => {
         try {
-          const response = await send(at);
+          const response = await send(url);
           if (!response.ok) throw await GateError.of(response);
           keys = ((await response.json()) as { keys: Jwk[] }).keys;
-          read = Date.now();
+          fetchedAt = Date.now();
         } finally {
-          asked = undefined;
+          inFlight = undefined;
         }
       })();
-      await asked;
+      await inFlight;
     }
     return keys;
   };
 }
 
 /**
- * What a snapshot says, if one of the keys signed it, it is of this customer (if one is named), and not over.
+ * Verifies a snapshot: its signature, its expiry and, if `customer` is given, its customer. Returns its claims.
  *
  * Throws a `GateError` with a code: `snapshot_malformed`, `snapshot_key_unknown`, `snapshot_signature`, `snapshot_expired`, `customer_mismatch`.
  */
@@ -61,15 +61,15 @@ export async function verifySnapshot(
   snapshot: string,
   { keys, customer, now = Date.now() / 1000 }: { keys: Keys; customer?: string; now?: number },
 ): Promise<Snapshot> {
-  const jwt = parse(snapshot);
+  const jwt = parseJwt(snapshot);
   const { alg, typ, kid } = jwt?.header ?? {};
   if (!jwt || alg !== "EdDSA" || typ !== "entitlements+jwt" || typeof kid !== "string") {
-    throw new GateError("this is no snapshot of entgate", "snapshot_malformed");
+    throw new GateError("this is not a valid snapshot", "snapshot_malformed");
   }
-  const found = (typeof keys === "function" ? await keys(kid) : keys).find((key) => key.kid === kid && key.crv === "Ed25519");
-  if (!found?.x) throw new GateError("the snapshot is signed with a key that is not known here", "snapshot_key_unknown");
-  const key = await crypto.subtle.importKey("raw", bytes(found.x), "Ed25519", false, ["verify"]);
-  if (!(await crypto.subtle.verify("Ed25519", key, jwt.signature, jwt.message))) {
+  const jwk = (typeof keys === "function" ? await keys(kid) : keys).find((key) => key.kid === kid && key.crv === "Ed25519");
+  if (!jwk?.x) throw new GateError("the snapshot is signed with an unknown key", "snapshot_key_unknown");
+  const key = await crypto.subtle.importKey("raw", decodeBase64Url(jwk.x), "Ed25519", false, ["verify"]);
+  if (!(await crypto.subtle.verify("Ed25519", key, jwt.signature, jwt.signingInput))) {
     throw new GateError("the snapshot's signature does not match", "snapshot_signature");
   }
   const claims = JSON.parse(jwt.claims);

@@ -1,13 +1,13 @@
-// Webhooks, as Stripe signs them and entgate's catalog does: https://docs.stripe.com/webhooks#verify-manually
+// Verifies webhooks that Stripe or entgate's catalog signed: https://docs.stripe.com/webhooks#verify-manually
 
 import { GateError } from "../error.js";
 
-/** How far from now a signature may be dated, in seconds: as in `src/webhook/signature.rs`. */
+/** The largest difference between a signature's timestamp and now, in seconds: as in `src/webhook/signature.rs`. */
 const TOLERANCE = 300;
 
 /**
- * The event in a body that one of your secrets signed, not long ago. The body is the raw one: what was parsed
- * and written anew has other bytes.
+ * Verifies the signature of a webhook with one of your secrets, and returns its event. `body` must be the raw body:
+ * JSON that was parsed and serialized again has other bytes.
  *
  * Throws a `GateError` with a code: `signature_malformed`, `signature_mismatch`, `signature_stale`.
  */
@@ -18,36 +18,36 @@ export async function verifyWebhook<Event = unknown>(
   { tolerance = TOLERANCE, now = Date.now() / 1000 } = {},
 ): Promise<Event> {
   const elements = (header ?? "").split(",").map((element) => element.split("=", 2) as [string, string?]);
-  const of = (scheme: string) => elements.filter(([name]) => name === scheme).map(([, value = ""]) => value);
-  const [dated, signatures] = [of("t"), of("v1")];
-  const signedAt = dated[0] ?? "";
-  if (!/^\d{1,15}$/.test(signedAt) || dated.some((other) => other !== signedAt) || !signatures.length) {
+  const valuesOf = (scheme: string) => elements.filter(([name]) => name === scheme).map(([, value = ""]) => value);
+  const [timestamps, signatures] = [valuesOf("t"), valuesOf("v1")];
+  const signedAt = timestamps[0] ?? "";
+  if (!/^\d{1,15}$/.test(signedAt) || timestamps.some((other) => other !== signedAt) || !signatures.length) {
     throw new GateError("malformed signature header", "signature_malformed");
   }
   const encoder = new TextEncoder();
   const raw = typeof body === "string" ? encoder.encode(body) : body;
-  const signed = new Uint8Array([...encoder.encode(`${signedAt}.`), ...raw]);
-  let genuine = 0;
+  const signedPayload = new Uint8Array([...encoder.encode(`${signedAt}.`), ...raw]);
+  let matches = 0;
   for (const secret of [secrets].flat()) {
-    // Anybody can sign with nothing.
+    // With an empty secret any client can sign.
     if (!secret) continue;
     const key = await crypto.subtle.importKey("raw", encoder.encode(secret), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
-    const expected = hex(new Uint8Array(await crypto.subtle.sign("HMAC", key, signed)));
-    // Every pair is compared to its end, so that time does not tell which one was close.
-    for (const signature of signatures) genuine |= +equal(expected, signature);
+    const expected = toHex(new Uint8Array(await crypto.subtle.sign("HMAC", key, signedPayload)));
+    // All pairs are compared, so the time does not depend on which one matches.
+    for (const signature of signatures) matches |= +isEqual(expected, signature);
   }
-  if (!genuine) throw new GateError("no signature matches", "signature_mismatch");
+  if (!matches) throw new GateError("no signature matches", "signature_mismatch");
   if (Math.abs(now - +signedAt) > tolerance) {
     throw new GateError(`signed at ${signedAt}, more than ${tolerance} s from now`, "signature_stale");
   }
   return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(raw)) as Event;
 }
 
-const hex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+const toHex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
-/** Whether two texts are the same, in a time that depends on neither. */
-function equal(expected: string, given: string): boolean {
-  let differs = expected.length ^ given.length;
-  for (let at = 0; at < expected.length; at++) differs |= expected.charCodeAt(at) ^ given.charCodeAt(at % (given.length || 1));
-  return differs === 0;
+/** Compares two strings in a time that does not depend on their contents. */
+function isEqual(expected: string, actual: string): boolean {
+  let difference = expected.length ^ actual.length;
+  for (let at = 0; at < expected.length; at++) difference |= expected.charCodeAt(at) ^ actual.charCodeAt(at % (actual.length || 1));
+  return difference === 0;
 }

@@ -1,10 +1,11 @@
 import { createGate } from "entgate";
 import { verifySnapshot } from "entgate/server";
-import { endpoint, keys } from "../../entgate";
+import { endpoint, keys } from "../../entgate.js";
 
-// Where Next's middleware ran, and where no wasm is compiled from bytes.
+// The edge runtime compiles no wasm from bytes.
 export const runtime = "edge";
 
+/** @param {Request} request */
 export async function POST(request) {
   const snapshot = await request.text();
   try {

@@ -1,0 +1,73 @@
+// The external store of one `GateProvider`: https://react.dev/reference/react/useSyncExternalStore
+//
+// Answers come from the gate; until the gate has loaded a set, they come from the snapshot in the page. The server, and
+// each component during hydration, gets the answers of the first snapshot only, so both renders are the same.
+
+import type { Feature } from "../features.js";
+import type { Gate, Reason, State } from "../gate.js";
+import { parseSsrSnapshot, type SsrSnapshot } from "../ssr-snapshot.js";
+
+export interface Entitlement {
+  readonly entitled: boolean;
+  /** As in `gate.check`. */
+  readonly reason: Reason;
+  /** As in `gate.state`. */
+  readonly state: State;
+  readonly version: number;
+}
+
+const NOT_LOADED = { entitled: false, reason: "not_known", version: 0 } as const;
+
+export type GateStore = ReturnType<typeof createGateStore>;
+
+export function createGateStore(gate: Gate | undefined, snapshot: string | undefined) {
+  const firstPage = parseSsrSnapshot(snapshot);
+  const subscribers = new Set<() => void>();
+  let page = firstPage;
+
+  const notify = () => {
+    for (const onChange of subscribers) onChange();
+  };
+
+  return {
+    subscribe(onChange: () => void): () => void {
+      subscribers.add(onChange);
+      return () => void subscribers.delete(onChange);
+    },
+    getGate: () => gate,
+    getEntitlement: (feature: Feature): Entitlement => entitlement(feature, gate, page),
+    /** The entitlement for the server and for hydration: it never changes. */
+    getServerEntitlement: (feature: Feature): Entitlement => entitlement(feature, undefined, firstPage),
+    /** Replaces the gate, and returns a function that removes the listeners on it. */
+    connect(next: Gate | undefined): () => void {
+      gate = next;
+      const removers = gate ? [gate.on("change", notify), gate.on("state", notify)] : [];
+      notify();
+      return () => {
+        for (const remove of removers) remove();
+      };
+    },
+    /** Replaces the snapshot of the page until it expires, and returns a function that clears the timer. */
+    setPage(snapshot: string | undefined): () => void {
+      page = parseSsrSnapshot(snapshot);
+      notify();
+      if (!page) return () => {};
+      const expiry = setTimeout(
+        () => {
+          page = undefined;
+          notify();
+        },
+        page.expiresAt * 1_000 - Date.now(),
+      );
+      return () => clearTimeout(expiry);
+    },
+  };
+}
+
+function entitlement(feature: Feature, gate: Gate | undefined, page: SsrSnapshot | undefined): Entitlement {
+  const check = gate?.check(feature);
+  // A gate that has loaded a set is used from then on, also after the set has expired.
+  const isLoaded = check && (check.version || !["not_known", "fallback"].includes(check.reason));
+  const { entitled, reason, version } = (isLoaded ? check : page?.check(feature)) ?? check ?? NOT_LOADED;
+  return { entitled, reason, version, state: isLoaded || !page ? (gate?.state ?? "loading") : "stale" };
+}
