@@ -1,12 +1,19 @@
-//! The direction of imports: the sentences of the crate's map, read in its sources.
+//! The direction of imports: the layers of the crate, read in its sources.
+//!
+//! [`sources`] parses every file of `src` and [`imports`] resolves what each file takes from others, through
+//! re-exports, to the file that declares it. A re-export itself is not an import.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
+mod imports;
+mod sources;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use self::{
+    imports::{Crate, Import, InherentImpl},
+    sources::{Source, read_sources},
 };
 
-/// Each layer, and what it may import: what stands before it here, and of its own row only what is
-/// listed. The shells come last.
+/// Each layer with the layers that it may import. Every one of them is listed above it.
 const LAYERS: &[(&str, &[&str])] = &[
     ("json", &[]),
     ("id", &["json"]),
@@ -17,7 +24,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("token", &["json", "id"]),
     ("webhook", &["id", "entitlement", "entitlement_list"]),
     ("ledger", &["json", "id", "entitlement"]),
-    ("source", &["json", "id", "entitlement", "entitlement_list", "ledger"]),
+    ("source", &["json", "id", "entitlement", "policy", "entitlement_list", "ledger"]),
     ("catalog", &["json", "id", "entitlement", "policy", "webhook", "source"]),
     ("store", &["json", "id", "entitlement", "token", "ledger", "source"]),
     (
@@ -55,126 +62,156 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("browser", &["id", "entitlement", "gate"]),
 ];
 
-fn sources() -> Vec<(String, String, String)> {
-    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() { walk(&path, found) } else { found.push(path) }
-        }
-    }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut paths = Vec::new();
-    walk(&root, &mut paths);
-    let source = |path: PathBuf| {
-        let name = path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
-        let layer = name.split('/').next().unwrap().trim_end_matches(".rs").to_owned();
-        // Comments may speak of anything.
-        let text = fs::read_to_string(&path).unwrap();
-        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-        (name, layer, code.collect::<Vec<_>>().join("\n"))
-    };
-    paths.into_iter().map(source).collect()
-}
+/// The layers within the catalog, from the bottom to the top.
+const CATALOG_LAYERS: &[&str] = &[
+    "catalog/",
+    "catalog/objects/",
+    "catalog/engine/",
+    "catalog/operations/",
+    "catalog/scheduler.rs",
+];
 
-/// Whether the code names a thing, and not only a longer name around it.
-fn names(code: &str, word: &str) -> bool {
-    let is_part = |c: char| c.is_alphanumeric() || c == '_';
-    code.match_indices(word).any(|(at, _)| {
-        !code[..at].ends_with(is_part) && !code[at + word.len()..].starts_with(is_part)
-    })
-}
+/// The modules that may name a platform: the shells.
+const SHELLS: [&str; 3] = ["fast_path", "worker", "browser"];
 
-/// What is imported of the crate: the first names of `crate::…`, in groups too.
-fn imported(code: &str) -> Vec<String> {
-    let mut imported = Vec::new();
-    for (at, _) in code.match_indices("crate::") {
-        let rest = &code[at + "crate::".len()..];
-        if let Some(group) = rest.strip_prefix('{') {
-            let mut depth = 0;
-            let mut word = String::new();
-            let mut first = true;
-            for c in group.chars() {
-                match c {
-                    '{' => depth += 1,
-                    '}' if depth == 0 => break,
-                    '}' => depth -= 1,
-                    ',' if depth == 0 => first = true,
-                    _ => {}
-                }
-                if depth == 0 && first && (c.is_alphanumeric() || c == '_') {
-                    word.push(c);
-                } else if !word.is_empty() {
-                    imported.push(std::mem::take(&mut word));
-                    first = false;
-                }
-            }
-            if !word.is_empty() {
-                imported.push(word);
-            }
-        } else {
-            imported.push(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
-        }
+/// The number of lines that a file may have.
+const MAX_LINES: usize = 400;
+
+#[test]
+fn imports_go_one_way_between_layers() {
+    for Import { from, to, name } in imports() {
+        let (layer, imported) = (layer_of(&from), layer_of(&to));
+        let (_, allowed) = LAYERS
+            .iter()
+            .find(|(known, _)| *known == layer)
+            .unwrap_or_else(|| panic!("{from} is in no layer"));
+        assert!(
+            layer == imported || allowed.contains(&imported),
+            "{from} imports `{name}` of {to}: `{imported}` is not below `{layer}`"
+        );
     }
-    imported
 }
 
 #[test]
-fn imports_go_one_way() {
-    let sources = sources();
-    assert!(sources.len() > 20, "the sources were found");
-    for (name, layer, code) in sources {
-        if name == "lib.rs" {
-            continue;
-        }
-        let row = LAYERS.iter().find(|(known, _)| *known == layer);
-        let (_, allowed) = row.unwrap_or_else(|| panic!("{name} is in no layer"));
-        for import in imported(&code) {
-            assert!(
-                import == layer || allowed.contains(&import.as_str()),
-                "{name} imports `{import}`, which is not below `{layer}`"
-            );
+fn imports_go_one_way_within_the_catalog() {
+    let position = |file: &str| CATALOG_LAYERS.iter().rposition(|layer| file.starts_with(layer));
+    for Import { from, to, name } in imports() {
+        if let (Some(layer), Some(imported)) = (position(&from), position(&to)) {
+            assert!(imported <= layer, "{from} imports `{name}` of {to}, which is above it");
         }
     }
 }
 
 #[test]
-fn the_reader_of_imports_sees_groups() {
-    let code = "use crate::{\n    api::{self, App},\n    id,\n};\nuse crate::store::Error;";
-    assert_eq!(imported(code), ["api", "id", "store"]);
-    assert!(names("use worker::Env;", "worker") && !names("use worker_sys::X;", "worker"));
+fn no_files_import_each_other_in_a_circle() {
+    let mut imported = BTreeMap::<String, BTreeSet<String>>::new();
+    let mut names = BTreeMap::<(String, String), BTreeSet<String>>::new();
+    for Import { from, to, name } in imports() {
+        names.entry((from.clone(), to.clone())).or_default().insert(name);
+        imported.entry(from).or_default().insert(to);
+    }
+    let circles: Vec<_> = imports::circles(&imported)
+        .into_iter()
+        .map(|files| {
+            let ties =
+                names.iter().filter(|((from, to), _)| files.contains(from) && files.contains(to));
+            let ties = ties.map(|((from, to), names)| format!("\n  {from} -> {to}: {names:?}"));
+            format!("\n{files:?}{}", ties.collect::<String>())
+        })
+        .collect();
+    assert!(circles.is_empty(), "{} circles:{}", circles.len(), circles.concat());
+}
+
+#[test]
+fn the_methods_of_a_type_are_in_the_file_that_declares_it() {
+    let sources = read_sources();
+    let mut impls = Crate::new(&sources).inherent_impls();
+    impls.retain(|InherentImpl { file, declared_in, .. }| file != declared_in);
+    assert_eq!(impls, []);
+}
+
+#[test]
+fn imports_are_found_in_groups_paths_aliases_macros_and_through_re_exports() {
+    let sources = [
+        ("lib.rs", "mod a; mod b; mod c; macro_rules! m { () => {} }"),
+        (
+            "a/mod.rs",
+            "mod inner; pub use self::inner::{Deep, Alias as Other}; pub const LIMIT: u8 = 1;",
+        ),
+        (
+            "a/inner.rs",
+            "pub struct Deep; pub struct Alias; impl Deep { fn new() { super::LIMIT; } }",
+        ),
+        (
+            "b.rs",
+            "use crate::{a::{self, Deep}, c}; fn f(x: Deep) { print!(\"{}\", a::Other); c::go() }",
+        ),
+        (
+            "c.rs",
+            "pub fn go() { let _: crate::b::X; } #[cfg(test)] mod tests { use crate::a::LIMIT; }",
+        ),
+    ];
+    let sources = sources.map(|(name, code)| Source::parse(name, code));
+    let imports = Crate::new(&sources).imports();
+    let imports: Vec<_> =
+        imports.iter().map(|Import { from, to, name }| (&**from, &**to, &**name)).collect();
+    let expected = [
+        ("a/inner.rs", "a/mod.rs", "LIMIT"),
+        ("b.rs", "a/inner.rs", "Alias"),
+        ("b.rs", "a/inner.rs", "Deep"),
+        ("b.rs", "c.rs", "go"),
+    ];
+    assert_eq!(imports, expected);
+}
+
+#[test]
+fn a_circle_is_found_with_all_its_files() {
+    let files = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let imported = [("a", &["b"][..]), ("b", &["c", "d"]), ("c", &["a"]), ("d", &[])];
+    let imported = imported.map(|(from, to)| (from.to_owned(), files(to)));
+    assert_eq!(imports::circles(&imported.into()), [files(&["a", "b", "c"])]);
 }
 
 #[test]
 fn only_the_shells_name_their_platforms() {
-    for (name, layer, code) in sources() {
-        let forbidden: &[&str] = match (name.as_str(), layer.as_str()) {
-            ("lib.rs", _) | (_, "worker") => &[],
-            (_, "fast_path" | "browser") => &["worker"],
+    for source in read_sources() {
+        let forbidden: &[&str] = match layer_of(&source.name) {
+            "lib" | "worker" => &[],
+            "fast_path" | "browser" => &["worker"],
             _ => &["worker", "wasm_bindgen", "js_sys", "web_sys"],
         };
-        for word in forbidden {
-            assert!(!names(&code, word), "{name} names `{word}`");
+        for name in forbidden {
+            assert!(!source.names(name), "{} names `{name}`", source.name);
         }
     }
 }
 
 #[test]
 fn nothing_below_the_shells_reads_a_clock_a_secret_or_the_environment() {
-    for (name, layer, code) in sources() {
-        if ["fast_path", "worker", "browser"].contains(&layer.as_str()) {
-            continue;
-        }
-        for word in ["SystemTime", "Instant", "std::time", "std::env", "std::fs", "std::net"] {
-            assert!(!names(&code, word), "{name} names `{word}`");
+    for source in read_sources() {
+        if !SHELLS.contains(&layer_of(&source.name)) {
+            for name in ["SystemTime", "Instant", "std::time", "std::env", "std::fs", "std::net"] {
+                assert!(!source.names(name), "{} names `{name}`", source.name);
+            }
         }
     }
 }
 
 #[test]
-fn a_file_is_one_noun_and_stays_under_400_lines() {
-    for (name, _, _) in sources() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(&name);
-        let lines = fs::read_to_string(path).unwrap().lines().count();
-        assert!(lines <= 400, "{name} has {lines} lines");
+fn a_file_has_at_most_400_lines() {
+    for source in read_sources() {
+        assert!(source.lines <= MAX_LINES, "{} has {} lines", source.name, source.lines);
     }
+}
+
+fn imports() -> Vec<Import> {
+    let sources = read_sources();
+    let imports = Crate::new(&sources).imports();
+    assert!(imports.len() > 500, "only {} imports were found", imports.len());
+    imports
+}
+
+/// The first folder of a file below `src`, or its own name.
+fn layer_of(name: &str) -> &str {
+    name.split('/').next().unwrap().trim_end_matches(".rs")
 }

@@ -1,0 +1,378 @@
+//! What each file takes from which other file.
+//!
+//! Resolves names as far as it takes to find the declaring file: modules, `use` (groups, aliases, globs,
+//! re-exports) and paths in code and in macro arguments. Methods and trait dispatch are not resolved. Test modules
+//! are left out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proc_macro2::{TokenStream, TokenTree};
+use syn::{
+    Attribute, Item, ItemImpl, ItemMod, ItemUse, Type, UseTree, Visibility,
+    visit::{self, Visit},
+};
+
+use super::sources::Source;
+
+/// One name that a file takes from another one.
+#[derive(Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct Import {
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) name: String,
+}
+
+/// An `impl` block of a type, without a trait.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct InherentImpl {
+    pub(super) name: String,
+    pub(super) file: String,
+    /// The file that declares the type.
+    pub(super) declared_in: String,
+}
+
+/// The modules of a crate by their paths, the root's being empty.
+pub(super) struct Crate {
+    modules: BTreeMap<Vec<String>, Module>,
+}
+
+#[derive(Default)]
+struct Module {
+    file: String,
+    declared: BTreeSet<String>,
+    uses: Vec<Use>,
+    /// Paths in code, unresolved.
+    paths: Vec<Vec<String>>,
+    /// The types of inherent `impl` blocks, unresolved.
+    impls: Vec<Vec<String>>,
+}
+
+struct Use {
+    /// `*` for a glob.
+    alias: String,
+    path: Vec<String>,
+    is_re_export: bool,
+}
+
+/// Where a path leads.
+enum Target {
+    Module(Vec<String>),
+    /// A declaration: its file and its name.
+    Item(String, String),
+}
+
+impl Crate {
+    pub(super) fn new(sources: &[Source]) -> Self {
+        let mut modules = BTreeMap::new();
+        for source in sources {
+            let path = source.name.trim_end_matches(".rs").trim_end_matches("/mod");
+            let path = if path == "lib" {
+                Vec::new()
+            } else {
+                path.split('/').map(str::to_owned).collect()
+            };
+            collect(&mut modules, path, &source.name, &source.syntax.items);
+        }
+        Self { modules }
+    }
+
+    /// All imports, sorted.
+    pub(super) fn imports(&self) -> Vec<Import> {
+        let mut imports = BTreeSet::new();
+        for (path, module) in &self.modules {
+            let uses =
+                module.uses.iter().filter(|import| !import.is_re_export).map(|import| &import.path);
+            for target in uses.chain(&module.paths) {
+                if let Some(Target::Item(to, name)) = self.resolve(path, target)
+                    && to != module.file
+                {
+                    imports.insert(Import { from: module.file.clone(), to, name });
+                }
+            }
+        }
+        imports.into_iter().collect()
+    }
+
+    pub(super) fn inherent_impls(&self) -> Vec<InherentImpl> {
+        let mut found = Vec::new();
+        for (path, module) in &self.modules {
+            for target in &module.impls {
+                if let Some(Target::Item(declared_in, name)) = self.resolve(path, target) {
+                    found.push(InherentImpl { name, file: module.file.clone(), declared_in });
+                }
+            }
+        }
+        assert!(found.len() > 100, "only {} impls were found", found.len());
+        found
+    }
+
+    /// Resolves a path that stands in a module.
+    fn resolve(&self, module: &[String], path: &[String]) -> Option<Target> {
+        let mut base = module.to_vec();
+        let mut rest = path;
+        match path.first()?.as_str() {
+            "crate" | "$crate" => {
+                base.clear();
+                rest = &rest[1..];
+            }
+            "self" => rest = &rest[1..],
+            "super" => {
+                while rest.first().is_some_and(|segment| segment == "super") {
+                    base.pop();
+                    rest = &rest[1..];
+                }
+            }
+            _ => {}
+        }
+        self.walk(base, rest, 0)
+    }
+
+    fn walk(&self, mut module: Vec<String>, path: &[String], depth: usize) -> Option<Target> {
+        // Globs that lead to each other end here.
+        if depth > 16 {
+            return None;
+        }
+        let Some((first, rest)) = path.split_first() else { return Some(Target::Module(module)) };
+        let here = self.modules.get(&module)?;
+        if here.declared.contains(first) {
+            return Some(Target::Item(here.file.clone(), first.clone()));
+        }
+        for import in here.uses.iter().filter(|import| import.alias == *first) {
+            let target = [&import.path, rest].concat();
+            // An alias of the same name is not its own target.
+            if import.path.first() != Some(first) || import.path.len() > 1 {
+                return match import.path.first().map(String::as_str) {
+                    Some("crate" | "self" | "super") => {
+                        let (base, target) = absolute(&module, &target);
+                        self.walk(base, target, depth + 1)
+                    }
+                    Some(head) if self.is_child(&module, head) => {
+                        self.walk(module.clone(), &target, depth + 1)
+                    }
+                    _ => None,
+                };
+            }
+        }
+        if self.is_child(&module, first) {
+            module.push(first.clone());
+            return self.walk(module, rest, depth + 1);
+        }
+        here.uses.iter().filter(|import| import.alias == "*").find_map(|import| {
+            let target = [&import.path, path].concat();
+            let (base, target) = absolute(&module, &target);
+            self.walk(base, target, depth + 1)
+        })
+    }
+
+    fn is_child(&self, module: &[String], name: &str) -> bool {
+        self.modules.contains_key(&[module, &[name.to_owned()]].concat())
+    }
+}
+
+/// The module that a `use` path starts at, and the rest of the path.
+fn absolute<'a>(module: &[String], path: &'a [String]) -> (Vec<String>, &'a [String]) {
+    let mut base = module.to_vec();
+    let mut rest = path;
+    while let Some(first) = rest.first() {
+        match first.as_str() {
+            "crate" => base.clear(),
+            "self" => {}
+            "super" => {
+                base.pop();
+            }
+            _ => break,
+        }
+        rest = &rest[1..];
+    }
+    (base, rest)
+}
+
+fn collect(
+    modules: &mut BTreeMap<Vec<String>, Module>,
+    path: Vec<String>,
+    file: &str,
+    items: &[Item],
+) {
+    let mut module = Module { file: file.to_owned(), ..Module::default() };
+    for item in items {
+        match item {
+            Item::Mod(item) if is_test(&item.attrs) => {}
+            Item::Mod(ItemMod { ident, content: Some((_, items)), .. }) => {
+                collect(modules, [&path[..], &[ident.to_string()]].concat(), file, items);
+            }
+            Item::Mod(_) => {}
+            Item::Macro(item) => {
+                if let Some(ident) = &item.ident {
+                    module.declared.insert(ident.to_string());
+                }
+                module.declared.extend(declared_by_macro(&item.mac.tokens));
+                module.visit_item_macro(item);
+            }
+            item => {
+                module.declared.extend(declared_name(item));
+                module.visit_item(item);
+            }
+        }
+    }
+    modules.insert(path, module);
+}
+
+fn declared_name(item: &Item) -> Option<String> {
+    Some(match item {
+        Item::Const(item) => item.ident.to_string(),
+        Item::Enum(item) => item.ident.to_string(),
+        Item::Fn(item) => item.sig.ident.to_string(),
+        Item::Static(item) => item.ident.to_string(),
+        Item::Struct(item) => item.ident.to_string(),
+        Item::Trait(item) => item.ident.to_string(),
+        Item::Type(item) => item.ident.to_string(),
+        Item::Union(item) => item.ident.to_string(),
+        _ => return None,
+    })
+}
+
+/// The names that a macro call at module level may declare: `bounded_string! { CustomerId, 255 }` or a `static` in
+/// `thread_local!`.
+fn declared_by_macro(tokens: &TokenStream) -> Vec<String> {
+    let mut trees = tokens.clone().into_iter().peekable();
+    let mut names = Vec::new();
+    let mut keyword = false;
+    while let Some(tree) = trees.next() {
+        if let TokenTree::Ident(ident) = tree {
+            let ends =
+                matches!(trees.peek(), Some(TokenTree::Punct(punct)) if punct.as_char() == ',');
+            if keyword || ends {
+                names.push(ident.to_string());
+            }
+            keyword = ident == "static";
+        } else {
+            keyword = false;
+        }
+    }
+    names
+}
+
+fn is_test(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        attribute.path().is_ident("cfg")
+            && attribute.parse_args::<syn::Path>().is_ok_and(|condition| condition.is_ident("test"))
+    })
+}
+
+impl Module {
+    fn add_uses(&mut self, tree: &UseTree, prefix: &[String], is_re_export: bool) {
+        let mut add = |alias: &str, path: Vec<String>| {
+            self.uses.push(Use { alias: alias.to_owned(), path, is_re_export });
+        };
+        match tree {
+            UseTree::Path(path) => {
+                let prefix = [prefix, &[path.ident.to_string()]].concat();
+                self.add_uses(&path.tree, &prefix, is_re_export);
+            }
+            UseTree::Name(name) if name.ident == "self" => {
+                add(prefix.last().map_or("", String::as_str), prefix.to_vec());
+            }
+            UseTree::Name(name) => {
+                let name = name.ident.to_string();
+                add(&name, [prefix, std::slice::from_ref(&name)].concat());
+            }
+            UseTree::Rename(rename) => {
+                let path = [prefix, &[rename.ident.to_string()]].concat();
+                add(&rename.rename.to_string(), path);
+            }
+            UseTree::Glob(_) => add("*", prefix.to_vec()),
+            UseTree::Group(group) => {
+                for tree in &group.items {
+                    self.add_uses(tree, prefix, is_re_export);
+                }
+            }
+        }
+    }
+
+    /// Paths of two segments or more in the arguments of a macro.
+    fn add_token_paths(&mut self, tokens: &TokenStream) {
+        let mut path = Vec::new();
+        let mut colons = 0;
+        for tree in tokens.clone() {
+            match tree {
+                TokenTree::Ident(ident) if colons == 2 => path.push(ident.to_string()),
+                TokenTree::Ident(ident) => self.end_path(&mut path, Some(ident.to_string())),
+                TokenTree::Punct(punct) if punct.as_char() == ':' && !path.is_empty() => {
+                    colons += 1;
+                    continue;
+                }
+                TokenTree::Group(group) => {
+                    self.end_path(&mut path, None);
+                    self.add_token_paths(&group.stream());
+                }
+                TokenTree::Punct(_) | TokenTree::Literal(_) => self.end_path(&mut path, None),
+            }
+            colons = 0;
+        }
+        self.end_path(&mut path, None);
+    }
+
+    fn end_path(&mut self, path: &mut Vec<String>, next: Option<String>) {
+        let ended = std::mem::replace(path, next.into_iter().collect());
+        if ended.len() > 1 {
+            self.paths.push(ended);
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Module {
+    fn visit_item_use(&mut self, item: &'ast ItemUse) {
+        self.add_uses(&item.tree, &[], !matches!(item.vis, Visibility::Inherited));
+    }
+
+    fn visit_item_impl(&mut self, item: &'ast ItemImpl) {
+        if item.trait_.is_none()
+            && let Type::Path(path) = &*item.self_ty
+        {
+            self.impls
+                .push(path.path.segments.iter().map(|segment| segment.ident.to_string()).collect());
+        }
+        visit::visit_item_impl(self, item);
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        if path.segments.len() > 1 && path.leading_colon.is_none() {
+            self.paths
+                .push(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
+        }
+        visit::visit_path(self, path);
+    }
+
+    fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        self.add_token_paths(&call.tokens);
+        visit::visit_macro(self, call);
+    }
+}
+
+/// The groups of files that import each other, directly or through others.
+pub(super) fn circles(imported: &BTreeMap<String, BTreeSet<String>>) -> Vec<BTreeSet<String>> {
+    let reachable = |start: &String| {
+        let mut reached = BTreeSet::new();
+        let mut next = vec![start];
+        while let Some(file) = next.pop() {
+            for to in imported.get(file).into_iter().flatten() {
+                if reached.insert(to.clone()) {
+                    next.push(to);
+                }
+            }
+        }
+        reached
+    };
+    let reached: BTreeMap<_, _> = imported.keys().map(|file| (file, reachable(file))).collect();
+    let mut circles = Vec::<BTreeSet<String>>::new();
+    for (file, from_here) in &reached {
+        if !from_here.contains(*file) || circles.iter().any(|circle| circle.contains(*file)) {
+            continue;
+        }
+        let others = from_here
+            .iter()
+            .filter(|other| reached.get(other).is_some_and(|back| back.contains(*file)));
+        circles.push(others.cloned().collect());
+    }
+    circles
+}
