@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { browse } from "../worker/browser.mjs";
-import { catalog, Shop } from "../worker/catalog.mjs";
+import { catalog, Shop } from "../worker/test-catalog.mjs";
 import { eventually } from "../worker/support.mjs";
 import { checkAppearance, openConsole, openPanel, waitForText } from "./support.mjs";
 

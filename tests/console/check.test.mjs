@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { browse } from "../worker/browser.mjs";
-import { catalog } from "../worker/catalog.mjs";
+import { catalog } from "../worker/test-catalog.mjs";
 import { KEY, serve, summary } from "../worker/support.mjs";
 import { checkAppearance, horizontalOverflow, openConsole } from "./support.mjs";
 

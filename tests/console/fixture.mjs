@@ -2,7 +2,7 @@
 
 import { generateKeyPairSync } from "node:crypto";
 import { browse } from "../worker/browser.mjs";
-import { Shop } from "../worker/catalog.mjs";
+import { Shop } from "../worker/test-catalog.mjs";
 import { serve } from "../worker/support.mjs";
 
 /**

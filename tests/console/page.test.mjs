@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { browse } from "../worker/browser.mjs";
-import { catalog } from "../worker/catalog.mjs";
+import { catalog } from "../worker/test-catalog.mjs";
 import { KEY, LIVE_KEY } from "../worker/support.mjs";
 import { focusedId, openConsole, openPanel, waitForText } from "./support.mjs";
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import Stripe from "stripe";
-import { DAY, FEBRUARY, JANUARY, MARCH, Shop, at, catalog } from "./catalog.mjs";
+import { DAY, FEBRUARY, JANUARY, MARCH, Shop, at, catalog } from "./test-catalog.mjs";
 import { eventually, seconds } from "./support.mjs";
 
 const { StripeInvalidRequestError: Invalid } = Stripe.errors;

@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import Stripe from "stripe";
-import { DAY, FAILS, JANUARY, Shop, catalog } from "./catalog.mjs";
+import { DAY, FAILS, JANUARY, Shop, catalog } from "./test-catalog.mjs";
 import { KEY, LIVE_KEY, stripe } from "./support.mjs";
 
 const { StripeInvalidRequestError: Invalid, StripeAuthenticationError: Unauthorized, StripeCardError: Card } = Stripe.errors;

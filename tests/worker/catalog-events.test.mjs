@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import Stripe from "stripe";
-import { FEBRUARY, JANUARY, SUMMARY, Shop, WORKS, catalog, receiver } from "./catalog.mjs";
+import { FEBRUARY, JANUARY, SUMMARY, Shop, WORKS, catalog, receiver } from "./test-catalog.mjs";
 import { LIVE_KEY, eventually, seconds, stripe } from "./support.mjs";
 
 const { StripeInvalidRequestError: Invalid } = Stripe.errors;

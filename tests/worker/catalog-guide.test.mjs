@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import Stripe from "stripe";
-import { FEBRUARY, JANUARY, SUMMARY, Shop, catalog, change, keys, receiver } from "./catalog.mjs";
+import { FEBRUARY, JANUARY, SUMMARY, Shop, catalog, change, keys, receiver } from "./test-catalog.mjs";
 import { KEY, eventually } from "./support.mjs";
 
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import Stripe from "stripe";
-import { DAY, FAILS, FEBRUARY, HOUR, JANUARY, Shop, catalog } from "./catalog.mjs";
+import { DAY, FAILS, FEBRUARY, HOUR, JANUARY, Shop, catalog } from "./test-catalog.mjs";
 import { serve } from "./support.mjs";
 
 const { StripeInvalidRequestError: Invalid } = Stripe.errors;

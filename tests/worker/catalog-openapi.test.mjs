@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { FEBRUARY, JANUARY, SUMMARY, Shop, catalog } from "./catalog.mjs";
+import { FEBRUARY, JANUARY, SUMMARY, Shop, catalog } from "./test-catalog.mjs";
 import { KEY } from "./support.mjs";
 
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));

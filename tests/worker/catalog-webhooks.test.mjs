@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import Stripe from "stripe";
-import { Shop, catalog, receiver } from "./catalog.mjs";
+import { Shop, catalog, receiver } from "./test-catalog.mjs";
 import { LIVE_KEY, SECRET, eventually, stripe } from "./support.mjs";
 
 const { StripeInvalidRequestError: Invalid } = Stripe.errors;

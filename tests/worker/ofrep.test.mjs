@@ -7,9 +7,9 @@ import { execFile } from "node:child_process";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { Shop, catalog } from "./catalog.mjs";
-import { Client, FLAGS, TOKENS, about } from "./ofrep.mjs";
-import { standIn } from "./stripe.mjs";
+import { Shop, catalog } from "./test-catalog.mjs";
+import { Client, FLAGS, TOKENS, about } from "./ofrep-client.mjs";
+import { standIn } from "./fake-stripe.mjs";
 import { KEY, LIVE_KEY, entitlement, eventually, seconds, serve, summary } from "./support.mjs";
 
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));

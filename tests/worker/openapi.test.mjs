@@ -10,8 +10,8 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { renderDocument } from "../../scripts/openapi.mjs";
-import { SUMMARY, Shop, WORKS, catalog } from "./catalog.mjs";
-import { standIn } from "./stripe.mjs";
+import { SUMMARY, Shop, WORKS, catalog } from "./test-catalog.mjs";
+import { standIn } from "./fake-stripe.mjs";
 import { KEY, SECRET, serve, summary } from "./support.mjs";
 
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));

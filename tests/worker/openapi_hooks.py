@@ -20,7 +20,7 @@ SECRET = os.environ["ENTGATE_SECRET"]
 
 FORM = "application/x-www-form-urlencoded"
 
-# What test clocks begin at: catalog.mjs.
+# What test clocks begin at: test-catalog.mjs.
 JANUARY = 1_800_000_000
 
 # The kind of thing that an id in a path names, by what stands before it.

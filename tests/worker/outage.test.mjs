@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { standIn } from "./stripe.mjs";
+import { standIn } from "./fake-stripe.mjs";
 import { eventually, seconds, serve, summary } from "./support.mjs";
 
 async function start() {

@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { parseEnv, promisify } from "node:util";
-import { catalog } from "./catalog.mjs";
+import { catalog } from "./test-catalog.mjs";
 import { SECRET } from "./support.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { standIn } from "./stripe.mjs";
+import { standIn } from "./fake-stripe.mjs";
 import { eventually, serve, summary } from "./support.mjs";
 
 describe("the cron trigger", { concurrency: true, timeout: 60_000 }, () => {

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import Stripe from "stripe";
-import { standIn } from "./stripe.mjs";
+import { standIn } from "./fake-stripe.mjs";
 import { entitlement, serve, stripe as sdk, summary } from "./support.mjs";
 
 const PATH = "/v1/entitlements/active_entitlements";

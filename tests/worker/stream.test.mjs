@@ -7,9 +7,9 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SignJWT } from "jose";
-import { change, Listener, listeners, Socket, version } from "./listeners.mjs";
-import { kill, start } from "./process.mjs";
-import { standIn } from "./stripe.mjs";
+import { change, Listener, listeners, Socket, version } from "./stream-clients.mjs";
+import { kill, start } from "./worker-process.mjs";
+import { standIn } from "./fake-stripe.mjs";
 import { eventually, KEY, LIVE_KEY, seconds, serve, summary } from "./support.mjs";
 
 let service;

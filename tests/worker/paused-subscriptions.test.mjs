@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { standIn } from "./stripe.mjs";
+import { standIn } from "./fake-stripe.mjs";
 import { eventually, seconds, serve, summary } from "./support.mjs";
 
 test("with ENTGATE_PAUSED_SUBSCRIPTIONS=revoke a trial that ends paused takes away what nothing else grants", {

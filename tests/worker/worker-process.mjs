@@ -5,9 +5,9 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { Service } from "./support.mjs";
 
-/** Starts Node and workerd in a process group of their own, with what `serve` takes and `kept.mjs` adds. */
+/** Starts Node and workerd in a process group of their own, with what `serve` takes and `serve-until-killed.mjs` adds. */
 export async function start(folder, options = {}) {
-  const script = fileURLToPath(new URL("kept.mjs", import.meta.url));
+  const script = fileURLToPath(new URL("serve-until-killed.mjs", import.meta.url));
   // What workerd leaves behind when it is killed goes with the folder.
   const env = { ...process.env, TMPDIR: folder };
   const child = spawn(process.execPath, [script, folder, JSON.stringify(options)], {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import Stripe from "stripe";
-import { FEBRUARY, JANUARY, MARCH, Shop, at, catalog, keys } from "./catalog.mjs";
+import { FEBRUARY, JANUARY, MARCH, Shop, at, catalog, keys } from "./test-catalog.mjs";
 import { eventually } from "./support.mjs";
 
 const { StripeInvalidRequestError: Invalid } = Stripe.errors;

@@ -1,4 +1,4 @@
-// Serves with the storage of a folder until it is killed. Usage: kept.mjs <folder> [<options of serve, as JSON>]
+// Serves with the storage of a folder until it is killed. Usage: serve-until-killed.mjs <folder> [<options of serve, as JSON>]
 
 import { serve } from "./support.mjs";
 

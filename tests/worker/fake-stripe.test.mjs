@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import Stripe from "stripe";
-import { standIn } from "./stripe.mjs";
+import { standIn } from "./fake-stripe.mjs";
 import { entitlement, stripe as sdk } from "./support.mjs";
 
 const ajv = new Ajv({ strict: false, allErrors: true });
