@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { Shop, catalog } from "./test-catalog.mjs";
 import { standIn } from "./fake-stripe.mjs";
-import { LIVE_KEY, eventually, seconds, serve, summary } from "./support.mjs";
+import { eventually, LIVE_KEY, seconds, serve, summary } from "./support.mjs";
+import { catalog, Shop } from "./test-catalog.mjs";
 
 const TOKENS = { ENTGATE_TOKEN_SECRETS: "0123456789abcdef0123456789abcdef" };
 

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { KEY, eventually, serve, summary } from "./support.mjs";
+import { eventually, KEY, serve, summary } from "./support.mjs";
 
 const SECRET = "secret-of-32-characters-number-1";
 const root = fileURLToPath(new URL("../../", import.meta.url));

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import Stripe from "stripe";
-import { DAY, FEBRUARY, JANUARY, MARCH, Shop, at, catalog } from "./test-catalog.mjs";
 import { eventually, seconds } from "./support.mjs";
+import { at, catalog, DAY, FEBRUARY, JANUARY, MARCH, Shop } from "./test-catalog.mjs";
 
 const { StripeInvalidRequestError: Invalid } = Stripe.errors;
 

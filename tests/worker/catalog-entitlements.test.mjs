@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import Stripe from "stripe";
-import { FEBRUARY, JANUARY, MARCH, Shop, at, catalog, keys } from "./test-catalog.mjs";
 import { eventually } from "./support.mjs";
+import { at, catalog, FEBRUARY, JANUARY, keys, MARCH, Shop } from "./test-catalog.mjs";
 
 const { StripeInvalidRequestError: Invalid } = Stripe.errors;
 

@@ -6,8 +6,8 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import Stripe from "stripe";
-import { DAY, FAILS, JANUARY, Shop, catalog } from "./test-catalog.mjs";
 import { KEY, LIVE_KEY, stripe } from "./support.mjs";
+import { catalog, DAY, FAILS, JANUARY, Shop } from "./test-catalog.mjs";
 
 const { StripeInvalidRequestError: Invalid, StripeAuthenticationError: Unauthorized, StripeCardError: Card } = Stripe.errors;
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));

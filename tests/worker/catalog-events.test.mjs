@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import Stripe from "stripe";
-import { FEBRUARY, JANUARY, SUMMARY, Shop, WORKS, catalog, receiver } from "./test-catalog.mjs";
-import { LIVE_KEY, eventually, seconds, stripe } from "./support.mjs";
+import { eventually, LIVE_KEY, seconds, stripe } from "./support.mjs";
+import { catalog, FEBRUARY, JANUARY, receiver, Shop, SUMMARY, WORKS } from "./test-catalog.mjs";
 
 const { StripeInvalidRequestError: Invalid } = Stripe.errors;
 

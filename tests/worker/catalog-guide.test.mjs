@@ -7,8 +7,8 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import Stripe from "stripe";
-import { FEBRUARY, JANUARY, SUMMARY, Shop, catalog, change, keys, receiver } from "./test-catalog.mjs";
-import { KEY, eventually } from "./support.mjs";
+import { eventually, KEY } from "./support.mjs";
+import { catalog, change, FEBRUARY, JANUARY, keys, receiver, Shop, SUMMARY } from "./test-catalog.mjs";
 
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));
 

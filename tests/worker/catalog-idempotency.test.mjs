@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import Stripe from "stripe";
-import { Shop, catalog } from "./test-catalog.mjs";
 import { KEY, LIVE_KEY } from "./support.mjs";
+import { catalog, Shop } from "./test-catalog.mjs";
 
 describe("a request with an idempotency key", { timeout: 180_000 }, () => {
   let service;

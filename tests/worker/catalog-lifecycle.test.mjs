@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import Stripe from "stripe";
-import { DAY, FAILS, FEBRUARY, HOUR, JANUARY, MARCH, Shop, WORKS, at, catalog } from "./test-catalog.mjs";
+import { at, catalog, DAY, FAILS, FEBRUARY, HOUR, JANUARY, MARCH, Shop, WORKS } from "./test-catalog.mjs";
 
 const { StripeInvalidRequestError: Invalid } = Stripe.errors;
 const period = ({ items }) => items.data.map(({ current_period_start: start, current_period_end: end }) => [start, end]);

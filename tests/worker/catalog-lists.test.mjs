@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import Stripe from "stripe";
-import { DAY, FAILS, FEBRUARY, HOUR, JANUARY, Shop, catalog } from "./test-catalog.mjs";
 import { serve } from "./support.mjs";
+import { catalog, DAY, FAILS, FEBRUARY, HOUR, JANUARY, Shop } from "./test-catalog.mjs";
 
 const { StripeInvalidRequestError: Invalid } = Stripe.errors;
 const ids = (list) => list.map(({ id }) => id);

@@ -1,12 +1,12 @@
 // The catalog's answers, held to Stripe's OpenAPI document; and where that has nothing, to the types of Stripe's SDK.
 
-import Ajv from "ajv";
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { FEBRUARY, JANUARY, SUMMARY, Shop, catalog } from "./test-catalog.mjs";
+import Ajv from "ajv";
 import { KEY } from "./support.mjs";
+import { catalog, FEBRUARY, JANUARY, Shop, SUMMARY } from "./test-catalog.mjs";
 
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));
 const document = JSON.parse(readFileSync(file("../fixtures/entitlements.openapi.json"), "utf8"));

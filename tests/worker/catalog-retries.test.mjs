@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import Stripe from "stripe";
-import { Shop, catalog, receiver } from "./test-catalog.mjs";
-import { kill, start } from "./worker-process.mjs";
 import { eventually, seconds } from "./support.mjs";
+import { catalog, receiver, Shop } from "./test-catalog.mjs";
+import { kill, start } from "./worker-process.mjs";
 
 const { StripeInvalidRequestError: Invalid } = Stripe.errors;
 

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import Stripe from "stripe";
-import { Shop, catalog, receiver } from "./test-catalog.mjs";
-import { LIVE_KEY, SECRET, eventually, stripe } from "./support.mjs";
+import { eventually, LIVE_KEY, SECRET, stripe } from "./support.mjs";
+import { catalog, receiver, Shop } from "./test-catalog.mjs";
 
 const { StripeInvalidRequestError: Invalid } = Stripe.errors;
 

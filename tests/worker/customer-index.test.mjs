@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { LIVE_KEY, eventually, seconds, serve, summary } from "./support.mjs";
+import { eventually, LIVE_KEY, seconds, serve, summary } from "./support.mjs";
 
 /** Takes the roster in a folder back to the form that it had before it noted when a set was confirmed. */
 const BEFORE_CONFIRMED = `

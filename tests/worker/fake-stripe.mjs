@@ -10,7 +10,7 @@ import { randomUUID } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { createServer } from "node:http";
 import { unescape } from "node:querystring";
-import { Readable, pipeline } from "node:stream";
+import { pipeline, Readable } from "node:stream";
 import { entitlement } from "./support.mjs";
 
 /** Starts a stand-in that accepts `key`. */

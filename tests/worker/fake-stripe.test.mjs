@@ -1,9 +1,9 @@
 // The stand-in for Stripe, held to Stripe's own SDK and OpenAPI document.
 
-import Ajv from "ajv";
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
+import Ajv from "ajv";
 import Stripe from "stripe";
 import { standIn } from "./fake-stripe.mjs";
 import { entitlement, stripe as sdk } from "./support.mjs";

@@ -1,7 +1,7 @@
 // An identity provider on this machine: its keys, the tokens it makes, and the ways in which it fails.
 
-import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { createServer } from "node:http";
+import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { seconds } from "./support.mjs";
 
 /** What the provider calls itself. */

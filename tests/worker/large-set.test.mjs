@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { standIn } from "./fake-stripe.mjs";
-import { eventually, serve, stripe as sdk, summary } from "./support.mjs";
+import { eventually, stripe as sdk, serve, summary } from "./support.mjs";
 
 test("a set of 100,000 entitlements is read, checked and listed", { timeout: 120_000 }, async (t) => {
   const keys = Array.from({ length: 100_000 }, (_, i) => `f${i}`);

@@ -1,14 +1,14 @@
 // Stripe's list, read by Stripe's own libraries, unchanged but for the host.
 
-import Ajv from "ajv";
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import Ajv from "ajv";
 import Stripe from "stripe";
-import { KEY, LIVE_KEY, SECRET, entitlement, serve, stripe, summary } from "./support.mjs";
+import { entitlement, KEY, LIVE_KEY, SECRET, serve, stripe, summary } from "./support.mjs";
 
 const PATH = "/v1/entitlements/active_entitlements";
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));

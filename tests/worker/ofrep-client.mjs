@@ -1,8 +1,8 @@
 // The words that tests of OpenFeature's remote evaluation speak in: its document, and whoever asks by it.
 
-import Ajv from "ajv/dist/2020.js";
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import Ajv from "ajv/dist/2020.js";
 import { KEY } from "./support.mjs";
 
 export const FLAGS = "/ofrep/v1/evaluate/flags";

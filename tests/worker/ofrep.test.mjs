@@ -1,16 +1,16 @@
 // OpenFeature's remote evaluation, held to its OpenAPI document, over each source; and asked by its providers for servers.
 
-import { OFREPProvider } from "@openfeature/ofrep-provider";
-import { OpenFeature } from "@openfeature/server-sdk";
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { Shop, catalog } from "./test-catalog.mjs";
-import { Client, FLAGS, TOKENS, about } from "./ofrep-client.mjs";
+import { OFREPProvider } from "@openfeature/ofrep-provider";
+import { OpenFeature } from "@openfeature/server-sdk";
 import { standIn } from "./fake-stripe.mjs";
-import { KEY, LIVE_KEY, entitlement, eventually, seconds, serve, summary } from "./support.mjs";
+import { about, Client, FLAGS, TOKENS } from "./ofrep-client.mjs";
+import { entitlement, eventually, KEY, LIVE_KEY, seconds, serve, summary } from "./support.mjs";
+import { catalog, Shop } from "./test-catalog.mjs";
 
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));
 

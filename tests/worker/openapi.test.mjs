@@ -2,17 +2,17 @@
 // right ones and wrong ones, and looks at each answer. The document itself is held to OpenAPI 3.1 by openapi-spec-validator.
 
 import assert from "node:assert/strict";
-import { Response } from "miniflare";
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { Response } from "miniflare";
 import { renderDocument } from "../../scripts/openapi.mjs";
-import { SUMMARY, Shop, WORKS, catalog } from "./test-catalog.mjs";
 import { standIn } from "./fake-stripe.mjs";
 import { KEY, SECRET, serve, summary } from "./support.mjs";
+import { catalog, Shop, SUMMARY, WORKS } from "./test-catalog.mjs";
 
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));
 const python = (name) => file(`../../.tools/venv/bin/${name}`);

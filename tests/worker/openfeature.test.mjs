@@ -1,8 +1,8 @@
 // OpenFeature's web SDK and React SDK over OFREP, in headless Chromium: a page of another origin that has no code of ours.
 
 import assert from "node:assert/strict";
-import { SignJWT } from "jose";
 import { after, before, describe, test } from "node:test";
+import { SignJWT } from "jose";
 import { browse } from "./browser.mjs";
 import { line, site } from "./openfeature/site.mjs";
 import { eventually, seconds, serve, summary } from "./support.mjs";

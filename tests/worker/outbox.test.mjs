@@ -5,8 +5,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { kill, start } from "./worker-process.mjs";
 import { eventually, seconds, serve, summary } from "./support.mjs";
+import { kill, start } from "./worker-process.mjs";
 
 /** How long the replica may lag after KV is back, in milliseconds. */
 const LAG = 10_000;

@@ -6,10 +6,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { change, Listener, version } from "./stream-clients.mjs";
-import { kill, start } from "./worker-process.mjs";
 import { standIn } from "./fake-stripe.mjs";
+import { change, Listener, version } from "./stream-clients.mjs";
 import { eventually, seconds, serve, summary } from "./support.mjs";
+import { kill, start } from "./worker-process.mjs";
 
 /** Takes customers' objects in a folder back to the form that they had at first. */
 const FIRST_DAYS = `

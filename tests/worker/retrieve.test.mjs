@@ -1,12 +1,12 @@
 // What only Stripe knows, through Stripe's own SDK: one entitlement by its id, and features whole.
 
-import Ajv from "ajv";
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
+import Ajv from "ajv";
 import Stripe from "stripe";
 import { standIn } from "./fake-stripe.mjs";
-import { entitlement, serve, stripe as sdk, summary } from "./support.mjs";
+import { entitlement, stripe as sdk, serve, summary } from "./support.mjs";
 
 const PATH = "/v1/entitlements/active_entitlements";
 const ajv = new Ajv({ strict: false, allErrors: true });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { standIn } from "./fake-stripe.mjs";
-import { deletion, eventually, seconds, serve, stripe as sdk, summary } from "./support.mjs";
+import { deletion, eventually, stripe as sdk, seconds, serve, summary } from "./support.mjs";
 
 const names = (count) => Array.from({ length: count }, (_, i) => `f${i}`);
 

@@ -7,10 +7,10 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SignJWT } from "jose";
-import { change, Listener, listeners, Socket, version } from "./stream-clients.mjs";
-import { kill, start } from "./worker-process.mjs";
 import { standIn } from "./fake-stripe.mjs";
+import { change, Listener, listeners, Socket, version } from "./stream-clients.mjs";
 import { eventually, KEY, LIVE_KEY, seconds, serve, summary } from "./support.mjs";
+import { kill, start } from "./worker-process.mjs";
 
 let service;
 before(async () => (service = await serve()));

@@ -1,10 +1,10 @@
 // The built Worker in workerd, as `wrangler.toml` describes it, and the words the tests speak in.
 
-import { Miniflare } from "miniflare";
 import { randomUUID } from "node:crypto";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { Miniflare } from "miniflare";
 import Stripe from "stripe";
 import { unstable_getMiniflareWorkerOptions as workerOptions } from "wrangler";
 

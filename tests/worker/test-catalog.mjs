@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
-import { KEY, SECRET, eventually, serve, stripe } from "./support.mjs";
+import { eventually, KEY, SECRET, serve, stripe } from "./support.mjs";
 
 export const SUMMARY = "entitlements.active_entitlement_summary.updated";
 

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { createHmac, createPublicKey, sign as signature } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { SignJWT } from "jose";
-import { NAME, issuer, keyPair } from "./identity-provider.mjs";
-import { KEY, eventually, seconds, serve, summary } from "./support.mjs";
+import { issuer, keyPair, NAME } from "./identity-provider.mjs";
+import { eventually, KEY, seconds, serve, summary } from "./support.mjs";
 
 const CHECK = "/v1/check?feature=sms";
 const SECRET = "secret-of-32-characters-number-1";

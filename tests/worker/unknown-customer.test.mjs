@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import Stripe from "stripe";
 import { standIn } from "./fake-stripe.mjs";
-import { eventually, seconds, serve, stripe as sdk, summary } from "./support.mjs";
+import { eventually, stripe as sdk, seconds, serve, summary } from "./support.mjs";
 
 describe("a customer of whom nothing was heard", { concurrency: true, timeout: 30_000 }, () => {
   let stripe;

@@ -1,9 +1,9 @@
 // A site of another origin than entgate's, and a line to entgate that can be cut: what stands between a page and the edge.
 
-import { build } from "esbuild";
 import { createServer } from "node:http";
 import { connect, createServer as listen } from "node:net";
 import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 
 const PAGE = fileURLToPath(new URL("page.js", import.meta.url));
 const HTML = `<!doctype html><meta charset="utf-8"><title>A shop</title><div id="root"></div><script type="module" src="/page.js"></script>`;
