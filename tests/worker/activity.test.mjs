@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { standIn } from "./fake-stripe.mjs";
+import { fakeStripe } from "./fake-stripe.mjs";
 import { eventually, LIVE_KEY, seconds, serve, summary } from "./support.mjs";
 import { catalog, Shop } from "./test-catalog.mjs";
 
@@ -28,13 +28,13 @@ describe("the journal", { concurrency: true, timeout: 60_000 }, () => {
   let api;
   let service;
   before(async () => {
-    api = await standIn();
+    api = await fakeStripe();
     service = await serve({ settings: { ...TOKENS, ...api.settings }, log: [] });
   });
   after(() => Promise.all([service.stop(), api.stop()]));
 
   test("tells what became of an event, and what Stripe's list said of it", async () => {
-    api.holds("cus_ada", ["sms"]);
+    api.setEntitlements("cus_ada", ["sms"]);
     const event = summary("cus_ada", ["sms"]);
     const began = Date.now();
     assert.equal((await service.send(event)).json.outcome, "applied");
@@ -55,14 +55,14 @@ describe("the journal", { concurrency: true, timeout: 60_000 }, () => {
   });
 
   test("tells of drift, and that a set is right after a page", async () => {
-    api.holds("cus_drift", ["right"]);
+    api.setEntitlements("cus_drift", ["right"]);
     await service.send(summary("cus_drift", ["wrong"]));
     await assertDecided(service, "cus_drift", [
       ["applied", 1],
       ["drift", 2],
     ]);
 
-    api.holds("cus_page", ["f1", "f2"]);
+    api.setEntitlements("cus_page", ["f1", "f2"]);
     await service.send(summary("cus_page", ["f1"], { hasMore: true }));
     await assertDecided(service, "cus_page", [
       ["applied", 1],
@@ -71,7 +71,7 @@ describe("the journal", { concurrency: true, timeout: 60_000 }, () => {
   });
 
   test("tells of a customer who was found at Stripe, and of none whom nobody knows", async () => {
-    api.holds("cus_found", ["sms"]);
+    api.setEntitlements("cus_found", ["sms"]);
     await service.check("cus_nobody", "sms");
     await service.check("cus_found", "sms");
     await assertDecided(service, "cus_found", [["confirmed", 1]]);

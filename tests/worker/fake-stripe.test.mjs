@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import Ajv from "ajv";
 import Stripe from "stripe";
-import { standIn } from "./fake-stripe.mjs";
+import { fakeStripe } from "./fake-stripe.mjs";
 import { entitlement, stripe as sdk } from "./support.mjs";
 
 const ajv = new Ajv({ strict: false, allErrors: true });
@@ -19,11 +19,11 @@ describe("the stand-in for Stripe", { timeout: 30_000 }, () => {
   const keys = Array.from({ length: 250 }, (_, i) => `f${i}`);
   let stripe;
   before(async () => {
-    stripe = await standIn();
-    stripe.deletes("cus_gone");
-    stripe.holds("cus_ada", keys);
-    stripe.sells("prod_a", ["f0", "f1"]);
-    stripe.subscribes("cus_ada", [
+    stripe = await fakeStripe();
+    stripe.deleteCustomer("cus_gone");
+    stripe.setEntitlements("cus_ada", keys);
+    stripe.setProductFeatures("prod_a", ["f0", "f1"]);
+    stripe.setSubscriptions("cus_ada", [
       { status: "paused", products: ["prod_a"] },
       { status: "canceled", products: [] },
     ]);
@@ -61,7 +61,7 @@ describe("the stand-in for Stripe", { timeout: 30_000 }, () => {
     assert.deepEqual(await json("/v1/customers/cus_gone"), { id: "cus_gone", object: "customer", deleted: true });
     const { data } = await json("/v1/subscriptions?customer=cus_ada&status=all");
     assert.deepEqual([data.length, data[0].status, data[0].items.data[0].price.product], [2, "paused", "prod_a"]);
-    stripe.feature("old", { active: false });
+    stripe.updateFeature("old", { active: false });
     assert.deepEqual(
       (await json("/v1/entitlements/features?archived=true")).data.map(({ id }) => id),
       ["feat_test_old"],
@@ -89,8 +89,8 @@ describe("the stand-in for Stripe", { timeout: 30_000 }, () => {
   });
 
   test("a fault is what it is called, once each and in order", async () => {
-    stripe.fail({ status: 429, retryAfter: 1 }, undefined, { status: 500, shouldRetry: "false" });
-    stripe.fail("cut", "refuse", "malformed", "shape", "loop", "loop", "endless");
+    stripe.failNext({ status: 429, retryAfter: 1 }, undefined, { status: 500, shouldRetry: "false" });
+    stripe.failNext("truncated", "disconnect", "malformed", "wrong_type", "repeating_page", "repeating_page", "oversized");
     const limited = await get(ADA);
     assert.deepEqual([limited.status, limited.headers.get("retry-after"), (await limited.json()).error.code], [429, "1", "rate_limit"]);
     assert.equal((await get(ADA)).status, 200);
@@ -105,12 +105,12 @@ describe("the stand-in for Stripe", { timeout: 30_000 }, () => {
   });
 
   test("a held answer is of the moment when its request arrived", async () => {
-    stripe.holds("cus_bob", ["sms"]);
+    stripe.setEntitlements("cus_bob", ["sms"]);
     stripe.calls.length = 0;
-    const release = stripe.hold();
+    const release = stripe.delayResponses();
     const read = json(`${LIST}?customer=cus_bob`);
-    await stripe.arrived(1);
-    stripe.holds("cus_bob", []);
+    await stripe.waitForCalls(1);
+    stripe.setEntitlements("cus_bob", []);
     release();
     assert.equal((await read).data.length, 1);
     assert.deepEqual((await json(`${LIST}?customer=cus_bob`)).data, []);

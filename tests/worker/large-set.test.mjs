@@ -2,22 +2,22 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { standIn } from "./fake-stripe.mjs";
+import { fakeStripe } from "./fake-stripe.mjs";
 import { eventually, stripe as sdk, serve, summary } from "./support.mjs";
 
 test("a set of 100,000 entitlements is read, checked and listed", { timeout: 120_000 }, async (t) => {
   const keys = Array.from({ length: 100_000 }, (_, i) => `f${i}`);
-  const stripe = await standIn();
+  const stripe = await fakeStripe();
   const service = await serve({ settings: stripe.settings });
   t.after(async () => {
     await service.stop();
     await stripe.stop();
   });
-  stripe.holds("cus_large", keys);
+  stripe.setEntitlements("cus_large", keys);
   const sent = await service.send(summary("cus_large", keys.slice(0, 10), { hasMore: true }));
   assert.deepEqual([sent.status, sent.json.outcome], [200, "applied"]);
 
-  await stripe.arrived(2_000, "cus_large");
+  await stripe.waitForCalls(2_000, "cus_large");
   await eventually(async () => assert.equal((await service.copy("cus_large"))?.keys.length, 100_000), 30_000);
   for (const [feature, entitled] of [
     ["f0", true],
@@ -37,5 +37,5 @@ test("a set of 100,000 entitlements is read, checked and listed", { timeout: 120
   assert.deepEqual([first.has_more, next.has_more, new Set(seen).size], [true, true, 200]);
   const before = await list({ ending_before: next.data[0].id });
   assert.deepEqual(before.data, first.data);
-  assert.equal(stripe.lists("cus_large").length, 2_000, "two readings of a thousand pages, which agree");
+  assert.equal(stripe.listCalls("cus_large").length, 2_000, "two readings of a thousand pages, which agree");
 });

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { OFREPProvider } from "@openfeature/ofrep-provider";
 import { OpenFeature } from "@openfeature/server-sdk";
-import { standIn } from "./fake-stripe.mjs";
+import { fakeStripe } from "./fake-stripe.mjs";
 import { about, Client, FLAGS, TOKENS } from "./ofrep-client.mjs";
 import { entitlement, eventually, KEY, LIVE_KEY, seconds, serve, summary } from "./support.mjs";
 import { catalog, Shop } from "./test-catalog.mjs";
@@ -187,13 +187,13 @@ describe("remote evaluation with a key to read Stripe with", { timeout: 60_000 }
   let service;
   let client;
   before(async () => {
-    stripe = await standIn();
+    stripe = await fakeStripe();
     service = await serve({ settings: { ...stripe.settings, ...TOKENS }, log: [] });
     client = new Client(service);
-    stripe.holds("cus_ada", ["sms", "old"]);
-    stripe.holds("cus_bob", []);
-    stripe.feature("sso");
-    stripe.feature("old", { active: false });
+    stripe.setEntitlements("cus_ada", ["sms", "old"]);
+    stripe.setEntitlements("cus_bob", []);
+    stripe.updateFeature("sso");
+    stripe.updateFeature("old", { active: false });
     for (const customer of ["cus_ada", "cus_bob"]) assert.equal((await service.sync(customer)).status, 200);
   });
   after(async () => {
@@ -221,9 +221,9 @@ describe("remote evaluation with a key to read Stripe with", { timeout: 60_000 }
 
   test("finds a feature that is new within seconds, and a customer at Stripe", async () => {
     await client.single(404, "fax", "cus_bob");
-    stripe.feature("fax");
+    stripe.updateFeature("fax");
     await eventually(async () => assert.equal((await client.single(200, "fax", "cus_bob")).json.value, false));
-    stripe.holds("cus_cy", ["fax"]);
+    stripe.setEntitlements("cus_cy", ["fax"]);
     assert.equal((await client.single(200, "fax", "cus_cy")).json.value, true);
     assert.equal((await client.single(200, "fax", "cus_none")).json.metadata.reason, "unknown_customer");
   });
@@ -239,7 +239,7 @@ describe("remote evaluation with a key to read Stripe with", { timeout: 60_000 }
 
   test("refuses in the protocol's words, and tags its answers", async () => {
     await client.refusals("cus_ada", "cus_bob");
-    stripe.holds("cus_bob", ["sso"]);
+    stripe.setEntitlements("cus_bob", ["sso"]);
     const data = [entitlement("cus_bob", "sso")];
     const { json } = await assertTagged(client, "cus_bob", () => service.send(summary("cus_bob", ["sso"])));
     assert.equal(json.flags.find(({ key }) => key === data[0].lookup_key).value, true);

@@ -10,7 +10,7 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Response } from "miniflare";
 import { renderDocument } from "../../scripts/openapi.mjs";
-import { standIn } from "./fake-stripe.mjs";
+import { fakeStripe } from "./fake-stripe.mjs";
 import { KEY, SECRET, serve, summary } from "./support.mjs";
 import { catalog, Shop, SUMMARY, WORKS } from "./test-catalog.mjs";
 
@@ -171,9 +171,9 @@ describe("with the catalog", { timeout: 600_000 }, () => {
 
 describe("with Stripe as the source", { timeout: 600_000 }, () => {
   test("every operation of the edge answers as the document says", async (t) => {
-    const api = await standIn();
+    const api = await fakeStripe();
     t.after(() => api.stop());
-    api.holds("cus_ada", ["sms", "sso"]);
+    api.setEntitlements("cus_ada", ["sms", "sso"]);
     const service = await serve({ settings: { ...SETTINGS, ...api.settings } });
     t.after(() => service.stop());
     const { answers } = await explore(service, {

@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { standIn } from "./fake-stripe.mjs";
+import { fakeStripe } from "./fake-stripe.mjs";
 import { eventually, seconds, serve, summary } from "./support.mjs";
 
 async function start() {
-  const stripe = await standIn();
+  const stripe = await fakeStripe();
   const log = [];
   return { stripe, log, service: await serve({ settings: stripe.settings, log }) };
 }
@@ -49,12 +49,12 @@ describe("Stripe fails", { concurrency: true, timeout: 60_000 }, () => {
       ["refuses the request and wants a retry", { status: 400, shouldRetry: "true" }],
       ["refuses the request", { status: 400 }],
       ["sends its caller elsewhere", { status: 302 }],
-      ["cuts the answer off", "cut"],
-      ["refuses the connection", "refuse"],
+      ["cuts the answer off", "truncated"],
+      ["refuses the connection", "disconnect"],
       ["answers with half of the JSON", "malformed"],
-      ["answers with JSON of another shape", "shape"],
-      ["repeats one page for ever", "loop"],
-      ["does not end its answer", "endless"],
+      ["answers with JSON of another shape", "wrong_type"],
+      ["repeats one page for ever", "repeating_page"],
+      ["does not end its answer", "oversized"],
     ]) {
       test(`when Stripe ${why}`, async () => {
         const customer = `cus_${why.replaceAll(" ", "_")}`;
@@ -62,7 +62,7 @@ describe("Stripe fails", { concurrency: true, timeout: 60_000 }, () => {
           const { status, json } = await service.check(customer, feature, { at_least: 2 });
           return [status, json.entitled ?? json.error.code];
         };
-        stripe.holds(customer, ["f0", "f1"]);
+        stripe.setEntitlements(customer, ["f0", "f1"]);
         stripe.failAlways(fault, customer);
         const now = seconds();
         for (const event of [
@@ -72,7 +72,7 @@ describe("Stripe fails", { concurrency: true, timeout: 60_000 }, () => {
           const { status, json } = await service.send(event);
           assert.deepEqual([status, json.outcome], [200, "applied"]);
         }
-        await stripe.arrived(1, customer);
+        await stripe.waitForCalls(1, customer);
         assert.deepEqual(
           [await told("gone"), await told("f0")],
           [
@@ -91,18 +91,18 @@ describe("Stripe fails", { concurrency: true, timeout: 60_000 }, () => {
     }
 
     test("and a sync completes it at once, however long the next try was put off", async () => {
-      stripe.holds("cus_now", ["f0", "f1"]);
+      stripe.setEntitlements("cus_now", ["f0", "f1"]);
       stripe.failAlways({ status: 429, retryAfter: 3_600 }, "cus_now");
       assert.equal((await service.send(summary("cus_now", ["f0"], { hasMore: true }))).status, 200);
-      await stripe.arrived(1, "cus_now");
+      await stripe.waitForCalls(1, "cus_now");
       const incomplete = await service.check("cus_now", "f1");
       assert.deepEqual([incomplete.status, incomplete.headers.get("retry-after")], [503, "1"]);
       const failed = await service.sync("cus_now");
       assert.deepEqual([failed.status, failed.headers.get("retry-after")], [503, "1"]);
       assert.match(failed.json.error.message, /This is not a no\.$/);
-      const asked = stripe.lists("cus_now").length;
+      const asked = stripe.listCalls("cus_now").length;
       assert.equal((await service.check("cus_now", "f1")).status, 503);
-      assert.equal(stripe.lists("cus_now").length, asked, "Stripe is left alone by those who only check");
+      assert.equal(stripe.listCalls("cus_now").length, asked, "Stripe is left alone by those who only check");
       stripe.failAlways(undefined, "cus_now");
       const { status, json } = await service.sync("cus_now");
       assert.deepEqual([status, json.version, json.entitlements.data.length], [200, 2, 2]);
@@ -112,15 +112,15 @@ describe("Stripe fails", { concurrency: true, timeout: 60_000 }, () => {
 
   describe("Stripe is asked again", () => {
     const begin = async (customer, fault) => {
-      stripe.holds(customer, ["f0"]);
+      stripe.setEntitlements(customer, ["f0"]);
       stripe.failAlways(fault, customer);
       assert.equal((await service.send(summary(customer, ["f0"], { hasMore: true }))).status, 200);
     };
 
     test("three times with growing pauses, then after a longer one, and then every one is longer", async () => {
       await begin("cus_500", { status: 500 });
-      await stripe.arrived(7, "cus_500");
-      const [first, second, third, fourth, fifth, sixth] = pauses(stripe.lists("cus_500"));
+      await stripe.waitForCalls(7, "cus_500");
+      const [first, second, third, fourth, fifth, sixth] = pauses(stripe.listCalls("cus_500"));
       for (const [pause, least] of [
         [first, 250],
         [second, 500],
@@ -137,31 +137,31 @@ describe("Stripe fails", { concurrency: true, timeout: 60_000 }, () => {
 
     test("no sooner than Retry-After says", async () => {
       await begin("cus_429", { status: 429, retryAfter: 2 });
-      await stripe.arrived(4, "cus_429");
-      for (const pause of pauses(stripe.lists("cus_429"))) assert.ok(pause >= 1_980, `${pause} ms`);
+      await stripe.waitForCalls(4, "cus_429");
+      for (const pause of pauses(stripe.listCalls("cus_429"))) assert.ok(pause >= 1_980, `${pause} ms`);
       stripe.failAlways(undefined, "cus_429");
     });
 
     test("not within the same read where Stripe-Should-Retry says no", async () => {
       await begin("cus_no", { status: 500, shouldRetry: "false" });
-      await stripe.arrived(2, "cus_no");
-      const [pause] = pauses(stripe.lists("cus_no"));
+      await stripe.waitForCalls(2, "cus_no");
+      const [pause] = pauses(stripe.listCalls("cus_no"));
       assert.ok(pause >= 480, `${pause} ms, which is no pause of the outbox`);
       stripe.failAlways(undefined, "cus_no");
     });
 
     test("by one read at a time, however many events come in", async () => {
-      stripe.holds("cus_many", ["f0"]);
-      const release = stripe.hold("cus_many");
+      stripe.setEntitlements("cus_many", ["f0"]);
+      const release = stripe.delayResponses("cus_many");
       const events = Array.from({ length: 30 }, (_, i) => summary("cus_many", ["f0"], { created: seconds() + i, hasMore: true }));
       await Promise.all(events.map((event) => service.send(event)));
-      await stripe.arrived(1, "cus_many");
+      await stripe.waitForCalls(1, "cus_many");
       assert.equal((await service.send(summary("cus_many", ["f0"], { created: seconds() + 30, hasMore: true }))).status, 200);
-      assert.equal(stripe.lists("cus_many").length, 1);
+      assert.equal(stripe.listCalls("cus_many").length, 1);
       release();
-      await stripe.arrived(2, "cus_many");
+      await stripe.waitForCalls(2, "cus_many");
       await eventually(async () => assert.deepEqual((await service.check("cus_many", "f1", { fresh: true })).json.entitled, false));
-      assert.equal(stripe.lists("cus_many").length, 2);
+      assert.equal(stripe.listCalls("cus_many").length, 2);
     });
   });
 
@@ -173,7 +173,7 @@ describe("Stripe fails", { concurrency: true, timeout: 60_000 }, () => {
         t.after(() => stop(beside));
         const { stripe, service, log } = beside;
         assert.deepEqual(await health(service), HEALTHY);
-        stripe.holds("cus_ada", ["f0", "f1"]);
+        stripe.setEntitlements("cus_ada", ["f0", "f1"]);
         stripe.failAlways({ status });
         assert.equal((await service.send(summary("cus_ada", ["f0"], { hasMore: true }))).status, 200);
         await eventually(async () => assert.deepEqual(await health(service), ["degraded", REFUSED, true, true]));
@@ -195,7 +195,7 @@ describe("Stripe fails", { concurrency: true, timeout: 60_000 }, () => {
       await eventually(async () => assert.deepEqual(await health(service), ["degraded", FOREIGN, true, true]));
       const { json } = await service.check("cus_ada", "f0", { fresh: true });
       assert.deepEqual([json.entitled, json.version], [true, 1]);
-      stripe.holds("cus_ada", ["f0"]);
+      stripe.setEntitlements("cus_ada", ["f0"]);
       await eventually(async () => assert.deepEqual(await health(service), HEALTHY));
     });
 
@@ -207,7 +207,7 @@ describe("Stripe fails", { concurrency: true, timeout: 60_000 }, () => {
       assert.equal((await service.check("cus_ada", "f0")).status, 503);
       assert.deepEqual(await health(service), ["degraded", REFUSED, false, false]);
       stripe.failAlways(undefined);
-      stripe.holds("cus_bob", []);
+      stripe.setEntitlements("cus_bob", []);
       assert.equal((await service.check("cus_bob", "f0")).json.served_by, "source");
       await eventually(async () => assert.deepEqual(await health(service), HEALTHY), 10_000);
     });

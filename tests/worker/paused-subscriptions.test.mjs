@@ -2,13 +2,13 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { standIn } from "./fake-stripe.mjs";
+import { fakeStripe } from "./fake-stripe.mjs";
 import { eventually, seconds, serve, summary } from "./support.mjs";
 
 test("with ENTGATE_PAUSED_SUBSCRIPTIONS=revoke a trial that ends paused takes away what nothing else grants", {
   timeout: 60_000,
 }, async (t) => {
-  const stripe = await standIn();
+  const stripe = await fakeStripe();
   const service = await serve({ settings: { ...stripe.settings, ENTGATE_PAUSED_SUBSCRIPTIONS: "revoke" } });
   t.after(async () => {
     await service.stop();
@@ -30,23 +30,23 @@ test("with ENTGATE_PAUSED_SUBSCRIPTIONS=revoke a trial that ends paused takes aw
   };
   const told = async (feature) => (await service.check("cus_ada", feature, { fresh: true })).json.entitled;
 
-  stripe.sells("prod_pro", ["sms", "sso"]);
-  stripe.sells("prod_basic", ["sso"]);
-  stripe.holds("cus_ada", ["sms", "sso"]);
+  stripe.setProductFeatures("prod_pro", ["sms", "sso"]);
+  stripe.setProductFeatures("prod_basic", ["sso"]);
+  stripe.setEntitlements("cus_ada", ["sms", "sso"]);
   const subscriptions = (status) => [
     { status, products: ["prod_pro"] },
     { status: "active", products: ["prod_basic"] },
   ];
-  stripe.subscribes("cus_ada", subscriptions("trialing"));
+  stripe.setSubscriptions("cus_ada", subscriptions("trialing"));
   const { json } = await service.send(summary("cus_ada", ["sms", "sso"]));
   assert.equal(json.outcome, "deferred");
   assert.deepEqual(await list(), ["sms", "sso"]);
 
-  stripe.subscribes("cus_ada", subscriptions("paused"));
+  stripe.setSubscriptions("cus_ada", subscriptions("paused"));
   await send("paused");
   await eventually(async () => assert.deepEqual([await told("sms"), await told("sso")], [false, true]));
 
-  stripe.subscribes("cus_ada", subscriptions("active"));
+  stripe.setSubscriptions("cus_ada", subscriptions("active"));
   await send("resumed");
   await eventually(async () => assert.deepEqual([await told("sms"), await told("sso")], [true, true]));
 });

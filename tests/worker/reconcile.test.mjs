@@ -5,13 +5,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { standIn } from "./fake-stripe.mjs";
+import { fakeStripe } from "./fake-stripe.mjs";
 import { eventually, serve, summary } from "./support.mjs";
 
 describe("the cron trigger", { concurrency: true, timeout: 60_000 }, () => {
   test("sets of a Worker that had no key become Stripe's once it has one, twenty in a run", async (t) => {
     const folder = mkdtempSync(join(tmpdir(), "entgate-"));
-    const stripe = await standIn();
+    const stripe = await fakeStripe();
     t.after(async () => {
       await stripe.stop();
       rmSync(folder, { recursive: true, force: true });
@@ -22,7 +22,7 @@ describe("the cron trigger", { concurrency: true, timeout: 60_000 }, () => {
     try {
       for (const customer of customers) {
         assert.equal((await keyless.send(summary(customer, ["old"]))).status, 200);
-        stripe.holds(customer, ["new"]);
+        stripe.setEntitlements(customer, ["new"]);
       }
       // Their ledgers report to the roster a second later, and this one's after them.
       await keyless.failEachPut("before");
@@ -39,7 +39,7 @@ describe("the cron trigger", { concurrency: true, timeout: 60_000 }, () => {
     const log = [];
     const service = await serve({ folder, faulty: true, settings: stripe.settings, log });
     try {
-      stripe.holds("cus_last", ["old"]);
+      stripe.setEntitlements("cus_last", ["old"]);
       const read = () => new Set(stripe.calls.map(({ query }) => query.get("customer"))).size;
       const { json } = await service.check("cus_0", "old");
       assert.deepEqual([json.entitled, json.version], [true, 1], "nothing is read before the cron");
@@ -69,7 +69,7 @@ describe("the cron trigger", { concurrency: true, timeout: 60_000 }, () => {
 
   test("a set that could not be read holds up none of the others, and is read later", async (t) => {
     const folder = mkdtempSync(join(tmpdir(), "entgate-"));
-    const stripe = await standIn();
+    const stripe = await fakeStripe();
     t.after(async () => {
       await stripe.stop();
       rmSync(folder, { recursive: true, force: true });
@@ -78,7 +78,7 @@ describe("the cron trigger", { concurrency: true, timeout: 60_000 }, () => {
     const keyless = await serve({ folder, log: [] });
     for (const customer of customers) {
       await keyless.send(summary(customer, ["old"]));
-      stripe.holds(customer, ["new"]);
+      stripe.setEntitlements(customer, ["new"]);
     }
     await keyless.stop();
 
@@ -91,7 +91,7 @@ describe("the cron trigger", { concurrency: true, timeout: 60_000 }, () => {
         await service.cron();
         assert.deepEqual(await Promise.all(customers.map(told)), [true, false, true]);
       });
-      await stripe.arrived(3, "cus_b");
+      await stripe.waitForCalls(3, "cus_b");
       await eventually(async () => assert.equal((await service.health()).outbox.pending, 1));
       stripe.failAlways(undefined, "cus_b");
       await eventually(async () => assert.equal(await told("cus_b"), true));

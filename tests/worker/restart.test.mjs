@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { standIn } from "./fake-stripe.mjs";
+import { fakeStripe } from "./fake-stripe.mjs";
 import { change, Listener, version } from "./stream-clients.mjs";
 import { eventually, seconds, serve, summary } from "./support.mjs";
 import { kill, start } from "./worker-process.mjs";
@@ -75,30 +75,30 @@ test("what was acknowledged before SIGKILL is there after a restart", { timeout:
 
 test("a read of Stripe that SIGKILL cut off is begun again after a restart", { timeout: 60_000 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "entgate-"));
-  const stripe = await standIn();
+  const stripe = await fakeStripe();
   t.after(async () => {
     await stripe.stop();
     rmSync(folder, { recursive: true, force: true });
   });
-  stripe.holds("cus_ada", ["sms", "sso"]);
-  const release = stripe.hold("cus_ada");
+  stripe.setEntitlements("cus_ada", ["sms", "sso"]);
+  const release = stripe.delayResponses("cus_ada");
   const running = await start(folder, { settings: stripe.settings });
   try {
     const page = (created) => summary("cus_ada", ["sms"], { created, hasMore: true });
     const now = seconds();
     assert.equal((await running.service.send(page(now))).status, 200);
-    await stripe.arrived(1, "cus_ada");
+    await stripe.waitForCalls(1, "cus_ada");
     // They go on coming, until nothing else is owed.
     for (let more = 1; Date.now() < (now + 4) * 1_000; more += 1) assert.equal((await running.service.send(page(now + more))).status, 200);
   } finally {
     await kill(running);
     release();
   }
-  const reads = stripe.lists("cus_ada").length;
+  const reads = stripe.listCalls("cus_ada").length;
   const service = await serve({ folder, settings: stripe.settings });
   try {
     // Nobody asks: only the ledger itself can begin.
-    await eventually(() => assert.ok(stripe.lists("cus_ada").length > reads));
+    await eventually(() => assert.ok(stripe.listCalls("cus_ada").length > reads));
   } finally {
     await service.stop();
   }

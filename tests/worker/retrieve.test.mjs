@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import Ajv from "ajv";
 import Stripe from "stripe";
-import { standIn } from "./fake-stripe.mjs";
+import { fakeStripe } from "./fake-stripe.mjs";
 import { entitlement, stripe as sdk, serve, summary } from "./support.mjs";
 
 const PATH = "/v1/entitlements/active_entitlements";
@@ -18,11 +18,11 @@ describe("with a key to read Stripe with", { timeout: 30_000 }, () => {
   let stripe;
   let service;
   before(async () => {
-    stripe = await standIn();
+    stripe = await fakeStripe();
     service = await serve({ settings: stripe.settings, log: [] });
-    stripe.feature("sms", { name: "Text messages", metadata: { tier: "gold" } });
-    stripe.holds("cus_ada", ["sms", "sso", "old"]);
-    stripe.feature("old", { active: false });
+    stripe.updateFeature("sms", { name: "Text messages", metadata: { tier: "gold" } });
+    stripe.setEntitlements("cus_ada", ["sms", "sso", "old"]);
+    stripe.updateFeature("old", { active: false });
     assert.equal((await service.sync("cus_ada")).status, 200);
   });
   after(async () => {
@@ -84,7 +84,7 @@ describe("with a key to read Stripe with", { timeout: 30_000 }, () => {
 
   test("a page has the features of its own entitlements, in their order", async () => {
     const keys = Array.from({ length: 30 }, (_, i) => `g${i}`);
-    stripe.holds("cus_pages", keys);
+    stripe.setEntitlements("cus_pages", keys);
     const list = entitlements().list({ customer: "cus_pages", limit: 7, expand: ["data.feature"] });
     const all = await list.autoPagingToArray({ limit: 100 });
     assert.deepEqual(
@@ -104,7 +104,7 @@ describe("with a key to read Stripe with", { timeout: 30_000 }, () => {
   });
 
   test("while Stripe fails, features and single entitlements are a 503, and lists without them are answered", async () => {
-    stripe.holds("cus_new", ["h0", "h1"]);
+    stripe.setEntitlements("cus_new", ["h0", "h1"]);
     assert.equal((await service.sync("cus_new")).status, 200);
     stripe.failAlways({ status: 500, shouldRetry: "false" });
     for (const path of [`${PATH}/ent_test_cus_ada_sms`, `${PATH}?customer=cus_new&expand[]=data.feature`]) {

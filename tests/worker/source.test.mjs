@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { standIn } from "./fake-stripe.mjs";
+import { fakeStripe } from "./fake-stripe.mjs";
 import { deletion, eventually, stripe as sdk, seconds, serve, summary } from "./support.mjs";
 
 const names = (count) => Array.from({ length: count }, (_, i) => `f${i}`);
@@ -12,7 +12,7 @@ let service;
 const log = [];
 const answers = [];
 before(async () => {
-  stripe = await standIn();
+  stripe = await fakeStripe();
   service = await serve({ settings: stripe.settings, log });
   const request = service.request.bind(service);
   service.request = async (...asked) => {
@@ -51,17 +51,17 @@ async function listed(customer) {
 
 describe("an event that tells a page only", { concurrency: true, timeout: 30_000 }, () => {
   test("is acknowledged at once, and the whole list of 250 is read and answered", async () => {
-    stripe.holds("cus_long", names(250));
-    const release = stripe.hold("cus_long");
+    stripe.setEntitlements("cus_long", names(250));
+    const release = stripe.delayResponses("cus_long");
     const event = summary("cus_long", names(10), { hasMore: true });
     assert.deepEqual(await send(event), [["applied", 1]]);
-    await stripe.arrived(1, "cus_long");
+    await stripe.waitForCalls(1, "cus_long");
     release();
     await eventually(async () => assert.deepEqual(await told("cus_long", "f249"), [200, true, 2]));
     assert.deepEqual(await listed("cus_long"), names(250).sort());
     assert.deepEqual(await told("cus_long", "f250"), [200, false, 2]);
     // Two readings that agree, of three pages each.
-    const cursors = stripe.lists("cus_long").map(({ query }) => [query.get("limit"), query.get("starting_after")]);
+    const cursors = stripe.listCalls("cus_long").map(({ query }) => [query.get("limit"), query.get("starting_after")]);
     const reading = [
       ["100", null],
       ["100", "ent_test_cus_long_f99"],
@@ -71,8 +71,8 @@ describe("an event that tells a page only", { concurrency: true, timeout: 30_000
   });
 
   test("takes nothing away until the whole list is read, which a check of what is held does not wait for", async () => {
-    stripe.holds("cus_paid", ["f0", "f1"]);
-    const release = stripe.hold("cus_paid");
+    stripe.setEntitlements("cus_paid", ["f0", "f1"]);
+    const release = stripe.delayResponses("cus_paid");
     try {
       const now = seconds();
       const events = [summary("cus_paid", ["gone"], { created: now }), summary("cus_paid", ["f0"], { created: now + 1, hasMore: true })];
@@ -80,7 +80,7 @@ describe("an event that tells a page only", { concurrency: true, timeout: 30_000
         ["applied", 1],
         ["applied", 2],
       ]);
-      await stripe.arrived(1, "cus_paid");
+      await stripe.waitForCalls(1, "cus_paid");
       const began = Date.now();
       const checks = ["gone", "f0"].map((feature) => service.check("cus_paid", feature, { at_least: 2 }));
       for (const { status, json } of await Promise.all(checks)) assert.deepEqual([status, json.entitled, json.version], [200, true, 2]);
@@ -93,10 +93,10 @@ describe("an event that tells a page only", { concurrency: true, timeout: 30_000
   });
 
   test("is waited for by checks of what it does not tell, which are all answered by one read", async () => {
-    stripe.holds("cus_page", ["f0", "f1"]);
-    const release = stripe.hold("cus_page");
+    stripe.setEntitlements("cus_page", ["f0", "f1"]);
+    const release = stripe.delayResponses("cus_page");
     await send(summary("cus_page", ["f0"], { hasMore: true }));
-    await stripe.arrived(1, "cus_page");
+    await stripe.waitForCalls(1, "cus_page");
     const checks = ["f1", "f2", "f1", "f2"].map((feature) => service.check("cus_page", feature));
     // An answer of the same Worker: by then the checks wait.
     await service.health();
@@ -108,13 +108,13 @@ describe("an event that tells a page only", { concurrency: true, timeout: 30_000
       [200, true, 2],
       [200, false, 2],
     ]);
-    assert.equal(stripe.lists("cus_page").length, 1);
+    assert.equal(stripe.listCalls("cus_page").length, 1);
   });
 });
 
 describe("an event that tells all", { concurrency: true, timeout: 30_000 }, () => {
   test("is confirmed by one read, two seconds after the last of several", async () => {
-    stripe.holds("cus_quiet", ["f3"]);
+    stripe.setEntitlements("cus_quiet", ["f3"]);
     const now = seconds();
     const events = [1, 2, 3].map((number) => summary("cus_quiet", [`f${number}`], { created: now + number }));
     assert.deepEqual(await send(events[0], events[1]), [
@@ -123,19 +123,19 @@ describe("an event that tells all", { concurrency: true, timeout: 30_000 }, () =
     ]);
     const last = Date.now();
     assert.deepEqual(await send(events[2]), [["applied", 3]]);
-    await stripe.arrived(1, "cus_quiet");
-    const pause = stripe.lists("cus_quiet")[0].at - last;
+    await stripe.waitForCalls(1, "cus_quiet");
+    const pause = stripe.listCalls("cus_quiet")[0].at - last;
     assert.ok(pause >= 1_950 && pause < 9_000, `${pause} ms`);
     // Once a later event of somebody else is confirmed, a second read would have come.
-    stripe.holds("cus_later", []);
+    stripe.setEntitlements("cus_later", []);
     await send(summary("cus_later", []));
-    await stripe.arrived(1, "cus_later");
-    assert.equal(stripe.lists("cus_quiet").length, 1);
+    await stripe.waitForCalls(1, "cus_later");
+    assert.equal(stripe.listCalls("cus_quiet").length, 1);
     assert.deepEqual(await told("cus_quiet", "f3"), [200, true, 3], "what was right is no new version");
   });
 
   test("is put right where Stripe's list differs, and the difference is logged as drift", async () => {
-    stripe.holds("cus_drift", ["f1", "f2", "f3"]);
+    stripe.setEntitlements("cus_drift", ["f1", "f2", "f3"]);
     assert.deepEqual(await send(summary("cus_drift", ["f0", "f1"])), [["applied", 1]]);
     await eventually(async () => assert.deepEqual(await told("cus_drift", "f3"), [200, true, 2]));
     assert.deepEqual(await told("cus_drift", "f0"), [200, false, 2]);
@@ -150,7 +150,7 @@ describe("an event that tells all", { concurrency: true, timeout: 30_000 }, () =
   });
 
   test("undoes nothing if it comes late, and Stripe is asked at once", async () => {
-    stripe.holds("cus_late", ["new"]);
+    stripe.setEntitlements("cus_late", ["new"]);
     const now = seconds();
     const events = [summary("cus_late", ["new"], { created: now }), summary("cus_late", ["old"], { created: now - 60 })];
     assert.deepEqual(await send(...events), [
@@ -158,14 +158,14 @@ describe("an event that tells all", { concurrency: true, timeout: 30_000 }, () =
       ["stale", 1],
     ]);
     const sent = Date.now();
-    await stripe.arrived(1, "cus_late");
-    assert.ok(stripe.lists("cus_late")[0].at - sent < 1_900, "before the two seconds of a confirmation");
+    await stripe.waitForCalls(1, "cus_late");
+    assert.ok(stripe.listCalls("cus_late")[0].at - sent < 1_900, "before the two seconds of a confirmation");
     assert.deepEqual(await told("cus_late", "new"), [200, true, 1]);
     assert.deepEqual(await told("cus_late", "old"), [200, false, 1]);
   });
 
   test("is checked with Stripe at once if another one is of the same second", async () => {
-    stripe.holds("cus_tie", ["first"]);
+    stripe.setEntitlements("cus_tie", ["first"]);
     const now = seconds();
     const events = ["first", "second"].map((key) => summary("cus_tie", [key], { created: now }));
     assert.deepEqual(await send(...events), [
@@ -174,7 +174,7 @@ describe("an event that tells all", { concurrency: true, timeout: 30_000 }, () =
     ]);
     const sent = Date.now();
     await eventually(async () => assert.deepEqual(await told("cus_tie", "first"), [200, true, 3]));
-    assert.ok(stripe.lists("cus_tie")[0].at - sent < 1_900, "before the two seconds of a confirmation");
+    assert.ok(stripe.listCalls("cus_tie")[0].at - sent < 1_900, "before the two seconds of a confirmation");
     assert.deepEqual(await told("cus_tie", "second"), [200, false, 3]);
   });
 
@@ -182,30 +182,30 @@ describe("an event that tells all", { concurrency: true, timeout: 30_000 }, () =
     // Twice each, ties of four, and every third a page only.
     const now = seconds();
     const events = names(24).map((key, i) => summary("cus_order", [key, "f100"], { created: now - (i >> 2), hasMore: i % 3 === 0 }));
-    stripe.holds("cus_order", ["f5", "f200"]);
+    stripe.setEntitlements("cus_order", ["f5", "f200"]);
     const statuses = await Promise.all([...events, ...events].map(async (event) => (await service.send(event)).status));
     assert.deepEqual(new Set(statuses), new Set([200]));
     await eventually(async () => assert.deepEqual(await listed("cus_order"), ["f200", "f5"]));
     const [, , version] = await told("cus_order", "f5");
-    const reads = stripe.lists("cus_order").length;
+    const reads = stripe.listCalls("cus_order").length;
     assert.deepEqual(await send(summary("cus_order", ["f5", "f200"], { created: now + 60 })), [["unchanged", version]]);
-    await stripe.arrived(reads + 1, "cus_order");
+    await stripe.waitForCalls(reads + 1, "cus_order");
     assert.deepEqual(await told("cus_order", "f200"), [200, true, version], "nothing was left that changes it again");
   });
 
   test("that comes during a read is not overwritten by the read's older answer", async () => {
-    stripe.holds("cus_race", ["old"]);
+    stripe.setEntitlements("cus_race", ["old"]);
     const now = seconds();
-    let release = stripe.hold("cus_race");
+    let release = stripe.delayResponses("cus_race");
     await send(summary("cus_race", ["old"], { created: now, hasMore: true }));
-    await stripe.arrived(1, "cus_race");
-    stripe.holds("cus_race", ["new", "old"]);
+    await stripe.waitForCalls(1, "cus_race");
+    stripe.setEntitlements("cus_race", ["new", "old"]);
     assert.deepEqual(await send(summary("cus_race", ["new"], { created: now + 60 })), [["applied", 2]]);
     // The second read begins after the first one's answer was taken in, and is held back.
     const first = release;
-    release = stripe.hold("cus_race");
+    release = stripe.delayResponses("cus_race");
     first();
-    await stripe.arrived(2, "cus_race");
+    await stripe.waitForCalls(2, "cus_race");
     assert.deepEqual(
       [await told("cus_race", "new"), await told("cus_race", "old")],
       [
@@ -218,11 +218,11 @@ describe("an event that tells all", { concurrency: true, timeout: 30_000 }, () =
   });
 
   test("is taken in while Stripe does not answer a read", async () => {
-    stripe.holds("cus_slow", ["f1"]);
-    const release = stripe.hold("cus_slow");
+    stripe.setEntitlements("cus_slow", ["f1"]);
+    const release = stripe.delayResponses("cus_slow");
     const now = seconds();
     await send(summary("cus_slow", ["f0"], { created: now }));
-    await stripe.arrived(1, "cus_slow");
+    await stripe.waitForCalls(1, "cus_slow");
     const events = [summary("cus_slow", ["f1"], { created: now + 60 }), summary("cus_slow", [], { created: now + 61 })];
     assert.deepEqual(await send(...events), [
       ["applied", 2],
@@ -236,23 +236,23 @@ describe("an event that tells all", { concurrency: true, timeout: 30_000 }, () =
 
 describe("a customer who was deleted", { concurrency: true, timeout: 30_000 }, () => {
   test("holds nothing from the event on, and an older event brings nothing back", async () => {
-    stripe.holds("cus_gone", ["sms"]);
+    stripe.setEntitlements("cus_gone", ["sms"]);
     const now = seconds();
     await send(summary("cus_gone", ["sms"], { created: now }));
-    stripe.deletes("cus_gone");
+    stripe.deleteCustomer("cus_gone");
     assert.deepEqual(await send(deletion("cus_gone", { created: now + 1 })), [["applied", 2]]);
     assert.deepEqual(await told("cus_gone", "sms"), [200, false, 2]);
     assert.deepEqual(await send(summary("cus_gone", ["sms"], { created: now })), [["stale", 2]]);
-    await stripe.arrived(1, "cus_gone");
+    await stripe.waitForCalls(1, "cus_gone");
     await eventually(() => assert.ok(stripe.calls.some(({ path }) => decodeURIComponent(path) === "/v1/customers/cus_gone")));
     assert.deepEqual(await told("cus_gone", "sms"), [200, false, 2]);
     await eventually(async () => assert.deepEqual(await listed("cus_gone"), []));
   });
 
   test("holds nothing even if no event tells, once the set is read again", async () => {
-    stripe.holds("cus_left", ["sms"]);
+    stripe.setEntitlements("cus_left", ["sms"]);
     await send(summary("cus_left", ["sms"]));
-    stripe.deletes("cus_left");
+    stripe.deleteCustomer("cus_left");
     await eventually(async () => assert.deepEqual(await told("cus_left", "sms"), [200, false, 2]));
   });
 });

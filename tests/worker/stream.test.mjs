@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SignJWT } from "jose";
-import { standIn } from "./fake-stripe.mjs";
+import { fakeStripe } from "./fake-stripe.mjs";
 import { change, Listener, listeners, Socket, version } from "./stream-clients.mjs";
 import { eventually, KEY, LIVE_KEY, seconds, serve, summary } from "./support.mjs";
 import { kill, start } from "./worker-process.mjs";
@@ -252,17 +252,17 @@ test("who may not listen is told so, and holds nothing open", async () => {
 });
 
 test("a change that a read of the source found is told too", { timeout: 60_000 }, async (t) => {
-  const stripe = await standIn();
+  const stripe = await fakeStripe();
   const other = await serve({ settings: stripe.settings });
   t.after(() => Promise.all([other.stop(), stripe.stop()]));
   const listener = await Listener.open(other, "cus_ada");
   assert.deepEqual(await listener.hears(1), [version("cus_ada", 0)]);
-  assert.equal(stripe.lists("cus_ada").length, 0, "to listen asks no source");
-  stripe.holds("cus_ada", ["sms", "sso"]);
+  assert.equal(stripe.listCalls("cus_ada").length, 0, "to listen asks no source");
+  stripe.setEntitlements("cus_ada", ["sms", "sso"]);
   assert.equal((await other.sync("cus_ada")).status, 200);
   assert.deepEqual((await listener.hears(2))[1], change("cus_ada", 1, ["sms", "sso"]));
   // What a page shows is told at once, and the rest when it is read. The page is newer than what was read.
-  stripe.holds("cus_ada", ["api", "sms"]);
+  stripe.setEntitlements("cus_ada", ["api", "sms"]);
   await other.send(summary("cus_ada", ["api"], { created: seconds() + 2, hasMore: true }));
   await eventually(() => assert.deepEqual(listener.events.at(-1).data.removed, ["sso"]));
   const heard = listener.events.slice(2).map(({ data }) => data);
@@ -271,7 +271,7 @@ test("a change that a read of the source found is told too", { timeout: 60_000 }
 });
 
 test("who is idle hears heartbeats, and hears of a change after the object slept", { timeout: 120_000 }, async (t) => {
-  const stripe = await standIn();
+  const stripe = await fakeStripe();
   const other = await serve({ settings: stripe.settings });
   t.after(() => Promise.all([other.stop(), stripe.stop()]));
   const [events, socket] = [await Listener.open(other, "cus_idle"), await Socket.open(other, "cus_idle")];
@@ -281,7 +281,7 @@ test("who is idle hears heartbeats, and hears of a change after the object slept
   // In memory alone the object knows that Stripe knows no such customer.
   const asks = async () => {
     assert.equal((await other.check("cus_idle", "sms")).json.reason, "unknown_customer");
-    return stripe.lists("cus_idle").length;
+    return stripe.listCalls("cus_idle").length;
   };
   const first = await asks();
   assert.equal(await asks(), first, "what is in memory is not asked again");
@@ -292,7 +292,7 @@ test("who is idle hears heartbeats, and hears of a change after the object slept
   assert.ok((await asks()) > first, "what was in memory is gone");
   assert.deepEqual([events.events.length, refetches.events.length], [1, 1], "nothing was told meanwhile");
 
-  stripe.holds("cus_idle", ["sms"]);
+  stripe.setEntitlements("cus_idle", ["sms"]);
   await other.send(summary("cus_idle", ["sms"]));
   assert.deepEqual((await events.hears(2))[1], change("cus_idle", 1, ["sms"]));
   assert.deepEqual((await socket.hears(3))[2], change("cus_idle", 1, ["sms"]));

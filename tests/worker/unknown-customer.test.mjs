@@ -3,14 +3,14 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import Stripe from "stripe";
-import { standIn } from "./fake-stripe.mjs";
+import { fakeStripe } from "./fake-stripe.mjs";
 import { eventually, stripe as sdk, seconds, serve, summary } from "./support.mjs";
 
 describe("a customer of whom nothing was heard", { concurrency: true, timeout: 30_000 }, () => {
   let stripe;
   let service;
   before(async () => {
-    stripe = await standIn();
+    stripe = await fakeStripe();
     service = await serve({ settings: stripe.settings, log: [] });
   });
   after(async () => {
@@ -25,15 +25,15 @@ describe("a customer of whom nothing was heard", { concurrency: true, timeout: 3
   const hundred = (customer) => Promise.all(Array.from({ length: 100 }, () => service.check(customer, "sms")));
 
   test("costs one list call when a hundred ask at once, who all hear what Stripe says", async () => {
-    stripe.holds("cus_rush", ["sms"]);
-    const release = stripe.hold("cus_rush");
+    stripe.setEntitlements("cus_rush", ["sms"]);
+    const release = stripe.delayResponses("cus_rush");
     const checks = hundred("cus_rush");
-    await stripe.arrived(1, "cus_rush");
+    await stripe.waitForCalls(1, "cus_rush");
     release();
     for (const { status, json } of await checks) {
       assert.deepEqual([status, json.entitled, json.reason, json.version], [200, true, "active_entitlement", 1]);
     }
-    assert.equal(stripe.lists("cus_rush").length, 1);
+    assert.equal(stripe.listCalls("cus_rush").length, 1);
   });
 
   test("is unknown if Stripe knows nobody, which a hundred hear of one list call, and later ones of none", async () => {
@@ -42,7 +42,7 @@ describe("a customer of whom nothing was heard", { concurrency: true, timeout: 3
     }
     assert.deepEqual(await told("cus_nobody"), [200, false, "unknown_customer", 0, "ledger"]);
     assert.deepEqual(await told("cus_nobody", "sms", { fresh: true }), [200, false, "unknown_customer", 0, "ledger"]);
-    assert.equal(stripe.lists("cus_nobody").length, 1);
+    assert.equal(stripe.listCalls("cus_nobody").length, 1);
   });
 
   test("is unknown under a name that no path can have in it", async () => {
@@ -56,44 +56,44 @@ describe("a customer of whom nothing was heard", { concurrency: true, timeout: 3
 
   test("is known as soon as an event comes, however short the time since Stripe knew nobody", async () => {
     assert.deepEqual(await told("cus_first"), [200, false, "unknown_customer", 0, "source"]);
-    stripe.holds("cus_first", ["sms", "sso"]);
+    stripe.setEntitlements("cus_first", ["sms", "sso"]);
     assert.equal((await service.send(summary("cus_first", ["sms"], { hasMore: true }))).status, 200);
     assert.deepEqual((await told("cus_first")).slice(0, 3), [200, true, "active_entitlement"]);
     assert.deepEqual((await told("cus_first", "sso")).slice(0, 3), [200, true, "active_entitlement"]);
   });
 
   test("is known to a check that was waiting for Stripe when the event came", async () => {
-    const release = stripe.hold("cus_meanwhile");
+    const release = stripe.delayResponses("cus_meanwhile");
     const check = told("cus_meanwhile");
-    await stripe.arrived(1, "cus_meanwhile");
-    stripe.holds("cus_meanwhile", ["sms"]);
+    await stripe.waitForCalls(1, "cus_meanwhile");
+    stripe.setEntitlements("cus_meanwhile", ["sms"]);
     assert.equal((await service.send(summary("cus_meanwhile", ["sms"], { created: seconds() + 60 }))).status, 200);
     release();
     assert.deepEqual((await check).slice(0, 4), [200, true, "active_entitlement", 1]);
   });
 
   test("is kept once Stripe told what it holds", async () => {
-    stripe.holds("cus_kept", ["sms"]);
+    stripe.setEntitlements("cus_kept", ["sms"]);
     assert.deepEqual(await told("cus_kept"), [200, true, "active_entitlement", 1, "source"]);
     assert.deepEqual(await told("cus_kept", "sms", { fresh: true }), [200, true, "active_entitlement", 1, "ledger"]);
     await eventually(async () => assert.deepEqual(await told("cus_kept"), [200, true, "active_entitlement", 1, "replica"]));
     assert.deepEqual(await told("cus_kept", "sso"), [200, false, "not_entitled", 1, "replica"]);
-    assert.equal(stripe.lists("cus_kept").length, 1);
+    assert.equal(stripe.listCalls("cus_kept").length, 1);
   });
 
   test("is kept too if it holds nothing, and its first purchase is seen at once", async () => {
-    stripe.holds("cus_empty", []);
+    stripe.setEntitlements("cus_empty", []);
     assert.deepEqual(await told("cus_empty"), [200, false, "not_entitled", 1, "source"]);
     assert.deepEqual(await told("cus_empty"), [200, false, "not_entitled", 1, "ledger"]);
-    assert.equal(stripe.lists("cus_empty").length, 1);
-    stripe.holds("cus_empty", ["sms"]);
+    assert.equal(stripe.listCalls("cus_empty").length, 1);
+    stripe.setEntitlements("cus_empty", ["sms"]);
     assert.equal((await service.send(summary("cus_empty", ["sms"], { created: seconds() + 60 }))).json.outcome, "applied");
     assert.deepEqual((await told("cus_empty")).slice(0, 4), [200, true, "active_entitlement", 2]);
   });
 
   test("is listed as Stripe lists it, and is Stripe's own error if Stripe knows nobody", async () => {
     const keys = Array.from({ length: 130 }, (_, i) => `f${i}`);
-    stripe.holds("cus_list", keys);
+    stripe.setEntitlements("cus_list", keys);
     const list = (customer) => sdk(service.url).entitlements.activeEntitlements.list({ customer, limit: 50 });
     const all = await list("cus_list").autoPagingToArray({ limit: 1_000 });
     assert.deepEqual(
@@ -117,21 +117,21 @@ describe("a customer of whom nothing was heard", { concurrency: true, timeout: 3
       assert.deepEqual([status, headers.get("retry-after"), json.error.type, json.entitled], [503, "1", "api_error", undefined]);
       assert.match(json.error.message, /This is not a no\.$/);
     }
-    assert.equal(stripe.lists("cus_down").length, 3, "one read, tried three times");
+    assert.equal(stripe.listCalls("cus_down").length, 3, "one read, tried three times");
     const list = await service.request("/v1/entitlements/active_entitlements?customer=cus_down");
     assert.deepEqual([list.status, list.json.data], [503, undefined]);
     const body = JSON.stringify({ checks: ["cus_down", "cus_fine"].map((customer) => ({ customer, feature: "sms" })) });
-    stripe.holds("cus_fine", ["sms"]);
+    stripe.setEntitlements("cus_fine", ["sms"]);
     const batch = await service.request("/v1/check", { method: "POST", body, headers: { "content-type": "application/json" } });
     assert.deepEqual([batch.status, batch.json.data.map(({ entitled }) => entitled)], [200, [null, true]]);
 
     stripe.failAlways(undefined, "cus_down");
-    stripe.holds("cus_down", ["sms"]);
+    stripe.setEntitlements("cus_down", ["sms"]);
     await eventually(async () => assert.deepEqual((await told("cus_down")).slice(0, 4), [200, true, "active_entitlement", 1]));
   });
 
   test("is a 503 after ten seconds if Stripe does not answer at all", async () => {
-    stripe.failAlways("never", "cus_silent");
+    stripe.failAlways("no_response", "cus_silent");
     const began = Date.now();
     const { status, headers } = await service.check("cus_silent", "sms");
     assert.deepEqual([status, headers.get("retry-after")], [503, "1"]);
@@ -140,9 +140,9 @@ describe("a customer of whom nothing was heard", { concurrency: true, timeout: 3
   });
 
   test("of live mode is not looked for with a key of test mode", async () => {
-    stripe.holds("cus_live", ["sms"]);
+    stripe.setEntitlements("cus_live", ["sms"]);
     const { json } = await service.request("/v1/check?customer=cus_live&feature=sms", { key: "sk_live_entgate" });
     assert.deepEqual([json.entitled, json.reason], [false, "unknown_customer"]);
-    assert.equal(stripe.lists("cus_live").length, 0);
+    assert.equal(stripe.listCalls("cus_live").length, 0);
   });
 });
