@@ -2,19 +2,19 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { browse } from "../worker/browser.mjs";
-import { catalog, Shop } from "../worker/test-catalog.mjs";
+import { launchBrowser } from "../worker/browser.mjs";
 import { eventually } from "../worker/support.mjs";
+import { serveCatalog, TestCatalog } from "../worker/test-catalog.mjs";
 import { checkAppearance, openConsole, openPanel, waitForText } from "./support.mjs";
 
 const CUSTOMERS = 27; // Two more than a page has.
 
 describe("the console with the catalog as the source", { timeout: 180_000 }, () => {
-  /** @type {Awaited<ReturnType<typeof catalog>>} */
+  /** @type {Awaited<ReturnType<typeof serveCatalog>>} */
   let service;
   /** @type {import("playwright-core").Browser} */
   let browser;
-  /** @type {Shop} */
+  /** @type {TestCatalog} */
   let testCatalog;
   /** @type {import("playwright-core").Page} */
   let page;
@@ -25,30 +25,30 @@ describe("the console with the catalog as the source", { timeout: 180_000 }, () 
   /** @type {Record<string, import("stripe").Stripe.Price>} */
   const prices = {};
   before(async () => {
-    service = await catalog();
-    browser = await browse();
-    testCatalog = new Shop(service);
-    await testCatalog.registerItself();
+    service = await serveCatalog();
+    browser = await launchBrowser();
+    testCatalog = new TestCatalog(service);
+    await testCatalog.registerOwnEndpoint();
     for (const [key, name] of [
       ["sms", "Text messages"],
       ["export", "Export"],
       ["sso", "Single sign-on"],
     ])
-      features[key] = await testCatalog.feature(key, name);
+      features[key] = await testCatalog.createFeature(key, name);
     for (const [id, name, ...keys] of [
       ["starter", "Starter", "sms"],
       ["pro", "Pro", "sms", "export"],
     ]) {
       const product = await testCatalog.sdk.products.create({ id, name });
-      for (const key of keys) await testCatalog.attach(product, features[key]);
-      prices[id] = await testCatalog.price(product);
+      for (const key of keys) await testCatalog.attachFeature(product, features[key]);
+      prices[id] = await testCatalog.createPrice(product);
     }
     for (let number = 1; number <= CUSTOMERS; number += 1) {
       await createCustomer(`cus_${String(number).padStart(2, "0")}`, `Customer ${number}`, `c${number}@example.com`);
     }
     await createCustomer("cus_ada", "Ada", "ada@example.com");
     await testCatalog.subscribe({ id: "cus_ada" }, prices.pro);
-    await testCatalog.follows({ id: "cus_ada" }, "export", true);
+    await testCatalog.waitForCheck({ id: "cus_ada" }, "export", true);
     ({ page, errors } = await openConsole(browser, service));
   });
   after(async () => {
@@ -77,7 +77,7 @@ describe("the console with the catalog as the source", { timeout: 180_000 }, () 
    */
   async function subscribe(customer, product, key) {
     await testCatalog.subscribe({ id: customer }, prices[product]);
-    await testCatalog.follows({ id: customer }, key, true);
+    await testCatalog.waitForCheck({ id: customer }, key, true);
   }
 
   test("the overview charts the outcomes, and describes the chart in a sentence and a table", async () => {
@@ -171,7 +171,7 @@ describe("the console with the catalog as the source", { timeout: 180_000 }, () 
     assert.equal((await service.check("cus_ada", "sso")).json.entitled, false);
     await page.click("[aria-label='Apply now: Pro']");
     await waitForText(page, "#matrix-status", /^Every subscriber of Pro/);
-    await testCatalog.follows({ id: "cus_ada" }, "sso", true);
+    await testCatalog.waitForCheck({ id: "cus_ada" }, "sso", true);
 
     await checkbox("sso in Pro").uncheck();
     await waitForText(page, "#matrix-status", /^sso detached from Pro/);
@@ -219,7 +219,7 @@ describe("the console with the catalog as the source", { timeout: 180_000 }, () 
   });
 
   test("the matrix of a large catalog has pages of features and of products", async () => {
-    for (let number = 5; number <= 51; number += 1) await testCatalog.feature(`more-${number}`);
+    for (let number = 5; number <= 51; number += 1) await testCatalog.createFeature(`more-${number}`);
     for (let number = 4; number <= 9; number += 1) await testCatalog.sdk.products.create({ id: `more-${number}`, name: `More ${number}` });
     await page.reload();
     const size = () =>

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { browse } from "../worker/browser.mjs";
-import { catalog } from "../worker/test-catalog.mjs";
+import { launchBrowser } from "../worker/browser.mjs";
 import { KEY, serve, summary } from "../worker/support.mjs";
+import { serveCatalog } from "../worker/test-catalog.mjs";
 import { checkAppearance, horizontalOverflow, openConsole } from "./support.mjs";
 
 describe("the panel Check access", { timeout: 90_000 }, () => {
@@ -14,7 +14,7 @@ describe("the panel Check access", { timeout: 90_000 }, () => {
   let browser;
   before(async () => {
     service = await serve();
-    browser = await browse();
+    browser = await launchBrowser();
     assert.equal((await service.send(summary("cus_ada", ["sms", "export"]))).status, 200);
     assert.equal((await service.send(summary("cus_part", ["sms"], { hasMore: true }))).status, 200);
   });
@@ -141,7 +141,7 @@ describe("the panel Check access", { timeout: 90_000 }, () => {
   });
 
   test("with the catalog as the source, the overview lists no Stripe key", async () => {
-    const catalogService = await catalog();
+    const catalogService = await serveCatalog();
     try {
       const { page } = await openConsole(browser, catalogService);
       await page.waitForSelector("#settings[data-state=ok]");

@@ -1,9 +1,9 @@
 // A Worker that issues customer tokens and signs snapshots, as the gate of the demo shop requires.
 
 import { generateKeyPairSync } from "node:crypto";
-import { browse } from "../worker/browser.mjs";
-import { Shop } from "../worker/test-catalog.mjs";
+import { launchBrowser } from "../worker/browser.mjs";
 import { serve } from "../worker/support.mjs";
+import { TestCatalog } from "../worker/test-catalog.mjs";
 
 /**
  * Starts the Worker.
@@ -24,9 +24,9 @@ export function startWorker(settings = {}) {
 /** Starts the Worker with the catalog as its source and the Worker registered as a webhook endpoint, and a browser. */
 export async function startWithCatalog() {
   const service = await startWorker({ ENTGATE_SOURCE: "catalog" });
-  const catalog = new Shop(service);
-  const browser = await browse();
-  const webhookEndpoint = await catalog.registerItself();
+  const catalog = new TestCatalog(service);
+  const browser = await launchBrowser();
+  const webhookEndpoint = await catalog.registerOwnEndpoint();
   return {
     service,
     catalog,

@@ -2,21 +2,21 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { browse } from "../worker/browser.mjs";
-import { catalog } from "../worker/test-catalog.mjs";
+import { launchBrowser } from "../worker/browser.mjs";
 import { KEY, LIVE_KEY } from "../worker/support.mjs";
+import { serveCatalog } from "../worker/test-catalog.mjs";
 import { focusedId, openConsole, openPanel, waitForText } from "./support.mjs";
 
 const PANELS = ["Overview", "Check access", "Customers", "Feature matrix", "Activity", "Playground", "Demo shop", "Shell"];
 
 describe("the console's page", { timeout: 90_000 }, () => {
-  /** @type {Awaited<ReturnType<typeof catalog>>} */
+  /** @type {Awaited<ReturnType<typeof serveCatalog>>} */
   let service;
   /** @type {import("playwright-core").Browser} */
   let browser;
   before(async () => {
-    service = await catalog();
-    browser = await browse();
+    service = await serveCatalog();
+    browser = await launchBrowser();
   });
   after(async () => {
     await browser.close();

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { browse } from "../worker/browser.mjs";
+import { launchBrowser } from "../worker/browser.mjs";
 import { startWithCatalog, startWorker } from "./fixture.mjs";
 import { checkAppearance, openConsole } from "./support.mjs";
 
@@ -135,7 +135,7 @@ describe("the playground", { timeout: 120_000 }, () => {
   test("an existing customer can be loaded, and keeps its other subscriptions", async () => {
     const { catalog } = fixture;
     const { id } = await catalog.sdk.customers.create({ name: "Ada" });
-    const other = await catalog.subscribe({ id }, (await catalog.plan(await catalog.feature("seats"))).price);
+    const other = await catalog.subscribe({ id }, (await catalog.createPlan(await catalog.createFeature("seats"))).price);
     const { page } = await startPlayground();
     await page.click("#panel-playground .other-customer summary");
     await page.fill("#playground-customer", id);
@@ -144,7 +144,7 @@ describe("the playground", { timeout: 120_000 }, () => {
     assert.match((await page.textContent("#panel-playground .customer-summary")) ?? "", /real time/);
     await runAction(page, "Subscribe to Starter");
     await runAction(page, "Cancel now");
-    assert.equal(await catalog.status(other), "active");
+    assert.equal(await catalog.subscriptionStatus(other), "active");
     await page.fill("#playground-customer", "cus_missing");
     await page.press("#playground-customer", "Enter");
     await page.waitForSelector("#panel-playground .notice.danger:has-text('cus_missing')");
@@ -173,7 +173,7 @@ describe("the playground", { timeout: 120_000 }, () => {
 
 test("with Stripe as the source, the playground links to the demo shop", { timeout: 60_000 }, async () => {
   const service = await startWorker({ ENTGATE_SOURCE: "stripe" });
-  const browser = await browse();
+  const browser = await launchBrowser();
   try {
     const { page } = await openConsole(browser, service, "playground");
     await page.waitForSelector("#panel-playground .empty:has-text('The playground requires the catalog')");

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { browse } from "../worker/browser.mjs";
+import { launchBrowser } from "../worker/browser.mjs";
 import { KEY } from "../worker/support.mjs";
 import { startWithCatalog, startWorker } from "./fixture.mjs";
 import { checkAppearance, focusedId, openConsole, openPanel } from "./support.mjs";
@@ -40,7 +40,7 @@ describe("the shell", { timeout: 120_000 }, () => {
     const subscription = await runForJson(page, `subscriptions create --customer cus_ada -d "items[0][price]=${price.id}"`);
     assert.equal(subscription.status, "active");
     assert.equal((await runForJson(page, "entitlements active_entitlements list --customer cus_ada")).data[0].lookup_key, "sms");
-    await fixture.catalog.follows({ id: "cus_ada" }, "sms", true);
+    await fixture.catalog.waitForCheck({ id: "cus_ada" }, "sms", true);
     assert.equal((await runForJson(page, "check --customer cus_ada --feature sms")).entitled, true);
     assert.deepEqual(errors, []);
   });
@@ -64,14 +64,14 @@ describe("the shell", { timeout: 120_000 }, () => {
     const { id } = await sdk.customers.create({});
     await run(page, `trigger ${SUMMARY_EVENT} --customer ${id} --add tax --add vat`);
     assert.equal(await lastOutput(page, ".line.success"), `Trigger succeeded! customer: ${id}  added: tax, vat`);
-    await fixture.catalog.follows({ id }, "tax", true);
+    await fixture.catalog.waitForCheck({ id }, "tax", true);
     await run(page, `trigger ${SUMMARY_EVENT} --customer ${id} --remove tax`);
     assert.match(
       await lastOutput(page, ".line.danger"),
       /^Trigger failed: (sub_\w+) also grants vat\. Remove them together, or cancel it with: subscriptions cancel \1$/,
     );
     await run(page, `trigger ${SUMMARY_EVENT} --customer ${id} --remove tax,vat`);
-    await fixture.catalog.follows({ id }, "tax", false);
+    await fixture.catalog.waitForCheck({ id }, "tax", false);
     for (const event of [
       "customer.created",
       "customer.deleted",
@@ -90,7 +90,7 @@ describe("the shell", { timeout: 120_000 }, () => {
   test("a trigger does not cancel a subscription that the shell did not create", async () => {
     const { page } = await openShell();
     const { catalog } = fixture;
-    const { price } = await catalog.plan(await catalog.feature("seats"));
+    const { price } = await catalog.createPlan(await catalog.createFeature("seats"));
     const customer = await catalog.sdk.customers.create({});
     const { id } = await catalog.subscribe(customer, price);
     await run(page, `trigger ${SUMMARY_EVENT} --customer ${customer.id} --remove seats`);
@@ -98,18 +98,18 @@ describe("the shell", { timeout: 120_000 }, () => {
       await lastOutput(page, ".line.danger"),
       `Trigger failed: ${id} grants seats, and was not created by the shell. Cancel it with: subscriptions cancel ${id}`,
     );
-    assert.equal(await catalog.status({ id }), "active");
+    assert.equal(await catalog.subscriptionStatus({ id }), "active");
   });
 
   test("`listen` prints each event and its outcome until Ctrl-C", async () => {
     const { page } = await openShell();
     const { catalog } = fixture;
-    const { price } = await catalog.plan(await catalog.feature("reports"));
+    const { price } = await catalog.createPlan(await catalog.createFeature("reports"));
     const customer = await catalog.sdk.customers.create({});
     await type(page, "listen");
     await page.waitForSelector(".shell-log .success:has-text('Ready!')");
     await catalog.subscribe(customer, price);
-    const [event] = await catalog.summaries(customer);
+    const [event] = await catalog.summaryEvents(customer);
     await waitForOutput(page, `--> ${SUMMARY_EVENT} [${event.id}]`);
     await waitForOutput(page, `<--  applied ${customer.id} version 1 [${event.id}]`);
     // The command keeps running while another panel is open.
@@ -137,7 +137,7 @@ describe("the shell", { timeout: 120_000 }, () => {
     assert.deepEqual(await runForJson(page, "yes"), { id, object: "customer", deleted: true });
   });
 
-  test("keys complete the line, browse the history and clear the screen, and Tab can leave the input", async () => {
+  test("keys complete the line, launchBrowser the history and clear the screen, and Tab can leave the input", async () => {
     const { page } = await openConsole(fixture.browser, fixture.service, "shell");
     const value = () => page.inputValue("#shell-input");
     await page.focus("#shell-input");
@@ -234,7 +234,7 @@ describe("the shell", { timeout: 120_000 }, () => {
 
 test("with Stripe as the source, a trigger prints the command that sends the event", { timeout: 60_000 }, async () => {
   const service = await startWorker({ ENTGATE_SOURCE: "stripe" });
-  const browser = await browse();
+  const browser = await launchBrowser();
   try {
     const { page } = await openConsole(browser, service, "shell");
     await run(page, `trigger ${SUMMARY_EVENT} --customer cus_ada --add sms`);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { browse } from "../worker/browser.mjs";
+import { launchBrowser } from "../worker/browser.mjs";
 import { KEY, summary } from "../worker/support.mjs";
 import { startWithCatalog, startWorker } from "./fixture.mjs";
 import { checkAppearance, openConsole, openPanel } from "./support.mjs";
@@ -78,7 +78,7 @@ describe("the demo shop", { timeout: 120_000 }, () => {
     ]) {
       await page.click(`#panel-shop button:text-is("${label}"):not([aria-disabled=true])`);
       await sectionsAreUnlocked(page, keys);
-      assert.deepEqual(await fixture.catalog.held({ id: customer }), keys, label);
+      assert.deepEqual(await fixture.catalog.entitlementKeys({ id: customer }), keys, label);
     }
   });
 
@@ -147,7 +147,7 @@ describe("the demo shop with Stripe as the source", { timeout: 60_000 }, () => {
   let browser;
   before(async () => {
     service = await startWorker({ ENTGATE_SOURCE: "stripe" });
-    browser = await browse();
+    browser = await launchBrowser();
   });
   after(async () => {
     await browser.close();
@@ -184,7 +184,7 @@ describe("the demo shop with Stripe as the source", { timeout: 60_000 }, () => {
 
 test("a Worker without token secrets names the missing setting, and unlocks nothing", { timeout: 60_000 }, async () => {
   const service = await startWorker({ ENTGATE_SOURCE: "stripe", ENTGATE_TOKEN_SECRETS: "" });
-  const browser = await browse();
+  const browser = await launchBrowser();
   try {
     const { page } = await openConsole(browser, service, "shop");
     await page.fill("#shop-customer", "cus_ada");

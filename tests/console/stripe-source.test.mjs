@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { browse } from "../worker/browser.mjs";
-import { eventually, seconds, serve, summary } from "../worker/support.mjs";
+import { launchBrowser } from "../worker/browser.mjs";
+import { eventually, serve, summary, unixNow } from "../worker/support.mjs";
 import { checkAppearance, openConsole, openPanel } from "./support.mjs";
 
 describe("the console with Stripe as the source", { timeout: 90_000 }, () => {
@@ -15,9 +15,9 @@ describe("the console with Stripe as the source", { timeout: 90_000 }, () => {
   let page;
   before(async () => {
     service = await serve();
-    browser = await browse();
+    browser = await launchBrowser();
     const granted = summary("cus_ada", ["sms", "export"]);
-    for (const event of [granted, granted, summary("cus_ada", ["sso"], { created: seconds() - 60 }), summary("cus_bob", ["sms"])]) {
+    for (const event of [granted, granted, summary("cus_ada", ["sso"], { created: unixNow() - 60 }), summary("cus_bob", ["sms"])]) {
       assert.equal((await service.send(event)).status, 200);
     }
     ({ page } = await openConsole(browser, service));

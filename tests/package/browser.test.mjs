@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
 import { build } from "esbuild";
-import { browse } from "../worker/browser.mjs";
+import { launchBrowser } from "../worker/browser.mjs";
 import { eventually, summary } from "../worker/support.mjs";
 import { flakyProxy } from "./flaky-proxy.mjs";
 import { openPage, serveHttp } from "./pages.mjs";
@@ -20,7 +20,7 @@ describe("a page", { timeout: 120_000 }, () => {
   let proxy;
   let context;
   before(async () => {
-    [service, installed, browser] = await Promise.all([serveEdge(), install(), browse()]);
+    [service, installed, browser] = await Promise.all([serveEdge(), install(), launchBrowser()]);
     const entry = installed.write(
       "page.mjs",
       `import { createGate } from "entgate";

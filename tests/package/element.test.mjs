@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, afterEach, before, describe, test } from "node:test";
 import { build } from "esbuild";
-import { browse } from "../worker/browser.mjs";
+import { launchBrowser } from "../worker/browser.mjs";
 import { eventually, summary } from "../worker/support.mjs";
 import { flakyProxy } from "./flaky-proxy.mjs";
 import { openPage } from "./pages.mjs";
@@ -22,7 +22,7 @@ describe("the element", { timeout: 120_000 }, () => {
   let site;
   let proxy;
   before(async () => {
-    [service, installed, browser] = await Promise.all([serveEdge(), install(), browse()]);
+    [service, installed, browser] = await Promise.all([serveEdge(), install(), launchBrowser()]);
     const entry = installed.write(
       "page.mjs",
       `import { createGate } from "entgate";

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { after, before, describe, test } from "node:test";
-import { browse } from "../worker/browser.mjs";
+import { launchBrowser } from "../worker/browser.mjs";
 import { eventually, KEY, summary } from "../worker/support.mjs";
 import { openPage, waitForOutput } from "./pages.mjs";
 import { root, serveEdge } from "./support.mjs";
@@ -19,7 +19,7 @@ describe("in Next", { timeout: 180_000 }, () => {
   let next;
   let url;
   before(async () => {
-    [service, installed, browser] = await Promise.all([serveEdge(), install("next"), browse()]);
+    [service, installed, browser] = await Promise.all([serveEdge(), install("next"), launchBrowser()]);
     const env = { ...process.env, NEXT_TELEMETRY_DISABLED: "1", ENTGATE_ENDPOINT: service.url.origin, ENTGATE_KEY: KEY };
     const project = { cwd: installed.folder, env };
     await run(process.execPath, [NEXT, "build"], project).catch(({ stdout, stderr }) => assert.fail(stdout + stderr));

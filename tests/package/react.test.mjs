@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
-import { browse } from "../worker/browser.mjs";
+import { launchBrowser } from "../worker/browser.mjs";
 import { eventually, summary } from "../worker/support.mjs";
 import { flakyProxy } from "./flaky-proxy.mjs";
 import { openPage, waitForOutput } from "./pages.mjs";
@@ -22,7 +22,7 @@ describe("in React", { timeout: 120_000 }, () => {
   let site;
   let proxy;
   before(async () => {
-    [service, installed, browser] = await Promise.all([serveEdge(), install("react"), browse()]);
+    [service, installed, browser] = await Promise.all([serveEdge(), install("react"), launchBrowser()]);
     const common = { absWorkingDir: installed.folder, bundle: true, jsx: /** @type {const} */ ("automatic") };
     const { outputFiles } = await build({ ...common, entryPoints: ["page.jsx"], write: false });
     await build({

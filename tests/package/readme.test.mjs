@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import Stripe from "stripe";
-import { browse } from "../worker/browser.mjs";
+import { launchBrowser } from "../worker/browser.mjs";
 import { eventually, KEY, SECRET, summary } from "../worker/support.mjs";
 import { openPage, serveHttp } from "./pages.mjs";
 import { root, serveEdge } from "./support.mjs";
@@ -29,7 +29,7 @@ describe("the package's README", { timeout: 120_000 }, () => {
   /** @type {Record<string, { script: string, html: string }>} */
   const pages = {};
   before(async () => {
-    [service, installed, browser] = await Promise.all([serveEdge(), install(), browse()]);
+    [service, installed, browser] = await Promise.all([serveEdge(), install(), launchBrowser()]);
     process.env.ENTGATE_KEY = KEY;
     process.env.WEBHOOK_SECRET = SECRET;
     // A backend with the API of Express that knows the customer of the session.

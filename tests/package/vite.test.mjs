@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { build, createServer } from "vite";
-import { browse } from "../worker/browser.mjs";
+import { launchBrowser } from "../worker/browser.mjs";
 import { assertPageFollowsChanges, NO_WASM_POLICY, serveFiles } from "./pages.mjs";
 import { serveEdge } from "./support.mjs";
 import { install } from "./tarball.mjs";
@@ -17,7 +17,7 @@ describe("in Vite", { timeout: 60_000 }, () => {
   let strict;
   let dev;
   before(async () => {
-    [service, installed, browser] = await Promise.all([serveEdge(), install("vite"), browse()]);
+    [service, installed, browser] = await Promise.all([serveEdge(), install("vite"), launchBrowser()]);
     const config = { root: installed.folder, configFile: /** @type {const} */ (false), logLevel: /** @type {const} */ ("warn") };
     await build(config);
     const folder = join(installed.folder, "dist");

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import webpack from "webpack";
-import { browse } from "../worker/browser.mjs";
+import { launchBrowser } from "../worker/browser.mjs";
 import { assertPageFollowsChanges, NO_WASM_POLICY, serveFiles } from "./pages.mjs";
 import { serveEdge } from "./support.mjs";
 import { install } from "./tarball.mjs";
@@ -27,7 +27,7 @@ describe("in webpack", { timeout: 60_000 }, () => {
   let built;
   let strict;
   before(async () => {
-    [service, installed, browser] = await Promise.all([serveEdge(), install("webpack"), browse()]);
+    [service, installed, browser] = await Promise.all([serveEdge(), install("webpack"), launchBrowser()]);
     const output = { path: join(installed.folder, "dist") };
     problems = await build({ mode: "production", context: installed.folder, entry: "./page.js", output });
     [built, strict] = await Promise.all([serveFiles(installed.folder), serveFiles(installed.folder, { policy: NO_WASM_POLICY })]);

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { fakeStripe } from "./fake-stripe.mjs";
-import { eventually, LIVE_KEY, seconds, serve, summary } from "./support.mjs";
-import { catalog, Shop } from "./test-catalog.mjs";
+import { eventually, LIVE_KEY, serve, summary, unixNow } from "./support.mjs";
+import { serveCatalog, TestCatalog } from "./test-catalog.mjs";
 
 const TOKENS = { ENTGATE_TOKEN_SECRETS: "0123456789abcdef0123456789abcdef" };
 
@@ -107,7 +107,7 @@ describe("without a key of Stripe's", { timeout: 60_000 }, () => {
   }
 
   test("all that is decided about a customer is told in its order, however fast it comes", async () => {
-    const now = seconds();
+    const now = unixNow();
     const events = Array.from({ length: 40 }, (_, i) => summary("cus_fast", [`f${i}`], { created: now + i }));
     const answers = await Promise.all(events.map((event) => service.send(event)));
     const applied = answers.filter(({ json }) => json.outcome === "applied").length;
@@ -194,15 +194,15 @@ describe("a journal that is broken", { concurrency: true, timeout: 60_000 }, () 
   ]) {
     test(`costs no event anything if it ${what}`, async (t) => {
       const log = [];
-      const service = await serve({ journal, log });
+      const service = await serve({ activityLog: journal, log });
       t.after(() => service.stop());
-      const now = seconds();
+      const now = unixNow();
       for (const version of [1, 2, 3]) {
         const { status, json } = await service.send(summary("cus_ada", [`f${version}`], { created: now + version }));
         assert.deepEqual([status, json.outcome, json.version], [200, "applied", version]);
       }
       assert.equal((await service.check("cus_ada", "f3", { at_least: 3 })).json.entitled, true);
-      await eventually(async () => assert.equal((await service.copy("cus_ada"))?.version, 3));
+      await eventually(async () => assert.equal((await service.replicaRecord("cus_ada"))?.version, 3));
       const { status, outbox } = await service.health();
       assert.deepEqual([status, outbox.pending], ["ok", 0]);
       await eventually(() => assert.match(log.join("\n"), warning));
@@ -214,19 +214,19 @@ describe("a journal that is broken", { concurrency: true, timeout: 60_000 }, () 
 });
 
 test("in the catalog, what is bought is told like any event", { timeout: 60_000 }, async (t) => {
-  const service = await catalog();
+  const service = await serveCatalog();
   t.after(() => service.stop());
-  const shop = new Shop(service);
-  await shop.registerItself();
-  const { price } = await shop.plan(await shop.feature("sms"));
-  await shop.subscribe(await shop.sdk.customers.create({ id: "cus_ada" }), price);
+  const catalog = new TestCatalog(service);
+  await catalog.registerOwnEndpoint();
+  const { price } = await catalog.createPlan(await catalog.createFeature("sms"));
+  await catalog.subscribe(await catalog.sdk.customers.create({ id: "cus_ada" }), price);
   const first = await eventually(async () => {
     const { data } = await activity(service, { customer: "cus_ada" });
     assert.ok(data.length);
     return data.at(-1);
   });
   assert.deepEqual([first.outcome, first.version], ["applied", 1]);
-  assert.equal((await shop.sdk.events.retrieve(first.event)).created, first.event_created);
+  assert.equal((await catalog.sdk.events.retrieve(first.event)).created, first.event_created);
   await eventually(async () => {
     const { json } = await service.request("/v1/roster?prefix=cus_");
     assert.deepEqual(

@@ -13,6 +13,7 @@ const FLAGS = [
   "--disable-sync",
 ];
 
-export function browse() {
+/** Starts the Chromium of the system, or the one that `CHROME` names. */
+export function launchBrowser() {
   return chromium.launch({ executablePath: process.env.CHROME ?? "/usr/bin/chromium", args: FLAGS });
 }

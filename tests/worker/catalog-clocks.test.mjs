@@ -3,39 +3,39 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import Stripe from "stripe";
-import { eventually, seconds } from "./support.mjs";
-import { at, catalog, DAY, FEBRUARY, JANUARY, MARCH, Shop } from "./test-catalog.mjs";
+import { eventually, unixNow } from "./support.mjs";
+import { DAY, FEBRUARY, JANUARY, MARCH, serveCatalog, TestCatalog, utc } from "./test-catalog.mjs";
 
 const { StripeInvalidRequestError: Invalid } = Stripe.errors;
 
 describe("a test clock", { timeout: 180_000 }, () => {
   let service;
-  let shop;
+  let catalog;
   let sdk;
   let plan;
   before(async () => {
-    service = await catalog();
-    shop = new Shop(service);
-    ({ sdk } = shop);
-    plan = await shop.plan(await shop.feature("sms"));
+    service = await serveCatalog();
+    catalog = new TestCatalog(service);
+    ({ sdk } = catalog);
+    plan = await catalog.createPlan(await catalog.createFeature("sms"));
   });
   after(() => service.stop());
 
   test("dates what lives by it, and nothing else", async () => {
-    const { clock, customer } = await shop.customer();
-    const began = seconds();
-    const subscription = await shop.subscribe(customer, plan.price);
+    const { clock, customer } = await catalog.createClockCustomer();
+    const began = unixNow();
+    const subscription = await catalog.subscribe(customer, plan.price);
     const here = await sdk.customers.create();
     assert.deepEqual([customer.created, subscription.created, subscription.start_date], [JANUARY, JANUARY, JANUARY]);
-    assert.ok(began <= here.created && here.created <= seconds());
-    await shop.advance(clock, FEBRUARY + 1);
-    assert.equal((await shop.subscribe(customer, plan.price)).created, FEBRUARY + 1);
+    assert.ok(began <= here.created && here.created <= unixNow());
+    await catalog.advanceClock(clock, FEBRUARY + 1);
+    assert.equal((await catalog.subscribe(customer, plan.price)).created, FEBRUARY + 1);
   });
 
   test("that is advancing lets nobody change what lives by it, and lets others work", async () => {
-    const clock = await shop.clock();
+    const clock = await catalog.createClock();
     const buyers = await Promise.all(Array.from({ length: 30 }, () => sdk.customers.create({ test_clock: clock.id })));
-    const [first] = await Promise.all(buyers.map((customer) => shop.subscribe(customer, plan.price)));
+    const [first] = await Promise.all(buyers.map((customer) => catalog.subscribe(customer, plan.price)));
     const target = JANUARY + 5 * 365 * DAY;
     const begun = await sdk.testHelpers.testClocks.advance(clock.id, { frozen_time: target });
     assert.deepEqual(
@@ -44,7 +44,7 @@ describe("a test clock", { timeout: 180_000 }, () => {
     );
     for (const [why, request] of [
       ["advance", () => sdk.testHelpers.testClocks.advance(clock.id, { frozen_time: target })],
-      ["subscribe", () => shop.subscribe(buyers[0], plan.price)],
+      ["subscribe", () => catalog.subscribe(buyers[0], plan.price)],
       ["cancel", () => sdk.subscriptions.cancel(first.id)],
     ]) {
       // Whether this comes before all is done is up to the machine: only that is refused.
@@ -60,29 +60,29 @@ describe("a test clock", { timeout: 180_000 }, () => {
     await eventually(async () => assert.equal((await sdk.testHelpers.testClocks.retrieve(clock.id)).status, "ready"));
     const { items } = (await sdk.subscriptions.list({ customer: customer.id })).data[0];
     // Five times 365 days are a day less than five years with one leap day in them.
-    assert.deepEqual([items.data[0].current_period_start, items.data[0].current_period_end], [at(2031, 12, 15, 8), at(2032, 1, 15, 8)]);
+    assert.deepEqual([items.data[0].current_period_start, items.data[0].current_period_end], [utc(2031, 12, 15, 8), utc(2032, 1, 15, 8)]);
   });
 
   test("does not move others", async () => {
-    const [one, two] = [await shop.customer(), await shop.customer()];
-    const subscriptions = [await shop.subscribe(one.customer, plan.price), await shop.subscribe(two.customer, plan.price)];
-    await Promise.all([shop.advance(one.clock, MARCH), shop.advance(two.clock, FEBRUARY)]);
+    const [one, two] = [await catalog.createClockCustomer(), await catalog.createClockCustomer()];
+    const subscriptions = [await catalog.subscribe(one.customer, plan.price), await catalog.subscribe(two.customer, plan.price)];
+    await Promise.all([catalog.advanceClock(one.clock, MARCH), catalog.advanceClock(two.clock, FEBRUARY)]);
     const starts = [];
     for (const { id } of subscriptions) starts.push((await sdk.subscriptions.retrieve(id)).items.data[0].current_period_start);
     assert.deepEqual(starts, [MARCH, FEBRUARY]);
   });
 
   test("takes its customers with it when it is deleted", async () => {
-    const { clock, customer } = await shop.customer();
-    const subscription = await shop.subscribe(customer, plan.price);
+    const { clock, customer } = await catalog.createClockCustomer();
+    const subscription = await catalog.subscribe(customer, plan.price);
     assert.deepEqual(
       { ...(await sdk.testHelpers.testClocks.del(clock.id)) },
       { id: clock.id, object: "test_helpers.test_clock", deleted: true },
     );
     await assert.rejects(sdk.testHelpers.testClocks.retrieve(clock.id), { constructor: Invalid, statusCode: 404 });
     await eventually(async () => assert.equal((await sdk.customers.retrieve(customer.id)).deleted, true));
-    assert.equal(await shop.status(subscription), "canceled");
-    assert.deepEqual(await shop.told(customer), [
+    assert.equal(await catalog.subscriptionStatus(subscription), "canceled");
+    assert.deepEqual(await catalog.entitlementChanges(customer), [
       [[], ["sms"]],
       [["sms"], []],
     ]);

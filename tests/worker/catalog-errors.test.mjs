@@ -6,8 +6,8 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import Stripe from "stripe";
-import { KEY, LIVE_KEY, stripe } from "./support.mjs";
-import { catalog, DAY, FAILS, JANUARY, Shop } from "./test-catalog.mjs";
+import { KEY, LIVE_KEY, stripeClient } from "./support.mjs";
+import { DAY, FAILING_CARD, JANUARY, serveCatalog, TestCatalog } from "./test-catalog.mjs";
 
 const { StripeInvalidRequestError: Invalid, StripeAuthenticationError: Unauthorized, StripeCardError: Card } = Stripe.errors;
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -20,20 +20,20 @@ const USD = { currency: "usd", unit_amount: 100 };
 
 describe("the catalog refuses", { timeout: 180_000 }, () => {
   let service;
-  let shop;
+  let catalog;
   let sdk;
   let feature;
   let archived;
   let plan;
   let customer;
   before(async () => {
-    service = await catalog();
-    shop = new Shop(service);
-    ({ sdk } = shop);
-    feature = await shop.feature("sms");
-    archived = await shop.feature("fax");
+    service = await serveCatalog();
+    catalog = new TestCatalog(service);
+    ({ sdk } = catalog);
+    feature = await catalog.createFeature("sms");
+    archived = await catalog.createFeature("fax");
     await sdk.entitlements.features.update(archived.id, { active: false });
-    plan = await shop.plan(feature);
+    plan = await catalog.createPlan(feature);
     customer = await sdk.customers.create({ email: "ada@example.com" });
   });
   after(() => service.stop());
@@ -78,7 +78,7 @@ describe("the catalog refuses", { timeout: 180_000 }, () => {
     ]) {
       await refuses(`${kind}: ${request}`, request(), [Invalid, 404, MISSING, "id"], `No such ${kind}: 'x_1'`);
     }
-    const other = await shop.plan();
+    const other = await catalog.createPlan();
     const attached = plan.attached[0].id;
     await refuses(
       "another product's",
@@ -230,8 +230,8 @@ describe("the catalog refuses", { timeout: 180_000 }, () => {
 
   test("what exists already, and what is archived", async () => {
     const { features } = sdk.entitlements;
-    await refuses("a key in use", shop.feature("sms"), [Invalid, 400, EXISTS, "lookup_key"]);
-    await refuses("attached already", shop.attach(plan.product, feature), [Invalid, 400, EXISTS, "entitlement_feature"]);
+    await refuses("a key in use", catalog.createFeature("sms"), [Invalid, 400, EXISTS, "lookup_key"]);
+    await refuses("attached already", catalog.attachFeature(plan.product, feature), [Invalid, 400, EXISTS, "entitlement_feature"]);
     await sdk.products.create({ id: "prod_mine", name: "Mine" });
     await assert.rejects(sdk.products.create({ id: "prod_mine", name: "Mine too" }), {
       constructor: Invalid,
@@ -239,7 +239,11 @@ describe("the catalog refuses", { timeout: 180_000 }, () => {
       code: EXISTS,
       param: "id",
     });
-    await assert.rejects(shop.attach(plan.product, archived), { constructor: Invalid, statusCode: 400, param: "entitlement_feature" });
+    await assert.rejects(catalog.attachFeature(plan.product, archived), {
+      constructor: Invalid,
+      statusCode: 400,
+      param: "entitlement_feature",
+    });
     for (const change of [{ active: true }, { name: "Telefax" }, { metadata: { a: "1" } }]) {
       await assert.rejects(features.update(archived.id, change), { constructor: Invalid, statusCode: 400 }, JSON.stringify(change));
     }
@@ -248,15 +252,15 @@ describe("the catalog refuses", { timeout: 180_000 }, () => {
   });
 
   test("a payment method that fails, if asked to, and a second cancellation", async () => {
-    const fails = { default_payment_method: FAILS, payment_behavior: "error_if_incomplete" };
+    const fails = { default_payment_method: FAILING_CARD, payment_behavior: "error_if_incomplete" };
     await refuses(
       "a declined card",
-      shop.subscribe(customer, plan.price, fails),
+      catalog.subscribe(customer, plan.price, fails),
       [Card, 402, "card_declined", undefined],
       "Your card was declined.",
     );
     assert.deepEqual((await sdk.subscriptions.list({ customer: customer.id, status: "all" })).data, []);
-    const { id } = await shop.subscribe(customer, plan.price);
+    const { id } = await catalog.subscribe(customer, plan.price);
     await sdk.subscriptions.cancel(id);
     await refuses("canceled twice", sdk.subscriptions.cancel(id), [Invalid, 404, MISSING, "id"], `No such subscription: '${id}'`);
     await assert.rejects(sdk.subscriptions.update(id, { cancel_at_period_end: true }), Invalid);
@@ -264,11 +268,11 @@ describe("the catalog refuses", { timeout: 180_000 }, () => {
 
   test("subscriptions without items, with more than 20, of prices that do not recur or recur differently", async () => {
     const { product } = plan;
-    const price = (more) => shop.price(product, more);
+    const price = (more) => catalog.createPrice(product, more);
     const of =
       (...prices) =>
       () =>
-        shop.subscribe(customer, prices);
+        catalog.subscribe(customer, prices);
     const [once, yearly, unsold] = [await price({ recurring: undefined }), await price({ recurring: { interval: "year" } }), await price()];
     await sdk.prices.update(unsold.id, { active: false });
     const many = await Promise.all(Array.from({ length: 21 }, () => price({ recurring: MONTH })));
@@ -285,22 +289,22 @@ describe("the catalog refuses", { timeout: 180_000 }, () => {
   });
 
   test("a clock that goes back, or more than five years at once, or that is live", async () => {
-    const clock = await shop.clock();
+    const clock = await catalog.createClock();
     const advance = (frozen_time) => sdk.testHelpers.testClocks.advance(clock.id, { frozen_time });
     await assert.rejects(advance(JANUARY - 1), { constructor: Invalid, statusCode: 400, param: "frozen_time" });
     await assert.rejects(advance(JANUARY + (5 * 366 + 1) * DAY), { constructor: Invalid, statusCode: 400, param: "frozen_time" });
-    assert.equal((await shop.advance(clock, JANUARY + 5 * 365 * DAY)).status, "ready");
-    await assert.rejects(stripe(service.url, LIVE_KEY).testHelpers.testClocks.create({ frozen_time: JANUARY }), Invalid);
+    assert.equal((await catalog.advanceClock(clock, JANUARY + 5 * 365 * DAY)).status, "ready");
+    await assert.rejects(stripeClient(service.url, LIVE_KEY).testHelpers.testClocks.create({ frozen_time: JANUARY }), Invalid);
   });
 
   test("keys that are wrong, missing or of the other mode", async () => {
-    await assert.rejects(stripe(service.url, "sk_test_wrong").customers.create({}), Unauthorized);
+    await assert.rejects(stripeClient(service.url, "sk_test_wrong").customers.create({}), Unauthorized);
     const none = await service.request("/v1/customers", { key: "" });
     assert.deepEqual([none.status, none.json.error.type], [401, "invalid_request_error"]);
     const headers = { authorization: `Basic ${Buffer.from(`${KEY}:`).toString("base64")}` };
     assert.equal((await service.request(`/v1/customers/${customer.id}`, { headers, key: "" })).json.id, customer.id);
 
-    const live = new Shop(service, LIVE_KEY);
+    const live = new TestCatalog(service, LIVE_KEY);
     await refuses(
       "a test customer",
       live.sdk.customers.retrieve(customer.id),
@@ -309,14 +313,14 @@ describe("the catalog refuses", { timeout: 180_000 }, () => {
     );
     for (const resource of [live.sdk.customers, live.sdk.products, live.sdk.entitlements.features, live.sdk.events])
       assert.deepEqual((await resource.list()).data, []);
-    const same = await live.feature("sms");
+    const same = await live.createFeature("sms");
     assert.deepEqual([same.livemode, /^feat_(?!test_)/.test(same.id)], [true, true]);
-    await assert.rejects(shop.attach(plan.product, same), { statusCode: 400, code: MISSING });
-    const sold = await live.plan(same);
+    await assert.rejects(catalog.attachFeature(plan.product, same), { statusCode: 400, code: MISSING });
+    const sold = await live.createPlan(same);
     const bought = await live.sdk.customers.create();
     assert.equal((await live.subscribe(bought, sold.price)).livemode, true);
-    assert.deepEqual(await live.held(bought), ["sms"]);
-    await assert.rejects(shop.held(bought), { code: MISSING });
+    assert.deepEqual(await live.entitlementKeys(bought), ["sms"]);
+    await assert.rejects(catalog.entitlementKeys(bought), { code: MISSING });
   });
 
   test("the same to the Python SDK, in its own exceptions", async () => {

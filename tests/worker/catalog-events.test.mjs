@@ -3,19 +3,20 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import Stripe from "stripe";
-import { eventually, LIVE_KEY, seconds, stripe } from "./support.mjs";
-import { catalog, FEBRUARY, JANUARY, receiver, Shop, SUMMARY, WORKS } from "./test-catalog.mjs";
+import { eventually, LIVE_KEY, stripeClient, unixNow } from "./support.mjs";
+import { FEBRUARY, JANUARY, SUMMARY_EVENT, serveCatalog, TestCatalog, VALID_CARD } from "./test-catalog.mjs";
+import { startWebhookReceiver } from "./webhook-receiver.mjs";
 
 const { StripeInvalidRequestError: Invalid } = Stripe.errors;
 
 describe("the list of events", { timeout: 180_000 }, () => {
   let service;
-  let shop;
+  let catalog;
   let sdk;
   before(async () => {
-    service = await catalog();
-    shop = new Shop(service);
-    ({ sdk } = shop);
+    service = await serveCatalog();
+    catalog = new TestCatalog(service);
+    ({ sdk } = catalog);
   });
   after(() => service.stop());
 
@@ -38,7 +39,7 @@ describe("the list of events", { timeout: 180_000 }, () => {
       await sdk.customers.update(customer.id, { name: "Ada Lovelace" });
       product = await sdk.products.create({ name: "Pro" });
       await sdk.products.update(product.id, { description: "All" });
-      price = await shop.price(product);
+      price = await catalog.createPrice(product);
       await sdk.prices.update(price.id, { nickname: "Monthly" });
       await sdk.customers.del(customer.id);
     });
@@ -64,8 +65,8 @@ describe("the list of events", { timeout: 180_000 }, () => {
   test("has none of features and what is done with them", async () => {
     const product = await sdk.products.create({ name: "x" });
     const events = await tells(async () => {
-      const feature = await shop.feature("sms");
-      const { id } = await shop.attach(product, feature);
+      const feature = await catalog.createFeature("sms");
+      const { id } = await catalog.attachFeature(product, feature);
       await sdk.entitlements.features.update(feature.id, { name: "y" });
       await sdk.products.deleteFeature(product.id, id);
     });
@@ -73,20 +74,20 @@ describe("the list of events", { timeout: 180_000 }, () => {
   });
 
   test("has those of a subscription's life on a clock, dated by the real time", async () => {
-    const { price } = await shop.plan(await shop.feature("sso"));
-    const begun = seconds();
+    const { price } = await catalog.createPlan(await catalog.createFeature("sso"));
+    const begun = unixNow();
     let subscription;
     const events = await tells(async () => {
-      const { clock, customer } = await shop.customer();
-      subscription = await shop.subscribe(customer, price, { default_payment_method: WORKS });
-      await shop.advance(clock, FEBRUARY);
+      const { clock, customer } = await catalog.createClockCustomer();
+      subscription = await catalog.subscribe(customer, price, { default_payment_method: VALID_CARD });
+      await catalog.advanceClock(clock, FEBRUARY);
       await sdk.subscriptions.pause(subscription.id);
       await sdk.subscriptions.resume(subscription.id);
       await sdk.subscriptions.cancel(subscription.id);
       await sdk.testHelpers.testClocks.del(clock.id);
     });
     assert.equal(subscription.created, JANUARY);
-    for (const { created } of events) assert.ok(begun <= created && created <= seconds(), `${created}`);
+    for (const { created } of events) assert.ok(begun <= created && created <= unixNow(), `${created}`);
     const clocks = types(events).filter((type) => type.startsWith("test_helpers."));
     assert.deepEqual(
       clocks,
@@ -103,7 +104,7 @@ describe("the list of events", { timeout: 180_000 }, () => {
     assert.deepEqual([item.current_period_start, item.current_period_end], [JANUARY, FEBRUARY]);
     assert.deepEqual([told.at(-1).data.object.status, told.at(-1).data.object.ended_at], ["canceled", FEBRUARY]);
     assert.deepEqual(
-      events.filter(({ type }) => type === SUMMARY).map(({ data }) => data.object.entitlements.data.length),
+      events.filter(({ type }) => type === SUMMARY_EVENT).map(({ data }) => data.object.entitlements.data.length),
       [1, 0],
     );
   });
@@ -158,18 +159,18 @@ describe("the list of events", { timeout: 180_000 }, () => {
   });
 
   test("is filtered by whether all endpoints have them", async () => {
-    const receives = await receiver();
-    receives.answers.push("hold");
-    const { id: endpoint } = await sdk.webhookEndpoints.create({ url: receives.url, enabled_events: ["customer.created"] });
+    const receiver = await startWebhookReceiver();
+    receiver.responses.push("none");
+    const { id: endpoint } = await sdk.webhookEndpoints.create({ url: receiver.url, enabled_events: ["customer.created"] });
     const { id } = await sdk.customers.create();
     const found = async (delivery_success) =>
       (await list({ type: "customer.created", delivery_success })).some(({ data }) => data.object.id === id);
-    await eventually(() => assert.equal(receives.heard.length, 1));
+    await eventually(() => assert.equal(receiver.deliveries.length, 1));
     assert.deepEqual([await found(true), await found(false)], [false, true]);
-    receives.drop();
+    receiver.disconnect();
     await eventually(async () => assert.deepEqual([await found(true), await found(false)], [true, false]));
     await sdk.webhookEndpoints.del(endpoint);
-    await receives.close();
+    await receiver.close();
   });
 
   test("is walked in pages, with any filter, the newest first", async () => {
@@ -179,7 +180,7 @@ describe("the list of events", { timeout: 180_000 }, () => {
       {},
       { type: "customer.*" },
       { types: ["customer.created", "product.created"] },
-      { type: "customer.created", created: { lte: seconds() + 60 } },
+      { type: "customer.created", created: { lte: unixNow() + 60 } },
     ]) {
       const whole = await list(filter);
       const all = await sdk.events.list({ limit: 7, ...filter }).autoPagingToArray({ limit: 1000 });
@@ -209,7 +210,7 @@ describe("the list of events", { timeout: 180_000 }, () => {
   test("is of one mode, and an event of it is read by its id", async () => {
     const [event] = await list({ limit: 1 });
     assert.deepEqual({ ...(await sdk.events.retrieve(event.id)) }, event);
-    const live = stripe(service.url, LIVE_KEY);
+    const live = stripeClient(service.url, LIVE_KEY);
     await assert.rejects(live.events.retrieve(event.id), {
       constructor: Invalid,
       statusCode: 404,

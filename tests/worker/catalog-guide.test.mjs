@@ -8,29 +8,30 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import Stripe from "stripe";
 import { eventually, KEY } from "./support.mjs";
-import { catalog, change, FEBRUARY, JANUARY, keys, receiver, Shop, SUMMARY } from "./test-catalog.mjs";
+import { FEBRUARY, JANUARY, lookupKeys, SUMMARY_EVENT, serveCatalog, summaryChange, TestCatalog } from "./test-catalog.mjs";
+import { startWebhookReceiver } from "./webhook-receiver.mjs";
 
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 describe("the guide of Stripe's Entitlements page", { timeout: 180_000 }, () => {
   let service;
-  let shop;
-  let receives;
+  let catalog;
+  let receiver;
   let endpoint;
   before(async () => {
-    service = await catalog();
-    receives = await receiver();
-    shop = new Shop(service);
-    await shop.registerItself();
-    endpoint = await shop.sdk.webhookEndpoints.create({ url: receives.url, enabled_events: [SUMMARY] });
+    service = await serveCatalog();
+    receiver = await startWebhookReceiver();
+    catalog = new TestCatalog(service);
+    await catalog.registerOwnEndpoint();
+    endpoint = await catalog.sdk.webhookEndpoints.create({ url: receiver.url, enabled_events: [SUMMARY_EVENT] });
   });
   after(async () => {
     await service.stop();
-    await receives.close();
+    await receiver.close();
   });
 
   test("works from the first feature to the cancellation, and each change is told once", async () => {
-    const { sdk } = shop;
+    const { sdk } = catalog;
 
     // Create a feature.
     const feature = await sdk.entitlements.features.create({ name: "API access", lookup_key: "api-access", metadata: { team: "core" } });
@@ -44,21 +45,21 @@ describe("the guide of Stripe's Entitlements page", { timeout: 180_000 }, () => 
       name: "API access",
     };
     assert.deepEqual({ ...feature }, { id: feature.id, ...shown });
-    const support = await shop.feature("support", "Support");
-    const premium = await shop.feature("premium-support", "Premium support");
+    const support = await catalog.createFeature("support", "Support");
+    const premium = await catalog.createFeature("premium-support", "Premium support");
 
     // Add it to a product, and list the product's features.
     const basic = await sdk.products.create({ name: "Basic" });
     const attached = await sdk.products.createFeature(basic.id, { entitlement_feature: feature.id });
     assert.match(attached.id, /^prodft_/);
     assert.deepEqual({ ...attached }, { id: attached.id, object: "product_feature", entitlement_feature: { ...feature }, livemode: false });
-    await shop.attach(basic, support);
+    await catalog.attachFeature(basic, support);
     const listed = await sdk.products.listFeatures(basic.id);
-    assert.deepEqual(keys(listed.data.map((one) => one.entitlement_feature)), ["api-access", "support"]);
+    assert.deepEqual(lookupKeys(listed.data.map((one) => one.entitlement_feature)), ["api-access", "support"]);
     assert.deepEqual([listed.has_more, listed.url], [false, `/v1/products/${basic.id}/features`]);
     const pro = await sdk.products.create({ name: "Pro" });
-    await shop.attach(pro, feature);
-    await shop.attach(pro, premium);
+    await catalog.attachFeature(pro, feature);
+    await catalog.attachFeature(pro, premium);
 
     // Price them, and find a customer.
     const price = { currency: "usd", unit_amount: 1000, recurring: { interval: "month" } };
@@ -70,21 +71,21 @@ describe("the guide of Stripe's Entitlements page", { timeout: 180_000 }, () => 
     let held = [];
     let changes = 0;
     const unchanged = async () => {
-      assert.deepEqual(await shop.held(customer), held);
-      assert.equal((await shop.summaries(customer)).length, changes);
+      assert.deepEqual(await catalog.entitlementKeys(customer), held);
+      assert.equal((await catalog.summaryEvents(customer)).length, changes);
     };
     const becomes = async (...now) => {
       const before = held;
       [held, changes] = [now, changes + 1];
       await unchanged();
-      const last = (await shop.summaries(customer)).at(-1);
-      assert.deepEqual(change(last), [before, now]);
-      await eventually(() => assert.equal(receives.heard.length, changes));
-      const { body, headers } = receives.heard.at(-1);
+      const last = (await catalog.summaryEvents(customer)).at(-1);
+      assert.deepEqual(summaryChange(last), [before, now]);
+      await eventually(() => assert.equal(receiver.deliveries.length, changes));
+      const { body, headers } = receiver.deliveries.at(-1);
       const event = sdk.webhooks.constructEvent(body, headers["stripe-signature"], endpoint.secret);
-      assert.deepEqual([event.id, event.type, event.data], [last.id, SUMMARY, last.data]);
+      assert.deepEqual([event.id, event.type, event.data], [last.id, SUMMARY_EVENT, last.data]);
       assert.deepEqual(event.request, { id: null, idempotency_key: null });
-      for (const key of ["api-access", "support", "premium-support"]) await shop.follows(customer, key, now.includes(key));
+      for (const key of ["api-access", "support", "premium-support"]) await catalog.waitForCheck(customer, key, now.includes(key));
     };
     await unchanged();
 
@@ -107,9 +108,9 @@ describe("the guide of Stripe's Entitlements page", { timeout: 180_000 }, () => 
     const gone = await sdk.products.deleteFeature(basic.id, attached.id);
     assert.deepEqual({ ...gone }, { id: attached.id, object: "product_feature", deleted: true });
     await unchanged();
-    await shop.advance(clock, FEBRUARY - 1);
+    await catalog.advanceClock(clock, FEBRUARY - 1);
     await unchanged();
-    await shop.advance(clock, FEBRUARY);
+    await catalog.advanceClock(clock, FEBRUARY);
     await becomes("support");
 
     // Cancel.
@@ -156,9 +157,9 @@ describe("the guide of Stripe's Entitlements page", { timeout: 180_000 }, () => 
   });
 
   test("a signature is refused by the SDK where the secret is another endpoint's", () => {
-    const { body, headers } = receives.heard[0];
+    const { body, headers } = receiver.deliveries[0];
     assert.throws(
-      () => shop.sdk.webhooks.constructEvent(body, headers["stripe-signature"], "whsec_other"),
+      () => catalog.sdk.webhooks.constructEvent(body, headers["stripe-signature"], "whsec_other"),
       Stripe.errors.StripeSignatureVerificationError,
     );
   });

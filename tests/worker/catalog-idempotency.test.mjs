@@ -5,14 +5,14 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import Stripe from "stripe";
 import { KEY, LIVE_KEY } from "./support.mjs";
-import { catalog, Shop } from "./test-catalog.mjs";
+import { serveCatalog, TestCatalog } from "./test-catalog.mjs";
 
 describe("a request with an idempotency key", { timeout: 180_000 }, () => {
   let service;
-  let shop;
+  let catalog;
   before(async () => {
-    service = await catalog();
-    shop = new Shop(service);
+    service = await serveCatalog();
+    catalog = new TestCatalog(service);
   });
   after(() => service.stop());
 
@@ -27,13 +27,13 @@ describe("a request with an idempotency key", { timeout: 180_000 }, () => {
     return { status, replayed: told.get("idempotent-replayed"), json };
   }
   const named = async (name) =>
-    (await shop.sdk.customers.list({ limit: 100 }).autoPagingToArray({ limit: 1000 })).filter((customer) => customer.name === name);
+    (await catalog.sdk.customers.list({ limit: 100 }).autoPagingToArray({ limit: 1000 })).filter((customer) => customer.name === name);
   const customers = "/v1/customers";
 
   test("is answered as the first time when it comes again, and says so", async () => {
     const first = await post(customers, { name: "Ada", email: "ada@example.com" }, "k1");
     assert.deepEqual([first.status, first.replayed], [200, null]);
-    await shop.sdk.customers.update(first.json.id, { name: "Ada Lovelace" });
+    await catalog.sdk.customers.update(first.json.id, { name: "Ada Lovelace" });
     assert.deepEqual(await post(customers, { name: "Ada", email: "ada@example.com" }, "k1"), {
       status: 200,
       replayed: "true",
@@ -43,7 +43,7 @@ describe("a request with an idempotency key", { timeout: 180_000 }, () => {
   });
 
   test("is answered as the first time by Stripe's SDK too", async () => {
-    const create = () => shop.sdk.customers.create({ name: "Sid" }, { idempotencyKey: "k2" });
+    const create = () => catalog.sdk.customers.create({ name: "Sid" }, { idempotencyKey: "k2" });
     const [first, second] = [await create(), await create()];
     assert.deepEqual(second, first);
     assert.deepEqual(
@@ -57,12 +57,12 @@ describe("a request with an idempotency key", { timeout: 180_000 }, () => {
     await post(customers, { name: "Bob" }, "k3");
     const message =
       "Keys for idempotent requests can only be used with the same parameters they were first used with. Try using a key other than 'k3' if you meant to execute a different request.";
-    await assert.rejects(shop.sdk.customers.create({ name: "Rob" }, { idempotencyKey: "k3" }), {
+    await assert.rejects(catalog.sdk.customers.create({ name: "Rob" }, { idempotencyKey: "k3" }), {
       constructor: Stripe.errors.StripeIdempotencyError,
       statusCode: 400,
       message,
     });
-    await assert.rejects(shop.sdk.products.create({ name: "Bob" }, { idempotencyKey: "k3" }), {
+    await assert.rejects(catalog.sdk.products.create({ name: "Bob" }, { idempotencyKey: "k3" }), {
       constructor: Stripe.errors.StripeIdempotencyError,
       statusCode: 400,
     });
@@ -71,9 +71,9 @@ describe("a request with an idempotency key", { timeout: 180_000 }, () => {
 
   test("is done anew when the first was refused, or was of the other mode", async () => {
     const feature = { lookup_key: "sms", name: "SMS" };
-    const holder = await shop.feature("sms");
+    const holder = await catalog.createFeature("sms");
     assert.equal((await post("/v1/entitlements/features", feature, "k4")).json.error.code, "resource_already_exists");
-    await shop.sdk.entitlements.features.update(holder.id, { active: false });
+    await catalog.sdk.entitlements.features.update(holder.id, { active: false });
     const made = await post("/v1/entitlements/features", feature, "k4");
     assert.deepEqual([made.status, made.replayed, made.json.lookup_key], [200, null, "sms"]);
 
@@ -95,7 +95,7 @@ describe("a request with an idempotency key", { timeout: 180_000 }, () => {
       [
         "/v1/entitlements/features",
         { lookup_key: "many", name: "Many" },
-        async () => (await shop.sdk.entitlements.features.list({ lookup_key: "many" })).data,
+        async () => (await catalog.sdk.entitlements.features.list({ lookup_key: "many" })).data,
       ],
     ]) {
       const key = randomUUID();
@@ -113,7 +113,7 @@ describe("a request with an idempotency key", { timeout: 180_000 }, () => {
   });
 
   test("leaves a DELETE as it is", async () => {
-    const { id } = await shop.sdk.customers.create();
+    const { id } = await catalog.sdk.customers.create();
     const remove = () => service.request(`/v1/customers/${id}`, { method: "DELETE", headers: { "idempotency-key": "k6" } });
     assert.deepEqual((await remove()).json, { id, object: "customer", deleted: true });
     assert.equal((await remove()).status, 404);
@@ -121,7 +121,7 @@ describe("a request with an idempotency key", { timeout: 180_000 }, () => {
 
   test("is noted in the event that it caused", async () => {
     const { json } = await post(customers, { name: "Zoe" }, "k7");
-    const { data } = await shop.sdk.events.list({ type: "customer.created" });
+    const { data } = await catalog.sdk.events.list({ type: "customer.created" });
     const event = data.find(({ data: { object } }) => object.id === json.id);
     assert.equal(event.request.idempotency_key, "k7");
     assert.match(event.request.id, /^req_/);

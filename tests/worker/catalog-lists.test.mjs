@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import Stripe from "stripe";
 import { serve } from "./support.mjs";
-import { catalog, DAY, FAILS, FEBRUARY, HOUR, JANUARY, Shop } from "./test-catalog.mjs";
+import { DAY, FAILING_CARD, FEBRUARY, HOUR, JANUARY, serveCatalog, TestCatalog } from "./test-catalog.mjs";
 
 const { StripeInvalidRequestError: Invalid } = Stripe.errors;
 const ids = (list) => list.map(({ id }) => id);
@@ -12,14 +12,14 @@ const numbered = (count) => Array.from({ length: count }, (_, i) => `f${String(i
 
 describe("a list of the catalog", { timeout: 180_000 }, () => {
   let service;
-  let shop;
+  let catalog;
   let sdk;
   const features = [];
   before(async () => {
-    service = await catalog();
-    shop = new Shop(service);
-    ({ sdk } = shop);
-    for (const key of numbered(101)) features.push(await shop.feature(key));
+    service = await serveCatalog();
+    catalog = new TestCatalog(service);
+    ({ sdk } = catalog);
+    for (const key of numbered(101)) features.push(await catalog.createFeature(key));
   });
   after(() => service.stop());
 
@@ -77,10 +77,10 @@ describe("a list of the catalog", { timeout: 180_000 }, () => {
   });
 
   test("of a customer's entitlements is walked like any other", async () => {
-    const { price } = await shop.plan(...features.slice(0, 25));
+    const { price } = await catalog.createPlan(...features.slice(0, 25));
     const customer = await sdk.customers.create();
-    await shop.subscribe(customer, price);
-    assert.deepEqual(await shop.held(customer), numbered(25));
+    await catalog.subscribe(customer, price);
+    assert.deepEqual(await catalog.entitlementKeys(customer), numbered(25));
     const list = (more) => sdk.entitlements.activeEntitlements.list({ customer: customer.id, ...more });
     const all = await list({ limit: 7 }).autoPagingToArray({ limit: 100 });
     assert.deepEqual([all.length, new Set(ids(all)).size], [25, 25]);
@@ -90,9 +90,9 @@ describe("a list of the catalog", { timeout: 180_000 }, () => {
   });
 
   test("expands what it is asked for, with brackets written in any way", async () => {
-    const { price } = await shop.plan(features[0]);
+    const { price } = await catalog.createPlan(features[0]);
     const customer = await sdk.customers.create();
-    await shop.subscribe(customer, price);
+    await catalog.subscribe(customer, price);
     const path = `/v1/entitlements/active_entitlements?customer=${customer.id}`;
     for (const name of ["expand[]", "expand[0]", "expand%5B%5D", "expand%5B0%5D"]) {
       const { json } = await service.request(`${path}&${name}=data.feature`);
@@ -107,7 +107,7 @@ describe("a list of the catalog", { timeout: 180_000 }, () => {
   });
 
   test("of customers is filtered by email and time, and has those on a clock only where it is named", async () => {
-    const clock = await shop.clock();
+    const clock = await catalog.createClock();
     const email = "eve@example.com";
     const [here, there] = [await sdk.customers.create({ email }), await sdk.customers.create({ email, test_clock: clock.id })];
     const found = async (filter) => ids((await sdk.customers.list(filter)).data);
@@ -144,8 +144,8 @@ describe("a list of the catalog", { timeout: 180_000 }, () => {
     assert.deepEqual(await products({ active: false }), ["prod_idle"]);
 
     const yearly = product.default_price;
-    const monthly = await shop.price(product, { lookup_key: "lamp" });
-    const once = await shop.price(product, { recurring: undefined, lookup_key: "lamp_once" });
+    const monthly = await catalog.createPrice(product, { lookup_key: "lamp" });
+    const once = await catalog.createPrice(product, { recurring: undefined, lookup_key: "lamp_once" });
     await sdk.prices.update(once.id, { active: false });
     const prices = async (filter) => ids((await sdk.prices.list({ product: product.id, ...filter })).data);
     for (const [filter, expected] of [
@@ -164,22 +164,22 @@ describe("a list of the catalog", { timeout: 180_000 }, () => {
 
   test("of prices finds a lookup key where it was moved to", async () => {
     const product = await sdk.products.create({ name: "Desk" });
-    const old = await shop.price(product, { lookup_key: "desk" });
-    await assert.rejects(shop.price(product, { lookup_key: "desk" }), { constructor: Invalid, statusCode: 400 });
-    const now = await shop.price(product, { lookup_key: "desk", transfer_lookup_key: true });
+    const old = await catalog.createPrice(product, { lookup_key: "desk" });
+    await assert.rejects(catalog.createPrice(product, { lookup_key: "desk" }), { constructor: Invalid, statusCode: 400 });
+    const now = await catalog.createPrice(product, { lookup_key: "desk", transfer_lookup_key: true });
     assert.deepEqual(ids((await sdk.prices.list({ lookup_keys: ["desk"] })).data), [now.id]);
     assert.equal((await sdk.prices.retrieve(old.id)).lookup_key, null);
   });
 
   test("of subscriptions is filtered by status, customer, price, clock and period", async () => {
-    const { price } = await shop.plan();
-    const { price: other } = await shop.plan();
-    const { clock, customer } = await shop.customer();
-    const active = await shop.subscribe(customer, price);
-    const trialing = await shop.subscribe(customer, other, { trial_period_days: 7 });
-    const canceled = await shop.subscribe(customer, price);
+    const { price } = await catalog.createPlan();
+    const { price: other } = await catalog.createPlan();
+    const { clock, customer } = await catalog.createClockCustomer();
+    const active = await catalog.subscribe(customer, price);
+    const trialing = await catalog.subscribe(customer, other, { trial_period_days: 7 });
+    const canceled = await catalog.subscribe(customer, price);
     await sdk.subscriptions.cancel(canceled.id);
-    const incomplete = await shop.subscribe(customer, price, { default_payment_method: FAILS });
+    const incomplete = await catalog.subscribe(customer, price, { default_payment_method: FAILING_CARD });
     const found = async (filter) => ids((await sdk.subscriptions.list({ customer: customer.id, ...filter })).data);
     for (const [filter, expected] of [
       [{}, [incomplete, trialing, active]],
@@ -200,7 +200,7 @@ describe("a list of the catalog", { timeout: 180_000 }, () => {
     ]) {
       assert.deepEqual(await found(filter), ids(expected), JSON.stringify(filter));
     }
-    await shop.advance(clock, JANUARY + 23 * HOUR);
+    await catalog.advanceClock(clock, JANUARY + 23 * HOUR);
     assert.deepEqual(await found({ status: "ended" }), ids([incomplete, canceled]));
     assert.deepEqual(await found({ status: "incomplete_expired" }), [incomplete.id]);
     const all = ids((await sdk.subscriptions.list({ limit: 100 })).data);

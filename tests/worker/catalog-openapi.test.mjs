@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import Ajv from "ajv";
 import { KEY } from "./support.mjs";
-import { catalog, FEBRUARY, JANUARY, Shop, SUMMARY } from "./test-catalog.mjs";
+import { FEBRUARY, JANUARY, SUMMARY_EVENT, serveCatalog, TestCatalog } from "./test-catalog.mjs";
 
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));
 const document = JSON.parse(readFileSync(file("../fixtures/entitlements.openapi.json"), "utf8"));
@@ -56,10 +56,10 @@ function assertHas(object, [path, name], expected) {
 
 describe("an answer of the catalog", { timeout: 180_000 }, () => {
   let service;
-  let shop;
+  let catalog;
   before(async () => {
-    service = await catalog();
-    shop = new Shop(service);
+    service = await serveCatalog();
+    catalog = new TestCatalog(service);
   });
   after(() => service.stop());
 
@@ -102,8 +102,8 @@ describe("an answer of the catalog", { timeout: 180_000 }, () => {
   });
 
   test("is as the document says for the features of a product", async () => {
-    const feature = await shop.feature("sso", "Single sign-on");
-    const product = await shop.sdk.products.create({ name: "Pro" });
+    const feature = await catalog.createFeature("sso", "Single sign-on");
+    const product = await catalog.sdk.products.create({ name: "Pro" });
     const path = `/v1/products/${product.id}/features`;
     const made = await answer(200, "POST", path, { entitlement_feature: feature.id });
     assert.deepEqual(made, { id: made.id, object: "product_feature", entitlement_feature: { ...feature }, livemode: false });
@@ -120,13 +120,13 @@ describe("an answer of the catalog", { timeout: 180_000 }, () => {
   });
 
   test("is as the document says for active entitlements, expanded or not", async () => {
-    const feature = await shop.feature("export", "Export");
-    const { price } = await shop.plan(feature);
-    const customer = await shop.sdk.customers.create();
+    const feature = await catalog.createFeature("export", "Export");
+    const { price } = await catalog.createPlan(feature);
+    const customer = await catalog.sdk.customers.create();
     const LIST = "/v1/entitlements/active_entitlements";
     const of = { customer: customer.id };
     assert.deepEqual(await answer(200, "GET", LIST, of), { object: "list", data: [], has_more: false, url: LIST });
-    await shop.subscribe(customer, price);
+    await catalog.subscribe(customer, price);
     const {
       data: [held],
     } = await answer(200, "GET", LIST, of);
@@ -151,12 +151,12 @@ describe("an answer of the catalog", { timeout: 180_000 }, () => {
   });
 
   test("is as the document says for events", async () => {
-    const feature = await shop.feature("audit", "Audit log");
-    const customer = await shop.sdk.customers.create({ name: "Bob" });
-    await shop.subscribe(customer, (await shop.plan(feature)).price);
+    const feature = await catalog.createFeature("audit", "Audit log");
+    const customer = await catalog.sdk.customers.create({ name: "Bob" });
+    await catalog.subscribe(customer, (await catalog.createPlan(feature)).price);
     const { data } = await answer(200, "GET", "/v1/events", { limit: "100" });
     for (const event of data) assert.deepEqual(await answer(200, "GET", `/v1/events/${event.id}`), event);
-    const summary = data.find(({ type }) => type === SUMMARY);
+    const summary = data.find(({ type }) => type === SUMMARY_EVENT);
     // What no route answers is described too: the object of a summary.
     assert.ok(
       ajv.validate({ $ref: "stripe#/components/schemas/entitlements.active_entitlement_summary" }, summary.data.object),
@@ -169,7 +169,7 @@ describe("an answer of the catalog", { timeout: 180_000 }, () => {
       url: `/v1/customer/${customer.id}/entitlements`,
     };
     assert.deepEqual(summary.data, {
-      object: { object: SUMMARY.replace(".updated", ""), customer: customer.id, entitlements, livemode: false },
+      object: { object: SUMMARY_EVENT.replace(".updated", ""), customer: customer.id, entitlements, livemode: false },
       previous_attributes: { entitlements: { data: [] } },
     });
     assert.equal(entitlements.data[0].feature, feature.id);
@@ -187,7 +187,7 @@ describe("an answer of the catalog", { timeout: 180_000 }, () => {
   });
 
   test("has what the SDK's types require of a customer, a product, a price and a clock", async () => {
-    const { sdk } = shop;
+    const { sdk } = catalog;
     const clock = await sdk.testHelpers.testClocks.create({ frozen_time: JANUARY, name: "Spring" });
     assertHas(clock, ["TestHelpers/TestClocks", "TestClock"], {
       id: clock.id,
@@ -235,7 +235,7 @@ describe("an answer of the catalog", { timeout: 180_000 }, () => {
       updated: product.created,
     });
     // As it is written: the SDK makes a number of `unit_amount_decimal`.
-    const made = await shop.price(product, { nickname: "Monthly", lookup_key: "pro_monthly" });
+    const made = await catalog.createPrice(product, { nickname: "Monthly", lookup_key: "pro_monthly" });
     const { json: price } = await service.request(`/v1/prices/${made.id}`);
     assertHas(price, ["Prices", "Price"], {
       id: price.id,
@@ -258,9 +258,9 @@ describe("an answer of the catalog", { timeout: 180_000 }, () => {
   });
 
   test("has what the SDK's types require of a subscription and its items", async () => {
-    const { clock, customer } = await shop.customer();
-    const { product, price: made } = await shop.plan();
-    const { id } = await shop.subscribe(customer, made, { metadata: { seat: "7" } });
+    const { clock, customer } = await catalog.createClockCustomer();
+    const { product, price: made } = await catalog.createPlan();
+    const { id } = await catalog.subscribe(customer, made, { metadata: { seat: "7" } });
     const { json: subscription } = await service.request(`/v1/subscriptions/${id}`);
     const { json: price } = await service.request(`/v1/prices/${made.id}`);
     const [item] = subscription.items.data;
@@ -321,11 +321,11 @@ describe("an answer of the catalog", { timeout: 180_000 }, () => {
   });
 
   test("has what the SDK's types require of a webhook endpoint, and its secret once", async () => {
-    const { sdk } = shop;
+    const { sdk } = catalog;
     const url = "https://example.com/hook";
     const { secret, ...endpoint } = await sdk.webhookEndpoints.create({
       url,
-      enabled_events: ["customer.created", SUMMARY],
+      enabled_events: ["customer.created", SUMMARY_EVENT],
       description: "Ours",
     });
     assert.match(secret, /^whsec_/);
@@ -334,7 +334,7 @@ describe("an answer of the catalog", { timeout: 180_000 }, () => {
       object: "webhook_endpoint",
       created: endpoint.created,
       description: "Ours",
-      enabled_events: ["customer.created", SUMMARY],
+      enabled_events: ["customer.created", SUMMARY_EVENT],
       livemode: false,
       metadata: {},
       status: "enabled",

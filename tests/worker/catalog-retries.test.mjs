@@ -6,13 +6,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import Stripe from "stripe";
-import { eventually, seconds } from "./support.mjs";
-import { catalog, receiver, Shop } from "./test-catalog.mjs";
-import { kill, start } from "./worker-process.mjs";
+import { eventually, unixNow } from "./support.mjs";
+import { serveCatalog, TestCatalog } from "./test-catalog.mjs";
+import { startWebhookReceiver } from "./webhook-receiver.mjs";
+import { killWorkerProcess, startWorkerProcess } from "./worker-process.mjs";
 
 const { StripeInvalidRequestError: Invalid } = Stripe.errors;
 
-/** A change at a shop, and the event that tells of it. */
+/** A change at a catalog, and the event that tells of it. */
 async function change({ sdk }) {
   const { id } = await sdk.customers.create();
   const { data } = await sdk.events.list({ type: "customer.created", limit: 10 });
@@ -21,44 +22,44 @@ async function change({ sdk }) {
 
 describe("a webhook that does not arrive", { timeout: 180_000, concurrency: false }, () => {
   let service;
-  let shop;
-  let receives;
+  let catalog;
+  let receiver;
   let endpoint;
   before(async () => {
-    service = await catalog();
-    shop = new Shop(service);
+    service = await serveCatalog();
+    catalog = new TestCatalog(service);
   });
   beforeEach(async () => {
-    receives = await receiver();
-    endpoint = await shop.sdk.webhookEndpoints.create({ url: receives.url, enabled_events: ["*"] });
+    receiver = await startWebhookReceiver();
+    endpoint = await catalog.sdk.webhookEndpoints.create({ url: receiver.url, enabled_events: ["*"] });
   });
   afterEach(async () => {
-    await shop.sdk.webhookEndpoints.del(endpoint.id);
-    await receives.close();
+    await catalog.sdk.webhookEndpoints.del(endpoint.id);
+    await receiver.close();
   });
   after(() => service.stop());
 
   const deliveries = async () => (await service.request(`/v1/webhook_endpoints/${endpoint.id}/deliveries?limit=100`)).json.data;
-  const pending = async (event) => (await shop.sdk.events.retrieve(event.id)).pending_webhooks;
-  const arrives = (event, times) => eventually(() => assert.equal(receives.of(event.id).length, times));
+  const pending = async (event) => (await catalog.sdk.events.retrieve(event.id)).pending_webhooks;
+  const waitForDeliveries = (event, times) => eventually(() => assert.equal(receiver.deliveriesOf(event.id).length, times));
 
   test("comes again after one second and after four more, signed anew, and is logged each time", async () => {
-    receives.answers.push(500, 302);
-    const event = await change(shop);
-    await arrives(event, 3);
-    const [first, second, third] = receives.of(event.id);
+    receiver.responses.push(500, 302);
+    const event = await change(catalog);
+    await waitForDeliveries(event, 3);
+    const [first, second, third] = receiver.deliveriesOf(event.id);
     // The clocks of two processes: a few milliseconds less may have passed here.
-    assert.ok(second.moment - first.moment > 950, `${second.moment - first.moment} ms`);
-    assert.ok(third.moment - second.moment > 3_950, `${third.moment - second.moment} ms`);
-    const times = receives.of(event.id).map(({ body, headers }) => {
+    assert.ok(second.receivedAt - first.receivedAt > 950, `${second.receivedAt - first.receivedAt} ms`);
+    assert.ok(third.receivedAt - second.receivedAt > 3_950, `${third.receivedAt - second.receivedAt} ms`);
+    const times = receiver.deliveriesOf(event.id).map(({ body, headers }) => {
       const signature = headers["stripe-signature"];
-      assert.equal(shop.sdk.webhooks.constructEvent(body, signature, endpoint.secret).id, event.id);
+      assert.equal(catalog.sdk.webhooks.constructEvent(body, signature, endpoint.secret).id, event.id);
       return Number(signature.match(/^t=(\d+),/)[1]);
     });
     assert.ok(times[0] < times[1] && times[1] < times[2], `${times}`);
     // A redirect is not followed.
     assert.deepEqual(
-      receives.heard.filter(({ path }) => path !== "/hook"),
+      receiver.deliveries.filter(({ path }) => path !== "/hook"),
       [],
     );
 
@@ -93,55 +94,55 @@ describe("a webhook that does not arrive", { timeout: 180_000, concurrency: fals
       error: null,
       next_attempt: null,
     });
-    assert.ok(Math.abs(created - seconds()) < 60);
+    assert.ok(Math.abs(created - unixNow()) < 60);
   });
 
   test("comes again when nobody listened, and the log says so", async () => {
-    await receives.close();
-    const event = await change(shop);
+    await receiver.close();
+    const event = await change(catalog);
     await eventually(async () => assert.equal((await deliveries()).length, 1));
     const [{ attempt, outcome, status, error }] = await deliveries();
     assert.deepEqual([attempt, outcome, status, typeof error], [1, "failed", null, "string"]);
     assert.equal(await pending(event), 1);
-    await receives.open();
-    await arrives(event, 1);
+    await receiver.reopen();
+    await waitForDeliveries(event, 1);
     await eventually(async () => assert.equal(await pending(event), 0));
   });
 
   test("does not hold up another event, nor another endpoint", async () => {
-    const other = await receiver();
-    const { id } = await shop.sdk.webhookEndpoints.create({ url: other.url, enabled_events: ["customer.created"] });
+    const other = await startWebhookReceiver();
+    const { id } = await catalog.sdk.webhookEndpoints.create({ url: other.url, enabled_events: ["customer.created"] });
     try {
-      receives.answers.push("hold");
-      const stuck = await change(shop);
-      await arrives(stuck, 1);
-      const next = await change(shop);
-      await arrives(next, 1);
-      await eventually(() => assert.deepEqual(other.heard.map(({ event }) => event.id).sort(), [stuck.id, next.id].sort()));
+      receiver.responses.push("none");
+      const stuck = await change(catalog);
+      await waitForDeliveries(stuck, 1);
+      const next = await change(catalog);
+      await waitForDeliveries(next, 1);
+      await eventually(() => assert.deepEqual(other.deliveries.map(({ event }) => event.id).sort(), [stuck.id, next.id].sort()));
       assert.equal(await pending(stuck), 1);
     } finally {
-      await shop.sdk.webhookEndpoints.del(id);
+      await catalog.sdk.webhookEndpoints.del(id);
       await other.close();
     }
   });
 
   test("comes no more once its endpoint is disabled", async () => {
-    receives.answers.push(500);
-    const event = await change(shop);
-    await arrives(event, 1);
-    await shop.sdk.webhookEndpoints.update(endpoint.id, { disabled: true });
+    receiver.responses.push(500);
+    const event = await change(catalog);
+    await waitForDeliveries(event, 1);
+    await catalog.sdk.webhookEndpoints.update(endpoint.id, { disabled: true });
     await eventually(async () => assert.equal(await pending(event), 0));
-    await shop.sdk.webhookEndpoints.update(endpoint.id, { disabled: false });
-    await arrives(await change(shop), 1);
-    assert.equal(receives.of(event.id).length, 1);
+    await catalog.sdk.webhookEndpoints.update(endpoint.id, { disabled: false });
+    await waitForDeliveries(await change(catalog), 1);
+    assert.equal(receiver.deliveriesOf(event.id).length, 1);
   });
 
   test("comes again at once where that is asked for, though it had arrived", async () => {
-    const event = await change(shop);
-    await arrives(event, 1);
-    const again = (id, webhook_endpoint) => shop.sdk.rawRequest("POST", `/v1/events/${id}/retry`, { webhook_endpoint });
+    const event = await change(catalog);
+    await waitForDeliveries(event, 1);
+    const again = (id, webhook_endpoint) => catalog.sdk.rawRequest("POST", `/v1/events/${id}/retry`, { webhook_endpoint });
     assert.equal((await again(event.id, endpoint.id)).id, event.id);
-    await arrives(event, 2);
+    await waitForDeliveries(event, 2);
     await eventually(async () => assert.equal((await deliveries()).filter((delivery) => delivery.event === event.id).length, 2));
     await assert.rejects(again("evt_none", endpoint.id), { constructor: Invalid, statusCode: 404, code: "resource_missing" });
     await assert.rejects(again(event.id, "we_none"), {
@@ -154,7 +155,7 @@ describe("a webhook that does not arrive", { timeout: 180_000, concurrency: fals
   });
 
   test("is in a log that is read in pages, the newest first", async () => {
-    for (let count = 0; count < 3; count += 1) await arrives(await change(shop), 1);
+    for (let count = 0; count < 3; count += 1) await waitForDeliveries(await change(catalog), 1);
     await eventually(async () => assert.equal((await deliveries()).length, 3));
     const all = (await deliveries()).map(({ id }) => id);
     const path = `/v1/webhook_endpoints/${endpoint.id}/deliveries`;
@@ -174,35 +175,35 @@ test("a webhook that SIGKILL came before arrives after a restart, and one that i
 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), "entgate-"));
   const settings = { ENTGATE_SOURCE: "catalog" };
-  const [absent, silent] = [await receiver(), await receiver()];
+  const [absent, silent] = [await startWebhookReceiver(), await startWebhookReceiver()];
   try {
     await absent.close();
-    silent.answers.push("hold");
-    const first = await start(folder, { settings });
+    silent.responses.push("none");
+    const first = await startWorkerProcess(folder, { settings });
     let event;
     let customer;
     try {
-      const shop = new Shop(first.service);
-      for (const { url } of [absent, silent]) await shop.sdk.webhookEndpoints.create({ url, enabled_events: ["customer.created"] });
-      customer = await shop.sdk.customers.create({ name: "Ada" }, { idempotencyKey: "once" });
-      [event] = (await shop.sdk.events.list({ type: "customer.created" })).data;
-      await eventually(() => assert.equal(silent.of(event.id).length, 1));
+      const catalog = new TestCatalog(first.service);
+      for (const { url } of [absent, silent]) await catalog.sdk.webhookEndpoints.create({ url, enabled_events: ["customer.created"] });
+      customer = await catalog.sdk.customers.create({ name: "Ada" }, { idempotencyKey: "once" });
+      [event] = (await catalog.sdk.events.list({ type: "customer.created" })).data;
+      await eventually(() => assert.equal(silent.deliveriesOf(event.id).length, 1));
     } finally {
-      await kill(first);
+      await killWorkerProcess(first);
     }
-    await absent.open();
+    await absent.reopen();
 
-    const second = await start(folder, { settings });
+    const second = await startWorkerProcess(folder, { settings });
     try {
       // Nobody asks: only the catalog itself can begin.
-      await eventually(() => assert.equal(absent.of(event.id).length, 1), 30_000);
-      const { sdk } = new Shop(second.service);
+      await eventually(() => assert.equal(absent.deliveriesOf(event.id).length, 1), 30_000);
+      const { sdk } = new TestCatalog(second.service);
       // The one that was cut off counts as not sent once its time is over, which is longer than a test should take.
       await eventually(async () => assert.equal((await sdk.events.retrieve(event.id)).pending_webhooks, 1));
       const again = await sdk.customers.create({ name: "Ada" }, { idempotencyKey: "once" });
       assert.deepEqual([again.id, again.lastResponse.headers["idempotent-replayed"]], [customer.id, "true"]);
     } finally {
-      await kill(second);
+      await killWorkerProcess(second);
     }
   } finally {
     await Promise.all([absent.close(), silent.close()]);

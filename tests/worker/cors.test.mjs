@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, before, describe, test } from "node:test";
-import { browse } from "./browser.mjs";
+import { launchBrowser } from "./browser.mjs";
 import { KEY, serve, summary } from "./support.mjs";
 
 const SECRET = "secret-of-32-characters-number-1";
@@ -34,7 +34,7 @@ describe("a page of another origin", { timeout: 90_000 }, () => {
       const body = new URLSearchParams({ customer });
       return (await service.request("/v1/tokens", { method: "POST", body })).json.token;
     };
-    browser = await browse();
+    browser = await launchBrowser();
   });
   after(async () => {
     await browser.close();

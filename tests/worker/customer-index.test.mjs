@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { eventually, LIVE_KEY, seconds, serve, summary } from "./support.mjs";
+import { eventually, LIVE_KEY, serve, summary, unixNow } from "./support.mjs";
 
 /** Takes the roster in a folder back to the form that it had before it noted when a set was confirmed. */
 const BEFORE_CONFIRMED = `
@@ -46,7 +46,7 @@ describe("the roster", { timeout: 30_000 }, () => {
   const due = async (livemode = false, limit = 20) => (await ask({ due: { confirm: [livemode], limit } })).confirm.sort();
 
   test("hands a set out a day after it was confirmed, once an hour, and only in the modes that can be read", async () => {
-    const now = seconds();
+    const now = unixNow();
     await report("test:cus_day", { confirmed: now - DAY });
     await report("test:cus_fresh", { confirmed: now - DAY + 60 });
     await report("live:cus_day", { confirmed: now - DAY });
@@ -59,18 +59,18 @@ describe("the roster", { timeout: 30_000 }, () => {
     const failing = Array.from({ length: 20 }, (_, i) => `test:cus_f${i}`).sort();
     for (const key of [...failing, "test:cus_z"]) await report(key, {});
     assert.deepEqual(await due(), failing);
-    for (const key of failing) await report(key, { pending: 1, since: seconds() * 1_000 });
+    for (const key of failing) await report(key, { pending: 1, since: unixNow() * 1_000 });
     assert.deepEqual(await due(), ["test:cus_z"]);
     assert.deepEqual(await due(), []);
   });
 
   test("adds up what is owed, and forgets what was paid", async () => {
-    const since = (seconds() - 90) * 1_000;
-    await report("test:cus_owes", { confirmed: seconds(), pending: 2, since, trouble: "key_refused" });
+    const since = (unixNow() - 90) * 1_000;
+    await report("test:cus_owes", { confirmed: unixNow(), pending: 2, since, trouble: "key_refused" });
     const owed = await ask("backlog");
     assert.deepEqual([owed.since, owed.trouble], [since, "key_refused"]);
     assert.ok((await ask({ due: { confirm: [], limit: 100 } })).wake.includes("test:cus_owes"));
-    await report("test:cus_owes", { confirmed: seconds() });
+    await report("test:cus_owes", { confirmed: unixNow() });
     const left = await ask("backlog");
     assert.deepEqual([left.pending, left.trouble], [owed.pending - 2, null]);
   });

@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import Ajv from "ajv";
 import Stripe from "stripe";
 import { fakeStripe } from "./fake-stripe.mjs";
-import { entitlement, stripe as sdk } from "./support.mjs";
+import { entitlement, stripeClient } from "./support.mjs";
 
 const ajv = new Ajv({ strict: false, allErrors: true });
 ajv.addSchema(JSON.parse(readFileSync(new URL("../fixtures/entitlements.openapi.json", import.meta.url), "utf8")), "stripe");
@@ -32,7 +32,7 @@ describe("the stand-in for Stripe", { timeout: 30_000 }, () => {
 
   const get = (path, key = stripe.key) => fetch(new URL(path, stripe.url), { headers: { authorization: `Bearer ${key}` } });
   const json = async (path) => (await get(path)).json();
-  const listed = (customer, more) => sdk(stripe.url, stripe.key).entitlements.activeEntitlements.list({ customer, ...more });
+  const listed = (customer, more) => stripeClient(stripe.url, stripe.key).entitlements.activeEntitlements.list({ customer, ...more });
 
   test("Stripe's SDK reads 250 entitlements in pages of 100, and backwards", async () => {
     const all = await listed("cus_ada", { limit: 100 }).autoPagingToArray({ limit: 1000 });

@@ -187,7 +187,7 @@ describe("what an isolate remembers", { timeout: 60_000 }, () => {
     assert.deepEqual(await asked("sms"), [true, 1, "replica"]);
     assert.deepEqual(await asked("sms"), [true, 1, "memory"]);
     // The replica goes on, as another location would see it.
-    const copy = await service.copy("cus_ada");
+    const copy = await service.replicaRecord("cus_ada");
     const replica = await service.replica();
     const later = { ...copy, version: 2, keys: ["sso"] };
     await replica.put("test:cus_ada", JSON.stringify(later));
@@ -207,9 +207,9 @@ describe("what an isolate remembers", { timeout: 60_000 }, () => {
     const bob = async () => (await service.check("cus_bob", "sms")).json.served_by;
     assert.equal(await bob(), "replica");
     assert.equal(await bob(), "memory");
-    await service.ahead(5);
+    await service.setClockOffset(5);
     assert.equal(await bob(), "replica");
     assert.equal(await bob(), "memory");
-    await service.ahead(0);
+    await service.setClockOffset(0);
   });
 });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fakeStripe } from "./fake-stripe.mjs";
-import { eventually, stripe as sdk, serve, summary } from "./support.mjs";
+import { eventually, serve, stripeClient, summary } from "./support.mjs";
 
 test("a set of 100,000 entitlements is read, checked and listed", { timeout: 120_000 }, async (t) => {
   const keys = Array.from({ length: 100_000 }, (_, i) => `f${i}`);
@@ -18,7 +18,7 @@ test("a set of 100,000 entitlements is read, checked and listed", { timeout: 120
   assert.deepEqual([sent.status, sent.json.outcome], [200, "applied"]);
 
   await stripe.waitForCalls(2_000, "cus_large");
-  await eventually(async () => assert.equal((await service.copy("cus_large"))?.keys.length, 100_000), 30_000);
+  await eventually(async () => assert.equal((await service.replicaRecord("cus_large"))?.keys.length, 100_000), 30_000);
   for (const [feature, entitled] of [
     ["f0", true],
     ["f99999", true],
@@ -29,7 +29,7 @@ test("a set of 100,000 entitlements is read, checked and listed", { timeout: 120
   }
   assert.equal((await service.check("cus_large", "f50000", { fresh: true })).json.entitled, true);
 
-  const { activeEntitlements } = sdk(service.url).entitlements;
+  const { activeEntitlements } = stripeClient(service.url).entitlements;
   const list = (more) => activeEntitlements.list({ customer: "cus_large", limit: 100, ...more });
   const first = await list();
   const next = await list({ starting_after: first.data[99].id });

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import Ajv from "ajv";
 import Stripe from "stripe";
-import { entitlement, KEY, LIVE_KEY, SECRET, serve, stripe, summary } from "./support.mjs";
+import { entitlement, KEY, LIVE_KEY, SECRET, serve, stripeClient, summary } from "./support.mjs";
 
 const PATH = "/v1/entitlements/active_entitlements";
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -34,7 +34,7 @@ describe("the list of active entitlements", () => {
 
   test("Stripe's Node SDK reads 250 entitlements in pages of 10 and of 100", async () => {
     for (const limit of [10, 100]) {
-      const list = stripe(service.url).entitlements.activeEntitlements.list({ customer: "cus_ada", limit });
+      const list = stripeClient(service.url).entitlements.activeEntitlements.list({ customer: "cus_ada", limit });
       const all = await list.autoPagingToArray({ limit: 1000 });
       assert.deepEqual(
         all.map((item) => item.lookup_key),
@@ -46,7 +46,7 @@ describe("the list of active entitlements", () => {
   });
 
   test("Stripe's Node SDK reads backwards from a cursor", async () => {
-    const list = stripe(service.url).entitlements.activeEntitlements.list({
+    const list = stripeClient(service.url).entitlements.activeEntitlements.list({
       customer: "cus_ada",
       limit: 7,
       ending_before: "ent_test_cus_ada_f30",
@@ -93,14 +93,17 @@ describe("the list of active entitlements", () => {
       assertIs(ERROR, json);
     }
     const list = (client, parameters) => client.entitlements.activeEntitlements.list(parameters);
-    const good = stripe(service.url);
+    const good = stripeClient(service.url);
     await assert.rejects(list(good, { customer: "cus_ada", limit: 0 }), (error) => {
       assert.ok(error instanceof Stripe.errors.StripeInvalidRequestError);
       assert.deepEqual([error.statusCode, error.code, error.param], [400, "parameter_invalid_integer", "limit"]);
       assert.match(error.requestId, /^req_/);
       return true;
     });
-    await assert.rejects(list(stripe(service.url, "sk_test_wrong"), { customer: "cus_ada" }), Stripe.errors.StripeAuthenticationError);
+    await assert.rejects(
+      list(stripeClient(service.url, "sk_test_wrong"), { customer: "cus_ada" }),
+      Stripe.errors.StripeAuthenticationError,
+    );
   });
 
   test("brackets are read percent-encoded or not, and expand is refused with the reason", async () => {
@@ -110,7 +113,7 @@ describe("the list of active entitlements", () => {
       assert.match(json.error.message, /STRIPE_API_KEY/);
     }
     await assert.rejects(
-      stripe(service.url).entitlements.activeEntitlements.list({ customer: "cus_ada", expand: ["data.feature"] }),
+      stripeClient(service.url).entitlements.activeEntitlements.list({ customer: "cus_ada", expand: ["data.feature"] }),
       Stripe.errors.StripeInvalidRequestError,
     );
   });

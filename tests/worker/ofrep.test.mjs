@@ -8,9 +8,9 @@ import { promisify } from "node:util";
 import { OFREPProvider } from "@openfeature/ofrep-provider";
 import { OpenFeature } from "@openfeature/server-sdk";
 import { fakeStripe } from "./fake-stripe.mjs";
-import { about, Client, FLAGS, TOKENS } from "./ofrep-client.mjs";
-import { entitlement, eventually, KEY, LIVE_KEY, seconds, serve, summary } from "./support.mjs";
-import { catalog, Shop } from "./test-catalog.mjs";
+import { contextOf, FLAGS, OfrepClient, TOKEN_SETTINGS } from "./ofrep-client.mjs";
+import { entitlement, eventually, KEY, LIVE_KEY, serve, summary, unixNow } from "./support.mjs";
+import { serveCatalog, TestCatalog } from "./test-catalog.mjs";
 
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -33,9 +33,9 @@ describe("remote evaluation of what Stripe's events tell", { timeout: 120_000 },
   let service;
   let client;
   before(async () => {
-    service = await serve({ settings: TOKENS, log: [] });
-    client = new Client(service);
-    const created = seconds() - 10;
+    service = await serve({ settings: TOKEN_SETTINGS, log: [] });
+    client = new OfrepClient(service);
+    const created = unixNow() - 10;
     await service.send(summary("cus_ada", ["sms", "export"], { created }));
     await service.send(summary("cus_bob", ["sso"], { created }));
     await service.send(summary("cus_bob", [], { created: created + 1 }));
@@ -83,12 +83,12 @@ describe("remote evaluation of what Stripe's events tell", { timeout: 120_000 },
   });
 
   test("refuses in the protocol's words, and opens one customer to a token", async () => {
-    await client.refusals("cus_ada", "cus_bob");
-    const key = await client.token("cus_ada");
+    await client.assertErrors("cus_ada", "cus_bob");
+    const key = await client.createToken("cus_ada");
     assert.equal((await client.single(200, "sms", "cus_ada", { key })).json.value, true);
     assert.equal((await client.bulk(200, "cus_ada", { key: undefined, headers: { "x-api-key": key } })).json.flags.length, 3);
-    const large = `${JSON.stringify(about("cus_ada"))}${" ".repeat(1 << 20)}`;
-    assert.equal((await client.ask(400, FLAGS, large)).json.errorCode, "PARSE_ERROR");
+    const large = `${JSON.stringify(contextOf("cus_ada"))}${" ".repeat(1 << 20)}`;
+    assert.equal((await client.post(400, FLAGS, large)).json.errorCode, "PARSE_ERROR");
   });
 
   test("takes a key however it is written in a path", async () => {
@@ -96,7 +96,7 @@ describe("remote evaluation of what Stripe's events tell", { timeout: 120_000 },
     await service.send(summary("cus_keys", keys));
     for (const key of keys) {
       for (const path of [encodeURIComponent(key), encodeURI(key), key]) {
-        const { json } = await client.ask(200, `${FLAGS}/${path}`, about("cus_keys"));
+        const { json } = await client.post(200, `${FLAGS}/${path}`, contextOf("cus_keys"));
         assert.deepEqual([json.key, json.value], [key, true], path);
       }
     }
@@ -120,10 +120,10 @@ describe("remote evaluation of what Stripe's events tell", { timeout: 120_000 },
       ["export", "sso"],
     );
     const replica = await service.replica();
-    const copy = await service.copy("cus_ada");
+    const copy = await service.replicaRecord("cus_ada");
     await replica.put("test:cus_ada", JSON.stringify({ ...copy, version: 1, keys: [], features: [], ids: [] }));
     const version = async (query, headers) =>
-      (await client.ask(200, `${FLAGS}${query}`, about("cus_ada"), { headers })).json.metadata.version;
+      (await client.post(200, `${FLAGS}${query}`, contextOf("cus_ada"), { headers })).json.metadata.version;
     assert.equal(await version(""), 1);
     assert.equal(await version("?flagConfigEtag=2&flagConfigLastModified=1771622898"), 2);
     assert.equal(await version("?flagConfigEtag=3"), 2);
@@ -131,7 +131,7 @@ describe("remote evaluation of what Stripe's events tell", { timeout: 120_000 },
     await replica.put("test:cus_ada", JSON.stringify(copy));
   });
 
-  test("was shown to be as the document says with every status", () => client.assertShownAll());
+  test("was shown to be as the document says with every status", () => client.assertAllStatusesValidated());
 
   describe("asked by OpenFeature's providers", () => {
     test("for Node", async () => {
@@ -188,8 +188,8 @@ describe("remote evaluation with a key to read Stripe with", { timeout: 60_000 }
   let client;
   before(async () => {
     stripe = await fakeStripe();
-    service = await serve({ settings: { ...stripe.settings, ...TOKENS }, log: [] });
-    client = new Client(service);
+    service = await serve({ settings: { ...stripe.settings, ...TOKEN_SETTINGS }, log: [] });
+    client = new OfrepClient(service);
     stripe.setEntitlements("cus_ada", ["sms", "old"]);
     stripe.setEntitlements("cus_bob", []);
     stripe.updateFeature("sso");
@@ -238,39 +238,39 @@ describe("remote evaluation with a key to read Stripe with", { timeout: 60_000 }
   });
 
   test("refuses in the protocol's words, and tags its answers", async () => {
-    await client.refusals("cus_ada", "cus_bob");
+    await client.assertErrors("cus_ada", "cus_bob");
     stripe.setEntitlements("cus_bob", ["sso"]);
     const data = [entitlement("cus_bob", "sso")];
     const { json } = await assertTagged(client, "cus_bob", () => service.send(summary("cus_bob", ["sso"])));
     assert.equal(json.flags.find(({ key }) => key === data[0].lookup_key).value, true);
-    client.assertShownAll();
+    client.assertAllStatusesValidated();
   });
 });
 
 describe("remote evaluation of the catalog", { timeout: 60_000 }, () => {
   let service;
   let client;
-  let shop;
+  let catalog;
   before(async () => {
-    service = await catalog({ settings: TOKENS, log: [] });
-    client = new Client(service);
-    shop = new Shop(service);
-    await shop.registerItself();
+    service = await serveCatalog({ settings: TOKEN_SETTINGS, log: [] });
+    client = new OfrepClient(service);
+    catalog = new TestCatalog(service);
+    await catalog.registerOwnEndpoint();
   });
   after(() => service.stop());
 
   test("lists what is made with the SDK, and follows who buys it", async () => {
-    const [sms, sso] = [await shop.feature("sms"), await shop.feature("sso")];
-    const { price } = await shop.plan(sms, sso);
-    await shop.feature("not/sold");
-    const customer = await shop.sdk.customers.create({ id: "cus_ada" });
-    await shop.sdk.customers.create({ id: "cus_bob" });
+    const [sms, sso] = [await catalog.createFeature("sms"), await catalog.createFeature("sso")];
+    const { price } = await catalog.createPlan(sms, sso);
+    await catalog.createFeature("not/sold");
+    const customer = await catalog.sdk.customers.create({ id: "cus_ada" });
+    await catalog.sdk.customers.create({ id: "cus_bob" });
     assert.deepEqual(await client.values("cus_ada"), [
       ["not/sold", false],
       ["sms", false],
       ["sso", false],
     ]);
-    const changed = await assertTagged(client, "cus_ada", () => shop.subscribe(customer, price));
+    const changed = await assertTagged(client, "cus_ada", () => catalog.subscribe(customer, price));
     assert.deepEqual(
       changed.json.flags.map(({ value }) => value),
       [false, true, true],
@@ -278,7 +278,7 @@ describe("remote evaluation of the catalog", { timeout: 60_000 }, () => {
     assert.equal((await client.single(200, "not/sold", "cus_ada")).json.value, false);
     assert.equal((await client.single(200, "sms", "cus_bob")).json.value, false);
     await client.single(404, "fax", "cus_ada");
-    await client.refusals("cus_ada", "cus_bob");
-    client.assertShownAll();
+    await client.assertErrors("cus_ada", "cus_bob");
+    client.assertAllStatusesValidated();
   });
 });

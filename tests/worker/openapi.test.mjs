@@ -12,7 +12,7 @@ import { Response } from "miniflare";
 import { renderDocument } from "../../scripts/openapi.mjs";
 import { fakeStripe } from "./fake-stripe.mjs";
 import { KEY, SECRET, serve, summary } from "./support.mjs";
-import { catalog, Shop, SUMMARY, WORKS } from "./test-catalog.mjs";
+import { SUMMARY_EVENT, serveCatalog, TestCatalog, VALID_CARD } from "./test-catalog.mjs";
 
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));
 const python = (name) => file(`../../.tools/venv/bin/${name}`);
@@ -99,25 +99,27 @@ function assertWorked(answers, ids) {
 
 /** Puts something of each kind on a Worker's shelves: the ids by kind, and more to be deleted. */
 async function stock(service) {
-  const shop = new Shop(service);
-  const [held, unattached] = [await shop.feature("sms"), await shop.feature("export")];
-  const { product, price, attached } = await shop.plan(held);
-  const { clock, customer } = await shop.customer();
-  const subscription = await shop.subscribe(customer, price, { default_payment_method: WORKS });
-  const endpoint = await shop.sdk.webhookEndpoints.create({ url: "https://example.com/hook", enabled_events: ["*"] });
-  const [event] = await shop.summaries(customer);
+  const catalog = new TestCatalog(service);
+  const [held, unattached] = [await catalog.createFeature("sms"), await catalog.createFeature("export")];
+  const { product, price, attached } = await catalog.createPlan(held);
+  const { clock, customer } = await catalog.createClockCustomer();
+  const subscription = await catalog.subscribe(customer, price, { default_payment_method: VALID_CARD });
+  const endpoint = await catalog.sdk.webhookEndpoints.create({ url: "https://example.com/hook", enabled_events: ["*"] });
+  const [event] = await catalog.summaryEvents(customer);
   const {
     data: [entitlement],
-  } = await shop.sdk.entitlements.activeEntitlements.list({ customer: customer.id });
+  } = await catalog.sdk.entitlements.activeEntitlements.list({ customer: customer.id });
   const spare = { customer: [], product: [], product_feature: [], subscription: [], clock: [], endpoint: [] };
   for (let number = 0; number < 3; number += 1) {
-    const late = await shop.customer();
+    const late = await catalog.createClockCustomer();
     spare.clock.push(late.clock.id);
-    spare.customer.push((await shop.sdk.customers.create()).id);
-    spare.product.push((await shop.sdk.products.create({ name: "Unsold" })).id);
-    spare.product_feature.push((await shop.attach(product, await shop.feature(`spare_${number}`))).id);
-    spare.subscription.push((await shop.subscribe(customer, price)).id);
-    spare.endpoint.push((await shop.sdk.webhookEndpoints.create({ url: "https://example.com/spare", enabled_events: [SUMMARY] })).id);
+    spare.customer.push((await catalog.sdk.customers.create()).id);
+    spare.product.push((await catalog.sdk.products.create({ name: "Unsold" })).id);
+    spare.product_feature.push((await catalog.attachFeature(product, await catalog.createFeature(`spare_${number}`))).id);
+    spare.subscription.push((await catalog.subscribe(customer, price)).id);
+    spare.endpoint.push(
+      (await catalog.sdk.webhookEndpoints.create({ url: "https://example.com/spare", enabled_events: [SUMMARY_EVENT] })).id,
+    );
   }
   const ids = {
     feature: held,
@@ -147,7 +149,7 @@ describe("with the catalog", { timeout: 600_000 }, () => {
   let document;
   before(async () => {
     // Endpoints are registered for addresses that are made up: nothing may go there.
-    service = await catalog({ settings: SETTINGS, outbound: () => new Response(null, { status: 502 }) });
+    service = await serveCatalog({ settings: SETTINGS, outbound: () => new Response(null, { status: 502 }) });
     ({ json: document } = await service.request("/openapi.json"));
   });
   after(() => service.stop());

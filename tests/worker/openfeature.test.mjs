@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { SignJWT } from "jose";
-import { browse } from "./browser.mjs";
+import { launchBrowser } from "./browser.mjs";
 import { line, site } from "./openfeature/site.mjs";
-import { eventually, seconds, serve, summary } from "./support.mjs";
+import { eventually, serve, summary, unixNow } from "./support.mjs";
 
 const TOKEN_SECRET = "a secret that signs customers' tokens here".replaceAll(" ", "-");
 
@@ -17,7 +17,7 @@ describe("OpenFeature in a browser", { timeout: 120_000 }, () => {
   before(async () => {
     shop = await site();
     service = await serve({ settings: { ENTGATE_TOKEN_SECRETS: TOKEN_SECRET, ENTGATE_ALLOWED_ORIGINS: shop.origin } });
-    browser = await browse();
+    browser = await launchBrowser();
     // So that there are features that a customer may lack. Who has them tells of them a moment later.
     await grant("cus_everything", ["sms", "sso", "export"]);
     await eventually(async () => assert.equal(await evaluated("cus_nothing", "export"), 200), 20_000);
@@ -54,7 +54,7 @@ describe("OpenFeature in a browser", { timeout: 120_000 }, () => {
 
   /** A token that is taken for so many seconds more. */
   function brief(customer, left) {
-    const now = seconds();
+    const now = unixNow();
     const claims = { sub: customer, aud: "entgate", iat: now - LEEWAY, exp: now - LEEWAY + left, jti: "brief", livemode: false };
     return new SignJWT(claims).setProtectedHeader({ alg: "HS256" }).sign(new TextEncoder().encode(TOKEN_SECRET));
   }
@@ -96,7 +96,7 @@ describe("OpenFeature in a browser", { timeout: 120_000 }, () => {
     await shows(page, "sms", true);
     await shows(page, "sso", false);
     await eventually(() => assert.equal(streams(asked).length, 1));
-    await grant("cus_live", ["sso"], { created: seconds() + 1 });
+    await grant("cus_live", ["sso"], { created: unixNow() + 1 });
     await shows(page, "sso", true);
     await shows(page, "sms", false);
     assert.equal((await details(page, "sso")).value, true);
@@ -121,7 +121,7 @@ describe("OpenFeature in a browser", { timeout: 120_000 }, () => {
     const evaluations = ({ asked }) =>
       asked.filter((request) => request.url().includes("/evaluate/") && request.method() === "POST").length;
     await eventually(() => assert.deepEqual([quiet, loud].map(evaluations), [2, 2]));
-    await grant("cus_loud", ["sso"], { created: seconds() + 1 });
+    await grant("cus_loud", ["sso"], { created: unixNow() + 1 });
     await shows(loud.page, "sso", true);
     assert.equal(evaluations(quiet), 2);
     await shows(quiet.page, "sso", false);
@@ -137,7 +137,7 @@ describe("OpenFeature in a browser", { timeout: 120_000 }, () => {
       await eventually(() => assert.equal(streams(asked).length, 1));
       way.cut();
       await eventually(async () => assert.ok((await told(page, "PROVIDER_STALE")).length > 0));
-      await grant("cus_train", ["sso"], { created: seconds() + 1 });
+      await grant("cus_train", ["sso"], { created: unixNow() + 1 });
       // Nothing is taken away meanwhile.
       assert.equal((await details(page, "sms")).value, true);
       way.mend();
@@ -163,7 +163,7 @@ describe("OpenFeature in a browser", { timeout: 120_000 }, () => {
     // The last answer stands.
     await shows(page, "sms", true);
     await page.evaluate((fresh) => (window.token = fresh), await token("cus_token"));
-    await grant("cus_token", ["sso"], { created: seconds() + 1 });
+    await grant("cus_token", ["sso"], { created: unixNow() + 1 });
     await refresh();
     await shows(page, "sso", true);
     await page.close();

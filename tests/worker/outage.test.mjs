@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { fakeStripe } from "./fake-stripe.mjs";
-import { eventually, seconds, serve, summary } from "./support.mjs";
+import { eventually, serve, summary, unixNow } from "./support.mjs";
 
 async function start() {
   const stripe = await fakeStripe();
@@ -64,7 +64,7 @@ describe("Stripe fails", { concurrency: true, timeout: 60_000 }, () => {
         };
         stripe.setEntitlements(customer, ["f0", "f1"]);
         stripe.failAlways(fault, customer);
-        const now = seconds();
+        const now = unixNow();
         for (const event of [
           summary(customer, ["gone"], { created: now }),
           summary(customer, ["f0"], { created: now + 1, hasMore: true }),
@@ -153,10 +153,10 @@ describe("Stripe fails", { concurrency: true, timeout: 60_000 }, () => {
     test("by one read at a time, however many events come in", async () => {
       stripe.setEntitlements("cus_many", ["f0"]);
       const release = stripe.delayResponses("cus_many");
-      const events = Array.from({ length: 30 }, (_, i) => summary("cus_many", ["f0"], { created: seconds() + i, hasMore: true }));
+      const events = Array.from({ length: 30 }, (_, i) => summary("cus_many", ["f0"], { created: unixNow() + i, hasMore: true }));
       await Promise.all(events.map((event) => service.send(event)));
       await stripe.waitForCalls(1, "cus_many");
-      assert.equal((await service.send(summary("cus_many", ["f0"], { created: seconds() + 30, hasMore: true }))).status, 200);
+      assert.equal((await service.send(summary("cus_many", ["f0"], { created: unixNow() + 30, hasMore: true }))).status, 200);
       assert.equal(stripe.listCalls("cus_many").length, 1);
       release();
       await stripe.waitForCalls(2, "cus_many");

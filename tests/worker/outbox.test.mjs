@@ -5,8 +5,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { eventually, seconds, serve, summary } from "./support.mjs";
-import { kill, start } from "./worker-process.mjs";
+import { eventually, serve, summary, unixNow } from "./support.mjs";
+import { killWorkerProcess, startWorkerProcess } from "./worker-process.mjs";
 
 /** How long the replica may lag after KV is back, in milliseconds. */
 const LAG = 10_000;
@@ -20,13 +20,13 @@ async function send(service, customer, keys, created) {
 
 /** Asserts what the replica holds: a version and its lookup keys. */
 async function assertCopy(service, customer, version, keys) {
-  const copy = await service.copy(customer);
+  const copy = await service.replicaRecord(customer);
   assert.deepEqual([copy?.version, copy?.keys], [version, keys]);
 }
 
 /** Sends changes while checks go on, none of which may be older than what was acknowledged before it. */
 async function assertNeverStale(service, customers, rounds) {
-  const now = seconds();
+  const now = unixNow();
   await Promise.all(
     customers.map(async (customer) => {
       for (let round = 1; round <= rounds; round += 1) {
@@ -46,7 +46,7 @@ async function assertNeverStale(service, customers, rounds) {
 
 /** Asserts that puts came no faster than one a second, and answers how many there were. */
 async function assertOnceASecond(service, customer) {
-  const puts = await service.puts(customer);
+  const puts = await service.putTimes(customer);
   // Over all of them: between two, a busy machine may hold the first one up. tests/it/account has the exact pauses.
   const took = puts.at(-1) - puts[0];
   assert.ok(took >= (puts.length - 1.5) * 1_000, `${puts.length} puts in ${took} ms`);
@@ -61,7 +61,7 @@ async function assertRecovers(service, sets) {
   await service.failEachPut(undefined);
   const recovered = Date.now();
   const left = () => LAG - (Date.now() - recovered);
-  const count = async (kind) => (await Promise.all(sets.map(([customer]) => service.puts(customer, kind)))).flat().length;
+  const count = async (kind) => (await Promise.all(sets.map(([customer]) => service.putTimes(customer, kind)))).flat().length;
   await eventually(async () => assert.equal(await count("landed"), await count("late")), left());
   for (const set of sets) await eventually(() => assertCopy(service, ...set), left());
   await eventually(async () => {
@@ -81,7 +81,9 @@ describe("what is owed to KV", { concurrency: true, timeout: 60_000 }, () => {
         const customers = Array.from({ length: 6 }, (_, i) => `cus_${i}`);
         await assertNeverStale(service, customers, 5);
         // The third at the latest fails, and each of the six has one.
-        await eventually(async () => assert.ok((await Promise.all(customers.map((customer) => service.puts(customer)))).flat().length > 6));
+        await eventually(async () =>
+          assert.ok((await Promise.all(customers.map((customer) => service.putTimes(customer)))).flat().length > 6),
+        );
         await assertRecovers(
           service,
           customers.map((customer) => [customer, 5, ["f5"]]),
@@ -99,9 +101,9 @@ describe("what is owed to KV", { concurrency: true, timeout: 60_000 }, () => {
           assert.deepEqual([status, outbox.pending, outbox.oldest >= 2, message], ["degraded", 2, true, undefined]);
         });
         // One more change, and KV is back just after a failure.
-        assert.equal(await send(service, "cus_a", ["f9"], seconds() + 60), 5);
-        const puts = (await service.puts("cus_a")).length;
-        await eventually(async () => assert.ok((await service.puts("cus_a")).length > puts));
+        assert.equal(await send(service, "cus_a", ["f9"], unixNow() + 60), 5);
+        const puts = (await service.putTimes("cus_a")).length;
+        await eventually(async () => assert.ok((await service.putTimes("cus_a")).length > puts));
         await assertRecovers(service, [
           ["cus_a", 5, ["f9"]],
           ["cus_b", 4, ["f4"]],
@@ -113,13 +115,13 @@ describe("what is owed to KV", { concurrency: true, timeout: 60_000 }, () => {
       const service = await serve({ faulty: true, log: [] });
       t.after(() => service.stop());
       await service.failPuts("slow");
-      const now = seconds();
+      const now = unixNow();
       const first = send(service, "cus_slow", ["f1"], now);
-      await eventually(async () => assert.equal((await service.puts("cus_slow")).length, 1));
+      await eventually(async () => assert.equal((await service.putTimes("cus_slow")).length, 1));
       const second = send(service, "cus_slow", ["f2"], now + 1);
       await eventually(async () => assert.equal((await service.check("cus_slow", "f2", { at_least: 2 })).json.entitled, true));
       assert.deepEqual(await Promise.all([first, second]), [1, 2]);
-      assert.equal(await service.copy("cus_slow"), null, "the put goes on");
+      assert.equal(await service.replicaRecord("cus_slow"), null, "the put goes on");
       await assertRecovers(service, [["cus_slow", 2, ["f2"]]]);
     });
   });
@@ -130,7 +132,7 @@ describe("what is owed to KV", { concurrency: true, timeout: 60_000 }, () => {
     after(() => service.stop());
 
     test("once a second at most, however fast events come in, and holds the last", async () => {
-      const now = seconds();
+      const now = unixNow();
       const began = Date.now();
       let version = 0;
       while (version < 20 || Date.now() - began < 3_000) version = await send(service, "cus_busy", [`f${version}`], now + version);
@@ -141,7 +143,7 @@ describe("what is owed to KV", { concurrency: true, timeout: 60_000 }, () => {
     });
 
     test("not at all if the set did not change", async () => {
-      const now = seconds();
+      const now = unixNow();
       assert.equal(await send(service, "cus_same", ["sms"], now), 1);
       await eventually(() => assertCopy(service, "cus_same", 1, ["sms"]));
       for (const more of [1, 2, 3]) assert.equal(await send(service, "cus_same", ["sms"], now + more), 1);
@@ -149,16 +151,16 @@ describe("what is owed to KV", { concurrency: true, timeout: 60_000 }, () => {
       await send(service, "cus_other", ["sms"], now);
       await send(service, "cus_other", [], now + 1);
       await eventually(() => assertCopy(service, "cus_other", 2, []));
-      assert.equal((await service.puts("cus_same")).length, 1);
+      assert.equal((await service.putTimes("cus_same")).length, 1);
     });
 
     test("not at all while all that is known is that a customer holds nothing", async () => {
-      const now = seconds();
+      const now = unixNow();
       assert.equal(await send(service, "cus_none", [], now), 1);
       await send(service, "cus_some", ["sms"], now);
       await send(service, "cus_some", [], now + 1);
       await eventually(() => assertCopy(service, "cus_some", 2, []));
-      assert.deepEqual(await service.puts("cus_none"), []);
+      assert.deepEqual(await service.putTimes("cus_none"), []);
       const { json } = await service.check("cus_none", "sms");
       assert.deepEqual([json.reason, json.served_by], ["not_entitled", "ledger"]);
       assert.equal(await send(service, "cus_none", ["sms"], now + 1), 2);
@@ -169,12 +171,12 @@ describe("what is owed to KV", { concurrency: true, timeout: 60_000 }, () => {
   test("what is owed survives SIGKILL, is told by /healthz, and is paid", async (t) => {
     const folder = mkdtempSync(join(tmpdir(), "entgate-"));
     t.after(() => rmSync(folder, { recursive: true, force: true }));
-    const running = await start(folder, { faulty: true, failing: "before", log: [] });
+    const running = await startWorkerProcess(folder, { faulty: true, failEachPut: "before", log: [] });
     try {
       for (const customer of ["cus_a", "cus_b", "cus_c"]) assert.equal(await send(running.service, customer, ["sms"]), 1);
       await eventually(async () => assert.equal((await running.service.health()).outbox.pending, 3));
     } finally {
-      await kill(running);
+      await killWorkerProcess(running);
     }
 
     const service = await serve({ folder, faulty: true, log: [] });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fakeStripe } from "./fake-stripe.mjs";
-import { eventually, seconds, serve, summary } from "./support.mjs";
+import { eventually, serve, summary, unixNow } from "./support.mjs";
 
 test("with ENTGATE_PAUSED_SUBSCRIPTIONS=revoke a trial that ends paused takes away what nothing else grants", {
   timeout: 60_000,
@@ -21,7 +21,7 @@ test("with ENTGATE_PAUSED_SUBSCRIPTIONS=revoke a trial that ends paused takes aw
       id: `evt_${status}`,
       object: "event",
       type,
-      created: seconds(),
+      created: unixNow(),
       livemode: false,
       data: { object: { id: "sub_1", object: "subscription", customer } },
     };

@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { parseEnv, promisify } from "node:util";
 import { SECRET } from "./support.mjs";
-import { catalog } from "./test-catalog.mjs";
+import { serveCatalog } from "./test-catalog.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const readme = readFileSync(`${root}README.md`, "utf8");
@@ -29,7 +29,7 @@ describe("the README", { timeout: 60_000 }, () => {
   let bought;
   before(async () => {
     // With what `make dev` has set.
-    service = await catalog({ settings: parseEnv(readFileSync(`${root}.dev.vars.example`, "utf8")) });
+    service = await serveCatalog({ settings: parseEnv(readFileSync(`${root}.dev.vars.example`, "utf8")) });
     const [{ block }] = examples("Try it");
     bought = await paste(block);
   });

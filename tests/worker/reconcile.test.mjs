@@ -30,7 +30,7 @@ describe("the cron trigger", { concurrency: true, timeout: 60_000 }, () => {
       await eventually(async () => assert.equal((await keyless.health()).outbox.pending, 1));
       await keyless.failEachPut(undefined);
       await eventually(async () => assert.equal((await keyless.health()).status, "ok"));
-      assert.equal((await keyless.cron()).outcome, "ok");
+      assert.equal((await keyless.runCron()).outcome, "ok");
     } finally {
       await keyless.stop();
     }
@@ -43,9 +43,9 @@ describe("the cron trigger", { concurrency: true, timeout: 60_000 }, () => {
       const read = () => new Set(stripe.calls.map(({ query }) => query.get("customer"))).size;
       const { json } = await service.check("cus_0", "old");
       assert.deepEqual([json.entitled, json.version], [true, 1], "nothing is read before the cron");
-      assert.equal((await service.cron()).outcome, "ok");
+      assert.equal((await service.runCron()).outcome, "ok");
       await eventually(() => assert.equal(read(), 20));
-      assert.equal((await service.cron()).outcome, "ok");
+      assert.equal((await service.runCron()).outcome, "ok");
       await eventually(() => assert.equal(read(), 26));
       assert.equal(stripe.calls.length, 26);
       for (const customer of customers) {
@@ -59,9 +59,9 @@ describe("the cron trigger", { concurrency: true, timeout: 60_000 }, () => {
       assert.match(runs[0], /^reconcile: 20 sets confirmed, (19|20) of them had drifted; 0 could not be read$/);
       assert.match(runs[1], /^reconcile: 6 sets confirmed, [56] of them had drifted; 0 could not be read$/);
 
-      assert.equal((await service.cron()).outcome, "ok");
+      assert.equal((await service.runCron()).outcome, "ok");
       assert.equal(stripe.calls.length, 26, "what was confirmed is left alone for a day");
-      await eventually(async () => assert.deepEqual((await service.copy("cus_0")).keys, ["new"]));
+      await eventually(async () => assert.deepEqual((await service.replicaRecord("cus_0")).keys, ["new"]));
     } finally {
       await service.stop();
     }
@@ -88,7 +88,7 @@ describe("the cron trigger", { concurrency: true, timeout: 60_000 }, () => {
       const told = async (customer) => (await service.check(customer, "new", { fresh: true })).json.entitled;
       // The reports that were due when the Worker was stopped are made when it is back.
       await eventually(async () => {
-        await service.cron();
+        await service.runCron();
         assert.deepEqual(await Promise.all(customers.map(told)), [true, false, true]);
       });
       await stripe.waitForCalls(3, "cus_b");

@@ -7,9 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fakeStripe } from "./fake-stripe.mjs";
-import { change, Listener, version } from "./stream-clients.mjs";
-import { eventually, seconds, serve, summary } from "./support.mjs";
-import { kill, start } from "./worker-process.mjs";
+import { changeMessage, SseClient, versionMessage } from "./stream-clients.mjs";
+import { eventually, serve, summary, unixNow } from "./support.mjs";
+import { killWorkerProcess, startWorkerProcess } from "./worker-process.mjs";
 
 /** Takes customers' objects in a folder back to the form that they had at first. */
 const FIRST_DAYS = `
@@ -29,7 +29,7 @@ test("what was acknowledged before SIGKILL is there after a restart", { timeout:
   const folder = mkdtempSync(join(tmpdir(), "entgate-"));
   try {
     const acknowledged = [];
-    let running = await start(folder);
+    let running = await startWorkerProcess(folder);
     // Three senders at once; the kill comes while their next events are on the way.
     let sent = 0;
     let killed = false;
@@ -46,14 +46,14 @@ test("what was acknowledged before SIGKILL is there after a restart", { timeout:
         }
         if (acknowledged.length >= 100 && !killed) {
           killed = true;
-          await kill(running);
+          await killWorkerProcess(running);
         }
       }
     };
     await Promise.all([sender(), sender(), sender()]);
     assert.ok(acknowledged.length >= 100);
 
-    running = await start(folder);
+    running = await startWorkerProcess(folder);
     try {
       const newest = new Map();
       for (const event of acknowledged) {
@@ -66,7 +66,7 @@ test("what was acknowledged before SIGKILL is there after a restart", { timeout:
         assert.ok(json.entitled || superseded, `${customer} lost ${feature}: ${JSON.stringify(json)}`);
       }
     } finally {
-      await kill(running);
+      await killWorkerProcess(running);
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -82,16 +82,16 @@ test("a read of Stripe that SIGKILL cut off is begun again after a restart", { t
   });
   stripe.setEntitlements("cus_ada", ["sms", "sso"]);
   const release = stripe.delayResponses("cus_ada");
-  const running = await start(folder, { settings: stripe.settings });
+  const running = await startWorkerProcess(folder, { settings: stripe.settings });
   try {
     const page = (created) => summary("cus_ada", ["sms"], { created, hasMore: true });
-    const now = seconds();
+    const now = unixNow();
     assert.equal((await running.service.send(page(now))).status, 200);
     await stripe.waitForCalls(1, "cus_ada");
     // They go on coming, until nothing else is owed.
     for (let more = 1; Date.now() < (now + 4) * 1_000; more += 1) assert.equal((await running.service.send(page(now + more))).status, 200);
   } finally {
-    await kill(running);
+    await killWorkerProcess(running);
     release();
   }
   const reads = stripe.listCalls("cus_ada").length;
@@ -108,7 +108,7 @@ test("what an object of the first days kept is taken over with the next event", 
   const folder = mkdtempSync(join(tmpdir(), "entgate-"));
   try {
     const first = await serve({ folder });
-    const event = summary("cus_ada", ["sms"], { created: seconds() - 9 });
+    const event = summary("cus_ada", ["sms"], { created: unixNow() - 9 });
     assert.equal((await first.send(event)).json.version, 1);
     await first.stop();
     // Then there was no `account` and no `changes`, and an `outbox` of another form.
@@ -118,14 +118,14 @@ test("what an object of the first days kept is taken over with the next event", 
     try {
       const held = await service.check("cus_ada", "sms", { fresh: true });
       assert.deepEqual([held.json.entitled, held.json.version], [true, 1]);
-      const listener = await Listener.open(service, "cus_ada", { lastEventId: "0" });
-      assert.deepEqual(await listener.hears(1), [version("cus_ada", 1)]);
+      const listener = await SseClient.open(service, "cus_ada", { lastEventId: "0" });
+      assert.deepEqual(await listener.receive(1), [versionMessage("cus_ada", 1)]);
       assert.equal((await service.send(event)).json.outcome, "duplicate");
       const next = await service.send(summary("cus_ada", ["sms", "sso"]));
       assert.deepEqual([next.status, next.json.outcome, next.json.version], [200, "applied", 2]);
-      assert.deepEqual((await listener.hears(2))[1], change("cus_ada", 2, ["sso"]));
+      assert.deepEqual((await listener.receive(2))[1], changeMessage("cus_ada", 2, ["sso"]));
       await listener.close();
-      await eventually(async () => assert.equal((await service.copy("cus_ada")).version, 2));
+      await eventually(async () => assert.equal((await service.replicaRecord("cus_ada")).version, 2));
     } finally {
       await service.stop();
     }

@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import Ajv from "ajv";
 import Stripe from "stripe";
 import { fakeStripe } from "./fake-stripe.mjs";
-import { entitlement, stripe as sdk, serve, summary } from "./support.mjs";
+import { entitlement, serve, stripeClient, summary } from "./support.mjs";
 
 const PATH = "/v1/entitlements/active_entitlements";
 const ajv = new Ajv({ strict: false, allErrors: true });
@@ -30,7 +30,7 @@ describe("with a key to read Stripe with", { timeout: 30_000 }, () => {
     await stripe.stop();
   });
 
-  const entitlements = () => sdk(service.url).entitlements.activeEntitlements;
+  const entitlements = () => stripeClient(service.url).entitlements.activeEntitlements;
   const asked = () => stripe.calls.splice(0).map(({ path }) => decodeURIComponent(path));
 
   test("Stripe's SDK retrieves an entitlement, with its feature or the feature's id", async () => {

@@ -1,10 +1,12 @@
-// Serves with the storage of a folder until it is killed. Usage: serve-until-killed.mjs <folder> [<options of serve, as JSON>]
+// Serves the Worker with the storage of a folder until it is killed, and prints its origin.
+//
+// Usage: serve-until-killed.mjs <folder> [<options of serve, as JSON>]
+// The extra option `failEachPut` names a fault of every put to KV.
 
 import { serve } from "./support.mjs";
 
 const [folder, options = "{}"] = process.argv.slice(2);
-const { failing, ...more } = JSON.parse(options);
+const { failEachPut, ...more } = JSON.parse(options);
 const service = await serve({ folder, ...more });
-// From the first put on.
-if (failing) await service.failEachPut(failing);
+if (failEachPut) await service.failEachPut(failEachPut);
 console.log(service.url.origin);

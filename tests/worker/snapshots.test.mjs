@@ -15,7 +15,7 @@ import {
   generateKeyPair,
   jwtVerify,
 } from "jose";
-import { seconds, serve, summary } from "./support.mjs";
+import { serve, summary, unixNow } from "./support.mjs";
 
 const KEYS = "/.well-known/jwks.json";
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -71,12 +71,12 @@ describe("a snapshot", { timeout: 60_000 }, () => {
       entitlements: ["sms", "export"],
     });
     assert.equal(version, 1);
-    assert.ok(Math.abs(payload.iat - seconds()) <= 5);
+    assert.ok(Math.abs(payload.iat - unixNow()) <= 5);
   });
 
   test("is verified by PyJWT in the same way", async () => {
     const good = await snapshot(service);
-    const snapshots = [good, changed(good, { entitlements: ["sms", "export", "sso"] }), changed(good, { exp: seconds() + 90_000 })];
+    const snapshots = [good, changed(good, { entitlements: ["sms", "export", "sso"] }), changed(good, { exp: unixNow() + 90_000 })];
     const { stdout } = await promisify(execFile)(process.env.PYTHON ?? file("../../.tools/venv/bin/python"), [
       file("snapshots.py"),
       service.url.origin,
@@ -90,7 +90,7 @@ describe("a snapshot", { timeout: 60_000 }, () => {
   test("that was changed, or is over, is noticed by whoever verifies it", async () => {
     const keys = createLocalJWKSet((await service.request(KEYS, { key: undefined })).json);
     const good = await snapshot(service);
-    for (const change of [{ entitlements: [] }, { sub: "cus_bob" }, { version: 2 }, { exp: seconds() + 90_000 }, { livemode: true }]) {
+    for (const change of [{ entitlements: [] }, { sub: "cus_bob" }, { version: 2 }, { exp: unixNow() + 90_000 }, { livemode: true }]) {
       await assert.rejects(jwtVerify(changed(good, change), keys), errors.JWSSignatureVerificationFailed, JSON.stringify(change));
     }
     const { payload } = await jwtVerify(good, keys);
@@ -102,7 +102,7 @@ describe("a snapshot", { timeout: 60_000 }, () => {
   test("has the next version after the next change", async () => {
     const keys = createLocalJWKSet((await service.request(KEYS, { key: undefined })).json);
     assert.equal((await service.send(summary("cus_eve", ["sms"]))).json.version, 1);
-    assert.equal((await service.send(summary("cus_eve", ["sso"], { created: seconds() + 1 }))).json.version, 2);
+    assert.equal((await service.send(summary("cus_eve", ["sso"], { created: unixNow() + 1 }))).json.version, 2);
     const { payload } = await jwtVerify(await snapshot(service, { customer: "cus_eve", at_least: 2 }), keys);
     assert.deepEqual([payload.version, payload.entitlements], [2, ["sso"]]);
   });

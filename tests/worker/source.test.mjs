@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { fakeStripe } from "./fake-stripe.mjs";
-import { deletion, eventually, stripe as sdk, seconds, serve, summary } from "./support.mjs";
+import { customerDeleted, eventually, serve, stripeClient, summary, unixNow } from "./support.mjs";
 
 const names = (count) => Array.from({ length: count }, (_, i) => `f${i}`);
 
@@ -45,7 +45,7 @@ async function told(customer, feature) {
 
 /** The lookup keys of the whole list, in one order whatever the list's. */
 async function listed(customer) {
-  const list = sdk(service.url).entitlements.activeEntitlements.list({ customer, limit: 100 });
+  const list = stripeClient(service.url).entitlements.activeEntitlements.list({ customer, limit: 100 });
   return (await list.autoPagingToArray({ limit: 10_000 })).map(({ lookup_key }) => lookup_key).sort();
 }
 
@@ -74,7 +74,7 @@ describe("an event that tells a page only", { concurrency: true, timeout: 30_000
     stripe.setEntitlements("cus_paid", ["f0", "f1"]);
     const release = stripe.delayResponses("cus_paid");
     try {
-      const now = seconds();
+      const now = unixNow();
       const events = [summary("cus_paid", ["gone"], { created: now }), summary("cus_paid", ["f0"], { created: now + 1, hasMore: true })];
       assert.deepEqual(await send(...events), [
         ["applied", 1],
@@ -115,7 +115,7 @@ describe("an event that tells a page only", { concurrency: true, timeout: 30_000
 describe("an event that tells all", { concurrency: true, timeout: 30_000 }, () => {
   test("is confirmed by one read, two seconds after the last of several", async () => {
     stripe.setEntitlements("cus_quiet", ["f3"]);
-    const now = seconds();
+    const now = unixNow();
     const events = [1, 2, 3].map((number) => summary("cus_quiet", [`f${number}`], { created: now + number }));
     assert.deepEqual(await send(events[0], events[1]), [
       ["applied", 1],
@@ -151,7 +151,7 @@ describe("an event that tells all", { concurrency: true, timeout: 30_000 }, () =
 
   test("undoes nothing if it comes late, and Stripe is asked at once", async () => {
     stripe.setEntitlements("cus_late", ["new"]);
-    const now = seconds();
+    const now = unixNow();
     const events = [summary("cus_late", ["new"], { created: now }), summary("cus_late", ["old"], { created: now - 60 })];
     assert.deepEqual(await send(...events), [
       ["applied", 1],
@@ -166,7 +166,7 @@ describe("an event that tells all", { concurrency: true, timeout: 30_000 }, () =
 
   test("is checked with Stripe at once if another one is of the same second", async () => {
     stripe.setEntitlements("cus_tie", ["first"]);
-    const now = seconds();
+    const now = unixNow();
     const events = ["first", "second"].map((key) => summary("cus_tie", [key], { created: now }));
     assert.deepEqual(await send(...events), [
       ["applied", 1],
@@ -180,7 +180,7 @@ describe("an event that tells all", { concurrency: true, timeout: 30_000 }, () =
 
   test("ends in Stripe's state, whatever came in whatever order", async () => {
     // Twice each, ties of four, and every third a page only.
-    const now = seconds();
+    const now = unixNow();
     const events = names(24).map((key, i) => summary("cus_order", [key, "f100"], { created: now - (i >> 2), hasMore: i % 3 === 0 }));
     stripe.setEntitlements("cus_order", ["f5", "f200"]);
     const statuses = await Promise.all([...events, ...events].map(async (event) => (await service.send(event)).status));
@@ -195,7 +195,7 @@ describe("an event that tells all", { concurrency: true, timeout: 30_000 }, () =
 
   test("that comes during a read is not overwritten by the read's older answer", async () => {
     stripe.setEntitlements("cus_race", ["old"]);
-    const now = seconds();
+    const now = unixNow();
     let release = stripe.delayResponses("cus_race");
     await send(summary("cus_race", ["old"], { created: now, hasMore: true }));
     await stripe.waitForCalls(1, "cus_race");
@@ -220,7 +220,7 @@ describe("an event that tells all", { concurrency: true, timeout: 30_000 }, () =
   test("is taken in while Stripe does not answer a read", async () => {
     stripe.setEntitlements("cus_slow", ["f1"]);
     const release = stripe.delayResponses("cus_slow");
-    const now = seconds();
+    const now = unixNow();
     await send(summary("cus_slow", ["f0"], { created: now }));
     await stripe.waitForCalls(1, "cus_slow");
     const events = [summary("cus_slow", ["f1"], { created: now + 60 }), summary("cus_slow", [], { created: now + 61 })];
@@ -237,10 +237,10 @@ describe("an event that tells all", { concurrency: true, timeout: 30_000 }, () =
 describe("a customer who was deleted", { concurrency: true, timeout: 30_000 }, () => {
   test("holds nothing from the event on, and an older event brings nothing back", async () => {
     stripe.setEntitlements("cus_gone", ["sms"]);
-    const now = seconds();
+    const now = unixNow();
     await send(summary("cus_gone", ["sms"], { created: now }));
     stripe.deleteCustomer("cus_gone");
-    assert.deepEqual(await send(deletion("cus_gone", { created: now + 1 })), [["applied", 2]]);
+    assert.deepEqual(await send(customerDeleted("cus_gone", { created: now + 1 })), [["applied", 2]]);
     assert.deepEqual(await told("cus_gone", "sms"), [200, false, 2]);
     assert.deepEqual(await send(summary("cus_gone", ["sms"], { created: now })), [["stale", 2]]);
     await stripe.waitForCalls(1, "cus_gone");

@@ -1,45 +1,77 @@
-// Clients of a stream, as they are written for browsers and for Node.
+// Clients of `/v1/stream`: server-sent events, and a WebSocket.
+//
+// Both record what they receive and wait until a number of events has arrived. `versionMessage` and
+// `changeMessage` build the expected data. `countStreams` reads the number of open streams from the ledger.
 
 import assert from "node:assert/strict";
 import { WebSocket } from "ws";
 import { eventually, KEY } from "./support.mjs";
 
-const path = (customer, { ofrep = false, ...params } = {}) =>
-  `${ofrep ? "/ofrep" : ""}/v1/stream?${new URLSearchParams({ customer, ...params })}`;
+/** @import { Service } from "./support.mjs" */
 
-/** One who listens by server-sent events, and reads them as https://html.spec.whatwg.org/#event-stream-interpretation says. */
-export class Listener {
+/**
+ * @typedef {object} StreamOptions
+ * @property {string} [key] The key or token, the test server key by default.
+ * @property {boolean} [ofrep] Whether to open OpenFeature's stream, `/ofrep/v1/stream`.
+ * @property {string | number} [last_event_id] The query parameter.
+ */
+
+/** @param {string} customer @param {Omit<StreamOptions, "key">} params */
+const streamPath = (customer, { ofrep = false, ...params }) =>
+  `${ofrep ? "/ofrep" : ""}/v1/stream?${new URLSearchParams({ customer, .../** @type {Record<string, string>} */ (params) })}`;
+
+/** A client of server-sent events, parsed as https://html.spec.whatwg.org/#event-stream-interpretation specifies. */
+export class SseClient {
+  /**
+   * Opens a stream.
+   *
+   * @param {Service} service
+   * @param {string} customer
+   * @param {StreamOptions & { lastEventId?: string }} [options] `lastEventId` is the header that a browser sends when it reconnects.
+   */
   static async open(service, customer, { key = KEY, lastEventId, ...params } = {}) {
-    const listener = new Listener();
+    const abort = new AbortController();
     const headers = { authorization: `Bearer ${key}`, ...(lastEventId !== undefined && { "last-event-id": lastEventId }) };
-    listener.response = await fetch(new URL(path(customer, params), service.url), { headers, signal: listener.abort.signal });
-    if (listener.response.status !== 200) throw new Error(`${listener.response.status} ${await listener.response.text()}`);
-    listener.#read().then((how) => (listener.ended = how));
-    return listener;
+    const response = await fetch(new URL(streamPath(customer, params), service.url), { headers, signal: abort.signal });
+    if (response.status !== 200) throw new Error(`${response.status} ${await response.text()}`);
+    return new SseClient(response, abort);
   }
 
-  abort = new AbortController();
-  /** What was dispatched: the name, the last event id, and the data read as JSON. */
+  /** The events so far: the name, the last event id, and the data as JSON. @type {{ event: string, id: string, data: any }[]} */
   events = [];
   heartbeats = 0;
-  retry = undefined;
-  /** How it ended: with an `"end"`, `"closed"` from this side, or an error. */
-  ended = undefined;
-  #awaited = new Map();
+  /** @type {number | undefined} */
+  retry;
+  /** How the stream ended: with `"end"`, `"closed"` by this client, or an error. @type {unknown} */
+  ended;
+  #abort;
+  /** @type {Map<string, () => void>} */
+  #waiting = new Map();
+
+  /** @param {Response} response @param {AbortController} abort */
+  constructor(response, abort) {
+    this.response = response;
+    this.#abort = abort;
+    this.#read().then((reason) => {
+      this.ended = reason;
+    });
+  }
 
   async #read() {
-    let [rest, event, data, id] = ["", "message", [], ""];
+    let [rest, event, id] = ["", "message", ""];
+    /** @type {string[]} */
+    let data = [];
     const decoder = new TextDecoder();
     try {
-      for await (const chunk of this.response.body) {
+      for await (const chunk of this.response.body ?? []) {
         const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-        rest = lines.pop();
+        rest = lines.pop() ?? "";
         for (const line of lines) {
-          const [, field, value] = /^([^:]*):? ?(.*)$/s.exec(line);
+          const [, field, value] = /^([^:]*):? ?(.*)$/s.exec(line) ?? [];
           if (line === "") {
             if (data.length > 0) {
               this.events.push({ event, id, data: JSON.parse(data.join("\n")) });
-              this.#awaited.get(id)?.();
+              this.#waiting.get(id)?.();
             }
             [event, data] = ["message", []];
           } else if (field === "") this.heartbeats += 1;
@@ -56,83 +88,114 @@ export class Listener {
     }
   }
 
-  /** The data of the first so many events, as soon as they are there. */
-  async hears(count) {
+  /** Waits until this many events have arrived, and returns their data. @param {number} count */
+  async receive(count) {
     return eventually(() => {
-      assert.ok(this.events.length >= count, `${this.events.length} of ${count} events came`);
+      assert.ok(this.events.length >= count, `${this.events.length} of ${count} events arrived`);
       return this.events.slice(0, count).map(({ data }) => data);
     });
   }
 
-  /** Waits for an event of this version, as long as it takes. */
-  heard(version) {
+  /** Waits for the event of a version, without a timeout. @param {number} version @returns {Promise<void>} */
+  waitForVersion(version) {
     const id = `${version}`;
     if (this.events.some((event) => event.id === id)) return Promise.resolve();
-    return new Promise((resolve) => this.#awaited.set(id, resolve));
+    return new Promise((resolve) => this.#waiting.set(id, resolve));
   }
 
-  async ends() {
-    return eventually(() => this.ended ?? assert.fail("the stream goes on"));
+  async waitForEnd() {
+    return eventually(() => this.ended ?? assert.fail("the stream is still open"));
   }
 
   close() {
-    this.abort.abort();
-    return this.ends();
+    this.#abort.abort();
+    return this.waitForEnd();
   }
 }
 
-/** One who listens by a WebSocket. */
-export class Socket {
+/** A client of a WebSocket. */
+export class WebSocketClient {
+  /**
+   * Opens a WebSocket.
+   *
+   * @param {Service} service
+   * @param {string} customer
+   * @param {StreamOptions} [options]
+   */
   static async open(service, customer, { key = KEY, ...params } = {}) {
-    const socket = new Socket();
-    const url = new URL(path(customer, params), service.url);
+    const url = new URL(streamPath(customer, params), service.url);
     url.protocol = "ws:";
-    socket.socket = new WebSocket(url, { headers: { authorization: `Bearer ${key}` } });
-    socket.socket.on("message", (text, isBinary) => socket.texts.push(isBinary ? text : text.toString()));
-    socket.socket.on("close", (code, reason) => (socket.ended = [code, reason.toString()]));
-    await new Promise((resolve, reject) => {
-      socket.socket.once("error", reject);
-      socket.socket.once("upgrade", (response) => (socket.headers = response.headers));
-      socket.socket.once("open", resolve);
-    });
-    return socket;
+    const client = new WebSocketClient(new WebSocket(url, { headers: { authorization: `Bearer ${key}` } }));
+    await /** @type {Promise<void>} */ (
+      new Promise((resolve, reject) => {
+        client.socket.once("error", reject);
+        client.socket.once("open", resolve);
+      })
+    );
+    return client;
   }
 
-  texts = [];
-  /** The code and the reason of its end. */
-  ended = undefined;
+  /** The messages so far: strings, or Buffers if they are binary. @type {any[]} */
+  messages = [];
+  /** The headers of the response to the upgrade. @type {Record<string, string | string[] | undefined>} */
+  headers = {};
+  /** The code and the reason with which it was closed. @type {[number, string] | undefined} */
+  ended;
 
-  async hears(count) {
+  /** @param {WebSocket} socket */
+  constructor(socket) {
+    this.socket = socket;
+    socket.on("message", (data, isBinary) => this.messages.push(isBinary ? data : data.toString()));
+    socket.on("close", (code, reason) => {
+      this.ended = [code, reason.toString()];
+    });
+    socket.once("upgrade", (response) => {
+      this.headers = response.headers;
+    });
+  }
+
+  /** Waits until this many messages have arrived, and returns them as JSON. A `pong` is returned as it is. @param {number} count */
+  async receive(count) {
     return eventually(() => {
-      assert.ok(this.texts.length >= count, `${this.texts.length} of ${count} messages came`);
-      return this.texts.slice(0, count).map((text) => (text === "pong" ? text : JSON.parse(text)));
+      assert.ok(this.messages.length >= count, `${this.messages.length} of ${count} messages arrived`);
+      return this.messages.slice(0, count).map((message) => (message === "pong" ? message : JSON.parse(message)));
     });
   }
 
-  say(message) {
+  /** @param {string | Buffer} message */
+  send(message) {
     this.socket.send(message);
   }
 
-  async ends() {
-    return eventually(() => this.ended ?? assert.fail("the WebSocket stays open"));
+  async waitForEnd() {
+    return eventually(() => this.ended ?? assert.fail("the WebSocket is still open"));
   }
 
   close() {
     this.socket.close(1000);
-    return this.ends();
+    return this.waitForEnd();
   }
 }
 
-/** How many listen, as the customer's object itself says. */
-export async function listeners(service, customer, mode = "test") {
-  const objects = await service.workerd.getDurableObjectNamespace("CUSTOMERS", "entgate");
-  const response = await objects.get(objects.idFromName(`${mode}:${customer}`)).fetch("https://customer/");
+/** The number of open streams of a customer, as the customer's ledger returns it. @param {Service} service @param {string} customer */
+export async function countStreams(service, customer, mode = "test") {
+  const ledger = await service.durableObject("CUSTOMERS", `${mode}:${customer}`);
+  const response = await ledger.fetch("https://customer/");
   return (await response.json()).listeners;
 }
 
-/** What is told of a version and of a change. */
-export const version = (customer, version, livemode = false) => ({ object: "entitlement_version", customer, livemode, version });
-export const change = (customer, version, added, removed = [], livemode = false) => ({
+/** The message with a customer's current version. @param {string} customer @param {number} version */
+export const versionMessage = (customer, version, livemode = false) => ({ object: "entitlement_version", customer, livemode, version });
+
+/**
+ * The message of a change.
+ *
+ * @param {string} customer
+ * @param {number} version
+ * @param {string[]} added
+ * @param {string[]} [removed]
+ */
+export const changeMessage = (customer, version, added, removed = [], livemode = false) => ({
   object: "entitlement_change",
   customer,
   livemode,

@@ -8,16 +8,16 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SignJWT } from "jose";
 import { fakeStripe } from "./fake-stripe.mjs";
-import { change, Listener, listeners, Socket, version } from "./stream-clients.mjs";
-import { eventually, KEY, LIVE_KEY, seconds, serve, summary } from "./support.mjs";
-import { kill, start } from "./worker-process.mjs";
+import { changeMessage, countStreams, SseClient, versionMessage, WebSocketClient } from "./stream-clients.mjs";
+import { eventually, KEY, LIVE_KEY, serve, summary, unixNow } from "./support.mjs";
+import { killWorkerProcess, startWorkerProcess } from "./worker-process.mjs";
 
 let service;
 before(async () => (service = await serve()));
 after(() => service.stop());
 
 /** Sends sets of a customer one after the other, each a second newer than the one before. */
-const CREATED = seconds() - 10_000;
+const CREATED = unixNow() - 10_000;
 const created = new Map();
 async function holds(customer, ...sets) {
   for (const keys of sets) {
@@ -29,14 +29,14 @@ async function holds(customer, ...sets) {
 
 test("the current version comes first, and then each change with what it added and removed", async () => {
   await holds("cus_first", ["sms"]);
-  const listener = await Listener.open(service, "cus_first");
-  assert.deepEqual(await listener.hears(1), [version("cus_first", 1)]);
+  const listener = await SseClient.open(service, "cus_first");
+  assert.deepEqual(await listener.receive(1), [versionMessage("cus_first", 1)]);
   await holds("cus_first", ["sso", "sms"], ["sso", "api"], []);
-  assert.deepEqual(await listener.hears(4), [
-    version("cus_first", 1),
-    change("cus_first", 2, ["sso"]),
-    change("cus_first", 3, ["api"], ["sms"]),
-    change("cus_first", 4, [], ["api", "sso"]),
+  assert.deepEqual(await listener.receive(4), [
+    versionMessage("cus_first", 1),
+    changeMessage("cus_first", 2, ["sso"]),
+    changeMessage("cus_first", 3, ["api"], ["sms"]),
+    changeMessage("cus_first", 4, [], ["api", "sso"]),
   ]);
   assert.deepEqual(
     listener.events.map(({ event, id }) => [event, id]),
@@ -52,7 +52,7 @@ test("the current version comes first, and then each change with what it added a
 });
 
 test("the head of a stream says what it is, and that nobody keeps it", async () => {
-  const listener = await Listener.open(service, "cus_head");
+  const listener = await SseClient.open(service, "cus_head");
   const headers = ["content-type", "cache-control", "x-accel-buffering"].map((name) => listener.response.headers.get(name));
   assert.deepEqual(headers, ["text/event-stream", "no-store", "no"]);
   assert.match(listener.response.headers.get("request-id"), /^req_[0-9a-f]{16}$/);
@@ -63,21 +63,21 @@ test("the head of a stream says what it is, and that nobody keeps it", async () 
 
 test("an event that changes nothing is not told", async () => {
   await holds("cus_same", ["sms"]);
-  const listener = await Listener.open(service, "cus_same");
-  await listener.hears(1);
+  const listener = await SseClient.open(service, "cus_same");
+  await listener.receive(1);
   const again = await service.send(summary("cus_same", ["sms"], { created: created.get("cus_same") + 10 }));
   assert.equal(again.json.outcome, "unchanged");
   created.set("cus_same", created.get("cus_same") + 10);
   await holds("cus_same", ["sso"]);
-  assert.deepEqual(await listener.hears(2), [version("cus_same", 1), change("cus_same", 2, ["sso"], ["sms"])]);
+  assert.deepEqual(await listener.receive(2), [versionMessage("cus_same", 1), changeMessage("cus_same", 2, ["sso"], ["sms"])]);
   await listener.close();
 });
 
 test("a stranger has version 0, and is told of the first set", async () => {
-  const listener = await Listener.open(service, "cus_stranger");
-  assert.deepEqual(await listener.hears(1), [version("cus_stranger", 0)]);
+  const listener = await SseClient.open(service, "cus_stranger");
+  assert.deepEqual(await listener.receive(1), [versionMessage("cus_stranger", 0)]);
   await holds("cus_stranger", ["sms"]);
-  assert.deepEqual(await listener.hears(2), [version("cus_stranger", 0), change("cus_stranger", 1, ["sms"])]);
+  assert.deepEqual(await listener.receive(2), [versionMessage("cus_stranger", 0), changeMessage("cus_stranger", 1, ["sms"])]);
   await listener.close();
 });
 
@@ -88,15 +88,19 @@ test("who resumes gets the changes that were missed and no others, and then the 
     ["as a program does", { last_event_id: 2 }],
     ["the header is newer", { lastEventId: "2", last_event_id: 1 }],
   ]) {
-    const listener = await Listener.open(service, "cus_resume", options);
-    const expected = [change("cus_resume", 3, ["c"], ["b"]), change("cus_resume", 4, ["d"], ["c"]), version("cus_resume", 4)];
-    assert.deepEqual(await listener.hears(3), expected, why);
+    const listener = await SseClient.open(service, "cus_resume", options);
+    const expected = [
+      changeMessage("cus_resume", 3, ["c"], ["b"]),
+      changeMessage("cus_resume", 4, ["d"], ["c"]),
+      versionMessage("cus_resume", 4),
+    ];
+    assert.deepEqual(await listener.receive(3), expected, why);
     await listener.close();
   }
   for (const lastEventId of ["4", "9", "x"]) {
-    const listener = await Listener.open(service, "cus_resume", { lastEventId });
+    const listener = await SseClient.open(service, "cus_resume", { lastEventId });
     await holds("cus_resume", [`after-${lastEventId}`]);
-    const [first, second] = await listener.hears(2);
+    const [first, second] = await listener.receive(2);
     assert.deepEqual([first.object, second.object, second.version], ["entitlement_version", "entitlement_change", first.version + 1]);
     await listener.close();
   }
@@ -104,23 +108,23 @@ test("who resumes gets the changes that were missed and no others, and then the 
 
 test("past what is remembered only the version comes", async () => {
   await holds("cus_long", ...Array.from({ length: 101 }, (_, number) => [`f${number}`]));
-  const all = await Listener.open(service, "cus_long", { lastEventId: "1" });
-  const told = await all.hears(101);
+  const all = await SseClient.open(service, "cus_long", { lastEventId: "1" });
+  const told = await all.receive(101);
   assert.deepEqual(
     told.slice(0, 100),
-    Array.from({ length: 100 }, (_, n) => change("cus_long", n + 2, [`f${n + 1}`], [`f${n}`])),
+    Array.from({ length: 100 }, (_, n) => changeMessage("cus_long", n + 2, [`f${n + 1}`], [`f${n}`])),
   );
-  assert.deepEqual(told[100], version("cus_long", 101));
-  const tooLate = await Listener.open(service, "cus_long", { lastEventId: "0" });
-  assert.deepEqual(await tooLate.hears(1), [version("cus_long", 101)]);
+  assert.deepEqual(told[100], versionMessage("cus_long", 101));
+  const tooLate = await SseClient.open(service, "cus_long", { lastEventId: "0" });
+  assert.deepEqual(await tooLate.receive(1), [versionMessage("cus_long", 101)]);
   await holds("cus_long", []);
-  assert.deepEqual((await tooLate.hears(2))[1], change("cus_long", 102, [], ["f100"]));
+  assert.deepEqual((await tooLate.receive(2))[1], changeMessage("cus_long", 102, [], ["f100"]));
   await Promise.all([all.close(), tooLate.close()]);
 });
 
 test("a change too large to be told comes as its version", async () => {
-  const listener = await Listener.open(service, "cus_large");
-  await listener.hears(1);
+  const listener = await SseClient.open(service, "cus_large");
+  await listener.receive(1);
   // 262,144 bytes of keys, and one more.
   const most64 = Array.from({ length: 64 }, (_, number) => `${number}`.padStart(4_096, "x"));
   for (const [number, keys] of [most64, [], [...most64, "y"]].entries()) {
@@ -128,34 +132,34 @@ test("a change too large to be told comes as its version", async () => {
     event.data.object.entitlements.data.forEach((item, place) => (item.lookup_key = keys[place]));
     assert.equal((await service.send(event)).json.outcome, "applied");
   }
-  const [, most, , larger] = await listener.hears(4);
+  const [, most, , larger] = await listener.receive(4);
   assert.deepEqual([most.object, most.added.length], ["entitlement_change", 64]);
-  assert.deepEqual(larger, version("cus_large", 3));
+  assert.deepEqual(larger, versionMessage("cus_large", 3));
   assert.deepEqual(listener.events[3].id, "3");
   await listener.close();
 });
 
 test("a notice never reaches another customer or the other mode", async () => {
-  const own = await Listener.open(service, "cus_own");
+  const own = await SseClient.open(service, "cus_own");
   const others = await Promise.all([
-    Listener.open(service, "cus_own", { key: LIVE_KEY }),
-    Listener.open(service, "cus_own2"),
-    Listener.open(service, "cus_ow"),
-    Listener.open(service, "CUS_OWN"),
+    SseClient.open(service, "cus_own", { key: LIVE_KEY }),
+    SseClient.open(service, "cus_own2"),
+    SseClient.open(service, "cus_ow"),
+    SseClient.open(service, "CUS_OWN"),
   ]);
   await holds("cus_own", ["sms"], ["sso"]);
-  await own.hears(3);
+  await own.receive(3);
   // What they are told of themselves comes after it, and is all that comes.
   await service.send(summary("cus_own", ["live"], { livemode: true }));
   for (const customer of ["cus_own2", "cus_ow", "CUS_OWN"]) await holds(customer, ["other"]);
-  const live = await others[0].hears(2);
-  assert.deepEqual(live, [version("cus_own", 0, true), change("cus_own", 1, ["live"], [], true)]);
+  const live = await others[0].receive(2);
+  assert.deepEqual(live, [versionMessage("cus_own", 0, true), changeMessage("cus_own", 1, ["live"], [], true)]);
   for (const [place, customer] of ["cus_own2", "cus_ow", "CUS_OWN"].entries()) {
     const listener = others[place + 1];
-    await listener.hears(2);
+    await listener.receive(2);
     assert.deepEqual(
       listener.events.map(({ data }) => data),
-      [version(customer, 0), change(customer, 1, ["other"])],
+      [versionMessage(customer, 0), changeMessage(customer, 1, ["other"])],
     );
   }
   assert.equal(own.events.length, 3);
@@ -163,69 +167,73 @@ test("a notice never reaches another customer or the other mode", async () => {
 });
 
 test("many listeners hear the same, whenever they came", async () => {
-  const early = await Promise.all(Array.from({ length: 20 }, () => Listener.open(service, "cus_many")));
-  await Promise.all(early.map((listener) => listener.hears(1)));
+  const early = await Promise.all(Array.from({ length: 20 }, () => SseClient.open(service, "cus_many")));
+  await Promise.all(early.map((listener) => listener.receive(1)));
   await holds("cus_many", ["a"]);
-  const late = await Promise.all(Array.from({ length: 20 }, () => Listener.open(service, "cus_many", { lastEventId: "0" })));
-  await Promise.all(late.map((listener) => listener.hears(2)));
-  assert.equal(await listeners(service, "cus_many"), 40);
+  const late = await Promise.all(Array.from({ length: 20 }, () => SseClient.open(service, "cus_many", { lastEventId: "0" })));
+  await Promise.all(late.map((listener) => listener.receive(2)));
+  assert.equal(await countStreams(service, "cus_many"), 40);
   await holds("cus_many", ["b"]);
-  const changes = [change("cus_many", 1, ["a"]), change("cus_many", 2, ["b"], ["a"])];
-  for (const listener of early) assert.deepEqual(await listener.hears(3), [version("cus_many", 0), ...changes]);
-  for (const listener of late) assert.deepEqual(await listener.hears(3), [changes[0], version("cus_many", 1), changes[1]]);
+  const changes = [changeMessage("cus_many", 1, ["a"]), changeMessage("cus_many", 2, ["b"], ["a"])];
+  for (const listener of early) assert.deepEqual(await listener.receive(3), [versionMessage("cus_many", 0), ...changes]);
+  for (const listener of late) assert.deepEqual(await listener.receive(3), [changes[0], versionMessage("cus_many", 1), changes[1]]);
   await Promise.all([...early, ...late].map((listener) => listener.close()));
 });
 
 test("a WebSocket and events say the same", async () => {
   await holds("cus_both", ["a"], ["b"]);
   const [events, socket] = [
-    await Listener.open(service, "cus_both", { last_event_id: 1 }),
-    await Socket.open(service, "cus_both", { last_event_id: 1 }),
+    await SseClient.open(service, "cus_both", { last_event_id: 1 }),
+    await WebSocketClient.open(service, "cus_both", { last_event_id: 1 }),
   ];
   await holds("cus_both", ["c"]);
-  const heard = await events.hears(3);
-  assert.deepEqual(heard, [change("cus_both", 2, ["b"], ["a"]), version("cus_both", 2), change("cus_both", 3, ["c"], ["b"])]);
-  assert.deepEqual(await socket.hears(3), heard);
+  const heard = await events.receive(3);
+  assert.deepEqual(heard, [
+    changeMessage("cus_both", 2, ["b"], ["a"]),
+    versionMessage("cus_both", 2),
+    changeMessage("cus_both", 3, ["c"], ["b"]),
+  ]);
+  assert.deepEqual(await socket.receive(3), heard);
   assert.match(socket.headers["request-id"], /^req_[0-9a-f]{16}$/);
   await events.close();
   assert.deepEqual(await socket.close(), [1000, ""]);
 });
 
 test("a ping gives a pong, and whatever else a client says is ignored up to 4 KiB", async () => {
-  const socket = await Socket.open(service, "cus_ping");
-  await socket.hears(1);
-  for (const message of ["PING", "x".repeat(4_096), Buffer.alloc(4_096), '{"object":"heartbeat"}', "é".repeat(2_048)]) socket.say(message);
-  socket.say("ping");
-  assert.deepEqual(await socket.hears(2), [version("cus_ping", 0), "pong"]);
+  const socket = await WebSocketClient.open(service, "cus_ping");
+  await socket.receive(1);
+  for (const message of ["PING", "x".repeat(4_096), Buffer.alloc(4_096), '{"object":"heartbeat"}', "é".repeat(2_048)]) socket.send(message);
+  socket.send("ping");
+  assert.deepEqual(await socket.receive(2), [versionMessage("cus_ping", 0), "pong"]);
   await holds("cus_ping", ["sms"]);
-  assert.deepEqual((await socket.hears(3))[2], change("cus_ping", 1, ["sms"]));
-  socket.say("x".repeat(4_097));
-  assert.equal((await socket.ends())[0], 1009);
+  assert.deepEqual((await socket.receive(3))[2], changeMessage("cus_ping", 1, ["sms"]));
+  socket.send("x".repeat(4_097));
+  assert.equal((await socket.waitForEnd())[0], 1009);
   for (const message of [Buffer.alloc(4_097), "é".repeat(2_048) + "x"]) {
-    const other = await Socket.open(service, "cus_ping");
-    other.say(message);
-    assert.equal((await other.ends())[0], 1009);
+    const other = await WebSocketClient.open(service, "cus_ping");
+    other.send(message);
+    assert.equal((await other.waitForEnd())[0], 1009);
   }
-  await eventually(async () => assert.equal(await listeners(service, "cus_ping"), 0));
+  await eventually(async () => assert.equal(await countStreams(service, "cus_ping"), 0));
 });
 
 test("a listener that goes away is forgotten by the object", async () => {
-  const stays = await Listener.open(service, "cus_gone");
-  const [events, socket] = [await Listener.open(service, "cus_gone"), await Socket.open(service, "cus_gone")];
-  const killed = await Socket.open(service, "cus_gone");
-  await Promise.all([stays, events, socket, killed].map((listener) => listener.hears(1)));
-  assert.equal(await listeners(service, "cus_gone"), 4);
+  const stays = await SseClient.open(service, "cus_gone");
+  const [events, socket] = [await SseClient.open(service, "cus_gone"), await WebSocketClient.open(service, "cus_gone")];
+  const killed = await WebSocketClient.open(service, "cus_gone");
+  await Promise.all([stays, events, socket, killed].map((listener) => listener.receive(1)));
+  assert.equal(await countStreams(service, "cus_gone"), 4);
   await socket.close();
-  await eventually(async () => assert.equal(await listeners(service, "cus_gone"), 3));
+  await eventually(async () => assert.equal(await countStreams(service, "cus_gone"), 3));
   killed.socket.terminate();
   await events.close();
   // That a client is gone shows when it is told something.
   let number = 0;
   await eventually(async () => {
     await holds("cus_gone", [`f${(number += 1)}`]);
-    assert.equal(await listeners(service, "cus_gone"), 1);
+    assert.equal(await countStreams(service, "cus_gone"), 1);
   });
-  assert.equal((await stays.hears(1 + number)).at(-1).version, number);
+  assert.equal((await stays.receive(1 + number)).at(-1).version, number);
   await stays.close();
 });
 
@@ -233,11 +241,15 @@ test("OpenFeature's clients hear that they should evaluate anew", async () => {
   await holds("cus_flags", ["a"], ["b"]);
   const refetch = (etag) => ({ event: "message", id: etag, data: { type: "refetchEvaluation", etag } });
   const [fresh, missed, missedNothing] = await Promise.all(
-    [undefined, "1", "2"].map((lastEventId) => Listener.open(service, "cus_flags", { ofrep: true, lastEventId })),
+    [undefined, "1", "2"].map((lastEventId) => SseClient.open(service, "cus_flags", { ofrep: true, lastEventId })),
   );
-  await Promise.all([fresh.hears(1), missed.hears(1), eventually(async () => assert.equal(await listeners(service, "cus_flags"), 3))]);
+  await Promise.all([
+    fresh.receive(1),
+    missed.receive(1),
+    eventually(async () => assert.equal(await countStreams(service, "cus_flags"), 3)),
+  ]);
   await holds("cus_flags", ["c"]);
-  await Promise.all([fresh.hears(2), missed.hears(2), missedNothing.hears(1)]);
+  await Promise.all([fresh.receive(2), missed.receive(2), missedNothing.receive(1)]);
   assert.deepEqual(fresh.events, [refetch("2"), refetch("3")]);
   assert.deepEqual(missed.events, [refetch("2"), refetch("3")]);
   assert.deepEqual(missedNothing.events, [refetch("3")]);
@@ -246,27 +258,27 @@ test("OpenFeature's clients hear that they should evaluate anew", async () => {
 
 test("who may not listen is told so, and holds nothing open", async () => {
   assert.equal((await service.request("/v1/stream?customer=cus_no", { key: "" })).status, 401);
-  await assert.rejects(Socket.open(service, "cus_no", { key: "sk_test_wrong" }), /401/);
-  await assert.rejects(Socket.open(service, ""), /400/);
-  assert.equal(await listeners(service, "cus_no"), 0);
+  await assert.rejects(WebSocketClient.open(service, "cus_no", { key: "sk_test_wrong" }), /401/);
+  await assert.rejects(WebSocketClient.open(service, ""), /400/);
+  assert.equal(await countStreams(service, "cus_no"), 0);
 });
 
 test("a change that a read of the source found is told too", { timeout: 60_000 }, async (t) => {
   const stripe = await fakeStripe();
   const other = await serve({ settings: stripe.settings });
   t.after(() => Promise.all([other.stop(), stripe.stop()]));
-  const listener = await Listener.open(other, "cus_ada");
-  assert.deepEqual(await listener.hears(1), [version("cus_ada", 0)]);
+  const listener = await SseClient.open(other, "cus_ada");
+  assert.deepEqual(await listener.receive(1), [versionMessage("cus_ada", 0)]);
   assert.equal(stripe.listCalls("cus_ada").length, 0, "to listen asks no source");
   stripe.setEntitlements("cus_ada", ["sms", "sso"]);
   assert.equal((await other.sync("cus_ada")).status, 200);
-  assert.deepEqual((await listener.hears(2))[1], change("cus_ada", 1, ["sms", "sso"]));
+  assert.deepEqual((await listener.receive(2))[1], changeMessage("cus_ada", 1, ["sms", "sso"]));
   // What a page shows is told at once, and the rest when it is read. The page is newer than what was read.
   stripe.setEntitlements("cus_ada", ["api", "sms"]);
-  await other.send(summary("cus_ada", ["api"], { created: seconds() + 2, hasMore: true }));
+  await other.send(summary("cus_ada", ["api"], { created: unixNow() + 2, hasMore: true }));
   await eventually(() => assert.deepEqual(listener.events.at(-1).data.removed, ["sso"]));
   const heard = listener.events.slice(2).map(({ data }) => data);
-  assert.deepEqual(heard, [change("cus_ada", 2, ["api"]), change("cus_ada", 3, [], ["sso"])]);
+  assert.deepEqual(heard, [changeMessage("cus_ada", 2, ["api"]), changeMessage("cus_ada", 3, [], ["sso"])]);
   await listener.close();
 });
 
@@ -274,10 +286,10 @@ test("who is idle hears heartbeats, and hears of a change after the object slept
   const stripe = await fakeStripe();
   const other = await serve({ settings: stripe.settings });
   t.after(() => Promise.all([other.stop(), stripe.stop()]));
-  const [events, socket] = [await Listener.open(other, "cus_idle"), await Socket.open(other, "cus_idle")];
-  const refetches = await Listener.open(other, "cus_idle", { ofrep: true });
-  const gone = await Listener.open(other, "cus_idle");
-  await Promise.all([events, socket, refetches, gone].map((listener) => listener.hears(1)));
+  const [events, socket] = [await SseClient.open(other, "cus_idle"), await WebSocketClient.open(other, "cus_idle")];
+  const refetches = await SseClient.open(other, "cus_idle", { ofrep: true });
+  const gone = await SseClient.open(other, "cus_idle");
+  await Promise.all([events, socket, refetches, gone].map((listener) => listener.receive(1)));
   // In memory alone the object knows that Stripe knows no such customer.
   const asks = async () => {
     assert.equal((await other.check("cus_idle", "sms")).json.reason, "unknown_customer");
@@ -287,41 +299,41 @@ test("who is idle hears heartbeats, and hears of a change after the object slept
   assert.equal(await asks(), first, "what is in memory is not asked again");
   await gone.close();
 
-  await eventually(() => assert.deepEqual([events.heartbeats, socket.texts.length, refetches.heartbeats], [1, 2, 1]), 40_000);
-  assert.deepEqual(JSON.parse(socket.texts[1]), { object: "heartbeat" });
+  await eventually(() => assert.deepEqual([events.heartbeats, socket.messages.length, refetches.heartbeats], [1, 2, 1]), 40_000);
+  assert.deepEqual(JSON.parse(socket.messages[1]), { object: "heartbeat" });
   assert.ok((await asks()) > first, "what was in memory is gone");
   assert.deepEqual([events.events.length, refetches.events.length], [1, 1], "nothing was told meanwhile");
 
   stripe.setEntitlements("cus_idle", ["sms"]);
   await other.send(summary("cus_idle", ["sms"]));
-  assert.deepEqual((await events.hears(2))[1], change("cus_idle", 1, ["sms"]));
-  assert.deepEqual((await socket.hears(3))[2], change("cus_idle", 1, ["sms"]));
-  assert.deepEqual((await refetches.hears(2))[1], { type: "refetchEvaluation", etag: "1" });
+  assert.deepEqual((await events.receive(2))[1], changeMessage("cus_idle", 1, ["sms"]));
+  assert.deepEqual((await socket.receive(3))[2], changeMessage("cus_idle", 1, ["sms"]));
+  assert.deepEqual((await refetches.receive(2))[1], { type: "refetchEvaluation", etag: "1" });
   // A client that is gone is found so by its heartbeats alone.
-  await eventually(async () => assert.equal(await listeners(other, "cus_idle"), 3), 60_000);
+  await eventually(async () => assert.equal(await countStreams(other, "cus_idle"), 3), 60_000);
   await Promise.all([events, socket, refetches].map((listener) => listener.close()));
 });
 
 test("after SIGKILL a listener comes again and misses nothing", { timeout: 120_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), "entgate-"));
   try {
-    const at = seconds() - 100;
-    let running = await start(folder);
-    const listener = await Listener.open(running.service, "cus_ada");
+    const at = unixNow() - 100;
+    let running = await startWorkerProcess(folder);
+    const listener = await SseClient.open(running.service, "cus_ada");
     await running.service.send(summary("cus_ada", ["a"], { created: at }));
-    await listener.hears(2);
+    await listener.receive(2);
     await running.service.send(summary("cus_ada", ["b"], { created: at + 1 }));
-    await kill(running);
-    assert.notEqual(await listener.ends(), "closed", "the stream ended by itself");
+    await killWorkerProcess(running);
+    assert.notEqual(await listener.waitForEnd(), "closed", "the stream ended by itself");
 
-    running = await start(folder);
+    running = await startWorkerProcess(folder);
     try {
       await running.service.send(summary("cus_ada", ["c"], { created: at + 2 }));
-      const again = await Listener.open(running.service, "cus_ada", { lastEventId: "1" });
-      const missed = [change("cus_ada", 2, ["b"], ["a"]), change("cus_ada", 3, ["c"], ["b"])];
-      assert.deepEqual(await again.hears(3), [...missed, version("cus_ada", 3)]);
+      const again = await SseClient.open(running.service, "cus_ada", { lastEventId: "1" });
+      const missed = [changeMessage("cus_ada", 2, ["b"], ["a"]), changeMessage("cus_ada", 3, ["c"], ["b"])];
+      assert.deepEqual(await again.receive(3), [...missed, versionMessage("cus_ada", 3)]);
     } finally {
-      await kill(running);
+      await killWorkerProcess(running);
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -333,17 +345,20 @@ test("a stream ends with the token that opened it", async () => {
   const deployment = await serve({ settings: { ENTGATE_TOKEN_SECRETS: secret } });
   try {
     // A minute of leeway comes on top: it is over in three seconds.
-    const now = seconds();
+    const now = unixNow();
     const claims = { sub: "cus_brief", aud: "entgate", iat: now - 60, exp: now - 57, jti: "brief", livemode: false };
     const key = await new SignJWT(claims).setProtectedHeader({ alg: "HS256" }).sign(new TextEncoder().encode(secret));
-    const [listener, socket] = [await Listener.open(deployment, "cus_brief", { key }), await Socket.open(deployment, "cus_brief", { key })];
+    const [listener, socket] = [
+      await SseClient.open(deployment, "cus_brief", { key }),
+      await WebSocketClient.open(deployment, "cus_brief", { key }),
+    ];
     const end = { object: "stream_end", reason: "token_expired" };
-    assert.deepEqual(await listener.hears(2), [version("cus_brief", 0), end]);
+    assert.deepEqual(await listener.receive(2), [versionMessage("cus_brief", 0), end]);
     assert.equal(listener.events.at(-1).event, "expired");
-    assert.equal(await listener.ends(), "end");
-    assert.deepEqual(await socket.hears(2), [version("cus_brief", 0), end]);
-    assert.deepEqual(await socket.ends(), [4401, "token_expired"]);
-    await assert.rejects(Listener.open(deployment, "cus_brief", { key }), /^Error: 401 .*token_expired/);
+    assert.equal(await listener.waitForEnd(), "end");
+    assert.deepEqual(await socket.receive(2), [versionMessage("cus_brief", 0), end]);
+    assert.deepEqual(await socket.waitForEnd(), [4401, "token_expired"]);
+    await assert.rejects(SseClient.open(deployment, "cus_brief", { key }), /^Error: 401 .*token_expired/);
   } finally {
     await deployment.stop();
   }

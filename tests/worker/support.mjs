@@ -1,151 +1,147 @@
-// The built Worker in workerd, as `wrangler.toml` describes it, and the words the tests speak in.
+// The built Worker in Miniflare, as wrangler.toml configures it, and helpers that all test suites share.
+//
+// `serve` starts the Worker in workerd, with real KV and Durable Objects. `Service` sends it requests and reads
+// its storage. `summary` and `customerDeleted` build Stripe's events. A Worker in a process of its own, which a
+// test can kill, is in worker-process.mjs; Stripe's API is in fake-stripe.mjs.
 
 import { randomUUID } from "node:crypto";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { Miniflare } from "miniflare";
 import Stripe from "stripe";
 import { unstable_getMiniflareWorkerOptions as workerOptions } from "wrangler";
+import { brokenActivityLog, FAULTY_REPLICA, modulesWithClock, repositoryPath } from "./worker-modules.mjs";
+
+/** @import { MiniflareOptions, Request, Response, WorkerOptions } from "miniflare" */
+/** @import { Readable } from "node:stream" */
+
+/** @typedef {"before" | "after" | "late" | "slow"} PutFault See worker-modules.mjs. */
+
+/**
+ * What tests use of Miniflare. Its own types refer to the types of Workers, which are not installed.
+ *
+ * @typedef {object} Workerd
+ * @property {(binding: string, worker: string) => Promise<KvNamespace>} getKVNamespace
+ * @property {(binding: string, worker: string) => Promise<DurableObjectNamespace>} getDurableObjectNamespace
+ * @property {(worker: string) => Promise<{ scheduled(options: { cron: string }): Promise<{ outcome: string }> }>} getWorker
+ * @property {() => Promise<void>} dispose
+ */
+
+/** @typedef {{ fetch(url: string, init?: { method: string, body: string }): Promise<globalThis.Response> }} DurableObjectStub */
+/** @typedef {{ idFromName(name: string): object, get(id: object): DurableObjectStub }} DurableObjectNamespace */
+
+/**
+ * @typedef {object} KvNamespace
+ * @property {(key: string, type?: "json") => Promise<any>} get
+ * @property {(key: string, value: string) => Promise<void>} put
+ * @property {(key: string) => Promise<void>} delete
+ * @property {(options: { prefix: string }) => Promise<{ keys: { metadata?: unknown }[] }>} list
+ */
+
+/**
+ * @typedef {object} ServeOptions
+ * @property {Record<string, unknown>} [settings] Settings of the deployment, over the defaults.
+ * @property {string} [folder] Where KV and Durable Objects are stored. Without it, they end with the Worker.
+ * @property {boolean} [faulty] Whether puts to KV can fail: see `Service.failPuts`.
+ * @property {string[]} [log] Receives the lines that the Worker logs. Without it, they go to the console.
+ * @property {boolean} [clock] Whether the Worker's clock can be set: see `Service.setClockOffset`.
+ * @property {(request: Request) => Response} [outbound] Handles the requests that the Worker sends.
+ * @property {string} [activityLog] Statements that handle each request to the activity log in place of the real one.
+ */
+
+/**
+ * @typedef {object} RequestOptions
+ * @property {string} [method]
+ * @property {Record<string, string | undefined>} [headers]
+ * @property {RequestInit["body"]} [body]
+ * @property {string | null} [key] The key or token to send, the test server key by default. An empty string or `null` sends none.
+ */
 
 export const KEY = "sk_test_entgate";
 export const LIVE_KEY = "sk_live_entgate";
 export const SECRET = "whsec_test_entgate";
 
-const root = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
-
-/** Settings as an operator has them; a test changes what it is about. */
+/** Default settings. The record cache of an isolate is off, so that a test sees every change at once. */
 const SETTINGS = { ENTGATE_API_KEYS: `${KEY},${LIVE_KEY}`, STRIPE_WEBHOOK_SECRETS: SECRET, ENTGATE_MEMORY_TTL: "0" };
 
 /**
- * A KV namespace whose puts fail as `FAULTS` says: the next ones, one fault each, then every n-th.
- * A put fails before the write, after it, or at once and writes three seconds late; a slow one takes
- * six and does not fail. Each is noted in `FAULTS`, with its moment.
+ * Starts the Worker on a free port.
+ *
+ * @param {ServeOptions} [options]
  */
-const FAULTY_REPLICA = `
-  const sleep = (pause) => new Promise((resolve) => setTimeout(resolve, pause));
-  let puts = 0;
-  export default ({ REPLICA, FAULTS }) => {
-    const note = (kind, key) => FAULTS.put(kind + ":" + Date.now() + ":" + crypto.randomUUID(), "", { metadata: { key, at: Date.now() } });
-    const next = async () => {
-      const [fault, ...left] = (await FAULTS.get("puts", "json")) ?? [];
-      if (fault) {
-        await FAULTS.put("puts", JSON.stringify(left));
-        return fault;
-      }
-      const each = await FAULTS.get("each", "json");
-      return each && (puts += 1) % each.n === 0 ? each.fault : undefined;
-    };
-    return {
-      get: (...request) => REPLICA.get(...request),
-      async put(key, ...request) {
-        await note("put", key);
-        const fault = await next();
-        if (fault === "late") {
-          sleep(3_000).then(() => REPLICA.put(key, ...request)).then(() => note("landed", key));
-          await note("late", key);
-        }
-        if (fault === "before" || fault === "late") throw new Error("KV PUT failed: 429 Too Many Requests");
-        if (fault === "slow") await sleep(6_000);
-        await REPLICA.put(key, ...request);
-        if (fault === "after") throw new Error("KV PUT failed: 500 Internal Server Error");
-      },
-    };
-  };`;
-
-/** The Worker's modules, and before them a clock. */
-const clocked = (main) => [
-  { type: "ESModule", path: root("build/clock.js"), contents: CLOCK },
-  { type: "ESModule", path: main },
-  { type: "ESModule", path: root("build/worker.js") },
-  ...["hot", "worker"].map((name) => ({ type: "CompiledWasm", path: root(`build/${name}.wasm`) })),
-];
-
-/** In whose isolate it is as many seconds later as a request says. */
-const CLOCK = `
-  import Entgate from "./index.js";
-  export * from "./index.js";
-  let ahead = 0;
-  const Clock = Date;
-  globalThis.Date = class extends Clock {
-    constructor(...parts) {
-      if (parts.length) super(...parts);
-      else super(Clock.now() + ahead);
-    }
-    static now() {
-      return Clock.now() + ahead;
-    }
-  };
-  export default {
-    ...Entgate,
-    fetch(request, env, context) {
-      const { pathname, searchParams } = new URL(request.url);
-      if (pathname !== "/__ahead") return Entgate.fetch(request, env, context);
-      ahead = Number(searchParams.get("seconds")) * 1000;
-      return new Response();
-    },
-  }`;
-
-/**
- * Starts the Worker on a free port. `folder` is where KV and Durable Objects are kept; without it
- * they end with the Worker. With `faulty`, KV fails when a test says so: see `failPuts`. Lines that
- * the Worker logs go to `log`, if there is one, and to the console if not. With `clock`, what time it
- * is there can be set: see `ahead`. What the Worker asks of others is answered by `outbound`, if there
- * is one. The body of a function is the `journal`, where it is not to be the real one.
- */
-export async function serve({ settings = {}, folder, faulty = false, log, clock = false, outbound, journal } = {}) {
-  const { workerOptions: options, main } = workerOptions(root("wrangler.toml"));
-  const kept = (kind) => (folder ? { [`${kind}Persist`]: `${folder}/${kind}` } : {});
+export async function serve({ settings = {}, folder, faulty = false, log, clock = false, outbound, activityLog } = {}) {
+  const { workerOptions: options, main } = workerOptions(repositoryPath("wrangler.toml"));
+  if (!main) throw new Error("wrangler.toml has no entry");
+  /** @type {WorkerOptions} */
   const worker = {
     ...options,
     name: "entgate",
-    modules: true,
-    modulesRoot: root("build"),
-    scriptPath: main,
-    ...(clock && { modules: clocked(main) }),
-    bindings: { ...SETTINGS, ...settings },
+    modulesRoot: repositoryPath("build"),
+    ...(clock ? { modules: modulesWithClock(main) } : { modules: true, scriptPath: main }),
+    bindings: /** @type {WorkerOptions["bindings"]} */ ({ ...SETTINGS, ...settings }),
     ...(outbound && { outboundService: outbound }),
   };
+  /** @type {WorkerOptions[]} */
   const others = [];
   if (faulty) {
-    worker.kvNamespaces = { REPLICA: "ENTITLEMENTS", FAULTS: "FAULTS" };
-    // With wrapped bindings this workerd, where the flag is an experiment still, ends in a segmentation fault.
-    worker.compatibilityFlags = options.compatibilityFlags.filter((flag) => flag !== "new_module_registry");
-    worker.wrappedBindings = { ENTITLEMENTS: { scriptName: "faulty-replica" } };
     const kvNamespaces = { REPLICA: "ENTITLEMENTS", FAULTS: "FAULTS" };
+    worker.kvNamespaces = kvNamespaces;
+    // workerd ends in a segmentation fault if wrapped bindings are used with this flag.
+    worker.compatibilityFlags = options.compatibilityFlags?.filter((flag) => flag !== "new_module_registry");
+    worker.wrappedBindings = { ENTITLEMENTS: { scriptName: "faulty-replica" } };
     others.push({ name: "faulty-replica", modules: true, script: FAULTY_REPLICA, kvNamespaces });
   }
-  if (journal) {
-    const script = `export class Journal { fetch() { ${journal} } } export default {};`;
-    others.push({ name: "journal", modules: true, script, durableObjects: { JOURNAL: "Journal" } });
-    worker.durableObjects = { ...worker.durableObjects, JOURNAL: { className: "Journal", scriptName: "journal" } };
+  if (activityLog) {
+    const script = brokenActivityLog(activityLog);
+    others.push({ name: "activity-log", modules: true, script, durableObjects: { JOURNAL: "Journal" } });
+    worker.durableObjects = { ...worker.durableObjects, JOURNAL: { className: "Journal", scriptName: "activity-log" } };
   }
-  const listen = (...streams) => streams.forEach((input) => createInterface({ input }).on("line", (line) => log.push(line)));
-  const workerd = new Miniflare({
-    ...(log && { handleRuntimeStdio: listen }),
-    workers: [worker, ...others],
-    host: "127.0.0.1",
-    port: 0,
-    ...kept("kv"),
-    ...kept("durableObjects"),
-  });
-  return new Service(workerd, await workerd.ready, faulty ? "REPLICA" : "ENTITLEMENTS");
+  /** @type {MiniflareOptions} */
+  const miniflare = { workers: [worker, ...others], host: "127.0.0.1", port: 0 };
+  if (log) miniflare.handleRuntimeStdio = (...streams) => appendLines(log, streams);
+  if (folder) Object.assign(miniflare, { kvPersist: `${folder}/kv`, durableObjectsPersist: `${folder}/durableObjects` });
+  const workerd = new Miniflare(miniflare);
+  const url = await workerd.ready;
+  return new Service(/** @type {Workerd} */ (/** @type {unknown} */ (workerd)), url, faulty ? "REPLICA" : "ENTITLEMENTS");
 }
 
-/** A running Worker, from outside. */
+/** @param {string[]} log @param {Readable[]} streams */
+function appendLines(log, streams) {
+  for (const input of streams) createInterface({ input }).on("line", (line) => log.push(line));
+}
+
+/** A running Worker: its HTTP API and, in this process, its storage. */
 export class Service {
-  constructor(workerd, url, replica) {
-    this.workerd = workerd;
+  #workerd;
+  #replicaBinding;
+
+  /**
+   * @param {Workerd | undefined} workerd Undefined if the Worker runs in another process.
+   * @param {URL} url
+   * @param {string} [replicaBinding]
+   */
+  constructor(workerd, url, replicaBinding = "ENTITLEMENTS") {
+    this.#workerd = workerd;
+    this.#replicaBinding = replicaBinding;
     this.url = url;
-    this.binding = replica;
   }
 
-  /** One request; the answer with its body read. */
+  get workerd() {
+    if (!this.#workerd) throw new Error("the Worker runs in another process");
+    return this.#workerd;
+  }
+
+  /**
+   * Sends a request. The result has the body as text, and parsed if it is JSON.
+   *
+   * @param {string} path
+   * @param {RequestOptions} [options]
+   */
   async request(path, { method = "GET", headers = {}, body, key = KEY } = {}) {
     const authorization = key ? { authorization: `Bearer ${key}` } : {};
     const response = await fetch(new URL(path, this.url), {
       method,
-      headers: { ...authorization, ...headers },
+      headers: /** @type {Record<string, string>} */ ({ ...authorization, ...headers }),
       body,
       redirect: "manual",
     });
@@ -154,66 +150,101 @@ export class Service {
     return { status: response.status, headers: response.headers, text, json: isJson && text ? JSON.parse(text) : undefined };
   }
 
-  /** Sends an event, signed by Stripe's own library unless a header is given. */
+  /**
+   * Sends an event. Stripe's library signs it unless a header is given.
+   *
+   * @param {object | string} event
+   * @param {{ secret?: string, header?: string }} [options]
+   */
   send(event, { secret = SECRET, header } = {}) {
     const body = typeof event === "string" ? event : JSON.stringify(event);
     header ??= Stripe.webhooks.generateTestHeaderString({ payload: body, secret });
-    return this.request("/webhooks/stripe", { method: "POST", body, headers: { "stripe-signature": header }, key: undefined });
+    return this.request("/webhooks/stripe", { method: "POST", body, headers: { "stripe-signature": header }, key: null });
   }
 
-  check(customer, feature, more = {}) {
-    return this.request(`/v1/check?${new URLSearchParams({ customer, feature, ...more })}`);
+  /**
+   * @param {string} customer
+   * @param {string} feature
+   * @param {Record<string, unknown>} [params]
+   */
+  check(customer, feature, params = {}) {
+    return this.request(`/v1/check?${queryString({ customer, feature, ...params })}`);
   }
 
-  /** The KV namespace behind the Worker. */
-  replica() {
-    return this.workerd.getKVNamespace(this.binding, "entgate");
-  }
-
-  /** What the replica holds of a test customer, or `null`. */
-  async copy(customer) {
-    return (await this.replica()).get(`test:${customer}`, "json");
-  }
-
-  #faults() {
-    return this.workerd.getKVNamespace("FAULTS", "entgate");
-  }
-
-  /** Lets the next puts fail, `"before"` or `"after"` the write or to land `"late"`, or be `"slow"`. */
-  async failPuts(...faults) {
-    await (await this.#faults()).put("puts", JSON.stringify(faults));
-  }
-
-  /** Lets every n-th put fail that no other fault is for, until told `undefined`. */
-  async failEachPut(fault, n = 1) {
-    await (await this.#faults()).put("each", JSON.stringify(fault ? { fault, n } : null));
-  }
-
-  /** The moments when puts of a test customer were begun; or failed and went on, `"late"`, or `"landed"` then. */
-  async puts(customer, kind = "put") {
-    const { keys } = await (await this.#faults()).list({ prefix: `${kind}:` });
-    return keys
-      .map(({ metadata }) => metadata)
-      .filter(({ key }) => key === `test:${customer}`)
-      .map(({ at }) => at);
-  }
-
-  /** Does what is done every minute. */
-  async cron() {
-    return (await this.workerd.getWorker("entgate")).scheduled({ cron: "* * * * *" });
-  }
-
-  /** Lets it be so many seconds later there, where it was served with a clock. */
-  ahead(seconds) {
-    return this.request(`/__ahead?seconds=${seconds}`);
-  }
-
-  sync(customer, more = {}) {
-    return this.request(`/v1/customers/${customer}/sync?${new URLSearchParams(more)}`, { method: "POST" });
+  /** @param {string} customer @param {Record<string, unknown>} [params] */
+  sync(customer, params = {}) {
+    return this.request(`/v1/customers/${customer}/sync?${queryString(params)}`, { method: "POST" });
   }
 
   async health() {
     return (await this.request("/healthz")).json;
+  }
+
+  /** The KV namespace with the replica. */
+  replica() {
+    return this.#kv(this.#replicaBinding);
+  }
+
+  /** @param {string} binding */
+  #kv(binding) {
+    return this.workerd.getKVNamespace(binding, "entgate");
+  }
+
+  /**
+   * The record of a test customer in the replica, or `null`.
+   *
+   * @param {string} customer
+   * @returns {Promise<any>}
+   */
+  async replicaRecord(customer) {
+    return (await this.replica()).get(`test:${customer}`, "json");
+  }
+
+  /** The stub of a Durable Object. @param {string} binding @param {string} name */
+  async durableObject(binding, name) {
+    const namespace = await this.workerd.getDurableObjectNamespace(binding, "entgate");
+    return namespace.get(namespace.idFromName(name));
+  }
+
+  /** Sets one fault for each of the next puts to KV. @param {PutFault[]} faults */
+  async failPuts(...faults) {
+    await (await this.#kv("FAULTS")).put("puts", JSON.stringify(faults));
+  }
+
+  /** The faults of the next puts that have not happened yet. @returns {Promise<PutFault[]>} */
+  async remainingPutFaults() {
+    return (await (await this.#kv("FAULTS")).get("puts", "json")) ?? [];
+  }
+
+  /** Sets the fault of every n-th put without another fault. `undefined` ends it. @param {PutFault | undefined} fault */
+  async failEachPut(fault, n = 1) {
+    await (await this.#kv("FAULTS")).put("each", JSON.stringify(fault ? { fault, n } : null));
+  }
+
+  /**
+   * When puts of a test customer began. With `"late"`, when those that fail and still write failed; with
+   * `"landed"`, when these wrote.
+   *
+   * @param {string} customer
+   * @param {"put" | "late" | "landed"} [kind]
+   * @returns {Promise<number[]>} In Unix milliseconds.
+   */
+  async putTimes(customer, kind = "put") {
+    const { keys } = await (await this.#kv("FAULTS")).list({ prefix: `${kind}:` });
+    return keys
+      .map(({ metadata }) => /** @type {{ key: string, at: number }} */ (metadata))
+      .filter(({ key }) => key === `test:${customer}`)
+      .map(({ at }) => at);
+  }
+
+  /** Runs the cron trigger. */
+  async runCron() {
+    return (await this.workerd.getWorker("entgate")).scheduled({ cron: "* * * * *" });
+  }
+
+  /** Sets by how many seconds the clock of the Worker is ahead. It has to be served with `clock`. @param {number} seconds */
+  setClockOffset(seconds) {
+    return this.request(`/__clock?offset=${seconds}`);
   }
 
   stop() {
@@ -221,9 +252,18 @@ export class Service {
   }
 }
 
-/** Tries an assertion until it holds, and fails as it does if it does not hold in time. */
-export async function eventually(assertion, deadline = 10_000) {
-  const end = Date.now() + deadline;
+/** A query string, with the values as strings. @param {Record<string, unknown>} params */
+const queryString = (params) => new URLSearchParams(Object.entries(params).map(([name, value]) => [name, `${value}`]));
+
+/**
+ * Retries an assertion until it passes. After the timeout it fails with the last error.
+ *
+ * @template Result
+ * @param {() => Result | Promise<Result>} assertion
+ * @param {number} [timeout] In milliseconds.
+ */
+export async function eventually(assertion, timeout = 10_000) {
+  const end = Date.now() + timeout;
   for (;;) {
     try {
       return await assertion();
@@ -234,17 +274,23 @@ export async function eventually(assertion, deadline = 10_000) {
   }
 }
 
-/** Now, as Stripe dates its events. */
-export const seconds = () => Math.floor(Date.now() / 1000);
+/** The current time in Unix seconds, as in Stripe's events. */
+export const unixNow = () => Math.floor(Date.now() / 1000);
 
-/** Stripe's SDK, pointed at the Worker. */
-export function stripe(url, key = KEY) {
+/** Stripe's SDK, with the Worker as its host. @param {URL | string} url */
+export function stripeClient(url, key = KEY) {
   const { hostname, port } = new URL(url);
   return new Stripe(key, { host: hostname, port, protocol: "http", telemetry: false, maxNetworkRetries: 0 });
 }
 
-/** A summary event as Stripe sends it: https://docs.stripe.com/billing/entitlements#webhooks */
-export function summary(customer, keys, { created = seconds(), livemode = false, hasMore = false, ...event } = {}) {
+/**
+ * A summary event as Stripe sends it: https://docs.stripe.com/billing/entitlements#webhooks
+ *
+ * @param {string} customer
+ * @param {string[]} keys Lookup keys of the entitlements.
+ * @param {{ created?: number, livemode?: boolean, hasMore?: boolean, [member: string]: unknown }} [options] Other members override those of the event.
+ */
+export function summary(customer, keys, { created = unixNow(), livemode = false, hasMore = false, ...event } = {}) {
   const data = keys.map((key) => entitlement(customer, key, livemode));
   return {
     id: `evt_${randomUUID().replaceAll("-", "")}`,
@@ -268,12 +314,18 @@ export function summary(customer, keys, { created = seconds(), livemode = false,
   };
 }
 
-/** The event of a customer who was deleted: https://docs.stripe.com/api/events/types#event_types-customer.deleted */
-export function deletion(customer, { livemode = false, ...more } = {}) {
-  const event = summary(customer, [], { livemode, type: "customer.deleted", ...more });
+/**
+ * The event of a deleted customer: https://docs.stripe.com/api/events/types#event_types-customer.deleted
+ *
+ * @param {string} customer
+ * @param {{ created?: number, livemode?: boolean }} [options]
+ */
+export function customerDeleted(customer, { livemode = false, ...options } = {}) {
+  const event = summary(customer, [], { livemode, type: "customer.deleted", ...options });
   return { ...event, data: { object: { id: customer, object: "customer", livemode } } };
 }
 
+/** An active entitlement as Stripe returns it. @param {string} customer @param {string} key */
 export function entitlement(customer, key, livemode = false) {
   return {
     id: `ent_test_${customer}_${key}`,

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { fakeStripe } from "./fake-stripe.mjs";
-import { entitlement, eventually, seconds, serve, summary } from "./support.mjs";
+import { entitlement, eventually, serve, summary, unixNow } from "./support.mjs";
 
 describe("POST /v1/customers/{id}/sync", { concurrency: true, timeout: 30_000 }, () => {
   let stripe;
@@ -33,7 +33,7 @@ describe("POST /v1/customers/{id}/sync", { concurrency: true, timeout: 30_000 },
     stripe.setEntitlements("cus_now", ["sms"]);
     const { status, json } = await service.sync("cus_now");
     assert.equal(status, 200);
-    assert.ok(Math.abs(json.as_of - seconds()) <= 2);
+    assert.ok(Math.abs(json.as_of - unixNow()) <= 2);
     const entitlements = {
       object: "list",
       data: [entitlement("cus_now", "sms")],
@@ -111,7 +111,7 @@ describe("POST /v1/customers/{id}/sync", { concurrency: true, timeout: 30_000 },
     await stripe.waitForCalls(1, "cus_event");
     // Once the read's answer is taken in, the sync waits for what changes.
     await eventually(async () => assert.equal((await service.check("cus_event", "sms", { fresh: true })).json.reason, "not_entitled"));
-    assert.equal((await service.send(summary("cus_event", ["sms"], { created: seconds() + 60 }))).json.outcome, "applied");
+    assert.equal((await service.send(summary("cus_event", ["sms"], { created: unixNow() + 60 }))).json.outcome, "applied");
     const { status, json } = await sync;
     assert.deepEqual([status, json.entitled, json.version, json.served_by], [200, true, 2, "ledger"]);
     assert.equal(stripe.listCalls("cus_event").length, 1, "before the next read");

@@ -1,65 +1,89 @@
-// The words that tests of the catalog speak in: what is sold to whom, what time it is there, who hears of it.
+// Fixtures for tests of the catalog: the Worker with the catalog as its source, and a client of its API.
+//
+// `TestCatalog` wraps Stripe's SDK with one method for each step that several tests share: create a plan,
+// subscribe a customer, advance a test clock, read the resulting entitlements and events. Steps of one test
+// use its `sdk` directly. Receiving webhooks is in webhook-receiver.mjs.
 
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
-import { eventually, KEY, SECRET, serve, stripe } from "./support.mjs";
+import { eventually, KEY, SECRET, serve, stripeClient } from "./support.mjs";
 
-export const SUMMARY = "entitlements.active_entitlement_summary.updated";
+/** @import Stripe from "stripe" */
+/** @import { ServeOptions, Service } from "./support.mjs" */
 
-/** A moment on test clocks, which none of the months around it is too short for. */
-export const JANUARY = at(2027, 1, 15, 8);
-export const FEBRUARY = at(2027, 2, 15, 8);
-export const MARCH = at(2027, 3, 15, 8);
+export const SUMMARY_EVENT = "entitlements.active_entitlement_summary.updated";
+
+/** Start dates for test clocks. All months around them have 28 days or more, so a monthly renewal keeps the day. */
+export const JANUARY = utc(2027, 1, 15, 8);
+export const FEBRUARY = utc(2027, 2, 15, 8);
+export const MARCH = utc(2027, 3, 15, 8);
 export const HOUR = 3_600;
 export const DAY = 24 * HOUR;
 
-/** A moment in UTC, as Stripe writes it. */
-export function at(year, month, day, hour = 0) {
+/** Stripe's test payment methods: charges to the first succeed, charges to the second fail. */
+export const VALID_CARD = "pm_card_visa";
+export const FAILING_CARD = "pm_card_chargeCustomerFail";
+
+/**
+ * A date in UTC, in Unix seconds.
+ *
+ * @param {number} year
+ * @param {number} month From 1.
+ * @param {number} day
+ * @param {number} [hour]
+ */
+export function utc(year, month, day, hour = 0) {
   return Date.UTC(year, month - 1, day, hour) / 1000;
 }
 
-/** Stripe's test payment methods: one works, one never does. */
-export const WORKS = "pm_card_visa";
-export const FAILS = "pm_card_chargeCustomerFail";
-
-/** The Worker with the catalog as its source. */
-export function catalog({ settings, ...options } = {}) {
+/**
+ * Starts the Worker with the catalog as its source.
+ *
+ * @param {ServeOptions} [options]
+ */
+export function serveCatalog({ settings, ...options } = {}) {
   return serve({ settings: { ENTGATE_SOURCE: "catalog", ...settings }, ...options });
 }
 
-/** One who sells, by way of Stripe's SDK. */
-export class Shop {
+/** The catalog of one mode, over Stripe's SDK. */
+export class TestCatalog {
+  /**
+   * @param {Service} service
+   * @param {string} [key] A server key; it decides the mode.
+   */
   constructor(service, key = KEY) {
     this.service = service;
-    this.sdk = stripe(service.url, key);
+    this.sdk = stripeClient(service.url, key);
   }
 
-  feature(lookup_key, name = lookup_key) {
+  /** @param {string} lookup_key @param {string} [name] */
+  createFeature(lookup_key, name = lookup_key) {
     return this.sdk.entitlements.features.create({ lookup_key, name });
   }
 
-  attach(product, feature) {
+  /** @param {{ id: string }} product @param {{ id: string }} feature */
+  attachFeature(product, feature) {
     return this.sdk.products.createFeature(product.id, { entitlement_feature: feature.id });
   }
 
-  price(product, more = {}) {
-    return this.sdk.prices.create({ product: product.id, currency: "usd", unit_amount: 1000, recurring: { interval: "month" }, ...more });
+  /** Creates a monthly price, unless `params` say otherwise. @param {{ id: string }} product @param {Partial<Stripe.PriceCreateParams>} [params] */
+  createPrice(product, params = {}) {
+    return this.sdk.prices.create({ product: product.id, currency: "usd", unit_amount: 1000, recurring: { interval: "month" }, ...params });
   }
 
-  /** A product with these features, sold by the month. */
-  async plan(...features) {
+  /** Creates a product with these features and a monthly price. @param {{ id: string }[]} features */
+  async createPlan(...features) {
     const product = await this.sdk.products.create({ name: "A plan" });
     const attached = [];
-    for (const feature of features) attached.push(await this.attach(product, feature));
-    return { product, attached, price: await this.price(product) };
+    for (const feature of features) attached.push(await this.attachFeature(product, feature));
+    return { product, attached, price: await this.createPrice(product) };
   }
 
-  clock(frozen_time = JANUARY) {
+  createClock(frozen_time = JANUARY) {
     return this.sdk.testHelpers.testClocks.create({ frozen_time });
   }
 
-  /** Lets time pass, and waits until all that was due is done. */
-  async advance(clock, frozen_time) {
+  /** Advances a test clock, and waits until it is ready again. @param {{ id: string }} clock @param {number} frozen_time */
+  async advanceClock(clock, frozen_time) {
     await this.sdk.testHelpers.testClocks.advance(clock.id, { frozen_time });
     return eventually(async () => {
       const now = await this.sdk.testHelpers.testClocks.retrieve(clock.id);
@@ -68,46 +92,63 @@ export class Shop {
     });
   }
 
-  /** A customer on a clock of their own. */
-  async customer(more = {}) {
-    const clock = await this.clock();
-    return { clock, customer: await this.sdk.customers.create({ test_clock: clock.id, ...more }) };
+  /** Creates a customer on a new test clock. @param {Stripe.CustomerCreateParams} [params] */
+  async createClockCustomer(params = {}) {
+    const clock = await this.createClock();
+    return { clock, customer: await this.sdk.customers.create({ test_clock: clock.id, ...params }) };
   }
 
-  subscribe(customer, prices, more = {}) {
+  /**
+   * @param {{ id: string }} customer
+   * @param {{ id: string } | { id: string }[]} prices
+   * @param {Partial<Stripe.SubscriptionCreateParams>} [params]
+   */
+  subscribe(customer, prices, params = {}) {
     const items = [prices].flat().map(({ id }) => ({ price: id }));
-    return this.sdk.subscriptions.create({ customer: customer.id, items, ...more });
+    return this.sdk.subscriptions.create({ customer: customer.id, items, ...params });
   }
 
-  async status(subscription) {
+  /** @param {{ id: string }} subscription */
+  async subscriptionStatus(subscription) {
     return (await this.sdk.subscriptions.retrieve(subscription.id)).status;
   }
 
-  /** The keys that a customer has, sorted: Stripe documents no order. */
-  async held(customer) {
+  /** The lookup keys of a customer's entitlements, sorted: Stripe documents no order. @param {{ id: string }} customer */
+  async entitlementKeys(customer) {
     const list = this.sdk.entitlements.activeEntitlements.list({ customer: customer.id, limit: 100 });
-    return keys(await list.autoPagingToArray({ limit: 1000 }));
+    return lookupKeys(await list.autoPagingToArray({ limit: 1000 }));
   }
 
-  /** What happened to a customer's set so far, the newest last: `[before, after]` each time. */
-  async told(customer) {
-    return (await this.summaries(customer)).map(change);
+  /** Every change of a customer's set as `[before, after]`, oldest first. @param {{ id: string }} customer */
+  async entitlementChanges(customer) {
+    return (await this.summaryEvents(customer)).map(summaryChange);
   }
 
-  /** The summary events of a customer, the newest last. */
-  async summaries(customer) {
-    const events = await this.sdk.events.list({ type: SUMMARY, limit: 100 }).autoPagingToArray({ limit: 1000 });
-    return events.filter(({ data }) => data.object.customer === customer.id).reverse();
+  /** The summary events of a customer, oldest first. @param {{ id: string }} customer */
+  async summaryEvents(customer) {
+    const events = await this.sdk.events.list({ type: SUMMARY_EVENT, limit: 100 }).autoPagingToArray({ limit: 1000 });
+    return events
+      .filter((event) => event.type === SUMMARY_EVENT)
+      .filter(({ data }) => data.object.customer === customer.id)
+      .reverse();
   }
 
-  /** Registers the Worker's own way in, so that checks follow the catalog. */
-  registerItself() {
+  /** Registers the Worker's own webhook route, so that checks follow the catalog. */
+  registerOwnEndpoint() {
     const url = new URL("/webhooks/stripe", this.service.url).href;
-    return this.sdk.webhookEndpoints.create({ url, enabled_events: ["*"], secret: SECRET });
+    /** @type {Stripe.WebhookEndpointCreateParams & { secret: string }} */
+    const params = { url, enabled_events: ["*"], secret: SECRET };
+    return this.sdk.webhookEndpoints.create(params);
   }
 
-  /** Waits until a check answers what it should. */
-  follows(customer, feature, entitled) {
+  /**
+   * Waits until a check returns the expected result.
+   *
+   * @param {{ id: string }} customer
+   * @param {string} feature
+   * @param {boolean} entitled
+   */
+  waitForCheck(customer, feature, entitled) {
     return eventually(async () => {
       const { status, json } = await this.service.check(customer.id, feature);
       assert.deepEqual([status, json.entitled], [200, entitled], `${feature}: ${JSON.stringify(json)}`);
@@ -115,58 +156,12 @@ export class Shop {
   }
 }
 
-/** The keys of a list's entitlements, sorted. */
-export function keys(list) {
+/** The lookup keys of a list, sorted. @param {{ lookup_key: string }[]} list */
+export function lookupKeys(list) {
   return list.map(({ lookup_key }) => lookup_key).sort();
 }
 
-/** What a summary event says: `[before, after]`. */
-export function change({ data }) {
-  return [keys(data.previous_attributes.entitlements.data), keys(data.object.entitlements.data)];
-}
-
-/**
- * A receiver of webhooks on a free port of this machine. It notes what comes in `heard`, and answers
- * 200 but where `answers` has something else to say: one status a delivery, or `"hold"` for none at all.
- */
-export async function receiver() {
-  const heard = [];
-  const answers = [];
-  const server = createServer(async (request, response) => {
-    const chunks = [];
-    for await (const chunk of request) chunks.push(chunk);
-    const body = Buffer.concat(chunks).toString();
-    heard.push({
-      path: request.url,
-      method: request.method,
-      headers: request.headers,
-      body,
-      event: JSON.parse(body),
-      moment: performance.now(),
-    });
-    const answer = answers.shift() ?? 200;
-    if (answer === "hold") return;
-    // Where a redirect would lead, if it were followed.
-    response.writeHead(answer, answer === 302 ? { location: "/elsewhere" } : {}).end();
-  });
-  const listen = (port) => new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
-  const close = () => {
-    const closed = new Promise((resolve) => server.close(resolve));
-    server.closeAllConnections();
-    return closed;
-  };
-  await listen(0);
-  const { port } = server.address();
-  return {
-    heard,
-    answers,
-    url: `http://127.0.0.1:${port}/hook`,
-    /** The deliveries of an event. */
-    of: (id) => heard.filter(({ event }) => event.id === id),
-    /** Cuts off those to whom nothing was answered. */
-    drop: () => server.closeAllConnections(),
-    /** Refuses connections, until it opens again. */
-    close,
-    open: () => listen(port),
-  };
+/** The lookup keys before and after a summary event. @param {Stripe.EntitlementsActiveEntitlementSummaryUpdatedEvent} event */
+export function summaryChange({ data }) {
+  return [lookupKeys(data.previous_attributes?.entitlements?.data ?? []), lookupKeys(data.object.entitlements.data)];
 }

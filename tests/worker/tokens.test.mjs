@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { createHmac, createPublicKey, sign as signature } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { SignJWT } from "jose";
-import { issuer, keyPair, NAME } from "./identity-provider.mjs";
-import { eventually, KEY, seconds, serve, summary } from "./support.mjs";
+import { createKeyPair, ISSUER, startIdentityProvider } from "./identity-provider.mjs";
+import { eventually, KEY, serve, summary, unixNow } from "./support.mjs";
 
 const CHECK = "/v1/check?feature=sms";
 const SECRET = "secret-of-32-characters-number-1";
@@ -15,8 +15,8 @@ const SIGNING_KEY =
 
 const encoded = (part) =>
   Buffer.from(typeof part === "string" || Buffer.isBuffer(part) ? part : JSON.stringify(part)).toString("base64url");
-const ours = (more = {}) => ({ sub: "cus_ada", aud: "entgate", iat: seconds(), exp: seconds() + 900, livemode: false, ...more });
-const theirs = (more = {}) => ({ iss: NAME, sub: "cus_ada", iat: seconds(), exp: seconds() + 900, ...more });
+const ours = (more = {}) => ({ sub: "cus_ada", aud: "entgate", iat: unixNow(), exp: unixNow() + 900, livemode: false, ...more });
+const theirs = (more = {}) => ({ iss: ISSUER, sub: "cus_ada", iat: unixNow(), exp: unixNow() + 900, ...more });
 
 /** A token to the letter, signed by HMAC. */
 function hs256(claims = ours(), header = { alg: "HS256" }, secret = SECRET) {
@@ -59,8 +59,8 @@ describe("tokens", { timeout: 120_000 }, () => {
   let ec;
   let ed;
   before(async () => {
-    [rsa, ec, ed] = await Promise.all([keyPair("RS256", "rsa"), keyPair("ES256", "ec"), keyPair("EdDSA", "ed")]);
-    provider = await issuer(rsa, ec, ed);
+    [rsa, ec, ed] = await Promise.all([createKeyPair("RS256", "rsa"), createKeyPair("ES256", "ec"), createKeyPair("EdDSA", "ed")]);
+    provider = await startIdentityProvider(rsa, ec, ed);
     service = await serve({ settings: settings(provider) });
     for (const [customer, more] of [
       ["cus_ada", {}],
@@ -88,19 +88,19 @@ describe("tokens", { timeout: 120_000 }, () => {
     }
     const made = await service.request("/v1/tokens", { method: "POST", body: new URLSearchParams({ customer: "cus_bob" }) });
     assert.deepEqual([made.status, made.json.object, made.json.customer, made.json.livemode], [200, "customer_token", "cus_bob", false]);
-    assert.ok(Math.abs(made.json.expires_at - seconds() - 900) <= 5);
+    assert.ok(Math.abs(made.json.expires_at - unixNow() - 900) <= 5);
     const bobs = await ask(made.json.token);
     assert.deepEqual([bobs.json.customer, bobs.json.entitled], ["cus_bob", true]);
   });
 
   test("what is tried with forged, confused, old and broken tokens comes to nothing, each for its own reason", async () => {
-    const now = seconds();
+    const now = unixNow();
     const good = hs256();
     const [header, claims, mac] = good.split(".");
     const pem = createPublicKey({ key: rsa.jwk, format: "jwk" }).export({ type: "spki", format: "pem" });
     const der = createPublicKey({ key: rsa.jwk, format: "jwk" }).export({ type: "spki", format: "der" });
-    const stranger = await keyPair("ES256", "ec");
-    const curve = await keyPair("ES384", "ec");
+    const stranger = await createKeyPair("ES256", "ec");
+    const curve = await createKeyPair("ES384", "ec");
     const genuine = await provider.sign(ec);
     const [, , r_s] = genuine.split(".");
     const snapshot = (await service.request("/v1/snapshot?customer=cus_ada")).json.snapshot;
@@ -285,7 +285,7 @@ describe("tokens", { timeout: 120_000 }, () => {
       ["an audience where none is wanted", await provider.sign(ec, { aud: "other" }), AUDIENCE],
       ["no audience", hs256(ours({ aud: undefined })), invalid("the token lacks `aud`.")],
       ["another issuer", await provider.sign(ec, { iss: "https://other.example" }), invalid("the token is of another issuer.")],
-      ["an issuer in a list", await provider.sign(ec, { iss: [NAME] }), invalid("the token's `iss` is no text.")],
+      ["an issuer in a list", await provider.sign(ec, { iss: [ISSUER] }), invalid("the token's `iss` is no text.")],
       ["no mode", hs256(ours({ livemode: undefined })), invalid("the token lacks `livemode`.")],
       ["a mode in words", hs256(ours({ livemode: "false" })), invalid("the token's `livemode` is neither true nor false.")],
       ["nobody", hs256(ours({ sub: undefined })), [403, "customer_missing", "the token names no customer in `sub`."]],
@@ -328,7 +328,7 @@ describe("tokens", { timeout: 120_000 }, () => {
       if (token) assert.equal(answer.headers.get("www-authenticate"), challenge, why);
     }
     assert.deepEqual(
-      provider.asked.filter((path) => path !== "/jwks.json"),
+      provider.requestedPaths.filter((path) => path !== "/jwks.json"),
       [],
       "nobody is asked whom a token names",
     );
@@ -365,10 +365,10 @@ describe("tokens", { timeout: 120_000 }, () => {
   });
 
   test("the issuer was asked once for all of this", () => {
-    assert.deepEqual(provider.asked, ["/jwks.json"]);
-    assert.equal(provider.request.headers.accept, "application/json");
-    assert.match(provider.request.headers["user-agent"], /^entgate\//);
-    assert.equal(provider.request.headers.authorization, undefined);
+    assert.deepEqual(provider.requestedPaths, ["/jwks.json"]);
+    assert.equal(provider.lastRequest.headers.accept, "application/json");
+    assert.match(provider.lastRequest.headers["user-agent"], /^entgate\//);
+    assert.equal(provider.lastRequest.headers.authorization, undefined);
   });
 });
 
@@ -380,42 +380,42 @@ describe("an issuer", { timeout: 120_000 }, () => {
   ];
 
   test("which takes other keys is asked again, and at most once a minute", async (t) => {
-    const [first, second] = await Promise.all([keyPair("ES256", "first"), keyPair("EdDSA", "second")]);
-    const provider = await issuer(first);
+    const [first, second] = await Promise.all([createKeyPair("ES256", "first"), createKeyPair("EdDSA", "second")]);
+    const provider = await startIdentityProvider(first);
     const service = await serve({ settings: settings(provider), clock: true });
     t.after(() => Promise.all([service.stop(), provider.stop()]));
     const ask = async (pair) => told(await service.request(CHECK, { key: await provider.sign(pair) }));
 
     assert.deepEqual(await ask(first), [200]);
-    provider.show(second, first);
+    provider.publish(second, first);
     for (let n = 0; n < 5; n += 1) assert.deepEqual(await ask(second), UNKNOWN);
     for (let n = 0; n < 5; n += 1) assert.deepEqual(await ask({ ...second, kid: `made up ${n}` }), UNKNOWN);
-    assert.equal(provider.asked.length, 1);
+    assert.equal(provider.requestedPaths.length, 1);
 
-    await service.ahead(65);
+    await service.setClockOffset(65);
     assert.deepEqual(await ask(second), [200]);
     assert.deepEqual(await ask(first), [200]);
     for (let n = 0; n < 5; n += 1) assert.deepEqual(await ask({ ...second, kid: `made up ${n}` }), UNKNOWN);
-    assert.equal(provider.asked.length, 2);
+    assert.equal(provider.requestedPaths.length, 2);
 
-    provider.show(second);
-    await service.ahead(130);
+    provider.publish(second);
+    await service.setClockOffset(130);
     assert.deepEqual(await ask(first), [200], "a key that is withdrawn is taken until the next reading");
-    await service.ahead(70 + 600);
+    await service.setClockOffset(70 + 600);
     assert.deepEqual(await ask(first), UNKNOWN);
     assert.deepEqual(await ask(second), [200]);
-    assert.equal(provider.asked.length, 3);
+    assert.equal(provider.requestedPaths.length, 3);
   });
 
   test("which is down leaves what it has said before, for as long as it is", async (t) => {
-    const [first, second] = await Promise.all([keyPair("RS256", "first"), keyPair("ES256", "second")]);
-    const provider = await issuer(first);
+    const [first, second] = await Promise.all([createKeyPair("RS256", "first"), createKeyPair("ES256", "second")]);
+    const provider = await startIdentityProvider(first);
     const log = [];
     const service = await serve({ settings: settings(provider), clock: true, log });
     t.after(() => Promise.all([service.stop(), provider.stop()]));
-    const ask = async (pair) => told(await service.request(CHECK, { key: await provider.sign(pair, { exp: seconds() + 90_000 }) }));
+    const ask = async (pair) => told(await service.request(CHECK, { key: await provider.sign(pair, { exp: unixNow() + 90_000 }) }));
     assert.deepEqual(await ask(first), [200]);
-    provider.says("down", 503);
+    provider.respondWith("down", 503);
     for (const [ahead, asked] of [
       [570, 1],
       [610, 2],
@@ -423,13 +423,13 @@ describe("an issuer", { timeout: 120_000 }, () => {
       [680, 3],
       [7_200, 4],
     ]) {
-      await service.ahead(ahead);
+      await service.setClockOffset(ahead);
       assert.deepEqual(await ask(first), [200], `${ahead} s later`);
-      assert.equal(provider.asked.length, asked, `${ahead} s later`);
+      assert.equal(provider.requestedPaths.length, asked, `${ahead} s later`);
     }
     assert.deepEqual(await ask(second), NOT_KNOWN, "whether it has taken another key cannot be told");
-    provider.show(second);
-    await service.ahead(7_262);
+    provider.publish(second);
+    await service.setClockOffset(7_262);
     assert.deepEqual(await ask(second), [200]);
     assert.deepEqual(await ask(first), UNKNOWN);
     await eventually(() =>
@@ -438,12 +438,12 @@ describe("an issuer", { timeout: 120_000 }, () => {
   });
 
   test("of whom nothing is known yet, and who fails, is neither a yes nor a no", async (t) => {
-    const pair = await keyPair("ES256", "one");
-    const provider = await issuer(pair);
+    const pair = await createKeyPair("ES256", "one");
+    const provider = await startIdentityProvider(pair);
     const log = [];
     const service = await serve({ settings: settings(provider), clock: true, log });
     t.after(() => Promise.all([service.stop(), provider.stop()]));
-    const token = await provider.sign(pair, { exp: seconds() + 90_000 });
+    const token = await provider.sign(pair, { exp: unixNow() + 90_000 });
     const keys = JSON.stringify({ keys: [pair.jwk] });
     const stalled = (response) => response.writeHead(200, { "content-type": "application/json" }).write("{");
     let ahead = 0;
@@ -463,15 +463,15 @@ describe("an issuer", { timeout: 120_000 }, () => {
       ["it does not answer", () => {}, ""],
       ["it begins to answer", stalled, ""],
     ]) {
-      provider.answer = answer;
+      provider.respond = answer;
       ahead += 11;
-      await service.ahead(ahead);
-      const asked = provider.asked.length;
+      await service.setClockOffset(ahead);
+      const asked = provider.requestedPaths.length;
       const first = await service.request(CHECK, { key: token });
       assert.deepEqual(told(first), NOT_KNOWN, why);
       assert.equal(first.headers.get("retry-after"), "1", why);
       assert.deepEqual(told(await service.request(CHECK, { key: token })), NOT_KNOWN, why);
-      assert.equal(provider.asked.length, asked + 1, `${why}: then it is left alone`);
+      assert.equal(provider.requestedPaths.length, asked + 1, `${why}: then it is left alone`);
       await eventually(() =>
         assert.ok(
           log.some((line) => line.includes("the issuer's keys could not be read") && line.includes(cause)),
@@ -481,41 +481,41 @@ describe("an issuer", { timeout: 120_000 }, () => {
       // Who has a token of ours does not need the issuer, nor does a server key.
       assert.deepEqual(told(await service.request(CHECK, { key: hs256() })), [200], why);
     }
-    assert.ok(!provider.asked.includes("/elsewhere.json"));
-    provider.says(`${keys}${" ".repeat((256 << 10) - keys.length)}`);
-    await service.ahead(ahead + 11);
+    assert.ok(!provider.requestedPaths.includes("/elsewhere.json"));
+    provider.respondWith(`${keys}${" ".repeat((256 << 10) - keys.length)}`);
+    await service.setClockOffset(ahead + 11);
     assert.deepEqual(told(await service.request(CHECK, { key: token })), [200], "256 KiB are read");
   });
 
   test("is heard by the others although who asked it has hung up", async (t) => {
-    const [first, second] = await Promise.all([keyPair("ES256", "first"), keyPair("EdDSA", "second")]);
-    const provider = await issuer(first);
+    const [first, second] = await Promise.all([createKeyPair("ES256", "first"), createKeyPair("EdDSA", "second")]);
+    const provider = await startIdentityProvider(first);
     const service = await serve({ settings: settings(provider), clock: true });
     t.after(() => Promise.all([service.stop(), provider.stop()]));
     const ask = async (pair) => told(await service.request(CHECK, { key: await provider.sign(pair) }));
     assert.deepEqual(await ask(first), [200]);
 
-    provider.answer = () => {};
-    await service.ahead(65);
+    provider.respond = () => {};
+    await service.setClockOffset(65);
     const leaving = new AbortController();
     const headers = { authorization: `Bearer ${await provider.sign(second)}` };
     const left = assert.rejects(fetch(new URL(CHECK, service.url), { headers, signal: leaving.signal }), { name: "AbortError" });
-    await eventually(() => assert.equal(provider.asked.length, 2));
+    await eventually(() => assert.equal(provider.requestedPaths.length, 2));
     leaving.abort();
     await left;
-    provider.show(second);
+    provider.publish(second);
     assert.deepEqual(await ask(second), NOT_KNOWN, "the answer may still come");
     assert.deepEqual(await ask(first), [200]);
-    await service.ahead(130);
+    await service.setClockOffset(130);
     assert.deepEqual(await ask(second), [200]);
-    assert.equal(provider.asked.length, 3);
+    assert.equal(provider.requestedPaths.length, 3);
   });
 
   test("whose keys are of no use has signed nothing", async (t) => {
-    const [pair, other] = await Promise.all([keyPair("ES256", "one"), keyPair("ES256", "two")]);
+    const [pair, other] = await Promise.all([createKeyPair("ES256", "one"), createKeyPair("ES256", "two")]);
     // A point that is not on the curve, and a modulus that is even.
     const broken = { ...pair.jwk, kid: undefined, y: other.jwk.y };
-    const provider = await issuer({ jwk: broken }, pair);
+    const provider = await startIdentityProvider({ jwk: broken }, pair);
     const log = [];
     const service = await serve({ settings: settings(provider), log });
     t.after(() => Promise.all([service.stop(), provider.stop()]));

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import Stripe from "stripe";
 import { fakeStripe } from "./fake-stripe.mjs";
-import { eventually, stripe as sdk, seconds, serve, summary } from "./support.mjs";
+import { eventually, serve, stripeClient, summary, unixNow } from "./support.mjs";
 
 describe("a customer of whom nothing was heard", { concurrency: true, timeout: 30_000 }, () => {
   let stripe;
@@ -67,7 +67,7 @@ describe("a customer of whom nothing was heard", { concurrency: true, timeout: 3
     const check = told("cus_meanwhile");
     await stripe.waitForCalls(1, "cus_meanwhile");
     stripe.setEntitlements("cus_meanwhile", ["sms"]);
-    assert.equal((await service.send(summary("cus_meanwhile", ["sms"], { created: seconds() + 60 }))).status, 200);
+    assert.equal((await service.send(summary("cus_meanwhile", ["sms"], { created: unixNow() + 60 }))).status, 200);
     release();
     assert.deepEqual((await check).slice(0, 4), [200, true, "active_entitlement", 1]);
   });
@@ -87,14 +87,14 @@ describe("a customer of whom nothing was heard", { concurrency: true, timeout: 3
     assert.deepEqual(await told("cus_empty"), [200, false, "not_entitled", 1, "ledger"]);
     assert.equal(stripe.listCalls("cus_empty").length, 1);
     stripe.setEntitlements("cus_empty", ["sms"]);
-    assert.equal((await service.send(summary("cus_empty", ["sms"], { created: seconds() + 60 }))).json.outcome, "applied");
+    assert.equal((await service.send(summary("cus_empty", ["sms"], { created: unixNow() + 60 }))).json.outcome, "applied");
     assert.deepEqual((await told("cus_empty")).slice(0, 4), [200, true, "active_entitlement", 2]);
   });
 
   test("is listed as Stripe lists it, and is Stripe's own error if Stripe knows nobody", async () => {
     const keys = Array.from({ length: 130 }, (_, i) => `f${i}`);
     stripe.setEntitlements("cus_list", keys);
-    const list = (customer) => sdk(service.url).entitlements.activeEntitlements.list({ customer, limit: 50 });
+    const list = (customer) => stripeClient(service.url).entitlements.activeEntitlements.list({ customer, limit: 50 });
     const all = await list("cus_list").autoPagingToArray({ limit: 1_000 });
     assert.deepEqual(
       all.map(({ lookup_key }) => lookup_key),

@@ -1,14 +1,22 @@
-// The Worker in processes of its own, which can be killed.
+// The Worker in processes of its own, so that a test can kill it.
 
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { Service } from "./support.mjs";
 
-/** Starts Node and workerd in a process group of their own, with what `serve` takes and `serve-until-killed.mjs` adds. */
-export async function start(folder, options = {}) {
+/** @import { ChildProcess } from "node:child_process" */
+/** @import { PutFault, ServeOptions } from "./support.mjs" */
+
+/**
+ * Starts Node and workerd in a process group of their own.
+ *
+ * @param {string} folder Where the Worker stores its data.
+ * @param {ServeOptions & { failEachPut?: PutFault }} [options]
+ */
+export async function startWorkerProcess(folder, options = {}) {
   const script = fileURLToPath(new URL("serve-until-killed.mjs", import.meta.url));
-  // What workerd leaves behind when it is killed goes with the folder.
+  // A killed workerd leaves temporary files; they are deleted with the folder.
   const env = { ...process.env, TMPDIR: folder };
   const child = spawn(process.execPath, [script, folder, JSON.stringify(options)], {
     detached: true,
@@ -21,9 +29,10 @@ export async function start(folder, options = {}) {
   throw new Error("the Worker did not start");
 }
 
-/** Kills every process of the group at once, as a power cut would. */
-export async function kill({ child }) {
-  const gone = new Promise((resolve) => child.once("exit", resolve));
+/** Kills every process of the group at once, as a power failure would. @param {{ child: ChildProcess }} worker */
+export async function killWorkerProcess({ child }) {
+  if (child.pid === undefined) throw new Error("the Worker has no process");
+  const exited = new Promise((resolve) => child.once("exit", resolve));
   process.kill(-child.pid, "SIGKILL");
-  await gone;
+  await exited;
 }
