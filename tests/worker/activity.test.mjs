@@ -1,4 +1,5 @@
-// The journal: what became of each event and of each read of Stripe, told to whoever looks, and to the cost of nobody.
+// The activity log and `GET /v1/activity`: the outcome of each event and of each read of Stripe's list. A failure of the
+// log must not delay or fail an event.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -6,113 +7,128 @@ import { fakeStripe } from "./fake-stripe.mjs";
 import { eventually, LIVE_KEY, serve, summary, unixNow } from "./support.mjs";
 import { serveCatalog, TestCatalog } from "./test-catalog.mjs";
 
-const TOKENS = { ENTGATE_TOKEN_SECRETS: "0123456789abcdef0123456789abcdef" };
+/** @import { Service } from "./support.mjs" */
 
-/** What is listed, newest first. */
-async function activity(service, query = {}, key) {
+const TOKEN_SETTINGS = { ENTGATE_TOKEN_SECRETS: "0123456789abcdef0123456789abcdef" };
+
+/**
+ * One page of the activity list, newest first.
+ *
+ * @param {Service} service
+ * @param {Record<string, string>} [query]
+ * @param {string} [key]
+ */
+async function listActivity(service, query = {}, key) {
   const { status, json, text } = await service.request(`/v1/activity?${new URLSearchParams(query)}`, { key });
   assert.equal(status, 200, text);
   return json;
 }
 
-/** Asserts what the journal has of a customer in the end: outcomes and versions, oldest first. */
-function assertDecided(service, customer, expected) {
+/**
+ * Waits until the log contains these outcomes and versions of a customer, oldest first, and nothing else.
+ *
+ * @param {Service} service
+ * @param {string} customer
+ * @param {[string, number][]} expected
+ */
+function assertLogged(service, customer, expected) {
   return eventually(async () => {
-    const { data } = await activity(service, { customer, limit: 100 });
+    const { data } = await listActivity(service, { customer, limit: "100" });
     assert.deepEqual(data.map(({ outcome, version }) => [outcome, version]).reverse(), expected);
     assert.deepEqual(new Set(data.map((entry) => entry.customer)), new Set([customer]));
   });
 }
 
-describe("the journal", { concurrency: true, timeout: 60_000 }, () => {
+describe("the activity log", { concurrency: true, timeout: 60_000 }, () => {
   let api;
   let service;
   before(async () => {
     api = await fakeStripe();
-    service = await serve({ settings: { ...TOKENS, ...api.settings }, log: [] });
+    service = await serve({ settings: { ...TOKEN_SETTINGS, ...api.settings }, log: [] });
   });
   after(() => Promise.all([service.stop(), api.stop()]));
 
-  test("tells what became of an event, and what Stripe's list said of it", async () => {
+  test("it contains the outcome of each event and of the read of Stripe's list after it", async () => {
     api.setEntitlements("cus_ada", ["sms"]);
     const event = summary("cus_ada", ["sms"]);
     const began = Date.now();
     assert.equal((await service.send(event)).json.outcome, "applied");
     assert.equal((await service.send(event)).json.outcome, "duplicate");
-    await assertDecided(service, "cus_ada", [
+    await assertLogged(service, "cus_ada", [
       ["applied", 1],
       ["duplicate", 1],
       ["confirmed", 1],
     ]);
-    const { data } = await activity(service, { customer: "cus_ada" });
+    const { data } = await listActivity(service, { customer: "cus_ada" });
     for (const { id, at, ...entry } of data) {
       assert.match(id, /^act_[1-9][0-9]*$/);
-      assert.ok(at >= began && at <= Date.now(), `${at} is in milliseconds`);
+      assert.ok(at >= began && at <= Date.now(), `${at} is in Unix milliseconds`);
       const { outcome } = entry;
-      const told = outcome === "confirmed" ? { event: null, event_created: null } : { event: event.id, event_created: event.created };
-      assert.deepEqual(entry, { object: "activity", livemode: false, customer: "cus_ada", ...told, outcome, version: 1 });
+      const source = outcome === "confirmed" ? { event: null, event_created: null } : { event: event.id, event_created: event.created };
+      assert.deepEqual(entry, { object: "activity", livemode: false, customer: "cus_ada", ...source, outcome, version: 1 });
     }
   });
 
-  test("tells of drift, and that a set is right after a page", async () => {
+  test("it contains a drift, and the confirmation that completes a truncated page", async () => {
     api.setEntitlements("cus_drift", ["right"]);
     await service.send(summary("cus_drift", ["wrong"]));
-    await assertDecided(service, "cus_drift", [
+    await assertLogged(service, "cus_drift", [
       ["applied", 1],
       ["drift", 2],
     ]);
 
     api.setEntitlements("cus_page", ["f1", "f2"]);
     await service.send(summary("cus_page", ["f1"], { hasMore: true }));
-    await assertDecided(service, "cus_page", [
+    await assertLogged(service, "cus_page", [
       ["applied", 1],
       ["confirmed", 2],
     ]);
   });
 
-  test("tells of a customer who was found at Stripe, and of none whom nobody knows", async () => {
+  test("it contains a customer that a check found at Stripe, and no unknown customer", async () => {
     api.setEntitlements("cus_found", ["sms"]);
-    await service.check("cus_nobody", "sms");
+    await service.check("cus_unknown", "sms");
     await service.check("cus_found", "sms");
-    await assertDecided(service, "cus_found", [["confirmed", 1]]);
-    const { data } = await activity(service, { customer: "cus_nobody" });
+    await assertLogged(service, "cus_found", [["confirmed", 1]]);
+    const { data } = await listActivity(service, { customer: "cus_unknown" });
     assert.deepEqual(data, []);
   });
 
-  test("is closed to customers' tokens", async () => {
-    const made = await service.request("/v1/tokens", { method: "POST", body: new URLSearchParams({ customer: "cus_ada" }) });
+  test("a customer's token can read neither the activity nor the sync status", async () => {
+    const created = await service.request("/v1/tokens", { method: "POST", body: new URLSearchParams({ customer: "cus_ada" }) });
     for (const path of ["/v1/activity", "/v1/activity?customer=cus_ada", "/v1/roster", "/v1/roster?prefix=cus_ada"]) {
-      const { status, json } = await service.request(path, { key: made.json.token });
+      const { status, json } = await service.request(path, { key: created.json.token });
       assert.deepEqual([status, json.error.code], [403, "server_key_required"], path);
       assert.equal((await service.request(path, { key: "" })).status, 401, path);
     }
   });
 });
 
-describe("without a key of Stripe's", { timeout: 60_000 }, () => {
+describe("the activity log without a key for Stripe", { timeout: 60_000 }, () => {
   let service;
-  before(async () => (service = await serve()));
+  before(async () => {
+    service = await serve();
+  });
   after(() => service.stop());
 
-  /** Has a mode's journal note so many decisions about a customer. */
-  async function note(mode, customer, versions) {
-    const journals = await service.workerd.getDurableObjectNamespace("JOURNAL", "entgate");
-    const journal = journals.get(journals.idFromName(mode));
+  /** Appends one entry for each version to the log of a mode. @param {string} mode @param {string} customer @param {number[]} versions */
+  async function append(mode, customer, versions) {
+    const log = await service.durableObject("JOURNAL", mode);
     const activities = versions.map((version) => ({ decided: "confirmed", version, at: version }));
-    const { status } = await journal.fetch("https://journal/", {
+    const { status } = await log.fetch("https://journal/", {
       method: "POST",
       body: JSON.stringify({ note: { customer, activities } }),
     });
     assert.equal(status, 200);
   }
 
-  test("all that is decided about a customer is told in its order, however fast it comes", async () => {
+  test("entries of one customer are in the order of its versions, even if 40 events arrive at once", async () => {
     const now = unixNow();
     const events = Array.from({ length: 40 }, (_, i) => summary("cus_fast", [`f${i}`], { created: now + i }));
     const answers = await Promise.all(events.map((event) => service.send(event)));
     const applied = answers.filter(({ json }) => json.outcome === "applied").length;
     const versions = await eventually(async () => {
-      const { data } = await activity(service, { customer: "cus_fast", limit: 100 });
+      const { data } = await listActivity(service, { customer: "cus_fast", limit: "100" });
       assert.equal(data.length, 40);
       return data.map(({ version }) => version).reverse();
     });
@@ -124,37 +140,40 @@ describe("without a key of Stripe's", { timeout: 60_000 }, () => {
     await service.send(summary("cus_late", ["new"], { created: now }));
     await service.send(summary("cus_late", ["old"], { created: now - 1 }));
     await service.send(summary("cus_late", ["new"], { created: now + 1 }));
-    await assertDecided(service, "cus_late", [
+    await assertLogged(service, "cus_late", [
       ["applied", 1],
       ["stale", 1],
       ["unchanged", 1],
     ]);
   });
 
-  test("pages go on where the last one ended, in either direction, of everybody or of one, in the key's mode", async () => {
+  test("a page starts after the previous one, in both directions, for all customers or for one, in the key's mode", async () => {
     for (const version of [1, 2, 3]) {
-      await note("live", "cus_odd", [version * 2 - 1]);
-      await note("live", "cus_even", [version * 2]);
+      await append("live", "cus_odd", [version * 2 - 1]);
+      await append("live", "cus_even", [version * 2]);
     }
+    /** @param {Record<string, string>} query */
     const page = async (query) => {
-      const { data, has_more } = await activity(service, query, LIVE_KEY);
+      const { data, has_more } = await listActivity(service, query, LIVE_KEY);
       assert.ok(data.every(({ id, version, livemode }) => id === `act_${version}` && livemode));
       return [data.map(({ version }) => version), has_more];
     };
-    for (const [query, expected, more] of [
+    /** @type {[Record<string, string>, number[], boolean][]} */
+    const rows = [
       [{}, [6, 5, 4, 3, 2, 1], false],
-      [{ limit: 2 }, [6, 5], true],
-      [{ limit: 2, starting_after: "act_5" }, [4, 3], true],
+      [{ limit: "2" }, [6, 5], true],
+      [{ limit: "2", starting_after: "act_5" }, [4, 3], true],
       [{ starting_after: "act_3" }, [2, 1], false],
       [{ starting_after: "act_1" }, [], false],
-      [{ limit: 2, ending_before: "act_2" }, [4, 3], true],
+      [{ limit: "2", ending_before: "act_2" }, [4, 3], true],
       [{ ending_before: "act_4" }, [6, 5], false],
       [{ ending_before: "act_6" }, [], false],
       [{ customer: "cus_odd" }, [5, 3, 1], false],
       [{ customer: "cus_odd", starting_after: "act_4" }, [3, 1], false],
-      [{ customer: "cus_odd", limit: 1, ending_before: "act_1" }, [3], true],
+      [{ customer: "cus_odd", limit: "1", ending_before: "act_1" }, [3], true],
       [{ customer: "cus_none" }, [], false],
-    ]) {
+    ];
+    for (const [query, expected, more] of rows) {
       assert.deepEqual(await page(query), [expected, more], JSON.stringify(query));
     }
     for (const param of ["starting_after", "ending_before"]) {
@@ -163,38 +182,43 @@ describe("without a key of Stripe's", { timeout: 60_000 }, () => {
     }
   });
 
-  test("the last thousand decisions are kept, and a forgotten one is a place all the same", async () => {
+  test("the log keeps the last thousand entries, and the id of a deleted one is still a valid cursor", async () => {
     const {
       data: [newest],
-    } = await activity(service, { limit: 1 });
+    } = await listActivity(service, { limit: "1" });
     const first = newest ? Number(newest.id.slice(4)) + 1 : 1;
-    await note(
+    await append(
       "test",
       "cus_many",
       Array.from({ length: 999 }, (_, i) => i + 1),
     );
-    await note("test", "cus_many", [1_000]);
-    const versions = async (query) => (await activity(service, { customer: "cus_many", ...query })).data.map(({ version }) => version);
+    await append("test", "cus_many", [1_000]);
+    /** @param {Record<string, string>} query */
+    const versions = async (query) => (await listActivity(service, { customer: "cus_many", ...query })).data.map(({ version }) => version);
     assert.deepEqual(await versions({ starting_after: `act_${first + 2}` }), [2, 1]);
-    await note("test", "cus_more", [1]);
+    await append("test", "cus_more", [1]);
     assert.deepEqual(await versions({ starting_after: `act_${first + 2}` }), [2]);
-    assert.deepEqual(await versions({ ending_before: `act_${first}`, limit: 2 }), [3, 2]);
+    assert.deepEqual(await versions({ ending_before: `act_${first}`, limit: "2" }), [3, 2]);
   });
 });
 
-describe("a journal that is broken", { concurrency: true, timeout: 60_000 }, () => {
-  for (const [what, journal, warning] of [
-    ["fails", "throw new Error('out of order');", /test:cus_ada: the journal is not told: .*out of order/],
-    ["refuses", "return new Response('no room', { status: 500 });", /test:cus_ada: the journal is not told: no room/],
-    [
-      "does not answer",
-      "return new Promise((resolve) => setTimeout(resolve, 60_000));",
-      /test:cus_ada: the journal is not told: it does not answer/,
-    ],
-  ]) {
-    test(`costs no event anything if it ${what}`, async (t) => {
+/** How the log is broken, the statements that handle each request to it, and the line that the Worker logs. @type {[string, string, RegExp][]} */
+const BROKEN_LOGS = [
+  ["throws", "throw new Error('out of order');", /test:cus_ada: the journal is not told: .*out of order/],
+  ["returns an error", "return new Response('no room', { status: 500 });", /test:cus_ada: the journal is not told: no room/],
+  [
+    "does not respond",
+    "return new Promise((resolve) => setTimeout(resolve, 60_000));",
+    /test:cus_ada: the journal is not told: it does not answer/,
+  ],
+];
+
+describe("a broken activity log", { concurrency: true, timeout: 60_000 }, () => {
+  for (const [why, activityLog, warning] of BROKEN_LOGS) {
+    test(`it neither delays nor fails an event if it ${why}`, async (t) => {
+      /** @type {string[]} */
       const log = [];
-      const service = await serve({ activityLog: journal, log });
+      const service = await serve({ activityLog, log });
       t.after(() => service.stop());
       const now = unixNow();
       for (const version of [1, 2, 3]) {
@@ -206,22 +230,22 @@ describe("a journal that is broken", { concurrency: true, timeout: 60_000 }, () 
       const { status, outbox } = await service.health();
       assert.deepEqual([status, outbox.pending], ["ok", 0]);
       await eventually(() => assert.match(log.join("\n"), warning));
-      if (what === "does not answer") return;
-      const answer = await service.request("/v1/activity");
-      assert.deepEqual([answer.status, answer.json.error.message], [503, "The journal cannot be read at the moment."]);
+      if (why === "does not respond") return;
+      const list = await service.request("/v1/activity");
+      assert.deepEqual([list.status, list.json.error.message], [503, "The journal cannot be read at the moment."]);
     });
   }
 });
 
-test("in the catalog, what is bought is told like any event", { timeout: 60_000 }, async (t) => {
+test("with the catalog as the source, a new subscription is logged like any event", { timeout: 60_000 }, async (t) => {
   const service = await serveCatalog();
   t.after(() => service.stop());
   const catalog = new TestCatalog(service);
   await catalog.registerOwnEndpoint();
   const { price } = await catalog.createPlan(await catalog.createFeature("sms"));
-  await catalog.subscribe(await catalog.sdk.customers.create({ id: "cus_ada" }), price);
+  await catalog.subscribe(await catalog.createCustomer("cus_ada"), price);
   const first = await eventually(async () => {
-    const { data } = await activity(service, { customer: "cus_ada" });
+    const { data } = await listActivity(service, { customer: "cus_ada" });
     assert.ok(data.length);
     return data.at(-1);
   });

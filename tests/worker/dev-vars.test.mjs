@@ -1,4 +1,4 @@
-// The settings of `make dev`, as wrangler reads them from the example.
+// The settings of `make dev`: `.dev.vars.example`, as Wrangler parses it.
 
 import assert from "node:assert/strict";
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { createLocalJWKSet, jwtVerify } from "jose";
 import { unstable_getMiniflareWorkerOptions as workerOptions } from "wrangler";
 import { serve } from "./support.mjs";
 
-test("the example of .dev.vars makes tokens and snapshots, and lets pages of this machine ask", { timeout: 60_000 }, async (t) => {
+test("with .dev.vars.example, the Worker creates tokens and snapshots and allows pages of this machine", { timeout: 60_000 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "entgate-"));
   const root = fileURLToPath(new URL("../../", import.meta.url));
   writeFileSync(join(folder, "wrangler.toml"), 'name = "entgate"\ncompatibility_date = "2026-04-01"\n');
@@ -20,10 +20,10 @@ test("the example of .dev.vars makes tokens and snapshots, and lets pages of thi
   const service = await serve({ settings: bindings });
   t.after(() => service.stop());
 
-  const made = await service.request("/v1/tokens", { method: "POST", body: new URLSearchParams({ customer: "cus_ada" }) });
-  assert.equal(made.status, 200, made.text);
+  const created = await service.request("/v1/tokens", { method: "POST", body: new URLSearchParams({ customer: "cus_ada" }) });
+  assert.equal(created.status, 200, created.text);
   assert.equal((await service.request("/v1/customers", { method: "POST", body: new URLSearchParams({ id: "cus_ada" }) })).status, 200);
-  const { json } = await service.request("/v1/snapshot", { key: made.json.token });
+  const { json } = await service.request("/v1/snapshot", { key: created.json.token });
   const keys = await service.request("/.well-known/jwks.json", { key: undefined });
   assert.equal((await jwtVerify(json.snapshot, createLocalJWKSet(keys.json))).payload.sub, "cus_ada");
   for (const origin of ["http://localhost:3000", "http://localhost:5173"]) {

@@ -1,4 +1,4 @@
-// Stripe's list, read by Stripe's own libraries, unchanged but for the host.
+// The list of active entitlements, read with Stripe's own libraries. Only their host is changed.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -6,17 +6,18 @@ import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import Ajv from "ajv";
+import { Ajv } from "ajv";
 import Stripe from "stripe";
 import { entitlement, KEY, LIVE_KEY, SECRET, serve, stripeClient, summary } from "./support.mjs";
 
 const PATH = "/v1/entitlements/active_entitlements";
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-/** Validates an answer against Stripe's OpenAPI document. */
 const ajv = new Ajv({ strict: false, allErrors: true });
 ajv.addSchema(JSON.parse(readFileSync(file("../fixtures/entitlements.openapi.json"), "utf8")), "stripe");
-function assertIs(pointer, body) {
+
+/** Asserts that Stripe's OpenAPI document describes this JSON. */
+function assertMatches(pointer, body) {
   const validate = ajv.compile({ $ref: `stripe#${pointer}` });
   assert.ok(validate(body), JSON.stringify(validate.errors));
 }
@@ -45,7 +46,7 @@ describe("the list of active entitlements", () => {
     }
   });
 
-  test("Stripe's Node SDK reads backwards from a cursor", async () => {
+  test("Stripe's Node SDK pages backwards from a cursor", async () => {
     const list = stripeClient(service.url).entitlements.activeEntitlements.list({
       customer: "cus_ada",
       limit: 7,
@@ -58,7 +59,7 @@ describe("the list of active entitlements", () => {
     );
   });
 
-  test("Stripe's Python SDK reads the same list, and pages on from the list of an event", async () => {
+  test("Stripe's Python SDK reads the same list, and pages from the list of an event to the rest", async () => {
     const page = summary("cus_ada", keys.slice(0, 10), { hasMore: true });
     const payload = JSON.stringify(page);
     const header = Stripe.webhooks.generateTestHeaderString({ payload, secret: SECRET });
@@ -71,15 +72,15 @@ describe("the list of active entitlements", () => {
     assert.equal(read.unauthorized, "AuthenticationError");
   });
 
-  test("each page is as Stripe's OpenAPI document describes it", async () => {
+  test("each page matches Stripe's OpenAPI document", async () => {
     for (const path of [`${PATH}?customer=cus_ada&limit=100`, `${PATH}?customer=cus_none`, "/v1/customer/cus_ada/entitlements"]) {
       const { status, json } = await service.request(path);
       assert.equal(status, 200, path);
-      assertIs(LIST, json);
+      assertMatches(LIST, json);
     }
   });
 
-  test("each error is as Stripe's OpenAPI document describes it, and is the SDK's own class", async () => {
+  test("each error matches Stripe's OpenAPI document, and the SDK throws its own class", async () => {
     const paths = [
       `${PATH}`,
       `${PATH}?customer=cus_ada&limit=101`,
@@ -90,14 +91,13 @@ describe("the list of active entitlements", () => {
     for (const path of paths) {
       const { status, json } = await service.request(path);
       assert.ok(status === 400 || status === 404, path);
-      assertIs(ERROR, json);
+      assertMatches(ERROR, json);
     }
     const list = (client, parameters) => client.entitlements.activeEntitlements.list(parameters);
-    const good = stripeClient(service.url);
-    await assert.rejects(list(good, { customer: "cus_ada", limit: 0 }), (error) => {
+    await assert.rejects(list(stripeClient(service.url), { customer: "cus_ada", limit: 0 }), (error) => {
       assert.ok(error instanceof Stripe.errors.StripeInvalidRequestError);
       assert.deepEqual([error.statusCode, error.code, error.param], [400, "parameter_invalid_integer", "limit"]);
-      assert.match(error.requestId, /^req_/);
+      assert.match(error.requestId ?? "", /^req_/);
       return true;
     });
     await assert.rejects(
@@ -106,7 +106,7 @@ describe("the list of active entitlements", () => {
     );
   });
 
-  test("brackets are read percent-encoded or not, and expand is refused with the reason", async () => {
+  test("brackets may be percent-encoded, and expand without a key for Stripe is an error with the reason", async () => {
     for (const name of ["expand[]", "expand[0]", "expand%5B%5D", "expand%5B0%5D"]) {
       const { status, json } = await service.request(`${PATH}?customer=cus_ada&${name}=data.feature`);
       assert.deepEqual([status, json.error.param], [400, "expand"], name);
@@ -118,13 +118,13 @@ describe("the list of active entitlements", () => {
     );
   });
 
-  test("curl's way of giving a key, Basic without a password, opens the list", async () => {
+  test("a key as the user name of Basic authentication, as curl sends it, is accepted", async () => {
     const authorization = `Basic ${Buffer.from(`${KEY}:`).toString("base64")}`;
     const { status } = await service.request(`${PATH}?customer=cus_ada`, { headers: { authorization }, key: undefined });
     assert.equal(status, 200);
   });
 
-  test("a live key sees live customers only", async () => {
+  test("a live key lists live customers only", async () => {
     assert.equal((await service.send(summary("cus_live", ["sms"], { livemode: true }))).status, 200);
     const list = (key) => service.request(`${PATH}?customer=cus_live`, { key });
     assert.deepEqual((await list(KEY)).json.data, []);
@@ -132,13 +132,13 @@ describe("the list of active entitlements", () => {
     assert.deepEqual([json.data.length, json.data[0].livemode], [1, true]);
   });
 
-  test("HEAD has no body, OPTIONS and wrong methods name the right ones", async () => {
+  test("HEAD returns no body, and OPTIONS and other methods return the allowed methods", async () => {
     const head = await service.request(`${PATH}?customer=cus_ada`, { method: "HEAD" });
     assert.deepEqual([head.status, head.text], [200, ""]);
     const options = await service.request(PATH, { method: "OPTIONS" });
     assert.deepEqual([options.status, options.headers.get("allow")], [204, "OPTIONS, GET, HEAD"]);
     const wrong = await service.request(PATH, { method: "DELETE" });
     assert.deepEqual([wrong.status, wrong.headers.get("allow")], [405, "OPTIONS, GET, HEAD"]);
-    assertIs(ERROR, wrong.json);
+    assertMatches(ERROR, wrong.json);
   });
 });

@@ -78,6 +78,13 @@ export class TestCatalog {
     return { product, attached, price: await this.createPrice(product) };
   }
 
+  /** Creates a customer with this id, which entgate accepts and Stripe does not. @param {string} id */
+  createCustomer(id) {
+    /** @type {Stripe.CustomerCreateParams & { id: string }} */
+    const params = { id };
+    return this.sdk.customers.create(params);
+  }
+
   createClock(frozen_time = JANUARY) {
     return this.sdk.testHelpers.testClocks.create({ frozen_time });
   }
