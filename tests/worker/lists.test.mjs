@@ -2,27 +2,15 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { Ajv } from "ajv";
 import Stripe from "stripe";
+import { assertMatches, ERROR_SCHEMA, responseSchema } from "./stripe-openapi.mjs";
 import { entitlement, KEY, LIVE_KEY, SECRET, serve, stripeClient, summary } from "./support.mjs";
 
 const PATH = "/v1/entitlements/active_entitlements";
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));
-
-const ajv = new Ajv({ strict: false, allErrors: true });
-ajv.addSchema(JSON.parse(readFileSync(file("../fixtures/entitlements.openapi.json"), "utf8")), "stripe");
-
-/** Asserts that Stripe's OpenAPI document describes this JSON. */
-function assertMatches(pointer, body) {
-  const validate = ajv.compile({ $ref: `stripe#${pointer}` });
-  assert.ok(validate(body), JSON.stringify(validate.errors));
-}
-const LIST = `/paths/${PATH.replaceAll("/", "~1")}/get/responses/200/content/application~1json/schema`;
-const ERROR = "/components/schemas/error";
 
 describe("the list of active entitlements", () => {
   const keys = Array.from({ length: 250 }, (_, i) => `f${i}`);
@@ -76,7 +64,7 @@ describe("the list of active entitlements", () => {
     for (const path of [`${PATH}?customer=cus_ada&limit=100`, `${PATH}?customer=cus_none`, "/v1/customer/cus_ada/entitlements"]) {
       const { status, json } = await service.request(path);
       assert.equal(status, 200, path);
-      assertMatches(LIST, json);
+      assertMatches(responseSchema(PATH), json);
     }
   });
 
@@ -91,7 +79,7 @@ describe("the list of active entitlements", () => {
     for (const path of paths) {
       const { status, json } = await service.request(path);
       assert.ok(status === 400 || status === 404, path);
-      assertMatches(ERROR, json);
+      assertMatches(ERROR_SCHEMA, json);
     }
     const list = (client, parameters) => client.entitlements.activeEntitlements.list(parameters);
     await assert.rejects(list(stripeClient(service.url), { customer: "cus_ada", limit: 0 }), (error) => {
@@ -139,6 +127,6 @@ describe("the list of active entitlements", () => {
     assert.deepEqual([options.status, options.headers.get("allow")], [204, "OPTIONS, GET, HEAD"]);
     const wrong = await service.request(PATH, { method: "DELETE" });
     assert.deepEqual([wrong.status, wrong.headers.get("allow")], [405, "OPTIONS, GET, HEAD"]);
-    assertMatches(ERROR, wrong.json);
+    assertMatches(ERROR_SCHEMA, wrong.json);
   });
 });

@@ -1,11 +1,11 @@
-// Paused subscriptions grant nothing, where the operator wants it so.
+// Paused subscriptions grant nothing if the operator sets `ENTGATE_PAUSED_SUBSCRIPTIONS=revoke`.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fakeStripe } from "./fake-stripe.mjs";
 import { eventually, serve, summary, unixNow } from "./support.mjs";
 
-test("with ENTGATE_PAUSED_SUBSCRIPTIONS=revoke a trial that ends paused takes away what nothing else grants", {
+test("a trial that ends paused revokes the features that no other subscription grants", {
   timeout: 60_000,
 }, async (t) => {
   const stripe = await fakeStripe();
@@ -14,8 +14,8 @@ test("with ENTGATE_PAUSED_SUBSCRIPTIONS=revoke a trial that ends paused takes aw
     await service.stop();
     await stripe.stop();
   });
-  const list = async () => (await service.sync("cus_ada")).json.entitlements.data.map(({ lookup_key }) => lookup_key);
-  const send = async (status, customer = "cus_ada") => {
+  const syncedKeys = async () => (await service.sync("cus_ada")).json.entitlements.data.map(({ lookup_key }) => lookup_key);
+  const sendSubscriptionEvent = async (status, customer = "cus_ada") => {
     const type = `customer.subscription.${status}`;
     const event = {
       id: `evt_${status}`,
@@ -28,7 +28,7 @@ test("with ENTGATE_PAUSED_SUBSCRIPTIONS=revoke a trial that ends paused takes aw
     const { status: code, json } = await service.send(event);
     assert.deepEqual([code, json.outcome], [200, "deferred"]);
   };
-  const told = async (feature) => (await service.check("cus_ada", feature, { fresh: true })).json.entitled;
+  const checkFresh = async (feature) => (await service.check("cus_ada", feature, { fresh: true })).json.entitled;
 
   stripe.setProductFeatures("prod_pro", ["sms", "sso"]);
   stripe.setProductFeatures("prod_basic", ["sso"]);
@@ -40,13 +40,13 @@ test("with ENTGATE_PAUSED_SUBSCRIPTIONS=revoke a trial that ends paused takes aw
   stripe.setSubscriptions("cus_ada", subscriptions("trialing"));
   const { json } = await service.send(summary("cus_ada", ["sms", "sso"]));
   assert.equal(json.outcome, "deferred");
-  assert.deepEqual(await list(), ["sms", "sso"]);
+  assert.deepEqual(await syncedKeys(), ["sms", "sso"]);
 
   stripe.setSubscriptions("cus_ada", subscriptions("paused"));
-  await send("paused");
-  await eventually(async () => assert.deepEqual([await told("sms"), await told("sso")], [false, true]));
+  await sendSubscriptionEvent("paused");
+  await eventually(async () => assert.deepEqual([await checkFresh("sms"), await checkFresh("sso")], [false, true]));
 
   stripe.setSubscriptions("cus_ada", subscriptions("active"));
-  await send("resumed");
-  await eventually(async () => assert.deepEqual([await told("sms"), await told("sso")], [true, true]));
+  await sendSubscriptionEvent("resumed");
+  await eventually(async () => assert.deepEqual([await checkFresh("sms"), await checkFresh("sso")], [true, true]));
 });

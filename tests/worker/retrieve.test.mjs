@@ -1,20 +1,21 @@
-// What only Stripe knows, through Stripe's own SDK: one entitlement by its id, and features whole.
+// What the Worker has to read at Stripe: one entitlement by its id, and expanded features. Read with Stripe's own SDK.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
-import Ajv from "ajv";
 import Stripe from "stripe";
 import { fakeStripe } from "./fake-stripe.mjs";
+import { assertMatches, ERROR_SCHEMA, responseSchema } from "./stripe-openapi.mjs";
 import { entitlement, serve, stripeClient, summary } from "./support.mjs";
 
 const PATH = "/v1/entitlements/active_entitlements";
-const ajv = new Ajv({ strict: false, allErrors: true });
-ajv.addSchema(JSON.parse(readFileSync(new URL("../fixtures/entitlements.openapi.json", import.meta.url), "utf8")), "stripe");
-const assertIs = (pointer, body) => assert.ok(ajv.validate({ $ref: `stripe#${pointer}` }, body), ajv.errorsText());
-const answerOf = (path) => `/paths/${path.replaceAll("/", "~1")}/get/responses/200/content/application~1json/schema`;
 
-describe("with a key to read Stripe with", { timeout: 30_000 }, () => {
+/** The expanded feature of an entitlement. @param {Stripe.Entitlements.ActiveEntitlement} entitlement */
+function expanded({ feature }) {
+  assert.ok(typeof feature === "object");
+  return feature;
+}
+
+describe("with a key for Stripe", { timeout: 30_000 }, () => {
   let stripe;
   let service;
   before(async () => {
@@ -31,69 +32,70 @@ describe("with a key to read Stripe with", { timeout: 30_000 }, () => {
   });
 
   const entitlements = () => stripeClient(service.url).entitlements.activeEntitlements;
-  const asked = () => stripe.calls.splice(0).map(({ path }) => decodeURIComponent(path));
+  /** The paths of the requests to Stripe since the last call. */
+  const takePaths = () => stripe.calls.splice(0).map(({ path }) => decodeURIComponent(path));
 
-  test("Stripe's SDK retrieves an entitlement, with its feature or the feature's id", async () => {
+  test("Stripe's SDK retrieves an entitlement, with the id of its feature or with the expanded feature", async () => {
     const { lastResponse, ...plain } = await entitlements().retrieve("ent_test_cus_ada_sms");
     assert.equal(lastResponse.statusCode, 200);
     assert.deepEqual(plain, entitlement("cus_ada", "sms"));
-    const { feature } = await entitlements().retrieve("ent_test_cus_ada_sms", { expand: ["feature"] });
+    const feature = expanded(await entitlements().retrieve("ent_test_cus_ada_sms", { expand: ["feature"] }));
     assert.deepEqual([feature.id, feature.name, feature.metadata], ["feat_test_sms", "Text messages", { tier: "gold" }]);
     for (const query of ["", "?expand[]=feature"]) {
-      assertIs(answerOf(`${PATH}/{id}`), (await service.request(`${PATH}/ent_test_cus_ada_sms${query}`)).json);
+      assertMatches(responseSchema(`${PATH}/{id}`), (await service.request(`${PATH}/ent_test_cus_ada_sms${query}`)).json);
     }
   });
 
-  test("an id that Stripe does not know is a 404, as the SDK's own class", async () => {
-    await assert.rejects(entitlements().retrieve("ent_nowhere"), (error) => {
+  test("an id that is unknown at Stripe is a 404, and the SDK throws its own class", async () => {
+    await assert.rejects(entitlements().retrieve("ent_none"), (error) => {
       assert.ok(error instanceof Stripe.errors.StripeInvalidRequestError);
       assert.deepEqual([error.statusCode, error.code, error.param], [404, "resource_missing", "id"]);
-      assert.equal(error.message, "No such active entitlement: 'ent_nowhere'");
+      assert.equal(error.message, "No such active entitlement: 'ent_none'");
       return true;
     });
-    assertIs("/components/schemas/error", (await service.request(`${PATH}/ent_nowhere`)).json);
+    assertMatches(ERROR_SCHEMA, (await service.request(`${PATH}/ent_none`)).json);
   });
 
-  test("an id that is no part of a path asks for nothing else", async () => {
-    asked();
+  test("an encoded id cannot change the path of the request to Stripe", async () => {
+    takePaths();
     for (const id of ["..%2f..%2fcustomers%2fcus_ada", "%3fcustomer=cus_ada", "ent_%2e%2e"]) {
       assert.equal((await service.request(`${PATH}/${id}`)).status, 404, id);
     }
-    for (const path of asked()) assert.ok(path.startsWith(`${PATH}/`), path);
+    for (const path of takePaths()) assert.ok(path.startsWith(`${PATH}/`), path);
   });
 
-  test("a list has its features whole, of which Stripe is asked once", async () => {
-    asked();
+  test("a list has its features expanded, which are read at Stripe once", async () => {
+    takePaths();
     const list = () => entitlements().list({ customer: "cus_ada", expand: ["data.feature"] });
     const { data } = await list();
     assert.deepEqual(
-      data.map(({ feature }) => [feature.name, feature.active]),
+      data.map(expanded).map(({ name, active }) => [name, active]),
       [
         ["Text messages", true],
         ["sso", true],
         ["old", false],
       ],
     );
-    assert.deepEqual(asked(), ["/v1/entitlements/features", "/v1/entitlements/features/feat_test_old"]);
+    assert.deepEqual(takePaths(), ["/v1/entitlements/features", "/v1/entitlements/features/feat_test_old"]);
     assert.deepEqual((await list()).data, data);
-    assert.deepEqual(asked(), []);
+    assert.deepEqual(takePaths(), []);
     for (const name of ["expand[]", "expand[0]", "expand%5B%5D"]) {
-      assertIs(answerOf(PATH), (await service.request(`${PATH}?customer=cus_ada&${name}=data.feature`)).json);
+      assertMatches(responseSchema(PATH), (await service.request(`${PATH}?customer=cus_ada&${name}=data.feature`)).json);
     }
   });
 
-  test("a page has the features of its own entitlements, in their order", async () => {
+  test("a page has the features of its own entitlements, in the same order", async () => {
     const keys = Array.from({ length: 30 }, (_, i) => `g${i}`);
     stripe.setEntitlements("cus_pages", keys);
     const list = entitlements().list({ customer: "cus_pages", limit: 7, expand: ["data.feature"] });
     const all = await list.autoPagingToArray({ limit: 100 });
     assert.deepEqual(
-      all.map(({ lookup_key, feature }) => [lookup_key, feature.id]),
+      all.map((item) => [item.lookup_key, expanded(item).id]),
       keys.map((key) => [key, `feat_test_${key}`]),
     );
   });
 
-  test("nothing else can be expanded", async () => {
+  test("expanding another property is an error", async () => {
     for (const [path, name] of [
       [`${PATH}?customer=cus_ada&`, "data.customer"],
       [`${PATH}/ent_test_cus_ada_sms?`, "data.feature"],
@@ -103,7 +105,7 @@ describe("with a key to read Stripe with", { timeout: 30_000 }, () => {
     }
   });
 
-  test("while Stripe fails, features and single entitlements are a 503, and lists without them are answered", async () => {
+  test("while Stripe fails, features and single entitlements are a 503, and lists without them are returned", async () => {
     stripe.setEntitlements("cus_new", ["h0", "h1"]);
     assert.equal((await service.sync("cus_new")).status, 200);
     stripe.failAlways({ status: 500, shouldRetry: "false" });
@@ -119,7 +121,7 @@ describe("with a key to read Stripe with", { timeout: 30_000 }, () => {
   });
 });
 
-test("without a key both are a 400 that names the setting", { timeout: 30_000 }, async (t) => {
+test("without a key for Stripe, both are a 400 that names the setting", { timeout: 30_000 }, async (t) => {
   const service = await serve();
   t.after(() => service.stop());
   await service.send(summary("cus_ada", ["sms"]));

@@ -1,4 +1,4 @@
-// POST /v1/customers/{id}/sync: what Stripe says now, and as soon as a feature is there.
+// `POST /v1/customers/{id}/sync`: reads Stripe's list now and, with `wait`, until the customer has a feature.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -17,19 +17,28 @@ describe("POST /v1/customers/{id}/sync", { concurrency: true, timeout: 30_000 },
     await stripe.stop();
   });
 
-  /** How long something takes, in milliseconds, and what it comes to. */
-  const timed = async (work) => {
+  /** A sync that waits up to `wait` seconds for the feature `sms`: the response, and how long it took in milliseconds. */
+  const syncAndWait = async (customer, wait) => {
     const began = Date.now();
-    const { status, json } = await work;
+    const { status, json } = await service.sync(customer, { feature: "sms", wait });
     return { took: Date.now() - began, status, json };
   };
-  const within = (limit, work) => {
-    const late = new Promise((_, reject) => setTimeout(reject, limit, new Error(`no answer for ${limit} ms`)).unref());
-    return Promise.race([work, late]);
+  /**
+   * Fails if a result takes longer.
+   *
+   * @template Result
+   * @param {number} timeout In milliseconds.
+   * @param {Promise<Result>} result
+   * @returns {Promise<Result>}
+   */
+  const within = (timeout, result) => {
+    const expired = new Promise((_, reject) => {
+      setTimeout(() => reject(new Error(`no response for ${timeout} ms`)), timeout).unref();
+    });
+    return Promise.race([result, expired]);
   };
-  const waits = (customer, wait) => timed(service.sync(customer, { feature: "sms", wait }));
 
-  test("reads Stripe's list now and answers the set, of which no event told", async () => {
+  test("a sync reads Stripe's list and returns the set, without any event", async () => {
     stripe.setEntitlements("cus_now", ["sms"]);
     const { status, json } = await service.sync("cus_now");
     assert.equal(status, 200);
@@ -58,28 +67,28 @@ describe("POST /v1/customers/{id}/sync", { concurrency: true, timeout: 30_000 },
     assert.equal(stripe.listCalls("cus_now").length, 2);
   });
 
-  test("answers a hundred entitlements at most, and says that there are more", async () => {
-    for (const [count, shown, more] of [
+  test("a sync returns at most a hundred entitlements, and has_more if there are more", async () => {
+    for (const [count, returned, more] of /** @type {[number, number, boolean][]} */ ([
       [100, 100, false],
       [101, 100, true],
-    ]) {
+    ])) {
       stripe.setEntitlements(
         `cus_${count}`,
         Array.from({ length: count }, (_, i) => `f${i}`),
       );
       const { json } = await service.sync(`cus_${count}`, { feature: `f${count - 1}` });
-      assert.deepEqual([json.entitlements.data.length, json.entitlements.has_more, json.entitled], [shown, more, true]);
+      assert.deepEqual([json.entitlements.data.length, json.entitlements.has_more, json.entitled], [returned, more, true]);
     }
   });
 
-  test("does not take a read that was begun before it", async () => {
+  test("a sync does not use a read that began before it", async () => {
     stripe.setEntitlements("cus_new", []);
     const release = stripe.delayResponses("cus_new");
     const check = service.check("cus_new", "sms");
     await stripe.waitForCalls(1, "cus_new");
     stripe.setEntitlements("cus_new", ["sms"]);
     const sync = service.sync("cus_new", { feature: "sms" });
-    // An answer of the same Worker: by then the sync waits.
+    // Once the same Worker has responded to this, the sync waits.
     await service.health();
     release();
     assert.deepEqual((await check).json.entitled, false);
@@ -87,29 +96,29 @@ describe("POST /v1/customers/{id}/sync", { concurrency: true, timeout: 30_000 },
     assert.equal(stripe.listCalls("cus_new").length, 2);
   });
 
-  test("makes two reads at most for a hundred at once", async () => {
-    stripe.setEntitlements("cus_crowd", ["sms"]);
-    const release = stripe.delayResponses("cus_crowd");
-    const syncs = Array.from({ length: 100 }, () => service.sync("cus_crowd", { feature: "sms" }));
-    await stripe.waitForCalls(1, "cus_crowd");
+  test("a hundred syncs at once share at most two reads", async () => {
+    stripe.setEntitlements("cus_hundred", ["sms"]);
+    const release = stripe.delayResponses("cus_hundred");
+    const syncs = Array.from({ length: 100 }, () => service.sync("cus_hundred", { feature: "sms" }));
+    await stripe.waitForCalls(1, "cus_hundred");
     await service.health();
     release();
     for (const { status, json } of await Promise.all(syncs)) assert.deepEqual([status, json.entitled], [200, true]);
-    assert.ok(stripe.listCalls("cus_crowd").length <= 2, `${stripe.listCalls("cus_crowd").length} reads`);
+    assert.ok(stripe.listCalls("cus_hundred").length <= 2, `${stripe.listCalls("cus_hundred").length} reads`);
   });
 
-  test("that waits answers at once if the feature is there", async () => {
-    stripe.setEntitlements("cus_there", ["sms"]);
-    const { took, json } = await waits("cus_there", 25);
+  test("a waiting sync returns at once if the customer has the feature", async () => {
+    stripe.setEntitlements("cus_entitled", ["sms"]);
+    const { took, json } = await syncAndWait("cus_entitled", 25);
     assert.deepEqual([json.entitled, json.served_by], [true, "source"]);
     assert.ok(took < 15_000, `${took} ms`);
   });
 
-  test("that waits answers as soon as an event brings the feature", async () => {
+  test("a waiting sync returns as soon as an event grants the feature", async () => {
     stripe.setEntitlements("cus_event", []);
-    const sync = waits("cus_event", 10);
+    const sync = syncAndWait("cus_event", 10);
     await stripe.waitForCalls(1, "cus_event");
-    // Once the read's answer is taken in, the sync waits for what changes.
+    // Once the result of the read is applied, the sync waits for a change.
     await eventually(async () => assert.equal((await service.check("cus_event", "sms", { fresh: true })).json.reason, "not_entitled"));
     assert.equal((await service.send(summary("cus_event", ["sms"], { created: unixNow() + 60 }))).json.outcome, "applied");
     const { status, json } = await sync;
@@ -117,10 +126,10 @@ describe("POST /v1/customers/{id}/sync", { concurrency: true, timeout: 30_000 },
     assert.equal(stripe.listCalls("cus_event").length, 1, "before the next read");
   });
 
-  test("that waits answers as soon as an event brings the feature, while Stripe does not answer", async () => {
+  test("a waiting sync returns as soon as an event grants the feature, even if Stripe does not respond", async () => {
     stripe.setEntitlements("cus_silent", []);
     const release = stripe.delayResponses("cus_silent");
-    const sync = waits("cus_silent", 10);
+    const sync = syncAndWait("cus_silent", 10);
     try {
       await stripe.waitForCalls(1, "cus_silent");
       assert.equal((await service.send(summary("cus_silent", ["sms"]))).json.outcome, "applied");
@@ -132,9 +141,9 @@ describe("POST /v1/customers/{id}/sync", { concurrency: true, timeout: 30_000 },
     }
   });
 
-  test("that waits answers as soon as Stripe has the feature, if no event comes", async () => {
+  test("a waiting sync returns as soon as Stripe's list has the feature, without an event", async () => {
     stripe.setEntitlements("cus_quiet", []);
-    const sync = waits("cus_quiet", 20);
+    const sync = syncAndWait("cus_quiet", 20);
     await stripe.waitForCalls(1, "cus_quiet");
     stripe.setEntitlements("cus_quiet", ["sms"]);
     const { json } = await sync;
@@ -145,19 +154,19 @@ describe("POST /v1/customers/{id}/sync", { concurrency: true, timeout: 30_000 },
     assert.ok(pause >= 1_000 && pause < 7_000, `${pause} ms`);
   });
 
-  test("that waits answers no when its time is up", async () => {
+  test("a waiting sync returns a denial after the given time", async () => {
     stripe.setEntitlements("cus_never", ["sso"]);
-    const { took, status, json } = await waits("cus_never", 1);
+    const { took, status, json } = await syncAndWait("cus_never", 1);
     assert.deepEqual([status, json.entitled, json.entitlements.data.length], [200, false, 1]);
     assert.ok(took >= 950 && took < 8_000, `${took} ms`);
     const reads = stripe.listCalls("cus_never").length;
-    assert.ok(reads <= 2, `${reads} reads, of which one at the beginning and one at the end are enough`);
+    assert.ok(reads <= 2, `${reads} reads, where one at the beginning and one at the end suffice`);
   });
 
-  test("that waits answers when its time is up, while Stripe does not answer", async () => {
+  test("a waiting sync is a 503 after the given time, if Stripe does not respond", async () => {
     stripe.setEntitlements("cus_late", ["sso"]);
     const release = stripe.delayResponses("cus_late");
-    const sync = waits("cus_late", 1);
+    const sync = syncAndWait("cus_late", 1);
     try {
       assert.equal((await within(7_500, sync)).status, 503);
     } finally {
@@ -166,11 +175,11 @@ describe("POST /v1/customers/{id}/sync", { concurrency: true, timeout: 30_000 },
     }
   });
 
-  test("that waits has what events brought if Stripe fails, and is a 503 if they brought nothing", async () => {
+  test("if Stripe fails, a waiting sync returns the set of an event, or a 503 without an event", async () => {
     stripe.failAlways({ status: 500, shouldRetry: "false" }, "cus_fails");
-    const failed = await waits("cus_fails", 1);
+    const failed = await syncAndWait("cus_fails", 1);
     assert.deepEqual([failed.status, failed.json.error.type], [503, "api_error"]);
-    const sync = waits("cus_fails", 20);
+    const sync = syncAndWait("cus_fails", 20);
     await stripe.waitForCalls(2, "cus_fails");
     assert.equal((await service.send(summary("cus_fails", ["sms"]))).json.outcome, "applied");
     const { status, json } = await sync;
@@ -179,28 +188,28 @@ describe("POST /v1/customers/{id}/sync", { concurrency: true, timeout: 30_000 },
     stripe.failAlways(undefined, "cus_fails");
   });
 
-  test("of a customer whom nobody knows is a 404, also after waiting", async () => {
+  test("a sync of an unknown customer is a 404, also after waiting", async () => {
     for (const more of [{}, { feature: "sms", wait: 1 }]) {
-      const { status, json } = await service.sync("cus_nobody", more);
+      const { status, json } = await service.sync("cus_unknown", more);
       assert.equal(status, 404);
       assert.deepEqual(json.error, {
         type: "invalid_request_error",
         code: "resource_missing",
-        message: "No such customer: 'cus_nobody'",
+        message: "No such customer: 'cus_unknown'",
         param: "id",
       });
     }
   });
 
-  test("finds a customer who is made while it waits", async () => {
-    const sync = waits("cus_born", 10);
-    await stripe.waitForCalls(1, "cus_born");
-    stripe.setEntitlements("cus_born", ["sms"]);
+  test("a waiting sync finds a customer who is created meanwhile", async () => {
+    const sync = syncAndWait("cus_created", 10);
+    await stripe.waitForCalls(1, "cus_created");
+    stripe.setEntitlements("cus_created", ["sms"]);
     const { status, json } = await sync;
     assert.deepEqual([status, json.entitled, json.version], [200, true, 1]);
   });
 
-  test("refuses what it cannot do, and asks Stripe nothing for it", async () => {
+  test("invalid parameters, keys and methods are errors, without a request to Stripe", async () => {
     for (const [query, param, code] of [
       ["feature=sms&wait=26", "wait", "parameter_invalid_integer"],
       ["feature=sms&wait=-1", "wait", "parameter_invalid_integer"],
@@ -214,12 +223,12 @@ describe("POST /v1/customers/{id}/sync", { concurrency: true, timeout: 30_000 },
       assert.deepEqual([status, json.error.param, json.error.code], [400, param, code], query);
     }
     assert.equal((await service.request("/v1/customers/cus_bad/sync", { method: "POST", key: "sk_test_wrong" })).status, 401);
-    const got = await service.request("/v1/customers/cus_bad/sync");
-    assert.deepEqual([got.status, got.headers.get("allow")], [405, "OPTIONS, POST"]);
+    const wrongMethod = await service.request("/v1/customers/cus_bad/sync");
+    assert.deepEqual([wrongMethod.status, wrongMethod.headers.get("allow")], [405, "OPTIONS, POST"]);
     assert.equal(stripe.listCalls("cus_bad").length, 0);
   });
 
-  test("takes its parameters from a form and from JSON too", async () => {
+  test("parameters may be in a form or in JSON", async () => {
     stripe.setEntitlements("cus_form", ["sms"]);
     for (const [type, body] of [
       ["application/x-www-form-urlencoded", "feature=sms&wait=5"],
@@ -234,7 +243,7 @@ describe("POST /v1/customers/{id}/sync", { concurrency: true, timeout: 30_000 },
     }
   });
 
-  test("of live mode has no key of test mode to read with, and says which setting is missing", async () => {
+  test("a sync of a live customer without a live key for Stripe is an error that names the setting", async () => {
     const { status, json } = await service.request("/v1/customers/cus_live/sync", { method: "POST", key: "sk_live_entgate" });
     assert.equal(status, 400);
     assert.match(json.error.message, /no key of live mode for it: set STRIPE_API_KEY\.$/);

@@ -1,4 +1,4 @@
-// A customer of whom nothing was heard: Stripe is asked, once, and until it tells there is no no.
+// A customer without a ledger: the list is read at Stripe once, and until Stripe responds no check is denied.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -6,7 +6,7 @@ import Stripe from "stripe";
 import { fakeStripe } from "./fake-stripe.mjs";
 import { eventually, serve, stripeClient, summary, unixNow } from "./support.mjs";
 
-describe("a customer of whom nothing was heard", { concurrency: true, timeout: 30_000 }, () => {
+describe("a customer without a ledger", { concurrency: true, timeout: 30_000 }, () => {
   let stripe;
   let service;
   before(async () => {
@@ -18,16 +18,16 @@ describe("a customer of whom nothing was heard", { concurrency: true, timeout: 3
     await stripe.stop();
   });
 
-  const told = async (customer, feature = "sms", more) => {
+  const check = async (customer, feature = "sms", more = {}) => {
     const { status, json } = await service.check(customer, feature, more);
     return [status, json.entitled, json.reason, json.version, json.served_by];
   };
-  const hundred = (customer) => Promise.all(Array.from({ length: 100 }, () => service.check(customer, "sms")));
+  const checkHundredTimes = (customer) => Promise.all(Array.from({ length: 100 }, () => service.check(customer, "sms")));
 
-  test("costs one list call when a hundred ask at once, who all hear what Stripe says", async () => {
+  test("a hundred checks at once share one list call, and all get its result", async () => {
     stripe.setEntitlements("cus_rush", ["sms"]);
     const release = stripe.delayResponses("cus_rush");
-    const checks = hundred("cus_rush");
+    const checks = checkHundredTimes("cus_rush");
     await stripe.waitForCalls(1, "cus_rush");
     release();
     for (const { status, json } of await checks) {
@@ -36,62 +36,62 @@ describe("a customer of whom nothing was heard", { concurrency: true, timeout: 3
     assert.equal(stripe.listCalls("cus_rush").length, 1);
   });
 
-  test("is unknown if Stripe knows nobody, which a hundred hear of one list call, and later ones of none", async () => {
-    for (const { status, json } of await hundred("cus_nobody")) {
+  test("a hundred checks of a customer who is unknown at Stripe share one list call, and later checks send none", async () => {
+    for (const { status, json } of await checkHundredTimes("cus_unknown")) {
       assert.deepEqual([status, json.entitled, json.reason, json.version], [200, false, "unknown_customer", 0]);
     }
-    assert.deepEqual(await told("cus_nobody"), [200, false, "unknown_customer", 0, "ledger"]);
-    assert.deepEqual(await told("cus_nobody", "sms", { fresh: true }), [200, false, "unknown_customer", 0, "ledger"]);
-    assert.equal(stripe.listCalls("cus_nobody").length, 1);
+    assert.deepEqual(await check("cus_unknown"), [200, false, "unknown_customer", 0, "ledger"]);
+    assert.deepEqual(await check("cus_unknown", "sms", { fresh: true }), [200, false, "unknown_customer", 0, "ledger"]);
+    assert.equal(stripe.listCalls("cus_unknown").length, 1);
   });
 
-  test("is unknown under a name that no path can have in it", async () => {
-    for (const name of [".", ".."]) {
-      assert.deepEqual(await told(name), [200, false, "unknown_customer", 0, "source"], name);
-      // Whoever asks writes it so that a URL has it: behind a query it is a name like any other.
-      const { status, json } = await service.request(`/v1/entitlements/active_entitlements?customer=${name}`);
-      assert.deepEqual([status, json.error.code, json.error.param], [400, "resource_missing", "customer"], name);
+  test("an id that cannot be a path segment is unknown", async () => {
+    for (const id of [".", ".."]) {
+      assert.deepEqual(await check(id), [200, false, "unknown_customer", 0, "source"], id);
+      // In a query, it is an id like any other.
+      const { status, json } = await service.request(`/v1/entitlements/active_entitlements?customer=${id}`);
+      assert.deepEqual([status, json.error.code, json.error.param], [400, "resource_missing", "customer"], id);
     }
   });
 
-  test("is known as soon as an event comes, however short the time since Stripe knew nobody", async () => {
-    assert.deepEqual(await told("cus_first"), [200, false, "unknown_customer", 0, "source"]);
+  test("a customer is known as soon as an event arrives, even right after a read that did not find the customer", async () => {
+    assert.deepEqual(await check("cus_first"), [200, false, "unknown_customer", 0, "source"]);
     stripe.setEntitlements("cus_first", ["sms", "sso"]);
     assert.equal((await service.send(summary("cus_first", ["sms"], { hasMore: true }))).status, 200);
-    assert.deepEqual((await told("cus_first")).slice(0, 3), [200, true, "active_entitlement"]);
-    assert.deepEqual((await told("cus_first", "sso")).slice(0, 3), [200, true, "active_entitlement"]);
+    assert.deepEqual((await check("cus_first")).slice(0, 3), [200, true, "active_entitlement"]);
+    assert.deepEqual((await check("cus_first", "sso")).slice(0, 3), [200, true, "active_entitlement"]);
   });
 
-  test("is known to a check that was waiting for Stripe when the event came", async () => {
+  test("a check that waits for Stripe uses an event that arrives meanwhile", async () => {
     const release = stripe.delayResponses("cus_meanwhile");
-    const check = told("cus_meanwhile");
+    const waiting = check("cus_meanwhile");
     await stripe.waitForCalls(1, "cus_meanwhile");
     stripe.setEntitlements("cus_meanwhile", ["sms"]);
     assert.equal((await service.send(summary("cus_meanwhile", ["sms"], { created: unixNow() + 60 }))).status, 200);
     release();
-    assert.deepEqual((await check).slice(0, 4), [200, true, "active_entitlement", 1]);
+    assert.deepEqual((await waiting).slice(0, 4), [200, true, "active_entitlement", 1]);
   });
 
-  test("is kept once Stripe told what it holds", async () => {
-    stripe.setEntitlements("cus_kept", ["sms"]);
-    assert.deepEqual(await told("cus_kept"), [200, true, "active_entitlement", 1, "source"]);
-    assert.deepEqual(await told("cus_kept", "sms", { fresh: true }), [200, true, "active_entitlement", 1, "ledger"]);
-    await eventually(async () => assert.deepEqual(await told("cus_kept"), [200, true, "active_entitlement", 1, "replica"]));
-    assert.deepEqual(await told("cus_kept", "sso"), [200, false, "not_entitled", 1, "replica"]);
-    assert.equal(stripe.listCalls("cus_kept").length, 1);
+  test("a set that was read at Stripe is stored, and written to the replica", async () => {
+    stripe.setEntitlements("cus_stored", ["sms"]);
+    assert.deepEqual(await check("cus_stored"), [200, true, "active_entitlement", 1, "source"]);
+    assert.deepEqual(await check("cus_stored", "sms", { fresh: true }), [200, true, "active_entitlement", 1, "ledger"]);
+    await eventually(async () => assert.deepEqual(await check("cus_stored"), [200, true, "active_entitlement", 1, "replica"]));
+    assert.deepEqual(await check("cus_stored", "sso"), [200, false, "not_entitled", 1, "replica"]);
+    assert.equal(stripe.listCalls("cus_stored").length, 1);
   });
 
-  test("is kept too if it holds nothing, and its first purchase is seen at once", async () => {
+  test("an empty set that was read at Stripe is stored too, and the first event is applied at once", async () => {
     stripe.setEntitlements("cus_empty", []);
-    assert.deepEqual(await told("cus_empty"), [200, false, "not_entitled", 1, "source"]);
-    assert.deepEqual(await told("cus_empty"), [200, false, "not_entitled", 1, "ledger"]);
+    assert.deepEqual(await check("cus_empty"), [200, false, "not_entitled", 1, "source"]);
+    assert.deepEqual(await check("cus_empty"), [200, false, "not_entitled", 1, "ledger"]);
     assert.equal(stripe.listCalls("cus_empty").length, 1);
     stripe.setEntitlements("cus_empty", ["sms"]);
     assert.equal((await service.send(summary("cus_empty", ["sms"], { created: unixNow() + 60 }))).json.outcome, "applied");
-    assert.deepEqual((await told("cus_empty")).slice(0, 4), [200, true, "active_entitlement", 2]);
+    assert.deepEqual((await check("cus_empty")).slice(0, 4), [200, true, "active_entitlement", 2]);
   });
 
-  test("is listed as Stripe lists it, and is Stripe's own error if Stripe knows nobody", async () => {
+  test("the list is read at Stripe, and an unknown customer is Stripe's own error", async () => {
     const keys = Array.from({ length: 130 }, (_, i) => `f${i}`);
     stripe.setEntitlements("cus_list", keys);
     const list = (customer) => stripeClient(service.url).entitlements.activeEntitlements.list({ customer, limit: 50 });
@@ -110,14 +110,14 @@ describe("a customer of whom nothing was heard", { concurrency: true, timeout: 3
     });
   });
 
-  test("is a 503 while Stripe fails, never a no, and what Stripe says once it is back", async () => {
+  test("a check is a 503 while Stripe fails, never a denial, and gets Stripe's list once Stripe works again", async () => {
     stripe.failAlways({ status: 500 }, "cus_down");
-    const answers = await hundred("cus_down");
-    for (const { status, headers, json } of answers) {
+    const responses = await checkHundredTimes("cus_down");
+    for (const { status, headers, json } of responses) {
       assert.deepEqual([status, headers.get("retry-after"), json.error.type, json.entitled], [503, "1", "api_error", undefined]);
       assert.match(json.error.message, /This is not a no\.$/);
     }
-    assert.equal(stripe.listCalls("cus_down").length, 3, "one read, tried three times");
+    assert.equal(stripe.listCalls("cus_down").length, 3, "one read of three attempts");
     const list = await service.request("/v1/entitlements/active_entitlements?customer=cus_down");
     assert.deepEqual([list.status, list.json.data], [503, undefined]);
     const body = JSON.stringify({ checks: ["cus_down", "cus_fine"].map((customer) => ({ customer, feature: "sms" })) });
@@ -127,10 +127,10 @@ describe("a customer of whom nothing was heard", { concurrency: true, timeout: 3
 
     stripe.failAlways(undefined, "cus_down");
     stripe.setEntitlements("cus_down", ["sms"]);
-    await eventually(async () => assert.deepEqual((await told("cus_down")).slice(0, 4), [200, true, "active_entitlement", 1]));
+    await eventually(async () => assert.deepEqual((await check("cus_down")).slice(0, 4), [200, true, "active_entitlement", 1]));
   });
 
-  test("is a 503 after ten seconds if Stripe does not answer at all", async () => {
+  test("a check is a 503 after ten seconds if Stripe does not respond", async () => {
     stripe.failAlways("no_response", "cus_silent");
     const began = Date.now();
     const { status, headers } = await service.check("cus_silent", "sms");
@@ -139,7 +139,7 @@ describe("a customer of whom nothing was heard", { concurrency: true, timeout: 3
     assert.ok(took > 9_900 && took < 24_000, `${took} ms`);
   });
 
-  test("of live mode is not looked for with a key of test mode", async () => {
+  test("a live customer is not read with a test key for Stripe", async () => {
     stripe.setEntitlements("cus_live", ["sms"]);
     const { json } = await service.request("/v1/check?customer=cus_live&feature=sms", { key: "sk_live_entgate" });
     assert.deepEqual([json.entitled, json.reason], [false, "unknown_customer"]);
