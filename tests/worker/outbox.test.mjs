@@ -1,4 +1,4 @@
-// KV fails: nothing that an event told is lost or answered stale, and the replica has it once KV is back.
+// KV fails: no acknowledged event is lost, no check returns stale data, and the replica is written once KV works again.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -8,23 +8,23 @@ import { after, before, describe, test } from "node:test";
 import { eventually, serve, summary, unixNow } from "./support.mjs";
 import { killWorkerProcess, startWorkerProcess } from "./worker-process.mjs";
 
-/** How long the replica may lag after KV is back, in milliseconds. */
-const LAG = 10_000;
+/** How long the replica may lag once KV works again, in milliseconds. */
+const MAX_LAG = 10_000;
 
-/** Sends an event, and answers the version since. */
+/** Sends an event and returns the new version. */
 async function send(service, customer, keys, created) {
   const { status, json } = await service.send(summary(customer, keys, { created }));
   assert.equal(status, 200, JSON.stringify(json));
   return json.version;
 }
 
-/** Asserts what the replica holds: a version and its lookup keys. */
-async function assertCopy(service, customer, version, keys) {
-  const copy = await service.replicaRecord(customer);
-  assert.deepEqual([copy?.version, copy?.keys], [version, keys]);
+/** Asserts the version and the lookup keys of the replica's record. */
+async function assertReplica(service, customer, version, keys) {
+  const record = await service.replicaRecord(customer);
+  assert.deepEqual([record?.version, record?.keys], [version, keys]);
 }
 
-/** Sends changes while checks go on, none of which may be older than what was acknowledged before it. */
+/** Sends changes, and asserts that a check after each one returns that version. */
 async function assertNeverStale(service, customers, rounds) {
   const now = unixNow();
   await Promise.all(
@@ -32,10 +32,10 @@ async function assertNeverStale(service, customers, rounds) {
       for (let round = 1; round <= rounds; round += 1) {
         const version = await send(service, customer, [`f${round}`], now + round);
         assert.equal(version, round);
-        for (const [feature, entitled] of [
+        for (const [feature, entitled] of /** @type {[string, boolean][]} */ ([
           [`f${round}`, true],
           [`f${round - 1}`, false],
-        ]) {
+        ])) {
           const { status, json } = await service.check(customer, feature, { at_least: version });
           assert.deepEqual([status, json.entitled, json.version], [200, entitled, version]);
         }
@@ -44,26 +44,30 @@ async function assertNeverStale(service, customers, rounds) {
   );
 }
 
-/** Asserts that puts came no faster than one a second, and answers how many there were. */
+/** Asserts at most one put a second, and returns the number of puts. */
 async function assertOnceASecond(service, customer) {
   const puts = await service.putTimes(customer);
-  // Over all of them: between two, a busy machine may hold the first one up. tests/it/account has the exact pauses.
+  // Measured over all puts, since a busy machine may delay a single one. The Rust tests assert the exact pauses.
   const took = puts.at(-1) - puts[0];
   assert.ok(took >= (puts.length - 1.5) * 1_000, `${puts.length} puts in ${took} ms`);
   return puts.length;
 }
 
-/** What becomes of the puts that fail. */
-const FAULTS = Object.entries({ before: "are not done", after: "are done all the same", late: "are done late" });
+/** When a put that fails writes nevertheless. */
+const FAULTS = /** @type {const} */ ([
+  ["before", "never"],
+  ["after", "at once"],
+  ["late", "late"],
+]);
 
-/** Ends the failures, and waits until the replica holds the truth and nothing is owed: by the time that may take. */
+/** Ends the failures, and waits until the replica equals the ledgers and no task is pending. */
 async function assertRecovers(service, sets) {
   await service.failEachPut(undefined);
   const recovered = Date.now();
-  const left = () => LAG - (Date.now() - recovered);
+  const left = () => MAX_LAG - (Date.now() - recovered);
   const count = async (kind) => (await Promise.all(sets.map(([customer]) => service.putTimes(customer, kind)))).flat().length;
   await eventually(async () => assert.equal(await count("landed"), await count("late")), left());
-  for (const set of sets) await eventually(() => assertCopy(service, ...set), left());
+  for (const set of sets) await eventually(() => assertReplica(service, ...set), left());
   await eventually(async () => {
     const { status, outbox } = await service.health();
     assert.deepEqual([status, outbox], ["ok", { pending: 0, oldest: null }]);
@@ -71,16 +75,16 @@ async function assertRecovers(service, sets) {
   for (const [customer] of sets) await assertOnceASecond(service, customer);
 }
 
-describe("what is owed to KV", { concurrency: true, timeout: 60_000 }, () => {
-  describe("the replica has what was acknowledged ten seconds after KV is back", () => {
-    for (const [fault, done] of FAULTS) {
-      test(`when every third put failed, and those ${done}`, async (t) => {
+describe("pending writes to KV", { concurrency: true, timeout: 60_000 }, () => {
+  describe("the replica has every acknowledged change ten seconds after KV works again", () => {
+    for (const [fault, writes] of FAULTS) {
+      test(`after every third put failed, and wrote ${writes}`, async (t) => {
         const service = await serve({ faulty: true, log: [] });
         t.after(() => service.stop());
         await service.failEachPut(fault, 3);
         const customers = Array.from({ length: 6 }, (_, i) => `cus_${i}`);
         await assertNeverStale(service, customers, 5);
-        // The third at the latest fails, and each of the six has one.
+        // Each of the six customers has a put, and at least the third one fails.
         await eventually(async () =>
           assert.ok((await Promise.all(customers.map((customer) => service.putTimes(customer)))).flat().length > 6),
         );
@@ -90,7 +94,7 @@ describe("what is owed to KV", { concurrency: true, timeout: 60_000 }, () => {
         );
       });
 
-      test(`when all puts failed for a while, and those ${done}, as /healthz tells meanwhile`, async (t) => {
+      test(`after all puts failed for a while, and wrote ${writes}, which /healthz reports meanwhile`, async (t) => {
         const service = await serve({ faulty: true, log: [] });
         t.after(() => service.stop());
         assert.equal((await service.health()).status, "ok");
@@ -100,7 +104,7 @@ describe("what is owed to KV", { concurrency: true, timeout: 60_000 }, () => {
           const { status, outbox, message } = await service.health();
           assert.deepEqual([status, outbox.pending, outbox.oldest >= 2, message], ["degraded", 2, true, undefined]);
         });
-        // One more change, and KV is back just after a failure.
+        // One more change, and KV works again right after a failure.
         assert.equal(await send(service, "cus_a", ["f9"], unixNow() + 60), 5);
         const puts = (await service.putTimes("cus_a")).length;
         await eventually(async () => assert.ok((await service.putTimes("cus_a")).length > puts));
@@ -111,7 +115,7 @@ describe("what is owed to KV", { concurrency: true, timeout: 60_000 }, () => {
       });
     }
 
-    test("when a put was slow, for which the event does not wait", async (t) => {
+    test("after a slow put, for which the event does not wait", async (t) => {
       const service = await serve({ faulty: true, log: [] });
       t.after(() => service.stop());
       await service.failPuts("slow");
@@ -121,54 +125,56 @@ describe("what is owed to KV", { concurrency: true, timeout: 60_000 }, () => {
       const second = send(service, "cus_slow", ["f2"], now + 1);
       await eventually(async () => assert.equal((await service.check("cus_slow", "f2", { at_least: 2 })).json.entitled, true));
       assert.deepEqual(await Promise.all([first, second]), [1, 2]);
-      assert.equal(await service.replicaRecord("cus_slow"), null, "the put goes on");
+      assert.equal(await service.replicaRecord("cus_slow"), null, "the put is still in flight");
       await assertRecovers(service, [["cus_slow", 2, ["f2"]]]);
     });
   });
 
   describe("the replica is written", () => {
     let service;
-    before(async () => (service = await serve({ faulty: true, log: [] })));
+    before(async () => {
+      service = await serve({ faulty: true, log: [] });
+    });
     after(() => service.stop());
 
-    test("once a second at most, however fast events come in, and holds the last", async () => {
+    test("at most once a second, for any rate of events, and ends with the last version", async () => {
       const now = unixNow();
       const began = Date.now();
       let version = 0;
       while (version < 20 || Date.now() - began < 3_000) version = await send(service, "cus_busy", [`f${version}`], now + version);
-      await eventually(() => assertCopy(service, "cus_busy", version, [`f${version - 1}`]));
+      await eventually(() => assertReplica(service, "cus_busy", version, [`f${version - 1}`]));
       const took = (Date.now() - began) / 1_000;
       const puts = await assertOnceASecond(service, "cus_busy");
       assert.ok(puts >= 3 && puts <= took + 1, `${puts} puts in ${took} s`);
     });
 
-    test("not at all if the set did not change", async () => {
+    test("not if the set did not change", async () => {
       const now = unixNow();
       assert.equal(await send(service, "cus_same", ["sms"], now), 1);
-      await eventually(() => assertCopy(service, "cus_same", 1, ["sms"]));
+      await eventually(() => assertReplica(service, "cus_same", 1, ["sms"]));
       for (const more of [1, 2, 3]) assert.equal(await send(service, "cus_same", ["sms"], now + more), 1);
-      // A set that changed twice within a second is written a second time by the alarm: after what would be owed here.
+      // The alarm writes the second change of another customer. By then it would have written this customer too.
       await send(service, "cus_other", ["sms"], now);
       await send(service, "cus_other", [], now + 1);
-      await eventually(() => assertCopy(service, "cus_other", 2, []));
+      await eventually(() => assertReplica(service, "cus_other", 2, []));
       assert.equal((await service.putTimes("cus_same")).length, 1);
     });
 
-    test("not at all while all that is known is that a customer holds nothing", async () => {
+    test("not while the customer has had no entitlement yet", async () => {
       const now = unixNow();
       assert.equal(await send(service, "cus_none", [], now), 1);
       await send(service, "cus_some", ["sms"], now);
       await send(service, "cus_some", [], now + 1);
-      await eventually(() => assertCopy(service, "cus_some", 2, []));
+      await eventually(() => assertReplica(service, "cus_some", 2, []));
       assert.deepEqual(await service.putTimes("cus_none"), []);
       const { json } = await service.check("cus_none", "sms");
       assert.deepEqual([json.reason, json.served_by], ["not_entitled", "ledger"]);
       assert.equal(await send(service, "cus_none", ["sms"], now + 1), 2);
-      await eventually(() => assertCopy(service, "cus_none", 2, ["sms"]));
+      await eventually(() => assertReplica(service, "cus_none", 2, ["sms"]));
     });
   });
 
-  test("what is owed survives SIGKILL, is told by /healthz, and is paid", async (t) => {
+  test("pending writes survive SIGKILL, are reported by /healthz, and are completed", async (t) => {
     const folder = mkdtempSync(join(tmpdir(), "entgate-"));
     t.after(() => rmSync(folder, { recursive: true, force: true }));
     const running = await startWorkerProcess(folder, { faulty: true, failEachPut: "before", log: [] });
@@ -187,7 +193,7 @@ describe("what is owed to KV", { concurrency: true, timeout: 60_000 }, () => {
       await service.failEachPut(undefined);
       const recovered = Date.now();
       for (const customer of ["cus_a", "cus_b", "cus_c"]) {
-        await eventually(() => assertCopy(service, customer, 1, ["sms"]), LAG - (Date.now() - recovered));
+        await eventually(() => assertReplica(service, customer, 1, ["sms"]), MAX_LAG - (Date.now() - recovered));
       }
       await eventually(async () => assert.equal((await service.health()).status, "ok"));
     } finally {

@@ -1,4 +1,4 @@
-// The cron trigger: sets that were not confirmed for a day are read again, twenty in a run.
+// The cron trigger: it reconciles sets that were not confirmed for a day, twenty in a run.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -9,7 +9,7 @@ import { fakeStripe } from "./fake-stripe.mjs";
 import { eventually, serve, summary } from "./support.mjs";
 
 describe("the cron trigger", { concurrency: true, timeout: 60_000 }, () => {
-  test("sets of a Worker that had no key become Stripe's once it has one, twenty in a run", async (t) => {
+  test("once a deployment has a key for Stripe, each run reconciles twenty older sets", async (t) => {
     const folder = mkdtempSync(join(tmpdir(), "entgate-"));
     const stripe = await fakeStripe();
     t.after(async () => {
@@ -24,7 +24,7 @@ describe("the cron trigger", { concurrency: true, timeout: 60_000 }, () => {
         assert.equal((await keyless.send(summary(customer, ["old"]))).status, 200);
         stripe.setEntitlements(customer, ["new"]);
       }
-      // Their ledgers report to the roster a second later, and this one's after them.
+      // The ledgers report to the customer index a second later, this one after the others.
       await keyless.failEachPut("before");
       await keyless.send(summary("cus_last", ["old"]));
       await eventually(async () => assert.equal((await keyless.health()).outbox.pending, 1));
@@ -40,13 +40,13 @@ describe("the cron trigger", { concurrency: true, timeout: 60_000 }, () => {
     const service = await serve({ folder, faulty: true, settings: stripe.settings, log });
     try {
       stripe.setEntitlements("cus_last", ["old"]);
-      const read = () => new Set(stripe.calls.map(({ query }) => query.get("customer"))).size;
+      const customersRead = () => new Set(stripe.calls.map(({ query }) => query.get("customer"))).size;
       const { json } = await service.check("cus_0", "old");
-      assert.deepEqual([json.entitled, json.version], [true, 1], "nothing is read before the cron");
+      assert.deepEqual([json.entitled, json.version], [true, 1], "no list is read before the cron trigger");
       assert.equal((await service.runCron()).outcome, "ok");
-      await eventually(() => assert.equal(read(), 20));
+      await eventually(() => assert.equal(customersRead(), 20));
       assert.equal((await service.runCron()).outcome, "ok");
-      await eventually(() => assert.equal(read(), 26));
+      await eventually(() => assert.equal(customersRead(), 26));
       assert.equal(stripe.calls.length, 26);
       for (const customer of customers) {
         const { json } = await service.check(customer, "new", { fresh: true });
@@ -60,14 +60,14 @@ describe("the cron trigger", { concurrency: true, timeout: 60_000 }, () => {
       assert.match(runs[1], /^reconcile: 6 sets confirmed, [56] of them had drifted; 0 could not be read$/);
 
       assert.equal((await service.runCron()).outcome, "ok");
-      assert.equal(stripe.calls.length, 26, "what was confirmed is left alone for a day");
+      assert.equal(stripe.calls.length, 26, "a confirmed set is not read again for a day");
       await eventually(async () => assert.deepEqual((await service.replicaRecord("cus_0")).keys, ["new"]));
     } finally {
       await service.stop();
     }
   });
 
-  test("a set that could not be read holds up none of the others, and is read later", async (t) => {
+  test("a set that cannot be read does not delay the others, and is read later", async (t) => {
     const folder = mkdtempSync(join(tmpdir(), "entgate-"));
     const stripe = await fakeStripe();
     t.after(async () => {
@@ -85,16 +85,16 @@ describe("the cron trigger", { concurrency: true, timeout: 60_000 }, () => {
     stripe.failAlways({ status: 500 }, "cus_b");
     const service = await serve({ folder, settings: stripe.settings, log: [] });
     try {
-      const told = async (customer) => (await service.check(customer, "new", { fresh: true })).json.entitled;
-      // The reports that were due when the Worker was stopped are made when it is back.
+      const hasNewSet = async (customer) => (await service.check(customer, "new", { fresh: true })).json.entitled;
+      // Reports that were pending when the Worker stopped are sent after the restart.
       await eventually(async () => {
         await service.runCron();
-        assert.deepEqual(await Promise.all(customers.map(told)), [true, false, true]);
+        assert.deepEqual(await Promise.all(customers.map(hasNewSet)), [true, false, true]);
       });
       await stripe.waitForCalls(3, "cus_b");
       await eventually(async () => assert.equal((await service.health()).outbox.pending, 1));
       stripe.failAlways(undefined, "cus_b");
-      await eventually(async () => assert.equal(await told("cus_b"), true));
+      await eventually(async () => assert.equal(await hasNewSet("cus_b"), true));
       await eventually(async () => assert.equal((await service.health()).status, "ok"));
     } finally {
       await service.stop();
