@@ -1,4 +1,4 @@
-// The way in: events signed by Stripe's own library, against the built Worker in workerd.
+// `POST /webhooks/stripe`: events signed with Stripe's own library. And the settings that the route depends on.
 
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
@@ -10,10 +10,12 @@ const MEBIBYTE = 1 << 20;
 
 describe("POST /webhooks/stripe", () => {
   let service;
-  before(async () => (service = await serve({ settings: { STRIPE_WEBHOOK_SECRETS: `${SECRET},whsec_test_before` } })));
+  before(async () => {
+    service = await serve({ settings: { STRIPE_WEBHOOK_SECRETS: `${SECRET},whsec_test_before` } });
+  });
   after(() => service.stop());
 
-  test("an event that Stripe's library signed is applied, and one that comes twice is a duplicate", async () => {
+  test("a signed event is applied, and the same event again is a duplicate", async () => {
     const event = summary("cus_ada", ["sms"]);
     const first = await service.send(event);
     assert.equal(first.status, 200);
@@ -28,27 +30,27 @@ describe("POST /webhooks/stripe", () => {
     assert.deepEqual([second.status, second.json.outcome, second.json.version], [200, "duplicate", 1]);
   });
 
-  test("every answer has a Request-Id of its own", async () => {
+  test("every response has its own Request-Id", async () => {
     const ids = [];
     for (let i = 0; i < 3; i += 1) ids.push((await service.send("{}")).headers.get("request-id"));
     for (const id of ids) assert.match(id, /^req_[0-9a-f]{16}$/);
     assert.equal(new Set(ids).size, 3);
   });
 
-  test("either of two secrets will do, and no other", async () => {
-    for (const [secret, status] of [
+  test("each of two configured secrets is accepted, and no other", async () => {
+    for (const [secret, status] of /** @type {[string, number][]} */ ([
       [SECRET, 200],
       ["whsec_test_before", 200],
       ["whsec_test_other", 400],
-    ]) {
+    ])) {
       assert.equal((await service.send(summary("cus_roll", []), { secret })).status, status, secret);
     }
   });
 
-  test("300 seconds are tolerated both ways", async () => {
+  test("a signature is accepted up to 300 seconds before and after its time", async () => {
     const payload = JSON.stringify(summary("cus_time", []));
     const now = Math.floor(Date.now() / 1000);
-    // Ten seconds to each side of the limit, so that the time of the request itself does not matter.
+    // Ten seconds to each side of the limit, so that the duration of the request does not matter.
     for (const [offset, status] of [
       [-290, 200],
       [-310, 400],
@@ -56,13 +58,13 @@ describe("POST /webhooks/stripe", () => {
       [310, 400],
     ]) {
       const header = Stripe.webhooks.generateTestHeaderString({ payload, secret: SECRET, timestamp: now + offset });
-      const answer = await service.send(payload, { header });
-      assert.equal(answer.status, status, `${offset} s`);
-      if (status === 400) assert.match(answer.json.error.message, /^signed at \d+, more than 300 s from \d+: /);
+      const response = await service.send(payload, { header });
+      assert.equal(response.status, status, `${offset} s`);
+      if (status === 400) assert.match(response.json.error.message, /^signed at \d+, more than 300 s from \d+: /);
     }
   });
 
-  test("a refusal is Stripe's envelope and tells no secret", async () => {
+  test("an error is in Stripe's envelope and contains no secret", async () => {
     for (const header of ["", "t=1,v1=00", `t=1,v1=${"0".repeat(64)}`]) {
       const { status, json, text } = await service.send(summary("cus_ada", []), { header });
       assert.equal(status, 400);
@@ -72,21 +74,21 @@ describe("POST /webhooks/stripe", () => {
     }
   });
 
-  test("the raw bytes are what is signed, whether they are UTF-8 or not", async () => {
+  test("the signature is of the raw bytes, whether they are UTF-8 or not", async () => {
     const body = Buffer.from([0x7b, 0xff, 0xfe, 0x7d]);
     const now = Math.floor(Date.now() / 1000);
     const v1 = createHmac("sha256", SECRET).update(`${now}.`).update(body).digest("hex");
     const headers = { "stripe-signature": `t=${now},v1=${v1}` };
-    const answer = await service.request("/webhooks/stripe", { method: "POST", body, headers });
-    assert.equal(answer.status, 400);
-    assert.match(answer.json.error.message, /^The event is genuine and cannot be read: /);
+    const response = await service.request("/webhooks/stripe", { method: "POST", body, headers });
+    assert.equal(response.status, 400);
+    assert.match(response.json.error.message, /^The event is genuine and cannot be read: /);
   });
 
-  test("a body of a mebibyte is read and one byte more is a 413, with and without Content-Length", async () => {
+  test("a body of a mebibyte is accepted, and one byte more is a 413, with and without Content-Length", async () => {
     const event = JSON.stringify(summary("cus_big", ["sms"]));
-    const most = event + " ".repeat(MEBIBYTE - event.length);
-    assert.equal((await service.send(most)).status, 200);
-    assert.equal((await service.send(`${most} `)).status, 413);
+    const largest = event + " ".repeat(MEBIBYTE - event.length);
+    assert.equal((await service.send(largest)).status, 200);
+    assert.equal((await service.send(`${largest} `)).status, 413);
 
     const chunks = new ReadableStream({
       start(stream) {
@@ -94,11 +96,12 @@ describe("POST /webhooks/stripe", () => {
         stream.close();
       },
     });
-    const response = await fetch(new URL("/webhooks/stripe", service.url), { method: "POST", body: chunks, duplex: "half" });
+    const options = { method: "POST", body: chunks, duplex: "half" };
+    const response = await fetch(new URL("/webhooks/stripe", service.url), options);
     assert.equal(response.status, 413);
   });
 
-  test("events of other types and of connected accounts are acknowledged and ignored", async () => {
+  test("an event of another type or of a connected account is acknowledged and ignored", async () => {
     const other = { id: "evt_1", object: "event", type: "customer.created", data: { object: {} } };
     const foreign = summary("cus_foreign", ["sms"], { account: "acct_1" });
     const ping = { id: "evt_2", object: "v2.core.event", type: "v2.core.event_destination.ping" };
@@ -109,14 +112,14 @@ describe("POST /webhooks/stripe", () => {
     assert.equal((await service.check("cus_foreign", "sms")).json.reason, "unknown_customer");
   });
 
-  test("a thin event about entitlements is refused with what to set in Stripe", async () => {
+  test("a thin event about entitlements is an error that names the setting at Stripe", async () => {
     const type = "v1.entitlements.active_entitlement_summary.updated";
     const { status, json } = await service.send({ id: "evt_3", object: "v2.core.event", type, created: "2026-11-01T12:00:00.000Z" });
     assert.equal(status, 400);
     assert.match(json.error.message, /snapshot payload style/);
   });
 
-  test("300 events for one customer at once are each applied once, in one order", async () => {
+  test("300 events of one customer at once are each applied once, in one order", async () => {
     const now = Math.floor(Date.now() / 1000);
     const events = Array.from({ length: 300 }, (_, i) => summary("cus_busy", [`f${i}`], { created: now }));
     const answers = await Promise.all(events.map((event) => service.send(event)));
@@ -129,7 +132,7 @@ describe("POST /webhooks/stripe", () => {
 });
 
 describe("settings", () => {
-  test("without any, the webhook is a 503 and every server route a 401, and the page still explains", async () => {
+  test("without settings, the webhook is a 503, a server route is a 401, and the console is still served", async () => {
     const service = await serve({ settings: { ENTGATE_API_KEYS: "", STRIPE_WEBHOOK_SECRETS: "" } });
     try {
       assert.equal((await service.send(summary("cus_ada", []))).status, 503);
@@ -142,7 +145,7 @@ describe("settings", () => {
     }
   });
 
-  test("a malformed one is a 500 on every route that names it and not its value", async () => {
+  test("a malformed setting is a 500 on every route, with its name and without its value", async () => {
     const service = await serve({ settings: { STRIPE_WEBHOOK_SECRETS: "hunter2" } });
     try {
       for (const path of ["/healthz", "/v1/check", "/nowhere"]) {
