@@ -126,7 +126,7 @@ describe("the guide of Stripe's Entitlements page", { timeout: 180_000 }, () => 
     ]);
     const read = JSON.parse(stdout);
     assert.deepEqual(read.features, ["py-api", "py-support"]);
-    assert.deepEqual(read.story, [
+    assert.deepEqual(read.steps, [
       ["subscribe", ["py-api", "py-support"], [[[], ["py-api", "py-support"]]]],
       [
         "upgrade",
@@ -153,7 +153,7 @@ describe("the guide of Stripe's Entitlements page", { timeout: 180_000 }, () => 
       ["cancel", [], [[["py-support"], []]]],
     ]);
     const all = Array.from({ length: 25 }, (_, i) => `py-${String(i).padStart(2, "0")}`);
-    assert.deepEqual(read.many, { in_event: 10, has_more: true, walked: all, listed: all });
+    assert.deepEqual(read.many, { in_event: 10, has_more: true, paged: all, listed: all });
   });
 
   test("a signature is refused by the SDK where the secret is another endpoint's", () => {

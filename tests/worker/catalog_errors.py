@@ -1,4 +1,4 @@
-"""Provokes errors with Stripe's Python library and prints its exceptions.
+"""Sends invalid requests with Stripe's Python library and prints its exceptions.
 
 Usage: catalog_errors.py <origin> <key>
 """
@@ -10,7 +10,7 @@ import stripe
 
 origin, key = sys.argv[1:]
 client = stripe.StripeClient(key, base_addresses={"api": origin}, max_network_retries=0).v1
-stranger = stripe.StripeClient("sk_test_wrong", base_addresses={"api": origin}).v1
+unauthorized = stripe.StripeClient("sk_test_wrong", base_addresses={"api": origin}).v1
 
 features = client.entitlements.features
 feature = features.create({"lookup_key": "py-errors", "name": "x"})
@@ -28,8 +28,8 @@ declined = {
     "default_payment_method": "pm_card_chargeDeclined",
     "payment_behavior": "error_if_incomplete",
 }
-# Messages in entgate's own words are not part of the answer.
-OURS = {"duplicate", "archived", "attached twice", "wrong key"}
+# Their messages are entgate's, not Stripe's, and are not printed.
+OWN_MESSAGES = {"duplicate", "archived", "attached twice", "wrong key"}
 attempts = {
     "unknown in the path": lambda: client.customers.retrieve("cus_none"),
     "unknown in a parameter": lambda: client.prices.create({"product": "prod_none", "currency": "usd"}),
@@ -40,16 +40,16 @@ attempts = {
     "archived": lambda: features.update(archived.id, {"name": "y"}),
     "attached twice": lambda: client.products.features.create(product.id, {"entitlement_feature": feature.id}),
     "declined": lambda: client.subscriptions.create(declined),
-    "wrong key": lambda: stranger.customers.list(),
+    "wrong key": lambda: unauthorized.customers.list(),
     "same key, other parameters": lambda: client.customers.create({"name": "b"}, {"idempotency_key": "py-key"}),
 }
 
-told = {}
+exceptions = {}
 for name, attempt in attempts.items():
     try:
         attempt()
-        told[name] = None
+        exceptions[name] = None
     except stripe.StripeError as error:
-        message = None if name in OURS else error.user_message
-        told[name] = [type(error).__name__, error.http_status, error.code, getattr(error, "param", None), message]
-print(json.dumps(told))
+        message = None if name in OWN_MESSAGES else error.user_message
+        exceptions[name] = [type(error).__name__, error.http_status, error.code, getattr(error, "param", None), message]
+print(json.dumps(exceptions))

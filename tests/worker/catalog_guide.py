@@ -1,4 +1,4 @@
-"""Follows the guide of Stripe's Entitlements page with Stripe's Python library, and prints what it saw.
+"""Follows the guide of Stripe's Entitlements page with Stripe's Python library, and prints the results of each step.
 
 Usage: catalog_guide.py <origin> <key>
 """
@@ -14,7 +14,7 @@ import stripe
 
 origin, key = sys.argv[1:]
 client = stripe.StripeClient(key, base_addresses={"api": origin}).v1
-# The list in an event follows its `url`.
+# The list in an event requests its `url` with these.
 stripe.api_key, stripe.api_base = key, origin
 
 SUMMARY = "entitlements.active_entitlement_summary.updated"
@@ -22,7 +22,7 @@ JANUARY, FEBRUARY = 1_800_000_000, 1_800_000_000 + 31 * 86_400
 received = queue.Queue()
 
 
-class Receiver(BaseHTTPRequestHandler):
+class WebhookReceiver(BaseHTTPRequestHandler):
     def do_POST(self):
         payload = self.rfile.read(int(self.headers["content-length"]))
         received.put((payload, self.headers["stripe-signature"]))
@@ -33,7 +33,7 @@ class Receiver(BaseHTTPRequestHandler):
         pass
 
 
-server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+server = ThreadingHTTPServer(("127.0.0.1", 0), WebhookReceiver)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 endpoint = client.webhook_endpoints.create({
     "url": f"http://127.0.0.1:{server.server_port}/hook",
@@ -45,19 +45,19 @@ def keys(entitlements):
     return sorted(entitlement.lookup_key for entitlement in entitlements)
 
 
-def held(customer):
+def entitlement_keys(customer):
     listed = client.entitlements.active_entitlements.list({"customer": customer.id, "limit": 10})
     return keys(listed.auto_paging_iter())
 
 
 def summaries(customer):
-    """The ids of all that was told of a customer, the newest last."""
+    """The ids of a customer's summary events, oldest first."""
     events = client.events.list({"type": SUMMARY, "limit": 100}).auto_paging_iter()
     return [event.id for event in events if event.data.object["customer"] == customer.id][::-1]
 
 
-def arrived(ids):
-    """The events of these ids, as the webhook brought and the signature proved them."""
+def receive(ids):
+    """The events with these ids, received by the webhook and verified."""
     events = {}
     while not set(ids) <= set(events):
         event = stripe.Webhook.construct_event(*received.get(timeout=10), endpoint.secret)
@@ -70,12 +70,12 @@ def feature(lookup_key):
 
 
 def product(name, features):
-    made = client.products.create({"name": name})
-    attached = [client.products.features.create(made.id, {"entitlement_feature": each.id}) for each in features]
+    created = client.products.create({"name": name})
+    attached = [client.products.features.create(created.id, {"entitlement_feature": each.id}) for each in features]
     price = client.prices.create({
-        "product": made.id, "currency": "usd", "unit_amount": 1000, "recurring": {"interval": "month"},
+        "product": created.id, "currency": "usd", "unit_amount": 1000, "recurring": {"interval": "month"},
     })
-    return made, attached, price
+    return created, attached, price
 
 
 def advance(clock, frozen_time):
@@ -94,19 +94,19 @@ features = keys(each.entitlement_feature for each in client.products.features.li
 
 clock = client.test_helpers.test_clocks.create({"frozen_time": JANUARY})
 customer = client.customers.create({"email": "ada@example.com", "test_clock": clock.id})
-story, known = [], []
+steps, known = [], []
 
 
 def step(name):
-    """Notes what the customer holds now, and what was told since the last step."""
+    """Records the customer's entitlements now, and the changes since the last step."""
     now = summaries(customer)
-    events = arrived(now[len(known):])
+    events = receive(now[len(known):])
     known[:] = now
     changes = [
         (keys(event.data.previous_attributes["entitlements"]["data"]), keys(event.data.object.entitlements.data))
         for event in events
     ]
-    story.append((name, held(customer), changes))
+    steps.append((name, entitlement_keys(customer), changes))
 
 
 subscription = client.subscriptions.create({"customer": customer.id, "items": [{"price": low.id}]})
@@ -126,16 +126,16 @@ step("cancel")
 _, _, everything = product("Everything", [feature(f"py-{number:02}") for number in range(25)])
 rich = client.customers.create({})
 client.subscriptions.create({"customer": rich.id, "items": [{"price": everything.id}]})
-[event] = arrived(summaries(rich))
+[event] = receive(summaries(rich))
 page = event.data.object.entitlements
 
 print(json.dumps({
     "features": features,
-    "story": story,
+    "steps": steps,
     "many": {
         "in_event": len(page.data),
         "has_more": page.has_more,
-        "walked": sorted(each.lookup_key for each in page.auto_paging_iter()),
-        "listed": held(rich),
+        "paged": sorted(each.lookup_key for each in page.auto_paging_iter()),
+        "listed": entitlement_keys(rich),
     },
 }))

@@ -1,4 +1,4 @@
-"""Reads a list with Stripe's Python library and prints what it read.
+"""Reads a list of entitlements with Stripe's Python library, and prints its lookup keys and two errors.
 
 Usage: lists.py <origin> <key> <customer> <webhook secret> <signature header> <payload>
 """
@@ -26,11 +26,11 @@ stripe.api_key, stripe.api_base = key, origin
 event = stripe.Webhook.construct_event(payload, header, secret)
 
 limit = attempt(client, {"customer": customer, "limit": 101})
-stranger = attempt(stripe.StripeClient("sk_test_no", base_addresses={"api": origin}), {"customer": customer})
+unauthorized = attempt(stripe.StripeClient("sk_test_no", base_addresses={"api": origin}), {"customer": customer})
 
 print(json.dumps({
     "listed": [item.lookup_key for item in listed.auto_paging_iter()],
     "from_event": [item.lookup_key for item in event.data.object.entitlements.auto_paging_iter()],
     "error": f"{type(limit).__name__}: {limit.code} {limit.param}",
-    "unauthorized": type(stranger).__name__,
+    "unauthorized": type(unauthorized).__name__,
 }))

@@ -1,4 +1,5 @@
-// OpenFeature's remote evaluation, held to its OpenAPI document, over each source; and asked by its providers for servers.
+// OpenFeature's remote evaluation (OFREP) over each source: responses match its OpenAPI document, and its providers for
+// Node and Python evaluate flags.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -14,8 +15,8 @@ import { serveCatalog, TestCatalog } from "./test-catalog.mjs";
 
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-/** The tag of a bulk answer sends the next one back, until something changes. */
-async function assertTagged(client, customer, change) {
+/** Asserts that the ETag of a bulk response yields 304 until a change, and returns the response after it. */
+async function assertEtagUntil(change, client, customer) {
   const { headers, json } = await client.bulk(200, customer);
   const etag = headers.get("etag");
   assert.match(etag, new RegExp(`^"${json.metadata.version}-[0-9a-f]{16}"$`));
@@ -23,13 +24,13 @@ async function assertTagged(client, customer, change) {
   assert.equal(same.headers.get("etag"), etag);
   await change();
   return eventually(async () => {
-    const again = await client.bulk(200, customer, { headers: { "if-none-match": etag } });
-    assert.equal(again.json.metadata.version, json.metadata.version + 1);
-    return again;
+    const next = await client.bulk(200, customer, { headers: { "if-none-match": etag } });
+    assert.equal(next.json.metadata.version, json.metadata.version + 1);
+    return next;
   });
 }
 
-describe("remote evaluation of what Stripe's events tell", { timeout: 120_000 }, () => {
+describe("remote evaluation with Stripe's events only", { timeout: 120_000 }, () => {
   let service;
   let client;
   before(async () => {
@@ -43,12 +44,12 @@ describe("remote evaluation of what Stripe's events tell", { timeout: 120_000 },
   });
   after(() => service.stop());
 
-  test("lists each feature that anybody ever held, also one revoked at once", async () => {
-    // The roster is told a second later; an answer of before is kept for a minute, so that it is asked itself first.
-    const rosters = await service.workerd.getDurableObjectNamespace("ROSTER", "entgate");
-    const roster = rosters.get(rosters.idFromName("roster"));
+  test("a bulk response has every feature that a customer ever had, even one that was revoked at once", async () => {
+    // Ledgers report to the customer index a second later, and the Worker caches its list for a minute. So the test waits
+    // for the index before the first evaluation.
+    const index = await service.durableObject("ROSTER", "roster");
     await eventually(async () => {
-      const response = await roster.fetch("https://roster/", { method: "POST", body: JSON.stringify({ features: false }) });
+      const response = await index.fetch("https://roster/", { method: "POST", body: JSON.stringify({ features: false }) });
       assert.deepEqual(await response.json(), ["export", "sms", "sso"]);
     });
     assert.deepEqual(await client.values("cus_ada"), [
@@ -69,7 +70,7 @@ describe("remote evaluation of what Stripe's events tell", { timeout: 120_000 },
     assert.deepEqual((await client.bulk(200, "cus_ada", { key: LIVE_KEY })).json.flags, []);
   });
 
-  test("answers one flag in each of its ways", async () => {
+  test("a flag is true, false, unknown, or an error for a partial set", async () => {
     const { json } = await client.single(200, "sms", "cus_ada");
     const metadata = { reason: "active_entitlement", version: 1 };
     assert.deepEqual(json, { key: "sms", value: true, reason: "TARGETING_MATCH", variant: "entitled", metadata });
@@ -82,7 +83,7 @@ describe("remote evaluation of what Stripe's events tell", { timeout: 120_000 },
     );
   });
 
-  test("refuses in the protocol's words, and opens one customer to a token", async () => {
+  test("errors are OFREP's, and a token evaluates the flags of its customer", async () => {
     await client.assertErrors("cus_ada", "cus_bob");
     const key = await client.createToken("cus_ada");
     assert.equal((await client.single(200, "sms", "cus_ada", { key })).json.value, true);
@@ -91,7 +92,7 @@ describe("remote evaluation of what Stripe's events tell", { timeout: 120_000 },
     assert.equal((await client.post(400, FLAGS, large)).json.errorCode, "PARSE_ERROR");
   });
 
-  test("takes a key however it is written in a path", async () => {
+  test("a flag key may be encoded in any way in the path", async () => {
     const keys = ["a/b", "über", "two words", "100%", "50%25", "a+b", "a|b", "a%2Fc", "[x]", "a'b\"c", "x^y`z", "ä%zz"];
     await service.send(summary("cus_keys", keys));
     for (const key of keys) {
@@ -102,67 +103,67 @@ describe("remote evaluation of what Stripe's events tell", { timeout: 120_000 },
     }
   });
 
-  test("tells of a stream by a path that stays the same, and whose token opens no flag", async () => {
+  test("a bulk response has a stream whose path stays the same and whose token evaluates no flag", async () => {
     const streams = async () => (await client.bulk(200, "cus_ada")).json.eventStreams;
     const [{ endpoint, ...rest }] = await streams();
     assert.deepEqual(rest, { type: "sse", inactivityDelaySec: 120 });
-    // The epoch may end between two answers, once.
+    // The epoch of the token may end once between two responses.
     await eventually(async () => assert.deepEqual(await streams(), await streams()));
     assert.match(endpoint.requestUri, /^\/ofrep\/v1\/stream\?token=[\w-]+\.[\w-]+\.[\w-]+$/);
     const token = endpoint.requestUri.split("=")[1];
     await client.bulk(401, "cus_ada", { key: token });
   });
 
-  test("sends no answer twice to who has it, and never goes back behind what a push has told", async () => {
-    const changed = await assertTagged(client, "cus_ada", () => service.send(summary("cus_ada", ["export", "sso"])));
+  test("a bulk response has an ETag, and is never older than the version of a pushed change", async () => {
+    const changed = await assertEtagUntil(() => service.send(summary("cus_ada", ["export", "sso"])), client, "cus_ada");
     assert.deepEqual(
       changed.json.flags.filter(({ value }) => value).map(({ key }) => key),
       ["export", "sso"],
     );
     const replica = await service.replica();
-    const copy = await service.replicaRecord("cus_ada");
-    await replica.put("test:cus_ada", JSON.stringify({ ...copy, version: 1, keys: [], features: [], ids: [] }));
-    const version = async (query, headers) =>
+    const record = await service.replicaRecord("cus_ada");
+    await replica.put("test:cus_ada", JSON.stringify({ ...record, version: 1, keys: [], features: [], ids: [] }));
+    const evaluatedVersion = async (query, headers) =>
       (await client.post(200, `${FLAGS}${query}`, contextOf("cus_ada"), { headers })).json.metadata.version;
-    assert.equal(await version(""), 1);
-    assert.equal(await version("?flagConfigEtag=2&flagConfigLastModified=1771622898"), 2);
-    assert.equal(await version("?flagConfigEtag=3"), 2);
-    assert.equal(await version("", { "if-none-match": '"2-0000000000000000"' }), 2);
-    await replica.put("test:cus_ada", JSON.stringify(copy));
+    assert.equal(await evaluatedVersion(""), 1);
+    assert.equal(await evaluatedVersion("?flagConfigEtag=2&flagConfigLastModified=1771622898"), 2);
+    assert.equal(await evaluatedVersion("?flagConfigEtag=3"), 2);
+    assert.equal(await evaluatedVersion("", { "if-none-match": '"2-0000000000000000"' }), 2);
+    await replica.put("test:cus_ada", JSON.stringify(record));
   });
 
-  test("was shown to be as the document says with every status", () => client.assertAllStatusesValidated());
+  test("a response with every status was validated", () => client.assertAllStatusesValidated());
 
-  describe("asked by OpenFeature's providers", () => {
-    test("for Node", async () => {
+  describe("OpenFeature's providers", () => {
+    test("the provider for Node evaluates flags and reports errors", async () => {
       const options = { baseUrl: service.url.origin, headers: { authorization: `Bearer ${KEY}` } };
       await OpenFeature.setProviderAndWait(new OFREPProvider(options));
-      const node = OpenFeature.getClient();
-      const ask = (key, targetingKey, fallback = false) => node.getBooleanDetails(key, fallback, { targetingKey, plan: "pro" });
-      const { flagMetadata, value, variant, reason } = await ask("export", "cus_ada");
+      const flags = OpenFeature.getClient();
+      const evaluate = (key, targetingKey, fallback = false) => flags.getBooleanDetails(key, fallback, { targetingKey, plan: "pro" });
+      const { flagMetadata, value, variant, reason } = await evaluate("export", "cus_ada");
       assert.deepEqual([value, variant, reason, flagMetadata.reason], [true, "entitled", "TARGETING_MATCH", "active_entitlement"]);
-      assert.deepEqual((({ value, variant }) => [value, variant])(await ask("export", "cus_bob", true)), [false, "not_entitled"]);
-      assert.equal((await ask("two words", "cus_keys")).value, true);
-      assert.equal((await ask("a/b", "cus_keys")).value, true);
+      assert.deepEqual((({ value, variant }) => [value, variant])(await evaluate("export", "cus_bob", true)), [false, "not_entitled"]);
+      assert.equal((await evaluate("two words", "cus_keys")).value, true);
+      assert.equal((await evaluate("a/b", "cus_keys")).value, true);
       for (const [key, customer, code] of [
         ["fax", "cus_ada", "FLAG_NOT_FOUND"],
         ["export", undefined, "TARGETING_KEY_MISSING"],
         ["export", "\n", "INVALID_CONTEXT"],
         ["sso", "cus_cy", "GENERAL"],
       ]) {
-        const { value, errorCode, errorMessage } = await ask(key, customer, true);
+        const { value, errorCode, errorMessage } = await evaluate(key, customer, true);
         assert.deepEqual([value, errorCode], [true, code], key);
         assert.ok(errorMessage);
       }
-      const text = await node.getStringDetails("export", "none", { targetingKey: "cus_ada" });
-      assert.deepEqual([text.value, text.errorCode], ["none", "TYPE_MISMATCH"]);
+      const string = await flags.getStringDetails("export", "none", { targetingKey: "cus_ada" });
+      assert.deepEqual([string.value, string.errorCode], ["none", "TYPE_MISMATCH"]);
       await OpenFeature.setProviderAndWait(new OFREPProvider({ ...options, headers: { authorization: "Bearer sk_test_other" } }));
-      const stranger = await ask("export", "cus_ada");
-      assert.deepEqual([stranger.value, stranger.reason], [false, "ERROR"]);
+      const unauthorized = await evaluate("export", "cus_ada");
+      assert.deepEqual([unauthorized.value, unauthorized.reason], [false, "ERROR"]);
       await OpenFeature.close();
     });
 
-    test("for Python", async () => {
+    test("the provider for Python evaluates flags and reports errors", async () => {
       const arguments_ = [file("ofrep.py"), service.url.origin, KEY];
       const { stdout } = await promisify(execFile)(process.env.PYTHON ?? file("../../.tools/venv/bin/python"), arguments_);
       assert.deepEqual(JSON.parse(stdout), {
@@ -171,18 +172,18 @@ describe("remote evaluation of what Stripe's events tell", { timeout: 120_000 },
         encoded: [true, "TARGETING_MATCH", "entitled", null],
         slash: [true, "TARGETING_MATCH", "entitled", null],
         not_found: [true, "ERROR", null, "FLAG_NOT_FOUND"],
-        nobody: [true, "ERROR", null, "TARGETING_KEY_MISSING"],
+        no_targeting_key: [true, "ERROR", null, "TARGETING_KEY_MISSING"],
         no_context: [true, "ERROR", null, "TARGETING_KEY_MISSING"],
         invalid: [true, "ERROR", null, "INVALID_CONTEXT"],
-        not_known: [true, "ERROR", null, "GENERAL"],
+        partial: [true, "ERROR", null, "GENERAL"],
         type: ["none", "ERROR", null, "TYPE_MISMATCH"],
-        stranger: [false, "ERROR", null, "GENERAL"],
+        unauthorized: [false, "ERROR", null, "GENERAL"],
       });
     });
   });
 });
 
-describe("remote evaluation with a key to read Stripe with", { timeout: 60_000 }, () => {
+describe("remote evaluation with a key for Stripe", { timeout: 60_000 }, () => {
   let stripe;
   let service;
   let client;
@@ -201,7 +202,7 @@ describe("remote evaluation with a key to read Stripe with", { timeout: 60_000 }
     await stripe.stop();
   });
 
-  test("lists what Stripe sells, and what is archived and held", async () => {
+  test("a bulk response has Stripe's active features, and archived ones that the customer has", async () => {
     assert.deepEqual(await client.values("cus_ada"), [
       ["old", true],
       ["sms", true],
@@ -216,10 +217,10 @@ describe("remote evaluation with a key to read Stripe with", { timeout: 60_000 }
       ],
     );
     const lists = stripe.calls.filter(({ path }) => path === "/v1/entitlements/features");
-    assert.equal(lists.length, 1, "it is kept");
+    assert.equal(lists.length, 1, "the list is cached");
   });
 
-  test("finds a feature that is new within seconds, and a customer at Stripe", async () => {
+  test("a new feature is found within seconds, and a customer without a ledger is read at Stripe", async () => {
     await client.single(404, "fax", "cus_bob");
     stripe.updateFeature("fax");
     await eventually(async () => assert.equal((await client.single(200, "fax", "cus_bob")).json.value, false));
@@ -228,26 +229,26 @@ describe("remote evaluation with a key to read Stripe with", { timeout: 60_000 }
     assert.equal((await client.single(200, "fax", "cus_none")).json.metadata.reason, "unknown_customer");
   });
 
-  test("knows nothing of a stranger while Stripe cannot be read, and all the same of others", async () => {
+  test("while Stripe fails, a customer without a ledger is an error, and others are evaluated", async () => {
     stripe.failAlways({ status: 500, shouldRetry: false });
-    for (const answer of [await client.single(500, "sms", "cus_dee"), await client.bulk(500, "cus_dee")]) {
-      assert.deepEqual([answer.json.errorCode, answer.headers.get("retry-after"), answer.json.value], ["GENERAL", "1", undefined]);
+    for (const { json, headers } of [await client.single(500, "sms", "cus_dee"), await client.bulk(500, "cus_dee")]) {
+      assert.deepEqual([json.errorCode, headers.get("retry-after"), json.value], ["GENERAL", "1", undefined]);
     }
     assert.equal((await client.single(200, "sso", "cus_ada")).json.value, false);
     stripe.failAlways(undefined);
   });
 
-  test("refuses in the protocol's words, and tags its answers", async () => {
+  test("errors are OFREP's, and bulk responses have an ETag", async () => {
     await client.assertErrors("cus_ada", "cus_bob");
     stripe.setEntitlements("cus_bob", ["sso"]);
     const data = [entitlement("cus_bob", "sso")];
-    const { json } = await assertTagged(client, "cus_bob", () => service.send(summary("cus_bob", ["sso"])));
+    const { json } = await assertEtagUntil(() => service.send(summary("cus_bob", ["sso"])), client, "cus_bob");
     assert.equal(json.flags.find(({ key }) => key === data[0].lookup_key).value, true);
     client.assertAllStatusesValidated();
   });
 });
 
-describe("remote evaluation of the catalog", { timeout: 60_000 }, () => {
+describe("remote evaluation with the catalog as the source", { timeout: 60_000 }, () => {
   let service;
   let client;
   let catalog;
@@ -259,7 +260,7 @@ describe("remote evaluation of the catalog", { timeout: 60_000 }, () => {
   });
   after(() => service.stop());
 
-  test("lists what is made with the SDK, and follows who buys it", async () => {
+  test("a bulk response has the catalog's features, and changes with a subscription", async () => {
     const [sms, sso] = [await catalog.createFeature("sms"), await catalog.createFeature("sso")];
     const { price } = await catalog.createPlan(sms, sso);
     await catalog.createFeature("not/sold");
@@ -270,7 +271,7 @@ describe("remote evaluation of the catalog", { timeout: 60_000 }, () => {
       ["sms", false],
       ["sso", false],
     ]);
-    const changed = await assertTagged(client, "cus_ada", () => catalog.subscribe(customer, price));
+    const changed = await assertEtagUntil(() => catalog.subscribe(customer, price), client, "cus_ada");
     assert.deepEqual(
       changed.json.flags.map(({ value }) => value),
       [false, true, true],

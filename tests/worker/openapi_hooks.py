@@ -1,7 +1,8 @@
-"""What schemathesis is told beside the document, for openapi.test.mjs.
+"""Hooks of schemathesis for openapi.test.mjs.
 
-Made-up ids name nothing: so in every other request what is there stands in their place, and every other event is signed.
-At the end the answers are counted, so that the test knows that each operation was seen to work.
+Generated ids do not exist. So every second request of an operation uses the ids of existing objects, and every second
+event is signed. At the end the hooks write how often each operation had each status, so that the test can assert that
+each operation succeeded.
 """
 
 import atexit
@@ -14,17 +15,17 @@ import time
 
 import schemathesis
 
-# What is there: ids by kind. What is in `spare` is deleted, once each.
-KNOWN = json.loads(os.environ["ENTGATE_KNOWN"])
+# The ids of existing objects by kind. Those in `spare` are deleted, once each.
+EXISTING = json.loads(os.environ["ENTGATE_EXISTING"])
 SECRET = os.environ["ENTGATE_SECRET"]
 
 FORM = "application/x-www-form-urlencoded"
 
-# What test clocks begin at: test-catalog.mjs.
+# The start of test clocks: test-catalog.mjs.
 JANUARY = 1_800_000_000
 
-# The kind of thing that an id in a path names, by what stands before it.
-PATHS = {
+# The kind of object that the id in a path names, by the prefix of the path.
+KINDS_BY_PATH = {
     "/v1/customer/": "customer",
     "/v1/customers/": "customer",
     "/v1/entitlements/features/": "feature",
@@ -38,8 +39,8 @@ PATHS = {
     "/v1/webhook_endpoints/": "endpoint",
 }
 
-# The kind of thing that a parameter names.
-PARAMETERS = {
+# The kind of object that a parameter names.
+KINDS_BY_PARAMETER = {
     "customer": "customer",
     "product": "product",
     "price": "price",
@@ -50,28 +51,28 @@ PARAMETERS = {
 }
 
 calls = collections.Counter()
-answers = collections.defaultdict(collections.Counter)
+statuses = collections.defaultdict(collections.Counter)
 
 
 def operation_id(operation):
     return operation.definition.raw["operationId"]
 
 
-def known(kind, deletes):
+def existing_id(kind, deletes):
     if not deletes:
-        return KNOWN.get(kind)
-    spare = KNOWN.get("spare", {}).get(kind)
+        return EXISTING.get(kind)
+    spare = EXISTING.get("spare", {}).get(kind)
     return spare[-1] if spare else None
 
 
 def kind_of_path(operation):
     start = operation.path[: operation.path.index("{id}")]
-    return next(kind for prefix, kind in PATHS.items() if start == prefix)
+    return next(kind for prefix, kind in KINDS_BY_PATH.items() if start == prefix)
 
 
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
-    """Leaves out forms with parts in parts, which schemathesis writes as no client does; JSON says the same."""
+    """Removes forms with nested parameters, which schemathesis encodes as no client does. The JSON body stays."""
     for item in raw_schema["paths"].values():
         for operation in item.values():
             content = operation.get("requestBody", {}).get("content", {})
@@ -83,7 +84,7 @@ def before_load_schema(context, raw_schema):
 def before_call(context, case, kwargs):
     name = operation_id(case.operation)
     calls[name] += 1
-    # A key that was used for another request is a 400, whatever the request is.
+    # A key that was used for another request is a 400.
     if case.headers.get("Idempotency-Key"):
         case.headers["Idempotency-Key"] = f"{name}-{calls[name]}-{case.headers['Idempotency-Key']}"
     if isinstance(case.query, dict) and "wait" in case.query:
@@ -91,56 +92,56 @@ def before_call(context, case, kwargs):
     if isinstance(case.body, dict) and "wait" in case.body:
         case.body["wait"] = 0
     if calls[name] % 2:
-        name_what_is_there(case)
+        use_existing_ids(case)
         if name == "receiveEvent":
             sign(case)
 
 
-def name_what_is_there(case):
+def use_existing_ids(case):
     if "id" in case.path_parameters:
-        named = known(kind_of_path(case.operation), case.operation.method == "delete")
-        case.path_parameters["id"] = named or case.path_parameters["id"]
+        existing = existing_id(kind_of_path(case.operation), case.operation.method == "delete")
+        case.path_parameters["id"] = existing or case.path_parameters["id"]
     if "product" in case.path_parameters:
-        case.path_parameters["product"] = KNOWN.get("product", case.path_parameters["product"])
+        case.path_parameters["product"] = EXISTING.get("product", case.path_parameters["product"])
     for members in (case.query, case.body):
         if isinstance(members, dict):
-            # What is made up cannot be expanded or paged from, and all else would not be looked at.
+            # Generated values of these are errors, and would prevent tests of the other parameters.
             for name in [name for name in members if name.startswith(("expand", "starting_after", "ending_before"))]:
                 del members[name]
-            for name, kind in PARAMETERS.items():
-                if name in members and kind in KNOWN:
-                    members[name] = KNOWN[kind]
-    # Of features that are made up nobody has all.
+            for name, kind in KINDS_BY_PARAMETER.items():
+                if name in members and kind in EXISTING:
+                    members[name] = EXISTING[kind]
+    # No customer has the generated features.
     if operation_id(case.operation) == "authorize" and isinstance(case.query, dict):
         case.query["feature"] = ["sms"]
         if "Entgate-Customer" in case.headers:
-            case.headers["Entgate-Customer"] = KNOWN["customer"]
+            case.headers["Entgate-Customer"] = EXISTING["customer"]
     if isinstance(case.query, dict):
-        # A moment, or bounds of it.
+        # A timestamp and its bounds exclude each other.
         for name in [name for name in case.query if name.split("[")[0] in case.query and "[" in name]:
             del case.query[name]
     if isinstance(case.body, dict):
-        fit(case.body, operation_id(case.operation))
+        make_acceptable(case.body, operation_id(case.operation))
 
 
-def fit(body, name):
-    """Makes a body one that may be done, as far as the document cannot say what may."""
-    # An id can be given to one thing only.
+def make_acceptable(body, name):
+    """Changes a body so that it meets the rules that the document cannot express."""
+    # An id must be new.
     if name.startswith("create") and isinstance(body.get("id"), str):
         body["id"] = f"{name}-{calls[name]}"
     if isinstance(body.get("product_data"), dict):
         body["product_data"].pop("id", None)
-    # What is not sold any more cannot be bought.
+    # Other requests subscribe to the price, so it must stay active.
     if name == "updatePrice":
         body.pop("active", None)
     if name == "advanceTestClock" and "frozen_time" in body:
         body["frozen_time"] = JANUARY + 3_600 * calls[name]
-    # Not all of them: each change of a customer looks at all that they have.
-    if name == "createSubscription" and calls[name] % 32 == 1 and "price" in KNOWN:
-        body["items"] = [{"price": KNOWN["price"]}]
+    # Only some: each change of a customer reads all of the customer's subscriptions.
+    if name == "createSubscription" and calls[name] % 32 == 1 and "price" in EXISTING:
+        body["items"] = [{"price": EXISTING["price"]}]
         body.pop("billing_cycle_anchor", None)
-        for moment in {"cancel_at", "trial_end"} & body.keys():
-            body[moment] = JANUARY + 300 * 86_400
+        for time_param in {"cancel_at", "trial_end"} & body.keys():
+            body[time_param] = JANUARY + 300 * 86_400
 
 
 def sign(case):
@@ -156,24 +157,24 @@ def sign(case):
 @schemathesis.hook
 def after_call(context, case, response):
     operation = case.operation
-    # Other methods are tried too, and answered 405.
+    # schemathesis also sends other methods, which return 405.
     if response.request.method.lower() == operation.method:
-        answers[operation_id(operation)][response.status_code] += 1
+        statuses[operation_id(operation)][response.status_code] += 1
     if operation.method == "delete" and response.status_code == 200:
-        spare = KNOWN["spare"][kind_of_path(operation)]
+        spare = EXISTING["spare"][kind_of_path(operation)]
         if case.path_parameters["id"] in spare:
             spare.remove(case.path_parameters["id"])
 
 
 @schemathesis.hook
 def filter_failure(context, failure, case, response):
-    """Not known is not a fault: a version that nobody has is not there."""
+    """Accepts a 503 for a version that the customer has not reached."""
     if failure.code != "ST101" or response.status_code != 503:
         return True
     return response.json()["error"].get("code") != "version_not_reached"
 
 
 @atexit.register
-def tell():
-    with open(os.environ["ENTGATE_ANSWERS"], "w") as file:
-        json.dump(answers, file)
+def write_statuses():
+    with open(os.environ["ENTGATE_STATUSES"], "w") as file:
+        json.dump(statuses, file)

@@ -1,4 +1,4 @@
-// Every command of the README's examples works when pasted.
+// Every command of the README's examples works when it is pasted into a shell.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -12,12 +12,12 @@ import { serveCatalog } from "./test-catalog.mjs";
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const readme = readFileSync(`${root}README.md`, "utf8");
 
-/** The shell examples under a heading of the second level, and the headings they stand under. */
+/** The shell examples of a section, each with the heading above it. */
 function examples(section) {
-  const text = readme.split(/^## /m).find((part) => part.startsWith(section));
+  const text = readme.split(/^## /m).find((part) => part.startsWith(section)) ?? "";
   let heading = section;
   const found = [];
-  for (const [, title, block] of text.matchAll(/^### (.*)$|^```sh\n([^]*?)^```$/gm)) {
+  for (const [, title, block] of text.matchAll(/^### (.*)$|^```sh\n([\s\S]*?)^```$/gm)) {
     if (title) heading = title;
     else found.push({ heading, block });
   }
@@ -26,19 +26,19 @@ function examples(section) {
 
 describe("the README", { timeout: 60_000 }, () => {
   let service;
-  let bought;
+  let output;
   before(async () => {
-    // With what `make dev` has set.
+    // With the settings of `make dev`.
     service = await serveCatalog({ settings: parseEnv(readFileSync(`${root}.dev.vars.example`, "utf8")) });
     const [{ block }] = examples("Try it");
-    bought = await paste(block);
+    output = await paste(block);
   });
   after(() => service.stop());
 
-  /** Pastes commands into a shell, where curl fails as it does not by default. */
+  /** Runs commands in a shell where curl fails for error statuses, and returns their output. */
   async function paste(commands) {
     const script = `set -euo pipefail
-      # What has no end is listened to for a moment.
+      # A stream is read for two seconds.
       curl() {
         if [ "$1" = -N ]; then command curl -sS -m 2 "$@" 2>/dev/null || [ $? = 28 ]; return; fi
         command curl -sS --fail-with-body -w '\\n' "$@"
@@ -49,27 +49,27 @@ describe("the README", { timeout: 60_000 }, () => {
     return stdout;
   }
 
-  test("its first ten lines put something on sale, and end with a yes", () => {
-    const answers = bought
+  test("its first commands create a plan and a subscription, and end with a granted check", () => {
+    const responses = output
       .split("\n")
       .filter(Boolean)
       .map((line) => JSON.parse(line));
     const objects = ["entitlements.feature", "product", "product_feature", "customer", "subscription", "entitlement_check"];
     assert.deepEqual(
-      answers.map(({ object }) => object),
+      responses.map(({ object }) => object),
       objects,
     );
-    const { customer, feature, entitled, reason } = answers.at(-1);
+    const { customer, feature, entitled, reason } = responses.at(-1);
     assert.deepEqual(
       { customer, feature, entitled, reason },
       { customer: "cus_ada", feature: "sms", entitled: true, reason: "active_entitlement" },
     );
   });
 
-  test("the ten lines can be pasted again, and end with a yes again", async () => {
+  test("its first commands can be pasted again, and end with a granted check again", async () => {
     const [{ block }] = examples("Try it");
-    const answers = await paste(block.replaceAll("{ curl ", "{ command curl "));
-    assert.match(answers, /"entitled":true/);
+    const repeated = await paste(block.replaceAll("{ curl ", "{ command curl "));
+    assert.match(repeated, /"entitled":true/);
   });
 
   test("every route has an example, and each of them works when pasted", async () => {
@@ -94,8 +94,8 @@ describe("the README", { timeout: 60_000 }, () => {
       "GET /openapi.json",
     ]);
     for (const { heading, block } of blocks) {
-      const answers = await paste(`${setUp.block}\n${block}`);
-      for (const line of answers.trim().split("\n")) {
+      const responses = await paste(`${setUp.block}\n${block}`);
+      for (const line of responses.trim().split("\n")) {
         if (line.startsWith('{"')) assert.ok(!("error" in JSON.parse(line)), `${heading}: ${line}`);
       }
     }

@@ -1,4 +1,4 @@
-"""Verifies snapshots with PyJWT, by the keys that the deployment shows, and prints what they say.
+"""Verifies snapshots with PyJWT and the keys of the deployment, and prints the claims or the name of the error.
 
 Usage: snapshots.py <origin> <snapshot>...
 """
@@ -12,7 +12,7 @@ origin, *snapshots = sys.argv[1:]
 keys = jwt.PyJWKClient(f"{origin}/.well-known/jwks.json")
 
 
-def read(snapshot):
+def verify(snapshot):
     try:
         key = keys.get_signing_key_from_jwt(snapshot)
         required = {"require": ["exp", "iat", "sub", "version"]}
@@ -21,4 +21,4 @@ def read(snapshot):
         return type(error).__name__
 
 
-print(json.dumps([read(snapshot) for snapshot in snapshots]))
+print(json.dumps([verify(snapshot) for snapshot in snapshots]))

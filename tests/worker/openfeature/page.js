@@ -1,7 +1,8 @@
-// A page that gates its parts with OpenFeature's web SDK and React SDK over OFREP, with nothing of entgate in it.
+/// <reference path="./window.d.ts" />
+// A page that gates its parts with OpenFeature's web SDK and React SDK over OFREP, without code of entgate.
 //
-// What it is told stands in the URL: where entgate is, whose page it is. `window.token` is what the application's own backend
-// would hand it; the test puts it there, and may replace it.
+// The URL has the base URL of entgate and the customer. The test sets the token in `window.flagPage`, as the application's
+// backend would, may replace it, and reads the other members.
 
 import { OFREPWebProvider } from "@openfeature/ofrep-web-provider";
 import { OpenFeature, OpenFeatureProvider, useFlag } from "@openfeature/react-sdk";
@@ -14,17 +15,14 @@ const { baseUrl, customer } = Object.fromEntries(new URLSearchParams(location.se
 const provider = new OFREPWebProvider({
   baseUrl,
   cacheMode: "network-first",
-  headersFactory: () => [["Authorization", `Bearer ${window.token}`]],
+  headersFactory: async () => [["Authorization", `Bearer ${window.flagPage.token}`]],
 });
 
-/** What the SDK told of, in that order. */
-window.events = [];
 for (const event of Object.values(ProviderEvents)) {
-  OpenFeature.addHandler(event, (details) => window.events.push({ event, at: Date.now(), ...details }));
+  OpenFeature.addHandler(event, (details) => window.flagPage.events.push({ event, at: Date.now(), ...details }));
 }
 
-/** A boolean flag as the web SDK resolves it, with its reason and error. */
-window.details = (key, fallback = false) => OpenFeature.getClient().getBooleanDetails(key, fallback);
+window.flagPage.details = (key, fallback = false) => OpenFeature.getClient().getBooleanDetails(key, fallback);
 
 function Part({ feature }) {
   const { value, errorCode } = useFlag(feature, false);
@@ -33,10 +31,10 @@ function Part({ feature }) {
 
 const features = ["sms", "sso", "export"];
 const parts = features.map((feature) => h(Part, { key: feature, feature }));
-createRoot(document.querySelector("#root")).render(h(OpenFeatureProvider, { suspend: false }, parts));
+createRoot(/** @type {Element} */ (document.querySelector("#root"))).render(h(OpenFeatureProvider, { suspend: false }, parts));
 
 await OpenFeature.setContext({ targetingKey: customer });
-window.ready = OpenFeature.setProviderAndWait(provider).then(
+window.flagPage.ready = OpenFeature.setProviderAndWait(provider).then(
   () => "ready",
   (error) => `${error.name}: ${error.message}`,
 );
