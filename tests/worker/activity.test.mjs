@@ -96,7 +96,7 @@ describe("the activity log", { concurrency: true, timeout: 60_000 }, () => {
 
   test("a customer's token can read neither the activity nor the sync status", async () => {
     const created = await service.request("/v1/tokens", { method: "POST", body: new URLSearchParams({ customer: "cus_ada" }) });
-    for (const path of ["/v1/activity", "/v1/activity?customer=cus_ada", "/v1/roster", "/v1/roster?prefix=cus_ada"]) {
+    for (const path of ["/v1/activity", "/v1/activity?customer=cus_ada", "/v1/sync_status", "/v1/sync_status?prefix=cus_ada"]) {
       const { status, json } = await service.request(path, { key: created.json.token });
       assert.deepEqual([status, json.error.code], [403, "server_key_required"], path);
       assert.equal((await service.request(path, { key: "" })).status, 401, path);
@@ -113,11 +113,11 @@ describe("the activity log without a key for Stripe", { timeout: 60_000 }, () =>
 
   /** Appends one entry for each version to the log of a mode. @param {string} mode @param {string} customer @param {number[]} versions */
   async function append(mode, customer, versions) {
-    const log = await service.durableObject("JOURNAL", mode);
-    const activities = versions.map((version) => ({ decided: "confirmed", version, at: version }));
-    const { status } = await log.fetch("https://journal/", {
+    const log = await service.durableObject("ACTIVITY_LOG", mode);
+    const activities = versions.map((version) => ({ kind: "confirmed", version, at: version }));
+    const { status } = await log.fetch("https://activity-log/", {
       method: "POST",
-      body: JSON.stringify({ note: { customer, activities } }),
+      body: JSON.stringify({ append: { customer, activities } }),
     });
     assert.equal(status, 200);
   }
@@ -252,7 +252,7 @@ test("with the catalog as the source, a new subscription is logged like any even
   assert.deepEqual([first.outcome, first.version], ["applied", 1]);
   assert.equal((await catalog.sdk.events.retrieve(first.event)).created, first.event_created);
   await eventually(async () => {
-    const { json } = await service.request("/v1/roster?prefix=cus_");
+    const { json } = await service.request("/v1/sync_status?prefix=cus_");
     assert.deepEqual(
       json.data.map(({ id }) => id),
       ["cus_ada"],

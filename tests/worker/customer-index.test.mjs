@@ -14,30 +14,23 @@ const DAY = 24 * 60 * 60;
 
 describe("the customer index", { timeout: 30_000 }, () => {
   let service;
-  let index;
   before(async () => {
     service = await serve();
-    index = await service.durableObject("ROSTER", "roster");
   });
   after(() => service.stop());
 
-  const send = async (message) => {
-    const response = await index.fetch("https://roster/", { method: "POST", body: JSON.stringify(message) });
-    const text = await response.text();
-    assert.equal(response.status, 200, text);
-    return text && JSON.parse(text);
-  };
+  const send = (request) => service.requestCustomerIndex(request);
   /** Reports the sync status of a ledger. */
   const report = (key, status, features) =>
-    send({ report: { key, standing: { confirmed: null, pending: 0, since: null, trouble: null, ...status }, features } });
+    send({ report: { key, status: { confirmed_at: null, pending: 0, pending_since: null, problem: null, ...status }, features } });
   /** The sets that are due for reconciliation, sorted. The index leases them for an hour. */
-  const leaseDue = async (livemode = false, limit = 20) => (await send({ due: { confirm: [livemode], limit } })).confirm.sort();
+  const leaseDue = async (livemode = false, limit = 20) => (await send({ due: { modes: [livemode], limit } })).reconcile.sort();
 
   test("a set is due a day after its confirmation, at most once an hour, and only in the requested mode", async () => {
     const now = unixNow();
-    await report("test:cus_day", { confirmed: now - DAY });
-    await report("test:cus_fresh", { confirmed: now - DAY + 60 });
-    await report("live:cus_day", { confirmed: now - DAY });
+    await report("test:cus_day", { confirmed_at: now - DAY });
+    await report("test:cus_fresh", { confirmed_at: now - DAY + 60 });
+    await report("live:cus_day", { confirmed_at: now - DAY });
     assert.deepEqual(await leaseDue(), ["test:cus_day"]);
     assert.deepEqual(await leaseDue(), [], "the set is leased");
     assert.deepEqual(await leaseDue(true), ["live:cus_day"]);
@@ -47,20 +40,20 @@ describe("the customer index", { timeout: 30_000 }, () => {
     const failing = Array.from({ length: 20 }, (_, i) => `test:cus_f${i}`).sort();
     for (const key of [...failing, "test:cus_z"]) await report(key, {});
     assert.deepEqual(await leaseDue(), failing);
-    for (const key of failing) await report(key, { pending: 1, since: unixNow() * 1_000 });
+    for (const key of failing) await report(key, { pending: 1, pending_since: unixNow() * 1_000 });
     assert.deepEqual(await leaseDue(), ["test:cus_z"]);
     assert.deepEqual(await leaseDue(), []);
   });
 
   test("the backlog adds up pending tasks, without those that are completed", async () => {
-    const since = (unixNow() - 90) * 1_000;
-    await report("test:cus_pending", { confirmed: unixNow(), pending: 2, since, trouble: "key_refused" });
+    const pending_since = (unixNow() - 90) * 1_000;
+    await report("test:cus_pending", { confirmed_at: unixNow(), pending: 2, pending_since, problem: "key_refused" });
     const backlog = await send("backlog");
-    assert.deepEqual([backlog.since, backlog.trouble], [since, "key_refused"]);
-    assert.ok((await send({ due: { confirm: [], limit: 100 } })).wake.includes("test:cus_pending"));
-    await report("test:cus_pending", { confirmed: unixNow() });
+    assert.deepEqual([backlog.pending_since, backlog.problem], [pending_since, "key_refused"]);
+    assert.ok((await send({ due: { modes: [], limit: 100 } })).rearm.includes("test:cus_pending"));
+    await report("test:cus_pending", { confirmed_at: unixNow() });
     const rest = await send("backlog");
-    assert.deepEqual([rest.pending, rest.trouble], [backlog.pending - 2, null]);
+    assert.deepEqual([rest.pending, rest.problem], [backlog.pending - 2, null]);
   });
 
   test("the index keeps up to 2,000 observed features of each mode", async () => {
@@ -80,12 +73,12 @@ describe("the customer index", { timeout: 30_000 }, () => {
 
   test("the sync status list is sorted by id, with pages in both directions and a prefix", async () => {
     const ids = ["l_a", "l_ab", "l_aé", "l_a\u{10ffff}", "l_a\u{10ffff}b", "l_b"];
-    for (const id of ids.toReversed()) await report(`test:${id}`, { confirmed: 1_700_000_000 });
-    await report("live:l_a", { pending: 1, since: 1_700_000_000_999, trouble: "unknown_customer" });
+    for (const id of ids.toReversed()) await report(`test:${id}`, { confirmed_at: 1_700_000_000 });
+    await report("live:l_a", { pending: 1, pending_since: 1_700_000_000_999, problem: "unknown_customer" });
     // A problem without a customer.
-    await report("test:", { trouble: "key_refused" });
+    await report("test:", { problem: "key_refused" });
     const page = async (query, key) => {
-      const { status, json, text } = await service.request(`/v1/roster?${new URLSearchParams(query)}`, { key });
+      const { status, json, text } = await service.request(`/v1/sync_status?${new URLSearchParams(query)}`, { key });
       assert.equal(status, 200, text);
       return [json.data.map(({ id }) => id), json.has_more];
     };
@@ -116,36 +109,36 @@ describe("the customer index", { timeout: 30_000 }, () => {
     );
     assert.ok(ids.every((id) => all.includes(id)) && !all.includes(""));
 
-    const { json } = await service.request("/v1/roster?prefix=l_", { key: LIVE_KEY });
+    const { json } = await service.request("/v1/sync_status?prefix=l_", { key: LIVE_KEY });
     assert.deepEqual(json, {
       object: "list",
       data: [
         {
           id: "l_a",
-          object: "roster_entry",
+          object: "customer_sync_status",
           livemode: true,
           confirmed_at: null,
           pending: 1,
           pending_since: 1_700_000_000,
-          trouble: "unknown_customer",
+          problem: "unknown_customer",
         },
       ],
       has_more: false,
-      url: "/v1/roster",
+      url: "/v1/sync_status",
     });
     const {
       json: {
         data: [first],
       },
-    } = await service.request("/v1/roster?prefix=l_a");
+    } = await service.request("/v1/sync_status?prefix=l_a");
     assert.deepEqual(first, {
       id: "l_a",
-      object: "roster_entry",
+      object: "customer_sync_status",
       livemode: false,
       confirmed_at: 1_700_000_000,
       pending: 0,
       pending_since: null,
-      trouble: null,
+      problem: null,
     });
   });
 
@@ -154,7 +147,7 @@ describe("the customer index", { timeout: 30_000 }, () => {
     /** @type {Record<string, string>} */
     let cursor = {};
     for (;;) {
-      const { json } = await service.request(`/v1/roster?${new URLSearchParams({ limit: "7", ...cursor })}`);
+      const { json } = await service.request(`/v1/sync_status?${new URLSearchParams({ limit: "7", ...cursor })}`);
       yield* json.data;
       if (!json.has_more) return;
       cursor = { starting_after: json.data.at(-1).id };
@@ -165,7 +158,7 @@ describe("the customer index", { timeout: 30_000 }, () => {
 test("the customer index keeps its customers across a restart", { timeout: 30_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), "entgate-"));
   const knownCustomers = async (service) =>
-    (await service.request("/v1/roster")).json.data.map(({ id, confirmed_at }) => [id, confirmed_at]);
+    (await service.request("/v1/sync_status")).json.data.map(({ id, confirmed_at }) => [id, confirmed_at]);
   try {
     let service = await serve({ folder });
     try {

@@ -83,7 +83,7 @@ describe("the README", { timeout: 60_000 }, () => {
       "GET /v1/customer/{id}/entitlements",
       "POST /v1/customers/{id}/sync",
       "GET /v1/activity",
-      "GET /v1/roster",
+      "GET /v1/sync_status",
       "POST /v1/tokens",
       "GET /v1/snapshot",
       "GET /v1/stream",

@@ -179,8 +179,8 @@ export class WebSocketClient {
 
 /** The number of open streams of a customer, as the customer's ledger returns it. @param {Service} service @param {string} customer */
 export async function countStreams(service, customer, mode = "test") {
-  const ledger = await service.durableObject("CUSTOMERS", `${mode}:${customer}`);
-  const response = await ledger.fetch("https://customer/");
+  const ledger = await service.durableObject("LEDGERS", `${mode}:${customer}`);
+  const response = await ledger.fetch("https://ledger/");
   return (await response.json()).listeners;
 }
 

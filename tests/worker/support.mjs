@@ -93,8 +93,8 @@ export async function serve({ settings = {}, folder, faulty = false, log, clock 
   }
   if (activityLog) {
     const script = brokenActivityLog(activityLog);
-    others.push({ name: "activity-log", modules: true, script, durableObjects: { JOURNAL: "Journal" } });
-    worker.durableObjects = { ...worker.durableObjects, JOURNAL: { className: "Journal", scriptName: "activity-log" } };
+    others.push({ name: "activity-log", modules: true, script, durableObjects: { ACTIVITY_LOG: "ActivityLog" } });
+    worker.durableObjects = { ...worker.durableObjects, ACTIVITY_LOG: { className: "ActivityLog", scriptName: "activity-log" } };
   }
   /** @type {MiniflareOptions} */
   const miniflare = { workers: [worker, ...others], host: "127.0.0.1", port: 0 };
@@ -204,6 +204,15 @@ export class Service {
   async durableObject(binding, name) {
     const namespace = await this.workerd.getDurableObjectNamespace(binding, "entgate");
     return namespace.get(namespace.idFromName(name));
+  }
+
+  /** Sends a request to the customer index, as a ledger does, and returns its response. @param {unknown} request */
+  async requestCustomerIndex(request) {
+    const index = await this.durableObject("CUSTOMER_INDEX", "roster");
+    const response = await index.fetch("https://customer-index/", { method: "POST", body: JSON.stringify(request) });
+    const text = await response.text();
+    if (response.status !== 200) throw new Error(`${response.status} ${text}`);
+    return text && JSON.parse(text);
   }
 
   /** Sets one fault for each of the next puts to KV. @param {PutFault[]} faults */

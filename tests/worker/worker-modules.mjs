@@ -73,8 +73,8 @@ export const modulesWithClock = (main) => [
   { type: /** @type {const} */ ("ESModule"), path: repositoryPath("build/clock.js"), contents: CLOCK },
   { type: /** @type {const} */ ("ESModule"), path: main },
   { type: /** @type {const} */ ("ESModule"), path: repositoryPath("build/worker.js") },
-  ...["hot", "worker"].map((name) => ({ type: /** @type {const} */ ("CompiledWasm"), path: repositoryPath(`build/${name}.wasm`) })),
+  ...["fast_path", "worker"].map((name) => ({ type: /** @type {const} */ ("CompiledWasm"), path: repositoryPath(`build/${name}.wasm`) })),
 ];
 
 /** A Durable Object that handles every request with these statements. @param {string} statements */
-export const brokenActivityLog = (statements) => `export class Journal { fetch() { ${statements} } } export default {};`;
+export const brokenActivityLog = (statements) => `export class ActivityLog { fetch() { ${statements} } } export default {};`;
