@@ -1,4 +1,4 @@
-// What the catalog refuses, by the exceptions of Stripe's own libraries.
+// Invalid requests to the catalog, as exceptions of Stripe's own libraries.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -10,6 +10,8 @@ import { KEY, LIVE_KEY, stripeClient } from "./support.mjs";
 import { DAY, FAILING_CARD, JANUARY, serveCatalog, TestCatalog } from "./test-catalog.mjs";
 
 const { StripeInvalidRequestError: Invalid, StripeAuthenticationError: Unauthorized, StripeCardError: Card } = Stripe.errors;
+/** @typedef {InstanceType<typeof Stripe.errors.StripeError>} StripeError */
+
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));
 const MISSING = "resource_missing";
 const EXISTS = "resource_already_exists";
@@ -18,7 +20,7 @@ const OTHER_REQUEST =
 const MONTH = { interval: "month" };
 const USD = { currency: "usd", unit_amount: 100 };
 
-describe("the catalog refuses", { timeout: 180_000 }, () => {
+describe("the catalog rejects", { timeout: 180_000 }, () => {
   let service;
   let catalog;
   let sdk;
@@ -38,22 +40,29 @@ describe("the catalog refuses", { timeout: 180_000 }, () => {
   });
   after(() => service.stop());
 
-  /** Awaits the exception of a request: its class, status, code, param, and the message if one is given. */
-  async function refuses(why, request, [kind, status, code, param], message) {
-    await assert.rejects(request, (error) => {
+  /**
+   * Asserts the exception of a request: its class, status, code, param and, if it is given, its message.
+   *
+   * @param {string} why
+   * @param {Promise<unknown>} request
+   * @param {[{ name: string }, number, string | undefined, string | undefined]} expected
+   * @param {string} [message]
+   */
+  async function assertRejects(why, request, [kind, status, code, param], message) {
+    await assert.rejects(request, (/** @type {StripeError} */ error) => {
       assert.deepEqual(
         [error.constructor.name, error.statusCode, error.code, error.param],
         [kind.name, status, code, param],
         `${why}: ${error.message}`,
       );
       if (message) assert.equal(error.message, message, why);
-      assert.match(error.requestId, /^req_/, why);
+      assert.match(error.requestId ?? "", /^req_/, why);
       return true;
     });
   }
 
-  test("an id in a path that names nothing, with 404 and the name of what there is none of", async () => {
-    for (const [kind, request] of [
+  test("an unknown id in a path, with 404 and the kind of the object", async () => {
+    for (const [kind, request] of /** @type {[string, () => Promise<unknown>][]} */ ([
       ["customer", () => sdk.customers.retrieve("x_1")],
       ["customer", () => sdk.customers.update("x_1", { name: "x" })],
       ["customer", () => sdk.customers.del("x_1")],
@@ -75,12 +84,12 @@ describe("the catalog refuses", { timeout: 180_000 }, () => {
       ["webhook endpoint", () => sdk.webhookEndpoints.del("x_1")],
       ["test clock", () => sdk.testHelpers.testClocks.retrieve("x_1")],
       ["test clock", () => sdk.testHelpers.testClocks.advance("x_1", { frozen_time: JANUARY })],
-    ]) {
-      await refuses(`${kind}: ${request}`, request(), [Invalid, 404, MISSING, "id"], `No such ${kind}: 'x_1'`);
+    ])) {
+      await assertRejects(`${kind}: ${request}`, request(), [Invalid, 404, MISSING, "id"], `No such ${kind}: 'x_1'`);
     }
     const other = await catalog.createPlan();
     const attached = plan.attached[0].id;
-    await refuses(
+    await assertRejects(
       "another product's",
       sdk.products.retrieveFeature(other.product.id, attached),
       [Invalid, 404, MISSING, "id"],
@@ -94,9 +103,9 @@ describe("the catalog refuses", { timeout: 180_000 }, () => {
     }
   });
 
-  test("an id in a parameter that names nothing, with 400 and the parameter", async () => {
+  test("an unknown id in a parameter, with 400 and the parameter", async () => {
     const item = { price: plan.price.id };
-    for (const [param, kind, request] of [
+    for (const [param, kind, request] of /** @type {[string, string, () => Promise<unknown>][]} */ ([
       ["product", "product", () => sdk.prices.create({ ...USD, product: "x_1" })],
       ["customer", "customer", () => sdk.subscriptions.create({ customer: "x_1", items: [item] })],
       ["items[0][price]", "price", () => sdk.subscriptions.create({ customer: customer.id, items: [{ price: "x_1" }] })],
@@ -106,16 +115,16 @@ describe("the catalog refuses", { timeout: 180_000 }, () => {
       ["test_clock", "test clock", () => sdk.customers.create({ test_clock: "x_1" })],
       ["starting_after", "feature", () => sdk.entitlements.features.list({ starting_after: "x_1" })],
       ["ending_before", "customer", () => sdk.customers.list({ ending_before: "x_1" })],
-    ]) {
-      await refuses(`${request}`, request(), [Invalid, 400, MISSING, param], `No such ${kind}: 'x_1'`);
+    ])) {
+      await assertRejects(`${request}`, request(), [Invalid, 400, MISSING, param], `No such ${kind}: 'x_1'`);
     }
   });
 
-  test("what is missing, unknown, empty or of the wrong kind, by its name", async () => {
+  test("a parameter that is missing, unknown, empty or of the wrong type, with its name", async () => {
     const { features } = sdk.entitlements;
     const both = { lookup_key: "x", name: "x" };
     const clocks = sdk.testHelpers.testClocks;
-    for (const [request, code, param, message] of [
+    for (const [request, code, param, message] of /** @type {[() => Promise<unknown>, string, string, string?][]} */ ([
       [() => features.create({ lookup_key: "x" }), "parameter_missing", "name", "Missing required param: name."],
       [() => features.create({ name: "x" }), "parameter_missing", "lookup_key", "Missing required param: lookup_key."],
       [() => sdk.products.create({}), "parameter_missing", "name", "Missing required param: name."],
@@ -158,22 +167,22 @@ describe("the catalog refuses", { timeout: 180_000 }, () => {
         "unit_amount",
         "Invalid integer: 1.5",
       ],
-    ]) {
-      await refuses(`${request}`, request(), [Invalid, 400, code, param], message);
+    ])) {
+      await assertRejects(`${request}`, request(), [Invalid, 400, code, param], message);
     }
     await assert.rejects(features.create({ ...both, a: "1", b: "2" }), {
       code: "parameter_unknown",
       message: "Received unknown parameters: a, b",
     });
-    for (const [request, param] of [
+    for (const [request, param] of /** @type {[() => Promise<unknown>, string][]} */ ([
       [() => sdk.prices.create({ product: plan.product.id, ...USD, recurring: { interval: "fortnight" } }), "recurring[interval]"],
       [() => sdk.subscriptions.list({ status: "asleep" }), "status"],
       [() => sdk.prices.list({ type: "gift" }), "type"],
-    ]) {
-      await assert.rejects(
-        request,
-        (error) => (assert.deepEqual([error.constructor, error.statusCode, error.param], [Invalid, 400, param], error.message), true),
-      );
+    ])) {
+      await assert.rejects(request, (/** @type {StripeError} */ error) => {
+        assert.deepEqual([error.constructor, error.statusCode, error.param], [Invalid, 400, param], error.message);
+        return true;
+      });
     }
     assert.deepEqual(
       (await features.list()).data.map(({ lookup_key }) => lookup_key),
@@ -181,21 +190,21 @@ describe("the catalog refuses", { timeout: 180_000 }, () => {
     );
   });
 
-  test("names and keys from 81 characters on, of any alphabet", async () => {
+  test("names and lookup keys of more than 80 characters, in any alphabet", async () => {
     const { features } = sdk.entitlements;
     for (const [why, letter] of [
       ["ASCII", "a"],
       ["two bytes", "é"],
     ]) {
       const [fits, tooLong] = [letter.repeat(80), letter.repeat(81)];
-      const made = await features.create({ lookup_key: fits, name: fits });
-      assert.deepEqual([made.lookup_key, made.name], [fits, fits], why);
-      for (const [param, request] of [
+      const created = await features.create({ lookup_key: fits, name: fits });
+      assert.deepEqual([created.lookup_key, created.name], [fits, fits], why);
+      for (const [param, request] of /** @type {[string, () => Promise<unknown>][]} */ ([
         ["lookup_key", () => features.create({ lookup_key: tooLong, name: "x" })],
         ["name", () => features.create({ lookup_key: "x", name: tooLong })],
-        ["name", () => features.update(made.id, { name: tooLong })],
-      ]) {
-        await assert.rejects(request, (error) => {
+        ["name", () => features.update(created.id, { name: tooLong })],
+      ])) {
+        await assert.rejects(request, (/** @type {StripeError} */ error) => {
           assert.deepEqual([error.constructor, error.statusCode, error.param], [Invalid, 400, param], why);
           assert.match(error.message, /^Invalid string: .*; must be at most 80 characters$/);
           return true;
@@ -204,34 +213,34 @@ describe("the catalog refuses", { timeout: 180_000 }, () => {
     }
   });
 
-  test("more metadata than 50 keys of 40 characters with 500 each, and removes them by empty values", async () => {
-    const notes = (count, key = 1, value = 1) =>
+  test("metadata of more than 50 keys, keys over 40 and values over 500 characters; an empty value deletes a key", async () => {
+    const createMetadata = (count, key = 1, value = 1) =>
       Object.fromEntries(Array.from({ length: count }, (_, i) => [`${i}`.padStart(key, "k"), "v".repeat(value)]));
-    const full = notes(50, 40, 500);
-    const made = await sdk.customers.create({ metadata: full });
-    assert.deepEqual(made.metadata, full);
-    for (const [why, metadata] of [
-      ["51 keys", notes(51)],
-      ["a key of 41", notes(1, 41)],
-      ["a value of 501", notes(1, 1, 501)],
-    ]) {
+    const full = createMetadata(50, 40, 500);
+    const created = await sdk.customers.create({ metadata: full });
+    assert.deepEqual(created.metadata, full);
+    for (const [why, metadata] of /** @type {[string, Record<string, string>][]} */ ([
+      ["51 keys", createMetadata(51)],
+      ["a key of 41 characters", createMetadata(1, 41)],
+      ["a value of 501 characters", createMetadata(1, 1, 501)],
+    ])) {
       const feature = () => sdk.entitlements.features.create({ lookup_key: "x", name: "x", metadata });
       for (const request of [() => sdk.customers.create({ metadata }), () => sdk.products.create({ name: "x", metadata }), feature]) {
         await assert.rejects(request, { constructor: Invalid, statusCode: 400 }, why);
       }
     }
-    await assert.rejects(sdk.customers.update(made.id, { metadata: { more: "1" } }), Invalid);
+    await assert.rejects(sdk.customers.update(created.id, { metadata: { more: "1" } }), Invalid);
     const [first, second, ...others] = Object.keys(full);
-    const { metadata } = await sdk.customers.update(made.id, { metadata: { [first]: "", [second]: "new", more: "1" } });
+    const { metadata } = await sdk.customers.update(created.id, { metadata: { [first]: "", [second]: "new", more: "1" } });
     assert.deepEqual(metadata, { [second]: "new", more: "1", ...Object.fromEntries(others.map((key) => [key, full[key]])) });
-    assert.deepEqual((await sdk.customers.update(made.id, { metadata: "" })).metadata, {});
-    assert.deepEqual((await sdk.customers.retrieve(made.id)).metadata, {});
+    assert.deepEqual((await sdk.customers.update(created.id, { metadata: "" })).metadata, {});
+    assert.deepEqual((await sdk.customers.retrieve(created.id)).metadata, {});
   });
 
-  test("what exists already, and what is archived", async () => {
+  test("an object that exists already, and changes of an archived feature", async () => {
     const { features } = sdk.entitlements;
-    await refuses("a key in use", catalog.createFeature("sms"), [Invalid, 400, EXISTS, "lookup_key"]);
-    await refuses("attached already", catalog.attachFeature(plan.product, feature), [Invalid, 400, EXISTS, "entitlement_feature"]);
+    await assertRejects("a key in use", catalog.createFeature("sms"), [Invalid, 400, EXISTS, "lookup_key"]);
+    await assertRejects("attached already", catalog.attachFeature(plan.product, feature), [Invalid, 400, EXISTS, "entitlement_feature"]);
     await sdk.products.create({ id: "prod_mine", name: "Mine" });
     await assert.rejects(sdk.products.create({ id: "prod_mine", name: "Mine too" }), {
       constructor: Invalid,
@@ -251,44 +260,48 @@ describe("the catalog refuses", { timeout: 180_000 }, () => {
     await assert.rejects(sdk.products.del(plan.product.id), { constructor: Invalid, statusCode: 400 });
   });
 
-  test("a payment method that fails, if asked to, and a second cancellation", async () => {
-    const fails = { default_payment_method: FAILING_CARD, payment_behavior: "error_if_incomplete" };
-    await refuses(
+  test("a declined card with error_if_incomplete, and changes of a canceled subscription", async () => {
+    const declined = { default_payment_method: FAILING_CARD, payment_behavior: "error_if_incomplete" };
+    await assertRejects(
       "a declined card",
-      catalog.subscribe(customer, plan.price, fails),
+      catalog.subscribe(customer, plan.price, declined),
       [Card, 402, "card_declined", undefined],
       "Your card was declined.",
     );
     assert.deepEqual((await sdk.subscriptions.list({ customer: customer.id, status: "all" })).data, []);
     const { id } = await catalog.subscribe(customer, plan.price);
     await sdk.subscriptions.cancel(id);
-    await refuses("canceled twice", sdk.subscriptions.cancel(id), [Invalid, 404, MISSING, "id"], `No such subscription: '${id}'`);
+    await assertRejects("canceled twice", sdk.subscriptions.cancel(id), [Invalid, 404, MISSING, "id"], `No such subscription: '${id}'`);
     await assert.rejects(sdk.subscriptions.update(id, { cancel_at_period_end: true }), Invalid);
   });
 
-  test("subscriptions without items, with more than 20, of prices that do not recur or recur differently", async () => {
+  test("subscriptions without items, with more than 20, or with prices that are one-time, inactive or of other intervals", async () => {
     const { product } = plan;
     const price = (more) => catalog.createPrice(product, more);
-    const of =
+    const subscribeTo =
       (...prices) =>
       () =>
         catalog.subscribe(customer, prices);
-    const [once, yearly, unsold] = [await price({ recurring: undefined }), await price({ recurring: { interval: "year" } }), await price()];
-    await sdk.prices.update(unsold.id, { active: false });
+    const [once, yearly, inactive] = [
+      await price({ recurring: undefined }),
+      await price({ recurring: { interval: "year" } }),
+      await price(),
+    ];
+    await sdk.prices.update(inactive.id, { active: false });
     const many = await Promise.all(Array.from({ length: 21 }, () => price({ recurring: MONTH })));
-    for (const [why, request] of [
-      ["none", of()],
-      ["once", of(once)],
-      ["month and year", of(many[0], yearly)],
-      ["not active", of(unsold)],
-      ["21", of(...many)],
-    ]) {
+    for (const [why, request] of /** @type {[string, () => Promise<unknown>][]} */ ([
+      ["no item", subscribeTo()],
+      ["a one-time price", subscribeTo(once)],
+      ["a monthly and a yearly price", subscribeTo(many[0], yearly)],
+      ["an inactive price", subscribeTo(inactive)],
+      ["21 items", subscribeTo(...many)],
+    ])) {
       await assert.rejects(request, { constructor: Invalid, statusCode: 400 }, why);
     }
-    assert.equal((await of(...many.slice(1))()).items.data.length, 20);
+    assert.equal((await subscribeTo(...many.slice(1))()).items.data.length, 20);
   });
 
-  test("a clock that goes back, or more than five years at once, or that is live", async () => {
+  test("moving a clock back or by more than five years, and a clock in live mode", async () => {
     const clock = await catalog.createClock();
     const advance = (frozen_time) => sdk.testHelpers.testClocks.advance(clock.id, { frozen_time });
     await assert.rejects(advance(JANUARY - 1), { constructor: Invalid, statusCode: 400, param: "frozen_time" });
@@ -297,15 +310,15 @@ describe("the catalog refuses", { timeout: 180_000 }, () => {
     await assert.rejects(stripeClient(service.url, LIVE_KEY).testHelpers.testClocks.create({ frozen_time: JANUARY }), Invalid);
   });
 
-  test("keys that are wrong, missing or of the other mode", async () => {
+  test("an unknown key, a missing key, and objects of the other mode", async () => {
     await assert.rejects(stripeClient(service.url, "sk_test_wrong").customers.create({}), Unauthorized);
-    const none = await service.request("/v1/customers", { key: "" });
-    assert.deepEqual([none.status, none.json.error.type], [401, "invalid_request_error"]);
+    const withoutKey = await service.request("/v1/customers", { key: "" });
+    assert.deepEqual([withoutKey.status, withoutKey.json.error.type], [401, "invalid_request_error"]);
     const headers = { authorization: `Basic ${Buffer.from(`${KEY}:`).toString("base64")}` };
     assert.equal((await service.request(`/v1/customers/${customer.id}`, { headers, key: "" })).json.id, customer.id);
 
     const live = new TestCatalog(service, LIVE_KEY);
-    await refuses(
+    await assertRejects(
       "a test customer",
       live.sdk.customers.retrieve(customer.id),
       [Invalid, 404, MISSING, "id"],
@@ -313,17 +326,17 @@ describe("the catalog refuses", { timeout: 180_000 }, () => {
     );
     for (const resource of [live.sdk.customers, live.sdk.products, live.sdk.entitlements.features, live.sdk.events])
       assert.deepEqual((await resource.list()).data, []);
-    const same = await live.createFeature("sms");
-    assert.deepEqual([same.livemode, /^feat_(?!test_)/.test(same.id)], [true, true]);
-    await assert.rejects(catalog.attachFeature(plan.product, same), { statusCode: 400, code: MISSING });
-    const sold = await live.createPlan(same);
-    const bought = await live.sdk.customers.create();
-    assert.equal((await live.subscribe(bought, sold.price)).livemode, true);
-    assert.deepEqual(await live.entitlementKeys(bought), ["sms"]);
-    await assert.rejects(catalog.entitlementKeys(bought), { code: MISSING });
+    const liveFeature = await live.createFeature("sms");
+    assert.deepEqual([liveFeature.livemode, /^feat_(?!test_)/.test(liveFeature.id)], [true, true]);
+    await assert.rejects(catalog.attachFeature(plan.product, liveFeature), { statusCode: 400, code: MISSING });
+    const livePlan = await live.createPlan(liveFeature);
+    const liveCustomer = await live.sdk.customers.create();
+    assert.equal((await live.subscribe(liveCustomer, livePlan.price)).livemode, true);
+    assert.deepEqual(await live.entitlementKeys(liveCustomer), ["sms"]);
+    await assert.rejects(catalog.entitlementKeys(liveCustomer), { code: MISSING });
   });
 
-  test("the same to the Python SDK, in its own exceptions", async () => {
+  test("requests of the Python SDK, which raises its own exceptions", async () => {
     const { stdout } = await promisify(execFile)(process.env.PYTHON ?? file("../../.tools/venv/bin/python"), [
       file("catalog_errors.py"),
       service.url.origin,

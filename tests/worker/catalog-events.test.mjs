@@ -1,4 +1,4 @@
-// What happened, as the list of events tells it.
+// The catalog's events: which ones a change creates, and how the list filters and pages them.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -22,26 +22,30 @@ describe("the list of events", { timeout: 180_000 }, () => {
 
   const list = async (filter) => (await sdk.events.list({ limit: 100, ...filter })).data;
   const types = (events) => events.map(({ type }) => type);
-  /** Does something, and answers what was told of it, the newest last. */
-  async function tells(act) {
+  /**
+   * Runs an action. Returns its result and its events, oldest first.
+   *
+   * @template Result
+   * @param {() => Promise<Result>} action
+   * @returns {Promise<[Result, any[]]>}
+   */
+  async function recordEvents(action) {
     const [last] = await list({ limit: 1 });
-    await act();
-    return (await list(last && { ending_before: last.id })).reverse();
+    const result = await action();
+    return [result, (await list(last && { ending_before: last.id })).reverse()];
   }
 
-  test("has one for each change of a customer, a product and a price, with what was there before", async () => {
-    let customer;
-    let product;
-    let price;
-    const events = await tells(async () => {
-      customer = await sdk.customers.create({ name: "Ada", metadata: { a: "1" } });
+  test("each change of a customer, product or price has an event with the previous attributes", async () => {
+    const [{ customer, product, price }, events] = await recordEvents(async () => {
+      const customer = await sdk.customers.create({ name: "Ada", metadata: { a: "1" } });
       await sdk.customers.update(customer.id, { name: "Ada Lovelace", metadata: { b: "2" } });
       await sdk.customers.update(customer.id, { name: "Ada Lovelace" });
-      product = await sdk.products.create({ name: "Pro" });
+      const product = await sdk.products.create({ name: "Pro" });
       await sdk.products.update(product.id, { description: "All" });
-      price = await catalog.createPrice(product);
+      const price = await catalog.createPrice(product);
       await sdk.prices.update(price.id, { nickname: "Monthly" });
       await sdk.customers.del(customer.id);
+      return { customer, product, price };
     });
     assert.deepEqual(
       events.map(({ type, data }) => [
@@ -62,9 +66,9 @@ describe("the list of events", { timeout: 180_000 }, () => {
     assert.deepEqual(events[0].data.object, { ...customer });
   });
 
-  test("has none of features and what is done with them", async () => {
+  test("changes of features have no events", async () => {
     const product = await sdk.products.create({ name: "x" });
-    const events = await tells(async () => {
+    const [, events] = await recordEvents(async () => {
       const feature = await catalog.createFeature("sms");
       const { id } = await catalog.attachFeature(product, feature);
       await sdk.entitlements.features.update(feature.id, { name: "y" });
@@ -73,43 +77,44 @@ describe("the list of events", { timeout: 180_000 }, () => {
     assert.deepEqual(events, []);
   });
 
-  test("has those of a subscription's life on a clock, dated by the real time", async () => {
+  test("the events of a subscription on a test clock have the real time", async () => {
     const { price } = await catalog.createPlan(await catalog.createFeature("sso"));
-    const begun = unixNow();
-    let subscription;
-    const events = await tells(async () => {
+    const began = unixNow();
+    const [subscription, events] = await recordEvents(async () => {
       const { clock, customer } = await catalog.createClockCustomer();
-      subscription = await catalog.subscribe(customer, price, { default_payment_method: VALID_CARD });
+      const subscription = await catalog.subscribe(customer, price, { default_payment_method: VALID_CARD });
       await catalog.advanceClock(clock, FEBRUARY);
       await sdk.subscriptions.pause(subscription.id);
       await sdk.subscriptions.resume(subscription.id);
       await sdk.subscriptions.cancel(subscription.id);
       await sdk.testHelpers.testClocks.del(clock.id);
+      return subscription;
     });
     assert.equal(subscription.created, JANUARY);
-    for (const { created } of events) assert.ok(begun <= created && created <= unixNow(), `${created}`);
+    for (const { created } of events) assert.ok(began <= created && created <= unixNow(), `${created}`);
     const clocks = types(events).filter((type) => type.startsWith("test_helpers."));
     assert.deepEqual(
       clocks,
       ["created", "advancing", "ready", "deleted"].map((what) => `test_helpers.test_clock.${what}`),
     );
-    const told = events.filter(({ data }) => data.object.id === subscription.id);
-    // Whether `paused` and `resumed` come with an `updated` of their own Stripe does not document.
-    const distinct = told.filter(({ type }, index) => type !== "customer.subscription.updated" || index === 1);
+    const ofSubscription = events.filter(({ data }) => data.object.id === subscription.id);
+    // Stripe does not document whether `paused` and `resumed` have an additional `updated`.
+    const documented = ofSubscription.filter(({ type }, index) => type !== "customer.subscription.updated" || index === 1);
     assert.deepEqual(
-      types(distinct),
+      types(documented),
       ["created", "updated", "paused", "resumed", "deleted"].map((what) => `customer.subscription.${what}`),
     );
-    const [item] = told[1].data.previous_attributes.items.data;
+    const [item] = ofSubscription[1].data.previous_attributes.items.data;
     assert.deepEqual([item.current_period_start, item.current_period_end], [JANUARY, FEBRUARY]);
-    assert.deepEqual([told.at(-1).data.object.status, told.at(-1).data.object.ended_at], ["canceled", FEBRUARY]);
+    const { status, ended_at } = ofSubscription.at(-1).data.object;
+    assert.deepEqual([status, ended_at], ["canceled", FEBRUARY]);
     assert.deepEqual(
       events.filter(({ type }) => type === SUMMARY_EVENT).map(({ data }) => data.object.entitlements.data.length),
       [1, 0],
     );
   });
 
-  test("is filtered by a type, by all of a kind, and by several", async () => {
+  test("the list is filtered by a type, by a prefix of types, and by several types", async () => {
     const customer = await sdk.customers.create();
     await sdk.customers.update(customer.id, { name: "Bob" });
     const product = await sdk.products.create({ name: "Bob's" });
@@ -135,7 +140,7 @@ describe("the list of events", { timeout: 180_000 }, () => {
     });
   });
 
-  test("is filtered by when they were created", async () => {
+  test("the list is filtered by the time of creation", async () => {
     const { id } = await sdk.customers.create();
     const event = (await list({ type: "customer.created" })).find(({ data }) => data.object.id === id);
     const found = async (created) => (await list({ type: "customer.created", created })).some((one) => one.id === event.id);
@@ -158,7 +163,7 @@ describe("the list of events", { timeout: 180_000 }, () => {
     }
   });
 
-  test("is filtered by whether all endpoints have them", async () => {
+  test("the list is filtered by whether all deliveries succeeded", async () => {
     const receiver = await startWebhookReceiver();
     receiver.responses.push("none");
     const { id: endpoint } = await sdk.webhookEndpoints.create({ url: receiver.url, enabled_events: ["customer.created"] });
@@ -173,7 +178,7 @@ describe("the list of events", { timeout: 180_000 }, () => {
     await receiver.close();
   });
 
-  test("is walked in pages, with any filter, the newest first", async () => {
+  test("the list is paged newest first, with any filter", async () => {
     for (let count = 0; count < 25; count += 1) await sdk.customers.create();
     await sdk.products.create({ name: "Last" });
     for (const filter of [
@@ -182,12 +187,12 @@ describe("the list of events", { timeout: 180_000 }, () => {
       { types: ["customer.created", "product.created"] },
       { type: "customer.created", created: { lte: unixNow() + 60 } },
     ]) {
-      const whole = await list(filter);
+      const complete = await list(filter);
       const all = await sdk.events.list({ limit: 7, ...filter }).autoPagingToArray({ limit: 1000 });
       assert.ok(all.length >= 25, JSON.stringify(filter));
       assert.deepEqual(
         all.map(({ id }) => id),
-        whole.map(({ id }) => id),
+        complete.map(({ id }) => id),
         JSON.stringify(filter),
       );
       const back = await sdk.events.list({ limit: 7, ending_before: all[20].id, ...filter }).autoPagingToArray({ limit: 1000 });
@@ -207,7 +212,7 @@ describe("the list of events", { timeout: 180_000 }, () => {
     assert.equal((await list({ limit: 1 }))[0].type, "product.created");
   });
 
-  test("is of one mode, and an event of it is read by its id", async () => {
+  test("the list has the events of one mode, and an event is retrieved by its id", async () => {
     const [event] = await list({ limit: 1 });
     assert.deepEqual({ ...(await sdk.events.retrieve(event.id)) }, event);
     const live = stripeClient(service.url, LIVE_KEY);
