@@ -1,4 +1,4 @@
-// The guide of Stripe's Entitlements page, followed with Stripe's own libraries, unchanged but for the host:
+// The guide of Stripe's Entitlements page, followed with Stripe's own libraries. Only their host is changed.
 // https://docs.stripe.com/billing/entitlements
 
 import assert from "node:assert/strict";
@@ -30,13 +30,13 @@ describe("the guide of Stripe's Entitlements page", { timeout: 180_000 }, () => 
     await receiver.close();
   });
 
-  test("works from the first feature to the cancellation, and each change is told once", async () => {
+  test("it works from the first feature to the cancellation, with one event for each change", async () => {
     const { sdk } = catalog;
 
     // Create a feature.
     const feature = await sdk.entitlements.features.create({ name: "API access", lookup_key: "api-access", metadata: { team: "core" } });
     assert.match(feature.id, /^feat_test_/);
-    const shown = {
+    const expected = {
       object: "entitlements.feature",
       active: true,
       livemode: false,
@@ -44,7 +44,7 @@ describe("the guide of Stripe's Entitlements page", { timeout: 180_000 }, () => 
       metadata: { team: "core" },
       name: "API access",
     };
-    assert.deepEqual({ ...feature }, { id: feature.id, ...shown });
+    assert.deepEqual({ ...feature }, { id: feature.id, ...expected });
     const support = await catalog.createFeature("support", "Support");
     const premium = await catalog.createFeature("premium-support", "Premium support");
 
@@ -68,16 +68,17 @@ describe("the guide of Stripe's Entitlements page", { timeout: 180_000 }, () => 
     const clock = await sdk.testHelpers.testClocks.create({ frozen_time: JANUARY });
     const customer = await sdk.customers.create({ email: "ada@example.com", test_clock: clock.id });
 
-    let held = [];
+    /** @type {string[]} */
+    let current = [];
     let changes = 0;
-    const unchanged = async () => {
-      assert.deepEqual(await catalog.entitlementKeys(customer), held);
+    const assertUnchanged = async () => {
+      assert.deepEqual(await catalog.entitlementKeys(customer), current);
       assert.equal((await catalog.summaryEvents(customer)).length, changes);
     };
-    const becomes = async (...now) => {
-      const before = held;
-      [held, changes] = [now, changes + 1];
-      await unchanged();
+    const assertChangedTo = async (...now) => {
+      const before = current;
+      [current, changes] = [now, changes + 1];
+      await assertUnchanged();
       const last = (await catalog.summaryEvents(customer)).at(-1);
       assert.deepEqual(summaryChange(last), [before, now]);
       await eventually(() => assert.equal(receiver.deliveries.length, changes));
@@ -87,12 +88,12 @@ describe("the guide of Stripe's Entitlements page", { timeout: 180_000 }, () => 
       assert.deepEqual(event.request, { id: null, idempotency_key: null });
       for (const key of ["api-access", "support", "premium-support"]) await catalog.waitForCheck(customer, key, now.includes(key));
     };
-    await unchanged();
+    await assertUnchanged();
 
     // Subscribe: the features become entitlements.
     const subscription = await sdk.subscriptions.create({ customer: customer.id, items: [{ price: low.id }] });
     assert.equal(subscription.status, "active");
-    await becomes("api-access", "support");
+    await assertChangedTo("api-access", "support");
     const [entitlement] = (await sdk.entitlements.activeEntitlements.list({ customer: customer.id, limit: 1 })).data;
     assert.match(entitlement.id, /^ent_test_/);
     assert.deepEqual(await sdk.entitlements.activeEntitlements.retrieve(entitlement.id), entitlement);
@@ -100,25 +101,25 @@ describe("the guide of Stripe's Entitlements page", { timeout: 180_000 }, () => 
     // Upgrade, and downgrade.
     const [item] = subscription.items.data;
     await sdk.subscriptions.update(subscription.id, { items: [{ id: item.id, price: high.id }] });
-    await becomes("api-access", "premium-support");
+    await assertChangedTo("api-access", "premium-support");
     await sdk.subscriptions.update(subscription.id, { items: [{ id: item.id, price: low.id }] });
-    await becomes("api-access", "support");
+    await assertChangedTo("api-access", "support");
 
     // Remove a feature from the product: subscribers keep it until their next billing period.
-    const gone = await sdk.products.deleteFeature(basic.id, attached.id);
-    assert.deepEqual({ ...gone }, { id: attached.id, object: "product_feature", deleted: true });
-    await unchanged();
+    const deleted = await sdk.products.deleteFeature(basic.id, attached.id);
+    assert.deepEqual({ ...deleted }, { id: attached.id, object: "product_feature", deleted: true });
+    await assertUnchanged();
     await catalog.advanceClock(clock, FEBRUARY - 1);
-    await unchanged();
+    await assertUnchanged();
     await catalog.advanceClock(clock, FEBRUARY);
-    await becomes("support");
+    await assertChangedTo("support");
 
     // Cancel.
     assert.equal((await sdk.subscriptions.cancel(subscription.id)).status, "canceled");
-    await becomes();
+    await assertChangedTo();
   });
 
-  test("works with the Python SDK too, whose list in an event pages through all 25 entitlements", async () => {
+  test("it works with the Python SDK, which also pages from the list of an event to all 25 entitlements", async () => {
     const { stdout } = await promisify(execFile)(process.env.PYTHON ?? file("../../.tools/venv/bin/python"), [
       file("catalog_guide.py"),
       service.url.origin,
@@ -156,7 +157,7 @@ describe("the guide of Stripe's Entitlements page", { timeout: 180_000 }, () => 
     assert.deepEqual(read.many, { in_event: 10, has_more: true, paged: all, listed: all });
   });
 
-  test("a signature is refused by the SDK where the secret is another endpoint's", () => {
+  test("the SDK rejects a signature with the secret of another endpoint", () => {
     const { body, headers } = receiver.deliveries[0];
     assert.throws(
       () => catalog.sdk.webhooks.constructEvent(body, headers["stripe-signature"], "whsec_other"),

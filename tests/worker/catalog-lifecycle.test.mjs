@@ -1,4 +1,4 @@
-// The eight statuses of a subscription, each reached over HTTP on a test clock, and what each of them grants.
+// The eight statuses of a subscription, each reached over HTTP on a test clock, and whether each grants entitlements.
 
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
@@ -6,9 +6,9 @@ import Stripe from "stripe";
 import { DAY, FAILING_CARD, FEBRUARY, HOUR, JANUARY, MARCH, serveCatalog, TestCatalog, utc, VALID_CARD } from "./test-catalog.mjs";
 
 const { StripeInvalidRequestError: Invalid } = Stripe.errors;
-const period = ({ items }) => items.data.map(({ current_period_start: start, current_period_end: end }) => [start, end]);
+const periods = ({ items }) => items.data.map(({ current_period_start: start, current_period_end: end }) => [start, end]);
 
-/** A service with one feature for sale, and a new customer for each test. */
+/** Starts a service with one plan, and creates a new customer for each test. */
 function setUp(settings) {
   const fixture = {};
   before(async () => {
@@ -21,15 +21,16 @@ function setUp(settings) {
   beforeEach(async () => Object.assign(fixture, await fixture.catalog.createClockCustomer()));
   after(() => fixture.service.stop());
 
-  /** Asserts a subscription's status, what its customer has, and what a check answers. */
-  fixture.is = async (subscription, status, grants) => {
+  /** Asserts the status of a subscription, and whether its customer has the feature in the catalog and in a check. */
+  fixture.assertStatus = async (subscription, status, grants) => {
     assert.equal(await fixture.catalog.subscriptionStatus(subscription), status);
     assert.deepEqual(await fixture.catalog.entitlementKeys(fixture.customer), grants ? ["sms"] : [], status);
     await fixture.catalog.waitForCheck(fixture.customer, "sms", grants);
   };
-  fixture.subscribe = (more) => fixture.catalog.subscribe(fixture.customer, fixture.plan.price, more);
-  fixture.advance = (moment) => fixture.catalog.advanceClock(fixture.clock, moment);
-  fixture.types = async (subscription) => {
+  fixture.subscribe = (params) => fixture.catalog.subscribe(fixture.customer, fixture.plan.price, params);
+  fixture.advance = (frozen_time) => fixture.catalog.advanceClock(fixture.clock, frozen_time);
+  /** The types of a subscription's events, oldest first, without the common prefix. */
+  fixture.eventTypes = async (subscription) => {
     const events = await fixture.sdk.events.list({ type: "customer.subscription.*", limit: 100 }).autoPagingToArray({ limit: 1000 });
     return events
       .filter(({ data }) => data.object.id === subscription.id)
@@ -42,62 +43,62 @@ function setUp(settings) {
 describe("a subscription", { timeout: 180_000 }, () => {
   const fixture = setUp();
 
-  test("is active at once, grants, and renews by the month, from the second on that it is due", async () => {
+  test("it is active at once, grants, and renews in the second in which its month ends", async () => {
     const subscription = await fixture.subscribe();
-    assert.deepEqual(period(subscription), [[JANUARY, FEBRUARY]]);
-    await fixture.is(subscription, "active", true);
-    const now = async () => period(await fixture.sdk.subscriptions.retrieve(subscription.id));
+    assert.deepEqual(periods(subscription), [[JANUARY, FEBRUARY]]);
+    await fixture.assertStatus(subscription, "active", true);
+    const currentPeriods = async () => periods(await fixture.sdk.subscriptions.retrieve(subscription.id));
     await fixture.advance(FEBRUARY - 1);
-    assert.deepEqual(await now(), [[JANUARY, FEBRUARY]]);
+    assert.deepEqual(await currentPeriods(), [[JANUARY, FEBRUARY]]);
     await fixture.advance(FEBRUARY);
-    assert.deepEqual(await now(), [[FEBRUARY, MARCH]]);
+    assert.deepEqual(await currentPeriods(), [[FEBRUARY, MARCH]]);
     await fixture.advance(utc(2029, 1, 14));
-    assert.deepEqual(await now(), [[utc(2028, 12, 15, 8), utc(2029, 1, 15, 8)]]);
-    await fixture.is(subscription, "active", true);
+    assert.deepEqual(await currentPeriods(), [[utc(2028, 12, 15, 8), utc(2029, 1, 15, 8)]]);
+    await fixture.assertStatus(subscription, "active", true);
     assert.deepEqual(await fixture.catalog.entitlementChanges(fixture.customer), [[[], ["sms"]]]);
   });
 
-  test("that began on the 31st renews on the last day of shorter months", async () => {
+  test("if it began on the 31st, it renews on the last day of shorter months", async () => {
     await fixture.advance(utc(2027, 1, 31, 8));
     const { id } = await fixture.subscribe();
-    for (const [moment, start, end] of [
+    for (const [now, start, end] of [
       [1, 1, 2],
       [2, 2, 3],
       [3, 3, 4],
       [4, 4, 5],
     ].map((months) => months.map((month) => utc(2027, month, { 2: 28, 4: 30 }[month] ?? 31, 8)))) {
-      if (moment > utc(2027, 1, 31, 8)) await fixture.advance(moment);
-      assert.deepEqual(period(await fixture.sdk.subscriptions.retrieve(id)), [[start, end]]);
+      if (now > utc(2027, 1, 31, 8)) await fixture.advance(now);
+      assert.deepEqual(periods(await fixture.sdk.subscriptions.retrieve(id)), [[start, end]]);
     }
   });
 
-  test("is trialing until the second in which its trial ends, grants, and begins a period then", async () => {
+  test("it is trialing and grants until the second in which its trial ends, and then begins a period", async () => {
     const end = JANUARY + 14 * DAY;
     const subscription = await fixture.subscribe({ trial_period_days: 14 });
-    assert.deepEqual([subscription.trial_start, subscription.trial_end, period(subscription)], [JANUARY, end, [[JANUARY, end]]]);
-    await fixture.is(subscription, "trialing", true);
+    assert.deepEqual([subscription.trial_start, subscription.trial_end, periods(subscription)], [JANUARY, end, [[JANUARY, end]]]);
+    await fixture.assertStatus(subscription, "trialing", true);
     await fixture.advance(end - 1);
-    await fixture.is(subscription, "trialing", true);
+    await fixture.assertStatus(subscription, "trialing", true);
     await fixture.advance(end);
-    await fixture.is(subscription, "active", true);
-    assert.deepEqual(period(await fixture.sdk.subscriptions.retrieve(subscription.id)), [[end, utc(2027, 2, 28, 8)]]);
+    await fixture.assertStatus(subscription, "active", true);
+    assert.deepEqual(periods(await fixture.sdk.subscriptions.retrieve(subscription.id)), [[end, utc(2027, 2, 28, 8)]]);
     assert.deepEqual(await fixture.catalog.entitlementChanges(fixture.customer), [[[], ["sms"]]]);
   });
 
-  test("ends its trial when it is told to", async () => {
+  test("its trial ends early on request", async () => {
     const subscription = await fixture.subscribe({ trial_end: JANUARY + 3 * DAY });
     assert.equal(subscription.status, "trialing");
     await fixture.advance(JANUARY + DAY);
     const ended = await fixture.sdk.subscriptions.update(subscription.id, { trial_end: "now" });
-    assert.deepEqual([ended.status, ended.trial_end, period(ended)], ["active", JANUARY + DAY, [[JANUARY + DAY, utc(2027, 2, 16, 8)]]]);
+    assert.deepEqual([ended.status, ended.trial_end, periods(ended)], ["active", JANUARY + DAY, [[JANUARY + DAY, utc(2027, 2, 16, 8)]]]);
   });
 
-  test("is incomplete while its first payment fails, grants nothing, and is active once it is paid", async () => {
+  test("it is incomplete and grants nothing after a failed first payment, and is active once that succeeds", async () => {
     const subscription = await fixture.subscribe({ default_payment_method: FAILING_CARD });
-    await fixture.is(subscription, "incomplete", false);
+    await fixture.assertStatus(subscription, "incomplete", false);
     assert.deepEqual(await fixture.catalog.entitlementChanges(fixture.customer), []);
     await fixture.sdk.subscriptions.update(subscription.id, { default_payment_method: VALID_CARD });
-    await fixture.is(subscription, "active", true);
+    await fixture.assertStatus(subscription, "active", true);
 
     const waiting = await fixture.subscribe({ payment_behavior: "default_incomplete" });
     assert.equal(waiting.status, "incomplete");
@@ -105,26 +106,26 @@ describe("a subscription", { timeout: 180_000 }, () => {
     assert.deepEqual(await fixture.catalog.entitlementChanges(fixture.customer), [[[], ["sms"]]]);
   });
 
-  test("is incomplete_expired 23 hours later, and for good", async () => {
+  test("it is incomplete_expired after 23 hours, finally", async () => {
     const subscription = await fixture.subscribe({ default_payment_method: FAILING_CARD });
     await fixture.advance(JANUARY + 23 * HOUR - 1);
-    await fixture.is(subscription, "incomplete", false);
+    await fixture.assertStatus(subscription, "incomplete", false);
     await fixture.advance(JANUARY + 23 * HOUR);
-    await fixture.is(subscription, "incomplete_expired", false);
+    await fixture.assertStatus(subscription, "incomplete_expired", false);
     await assert.rejects(fixture.sdk.subscriptions.update(subscription.id, { default_payment_method: VALID_CARD }), Invalid);
     await assert.rejects(fixture.sdk.subscriptions.update(subscription.id, { status: "active" }), Invalid);
   });
 
-  test("is past_due when a renewal is not paid, still grants, and is canceled 14 days later", async () => {
+  test("it is past_due and still grants after a failed renewal, and is canceled 14 days later", async () => {
     const subscription = await fixture.subscribe();
     await fixture.sdk.subscriptions.update(subscription.id, { default_payment_method: FAILING_CARD });
-    await fixture.is(subscription, "active", true);
+    await fixture.assertStatus(subscription, "active", true);
     await fixture.advance(FEBRUARY);
-    await fixture.is(subscription, "past_due", true);
+    await fixture.assertStatus(subscription, "past_due", true);
     await fixture.advance(FEBRUARY + 14 * DAY - 1);
-    await fixture.is(subscription, "past_due", true);
+    await fixture.assertStatus(subscription, "past_due", true);
     await fixture.advance(FEBRUARY + 14 * DAY);
-    await fixture.is(subscription, "canceled", false);
+    await fixture.assertStatus(subscription, "canceled", false);
     assert.deepEqual(await fixture.catalog.entitlementChanges(fixture.customer), [
       [[], ["sms"]],
       [["sms"], []],
@@ -133,28 +134,28 @@ describe("a subscription", { timeout: 180_000 }, () => {
     assert.deepEqual([ended_at, cancellation_details.reason], [FEBRUARY + 14 * DAY, "payment_failed"]);
   });
 
-  test("that is past_due is active again with a payment method that works", async () => {
+  test("if it is past_due, a valid payment method makes it active again", async () => {
     await fixture.sdk.customers.update(fixture.customer.id, { invoice_settings: { default_payment_method: VALID_CARD } });
     const subscription = await fixture.subscribe();
     await fixture.sdk.customers.update(fixture.customer.id, { invoice_settings: { default_payment_method: FAILING_CARD } });
     await fixture.advance(FEBRUARY);
-    await fixture.is(subscription, "past_due", true);
+    await fixture.assertStatus(subscription, "past_due", true);
     await fixture.sdk.subscriptions.update(subscription.id, { default_payment_method: VALID_CARD });
-    await fixture.is(subscription, "active", true);
+    await fixture.assertStatus(subscription, "active", true);
     await fixture.advance(MARCH);
-    await fixture.is(subscription, "active", true);
+    await fixture.assertStatus(subscription, "active", true);
   });
 
-  test("is unpaid when another billing system says so, and grants nothing until that says otherwise", async () => {
+  test("another billing system can report it as unpaid, which grants nothing, past_due or active", async () => {
     const subscription = await fixture.subscribe();
-    const becomes = async (status, grants) => {
+    const reportStatus = async (status, grants) => {
       await fixture.sdk.subscriptions.update(subscription.id, { status });
-      await fixture.is(subscription, status, grants);
+      await fixture.assertStatus(subscription, status, grants);
     };
-    await becomes("past_due", true);
-    await becomes("active", true);
-    await becomes("unpaid", false);
-    await becomes("active", true);
+    await reportStatus("past_due", true);
+    await reportStatus("active", true);
+    await reportStatus("unpaid", false);
+    await reportStatus("active", true);
     assert.deepEqual(await fixture.catalog.entitlementChanges(fixture.customer), [
       [[], ["sms"]],
       [["sms"], []],
@@ -167,122 +168,125 @@ describe("a subscription", { timeout: 180_000 }, () => {
         status,
       );
     }
-    await fixture.is(subscription, "active", true);
+    await fixture.assertStatus(subscription, "active", true);
   });
 
-  test("is paused by a trial that ends without a payment method, still grants, and is resumed with a new period", async () => {
+  test("it is paused by a trial that ends without a payment method, still grants, and resumes with a new period", async () => {
     const end = JANUARY + 7 * DAY;
     const subscription = await fixture.subscribe({ trial_end: end, trial_settings: { end_behavior: { missing_payment_method: "pause" } } });
     await fixture.advance(end);
-    await fixture.is(subscription, "paused", true);
+    await fixture.assertStatus(subscription, "paused", true);
     await fixture.advance(end + 60 * DAY);
-    await fixture.is(subscription, "paused", true);
+    await fixture.assertStatus(subscription, "paused", true);
     const resumed = await fixture.sdk.subscriptions.resume(subscription.id, { billing_cycle_anchor: "now" });
-    assert.deepEqual([resumed.status, period(resumed)], ["active", [[end + 60 * DAY, utc(2027, 4, 23, 8)]]]);
-    await fixture.is(subscription, "active", true);
+    assert.deepEqual([resumed.status, periods(resumed)], ["active", [[end + 60 * DAY, utc(2027, 4, 23, 8)]]]);
+    await fixture.assertStatus(subscription, "active", true);
     assert.deepEqual(await fixture.catalog.entitlementChanges(fixture.customer), [[[], ["sms"]]]);
     assert.deepEqual(
-      (await fixture.types(subscription)).filter((type) => type === "paused" || type === "resumed"),
+      (await fixture.eventTypes(subscription)).filter((type) => type === "paused" || type === "resumed"),
       ["paused", "resumed"],
     );
   });
 
-  test("is paused and resumed when it is told to", async () => {
+  test("it is paused and resumed on request", async () => {
     const subscription = await fixture.subscribe();
     assert.equal((await fixture.sdk.subscriptions.pause(subscription.id)).status, "paused");
-    await fixture.is(subscription, "paused", true);
+    await fixture.assertStatus(subscription, "paused", true);
     assert.equal((await fixture.sdk.subscriptions.resume(subscription.id)).status, "active");
     await assert.rejects(fixture.sdk.subscriptions.resume(subscription.id), { constructor: Invalid, statusCode: 400 });
     await fixture.sdk.subscriptions.update(subscription.id, { pause_collection: { behavior: "void" } });
-    await fixture.is(subscription, "active", true);
+    await fixture.assertStatus(subscription, "active", true);
   });
 
-  test("is canceled by a trial that ends without a payment method, if that is asked for, and not with one", async () => {
+  test("with missing_payment_method cancel, the end of a trial cancels it without a payment method only", async () => {
     const trial = { trial_period_days: 1, trial_settings: { end_behavior: { missing_payment_method: "cancel" } } };
-    const [without, paying] = [await fixture.subscribe(trial), await fixture.subscribe({ ...trial, default_payment_method: VALID_CARD })];
+    const [withoutMethod, withMethod] = [
+      await fixture.subscribe(trial),
+      await fixture.subscribe({ ...trial, default_payment_method: VALID_CARD }),
+    ];
     await fixture.advance(JANUARY + DAY);
-    await fixture.is(without, "canceled", true);
-    await fixture.is(paying, "active", true);
+    await fixture.assertStatus(withoutMethod, "canceled", true);
+    await fixture.assertStatus(withMethod, "active", true);
   });
 
-  test("is past_due after a trial whose end is not paid, and trials charge nothing before", async () => {
+  test("it is past_due after a trial if the payment fails then, and a trial charges nothing before", async () => {
     const subscription = await fixture.subscribe({ trial_period_days: 1, default_payment_method: FAILING_CARD });
-    await fixture.is(subscription, "trialing", true);
+    await fixture.assertStatus(subscription, "trialing", true);
     await fixture.advance(JANUARY + DAY);
-    await fixture.is(subscription, "past_due", true);
+    await fixture.assertStatus(subscription, "past_due", true);
   });
 
-  test("takes its trial from its price, if it is asked to", async () => {
+  test("with trial_from_plan, it has the trial of its price", async () => {
     const price = await fixture.catalog.createPrice(fixture.plan.product, { recurring: { interval: "month", trial_period_days: 5 } });
     const { status, trial_end } = await fixture.catalog.subscribe(fixture.customer, price, { trial_from_plan: true });
     assert.deepEqual([status, trial_end], ["trialing", JANUARY + 5 * DAY]);
   });
 
-  test("is canceled at once by a DELETE, and takes away what no other grants", async () => {
+  test("a DELETE cancels it at once, and revokes what no other subscription grants", async () => {
     const subscription = await fixture.subscribe();
-    await fixture.is(subscription, "active", true);
+    await fixture.assertStatus(subscription, "active", true);
     const canceled = await fixture.sdk.subscriptions.cancel(subscription.id);
     assert.deepEqual([canceled.status, canceled.canceled_at, canceled.ended_at], ["canceled", JANUARY, JANUARY]);
     assert.equal(canceled.cancellation_details.reason, "cancellation_requested");
-    await fixture.is(subscription, "canceled", false);
-    assert.deepEqual(await fixture.types(subscription), ["created", "deleted"]);
+    await fixture.assertStatus(subscription, "canceled", false);
+    assert.deepEqual(await fixture.eventTypes(subscription), ["created", "deleted"]);
   });
 
-  test("that cancels at the period's end grants until then, and can be kept after all", async () => {
-    const [ends, stays] = [await fixture.subscribe(), await fixture.subscribe()];
-    const planned = await fixture.sdk.subscriptions.update(ends.id, { cancel_at_period_end: true });
-    assert.deepEqual([planned.status, planned.cancel_at_period_end, planned.cancel_at], ["active", true, FEBRUARY]);
-    await fixture.sdk.subscriptions.update(stays.id, { cancel_at_period_end: true });
-    const kept = await fixture.sdk.subscriptions.update(stays.id, { cancel_at_period_end: false });
-    assert.deepEqual([kept.cancel_at_period_end, kept.cancel_at], [false, null]);
+  test("with cancel_at_period_end, it grants until then, and the cancellation can be undone", async () => {
+    const [ending, staying] = [await fixture.subscribe(), await fixture.subscribe()];
+    const scheduled = await fixture.sdk.subscriptions.update(ending.id, { cancel_at_period_end: true });
+    assert.deepEqual([scheduled.status, scheduled.cancel_at_period_end, scheduled.cancel_at], ["active", true, FEBRUARY]);
+    await fixture.sdk.subscriptions.update(staying.id, { cancel_at_period_end: true });
+    const undone = await fixture.sdk.subscriptions.update(staying.id, { cancel_at_period_end: false });
+    assert.deepEqual([undone.cancel_at_period_end, undone.cancel_at], [false, null]);
     await fixture.advance(FEBRUARY - 1);
-    await fixture.is(ends, "active", true);
+    await fixture.assertStatus(ending, "active", true);
     await fixture.advance(FEBRUARY);
-    await fixture.is(ends, "canceled", true);
-    await fixture.is(stays, "active", true);
-    await fixture.sdk.subscriptions.cancel(stays.id);
-    await fixture.is(stays, "canceled", false);
+    await fixture.assertStatus(ending, "canceled", true);
+    await fixture.assertStatus(staying, "active", true);
+    await fixture.sdk.subscriptions.cancel(staying.id);
+    await fixture.assertStatus(staying, "canceled", false);
   });
 
-  test("cancels at the moment that it was given", async () => {
+  test("with cancel_at, it is canceled at that time", async () => {
     const subscription = await fixture.subscribe({ cancel_at: JANUARY + 3 * DAY });
     await fixture.advance(JANUARY + 3 * DAY - 1);
-    await fixture.is(subscription, "active", true);
+    await fixture.assertStatus(subscription, "active", true);
     await fixture.advance(JANUARY + 3 * DAY);
-    await fixture.is(subscription, "canceled", false);
+    await fixture.assertStatus(subscription, "canceled", false);
   });
 
-  test("ends with its customer", async () => {
+  test("deleting its customer cancels it", async () => {
     const subscription = await fixture.subscribe();
-    await fixture.is(subscription, "active", true);
+    await fixture.assertStatus(subscription, "active", true);
     await fixture.sdk.customers.del(fixture.customer.id);
     assert.equal(await fixture.catalog.subscriptionStatus(subscription), "canceled");
     await fixture.catalog.waitForCheck(fixture.customer, "sms", false);
   });
 });
 
-describe("by its settings", { timeout: 180_000 }, () => {
-  const revoked = {
+describe("the settings of statuses", { timeout: 180_000 }, () => {
+  const settings = {
     ENTGATE_PAST_DUE_SUBSCRIPTIONS: "revoke",
     ENTGATE_PAUSED_SUBSCRIPTIONS: "revoke",
     ENTGATE_UNPAID_SUBSCRIPTIONS: "keep",
   };
-  const fixture = setUp(revoked);
+  const fixture = setUp(settings);
 
-  test("past_due and paused take away, and unpaid does not", async () => {
+  test("past_due and paused revoke, and unpaid grants", async () => {
     const subscription = await fixture.subscribe();
-    const told = (status) => fixture.sdk.subscriptions.update(subscription.id, { status });
-    await fixture.is(subscription, "active", true);
-    await told("past_due");
-    await fixture.is(subscription, "past_due", false);
-    await told("active");
-    await fixture.is(subscription, "active", true);
-    await told("unpaid");
-    await fixture.is(subscription, "unpaid", true);
-    await told("active");
+    const setStatus = (status) => fixture.sdk.subscriptions.update(subscription.id, { status });
+    await fixture.assertStatus(subscription, "active", true);
+    await setStatus("past_due");
+    await fixture.assertStatus(subscription, "past_due", false);
+    await setStatus("active");
+    await fixture.assertStatus(subscription, "active", true);
+    await setStatus("unpaid");
+    await fixture.assertStatus(subscription, "unpaid", true);
+    await setStatus("active");
     await fixture.sdk.subscriptions.pause(subscription.id);
-    await fixture.is(subscription, "paused", false);
+    await fixture.assertStatus(subscription, "paused", false);
     await fixture.sdk.subscriptions.resume(subscription.id);
-    await fixture.is(subscription, "active", true);
+    await fixture.assertStatus(subscription, "active", true);
   });
 });

@@ -1,4 +1,4 @@
-// The catalog's lists, read by Stripe's SDK: pages, cursors, filters and ways to write them.
+// The catalog's lists, read with Stripe's SDK: pages, cursors, filters and their encodings.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -8,7 +8,7 @@ import { DAY, FAILING_CARD, FEBRUARY, HOUR, JANUARY, serveCatalog, TestCatalog }
 
 const { StripeInvalidRequestError: Invalid } = Stripe.errors;
 const ids = (list) => list.map(({ id }) => id);
-const numbered = (count) => Array.from({ length: count }, (_, i) => `f${String(i).padStart(3, "0")}`);
+const numberedKeys = (count) => Array.from({ length: count }, (_, i) => `f${String(i).padStart(3, "0")}`);
 
 describe("a list of the catalog", { timeout: 180_000 }, () => {
   let service;
@@ -19,18 +19,18 @@ describe("a list of the catalog", { timeout: 180_000 }, () => {
     service = await serveCatalog();
     catalog = new TestCatalog(service);
     ({ sdk } = catalog);
-    for (const key of numbered(101)) features.push(await catalog.createFeature(key));
+    for (const key of numberedKeys(101)) features.push(await catalog.createFeature(key));
   });
   after(() => service.stop());
 
-  test("has ten things where no limit is given, from 1 to 100 where one is, and no others", async () => {
+  test("it has 10 items without a limit, and accepts limits from 1 to 100", async () => {
     const { list } = sdk.entitlements.features;
     const newest = ids(features).reverse();
-    for (const [limit, count] of [
+    for (const [limit, count] of /** @type {[number | undefined, number][]} */ ([
       [undefined, 10],
       [1, 1],
       [100, 100],
-    ]) {
+    ])) {
       const page = await list.call(sdk.entitlements.features, limit && { limit });
       assert.deepEqual([ids(page.data), page.has_more], [newest.slice(0, count), true], `limit ${limit}`);
     }
@@ -61,7 +61,7 @@ describe("a list of the catalog", { timeout: 180_000 }, () => {
     }
   });
 
-  test("is walked forwards and backwards by the SDK, in pages of any size", async () => {
+  test("the SDK pages forwards and backwards, with any page size", async () => {
     const newest = ids(features).reverse();
     const { features: resource } = sdk.entitlements;
     for (const limit of [7, 100]) assert.deepEqual(ids(await resource.list({ limit }).autoPagingToArray({ limit: 1000 })), newest);
@@ -69,19 +69,19 @@ describe("a list of the catalog", { timeout: 180_000 }, () => {
     assert.deepEqual(ids(back), newest.slice(0, 30).reverse());
     const last = await resource.list({ limit: 1, starting_after: newest[99] });
     assert.deepEqual([ids(last.data), last.has_more], [[newest[100]], false]);
-    const nothing = await resource.list({ starting_after: newest[100] });
-    assert.deepEqual([nothing.data, nothing.has_more], [[], false]);
+    const empty = await resource.list({ starting_after: newest[100] });
+    assert.deepEqual([empty.data, empty.has_more], [[], false]);
     const first = await resource.list({ limit: 1, ending_before: newest[1] });
     assert.deepEqual([ids(first.data), first.has_more], [[newest[0]], false]);
     await assert.rejects(resource.list({ starting_after: newest[3], ending_before: newest[9] }), { constructor: Invalid, statusCode: 400 });
   });
 
-  test("of a customer's entitlements is walked like any other", async () => {
+  test("a customer's entitlements are paged like any list", async () => {
     const { price } = await catalog.createPlan(...features.slice(0, 25));
     const customer = await sdk.customers.create();
     await catalog.subscribe(customer, price);
-    assert.deepEqual(await catalog.entitlementKeys(customer), numbered(25));
-    const list = (more) => sdk.entitlements.activeEntitlements.list({ customer: customer.id, ...more });
+    assert.deepEqual(await catalog.entitlementKeys(customer), numberedKeys(25));
+    const list = (params) => sdk.entitlements.activeEntitlements.list({ customer: customer.id, ...params });
     const all = await list({ limit: 7 }).autoPagingToArray({ limit: 100 });
     assert.deepEqual([all.length, new Set(ids(all)).size], [25, 25]);
     const back = await list({ limit: 4, ending_before: all[20].id }).autoPagingToArray({ limit: 100 });
@@ -89,7 +89,7 @@ describe("a list of the catalog", { timeout: 180_000 }, () => {
     await assert.rejects(list({ starting_after: "ent_none" }), { statusCode: 400, code: "resource_missing", param: "starting_after" });
   });
 
-  test("expands what it is asked for, with brackets written in any way", async () => {
+  test("it expands properties, with brackets in any encoding", async () => {
     const { price } = await catalog.createPlan(features[0]);
     const customer = await sdk.customers.create();
     await catalog.subscribe(customer, price);
@@ -106,72 +106,72 @@ describe("a list of the catalog", { timeout: 180_000 }, () => {
     assert.deepEqual([status, json.error.type], [400, "invalid_request_error"]);
   });
 
-  test("of customers is filtered by email and time, and has those on a clock only where it is named", async () => {
+  test("customers are filtered by email and time, and those on a test clock are listed only with that clock", async () => {
     const clock = await catalog.createClock();
     const email = "eve@example.com";
-    const [here, there] = [await sdk.customers.create({ email }), await sdk.customers.create({ email, test_clock: clock.id })];
+    const [withoutClock, onClock] = [await sdk.customers.create({ email }), await sdk.customers.create({ email, test_clock: clock.id })];
     const found = async (filter) => ids((await sdk.customers.list(filter)).data);
-    assert.deepEqual(await found({ email }), [here.id]);
+    assert.deepEqual(await found({ email }), [withoutClock.id]);
     assert.deepEqual(await found({ email: "Eve@example.com" }), []);
-    assert.deepEqual(await found({ test_clock: clock.id }), [there.id]);
+    assert.deepEqual(await found({ test_clock: clock.id }), [onClock.id]);
     assert.deepEqual(await found({ test_clock: clock.id, email: "bob@example.com" }), []);
     for (const [created, expected] of [
-      [here.created, [here.id]],
-      [{ gte: here.created }, [here.id]],
-      [{ gt: here.created - 1 }, [here.id]],
-      [{ gt: here.created }, []],
-      [{ lte: here.created }, [here.id]],
-      [{ lt: here.created + 1 }, [here.id]],
-      [{ lt: here.created }, []],
-      [here.created + 1, []],
+      [withoutClock.created, [withoutClock.id]],
+      [{ gte: withoutClock.created }, [withoutClock.id]],
+      [{ gt: withoutClock.created - 1 }, [withoutClock.id]],
+      [{ gt: withoutClock.created }, []],
+      [{ lte: withoutClock.created }, [withoutClock.id]],
+      [{ lt: withoutClock.created + 1 }, [withoutClock.id]],
+      [{ lt: withoutClock.created }, []],
+      [withoutClock.created + 1, []],
     ]) {
       assert.deepEqual(await found({ email, created }), expected, JSON.stringify(created));
     }
-    await sdk.customers.del(here.id);
+    await sdk.customers.del(withoutClock.id);
     assert.deepEqual(await found({ email }), []);
-    assert.deepEqual({ ...(await sdk.customers.retrieve(here.id)) }, { id: here.id, object: "customer", deleted: true });
+    assert.deepEqual({ ...(await sdk.customers.retrieve(withoutClock.id)) }, { id: withoutClock.id, object: "customer", deleted: true });
   });
 
-  test("of products and prices is filtered by what they are", async () => {
+  test("products and prices are filtered by their attributes", async () => {
     const product = await sdk.products.create({
       name: "Lamp",
       default_price_data: { currency: "eur", unit_amount: 900, recurring: { interval: "year" } },
     });
-    const idle = await sdk.products.create({ id: "prod_idle", name: "Idle", active: false });
-    assert.equal(idle.id, "prod_idle");
+    const inactive = await sdk.products.create({ id: "prod_inactive", name: "Inactive", active: false });
+    assert.equal(inactive.id, "prod_inactive");
     const products = async (filter) => ids((await sdk.products.list({ limit: 100, ...filter })).data);
-    assert.deepEqual(await products({ ids: [product.id, "prod_idle"], active: true }), [product.id]);
-    assert.deepEqual(await products({ active: false }), ["prod_idle"]);
+    assert.deepEqual(await products({ ids: [product.id, "prod_inactive"], active: true }), [product.id]);
+    assert.deepEqual(await products({ active: false }), ["prod_inactive"]);
 
     const yearly = product.default_price;
     const monthly = await catalog.createPrice(product, { lookup_key: "lamp" });
-    const once = await catalog.createPrice(product, { recurring: undefined, lookup_key: "lamp_once" });
-    await sdk.prices.update(once.id, { active: false });
+    const oneTime = await catalog.createPrice(product, { recurring: undefined, lookup_key: "lamp_once" });
+    await sdk.prices.update(oneTime.id, { active: false });
     const prices = async (filter) => ids((await sdk.prices.list({ product: product.id, ...filter })).data);
     for (const [filter, expected] of [
-      [{}, [once.id, monthly.id, yearly]],
+      [{}, [oneTime.id, monthly.id, yearly]],
       [{ active: true }, [monthly.id, yearly]],
-      [{ active: false }, [once.id]],
-      [{ type: "one_time" }, [once.id]],
+      [{ active: false }, [oneTime.id]],
+      [{ type: "one_time" }, [oneTime.id]],
       [{ type: "recurring" }, [monthly.id, yearly]],
       [{ recurring: { interval: "year" } }, [yearly]],
       [{ currency: "eur" }, [yearly]],
-      [{ lookup_keys: ["lamp", "lamp_once"] }, [once.id, monthly.id]],
+      [{ lookup_keys: ["lamp", "lamp_once"] }, [oneTime.id, monthly.id]],
     ]) {
       assert.deepEqual(await prices(filter), expected, JSON.stringify(filter));
     }
   });
 
-  test("of prices finds a lookup key where it was moved to", async () => {
-    const product = await sdk.products.create({ name: "Desk" });
-    const old = await catalog.createPrice(product, { lookup_key: "desk" });
-    await assert.rejects(catalog.createPrice(product, { lookup_key: "desk" }), { constructor: Invalid, statusCode: 400 });
-    const now = await catalog.createPrice(product, { lookup_key: "desk", transfer_lookup_key: true });
-    assert.deepEqual(ids((await sdk.prices.list({ lookup_keys: ["desk"] })).data), [now.id]);
+  test("a transferred lookup key lists its new price", async () => {
+    const product = await sdk.products.create({ name: "Chair" });
+    const old = await catalog.createPrice(product, { lookup_key: "chair" });
+    await assert.rejects(catalog.createPrice(product, { lookup_key: "chair" }), { constructor: Invalid, statusCode: 400 });
+    const current = await catalog.createPrice(product, { lookup_key: "chair", transfer_lookup_key: true });
+    assert.deepEqual(ids((await sdk.prices.list({ lookup_keys: ["chair"] })).data), [current.id]);
     assert.equal((await sdk.prices.retrieve(old.id)).lookup_key, null);
   });
 
-  test("of subscriptions is filtered by status, customer, price, clock and period", async () => {
+  test("subscriptions are filtered by status, customer, price, test clock and period", async () => {
     const { price } = await catalog.createPlan();
     const { price: other } = await catalog.createPlan();
     const { clock, customer } = await catalog.createClockCustomer();
@@ -204,19 +204,19 @@ describe("a list of the catalog", { timeout: 180_000 }, () => {
     assert.deepEqual(await found({ status: "ended" }), ids([incomplete, canceled]));
     assert.deepEqual(await found({ status: "incomplete_expired" }), [incomplete.id]);
     const all = ids((await sdk.subscriptions.list({ limit: 100 })).data);
-    assert.ok(!all.includes(active.id), "one on a clock is listed by its customer or its clock only");
+    assert.ok(!all.includes(active.id), "a subscription on a test clock is listed only with its customer or clock");
   });
 
-  test("without the setting is not there, and says what to set", async () => {
-    const plain = await serve();
+  test("without the setting, a route of the catalog is a 404 that names the setting", async () => {
+    const withoutCatalog = await serve();
     try {
       for (const path of ["/v1/entitlements/features", "/v1/customers", "/v1/products/prod_1/features", "/v1/events"]) {
-        const { status, json } = await plain.request(path);
+        const { status, json } = await withoutCatalog.request(path);
         assert.deepEqual([status, json.error.type], [404, "invalid_request_error"], path);
         assert.match(json.error.message, /^Unrecognized request URL \(GET: .*ENTGATE_SOURCE/, path);
       }
     } finally {
-      await plain.stop();
+      await withoutCatalog.stop();
     }
   });
 });
