@@ -205,7 +205,7 @@ describe("behind a proxy", { timeout: 120_000 }, () => {
       .toString()
       .trim();
     const users = ["cus_ada", "cus_bob", "cus_cy"].map((user) => `${user} ${hash}`).join("\n");
-    const [, key, customer] = readme.match(/add `(header_up Authorization [^`]*)` and `(header_up Entgate-Customer [^`]*)`/);
+    const [, key, customer] = readme.match(/add `(header_up Authorization [^`]*)` and `(header_up Entgate-Customer [^`]*)`/) ?? [];
     const withKey = recipe.replace("header_up Host", `${key.replace("sk_live_…", KEY)}\n${customer}\nheader_up Host`);
     writeFileSync(
       caddyfile,

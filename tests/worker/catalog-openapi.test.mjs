@@ -1,10 +1,10 @@
-// The catalog's answers, held to Stripe's OpenAPI document; and where that has nothing, to the types of Stripe's SDK.
+// The catalog's responses match Stripe's OpenAPI document. Objects that the document lacks match the types of Stripe's SDK.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import Ajv from "ajv";
+import { Ajv } from "ajv";
 import { KEY } from "./support.mjs";
 import { FEBRUARY, JANUARY, SUMMARY_EVENT, serveCatalog, TestCatalog } from "./test-catalog.mjs";
 
@@ -13,7 +13,7 @@ const document = JSON.parse(readFileSync(file("../fixtures/entitlements.openapi.
 const ajv = new Ajv({ strict: false, allErrors: true, formats: { "unix-time": true } });
 ajv.addSchema(withNulls(document), "stripe");
 
-/** A schema in which `nullable` is said in JSON Schema's way where it stands beside no `type`, as Ajv wants it. */
+/** Rewrites `nullable` without a `type`, which Ajv does not support, as JSON Schema. */
 function withNulls(schema) {
   if (Array.isArray(schema)) return schema.map(withNulls);
   if (typeof schema !== "object" || schema === null) return schema;
@@ -22,39 +22,39 @@ function withNulls(schema) {
   return { anyOf: [rest, { type: "null" }] };
 }
 
-/** What was shown to be as the document says: `GET /v1/… 200`. */
-const shown = new Set();
+/** The validated responses: `GET /v1/… 200`. */
+const validated = new Set();
 
-/** The document's operation for a request, and what it describes as its answer. */
-function described(method, path, status) {
-  const [route] = Object.keys(document.paths).filter((known) => new RegExp(`^${known.replaceAll(/\{\w+\}/g, "[^/]+")}$`).test(path));
+/** The reference to the document's schema of a response. Records it as validated. */
+function responseSchema(method, path, status) {
+  const [route] = Object.keys(document.paths).filter((route) => new RegExp(`^${route.replaceAll(/\{\w+\}/g, "[^/]+")}$`).test(path));
   assert.ok(route, path);
-  const answer = status === 200 ? "200" : "default";
-  shown.add(`${method} ${route} ${answer}`);
-  return `stripe#/paths/${route.replaceAll("/", "~1")}/${method.toLowerCase()}/responses/${answer}/content/application~1json/schema`;
+  const response = status === 200 ? "200" : "default";
+  validated.add(`${method} ${route} ${response}`);
+  return `stripe#/paths/${route.replaceAll("/", "~1")}/${method.toLowerCase()}/responses/${response}/content/application~1json/schema`;
 }
 
 /** The required members of an interface in the SDK's types. */
-function required(path, name) {
-  const types = readFileSync(file(`../../node_modules/stripe/esm/resources/${path}.d.ts`), "utf8").replaceAll(/\/\*\*[^]*?\*\//g, "");
-  const [, members] = types.match(new RegExp(`^export interface ${name} \\{([^]*?)^\\}`, "m"));
+function requiredMembers(path, name) {
+  const types = readFileSync(file(`../../node_modules/stripe/esm/resources/${path}.d.ts`), "utf8").replaceAll(/\/\*\*[\s\S]*?\*\//g, "");
+  const [, members] = types.match(new RegExp(`^export interface ${name} \\{([\\s\\S]*?)^\\}`, "m")) ?? ["", ""];
   return [...members.matchAll(/^\s+(\w+): /gm)].map(([, member]) => member);
 }
 
-/** Asserts that all that the types require is there, and of it what is not null. */
-function assertHas(object, [path, name], expected) {
-  const names = required(path, name);
+/** Asserts that an object has every member that its interface requires, and the values of those that are not null. */
+function assertMembers(object, [path, name], expected) {
+  const names = requiredMembers(path, name);
   assert.ok(names.length > 5, `${path} ${name}`);
   assert.deepEqual(
     names.filter((member) => !(member in object)),
     [],
-    `${name} lacks these`,
+    `missing members of ${name}`,
   );
-  const told = Object.entries(object).filter(([member, value]) => names.includes(member) && value !== null);
-  assert.deepEqual(Object.fromEntries(told), expected);
+  const members = Object.entries(object).filter(([member, value]) => names.includes(member) && value !== null);
+  assert.deepEqual(Object.fromEntries(members), expected);
 }
 
-describe("an answer of the catalog", { timeout: 180_000 }, () => {
+describe("a response of the catalog", { timeout: 180_000 }, () => {
   let service;
   let catalog;
   before(async () => {
@@ -63,101 +63,101 @@ describe("an answer of the catalog", { timeout: 180_000 }, () => {
   });
   after(() => service.stop());
 
-  /** One request, whose answer must be as the document says. */
-  async function answer(status, method, path, parameters = {}, key = KEY) {
+  /** Sends a request, and asserts the status and that the document describes the response. Returns the JSON. */
+  async function send(status, method, path, parameters = {}, key = KEY) {
     const form = new URLSearchParams(parameters).toString();
     const [target, body] = method === "POST" ? [path, form] : [form ? `${path}?${form}` : path, undefined];
-    const got = await service.request(target, { method, body, key, headers: { "content-type": "application/x-www-form-urlencoded" } });
-    assert.equal(got.status, status, `${method} ${target}: ${got.text}`);
-    const schema = { $ref: described(method, path, status) };
-    assert.ok(ajv.validate(schema, got.json), `${method} ${target}: ${ajv.errorsText()} in ${got.text}`);
-    assert.match(got.headers.get("request-id"), /^req_/);
-    return got.json;
+    const response = await service.request(target, { method, body, key, headers: { "content-type": "application/x-www-form-urlencoded" } });
+    assert.equal(response.status, status, `${method} ${target}: ${response.text}`);
+    const schema = { $ref: responseSchema(method, path, status) };
+    assert.ok(ajv.validate(schema, response.json), `${method} ${target}: ${ajv.errorsText()} in ${response.text}`);
+    assert.match(response.headers.get("request-id") ?? "", /^req_/);
+    return response.json;
   }
 
-  test("is as the document says for a feature, from its creation to the archive", async () => {
+  test("it matches the document for features, from creation to archiving", async () => {
     const FEATURES = "/v1/entitlements/features";
-    const made = await answer(200, "POST", FEATURES, { lookup_key: "sms", name: "SMS", "metadata[a]": "1" });
-    const path = `${FEATURES}/${made.id}`;
-    assert.deepEqual(await answer(200, "GET", path), made);
-    const renamed = await answer(200, "POST", path, { name: "Texts", "metadata[b]": "2" });
-    assert.deepEqual(renamed, { ...made, name: "Texts", metadata: { a: "1", b: "2" } });
-    assert.deepEqual(await answer(200, "GET", FEATURES, { lookup_key: "sms" }), {
+    const created = await send(200, "POST", FEATURES, { lookup_key: "sms", name: "SMS", "metadata[a]": "1" });
+    const path = `${FEATURES}/${created.id}`;
+    assert.deepEqual(await send(200, "GET", path), created);
+    const renamed = await send(200, "POST", path, { name: "Texts", "metadata[b]": "2" });
+    assert.deepEqual(renamed, { ...created, name: "Texts", metadata: { a: "1", b: "2" } });
+    assert.deepEqual(await send(200, "GET", FEATURES, { lookup_key: "sms" }), {
       object: "list",
       data: [renamed],
       has_more: false,
       url: FEATURES,
     });
-    const archived = await answer(200, "POST", path, { active: "false" });
+    const archived = await send(200, "POST", path, { active: "false" });
     assert.deepEqual(archived, { ...renamed, active: false });
-    assert.deepEqual((await answer(200, "GET", FEATURES, { lookup_key: "sms" })).data, []);
-    assert.deepEqual((await answer(200, "GET", FEATURES, { archived: "true", lookup_key: "sms" })).data, [archived]);
+    assert.deepEqual((await send(200, "GET", FEATURES, { lookup_key: "sms" })).data, []);
+    assert.deepEqual((await send(200, "GET", FEATURES, { archived: "true", lookup_key: "sms" })).data, [archived]);
 
-    await answer(400, "POST", path, { name: "Messages" });
-    await answer(400, "POST", FEATURES, { name: "No key" });
-    await answer(400, "GET", FEATURES, { limit: "101" });
-    await answer(404, "GET", `${FEATURES}/feat_none`);
-    await answer(404, "POST", `${FEATURES}/feat_none`, { name: "x" });
-    await answer(401, "POST", FEATURES, { lookup_key: "x", name: "x" }, "sk_test_wrong");
+    await send(400, "POST", path, { name: "Messages" });
+    await send(400, "POST", FEATURES, { name: "No key" });
+    await send(400, "GET", FEATURES, { limit: "101" });
+    await send(404, "GET", `${FEATURES}/feat_none`);
+    await send(404, "POST", `${FEATURES}/feat_none`, { name: "x" });
+    await send(401, "POST", FEATURES, { lookup_key: "x", name: "x" }, "sk_test_wrong");
   });
 
-  test("is as the document says for the features of a product", async () => {
+  test("it matches the document for the features of a product", async () => {
     const feature = await catalog.createFeature("sso", "Single sign-on");
     const product = await catalog.sdk.products.create({ name: "Pro" });
     const path = `/v1/products/${product.id}/features`;
-    const made = await answer(200, "POST", path, { entitlement_feature: feature.id });
-    assert.deepEqual(made, { id: made.id, object: "product_feature", entitlement_feature: { ...feature }, livemode: false });
-    assert.deepEqual(await answer(200, "GET", `${path}/${made.id}`), made);
-    assert.deepEqual(await answer(200, "GET", path), { object: "list", data: [made], has_more: false, url: path });
+    const created = await send(200, "POST", path, { entitlement_feature: feature.id });
+    assert.deepEqual(created, { id: created.id, object: "product_feature", entitlement_feature: { ...feature }, livemode: false });
+    assert.deepEqual(await send(200, "GET", `${path}/${created.id}`), created);
+    assert.deepEqual(await send(200, "GET", path), { object: "list", data: [created], has_more: false, url: path });
 
-    await answer(400, "POST", path, { entitlement_feature: feature.id });
-    await answer(400, "POST", path, { entitlement_feature: "feat_none" });
-    await answer(404, "POST", "/v1/products/prod_none/features", { entitlement_feature: feature.id });
-    await answer(400, "GET", path, { limit: "0" });
-    assert.deepEqual(await answer(200, "DELETE", `${path}/${made.id}`), { id: made.id, object: "product_feature", deleted: true });
-    await answer(404, "GET", `${path}/${made.id}`);
-    await answer(404, "DELETE", `${path}/${made.id}`);
+    await send(400, "POST", path, { entitlement_feature: feature.id });
+    await send(400, "POST", path, { entitlement_feature: "feat_none" });
+    await send(404, "POST", "/v1/products/prod_none/features", { entitlement_feature: feature.id });
+    await send(400, "GET", path, { limit: "0" });
+    assert.deepEqual(await send(200, "DELETE", `${path}/${created.id}`), { id: created.id, object: "product_feature", deleted: true });
+    await send(404, "GET", `${path}/${created.id}`);
+    await send(404, "DELETE", `${path}/${created.id}`);
   });
 
-  test("is as the document says for active entitlements, expanded or not", async () => {
+  test("it matches the document for active entitlements, expanded or not", async () => {
     const feature = await catalog.createFeature("export", "Export");
     const { price } = await catalog.createPlan(feature);
     const customer = await catalog.sdk.customers.create();
     const LIST = "/v1/entitlements/active_entitlements";
-    const of = { customer: customer.id };
-    assert.deepEqual(await answer(200, "GET", LIST, of), { object: "list", data: [], has_more: false, url: LIST });
+    const query = { customer: customer.id };
+    assert.deepEqual(await send(200, "GET", LIST, query), { object: "list", data: [], has_more: false, url: LIST });
     await catalog.subscribe(customer, price);
     const {
-      data: [held],
-    } = await answer(200, "GET", LIST, of);
-    assert.deepEqual(held, {
-      id: held.id,
+      data: [entitlement],
+    } = await send(200, "GET", LIST, query);
+    assert.deepEqual(entitlement, {
+      id: entitlement.id,
       object: "entitlements.active_entitlement",
       feature: feature.id,
       livemode: false,
       lookup_key: "export",
     });
-    const expanded = { ...held, feature: { ...feature } };
-    assert.deepEqual((await answer(200, "GET", LIST, { ...of, "expand[]": "data.feature" })).data, [expanded]);
-    assert.deepEqual(await answer(200, "GET", `${LIST}/${held.id}`), held);
-    assert.deepEqual(await answer(200, "GET", `${LIST}/${held.id}`, { "expand[0]": "feature" }), expanded);
-    // The document does not know the path that events name.
+    const expanded = { ...entitlement, feature: { ...feature } };
+    assert.deepEqual((await send(200, "GET", LIST, { ...query, "expand[]": "data.feature" })).data, [expanded]);
+    assert.deepEqual(await send(200, "GET", `${LIST}/${entitlement.id}`), entitlement);
+    assert.deepEqual(await send(200, "GET", `${LIST}/${entitlement.id}`, { "expand[0]": "feature" }), expanded);
+    // The document lacks the path in the `url` of events.
     const { json } = await service.request(`/v1/customer/${customer.id}/entitlements`);
-    assert.deepEqual(json, { object: "list", data: [held], has_more: false, url: `/v1/customer/${customer.id}/entitlements` });
+    assert.deepEqual(json, { object: "list", data: [entitlement], has_more: false, url: `/v1/customer/${customer.id}/entitlements` });
 
-    await answer(400, "GET", LIST);
-    await answer(400, "GET", LIST, { customer: "cus_none" });
-    await answer(404, "GET", `${LIST}/ent_none`);
+    await send(400, "GET", LIST);
+    await send(400, "GET", LIST, { customer: "cus_none" });
+    await send(404, "GET", `${LIST}/ent_none`);
   });
 
-  test("is as the document says for events", async () => {
+  test("it matches the document for events", async () => {
     const feature = await catalog.createFeature("audit", "Audit log");
     const customer = await catalog.sdk.customers.create({ name: "Bob" });
     await catalog.subscribe(customer, (await catalog.createPlan(feature)).price);
-    const { data } = await answer(200, "GET", "/v1/events", { limit: "100" });
-    for (const event of data) assert.deepEqual(await answer(200, "GET", `/v1/events/${event.id}`), event);
+    const { data } = await send(200, "GET", "/v1/events", { limit: "100" });
+    for (const event of data) assert.deepEqual(await send(200, "GET", `/v1/events/${event.id}`), event);
     const summary = data.find(({ type }) => type === SUMMARY_EVENT);
-    // What no route answers is described too: the object of a summary.
+    // The document also describes the object of a summary event, which no route returns.
     assert.ok(
       ajv.validate({ $ref: "stripe#/components/schemas/entitlements.active_entitlement_summary" }, summary.data.object),
       ajv.errorsText(),
@@ -174,22 +174,22 @@ describe("an answer of the catalog", { timeout: 180_000 }, () => {
     });
     assert.equal(entitlements.data[0].feature, feature.id);
 
-    await answer(400, "GET", "/v1/events", { limit: "x" });
-    await answer(404, "GET", "/v1/events/evt_none");
+    await send(400, "GET", "/v1/events", { limit: "x" });
+    await send(404, "GET", "/v1/events/evt_none");
   });
 
-  test("was shown to be as the document says for every operation that it has, in success and in error", () => {
+  test("a success and an error of every operation of the document were validated", () => {
     const operations = Object.entries(document.paths).flatMap(([path, item]) =>
       ["get", "post", "delete"].filter((method) => item[method]).map((method) => `${method.toUpperCase()} ${path}`),
     );
     const all = operations.flatMap((operation) => [`${operation} 200`, `${operation} default`]);
-    assert.deepEqual([...shown].sort(), all.sort());
+    assert.deepEqual([...validated].sort(), all.sort());
   });
 
-  test("has what the SDK's types require of a customer, a product, a price and a clock", async () => {
+  test("it has the members that the SDK's types require of a customer, a product, a price and a clock", async () => {
     const { sdk } = catalog;
     const clock = await sdk.testHelpers.testClocks.create({ frozen_time: JANUARY, name: "Spring" });
-    assertHas(clock, ["TestHelpers/TestClocks", "TestClock"], {
+    assertMembers(clock, ["TestHelpers/TestClocks", "TestClock"], {
       id: clock.id,
       object: "test_helpers.test_clock",
       created: clock.created,
@@ -208,7 +208,7 @@ describe("an answer of the catalog", { timeout: 180_000 }, () => {
       test_clock: clock.id,
     });
     assert.deepEqual([customer.name, customer.test_clock], ["Ada", clock.id]);
-    assertHas(customer, ["Customers", "Customer"], {
+    assertMembers(customer, ["Customers", "Customer"], {
       id: customer.id,
       object: "customer",
       balance: 0,
@@ -220,7 +220,7 @@ describe("an answer of the catalog", { timeout: 180_000 }, () => {
       metadata: { a: "1" },
     });
     const product = await sdk.products.create({ name: "Pro", description: "All of it" });
-    assertHas(product, ["Products", "Product"], {
+    assertMembers(product, ["Products", "Product"], {
       id: product.id,
       object: "product",
       active: true,
@@ -234,10 +234,10 @@ describe("an answer of the catalog", { timeout: 180_000 }, () => {
       type: "service",
       updated: product.created,
     });
-    // As it is written: the SDK makes a number of `unit_amount_decimal`.
-    const made = await catalog.createPrice(product, { nickname: "Monthly", lookup_key: "pro_monthly" });
-    const { json: price } = await service.request(`/v1/prices/${made.id}`);
-    assertHas(price, ["Prices", "Price"], {
+    // Read without the SDK, which converts `unit_amount_decimal`.
+    const created = await catalog.createPrice(product, { nickname: "Monthly", lookup_key: "pro_monthly" });
+    const { json: price } = await service.request(`/v1/prices/${created.id}`);
+    assertMembers(price, ["Prices", "Price"], {
       id: price.id,
       object: "price",
       active: true,
@@ -257,14 +257,14 @@ describe("an answer of the catalog", { timeout: 180_000 }, () => {
     });
   });
 
-  test("has what the SDK's types require of a subscription and its items", async () => {
+  test("it has the members that the SDK's types require of a subscription and its items", async () => {
     const { clock, customer } = await catalog.createClockCustomer();
-    const { product, price: made } = await catalog.createPlan();
-    const { id } = await catalog.subscribe(customer, made, { metadata: { seat: "7" } });
+    const { product, price: created } = await catalog.createPlan();
+    const { id } = await catalog.subscribe(customer, created, { metadata: { seat: "7" } });
     const { json: subscription } = await service.request(`/v1/subscriptions/${id}`);
-    const { json: price } = await service.request(`/v1/prices/${made.id}`);
+    const { json: price } = await service.request(`/v1/prices/${created.id}`);
     const [item] = subscription.items.data;
-    assertHas(subscription, ["Subscriptions", "Subscription"], {
+    assertMembers(subscription, ["Subscriptions", "Subscription"], {
       id,
       object: "subscription",
       automatic_tax: { disabled_reason: null, enabled: false, liability: null },
@@ -288,7 +288,7 @@ describe("an answer of the catalog", { timeout: 180_000 }, () => {
       test_clock: clock.id,
       trial_settings: { end_behavior: { billing_cycle_anchor: null, missing_payment_method: "create_invoice" } },
     });
-    assertHas(item, ["SubscriptionItems", "SubscriptionItem"], {
+    assertMembers(item, ["SubscriptionItems", "SubscriptionItem"], {
       id: item.id,
       object: "subscription_item",
       created: JANUARY,
@@ -302,7 +302,7 @@ describe("an answer of the catalog", { timeout: 180_000 }, () => {
       tax_rates: [],
     });
     assert.equal(item.quantity, 1);
-    assertHas(item.plan, ["Plans", "Plan"], {
+    assertMembers(item.plan, ["Plans", "Plan"], {
       id: price.id,
       object: "plan",
       active: true,
@@ -320,7 +320,7 @@ describe("an answer of the catalog", { timeout: 180_000 }, () => {
     });
   });
 
-  test("has what the SDK's types require of a webhook endpoint, and its secret once", async () => {
+  test("it has the members that the SDK's types require of a webhook endpoint, and its secret once", async () => {
     const { sdk } = catalog;
     const url = "https://example.com/hook";
     const { secret, ...endpoint } = await sdk.webhookEndpoints.create({
@@ -329,7 +329,7 @@ describe("an answer of the catalog", { timeout: 180_000 }, () => {
       description: "Ours",
     });
     assert.match(secret, /^whsec_/);
-    assertHas(endpoint, ["WebhookEndpoints", "WebhookEndpoint"], {
+    assertMembers(endpoint, ["WebhookEndpoints", "WebhookEndpoint"], {
       id: endpoint.id,
       object: "webhook_endpoint",
       created: endpoint.created,

@@ -1,4 +1,4 @@
-// A webhook that does not arrive is sent again: after an error, a redirect, no connection, and a power cut.
+// Retries of the catalog's webhooks: after an error, a redirect, a failed connection, and SIGKILL.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -13,14 +13,14 @@ import { killWorkerProcess, startWorkerProcess } from "./worker-process.mjs";
 
 const { StripeInvalidRequestError: Invalid } = Stripe.errors;
 
-/** A change at a catalog, and the event that tells of it. */
-async function change({ sdk }) {
+/** Creates a customer, and returns the event of it. */
+async function createEvent({ sdk }) {
   const { id } = await sdk.customers.create();
   const { data } = await sdk.events.list({ type: "customer.created", limit: 10 });
   return data.find((event) => event.data.object.id === id);
 }
 
-describe("a webhook that does not arrive", { timeout: 180_000, concurrency: false }, () => {
+describe("a webhook whose delivery fails", { timeout: 180_000, concurrency: false }, () => {
   let service;
   let catalog;
   let receiver;
@@ -39,16 +39,16 @@ describe("a webhook that does not arrive", { timeout: 180_000, concurrency: fals
   });
   after(() => service.stop());
 
-  const deliveries = async () => (await service.request(`/v1/webhook_endpoints/${endpoint.id}/deliveries?limit=100`)).json.data;
+  const listDeliveries = async () => (await service.request(`/v1/webhook_endpoints/${endpoint.id}/deliveries?limit=100`)).json.data;
   const pending = async (event) => (await catalog.sdk.events.retrieve(event.id)).pending_webhooks;
   const waitForDeliveries = (event, times) => eventually(() => assert.equal(receiver.deliveriesOf(event.id).length, times));
 
-  test("comes again after one second and after four more, signed anew, and is logged each time", async () => {
+  test("it is sent again after one second and after four more, with a new signature, and each attempt is listed", async () => {
     receiver.responses.push(500, 302);
-    const event = await change(catalog);
+    const event = await createEvent(catalog);
     await waitForDeliveries(event, 3);
     const [first, second, third] = receiver.deliveriesOf(event.id);
-    // The clocks of two processes: a few milliseconds less may have passed here.
+    // The clocks of the two processes can differ by a few milliseconds.
     assert.ok(second.receivedAt - first.receivedAt > 950, `${second.receivedAt - first.receivedAt} ms`);
     assert.ok(third.receivedAt - second.receivedAt > 3_950, `${third.receivedAt - second.receivedAt} ms`);
     const times = receiver.deliveriesOf(event.id).map(({ body, headers }) => {
@@ -64,9 +64,9 @@ describe("a webhook that does not arrive", { timeout: 180_000, concurrency: fals
     );
 
     await eventually(async () => assert.equal(await pending(event), 0));
-    const log = (await deliveries()).filter((delivery) => delivery.event === event.id);
+    const attempts = (await listDeliveries()).filter((delivery) => delivery.event === event.id);
     assert.deepEqual(
-      log.map(({ attempt, outcome, status, error }) => [attempt, outcome, status, error]),
+      attempts.map(({ attempt, outcome, status, error }) => [attempt, outcome, status, error]),
       [
         [3, "succeeded", 200, null],
         [2, "failed", 302, null],
@@ -74,14 +74,14 @@ describe("a webhook that does not arrive", { timeout: 180_000, concurrency: fals
       ],
     );
     for (const [delivery, least, most] of [
-      [log[2], 1, 2],
-      [log[1], 4, 5],
+      [attempts[2], 1, 2],
+      [attempts[1], 4, 5],
     ]) {
       const pause = delivery.next_attempt - delivery.created;
       assert.ok(least <= pause && pause <= most, `attempt ${delivery.attempt}: ${pause} s`);
     }
-    const { id, created } = log[0];
-    assert.deepEqual(log[0], {
+    const { id, created } = attempts[0];
+    assert.deepEqual(attempts[0], {
       id,
       object: "webhook_delivery",
       created,
@@ -97,11 +97,11 @@ describe("a webhook that does not arrive", { timeout: 180_000, concurrency: fals
     assert.ok(Math.abs(created - unixNow()) < 60);
   });
 
-  test("comes again when nobody listened, and the log says so", async () => {
+  test("it is sent again after a failed connection, which is listed with an error", async () => {
     await receiver.close();
-    const event = await change(catalog);
-    await eventually(async () => assert.equal((await deliveries()).length, 1));
-    const [{ attempt, outcome, status, error }] = await deliveries();
+    const event = await createEvent(catalog);
+    await eventually(async () => assert.equal((await listDeliveries()).length, 1));
+    const [{ attempt, outcome, status, error }] = await listDeliveries();
     assert.deepEqual([attempt, outcome, status, typeof error], [1, "failed", null, "string"]);
     assert.equal(await pending(event), 1);
     await receiver.reopen();
@@ -109,55 +109,55 @@ describe("a webhook that does not arrive", { timeout: 180_000, concurrency: fals
     await eventually(async () => assert.equal(await pending(event), 0));
   });
 
-  test("does not hold up another event, nor another endpoint", async () => {
+  test("it delays neither another event nor another endpoint", async () => {
     const other = await startWebhookReceiver();
     const { id } = await catalog.sdk.webhookEndpoints.create({ url: other.url, enabled_events: ["customer.created"] });
     try {
       receiver.responses.push("none");
-      const stuck = await change(catalog);
-      await waitForDeliveries(stuck, 1);
-      const next = await change(catalog);
+      const pendingEvent = await createEvent(catalog);
+      await waitForDeliveries(pendingEvent, 1);
+      const next = await createEvent(catalog);
       await waitForDeliveries(next, 1);
-      await eventually(() => assert.deepEqual(other.deliveries.map(({ event }) => event.id).sort(), [stuck.id, next.id].sort()));
-      assert.equal(await pending(stuck), 1);
+      await eventually(() => assert.deepEqual(other.deliveries.map(({ event }) => event.id).sort(), [pendingEvent.id, next.id].sort()));
+      assert.equal(await pending(pendingEvent), 1);
     } finally {
       await catalog.sdk.webhookEndpoints.del(id);
       await other.close();
     }
   });
 
-  test("comes no more once its endpoint is disabled", async () => {
+  test("it is not sent again once its endpoint is disabled", async () => {
     receiver.responses.push(500);
-    const event = await change(catalog);
+    const event = await createEvent(catalog);
     await waitForDeliveries(event, 1);
     await catalog.sdk.webhookEndpoints.update(endpoint.id, { disabled: true });
     await eventually(async () => assert.equal(await pending(event), 0));
     await catalog.sdk.webhookEndpoints.update(endpoint.id, { disabled: false });
-    await waitForDeliveries(await change(catalog), 1);
+    await waitForDeliveries(await createEvent(catalog), 1);
     assert.equal(receiver.deliveriesOf(event.id).length, 1);
   });
 
-  test("comes again at once where that is asked for, though it had arrived", async () => {
-    const event = await change(catalog);
+  test("it is sent again on request, even after a successful delivery", async () => {
+    const event = await createEvent(catalog);
     await waitForDeliveries(event, 1);
-    const again = (id, webhook_endpoint) => catalog.sdk.rawRequest("POST", `/v1/events/${id}/retry`, { webhook_endpoint });
-    assert.equal((await again(event.id, endpoint.id)).id, event.id);
+    const resend = (id, webhook_endpoint) => catalog.sdk.rawRequest("POST", `/v1/events/${id}/retry`, { webhook_endpoint });
+    assert.equal((await resend(event.id, endpoint.id)).id, event.id);
     await waitForDeliveries(event, 2);
-    await eventually(async () => assert.equal((await deliveries()).filter((delivery) => delivery.event === event.id).length, 2));
-    await assert.rejects(again("evt_none", endpoint.id), { constructor: Invalid, statusCode: 404, code: "resource_missing" });
-    await assert.rejects(again(event.id, "we_none"), {
+    await eventually(async () => assert.equal((await listDeliveries()).filter((delivery) => delivery.event === event.id).length, 2));
+    await assert.rejects(resend("evt_none", endpoint.id), { constructor: Invalid, statusCode: 404, code: "resource_missing" });
+    await assert.rejects(resend(event.id, "we_none"), {
       constructor: Invalid,
       statusCode: 400,
       code: "resource_missing",
       param: "webhook_endpoint",
     });
-    await assert.rejects(again(event.id), { constructor: Invalid, statusCode: 400, code: "parameter_missing", param: "webhook_endpoint" });
+    await assert.rejects(resend(event.id), { constructor: Invalid, statusCode: 400, code: "parameter_missing", param: "webhook_endpoint" });
   });
 
-  test("is in a log that is read in pages, the newest first", async () => {
-    for (let count = 0; count < 3; count += 1) await waitForDeliveries(await change(catalog), 1);
-    await eventually(async () => assert.equal((await deliveries()).length, 3));
-    const all = (await deliveries()).map(({ id }) => id);
+  test("the list of deliveries is paged, newest first", async () => {
+    for (let count = 0; count < 3; count += 1) await waitForDeliveries(await createEvent(catalog), 1);
+    await eventually(async () => assert.equal((await listDeliveries()).length, 3));
+    const all = (await listDeliveries()).map(({ id }) => id);
     const path = `/v1/webhook_endpoints/${endpoint.id}/deliveries`;
     const page = async (query) => {
       const { json } = await service.request(`${path}?${query}`);
@@ -170,7 +170,7 @@ describe("a webhook that does not arrive", { timeout: 180_000, concurrency: fals
   });
 });
 
-test("a webhook that SIGKILL came before arrives after a restart, and one that it cut off is owed still", {
+test("after SIGKILL, a pending webhook is delivered, and an interrupted one is still pending", {
   timeout: 180_000,
 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), "entgate-"));
@@ -195,13 +195,13 @@ test("a webhook that SIGKILL came before arrives after a restart, and one that i
 
     const second = await startWorkerProcess(folder, { settings });
     try {
-      // Nobody asks: only the catalog itself can begin.
+      // No request arrives, so only the catalog's alarm can start the delivery.
       await eventually(() => assert.equal(absent.deliveriesOf(event.id).length, 1), 30_000);
       const { sdk } = new TestCatalog(second.service);
-      // The one that was cut off counts as not sent once its time is over, which is longer than a test should take.
+      // The interrupted delivery is sent again once its lease expires, which takes longer than a test should.
       await eventually(async () => assert.equal((await sdk.events.retrieve(event.id)).pending_webhooks, 1));
-      const again = await sdk.customers.create({ name: "Ada" }, { idempotencyKey: "once" });
-      assert.deepEqual([again.id, again.lastResponse.headers["idempotent-replayed"]], [customer.id, "true"]);
+      const repeated = await sdk.customers.create({ name: "Ada" }, { idempotencyKey: "once" });
+      assert.deepEqual([repeated.id, repeated.lastResponse.headers["idempotent-replayed"]], [customer.id, "true"]);
     } finally {
       await killWorkerProcess(second);
     }

@@ -1,4 +1,4 @@
-// Who is told of what: webhook endpoints, their filters and their secrets.
+// Webhook endpoints of the catalog: their filters, their secrets, and what they receive.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
@@ -26,45 +26,47 @@ describe("a webhook endpoint", { timeout: 180_000 }, () => {
   afterEach(() => receiver.close());
   after(() => service.stop());
 
-  const listens = (enabled_events = ["*"], more = {}) => sdk.webhookEndpoints.create({ url: receiver.url, enabled_events, ...more });
-  /** The event of a customer that is created now. */
-  async function created() {
+  /** Creates an endpoint with the receiver's URL. */
+  const createEndpoint = (enabled_events = ["*"], params = {}) =>
+    sdk.webhookEndpoints.create({ url: receiver.url, enabled_events, ...params });
+  /** Creates a customer, and returns the event of it. */
+  async function createEvent() {
     const { id } = await sdk.customers.create();
     const { data } = await sdk.events.list({ type: "customer.created", limit: 10 });
     return data.find((event) => event.data.object.id === id);
   }
   const waitForDeliveries = (event, times = 1) => eventually(() => assert.equal(receiver.deliveriesOf(event.id).length, times));
-  const verified = ({ body, headers }, secret) => sdk.webhooks.constructEvent(body, headers["stripe-signature"], secret);
-  /** How many of the header's signatures there are, and by which of these secrets it can be verified. */
-  function proofs({ body, headers }, ...secrets) {
-    const proves = (secret) => {
+  const verify = ({ body, headers }, secret) => sdk.webhooks.constructEvent(body, headers["stripe-signature"], secret);
+  /** The number of signatures in the header, and for each secret whether it verifies one. */
+  function verifyAll({ body, headers }, ...secrets) {
+    const verifies = (secret) => {
       try {
         return Boolean(sdk.webhooks.constructEvent(body, headers["stripe-signature"], secret));
       } catch {
         return false;
       }
     };
-    return [headers["stripe-signature"].match(/v1=[0-9a-f]{64}/g).length, ...secrets.map(proves)];
+    return [headers["stripe-signature"].match(/v1=[0-9a-f]{64}/g).length, ...secrets.map(verifies)];
   }
 
-  test("gets the event as it is, once, with a signature that Stripe's SDK accepts", async () => {
-    const { secret } = await listens();
-    const event = await created();
+  test("it receives the event once, with a signature that Stripe's SDK verifies", async () => {
+    const { secret } = await createEndpoint();
+    const event = await createEvent();
     await waitForDeliveries(event);
     const [delivery] = receiver.deliveriesOf(event.id);
     assert.deepEqual([delivery.method, delivery.path], ["POST", "/hook"]);
     assert.match(delivery.headers["content-type"], /^application\/json/);
-    assert.deepEqual({ ...verified(delivery, secret), pending_webhooks: 0 }, { ...event, pending_webhooks: 0 });
+    assert.deepEqual({ ...verify(delivery, secret), pending_webhooks: 0 }, { ...event, pending_webhooks: 0 });
     await eventually(async () => assert.equal((await sdk.events.retrieve(event.id)).pending_webhooks, 0));
     assert.equal(receiver.deliveriesOf(event.id).length, 1);
     const changed = { body: delivery.body.replace(event.id, "evt_other"), headers: delivery.headers };
-    assert.throws(() => verified(changed, secret), Stripe.errors.StripeSignatureVerificationError);
+    assert.throws(() => verify(changed, secret), Stripe.errors.StripeSignatureVerificationError);
   });
 
-  test("is told of what it asked for, beside one that asked for all", async () => {
+  test("it receives the types that it enabled, and another endpoint receives all", async () => {
     const other = await startWebhookReceiver();
     const all = await sdk.webhookEndpoints.create({ url: other.url, enabled_events: ["*"] });
-    const some = await listens(["customer.updated", "product.created"]);
+    const some = await createEndpoint(["customer.updated", "product.created"]);
     const { id } = await sdk.customers.create();
     await sdk.customers.update(id, { name: "Ada" });
     await sdk.customers.del(id);
@@ -80,100 +82,101 @@ describe("a webhook endpoint", { timeout: 180_000 }, () => {
       [receiver.deliveries, some],
     ]) {
       for (const delivery of deliveries)
-        assert.deepEqual(proofs(delivery, all.secret, some.secret), [1, secret === all.secret, secret === some.secret]);
+        assert.deepEqual(verifyAll(delivery, all.secret, some.secret), [1, secret === all.secret, secret === some.secret]);
     }
     await other.close();
   });
 
-  test("counts in an event's pending_webhooks until it has it", async () => {
+  test("it counts in pending_webhooks of an event until the delivery", async () => {
     receiver.responses.push("none");
-    await listens(["customer.created"]);
-    await listens(["product.created"]);
-    const event = await created();
+    await createEndpoint(["customer.created"]);
+    await createEndpoint(["product.created"]);
+    const event = await createEvent();
     assert.equal(event.pending_webhooks, 1);
     await waitForDeliveries(event);
     assert.equal((await sdk.events.retrieve(event.id)).pending_webhooks, 1);
     await sdk.webhookEndpoints.create({ url: receiver.url, enabled_events: ["*"] });
-    const both = await created();
+    const both = await createEvent();
     await eventually(async () => assert.equal((await sdk.events.retrieve(both.id)).pending_webhooks, 0));
     assert.equal(receiver.deliveriesOf(both.id).length, 2);
   });
 
-  test("is told nothing while it is disabled, nor of it later", async () => {
-    const { id } = await listens();
+  test("while it is disabled it receives nothing, and the missed events are not sent later", async () => {
+    const { id } = await createEndpoint();
     assert.equal((await sdk.webhookEndpoints.update(id, { disabled: true })).status, "disabled");
-    const missed = await created();
+    const missed = await createEvent();
     assert.equal(missed.pending_webhooks, 0);
     assert.equal((await sdk.webhookEndpoints.update(id, { disabled: false })).status, "enabled");
-    const event = await created();
+    const event = await createEvent();
     await waitForDeliveries(event);
     assert.deepEqual(receiver.deliveriesOf(missed.id), []);
   });
 
-  test("is told nothing once it is deleted", async () => {
-    const { id } = await listens();
-    await waitForDeliveries(await created());
+  test("once it is deleted, it receives nothing", async () => {
+    const { id } = await createEndpoint();
+    await waitForDeliveries(await createEvent());
     await sdk.webhookEndpoints.del(id);
-    const missed = await created();
+    const missed = await createEvent();
     assert.equal(missed.pending_webhooks, 0);
     await assert.rejects(sdk.webhookEndpoints.retrieve(id), {
       constructor: Invalid,
       statusCode: 404,
       message: `No such webhook endpoint: '${id}'`,
     });
-    await listens();
-    await waitForDeliveries(await created());
+    await createEndpoint();
+    await waitForDeliveries(await createEvent());
     assert.deepEqual(receiver.deliveriesOf(missed.id), []);
   });
 
-  test("is told elsewhere, and of other things, once it was changed", async () => {
-    const { id, secret } = await listens(["product.created"]);
+  test("after an update, it has another URL and other types", async () => {
+    const { id, secret } = await createEndpoint(["product.created"]);
     const url = receiver.url.replace("/hook", "/moved");
     const changed = await sdk.webhookEndpoints.update(id, { url, enabled_events: ["customer.created"] });
     assert.deepEqual([changed.url, changed.enabled_events, changed.secret], [url, ["customer.created"], undefined]);
     await sdk.products.create({ name: "x" });
-    const event = await created();
+    const event = await createEvent();
     await waitForDeliveries(event);
     assert.deepEqual(
       receiver.deliveries.map(({ path, event: { type } }) => [path, type]),
       [["/moved", "customer.created"]],
     );
-    verified(receiver.deliveries[0], secret);
+    verify(receiver.deliveries[0], secret);
   });
 
-  test("can be given a secret that is known already, and shows it once", async () => {
-    const made = await listens(["*"], { secret: SECRET });
-    assert.equal(made.secret, SECRET);
-    const event = await created();
+  test("it can be created with a given secret, which is returned once", async () => {
+    const created = await createEndpoint(["*"], { secret: SECRET });
+    assert.equal(created.secret, SECRET);
+    const event = await createEvent();
     await waitForDeliveries(event);
-    verified(receiver.deliveriesOf(event.id)[0], SECRET);
-    assert.equal((await sdk.webhookEndpoints.retrieve(made.id)).secret, undefined);
-    await assert.rejects(listens(["*"], { secret: "no secret" }), { constructor: Invalid, statusCode: 400, param: "secret" });
+    verify(receiver.deliveriesOf(event.id)[0], SECRET);
+    assert.equal((await sdk.webhookEndpoints.retrieve(created.id)).secret, undefined);
+    await assert.rejects(createEndpoint(["*"], { secret: "no secret" }), { constructor: Invalid, statusCode: 400, param: "secret" });
   });
 
-  test("signs with its old secret and its new one after a roll, or with the new one alone", async () => {
-    const { id, secret } = await listens();
-    const roll = (more) => sdk.rawRequest("POST", `/v1/webhook_endpoints/${id}/roll_secret`, more);
-    const deliveries = async () => {
-      const event = await created();
+  test("after its secret is rolled, it signs with both secrets, or with the new one only", async () => {
+    const { id, secret } = await createEndpoint();
+    const roll = (params) => sdk.rawRequest("POST", `/v1/webhook_endpoints/${id}/roll_secret`, params);
+    const nextDelivery = async () => {
+      const event = await createEvent();
       await waitForDeliveries(event);
       return receiver.deliveriesOf(event.id)[0];
     };
-    assert.deepEqual(proofs(await deliveries(), secret), [1, true]);
+    assert.deepEqual(verifyAll(await nextDelivery(), secret), [1, true]);
     const { secret: second, ...endpoint } = await roll();
     assert.match(second, /^whsec_/);
     assert.notEqual(second, secret);
     assert.deepEqual(endpoint, { ...(await sdk.webhookEndpoints.retrieve(id)) });
-    assert.deepEqual(proofs(await deliveries(), secret, second), [2, true, true]);
+    assert.deepEqual(verifyAll(await nextDelivery(), secret, second), [2, true, true]);
     const { secret: third } = await roll({ expires_in: 0 });
-    assert.deepEqual(proofs(await deliveries(), secret, second, third), [1, false, false, true]);
+    assert.deepEqual(verifyAll(await nextDelivery(), secret, second, third), [1, false, false, true]);
     assert.deepEqual((await roll({ expires_in: 86_400 })).id, id);
     for (const expires_in of [-1, 86_401])
       await assert.rejects(roll({ expires_in }), { constructor: Invalid, statusCode: 400, param: "expires_in" });
   });
 
-  test("has an http URL in test mode only, and there are 16 of them and no more", async () => {
+  test("its URL may be http in test mode only, and a mode has at most 16 endpoints", async () => {
     const live = stripeClient(service.url, LIVE_KEY).webhookEndpoints;
+    /** @type {["*"]} */
     const enabled_events = ["*"];
     for (const url of ["http://example.com", "ftp://example.com", "example.com", "https://"]) {
       await assert.rejects(live.create({ url, enabled_events }), { constructor: Invalid, statusCode: 400, param: "url" }, url);
