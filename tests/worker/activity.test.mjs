@@ -125,8 +125,8 @@ describe("the activity log without a key for Stripe", { timeout: 60_000 }, () =>
   test("entries of one customer are in the order of its versions, even if 40 events arrive at once", async () => {
     const now = unixNow();
     const events = Array.from({ length: 40 }, (_, i) => summary("cus_fast", [`f${i}`], { created: now + i }));
-    const answers = await Promise.all(events.map((event) => service.send(event)));
-    const applied = answers.filter(({ json }) => json.outcome === "applied").length;
+    const responses = await Promise.all(events.map((event) => service.send(event)));
+    const applied = responses.filter(({ json }) => json.outcome === "applied").length;
     const versions = await eventually(async () => {
       const { data } = await listActivity(service, { customer: "cus_fast", limit: "100" });
       assert.equal(data.length, 40);

@@ -296,8 +296,8 @@ test("an idle stream receives heartbeats, and a change after the ledger hibernat
   t.after(() => Promise.all([ownService.stop(), stripe.stop()]));
   const [events, socket] = [await SseClient.open(ownService, "cus_idle"), await WebSocketClient.open(ownService, "cus_idle")];
   const refetches = await SseClient.open(ownService, "cus_idle", { ofrep: true });
-  const gone = await SseClient.open(ownService, "cus_idle");
-  await Promise.all([events, socket, refetches, gone].map((client) => client.receive(1)));
+  const disconnected = await SseClient.open(ownService, "cus_idle");
+  await Promise.all([events, socket, refetches, disconnected].map((client) => client.receive(1)));
   // The ledger keeps in memory only that the customer is unknown at Stripe.
   const checkAndCountCalls = async () => {
     assert.equal((await ownService.check("cus_idle", "sms")).json.reason, "unknown_customer");
@@ -305,7 +305,7 @@ test("an idle stream receives heartbeats, and a change after the ledger hibernat
   };
   const first = await checkAndCountCalls();
   assert.equal(await checkAndCountCalls(), first, "the result in memory is used");
-  await gone.close();
+  await disconnected.close();
 
   await eventually(() => assert.deepEqual([events.heartbeats, socket.messages.length, refetches.heartbeats], [1, 2, 1]), 40_000);
   assert.deepEqual(JSON.parse(socket.messages[1]), { object: "heartbeat" });

@@ -122,8 +122,8 @@ describe("POST /webhooks/stripe", () => {
   test("300 events of one customer at once are each applied once, in one order", async () => {
     const now = Math.floor(Date.now() / 1000);
     const events = Array.from({ length: 300 }, (_, i) => summary("cus_busy", [`f${i}`], { created: now }));
-    const answers = await Promise.all(events.map((event) => service.send(event)));
-    const versions = answers.map(({ json }) => json.version).sort((a, b) => a - b);
+    const responses = await Promise.all(events.map((event) => service.send(event)));
+    const versions = responses.map(({ json }) => json.version).sort((a, b) => a - b);
     assert.deepEqual(
       versions,
       Array.from({ length: 300 }, (_, i) => i + 1),
