@@ -21,7 +21,7 @@ describe("the customer index", { timeout: 30_000 }, () => {
 
   const send = (request) => service.requestCustomerIndex(request);
   /** Reports the sync status of a ledger. */
-  const report = (key, status, features) =>
+  const report = (key, status, features = []) =>
     send({ report: { key, status: { confirmed_at: null, pending: 0, pending_since: null, problem: null, ...status }, features } });
   /** The sets that are due for reconciliation, sorted. The index leases them for an hour. */
   const leaseDue = async (livemode = false, limit = 20) => (await send({ due: { modes: [livemode], limit } })).reconcile.sort();
