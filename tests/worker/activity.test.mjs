@@ -204,12 +204,12 @@ describe("the activity log without a key for Stripe", { timeout: 60_000 }, () =>
 
 /** How the log is broken, the statements that handle each request to it, and the line that the Worker logs. @type {[string, string, RegExp][]} */
 const BROKEN_LOGS = [
-  ["throws", "throw new Error('out of order');", /test:cus_ada: the journal is not told: .*out of order/],
-  ["returns an error", "return new Response('no room', { status: 500 });", /test:cus_ada: the journal is not told: no room/],
+  ["throws", "throw new Error('out of order');", /test:cus_ada: failed to append to the activity log: .*out of order/],
+  ["returns an error", "return new Response('no room', { status: 500 });", /test:cus_ada: failed to append to the activity log: no room/],
   [
     "does not respond",
     "return new Promise((resolve) => setTimeout(resolve, 60_000));",
-    /test:cus_ada: the journal is not told: it does not answer/,
+    /test:cus_ada: failed to append to the activity log: no response within \d+ s/,
   ],
 ];
 
@@ -232,7 +232,7 @@ describe("a broken activity log", { concurrency: true, timeout: 60_000 }, () => 
       await eventually(() => assert.match(log.join("\n"), warning));
       if (why === "does not respond") return;
       const list = await service.request("/v1/activity");
-      assert.deepEqual([list.status, list.json.error.message], [503, "The journal cannot be read at the moment."]);
+      assert.deepEqual([list.status, list.json.error.message], [503, "The activity log cannot be read at the moment."]);
     });
   }
 });

@@ -23,28 +23,29 @@ import {
 /** Why, the token (`null` for none), the error, and the path of the request. @typedef {[string, string | null, Outcome, string?]} Row */
 
 const UNSIGNED = invalid("the token is not signed.");
-const NOT_JSON = invalid("the token is malformed: a part of it is no JSON.");
-const NOT_AN_OBJECT = invalid("the token is malformed: a part of it is no JSON object.");
-const NOT_THREE_PARTS = invalid("the token is malformed: it is not three parts with dots between them.");
-const NOT_BASE64 = invalid("the token is malformed: a part of it is no base64url without padding.");
-const NOT_STRINGS = invalid("the token is malformed: `alg`, `kid` and `typ` have to be texts.");
+const NOT_JSON = invalid("the token is malformed: a part is not valid JSON.");
+const NOT_AN_OBJECT = invalid("the token is malformed: a part is not a JSON object.");
+const NOT_THREE_PARTS = invalid("the token is malformed: it does not have three parts separated by dots.");
+const NOT_BASE64 = invalid("the token is malformed: a part is not base64url without padding.");
+const NOT_STRINGS = invalid("the token is malformed: `alg`, `kid` and `typ` must be strings.");
 const OTHER_AUDIENCE = invalid("the token is for another audience.");
 /** @type {Outcome} */
-const OTHER_CUSTOMER = [403, "customer_mismatch", "The token is another customer's. Leave the customer out: the token names it."];
+const OTHER_CUSTOMER = [403, "customer_mismatch", "The token belongs to another customer. Leave the customer out: the token names it."];
 /** @type {Outcome} */
-const NO_CUSTOMER = [403, "customer_missing", "the token names no customer in `sub`."];
+const NO_CUSTOMER = [403, "customer_missing", "the token has no customer in `sub`."];
 /** @param {string} algorithm */
-const unsupported = (algorithm) => invalid(`the token is signed with \`${algorithm}\`, and only HS256, RS256, ES256 and EdDSA are taken.`);
+const unsupported = (algorithm) =>
+  invalid(`the token is signed with \`${algorithm}\`, and only HS256, RS256, ES256 and EdDSA are accepted.`);
 /** @param {string} claim */
-const missing = (claim) => invalid(`the token lacks \`${claim}\`.`);
+const missing = (claim) => invalid(`the token has no \`${claim}\`.`);
 /** @param {string} member */
-const duplicate = (member) => invalid(`the token says \`${member}\` twice.`);
+const duplicate = (member) => invalid(`the token has the duplicate member \`${member}\`.`);
 /** @param {string} type */
-const otherType = (type) => invalid(`the token is of the type \`${type}\`, which opens nothing.`);
+const otherType = (type) => invalid(`the token is of the type \`${type}\`, which is not accepted.`);
 /** @param {number} exp @returns {Outcome} */
-const expired = (exp) => [401, "token_expired", new RegExp(`^the token expired at ${exp}, and it is \\d+\\.$`)];
+const expired = (exp) => [401, "token_expired", new RegExp(`^the token expired at ${exp}; the current time is \\d+\\.$`)];
 /** @param {string | number} time */
-const notYetValid = (time) => invalid(new RegExp(`^the token is not valid before ${time}, and it is \\d+\\.$`));
+const notYetValid = (time) => invalid(new RegExp(`^the token is not valid before ${time}; the current time is \\d+\\.$`));
 
 /**
  * All invalid tokens. The provider publishes the keys `rsa`, `ec` and `ed`.
@@ -175,7 +176,7 @@ function unsignedTokens({ rsa, ed }) {
     ["an algorithm with a Cyrillic letter", signHs256(ownClaims(), { alg: "НS256" }), unsupported("НS256")],
     ["an array of algorithms", signHs256(ownClaims(), { alg: ["HS256"] }), NOT_STRINGS],
     ["an object for an algorithm", signHs256(ownClaims(), { alg: { name: "HS256" } }), NOT_STRINGS],
-    ["no algorithm", signHs256(ownClaims(), { typ: "JWT" }), invalid("the token is malformed: it lacks `alg`.")],
+    ["no algorithm", signHs256(ownClaims(), { typ: "JWT" }), invalid("the token is malformed: it has no `alg`.")],
   ];
 }
 
@@ -197,7 +198,7 @@ function duplicateMembers({ ec }) {
     [
       "a critical extension",
       signHs256(ownClaims(), { alg: "HS256", crit: ["b64"], b64: false }),
-      invalid("the token wants something understood that is not: `crit`."),
+      invalid("the token has a critical header that is not supported: `crit`."),
     ],
   ];
 }
@@ -243,7 +244,7 @@ function malformedTokens() {
 /** Tokens that are expired, not valid yet, or without a valid time. @returns {Promise<Row[]>} */
 async function expiredTokens({ provider, rsa, ed }) {
   const now = unixNow();
-  const notATime = invalid("the token's `exp` is no moment in Unix seconds.");
+  const notATime = invalid("the token's `exp` is not a timestamp in Unix seconds.");
   return [
     ["expired", signHs256(ownClaims({ exp: now - 3_600 })), expired(now - 3_600)],
     ["expired, by the issuer", await provider.sign(rsa, { exp: now - 3_600 }), expired(now - 3_600)],
@@ -266,8 +267,8 @@ async function otherUses({ provider, ec }) {
     ["another audience", signHs256(ownClaims({ aud: "other" })), OTHER_AUDIENCE],
     ["an audience where none is configured", await provider.sign(ec, { aud: "other" }), OTHER_AUDIENCE],
     ["no audience", signHs256(ownClaims({ aud: undefined })), missing("aud")],
-    ["another issuer", await provider.sign(ec, { iss: "https://other.example" }), invalid("the token is of another issuer.")],
-    ["an array of issuers", await provider.sign(ec, { iss: [ISSUER] }), invalid("the token's `iss` is no text.")],
+    ["another issuer", await provider.sign(ec, { iss: "https://other.example" }), invalid("the token is from another issuer.")],
+    ["an array of issuers", await provider.sign(ec, { iss: [ISSUER] }), invalid("the token's `iss` is not a string.")],
     ["no mode", signHs256(ownClaims({ livemode: undefined })), missing("livemode")],
     ["a mode that is a string", signHs256(ownClaims({ livemode: "false" })), invalid("the token's `livemode` is neither true nor false.")],
     ["no customer", signHs256(ownClaims({ sub: undefined })), NO_CUSTOMER],
@@ -276,14 +277,14 @@ async function otherUses({ provider, ec }) {
     [
       "a line break in the customer's id",
       signHs256(ownClaims({ sub: "cus_ada\r\nx: y" })),
-      [403, "customer_missing", "the token's customer is a text with control characters."],
+      [403, "customer_missing", "the token's customer is a string with control characters."],
     ],
     ["another customer in the query", good, OTHER_CUSTOMER, `${CHECK}&customer=cus_bob`],
     ["another customer in the query, by the issuer", await provider.sign(ec), OTHER_CUSTOMER, `${CHECK}&customer=cus_bob`],
     [
       "two customers in the query",
       good,
-      [400, "parameter_invalid", "Invalid customer: it takes a single value, not a list or map."],
+      [400, "parameter_invalid", "Invalid customer: it accepts a single value, not a list or map."],
       `${CHECK}&customer=cus_ada&customer=cus_bob`,
     ],
     ["another customer's list", good, OTHER_CUSTOMER, "/v1/entitlements/active_entitlements?customer=cus_bob"],

@@ -11,24 +11,28 @@ import { BAD_SIGNATURE, CHECK, outcome, signHs256, tokenSettings, UNKNOWN_KEY } 
 const JWKS_UNAVAILABLE = [
   503,
   undefined,
-  "The keys of the token's issuer cannot be read at the moment, so that the token cannot be checked. Try again.",
+  "The keys of the token's issuer cannot be read at the moment, so the token cannot be verified. Try again.",
 ];
 
 /** Ways in which the response to a request for the JWKS is bad. */
 const badResponses = (keys) =>
   /** @type {[string, (response: ServerResponse) => unknown, string][]} */ ([
-    ["an error status", (response) => response.writeHead(500).end(), "it answered 500"],
+    ["an error status", (response) => response.writeHead(500).end(), "unexpected status 500"],
     ["a closed connection", (response) => response.destroy(), ""],
-    ["a redirect", (response) => response.writeHead(302, { location: "/elsewhere.json" }).end(keys), "it answered 302"],
-    ["no content", (response) => response.writeHead(204).end(), "it answered 204"],
-    ["a page of HTML", (response) => response.writeHead(200).end("<html>"), "it is no JSON"],
-    ["JSON that is not a JWKS", (response) => response.writeHead(200).end("[]"), "it is no JWK Set: it lacks `keys`"],
+    ["a redirect", (response) => response.writeHead(302, { location: "/elsewhere.json" }).end(keys), "unexpected status 302"],
+    ["no content", (response) => response.writeHead(204).end(), "unexpected status 204"],
+    ["a page of HTML", (response) => response.writeHead(200).end("<html>"), "it is not valid JSON"],
+    ["JSON that is not a JWKS", (response) => response.writeHead(200).end("[]"), "it is not a JWK Set: it has no `keys`"],
     [
       "no key of a supported algorithm",
       (response) => response.writeHead(200).end('{"keys":[{"kty":"oct","k":"AAAA"}]}'),
       "it has no key for RS256, ES256 or EdDSA",
     ],
-    ["more than 256 KiB", (response) => response.writeHead(200).end(`${keys}${" ".repeat(256 << 10)}`), "it answered too much"],
+    [
+      "more than 256 KiB",
+      (response) => response.writeHead(200).end(`${keys}${" ".repeat(256 << 10)}`),
+      "the JWKS is larger than 262144 bytes",
+    ],
     ["no response", () => {}, ""],
     ["a response without an end", (response) => response.writeHead(200, { "content-type": "application/json" }).write("{"), ""],
   ]);
@@ -92,7 +96,7 @@ describe("the issuer's keys", { timeout: 120_000 }, () => {
     assert.deepEqual(await check(second), [200]);
     assert.deepEqual(await check(first), UNKNOWN_KEY);
     await eventually(() =>
-      assert.ok(log.some((line) => line.includes("the issuer's keys could not be read: the issuer is out of reach: it answered 503"))),
+      assert.ok(log.some((line) => line.includes("failed to fetch the JWKS: failed to call the issuer: unexpected status 503"))),
     );
   });
 
@@ -118,7 +122,7 @@ describe("the issuer's keys", { timeout: 120_000 }, () => {
       assert.equal(provider.requestedPaths.length, before + 1, `${why}: the second check is in the back-off`);
       await eventually(() =>
         assert.ok(
-          log.some((line) => line.includes("the issuer's keys could not be read") && line.includes(cause)),
+          log.some((line) => line.includes("failed to fetch the JWKS") && line.includes(cause)),
           `${why}: ${log}`,
         ),
       );
@@ -166,6 +170,6 @@ describe("the issuer's keys", { timeout: 120_000 }, () => {
     t.after(() => Promise.all([service.stop(), provider.stop()]));
     assert.deepEqual(outcome(await service.request(CHECK, { key: await provider.sign(pair) })), [200]);
     assert.deepEqual(outcome(await service.request(CHECK, { key: await provider.sign(other, {}, { kid: "one" }) })), BAD_SIGNATURE);
-    await eventually(() => assert.ok(log.some((line) => line.includes("a key of the issuer cannot be used"))));
+    await eventually(() => assert.ok(log.some((line) => line.includes("failed to use a key of the issuer"))));
   });
 });

@@ -31,7 +31,7 @@ async function health(service) {
 
 const HEALTHY = ["ok", undefined, false, false];
 const KEY_REJECTED = "Stripe refuses STRIPE_API_KEY: set a key of this account that may read entitlements.";
-const UNKNOWN_AT_STRIPE = "Stripe does not know a customer of whom it sent events: is STRIPE_API_KEY of the same account as the webhook?";
+const UNKNOWN_AT_STRIPE = "Stripe does not have a customer that its events name: is STRIPE_API_KEY of the same account as the webhook?";
 
 describe("Stripe fails", { concurrency: true, timeout: 60_000 }, () => {
   let fixture;
@@ -102,7 +102,7 @@ describe("Stripe fails", { concurrency: true, timeout: 60_000 }, () => {
       assert.deepEqual([incomplete.status, incomplete.headers.get("retry-after")], [503, "1"]);
       const failed = await service.sync("cus_now");
       assert.deepEqual([failed.status, failed.headers.get("retry-after")], [503, "1"]);
-      assert.match(failed.json.error.message, /This is not a no\.$/);
+      assert.match(failed.json.error.message, /This is not a denial\.$/);
       const before = stripe.listCalls("cus_now").length;
       assert.equal((await service.check("cus_now", "f1")).status, 503);
       assert.equal(stripe.listCalls("cus_now").length, before, "a check sends no request while Stripe is in back-off");
@@ -180,7 +180,7 @@ describe("Stripe fails", { concurrency: true, timeout: 60_000 }, () => {
         stripe.failAlways({ status });
         assert.equal((await service.send(summary("cus_ada", ["f0"], { hasMore: true }))).status, 200);
         await eventually(async () => assert.deepEqual(await health(service), ["degraded", KEY_REJECTED, true, true]));
-        const line = `test:cus_ada: Stripe refuses STRIPE_API_KEY with status ${status}: set a key of this account that may read entitlements`;
+        const line = `test:cus_ada: Stripe rejected STRIPE_API_KEY with status ${status}: set a key of this account that may read entitlements`;
         assert.ok(log.includes(line), log.join("\n"));
         assert.deepEqual((await service.check("cus_ada", "f0")).json.entitled, true);
         assert.equal((await service.sync("cus_ada")).status, 503);

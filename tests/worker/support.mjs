@@ -208,7 +208,7 @@ export class Service {
 
   /** Sends a request to the customer index, as a ledger does, and returns its response. @param {unknown} request */
   async requestCustomerIndex(request) {
-    const index = await this.durableObject("CUSTOMER_INDEX", "roster");
+    const index = await this.durableObject("CUSTOMER_INDEX", "customer_index");
     const response = await index.fetch("https://customer-index/", { method: "POST", body: JSON.stringify(request) });
     const text = await response.text();
     if (response.status !== 200) throw new Error(`${response.status} ${text}`);

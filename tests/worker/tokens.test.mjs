@@ -108,9 +108,9 @@ describe("tokens", { timeout: 120_000 }, () => {
 
 test("an invalid setting is an error on every route, which names it", { timeout: 60_000 }, async () => {
   for (const [name, value, message] of [
-    ["ENTGATE_TOKEN_SECRETS", "short", "has a secret of fewer than 32 characters: make one with `openssl rand -hex 32`"],
-    ["ENTGATE_JWKS_URL", "http://login.example/jwks.json", "is neither https://… nor http:// of this machine"],
-    ["ENTGATE_ALLOWED_ORIGINS", "https://app.example/", "has an item that is no origin as browsers write it: https://app.example.com"],
+    ["ENTGATE_TOKEN_SECRETS", "short", "has a secret of fewer than 32 characters: generate one with `openssl rand -hex 32`"],
+    ["ENTGATE_JWKS_URL", "http://login.example/jwks.json", "is neither https://… nor http:// on localhost"],
+    ["ENTGATE_ALLOWED_ORIGINS", "https://app.example/", "has an item that is not an origin as browsers send it: https://app.example.com"],
   ]) {
     const service = await serve({ settings: { [name]: value }, log: [] });
     const { status, json } = await service.request(CHECK);

@@ -115,7 +115,7 @@ describe("a customer without a ledger", { concurrency: true, timeout: 30_000 }, 
     const responses = await checkHundredTimes("cus_down");
     for (const { status, headers, json } of responses) {
       assert.deepEqual([status, headers.get("retry-after"), json.error.type, json.entitled], [503, "1", "api_error", undefined]);
-      assert.match(json.error.message, /This is not a no\.$/);
+      assert.match(json.error.message, /This is not a denial\.$/);
     }
     assert.equal(stripe.listCalls("cus_down").length, 3, "one read of three attempts");
     const list = await service.request("/v1/entitlements/active_entitlements?customer=cus_down");

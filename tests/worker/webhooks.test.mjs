@@ -81,7 +81,7 @@ describe("POST /webhooks/stripe", () => {
     const headers = { "stripe-signature": `t=${now},v1=${v1}` };
     const response = await service.request("/webhooks/stripe", { method: "POST", body, headers });
     assert.equal(response.status, 400);
-    assert.match(response.json.error.message, /^The event is genuine and cannot be read: /);
+    assert.match(response.json.error.message, /^The signature is valid, but the event cannot be parsed: /);
   });
 
   test("a body of a mebibyte is accepted, and one byte more is a 413, with and without Content-Length", async () => {
