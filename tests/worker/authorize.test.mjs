@@ -1,4 +1,4 @@
-// The README's recipes for proxies, run in nginx and Caddy: which requests reach the app, and with which customer.
+// The configurations in docs/proxies.md, run in nginx and Caddy: which requests reach the app, and with which customer.
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
@@ -16,7 +16,7 @@ const SECRET = "secret-of-32-characters-number-1";
 /** Why, the headers of the request, and the status of the response. @typedef {[string, Record<string, string>, number]} Row */
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const readme = readFileSync(`${root}README.md`, "utf8");
+const documentation = readFileSync(`${root}docs/proxies.md`, "utf8");
 
 /** The path of a proxy: where `scripts/setup.sh` installs it, or on `PATH`. */
 function findProgram(name) {
@@ -27,10 +27,9 @@ function findProgram(name) {
   return found;
 }
 
-/** The code blocks of one language in the README's section on proxies, with the hosts and the key of this test. */
-function recipes(language, { worker, app }) {
-  const section = readme.split(/^## /m).find((part) => part.startsWith("Behind a proxy")) ?? "";
-  const blocks = [...section.matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\`$`, "gm"))].map(([, block]) => block);
+/** The code blocks of one language in the documentation of proxies, with the hosts and the key of this test. */
+function configurations(language, { worker, app }) {
+  const blocks = [...documentation.matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\`$`, "gm"))].map(([, block]) => block);
   assert.ok(blocks.length > 0, language);
   return blocks.map((block) =>
     block.replaceAll("https://<your worker>", worker).replaceAll("127.0.0.1:3000", app).replaceAll("sk_live_…", KEY),
@@ -138,7 +137,7 @@ describe("behind a proxy", { timeout: 120_000 }, () => {
     assert.deepEqual([failed.status, failed.received?.customer], [500, "cus_ada"], "the proxy passes on an error of the app");
   }
 
-  test("nginx with the README's recipes passes on the requests of entitled customers only", async () => {
+  test("nginx with the documented configurations passes on the requests of entitled customers only", async () => {
     const port = await findFreePort();
     writeFileSync(join(folder, "customers.htpasswd"), ["cus_ada", "cus_bob", "cus_cy"].map((user) => `${user}:{PLAIN}password\n`).join(""));
     const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `${kind}_temp_path ${folder}/${kind};`);
@@ -155,7 +154,7 @@ describe("behind a proxy", { timeout: 120_000 }, () => {
         server {
           listen 127.0.0.1:${port};
           location = / { return 204; }
-          ${recipes("nginx", hosts()).join("\n")}
+          ${configurations("nginx", hosts()).join("\n")}
         }
       }`,
     );
@@ -181,10 +180,10 @@ describe("behind a proxy", { timeout: 120_000 }, () => {
     assert.equal((await send("/entgate/export", basic("cus_ada"))).status, 404, "clients cannot request the internal location");
   });
 
-  test("Caddy with the README's recipe passes on the requests of entitled customers only", async () => {
+  test("Caddy with the documented configuration passes on the requests of entitled customers only", async () => {
     const port = await findFreePort();
     const caddyfile = join(folder, "Caddyfile");
-    const [recipe] = recipes("caddy", hosts());
+    const [configuration] = configurations("caddy", hosts());
     writeFileSync(
       caddyfile,
       `{
@@ -195,7 +194,7 @@ describe("behind a proxy", { timeout: 120_000 }, () => {
         }
       }
       http://127.0.0.1:${port} {
-        ${recipe}
+        ${configuration}
       }`,
     );
     await assertTokensAuthorize(await startProxy("caddy", ["run", "--config", caddyfile, "--adapter", "caddyfile"], port));
@@ -205,8 +204,8 @@ describe("behind a proxy", { timeout: 120_000 }, () => {
       .toString()
       .trim();
     const users = ["cus_ada", "cus_bob", "cus_cy"].map((user) => `${user} ${hash}`).join("\n");
-    const [, key, customer] = readme.match(/add `(header_up Authorization [^`]*)` and `(header_up Entgate-Customer [^`]*)`/) ?? [];
-    const withKey = recipe.replace("header_up Host", `${key.replace("sk_live_…", KEY)}\n${customer}\nheader_up Host`);
+    const [, key, customer] = documentation.match(/add `(header_up Authorization [^`]*)` and `(header_up Entgate-Customer [^`]*)`/) ?? [];
+    const withKey = configuration.replace("header_up Host", `${key.replace("sk_live_…", KEY)}\n${customer}\nheader_up Host`);
     writeFileSync(
       caddyfile,
       `{

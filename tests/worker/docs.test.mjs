@@ -1,4 +1,4 @@
-// Every command of the README's examples works when it is pasted into a shell.
+// Every command in the README and in the API documentation works when it is pasted into a shell.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -10,30 +10,32 @@ import { SECRET } from "./support.mjs";
 import { serveCatalog } from "./test-catalog.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const readme = readFileSync(`${root}README.md`, "utf8");
 
-/** The shell examples of a section, each with the heading above it. */
-function examples(section) {
-  const text = readme.split(/^## /m).find((part) => part.startsWith(section)) ?? "";
-  let heading = section;
+/** The shell examples of a page, each with the heading above it. Indented blocks are steps of a deployment. */
+function examples(page) {
+  let heading = "";
   const found = [];
-  for (const [, title, block] of text.matchAll(/^### (.*)$|^```sh\n([\s\S]*?)^```$/gm)) {
+  for (const [, title, block] of readFileSync(`${root}${page}`, "utf8").matchAll(/^#+ (.*)$|^```sh\n([\s\S]*?)^```$/gm)) {
     if (title) heading = title;
     else found.push({ heading, block });
   }
   return found;
 }
 
-describe("the README", { timeout: 60_000 }, () => {
+const readme = examples("README.md");
+const [setUp, ...routes] = examples("docs/api.md");
+
+describe("the documentation", { timeout: 60_000 }, () => {
   let service;
   let output;
   before(async () => {
     // With the settings of `make dev`.
     service = await serveCatalog({ settings: parseEnv(readFileSync(`${root}.dev.vars.example`, "utf8")) });
-    const [{ block }] = examples("Try it");
-    output = await paste(block);
+    output = await paste(readmeExample("Try it"));
   });
   after(() => service.stop());
+
+  const readmeExample = (section) => readme.find(({ heading }) => heading === section)?.block ?? "";
 
   /** Runs commands in a shell where curl fails for error statuses, and returns their output. */
   async function paste(commands) {
@@ -49,32 +51,43 @@ describe("the README", { timeout: 60_000 }, () => {
     return stdout;
   }
 
-  test("its first commands create a plan and a subscription, and end with a granted check", () => {
-    const responses = output
-      .split("\n")
-      .filter(Boolean)
-      .map((line) => JSON.parse(line));
-    const objects = ["entitlements.feature", "product", "product_feature", "customer", "subscription", "entitlement_check"];
-    assert.deepEqual(
-      responses.map(({ object }) => object),
-      objects,
-    );
-    const { customer, feature, entitled, reason } = responses.at(-1);
+  const assertAdaIsEntitled = (line) => {
+    const { customer, feature, entitled, reason } = JSON.parse(line);
     assert.deepEqual(
       { customer, feature, entitled, reason },
       { customer: "cus_ada", feature: "sms", entitled: true, reason: "active_entitlement" },
     );
+  };
+
+  test("the README begins with the two make commands, and has no other example that is not run here", () => {
+    assert.deepEqual(
+      readme.map(({ heading }) => heading),
+      ["entgate", "Try it", "Ask it"],
+    );
+    assert.match(readme[0].block, /^make dev .*\nmake test .*\n$/);
   });
 
-  test("its first commands can be pasted again, and end with a granted check again", async () => {
-    const [{ block }] = examples("Try it");
-    const repeated = await paste(block.replaceAll("{ curl ", "{ command curl "));
+  test("the README's first commands create a plan and a subscription, and end with a granted check", () => {
+    const lines = output.split("\n").filter(Boolean);
+    const objects = ["entitlements.feature", "product", "product_feature", "customer", "subscription", "entitlement_check"];
+    assert.deepEqual(
+      lines.map((line) => JSON.parse(line).object),
+      objects,
+    );
+    assertAdaIsEntitled(lines.at(-1));
+  });
+
+  test("the README's first commands can be pasted again, and end with a granted check again", async () => {
+    const repeated = await paste(readmeExample("Try it").replaceAll("{ curl ", "{ command curl "));
     assert.match(repeated, /"entitled":true/);
   });
 
+  test("the README's check is granted", async () => {
+    assertAdaIsEntitled((await paste(`${setUp.block}\n${readmeExample("Ask it")}`)).trim());
+  });
+
   test("every route has an example, and each of them works when pasted", async () => {
-    const [setUp, ...blocks] = examples("Ask it");
-    const headings = blocks.map(({ heading }) => heading.match(/`(.*)`/)[1]);
+    const headings = routes.map(({ heading }) => heading.match(/`(.*)`/)?.[1]);
     assert.deepEqual(headings, [
       "GET /v1/check",
       "POST /v1/check",
@@ -93,7 +106,7 @@ describe("the README", { timeout: 60_000 }, () => {
       "GET /healthz",
       "GET /openapi.json",
     ]);
-    for (const { heading, block } of blocks) {
+    for (const { heading, block } of routes) {
       const responses = await paste(`${setUp.block}\n${block}`);
       for (const line of responses.trim().split("\n")) {
         if (line.startsWith('{"')) assert.ok(!("error" in JSON.parse(line)), `${heading}: ${line}`);
