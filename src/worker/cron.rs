@@ -7,7 +7,7 @@
 use futures_util::{StreamExt as _, stream};
 use worker::{Env, Result, console_error, console_log};
 
-use super::{ledger::LedgerStub, load_settings, roster::CustomerIndexStub};
+use super::{customer_index::CustomerIndexStub, ledger::LedgerStub, load_settings};
 use crate::id::{CustomerId, CustomerKey, Livemode};
 
 /// The most customers of either kind in one run: with the roster below the fifty requests that a

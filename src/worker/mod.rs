@@ -32,35 +32,18 @@
 #[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
 mod activity_log;
 #[cfg(feature = "catalog")]
-#[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
 mod catalog;
-#[cfg(feature = "catalog")]
-mod courier;
 mod cron;
 mod crypto;
-#[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
-mod customer;
-#[cfg(feature = "catalog")]
-mod desk;
-#[cfg(feature = "catalog")]
-mod hands;
+mod customer_index;
 mod http;
-mod known;
 mod ledger;
-mod listeners;
-mod messages;
 mod random;
-mod reading;
 mod replica;
-#[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
-mod roster;
 mod rpc;
-#[cfg(feature = "catalog")]
-mod shelf;
 mod source;
 mod sql;
 mod stream;
-mod tables;
 
 #[cfg(not(feature = "catalog"))]
 use std::convert::Infallible as CatalogStub;
@@ -76,9 +59,9 @@ use self::catalog::CatalogStub;
 use self::{
     activity_log::ActivityLogStub,
     crypto::WebCrypto,
+    customer_index::CustomerIndexStub,
     ledger::LedgerStub,
     replica::KvReplica,
-    roster::CustomerIndexStub,
     source::{SourceTransport, open_source},
 };
 use crate::{
@@ -94,9 +77,10 @@ use crate::{
 };
 
 #[cfg(feature = "catalog")]
-pub use self::catalog::CatalogObject;
+pub use self::catalog::object::CatalogObject;
 pub use self::{
-    activity_log::ActivityLogObject, customer::LedgerObject, roster::CustomerIndexObject,
+    activity_log::ActivityLogObject, customer_index::object::CustomerIndexObject,
+    ledger::object::LedgerObject,
 };
 
 thread_local! {

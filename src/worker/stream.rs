@@ -26,9 +26,11 @@ use worker::{
 
 use super::{
     http::{self, REQUEST_ID},
-    ledger::LedgerStub,
-    listeners::{NORMAL_CLOSURE, close},
-    messages, now_millis, sleep,
+    ledger::{
+        LedgerStub, rpc as messages,
+        websockets::{NORMAL_CLOSURE, close},
+    },
+    now_millis, sleep,
 };
 use crate::{
     api::{

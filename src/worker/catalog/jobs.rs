@@ -19,8 +19,10 @@ use futures_util::{
 use worker::{Env, Result, State, console_error};
 
 use super::{
-    SharedFuture, catalog::CatalogStub, courier, hands::DeliveryLimiter, load_settings, now_millis,
-    random::random_u64, scheduled_time, shelf::SqliteStorage, sleep,
+    limiter::DeliveryLimiter, object::CatalogStub, sender as courier, storage::SqliteStorage,
+};
+use crate::worker::{
+    SharedFuture, load_settings, now_millis, random::random_u64, scheduled_time, sleep,
 };
 use crate::{
     catalog::{self, Tx, deliveries, deliveries::WebhookRequest, scheduler},
@@ -46,7 +48,7 @@ const WATCHDOG: u64 = 5_000;
 const FAILURE_BACKOFF: u64 = 30_000;
 
 /// What works on one catalog.
-pub(super) struct CatalogJobs {
+pub(in crate::worker) struct CatalogJobs {
     state: State,
     env: Env,
     storage: SqliteStorage,
@@ -64,7 +66,7 @@ pub(super) struct CatalogJobs {
 }
 
 impl CatalogJobs {
-    pub(super) fn new(state: State, env: Env) -> Self {
+    pub(in crate::worker) fn new(state: State, env: Env) -> Self {
         Self {
             storage: SqliteStorage::new(&state),
             state,
@@ -81,7 +83,7 @@ impl CatalogJobs {
     }
 
     /// Does some work on the catalog as it is now: all of it, or none if it fails.
-    pub(super) fn transact<T, E>(
+    pub(in crate::worker) fn transact<T, E>(
         &self,
         work: impl FnOnce(Tx<'_>) -> std::result::Result<T, E>,
     ) -> Result<std::result::Result<T, E>> {
@@ -105,12 +107,12 @@ impl CatalogJobs {
 
     /// Whether this object has not set an alarm yet. One that failed too often is not repeated by
     /// the platform, so that whoever comes first sees to it.
-    pub(super) fn alarm_unset(&self) -> bool {
+    pub(in crate::worker) fn alarm_unset(&self) -> bool {
         !self.alarm_set.get()
     }
 
     /// Sees to what a request put off: sets the alarm, and begins without waiting for it.
-    pub(super) async fn schedule_background_work(self: &Rc<Self>) -> Result<()> {
+    pub(in crate::worker) async fn schedule_background_work(self: &Rc<Self>) -> Result<()> {
         self.sends_left.set(MAX_SENDS_PER_EVENT);
         self.schedule_alarm(now_millis().saturating_add(WATCHDOG)).await?;
         self.alarm_set.set(true);
@@ -119,7 +121,7 @@ impl CatalogJobs {
     }
 
     /// Does what is due.
-    pub(super) async fn run_to_end(self: &Rc<Self>) -> Result<()> {
+    pub(in crate::worker) async fn run_to_end(self: &Rc<Self>) -> Result<()> {
         self.sends_left.set(MAX_SENDS_PER_EVENT);
         Ok(self.start().await?)
     }

@@ -13,11 +13,10 @@ use futures_util::future::{Either, poll_fn, select};
 use worker::{Result, console_error, console_warn};
 
 use super::{
-    SharedFuture,
-    customer::{CustomerState, random_jitter},
-    messages::{LedgerResponse, LoadedRecord},
-    now_millis, sleep,
+    object::{CustomerState, random_jitter},
+    rpc::{LedgerResponse, LoadedRecord},
 };
+use crate::worker::{SharedFuture, now_millis, sleep};
 use crate::{
     api::settings::Source,
     entitlement::{Decision, check},
@@ -49,7 +48,7 @@ const MAX_SYNC_BACKOFF: u64 = 8_000;
 
 impl CustomerState {
     /// What is held, read at the source where that does not decide about these features.
-    pub(super) async fn load(
+    pub(in crate::worker) async fn load(
         self: &Rc<Self>,
         customer: &CustomerKey,
         features: &[LookupKey],
@@ -82,7 +81,7 @@ impl CustomerState {
     }
 
     /// What the source says now, or as soon as a feature is granted.
-    pub(super) async fn sync(
+    pub(in crate::worker) async fn sync(
         self: &Rc<Self>,
         customer: &CustomerKey,
         until: Option<&WaitFor>,
@@ -140,7 +139,7 @@ impl CustomerState {
     }
 
     /// Whether what is held is what the source says.
-    pub(super) async fn reconcile(
+    pub(in crate::worker) async fn reconcile(
         self: &Rc<Self>,
         customer: &CustomerKey,
     ) -> Result<LedgerResponse> {
@@ -157,7 +156,7 @@ impl CustomerState {
     }
 
     /// Reads the source, together with whoever reads it now.
-    pub(super) fn join_read(
+    pub(in crate::worker) fn join_read(
         self: &Rc<Self>,
         customer: &CustomerKey,
         occasion: ReadReason,

@@ -15,7 +15,8 @@ use worker::{
     DurableObject, Env, ObjectNamespace, Request, Response, Result, State, durable_object,
 };
 
-use super::{desk::CatalogJobs, http, log_error, rpc, sleep, source::SOURCE_TIMEOUT};
+use super::jobs::CatalogJobs;
+use crate::worker::{http, log_error, rpc, sleep, source::SOURCE_TIMEOUT};
 use crate::{
     api,
     id::Livemode,
@@ -115,17 +116,17 @@ impl Drop for KeyGuard<'_> {
 }
 
 /// The way to the catalogs.
-pub(super) struct CatalogStub {
+pub(in crate::worker) struct CatalogStub {
     namespace: ObjectNamespace,
 }
 
 impl CatalogStub {
-    pub(super) fn from_env(env: &Env) -> Result<Self> {
+    pub(in crate::worker) fn from_env(env: &Env) -> Result<Self> {
         Ok(Self { namespace: env.durable_object(BINDING)? })
     }
 
     /// Of which mode the object with this state is the catalog.
-    pub(super) fn livemode_of(&self, state: &State) -> Result<Livemode> {
+    pub(in crate::worker) fn livemode_of(&self, state: &State) -> Result<Livemode> {
         for livemode in [Livemode::Test, Livemode::Live] {
             if self.namespace.id_from_name(rpc::mode_name(livemode))? == state.id() {
                 return Ok(livemode);
@@ -135,7 +136,7 @@ impl CatalogStub {
     }
 
     /// Reads in the catalog of one mode, as one reads at Stripe.
-    pub(super) async fn get(
+    pub(in crate::worker) async fn get(
         &self,
         livemode: Livemode,
         target: &str,

@@ -4,10 +4,8 @@ use ::http::header::UPGRADE;
 use web_sys::{Headers, Request, RequestInit};
 use worker::{Env, ObjectNamespace, Response, WebSocket};
 
-use super::{
-    messages::{LedgerRequest, ReconcileResult, SERVED_BY, TOO_MANY_REQUESTS},
-    rpc,
-};
+use super::rpc::{LedgerRequest, ReconcileResult, SERVED_BY, TOO_MANY_REQUESTS};
+use crate::worker::rpc;
 use crate::{
     api::stream::LAST_EVENT_ID,
     entitlement::{Summary, Version},
@@ -21,17 +19,17 @@ use crate::{
 const BINDING: &str = "LEDGERS";
 
 /// The Durable Objects of all customers.
-pub(super) struct LedgerStub {
+pub(in crate::worker) struct LedgerStub {
     namespace: ObjectNamespace,
 }
 
 impl LedgerStub {
-    pub(super) fn from_env(env: &Env) -> worker::Result<Self> {
+    pub(in crate::worker) fn from_env(env: &Env) -> worker::Result<Self> {
         Ok(Self { namespace: env.durable_object(BINDING)? })
     }
 
     /// Has the set compared with the source's list, and tells whether it was another one.
-    pub(super) async fn reconcile(&self, customer: &CustomerKey) -> Result<bool, Error> {
+    pub(in crate::worker) async fn reconcile(&self, customer: &CustomerKey) -> Result<bool, Error> {
         let (_, body) = self.request(customer, &LedgerRequest::Reconcile(customer.clone())).await?;
         json::from_slice(&body)
             .map(|ReconcileResult { drifted }| drifted)
@@ -39,7 +37,7 @@ impl LedgerStub {
     }
 
     /// Listens to a customer, unless as many do as may. Changes after `since` are told first.
-    pub(super) async fn subscribe(
+    pub(in crate::worker) async fn subscribe(
         &self,
         customer: &CustomerKey,
         since: Option<Version>,
@@ -74,7 +72,7 @@ impl LedgerStub {
     }
 
     /// Has an alarm set for what is owed.
-    pub(super) async fn rearm(&self, customer: &CustomerKey) -> Result<(), Error> {
+    pub(in crate::worker) async fn rearm(&self, customer: &CustomerKey) -> Result<(), Error> {
         self.request(customer, &LedgerRequest::Rearm).await.map(drop)
     }
 

@@ -20,7 +20,7 @@ const SLOW_THRESHOLD: u64 = 2_000;
 
 /// The hands of one catalog.
 #[derive(Default)]
-pub(super) struct DeliveryLimiter(RefCell<HashMap<String, EndpointLoad>>);
+pub(in crate::worker) struct DeliveryLimiter(RefCell<HashMap<String, EndpointLoad>>);
 
 #[derive(Clone, Copy, Default)]
 struct EndpointLoad {
@@ -29,29 +29,29 @@ struct EndpointLoad {
 }
 
 impl DeliveryLimiter {
-    pub(super) fn in_flight(&self) -> usize {
+    pub(in crate::worker) fn in_flight(&self) -> usize {
         self.0.borrow().values().map(|endpoint| endpoint.in_flight).sum()
     }
 
-    pub(super) fn available(&self) -> usize {
+    pub(in crate::worker) fn available(&self) -> usize {
         MAX_IN_FLIGHT.saturating_sub(self.in_flight())
     }
 
     /// How many more may be under way to an endpoint.
-    pub(super) fn capacity_for(&self, id: &str) -> usize {
+    pub(in crate::worker) fn capacity_for(&self, id: &str) -> usize {
         let EndpointLoad { in_flight: under_way, slow } =
             self.0.borrow().get(id).copied().unwrap_or_default();
         let share = if slow { 1 } else { MAX_PER_ENDPOINT };
         share.saturating_sub(under_way).min(self.available())
     }
 
-    pub(super) fn start(&self, id: &str) {
+    pub(in crate::worker) fn start(&self, id: &str) {
         let mut endpoints = self.0.borrow_mut();
         let endpoint = endpoints.entry(id.to_owned()).or_default();
         endpoint.in_flight = endpoint.in_flight.saturating_add(1);
     }
 
-    pub(super) fn finish(
+    pub(in crate::worker) fn finish(
         &self,
         id: &str,
         outcome: &AttemptOutcome,

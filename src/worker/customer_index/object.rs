@@ -24,8 +24,9 @@ use worker::{
     console_warn, durable_object,
 };
 
-use super::{
-    known, now_millis, rpc,
+use super::query as known;
+use crate::worker::{
+    now_millis, rpc,
     sql::{SqlTables, integer_value},
 };
 use crate::{
@@ -116,11 +117,11 @@ impl_from_json! {
 
 /// The keys of customers who need something.
 #[derive(Default, Serialize)]
-pub(super) struct DueCustomers {
+pub(in crate::worker) struct DueCustomers {
     /// Whose sets were not confirmed for a day.
-    pub(super) reconcile: Vec<String>,
+    pub(in crate::worker) reconcile: Vec<String>,
     /// Who owes something that was tried in vain.
-    pub(super) rearm: Vec<String>,
+    pub(in crate::worker) rearm: Vec<String>,
 }
 
 impl_from_json! { struct DueCustomers { reconcile, rearm } }
@@ -318,17 +319,17 @@ fn livemode_of_key(key: &str) -> Livemode {
 }
 
 /// The way to the roster.
-pub(super) struct CustomerIndexStub {
+pub(in crate::worker) struct CustomerIndexStub {
     namespace: ObjectNamespace,
 }
 
 impl CustomerIndexStub {
-    pub(super) fn from_env(env: &Env) -> Result<Self> {
+    pub(in crate::worker) fn from_env(env: &Env) -> Result<Self> {
         Ok(Self { namespace: env.durable_object(BINDING)? })
     }
 
     /// Tells where a customer stands, and what is new to it.
-    pub(super) async fn report(&self, key: &str, report: &StatusReport) -> Result<()> {
+    pub(in crate::worker) async fn report(&self, key: &str, report: &StatusReport) -> Result<()> {
         let StatusReport { status: standing, features } = report.clone();
         let features = Some(features);
         self.post(&IndexRequest::Report { key: key.to_owned(), status: standing, features })
@@ -337,7 +338,7 @@ impl CustomerIndexStub {
     }
 
     /// Whom to confirm in these modes, and whom to wake: at most so many each.
-    pub(super) async fn lease_due(
+    pub(in crate::worker) async fn lease_due(
         &self,
         confirm: Vec<Livemode>,
         limit: u32,

@@ -12,7 +12,7 @@ use std::cell::Cell;
 
 use worker::{Result, SqlStorageValue, State};
 
-use super::sql::{SqlTables, integer_value};
+use crate::worker::sql::{SqlTables, integer_value};
 use crate::{
     catalog::storage::{
         IndexEntry, IndexPosition, IndexRange, IndexedObject, SortOrder, Storage, StorageError,
@@ -43,18 +43,18 @@ const SELECT_DESCENDING: &str = "SELECT entries.at, entries.seq, objects.body \
     ORDER BY entries.at DESC, entries.seq DESC LIMIT ?";
 
 /// The shelf of one catalog.
-pub(super) struct SqliteStorage {
+pub(in crate::worker) struct SqliteStorage {
     sql: SqlTables,
     tables_created: Cell<bool>,
 }
 
 impl SqliteStorage {
-    pub(super) fn new(state: &State) -> Self {
+    pub(in crate::worker) fn new(state: &State) -> Self {
         Self { sql: SqlTables::new(state), tables_created: Cell::new(false) }
     }
 
     /// Does some work on the shelf: all of it, or none if it fails.
-    pub(super) fn transact<T, E>(
+    pub(in crate::worker) fn transact<T, E>(
         &self,
         work: impl FnOnce(&dyn Storage) -> std::result::Result<T, E>,
     ) -> Result<std::result::Result<T, E>> {

@@ -26,16 +26,13 @@ use worker::{
 };
 
 use super::{
-    SharedFuture,
-    activity_log::ActivityBuffer,
-    listeners, load_settings,
-    messages::{self, LedgerRequest},
-    now_millis,
-    replica::KvReplica,
-    roster::CustomerIndexStub,
-    rpc, scheduled_time, sleep,
-    source::open_source,
-    tables::LedgerStorage,
+    rpc::{self as messages, LedgerRequest},
+    storage::LedgerStorage,
+    websockets as listeners,
+};
+use crate::worker::{
+    SharedFuture, activity_log::ActivityBuffer, customer_index::CustomerIndexStub, load_settings,
+    now_millis, replica::KvReplica, rpc, scheduled_time, sleep, source::open_source,
 };
 use crate::{
     api::settings::Source,
@@ -141,23 +138,23 @@ enum AlarmState {
 }
 
 /// What works on one customer's account.
-pub(super) struct CustomerState {
-    pub(super) state: State,
+pub(in crate::worker) struct CustomerState {
+    pub(in crate::worker) state: State,
     env: Env,
     storage: LedgerStorage,
     alarm: Cell<AlarmState>,
     replica_write: RefCell<Option<SharedFuture<()>>>,
-    pub(super) source_read:
+    pub(in crate::worker) source_read:
         RefCell<Option<SharedFuture<std::result::Result<Reconciliation, String>>>>,
     /// How many reads were begun: who has to have a new one does not take one begun before.
-    pub(super) reads_started: Cell<u64>,
+    pub(in crate::worker) reads_started: Cell<u64>,
     /// Until when the source need not be asked again whether there is such a customer.
-    pub(super) unknown_until: Cell<UnixMillis>,
+    pub(in crate::worker) unknown_until: Cell<UnixMillis>,
     /// Until when the source is left alone by those who ask about this customer, and why.
-    pub(super) source_backoff: RefCell<Option<(UnixMillis, String)>>,
+    pub(in crate::worker) source_backoff: RefCell<Option<(UnixMillis, String)>>,
     /// How often the set became another one, and those who wait for that.
-    pub(super) change_count: Cell<u64>,
-    pub(super) wakers: RefCell<Vec<Waker>>,
+    pub(in crate::worker) change_count: Cell<u64>,
+    pub(in crate::worker) wakers: RefCell<Vec<Waker>>,
     activity_buffer: Rc<ActivityBuffer>,
 }
 
@@ -179,11 +176,11 @@ impl CustomerState {
         }
     }
 
-    pub(super) fn storage(&self) -> &LedgerStorage {
+    pub(in crate::worker) fn storage(&self) -> &LedgerStorage {
         &self.storage
     }
 
-    pub(super) fn source_client(
+    pub(in crate::worker) fn source_client(
         &self,
         livemode: Livemode,
     ) -> Option<crate::source::StripeClient<impl crate::source::Transport + use<>>> {
@@ -192,16 +189,16 @@ impl CustomerState {
     }
 
     /// What the source is.
-    pub(super) fn source_kind(&self) -> Source {
+    pub(in crate::worker) fn source_kind(&self) -> Source {
         load_settings(&self.env).map(|settings| settings.source).unwrap_or_default()
     }
 
-    pub(super) fn customer_index(&self) -> Result<CustomerIndexStub> {
+    pub(in crate::worker) fn customer_index(&self) -> Result<CustomerIndexStub> {
         CustomerIndexStub::from_env(&self.env)
     }
 
     /// Lets work run to its end, whoever waits for it or not.
-    pub(super) fn spawn_shared<T: Clone + 'static>(
+    pub(in crate::worker) fn spawn_shared<T: Clone + 'static>(
         &self,
         work: impl Future<Output = T> + 'static,
     ) -> SharedFuture<T> {
@@ -211,7 +208,7 @@ impl CustomerState {
     }
 
     /// Has the journal told what was decided. Nobody waits for that.
-    pub(super) fn log_activity(&self, customer: &id::CustomerKey, activity: Activity) {
+    pub(in crate::worker) fn log_activity(&self, customer: &id::CustomerKey, activity: Activity) {
         if let Some(telling) = self.activity_buffer.push(&self.env, customer, activity) {
             self.state.wait_until(telling);
         }
@@ -273,7 +270,7 @@ impl CustomerState {
     }
 
     /// Sets the alarm to when the next debt is due.
-    pub(super) async fn schedule_alarm(&self) -> Result<()> {
+    pub(in crate::worker) async fn schedule_alarm(&self) -> Result<()> {
         let tables = self.storage();
         if tables.customer()?.is_none() {
             return Ok(());
@@ -388,7 +385,7 @@ impl CustomerState {
     }
 
     /// Tells those who wait and those who listen that the set is another one.
-    pub(super) fn notify_changed(&self) {
+    pub(in crate::worker) fn notify_changed(&self) {
         self.broadcast();
         self.change_count.set(self.change_count.get().wrapping_add(1));
         for waker in self.wakers.take() {
@@ -398,6 +395,6 @@ impl CustomerState {
 }
 
 /// A random number for a pause.
-pub(super) fn random_jitter() -> Jitter {
+pub(in crate::worker) fn random_jitter() -> Jitter {
     Jitter(js_sys::Math::random())
 }

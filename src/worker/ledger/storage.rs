@@ -20,7 +20,7 @@ use std::cell::RefCell;
 use serde::Serialize;
 use worker::{Error, Result, SqlStorageValue, State};
 
-use super::{
+use crate::worker::{
     now_millis, rpc,
     sql::{SqlTables, integer_value},
 };
@@ -80,29 +80,29 @@ struct CachedLedger {
 }
 
 /// The tables of one customer.
-pub(super) struct LedgerStorage {
+pub(in crate::worker) struct LedgerStorage {
     sql: SqlTables,
     /// What was read or written last; none before that, and after a step that failed.
     cached: RefCell<Option<CachedLedger>>,
 }
 
 impl LedgerStorage {
-    pub(super) fn new(state: &State) -> Self {
+    pub(in crate::worker) fn new(state: &State) -> Self {
         Self { sql: SqlTables::new(state), cached: RefCell::default() }
     }
 
     /// Whose tables these are: nobody's before there is anything to keep.
-    pub(super) fn customer(&self) -> Result<Option<CustomerKey>> {
+    pub(in crate::worker) fn customer(&self) -> Result<Option<CustomerKey>> {
         self.with_cached(|known| known.customer.clone())
     }
 
     /// What is kept of the customer.
-    pub(super) fn state(&self) -> Result<LedgerState> {
+    pub(in crate::worker) fn state(&self) -> Result<LedgerState> {
         self.with_cached(|known| known.state.clone())
     }
 
     /// What is owed.
-    pub(super) fn outbox(&self) -> Result<Outbox> {
+    pub(in crate::worker) fn outbox(&self) -> Result<Outbox> {
         self.with_cached(|known| known.state.outbox.clone())
     }
 
@@ -177,7 +177,7 @@ impl LedgerStorage {
     }
 
     /// The record of the set, or none while nothing is held.
-    pub(super) fn read_record(&self) -> Result<Option<Vec<u8>>> {
+    pub(in crate::worker) fn read_record(&self) -> Result<Option<Vec<u8>>> {
         let mut record = Vec::new();
         if !self.has_state_row() && !self.sql.table_exists("entitlements")? {
             return Ok(None);
@@ -191,7 +191,7 @@ impl LedgerStorage {
 
     /// Takes one step of the customer's account, and writes down what it changed: all of it, or
     /// nothing if the step fails.
-    pub(super) fn update<T>(
+    pub(in crate::worker) fn update<T>(
         &self,
         customer: &CustomerKey,
         step: impl FnOnce(&Self, &mut LedgerState) -> Result<T>,
@@ -314,7 +314,7 @@ impl LedgerStorage {
     }
 
     /// The changes after this version that are remembered, in order.
-    pub(super) fn changes_since(&self, since: Version) -> Result<Vec<SetChange>> {
+    pub(in crate::worker) fn changes_since(&self, since: Version) -> Result<Vec<SetChange>> {
         if !self.sql.table_exists("changes")? {
             return Ok(Vec::new());
         }
@@ -371,7 +371,7 @@ impl LedgerStorage {
         if self.has_state_row() { Ok(()) } else { self.sql.create_tables(&SCHEMA) }
     }
 
-    pub(super) fn check_duplicate(&self, event: &EventId) -> Result<Dedup> {
+    pub(in crate::worker) fn check_duplicate(&self, event: &EventId) -> Result<Dedup> {
         self.create_tables()?;
         let seen =
             self.sql.query("SELECT 1 FROM events WHERE id = ?", vec![event.as_str().into()])?;
@@ -379,7 +379,7 @@ impl LedgerStorage {
     }
 
     /// Remembers an event, and forgets those that can no longer come again.
-    pub(super) fn record_event(&self, event: &EventId, now: Timestamp) -> Result<()> {
+    pub(in crate::worker) fn record_event(&self, event: &EventId, now: Timestamp) -> Result<()> {
         let expired = SqlStorageValue::try_from_i64(now.0.saturating_sub(EVENT_RETENTION))?;
         self.sql.execute("DELETE FROM events WHERE received < ?", vec![expired])?;
         let values = vec![event.as_str().into(), SqlStorageValue::try_from_i64(now.0)?];

@@ -17,23 +17,23 @@
 use serde::Serialize;
 use worker::{Headers, Response, Result};
 
-use super::rpc;
+use crate::worker::rpc;
 use crate::{
     json::impl_from_json,
     ledger::{ApplyReceipt, ChangeNotification},
     store::ServedBy,
 };
 
-pub(super) use crate::store::ledger_request::LedgerRequest;
+pub(in crate::worker) use crate::store::ledger_request::LedgerRequest;
 
 /// The header that says where a record was found.
-pub(super) const SERVED_BY: &str = "served-by";
+pub(in crate::worker) const SERVED_BY: &str = "served-by";
 
 /// The status where as many listen as may.
-pub(super) const TOO_MANY_REQUESTS: u16 = 429;
+pub(in crate::worker) const TOO_MANY_REQUESTS: u16 = 429;
 
 /// What an object answers when it is asked about a set.
-pub(super) enum LedgerResponse {
+pub(in crate::worker) enum LedgerResponse {
     Record(LoadedRecord),
     Reconciled {
         drifted: bool,
@@ -43,47 +43,47 @@ pub(super) enum LedgerResponse {
 }
 
 /// The record of a set, or none if nobody knows the customer.
-pub(super) struct LoadedRecord {
-    pub(super) record: Option<Vec<u8>>,
-    pub(super) served_by: ServedBy,
+pub(in crate::worker) struct LoadedRecord {
+    pub(in crate::worker) record: Option<Vec<u8>>,
+    pub(in crate::worker) served_by: ServedBy,
 }
 
 /// What a confirmation found.
 #[derive(Serialize)]
-pub(super) struct ReconcileResult {
+pub(in crate::worker) struct ReconcileResult {
     /// Whether what was held was another set.
-    pub(super) drifted: bool,
+    pub(in crate::worker) drifted: bool,
 }
 
 impl_from_json! { struct ReconcileResult { drifted } }
 
 /// How many listen.
 #[derive(Serialize)]
-pub(super) struct ListenerCount {
-    pub(super) listeners: usize,
+pub(in crate::worker) struct ListenerCount {
+    pub(in crate::worker) listeners: usize,
 }
 
-pub(super) fn encode_notification(notice: &ChangeNotification) -> Result<String> {
+pub(in crate::worker) fn encode_notification(notice: &ChangeNotification) -> Result<String> {
     Ok(serde_json::to_string(notice)?)
 }
 
-pub(super) fn decode_notification(text: &str) -> Result<ChangeNotification> {
+pub(in crate::worker) fn decode_notification(text: &str) -> Result<ChangeNotification> {
     rpc::decode(text.as_bytes())
 }
 
-pub(super) fn listener_count(listeners: usize) -> Result<Response> {
+pub(in crate::worker) fn listener_count(listeners: usize) -> Result<Response> {
     rpc::json_response(&ListenerCount { listeners })
 }
 
-pub(super) fn too_many() -> Result<Response> {
+pub(in crate::worker) fn too_many() -> Result<Response> {
     Response::error("as many listen as may", TOO_MANY_REQUESTS)
 }
 
-pub(super) fn receipt_response(receipt: ApplyReceipt) -> Result<Response> {
+pub(in crate::worker) fn receipt_response(receipt: ApplyReceipt) -> Result<Response> {
     rpc::json_response(&receipt)
 }
 
-pub(super) fn to_http_response(answer: LedgerResponse) -> Result<Response> {
+pub(in crate::worker) fn to_http_response(answer: LedgerResponse) -> Result<Response> {
     let LoadedRecord { record, served_by } = match answer {
         LedgerResponse::Record(found) => found,
         LedgerResponse::Reconciled { drifted } => {

@@ -2,7 +2,7 @@
 
 use worker::{Result, SqlStorageValue};
 
-use super::sql::{SqlTables, integer_value};
+use crate::worker::sql::{SqlTables, integer_value};
 use crate::{
     id::{CustomerId, Livemode, Timestamp, UnixMillis},
     json,
@@ -19,7 +19,7 @@ const SELECT_DESCENDING: &str = "SELECT key, confirmed, pending, since, trouble 
     WHERE key > ? AND key >= ? AND key < ? ORDER BY key DESC LIMIT ?";
 
 /// A part of the customers of one mode, whose ids begin as the prefix says.
-pub(super) fn query_customers(
+pub(in crate::worker) fn query_customers(
     sql: &SqlTables,
     livemode: Livemode,
     prefix: Option<&CustomerId>,

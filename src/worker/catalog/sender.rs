@@ -18,7 +18,7 @@ const DELIVERY_TIMEOUT: u32 = 20_000;
 const MAX_CAUSE_CHARS: usize = 200;
 
 /// Brings a parcel to its address.
-pub(super) async fn send(parcel: &WebhookRequest) -> AttemptOutcome {
+pub(in crate::worker) async fn send(parcel: &WebhookRequest) -> AttemptOutcome {
     match post(parcel).await {
         Ok(status) => AttemptOutcome::Responded(status),
         Err(error) => AttemptOutcome::Failed(describe_error(&error)),

@@ -13,7 +13,7 @@ use worker::{
     worker_sys::ext::WebSocketExt as _,
 };
 
-use super::{customer::CustomerState, messages};
+use super::{object::CustomerState, rpc as messages};
 use crate::{
     api::stream::LAST_EVENT_ID,
     entitlement::Version,
@@ -26,14 +26,14 @@ use crate::{
 const MAX_LISTENERS: usize = 10_000;
 
 /// The code of a WebSocket that has served.
-pub(super) const NORMAL_CLOSURE: u16 = 1000;
+pub(in crate::worker) const NORMAL_CLOSURE: u16 = 1000;
 
 /// The code of a WebSocket whose end is the object's fault.
 const INTERNAL_ERROR: u16 = 1011;
 
 impl CustomerState {
     /// Takes in who wants to listen, or tells how many do.
-    pub(super) fn accept(&self, request: &Request) -> Result<Response> {
+    pub(in crate::worker) fn accept(&self, request: &Request) -> Result<Response> {
         let headers = request.headers();
         let many = self.state.get_websockets().len();
         if headers.get(UPGRADE.as_str())?.is_none() {
@@ -61,7 +61,7 @@ impl CustomerState {
     }
 
     /// Tells all who listen what they were not told yet.
-    pub(super) fn broadcast(&self) {
+    pub(in crate::worker) fn broadcast(&self) {
         let sockets = self.state.get_websockets();
         if sockets.is_empty() {
             return;
@@ -129,7 +129,7 @@ fn last_version(socket: &WebSocket) -> Option<Version> {
 }
 
 /// Closes a WebSocket, whatever became of it.
-pub(super) fn close(socket: &WebSocket, code: u16) {
+pub(in crate::worker) fn close(socket: &WebSocket, code: u16) {
     // One that is closed already says so, and that is all.
     drop(socket.close(Some(code), None::<&str>));
 }
