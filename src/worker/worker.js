@@ -1,4 +1,4 @@
-// The `worker` core with its module, loaded when it is needed.
+// The `worker` core with its WebAssembly module. entry.js loads it when it is first needed.
 
 import module from "./worker.wasm";
 import { initSync } from "entgate-worker";
