@@ -84,7 +84,7 @@ use crate::{
 };
 
 #[cfg(feature = "catalog")]
-pub use self::catalog::object::CatalogObject;
+pub use self::catalog::CatalogObject;
 pub use self::{
     activity_log::ActivityLogObject, customer_index::object::CustomerIndexObject,
     ledger::object::LedgerObject,

@@ -1,9 +1,19 @@
-//! What a catalog does besides answering: what time makes due, and telling others.
+//! Background work of a catalog object: runs due transitions and delivers webhooks.
 //!
-//! It works in shifts. A shift takes a batch at a time, so that those who ask are let in between
-//! two, and keeps a few parcels under way beside that; each that comes back makes room for the next,
-//! and an endpoint holds up itself alone. A shift begins with whatever makes work, or with the alarm,
-//! and sets the alarm when it ends. Should it die, the alarm that was set before is there.
+//! ```text
+//! request or alarm ──▶ run ──▶ batch: run transitions ─▶ lease deliveries ─▶ send, record each
+//!                                ▲                                              │
+//!                                └──────── until nothing is due, or a limit ◀───┘
+//! ```
+//!
+//! A run ends when nothing is due and nothing is in flight, when [`RUN_BUDGET`] is used, or when
+//! [`MAX_SENDS_PER_EVENT`] is used. It then sets the alarm for what is due next. Requests to the
+//! object run between two batches. Deliveries run concurrently with batches: each one that finishes
+//! starts the next batch. If the object is evicted during a run, the alarm that was set before
+//! ([`WATCHDOG`]) starts another.
+//!
+//! Not here: what is due ([`crate::catalog::scheduler`]), the retry schedule of a delivery
+//! ([`crate::catalog::deliveries`]), and the limits per endpoint (`limiter`).
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -18,37 +28,36 @@ use futures_util::{
 };
 use worker::{Env, Result, State, console_error};
 
-use super::{
-    limiter::DeliveryLimiter, object::CatalogStub, sender as courier, storage::SqliteStorage,
-};
-use crate::worker::{
-    SharedFuture, load_settings, now_millis, random::random_u64, scheduled_time, sleep,
-};
+use super::{limiter::DeliveryLimiter, sender, storage::SqliteStorage, stub::CatalogStub};
 use crate::{
     catalog::{self, Tx, deliveries, deliveries::WebhookRequest, scheduler},
     id::{Livemode, Timestamp, UnixMillis},
     policy::StatusPolicy,
+    worker::{
+        random::random_u64,
+        runtime::{SharedFuture, load_settings, now_millis, scheduled_time, sleep},
+    },
 };
 
-/// The most things of one batch, for which whoever asks waits: some tens of milliseconds.
+/// The most transitions of one batch. Requests wait for a batch: some tens of milliseconds.
 const BATCH_SIZE: usize = 100;
 
-/// How long a shift takes things on, in milliseconds.
+/// How long a run starts new batches, in milliseconds.
 const RUN_BUDGET: u64 = 10_000;
 
-/// Parcels for one request or alarm: below the fifty requests that each may make on the free plan
-/// (<https://developers.cloudflare.com/workers/platform/limits/#subrequests>).
+/// The most webhook requests for one request or alarm: fewer than the 50 subrequests that the free
+/// plan allows each (<https://developers.cloudflare.com/workers/platform/limits/#subrequests>).
 const MAX_SENDS_PER_EVENT: usize = 40;
 
-/// How long until a shift that was begun is looked after, in milliseconds: should it have died with
-/// its object, another one begins then.
+/// The alarm of a run in progress, in milliseconds from its start. It starts another run if the
+/// object is evicted.
 const WATCHDOG: u64 = 5_000;
 
-/// How long what failed is left alone, in milliseconds.
+/// The back-off after a failed transaction, in milliseconds.
 const FAILURE_BACKOFF: u64 = 30_000;
 
-/// What works on one catalog.
-pub(in crate::worker) struct CatalogJobs {
+/// The background work of one catalog object.
+pub(super) struct CatalogJobs {
     state: State,
     env: Env,
     storage: SqliteStorage,
@@ -56,17 +65,18 @@ pub(in crate::worker) struct CatalogJobs {
     current_run: RefCell<Option<SharedFuture<std::result::Result<(), String>>>>,
     notify: Notify,
     limiter: DeliveryLimiter,
-    /// How many more may be sent until the next request or alarm.
+    /// How many more webhook requests may be sent until the next request or alarm.
     sends_left: Cell<usize>,
-    /// Until when what is due is left alone, because it failed; and likewise what is to be sent.
+    /// No transitions run until then, because the last batch failed.
     work_backoff_until: Cell<UnixMillis>,
+    /// No deliveries are leased until then, because the last lease failed.
     send_backoff_until: Cell<UnixMillis>,
-    /// Whether this object has set an alarm before.
+    /// Whether this instance of the object has set an alarm.
     alarm_set: Cell<bool>,
 }
 
 impl CatalogJobs {
-    pub(in crate::worker) fn new(state: State, env: Env) -> Self {
+    pub(super) fn new(state: State, env: Env) -> Self {
         Self {
             storage: SqliteStorage::new(&state),
             state,
@@ -82,8 +92,8 @@ impl CatalogJobs {
         }
     }
 
-    /// Does some work on the catalog as it is now: all of it, or none if it fails.
-    pub(in crate::worker) fn transact<T, E>(
+    /// Runs `work` in a transaction, which is rolled back if `work` fails.
+    pub(super) fn transact<T, E>(
         &self,
         work: impl FnOnce(Tx<'_>) -> std::result::Result<T, E>,
     ) -> Result<std::result::Result<T, E>> {
@@ -105,14 +115,15 @@ impl CatalogJobs {
         Ok(*self.livemode.get_or_init(|| livemode))
     }
 
-    /// Whether this object has not set an alarm yet. One that failed too often is not repeated by
-    /// the platform, so that whoever comes first sees to it.
-    pub(in crate::worker) fn alarm_unset(&self) -> bool {
+    /// Whether this instance has not set an alarm yet. The platform drops an alarm that failed too
+    /// often, so the first request sets one again.
+    pub(super) fn alarm_unset(&self) -> bool {
         !self.alarm_set.get()
     }
 
-    /// Sees to what a request put off: sets the alarm, and begins without waiting for it.
-    pub(in crate::worker) async fn schedule_background_work(self: &Rc<Self>) -> Result<()> {
+    /// Sets the alarm for the work that a request has postponed, and starts a run without waiting
+    /// for it.
+    pub(super) async fn schedule_background_work(self: &Rc<Self>) -> Result<()> {
         self.sends_left.set(MAX_SENDS_PER_EVENT);
         self.schedule_alarm(now_millis().saturating_add(WATCHDOG)).await?;
         self.alarm_set.set(true);
@@ -120,37 +131,36 @@ impl CatalogJobs {
         Ok(())
     }
 
-    /// Does what is due.
-    pub(in crate::worker) async fn run_to_end(self: &Rc<Self>) -> Result<()> {
+    /// Starts a run and waits for its end.
+    pub(super) async fn run_to_end(self: &Rc<Self>) -> Result<()> {
         self.sends_left.set(MAX_SENDS_PER_EVENT);
         Ok(self.start().await?)
     }
 
-    /// Begins a shift, or tells the one that is at work that there is more to do.
+    /// Starts a run, or notifies the current one that there is more to do.
     fn start(self: &Rc<Self>) -> SharedFuture<std::result::Result<(), String>> {
         self.notify.notify_one();
-        if let Some(shift) = self.current_run.borrow().as_ref() {
-            return shift.clone();
+        if let Some(run) = self.current_run.borrow().as_ref() {
+            return run.clone();
         }
-        let desk = Rc::clone(self);
-        let shift = async move {
-            // What is answered now leaves first.
+        let jobs = Rc::clone(self);
+        let run = async move {
+            // Lets the current response be sent first.
             sleep(0).await;
-            desk.run().await;
-            // No await until the alarm is set: whoever comes later begins another shift.
-            desk.current_run.take();
-            desk.schedule_alarm(now_millis()).await.map_err(|error| {
-                console_error!("no alarm is set: {error}");
+            jobs.run().await;
+            // No await until the alarm is set: a later request starts another run.
+            jobs.current_run.take();
+            jobs.schedule_alarm(now_millis()).await.map_err(|error| {
+                console_error!("failed to set the alarm of the catalog: {error}");
                 error.to_string()
             })
         };
-        let shift = shift.boxed_local().shared();
-        self.current_run.replace(Some(shift.clone()));
-        self.state.wait_until(shift.clone().map(drop));
-        shift
+        let run = run.boxed_local().shared();
+        self.current_run.replace(Some(run.clone()));
+        self.state.wait_until(run.clone().map(drop));
+        run
     }
 
-    /// One shift.
     async fn run(self: &Rc<Self>) {
         let end = now_millis().saturating_add(RUN_BUDGET);
         loop {
@@ -171,49 +181,50 @@ impl CatalogJobs {
         }
     }
 
-    /// A batch of what is due, and as many parcels as there are hands.
+    /// Runs a batch of due transitions, and starts as many deliveries as the limits allow.
     fn run_batch(self: &Rc<Self>) {
-        self.try_run(&self.work_backoff_until, |catalog| scheduler::run_due(&catalog, BATCH_SIZE));
-        let hands = self.limiter.available().min(self.sends_left.get());
-        let room = |endpoint: &str| self.limiter.capacity_for(endpoint);
-        let parcels = self.try_run(&self.send_backoff_until, |catalog| {
-            deliveries::lease_due(&catalog, hands, &room)
-        });
-        parcels.into_iter().flatten().for_each(|parcel| self.send_webhook(parcel));
+        self.try_run(&self.work_backoff_until, |tx| scheduler::run_due(&tx, BATCH_SIZE));
+        let slots = self.limiter.available().min(self.sends_left.get());
+        let capacity = |endpoint: &str| self.limiter.capacity_for(endpoint);
+        let requests = self
+            .try_run(&self.send_backoff_until, |tx| deliveries::lease_due(&tx, slots, &capacity));
+        requests.into_iter().flatten().for_each(|request| self.send_webhook(request));
     }
 
-    fn send_webhook(self: &Rc<Self>, parcel: WebhookRequest) {
-        let left = now_millis();
-        self.limiter.start(&parcel.endpoint);
-        self.sends_left.update(|sendable| sendable.saturating_sub(1));
-        let desk = Rc::clone(self);
+    fn send_webhook(self: &Rc<Self>, request: WebhookRequest) {
+        let started_at = now_millis();
+        self.limiter.start(&request.endpoint);
+        self.sends_left.update(|left| left.saturating_sub(1));
+        let jobs = Rc::clone(self);
         self.state.wait_until(async move {
-            let outcome = courier::send(&parcel).await;
-            desk.limiter.finish(&parcel.endpoint, &outcome, left, now_millis());
-            let report =
-                |catalog: Tx<'_>| deliveries::record_attempt(&catalog, &parcel.delivery, outcome);
-            if let Err(error) = desk.run_tx(report) {
-                // It counts as not sent once the time that it was given out for is over.
-                console_error!("{} is not noted: {error}", parcel.delivery);
+            let outcome = sender::send(&request).await;
+            jobs.limiter.finish(&request.endpoint, &outcome, started_at, now_millis());
+            let record = |tx: Tx<'_>| deliveries::record_attempt(&tx, &request.delivery, outcome);
+            if let Err(error) = jobs.run_tx(record) {
+                // The delivery is due again when its lease ends.
+                console_error!("failed to record an attempt of {}: {error}", request.delivery);
             }
-            drop(desk.start());
+            drop(jobs.start());
         });
     }
 
-    /// Does some work, unless it failed just before.
+    /// Runs `work` in a transaction, unless it is in back-off. A failure starts a back-off.
     fn try_run<T>(
         &self,
-        rests: &Cell<UnixMillis>,
+        backoff_until: &Cell<UnixMillis>,
         work: impl FnOnce(Tx<'_>) -> std::result::Result<T, catalog::Error>,
     ) -> Option<T> {
-        if now_millis() < rests.get() {
+        if now_millis() < backoff_until.get() {
             return None;
         }
         match self.run_tx(work) {
-            Ok(done) => Some(done),
+            Ok(result) => Some(result),
             Err(error) => {
-                console_error!("the catalog's work is left alone for a while: {error}");
-                rests.set(now_millis().saturating_add(FAILURE_BACKOFF));
+                console_error!(
+                    "failed to run due work of the catalog, retrying in {} s: {error}",
+                    FAILURE_BACKOFF / 1_000
+                );
+                backoff_until.set(now_millis().saturating_add(FAILURE_BACKOFF));
                 None
             }
         }
@@ -226,35 +237,34 @@ impl CatalogJobs {
         self.transact(work)?.map_err(|error| error.to_string().into())
     }
 
-    /// When there is something to do, or to send by a hand that is free.
+    /// When the next transition is due, or the next delivery that the limits allow.
     fn next_due(&self) -> Option<UnixMillis> {
-        // Of an endpoint that has no more room, the next one who comes back rings.
-        let room = |endpoint: &str| self.limiter.capacity_for(endpoint);
-        let when = |rests: &Cell<UnixMillis>, next: &dyn Fn(&Tx<'_>) -> NextDue| {
-            let next = match self.run_tx(|catalog| next(&catalog)) {
+        // An endpoint at its limit is skipped: a delivery that finishes notifies the run.
+        let capacity = |endpoint: &str| self.limiter.capacity_for(endpoint);
+        let due = |backoff_until: &Cell<UnixMillis>, query: &dyn Fn(&Tx<'_>) -> NextDue| {
+            let next = match self.run_tx(|tx| query(&tx)) {
                 Ok(next) => next.map(UnixMillis::from),
                 Err(error) => {
-                    console_error!("it is not known what is due next: {error}");
+                    console_error!("failed to read the next due work of the catalog: {error}");
                     Some(now_millis().saturating_add(FAILURE_BACKOFF))
                 }
             };
-            next.map(|next| next.max(rests.get()))
+            next.map(|next| next.max(backoff_until.get()))
         };
-        let sendable =
-            when(&self.send_backoff_until, &|catalog| deliveries::next_due(catalog, &room));
-        when(&self.work_backoff_until, &|catalog| scheduler::next_due(catalog))
+        let delivery = due(&self.send_backoff_until, &|tx| deliveries::next_due(tx, &capacity));
+        due(&self.work_backoff_until, &|tx| scheduler::next_due(tx))
             .into_iter()
-            .chain(sendable)
+            .chain(delivery)
             .min()
     }
 
-    /// Sets the alarm to when there is something to do, at this moment at the earliest.
+    /// Sets the alarm for what is due next, but not before `earliest`.
     async fn schedule_alarm(&self, earliest: UnixMillis) -> Result<()> {
-        // A parcel that is under way keeps an object here that nobody asks anything; and should it die
-        // with its object, what waits for its hand is looked after soon.
-        let under_way =
+        // If the object is evicted while deliveries are in flight, the alarm starts those that wait
+        // for a slot.
+        let watchdog =
             (self.limiter.in_flight() > 0).then(|| now_millis().saturating_add(WATCHDOG));
-        match self.next_due().into_iter().chain(under_way).min() {
+        match self.next_due().into_iter().chain(watchdog).min() {
             Some(next) => self.state.storage().set_alarm(scheduled_time(next.max(earliest))).await,
             None => self.state.storage().delete_alarm().await,
         }
@@ -263,7 +273,7 @@ impl CatalogJobs {
 
 type NextDue = std::result::Result<Option<Timestamp>, catalog::Error>;
 
-/// What the one shift that is at work listens for.
+/// Notifies the current run. Has the semantics of `tokio::sync::Notify` with one waiter.
 #[derive(Default)]
 struct Notify {
     is_notified: Cell<bool>,
@@ -278,7 +288,7 @@ impl Notify {
         }
     }
 
-    /// Waits until somebody rings, or has since it was waited for last.
+    /// Resolves at the next notification, or at once if there was one since the last call resolved.
     fn notified(&self) -> impl Future<Output = ()> {
         poll_fn(|context| {
             if self.is_notified.take() {

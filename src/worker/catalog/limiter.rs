@@ -1,26 +1,26 @@
-//! Who carries what: how many parcels are under way, and to whom.
+//! Limits concurrent webhook deliveries: 6 in total, 3 per endpoint, 1 for an endpoint whose last
+//! response was slow or failed.
 //!
-//! Nobody gets all hands, so that an endpoint that keeps one waiting holds up itself alone. One that
-//! did so last has a single hand until it answers in time. What is known of that ends with the
-//! object.
+//! So an endpoint that responds slowly delays only its own events. The state is in memory: an
+//! evicted object starts with every endpoint at 3.
 
 use std::{cell::RefCell, collections::HashMap};
 
 use crate::{catalog::deliveries::AttemptOutcome, id::UnixMillis};
 
-/// Parcels under way at once: as many requests as a Worker may have open
+/// The most deliveries in flight: as many connections as a Worker may have open
 /// (<https://developers.cloudflare.com/workers/platform/limits/#simultaneous-open-connections>).
 const MAX_IN_FLIGHT: usize = 6;
 
-/// Parcels under way to one endpoint.
+/// The most deliveries in flight to one endpoint.
 const MAX_PER_ENDPOINT: usize = 3;
 
-/// How long an endpoint may take until it counts as slow, in milliseconds.
+/// The response time from which an endpoint is slow, in milliseconds.
 const SLOW_THRESHOLD: u64 = 2_000;
 
-/// The hands of one catalog.
+/// The deliveries in flight of one catalog, by endpoint.
 #[derive(Default)]
-pub(in crate::worker) struct DeliveryLimiter(RefCell<HashMap<String, EndpointLoad>>);
+pub(super) struct DeliveryLimiter(RefCell<HashMap<String, EndpointLoad>>);
 
 #[derive(Clone, Copy, Default)]
 struct EndpointLoad {
@@ -29,45 +29,46 @@ struct EndpointLoad {
 }
 
 impl DeliveryLimiter {
-    pub(in crate::worker) fn in_flight(&self) -> usize {
+    pub(super) fn in_flight(&self) -> usize {
         self.0.borrow().values().map(|endpoint| endpoint.in_flight).sum()
     }
 
-    pub(in crate::worker) fn available(&self) -> usize {
+    /// How many more deliveries may start.
+    pub(super) fn available(&self) -> usize {
         MAX_IN_FLIGHT.saturating_sub(self.in_flight())
     }
 
-    /// How many more may be under way to an endpoint.
-    pub(in crate::worker) fn capacity_for(&self, id: &str) -> usize {
-        let EndpointLoad { in_flight: under_way, slow } =
-            self.0.borrow().get(id).copied().unwrap_or_default();
-        let share = if slow { 1 } else { MAX_PER_ENDPOINT };
-        share.saturating_sub(under_way).min(self.available())
+    /// How many more deliveries to this endpoint may start.
+    pub(super) fn capacity_for(&self, endpoint: &str) -> usize {
+        let EndpointLoad { in_flight, slow } =
+            self.0.borrow().get(endpoint).copied().unwrap_or_default();
+        let limit = if slow { 1 } else { MAX_PER_ENDPOINT };
+        limit.saturating_sub(in_flight).min(self.available())
     }
 
-    pub(in crate::worker) fn start(&self, id: &str) {
+    pub(super) fn start(&self, endpoint: &str) {
         let mut endpoints = self.0.borrow_mut();
-        let endpoint = endpoints.entry(id.to_owned()).or_default();
-        endpoint.in_flight = endpoint.in_flight.saturating_add(1);
+        let load = endpoints.entry(endpoint.to_owned()).or_default();
+        load.in_flight = load.in_flight.saturating_add(1);
     }
 
-    pub(in crate::worker) fn finish(
+    pub(super) fn finish(
         &self,
-        id: &str,
+        endpoint: &str,
         outcome: &AttemptOutcome,
-        left: UnixMillis,
+        started_at: UnixMillis,
         now: UnixMillis,
     ) {
         let mut endpoints = self.0.borrow_mut();
-        let Some(endpoint) = endpoints.get_mut(id) else { return };
-        endpoint.in_flight = endpoint.in_flight.saturating_sub(1);
-        endpoint.slow = match outcome {
-            AttemptOutcome::Responded(_) => now > left.saturating_add(SLOW_THRESHOLD),
+        let Some(load) = endpoints.get_mut(endpoint) else { return };
+        load.in_flight = load.in_flight.saturating_sub(1);
+        load.slow = match outcome {
+            AttemptOutcome::Responded(_) => now > started_at.saturating_add(SLOW_THRESHOLD),
             AttemptOutcome::Failed(_) => true,
         };
-        // Of whom there is nothing to remember: the map holds no more than is going on.
-        if endpoint.in_flight == 0 && !endpoint.slow {
-            endpoints.remove(id);
+        // An entry without information is removed, so that the map does not grow.
+        if load.in_flight == 0 && !load.slow {
+            endpoints.remove(endpoint);
         }
     }
 }

@@ -1,10 +1,30 @@
-//! The catalog: its Durable Object, and the way to it.
+//! The built-in catalog: one Durable Object per mode, `test` and `live`.
+//!
+//! | file      | contents                                                               |
+//! |-----------|------------------------------------------------------------------------|
+//! | `stub`    | the client of the object                                               |
+//! | `storage` | the object's tables                                                    |
+//! | `sender`  | one webhook request to one endpoint                                    |
+//! | `limiter` | how many webhook requests are in flight                                |
+//! | `jobs`    | background work: due transitions and webhook deliveries                |
+//! | `object`  | the object: requests and the alarm                                     |
+//!
+//! Not here: the rules, which are in [`crate::catalog`], and the API, which is in
+//! [`crate::api::catalog`].
 
-mod jobs;
-mod limiter;
-#[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
-pub(in crate::worker) mod object;
-mod sender;
+mod stub;
+
 mod storage;
 
-pub(in crate::worker) use self::object::CatalogStub;
+mod sender;
+
+mod limiter;
+
+mod jobs;
+
+#[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
+mod object;
+
+pub(super) use self::stub::CatalogStub;
+
+pub use self::object::CatalogObject;
