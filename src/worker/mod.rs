@@ -86,7 +86,7 @@ use crate::{
 #[cfg(feature = "catalog")]
 pub use self::catalog::CatalogObject;
 pub use self::{
-    activity_log::ActivityLogObject, customer_index::object::CustomerIndexObject,
+    activity_log::ActivityLogObject, customer_index::CustomerIndexObject,
     ledger::object::LedgerObject,
 };
 

@@ -1,87 +1,75 @@
-//! The roster: one Durable Object that knows who there is, where each of them stands, and which
-//! features any of them ever held.
+//! The customer index's Durable Object.
 //!
-//! Customers' ledgers report to it when their standing changes or a feature is new to them, so that
-//! nobody has to look through all of them to tell what is owed, whose set was not confirmed for a day,
-//! or what there is to be held.
+//! A ledger reports when its sync status changes, or when a feature is new in its set. So requests
+//! about all customers need one object instead of every ledger: totals of pending tasks, sets that
+//! were not confirmed for a day, and the observed features.
 //!
-//! | `POST`, as JSON       | answer                                                                 |
-//! |-----------------------|------------------------------------------------------------------------|
-//! | [`Message::Report`]   | 200, once it is kept                                                   |
-//! | [`Message::Backlog`]  | 200, a [`Backlog`] as JSON                                             |
-//! | [`Message::Due`]      | 200, [`Due`] as JSON: whom to confirm and whom to wake now             |
-//! | [`Message::Features`] | 200, lookup keys as JSON                                               |
-//! | [`Message::Customers`] | 200, a [`Listed`] of [`Known`] as JSON                                |
+//! | table       | row                                                                         |
+//! |-------------|-----------------------------------------------------------------------------|
+//! | `customers` | the last report of a customer, and when to reconcile it next                |
+//! | `features`  | a lookup key that was observed in a set of this mode                        |
+//!
+//! A row of `customers` whose key is only a mode (`test:`, `live:`) has a problem that concerns the
+//! mode's API key, reported by ledgers that have nothing stored. It is never due.
 
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeSet, HashMap},
 };
 
-use serde::Serialize;
 use worker::{
-    DurableObject, Env, ObjectNamespace, Request, Response, Result, SqlStorageValue, State,
-    console_warn, durable_object,
+    DurableObject, Env, Request, Response, Result, SqlStorageValue, State, console_warn,
+    durable_object,
 };
 
-use super::query as known;
-use crate::worker::{
-    now_millis, rpc,
-    sql::{SqlTables, integer_value},
+use super::{
+    query,
+    stub::{DueCustomers, IndexRequest},
 };
 use crate::{
-    id::{CustomerId, Livemode, LookupKey, UnixMillis},
-    json::{FromJson, impl_from_json},
-    ledger::{ObservedFeatures, StatusReport, SyncProblem, SyncStatus},
-    store::{
-        self, Backlog, CustomerSyncStatus,
-        pagination::{PageOf, PageRequest},
+    id::{Livemode, LookupKey, UnixMillis},
+    ledger::{ObservedFeatures, SyncProblem, SyncStatus},
+    store::Backlog,
+    worker::{
+        rpc,
+        runtime::now_millis,
+        sql::{SqlTables, integer_value},
     },
 };
 
-/// The binding in `wrangler.toml`.
-const BINDING: &str = "CUSTOMER_INDEX";
-
-/// The one object of its class.
-const OBJECT_NAME: &str = "roster";
-
-/// How long a set stays confirmed, in milliseconds: a day.
+/// How long a set counts as confirmed, in milliseconds: a day.
 const CONFIRMATION_TTL: u64 = 24 * 60 * 60 * 1_000;
 
-/// How long until a customer that was handed out, and did not report since, is handed out again, in
-/// milliseconds: an hour, in which others have their turn.
+/// How long until a leased customer that has not reported is due again, in milliseconds: an hour,
+/// in which other customers are leased.
 const LEASE: u64 = 60 * 60 * 1_000;
 
-/// How long a trouble that nobody has a debt of is told, in milliseconds.
+/// How long a problem without a pending task is part of the backlog, in milliseconds.
 const PROBLEM_TTL: u64 = 10 * 60 * 1_000;
 
-/// The last moment that JavaScript can count to.
+/// `Number.MAX_SAFE_INTEGER`.
 const MAX_TIMESTAMP: UnixMillis = UnixMillis((1 << 53) - 1);
 
-/// The most features that are remembered of one mode: as many as are noted of one customer, who may
-/// have held them all.
+/// The most features of one mode: as many as one ledger records, since one customer may have all.
 const MAX_FEATURES: usize = ObservedFeatures::MAX_FEATURES;
 
 const SCHEMA: [&str; 4] = [
-    "CREATE TABLE IF NOT EXISTS customers (key TEXT PRIMARY KEY, next INTEGER NOT NULL, \
-     pending INTEGER NOT NULL, since INTEGER, trouble TEXT, told INTEGER NOT NULL, \
-     woken INTEGER NOT NULL, confirmed INTEGER) WITHOUT ROWID",
-    "CREATE INDEX IF NOT EXISTS by_next ON customers (next)",
-    "CREATE INDEX IF NOT EXISTS by_debt ON customers (woken) \
-     WHERE pending > 0 OR trouble IS NOT NULL",
+    "CREATE TABLE IF NOT EXISTS customers (key TEXT PRIMARY KEY, reconcile_at INTEGER NOT NULL, \
+     pending INTEGER NOT NULL, pending_since INTEGER, problem TEXT, reported_at INTEGER NOT NULL, \
+     woken_at INTEGER NOT NULL, confirmed_at INTEGER) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS by_reconcile_at ON customers (reconcile_at)",
+    "CREATE INDEX IF NOT EXISTS by_failed_tasks ON customers (woken_at) \
+     WHERE pending > 0 OR problem IS NOT NULL",
     "CREATE TABLE IF NOT EXISTS features (mode TEXT NOT NULL, lookup_key TEXT NOT NULL, \
      PRIMARY KEY (mode, lookup_key)) WITHOUT ROWID",
 ];
 
-/// Tables of before this was noted lack it, and their customers until their next report.
-const CONFIRMED_COLUMN: &str = "ALTER TABLE customers ADD COLUMN confirmed INTEGER";
-
-/// The roster's Durable Object.
+/// The customer index's Durable Object.
 #[durable_object(fetch)]
 pub struct CustomerIndexObject {
     sql: SqlTables,
-    created: Cell<bool>,
-    /// What the table of features holds of a mode, once it was read: most of what is reported is known.
+    tables_created: Cell<bool>,
+    /// The rows of `features` by mode, once they are read. Most reported features are in it.
     features: RefCell<HashMap<Livemode, BTreeSet<LookupKey>>>,
 }
 
@@ -91,169 +79,131 @@ impl std::fmt::Debug for CustomerIndexObject {
     }
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "snake_case")]
-enum IndexRequest {
-    /// Where a customer stands, and the features that are new to it. One who reports while a new
-    /// deployment is rolled out may not tell those.
-    Report { key: String, status: SyncStatus, features: Option<BTreeSet<LookupKey>> },
-    /// What is owed, over all customers?
-    Backlog,
-    /// Whom to confirm in these modes, and whom to wake, oldest first and at most so many each?
-    Due { modes: Vec<Livemode>, limit: u32 },
-    /// Which features did anybody of this mode ever hold?
-    Features(Livemode),
-    /// Who is known of this mode, whose id begins so?
-    Customers { livemode: Livemode, prefix: Option<CustomerId>, part: PageRequest<CustomerId> },
-}
-
-impl_from_json! {
-    enum IndexRequest {
-        Report { key, status, features } = "report", Backlog = "backlog",
-        Due { modes, limit } = "due", Features(_) = "features",
-        Customers { livemode, prefix, part } = "customers",
-    }
-}
-
-/// The keys of customers who need something.
-#[derive(Default, Serialize)]
-pub(in crate::worker) struct DueCustomers {
-    /// Whose sets were not confirmed for a day.
-    pub(in crate::worker) reconcile: Vec<String>,
-    /// Who owes something that was tried in vain.
-    pub(in crate::worker) rearm: Vec<String>,
-}
-
-impl_from_json! { struct DueCustomers { reconcile, rearm } }
-
 impl DurableObject for CustomerIndexObject {
     fn new(state: State, _env: Env) -> Self {
-        Self { sql: SqlTables::new(&state), created: Cell::default(), features: RefCell::default() }
+        Self {
+            sql: SqlTables::new(&state),
+            tables_created: Cell::default(),
+            features: RefCell::default(),
+        }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         let message = rpc::read_request(&mut request).await;
-        let answer = message.and_then(|message| self.handle(message));
-        answer.or_else(|error| rpc::error_response(&error))
+        let response = message.and_then(|message| self.handle(message));
+        response.or_else(|error| rpc::error_response(&error))
     }
 }
 
 impl CustomerIndexObject {
     fn handle(&self, message: IndexRequest) -> Result<Response> {
-        if !self.created.replace(true) {
-            self.create_tables()?;
+        if !self.tables_created.replace(true) {
+            self.sql.create_tables(&SCHEMA)?;
         }
         let now = now_millis();
         match message {
-            IndexRequest::Report { key, status: standing, features } => {
-                self.upsert(&key, &standing, now)?;
-                self.add_features(livemode_of_key(&key), &features.unwrap_or_default())?;
+            IndexRequest::Report { key, status, features } => {
+                self.upsert(&key, &status, now)?;
+                self.add_features(livemode_of_key(&key), &features)?;
                 Response::empty()
             }
             IndexRequest::Backlog => rpc::json_response(&self.sum_backlog(now)?),
-            IndexRequest::Due { modes: confirm, limit } => rpc::json_response(&DueCustomers {
-                reconcile: self.due_for_reconcile(&confirm, limit, now)?,
+            IndexRequest::Due { modes, limit } => rpc::json_response(&DueCustomers {
+                reconcile: self.due_for_reconcile(&modes, limit, now)?,
                 rearm: self.with_failed_tasks(limit, now)?,
             }),
             IndexRequest::Features(livemode) => {
                 self.load_features(livemode)?;
                 rpc::json_response(&self.features.borrow().get(&livemode))
             }
-            IndexRequest::Customers { livemode, prefix, part } => rpc::json_response(
-                &known::query_customers(&self.sql, livemode, prefix.as_ref(), &part)?,
+            IndexRequest::Customers { livemode, prefix, page } => rpc::json_response(
+                &query::query_customers(&self.sql, livemode, prefix.as_ref(), &page)?,
             ),
         }
     }
 
-    fn create_tables(&self) -> Result<()> {
-        self.sql.create_tables(&SCHEMA)?;
-        let columns = "SELECT 1 FROM pragma_table_info('customers') WHERE name = 'confirmed'";
-        if self.sql.query(columns, vec![])?.is_empty() {
-            self.sql.execute(CONFIRMED_COLUMN, vec![])?;
+    fn upsert(&self, key: &str, status: &SyncStatus, now: UnixMillis) -> Result<()> {
+        let SyncStatus { confirmed_at, pending, pending_since, problem } = *status;
+        let is_mode_key =
+            [Livemode::Test, Livemode::Live].iter().any(|mode| mode.key_prefix() == key);
+        let delete = "DELETE FROM customers WHERE key = ?";
+        if problem.is_none() && is_mode_key {
+            return self.sql.execute(delete, vec![key.into()]);
         }
-        Ok(())
-    }
-
-    fn upsert(&self, key: &str, standing: &SyncStatus, now: UnixMillis) -> Result<()> {
-        let SyncStatus { confirmed_at: confirmed, pending, pending_since: since, problem: trouble } =
-            *standing;
-        let nobody = [Livemode::Test, Livemode::Live].iter().any(|mode| mode.key_prefix() == key);
-        let clears = "DELETE FROM customers WHERE key = ?";
-        if trouble.is_none() && nobody {
-            return self.sql.execute(clears, vec![key.into()]);
+        // A confirmed set proves that the mode's API key works.
+        if problem.is_none() && confirmed_at.is_some() {
+            self.sql.execute(delete, vec![livemode_of_key(key).key_prefix().into()])?;
         }
-        // Who could be confirmed took no harm from the key.
-        if trouble.is_none() && confirmed.is_some() {
-            self.sql.execute(clears, vec![livemode_of_key(key).key_prefix().into()])?;
-        }
-        let next = match confirmed {
-            // A trouble that is no customer's is never due.
-            _ if nobody => MAX_TIMESTAMP,
-            Some(confirmed) => UnixMillis::from(confirmed).saturating_add(CONFIRMATION_TTL),
+        let reconcile_at = match confirmed_at {
+            _ if is_mode_key => MAX_TIMESTAMP,
+            Some(confirmed_at) => UnixMillis::from(confirmed_at).saturating_add(CONFIRMATION_TTL),
             None => UnixMillis(0),
         };
-        let trouble = trouble.map(|trouble| serde_json::to_string(&trouble)).transpose()?;
+        let problem = problem.map(|problem| serde_json::to_string(&problem)).transpose()?;
         let values = vec![
             key.into(),
-            integer_value(next.0)?,
+            integer_value(reconcile_at.0)?,
             SqlStorageValue::try_from_i64(pending.into())?,
-            since.map_or(Ok(SqlStorageValue::Null), |since| integer_value(since.0))?,
-            trouble.map_or(SqlStorageValue::Null, Into::into),
+            pending_since.map_or(Ok(SqlStorageValue::Null), |since| integer_value(since.0))?,
+            problem.map_or(SqlStorageValue::Null, Into::into),
             integer_value(now.0)?,
-            confirmed
+            confirmed_at
                 .map_or(Ok(SqlStorageValue::Null), |at| SqlStorageValue::try_from_i64(at.0))?,
         ];
-        // Who was handed out and reports a failure keeps the turn given then.
-        let kept = "INSERT INTO customers (key, next, pending, since, trouble, told, confirmed, woken) \
-                    VALUES (?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT (key) DO UPDATE SET \
-                    next = MAX(next, excluded.next), pending = excluded.pending, since = excluded.since, \
-                    trouble = excluded.trouble, told = excluded.told, confirmed = excluded.confirmed";
-        self.sql.execute(kept, values)
+        // `MAX` keeps the lease of a customer that reports a failure.
+        let upsert = "INSERT INTO customers (key, reconcile_at, pending, pending_since, problem, \
+            reported_at, confirmed_at, woken_at) \
+            VALUES (?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT (key) DO UPDATE SET \
+            reconcile_at = MAX(reconcile_at, excluded.reconcile_at), pending = excluded.pending, \
+            pending_since = excluded.pending_since, problem = excluded.problem, \
+            reported_at = excluded.reported_at, confirmed_at = excluded.confirmed_at";
+        self.sql.execute(upsert, values)
     }
 
-    /// Remembers features, as far as there is room. The table is written first: should that fail, the
-    /// report is made again.
-    fn add_features(&self, livemode: Livemode, told: &BTreeSet<LookupKey>) -> Result<()> {
-        if told.is_empty() {
+    /// Adds features, up to [`MAX_FEATURES`]. The table is written before the cache: if that fails,
+    /// the ledger retries the report.
+    fn add_features(&self, livemode: Livemode, reported: &BTreeSet<LookupKey>) -> Result<()> {
+        if reported.is_empty() {
             return Ok(());
         }
         self.load_features(livemode)?;
         let mut features = self.features.borrow_mut();
-        let known = features.entry(livemode).or_default();
-        for feature in told {
-            if known.contains(feature) {
+        let cached = features.entry(livemode).or_default();
+        for feature in reported {
+            if cached.contains(feature) {
                 continue;
             }
-            if known.len() >= MAX_FEATURES {
+            if cached.len() >= MAX_FEATURES {
                 console_warn!(
-                    "{MAX_FEATURES} features are remembered, and `{feature}` is one more"
+                    "failed to add the feature `{feature}`: the customer index keeps at most \
+                     {MAX_FEATURES}"
                 );
                 break;
             }
             let values = vec![livemode.key_prefix().into(), feature.as_str().into()];
-            let kept = "INSERT OR IGNORE INTO features (mode, lookup_key) VALUES (?, ?)";
-            self.sql.execute(kept, values)?;
-            known.insert(feature.clone());
+            let insert = "INSERT OR IGNORE INTO features (mode, lookup_key) VALUES (?, ?)";
+            self.sql.execute(insert, values)?;
+            cached.insert(feature.clone());
         }
         Ok(())
     }
 
-    /// Reads the table of features, unless it was read before.
+    /// Reads the features of this mode into the cache, unless they are in it.
     fn load_features(&self, livemode: Livemode) -> Result<()> {
         if self.features.borrow().contains_key(&livemode) {
             return Ok(());
         }
-        let rows = "SELECT lookup_key FROM features WHERE mode = ?";
-        let keys = self.query_keys(rows, vec![livemode.key_prefix().into()])?;
-        let mut known = BTreeSet::new();
-        known.extend(keys.into_iter().filter_map(|key| LookupKey::try_from(key).ok()));
-        self.features.borrow_mut().insert(livemode, known);
+        let select = "SELECT lookup_key FROM features WHERE mode = ?";
+        let keys = self.query_keys(select, vec![livemode.key_prefix().into()])?;
+        let mut features = BTreeSet::new();
+        features.extend(keys.into_iter().filter_map(|key| LookupKey::try_from(key).ok()));
+        self.features.borrow_mut().insert(livemode, features);
         Ok(())
     }
 
     fn sum_backlog(&self, now: UnixMillis) -> Result<Backlog> {
-        let sums = "SELECT COALESCE(SUM(pending), 0), MIN(since) FROM customers \
-                    WHERE (pending > 0 OR trouble IS NOT NULL) AND pending > 0";
+        let sums = "SELECT COALESCE(SUM(pending), 0), MIN(pending_since) FROM customers \
+                    WHERE (pending > 0 OR problem IS NOT NULL) AND pending > 0";
         let mut backlog = match self.sql.query(sums, vec![])?.first().map(Vec::as_slice) {
             Some([SqlStorageValue::Integer(pending), SqlStorageValue::Integer(since)]) => Backlog {
                 pending: u32::try_from(*pending).unwrap_or(u32::MAX),
@@ -262,13 +212,13 @@ impl CustomerIndexObject {
             },
             _ => Backlog::default(),
         };
-        let troubles = "SELECT trouble FROM customers WHERE trouble IS NOT NULL \
-                        AND (pending > 0 OR told > ?) ORDER BY told DESC LIMIT 1";
+        let problems = "SELECT problem FROM customers WHERE problem IS NOT NULL \
+                        AND (pending > 0 OR reported_at > ?) ORDER BY reported_at DESC LIMIT 1";
         let recent = integer_value(now.0.saturating_sub(PROBLEM_TTL))?;
-        if let Some([SqlStorageValue::String(trouble)]) =
-            self.sql.query(troubles, vec![recent])?.first().map(Vec::as_slice)
+        if let Some([SqlStorageValue::String(problem)]) =
+            self.sql.query(problems, vec![recent])?.first().map(Vec::as_slice)
         {
-            backlog.problem = Some(rpc::decode::<SyncProblem>(trouble.as_bytes())?);
+            backlog.problem = Some(rpc::decode::<SyncProblem>(problem.as_bytes())?);
         }
         Ok(backlog)
     }
@@ -279,9 +229,9 @@ impl CustomerIndexObject {
         limit: u32,
         now: UnixMillis,
     ) -> Result<Vec<String>> {
-        let due = "UPDATE customers SET next = ? WHERE key IN (SELECT key FROM customers \
-                   WHERE next <= ? AND substr(key, 1, 5) IN (?, ?) ORDER BY next LIMIT ?) \
-                   RETURNING key";
+        let lease = "UPDATE customers SET reconcile_at = ? WHERE key IN \
+                     (SELECT key FROM customers WHERE reconcile_at <= ? \
+                     AND substr(key, 1, 5) IN (?, ?) ORDER BY reconcile_at LIMIT ?) RETURNING key";
         let mode = |at: usize| modes.get(at).map_or("", |mode| mode.key_prefix()).into();
         let values = vec![
             integer_value(now.saturating_add(LEASE).0)?,
@@ -290,15 +240,15 @@ impl CustomerIndexObject {
             mode(1),
             SqlStorageValue::try_from_i64(limit.into())?,
         ];
-        self.query_keys(due, values)
+        self.query_keys(lease, values)
     }
 
     fn with_failed_tasks(&self, limit: u32, now: UnixMillis) -> Result<Vec<String>> {
-        let owing = "UPDATE customers SET woken = ? WHERE key IN (SELECT key FROM customers \
-                     WHERE (pending > 0 OR trouble IS NOT NULL) AND pending > 0 \
-                     ORDER BY woken LIMIT ?) RETURNING key";
+        let lease = "UPDATE customers SET woken_at = ? WHERE key IN (SELECT key FROM customers \
+                     WHERE (pending > 0 OR problem IS NOT NULL) AND pending > 0 \
+                     ORDER BY woken_at LIMIT ?) RETURNING key";
         self.query_keys(
-            owing,
+            lease,
             vec![integer_value(now.0)?, SqlStorageValue::try_from_i64(limit.into())?],
         )
     }
@@ -316,69 +266,4 @@ impl CustomerIndexObject {
 /// The mode of a customer's key.
 fn livemode_of_key(key: &str) -> Livemode {
     if key.starts_with(Livemode::Test.key_prefix()) { Livemode::Test } else { Livemode::Live }
-}
-
-/// The way to the roster.
-pub(in crate::worker) struct CustomerIndexStub {
-    namespace: ObjectNamespace,
-}
-
-impl CustomerIndexStub {
-    pub(in crate::worker) fn from_env(env: &Env) -> Result<Self> {
-        Ok(Self { namespace: env.durable_object(BINDING)? })
-    }
-
-    /// Tells where a customer stands, and what is new to it.
-    pub(in crate::worker) async fn report(&self, key: &str, report: &StatusReport) -> Result<()> {
-        let StatusReport { status: standing, features } = report.clone();
-        let features = Some(features);
-        self.post(&IndexRequest::Report { key: key.to_owned(), status: standing, features })
-            .await
-            .map(drop)
-    }
-
-    /// Whom to confirm in these modes, and whom to wake: at most so many each.
-    pub(in crate::worker) async fn lease_due(
-        &self,
-        confirm: Vec<Livemode>,
-        limit: u32,
-    ) -> Result<DueCustomers> {
-        self.request(&IndexRequest::Due { modes: confirm, limit }).await
-    }
-
-    async fn request<A: FromJson>(&self, message: &IndexRequest) -> Result<A> {
-        rpc::decode(&self.post(message).await?)
-    }
-
-    async fn post(&self, message: &IndexRequest) -> Result<Vec<u8>> {
-        rpc::call(&self.namespace, OBJECT_NAME, serde_json::to_string(message)?).await
-    }
-}
-
-impl store::CustomerIndex for CustomerIndexStub {
-    async fn load_backlog(&self) -> std::result::Result<Backlog, store::Error> {
-        self.request(&IndexRequest::Backlog).await.map_err(|error| unreachable(&error))
-    }
-
-    async fn list_features(
-        &self,
-        livemode: Livemode,
-    ) -> std::result::Result<Vec<LookupKey>, store::Error> {
-        self.request(&IndexRequest::Features(livemode)).await.map_err(|error| unreachable(&error))
-    }
-
-    async fn list_customers(
-        &self,
-        livemode: Livemode,
-        prefix: Option<&CustomerId>,
-        part: &PageRequest<CustomerId>,
-    ) -> std::result::Result<PageOf<CustomerSyncStatus>, store::Error> {
-        let message =
-            IndexRequest::Customers { livemode, prefix: prefix.cloned(), part: part.clone() };
-        self.request(&message).await.map_err(|error| unreachable(&error))
-    }
-}
-
-fn unreachable(error: &worker::Error) -> store::Error {
-    store::Error::Unreachable { port: "roster", cause: error.to_string() }
 }
