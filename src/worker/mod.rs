@@ -68,7 +68,7 @@ use self::{
     ledger::LedgerStub,
     random::random_u64,
     replica::KvReplica,
-    runtime::{SharedFuture, load_settings, log_error, now_millis, scheduled_time, sleep},
+    runtime::{load_settings, log_error, now_millis},
     source::{SourceTransport, open_source},
 };
 use crate::{
@@ -86,8 +86,7 @@ use crate::{
 #[cfg(feature = "catalog")]
 pub use self::catalog::CatalogObject;
 pub use self::{
-    activity_log::ActivityLogObject, customer_index::CustomerIndexObject,
-    ledger::object::LedgerObject,
+    activity_log::ActivityLogObject, customer_index::CustomerIndexObject, ledger::LedgerObject,
 };
 
 thread_local! {

@@ -1,29 +1,24 @@
-//! What a customer's Durable Object remembers, in SQLite.
+//! A ledger's tables in SQLite.
 //!
-//! | table          | holds                                                                     |
-//! |----------------|---------------------------------------------------------------------------|
-//! | `entitlements` | the record of the set, in parts, since a row ends at 2 MB                 |
-//! | `account`      | whose it is, and what is noted of it beside the set                       |
-//! | `debts`        | what is owed to others: since when, when it is due, how often it was tried |
-//! | `events`       | the ids of the events seen, and when                                      |
-//! | `changes`      | the last changes of the set, for those who listen                          |
+//! | table          | row                                                                    |
+//! |----------------|------------------------------------------------------------------------|
+//! | `entitlements` | a chunk of the set's record, since a row is limited to 2 MB            |
+//! | `state`        | the customer, and the ledger's state without its set and its tasks     |
+//! | `tasks`        | a pending task: when it was created, when it is due, its attempts      |
+//! | `events`       | the id of an event that was received, and when                         |
+//! | `changes`      | one of the last changes of the set, for subscribers                    |
 //!
-//! The tables come with the first thing to keep, so that asking about a stranger stores nothing. An
-//! object of the first days has no `account` and no `debts`: its set is taken over with the next
-//! event. `changes` comes with the first change that is written since there is such a table.
+//! The first write creates the tables. So a request about an unknown customer stores nothing. Only
+//! this object writes the tables, so an instance reads each of `state`, `entitlements` and `tasks`
+//! once and caches what it has written.
 //!
-//! Nobody else writes these tables, so that what is noted, held and owed is read once in the life of
-//! an object: what was written down is known.
+//! Not here: the steps that change a [`LedgerState`], which are its methods.
 
 use std::cell::RefCell;
 
 use serde::Serialize;
 use worker::{Error, Result, SqlStorageValue, State};
 
-use crate::worker::{
-    now_millis, rpc,
-    sql::{SqlTables, integer_value},
-};
 use crate::{
     entitlement::Version,
     id::{CustomerKey, EventId, Timestamp, UnixMillis},
@@ -33,26 +28,28 @@ use crate::{
         PendingTask, SetChange, SyncProblem, SyncStatus, Task,
     },
     store::record,
+    worker::{
+        rpc::decode,
+        sql::{SqlTables, integer_value},
+    },
 };
 
 /// The bytes of a record in one row.
 const CHUNK: usize = 1 << 20;
 
-const SCHEMA: [&str; 4] = [
-    "CREATE TABLE IF NOT EXISTS entitlements (part INTEGER PRIMARY KEY, record BLOB NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS account (id INTEGER PRIMARY KEY CHECK (id = 0), \
-     customer TEXT NOT NULL, notes TEXT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS debts (task TEXT PRIMARY KEY, since INTEGER NOT NULL, \
-     due INTEGER NOT NULL, tries INTEGER NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS events (id TEXT PRIMARY KEY, received INTEGER NOT NULL) \
+const SCHEMA: [&str; 5] = [
+    "CREATE TABLE IF NOT EXISTS entitlements (chunk INTEGER PRIMARY KEY, record BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 0), \
+     customer TEXT NOT NULL, state TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS tasks (task TEXT PRIMARY KEY, created_at INTEGER NOT NULL, \
+     due_at INTEGER NOT NULL, attempts INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS events (id TEXT PRIMARY KEY, received_at INTEGER NOT NULL) \
      WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS changes (version INTEGER PRIMARY KEY, change TEXT NOT NULL)",
 ];
 
-const CHANGES_SCHEMA: &str =
-    "CREATE TABLE IF NOT EXISTS changes (version INTEGER PRIMARY KEY, change TEXT NOT NULL)";
-
-/// An account without its set and its outbox.
-#[derive(Default, Eq, PartialEq, Serialize)]
+/// A [`LedgerState`] without its set and its outbox, as it is stored in `state`.
+#[derive(Serialize)]
 struct StateRow {
     confirmed_at: Option<Timestamp>,
     events_received: u64,
@@ -61,183 +58,217 @@ struct StateRow {
     source_backoff_until: UnixMillis,
     sync_problem: Option<SyncProblem>,
     last_report: Option<SyncStatus>,
-    /// Notes of before it was noted lack it.
-    observed_features: Option<ObservedFeatures>,
+    observed_features: ObservedFeatures,
 }
 
 impl_from_json! {
     struct StateRow {
-        confirmed_at, events_received, last_replica_write, late_write_until, source_backoff_until, sync_problem, last_report, observed_features,
+        confirmed_at, events_received, last_replica_write, late_write_until, source_backoff_until,
+        sync_problem, last_report, observed_features,
     }
 }
 
-/// Whose tables these are, and what stands in them but for events and changes.
-#[derive(Clone)]
+/// The content of the tables, without events and changes.
+#[derive(Clone, Default)]
 struct CachedLedger {
-    /// Nobody, before there is anything to keep.
+    /// `None` if nothing is stored.
     customer: Option<CustomerKey>,
-    state: LedgerState,
+    ledger: LedgerState,
 }
 
 /// The tables of one customer.
-pub(in crate::worker) struct LedgerStorage {
+pub(super) struct LedgerStorage {
     sql: SqlTables,
-    /// What was read or written last; none before that, and after a step that failed.
+    /// What was read or written last; `None` before that, and after an update that failed.
     cached: RefCell<Option<CachedLedger>>,
 }
 
 impl LedgerStorage {
-    pub(in crate::worker) fn new(state: &State) -> Self {
+    pub(super) fn new(state: &State) -> Self {
         Self { sql: SqlTables::new(state), cached: RefCell::default() }
     }
 
-    /// Whose tables these are: nobody's before there is anything to keep.
-    pub(in crate::worker) fn customer(&self) -> Result<Option<CustomerKey>> {
-        self.with_cached(|known| known.customer.clone())
+    /// Returns the customer, or `None` if nothing is stored.
+    pub(super) fn customer(&self) -> Result<Option<CustomerKey>> {
+        self.with_cached(|cached| cached.customer.clone())
     }
 
-    /// What is kept of the customer.
-    pub(in crate::worker) fn state(&self) -> Result<LedgerState> {
-        self.with_cached(|known| known.state.clone())
+    /// Returns the ledger's state.
+    pub(super) fn ledger(&self) -> Result<LedgerState> {
+        self.with_cached(|cached| cached.ledger.clone())
     }
 
-    /// What is owed.
-    pub(in crate::worker) fn outbox(&self) -> Result<Outbox> {
-        self.with_cached(|known| known.state.outbox.clone())
+    /// Returns the pending tasks.
+    pub(super) fn outbox(&self) -> Result<Outbox> {
+        self.with_cached(|cached| cached.ledger.outbox.clone())
     }
 
-    fn with_cached<T>(&self, part: impl FnOnce(&CachedLedger) -> T) -> Result<T> {
-        if self.cached.borrow().is_none() {
-            let known = self.read_all()?;
-            self.cached.replace(Some(known));
+    /// Returns the record of the set, or `None` if there is no set.
+    pub(super) fn read_record(&self) -> Result<Option<Vec<u8>>> {
+        if self.customer()?.is_none() { Ok(None) } else { self.select_record() }
+    }
+
+    /// Returns the changes after this version that are stored, in order.
+    pub(super) fn changes_since(&self, since: Version) -> Result<Vec<SetChange>> {
+        if self.customer()?.is_none() {
+            return Ok(Vec::new());
         }
-        self.cached.borrow().as_ref().map(part).ok_or_else(bad_row)
-    }
-
-    fn read_state_row(&self) -> Result<Option<(CustomerKey, StateRow)>> {
-        if !self.sql.table_exists("account")? {
-            return Ok(None);
-        }
-        let rows = self.sql.query("SELECT customer, notes FROM account", vec![])?;
-        match rows.first().map(Vec::as_slice) {
-            None => Ok(None),
-            Some([SqlStorageValue::String(customer), SqlStorageValue::String(notes)]) => {
-                let customer = rpc::decode(customer.as_bytes())?;
-                Ok(Some((customer, rpc::decode(notes.as_bytes())?)))
-            }
-            Some(_) => Err(bad_row()),
-        }
-    }
-
-    /// Whether there is an account, as far as that is known: with it the other tables came.
-    fn has_state_row(&self) -> bool {
-        self.cached.borrow().as_ref().is_some_and(|known| known.customer.is_some())
-    }
-
-    fn read_all(&self) -> Result<CachedLedger> {
-        let held = match self.read_record()? {
-            Some(record) => Some(record::decode(&record).map_err(|error| error.to_string())?),
-            None => None,
+        let select = "SELECT change FROM changes WHERE version > ? ORDER BY version";
+        let change = |row: Vec<SqlStorageValue>| match row.as_slice() {
+            [SqlStorageValue::String(change)] => decode(change.as_bytes()),
+            _ => Err(bad_row()),
         };
-        let Some((owner, notes)) = self.read_state_row()? else {
-            // Whether the replica has this copy is not known.
-            let now = now_millis();
-            let debt = PendingTask { created_at: now, due_at: now, attempts: 0 };
-            let debts = held.as_ref().map(|_| (Task::Replica, debt));
-            let account = LedgerState {
-                entitlements: held,
-                outbox: Outbox::from_tasks(debts),
-                ..LedgerState::default()
-            };
-            return Ok(CachedLedger { customer: None, state: account });
-        };
-        let StateRow {
-            confirmed_at: confirmed,
-            events_received: arrivals,
-            last_replica_write: written,
-            late_write_until: doubtful,
-            source_backoff_until: left_alone,
-            sync_problem: trouble,
-            last_report: reported,
-            observed_features: seen,
-        } = notes;
-        let account = LedgerState {
-            entitlements: held,
-            confirmed_at: confirmed,
-            events_received: arrivals,
-            last_replica_write: written,
-            late_write_until: doubtful,
-            source_backoff_until: left_alone,
-            sync_problem: trouble,
-            last_report: reported,
-            observed_features: seen.unwrap_or_default(),
-            outbox: self.read_outbox()?,
-        };
-        Ok(CachedLedger { customer: Some(owner), state: account })
+        self.sql.query(select, vec![integer_value(since.0)?])?.into_iter().map(change).collect()
     }
 
-    /// The record of the set, or none while nothing is held.
-    pub(in crate::worker) fn read_record(&self) -> Result<Option<Vec<u8>>> {
-        let mut record = Vec::new();
-        if !self.has_state_row() && !self.sql.table_exists("entitlements")? {
-            return Ok(None);
-        }
-        for row in self.sql.query("SELECT record FROM entitlements ORDER BY part", vec![])? {
-            let [SqlStorageValue::Blob(part)] = row.as_slice() else { return Err(bad_row()) };
-            record.extend(part);
-        }
-        Ok((!record.is_empty()).then_some(record))
-    }
-
-    /// Takes one step of the customer's account, and writes down what it changed: all of it, or
-    /// nothing if the step fails.
-    pub(in crate::worker) fn update<T>(
+    /// Runs `step` on the ledger's state and stores what it changed, in a transaction that is
+    /// rolled back if `step` fails.
+    pub(super) fn update<T>(
         &self,
         customer: &CustomerKey,
         step: impl FnOnce(&Self, &mut LedgerState) -> Result<T>,
     ) -> Result<T> {
         let mut step = Some(step);
-        let mut done = None;
-        self.update_and_persist(customer, &mut |account| {
+        let mut result = None;
+        self.update_and_persist(customer, &mut |ledger| {
             if let Some(step) = step.take() {
-                done = Some(step(self, account)?);
+                result = Some(step(self, ledger)?);
             }
             Ok(())
         })?;
-        done.ok_or_else(|| Error::RustError("the step was not taken".to_owned()))
+        result.ok_or_else(|| Error::RustError("the step did not run".to_owned()))
+    }
+
+    /// Returns whether the event was received before. Only valid within
+    /// [`LedgerStorage::update()`].
+    pub(super) fn check_duplicate(&self, event: &EventId) -> Result<Dedup> {
+        self.create_tables()?;
+        let rows =
+            self.sql.query("SELECT 1 FROM events WHERE id = ?", vec![event.as_str().into()])?;
+        Ok(if rows.is_empty() { Dedup::New } else { Dedup::Duplicate })
+    }
+
+    /// Stores the id of an event, and deletes ids that are too old to be sent again.
+    pub(super) fn record_event(&self, event: &EventId, now: Timestamp) -> Result<()> {
+        let expired = SqlStorageValue::try_from_i64(now.0.saturating_sub(EVENT_RETENTION))?;
+        self.sql.execute("DELETE FROM events WHERE received_at < ?", vec![expired])?;
+        let values = vec![event.as_str().into(), SqlStorageValue::try_from_i64(now.0)?];
+        self.sql.execute("INSERT OR IGNORE INTO events (id, received_at) VALUES (?, ?)", values)
+    }
+
+    fn with_cached<T>(&self, select: impl FnOnce(&CachedLedger) -> T) -> Result<T> {
+        if self.cached.borrow().is_none() {
+            let cached = self.read_all()?;
+            self.cached.replace(Some(cached));
+        }
+        self.cached.borrow().as_ref().map(select).ok_or_else(bad_row)
+    }
+
+    fn read_all(&self) -> Result<CachedLedger> {
+        let Some((customer, row)) = self.read_state_row()? else {
+            return Ok(CachedLedger::default());
+        };
+        let entitlements = match self.select_record()? {
+            Some(record) => Some(record::decode(&record).map_err(|error| error.to_string())?),
+            None => None,
+        };
+        let StateRow {
+            confirmed_at,
+            events_received,
+            last_replica_write,
+            late_write_until,
+            source_backoff_until,
+            sync_problem,
+            last_report,
+            observed_features,
+        } = row;
+        let ledger = LedgerState {
+            entitlements,
+            confirmed_at,
+            events_received,
+            last_replica_write,
+            late_write_until,
+            source_backoff_until,
+            sync_problem,
+            last_report,
+            observed_features,
+            outbox: self.read_outbox()?,
+        };
+        Ok(CachedLedger { customer: Some(customer), ledger })
+    }
+
+    fn read_state_row(&self) -> Result<Option<(CustomerKey, StateRow)>> {
+        if !self.sql.table_exists("state")? {
+            return Ok(None);
+        }
+        let rows = self.sql.query("SELECT customer, state FROM state", vec![])?;
+        match rows.first().map(Vec::as_slice) {
+            None => Ok(None),
+            Some([SqlStorageValue::String(customer), SqlStorageValue::String(state)]) => {
+                Ok(Some((decode(customer.as_bytes())?, decode(state.as_bytes())?)))
+            }
+            Some(_) => Err(bad_row()),
+        }
+    }
+
+    fn select_record(&self) -> Result<Option<Vec<u8>>> {
+        let mut record = Vec::new();
+        for row in self.sql.query("SELECT record FROM entitlements ORDER BY chunk", vec![])? {
+            let [SqlStorageValue::Blob(chunk)] = row.as_slice() else { return Err(bad_row()) };
+            record.extend(chunk);
+        }
+        Ok((!record.is_empty()).then_some(record))
+    }
+
+    fn read_outbox(&self) -> Result<Outbox> {
+        let mut tasks = Vec::new();
+        let select = "SELECT task, created_at, due_at, attempts FROM tasks";
+        for row in self.sql.query(select, vec![])? {
+            let [
+                SqlStorageValue::String(name),
+                SqlStorageValue::Integer(created_at),
+                SqlStorageValue::Integer(due_at),
+                SqlStorageValue::Integer(attempts),
+            ] = row.as_slice()
+            else {
+                return Err(bad_row());
+            };
+            let timestamp = |millis: i64| UnixMillis(u64::try_from(millis).unwrap_or_default());
+            let pending = PendingTask {
+                created_at: timestamp(*created_at),
+                due_at: timestamp(*due_at),
+                attempts: u32::try_from(*attempts).unwrap_or(u32::MAX),
+            };
+            // After a rollback, skips the tasks that only the newer deployment has.
+            let task = Task::ALL.into_iter().find(|task| task.as_str() == name);
+            tasks.extend(task.map(|task| (task, pending)));
+        }
+        Ok(Outbox::from_tasks(tasks))
     }
 
     fn update_and_persist(
         &self,
         customer: &CustomerKey,
-        change: &mut dyn FnMut(&mut LedgerState) -> Result<()>,
+        step: &mut dyn FnMut(&mut LedgerState) -> Result<()>,
     ) -> Result<()> {
-        let CachedLedger { customer: owner, state: mut after } =
-            self.with_cached(CachedLedger::clone)?;
+        let mut after = self.ledger()?;
         let changed = self.sql.transact(|| {
-            let before = match owner {
-                Some(_) => after.clone(),
-                // All is written down, but for the set: that is there, if there is one.
-                None => LedgerState {
-                    entitlements: after.entitlements.clone(),
-                    ..LedgerState::default()
-                },
-            };
-            change(&mut after)?;
-            let is_same = before == after;
-            if !is_same {
+            let before = after.clone();
+            step(&mut after)?;
+            let changed = before != after;
+            if changed {
                 self.persist(customer, &before, &after)?;
             }
-            Ok(!is_same)
+            Ok(changed)
         });
         let changed: Result<bool> = changed.and_then(|changed| changed);
         match changed {
             Ok(false) => {}
             Ok(true) => {
-                let owner = Some(customer.clone());
-                self.cached.replace(Some(CachedLedger { customer: owner, state: after }));
+                let customer = Some(customer.clone());
+                self.cached.replace(Some(CachedLedger { customer, ledger: after }));
             }
-            // What stands in the tables now is what stood there before.
+            // Whether a failed commit was written is unknown: the next call reads the tables.
             Err(_) => drop(self.cached.take()),
         }
         changed.map(drop)
@@ -255,56 +286,52 @@ impl LedgerStorage {
         {
             let record = record::encode(set).map_err(|error| error.to_string())?;
             self.sql.execute("DELETE FROM entitlements", vec![])?;
-            for (part, bytes) in (0_i32..).zip(record.chunks(CHUNK)) {
-                let values = vec![part.into(), bytes.to_vec().into()];
+            for (chunk, bytes) in (0_i32..).zip(record.chunks(CHUNK)) {
+                let values = vec![chunk.into(), bytes.to_vec().into()];
                 self.sql
-                    .execute("INSERT INTO entitlements (part, record) VALUES (?, ?)", values)?;
+                    .execute("INSERT INTO entitlements (chunk, record) VALUES (?, ?)", values)?;
             }
             if let Some(change) = SetChange::between(before.entitlements.as_ref(), set) {
                 self.store_change(&change)?;
             }
         }
         for task in Task::ALL {
-            let debt = after.outbox.pending(task);
-            if debt != before.outbox.pending(task) {
-                self.store_task(task, debt)?;
+            let pending = after.outbox.pending(task);
+            if pending != before.outbox.pending(task) {
+                self.store_task(task, pending)?;
             }
         }
         let LedgerState {
-            confirmed_at: confirmed,
-            events_received: arrivals,
-            last_replica_write: written,
-            late_write_until: doubtful,
-            source_backoff_until: left_alone,
-            sync_problem: trouble,
-            last_report: reported,
+            confirmed_at,
+            events_received,
+            last_replica_write,
+            late_write_until,
+            source_backoff_until,
+            sync_problem,
+            last_report,
             ..
         } = *after;
-        let seen = Some(after.observed_features.clone());
-        let notes = StateRow {
-            confirmed_at: confirmed,
-            events_received: arrivals,
-            last_replica_write: written,
-            late_write_until: doubtful,
-            source_backoff_until: left_alone,
-            sync_problem: trouble,
-            last_report: reported,
-            observed_features: seen,
+        let row = StateRow {
+            confirmed_at,
+            events_received,
+            last_replica_write,
+            late_write_until,
+            source_backoff_until,
+            sync_problem,
+            last_report,
+            observed_features: after.observed_features.clone(),
         };
         let values =
-            vec![serde_json::to_string(customer)?.into(), serde_json::to_string(&notes)?.into()];
-        self.sql.execute(
-            "INSERT OR REPLACE INTO account (id, customer, notes) VALUES (0, ?, ?)",
-            values,
-        )
+            vec![serde_json::to_string(customer)?.into(), serde_json::to_string(&row)?.into()];
+        self.sql
+            .execute("INSERT OR REPLACE INTO state (id, customer, state) VALUES (0, ?, ?)", values)
     }
 
     fn store_change(&self, change: &SetChange) -> Result<()> {
-        self.sql.execute(CHANGES_SCHEMA, vec![])?;
-        let forgotten = change.version.0.saturating_sub(CHANGE_RETENTION);
-        if forgotten > 0 {
-            let forgotten = vec![integer_value(forgotten)?];
-            self.sql.execute("DELETE FROM changes WHERE version <= ?", forgotten)?;
+        let expired = change.version.0.saturating_sub(CHANGE_RETENTION);
+        if expired > 0 {
+            let values = vec![integer_value(expired)?];
+            self.sql.execute("DELETE FROM changes WHERE version <= ?", values)?;
         }
         if !change.fits_in_message() {
             return Ok(());
@@ -313,80 +340,34 @@ impl LedgerStorage {
         self.sql.execute("INSERT OR REPLACE INTO changes (version, change) VALUES (?, ?)", values)
     }
 
-    /// The changes after this version that are remembered, in order.
-    pub(in crate::worker) fn changes_since(&self, since: Version) -> Result<Vec<SetChange>> {
-        if !self.sql.table_exists("changes")? {
-            return Ok(Vec::new());
-        }
-        let later = "SELECT change FROM changes WHERE version > ? ORDER BY version";
-        let change = |row: Vec<SqlStorageValue>| match row.as_slice() {
-            [SqlStorageValue::String(change)] => rpc::decode(change.as_bytes()),
-            _ => Err(bad_row()),
-        };
-        self.sql.query(later, vec![integer_value(since.0)?])?.into_iter().map(change).collect()
-    }
-
-    fn store_task(&self, task: Task, debt: Option<PendingTask>) -> Result<()> {
-        let Some(PendingTask { created_at: since, due_at: due, attempts: tries }) = debt else {
+    fn store_task(&self, task: Task, pending: Option<PendingTask>) -> Result<()> {
+        let Some(PendingTask { created_at, due_at, attempts }) = pending else {
             return self
                 .sql
-                .execute("DELETE FROM debts WHERE task = ?", vec![task.as_str().into()]);
+                .execute("DELETE FROM tasks WHERE task = ?", vec![task.as_str().into()]);
         };
         let values = vec![
             task.as_str().into(),
-            integer_value(since.0)?,
-            integer_value(due.0)?,
-            integer_value(tries.into())?,
+            integer_value(created_at.0)?,
+            integer_value(due_at.0)?,
+            integer_value(attempts.into())?,
         ];
         self.sql.execute(
-            "INSERT OR REPLACE INTO debts (task, since, due, tries) VALUES (?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO tasks (task, created_at, due_at, attempts) VALUES (?, ?, ?, ?)",
             values,
         )
     }
 
-    fn read_outbox(&self) -> Result<Outbox> {
-        let mut debts = Vec::new();
-        for row in self.sql.query("SELECT task, since, due, tries FROM debts", vec![])? {
-            let [
-                SqlStorageValue::String(name),
-                SqlStorageValue::Integer(since),
-                SqlStorageValue::Integer(due),
-                SqlStorageValue::Integer(tries),
-            ] = row.as_slice()
-            else {
-                return Err(bad_row());
-            };
-            let moment = |millis: i64| UnixMillis(u64::try_from(millis).unwrap_or_default());
-            let tries = u32::try_from(*tries).unwrap_or(u32::MAX);
-            let debt =
-                PendingTask { created_at: moment(*since), due_at: moment(*due), attempts: tries };
-            // A task of a deployment that came after this one is left to it.
-            let task = Task::ALL.into_iter().find(|task| task.as_str() == name);
-            debts.extend(task.map(|task| (task, debt)));
-        }
-        Ok(Outbox::from_tasks(debts))
-    }
-
     fn create_tables(&self) -> Result<()> {
-        if self.has_state_row() { Ok(()) } else { self.sql.create_tables(&SCHEMA) }
+        if self.has_tables() { Ok(()) } else { self.sql.create_tables(&SCHEMA) }
     }
 
-    pub(in crate::worker) fn check_duplicate(&self, event: &EventId) -> Result<Dedup> {
-        self.create_tables()?;
-        let seen =
-            self.sql.query("SELECT 1 FROM events WHERE id = ?", vec![event.as_str().into()])?;
-        Ok(if seen.is_empty() { Dedup::New } else { Dedup::Duplicate })
-    }
-
-    /// Remembers an event, and forgets those that can no longer come again.
-    pub(in crate::worker) fn record_event(&self, event: &EventId, now: Timestamp) -> Result<()> {
-        let expired = SqlStorageValue::try_from_i64(now.0.saturating_sub(EVENT_RETENTION))?;
-        self.sql.execute("DELETE FROM events WHERE received < ?", vec![expired])?;
-        let values = vec![event.as_str().into(), SqlStorageValue::try_from_i64(now.0)?];
-        self.sql.execute("INSERT OR IGNORE INTO events (id, received) VALUES (?, ?)", values)
+    /// Whether the cache shows that the tables exist: they were created with the row of `state`.
+    fn has_tables(&self) -> bool {
+        self.cached.borrow().as_ref().is_some_and(|cached| cached.customer.is_some())
     }
 }
 
 fn bad_row() -> Error {
-    Error::RustError("a row of the ledger has another form".to_owned())
+    Error::RustError("unexpected columns in a row of the ledger".to_owned())
 }
