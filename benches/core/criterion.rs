@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use entgate_bench::{forms, works};
+use entgate_bench::{record_formats, workloads};
 
 fn all(criterion: &mut Criterion) {
-    for mut work in works::works().into_iter().chain(forms::works()) {
+    for mut work in workloads::works().into_iter().chain(record_formats::works()) {
         criterion.bench_function(&work.name.clone(), |bencher| bencher.iter(|| work.once()));
     }
 }

@@ -1,7 +1,7 @@
 //! Does each work some times, so that callgrind can count its instructions: all that [`measured()`]
 //! does is the work. `instructions.mjs` runs this, and knows the works by the lines it prints.
 
-use entgate_bench::{forms, work::Work, works};
+use entgate_bench::{record_formats, workload::Work, workloads};
 
 /// How often each work is done while it is counted.
 const CALLS: usize = 10;
@@ -10,10 +10,10 @@ const CALLS: usize = 10;
 const BEFORE: usize = 3;
 
 fn main() {
-    for (name, bytes) in forms::sizes() {
+    for (name, bytes) in record_formats::sizes() {
         println!("bytes\t{bytes}\t{name}");
     }
-    for mut work in works::works().into_iter().chain(forms::works()) {
+    for mut work in workloads::works().into_iter().chain(record_formats::works()) {
         for _ in 0..BEFORE {
             work.once();
         }

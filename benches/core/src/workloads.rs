@@ -15,9 +15,9 @@ use entgate::{
 };
 
 use crate::{
-    edge::{self, Edge},
+    deployment::{self as edge, Edge},
     sample::{KEY, NOW, SECRET, SIZES, customer, event, key, set},
-    work::Work,
+    workload::Work,
 };
 
 /// The works, in the order in which a customer's set goes its way.

@@ -6,7 +6,7 @@
 //! | [`rows`]                    | form 1: a list of grants                                        |
 //! | [`columns`]                 | form 2, the one that is written now: keys, features, ids        |
 //! | [`columns`], lengths first  | the same, and where its columns begin                           |
-//! | [`list`]                    | the keys, and then Stripe's list as it is answered              |
+//! | [`keys_and_list`]                    | the keys, and then Stripe's list as it is answered              |
 //! | [`hashes`]                  | not JSON: hashes of the keys in order, and then the grants      |
 //!
 //! Every form is searched as well as it can be: by a scan that knows its shape, without a parse, and by
@@ -16,7 +16,7 @@
 
 pub mod columns;
 pub mod hashes;
-pub mod list;
+pub mod keys_and_list;
 pub mod rows;
 pub mod scan;
 
@@ -29,9 +29,9 @@ use entgate::{
 };
 
 use crate::{
-    edge::{Edge, get},
+    deployment::{Edge, get},
     sample::{SIZES, customer, key, set},
-    work::Work,
+    workload::Work,
 };
 
 /// A way in which a set could be stored.
@@ -49,7 +49,7 @@ pub struct Form {
 
 /// The forms.
 pub const FORMS: [Form; 5] =
-    [rows::FORM, columns::FORM, columns::LENGTHS, list::FORM, hashes::FORM];
+    [rows::FORM, columns::FORM, columns::LENGTHS, keys_and_list::FORM, hashes::FORM];
 
 /// The sizes of a page.
 const PAGES: [usize; 2] = [10, 100];
