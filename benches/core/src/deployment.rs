@@ -1,92 +1,95 @@
-//! A deployment whose replica keeps one customer's record, and reads it each time, as the edge's
-//! does. Its other stores are those in memory.
+//! A deployment in memory whose replica has one record, for every customer, and decodes it on each
+//! read as KV's does.
+//!
+//! The other stores are [`MemoryStore`]'s.
 
 use entgate::{
-    api::{self, App, Features, Request, Response, settings::Settings},
+    api::{self, App, FeatureCache, Request, Response, settings::Settings},
     entitlement::Entitlements,
-    id::{Customer, Livemode},
-    source::{Stripe, Transport},
+    id::{CustomerKey, Livemode},
+    source::{StripeClient, Transport},
     store::{
-        Catalog, Crypto, Error, Journal, Ledger, Replica, Roster, Store, memory::Memory, record,
+        ActivityLog, CatalogClient, Crypto, CustomerIndex, Error, Ledger, Replica, Store,
+        memory::MemoryStore, record,
     },
-    token::Keyring,
+    token::JwksCache,
 };
 
-use crate::sample::{KEY, NOW, SECRET};
+use crate::sample::{NOW, SERVER_KEY, WEBHOOK_SECRET};
 
-/// A deployment, its stores and what it keeps beside them.
+/// A deployment: its settings, stores and caches.
 #[derive(Debug)]
-pub struct Edge {
-    /// What its operator set.
-    pub settings: Settings,
+pub struct Deployment {
+    settings: Settings,
     stores: Stores,
-    features: Features,
-    keyring: Keyring,
+    feature_cache: FeatureCache,
+    jwks_cache: JwksCache,
 }
 
 #[derive(Debug)]
 struct Stores {
-    replica: Copy,
-    others: Memory,
+    replica: OneRecord,
+    others: MemoryStore,
 }
 
 #[derive(Debug)]
-struct Copy(Vec<u8>);
+struct OneRecord(Vec<u8>);
 
-/// The settings of the deployment.
+/// Returns the settings of the deployment.
 ///
 /// # Panics
 ///
-/// Never: they can be read.
+/// Never: they are valid.
 #[must_use]
 pub fn settings() -> Settings {
-    let text = |name: &str| match name {
-        "ENTGATE_API_KEYS" => Some(KEY.to_owned()),
-        "STRIPE_WEBHOOK_SECRETS" => Some(SECRET.to_owned()),
+    let variable = |name: &str| match name {
+        "ENTGATE_API_KEYS" => Some(SERVER_KEY.to_owned()),
+        "STRIPE_WEBHOOK_SECRETS" => Some(WEBHOOK_SECRET.to_owned()),
         _ => None,
     };
-    Settings::read(text).unwrap()
+    Settings::parse(variable).unwrap()
 }
 
-impl Edge {
-    /// A deployment that holds this record of whomever it is asked about.
+impl Deployment {
+    /// Creates a deployment whose replica has this record.
     #[must_use]
     pub fn new(record: Vec<u8>) -> Self {
         Self {
             settings: settings(),
-            stores: Stores { replica: Copy(record), others: Memory::default() },
-            features: Features::default(),
-            keyring: Keyring::default(),
+            stores: Stores { replica: OneRecord(record), others: MemoryStore::default() },
+            feature_cache: FeatureCache::default(),
+            jwks_cache: JwksCache::default(),
         }
     }
 
     /// Answers a request.
     #[must_use]
-    pub fn answer(&self, request: &Request) -> Response {
-        let Self { settings, stores: store, features, keyring } = self;
-        let app = App { store, settings, features, keyring, random: || 0, log: |_| {} };
+    pub fn handle(&self, request: &Request) -> Response {
+        let Self { settings, stores: store, feature_cache, jwks_cache } = self;
+        let app = App { store, settings, feature_cache, jwks_cache, random: || 0, log: |_| {} };
         pollster::block_on(api::handle(&app, request, NOW))
     }
 }
 
-/// A request with the server key.
+/// Creates a `GET` request with the server key.
 ///
 /// # Panics
 ///
-/// If the target is none.
+/// If `path_and_query` is not valid.
 #[must_use]
-pub fn get(target: &str) -> Request {
-    let request = http::Request::get(target).header("authorization", format!("Bearer {KEY}"));
+pub fn get(path_and_query: &str) -> Request {
+    let request =
+        http::Request::get(path_and_query).header("authorization", format!("Bearer {SERVER_KEY}"));
     request.body(Vec::new()).unwrap()
 }
 
-impl Replica for Copy {
-    async fn save(&self, _: &Customer, _: &Entitlements) -> Result<(), Error> {
+impl Replica for OneRecord {
+    async fn save(&self, _: &CustomerKey, _: &Entitlements) -> Result<(), Error> {
         Ok(())
     }
 
-    async fn load(&self, _: &Customer) -> Result<Option<Entitlements>, Error> {
-        record::read(&self.0)
+    async fn load(&self, _: &CustomerKey) -> Result<Option<Entitlements>, Error> {
+        record::decode(&self.0)
             .map(Some)
             .map_err(|error| Error::Unreadable { port: "replica", cause: error.to_string() })
     }
@@ -101,19 +104,19 @@ impl Store for Stores {
         &self.replica
     }
 
-    fn roster(&self) -> &impl Roster {
-        self.others.roster()
+    fn customer_index(&self) -> &impl CustomerIndex {
+        self.others.customer_index()
     }
 
-    fn journal(&self) -> &impl Journal {
-        self.others.journal()
+    fn activity_log(&self) -> &impl ActivityLog {
+        self.others.activity_log()
     }
 
-    fn source(&self, livemode: Livemode) -> Option<&Stripe<impl Transport>> {
+    fn source(&self, livemode: Livemode) -> Option<&StripeClient<impl Transport>> {
         self.others.source(livemode)
     }
 
-    fn catalog(&self) -> Option<&impl Catalog> {
+    fn catalog(&self) -> Option<&impl CatalogClient> {
         self.others.catalog()
     }
 

@@ -1,30 +1,30 @@
-//! One thing that is measured.
+//! A named function that can be measured.
 
 use std::{fmt, hint::black_box};
 
-/// One thing that is measured: it can be done any number of times, and costs the same each time.
-pub struct Work {
-    /// What it is.
+/// A function that can be called any number of times, at the same cost each time.
+pub struct Workload {
+    /// The name in the report.
     pub name: String,
-    once: Box<dyn FnMut()>,
+    function: Box<dyn FnMut()>,
 }
 
-impl Work {
-    /// A work of this name. What it comes to is made, and dropped.
-    pub fn new<T>(name: impl Into<String>, mut once: impl FnMut() -> T + 'static) -> Self {
-        let once = move || {
-            black_box(once());
+impl Workload {
+    /// Creates a workload. A call includes dropping the result of `function`.
+    pub fn new<T>(name: impl Into<String>, mut function: impl FnMut() -> T + 'static) -> Self {
+        let function = move || {
+            black_box(function());
         };
-        Self { name: name.into(), once: Box::new(once) }
+        Self { name: name.into(), function: Box::new(function) }
     }
 
-    /// Does it.
-    pub fn once(&mut self) {
-        (self.once)();
+    /// Calls the function once.
+    pub fn run(&mut self) {
+        (self.function)();
     }
 }
 
-impl fmt::Debug for Work {
+impl fmt::Debug for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
     }

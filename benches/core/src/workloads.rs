@@ -1,202 +1,212 @@
-//! The works of the core, each by the function that the edge does it with.
+//! The workloads of the core. Each calls the functions that the Worker calls.
 
 use std::hint::black_box;
 
 use entgate::{
-    api::hot,
-    entitlement::{Coverage, Entitlements, Page, Paused, Summary},
-    id::{Millis, Timestamp},
-    ledger::{self, Account, List, Sighting},
+    api::fast_path,
+    entitlement::{Completeness, Entitlements, Summary, SummaryPage},
+    id::UnixMillis,
+    ledger::{self, Dedup, LedgerState, SourceAccess},
     store::{ServedBy, record},
     webhook::{
-        signature::{self, Secret},
-        stripe::{self, Incoming, SUMMARY},
+        signature::{self, SigningSecret},
+        stripe::{self, Incoming, SUMMARY_EVENT},
     },
 };
 
 use crate::{
-    deployment::{self as edge, Edge},
-    sample::{KEY, NOW, SECRET, SIZES, customer, event, key, set},
-    workload::Work,
+    deployment::{self, Deployment, settings},
+    sample::{self, CREATED, NOW, SERVER_KEY, SIZES, WEBHOOK_SECRET, customer, event, set},
+    workload::Workload,
 };
 
-/// The works, in the order in which a customer's set goes its way.
+/// Returns the workloads, in the order in which a set passes through the core.
 #[must_use]
-pub fn works() -> Vec<Work> {
-    [verify(), parse(), decide(), checks(), lists(), records()].into_iter().flatten().collect()
+pub fn all() -> Vec<Workload> {
+    [verify(), parse(), apply(), checks(), lists(), records()].into_iter().flatten().collect()
 }
 
-/// An event, and the header that it is signed with.
-fn signed(kind: &str) -> (String, String) {
-    let body = event(kind, 10);
-    let header = signature::sign(body.as_bytes(), Secret::new(SECRET).into_iter(), NOW);
+/// Returns an event with 10 entitlements, and its signature header.
+fn signed_event(event_type: &str) -> (String, String) {
+    let body = event(event_type, 10);
+    let header = signature::sign(body.as_bytes(), secrets().into_iter(), NOW);
     (body, header)
 }
 
-fn verify() -> Vec<Work> {
-    let forge = |(body, header): (String, String)| (body.replace("evt_1", "evt_2"), header);
-    let work = |name, (body, header): (String, String)| {
-        let secrets: Vec<_> = Secret::new(SECRET).into_iter().collect();
-        Work::new(name, move || {
+fn secrets() -> Vec<SigningSecret> {
+    SigningSecret::new(WEBHOOK_SECRET).into_iter().collect()
+}
+
+fn verify() -> Vec<Workload> {
+    let workload = |name, (body, header): (String, String)| {
+        let secrets = secrets();
+        Workload::new(name, move || {
             signature::verify(black_box(&header), black_box(body.as_bytes()), &secrets, NOW)
                 .map(|_| ())
         })
     };
+    let (body, header) = signed_event(SUMMARY_EVENT);
     vec![
-        work("verify", signed(SUMMARY)),
-        work("verify, forged", forge(signed(SUMMARY))),
-        receive("verify and parse", signed(SUMMARY)),
-        receive("verify and parse, of another type", signed("invoice.paid")),
+        workload("verify", (body.clone(), header.clone())),
+        workload("verify, invalid signature", (body.replace("evt_1", "evt_2"), header)),
+        verify_and_parse("verify and parse", signed_event(SUMMARY_EVENT)),
+        verify_and_parse("verify and parse, other event type", signed_event("invoice.paid")),
     ]
 }
 
-/// The whole way in, up to the ledger.
-fn receive(name: &str, (body, header): (String, String)) -> Work {
-    let settings = edge::settings();
-    Work::new(name, move || {
-        hot::receive(&settings, black_box(&header), black_box(body.as_bytes()), NOW, |_| {})
+/// All steps of a webhook before the ledger.
+fn verify_and_parse(name: &str, (body, header): (String, String)) -> Workload {
+    let settings = settings();
+    Workload::new(name, move || {
+        let body = black_box(body.as_bytes());
+        fast_path::verify_webhook(&settings, black_box(&header), body, NOW, |_| {})
     })
 }
 
-fn parse() -> Vec<Work> {
-    let work = |name, kind| {
-        let (body, header) = signed(kind);
-        // What is measured is to borrow from what lives as long as the process.
+fn parse() -> Vec<Workload> {
+    let workload = |name, event_type| {
+        let (body, header) = signed_event(event_type);
+        // The workload needs a `Verified<'static>`, which borrows the body.
         let body: &'static str = body.leak();
-        let secrets: Vec<_> = Secret::new(SECRET).into_iter().collect();
-        let verified = signature::verify(&header, body.as_bytes(), &secrets, NOW).unwrap();
-        Work::new(name, move || stripe::parse(black_box(verified), Paused::Keep))
+        let verified = signature::verify(&header, body.as_bytes(), &secrets(), NOW).unwrap();
+        let paused = settings().paused;
+        Workload::new(name, move || stripe::parse(black_box(verified), paused))
     };
-    vec![work("parse", SUMMARY), work("parse, of another type", "invoice.paid")]
+    vec![workload("parse", SUMMARY_EVENT), workload("parse, other event type", "invoice.paid")]
 }
 
-fn decide() -> Vec<Work> {
-    let held = set(10);
-    let same = summary(&held);
-    let fewer = summary(&set(9));
-    let rule = |name, held: Option<Entitlements>, summary: Summary| {
-        Work::new(name, move || {
-            ledger::apply(black_box(held.as_ref()), Sighting::First, black_box(&summary))
+fn apply() -> Vec<Workload> {
+    let current = set(10);
+    let unchanged = summary(&current);
+    let one_removed = summary(&set(9));
+    let workload = |name, current: Option<Entitlements>, summary: Summary| {
+        Workload::new(name, move || {
+            ledger::apply(black_box(current.as_ref()), Dedup::New, black_box(&summary))
         })
     };
-    let mut account = Account { held: Some(held.clone()), ..Account::default() };
-    let mut turns = [summary(&set(9)), summary(&held)].into_iter().cycle();
+    let mut state = LedgerState { entitlements: Some(current.clone()), ..LedgerState::default() };
+    let mut summaries = [one_removed.clone(), unchanged.clone()].into_iter().cycle();
     vec![
-        rule("decide, the first event", None, same.clone()),
-        rule("decide, nothing new", Some(held.clone()), same),
-        rule("decide, one less", Some(held), fewer),
-        Work::new("decide, with all that is kept of a customer", move || {
-            let summary = turns.next().unwrap();
-            account.receive(&summary, Sighting::First, List::Confirms, Millis::from(NOW))
+        workload("apply, first event", None, unchanged.clone()),
+        workload("apply, unchanged set", Some(current.clone()), unchanged),
+        workload("apply, one entitlement removed", Some(current), one_removed),
+        Workload::new("apply, complete ledger state", move || {
+            let summary = summaries.next().unwrap();
+            let now = UnixMillis::from(NOW);
+            state.apply_event(&summary, Dedup::New, SourceAccess::Available, now)
         }),
     ]
 }
 
-/// The event that says so, as it was parsed.
+/// Returns the summary that an event with this set is parsed to.
 fn summary(set: &Entitlements) -> Summary {
-    let body = event(SUMMARY, set.data.len());
-    let secret = || Secret::new(SECRET).into_iter();
-    let header = signature::sign(body.as_bytes(), secret(), NOW);
-    let secrets: Vec<_> = secret().collect();
-    let verified = signature::verify(&header, body.as_bytes(), &secrets, NOW).unwrap();
-    let Ok(Incoming::Summary(summary)) = stripe::parse(verified, Paused::Keep) else {
-        panic!("no summary")
+    let body = event(SUMMARY_EVENT, set.data.len());
+    let header = signature::sign(body.as_bytes(), secrets().into_iter(), NOW);
+    let verified = signature::verify(&header, body.as_bytes(), &secrets(), NOW).unwrap();
+    let Ok(Incoming::Summary(summary)) = stripe::parse(verified, settings().paused) else {
+        panic!("the event has no summary")
     };
-    assert_eq!(summary.page, Some(Page::Whole(set.data.clone())));
-    assert_eq!(summary.created, Timestamp(1_706_111_369));
+    assert_eq!(summary.page, Some(SummaryPage::Complete(set.data.clone())));
+    assert_eq!(summary.created, CREATED);
     summary
 }
 
-fn checks() -> Vec<Work> {
-    let url = |feature: usize| {
-        let customer = customer().id;
-        format!("https://edge.example.com/v1/check?customer={customer}&feature={}", key(feature))
+fn checks() -> Vec<Workload> {
+    let path = |feature: usize| {
+        format!("/v1/check?customer={}&feature={}", customer().id, sample::lookup_key(feature))
     };
-    let authorization = format!("Bearer {KEY}");
-    let ask = {
-        let (settings, url, authorization) = (edge::settings(), url(9), authorization.clone());
-        Work::new("check: ask", move || {
-            hot::ask(&settings, black_box(&url), black_box(&authorization), NOW)
+    let parse_query = {
+        let (settings, url, authorization) = (settings(), url(&path(9)), authorization());
+        Workload::new("check: lookup", move || {
+            fast_path::parse_query(&settings, black_box(&url), black_box(&authorization), NOW)
         })
     };
-    let glance = |name: String, size, feature| {
-        let (record, feature) = (record::write(&set(size)).unwrap(), key(feature));
-        Work::new(name, move || record::glance(black_box(&record), black_box(&feature)))
+    let lookup_feature = |name: String, size, feature| {
+        let (record, feature) = (sample::record(size), sample::lookup_key(feature));
+        Workload::new(name, move || record::lookup_feature(black_box(&record), black_box(&feature)))
     };
-    let tell = |size: usize| {
-        let record = record::write(&set(size)).unwrap();
-        let question = hot::ask(&edge::settings(), &url(size - 1), &authorization, NOW).unwrap();
-        Work::new(format!("check: tell, the last of {size}"), move || {
-            hot::tell(black_box(&question), black_box(&record), ServedBy::Replica)
+    let last = SIZES.map(|size| {
+        lookup_feature(format!("check: lookup_feature, last of {size}"), size, size - 1)
+    });
+    let absent = SIZES
+        .map(|size| lookup_feature(format!("check: lookup_feature, absent in {size}"), size, size));
+    let answer_from_record = SIZES.map(|size| {
+        let (record, url) = (sample::record(size), url(&path(size - 1)));
+        let query = fast_path::parse_query(&settings(), &url, &authorization(), NOW).unwrap();
+        Workload::new(format!("check: answer_from_record, last of {size}"), move || {
+            fast_path::answer_from_record(black_box(&query), black_box(&record), ServedBy::Replica)
         })
-    };
-    let whole = |size: usize| {
-        let (settings, url, authorization) =
-            (edge::settings(), url(size - 1), authorization.clone());
-        let record = record::write(&set(size)).unwrap();
-        Work::new(format!("check: ask and tell, the last of {size}"), move || {
-            let question =
-                hot::ask(&settings, black_box(&url), black_box(&authorization), NOW).unwrap();
-            hot::tell(&question, black_box(&record), ServedBy::Replica)
-        })
-    };
-    let edge = Edge::new(record::write(&set(10)).unwrap());
-    let target = format!("/v1/check?customer={}&feature={}", customer().id, key(9));
-    let request = edge::get(&target);
-    assert_eq!(edge.answer(&request).status(), 200);
-    let handled =
-        Work::new("check: the long way, the last of 10", move || edge.answer(black_box(&request)));
-    let last =
-        SIZES.map(|size| glance(format!("check: glance, the last of {size}"), size, size - 1));
-    let absent = SIZES.map(|size| glance(format!("check: glance, none of {size}"), size, size));
-    [ask]
+    });
+    let fast = SIZES
+        .map(|size| fast_get(format!("check: fast path, last of {size}"), &path(size - 1), size));
+    let slow = slow_get("check: slow path, last of 10".to_owned(), &path(9), 10);
+    [parse_query]
         .into_iter()
         .chain(last)
         .chain(absent)
-        .chain(SIZES.map(tell))
-        .chain(SIZES.map(whole))
-        .chain([handled])
+        .chain(answer_from_record)
+        .chain(fast)
+        .chain([slow])
         .collect()
 }
 
-fn lists() -> Vec<Work> {
-    let target = |limit: usize| {
+fn lists() -> Vec<Workload> {
+    let path = |limit: usize| {
         let path = "/v1/entitlements/active_entitlements";
         format!("{path}?customer={}&limit={limit}", customer().id)
     };
-    let whole = |(size, limit)| {
-        let (settings, authorization) = (edge::settings(), format!("Bearer {KEY}"));
-        let url = format!("https://edge.example.com{}", target(limit));
-        let record = record::write(&set(size)).unwrap();
-        Work::new(format!("list: ask and tell, {limit} of {size}"), move || {
-            let question =
-                hot::ask(&settings, black_box(&url), black_box(&authorization), NOW).unwrap();
-            hot::tell(&question, black_box(&record), ServedBy::Replica).unwrap()
-        })
-    };
-    let handled = |(size, limit)| {
-        let edge = Edge::new(record::write(&set(size)).unwrap());
-        let request = edge::get(&target(limit));
-        assert_eq!(edge.answer(&request).status(), 200);
-        Work::new(format!("list: the long way, {limit} of {size}"), move || {
-            edge.answer(black_box(&request))
-        })
-    };
     let pages = [(10, 10), (100, 10), (100, 100), (300, 10), (300, 100)];
-    pages.map(whole).into_iter().chain(pages.map(handled)).collect()
+    let fast = pages.map(|(size, limit)| {
+        fast_get(format!("list: fast path, {limit} of {size}"), &path(limit), size)
+    });
+    let slow = pages.map(|(size, limit)| {
+        slow_get(format!("list: slow path, {limit} of {size}"), &path(limit), size)
+    });
+    fast.into_iter().chain(slow).collect()
 }
 
-fn records() -> Vec<Work> {
-    let read = |size| {
-        let record = record::write(&set(size)).unwrap();
-        Work::new(format!("record: read {size}"), move || record::read(black_box(&record)))
+fn records() -> Vec<Workload> {
+    let read = |name: String, record: Vec<u8>| {
+        Workload::new(name, move || record::decode(black_box(&record)))
     };
     let write = |size| {
         let set = set(size);
-        Work::new(format!("record: write {size}"), move || record::write(black_box(&set)))
+        Workload::new(format!("record: write {size}"), move || record::encode(black_box(&set)))
     };
-    let part = Entitlements { coverage: Coverage::Partial, ..set(10) };
-    let part = record::write(&part).unwrap();
-    let part = Work::new("record: read 10, a part", move || record::read(black_box(&part)));
-    SIZES.map(read).into_iter().chain([part]).chain(SIZES.map(write)).collect()
+    let partial = Entitlements { completeness: Completeness::Partial, ..set(10) };
+    let partial = record::encode(&partial).unwrap();
+    SIZES
+        .map(|size| read(format!("record: read {size}"), sample::record(size)))
+        .into_iter()
+        .chain([read("record: read 10, partial set".to_owned(), partial)])
+        .chain(SIZES.map(write))
+        .collect()
+}
+
+fn url(path: &str) -> String {
+    format!("https://edge.example.com{path}")
+}
+
+fn authorization() -> String {
+    format!("Bearer {SERVER_KEY}")
+}
+
+/// A `GET` that the fast path answers from the record of a set.
+fn fast_get(name: String, path: &str, size: usize) -> Workload {
+    let (settings, url, authorization) = (settings(), url(path), authorization());
+    let record = sample::record(size);
+    Workload::new(name, move || {
+        let query =
+            fast_path::parse_query(&settings, black_box(&url), black_box(&authorization), NOW)
+                .unwrap();
+        fast_path::answer_from_record(&query, black_box(&record), ServedBy::Replica).unwrap()
+    })
+}
+
+/// The same `GET`, answered by the router and its handler.
+fn slow_get(name: String, path: &str, size: usize) -> Workload {
+    let deployment = Deployment::new(sample::record(size));
+    let request = deployment::get(path);
+    assert_eq!(deployment.handle(&request).status(), 200);
+    Workload::new(name, move || deployment.handle(black_box(&request)))
 }

@@ -1,111 +1,122 @@
-//! Not JSON: a head, so many hashes of keys in order, each with the place of its grant, and then the
-//! grants, each as three texts behind their lengths. Numbers are little-endian; texts are written as
-//! JSON writes them, without quotes, so that a list takes them as they are.
+//! Not JSON: sorted hashes of the keys, each with the offset of its entitlement, then the
+//! entitlements.
 //!
-//! `4 | version u64 | as_of i64 | count u32 | (hash u32, place u32)… | (length u16, text)×3…`
+//! `5 | version u64 | as_of i64 | count u32 | (hash u32, offset u32)… | (length u16, string)×3…`
 //!
-//! A key whose hash is found is compared itself: a hash alone would grant what it is not.
+//! Numbers are little-endian. An entitlement is three strings, each after its length, encoded as in
+//! JSON without quotes, so that a page copies them. A key whose hash is found is compared as a
+//! string: two keys may have the same hash.
 
 use entgate::{
     entitlement::{Entitlements, Version},
     id::{LookupKey, Timestamp},
-    store::record::Glance,
+    store::record::FeatureLookup,
 };
 
 use super::{
-    Form,
-    scan::{close_list, item, open_list, quoted},
+    RecordFormat,
+    scan::{encode_string, finish_page, push_item, start_page},
 };
 
-/// Hashes and grants.
-pub const FORM: Form = Form { name: "hashes (binary)", write, glance, page };
+/// The hashes and the entitlements.
+pub const FORMAT: RecordFormat =
+    RecordFormat { name: "hashes (binary)", encode, lookup_feature, first_page };
 
-/// The bytes of the head.
-const HEAD: usize = 1 + 8 + 8 + 4;
+/// The first byte of a record.
+const FORMAT_BYTE: u8 = 5;
 
-/// A hash, and the place of its grant.
-type Entry = [[u8; 4]; 2];
+/// The bytes before the hashes.
+const HEADER_LEN: usize = 1 + 8 + 8 + 4;
 
-fn write(set: &Entitlements) -> Vec<u8> {
-    let mut grants = Vec::new();
+/// A hash, and the offset of its entitlement.
+type HashEntry = [[u8; 4]; 2];
+
+fn encode(set: &Entitlements) -> Vec<u8> {
+    let mut strings = Vec::new();
     let mut entries = Vec::new();
-    for granted in &set.data {
-        let place = HEAD + set.data.len() * size_of::<Entry>() + grants.len();
-        entries.push((hash(granted.lookup_key.as_str()), place));
-        for text in [granted.lookup_key.as_str(), granted.feature.as_str(), granted.id.as_str()] {
-            let text = quoted(text);
-            let text = &text[1..text.len() - 1];
-            grants.extend(u16::try_from(text.len()).unwrap_or_default().to_le_bytes());
-            grants.extend(text);
+    for entitlement in &set.data {
+        let offset = HEADER_LEN + set.data.len() * size_of::<HashEntry>() + strings.len();
+        entries.push((hash(entitlement.lookup_key.as_str()), offset));
+        for string in
+            [entitlement.lookup_key.as_str(), entitlement.feature.as_str(), entitlement.id.as_str()]
+        {
+            let string = encode_string(string);
+            let string = &string[1..string.len() - 1];
+            strings.extend(u16::try_from(string.len()).unwrap_or_default().to_le_bytes());
+            strings.extend(string);
         }
     }
     entries.sort_unstable();
     let number = |number| u32::try_from(number).unwrap_or_default().to_le_bytes();
-    let mut record = vec![4];
+    let mut record = vec![FORMAT_BYTE];
     record.extend(set.version.0.to_le_bytes());
     record.extend(set.as_of.0.to_le_bytes());
     record.extend(number(set.data.len()));
-    for (hash, place) in entries {
+    for (hash, offset) in entries {
         record.extend(hash.to_le_bytes());
-        record.extend(number(place));
+        record.extend(number(offset));
     }
-    record.extend(grants);
+    record.extend(strings);
     record
 }
 
-fn glance(record: &[u8], key: &LookupKey) -> Option<Glance> {
-    let Parts { head, entries, .. } = parts(record)?;
+fn lookup_feature(record: &[u8], key: &LookupKey) -> Option<FeatureLookup> {
+    let Record { lookup, entries, .. } = parse_record(record)?;
     let hash = hash(key.as_str());
-    let of = |entry: &Entry| u32::from_le_bytes(entry[0]);
-    let at = entries.partition_point(|entry| of(entry) < hash);
-    for [_, place] in entries.get(at..)?.iter().take_while(|entry| of(entry) == hash) {
-        let place = usize::try_from(u32::from_le_bytes(*place)).ok()?;
-        let (found, _) = text(record.get(place..)?)?;
-        if found == key.as_str().as_bytes() {
-            return Some(Glance { entitled: true, ..head });
+    let hash_of = |entry: &HashEntry| u32::from_le_bytes(entry[0]);
+    let start = entries.partition_point(|entry| hash_of(entry) < hash);
+    for [_, offset] in entries.get(start..)?.iter().take_while(|entry| hash_of(entry) == hash) {
+        let offset = usize::try_from(u32::from_le_bytes(*offset)).ok()?;
+        let (lookup_key, _) = parse_string(record.get(offset..)?)?;
+        if lookup_key == key.as_str().as_bytes() {
+            return Some(FeatureLookup { entitled: true, ..lookup });
         }
     }
-    Some(head)
+    Some(lookup)
 }
 
-fn page(record: &[u8], limit: usize) -> Option<Vec<u8>> {
-    let Parts { entries, mut grants, .. } = parts(record)?;
-    let mut list = open_list(limit);
+fn first_page(record: &[u8], limit: usize) -> Option<Vec<u8>> {
+    let Record { entries, strings: mut rest, .. } = parse_record(record)?;
+    let mut page = start_page(limit);
     for _ in 0..limit.min(entries.len()) {
-        let (key, behind) = text(grants)?;
-        let (feature, behind) = text(behind)?;
-        let (id, behind) = text(behind)?;
-        item(&mut list, id, feature, key);
-        grants = behind;
+        let (lookup_key, after) = parse_string(rest)?;
+        let (feature, after) = parse_string(after)?;
+        let (id, after) = parse_string(after)?;
+        push_item(&mut page, id, feature, lookup_key);
+        rest = after;
     }
-    Some(close_list(list, entries.len() > limit))
+    Some(finish_page(page, entries.len() > limit))
 }
 
-struct Parts<'a> {
-    head: Glance,
-    entries: &'a [Entry],
-    grants: &'a [u8],
+struct Record<'a> {
+    /// The header, as a lookup that has found no feature yet.
+    lookup: FeatureLookup,
+    entries: &'a [HashEntry],
+    strings: &'a [u8],
 }
 
-fn parts(record: &[u8]) -> Option<Parts<'_>> {
-    let (version, rest) = record.strip_prefix(&[4])?.split_first_chunk()?;
+fn parse_record(record: &[u8]) -> Option<Record<'_>> {
+    let (version, rest) = record.strip_prefix(&[FORMAT_BYTE])?.split_first_chunk()?;
     let (as_of, rest) = rest.split_first_chunk()?;
     let (count, rest) = rest.split_first_chunk()?;
     let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
-    let (entries, grants) = rest.split_at_checked(count.checked_mul(size_of::<Entry>())?)?;
+    let (entries, strings) = rest.split_at_checked(count.checked_mul(size_of::<HashEntry>())?)?;
     let version = Version(u64::from_le_bytes(*version));
     let as_of = Timestamp(i64::from_le_bytes(*as_of));
     let entries = entries.as_chunks().0.as_chunks().0;
-    Some(Parts { head: Glance { version, as_of, entitled: false }, entries, grants })
+    let lookup = FeatureLookup { version, as_of, entitled: false };
+    Some(Record { lookup, entries, strings })
 }
 
-/// A text behind its length, and what stands behind it.
-fn text(rest: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = rest.split_first_chunk()?;
+/// Reads a string after its length. Returns it and the rest.
+fn parse_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
     rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))
 }
 
 /// FNV-1a, 32 bits: <http://www.isthe.com/chongo/tech/comp/fnv/>.
-fn hash(text: &str) -> u32 {
-    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+fn hash(string: &str) -> u32 {
+    string
+        .bytes()
+        .fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }

@@ -1,113 +1,122 @@
-//! Ways in which a set could be stored, compared: how many bytes a record has, what a check takes in
-//! it, and what a page of Stripe's list takes.
+//! Stored formats of a set, compared: the bytes of a record, the instructions of a check, and the
+//! instructions of a page of Stripe's list.
 //!
-//! | form                        | is                                                              |
-//! |-----------------------------|-----------------------------------------------------------------|
-//! | [`rows`]                    | form 1: a list of grants                                        |
-//! | [`columns`]                 | form 2, the one that is written now: keys, features, ids        |
-//! | [`columns`], lengths first  | the same, and where its columns begin                           |
-//! | [`keys_and_list`]                    | the keys, and then Stripe's list as it is answered              |
-//! | [`hashes`]                  | not JSON: hashes of the keys in order, and then the grants      |
+//! | format                     | contents                                                  |
+//! |----------------------------|-----------------------------------------------------------|
+//! | [`rows`]                   | a list of entitlements                                    |
+//! | [`columns`]                | keys, features, ids: entgate's own format                 |
+//! | [`columns`], lengths first | the same, after the lengths of its columns                |
+//! | [`keys_and_list`]          | the keys, then Stripe's list as the API returns it        |
+//! | [`hashes`]                 | not JSON: sorted hashes of the keys, then the entitlements |
 //!
-//! Every form is searched as well as it can be: by a scan that knows its shape, without a parse, and by
-//! the same one for all that are JSON, so that form 2 is not measured by [`record::glance()`]. Only
-//! the beginning of a whole set's list is answered here: where a cursor is, is found by one more scan,
-//! which is the same in all of them. A key that JSON writes with an escape is in no sample.
+//! Each format is searched without a parser, by code that knows its bytes. The JSON formats share
+//! one scan ([`scan`]), so the columns are not measured with [`record::lookup_feature()`]. A page is
+//! the first one of a complete set: a cursor needs one more scan, which is the same in every format.
+//! No sample has a key that JSON escapes.
+
+pub mod scan;
+
+pub mod rows;
 
 pub mod columns;
-pub mod hashes;
+
 pub mod keys_and_list;
-pub mod rows;
-pub mod scan;
+
+pub mod hashes;
 
 use std::hint::black_box;
 
 use entgate::{
     entitlement::Entitlements,
     id::LookupKey,
-    store::record::{self, Glance},
+    store::record::{self, FeatureLookup},
 };
 
 use crate::{
-    deployment::{Edge, get},
-    sample::{SIZES, customer, key, set},
-    workload::Work,
+    deployment::{Deployment, get},
+    sample::{self, SIZES, customer, lookup_key, set},
+    workload::Workload,
 };
 
-/// A way in which a set could be stored.
+/// A stored format of a set.
 #[derive(Clone, Copy, Debug)]
-pub struct Form {
-    /// What it is called.
+pub struct RecordFormat {
+    /// The name in the report.
     pub name: &'static str,
-    /// Writes a set down.
-    pub write: fn(&Entitlements) -> Vec<u8>,
-    /// Looks one feature up.
-    pub glance: fn(&[u8], &LookupKey) -> Option<Glance>,
-    /// The first so many of the list, as the list route answers them.
-    pub page: fn(&[u8], usize) -> Option<Vec<u8>>,
+    /// Encodes a set.
+    pub encode: fn(&Entitlements) -> Vec<u8>,
+    /// Looks up one feature in a record.
+    pub lookup_feature: fn(&[u8], &LookupKey) -> Option<FeatureLookup>,
+    /// Returns the first page of the list with this limit, as the list route returns it.
+    pub first_page: fn(&[u8], usize) -> Option<Vec<u8>>,
 }
 
-/// The forms.
-pub const FORMS: [Form; 5] =
-    [rows::FORM, columns::FORM, columns::LENGTHS, keys_and_list::FORM, hashes::FORM];
+/// The formats, in the order of the report.
+pub const RECORD_FORMATS: [RecordFormat; 5] =
+    [rows::FORMAT, columns::FORMAT, columns::LENGTHS_FIRST, keys_and_list::FORMAT, hashes::FORMAT];
 
-/// The sizes of a page.
-const PAGES: [usize; 2] = [10, 100];
+/// The measured limits of a page.
+const PAGE_LIMITS: [usize; 2] = [10, 100];
 
-/// The bytes of each form's records.
+/// Returns the bytes of a record, by format and size.
 #[must_use]
 pub fn sizes() -> Vec<(String, usize)> {
-    let all = FORMS.iter().flat_map(|form| SIZES.map(|size| (form, size)));
-    all.map(|(form, size)| (named(form, size, "bytes"), (form.write)(&set(size)).len())).collect()
+    let all = RECORD_FORMATS.iter().flat_map(|format| SIZES.map(|size| (format, size)));
+    all.map(|(format, size)| {
+        (workload_name(format, size, "bytes"), (format.encode)(&set(size)).len())
+    })
+    .collect()
 }
 
-/// What is done with each form's records.
+/// Returns the workloads of each format.
 ///
 /// # Panics
 ///
-/// If a form answers otherwise than entgate does.
+/// If a format gives other answers than entgate.
 #[must_use]
-pub fn works() -> Vec<Work> {
-    let all = FORMS.iter().flat_map(|form| SIZES.map(|size| works_of(*form, size)));
+pub fn workloads() -> Vec<Workload> {
+    let all =
+        RECORD_FORMATS.iter().flat_map(|format| SIZES.map(|size| workloads_of(*format, size)));
     all.flatten().collect()
 }
 
-fn works_of(form: Form, size: usize) -> Vec<Work> {
-    assert_answers(&form, size);
-    let glance = |what: &str, feature: LookupKey| {
-        let record = (form.write)(&set(size));
-        Work::new(named(&form, size, what), move || {
-            (form.glance)(black_box(&record), black_box(&feature))
+fn workloads_of(format: RecordFormat, size: usize) -> Vec<Workload> {
+    assert_same_answers(&format, size);
+    let lookup = |operation: &str, feature: LookupKey| {
+        let record = (format.encode)(&set(size));
+        Workload::new(workload_name(&format, size, operation), move || {
+            (format.lookup_feature)(black_box(&record), black_box(&feature))
         })
     };
     let page = |limit: usize| {
-        let record = (form.write)(&set(size));
-        Work::new(named(&form, size, &format!("list {limit}")), move || {
-            (form.page)(black_box(&record), black_box(limit))
+        let record = (format.encode)(&set(size));
+        Workload::new(workload_name(&format, size, &format!("list {limit}")), move || {
+            (format.first_page)(black_box(&record), black_box(limit))
         })
     };
-    [glance("last", key(size - 1)), glance("absent", key(size))]
+    [lookup("last", lookup_key(size - 1)), lookup("absent", lookup_key(size))]
         .into_iter()
-        .chain(PAGES.map(page))
+        .chain(PAGE_LIMITS.map(page))
         .collect()
 }
 
-fn named(form: &Form, size: usize, what: &str) -> String {
-    format!("form: {}: {size}: {what}", form.name)
+fn workload_name(format: &RecordFormat, size: usize, operation: &str) -> String {
+    format!("format: {}: {size}: {operation}", format.name)
 }
 
-/// A form that answers otherwise than entgate does is no form to compare with.
-fn assert_answers(form: &Form, size: usize) {
-    let (ours, its) = (record::write(&set(size)).unwrap(), (form.write)(&set(size)));
-    for feature in (0..=size).map(key) {
-        let (found, expected) = ((form.glance)(&its, &feature), record::glance(&ours, &feature));
-        assert!(expected.is_some() && found == expected, "{}, {feature} of {size}", form.name);
+fn assert_same_answers(format: &RecordFormat, size: usize) {
+    let (own, other) = (sample::record(size), (format.encode)(&set(size)));
+    for feature in (0..=size).map(lookup_key) {
+        let expected = record::lookup_feature(&own, &feature);
+        let lookup = (format.lookup_feature)(&other, &feature);
+        assert!(expected.is_some() && lookup == expected, "{}, {feature} of {size}", format.name);
     }
-    let edge = Edge::new(ours);
-    for limit in PAGES {
+    let deployment = Deployment::new(own);
+    for limit in PAGE_LIMITS {
         let path = "/v1/entitlements/active_entitlements";
-        let target = format!("{path}?customer={}&limit={limit}", customer().id);
-        let expected = edge.answer(&get(&target)).into_body();
-        assert_eq!((form.page)(&its, limit), Some(expected), "{}, {limit} of {size}", form.name);
+        let url = format!("{path}?customer={}&limit={limit}", customer().id);
+        let expected = deployment.handle(&get(&url)).into_body();
+        let page = (format.first_page)(&other, limit);
+        assert_eq!(page, Some(expected), "{}, {limit} of {size}", format.name);
     }
 }

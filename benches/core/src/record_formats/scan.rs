@@ -1,45 +1,48 @@
-//! What the scans of the forms share: bytes of JSON whose shape is known, from the front to the back;
-//! and the pieces of Stripe's list. `None` always says that the bytes are not of that shape.
+//! The scan that the JSON formats share, and the bytes of Stripe's list.
+//!
+//! A scan reads bytes of a known shape from the start to the end. `None` always means that the bytes
+//! do not have this shape. Strings are read and written as JSON has them, without their quotes.
 
 use entgate::{
     entitlement::{Entitlements, Version},
     id::{LookupKey, Timestamp},
-    store::record::Glance,
+    store::record::FeatureLookup,
 };
 
-/// What a record begins with, written; `v` is its form.
+/// Encodes the header of a record. `v` is the number of its format.
 #[must_use]
-pub fn write_head(v: &str, set: &Entitlements) -> Vec<u8> {
+pub fn encode_header(v: &str, set: &Entitlements) -> Vec<u8> {
     let (version, as_of) = (set.version, set.as_of);
-    format!(r#"{{"v":{v},"version":{version},"as_of":{as_of},"coverage":"whole""#).into_bytes()
+    format!(r#"{{"v":{v},"version":{version},"as_of":{as_of},"completeness":"complete""#)
+        .into_bytes()
 }
 
-/// The same, read: no feature is in it yet.
+/// Reads the header of a record. Returns a lookup that has found no feature yet, and the rest.
 #[must_use]
-pub fn head<'a>(record: &'a [u8], v: &[u8]) -> Option<(Glance, &'a [u8])> {
+pub fn parse_header<'a>(record: &'a [u8], v: &[u8]) -> Option<(FeatureLookup, &'a [u8])> {
     let rest = record.strip_prefix(b"{\"v\":")?.strip_prefix(v)?.strip_prefix(b",\"version\":")?;
-    let (version, rest) = number(rest)?;
-    let (as_of, rest) = number(rest.strip_prefix(b",\"as_of\":")?)?;
+    let (version, rest) = parse_digits(rest)?;
+    let (as_of, rest) = parse_digits(rest.strip_prefix(b",\"as_of\":")?)?;
     let as_of = Timestamp(i64::try_from(as_of).ok()?);
-    let glance = Glance { version: Version(version), as_of, entitled: false };
-    Some((glance, rest.strip_prefix(b",\"coverage\":\"whole\"")?))
+    let lookup = FeatureLookup { version: Version(version), as_of, entitled: false };
+    Some((lookup, rest.strip_prefix(b",\"completeness\":\"complete\"")?))
 }
 
-/// A number, and what stands behind it.
+/// Reads a number. Returns it and the rest.
 #[must_use]
-pub fn number(text: &[u8]) -> Option<(u64, &[u8])> {
-    let end = text.iter().position(|byte| !byte.is_ascii_digit())?;
-    let (digits, rest) = text.split_at_checked(end)?;
+pub fn parse_digits(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let end = bytes.iter().position(|byte| !byte.is_ascii_digit())?;
+    let (digits, rest) = bytes.split_at_checked(end)?;
     Some((std::str::from_utf8(digits).ok()?.parse().ok()?, rest))
 }
 
-/// A text as it is written, without its quotes, and what stands behind it.
+/// Reads a string. Returns it and the rest.
 #[must_use]
-pub fn text(rest: &[u8]) -> Option<(&[u8], &[u8])> {
-    let inner = rest.strip_prefix(b"\"")?;
+pub fn parse_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let inner = bytes.strip_prefix(b"\"")?;
     let mut end = 0;
     loop {
-        end += special(inner.get(end..)?)?;
+        end += find_quote_or_backslash(inner.get(end..)?)?;
         if inner.get(end) == Some(&b'"') {
             return Some((inner.get(..end)?, inner.get(end + 1..)?));
         }
@@ -47,84 +50,89 @@ pub fn text(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     }
 }
 
-/// The place of the first quote or backslash, looked for in eight bytes at a time.
-fn special(text: &[u8]) -> Option<usize> {
+/// Finds the first quote or backslash, eight bytes at a time.
+fn find_quote_or_backslash(bytes: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::MAX / 0xff;
-    // The lowest bit that is set is right, those above it need not be:
+    // The lowest bit that is set is exact; the bits above it need not be:
     // https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord
-    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
-    let (words, rest) = text.as_chunks();
-    for (at, word) in words.iter().enumerate() {
+    let zero_bytes = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
+    let (words, rest) = bytes.as_chunks();
+    for (index, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
-        let found =
-            zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\')));
+        let found = zero_bytes(word ^ (ONES * u64::from(b'"')))
+            | zero_bytes(word ^ (ONES * u64::from(b'\\')));
         if found != 0 {
-            return Some(at * 8 + found.trailing_zeros() as usize / 8);
+            return Some(index * 8 + found.trailing_zeros() as usize / 8);
         }
     }
-    let at = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
-    Some(words.len() * 8 + at)
+    let index = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+    Some(words.len() * 8 + index)
 }
 
-/// Whether a key is among the texts of a list that begins here.
+/// Returns whether the list at the start of these bytes contains a key.
 #[must_use]
-pub fn lists(rest: &[u8], key: &LookupKey) -> Option<bool> {
-    let mut rest = rest.strip_prefix(b"[")?;
+pub fn list_contains(bytes: &[u8], key: &LookupKey) -> Option<bool> {
+    let mut rest = bytes.strip_prefix(b"[")?;
     while rest.first() != Some(&b']') {
-        let (found, behind) = text(rest)?;
-        if found == key.as_str().as_bytes() {
+        let (string, after) = parse_string(rest)?;
+        if string == key.as_str().as_bytes() {
             return Some(true);
         }
-        rest = behind.strip_prefix(b",").unwrap_or(behind);
+        rest = skip_comma(after);
     }
     Some(false)
 }
 
-/// What stands behind a list of texts that begins here.
+/// Skips the list of strings at the start of these bytes.
 #[must_use]
-pub fn behind_list(rest: &[u8]) -> Option<&[u8]> {
-    let mut rest = rest.strip_prefix(b"[")?;
+pub fn skip_list(bytes: &[u8]) -> Option<&[u8]> {
+    let mut rest = bytes.strip_prefix(b"[")?;
     while rest.first() != Some(&b']') {
-        let (_, behind) = text(rest)?;
-        rest = behind.strip_prefix(b",").unwrap_or(behind);
+        rest = skip_comma(parse_string(rest)?.1);
     }
     rest.get(1..)
 }
 
-/// A text as JSON writes it, with its quotes.
+/// Skips a comma, if there is one.
+#[must_use]
+pub fn skip_comma(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b",").unwrap_or(bytes)
+}
+
+/// Encodes a string, with its quotes.
 ///
 /// # Panics
 ///
-/// Never: every text can be written.
+/// Never: every string can be encoded.
 #[must_use]
-pub fn quoted(text: &str) -> Vec<u8> {
-    serde_json::to_vec(text).unwrap()
+pub fn encode_string(string: &str) -> Vec<u8> {
+    serde_json::to_vec(string).unwrap()
 }
 
-/// Texts as JSON's list of them.
+/// Encodes a list of strings.
 ///
 /// # Panics
 ///
-/// Never: every text can be written.
-pub fn list_of<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<u8> {
-    serde_json::to_vec(&texts.collect::<Vec<_>>()).unwrap()
+/// Never: every string can be encoded.
+pub fn encode_list<'a>(strings: impl Iterator<Item = &'a str>) -> Vec<u8> {
+    serde_json::to_vec(&strings.collect::<Vec<_>>()).unwrap()
 }
 
-/// The most bytes of one item that are made room for.
-const ITEM: usize = 256;
+/// The capacity of a page for one item, in bytes.
+const ITEM_CAPACITY: usize = 256;
 
-/// The list, its items not written yet.
+/// Creates the start of a page, with capacity for this number of items.
 #[must_use]
-pub fn open_list(items: usize) -> Vec<u8> {
-    let mut list = Vec::with_capacity(128 + items * ITEM);
-    list.extend_from_slice(b"{\"object\":\"list\",\"data\":[");
-    list
+pub fn start_page(items: usize) -> Vec<u8> {
+    let mut page = Vec::with_capacity(128 + items * ITEM_CAPACITY);
+    page.extend_from_slice(b"{\"object\":\"list\",\"data\":[");
+    page
 }
 
-/// An item of the list, whose texts are written as JSON writes them, without their quotes.
-pub fn item(list: &mut Vec<u8>, id: &[u8], feature: &[u8], key: &[u8]) {
-    if list.last() == Some(&b'}') {
-        list.push(b',');
+/// Adds an item to a page.
+pub fn push_item(page: &mut Vec<u8>, id: &[u8], feature: &[u8], lookup_key: &[u8]) {
+    if page.last() == Some(&b'}') {
+        page.push(b',');
     }
     for part in [
         b"{\"id\":\"",
@@ -132,21 +140,21 @@ pub fn item(list: &mut Vec<u8>, id: &[u8], feature: &[u8], key: &[u8]) {
         b"\",\"object\":\"entitlements.active_entitlement\",\"feature\":\"",
         feature,
         b"\",\"livemode\":false,\"lookup_key\":\"",
-        key,
+        lookup_key,
         b"\"}",
     ] {
-        list.extend_from_slice(part);
+        page.extend_from_slice(part);
     }
 }
 
-/// The list, whole, once its items are written.
+/// Completes a page after its items.
 #[must_use]
-pub fn close_list(mut list: Vec<u8>, has_more: bool) -> Vec<u8> {
+pub fn finish_page(mut page: Vec<u8>, has_more: bool) -> Vec<u8> {
     let has_more: &[u8] = if has_more { b"true" } else { b"false" };
     for part in
         [b"],\"has_more\":", has_more, b",\"url\":\"/v1/entitlements/active_entitlements\"}"]
     {
-        list.extend_from_slice(part);
+        page.extend_from_slice(part);
     }
-    list
+    page
 }
