@@ -1,21 +1,25 @@
-//! The works of the core, and those of the forms, timed: `cargo bench` in this folder.
+//! Measures the time of every workload: `cargo bench` in this folder.
+//!
+//! Not here: instructions, whose counts are the same in every run (`instructions.mjs`).
 
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use entgate_bench::{forms, works};
+use entgate_bench::{record_formats, workloads};
 
-fn all(criterion: &mut Criterion) {
-    for mut work in works::works().into_iter().chain(forms::works()) {
-        criterion.bench_function(&work.name.clone(), |bencher| bencher.iter(|| work.once()));
+fn bench_all(criterion: &mut Criterion) {
+    for mut workload in workloads::all().into_iter().chain(record_formats::workloads()) {
+        criterion.bench_function(&workload.name.clone(), |bencher| bencher.iter(|| workload.run()));
     }
 }
 
-/// All of them in some minutes: instructions are counted elsewhere, and more exactly.
-fn briefly() -> Criterion {
-    let (before, measured) = (Duration::from_millis(300), Duration::from_secs(1));
-    Criterion::default().warm_up_time(before).measurement_time(measured).sample_size(50)
+/// Short times, so that all workloads together take a few minutes.
+fn config() -> Criterion {
+    Criterion::default()
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1))
+        .sample_size(50)
 }
 
-criterion_group! { name = benches; config = briefly(); targets = all }
+criterion_group! { name = benches; config = config(); targets = bench_all }
 criterion_main!(benches);

@@ -9,7 +9,7 @@ import { SIZES } from "./workloads.mjs";
 export async function startKvWithRecords() {
   const [baselineKv, entgateKv] = [await startKv(), await startKv()];
   for (const size of SIZES) {
-    const header = { version: 3, as_of: 1_706_111_369, coverage: "whole" };
+    const header = { version: 3, as_of: 1_706_111_369, completeness: "complete" };
     const data = Array.from({ length: size }, (_, index) => ({
       id: `ent_test_61QGU1MWyFMSP9YBZ41ClCIKljWvs${index}`,
       feature: `feat_test_61QGTuxAZuDgJsvqm41ClCIKlj${index}`,
@@ -21,7 +21,7 @@ export async function startKvWithRecords() {
       features: data.map(({ feature }) => feature),
       ids: data.map(({ id }) => id),
     };
-    await entgateKv.put(`test:cus_${size}`, JSON.stringify({ v: 2, ...header, ...columns }));
+    await entgateKv.put(`test:cus_${size}`, JSON.stringify({ v: 1, ...header, ...columns }));
   }
   return { baselineKv, entgateKv };
 }

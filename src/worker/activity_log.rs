@@ -1,17 +1,17 @@
-//! The journal: one Durable Object a mode that knows what was decided lately, for people to look at.
+//! The activity log: one Durable Object per mode with the most recent decisions, for operators.
 //!
-//! Customers' objects tell it after they have answered, and do not try again: what it does not hear of
-//! is lost. It is an object of its own, beside the roster, since it hears of every event, and of an
-//! event no less while there are many: that may cost entries here, and must not keep the roster from
-//! telling what is owed.
+//! | `POST`, as JSON                | 200                         |
+//! |--------------------------------|-----------------------------|
+//! | [`ActivityLogRequest::Append`] | the activities are stored   |
+//! | [`ActivityLogRequest::List`]   | an [`ActivityPage`] as JSON |
 //!
-//! | `POST`, as JSON    | answer                        |
-//! |--------------------|-------------------------------|
-//! | [`Message::Note`]  | 200, once it is kept          |
-//! | [`Message::Read`]  | 200, an [`Excerpt`] as JSON   |
+//! A ledger appends after it has responded, and does not retry: an activity that cannot be stored
+//! is lost. The log is separate from the customer index because it receives every event. When there
+//! are many events, only the log may fall behind.
 
 use std::{
     cell::{Cell, RefCell},
+    pin::pin,
     rc::Rc,
 };
 
@@ -23,7 +23,8 @@ use worker::{
 };
 
 use super::{
-    rpc, sleep,
+    rpc,
+    runtime::sleep,
     sql::{SqlTables, integer_value},
 };
 use crate::{
@@ -39,33 +40,33 @@ use crate::{
 /// The binding in `wrangler.toml`.
 const BINDING: &str = "ACTIVITY_LOG";
 
-/// How long a customer's object waits for the journal before it drops what it told, in milliseconds.
+/// Timeout of an append, in milliseconds. A ledger then drops the activities.
 const APPEND_TIMEOUT: u64 = 5_000;
 
-/// The last number that JavaScript can count to.
+/// `Number.MAX_SAFE_INTEGER`.
 const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
 const SCHEMA: [&str; 2] = [
-    // The newest entry is never deleted, so that no number is given twice.
-    "CREATE TABLE IF NOT EXISTS entries (id INTEGER PRIMARY KEY, customer TEXT NOT NULL, \
+    // The newest row is never deleted, so SQLite assigns no id twice.
+    "CREATE TABLE IF NOT EXISTS activities (id INTEGER PRIMARY KEY, customer TEXT NOT NULL, \
      activity TEXT NOT NULL)",
-    "CREATE INDEX IF NOT EXISTS by_customer ON entries (customer)",
+    "CREATE INDEX IF NOT EXISTS by_customer ON activities (customer)",
 ];
 
-const NEWEST_FIRST: &str = "SELECT id, customer, activity FROM entries \
+const NEWEST_FIRST: &str = "SELECT id, customer, activity FROM activities \
     WHERE id > ? AND id < ? ORDER BY id DESC LIMIT ?";
-const OLDEST_FIRST: &str = "SELECT id, customer, activity FROM entries \
+const OLDEST_FIRST: &str = "SELECT id, customer, activity FROM activities \
     WHERE id > ? AND id < ? ORDER BY id LIMIT ?";
-const CUSTOMER_NEWEST_FIRST: &str = "SELECT id, customer, activity FROM entries \
+const CUSTOMER_NEWEST_FIRST: &str = "SELECT id, customer, activity FROM activities \
     WHERE id > ? AND id < ? AND customer = ? ORDER BY id DESC LIMIT ?";
-const CUSTOMER_OLDEST_FIRST: &str = "SELECT id, customer, activity FROM entries \
+const CUSTOMER_OLDEST_FIRST: &str = "SELECT id, customer, activity FROM activities \
     WHERE id > ? AND id < ? AND customer = ? ORDER BY id LIMIT ?";
 
-/// The journal's Durable Object.
+/// The activity log's Durable Object.
 #[durable_object(fetch)]
 pub struct ActivityLogObject {
     sql: SqlTables,
-    created: Cell<bool>,
+    tables_created: Cell<bool>,
 }
 
 impl std::fmt::Debug for ActivityLogObject {
@@ -77,33 +78,33 @@ impl std::fmt::Debug for ActivityLogObject {
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 enum ActivityLogRequest {
-    /// What was decided about a customer, in this order.
+    /// Stores activities of a customer, in this order.
     Append { customer: CustomerId, activities: Vec<Activity> },
-    /// What was decided, about everybody or a customer?
-    List { customer: Option<CustomerId>, part: PageRequest<ActivityId> },
+    /// Returns a page of the activities of one customer, or of all customers.
+    List { customer: Option<CustomerId>, page: PageRequest<ActivityId> },
 }
 
 impl_from_json! {
     enum ActivityLogRequest {
-        Append { customer, activities } = "append", List { customer, part } = "list",
+        Append { customer, activities } = "append", List { customer, page } = "list",
     }
 }
 
 impl DurableObject for ActivityLogObject {
     fn new(state: State, _env: Env) -> Self {
-        Self { sql: SqlTables::new(&state), created: Cell::default() }
+        Self { sql: SqlTables::new(&state), tables_created: Cell::default() }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         let message = rpc::read_request(&mut request).await;
-        let answer = message.and_then(|message| self.handle(message));
-        answer.or_else(|error| rpc::error_response(&error))
+        let response = message.and_then(|message| self.handle(message));
+        response.or_else(|error| rpc::error_response(&error))
     }
 }
 
 impl ActivityLogObject {
     fn handle(&self, message: ActivityLogRequest) -> Result<Response> {
-        if !self.created.replace(true) {
+        if !self.tables_created.replace(true) {
             self.sql.create_tables(&SCHEMA)?;
         }
         match message {
@@ -111,8 +112,8 @@ impl ActivityLogObject {
                 self.append(&customer, &activities)?;
                 Response::empty()
             }
-            ActivityLogRequest::List { customer, part } => {
-                rpc::json_response(&self.list_entries(customer.as_ref(), &part)?)
+            ActivityLogRequest::List { customer, page } => {
+                rpc::json_response(&self.list_entries(customer.as_ref(), &page)?)
             }
         }
     }
@@ -120,24 +121,25 @@ impl ActivityLogObject {
     fn append(&self, customer: &CustomerId, activities: &[Activity]) -> Result<()> {
         for activity in activities {
             let values = vec![customer.as_str().into(), serde_json::to_string(activity)?.into()];
-            self.sql.execute("INSERT INTO entries (customer, activity) VALUES (?, ?)", values)?;
+            self.sql
+                .execute("INSERT INTO activities (customer, activity) VALUES (?, ?)", values)?;
         }
-        let memory = u64::try_from(ACTIVITY_RETENTION).unwrap_or(u64::MAX);
-        let forget = "DELETE FROM entries WHERE id <= (SELECT MAX(id) FROM entries) - ?";
-        self.sql.execute(forget, vec![integer_value(memory)?])
+        let retention = u64::try_from(ACTIVITY_RETENTION).unwrap_or(u64::MAX);
+        let delete = "DELETE FROM activities WHERE id <= (SELECT MAX(id) FROM activities) - ?";
+        self.sql.execute(delete, vec![integer_value(retention)?])
     }
 
     fn list_entries(
         &self,
         customer: Option<&CustomerId>,
-        part: &PageRequest<ActivityId>,
+        page: &PageRequest<ActivityId>,
     ) -> Result<ActivityPage> {
-        let (above, below) = match part.cursor {
+        let (above, below) = match page.cursor {
             Cursor::Start => (0, MAX_SAFE_INTEGER),
             Cursor::After(ActivityId(id)) => (0, id.min(MAX_SAFE_INTEGER)),
             Cursor::Before(ActivityId(id)) => (id.min(MAX_SAFE_INTEGER), MAX_SAFE_INTEGER),
         };
-        let statement = match (&part.cursor, customer) {
+        let statement = match (&page.cursor, customer) {
             (Cursor::Start | Cursor::After(_), None) => NEWEST_FIRST,
             (Cursor::Start | Cursor::After(_), Some(_)) => CUSTOMER_NEWEST_FIRST,
             (Cursor::Before(_), None) => OLDEST_FIRST,
@@ -145,12 +147,12 @@ impl ActivityLogObject {
         };
         let mut values = vec![integer_value(above)?, integer_value(below)?];
         values.extend(customer.map(|customer| customer.as_str().into()));
-        values.push(integer_value(u64::try_from(part.fetch_limit()).unwrap_or(u64::MAX))?);
+        values.push(integer_value(u64::try_from(page.fetch_limit()).unwrap_or(u64::MAX))?);
         let PageOf { data, has_more } =
-            PageOf::from_fetched(part, self.sql.query(statement, values)?);
-        // What another deployment wrote in another form is left out.
+            PageOf::from_fetched(page, self.sql.query(statement, values)?);
+        // Skips rows that cannot be decoded, such as those of a newer deployment after a rollback.
         let data = data.into_iter().filter_map(entry_from_row).collect();
-        let newest = self.sql.query("SELECT MAX(id) FROM entries", vec![])?;
+        let newest = self.sql.query("SELECT MAX(id) FROM activities", vec![])?;
         let newest = newest.first().and_then(|row| row.first()).and_then(parse_activity_id);
         Ok(ActivityPage { entries: PageOf { data, has_more }, newest })
     }
@@ -176,7 +178,7 @@ fn parse_activity_id(value: &SqlStorageValue) -> Option<ActivityId> {
     }
 }
 
-/// The way to the journals.
+/// The client of the activity logs of both modes.
 pub(super) struct ActivityLogStub {
     namespace: ObjectNamespace,
 }
@@ -195,9 +197,9 @@ impl ActivityLogStub {
         &self,
         livemode: Livemode,
         customer: Option<&CustomerId>,
-        part: &PageRequest<ActivityId>,
+        page: &PageRequest<ActivityId>,
     ) -> Result<ActivityPage> {
-        let message = ActivityLogRequest::List { customer: customer.cloned(), part: part.clone() };
+        let message = ActivityLogRequest::List { customer: customer.cloned(), page: page.clone() };
         rpc::decode(&self.post(livemode, &message).await?)
     }
 
@@ -212,15 +214,15 @@ impl store::ActivityLog for ActivityLogStub {
         &self,
         livemode: Livemode,
         customer: Option<&CustomerId>,
-        part: &PageRequest<ActivityId>,
+        page: &PageRequest<ActivityId>,
     ) -> std::result::Result<ActivityPage, store::Error> {
-        self.request_page(livemode, customer, part).await.map_err(|error| {
-            store::Error::Unreachable { port: "journal", cause: error.to_string() }
+        self.request_page(livemode, customer, page).await.map_err(|error| {
+            store::Error::Unreachable { port: "activity log", cause: error.to_string() }
         })
     }
 }
 
-/// What was decided about one customer, and the journal is yet to be told.
+/// The activities of one ledger that are not appended yet.
 #[derive(Default)]
 pub(super) struct ActivityBuffer {
     pending: RefCell<Vec<Activity>>,
@@ -228,8 +230,9 @@ pub(super) struct ActivityBuffer {
 }
 
 impl ActivityBuffer {
-    /// Adds a note, and answers the work of telling it, unless somebody is at that. It comes after the
-    /// answer that is being made, tells one after the other, and fails nobody.
+    /// Adds an activity. Returns a future that appends all pending activities, or `None` if such a
+    /// future is running. It starts after the current response is sent, appends in order, and never
+    /// fails.
     pub(super) fn push(
         self: &Rc<Self>,
         env: &Env,
@@ -237,29 +240,32 @@ impl ActivityBuffer {
         activity: Activity,
     ) -> Option<impl Future<Output = ()> + use<>> {
         {
-            let mut untold = self.pending.borrow_mut();
-            // The journal remembers no more than this.
-            if untold.len() >= ACTIVITY_RETENTION {
-                untold.remove(0);
+            let mut pending = self.pending.borrow_mut();
+            // The activity log keeps no more.
+            if pending.len() >= ACTIVITY_RETENTION {
+                pending.remove(0);
             }
-            untold.push(activity);
+            pending.push(activity);
         }
         if self.flushing.replace(true) {
             return None;
         }
-        let (notes, env, customer) = (Rc::clone(self), env.clone(), customer.clone());
+        let (buffer, env, customer) = (Rc::clone(self), env.clone(), customer.clone());
         Some(async move {
             loop {
                 sleep(0).await;
-                let untold = notes.pending.take();
-                if untold.is_empty() {
+                let pending = buffer.pending.take();
+                if pending.is_empty() {
                     break;
                 }
-                if let Err(error) = append_with_timeout(&env, &customer, untold).await {
-                    console_warn!("{}: the journal is not told: {error}", customer.to_key());
+                if let Err(error) = append_with_timeout(&env, &customer, pending).await {
+                    console_warn!(
+                        "{}: failed to append to the activity log: {error}",
+                        customer.to_key()
+                    );
                 }
             }
-            notes.flushing.set(false);
+            buffer.flushing.set(false);
         })
     }
 }
@@ -269,10 +275,10 @@ async fn append_with_timeout(
     customer: &CustomerKey,
     activities: Vec<Activity>,
 ) -> Result<()> {
-    let journal = ActivityLogStub::from_env(env)?;
-    let told = std::pin::pin!(journal.append(customer, activities));
-    match select(told, sleep(APPEND_TIMEOUT)).await {
-        Either::Left((told, _)) => told,
-        Either::Right(_) => Err("it does not answer".into()),
+    let activity_log = ActivityLogStub::from_env(env)?;
+    let append = pin!(activity_log.append(customer, activities));
+    match select(append, sleep(APPEND_TIMEOUT)).await {
+        Either::Left((result, _)) => result,
+        Either::Right(_) => Err(format!("no response within {} s", APPEND_TIMEOUT / 1_000).into()),
     }
 }

@@ -1,24 +1,30 @@
-//! Every minute: sets that nobody confirmed for a day are, and debts that were tried in vain are
-//! looked after.
+//! Reconciliation: every minute, compares sets with the source and re-arms alarms.
 //!
-//! The roster hands out who is due, oldest first; whoever was handed out and does not report is due
-//! again later, so that one whose read fails holds up nobody, and a run that dies loses nothing.
+//! The customer index leases the customers that are due, oldest first:
+//!
+//! | customers                                   | request to the ledger       |
+//! |---------------------------------------------|-----------------------------|
+//! | with a set that was not confirmed for a day | compare it with the source  |
+//! | with pending tasks that failed              | set the alarm for the tasks |
+//!
+//! A customer that does not report within its lease is due again. So a read that fails delays no
+//! other customer, and a run that ends early loses nothing.
 
 use futures_util::{StreamExt as _, stream};
 use worker::{Env, Result, console_error, console_log};
 
-use super::{ledger::LedgerStub, load_settings, roster::CustomerIndexStub};
-use crate::id::{CustomerId, CustomerKey, Livemode};
+use super::{customer_index::CustomerIndexStub, ledger::LedgerStub, runtime::load_settings};
+use crate::id::{CustomerKey, Livemode};
 
-/// The most customers of either kind in one run: with the roster below the fifty requests that a
-/// run may make on the free plan, and 28,800 sets a day
+/// The most customers of either kind in one run, which is 28,800 sets a day. With the customer
+/// index, these are fewer than the 50 requests that the free plan allows a run
 /// (<https://developers.cloudflare.com/workers/platform/limits/#subrequests>).
 const MAX_CUSTOMERS_PER_RUN: u32 = 20;
 
-/// Requests side by side: as many as a Worker may have open.
+/// The most requests in flight: as many connections as a Worker may have open.
 const MAX_CONCURRENT_REQUESTS: usize = 6;
 
-/// What a run came to.
+/// The results of one run.
 #[derive(Default)]
 struct ReconcileStats {
     confirmed: u32,
@@ -36,48 +42,40 @@ pub(super) async fn reconcile(env: &Env) -> Result<()> {
     };
     let due = CustomerIndexStub::from_env(env)?.lease_due(modes, MAX_CUSTOMERS_PER_RUN).await?;
     let ledger = LedgerStub::from_env(env)?;
-    let wakes = due.rearm.iter().filter_map(|key| parse_customer_key(key)).map(|customer| {
+    let rearms = due.rearm.iter().filter_map(|key| CustomerKey::from_key(key)).map(|customer| {
         let ledger = &ledger;
         async move {
             if let Err(error) = ledger.rearm(&customer).await {
-                console_error!("{} is not woken: {error}", customer.to_key());
+                console_error!("{}: failed to re-arm the alarm: {error}", customer.to_key());
             }
         }
     });
-    stream::iter(wakes).buffer_unordered(MAX_CONCURRENT_REQUESTS).collect::<()>().await;
+    stream::iter(rearms).buffer_unordered(MAX_CONCURRENT_REQUESTS).collect::<()>().await;
 
-    let reads = due.reconcile.iter().filter_map(|key| parse_customer_key(key)).map(|customer| {
+    let reads = due.reconcile.iter().filter_map(|key| CustomerKey::from_key(key)).map(|customer| {
         let ledger = &ledger;
         async move { ledger.reconcile(&customer).await }
     });
     let reads = stream::iter(reads).buffer_unordered(MAX_CONCURRENT_REQUESTS);
-    let tally = reads
-        .fold(ReconcileStats::default(), async |mut tally, read| {
+    let stats = reads
+        .fold(ReconcileStats::default(), async |mut stats, read| {
             match read {
                 Ok(drifted) => {
-                    tally.confirmed += 1;
-                    tally.drifted += u32::from(drifted);
+                    stats.confirmed += 1;
+                    stats.drifted += u32::from(drifted);
                 }
-                // The customer's object has logged why.
-                Err(_) => tally.failed += 1,
+                // The ledger's object has logged the error.
+                Err(_) => stats.failed += 1,
             }
-            tally
+            stats
         })
         .await;
     if !due.reconcile.is_empty() {
-        let ReconcileStats { confirmed, drifted, failed } = tally;
+        let ReconcileStats { confirmed, drifted, failed } = stats;
         console_log!(
             "reconcile: {confirmed} sets confirmed, {drifted} of them had drifted; {failed} could \
              not be read"
         );
     }
     Ok(())
-}
-
-/// The customer of a key.
-fn parse_customer_key(key: &str) -> Option<CustomerKey> {
-    [Livemode::Test, Livemode::Live].into_iter().find_map(|livemode| {
-        let id = CustomerId::try_from(key.strip_prefix(livemode.key_prefix())?).ok()?;
-        Some(CustomerKey { livemode, id })
-    })
 }

@@ -1,13 +1,15 @@
-//! Public keys by WebCrypto, and the way to those of an issuer.
+//! Public-key signatures with WebCrypto, and the client of an issuer's JWKS.
 //!
-//! | algorithm | is to WebCrypto                                    |
+//! | algorithm | parameters in WebCrypto                            |
 //! |-----------|----------------------------------------------------|
 //! | RS256     | `RSASSA-PKCS1-v1_5` with `SHA-256`                 |
 //! | ES256     | `ECDSA` on `P-256` with `SHA-256`, `r` and `s` raw |
 //! | EdDSA     | `Ed25519`                                          |
 //!
-//! <https://www.w3.org/TR/webcrypto/>. A key is imported for each use: what holds one is the isolate's,
-//! and a token is checked once a request.
+//! A key is imported for each use, since a request verifies at most one token. Not here: which keys
+//! and tokens are valid, and the cache of the keys ([`crate::token`]).
+//!
+//! Specification: <https://www.w3.org/TR/webcrypto/>.
 
 use js_sys::{Array, JSON, Promise, Uint8Array, global};
 use wasm_bindgen::{JsCast as _, JsValue, prelude::wasm_bindgen};
@@ -22,10 +24,11 @@ use crate::{
     token::{Algorithm, PublicKey, SigningKey},
 };
 
-/// How long an issuer may take, in milliseconds: a request waits for it.
+/// Timeout of a JWKS request, in milliseconds. The client's request waits for it.
 const JWKS_TIMEOUT: u32 = 5_000;
 
-/// The most bytes of an issuer's keys: thirty of RSA with their certificates have a third of it.
+/// The largest JWKS that is read, in bytes: three times the size of thirty RSA keys with
+/// certificates.
 const MAX_JWKS_BYTES: usize = 256 << 10;
 
 #[wasm_bindgen]
@@ -51,7 +54,7 @@ extern "C" {
     fn sign(algorithm: &JsValue, key: &JsValue, message: &[u8]) -> Result<Promise, JsValue>;
 }
 
-/// The platform's cryptography, and an issuer if there is one.
+/// The platform's cryptography, and the issuer's JWKS if an issuer is set.
 pub(super) struct WebCrypto {
     jwks_url: Option<Box<str>>,
 }
@@ -69,22 +72,22 @@ impl Crypto for WebCrypto {
         message: &str,
         signature: &[u8],
     ) -> Result<bool, Error> {
-        let checked = async {
+        let verification = async {
             let algorithm = algorithm_params(key.algorithm)?;
             let imported =
                 import_jwk(&json::to_string(&key.to_jwk()), &algorithm, "verify").await?;
             let verified = verify(&algorithm, &imported, signature, message.as_bytes())?;
             Ok::<_, JsValue>(JsFuture::from(verified).await?.is_truthy())
         };
-        Ok(checked.await.unwrap_or_else(|error| {
-            // A key that cannot be used has signed nothing; another one may have.
-            console_error!("a key of the issuer cannot be used: {}", worker::Error::from(error));
+        Ok(verification.await.unwrap_or_else(|error| {
+            // Another key may have signed the token.
+            console_error!("failed to use a key of the issuer: {}", worker::Error::from(error));
             false
         }))
     }
 
     async fn sign(&self, key: &SigningKey, message: &str) -> Result<Vec<u8>, Error> {
-        let signed = async {
+        let signing = async {
             let jwk = key.expose_private_jwk().ok_or("the key cannot sign")?;
             let algorithm = algorithm_params(key.public.algorithm)?;
             let imported = import_jwk(&json::to_string(&jwk), &algorithm, "sign").await?;
@@ -92,17 +95,17 @@ impl Crypto for WebCrypto {
                 JsFuture::from(sign(&algorithm, &imported, message.as_bytes())?).await?;
             Ok::<_, JsValue>(Uint8Array::new(&signature).to_vec())
         };
-        let signature = signed.await.map_err(|error| unreachable("signing key", error))?;
-        // WebCrypto signs with `d` whatever `x` says, and by `x` it is verified.
+        let signature = signing.await.map_err(|error| unreachable("signing key", error))?;
+        // WebCrypto signs with `d` without a look at `x`, but clients verify with `x`.
         if self.verify(&key.public, message, &signature).await? {
             Ok(signature)
         } else {
-            Err(unreachable("signing key", "its `d` and `x` are not of one another".into()))
+            Err(unreachable("signing key", "`d` and `x` do not match".into()))
         }
     }
 
     async fn fetch_jwks(&self) -> Result<Vec<u8>, Error> {
-        let fetched = async {
+        let request = async {
             let url = self.jwks_url.as_deref().ok_or("no issuer is set")?;
             let headers = Headers::new()?;
             headers.set("Accept", "application/json")?;
@@ -115,15 +118,18 @@ impl Crypto for WebCrypto {
             let promise = worker.fetch_with_str_and_init(url, &init);
             let response: Response = JsFuture::from(promise).await?.dyn_into()?;
             if response.status() != 200 {
-                return Err(format!("it answered {}", response.status()).into());
+                return Err(format!("unexpected status {}", response.status()).into());
             }
             let body = match response.body() {
                 Some(stream) => http::read_limited(&stream, MAX_JWKS_BYTES).await?,
                 None => Vec::new(),
             };
-            if body.len() > MAX_JWKS_BYTES { Err("it answered too much".into()) } else { Ok(body) }
+            if body.len() > MAX_JWKS_BYTES {
+                return Err(format!("the JWKS is larger than {MAX_JWKS_BYTES} bytes").into());
+            }
+            Ok(body)
         };
-        fetched.await.map_err(|error: JsValue| unreachable("issuer", error))
+        request.await.map_err(|error: JsValue| unreachable("issuer", error))
     }
 }
 

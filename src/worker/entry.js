@@ -9,8 +9,8 @@
 // The fast path core is instantiated with the isolate. The `worker` core is several times larger and is compiled when it is
 // first needed: that is what the compatibility flag `new_module_registry` in wrangler.toml is for.
 
-import module from "./fast_path.wasm";
 import * as fastPath from "entgate-fast-path";
+import module from "./fast_path.wasm";
 
 fastPath.initSync({ module });
 

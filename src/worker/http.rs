@@ -1,4 +1,8 @@
-//! Requests and answers, between the platform's objects and plain bytes.
+//! Conversions between the platform's requests and responses and [`api::Request`] and
+//! [`api::Response`].
+//!
+//! Bodies are bytes; a body that is too large is read up to one byte past its limit. Not here:
+//! routing, and the errors for bodies that are too large ([`api`]).
 
 use ::http::{HeaderName, HeaderValue, Method, Uri};
 use js_sys::{Reflect, Uint8Array};
@@ -9,10 +13,10 @@ use worker::Result;
 
 use crate::api::{self, MAX_BODY_BYTES};
 
-/// What a request and its answer are called, as Stripe's SDKs look for it.
+/// The header with the id of a request, as Stripe's SDKs expect it.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
-/// Reads a request from outside, and gives it a name.
+/// Reads a client's request, and adds its id.
 pub(super) async fn read_client_request(
     request: &web_sys::Request,
     id: &HeaderValue,
@@ -22,13 +26,13 @@ pub(super) async fn read_client_request(
     Ok(message)
 }
 
-/// Hands an answer to the platform, under the request's name.
+/// Converts a response for the client, and adds the id of its request.
 pub(super) fn respond(mut response: api::Response, id: HeaderValue) -> Result<web_sys::Response> {
     response.headers_mut().insert(REQUEST_ID, id);
     to_response(&response)
 }
 
-/// `req_` and 16 hex digits: a name for a line in a log, and no secret.
+/// Creates an id: `req_` and 16 hex digits. It names a request in a log, and is not a secret.
 pub(super) fn new_request_id() -> HeaderValue {
     #[expect(
         clippy::cast_possible_truncation,
@@ -40,8 +44,8 @@ pub(super) fn new_request_id() -> HeaderValue {
     HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("req_"))
 }
 
-/// Reads a request: its method, its target, the headers that are looked at, and the body up to one
-/// byte past what is allowed, which is where the API refuses it.
+/// Reads a request: its method, URL, body and these headers. The body is read up to one byte past
+/// the API's limit, so that the API rejects it.
 pub(super) async fn read_request(
     request: &web_sys::Request,
     headers: &[HeaderName],
@@ -49,7 +53,7 @@ pub(super) async fn read_request(
     let mut message = api::Request::new(read_body(request).await?);
     *message.method_mut() =
         Method::from_bytes(request.method().as_bytes()).map_err(|error| error.to_string())?;
-    // What is no URL has no route either.
+    // An invalid URL becomes `/`, which has no route.
     *message.uri_mut() = Uri::try_from(request.url()).unwrap_or_default();
     for name in headers {
         if let Some(value) = request.headers().get(name.as_str())?
@@ -61,7 +65,7 @@ pub(super) async fn read_request(
     Ok(message)
 }
 
-/// Hands an answer to the platform.
+/// Converts a response.
 pub(super) fn to_response(response: &api::Response) -> Result<web_sys::Response> {
     let init = response_init(response)?;
     // A 204 must have no body at all, not an empty one.
@@ -69,7 +73,7 @@ pub(super) fn to_response(response: &api::Response) -> Result<web_sys::Response>
     Ok(web_sys::Response::new_with_opt_js_u8_array_and_init(body.as_ref(), &init)?)
 }
 
-/// Status and headers of an answer.
+/// Converts the status and the headers of a response.
 pub(super) fn response_init(response: &api::Response) -> Result<ResponseInit> {
     let headers = Headers::new()?;
     for (name, value) in response.headers() {
@@ -90,7 +94,7 @@ async fn read_body(request: &web_sys::Request) -> std::result::Result<Vec<u8>, J
     }
 }
 
-/// Reads a stream, up to one byte past the limit.
+/// Reads a stream up to one byte past the limit, and cancels the rest.
 pub(super) async fn read_limited(
     stream: &ReadableStream,
     limit: usize,

@@ -1,5 +1,5 @@
-// The core wakes its futures by `queueMicrotask`, for which the platform takes many times as long as for this.
+// Replaces the global `queueMicrotask`, with which a core wakes its futures: a resolved promise is many times faster in workerd.
 
-const settled = Promise.resolve();
+const resolved = Promise.resolve();
 
-export const queueMicrotask = (work) => void settled.then(work);
+export const queueMicrotask = (callback) => void resolved.then(callback);

@@ -1,93 +1,83 @@
-//! The Cloudflare Workers shell: what the pure crate is handed, and by whom.
+//! The Cloudflare Workers shell: connects the pure crate to the platform.
 //!
-//! | file       | hands over                                                                     |
-//! |------------|--------------------------------------------------------------------------------|
-//! | `entry.js` | the way in: what the platform calls; [`crate::hot`] is tried first              |
-//! | `worker.js` · `microtask.js` | this module, when it is needed · how its futures are woken   |
-//! | `http`     | requests and answers                                                           |
-//! | `replica`  | the KV namespace `ENTITLEMENTS`                                                |
-//! | `source`   | the way to Stripe, or to the catalog in its place                              |
-//! | `crypto`   | public keys, and the way to an issuer's                                        |
-//! | `ledger`   | the way to a customer's Durable Object                                         |
-//! | `messages` | what is said on that way                                                       |
-//! | `customer` | that object: one writer per customer, which also feeds the replica             |
-//! | `reading`  | how it reads the source                                                        |
-//! | `listeners` | who listens to it                                                             |
-//! | `stream`   | the way from there to the client                                               |
-//! | `tables`   | its SQLite tables                                                              |
-//! | `roster`   | the Durable Object that knows who there is, and the way to it                  |
-//! | `known`    | its list of customers                                                          |
-//! | `journal`  | the Durable Objects that know what was decided lately, and the way to them     |
-//! | `object`   | how something is said to any of these, and what objects of a mode are called   |
-//! | `catalog`  | the Durable Object of the catalog, and the way to it                           |
-//! | `desk`     | what it does besides answering, in time                                        |
-//! | `courier` · `hands` | how it tells endpoints of events · how many at once                   |
-//! | `shelf` · `chance` | its SQLite tables · what its ids and secrets are made of               |
-//! | `sql`      | the SQL of all objects                                                         |
-//! | `cron`     | what is done every minute                                                      |
+//! | module                   | contents                                                        |
+//! |--------------------------|-----------------------------------------------------------------|
+//! | `entry.js` · `worker.js` | what the runtime calls: [`crate::fast_path`] first, then this   |
+//! | `microtask.js`           | a faster `queueMicrotask`                                       |
+//! | `runtime` · `random`     | settings, clock, timers, log · random numbers                   |
+//! | `http`                   | requests and responses, as bytes                                |
+//! | `rpc` · `sql`            | JSON requests to a Durable Object · SQL in one                  |
+//! | `crypto`                 | public keys, and the client of an issuer's JWKS                 |
+//! | `replica`                | the KV namespace `ENTITLEMENTS`                                 |
+//! | `catalog`                | Durable Object: the catalog, its transitions and its webhooks   |
+//! | `source`                 | the client of Stripe, or of the catalog in its place            |
+//! | `customer_index`         | Durable Object: the customers and their sync status             |
+//! | `activity_log`           | Durable Object: the most recent decisions                       |
+//! | `ledger`                 | Durable Object: the only writer of one customer's entitlements  |
+//! | `cron`                   | reconciliation, every minute                                    |
+//! | `stream`                 | live changes, from a ledger to a client                         |
 //!
-//! The clock and the environment are read here. No rule about entitlements is. `catalog`, `desk`, `courier`,
-//! `hands` and `shelf` stand behind the feature `catalog`.
+//! A Durable Object is `object`; the client of it is a `*Stub`. An import goes up this table, never
+//! down. The module `catalog` needs the feature `catalog`.
+//!
+//! The clock, the environment and random numbers are read here. Not here: any rule about
+//! entitlements, which are in [`crate::ledger`], [`crate::catalog`] and [`crate::api`].
+
+mod runtime;
+
+mod random;
+
+mod http;
+
+mod rpc;
+
+mod sql;
+
+mod crypto;
+
+mod replica;
+
+#[cfg(feature = "catalog")]
+mod catalog;
+
+mod source;
+
+mod customer_index;
 
 #[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
 mod activity_log;
-#[cfg(feature = "catalog")]
-#[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
-mod catalog;
-#[cfg(feature = "catalog")]
-mod courier;
-mod cron;
-mod crypto;
-#[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
-mod customer;
-#[cfg(feature = "catalog")]
-mod desk;
-#[cfg(feature = "catalog")]
-mod hands;
-mod http;
-mod known;
+
 mod ledger;
-mod listeners;
-mod messages;
-mod random;
-mod reading;
-mod replica;
-#[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
-mod roster;
-mod rpc;
-#[cfg(feature = "catalog")]
-mod shelf;
-mod source;
-mod sql;
+
+mod cron;
+
 mod stream;
-mod tables;
 
 #[cfg(not(feature = "catalog"))]
 use std::convert::Infallible as CatalogStub;
-use std::{cell::OnceCell, rc::Rc};
+use std::rc::Rc;
 
-use futures_util::future::{LocalBoxFuture, Shared};
-use worker::{
-    Context, Delay, Env, ScheduleContext, ScheduledEvent, ScheduledTime, console_error, event,
-};
+use worker::{Context, Env, ScheduleContext, ScheduledEvent, console_error, event};
 
 #[cfg(feature = "catalog")]
 use self::catalog::CatalogStub;
 use self::{
     activity_log::ActivityLogStub,
     crypto::WebCrypto,
+    customer_index::CustomerIndexStub,
     ledger::LedgerStub,
+    random::random_u64,
     replica::KvReplica,
-    roster::CustomerIndexStub,
+    runtime::{load_settings, log_error, now_millis},
     source::{SourceTransport, open_source},
 };
 use crate::{
     api::{
         self, App, FeatureCache,
-        settings::{self, Settings, Source},
+        settings::{Settings, Source},
         stream::StreamRequest,
     },
-    id::{Livemode, UnixMillis},
+    id::Livemode,
     source::{StripeClient, Transport},
     store,
     token::JwksCache,
@@ -96,18 +86,15 @@ use crate::{
 #[cfg(feature = "catalog")]
 pub use self::catalog::CatalogObject;
 pub use self::{
-    activity_log::ActivityLogObject, customer::LedgerObject, roster::CustomerIndexObject,
+    activity_log::ActivityLogObject, customer_index::CustomerIndexObject, ledger::LedgerObject,
 };
 
 thread_local! {
-    /// What the operator set, once it was read.
-    static SETTINGS: OnceCell<Rc<Settings>> = const { OnceCell::new() };
+    /// The source's features, cached for the lifetime of the isolate.
+    static FEATURE_CACHE: Rc<FeatureCache> = Rc::default();
 
-    /// What this isolate knows of features, for as long as it lives.
-    static FEATURES: Rc<FeatureCache> = Rc::default();
-
-    /// The issuer's keys, as far as this isolate knows them.
-    static KEYRING: Rc<JwksCache> = Rc::default();
+    /// The issuer's keys, cached for the lifetime of the isolate.
+    static JWKS_CACHE: Rc<JwksCache> = Rc::default();
 }
 
 /// The stores of this deployment.
@@ -178,7 +165,7 @@ impl store::Store for Bindings {
 ///
 /// # Errors
 ///
-/// When the deployment lacks a binding of `wrangler.toml`.
+/// If the deployment lacks a binding of `wrangler.toml`.
 #[event(fetch)]
 async fn fetch(
     request: web_sys::Request,
@@ -194,59 +181,28 @@ async fn fetch(
         }
     };
     let store = Bindings::from_env(&env, &settings)?;
-    let features = FEATURES.with(Rc::clone);
-    let keyring = KEYRING.with(Rc::clone);
+    let feature_cache = FEATURE_CACHE.with(Rc::clone);
+    let jwks_cache = JWKS_CACHE.with(Rc::clone);
     let app = App {
         store: &store,
         settings: &settings,
-        feature_cache: &features,
-        jwks_cache: &keyring,
-        random: || u128::from(random::random_u64()) << 64 | u128::from(random::random_u64()),
+        feature_cache: &feature_cache,
+        jwks_cache: &jwks_cache,
+        random: || u128::from(random_u64()) << 64 | u128::from(random_u64()),
         log: log_error,
     };
     let request = http::read_client_request(&request, &id).await?;
     let mut response = api::handle(&app, &request, now_millis().to_timestamp()).await;
     match response.extensions_mut().remove::<StreamRequest>() {
-        Some(listen) => stream::open_stream(&store.ledger, listen, response, id, &context).await,
+        Some(stream) => stream::open_stream(&store.ledger, stream, response, id, &context).await,
         None => http::respond(response, id),
     }
 }
 
-/// Does what is to be done every minute.
+/// Runs every minute, by the cron trigger of `wrangler.toml`.
 #[event(scheduled)]
 async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     if let Err(error) = cron::reconcile(&env).await {
-        console_error!("reconcile: {error}");
+        console_error!("failed to reconcile: {error}");
     }
 }
-
-/// The settings. They are the same for as long as this isolate lives, so that they are read once.
-fn load_settings(env: &Env) -> Result<Rc<Settings>, settings::Error> {
-    if let Some(settings) = SETTINGS.with(|known| known.get().cloned()) {
-        return Ok(settings);
-    }
-    let settings = Settings::parse(|name| env.var(name).ok().map(|value| value.to_string()))?;
-    Ok(SETTINGS.with(|known| Rc::clone(known.get_or_init(|| Rc::new(settings)))))
-}
-
-fn log_error(line: &str) {
-    console_error!("{line}");
-}
-
-fn now_millis() -> UnixMillis {
-    UnixMillis(worker::Date::now().as_millis())
-}
-
-/// A while, in milliseconds.
-fn sleep(millis: u64) -> Delay {
-    Delay::from(std::time::Duration::from_millis(millis))
-}
-
-/// A moment, for an alarm.
-fn scheduled_time(moment: UnixMillis) -> ScheduledTime {
-    #[expect(clippy::cast_precision_loss, reason = "a date has fewer than 53 bits of milliseconds")]
-    ScheduledTime::new(js_sys::Date::new(&(moment.0 as f64).into()))
-}
-
-/// Work under way, shared by all who wait for it.
-type SharedFuture<T> = Shared<LocalBoxFuture<'static, T>>;

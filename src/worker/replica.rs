@@ -1,8 +1,8 @@
-//! The replica in KV: one key per customer, `test:cus_…` or `live:cus_…`.
+//! The replica in KV: one record per customer, under `test:cus_…` or `live:cus_…`.
 //!
-//! KV takes one write a second per key and lets a location see an old value for 60 s
-//! (<https://developers.cloudflare.com/kv/platform/limits/>). Who may write, and when, is the
-//! ledger's business.
+//! KV accepts one write a second per key, and a location may read an old value for 60 s
+//! (<https://developers.cloudflare.com/kv/platform/limits/>). Not here: when a record is written,
+//! which the ledger decides, and the format of a record ([`record`]).
 
 use js_sys::{ArrayBuffer, Promise, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast as _, JsValue, prelude::wasm_bindgen};
@@ -20,11 +20,11 @@ const BINDING: &str = "ENTITLEMENTS";
 
 #[wasm_bindgen]
 extern "C" {
-    /// A namespace, by the two methods that are called.
+    /// A KV namespace, with the two methods that are called here.
     type KvNamespace;
 
     #[wasm_bindgen(method, catch)]
-    fn get(this: &KvNamespace, key: &str, form: &str) -> Result<Promise, JsValue>;
+    fn get(this: &KvNamespace, key: &str, value_type: &str) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, catch)]
     fn put(this: &KvNamespace, key: &str, record: &ArrayBuffer) -> Result<Promise, JsValue>;
@@ -44,7 +44,7 @@ impl KvReplica {
         Ok(Self { namespace: kv.unchecked_into() })
     }
 
-    /// Writes a record as it stands in the ledger.
+    /// Writes a record that the ledger stores.
     pub(super) async fn put(&self, key: &str, record: &[u8]) -> Result<(), Error> {
         let put = async {
             let put = self.namespace.put(key, &Uint8Array::from(record).buffer())?;
@@ -71,7 +71,7 @@ impl Replica for KvReplica {
             Some(bytes) => record::decode(&bytes).map(Some).map_err(|error| unreadable(&error)),
             None => Ok(None),
         });
-        // The caller goes on to the ledger, so that nobody else would hear of it.
+        // The caller continues with the ledger and drops the error.
         if let Err(error) = &loaded {
             console_error!("{error}");
         }

@@ -1,4 +1,7 @@
-//! What is said to a Durable Object: a message in JSON, and the answer.
+//! Requests to a Durable Object: a `POST` with a JSON message, and a JSON response.
+//!
+//! An object returns 200 with its response, or 500 with an error message as text. Which messages an
+//! object accepts is defined next to its stub.
 
 use js_sys::{Promise, Uint8Array};
 use serde::Serialize;
@@ -12,12 +15,12 @@ use crate::{
     json::{self, FromJson},
 };
 
-/// An object is found by its name; the URL only has to be one.
+/// A Durable Object is addressed by its name; the URL only has to be valid.
 pub(super) const OBJECT_URL: &str = "https://object/";
 
 #[wasm_bindgen]
 extern "C" {
-    /// An object, as it is asked: the `worker` crate reads an answer chunk by chunk.
+    /// The platform's stub of an object. The `worker` crate would read the response chunk by chunk.
     type JsObjectStub;
 
     #[wasm_bindgen(method, catch)]
@@ -28,7 +31,7 @@ extern "C" {
     ) -> std::result::Result<Promise, JsValue>;
 }
 
-/// The answer to a message, and its body.
+/// Sends a message to the object with this name. Returns the response and its body.
 pub(super) async fn post(
     objects: &ObjectNamespace,
     name: &str,
@@ -44,7 +47,8 @@ pub(super) async fn post(
     Ok((response, Uint8Array::new(&body).to_vec()))
 }
 
-/// The body of the answer to a message.
+/// Sends a message to the object with this name. Returns the body of a 200, and fails for any other
+/// status.
 pub(super) async fn call(
     objects: &ObjectNamespace,
     name: &str,
@@ -57,25 +61,25 @@ pub(super) async fn call(
     }
 }
 
-/// The message that an object is sent.
+/// Reads the message of a request to an object.
 pub(super) async fn read_request<M: FromJson>(request: &mut Request) -> Result<M> {
     decode(&request.bytes().await?)
 }
 
-/// Reads a text that we wrote.
-pub(super) fn decode<T: FromJson>(text: &[u8]) -> Result<T> {
-    Ok(json::from_slice(text).map_err(|error| error.to_string())?)
+/// Decodes JSON that this crate encoded.
+pub(super) fn decode<T: FromJson>(json: &[u8]) -> Result<T> {
+    Ok(json::from_slice(json).map_err(|error| error.to_string())?)
 }
 
-pub(super) fn json_response(answer: &impl Serialize) -> Result<Response> {
-    Response::from_bytes(serde_json::to_vec(answer)?)
+pub(super) fn json_response(value: &impl Serialize) -> Result<Response> {
+    Response::from_bytes(serde_json::to_vec(value)?)
 }
 
 pub(super) fn error_response(error: &Error) -> Result<Response> {
     Response::error(error.to_string(), 500)
 }
 
-/// The name of the object of one mode.
+/// The name of an object of which there is one per mode.
 pub(super) fn mode_name(livemode: Livemode) -> &'static str {
     match livemode {
         Livemode::Test => "test",

@@ -1,9 +1,11 @@
-//! The way to the source: to Stripe, or to the catalog in the same deployment.
+//! The transport to the source: to Stripe, or to the catalog of this deployment.
 //!
-//! | source  | is asked by                                                                      |
-//! |---------|----------------------------------------------------------------------------------|
-//! | Stripe  | `fetch`, with a key, a deadline and a limit                                      |
-//! | catalog | a message to its Durable Object, under the same deadline: no key, and no network |
+//! | source  | request                                                           |
+//! |---------|-------------------------------------------------------------------|
+//! | Stripe  | `fetch`, with a key, a timeout and a limit of the response's size |
+//! | catalog | a request to its Durable Object, with the same timeout            |
+//!
+//! Not here: which requests are sent, and their retries ([`crate::source`]).
 
 use js_sys::{Math, global};
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -13,26 +15,27 @@ use worker::Env;
 
 #[cfg(feature = "catalog")]
 use super::catalog::CatalogStub;
-use super::{http, now_millis, sleep};
+use super::{
+    http,
+    runtime::{SOURCE_TIMEOUT, now_millis, sleep},
+};
 use crate::{
     api::settings::{Settings, Source},
     id::{Livemode, UnixMillis},
     source::{API_VERSION, MAX_RESPONSE_LEN, StripeClient, StripeResponse, Transport},
 };
 
-/// How long one request may take, in milliseconds. Stripe answers a page within one second.
-pub(super) const SOURCE_TIMEOUT: u32 = 8_000;
-
-/// The way to one mode of the source.
+/// The transport to one mode of the source.
 pub(super) enum SourceTransport {
-    /// Requests to one origin with one key.
+    /// HTTP requests to one origin with one key.
     Fetch { base: Box<str>, authorization: String },
-    /// Messages to the catalog of one mode.
+    /// Requests to the catalog of one mode.
     #[cfg(feature = "catalog")]
     Catalog { catalog: CatalogStub, livemode: Livemode },
 }
 
-/// The source of one mode, if there is one.
+/// Returns the client for one mode of the source, or `None` if Stripe is the source and has no key
+/// for this mode.
 #[cfg_attr(
     not(feature = "catalog"),
     expect(unused_variables, clippy::unnecessary_wraps, reason = "only a catalog needs a binding")
@@ -42,7 +45,7 @@ pub(super) fn open_source(
     settings: &Settings,
     livemode: Livemode,
 ) -> worker::Result<Option<StripeClient<SourceTransport>>> {
-    let way = match settings.source {
+    let transport = match settings.source {
         Source::Stripe => {
             let Some(key) = settings.stripe_key(livemode) else { return Ok(None) };
             let authorization = format!("Bearer {}", key.expose());
@@ -53,10 +56,14 @@ pub(super) fn open_source(
             SourceTransport::Catalog { catalog: CatalogStub::from_env(env)?, livemode }
         }
     };
-    Ok(Some(StripeClient::new(way).with_paused_rule(settings.paused)))
+    Ok(Some(StripeClient::new(transport).with_paused_rule(settings.paused)))
 }
 
-async fn fetch(base: &str, authorization: &str, target: &str) -> Result<StripeResponse, JsValue> {
+async fn fetch(
+    base: &str,
+    authorization: &str,
+    path_and_query: &str,
+) -> Result<StripeResponse, JsValue> {
     let headers = Headers::new()?;
     headers.set("Authorization", authorization)?;
     headers.set("Stripe-Version", API_VERSION)?;
@@ -66,7 +73,7 @@ async fn fetch(base: &str, authorization: &str, target: &str) -> Result<StripeRe
     init.set_redirect(RequestRedirect::Manual);
     init.set_signal(Some(&AbortSignal::timeout_with_u32(SOURCE_TIMEOUT)));
     let worker: WorkerGlobalScope = global().unchecked_into();
-    let promise = worker.fetch_with_str_and_init(&format!("{base}{target}"), &init);
+    let promise = worker.fetch_with_str_and_init(&format!("{base}{path_and_query}"), &init);
     let response: Response = JsFuture::from(promise).await?.dyn_into()?;
     let header = |name| response.headers().get(name).ok().flatten();
     let retry_after = header("Retry-After").and_then(|seconds| seconds.parse().ok());
@@ -76,19 +83,19 @@ async fn fetch(base: &str, authorization: &str, target: &str) -> Result<StripeRe
         None => Vec::new(),
     };
     if body.len() > MAX_RESPONSE_LEN {
-        return Err("the answer is too long".into());
+        return Err(format!("the response is larger than {MAX_RESPONSE_LEN} bytes").into());
     }
     Ok(StripeResponse { status: response.status(), retry_after, should_retry, body })
 }
 
 impl Transport for SourceTransport {
-    async fn get(&self, target: &str) -> Result<StripeResponse, String> {
+    async fn get(&self, path_and_query: &str) -> Result<StripeResponse, String> {
         match self {
-            Self::Fetch { base, authorization } => fetch(base, authorization, target)
+            Self::Fetch { base, authorization } => fetch(base, authorization, path_and_query)
                 .await
                 .map_err(|error| worker::Error::from(error).to_string()),
             #[cfg(feature = "catalog")]
-            Self::Catalog { catalog, livemode } => catalog.get(*livemode, target).await,
+            Self::Catalog { catalog, livemode } => catalog.get(*livemode, path_and_query).await,
         }
     }
 

@@ -1,14 +1,17 @@
-//! SQL in a Durable Object, as all of them speak it.
+//! SQL in a Durable Object.
 //!
-//! Statements are constant texts, since the platform keeps what it made of a text; values are handed
-//! over beside them. Everything answers at once. What the tables are, each object knows for itself.
+//! Statements are string constants, because the platform caches a prepared statement by its text.
+//! Values are bound separately. Every call is synchronous. Not here: the schema of an object, which
+//! is next to the object.
+//!
+//! Specification: <https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/>.
 
 use wasm_bindgen::{JsCast as _, JsValue, prelude::wasm_bindgen};
 use worker::{Error, Result, SqlStorage, SqlStorageValue, State, Storage};
 
 #[wasm_bindgen]
 extern "C" {
-    /// A Durable Object's storage, for the one method that the `worker` crate leaves out.
+    /// The storage of a Durable Object, for the one method that the `worker` crate lacks.
     type SyncStorage;
 
     #[wasm_bindgen(method, catch, js_name = transactionSync)]
@@ -18,7 +21,7 @@ extern "C" {
     ) -> std::result::Result<JsValue, JsValue>;
 }
 
-/// The tables of one object.
+/// The SQLite database of one object.
 pub(super) struct SqlTables {
     storage: Storage,
     sql: SqlStorage,
@@ -30,46 +33,46 @@ impl SqlTables {
         Self { sql: storage.sql(), storage }
     }
 
-    /// Does some work on the tables: all of it, or none if it fails. What the work came to stands
-    /// within what became of the transaction.
+    /// Runs `work` in a transaction, which is rolled back if `work` fails. The outer result is the
+    /// transaction's, the inner one is what `work` returned.
     pub(super) fn transact<T, E>(
         &self,
         work: impl FnOnce() -> std::result::Result<T, E>,
     ) -> Result<std::result::Result<T, E>> {
         let mut work = Some(work);
-        let mut done = None;
+        let mut result = None;
         self.transaction_sync(&mut || {
             if let Some(work) = work.take() {
-                done = Some(work());
+                result = Some(work());
             }
-            matches!(done, Some(Ok(_)))
+            matches!(result, Some(Ok(_)))
         })?;
-        done.ok_or_else(|| Error::RustError("the transaction was not run".to_owned()))
+        result.ok_or_else(|| Error::RustError("the transaction did not run".to_owned()))
     }
 
-    /// Does some work that says whether it came to its end.
+    /// Runs `work` in a transaction, which is rolled back if `work` returns false.
     fn transaction_sync(&self, work: &mut dyn FnMut() -> bool) -> Result<()> {
         let mut failed = false;
-        let mut once = || {
+        let mut callback = || {
             failed = !work();
             if failed { Err(JsValue::from("rolled back")) } else { Ok(()) }
         };
         let storage: &SyncStorage = self.storage.as_raw().unchecked_ref();
-        let committed = storage.transaction_sync(&mut once);
+        let committed = storage.transaction_sync(&mut callback);
         match committed {
             Err(error) if !failed => Err(error.into()),
             _ => Ok(()),
         }
     }
 
-    /// Makes what is not there yet.
+    /// Runs statements that create tables and indexes.
     pub(super) fn create_tables(&self, schema: &[&str]) -> Result<()> {
         schema.iter().try_for_each(|statement| self.execute(statement, vec![]))
     }
 
     pub(super) fn table_exists(&self, table: &str) -> Result<bool> {
-        let named = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?";
-        Ok(!self.query(named, vec![table.into()])?.is_empty())
+        let select = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?";
+        Ok(!self.query(select, vec![table.into()])?.is_empty())
     }
 
     pub(super) fn execute(&self, statement: &str, values: Vec<SqlStorageValue>) -> Result<()> {
@@ -85,7 +88,7 @@ impl SqlTables {
     }
 }
 
-/// A count or a moment.
+/// Converts a count or a timestamp.
 pub(super) fn integer_value(number: u64) -> Result<SqlStorageValue> {
     SqlStorageValue::try_from_i64(i64::try_from(number).unwrap_or(i64::MAX))
 }

@@ -1,13 +1,14 @@
-//! The way of live changes from a customer's Durable Object to one client.
+//! Live changes: relays a ledger's WebSocket to one client, as server-sent events or as a
+//! WebSocket.
 //!
 //! ```text
-//! object ──WebSocket that hibernates──▶ here, for as long as the client stays ──▶ events, or a WebSocket
+//! ledger object ──hibernating WebSocket──▶ relay, while the client is connected ──▶ client
 //! ```
 //!
-//! Only here does somebody stay awake for a client: for its heartbeat, for the end of its time, and to
-//! see that it went away. Either end takes the other along: when the client goes, the object forgets
-//! it; when the object goes, the client comes again and resumes. The texts are made in
-//! [`crate::api::stream`].
+//! The relay stays in memory for each client: it sends heartbeats, ends the stream in time, and
+//! detects that the client disconnected. If either side closes, the relay closes the other one. A
+//! client then reconnects and resumes. Not here: the messages to the client
+//! ([`crate::api::stream`]), and the ledger's side (`ledger::websockets`).
 
 use ::http::HeaderValue;
 use futures_util::{
@@ -26,9 +27,11 @@ use worker::{
 
 use super::{
     http::{self, REQUEST_ID},
-    ledger::LedgerStub,
-    listeners::{NORMAL_CLOSURE, close},
-    messages, now_millis, sleep,
+    ledger::{
+        LedgerStub, rpc,
+        websockets::{NORMAL_CLOSURE, close},
+    },
+    runtime::{now_millis, sleep},
 };
 use crate::{
     api::{
@@ -38,21 +41,24 @@ use crate::{
     id::UnixMillis,
 };
 
-/// The most bytes of what a client says: more than any `ping`.
+/// The largest message that a client may send, in bytes. The only message with an effect is `ping`.
 const MAX_CLIENT_MESSAGE_BYTES: usize = 4 << 10;
 
-/// How long a client may take to take a text, in milliseconds; what came meanwhile waits here.
+/// How long a client may take to accept a message, in milliseconds. Later messages wait here
+/// meanwhile.
 const CLIENT_WRITE_TIMEOUT: u64 = 20_000;
 
-/// The code of a WebSocket whose client said too much (RFC 6455, 7.4.1).
+/// The close code after a message that is too large.
+/// <https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1>
 const MESSAGE_TOO_BIG: u16 = 1009;
 
-/// The code of a WebSocket that is to be opened again: the service restarts.
+/// The close code after which a client reconnects.
+/// <https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number>
 const SERVICE_RESTART: u16 = 1012;
 
 #[wasm_bindgen]
 extern "C" {
-    /// Bytes go in, the same bytes come out, and none are kept between:
+    /// A pair of streams that passes bytes on without a buffer:
     /// <https://developers.cloudflare.com/workers/runtime-apis/streams/transformstream/>.
     type IdentityTransformStream;
 
@@ -66,13 +72,13 @@ extern "C" {
     fn writable(this: &IdentityTransformStream) -> WritableStream;
 }
 
-/// Where a client is told.
+/// The connection to a client.
 enum StreamClient {
     Sse(WritableStreamDefaultWriter),
     WebSocket(WebSocket),
 }
 
-/// What a client says.
+/// A message of a client, or its end.
 enum ClientMessage {
     Ping,
     TooLarge,
@@ -80,56 +86,58 @@ enum ClientMessage {
     Close,
 }
 
-/// Opens a stream, and answers with it.
+/// Subscribes to the ledger and returns the response that carries the stream.
 pub(super) async fn open_stream(
     ledger: &LedgerStub,
-    listen: StreamRequest,
+    request: StreamRequest,
     mut response: api::Response,
     id: HeaderValue,
     context: &Context,
 ) -> Result<web_sys::Response> {
-    let refused = match ledger.subscribe(&listen.customer, listen.resume_from()).await {
+    let refusal = match ledger.subscribe(&request.customer, request.resume_from()).await {
         Ok(Some(object)) => {
             response.headers_mut().insert(REQUEST_ID, id);
-            let (client, answer) = create_channel(listen.protocol, &response)?;
-            let ends = listen.closes_at(js_sys::Math::random());
-            // Past the end of the client's request, for as long as it takes to see that it ended.
-            context.wait_until(run_stream(object, client, StreamEncoder::new(listen), ends));
-            return Ok(answer);
+            let (client, response) = create_channel(request.protocol, &response)?;
+            let closes_at = request.closes_at(js_sys::Math::random());
+            // `wait_until` keeps the relay alive after the client disconnects, until it has closed
+            // both sides.
+            let encoder = StreamEncoder::new(request);
+            context.wait_until(run_stream(object, client, encoder, closes_at));
+            return Ok(response);
         }
-        Ok(None) => stream::too_many_streams(&listen),
+        Ok(None) => stream::too_many_streams(&request),
         Err(error) => {
             console_error!("{error}");
             stream::stream_unavailable(error)
         }
     };
-    let (mut head, body) = refused.into_parts();
+    let (mut head, body) = refusal.into_parts();
     for (name, value) in response.headers() {
         head.headers.entry(name).or_insert_with(|| value.clone());
     }
     http::respond(api::Response::from_parts(head, body), id)
 }
 
-/// The two ends of a stream: ours, and the answer that is the client's.
+/// Creates both ends of a stream: ours, and the response with the client's.
 fn create_channel(
-    form: StreamProtocol,
+    protocol: StreamProtocol,
     response: &api::Response,
 ) -> Result<(StreamClient, web_sys::Response)> {
     let init = http::response_init(response)?;
-    match form {
+    match protocol {
         StreamProtocol::Sse => {
             let pipe = IdentityTransformStream::new()?;
             let readable = pipe.readable();
-            let answer =
+            let response =
                 web_sys::Response::new_with_opt_readable_stream_and_init(Some(&readable), &init)?;
-            Ok((StreamClient::Sse(pipe.writable().get_writer()?), answer))
+            Ok((StreamClient::Sse(pipe.writable().get_writer()?), response))
         }
         StreamProtocol::WebSocket => {
             let WebSocketPair { client, server } = WebSocketPair::new()?;
             init.set_status(101);
             Reflect::set(&init, &"webSocket".into(), client.as_ref())?;
-            let answer = web_sys::Response::new_with_opt_str_and_init(None, &init)?;
-            Ok((StreamClient::WebSocket(server), answer))
+            let response = web_sys::Response::new_with_opt_str_and_init(None, &init)?;
+            Ok((StreamClient::WebSocket(server), response))
         }
     }
 }
@@ -137,84 +145,85 @@ fn create_channel(
 async fn run_stream(
     object: WebSocket,
     client: StreamClient,
-    mut feed: StreamEncoder,
-    ends: UnixMillis,
+    mut encoder: StreamEncoder,
+    closes_at: UnixMillis,
 ) {
-    let code = match relay(&object, &client, &mut feed, ends).await {
-        Ok(code) => code,
+    let close_frame = match relay(&object, &client, &mut encoder, closes_at).await {
+        Ok(close_frame) => close_frame,
         Err(error) => {
-            console_error!("a stream breaks off: {error}");
+            console_error!("failed to relay a stream: {error}");
             (SERVICE_RESTART, "")
         }
     };
     close(&object, NORMAL_CLOSURE);
-    client.close(code).await;
+    client.close(close_frame).await;
 }
 
-/// Tells the client what the object tells, until one of them or the time ends; answers how.
+/// Relays messages until either side closes or the stream's time is up. Returns the close frame for
+/// the client.
 async fn relay(
     object: &WebSocket,
     client: &StreamClient,
-    feed: &mut StreamEncoder,
-    ends: UnixMillis,
+    encoder: &mut StreamEncoder,
+    closes_at: UnixMillis,
 ) -> Result<(u16, &'static str)> {
-    // Before they are accepted, so that nothing is missed.
-    let mut notices = object.events()?;
-    let mut sayings = client.messages()?;
+    // Registered before the sockets are accepted, so that no message is lost.
+    let mut notifications = object.events()?;
+    let mut messages = client.messages()?;
     object.accept()?;
     if let StreamClient::WebSocket(socket) = client {
-        // A Blob would tell its length, and nothing else at once.
+        // The content of a Blob can only be read asynchronously.
         socket.as_ref().set_binary_type(BinaryType::Arraybuffer);
         socket.accept()?;
     }
-    let gone = (NORMAL_CLOSURE, "");
-    if let Some(opening) = feed.preamble()
-        && !client.send(&opening).await
+    let closed = (NORMAL_CLOSURE, "");
+    if let Some(preamble) = encoder.preamble()
+        && !client.send(&preamble).await
     {
-        return Ok(gone);
+        return Ok(closed);
     }
-    let mut beat = now_millis().saturating_add(HEARTBEAT_INTERVAL);
+    let mut next_heartbeat = now_millis().saturating_add(HEARTBEAT_INTERVAL);
     loop {
         let now = now_millis();
-        let text = if now >= ends {
-            if let Some(end) = feed.encode_end() {
+        let message = if now >= closes_at {
+            if let Some(end) = encoder.encode_end() {
                 client.send(&end).await;
             }
-            return Ok(feed.close_frame());
-        } else if now >= beat {
-            beat = now.saturating_add(HEARTBEAT_INTERVAL);
-            Some(feed.encode_heartbeat())
+            return Ok(encoder.close_frame());
+        } else if now >= next_heartbeat {
+            next_heartbeat = now.saturating_add(HEARTBEAT_INTERVAL);
+            Some(encoder.encode_heartbeat())
         } else {
-            let pause = sleep(beat.min(ends).0.saturating_sub(now.0));
-            match select(select(notices.next(), sayings.next()), pause).await {
+            let pause = sleep(next_heartbeat.min(closes_at).0.saturating_sub(now.0));
+            match select(select(notifications.next(), messages.next()), pause).await {
                 Either::Right(_) => None,
                 Either::Left((Either::Left((event, _)), _)) => match event {
                     Some(Ok(WebsocketEvent::Message(message))) => {
-                        let text = message.text().unwrap_or_default();
-                        feed.encode_notification(&messages::decode_notification(&text)?)
+                        let json = message.text().unwrap_or_default();
+                        encoder.encode_notification(&rpc::decode_notification(&json)?)
                     }
                     Some(Ok(WebsocketEvent::Close(_)) | Err(_)) | None => {
                         return Ok((SERVICE_RESTART, ""));
                     }
                 },
-                Either::Left((Either::Right((said, _)), _)) => match said {
+                Either::Left((Either::Right((message, _)), _)) => match message {
                     Some(ClientMessage::Ping) => Some("pong".to_owned()),
                     Some(ClientMessage::Other) => None,
                     Some(ClientMessage::TooLarge) => return Ok((MESSAGE_TOO_BIG, "")),
-                    Some(ClientMessage::Close) | None => return Ok(gone),
+                    Some(ClientMessage::Close) | None => return Ok(closed),
                 },
             }
         };
-        if let Some(text) = text
-            && !client.send(&text).await
+        if let Some(message) = message
+            && !client.send(&message).await
         {
-            return Ok(gone);
+            return Ok(closed);
         }
     }
 }
 
 impl StreamClient {
-    /// What the client says. One that takes events only says goodbye.
+    /// The client's messages. A client of server-sent events can only close.
     fn messages(&self) -> Result<LocalBoxStream<'_, ClientMessage>> {
         Ok(match self {
             Self::Sse(writer) => {
@@ -231,18 +240,18 @@ impl StreamClient {
         })
     }
 
-    /// Tells the client, unless it is gone or takes nothing any more.
-    async fn send(&self, text: &str) -> bool {
+    /// Sends a message. Returns false if the client is closed or accepts no more data in time.
+    async fn send(&self, message: &str) -> bool {
         match self {
             Self::Sse(writer) => {
-                let bytes = Uint8Array::from(text.as_bytes());
+                let bytes = Uint8Array::from(message.as_bytes());
                 let written = JsFuture::from(writer.write_with_chunk(&bytes));
                 matches!(
                     select(written, sleep(CLIENT_WRITE_TIMEOUT)).await,
                     Either::Left((Ok(_), _))
                 )
             }
-            Self::WebSocket(socket) => socket.send_with_str(text).is_ok(),
+            Self::WebSocket(socket) => socket.send_with_str(message).is_ok(),
         }
     }
 
@@ -254,11 +263,11 @@ impl StreamClient {
                     select(closed, sleep(CLIENT_WRITE_TIMEOUT)).await,
                     Either::Left((Ok(_), _))
                 ) {
-                    // What is not taken is not kept.
+                    // Drops the data that the client has not accepted.
                     drop(JsFuture::from(writer.abort()).await);
                 }
             }
-            // One that is closed already says so, and that is all.
+            // Fails only if the socket is closed already.
             Self::WebSocket(socket) => drop(socket.close(Some(code), Some(reason))),
         }
     }

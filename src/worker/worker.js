@@ -1,7 +1,7 @@
-// The `worker` core with its module, loaded when it is needed.
+// The `worker` core with its WebAssembly module. entry.js loads it when it is first needed.
 
-import module from "./worker.wasm";
 import { initSync } from "entgate-worker";
+import module from "./worker.wasm";
 
 initSync({ module });
 

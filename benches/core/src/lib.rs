@@ -1,22 +1,22 @@
-//! What the pure core of entgate costs, natively.
+//! Benchmarks of the native build of entgate's core.
 //!
-//! | module     | what it is                                                                    |
-//! |------------|-------------------------------------------------------------------------------|
-//! | [`sample`] | the sets and the event that everything is measured with                       |
-//! | [`edge`]   | a deployment whose replica keeps records, as the edge's does                  |
-//! | [`work`]   | one thing that is measured                                                    |
-//! | [`core`]   | the works of the core: verify, parse, decide, check, list                     |
-//! | [`forms`]  | ways in which a set could be stored, beside the one in which it is: none of them is entgate's but the second |
+//! | module             | contents                                                              |
+//! |--------------------|-----------------------------------------------------------------------|
+//! | [`sample`]         | the sets and the event of all workloads                               |
+//! | [`deployment`]     | a deployment in memory whose replica decodes its record on each read   |
+//! | [`workload`]       | a named function that can be measured                                 |
+//! | [`workloads`]      | the workloads of the core: verify, parse, apply, check, list, encode  |
+//! | [`record_formats`] | stored formats of a set: entgate's own and four alternatives          |
 //!
-//! `main.rs` does each work so that callgrind can count its instructions (`instructions.mjs`), and
-//! `criterion.rs` so that criterion can time it. Nothing here is part of entgate.
+//! `main.rs` runs each workload so that callgrind can count its instructions (`instructions.mjs`).
+//! `criterion.rs` measures the time. Not here: the edge Worker as a whole (`benches/edge`).
 
 pub mod sample;
 
-pub mod edge;
+pub mod deployment;
 
-pub mod work;
+pub mod workload;
 
-pub mod works;
+pub mod workloads;
 
-pub mod forms;
+pub mod record_formats;

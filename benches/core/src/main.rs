@@ -1,31 +1,35 @@
-//! Does each work some times, so that callgrind can count its instructions: all that [`measured()`]
-//! does is the work. `instructions.mjs` runs this, and knows the works by the lines it prints.
+//! Runs each workload a few times for callgrind, which counts only what [`measured()`] executes.
+//!
+//! Prints `bytes<tab>size<tab>name` for each record format and size, then
+//! `calls<tab>number of calls<tab>name` for each workload. `instructions.mjs` reads these lines, and
+//! depends on the name `entgate_bench::measured`.
 
-use entgate_bench::{forms, work::Work, works};
+use entgate_bench::{record_formats, workload::Workload, workloads};
 
-/// How often each work is done while it is counted.
+/// The measured calls of each workload.
 const CALLS: usize = 10;
 
-/// How often it is done before, so that what is set up once is.
-const BEFORE: usize = 3;
+/// The calls before those, for one-time setup.
+const WARM_UP_CALLS: usize = 3;
 
 fn main() {
-    for (name, bytes) in forms::sizes() {
+    for (name, bytes) in record_formats::sizes() {
         println!("bytes\t{bytes}\t{name}");
     }
-    for mut work in works::works().into_iter().chain(forms::works()) {
-        for _ in 0..BEFORE {
-            work.once();
+    for mut workload in workloads::all().into_iter().chain(record_formats::workloads()) {
+        for _ in 0..WARM_UP_CALLS {
+            workload.run();
         }
-        measured(&mut work);
-        println!("calls\t{CALLS}\t{}", work.name);
+        measured(&mut workload);
+        println!("calls\t{CALLS}\t{}", workload.name);
     }
 }
 
-/// The work, and nothing else: callgrind counts from here on, and writes down at the end.
+/// Runs the workload and nothing else. Callgrind resets its counters when this function starts, and
+/// writes a profile when it returns.
 #[inline(never)]
-fn measured(work: &mut Work) {
+fn measured(workload: &mut Workload) {
     for _ in 0..CALLS {
-        work.once();
+        workload.run();
     }
 }

@@ -1,81 +1,92 @@
-//! The sets and the event that everything is measured with. Ids are as long as Stripe's.
+//! The sets and the event of all workloads. Ids are as long as Stripe's.
 
 use entgate::{
-    entitlement::{ActiveEntitlement, Coverage, Entitlements, Version},
-    id::{Customer, CustomerId, EntitlementId, FeatureId, Livemode, LookupKey, Timestamp},
+    entitlement::{ActiveEntitlement, Completeness, Entitlements, Version},
+    id::{CustomerId, CustomerKey, EntitlementId, FeatureId, Livemode, LookupKey, Timestamp},
     store::record,
 };
 use serde_json::json;
 
-/// The sizes of the sets that are measured.
+/// The measured sizes of a set.
 pub const SIZES: [usize; 4] = [1, 10, 100, 300];
 
 /// The server key of the deployment.
-pub const KEY: &str = "sk_test_bench";
+pub const SERVER_KEY: &str = "sk_test_bench";
 
-/// The secret that signs its events.
-pub const SECRET: &str = "whsec_bench";
+/// The secret that signs webhooks.
+pub const WEBHOOK_SECRET: &str = "whsec_bench";
 
-/// When everything takes place.
+/// The time of all workloads.
 pub const NOW: Timestamp = Timestamp(1_706_111_400);
 
-/// Whom everything is about.
+/// When the event was created, and the set with it.
+pub const CREATED: Timestamp = Timestamp(1_706_111_369);
+
+/// Returns the customer of all workloads.
 ///
 /// # Panics
 ///
-/// Never: the id is one.
+/// Never: the id is valid.
 #[must_use]
-pub fn customer() -> Customer {
-    Customer { livemode: Livemode::Test, id: CustomerId::try_from("cus_ABC123customer").unwrap() }
-}
-
-/// The key of a feature; the last one of a set of `size` is `size - 1`, and the one of `size` is in
-/// none.
-///
-/// # Panics
-///
-/// Never: the text is a key.
-#[must_use]
-pub fn key(at: usize) -> LookupKey {
-    LookupKey::try_from(format!("feature-{at}")).unwrap()
-}
-
-/// A whole set of so many entitlements.
-#[must_use]
-pub fn set(size: usize) -> Entitlements {
-    let data = (0..size).map(entitlement).collect();
-    let (version, as_of) = (Version(3), Timestamp(1_706_111_369));
-    Entitlements { version, as_of, coverage: Coverage::Whole, data }
-}
-
-/// The same, as it is stored.
-///
-/// # Panics
-///
-/// Never: a set can be written.
-#[must_use]
-pub fn record(size: usize) -> Vec<u8> {
-    record::write(&set(size)).unwrap()
-}
-
-fn entitlement(at: usize) -> ActiveEntitlement {
-    ActiveEntitlement {
-        id: EntitlementId::try_from(format!("ent_test_61QGU1MWyFMSP9YBZ41ClCIKljWvs{at}")).unwrap(),
-        feature: FeatureId::try_from(format!("feat_test_61QGTuxAZuDgJsvqm41ClCIKlj{at}")).unwrap(),
-        lookup_key: key(at),
+pub fn customer() -> CustomerKey {
+    CustomerKey {
+        livemode: Livemode::Test,
+        id: CustomerId::try_from("cus_ABC123customer").unwrap(),
     }
 }
 
-/// The event that makes a customer hold the first `size` features, of this type.
+/// Returns the lookup key of the feature at `index`. The last one of a set is `size - 1`, and `size`
+/// is absent in it.
+///
+/// # Panics
+///
+/// Never: the key is valid.
 #[must_use]
-pub fn event(kind: &str, size: usize) -> String {
-    let data = set(size).data.into_iter().map(|granted| {
+pub fn lookup_key(index: usize) -> LookupKey {
+    LookupKey::try_from(format!("feature-{index}")).unwrap()
+}
+
+/// Returns a complete set with this number of entitlements.
+#[must_use]
+pub fn set(size: usize) -> Entitlements {
+    Entitlements {
+        version: Version(3),
+        as_of: CREATED,
+        completeness: Completeness::Complete,
+        data: (0..size).map(entitlement).collect(),
+    }
+}
+
+/// Returns the record of such a set, as entgate stores it.
+///
+/// # Panics
+///
+/// Never: every set can be encoded.
+#[must_use]
+pub fn record(size: usize) -> Vec<u8> {
+    record::encode(&set(size)).unwrap()
+}
+
+fn entitlement(index: usize) -> ActiveEntitlement {
+    let id = format!("ent_test_61QGU1MWyFMSP9YBZ41ClCIKljWvs{index}");
+    let feature = format!("feat_test_61QGTuxAZuDgJsvqm41ClCIKlj{index}");
+    ActiveEntitlement {
+        id: EntitlementId::try_from(id).unwrap(),
+        feature: FeatureId::try_from(feature).unwrap(),
+        lookup_key: lookup_key(index),
+    }
+}
+
+/// Returns an event of this type that grants the first `size` features.
+#[must_use]
+pub fn event(event_type: &str, size: usize) -> String {
+    let data = set(size).data.into_iter().map(|entitlement| {
         json!({
-            "id": granted.id,
+            "id": entitlement.id,
             "object": "entitlements.active_entitlement",
-            "feature": granted.feature,
+            "feature": entitlement.feature,
             "livemode": false,
-            "lookup_key": granted.lookup_key,
+            "lookup_key": entitlement.lookup_key,
         })
     });
     let url = format!("/v1/customer/{}/entitlements", customer().id);
@@ -83,7 +94,7 @@ pub fn event(kind: &str, size: usize) -> String {
         "id": "evt_1OcCWTLkdIwHu7ixbUwdUFui",
         "object": "event",
         "api_version": "2026-10-28.endive",
-        "created": 1_706_111_369,
+        "created": CREATED,
         "data": {
             "object": {
                 "object": "entitlements.active_entitlement_summary",
@@ -101,7 +112,7 @@ pub fn event(kind: &str, size: usize) -> String {
         "livemode": false,
         "pending_webhooks": 1,
         "request": { "id": null, "idempotency_key": null },
-        "type": kind,
+        "type": event_type,
     })
     .to_string()
 }

@@ -58,7 +58,10 @@ app.post("/webhooks/stripe", async (c) => {
   if (event.type === "entitlements.active_entitlement_summary.updated") {
     const { customer, entitlements } = event.data.object;
     const data = entitlements.data.map(({ id, feature, lookup_key }) => ({ id, feature, lookup_key }));
-    await c.env.ENTITLEMENTS.put(`test:${customer}`, JSON.stringify({ v: 1, version: 1, as_of: event.created, coverage: "whole", data }));
+    await c.env.ENTITLEMENTS.put(
+      `test:${customer}`,
+      JSON.stringify({ v: 1, version: 1, as_of: event.created, completeness: "complete", data }),
+    );
   }
   return c.json({ received: true });
 });

@@ -26,7 +26,7 @@ import { isValidSignature } from "./signature.mjs";
  * @property {string} customer
  * @property {number} version
  * @property {number} as_of
- * @property {string} coverage
+ * @property {string} completeness
  * @property {Grant[]} data
  * @property {number} replica_pending
  * @property {number} last_replica_write
@@ -150,7 +150,7 @@ export class Ledger extends DurableObject {
       customer,
       version: (before?.version ?? 0) + Number(hasChanged),
       as_of: created,
-      coverage: has_more ? "partial" : "whole",
+      completeness: has_more ? "partial" : "complete",
       data: set,
       replica_pending: hasChanged ? 1 : (before?.replica_pending ?? 0),
       last_replica_write: before?.last_replica_write ?? 0,
@@ -167,9 +167,9 @@ export class Ledger extends DurableObject {
    *
    * @param {LedgerState} state
    */
-  async writeReplica({ customer, version, as_of, coverage, data, unreported_features }) {
+  async writeReplica({ customer, version, as_of, completeness, data, unreported_features }) {
     this.sql.exec("UPDATE state SET last_replica_write = ?", Date.now());
-    await this.env.ENTITLEMENTS.put(`test:${customer}`, JSON.stringify({ v: 1, version, as_of, coverage, data }));
+    await this.env.ENTITLEMENTS.put(`test:${customer}`, JSON.stringify({ v: 1, version, as_of, completeness, data }));
     const isComplete = this.sql.exec("UPDATE state SET replica_pending = 0 WHERE version = ?", version).rowsWritten > 0;
     if (!isEnabled(this.env, "alarm")) return;
     if (isEnabled(this.env, "customer_index") && unreported_features.length) await this.ctx.storage.setAlarm(Date.now() + REPORT_DELAY);
@@ -192,7 +192,7 @@ export class Ledger extends DurableObject {
     if (this.hasTables) return;
     this.hasTables = true;
     this.sql.exec(`CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 0), customer TEXT NOT NULL, version INTEGER NOT NULL,
-      as_of INTEGER NOT NULL, coverage TEXT NOT NULL, data TEXT NOT NULL, replica_pending INTEGER NOT NULL, last_replica_write INTEGER NOT NULL,
+      as_of INTEGER NOT NULL, completeness TEXT NOT NULL, data TEXT NOT NULL, replica_pending INTEGER NOT NULL, last_replica_write INTEGER NOT NULL,
       reported_features TEXT NOT NULL, unreported_features TEXT NOT NULL)`);
     this.sql.exec("CREATE TABLE IF NOT EXISTS events (id TEXT PRIMARY KEY, received_at INTEGER NOT NULL) WITHOUT ROWID");
     this.sql.exec("CREATE TABLE IF NOT EXISTS changes (version INTEGER PRIMARY KEY, change TEXT NOT NULL)");
@@ -215,13 +215,13 @@ export class Ledger extends DurableObject {
    * @param {string} data
    */
   persist(state, data) {
-    const { customer, version, as_of, coverage, replica_pending, last_replica_write, reported_features, unreported_features } = state;
+    const { customer, version, as_of, completeness, replica_pending, last_replica_write, reported_features, unreported_features } = state;
     this.sql.exec(
       "INSERT OR REPLACE INTO state VALUES (0, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       customer,
       version,
       as_of,
-      coverage,
+      completeness,
       data,
       replica_pending,
       last_replica_write,

@@ -98,7 +98,10 @@ export default {
       } = JSON.parse(body);
       if (type !== "entitlements.active_entitlement_summary.updated") return new Response();
       const data = object.entitlements.data.map((/** @type {Grant} */ { id, feature, lookup_key }) => ({ id, feature, lookup_key }));
-      await env.ENTITLEMENTS.put(`test:${object.customer}`, JSON.stringify({ v: 1, version: 1, as_of: created, coverage: "whole", data }));
+      await env.ENTITLEMENTS.put(
+        `test:${object.customer}`,
+        JSON.stringify({ v: 1, version: 1, as_of: created, completeness: "complete", data }),
+      );
       return new Response();
     }
     return new Response(null, { status: 404 });

@@ -1,13 +1,10 @@
-//! The way to a customer's ledger: messages to its Durable Object.
+//! The client of customers' ledgers.
 
 use ::http::header::UPGRADE;
 use web_sys::{Headers, Request, RequestInit};
 use worker::{Env, ObjectNamespace, Response, WebSocket};
 
-use super::{
-    messages::{LedgerRequest, ReconcileResult, SERVED_BY, TOO_MANY_REQUESTS},
-    rpc,
-};
+use super::rpc::{LedgerRequest, ReconcileResult, SERVED_BY, TOO_MANY_REQUESTS};
 use crate::{
     api::stream::LAST_EVENT_ID,
     entitlement::{Summary, Version},
@@ -15,31 +12,33 @@ use crate::{
     json,
     ledger::ApplyReceipt,
     store::{Error, Ledger, LoadedSet, ServedBy, WaitFor, record},
+    worker::rpc::{OBJECT_URL, post},
 };
 
 /// The binding in `wrangler.toml`.
 const BINDING: &str = "LEDGERS";
 
-/// The Durable Objects of all customers.
-pub(super) struct LedgerStub {
+/// The client of all customers' ledgers.
+pub(in crate::worker) struct LedgerStub {
     namespace: ObjectNamespace,
 }
 
 impl LedgerStub {
-    pub(super) fn from_env(env: &Env) -> worker::Result<Self> {
+    pub(in crate::worker) fn from_env(env: &Env) -> worker::Result<Self> {
         Ok(Self { namespace: env.durable_object(BINDING)? })
     }
 
-    /// Has the set compared with the source's list, and tells whether it was another one.
-    pub(super) async fn reconcile(&self, customer: &CustomerKey) -> Result<bool, Error> {
+    /// Compares the stored set with the source's list. Returns whether they differed.
+    pub(in crate::worker) async fn reconcile(&self, customer: &CustomerKey) -> Result<bool, Error> {
         let (_, body) = self.request(customer, &LedgerRequest::Reconcile(customer.clone())).await?;
         json::from_slice(&body)
             .map(|ReconcileResult { drifted }| drifted)
             .map_err(|error| unreadable(&error))
     }
 
-    /// Listens to a customer, unless as many do as may. Changes after `since` are told first.
-    pub(super) async fn subscribe(
+    /// Subscribes to a customer's changes, first those after `since`. Returns `None` at the maximum
+    /// number of subscribers.
+    pub(in crate::worker) async fn subscribe(
         &self,
         customer: &CustomerKey,
         since: Option<Version>,
@@ -50,7 +49,7 @@ impl LedgerStub {
             TOO_MANY_REQUESTS => Ok(None),
             101 => match response.websocket() {
                 Some(socket) => Ok(Some(socket)),
-                None => Err(unreachable("ledger", &"it opens no WebSocket")),
+                None => Err(unreachable("ledger", &"the response has no WebSocket")),
             },
             _ => Err(unreachable("ledger", &response.text().await.unwrap_or_default())),
         }
@@ -69,16 +68,16 @@ impl LedgerStub {
         let init = RequestInit::new();
         init.set_headers_headers(&headers);
         let object = self.namespace.id_from_name(&customer.to_key())?.get_stub()?;
-        let request = Request::new_with_str_and_init(rpc::OBJECT_URL, &init)?;
+        let request = Request::new_with_str_and_init(OBJECT_URL, &init)?;
         object.fetch_with_request(request.into()).await
     }
 
-    /// Has an alarm set for what is owed.
-    pub(super) async fn rearm(&self, customer: &CustomerKey) -> Result<(), Error> {
+    /// Sets the ledger's alarm for its pending tasks, if it has none.
+    pub(in crate::worker) async fn rearm(&self, customer: &CustomerKey) -> Result<(), Error> {
         self.request(customer, &LedgerRequest::Rearm).await.map(drop)
     }
 
-    /// The answer to a message that does not fail, and its body.
+    /// Returns the response, with a status of 200 or 404, and its body.
     async fn request(
         &self,
         customer: &CustomerKey,
@@ -99,7 +98,7 @@ impl LedgerStub {
         customer: &CustomerKey,
         message: &LedgerRequest,
     ) -> worker::Result<(web_sys::Response, Vec<u8>)> {
-        rpc::post(&self.namespace, &customer.to_key(), serde_json::to_string(message)?).await
+        post(&self.namespace, &customer.to_key(), serde_json::to_string(message)?).await
     }
 
     async fn load_set(
@@ -115,16 +114,16 @@ impl LedgerStub {
             .flatten()
             .and_then(|served_by| json::from_slice(served_by.as_bytes()).ok())
             .unwrap_or(ServedBy::Ledger);
-        let held = match response.status() {
+        let entitlements = match response.status() {
             404 => None,
             _ => Some(record::decode(&body).map_err(|error| unreadable(&error))?),
         };
-        Ok(LoadedSet { entitlements: held, served_by })
+        Ok(LoadedSet { entitlements, served_by })
     }
 }
 
 impl Ledger for LedgerStub {
-    // The object has a clock of its own.
+    // The object reads its own clock.
     async fn apply(&self, summary: &Summary, _now: Timestamp) -> Result<ApplyReceipt, Error> {
         let message = LedgerRequest::Apply(summary.clone());
         let (_, body) = self.request(&summary.customer, &message).await?;
@@ -144,9 +143,10 @@ impl Ledger for LedgerStub {
     async fn sync(
         &self,
         customer: &CustomerKey,
-        until: Option<&WaitFor>,
+        wait_for: Option<&WaitFor>,
     ) -> Result<LoadedSet, Error> {
-        let message = LedgerRequest::Sync { customer: customer.clone(), wait_for: until.cloned() };
+        let message =
+            LedgerRequest::Sync { customer: customer.clone(), wait_for: wait_for.cloned() };
         self.load_set(customer, &message).await
     }
 }

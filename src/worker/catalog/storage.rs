@@ -1,48 +1,51 @@
-//! The catalog's shelf, in SQLite.
+//! The catalog's storage in SQLite.
 //!
-//! | table     | holds                                                                          |
-//! |-----------|--------------------------------------------------------------------------------|
-//! | `objects` | each object once, under its key; `seq` is the order of first writing           |
-//! | `entries` | in which lists it stands, and where: a list is a range of the table's own order |
+//! | table           | row                                                                    |
+//! |-----------------|------------------------------------------------------------------------|
+//! | `objects`       | an object and its key; `seq` is the order of the first writes          |
+//! | `index_entries` | an object's position in an index; the primary key is the index's order |
 //!
-//! Whatever is asked is found by a key or is such a range, read from either end, so that no
-//! statement looks at more rows than it answers.
+//! Every read selects by key or selects a range of the primary key, from either end. So a statement
+//! reads no more rows than it returns. Not here: what objects and indexes there are
+//! ([`crate::catalog`]).
 
 use std::cell::Cell;
 
 use worker::{Result, SqlStorageValue, State};
 
-use super::sql::{SqlTables, integer_value};
 use crate::{
     catalog::storage::{
         IndexEntry, IndexPosition, IndexRange, IndexedObject, SortOrder, Storage, StorageError,
         StoredObject,
     },
     id::Timestamp,
+    worker::sql::{SqlTables, integer_value},
 };
 
-/// Of the numbers that JavaScript counts with, the last; the first is as far below zero.
+/// `Number.MAX_SAFE_INTEGER`.
 const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
 
 const SCHEMA: [&str; 2] = [
-    // A number that was given once is not given again, so that an entry never shows another object.
+    // AUTOINCREMENT assigns no number twice, so an index entry never refers to another object.
     "CREATE TABLE IF NOT EXISTS objects (seq INTEGER PRIMARY KEY AUTOINCREMENT, \
      key TEXT NOT NULL UNIQUE, body TEXT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS entries (list TEXT NOT NULL, at INTEGER NOT NULL, \
-     seq INTEGER NOT NULL, PRIMARY KEY (list, at, seq)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS index_entries (index_name TEXT NOT NULL, at INTEGER NOT NULL, \
+     seq INTEGER NOT NULL, PRIMARY KEY (index_name, at, seq)) WITHOUT ROWID",
 ];
 
-// The cross join is an order: the range first, then the object of each of its entries.
-const SELECT_ASCENDING: &str = "SELECT entries.at, entries.seq, objects.body \
-    FROM entries CROSS JOIN objects ON objects.seq = entries.seq WHERE entries.list = ? \
-    AND (entries.at, entries.seq) > (?, ?) AND (entries.at, entries.seq) < (?, ?) \
-    ORDER BY entries.at, entries.seq LIMIT ?";
-const SELECT_DESCENDING: &str = "SELECT entries.at, entries.seq, objects.body \
-    FROM entries CROSS JOIN objects ON objects.seq = entries.seq WHERE entries.list = ? \
-    AND (entries.at, entries.seq) > (?, ?) AND (entries.at, entries.seq) < (?, ?) \
-    ORDER BY entries.at DESC, entries.seq DESC LIMIT ?";
+// CROSS JOIN sets the order: SQLite reads the range first, then the object of each entry.
+const SELECT_ASCENDING: &str = "SELECT entry.at, entry.seq, objects.body \
+    FROM index_entries AS entry CROSS JOIN objects ON objects.seq = entry.seq \
+    WHERE entry.index_name = ? \
+    AND (entry.at, entry.seq) > (?, ?) AND (entry.at, entry.seq) < (?, ?) \
+    ORDER BY entry.at, entry.seq LIMIT ?";
+const SELECT_DESCENDING: &str = "SELECT entry.at, entry.seq, objects.body \
+    FROM index_entries AS entry CROSS JOIN objects ON objects.seq = entry.seq \
+    WHERE entry.index_name = ? \
+    AND (entry.at, entry.seq) > (?, ?) AND (entry.at, entry.seq) < (?, ?) \
+    ORDER BY entry.at DESC, entry.seq DESC LIMIT ?";
 
-/// The shelf of one catalog.
+/// The storage of one catalog.
 pub(super) struct SqliteStorage {
     sql: SqlTables,
     tables_created: Cell<bool>,
@@ -53,12 +56,12 @@ impl SqliteStorage {
         Self { sql: SqlTables::new(state), tables_created: Cell::new(false) }
     }
 
-    /// Does some work on the shelf: all of it, or none if it fails.
+    /// Runs `work` in a transaction, which is rolled back if `work` fails.
     pub(super) fn transact<T, E>(
         &self,
         work: impl FnOnce(&dyn Storage) -> std::result::Result<T, E>,
     ) -> Result<std::result::Result<T, E>> {
-        // Before the transaction: one that is rolled back would take the tables along.
+        // Before the transaction, whose rollback would drop the tables.
         self.create_tables()?;
         self.sql.transact(|| work(self))
     }
@@ -72,8 +75,8 @@ impl SqliteStorage {
     }
 
     fn load_object(&self, key: &str) -> Result<Option<StoredObject>> {
-        let read = "SELECT seq, body FROM objects WHERE key = ?";
-        let rows = self.sql.query(read, vec![key.into()])?;
+        let select = "SELECT seq, body FROM objects WHERE key = ?";
+        let rows = self.sql.query(select, vec![key.into()])?;
         match rows.into_iter().next().as_deref() {
             None => Ok(None),
             Some([SqlStorageValue::Integer(seq), SqlStorageValue::String(body)]) => {
@@ -87,8 +90,8 @@ impl SqliteStorage {
         &self,
         key: &str,
         body: &str,
-        left: &[IndexEntry],
-        joined: &[IndexEntry],
+        removed: &[IndexEntry],
+        added: &[IndexEntry],
     ) -> Result<()> {
         let update = "UPDATE objects SET body = ? WHERE key = ? RETURNING seq";
         let mut seq = self.query_seq(update, vec![body.into(), key.into()])?;
@@ -97,29 +100,30 @@ impl SqliteStorage {
             seq = self.query_seq(insert, vec![key.into(), body.into()])?;
         }
         let seq = seq.ok_or_else(bad_row)?;
-        self.remove_entries(seq, left)?;
-        for entry in joined {
-            let join = "INSERT OR IGNORE INTO entries (list, at, seq) VALUES (?, ?, ?)";
-            self.sql.execute(join, entry_values(entry, seq)?)?;
+        self.remove_entries(seq, removed)?;
+        for entry in added {
+            let insert =
+                "INSERT OR IGNORE INTO index_entries (index_name, at, seq) VALUES (?, ?, ?)";
+            self.sql.execute(insert, entry_values(entry, seq)?)?;
         }
         Ok(())
     }
 
-    fn delete_object(&self, key: &str, left: &[IndexEntry]) -> Result<()> {
+    fn delete_object(&self, key: &str, removed: &[IndexEntry]) -> Result<()> {
         match self.query_seq("DELETE FROM objects WHERE key = ? RETURNING seq", vec![key.into()])? {
-            Some(seq) => self.remove_entries(seq, left),
+            Some(seq) => self.remove_entries(seq, removed),
             None => Ok(()),
         }
     }
 
-    fn remove_entries(&self, seq: i64, left: &[IndexEntry]) -> Result<()> {
-        left.iter().try_for_each(|entry| {
-            let leave = "DELETE FROM entries WHERE list = ? AND at = ? AND seq = ?";
-            self.sql.execute(leave, entry_values(entry, seq)?)
+    fn remove_entries(&self, seq: i64, removed: &[IndexEntry]) -> Result<()> {
+        removed.iter().try_for_each(|entry| {
+            let delete = "DELETE FROM index_entries WHERE index_name = ? AND at = ? AND seq = ?";
+            self.sql.execute(delete, entry_values(entry, seq)?)
         })
     }
 
-    fn query_range(&self, name: &str, range: IndexRange) -> Result<Vec<IndexedObject>> {
+    fn query_range(&self, index: &str, range: IndexRange) -> Result<Vec<IndexedObject>> {
         let statement = match range.order {
             SortOrder::Ascending => SELECT_ASCENDING,
             SortOrder::Descending => SELECT_DESCENDING,
@@ -127,14 +131,14 @@ impl SqliteStorage {
         let above = range.after.unwrap_or(IndexPosition::start_of(Timestamp(i64::MIN)));
         let below = range.before.unwrap_or(IndexPosition::end_of(Timestamp(i64::MAX)));
         let values = vec![
-            name.into(),
+            index.into(),
             clamped_value(above.at.0)?,
             clamped_value(above.seq)?,
             clamped_value(below.at.0)?,
             clamped_value(below.seq)?,
             integer_value(u64::try_from(range.limit).unwrap_or(u64::MAX).min(u64::from(u32::MAX)))?,
         ];
-        let listed = |row: Vec<SqlStorageValue>| match <[SqlStorageValue; 3]>::try_from(row) {
+        let object = |row: Vec<SqlStorageValue>| match <[SqlStorageValue; 3]>::try_from(row) {
             Ok(
                 [
                     SqlStorageValue::Integer(at),
@@ -144,10 +148,10 @@ impl SqliteStorage {
             ) => Ok(IndexedObject { position: IndexPosition { at: Timestamp(at), seq }, body }),
             _ => Err(bad_row()),
         };
-        self.sql.query(statement, values)?.into_iter().map(listed).collect()
+        self.sql.query(statement, values)?.into_iter().map(object).collect()
     }
 
-    /// The one number that a statement answers, if it answers one.
+    /// Runs a statement that returns `seq` in at most one row.
     fn query_seq(&self, statement: &str, values: Vec<SqlStorageValue>) -> Result<Option<i64>> {
         match self.sql.query(statement, values)?.first().map(Vec::as_slice) {
             None => Ok(None),
@@ -166,22 +170,22 @@ impl Storage for SqliteStorage {
         &self,
         key: &str,
         body: &str,
-        left: &[IndexEntry],
-        joined: &[IndexEntry],
+        removed: &[IndexEntry],
+        added: &[IndexEntry],
     ) -> std::result::Result<(), StorageError> {
-        self.store_object(key, body, left, joined).map_err(|error| storage_error(&error))
+        self.store_object(key, body, removed, added).map_err(|error| storage_error(&error))
     }
 
-    fn remove(&self, key: &str, left: &[IndexEntry]) -> std::result::Result<(), StorageError> {
-        self.delete_object(key, left).map_err(|error| storage_error(&error))
+    fn remove(&self, key: &str, removed: &[IndexEntry]) -> std::result::Result<(), StorageError> {
+        self.delete_object(key, removed).map_err(|error| storage_error(&error))
     }
 
     fn list(
         &self,
-        name: &str,
+        index: &str,
         range: IndexRange,
     ) -> std::result::Result<Vec<IndexedObject>, StorageError> {
-        self.query_range(name, range).map_err(|error| storage_error(&error))
+        self.query_range(index, range).map_err(|error| storage_error(&error))
     }
 }
 
@@ -190,7 +194,7 @@ fn entry_values(entry: &IndexEntry, seq: i64) -> Result<Vec<SqlStorageValue>> {
     Ok(vec![entry.index.as_str().into(), at, SqlStorageValue::try_from_i64(seq)?])
 }
 
-/// One side of a range, which may lie beyond all that JavaScript can count.
+/// Converts a bound of a range, which may be beyond the integers that JavaScript can represent.
 fn clamped_value(number: i64) -> Result<SqlStorageValue> {
     SqlStorageValue::try_from_i64(number.clamp(-MAX_SAFE_INTEGER, MAX_SAFE_INTEGER))
 }
@@ -200,5 +204,5 @@ fn storage_error(error: &worker::Error) -> StorageError {
 }
 
 fn bad_row() -> worker::Error {
-    "a row of the catalog has another form".into()
+    "unexpected columns in a row of the catalog".into()
 }

@@ -1,0 +1,136 @@
+//! The client of the catalogs: forwards API requests, and reads as the source.
+//!
+//! The Worker has authenticated the caller. An object receives the request with the few headers
+//! that it needs, and returns the response that the API sends to the client.
+
+use std::pin::pin;
+
+use ::http::{HeaderName, HeaderValue, Uri, header};
+use futures_util::future::{Either, select};
+use js_sys::Uint8Array;
+use web_sys::{Headers, RequestInit};
+use worker::{Env, ObjectNamespace, Response, Result, State};
+
+use crate::{
+    api,
+    id::Livemode,
+    source::StripeResponse,
+    store::{self, CatalogClient as _},
+    worker::{
+        http, rpc,
+        runtime::{SOURCE_TIMEOUT, sleep},
+    },
+};
+
+/// The binding in `wrangler.toml`.
+const BINDING: &str = "CATALOG";
+
+/// A Durable Object is addressed by its name; the origin only has to be valid.
+const ORIGIN: &str = "https://catalog";
+
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The headers of a request that an object needs.
+pub(super) const FORWARDED_HEADERS: [HeaderName; 3] =
+    [header::CONTENT_TYPE, IDEMPOTENCY_KEY, http::REQUEST_ID];
+
+/// The client of the catalogs of both modes.
+pub(in crate::worker) struct CatalogStub {
+    namespace: ObjectNamespace,
+}
+
+impl CatalogStub {
+    pub(in crate::worker) fn from_env(env: &Env) -> Result<Self> {
+        Ok(Self { namespace: env.durable_object(BINDING)? })
+    }
+
+    /// Returns the mode of the object with this state. An object does not know its own name.
+    pub(super) fn livemode_of(&self, state: &State) -> Result<Livemode> {
+        for livemode in [Livemode::Test, Livemode::Live] {
+            if self.namespace.id_from_name(rpc::mode_name(livemode))? == state.id() {
+                return Ok(livemode);
+            }
+        }
+        Err("the name of this catalog object is not a mode".into())
+    }
+
+    /// Sends a `GET` of the source's client to the catalog of one mode.
+    pub(in crate::worker) async fn get(
+        &self,
+        livemode: Livemode,
+        path_and_query: &str,
+    ) -> std::result::Result<StripeResponse, String> {
+        let mut request = api::Request::default();
+        *request.uri_mut() = Uri::try_from(path_and_query).map_err(|error| error.to_string())?;
+        let pending = pin!(self.send(livemode, &request));
+        let response = match select(pending, sleep(SOURCE_TIMEOUT.into())).await {
+            Either::Left((response, _)) => response.map_err(|error| error.to_string())?,
+            Either::Right(_) => {
+                return Err(format!(
+                    "no response from the catalog within {} s",
+                    SOURCE_TIMEOUT / 1_000
+                ));
+            }
+        };
+        let retry_after =
+            response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+        Ok(StripeResponse {
+            status: response.status().as_u16(),
+            retry_after: retry_after.and_then(|seconds| seconds.parse().ok()),
+            should_retry: None,
+            body: response.into_body(),
+        })
+    }
+
+    async fn forward(&self, livemode: Livemode, request: &api::Request) -> Result<api::Response> {
+        let catalog = self.namespace.id_from_name(rpc::mode_name(livemode))?.get_stub()?;
+        let request = to_object_request(request)?;
+        let response = catalog.fetch_with_request(request.into()).await?;
+        to_api_response(response).await
+    }
+}
+
+impl store::CatalogClient for CatalogStub {
+    async fn send(
+        &self,
+        livemode: Livemode,
+        request: &api::Request,
+    ) -> std::result::Result<api::Response, store::Error> {
+        self.forward(livemode, request).await.map_err(|error| store::Error::Unreachable {
+            port: "catalog",
+            cause: error.to_string(),
+        })
+    }
+}
+
+fn to_object_request(request: &api::Request) -> Result<web_sys::Request> {
+    let headers = Headers::new()?;
+    for name in &FORWARDED_HEADERS {
+        if let Some(Ok(value)) = request.headers().get(name).map(HeaderValue::to_str) {
+            headers.set(name.as_str(), value)?;
+        }
+    }
+    let init = RequestInit::new();
+    init.set_method(request.method().as_str());
+    init.set_headers_headers(&headers);
+    // A `GET` must have no body at all, not an empty one.
+    if !request.body().is_empty() {
+        init.set_body(&Uint8Array::from(request.body().as_slice()));
+    }
+    let path_and_query = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    Ok(web_sys::Request::new_with_str_and_init(&format!("{ORIGIN}{path_and_query}"), &init)?)
+}
+
+async fn to_api_response(mut response: Response) -> Result<api::Response> {
+    let mut converted = api::Response::new(response.bytes().await?);
+    let status = response.status_code().try_into();
+    *converted.status_mut() = status.map_err(|_| "invalid status in the response".to_owned())?;
+    for name in &api::catalog::RESPONSE_HEADERS {
+        if let Some(value) = response.headers().get(name.as_str())?
+            && let Ok(value) = HeaderValue::from_bytes(value.as_bytes())
+        {
+            converted.headers_mut().insert(name, value);
+        }
+    }
+    Ok(converted)
+}

@@ -1,0 +1,269 @@
+//! The customer index's Durable Object.
+//!
+//! A ledger reports when its sync status changes, or when a feature is new in its set. So requests
+//! about all customers need one object instead of every ledger: totals of pending tasks, sets that
+//! were not confirmed for a day, and the observed features.
+//!
+//! | table       | row                                                                         |
+//! |-------------|-----------------------------------------------------------------------------|
+//! | `customers` | the last report of a customer, and when to reconcile it next                |
+//! | `features`  | a lookup key that was observed in a set of this mode                        |
+//!
+//! A row of `customers` whose key is only a mode (`test:`, `live:`) has a problem that concerns the
+//! mode's API key, reported by ledgers that have nothing stored. It is never due.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeSet, HashMap},
+};
+
+use worker::{
+    DurableObject, Env, Request, Response, Result, SqlStorageValue, State, console_warn,
+    durable_object,
+};
+
+use super::{
+    query,
+    stub::{DueCustomers, IndexRequest},
+};
+use crate::{
+    id::{Livemode, LookupKey, UnixMillis},
+    ledger::{ObservedFeatures, SyncProblem, SyncStatus},
+    store::Backlog,
+    worker::{
+        rpc,
+        runtime::now_millis,
+        sql::{SqlTables, integer_value},
+    },
+};
+
+/// How long a set counts as confirmed, in milliseconds: a day.
+const CONFIRMATION_TTL: u64 = 24 * 60 * 60 * 1_000;
+
+/// How long until a leased customer that has not reported is due again, in milliseconds: an hour,
+/// in which other customers are leased.
+const LEASE: u64 = 60 * 60 * 1_000;
+
+/// How long a problem without a pending task is part of the backlog, in milliseconds.
+const PROBLEM_TTL: u64 = 10 * 60 * 1_000;
+
+/// `Number.MAX_SAFE_INTEGER`.
+const MAX_TIMESTAMP: UnixMillis = UnixMillis((1 << 53) - 1);
+
+/// The most features of one mode: as many as one ledger records, since one customer may have all.
+const MAX_FEATURES: usize = ObservedFeatures::MAX_FEATURES;
+
+const SCHEMA: [&str; 4] = [
+    "CREATE TABLE IF NOT EXISTS customers (key TEXT PRIMARY KEY, reconcile_at INTEGER NOT NULL, \
+     pending INTEGER NOT NULL, pending_since INTEGER, problem TEXT, reported_at INTEGER NOT NULL, \
+     woken_at INTEGER NOT NULL, confirmed_at INTEGER) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS by_reconcile_at ON customers (reconcile_at)",
+    "CREATE INDEX IF NOT EXISTS by_failed_tasks ON customers (woken_at) \
+     WHERE pending > 0 OR problem IS NOT NULL",
+    "CREATE TABLE IF NOT EXISTS features (mode TEXT NOT NULL, lookup_key TEXT NOT NULL, \
+     PRIMARY KEY (mode, lookup_key)) WITHOUT ROWID",
+];
+
+/// The customer index's Durable Object.
+#[durable_object(fetch)]
+pub struct CustomerIndexObject {
+    sql: SqlTables,
+    tables_created: Cell<bool>,
+    /// The rows of `features` by mode, once they are read. Most reported features are in it.
+    features: RefCell<HashMap<Livemode, BTreeSet<LookupKey>>>,
+}
+
+impl std::fmt::Debug for CustomerIndexObject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CustomerIndexObject").finish_non_exhaustive()
+    }
+}
+
+impl DurableObject for CustomerIndexObject {
+    fn new(state: State, _env: Env) -> Self {
+        Self {
+            sql: SqlTables::new(&state),
+            tables_created: Cell::default(),
+            features: RefCell::default(),
+        }
+    }
+
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let message = rpc::read_request(&mut request).await;
+        let response = message.and_then(|message| self.handle(message));
+        response.or_else(|error| rpc::error_response(&error))
+    }
+}
+
+impl CustomerIndexObject {
+    fn handle(&self, message: IndexRequest) -> Result<Response> {
+        if !self.tables_created.replace(true) {
+            self.sql.create_tables(&SCHEMA)?;
+        }
+        let now = now_millis();
+        match message {
+            IndexRequest::Report { key, status, features } => {
+                self.upsert(&key, &status, now)?;
+                self.add_features(livemode_of_key(&key), &features)?;
+                Response::empty()
+            }
+            IndexRequest::Backlog => rpc::json_response(&self.sum_backlog(now)?),
+            IndexRequest::Due { modes, limit } => rpc::json_response(&DueCustomers {
+                reconcile: self.due_for_reconcile(&modes, limit, now)?,
+                rearm: self.with_failed_tasks(limit, now)?,
+            }),
+            IndexRequest::Features(livemode) => {
+                self.load_features(livemode)?;
+                rpc::json_response(&self.features.borrow().get(&livemode))
+            }
+            IndexRequest::Customers { livemode, prefix, page } => rpc::json_response(
+                &query::query_customers(&self.sql, livemode, prefix.as_ref(), &page)?,
+            ),
+        }
+    }
+
+    fn upsert(&self, key: &str, status: &SyncStatus, now: UnixMillis) -> Result<()> {
+        let SyncStatus { confirmed_at, pending, pending_since, problem } = *status;
+        let is_mode_key =
+            [Livemode::Test, Livemode::Live].iter().any(|mode| mode.key_prefix() == key);
+        let delete = "DELETE FROM customers WHERE key = ?";
+        if problem.is_none() && is_mode_key {
+            return self.sql.execute(delete, vec![key.into()]);
+        }
+        // A confirmed set proves that the mode's API key works.
+        if problem.is_none() && confirmed_at.is_some() {
+            self.sql.execute(delete, vec![livemode_of_key(key).key_prefix().into()])?;
+        }
+        let reconcile_at = match confirmed_at {
+            _ if is_mode_key => MAX_TIMESTAMP,
+            Some(confirmed_at) => UnixMillis::from(confirmed_at).saturating_add(CONFIRMATION_TTL),
+            None => UnixMillis(0),
+        };
+        let problem = problem.map(|problem| serde_json::to_string(&problem)).transpose()?;
+        let values = vec![
+            key.into(),
+            integer_value(reconcile_at.0)?,
+            SqlStorageValue::try_from_i64(pending.into())?,
+            pending_since.map_or(Ok(SqlStorageValue::Null), |since| integer_value(since.0))?,
+            problem.map_or(SqlStorageValue::Null, Into::into),
+            integer_value(now.0)?,
+            confirmed_at
+                .map_or(Ok(SqlStorageValue::Null), |at| SqlStorageValue::try_from_i64(at.0))?,
+        ];
+        // `MAX` keeps the lease of a customer that reports a failure.
+        let upsert = "INSERT INTO customers (key, reconcile_at, pending, pending_since, problem, \
+            reported_at, confirmed_at, woken_at) \
+            VALUES (?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT (key) DO UPDATE SET \
+            reconcile_at = MAX(reconcile_at, excluded.reconcile_at), pending = excluded.pending, \
+            pending_since = excluded.pending_since, problem = excluded.problem, \
+            reported_at = excluded.reported_at, confirmed_at = excluded.confirmed_at";
+        self.sql.execute(upsert, values)
+    }
+
+    /// Adds features, up to [`MAX_FEATURES`]. The table is written before the cache: if that fails,
+    /// the ledger retries the report.
+    fn add_features(&self, livemode: Livemode, reported: &BTreeSet<LookupKey>) -> Result<()> {
+        if reported.is_empty() {
+            return Ok(());
+        }
+        self.load_features(livemode)?;
+        let mut features = self.features.borrow_mut();
+        let cached = features.entry(livemode).or_default();
+        for feature in reported {
+            if cached.contains(feature) {
+                continue;
+            }
+            if cached.len() >= MAX_FEATURES {
+                console_warn!(
+                    "failed to add the feature `{feature}`: the customer index keeps at most \
+                     {MAX_FEATURES}"
+                );
+                break;
+            }
+            let values = vec![livemode.key_prefix().into(), feature.as_str().into()];
+            let insert = "INSERT OR IGNORE INTO features (mode, lookup_key) VALUES (?, ?)";
+            self.sql.execute(insert, values)?;
+            cached.insert(feature.clone());
+        }
+        Ok(())
+    }
+
+    /// Reads the features of this mode into the cache, unless they are in it.
+    fn load_features(&self, livemode: Livemode) -> Result<()> {
+        if self.features.borrow().contains_key(&livemode) {
+            return Ok(());
+        }
+        let select = "SELECT lookup_key FROM features WHERE mode = ?";
+        let keys = self.query_keys(select, vec![livemode.key_prefix().into()])?;
+        let mut features = BTreeSet::new();
+        features.extend(keys.into_iter().filter_map(|key| LookupKey::try_from(key).ok()));
+        self.features.borrow_mut().insert(livemode, features);
+        Ok(())
+    }
+
+    fn sum_backlog(&self, now: UnixMillis) -> Result<Backlog> {
+        let sums = "SELECT COALESCE(SUM(pending), 0), MIN(pending_since) FROM customers \
+                    WHERE (pending > 0 OR problem IS NOT NULL) AND pending > 0";
+        let mut backlog = match self.sql.query(sums, vec![])?.first().map(Vec::as_slice) {
+            Some([SqlStorageValue::Integer(pending), SqlStorageValue::Integer(since)]) => Backlog {
+                pending: u32::try_from(*pending).unwrap_or(u32::MAX),
+                pending_since: u64::try_from(*since).ok().map(UnixMillis),
+                problem: None,
+            },
+            _ => Backlog::default(),
+        };
+        let problems = "SELECT problem FROM customers WHERE problem IS NOT NULL \
+                        AND (pending > 0 OR reported_at > ?) ORDER BY reported_at DESC LIMIT 1";
+        let recent = integer_value(now.0.saturating_sub(PROBLEM_TTL))?;
+        if let Some([SqlStorageValue::String(problem)]) =
+            self.sql.query(problems, vec![recent])?.first().map(Vec::as_slice)
+        {
+            backlog.problem = Some(rpc::decode::<SyncProblem>(problem.as_bytes())?);
+        }
+        Ok(backlog)
+    }
+
+    fn due_for_reconcile(
+        &self,
+        modes: &[Livemode],
+        limit: u32,
+        now: UnixMillis,
+    ) -> Result<Vec<String>> {
+        let lease = "UPDATE customers SET reconcile_at = ? WHERE key IN \
+                     (SELECT key FROM customers WHERE reconcile_at <= ? \
+                     AND substr(key, 1, 5) IN (?, ?) ORDER BY reconcile_at LIMIT ?) RETURNING key";
+        let mode = |at: usize| modes.get(at).map_or("", |mode| mode.key_prefix()).into();
+        let values = vec![
+            integer_value(now.saturating_add(LEASE).0)?,
+            integer_value(now.0)?,
+            mode(0),
+            mode(1),
+            SqlStorageValue::try_from_i64(limit.into())?,
+        ];
+        self.query_keys(lease, values)
+    }
+
+    fn with_failed_tasks(&self, limit: u32, now: UnixMillis) -> Result<Vec<String>> {
+        let lease = "UPDATE customers SET woken_at = ? WHERE key IN (SELECT key FROM customers \
+                     WHERE (pending > 0 OR problem IS NOT NULL) AND pending > 0 \
+                     ORDER BY woken_at LIMIT ?) RETURNING key";
+        self.query_keys(
+            lease,
+            vec![integer_value(now.0)?, SqlStorageValue::try_from_i64(limit.into())?],
+        )
+    }
+
+    fn query_keys(&self, statement: &str, values: Vec<SqlStorageValue>) -> Result<Vec<String>> {
+        let rows = self.sql.query(statement, values)?;
+        let keys = rows.into_iter().filter_map(|row| match row.first() {
+            Some(SqlStorageValue::String(key)) => Some(key.clone()),
+            _ => None,
+        });
+        Ok(keys.collect())
+    }
+}
+
+/// The mode of a customer's key.
+fn livemode_of_key(key: &str) -> Livemode {
+    if key.starts_with(Livemode::Test.key_prefix()) { Livemode::Test } else { Livemode::Live }
+}

@@ -1,0 +1,130 @@
+//! Requests to the customer index, and the client that sends them.
+//!
+//! | `POST`, as JSON             | 200                                      |
+//! |-----------------------------|------------------------------------------|
+//! | [`IndexRequest::Report`]    | the report is stored                     |
+//! | [`IndexRequest::Backlog`]   | a [`Backlog`] as JSON                    |
+//! | [`IndexRequest::Due`]       | [`DueCustomers`] as JSON                 |
+//! | [`IndexRequest::Features`]  | lookup keys as JSON                      |
+//! | [`IndexRequest::Customers`] | a page of [`CustomerSyncStatus`] as JSON |
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use worker::{Env, ObjectNamespace, Result};
+
+use crate::{
+    id::{CustomerId, Livemode, LookupKey},
+    json::{FromJson, impl_from_json},
+    ledger::{StatusReport, SyncStatus},
+    store::{
+        self, Backlog, CustomerSyncStatus,
+        pagination::{PageOf, PageRequest},
+    },
+    worker::rpc,
+};
+
+/// The binding in `wrangler.toml`.
+const BINDING: &str = "CUSTOMER_INDEX";
+
+/// The name of the only object of its class.
+const OBJECT_NAME: &str = "customer_index";
+
+/// A request to the customer index.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum IndexRequest {
+    /// Stores a customer's sync status and adds features.
+    Report { key: String, status: SyncStatus, features: BTreeSet<LookupKey> },
+    /// Returns the totals of pending tasks over all customers.
+    Backlog,
+    /// Leases up to `limit` customers of these modes to reconcile, and up to `limit` customers with
+    /// failed tasks, oldest first.
+    Due { modes: Vec<Livemode>, limit: u32 },
+    /// Returns the features that were observed in the sets of this mode.
+    Features(Livemode),
+    /// Returns a page of the customers of this mode whose ids have this prefix.
+    Customers { livemode: Livemode, prefix: Option<CustomerId>, page: PageRequest<CustomerId> },
+}
+
+impl_from_json! {
+    enum IndexRequest {
+        Report { key, status, features } = "report", Backlog = "backlog",
+        Due { modes, limit } = "due", Features(_) = "features",
+        Customers { livemode, prefix, page } = "customers",
+    }
+}
+
+/// The keys of customers whose ledgers have something to do.
+#[derive(Default, Serialize)]
+pub(in crate::worker) struct DueCustomers {
+    /// Customers whose sets were not confirmed for a day.
+    pub(in crate::worker) reconcile: Vec<String>,
+    /// Customers with tasks that failed at least once.
+    pub(in crate::worker) rearm: Vec<String>,
+}
+
+impl_from_json! { struct DueCustomers { reconcile, rearm } }
+
+/// The client of the customer index.
+pub(in crate::worker) struct CustomerIndexStub {
+    namespace: ObjectNamespace,
+}
+
+impl CustomerIndexStub {
+    pub(in crate::worker) fn from_env(env: &Env) -> Result<Self> {
+        Ok(Self { namespace: env.durable_object(BINDING)? })
+    }
+
+    /// Reports a customer's sync status and the features that are new in its sets.
+    pub(in crate::worker) async fn report(&self, key: &str, report: &StatusReport) -> Result<()> {
+        let StatusReport { status, features } = report.clone();
+        self.post(&IndexRequest::Report { key: key.to_owned(), status, features }).await.map(drop)
+    }
+
+    /// Leases up to `limit` customers of these modes to reconcile, and up to `limit` customers with
+    /// failed tasks.
+    pub(in crate::worker) async fn lease_due(
+        &self,
+        modes: Vec<Livemode>,
+        limit: u32,
+    ) -> Result<DueCustomers> {
+        self.request(&IndexRequest::Due { modes, limit }).await
+    }
+
+    async fn request<T: FromJson>(&self, message: &IndexRequest) -> Result<T> {
+        rpc::decode(&self.post(message).await?)
+    }
+
+    async fn post(&self, message: &IndexRequest) -> Result<Vec<u8>> {
+        rpc::call(&self.namespace, OBJECT_NAME, serde_json::to_string(message)?).await
+    }
+}
+
+impl store::CustomerIndex for CustomerIndexStub {
+    async fn load_backlog(&self) -> std::result::Result<Backlog, store::Error> {
+        self.request(&IndexRequest::Backlog).await.map_err(|error| unreachable(&error))
+    }
+
+    async fn list_features(
+        &self,
+        livemode: Livemode,
+    ) -> std::result::Result<Vec<LookupKey>, store::Error> {
+        self.request(&IndexRequest::Features(livemode)).await.map_err(|error| unreachable(&error))
+    }
+
+    async fn list_customers(
+        &self,
+        livemode: Livemode,
+        prefix: Option<&CustomerId>,
+        page: &PageRequest<CustomerId>,
+    ) -> std::result::Result<PageOf<CustomerSyncStatus>, store::Error> {
+        let message =
+            IndexRequest::Customers { livemode, prefix: prefix.cloned(), page: page.clone() };
+        self.request(&message).await.map_err(|error| unreachable(&error))
+    }
+}
+
+fn unreachable(error: &worker::Error) -> store::Error {
+    store::Error::Unreachable { port: "customer index", cause: error.to_string() }
+}

@@ -1,0 +1,104 @@
+//! Requests to a ledger object, and its responses.
+//!
+//! | `POST`, as JSON                                  | 200                                       |
+//! |--------------------------------------------------|-------------------------------------------|
+//! | [`LedgerRequest::Apply`]                         | [`ApplyReceipt`], once it is stored       |
+//! | [`LedgerRequest::Load`], [`LedgerRequest::Sync`] | the record                                |
+//! | [`LedgerRequest::Reconcile`]                     | [`ReconcileResult`]                       |
+//! | [`LedgerRequest::Rearm`]                         | an empty body                             |
+//!
+//! Other statuses: 404 for an unknown customer, 502 if the source fails, 500 if anything else fails.
+//! Their body is a message as text.
+//!
+//! A `GET` with `Upgrade: websocket` subscribes: 101, or 429 at the maximum number of subscribers.
+//! If the header `Last-Event-ID` has a version, the object first sends the changes after it, as far
+//! as they are stored, then the current version, and then each change. A message is a
+//! [`ChangeNotification`] as JSON, `{"change":{"version":6,"added":["sms"],"removed":[]}}` or
+//! `{"version":6}`. A subscriber sends nothing. Any other `GET` returns a [`ListenerCount`] as
+//! JSON.
+
+use serde::Serialize;
+use worker::{Headers, Response, Result};
+
+use crate::{
+    json::impl_from_json,
+    ledger::{ApplyReceipt, ChangeNotification},
+    store::ServedBy,
+    worker::rpc::{decode, json_response},
+};
+
+pub(super) use crate::store::ledger_request::LedgerRequest;
+
+/// The response header with the store that the record was read from.
+pub(super) const SERVED_BY: &str = "served-by";
+
+/// The status at the maximum number of subscribers.
+pub(super) const TOO_MANY_REQUESTS: u16 = 429;
+
+/// The response to a request about a set.
+pub(super) enum LedgerResponse {
+    Record(LoadedRecord),
+    Reconciled {
+        drifted: bool,
+    },
+    /// The source failed, for this reason.
+    Failed(String),
+}
+
+/// The record of a set, or `None` for an unknown customer.
+pub(super) struct LoadedRecord {
+    pub(super) record: Option<Vec<u8>>,
+    pub(super) served_by: ServedBy,
+}
+
+/// The result of a reconciliation.
+#[derive(Serialize)]
+pub(super) struct ReconcileResult {
+    /// Whether the stored set differed from the source's list.
+    pub(super) drifted: bool,
+}
+
+impl_from_json! { struct ReconcileResult { drifted } }
+
+/// The number of subscribers.
+#[derive(Serialize)]
+struct ListenerCount {
+    listeners: usize,
+}
+
+pub(super) fn encode_notification(notification: &ChangeNotification) -> Result<String> {
+    Ok(serde_json::to_string(notification)?)
+}
+
+pub(in crate::worker) fn decode_notification(json: &str) -> Result<ChangeNotification> {
+    decode(json.as_bytes())
+}
+
+pub(super) fn listener_count_response(listeners: usize) -> Result<Response> {
+    json_response(&ListenerCount { listeners })
+}
+
+pub(super) fn too_many_response() -> Result<Response> {
+    Response::error("too many subscribers", TOO_MANY_REQUESTS)
+}
+
+pub(super) fn receipt_response(receipt: ApplyReceipt) -> Result<Response> {
+    json_response(&receipt)
+}
+
+pub(super) fn to_http_response(response: LedgerResponse) -> Result<Response> {
+    let LoadedRecord { record, served_by } = match response {
+        LedgerResponse::Record(loaded) => loaded,
+        LedgerResponse::Reconciled { drifted } => {
+            return json_response(&ReconcileResult { drifted });
+        }
+        LedgerResponse::Failed(cause) => return Response::error(cause, 502),
+    };
+    let headers = Headers::new();
+    headers.set(SERVED_BY, &serde_json::to_string(&served_by)?)?;
+    let response = match record {
+        Some(record) => Response::from_bytes(record)?,
+        None => Response::error("unknown customer", 404)?,
+    };
+    Ok(response.with_headers(headers))
+}

@@ -1,0 +1,54 @@
+//! Clock, timers, settings and the log of an isolate.
+//!
+//! Everything here is cheap to call and has no state but the settings, which an isolate parses
+//! once. Not here: random numbers (`random`), and the bindings of a request (`Bindings` in
+//! `mod.rs`).
+
+use std::{cell::OnceCell, rc::Rc, time::Duration};
+
+use futures_util::future::{LocalBoxFuture, Shared};
+use worker::{Delay, Env, ScheduledTime, console_error};
+
+use crate::{
+    api::settings::{self, Settings},
+    id::UnixMillis,
+};
+
+/// Timeout of one request to the source, in milliseconds. Stripe returns a page within one second.
+pub(super) const SOURCE_TIMEOUT: u32 = 8_000;
+
+/// A future in flight, shared by all its callers.
+pub(super) type SharedFuture<T> = Shared<LocalBoxFuture<'static, T>>;
+
+thread_local! {
+    /// The settings, once they are parsed. They stay the same for the lifetime of the isolate.
+    static SETTINGS: OnceCell<Rc<Settings>> = const { OnceCell::new() };
+}
+
+/// Returns the settings. The first call of an isolate parses them.
+pub(super) fn load_settings(env: &Env) -> Result<Rc<Settings>, settings::Error> {
+    if let Some(settings) = SETTINGS.with(|cell| cell.get().cloned()) {
+        return Ok(settings);
+    }
+    let settings = Settings::parse(|name| env.var(name).ok().map(|value| value.to_string()))?;
+    Ok(SETTINGS.with(|cell| Rc::clone(cell.get_or_init(|| Rc::new(settings)))))
+}
+
+pub(super) fn log_error(line: &str) {
+    console_error!("{line}");
+}
+
+pub(super) fn now_millis() -> UnixMillis {
+    UnixMillis(worker::Date::now().as_millis())
+}
+
+/// Resolves after this many milliseconds.
+pub(super) fn sleep(millis: u64) -> Delay {
+    Delay::from(Duration::from_millis(millis))
+}
+
+/// Converts a timestamp for `set_alarm`.
+pub(super) fn scheduled_time(timestamp: UnixMillis) -> ScheduledTime {
+    #[expect(clippy::cast_precision_loss, reason = "a date has fewer than 53 bits of milliseconds")]
+    ScheduledTime::new(js_sys::Date::new(&(timestamp.0 as f64).into()))
+}
