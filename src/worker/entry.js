@@ -14,7 +14,11 @@ import module from "./fast_path.wasm";
 
 fastPath.initSync({ module });
 
-/** The `worker` core, once it is loaded. */
+/**
+ * The `worker` core, once it is loaded.
+ *
+ * @type {typeof import("./worker.js") | undefined}
+ */
 let worker;
 
 const loadWorker = async () => (worker ??= await import("./worker.js"));
@@ -140,8 +144,14 @@ export default {
 /** A Durable Object class over the core's class of this name. The core's object is created again after a trap. */
 function durableObject(name) {
   return class {
+    /** @type {InstanceType<typeof import("entgate-worker").LedgerObject> | undefined} */
+    object;
+    /** @type {number | undefined} */
+    generation;
+
     constructor(state, env) {
-      Object.assign(this, { state, env });
+      this.state = state;
+      this.env = env;
       // The runtime delivers no event before the core is loaded.
       if (!worker) state.blockConcurrencyWhile(loadWorker);
     }

@@ -1,0 +1,41 @@
+// The modules that scripts/build.sh puts beside the entry point: two WebAssembly modules and wasm-bindgen's JavaScript for each.
+
+declare module "*.wasm" {
+  const module: WebAssembly.Module;
+  export default module;
+}
+
+declare module "entgate-fast-path" {
+  export * from "entgate-core";
+  /** Each returns undefined where the request needs the slow path: see src/fast_path.rs. */
+  export function lookup(url: string, authorization: string, env: object): string | undefined;
+  export function answer_from_record(query: string, record: Uint8Array): string | undefined;
+  export function verify_webhook(signature: string, body: Uint8Array, env: object): string | undefined;
+  export function webhook_response(verified: string, receipt: string): string | undefined;
+}
+
+declare module "entgate-worker" {
+  export * from "entgate-core";
+  export function fetch(request: Request, env: object, context: object): Promise<Response>;
+  export function scheduled(event: object, env: object, context: object): Promise<void>;
+  export const LedgerObject: DurableObjectClass;
+  export const CustomerIndexObject: DurableObjectClass;
+  export const ActivityLogObject: DurableObjectClass;
+  export const CatalogObject: DurableObjectClass;
+
+  type DurableObjectClass = new (
+    state: object,
+    env: object,
+  ) => {
+    fetch(request: Request): Promise<Response>;
+    alarm(): Promise<Response>;
+    webSocketClose(socket: WebSocket): void;
+    webSocketError(socket: WebSocket): void;
+  };
+}
+
+declare module "entgate-core" {
+  export function initSync(options: { module: WebAssembly.Module }): void;
+  /** Replaces the instance by a new one. */
+  export function __wbg_reset_state(): void;
+}
