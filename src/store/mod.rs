@@ -14,7 +14,6 @@
 //! [`recent`] what was read a moment ago, [`part`] what is read of a list, [`memory`] the stores for
 //! tests. What talks to Durable Objects and KV is in the Workers shell.
 
-pub mod columns;
 pub mod ledger_request;
 pub mod memory;
 pub mod pagination;

@@ -7,9 +7,9 @@ use entgate::{
         Entitlements, Version,
     },
     id::Timestamp,
-    store::{
+    store::record::{
         columns::{Columns, GrantRef, parse_complete_set},
-        record::{decode, encode},
+        decode, encode,
     },
 };
 use proptest::prelude::*;

@@ -7,7 +7,7 @@
 //! A record that is not byte for byte as [`record::write()`] writes it, is none: then it has to be
 //! read. So what [`columns()`] gives of any bytes, [`record::read()`] gives too.
 
-use super::record::{self, RecordHeader};
+use super::header::{RecordHeader, parse_header};
 use crate::{
     entitlement::{Completeness, Version},
     id::{EntitlementId, FeatureId, LookupKey, Timestamp},
@@ -42,7 +42,7 @@ pub struct GrantRef<'a> {
 /// The columns of a record, if it is one of a whole set, and as it is written now.
 #[must_use]
 pub fn parse_complete_set(record: &[u8]) -> Option<Columns<'_>> {
-    record::parse_header(record)
+    parse_header(record)
         .filter(|head| head.completeness == Completeness::Complete)
         .and_then(parse_columns)
 }

@@ -7,9 +7,15 @@
 //!
 //! `v` is the number of the format. A new format is read by one release before the next one writes it.
 
+pub mod columns;
+mod header;
+
 use serde::{Deserialize, Serialize};
 
-use super::columns::{self, Columns, GrantRef};
+use self::{
+    columns::{Columns, GrantRef, parse_columns},
+    header::{RecordHeader, parse_header},
+};
 use crate::{
     entitlement::{ActiveEntitlement, Completeness, Entitlements, Version},
     id::{EntitlementId, FeatureId, LookupKey, Timestamp},
@@ -111,7 +117,7 @@ fn decode_columns(bytes: &[u8]) -> Option<Entitlements> {
         return None;
     }
     let head = parse_header(bytes)?;
-    let Columns { version, as_of, grants: rows } = columns::parse_columns(head)?;
+    let Columns { version, as_of, grants: rows } = parse_columns(head)?;
     let grant = |GrantRef { id, feature, lookup_key }| {
         let (id, feature) = (EntitlementId::try_from(id).ok()?, FeatureId::try_from(feature).ok()?);
         Some(ActiveEntitlement { id, feature, lookup_key: LookupKey::try_from(lookup_key).ok()? })
@@ -184,41 +190,6 @@ pub fn lookup_feature(record: &[u8], feature: &LookupKey) -> Option<FeatureLooku
     }
 }
 
-/// What stands in front of the keys in a record, and what comes behind.
-#[derive(Clone, Copy)]
-pub(super) struct RecordHeader<'a> {
-    pub(super) version: Version,
-    pub(super) as_of: Timestamp,
-    pub(super) completeness: Completeness,
-    /// From the first key on.
-    pub(super) keys: &'a [u8],
-}
-
-/// The head of a record that is as it is written now.
-pub(super) fn parse_header(record: &[u8]) -> Option<RecordHeader<'_>> {
-    let rest = record.strip_prefix(b"{\"v\":1,\"version\":")?;
-    let (version, rest) = parse_digits(rest)?;
-    let rest = rest.strip_prefix(b",\"as_of\":")?;
-    let (before, rest) = match rest.strip_prefix(b"-") {
-        Some(rest) => (true, rest),
-        None => (false, rest),
-    };
-    let (as_of, rest) = parse_digits(rest)?;
-    let as_of = i64::try_from(as_of).ok()?;
-    let as_of = match (before, as_of) {
-        (true, 0) => return None,
-        (true, _) => -as_of,
-        (false, _) => as_of,
-    };
-    let rest = rest.strip_prefix(b",\"completeness\":\"")?;
-    let (completeness, rest) = match rest.strip_prefix(b"complete") {
-        Some(rest) => (Completeness::Complete, rest),
-        None => (Completeness::Partial, rest.strip_prefix(b"partial")?),
-    };
-    let keys = rest.strip_prefix(b"\",\"keys\":[")?;
-    Some(RecordHeader { version: Version(version), as_of: Timestamp(as_of), completeness, keys })
-}
-
 /// Whether a text, which needs no escape, is among those of a list; none if that is no list.
 fn list_contains(mut rest: &[u8], wanted: &[u8]) -> Option<bool> {
     if rest.first() == Some(&b']') {
@@ -249,21 +220,4 @@ fn string_len(rest: &[u8]) -> Option<usize> {
         }
         end += 2;
     }
-}
-
-/// A number that JSON begins with, and what stands behind it.
-fn parse_digits(text: &[u8]) -> Option<(u64, &[u8])> {
-    let mut number = 0_u64;
-    for (at, byte) in text.iter().enumerate() {
-        if !byte.is_ascii_digit() {
-            let (digits, rest) = text.split_at_checked(at)?;
-            // JSON has no zeros in front.
-            return match digits {
-                [] | [b'0', _, ..] => None,
-                [..] => Some((number, rest)),
-            };
-        }
-        number = number.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?;
-    }
-    None
 }
