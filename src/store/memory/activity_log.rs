@@ -5,7 +5,7 @@ use std::{
     collections::{HashMap, VecDeque},
 };
 
-use super::{Fault, with_fault};
+use super::fault::{Fault, with_fault};
 use crate::{
     id::{ActivityId, CustomerId, CustomerKey, Livemode},
     ledger::{ACTIVITY_RETENTION, Activity},

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
 };
 
-use super::{Fault, with_fault};
+use super::fault::{Fault, with_fault};
 use crate::{
     id::{CustomerId, CustomerKey, Livemode, LookupKey},
     ledger::{StatusReport, SyncStatus},

@@ -1,0 +1,50 @@
+//! The catalog in memory.
+
+use std::{cell::RefCell, collections::VecDeque, fmt};
+
+use super::fault::{Fault, with_fault};
+use crate::{
+    id::Livemode,
+    store::{CatalogClient, Error},
+};
+
+/// A catalog in memory: whoever answers for it. What it is made of stands above the stores, so that
+/// a test puts it together.
+pub struct MemoryCatalog {
+    handler: Box<RequestHandler>,
+    faults: RefCell<VecDeque<Fault>>,
+}
+
+/// What a request to the catalog of one mode comes to.
+type RequestHandler = dyn Fn(Livemode, &http::Request<Vec<u8>>) -> http::Response<Vec<u8>>;
+
+impl MemoryCatalog {
+    /// A catalog for which this answers.
+    #[must_use]
+    pub fn new(
+        answer: impl Fn(Livemode, &http::Request<Vec<u8>>) -> http::Response<Vec<u8>> + 'static,
+    ) -> Self {
+        Self { handler: Box::new(answer), faults: RefCell::default() }
+    }
+
+    /// Lets the next call fail.
+    pub fn fail_next(&self, fault: Fault) {
+        self.faults.borrow_mut().push_back(fault);
+    }
+}
+
+impl fmt::Debug for MemoryCatalog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryCatalog").field("faults", &self.faults).finish_non_exhaustive()
+    }
+}
+
+impl CatalogClient for MemoryCatalog {
+    async fn send(
+        &self,
+        livemode: Livemode,
+        request: &http::Request<Vec<u8>>,
+    ) -> Result<http::Response<Vec<u8>>, Error> {
+        with_fault(&self.faults, "catalog", || Ok((self.handler)(livemode, request)))
+    }
+}
