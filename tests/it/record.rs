@@ -1,5 +1,7 @@
 //! The stored form.
 
+mod columns;
+
 use entgate::{
     entitlement::{
         Completeness::{Complete, Partial},

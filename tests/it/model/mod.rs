@@ -4,7 +4,7 @@
 //! or never, between reads and writes that fail before and after their effect, crashes, and jumps of
 //! time. `PROPTEST_CASES` sets how many histories are tried.
 
-mod world;
+mod harness;
 
 use entgate::ledger::SourceAccess;
 use proptest::{
@@ -15,7 +15,7 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 
-use self::world::{Fault, Put, World};
+use self::harness::{Fault, Put, World};
 
 /// How many histories are tried unless `PROPTEST_CASES` says otherwise.
 const CASES: u32 = 10_000;

@@ -1,7 +1,7 @@
 //! What is kept of one customer, step by step, at exact times: what comes in, and what is read.
 
-mod debts;
-mod seen;
+mod observed_features;
+mod pending_tasks;
 
 use entgate::{
     entitlement::{ActiveEntitlement, Entitlements, Summary, SummaryPage, Version},
