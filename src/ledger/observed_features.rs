@@ -40,11 +40,6 @@ impl ObservedFeatures {
         }
     }
 
-    /// Whether nothing was noted yet.
-    pub(super) fn is_empty(&self) -> bool {
-        self.reported.is_empty() && self.unreported.is_empty()
-    }
-
     /// What the roster does not know.
     pub(super) fn unreported(&self) -> &BTreeSet<LookupKey> {
         &self.unreported

@@ -372,12 +372,6 @@ impl LedgerState {
 
     /// Owes the roster a report if it would learn something.
     fn schedule_report_if_changed(&mut self, now: UnixMillis) {
-        // A set may be from before features were noted.
-        if self.observed_features.is_empty()
-            && let Some(held) = &self.entitlements
-        {
-            self.observed_features.record(held.data.iter().map(|granted| &granted.lookup_key));
-        }
         if self.needs_report() {
             self.outbox.schedule(Task::Report, now.saturating_add(REPORT_DEBOUNCE), now);
         }

@@ -46,12 +46,11 @@ fn a_feature_is_told_of_again_until_the_roster_has_it() {
 }
 
 #[test]
-fn a_set_from_before_features_were_noted_is_told_with_what_comes_next() {
+fn a_feature_that_only_the_source_list_contains_is_reported() {
     let mut account = after(&[whole(0, &["a"])]);
-    (account.observed_features, account.last_report) =
-        (ObservedFeatures::default(), Some(SyncStatus::default()));
-    receive(&mut account, &whole(1, &["a"]), 1_000);
-    assert_eq!(told_of(&mut account, 2_000), Some(vec!["a".to_owned()]));
+    account.last_report = Some(SyncStatus::default());
+    told(&mut account, OnDemand, &SourceState::List(grants(&["a", "b"])), 1_000);
+    assert_eq!(told_of(&mut account, 2_000), Some(vec!["b".to_owned()]));
 }
 
 #[test]
