@@ -379,5 +379,5 @@ impl store::CustomerIndex for CustomerIndexStub {
 }
 
 fn unreachable(error: &worker::Error) -> store::Error {
-    store::Error::Unreachable { port: "roster", cause: error.to_string() }
+    store::Error::Unreachable { port: "customer index", cause: error.to_string() }
 }

@@ -249,7 +249,7 @@ fn journal_remembers_the_last_thousand(
     for fault in [Fault::Before, Fault::After] {
         fail(fault);
         let answer = block_on(journal.list(Livemode::Test, None, &part));
-        assert!(matches!(answer, Err(Error::Unreachable { port: "journal", .. })));
+        assert!(matches!(answer, Err(Error::Unreachable { port: "activity log", .. })));
     }
 }
 

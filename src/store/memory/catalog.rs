@@ -1,4 +1,6 @@
-//! The catalog in memory.
+//! The client for a built-in catalog in memory.
+//!
+//! The catalog is a layer above the stores, so a test supplies a function that handles its requests.
 
 use std::{cell::RefCell, collections::VecDeque, fmt};
 
@@ -8,26 +10,25 @@ use crate::{
     store::{CatalogClient, Error},
 };
 
-/// A catalog in memory: whoever answers for it. What it is made of stands above the stores, so that
-/// a test puts it together.
+/// A catalog in memory.
 pub struct MemoryCatalog {
     handler: Box<RequestHandler>,
     faults: RefCell<VecDeque<Fault>>,
 }
 
-/// What a request to the catalog of one mode comes to.
+/// Handles a request to the catalog of one mode.
 type RequestHandler = dyn Fn(Livemode, &http::Request<Vec<u8>>) -> http::Response<Vec<u8>>;
 
 impl MemoryCatalog {
-    /// A catalog for which this answers.
+    /// Creates a catalog whose requests `handler` handles.
     #[must_use]
     pub fn new(
-        answer: impl Fn(Livemode, &http::Request<Vec<u8>>) -> http::Response<Vec<u8>> + 'static,
+        handler: impl Fn(Livemode, &http::Request<Vec<u8>>) -> http::Response<Vec<u8>> + 'static,
     ) -> Self {
-        Self { handler: Box::new(answer), faults: RefCell::default() }
+        Self { handler: Box::new(handler), faults: RefCell::default() }
     }
 
-    /// Lets the next call fail.
+    /// Makes the next call fail.
     pub fn fail_next(&self, fault: Fault) {
         self.faults.borrow_mut().push_back(fault);
     }

@@ -1,4 +1,7 @@
-//! Public-key operations in memory.
+//! Public-key operations in memory, without cryptography.
+//!
+//! A signature is the key's id and the message. The tests of the Workers shell cover the real
+//! algorithms.
 
 use std::{
     cell::{Cell, RefCell},
@@ -11,24 +14,23 @@ use crate::{
     token::{PublicKey, SigningKey},
 };
 
-/// Public keys without their arithmetic: a signature is the key's name and the message. What the real
-/// one is, is shown where the platform is.
+/// Public-key operations in memory.
 #[derive(Debug, Default)]
 pub struct MemoryCrypto {
-    /// What the issuer answers.
+    /// The response of the issuer.
     pub jwks: RefCell<String>,
-    /// How often it was asked.
+    /// The number of requests to the issuer.
     pub calls: Cell<u32>,
     faults: RefCell<VecDeque<Fault>>,
 }
 
 impl MemoryCrypto {
-    /// Lets the next call fail.
+    /// Makes the next call fail.
     pub fn fail_next(&self, fault: Fault) {
         self.faults.borrow_mut().push_back(fault);
     }
 
-    /// What a key of this name signs a message with.
+    /// Returns the signature of a message by the key with this id.
     #[must_use]
     pub fn fake_signature(kid: &str, message: &str) -> Vec<u8> {
         format!("{kid} {message}").into_bytes()

@@ -7,25 +7,26 @@ use crate::store::Error;
 /// How the next call of a store fails.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Fault {
-    /// Nothing is done, and an error answered.
+    /// The call fails without an effect.
     Before,
-    /// The work is done, and an error answered.
+    /// The call fails after its effect.
     After,
 }
 
+/// Runs an operation of a store, and applies the next queued fault to it.
 pub(super) fn with_fault<T>(
     faults: &RefCell<VecDeque<Fault>>,
     port: &'static str,
-    work: impl FnOnce() -> Result<T, Error>,
+    operation: impl FnOnce() -> Result<T, Error>,
 ) -> Result<T, Error> {
     let failure = |cause: &str| Error::Unreachable { port, cause: cause.to_owned() };
     let fault = faults.borrow_mut().pop_front();
     match fault {
-        None => work(),
-        Some(Fault::Before) => Err(failure("told to fail before the work")),
+        None => operation(),
+        Some(Fault::Before) => Err(failure("injected fault before the operation")),
         Some(Fault::After) => {
-            work()?;
-            Err(failure("told to fail after the work"))
+            operation()?;
+            Err(failure("injected fault after the operation"))
         }
     }
 }

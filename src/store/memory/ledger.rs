@@ -1,4 +1,6 @@
 //! The ledger in memory.
+//!
+//! It applies the same steps as the Durable Object, without alarms. [`WaitFor`] is ignored.
 
 use std::{
     cell::RefCell,
@@ -17,10 +19,10 @@ use crate::{
     store::{Error, Ledger, LoadedSet, ServedBy, WaitFor},
 };
 
-/// A ledger in memory.
+/// The ledgers of all customers in memory.
 #[derive(Debug, Default)]
 pub struct MemoryLedger {
-    /// The source, if there is one.
+    /// The client for the source, if there is one.
     pub source: Option<StripeClient<source::fake::FakeStripe>>,
     pub(super) customers: RefCell<HashMap<CustomerKey, CustomerRow>>,
     pub(super) activities: RefCell<Vec<(CustomerKey, Activity)>>,
@@ -34,9 +36,13 @@ pub(super) struct CustomerRow {
 }
 
 impl MemoryLedger {
-    /// Lets the next call fail.
+    /// Makes the next call fail.
     pub fn fail_next(&self, fault: Fault) {
         self.faults.borrow_mut().push_back(fault);
+    }
+
+    fn entitlements(&self, customer: &CustomerKey) -> Option<Entitlements> {
+        self.customers.borrow().get(customer).and_then(|row| row.state.entitlements.clone())
     }
 }
 
@@ -45,12 +51,12 @@ impl Ledger for MemoryLedger {
         with_fault(&self.faults, "ledger", || {
             let mut customers = self.customers.borrow_mut();
             let row = customers.entry(summary.customer.clone()).or_default();
-            row.events.retain(|_, seen| now.0.saturating_sub(seen.0) <= EVENT_RETENTION);
-            let sighting =
+            row.events.retain(|_, received| now.0.saturating_sub(received.0) <= EVENT_RETENTION);
+            let dedup =
                 if row.events.contains_key(&summary.event) { Dedup::Duplicate } else { Dedup::New };
-            let list =
+            let access =
                 if self.source.is_some() { SourceAccess::Available } else { SourceAccess::None };
-            let receipt = row.state.apply_event(summary, sighting, list, UnixMillis::from(now))?;
+            let receipt = row.state.apply_event(summary, dedup, access, UnixMillis::from(now))?;
             row.events.entry(summary.event.clone()).or_insert(now);
             let activity = Activity::from_event(summary, receipt, UnixMillis::from(now));
             self.activities.borrow_mut().push((summary.customer.clone(), activity));
@@ -64,52 +70,46 @@ impl Ledger for MemoryLedger {
         features: &[LookupKey],
     ) -> Result<LoadedSet, Error> {
         with_fault(&self.faults, "ledger", || Ok(()))?;
-        let held = self.entitlements(customer);
-        let known = held.as_ref().is_some_and(|held| held.can_answer(features));
-        if known || self.source.is_none() {
-            return Ok(LoadedSet { entitlements: held, served_by: ServedBy::Ledger });
+        let entitlements = self.entitlements(customer);
+        let can_answer = entitlements.as_ref().is_some_and(|set| set.can_answer(features));
+        if can_answer || self.source.is_none() {
+            return Ok(LoadedSet { entitlements, served_by: ServedBy::Ledger });
         }
         match self.sync(customer, None).await {
-            Err(_) if held.is_some() => {
-                Ok(LoadedSet { entitlements: held, served_by: ServedBy::Ledger })
+            Err(_) if entitlements.is_some() => {
+                Ok(LoadedSet { entitlements, served_by: ServedBy::Ledger })
             }
-            found => found,
+            result => result,
         }
     }
 
     async fn sync(&self, customer: &CustomerKey, _: Option<&WaitFor>) -> Result<LoadedSet, Error> {
         let unreachable = |cause: String| Error::Unreachable { port: "source", cause };
         let Some(stripe) = &self.source else { return Err(unreachable("no key".to_owned())) };
-        let told = stripe
+        let source = stripe
             .list_entitlements(&customer.id)
             .await
             .map_err(|error| unreachable(error.to_string()))?;
         let mut customers = self.customers.borrow_mut();
-        let mut account =
+        let mut state =
             customers.get(customer).map_or_else(LedgerState::default, |row| row.state.clone());
         let now = stripe.transport().now();
-        let finding = account.apply_source_list(
-            account.begin_source_read(),
+        let reconciliation = state.apply_source_list(
+            state.begin_source_read(),
             ReadReason::OnDemand,
-            &told,
+            &source,
             now,
         )?;
-        if finding == Reconciliation::NotFoundAtSource {
-            return Err(unreachable("Stripe knows no such customer".to_owned()));
+        if reconciliation == Reconciliation::NotFoundAtSource {
+            return Err(unreachable("Stripe has no such customer".to_owned()));
         }
-        let activity = Activity::from_reconciliation(&finding, account.version(), now);
+        let activity = Activity::from_reconciliation(&reconciliation, state.version(), now);
         self.activities.borrow_mut().extend(activity.map(|activity| (customer.clone(), activity)));
-        let held = account.entitlements.clone();
-        // Nobody is nobody's row.
-        if held.is_some() {
-            customers.entry(customer.clone()).or_default().state = account;
+        let entitlements = state.entitlements.clone();
+        // An unknown customer gets no row.
+        if entitlements.is_some() {
+            customers.entry(customer.clone()).or_default().state = state;
         }
-        Ok(LoadedSet { entitlements: held, served_by: ServedBy::Source })
-    }
-}
-
-impl MemoryLedger {
-    fn entitlements(&self, customer: &CustomerKey) -> Option<Entitlements> {
-        self.customers.borrow().get(customer).and_then(|row| row.state.entitlements.clone())
+        Ok(LoadedSet { entitlements, served_by: ServedBy::Source })
     }
 }

@@ -1,15 +1,23 @@
-//! The stores in memory, for tests: they keep what a test looks at, and fail when it says so.
+//! Stores in memory, for tests.
 //!
-//! A store fails in two ways that look alike from outside: before the write, and after it. Tests
-//! queue a [`Fault`] for the next call of either kind. Nothing here outlives the process.
+//! A test sets up and reads their contents directly. A store can fail before or after its operation,
+//! and a caller cannot distinguish the two. A test queues a [`Fault`] for the next call.
+//!
+//! Not here: asynchronous tasks. A test calls [`MemoryStore::replicate()`] instead.
+
+mod ledger;
+
+mod replica;
+
+mod customer_index;
 
 mod activity_log;
+
 mod catalog;
+
 mod crypto;
-mod customer_index;
+
 mod fault;
-mod ledger;
-mod replica;
 
 pub use self::{
     activity_log::MemoryActivityLog, catalog::MemoryCatalog, crypto::MemoryCrypto,
@@ -22,26 +30,26 @@ use crate::{
     store::{ActivityLog, CatalogClient, Crypto, CustomerIndex, Ledger, Replica, Store},
 };
 
-/// A ledger, its replica, its roster and its journal in memory, and a catalog if there is one.
+/// All stores of a deployment in memory.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    /// The truth.
+    /// The source of truth.
     pub ledger: MemoryLedger,
-    /// The copy. Nothing writes it but a test, through [`Memory::replicate()`] or itself.
+    /// The replica. Only a test writes it, directly or through [`Self::replicate()`].
     pub replica: MemoryReplica,
-    /// The overview. Nothing writes it but a test, through [`Memory::replicate()`] or itself.
+    /// The customer index. Only a test writes it, directly or through [`Self::replicate()`].
     pub customer_index: MemoryCustomerIndex,
-    /// What was decided. Nothing writes it but a test, through [`Memory::replicate()`] or itself.
+    /// The activity log. Only a test writes it, directly or through [`Self::replicate()`].
     pub activity_log: MemoryActivityLog,
-    /// The source, if it is kept here.
+    /// The built-in catalog, if it is the source.
     pub catalog: Option<MemoryCatalog>,
-    /// What is done with public keys.
+    /// The public-key operations.
     pub crypto: MemoryCrypto,
 }
 
 impl MemoryStore {
-    /// Copies what the ledger holds into the replica, tells the roster where everybody stands, as the
-    /// outbox does in time, and the journal what was decided.
+    /// Copies the sets to the replica, the sync statuses to the customer index and the decisions to
+    /// the activity log, as pending tasks do eventually.
     pub fn replicate(&self) {
         let mut customers = self.ledger.customers.borrow_mut();
         for (customer, row) in customers.iter_mut() {
@@ -51,7 +59,7 @@ impl MemoryStore {
             }
         }
         let sets = customers.iter().filter_map(|(customer, row)| {
-            row.state.entitlements.as_ref().map(|held| (customer.clone(), held.clone()))
+            row.state.entitlements.as_ref().map(|set| (customer.clone(), set.clone()))
         });
         self.replica.sets.borrow_mut().extend(sets);
         for (customer, activity) in self.ledger.activities.take() {

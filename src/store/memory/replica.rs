@@ -20,14 +20,12 @@ pub struct MemoryReplica {
 }
 
 impl MemoryReplica {
-    /// Lets the next call fail.
+    /// Makes the next call fail.
     pub fn fail_next(&self, fault: Fault) {
         self.faults.borrow_mut().push_back(fault);
     }
-}
 
-impl MemoryReplica {
-    /// The copy of one customer's set; none while the replica is told to fail.
+    /// Returns one customer's set, or `None` while a fault is queued.
     #[must_use]
     pub fn stored_set(&self, customer: &CustomerKey) -> Option<Entitlements> {
         if self.faults.borrow().is_empty() {

@@ -1,11 +1,12 @@
-//! The record of a whole set as rows, without a set being made of it.
+//! The grants of a record as slices, without building a set.
 //!
-//! The texts are what stands between their quotes, as it stands there: a text goes from one JSON into
-//! another without its escapes being read. The three lists are gone through once, eight bytes at a
-//! time where nothing is special, and to their ends, since a record is all good or none.
+//! Each string is the slice between its quotes. It goes into another JSON document without decoding
+//! its escapes. The three lists are scanned once, eight bytes at a time where no byte is special. They
+//! are scanned to their ends, because a record is valid only as a whole.
 //!
-//! A record that is not byte for byte as [`record::write()`] writes it, is none: then it has to be
-//! read. So what [`columns()`] gives of any bytes, [`record::read()`] gives too.
+//! Only the exact bytes that [`encode()`](super::encode) writes are parsed. Any other record returns
+//! `None`, and the caller decodes it with [`decode()`](super::decode). Whatever
+//! [`parse_complete_set()`] returns, `decode()` returns too.
 
 use super::header::{RecordHeader, parse_header};
 use crate::{
@@ -14,97 +15,98 @@ use crate::{
     json::scan,
 };
 
-/// What a row takes in a record at the least, where its ids are Stripe's.
+/// The fewest bytes of a grant in a record, with Stripe's ids.
 const MIN_GRANT_SIZE: usize = 64;
 
-/// A record of a whole set.
+/// A record, with its grants as slices.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Columns<'a> {
-    /// The set's version.
+    /// The version of the set.
     pub version: Version,
-    /// When the source said so.
+    /// When the source reported the set.
     pub as_of: Timestamp,
     /// The grants, newest first.
     pub grants: Vec<GrantRef<'a>>,
 }
 
-/// A grant, each text as JSON has it between its quotes.
+/// A grant. Each string is encoded as in JSON, without its quotes.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct GrantRef<'a> {
     /// The id of the grant.
     pub id: &'a str,
-    /// The feature granted.
+    /// The id of the feature.
     pub feature: &'a str,
-    /// The feature's name.
+    /// The lookup key of the feature.
     pub lookup_key: &'a str,
 }
 
-/// The columns of a record, if it is one of a whole set, and as it is written now.
+/// Parses a record in the current format, if its set is complete.
 #[must_use]
 pub fn parse_complete_set(record: &[u8]) -> Option<Columns<'_>> {
     parse_header(record)
-        .filter(|head| head.completeness == Completeness::Complete)
+        .filter(|header| header.completeness == Completeness::Complete)
         .and_then(parse_columns)
 }
 
-/// The columns of a record behind its head, be it of a whole set or of a part.
-pub(super) fn parse_columns(head: RecordHeader<'_>) -> Option<Columns<'_>> {
-    let RecordHeader { version, as_of, keys, .. } = head;
+/// Parses the lists after a header, of a complete or a partial set.
+pub(super) fn parse_columns(header: RecordHeader<'_>) -> Option<Columns<'_>> {
+    let RecordHeader { version, as_of, keys, .. } = header;
     let keys = std::str::from_utf8(keys).ok()?;
-    let mut rows = Vec::with_capacity(keys.len() / MIN_GRANT_SIZE);
+    let mut grants = Vec::with_capacity(keys.len() / MIN_GRANT_SIZE);
     let rest = parse_list(keys, LookupKey::MAX_LEN, |lookup_key| {
-        rows.push(GrantRef { lookup_key, ..GrantRef::default() });
+        grants.push(GrantRef { lookup_key, ..GrantRef::default() });
         Some(())
     })?;
-    let mut blank = rows.iter_mut();
+    let mut without_feature = grants.iter_mut();
     let features = rest.strip_prefix(",\"features\":[")?;
     let rest = parse_list(features, FeatureId::MAX_LEN, |feature| {
-        blank.next()?.feature = feature;
+        without_feature.next()?.feature = feature;
         Some(())
     })?;
-    if blank.next().is_some() {
+    if without_feature.next().is_some() {
         return None;
     }
-    let mut blank = rows.iter_mut();
+    let mut without_id = grants.iter_mut();
     let ids = rest.strip_prefix(",\"ids\":[")?;
     let rest = parse_list(ids, EntitlementId::MAX_LEN, |id| {
-        blank.next()?.id = id;
+        without_id.next()?.id = id;
         Some(())
     })?;
-    (rest == "}" && blank.next().is_none()).then_some(Columns { version, as_of, grants: rows })
+    (rest == "}" && without_id.next().is_none()).then_some(Columns { version, as_of, grants })
 }
 
-/// Hands over the texts of a list, none longer than `limit`, and gives what stands behind the list.
+/// Passes each string of a list to `push`, and returns the rest after the list. Fails for a string
+/// longer than `max_len`.
 fn parse_list<'a>(
     mut rest: &'a str,
-    limit: usize,
-    mut take: impl FnMut(&'a str) -> Option<()>,
+    max_len: usize,
+    mut push: impl FnMut(&'a str) -> Option<()>,
 ) -> Option<&'a str> {
-    if let Some(behind) = rest.strip_prefix(']') {
-        return Some(behind);
+    if let Some(rest) = rest.strip_prefix(']') {
+        return Some(rest);
     }
     loop {
-        let text = rest.strip_prefix('"')?;
-        let (text, behind) = text.split_at_checked(string_len(text.as_bytes())?)?;
-        if text.is_empty() || text.len() > limit {
+        let unquoted = rest.strip_prefix('"')?;
+        let (string, suffix) = unquoted.split_at_checked(string_len(unquoted.as_bytes())?)?;
+        if string.is_empty() || string.len() > max_len {
             return None;
         }
-        take(text)?;
-        match behind.as_bytes() {
-            [b'"', b',', ..] => rest = behind.get(2..)?,
-            [b'"', b']', ..] => return behind.get(2..),
+        push(string)?;
+        match suffix.as_bytes() {
+            [b'"', b',', ..] => rest = suffix.get(2..)?,
+            [b'"', b']', ..] => return suffix.get(2..),
             _ => return None,
         }
     }
 }
 
-/// How long a text is up to its closing quote, if it has no escape but those of a name: of a quote and
-/// of a backslash. A control character is in no name, escaped or not.
-fn string_len(rest: &[u8]) -> Option<usize> {
+/// Returns the length of a string up to its closing quote. Only escaped quotes and backslashes are
+/// accepted, since ids and keys have no other escapes. They have no control characters either.
+fn string_len(bytes: &[u8]) -> Option<usize> {
     let mut end = 0;
     loop {
-        end += scan::unescaped_prefix_len(rest.get(end..)?);
-        match rest.get(end..)? {
+        end += scan::unescaped_prefix_len(bytes.get(end..)?);
+        match bytes.get(end..)? {
             [b'"', ..] => return Some(end),
             [b'\\', b'"' | b'\\', ..] => end += 2,
             // U+0080 to U+009F are control characters too.

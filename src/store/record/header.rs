@@ -1,32 +1,35 @@
-//! The head of a record.
+//! The header of a record: the members before the lists.
+//!
+//! Only the exact bytes that [`encode()`](super::encode) writes are parsed. Any other form of JSON
+//! returns `None`, and the caller decodes the whole record instead.
 
 use crate::{
     entitlement::{Completeness, Version},
     id::Timestamp,
 };
 
-/// What stands in front of the keys in a record, and what comes behind.
+/// The header of a record, and the bytes after it.
 #[derive(Clone, Copy)]
 pub(super) struct RecordHeader<'a> {
     pub(super) version: Version,
     pub(super) as_of: Timestamp,
     pub(super) completeness: Completeness,
-    /// From the first key on.
+    /// The bytes from the first key on.
     pub(super) keys: &'a [u8],
 }
 
-/// The head of a record that is as it is written now.
+/// Parses the header of a record in the current format.
 pub(super) fn parse_header(record: &[u8]) -> Option<RecordHeader<'_>> {
     let rest = record.strip_prefix(b"{\"v\":1,\"version\":")?;
     let (version, rest) = parse_digits(rest)?;
     let rest = rest.strip_prefix(b",\"as_of\":")?;
-    let (before, rest) = match rest.strip_prefix(b"-") {
+    let (negative, rest) = match rest.strip_prefix(b"-") {
         Some(rest) => (true, rest),
         None => (false, rest),
     };
     let (as_of, rest) = parse_digits(rest)?;
     let as_of = i64::try_from(as_of).ok()?;
-    let as_of = match (before, as_of) {
+    let as_of = match (negative, as_of) {
         (true, 0) => return None,
         (true, _) => -as_of,
         (false, _) => as_of,
@@ -40,13 +43,13 @@ pub(super) fn parse_header(record: &[u8]) -> Option<RecordHeader<'_>> {
     Some(RecordHeader { version: Version(version), as_of: Timestamp(as_of), completeness, keys })
 }
 
-/// A number that JSON begins with, and what stands behind it.
-fn parse_digits(text: &[u8]) -> Option<(u64, &[u8])> {
+/// Parses the digits at the start of `bytes`, and returns the number and the rest.
+fn parse_digits(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut number = 0_u64;
-    for (at, byte) in text.iter().enumerate() {
+    for (index, byte) in bytes.iter().enumerate() {
         if !byte.is_ascii_digit() {
-            let (digits, rest) = text.split_at_checked(at)?;
-            // JSON has no zeros in front.
+            let (digits, rest) = bytes.split_at_checked(index)?;
+            // JSON allows no leading zeros.
             return match digits {
                 [] | [b'0', _, ..] => None,
                 [..] => Some((number, rest)),
