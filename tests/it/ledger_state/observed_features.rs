@@ -1,79 +1,82 @@
-//! Which features came in a customer's sets, and what the roster is told of that.
+//! The features of a customer's sets, and which of them are reported to the customer index.
 
 use entgate::ledger::{Jitter, ObservedFeatures, SyncStatus};
 
-use super::{LedgerState, OnDemand, Report, SourceState, after, due, ms, receive, told, whole};
+use super::{
+    LedgerState, OnDemand, Report, SourceState, apply, complete, due, ms, read_source, source_list,
+    state_after,
+};
 use crate::support::grants;
 
-/// The features that the roster is told of, if it is told of anything.
-fn told_of(account: &mut LedgerState, now: u64) -> Option<Vec<String>> {
-    let report = account.begin_report()?;
-    account.report_succeeded(&report, ms(now));
+/// Sends a report that succeeds, and returns its features, or `None` if there is nothing to report.
+fn report_features(state: &mut LedgerState, now: u64) -> Option<Vec<String>> {
+    let report = state.begin_report()?;
+    state.report_succeeded(&report, ms(now));
     Some(report.features.into_iter().map(String::from).collect())
 }
 
 #[test]
-fn the_roster_is_told_once_of_each_feature_that_came_in_a_set() {
-    let mut account = after(&[]);
-    receive(&mut account, &whole(0, &["a"]), 0);
-    receive(&mut account, &whole(1, &["c", "b"]), 400);
-    assert_eq!(told_of(&mut account, 1_000), Some(["a", "b", "c"].map(str::to_owned).into()));
+fn each_feature_is_reported_once() {
+    let mut state = state_after(&[]);
+    apply(&mut state, &complete(0, &["a"]), 0);
+    apply(&mut state, &complete(1, &["c", "b"]), 400);
+    assert_eq!(report_features(&mut state, 1_000), Some(["a", "b", "c"].map(str::to_owned).into()));
 
     for (why, keys, due_at, features) in [
-        ("fewer", &["b"][..], None, None),
-        ("one that was held before", &["a"], None, None),
-        ("a new one", &["a", "d"], Some(3_000), Some(vec!["d".to_owned()])),
+        ("fewer features", &["b"][..], None, None),
+        ("an earlier feature", &["a"], None, None),
+        ("a new feature", &["a", "d"], Some(3_000), Some(vec!["d".to_owned()])),
     ] {
-        receive(&mut account, &whole(2, keys), 2_000);
-        assert_eq!(due(&account, Report), due_at, "{why}");
-        assert_eq!(told_of(&mut account, 3_000), features, "{why}");
+        apply(&mut state, &complete(2, keys), 2_000);
+        assert_eq!(due(&state, Report), due_at, "{why}");
+        assert_eq!(report_features(&mut state, 3_000), features, "{why}");
     }
 }
 
 #[test]
-fn a_feature_is_told_of_again_until_the_roster_has_it() {
-    let mut account = after(&[whole(0, &["a"])]);
-    account.last_report = Some(SyncStatus::default());
-    receive(&mut account, &whole(1, &["b"]), 1_000);
-    let report = account.begin_report().unwrap();
-    account.report_failed(ms(2_000), Jitter(1.0));
-    assert_eq!(due(&account, Report), Some(3_000));
-    receive(&mut account, &whole(2, &["c"]), 2_500);
-    account.report_succeeded(&report, ms(2_600));
-    assert_eq!(due(&account, Report), Some(3_600), "the other one came meanwhile");
-    assert_eq!(told_of(&mut account, 3_600), Some(vec!["c".to_owned()]));
-    assert_eq!(account.begin_report(), None);
+fn a_feature_is_reported_again_until_the_customer_index_has_it() {
+    let mut state = state_after(&[complete(0, &["a"])]);
+    state.last_report = Some(SyncStatus::default());
+    apply(&mut state, &complete(1, &["b"]), 1_000);
+    let report = state.begin_report().unwrap();
+    state.report_failed(ms(2_000), Jitter(1.0));
+    assert_eq!(due(&state, Report), Some(3_000));
+    apply(&mut state, &complete(2, &["c"]), 2_500);
+    state.report_succeeded(&report, ms(2_600));
+    assert_eq!(due(&state, Report), Some(3_600), "a feature arrived during the report");
+    assert_eq!(report_features(&mut state, 3_600), Some(vec!["c".to_owned()]));
+    assert_eq!(state.begin_report(), None);
 }
 
 #[test]
 fn a_feature_that_only_the_source_list_contains_is_reported() {
-    let mut account = after(&[whole(0, &["a"])]);
-    account.last_report = Some(SyncStatus::default());
-    told(&mut account, OnDemand, &SourceState::List(grants(&["a", "b"])), 1_000);
-    assert_eq!(told_of(&mut account, 2_000), Some(vec!["b".to_owned()]));
+    let mut state = state_after(&[complete(0, &["a"])]);
+    state.last_report = Some(SyncStatus::default());
+    read_source(&mut state, OnDemand, &source_list(&["a", "b"]), 1_000);
+    assert_eq!(report_features(&mut state, 2_000), Some(vec!["b".to_owned()]));
 }
 
 #[test]
-fn as_many_and_as_long_keys_are_noted_as_there_is_room_for() {
+fn features_are_recorded_up_to_the_limits_of_number_and_length() {
     let mut list = grants(&["a", "b"]);
-    for (granted, bytes) in
+    for (grant, bytes) in
         list.iter_mut().zip([ObservedFeatures::MAX_KEY_LEN, ObservedFeatures::MAX_KEY_LEN + 1])
     {
-        granted.lookup_key = "x".repeat(bytes).try_into().unwrap();
+        grant.lookup_key = "x".repeat(bytes).try_into().unwrap();
     }
-    let mut account = after(&[]);
-    told(&mut account, OnDemand, &SourceState::List(list), 0);
-    assert_eq!(told_of(&mut account, 0), Some(vec!["x".repeat(320)]));
+    let mut state = state_after(&[]);
+    read_source(&mut state, OnDemand, &SourceState::List(list), 0);
+    assert_eq!(report_features(&mut state, 0), Some(vec!["x".repeat(320)]));
 
-    for (held, noted) in
+    for (count, recorded) in
         [(ObservedFeatures::MAX_FEATURES, 2_000), (ObservedFeatures::MAX_FEATURES + 1, 2_000)]
     {
-        let keys: Vec<_> = (0..held).map(|n| format!("f{n}")).collect();
+        let keys: Vec<_> = (0..count).map(|n| format!("f{n}")).collect();
         let keys: Vec<_> = keys.iter().map(String::as_str).collect();
-        let mut account = after(&[]);
-        receive(&mut account, &whole(0, &keys), 0);
-        assert_eq!(told_of(&mut account, 0).map(|told| told.len()), Some(noted));
-        receive(&mut account, &whole(1, &["one more"]), 1_000);
-        assert_eq!(told_of(&mut account, 0), None);
+        let mut state = state_after(&[]);
+        apply(&mut state, &complete(0, &keys), 0);
+        assert_eq!(report_features(&mut state, 0).map(|features| features.len()), Some(recorded));
+        apply(&mut state, &complete(1, &["one more"]), 1_000);
+        assert_eq!(report_features(&mut state, 0), None);
     }
 }
