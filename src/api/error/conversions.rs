@@ -52,7 +52,7 @@ impl From<store::Error> for Error {
                 return told;
             }
             store::Error::Unreachable { port: "activity log", .. } => {
-                "The journal cannot be read at the moment."
+                "The activity log cannot be read at the moment."
             }
             store::Error::Ledger(_) => "The event does not fit the store. It was not applied.",
             store::Error::Unreachable { .. } | store::Error::Unreadable { .. } => {
