@@ -10,7 +10,7 @@
 //! | [`CatalogClient`] | the built-in catalog as the source, over HTTP messages                 |
 //! | [`Crypto`]        | public-key operations, and the client for an issuer's keys             |
 //!
-//! [`load()`] takes a customer and a freshness, and returns the set and where it was found. An absent
+//! [`load()`] accepts a customer and a freshness, and returns the set and where it was found. An absent
 //! replica never means "no": the ledger decides.
 //!
 //! [`record`] is the stored form of a set, [`record_cache`] caches records in an isolate,
