@@ -340,7 +340,7 @@ impl Harness {
             WriteResult::Succeeded | WriteResult::FailedAfter => self.replica = Some(set),
             WriteResult::FailedBefore => {}
             WriteResult::FailedWithLateEffect(millis) => {
-                self.late_writes.push((now.0 + millis, set))
+                self.late_writes.push((now.0 + millis, set));
             }
         }
         if result == WriteResult::Succeeded {
@@ -460,7 +460,7 @@ impl Harness {
                 match newest.and_then(|event| event.page.as_ref()) {
                     None => assert_eq!(entitlements, None),
                     Some(SummaryPage::Complete(page)) => {
-                        assert!(self.has_entitlements(page), "not the newest event's list")
+                        assert!(self.has_entitlements(page), "not the newest event's list");
                     }
                     Some(SummaryPage::Truncated(page)) => {
                         let set = entitlements.unwrap();
