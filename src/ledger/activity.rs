@@ -1,17 +1,17 @@
-//! What was decided about a customer's set, for people who want to see what happens.
+//! The entries of the activity log: decisions about customers' sets, for operators to read.
 //!
-//! | what happened                  | gives                                                          |
-//! |--------------------------------|----------------------------------------------------------------|
-//! | an event was taken in          | [`Activity::of()`]: the event, and what became of it           |
-//! | the source's list was compared | [`Activity::found()`], where that came to something            |
+//! | what happened                       | entry                                                     |
+//! |-------------------------------------|-----------------------------------------------------------|
+//! | an event was processed              | [`Activity::from_event()`]: the event and its outcome     |
+//! | the source's list was compared      | [`Activity::from_reconciliation()`], if it had a result   |
 //!
-//! Nothing is decided by what is told here, and nothing is owed for it.
+//! The log is best effort. No decision depends on an entry, and a lost entry is not sent again.
 
 use serde::Serialize;
 
 use super::{
+    receipt::{ApplyOutcome, ApplyReceipt},
     reconcile::Reconciliation,
-    state::{ApplyOutcome, ApplyReceipt},
 };
 use crate::{
     entitlement::{Summary, Version},
@@ -19,7 +19,7 @@ use crate::{
     json::impl_from_json,
 };
 
-/// How many decisions of one mode are remembered: some pages for a person to look through.
+/// How many decisions of one mode are stored: some pages for a person to read.
 pub const ACTIVITY_RETENTION: usize = 1_000;
 
 /// One decision about a customer's set.
@@ -27,7 +27,7 @@ pub const ACTIVITY_RETENTION: usize = 1_000;
 pub struct Activity {
     /// What was decided.
     pub kind: ActivityKind,
-    /// The version held since.
+    /// The version after the decision.
     pub version: Version,
     /// When it was decided.
     pub at: UnixMillis,
@@ -39,18 +39,18 @@ impl_from_json! { struct Activity { kind, version, at } }
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ActivityKind {
-    /// What becomes of an event.
+    /// An event was processed.
     Event {
-        /// Which event.
+        /// The id of the event.
         id: EventId,
-        /// When it was made, by its own account.
+        /// When the event was created, according to the event.
         created: Timestamp,
-        /// What became of it.
+        /// The outcome.
         outcome: ApplyOutcome,
     },
-    /// The source's list is what is held, since now at the latest.
+    /// The set equals the source's list, or was updated to it as expected.
     Confirmed,
-    /// The source's list was another one, and no event told of that. It is what is held since.
+    /// The set differed from the source's list, and no event had announced that. It was corrected.
     Drift,
 }
 
@@ -61,32 +61,28 @@ impl_from_json! {
 }
 
 impl Activity {
-    /// What became of an event.
+    /// Creates the entry for an event.
     #[must_use]
     pub fn from_event(summary: &Summary, receipt: ApplyReceipt, at: UnixMillis) -> Self {
-        let ApplyReceipt { outcome: effect, version } = receipt;
-        let decided = ActivityKind::Event {
-            id: summary.event.clone(),
-            created: summary.created,
-            outcome: effect,
-        };
-        Self { kind: decided, version, at }
+        let ApplyReceipt { outcome, version } = receipt;
+        let (id, created) = (summary.event.clone(), summary.created);
+        Self { kind: ActivityKind::Event { id, created, outcome }, version, at }
     }
 
-    /// What a read of the source's list came to, unless it came to nothing.
+    /// Creates the entry for a read of the source, or `None` if the read had no result.
     #[must_use]
     pub fn from_reconciliation(
-        finding: &Reconciliation,
+        reconciliation: &Reconciliation,
         version: Version,
         at: UnixMillis,
     ) -> Option<Self> {
-        let decided = match finding {
+        let kind = match reconciliation {
             Reconciliation::InSync | Reconciliation::Updated => ActivityKind::Confirmed,
             Reconciliation::Drifted(_) => ActivityKind::Drift,
             Reconciliation::Superseded
             | Reconciliation::UnknownCustomer
             | Reconciliation::NotFoundAtSource => return None,
         };
-        Some(Self { kind: decided, version, at })
+        Some(Self { kind, version, at })
     }
 }

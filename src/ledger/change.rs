@@ -1,13 +1,13 @@
-//! What one version of a set changed, for those who listen.
+//! The changes of a customer's set, for subscribers.
 //!
-//! | takes                                     | gives                                            |
-//! |-------------------------------------------|--------------------------------------------------|
-//! | what was held, what is held since         | [`Change::between()`], if the version is another |
-//! | the last version heard of, what is remembered | [`missed()`], the changes since, or none known |
+//! | input                                          | output                                    |
+//! |------------------------------------------------|-------------------------------------------|
+//! | the set before, the set after                  | [`SetChange::between()`]                  |
+//! | the last version a subscriber has, the log     | [`changes_since()`]                       |
 //!
-//! A change tells lookup keys: what a product's code asks for. Two grants may share one, so that a
-//! key is removed when the last grant of it is. Whoever hears of a version without the changes that
-//! led to it reads the set anew; nothing here has to be complete for that.
+//! A change contains lookup keys, because product code checks those. Two grants may share a key. The
+//! key is removed when its last grant is removed. The log may have gaps: a subscriber that receives a
+//! version without the changes that led to it reads the set again.
 
 use std::collections::BTreeSet;
 
@@ -19,21 +19,21 @@ use crate::{
     json::impl_from_json,
 };
 
-/// How many changes of a customer are remembered: a plan changes some times a year, and a client
-/// that was away for longer than a hundred changes does better to read the set.
+/// How many changes of a customer are stored. A plan changes a few times a year. A client that missed
+/// more than a hundred changes reads the set instead.
 pub const CHANGE_RETENTION: u64 = 100;
 
-/// The most bytes of lookup keys in a change that is told as such. What listens hears of a larger
-/// one by its version only: a message of a WebSocket ends at 1 MiB, and a row of SQLite at 2 MB,
-/// where a quote in a key takes two bytes.
+/// The most bytes of lookup keys in a change that is sent in full. Of a larger change, subscribers
+/// receive only the version. A WebSocket message is limited to 1 MiB and a SQLite row to 2 MB, and an
+/// escaped quote in a key takes two bytes.
 pub const MAX_CHANGE_BYTES: usize = 1 << 18;
 
 /// One change of a customer's set.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct SetChange {
-    /// The version since.
+    /// The version after the change.
     pub version: Version,
-    /// The lookup keys that are granted since, in order.
+    /// The lookup keys that were granted, in order.
     pub added: Vec<LookupKey>,
     /// The lookup keys that are no longer granted, in order.
     pub removed: Vec<LookupKey>,
@@ -41,7 +41,7 @@ pub struct SetChange {
 
 impl_from_json! { struct SetChange { version, added, removed } }
 
-/// What those who listen to a customer are told.
+/// A notification to the subscribers of a customer.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeNotification {
@@ -54,26 +54,26 @@ pub enum ChangeNotification {
 impl_from_json! { enum ChangeNotification { Change(_) = "change", Version(_) = "version" } }
 
 impl SetChange {
-    /// What led from `held` to `set`, or none if that is the same version. A version that changes no
-    /// lookup key is a change too: what was told in part may be told whole since.
+    /// Returns the change from `current` to `set`, or `None` if the version is the same. A change may
+    /// have no lookup keys: a partial set that becomes complete gets a new version too.
     #[must_use]
-    pub fn between(held: Option<&Entitlements>, set: &Entitlements) -> Option<Self> {
-        if held.map_or(Version::default(), |held| held.version) == set.version {
+    pub fn between(current: Option<&Entitlements>, set: &Entitlements) -> Option<Self> {
+        if current.map_or(Version::default(), |current| current.version) == set.version {
             return None;
         }
-        let before = held.map(lookup_keys).unwrap_or_default();
+        let before = current.map(lookup_keys).unwrap_or_default();
         let after = lookup_keys(set);
-        let only = |among: &BTreeSet<&LookupKey>, others| {
-            among.difference(others).copied().cloned().collect()
+        let difference = |keys: &BTreeSet<&LookupKey>, others| {
+            keys.difference(others).copied().cloned().collect()
         };
         Some(Self {
             version: set.version,
-            added: only(&after, &before),
-            removed: only(&before, &after),
+            added: difference(&after, &before),
+            removed: difference(&before, &after),
         })
     }
 
-    /// Whether it is small enough to be told as such.
+    /// Returns whether the change is small enough to be sent in full.
     #[must_use]
     pub fn fits_in_message(&self) -> bool {
         let keys = self.added.iter().chain(&self.removed);
@@ -83,20 +83,20 @@ impl SetChange {
 
 fn lookup_keys(set: &Entitlements) -> BTreeSet<&LookupKey> {
     let mut keys = BTreeSet::new();
-    keys.extend(set.data.iter().map(|granted| &granted.lookup_key));
+    keys.extend(set.data.iter().map(|grant| &grant.lookup_key));
     keys
 }
 
-/// The changes after `since` up to `current`, if all of them are among those remembered, which are in
-/// order.
+/// Returns the changes after `since` up to `current`, or `None` if `stored` lacks one of them.
+/// `stored` is in the order of versions.
 #[must_use]
 pub fn changes_since(
     since: Version,
     current: Version,
-    remembered: &[SetChange],
+    stored: &[SetChange],
 ) -> Option<&[SetChange]> {
-    let first = remembered.partition_point(|change| change.version <= since);
-    let later = remembered.get(first..).unwrap_or_default();
+    let first = stored.partition_point(|change| change.version <= since);
+    let later = stored.get(first..).unwrap_or_default();
     let mut next = since;
     for change in later {
         next = next.next();
@@ -104,6 +104,6 @@ pub fn changes_since(
             return None;
         }
     }
-    // Who heard of a later version than there is has nothing to hear.
+    // A client with a version later than the current one missed nothing.
     (next >= current).then_some(later)
 }

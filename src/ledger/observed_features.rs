@@ -1,8 +1,9 @@
-//! Which features came in a customer's set, and which of them the roster was told of.
+//! The features that appeared in a customer's sets, and which of them were reported.
 //!
-//! What is sold is known by its source. Where that cannot be read, the features that anybody ever held
-//! are the next best: each customer's ledger notes those of its own sets until the roster has them, so
-//! that one that is granted and revoked within a moment is told of all the same, and none twice.
+//! The source knows all features. Where it cannot be read, the features of all past and current sets
+//! are the best substitute. Each ledger records the features of its own sets until the customer index
+//! acknowledges them. A feature that is granted and revoked at once is therefore reported too, and no
+//! feature is reported twice.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +11,7 @@ use serde::Serialize;
 
 use crate::{id::LookupKey, json::impl_from_json};
 
-/// The features that came in a customer's sets.
+/// The features that appeared in a customer's sets.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct ObservedFeatures {
     reported: BTreeSet<LookupKey>,
@@ -20,15 +21,15 @@ pub struct ObservedFeatures {
 impl_from_json! { struct ObservedFeatures { reported, unreported } }
 
 impl ObservedFeatures {
-    /// The most features that are noted: a catalog has some dozens. Of the longest keys, each character
-    /// written as two, they are 1.3 MB, and a row of a Durable Object ends at 2 MB
-    /// (<https://developers.cloudflare.com/durable-objects/platform/limits/>).
+    /// The most features that are recorded. A catalog has some dozens. With keys of the maximum
+    /// length, and two bytes for each escaped character, they take 1.3 MB. A row of a Durable Object
+    /// is limited to 2 MB (<https://developers.cloudflare.com/durable-objects/platform/limits/>).
     pub const MAX_FEATURES: usize = 2_000;
 
-    /// The longest key that is noted, in bytes: the 80 characters that Stripe writes, of up to 4 bytes.
+    /// The longest key that is recorded, in bytes: Stripe's 80 characters of up to 4 bytes.
     pub const MAX_KEY_LEN: usize = 320;
 
-    /// Notes features, as far as there is room.
+    /// Records features, up to [`Self::MAX_FEATURES`].
     pub(super) fn record<'a>(&mut self, features: impl IntoIterator<Item = &'a LookupKey>) {
         for feature in features {
             if self.reported.len() + self.unreported.len() >= Self::MAX_FEATURES {
@@ -40,17 +41,12 @@ impl ObservedFeatures {
         }
     }
 
-    /// Whether nothing was noted yet.
-    pub(super) fn is_empty(&self) -> bool {
-        self.reported.is_empty() && self.unreported.is_empty()
-    }
-
-    /// What the roster does not know.
+    /// Returns the features that the customer index has not acknowledged.
     pub(super) fn unreported(&self) -> &BTreeSet<LookupKey> {
         &self.unreported
     }
 
-    /// The roster knows these.
+    /// Marks features as acknowledged by the customer index.
     pub(super) fn mark_reported(&mut self, features: &BTreeSet<LookupKey>) {
         for feature in features {
             if self.unreported.remove(feature) {

@@ -1,29 +1,31 @@
-//! What is owed to others: a debt a task, paid when it is due, tried again without end.
+//! Pending tasks of one ledger (transactional outbox).
 //!
-//! A crash leaves the debt, and so does a failure, which puts off the next try: twice as long each
-//! time, up to the task's longest pause, and at random within the second half of it, so that a
-//! thousand customers do not come back in one moment. Paying is not here.
+//! A task is stored with the change that causes it, so a crash does not lose it. A failed task is
+//! retried until it succeeds. Its back-off doubles with each attempt, up to [`Task::max_backoff()`].
+//! Jitter within the second half of the back-off spreads the retries of many customers.
+//!
+//! Not here: running the tasks.
 
 use crate::id::UnixMillis;
 
-/// What may be owed.
+/// A kind of task. A ledger has at most one pending task of each kind.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Task {
-    /// The replica's next copy.
+    /// Writes the current set to the replica.
     Replica,
-    /// A read of the source's list without which the set is not known: a page, a tie, a late event.
+    /// Reads the source because the set is uncertain: after a truncated page, a tie or a late event.
     Read,
-    /// A read of the source's list to see that the set is right.
+    /// Reads the source to verify the set.
     Confirm,
-    /// The word to the roster of where this customer stands.
+    /// Reports the sync status and new features to the customer index.
     Report,
 }
 
 impl Task {
-    /// All there are.
+    /// All tasks.
     pub const ALL: [Self; 4] = [Self::Replica, Self::Read, Self::Confirm, Self::Report];
 
-    /// Its name, where it is written down.
+    /// The name in storage.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -34,9 +36,10 @@ impl Task {
         }
     }
 
-    /// The longest pause between two tries, in milliseconds. The replica's, together with the
-    /// second write after a failed one, is below the ten seconds in which it has to follow; the
-    /// source limits how often it may be asked.
+    /// The longest pause between two attempts, in milliseconds.
+    ///
+    /// The replica has to follow within ten seconds: this pause and the second write after a failed
+    /// one fit into that. The source limits the rate of requests.
     #[must_use]
     pub fn max_backoff(self) -> u64 {
         match self {
@@ -50,12 +53,12 @@ impl Task {
 /// The pause after the first failure, in milliseconds.
 const INITIAL_BACKOFF: u64 = 1_000;
 
-/// A random number, 0 to 1, handed in by whoever keeps the ledger.
+/// A random number from 0 to 1, supplied by the caller.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Jitter(pub f64);
 
 impl Jitter {
-    /// At random between a half and the whole of it.
+    /// Returns a duration between half of `millis` and all of it.
     #[must_use]
     pub fn apply(self, millis: u64) -> u64 {
         #[expect(
@@ -69,18 +72,18 @@ impl Jitter {
     }
 }
 
-/// One thing owed.
+/// A task to run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct PendingTask {
-    /// Since when.
+    /// When the task was created.
     pub created_at: UnixMillis,
-    /// When it is tried next.
+    /// When the next attempt is due.
     pub due_at: UnixMillis,
-    /// How often it was tried in vain, or was begun and never heard of again.
+    /// The number of attempts that failed, or that started and never reported a result.
     pub attempts: u32,
 }
 
-/// All that is owed.
+/// The pending tasks of one ledger.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Outbox {
     replica: Option<PendingTask>,
@@ -90,17 +93,17 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// The debts as they were written down.
+    /// Restores the tasks from storage.
     #[must_use]
-    pub fn from_tasks(debts: impl IntoIterator<Item = (Task, PendingTask)>) -> Self {
+    pub fn from_tasks(tasks: impl IntoIterator<Item = (Task, PendingTask)>) -> Self {
         let mut outbox = Self::default();
-        for (task, debt) in debts {
-            *outbox.slot_mut(task) = Some(debt);
+        for (task, pending) in tasks {
+            *outbox.slot_mut(task) = Some(pending);
         }
         outbox
     }
 
-    /// What is owed of this task, if anything.
+    /// Returns the pending task of this kind.
     #[must_use]
     pub fn pending(&self, task: Task) -> Option<PendingTask> {
         match task {
@@ -120,88 +123,83 @@ impl Outbox {
         }
     }
 
-    /// Owes a task, to be tried at `due` or at an earlier time set before.
-    pub fn schedule(&mut self, task: Task, due: UnixMillis, now: UnixMillis) {
-        let debt = self.slot_mut(task).get_or_insert(PendingTask {
-            created_at: now,
-            due_at: due,
-            attempts: 0,
-        });
-        debt.due_at = debt.due_at.min(due);
+    /// Schedules a task for `due_at`. An earlier due time stays.
+    pub fn schedule(&mut self, task: Task, due_at: UnixMillis, now: UnixMillis) {
+        let pending =
+            self.slot_mut(task).get_or_insert(PendingTask { created_at: now, due_at, attempts: 0 });
+        pending.due_at = pending.due_at.min(due_at);
     }
 
-    /// Owes a task, to be tried `quiet` milliseconds after the last time that this is called, but
-    /// at the latest `longest` milliseconds after the first.
-    pub fn debounce(&mut self, task: Task, quiet: u64, longest: u64, now: UnixMillis) {
-        let due = now.saturating_add(quiet);
-        let debt = self.slot_mut(task).get_or_insert(PendingTask {
-            created_at: now,
-            due_at: due,
-            attempts: 0,
-        });
-        if debt.attempts == 0 {
-            debt.due_at = due.min(debt.created_at.saturating_add(longest));
+    /// Schedules a task `debounce` milliseconds after the last call, but at the latest `max_debounce`
+    /// milliseconds after the first call.
+    pub fn debounce(&mut self, task: Task, debounce: u64, max_debounce: u64, now: UnixMillis) {
+        let due_at = now.saturating_add(debounce);
+        let pending =
+            self.slot_mut(task).get_or_insert(PendingTask { created_at: now, due_at, attempts: 0 });
+        if pending.attempts == 0 {
+            pending.due_at = due_at.min(pending.created_at.saturating_add(max_debounce));
         } else {
-            debt.due_at = debt.due_at.min(due);
+            pending.due_at = pending.due_at.min(due_at);
         }
     }
 
-    /// Counts a try that is about to be made.
+    /// Counts an attempt that is about to start.
     pub fn record_attempt(&mut self, task: Task) {
-        if let Some(debt) = self.slot_mut(task) {
-            debt.attempts = debt.attempts.saturating_add(1);
+        if let Some(pending) = self.slot_mut(task) {
+            pending.attempts = pending.attempts.saturating_add(1);
         }
     }
 
-    /// Puts the next try off, after so many as were counted.
+    /// Postpones the next attempt by the back-off for the attempts so far.
     pub fn back_off(&mut self, task: Task, now: UnixMillis, jitter: Jitter) {
-        if let Some(debt) = self.slot_mut(task) {
-            let doublings = debt.attempts.saturating_sub(1).min(16);
-            let pause = INITIAL_BACKOFF.saturating_mul(1 << doublings).min(task.max_backoff());
-            debt.due_at = now.saturating_add(jitter.apply(pause));
+        if let Some(pending) = self.slot_mut(task) {
+            let doublings = pending.attempts.saturating_sub(1).min(16);
+            let backoff = INITIAL_BACKOFF.saturating_mul(1 << doublings).min(task.max_backoff());
+            pending.due_at = now.saturating_add(jitter.apply(backoff));
         }
     }
 
-    /// Owes the task once more, as if it had never been tried.
-    pub fn reschedule(&mut self, task: Task, due: UnixMillis) {
-        if let Some(debt) = self.slot_mut(task) {
-            (debt.due_at, debt.attempts) = (due, 0);
+    /// Schedules a pending task once more, and resets its attempts.
+    pub fn reschedule(&mut self, task: Task, due_at: UnixMillis) {
+        if let Some(pending) = self.slot_mut(task) {
+            (pending.due_at, pending.attempts) = (due_at, 0);
         }
     }
 
-    /// Leaves a task alone until then, if it is owed.
-    pub fn defer_until(&mut self, task: Task, due: UnixMillis) {
-        if let Some(debt) = self.slot_mut(task) {
-            debt.due_at = debt.due_at.max(due);
+    /// Postpones a pending task to `not_before` at the earliest.
+    pub fn defer_until(&mut self, task: Task, not_before: UnixMillis) {
+        if let Some(pending) = self.slot_mut(task) {
+            pending.due_at = pending.due_at.max(not_before);
         }
     }
 
-    /// Nothing of this task is owed any more.
+    /// Removes a task.
     pub fn complete(&mut self, task: Task) {
         *self.slot_mut(task) = None;
     }
 
-    /// Whether a task is due.
+    /// Returns whether a task is due.
     #[must_use]
     pub fn is_due(&self, task: Task, now: UnixMillis) -> bool {
-        self.pending(task).is_some_and(|debt| debt.due_at <= now)
+        self.pending(task).is_some_and(|pending| pending.due_at <= now)
     }
 
-    /// When the next task is due.
+    /// Returns when the next task is due.
     #[must_use]
     pub fn next_due(&self) -> Option<UnixMillis> {
-        Task::ALL.into_iter().filter_map(|task| self.pending(task)).map(|debt| debt.due_at).min()
+        let pending = Task::ALL.into_iter().filter_map(|task| self.pending(task));
+        pending.map(|pending| pending.due_at).min()
     }
 
-    /// How many tasks were tried in vain, and since when the oldest of them is owed. The report
-    /// does not count: it is what tells.
+    /// Returns the number of tasks with failed attempts, and when the oldest of them was created.
+    /// [`Task::Report`] does not count, because it transmits this number.
     #[must_use]
     pub fn failed_tasks(&self) -> (u32, Option<UnixMillis>) {
-        let overdue = || {
-            let told = [self.replica, self.read, self.confirm];
-            told.into_iter().flatten().filter(|debt| debt.attempts > 0)
+        let failed = || {
+            let counted = [self.replica, self.read, self.confirm];
+            counted.into_iter().flatten().filter(|pending| pending.attempts > 0)
         };
-        let count = u32::try_from(overdue().count()).unwrap_or(u32::MAX);
-        (count, overdue().map(|debt| debt.created_at).min())
+        let count = u32::try_from(failed().count()).unwrap_or(u32::MAX);
+        (count, failed().map(|pending| pending.created_at).min())
     }
 }

@@ -1,78 +1,80 @@
-//! What the source says of a customer, and what that comes to.
+//! Reconciliation with the source: what the source returns, and the result of the comparison.
+//!
+//! The comparison itself is [`LedgerState::apply_source_list()`](super::LedgerState::apply_source_list).
 
 use std::collections::BTreeSet;
 
 use crate::entitlement::{ActiveEntitlement, Entitlements, Version};
 
-/// A read of the source's list that is under way.
+/// A read of the source in progress. It records how many events had arrived when the read started.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SourceRead {
     pub(super) events_received: u64,
 }
 
-/// What a source says of a customer.
+/// What the source returns for a customer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum SourceState {
-    /// The customer holds these, and nothing else.
+    /// The complete list of the customer's entitlements.
     List(Vec<ActiveEntitlement>),
-    /// The customer was deleted, and holds nothing.
+    /// The customer was deleted and has no entitlements.
     Deleted,
-    /// There is no such customer, and never was.
+    /// The source has no such customer.
     NotFound,
 }
 
-/// Why the source is asked.
+/// Why the source is read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ReadReason {
-    /// To see that what is held is right: a difference is one that no event told of.
+    /// To verify the current set: a difference is drift.
     Reconcile,
-    /// Because somebody asks: a difference may be an event that is still on its way.
+    /// To answer a request: a difference may be an event that is still in flight.
     OnDemand,
 }
 
-/// What a read of the source's list came to.
+/// The result of a read of the source.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Reconciliation {
-    /// What is held was right.
+    /// The current set was correct.
     InSync,
-    /// What is held is right since.
+    /// The set was updated. A difference was expected.
     Updated,
-    /// What was held was wrong, and is right since.
+    /// The set was updated. No event had announced the difference.
     Drifted(Drift),
-    /// An event came in meanwhile: what the source said may be older. Nothing changed.
+    /// An event arrived during the read, so the list may be outdated. Nothing changed.
     Superseded,
     /// Neither the source nor the ledger knows the customer.
     UnknownCustomer,
-    /// The source does not know a customer of whom something is held. Nothing changed: it may be
-    /// another account's key.
+    /// The source does not know the customer, but the ledger has entitlements. Nothing changed: the
+    /// key may belong to another account.
     NotFoundAtSource,
 }
 
-/// What was wrong with a set.
+/// How a set differed from the source.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Drift {
-    /// How many grants were missing.
+    /// The number of grants that the set lacked.
     pub missing: usize,
-    /// How many grants were held that are none.
+    /// The number of grants that the source does not have.
     pub extra: usize,
-    /// The version held since.
+    /// The version after the correction.
     pub version: Version,
 }
 
 impl Drift {
-    /// What `set` has and `held` had not, and the other way round.
-    pub(super) fn between(held: Option<&Entitlements>, set: &Entitlements) -> Self {
-        let held = held.map_or(&[][..], |held| &held.data);
+    /// Counts the grants that `current` and `set` do not share.
+    pub(super) fn between(current: Option<&Entitlements>, set: &Entitlements) -> Self {
+        let current = current.map_or(&[][..], |current| &current.data);
         Self {
-            missing: count_missing(&set.data, held),
-            extra: count_missing(held, &set.data),
+            missing: count_missing(&set.data, current),
+            extra: count_missing(current, &set.data),
             version: set.version,
         }
     }
 }
 
-fn count_missing(among: &[ActiveEntitlement], from: &[ActiveEntitlement]) -> usize {
-    let mut known = BTreeSet::new();
-    known.extend(from.iter().map(|granted| &granted.feature));
-    among.iter().filter(|granted| !known.contains(&granted.feature)).count()
+fn count_missing(grants: &[ActiveEntitlement], from: &[ActiveEntitlement]) -> usize {
+    let mut features = BTreeSet::new();
+    features.extend(from.iter().map(|grant| &grant.feature));
+    grants.iter().filter(|grant| !features.contains(&grant.feature)).count()
 }

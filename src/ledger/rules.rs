@@ -1,15 +1,16 @@
-//! What one event, or the source's whole list, makes of a set.
+//! How one event, or the complete list of the source, changes a set.
 //!
-//! | the event is                    | the set becomes                                           |
-//! |---------------------------------|-----------------------------------------------------------|
-//! | one that was seen before        | nothing else: [`Outcome::Duplicate`]                      |
-//! | older than what is held, or does not say what is held | nothing else: [`Outcome::Stale`]    |
-//! | the whole, newer or a tie       | what the event says                                       |
-//! | a first page, newer or a tie    | what it was and the page, and known only in part          |
+//! | the event is                              | result                                           |
+//! |-------------------------------------------|--------------------------------------------------|
+//! | a duplicate                               | [`SetUpdate::Duplicate`]: no change              |
+//! | older than the set, or without a list     | [`SetUpdate::Stale`]: no change                  |
+//! | newer or of the same second, complete     | the set becomes the list of the event            |
+//! | newer or of the same second, truncated    | the page is added; the set is partial            |
 //!
-//! The list of the source becomes the set as it is. Events arrive late, twice and out of order;
-//! `created` has a resolution of one second, and of two events of one second the later arrival
-//! counts. When the list is read is not here.
+//! A list of the source replaces the set. Events arrive late, twice and out of order. `created` has a
+//! resolution of one second: of two events of the same second, the later arrival wins.
+//!
+//! Not here: when the source is read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,152 +19,149 @@ use crate::{
     id::Timestamp,
 };
 
-/// How long an event's id is remembered, in seconds: 30 days, the time in which Stripe can send it
-/// again (<https://docs.stripe.com/webhooks>).
+/// How long an event id is stored, in seconds: 30 days. Stripe can resend an event for that long
+/// (<https://docs.stripe.com/webhooks>).
 pub const EVENT_RETENTION: i64 = 30 * 24 * 60 * 60;
 
-/// Whether the ledger has seen an event's id before.
+/// Whether the ledger has processed an event id before.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Dedup {
-    /// This is the first time.
+    /// The id is new.
     New,
-    /// It was seen within [`EVENT_MEMORY`].
+    /// The id was processed within [`EVENT_RETENTION`].
     Duplicate,
 }
 
-/// What an event does to a ledger.
+/// The effect of an event or a source list on a set.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum SetUpdate {
-    /// The set is another one, and its version the next.
+    /// The set changed and has the next version.
     Changed(Entitlements),
-    /// The same set and version, true as of a later moment.
+    /// The same set and version, valid as of a later time.
     Unchanged(Entitlements),
     /// The event was applied before.
     Duplicate,
-    /// Something newer is held.
+    /// The current set is newer, or the event has no list.
     Stale,
 }
 
-/// Why an event cannot be applied.
+/// Why a set cannot be updated.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The set would outgrow what can be stored.
-    #[error("a set of {count} entitlements, more than {}", Entitlements::MAX_LEN)]
+    /// The new set would exceed [`Entitlements::MAX_LEN`].
+    #[error("the set would have {count} entitlements, the limit is {}", Entitlements::MAX_LEN)]
     TooMany {
-        /// How many grants it would hold.
+        /// The number of entitlements in the new set.
         count: usize,
     },
 }
 
-/// Applies an event to what is held.
+/// Applies an event to the current set.
 ///
 /// # Errors
 ///
-/// [`Error::TooMany`]: the event must not be acknowledged, since it was not kept.
+/// [`Error::TooMany`]: the event was not applied, so the caller must not acknowledge it.
 pub fn apply(
-    held: Option<&Entitlements>,
-    sighting: Dedup,
+    entitlements: Option<&Entitlements>,
+    dedup: Dedup,
     summary: &Summary,
 ) -> Result<SetUpdate, Error> {
-    if sighting == Dedup::Duplicate {
+    if dedup == Dedup::Duplicate {
         return Ok(SetUpdate::Duplicate);
     }
-    if held.is_some_and(|held| summary.created < held.as_of) {
+    if entitlements.is_some_and(|set| summary.created < set.as_of) {
         return Ok(SetUpdate::Stale);
     }
-    let known = held.map_or(&[][..], |held| &held.data);
-    let (coverage, data) = match &summary.page {
+    let current = entitlements.map_or(&[][..], |set| &set.data);
+    let (completeness, data) = match &summary.page {
         Some(SummaryPage::Complete(page)) => {
-            (Completeness::Complete, merge(known, page, Unlisted::Remove))
+            (Completeness::Complete, merge(current, page, Unlisted::Remove))
         }
         Some(SummaryPage::Truncated(page)) => {
-            (Completeness::Partial, merge(known, page, Unlisted::Retain))
+            (Completeness::Partial, merge(current, page, Unlisted::Retain))
         }
         None => return Ok(SetUpdate::Stale),
     };
     if data.len() > Entitlements::MAX_LEN {
         return Err(Error::TooMany { count: data.len() });
     }
-    Ok(to_update(held, summary.created, coverage, data))
+    Ok(to_update(entitlements, summary.created, completeness, data))
 }
 
-/// Takes the source's whole list, read at `as_of`, for what is held.
+/// Replaces the current set with the complete list of the source, read at `as_of`.
 ///
 /// # Errors
 ///
-/// [`Error::TooMany`]: what is held stays.
+/// [`Error::TooMany`]: the current set stays.
 pub fn replace(
-    held: Option<&Entitlements>,
+    entitlements: Option<&Entitlements>,
     list: &[ActiveEntitlement],
     as_of: Timestamp,
 ) -> Result<SetUpdate, Error> {
     if list.len() > Entitlements::MAX_LEN {
         return Err(Error::TooMany { count: list.len() });
     }
-    let known = held.map_or(&[][..], |held| &held.data);
-    // Of two clocks, Stripe's in `created` and ours here, ours may be behind.
-    let as_of = held.map_or(as_of, |held| held.as_of.max(as_of));
-    Ok(to_update(held, as_of, Completeness::Complete, merge(known, list, Unlisted::Remove)))
+    let current = entitlements.map_or(&[][..], |set| &set.data);
+    // `created` is Stripe's clock and `as_of` is ours, which may be slow.
+    let as_of = entitlements.map_or(as_of, |set| set.as_of.max(as_of));
+    let data = merge(current, list, Unlisted::Remove);
+    Ok(to_update(entitlements, as_of, Completeness::Complete, data))
 }
 
-/// Whether this is another set than the one held, and then its next version.
+/// Compares the new data with the current set, and assigns the next version if they differ.
 fn to_update(
-    held: Option<&Entitlements>,
+    entitlements: Option<&Entitlements>,
     as_of: Timestamp,
-    coverage: Completeness,
+    completeness: Completeness,
     data: Vec<ActiveEntitlement>,
 ) -> SetUpdate {
-    match held {
-        Some(held) if held.completeness == coverage && held.data == data => {
-            SetUpdate::Unchanged(Entitlements {
-                version: held.version,
-                as_of,
-                completeness: coverage,
-                data,
-            })
+    match entitlements {
+        Some(set) if set.completeness == completeness && set.data == data => {
+            SetUpdate::Unchanged(Entitlements { version: set.version, as_of, completeness, data })
         }
-        held => {
-            let version = held.map_or(Version::default(), |held| held.version).next();
-            SetUpdate::Changed(Entitlements { version, as_of, completeness: coverage, data })
+        set => {
+            let version = set.map_or(Version::default(), |set| set.version).next();
+            SetUpdate::Changed(Entitlements { version, as_of, completeness, data })
         }
     }
 }
 
-/// What becomes of a grant that is held and that the page does not name.
+/// What happens to a current grant that the page does not list.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Unlisted {
     Remove,
     Retain,
 }
 
-/// New grants first, in the page's order; each held one stays in its place, because a grant that
-/// moved between the pages of a list would be read twice or never.
+/// Merges a page into the current grants. New grants come first, in the order of the page. Current
+/// grants keep their position: a client that reads the list in pages would see a moved grant twice or
+/// not at all.
 fn merge(
-    known: &[ActiveEntitlement],
+    current: &[ActiveEntitlement],
     page: &[ActiveEntitlement],
-    untold: Unlisted,
+    unlisted: Unlisted,
 ) -> Vec<ActiveEntitlement> {
-    let mut held = BTreeSet::new();
-    held.extend(known.iter().map(|granted| &granted.feature));
-    let mut told = BTreeMap::new();
+    let mut current_features = BTreeSet::new();
+    current_features.extend(current.iter().map(|grant| &grant.feature));
+    let mut listed = BTreeMap::new();
     let mut ids = BTreeSet::new();
-    let mut data = Vec::with_capacity(known.len() + page.len());
-    for granted in page {
-        if told.contains_key(&granted.feature) || !ids.insert(&granted.id) {
+    let mut data = Vec::with_capacity(current.len() + page.len());
+    for grant in page {
+        if listed.contains_key(&grant.feature) || !ids.insert(&grant.id) {
             continue;
         }
-        told.insert(&granted.feature, granted);
-        if !held.contains(&granted.feature) {
-            data.push(granted.clone());
+        listed.insert(&grant.feature, grant);
+        if !current_features.contains(&grant.feature) {
+            data.push(grant.clone());
         }
     }
-    for granted in known {
-        match told.get(&granted.feature) {
-            Some(&again) => data.push(again.clone()),
-            // A held grant whose id the page gives to another feature is out of date.
-            None if untold == Unlisted::Retain && !ids.contains(&granted.id) => {
-                data.push(granted.clone());
+    for grant in current {
+        match listed.get(&grant.feature) {
+            Some(&renewed) => data.push(renewed.clone()),
+            // A current grant is outdated if the page assigns its id to another feature.
+            None if unlisted == Unlisted::Retain && !ids.contains(&grant.id) => {
+                data.push(grant.clone());
             }
             None => {}
         }

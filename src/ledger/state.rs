@@ -1,24 +1,31 @@
-//! All that is kept of one customer, and the steps that change it.
+//! The state of one customer's ledger, and the steps that change it.
 //!
-//! | what happens                       | step                                                      |
-//! |------------------------------------|-----------------------------------------------------------|
-//! | an event came in                   | [`Account::receive()`]                                    |
-//! | the source's list is about to be read | [`Account::reading()`]                                 |
-//! | the source told, or did not        | [`Account::told()`], [`Account::unanswered()`]            |
-//! | the replica is about to be written | [`Account::writing()`]                                    |
-//! | the replica was written, or was not | [`Account::written()`], [`Account::unwritten()`]         |
-//! | the roster is told, or was not     | [`Account::reporting()`], [`Account::reported()`], [`Account::unreported()`] |
+//! | event                                | step                                                    |
+//! |--------------------------------------|---------------------------------------------------------|
+//! | a webhook event arrived              | [`LedgerState::apply_event()`]                          |
+//! | a read of the source starts          | [`LedgerState::begin_source_read()`]                    |
+//! | the source responded or failed       | [`LedgerState::apply_source_list()`], [`LedgerState::source_failed()`] |
+//! | the source cannot be read any more   | [`LedgerState::cancel_source_tasks()`]                  |
+//! | the set needs a confirmation         | [`LedgerState::schedule_reconcile()`]                   |
+//! | a write of the replica starts        | [`LedgerState::begin_replica_write()`]                  |
+//! | the write succeeded or failed        | [`LedgerState::replica_write_succeeded()`], [`LedgerState::replica_write_failed()`] |
+//! | a report to the customer index starts | [`LedgerState::begin_report()`]                        |
+//! | the report succeeded or failed       | [`LedgerState::report_succeeded()`], [`LedgerState::report_failed()`] |
 //!
-//! The three rules that need two steps: an answer of the source does not count if an event came in
-//! while it was read, since it may be older than that event; a write of the replica settles nothing
-//! if the set changed meanwhile, or if an earlier write that failed may still land after it; and a
-//! standing is told until the roster has it.
-
-use serde::Serialize;
+//! Three rules span two steps:
+//!
+//! - A source list is discarded if an event arrived during the read. The list may be older than the
+//!   event.
+//! - A successful write of the replica does not complete its task if the set changed meanwhile. Nor
+//!   does it if an earlier failed write may still take effect later.
+//! - A status report stays pending until the customer index acknowledges it.
+//!
+//! Not here: the event ids for deduplication, which the caller stores.
 
 use super::{
     observed_features::ObservedFeatures,
     outbox::{Jitter, Outbox, Task},
+    receipt::{ApplyOutcome, ApplyReceipt},
     reconcile::{Drift, ReadReason, Reconciliation, SourceRead, SourceState},
     rules::{self, Dedup, Error, SetUpdate},
     sync_status::{StatusReport, SyncProblem, SyncStatus},
@@ -26,128 +33,93 @@ use super::{
 use crate::{
     entitlement::{Completeness, Entitlements, Summary, SummaryPage, Version},
     id::{Timestamp, UnixMillis},
-    json::impl_from_json,
 };
 
-/// How long after a customer's last event its set is confirmed, in milliseconds.
+/// The pause between a customer's last event and the confirmation of its set, in milliseconds.
 const CONFIRM_DEBOUNCE: u64 = 2_000;
 
-/// How long events that keep coming can put a confirmation off, in milliseconds.
+/// How long a series of events can postpone the confirmation, in milliseconds.
 const MAX_CONFIRM_DEBOUNCE: u64 = 10_000;
 
-/// KV takes one write a second per key, in milliseconds
+/// KV accepts one write a second per key, in milliseconds
 /// (<https://developers.cloudflare.com/kv/platform/limits/>).
 const MIN_WRITE_INTERVAL: u64 = 1_000;
 
-/// How long after its failure a write may still land, in milliseconds: our assumption, since KV
-/// says nothing of it.
+/// How long after its failure a write may still take effect, in milliseconds. This is our assumption:
+/// KV documents no limit.
 const LATE_WRITE_WINDOW: u64 = 4_000;
 
-/// Changes of one customer are told to the roster together, in milliseconds.
+/// Changes of one customer within this time are reported together, in milliseconds.
 const REPORT_DEBOUNCE: u64 = 1_000;
 
-/// All that is kept of one customer, but for the ids of its events.
+/// The state of one customer's ledger, except for the ids of its events.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct LedgerState {
-    /// The set, or none before anything was heard.
+    /// The current set, or `None` if nothing was ever received.
     pub entitlements: Option<Entitlements>,
-    /// When the source's list last was what is held.
+    /// When the set was last equal to the source's list.
     pub confirmed_at: Option<Timestamp>,
-    /// How many events came in, duplicates not counted.
+    /// The number of events received, without duplicates.
     pub events_received: u64,
-    /// When the last write of the replica was begun.
+    /// When the last write of the replica started.
     pub last_replica_write: UnixMillis,
-    /// Until when an earlier write may still land, and what is written before that may be undone.
+    /// Until when an earlier write may still take effect and overwrite a later one.
     pub late_write_until: Option<UnixMillis>,
-    /// Until when the source wants not to be asked.
+    /// Until when the source must not be read, as it requested.
     pub source_backoff_until: UnixMillis,
-    /// What the operator has to see to before the source tells again.
+    /// A problem of the source that requires operator action.
     pub sync_problem: Option<SyncProblem>,
-    /// What the roster knows.
+    /// The last status that the customer index acknowledged.
     pub last_report: Option<SyncStatus>,
-    /// The features that came in the customer's sets, and whether the roster knows them.
+    /// The features that appeared in the customer's sets, reported or not.
     pub observed_features: ObservedFeatures,
-    /// What is owed to others.
+    /// The pending tasks.
     pub outbox: Outbox,
 }
 
-/// What the source's list is to the ledger.
+/// Whether the ledger can read the source.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum SourceAccess {
-    /// It cannot be read: events are all there is.
+    /// The source cannot be read. Events are the only input.
     None,
-    /// It is read after events, and what it says counts.
+    /// The source is read after events, and its list wins.
     Available,
 }
 
-/// What became of an event, and where the customer stands since.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-pub struct ApplyReceipt {
-    /// What became of it.
-    pub outcome: ApplyOutcome,
-    /// The version held since.
-    pub version: Version,
-}
-
-impl_from_json! { struct ApplyReceipt { outcome, version } }
-
-/// What became of an event.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ApplyOutcome {
-    /// The set changed.
-    Applied,
-    /// The set was this already.
-    Unchanged,
-    /// The event was applied before.
-    Duplicate,
-    /// Something newer was held.
-    Stale,
-    /// It does not say what is held: the list is read.
-    Deferred,
-}
-
-impl_from_json! {
-    enum ApplyOutcome {
-        Applied = "applied", Unchanged = "unchanged", Duplicate = "duplicate", Stale = "stale",
-        Deferred = "deferred",
-    }
-}
-
 impl LedgerState {
-    /// The version held.
+    /// Returns the version of the current set.
     #[must_use]
     pub fn version(&self) -> Version {
-        self.entitlements.as_ref().map_or(Version::default(), |held| held.version)
+        self.entitlements.as_ref().map_or(Version::default(), |set| set.version)
     }
 
-    /// Takes an event in.
+    /// Applies an event.
     ///
     /// # Errors
     ///
-    /// When the event does not fit: it was not taken in.
+    /// When the new set would be too large: the state is unchanged.
     pub fn apply_event(
         &mut self,
         summary: &Summary,
-        sighting: Dedup,
-        list: SourceAccess,
+        dedup: Dedup,
+        access: SourceAccess,
         now: UnixMillis,
     ) -> Result<ApplyReceipt, Error> {
-        if sighting == Dedup::Duplicate {
+        if dedup == Dedup::Duplicate {
             return Ok(self.new_receipt(ApplyOutcome::Duplicate));
         }
-        // A list that was read in the second of the event, or later, most likely holds the event
-        // already. It is read again to be sure.
-        let known = list == SourceAccess::Available
+        // A list that was read in the second of the event, or later, most likely includes the event.
+        // The list is read again to be certain.
+        let confirmed_since = access == SourceAccess::Available
             && self.confirmed_at.is_some_and(|confirmed| summary.created <= confirmed);
-        let outcome = if known {
+        let update = if confirmed_since {
             SetUpdate::Stale
         } else {
-            rules::apply(self.entitlements.as_ref(), sighting, summary)?
+            rules::apply(self.entitlements.as_ref(), dedup, summary)?
         };
-        let tie = self.entitlements.as_ref().is_some_and(|held| summary.created == held.as_of);
+        let tie = self.entitlements.as_ref().is_some_and(|set| summary.created == set.as_of);
         self.events_received = self.events_received.saturating_add(1);
-        let effect = match outcome {
+        let outcome = match update {
             _ if summary.page.is_none() => ApplyOutcome::Deferred,
             SetUpdate::Changed(set) => {
                 self.set_entitlements(set, now);
@@ -160,70 +132,70 @@ impl LedgerState {
             SetUpdate::Duplicate => ApplyOutcome::Duplicate,
             SetUpdate::Stale => ApplyOutcome::Stale,
         };
-        if list == SourceAccess::Available {
-            let whole = matches!(summary.page, Some(SummaryPage::Complete(_)));
-            if !whole || tie || effect == ApplyOutcome::Stale {
+        if access == SourceAccess::Available {
+            let complete = matches!(summary.page, Some(SummaryPage::Complete(_)));
+            if !complete || tie || outcome == ApplyOutcome::Stale {
                 self.outbox.schedule(Task::Read, now, now);
             }
             self.outbox.debounce(Task::Confirm, CONFIRM_DEBOUNCE, MAX_CONFIRM_DEBOUNCE, now);
             self.apply_backoff();
         }
         self.schedule_report_if_changed(now);
-        Ok(self.new_receipt(effect))
+        Ok(self.new_receipt(outcome))
     }
 
-    /// Begins to read the source's list.
+    /// Starts a read of the source.
     #[must_use]
     pub fn begin_source_read(&self) -> SourceRead {
         SourceRead { events_received: self.events_received }
     }
 
-    /// Takes in what the source said.
+    /// Applies the response of the source.
     ///
     /// # Errors
     ///
-    /// When the list does not fit: what is held stays.
+    /// When the list is too large: the state is unchanged.
     pub fn apply_source_list(
         &mut self,
-        reading: SourceRead,
-        occasion: ReadReason,
-        told: &SourceState,
+        read: SourceRead,
+        reason: ReadReason,
+        source: &SourceState,
         now: UnixMillis,
     ) -> Result<Reconciliation, Error> {
-        if reading.events_received != self.events_received {
+        if read.events_received != self.events_received {
             return Ok(Reconciliation::Superseded);
         }
-        let holds_nothing = self
+        let is_empty = self
             .entitlements
             .as_ref()
-            .is_none_or(|held| held.data.is_empty() && held.completeness == Completeness::Complete);
-        let list = match told {
+            .is_none_or(|set| set.data.is_empty() && set.completeness == Completeness::Complete);
+        let list = match source {
             SourceState::List(list) => &list[..],
             SourceState::Deleted => &[],
             SourceState::NotFound if self.entitlements.is_none() => {
                 self.cancel_source_tasks(now);
                 return Ok(Reconciliation::UnknownCustomer);
             }
-            SourceState::NotFound if holds_nothing => &[],
+            SourceState::NotFound if is_empty => &[],
             SourceState::NotFound => return Ok(Reconciliation::NotFoundAtSource),
         };
-        let outcome = rules::replace(self.entitlements.as_ref(), list, now.to_timestamp())?;
-        // A page, a tie and a late event let a difference be expected.
-        let expected = occasion == ReadReason::OnDemand
+        let update = rules::replace(self.entitlements.as_ref(), list, now.to_timestamp())?;
+        // After a truncated page, a tie or a late event, a difference is expected.
+        let expected = reason == ReadReason::OnDemand
             || self.outbox.pending(Task::Read).is_some()
             || self
                 .entitlements
                 .as_ref()
-                .is_none_or(|held| held.completeness == Completeness::Partial);
-        let finding = match outcome {
+                .is_none_or(|set| set.completeness == Completeness::Partial);
+        let reconciliation = match update {
             SetUpdate::Changed(set) => {
-                let finding = if expected {
+                let reconciliation = if expected {
                     Reconciliation::Updated
                 } else {
                     Reconciliation::Drifted(Drift::between(self.entitlements.as_ref(), &set))
                 };
                 self.set_entitlements(set, now);
-                finding
+                reconciliation
             }
             SetUpdate::Unchanged(set) => {
                 self.entitlements = Some(set);
@@ -236,13 +208,13 @@ impl LedgerState {
         self.outbox.complete(Task::Read);
         self.outbox.complete(Task::Confirm);
         self.schedule_report_if_changed(now);
-        Ok(finding)
+        Ok(reconciliation)
     }
 
-    /// The source did not tell, and wants to be left alone until then.
+    /// Records a failed read of the source. The next read starts at `not_before` at the earliest.
     pub fn source_failed(
         &mut self,
-        trouble: Option<SyncProblem>,
+        problem: Option<SyncProblem>,
         not_before: UnixMillis,
         now: UnixMillis,
         jitter: Jitter,
@@ -250,8 +222,8 @@ impl LedgerState {
         if self.is_unknown() {
             return;
         }
-        // What the operator has to see to stays until the source tells again.
-        self.sync_problem = trouble.or(self.sync_problem);
+        // A problem stays until the source responds again.
+        self.sync_problem = problem.or(self.sync_problem);
         self.source_backoff_until = not_before;
         for task in [Task::Read, Task::Confirm] {
             self.outbox.record_attempt(task);
@@ -261,7 +233,7 @@ impl LedgerState {
         self.schedule_report_if_changed(now);
     }
 
-    /// Owes no read any more: there is no list to be read.
+    /// Removes the tasks that read the source, because it has no list to read.
     pub fn cancel_source_tasks(&mut self, now: UnixMillis) {
         if self.is_unknown() {
             return;
@@ -272,17 +244,17 @@ impl LedgerState {
         self.schedule_report_if_changed(now);
     }
 
-    /// Owes a confirmation now: the set was not confirmed for long.
+    /// Schedules a confirmation now, because the last one is too old.
     pub fn schedule_reconcile(&mut self, now: UnixMillis) {
         self.outbox.schedule(Task::Confirm, now, now);
         self.apply_backoff();
     }
 
-    /// Begins to write the replica, if it is owed a copy.
+    /// Starts a write of the replica and returns the set to write, or `None` if no write is pending.
     pub fn begin_replica_write(&mut self, now: UnixMillis) -> Option<&Entitlements> {
-        let debt = self.outbox.pending(Task::Replica)?;
-        // A write that failed, or was begun and never heard of, may land after this one.
-        if debt.attempts > 0 {
+        let pending = self.outbox.pending(Task::Replica)?;
+        // An earlier write that failed, or never reported a result, may take effect after this one.
+        if pending.attempts > 0 {
             self.late_write_until = Some(now.saturating_add(LATE_WRITE_WINDOW));
         }
         self.outbox.record_attempt(Task::Replica);
@@ -290,31 +262,32 @@ impl LedgerState {
         self.entitlements.as_ref()
     }
 
-    /// The replica has the copy of that version.
+    /// Records that the replica has this version.
     pub fn replica_write_succeeded(&mut self, version: Version, now: UnixMillis) {
-        let next = self.last_replica_write.saturating_add(MIN_WRITE_INTERVAL);
-        let doubtful = self.late_write_until.filter(|until| self.last_replica_write < *until);
-        match doubtful {
-            Some(until) => self.outbox.reschedule(Task::Replica, next.max(until)),
+        let next_write = self.last_replica_write.saturating_add(MIN_WRITE_INTERVAL);
+        let late_write_until =
+            self.late_write_until.filter(|until| self.last_replica_write < *until);
+        match late_write_until {
+            Some(until) => self.outbox.reschedule(Task::Replica, next_write.max(until)),
             None => self.late_write_until = None,
         }
         if version != self.version() {
-            self.outbox.reschedule(Task::Replica, next);
-        } else if doubtful.is_none() {
+            self.outbox.reschedule(Task::Replica, next_write);
+        } else if late_write_until.is_none() {
             self.outbox.complete(Task::Replica);
         }
         self.schedule_report_if_changed(now);
     }
 
-    /// The replica may or may not have the copy.
+    /// Records that a write of the replica failed. It may have taken effect all the same.
     pub fn replica_write_failed(&mut self, now: UnixMillis, jitter: Jitter) {
-        let next = self.last_replica_write.saturating_add(MIN_WRITE_INTERVAL);
+        let next_write = self.last_replica_write.saturating_add(MIN_WRITE_INTERVAL);
         self.outbox.back_off(Task::Replica, now, jitter);
-        self.outbox.defer_until(Task::Replica, next);
+        self.outbox.defer_until(Task::Replica, next_write);
         self.schedule_report_if_changed(now);
     }
 
-    /// Begins to tell the roster, unless it knows by now.
+    /// Starts a report to the customer index, or returns `None` if there is nothing to report.
     pub fn begin_report(&mut self) -> Option<StatusReport> {
         if !self.needs_report() {
             self.outbox.complete(Task::Report);
@@ -326,7 +299,7 @@ impl LedgerState {
         })
     }
 
-    /// The roster knows.
+    /// Records that the customer index acknowledged the report.
     pub fn report_succeeded(&mut self, report: &StatusReport, now: UnixMillis) {
         self.last_report = Some(report.status);
         self.observed_features.mark_reported(&report.features);
@@ -334,24 +307,24 @@ impl LedgerState {
         self.schedule_report_if_changed(now);
     }
 
-    /// The roster may or may not know.
+    /// Records that a report failed. It may have taken effect all the same.
     pub fn report_failed(&mut self, now: UnixMillis, jitter: Jitter) {
         self.outbox.record_attempt(Task::Report);
         self.outbox.back_off(Task::Report, now, jitter);
     }
 
-    fn new_receipt(&self, effect: ApplyOutcome) -> ApplyReceipt {
-        ApplyReceipt { outcome: effect, version: self.version() }
+    fn new_receipt(&self, outcome: ApplyOutcome) -> ApplyReceipt {
+        ApplyReceipt { outcome, version: self.version() }
     }
 
     fn set_entitlements(&mut self, set: Entitlements, now: UnixMillis) {
-        // Where there is no copy the ledger answers: the first purchase of a customer who held
-        // nothing is seen at once, everywhere.
+        // A customer without a replica is answered by the ledger. An empty first set is therefore not
+        // written: the first purchase is then visible everywhere at once.
         let first = self.entitlements.is_none() && self.outbox.pending(Task::Replica).is_none();
-        let nothing = set.data.is_empty() && set.completeness == Completeness::Complete;
-        self.observed_features.record(set.data.iter().map(|granted| &granted.lookup_key));
+        let is_empty = set.data.is_empty() && set.completeness == Completeness::Complete;
+        self.observed_features.record(set.data.iter().map(|grant| &grant.lookup_key));
         self.entitlements = Some(set);
-        if !(first && nothing) {
+        if !(first && is_empty) {
             self.outbox.schedule(
                 Task::Replica,
                 now.max(self.last_replica_write.saturating_add(MIN_WRITE_INTERVAL)),
@@ -360,7 +333,7 @@ impl LedgerState {
         }
     }
 
-    /// Nothing was ever heard of the customer, and nothing is kept.
+    /// Returns whether nothing was ever received for the customer, so that nothing is stored.
     fn is_unknown(&self) -> bool {
         self.entitlements.is_none() && self.events_received == 0
     }
@@ -370,14 +343,7 @@ impl LedgerState {
         self.outbox.defer_until(Task::Confirm, self.source_backoff_until);
     }
 
-    /// Owes the roster a report if it would learn something.
     fn schedule_report_if_changed(&mut self, now: UnixMillis) {
-        // A set may be from before features were noted.
-        if self.observed_features.is_empty()
-            && let Some(held) = &self.entitlements
-        {
-            self.observed_features.record(held.data.iter().map(|granted| &granted.lookup_key));
-        }
         if self.needs_report() {
             self.outbox.schedule(Task::Report, now.saturating_add(REPORT_DEBOUNCE), now);
         }
@@ -389,11 +355,11 @@ impl LedgerState {
     }
 
     fn sync_status(&self) -> SyncStatus {
-        let (pending, since) = self.outbox.failed_tasks();
+        let (pending, pending_since) = self.outbox.failed_tasks();
         SyncStatus {
             confirmed_at: self.confirmed_at,
             pending,
-            pending_since: since,
+            pending_since,
             problem: self.sync_problem,
         }
     }

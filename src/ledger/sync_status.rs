@@ -1,5 +1,7 @@
-//! Where a customer stands, as the roster has to know: enough to tell what is owed over all
-//! customers and whose set was not confirmed for long, and told seldom.
+//! The sync status of a customer, as the customer index stores it.
+//!
+//! It shows failed tasks and how long ago the source was compared. The ledger reports it only when it
+//! changes, and a mere confirmation at most once an hour.
 
 use std::collections::BTreeSet;
 
@@ -10,41 +12,41 @@ use crate::{
     json::impl_from_json,
 };
 
-/// The roster is told anew of a set that is confirmed this long after the confirmation that it
-/// knows of, in seconds: it looks for those that were not confirmed for a day.
+/// How much later a confirmation must be than the reported one to cause a report, in seconds. The
+/// customer index looks for sets without a confirmation for a day.
 const CONFIRMATION_REPORT_INTERVAL: i64 = 60 * 60;
 
-/// Where a customer stands, as the roster has to know.
+/// The sync status of a customer.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct SyncStatus {
-    /// When the set was last confirmed.
+    /// When the set was last confirmed by the source.
     pub confirmed_at: Option<Timestamp>,
-    /// How many debts were tried in vain.
+    /// The number of tasks with failed attempts.
     pub pending: u32,
-    /// Since when the oldest of them is owed.
+    /// When the oldest of these tasks was created.
     pub pending_since: Option<UnixMillis>,
-    /// What the operator has to see to.
+    /// A problem that requires operator action.
     pub problem: Option<SyncProblem>,
 }
 
 impl_from_json! { struct SyncStatus { confirmed_at, pending, pending_since, problem } }
 
-/// What the roster is told at once.
+/// One report to the customer index.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct StatusReport {
-    /// Where the customer stands.
+    /// The current sync status.
     pub status: SyncStatus,
-    /// The features that came in its sets since the last report.
+    /// The features that appeared in the customer's sets since the last report.
     pub features: BTreeSet<LookupKey>,
 }
 
-/// Why the source does not tell, where the operator has to do something.
+/// A failure of the source that requires operator action.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SyncProblem {
-    /// It does not take the key.
+    /// The source rejects the API key.
     KeyRefused,
-    /// It does not know a customer of whom it sent events.
+    /// The source does not know a customer for which it sent events.
     UnknownCustomer,
 }
 
@@ -53,12 +55,13 @@ impl_from_json! {
 }
 
 impl SyncStatus {
-    /// Whether somebody who knows of `known` would learn something.
-    pub(super) fn differs_from_reported(&self, known: Option<Self>) -> bool {
-        let Some(known) = known else { return true };
-        let second = |confirmed: Option<Timestamp>| confirmed.map_or(i64::MIN, |second| second.0);
-        let later = second(self.confirmed_at).saturating_sub(second(known.confirmed_at));
-        later >= CONFIRMATION_REPORT_INTERVAL
-            || Self { confirmed_at: known.confirmed_at, ..*self } != known
+    /// Returns whether the status differs enough from the last report to send a new one.
+    pub(super) fn differs_from_reported(&self, reported: Option<Self>) -> bool {
+        let Some(reported) = reported else { return true };
+        let seconds =
+            |confirmed_at: Option<Timestamp>| confirmed_at.map_or(i64::MIN, |second| second.0);
+        let elapsed = seconds(self.confirmed_at).saturating_sub(seconds(reported.confirmed_at));
+        elapsed >= CONFIRMATION_REPORT_INTERVAL
+            || Self { confirmed_at: reported.confirmed_at, ..*self } != reported
     }
 }

@@ -1,4 +1,4 @@
-//! What a customer's ledger is asked where it is another process's: as JSON, `{"apply":{…}}`.
+//! The requests to a customer's ledger that runs in another process, as JSON: `{"apply":{…}}`.
 
 use serde::Serialize;
 
@@ -9,29 +9,29 @@ use crate::{
     json::impl_from_json,
 };
 
-/// What a ledger is asked.
+/// A request to a customer's ledger.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LedgerRequest {
-    /// Take an event in.
+    /// Apply an event.
     Apply(Summary),
-    /// What is held, as far as it takes to decide about these features, or about all?
+    /// Return the set, and read the source first if the set cannot answer for the features.
     Load {
-        /// Who is asked about.
+        /// The customer.
         customer: CustomerKey,
-        /// All, if there are none.
+        /// The features to answer for, or none for all.
         features: Vec<LookupKey>,
     },
-    /// What does the source say?
+    /// Read the source now.
     Sync {
-        /// Who is asked about.
+        /// The customer.
         customer: CustomerKey,
-        /// What is waited for.
+        /// The condition that ends the sync early.
         wait_for: Option<WaitFor>,
     },
-    /// Is what is held what the source says?
+    /// Compare the set with the source.
     Reconcile(CustomerKey),
-    /// Is an alarm set for what is owed?
+    /// Set the alarm again if tasks are pending and no alarm is set.
     Rearm,
 }
 

@@ -1,25 +1,32 @@
-//! Where sets are kept: the ports, and how a set is found behind them.
+//! Storage ports, and how a customer's set is loaded through them.
 //!
-//! | port        | is                                                                     |
-//! |-------------|------------------------------------------------------------------------|
-//! | [`Ledger`]  | the one serialised writer per customer; what it holds is the truth     |
-//! | [`Replica`] | the copy that every location reads; it may lag, and never says a no by itself |
-//! | [`Stripe`]  | the source, over a [`Transport`]; the ledger reads it, and it alone knows some things |
-//! | [`Roster`]  | who there is, where each of them stands, and what any of them ever held |
-//! | [`Journal`] | what was decided lately, for people to look at                         |
-//! | [`Catalog`] | the source, if it is kept here: whatever may be asked of it, in HTTP's form |
-//! | [`Crypto`]  | what is done with public keys, and the way to those of an issuer       |
+//! | port              | purpose                                                                |
+//! |-------------------|------------------------------------------------------------------------|
+//! | [`Ledger`]        | the only writer of a customer's set: the source of truth at the edge   |
+//! | [`Replica`]       | a copy readable at every location; it may lag                          |
+//! | [`StripeClient`]  | the source, over a [`Transport`]; the ledger reads it                  |
+//! | [`CustomerIndex`] | all known customers, their sync status, and the features they ever had |
+//! | [`ActivityLog`]   | recent decisions, for operators to read                                |
+//! | [`CatalogClient`] | the built-in catalog as the source, over HTTP messages                 |
+//! | [`Crypto`]        | public-key operations, and the client for an issuer's keys             |
 //!
-//! [`record`] is the form in which a set is kept, [`columns`] what is listed of it as it stands there,
-//! [`recent`] what was read a moment ago, [`part`] what is read of a list, [`memory`] the stores for
-//! tests. What talks to Durable Objects and KV is in the Workers shell.
+//! [`load()`] accepts a customer and a freshness, and returns the set and where it was found. An absent
+//! replica never means "no": the ledger decides.
+//!
+//! [`record`] is the stored form of a set, [`record_cache`] caches records in an isolate,
+//! [`pagination`] reads lists in pages, and [`memory`] has the stores for tests.
+//!
+//! Not here: Durable Objects and KV, which the Workers shell implements.
 
-pub mod columns;
-pub mod ledger_request;
-pub mod memory;
-pub mod pagination;
 pub mod record;
+
 pub mod record_cache;
+
+pub mod pagination;
+
+pub mod ledger_request;
+
+pub mod memory;
 
 use std::convert::Infallible;
 
@@ -35,171 +42,171 @@ use crate::{
     token::{PublicKey, SigningKey},
 };
 
-/// Why a store did not answer, or not what was asked for.
+/// Why a store did not return what was requested.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The store could not be reached, or failed. Whether a write was done is not known.
-    #[error("the {port} is out of reach: {cause}")]
+    /// The store is unreachable or failed. A write may have taken effect.
+    #[error("failed to call the {port}: {cause}")]
     Unreachable {
-        /// Which store.
+        /// The store.
         port: &'static str,
-        /// What it said, for the log.
+        /// The cause, for the log.
         cause: String,
     },
-    /// What is stored cannot be read.
-    #[error("the {port} holds a record that cannot be read: {cause}")]
+    /// The stored data cannot be decoded.
+    #[error("failed to decode data of the {port}: {cause}")]
     Unreadable {
-        /// Which store.
+        /// The store.
         port: &'static str,
-        /// What is wrong with the record, for the log.
+        /// The cause, for the log.
         cause: String,
     },
-    /// The event does not fit.
+    /// The ledger rejected the event.
     #[error(transparent)]
     Ledger(#[from] ledger::Error),
-    /// The caller knows of a version that the ledger does not have.
-    #[error("version {current} is current, and {requested} was requested")]
+    /// The requested version is newer than the ledger's.
+    #[error("version {requested} was requested, the current version is {current}")]
     VersionNotReached {
-        /// What the caller asked for.
+        /// The version that the caller requested.
         requested: Version,
-        /// What the ledger holds.
+        /// The version of the ledger.
         current: Version,
     },
 }
 
-/// The one serialised writer per customer.
+/// The only writer of a customer's set. Calls for one customer are serialised.
 #[expect(async_fn_in_trait, reason = "a Worker has one thread: futures need not be `Send`")]
 pub trait Ledger {
-    /// Takes an event in, by the rules of [`ledger::Account::receive()`]. Once this answers, the
-    /// effect is durable; if it fails, the event may or may not have been taken in, and may be sent
-    /// again.
+    /// Applies an event, by the rules of [`ledger::LedgerState::apply_event()`]. The effect is durable
+    /// once this succeeds. If it fails, the event may or may not be applied, and may be sent again.
     async fn apply(&self, summary: &Summary, now: Timestamp) -> Result<ApplyReceipt, Error>;
 
-    /// What the customer holds. Where that does not decide about these features (about all, if none
-    /// is named), the source is asked; should that fail, a part is the answer.
+    /// Returns the customer's set. Reads the source if the set cannot answer for these features, or
+    /// for all features if the list is empty. If that read fails, returns the partial set.
     async fn load(
         &self,
         customer: &CustomerKey,
         features: &[LookupKey],
     ) -> Result<LoadedSet, Error>;
 
-    /// What the customer holds by the source's list, read now, and again until it is as `until`
-    /// wants it or the time is up.
+    /// Reads the source now and returns the resulting set. With `wait_for`, repeats the read until the
+    /// feature is granted or the time is over.
     async fn sync(
         &self,
         customer: &CustomerKey,
-        until: Option<&WaitFor>,
+        wait_for: Option<&WaitFor>,
     ) -> Result<LoadedSet, Error>;
 }
 
-/// What a caller waits for.
+/// The condition that ends a sync early.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct WaitFor {
-    /// The feature that is to be granted.
+    /// The feature that must be granted.
     pub feature: LookupKey,
-    /// For how many seconds at most.
+    /// The longest wait, in seconds.
     pub max_seconds: u32,
 }
 
 impl_from_json! { struct WaitFor { feature, max_seconds } }
 
-/// The copy that every location reads.
+/// The copy of all sets that every location can read.
 #[expect(async_fn_in_trait, reason = "a Worker has one thread: futures need not be `Send`")]
 pub trait Replica {
-    /// Replaces the copy of one customer's set. Only that customer's ledger calls this.
+    /// Replaces one customer's replica. Only that customer's ledger calls this.
     async fn save(&self, customer: &CustomerKey, set: &Entitlements) -> Result<(), Error>;
 
-    /// The copy at hand, or none if there is none yet.
+    /// Returns one customer's replica, or `None` if it was not written yet.
     async fn load(&self, customer: &CustomerKey) -> Result<Option<Entitlements>, Error>;
 }
 
-/// Who there is, and where each of them stands.
+/// The index of known customers and their sync status.
 #[expect(async_fn_in_trait, reason = "a Worker has one thread: futures need not be `Send`")]
 pub trait CustomerIndex {
-    /// What is owed, over all customers.
+    /// Returns the failed tasks of all customers.
     async fn load_backlog(&self) -> Result<Backlog, Error>;
 
-    /// The lookup keys of the features that anybody of this mode ever held, as far as there is room.
+    /// Returns the lookup keys of all features that a customer of this mode ever had, up to a limit.
     async fn list_features(&self, livemode: Livemode) -> Result<Vec<LookupKey>, Error>;
 
-    /// A part of the customers of this mode, in the order of their ids; where a prefix is given, of
-    /// those whose ids begin with it. A cursor need not be anybody's id.
+    /// Returns a page of the customers of this mode, in the order of their ids. With a prefix, lists
+    /// only ids with that prefix. A cursor need not be the id of a known customer.
     async fn list_customers(
         &self,
         livemode: Livemode,
         prefix: Option<&CustomerId>,
-        part: &PageRequest<CustomerId>,
+        page: &PageRequest<CustomerId>,
     ) -> Result<PageOf<CustomerSyncStatus>, Error>;
 }
 
-/// A customer whom the roster knows.
+/// An entry of the customer index.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct CustomerSyncStatus {
-    /// Who it is.
+    /// The customer.
     pub id: CustomerId,
-    /// Where the customer stands, by the last report.
+    /// The status in the customer's last report.
     pub status: SyncStatus,
 }
 
 impl_from_json! { struct CustomerSyncStatus { id, status } }
 
-/// What was decided lately, for people to look at. Customers' ledgers tell it, and owe it nothing: what
-/// it did not hear of is not in it, and what it holds proves nothing.
+/// The log of recent decisions, for operators to read. Ledgers append to it on a best-effort basis, so
+/// entries may be missing.
 #[expect(async_fn_in_trait, reason = "a Worker has one thread: futures need not be `Send`")]
 pub trait ActivityLog {
-    /// A part of the last [`ledger::ACTIVITY_MEMORY`] decisions of this mode, newest first; where a
-    /// customer is given, of those about this one. A cursor need not be an entry that is remembered.
+    /// Returns a page of the last [`ledger::ACTIVITY_RETENTION`] decisions of this mode, newest first.
+    /// With a customer, lists only decisions about that customer. A cursor need not be the id of a
+    /// stored entry.
     async fn list(
         &self,
         livemode: Livemode,
         customer: Option<&CustomerId>,
-        part: &PageRequest<ActivityId>,
+        page: &PageRequest<ActivityId>,
     ) -> Result<ActivityPage, Error>;
 }
 
-/// What is read of the journal at once.
+/// A page of the activity log.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct ActivityPage {
-    /// The part that was asked for.
+    /// The requested page.
     pub entries: PageOf<ActivityEntry>,
-    /// The newest entry of the whole mode, if there is one: no later one was ever told to anybody.
+    /// The newest entry of the mode, of any customer. No later id was ever assigned.
     pub newest: Option<ActivityId>,
 }
 
 impl_from_json! { struct ActivityPage { entries, newest } }
 
-/// An entry of the journal.
+/// An entry of the activity log.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct ActivityEntry {
-    /// Its place: later entries have higher ones.
+    /// The id: later entries have higher ids.
     pub id: ActivityId,
-    /// Whose set was decided about.
+    /// The customer that the decision is about.
     pub customer: CustomerId,
-    /// What was decided.
+    /// The decision.
     pub activity: Activity,
 }
 
 impl_from_json! { struct ActivityEntry { id, customer, activity } }
 
-/// What is owed, over all customers.
+/// The failed tasks of all customers.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Backlog {
-    /// How many debts were tried in vain.
+    /// The number of tasks with failed attempts.
     pub pending: u32,
-    /// Since when the oldest of them is owed.
+    /// When the oldest of these tasks was created.
     pub pending_since: Option<UnixMillis>,
-    /// What the operator has to see to.
+    /// A problem that requires operator action.
     pub problem: Option<SyncProblem>,
 }
 
 impl_from_json! { struct Backlog { pending, pending_since, problem } }
 
-/// The source, kept in this deployment itself.
+/// The client for the built-in catalog.
 #[expect(async_fn_in_trait, reason = "a Worker has one thread: futures need not be `Send`")]
 pub trait CatalogClient {
-    /// Answers a request by the catalog of one mode. Who asks has been seen to. Once this answers,
-    /// what was asked for is durable; if it fails, it may or may not have been done.
+    /// Sends a request to the catalog of one mode. The caller has authenticated the client. The effect
+    /// is durable once this succeeds. If it fails, the effect is unknown.
     async fn send(
         &self,
         livemode: Livemode,
@@ -207,7 +214,7 @@ pub trait CatalogClient {
     ) -> Result<http::Response<Vec<u8>>, Error>;
 }
 
-/// A catalog where there can be none.
+/// The client for a deployment without a catalog.
 impl CatalogClient for Infallible {
     async fn send(
         &self,
@@ -218,68 +225,68 @@ impl CatalogClient for Infallible {
     }
 }
 
-/// What is done with public keys: the platform's, which is faster at it and smaller than any crate.
+/// Public-key operations. The platform implements them: it is faster and smaller than any crate.
 #[expect(async_fn_in_trait, reason = "a Worker has one thread: futures need not be `Send`")]
 pub trait Crypto {
-    /// Whether the key made the signature over the message, by the key's own algorithm.
+    /// Returns whether the key verifies the signature of the message, by the key's own algorithm.
     async fn verify(&self, key: &PublicKey, message: &str, signature: &[u8])
     -> Result<bool, Error>;
 
-    /// The key's signature over the message.
+    /// Returns the key's signature of the message.
     async fn sign(&self, key: &SigningKey, message: &str) -> Result<Vec<u8>, Error>;
 
-    /// The keys of the issuer whose tokens are taken: a JWK Set, as it answers it.
+    /// Fetches the JWK Set of the issuer whose tokens are accepted.
     async fn fetch_jwks(&self) -> Result<Vec<u8>, Error>;
 }
 
-/// The stores of one deployment, and what else the platform has to do.
+/// The stores and platform services of one deployment.
 pub trait Store {
-    /// The truth.
+    /// The source of truth at the edge.
     fn ledger(&self) -> &impl Ledger;
-    /// The copy at hand.
+    /// The replica at this location.
     fn replica(&self) -> &impl Replica;
-    /// Who there is.
+    /// The index of known customers.
     fn customer_index(&self) -> &impl CustomerIndex;
-    /// What was decided lately.
+    /// The log of recent decisions.
     fn activity_log(&self) -> &impl ActivityLog;
-    /// Where the truth comes from, if it can be read in that mode.
+    /// The client for Stripe, if a key for that mode is configured.
     fn source(&self, livemode: Livemode) -> Option<&StripeClient<impl Transport>>;
-    /// The source itself, if it is kept here.
+    /// The built-in catalog, if it is the source.
     fn catalog(&self) -> Option<&impl CatalogClient>;
-    /// What is done with public keys.
+    /// The public-key operations.
     fn crypto(&self) -> &impl Crypto;
 }
 
-/// How new an answer has to be. By default whatever is at hand will do.
+/// How recent a set must be. By default, any replica is recent enough.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Freshness {
-    /// No older version will do.
+    /// The lowest version that is accepted.
     pub at_least: Version,
-    /// Where to look first.
+    /// The store to read first.
     pub read_from: ReadFrom,
 }
 
-/// Where a set is looked for first.
+/// The store to read first.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum ReadFrom {
-    /// In the copy at hand.
+    /// The replica at this location.
     #[default]
     Replica,
-    /// In the truth.
+    /// The ledger.
     Ledger,
 }
 
-/// Which store an answer came from.
+/// The store that an answer came from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ServedBy {
-    /// The copy at hand.
+    /// The replica at this location.
     Replica,
-    /// The truth.
+    /// The ledger.
     Ledger,
-    /// The source, read for this answer.
+    /// The source, which was read for this answer.
     Source,
-    /// The copy, read a moment ago for another answer.
+    /// The record cache of the isolate.
     Memory,
 }
 
@@ -290,7 +297,7 @@ impl_from_json! {
 }
 
 impl ServedBy {
-    /// Its name in answers.
+    /// The name in responses.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -305,38 +312,38 @@ impl ServedBy {
 /// A customer's set, and where it was found.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LoadedSet {
-    /// The set, or none if nobody knows the customer.
+    /// The set, or `None` for an unknown customer.
     pub entitlements: Option<Entitlements>,
     /// Where it was found.
     pub served_by: ServedBy,
 }
 
-/// Finds a customer's set: in the replica if that is new enough and whole, else in the ledger, and
-/// through the ledger at the source where that does not decide about these features (about all, if
-/// none is named).
+/// Loads a customer's set: from the replica if that is complete and recent enough, otherwise from the
+/// ledger. The ledger reads the source if its set cannot answer for these features, or for all
+/// features if the list is empty.
 ///
 /// # Errors
 ///
-/// When the ledger is needed and out of reach, or does not have the version asked for.
+/// When the ledger fails, or does not have the requested version.
 pub async fn load(
     store: &impl Store,
     customer: &CustomerKey,
     features: &[LookupKey],
     freshness: Freshness,
 ) -> Result<LoadedSet, Error> {
-    let Freshness { at_least, read_from: first } = freshness;
-    // A replica that fails, lags, or knows a part only is no answer: the ledger may know more.
-    if first == ReadFrom::Replica
-        && let Ok(Some(copy)) = store.replica().load(customer).await
-        && copy.version >= at_least
-        && copy.completeness == Completeness::Complete
+    let Freshness { at_least, read_from } = freshness;
+    // A replica that fails, lags or is partial is skipped: the ledger may have more.
+    if read_from == ReadFrom::Replica
+        && let Ok(Some(replica)) = store.replica().load(customer).await
+        && replica.version >= at_least
+        && replica.completeness == Completeness::Complete
     {
-        return Ok(LoadedSet { entitlements: Some(copy), served_by: ServedBy::Replica });
+        return Ok(LoadedSet { entitlements: Some(replica), served_by: ServedBy::Replica });
     }
-    let found = store.ledger().load(customer, features).await?;
-    let version = found.entitlements.as_ref().map_or(Version::default(), |held| held.version);
+    let loaded = store.ledger().load(customer, features).await?;
+    let version = loaded.entitlements.as_ref().map_or(Version::default(), |set| set.version);
     if version < at_least {
         return Err(Error::VersionNotReached { requested: at_least, current: version });
     }
-    Ok(found)
+    Ok(loaded)
 }

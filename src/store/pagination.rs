@@ -1,51 +1,51 @@
-//! A part of a list that a store keeps in order, from a place in it on.
+//! Cursor pagination over a sorted list.
 //!
-//! A store reads from the cursor on, in the direction that the cursor says and one thing further than
-//! asked for, and [`Listed::of()`] makes the part of it. What a place is, each list knows for itself;
-//! of a list that is at hand, it is an index.
+//! A store reads from the cursor on, in the direction of the cursor. It reads one item more than
+//! requested, and [`PageOf::from_fetched()`] turns the result into a page. The type of a position
+//! depends on the list. For a slice, it is an index.
 
 use serde::Serialize;
 
 use crate::json::impl_from_json;
 
-/// Which part of a list.
+/// A request for one page.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct PageRequest<P> {
-    /// How many things at most.
+    /// The most items to return.
     pub limit: usize,
-    /// Where it begins or ends.
+    /// Where the page starts or ends.
     pub cursor: Cursor<P>,
 }
 
 impl_from_json! { struct PageRequest<P> { limit, cursor } }
 
-/// Where a part begins or ends.
+/// Where a page starts or ends.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cursor<P> {
-    /// It begins where the list does.
+    /// The page starts at the start of the list.
     Start,
-    /// It begins behind this place.
+    /// The page starts after this position.
     After(P),
-    /// It ends before this place.
+    /// The page ends before this position.
     Before(P),
 }
 
 impl_from_json! { enum Cursor<P> { Start = "start", After(_) = "after", Before(_) = "before" } }
 
-/// A part of a list.
+/// One page of a list.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct PageOf<T> {
-    /// The things, in the list's order.
+    /// The items, in the order of the list.
     pub data: Vec<T>,
-    /// Whether there are more in the direction of reading.
+    /// Whether there are more items in the direction of the cursor.
     pub has_more: bool,
 }
 
 impl_from_json! { struct PageOf<T> { data, has_more } }
 
 impl<P> PageRequest<P> {
-    /// How many things a store reads: one more than asked for tells whether there are more.
+    /// The number of items that a store reads. The extra item shows whether there are more.
     #[must_use]
     pub fn fetch_limit(&self) -> usize {
         self.limit.saturating_add(1)
@@ -53,8 +53,7 @@ impl<P> PageRequest<P> {
 }
 
 impl PageRequest<usize> {
-    /// The part of all that there is, in its order, and whether there is more in the direction of
-    /// reading.
+    /// Returns the page of a slice, and whether there are more items in the direction of the cursor.
     #[must_use]
     pub fn slice<'a, T>(&self, all: &'a [T]) -> (&'a [T], bool) {
         let start = match self.cursor {
@@ -71,21 +70,21 @@ impl PageRequest<usize> {
 }
 
 impl<T> PageOf<T> {
-    /// The part of what was read for it.
+    /// Builds the page from the items that a store read, which are in the direction of the cursor.
     #[must_use]
-    pub fn from_fetched<P>(part: &PageRequest<P>, read: impl IntoIterator<Item = T>) -> Self {
-        let mut data: Vec<T> = read.into_iter().take(part.fetch_limit()).collect();
-        let has_more = data.len() > part.limit;
-        data.truncate(part.limit);
-        if matches!(part.cursor, Cursor::Before(_)) {
+    pub fn from_fetched<P>(request: &PageRequest<P>, fetched: impl IntoIterator<Item = T>) -> Self {
+        let mut data: Vec<T> = fetched.into_iter().take(request.fetch_limit()).collect();
+        let has_more = data.len() > request.limit;
+        data.truncate(request.limit);
+        if matches!(request.cursor, Cursor::Before(_)) {
             data.reverse();
         }
         Self { data, has_more }
     }
 }
 
-/// The first text that comes after all that begin with this one, in the order of their bytes; none
-/// if there is no such text.
+/// Returns the first string after all strings with this prefix, in byte order, or `None` if there is
+/// no such string.
 #[must_use]
 pub fn prefix_upper_bound(prefix: &str) -> Option<String> {
     let mut characters = prefix.chars();

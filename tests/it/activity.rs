@@ -1,9 +1,9 @@
-//! What was decided lately: each event and each finding once, newest first, of one mode.
+//! `GET /v1/activity`: recent events and reconciliations of one mode, newest first.
 
 use entgate::{
     entitlement::{SummaryPage, Version},
     id::{ActivityId, UnixMillis},
-    json,
+    json::from_slice,
     ledger::{Activity, ActivityKind, ApplyOutcome, ApplyReceipt, Drift, Reconciliation},
     store::memory::Fault,
 };
@@ -16,13 +16,13 @@ use crate::support::{
 
 const PATH: &str = "/v1/activity";
 
-/// The outcomes that are listed, newest first.
+/// The listed outcomes, newest first.
 fn outcomes(answer: &Answer) -> Vec<&str> {
     let data = answer.body["data"].as_array().unwrap();
     data.iter().map(|item| item["outcome"].as_str().unwrap()).collect()
 }
 
-/// The ids that are listed, and whether there are more.
+/// The listed ids, and whether there are more.
 fn page(service: &Service, query: &str) -> (Vec<String>, bool) {
     let answer = service.get(&format!("{PATH}?{query}"));
     assert_eq!(answer.status, 200, "{query}: {}", answer.body);
@@ -31,28 +31,28 @@ fn page(service: &Service, query: &str) -> (Vec<String>, bool) {
     (ids.collect(), answer.body["has_more"].as_bool().unwrap())
 }
 
-/// A deployment where so much was decided.
-fn with(count: u64) -> Service {
+/// A deployment with so many entries in the activity log.
+fn service_with_entries(count: u64) -> Service {
     let service = service();
     for version in 1..=count {
-        let (decided, at) = (ActivityKind::Confirmed, UnixMillis(version));
-        let activity = Activity { kind: decided, version: Version(version), at };
+        let (kind, at) = (ActivityKind::Confirmed, UnixMillis(version));
+        let activity = Activity { kind, version: Version(version), at };
         service.store.activity_log.record(&customer("cus_ada"), activity);
     }
     service
 }
 
 #[test]
-fn what_became_of_each_event_is_listed_newest_first() {
+fn the_outcome_of_each_event_is_listed_newest_first() {
     let service = service();
     let grant = event("cus_ada", 1_700_000_000, &["sms"], false);
-    for sent in [
+    for event in [
         &grant,
         &grant,
         &event("cus_ada", 1_700_000_001, &["sms"], false),
         &event("cus_ada", 1_699_999_999, &[], false),
     ] {
-        assert_eq!(service.stripe_sends(sent).status, 200);
+        assert_eq!(service.stripe_sends(event).status, 200);
     }
     let answer = service.get(PATH);
     assert_eq!(outcomes(&answer), ["stale", "unchanged", "duplicate", "applied"]);
@@ -75,7 +75,7 @@ fn what_became_of_each_event_is_listed_newest_first() {
 }
 
 #[test]
-fn an_event_that_was_refused_is_not_listed() {
+fn a_rejected_event_is_not_listed() {
     let service = service();
     let grant = event("cus_ada", 1_700_000_000, &["sms"], false);
     service.store.ledger.fail_next(Fault::Before);
@@ -85,10 +85,10 @@ fn an_event_that_was_refused_is_not_listed() {
 }
 
 #[test]
-fn a_read_of_the_source_is_listed_where_it_came_to_something() {
+fn a_read_of_the_source_is_listed_if_the_customer_is_known() {
     let service = service_with_stripe();
     service.stripe().set_entitlements("cus_ada", grants(&["sms"]));
-    for customer in ["cus_ada", "cus_nobody"] {
+    for customer in ["cus_ada", "cus_unknown"] {
         service.get(&format!("/v1/check?customer={customer}&feature=sms&fresh=true"));
     }
     service.store.replicate();
@@ -108,10 +108,10 @@ fn a_read_of_the_source_is_listed_where_it_came_to_something() {
 }
 
 #[test]
-fn a_finding_is_an_entry_unless_it_came_to_nothing() {
+fn a_reconciliation_is_an_entry_if_it_had_a_result() {
     let (version, at) = (Version(7), UnixMillis(5));
     let drift = Drift { missing: 1, extra: 0, version };
-    for (finding, decided) in [
+    for (reconciliation, kind) in [
         (Reconciliation::InSync, Some(ActivityKind::Confirmed)),
         (Reconciliation::Updated, Some(ActivityKind::Confirmed)),
         (Reconciliation::Drifted(drift), Some(ActivityKind::Drift)),
@@ -119,35 +119,39 @@ fn a_finding_is_an_entry_unless_it_came_to_nothing() {
         (Reconciliation::UnknownCustomer, None),
         (Reconciliation::NotFoundAtSource, None),
     ] {
-        let expected = decided.map(|decided| Activity { kind: decided, version, at });
-        assert_eq!(Activity::from_reconciliation(&finding, version, at), expected, "{finding:?}");
+        let expected = kind.map(|kind| Activity { kind, version, at });
+        assert_eq!(
+            Activity::from_reconciliation(&reconciliation, version, at),
+            expected,
+            "{reconciliation:?}"
+        );
     }
 }
 
 #[test]
-fn an_entry_outlives_a_write_in_json() {
+fn an_entry_is_encoded_and_decoded_as_json() {
     let summary = summary("evt_1", -1, SummaryPage::Complete(vec![]));
-    let receipt = |effect| ApplyReceipt { outcome: effect, version: Version(u64::MAX) };
-    for effect in [
+    let receipt = |outcome| ApplyReceipt { outcome, version: Version(u64::MAX) };
+    for outcome in [
         ApplyOutcome::Applied,
         ApplyOutcome::Unchanged,
         ApplyOutcome::Duplicate,
         ApplyOutcome::Stale,
         ApplyOutcome::Deferred,
     ] {
-        let activity = Activity::from_event(&summary, receipt(effect), UnixMillis(u64::MAX));
-        let written = serde_json::to_string(&activity).unwrap();
-        assert_eq!(json::from_slice::<Activity>(written.as_bytes()), Ok(activity));
+        let activity = Activity::from_event(&summary, receipt(outcome), UnixMillis(u64::MAX));
+        let json = serde_json::to_string(&activity).unwrap();
+        assert_eq!(from_slice::<Activity>(json.as_bytes()), Ok(activity));
     }
 }
 
 #[test]
-fn a_page_goes_on_where_the_last_one_ended_though_there_is_more_since() {
-    let service = with(12);
+fn a_page_continues_after_the_last_one_although_there_are_new_entries() {
+    let service = service_with_entries(12);
     let ids = |range: std::ops::RangeInclusive<u64>| {
         range.rev().map(|id| format!("act_{id}")).collect::<Vec<_>>()
     };
-    assert_eq!(page(&service, ""), (ids(3..=12), true), "ten, if nothing is said");
+    assert_eq!(page(&service, ""), (ids(3..=12), true), "ten by default");
     service.stripe_sends(&event("cus_ada", 1_700_000_000, &["sms"], false));
     assert_eq!(page(&service, "starting_after=act_3"), (ids(1..=2), false));
     assert_eq!(page(&service, "ending_before=act_12"), (ids(13..=13), false));
@@ -155,7 +159,7 @@ fn a_page_goes_on_where_the_last_one_ended_though_there_is_more_since() {
 }
 
 #[test]
-fn one_customer_or_one_mode_is_listed_alone() {
+fn the_list_is_filtered_by_customer_and_mode() {
     let service = service();
     for customer in ["cus_ada", "cus_bob", "cus_ada"] {
         let created = 1_700_000_000;
@@ -171,8 +175,8 @@ fn one_customer_or_one_mode_is_listed_alone() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_by_name() {
-    let service = with(3);
+fn an_invalid_parameter_is_rejected_by_name() {
+    let service = service_with_entries(3);
     let no_such = |id: &str| format!("No such activity: '{id}'");
     for (query, code, param, message) in [
         ("starting_after=act_4", "resource_missing", "starting_after", no_such("act_4")),
@@ -203,31 +207,31 @@ fn what_makes_no_sense_is_refused_by_name() {
         let answer = service.get(&format!("{PATH}?{query}"));
         answer.assert_refuses(param, code, &message, query);
     }
-    let empty = with(0).get(&format!("{PATH}?ending_before=act_1"));
+    let empty = service_with_entries(0).get(&format!("{PATH}?ending_before=act_1"));
     assert_eq!(empty.error("message"), no_such("act_1"));
 }
 
 #[test]
-fn a_journal_out_of_reach_is_a_503_and_no_event_hears_of_it() {
+fn a_failed_activity_log_is_a_503_and_fails_no_event() {
     let service = service();
     service.store.activity_log.fail_next(Fault::Before);
     let answer = service.get(PATH);
-    let told = (answer.status, answer.error("type"), answer.error("message"));
-    assert_eq!(told, (503, "api_error", "The journal cannot be read at the moment."));
+    let error = (answer.status, answer.error("type"), answer.error("message"));
+    assert_eq!(error, (503, "api_error", "The activity log cannot be read at the moment."));
     service.store.activity_log.fail_next(Fault::Before);
     assert_eq!(service.stripe_sends(&event("cus_ada", 1, &["sms"], false)).status, 200);
 }
 
 proptest! {
     #[test]
-    fn an_id_is_read_as_it_was_written(id in 1_u64..) {
+    fn an_id_parses_to_itself(id in 1_u64..) {
         prop_assert_eq!(ActivityId::parse(&ActivityId(id).to_string()), Some(ActivityId(id)));
     }
 
     #[test]
-    fn no_other_text_is_an_id(text in "(act_)?[+-]?[0-9a ]{0,21}") {
-        if let Some(id) = ActivityId::parse(&text) {
-            prop_assert_eq!(id.to_string(), text);
+    fn only_a_canonical_id_parses(string in "(act_)?[+-]?[0-9a ]{0,21}") {
+        if let Some(id) = ActivityId::parse(&string) {
+            prop_assert_eq!(id.to_string(), string);
         }
     }
 }

@@ -51,8 +51,8 @@ impl From<store::Error> for Error {
                 told.0.body.code = Some("version_not_reached");
                 return told;
             }
-            store::Error::Unreachable { port: "journal", .. } => {
-                "The journal cannot be read at the moment."
+            store::Error::Unreachable { port: "activity log", .. } => {
+                "The activity log cannot be read at the moment."
             }
             store::Error::Ledger(_) => "The event does not fit the store. It was not applied.",
             store::Error::Unreachable { .. } | store::Error::Unreadable { .. } => {

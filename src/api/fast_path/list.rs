@@ -7,8 +7,8 @@ use crate::{
     id::{EntitlementId, Livemode},
     store::{
         ServedBy,
-        columns::{Columns, GrantRef, parse_complete_set},
         pagination::{Cursor, PageRequest},
+        record::columns::{Columns, GrantRef, parse_complete_set},
     },
 };
 

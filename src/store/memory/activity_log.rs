@@ -1,11 +1,11 @@
-//! The journal in memory.
+//! The activity log in memory.
 
 use std::{
     cell::RefCell,
     collections::{HashMap, VecDeque},
 };
 
-use super::{Fault, with_fault};
+use super::fault::{Fault, with_fault};
 use crate::{
     id::{ActivityId, CustomerId, CustomerKey, Livemode},
     ledger::{ACTIVITY_RETENTION, Activity},
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// A journal in memory.
+/// An activity log in memory.
 #[derive(Debug, Default)]
 pub struct MemoryActivityLog {
     entries: RefCell<HashMap<Livemode, VecDeque<ActivityEntry>>>,
@@ -23,12 +23,12 @@ pub struct MemoryActivityLog {
 }
 
 impl MemoryActivityLog {
-    /// Lets the next call fail.
+    /// Makes the next call fail.
     pub fn fail_next(&self, fault: Fault) {
         self.faults.borrow_mut().push_back(fault);
     }
 
-    /// Notes what was decided.
+    /// Appends a decision.
     pub fn record(&self, customer: &CustomerKey, activity: Activity) {
         let mut entries = self.entries.borrow_mut();
         let entries = entries.entry(customer.livemode).or_default();
@@ -45,22 +45,22 @@ impl ActivityLog for MemoryActivityLog {
         &self,
         livemode: Livemode,
         customer: Option<&CustomerId>,
-        part: &PageRequest<ActivityId>,
+        page: &PageRequest<ActivityId>,
     ) -> Result<ActivityPage, Error> {
-        with_fault(&self.faults, "journal", || {
+        with_fault(&self.faults, "activity log", || {
             let entries = self.entries.borrow();
             let all = entries.get(&livemode);
             let newest = all.and_then(VecDeque::back).map(|entry| entry.id);
             let all = all.into_iter().flatten().cloned();
-            let all =
+            let matching =
                 all.filter(|entry| customer.is_none_or(|customer| entry.customer == *customer));
-            let entries = match part.cursor {
-                Cursor::Start => PageOf::from_fetched(part, all.rev()),
-                Cursor::After(place) => {
-                    PageOf::from_fetched(part, all.filter(|entry| entry.id < place).rev())
+            let entries = match page.cursor {
+                Cursor::Start => PageOf::from_fetched(page, matching.rev()),
+                Cursor::After(id) => {
+                    PageOf::from_fetched(page, matching.filter(|entry| entry.id < id).rev())
                 }
-                Cursor::Before(place) => {
-                    PageOf::from_fetched(part, all.filter(|entry| entry.id > place))
+                Cursor::Before(id) => {
+                    PageOf::from_fetched(page, matching.filter(|entry| entry.id > id))
                 }
             };
             Ok(ActivityPage { entries, newest })

@@ -1,11 +1,11 @@
-//! The roster in memory.
+//! The customer index in memory.
 
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
 };
 
-use super::{Fault, with_fault};
+use super::fault::{Fault, with_fault};
 use crate::{
     id::{CustomerId, CustomerKey, Livemode, LookupKey},
     ledger::{StatusReport, SyncStatus},
@@ -15,12 +15,12 @@ use crate::{
     },
 };
 
-/// A roster in memory.
+/// A customer index in memory.
 #[derive(Debug, Default)]
 pub struct MemoryCustomerIndex {
-    /// What is owed.
+    /// The failed tasks of all customers, as a test sets them.
     pub backlog: RefCell<Backlog>,
-    /// How often it was asked for features.
+    /// The number of calls of [`CustomerIndex::list_features()`].
     pub calls: Cell<u32>,
     features: RefCell<HashMap<Livemode, BTreeSet<LookupKey>>>,
     customers: RefCell<HashMap<Livemode, BTreeMap<CustomerId, SyncStatus>>>,
@@ -28,17 +28,17 @@ pub struct MemoryCustomerIndex {
 }
 
 impl MemoryCustomerIndex {
-    /// Lets the next question about features or customers fail.
+    /// Makes the next call that lists features or customers fail.
     pub fn fail_next(&self, fault: Fault) {
         self.faults.borrow_mut().push_back(fault);
     }
 
-    /// Notes what a customer's ledger reports.
+    /// Stores the report of a customer's ledger.
     pub fn record(&self, customer: &CustomerKey, report: StatusReport) {
-        let StatusReport { status: standing, features } = report;
+        let StatusReport { status, features } = report;
         self.features.borrow_mut().entry(customer.livemode).or_default().extend(features);
         let mut customers = self.customers.borrow_mut();
-        customers.entry(customer.livemode).or_default().insert(customer.id.clone(), standing);
+        customers.entry(customer.livemode).or_default().insert(customer.id.clone(), status);
     }
 }
 
@@ -49,7 +49,7 @@ impl CustomerIndex for MemoryCustomerIndex {
 
     async fn list_features(&self, livemode: Livemode) -> Result<Vec<LookupKey>, Error> {
         self.calls.set(self.calls.get().saturating_add(1));
-        with_fault(&self.faults, "roster", || {
+        with_fault(&self.faults, "customer index", || {
             let features = self.features.borrow();
             Ok(features.get(&livemode).into_iter().flatten().cloned().collect())
         })
@@ -59,22 +59,22 @@ impl CustomerIndex for MemoryCustomerIndex {
         &self,
         livemode: Livemode,
         prefix: Option<&CustomerId>,
-        part: &PageRequest<CustomerId>,
+        page: &PageRequest<CustomerId>,
     ) -> Result<PageOf<CustomerSyncStatus>, Error> {
-        with_fault(&self.faults, "roster", || {
+        with_fault(&self.faults, "customer index", || {
             let customers = self.customers.borrow();
             let all = customers.get(&livemode).into_iter().flatten();
             let prefix = prefix.map_or("", CustomerId::as_str);
             let all = all.filter(|(id, _)| id.as_str().starts_with(prefix));
-            let known =
-                all.map(|(id, standing)| CustomerSyncStatus { id: id.clone(), status: *standing });
-            Ok(match &part.cursor {
-                Cursor::Start => PageOf::from_fetched(part, known),
-                Cursor::After(place) => {
-                    PageOf::from_fetched(part, known.filter(|known| known.id > *place))
+            let entries =
+                all.map(|(id, status)| CustomerSyncStatus { id: id.clone(), status: *status });
+            Ok(match &page.cursor {
+                Cursor::Start => PageOf::from_fetched(page, entries),
+                Cursor::After(id) => {
+                    PageOf::from_fetched(page, entries.filter(|entry| entry.id > *id))
                 }
-                Cursor::Before(place) => {
-                    PageOf::from_fetched(part, known.filter(|known| known.id < *place).rev())
+                Cursor::Before(id) => {
+                    PageOf::from_fetched(page, entries.filter(|entry| entry.id < *id).rev())
                 }
             })
         })

@@ -1,10 +1,11 @@
-//! Whatever the network does, the ledger ends in Stripe's state, and says nothing wrong on the way.
+//! Model test of the ledger: in any history, the ledger ends in Stripe's state, and its answers are
+//! never wrong on the way.
 //!
-//! Random histories of one customer are turned into events, which arrive in any order, twice, late
-//! or never, between reads and writes that fail before and after their effect, crashes, and jumps of
-//! time. `PROPTEST_CASES` sets how many histories are tried.
+//! Random histories of one customer become events. They arrive in any order, twice, late or never.
+//! Reads and writes fail before and after their effect, the object crashes, and time jumps.
+//! `PROPTEST_CASES` sets the number of histories.
 
-mod world;
+mod harness;
 
 use entgate::ledger::SourceAccess;
 use proptest::{
@@ -15,124 +16,126 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 
-use self::world::{Fault, Put, World};
+use self::harness::{Fault, Harness, WriteResult};
 
-/// How many histories are tried unless `PROPTEST_CASES` says otherwise.
+/// The number of histories, unless `PROPTEST_CASES` sets another.
 const CASES: u32 = 10_000;
 
-/// One thing that happens.
+/// One step of a history.
 #[derive(Clone, Debug)]
 enum Step {
-    /// At Stripe, the customer holds so many features from that one on.
+    /// At Stripe, the customer has so many features from that one on.
     Change(usize, usize),
     Deliver(usize),
     Drop(usize),
     Repeat(usize),
-    Pass(u64),
-    Wake {
-        roster_fails: bool,
+    PassTime(u64),
+    RunDueTasks {
+        report_fails: bool,
     },
-    Ask,
+    Load,
     Reconcile,
-    Read,
-    Write(Put),
+    ContinueRead,
+    FinishWrite(WriteResult),
     Fail(Vec<Fault>),
     Crash(Option<u64>),
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let any = any::<usize>;
-    // A write that failed lands within four seconds or never: what the outbox assumes.
+    // A failed write takes effect within four seconds or never, as the ledger assumes.
     let late = || 0_u64..4_000;
     let size = prop_oneof![6 => 0_usize..4, 3 => 4_usize..13, 1 => 90_usize..301];
-    let pass = prop_oneof![
+    let duration = prop_oneof![
         4 => 0_u64..1_000,
         3 => 1_000_u64..12_000,
         1 => Just(3_600_000),
         1 => Just(86_400_000),
     ];
-    let put = prop_oneof![
-        5 => Just(Put::Done),
-        1 => Just(Put::FailedBefore),
-        1 => Just(Put::FailedAfter),
-        2 => late().prop_map(Put::FailedAndLandsIn),
+    let write_result = prop_oneof![
+        5 => Just(WriteResult::Succeeded),
+        1 => Just(WriteResult::FailedBefore),
+        1 => Just(WriteResult::FailedAfter),
+        2 => late().prop_map(WriteResult::FailedWithLateEffect),
     ];
     let fault = prop_oneof![
-        Just(Fault::Lost),
+        Just(Fault::ConnectionLost),
         Just(Fault::Malformed),
-        (0..6_usize).prop_map(|at| Fault::Status([401, 403, 404, 429, 500, 503][at])),
+        (0..6_usize).prop_map(|index| Fault::Status([401, 403, 404, 429, 500, 503][index])),
     ];
     prop_oneof![
         5 => (0_usize..20, size).prop_map(|(first, count)| Step::Change(first, count)),
         6 => any().prop_map(Step::Deliver),
         1 => any().prop_map(Step::Drop),
         1 => any().prop_map(Step::Repeat),
-        5 => pass.prop_map(Step::Pass),
-        6 => proptest::bool::weighted(0.2).prop_map(|roster_fails| Step::Wake { roster_fails }),
-        1 => Just(Step::Ask),
+        5 => duration.prop_map(Step::PassTime),
+        6 => proptest::bool::weighted(0.2)
+            .prop_map(|report_fails| Step::RunDueTasks { report_fails }),
+        1 => Just(Step::Load),
         1 => Just(Step::Reconcile),
-        8 => Just(Step::Read),
-        4 => put.prop_map(Step::Write),
+        8 => Just(Step::ContinueRead),
+        4 => write_result.prop_map(Step::FinishWrite),
         1 => vec(fault, 1..5).prop_map(Step::Fail),
         1 => option::of(late()).prop_map(Step::Crash),
     ]
 }
 
-/// What happens to a customer, and then everything works again.
+/// Runs a history, and then lets everything succeed.
 #[track_caller]
-fn live(list: SourceAccess, told: bool, skew: i64, steps: &[Step]) {
-    let mut world = World::new(list, told, skew);
+fn run_history(access: SourceAccess, events_have_lists: bool, skew: i64, steps: &[Step]) {
+    let mut harness = Harness::new(access, events_have_lists, skew);
     for step in steps {
         match step {
-            Step::Change(first, count) => world.change(*first, *count),
-            Step::Deliver(which) => world.deliver(*which),
-            Step::Drop(which) => world.drop_event(*which),
-            Step::Repeat(which) => world.repeat(*which),
-            Step::Pass(millis) => world.pass(*millis),
-            Step::Wake { roster_fails } => world.wake(*roster_fails),
-            Step::Ask => world.ask(),
-            Step::Reconcile => world.reconcile(),
-            Step::Read => world.step_read(),
-            Step::Write(end) => world.finish_write(*end),
-            Step::Fail(faults) => world.fail(faults),
-            Step::Crash(lands) => world.crash(*lands),
+            Step::Change(first, count) => harness.change(*first, *count),
+            Step::Deliver(which) => harness.deliver(*which),
+            Step::Drop(which) => harness.drop_event(*which),
+            Step::Repeat(which) => harness.repeat(*which),
+            Step::PassTime(millis) => harness.pass_time(*millis),
+            Step::RunDueTasks { report_fails } => harness.run_due_tasks(*report_fails),
+            Step::Load => harness.load(),
+            Step::Reconcile => harness.reconcile(),
+            Step::ContinueRead => harness.continue_read(),
+            Step::FinishWrite(result) => harness.finish_write(*result),
+            Step::Fail(faults) => harness.fail(faults),
+            Step::Crash(late_effect) => harness.crash(*late_effect),
         }
-        world.look();
+        harness.assert_invariants();
     }
-    world.settle();
-    world.look_at_the_end();
+    harness.drain();
+    harness.assert_final_state();
 }
 
-fn try_histories(list: SourceAccess, told: bool) {
+fn run_histories(access: SourceAccess, events_have_lists: bool) {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     let cases = cases.unwrap_or(CASES);
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let skew = prop_oneof![3 => Just(0), 1 => -3_i64..4];
     TestRunner::new(config)
         .run(&(skew, vec(step(), 1..60)), |(skew, steps)| {
-            live(list, told, skew, &steps);
+            run_history(access, events_have_lists, skew, &steps);
             Ok(())
         })
         .unwrap_or_else(|error| panic!("{error}"));
 }
 
 #[test]
-fn with_a_key_every_history_ends_in_stripes_state() {
-    try_histories(SourceAccess::Available, true);
+fn every_history_with_a_key_ends_in_stripes_state() {
+    run_histories(SourceAccess::Available, true);
 }
 
 #[test]
-fn without_a_key_every_history_ends_in_the_state_of_the_newest_event() {
-    try_histories(SourceAccess::None, true);
+fn every_history_without_a_key_ends_in_the_state_of_the_newest_event() {
+    run_histories(SourceAccess::None, true);
 }
 
 #[test]
-fn events_that_do_not_say_what_is_held_lead_to_stripes_state_too() {
-    try_histories(SourceAccess::Available, false);
+fn every_history_of_events_without_lists_ends_in_stripes_state() {
+    run_histories(SourceAccess::Available, false);
 }
 
 #[test]
-fn a_stranger_whose_list_cannot_be_read_leaves_nothing_that_is_owed() {
-    let refused = Step::Fail(vec![Fault::Status(401)]);
-    live(SourceAccess::Available, true, 0, &[refused, Step::Ask, Step::Read, Step::Read]);
+fn an_unknown_customer_whose_list_cannot_be_read_leaves_no_pending_task() {
+    let rejected = Step::Fail(vec![Fault::Status(401)]);
+    let steps = [rejected, Step::Load, Step::ContinueRead, Step::ContinueRead];
+    run_history(SourceAccess::Available, true, 0, &steps);
 }

@@ -1,40 +1,53 @@
-//! How a set is written down, in the ledger and in the replica alike.
+//! The stored form of a set, in the ledger and in the replica.
 //!
-//! JSON, one object, its members in this order and without white space:
+//! One JSON object without white space, its members in this order:
 //! `{"v":1,"version":3,"as_of":1706111369,"completeness":"complete","keys":["sms"],"features":["feat_…"],
-//! "ids":["ent_…"]}`. The lists go side by side, newest grant first. What a check has to know stands
-//! in front, so that [`glance()`] gets by without reading the rest.
+//! "ids":["ent_…"]}`. The lists are parallel, newest grant first. What a check needs comes first, so
+//! that [`lookup_feature()`] does not read the rest.
 //!
-//! `v` is the number of the format. A new format is read by one release before the next one writes it.
+//! | part        | content                                                     |
+//! |-------------|-------------------------------------------------------------|
+//! | `header`    | the members before the lists                                |
+//! | [`columns`] | the grants as slices, without building a set                |
+//! | here        | [`encode()`], [`decode()`], [`lookup_feature()`]            |
+//!
+//! `v` is the number of the format. A new format must be readable one release before it is written.
+
+mod header;
+
+pub mod columns;
 
 use serde::{Deserialize, Serialize};
 
-use super::columns::{self, Columns, GrantRef};
+use self::{
+    columns::{Columns, GrantRef, parse_columns},
+    header::{RecordHeader, parse_header},
+};
 use crate::{
     entitlement::{ActiveEntitlement, Completeness, Entitlements, Version},
     id::{EntitlementId, FeatureId, LookupKey, Timestamp},
     json::scan,
 };
 
-/// The form written now.
+/// The current format.
 const FORMAT_VERSION: u32 = 1;
 
-/// What a grant takes in a record, where its ids are Stripe's and its key is no longer than they are.
+/// The bytes of a grant in a record, with Stripe's ids and a key that is no longer than an id.
 const GRANT_SIZE: usize = 128;
 
-/// Why a record cannot be read.
+/// Why a record cannot be decoded.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// It is of a form that came after this code.
+    /// The record has another format.
     #[error("record format {0} is not supported by this deployment")]
     UnsupportedVersion(u32),
-    /// It is no record.
+    /// The bytes are not a valid record.
     #[error("{0}")]
     Invalid(String),
 }
 
-/// What stands in front of the lists, to be written.
+/// The members before the lists, for encoding.
 #[derive(Serialize)]
 struct EncodedHeader {
     v: u32,
@@ -43,21 +56,21 @@ struct EncodedHeader {
     completeness: Completeness,
 }
 
-/// Writes a set down.
+/// Encodes a set as a record.
 ///
 /// # Errors
 ///
-/// None that a set can cause; JSON's writer has one all the same.
+/// Only if the JSON serializer fails, which no set causes.
 pub fn encode(set: &Entitlements) -> Result<Vec<u8>, Error> {
     let Entitlements { version, as_of, completeness, data } = set;
-    let front = EncodedHeader {
+    let header = EncodedHeader {
         v: FORMAT_VERSION,
         version: *version,
         as_of: *as_of,
         completeness: *completeness,
     };
-    let mut record = serde_json::to_vec(&front).map_err(|error| invalid(&error))?;
-    // The object goes on.
+    let mut record = serde_json::to_vec(&header).map_err(|error| invalid(&error))?;
+    // Removes the closing brace: the lists follow.
     record.pop();
     record.reserve(GRANT_SIZE * data.len());
     let keys = data.iter().map(|grant| grant.lookup_key.as_str());
@@ -74,30 +87,30 @@ pub fn encode(set: &Entitlements) -> Result<Vec<u8>, Error> {
 fn encode_list<'a>(
     record: &mut Vec<u8>,
     name: &[u8],
-    texts: impl Iterator<Item = &'a str>,
+    strings: impl Iterator<Item = &'a str>,
 ) -> serde_json::Result<()> {
     record.extend_from_slice(name);
-    for (at, text) in texts.enumerate() {
-        if at > 0 {
+    for (index, string) in strings.enumerate() {
+        if index > 0 {
             record.push(b',');
         }
-        if scan::needs_no_escape(text.as_bytes()) {
+        if scan::needs_no_escape(string.as_bytes()) {
             record.push(b'"');
-            record.extend_from_slice(text.as_bytes());
+            record.extend_from_slice(string.as_bytes());
             record.push(b'"');
         } else {
-            serde_json::to_writer(&mut *record, text)?;
+            serde_json::to_writer(&mut *record, string)?;
         }
     }
     record.push(b']');
     Ok(())
 }
 
-/// Reads what [`write()`] wrote.
+/// Decodes a record that [`encode()`] wrote.
 ///
 /// # Errors
 ///
-/// When the bytes are no record, or one of a newer form.
+/// When the bytes are not a valid record, or the record has another format.
 pub fn decode(bytes: &[u8]) -> Result<Entitlements, Error> {
     match decode_columns(bytes) {
         Some(set) => Ok(set),
@@ -105,22 +118,23 @@ pub fn decode(bytes: &[u8]) -> Result<Entitlements, Error> {
     }
 }
 
-/// Reads form 2, as it is written, in which no text has an escape: nearly every record there is.
+/// Decodes a record exactly as [`encode()`] writes it, if no string has an escape. Nearly every record
+/// is of this form.
 fn decode_columns(bytes: &[u8]) -> Option<Entitlements> {
     if bytes.contains(&b'\\') {
         return None;
     }
-    let head = parse_header(bytes)?;
-    let Columns { version, as_of, grants: rows } = columns::parse_columns(head)?;
-    let grant = |GrantRef { id, feature, lookup_key }| {
+    let header = parse_header(bytes)?;
+    let Columns { version, as_of, grants } = parse_columns(header)?;
+    let to_entitlement = |GrantRef { id, feature, lookup_key }| {
         let (id, feature) = (EntitlementId::try_from(id).ok()?, FeatureId::try_from(feature).ok()?);
         Some(ActiveEntitlement { id, feature, lookup_key: LookupKey::try_from(lookup_key).ok()? })
     };
-    let data = rows.into_iter().map(grant).collect::<Option<_>>()?;
-    Some(Entitlements { version, as_of, completeness: head.completeness, data })
+    let data = grants.into_iter().map(to_entitlement).collect::<Option<_>>()?;
+    Some(Entitlements { version, as_of, completeness: header.completeness, data })
 }
 
-/// Reads a record of any form.
+/// Decodes a record with any white space, order of members and escapes.
 fn decode_json(bytes: &[u8]) -> Result<Entitlements, Error> {
     #[derive(Deserialize)]
     struct FormatVersion {
@@ -155,20 +169,21 @@ fn invalid(error: &impl ToString) -> Error {
     Error::Invalid(error.to_string())
 }
 
-/// What a record says of one feature.
+/// The result of looking up one feature in a record.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct FeatureLookup {
-    /// The set's version.
+    /// The version of the set.
     pub version: Version,
-    /// When the source said so.
+    /// When the source reported the set.
     pub as_of: Timestamp,
-    /// Whether the feature is in it.
+    /// Whether the set contains the feature.
     pub entitled: bool,
 }
 
-/// Looks one feature up in the record of a whole set, without reading what stands behind the keys.
-/// None if the record is of another form, or of a part of a set, or if the key would be written with
-/// an escape: then it has to be read.
+/// Looks up one feature in the record of a complete set, and reads nothing after the keys.
+///
+/// Returns `None` if the record must be decoded: it has another form or a partial set, or the key
+/// would be encoded with an escape.
 #[must_use]
 pub fn lookup_feature(record: &[u8], feature: &LookupKey) -> Option<FeatureLookup> {
     let feature = feature.as_str().as_bytes();
@@ -184,54 +199,19 @@ pub fn lookup_feature(record: &[u8], feature: &LookupKey) -> Option<FeatureLooku
     }
 }
 
-/// What stands in front of the keys in a record, and what comes behind.
-#[derive(Clone, Copy)]
-pub(super) struct RecordHeader<'a> {
-    pub(super) version: Version,
-    pub(super) as_of: Timestamp,
-    pub(super) completeness: Completeness,
-    /// From the first key on.
-    pub(super) keys: &'a [u8],
-}
-
-/// The head of a record that is as it is written now.
-pub(super) fn parse_header(record: &[u8]) -> Option<RecordHeader<'_>> {
-    let rest = record.strip_prefix(b"{\"v\":1,\"version\":")?;
-    let (version, rest) = parse_digits(rest)?;
-    let rest = rest.strip_prefix(b",\"as_of\":")?;
-    let (before, rest) = match rest.strip_prefix(b"-") {
-        Some(rest) => (true, rest),
-        None => (false, rest),
-    };
-    let (as_of, rest) = parse_digits(rest)?;
-    let as_of = i64::try_from(as_of).ok()?;
-    let as_of = match (before, as_of) {
-        (true, 0) => return None,
-        (true, _) => -as_of,
-        (false, _) => as_of,
-    };
-    let rest = rest.strip_prefix(b",\"completeness\":\"")?;
-    let (completeness, rest) = match rest.strip_prefix(b"complete") {
-        Some(rest) => (Completeness::Complete, rest),
-        None => (Completeness::Partial, rest.strip_prefix(b"partial")?),
-    };
-    let keys = rest.strip_prefix(b"\",\"keys\":[")?;
-    Some(RecordHeader { version: Version(version), as_of: Timestamp(as_of), completeness, keys })
-}
-
-/// Whether a text, which needs no escape, is among those of a list; none if that is no list.
+/// Returns whether a list contains a string that needs no escape, or `None` if the list is malformed.
 fn list_contains(mut rest: &[u8], wanted: &[u8]) -> Option<bool> {
     if rest.first() == Some(&b']') {
         return Some(false);
     }
     loop {
         rest = rest.strip_prefix(b"\"")?;
-        let (given, behind) = rest.split_at_checked(string_len(rest)?)?;
-        // Keys that differ mostly do so at their ends.
-        if given.last() == wanted.last() && given == wanted {
+        let (string, suffix) = rest.split_at_checked(string_len(rest)?)?;
+        // Keys usually differ in their last byte.
+        if string.last() == wanted.last() && string == wanted {
             return Some(true);
         }
-        match behind {
+        match suffix {
             [b'"', b',', next @ ..] => rest = next,
             [b'"', b']', ..] => return Some(false),
             _ => return None,
@@ -239,31 +219,14 @@ fn list_contains(mut rest: &[u8], wanted: &[u8]) -> Option<bool> {
     }
 }
 
-/// How long a text is up to its closing quote.
-fn string_len(rest: &[u8]) -> Option<usize> {
+/// Returns the length of a string up to its closing quote.
+fn string_len(bytes: &[u8]) -> Option<usize> {
     let mut end = 0;
     loop {
-        end += scan::find_quote_or_backslash(rest.get(end..)?);
-        if *rest.get(end)? == b'"' {
+        end += scan::find_quote_or_backslash(bytes.get(end..)?);
+        if *bytes.get(end)? == b'"' {
             return Some(end);
         }
         end += 2;
     }
-}
-
-/// A number that JSON begins with, and what stands behind it.
-fn parse_digits(text: &[u8]) -> Option<(u64, &[u8])> {
-    let mut number = 0_u64;
-    for (at, byte) in text.iter().enumerate() {
-        if !byte.is_ascii_digit() {
-            let (digits, rest) = text.split_at_checked(at)?;
-            // JSON has no zeros in front.
-            return match digits {
-                [] | [b'0', _, ..] => None,
-                [..] => Some((number, rest)),
-            };
-        }
-        number = number.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?;
-    }
-    None
 }

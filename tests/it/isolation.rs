@@ -1,7 +1,7 @@
-//! Whatever is asked with a customer's token, nothing of another customer comes back.
+//! A customer's token never returns data of another customer.
 //!
-//! Over all routes of the edge and of the catalog, any method, and many ways to name somebody else:
-//! the answers are searched for what is only the others'.
+//! Random requests cover all routes of the edge and of the catalog, all methods, and many ways to name
+//! another customer. The responses are searched for strings that occur only in others' data.
 
 use entgate::{
     api::{ROUTES, Request, catalog},
@@ -16,12 +16,12 @@ use crate::{
     support::{Answer, NOW, Service, event},
 };
 
-/// When Bob's set was told last: a number that is nowhere else.
-const BOBS_MOMENT: i64 = 1_699_912_345;
+/// When Bob's last event was created: a number that occurs nowhere else.
+const BOBS_LAST_EVENT: i64 = 1_699_912_345;
 
-/// Words that stand in no request, and in no answer to Ada: of Bob, of Ada in the other mode, and of a
-/// list of everybody.
-const OTHERS: [&str; 6] = [
+/// Strings that no request and no response to Ada may contain: of Bob, of Ada in the other mode, and of
+/// a list of all customers.
+const FOREIGN_STRINGS: [&str; 6] = [
     "bobs_own",
     "bob@example.com",
     "1699912345",
@@ -30,13 +30,13 @@ const OTHERS: [&str; 6] = [
     "customer_sync_status",
 ];
 
-/// Ada holds `sms`; Bob holds `bobs_own` since version 7; and there is an Ada in live mode.
+/// A deployment where Ada has `sms`, Bob has `bobs_own` at version 7, and live mode has another Ada.
 fn with_ada_and_bob(source: &'static str) -> (Service, String) {
     let mut service = with_tokens(&[("ENTGATE_SOURCE", source)]);
     service.stripe_sends(&event("cus_ada", 1_700_000_000, &["sms"], false));
-    for moment in BOBS_MOMENT - 6..=BOBS_MOMENT {
-        let key = if moment % 2 == 0 { "fax" } else { "bobs_own" };
-        service.stripe_sends(&event("cus_bob", moment, &[key], false));
+    for created in BOBS_LAST_EVENT - 6..=BOBS_LAST_EVENT {
+        let key = if created % 2 == 0 { "fax" } else { "bobs_own" };
+        service.stripe_sends(&event("cus_bob", created, &[key], false));
     }
     let mut live = event("cus_ada", 1_700_000_001, &["adas_live_one"], false);
     live["livemode"] = json!(true);
@@ -80,23 +80,24 @@ fn with_ada_and_bob(source: &'static str) -> (Service, String) {
     (service, bobs_grant)
 }
 
-/// Whether an answer says anything that is not Ada's to know.
-fn betrays(answer: &Answer) -> Option<String> {
-    let mut said = answer.text();
+/// Returns a string in a response that Ada must not receive.
+fn find_leak(answer: &Answer) -> Option<String> {
+    let mut content = answer.text();
     if let Some(flags) = answer.body["flags"].as_array() {
-        // That there is a feature is everybody's to know; that somebody has it is not.
+        // The names of features are public. That a customer has one is not.
         let mut body = answer.body.clone();
         body["flags"] = flags.iter().filter(|flag| flag["value"] != false).cloned().collect();
-        said = body.to_string();
+        content = body.to_string();
     }
     if let Some(snapshot) = answer.body["snapshot"].as_str() {
-        said.push_str(&part(snapshot, 1).to_string());
+        content.push_str(&part(snapshot, 1).to_string());
     }
-    if let Some(word) = OTHERS.iter().find(|word| said.contains(**word)) {
-        return Some((*word).to_owned());
+    if let Some(string) = FOREIGN_STRINGS.iter().find(|string| content.contains(**string)) {
+        return Some((*string).to_owned());
     }
     let customers = [&answer.body["customer"], &answer.body["data"][0]["customer"]];
-    if let Some(customer) = customers.iter().find(|named| !named.is_null() && **named != "cus_ada")
+    if let Some(customer) =
+        customers.iter().find(|customer| !customer.is_null() && **customer != "cus_ada")
     {
         return Some(customer.to_string());
     }
@@ -105,13 +106,13 @@ fn betrays(answer: &Answer) -> Option<String> {
     version.filter(|version| *version == "7")
 }
 
-/// A path of any route, with somebody in it wherever a name has to be.
+/// The path of any route, with an id for each of its parameters.
 fn path(bobs_grant: &str) -> impl Strategy<Value = String> + use<> {
     let edge = ROUTES.iter().map(|route| route.path);
     let all: Vec<_> = edge.chain(catalog::routes().map(|(_, path)| path)).collect();
-    let open =
+    let customer_routes =
         ["/v1/check", "/v1/authorize", "/v1/snapshot", "/v1/entitlements/active_entitlements"];
-    let names = prop::sample::select(vec![
+    let ids = prop::sample::select(vec![
         "cus_bob".to_owned(),
         "cus%5Fbob".to_owned(),
         "%63us_bob".to_owned(),
@@ -120,17 +121,18 @@ fn path(bobs_grant: &str) -> impl Strategy<Value = String> + use<> {
         "..".to_owned(),
         bobs_grant.to_owned(),
     ]);
-    let paths = prop_oneof![prop::sample::select(open.to_vec()), prop::sample::select(all)];
-    (paths, names).prop_map(|(path, name)| {
-        let parts = path.split('/').map(|part| if part.starts_with('{') { &*name } else { part });
+    let paths =
+        prop_oneof![prop::sample::select(customer_routes.to_vec()), prop::sample::select(all)];
+    (paths, ids).prop_map(|(path, id)| {
+        let parts = path.split('/').map(|part| if part.starts_with('{') { &*id } else { part });
         parts.collect::<Vec<_>>().join("/")
     })
 }
 
-/// A query string: what a route wants, and somebody named in one way or another, in any order.
+/// A query string with parameters of routes, and with a customer in one form or another, in any order.
 fn query(bobs_grant: &str) -> impl Strategy<Value = String> + use<> {
     let grant = format!("starting_after={bobs_grant}");
-    let named = vec![
+    let customers = vec![
         "customer=cus_bob",
         "customer=cus_ada",
         "customer=cus%5Fbob",
@@ -153,7 +155,7 @@ fn query(bobs_grant: &str) -> impl Strategy<Value = String> + use<> {
         "entgate-customer=cus_bob",
         "livemode=true",
     ];
-    let more = vec![
+    let others = vec![
         "feature=sms",
         "feature=fax",
         "feature[]=sms&feature[]=fax",
@@ -168,11 +170,11 @@ fn query(bobs_grant: &str) -> impl Strategy<Value = String> + use<> {
         &*grant,
     ];
     let owned = |all: Vec<&str>| all.into_iter().map(str::to_owned).collect::<Vec<_>>();
-    let (named, more) = (owned(named), owned(more));
-    let named = prop::collection::vec(prop::sample::select(named), 0..3);
-    let more = prop::collection::vec(prop::sample::select(more), 0..3);
-    (named, more)
-        .prop_map(|(named, more)| named.into_iter().chain(more).collect::<Vec<_>>())
+    let (customers, others) = (owned(customers), owned(others));
+    let customers = prop::collection::vec(prop::sample::select(customers), 0..3);
+    let others = prop::collection::vec(prop::sample::select(others), 0..3);
+    (customers, others)
+        .prop_map(|(customers, others)| customers.into_iter().chain(others).collect::<Vec<_>>())
         .prop_shuffle()
         .prop_map(|parts| parts.join("&"))
 }
@@ -231,14 +233,14 @@ fn request()
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(10_000))]
     #[test]
-    fn no_token_of_ada_reads_anything_of_bob((method, target, headers, body) in request()) {
-        for by in [token(&json!({ "exp": NOW.0 + 900 })), issued("one", &json!({}))] {
-            let authorization = format!("Bearer {by}");
+    fn no_token_of_ada_returns_data_of_bob((method, target, headers, body) in request()) {
+        for token in [token(&json!({ "exp": NOW.0 + 900 })), issued("one", &json!({}))] {
+            let authorization = format!("Bearer {token}");
             let mut headers = headers.clone();
             headers.push(("authorization", &authorization));
-            for stage in [&EDGE, &CATALOG] {
-                let answer = stage.with(|(service, _)| service.request(method, &target, &headers, body.as_bytes()));
-                prop_assert_eq!(betrays(&answer), None, "{}", answer.text());
+            for deployment in [&EDGE, &CATALOG] {
+                let answer = deployment.with(|(service, _)| service.request(method, &target, &headers, body.as_bytes()));
+                prop_assert_eq!(find_leak(&answer), None, "{}", answer.text());
                 prop_assert!(answer.status != 500, "{}", answer.text());
             }
         }
@@ -246,28 +248,28 @@ proptest! {
 }
 
 #[test]
-fn the_search_finds_what_it_is_for() {
-    for stage in [&EDGE, &CATALOG] {
-        stage.with(|(service, _)| {
+fn the_search_finds_data_of_other_customers() {
+    for deployment in [&EDGE, &CATALOG] {
+        deployment.with(|(service, _)| {
             for path in ["/v1/entitlements/active_entitlements", "/v1/snapshot"] {
                 let bobs = service.get(&format!("{path}?customer=cus_bob"));
-                assert!(betrays(&bobs).is_some(), "{path}");
+                assert!(find_leak(&bobs).is_some(), "{path}");
                 let adas = service.get_with(&token(&json!({})), path);
-                assert_eq!((adas.status, betrays(&adas)), (200, None), "{path}");
+                assert_eq!((adas.status, find_leak(&adas)), (200, None), "{path}");
             }
             let bobs = json!({ "context": { "targetingKey": "cus_bob" } });
             let bobs = service.post_json("/ofrep/v1/evaluate/flags", &bobs);
-            assert_eq!(betrays(&bobs).as_deref(), Some("bobs_own"));
+            assert_eq!(find_leak(&bobs).as_deref(), Some("bobs_own"));
             let bobs = service.get("/v1/check?customer=cus_bob&feature=fax");
-            assert_eq!(betrays(&bobs).as_deref(), Some("1699912345"));
+            assert_eq!(find_leak(&bobs).as_deref(), Some("1699912345"));
             assert!(
-                betrays(&service.get("/v1/authorize?customer=cus_bob&feature=fax")).is_none(),
-                "a no is no secret of his"
+                find_leak(&service.get("/v1/authorize?customer=cus_bob&feature=fax")).is_none(),
+                "a denial contains no data of Bob"
             );
             for path in ["/v1/activity", "/v1/sync_status"] {
-                let everybody = service.get(path);
-                assert_eq!(everybody.status, 200, "{path}");
-                assert!(betrays(&everybody).is_some(), "{path}");
+                let list = service.get(path);
+                assert_eq!(list.status, 200, "{path}");
+                assert!(find_leak(&list).is_some(), "{path}");
             }
             let live = service.request(
                 "GET",
@@ -275,7 +277,7 @@ fn the_search_finds_what_it_is_for() {
                 &[("x-api-key", "sk_live_entgate")],
                 b"",
             );
-            assert_eq!(betrays(&live).as_deref(), Some("adas_live_one"));
+            assert_eq!(find_leak(&live).as_deref(), Some("adas_live_one"));
         });
     }
 }

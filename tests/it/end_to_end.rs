@@ -1,4 +1,4 @@
-//! The whole way, from Stripe's event to the answer.
+//! The whole path, from Stripe's event to the response of a check.
 
 use serde_json::json;
 
@@ -6,16 +6,16 @@ use crate::support::{NOW, OLD_SECRET, SECRET, event, service, signed, v1};
 
 const AT: i64 = 1_700_000_000;
 
-fn yes() -> (bool, String) {
+fn entitled() -> (bool, String) {
     (true, "active_entitlement".to_owned())
 }
 
-fn no(reason: &str) -> (bool, String) {
+fn denied(reason: &str) -> (bool, String) {
     (false, reason.to_owned())
 }
 
 #[test]
-fn a_granted_feature_may_be_used() {
+fn a_granted_feature_is_entitled() {
     let service = service();
     let grant = event("cus_ada", AT, &["export", "sms"], false);
     let receipt = service.stripe_sends(&grant);
@@ -30,59 +30,59 @@ fn a_granted_feature_may_be_used() {
             "version": 1,
         })
     );
-    assert_eq!(service.check("cus_ada", "export"), yes());
-    assert_eq!(service.check("cus_ada", "sms"), yes());
-    assert_eq!(service.check("cus_ada", "sso"), no("not_entitled"));
-    assert_eq!(service.check("cus_bob", "export"), no("unknown_customer"));
+    assert_eq!(service.check("cus_ada", "export"), entitled());
+    assert_eq!(service.check("cus_ada", "sms"), entitled());
+    assert_eq!(service.check("cus_ada", "sso"), denied("not_entitled"));
+    assert_eq!(service.check("cus_bob", "export"), denied("unknown_customer"));
 }
 
 #[test]
-fn a_revoked_feature_may_not_be_used() {
+fn a_revoked_feature_is_denied() {
     let service = service();
     service.stripe_sends(&event("cus_ada", AT, &["export"], false));
     let receipt = service.stripe_sends(&event("cus_ada", AT + 1, &[], false));
 
     assert_eq!(receipt.body["version"], 2);
-    assert_eq!(service.check("cus_ada", "export"), no("not_entitled"));
+    assert_eq!(service.check("cus_ada", "export"), denied("not_entitled"));
 }
 
 #[test]
-fn an_event_that_arrives_twice_changes_nothing_the_second_time() {
+fn a_duplicate_event_changes_nothing() {
     let service = service();
     let grant = event("cus_ada", AT, &["export"], false);
     service.stripe_sends(&grant);
     service.stripe_sends(&event("cus_ada", AT, &[], false));
-    let again = service.stripe_sends(&grant);
+    let duplicate = service.stripe_sends(&grant);
 
-    assert_eq!((again.status, &again.body["outcome"]), (200, &json!("duplicate")));
-    assert_eq!(again.body["version"], 2);
-    assert_eq!(service.check("cus_ada", "export"), no("not_entitled"));
+    assert_eq!((duplicate.status, &duplicate.body["outcome"]), (200, &json!("duplicate")));
+    assert_eq!(duplicate.body["version"], 2);
+    assert_eq!(service.check("cus_ada", "export"), denied("not_entitled"));
 }
 
 #[test]
-fn an_event_that_arrives_late_does_not_undo_a_newer_one() {
+fn a_late_event_does_not_undo_a_newer_one() {
     let service = service();
     service.stripe_sends(&event("cus_ada", AT + 50, &["sso"], false));
     let late = service.stripe_sends(&event("cus_ada", AT, &["export"], false));
 
     assert_eq!((late.status, &late.body["outcome"]), (200, &json!("stale")));
-    assert_eq!(service.check("cus_ada", "sso"), yes());
-    assert_eq!(service.check("cus_ada", "export"), no("not_entitled"));
+    assert_eq!(service.check("cus_ada", "sso"), entitled());
+    assert_eq!(service.check("cus_ada", "export"), denied("not_entitled"));
 }
 
 #[test]
-fn of_two_events_of_one_second_the_later_arrival_counts() {
+fn the_later_arrival_of_two_events_of_one_second_wins() {
     let service = service();
     service.stripe_sends(&event("cus_ada", AT, &["export"], false));
     let tie = service.stripe_sends(&event("cus_ada", AT, &["sso"], false));
 
     assert_eq!((&tie.body["outcome"], &tie.body["version"]), (&json!("applied"), &json!(2)));
-    assert_eq!(service.check("cus_ada", "sso"), yes());
-    assert_eq!(service.check("cus_ada", "export"), no("not_entitled"));
+    assert_eq!(service.check("cus_ada", "sso"), entitled());
+    assert_eq!(service.check("cus_ada", "export"), denied("not_entitled"));
 }
 
 #[test]
-fn the_same_set_again_is_no_new_version() {
+fn the_same_set_keeps_the_version() {
     let service = service();
     service.stripe_sends(&event("cus_ada", AT, &["export"], false));
     let same = service.stripe_sends(&event("cus_ada", AT + 9, &["export"], false));
@@ -91,14 +91,14 @@ fn the_same_set_again_is_no_new_version() {
 }
 
 #[test]
-fn a_truncated_page_revokes_nothing_and_what_it_lacks_is_not_known() {
+fn a_truncated_page_revokes_nothing_and_leaves_other_features_unknown() {
     let service = service();
     service.stripe_sends(&event("cus_ada", AT, &["export"], false));
     let page = service.stripe_sends(&event("cus_ada", AT + 1, &["sms", "sso"], true));
     assert_eq!((page.status, &page.body["outcome"]), (200, &json!("applied")));
 
-    for held in ["export", "sms", "sso"] {
-        assert_eq!(service.check("cus_ada", held), yes(), "{held}");
+    for feature in ["export", "sms", "sso"] {
+        assert_eq!(service.check("cus_ada", feature), entitled(), "{feature}");
     }
     let unknown = service.get("/v1/check?customer=cus_ada&feature=api");
     assert_eq!(unknown.status, 503);
@@ -113,11 +113,15 @@ fn a_truncated_page_revokes_nothing_and_what_it_lacks_is_not_known() {
     assert_eq!((list.status, list.error("code")), (503, "entitlements_incomplete"));
 
     service.stripe_sends(&event("cus_ada", AT + 2, &["sms"], false));
-    assert_eq!(service.check("cus_ada", "api"), no("not_entitled"), "the whole is known again");
+    assert_eq!(
+        service.check("cus_ada", "api"),
+        denied("not_entitled"),
+        "the set is complete again"
+    );
 }
 
 #[test]
-fn while_a_secret_is_rolled_events_by_either_are_taken() {
+fn events_signed_with_either_secret_are_accepted_while_a_secret_is_rolled() {
     let service = service();
     for (created, secret) in [(AT, SECRET), (AT + 1, OLD_SECRET)] {
         let body = event("cus_ada", created, &["export"], false).to_string();
@@ -126,18 +130,18 @@ fn while_a_secret_is_rolled_events_by_either_are_taken() {
     let body = event("cus_ada", AT + 2, &["export"], false).to_string();
     let both =
         format!("t={NOW},v1={},v1={}", v1(&body, "whsec_other", NOW), v1(&body, SECRET, NOW));
-    assert_eq!(service.receives(&body, &both).status, 200, "one of the two signatures is ours");
+    assert_eq!(service.receives(&body, &both).status, 200, "one of the two signatures is valid");
 }
 
 #[test]
-fn test_and_live_never_mix() {
+fn test_and_live_mode_are_separate() {
     let service = service();
     let mut live = event("cus_ada", AT, &["export"], false);
     live["livemode"] = json!(true);
     live["data"]["object"]["livemode"] = json!(true);
     service.stripe_sends(&live);
 
-    assert_eq!(service.check("cus_ada", "export"), no("unknown_customer"));
+    assert_eq!(service.check("cus_ada", "export"), denied("unknown_customer"));
     let headers = [("authorization", "Bearer sk_live_entgate")];
     let answer = service.request("GET", "/v1/check?customer=cus_ada&feature=export", &headers, b"");
     assert_eq!(answer.body["entitled"], true);
@@ -158,22 +162,22 @@ fn an_event_of_another_type_is_acknowledged_and_ignored() {
 }
 
 #[test]
-fn an_event_of_a_connected_account_does_not_reach_our_customers() {
+fn an_event_of_a_connected_account_is_ignored() {
     let service = service();
-    let mut foreign = event("cus_ada", AT, &["export"], false);
-    foreign["account"] = json!("acct_1");
-    let answer = service.stripe_sends(&foreign);
+    let mut connected = event("cus_ada", AT, &["export"], false);
+    connected["account"] = json!("acct_1");
+    let answer = service.stripe_sends(&connected);
 
     assert_eq!((answer.status, &answer.body["outcome"]), (200, &json!("ignored")));
-    assert_eq!(service.check("cus_ada", "export"), no("unknown_customer"));
+    assert_eq!(service.check("cus_ada", "export"), denied("unknown_customer"));
 }
 
 #[test]
-fn a_thin_event_that_names_no_customer_is_not_acknowledged() {
+fn a_thin_event_without_a_customer_is_not_acknowledged() {
     let service = service();
-    let thin = |kind: &str| {
+    let thin = |event_type: &str| {
         json!({
-            "id": "evt_test_61R", "object": "v2.core.event", "type": kind,
+            "id": "evt_test_61R", "object": "v2.core.event", "type": event_type,
             "created": "2026-11-01T12:00:00.000Z", "livemode": false,
         })
     };

@@ -1,4 +1,4 @@
-//! Who there is: the customers of one mode, by their ids.
+//! `GET /v1/sync_status`: the known customers of one mode, in the order of their ids.
 
 use entgate::{
     id::{CustomerId, CustomerKey, Livemode, UnixMillis},
@@ -12,7 +12,7 @@ use crate::support::{NOW, Service, customer, event, service};
 
 const PATH: &str = "/v1/sync_status";
 
-/// The ids that are listed, and whether there are more.
+/// The listed ids, and whether there are more.
 fn page(service: &Service, query: &str) -> (Vec<String>, bool) {
     let answer = service.get(&format!("{PATH}?{query}"));
     assert_eq!(answer.status, 200, "{query}: {}", answer.body);
@@ -22,20 +22,19 @@ fn page(service: &Service, query: &str) -> (Vec<String>, bool) {
 }
 
 #[test]
-fn who_was_heard_of_is_listed_with_where_they_stand() {
+fn known_customers_are_listed_with_their_sync_status() {
     let service = service();
     service.stripe_sends(&event("cus_bob", 1_700_000_000, &["sms"], false));
-    let trouble = Some(SyncProblem::KeyRefused);
-    let standing = SyncStatus {
+    let status = SyncStatus {
         confirmed_at: Some(NOW),
         pending: 2,
         pending_since: Some(UnixMillis(1_999)),
-        problem: trouble,
+        problem: Some(SyncProblem::KeyRefused),
     };
     service
         .store
         .customer_index
-        .record(&customer("cus_ada"), StatusReport { status: standing, ..StatusReport::default() });
+        .record(&customer("cus_ada"), StatusReport { status, ..StatusReport::default() });
     assert_eq!(
         service.get(PATH).body,
         json!({
@@ -67,7 +66,7 @@ fn who_was_heard_of_is_listed_with_where_they_stand() {
 }
 
 #[test]
-fn pages_go_by_id_and_may_be_of_those_whose_ids_begin_alike() {
+fn pages_are_in_the_order_of_ids_and_can_be_filtered_by_prefix() {
     let service = service();
     for id in ["cus_b", "user 2", "cus_a", "user 1", "cus_c"] {
         service.stripe_sends(&event(id, 1_700_000_000, &[], false));
@@ -93,7 +92,7 @@ fn pages_go_by_id_and_may_be_of_those_whose_ids_begin_alike() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_by_name() {
+fn an_invalid_parameter_is_rejected_by_name() {
     let service = service();
     let empty = |param| {
         format!("You passed an empty string for '{param}'. Leave it out, or give it a value.")
@@ -120,7 +119,7 @@ fn what_makes_no_sense_is_refused_by_name() {
 }
 
 #[test]
-fn a_roster_out_of_reach_is_a_503() {
+fn a_failed_customer_index_is_a_503() {
     let service = service();
     service.store.customer_index.fail_next(Fault::Before);
     let answer = service.get(PATH);
@@ -129,12 +128,12 @@ fn a_roster_out_of_reach_is_a_503() {
 
 proptest! {
     #[test]
-    fn what_begins_alike_stands_between_a_prefix_and_its_end(
+    fn a_string_with_a_prefix_is_between_the_prefix_and_its_upper_bound(
         prefix in "[a\u{d7ff}\u{e000}\u{10ffff}]{0,3}",
-        text in "[ab\u{d7ff}\u{e000}\u{10fffe}\u{10ffff}]{0,5}",
+        string in "[ab\u{d7ff}\u{e000}\u{10fffe}\u{10ffff}]{0,5}",
     ) {
         let is_between =
-            text >= prefix && prefix_upper_bound(&prefix).is_none_or(|end| text < end);
-        prop_assert_eq!(is_between, text.starts_with(&prefix));
+            string >= prefix && prefix_upper_bound(&prefix).is_none_or(|bound| string < bound);
+        prop_assert_eq!(is_between, string.starts_with(&prefix));
     }
 }

@@ -1,0 +1,380 @@
+//! The steps of a customer's ledger at exact times: events, and reads of the source.
+
+mod observed_features;
+mod pending_tasks;
+
+use entgate::{
+    entitlement::{ActiveEntitlement, Entitlements, Summary, SummaryPage, Version},
+    id::{Timestamp, UnixMillis},
+    ledger::{
+        ApplyOutcome::{self, Applied, Deferred, Duplicate, Stale, Unchanged},
+        Dedup, Drift, Error, LedgerState,
+        ReadReason::{self, OnDemand, Reconcile},
+        Reconciliation::{
+            self, Drifted, InSync, NotFoundAtSource, Superseded, UnknownCustomer, Updated,
+        },
+        SourceAccess, SourceState, SyncProblem,
+        Task::{self, Read, Replica, Report},
+    },
+};
+
+use crate::support::{self, grants};
+
+/// The start of a test, in seconds.
+const START: i64 = 1_700_000_000;
+
+/// A time in milliseconds after the start.
+fn ms(offset: u64) -> UnixMillis {
+    UnixMillis::from(Timestamp(START)).saturating_add(offset)
+}
+
+/// A time in seconds after the start.
+fn second(offset: i64) -> Timestamp {
+    Timestamp(START + offset)
+}
+
+/// An event with a complete list, created so many seconds after the start.
+fn complete(created: i64, keys: &[&str]) -> Summary {
+    support::summary("evt_1", START + created, SummaryPage::Complete(grants(keys)))
+}
+
+/// An event with a truncated list.
+fn truncated(created: i64, keys: &[&str]) -> Summary {
+    support::summary("evt_1", START + created, SummaryPage::Truncated(grants(keys)))
+}
+
+/// The source's list.
+fn source_list(keys: &[&str]) -> SourceState {
+    SourceState::List(grants(keys))
+}
+
+/// A state after these events at the start, without pending reads or reports. Its features are
+/// reported, its status is not.
+fn state_after(events: &[Summary]) -> LedgerState {
+    let mut state = LedgerState::default();
+    for event in events {
+        apply(&mut state, event, 0);
+    }
+    if let Some(report) = state.begin_report() {
+        state.report_succeeded(&report, ms(0));
+        state.last_report = None;
+    }
+    for task in [Read, Task::Confirm, Report] {
+        state.outbox.complete(task);
+    }
+    state
+}
+
+fn apply(state: &mut LedgerState, event: &Summary, now: u64) -> ApplyOutcome {
+    state.apply_event(event, Dedup::New, SourceAccess::Available, ms(now)).unwrap().outcome
+}
+
+/// A read of the source without an event in between.
+fn read_source(
+    state: &mut LedgerState,
+    reason: ReadReason,
+    source: &SourceState,
+    now: u64,
+) -> Reconciliation {
+    state.apply_source_list(state.begin_source_read(), reason, source, ms(now)).unwrap()
+}
+
+/// When a task is due, in milliseconds after the start.
+fn due(state: &LedgerState, task: Task) -> Option<u64> {
+    state.outbox.pending(task).map(|pending| pending.due_at.0 - ms(0).0)
+}
+
+fn keys(state: &LedgerState) -> Vec<&str> {
+    let data = state.entitlements.iter().flat_map(|set| &set.data);
+    data.map(|grant| grant.lookup_key.as_str()).collect()
+}
+
+#[test]
+fn a_set_is_confirmed_2_s_after_the_last_event_and_at_latest_10_s_after_the_first() {
+    for (why, arrivals, expected) in [
+        ("one event", vec![0], 2_000),
+        ("a second event", vec![0, 1_999], 3_999),
+        ("the last event that postpones it", vec![0, 7_999], 9_999),
+        ("an event that does not postpone it", vec![0, 8_000], 10_000),
+        (
+            "one event a second",
+            vec![0, 1_000, 2_000, 3_000, 4_000, 5_000, 6_000, 7_000, 8_000, 9_000],
+            10_000,
+        ),
+        ("an event while no read ran", vec![0, 20_000], 10_000),
+    ] {
+        let mut state = LedgerState::default();
+        for (created, arrival) in (0..).zip(arrivals) {
+            apply(&mut state, &complete(created, &["a"]), arrival);
+        }
+        assert_eq!(due(&state, Task::Confirm), Some(expected), "{why}");
+        assert_eq!(due(&state, Read), None, "{why}");
+    }
+}
+
+#[test]
+fn an_uncertain_event_schedules_a_read_at_once() {
+    for (why, event, outcome, read) in [
+        ("complete and newer", complete(1, &["b"]), Applied, None),
+        ("the same set, newer", complete(1, &["a"]), Unchanged, None),
+        ("a truncated page", truncated(1, &["b"]), Applied, Some(5_000)),
+        ("a truncated page without a new grant", truncated(1, &["a"]), Applied, Some(5_000)),
+        ("a tie", complete(0, &["b"]), Applied, Some(5_000)),
+        ("a tie with the same set", complete(0, &["a"]), Unchanged, Some(5_000)),
+        ("a late event", complete(-1, &["b"]), Stale, Some(5_000)),
+        (
+            "an event without a list",
+            Summary { page: None, ..complete(1, &[]) },
+            Deferred,
+            Some(5_000),
+        ),
+    ] {
+        let mut state = state_after(&[complete(0, &["a"])]);
+        let mut without_source = state.clone();
+        assert_eq!(apply(&mut state, &event, 5_000), outcome, "{why}");
+        assert_eq!((due(&state, Read), state.events_received), (read, 2), "{why}");
+        assert_eq!(due(&state, Task::Confirm), Some(7_000), "{why}");
+
+        let receipt =
+            without_source.apply_event(&event, Dedup::New, SourceAccess::None, ms(5_000)).unwrap();
+        assert_eq!(
+            (receipt.outcome, &without_source.entitlements),
+            (outcome, &state.entitlements),
+            "{why}"
+        );
+        assert_eq!(
+            (due(&without_source, Read), due(&without_source, Task::Confirm)),
+            (None, None),
+            "{why}"
+        );
+    }
+    let mut unknown = LedgerState::default();
+    assert_eq!(apply(&mut unknown, &truncated(0, &["a"]), 700), Applied);
+    assert_eq!(due(&unknown, Read), Some(700), "a truncated page as the first event");
+}
+
+#[test]
+fn a_duplicate_event_changes_nothing() {
+    let mut state = state_after(&[complete(0, &["a"])]);
+    let before = state.clone();
+    let duplicate = truncated(1, &["b"]);
+    let receipt =
+        state.apply_event(&duplicate, Dedup::Duplicate, SourceAccess::Available, ms(0)).unwrap();
+    assert_eq!((receipt.outcome, receipt.version), (Duplicate, Version(1)));
+    assert_eq!(state, before);
+}
+
+#[test]
+fn a_complete_and_newer_event_applies_at_once_and_is_confirmed() {
+    let mut state = state_after(&[complete(0, &["a"])]);
+    assert_eq!(apply(&mut state, &complete(1, &["b"]), 1_200), Applied);
+    assert_eq!((keys(&state), state.version()), (vec!["b"], Version(2)));
+
+    assert_eq!(read_source(&mut state, Reconcile, &source_list(&["b"]), 3_200), InSync);
+    assert_eq!((state.version(), state.confirmed_at), (Version(2), Some(second(3))));
+    assert_eq!(state.entitlements.as_ref().map(|set| set.as_of), Some(second(3)));
+    assert_eq!((due(&state, Read), due(&state, Task::Confirm)), (None, None));
+}
+
+#[test]
+fn a_source_list_is_discarded_if_an_event_arrived_during_the_read() {
+    for (why, event, dedup, is_applied) in [
+        ("a newer event", complete(1, &["b"]), Dedup::New, false),
+        ("an event with the same set", complete(1, &["a"]), Dedup::New, false),
+        ("a late event", complete(-1, &["b"]), Dedup::New, false),
+        ("a duplicate event", complete(1, &["b"]), Dedup::Duplicate, true),
+    ] {
+        let mut state = state_after(&[complete(0, &["a"])]);
+        let read = state.begin_source_read();
+        state.apply_event(&event, dedup, SourceAccess::Available, ms(100)).unwrap();
+        let before = state.clone();
+        let reconciliation =
+            state.apply_source_list(read, OnDemand, &source_list(&["c"]), ms(200)).unwrap();
+        assert_eq!(reconciliation, if is_applied { Updated } else { Superseded }, "{why}");
+        assert_eq!(state == before, !is_applied, "{why}");
+    }
+}
+
+#[test]
+fn a_difference_that_no_event_announced_is_drift() {
+    let drift = |missing, extra| Drifted(Drift { missing, extra, version: Version(2) });
+    let stored = || state_after(&[complete(0, &["a", "b"])]);
+    let after_late_event = || {
+        let mut state = stored();
+        apply(&mut state, &complete(-1, &["c"]), 0);
+        state
+    };
+    let empty = || state_after(&[complete(0, &[])]);
+    let partial = || state_after(&[truncated(0, &["a"])]);
+    let unknown = LedgerState::default;
+    for (why, mut state, reason, source, reconciliation, expected, version) in [
+        ("no difference", stored(), Reconcile, source_list(&["a", "b"]), InSync, vec!["a", "b"], 1),
+        ("another order", stored(), Reconcile, source_list(&["b", "a"]), InSync, vec!["a", "b"], 1),
+        (
+            "a missing grant",
+            stored(),
+            Reconcile,
+            source_list(&["a", "b", "c"]),
+            drift(1, 0),
+            vec!["c", "a", "b"],
+            2,
+        ),
+        ("an extra grant", stored(), Reconcile, source_list(&["b"]), drift(0, 1), vec!["b"], 2),
+        (
+            "another grant",
+            stored(),
+            Reconcile,
+            source_list(&["b", "c"]),
+            drift(1, 1),
+            vec!["c", "b"],
+            2,
+        ),
+        ("on demand", stored(), OnDemand, source_list(&["b"]), Updated, vec!["b"], 2),
+        (
+            "after a late event",
+            after_late_event(),
+            Reconcile,
+            source_list(&["b"]),
+            Updated,
+            vec!["b"],
+            2,
+        ),
+        ("after a partial set", partial(), Reconcile, source_list(&["b"]), Updated, vec!["b"], 2),
+        (
+            "a partial set that was everything",
+            partial(),
+            Reconcile,
+            source_list(&["a"]),
+            Updated,
+            vec!["a"],
+            2,
+        ),
+        ("an unknown customer", unknown(), Reconcile, source_list(&["a"]), Updated, vec!["a"], 1),
+        (
+            "an unknown customer without entitlements",
+            unknown(),
+            OnDemand,
+            source_list(&[]),
+            Updated,
+            vec![],
+            1,
+        ),
+        ("deleted", stored(), Reconcile, SourceState::Deleted, drift(0, 2), vec![], 2),
+        ("deleted, on demand", stored(), OnDemand, SourceState::Deleted, Updated, vec![], 2),
+        ("deleted before", empty(), Reconcile, SourceState::Deleted, InSync, vec![], 1),
+        (
+            "deleted, and an unknown customer",
+            unknown(),
+            OnDemand,
+            SourceState::Deleted,
+            Updated,
+            vec![],
+            1,
+        ),
+        (
+            "not found, and without entitlements",
+            empty(),
+            Reconcile,
+            SourceState::NotFound,
+            InSync,
+            vec![],
+            1,
+        ),
+    ] {
+        state.outbox.schedule(Task::Confirm, ms(0), ms(0));
+        state.sync_problem = Some(SyncProblem::KeyRefused);
+        assert_eq!(read_source(&mut state, reason, &source, 5_999), reconciliation, "{why}");
+        assert_eq!((keys(&state), state.version()), (expected, Version(version)), "{why}");
+        assert_eq!((state.confirmed_at, state.sync_problem), (Some(second(5)), None), "{why}");
+        assert_eq!((due(&state, Read), due(&state, Task::Confirm)), (None, None), "{why}");
+    }
+}
+
+#[test]
+fn a_customer_that_the_source_does_not_know_keeps_the_set() {
+    for (why, mut state, reconciliation) in [
+        ("an unknown customer", LedgerState::default(), UnknownCustomer),
+        ("with entitlements", state_after(&[complete(0, &["a"])]), NotFoundAtSource),
+        ("with a partial set", state_after(&[truncated(0, &["a"])]), NotFoundAtSource),
+        ("with an empty partial set", state_after(&[truncated(0, &[])]), NotFoundAtSource),
+    ] {
+        let before = state.clone();
+        let source = SourceState::NotFound;
+        assert_eq!(read_source(&mut state, OnDemand, &source, 5_000), reconciliation, "{why}");
+        assert_eq!(state, before, "{why}");
+    }
+}
+
+#[test]
+fn a_list_that_is_too_large_leaves_the_set() {
+    let grant = |n| ActiveEntitlement {
+        id: format!("ent_{n}").try_into().unwrap(),
+        feature: format!("feat_{n}").try_into().unwrap(),
+        lookup_key: "a".try_into().unwrap(),
+    };
+    let list = SourceState::List((0..=Entitlements::MAX_LEN).map(grant).collect());
+    let mut state = state_after(&[complete(0, &["a"])]);
+    let before = state.clone();
+    let result = state.apply_source_list(state.begin_source_read(), OnDemand, &list, ms(0));
+    assert_eq!(result, Err(Error::TooMany { count: 100_001 }));
+    assert_eq!(state, before);
+}
+
+#[test]
+fn an_event_that_is_not_newer_than_a_confirmation_is_stale_and_schedules_a_read() {
+    let mut confirmed = state_after(&[complete(0, &["a"])]);
+    read_source(&mut confirmed, Reconcile, &source_list(&["a"]), 5_000);
+    for (why, access, created, outcome, read) in [
+        ("older", SourceAccess::Available, 4, Stale, Some(6_000)),
+        ("of the same second", SourceAccess::Available, 5, Stale, Some(6_000)),
+        ("newer", SourceAccess::Available, 6, Applied, None),
+        ("older, without a source", SourceAccess::None, 4, Stale, None),
+        ("of the same second, without a source", SourceAccess::None, 5, Applied, None),
+    ] {
+        let mut state = confirmed.clone();
+        let event = complete(created, &["b"]);
+        let receipt = state.apply_event(&event, Dedup::New, access, ms(6_000)).unwrap();
+        assert_eq!((receipt.outcome, due(&state, Read)), (outcome, read), "{why}");
+        assert_eq!(keys(&state), [if outcome == Stale { "a" } else { "b" }], "{why}");
+    }
+}
+
+#[test]
+fn an_older_event_does_not_undo_one_from_a_clock_ahead_of_ours() {
+    let mut state = state_after(&[complete(10, &["a"])]);
+    read_source(&mut state, Reconcile, &source_list(&["a"]), 5_000);
+    assert_eq!(
+        (state.confirmed_at, state.entitlements.as_ref().unwrap().as_of),
+        (Some(second(5)), second(10))
+    );
+    assert_eq!(apply(&mut state, &complete(9, &["b"]), 6_000), Stale);
+}
+
+#[test]
+fn only_a_changed_set_is_written_to_the_replica() {
+    for (why, before, event, expected) in [
+        ("the first set", LedgerState::default(), complete(0, &["a"]), Some(0)),
+        ("a truncated first page", LedgerState::default(), truncated(0, &["a"]), Some(0)),
+        ("an empty truncated first page", LedgerState::default(), truncated(0, &[]), Some(0)),
+        ("an empty first set", LedgerState::default(), complete(0, &[]), None),
+        (
+            "a grant after an empty set",
+            state_after(&[complete(0, &[])]),
+            complete(1, &["a"]),
+            Some(0),
+        ),
+        (
+            "an empty set after a grant",
+            state_after(&[complete(0, &["a"])]),
+            complete(1, &[]),
+            Some(0),
+        ),
+        ("the same set", state_after(&[complete(0, &["a"])]), complete(1, &["a"]), None),
+        ("an older event", state_after(&[complete(0, &["a"])]), complete(-1, &["b"]), None),
+    ] {
+        let mut state = before;
+        state.outbox.complete(Replica);
+        apply(&mut state, &event, 0);
+        assert_eq!(due(&state, Replica), expected, "{why}");
+    }
+}
