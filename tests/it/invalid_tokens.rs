@@ -283,13 +283,13 @@ fn a_token_that_names_no_customer_is_a_403_since_another_one_would_not_either() 
         ("a number", json!(7), "the token names no customer in `sub`."),
         ("a list", json!(["cus_ada"]), "the token names no customer in `sub`."),
         ("an object", json!({ "id": "cus_ada" }), "the token names no customer in `sub`."),
-        ("an empty text", json!(""), "the token's customer is an empty text."),
+        ("an empty text", json!(""), "the token's customer is an empty string."),
         (
             "a line break",
             json!("cus_ada\n"),
-            "the token's customer is a text with control characters.",
+            "the token's customer is a string with control characters.",
         ),
-        ("a NUL", json!("cus_ada\0"), "the token's customer is a text with control characters."),
+        ("a NUL", json!("cus_ada\0"), "the token's customer is a string with control characters."),
         ("a long text", json!(long), "the token's customer is longer than 255 bytes."),
     ] {
         for token in [token(&json!({ "sub": sub })), issued("one", &json!({ "sub": sub }))] {

@@ -105,7 +105,7 @@ fn what_makes_no_sense_is_refused_by_name() {
             "ending_before=a%00",
             "parameter_invalid_string",
             "ending_before",
-            "Invalid string for 'ending_before': a text with control characters".to_owned(),
+            "Invalid string for 'ending_before': a string with control characters".to_owned(),
         ),
         (
             "customer=cus_ada",

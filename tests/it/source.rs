@@ -238,7 +238,7 @@ fn an_answer_that_is_no_list_is_not_taken_for_one() {
         ("a proxy's page", "<html>".to_owned(), "expected value at line 1 column 1"),
         ("no list", r#"{"has_more":false}"#.to_owned(), "missing field `data` at line 1 column 18"),
         ("no end", r#"{"data":[]}"#.to_owned(), "missing field `has_more` at line 1 column 11"),
-        ("an id that is none", list(json!([item("")]), false), "`data.id` is an empty text"),
+        ("an id that is none", list(json!([item("")]), false), "`data.id` is an empty string"),
         (
             "an id twice",
             list(json!([item("ent_1"), item("ent_1")]), false),

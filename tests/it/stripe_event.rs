@@ -72,7 +72,7 @@ fn what_is_missing_or_wrong_is_named() {
         (
             "no customer",
             with("/data/object/customer", json!("")),
-            "`data.object.customer` is an empty text",
+            "`data.object.customer` is an empty string",
         ),
         (
             "a customer too long",
@@ -82,7 +82,7 @@ fn what_is_missing_or_wrong_is_named() {
         (
             "a line break in an id",
             with(&format!("{list}/data/0/id"), json!("ent\n1")),
-            "in `data.object.entitlements`, `data.id` is a text with control characters",
+            "in `data.object.entitlements`, `data.id` is a string with control characters",
         ),
         (
             "the modes differ",
@@ -120,7 +120,7 @@ fn of_two_faults_in_a_list_the_first_is_named() {
         parsed(&event.to_string()).unwrap_err().to_string()
     };
     let twice = |id| format!("in `data.object.entitlements`, two entitlements have the id `{id}`");
-    let empty = "in `data.object.entitlements`, `data.id` is an empty text";
+    let empty = "in `data.object.entitlements`, `data.id` is an empty string";
     assert_eq!(told(&["1", "1", ""]), twice("1"));
     assert_eq!(told(&["1", "", "1"]), empty);
     assert_eq!(told(&["2", "1", "1", "2"]), twice("1"));
