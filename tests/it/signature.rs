@@ -103,7 +103,7 @@ fn any_of_our_secrets_will_do_and_none_is_none() {
 #[test]
 fn a_secret_is_never_empty_and_never_printed() {
     assert!(SigningSecret::new("").is_none());
-    assert_eq!(format!("{:?}", SigningSecret::new(SECRET)), "Some(Secret(…))");
+    assert_eq!(format!("{:?}", SigningSecret::new(SECRET)), "Some(SigningSecret(…))");
 }
 
 proptest::proptest! {
