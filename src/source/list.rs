@@ -1,10 +1,11 @@
-//! All that one customer holds, page by page.
+//! Reads the complete list of entitlements of one customer.
 //!
-//! A list of several pages may change while it is read, and what is put together then is a set that
-//! never existed. So it is read until two readings in a row agree. A grant that is given anew gets a
-//! new id and stands at the head of Stripe's lists: so the set was this one between the two.
+//! A list with several pages may change between two requests. The pages together could then be a set
+//! that never existed. So the list is read until two passes in a row are equal. A feature that is
+//! granted again gets a new id and is at the head of Stripe's list. So the list had this content at some
+//! time between the two passes.
 //!
-//! <https://docs.stripe.com/api/entitlements/active-entitlement/list>
+//! Specification: <https://docs.stripe.com/api/entitlements/active-entitlement/list>.
 
 use std::collections::HashSet;
 
@@ -20,35 +21,35 @@ use crate::{
     policy::GrantRule,
 };
 
-/// Entitlements on a page: the most that Stripe gives.
+/// The entitlements per page: Stripe's maximum.
 const PAGE_SIZE: usize = 100;
 
-/// The most pages of a list: as many as the largest set fills.
+/// The maximum pages of a list: those of the largest set.
 const MAX_PAGES: usize = Entitlements::MAX_LEN / PAGE_SIZE;
 
-/// The most readings until two in a row agree.
+/// The maximum passes until two in a row must be equal.
 const MAX_PASSES: u32 = 4;
 
-/// How long a list may take to read, in milliseconds: below the fifteen minutes of an alarm, and
-/// enough for two readings of a thousand pages at 50 ms each.
+/// The timeout for reading a list, in milliseconds. It is enough for two passes of a thousand pages at
+/// 50 ms each, and below the fifteen minutes of an alarm handler.
 const LIST_TIMEOUT: u64 = 120_000;
 
-/// One reading of a list.
+/// The result of one pass over a list.
 enum ReadPass {
-    /// It fit one page: one answer, one moment.
+    /// The list has one page, so it is consistent.
     SinglePage(Vec<ActiveEntitlement>),
-    /// It took several.
+    /// The list has several pages.
     MultiPage(Vec<ActiveEntitlement>),
-    /// The last thing read was gone when the next page was asked for.
+    /// The list changed during the pass: the cursor is gone, or an entitlement is repeated.
     Inconsistent,
 }
 
 impl<T: Transport> StripeClient<T> {
-    /// Reads all that a customer holds.
+    /// Reads all entitlements of a customer.
     ///
     /// # Errors
     ///
-    /// When Stripe does not tell, or nothing that can be believed.
+    /// Fails if Stripe cannot be read, or if the list is malformed, too long or not stable.
     pub async fn list_entitlements(&self, customer: &CustomerId) -> Result<SourceState, Error> {
         let deadline = self.transport.now().saturating_add(LIST_TIMEOUT);
         match self.read_until_stable(customer, deadline).await {
@@ -66,13 +67,13 @@ impl<T: Transport> StripeClient<T> {
         customer: &CustomerId,
         deadline: UnixMillis,
     ) -> Result<Vec<ActiveEntitlement>, Error> {
-        let mut before = None;
+        let mut previous = None;
         for _ in 0..MAX_PASSES {
             match self.read_pass(customer, deadline).await? {
                 ReadPass::SinglePage(list) => return Ok(list),
-                ReadPass::MultiPage(list) if before.as_ref() == Some(&list) => return Ok(list),
-                ReadPass::MultiPage(list) => before = Some(list),
-                ReadPass::Inconsistent => before = None,
+                ReadPass::MultiPage(list) if previous.as_ref() == Some(&list) => return Ok(list),
+                ReadPass::MultiPage(list) => previous = Some(list),
+                ReadPass::Inconsistent => previous = None,
             }
         }
         Err(Error::Unstable(MAX_PASSES))
@@ -99,22 +100,22 @@ impl<T: Transport> StripeClient<T> {
                 }
                 page => parse_page(&page?)?,
             };
-            let (more, page) = match page {
+            let (has_more, page) = match page {
                 SummaryPage::Complete(page) => (false, page),
                 SummaryPage::Truncated(page) => (true, page),
             };
-            if more && page.is_empty() {
-                return Err(Error::Malformed("an empty page with more behind it".to_owned()));
+            if has_more && page.is_empty() {
+                return Err(Error::Malformed("an empty page with `has_more`".to_owned()));
             }
-            let several = more || !list.is_empty();
-            for granted in page {
-                // A list that changed may show a grant again, and one that never ends will.
-                if !ids.insert(granted.id.clone()) {
+            let is_multi_page = has_more || !list.is_empty();
+            for entitlement in page {
+                // A list that changed may repeat an entitlement, and an endless list does.
+                if !ids.insert(entitlement.id.clone()) {
                     return Ok(ReadPass::Inconsistent);
                 }
-                list.push(granted);
+                list.push(entitlement);
             }
-            match (more, several) {
+            match (has_more, is_multi_page) {
                 (true, _) => {}
                 (false, true) => return Ok(ReadPass::MultiPage(list)),
                 (false, false) => return Ok(ReadPass::SinglePage(list)),
@@ -123,7 +124,8 @@ impl<T: Transport> StripeClient<T> {
         Err(Error::TooManyPages { pages: MAX_PAGES })
     }
 
-    /// A deleted customer is still there to be looked at; one of another account never was.
+    /// Decides why a customer has no list. A deleted customer can still be retrieved; one of another
+    /// account cannot.
     async fn resolve_missing(
         &self,
         customer: &CustomerId,
@@ -139,7 +141,7 @@ impl<T: Transport> StripeClient<T> {
         let target = format!("/v1/customers/{segment}");
         match self.fetch_json::<RetrievedCustomer>(&target, deadline).await {
             Ok(RetrievedCustomer { deleted: Some(true) }) => Ok(SourceState::Deleted),
-            // A restricted key need not be allowed to read customers.
+            // A restricted key may not have the permission to read customers.
             Ok(_) | Err(Error::NotFound { .. } | Error::KeyRejected { .. }) => {
                 Ok(SourceState::NotFound)
             }
@@ -154,13 +156,13 @@ fn parse_page(page: &[u8]) -> Result<SummaryPage, Error> {
     list.into_page().map_err(|error| Error::Malformed(error.to_string()))
 }
 
-/// A name as a segment of a path. Two names cannot be one, however they are written: a dot is the
-/// folder itself, and two are the one above (<https://url.spec.whatwg.org/#single-dot-path-segment>).
-pub(super) fn path_segment(name: &str) -> Option<impl std::fmt::Display> {
-    (!matches!(name, "." | "..")).then(|| percent_encode(name))
+/// Encodes an id as a segment of a path. Returns `None` for `.` and `..`: a URL parser removes them, even
+/// if they are percent-encoded (<https://url.spec.whatwg.org/#single-dot-path-segment>).
+pub(super) fn path_segment(id: &str) -> Option<impl std::fmt::Display> {
+    (!matches!(id, "." | "..")).then(|| percent_encode(id))
 }
 
-/// A name within a query.
-pub(super) fn percent_encode(name: &str) -> impl std::fmt::Display {
-    utf8_percent_encode(name, NON_ALPHANUMERIC)
+/// Encodes an id for a path or a query.
+pub(super) fn percent_encode(id: &str) -> impl std::fmt::Display {
+    utf8_percent_encode(id, NON_ALPHANUMERIC)
 }

@@ -1,16 +1,17 @@
-//! Where entitlements come from: Stripe's API, read over any transport.
+//! Client for Stripe's API, over any transport: reads entitlements and never writes.
 //!
-//! | file     | reads                                                                          |
-//! |----------|--------------------------------------------------------------------------------|
-//! | `call`   | one request, tried again as Stripe asks for it                                 |
-//! | `list`   | all that one customer holds, page by page                                      |
-//! | `paused` | what of that only paused subscriptions grant, if that is not to count          |
-//! | `object` | one entitlement or feature, as Stripe writes it                                |
-//! | [`memory`] | a transport for tests, without a Stripe behind it                            |
+//! | file       | what it does                                                              |
+//! |------------|---------------------------------------------------------------------------|
+//! | `request`  | sends one request, with retries                                           |
+//! | `list`     | reads the complete list of entitlements of one customer                   |
+//! | `paused`   | removes entitlements that only paused subscriptions grant                 |
+//! | `retrieve` | reads one entitlement or feature, and the list of features                |
+//! | [`fake`]   | a transport for tests, with an in-memory Stripe                           |
 //!
-//! The transport is handed in, and with it the key, the clock, chance and the patience of waiting:
-//! nothing here can be anything but asked to read. Nothing is ever written at Stripe. What the
-//! answers change is decided by [`crate::ledger`].
+//! The transport provides the API key, the clock, randomness and sleeping. What the responses change
+//! is decided in [`crate::ledger`].
+//!
+//! Specification: <https://docs.stripe.com/api>.
 
 pub mod fake;
 mod list;
@@ -22,38 +23,37 @@ use crate::{id::UnixMillis, ledger::SyncProblem, policy::GrantRule};
 
 pub use self::retrieve::{Expand, FeatureObject};
 
-/// The version of Stripe's API that every request asks for: the one whose answers the
-/// tests know from Stripe's own description.
+/// The version of Stripe's API in every request: that of Stripe's OpenAPI description in the tests.
 pub const API_VERSION: &str = "2026-07-29.dahlia";
 
-/// The most bytes of an answer that are read: a page of a hundred entitlements has some 30 KB.
+/// The maximum size of a response in bytes. A page of a hundred entitlements has about 30 KB.
 pub const MAX_RESPONSE_LEN: usize = 4 << 20;
 
-/// The way to Stripe, for one key.
+/// Sends requests to Stripe with one API key.
 #[expect(async_fn_in_trait, reason = "a Worker has one thread: futures need not be `Send`")]
 pub trait Transport {
-    /// Sends a `GET` of a path with its query, under [`API_VERSION`] and the key, and reads the
-    /// whole answer. Follows no redirect, which could take the key elsewhere.
+    /// Sends a `GET` request for a path and query, with [`API_VERSION`] and the API key. Returns the
+    /// complete response. Follows no redirect, which could send the key to another host.
     ///
     /// # Errors
     ///
-    /// Says why there was no whole answer.
+    /// Returns why there is no complete response.
     async fn get(&self, target: &str) -> Result<StripeResponse, String>;
 
-    /// Waits.
+    /// Waits so many milliseconds.
     async fn sleep(&self, millis: u64);
 
-    /// What time it is.
+    /// Returns the current time.
     fn now(&self) -> UnixMillis;
 
-    /// A random number, 0 to 1.
+    /// Returns a random number from 0 to 1.
     fn random(&self) -> f64;
 }
 
-/// An answer of Stripe.
+/// A response of Stripe.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct StripeResponse {
-    /// The status.
+    /// The HTTP status.
     pub status: u16,
     /// `Retry-After`, in seconds.
     pub retry_after: Option<u32>,
@@ -63,69 +63,69 @@ pub struct StripeResponse {
     pub body: Vec<u8>,
 }
 
-/// Why Stripe did not tell.
+/// Why a read from Stripe failed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// It does not take our key: the operator has to change it.
-    #[error("Stripe refuses STRIPE_API_KEY with status {status}")]
+    /// Stripe rejected the API key. The operator must change it.
+    #[error("Stripe rejected STRIPE_API_KEY with status {status}")]
     KeyRejected {
-        /// 401 for a key that is none, 403 for one that may not read this.
+        /// 401 for an invalid key, 403 for one without the permission.
         status: u16,
     },
-    /// There is no such thing.
-    #[error("Stripe knows no such thing: {message}")]
+    /// The object does not exist.
+    #[error("not found at Stripe: {message}")]
     NotFound {
-        /// Which parameter named it.
+        /// The parameter with the id.
         param: String,
-        /// Stripe's words.
+        /// Stripe's message.
         message: String,
     },
-    /// It does not take the request.
-    #[error("Stripe refuses the request with status {status}: {message}")]
+    /// Stripe rejected the request.
+    #[error("Stripe rejected the request with status {status}: {message}")]
     Rejected {
-        /// The status.
+        /// The HTTP status.
         status: u16,
-        /// Stripe's words.
+        /// Stripe's message.
         message: String,
     },
-    /// It is out of reach, or asks for less.
-    #[error("Stripe cannot be read now: {cause}")]
+    /// Stripe is not reachable, failed, or limits the rate.
+    #[error("failed to read from Stripe: {cause}")]
     Unavailable {
-        /// What happened at the last try.
+        /// The cause of the last failure.
         cause: String,
-        /// How long it wants to be left alone, in milliseconds.
+        /// The minimum delay before the next request, in milliseconds.
         retry_after_ms: u64,
     },
-    /// Its answer is none.
-    #[error("Stripe's answer cannot be read: {0}")]
+    /// The response is malformed.
+    #[error("failed to parse Stripe's response: {0}")]
     Malformed(String),
-    /// Its list has no end that we would reach.
-    #[error("Stripe's list does not end within {pages} pages")]
+    /// The list has more pages than are read.
+    #[error("Stripe's list is longer than {pages} pages")]
     TooManyPages {
-        /// How many were read.
+        /// The number of pages read.
         pages: usize,
     },
-    /// Its list was another one each time that it was read, or shows one thing again and again.
-    #[error("Stripe's list repeats itself, or changed at each of {0} readings")]
+    /// The list was different in each pass, or it repeats entries.
+    #[error("Stripe's list repeats entries or changed in each of {0} passes")]
     Unstable(u32),
 }
 
 impl Error {
-    /// What the operator has to see to, if that is it.
+    /// The problem that requires operator action, if the error is one.
     #[must_use]
     pub fn operator_problem(&self) -> Option<SyncProblem> {
         matches!(self, Self::KeyRejected { .. }).then_some(SyncProblem::KeyRefused)
     }
 
-    /// How long Stripe wants to be left alone, in milliseconds.
+    /// The minimum delay before the next request, in milliseconds.
     #[must_use]
     pub fn retry_after_ms(&self) -> u64 {
-        if let Self::Unavailable { retry_after_ms: pause, .. } = self { *pause } else { 0 }
+        if let Self::Unavailable { retry_after_ms, .. } = self { *retry_after_ms } else { 0 }
     }
 }
 
-/// Stripe's API, read with one key.
+/// Client for Stripe's API with one API key.
 #[derive(Debug)]
 pub struct StripeClient<T> {
     transport: T,
@@ -133,19 +133,19 @@ pub struct StripeClient<T> {
 }
 
 impl<T: Transport> StripeClient<T> {
-    /// Stripe behind a transport.
+    /// Creates a client in which paused subscriptions keep their entitlements.
     #[must_use]
     pub fn new(transport: T) -> Self {
         Self { transport, paused_rule: GrantRule::Keep }
     }
 
-    /// The same, and what its paused subscriptions grant.
+    /// Sets what paused subscriptions grant.
     #[must_use]
-    pub fn with_paused_rule(self, paused: GrantRule) -> Self {
-        Self { paused_rule: paused, ..self }
+    pub fn with_paused_rule(self, paused_rule: GrantRule) -> Self {
+        Self { paused_rule, ..self }
     }
 
-    /// The way to it.
+    /// The transport.
     #[must_use]
     pub fn transport(&self) -> &T {
         &self.transport

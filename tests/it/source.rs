@@ -145,7 +145,7 @@ fn features_are_read_up_to_a_thousand() {
 #[test]
 fn what_may_pass_is_tried_again_after_a_pause_and_nothing_else_is() {
     let all = Ok(SourceState::List(many(1)));
-    let silent = |code| Err(refused(code, "without a word"));
+    let silent = |code| Err(refused(code, "no message"));
     let word = says(400, &json!({ "error": { "message": "No" } }));
     for (why, answers, pauses, expected) in [
         ("a lost connection", vec![lost()], vec![500], all.clone()),
@@ -244,7 +244,7 @@ fn an_answer_that_is_no_list_is_not_taken_for_one() {
             list(json!([item("ent_1"), item("ent_1")]), false),
             "two entitlements have the id `ent_1`",
         ),
-        ("nothing and more", list(json!([]), true), "an empty page with more behind it"),
+        ("nothing and more", list(json!([]), true), "an empty page with `has_more`"),
     ] {
         let stripe = stripe(1, &[StripeResponse { body: body.into_bytes(), ..status(200) }]);
         assert_eq!(told(&stripe), Err(Error::Malformed(message.to_owned())), "{why}");
@@ -254,7 +254,7 @@ fn an_answer_that_is_no_list_is_not_taken_for_one() {
     let none = json!({ "data": [], "has_more": true });
     assert_eq!(
         told(&stripe(0, &[says(200, &page), says(200, &none)])),
-        Err(Error::Malformed("an empty page with more behind it".to_owned())),
+        Err(Error::Malformed("an empty page with `has_more`".to_owned())),
     );
 }
 
