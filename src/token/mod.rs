@@ -1,17 +1,16 @@
-//! Tokens: signed words about one customer, which whoever has them may show again.
+//! Tokens: signed claims about one customer, as JWT (<https://www.rfc-editor.org/rfc/rfc7519>).
 //!
-//! | file       | is                                                                                |
-//! |------------|-----------------------------------------------------------------------------------|
-//! | [`jws`]    | the compact form, taken apart and put together                                    |
-//! | [`claims`] | what a token says: whose it is, from when and until when, by whom and for whom     |
-//! | [`secret`] | HS256: our own secrets, which make and check customers' tokens                    |
-//! | [`jwk`]    | RS256, ES256, EdDSA: public keys, and the ones that sign snapshots                |
-//! | [`keyring`] | the keys of an issuer, and when they are fetched anew                            |
+//! | file           | what it is                                                                 |
+//! |----------------|----------------------------------------------------------------------------|
+//! | [`jws`]        | parses and serializes the compact form                                     |
+//! | [`claims`]     | validates customer, time, issuer and audience                              |
+//! | [`hs256`]      | HS256: the operator's secrets, which sign and verify customer tokens       |
+//! | [`jwk`]        | RS256, ES256, EdDSA: public keys, and the keys that sign snapshots         |
+//! | [`jwks_cache`] | the public keys of an external issuer, and when they are fetched           |
 //!
-//! JWT (<https://www.rfc-editor.org/rfc/rfc7519>) with what RFC 8725 advises: an algorithm belongs to
-//! a key, so that nothing in a token chooses it; a kind of token is told by its `typ` and `aud`; what
-//! is said twice is refused. The arithmetic of public keys and the way to an issuer are the
-//! platform's; who may do what with a token is the API's business.
+//! As RFC 8725 advises, the key determines the algorithm, `typ` and `aud` separate the kinds of tokens,
+//! and duplicate members are rejected. The platform verifies public-key signatures and fetches keys.
+//! What a token gives access to is decided in the API.
 
 pub mod claims;
 pub mod hs256;
@@ -29,86 +28,86 @@ pub use self::{
 
 use crate::id::{self, Timestamp};
 
-/// How far the clock of whoever made a token may be from ours, in seconds.
+/// The accepted difference between the clock of the issuer and ours, in seconds.
 pub const LEEWAY: i64 = 60;
 
-/// Why a token is not taken.
+/// Why a token is not accepted.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// More bytes than any token of ours or of a known issuer has.
+    /// The token is longer than any token of a usual issuer.
     #[error("the token is longer than {limit} bytes")]
     TooLong {
-        /// The most bytes that are read.
+        /// The maximum number of bytes.
         limit: usize,
     },
-    /// It is not in the compact form, or a part of it is not what it should be.
+    /// The token is not in the compact form, or one of its parts is malformed.
     #[error("the token is malformed: {0}")]
     Malformed(&'static str),
-    /// A member stands twice in the header or in the claims: readers differ in which one counts.
-    #[error("the token says `{0}` twice")]
+    /// The header or the claims have a duplicate member. Parsers differ in which one they use.
+    #[error("the token has the duplicate member `{0}`")]
     DuplicateMember(String),
     /// `alg` is `none`.
     #[error("the token is not signed")]
     AlgNone,
-    /// `alg` is none of those that are taken.
-    #[error("the token is signed with `{0}`, and only HS256, RS256, ES256 and EdDSA are taken")]
+    /// `alg` is not supported.
+    #[error("the token is signed with `{0}`, and only HS256, RS256, ES256 and EdDSA are accepted")]
     UnsupportedAlgorithm(String),
-    /// `typ` is another kind of token's.
-    #[error("the token is of the type `{0}`, which opens nothing")]
+    /// `typ` is that of another kind of token.
+    #[error("the token is of the type `{0}`, which is not accepted")]
     UnsupportedType(String),
-    /// `crit` names something that has to be understood.
-    #[error("the token wants something understood that is not: `crit`")]
+    /// The header has `crit`, which names extensions that must be supported.
+    #[error("the token has a critical header that is not supported: `crit`")]
     UnsupportedCrit,
-    /// HS256, and none of our secrets is set.
-    #[error("no customer tokens are taken here: ENTGATE_TOKEN_SECRETS is not set")]
+    /// The token is signed with HS256, and no secret is configured.
+    #[error("customer tokens are not accepted: ENTGATE_TOKEN_SECRETS is not set")]
     NoSecrets,
-    /// A public key, and no issuer is set.
-    #[error("no tokens of other issuers are taken here: ENTGATE_JWKS_URL is not set")]
+    /// The token is signed with a public-key algorithm, and no issuer is configured.
+    #[error("tokens of external issuers are not accepted: ENTGATE_JWKS_URL is not set")]
     NoIssuer,
-    /// The key is none of those known.
-    #[error("the token is signed with a key that is not known here")]
+    /// `kid` does not match a known key.
+    #[error("the token is signed with an unknown key")]
     UnknownKey,
-    /// No known key made the signature.
+    /// The signature is not valid for any known key.
     #[error("the token's signature does not match")]
     InvalidSignature,
-    /// A claim that has to be there is not.
-    #[error("the token lacks `{0}`")]
+    /// A required claim is missing.
+    #[error("the token has no `{0}`")]
     MissingClaim(&'static str),
-    /// A claim is of another form.
+    /// A claim has the wrong type.
     #[error("the token's `{claim}` is {problem}")]
     InvalidClaim {
-        /// Which one.
+        /// The name of the claim.
         claim: &'static str,
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// It is over.
-    #[error("the token expired at {expired}, and it is {now}")]
+    /// The token is expired.
+    #[error("the token expired at {expired}; the current time is {now}")]
     Expired {
-        /// By its own account.
+        /// The claim `exp`.
         expired: Timestamp,
-        /// When it was checked.
+        /// The time of validation.
         now: Timestamp,
     },
-    /// It is for later.
-    #[error("the token is not valid before {from}, and it is {now}")]
+    /// The token is not valid yet.
+    #[error("the token is not valid before {from}; the current time is {now}")]
     NotYetValid {
-        /// By its own account.
+        /// The claim `nbf` or `iat`.
         from: Timestamp,
-        /// When it was checked.
+        /// The time of validation.
         now: Timestamp,
     },
-    /// It was made by somebody else.
-    #[error("the token is of another issuer")]
+    /// `iss` is another issuer.
+    #[error("the token is from another issuer")]
     InvalidIssuer,
-    /// It was made for somebody else.
+    /// `aud` does not include an expected audience.
     #[error("the token is for another audience")]
     InvalidAudience,
-    /// It is genuine, and names no customer where it should.
-    #[error("the token names no customer in `{0}`")]
+    /// The token is valid, but the customer claim is missing or not a string.
+    #[error("the token has no customer in `{0}`")]
     MissingCustomer(String),
-    /// What it names cannot be a customer.
+    /// The customer claim is not a valid customer id.
     #[error("the token's customer is {0}")]
     InvalidCustomer(id::Error),
 }

@@ -15,13 +15,18 @@ use crate::{
 fn a_token_is_taken_within_its_time_and_a_minute_around_it() {
     let service = with_ada(&[]);
     let now = NOW.0;
-    let expired =
-        |at: i64| (401, "token_expired", format!("the token expired at {at}, and it is {now}."));
+    let expired = |at: i64| {
+        (401, "token_expired", format!("the token expired at {at}; the current time is {now}."))
+    };
     let early = |at: i64| {
-        (401, "token_invalid", format!("the token is not valid before {at}, and it is {now}."))
+        (
+            401,
+            "token_invalid",
+            format!("the token is not valid before {at}; the current time is {now}."),
+        )
     };
     let none = |claim: &str| {
-        (401, "token_invalid", format!("the token's `{claim}` is no moment in Unix seconds."))
+        (401, "token_invalid", format!("the token's `{claim}` is not a timestamp in Unix seconds."))
     };
     let taken = || (200, "", String::new());
     for (why, more, expected) in [
@@ -37,7 +42,7 @@ fn a_token_is_taken_within_its_time_and_a_minute_around_it() {
         (
             "not said",
             json!({ "exp": null }),
-            (401, "token_invalid", "the token lacks `exp`.".into()),
+            (401, "token_invalid", "the token has no `exp`.".into()),
         ),
         ("a text", json!({ "exp": (now + 900).to_string() }), none("exp")),
         ("a list", json!({ "exp": [now + 900] }), none("exp")),
@@ -71,8 +76,8 @@ fn assert_invalid(service: &Service, rows: &[(&str, String, &str)]) {
     }
 }
 
-const JSON: &str = "the token is malformed: a part of it is no JSON.";
-const OBJECT: &str = "the token is malformed: a part of it is no JSON object.";
+const JSON: &str = "the token is malformed: a part is not valid JSON.";
+const OBJECT: &str = "the token is malformed: a part is not a JSON object.";
 
 /// A token with this header.
 fn sign(header: &str) -> String {
@@ -89,8 +94,8 @@ fn a_token_has_three_parts_in_base64url() {
     let good = token(&json!({}));
     let (message, signature) = good.rsplit_once('.').unwrap();
     let (header, words) = message.split_once('.').unwrap();
-    let form = "the token is malformed: it is not three parts with dots between them.";
-    let base64 = "the token is malformed: a part of it is no base64url without padding.";
+    let form = "the token is malformed: it does not have three parts separated by dots.";
+    let base64 = "the token is malformed: a part is not base64url without padding.";
     let mismatch = "the token's signature does not match.";
     let rows = [
         ("no signature", message.to_owned(), form),
@@ -110,14 +115,14 @@ fn a_token_has_three_parts_in_base64url() {
 
 #[test]
 fn each_header_that_is_wrong_is_a_401_that_names_it() {
-    let texts = "the token is malformed: `alg`, `kid` and `typ` have to be texts.";
+    let texts = "the token is malformed: `alg`, `kid` and `typ` must be strings.";
     let unsigned = "the token is not signed.";
     let words = encoded(&claims(&json!({})).to_string());
     let rows = [
         ("a header that is no JSON", sign("alg: HS256"), JSON),
         ("a header that is a list", sign(r#"["HS256"]"#), OBJECT),
         ("a byte order mark", sign("\u{feff}{\"alg\":\"HS256\"}"), JSON),
-        ("no algorithm", sign("{}"), "the token is malformed: it lacks `alg`."),
+        ("no algorithm", sign("{}"), "the token is malformed: it has no `alg`."),
         ("an algorithm in a list", sign(r#"{"alg":["HS256"]}"#), texts),
         ("no algorithm at all", sign(r#"{"alg":null}"#), texts),
         ("unsigned", format!("{}.{words}.", encoded(r#"{"alg":"none"}"#)), unsigned),
@@ -125,40 +130,44 @@ fn each_header_that_is_wrong_is_a_401_that_names_it() {
         (
             "its case",
             sign(r#"{"alg":"hs256"}"#),
-            "the token is signed with `hs256`, and only HS256, RS256, ES256 and EdDSA are taken.",
+            "the token is signed with `hs256`, and only HS256, RS256, ES256 and EdDSA are accepted.",
         ),
         (
             "another hash",
             sign(r#"{"alg":"HS512"}"#),
-            "the token is signed with `HS512`, and only HS256, RS256, ES256 and EdDSA are taken.",
+            "the token is signed with `HS512`, and only HS256, RS256, ES256 and EdDSA are accepted.",
         ),
         (
             "an algorithm that is no word",
             sign(&json!({ "alg": format!("{}\n{}", "x".repeat(30), "y".repeat(30)) }).to_string()),
-            "the token is signed with `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxyy`, and only HS256, RS256, ES256 and EdDSA are taken.",
+            "the token is signed with `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxyy`, and only HS256, RS256, ES256 and EdDSA are accepted.",
         ),
         (
             "a snapshot's type",
             sign(r#"{"alg":"HS256","typ":"entitlements+jwt"}"#),
-            "the token is of the type `entitlements+jwt`, which opens nothing.",
+            "the token is of the type `entitlements+jwt`, which is not accepted.",
         ),
         ("a type that is no text", sign(r#"{"alg":"HS256","typ":1}"#), texts),
         ("a name that is no text", sign(r#"{"alg":"HS256","kid":{"a":1}}"#), texts),
         (
             "what has to be understood",
             sign(r#"{"alg":"HS256","crit":["exp"],"exp":1}"#),
-            "the token wants something understood that is not: `crit`.",
+            "the token has a critical header that is not supported: `crit`.",
         ),
         (
             "nothing that has to be understood",
             sign(r#"{"alg":"HS256","crit":[]}"#),
-            "the token wants something understood that is not: `crit`.",
+            "the token has a critical header that is not supported: `crit`.",
         ),
-        ("two algorithms", sign(r#"{"alg":"none","alg":"HS256"}"#), "the token says `alg` twice."),
+        (
+            "two algorithms",
+            sign(r#"{"alg":"none","alg":"HS256"}"#),
+            "the token has the duplicate member `alg`.",
+        ),
         (
             "two algorithms, one of them disguised",
             sign(r#"{"alg":"HS256","\u0061lg":"none"}"#),
-            "the token says `alg` twice.",
+            "the token has the duplicate member `alg`.",
         ),
     ];
     assert_invalid(&with_ada(&[]), &rows);
@@ -175,12 +184,12 @@ fn words_are_json_and_say_nothing_twice() {
         (
             "two customers",
             say(&claims(&json!({})).to_string().replacen('{', r#"{"sub":"cus_bob","#, 1)),
-            "the token says `sub` twice.",
+            "the token has the duplicate member `sub`.",
         ),
         (
             "something twice further down",
             say(&claims(&json!({})).to_string().replacen('{', r#"{"a":[{"b":{"c":1,"c":1}}],"#, 1)),
-            "the token says `c` twice.",
+            "the token has the duplicate member `c`.",
         ),
         ("words that are no JSON", say("sub=cus_ada"), JSON),
         ("words that are a list", say("[]"), OBJECT),
@@ -212,7 +221,7 @@ fn each_word_that_is_wrong_is_a_401_that_names_it() {
             token(&json!({ "aud": "entgate:stream" })),
             "the token is for another audience.",
         ),
-        ("no audience", token(&json!({ "aud": null })), "the token lacks `aud`."),
+        ("no audience", token(&json!({ "aud": null })), "the token has no `aud`."),
         (
             "an empty list of them",
             token(&json!({ "aud": [] })),
@@ -221,14 +230,14 @@ fn each_word_that_is_wrong_is_a_401_that_names_it() {
         (
             "an audience of another kind",
             token(&json!({ "aud": { "entgate": true } })),
-            "the token's `aud` is neither a text nor a list of texts.",
+            "the token's `aud` is neither a string nor a list of strings.",
         ),
         (
             "an audience of another kind among them",
             token(&json!({ "aud": ["entgate", 1] })),
-            "the token's `aud` is neither a text nor a list of texts.",
+            "the token's `aud` is neither a string nor a list of strings.",
         ),
-        ("no mode", token(&json!({ "livemode": null })), "the token lacks `livemode`."),
+        ("no mode", token(&json!({ "livemode": null })), "the token has no `livemode`."),
         (
             "a mode in words",
             token(&json!({ "livemode": "false" })),
@@ -279,10 +288,10 @@ fn a_token_that_names_no_customer_is_a_403_since_another_one_would_not_either() 
     let service = with_ada(&[]);
     let long = "x".repeat(256);
     for (why, sub, message) in [
-        ("none", json!(null), "the token names no customer in `sub`."),
-        ("a number", json!(7), "the token names no customer in `sub`."),
-        ("a list", json!(["cus_ada"]), "the token names no customer in `sub`."),
-        ("an object", json!({ "id": "cus_ada" }), "the token names no customer in `sub`."),
+        ("none", json!(null), "the token has no customer in `sub`."),
+        ("a number", json!(7), "the token has no customer in `sub`."),
+        ("a list", json!(["cus_ada"]), "the token has no customer in `sub`."),
+        ("an object", json!({ "id": "cus_ada" }), "the token has no customer in `sub`."),
         ("an empty text", json!(""), "the token's customer is an empty string."),
         (
             "a line break",

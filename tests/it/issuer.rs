@@ -18,7 +18,7 @@ fn an_issuers_token_has_to_be_its_own_for_us_and_names_the_customer_where_it_was
         ("none wanted, none there", vec![], json!({}), TAKEN),
         ("none wanted, one there", vec![], json!({ "aud": mine }), audience),
         ("none wanted, an empty list", vec![], json!({ "aud": [] }), audience),
-        ("one wanted, none there", vec![AUDIENCE], json!({}), invalid("the token lacks `aud`.")),
+        ("one wanted, none there", vec![AUDIENCE], json!({}), invalid("the token has no `aud`.")),
         ("one wanted, it is there", vec![AUDIENCE], json!({ "aud": mine }), TAKEN),
         ("one wanted, among others", vec![AUDIENCE], json!({ "aud": ["a", mine] }), TAKEN),
         ("one wanted, others there", vec![AUDIENCE], json!({ "aud": ["a", "b"] }), audience),
@@ -33,14 +33,14 @@ fn an_issuers_token_has_to_be_its_own_for_us_and_names_the_customer_where_it_was
             "another issuer",
             vec![],
             json!({ "iss": "https://login.example/" }),
-            invalid("the token is of another issuer."),
+            invalid("the token is from another issuer."),
         ),
-        ("no issuer", vec![], json!({ "iss": null }), invalid("the token lacks `iss`.")),
+        ("no issuer", vec![], json!({ "iss": null }), invalid("the token has no `iss`.")),
         (
             "an issuer in a list",
             vec![],
             json!({ "iss": ["https://login.example"] }),
-            invalid("the token's `iss` is no text."),
+            invalid("the token's `iss` is not a string."),
         ),
         ("its own word on the mode", vec![], json!({ "livemode": true }), TAKEN),
         (
@@ -53,7 +53,7 @@ fn an_issuers_token_has_to_be_its_own_for_us_and_names_the_customer_where_it_was
             "that claim is not there, and `sub` is no second choice",
             vec![(CLAIM, "customer")],
             json!({}),
-            nobody("the token names no customer in `customer`."),
+            nobody("the token has no customer in `customer`."),
         ),
         (
             "a way through maps",
@@ -65,13 +65,13 @@ fn an_issuers_token_has_to_be_its_own_for_us_and_names_the_customer_where_it_was
             "a way that ends early",
             vec![(CLAIM, "app_metadata.billing.customer")],
             json!({ "app_metadata": { "billing": "cus_ada" } }),
-            nobody("the token names no customer in `app_metadata.billing.customer`."),
+            nobody("the token has no customer in `app_metadata.billing.customer`."),
         ),
         (
             "a way through a list",
             vec![(CLAIM, "app_metadata.0")],
             json!({ "app_metadata": ["cus_ada"] }),
-            nobody("the token names no customer in `app_metadata.0`."),
+            nobody("the token has no customer in `app_metadata.0`."),
         ),
         (
             "a name with dots in it",
@@ -101,8 +101,8 @@ fn who_signed_decides_what_a_token_has_to_say() {
     let ours_with_theirs = hs256(TOKEN_SECRET, HS256, &issuers);
     let theirs_with_ours = issued_as("one", r#"{"alg":"ES256"}"#, &claims(&json!({})).to_string());
     for (why, token, message) in [
-        ("our secret, the issuer's words", ours_with_theirs, "the token lacks `aud`."),
-        ("the issuer's key, our words", theirs_with_ours, "the token lacks `iss`."),
+        ("our secret, the issuer's words", ours_with_theirs, "the token has no `aud`."),
+        ("the issuer's key, our words", theirs_with_ours, "the token has no `iss`."),
     ] {
         assert_eq!(told(&service.get_with(&token, CHECK)), invalid(message), "{why}");
     }

@@ -234,13 +234,13 @@ fn what_is_no_set_of_keys_changes_nothing() {
     let keyring = JwksCache::default();
     keyring.store(jwks(&["one"]).as_bytes(), at(0)).unwrap();
     for (document, problem) in [
-        ("", "it is no JSON"),
-        ("<html>", "it is no JSON"),
-        ("\u{0}", "it is no JSON"),
-        ("[]", "it is no JWK Set: it lacks `keys`"),
-        ("{}", "it is no JWK Set: it lacks `keys`"),
-        (r#"{"keys":{}}"#, "it is no JWK Set: it lacks `keys`"),
-        (r#"{"keys":null}"#, "it is no JWK Set: it lacks `keys`"),
+        ("", "it is not valid JSON"),
+        ("<html>", "it is not valid JSON"),
+        ("\u{0}", "it is not valid JSON"),
+        ("[]", "it is not a JWK Set: it has no `keys`"),
+        ("{}", "it is not a JWK Set: it has no `keys`"),
+        (r#"{"keys":{}}"#, "it is not a JWK Set: it has no `keys`"),
+        (r#"{"keys":null}"#, "it is not a JWK Set: it has no `keys`"),
         (r#"{"keys":[]}"#, "it has no key for RS256, ES256 or EdDSA"),
         (r#"{"keys":[1,null,{"kty":"oct","k":"a"}]}"#, "it has no key for RS256, ES256 or EdDSA"),
     ] {
@@ -334,7 +334,7 @@ fn whether_a_token_is_genuine_is_not_known_without_its_issuer() {
     assert_eq!(check(&service, &one), taken());
     assert_eq!(check(&service, &one), taken());
     assert_eq!(asked(&service), 2);
-    let unknown = || refused("the token is signed with a key that is not known here.");
+    let unknown = || refused("the token is signed with an unknown key.");
     assert_eq!(check(&service, &two), unknown());
     assert_eq!(asked(&service), 2);
 
@@ -382,7 +382,7 @@ fn each_key_that_may_have_signed_is_tried_and_no_other() {
         (
             "another algorithm than the key's",
             issued_as("one", r#"{"alg":"RS256","kid":"one"}"#, &words),
-            refused("the token is signed with a key that is not known here."),
+            refused("the token is signed with an unknown key."),
         ),
         (
             "a key that it brings along",

@@ -100,10 +100,10 @@ fn where_no_secret_is_set_no_token_is_made_and_none_is_taken() {
     let message = "No tokens are made here: ENTGATE_TOKEN_SECRETS is not set.";
     assert_eq!(told(&answer), (503, "", message));
     let given = service.get_with(&token(&json!({})), CHECK);
-    let message = "no customer tokens are taken here: ENTGATE_TOKEN_SECRETS is not set.";
+    let message = "customer tokens are not accepted: ENTGATE_TOKEN_SECRETS is not set.";
     assert_eq!(told(&given), invalid(message));
     let given = service.get_with(&issued("one", &json!({})), CHECK);
-    let message = "no tokens of other issuers are taken here: ENTGATE_JWKS_URL is not set.";
+    let message = "tokens of external issuers are not accepted: ENTGATE_JWKS_URL is not set.";
     assert_eq!(told(&given), invalid(message));
 }
 
@@ -150,7 +150,7 @@ fn each_of_two_secrets_opens_and_the_first_one_signs() {
         let header = json!({ "alg": "HS256", "kid": named }).to_string();
         hs256(secret, &header, &words)
     };
-    let unknown = invalid("the token is signed with a key that is not known here.");
+    let unknown = invalid("the token is signed with an unknown key.");
     let mismatch = invalid("the token's signature does not match.");
     for (why, token, expected) in [
         ("made here", made, TAKEN),
