@@ -11,7 +11,7 @@ use entgate::{
 use proptest::prelude::*;
 
 use crate::{
-    mutated_bytes::{changed, changes},
+    mutated_bytes::{mutate, mutations},
     support::grants,
 };
 
@@ -164,11 +164,11 @@ proptest! {
     fn whatever_the_keys_were_changed_to_a_glance_misses_none_of_their_bytes(
         keys in proptest::collection::vec("[a,\"\\\\\\[\\]é]{1,20}", 0..6),
         asked in "[a,\\[\\]é]{1,20}",
-        changes in changes(b"\"\\,[]}a", 0..4),
+        mutations in mutations(b"\"\\,[]}a", 0..4),
     ) {
         let mut list = serde_json::to_vec(&keys).unwrap().split_off(1);
         list.extend_from_slice(br#","features":[],"ids":[]}"#);
-        let list = changed(list, changes, 2);
+        let list = mutate(list, mutations, 2);
         let head = br#"{"v":1,"version":3,"as_of":1,"completeness":"complete","keys":["#;
         let record = [&head[..], &list].concat();
         let plain = keys.iter().filter(|key| !key.contains(['"', '\\']));
@@ -203,13 +203,13 @@ proptest! {
     fn whatever_a_record_was_changed_to_it_is_read_as_json_is(
         whole: bool,
         keys in proptest::collection::vec("[a,:\"\\\\\\[\\]{}é ]{1,20}", 0..6),
-        changes in changes(b"\"\\,:[]{}0-1 nu\x1f\x7f\x80\x9f\xa0\xc2", 0..4),
+        mutations in mutations(b"\"\\,:[]{}0-1 nu\x1f\x7f\x80\x9f\xa0\xc2", 0..4),
     ) {
         let keys: Vec<_> = keys.iter().map(String::as_str).collect();
         let coverage = if whole { Complete } else { Partial };
         let (version, as_of) = (Version(3), Timestamp(-7));
         let set = Entitlements { version, as_of, completeness: coverage, data: grants(&keys) };
-        let record = changed(encode(&set).unwrap(), changes, 0);
+        let record = mutate(encode(&set).unwrap(), mutations, 0);
         // A space in front is nothing to JSON, and is never written.
         let spaced = [b" ", &record[..]].concat();
         match (decode(&record), decode(&spaced)) {
