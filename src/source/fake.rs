@@ -11,7 +11,7 @@ use std::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{StripeResponse, Transport};
+use super::client::{StripeResponse, Transport};
 use crate::{entitlement::ActiveEntitlement, id::UnixMillis};
 
 /// An in-memory Stripe.

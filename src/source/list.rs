@@ -11,7 +11,7 @@ use std::collections::HashSet;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Error, StripeClient, Transport};
+use super::client::{Error, StripeClient, Transport};
 use crate::{
     entitlement::{ActiveEntitlement, Entitlements, SummaryPage},
     entitlement_list::EntitlementList,

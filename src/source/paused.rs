@@ -11,7 +11,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Error, StripeClient, Transport, list::percent_encode};
+use super::{
+    client::{Error, StripeClient, Transport},
+    list::percent_encode,
+};
 use crate::{
     entitlement::ActiveEntitlement,
     id::{CustomerId, UnixMillis},

@@ -15,7 +15,7 @@
 //!
 //! Specification: <https://docs.stripe.com/api/errors>, <https://docs.stripe.com/rate-limits>.
 
-use super::{Error, StripeClient, StripeResponse, Transport};
+use super::client::{Error, StripeClient, StripeResponse, Transport};
 use crate::{
     id::UnixMillis,
     json::{self, FromJson, impl_from_json},

@@ -12,7 +12,7 @@ use futures_util::future::{Either, select};
 use serde_json::{Map, Value};
 
 use super::{
-    Error, StripeClient, Transport,
+    client::{Error, StripeClient, Transport},
     list::{path_segment, percent_encode},
 };
 use crate::{
