@@ -109,7 +109,7 @@ impl Error {
 /// Client for Stripe's API with one API key.
 #[derive(Debug)]
 pub struct StripeClient<T> {
-    pub(super) transport: T,
+    transport: T,
     pub(super) paused_rule: GrantRule,
 }
 

@@ -9,9 +9,11 @@
 
 use std::collections::HashSet;
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-
-use super::client::{Error, StripeClient, Transport};
+use super::{
+    client::{Error, StripeClient, Transport},
+    paused,
+    request::{fetch, fetch_json, path_segment, percent_encode},
+};
 use crate::{
     entitlement::{ActiveEntitlement, Entitlements, SummaryPage},
     entitlement_list::EntitlementList,
@@ -51,102 +53,104 @@ impl<T: Transport> StripeClient<T> {
     ///
     /// Fails if Stripe cannot be read, or if the list is malformed, too long or not stable.
     pub async fn list_entitlements(&self, customer: &CustomerId) -> Result<SourceState, Error> {
-        let deadline = self.transport.now().saturating_add(LIST_TIMEOUT);
-        match self.read_until_stable(customer, deadline).await {
+        let deadline = self.transport().now().saturating_add(LIST_TIMEOUT);
+        match read_until_stable(self, customer, deadline).await {
             Ok(list) if self.paused_rule == GrantRule::Keep => Ok(SourceState::List(list)),
-            Ok(list) => self.exclude_paused(customer, list, deadline).await.map(SourceState::List),
+            Ok(list) => {
+                paused::exclude(self, customer, list, deadline).await.map(SourceState::List)
+            }
             Err(Error::NotFound { param, .. }) if param == "customer" => {
-                self.resolve_missing(customer, deadline).await
+                resolve_missing(self, customer, deadline).await
             }
             Err(error) => Err(error),
         }
     }
+}
 
-    async fn read_until_stable(
-        &self,
-        customer: &CustomerId,
-        deadline: UnixMillis,
-    ) -> Result<Vec<ActiveEntitlement>, Error> {
-        let mut previous = None;
-        for _ in 0..MAX_PASSES {
-            match self.read_pass(customer, deadline).await? {
-                ReadPass::SinglePage(list) => return Ok(list),
-                ReadPass::MultiPage(list) if previous.as_ref() == Some(&list) => return Ok(list),
-                ReadPass::MultiPage(list) => previous = Some(list),
-                ReadPass::Inconsistent => previous = None,
-            }
+async fn read_until_stable<T: Transport>(
+    client: &StripeClient<T>,
+    customer: &CustomerId,
+    deadline: UnixMillis,
+) -> Result<Vec<ActiveEntitlement>, Error> {
+    let mut previous = None;
+    for _ in 0..MAX_PASSES {
+        match read_pass(client, customer, deadline).await? {
+            ReadPass::SinglePage(list) => return Ok(list),
+            ReadPass::MultiPage(list) if previous.as_ref() == Some(&list) => return Ok(list),
+            ReadPass::MultiPage(list) => previous = Some(list),
+            ReadPass::Inconsistent => previous = None,
         }
-        Err(Error::Unstable(MAX_PASSES))
     }
+    Err(Error::Unstable(MAX_PASSES))
+}
 
-    async fn read_pass(
-        &self,
-        customer: &CustomerId,
-        deadline: UnixMillis,
-    ) -> Result<ReadPass, Error> {
-        let first = format!(
-            "/v1/entitlements/active_entitlements?customer={}&limit={PAGE_SIZE}",
-            percent_encode(customer.as_str())
-        );
-        let mut list: Vec<ActiveEntitlement> = Vec::new();
-        let mut ids: HashSet<EntitlementId> = HashSet::new();
-        for _ in 0..MAX_PAGES {
-            let after = list.last().map_or(String::new(), |last| {
-                format!("&starting_after={}", percent_encode(last.id.as_str()))
-            });
-            let page = match self.fetch(&format!("{first}{after}"), deadline).await {
-                Err(Error::NotFound { param, .. }) if param == "starting_after" => {
-                    return Ok(ReadPass::Inconsistent);
-                }
-                page => parse_page(&page?)?,
-            };
-            let (has_more, page) = match page {
-                SummaryPage::Complete(page) => (false, page),
-                SummaryPage::Truncated(page) => (true, page),
-            };
-            if has_more && page.is_empty() {
-                return Err(Error::Malformed("an empty page with `has_more`".to_owned()));
+async fn read_pass<T: Transport>(
+    client: &StripeClient<T>,
+    customer: &CustomerId,
+    deadline: UnixMillis,
+) -> Result<ReadPass, Error> {
+    let first = format!(
+        "/v1/entitlements/active_entitlements?customer={}&limit={PAGE_SIZE}",
+        percent_encode(customer.as_str())
+    );
+    let mut list: Vec<ActiveEntitlement> = Vec::new();
+    let mut ids: HashSet<EntitlementId> = HashSet::new();
+    for _ in 0..MAX_PAGES {
+        let after = list.last().map_or(String::new(), |last| {
+            format!("&starting_after={}", percent_encode(last.id.as_str()))
+        });
+        let page = match fetch(client, &format!("{first}{after}"), deadline).await {
+            Err(Error::NotFound { param, .. }) if param == "starting_after" => {
+                return Ok(ReadPass::Inconsistent);
             }
-            let is_multi_page = has_more || !list.is_empty();
-            for entitlement in page {
-                // A list that changed may repeat an entitlement, and an endless list does.
-                if !ids.insert(entitlement.id.clone()) {
-                    return Ok(ReadPass::Inconsistent);
-                }
-                list.push(entitlement);
-            }
-            match (has_more, is_multi_page) {
-                (true, _) => {}
-                (false, true) => return Ok(ReadPass::MultiPage(list)),
-                (false, false) => return Ok(ReadPass::SinglePage(list)),
-            }
-        }
-        Err(Error::TooManyPages { pages: MAX_PAGES })
-    }
-
-    /// Decides why a customer has no list. A deleted customer can still be retrieved; one of another
-    /// account cannot.
-    async fn resolve_missing(
-        &self,
-        customer: &CustomerId,
-        deadline: UnixMillis,
-    ) -> Result<SourceState, Error> {
-        struct RetrievedCustomer {
-            deleted: Option<bool>,
-        }
-        impl_from_json! { struct RetrievedCustomer { deleted } }
-        let Some(segment) = path_segment(customer.as_str()) else {
-            return Ok(SourceState::NotFound);
+            page => parse_page(&page?)?,
         };
-        let target = format!("/v1/customers/{segment}");
-        match self.fetch_json::<RetrievedCustomer>(&target, deadline).await {
-            Ok(RetrievedCustomer { deleted: Some(true) }) => Ok(SourceState::Deleted),
-            // A restricted key may not have the permission to read customers.
-            Ok(_) | Err(Error::NotFound { .. } | Error::KeyRejected { .. }) => {
-                Ok(SourceState::NotFound)
-            }
-            Err(error) => Err(error),
+        let (has_more, page) = match page {
+            SummaryPage::Complete(page) => (false, page),
+            SummaryPage::Truncated(page) => (true, page),
+        };
+        if has_more && page.is_empty() {
+            return Err(Error::Malformed("an empty page with `has_more`".to_owned()));
         }
+        let is_multi_page = has_more || !list.is_empty();
+        for entitlement in page {
+            // A list that changed may repeat an entitlement, and an endless list does.
+            if !ids.insert(entitlement.id.clone()) {
+                return Ok(ReadPass::Inconsistent);
+            }
+            list.push(entitlement);
+        }
+        match (has_more, is_multi_page) {
+            (true, _) => {}
+            (false, true) => return Ok(ReadPass::MultiPage(list)),
+            (false, false) => return Ok(ReadPass::SinglePage(list)),
+        }
+    }
+    Err(Error::TooManyPages { pages: MAX_PAGES })
+}
+
+/// Decides why a customer has no list. A deleted customer can still be retrieved; one of another
+/// account cannot.
+async fn resolve_missing<T: Transport>(
+    client: &StripeClient<T>,
+    customer: &CustomerId,
+    deadline: UnixMillis,
+) -> Result<SourceState, Error> {
+    struct RetrievedCustomer {
+        deleted: Option<bool>,
+    }
+    impl_from_json! { struct RetrievedCustomer { deleted } }
+    let Some(segment) = path_segment(customer.as_str()) else {
+        return Ok(SourceState::NotFound);
+    };
+    let target = format!("/v1/customers/{segment}");
+    match fetch_json::<T, RetrievedCustomer>(client, &target, deadline).await {
+        Ok(RetrievedCustomer { deleted: Some(true) }) => Ok(SourceState::Deleted),
+        // A restricted key may not have the permission to read customers.
+        Ok(_) | Err(Error::NotFound { .. } | Error::KeyRejected { .. }) => {
+            Ok(SourceState::NotFound)
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -154,15 +158,4 @@ fn parse_page(page: &[u8]) -> Result<SummaryPage, Error> {
     let list: EntitlementList =
         serde_json::from_slice(page).map_err(|error| Error::Malformed(error.to_string()))?;
     list.into_page().map_err(|error| Error::Malformed(error.to_string()))
-}
-
-/// Encodes an id as a segment of a path. Returns `None` for `.` and `..`: a URL parser removes them, even
-/// if they are percent-encoded (<https://url.spec.whatwg.org/#single-dot-path-segment>).
-pub(super) fn path_segment(id: &str) -> Option<impl std::fmt::Display> {
-    (!matches!(id, "." | "..")).then(|| percent_encode(id))
-}
-
-/// Encodes an id for a path or a query.
-pub(super) fn percent_encode(id: &str) -> impl std::fmt::Display {
-    utf8_percent_encode(id, NON_ALPHANUMERIC)
 }

@@ -1,13 +1,14 @@
 //! Client for Stripe's API, over any transport: reads entitlements and never writes.
 //!
-//! | file       | what it does                                                              |
-//! |------------|---------------------------------------------------------------------------|
-//! | `client`   | [`StripeClient`], its [`Transport`] and its [`Error`]                     |
-//! | `request`  | sends one request, with retries                                           |
-//! | `list`     | reads the complete list of entitlements of one customer                   |
-//! | `paused`   | removes entitlements that only paused subscriptions grant                 |
-//! | `retrieve` | reads one entitlement or feature, and the list of features                |
-//! | [`fake`]   | a transport for tests, with an in-memory Stripe                           |
+//! | file         | what it does                                              |
+//! |--------------|-----------------------------------------------------------|
+//! | `client`     | [`StripeClient`], its [`Transport`] and its [`Error`]     |
+//! | `request`    | sends one request, with retries                           |
+//! | `pagination` | reads a list page by page                                 |
+//! | `paused`     | removes entitlements that only paused subscriptions grant |
+//! | `list`       | reads the complete list of entitlements of one customer   |
+//! | `retrieve`   | reads one entitlement or feature, and the list of features |
+//! | [`fake`]     | a transport for tests, with an in-memory Stripe           |
 //!
 //! The transport provides the API key, the clock, randomness and sleeping. What the responses change
 //! is decided in [`crate::ledger`].
@@ -15,11 +16,18 @@
 //! Specification: <https://docs.stripe.com/api>.
 
 mod client;
-pub mod fake;
-mod list;
-mod paused;
+
 mod request;
+
+mod pagination;
+
+mod paused;
+
+mod list;
+
 mod retrieve;
+
+pub mod fake;
 
 pub use self::{
     client::{API_VERSION, Error, MAX_RESPONSE_LEN, StripeClient, StripeResponse, Transport},

@@ -13,7 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     client::{Error, StripeClient, Transport},
-    list::percent_encode,
+    pagination::{StripePage, read_pages},
+    request::percent_encode,
 };
 use crate::{
     entitlement::ActiveEntitlement,
@@ -23,13 +24,6 @@ use crate::{
 
 /// The maximum pages of subscriptions, or of one product's features.
 const MAX_PAGES: usize = 20;
-
-struct StripePage<T> {
-    data: Vec<T>,
-    has_more: bool,
-}
-
-impl_from_json! { struct StripePage<T> { data, has_more } }
 
 struct StripeSubscription {
     id: String,
@@ -64,79 +58,65 @@ struct StripeFeatureRef {
 
 impl_from_json! { struct StripeFeatureRef { id } }
 
-impl<T: Transport> StripeClient<T> {
-    /// Returns the list without the entitlements that only paused subscriptions grant.
-    pub(super) async fn exclude_paused(
-        &self,
-        customer: &CustomerId,
-        list: Vec<ActiveEntitlement>,
-        deadline: UnixMillis,
-    ) -> Result<Vec<ActiveEntitlement>, Error> {
-        let target = format!(
-            "/v1/subscriptions?customer={}&status=all&limit=100",
-            percent_encode(customer.as_str())
-        );
-        let subscriptions = self
-            .read_all(&target, |subscription: &StripeSubscription| &subscription.id, deadline)
+/// Returns the list without the entitlements that only paused subscriptions grant.
+pub(super) async fn exclude<T: Transport>(
+    client: &StripeClient<T>,
+    customer: &CustomerId,
+    list: Vec<ActiveEntitlement>,
+    deadline: UnixMillis,
+) -> Result<Vec<ActiveEntitlement>, Error> {
+    let target = format!(
+        "/v1/subscriptions?customer={}&status=all&limit=100",
+        percent_encode(customer.as_str())
+    );
+    let subscriptions =
+        read_all(client, &target, |subscription: &StripeSubscription| &subscription.id, deadline)
             .await?;
-        let mut products: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let mut paused = BTreeSet::new();
-        let mut granting = BTreeSet::new();
-        for StripeSubscription { status, items, .. } in subscriptions {
-            let ids = items.data.into_iter().map(|item| item.price.product);
-            match status.as_str() {
-                "paused" => paused.extend(ids),
-                "canceled" | "incomplete" | "incomplete_expired" => {}
-                // A truncated list of items may include any product, so any feature may be granted.
-                _ if items.has_more => return Ok(list),
-                _ => granting.extend(ids),
-            }
+    let mut products: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut paused = BTreeSet::new();
+    let mut granting = BTreeSet::new();
+    for StripeSubscription { status, items, .. } in subscriptions {
+        let ids = items.data.into_iter().map(|item| item.price.product);
+        match status.as_str() {
+            "paused" => paused.extend(ids),
+            "canceled" | "incomplete" | "incomplete_expired" => {}
+            // A truncated list of items may include any product, so any feature may be granted.
+            _ if items.has_more => return Ok(list),
+            _ => granting.extend(ids),
         }
-        if paused.is_empty() || list.is_empty() {
-            return Ok(list);
-        }
-        for product in paused.union(&granting) {
-            let target = format!("/v1/products/{}/features?limit=100", percent_encode(product));
-            let features = self
-                .read_all(&target, |feature: &StripeProductFeature| &feature.id, deadline)
+    }
+    if paused.is_empty() || list.is_empty() {
+        return Ok(list);
+    }
+    for product in paused.union(&granting) {
+        let target = format!("/v1/products/{}/features?limit=100", percent_encode(product));
+        let features =
+            read_all(client, &target, |feature: &StripeProductFeature| &feature.id, deadline)
                 .await?;
-            let ids = features.into_iter().map(|feature| feature.entitlement_feature.id);
-            products.insert(product.clone(), ids.collect());
-        }
-        let features_of = |product_ids: &BTreeSet<String>| -> BTreeSet<&str> {
-            let products = product_ids.iter().filter_map(|product| products.get(product));
-            let mut features = BTreeSet::new();
-            features.extend(products.flatten().map(String::as_str));
-            features
-        };
-        let (paused, granting) = (features_of(&paused), features_of(&granting));
-        let is_kept = |entitlement: &ActiveEntitlement| {
-            let feature = entitlement.feature.as_str();
-            !paused.contains(feature) || granting.contains(feature)
-        };
-        Ok(list.into_iter().filter(is_kept).collect())
+        let ids = features.into_iter().map(|feature| feature.entitlement_feature.id);
+        products.insert(product.clone(), ids.collect());
     }
+    let features_of = |product_ids: &BTreeSet<String>| -> BTreeSet<&str> {
+        let products = product_ids.iter().filter_map(|product| products.get(product));
+        let mut features = BTreeSet::new();
+        features.extend(products.flatten().map(String::as_str));
+        features
+    };
+    let (paused, granting) = (features_of(&paused), features_of(&granting));
+    let is_kept = |entitlement: &ActiveEntitlement| {
+        let feature = entitlement.feature.as_str();
+        !paused.contains(feature) || granting.contains(feature)
+    };
+    Ok(list.into_iter().filter(is_kept).collect())
+}
 
-    /// Reads all pages of a list.
-    async fn read_all<Item: FromJson>(
-        &self,
-        target: &str,
-        id: impl Fn(&Item) -> &str,
-        deadline: UnixMillis,
-    ) -> Result<Vec<Item>, Error> {
-        let mut items: Vec<Item> = Vec::new();
-        for _ in 0..MAX_PAGES {
-            let after = items.last().map_or(String::new(), |last| {
-                format!("&starting_after={}", percent_encode(id(last)))
-            });
-            let StripePage { data, has_more } =
-                self.fetch_json(&format!("{target}{after}"), deadline).await?;
-            let is_last = data.is_empty() || !has_more;
-            items.extend(data);
-            if is_last {
-                return Ok(items);
-            }
-        }
-        Err(Error::TooManyPages { pages: MAX_PAGES })
-    }
+/// Reads a complete list.
+async fn read_all<T: Transport, Item: FromJson>(
+    client: &StripeClient<T>,
+    target: &str,
+    id: impl Fn(&Item) -> &str,
+    deadline: UnixMillis,
+) -> Result<Vec<Item>, Error> {
+    let list = read_pages(client, target, MAX_PAGES, |item| Some(id(item)), deadline).await?;
+    if list.has_more { Err(Error::TooManyPages { pages: MAX_PAGES }) } else { Ok(list.data) }
 }

@@ -15,6 +15,8 @@
 //!
 //! Specification: <https://docs.stripe.com/api/errors>, <https://docs.stripe.com/rate-limits>.
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::client::{Error, StripeClient, StripeResponse, Transport};
 use crate::{
     id::UnixMillis,
@@ -31,47 +33,61 @@ const INITIAL_BACKOFF: u64 = 500;
 /// The longest accepted `Retry-After`, in milliseconds.
 const MAX_RETRY_AFTER: u64 = 3_600_000;
 
-impl<T: Transport> StripeClient<T> {
-    /// Requests a target and decodes its JSON. Fails instead of waiting past the deadline.
-    pub(super) async fn fetch_json<A: FromJson>(
-        &self,
-        target: &str,
-        deadline: UnixMillis,
-    ) -> Result<A, Error> {
-        let body = self.fetch(target, deadline).await?;
-        json::from_slice(&body).map_err(|error| Error::Malformed(error.to_string()))
-    }
+/// Requests a target and decodes its JSON. Fails instead of waiting past the deadline.
+pub(super) async fn fetch_json<T: Transport, Body: FromJson>(
+    client: &StripeClient<T>,
+    target: &str,
+    deadline: UnixMillis,
+) -> Result<Body, Error> {
+    let body = fetch(client, target, deadline).await?;
+    json::from_slice(&body).map_err(|error| Error::Malformed(error.to_string()))
+}
 
-    /// Requests a target and returns the body. Fails instead of waiting past the deadline.
-    pub(super) async fn fetch(&self, target: &str, deadline: UnixMillis) -> Result<Vec<u8>, Error> {
-        let mut attempts = 0;
-        loop {
-            if self.transport.now() >= deadline {
-                let cause = "the deadline passed".to_owned();
-                return Err(Error::Unavailable { cause, retry_after_ms: 0 });
-            }
-            let mut result = self.transport.get(target).await;
-            attempts += 1;
-            let delay = match &mut result {
-                Ok(StripeResponse { status: 200..=299, body, .. }) => {
-                    return Ok(std::mem::take(body));
-                }
-                Ok(response) => retry_delay(response, attempts, self.transport.random()),
-                Err(_) => Some(backoff_delay(attempts, self.transport.random())),
-            };
-            let Some(delay) = delay else { return Err(error_from(&result.unwrap_or_default())) };
-            if attempts == MAX_ATTEMPTS || self.transport.now().saturating_add(delay) >= deadline {
-                return Err(match result {
-                    Ok(StripeResponse { status: status @ (401 | 403), .. }) => {
-                        Error::KeyRejected { status }
-                    }
-                    Ok(StripeResponse { status, .. }) => unavailable_error(status, delay),
-                    Err(cause) => Error::Unavailable { cause, retry_after_ms: delay },
-                });
-            }
-            self.transport.sleep(delay).await;
+/// Requests a target and returns the body. Fails instead of waiting past the deadline.
+pub(super) async fn fetch<T: Transport>(
+    client: &StripeClient<T>,
+    target: &str,
+    deadline: UnixMillis,
+) -> Result<Vec<u8>, Error> {
+    let transport = client.transport();
+    let mut attempts = 0;
+    loop {
+        if transport.now() >= deadline {
+            let cause = "the deadline passed".to_owned();
+            return Err(Error::Unavailable { cause, retry_after_ms: 0 });
         }
+        let mut result = transport.get(target).await;
+        attempts += 1;
+        let delay = match &mut result {
+            Ok(StripeResponse { status: 200..=299, body, .. }) => {
+                return Ok(std::mem::take(body));
+            }
+            Ok(response) => retry_delay(response, attempts, transport.random()),
+            Err(_) => Some(backoff_delay(attempts, transport.random())),
+        };
+        let Some(delay) = delay else { return Err(error_from(&result.unwrap_or_default())) };
+        if attempts == MAX_ATTEMPTS || transport.now().saturating_add(delay) >= deadline {
+            return Err(match result {
+                Ok(StripeResponse { status: status @ (401 | 403), .. }) => {
+                    Error::KeyRejected { status }
+                }
+                Ok(StripeResponse { status, .. }) => unavailable_error(status, delay),
+                Err(cause) => Error::Unavailable { cause, retry_after_ms: delay },
+            });
+        }
+        transport.sleep(delay).await;
     }
+}
+
+/// Encodes an id as a segment of a path. Returns `None` for `.` and `..`: a URL parser removes them, even
+/// if they are percent-encoded (<https://url.spec.whatwg.org/#single-dot-path-segment>).
+pub(super) fn path_segment(id: &str) -> Option<impl std::fmt::Display> {
+    (!matches!(id, "." | "..")).then(|| percent_encode(id))
+}
+
+/// Encodes an id for a path or a query.
+pub(super) fn percent_encode(id: &str) -> impl std::fmt::Display {
+    utf8_percent_encode(id, NON_ALPHANUMERIC)
 }
 
 /// The delay before the next attempt, in milliseconds; `None` if the request must not be retried.

@@ -13,12 +13,10 @@ use serde_json::{Map, Value};
 
 use super::{
     client::{Error, StripeClient, Transport},
-    list::{path_segment, percent_encode},
+    pagination::read_pages,
+    request::{fetch_json, path_segment, percent_encode},
 };
-use crate::{
-    id::{EntitlementId, FeatureId, LookupKey, UnixMillis},
-    json::impl_from_json,
-};
+use crate::id::{EntitlementId, FeatureId, LookupKey, UnixMillis};
 
 /// The timeout for an object or a list of features, in milliseconds: a client waits for the response.
 const RETRIEVE_TIMEOUT: u64 = 10_000;
@@ -66,7 +64,7 @@ impl<T: Transport> StripeClient<T> {
             return Err(Error::NotFound { param: "id".to_owned(), message });
         };
         let target = format!("/v1/entitlements/active_entitlements/{segment}{expand}");
-        self.fetch_json(&target, self.retrieve_deadline()).await
+        fetch_json(self, &target, retrieve_deadline(self)).await
     }
 
     /// Retrieves one feature, archived or not.
@@ -76,7 +74,7 @@ impl<T: Transport> StripeClient<T> {
     /// Fails if Stripe cannot be read or has no such feature.
     pub async fn retrieve_feature(&self, id: &FeatureId) -> Result<FeatureObject, Error> {
         let target = format!("/v1/entitlements/features/{}", percent_encode(id.as_str()));
-        self.fetch_json(&target, self.retrieve_deadline()).await
+        fetch_json(self, &target, retrieve_deadline(self)).await
     }
 
     /// Lists the features that are not archived, at most a thousand.
@@ -85,7 +83,7 @@ impl<T: Transport> StripeClient<T> {
     ///
     /// Fails if Stripe cannot be read.
     pub async fn list_features(&self) -> Result<Vec<FeatureObject>, Error> {
-        self.list_features_within(MAX_FEATURE_PAGES, self.retrieve_deadline()).await
+        list_features_within(self, MAX_FEATURE_PAGES, retrieve_deadline(self)).await
     }
 
     /// Lists the lookup keys of the features that are not archived, at most two thousand.
@@ -94,10 +92,10 @@ impl<T: Transport> StripeClient<T> {
     ///
     /// Fails if Stripe cannot be read within three seconds.
     pub async fn list_lookup_keys(&self) -> Result<Vec<LookupKey>, Error> {
-        let deadline = self.transport.now().saturating_add(LOOKUP_KEYS_TIMEOUT);
-        let list = pin!(self.list_features_within(MAX_KEY_PAGES, deadline));
+        let deadline = self.transport().now().saturating_add(LOOKUP_KEYS_TIMEOUT);
+        let list = pin!(list_features_within(self, MAX_KEY_PAGES, deadline));
         // The deadline is checked only between requests; the timer also ends a request in flight.
-        let features = match select(list, pin!(self.transport.sleep(LOOKUP_KEYS_TIMEOUT))).await {
+        let features = match select(list, pin!(self.transport().sleep(LOOKUP_KEYS_TIMEOUT))).await {
             Either::Left((features, _)) => features?,
             Either::Right(_) => {
                 let cause = "the deadline passed".to_owned();
@@ -109,34 +107,24 @@ impl<T: Transport> StripeClient<T> {
         };
         Ok(features.iter().filter_map(key).collect())
     }
+}
 
-    async fn list_features_within(
-        &self,
-        max_pages: usize,
-        deadline: UnixMillis,
-    ) -> Result<Vec<FeatureObject>, Error> {
-        struct FeatureListPage {
-            data: Vec<FeatureObject>,
-            has_more: bool,
-        }
-        impl_from_json! { struct FeatureListPage { data, has_more } }
-        let mut features: Vec<FeatureObject> = Vec::new();
-        for _ in 0..max_pages {
-            let last = features.last().and_then(|feature| feature.get("id")?.as_str());
-            let after = last
-                .map_or(String::new(), |last| format!("&starting_after={}", percent_encode(last)));
-            let target = format!("/v1/entitlements/features?limit=100{after}");
-            let FeatureListPage { data, has_more } = self.fetch_json(&target, deadline).await?;
-            let is_last = data.is_empty() || !has_more;
-            features.extend(data);
-            if is_last {
-                break;
-            }
-        }
-        Ok(features)
-    }
+async fn list_features_within<T: Transport>(
+    client: &StripeClient<T>,
+    max_pages: usize,
+    deadline: UnixMillis,
+) -> Result<Vec<FeatureObject>, Error> {
+    let target = "/v1/entitlements/features?limit=100";
+    let list = read_pages(
+        client,
+        target,
+        max_pages,
+        |feature: &FeatureObject| feature.get("id")?.as_str(),
+        deadline,
+    );
+    Ok(list.await?.data)
+}
 
-    fn retrieve_deadline(&self) -> UnixMillis {
-        self.transport.now().saturating_add(RETRIEVE_TIMEOUT)
-    }
+fn retrieve_deadline<T: Transport>(client: &StripeClient<T>) -> UnixMillis {
+    client.transport().now().saturating_add(RETRIEVE_TIMEOUT)
 }
