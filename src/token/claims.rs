@@ -5,8 +5,11 @@
 
 use serde_json::{Map, Value};
 
-use super::{Error, Jws, LEEWAY};
+use super::{error::Error, jws::Jws};
 use crate::id::{CustomerId, CustomerKey, Livemode, Timestamp};
+
+/// The accepted difference between the clock of the issuer and ours, in seconds.
+pub const LEEWAY: i64 = 60;
 
 /// What a token must claim to be accepted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

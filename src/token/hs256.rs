@@ -10,8 +10,8 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Algorithm, Error, Jws,
-    jws::{serialize_compact, signing_input},
+    error::Error,
+    jws::{Algorithm, Jws, serialize_compact, signing_input},
 };
 use crate::id::{CustomerKey, Timestamp};
 

@@ -15,7 +15,7 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::Algorithm;
+use super::jws::Algorithm;
 use crate::json;
 
 /// The accepted bits of a modulus. A shorter one is not safe (RFC 7518, section 3.3); a longer one is

@@ -17,7 +17,10 @@ use std::cell::RefCell;
 
 use serde_json::Value;
 
-use super::{Algorithm, Jws, PublicKey};
+use super::{
+    jwk::PublicKey,
+    jws::{Algorithm, Jws},
+};
 use crate::id::Timestamp;
 
 /// How long keys are fresh, in seconds: as long as issuers usually let them be cached.

@@ -12,7 +12,7 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-use super::Error;
+use super::error::Error;
 use crate::json;
 
 /// The maximum size of a token in bytes. A token of an identity provider with many roles has about
