@@ -10,11 +10,14 @@
 //! use serde. `tests/it/gate.rs` compares it with serde. Fetching the messages, and deciding which
 //! keys to trust, is the caller's task.
 
-mod in_place_json;
 mod sha512;
 
 pub mod ed25519;
+
+mod in_place_json;
+
 pub mod line_set;
+
 pub mod replay;
 
 pub use self::{line_set::LineSet, replay::replay};
