@@ -257,19 +257,19 @@ impl FromJson for Map<String, Value> {
 
 impl<T: FromJson> FromJson for BTreeMap<String, T> {
     fn from_json(value: Value, decoder: &mut Decoder) -> Self {
-        let mut decoded = Self::new();
+        let mut map = Self::new();
         for (name, value) in Map::from_json(value, decoder) {
-            decoded.insert(name, T::from_json(value, decoder));
+            map.insert(name, T::from_json(value, decoder));
         }
-        decoded
+        map
     }
 }
 
 impl<T: FromJson + Ord> FromJson for BTreeSet<T> {
     fn from_json(value: Value, decoder: &mut Decoder) -> Self {
-        let mut decoded = Self::new();
-        decoded.extend(Vec::from_json(value, decoder));
-        decoded
+        let mut set = Self::new();
+        set.extend(Vec::from_json(value, decoder));
+        set
     }
 }
 
