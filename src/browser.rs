@@ -1,12 +1,12 @@
-//! The npm shell: the same question, asked in a browser.
+//! Shell of the npm package: checks a feature in a browser.
 //!
-//! A page that a browser was given can be changed by whoever sits before it: a check here is a
-//! courtesy to the reader, and the edge is the lock.
+//! A visitor can change any page that a browser loads. So a check here only decides what a page
+//! shows; access is controlled at the edge.
 //!
-//! Every visitor of a page loads this, so that only numbers cross to JavaScript: texts pass through
-//! [`text`], a place in the module's memory, and neither an allocator nor wasm-bindgen's handling of
-//! strings has to be loaded. What was read is JavaScript's to keep (`www/npm/src/core`); fetching,
-//! verifying and storing sets, and the ways of the frameworks, are there.
+//! Every visitor of a page loads this module, so it must be small. Only numbers cross to JavaScript.
+//! Strings are passed in a buffer in the module's memory ([`buffer_ptr`]), which needs neither an
+//! allocator nor wasm-bindgen's strings. JavaScript stores the loaded set. Fetching and storing sets,
+//! and the framework integrations, are in `www/npm/src`.
 
 use std::cell::RefCell;
 
@@ -18,47 +18,49 @@ use crate::{
     id::Timestamp,
 };
 
-/// The most bytes that pass at once. A list has some 200 for each feature, a snapshot no more than 84.
+/// The size of the buffer in bytes. A list has about 200 bytes per feature, a snapshot at most 84.
 pub const BUFFER_LEN: usize = 1 << 20;
 
 thread_local! {
-    static TEXT: RefCell<[u8; BUFFER_LEN]> = const { RefCell::new([0; BUFFER_LEN]) };
+    static BUFFER: RefCell<[u8; BUFFER_LEN]> = const { RefCell::new([0; BUFFER_LEN]) };
 }
 
-/// Where the texts stand: the first of [`LIMIT`] bytes.
+/// The address of the buffer, which has [`BUFFER_LEN`] bytes.
 #[wasm_bindgen]
 #[must_use]
 pub fn buffer_ptr() -> *const u8 {
-    TEXT.try_with(|text| text.as_ptr().cast_const().cast()).unwrap_or(std::ptr::null())
+    BUFFER.try_with(|buffer| buffer.as_ptr().cast_const().cast()).unwrap_or(std::ptr::null())
 }
 
-/// Reads so many bytes of what the edge has said, as [`client::said`] has it. The lines of the set
-/// stand in their place then. Gives their length, and 0 where there is no set.
+/// Builds a set from the messages in the first `length` bytes of the buffer, with [`gate::replay()`].
+/// Overwrites them with the lines of the set and returns the length of those, or 0 if there is no
+/// valid set.
 #[wasm_bindgen]
 #[must_use]
 pub fn load(length: usize) -> usize {
-    let read = TEXT.try_with(|text| gate::replay(text.try_borrow_mut().ok()?.get_mut(..length)?));
-    read.ok().flatten().unwrap_or(0)
+    let set_len =
+        BUFFER.try_with(|buffer| gate::replay(buffer.try_borrow_mut().ok()?.get_mut(..length)?));
+    set_len.ok().flatten().unwrap_or(0)
 }
 
-/// May the customer use the feature? So many bytes are the lines of the set, and as many as that are
-/// the feature behind them; now is in Unix seconds.
+/// Checks a feature. The buffer has the lines of a set (`set_len` bytes) and then the lookup key
+/// (`feature_len` bytes); `now` is in Unix seconds.
 ///
-/// | answer | means                                |
-/// |--------|--------------------------------------|
-/// | 0      | no                                   |
-/// | 1      | yes                                  |
-/// | 2      | no, as one who was never heard of    |
-/// | 3      | it is not known                      |
+/// | result | meaning                                 |
+/// |--------|-----------------------------------------|
+/// | 0      | denied                                  |
+/// | 1      | granted                                 |
+/// | 2      | denied: the customer is unknown         |
+/// | 3      | not known                               |
 #[wasm_bindgen]
 #[must_use]
-pub fn check(held: usize, feature: usize, now: f64) -> u8 {
+pub fn check(set_len: usize, feature_len: usize, now: f64) -> u8 {
     #[expect(clippy::cast_possible_truncation, reason = "a float saturates as an integer")]
     let now = Timestamp(now as i64);
-    let decision = TEXT.try_with(|text| {
-        let text = text.try_borrow().ok()?;
-        let (held, rest) = text.split_at_checked(held)?;
-        Some(LineSet(held).check(rest.get(..feature)?, now))
+    let decision = BUFFER.try_with(|buffer| {
+        let buffer = buffer.try_borrow().ok()?;
+        let (set, rest) = buffer.split_at_checked(set_len)?;
+        Some(LineSet(set).check(rest.get(..feature_len)?, now))
     });
     match decision.ok().flatten() {
         Some(Decision::Deny(DenyReason::NotEntitled)) => 0,
@@ -68,15 +70,16 @@ pub fn check(held: usize, feature: usize, now: f64) -> u8 {
     }
 }
 
-/// Whether a signature is genuine: a key (32 bytes), the signature (64), and so many that were signed.
+/// Verifies an Ed25519 signature. The buffer has the key (32 bytes), the signature (64) and then the
+/// signed message (`length` bytes).
 #[wasm_bindgen]
 #[must_use]
 pub fn verify(length: usize) -> bool {
-    let genuine = TEXT.try_with(|text| {
-        let text = text.try_borrow().ok()?;
-        let (key, rest) = text.split_first_chunk()?;
+    let valid = BUFFER.try_with(|buffer| {
+        let buffer = buffer.try_borrow().ok()?;
+        let (key, rest) = buffer.split_first_chunk()?;
         let (signature, rest) = rest.split_first_chunk()?;
         Some(gate::ed25519::verify(key, rest.get(..length)?, signature))
     });
-    genuine.ok().flatten().unwrap_or(false)
+    valid.ok().flatten().unwrap_or(false)
 }

@@ -1,13 +1,13 @@
-//! THE noun and THE question: what a customer holds, and whether that includes a feature.
+//! The entitlements of one customer, and [`check()`]: whether they include a feature.
 //!
-//! | type                  | is                                                              |
-//! |-----------------------|-----------------------------------------------------------------|
-//! | [`ActiveEntitlement`] | one feature that one customer may use now                       |
-//! | [`Entitlements`]      | all that a customer holds, as far as known: [`Coverage`] says   |
-//! | [`Summary`]           | what one event says about that: a [`Page`], perhaps not all     |
-//! | [`Decision`]          | the answer to [`check()`]                                       |
+//! | type                  | what it is                                                           |
+//! |-----------------------|----------------------------------------------------------------------|
+//! | [`ActiveEntitlement`] | one feature that one customer may use now                            |
+//! | [`Entitlements`]      | the known entitlements of a customer; [`Completeness`] says how many |
+//! | [`Summary`]           | the content of one event: a [`SummaryPage`], perhaps truncated       |
+//! | [`Decision`]          | the result of [`check()`]                                            |
 //!
-//! Where a set is stored and how it changes is not here.
+//! How a set is stored and how it changes is not here.
 
 use std::fmt;
 
@@ -21,17 +21,17 @@ use crate::{
 /// One feature that one customer may use now.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct ActiveEntitlement {
-    /// Stripe's id of this grant, unique within a set; it changes when the feature is granted anew.
+    /// Stripe's id, unique within a set. Another grant of the same feature has another id.
     pub id: EntitlementId,
-    /// The feature granted, unique within a set: what makes two grants the same one.
+    /// The id of the feature, unique within a set: it identifies the entitlement.
     pub feature: FeatureId,
-    /// The feature's name in the product's code. Two features share one where the first is archived.
+    /// The feature's key in the application's code. An archived feature may have the same key.
     pub lookup_key: LookupKey,
 }
 
 impl_from_json! { struct ActiveEntitlement { id, feature, lookup_key } }
 
-/// How many times a customer's set has changed. It travels with every answer.
+/// The number of changes of a customer's set. Every answer includes it.
 #[derive(
     Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize,
 )]
@@ -41,7 +41,7 @@ pub struct Version(pub u64);
 impl_from_json! { struct Version(u64) }
 
 impl Version {
-    /// The version after this one.
+    /// The next version.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))
@@ -54,58 +54,59 @@ impl fmt::Display for Version {
     }
 }
 
-/// How much of what the customer holds a set is known to contain.
+/// Whether a set is known to contain all entitlements of the customer.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Completeness {
-    /// All of it: what is missing here is not granted.
+    /// The set contains all entitlements: a feature that is missing is not granted.
     Complete,
-    /// A part: what is missing here may be granted all the same.
+    /// The set contains some entitlements: a feature that is missing may be granted.
     Partial,
 }
 
 impl_from_json! { enum Completeness { Complete = "complete", Partial = "partial" } }
 
-/// All that one customer holds, newest grant first, as far as [`Coverage`] says.
+/// The known entitlements of one customer, newest first.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Entitlements {
-    /// +1 on every change of `data` or `coverage`.
+    /// Incremented by 1 on every change of `data` or `completeness`.
     pub version: Version,
-    /// When the source said so: `created` of the newest event in it.
+    /// `created` of the newest event that the set includes.
     pub as_of: Timestamp,
-    /// Whether `data` is all.
+    /// Whether `data` is complete.
     pub completeness: Completeness,
-    /// The grants: no feature twice, and in an order that stays, because lists are read in pages.
+    /// The entitlements: each feature once, in a stable order, because lists are paginated.
     pub data: Vec<ActiveEntitlement>,
 }
 
 impl Entitlements {
-    /// The most grants in one set. A grant is stored in some 120 bytes, a value in KV ends at
-    /// 25 MiB, and no plan sells this many features.
+    /// The maximum number of entitlements in one set. One is stored in about 120 bytes, and a value
+    /// in KV has at most 25 MiB.
     pub const MAX_LEN: usize = 100_000;
 
-    /// Whether this set decides about each of these features; about all there are if none is named.
+    /// Whether this set gives a decision for each of these features. An empty slice means every
+    /// feature.
     #[must_use]
     pub fn can_answer(&self, features: &[LookupKey]) -> bool {
-        let decided = |feature| check(Some(self), feature) != Decision::Indeterminate;
+        let is_decided = |feature| check(Some(self), feature) != Decision::Indeterminate;
         match self.completeness {
             Completeness::Complete => true,
-            Completeness::Partial => !features.is_empty() && features.iter().all(decided),
+            Completeness::Partial => !features.is_empty() && features.iter().all(is_decided),
         }
     }
 }
 
-/// What an event says of a customer's entitlements: Stripe's
-/// `entitlements.active_entitlement_summary.updated`, or another one that changes them.
+/// An event that changes a customer's entitlements: Stripe's
+/// `entitlements.active_entitlement_summary.updated` or another one.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Summary {
-    /// The event's id: an event that comes twice says nothing new.
+    /// The event's id, to ignore duplicates.
     pub event: EventId,
-    /// Whose entitlements changed.
+    /// The customer whose entitlements changed.
     pub customer: CustomerKey,
-    /// When the event was made, to the second. Events arrive in any order.
+    /// The event's creation time. Events arrive in any order.
     pub created: Timestamp,
-    /// What the customer holds since, or none if the event does not say.
+    /// The customer's entitlements after the event; `None` if the event does not include them.
     pub page: Option<SummaryPage>,
 }
 
@@ -115,54 +116,45 @@ impl_from_json! { struct Summary { event, customer, created, page } }
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SummaryPage {
-    /// `has_more: false`: this is all that the customer holds.
+    /// `has_more: false`: these are all entitlements of the customer.
     Complete(Vec<ActiveEntitlement>),
-    /// `has_more: true`: the customer holds these, and others that are not told.
+    /// `has_more: true`: the customer has these entitlements and others.
     Truncated(Vec<ActiveEntitlement>),
 }
 
 impl_from_json! { enum SummaryPage { Complete(_) = "complete", Truncated(_) = "truncated" } }
 
-/// What a paused subscription grants: a policy of the operator.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum PausedRule {
-    /// What Stripe says it does.
-    #[default]
-    Keep,
-    /// Nothing. Events do not tell which grants come of it, so that none of them says what is held.
-    Revoke,
-}
-
-/// May the customer use the feature?
+/// The result of a check.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Decision {
-    /// Yes.
+    /// The customer may use the feature.
     Grant,
-    /// No.
+    /// The customer may not use the feature.
     Deny(DenyReason),
-    /// Not known: the set is known in part, and the known part lacks the feature. Never a no.
+    /// The set is partial and does not contain the feature. This is never a denial.
     Indeterminate,
 }
 
-/// Why the customer may not.
+/// Why the customer may not use the feature.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum DenyReason {
-    /// The whole set is known and lacks the feature.
+    /// The set is complete and does not contain the feature.
     NotEntitled,
-    /// Nothing was ever heard of this customer.
+    /// There is no stored set of this customer.
     UnknownCustomer,
 }
 
-/// May the customer whose set this is use `feature`?
+/// Checks whether the customer with these entitlements may use `feature`. `None` is an unknown
+/// customer.
 #[must_use]
-pub fn check(held: Option<&Entitlements>, feature: &LookupKey) -> Decision {
-    let Some(held) = held else {
+pub fn check(entitlements: Option<&Entitlements>, feature: &LookupKey) -> Decision {
+    let Some(set) = entitlements else {
         return Decision::Deny(DenyReason::UnknownCustomer);
     };
-    if held.data.iter().any(|granted| granted.lookup_key == *feature) {
+    if set.data.iter().any(|entitlement| entitlement.lookup_key == *feature) {
         return Decision::Grant;
     }
-    match held.completeness {
+    match set.completeness {
         Completeness::Complete => Decision::Deny(DenyReason::NotEntitled),
         Completeness::Partial => Decision::Indeterminate,
     }

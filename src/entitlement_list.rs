@@ -1,10 +1,10 @@
-//! Stripe's list of active entitlements in JSON: the one thing that an event and the list API write
-//! the same way.
+//! Stripe's list of active entitlements in JSON, which events and the list API encode the same way.
 //!
-//! `{"data": [{"id", "feature", "lookup_key"}…], "has_more"}`; what else is in it is skipped, since
-//! Stripe adds members without a new API version
-//! (<https://docs.stripe.com/api/entitlements/active-entitlement/list>). Where the list comes from,
-//! and what follows from it, is not here.
+//! `{"data": [{"id", "feature", "lookup_key"}…], "has_more"}`; other members are ignored, since
+//! Stripe adds some without a new API version. The request for the list and the effect of the list
+//! are not here.
+//!
+//! Specification: <https://docs.stripe.com/api/entitlements/active-entitlement/list>.
 
 use std::{borrow::Cow, collections::BTreeSet, fmt};
 
@@ -18,7 +18,7 @@ use crate::{
     id::{self, EntitlementId},
 };
 
-/// A list as it is written, not looked at yet.
+/// A decoded list whose ids are not validated yet.
 #[derive(Debug, Deserialize)]
 #[serde(expecting = "a list of entitlements")]
 pub struct EntitlementList {
@@ -34,11 +34,11 @@ struct EntitlementItem {
     lookup_key: String,
 }
 
-/// A feature's id: it stands alone, or in the whole feature where that was expanded.
+/// The id of a feature, from a string or from an expanded feature.
 #[derive(Debug)]
 struct FeatureRef(String);
 
-// By hand, since serde's untagged enums weigh much in wasm.
+// Implemented by hand: serde's untagged enums add much code to the wasm.
 impl<'de> Deserialize<'de> for FeatureRef {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct FeatureRefVisitor;
@@ -54,13 +54,13 @@ impl<'de> Deserialize<'de> for FeatureRef {
                 Ok(FeatureRef(id.to_owned()))
             }
 
-            fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<FeatureRef, M::Error> {
+            fn visit_map<M: MapAccess<'de>>(self, mut fields: M) -> Result<FeatureRef, M::Error> {
                 let mut id = None;
-                while let Some(member) = members.next_key::<Cow<'de, str>>()? {
-                    if member == "id" {
-                        id = Some(members.next_value()?);
+                while let Some(name) = fields.next_key::<Cow<'de, str>>()? {
+                    if name == "id" {
+                        id = Some(fields.next_value()?);
                     } else {
-                        members.next_value::<IgnoredAny>()?;
+                        fields.next_value::<IgnoredAny>()?;
                     }
                 }
                 id.map(FeatureRef).ok_or_else(|| de::Error::missing_field("id"))
@@ -71,40 +71,41 @@ impl<'de> Deserialize<'de> for FeatureRef {
     }
 }
 
-/// Why a list is none.
+/// Why a list is not valid.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A name in it is none.
+    /// An id in the list is not valid.
     #[error("`data.{member}` is {error}")]
     InvalidId {
-        /// Where it stands in an entitlement.
+        /// The member of the entitlement.
         member: &'static str,
-        /// What is wrong with it.
+        /// Why it is not valid.
         error: id::Error,
     },
-    /// Two entitlements have one id.
+    /// Two entitlements have the same id.
     #[error("two entitlements have the id `{0}`")]
     DuplicateId(EntitlementId),
 }
 
 impl EntitlementList {
-    /// The page that this list is: the whole, or the first of several.
+    /// Validates the ids.
     ///
     /// # Errors
     ///
-    /// Names the member that is at fault.
+    /// Names the first member that is not valid.
     pub fn into_page(self) -> Result<SummaryPage, Error> {
         let mut data = Vec::with_capacity(self.data.len());
-        let named = self.data.into_iter().try_for_each(|item| {
+        let validated = self.data.into_iter().try_for_each(|item| {
             data.push(item.into_entitlement()?);
             Ok(())
         });
         let mut ids = BTreeSet::new();
-        if let Some(again) = data.iter().find(|granted| !ids.insert(&granted.id)) {
-            return Err(Error::DuplicateId(again.id.clone()));
+        // A duplicate before the first invalid id is the first error of the list.
+        if let Some(duplicate) = data.iter().find(|entitlement| !ids.insert(&entitlement.id)) {
+            return Err(Error::DuplicateId(duplicate.id.clone()));
         }
-        named?;
+        validated?;
         Ok(if self.has_more { SummaryPage::Truncated(data) } else { SummaryPage::Complete(data) })
     }
 }
@@ -122,7 +123,7 @@ impl EntitlementItem {
 
 fn parse_id<T: TryFrom<String, Error = id::Error>>(
     member: &'static str,
-    text: String,
+    id: String,
 ) -> Result<T, Error> {
-    T::try_from(text).map_err(|error| Error::InvalidId { member, error })
+    T::try_from(id).map_err(|error| Error::InvalidId { member, error })
 }

@@ -1,18 +1,19 @@
-//! The hot path's shell: what `worker/entry.js` asks before anything else is tried.
+//! Shell of the fast path: the functions that `worker/entry.js` calls before the `worker` module.
 //!
-//! It is a WebAssembly module of its own, built for speed: an isolate that is asked nothing but this
-//! starts with this alone, and the `worker` module, built for its size, begins when it is needed.
-//! Texts cross to JavaScript and back, and a record or an event crosses once: an object of the
-//! platform costs more than all that is done here. Who asks and what is answered is in [`api::hot`].
+//! It is a wasm module of its own, optimized for speed. An isolate that serves only the fast path
+//! never loads the `worker` module, which is optimized for size. Only strings and bytes cross the
+//! boundary to JavaScript, because a platform object costs more time than all the work here. Which
+//! requests are handled, and how, is in [`api::fast_path`].
 //!
-//! | function      | gives                                                                   |
-//! |---------------|-------------------------------------------------------------------------|
-//! | [`ask()`]     | the answer, from memory; or `?`, the key of the record that has it, a line end, and the question |
-//! | [`tell()`]    | the answer: an object as JSON, or as `text` has it                  |
-//! | [`receive()`] | the answer, as `text` has it; or `!`, what the customer's object is called, a line end, the event's id, another, and what the object has to be told |
-//! | [`kept()`]    | the answer, as `text` has it                                        |
+//! | function                 | returns                                                              |
+//! |--------------------------|----------------------------------------------------------------------|
+//! | [`lookup()`]             | a response from the cache, or a query: `?`, the key of the record in KV, a newline, the rest |
+//! | [`answer_from_record()`] | the response to that query: JSON of a check, or an encoded response  |
+//! | [`verify_webhook()`]     | an encoded response, or `!` and three parts separated by newlines: the name of the ledger object, the event's id, the message to that object |
+//! | [`webhook_response()`]   | an encoded response                                                  |
 //!
-//! Each gives nothing where the request has to go the long way.
+//! An encoded response is the status, a line per header, an empty line and the body. Every function
+//! returns `None` if the request must take the slow path.
 
 use std::{
     cell::{OnceCell, RefCell},
@@ -51,49 +52,49 @@ extern "C" {
 }
 
 thread_local! {
-    /// What the operator set: it is the same for as long as this isolate lives.
+    /// The settings, parsed once per isolate; `None` if one is malformed.
     static SETTINGS: OnceCell<Option<Rc<Settings>>> = const { OnceCell::new() };
 
-    /// What this isolate has read a moment ago.
-    static RECENT: RefCell<RecordCache> = RefCell::default();
+    /// The records that this isolate read recently.
+    static RECORD_CACHE: RefCell<RecordCache> = RefCell::default();
 }
 
-/// What an event that is to be kept begins with, which no answer does.
+/// Marks an event that must be stored. No encoded response begins with it.
 const EVENT_MARKER: &str = "!";
 
-/// What a `GET` asks, if it is answered here.
+/// Parses a `GET` request and answers it from the cache, or returns the query for a record.
 #[wasm_bindgen]
 #[must_use]
 pub fn lookup(url: &str, authorization: &str, env: &Env) -> Option<String> {
     let (settings, now) = (load_settings(env)?, unix_millis());
-    let question = fast_path::parse_query(&settings, url, authorization, now.to_timestamp())?;
-    let key = question.customer.to_key();
-    let remembered = RECENT.with_borrow(|recent| {
-        let record = recent.get(&key, settings.memory_ttl, now)?;
-        fast_path::answer_from_record(&question, record, ServedBy::Memory)
+    let query = fast_path::parse_query(&settings, url, authorization, now.to_timestamp())?;
+    let key = query.customer.to_key();
+    let cached = RECORD_CACHE.with_borrow(|cache| {
+        let record = cache.get(&key, settings.memory_ttl, now)?;
+        fast_path::answer_from_record(&query, record, ServedBy::Memory)
     });
-    Some(match remembered {
-        Some(answer) => encode_answer(answer, &question.customer.id),
-        None => question.encode(),
+    Some(match cached {
+        Some(answer) => encode_answer(answer, &query.customer.id),
+        None => query.encode(),
     })
 }
 
-/// The answer to what [`ask()`] gave, by this record.
+/// Answers a query of [`lookup()`] from a record of the replica.
 #[wasm_bindgen]
 #[must_use]
-pub fn answer_from_record(asked: &str, record: &[u8]) -> Option<String> {
-    let question = FastQuery::decode(asked)?;
-    if SETTINGS.with(|known| known.get()?.as_ref().map(|settings| settings.memory_ttl)) != Some(0) {
-        let key = question.customer.to_key();
-        RECENT.with_borrow_mut(|recent| recent.insert(&key, record, unix_millis()));
+pub fn answer_from_record(query: &str, record: &[u8]) -> Option<String> {
+    let query = FastQuery::decode(query)?;
+    if SETTINGS.with(|cell| cell.get()?.as_ref().map(|settings| settings.memory_ttl)) != Some(0) {
+        let key = query.customer.to_key();
+        RECORD_CACHE.with_borrow_mut(|cache| cache.insert(&key, record, unix_millis()));
     }
     Some(encode_answer(
-        fast_path::answer_from_record(&question, record, ServedBy::Replica)?,
-        &question.customer.id,
+        fast_path::answer_from_record(&query, record, ServedBy::Replica)?,
+        &query.customer.id,
     ))
 }
 
-/// An answer to a question: an object of a check as it is, else all of it as [`text()`] has it.
+/// Encodes an answer: the JSON object of a check alone, any other as [`encode_response()`] does.
 fn encode_answer(answer: FastAnswer, customer: &CustomerId) -> String {
     let (status, version, as_of, served_by, customer, body) = match answer {
         FastAnswer::Check(object) => return object,
@@ -124,7 +125,7 @@ fn encode_answer(answer: FastAnswer, customer: &CustomerId) -> String {
     .concat()
 }
 
-/// What becomes of an event that is signed so.
+/// Verifies a webhook. Returns the response, or the summary to store in the customer's ledger object.
 #[wasm_bindgen]
 #[must_use]
 pub fn verify_webhook(signature: &str, body: &[u8], env: &Env) -> Option<String> {
@@ -135,7 +136,7 @@ pub fn verify_webhook(signature: &str, body: &[u8], env: &Env) -> Option<String>
         unix_millis().to_timestamp(),
         log,
     ) {
-        FastWebhookResult::Respond(answer) => Some(encode_response(&answer)),
+        FastWebhookResult::Respond(response) => Some(encode_response(&response)),
         FastWebhookResult::Apply(summary) => {
             let head =
                 [EVENT_MARKER, &summary.customer.to_key(), "\n", summary.event.as_str(), "\n"]
@@ -145,34 +146,34 @@ pub fn verify_webhook(signature: &str, body: &[u8], env: &Env) -> Option<String>
     }
 }
 
-/// The answer to what [`receive()`] gave, by the receipt of the customer's object.
+/// Builds the response to an event of [`verify_webhook()`] from the receipt of the ledger object.
 #[wasm_bindgen]
 #[must_use]
-pub fn webhook_response(received: &str, receipt: &str) -> Option<String> {
-    let mut parts = received.strip_prefix(EVENT_MARKER)?.splitn(3, '\n');
+pub fn webhook_response(event: &str, receipt: &str) -> Option<String> {
+    let mut parts = event.strip_prefix(EVENT_MARKER)?.splitn(3, '\n');
     let (customer, event) =
         (CustomerKey::from_key(parts.next()?)?, EventId::try_from(parts.next()?).ok()?);
     let receipt = json::from_slice(receipt.as_bytes()).ok()?;
     Some(encode_response(&fast_path::webhook_response(&event, &customer.id, receipt)))
 }
 
-/// An answer as a text: its status, a line each for its headers, an empty one, and its body.
-fn encode_response(answer: &api::Response) -> String {
-    let mut text = answer.status().as_str().to_owned();
-    for (name, value) in answer.headers() {
+/// Encodes a response: the status, a line per header, an empty line and the body.
+fn encode_response(response: &api::Response) -> String {
+    let mut encoded = response.status().as_str().to_owned();
+    for (name, value) in response.headers() {
         let value = value.to_str().unwrap_or_default();
-        text.extend(["\n", name.as_str(), ": ", value]);
+        encoded.extend(["\n", name.as_str(), ": ", value]);
     }
-    text.push_str("\n\n");
-    text.push_str(std::str::from_utf8(answer.body()).unwrap_or_default());
-    text
+    encoded.push_str("\n\n");
+    encoded.push_str(std::str::from_utf8(response.body()).unwrap_or_default());
+    encoded
 }
 
-/// The settings, unless one is malformed.
+/// Returns the settings. `None` if one is malformed: the slow path reports which.
 fn load_settings(env: &Env) -> Option<Rc<Settings>> {
-    SETTINGS.with(|known| {
-        let read = || Settings::parse(|name| env.get(name).as_string()).ok().map(Rc::new);
-        known.get_or_init(read).clone()
+    SETTINGS.with(|cell| {
+        let parse = || Settings::parse(|name| env.get(name).as_string()).ok().map(Rc::new);
+        cell.get_or_init(parse).clone()
     })
 }
 

@@ -1,48 +1,47 @@
-//! What names things: ids, lookup keys, moments and the two modes.
+//! Identifiers and time: ids, lookup keys, timestamps, and live or test mode.
 //!
-//! Text from outside becomes one of these types at the edge and stays one inward, so that a lookup
-//! key can never stand where a customer is meant. Nothing here knows what the things are.
+//! A string from outside is parsed into one of these types where it enters, and keeps that type
+//! everywhere below. So a lookup key cannot be passed where a customer is expected. The objects that
+//! the ids belong to are not here.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::json::{Decoder, FromJson, impl_from_json};
+use crate::json::{Decoder, FromJson, impl_from_json, scan};
 
-use crate::json::scan;
-
-/// Why a text cannot be an id or a key.
+/// Why a string is not a valid id or key.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Nothing was given.
-    #[error("an empty text")]
+    /// The string is empty.
+    #[error("an empty string")]
     Empty,
-    /// More bytes of UTF-8 than such a name may have.
+    /// The string has more bytes of UTF-8 than this type allows.
     #[error("longer than {limit} bytes")]
     TooLong {
-        /// The most bytes it may have.
+        /// The maximum number of bytes.
         limit: usize,
     },
-    /// A line break, a NUL or another control character.
-    #[error("a text with control characters")]
+    /// The string has a line break, a NUL or another control character.
+    #[error("a string with control characters")]
     ControlCharacter,
 }
 
-/// Defines a name: a non-empty text of at most so many bytes, without control characters.
+/// Defines a string type: not empty, at most `$max_len` bytes, no control characters.
 macro_rules! bounded_string {
-    ($(#[$doc:meta])* $name:ident, $limit:literal) => {
+    ($(#[$doc:meta])* $name:ident, $max_len:literal) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(Box<str>);
 
         impl $name {
-            /// The most bytes of UTF-8 that it may have.
-            pub const MAX_LEN: usize = $limit;
+            /// The maximum number of bytes of UTF-8.
+            pub const MAX_LEN: usize = $max_len;
 
-            /// The text itself.
+            /// The string itself.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -51,34 +50,34 @@ macro_rules! bounded_string {
 
         impl FromJson for $name {
             fn from_json(value: Value, decoder: &mut Decoder) -> Self {
-                let text = String::from_json(value, decoder);
-                if validate(&text, Self::MAX_LEN).is_err() {
+                let string = String::from_json(value, decoder);
+                if validate(&string, Self::MAX_LEN).is_err() {
                     decoder.mark_invalid();
                 }
-                Self(text.into())
+                Self(string.into())
             }
         }
 
         impl TryFrom<&str> for $name {
             type Error = Error;
 
-            fn try_from(text: &str) -> Result<Self, Error> {
-                validate(text, Self::MAX_LEN).map(|text| Self(text.into()))
+            fn try_from(string: &str) -> Result<Self, Error> {
+                validate(string, Self::MAX_LEN).map(|valid| Self(valid.into()))
             }
         }
 
         impl TryFrom<String> for $name {
             type Error = Error;
 
-            fn try_from(text: String) -> Result<Self, Error> {
-                validate(&text, Self::MAX_LEN)?;
-                Ok(Self(text.into()))
+            fn try_from(string: String) -> Result<Self, Error> {
+                validate(&string, Self::MAX_LEN)?;
+                Ok(Self(string.into()))
             }
         }
 
         impl From<$name> for String {
-            fn from(name: $name) -> Self {
-                name.0.into()
+            fn from(value: $name) -> Self {
+                value.0.into()
             }
         }
 
@@ -91,42 +90,43 @@ macro_rules! bounded_string {
 }
 
 bounded_string! {
-    /// A customer, `cus_…` at Stripe. KV's keys end at 512 bytes, the mode included.
+    /// The id of a customer, `cus_…` at Stripe. A key in KV has at most 512 bytes, with the mode.
     CustomerId, 255
 }
 bounded_string! {
-    /// The name that a product's code uses for a feature. Stripe writes 80 characters and says that
-    /// it may answer 5,000, which are at most 20,000 bytes.
+    /// The key of a feature in the application's code. Stripe accepts 80 characters and documents up
+    /// to 5,000 in responses: at most 20,000 bytes.
     LookupKey, 20_000
 }
 bounded_string! {
-    /// A feature, `feat_…` at Stripe.
+    /// The id of a feature, `feat_…` at Stripe.
     FeatureId, 255
 }
 bounded_string! {
-    /// An active entitlement, `ent_…` at Stripe: the cursor of a list, but no stable name of a
-    /// grant, since an upgrade gives the same feature another one.
+    /// The id of an active entitlement, `ent_…` at Stripe. It is the cursor of a list. It is not
+    /// stable: an upgrade gives the entitlement to the same feature another id.
     EntitlementId, 255
 }
 bounded_string! {
-    /// An event, `evt_…` at Stripe.
+    /// The id of an event, `evt_…` at Stripe.
     EventId, 255
 }
 
-fn validate(text: &str, limit: usize) -> Result<&str, Error> {
-    if text.is_empty() {
+fn validate(string: &str, limit: usize) -> Result<&str, Error> {
+    if string.is_empty() {
         return Err(Error::Empty);
     }
-    if text.len() > limit {
+    if string.len() > limit {
         return Err(Error::TooLong { limit });
     }
-    if !scan::needs_no_escape(text.as_bytes()) && text.chars().any(char::is_control) {
+    // The scan is fast, and reports every string with a control character, but also others.
+    if !scan::needs_no_escape(string.as_bytes()) && string.chars().any(char::is_control) {
         return Err(Error::ControlCharacter);
     }
-    Ok(text)
+    Ok(string)
 }
 
-/// An entry of the journal, `act_…`: they are counted, from 1 on.
+/// The id of an entry in the activity log, `act_…`: a counter that starts at 1.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct ActivityId(pub u64);
@@ -134,12 +134,12 @@ pub struct ActivityId(pub u64);
 impl_from_json! { struct ActivityId(u64) }
 
 impl ActivityId {
-    /// The entry of this id, or none if no entry can have it.
+    /// Parses an id. Returns `None` if no entry can have this id.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let id = Self(text.strip_prefix("act_")?.parse().ok()?);
-        // Neither a sign nor zeros in front: an entry has one id.
-        (id.0 > 0 && id.to_string() == text).then_some(id)
+    pub fn parse(string: &str) -> Option<Self> {
+        let id = Self(string.strip_prefix("act_")?.parse().ok()?);
+        // A sign or leading zeros would give one entry several ids.
+        (id.0 > 0 && id.to_string() == string).then_some(id)
     }
 }
 
@@ -149,12 +149,20 @@ impl fmt::Display for ActivityId {
     }
 }
 
-/// A moment, in whole seconds since 1970-01-01T00:00:00Z, as Stripe counts.
+/// A Unix timestamp in whole seconds, as Stripe uses.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct Timestamp(pub i64);
 
 impl_from_json! { struct Timestamp(i64) }
+
+impl Timestamp {
+    /// The timestamp so many seconds later.
+    #[must_use]
+    pub fn saturating_add(self, seconds: i64) -> Self {
+        Self(self.0.saturating_add(seconds))
+    }
+}
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -162,7 +170,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// A moment, in milliseconds since 1970-01-01T00:00:00Z, as alarms count.
+/// A Unix timestamp in milliseconds, as alarms use.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct UnixMillis(pub u64);
@@ -170,13 +178,13 @@ pub struct UnixMillis(pub u64);
 impl_from_json! { struct UnixMillis(u64) }
 
 impl UnixMillis {
-    /// The moment so many milliseconds later.
+    /// The timestamp so many milliseconds later.
     #[must_use]
     pub fn saturating_add(self, millis: u64) -> Self {
         Self(self.0.saturating_add(millis))
     }
 
-    /// The second that it is in.
+    /// The timestamp in whole seconds, rounded down.
     #[must_use]
     pub fn to_timestamp(self) -> Timestamp {
         Timestamp(i64::try_from(self.0 / 1_000).unwrap_or(i64::MAX))
@@ -184,12 +192,12 @@ impl UnixMillis {
 }
 
 impl From<Timestamp> for UnixMillis {
-    fn from(second: Timestamp) -> Self {
-        Self(u64::try_from(second.0).unwrap_or(0).saturating_mul(1_000))
+    fn from(timestamp: Timestamp) -> Self {
+        Self(u64::try_from(timestamp.0).unwrap_or(0).saturating_mul(1_000))
     }
 }
 
-/// Which of Stripe's two worlds a thing belongs to. They never mix.
+/// Stripe's live or test mode. Data of one mode is never used in the other.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
 #[serde(from = "bool", into = "bool")]
 pub enum Livemode {
@@ -200,7 +208,7 @@ pub enum Livemode {
 }
 
 impl Livemode {
-    /// What the key of every customer of this mode begins with.
+    /// The prefix of the storage keys of this mode.
     #[must_use]
     pub fn key_prefix(self) -> &'static str {
         match self {
@@ -211,8 +219,8 @@ impl Livemode {
 }
 
 impl FromJson for Livemode {
-    fn from_json(value: Value, reader: &mut Decoder) -> Self {
-        bool::from_json(value, reader).into()
+    fn from_json(value: Value, decoder: &mut Decoder) -> Self {
+        bool::from_json(value, decoder).into()
     }
 }
 
@@ -228,7 +236,7 @@ impl From<Livemode> for bool {
     }
 }
 
-/// One customer in one mode: what a ledger, a replica key and a check are about.
+/// One customer in one mode: the subject of a ledger, of a replica key and of a check.
 #[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize)]
 pub struct CustomerKey {
     /// The mode in which the customer exists.
@@ -240,13 +248,13 @@ pub struct CustomerKey {
 impl_from_json! { struct CustomerKey { livemode, id } }
 
 impl CustomerKey {
-    /// The key of this customer in every store: `test:cus_…` or `live:cus_…`.
+    /// The storage key of this customer: `test:cus_…` or `live:cus_…`.
     #[must_use]
     pub fn to_key(&self) -> String {
         format!("{}{}", self.livemode.key_prefix(), self.id)
     }
 
-    /// The customer whose key this is.
+    /// Parses a storage key.
     #[must_use]
     pub fn from_key(key: &str) -> Option<Self> {
         let (livemode, id) = [Livemode::Test, Livemode::Live]

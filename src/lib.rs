@@ -1,31 +1,30 @@
 //! entgate answers one question: may this customer use this feature?
 //!
-//! The way of one event, in reading order:
+//! The modules, in reading order. Each may import only the modules above it.
 //!
-//! | module          | what it is                                                                  |
-//! |-----------------|-----------------------------------------------------------------------------|
-//! | `text`          | what stands in a text, eight bytes at a time                                |
-//! | [`json`]        | JSON of our own, read without a parser for each type                        |
-//! | [`id`]          | what names things: customers, lookup keys, moments, the two modes           |
-//! | [`entitlement`] | the noun and the question: a set, and [`entitlement::check()`]              |
-//! | [`policy`]      | what the operator has decided that a subscription of the catalog grants      |
-//! | [`listing`]     | Stripe's list of entitlements, in JSON                                      |
-//! | [`client`]      | what a client keeps of what the edge has said, and the question asked of that |
-//! | [`token`]       | signed words about one customer: who may ask, and what was answered         |
-//! | [`webhook`]     | in: a signed event of Stripe is verified and parsed                         |
-//! | [`ledger`]      | what is held + what came in → what changes, and what is owed since          |
-//! | [`source`]      | the list, read at Stripe                                                    |
-//! | [`catalog`]     | the source, where entgate is it: what is sold, who bought it, what that grants |
-//! | [`store`]       | the ports behind which sets are kept, and how one is found                  |
-//! | [`api`]         | HTTP over any store: the route table                                        |
-//! | `hot`           | the shell of what is asked most, a module of its own                        |
-//! | `worker`        | the Cloudflare Workers shell: bindings, Durable Object, KV, cron, clock     |
-//! | `browser`       | the npm shell: the same question, asked in a browser                        |
+//! | module               | what it is                                                                   |
+//! |----------------------|------------------------------------------------------------------------------|
+//! | [`json`]             | decoding without a parser for each type, and scanning for escapes            |
+//! | [`id`]               | ids, lookup keys, timestamps, and live or test mode                          |
+//! | [`entitlement`]      | the entitlements of one customer, and [`entitlement::check()`]               |
+//! | [`policy`]           | the settings that decide what a subscription status grants                   |
+//! | [`entitlement_list`] | Stripe's list of active entitlements, in JSON                                |
+//! | [`gate`]             | the browser core: builds a set from API responses and answers checks from it |
+//! | [`token`]            | customer tokens and signed snapshots: JWS, claims, keys                      |
+//! | [`webhook`]          | verifies and parses Stripe's events                                          |
+//! | [`ledger`]           | the state of one customer: what an event changes, and the pending tasks      |
+//! | [`source`]           | client for Stripe's API                                                      |
+//! | [`catalog`]          | the built-in source: a Stripe-compatible catalog with subscriptions          |
+//! | [`store`]            | the storage ports, and how a set is loaded through them                      |
+//! | [`api`]              | the HTTP API over any store                                                  |
+//! | `fast_path`          | shell of the fast path: a wasm module of its own                             |
+//! | `worker`             | shell for Cloudflare Workers: bindings, Durable Objects, KV, cron, clock     |
+//! | `browser`            | shell of the npm package                                                     |
 //!
-//! Imports go one way, from the bottom of this table to its top. All but the three shells is pure:
-//! time, randomness, secrets and stores are handed in. The shells stand behind the features `hot`,
-//! `worker` and `browser`, which add nothing else. The feature `catalog`, on by default, is all that
-//! entgate is as its own source: without it the source is Stripe, and the catalog's routes are none.
+//! Everything except the three shells is pure: time, randomness, secrets and stores are parameters.
+//! The features `fast-path`, `worker` and `browser` each add one shell and change nothing else.
+//! Without the feature `catalog` (on by default) Stripe is the only source, and the catalog's routes
+//! do not exist.
 
 pub mod json;
 

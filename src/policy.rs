@@ -1,31 +1,32 @@
-//! What the operator has decided that a subscription grants, where the catalog is the source.
+//! The operator's settings for the subscription statuses: which ones grant features.
 //!
-//! Which status grants what, and on what evidence, is in the catalog.
+//! Here are only the rules. The settings' names are in `api::settings`, and the statuses and their
+//! evidence in `catalog`.
 
 use serde::Serialize;
 
 use crate::json::impl_from_json;
 
-/// Whether a status leaves what was granted, or takes it away.
+/// Whether a subscription with a certain status grants its features.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GrantRule {
-    /// It grants.
+    /// It grants its features.
     Keep,
-    /// It does not.
+    /// It grants nothing.
     Revoke,
 }
 
 impl_from_json! { enum GrantRule { Keep = "keep", Revoke = "revoke" } }
 
-/// What the statuses grant about which nothing is documented.
+/// The rules of the catalog for those statuses whose effect on entitlements Stripe does not document.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub struct StatusPolicy {
-    /// A payment failed, and is tried again.
+    /// `past_due`: a payment failed and is retried.
     pub past_due: GrantRule,
-    /// Payments failed, and are not tried any more.
+    /// `unpaid`: payments failed and are not retried.
     pub unpaid: GrantRule,
-    /// The trial ended without a payment method, or the subscription was paused.
+    /// `paused`: the trial ended without a payment method, or the subscription was paused.
     pub paused: GrantRule,
 }
 

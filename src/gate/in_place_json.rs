@@ -1,29 +1,29 @@
-//! JSON, read once from front to back, in the bytes that it stands in.
+//! A JSON parser that works in the input's own bytes, in one pass.
 //!
-//! What is kept of it is written over what has been read, so that no memory is needed beside the
-//! text's own: a part that is kept is never longer than what stood for it. The grammar is that of
-//! <https://www.rfc-editor.org/rfc/rfc8259>, to the letter. What the members mean is not here.
+//! The caller stores output over the bytes that are already parsed, so no other memory is needed: a
+//! stored string is never longer than its JSON. The grammar is exactly that of
+//! <https://www.rfc-editor.org/rfc/rfc8259>. The meaning of the members is not here.
 
-/// How deep values that count for nothing may stand in values. What the edge says has five levels.
+/// The maximum depth of ignored values. Messages of the edge have five levels.
 pub(super) const MAX_DEPTH: u8 = 64;
 
-/// The most digits of a number that counts: JavaScript is exact up to 2⁵³ - 1, which has sixteen.
+/// The maximum digits of an integer. JavaScript is exact up to 2⁵³ - 1, which has sixteen digits.
 pub(super) const MAX_DIGITS: usize = 15;
 
-/// A text while it is read.
+/// The input, its parsed prefix, and the output at the start of that prefix.
 pub(super) struct InPlaceParser<'a> {
     bytes: &'a mut [u8],
-    /// How much has been read.
+    /// The number of parsed bytes.
     pos: usize,
-    /// How much of the front is kept; never more than `at`.
+    /// The number of output bytes; never more than `pos`.
     out_len: usize,
 }
 
-/// A string that was read.
+/// Whether a parsed string is valid UTF-8.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum StringKind {
     Valid,
-    /// Half a character is in it, as only `\u` can write it.
+    /// The string has half of a surrogate pair, which only `\u` can encode.
     LoneSurrogate,
 }
 
@@ -32,27 +32,27 @@ impl<'a> InPlaceParser<'a> {
         Self { bytes, pos: 0, out_len: 0 }
     }
 
-    /// Where the next byte will be kept.
+    /// The current length of the output, for [`Self::rollback()`].
     pub(super) fn checkpoint(&self) -> usize {
         self.out_len
     }
 
-    /// Keeps nothing that came after the mark.
-    pub(super) fn rollback(&mut self, mark: usize) {
-        self.out_len = mark;
+    /// Removes the output after a checkpoint.
+    pub(super) fn rollback(&mut self, checkpoint: usize) {
+        self.out_len = checkpoint;
     }
 
-    /// What was kept before a mark.
-    pub(super) fn prefix(&self, mark: usize) -> &[u8] {
-        self.bytes.get(..mark).unwrap_or_default()
+    /// The output before a checkpoint.
+    pub(super) fn prefix(&self, checkpoint: usize) -> &[u8] {
+        self.bytes.get(..checkpoint).unwrap_or_default()
     }
 
-    /// What is kept since a mark.
-    pub(super) fn since(&self, mark: usize) -> &[u8] {
-        self.bytes.get(mark..self.out_len).unwrap_or_default()
+    /// The output after a checkpoint.
+    pub(super) fn since(&self, checkpoint: usize) -> &[u8] {
+        self.bytes.get(checkpoint..self.out_len).unwrap_or_default()
     }
 
-    /// Keeps one byte more, if what has been read has room for it.
+    /// Appends a byte to the output. Fails if the output would overwrite unparsed input.
     pub(super) fn push(&mut self, byte: u8) -> Option<()> {
         if self.out_len >= self.pos {
             return None;
@@ -62,13 +62,13 @@ impl<'a> InPlaceParser<'a> {
         Some(())
     }
 
-    /// How many bytes of the front were kept, if nothing follows.
+    /// Returns the length of the output if only white space remains.
     pub(super) fn finish(mut self) -> Option<usize> {
         self.peek();
         (self.pos == self.bytes.len()).then_some(self.out_len)
     }
 
-    /// The byte that comes next, white space left out; at the end 0, which no value begins with.
+    /// Skips white space and returns the next byte; at the end 0, which begins no value.
     pub(super) fn peek(&mut self) -> u8 {
         while matches!(self.current_byte(), b' ' | b'\t' | b'\n' | b'\r') {
             self.pos += 1;
@@ -76,18 +76,18 @@ impl<'a> InPlaceParser<'a> {
         self.current_byte()
     }
 
-    /// Whether this byte comes next. It is read then.
+    /// Skips white space, and the byte if it is next. Returns whether it was.
     pub(super) fn eat(&mut self, byte: u8) -> bool {
         self.peek();
         self.eat_exact(byte)
     }
 
-    /// Reads this byte.
+    /// Like [`Self::eat()`], but fails if the byte is not next.
     pub(super) fn expect(&mut self, byte: u8) -> Option<()> {
         self.eat(byte).then_some(())
     }
 
-    /// Whether there is another item before the `end`; its comma is read, but none before the first.
+    /// Returns whether there is another item before `end`. Skips `end`, or the comma before an item.
     pub(super) fn next_item(&mut self, first: &mut bool, end: u8) -> Option<bool> {
         if self.eat(end) {
             return Some(false);
@@ -98,19 +98,19 @@ impl<'a> InPlaceParser<'a> {
         Some(true)
     }
 
-    /// Reads a string, and keeps its characters.
+    /// Parses a string and appends its characters to the output.
     pub(super) fn parse_string(&mut self) -> Option<()> {
         (self.parse_characters()? == StringKind::Valid).then_some(())
     }
 
-    /// Reads `true` or `false`.
+    /// Parses `true` or `false`.
     pub(super) fn parse_bool(&mut self) -> Option<bool> {
-        let flag = self.peek() == b't';
-        self.expect_literal(if flag { b"true" } else { b"false" })?;
-        Some(flag)
+        let value = self.peek() == b't';
+        self.expect_literal(if value { b"true" } else { b"false" })?;
+        Some(value)
     }
 
-    /// Whether `null` comes next. It is read then.
+    /// Skips `null` if it is next. Returns whether it was.
     pub(super) fn eat_null(&mut self) -> Option<bool> {
         if self.peek() != b'n' {
             return Some(false);
@@ -118,22 +118,22 @@ impl<'a> InPlaceParser<'a> {
         self.expect_literal(b"null").map(|()| true)
     }
 
-    /// Reads a whole number that is not negative, and keeps its digits.
+    /// Parses a non-negative integer and appends its digits to the output.
     pub(super) fn parse_integer(&mut self) -> Option<()> {
         let first = self.peek();
-        let mark = self.out_len;
+        let start = self.out_len;
         while let digit @ b'0'..=b'9' = self.current_byte() {
             self.pos += 1;
             self.push(digit)?;
         }
-        let count = self.out_len - mark;
+        let count = self.out_len - start;
         let limit = if first == b'0' { 1 } else { MAX_DIGITS };
         (1..=limit).contains(&count).then_some(())
     }
 
-    /// Reads a value of any kind, and keeps nothing.
+    /// Parses any value without output.
     pub(super) fn skip_value(&mut self, depth: u8) -> Option<()> {
-        let mark = self.out_len;
+        let start = self.out_len;
         match self.peek() {
             b'"' => drop(self.parse_characters()?),
             b't' => self.expect_literal(b"true")?,
@@ -143,12 +143,12 @@ impl<'a> InPlaceParser<'a> {
                 let depth = depth.checked_sub(1)?;
                 self.pos += 1;
                 let mut first = true;
-                // In ASCII a bracket closes two after it opens.
+                // In ASCII a closing bracket or brace is its opening one + 2.
                 while self.next_item(&mut first, open + 2)? {
                     if open == b'{' {
                         self.peek();
                         self.parse_characters()?;
-                        self.rollback(mark);
+                        self.rollback(start);
                         self.expect(b':')?;
                     }
                     self.skip_value(depth)?;
@@ -156,11 +156,11 @@ impl<'a> InPlaceParser<'a> {
             }
             _ => self.skip_number()?,
         }
-        self.rollback(mark);
+        self.rollback(start);
         Some(())
     }
 
-    /// Reads a number of any kind, and keeps nothing.
+    /// Parses any number without output.
     pub(super) fn skip_number(&mut self) -> Option<()> {
         self.eat_exact(b'-');
         if !self.eat_exact(b'0') {
@@ -176,19 +176,19 @@ impl<'a> InPlaceParser<'a> {
         Some(())
     }
 
-    /// The byte that comes next, whatever it is.
+    /// The next byte, white space included; 0 at the end.
     fn current_byte(&self) -> u8 {
         self.bytes.get(self.pos).copied().unwrap_or(0)
     }
 
     fn eat_exact(&mut self, byte: u8) -> bool {
-        let next = self.current_byte() == byte;
-        self.pos += usize::from(next);
-        next
+        let is_next = self.current_byte() == byte;
+        self.pos += usize::from(is_next);
+        is_next
     }
 
-    fn expect_literal(&mut self, word: &[u8]) -> Option<()> {
-        word.iter().all(|byte| self.eat_exact(*byte)).then_some(())
+    fn expect_literal(&mut self, literal: &[u8]) -> Option<()> {
+        literal.iter().all(|byte| self.eat_exact(*byte)).then_some(())
     }
 
     fn skip_digits(&mut self) -> Option<()> {
@@ -201,16 +201,16 @@ impl<'a> InPlaceParser<'a> {
 
     fn parse_characters(&mut self) -> Option<StringKind> {
         self.expect(b'"')?;
-        let mut characters = StringKind::Valid;
+        let mut kind = StringKind::Valid;
         loop {
-            // A control character, or the end of the text, is in no string.
+            // A string has no control characters; at the end of the input the byte is 0.
             let byte = Some(self.current_byte()).filter(|byte| *byte >= b' ')?;
             self.pos += 1;
             match byte {
-                b'"' => return Some(characters),
+                b'"' => return Some(kind),
                 b'\\' => {
                     if self.parse_escape()? == StringKind::LoneSurrogate {
-                        characters = StringKind::LoneSurrogate;
+                        kind = StringKind::LoneSurrogate;
                     }
                 }
                 _ => self.push(byte)?,
@@ -235,14 +235,14 @@ impl<'a> InPlaceParser<'a> {
         Some(StringKind::Valid)
     }
 
-    /// What `\u` writes: a character, or one half of one and then the other.
+    /// Parses the digits of `\u`: a character, or the first half of a surrogate pair and a second `\u`.
     fn parse_unicode_escape(&mut self) -> Option<StringKind> {
         let mut code = self.parse_hex4()?;
         if code & 0xfc00 == 0xd800 {
-            let behind = self.pos;
+            let end = self.pos;
             let low = if self.expect_literal(b"\\u").is_some() { self.parse_hex4()? } else { 0 };
             if low & 0xfc00 != 0xdc00 {
-                self.pos = behind;
+                self.pos = end;
                 return Some(StringKind::LoneSurrogate);
             }
             code = 0x1_0000 + ((code & 0x3ff) << 10 | low & 0x3ff);
@@ -267,20 +267,20 @@ impl<'a> InPlaceParser<'a> {
         Some(unit)
     }
 
-    /// Keeps a character in UTF-8.
+    /// Appends a character to the output in UTF-8.
     fn push_utf8(&mut self, code: u32) -> Option<()> {
-        // The first byte says how many come after it, which have six bits each.
-        let more = match code {
+        // The first byte encodes the number of continuation bytes, which have six bits each.
+        let continuation = match code {
             0..0x80 => 0,
             0x80..0x800 => 1,
             0x800..0x1_0000 => 2,
             _ => 3,
         };
-        let head = if more == 0 { 0 } else { 0xf0 << (3 - more) };
+        let head = if continuation == 0 { 0 } else { 0xf0 << (3 - continuation) };
         let byte = |bits: u32| bits.to_le_bytes()[0];
-        self.push(byte(head | code >> (6 * more)))?;
-        for left in (0..more).rev() {
-            self.push(byte(0x80 | code >> (6 * left) & 0x3f))?;
+        self.push(byte(head | code >> (6 * continuation)))?;
+        for remaining in (0..continuation).rev() {
+            self.push(byte(0x80 | code >> (6 * remaining) & 0x3f))?;
         }
         Some(())
     }

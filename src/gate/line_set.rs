@@ -1,15 +1,15 @@
-//! A set as a client keeps it: lines of text, which pass through JavaScript and back as they are.
+//! A set in the form that the browser stores: lines of text, which JavaScript passes on unchanged.
 //!
-//! | line            | says                                                       |
+//! | line            | meaning                                                    |
 //! |-----------------|------------------------------------------------------------|
 //! | `+sms`          | the customer has this feature                              |
-//! | `-sms`          | the customer has lost it since                             |
+//! | `-sms`          | a newer change removed this feature                        |
 //! | `v6`            | the version                                                |
-//! | `e1795400109`   | from this second on, nothing of it is known any more       |
-//! | `ccus_ada`      | whose set it is                                            |
-//! | `l`             | that customer is of live mode                              |
-//! | `u`             | nothing was ever heard of this customer                    |
-//! | `m`             | the customer may have more than this                       |
+//! | `e1795400109`   | the set expires at this Unix timestamp                     |
+//! | `ccus_ada`      | the customer's id                                          |
+//! | `l`             | the customer is in live mode                               |
+//! | `u`             | the customer is unknown                                    |
+//! | `m`             | the customer may have more features                        |
 
 use crate::{
     entitlement::{Decision, DenyReason},
@@ -30,11 +30,11 @@ pub(super) const HAS_MORE: u8 = b'm';
 pub struct LineSet<'a>(pub &'a [u8]);
 
 impl<'a> LineSet<'a> {
-    /// May the customer whose set this is use the feature?
+    /// Checks whether the customer with this set may use the feature.
     #[must_use]
     pub fn check(self, feature: &[u8], now: Timestamp) -> Decision {
-        let until = self.find_line(EXPIRES, None).map(|digits| Timestamp(parse_digits(digits)));
-        if until.is_none_or(|until| now >= until) {
+        let expires = self.find_line(EXPIRES, None).map(|digits| Timestamp(parse_digits(digits)));
+        if expires.is_none_or(|expires| now >= expires) {
             Decision::Indeterminate
         } else if self.find_line(GRANTED, Some(feature)).is_some() {
             Decision::Grant
@@ -52,12 +52,12 @@ impl<'a> LineSet<'a> {
         [GRANTED, REVOKED].iter().any(|kind| self.find_line(*kind, Some(feature)).is_some())
     }
 
-    /// What the first line of a kind says, or the first one that says this.
-    fn find_line(self, kind: u8, says: Option<&[u8]>) -> Option<&'a [u8]> {
+    /// Returns the value of the first line of a kind, if `value` is given of the first with that value.
+    fn find_line(self, kind: u8, value: Option<&[u8]>) -> Option<&'a [u8]> {
         for line in self.0.split(|byte| *byte == b'\n') {
             if let Some((first, rest)) = line.split_first()
                 && *first == kind
-                && says.is_none_or(|says| says == rest)
+                && value.is_none_or(|value| value == rest)
             {
                 return Some(rest);
             }
@@ -66,7 +66,7 @@ impl<'a> LineSet<'a> {
     }
 }
 
-/// The number that digits write; there are at most [`super::json::DIGITS`] of them.
+/// Parses at most [`super::in_place_json::MAX_DIGITS`] decimal digits.
 pub(super) fn parse_digits(digits: &[u8]) -> i64 {
     digits
         .iter()

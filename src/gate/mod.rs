@@ -1,21 +1,23 @@
-//! What a client keeps: what the edge has said of one customer, and the question asked of that.
+//! The browser core: builds the set of one customer from API responses, and answers checks from it.
 //!
-//! | step   | file        | takes → gives                                                           |
-//! |--------|-------------|-------------------------------------------------------------------------|
-//! | verify | [`ed25519`] | a key, what was signed, a signature → whether it is genuine             |
-//! | read   | [`said`]    | all that was said, newest first → the lines of a set, if it makes one   |
-//! | check  | [`held`]    | those lines, a feature, now → a [`crate::entitlement::Decision`]        |
+//! | step   | file         | input → output                                                          |
+//! |--------|--------------|-------------------------------------------------------------------------|
+//! | verify | [`ed25519`]  | key, message, signature → whether the signature is valid                |
+//! | replay | [`mod@replay`] | changes and a snapshot or list, newest first → the lines of a set     |
+//! | check  | [`line_set`] | lines, feature, now → a [`crate::entitlement::Decision`]                |
 //!
-//! Browsers load this, so that every byte counts: nothing is allocated, nothing formatted, and serde is
-//! not here. `tests/it/client.rs` holds it to what serde reads. How a text came here, and whose key is
-//! to be believed, is the caller's business.
+//! Browsers load this code, so every byte counts: it allocates nothing, formats nothing and does not
+//! use serde. `tests/it/gate.rs` compares it with serde. Fetching the messages, and deciding which
+//! keys to trust, is the caller's task.
 
-mod in_place_json;
 mod sha512;
 
 pub mod ed25519;
-pub mod replay;
+
+mod in_place_json;
 
 pub mod line_set;
+
+pub mod replay;
 
 pub use self::{line_set::LineSet, replay::replay};

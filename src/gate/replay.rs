@@ -1,16 +1,17 @@
-//! All that the edge has said of one customer, newest first, made into one set.
+//! Builds the set of one customer: replays changes over a snapshot or a list.
 //!
-//! It is a JSON array of texts, in this order:
+//! The input is a JSON array of messages, newest first, in this order:
 //!
-//! | text                           | members that count, all of them needed        | and not needed                |
-//! |--------------------------------|-----------------------------------------------|-------------------------------|
-//! | changes, as the stream has them | `version`, `added`, `removed`                |                               |
-//! | then the claims of a snapshot  | `version`, `exp`, `entitlements`              | `sub`, `livemode`, `as_of`    |
-//! | or what stands beside a list   | `version`, `exp`                              | the same                      |
-//! | and its pages                  | `data` (of each its `lookup_key`), `has_more` |                               |
+//! | message                              | required members                                  | optional members          |
+//! |--------------------------------------|---------------------------------------------------|---------------------------|
+//! | any number of changes of the stream  | `version`, `added`, `removed`                     | `sub`, `livemode`, `as_of` |
+//! | either the claims of a snapshot      | `version`, `exp`, `entitlements`                  | the same                  |
+//! | or the headers of a list             | `version`, `exp`                                  | the same                  |
+//! | and its pages                        | `data` (`lookup_key` of each item), `has_more`    | the same                  |
 //!
-//! Other members are skipped. A change counts on the version before it and on no other, and out of
-//! changes alone nobody knows what there was before.
+//! Other members are ignored. The version of a change must be one higher than that of the next
+//! message. Changes without a snapshot or a list give no set, because the features before them are
+//! unknown.
 
 use super::{
     in_place_json::{InPlaceParser, MAX_DEPTH},
@@ -18,51 +19,50 @@ use super::{
 };
 use crate::id::{CustomerId, LookupKey};
 
-/// Reads what was said, and writes the lines of a [`Held`] over its front. Gives their length, or
-/// `None` where it is not as in the table.
+/// Parses the messages and overwrites their first bytes with the lines of a [`LineSet`]. Returns the
+/// length of the lines, or `None` if the messages are not as in the table.
 #[must_use]
-pub fn replay(said: &mut [u8]) -> Option<usize> {
-    let text = InPlaceParser::new(said);
-    let mut reader = Replay {
-        parser: text,
+pub fn replay(messages: &mut [u8]) -> Option<usize> {
+    let mut replay = Replay {
+        parser: InPlaceParser::new(messages),
         stage: Stage::Changes,
         overridden_len: 0,
         expected_version: None,
         has_more: false,
         unknown_customer: false,
     };
-    reader.parser.expect(b'[')?;
+    replay.parser.expect(b'[')?;
     let mut first = true;
-    while reader.parser.next_item(&mut first, b']')? {
-        reader.read_message()?;
+    while replay.parser.next_item(&mut first, b']')? {
+        replay.read_message()?;
     }
-    if reader.stage < Stage::Pages {
+    if replay.stage < Stage::Pages {
         return None;
     }
-    // With a change, something was heard.
-    if reader.unknown_customer && reader.overridden_len == 0 {
-        reader.push_flag_line(line_set::UNKNOWN_CUSTOMER)?;
+    // A change shows that the customer is known.
+    if replay.unknown_customer && replay.overridden_len == 0 {
+        replay.push_flag_line(line_set::UNKNOWN_CUSTOMER)?;
     }
-    if reader.has_more {
-        reader.push_flag_line(line_set::HAS_MORE)?;
+    if replay.has_more {
+        replay.push_flag_line(line_set::HAS_MORE)?;
     }
-    reader.parser.finish()
+    replay.parser.finish()
 }
 
 struct Replay<'a> {
     parser: InPlaceParser<'a>,
     stage: Stage,
-    /// The lines before this mark are newer than what is read now: a feature in them is settled.
+    /// The length of the lines of newer changes. They override older values of the same features.
     overridden_len: usize,
-    /// The version that the next text has to have, once one is known.
+    /// The version that the next message must have; `None` before the first version.
     expected_version: Option<i64>,
-    /// Whether the last page said that there are more.
+    /// `has_more` of the last page.
     has_more: bool,
-    /// Whether the customer was never heard of before the changes.
+    /// Whether the snapshot or list is of an unknown customer.
     unknown_customer: bool,
 }
 
-/// How far in the table the texts have come.
+/// The row of the table that the last message matched.
 #[derive(Clone, Copy, Eq, PartialEq, PartialOrd)]
 enum Stage {
     Changes,
@@ -71,8 +71,8 @@ enum Stage {
     Snapshot,
 }
 
-/// The members that count, as bits.
-mod member {
+/// The members in the table, as bits.
+mod field {
     pub(super) const VERSION: u16 = 1;
     pub(super) const EXP: u16 = 2;
     pub(super) const SUB: u16 = 4;
@@ -95,107 +95,107 @@ mod member {
 
     pub(super) fn from_name(name: &[u8]) -> u16 {
         let names = NAMES.split(|byte| *byte == b' ').zip(0..);
-        let mut bits = names.filter(|(known, _)| *known == name).map(|(_, place)| 1 << place);
+        let mut bits = names.filter(|(field, _)| *field == name).map(|(_, index)| 1 << index);
         bits.next().unwrap_or(0)
     }
 }
 
 impl Replay<'_> {
-    /// Reads one text.
+    /// Parses one message and checks that it may follow the previous one.
     fn read_message(&mut self) -> Option<()> {
         if self.stage == Stage::Changes {
             self.overridden_len = self.parser.checkpoint();
         }
-        let needed = self.read_object(u16::MAX - member::LOOKUP_KEY)?
-            & !(member::SUB | member::LIVEMODE | member::AS_OF);
-        self.stage = match (self.stage, needed) {
-            (Stage::Changes, member::CHANGE) => {
+        let required = self.read_object(u16::MAX - field::LOOKUP_KEY)?
+            & !(field::SUB | field::LIVEMODE | field::AS_OF);
+        self.stage = match (self.stage, required) {
+            (Stage::Changes, field::CHANGE) => {
                 self.expected_version = self.expected_version.map(|version| version - 1);
                 self.unknown_customer = false;
                 Stage::Changes
             }
-            (Stage::Changes, member::HEADERS) => Stage::Headers,
-            (Stage::Changes, member::SNAPSHOT) => Stage::Snapshot,
-            (Stage::Headers | Stage::Pages, member::PAGE) => Stage::Pages,
+            (Stage::Changes, field::HEADERS) => Stage::Headers,
+            (Stage::Changes, field::SNAPSHOT) => Stage::Snapshot,
+            (Stage::Headers | Stage::Pages, field::PAGE) => Stage::Pages,
             _ => return None,
         };
         Some(())
     }
 
-    /// Reads an object, gathers those of its members that count here, and tells which those were.
-    fn read_object(&mut self, counting: u16) -> Option<u16> {
+    /// Parses an object, stores the values of the accepted fields, and returns the fields found.
+    fn read_object(&mut self, accepted: u16) -> Option<u16> {
         self.parser.expect(b'{')?;
-        let mut seen = 0;
+        let mut found = 0;
         let mut first = true;
         while self.parser.next_item(&mut first, b'}')? {
-            let mark = self.parser.checkpoint();
+            let start = self.parser.checkpoint();
             self.parser.parse_string()?;
-            let name = member::from_name(self.parser.since(mark)) & counting;
-            self.parser.rollback(mark);
+            let field = field::from_name(self.parser.since(start)) & accepted;
+            self.parser.rollback(start);
             self.parser.expect(b':')?;
-            // Readers differ in which one counts of what is said twice.
-            if seen & name != 0 {
+            // Parsers differ in which of two duplicates they use.
+            if found & field != 0 {
                 return None;
             }
-            seen |= name;
-            self.read_value(name)?;
+            found |= field;
+            self.read_value(field)?;
         }
-        Some(seen)
+        Some(found)
     }
 
-    fn read_value(&mut self, name: u16) -> Option<()> {
-        match name {
-            member::VERSION => self.read_version(),
-            member::EXP => {
+    fn read_value(&mut self, field: u16) -> Option<()> {
+        match field {
+            field::VERSION => self.read_version(),
+            field::EXP => {
                 self.parser.push(line_set::EXPIRES)?;
                 self.parser.parse_integer()?;
                 self.parser.push(b'\n')
             }
-            member::SUB => self.read_bounded_string(line_set::CUSTOMER, CustomerId::MAX_LEN),
-            member::LIVEMODE => {
+            field::SUB => self.read_bounded_string(line_set::CUSTOMER, CustomerId::MAX_LEN),
+            field::LIVEMODE => {
                 if self.parser.parse_bool()? {
                     self.push_flag_line(line_set::LIVE)?;
                 }
                 Some(())
             }
-            member::AS_OF => {
+            field::AS_OF => {
                 let null = self.parser.eat_null()?;
-                // A page says nothing of the customer.
+                // Only the snapshot or the headers of a list describe the customer.
                 if self.stage == Stage::Changes {
                     self.unknown_customer = null;
                 }
                 if null { Some(()) } else { self.parser.skip_number() }
             }
-            member::HAS_MORE => {
+            field::HAS_MORE => {
                 self.has_more = self.parser.parse_bool()?;
                 Some(())
             }
-            member::ENTITLEMENTS | member::ADDED => self.read_keys(line_set::GRANTED),
-            member::REMOVED => self.read_keys(line_set::REVOKED),
-            member::DATA => {
+            field::ENTITLEMENTS | field::ADDED => self.read_keys(line_set::GRANTED),
+            field::REMOVED => self.read_keys(line_set::REVOKED),
+            field::DATA => {
                 self.parser.expect(b'[')?;
                 let mut first = true;
                 while self.parser.next_item(&mut first, b']')? {
-                    if self.read_object(member::LOOKUP_KEY)? == 0 {
+                    if self.read_object(field::LOOKUP_KEY)? == 0 {
                         return None;
                     }
                 }
                 Some(())
             }
-            member::LOOKUP_KEY => self.read_key(line_set::GRANTED),
+            field::LOOKUP_KEY => self.read_key(line_set::GRANTED),
             _ => self.parser.skip_value(MAX_DEPTH),
         }
     }
 
     fn read_version(&mut self) -> Option<()> {
-        let mark = self.parser.checkpoint();
+        let start = self.parser.checkpoint();
         self.parser.push(line_set::VERSION)?;
         self.parser.parse_integer()?;
-        let version = parse_digits(self.parser.since(mark + 1));
+        let version = parse_digits(self.parser.since(start + 1));
         match self.expected_version {
-            // The newest stands for the set.
+            // The first message is the newest, so its version is that of the set.
             None => self.parser.push(b'\n')?,
-            Some(expected) if expected == version => self.parser.rollback(mark),
+            Some(expected) if expected == version => self.parser.rollback(start),
             Some(_) => return None,
         }
         self.expected_version = Some(version);
@@ -212,30 +212,30 @@ impl Replay<'_> {
     }
 
     fn read_key(&mut self, kind: u8) -> Option<()> {
-        let mark = self.parser.checkpoint();
+        let start = self.parser.checkpoint();
         self.read_bounded_string(kind, LookupKey::MAX_LEN)?;
-        let line = self.parser.since(mark);
+        let line = self.parser.since(start);
         let key = line.get(1..line.len().saturating_sub(1)).unwrap_or_default();
         if LineSet(self.parser.prefix(self.overridden_len)).contains(key) {
-            self.parser.rollback(mark);
+            self.parser.rollback(start);
         }
         Some(())
     }
 
-    /// Reads a name, as [`crate::id`] has them.
-    fn read_bounded_string(&mut self, kind: u8, limit: usize) -> Option<()> {
+    /// Parses a string with the rules of [`crate::id`] and writes it as a line.
+    fn read_bounded_string(&mut self, kind: u8, max_len: usize) -> Option<()> {
         self.parser.push(kind)?;
-        let mark = self.parser.checkpoint();
+        let start = self.parser.checkpoint();
         self.parser.parse_string()?;
-        let name = self.parser.since(mark);
-        let mut before = 0;
-        let control = name.iter().any(|byte| {
-            // U+0080 to U+009F are two bytes of which the first is C2.
-            let control = *byte < b' ' || *byte == 0x7f || (before == 0xc2 && *byte < 0xa0);
-            before = *byte;
-            control
+        let string = self.parser.since(start);
+        let mut previous = 0;
+        let has_control = string.iter().any(|byte| {
+            // The control characters U+0080 to U+009F are two bytes, the first of them C2.
+            let is_control = *byte < b' ' || *byte == 0x7f || (previous == 0xc2 && *byte < 0xa0);
+            previous = *byte;
+            is_control
         });
-        if control || name.is_empty() || name.len() > limit {
+        if has_control || string.is_empty() || string.len() > max_len {
             return None;
         }
         self.parser.push(b'\n')

@@ -1,24 +1,24 @@
-//! SHA-512, small: <https://www.rfc-editor.org/rfc/rfc6234>.
+//! SHA-512, optimized for size: <https://www.rfc-editor.org/rfc/rfc6234>.
 //!
-//! `sha2` is fast and unrolled, and has the weight of everything else that a browser loads.
+//! The crate `sha2` is fast and unrolled, and as large as all other code that a browser loads.
 
-/// The bytes of a block.
+/// The size of a block in bytes.
 const BLOCK_LEN: usize = 128;
 
-/// Hashes a text of that length, which gives its bytes by their places.
+/// Hashes a message of `length` bytes; `byte` returns the byte at an index.
 pub(super) fn hash(length: usize, byte: impl Fn(usize) -> Option<u8>) -> [u8; 64] {
-    // One byte ends the text, and sixteen say how long it was.
+    // The padding has one byte 0x80 and sixteen bytes of length.
     let blocks = (length + 17).div_ceil(BLOCK_LEN);
     let bits = (length as u64) << 3;
     let mut state = H0;
-    let mut at = 0;
+    let mut index = 0;
     for block in 1..=blocks {
         let mut words = [0_u64; 16];
         for word in &mut words {
             for _ in 0..8 {
-                let end = if at == length { 0x80 } else { 0 };
-                *word = *word << 8 | u64::from(byte(at).unwrap_or(end));
-                at += 1;
+                let end = if index == length { 0x80 } else { 0 };
+                *word = *word << 8 | u64::from(byte(index).unwrap_or(end));
+                index += 1;
             }
         }
         if block == blocks {
@@ -28,26 +28,26 @@ pub(super) fn hash(length: usize, byte: impl Fn(usize) -> Option<u8>) -> [u8; 64
     }
     let mut digest = [0; 64];
     for (bytes, word) in digest.chunks_exact_mut(8).zip(state) {
-        for (place, byte) in bytes.iter_mut().enumerate() {
-            *byte = (word >> (56 - 8 * place)).to_le_bytes()[0];
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            *byte = (word >> (56 - 8 * index)).to_le_bytes()[0];
         }
     }
     digest
 }
 
-#[expect(clippy::many_single_char_names, reason = "they are the document's")]
+#[expect(clippy::many_single_char_names, reason = "the names of FIPS 180")]
 fn compress(state: &mut [u64; 8], mut words: [u64; 16]) {
     let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *state;
     for constant in K {
         let word = words[0];
-        let one = h
+        let t1 = h
             .wrapping_add(e.rotate_right(14) ^ e.rotate_right(18) ^ e.rotate_right(41))
             .wrapping_add(e & f ^ !e & g)
             .wrapping_add(constant)
             .wrapping_add(word);
-        let two = (a.rotate_right(28) ^ a.rotate_right(34) ^ a.rotate_right(39))
+        let t2 = (a.rotate_right(28) ^ a.rotate_right(34) ^ a.rotate_right(39))
             .wrapping_add(a & b ^ a & c ^ b & c);
-        [a, b, c, d, e, f, g, h] = [one.wrapping_add(two), a, b, c, d.wrapping_add(one), e, f, g];
+        [a, b, c, d, e, f, g, h] = [t1.wrapping_add(t2), a, b, c, d.wrapping_add(t1), e, f, g];
         let (next, last) = (words[1], words[14]);
         let new = word
             .wrapping_add(next.rotate_right(1) ^ next.rotate_right(8) ^ next >> 7)
@@ -56,19 +56,19 @@ fn compress(state: &mut [u64; 8], mut words: [u64; 16]) {
         words.copy_within(1.., 0);
         words[15] = new;
     }
-    for (word, more) in state.iter_mut().zip([a, b, c, d, e, f, g, h]) {
-        *word = word.wrapping_add(more);
+    for (word, variable) in state.iter_mut().zip([a, b, c, d, e, f, g, h]) {
+        *word = word.wrapping_add(variable);
     }
 }
 
-/// The fractions of the first primes' square roots.
+/// The fractional parts of the square roots of the first 8 primes.
 #[rustfmt::skip]
 const H0: [u64; 8] = [
     0x6a09_e667_f3bc_c908, 0xbb67_ae85_84ca_a73b, 0x3c6e_f372_fe94_f82b, 0xa54f_f53a_5f1d_36f1,
     0x510e_527f_ade6_82d1, 0x9b05_688c_2b3e_6c1f, 0x1f83_d9ab_fb41_bd6b, 0x5be0_cd19_137e_2179,
 ];
 
-/// The fractions of the first primes' cube roots.
+/// The fractional parts of the cube roots of the first 80 primes.
 #[rustfmt::skip]
 const K: [u64; 80] = [
     0x428a_2f98_d728_ae22, 0x7137_4491_23ef_65cd, 0xb5c0_fbcf_ec4d_3b2f, 0xe9b5_dba5_8189_dbbc,

@@ -1,56 +1,56 @@
-//! JSON, read without a parser for each type.
+//! Decoding of JSON without a parser for each type.
 //!
-//! | JSON                       | is read as                                               |
-//! |----------------------------|----------------------------------------------------------|
-//! | a member that nobody takes | nothing                                                  |
-//! | a member that lacks        | `null`, which is none where there is an [`Option`]       |
-//! | what has another form      | something that stands for it, and the [`Reader`] notes it |
+//! | JSON                                  | result                                                |
+//! |---------------------------------------|-------------------------------------------------------|
+//! | a member that the type does not have  | ignored                                               |
+//! | a missing member                      | like `null`: `None` for an [`Option`], else an error  |
+//! | a value of the wrong type             | a placeholder, and the [`Decoder`] stores the error   |
 //!
-//! What serde derives for reading is a parser of its own for each type: fast, and all of them were a
-//! tenth of the Worker's bytes. Here one parser makes a [`Value`] of whatever it is, and a type only
-//! takes its members out. Nothing that stands for something gets out: [`Reader::finish`] refuses the
-//! whole.
+//! serde derives a separate parser for each type. Those parsers are fast, but they were a tenth of the
+//! Worker's size. Here `serde_json` parses every input into a [`Value`], and a type takes its fields
+//! out of that. Placeholders never reach the caller: [`Decoder::into_result`] fails if there is an
+//! error.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-/// What can be read.
+/// A type that can be decoded from a JSON value.
 pub trait FromJson: Sized {
-    /// What a value is, or something that stands for it where the reader notes that it is not.
-    fn from_json(value: Value, reader: &mut Decoder) -> Self;
+    /// Decodes a value. If that fails, stores the error in the decoder and returns a placeholder.
+    fn from_json(value: Value, decoder: &mut Decoder) -> Self;
 }
 
-/// Why something cannot be read.
+/// Why an input cannot be decoded.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// It is no JSON.
+    /// The input is not valid JSON.
     #[error("{0}")]
     Syntax(String),
-    /// A member has another form.
-    #[error("`{0}` has another form")]
+    /// The value of this member has the wrong type.
+    #[error("`{0}` has the wrong type")]
     WrongType(&'static str),
 }
 
-/// Reads a text.
+/// Decodes a JSON document.
 ///
 /// # Errors
 ///
-/// Names the first thing that is not to be read.
-pub fn from_slice<T: FromJson>(text: &[u8]) -> Result<T, Error> {
-    let mut reader = Decoder::default();
-    let value = reader.decode(text);
-    reader.into_result().map(|()| value)
+/// Returns the first error in the input.
+pub fn from_slice<T: FromJson>(input: &[u8]) -> Result<T, Error> {
+    let mut decoder = Decoder::default();
+    let value = decoder.decode(input);
+    decoder.into_result().map(|()| value)
 }
 
-/// A value as text. None has a form that cannot be written.
+/// Encodes a value as a string. This cannot fail for a [`Value`].
 #[must_use]
 pub fn to_string(value: &Value) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// Reads, and remembers what was not to be read.
+/// Decodes values and stores the first error.
 #[derive(Debug, Default)]
 pub struct Decoder {
     field: &'static str,
@@ -58,41 +58,41 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Reads a text, or what stands for it.
-    pub fn decode<T: FromJson>(&mut self, text: &[u8]) -> T {
-        T::from_json(self.parse(text), self)
+    /// Decodes a JSON document. The result is a placeholder if [`Decoder::into_result`] fails.
+    pub fn decode<T: FromJson>(&mut self, input: &[u8]) -> T {
+        T::from_json(self.parse(input), self)
     }
 
-    fn parse(&mut self, text: &[u8]) -> Value {
-        serde_json::from_slice(text).unwrap_or_else(|error| {
+    fn parse(&mut self, input: &[u8]) -> Value {
+        serde_json::from_slice(input).unwrap_or_else(|error| {
             self.error.get_or_insert(Error::Syntax(error.to_string()));
             Value::Null
         })
     }
 
-    /// Notes that what is being read has another form.
+    /// Stores that the current member has the wrong type, unless there is an earlier error.
     pub fn mark_invalid(&mut self) {
         self.error.get_or_insert(Error::WrongType(self.field));
     }
 
-    fn or_invalid<T: Default>(&mut self, read: Option<T>) -> T {
-        read.unwrap_or_else(|| {
+    fn or_invalid<T: Default>(&mut self, decoded: Option<T>) -> T {
+        decoded.unwrap_or_else(|| {
             self.mark_invalid();
             T::default()
         })
     }
 
-    /// Lets what was read out, if it is all right.
+    /// Succeeds if everything was decoded without an error.
     ///
     /// # Errors
     ///
-    /// Names the first thing that is not.
+    /// Returns the first error.
     pub fn into_result(self) -> Result<(), Error> {
         self.error.map_or(Ok(()), Err)
     }
 }
 
-/// The members of an object that were not taken yet.
+/// The members of an object that are not decoded yet.
 #[derive(Debug)]
 pub struct ObjectFields<'a> {
     remaining: Map<String, Value>,
@@ -100,49 +100,50 @@ pub struct ObjectFields<'a> {
 }
 
 impl<'a> ObjectFields<'a> {
-    /// The members of a value.
+    /// Takes the members of a value, which should be an object.
     #[must_use]
-    pub fn from_value(value: Value, reader: &'a mut Decoder) -> Self {
-        Self { remaining: Map::from_json(value, reader), decoder: reader }
+    pub fn from_value(value: Value, decoder: &'a mut Decoder) -> Self {
+        Self { remaining: Map::from_json(value, decoder), decoder }
     }
 
-    /// Takes a member.
+    /// Decodes a member. A missing one is decoded from `null`.
     pub fn decode_field<T: FromJson>(&mut self, name: &'static str) -> T {
         T::from_json(self.take_field(name), self.decoder)
     }
 
     fn take_field(&mut self, name: &'static str) -> Value {
-        // So is a field called whose name is a word of Rust's.
+        // `stringify!` keeps the prefix of a raw identifier.
         let name = name.strip_prefix("r#").unwrap_or(name);
         self.decoder.field = name;
         self.remaining.get_mut(name).map(Value::take).unwrap_or_default()
     }
 }
 
-/// A variant of an enum, as serde writes it: `"start"`, or `{"after":…}`.
+/// A variant of an enum in serde's encoding: `"start"`, or `{"after":…}`.
 #[derive(Debug)]
 pub struct EnumValue {
-    /// Which one.
+    /// The name of the variant.
     pub name: String,
-    /// What is in it.
+    /// Its content; `null` for a unit variant.
     pub value: Value,
 }
 
 impl EnumValue {
-    /// The variant that a value is.
+    /// Splits a value into the name of the variant and its content.
     #[must_use]
-    pub fn from_value(value: Value, reader: &mut Decoder) -> Self {
-        let named = match value {
+    pub fn from_value(value: Value, decoder: &mut Decoder) -> Self {
+        let variant = match value {
             Value::String(name) => Some((name, Value::Null)),
-            Value::Object(members) if members.len() == 1 => members.into_iter().next(),
+            Value::Object(fields) if fields.len() == 1 => fields.into_iter().next(),
             _ => None,
         };
-        let (name, value) = reader.or_invalid(named);
+        let (name, value) = decoder.or_invalid(variant);
         Self { name, value }
     }
 }
 
-/// Has a type read as serde writes it: a struct by its fields, an enum by the names of its variants.
+/// Implements [`FromJson`] for a type in serde's encoding: a struct by its fields, an enum by the names
+/// of its variants.
 macro_rules! impl_from_json {
     (struct $type:ident $(<$param:ident>)? { $($field:ident),* $(,)? }) => {
         impl $(<$param: $crate::json::FromJson>)? $crate::json::FromJson for $type $(<$param>)? {
@@ -159,7 +160,7 @@ macro_rules! impl_from_json {
             }
         }
     };
-    // The first variant stands for one that is not known.
+    // The first variant is the placeholder for an unknown one.
     (enum $type:ident $(<$param:ident>)? {
         $first:ident $(($first_inner:tt))? $({ $($first_field:ident),* })? = $name:literal
         $(, $variant:ident $(($inner:tt))? $({ $($field:ident),* })? = $names:literal)* $(,)?
@@ -195,107 +196,107 @@ macro_rules! impl_from_json {
 pub(crate) use impl_from_json;
 
 impl FromJson for Value {
-    fn from_json(value: Value, _reader: &mut Decoder) -> Self {
+    fn from_json(value: Value, _decoder: &mut Decoder) -> Self {
         value
     }
 }
 
 impl FromJson for bool {
-    fn from_json(value: Value, reader: &mut Decoder) -> Self {
-        reader.or_invalid(value.as_bool())
+    fn from_json(value: Value, decoder: &mut Decoder) -> Self {
+        decoder.or_invalid(value.as_bool())
     }
 }
 
 impl FromJson for i64 {
-    fn from_json(value: Value, reader: &mut Decoder) -> Self {
-        reader.or_invalid(value.as_i64())
+    fn from_json(value: Value, decoder: &mut Decoder) -> Self {
+        decoder.or_invalid(value.as_i64())
     }
 }
 
 impl FromJson for u64 {
-    fn from_json(value: Value, reader: &mut Decoder) -> Self {
-        reader.or_invalid(value.as_u64())
+    fn from_json(value: Value, decoder: &mut Decoder) -> Self {
+        decoder.or_invalid(value.as_u64())
     }
 }
 
 impl FromJson for u32 {
-    fn from_json(value: Value, reader: &mut Decoder) -> Self {
-        reader.or_invalid(value.as_u64().and_then(|number| number.try_into().ok()))
+    fn from_json(value: Value, decoder: &mut Decoder) -> Self {
+        decoder.or_invalid(value.as_u64().and_then(|number| number.try_into().ok()))
     }
 }
 
 impl FromJson for u16 {
-    fn from_json(value: Value, reader: &mut Decoder) -> Self {
-        reader.or_invalid(value.as_u64().and_then(|number| number.try_into().ok()))
+    fn from_json(value: Value, decoder: &mut Decoder) -> Self {
+        decoder.or_invalid(value.as_u64().and_then(|number| number.try_into().ok()))
     }
 }
 
 impl FromJson for usize {
-    fn from_json(value: Value, reader: &mut Decoder) -> Self {
-        reader.or_invalid(value.as_u64().and_then(|number| number.try_into().ok()))
+    fn from_json(value: Value, decoder: &mut Decoder) -> Self {
+        decoder.or_invalid(value.as_u64().and_then(|number| number.try_into().ok()))
     }
 }
 
 impl FromJson for String {
-    fn from_json(value: Value, reader: &mut Decoder) -> Self {
-        reader.or_invalid(match value {
-            Value::String(text) => Some(text),
+    fn from_json(value: Value, decoder: &mut Decoder) -> Self {
+        decoder.or_invalid(match value {
+            Value::String(string) => Some(string),
             _ => None,
         })
     }
 }
 
 impl FromJson for Map<String, Value> {
-    fn from_json(value: Value, reader: &mut Decoder) -> Self {
-        reader.or_invalid(match value {
-            Value::Object(members) => Some(members),
+    fn from_json(value: Value, decoder: &mut Decoder) -> Self {
+        decoder.or_invalid(match value {
+            Value::Object(fields) => Some(fields),
             _ => None,
         })
     }
 }
 
 impl<T: FromJson> FromJson for BTreeMap<String, T> {
-    fn from_json(value: Value, reader: &mut Decoder) -> Self {
-        let mut read = Self::new();
-        for (name, value) in Map::from_json(value, reader) {
-            read.insert(name, T::from_json(value, reader));
+    fn from_json(value: Value, decoder: &mut Decoder) -> Self {
+        let mut map = Self::new();
+        for (name, value) in Map::from_json(value, decoder) {
+            map.insert(name, T::from_json(value, decoder));
         }
-        read
+        map
     }
 }
 
 impl<T: FromJson + Ord> FromJson for BTreeSet<T> {
-    fn from_json(value: Value, reader: &mut Decoder) -> Self {
-        let mut read = Self::new();
-        read.extend(Vec::from_json(value, reader));
-        read
+    fn from_json(value: Value, decoder: &mut Decoder) -> Self {
+        let mut set = Self::new();
+        set.extend(Vec::from_json(value, decoder));
+        set
     }
 }
 
 impl<T: FromJson> FromJson for Vec<T> {
-    fn from_json(value: Value, reader: &mut Decoder) -> Self {
-        let items = reader.or_invalid(match value {
+    fn from_json(value: Value, decoder: &mut Decoder) -> Self {
+        let items = decoder.or_invalid(match value {
             Value::Array(items) => Some(items),
             _ => None,
         });
-        items.into_iter().map(|item| T::from_json(item, reader)).collect()
+        items.into_iter().map(|item| T::from_json(item, decoder)).collect()
     }
 }
 
 impl<A: FromJson, B: FromJson> FromJson for (A, B) {
-    fn from_json(value: Value, reader: &mut Decoder) -> Self {
+    fn from_json(value: Value, decoder: &mut Decoder) -> Self {
         let pair = match value {
             Value::Array(items) => <[Value; 2]>::try_from(items).ok(),
             _ => None,
         };
-        let [a, b] = reader.or_invalid(pair);
-        (A::from_json(a, reader), B::from_json(b, reader))
+        let [a, b] = decoder.or_invalid(pair);
+        (A::from_json(a, decoder), B::from_json(b, decoder))
     }
 }
 
 impl<T: FromJson> FromJson for Option<T> {
-    fn from_json(value: Value, reader: &mut Decoder) -> Self {
-        (!value.is_null()).then(|| T::from_json(value, reader))
+    fn from_json(value: Value, decoder: &mut Decoder) -> Self {
+        (!value.is_null()).then(|| T::from_json(value, decoder))
     }
 }
 
@@ -319,15 +320,15 @@ mod tests {
     enum SampleKind {
         Large,
         VerySmall,
-        Of(u64),
-        Within { first: u16, last: Option<u16> },
+        Number(u64),
+        Range { first: u16, last: Option<u16> },
     }
 
     impl_from_json! { struct Sample { r#type, count, note, pairs, notes } }
     impl_from_json! {
         enum SampleKind {
-            Large = "large", VerySmall = "very_small", Of(_) = "of",
-            Within { first, last } = "within",
+            Large = "large", VerySmall = "very_small", Number(_) = "number",
+            Range { first, last } = "range",
         }
     }
 
@@ -338,18 +339,18 @@ mod tests {
 
     #[test]
     fn serde_output_decodes_to_the_same_value() {
-        for kind in ["\"very_small\"", r#"{"of":7}"#, r#"{"within":{"first":1,"last":null}}"#] {
-            let written = SAMPLE.replace("\"very_small\"", kind);
-            let thing: Sample = serde_json::from_str(&written).unwrap();
-            assert_eq!(serde_json::to_string(&thing).unwrap(), written);
-            assert_eq!(from_slice(written.as_bytes()), Ok(thing));
+        for kind in ["\"very_small\"", r#"{"number":7}"#, r#"{"range":{"first":1,"last":null}}"#] {
+            let json = SAMPLE.replace("\"very_small\"", kind);
+            let sample: Sample = serde_json::from_str(&json).unwrap();
+            assert_eq!(serde_json::to_string(&sample).unwrap(), json);
+            assert_eq!(from_slice(json.as_bytes()), Ok(sample));
         }
     }
 
     #[test]
     fn an_extra_field_is_ignored_and_a_missing_optional_field_is_none() {
-        let other = SAMPLE.replace(r#""note":null"#, r#""more":[{}]"#);
-        assert_eq!(from_slice::<Sample>(other.as_bytes()), from_slice(SAMPLE.as_bytes()));
+        let changed = SAMPLE.replace(r#""note":null"#, r#""more":[{}]"#);
+        assert_eq!(from_slice::<Sample>(changed.as_bytes()), from_slice(SAMPLE.as_bytes()));
     }
 
     #[test]
@@ -357,9 +358,9 @@ mod tests {
         for (from, to, member) in [
             (SAMPLE, "[]", ""),
             (r#""very_small""#, r#""small""#, "type"),
-            (r#""very_small""#, r#"{"of":-1}"#, "type"),
-            (r#""very_small""#, r#"{"of":1,"large":null}"#, "type"),
-            (r#""very_small""#, r#"{"within":{}}"#, "first"),
+            (r#""very_small""#, r#"{"number":-1}"#, "type"),
+            (r#""very_small""#, r#"{"number":1,"large":null}"#, "type"),
+            (r#""very_small""#, r#"{"range":{}}"#, "first"),
             ("4294967295", "4294967296", "count"),
             ("4294967295", "1.0", "count"),
             (r#""count":4294967295,"#, "", "count"),
@@ -368,17 +369,17 @@ mod tests {
             (r#"["a",-1]"#, r#"["a",-1,0]"#, "pairs"),
             (r#""c""#, "null", "notes"),
         ] {
-            let other = SAMPLE.replace(from, to);
+            let changed = SAMPLE.replace(from, to);
             assert_eq!(
-                from_slice::<Sample>(other.as_bytes()),
+                from_slice::<Sample>(changed.as_bytes()),
                 Err(Error::WrongType(member)),
-                "{other}"
+                "{changed}"
             );
         }
-        let cut = SAMPLE.trim_end_matches('}');
-        let Err(Error::Syntax(told)) = from_slice::<Sample>(cut.as_bytes()) else {
-            panic!("{cut}")
+        let truncated = SAMPLE.trim_end_matches('}');
+        let Err(Error::Syntax(message)) = from_slice::<Sample>(truncated.as_bytes()) else {
+            panic!("{truncated}")
         };
-        assert_eq!(told, "EOF while parsing an object at line 1 column 87");
+        assert_eq!(message, "EOF while parsing an object at line 1 column 87");
     }
 }

@@ -1,11 +1,12 @@
-//! JSON: decoding without a parser for each type, and scanning strings in place.
+//! JSON: decoding without a parser for each type, and scanning for characters that need an escape.
 //!
-//! | file     | what it is                                                              |
-//! |----------|-------------------------------------------------------------------------|
-//! | `decode` | [`FromJson`]: types that take their fields out of one parsed value      |
-//! | `scan`   | finds characters of a string that need attention, eight bytes at a time |
+//! | file     | what it is                                                                       |
+//! |----------|----------------------------------------------------------------------------------|
+//! | `decode` | [`FromJson`]: types that take their fields out of one parsed value               |
+//! | `scan`   | finds characters of a string that need an escape, eight bytes at a time          |
 //!
-//! Writing JSON is `serde_json`'s.
+//! Encoding is `serde_json`'s. Members that a type does not have are ignored, so that newer code can
+//! add some.
 
 mod decode;
 pub(crate) mod scan;

@@ -1,8 +1,7 @@
-//! A transport for tests: what is sold and what customers hold is set by a test, and answers are what
-//! it queues.
+//! A transport for tests: an in-memory Stripe with entitlements, features and queued responses.
 //!
-//! It pages as Stripe does and knows nothing else of it; the tests against the built Worker have a
-//! stand-in that does. Time goes by in pauses only.
+//! It paginates like Stripe and supports only the routes of this client. The tests against the built
+//! Worker have a more complete fake. Its clock advances only during sleeps.
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,10 +11,10 @@ use std::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{StripeResponse, Transport};
+use super::client::{StripeResponse, Transport};
 use crate::{entitlement::ActiveEntitlement, id::UnixMillis};
 
-/// Stripe, as far as a test says.
+/// An in-memory Stripe.
 #[derive(Debug, Default)]
 pub struct FakeStripe {
     entitlements: RefCell<HashMap<String, Vec<ActiveEntitlement>>>,
@@ -28,7 +27,7 @@ pub struct FakeStripe {
 }
 
 impl FakeStripe {
-    /// Lets a customer hold these and nothing else.
+    /// Sets the entitlements of a customer.
     pub fn set_entitlements(&self, customer: &str, list: Vec<ActiveEntitlement>) {
         self.entitlements.borrow_mut().insert(customer.to_owned(), list);
     }
@@ -39,24 +38,24 @@ impl FakeStripe {
         self.deleted.borrow_mut().push(customer.to_owned());
     }
 
-    /// Sells the features with these lookup keys, and no others.
+    /// Sets the features by their lookup keys.
     pub fn set_features(&self, keys: &[&str]) {
         let feature = |key: &&str| json!({ "id": format!("feat_{key}"), "lookup_key": key });
         self.features.replace(keys.iter().map(feature).collect());
     }
 
-    /// Answers the next request so.
-    pub fn queue_response(&self, reply: Result<StripeResponse, String>) {
-        self.queued_responses.borrow_mut().push_back(reply);
+    /// Queues the response to the next request.
+    pub fn queue_response(&self, response: Result<StripeResponse, String>) {
+        self.queued_responses.borrow_mut().push_back(response);
     }
 
-    /// The targets that were asked for.
+    /// The requested targets, oldest first.
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
         self.requests.borrow().clone()
     }
 
-    /// The pauses that were made, in milliseconds.
+    /// The durations of all sleeps, in milliseconds.
     #[must_use]
     pub fn sleeps(&self) -> Vec<u64> {
         self.sleeps.borrow().clone()
@@ -72,8 +71,8 @@ impl FakeStripe {
         if let Some(customer) = path.strip_prefix("/v1/customers/") {
             let customer = percent_decode(customer);
             let deleted = self.deleted.borrow().contains(&customer);
-            let known = deleted || self.entitlements.borrow().contains_key(&customer);
-            return if known {
+            let exists = deleted || self.entitlements.borrow().contains_key(&customer);
+            return if exists {
                 json_response(
                     200,
                     &json!({ "id": customer, "object": "customer", "deleted": deleted }),
@@ -83,11 +82,11 @@ impl FakeStripe {
             };
         }
         let param = |name: &str| {
-            let found = form_urlencoded::parse(query.as_bytes()).find(|(known, _)| known == name);
-            found.map(|(_, text)| text.into_owned())
+            let pair = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name);
+            pair.map(|(_, value)| value.into_owned())
         };
         let customer = param("customer").unwrap_or_default();
-        let holdings = self.entitlements.borrow();
+        let entitlements = self.entitlements.borrow();
         let cursor = param("starting_after");
         let limit = param("limit").and_then(|limit| limit.parse().ok()).unwrap_or(10);
         if path == "/v1/entitlements/features" {
@@ -95,8 +94,8 @@ impl FakeStripe {
                 feature.get("id").and_then(Value::as_str).unwrap_or_default()
             });
         }
-        match holdings.get(&customer) {
-            Some(list) => list_page(list, cursor, limit, |held| held.id.as_str()),
+        match entitlements.get(&customer) {
+            Some(list) => list_page(list, cursor, limit, |entitlement| entitlement.id.as_str()),
             None => not_found(400, "customer", &customer),
         }
     }
@@ -133,7 +132,7 @@ fn list_page<T: Serialize>(
         None => 0,
         Some(cursor) => match list.iter().position(|item| id(item) == cursor) {
             None => return not_found(400, "starting_after", &cursor),
-            Some(at) => at.saturating_add(1),
+            Some(index) => index.saturating_add(1),
         },
     };
     let page: Vec<_> = list.iter().skip(start).take(limit).collect();
@@ -141,8 +140,8 @@ fn list_page<T: Serialize>(
     json_response(200, &json!({ "object": "list", "data": page, "has_more": has_more }))
 }
 
-fn percent_decode(name: &str) -> String {
-    percent_encoding::percent_decode_str(name).decode_utf8_lossy().into_owned()
+fn percent_decode(segment: &str) -> String {
+    percent_encoding::percent_decode_str(segment).decode_utf8_lossy().into_owned()
 }
 
 fn not_found(status: u16, param: &str, id: &str) -> StripeResponse {

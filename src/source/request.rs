@@ -1,98 +1,119 @@
-//! One request to Stripe, tried again as Stripe asks for it.
+//! One request to Stripe, with retries.
 //!
-//! | the answer                                   | what follows                                 |
-//! |----------------------------------------------|----------------------------------------------|
-//! | 2xx                                          | its body                                     |
-//! | `Stripe-Should-Retry: true` or `false`       | tried again, or not, whatever the status     |
-//! | none, 409, 429, 500 and above                | tried again                                  |
-//! | 401, 403                                     | [`Error::KeyRefused`]                        |
-//! | `resource_missing`                           | [`Error::Missing`]                           |
-//! | any other                                    | [`Error::Refused`]                           |
+//! | response                                 | result                                             |
+//! |------------------------------------------|----------------------------------------------------|
+//! | 2xx                                      | its body                                           |
+//! | `Stripe-Should-Retry: true` or `false`   | retried, or not, whatever the status               |
+//! | none, 409, 429, 500 and above            | retried                                            |
+//! | 401, 403                                 | [`Error::KeyRejected`]                             |
+//! | `resource_missing`                       | [`Error::NotFound`]                                |
+//! | any other 4xx                            | [`Error::Rejected`]                                |
+//! | anything else, or the last failed retry  | [`Error::Unavailable`]                             |
 //!
-//! A pause is twice as long as the one before, at random within its second half, and never shorter
-//! than `Retry-After`. <https://docs.stripe.com/api/errors>, <https://docs.stripe.com/rate-limits>.
+//! The back-off doubles with each attempt, with jitter over its second half, and is at least
+//! `Retry-After`.
+//!
+//! Specification: <https://docs.stripe.com/api/errors>, <https://docs.stripe.com/rate-limits>.
 
-use super::{Error, StripeClient, StripeResponse, Transport};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::client::{Error, StripeClient, StripeResponse, Transport};
 use crate::{
     id::UnixMillis,
     json::{self, FromJson, impl_from_json},
     ledger::Jitter,
 };
 
-/// How often a request is tried: as often as Stripe's own SDKs do by default.
+/// The maximum attempts per request: the default of Stripe's SDKs.
 const MAX_ATTEMPTS: u32 = 3;
 
-/// The pause after the first failure, in milliseconds: that of Stripe's SDKs.
+/// The back-off after the first failure, in milliseconds: that of Stripe's SDKs.
 const INITIAL_BACKOFF: u64 = 500;
 
-/// The longest that Stripe can ask us to be left alone for, in milliseconds.
+/// The longest accepted `Retry-After`, in milliseconds.
 const MAX_RETRY_AFTER: u64 = 3_600_000;
 
-impl<T: Transport> StripeClient<T> {
-    /// Gets a target and reads its JSON, giving up rather than waiting past the deadline.
-    pub(super) async fn fetch_json<A: FromJson>(
-        &self,
-        target: &str,
-        deadline: UnixMillis,
-    ) -> Result<A, Error> {
-        let body = self.fetch(target, deadline).await?;
-        json::from_slice(&body).map_err(|error| Error::Malformed(error.to_string()))
-    }
+/// Requests a target and decodes its JSON. Fails instead of waiting past the deadline.
+pub(super) async fn fetch_json<T: Transport, Body: FromJson>(
+    client: &StripeClient<T>,
+    target: &str,
+    deadline: UnixMillis,
+) -> Result<Body, Error> {
+    let body = fetch(client, target, deadline).await?;
+    json::from_slice(&body).map_err(|error| Error::Malformed(error.to_string()))
+}
 
-    /// Gets what a target answers, likewise.
-    pub(super) async fn fetch(&self, target: &str, deadline: UnixMillis) -> Result<Vec<u8>, Error> {
-        let mut tries = 0;
-        loop {
-            if self.transport.now() >= deadline {
-                let cause = "it takes longer than there is time for".to_owned();
-                return Err(Error::Unavailable { cause, retry_after_ms: 0 });
-            }
-            let mut reply = self.transport.get(target).await;
-            tries += 1;
-            let pause = match &mut reply {
-                Ok(StripeResponse { status: 200..=299, body, .. }) => {
-                    return Ok(std::mem::take(body));
-                }
-                Ok(reply) => retry_delay(reply, tries, self.transport.random()),
-                Err(_) => Some(backoff_delay(tries, self.transport.random())),
-            };
-            let Some(pause) = pause else { return Err(error_from(&reply.unwrap_or_default())) };
-            if tries == MAX_ATTEMPTS || self.transport.now().saturating_add(pause) >= deadline {
-                return Err(match reply {
-                    Ok(StripeResponse { status: status @ (401 | 403), .. }) => {
-                        Error::KeyRejected { status }
-                    }
-                    Ok(StripeResponse { status, .. }) => unavailable_error(status, pause),
-                    Err(cause) => Error::Unavailable { cause, retry_after_ms: pause },
-                });
-            }
-            self.transport.sleep(pause).await;
+/// Requests a target and returns the body. Fails instead of waiting past the deadline.
+pub(super) async fn fetch<T: Transport>(
+    client: &StripeClient<T>,
+    target: &str,
+    deadline: UnixMillis,
+) -> Result<Vec<u8>, Error> {
+    let transport = client.transport();
+    let mut attempts = 0;
+    loop {
+        if transport.now() >= deadline {
+            let cause = "the deadline passed".to_owned();
+            return Err(Error::Unavailable { cause, retry_after_ms: 0 });
         }
+        let mut result = transport.get(target).await;
+        attempts += 1;
+        let delay = match &mut result {
+            Ok(StripeResponse { status: 200..=299, body, .. }) => {
+                return Ok(std::mem::take(body));
+            }
+            Ok(response) => retry_delay(response, attempts, transport.random()),
+            Err(_) => Some(backoff_delay(attempts, transport.random())),
+        };
+        let Some(delay) = delay else { return Err(error_from(&result.unwrap_or_default())) };
+        if attempts == MAX_ATTEMPTS || transport.now().saturating_add(delay) >= deadline {
+            return Err(match result {
+                Ok(StripeResponse { status: status @ (401 | 403), .. }) => {
+                    Error::KeyRejected { status }
+                }
+                Ok(StripeResponse { status, .. }) => unavailable_error(status, delay),
+                Err(cause) => Error::Unavailable { cause, retry_after_ms: delay },
+            });
+        }
+        transport.sleep(delay).await;
     }
 }
 
-/// How long to wait until the next try, in milliseconds, if there is to be one.
-fn retry_delay(reply: &StripeResponse, tries: u32, random: f64) -> Option<u64> {
-    let again =
-        reply.should_retry.unwrap_or(matches!(reply.status, 409 | 429) || reply.status >= 500);
-    again.then(|| backoff_delay(tries, random).max(retry_after(reply)))
+/// Encodes an id as a segment of a path. Returns `None` for `.` and `..`: a URL parser removes them, even
+/// if they are percent-encoded (<https://url.spec.whatwg.org/#single-dot-path-segment>).
+pub(super) fn path_segment(id: &str) -> Option<impl std::fmt::Display> {
+    (!matches!(id, "." | "..")).then(|| percent_encode(id))
 }
 
-/// How long Stripe wants to be left alone, in milliseconds.
-fn retry_after(reply: &StripeResponse) -> u64 {
-    let wanted = reply.retry_after.map_or(0, |seconds| u64::from(seconds).saturating_mul(1_000));
-    wanted.min(MAX_RETRY_AFTER)
+/// Encodes an id for a path or a query.
+pub(super) fn percent_encode(id: &str) -> impl std::fmt::Display {
+    utf8_percent_encode(id, NON_ALPHANUMERIC)
 }
 
-fn unavailable_error(status: u16, pause: u64) -> Error {
-    Error::Unavailable { cause: format!("status {status}"), retry_after_ms: pause }
+/// The delay before the next attempt, in milliseconds; `None` if the request must not be retried.
+fn retry_delay(response: &StripeResponse, attempts: u32, random: f64) -> Option<u64> {
+    let may_retry = response
+        .should_retry
+        .unwrap_or(matches!(response.status, 409 | 429) || response.status >= 500);
+    may_retry.then(|| backoff_delay(attempts, random).max(retry_after(response)))
 }
 
-fn backoff_delay(tries: u32, random: f64) -> u64 {
-    Jitter(random).apply(INITIAL_BACKOFF << tries.saturating_sub(1).min(8))
+/// `Retry-After` in milliseconds, limited to [`MAX_RETRY_AFTER`].
+fn retry_after(response: &StripeResponse) -> u64 {
+    let millis = response.retry_after.map_or(0, |seconds| u64::from(seconds).saturating_mul(1_000));
+    millis.min(MAX_RETRY_AFTER)
 }
 
-fn error_from(reply: &StripeResponse) -> Error {
+fn unavailable_error(status: u16, retry_after_ms: u64) -> Error {
+    Error::Unavailable { cause: format!("status {status}"), retry_after_ms }
+}
+
+fn backoff_delay(attempts: u32, random: f64) -> u64 {
+    Jitter(random).apply(INITIAL_BACKOFF << attempts.saturating_sub(1).min(8))
+}
+
+/// The error of a response that is not retried.
+fn error_from(response: &StripeResponse) -> Error {
     struct StripeErrorEnvelope {
         error: StripeErrorBody,
     }
@@ -104,20 +125,20 @@ fn error_from(reply: &StripeResponse) -> Error {
     }
     impl_from_json! { struct StripeErrorEnvelope { error } }
     impl_from_json! { struct StripeErrorBody { code, message, param } }
-    let StripeResponse { status, body, .. } = reply;
+    let StripeResponse { status, body, .. } = response;
     let status = *status;
     if matches!(status, 401 | 403) {
         return Error::KeyRejected { status };
     }
-    let told = json::from_slice(body)
+    let error = json::from_slice(body)
         .map_or(StripeErrorBody::default(), |body: StripeErrorEnvelope| body.error);
-    let message = told.message.unwrap_or_else(|| "without a word".to_owned());
-    if told.code.as_deref() == Some("resource_missing") {
-        return Error::NotFound { param: told.param.unwrap_or_default(), message };
+    let message = error.message.unwrap_or_else(|| "no message".to_owned());
+    if error.code.as_deref() == Some("resource_missing") {
+        return Error::NotFound { param: error.param.unwrap_or_default(), message };
     }
-    // What is not an answer to us (a redirect, a proxy's page) may be one next time.
+    // Other statuses, such as a redirect of a proxy, may be temporary.
     if (400..500).contains(&status) {
         return Error::Rejected { status, message };
     }
-    unavailable_error(status, retry_after(reply))
+    unavailable_error(status, retry_after(response))
 }

@@ -1,7 +1,10 @@
-//! One entitlement or feature, as Stripe writes it: what only Stripe knows.
+//! Retrieves one entitlement or feature as Stripe's JSON, and lists the features.
 //!
-//! <https://docs.stripe.com/api/entitlements/active-entitlement/retrieve>,
-//! <https://docs.stripe.com/api/entitlements/feature/retrieve>
+//! These objects have members that entgate does not store, such as a feature's name.
+//!
+//! Specification: <https://docs.stripe.com/api/entitlements/active-entitlement/retrieve>,
+//! <https://docs.stripe.com/api/entitlements/feature/retrieve>,
+//! <https://docs.stripe.com/api/entitlements/feature/list>.
 
 use std::pin::pin;
 
@@ -9,46 +12,44 @@ use futures_util::future::{Either, select};
 use serde_json::{Map, Value};
 
 use super::{
-    Error, StripeClient, Transport,
-    list::{path_segment, percent_encode},
+    client::{Error, StripeClient, Transport},
+    pagination::read_pages,
+    request::{fetch_json, path_segment, percent_encode},
 };
-use crate::{
-    id::{EntitlementId, FeatureId, LookupKey, UnixMillis},
-    json::impl_from_json,
-};
+use crate::id::{EntitlementId, FeatureId, LookupKey, UnixMillis};
 
-/// How long an object may take to read, in milliseconds: somebody waits for it.
+/// The timeout for an object or a list of features, in milliseconds: a client waits for the response.
 const RETRIEVE_TIMEOUT: u64 = 10_000;
 
-/// The most pages of the list of features that are read in search of some.
+/// The maximum pages of the list of features.
 const MAX_FEATURE_PAGES: usize = 10;
 
-/// The most pages of it that are read for the keys of all: two thousand features, where a catalog has
-/// some dozens.
+/// The maximum pages for the lookup keys of all features: 2,000 features. Most accounts have less than
+/// a hundred.
 const MAX_KEY_PAGES: usize = 20;
 
-/// How long that may take, in milliseconds: OpenFeature's Python provider waits for five seconds, and
-/// what was read before will do.
+/// The timeout for the lookup keys, in milliseconds. The OpenFeature provider for Python waits five
+/// seconds, and cached keys can be used instead.
 const LOOKUP_KEYS_TIMEOUT: u64 = 3_000;
 
-/// A feature, with all that Stripe tells of it.
+/// A feature as Stripe's JSON object.
 pub type FeatureObject = Map<String, Value>;
 
-/// Whether an entitlement has its feature in it, or the feature's id.
+/// Whether an entitlement includes its feature as an object or as an id.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Expand {
-    /// The feature.
+    /// The feature is an object.
     Feature,
-    /// Its id.
+    /// The feature is an id.
     None,
 }
 
 impl<T: Transport> StripeClient<T> {
-    /// Reads one active entitlement.
+    /// Retrieves one active entitlement.
     ///
     /// # Errors
     ///
-    /// When Stripe does not tell.
+    /// Fails if Stripe cannot be read or has no such entitlement.
     pub async fn retrieve_entitlement(
         &self,
         id: &EntitlementId,
@@ -63,41 +64,41 @@ impl<T: Transport> StripeClient<T> {
             return Err(Error::NotFound { param: "id".to_owned(), message });
         };
         let target = format!("/v1/entitlements/active_entitlements/{segment}{expand}");
-        self.fetch_json(&target, self.retrieve_deadline()).await
+        fetch_json(self, &target, retrieve_deadline(self)).await
     }
 
-    /// Reads one feature, archived or not.
+    /// Retrieves one feature, archived or not.
     ///
     /// # Errors
     ///
-    /// When Stripe does not tell.
+    /// Fails if Stripe cannot be read or has no such feature.
     pub async fn retrieve_feature(&self, id: &FeatureId) -> Result<FeatureObject, Error> {
         let target = format!("/v1/entitlements/features/{}", percent_encode(id.as_str()));
-        self.fetch_json(&target, self.retrieve_deadline()).await
+        fetch_json(self, &target, retrieve_deadline(self)).await
     }
 
-    /// Reads the features that are not archived: a thousand of them at most.
+    /// Lists the features that are not archived, at most a thousand.
     ///
     /// # Errors
     ///
-    /// When Stripe does not tell.
+    /// Fails if Stripe cannot be read.
     pub async fn list_features(&self) -> Result<Vec<FeatureObject>, Error> {
-        self.list_features_within(MAX_FEATURE_PAGES, self.retrieve_deadline()).await
+        list_features_within(self, MAX_FEATURE_PAGES, retrieve_deadline(self)).await
     }
 
-    /// Reads the lookup keys of the features that are not archived: of two thousand at most.
+    /// Lists the lookup keys of the features that are not archived, at most two thousand.
     ///
     /// # Errors
     ///
-    /// When Stripe does not tell within three seconds.
+    /// Fails if Stripe cannot be read within three seconds.
     pub async fn list_lookup_keys(&self) -> Result<Vec<LookupKey>, Error> {
-        let deadline = self.transport.now().saturating_add(LOOKUP_KEYS_TIMEOUT);
-        let read = pin!(self.list_features_within(MAX_KEY_PAGES, deadline));
-        // A deadline is looked at between two requests: it ends none that is under way.
-        let features = match select(read, pin!(self.transport.sleep(LOOKUP_KEYS_TIMEOUT))).await {
+        let deadline = self.transport().now().saturating_add(LOOKUP_KEYS_TIMEOUT);
+        let list = pin!(list_features_within(self, MAX_KEY_PAGES, deadline));
+        // The deadline is checked only between requests; the timer also ends a request in flight.
+        let features = match select(list, pin!(self.transport().sleep(LOOKUP_KEYS_TIMEOUT))).await {
             Either::Left((features, _)) => features?,
             Either::Right(_) => {
-                let cause = "its features take longer than there is time for".to_owned();
+                let cause = "the deadline passed".to_owned();
                 return Err(Error::Unavailable { cause, retry_after_ms: 0 });
             }
         };
@@ -106,34 +107,24 @@ impl<T: Transport> StripeClient<T> {
         };
         Ok(features.iter().filter_map(key).collect())
     }
+}
 
-    async fn list_features_within(
-        &self,
-        pages: usize,
-        deadline: UnixMillis,
-    ) -> Result<Vec<FeatureObject>, Error> {
-        struct FeatureListPage {
-            data: Vec<FeatureObject>,
-            has_more: bool,
-        }
-        impl_from_json! { struct FeatureListPage { data, has_more } }
-        let mut features: Vec<FeatureObject> = Vec::new();
-        for _ in 0..pages {
-            let last = features.last().and_then(|feature| feature.get("id")?.as_str());
-            let after = last
-                .map_or(String::new(), |last| format!("&starting_after={}", percent_encode(last)));
-            let target = format!("/v1/entitlements/features?limit=100{after}");
-            let FeatureListPage { data, has_more } = self.fetch_json(&target, deadline).await?;
-            let end = data.is_empty() || !has_more;
-            features.extend(data);
-            if end {
-                break;
-            }
-        }
-        Ok(features)
-    }
+async fn list_features_within<T: Transport>(
+    client: &StripeClient<T>,
+    max_pages: usize,
+    deadline: UnixMillis,
+) -> Result<Vec<FeatureObject>, Error> {
+    let target = "/v1/entitlements/features?limit=100";
+    let list = read_pages(
+        client,
+        target,
+        max_pages,
+        |feature: &FeatureObject| feature.get("id")?.as_str(),
+        deadline,
+    );
+    Ok(list.await?.data)
+}
 
-    fn retrieve_deadline(&self) -> UnixMillis {
-        self.transport.now().saturating_add(RETRIEVE_TIMEOUT)
-    }
+fn retrieve_deadline<T: Transport>(client: &StripeClient<T>) -> UnixMillis {
+    client.transport().now().saturating_add(RETRIEVE_TIMEOUT)
 }

@@ -1,70 +1,73 @@
-//! What a token says: whose it is, from when and until when, by whom and for whom.
+//! The claims of a token: customer, issuer, audience and time.
 //!
-//! The names are those of <https://www.rfc-editor.org/rfc/rfc7519#section-4.1>. Claims are looked at
-//! after the signature; that it was looked at is the caller's word.
+//! The claims' names are those of <https://www.rfc-editor.org/rfc/rfc7519#section-4.1>. This module
+//! does not verify signatures: the caller does that first.
 
 use serde_json::{Map, Value};
 
-use super::{Error, Jws, LEEWAY};
+use super::{error::Error, jws::Jws};
 use crate::id::{CustomerId, CustomerKey, Livemode, Timestamp};
 
-/// What a token that opens something has to say.
+/// The accepted difference between the clock of the issuer and ours, in seconds.
+pub const LEEWAY: i64 = 60;
+
+/// What a token must claim to be accepted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Validation<'a> {
-    /// Who made it; whoever did, if none is named: it is we then.
+    /// The required `iss`. `None` accepts any, for our own tokens.
     pub issuer: Option<&'a str>,
-    /// For whom: one of these. None at all is for a token that says none.
+    /// The accepted audiences: `aud` must include one. If empty, the token must have no `aud`.
     pub audiences: &'a [&'a str],
-    /// Where the customer stands: a claim by its name, or a way through maps, with dots.
+    /// The claim with the customer's id: a name, or a path through objects, separated by dots.
     pub customer_claim: &'a str,
-    /// The mode of those customers; the token's own `livemode` if none is given.
+    /// The mode of the customers. `None` uses the claim `livemode`.
     pub livemode: Option<Livemode>,
 }
 
-/// What a token says.
+/// The claims of a token, not validated yet.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Claims(Map<String, Value>);
 
-/// Who a token is for, and until when it says so.
+/// The result of a validation: the customer of a token, and when the token expires.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TokenSubject {
-    /// The one customer that it opens.
+    /// The only customer that the token gives access to.
     pub customer: CustomerKey,
-    /// The moment from which it opens nothing any more, leeway included.
+    /// When the token expires, leeway included.
     pub expires_at: Timestamp,
 }
 
 impl Claims {
-    /// Reads what a token says.
+    /// Decodes the claims of a token.
     ///
     /// # Errors
     ///
-    /// When that is no JSON object, or says something twice.
+    /// Fails if they are not a JSON object or have a duplicate member.
     pub fn from_jws(token: &Jws<'_>) -> Result<Self, Error> {
         token.parse_claims().map(Self)
     }
 
-    /// Whose the token is.
+    /// Validates the claims and returns the customer.
     ///
     /// # Errors
     ///
-    /// When it is not what is expected, or not now.
+    /// Names the first claim that is missing, malformed or not accepted.
     pub fn validate(
         &self,
-        expected: &Validation<'_>,
+        validation: &Validation<'_>,
         now: Timestamp,
     ) -> Result<TokenSubject, Error> {
-        let until = self.check_time(now)?;
-        if let Some(issuer) = expected.issuer
+        let expires_at = self.check_time(now)?;
+        if let Some(issuer) = validation.issuer
             && self.string_claim("iss")?.ok_or(Error::MissingClaim("iss"))? != issuer
         {
             return Err(Error::InvalidIssuer);
         }
-        self.check_audience(expected.audiences)?;
-        let id = self.claim_at_path(expected.customer_claim).and_then(Value::as_str);
-        let id = id.ok_or_else(|| Error::MissingCustomer(expected.customer_claim.to_owned()))?;
+        self.check_audience(validation.audiences)?;
+        let id = self.claim_at_path(validation.customer_claim).and_then(Value::as_str);
+        let id = id.ok_or_else(|| Error::MissingCustomer(validation.customer_claim.to_owned()))?;
         let id = CustomerId::try_from(id).map_err(Error::InvalidCustomer)?;
-        let livemode = match (expected.livemode, self.0.get("livemode")) {
+        let livemode = match (validation.livemode, self.0.get("livemode")) {
             (Some(livemode), _) => livemode,
             (None, Some(Value::Bool(livemode))) => Livemode::from(*livemode),
             (None, None) => return Err(Error::MissingClaim("livemode")),
@@ -75,14 +78,14 @@ impl Claims {
                 });
             }
         };
-        Ok(TokenSubject { customer: CustomerKey { livemode, id }, expires_at: until })
+        Ok(TokenSubject { customer: CustomerKey { livemode, id }, expires_at })
     }
 
-    /// The end of its time, if now is within it.
+    /// Checks `exp`, `nbf` and `iat`. Returns when the token expires, leeway included.
     fn check_time(&self, now: Timestamp) -> Result<Timestamp, Error> {
         let expired = self.numeric_date("exp")?.ok_or(Error::MissingClaim("exp"))?;
-        let until = Timestamp(expired.0.saturating_add(LEEWAY));
-        if now >= until {
+        let expires_at = expired.saturating_add(LEEWAY);
+        if now >= expires_at {
             return Err(Error::Expired { expired, now });
         }
         for claim in ["nbf", "iat"] {
@@ -92,46 +95,45 @@ impl Claims {
                 return Err(Error::NotYetValid { from, now });
             }
         }
-        Ok(until)
+        Ok(expires_at)
     }
 
     fn check_audience(&self, audiences: &[&str]) -> Result<(), Error> {
-        let problem = "neither a text nor a list of texts";
-        let failed = Error::InvalidClaim { claim: "aud", problem };
-        let named = match self.0.get("aud") {
+        let problem = "neither a string nor a list of strings";
+        let invalid = Error::InvalidClaim { claim: "aud", problem };
+        let claimed = match self.0.get("aud") {
             None if audiences.is_empty() => return Ok(()),
             None => return Err(Error::MissingClaim("aud")),
             Some(Value::String(audience)) => vec![audience.as_str()],
             Some(Value::Array(items)) => {
-                let texts: Option<Vec<_>> = items.iter().map(Value::as_str).collect();
-                texts.ok_or(failed)?
+                let strings: Option<Vec<_>> = items.iter().map(Value::as_str).collect();
+                strings.ok_or(invalid)?
             }
-            Some(_) => return Err(failed),
+            Some(_) => return Err(invalid),
         };
-        let ours = named.iter().any(|named| audiences.contains(named));
-        if ours { Ok(()) } else { Err(Error::InvalidAudience) }
+        let matches = claimed.iter().any(|audience| audiences.contains(audience));
+        if matches { Ok(()) } else { Err(Error::InvalidAudience) }
     }
 
-    /// A moment: RFC 7519 allows parts of a second, which are dropped.
+    /// Returns a claim that is a timestamp. RFC 7519 allows fractions of a second; they are dropped.
     fn numeric_date(&self, claim: &'static str) -> Result<Option<Timestamp>, Error> {
         let Some(value) = self.0.get(claim) else { return Ok(None) };
-        let whole = value.as_i64();
+        let integer = value.as_i64();
         #[expect(clippy::cast_possible_truncation, reason = "a float saturates as an integer")]
-        let second = whole.or_else(|| value.as_f64().map(|seconds| seconds.floor() as i64));
-        let second =
-            second.ok_or(Error::InvalidClaim { claim, problem: "no moment in Unix seconds" })?;
-        Ok(Some(Timestamp(second)))
+        let seconds = integer.or_else(|| value.as_f64().map(|seconds| seconds.floor() as i64));
+        let problem = "not a timestamp in Unix seconds";
+        Ok(Some(Timestamp(seconds.ok_or(Error::InvalidClaim { claim, problem })?)))
     }
 
     fn string_claim(&self, claim: &'static str) -> Result<Option<&str>, Error> {
         match self.0.get(claim) {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(Error::InvalidClaim { claim, problem: "no text" }),
+            Some(Value::String(string)) => Ok(Some(string)),
+            Some(_) => Err(Error::InvalidClaim { claim, problem: "not a string" }),
         }
     }
 
-    /// A claim by its name, which may have dots in it, or else by the way to it.
+    /// Returns a claim by its name, which may contain dots, or else by its path.
     fn claim_at_path(&self, path: &str) -> Option<&Value> {
         if let Some(value) = self.0.get(path) {
             return Some(value);

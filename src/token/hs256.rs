@@ -1,115 +1,118 @@
-//! HS256: secrets of our own, which make customers' tokens and know them again.
+//! HS256: the operator's secrets, which sign and verify customer tokens.
 //!
-//! <https://www.rfc-editor.org/rfc/rfc7518#section-3.2>. Several are valid at once, so that they can be
-//! changed: the first one signs, and each is found by the `kid` that comes of itself, so that nobody
-//! has to name them.
+//! Several secrets may be valid at once, so that they can be rotated. The first one signs. Each has a
+//! `kid` that is derived from the secret, so the operator need not name them.
+//!
+//! Specification: <https://www.rfc-editor.org/rfc/rfc7518#section-3.2>.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Algorithm, Error, Jws,
-    jws::{serialize_compact, signing_input},
+    error::Error,
+    jws::{Algorithm, Jws, serialize_compact, signing_input},
 };
 use crate::id::{CustomerKey, Timestamp};
 
-/// The fewest bytes of a secret: as many as the hash has (RFC 7518, section 3.2).
+/// The minimum length of a secret in bytes: that of the hash (RFC 7518, section 3.2).
 pub const MIN_SECRET_LEN: usize = 32;
 
-/// The audience of a token that opens what its customer may see.
+/// The audience of a token with access to everything that its customer may read.
 pub const AUDIENCE: &str = "entgate";
 
-/// The audience of a token that opens a stream of notices, and nothing else: it stands in URLs.
+/// The audience of a token with access to the event stream only, because it is part of a URL.
 pub const STREAM_AUDIENCE: &str = "entgate:stream";
 
-/// A secret.
+/// A secret that signs and verifies customer tokens.
 #[derive(Clone)]
 pub struct TokenSecret {
     mac: Hmac<Sha256>,
     kid: Box<str>,
 }
 
-/// What a token of ours says.
+/// The claims of a new token.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NewToken<'a> {
-    /// Whom it opens.
+    /// `sub` and `livemode`.
     pub customer: &'a CustomerKey,
-    /// What for.
+    /// `aud`.
     pub audience: &'static str,
-    /// From when.
+    /// `iat`.
     pub issued_at: Timestamp,
-    /// Until when.
+    /// `exp`.
     pub expires_at: Timestamp,
-    /// What tells it from others.
+    /// `jti`, unique per token.
     pub jti: &'a str,
 }
 
 impl TokenSecret {
-    /// A secret of at least [`LEAST`] bytes.
+    /// Creates a secret. Returns `None` if it has fewer than [`MIN_SECRET_LEN`] bytes.
     #[must_use]
-    pub fn new(text: &str) -> Option<Self> {
-        if text.len() < MIN_SECRET_LEN {
+    pub fn new(secret: &str) -> Option<Self> {
+        if secret.len() < MIN_SECRET_LEN {
             return None;
         }
-        let mac = Hmac::new_from_slice(text.as_bytes()).ok()?;
+        let mac = Hmac::new_from_slice(secret.as_bytes()).ok()?;
         let mut digest = Sha256::new();
         digest.update(b"entgate kid\n");
-        digest.update(text.as_bytes());
+        digest.update(secret.as_bytes());
         let kid = hex::encode(digest.finalize().get(..8)?);
         Some(Self { mac, kid: kid.into() })
     }
 
-    /// The name by which tokens refer to it: a hash of it, which tells nothing else.
+    /// The id of the secret in tokens: a hash, from which the secret cannot be derived.
     #[must_use]
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// Makes a token. The same words make the same token.
+    /// Signs a token. Equal claims give the same token.
     #[must_use]
-    pub fn sign(&self, words: &NewToken<'_>) -> String {
+    pub fn sign(&self, token: &NewToken<'_>) -> String {
         let header = json!({ "alg": Algorithm::Hs256.name(), "typ": "JWT", "kid": self.kid });
         let claims = json!({
-            "sub": words.customer.id,
-            "aud": words.audience,
-            "iat": words.issued_at,
-            "exp": words.expires_at,
-            "jti": words.jti,
-            "livemode": words.customer.livemode,
+            "sub": token.customer.id,
+            "aud": token.audience,
+            "iat": token.issued_at,
+            "exp": token.expires_at,
+            "jti": token.jti,
+            "livemode": token.customer.livemode,
         });
-        let message = signing_input(&header, &claims);
-        let signature = self.mac.clone().chain_update(message.as_bytes()).finalize().into_bytes();
-        serialize_compact(&message, &signature)
+        let input = signing_input(&header, &claims);
+        let signature = self.mac.clone().chain_update(input.as_bytes()).finalize().into_bytes();
+        serialize_compact(&input, &signature)
     }
 
-    /// Whether it signed the token, in a time that does not tell how much of the signature is right.
+    /// Whether this secret signed the token, compared in constant time.
     fn verifies(&self, token: &Jws<'_>) -> bool {
         let mac = self.mac.clone().chain_update(token.signing_input.as_bytes());
         mac.verify_slice(&token.signature).is_ok()
     }
 }
 
-/// Whether one of the secrets signed the token.
+/// Verifies that one of the secrets signed the token.
 ///
 /// # Errors
 ///
-/// When none is set, none is the one that the token names, or none made the signature.
+/// Fails if there are no secrets, if none has the `kid` of the token, or if the signature is invalid.
 pub fn verify(secrets: &[TokenSecret], token: &Jws<'_>) -> Result<(), Error> {
     if secrets.is_empty() {
         return Err(Error::NoSecrets);
     }
-    let named = |secret: &&TokenSecret| token.kid.as_deref().is_none_or(|kid| *kid == *secret.kid);
-    let mut named = secrets.iter().filter(named).peekable();
-    if named.peek().is_none() {
+    let matches =
+        |secret: &&TokenSecret| token.kid.as_deref().is_none_or(|kid| *kid == *secret.kid);
+    let mut candidates = secrets.iter().filter(matches).peekable();
+    if candidates.peek().is_none() {
         return Err(Error::UnknownKey);
     }
-    if named.any(|secret| secret.verifies(token)) { Ok(()) } else { Err(Error::InvalidSignature) }
+    let verified = candidates.any(|secret| secret.verifies(token));
+    if verified { Ok(()) } else { Err(Error::InvalidSignature) }
 }
 
-/// Never the secret itself: what is debugged is logged.
+/// Omits the secret, because debug output is logged.
 impl std::fmt::Debug for TokenSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Secret").field("kid", &self.kid).finish_non_exhaustive()
+        f.debug_struct("TokenSecret").field("kid", &self.kid).finish_non_exhaustive()
     }
 }

@@ -1,60 +1,62 @@
-//! Keys as JSON: those of an issuer, which check tokens, and our own, which sign snapshots.
+//! Keys as JSON: those of an issuer, which verify tokens, and the operator's, which sign snapshots.
 //!
-//! <https://www.rfc-editor.org/rfc/rfc7517>. A key has one algorithm, by its kind: what a token says
-//! of its own signature is only compared with that.
+//! The kind of a key determines its only algorithm. The `alg` of a token is compared with that and
+//! never selects an algorithm.
 //!
-//! | `kty` | `crv`     | algorithm | has to have                              |
+//! | `kty` | `crv`     | algorithm | required                                 |
 //! |-------|-----------|-----------|------------------------------------------|
 //! | `RSA` |           | RS256     | `n` of 2,048 to 8,192 bits, `e`          |
 //! | `EC`  | `P-256`   | ES256     | `x` and `y` of 32 bytes                  |
 //! | `OKP` | `Ed25519` | EdDSA     | `x` of 32 bytes; to sign also `d`, of 32 |
+//!
+//! Specification: <https://www.rfc-editor.org/rfc/rfc7517>.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::Algorithm;
+use super::jws::Algorithm;
 use crate::json;
 
-/// The bits of a modulus: no shorter one is safe (RFC 7518, section 3.3), no longer one is used, and
-/// it would take long.
+/// The accepted bits of a modulus. A shorter one is not safe (RFC 7518, section 3.3); a longer one is
+/// not in use and slow to verify.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2_048..=8_192;
 
-/// The bytes of a coordinate, and of an Ed25519 key.
+/// The length of a coordinate, and of an Ed25519 key, in bytes.
 const COORDINATE_LEN: usize = 32;
 
-/// What makes a key of any kind, in the order of a thumbprint.
+/// The members that define a key of any kind, in the order of a thumbprint.
 const THUMBPRINT_MEMBERS: [&str; 6] = ["crv", "e", "kty", "n", "x", "y"];
 
-/// A key that checks signatures.
+/// A key that verifies signatures.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PublicKey {
-    /// The one thing that it is for.
+    /// The only algorithm of the key.
     pub algorithm: Algorithm,
-    /// Its name, if it has one.
+    /// The id of the key, if it has one.
     pub kid: Option<String>,
-    /// The members that make it, and no others.
+    /// Only the members that define the key.
     members: Map<String, Value>,
 }
 
 /// A key that signs snapshots: Ed25519.
 #[derive(Clone, Eq, PartialEq)]
 pub struct SigningKey {
-    /// What checks its signatures.
+    /// The key that verifies its signatures.
     pub public: PublicKey,
     kid: Box<str>,
-    /// None for one that is only shown: the next one, or the last one.
+    /// `None` for a key that is only published: the next one, or the previous one.
     secret: Option<Box<str>>,
 }
 
 impl PublicKey {
-    /// The key that a JWK is, if it is one that checks signatures in a way that is taken here.
+    /// Parses a JWK. Returns `None` if it is not a key that verifies signatures of a supported algorithm.
     #[must_use]
     pub fn from_jwk(jwk: &Value) -> Option<Self> {
-        let text = |name: &str| jwk.get(name).and_then(Value::as_str);
-        let bytes = |name| BASE64_URL_SAFE_NO_PAD.decode(text(name)?).ok();
+        let string = |name: &str| jwk.get(name).and_then(Value::as_str);
+        let bytes = |name| BASE64_URL_SAFE_NO_PAD.decode(string(name)?).ok();
         let coordinate = |name| bytes(name).is_some_and(|bytes| bytes.len() == COORDINATE_LEN);
-        let (algorithm, needed): (_, &[&str]) = match (text("kty")?, text("crv")) {
+        let (algorithm, required): (_, &[&str]) = match (string("kty")?, string("crv")) {
             ("RSA", _) => {
                 if !RSA_BITS.contains(&bit_length(&bytes("n")?)) {
                     return None;
@@ -68,36 +70,36 @@ impl PublicKey {
             ("OKP", Some("Ed25519")) if coordinate("x") => (Algorithm::EdDsa, &["crv", "x"]),
             _ => return None,
         };
-        let alike = |name: &str, wanted: &str| match jwk.get(name) {
+        let is_absent_or = |name: &str, expected: &str| match jwk.get(name) {
             None => true,
-            Some(value) => value == wanted,
+            Some(value) => value == expected,
         };
-        // RFC 9864 gives the algorithm of Ed25519 a name of its own.
-        let its = alike("alg", algorithm.name())
-            || (algorithm == Algorithm::EdDsa && alike("alg", "Ed25519"));
-        let operations = match jwk.get("key_ops") {
+        // RFC 9864 defines a second name for this algorithm.
+        let alg_matches = is_absent_or("alg", algorithm.name())
+            || (algorithm == Algorithm::EdDsa && is_absent_or("alg", "Ed25519"));
+        let ops_match = match jwk.get("key_ops") {
             None => true,
-            Some(operations) => operations
+            Some(ops) => ops
                 .as_array()
-                .is_some_and(|all| all.iter().any(|one| one == "verify" || one == "sign")),
+                .is_some_and(|ops| ops.iter().any(|op| op == "verify" || op == "sign")),
         };
-        if !its || !operations || !alike("use", "sig") {
+        if !alg_matches || !ops_match || !is_absent_or("use", "sig") {
             return None;
         }
         let mut members = Map::new();
-        for name in ["kty"].iter().chain(needed) {
+        for name in ["kty"].iter().chain(required) {
             members.insert((*name).to_owned(), jwk.get(*name)?.clone());
         }
-        Some(Self { algorithm, kid: text("kid").map(str::to_owned), members })
+        Some(Self { algorithm, kid: string("kid").map(str::to_owned), members })
     }
 
-    /// The key as a JWK, with nothing in it but what makes it.
+    /// Returns the key as a JWK with only the members that define it.
     #[must_use]
     pub fn to_jwk(&self) -> Value {
         Value::Object(self.members.clone())
     }
 
-    /// Its name if it has none: <https://www.rfc-editor.org/rfc/rfc7638>.
+    /// The id of a key without `kid`: <https://www.rfc-editor.org/rfc/rfc7638>.
     fn thumbprint(&self) -> String {
         let members =
             THUMBPRINT_MEMBERS.into_iter().filter_map(|name| self.members.get_key_value(name));
@@ -108,7 +110,7 @@ impl PublicKey {
 }
 
 impl SigningKey {
-    /// The key that a JWK is, if it is one of Ed25519. Without `d` it signs nothing.
+    /// Parses a JWK. Returns `None` if it is not an Ed25519 key. Without `d` it cannot sign.
     #[must_use]
     pub fn from_jwk(jwk: &Value) -> Option<Self> {
         let public = PublicKey::from_jwk(jwk).filter(|key| key.algorithm == Algorithm::EdDsa)?;
@@ -125,19 +127,19 @@ impl SigningKey {
         Some(Self { public, kid, secret })
     }
 
-    /// Its name.
+    /// The id of the key.
     #[must_use]
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// Whether it can sign.
+    /// Whether the key can sign.
     #[must_use]
     pub fn can_sign(&self) -> bool {
         self.secret.is_some()
     }
 
-    /// The private key as a JWK, for whoever signs with it and for nobody else.
+    /// Returns the private key as a JWK, only for the platform's signing function.
     #[must_use]
     pub fn expose_private_jwk(&self) -> Option<Value> {
         let mut jwk = self.public.to_jwk();
@@ -145,27 +147,27 @@ impl SigningKey {
         Some(jwk)
     }
 
-    /// The key as everybody may see it.
+    /// Returns the public key as a JWK to publish.
     #[must_use]
     pub fn to_public_jwk(&self) -> Value {
         let mut jwk = self.public.to_jwk();
-        let more = json!({ "alg": Algorithm::EdDsa.name(), "use": "sig", "kid": self.kid });
-        if let (Some(jwk), Value::Object(more)) = (jwk.as_object_mut(), more) {
-            jwk.extend(more);
+        let metadata = json!({ "alg": Algorithm::EdDsa.name(), "use": "sig", "kid": self.kid });
+        if let (Some(jwk), Value::Object(metadata)) = (jwk.as_object_mut(), metadata) {
+            jwk.extend(metadata);
         }
         jwk
     }
 }
 
-/// The bits of a number, from its first one that is set.
+/// The number of bits of a big-endian number, without leading zeros.
 fn bit_length(number: &[u8]) -> usize {
     let mut bytes = number.iter().skip_while(|byte| **byte == 0);
     let Some(first) = bytes.next() else { return 0 };
-    let partly = u8::BITS.saturating_sub(first.leading_zeros()) as usize;
-    bytes.count().saturating_mul(8).saturating_add(partly)
+    let first_bits = u8::BITS.saturating_sub(first.leading_zeros()) as usize;
+    bytes.count().saturating_mul(8).saturating_add(first_bits)
 }
 
-/// Never the private part: what is debugged is logged.
+/// Omits the private part, because debug output is logged.
 impl std::fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SigningKey").field("kid", &self.kid).finish_non_exhaustive()
@@ -176,8 +178,8 @@ impl std::fmt::Debug for SigningKey {
 mod tests {
     use super::*;
 
-    /// RFC 7638, section 3.1, and RFC 8037, appendix A.3: what else a key says of itself is no part
-    /// of its thumbprint.
+    /// RFC 7638, section 3.1, and RFC 8037, appendix A.3: `alg` and `kid` are not part of the
+    /// thumbprint.
     #[test]
     fn a_key_without_kid_is_identified_by_its_thumbprint() {
         let rsa = json!({

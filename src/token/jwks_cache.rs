@@ -1,38 +1,42 @@
-//! The keys of an issuer, kept in memory, and when they are fetched anew.
+//! In-memory cache of an issuer's public keys (JWKS), which decides when they are fetched.
 //!
-//! | what is held                       | what is asked of the issuer                                |
-//! |------------------------------------|------------------------------------------------------------|
-//! | nothing                            | its keys; not for 10 s after that failed                   |
-//! | keys, read within ten minutes      | nothing, but for a `kid` that is not among them            |
-//! | older ones                         | its keys; should that fail, the old ones go on             |
+//! | cached keys              | fetch                                                                |
+//! |--------------------------|----------------------------------------------------------------------|
+//! | none                     | yes, but not for 10 s after a failure                                |
+//! | younger than ten minutes | only for a `kid` that is not cached                                  |
+//! | older                    | yes; if that fails, the old keys stay in use                         |
 //!
-//! Whatever tokens come in, an issuer whose keys are held is asked once a minute at most, or after
-//! 10 s if no answer was heard: anybody can make up a `kid`, and hang up. Until it has answered, that
-//! may be a new one, which is neither yes nor no. A key that the issuer has withdrawn is taken until
-//! the next reading. Fetching is the platform's.
+//! While keys are cached, there is at most one fetch a minute whatever tokens arrive, because anyone
+//! can send an unknown `kid`. A fetch without a result is repeated after 10 s, because its request may
+//! have been cancelled. During a fetch it is not known whether an unknown `kid` is valid. A key that
+//! the issuer withdrew is accepted until the next fetch. The platform does the fetching.
+//!
+//! Specification: <https://www.rfc-editor.org/rfc/rfc7517#section-5>.
 
 use std::cell::RefCell;
 
 use serde_json::Value;
 
-use super::{Algorithm, Jws, PublicKey};
+use super::{
+    jwk::PublicKey,
+    jws::{Algorithm, Jws},
+};
 use crate::id::Timestamp;
 
-/// How long keys count as fresh, in seconds: as long as issuers have theirs cached.
+/// How long keys are fresh, in seconds: as long as issuers usually let them be cached.
 pub const JWKS_TTL: i64 = 600;
 
-/// The shortest time between two fetches while there are keys, in seconds.
+/// The minimum time between two fetches while keys are cached, in seconds.
 pub const MIN_REFETCH_INTERVAL: i64 = 60;
 
-/// How long an issuer is left alone after a failure while there are no keys, and how long an answer is
-/// waited for, in seconds. It counts from when the request came that asked, and that may itself wait
-/// for five.
+/// The JWKS fetch timeout, and the back-off after a failed fetch while the cache is empty, in seconds.
+/// It starts when the request arrives, which may itself wait up to five seconds before the fetch.
 pub const FAILURE_BACKOFF: i64 = 10;
 
-/// The most keys of an issuer: each may have to be tried for a token without `kid`.
+/// The maximum number of keys of an issuer. For a token without `kid` each of them may be tried.
 pub const MAX_KEYS: usize = 32;
 
-/// The keys of one issuer, as far as this instance knows them.
+/// The cached keys of one issuer.
 #[derive(Debug, Default)]
 pub struct JwksCache(RefCell<CachedJwks>);
 
@@ -41,73 +45,74 @@ struct CachedJwks {
     keys: Option<Vec<PublicKey>>,
     fetched_at: Option<Timestamp>,
     last_fetch: Option<Timestamp>,
-    /// When it was asked what it has not answered yet.
+    /// When the current fetch started.
     in_flight_since: Option<Timestamp>,
-    /// When it was last asked in vain; nothing since it answered.
+    /// When the last fetch failed; `None` after a successful one.
     failed_at: Option<Timestamp>,
 }
 
-/// What to do about a token's key.
+/// The result of a lookup of the keys for a token.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum KeyLookup {
-    /// One of these signed it, or nobody known did.
+    /// The keys to try. If none of them verifies the signature, the token is not valid.
     Candidates(Vec<PublicKey>),
-    /// The issuer has to be asked, and [`Keyring::fetched()`] or [`Keyring::failed()`] told.
+    /// The caller must fetch the keys, and then call [`JwksCache::store()`] or
+    /// [`JwksCache::record_failure()`].
     Fetch,
-    /// The issuer alone can tell, and has been asked a moment ago.
+    /// The keys are not known, and it is too early for another fetch.
     Backoff,
 }
 
 impl JwksCache {
-    /// Which keys may have signed the token, or that the issuer has to be asked first.
+    /// Returns the keys that may have signed the token, or whether a fetch is needed first.
     pub fn lookup(&self, token: &Jws<'_>, now: Timestamp) -> KeyLookup {
-        let mut held = self.0.borrow_mut();
-        let since = |moment: Option<Timestamp>| {
-            moment.map_or(i64::MAX, |moment| now.0.saturating_sub(moment.0).max(0))
+        let mut cache = self.0.borrow_mut();
+        let elapsed = |since: Option<Timestamp>| {
+            since.map_or(i64::MAX, |since| now.0.saturating_sub(since.0).max(0))
         };
-        let Some(keys) = &held.keys else {
-            let left_alone = since(held.failed_at) < FAILURE_BACKOFF;
-            return if left_alone { KeyLookup::Backoff } else { KeyLookup::Fetch };
+        let Some(keys) = &cache.keys else {
+            let in_backoff = elapsed(cache.failed_at) < FAILURE_BACKOFF;
+            return if in_backoff { KeyLookup::Backoff } else { KeyLookup::Fetch };
         };
-        let fitting = matching_keys(keys, token.algorithm, token.kid.as_deref());
-        let stale = since(held.fetched_at) >= JWKS_TTL;
-        // Who asked may have hung up, and then nobody hears the answer.
-        let due = match held.in_flight_since {
-            Some(_) => since(held.in_flight_since) >= FAILURE_BACKOFF,
-            None => since(held.last_fetch) >= MIN_REFETCH_INTERVAL,
+        let candidates = matching_keys(keys, token.algorithm, token.kid.as_deref());
+        let is_stale = elapsed(cache.fetched_at) >= JWKS_TTL;
+        // A cancelled request never reports the result of its fetch.
+        let may_fetch = match cache.in_flight_since {
+            Some(_) => elapsed(cache.in_flight_since) >= FAILURE_BACKOFF,
+            None => elapsed(cache.last_fetch) >= MIN_REFETCH_INTERVAL,
         };
-        if (stale || fitting.is_empty()) && due {
-            // Before the answer is there, so that those who come meanwhile do not ask too.
-            held.last_fetch = Some(now);
-            held.in_flight_since = Some(now);
+        if (is_stale || candidates.is_empty()) && may_fetch {
+            // Set before the response arrives, so that concurrent requests do not fetch too.
+            cache.last_fetch = Some(now);
+            cache.in_flight_since = Some(now);
             return KeyLookup::Fetch;
         }
-        if fitting.is_empty() && (held.in_flight_since.is_some() || held.failed_at.is_some()) {
+        if candidates.is_empty() && (cache.in_flight_since.is_some() || cache.failed_at.is_some()) {
             return KeyLookup::Backoff;
         }
-        KeyLookup::Candidates(fitting)
+        KeyLookup::Candidates(candidates)
     }
 
-    /// The keys that may have signed the token, whatever their age: after a fetch.
+    /// Returns the keys that may have signed the token, whatever their age: for use after a fetch.
     #[must_use]
     pub fn cached_keys(&self, token: &Jws<'_>) -> Vec<PublicKey> {
-        let held = self.0.borrow();
+        let cache = self.0.borrow();
         matching_keys(
-            held.keys.as_deref().unwrap_or_default(),
+            cache.keys.as_deref().unwrap_or_default(),
             token.algorithm,
             token.kid.as_deref(),
         )
     }
 
-    /// Takes in what the issuer answered, a JWK Set. Keys of other kinds are passed over.
+    /// Stores a JWK Set, the response of the issuer. Keys of other kinds are ignored.
     ///
     /// # Errors
     ///
-    /// When it is no such set; what was held stays.
-    pub fn store(&self, document: &[u8], now: Timestamp) -> Result<(), &'static str> {
-        let document: Value = serde_json::from_slice(document).map_err(|_| "it is no JSON")?;
-        let keys = document.get("keys").and_then(Value::as_array);
-        let keys = keys.ok_or("it is no JWK Set: it lacks `keys`")?;
+    /// Fails if the response is not a JWK Set with a supported key. The cached keys then stay.
+    pub fn store(&self, jwk_set: &[u8], now: Timestamp) -> Result<(), &'static str> {
+        let jwk_set: Value = serde_json::from_slice(jwk_set).map_err(|_| "it is not valid JSON")?;
+        let keys = jwk_set.get("keys").and_then(Value::as_array);
+        let keys = keys.ok_or("it is not a JWK Set: it has no `keys`")?;
         let keys: Vec<_> = keys.iter().filter_map(PublicKey::from_jwk).take(MAX_KEYS).collect();
         if keys.is_empty() {
             return Err("it has no key for RS256, ES256 or EdDSA");
@@ -123,22 +128,22 @@ impl JwksCache {
         Ok(())
     }
 
-    /// Notes that the issuer could not be asked.
+    /// Records that a fetch failed.
     pub fn record_failure(&self, now: Timestamp) {
-        let mut held = self.0.borrow_mut();
-        held.in_flight_since = None;
-        held.failed_at = Some(now);
+        let mut cache = self.0.borrow_mut();
+        cache.in_flight_since = None;
+        cache.failed_at = Some(now);
     }
 }
 
-/// The keys for this algorithm with this name. Where either has no name, any will have to be tried.
+/// The keys with this algorithm and `kid`. If the key or the token has no `kid`, the key matches.
 fn matching_keys(keys: &[PublicKey], algorithm: Algorithm, kid: Option<&str>) -> Vec<PublicKey> {
-    let alike = |key: &&PublicKey| {
+    let matches = |key: &&PublicKey| {
         key.algorithm == algorithm
             && match (key.kid.as_deref(), kid) {
-                (Some(its), Some(named)) => its == named,
+                (Some(key_kid), Some(kid)) => key_kid == kid,
                 (None, _) | (_, None) => true,
             }
     };
-    keys.iter().filter(alike).cloned().collect()
+    keys.iter().filter(matches).cloned().collect()
 }

@@ -1,7 +1,9 @@
-//! The compact form of a signed token: `header.claims.signature`, each part in base64url.
+//! The compact serialization of a signed token: `header.claims.signature`, each part in base64url.
 //!
-//! <https://www.rfc-editor.org/rfc/rfc7515#section-7.1>. Reading gives what is signed and with what,
-//! and believes nothing of it yet. No key is looked at here.
+//! Parsing returns the signing input, the algorithm and the signature. It verifies nothing, and keys
+//! are not here.
+//!
+//! Specification: <https://www.rfc-editor.org/rfc/rfc7515#section-7.1>.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{
@@ -10,17 +12,17 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-use super::Error;
+use super::error::Error;
 use crate::json;
 
-/// The most bytes of a token: an identity provider's with many roles has some 4 KiB, and the headers
-/// of one request end at 16 or 32 KiB with most servers.
+/// The maximum size of a token in bytes. A token of an identity provider with many roles has about
+/// 4 KiB; most servers limit all headers of a request to 16 or 32 KiB.
 pub const MAX_TOKEN_LEN: usize = 8 << 10;
 
-/// How a token is signed.
+/// A supported signature algorithm.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Algorithm {
-    /// HMAC with SHA-256, by one of our own secrets.
+    /// HMAC with SHA-256, with one of the operator's secrets.
     Hs256,
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     Rs256,
@@ -31,7 +33,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// Its name in `alg`.
+    /// The value of `alg`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -43,44 +45,44 @@ impl Algorithm {
     }
 }
 
-/// A token taken apart. Nothing of it is believed before a key has been found that signed it.
+/// A parsed token. Its contents must not be trusted before the signature is verified.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Jws<'a> {
-    /// What it says it is signed with: the key decides whether that is so.
+    /// The algorithm in the header. It must be that of the key.
     pub algorithm: Algorithm,
-    /// Which key it says that was.
+    /// The id of the key in the header.
     pub kid: Option<String>,
-    /// What is signed.
+    /// The signed part of the token.
     pub signing_input: &'a str,
-    /// The signature over it.
+    /// The decoded signature.
     pub signature: Vec<u8>,
     claims: &'a str,
 }
 
 impl<'a> Jws<'a> {
-    /// Takes a customer's token apart.
+    /// Parses a customer token.
     ///
     /// # Errors
     ///
-    /// When it is too long, not in the compact form, of another kind, or not signed in a way that is
-    /// taken.
+    /// Fails if the token is too long, not in the compact form, of another type, or signed with an
+    /// algorithm that is not supported.
     pub fn parse(token: &'a str) -> Result<Self, Error> {
         if token.len() > MAX_TOKEN_LEN {
             return Err(Error::TooLong { limit: MAX_TOKEN_LEN });
         }
-        let form = Error::Malformed("it is not three parts with dots between them");
-        let (signing_input, signature) = token.rsplit_once('.').ok_or(form.clone())?;
-        let (header, claims) = signing_input.split_once('.').ok_or(form.clone())?;
+        let malformed = Error::Malformed("it does not have three parts separated by dots");
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(malformed.clone())?;
+        let (header, claims) = signing_input.split_once('.').ok_or(malformed.clone())?;
         if claims.contains('.') {
-            return Err(form);
+            return Err(malformed);
         }
         let header = parse_object(&decode_base64url(header)?)?;
         let member = |name: &str| match header.get(name) {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.as_str())),
-            Some(_) => Err(Error::Malformed("`alg`, `kid` and `typ` have to be texts")),
+            Some(Value::String(string)) => Ok(Some(string.as_str())),
+            Some(_) => Err(Error::Malformed("`alg`, `kid` and `typ` must be strings")),
         };
-        let algorithm = match member("alg")?.ok_or(Error::Malformed("it lacks `alg`"))? {
+        let algorithm = match member("alg")?.ok_or(Error::Malformed("it has no `alg`"))? {
             "HS256" => Algorithm::Hs256,
             "RS256" => Algorithm::Rs256,
             "ES256" => Algorithm::Es256,
@@ -91,69 +93,71 @@ impl<'a> Jws<'a> {
         if header.contains_key("crit") {
             return Err(Error::UnsupportedCrit);
         }
-        // As RFC 9068 names an access token, or not at all; a snapshot has a type of its own.
-        let known = ["jwt", "at+jwt", "application/at+jwt"];
-        if let Some(other) = member("typ")?
-            && !known.iter().any(|known| other.eq_ignore_ascii_case(known))
+        // The types of an access token (RFC 9068), or none. A snapshot has its own type.
+        let accepted = ["jwt", "at+jwt", "application/at+jwt"];
+        if let Some(typ) = member("typ")?
+            && !accepted.iter().any(|accepted| typ.eq_ignore_ascii_case(accepted))
         {
-            return Err(Error::UnsupportedType(truncate(other)));
+            return Err(Error::UnsupportedType(truncate(typ)));
         }
         let kid = member("kid")?.map(str::to_owned);
         Ok(Self { algorithm, kid, signing_input, signature: decode_base64url(signature)?, claims })
     }
 
-    /// What it says.
+    /// Decodes the claims.
     ///
     /// # Errors
     ///
-    /// When that is no JSON object, or says something twice.
+    /// Fails if they are not a JSON object or have a duplicate member.
     pub(super) fn parse_claims(&self) -> Result<Map<String, Value>, Error> {
         parse_object(&decode_base64url(self.claims)?)
     }
 }
 
-/// The part of a token that is to be signed.
+/// Serializes the part of a token that is signed.
 #[must_use]
 pub fn signing_input(header: &Value, claims: &Value) -> String {
     let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(json::to_string(value));
     format!("{}.{}", part(header), part(claims))
 }
 
-/// The whole token.
+/// Serializes a token: the signing input and its signature.
 #[must_use]
-pub fn serialize_compact(message: &str, signature: &[u8]) -> String {
-    format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
+pub fn serialize_compact(signing_input: &str, signature: &[u8]) -> String {
+    format!("{signing_input}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
 }
 
 fn decode_base64url(part: &str) -> Result<Vec<u8>, Error> {
     BASE64_URL_SAFE_NO_PAD
         .decode(part)
-        .map_err(|_| Error::Malformed("a part of it is no base64url without padding"))
+        .map_err(|_| Error::Malformed("a part is not base64url without padding"))
 }
 
-/// A text from outside, as much of it as a message has room for.
-fn truncate(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(32).collect()
+/// Shortens a string from a token for use in an error message, and removes control characters.
+fn truncate(string: &str) -> String {
+    string.chars().filter(|c| !c.is_control()).take(32).collect()
 }
 
 fn parse_object(json: &[u8]) -> Result<Map<String, Value>, Error> {
     match serde_json::from_slice(json) {
         Ok(StrictJson(Value::Object(members))) => Ok(members),
-        Ok(StrictJson(_)) => Err(Error::Malformed("a part of it is no JSON object")),
+        Ok(StrictJson(_)) => Err(Error::Malformed("a part is not a JSON object")),
         Err(error) => {
-            let told = error.to_string();
-            let twice = told.strip_prefix(DUPLICATE_MEMBER).and_then(|rest| rest.split_once('`'));
-            Err(twice.map_or(Error::Malformed("a part of it is no JSON"), |(name, _)| {
+            // serde_json has one error type, so its text is the only way to recognize our own error.
+            let message = error.to_string();
+            let duplicate = message.strip_prefix(DUPLICATE_MEMBER);
+            let name = duplicate.and_then(|rest| rest.split_once('`'));
+            Err(name.map_or(Error::Malformed("a part is not valid JSON"), |(name, _)| {
                 Error::DuplicateMember(truncate(name))
             }))
         }
     }
 }
 
-/// What the reader of [`Unique`] says before a name that stands twice.
+/// The prefix of the error that [`StrictJson`] returns for a duplicate member.
 const DUPLICATE_MEMBER: &str = "duplicate member `";
 
-/// JSON in which no object has a member twice, at any depth. Its reader gives up 128 levels down.
+/// JSON in which no object has duplicate members, at any depth. `serde_json` fails at 128 levels.
 struct StrictJson(Value);
 
 impl<'de> Deserialize<'de> for StrictJson {
@@ -171,8 +175,8 @@ impl<'de> Deserialize<'de> for StrictJson {
                 Ok(StrictJson(Value::Null))
             }
 
-            fn visit_bool<E>(self, flag: bool) -> Result<StrictJson, E> {
-                Ok(StrictJson(flag.into()))
+            fn visit_bool<E>(self, value: bool) -> Result<StrictJson, E> {
+                Ok(StrictJson(value.into()))
             }
 
             fn visit_u64<E>(self, number: u64) -> Result<StrictJson, E> {
@@ -187,8 +191,8 @@ impl<'de> Deserialize<'de> for StrictJson {
                 Ok(StrictJson(number.into()))
             }
 
-            fn visit_str<E>(self, text: &str) -> Result<StrictJson, E> {
-                Ok(StrictJson(text.into()))
+            fn visit_str<E>(self, string: &str) -> Result<StrictJson, E> {
+                Ok(StrictJson(string.into()))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<StrictJson, A::Error> {

@@ -1,17 +1,19 @@
-//! Is the body genuine? Stripe's scheme v1: <https://docs.stripe.com/webhooks#verify-manually>.
+//! Verifies webhook signatures of Stripe's scheme `v1`, and signs for tests and the catalog.
 //!
-//! The header is `t=<unix seconds>,v1=<hex>[,v1=<hex>]…`; each `v1` is the HMAC-SHA256 of
-//! `<t>.<body>` under one of the endpoint's secrets, the whole `whsec_…` text being the key.
+//! The header is `t=<unix seconds>,v1=<hex>[,v1=<hex>]…`. Each `v1` is the HMAC-SHA256 of `<t>.<body>`
+//! with one secret of the endpoint. The key is the whole string `whsec_…`.
 //!
-//! | rule                                  | because                                              |
-//! |---------------------------------------|------------------------------------------------------|
-//! | the raw bytes are signed              | a body need not be UTF-8 to be genuine               |
-//! | any `v1` by any secret will do        | while a secret is rolled, Stripe signs with both     |
-//! | [`TOLERANCE`] both ways               | a date in the future would be good for ever          |
-//! | what is not `t` or `v1` is skipped    | `v0` is a decoy, and schemes will be added           |
-//! | no `t`, two different `t`, or no `v1` | is malformed: nothing says what was signed           |
+//! | rule                                             | reason                                            |
+//! |--------------------------------------------------|---------------------------------------------------|
+//! | the raw bytes are signed                         | a valid body need not be UTF-8                    |
+//! | any `v1` may match any secret                    | during a rotation Stripe signs with both secrets  |
+//! | [`TOLERANCE`] applies to past and future         | a future timestamp would allow replays for longer |
+//! | elements other than `t` and `v1` are ignored     | `v0` is a decoy, and there may be new schemes     |
+//! | no `t`, two different `t` or no `v1` is an error | the signed payload is then not defined            |
 //!
 //! Other schemes (Standard Webhooks) are not here.
+//!
+//! Specification: <https://docs.stripe.com/webhooks#verify-manually>.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -19,17 +21,18 @@ use subtle::{Choice, ConstantTimeEq as _};
 
 use crate::id::Timestamp;
 
-/// How far from now a signature may be dated, in seconds: what Stripe's SDKs accept of the past.
+/// The maximum difference between a signature's timestamp and now, in seconds: the default of Stripe's
+/// SDKs.
 pub const TOLERANCE: u64 = 300;
 
-/// The most bytes of a header that are looked at. Two secrets make some 200 bytes.
+/// The maximum length of a header in bytes. With two secrets it has about 200 bytes.
 pub const MAX_HEADER_LEN: usize = 4096;
 
-/// A secret that signs the events of one endpoint, `whsec_…`; as key the whole text counts.
+/// The secret of one webhook endpoint, `whsec_…`. The key is the whole string.
 #[derive(Clone)]
 pub struct SigningSecret(Box<str>);
 
-/// A body that was signed with one of our secrets, not long ago. Only [`verify()`] makes one.
+/// A body with a valid, recent signature. Only [`verify()`] creates one.
 #[derive(Clone, Copy, Debug)]
 pub struct Verified<'a> {
     body: &'a [u8],
@@ -42,24 +45,25 @@ pub enum Error {
     /// The header is not `t=…,v1=…`.
     #[error("malformed signature header")]
     Malformed,
-    /// No `v1` signature was made over this body by any of our secrets.
+    /// No `v1` signature matches this body under any configured secret.
     #[error("no signature matches")]
     Mismatch,
-    /// The signature is genuine and dated too far from now.
+    /// The signature matches, but its timestamp is outside the tolerance.
     #[error("signed at {signed_at}, more than {TOLERANCE} s from {now}")]
     Stale {
-        /// When it was signed, by its own account.
+        /// The timestamp in the header.
         signed_at: Timestamp,
-        /// When it was checked.
+        /// The time of verification.
         now: Timestamp,
     },
 }
 
 impl SigningSecret {
-    /// A secret as Stripe shows it; none if the text is empty, since anybody can sign with that.
+    /// Creates a secret from Stripe's string. Returns `None` if it is empty, since anyone could sign
+    /// with that.
     #[must_use]
-    pub fn new(text: &str) -> Option<Self> {
-        (!text.is_empty()).then(|| Self(text.into()))
+    pub fn new(secret: &str) -> Option<Self> {
+        (!secret.is_empty()).then(|| Self(secret.into()))
     }
 
     fn sign(&self, signed_at: &str, body: &[u8]) -> Option<[u8; 32]> {
@@ -71,10 +75,10 @@ impl SigningSecret {
     }
 }
 
-/// Never the secret itself: what is debugged is logged.
+/// Omits the secret, because debug output is logged.
 impl std::fmt::Debug for SigningSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret(…)")
+        f.write_str("SigningSecret(…)")
     }
 }
 
@@ -86,28 +90,27 @@ impl<'a> Verified<'a> {
     }
 }
 
-/// Verifies that `body` was signed by one of `secrets`, at most [`TOLERANCE`] seconds from `now`.
+/// Verifies that `body` was signed with one of `secrets`, at most [`TOLERANCE`] seconds from `now`.
 ///
 /// # Errors
 ///
-/// Says whether the header, the signature or its date is at fault, in this order.
+/// Returns whether the header, the signature or its timestamp is not valid; checked in this order.
 pub fn verify<'a>(
     header: &str,
     body: &'a [u8],
     secrets: &[SigningSecret],
     now: Timestamp,
 ) -> Result<Verified<'a>, Error> {
-    let SignatureHeader { signed_at, raw_timestamp: text, signatures } =
-        SignatureHeader::parse(header)?;
-    // Every pair is compared to its end, so that time does not tell which secret was close.
-    let mut genuine = Choice::from(0);
+    let SignatureHeader { signed_at, raw_timestamp, signatures } = SignatureHeader::parse(header)?;
+    // Constant time: every pair is compared completely.
+    let mut matches = Choice::from(0);
     for secret in secrets {
-        let Some(expected) = secret.sign(text, body) else { continue };
+        let Some(expected) = secret.sign(raw_timestamp, body) else { continue };
         for signature in &signatures {
-            genuine |= expected.ct_eq(signature);
+            matches |= expected.ct_eq(signature);
         }
     }
-    if !bool::from(genuine) {
+    if !bool::from(matches) {
         return Err(Error::Mismatch);
     }
     if signed_at.0.abs_diff(now.0) > TOLERANCE {
@@ -116,7 +119,8 @@ pub fn verify<'a>(
     Ok(Verified { body })
 }
 
-/// The header that [`verify()`] takes for `body`: dated `now`, and signed with each of `secrets`.
+/// Creates the header that [`verify()`] accepts for `body`: with the timestamp `now`, and signed with
+/// each of `secrets`.
 pub fn sign(body: &[u8], secrets: impl Iterator<Item = SigningSecret>, now: Timestamp) -> String {
     let signed_at = now.to_string();
     let signatures = secrets.filter_map(|secret| secret.sign(&signed_at, body));
@@ -127,9 +131,9 @@ pub fn sign(body: &[u8], secrets: impl Iterator<Item = SigningSecret>, now: Time
 
 struct SignatureHeader<'a> {
     signed_at: Timestamp,
-    /// The digits as they stand: they are what was signed.
+    /// The digits exactly as in the header, because they are part of the signed payload.
     raw_timestamp: &'a str,
-    /// Those `v1` that are 32 bytes in lower-case hex; others cannot match.
+    /// Each `v1` that is 32 bytes in lower-case hex. Others cannot match.
     signatures: Vec<[u8; 32]>,
 }
 
@@ -138,35 +142,37 @@ impl<'a> SignatureHeader<'a> {
         if header.len() > MAX_HEADER_LEN {
             return Err(Error::Malformed);
         }
-        let mut time = None;
+        let mut timestamp = None;
         let mut signatures = Vec::new();
-        let mut schemes = 0_usize;
+        let mut v1_count = 0_usize;
         for element in header.split(',') {
             match element.split_once('=') {
-                Some(("t", text)) if time.is_none_or(|known| known == text) => time = Some(text),
+                Some(("t", digits)) if timestamp.is_none_or(|first| first == digits) => {
+                    timestamp = Some(digits);
+                }
                 Some(("t", _)) => return Err(Error::Malformed),
-                Some(("v1", text)) => {
-                    schemes += 1;
-                    signatures.extend(parse_lower_hex(text));
+                Some(("v1", hex)) => {
+                    v1_count += 1;
+                    signatures.extend(parse_lower_hex(hex));
                 }
                 _ => {}
             }
         }
-        let text = time.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-        let text = text.ok_or(Error::Malformed)?;
-        let signed_at = text.parse().map(Timestamp).map_err(|_| Error::Malformed)?;
-        if schemes == 0 {
+        let digits = timestamp.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+        let raw_timestamp = digits.ok_or(Error::Malformed)?;
+        let signed_at = raw_timestamp.parse().map(Timestamp).map_err(|_| Error::Malformed)?;
+        if v1_count == 0 {
             return Err(Error::Malformed);
         }
-        Ok(Self { signed_at, raw_timestamp: text, signatures })
+        Ok(Self { signed_at, raw_timestamp, signatures })
     }
 }
 
-fn parse_lower_hex(text: &str) -> Option<[u8; 32]> {
-    if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+fn parse_lower_hex(hex: &str) -> Option<[u8; 32]> {
+    if hex.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return None;
     }
     let mut bytes = [0; 32];
-    hex::decode_to_slice(text, &mut bytes).ok()?;
+    hex::decode_to_slice(hex, &mut bytes).ok()?;
     Some(bytes)
 }

@@ -1,104 +1,107 @@
-//! What does the event say? Stripe's event envelope, as snapshot and as thin event.
+//! Parses Stripe's events: the envelope, as snapshot event and as thin event.
 //!
-//! | the body is                                                     | and becomes            |
-//! |-----------------------------------------------------------------|------------------------|
-//! | `entitlements.active_entitlement_summary.updated`               | [`Incoming::Summary`]  |
-//! | `customer.deleted`: the customer holds nothing from then on     | [`Incoming::Summary`]  |
-//! | `customer.subscription.paused`, `.resumed`, `.updated`, if paused subscriptions are not to grant anything | [`Incoming::Summary`] |
-//! | a thin event (`v2.core.event`) about entitlements               | [`Incoming::Thin`]     |
-//! | anything else that is an event                                  | [`Incoming::Other`]    |
+//! | event                                                                                     | result                |
+//! |-------------------------------------------------------------------------------------------|-----------------------|
+//! | `entitlements.active_entitlement_summary.updated`                                         | [`Incoming::Summary`] |
+//! | `customer.deleted`: the customer has no entitlements any more                             | [`Incoming::Summary`] |
+//! | `customer.subscription.paused`, `.resumed`, `.updated`, under [`GrantRule::Revoke`]       | [`Incoming::Summary`] |
+//! | a thin event (`v2.core.event`) about entitlements                                         | [`Incoming::Thin`]    |
+//! | any other event                                                                           | [`Incoming::Ignored`] |
 //!
-//! Shapes: <https://docs.stripe.com/billing/entitlements#webhooks>. Unknown members are skipped,
-//! since Stripe adds some without a new API version. `url` is not followed: Stripe's API does not
-//! document the path in it. `previous_attributes` is not read: it may be absent.
+//! Unknown members are ignored, since Stripe adds some without a new API version. `url` is not
+//! followed, because Stripe does not document its path. `previous_attributes` is not used, because it
+//! may be missing.
+//!
+//! Specification: <https://docs.stripe.com/billing/entitlements#webhooks>.
 
 use serde::Deserialize;
 
 use crate::{
-    entitlement::{PausedRule, Summary, SummaryPage},
+    entitlement::{Summary, SummaryPage},
     entitlement_list::{self, EntitlementList},
     id::{self, CustomerId, CustomerKey, EventId, Livemode},
+    policy::GrantRule,
     webhook::signature::Verified,
 };
 
-/// The type of a summary. A thin event has it behind `v1.`.
+/// The type of a summary event. A thin event has the prefix `v1.` before it.
 pub const SUMMARY_EVENT: &str = "entitlements.active_entitlement_summary.updated";
 
-/// The type of the event after which a customer holds nothing, summary or not.
+/// The type of the event that removes all entitlements of a customer, also without a summary.
 pub const CUSTOMER_DELETED_EVENT: &str = "customer.deleted";
 
-/// The types of the events after which a subscription may be paused, or no longer be.
+/// The types of events that may pause or resume a subscription.
 const SUBSCRIPTION_EVENTS: [&str; 3] = [
     "customer.subscription.paused",
     "customer.subscription.resumed",
     "customer.subscription.updated",
 ];
 
-/// What every thin event about a customer's entitlements begins with.
+/// The prefix of the types of thin events about entitlements.
 const THIN_EVENT_PREFIX: &str = "v1.entitlements.active_entitlement_summary.";
 
-/// What came in.
+/// A parsed event.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Incoming {
     /// A customer's entitlements changed.
     Summary(Summary),
-    /// Some customer's entitlements changed, and only Stripe can tell whose.
+    /// The entitlements of a customer changed, but the event does not include which customer.
     Thin {
         /// The thin event's id.
         event: EventId,
-        /// Its type, `v1.entitlements.…`.
+        /// The event's type, `v1.entitlements.…`.
         kind: String,
     },
-    /// Nothing about entitlements of our own customers.
+    /// The event does not change entitlements of the account's customers.
     Ignored {
         /// The event's id.
         event: EventId,
         /// The event's type.
         kind: String,
-        /// Why it is none of ours.
+        /// Why the event is ignored.
         reason: IgnoreReason,
     },
 }
 
-/// Why an event changes nothing here.
+/// Why an event is ignored.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum IgnoreReason {
-    /// Its type is another one.
+    /// Events of its type do not change entitlements.
     UnrelatedType,
-    /// It belongs to a connected account, whose customers may have the ids of ours.
+    /// The event belongs to a connected account, whose customers may have the same ids.
     ConnectedAccount,
 }
 
-/// Why a genuine body cannot be read.
+/// Why a verified body cannot be parsed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// It is not JSON, or a member is missing or of another type.
+    /// The body is not JSON, or a member is missing or has the wrong type.
     #[error("{0}")]
     Malformed(String),
-    /// A name in it is none.
+    /// An id in the event is not valid.
     #[error("`{member}` is {error}")]
     InvalidId {
-        /// Where it stands.
+        /// The member.
         member: &'static str,
-        /// What is wrong with it.
+        /// Why it is not valid.
         error: id::Error,
     },
-    /// The event and the summary in it disagree about the mode.
+    /// The event and its summary have different modes.
     #[error("`livemode` of the event and of its summary differ")]
     LivemodeMismatch,
-    /// Its list is none.
+    /// The list in the summary is not valid.
     #[error("in `data.object.entitlements`, {0}")]
     InvalidList(#[from] entitlement_list::Error),
 }
 
-/// Parses a verified body. If paused subscriptions are not to grant anything, no event says what is
-/// held, but that of a deletion.
+/// Parses a verified body. Under [`GrantRule::Revoke`] the entitlements in an event are not used, except
+/// after a deletion: the list must be read from Stripe.
 ///
 /// # Errors
 ///
-/// Says which member is at fault. The event must not be acknowledged, since it was not understood.
-pub fn parse(verified: Verified<'_>, paused: PausedRule) -> Result<Incoming, Error> {
+/// Names the member that is not valid. The event must then not be acknowledged.
+pub fn parse(verified: Verified<'_>, paused: GrantRule) -> Result<Incoming, Error> {
     let body = verified.body();
     let (envelope, summary) = match parse_summary_fast(body) {
         Some((envelope, summary)) => (envelope, Some(summary)),
@@ -113,7 +116,7 @@ pub fn parse(verified: Verified<'_>, paused: PausedRule) -> Result<Incoming, Err
             Incoming::Ignored { event, kind, reason: IgnoreReason::UnrelatedType }
         });
     }
-    let subscription = paused == PausedRule::Revoke && SUBSCRIPTION_EVENTS.contains(&kind.as_str());
+    let subscription = paused == GrantRule::Revoke && SUBSCRIPTION_EVENTS.contains(&kind.as_str());
     if kind != SUMMARY_EVENT && kind != CUSTOMER_DELETED_EVENT && !subscription {
         return Ok(Incoming::Ignored { event, kind, reason: IgnoreReason::UnrelatedType });
     }
@@ -134,17 +137,17 @@ pub fn parse(verified: Verified<'_>, paused: PausedRule) -> Result<Incoming, Err
             Some(summary) => summary,
             None => parse_json::<SummaryEvent>(body)?.into_parts().1,
         };
-        let SummaryObject { customer, livemode: again, entitlements } = data.object;
-        if again != livemode {
+        let SummaryObject { customer, livemode: summary_livemode, entitlements } = data.object;
+        if summary_livemode != livemode {
             return Err(Error::LivemodeMismatch);
         }
         let page = entitlements.into_page()?;
-        let page = (paused == PausedRule::Keep).then_some(page);
+        let page = (paused == GrantRule::Keep).then_some(page);
         new_summary(event, created, livemode, parse_id("data.object.customer", customer)?, page)
     }))
 }
 
-/// What every event has, thin or not.
+/// The members of every event, snapshot or thin.
 #[derive(Deserialize)]
 #[serde(expecting = "an event")]
 struct EventEnvelope {
@@ -155,7 +158,7 @@ struct EventEnvelope {
     account: Option<String>,
 }
 
-/// What more an event has that is a snapshot.
+/// The other members of a snapshot event.
 #[derive(Deserialize)]
 #[serde(expecting = "an event")]
 struct SnapshotEvent<T> {
@@ -164,7 +167,7 @@ struct SnapshotEvent<T> {
     data: EventData<T>,
 }
 
-/// Both of them, of a summary.
+/// All members of a summary event.
 #[derive(Deserialize)]
 #[serde(expecting = "an event")]
 struct SummaryEvent {
@@ -211,8 +214,8 @@ struct SummaryObject {
     entitlements: EntitlementList,
 }
 
-/// Reads an event whose last member is a summary's type, without a look for the type before: Stripe
-/// writes it last. None if there is no such member, or the event has not what a summary's has.
+/// Parses a summary event in one pass. Stripe encodes `type` as the last member, so the end of the body
+/// shows the type. Returns `None` if that is another type or the body is not a summary event.
 fn parse_summary_fast(body: &[u8]) -> Option<(EventEnvelope, SnapshotEvent<SummaryObject>)> {
     let open = body.trim_ascii_end().strip_suffix(b"}")?.trim_ascii_end();
     let value = open.strip_suffix(b"\"")?;
@@ -226,9 +229,9 @@ fn parse_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
 
 fn parse_id<T: TryFrom<String, Error = id::Error>>(
     member: &'static str,
-    text: String,
+    id: String,
 ) -> Result<T, Error> {
-    T::try_from(text).map_err(|error| Error::InvalidId { member, error })
+    T::try_from(id).map_err(|error| Error::InvalidId { member, error })
 }
 
 fn new_summary(

@@ -1,14 +1,15 @@
-//! The core in wasm: the same rules, run by a JavaScript engine. `node.rs` and `chrome.rs` say which.
+//! The core in wasm, run by a JavaScript engine: `node.rs` in Node, `chrome.rs` in a browser.
 
 use entgate::{
     browser,
-    client::{self, ed25519},
-    entitlement::{Coverage, Entitlements, Page, Paused, Version},
+    entitlement::{Completeness, Entitlements, SummaryPage, Version},
+    gate::{self, ed25519},
     id::Timestamp,
-    ledger::{self, Outcome, Sighting},
+    ledger::{self, Dedup, SetUpdate},
+    policy::GrantRule,
     store::record,
     webhook::{
-        signature::{self, Error, Secret, TOLERANCE},
+        signature::{self, Error, SigningSecret, TOLERANCE},
         stripe::{self, Incoming},
     },
 };
@@ -16,13 +17,13 @@ use serde_json::Value;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 #[wasm_bindgen_test]
-fn what_stripes_library_signs_is_genuine_for_300_seconds() {
+fn signatures_of_stripes_library_are_valid_for_300_seconds() {
     let vectors: Value = serde_json::from_str(include_str!("../fixtures/signatures.json")).unwrap();
     let signed_at = vectors["timestamp"].as_i64().unwrap();
     let limit = i64::try_from(TOLERANCE).unwrap();
     for vector in vectors["vectors"].as_array().unwrap() {
         let header = vector["header"].as_str().unwrap();
-        let secrets = [Secret::new(vector["secret"].as_str().unwrap()).unwrap()];
+        let secrets = [SigningSecret::new(vector["secret"].as_str().unwrap()).unwrap()];
         let body = hex::decode(vector["body"].as_str().unwrap()).unwrap();
         let outcome =
             |body: &[u8], now| signature::verify(header, body, &secrets, Timestamp(now)).map(drop);
@@ -34,50 +35,51 @@ fn what_stripes_library_signs_is_genuine_for_300_seconds() {
 }
 
 #[wasm_bindgen_test]
-fn a_summary_goes_from_the_signed_body_into_the_stored_form_and_back() {
+fn a_summary_is_verified_parsed_applied_encoded_and_decoded() {
     let vectors: Value = serde_json::from_str(include_str!("../fixtures/signatures.json")).unwrap();
     let vector = &vectors["vectors"][0];
     let body = hex::decode(vector["body"].as_str().unwrap()).unwrap();
-    let secrets = [Secret::new(vector["secret"].as_str().unwrap()).unwrap()];
+    let secrets = [SigningSecret::new(vector["secret"].as_str().unwrap()).unwrap()];
     let now = Timestamp(vectors["timestamp"].as_i64().unwrap());
     let verified =
         signature::verify(vector["header"].as_str().unwrap(), &body, &secrets, now).unwrap();
-    let Ok(Incoming::Summary(summary)) = stripe::parse(verified, Paused::Keep) else {
+    let Ok(Incoming::Summary(summary)) = stripe::parse(verified, GrantRule::Keep) else {
         panic!("no summary")
     };
-    let Ok(Outcome::Changed(set)) = ledger::apply(None, Sighting::First, &summary) else {
+    let Ok(SetUpdate::Changed(set)) = ledger::apply(None, Dedup::New, &summary) else {
         panic!("nothing changed")
     };
-    let Some(Page::Whole(data)) = summary.page else { panic!("not the whole") };
+    let Some(SummaryPage::Complete(data)) = summary.page else { panic!("not complete") };
     let (version, as_of) = (Version(1), Timestamp(1_706_111_369));
-    let expected = Entitlements { version, as_of, coverage: Coverage::Whole, data };
+    let expected = Entitlements { version, as_of, completeness: Completeness::Complete, data };
     assert_eq!(set, expected);
-    assert_eq!(record::read(&record::write(&set).unwrap()), Ok(set));
+    assert_eq!(record::decode(&record::encode(&set).unwrap()), Ok(set));
 }
 
 #[wasm_bindgen_test]
-fn what_was_said_is_read_as_the_vectors_have_it() {
-    let vectors: Value = serde_json::from_str(include_str!("../fixtures/client.json")).unwrap();
-    for vector in vectors["reads"].as_array().unwrap() {
-        let mut said = vector["said"].as_str().unwrap().as_bytes().to_vec();
-        let lines = client::read(&mut said).map(|length| String::from_utf8_lossy(&said[..length]));
+fn replay_returns_the_lines_of_the_vectors() {
+    let vectors: Value = serde_json::from_str(include_str!("../fixtures/gate.json")).unwrap();
+    for vector in vectors["replays"].as_array().unwrap() {
+        let mut buffer = vector["messages"].as_str().unwrap().as_bytes().to_vec();
+        let lines =
+            gate::replay(&mut buffer).map(|length| String::from_utf8_lossy(&buffer[..length]));
         assert_eq!(lines.as_deref(), vector["lines"].as_str(), "{}", vector["why"]);
     }
 }
 
 #[wasm_bindgen_test]
-fn what_never_passed_is_no_set_and_decides_nothing() {
-    assert!(!browser::text().is_null());
-    assert_eq!(browser::read(0), 0);
-    assert_eq!(browser::read(browser::LIMIT + 1), 0);
+fn an_empty_buffer_and_lengths_beyond_it_give_no_set_and_no_decision() {
+    assert!(!browser::buffer_ptr().is_null());
+    assert_eq!(browser::load(0), 0);
+    assert_eq!(browser::load(browser::BUFFER_LEN + 1), 0);
     assert_eq!(browser::check(0, 0, 0.0), 3);
-    assert_eq!(browser::check(browser::LIMIT, 1, f64::NAN), 3);
+    assert_eq!(browser::check(browser::BUFFER_LEN, 1, f64::NAN), 3);
     assert!(!browser::verify(usize::MAX));
 }
 
 /// <https://www.rfc-editor.org/rfc/rfc8032#section-7.1>, its first test.
 #[wasm_bindgen_test]
-fn a_signature_of_the_rfc_is_genuine() {
+fn a_signature_of_the_rfc_is_valid() {
     let bytes = |hex: &str| hex::decode(hex).unwrap();
     let key = bytes("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
     let signature = bytes(

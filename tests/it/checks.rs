@@ -244,7 +244,7 @@ fn a_wrong_parameter_is_named_in_stripes_words() {
             "customer=cus%0A&feature=sms".to_owned(),
             "parameter_invalid_string",
             "customer",
-            "Invalid string for 'customer': a text with control characters",
+            "Invalid string for 'customer': a string with control characters",
         ),
         (
             "customer=a&customer=b&feature=sms".to_owned(),

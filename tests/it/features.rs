@@ -74,8 +74,8 @@ fn an_entitlement_that_stripe_does_not_tell_is_missing_only_if_stripe_says_so() 
     assert_eq!((answer.status, &answer.body), (404, &missing));
 
     for (status, message) in [
-        (401, "Stripe refuses STRIPE_API_KEY with status 401. Set another one."),
-        (403, "Stripe refuses STRIPE_API_KEY with status 403. Set another one."),
+        (401, "Stripe rejected STRIPE_API_KEY with status 401. Set another one."),
+        (403, "Stripe rejected STRIPE_API_KEY with status 403. Set another one."),
         (400, NOT_A_NO),
         (404, NOT_A_NO),
     ] {

@@ -6,8 +6,8 @@ mod lists;
 
 use entgate::{
     api::fast_path,
-    entitlement::PausedRule,
     json,
+    policy::GrantRule,
     store::ledger_request::LedgerRequest,
     webhook::{
         signature::{SigningSecret, verify},
@@ -17,8 +17,8 @@ use entgate::{
 use serde_json::json;
 
 use crate::{
-    minted::{self, token},
     support::{Hot, NOW, SECRET, Service, event, service, signed},
+    token_fixtures::{self, token},
 };
 
 const KEY: &str = "Bearer sk_test_entgate";
@@ -75,7 +75,7 @@ fn a_proxy_is_told_a_yes_and_a_no_goes_the_long_way_since_it_says_why() {
 
 #[test]
 fn a_customers_own_token_opens_that_customer_alone() {
-    let service = minted::with_ada(&[]);
+    let service = token_fixtures::with_ada(&[]);
     let bearer = format!("Bearer {}", token(&json!({})));
     let of = |query: &str| {
         asked(&service, &format!("/v1/authorize?{query}"), &[("authorization", &bearer)])
@@ -188,7 +188,7 @@ fn an_event_is_read_as_it_is_told_to_another_process() {
     let body = event("cus_ada", 1_700_000_000, &["sms", "sso"], false).to_string();
     let secrets = [SigningSecret::new(SECRET).unwrap()];
     let verified = verify(&signed(&body, SECRET, NOW), body.as_bytes(), &secrets, NOW).unwrap();
-    let parsed = parse(verified, PausedRule::Keep).unwrap();
+    let parsed = parse(verified, GrantRule::Keep).unwrap();
     let Incoming::Summary(summary) = parsed else { panic!("{parsed:?}") };
     let message = LedgerRequest::Apply(summary);
     let told = serde_json::to_vec(&message).unwrap();

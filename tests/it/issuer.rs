@@ -1,87 +1,106 @@
-//! Tokens of another issuer: what they have to say, and what is not theirs to say.
+//! Tokens of an external issuer: required claims, and claims that settings override.
 
 use serde_json::json;
 
-use crate::minted::{
-    CHECK, HS256, TAKEN, TOKEN_SECRET, claims, hs256, invalid, issued, issued_as, issuers_claims,
-    told, with_ada,
+use crate::token_fixtures::{
+    ACCEPTED, CHECK, HS256, TOKEN_SECRET, claims, hs256, invalid, issued, issued_as,
+    issuers_claims, status_and_error, with_ada,
 };
 
 #[test]
-fn an_issuers_token_has_to_be_its_own_for_us_and_names_the_customer_where_it_was_said() {
+fn a_token_of_the_issuer_needs_its_iss_the_audience_and_the_configured_customer_claim() {
     const AUDIENCE: (&str, &str) = ("ENTGATE_JWT_AUDIENCE", "https://api.example");
     const CLAIM: &str = "ENTGATE_JWT_CUSTOMER_CLAIM";
-    let mine = "https://api.example";
+    let our_audience = "https://api.example";
     let audience = invalid("the token is for another audience.");
-    let nobody = |claim: &'static str| (403, "customer_missing", claim);
-    for (why, settings, more, expected) in [
-        ("none wanted, none there", vec![], json!({}), TAKEN),
-        ("none wanted, one there", vec![], json!({ "aud": mine }), audience),
-        ("none wanted, an empty list", vec![], json!({ "aud": [] }), audience),
-        ("one wanted, none there", vec![AUDIENCE], json!({}), invalid("the token lacks `aud`.")),
-        ("one wanted, it is there", vec![AUDIENCE], json!({ "aud": mine }), TAKEN),
-        ("one wanted, among others", vec![AUDIENCE], json!({ "aud": ["a", mine] }), TAKEN),
-        ("one wanted, others there", vec![AUDIENCE], json!({ "aud": ["a", "b"] }), audience),
+    let no_customer = |message: &'static str| (403, "customer_missing", message);
+    for (why, settings, changes, expected) in [
+        ("no audience expected, none in the token", vec![], json!({}), ACCEPTED),
         (
-            "one wanted, more of it there",
+            "no audience expected, one in the token",
+            vec![],
+            json!({ "aud": our_audience }),
+            audience,
+        ),
+        ("no audience expected, an empty list", vec![], json!({ "aud": [] }), audience),
+        (
+            "an audience expected, none in the token",
+            vec![AUDIENCE],
+            json!({}),
+            invalid("the token has no `aud`."),
+        ),
+        ("the expected audience", vec![AUDIENCE], json!({ "aud": our_audience }), ACCEPTED),
+        (
+            "the expected audience and another one",
+            vec![AUDIENCE],
+            json!({ "aud": ["a", our_audience] }),
+            ACCEPTED,
+        ),
+        ("other audiences", vec![AUDIENCE], json!({ "aud": ["a", "b"] }), audience),
+        (
+            "the expected audience with a suffix",
             vec![AUDIENCE],
             json!({ "aud": "https://api.example/" }),
             audience,
         ),
-        ("ours is not theirs", vec![AUDIENCE], json!({ "aud": "entgate" }), audience),
+        ("the audience of our own tokens", vec![AUDIENCE], json!({ "aud": "entgate" }), audience),
         (
             "another issuer",
             vec![],
             json!({ "iss": "https://login.example/" }),
-            invalid("the token is of another issuer."),
+            invalid("the token is from another issuer."),
         ),
-        ("no issuer", vec![], json!({ "iss": null }), invalid("the token lacks `iss`.")),
+        ("no issuer", vec![], json!({ "iss": null }), invalid("the token has no `iss`.")),
         (
             "an issuer in a list",
             vec![],
             json!({ "iss": ["https://login.example"] }),
-            invalid("the token's `iss` is no text."),
+            invalid("the token's `iss` is not a string."),
         ),
-        ("its own word on the mode", vec![], json!({ "livemode": true }), TAKEN),
+        ("a claim about the mode is ignored", vec![], json!({ "livemode": true }), ACCEPTED),
         (
-            "a claim of another name",
+            "another customer claim",
             vec![(CLAIM, "customer")],
             json!({ "sub": "user_1", "customer": "cus_ada" }),
-            TAKEN,
+            ACCEPTED,
         ),
         (
-            "that claim is not there, and `sub` is no second choice",
+            "the claim is missing, and `sub` is not used instead",
             vec![(CLAIM, "customer")],
             json!({}),
-            nobody("the token names no customer in `customer`."),
+            no_customer("the token has no customer in `customer`."),
         ),
         (
-            "a way through maps",
+            "a path through objects",
             vec![(CLAIM, "app_metadata.billing.customer")],
             json!({ "sub": "user_1", "app_metadata": { "billing": { "customer": "cus_ada" } } }),
-            TAKEN,
+            ACCEPTED,
         ),
         (
-            "a way that ends early",
+            "a path that ends too early",
             vec![(CLAIM, "app_metadata.billing.customer")],
             json!({ "app_metadata": { "billing": "cus_ada" } }),
-            nobody("the token names no customer in `app_metadata.billing.customer`."),
+            no_customer("the token has no customer in `app_metadata.billing.customer`."),
         ),
         (
-            "a way through a list",
+            "a path through a list",
             vec![(CLAIM, "app_metadata.0")],
             json!({ "app_metadata": ["cus_ada"] }),
-            nobody("the token names no customer in `app_metadata.0`."),
+            no_customer("the token has no customer in `app_metadata.0`."),
         ),
         (
-            "a name with dots in it",
+            "a claim name with dots",
             vec![(CLAIM, "https://app.example/customer")],
             json!({ "sub": "user_1", "https://app.example/customer": "cus_ada" }),
-            TAKEN,
+            ACCEPTED,
         ),
     ] {
         let service = with_ada(&settings);
-        assert_eq!(told(&service.get_with(&issued("one", &more), CHECK)), expected, "{why}");
+        assert_eq!(
+            status_and_error(&service.get_with(&issued("one", &changes), CHECK)),
+            expected,
+            "{why}"
+        );
     }
 }
 
@@ -95,15 +114,15 @@ fn the_mode_of_an_issuers_customers_is_a_setting() {
 }
 
 #[test]
-fn who_signed_decides_what_a_token_has_to_say() {
+fn the_signing_key_determines_the_required_claims() {
     let service = with_ada(&[]);
     let issuers = issuers_claims(&json!({})).to_string();
     let ours_with_theirs = hs256(TOKEN_SECRET, HS256, &issuers);
     let theirs_with_ours = issued_as("one", r#"{"alg":"ES256"}"#, &claims(&json!({})).to_string());
     for (why, token, message) in [
-        ("our secret, the issuer's words", ours_with_theirs, "the token lacks `aud`."),
-        ("the issuer's key, our words", theirs_with_ours, "the token lacks `iss`."),
+        ("our secret, the issuer's claims", ours_with_theirs, "the token has no `aud`."),
+        ("the issuer's key, our claims", theirs_with_ours, "the token has no `iss`."),
     ] {
-        assert_eq!(told(&service.get_with(&token, CHECK)), invalid(message), "{why}");
+        assert_eq!(status_and_error(&service.get_with(&token, CHECK)), invalid(message), "{why}");
     }
 }

@@ -1,8 +1,8 @@
-//! What only paused subscriptions grant, where that is not to count.
+//! Paused subscriptions under `ENTGATE_PAUSED_SUBSCRIPTIONS=revoke`.
 
 use entgate::{
-    entitlement::PausedRule,
     ledger::SourceState,
+    policy::GrantRule,
     source::{Error, StripeClient, StripeResponse, fake::FakeStripe},
 };
 use pollster::block_on;
@@ -22,16 +22,16 @@ fn subscription(status: &str, products: &[&str]) -> Value {
     json!({ "id": "sub_1", "status": status, "items": { "data": items, "has_more": false } })
 }
 
-/// What is left of `a`, `b` and `c` under these subscriptions, where the product `prod_a` has `a`,
-/// `prod_ab` both, and so on; and what was asked.
-fn left(paused: PausedRule, subscriptions: &[Value]) -> (Vec<String>, Vec<String>) {
+/// Reads the list `a`, `b`, `c` of a customer with these subscriptions. The product `prod_a` has the
+/// feature `a`, `prod_ab` has both, and so on. Returns the remaining keys and the requests.
+fn remaining_keys(paused: GrantRule, subscriptions: &[Value]) -> (Vec<String>, Vec<String>) {
     let stripe = StripeClient::new(FakeStripe::default()).with_paused_rule(paused);
-    let memory = stripe.transport();
-    memory.queue_response(Ok(list(&["a", "b", "c"].map(item))));
-    memory.queue_response(Ok(list(subscriptions)));
-    // Products are asked for in the order of their ids.
+    let fake = stripe.transport();
+    fake.queue_response(Ok(list(&["a", "b", "c"].map(item))));
+    fake.queue_response(Ok(list(subscriptions)));
+    // The features of products are requested in the order of the products' ids.
     for product in ["a", "ab", "b"] {
-        let asked = subscriptions.iter().any(|subscription| {
+        let is_requested = subscriptions.iter().any(|subscription| {
             subscription["items"].to_string().contains(&format!("\"prod_{product}\""))
                 && !["canceled", "incomplete", "incomplete_expired"]
                     .contains(&subscription["status"].as_str().unwrap())
@@ -40,69 +40,77 @@ fn left(paused: PausedRule, subscriptions: &[Value]) -> (Vec<String>, Vec<String
             .chars()
             .map(|key| json!({ "id": "prodft_1", "entitlement_feature": { "id": format!("feat_test_{key}") } }))
             .collect();
-        if asked {
-            memory.queue_response(Ok(list(&features)));
+        if is_requested {
+            fake.queue_response(Ok(list(&features)));
         }
     }
     let Ok(SourceState::List(list)) = block_on(stripe.list_entitlements(&customer("cus_ada").id))
     else {
-        panic!("not told");
+        panic!("no list");
     };
-    let keys = list.iter().map(|granted| granted.lookup_key.to_string()).collect();
-    (keys, memory.requests())
+    let keys = list.iter().map(|entitlement| entitlement.lookup_key.to_string()).collect();
+    (keys, fake.requests())
 }
 
 #[test]
-fn a_feature_that_only_paused_subscriptions_grant_is_taken_away() {
-    let more = json!({
+fn a_feature_that_only_paused_subscriptions_grant_is_removed() {
+    let truncated = json!({
         "id": "sub_1", "status": "active",
         "items": { "data": [{ "price": { "product": "prod_b" } }], "has_more": true },
     });
     for (why, subscriptions, expected) in [
-        ("no subscription at all", vec![], "abc"),
-        ("none is paused", vec![subscription("active", &["prod_a"])], "abc"),
-        ("the only one is paused", vec![subscription("paused", &["prod_a"])], "bc"),
-        ("two products of it", vec![subscription("paused", &["prod_a", "prod_b"])], "c"),
+        ("no subscription", vec![], "abc"),
+        ("no paused subscription", vec![subscription("active", &["prod_a"])], "abc"),
+        ("the only subscription is paused", vec![subscription("paused", &["prod_a"])], "bc"),
         (
-            "another one grants the same by another product",
+            "two products of a paused subscription",
+            vec![subscription("paused", &["prod_a", "prod_b"])],
+            "c",
+        ),
+        (
+            "another subscription grants the feature by another product",
             vec![subscription("paused", &["prod_ab"]), subscription("trialing", &["prod_a"])],
             "ac",
         ),
         (
-            "another one has the same product",
+            "another subscription has the same product",
             vec![subscription("paused", &["prod_a"]), subscription("past_due", &["prod_a"])],
             "abc",
         ),
         (
-            "one that is over grants nothing",
+            "a canceled subscription grants nothing",
             vec![subscription("paused", &["prod_a"]), subscription("canceled", &["prod_a"])],
             "bc",
         ),
-        ("not all items are told", vec![subscription("paused", &["prod_b"]), more], "abc"),
         (
-            "a status of tomorrow",
+            "a truncated list of items may grant anything",
+            vec![subscription("paused", &["prod_b"]), truncated],
+            "abc",
+        ),
+        (
+            "an unknown status grants",
             vec![subscription("paused", &["prod_a"]), subscription("dormant", &["prod_a"])],
             "abc",
         ),
     ] {
-        let (keys, _) = left(PausedRule::Revoke, &subscriptions);
+        let (keys, _) = remaining_keys(GrantRule::Revoke, &subscriptions);
         assert_eq!(keys.concat(), expected, "{why}");
     }
 }
 
 #[test]
-fn by_default_subscriptions_are_not_looked_at() {
-    let (keys, asked) = left(PausedRule::Keep, &[subscription("paused", &["prod_a"])]);
-    assert_eq!((keys.concat().as_str(), asked.len()), ("abc", 1));
+fn by_default_subscriptions_are_not_read() {
+    let (keys, requests) = remaining_keys(GrantRule::Keep, &[subscription("paused", &["prod_a"])]);
+    assert_eq!((keys.concat().as_str(), requests.len()), ("abc", 1));
 }
 
 #[test]
-fn what_is_asked_is_the_customers_subscriptions_and_each_product_once() {
+fn the_customers_subscriptions_and_each_product_are_read_once() {
     let subscriptions =
         [subscription("paused", &["prod_a"]), subscription("active", &["prod_a", "prod_b"])];
-    let (_, asked) = left(PausedRule::Revoke, &subscriptions);
+    let (_, requests) = remaining_keys(GrantRule::Revoke, &subscriptions);
     assert_eq!(
-        asked[1..],
+        requests[1..],
         [
             "/v1/subscriptions?customer=cus%5Fada&status=all&limit=100",
             "/v1/products/prod%5Fa/features?limit=100",
@@ -112,18 +120,18 @@ fn what_is_asked_is_the_customers_subscriptions_and_each_product_once() {
 }
 
 #[test]
-fn a_key_that_may_not_read_subscriptions_leaves_the_set_alone() {
-    let stripe = StripeClient::new(FakeStripe::default()).with_paused_rule(PausedRule::Revoke);
+fn a_key_without_permission_for_subscriptions_is_an_error() {
+    let stripe = StripeClient::new(FakeStripe::default()).with_paused_rule(GrantRule::Revoke);
     stripe.transport().queue_response(Ok(list(&[item("a")])));
     stripe
         .transport()
         .queue_response(Ok(StripeResponse { status: 403, ..StripeResponse::default() }));
-    let told = block_on(stripe.list_entitlements(&customer("cus_ada").id));
-    assert_eq!(told, Err(Error::KeyRejected { status: 403 }));
+    let result = block_on(stripe.list_entitlements(&customer("cus_ada").id));
+    assert_eq!(result, Err(Error::KeyRejected { status: 403 }));
 }
 
 #[test]
-fn an_event_starts_a_read_and_says_nothing_of_what_is_held() {
+fn an_event_starts_a_read_and_its_entitlements_are_not_used() {
     let paused = |kind: &str| {
         json!({
             "id": format!("evt_{kind}"), "object": "event", "type": kind, "created": 9,
@@ -139,13 +147,13 @@ fn an_event_starts_a_read_and_says_nothing_of_what_is_held() {
         let answer = service.stripe_sends(&paused(&format!("customer.subscription.{kind}")));
         assert_eq!((answer.status, &answer.body["outcome"]), (200, &json!("deferred")), "{kind}");
     }
-    assert!(service.check("cus_ada", "b").0, "as Stripe's list says");
-    assert!(!service.check("cus_ada", "a").0, "whatever the event said");
-    let gone = service.stripe_sends(&json!({
+    assert!(service.check("cus_ada", "b").0, "the list of Stripe grants it");
+    assert!(!service.check("cus_ada", "a").0, "the event does not grant it");
+    let deleted = service.stripe_sends(&json!({
         "id": "evt_gone", "object": "event", "type": "customer.deleted", "created": i64::from(u32::MAX),
         "livemode": false, "data": { "object": { "id": "cus_ada", "object": "customer" } },
     }));
-    assert_eq!(gone.body["outcome"], "applied", "nothing is left to be read");
+    assert_eq!(deleted.body["outcome"], "applied", "a deletion needs no read");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use entgate::{
 use proptest::prelude::*;
 
 use crate::{
-    changed::{changed, changes},
+    mutated_bytes::{mutate, mutations},
     support::grants,
 };
 
@@ -170,11 +170,11 @@ proptest! {
     fn a_lookup_in_mutated_keys_equals_a_bytewise_search(
         keys in proptest::collection::vec("[a,\"\\\\\\[\\]é]{1,20}", 0..6),
         wanted in "[a,\\[\\]é]{1,20}",
-        changes in changes(b"\"\\,[]}a", 0..4),
+        mutations in mutations(b"\"\\,[]}a", 0..4),
     ) {
         let mut list = serde_json::to_vec(&keys).unwrap().split_off(1);
         list.extend_from_slice(br#","features":[],"ids":[]}"#);
-        let list = changed(list, changes, 2);
+        let list = mutate(list, mutations, 2);
         let header = br#"{"v":1,"version":3,"as_of":1,"completeness":"complete","keys":["#;
         let record = [&header[..], &list].concat();
         let unescaped = keys.iter().filter(|key| !key.contains(['"', '\\']));
@@ -209,13 +209,13 @@ proptest! {
     fn a_mutated_record_decodes_as_json_does(
         complete: bool,
         keys in proptest::collection::vec("[a,:\"\\\\\\[\\]{}é ]{1,20}", 0..6),
-        changes in changes(b"\"\\,:[]{}0-1 nu\x1f\x7f\x80\x9f\xa0\xc2", 0..4),
+        mutations in mutations(b"\"\\,:[]{}0-1 nu\x1f\x7f\x80\x9f\xa0\xc2", 0..4),
     ) {
         let keys: Vec<_> = keys.iter().map(String::as_str).collect();
         let completeness = if complete { Complete } else { Partial };
         let (version, as_of) = (Version(3), Timestamp(-7));
         let set = Entitlements { version, as_of, completeness, data: grants(&keys) };
-        let record = changed(encode(&set).unwrap(), changes, 0);
+        let record = mutate(encode(&set).unwrap(), mutations, 0);
         // JSON ignores a leading space, and no record is encoded with one.
         let spaced = [b" ", &record[..]].concat();
         match (decode(&record), decode(&spaced)) {

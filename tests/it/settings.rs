@@ -5,7 +5,6 @@ use entgate::{
         misconfigured,
         settings::{Error, Settings, Source},
     },
-    entitlement::PausedRule,
     id::Livemode,
     policy::{
         GrantRule::{Keep, Revoke},
@@ -13,7 +12,7 @@ use entgate::{
     },
 };
 
-use crate::minted::SIGNING_KEY;
+use crate::token_fixtures::SIGNING_KEY;
 
 fn read(name: &'static str, text: &str) -> Result<(usize, usize), Error> {
     let settings = Settings::parse(|asked| (asked == name).then(|| text.to_owned()))?;
@@ -94,10 +93,10 @@ fn settings_can_be_printed_without_telling_a_secret() {
     });
     assert_eq!(
         format!("{:?}", settings.unwrap()),
-        "Settings { api_keys: [ApiKey { livemode: Live, .. }], webhook_secrets: [Secret(…)], \
+        "Settings { api_keys: [ApiKey { livemode: Live, .. }], webhook_secrets: [SigningSecret(…)], \
          stripe_keys: [ApiKey { livemode: Live, .. }], stripe_base: \"https://api.stripe.com\", source: Stripe, \
          paused: Keep, policy: StatusPolicy { past_due: Keep, unpaid: Revoke, paused: Keep }, \
-         token_secrets: [Secret { kid: \"50adab57ddde8974\", .. }], issuer: None, memory_ttl: 5000, \
+         token_secrets: [TokenSecret { kid: \"50adab57ddde8974\", .. }], issuer: None, memory_ttl: 5000, \
          signing_keys: [SigningKey { kid: \"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k\", .. }], \
          allowed_origins: None }"
     );
@@ -175,9 +174,9 @@ fn paused_subscriptions_can_only_be_looked_at_with_a_key() {
     let failed = |problem| Err(Error { name: "ENTGATE_PAUSED_SUBSCRIPTIONS", problem });
     let keyless = "is `revoke`, which needs STRIPE_API_KEY to see subscriptions";
     for (policy, key, expected) in [
-        ("", "", Ok(PausedRule::Keep)),
-        ("keep", "", Ok(PausedRule::Keep)),
-        ("revoke", "sk_test_a", Ok(PausedRule::Revoke)),
+        ("", "", Ok(Keep)),
+        ("keep", "", Ok(Keep)),
+        ("revoke", "sk_test_a", Ok(Revoke)),
         ("revoke", "", failed(keyless)),
         ("Revoke", "sk_test_a", failed("is neither `keep` nor `revoke`")),
     ] {
@@ -229,9 +228,7 @@ fn what_a_status_grants_is_set_for_the_catalog() {
         });
         settings.map(|settings| (settings.policy, settings.paused))
     };
-    let set = |past_due, unpaid, paused| {
-        Ok((StatusPolicy { past_due, unpaid, paused }, PausedRule::Keep))
-    };
+    let set = |past_due, unpaid, paused| Ok((StatusPolicy { past_due, unpaid, paused }, Keep));
     let failed = |name, problem| Err(Error { name, problem });
     let stripes = "is set, which works with ENTGATE_SOURCE=catalog only: Stripe decides it itself";
     let form = "is neither `keep` nor `revoke`";

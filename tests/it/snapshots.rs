@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::{
-    minted::{SIGNING_KEY, issued, part, token, with_tokens},
     support::{NOW, Service, configured, event},
+    token_fixtures::{SIGNING_KEY, issued, part, token, with_tokens},
 };
 
 const AT: i64 = 1_700_000_000;
@@ -130,7 +130,7 @@ fn a_snapshot_is_no_token() {
     let service = with_ada();
     let snapshot = service.get("/v1/snapshot?customer=cus_ada").body["snapshot"].clone();
     let answer = service.get_with(snapshot.as_str().unwrap(), "/v1/check?feature=sms");
-    let message = "the token is of the type `entitlements+jwt`, which opens nothing.";
+    let message = "the token is of the type `entitlements+jwt`, which is not accepted.";
     assert_eq!((answer.status, answer.error("message")), (401, message));
 }
 

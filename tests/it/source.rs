@@ -1,4 +1,4 @@
-//! The client of Stripe: what it asks for, what it tries again, and what it believes.
+//! The client for Stripe: its requests, its retries, and which responses it accepts.
 
 use std::{cell::RefCell, collections::VecDeque};
 
@@ -16,32 +16,32 @@ use crate::support::{customer, grants};
 
 const LIST: &str = "/v1/entitlements/active_entitlements?customer=cus%5Fada&limit=100";
 
-/// So many grants: `f0`, the newest, and so on.
-fn many(count: usize) -> Vec<ActiveEntitlement> {
+/// So many entitlements: `f0`, the newest, and so on.
+fn entitlements(count: usize) -> Vec<ActiveEntitlement> {
     let keys: Vec<_> = (0..count).map(|n| format!("f{n}")).collect();
     grants(&keys.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// Stripe, where `cus_ada` holds so many grants, and which answers so first.
-fn stripe(count: usize, answers: &[StripeResponse]) -> StripeClient<FakeStripe> {
-    let memory = FakeStripe::default();
-    memory.set_entitlements("cus_ada", many(count));
-    for reply in answers.iter().cloned() {
-        memory.queue_response(if reply == lost() {
+/// A Stripe where `cus_ada` has so many entitlements. It first returns these responses.
+fn stripe(count: usize, responses: &[StripeResponse]) -> StripeClient<FakeStripe> {
+    let fake = FakeStripe::default();
+    fake.set_entitlements("cus_ada", entitlements(count));
+    for response in responses.iter().cloned() {
+        fake.queue_response(if response == no_response() {
             Err("connection reset".into())
         } else {
-            Ok(reply)
+            Ok(response)
         });
     }
-    StripeClient::new(memory)
+    StripeClient::new(fake)
 }
 
-fn told<T: Transport>(stripe: &StripeClient<T>) -> Result<SourceState, Error> {
+fn list<T: Transport>(stripe: &StripeClient<T>) -> Result<SourceState, Error> {
     block_on(stripe.list_entitlements(&customer("cus_ada").id))
 }
 
-/// Stands for no answer at all.
-fn lost() -> StripeResponse {
+/// Represents a failed connection.
+fn no_response() -> StripeResponse {
     StripeResponse::default()
 }
 
@@ -49,50 +49,50 @@ fn status(status: u16) -> StripeResponse {
     StripeResponse { status, ..StripeResponse::default() }
 }
 
-/// An answer that asks to be left alone for so many seconds.
-fn busy(seconds: u32) -> StripeResponse {
+/// A 429 with `Retry-After`.
+fn rate_limited(seconds: u32) -> StripeResponse {
     StripeResponse { retry_after: Some(seconds), ..status(429) }
 }
 
-/// An answer that says whether it may be tried again.
-fn retry(again: bool, code: u16) -> StripeResponse {
-    StripeResponse { should_retry: Some(again), ..status(code) }
+/// A response with `Stripe-Should-Retry`.
+fn should_retry(value: bool, code: u16) -> StripeResponse {
+    StripeResponse { should_retry: Some(value), ..status(code) }
 }
 
-fn says(code: u16, body: &Value) -> StripeResponse {
+fn json_response(code: u16, body: &Value) -> StripeResponse {
     StripeResponse { body: body.to_string().into_bytes(), ..status(code) }
 }
 
 fn missing(param: &str) -> StripeResponse {
     let error = json!({ "code": "resource_missing", "message": "No such thing", "param": param });
-    says(400, &json!({ "error": error }))
+    json_response(400, &json!({ "error": error }))
 }
 
-fn unavailable(cause: &str, pause: u64) -> Error {
-    Error::Unavailable { cause: cause.to_owned(), retry_after_ms: pause }
+fn unavailable(cause: &str, retry_after_ms: u64) -> Error {
+    Error::Unavailable { cause: cause.to_owned(), retry_after_ms }
 }
 
-fn refused(status: u16, message: &str) -> Error {
+fn rejected(status: u16, message: &str) -> Error {
     Error::Rejected { status, message: message.to_owned() }
 }
 
 #[test]
-fn a_list_of_a_hundred_is_one_request_and_a_longer_one_is_read_twice() {
+fn a_list_of_a_hundred_is_one_request_and_a_longer_one_takes_two_passes() {
     for (count, requests) in [(0, 1), (1, 1), (100, 1), (101, 4), (200, 4), (201, 6)] {
         let stripe = stripe(count, &[]);
-        assert_eq!(told(&stripe), Ok(SourceState::List(many(count))), "{count}");
+        assert_eq!(list(&stripe), Ok(SourceState::List(entitlements(count))), "{count}");
         assert_eq!(stripe.transport().requests().len(), requests, "{count}");
     }
 }
 
 #[test]
-fn pages_of_a_hundred_are_asked_for_by_encoded_names() {
+fn pages_of_a_hundred_are_requested_with_encoded_ids() {
     let stripe = stripe(201, &[]);
-    told(&stripe).unwrap();
+    list(&stripe).unwrap();
     let second = format!("{LIST}&starting_after=ent%5Ftest%5Ff99");
     let third = format!("{LIST}&starting_after=ent%5Ftest%5Ff199");
-    let once = [LIST, &second, &third];
-    assert_eq!(stripe.transport().requests(), [once, once].concat());
+    let pass = [LIST, &second, &third];
+    assert_eq!(stripe.transport().requests(), [pass, pass].concat());
 
     let hostile = customer("../é?limit=1&customer=cus_bob");
     let _ = block_on(stripe.list_entitlements(&hostile.id));
@@ -107,13 +107,13 @@ fn pages_of_a_hundred_are_asked_for_by_encoded_names() {
 }
 
 #[test]
-fn single_objects_are_asked_for_by_encoded_ids() {
+fn single_objects_are_requested_with_encoded_ids() {
     let pages = [
-        says(200, &json!({ "id": "ent_1" })),
-        says(200, &json!({ "id": "ent_1" })),
-        says(200, &json!({ "id": "feat_1" })),
-        says(200, &json!({ "data": [{ "id": "feat_1" }], "has_more": true })),
-        says(200, &json!({ "data": [{ "id": "feat_2" }], "has_more": false })),
+        json_response(200, &json!({ "id": "ent_1" })),
+        json_response(200, &json!({ "id": "ent_1" })),
+        json_response(200, &json!({ "id": "feat_1" })),
+        json_response(200, &json!({ "data": [{ "id": "feat_1" }], "has_more": true })),
+        json_response(200, &json!({ "data": [{ "id": "feat_2" }], "has_more": false })),
     ];
     let stripe = stripe(0, &pages);
     let id = "ent_1".try_into().unwrap();
@@ -135,177 +135,221 @@ fn single_objects_are_asked_for_by_encoded_ids() {
 }
 
 #[test]
-fn features_are_read_up_to_a_thousand() {
-    let page = says(200, &json!({ "data": [{ "id": "feat_1" }], "has_more": true }));
+fn at_most_ten_pages_of_features_are_read() {
+    let page = json_response(200, &json!({ "data": [{ "id": "feat_1" }], "has_more": true }));
     let stripe = stripe(0, &vec![page; 11]);
     assert_eq!(block_on(stripe.list_features()).unwrap().len(), 10);
     assert_eq!(stripe.transport().requests().len(), 10);
 }
 
 #[test]
-fn what_may_pass_is_tried_again_after_a_pause_and_nothing_else_is() {
-    let all = Ok(SourceState::List(many(1)));
-    let silent = |code| Err(refused(code, "without a word"));
-    let word = says(400, &json!({ "error": { "message": "No" } }));
-    for (why, answers, pauses, expected) in [
-        ("a lost connection", vec![lost()], vec![500], all.clone()),
+fn temporary_failures_are_retried_after_a_delay_and_other_failures_are_not() {
+    let all = Ok(SourceState::List(entitlements(1)));
+    let without_message = |code| Err(rejected(code, "no message"));
+    let with_message = json_response(400, &json!({ "error": { "message": "No" } }));
+    for (why, responses, delays, expected) in [
+        ("a lost connection", vec![no_response()], vec![500], all.clone()),
         ("409", vec![status(409)], vec![500], all.clone()),
         ("429", vec![status(429)], vec![500], all.clone()),
         ("500", vec![status(500)], vec![500], all.clone()),
         ("599", vec![status(599)], vec![500], all.clone()),
-        ("twice", vec![lost(), status(503)], vec![500, 1_000], all.clone()),
-        ("less than our pause", vec![busy(0)], vec![500], all.clone()),
-        ("a pause of theirs", vec![busy(3)], vec![3_000], all.clone()),
-        ("a longer one next", vec![busy(3), busy(4)], vec![3_000, 4_000], all.clone()),
-        ("400, and it may", vec![retry(true, 400)], vec![500], all.clone()),
-        ("500, and it may not", vec![retry(false, 500)], vec![], Err(unavailable("status 500", 0))),
-        ("429, and it may not", vec![retry(false, 429)], vec![], silent(429)),
-        ("400", vec![word], vec![], Err(refused(400, "No"))),
-        ("404", vec![status(404)], vec![], silent(404)),
-        ("499", vec![status(499)], vec![], silent(499)),
+        ("twice", vec![no_response(), status(503)], vec![500, 1_000], all.clone()),
+        ("a Retry-After below the back-off", vec![rate_limited(0)], vec![500], all.clone()),
+        ("a longer Retry-After", vec![rate_limited(3)], vec![3_000], all.clone()),
+        (
+            "a longer one on the second attempt",
+            vec![rate_limited(3), rate_limited(4)],
+            vec![3_000, 4_000],
+            all.clone(),
+        ),
+        ("400 that should be retried", vec![should_retry(true, 400)], vec![500], all.clone()),
+        (
+            "500 that should not be retried",
+            vec![should_retry(false, 500)],
+            vec![],
+            Err(unavailable("status 500", 0)),
+        ),
+        (
+            "429 that should not be retried",
+            vec![should_retry(false, 429)],
+            vec![],
+            without_message(429),
+        ),
+        ("400", vec![with_message], vec![], Err(rejected(400, "No"))),
+        ("404", vec![status(404)], vec![], without_message(404)),
+        ("499", vec![status(499)], vec![], without_message(499)),
         ("401", vec![status(401)], vec![], Err(Error::KeyRejected { status: 401 })),
         ("403", vec![status(403)], vec![], Err(Error::KeyRejected { status: 403 })),
         ("a redirect", vec![status(302)], vec![], Err(unavailable("status 302", 0))),
     ] {
-        let stripe = stripe(1, &answers);
-        assert_eq!(told(&stripe), expected, "{why}");
-        assert_eq!(stripe.transport().sleeps(), pauses, "{why}");
+        let stripe = stripe(1, &responses);
+        assert_eq!(list(&stripe), expected, "{why}");
+        assert_eq!(stripe.transport().sleeps(), delays, "{why}");
         assert_eq!(
             stripe.transport().requests(),
-            vec![LIST; if expected.is_ok() { answers.len() + 1 } else { 1 }],
+            vec![LIST; if expected.is_ok() { responses.len() + 1 } else { 1 }],
             "{why}"
         );
     }
 }
 
 #[test]
-fn after_three_tries_it_says_why_and_how_long_to_leave_it_alone() {
-    for (why, last, cause, pause) in [
-        ("no answer", lost(), "connection reset", 2_000),
-        ("an answer", status(503), "status 503", 2_000),
-        ("a pause of theirs", busy(60), "status 429", 60_000),
-        ("a shorter one", busy(1), "status 429", 2_000),
-        ("400, and it may be tried again", retry(true, 400), "status 400", 2_000),
+fn after_three_attempts_the_error_has_the_cause_and_the_delay() {
+    for (why, last, cause, delay) in [
+        ("no response", no_response(), "connection reset", 2_000),
+        ("a response", status(503), "status 503", 2_000),
+        ("a long Retry-After", rate_limited(60), "status 429", 60_000),
+        ("a short Retry-After", rate_limited(1), "status 429", 2_000),
+        ("400 that should be retried", should_retry(true, 400), "status 400", 2_000),
     ] {
-        let stripe = stripe(1, &[lost(), lost(), last]);
-        assert_eq!(told(&stripe), Err(unavailable(cause, pause)), "{why}");
+        let stripe = stripe(1, &[no_response(), no_response(), last]);
+        assert_eq!(list(&stripe), Err(unavailable(cause, delay)), "{why}");
         assert_eq!(stripe.transport().sleeps(), [500, 1_000], "{why}");
         assert_eq!(stripe.transport().requests().len(), 3, "{why}");
     }
 }
 
 #[test]
-fn a_pause_past_the_deadline_is_not_waited_for() {
-    let all = Ok(SourceState::List(many(1)));
-    let late = |pause| Err(unavailable("status 429", pause));
-    for (why, answers, pauses, expected) in [
-        ("below two minutes", vec![busy(119)], vec![119_000], all.clone()),
-        ("two minutes", vec![busy(120)], vec![], late(120_000)),
-        ("below them together", vec![busy(60), busy(59)], vec![60_000, 59_000], all.clone()),
-        ("two minutes together", vec![busy(60), busy(60)], vec![60_000], late(60_000)),
-        ("an hour", vec![busy(3_600)], vec![], late(3_600_000)),
-        ("more than we obey", vec![busy(3_601)], vec![], late(3_600_000)),
+fn a_delay_past_the_deadline_is_not_waited_for() {
+    let all = Ok(SourceState::List(entitlements(1)));
+    let late = |delay| Err(unavailable("status 429", delay));
+    for (why, responses, delays, expected) in [
+        ("below two minutes", vec![rate_limited(119)], vec![119_000], all.clone()),
+        ("two minutes", vec![rate_limited(120)], vec![], late(120_000)),
+        (
+            "below two minutes together",
+            vec![rate_limited(60), rate_limited(59)],
+            vec![60_000, 59_000],
+            all.clone(),
+        ),
+        (
+            "two minutes together",
+            vec![rate_limited(60), rate_limited(60)],
+            vec![60_000],
+            late(60_000),
+        ),
+        ("an hour", vec![rate_limited(3_600)], vec![], late(3_600_000)),
+        ("more than the limit", vec![rate_limited(3_601)], vec![], late(3_600_000)),
     ] {
-        let stripe = stripe(1, &answers);
-        assert_eq!(told(&stripe), expected, "{why}");
-        assert_eq!(stripe.transport().sleeps(), pauses, "{why}");
+        let stripe = stripe(1, &responses);
+        assert_eq!(list(&stripe), expected, "{why}");
+        assert_eq!(stripe.transport().sleeps(), delays, "{why}");
     }
-    for (seconds, pauses) in [(9, vec![9_000]), (10, vec![])] {
-        let stripe = stripe(0, &[busy(seconds), says(200, &json!({}))]);
+    for (seconds, delays) in [(9, vec![9_000]), (10, vec![])] {
+        let stripe = stripe(0, &[rate_limited(seconds), json_response(200, &json!({}))]);
         let _ = block_on(stripe.retrieve_feature(&"feat_1".try_into().unwrap()));
-        assert_eq!(stripe.transport().sleeps(), pauses, "somebody waits for an object");
+        assert_eq!(stripe.transport().sleeps(), delays, "an object has a timeout of ten seconds");
     }
 }
 
 #[test]
-fn only_a_key_that_is_refused_is_the_operators_trouble() {
-    for (error, trouble, pause) in [
+fn only_a_rejected_key_requires_operator_action() {
+    for (error, problem, delay) in [
         (Error::KeyRejected { status: 401 }, Some(SyncProblem::KeyRefused), 0),
         (unavailable("status 503", 2_000), None, 2_000),
-        (refused(400, "No"), None, 0),
+        (rejected(400, "No"), None, 0),
         (Error::Unstable(4), None, 0),
     ] {
-        assert_eq!((error.operator_problem(), error.retry_after_ms()), (trouble, pause), "{error}");
+        assert_eq!((error.operator_problem(), error.retry_after_ms()), (problem, delay), "{error}");
     }
 }
 
 #[test]
-fn an_answer_that_is_no_list_is_not_taken_for_one() {
+fn a_response_that_is_not_a_list_is_malformed() {
     let item = |id: &str| json!({ "id": id, "feature": "feat_1", "lookup_key": "a" });
-    let list = |data: Value, more: bool| json!({ "data": data, "has_more": more }).to_string();
+    let page =
+        |data: Value, has_more: bool| json!({ "data": data, "has_more": has_more }).to_string();
     for (why, body, message) in [
-        ("nothing", String::new(), "EOF while parsing a value at line 1 column 0"),
+        ("an empty body", String::new(), "EOF while parsing a value at line 1 column 0"),
         ("a proxy's page", "<html>".to_owned(), "expected value at line 1 column 1"),
-        ("no list", r#"{"has_more":false}"#.to_owned(), "missing field `data` at line 1 column 18"),
-        ("no end", r#"{"data":[]}"#.to_owned(), "missing field `has_more` at line 1 column 11"),
-        ("an id that is none", list(json!([item("")]), false), "`data.id` is an empty text"),
         (
-            "an id twice",
-            list(json!([item("ent_1"), item("ent_1")]), false),
+            "no `data`",
+            r#"{"has_more":false}"#.to_owned(),
+            "missing field `data` at line 1 column 18",
+        ),
+        (
+            "no `has_more`",
+            r#"{"data":[]}"#.to_owned(),
+            "missing field `has_more` at line 1 column 11",
+        ),
+        ("an empty id", page(json!([item("")]), false), "`data.id` is an empty string"),
+        (
+            "a duplicate id",
+            page(json!([item("ent_1"), item("ent_1")]), false),
             "two entitlements have the id `ent_1`",
         ),
-        ("nothing and more", list(json!([]), true), "an empty page with more behind it"),
+        ("an empty page with `has_more`", page(json!([]), true), "an empty page with `has_more`"),
     ] {
         let stripe = stripe(1, &[StripeResponse { body: body.into_bytes(), ..status(200) }]);
-        assert_eq!(told(&stripe), Err(Error::Malformed(message.to_owned())), "{why}");
+        assert_eq!(list(&stripe), Err(Error::Malformed(message.to_owned())), "{why}");
         assert_eq!(stripe.transport().requests(), [LIST], "{why}");
     }
-    let page = json!({ "data": [item("ent_1")], "has_more": true });
-    let none = json!({ "data": [], "has_more": true });
+    let first = json!({ "data": [item("ent_1")], "has_more": true });
+    let empty = json!({ "data": [], "has_more": true });
     assert_eq!(
-        told(&stripe(0, &[says(200, &page), says(200, &none)])),
-        Err(Error::Malformed("an empty page with more behind it".to_owned())),
+        list(&stripe(0, &[json_response(200, &first), json_response(200, &empty)])),
+        Err(Error::Malformed("an empty page with `has_more`".to_owned())),
     );
 }
 
 #[test]
-fn a_page_that_repeats_itself_for_ever_is_given_up_after_four_readings() {
-    let page = says(200, &json!({ "data": many(100), "has_more": true }));
+fn a_list_that_repeats_a_page_fails_after_four_passes() {
+    let page = json_response(200, &json!({ "data": entitlements(100), "has_more": true }));
     let stripe = stripe(0, &vec![page; 20]);
-    assert_eq!(told(&stripe), Err(Error::Unstable(4)));
+    assert_eq!(list(&stripe), Err(Error::Unstable(4)));
     assert_eq!(stripe.transport().requests().len(), 8);
 }
 
 #[test]
-fn a_hundred_thousand_entitlements_are_read_and_one_more_has_no_end() {
-    let most = stripe(Entitlements::MAX_LEN, &[]);
-    assert_eq!(told(&most), Ok(SourceState::List(many(100_000))));
-    assert_eq!(most.transport().requests().len(), 2_000);
+fn a_hundred_thousand_entitlements_are_read_and_one_more_is_too_many() {
+    let longest = stripe(Entitlements::MAX_LEN, &[]);
+    assert_eq!(list(&longest), Ok(SourceState::List(entitlements(100_000))));
+    assert_eq!(longest.transport().requests().len(), 2_000);
 
-    let more = stripe(Entitlements::MAX_LEN + 1, &[]);
-    assert_eq!(told(&more), Err(Error::TooManyPages { pages: 1_000 }));
-    assert_eq!(more.transport().requests().len(), 1_000);
+    let too_long = stripe(Entitlements::MAX_LEN + 1, &[]);
+    assert_eq!(list(&too_long), Err(Error::TooManyPages { pages: 1_000 }));
+    assert_eq!(too_long.transport().requests().len(), 1_000);
 }
 
 #[test]
-fn a_customer_who_is_not_in_the_list_is_looked_at() {
-    let gone = || missing("customer");
-    let absent = Error::NotFound { param: "limit".into(), message: "No such thing".into() };
-    for (why, answers, requests, expected) in [
-        ("there, in another account's list", vec![gone()], 2, Ok(SourceState::NotFound)),
-        ("never there", vec![gone(), missing("id")], 2, Ok(SourceState::NotFound)),
-        ("not ours to look at", vec![gone(), status(403)], 2, Ok(SourceState::NotFound)),
+fn a_customer_without_a_list_is_retrieved() {
+    let no_list = || missing("customer");
+    let not_found = Error::NotFound { param: "limit".into(), message: "No such thing".into() };
+    for (why, responses, requests, expected) in [
+        ("the customer exists", vec![no_list()], 2, Ok(SourceState::NotFound)),
+        (
+            "the customer does not exist",
+            vec![no_list(), missing("id")],
+            2,
+            Ok(SourceState::NotFound),
+        ),
+        (
+            "the key may not read customers",
+            vec![no_list(), status(403)],
+            2,
+            Ok(SourceState::NotFound),
+        ),
         (
             "deleted",
-            vec![gone(), says(200, &json!({ "deleted": true }))],
+            vec![no_list(), json_response(200, &json!({ "deleted": true }))],
             2,
             Ok(SourceState::Deleted),
         ),
         (
-            "not to be looked at now",
-            vec![gone(), lost(), lost(), lost()],
+            "Stripe is unavailable",
+            vec![no_list(), no_response(), no_response(), no_response()],
             4,
             Err(unavailable("connection reset", 2_000)),
         ),
-        ("something else is missing", vec![missing("limit")], 1, Err(absent)),
+        ("another parameter is missing", vec![missing("limit")], 1, Err(not_found)),
     ] {
-        let stripe = stripe(1, &answers);
-        assert_eq!(told(&stripe), expected, "{why}");
+        let stripe = stripe(1, &responses);
+        assert_eq!(list(&stripe), expected, "{why}");
         assert_eq!(stripe.transport().requests().len(), requests, "{why}");
     }
     let stripe = stripe(1, &[]);
     stripe.transport().delete_customer("cus_ada");
-    assert_eq!(told(&stripe), Ok(SourceState::Deleted));
+    assert_eq!(list(&stripe), Ok(SourceState::Deleted));
     assert_eq!(stripe.transport().requests(), [LIST, "/v1/customers/cus%5Fada"]);
     assert_eq!(
         block_on(stripe.list_entitlements(&customer("cus_bob").id)),
@@ -313,7 +357,7 @@ fn a_customer_who_is_not_in_the_list_is_looked_at() {
     );
 }
 
-/// Stripe where `cus_ada` holds the next of these lists at each request, and each takes a while.
+/// A Stripe where `cus_ada` has the next of these lists at each request. Each request takes `millis`.
 #[derive(Default)]
 struct Changing {
     stripe: FakeStripe,
@@ -349,46 +393,51 @@ fn changing(lists: &[Vec<ActiveEntitlement>]) -> StripeClient<Changing> {
 }
 
 #[test]
-fn a_list_that_changes_while_it_is_read_is_read_until_two_readings_agree() {
-    let before = many(102);
+fn a_list_that_changes_during_a_read_is_read_until_two_passes_are_equal() {
+    let before = entitlements(102);
     let new = grants(&["new"]);
-    // Page one without the new grant and page two without the last one: never held.
+    // Page one without the new entitlement plus page two without the last one never existed.
     let changed = [&new[..], &before[..101]].concat();
     let short = before[..100].to_vec();
     let no_cursor = [&before[..99], &before[100..]].concat();
     for (why, lists, requests, expected) in [
         ("it changed once", vec![before.clone(), changed.clone()], 6, &changed),
-        ("and back", vec![before.clone(), changed.clone(), before.clone()], 6, &before),
-        ("it fits a page since", vec![before.clone(), before.clone(), short.clone()], 3, &short),
+        (
+            "it changed and changed back",
+            vec![before.clone(), changed.clone(), before.clone()],
+            6,
+            &before,
+        ),
+        ("it shrank to one page", vec![before.clone(), before.clone(), short.clone()], 3, &short),
         ("the cursor is gone", vec![before.clone(), no_cursor.clone()], 6, &no_cursor),
     ] {
         let stripe = changing(&lists);
-        assert_eq!(told(&stripe), Ok(SourceState::List(expected.clone())), "{why}");
+        assert_eq!(list(&stripe), Ok(SourceState::List(expected.clone())), "{why}");
         assert_eq!(stripe.transport().stripe.requests().len(), requests, "{why}");
     }
     let each: Vec<_> =
-        (0..8).map(|n| [grants(&[&format!("new{n}")]), many(101)].concat()).collect();
+        (0..8).map(|n| [grants(&[&format!("new{n}")]), entitlements(101)].concat()).collect();
     let stripe = changing(&each);
-    assert_eq!(told(&stripe), Err(Error::Unstable(4)));
+    assert_eq!(list(&stripe), Err(Error::Unstable(4)));
     assert_eq!(stripe.transport().stripe.requests().len(), 8);
 }
 
 #[test]
-fn a_list_whose_pages_are_slow_is_given_up_after_two_minutes() {
+fn a_slow_list_fails_after_two_minutes() {
     let slow = Changing { millis: 40_000, ..Changing::default() };
-    slow.stripe.set_entitlements("cus_ada", many(401));
+    slow.stripe.set_entitlements("cus_ada", entitlements(401));
     let stripe = StripeClient::new(slow);
-    let _ = told(&stripe);
+    let _ = list(&stripe);
     assert_eq!(stripe.transport().stripe.requests().len(), 3);
 }
 
 proptest! {
     #[test]
-    fn what_is_read_is_a_list_that_existed(
+    fn the_result_is_a_list_that_existed(
         count in 99_usize..104,
         steps in vec(vec(proptest::option::of(0_usize..5), 0..3), 8),
     ) {
-        let mut existed = vec![many(count)];
+        let mut existed = vec![entitlements(count)];
         let mut lists = existed.clone();
         for (n, changes) in steps.into_iter().enumerate() {
             let mut list = lists[n].clone();
@@ -402,7 +451,7 @@ proptest! {
             }
             lists.push(list);
         }
-        match told(&changing(&lists)) {
+        match list(&changing(&lists)) {
             Ok(SourceState::List(list)) => prop_assert!(existed.contains(&list)),
             other => prop_assert_eq!(other, Err(Error::Unstable(4))),
         }

@@ -104,7 +104,7 @@ fn an_invalid_parameter_is_rejected_by_name() {
             "ending_before=a%00",
             "parameter_invalid_string",
             "ending_before",
-            "Invalid string for 'ending_before': a text with control characters".to_owned(),
+            "Invalid string for 'ending_before': a string with control characters".to_owned(),
         ),
         (
             "customer=cus_ada",

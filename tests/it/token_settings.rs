@@ -1,45 +1,45 @@
-//! Settings of tokens, snapshots and pages, and what is wrong with malformed ones.
+//! Settings of tokens, snapshots and allowed origins, and the errors of malformed ones.
 
 use entgate::{
     api::settings::{AllowedOrigins, Error, Settings},
     id::Livemode,
 };
 
-use crate::minted::SIGNING_KEY;
+use crate::token_fixtures::SIGNING_KEY;
 
 #[test]
-fn a_token_secret_has_32_characters_or_more() {
+fn a_token_secret_has_at_least_32_characters() {
     let name = "ENTGATE_TOKEN_SECRETS";
-    let secrets = |text: &str| {
-        let settings = Settings::parse(|asked| (asked == name).then(|| text.to_owned()));
+    let secrets = |value: &str| {
+        let settings = Settings::parse(|key| (key == name).then(|| value.to_owned()));
         settings.map(|settings| settings.token_secrets.len())
     };
     let failed = |problem| Err(Error { name, problem });
     let short = "has a secret of fewer than 32 characters: make one with `openssl rand -hex 32`";
-    let (least, less) = ("a".repeat(32), "a".repeat(31));
-    for (why, text, expected) in [
+    let (shortest, too_short) = ("a".repeat(32), "a".repeat(31));
+    for (why, value, expected) in [
         ("none", String::new(), Ok(0)),
-        ("the shortest", least.clone(), Ok(1)),
-        ("one character less", less.clone(), failed(short)),
-        ("two", format!("{least},b{least}"), Ok(2)),
-        ("a short one beside", format!("{least},{less}"), failed(short)),
+        ("32 characters", shortest.clone(), Ok(1)),
+        ("31 characters", too_short.clone(), failed(short)),
+        ("two", format!("{shortest},b{shortest}"), Ok(2)),
+        ("one that is too short", format!("{shortest},{too_short}"), failed(short)),
         (
-            "white space within",
-            format!("{less} b"),
+            "white space in a secret",
+            format!("{too_short} b"),
             failed("has white space inside an item: separate items by commas"),
         ),
     ] {
-        assert_eq!(secrets(&text), expected, "{why}");
+        assert_eq!(secrets(&value), expected, "{why}");
     }
 }
 
 #[test]
-fn another_issuer_is_set_as_a_whole() {
+fn the_settings_of_an_issuer_require_each_other() {
     let url = ("ENTGATE_JWKS_URL", "https://login.example/jwks.json");
     let issuer = ("ENTGATE_JWT_ISSUER", "https://login.example");
-    let read = |set: &[(&str, &str)]| {
-        let settings = Settings::parse(|asked| {
-            set.iter().find(|(name, _)| *name == asked).map(|(_, text)| (*text).to_owned())
+    let parse_issuer = |values: &[(&str, &str)]| {
+        let settings = Settings::parse(|key| {
+            values.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned())
         });
         settings.map(|settings| {
             settings.issuer.map(|issuer| {
@@ -49,17 +49,17 @@ fn another_issuer_is_set_as_a_whole() {
         })
     };
     let failed = |name, problem| Err(Error { name, problem });
-    let alone = "is set, which needs ENTGATE_JWKS_URL beside it";
-    let clear = "is neither https://… nor http:// of this machine";
-    let no_url = "is no URL: it begins with https://host or https://host:port";
+    let needs_url = "is set, which needs ENTGATE_JWKS_URL beside it";
+    let not_https = "is neither https://… nor http:// of this machine";
+    let not_a_url = "is no URL: it begins with https://host or https://host:port";
     let missing =
         "is missing: with ENTGATE_JWKS_URL, set it to what the issuer's tokens have in `iss`";
     let sub = || "sub".to_owned();
-    for (why, set, expected) in [
-        ("nothing", vec![], Ok(None)),
-        ("the least", vec![url, issuer], Ok(Some((sub(), None, Livemode::Live)))),
+    for (why, values, expected) in [
+        ("no settings", vec![], Ok(None)),
+        ("the required settings", vec![url, issuer], Ok(Some((sub(), None, Livemode::Live)))),
         (
-            "all of it",
+            "all settings",
             vec![
                 url,
                 issuer,
@@ -69,53 +69,53 @@ fn another_issuer_is_set_as_a_whole() {
             ],
             Ok(Some(("a.b".to_owned(), Some("api".to_owned()), Livemode::Test))),
         ),
-        ("keys without a name", vec![url], failed("ENTGATE_JWT_ISSUER", missing)),
-        ("a name without keys", vec![issuer], failed("ENTGATE_JWT_ISSUER", alone)),
+        ("a URL without an issuer", vec![url], failed("ENTGATE_JWT_ISSUER", missing)),
+        ("an issuer without a URL", vec![issuer], failed("ENTGATE_JWT_ISSUER", needs_url)),
         (
-            "an audience alone",
+            "only an audience",
             vec![("ENTGATE_JWT_AUDIENCE", "api")],
-            failed("ENTGATE_JWT_AUDIENCE", alone),
+            failed("ENTGATE_JWT_AUDIENCE", needs_url),
         ),
         (
-            "a mode in another word",
+            "an invalid mode",
             vec![url, issuer, ("ENTGATE_JWT_LIVEMODE", "live")],
             failed("ENTGATE_JWT_LIVEMODE", "is neither `true` nor `false`"),
         ),
         (
-            "this machine, in the clear",
+            "http on localhost",
             vec![("ENTGATE_JWKS_URL", "http://localhost:1/jwks.json"), issuer],
             Ok(Some((sub(), None, Livemode::Live))),
         ),
         (
-            "another machine, in the clear",
+            "http on another host",
             vec![("ENTGATE_JWKS_URL", "http://login.example/jwks.json"), issuer],
-            failed("ENTGATE_JWKS_URL", clear),
+            failed("ENTGATE_JWKS_URL", not_https),
         ),
         (
-            "a name that only begins like this machine's",
+            "a host that begins with localhost",
             vec![("ENTGATE_JWKS_URL", "http://localhost.example/jwks.json"), issuer],
-            failed("ENTGATE_JWKS_URL", clear),
+            failed("ENTGATE_JWKS_URL", not_https),
         ),
         (
-            "a name and a password in it",
+            "a URL with a user and a password",
             vec![("ENTGATE_JWKS_URL", "https://user:word@login.example/jwks.json"), issuer],
-            failed("ENTGATE_JWKS_URL", no_url),
+            failed("ENTGATE_JWKS_URL", not_a_url),
         ),
         (
-            "no URL",
+            "not a URL",
             vec![("ENTGATE_JWKS_URL", "login.example"), issuer],
-            failed("ENTGATE_JWKS_URL", clear),
+            failed("ENTGATE_JWKS_URL", not_https),
         ),
     ] {
-        assert_eq!(read(&set), expected, "{why}");
+        assert_eq!(parse_issuer(&values), expected, "{why}");
     }
 }
 
 #[test]
-fn the_keys_of_snapshots_are_of_ed25519_and_the_first_one_can_sign() {
+fn signing_keys_are_ed25519_and_the_first_one_can_sign() {
     let name = "ENTGATE_SIGNING_KEY";
-    let kids = |text: &str| {
-        let settings = Settings::parse(|asked| (asked == name).then(|| text.to_owned()));
+    let kids = |value: &str| {
+        let settings = Settings::parse(|key| (key == name).then(|| value.to_owned()));
         settings.map(|settings| {
             let keys = settings.signing_keys.iter();
             keys.map(|key| format!("{} {}", key.kid(), key.can_sign())).collect::<Vec<_>>()
@@ -123,26 +123,26 @@ fn the_keys_of_snapshots_are_of_ed25519_and_the_first_one_can_sign() {
     };
     let failed = |problem| Err(Error { name, problem });
     let thumbprint = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
-    let no_key = "has a key that is no JWK of Ed25519";
+    let not_ed25519 = "has a key that is no JWK of Ed25519";
     let named = SIGNING_KEY.replacen('{', r#"{"kid":"one","#, 1);
-    let shown =
+    let public =
         r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
-    for (why, text, expected) in [
+    for (why, value, expected) in [
         ("none", String::new(), Ok(vec![])),
-        ("a key, named by itself", SIGNING_KEY.to_owned(), Ok(vec![format!("{thumbprint} true")])),
-        ("a key with a name", named.clone(), Ok(vec!["one true".to_owned()])),
+        ("a key without `kid`", SIGNING_KEY.to_owned(), Ok(vec![format!("{thumbprint} true")])),
+        ("a key with `kid`", named.clone(), Ok(vec!["one true".to_owned()])),
         (
-            "a set, whose second key is only shown",
-            format!(r#"{{"keys":[{named},{shown}]}}"#),
+            "a set whose second key is only public",
+            format!(r#"{{"keys":[{named},{public}]}}"#),
             Ok(vec!["one true".to_owned(), format!("{thumbprint} false")]),
         ),
         (
             "a first key that cannot sign",
-            format!(r#"{{"keys":[{shown},{named}]}}"#),
+            format!(r#"{{"keys":[{public},{named}]}}"#),
             failed("has a first key without `d`, which cannot sign"),
         ),
         (
-            "two keys of one name",
+            "two keys with the same `kid`",
             format!(r#"{{"keys":[{named},{named}]}}"#),
             failed("has two keys with one `kid`"),
         ),
@@ -151,40 +151,42 @@ fn the_keys_of_snapshots_are_of_ed25519_and_the_first_one_can_sign() {
             r#"{"keys":[]}"#.to_owned(),
             failed("has a first key without `d`, which cannot sign"),
         ),
-        ("a secret of another length", SIGNING_KEY.replace("yuf2A", "y"), failed(no_key)),
+        ("a secret of another length", SIGNING_KEY.replace("yuf2A", "y"), failed(not_ed25519)),
         (
-            "a secret that is no text",
+            "a secret that is not a string",
             SIGNING_KEY.replace(r#""nWGx"#, r#"1,"e":"nWGx"#),
-            failed(no_key),
+            failed(not_ed25519),
         ),
-        ("a key for encryption", SIGNING_KEY.replace("Ed25519", "X25519"), failed(no_key)),
+        ("a key for key agreement", SIGNING_KEY.replace("Ed25519", "X25519"), failed(not_ed25519)),
         (
             "an RSA key",
             r#"{"kty":"RSA","n":"AQAB","e":"AQAB","d":"AQAB"}"#.to_owned(),
-            failed(no_key),
+            failed(not_ed25519),
         ),
         (
-            "no JSON",
+            "not JSON",
             "-----BEGIN PRIVATE KEY-----".to_owned(),
             failed("is no JSON: give a JWK, {\"kty\":\"OKP\",\"crv\":\"Ed25519\",…}"),
         ),
     ] {
-        assert_eq!(kids(&text), expected, "{why}");
+        assert_eq!(kids(&value), expected, "{why}");
     }
 }
 
 #[test]
-fn an_origin_is_written_as_browsers_write_it() {
+fn an_origin_must_have_the_form_that_browsers_send() {
     let name = "ENTGATE_ALLOWED_ORIGINS";
-    let origins = |text: &str| {
-        let settings = Settings::parse(|asked| (asked == name).then(|| text.to_owned()));
+    let origins = |value: &str| {
+        let settings = Settings::parse(|key| (key == name).then(|| value.to_owned()));
         settings.map(|settings| settings.allowed_origins)
     };
-    let form = "has an item that is no origin as browsers write it: https://app.example.com";
-    let some =
-        |all: &[&str]| Ok(AllowedOrigins::List(all.iter().map(|one| (*one).into()).collect()));
+    let not_an_origin =
+        "has an item that is no origin as browsers write it: https://app.example.com";
+    let some = |origins: &[&str]| {
+        Ok(AllowedOrigins::List(origins.iter().map(|origin| (*origin).into()).collect()))
+    };
     let failed = |problem| Err(Error { name, problem });
-    for (text, expected) in [
+    for (value, expected) in [
         ("", Ok(AllowedOrigins::None)),
         ("*", Ok(AllowedOrigins::Any)),
         ("https://app.example.com", some(&["https://app.example.com"])),
@@ -198,27 +200,27 @@ fn an_origin_is_written_as_browsers_write_it() {
         ("http://[::1]:65535", some(&["http://[::1]:65535"])),
         ("http://[::1]", some(&["http://[::1]"])),
         ("https://a.example,*", failed("has `*` beside others")),
-        ("https://app.example.com/", failed(form)),
-        ("https://app.example.com/page", failed(form)),
-        ("https://app.example.com?a", failed(form)),
-        ("https://app.example.com#a", failed(form)),
-        ("https://App.example.com", failed(form)),
-        ("https://bücher.example", failed(form)),
-        ("https://*.example.com", failed(form)),
-        ("https://user@example.com", failed(form)),
-        ("https://app.example.com:443", failed(form)),
-        ("http://app.example.com:80", failed(form)),
+        ("https://app.example.com/", failed(not_an_origin)),
+        ("https://app.example.com/page", failed(not_an_origin)),
+        ("https://app.example.com?a", failed(not_an_origin)),
+        ("https://app.example.com#a", failed(not_an_origin)),
+        ("https://App.example.com", failed(not_an_origin)),
+        ("https://bücher.example", failed(not_an_origin)),
+        ("https://*.example.com", failed(not_an_origin)),
+        ("https://user@example.com", failed(not_an_origin)),
+        ("https://app.example.com:443", failed(not_an_origin)),
+        ("http://app.example.com:80", failed(not_an_origin)),
         ("https://app.example.com:80", some(&["https://app.example.com:80"])),
-        ("https://app.example.com:", failed(form)),
-        ("https://app.example.com:0443", failed(form)),
-        ("https://app.example.com:65536", failed(form)),
-        ("http://[0:0:0:0:0:0:0:1]", failed(form)),
-        ("https://", failed(form)),
-        ("http://", failed(form)),
-        ("app.example.com", failed(form)),
-        ("ftp://app.example.com", failed(form)),
-        ("null", failed(form)),
+        ("https://app.example.com:", failed(not_an_origin)),
+        ("https://app.example.com:0443", failed(not_an_origin)),
+        ("https://app.example.com:65536", failed(not_an_origin)),
+        ("http://[0:0:0:0:0:0:0:1]", failed(not_an_origin)),
+        ("https://", failed(not_an_origin)),
+        ("http://", failed(not_an_origin)),
+        ("app.example.com", failed(not_an_origin)),
+        ("ftp://app.example.com", failed(not_an_origin)),
+        ("null", failed(not_an_origin)),
     ] {
-        assert_eq!(origins(text), expected, "{text}");
+        assert_eq!(origins(value), expected, "{value}");
     }
 }

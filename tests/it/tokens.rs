@@ -1,18 +1,18 @@
-//! Customers' tokens: how they are made, and what they open.
+//! Customer tokens: how they are created, and which routes accept them.
 
 use entgate::api::{Access, ROUTES, catalog};
 use serde_json::{Value, json};
 
 use crate::{
-    minted::{
-        CHECK, HS256, OLD_TOKEN_SECRET, TAKEN, TOKEN_SECRET, claims, hs256, invalid, issued, kid,
-        part, token, told, with_ada,
-    },
     support::{NOW, service},
+    token_fixtures::{
+        ACCEPTED, CHECK, HS256, OLD_TOKEN_SECRET, TOKEN_SECRET, claims, hs256, invalid, issued,
+        kid, part, status_and_error, token, with_ada,
+    },
 };
 
 #[test]
-fn a_token_is_made_with_a_server_key_and_opens_its_customer() {
+fn a_token_is_created_with_a_server_key_and_gives_access_to_its_customer() {
     let service = with_ada(&[]);
     let headers = [("authorization", "Bearer sk_test_entgate")];
     let form = service.request("POST", "/v1/tokens", &headers, b"customer=cus_ada");
@@ -27,22 +27,22 @@ fn a_token_is_made_with_a_server_key_and_opens_its_customer() {
     assert_eq!((json.status, &json.body), (200, &expected));
     assert_eq!(json.header("cache-control"), Some("no-store"));
     assert_eq!(part(token, 0), json!({ "alg": "HS256", "typ": "JWT", "kid": kid(TOKEN_SECRET) }));
-    let words = json!({
+    let claims = json!({
         "sub": "cus_ada", "aud": "entgate", "iat": NOW, "exp": NOW.0 + 900,
         "jti": "tok_00000000000000000000000000000abc", "livemode": false,
     });
-    assert_eq!(part(token, 1), words);
-    // The bytes too: another library has to come to the same signature.
+    assert_eq!(part(token, 1), claims);
+    // The bytes too: another library must create the same signature.
     let header = part(token, 0).to_string();
-    assert_eq!(token, hs256(TOKEN_SECRET, &header, &words.to_string()));
+    assert_eq!(token, hs256(TOKEN_SECRET, &header, &claims.to_string()));
 
     assert_eq!(service.get_with(token, CHECK).body["entitled"], true);
-    let named = service.get_with(token, &format!("{CHECK}&customer=cus_ada"));
-    assert_eq!(named.body["entitled"], true);
+    let with_customer = service.get_with(token, &format!("{CHECK}&customer=cus_ada"));
+    assert_eq!(with_customer.body["entitled"], true);
 }
 
 #[test]
-fn a_token_lives_for_a_quarter_of_an_hour_or_as_long_as_is_said_up_to_one() {
+fn a_token_expires_after_fifteen_minutes_or_after_expires_in_up_to_an_hour() {
     let service = with_ada(&[]);
     let below = "This value must be greater than or equal to 1 (it currently is '0').";
     let above = "This value must be less than or equal to 3600 (it currently is '3601').";
@@ -68,7 +68,7 @@ fn a_token_lives_for_a_quarter_of_an_hour_or_as_long_as_is_said_up_to_one() {
 }
 
 #[test]
-fn no_token_is_made_for_nobody_or_by_somebody_else() {
+fn creating_a_token_requires_a_customer_and_a_server_key() {
     let service = with_ada(&[]);
     let post = |key: &str, body: &Value| {
         let authorization = format!("Bearer {key}");
@@ -88,40 +88,40 @@ fn no_token_is_made_for_nobody_or_by_somebody_else() {
     unknown.assert_refuses("livemode", "parameter_unknown", message, "the key decides the mode");
     let several = post("sk_test_entgate", &json!({ "customer": ["cus_ada", "cus_bob"] }));
     assert_eq!((several.status, several.error("param")), (400, "customer"));
-    let own = post(&token(&json!({})), &json!({ "customer": "cus_ada" }));
-    assert_eq!((own.status, own.error("code")), (403, "server_key_required"));
+    let with_token = post(&token(&json!({})), &json!({ "customer": "cus_ada" }));
+    assert_eq!((with_token.status, with_token.error("code")), (403, "server_key_required"));
     assert_eq!(post("sk_test_other", &json!({ "customer": "cus_ada" })).status, 401);
 }
 
 #[test]
-fn where_no_secret_is_set_no_token_is_made_and_none_is_taken() {
+fn without_a_secret_no_token_is_created_or_accepted() {
     let service = service();
     let answer = service.post_json("/v1/tokens", &json!({ "customer": "cus_ada" }));
     let message = "No tokens are made here: ENTGATE_TOKEN_SECRETS is not set.";
-    assert_eq!(told(&answer), (503, "", message));
+    assert_eq!(status_and_error(&answer), (503, "", message));
     let given = service.get_with(&token(&json!({})), CHECK);
-    let message = "no customer tokens are taken here: ENTGATE_TOKEN_SECRETS is not set.";
-    assert_eq!(told(&given), invalid(message));
+    let message = "customer tokens are not accepted: ENTGATE_TOKEN_SECRETS is not set.";
+    assert_eq!(status_and_error(&given), invalid(message));
     let given = service.get_with(&issued("one", &json!({})), CHECK);
-    let message = "no tokens of other issuers are taken here: ENTGATE_JWKS_URL is not set.";
-    assert_eq!(told(&given), invalid(message));
+    let message = "tokens of external issuers are not accepted: ENTGATE_JWKS_URL is not set.";
+    assert_eq!(status_and_error(&given), invalid(message));
 }
 
 #[test]
-fn the_mode_of_a_token_is_that_of_the_key_it_was_made_with_and_stays() {
+fn a_token_has_the_mode_of_the_server_key_that_created_it() {
     let service = with_ada(&[]);
     let headers = [("authorization", "Bearer sk_live_entgate")];
     let live = service.request("POST", "/v1/tokens", &headers, b"customer=cus_ada");
     assert_eq!(live.body["livemode"], true);
     let live = live.body["token"].as_str().unwrap();
     assert_eq!(service.get_with(live, CHECK).body["reason"], "unknown_customer");
-    let asked = service.get_with(live, &format!("{CHECK}&livemode=false"));
-    assert_eq!((asked.status, asked.error("code")), (400, "parameter_unknown"));
+    let other_mode = service.get_with(live, &format!("{CHECK}&livemode=false"));
+    assert_eq!((other_mode.status, other_mode.error("code")), (400, "parameter_unknown"));
     assert_eq!(service.get_with(&token(&json!({})), CHECK).body["reason"], "active_entitlement");
 }
 
 #[test]
-fn what_jose_and_pyjwt_make_with_our_secret_is_taken() {
+fn tokens_that_jose_and_pyjwt_sign_with_our_secret_are_accepted() {
     let service = with_ada(&[]);
     for vectors in
         [include_str!("../fixtures/tokens.json"), include_str!("../fixtures/tokens.python.json")]
@@ -130,51 +130,68 @@ fn what_jose_and_pyjwt_make_with_our_secret_is_taken() {
         assert_eq!((&vectors["now"], &vectors["secret"]), (&json!(NOW), &json!(TOKEN_SECRET)));
         for vector in vectors["tokens"].as_array().unwrap() {
             let token = vector["token"].as_str().unwrap();
-            assert_eq!(told(&service.get_with(token, CHECK)), TAKEN, "{}", vector["why"]);
+            assert_eq!(
+                status_and_error(&service.get_with(token, CHECK)),
+                ACCEPTED,
+                "{}",
+                vector["why"]
+            );
         }
     }
 }
 
 #[test]
-fn each_of_two_secrets_opens_and_the_first_one_signs() {
+fn each_of_two_secrets_verifies_and_the_first_one_signs() {
     let both = format!("{TOKEN_SECRET},{OLD_TOKEN_SECRET}");
     let service = with_ada(&[("ENTGATE_TOKEN_SECRETS", Box::leak(both.into_boxed_str()))]);
     let headers = [("authorization", "Bearer sk_test_entgate")];
-    let made = service.request("POST", "/v1/tokens", &headers, b"customer=cus_ada");
-    let made = made.body["token"].as_str().unwrap().to_owned();
-    assert_eq!(part(&made, 0)["kid"], kid(TOKEN_SECRET));
+    let created = service.request("POST", "/v1/tokens", &headers, b"customer=cus_ada");
+    let created = created.body["token"].as_str().unwrap().to_owned();
+    assert_eq!(part(&created, 0)["kid"], kid(TOKEN_SECRET));
 
     let retired = "secret-of-32-characters-number-x";
-    let words = claims(&json!({})).to_string();
-    let by = |secret: &str, named: &str| {
-        let header = json!({ "alg": "HS256", "kid": named }).to_string();
-        hs256(secret, &header, &words)
+    let claims = claims(&json!({})).to_string();
+    let sign_with_kid = |secret: &str, kid: &str| {
+        let header = json!({ "alg": "HS256", "kid": kid }).to_string();
+        hs256(secret, &header, &claims)
     };
-    let unknown = invalid("the token is signed with a key that is not known here.");
+    let unknown = invalid("the token is signed with an unknown key.");
     let mismatch = invalid("the token's signature does not match.");
     for (why, token, expected) in [
-        ("made here", made, TAKEN),
-        ("the first one, named", by(TOKEN_SECRET, &kid(TOKEN_SECRET)), TAKEN),
-        ("the old one, named", by(OLD_TOKEN_SECRET, &kid(OLD_TOKEN_SECRET)), TAKEN),
-        ("the first one, not named", hs256(TOKEN_SECRET, HS256, &words), TAKEN),
-        ("the old one, not named", hs256(OLD_TOKEN_SECRET, HS256, &words), TAKEN),
-        ("a retired one, named", by(retired, &kid(retired)), unknown),
-        ("a retired one, not named", hs256(retired, HS256, &words), mismatch),
-        ("a retired one, by the name of the first", by(retired, &kid(TOKEN_SECRET)), mismatch),
+        ("created by the service", created, ACCEPTED),
         (
-            "the old one, by the name of the first",
-            by(OLD_TOKEN_SECRET, &kid(TOKEN_SECRET)),
+            "the first secret, with its key id",
+            sign_with_kid(TOKEN_SECRET, &kid(TOKEN_SECRET)),
+            ACCEPTED,
+        ),
+        (
+            "the old secret, with its key id",
+            sign_with_kid(OLD_TOKEN_SECRET, &kid(OLD_TOKEN_SECRET)),
+            ACCEPTED,
+        ),
+        ("the first secret, without a key id", hs256(TOKEN_SECRET, HS256, &claims), ACCEPTED),
+        ("the old secret, without a key id", hs256(OLD_TOKEN_SECRET, HS256, &claims), ACCEPTED),
+        ("a retired secret, with its key id", sign_with_kid(retired, &kid(retired)), unknown),
+        ("a retired secret, without a key id", hs256(retired, HS256, &claims), mismatch),
+        (
+            "a retired secret, with the key id of the first",
+            sign_with_kid(retired, &kid(TOKEN_SECRET)),
             mismatch,
         ),
-        ("the name of an issuer's key", by(TOKEN_SECRET, "one"), unknown),
-        ("an empty name", by(TOKEN_SECRET, ""), unknown),
+        (
+            "the old secret, with the key id of the first",
+            sign_with_kid(OLD_TOKEN_SECRET, &kid(TOKEN_SECRET)),
+            mismatch,
+        ),
+        ("the key id of the issuer", sign_with_kid(TOKEN_SECRET, "one"), unknown),
+        ("an empty key id", sign_with_kid(TOKEN_SECRET, ""), unknown),
     ] {
-        assert_eq!(told(&service.get_with(&token, CHECK)), expected, "{why}");
+        assert_eq!(status_and_error(&service.get_with(&token, CHECK)), expected, "{why}");
     }
 }
 
 #[test]
-fn a_token_is_carried_as_a_key_is() {
+fn a_token_is_sent_like_a_server_key() {
     let service = with_ada(&[]);
     let token = token(&json!({}));
     let basic = format!("Basic {}", base64_of(&format!("{token}:")));
@@ -182,43 +199,43 @@ fn a_token_is_carried_as_a_key_is() {
     for (why, name, value) in [
         ("as Bearer", "authorization", bearer.as_str()),
         ("as the user name of Basic", "authorization", basic.as_str()),
-        ("in a header of its own", "x-api-key", token.as_str()),
+        ("in `X-API-Key`", "x-api-key", token.as_str()),
     ] {
         let answer = service.request("GET", CHECK, &[(name, value)], b"");
-        assert_eq!(told(&answer), TAKEN, "{why}");
+        assert_eq!(status_and_error(&answer), ACCEPTED, "{why}");
     }
     let both = [("authorization", "Bearer sk_test_other"), ("x-api-key", token.as_str())];
     assert_eq!(service.request("GET", CHECK, &both, b"").status, 401, "Authorization comes first");
     let url = service.request("GET", &format!("{CHECK}&token={token}"), &[], b"");
-    assert_eq!(url.status, 401, "in a URL it is none");
+    assert_eq!(url.status, 401, "a token in the URL is not accepted");
     let both = service.get_with(&token, &format!("{CHECK}&token={token}"));
     both.assert_refuses("token", "parameter_unknown", "Received unknown parameter: token", "");
 }
 
-fn base64_of(text: &str) -> String {
+fn base64_of(string: &str) -> String {
     use base64::{Engine as _, prelude::BASE64_STANDARD};
-    BASE64_STANDARD.encode(text)
+    BASE64_STANDARD.encode(string)
 }
 
-/// The paths of all routes that those may take, with a customer wherever a name has to be.
-fn paths(who: Access) -> Vec<(String, String)> {
+/// The methods and paths of all routes with this access, with a customer's id for every parameter.
+fn paths(access: Access) -> Vec<(String, String)> {
     let path = |path: &str| {
-        let named =
+        let segments =
             path.split('/').map(|part| if part.starts_with('{') { "cus_ada" } else { part });
-        named.collect::<Vec<_>>().join("/")
+        segments.collect::<Vec<_>>().join("/")
     };
     let edge = ROUTES.iter().map(|route| (route.access, &route.method, route.path));
     let catalog = catalog::routes().map(|(method, path)| (Access::ServerKey, method, path));
-    // What is in both is the edge's.
+    // The edge handles a route that both have.
     let all = edge.chain(catalog.filter(|(_, method, path)| {
         !ROUTES.iter().any(|route| route.method == *method && route.path == *path)
     }));
-    let all = all.filter(|(its, _, _)| *its == who);
-    all.map(|(_, method, its)| (method.to_string(), path(its))).collect()
+    let matching = all.filter(|(route_access, _, _)| *route_access == access);
+    matching.map(|(_, method, pattern)| (method.to_string(), path(pattern))).collect()
 }
 
 #[test]
-fn a_token_opens_no_route_of_the_operators() {
+fn a_token_is_rejected_on_every_route_that_needs_a_server_key() {
     for source in ["stripe", "catalog"] {
         let service = with_ada(&[("ENTGATE_SOURCE", source)]);
         let server = paths(Access::ServerKey);
@@ -229,26 +246,34 @@ fn a_token_opens_no_route_of_the_operators() {
                 let headers = [(headers[0].0, headers[0].1.as_str())];
                 let answer = service.request(&method, &path, &headers, b"");
                 let message = "This route needs a server key (sk_…). A customer's token opens what its customer may see.";
-                assert_eq!(told(&answer), (403, "server_key_required", message), "{method} {path}");
+                assert_eq!(
+                    status_and_error(&answer),
+                    (403, "server_key_required", message),
+                    "{method} {path}"
+                );
             }
         }
     }
 }
 
 #[test]
-fn another_customer_is_a_403_on_every_route_that_a_token_opens() {
+fn another_customer_is_a_403_on_every_route_that_accepts_tokens() {
     let service = with_ada(&[]);
     let routes: Vec<_> =
         paths(Access::CustomerToken).into_iter().filter(|(method, _)| method == "GET").collect();
     assert!(routes.len() >= 4);
     for (_, path) in routes {
         for token in [token(&json!({})), issued("one", &json!({}))] {
-            for named in ["cus_bob", "CUS_ADA", "cus_ada%20", ""] {
-                let target = format!("{path}?feature=sms&customer={named}");
+            for customer in ["cus_bob", "CUS_ADA", "cus_ada%20", ""] {
+                let target = format!("{path}?feature=sms&customer={customer}");
                 let answer = service.get_with(&token, &target);
                 let message =
                     "The token is another customer's. Leave the customer out: the token names it.";
-                assert_eq!(told(&answer), (403, "customer_mismatch", message), "{target}");
+                assert_eq!(
+                    status_and_error(&answer),
+                    (403, "customer_mismatch", message),
+                    "{target}"
+                );
                 assert_eq!(answer.error("param"), "customer", "{target}");
             }
         }

@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { before, describe, test } from "node:test";
 import { importSource, root } from "./support.mjs";
 
-const vectors = JSON.parse(readFileSync(root("tests/fixtures/client.json"), "utf8"));
+const vectors = JSON.parse(readFileSync(root("tests/fixtures/gate.json"), "utf8"));
 
 /**
  * Groups the lines of a set by their kind: the order of the kinds is not specified.
@@ -36,7 +36,7 @@ describe("the core", () => {
 
   test("both cores load the messages of the vectors into the expected sets", () => {
     let undetected = 0;
-    for (const { why, said: messages, lines, twin: reason } of vectors.reads) {
+    for (const { why, messages, lines, accepted_by_js: reason } of vectors.replays) {
       assert.equal(wasmCore.load(messages), lines ?? undefined, why);
       if (reason) {
         // JSON.parse does not report the error, so the core in JavaScript accepts the messages.
@@ -48,7 +48,7 @@ describe("the core", () => {
   });
 
   test("both cores return the decisions of the vectors", () => {
-    for (const { why, held: set, feature, now, answer } of vectors.checks) {
+    for (const { why, set, feature, now, answer } of vectors.checks) {
       assert.equal(wasmCore.check(set, feature, now), answer, why);
       assert.equal(jsCore.check(set, feature, now), answer, `${why}, in JavaScript`);
     }

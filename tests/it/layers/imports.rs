@@ -56,7 +56,7 @@ struct Use {
 
 /// Where a path leads.
 enum Target {
-    Module(Vec<String>),
+    Module,
     /// A declaration: its file and its name.
     Item(String, String),
 }
@@ -132,7 +132,7 @@ impl Crate {
         if depth > 16 {
             return None;
         }
-        let Some((first, rest)) = path.split_first() else { return Some(Target::Module(module)) };
+        let Some((first, rest)) = path.split_first() else { return Some(Target::Module) };
         let here = self.modules.get(&module)?;
         if here.declared.contains(first) {
             return Some(Target::Item(here.file.clone(), first.clone()));

@@ -139,7 +139,7 @@ fn a_context_that_names_nobody_is_told_what_it_lacks() {
         (
             about("cus_\n").to_string(),
             "INVALID_CONTEXT",
-            "The targetingKey is a text with control characters.",
+            "The targetingKey is a string with control characters.",
         ),
         (
             about(&format!("{longest}x")).to_string(),

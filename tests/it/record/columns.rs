@@ -15,7 +15,7 @@ use entgate::{
 use proptest::prelude::*;
 
 use crate::{
-    changed::{changed, changes},
+    mutated_bytes::{mutate, mutations},
     support::grants,
 };
 
@@ -191,10 +191,10 @@ proptest! {
     #[test]
     fn a_mutated_record_is_parsed_as_it_is_decoded(
         set in sets(),
-        changes in changes(b"\"\\,:[]{}0-1 nu\x1f\x7f\x80\x9f\xa0\xc2", 1..4),
+        mutations in mutations(b"\"\\,:[]{}0-1 nu\x1f\x7f\x80\x9f\xa0\xc2", 1..4),
     ) {
         let record = encode(&Entitlements { completeness: Complete, ..set }).unwrap();
-        let record = changed(record, changes, 0);
+        let record = mutate(record, mutations, 0);
         if let Some(columns) = parse_complete_set(&record) {
             // A leading space forces decoding as JSON.
             prop_assert_eq!(decode(&[b" ", &record[..]].concat()), Ok(to_set(&columns)));
