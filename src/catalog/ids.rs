@@ -1,7 +1,6 @@
 //! New names for new things, in the forms that Stripe's have.
 
-use super::Tx;
-use crate::id::Livemode;
+use crate::{catalog::Tx, id::Livemode};
 
 /// The characters of Stripe's ids.
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use super::storage::{
+use crate::catalog::storage::{
     IndexEntry, IndexPosition, IndexRange, IndexedObject, SortOrder, Storage, StorageError,
     StoredObject,
 };

@@ -23,48 +23,30 @@
 //! chance are handed in with it. No money moves. How parameters are written, and what status a failure has, is not
 //! here.
 
-pub(crate) mod amendment;
-pub(crate) mod bulk_jobs;
-mod calendar;
-pub(crate) mod customer;
-pub mod deliveries;
-pub(crate) mod delivery_attempt;
-mod derive;
-pub(crate) mod entitlements;
-pub(crate) mod event;
-pub(crate) mod feature;
-pub(crate) mod idempotency;
-mod ids;
-pub(crate) mod interruption;
 pub mod memory;
-pub(crate) mod metadata;
-pub(crate) mod page;
-pub(crate) mod price;
-pub(crate) mod product;
-pub(crate) mod product_feature;
-pub(crate) mod purchase;
-mod repository;
-pub mod scheduler;
-pub(crate) mod status;
 pub mod storage;
-pub(crate) mod subscription;
-pub(crate) mod test_clock;
-pub(crate) mod transitions;
-pub(crate) mod webhook_endpoint;
+
+mod ids;
+pub(crate) mod page;
+pub(crate) mod repository;
+
+pub(crate) mod objects;
+
+pub(crate) mod engine;
+
+pub(crate) mod operations;
+
+pub mod scheduler;
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
-use self::subscription::RenderedPrice;
+use self::objects::subscription::RenderedPrice;
 use crate::{
     id::{Livemode, Timestamp},
     policy::StatusPolicy,
 };
 
-pub use self::storage::Storage;
-pub(crate) use self::{
-    calendar::{BillingCycle, Interval, SECONDS_PER_DAY},
-    repository::Entity,
-};
+pub use self::{engine::deliveries, storage::Storage};
 
 /// The catalog of one mode, at one moment, for one request or one piece of work.
 pub struct Tx<'a> {

@@ -3,11 +3,14 @@
 //! <https://docs.stripe.com/api/pagination>. Several lists can be read as one; an object that stands
 //! in two of them is shown once. What the lists cannot tell is looked at object by object.
 
-use super::{
-    Entity, Error, Tx, repository,
-    storage::{IndexPosition, IndexRange, IndexedObject, SortOrder},
+use crate::{
+    catalog::{
+        Error, Tx,
+        repository::{self, Entity},
+        storage::{IndexPosition, IndexRange, IndexedObject, SortOrder},
+    },
+    id::Timestamp,
 };
-use crate::id::Timestamp;
 
 /// The most objects that are looked at at a time.
 const SCAN_BATCH: usize = 100;

@@ -2,11 +2,13 @@
 
 use serde::Serialize;
 
-use super::{
-    Error, Tx,
-    storage::{IndexEntry, IndexPosition, IndexRange, IndexedObject, StorageError, StoredObject},
-};
 use crate::{
+    catalog::{
+        Error, Tx,
+        storage::{
+            IndexEntry, IndexPosition, IndexRange, IndexedObject, StorageError, StoredObject,
+        },
+    },
     id::Timestamp,
     json::{self, Decoder, FromJson, impl_from_json},
 };

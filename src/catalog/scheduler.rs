@@ -8,15 +8,20 @@
 //! One call does a part of it, all or nothing; there is more to do as long as [`next()`] says so. Each
 //! thing happens as of the moment that it was due, however late that is.
 
-use super::{
-    Error, Tx, bulk_jobs,
-    customer::{self, Customer},
-    event::EventType,
-    storage::{IndexRange, SortOrder},
-    subscription::{self, Subscription},
-    test_clock::{self, ClockState, TestClock},
+use crate::{
+    catalog::{
+        Error, Tx,
+        engine::bulk_jobs,
+        objects::{
+            customer::{self, Customer},
+            event::EventType,
+            subscription::{self, Subscription},
+            test_clock::{self, ClockState, TestClock},
+        },
+        storage::{IndexRange, SortOrder},
+    },
+    id::Timestamp,
 };
-use crate::id::Timestamp;
 
 /// When there is something to do, if ever: a moment that is past means now.
 ///

@@ -9,7 +9,7 @@ use super::{
     RequestContext, deleted_object,
     params::{MAX_STRING_LEN, Passthrough},
 };
-use crate::catalog::customer::{self, Customer, CustomerPatch};
+use crate::catalog::objects::customer::{self, Customer, CustomerPatch};
 
 /// The most characters of a customer's address, by Stripe's documentation.
 const MAX_EMAIL_LEN: usize = 512;

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::{super::error::Error, RequestContext, params::MAX_STRING_LEN};
-use crate::catalog::entitlements::{self, StoredEntitlement};
+use crate::catalog::engine::entitlements::{self, StoredEntitlement};
 
 pub(super) fn list(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     let customer = visit.params.required_non_empty("customer", MAX_STRING_LEN)?;

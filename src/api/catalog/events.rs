@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::{super::error::Error, RequestContext, params::MAX_STRING_LEN};
 use crate::catalog::{
-    Entity as _, deliveries,
-    event::{self, Event},
+    engine::deliveries,
+    objects::event::{self, Event},
+    repository::Entity as _,
 };
 
 /// The most types that a list can be asked for, by Stripe's API.

@@ -7,12 +7,15 @@ use serde_json::Value;
 
 use super::super::error::Error;
 use crate::catalog::{
-    Entity, Tx,
-    customer::Customer,
-    feature::Feature,
-    price::Price,
-    product::Product,
-    test_clock::{ClockState, TestClock},
+    Tx,
+    objects::{
+        customer::Customer,
+        feature::Feature,
+        price::Price,
+        product::Product,
+        test_clock::{ClockState, TestClock},
+    },
+    repository::Entity,
 };
 
 /// The most paths in a request, by Stripe's documentation of their depth and a good measure.

@@ -8,10 +8,12 @@ use serde_json::{Value, json};
 use super::{super::error::Error, RequestContext, deleted_object, params::MAX_STRING_LEN};
 use crate::{
     catalog::{
-        bulk_jobs::{self, JobProgress},
-        feature::{self, Feature},
-        product::Product,
-        product_feature::{self, ProductFeature},
+        engine::bulk_jobs::{self, JobProgress},
+        objects::{
+            feature::{self, Feature},
+            product::Product,
+            product_feature::{self, ProductFeature},
+        },
     },
     id::LookupKey,
 };

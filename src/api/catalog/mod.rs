@@ -40,7 +40,7 @@ use super::{
 use crate::{
     catalog::{
         RequestInfo, Tx,
-        idempotency::{self, Replay},
+        engine::idempotency::{self, Replay},
         page::ListQuery,
     },
     json,
@@ -308,7 +308,7 @@ impl RequestContext<'_> {
     }
 
     /// A page of objects, as Stripe's lists show them.
-    fn page_response<T: crate::catalog::Entity>(
+    fn page_response<T: crate::catalog::repository::Entity>(
         &self,
         lists: &[String],
         page: &ListQuery,

@@ -9,7 +9,7 @@ use super::super::{
 };
 use crate::{
     catalog::{
-        metadata::MetadataPatch,
+        objects::metadata::MetadataPatch,
         page::{CreatedRange, ListCursor, ListQuery},
     },
     id::{CustomerId, Timestamp},

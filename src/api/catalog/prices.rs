@@ -9,9 +9,11 @@ use super::{
     products,
 };
 use crate::catalog::{
-    BillingCycle, Interval,
-    price::{self, LookupKeyPatch, NewPrice, Price, PriceFilter, PriceUpdate, Recurring},
-    purchase::MAX_TRIAL_DAYS,
+    objects::{
+        calendar::{BillingCycle, Interval},
+        price::{self, LookupKeyPatch, NewPrice, Price, PriceFilter, PriceUpdate, Recurring},
+    },
+    operations::subscriptions::create::MAX_TRIAL_DAYS,
 };
 
 /// The most characters of a price's key, by Stripe's documentation.

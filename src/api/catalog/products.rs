@@ -10,7 +10,7 @@ use super::{
 };
 use crate::catalog::{
     Tx,
-    product::{self, NewProduct, Product, ProductUpdate},
+    objects::product::{self, NewProduct, Product, ProductUpdate},
 };
 
 const PASSTHROUGH: [Passthrough; 8] = [
@@ -56,7 +56,7 @@ pub(super) fn create(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     let mut product = product::create(&visit.tx, new)?;
     if let Some(mut price) = price.take() {
         price.product.clone_from(&product.id);
-        let price = crate::catalog::price::create(&visit.tx, price)?;
+        let price = crate::catalog::objects::price::create(&visit.tx, price)?;
         let update = ProductUpdate { default_price: Some(price.id), ..ProductUpdate::default() };
         product = product::update(&visit.tx, &product.id, update)?;
     }

@@ -7,7 +7,11 @@ use super::{
     params::MAX_STRING_LEN,
     prices,
 };
-use crate::catalog::{Tx, amendment::ItemUpdate, price, purchase::NewSubscriptionItem};
+use crate::catalog::{
+    Tx,
+    objects::price,
+    operations::subscriptions::{create::NewSubscriptionItem, update::ItemUpdate},
+};
 
 /// The largest quantity. Stripe tells no limit; this one is exact in JavaScript.
 const MAX_QUANTITY: u64 = (1 << 53) - 1;

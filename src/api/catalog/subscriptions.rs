@@ -12,15 +12,19 @@ use super::{
 };
 use crate::{
     catalog::{
-        amendment::{self, Patch, ReportedPayment, SubscriptionUpdate, When},
-        interruption,
-        page::CreatedRange,
-        purchase::{self, MAX_TRIAL_DAYS, NewSubscription, PaymentBehavior, Trial},
-        status::Status,
-        subscription::{
-            self, CancellationDetails, Liveness, MissingPaymentMethod, PauseCollection,
-            Subscription,
+        objects::{
+            status::Status,
+            subscription::{
+                self, CancellationDetails, Liveness, MissingPaymentMethod, PauseCollection,
+                Subscription,
+            },
         },
+        operations::subscriptions::{
+            cancel,
+            create::{self, MAX_TRIAL_DAYS, NewSubscription, PaymentBehavior, Trial},
+            update::{self, Patch, ReportedPayment, SubscriptionUpdate, When},
+        },
+        page::CreatedRange,
     },
     id::Timestamp,
 };
@@ -158,7 +162,7 @@ pub(super) fn create(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     for item in items {
         new.items.push(subscription_items::parse_new(&visit.tx, item)?);
     }
-    let subscription = purchase::create(&visit.tx, new)?;
+    let subscription = create::create(&visit.tx, new)?;
     Ok(visit.tx.subscription_to_json(&subscription)?)
 }
 
@@ -197,7 +201,7 @@ pub(super) fn update(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     for item in items {
         update.items.push(subscription_items::parse_update(&visit.tx, item)?);
     }
-    let subscription = amendment::update(&visit.tx, visit.id(), update)?;
+    let subscription = update::update(&visit.tx, visit.id(), update)?;
     Ok(visit.tx.subscription_to_json(&subscription)?)
 }
 
@@ -206,7 +210,7 @@ pub(super) fn cancel(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     params.ignore(&["invoice_now", "prorate"]);
     let cancellation = parse_cancellation_details(params)?;
     visit.reject_unknown()?;
-    let subscription = interruption::cancel(&visit.tx, visit.id(), cancellation)?;
+    let subscription = cancel::cancel(&visit.tx, visit.id(), cancellation)?;
     Ok(visit.tx.subscription_to_json(&subscription)?)
 }
 
@@ -214,7 +218,7 @@ pub(super) fn pause(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     visit.params.ignore(&["bill_for", "invoicing_behavior"]);
     visit.params.one_of("type", &[("subscription", ())])?;
     visit.reject_unknown()?;
-    let subscription = interruption::pause(&visit.tx, visit.id())?;
+    let subscription = cancel::pause(&visit.tx, visit.id())?;
     Ok(visit.tx.subscription_to_json(&subscription)?)
 }
 
@@ -224,7 +228,7 @@ pub(super) fn resume(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     let anchor = [("now", true), ("unchanged", false)];
     let anchor_now = params.one_of("billing_cycle_anchor", &anchor)?.unwrap_or(true);
     visit.reject_unknown()?;
-    let subscription = interruption::resume(&visit.tx, visit.id(), anchor_now)?;
+    let subscription = cancel::resume(&visit.tx, visit.id(), anchor_now)?;
     Ok(visit.tx.subscription_to_json(&subscription)?)
 }
 

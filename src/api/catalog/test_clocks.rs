@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{super::error::Error, RequestContext, deleted_object};
 use crate::{
-    catalog::test_clock::{self, TestClock},
+    catalog::objects::test_clock::{self, TestClock},
     id::Livemode,
 };
 

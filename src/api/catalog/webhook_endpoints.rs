@@ -14,7 +14,7 @@ use super::{
     params::MAX_STRING_LEN,
 };
 use crate::{
-    catalog::{
+    catalog::objects::{
         delivery_attempt::{self, Attempt},
         webhook_endpoint::{
             self, MAX_SECRET_OVERLAP, NewWebhookEndpoint, WebhookEndpoint, WebhookEndpointUpdate,

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Error;
-use crate::json::{Decoder, FromJson};
+use crate::{
+    catalog::Error,
+    json::{Decoder, FromJson},
+};
 
 /// The most notes on one object, by Stripe's documentation; the next two likewise.
 const MAX_KEYS: usize = 50;

@@ -6,8 +6,7 @@
 
 use std::collections::HashSet;
 
-use super::subscription::Subscription;
-use crate::policy::StatusPolicy;
+use crate::{catalog::objects::subscription::Subscription, policy::StatusPolicy};
 
 /// The ids of the features that these subscriptions grant, in the order in which they came.
 pub(crate) fn granted_feature_ids(

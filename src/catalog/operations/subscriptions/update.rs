@@ -5,20 +5,24 @@
 
 use serde_json::{Map, Value};
 
-use super::{
-    Error, Tx,
-    customer::Customer,
-    event::EventType,
-    metadata,
-    price::Price,
-    purchase::{self, NewSubscriptionItem},
-    status::Status,
-    subscription::{
-        CancellationDetails, MissingPaymentMethod, PauseCollection, Period, Subscription,
+use crate::{
+    catalog::{
+        Error, Tx,
+        engine::transitions::{ChargeResult, charge_payment_method},
+        objects::{
+            customer::Customer,
+            event::EventType,
+            metadata,
+            price::Price,
+            status::Status,
+            subscription::{
+                CancellationDetails, MissingPaymentMethod, PauseCollection, Period, Subscription,
+            },
+        },
+        operations::subscriptions::create::{self, NewSubscriptionItem},
     },
-    transitions::{ChargeResult, charge_payment_method},
+    id::Timestamp,
 };
-use crate::id::Timestamp;
 
 /// What a request changes.
 #[derive(Debug, Default)]
@@ -87,7 +91,7 @@ pub(crate) enum ItemUpdate {
 
 impl Subscription {
     /// Notes why somebody cancels, where they say so. What it comes to is another matter.
-    pub(super) fn set_cancellation_details(&mut self, cancellation: Option<CancellationDetails>) {
+    pub(crate) fn set_cancellation_details(&mut self, cancellation: Option<CancellationDetails>) {
         if let Some(told) = cancellation {
             self.cancellation_details =
                 CancellationDetails { reason: self.cancellation_details.reason, ..told };
@@ -97,7 +101,7 @@ impl Subscription {
 
 impl Tx<'_> {
     /// A subscription that a path names, and what time it is for it.
-    pub(super) fn load_current_subscription(
+    pub(crate) fn load_current_subscription(
         &self,
         id: &str,
     ) -> Result<(Subscription, Timestamp), Error> {
@@ -165,7 +169,7 @@ pub(crate) fn update(
     }
     if update.cancel_at.is_some() || update.cancel_at_period_end.is_some() {
         let at = update.cancel_at.and_then(Patch::into_option);
-        purchase::schedule_cancellation(
+        create::schedule_cancellation(
             &mut after,
             at,
             update.cancel_at_period_end.unwrap_or(false),
@@ -212,13 +216,13 @@ fn update_items(
                     None => {
                         let price: Price = catalog.load(&item.price, "price")?;
                         item.quantity =
-                            purchase::effective_quantity(&price, quantity.or(item.quantity));
+                            create::effective_quantity(&price, quantity.or(item.quantity));
                     }
                     Some(price) => {
                         let price =
                             catalog.load_active_price(&price, &format!("{param}[price]"))?;
                         item.quantity =
-                            purchase::effective_quantity(&price, quantity.or(item.quantity));
+                            create::effective_quantity(&price, quantity.or(item.quantity));
                         item.price = price.id;
                         item.product = price.product;
                         catalog.snapshot_features(std::slice::from_mut(item))?;
@@ -233,7 +237,7 @@ fn update_items(
     }
     let prices = after.items.iter().map(|item| catalog.load(&item.price, "price"));
     let prices: Vec<Price> = prices.collect::<Result<_, _>>()?;
-    after.billing_terms = purchase::common_terms(&prices)?;
+    after.billing_terms = create::common_terms(&prices)?;
     Ok(())
 }
 
@@ -262,7 +266,7 @@ fn update_trial(
             Err(Error::invalid_parameter("trial_end", message))
         }
         When::At(end) => {
-            let end = purchase::validate_trial_end(end, now)?;
+            let end = create::validate_trial_end(end, now)?;
             let begun = after.status == Status::Trialing;
             let start = after.trial.filter(|_| begun).map_or(now, |trial| trial.start);
             after.status = Status::Trialing;
@@ -324,7 +328,7 @@ fn apply_reported_payment(
 }
 
 /// Ends a trial that is not over: a period begins.
-pub(super) fn end_trial(
+pub(crate) fn end_trial(
     catalog: &Tx<'_>,
     after: &mut Subscription,
     now: Timestamp,

@@ -7,13 +7,14 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{
-    Entity, Error, RequestInfo, SECONDS_PER_DAY, Tx,
-    deliveries::Delivery,
-    storage::{IndexEntry, IndexPosition, IndexRange, SortOrder},
-    webhook_endpoint::WebhookEndpoint,
-};
 use crate::{
+    catalog::{
+        Error, RequestInfo, Tx,
+        engine::deliveries::Delivery,
+        objects::{calendar::SECONDS_PER_DAY, webhook_endpoint::WebhookEndpoint},
+        repository::Entity,
+        storage::{IndexEntry, IndexPosition, IndexRange, SortOrder},
+    },
     id::{Livemode, Timestamp},
     json::impl_from_json,
     source::API_VERSION,
@@ -85,10 +86,10 @@ pub(crate) struct Event {
     pub(crate) id: String,
     pub(crate) created: Timestamp,
     pub(crate) r#type: String,
-    pub(super) object: Value,
-    pub(super) previous_attributes: Option<Value>,
-    pub(super) request_id: Option<String>,
-    pub(super) idempotency_key: Option<String>,
+    pub(crate) object: Value,
+    pub(crate) previous_attributes: Option<Value>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) idempotency_key: Option<String>,
     /// How many endpoints have still to be told.
     pub(crate) pending_webhooks: u32,
     /// The endpoints that could not be told in all the time there is.

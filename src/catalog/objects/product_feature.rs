@@ -7,13 +7,13 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{
-    Entity, Error, Tx,
-    feature::Feature,
-    product::Product,
-    storage::{IndexEntry, IndexRange},
-};
 use crate::{
+    catalog::{
+        Error, Tx,
+        objects::{feature::Feature, product::Product},
+        repository::Entity,
+        storage::{IndexEntry, IndexRange},
+    },
     id::{Livemode, Timestamp},
     json::impl_from_json,
 };

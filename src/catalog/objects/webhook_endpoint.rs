@@ -7,12 +7,16 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{
-    Entity, Error, SECONDS_PER_DAY, Tx,
-    metadata::{self, Metadata},
-    storage::{IndexEntry, IndexRange},
-};
 use crate::{
+    catalog::{
+        Error, Tx,
+        objects::{
+            calendar::SECONDS_PER_DAY,
+            metadata::{self, Metadata},
+        },
+        repository::Entity,
+        storage::{IndexEntry, IndexRange},
+    },
     id::{Livemode, Timestamp},
     json::impl_from_json,
     webhook::signature,

@@ -16,14 +16,19 @@
 
 use serde_json::Value;
 
-use super::{
-    Error, SECONDS_PER_DAY, Tx,
-    customer::Customer,
-    event::EventType,
-    status::Status,
-    subscription::{CancellationReason, MissingPaymentMethod, Period, Subscription},
+use crate::{
+    catalog::{
+        Error, Tx,
+        objects::{
+            calendar::SECONDS_PER_DAY,
+            customer::Customer,
+            event::EventType,
+            status::Status,
+            subscription::{CancellationReason, MissingPaymentMethod, Period, Subscription},
+        },
+    },
+    id::Timestamp,
 };
-use crate::id::Timestamp;
 
 /// How long a first payment can be made, in seconds: as at Stripe.
 const FIRST_PAYMENT_WINDOW: i64 = 23 * 60 * 60;

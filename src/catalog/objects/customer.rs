@@ -5,15 +5,18 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{
-    Entity, Error, Tx, amendment,
-    event::{self, EventType},
-    interruption,
-    metadata::{self, Metadata},
-    storage::{IndexEntry, IndexRange},
-    subscription::{self, Subscription},
-};
 use crate::{
+    catalog::{
+        Error, Tx,
+        objects::{
+            event::{self, EventType},
+            metadata::{self, Metadata},
+            subscription::{self, Subscription},
+        },
+        operations::subscriptions::{cancel as interruption, update as amendment},
+        repository::Entity,
+        storage::{IndexEntry, IndexRange},
+    },
     id::{Livemode, Timestamp},
     json::impl_from_json,
 };
@@ -206,7 +209,7 @@ pub(crate) fn delete(catalog: &Tx<'_>, id: &str) -> Result<(), Error> {
     delete_loaded(catalog, &customer, now)
 }
 
-pub(super) fn delete_loaded(
+pub(crate) fn delete_loaded(
     catalog: &Tx<'_>,
     before: &Customer,
     now: Timestamp,

@@ -5,14 +5,17 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{
-    Entity, Error, Tx,
-    event::{self, EventType},
-    metadata::{self, Metadata},
-    price,
-    storage::IndexEntry,
-};
 use crate::{
+    catalog::{
+        Error, Tx,
+        objects::{
+            event::{self, EventType},
+            metadata::{self, Metadata},
+            price,
+        },
+        repository::Entity,
+        storage::IndexEntry,
+    },
     id::{Livemode, Timestamp},
     json::impl_from_json,
 };
@@ -175,7 +178,7 @@ pub(crate) fn delete(catalog: &Tx<'_>, id: &str) -> Result<(), Error> {
                 .to_owned(),
         ));
     }
-    super::product_feature::detach_all(catalog, id)?;
+    crate::catalog::objects::product_feature::detach_all(catalog, id)?;
     catalog.remove(&product)?;
     catalog.emit(EventType::ProductDeleted, product.to_json(catalog.livemode), None)
 }

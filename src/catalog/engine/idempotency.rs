@@ -5,11 +5,16 @@
 
 use serde::Serialize;
 
-use super::{
-    Entity, Error, SECONDS_PER_DAY, Tx,
-    storage::{IndexEntry, IndexPosition, IndexRange, SortOrder},
+use crate::{
+    catalog::{
+        Error, Tx,
+        objects::calendar::SECONDS_PER_DAY,
+        repository::Entity,
+        storage::{IndexEntry, IndexPosition, IndexRange, SortOrder},
+    },
+    id::Timestamp,
+    json::impl_from_json,
 };
-use crate::{id::Timestamp, json::impl_from_json};
 
 /// How long an answer is kept, in seconds: as long as at Stripe.
 const KEY_RETENTION: i64 = SECONDS_PER_DAY;

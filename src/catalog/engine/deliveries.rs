@@ -17,14 +17,18 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{
-    Entity, Error, SECONDS_PER_DAY, Tx,
-    delivery_attempt::{self, Attempt},
-    event::Event,
-    storage::{IndexEntry, IndexPosition, IndexRange, SortOrder},
-    webhook_endpoint::{self, DeletedEndpoint, WebhookEndpoint},
-};
 use crate::{
+    catalog::{
+        Error, Tx,
+        objects::{
+            calendar::SECONDS_PER_DAY,
+            delivery_attempt::{self, Attempt},
+            event::Event,
+            webhook_endpoint::{self, DeletedEndpoint, WebhookEndpoint},
+        },
+        repository::Entity,
+        storage::{IndexEntry, IndexPosition, IndexRange, SortOrder},
+    },
     id::Timestamp,
     json::{self, impl_from_json},
 };
@@ -299,7 +303,7 @@ fn backoff(tries: u32, chance: u64) -> i64 {
 mod tests {
     use super::*;
     use crate::{
-        catalog::{event::EventType, memory::MemoryStorage},
+        catalog::{memory::MemoryStorage, objects::event::EventType},
         id::Livemode,
         policy::StatusPolicy,
     };

@@ -7,8 +7,13 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Entity, Error, SECONDS_PER_DAY, Tx, event::EventType, storage::IndexEntry};
 use crate::{
+    catalog::{
+        Error, Tx,
+        objects::{calendar::SECONDS_PER_DAY, event::EventType},
+        repository::Entity,
+        storage::IndexEntry,
+    },
     id::{Livemode, Timestamp},
     json::impl_from_json,
 };

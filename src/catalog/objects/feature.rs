@@ -7,12 +7,13 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{
-    Entity, Error, Tx,
-    metadata::{self, Metadata},
-    storage::IndexEntry,
-};
 use crate::{
+    catalog::{
+        Error, Tx,
+        objects::metadata::{self, Metadata},
+        repository::Entity,
+        storage::IndexEntry,
+    },
     id::{Livemode, Timestamp},
     json::impl_from_json,
 };
@@ -82,8 +83,10 @@ pub(crate) fn create(
     name: String,
     metadata: metadata::MetadataPatch,
 ) -> Result<Feature, Error> {
-    let holders: Vec<Feature> = catalog
-        .list(&index(true, Some(&lookup_key)), super::storage::IndexRange::newest_first(1))?;
+    let holders: Vec<Feature> = catalog.list(
+        &index(true, Some(&lookup_key)),
+        crate::catalog::storage::IndexRange::newest_first(1),
+    )?;
     if let Some(holder) = holders.first() {
         return Err(Error::AlreadyExists {
             param: "lookup_key",

@@ -8,14 +8,14 @@ use std::collections::HashSet;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{
-    Entity, Error, Tx, bulk_jobs,
-    derive::granted_feature_ids,
-    event::EventType,
-    feature::Feature,
-    storage::{IndexEntry, IndexRange},
-};
 use crate::{
+    catalog::{
+        Error, Tx,
+        engine::{bulk_jobs, granted::granted_feature_ids},
+        objects::{event::EventType, feature::Feature},
+        repository::Entity,
+        storage::{IndexEntry, IndexRange},
+    },
     entitlement::Entitlements,
     id::{Livemode, Timestamp},
     json::impl_from_json,

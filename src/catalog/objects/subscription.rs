@@ -9,16 +9,23 @@ use std::{collections::BTreeSet, rc::Rc};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{
-    BillingCycle, Entity, Error, Tx,
-    entitlements::recompute,
-    event::{self, EventType},
-    metadata::Metadata,
-    price::Price,
-    status::Status,
-    storage::IndexEntry,
+use crate::{
+    catalog::{
+        Error, Tx,
+        engine::entitlements::recompute,
+        objects::{
+            calendar::BillingCycle,
+            event::{self, EventType},
+            metadata::Metadata,
+            price::Price,
+            status::Status,
+        },
+        repository::Entity,
+        storage::IndexEntry,
+    },
+    id::Timestamp,
+    json::impl_from_json,
 };
-use crate::{id::Timestamp, json::impl_from_json};
 
 /// The members that are about money, as they are where none moves.
 const BILLING_DEFAULTS: &str = r#"{
@@ -188,7 +195,7 @@ pub(crate) enum Liveness {
 
 /// A price as a subscription shows it: itself, and in the form that it had before there were prices.
 #[derive(Debug)]
-pub(super) struct RenderedPrice {
+pub(crate) struct RenderedPrice {
     price: Value,
     plan: Value,
 }

@@ -7,20 +7,26 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::{
-    BillingCycle, Entity, Error, SECONDS_PER_DAY, Tx,
-    customer::MAX_SUBSCRIPTIONS,
-    event::EventType,
-    metadata::{self, Metadata},
-    price::{Price, Recurring},
-    status::Status,
-    subscription::{
-        BillingTerms, CancellationDetails, CancellationReason, MissingPaymentMethod, Period,
-        Subscription, SubscriptionItem,
+use crate::{
+    catalog::{
+        Error, Tx,
+        engine::transitions::ChargeResult,
+        objects::{
+            calendar::{BillingCycle, SECONDS_PER_DAY},
+            customer::MAX_SUBSCRIPTIONS,
+            event::EventType,
+            metadata::{self, Metadata},
+            price::{Price, Recurring},
+            status::Status,
+            subscription::{
+                BillingTerms, CancellationDetails, CancellationReason, MissingPaymentMethod,
+                Period, Subscription, SubscriptionItem,
+            },
+        },
+        repository::Entity,
     },
-    transitions::ChargeResult,
+    id::Timestamp,
 };
-use crate::id::Timestamp;
 
 /// The most items of one subscription, as at Stripe.
 pub(crate) const MAX_ITEMS: usize = 20;

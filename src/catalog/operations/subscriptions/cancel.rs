@@ -4,14 +4,19 @@
 //! <https://docs.stripe.com/billing/subscriptions/pause>. What grants while it is paused is in
 //! `status`.
 
-use super::{
-    Entity, Error, Tx,
-    amendment::end_trial,
-    event::EventType,
-    status::Status,
-    subscription::{CancellationDetails, CancellationReason, Subscription},
+use crate::{
+    catalog::{
+        Error, Tx,
+        objects::{
+            event::EventType,
+            status::Status,
+            subscription::{CancellationDetails, CancellationReason, Subscription},
+        },
+        operations::subscriptions::update::end_trial,
+        repository::Entity,
+    },
+    id::Timestamp,
 };
-use crate::id::Timestamp;
 
 /// Cancels now.
 pub(crate) fn cancel(

@@ -5,12 +5,16 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{
-    Entity, Error, Tx,
-    event::EVENT_RETENTION,
-    storage::{IndexEntry, IndexPosition, IndexRange, SortOrder},
+use crate::{
+    catalog::{
+        Error, Tx,
+        objects::event::EVENT_RETENTION,
+        repository::Entity,
+        storage::{IndexEntry, IndexPosition, IndexRange, SortOrder},
+    },
+    id::Timestamp,
+    json::impl_from_json,
 };
-use crate::{id::Timestamp, json::impl_from_json};
 
 /// The list of all attempts.
 const INDEX: &str = "attempts";
@@ -21,15 +25,15 @@ const PURGE_BATCH: usize = 2;
 /// How one try went: what an endpoint's log is made of.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Attempt {
-    pub(super) id: String,
-    pub(super) created: Timestamp,
-    pub(super) endpoint: String,
-    pub(super) event: String,
-    pub(super) r#type: String,
-    pub(super) number: u32,
-    pub(super) status: Option<u16>,
-    pub(super) error: Option<String>,
-    pub(super) next_attempt: Option<Timestamp>,
+    pub(crate) id: String,
+    pub(crate) created: Timestamp,
+    pub(crate) endpoint: String,
+    pub(crate) event: String,
+    pub(crate) r#type: String,
+    pub(crate) number: u32,
+    pub(crate) status: Option<u16>,
+    pub(crate) error: Option<String>,
+    pub(crate) next_attempt: Option<Timestamp>,
 }
 
 impl_from_json! { struct Attempt { id, created, endpoint, event, r#type, number, status, error, next_attempt } }
@@ -73,7 +77,7 @@ impl Attempt {
     }
 }
 
-pub(super) fn purge_expired(catalog: &Tx<'_>) -> Result<(), Error> {
+pub(crate) fn purge_expired(catalog: &Tx<'_>) -> Result<(), Error> {
     let oldest = Timestamp(catalog.now.0.saturating_sub(EVENT_RETENTION));
     let below = Some(IndexPosition::start_of(oldest));
     let expired =
@@ -82,6 +86,6 @@ pub(super) fn purge_expired(catalog: &Tx<'_>) -> Result<(), Error> {
     attempts.iter().try_for_each(|attempt| catalog.remove(attempt))
 }
 
-pub(super) fn is_success(status: u16) -> bool {
+pub(crate) fn is_success(status: u16) -> bool {
     (200..300).contains(&status)
 }

@@ -10,16 +10,23 @@
 
 use serde::Serialize;
 
-use super::{
-    Entity, Error, Tx,
-    entitlements::recompute,
-    event::EventType,
-    product::Product,
-    status::Status,
-    storage::{IndexEntry, IndexPosition, IndexRange, SortOrder},
-    subscription::{self, Subscription},
+use crate::{
+    catalog::{
+        Error, Tx,
+        engine::entitlements::recompute,
+        objects::{
+            event::EventType,
+            product::Product,
+            status::Status,
+            subscription::{self, Subscription},
+        },
+        repository::Entity,
+        storage::{IndexEntry, IndexPosition, IndexRange, SortOrder},
+    },
+    id::Timestamp,
+    json::impl_from_json,
+    policy::StatusPolicy,
 };
-use crate::{id::Timestamp, json::impl_from_json, policy::StatusPolicy};
 
 /// The subscriptions that an application gets to before it is answered.
 const FIRST_BATCH: usize = 100;
@@ -100,12 +107,12 @@ pub(crate) fn apply_product_features(
 }
 
 /// Whether there is something under way, or to begin.
-pub(super) fn is_pending(catalog: &Tx<'_>) -> Result<bool, Error> {
+pub(crate) fn is_pending(catalog: &Tx<'_>) -> Result<bool, Error> {
     Ok(load_applied_policy(catalog)? != Some(catalog.policy) || catalog.has_any(INDEX)?)
 }
 
 /// Brings what is under way on by so many subscriptions.
-pub(super) fn run(catalog: &Tx<'_>, limit: usize) -> Result<(), Error> {
+pub(crate) fn run(catalog: &Tx<'_>, limit: usize) -> Result<(), Error> {
     detect_policy_change(catalog)?;
     let first = IndexRange { after: None, before: None, order: SortOrder::Ascending, limit: 1 };
     let applications: Vec<BulkJob> = catalog.list(INDEX, first)?;
@@ -117,7 +124,7 @@ pub(super) fn run(catalog: &Tx<'_>, limit: usize) -> Result<(), Error> {
 
 /// Notices that the policy is another one than the sets were derived by, before one is derived by it:
 /// whoever it concerns is settled in time.
-pub(super) fn detect_policy_change(catalog: &Tx<'_>) -> Result<(), Error> {
+pub(crate) fn detect_policy_change(catalog: &Tx<'_>) -> Result<(), Error> {
     let before = load_applied_policy(catalog)?;
     if before == Some(catalog.policy) {
         return Ok(());

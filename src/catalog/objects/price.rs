@@ -5,14 +5,18 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{
-    BillingCycle, Entity, Error, Tx,
-    event::{self, EventType},
-    metadata::{self, Metadata},
-    product::Product,
-    storage::{IndexEntry, IndexRange},
-};
 use crate::{
+    catalog::{
+        Error, Tx,
+        objects::{
+            calendar::BillingCycle,
+            event::{self, EventType},
+            metadata::{self, Metadata},
+            product::Product,
+        },
+        repository::Entity,
+        storage::{IndexEntry, IndexRange},
+    },
     id::{Livemode, Timestamp},
     json::impl_from_json,
 };

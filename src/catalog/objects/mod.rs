@@ -1,0 +1,18 @@
+//! Stripe's objects: one a file, with its stored form, its index entries and its JSON.
+
+pub(crate) mod calendar;
+pub(crate) mod metadata;
+pub(crate) mod status;
+
+pub(crate) mod feature;
+pub(crate) mod price;
+pub(crate) mod product;
+pub(crate) mod product_feature;
+
+pub(crate) mod customer;
+pub(crate) mod subscription;
+pub(crate) mod test_clock;
+
+pub(crate) mod delivery_attempt;
+pub(crate) mod event;
+pub(crate) mod webhook_endpoint;

@@ -1,0 +1,3 @@
+//! What requests do to the catalog's objects.
+
+pub(crate) mod subscriptions;
