@@ -1,6 +1,6 @@
 //! New names for new things, in the forms that Stripe's have.
 
-use crate::{catalog::Tx, id::Livemode};
+use crate::{catalog::tx::Tx, id::Livemode};
 
 /// The characters of Stripe's ids.
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

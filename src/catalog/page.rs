@@ -5,9 +5,10 @@
 
 use crate::{
     catalog::{
-        Error, Tx,
+        error::Error,
         repository::{self, Entity},
         storage::{IndexPosition, IndexRange, IndexedObject, SortOrder},
+        tx::Tx,
     },
     id::Timestamp,
 };

@@ -4,14 +4,19 @@ use serde::Serialize;
 
 use crate::{
     catalog::{
-        Error, Tx,
+        error::Error,
         storage::{
-            IndexEntry, IndexPosition, IndexRange, IndexedObject, StorageError, StoredObject,
+            IndexEntry, IndexPosition, IndexRange, IndexedObject, SortOrder, StorageError,
+            StoredObject,
         },
+        tx::Tx,
     },
     id::Timestamp,
     json::{self, Decoder, FromJson, impl_from_json},
 };
+
+/// The most expired objects that one new one removes: more than one, so that they get fewer.
+const PURGE_BATCH: usize = 2;
 
 /// A thing that is kept, under an id of its own.
 pub(crate) trait Entity: FromJson + Serialize {
@@ -85,6 +90,22 @@ impl Tx<'_> {
         Ok(self.storage.remove(&storage_key(T::TYPE, object.id()), &object.index_entries())?)
     }
 
+    /// Removes the oldest objects of a list that are older than a time: those that have expired.
+    pub(crate) fn remove_oldest<T: Entity>(
+        &self,
+        name: &str,
+        before: Timestamp,
+    ) -> Result<(), Error> {
+        let range = IndexRange {
+            after: None,
+            before: Some(IndexPosition::start_of(before)),
+            order: SortOrder::Ascending,
+            limit: PURGE_BATCH,
+        };
+        let expired: Vec<T> = self.list(name, range)?;
+        expired.iter().try_for_each(|object| self.remove(object))
+    }
+
     /// A part of a list.
     pub(crate) fn list<T: Entity>(&self, name: &str, range: IndexRange) -> Result<Vec<T>, Error> {
         deserialize_all(&self.storage.list(name, range)?)
@@ -107,7 +128,7 @@ impl Tx<'_> {
     }
 
     /// Where an object stands in the lists that clients see.
-    pub(super) fn position_of(
+    pub(crate) fn position_of(
         &self,
         kind: &'static str,
         id: &str,
@@ -128,7 +149,7 @@ fn deserialize<T: FromJson>(kind: &str, body: &str) -> Result<T, Error> {
 }
 
 /// Reads the objects of a list.
-pub(super) fn deserialize_all<T: Entity>(listed: &[IndexedObject]) -> Result<Vec<T>, Error> {
+pub(crate) fn deserialize_all<T: Entity>(listed: &[IndexedObject]) -> Result<Vec<T>, Error> {
     let mut reader = Decoder::default();
     let objects = listed.iter().map(|listed| reader.decode(listed.body.as_bytes())).collect();
     reader.into_result().map_err(|error| decode_error(T::TYPE, &error))?;

@@ -6,10 +6,16 @@ use serde_json::Value;
 
 use super::{
     super::error::Error,
-    RequestContext, deleted_object,
+    context::{RequestContext, deleted_object},
     params::{MAX_STRING_LEN, Passthrough},
 };
-use crate::catalog::objects::customer::{self, Customer, CustomerPatch};
+use crate::catalog::{
+    objects::{
+        customer::{self, Customer},
+        test_clock,
+    },
+    operations::customers::{self, CustomerPatch},
+};
 
 /// The most characters of a customer's address, by Stripe's documentation.
 const MAX_EMAIL_LEN: usize = 512;
@@ -36,7 +42,7 @@ pub(super) fn list(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     let page = visit.params.list_query_with_created()?;
     visit.reject_unknown()?;
     if let Some(clock) = &clock {
-        visit.tx.load_clock(clock, "test_clock")?;
+        test_clock::load(&visit.tx, clock, "test_clock")?;
     }
     let list = customer::index(clock.as_deref(), email.as_deref());
     let livemode = visit.tx.livemode;
@@ -53,7 +59,7 @@ pub(super) fn create(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     let id = visit.params.client_id()?;
     let change = parse_patch(visit)?;
     visit.reject_unknown()?;
-    let customer = customer::create(&visit.tx, id, change, clock.as_deref())?;
+    let customer = customers::create(&visit.tx, id, change, clock.as_deref())?;
     Ok(customer.to_json(visit.tx.livemode))
 }
 
@@ -66,13 +72,13 @@ pub(super) fn retrieve(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
 pub(super) fn update(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     let change = parse_patch(visit)?;
     visit.reject_unknown()?;
-    let customer = customer::update(&visit.tx, visit.id(), change)?;
+    let customer = customers::update(&visit.tx, visit.id(), change)?;
     Ok(customer.to_json(visit.tx.livemode))
 }
 
 pub(super) fn delete(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     visit.reject_unknown()?;
-    customer::delete(&visit.tx, visit.id())?;
+    customers::delete(&visit.tx, visit.id())?;
     Ok(deleted_object(visit.id(), "customer"))
 }
 

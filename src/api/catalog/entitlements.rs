@@ -5,8 +5,11 @@
 
 use serde_json::Value;
 
-use super::{super::error::Error, RequestContext, params::MAX_STRING_LEN};
-use crate::catalog::engine::entitlements::{self, StoredEntitlement};
+use super::{super::error::Error, context::RequestContext, params::MAX_STRING_LEN};
+use crate::catalog::{
+    engine::transitions,
+    objects::{active_entitlement::{self, StoredEntitlement}, customer},
+};
 
 pub(super) fn list(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     let customer = visit.params.required_non_empty("customer", MAX_STRING_LEN)?;
@@ -33,10 +36,10 @@ fn list_active(
     visit.params.take_integer("at_least", 0..=u64::MAX)?;
     visit.params.take_flag("fresh")?;
     visit.reject_unknown()?;
-    let customer = visit.tx.load_existing_customer(customer, param)?;
-    visit.tx.apply_due(&customer)?;
+    let customer = customer::load_existing(&visit.tx, customer, param)?;
+    transitions::apply_due(&visit.tx, &customer)?;
     let livemode = visit.tx.livemode;
-    let list = entitlements::index(&customer.id);
+    let list = active_entitlement::index(&customer.id);
     visit.page_response(
         &[list],
         &page,

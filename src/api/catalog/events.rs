@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{super::error::Error, RequestContext, params::MAX_STRING_LEN};
+use super::{super::error::Error, context::RequestContext, params::MAX_STRING_LEN};
 use crate::catalog::{
     engine::deliveries,
     objects::event::{self, Event},

@@ -5,7 +5,11 @@
 
 use serde_json::{Value, json};
 
-use super::{super::error::Error, RequestContext, deleted_object, params::MAX_STRING_LEN};
+use super::{
+    super::error::Error,
+    context::{RequestContext, deleted_object},
+    params::MAX_STRING_LEN,
+};
 use crate::{
     catalog::{
         engine::bulk_jobs::{self, JobProgress},
@@ -13,6 +17,10 @@ use crate::{
             feature::{self, Feature},
             product::Product,
             product_feature::{self, ProductFeature},
+        },
+        operations::{
+            features::{self, FeatureUpdate},
+            product_features,
         },
     },
     id::LookupKey,
@@ -39,7 +47,7 @@ pub(super) fn create(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     let name = visit.params.required_non_empty("name", MAX_NAME_LEN)?;
     let metadata = visit.params.metadata()?;
     visit.reject_unknown()?;
-    let feature = feature::create(&visit.tx, lookup_key, name, metadata)?;
+    let feature = features::create(&visit.tx, lookup_key, name, metadata)?;
     Ok(feature.to_json(visit.tx.livemode))
 }
 
@@ -50,13 +58,13 @@ pub(super) fn retrieve(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
 }
 
 pub(super) fn update(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
-    let update = feature::FeatureUpdate {
+    let update = FeatureUpdate {
         active: visit.params.optional_bool("active")?,
         name: visit.params.non_empty("name", MAX_NAME_LEN)?,
         metadata: visit.params.metadata()?,
     };
     visit.reject_unknown()?;
-    let feature = feature::update(&visit.tx, visit.id(), update)?;
+    let feature = features::update(&visit.tx, visit.id(), update)?;
     Ok(feature.to_json(visit.tx.livemode))
 }
 
@@ -71,19 +79,19 @@ pub(super) fn list_for_product(visit: &mut RequestContext<'_>) -> Result<Value, 
 pub(super) fn attach(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     let feature = visit.params.required_non_empty("entitlement_feature", MAX_STRING_LEN)?;
     visit.reject_unknown()?;
-    let (attached, feature) = product_feature::attach(&visit.tx, visit.id(), &feature)?;
+    let (attached, feature) = product_features::attach(&visit.tx, visit.id(), &feature)?;
     Ok(attached.to_json(&feature, visit.tx.livemode))
 }
 
 pub(super) fn retrieve_for_product(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     visit.reject_unknown()?;
-    let attached = product_feature::load(&visit.tx, visit.first_id(), visit.id())?;
+    let attached = product_features::load(&visit.tx, visit.first_id(), visit.id())?;
     to_json(visit, &attached)
 }
 
 pub(super) fn detach(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     visit.reject_unknown()?;
-    product_feature::detach(&visit.tx, visit.first_id(), visit.id())?;
+    product_features::detach(&visit.tx, visit.first_id(), visit.id())?;
     Ok(deleted_object(visit.id(), "product_feature"))
 }
 

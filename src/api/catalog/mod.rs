@@ -13,13 +13,16 @@
 //! changed nothing. It runs where the catalog is kept; the way to there is
 //! [`crate::store::Catalog`]. The rules are in [`crate::catalog`].
 
+mod context;
 mod customers;
 mod entitlements;
 mod events;
 mod expand;
 mod features;
 mod params;
+mod price_params;
 mod prices;
+mod product_params;
 mod products;
 mod subscription_items;
 mod subscriptions;
@@ -27,9 +30,10 @@ mod test_clocks;
 mod webhook_endpoints;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use self::context::RequestContext;
 use super::{
     App, IDEMPOTENCY_KEY, Request, Response, auth,
     error::Error,
@@ -41,7 +45,6 @@ use crate::{
     catalog::{
         RequestInfo, Tx,
         engine::idempotency::{self, Replay},
-        page::ListQuery,
     },
     json,
     source::API_VERSION,
@@ -74,16 +77,6 @@ pub const RESPONSE_HEADERS: [HeaderName; 8] = [
     IDEMPOTENT_REPLAYED,
     ORIGINAL_REQUEST,
 ];
-
-/// A request under way.
-pub(super) struct RequestContext<'a> {
-    tx: Tx<'a>,
-    params: Params,
-    /// The path, as a list's `url` repeats it.
-    path: &'a str,
-    /// What stands for the `{…}` in it.
-    ids: Vec<String>,
-}
 
 /// What answers a request.
 pub(super) type CatalogHandler = fn(&mut RequestContext<'_>) -> Result<Value, Error>;
@@ -196,8 +189,8 @@ impl Rejected {
 /// # Errors
 ///
 /// Where it is refused, or fails.
-pub fn handle(catalog: Tx<'_>, request: &Request) -> Result<Response, Rejected> {
-    try_handle(catalog, request).map_err(Rejected)
+pub fn handle(tx: Tx<'_>, request: &Request) -> Result<Response, Rejected> {
+    try_handle(tx, request).map_err(Rejected)
 }
 
 /// The answer to a request whose key belongs to one that is not answered yet.
@@ -206,7 +199,7 @@ pub fn key_in_use(key: &str) -> Response {
     Error::idempotency_key_in_use(key).to_response()
 }
 
-fn try_handle(catalog: Tx<'_>, request: &Request) -> Result<Response, Error> {
+fn try_handle(tx: Tx<'_>, request: &Request) -> Result<Response, Error> {
     let (method, path) = (request.method(), request.uri().path());
     let (endpoint, ids) = match Route::match_request(ROUTES, method, path)? {
         RouteMatch::Operation(endpoint, ids) => (endpoint, ids),
@@ -218,10 +211,10 @@ fn try_handle(catalog: Tx<'_>, request: &Request) -> Result<Response, Error> {
     }
     let key = idempotency_key(request)?;
     let id = header_str(request, REQUEST_ID).map(str::to_owned);
-    let catalog = catalog.with_request(RequestInfo { id, idempotency_key: key.map(str::to_owned) });
+    let tx = tx.with_request(RequestInfo { id, idempotency_key: key.map(str::to_owned) });
     let asked = key.map(|_| fingerprint(request));
     if let (Some(key), Some(asked)) = (key, &asked) {
-        match idempotency::get(&catalog, key, asked)? {
+        match idempotency::get(&tx, key, asked)? {
             Replay::Miss => {}
             Replay::Mismatch => return Err(Error::idempotency_mismatch(key)),
             Replay::Hit(answer) => {
@@ -240,7 +233,7 @@ fn try_handle(catalog: Tx<'_>, request: &Request) -> Result<Response, Error> {
         Method::POST => Params::from_body_and_query(request)?,
         _ => Params::from_query_or_body(request)?,
     };
-    let mut visit = RequestContext { tx: catalog, params, path, ids };
+    let mut visit = RequestContext { tx: tx, params, path, ids };
     let paths = visit.params.take_list("expand")?;
     let mut shown = endpoint(&mut visit)?;
     expand::expand(&visit.tx, &mut shown, &paths)?;
@@ -289,43 +282,4 @@ fn build_response(status: StatusCode, body: String, key: Option<&str>) -> Respon
         headers.insert(IDEMPOTENCY_KEY, key);
     }
     response
-}
-
-impl RequestContext<'_> {
-    /// The last `{…}` of the path.
-    fn id(&self) -> &str {
-        self.ids.last().map_or("", String::as_str)
-    }
-
-    /// The first `{…}` of the path.
-    fn first_id(&self) -> &str {
-        self.ids.first().map_or("", String::as_str)
-    }
-
-    /// Refuses what is no parameter of this request, before anything is done for it.
-    fn reject_unknown(&mut self) -> Result<(), Error> {
-        std::mem::take(&mut self.params).reject_unknown()
-    }
-
-    /// A page of objects, as Stripe's lists show them.
-    fn page_response<T: crate::catalog::repository::Entity>(
-        &self,
-        lists: &[String],
-        page: &ListQuery,
-        keep: impl Fn(&T) -> bool,
-        shown: impl FnMut(&T) -> Result<Value, Error>,
-    ) -> Result<Value, Error> {
-        let (objects, has_more) = self.tx.list_page(lists, page, keep)?;
-        let data: Vec<_> = objects.iter().map(shown).collect::<Result<_, _>>()?;
-        Ok(self.list_response(&data, has_more))
-    }
-
-    fn list_response(&self, data: &[Value], has_more: bool) -> Value {
-        json!({ "object": "list", "data": data, "has_more": has_more, "url": self.path })
-    }
-}
-
-/// What Stripe says of a thing that is gone.
-fn deleted_object(id: &str, object: &str) -> Value {
-    json!({ "id": id, "object": object, "deleted": true })
 }

@@ -3,29 +3,18 @@
 use serde_json::Value;
 
 use super::{
-    super::{error::Error, form::Params},
-    RequestContext, deleted_object,
-    params::{MAX_STRING_LEN, Passthrough},
-    prices,
+    super::error::Error,
+    context::{RequestContext, deleted_object},
+    params::MAX_STRING_LEN,
+    price_params, product_params,
 };
 use crate::catalog::{
-    Tx,
-    objects::product::{self, NewProduct, Product, ProductUpdate},
+    objects::product::{self, Product},
+    operations::{
+        prices,
+        products::{self, ProductUpdate},
+    },
 };
-
-const PASSTHROUGH: [Passthrough; 8] = [
-    Passthrough::String("description"),
-    Passthrough::List("images"),
-    Passthrough::List("marketing_features"),
-    Passthrough::Bool("shippable"),
-    Passthrough::String("statement_descriptor"),
-    Passthrough::String("tax_code"),
-    Passthrough::String("unit_label"),
-    Passthrough::String("url"),
-];
-
-/// What only moves money, or parcels.
-const IGNORED_PARAMS: [&str; 3] = ["package_dimensions", "tax_details", "type"];
 
 pub(super) fn list(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     let active = visit.params.optional_bool("active")?;
@@ -49,16 +38,17 @@ pub(super) fn list(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
 }
 
 pub(super) fn create(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
-    let new = parse(&mut visit.params)?;
+    let new = product_params::parse(&mut visit.params)?;
     let price = visit.params.object("default_price_data")?;
-    let mut price = price.map(|params| prices::parse_inline(params, String::new())).transpose()?;
+    let mut price =
+        price.map(|params| price_params::parse_inline(params, String::new())).transpose()?;
     visit.reject_unknown()?;
-    let mut product = product::create(&visit.tx, new)?;
+    let mut product = products::create(&visit.tx, new)?;
     if let Some(mut price) = price.take() {
         price.product.clone_from(&product.id);
-        let price = crate::catalog::objects::price::create(&visit.tx, price)?;
+        let price = prices::create(&visit.tx, price)?;
         let update = ProductUpdate { default_price: Some(price.id), ..ProductUpdate::default() };
-        product = product::update(&visit.tx, &product.id, update)?;
+        product = products::update(&visit.tx, &product.id, update)?;
     }
     Ok(product.to_json(visit.tx.livemode))
 }
@@ -71,39 +61,21 @@ pub(super) fn retrieve(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
 
 pub(super) fn update(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     let params = &mut visit.params;
-    params.ignore(&IGNORED_PARAMS);
+    params.ignore(&product_params::IGNORED_PARAMS);
     let update = ProductUpdate {
         active: params.optional_bool("active")?,
         name: params.non_empty("name", MAX_STRING_LEN)?,
         default_price: params.bounded_string("default_price", MAX_STRING_LEN)?,
         metadata: params.metadata()?,
-        passthrough: params.passthrough(&PASSTHROUGH)?,
+        passthrough: params.passthrough(&product_params::PASSTHROUGH)?,
     };
     visit.reject_unknown()?;
-    let product = product::update(&visit.tx, visit.id(), update)?;
+    let product = products::update(&visit.tx, visit.id(), update)?;
     Ok(product.to_json(visit.tx.livemode))
 }
 
 pub(super) fn delete(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     visit.reject_unknown()?;
-    product::delete(&visit.tx, visit.id())?;
+    products::delete(&visit.tx, visit.id())?;
     Ok(deleted_object(visit.id(), "product"))
-}
-
-/// Makes the product that stands in another request, and tells its id.
-pub(super) fn create_inline(catalog: &Tx<'_>, mut params: Params) -> Result<String, Error> {
-    let new = parse(&mut params)?;
-    params.reject_unknown()?;
-    Ok(product::create(catalog, new)?.id)
-}
-
-fn parse(params: &mut Params) -> Result<NewProduct, Error> {
-    params.ignore(&IGNORED_PARAMS);
-    Ok(NewProduct {
-        id: params.client_id()?,
-        active: params.optional_bool("active")?,
-        name: params.required_non_empty("name", MAX_STRING_LEN)?,
-        metadata: params.metadata()?,
-        passthrough: params.passthrough(&PASSTHROUGH)?,
-    })
 }

@@ -6,23 +6,26 @@ use serde_json::{Map, Value};
 
 use super::{
     super::{error::Error, form::Params},
-    RequestContext,
+    context::RequestContext,
     params::{MAX_STRING_LEN, Passthrough},
     subscription_items,
 };
 use crate::{
     catalog::{
+        engine::payments::ReportedPayment,
         objects::{
+            customer,
             status::Status,
             subscription::{
                 self, CancellationDetails, Liveness, MissingPaymentMethod, PauseCollection,
                 Subscription,
             },
+            subscription_json, test_clock,
         },
         operations::subscriptions::{
             cancel,
             create::{self, MAX_TRIAL_DAYS, NewSubscription, PaymentBehavior, Trial},
-            update::{self, Patch, ReportedPayment, SubscriptionUpdate, When},
+            update::{self, Patch, SubscriptionUpdate, When},
         },
         page::CreatedRange,
     },
@@ -92,12 +95,12 @@ pub(super) fn list(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     let ends = params.timestamp_range("current_period_end")?;
     let page = params.list_query_with_created()?;
     visit.reject_unknown()?;
-    let catalog = &visit.tx;
+    let tx = &visit.tx;
     if let Some(clock) = &clock {
-        catalog.load_clock(clock, "test_clock")?;
+        test_clock::load(tx, clock, "test_clock")?;
     }
     if let Some(customer) = &customer {
-        catalog.load_existing_customer(customer, "customer")?;
+        customer::load_existing(tx, customer, "customer")?;
     }
     let lists = match (&customer, &price) {
         (Some(customer), _) => vec![subscription::customer_index(customer, Liveness::Any)],
@@ -121,7 +124,7 @@ pub(super) fn list(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
             })
     };
     visit.page_response(&lists, &page, keep, |it: &Subscription| {
-        Ok(catalog.subscription_to_json(it)?)
+        Ok(subscription_json::to_json(tx, it)?)
     })
 }
 
@@ -163,13 +166,13 @@ pub(super) fn create(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
         new.items.push(subscription_items::parse_new(&visit.tx, item)?);
     }
     let subscription = create::create(&visit.tx, new)?;
-    Ok(visit.tx.subscription_to_json(&subscription)?)
+    Ok(subscription_json::to_json(&visit.tx, &subscription)?)
 }
 
 pub(super) fn retrieve(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     visit.reject_unknown()?;
     let subscription: Subscription = visit.tx.load(visit.id(), "id")?;
-    Ok(visit.tx.subscription_to_json(&subscription)?)
+    Ok(subscription_json::to_json(&visit.tx, &subscription)?)
 }
 
 pub(super) fn update(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
@@ -202,7 +205,7 @@ pub(super) fn update(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
         update.items.push(subscription_items::parse_update(&visit.tx, item)?);
     }
     let subscription = update::update(&visit.tx, visit.id(), update)?;
-    Ok(visit.tx.subscription_to_json(&subscription)?)
+    Ok(subscription_json::to_json(&visit.tx, &subscription)?)
 }
 
 pub(super) fn cancel(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
@@ -211,7 +214,7 @@ pub(super) fn cancel(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     let cancellation = parse_cancellation_details(params)?;
     visit.reject_unknown()?;
     let subscription = cancel::cancel(&visit.tx, visit.id(), cancellation)?;
-    Ok(visit.tx.subscription_to_json(&subscription)?)
+    Ok(subscription_json::to_json(&visit.tx, &subscription)?)
 }
 
 pub(super) fn pause(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
@@ -219,7 +222,7 @@ pub(super) fn pause(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     visit.params.one_of("type", &[("subscription", ())])?;
     visit.reject_unknown()?;
     let subscription = cancel::pause(&visit.tx, visit.id())?;
-    Ok(visit.tx.subscription_to_json(&subscription)?)
+    Ok(subscription_json::to_json(&visit.tx, &subscription)?)
 }
 
 pub(super) fn resume(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
@@ -229,7 +232,7 @@ pub(super) fn resume(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     let anchor_now = params.one_of("billing_cycle_anchor", &anchor)?.unwrap_or(true);
     visit.reject_unknown()?;
     let subscription = cancel::resume(&visit.tx, visit.id(), anchor_now)?;
-    Ok(visit.tx.subscription_to_json(&subscription)?)
+    Ok(subscription_json::to_json(&visit.tx, &subscription)?)
 }
 
 fn parse_trial(params: &mut Params) -> Result<Trial, Error> {

@@ -2,9 +2,15 @@
 
 use serde_json::Value;
 
-use super::{super::error::Error, RequestContext, deleted_object};
+use super::{
+    super::error::Error,
+    context::{RequestContext, deleted_object},
+};
 use crate::{
-    catalog::objects::test_clock::{self, TestClock},
+    catalog::{
+        objects::test_clock::{self, TestClock},
+        operations::test_clocks,
+    },
     id::Livemode,
 };
 
@@ -26,14 +32,14 @@ pub(super) fn create(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     let frozen = frozen.ok_or_else(|| Error::missing_param("frozen_time"))?;
     let name = visit.params.non_empty("name", MAX_NAME_LEN)?;
     visit.reject_unknown()?;
-    let clock = test_clock::create(&visit.tx, frozen, name)?;
+    let clock = test_clocks::create(&visit.tx, frozen, name)?;
     Ok(clock.to_json(visit.tx.livemode))
 }
 
 pub(super) fn retrieve(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     require_test_mode(visit)?;
     visit.reject_unknown()?;
-    let clock = visit.tx.load_clock(visit.id(), "id")?;
+    let clock = test_clock::load(&visit.tx, visit.id(), "id")?;
     Ok(clock.to_json(visit.tx.livemode))
 }
 
@@ -42,14 +48,14 @@ pub(super) fn advance(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     let to = visit.params.timestamp("frozen_time")?;
     let to = to.ok_or_else(|| Error::missing_param("frozen_time"))?;
     visit.reject_unknown()?;
-    let clock = test_clock::advance(&visit.tx, visit.id(), to)?;
+    let clock = test_clocks::advance(&visit.tx, visit.id(), to)?;
     Ok(clock.to_json(visit.tx.livemode))
 }
 
 pub(super) fn delete(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     require_test_mode(visit)?;
     visit.reject_unknown()?;
-    test_clock::delete(&visit.tx, visit.id())?;
+    test_clocks::delete(&visit.tx, visit.id())?;
     Ok(deleted_object(visit.id(), "test_helpers.test_clock"))
 }
 

@@ -10,14 +10,17 @@ use serde_json::Value;
 
 use super::{
     super::{error::Error, form::Params},
-    RequestContext, deleted_object,
+    context::{RequestContext, deleted_object},
     params::MAX_STRING_LEN,
 };
 use crate::{
-    catalog::objects::{
-        delivery_attempt::{self, Attempt},
-        webhook_endpoint::{
-            self, MAX_SECRET_OVERLAP, NewWebhookEndpoint, WebhookEndpoint, WebhookEndpointUpdate,
+    catalog::{
+        objects::{
+            delivery_attempt::{self, Attempt},
+            webhook_endpoint::{self, WebhookEndpoint},
+        },
+        operations::webhook_endpoints::{
+            self, MAX_SECRET_OVERLAP, NewWebhookEndpoint, WebhookEndpointUpdate,
         },
     },
     id::Livemode,
@@ -69,7 +72,7 @@ pub(super) fn create(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
         secret,
     };
     visit.reject_unknown()?;
-    let endpoint = webhook_endpoint::create(&visit.tx, new)?;
+    let endpoint = webhook_endpoints::create(&visit.tx, new)?;
     Ok(endpoint.to_json_with_secret(livemode))
 }
 
@@ -90,13 +93,13 @@ pub(super) fn update(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
         metadata: params.metadata()?,
     };
     visit.reject_unknown()?;
-    let endpoint = webhook_endpoint::update(&visit.tx, visit.id(), update)?;
+    let endpoint = webhook_endpoints::update(&visit.tx, visit.id(), update)?;
     Ok(endpoint.to_json(livemode))
 }
 
 pub(super) fn delete(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     visit.reject_unknown()?;
-    webhook_endpoint::delete(&visit.tx, visit.id())?;
+    webhook_endpoints::delete(&visit.tx, visit.id())?;
     Ok(deleted_object(visit.id(), "webhook_endpoint"))
 }
 
@@ -106,7 +109,7 @@ pub(super) fn roll_secret(visit: &mut RequestContext<'_>) -> Result<Value, Error
         .take_integer("expires_in", 0..=MAX_SECRET_OVERLAP)?
         .unwrap_or(MAX_SECRET_OVERLAP);
     visit.reject_unknown()?;
-    let endpoint = webhook_endpoint::roll_secret(&visit.tx, visit.id(), expires_in)?;
+    let endpoint = webhook_endpoints::roll_secret(&visit.tx, visit.id(), expires_in)?;
     Ok(endpoint.to_json_with_secret(visit.tx.livemode))
 }
 

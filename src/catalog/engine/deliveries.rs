@@ -14,23 +14,23 @@
 //! <https://docs.stripe.com/webhooks#retries>; the intervals are not Stripe's, who does not tell
 //! them. The request itself is sent by the shell.
 
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
     catalog::{
-        Error, Tx,
+        error::Error,
         objects::{
             calendar::SECONDS_PER_DAY,
+            delivery::{self, Delivery},
             delivery_attempt::{self, Attempt},
-            event::Event,
+            event::{self, Event},
             webhook_endpoint::{self, DeletedEndpoint, WebhookEndpoint},
         },
-        repository::Entity,
-        storage::{IndexEntry, IndexPosition, IndexRange, SortOrder},
+        storage::{IndexPosition, IndexRange, SortOrder},
+        tx::Tx,
     },
     id::Timestamp,
-    json::{self, impl_from_json},
+    json,
 };
 
 /// How long a delivery is tried, in seconds: as long as at Stripe, in live mode.
@@ -48,46 +48,6 @@ const LEASE: i64 = 60;
 
 /// The most deliveries to a deleted or disabled endpoint that are given up at once.
 const DROP_BATCH: usize = 100;
-
-/// That an endpoint is to be told of an event.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct Delivery {
-    id: String,
-    created: Timestamp,
-    event: String,
-    r#type: String,
-    endpoint: String,
-    attempts: u32,
-    due: Timestamp,
-}
-
-impl_from_json! { struct Delivery { id, created, event, r#type, endpoint, attempts, due } }
-
-impl Entity for Delivery {
-    const TYPE: &'static str = "delivery";
-
-    fn id(&self) -> &str {
-        &self.id
-    }
-
-    fn index_entries(&self) -> Vec<IndexEntry> {
-        vec![IndexEntry::new(queue_index(&self.endpoint), self.due)]
-    }
-}
-
-/// The list of what is owed to one endpoint, by when it is due: so that nobody has to look through
-/// what waits for another.
-fn queue_index(endpoint: &str) -> String {
-    format!("deliveries endpoint={endpoint}")
-}
-
-impl Delivery {
-    pub(crate) fn new(id: String, event: &Event, endpoint: &str, now: Timestamp) -> Self {
-        let (event, r#type, endpoint) =
-            (event.id.clone(), event.r#type.clone(), endpoint.to_owned());
-        Self { id, created: now, event, r#type, endpoint, attempts: 0, due: now }
-    }
-}
 
 /// A delivery that is due, ready to be sent.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -118,19 +78,16 @@ pub enum AttemptOutcome {
 /// # Errors
 ///
 /// When the shelf is out of order.
-pub fn next_due(
-    catalog: &Tx<'_>,
-    room: &dyn Fn(&str) -> usize,
-) -> Result<Option<Timestamp>, Error> {
-    if catalog.has_any(webhook_endpoint::DELETED_INDEX)? {
-        return Ok(Some(catalog.now));
+pub fn next_due(tx: &Tx<'_>, room: &dyn Fn(&str) -> usize) -> Result<Option<Timestamp>, Error> {
+    if tx.has_any(webhook_endpoint::DELETED_INDEX)? {
+        return Ok(Some(tx.now));
     }
     let first = IndexRange { after: None, before: None, order: SortOrder::Ascending, limit: 1 };
     let mut next: Option<Timestamp> = None;
-    for endpoint in catalog.load_endpoints()? {
+    for endpoint in webhook_endpoint::load_all(tx)? {
         if endpoint.disabled || room(&endpoint.id) > 0 {
             let owed: Vec<(IndexPosition, Delivery)> =
-                catalog.list_with_positions(&queue_index(&endpoint.id), first)?;
+                tx.list_with_positions(&delivery::queue_index(&endpoint.id), first)?;
             next = next.into_iter().chain(owed.first().map(|(place, _)| place.at)).min();
         }
     }
@@ -144,20 +101,20 @@ pub fn next_due(
 ///
 /// When the shelf is out of order.
 pub fn lease_due(
-    catalog: &Tx<'_>,
+    tx: &Tx<'_>,
     limit: usize,
     room: &dyn Fn(&str) -> usize,
 ) -> Result<Vec<WebhookRequest>, Error> {
-    drop_deleted(catalog)?;
+    drop_deleted(tx)?;
     let mut due = Vec::new();
-    for endpoint in catalog.load_endpoints()? {
+    for endpoint in webhook_endpoint::load_all(tx)? {
         let room = if endpoint.disabled { DROP_BATCH } else { room(&endpoint.id).min(limit) };
-        let range = IndexRange::due_until(catalog.now, room);
+        let range = IndexRange::due_until(tx.now, room);
         for (place, delivery) in
-            catalog.list_with_positions::<Delivery>(&queue_index(&endpoint.id), range)?
+            tx.list_with_positions::<Delivery>(&delivery::queue_index(&endpoint.id), range)?
         {
             if endpoint.disabled {
-                abandon(catalog, &delivery)?;
+                abandon(tx, &delivery)?;
             } else {
                 due.push((place, delivery, endpoint.clone()));
             }
@@ -168,18 +125,18 @@ pub fn lease_due(
         let places = due.iter().map(|(place, ..)| *place).enumerate();
         let Some((first, _)) = places.min_by_key(|(_, place)| *place) else { break };
         let (_, delivery, endpoint) = due.swap_remove(first);
-        let Some(event) = catalog.find::<Event>(&delivery.event)? else {
-            abandon(catalog, &delivery)?;
+        let Some(event) = tx.find::<Event>(&delivery.event)? else {
+            abandon(tx, &delivery)?;
             continue;
         };
-        let leased = Delivery { due: add_seconds(catalog.now, LEASE), ..delivery.clone() };
-        catalog.update(&delivery, &leased)?;
-        let mut shown = event.to_json(catalog.livemode);
+        let leased = Delivery { due: tx.now.saturating_add(LEASE), ..delivery.clone() };
+        tx.update(&delivery, &leased)?;
+        let mut shown = event.to_json(tx.livemode);
         if let (Some(version), Value::Object(members)) = (&endpoint.api_version, &mut shown) {
             members.insert("api_version".to_owned(), version.clone().into());
         }
         let body = json::to_string(&shown);
-        let signature = endpoint.sign(&body, catalog.now);
+        let signature = endpoint.sign(&body, tx.now);
         let WebhookEndpoint { id, url, .. } = endpoint;
         parcels.push(WebhookRequest { delivery: delivery.id, endpoint: id, url, body, signature });
     }
@@ -187,14 +144,14 @@ pub fn lease_due(
 }
 
 /// Gives up what is owed to a deleted endpoint.
-fn drop_deleted(catalog: &Tx<'_>) -> Result<(), Error> {
+fn drop_deleted(tx: &Tx<'_>) -> Result<(), Error> {
     let gone: Vec<DeletedEndpoint> =
-        catalog.list(webhook_endpoint::DELETED_INDEX, IndexRange::newest_first(1))?;
+        tx.list(webhook_endpoint::DELETED_INDEX, IndexRange::newest_first(1))?;
     let Some(gone) = gone.first() else { return Ok(()) };
     let owed: Vec<Delivery> =
-        catalog.list(&queue_index(gone.id()), IndexRange::newest_first(DROP_BATCH))?;
-    owed.iter().try_for_each(|delivery| abandon(catalog, delivery))?;
-    if owed.len() < DROP_BATCH { catalog.remove(gone) } else { Ok(()) }
+        tx.list(&delivery::queue_index(&gone.id), IndexRange::newest_first(DROP_BATCH))?;
+    owed.iter().try_for_each(|delivery| abandon(tx, delivery))?;
+    if owed.len() < DROP_BATCH { tx.remove(gone) } else { Ok(()) }
 }
 
 /// Notes how a delivery went.
@@ -202,23 +159,19 @@ fn drop_deleted(catalog: &Tx<'_>) -> Result<(), Error> {
 /// # Errors
 ///
 /// When the shelf is out of order.
-pub fn record_attempt(
-    catalog: &Tx<'_>,
-    delivery: &str,
-    outcome: AttemptOutcome,
-) -> Result<(), Error> {
-    let Some(delivery) = catalog.find::<Delivery>(delivery)? else { return Ok(()) };
+pub fn record_attempt(tx: &Tx<'_>, delivery: &str, outcome: AttemptOutcome) -> Result<(), Error> {
+    let Some(delivery) = tx.find::<Delivery>(delivery)? else { return Ok(()) };
     let (status, error) = match outcome {
         AttemptOutcome::Responded(status) => (Some(status), None),
         AttemptOutcome::Failed(cause) => (None, Some(cause)),
     };
     let tries = delivery.attempts.saturating_add(1);
     let done = status.is_some_and(delivery_attempt::is_success);
-    let again = add_seconds(catalog.now, backoff(tries, (catalog.random)()).saturating_add(1));
-    let next = (!done && again <= add_seconds(delivery.created, RETRY_WINDOW)).then_some(again);
-    catalog.insert(&Attempt {
-        id: catalog.new_id("wha_", 24),
-        created: catalog.now,
+    let again = tx.now.saturating_add(backoff(tries, (tx.random)()).saturating_add(1));
+    let next = (!done && again <= delivery.created.saturating_add(RETRY_WINDOW)).then_some(again);
+    tx.insert(&Attempt {
+        id: tx.new_id("wha_", 24),
+        created: tx.now,
         endpoint: delivery.endpoint.clone(),
         event: delivery.event.clone(),
         r#type: delivery.r#type.clone(),
@@ -227,23 +180,21 @@ pub fn record_attempt(
         error,
         next_attempt: next,
     })?;
-    delivery_attempt::purge_expired(catalog)?;
+    tx.remove_oldest::<Attempt>(delivery_attempt::INDEX, event::retention_start(tx.now))?;
     match next {
-        Some(due) => {
-            catalog.update(&delivery, &Delivery { attempts: tries, due, ..delivery.clone() })
-        }
+        Some(due) => tx.update(&delivery, &Delivery { attempts: tries, due, ..delivery.clone() }),
         None if done => {
-            catalog.remove(&delivery)?;
-            update_pending(catalog, &delivery, DeliveryEnd::Delivered)
+            tx.remove(&delivery)?;
+            update_pending(tx, &delivery, DeliveryEnd::Delivered)
         }
-        None => abandon(catalog, &delivery),
+        None => abandon(tx, &delivery),
     }
 }
 
 /// Tells an endpoint of an event again, as Stripe's CLI asks for it.
-pub(crate) fn resend(catalog: &Tx<'_>, event: &str, endpoint: &str) -> Result<Event, Error> {
-    let before: Event = catalog.load(event, "id")?;
-    let endpoint: WebhookEndpoint = catalog.load(endpoint, "webhook_endpoint")?;
+pub(crate) fn resend(tx: &Tx<'_>, event: &str, endpoint: &str) -> Result<Event, Error> {
+    let before: Event = tx.load(event, "id")?;
+    let endpoint: WebhookEndpoint = tx.load(endpoint, "webhook_endpoint")?;
     if endpoint.disabled {
         return Err(Error::InvalidState(format!(
             "The webhook endpoint '{}' is disabled.",
@@ -252,13 +203,8 @@ pub(crate) fn resend(catalog: &Tx<'_>, event: &str, endpoint: &str) -> Result<Ev
     }
     let event =
         Event { pending_webhooks: before.pending_webhooks.saturating_add(1), ..before.clone() };
-    catalog.update(&before, &event)?;
-    catalog.insert(&Delivery::new(
-        catalog.new_id("whd_", 24),
-        &event,
-        &endpoint.id,
-        catalog.now,
-    ))?;
+    tx.update(&before, &event)?;
+    tx.insert(&Delivery::new(tx.new_id("whd_", 24), &event, &endpoint.id, tx.now))?;
     Ok(event)
 }
 
@@ -269,25 +215,21 @@ enum DeliveryEnd {
     Abandoned,
 }
 
-fn abandon(catalog: &Tx<'_>, delivery: &Delivery) -> Result<(), Error> {
-    catalog.remove(delivery)?;
-    update_pending(catalog, delivery, DeliveryEnd::Abandoned)
+fn abandon(tx: &Tx<'_>, delivery: &Delivery) -> Result<(), Error> {
+    tx.remove(delivery)?;
+    update_pending(tx, delivery, DeliveryEnd::Abandoned)
 }
 
 /// Notes at the event that one endpoint less is to be told.
-fn update_pending(catalog: &Tx<'_>, delivery: &Delivery, fate: DeliveryEnd) -> Result<(), Error> {
-    let Some(before) = catalog.find::<Event>(&delivery.event)? else { return Ok(()) };
+fn update_pending(tx: &Tx<'_>, delivery: &Delivery, fate: DeliveryEnd) -> Result<(), Error> {
+    let Some(before) = tx.find::<Event>(&delivery.event)? else { return Ok(()) };
     let mut event = before.clone();
     event.pending_webhooks = before.pending_webhooks.saturating_sub(1);
     event.failed_endpoints.retain(|endpoint| *endpoint != delivery.endpoint);
     if fate == DeliveryEnd::Abandoned {
         event.failed_endpoints.push(delivery.endpoint.clone());
     }
-    catalog.update(&before, &event)
-}
-
-fn add_seconds(moment: Timestamp, seconds: i64) -> Timestamp {
-    Timestamp(moment.0.saturating_add(seconds))
+    tx.update(&before, &event)
 }
 
 /// How long until the next try, in seconds from the end of the present one: up to a tenth longer than
@@ -303,7 +245,10 @@ fn backoff(tries: u32, chance: u64) -> i64 {
 mod tests {
     use super::*;
     use crate::{
-        catalog::{memory::MemoryStorage, objects::event::EventType},
+        catalog::{
+            engine::emit::emit, memory::MemoryStorage, objects::event::EventType,
+            operations::webhook_endpoints,
+        },
         id::Livemode,
         policy::StatusPolicy,
     };
@@ -314,36 +259,32 @@ mod tests {
     fn an_endpoint_at_capacity_or_deleted_does_not_delay_another() {
         let (shelf, last) = (MemoryStorage::default(), std::cell::Cell::new(0_u64));
         let chance = || last.replace(last.get().wrapping_add(0x9e37_79b9_7f4a_7c15));
-        let catalog = Tx::new(&shelf, Livemode::Test, StatusPolicy::default(), &chance, NOW);
+        let tx = Tx::new(&shelf, Livemode::Test, StatusPolicy::default(), &chance, NOW);
         let [slow, other] = ["https://slow.example", "https://other.example"].map(|url| {
             let enabled_events = vec!["*".to_owned()];
-            let new = webhook_endpoint::NewWebhookEndpoint {
+            let new = webhook_endpoints::NewWebhookEndpoint {
                 url: url.to_owned(),
                 enabled_events,
                 ..Default::default()
             };
-            webhook_endpoint::create(&catalog, new).unwrap().id
+            webhook_endpoints::create(&tx, new).unwrap().id
         });
         for _ in 0..3 {
-            catalog.emit(EventType::CustomerCreated, Value::Null, None).unwrap();
+            emit(&tx, EventType::CustomerCreated, Value::Null, None).unwrap();
         }
-        let taken = lease_due(&catalog, 6, &|id| if id == slow { 1 } else { 2 }).unwrap();
+        let taken = lease_due(&tx, 6, &|id| if id == slow { 1 } else { 2 }).unwrap();
         let to: Vec<_> = taken.into_iter().map(|parcel| parcel.endpoint).collect();
         assert_eq!(to, [other.clone(), slow.clone(), other.clone()]);
 
         let only_other = |id: &str| usize::from(id == other);
-        assert_eq!(lease_due(&catalog, 6, &only_other).unwrap().len(), 1);
-        assert_eq!(
-            next_due(&catalog, &only_other),
-            Ok(Some(add_seconds(NOW, LEASE))),
-            "all are out"
-        );
-        assert_eq!(next_due(&catalog, &|_| 1), Ok(Some(NOW)), "those that wait for room are due");
+        assert_eq!(lease_due(&tx, 6, &only_other).unwrap().len(), 1);
+        assert_eq!(next_due(&tx, &only_other), Ok(Some(NOW.saturating_add(LEASE))), "all are out");
+        assert_eq!(next_due(&tx, &|_| 1), Ok(Some(NOW)), "those that wait for room are due");
 
-        webhook_endpoint::delete(&catalog, &slow).unwrap();
-        assert_eq!(next_due(&catalog, &|_| 0), Ok(Some(NOW)), "to be given up");
-        assert_eq!(lease_due(&catalog, 6, &|_| 6), Ok(vec![]));
-        assert_eq!(next_due(&catalog, &|_| 6), Ok(Some(add_seconds(NOW, LEASE))), "the other's");
+        webhook_endpoints::delete(&tx, &slow).unwrap();
+        assert_eq!(next_due(&tx, &|_| 0), Ok(Some(NOW)), "to be given up");
+        assert_eq!(lease_due(&tx, 6, &|_| 6), Ok(vec![]));
+        assert_eq!(next_due(&tx, &|_| 6), Ok(Some(NOW.saturating_add(LEASE))), "the other's");
     }
 
     #[test]

@@ -7,10 +7,8 @@ use serde::Serialize;
 
 use crate::{
     catalog::{
-        Error, Tx,
-        objects::calendar::SECONDS_PER_DAY,
-        repository::Entity,
-        storage::{IndexEntry, IndexPosition, IndexRange, SortOrder},
+        error::Error, objects::calendar::SECONDS_PER_DAY, repository::Entity, storage::IndexEntry,
+        tx::Tx,
     },
     id::Timestamp,
     json::impl_from_json,
@@ -24,9 +22,6 @@ pub(crate) const MAX_KEY_LEN: usize = 255;
 
 /// The list of all answers that are kept.
 const INDEX: &str = "answers";
-
-/// The most expired answers that one new one takes away.
-const PURGE_BATCH: usize = 2;
 
 /// An answer that is kept.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -66,36 +61,31 @@ pub(crate) enum Replay {
     Mismatch,
 }
 
-pub(crate) fn get(catalog: &Tx<'_>, key: &str, asked: &str) -> Result<Replay, Error> {
-    let Some(answer) = catalog.find::<StoredResponse>(key)? else { return Ok(Replay::Miss) };
-    if catalog.now.0.saturating_sub(answer.created.0) >= KEY_RETENTION {
-        catalog.remove(&answer)?;
+pub(crate) fn get(tx: &Tx<'_>, key: &str, asked: &str) -> Result<Replay, Error> {
+    let Some(answer) = tx.find::<StoredResponse>(key)? else { return Ok(Replay::Miss) };
+    if tx.now.0.saturating_sub(answer.created.0) >= KEY_RETENTION {
+        tx.remove(&answer)?;
         return Ok(Replay::Miss);
     }
     Ok(if answer.fingerprint == asked { Replay::Hit(answer) } else { Replay::Mismatch })
 }
 
 pub(crate) fn put(
-    catalog: &Tx<'_>,
+    tx: &Tx<'_>,
     key: &str,
     asked: String,
     status: u16,
     body: String,
 ) -> Result<(), Error> {
-    let request = catalog.request.id.clone();
+    let request = tx.request.id.clone();
     let answer = StoredResponse {
         key: key.to_owned(),
-        created: catalog.now,
+        created: tx.now,
         fingerprint: asked,
         status,
         body,
         request_id: request,
     };
-    catalog.insert(&answer)?;
-    let oldest = Timestamp(catalog.now.0.saturating_sub(KEY_RETENTION));
-    let below = Some(IndexPosition::start_of(oldest));
-    let expired =
-        IndexRange { after: None, before: below, order: SortOrder::Ascending, limit: PURGE_BATCH };
-    let expired: Vec<StoredResponse> = catalog.list(INDEX, expired)?;
-    expired.iter().try_for_each(|answer| catalog.remove(answer))
+    tx.insert(&answer)?;
+    tx.remove_oldest::<StoredResponse>(INDEX, tx.now.saturating_add(-KEY_RETENTION))
 }

@@ -1,8 +1,13 @@
-//! What follows from a change: entitlements, events, deliveries and transitions.
+//! The engine.
+
+pub(crate) mod emit;
+pub(crate) mod entitlements;
+pub(crate) mod job_queue;
+pub(crate) mod save;
 
 pub(crate) mod bulk_jobs;
-pub mod deliveries;
-pub(crate) mod entitlements;
-mod granted;
-pub(crate) mod idempotency;
+pub(crate) mod payments;
 pub(crate) mod transitions;
+
+pub mod deliveries;
+pub(crate) mod idempotency;

@@ -69,12 +69,8 @@ impl BillingCycle {
     fn nth_end(self, anchor: Timestamp, n: i64) -> Timestamp {
         let units = n.saturating_mul(i64::from(self.count.max(1)));
         match self.interval {
-            Interval::Day => {
-                Timestamp(anchor.0.saturating_add(units.saturating_mul(SECONDS_PER_DAY)))
-            }
-            Interval::Week => {
-                Timestamp(anchor.0.saturating_add(units.saturating_mul(7 * SECONDS_PER_DAY)))
-            }
+            Interval::Day => anchor.saturating_add(units.saturating_mul(SECONDS_PER_DAY)),
+            Interval::Week => anchor.saturating_add(units.saturating_mul(7 * SECONDS_PER_DAY)),
             Interval::Month => add_months(anchor, units),
             Interval::Year => add_months(anchor, units.saturating_mul(12)),
         }

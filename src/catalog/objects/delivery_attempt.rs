@@ -6,21 +6,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    catalog::{
-        Error, Tx,
-        objects::event::EVENT_RETENTION,
-        repository::Entity,
-        storage::{IndexEntry, IndexPosition, IndexRange, SortOrder},
-    },
+    catalog::{repository::Entity, storage::IndexEntry},
     id::Timestamp,
     json::impl_from_json,
 };
 
 /// The list of all attempts.
-const INDEX: &str = "attempts";
-
-/// The most expired attempts that one new one takes away.
-const PURGE_BATCH: usize = 2;
+pub(crate) const INDEX: &str = "attempts";
 
 /// How one try went: what an endpoint's log is made of.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -75,15 +67,6 @@ impl Attempt {
             "status": self.status,
         })
     }
-}
-
-pub(crate) fn purge_expired(catalog: &Tx<'_>) -> Result<(), Error> {
-    let oldest = Timestamp(catalog.now.0.saturating_sub(EVENT_RETENTION));
-    let below = Some(IndexPosition::start_of(oldest));
-    let expired =
-        IndexRange { after: None, before: below, order: SortOrder::Ascending, limit: PURGE_BATCH };
-    let attempts: Vec<Attempt> = catalog.list(INDEX, expired)?;
-    attempts.iter().try_for_each(|attempt| catalog.remove(attempt))
 }
 
 pub(crate) fn is_success(status: u16) -> bool {

@@ -5,16 +5,10 @@
 //! being attached, have no events at Stripe, and have none here.
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
-    catalog::{
-        Error, RequestInfo, Tx,
-        engine::deliveries::Delivery,
-        objects::{calendar::SECONDS_PER_DAY, webhook_endpoint::WebhookEndpoint},
-        repository::Entity,
-        storage::{IndexEntry, IndexPosition, IndexRange, SortOrder},
-    },
+    catalog::{objects::calendar::SECONDS_PER_DAY, repository::Entity, storage::IndexEntry},
     id::{Livemode, Timestamp},
     json::impl_from_json,
     source::API_VERSION,
@@ -22,9 +16,6 @@ use crate::{
 
 /// How long an event can be read back, in seconds: as long as at Stripe.
 pub(crate) const EVENT_RETENTION: i64 = 30 * SECONDS_PER_DAY;
-
-/// The most expired events that one new one takes away: more than one, so that they get fewer.
-const PURGE_BATCH: usize = 2;
 
 /// The list of all events.
 pub(crate) const INDEX: &str = "events";
@@ -162,139 +153,5 @@ impl Event {
 
 /// The first second whose events are still there.
 pub(crate) fn retention_start(now: Timestamp) -> Timestamp {
-    Timestamp(now.0.saturating_sub(EVENT_RETENTION))
-}
-
-impl Tx<'_> {
-    /// Notes that something happened to an object, and who is to be told.
-    pub(crate) fn emit(
-        &self,
-        kind: EventType,
-        object: Value,
-        previous: Option<Value>,
-    ) -> Result<(), Error> {
-        // What follows of itself was not asked for by the request: so Stripe's summaries say.
-        let cause = if kind == EventType::EntitlementSummaryUpdated {
-            RequestInfo::default()
-        } else {
-            self.request.clone()
-        };
-        let endpoints = self.load_endpoints()?;
-        let told: Vec<&WebhookEndpoint> =
-            endpoints.iter().filter(|endpoint| endpoint.subscribes_to(kind.as_str())).collect();
-        let event = Event {
-            id: self.new_id("evt_1", 23),
-            created: self.now,
-            r#type: kind.as_str().to_owned(),
-            object,
-            previous_attributes: previous,
-            request_id: cause.id,
-            idempotency_key: cause.idempotency_key,
-            pending_webhooks: u32::try_from(told.len()).unwrap_or(u32::MAX),
-            failed_endpoints: Vec::new(),
-        };
-        self.insert(&event)?;
-        for endpoint in told {
-            self.insert(&Delivery::new(self.new_id("whd_", 24), &event, &endpoint.id, self.now))?;
-        }
-        self.purge_expired()
-    }
-
-    /// The same for an object that became another one; nothing if it did not.
-    pub(crate) fn emit_update(
-        &self,
-        kind: EventType,
-        old: &Value,
-        new: Value,
-    ) -> Result<(), Error> {
-        match previous_attributes(old, &new) {
-            None => Ok(()),
-            previous => self.emit(kind, new, previous),
-        }
-    }
-
-    fn purge_expired(&self) -> Result<(), Error> {
-        let below = Some(IndexPosition::start_of(retention_start(self.now)));
-        let expired = IndexRange {
-            after: None,
-            before: below,
-            order: SortOrder::Ascending,
-            limit: PURGE_BATCH,
-        };
-        let events: Vec<Event> = self.list(INDEX, expired)?;
-        events.iter().try_for_each(|event| self.remove(event))
-    }
-}
-
-/// What of an object was another one before: members that are objects by what differs in them, all
-/// others whole. None if nothing was.
-fn previous_attributes(old: &Value, new: &Value) -> Option<Value> {
-    let (Value::Object(old), Value::Object(new)) = (old, new) else {
-        return (old != new).then(|| old.clone());
-    };
-    let mut before = Map::new();
-    for (name, value) in old {
-        let differs = match new.get(name) {
-            Some(present) => previous_attributes(value, present),
-            None => Some(value.clone()),
-        };
-        before.extend(differs.map(|value| (name.clone(), value)));
-    }
-    let added = new.keys().filter(|name| !old.contains_key(*name));
-    before.extend(added.map(|name| (name.clone(), Value::Null)));
-    (!before.is_empty()).then_some(Value::Object(before))
-}
-
-/// Puts members over those of an object.
-pub(crate) fn merge_into(shown: &mut Value, details: &Map<String, Value>) {
-    if let Value::Object(shown) = shown {
-        for (name, value) in details {
-            shown.insert(name.clone(), value.clone());
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn previous_attributes_contain_only_what_differs() {
-        for (why, old, new, before) in [
-            ("nothing", json!({"a": 1}), json!({"a": 1}), None),
-            ("a value", json!({"a": 1, "b": 2}), json!({"a": 3, "b": 2}), Some(json!({"a": 1}))),
-            (
-                "a note",
-                json!({"m": {"x": "1", "y": "2"}}),
-                json!({"m": {"x": "3", "y": "2"}}),
-                Some(json!({"m": {"x": "1"}})),
-            ),
-            (
-                "a note that is new",
-                json!({"m": {}}),
-                json!({"m": {"x": "1"}}),
-                Some(json!({"m": {"x": null}})),
-            ),
-            (
-                "a note that is gone",
-                json!({"m": {"x": "1"}}),
-                json!({"m": {}}),
-                Some(json!({"m": {"x": "1"}})),
-            ),
-            (
-                "an array, whole",
-                json!({"a": [1, 2]}),
-                json!({"a": [1, 3]}),
-                Some(json!({"a": [1, 2]})),
-            ),
-            (
-                "an object that was none",
-                json!({"a": null}),
-                json!({"a": {"b": 1}}),
-                Some(json!({"a": null})),
-            ),
-        ] {
-            assert_eq!(previous_attributes(&old, &new), before, "{why}");
-        }
-    }
+    now.saturating_add(-EVENT_RETENTION)
 }

@@ -8,12 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    catalog::{
-        Error, Tx,
-        objects::metadata::{self, Metadata},
-        repository::Entity,
-        storage::IndexEntry,
-    },
+    catalog::{objects::metadata::Metadata, repository::Entity, storage::IndexEntry},
     id::{Livemode, Timestamp},
     json::impl_from_json,
 };
@@ -54,14 +49,6 @@ pub(crate) fn index(active: bool, lookup_key: Option<&str>) -> String {
     }
 }
 
-/// What a request changes.
-#[derive(Debug, Default)]
-pub(crate) struct FeatureUpdate {
-    pub(crate) active: Option<bool>,
-    pub(crate) name: Option<String>,
-    pub(crate) metadata: metadata::MetadataPatch,
-}
-
 impl Feature {
     /// As Stripe shows it.
     pub(crate) fn to_json(&self, livemode: Livemode) -> Value {
@@ -75,53 +62,4 @@ impl Feature {
             "name": self.name,
         })
     }
-}
-
-pub(crate) fn create(
-    catalog: &Tx<'_>,
-    lookup_key: String,
-    name: String,
-    metadata: metadata::MetadataPatch,
-) -> Result<Feature, Error> {
-    let holders: Vec<Feature> = catalog.list(
-        &index(true, Some(&lookup_key)),
-        crate::catalog::storage::IndexRange::newest_first(1),
-    )?;
-    if let Some(holder) = holders.first() {
-        return Err(Error::AlreadyExists {
-            param: "lookup_key",
-            message: format!(
-                "A feature with the lookup_key `{lookup_key}` exists already: {}. Archive it, or take \
-                 another key.",
-                holder.id
-            ),
-        });
-    }
-    let feature = Feature {
-        id: catalog.new_id_with_mode("feat"),
-        created: catalog.now,
-        active: true,
-        lookup_key,
-        name,
-        metadata: Metadata::default().apply(metadata)?,
-    };
-    catalog.insert(&feature)?;
-    Ok(feature)
-}
-
-pub(crate) fn update(catalog: &Tx<'_>, id: &str, update: FeatureUpdate) -> Result<Feature, Error> {
-    let before: Feature = catalog.load(id, "id")?;
-    if !before.active {
-        return Err(Error::InvalidState(format!(
-            "The feature '{id}' is archived, which is for good: it cannot be changed any more."
-        )));
-    }
-    let mut feature = before.clone();
-    feature.active = update.active.unwrap_or(true);
-    if let Some(name) = update.name {
-        feature.name = name;
-    }
-    feature.metadata = before.metadata.apply(update.metadata)?;
-    catalog.update(&before, &feature)?;
-    Ok(feature)
 }

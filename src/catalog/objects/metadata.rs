@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    catalog::Error,
+    catalog::error::Error,
     json::{Decoder, FromJson},
 };
 

@@ -1,6 +1,7 @@
-//! Stripe's objects: one a file, with its stored form, its index entries and its JSON.
+//! Stripe's objects.
 
 pub(crate) mod calendar;
+pub(crate) mod json;
 pub(crate) mod metadata;
 pub(crate) mod status;
 
@@ -9,10 +10,15 @@ pub(crate) mod price;
 pub(crate) mod product;
 pub(crate) mod product_feature;
 
+pub(crate) mod charge;
 pub(crate) mod customer;
 pub(crate) mod subscription;
+pub(crate) mod subscription_json;
 pub(crate) mod test_clock;
 
+pub(crate) mod active_entitlement;
+
+pub(crate) mod delivery;
 pub(crate) mod delivery_attempt;
 pub(crate) mod event;
 pub(crate) mod webhook_endpoint;

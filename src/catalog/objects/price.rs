@@ -7,15 +7,9 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     catalog::{
-        Error, Tx,
-        objects::{
-            calendar::BillingCycle,
-            event::{self, EventType},
-            metadata::{self, Metadata},
-            product::Product,
-        },
+        objects::{calendar::BillingCycle, json::merge_into, metadata::Metadata},
         repository::Entity,
-        storage::{IndexEntry, IndexRange},
+        storage::IndexEntry,
     },
     id::{Livemode, Timestamp},
     json::impl_from_json,
@@ -135,12 +129,10 @@ impl Price {
             "unit_amount": self.unit_amount,
             "unit_amount_decimal": self.unit_amount.map(|amount| amount.to_string()),
         });
-        event::merge_into(&mut shown, &self.passthrough);
+        merge_into(&mut shown, &self.passthrough);
         shown
     }
-}
 
-impl Price {
     /// As Stripe shows it in the items of subscriptions: under the name and in the form of before
     /// there were prices. <https://docs.stripe.com/api/plans/object>
     pub(crate) fn to_plan_json(&self, livemode: Livemode) -> Value {
@@ -167,112 +159,4 @@ impl Price {
             "usage_type": recurring.map(|recurring| &recurring.usage_type),
         })
     }
-}
-
-/// A price to be.
-#[derive(Debug)]
-pub(crate) struct NewPrice {
-    pub(crate) active: Option<bool>,
-    pub(crate) product: String,
-    pub(crate) currency: String,
-    pub(crate) unit_amount: Option<i64>,
-    pub(crate) recurring: Option<Recurring>,
-    pub(crate) lookup_key: LookupKeyPatch,
-    pub(crate) metadata: metadata::MetadataPatch,
-    pub(crate) passthrough: Map<String, Value>,
-}
-
-/// What a request does about the lookup key.
-#[derive(Debug, Default)]
-pub(crate) enum LookupKeyPatch {
-    #[default]
-    Keep,
-    Clear,
-    /// Takes a key that no other active price has.
-    Set(String),
-    /// Takes it from whoever has it.
-    Transfer(String),
-}
-
-/// What a request changes.
-#[derive(Debug, Default)]
-pub(crate) struct PriceUpdate {
-    pub(crate) active: Option<bool>,
-    pub(crate) lookup_key: LookupKeyPatch,
-    pub(crate) metadata: metadata::MetadataPatch,
-    pub(crate) passthrough: Map<String, Value>,
-}
-
-pub(crate) fn create(catalog: &Tx<'_>, new: NewPrice) -> Result<Price, Error> {
-    let product: Product = catalog.load(&new.product, "product")?;
-    let lookup_key = resolve_lookup_key(catalog, None, new.lookup_key, None)?;
-    let price = Price {
-        id: catalog.new_id("price_1", 23),
-        created: catalog.now,
-        active: new.active.unwrap_or(true),
-        product: product.id,
-        currency: new.currency,
-        unit_amount: new.unit_amount,
-        recurring: new.recurring,
-        lookup_key,
-        metadata: Metadata::default().apply(new.metadata)?,
-        passthrough: new.passthrough,
-    };
-    catalog.insert(&price)?;
-    catalog.emit(EventType::PriceCreated, price.to_json(catalog.livemode), None)?;
-    Ok(price)
-}
-
-pub(crate) fn update(catalog: &Tx<'_>, id: &str, update: PriceUpdate) -> Result<Price, Error> {
-    let before: Price = catalog.load(id, "id")?;
-    let mut price = before.clone();
-    price.active = update.active.unwrap_or(before.active);
-    // A key that was free while the price was not active may be another's by now.
-    let key = match (update.lookup_key, &before.lookup_key) {
-        (LookupKeyPatch::Keep, Some(key)) if price.active && !before.active => {
-            LookupKeyPatch::Set(key.clone())
-        }
-        (key, _) => key,
-    };
-    price.lookup_key = resolve_lookup_key(catalog, Some(id), key, before.lookup_key.clone())?;
-    price.metadata = before.metadata.apply(update.metadata)?;
-    price.passthrough.extend(update.passthrough);
-    let (old, new) = (before.to_json(catalog.livemode), price.to_json(catalog.livemode));
-    catalog.update(&before, &price)?;
-    catalog.emit_update(EventType::PriceUpdated, &old, new)?;
-    Ok(price)
-}
-
-/// The key that a price has after a request.
-fn resolve_lookup_key(
-    catalog: &Tx<'_>,
-    id: Option<&str>,
-    key: LookupKeyPatch,
-    before: Option<String>,
-) -> Result<Option<String>, Error> {
-    let (key, transfers) = match key {
-        LookupKeyPatch::Keep => return Ok(before),
-        LookupKeyPatch::Clear => return Ok(None),
-        LookupKeyPatch::Set(key) => (key, false),
-        LookupKeyPatch::Transfer(key) => (key, true),
-    };
-    let held = PriceFilter { lookup_key: Some(&key), active: Some(true), ..PriceFilter::default() };
-    let holders: Vec<Price> = catalog.list(&index(held), IndexRange::newest_first(2))?;
-    if let Some(holder) = holders.iter().find(|holder| Some(holder.id.as_str()) != id) {
-        if !transfers {
-            return Err(Error::invalid_parameter(
-                "lookup_key",
-                format!(
-                    "A price ({}) already uses that lookup key. You can transfer it with \
-                     transfer_lookup_key=true.",
-                    holder.id
-                ),
-            ));
-        }
-        let robbed = Price { lookup_key: None, ..holder.clone() };
-        let (old, new) = (holder.to_json(catalog.livemode), robbed.to_json(catalog.livemode));
-        catalog.update(holder, &robbed)?;
-        catalog.emit_update(EventType::PriceUpdated, &old, new)?;
-    }
-    Ok(Some(key))
 }

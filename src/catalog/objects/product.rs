@@ -7,12 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     catalog::{
-        Error, Tx,
-        objects::{
-            event::{self, EventType},
-            metadata::{self, Metadata},
-            price,
-        },
+        objects::{json::merge_into, metadata::Metadata},
         repository::Entity,
         storage::IndexEntry,
     },
@@ -63,26 +58,6 @@ pub(crate) fn index(active: Option<bool>) -> &'static str {
     }
 }
 
-/// A product to be.
-#[derive(Debug, Default)]
-pub(crate) struct NewProduct {
-    pub(crate) id: Option<String>,
-    pub(crate) active: Option<bool>,
-    pub(crate) name: String,
-    pub(crate) metadata: metadata::MetadataPatch,
-    pub(crate) passthrough: Map<String, Value>,
-}
-
-/// What a request changes.
-#[derive(Debug, Default)]
-pub(crate) struct ProductUpdate {
-    pub(crate) active: Option<bool>,
-    pub(crate) name: Option<String>,
-    pub(crate) default_price: Option<String>,
-    pub(crate) metadata: metadata::MetadataPatch,
-    pub(crate) passthrough: Map<String, Value>,
-}
-
 impl Product {
     /// As Stripe shows it.
     pub(crate) fn to_json(&self, livemode: Livemode) -> Value {
@@ -108,77 +83,7 @@ impl Product {
             "updated": self.updated,
             "url": null,
         });
-        event::merge_into(&mut shown, &self.passthrough);
+        merge_into(&mut shown, &self.passthrough);
         shown
     }
-}
-
-pub(crate) fn create(catalog: &Tx<'_>, new: NewProduct) -> Result<Product, Error> {
-    let id = new.id.unwrap_or_else(|| catalog.new_id("prod_", 14));
-    if catalog.find::<Product>(&id)?.is_some() {
-        return Err(Error::AlreadyExists {
-            param: "id",
-            message: "Product already exists.".to_owned(),
-        });
-    }
-    let product = Product {
-        id,
-        created: catalog.now,
-        updated: catalog.now,
-        active: new.active.unwrap_or(true),
-        name: new.name,
-        default_price: None,
-        metadata: Metadata::default().apply(new.metadata)?,
-        passthrough: new.passthrough,
-    };
-    catalog.insert(&product)?;
-    catalog.emit(EventType::ProductCreated, product.to_json(catalog.livemode), None)?;
-    Ok(product)
-}
-
-pub(crate) fn update(catalog: &Tx<'_>, id: &str, update: ProductUpdate) -> Result<Product, Error> {
-    let before: Product = catalog.load(id, "id")?;
-    let mut product = before.clone();
-    product.active = update.active.unwrap_or(before.active);
-    if let Some(name) = update.name {
-        product.name = name;
-    }
-    if let Some(price) = update.default_price {
-        if price.is_empty() {
-            product.default_price = None;
-        } else {
-            let price: price::Price = catalog.load(&price, "default_price")?;
-            if price.product != product.id {
-                return Err(Error::invalid_parameter(
-                    "default_price",
-                    format!("The price '{}' is of another product, '{}'.", price.id, price.product),
-                ));
-            }
-            product.default_price = Some(price.id);
-        }
-    }
-    product.metadata = before.metadata.apply(update.metadata)?;
-    product.passthrough.extend(update.passthrough);
-    product.updated = catalog.now;
-    let (old, new) = (before.to_json(catalog.livemode), product.to_json(catalog.livemode));
-    catalog.update(&before, &product)?;
-    catalog.emit_update(EventType::ProductUpdated, &old, new)?;
-    Ok(product)
-}
-
-/// Deletes a product that nothing hangs on.
-pub(crate) fn delete(catalog: &Tx<'_>, id: &str) -> Result<(), Error> {
-    let product: Product = catalog.load(id, "id")?;
-    if catalog.has_any(&price::index(price::PriceFilter {
-        product: Some(id),
-        ..price::PriceFilter::default()
-    }))? {
-        return Err(Error::InvalidState(
-            "This product cannot be deleted because it has one or more user-created prices."
-                .to_owned(),
-        ));
-    }
-    crate::catalog::objects::product_feature::detach_all(catalog, id)?;
-    catalog.remove(&product)?;
-    catalog.emit(EventType::ProductDeleted, product.to_json(catalog.livemode), None)
 }

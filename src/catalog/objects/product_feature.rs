@@ -9,17 +9,18 @@ use serde_json::{Value, json};
 
 use crate::{
     catalog::{
-        Error, Tx,
-        objects::{feature::Feature, product::Product},
+        error::Error,
+        objects::feature::Feature,
         repository::Entity,
         storage::{IndexEntry, IndexRange},
+        tx::Tx,
     },
     id::{Livemode, Timestamp},
     json::impl_from_json,
 };
 
 /// The most features of one product. All of them are read for every subscription that begins.
-const MAX_FEATURES: usize = 1_000;
+pub(crate) const MAX_FEATURES: usize = 1_000;
 
 /// A feature in a product.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -61,72 +62,10 @@ impl ProductFeature {
     }
 }
 
-impl Tx<'_> {
-    /// The ids of a product's features, in the order in which they were attached.
-    pub(crate) fn feature_ids_of(&self, product: &str) -> Result<Vec<String>, Error> {
-        let mut attached: Vec<ProductFeature> =
-            self.list(&index(product), IndexRange::newest_first(MAX_FEATURES))?;
-        attached.reverse();
-        Ok(attached.into_iter().map(|attached| attached.feature).collect())
-    }
-}
-
-pub(crate) fn attach(
-    catalog: &Tx<'_>,
-    product: &str,
-    feature: &str,
-) -> Result<(ProductFeature, Feature), Error> {
-    let product: Product = catalog.load(product, "id")?;
-    let feature: Feature = catalog.load(feature, "entitlement_feature")?;
-    if !feature.active {
-        return Err(Error::invalid_parameter(
-            "entitlement_feature",
-            format!("The feature '{}' is archived: it can be attached to no product.", feature.id),
-        ));
-    }
-    let attached: Vec<ProductFeature> =
-        catalog.list(&index(&product.id), IndexRange::newest_first(MAX_FEATURES))?;
-    if let Some(before) = attached.iter().find(|attached| attached.feature == feature.id) {
-        return Err(Error::AlreadyExists {
-            param: "entitlement_feature",
-            message: format!(
-                "The feature '{}' is attached to this product already: {}.",
-                feature.id, before.id
-            ),
-        });
-    }
-    if attached.len() >= MAX_FEATURES {
-        return Err(Error::InvalidState(format!(
-            "A product can have up to {MAX_FEATURES} features."
-        )));
-    }
-    let attached = ProductFeature {
-        id: catalog.new_id("prodft_", 14),
-        created: catalog.now,
-        product: product.id,
-        feature: feature.id.clone(),
-    };
-    catalog.insert(&attached)?;
-    Ok((attached, feature))
-}
-
-/// A feature of this product, and no other's.
-pub(crate) fn load(catalog: &Tx<'_>, product: &str, id: &str) -> Result<ProductFeature, Error> {
-    let product: Product = catalog.load(product, "id")?;
-    let attached: ProductFeature = catalog.load(id, "id")?;
-    if attached.product == product.id {
-        return Ok(attached);
-    }
-    let (kind, id) = (ProductFeature::TYPE, id.to_owned());
-    Err(Error::NotFound { kind, id, param: "id".to_owned() })
-}
-
-pub(crate) fn detach(catalog: &Tx<'_>, product: &str, id: &str) -> Result<(), Error> {
-    catalog.remove(&load(catalog, product, id)?)
-}
-
-pub(crate) fn detach_all(catalog: &Tx<'_>, product: &str) -> Result<(), Error> {
-    let attached: Vec<ProductFeature> =
-        catalog.list(&index(product), IndexRange::newest_first(MAX_FEATURES))?;
-    attached.iter().try_for_each(|attached| catalog.remove(attached))
+/// The ids of a product's features, in the order in which they were attached.
+pub(crate) fn feature_ids_of(tx: &Tx<'_>, product: &str) -> Result<Vec<String>, Error> {
+    let mut attached: Vec<ProductFeature> =
+        tx.list(&index(product), IndexRange::newest_first(MAX_FEATURES))?;
+    attached.reverse();
+    Ok(attached.into_iter().map(|attached| attached.feature).collect())
 }

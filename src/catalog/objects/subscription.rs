@@ -4,63 +4,36 @@
 //! how a change of it is kept; what requests do to it is in `purchase` and `amendment`, what time
 //! does in `lifecycle`.
 
-use std::{collections::BTreeSet, rc::Rc};
+use std::collections::BTreeSet;
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     catalog::{
-        Error, Tx,
-        engine::entitlements::recompute,
+        error::Error,
         objects::{
-            calendar::BillingCycle,
-            event::{self, EventType},
+            calendar::{BillingCycle, SECONDS_PER_DAY},
+            charge::{ChargeResult, charge_payment_method},
             metadata::Metadata,
-            price::Price,
             status::Status,
         },
         repository::Entity,
-        storage::IndexEntry,
+        storage::{IndexEntry, IndexRange},
+        tx::Tx,
     },
     id::Timestamp,
     json::impl_from_json,
 };
 
-/// The members that are about money, as they are where none moves.
-const BILLING_DEFAULTS: &str = r#"{
-    "application": null,
-    "application_fee_percent": null,
-    "automatic_tax": { "disabled_reason": null, "enabled": false, "liability": null },
-    "billing_cycle_anchor_config": null,
-    "billing_mode": { "flexible": null, "type": "flexible" },
-    "billing_schedules": [],
-    "billing_thresholds": null,
-    "customer_account": null,
-    "default_source": null,
-    "discounts": [],
-    "invoice_settings": {
-        "account_tax_ids": null,
-        "custom_fields": null,
-        "description": null,
-        "footer": null,
-        "issuer": { "type": "self" }
-    },
-    "latest_invoice": null,
-    "managed_payments": null,
-    "next_pending_invoice_item_invoice": null,
-    "on_behalf_of": null,
-    "payment_settings": {
-        "payment_method_options": null,
-        "payment_method_types": null,
-        "save_default_payment_method": "off"
-    },
-    "pending_invoice_item_interval": null,
-    "pending_setup_intent": null,
-    "pending_update": null,
-    "schedule": null,
-    "transfer_data": null
-}"#;
+/// How long a first payment can be made, in seconds: as at Stripe.
+const FIRST_PAYMENT_WINDOW: i64 = 23 * 60 * 60;
+
+/// How long a failed payment is tried again, in seconds.
+const DUNNING_PERIOD: i64 = 14 * SECONDS_PER_DAY;
+
+/// The most subscriptions of one customer, as at Stripe. All of them are read when one changes.
+pub(crate) const MAX_SUBSCRIPTIONS: usize = 500;
 
 /// A subscription.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -193,13 +166,6 @@ pub(crate) enum Liveness {
     Live,
 }
 
-/// A price as a subscription shows it: itself, and in the form that it had before there were prices.
-#[derive(Debug)]
-pub(crate) struct RenderedPrice {
-    price: Value,
-    plan: Value,
-}
-
 /// The list of a customer's subscriptions.
 pub(crate) fn customer_index(customer: &str, group: Liveness) -> String {
     let live = if group == Liveness::Live { " live" } else { "" };
@@ -259,138 +225,124 @@ impl Entity for Subscription {
     }
 }
 
-impl Subscription {
-    /// The features that each of its items grants, if its status does.
-    fn features(&self) -> Vec<&[String]> {
-        self.items.iter().map(|item| item.features.as_slice()).collect()
-    }
+/// What time brings next. Of what falls together, the earlier in this list comes first.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Transition {
+    Cancel,
+    Expire,
+    CancelUnpaid,
+    EndTrial,
+    Renew,
+    ResumeCollection,
 }
 
-impl Tx<'_> {
-    /// A subscription as Stripe shows it.
-    pub(crate) fn subscription_to_json(&self, subscription: &Subscription) -> Result<Value, Error> {
-        let livemode = bool::from(self.livemode);
-        let Subscription { id, period, .. } = subscription;
-        let mut items = Vec::with_capacity(subscription.items.len());
-        for item in &subscription.items {
-            let shown = self.render_price(&item.price)?;
-            items.push(json!({
-                "id": item.id,
-                "object": "subscription_item",
-                "billing_thresholds": null,
-                "created": item.created,
-                "current_period_end": period.end,
-                "current_period_start": period.start,
-                "current_trial": null,
-                "discounts": [],
-                "metadata": item.metadata,
-                "plan": shown.plan,
-                "price": shown.price,
-                "quantity": item.quantity,
-                "subscription": id,
-                "tax_rates": [],
-            }));
-        }
-        let mut shown = json!({
-            "id": id,
-            "object": "subscription",
-            "billing_cycle_anchor": subscription.billing_cycle_anchor,
-            "cancel_at": subscription.cancel_at,
-            "cancel_at_period_end": subscription.cancel_at_period_end,
-            "canceled_at": subscription.canceled_at,
-            "cancellation_details": subscription.cancellation_details,
-            "collection_method": "charge_automatically",
-            "created": subscription.created,
-            "currency": subscription.billing_terms.currency,
-            "customer": subscription.customer,
-            "days_until_due": null,
-            "default_payment_method": subscription.payment_method,
-            "description": null,
-            "ended_at": subscription.ended_at,
-            "items": {
-                "object": "list",
-                "data": items,
-                "has_more": false,
-                "url": format!("/v1/subscription_items?subscription={id}"),
-            },
-            "livemode": livemode,
-            "metadata": subscription.metadata,
-            "pause_collection": subscription.pause_collection,
-            "start_date": subscription.created,
-            "status": subscription.status,
-            "test_clock": subscription.test_clock,
-            "trial_end": subscription.trial.map(|trial| trial.end),
-            "trial_settings": {
-                "end_behavior": {
-                    "billing_cycle_anchor": null,
-                    "missing_payment_method": subscription.missing_payment_method,
-                },
-            },
-            "trial_start": subscription.trial.map(|trial| trial.start),
-        });
-        event::merge_into(
-            &mut shown,
-            &serde_json::from_slice(BILLING_DEFAULTS.as_bytes()).unwrap_or_default(),
-        );
-        event::merge_into(&mut shown, &subscription.passthrough);
-        Ok(shown)
+impl Subscription {
+    /// The features that each of its items grants, if its status does.
+    pub(crate) fn features(&self) -> Vec<&[String]> {
+        self.items.iter().map(|item| item.features.as_slice()).collect()
     }
 
-    fn render_price(&self, id: &str) -> Result<Rc<RenderedPrice>, Error> {
-        if let Some(known) = self.rendered_prices.borrow().get(id) {
-            return Ok(Rc::clone(known));
-        }
-        let price: Price = self.load(id, "price")?;
-        let livemode = self.livemode;
-        let shown = Rc::new(RenderedPrice {
-            price: price.to_json(livemode),
-            plan: price.to_plan_json(livemode),
-        });
-        self.rendered_prices.borrow_mut().insert(id.to_owned(), Rc::clone(&shown));
-        Ok(shown)
-    }
-
-    /// Looks at what the products of these items have now.
-    pub(crate) fn snapshot_features(&self, items: &mut [SubscriptionItem]) -> Result<(), Error> {
-        for item in items {
-            item.features = self.feature_ids_of(&item.product)?;
-        }
-        Ok(())
-    }
-
-    /// Keeps a subscription that is new, or another one than before, with all that follows from it.
-    pub(crate) fn save(
-        &self,
-        before: Option<&Subscription>,
-        after: &Subscription,
-        kind: EventType,
-        at: Timestamp,
-    ) -> Result<(), Error> {
-        let shown = self.subscription_to_json(after)?;
-        match before {
-            None => {
-                self.insert(after)?;
-                self.emit(kind, shown, None)?;
+    /// When time changes it next, and how.
+    pub(crate) fn next_transition(&self) -> Option<(Timestamp, Transition)> {
+        let ends = match self.status {
+            Status::Canceled | Status::IncompleteExpired => return None,
+            Status::Paused => None,
+            Status::Incomplete => {
+                Some((self.created.saturating_add(FIRST_PAYMENT_WINDOW), Transition::Expire))
             }
-            Some(before) if before == after => return Ok(()),
-            Some(before) => {
-                self.update(before, after)?;
-                match kind {
-                    EventType::SubscriptionUpdated => {
-                        self.emit_update(kind, &self.subscription_to_json(before)?, shown)?;
-                    }
-                    kind => self.emit(kind, shown, None)?,
+            Status::Trialing => Some((self.period.end, Transition::EndTrial)),
+            Status::Active | Status::PastDue | Status::Unpaid => {
+                Some((self.period.end, Transition::Renew))
+            }
+        };
+        let cancel = self.cancel_at.map(|at| (at, Transition::Cancel));
+        let failing = self.failing_since.filter(|_| self.status == Status::PastDue);
+        let give_up =
+            failing.map(|since| (since.saturating_add(DUNNING_PERIOD), Transition::CancelUnpaid));
+        let resumes = self.pause_collection.as_ref().and_then(|pause| pause.resumes_at);
+        let collect = resumes.map(|at| (at, Transition::ResumeCollection));
+        [ends, cancel, give_up, collect].into_iter().flatten().min()
+    }
+
+    /// Whether its customer is sent invoices, so that nothing is charged.
+    pub(crate) fn sends_invoices(&self) -> bool {
+        self.passthrough.get("collection_method").and_then(Value::as_str) == Some("send_invoice")
+    }
+
+    /// How a charge goes, by its own payment method or its customer's.
+    pub(crate) fn try_charge(&self, customers: Option<&str>) -> ChargeResult {
+        match self.payment_method.as_deref().or(customers) {
+            _ if self.billing_terms.free => ChargeResult::Succeeded,
+            _ if self.sends_invoices() => ChargeResult::External,
+            method => charge_payment_method(method),
+        }
+    }
+
+    /// Begins the period that a moment is in, counted from the anchor.
+    pub(crate) fn begin_period(&mut self, start: Timestamp) {
+        self.period = Period {
+            start,
+            end: self.billing_terms.cycle.next_after(self.billing_cycle_anchor, start),
+        };
+        if self.cancel_at_period_end {
+            self.cancel_at = Some(self.period.end);
+        }
+    }
+
+    /// Goes on to the period that a moment is in.
+    pub(crate) fn advance_period(&mut self, now: Timestamp) {
+        while self.period.end <= now {
+            self.begin_period(self.period.end);
+        }
+    }
+
+    /// Begins to count periods anew.
+    pub(crate) fn reset_cycle(&mut self, now: Timestamp) {
+        self.billing_cycle_anchor = now;
+        self.begin_period(now);
+    }
+
+    pub(crate) fn cancel(&mut self, at: Timestamp, reason: CancellationReason) {
+        self.cancellation_details.reason = Some(reason);
+        self.status = Status::Canceled;
+        self.canceled_at.get_or_insert(at);
+        self.ended_at = Some(at);
+    }
+
+    /// What a charge makes of it.
+    pub(crate) fn apply_charge(&mut self, charge: ChargeResult, at: Timestamp) {
+        match charge {
+            ChargeResult::Succeeded => {
+                self.status = Status::Active;
+                self.failing_since = None;
+            }
+            ChargeResult::Declined => {
+                self.status = Status::PastDue;
+                self.failing_since.get_or_insert(at);
+            }
+            ChargeResult::External => {
+                if matches!(self.status, Status::Trialing | Status::Incomplete | Status::Paused) {
+                    self.status = Status::Active;
+                    self.failing_since = None;
                 }
             }
         }
-        // Not by what it grants: the policy may be another one than when the set was settled.
-        match before {
-            Some(before)
-                if before.status == after.status && before.features() == after.features() =>
-            {
-                Ok(())
-            }
-            _ => recompute(self, &after.customer, at),
+    }
+
+    /// Notes why somebody cancels, where they say so. What it comes to is another matter.
+    pub(crate) fn set_cancellation_details(&mut self, cancellation: Option<CancellationDetails>) {
+        if let Some(told) = cancellation {
+            self.cancellation_details =
+                CancellationDetails { reason: self.cancellation_details.reason, ..told };
         }
     }
+}
+
+/// All subscriptions of a customer that are not over, oldest first.
+pub(crate) fn list_live(tx: &Tx<'_>, customer: &str) -> Result<Vec<Subscription>, Error> {
+    let live = customer_index(customer, Liveness::Live);
+    let mut subscriptions: Vec<Subscription> =
+        tx.list(&live, IndexRange::newest_first(MAX_SUBSCRIPTIONS))?;
+    subscriptions.reverse();
+    Ok(subscriptions)
 }

@@ -9,17 +9,12 @@ use serde_json::{Value, json};
 
 use crate::{
     catalog::{
-        Error, Tx,
-        objects::{calendar::SECONDS_PER_DAY, event::EventType},
-        repository::Entity,
-        storage::IndexEntry,
+        error::Error, objects::calendar::SECONDS_PER_DAY, repository::Entity, storage::IndexEntry,
+        tx::Tx,
     },
     id::{Livemode, Timestamp},
     json::impl_from_json,
 };
-
-/// How far a clock may be moved at once, in seconds: five years. Every renewal on the way happens.
-const MAX_ADVANCE: i64 = 5 * 366 * SECONDS_PER_DAY;
 
 /// How long a clock is kept, in seconds: as long as at Stripe.
 const CLOCK_RETENTION: i64 = 30 * SECONDS_PER_DAY;
@@ -79,7 +74,7 @@ impl Entity for TestClock {
 
 impl TestClock {
     fn deletes_after(&self) -> Timestamp {
-        Timestamp(self.created.0.saturating_add(CLOCK_RETENTION))
+        self.created.saturating_add(CLOCK_RETENTION)
     }
 
     /// As Stripe shows it.
@@ -104,84 +99,30 @@ impl TestClock {
     }
 }
 
-impl Tx<'_> {
-    /// A clock that is there.
-    pub(crate) fn load_clock(&self, id: &str, param: &str) -> Result<TestClock, Error> {
-        let clock: TestClock = self.load(id, param)?;
-        if clock.state != ClockState::Deleted {
-            return Ok(clock);
-        }
-        let (kind, id, param) = (TestClock::TYPE, id.to_owned(), param.to_owned());
-        Err(Error::NotFound { kind, id, param })
+/// A clock that is there.
+pub(crate) fn load(tx: &Tx<'_>, id: &str, param: &str) -> Result<TestClock, Error> {
+    let clock: TestClock = tx.load(id, param)?;
+    if clock.state != ClockState::Deleted {
+        return Ok(clock);
     }
-
-    /// What time it is on a clock, wherever it is going, or for those who have none.
-    pub(crate) fn now_on(&self, clock: Option<&str>) -> Result<Timestamp, Error> {
-        let clock: Option<TestClock> = clock.map_or(Ok(None), |clock| self.find(clock))?;
-        Ok(clock.map_or(self.now, |clock| clock.frozen_time))
-    }
-
-    /// What time it is on a clock that stands, or for those who have none.
-    pub(crate) fn writable_now(&self, clock: Option<&str>) -> Result<Timestamp, Error> {
-        let Some(clock) = clock else { return Ok(self.now) };
-        let clock = self.load_clock(clock, "test_clock")?;
-        match clock.state {
-            ClockState::Ready => Ok(clock.frozen_time),
-            ClockState::Advancing(_) | ClockState::Deleted => Err(Error::InvalidState(
-                "Test clock advancement underway - cannot perform modifications.".to_owned(),
-            )),
-        }
-    }
+    let (kind, id, param) = (TestClock::TYPE, id.to_owned(), param.to_owned());
+    Err(Error::NotFound { kind, id, param })
 }
 
-pub(crate) fn create(
-    catalog: &Tx<'_>,
-    frozen: Timestamp,
-    name: Option<String>,
-) -> Result<TestClock, Error> {
-    let clock = TestClock {
-        id: catalog.new_id("clock_1", 23),
-        created: catalog.now,
-        name,
-        frozen_time: frozen,
-        state: ClockState::Ready,
-    };
-    catalog.insert(&clock)?;
-    catalog.emit(EventType::ClockCreated, clock.to_json(catalog.livemode), None)?;
-    Ok(clock)
+/// What time it is on a clock, wherever it is going, or for those who have none.
+pub(crate) fn now_on(tx: &Tx<'_>, clock: Option<&str>) -> Result<Timestamp, Error> {
+    let clock: Option<TestClock> = clock.map_or(Ok(None), |clock| tx.find(clock))?;
+    Ok(clock.map_or(tx.now, |clock| clock.frozen_time))
 }
 
-/// Sets a clock on its way; the work that follows brings it there.
-pub(crate) fn advance(catalog: &Tx<'_>, id: &str, to: Timestamp) -> Result<TestClock, Error> {
-    let before = catalog.load_clock(id, "id")?;
-    let failed = |message: String| Err(Error::invalid_parameter("frozen_time", message));
-    if before.state != ClockState::Ready {
-        return Err(Error::InvalidState(
-            "Test clock advancement underway - wait until its status is `ready`.".to_owned(),
-        ));
+/// What time it is on a clock that stands, or for those who have none.
+pub(crate) fn writable_now(tx: &Tx<'_>, clock: Option<&str>) -> Result<Timestamp, Error> {
+    let Some(clock) = clock else { return Ok(tx.now) };
+    let clock = load(tx, clock, "test_clock")?;
+    match clock.state {
+        ClockState::Ready => Ok(clock.frozen_time),
+        ClockState::Advancing(_) | ClockState::Deleted => Err(Error::InvalidState(
+            "Test clock advancement underway - cannot perform modifications.".to_owned(),
+        )),
     }
-    if to <= before.frozen_time {
-        return failed(format!(
-            "A test clock only moves forward: `frozen_time` must be after {}.",
-            before.frozen_time
-        ));
-    }
-    if to.0.saturating_sub(before.frozen_time.0) > MAX_ADVANCE {
-        return failed(format!(
-            "A test clock moves at most {} days at once: to {} now.",
-            MAX_ADVANCE / SECONDS_PER_DAY,
-            before.frozen_time.0.saturating_add(MAX_ADVANCE)
-        ));
-    }
-    let clock = TestClock { state: ClockState::Advancing(to), ..before.clone() };
-    catalog.update(&before, &clock)?;
-    catalog.emit(EventType::ClockAdvancing, clock.to_json(catalog.livemode), None)?;
-    Ok(clock)
-}
-
-/// Deletes a clock; the work that follows deletes its customers.
-pub(crate) fn delete(catalog: &Tx<'_>, id: &str) -> Result<(), Error> {
-    let before = catalog.load_clock(id, "id")?;
-    catalog.update(&before, &TestClock { state: ClockState::Deleted, ..before.clone() })?;
-    catalog.emit(EventType::ClockDeleted, before.to_json(catalog.livemode), None)
 }

@@ -9,13 +9,11 @@ use serde_json::{Value, json};
 
 use crate::{
     catalog::{
-        Error, Tx,
-        objects::{
-            calendar::SECONDS_PER_DAY,
-            metadata::{self, Metadata},
-        },
+        error::Error,
+        objects::metadata::Metadata,
         repository::Entity,
         storage::{IndexEntry, IndexRange},
+        tx::Tx,
     },
     id::{Livemode, Timestamp},
     json::impl_from_json,
@@ -24,12 +22,6 @@ use crate::{
 
 /// The most endpoints of one mode: as at Stripe.
 pub(crate) const MAX_ENDPOINTS: usize = 16;
-
-/// The longest that a secret may live on once there is a new one, in seconds: as at Stripe.
-pub(crate) const MAX_SECRET_OVERLAP: u64 = SECONDS_PER_DAY.unsigned_abs();
-
-/// The most secrets that sign beside the present one: each makes the header longer.
-const MAX_PREVIOUS_SECRETS: usize = 4;
 
 /// The list of all endpoints.
 pub(crate) const INDEX: &str = "endpoints";
@@ -48,9 +40,9 @@ pub(crate) struct WebhookEndpoint {
     pub(crate) api_version: Option<String>,
     pub(crate) description: Option<String>,
     pub(crate) metadata: Metadata,
-    secret: String,
+    pub(crate) secret: String,
     /// The secrets before, each with the second from which it is no more.
-    previous_secrets: Vec<(String, Timestamp)>,
+    pub(crate) previous_secrets: Vec<(String, Timestamp)>,
 }
 
 impl_from_json! {
@@ -82,8 +74,8 @@ impl Entity for WebhookEndpoint {
 /// An endpoint that is deleted, until nothing is owed to it any more.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct DeletedEndpoint {
-    id: String,
-    deleted_at: Timestamp,
+    pub(crate) id: String,
+    pub(crate) deleted_at: Timestamp,
 }
 
 impl_from_json! { struct DeletedEndpoint { id, deleted_at } }
@@ -98,28 +90,6 @@ impl Entity for DeletedEndpoint {
     fn index_entries(&self) -> Vec<IndexEntry> {
         vec![IndexEntry::new(DELETED_INDEX, self.deleted_at)]
     }
-}
-
-/// An endpoint to be.
-#[derive(Default)]
-pub(crate) struct NewWebhookEndpoint {
-    pub(crate) url: String,
-    pub(crate) enabled_events: Vec<String>,
-    pub(crate) api_version: Option<String>,
-    pub(crate) description: Option<String>,
-    pub(crate) metadata: metadata::MetadataPatch,
-    /// A secret that the receiver knows already.
-    pub(crate) secret: Option<String>,
-}
-
-/// What a request changes.
-#[derive(Debug, Default)]
-pub(crate) struct WebhookEndpointUpdate {
-    pub(crate) url: Option<String>,
-    pub(crate) enabled_events: Option<Vec<String>>,
-    pub(crate) disabled: Option<bool>,
-    pub(crate) description: Option<String>,
-    pub(crate) metadata: metadata::MetadataPatch,
 }
 
 impl WebhookEndpoint {
@@ -166,84 +136,7 @@ impl WebhookEndpoint {
     }
 }
 
-impl Tx<'_> {
-    /// All endpoints.
-    pub(crate) fn load_endpoints(&self) -> Result<Vec<WebhookEndpoint>, Error> {
-        self.list(INDEX, IndexRange::newest_first(MAX_ENDPOINTS))
-    }
-
-    fn new_secret(&self) -> String {
-        self.new_id("whsec_", 32)
-    }
-}
-
-pub(crate) fn create(catalog: &Tx<'_>, new: NewWebhookEndpoint) -> Result<WebhookEndpoint, Error> {
-    if catalog.load_endpoints()?.len() >= MAX_ENDPOINTS {
-        return Err(Error::InvalidState(format!(
-            "You have reached the maximum of {MAX_ENDPOINTS} webhook endpoints."
-        )));
-    }
-    let endpoint = WebhookEndpoint {
-        id: catalog.new_id("we_1", 23),
-        created: catalog.now,
-        url: new.url,
-        enabled_events: new.enabled_events,
-        disabled: false,
-        api_version: new.api_version,
-        description: new.description,
-        metadata: Metadata::default().apply(new.metadata)?,
-        secret: new.secret.unwrap_or_else(|| catalog.new_secret()),
-        previous_secrets: Vec::new(),
-    };
-    catalog.insert(&endpoint)?;
-    Ok(endpoint)
-}
-
-pub(crate) fn update(
-    catalog: &Tx<'_>,
-    id: &str,
-    update: WebhookEndpointUpdate,
-) -> Result<WebhookEndpoint, Error> {
-    let before: WebhookEndpoint = catalog.load(id, "id")?;
-    let mut endpoint = before.clone();
-    endpoint.url = update.url.unwrap_or(endpoint.url);
-    endpoint.enabled_events = update.enabled_events.unwrap_or(endpoint.enabled_events);
-    endpoint.disabled = update.disabled.unwrap_or(endpoint.disabled);
-    if let Some(description) = update.description {
-        endpoint.description = Some(description).filter(|text| !text.is_empty());
-    }
-    endpoint.metadata = before.metadata.apply(update.metadata)?;
-    catalog.update(&before, &endpoint)?;
-    Ok(endpoint)
-}
-
-/// Gives an endpoint a new secret; the present one signs for so many more seconds. If that is none,
-/// no other one of before does either.
-pub(crate) fn roll_secret(
-    catalog: &Tx<'_>,
-    id: &str,
-    expires_in: u64,
-) -> Result<WebhookEndpoint, Error> {
-    let before: WebhookEndpoint = catalog.load(id, "id")?;
-    let until = catalog.now.0.saturating_add(i64::try_from(expires_in).unwrap_or(i64::MAX));
-    let mut endpoint = before.clone();
-    // Who wants no overlap has lost a secret, and perhaps more than one.
-    endpoint.previous_secrets.retain(|(_, until)| catalog.now < *until && expires_in > 0);
-    if endpoint.previous_secrets.len() >= MAX_PREVIOUS_SECRETS {
-        return Err(Error::InvalidState(format!(
-            "{MAX_PREVIOUS_SECRETS} secrets of before still sign for this endpoint. Wait until one has expired."
-        )));
-    }
-    let present = std::mem::replace(&mut endpoint.secret, catalog.new_secret());
-    if expires_in > 0 {
-        endpoint.previous_secrets.push((present, Timestamp(until)));
-    }
-    catalog.update(&before, &endpoint)?;
-    Ok(endpoint)
-}
-
-pub(crate) fn delete(catalog: &Tx<'_>, id: &str) -> Result<(), Error> {
-    let endpoint: WebhookEndpoint = catalog.load(id, "id")?;
-    catalog.remove(&endpoint)?;
-    catalog.insert(&DeletedEndpoint { id: endpoint.id, deleted_at: catalog.now })
+/// All endpoints.
+pub(crate) fn load_all(tx: &Tx<'_>) -> Result<Vec<WebhookEndpoint>, Error> {
+    tx.list(INDEX, IndexRange::newest_first(MAX_ENDPOINTS))
 }

@@ -1,3 +1,12 @@
-//! What requests do to the catalog's objects.
+//! Operations.
 
+pub(crate) mod features;
+pub(crate) mod prices;
+pub(crate) mod product_features;
+pub(crate) mod products;
+
+pub(crate) mod customers;
 pub(crate) mod subscriptions;
+pub(crate) mod test_clocks;
+
+pub(crate) mod webhook_endpoints;

@@ -6,25 +6,30 @@
 
 use crate::{
     catalog::{
-        Error, Tx,
+ repository::Entity as _,
+        engine::{
+            payments,
+            save::{save, snapshot_features},
+            transitions,
+        },
+        error::Error,
         objects::{
             event::EventType,
             status::Status,
             subscription::{CancellationDetails, CancellationReason, Subscription},
         },
-        operations::subscriptions::update::end_trial,
-        repository::Entity,
+        tx::Tx,
     },
     id::Timestamp,
 };
 
 /// Cancels now.
 pub(crate) fn cancel(
-    catalog: &Tx<'_>,
+    tx: &Tx<'_>,
     id: &str,
     cancellation: Option<CancellationDetails>,
 ) -> Result<Subscription, Error> {
-    let (before, now) = catalog.load_current_subscription(id)?;
+    let (before, now) = transitions::load_current_subscription(tx, id)?;
     if before.status.is_final() {
         let (kind, id) = (Subscription::TYPE, id.to_owned());
         return Err(Error::NotFound { kind, id, param: "id".to_owned() });
@@ -32,37 +37,37 @@ pub(crate) fn cancel(
     let mut after = before.clone();
     after.set_cancellation_details(cancellation);
     after.cancel(now, CancellationReason::CancellationRequested);
-    catalog.save(Some(&before), &after, EventType::SubscriptionDeleted, now)?;
+    save(tx, Some(&before), &after, EventType::SubscriptionDeleted, now)?;
     Ok(after)
 }
 
 /// Cancels a subscription of a customer who goes.
 pub(crate) fn cancel_loaded(
-    catalog: &Tx<'_>,
+    tx: &Tx<'_>,
     before: &Subscription,
     now: Timestamp,
 ) -> Result<(), Error> {
     let mut after = before.clone();
     after.cancel(now, CancellationReason::CancellationRequested);
-    catalog.save(Some(before), &after, EventType::SubscriptionDeleted, now)
+    save(tx, Some(before), &after, EventType::SubscriptionDeleted, now)
 }
 
 /// Pauses: no period begins until it is resumed.
-pub(crate) fn pause(catalog: &Tx<'_>, id: &str) -> Result<Subscription, Error> {
-    let (before, now) = catalog.load_current_subscription(id)?;
+pub(crate) fn pause(tx: &Tx<'_>, id: &str) -> Result<Subscription, Error> {
+    let (before, now) = transitions::load_current_subscription(tx, id)?;
     if !matches!(before.status, Status::Active | Status::Trialing | Status::PastDue) {
         return Err(invalid_state(&before, "paused"));
     }
     let mut after = before.clone();
     after.status = Status::Paused;
     after.failing_since = None;
-    catalog.save(Some(&before), &after, EventType::SubscriptionPaused, now)?;
+    save(tx, Some(&before), &after, EventType::SubscriptionPaused, now)?;
     Ok(after)
 }
 
 /// Resumes: with a period that begins now, or the one that would be under way.
-pub(crate) fn resume(catalog: &Tx<'_>, id: &str, anchor_now: bool) -> Result<Subscription, Error> {
-    let (before, now) = catalog.load_current_subscription(id)?;
+pub(crate) fn resume(tx: &Tx<'_>, id: &str, anchor_now: bool) -> Result<Subscription, Error> {
+    let (before, now) = transitions::load_current_subscription(tx, id)?;
     if before.status != Status::Paused {
         return Err(invalid_state(&before, "resumed"));
     }
@@ -72,10 +77,10 @@ pub(crate) fn resume(catalog: &Tx<'_>, id: &str, anchor_now: bool) -> Result<Sub
     } else {
         after.advance_period(now);
     }
-    end_trial(catalog, &mut after, now)?;
-    after.apply_charge(catalog.try_charge(&after)?, now);
-    catalog.snapshot_features(&mut after.items)?;
-    catalog.save(Some(&before), &after, EventType::SubscriptionResumed, now)?;
+    payments::end_trial(tx, &mut after, now)?;
+    after.apply_charge(payments::try_charge(tx, &after)?, now);
+    snapshot_features(tx, &mut after.items)?;
+    save(tx, Some(&before), &after, EventType::SubscriptionResumed, now)?;
     Ok(after)
 }
 

@@ -9,21 +9,25 @@ use serde_json::{Map, Value};
 
 use crate::{
     catalog::{
-        Error, Tx,
-        engine::transitions::ChargeResult,
+ repository::Entity as _,
+        engine::{
+            save::{save, snapshot_features},
+            transitions,
+        },
+        error::Error,
         objects::{
             calendar::{BillingCycle, SECONDS_PER_DAY},
-            customer::MAX_SUBSCRIPTIONS,
+            charge::ChargeResult,
             event::EventType,
             metadata::{self, Metadata},
             price::{Price, Recurring},
             status::Status,
             subscription::{
-                BillingTerms, CancellationDetails, CancellationReason, MissingPaymentMethod,
-                Period, Subscription, SubscriptionItem,
+                self, BillingTerms, CancellationDetails, CancellationReason, MAX_SUBSCRIPTIONS,
+                MissingPaymentMethod, Period, Subscription, SubscriptionItem,
             },
         },
-        repository::Entity,
+        tx::Tx,
     },
     id::Timestamp,
 };
@@ -83,9 +87,9 @@ pub(crate) enum PaymentBehavior {
     ErrorIfIncomplete,
 }
 
-pub(crate) fn create(catalog: &Tx<'_>, new: NewSubscription) -> Result<Subscription, Error> {
-    let (customer, now) = catalog.load_current_customer(&new.customer, "customer")?;
-    if catalog.live_subscriptions_of(&customer.id)?.len() >= MAX_SUBSCRIPTIONS {
+pub(crate) fn create(tx: &Tx<'_>, new: NewSubscription) -> Result<Subscription, Error> {
+    let (customer, now) = transitions::load_current_customer(tx, &new.customer, "customer")?;
+    if subscription::list_live(tx, &customer.id)?.len() >= MAX_SUBSCRIPTIONS {
         return Err(Error::InvalidState(format!(
             "The customer '{}' has {MAX_SUBSCRIPTIONS} subscriptions, the most that one can have.",
             customer.id
@@ -94,7 +98,7 @@ pub(crate) fn create(catalog: &Tx<'_>, new: NewSubscription) -> Result<Subscript
     let mut items = Vec::with_capacity(new.items.len());
     let mut prices = Vec::with_capacity(new.items.len());
     for item in new.items {
-        let (item, price) = catalog.new_item(item, now)?;
+        let (item, price) = new_item(tx, item, now)?;
         items.push(item);
         prices.push(price);
     }
@@ -103,7 +107,7 @@ pub(crate) fn create(catalog: &Tx<'_>, new: NewSubscription) -> Result<Subscript
     let anchor = resolve_anchor(new.billing_cycle_anchor, trial, terms.cycle, now)?;
     let method = new.payment_method.filter(|method| !method.is_empty());
     let mut subscription = Subscription {
-        id: catalog.new_id("sub_1", 23),
+        id: tx.new_id("sub_1", 23),
         created: now,
         customer: customer.id,
         test_clock: customer.test_clock,
@@ -139,51 +143,49 @@ pub(crate) fn create(catalog: &Tx<'_>, new: NewSubscription) -> Result<Subscript
     }
     schedule_cancellation(&mut subscription, new.cancel_at, new.cancel_at_period_end, now)?;
     if subscription.status != Status::Incomplete {
-        catalog.snapshot_features(&mut subscription.items)?;
+        snapshot_features(tx, &mut subscription.items)?;
     }
-    catalog.save(None, &subscription, EventType::SubscriptionCreated, now)?;
+    save(tx, None, &subscription, EventType::SubscriptionCreated, now)?;
     Ok(subscription)
 }
 
-impl Tx<'_> {
-    /// An item of a price that can be subscribed to.
-    pub(crate) fn new_item(
-        &self,
-        new: NewSubscriptionItem,
-        now: Timestamp,
-    ) -> Result<(SubscriptionItem, Price), Error> {
-        let param = format!("{}[price]", new.param);
-        let price = self.load_active_price(&new.price, &param)?;
-        let item = SubscriptionItem {
-            id: self.new_id("si_", 14),
-            created: now,
-            price: price.id.clone(),
-            product: price.product.clone(),
-            quantity: effective_quantity(&price, new.quantity),
-            metadata: Metadata::default().apply(new.metadata)?,
-            features: Vec::new(),
-        };
-        Ok((item, price))
-    }
+/// An item of a price that can be subscribed to.
+pub(crate) fn new_item(
+    tx: &Tx<'_>,
+    new: NewSubscriptionItem,
+    now: Timestamp,
+) -> Result<(SubscriptionItem, Price), Error> {
+    let param = format!("{}[price]", new.param);
+    let price = load_active_price(tx, &new.price, &param)?;
+    let item = SubscriptionItem {
+        id: tx.new_id("si_", 14),
+        created: now,
+        price: price.id.clone(),
+        product: price.product.clone(),
+        quantity: effective_quantity(&price, new.quantity),
+        metadata: Metadata::default().apply(new.metadata)?,
+        features: Vec::new(),
+    };
+    Ok((item, price))
+}
 
-    /// A price that is active and recurs.
-    pub(crate) fn load_active_price(&self, id: &str, param: &str) -> Result<Price, Error> {
-        let price: Price = self.load(id, param)?;
-        if !price.active {
-            return Err(Error::invalid_parameter(
-                param,
-                "The price specified is inactive. This field only accepts active prices.",
-            ));
-        }
-        if price.recurring.is_none() {
-            return Err(Error::invalid_parameter(
-                param,
-                "The price specified is set to `type=one_time` but this field only accepts prices \
-                 with `type=recurring`.",
-            ));
-        }
-        Ok(price)
+/// A price that is active and recurs.
+pub(crate) fn load_active_price(tx: &Tx<'_>, id: &str, param: &str) -> Result<Price, Error> {
+    let price: Price = tx.load(id, param)?;
+    if !price.active {
+        return Err(Error::invalid_parameter(
+            param,
+            "The price specified is inactive. This field only accepts active prices.",
+        ));
     }
+    if price.recurring.is_none() {
+        return Err(Error::invalid_parameter(
+            param,
+            "The price specified is set to `type=one_time` but this field only accepts prices \
+             with `type=recurring`.",
+        ));
+    }
+    Ok(price)
 }
 
 /// How many of a price: one if nothing is said, none where it is metered.
@@ -237,9 +239,7 @@ fn resolve_trial_end(
     prices: &[Price],
     now: Timestamp,
 ) -> Result<Option<Timestamp>, Error> {
-    let days = |days: u32| {
-        Timestamp(now.0.saturating_add(i64::from(days).saturating_mul(SECONDS_PER_DAY)))
-    };
+    let days = |days: u32| now.saturating_add(i64::from(days).saturating_mul(SECONDS_PER_DAY));
     match trial {
         Trial::None | Trial::Days(0) => Ok(None),
         Trial::Days(count) => Ok(Some(days(count))),

@@ -7,10 +7,13 @@ use serde_json::{Map, Value};
 
 use crate::{
     catalog::{
-        Error, Tx,
-        engine::transitions::{ChargeResult, charge_payment_method},
+        engine::{
+            payments::{self, ReportedPayment},
+            save::{save, snapshot_features},
+            transitions,
+        },
+        error::Error,
         objects::{
-            customer::Customer,
             event::EventType,
             metadata,
             price::Price,
@@ -20,6 +23,7 @@ use crate::{
             },
         },
         operations::subscriptions::create::{self, NewSubscriptionItem},
+        tx::Tx,
     },
     id::Timestamp,
 };
@@ -64,14 +68,6 @@ pub(crate) enum When {
     At(Timestamp),
 }
 
-/// What another system says of the payments. Stripe takes no such parameter: it sees them itself.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum ReportedPayment {
-    Paid,
-    PastDue,
-    Unpaid,
-}
-
 /// What a request does to the items.
 #[derive(Debug)]
 pub(crate) enum ItemUpdate {
@@ -89,38 +85,12 @@ pub(crate) enum ItemUpdate {
     },
 }
 
-impl Subscription {
-    /// Notes why somebody cancels, where they say so. What it comes to is another matter.
-    pub(crate) fn set_cancellation_details(&mut self, cancellation: Option<CancellationDetails>) {
-        if let Some(told) = cancellation {
-            self.cancellation_details =
-                CancellationDetails { reason: self.cancellation_details.reason, ..told };
-        }
-    }
-}
-
-impl Tx<'_> {
-    /// A subscription that a path names, and what time it is for it.
-    pub(crate) fn load_current_subscription(
-        &self,
-        id: &str,
-    ) -> Result<(Subscription, Timestamp), Error> {
-        let subscription: Subscription = self.load(id, "id")?;
-        let clock = subscription.test_clock.as_deref();
-        if subscription.status.is_final() {
-            return Ok((subscription.clone(), self.now_on(clock)?));
-        }
-        let now = self.writable_now(clock)?;
-        Ok((self.with_due_applied(subscription, now)?, now))
-    }
-}
-
 pub(crate) fn update(
-    catalog: &Tx<'_>,
+    tx: &Tx<'_>,
     id: &str,
     update: SubscriptionUpdate,
 ) -> Result<Subscription, Error> {
-    let (before, now) = catalog.load_current_subscription(id)?;
+    let (before, now) = transitions::load_current_subscription(tx, id)?;
     let only_notes = update.items.is_empty()
         && update.trial_end.is_none()
         && !update.reset_cycle
@@ -150,7 +120,7 @@ pub(crate) fn update(
     if let Some(pause) = update.pause_collection {
         after.pause_collection = pause.into_option();
     }
-    update_items(catalog, &mut after, update.items, now)?;
+    update_items(tx, &mut after, update.items, now)?;
     let on_trial = after.status == Status::Trialing;
     if update.reset_cycle && on_trial && update.trial_end != Some(When::Now) {
         return Err(Error::invalid_parameter(
@@ -162,10 +132,10 @@ pub(crate) fn update(
     if !on_trial && (after.billing_terms.cycle != before.billing_terms.cycle || update.reset_cycle)
     {
         after.reset_cycle(now);
-        catalog.snapshot_features(&mut after.items)?;
+        snapshot_features(tx, &mut after.items)?;
     }
     if let Some(end) = update.trial_end {
-        update_trial(catalog, &mut after, end, now)?;
+        update_trial(tx, &mut after, end, now)?;
     }
     if update.cancel_at.is_some() || update.cancel_at_period_end.is_some() {
         let at = update.cancel_at.and_then(Patch::into_option);
@@ -177,17 +147,17 @@ pub(crate) fn update(
         )?;
     }
     if pays_anew {
-        retry_payment(catalog, &mut after, now)?;
+        payments::retry_payment(tx, &mut after, now)?;
     }
     if let Some(told) = update.reported_payment {
-        apply_reported_payment(catalog, &mut after, told, now)?;
+        payments::apply_reported_payment(tx, &mut after, told, now)?;
     }
-    catalog.save(Some(&before), &after, EventType::SubscriptionUpdated, now)?;
+    save(tx, Some(&before), &after, EventType::SubscriptionUpdated, now)?;
     Ok(after)
 }
 
 fn update_items(
-    catalog: &Tx<'_>,
+    tx: &Tx<'_>,
     after: &mut Subscription,
     changes: Vec<ItemUpdate>,
     now: Timestamp,
@@ -204,8 +174,8 @@ fn update_items(
     for change in changes {
         match change {
             ItemUpdate::Add(new) => {
-                let (mut item, _) = catalog.new_item(new, now)?;
-                catalog.snapshot_features(std::slice::from_mut(&mut item))?;
+                let (mut item, _) = create::new_item(tx, new, now)?;
+                snapshot_features(tx, std::slice::from_mut(&mut item))?;
                 after.items.push(item);
             }
             ItemUpdate::Modify { param, id, price, quantity, metadata } => {
@@ -214,18 +184,18 @@ fn update_items(
                 item.metadata = item.metadata.apply(metadata)?;
                 match price.filter(|price| *price != item.price) {
                     None => {
-                        let price: Price = catalog.load(&item.price, "price")?;
+                        let price: Price = tx.load(&item.price, "price")?;
                         item.quantity =
                             create::effective_quantity(&price, quantity.or(item.quantity));
                     }
                     Some(price) => {
                         let price =
-                            catalog.load_active_price(&price, &format!("{param}[price]"))?;
+                            create::load_active_price(tx, &price, &format!("{param}[price]"))?;
                         item.quantity =
                             create::effective_quantity(&price, quantity.or(item.quantity));
                         item.price = price.id;
                         item.product = price.product;
-                        catalog.snapshot_features(std::slice::from_mut(item))?;
+                        snapshot_features(tx, std::slice::from_mut(item))?;
                     }
                 }
             }
@@ -235,7 +205,7 @@ fn update_items(
             }
         }
     }
-    let prices = after.items.iter().map(|item| catalog.load(&item.price, "price"));
+    let prices = after.items.iter().map(|item| tx.load(&item.price, "price"));
     let prices: Vec<Price> = prices.collect::<Result<_, _>>()?;
     after.billing_terms = create::common_terms(&prices)?;
     Ok(())
@@ -248,7 +218,7 @@ fn item_not_found(id: &str, param: &str) -> Error {
 
 /// Ends a trial now, or at another moment; a subscription without one goes on trial.
 fn update_trial(
-    catalog: &Tx<'_>,
+    tx: &Tx<'_>,
     after: &mut Subscription,
     end: When,
     now: Timestamp,
@@ -257,8 +227,8 @@ fn update_trial(
         When::Now if after.status == Status::Trialing => {
             after.trial = after.trial.map(|trial| Period { end: now, ..trial });
             after.reset_cycle(now);
-            after.apply_charge(catalog.try_charge(after)?, now);
-            catalog.snapshot_features(&mut after.items)
+            after.apply_charge(payments::try_charge(tx, after)?, now);
+            snapshot_features(tx, &mut after.items)
         }
         When::Now => Ok(()),
         When::At(_) if matches!(after.status, Status::Incomplete | Status::Paused) => {
@@ -277,86 +247,7 @@ fn update_trial(
             if after.cancel_at_period_end {
                 after.cancel_at = Some(end);
             }
-            if begun { Ok(()) } else { catalog.snapshot_features(&mut after.items) }
+            if begun { Ok(()) } else { snapshot_features(tx, &mut after.items) }
         }
     }
-}
-
-/// Tries the payment that is owed, now that there is another method.
-fn retry_payment(catalog: &Tx<'_>, after: &mut Subscription, now: Timestamp) -> Result<(), Error> {
-    let owes = matches!(after.status, Status::Incomplete | Status::PastDue | Status::Unpaid);
-    if !owes || catalog.try_charge(after)? != ChargeResult::Succeeded {
-        return Ok(());
-    }
-    mark_paid(catalog, after, now)
-}
-
-fn mark_paid(catalog: &Tx<'_>, after: &mut Subscription, now: Timestamp) -> Result<(), Error> {
-    let first = after.status == Status::Incomplete;
-    after.apply_charge(ChargeResult::Succeeded, now);
-    if first { catalog.snapshot_features(&mut after.items) } else { Ok(()) }
-}
-
-/// Takes what another system says of the payments for true.
-fn apply_reported_payment(
-    catalog: &Tx<'_>,
-    after: &mut Subscription,
-    told: ReportedPayment,
-    now: Timestamp,
-) -> Result<(), Error> {
-    match (after.status, told) {
-        (Status::Incomplete | Status::PastDue | Status::Unpaid, ReportedPayment::Paid) => {
-            mark_paid(catalog, after, now)
-        }
-        (Status::Active, ReportedPayment::Paid)
-        | (Status::PastDue, ReportedPayment::PastDue)
-        | (Status::Unpaid, ReportedPayment::Unpaid) => Ok(()),
-        (Status::Active | Status::Trialing | Status::Unpaid, ReportedPayment::PastDue) => {
-            after.status = Status::PastDue;
-            end_trial(catalog, after, now)
-        }
-        (Status::Active | Status::Trialing | Status::PastDue, ReportedPayment::Unpaid) => {
-            after.status = Status::Unpaid;
-            after.failing_since = None;
-            end_trial(catalog, after, now)
-        }
-        (status, _) => Err(Error::invalid_parameter(
-            "status",
-            format!("A subscription that is `{}` cannot become this.", status.as_str()),
-        )),
-    }
-}
-
-/// Ends a trial that is not over: a period begins.
-pub(crate) fn end_trial(
-    catalog: &Tx<'_>,
-    after: &mut Subscription,
-    now: Timestamp,
-) -> Result<(), Error> {
-    match &mut after.trial {
-        Some(trial) if trial.end > now => trial.end = now,
-        _ => return Ok(()),
-    }
-    after.reset_cycle(now);
-    catalog.snapshot_features(&mut after.items)
-}
-
-/// Tries what a customer owes, now that there is another method to pay with.
-pub(crate) fn retry_payments_of(
-    catalog: &Tx<'_>,
-    customer: &Customer,
-    now: Timestamp,
-) -> Result<(), Error> {
-    if charge_payment_method(customer.payment_method.as_deref()) != ChargeResult::Succeeded {
-        return Ok(());
-    }
-    for before in catalog.live_subscriptions_of(&customer.id)? {
-        if before.payment_method.is_some() {
-            continue;
-        }
-        let mut after = before.clone();
-        retry_payment(catalog, &mut after, now)?;
-        catalog.save(Some(&before), &after, EventType::SubscriptionUpdated, now)?;
-    }
-    Ok(())
 }
