@@ -1,49 +1,56 @@
-//! The catalog's errors.
+//! Why an operation on the catalog fails.
+//!
+//! HTTP statuses are assigned in `api::error::catalog`. Messages reach the client, except the
+//! message of `Storage`.
 
 use crate::catalog::storage;
 
-/// Why something cannot be done.
+/// Why an operation fails.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// There is no such thing.
-    #[error("No such {kind}: '{id}'")]
+    /// The object does not exist.
+    #[error("No such {entity_type}: '{id}'")]
     NotFound {
-        /// What it is called.
-        kind: &'static str,
-        /// What it was looked for by.
+        /// The object's type, as messages call it.
+        entity_type: &'static str,
+        /// The id that was looked up.
         id: String,
-        /// Which parameter named it; `id` for the path.
+        /// The parameter that named it; `id` for the path.
         param: String,
     },
-    /// There is such a thing already.
+    /// Another object already has this id or key.
     #[error("{message}")]
     AlreadyExists {
-        /// Which parameter asked for it.
+        /// The parameter with the id or key.
         param: &'static str,
-        /// Which thing it is.
+        /// Which object has it.
         message: String,
     },
-    /// A parameter is at fault.
+    /// A parameter is invalid.
     #[error("{message}")]
     InvalidParameter {
-        /// Which one.
+        /// The parameter's name.
         param: String,
-        /// What is wrong with it.
+        /// Why it is invalid.
         message: String,
     },
-    /// The thing is in no state for this.
+    /// The object's state does not allow the operation.
     #[error("{0}")]
     InvalidState(String),
-    /// The payment method fails.
+    /// The charge is declined.
     #[error("Your card was declined.")]
     CardDeclined,
-    /// The shelf failed.
+    /// The storage failed.
     #[error(transparent)]
     Storage(#[from] storage::StorageError),
 }
 
 impl Error {
+    pub(crate) fn not_found(entity_type: &'static str, id: &str, param: &str) -> Self {
+        Self::NotFound { entity_type, id: id.to_owned(), param: param.to_owned() }
+    }
+
     pub(crate) fn invalid_parameter(param: impl Into<String>, message: impl Into<String>) -> Self {
         Self::InvalidParameter { param: param.into(), message: message.into() }
     }

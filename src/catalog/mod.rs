@@ -1,36 +1,36 @@
-//! The catalog: Stripe's objects around entitlements, kept by entgate itself.
+//! The built-in catalog: Stripe's objects around entitlements, with entgate as the source.
 //!
-//! | file             | is                                                                          |
-//! |------------------|-----------------------------------------------------------------------------|
-//! | [`shelf`]        | where objects are kept: the port, and ranges of lists                       |
-//! | [`memory`]       | a shelf for tests                                                           |
-//! | `object` · `page` | what all objects share: to load and save them · to list them, a page at a time |
-//! | `id` · `metadata` | new names · the caller's own notes on an object                            |
-//! | `feature` · `product` · `price` · `product_feature` | what is sold                             |
-//! | `customer` · `clock` | who buys, and by which time they live                                   |
-//! | `calendar` · `status` | when a period ends · what each status grants                           |
-//! | `subscription`   | what was bought                                                             |
-//! | `purchase` · `amendment` · `interruption` | by which request, and what others did to it        |
-//! | `lifecycle`      | what time does to it                                                        |
-//! | `derive` · `settle` | subscriptions → entitlements · what a customer holds, brought in line with that |
-//! | `event` · `endpoint` | what happened · who wants to know                                       |
-//! | `outbox` · `attempt` | telling them · how that went                                            |
-//! | `idempotency`    | answers that are given again                                                |
-//! | `application`    | what is done to very many, a few at a time                                   |
-//! | `work`           | what is due                                                                 |
+//! | module           | what it is                                                          |
+//! |------------------|---------------------------------------------------------------------|
+//! | [`storage`]      | the port: objects by key, and ordered indexes                       |
+//! | [`memory`]       | a storage for tests                                                 |
+//! | `error` · `tx`   | why an operation fails · the context of one transaction             |
+//! | `ids`            | new ids                                                             |
+//! | `repository` · `page` | typed objects over the storage · pages of an index             |
+//! | `objects`        | one Stripe object a file: fields, index entries, JSON               |
+//! | `engine`         | consequences: entitlements, events, payments, transitions, deliveries |
+//! | `operations`     | what a request does to one resource                                 |
+//! | [`scheduler`]    | what is due without a request                                       |
 //!
-//! <https://docs.stripe.com/billing/entitlements>. Values in, values out, over a [`Shelf`]: time and
-//! chance are handed in with it. No money moves. How parameters are written, and what status a failure has, is not
-//! here.
+//! Imports go up in this table, never down. All functions take a [`Tx`]: storage, time and
+//! randomness are parameters. No money moves. Parsing parameters and assigning HTTP statuses is the
+//! task of [`crate::api::catalog`].
+//!
+//! Specification: <https://docs.stripe.com/billing/entitlements>.
 
-pub mod memory;
 pub mod storage;
 
+pub mod memory;
+
 mod error;
-pub(crate) mod ids;
-pub(crate) mod page;
-pub(crate) mod repository;
+
 mod tx;
+
+mod ids;
+
+pub(crate) mod repository;
+
+pub(crate) mod page;
 
 pub(crate) mod objects;
 

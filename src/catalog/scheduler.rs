@@ -1,12 +1,15 @@
-//! What is due: all that happens without a request.
+//! Work that is due without a request, in this order:
 //!
-//! | first come | test clocks that are under way, or going                                         |
-//! | then       | test clocks that have been kept for long enough                                  |
-//! |            | subscriptions whose time has come by the real clock                              |
-//! | last       | what is being applied to very many                                               |
+//! | work                                                                        |
+//! |-----------------------------------------------------------------------------|
+//! | test clocks that are advancing, or that are being deleted                   |
+//! | test clocks past their retention                                            |
+//! | subscription transitions that are due by the real clock                     |
+//! | bulk jobs                                                                   |
 //!
-//! One call does a part of it, all or nothing; there is more to do as long as [`next()`] says so. Each
-//! thing happens as of the moment that it was due, however late that is.
+//! One call does a limited part, in one transaction. There is more to do as long as [`next_due()`]
+//! returns a time that is not in the future. Each change is dated by the time at which it was due.
+//! Webhook deliveries are not here: see [`deliveries`](super::deliveries).
 
 use crate::{
     catalog::{
@@ -25,11 +28,11 @@ use crate::{
     id::Timestamp,
 };
 
-/// When there is something to do, if ever: a moment that is past means now.
+/// When work is due next, if ever. A time that is not in the future means now.
 ///
 /// # Errors
 ///
-/// When the shelf is out of order.
+/// When the storage fails.
 pub fn next_due(tx: &Tx<'_>) -> Result<Option<Timestamp>, Error> {
     if tx.has_any(test_clock::BUSY_INDEX)? || job_queue::is_pending(tx)? {
         return Ok(Some(tx.now));
@@ -37,18 +40,18 @@ pub fn next_due(tx: &Tx<'_>) -> Result<Option<Timestamp>, Error> {
     let first = IndexRange { after: None, before: None, order: SortOrder::Ascending, limit: 1 };
     let due = tx.list_with_positions::<Subscription>(&subscription::due_index(None), first)?;
     let expiring = tx.list_with_positions::<TestClock>(test_clock::EXPIRY_INDEX, first)?;
-    let due = due.first().map(|(place, _)| place.at);
-    Ok(due.into_iter().chain(expiring.first().map(|(place, _)| place.at)).min())
+    let due = due.first().map(|(position, _)| position.at);
+    Ok(due.into_iter().chain(expiring.first().map(|(position, _)| position.at)).min())
 }
 
-/// Does what is due: at most so many subscriptions or customers.
+/// Does what is due, for at most `limit` subscriptions or customers.
 ///
 /// # Errors
 ///
-/// When the shelf is out of order.
+/// When the storage fails.
 pub fn run_due(tx: &Tx<'_>, limit: usize) -> Result<(), Error> {
-    let moving: Vec<TestClock> = tx.list(test_clock::BUSY_INDEX, IndexRange::newest_first(1))?;
-    if let Some(clock) = moving.first() {
+    let busy: Vec<TestClock> = tx.list(test_clock::BUSY_INDEX, IndexRange::newest_first(1))?;
+    if let Some(clock) = busy.first() {
         return match clock.state {
             ClockState::Advancing(target) => advance_clock(tx, clock, target, limit),
             ClockState::Ready | ClockState::Deleted => delete_clock(tx, clock, limit),
@@ -80,8 +83,8 @@ fn advance_clock(
 }
 
 fn delete_clock(tx: &Tx<'_>, clock: &TestClock, limit: usize) -> Result<(), Error> {
-    let list = customer::index(Some(&clock.id), None);
-    let customers: Vec<Customer> = tx.list(&list, IndexRange::newest_first(limit))?;
+    let index = customer::index(Some(&clock.id), None);
+    let customers: Vec<Customer> = tx.list(&index, IndexRange::newest_first(limit))?;
     for customer in &customers {
         customers::delete_loaded(tx, customer, clock.frozen_time)?;
     }

@@ -1,4 +1,7 @@
-//! One transaction.
+//! The context of one transaction: storage, mode, policy, time, randomness and the causing request.
+//!
+//! Every function of the catalog takes a [`Tx`] first. It does not begin or commit anything: the
+//! shell runs the transaction around it.
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
@@ -10,35 +13,36 @@ use crate::{
     policy::StatusPolicy,
 };
 
-/// The catalog of one mode, at one moment, for one request or one piece of work.
+/// One transaction on the catalog of one mode: for one request, or for one batch of background
+/// work.
 pub struct Tx<'a> {
     pub(super) storage: &'a dyn Storage,
-    /// Which mode it is of.
+    /// The mode.
     pub livemode: Livemode,
     /// What each status grants.
     pub policy: StatusPolicy,
-    /// What time it is outside of all test clocks.
+    /// The real time, for everything that has no test clock.
     pub now: Timestamp,
-    /// 64 bits that nobody can guess.
+    /// Returns 64 unpredictable bits.
     pub(super) random: &'a dyn Fn() -> u64,
-    /// The request that causes what happens, if one does.
+    /// The request that causes the changes, if there is one.
     pub(super) request: RequestInfo,
-    /// Prices as they are shown in the subscriptions of this request, which changes none of them:
-    /// a page of a hundred has the same few again and again.
+    /// Prices as the subscriptions of this transaction render them. No transaction changes a
+    /// rendered price, and a page of a hundred subscriptions repeats the same few.
     pub(super) rendered_prices: RefCell<HashMap<String, Rc<RenderedPrice>>>,
 }
 
-/// The request that caused an event: Stripe's `request` in it.
+/// The request that caused an event: `request` in Stripe's events.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct RequestInfo {
     /// The request's id, `req_…`.
     pub id: Option<String>,
-    /// The `Idempotency-Key` that it was sent with.
+    /// Its `Idempotency-Key`.
     pub idempotency_key: Option<String>,
 }
 
 impl<'a> Tx<'a> {
-    /// The catalog on a shelf.
+    /// A transaction without a request.
     #[must_use]
     pub fn new(
         storage: &'a dyn Storage,
@@ -58,13 +62,13 @@ impl<'a> Tx<'a> {
         }
     }
 
-    /// The same, on behalf of a request.
+    /// The same transaction, on behalf of a request.
     #[must_use]
-    pub fn with_request(self, cause: RequestInfo) -> Self {
-        Self { request: cause, ..self }
+    pub fn with_request(self, request: RequestInfo) -> Self {
+        Self { request, ..self }
     }
 
-    /// The same catalog for what no request caused.
+    /// The same transaction without a request, for changes that time causes.
     pub(super) fn without_request(&self) -> Self {
         Self::new(self.storage, self.livemode, self.policy, self.random, self.now)
     }
@@ -72,11 +76,11 @@ impl<'a> Tx<'a> {
 
 impl std::fmt::Debug for Tx<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Catalog").field("livemode", &self.livemode).finish_non_exhaustive()
+        f.debug_struct("Tx").field("livemode", &self.livemode).finish_non_exhaustive()
     }
 }
 
-/// A price as a subscription shows it: itself, and in the form that it had before there were prices.
+/// A price as a subscription renders it: as a price, and as the older plan.
 #[derive(Debug)]
 pub(crate) struct RenderedPrice {
     pub(super) price: Value,

@@ -6,7 +6,7 @@ use super::super::{error::Error, form::Params};
 use crate::catalog::{Tx, page::ListQuery, repository::Entity};
 
 /// A request under way.
-pub(super) struct RequestContext<'a> {
+pub(in crate::api) struct RequestContext<'a> {
     pub(super) tx: Tx<'a>,
     pub(super) params: Params,
     /// The path, as a list's `url` repeats it.

@@ -8,7 +8,10 @@ use serde_json::Value;
 use super::{super::error::Error, context::RequestContext, params::MAX_STRING_LEN};
 use crate::catalog::{
     engine::transitions,
-    objects::{active_entitlement::{self, StoredEntitlement}, customer},
+    objects::{
+        active_entitlement::{self, StoredEntitlement},
+        customer,
+    },
 };
 
 pub(super) fn list(visit: &mut RequestContext<'_>) -> Result<Value, Error> {

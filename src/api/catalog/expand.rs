@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::{super::error::Error, context::deleted_object};
 use crate::catalog::{
- repository::Entity as _,
     Tx,
     objects::{
         customer::Customer,
@@ -16,6 +15,7 @@ use crate::catalog::{
         product::Product,
         test_clock::{ClockState, TestClock},
     },
+    repository::Entity as _,
 };
 
 /// The most paths in a request, by Stripe's documentation of their depth and a good measure.

@@ -1,12 +1,12 @@
-//! What is done to very many subscriptions, a few at a time.
+//! Runs bulk jobs: changes of many subscriptions, in batches.
 //!
-//! | because                                        | each of these                              |
-//! |------------------------------------------------|--------------------------------------------|
-//! | a product's features are to be applied at once | with that product takes what it has now    |
-//! | a status grants something else than before     | of that status has its customer's set settled |
+//! | job       | each of these subscriptions                                          |
+//! |-----------|----------------------------------------------------------------------|
+//! | `Product` | with the product: reads the product's features, and is saved         |
+//! | `Status`  | of the status: recomputes the entitlements of its customer           |
 //!
-//! The work remembers how far it has come, so that a crash costs nothing and a request in between is
-//! not kept waiting.
+//! A job stores its cursor after each batch. A crash repeats at most one batch, and requests run
+//! between two batches. The jobs themselves are in [`job_queue`](super::job_queue).
 
 use crate::catalog::{
     engine::{
@@ -27,46 +27,46 @@ use crate::catalog::{
     tx::Tx,
 };
 
-/// The subscriptions that an application gets to before it is answered.
+/// The subscriptions of a job that are processed before the request returns.
 const FIRST_BATCH: usize = 100;
 
-/// How far an application has come when it is answered.
+/// The progress of a job when the request returns.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum JobProgress {
     Done,
     InProgress,
 }
 
-/// Has all subscriptions with a product take what it has now.
+/// Applies a product's current features to all subscriptions with it.
 pub(crate) fn apply_product_features(tx: &Tx<'_>, product: &str) -> Result<JobProgress, Error> {
     let product: Product = tx.load(product, "id")?;
-    let application = job_queue::start_job(tx, JobKind::Product(product.id))?;
-    run_batch(tx, &application, FIRST_BATCH)
+    let job = job_queue::start_job(tx, JobKind::Product(product.id))?;
+    run_batch(tx, &job, FIRST_BATCH)
 }
 
-/// Brings what is under way on by so many subscriptions.
+/// Runs the next batch of the oldest job, for at most `limit` subscriptions.
 pub(crate) fn run(tx: &Tx<'_>, limit: usize) -> Result<(), Error> {
     job_queue::detect_policy_change(tx)?;
     let first = IndexRange { after: None, before: None, order: SortOrder::Ascending, limit: 1 };
-    let applications: Vec<BulkJob> = tx.list(job_queue::INDEX, first)?;
-    match applications.first() {
+    let jobs: Vec<BulkJob> = tx.list(job_queue::INDEX, first)?;
+    match jobs.first() {
         None => Ok(()),
-        Some(application) => run_batch(tx, application, limit).map(drop),
+        Some(job) => run_batch(tx, job, limit).map(drop),
     }
 }
 
-fn run_batch(tx: &Tx<'_>, application: &BulkJob, limit: usize) -> Result<JobProgress, Error> {
-    let list = match &application.kind {
+fn run_batch(tx: &Tx<'_>, job: &BulkJob, limit: usize) -> Result<JobProgress, Error> {
+    let index = match &job.kind {
         JobKind::Product(product) => subscription::product_index(product),
         JobKind::Status(status) => subscription::status_index(*status),
     };
-    let above = application.cursor.map(|(at, seq)| IndexPosition { at, seq });
-    let more = limit.saturating_add(1);
-    let range = IndexRange { after: above, before: None, order: SortOrder::Ascending, limit: more };
-    let ahead: Vec<(IndexPosition, Subscription)> = tx.list_with_positions(&list, range)?;
-    let reached = ahead.get(..limit.min(ahead.len())).unwrap_or_default();
-    for (_, subscription) in reached {
-        match &application.kind {
+    let after = job.cursor.map(|(at, seq)| IndexPosition { at, seq });
+    let fetch_limit = limit.saturating_add(1);
+    let range = IndexRange { after, before: None, order: SortOrder::Ascending, limit: fetch_limit };
+    let pending: Vec<(IndexPosition, Subscription)> = tx.list_with_positions(&index, range)?;
+    let batch = pending.get(..limit.min(pending.len())).unwrap_or_default();
+    for (_, subscription) in batch {
+        match &job.kind {
             JobKind::Product(product) => refresh_features(tx, subscription, product)?,
             JobKind::Status(_) => {
                 let at = test_clock::now_on(tx, subscription.test_clock.as_deref())?;
@@ -74,21 +74,20 @@ fn run_batch(tx: &Tx<'_>, application: &BulkJob, limit: usize) -> Result<JobProg
             }
         }
     }
-    match reached.last() {
-        Some((place, _)) if ahead.len() > limit => {
-            let done = Some((place.at, place.seq));
-            let after = BulkJob { cursor: done, ..application.clone() };
-            tx.update(application, &after)?;
+    match batch.last() {
+        Some((position, _)) if pending.len() > limit => {
+            let cursor = Some((position.at, position.seq));
+            tx.update(job, &BulkJob { cursor, ..job.clone() })?;
             Ok(JobProgress::InProgress)
         }
         _ => {
-            tx.remove(application)?;
+            tx.remove(job)?;
             Ok(JobProgress::Done)
         }
     }
 }
 
-/// Has the items with a product take what it has now.
+/// Applies the product's current features to the items with it.
 fn refresh_features(tx: &Tx<'_>, before: &Subscription, product: &str) -> Result<(), Error> {
     let now = test_clock::now_on(tx, before.test_clock.as_deref())?;
     let before = match before.test_clock {

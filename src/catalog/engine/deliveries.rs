@@ -1,18 +1,19 @@
-//! Telling the endpoints: what is owed to whom, and how it went.
+//! Webhook deliveries: leases those that are due, and records the outcome of each attempt.
 //!
-//! A delivery is written down together with what it tells of, and removed once the endpoint has said
-//! 2xx. So a crash at any moment leaves one that is sent later, perhaps twice: receivers know events
-//! by their ids. Whoever sends takes what is due with [`take()`], which puts it off for a while, and
-//! says with [`report()`] how it went.
+//! A delivery is stored in the transaction of its event, and removed when the endpoint responds
+//! with 2xx. After a crash it is sent later, perhaps twice: receivers deduplicate events by id.
 //!
-//! | the endpoint                         | what follows                                        |
-//! |--------------------------------------|-----------------------------------------------------|
-//! | answers 2xx                          | done                                                |
-//! | answers anything else, or not at all | again after 1 s, 4 s, 16 s … 12 h, for three days   |
-//! | is deleted, or disabled by then      | no more tries                                       |
+//! | the endpoint                          | result                                              |
+//! |---------------------------------------|-----------------------------------------------------|
+//! | responds with 2xx                     | the delivery is complete                            |
+//! | responds with another status, or fails | retries after 1 s, 4 s, 16 s … 12 h, for three days |
+//! | is deleted or disabled                | the delivery is abandoned                           |
 //!
-//! <https://docs.stripe.com/webhooks#retries>; the intervals are not Stripe's, who does not tell
-//! them. The request itself is sent by the shell.
+//! The shell calls [`lease_due()`], sends the requests, and calls [`record_attempt()`]. A lease
+//! hides a delivery until it expires. Stripe does not document its retry intervals; these are
+//! entgate's.
+//!
+//! Specification: <https://docs.stripe.com/webhooks#retries>.
 
 use serde_json::Value;
 
@@ -33,97 +34,98 @@ use crate::{
     json,
 };
 
-/// How long a delivery is tried, in seconds: as long as at Stripe, in live mode.
+/// How long a delivery is retried, in seconds. The same as at Stripe in live mode.
 const RETRY_WINDOW: i64 = 3 * SECONDS_PER_DAY;
 
-/// The pause after the first failure, in seconds. Each later one is four times as long.
+/// The back-off after the first failure, in seconds. Each later one is four times as long.
 const FIRST_BACKOFF: i64 = 1;
 
-/// The longest pause, in seconds.
+/// The longest back-off, in seconds.
 const MAX_BACKOFF: i64 = SECONDS_PER_DAY / 2;
 
-/// How long whoever took a delivery has to say how it went, in seconds: three times what a request
-/// may take.
+/// How long a leased delivery is hidden, in seconds: three times the timeout of a request.
 const LEASE: i64 = 60;
 
-/// The most deliveries to a deleted or disabled endpoint that are given up at once.
+/// The most deliveries to a deleted or disabled endpoint that are abandoned at once.
 const DROP_BATCH: usize = 100;
 
-/// A delivery that is due, ready to be sent.
+/// A leased delivery, ready to be sent.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct WebhookRequest {
-    /// Which delivery it is.
+    /// The delivery's id.
     pub delivery: String,
-    /// Which endpoint it is for.
+    /// The endpoint's id.
     pub endpoint: String,
-    /// Where it goes, by `POST`.
+    /// The target of the `POST`.
     pub url: String,
     /// The event, as JSON.
     pub body: String,
-    /// The `Stripe-Signature`.
+    /// The `Stripe-Signature` header.
     pub signature: String,
 }
 
-/// How it went.
+/// The outcome of an attempt.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum AttemptOutcome {
-    /// The endpoint answered with this status.
+    /// The endpoint responded with this status.
     Responded(u16),
-    /// It did not answer, and why.
+    /// The request failed, with the cause.
     Failed(String),
 }
 
-/// When the next delivery is due, of those to endpoints for which there is `room`.
+/// When the next delivery is due. `capacity` returns how many more deliveries an endpoint can
+/// receive at once; endpoints without capacity do not count.
 ///
 /// # Errors
 ///
-/// When the shelf is out of order.
-pub fn next_due(tx: &Tx<'_>, room: &dyn Fn(&str) -> usize) -> Result<Option<Timestamp>, Error> {
+/// When the storage fails.
+pub fn next_due(tx: &Tx<'_>, capacity: &dyn Fn(&str) -> usize) -> Result<Option<Timestamp>, Error> {
     if tx.has_any(webhook_endpoint::DELETED_INDEX)? {
         return Ok(Some(tx.now));
     }
     let first = IndexRange { after: None, before: None, order: SortOrder::Ascending, limit: 1 };
     let mut next: Option<Timestamp> = None;
     for endpoint in webhook_endpoint::load_all(tx)? {
-        if endpoint.disabled || room(&endpoint.id) > 0 {
-            let owed: Vec<(IndexPosition, Delivery)> =
+        if endpoint.disabled || capacity(&endpoint.id) > 0 {
+            let queued: Vec<(IndexPosition, Delivery)> =
                 tx.list_with_positions(&delivery::queue_index(&endpoint.id), first)?;
-            next = next.into_iter().chain(owed.first().map(|(place, _)| place.at)).min();
+            next = next.into_iter().chain(queued.first().map(|(position, _)| position.at)).min();
         }
     }
     Ok(next)
 }
 
-/// What is due now, at most so many, and to each endpoint as many as there is `room` for. Each is put
-/// off until its fate should be known. What nobody wants any more is given up on the way.
+/// Leases the deliveries that are due: at most `limit`, and at most `capacity` for each endpoint.
+/// Abandons deliveries to deleted and disabled endpoints.
 ///
 /// # Errors
 ///
-/// When the shelf is out of order.
+/// When the storage fails.
 pub fn lease_due(
     tx: &Tx<'_>,
     limit: usize,
-    room: &dyn Fn(&str) -> usize,
+    capacity: &dyn Fn(&str) -> usize,
 ) -> Result<Vec<WebhookRequest>, Error> {
     drop_deleted(tx)?;
     let mut due = Vec::new();
     for endpoint in webhook_endpoint::load_all(tx)? {
-        let room = if endpoint.disabled { DROP_BATCH } else { room(&endpoint.id).min(limit) };
-        let range = IndexRange::due_until(tx.now, room);
-        for (place, delivery) in
+        let capacity =
+            if endpoint.disabled { DROP_BATCH } else { capacity(&endpoint.id).min(limit) };
+        let range = IndexRange::due_until(tx.now, capacity);
+        for (position, delivery) in
             tx.list_with_positions::<Delivery>(&delivery::queue_index(&endpoint.id), range)?
         {
             if endpoint.disabled {
                 abandon(tx, &delivery)?;
             } else {
-                due.push((place, delivery, endpoint.clone()));
+                due.push((position, delivery, endpoint.clone()));
             }
         }
     }
-    let mut parcels = Vec::with_capacity(due.len().min(limit));
+    let mut requests = Vec::with_capacity(due.len().min(limit));
     for _ in 0..limit {
-        let places = due.iter().map(|(place, ..)| *place).enumerate();
-        let Some((first, _)) = places.min_by_key(|(_, place)| *place) else { break };
+        let positions = due.iter().map(|(position, ..)| *position).enumerate();
+        let Some((first, _)) = positions.min_by_key(|(_, position)| *position) else { break };
         let (_, delivery, endpoint) = due.swap_remove(first);
         let Some(event) = tx.find::<Event>(&delivery.event)? else {
             abandon(tx, &delivery)?;
@@ -131,58 +133,59 @@ pub fn lease_due(
         };
         let leased = Delivery { due: tx.now.saturating_add(LEASE), ..delivery.clone() };
         tx.update(&delivery, &leased)?;
-        let mut shown = event.to_json(tx.livemode);
-        if let (Some(version), Value::Object(members)) = (&endpoint.api_version, &mut shown) {
+        let mut rendered = event.to_json(tx.livemode);
+        if let (Some(version), Value::Object(members)) = (&endpoint.api_version, &mut rendered) {
             members.insert("api_version".to_owned(), version.clone().into());
         }
-        let body = json::to_string(&shown);
+        let body = json::to_string(&rendered);
         let signature = endpoint.sign(&body, tx.now);
         let WebhookEndpoint { id, url, .. } = endpoint;
-        parcels.push(WebhookRequest { delivery: delivery.id, endpoint: id, url, body, signature });
+        requests.push(WebhookRequest { delivery: delivery.id, endpoint: id, url, body, signature });
     }
-    Ok(parcels)
+    Ok(requests)
 }
 
-/// Gives up what is owed to a deleted endpoint.
+/// Abandons the deliveries of a deleted endpoint.
 fn drop_deleted(tx: &Tx<'_>) -> Result<(), Error> {
-    let gone: Vec<DeletedEndpoint> =
+    let deleted: Vec<DeletedEndpoint> =
         tx.list(webhook_endpoint::DELETED_INDEX, IndexRange::newest_first(1))?;
-    let Some(gone) = gone.first() else { return Ok(()) };
-    let owed: Vec<Delivery> =
-        tx.list(&delivery::queue_index(&gone.id), IndexRange::newest_first(DROP_BATCH))?;
-    owed.iter().try_for_each(|delivery| abandon(tx, delivery))?;
-    if owed.len() < DROP_BATCH { tx.remove(gone) } else { Ok(()) }
+    let Some(deleted) = deleted.first() else { return Ok(()) };
+    let queued: Vec<Delivery> =
+        tx.list(&delivery::queue_index(&deleted.id), IndexRange::newest_first(DROP_BATCH))?;
+    queued.iter().try_for_each(|delivery| abandon(tx, delivery))?;
+    if queued.len() < DROP_BATCH { tx.remove(deleted) } else { Ok(()) }
 }
 
-/// Notes how a delivery went.
+/// Records the outcome of an attempt, and schedules the next one.
 ///
 /// # Errors
 ///
-/// When the shelf is out of order.
+/// When the storage fails.
 pub fn record_attempt(tx: &Tx<'_>, delivery: &str, outcome: AttemptOutcome) -> Result<(), Error> {
     let Some(delivery) = tx.find::<Delivery>(delivery)? else { return Ok(()) };
     let (status, error) = match outcome {
         AttemptOutcome::Responded(status) => (Some(status), None),
         AttemptOutcome::Failed(cause) => (None, Some(cause)),
     };
-    let tries = delivery.attempts.saturating_add(1);
+    let attempts = delivery.attempts.saturating_add(1);
     let done = status.is_some_and(delivery_attempt::is_success);
-    let again = tx.now.saturating_add(backoff(tries, (tx.random)()).saturating_add(1));
-    let next = (!done && again <= delivery.created.saturating_add(RETRY_WINDOW)).then_some(again);
+    let retry_at = tx.now.saturating_add(backoff(attempts, (tx.random)()).saturating_add(1));
+    let next =
+        (!done && retry_at <= delivery.created.saturating_add(RETRY_WINDOW)).then_some(retry_at);
     tx.insert(&Attempt {
         id: tx.new_id("wha_", 24),
         created: tx.now,
         endpoint: delivery.endpoint.clone(),
         event: delivery.event.clone(),
         r#type: delivery.r#type.clone(),
-        number: tries,
+        number: attempts,
         status,
         error,
         next_attempt: next,
     })?;
     tx.remove_oldest::<Attempt>(delivery_attempt::INDEX, event::retention_start(tx.now))?;
     match next {
-        Some(due) => tx.update(&delivery, &Delivery { attempts: tries, due, ..delivery.clone() }),
+        Some(due) => tx.update(&delivery, &Delivery { attempts, due, ..delivery.clone() }),
         None if done => {
             tx.remove(&delivery)?;
             update_pending(tx, &delivery, DeliveryEnd::Delivered)
@@ -191,7 +194,7 @@ pub fn record_attempt(tx: &Tx<'_>, delivery: &str, outcome: AttemptOutcome) -> R
     }
 }
 
-/// Tells an endpoint of an event again, as Stripe's CLI asks for it.
+/// Sends an event to an endpoint again, as `stripe events resend` does.
 pub(crate) fn resend(tx: &Tx<'_>, event: &str, endpoint: &str) -> Result<Event, Error> {
     let before: Event = tx.load(event, "id")?;
     let endpoint: WebhookEndpoint = tx.load(endpoint, "webhook_endpoint")?;
@@ -220,25 +223,25 @@ fn abandon(tx: &Tx<'_>, delivery: &Delivery) -> Result<(), Error> {
     update_pending(tx, delivery, DeliveryEnd::Abandoned)
 }
 
-/// Notes at the event that one endpoint less is to be told.
-fn update_pending(tx: &Tx<'_>, delivery: &Delivery, fate: DeliveryEnd) -> Result<(), Error> {
+/// Counts one pending delivery less on the event.
+fn update_pending(tx: &Tx<'_>, delivery: &Delivery, end: DeliveryEnd) -> Result<(), Error> {
     let Some(before) = tx.find::<Event>(&delivery.event)? else { return Ok(()) };
     let mut event = before.clone();
     event.pending_webhooks = before.pending_webhooks.saturating_sub(1);
     event.failed_endpoints.retain(|endpoint| *endpoint != delivery.endpoint);
-    if fate == DeliveryEnd::Abandoned {
+    if end == DeliveryEnd::Abandoned {
         event.failed_endpoints.push(delivery.endpoint.clone());
     }
     tx.update(&before, &event)
 }
 
-/// How long until the next try, in seconds from the end of the present one: up to a tenth longer than
-/// the rule says, so that those who failed together do not come back together.
-fn backoff(tries: u32, chance: u64) -> i64 {
-    let factor = 4_i64.saturating_pow(tries.saturating_sub(1).min(16));
-    let pause = FIRST_BACKOFF.saturating_mul(factor).min(MAX_BACKOFF);
-    let longest = (pause / 10).unsigned_abs();
-    pause.saturating_add_unsigned(chance % longest.saturating_add(1))
+/// The back-off after an attempt, in seconds. Up to a tenth of jitter spreads retries that failed
+/// together.
+fn backoff(attempts: u32, random: u64) -> i64 {
+    let factor = 4_i64.saturating_pow(attempts.saturating_sub(1).min(16));
+    let interval = FIRST_BACKOFF.saturating_mul(factor).min(MAX_BACKOFF);
+    let max_jitter = (interval / 10).unsigned_abs();
+    interval.saturating_add_unsigned(random % max_jitter.saturating_add(1))
 }
 
 #[cfg(test)]
@@ -257,9 +260,9 @@ mod tests {
 
     #[test]
     fn an_endpoint_at_capacity_or_deleted_does_not_delay_another() {
-        let (shelf, last) = (MemoryStorage::default(), std::cell::Cell::new(0_u64));
-        let chance = || last.replace(last.get().wrapping_add(0x9e37_79b9_7f4a_7c15));
-        let tx = Tx::new(&shelf, Livemode::Test, StatusPolicy::default(), &chance, NOW);
+        let (storage, last) = (MemoryStorage::default(), std::cell::Cell::new(0_u64));
+        let random = || last.replace(last.get().wrapping_add(0x9e37_79b9_7f4a_7c15));
+        let tx = Tx::new(&storage, Livemode::Test, StatusPolicy::default(), &random, NOW);
         let [slow, other] = ["https://slow.example", "https://other.example"].map(|url| {
             let enabled_events = vec!["*".to_owned()];
             let new = webhook_endpoints::NewWebhookEndpoint {
@@ -272,24 +275,40 @@ mod tests {
         for _ in 0..3 {
             emit(&tx, EventType::CustomerCreated, Value::Null, None).unwrap();
         }
-        let taken = lease_due(&tx, 6, &|id| if id == slow { 1 } else { 2 }).unwrap();
-        let to: Vec<_> = taken.into_iter().map(|parcel| parcel.endpoint).collect();
+        let leased = lease_due(&tx, 6, &|id| if id == slow { 1 } else { 2 }).unwrap();
+        let to: Vec<_> = leased.into_iter().map(|request| request.endpoint).collect();
         assert_eq!(to, [other.clone(), slow.clone(), other.clone()]);
 
         let only_other = |id: &str| usize::from(id == other);
         assert_eq!(lease_due(&tx, 6, &only_other).unwrap().len(), 1);
-        assert_eq!(next_due(&tx, &only_other), Ok(Some(NOW.saturating_add(LEASE))), "all are out");
-        assert_eq!(next_due(&tx, &|_| 1), Ok(Some(NOW)), "those that wait for room are due");
+        assert_eq!(
+            next_due(&tx, &only_other),
+            Ok(Some(NOW.saturating_add(LEASE))),
+            "all other deliveries are leased"
+        );
+        assert_eq!(
+            next_due(&tx, &|_| 1),
+            Ok(Some(NOW)),
+            "deliveries that wait for capacity are due"
+        );
 
         webhook_endpoints::delete(&tx, &slow).unwrap();
-        assert_eq!(next_due(&tx, &|_| 0), Ok(Some(NOW)), "to be given up");
+        assert_eq!(
+            next_due(&tx, &|_| 0),
+            Ok(Some(NOW)),
+            "the deleted endpoint's deliveries are to be dropped"
+        );
         assert_eq!(lease_due(&tx, 6, &|_| 6), Ok(vec![]));
-        assert_eq!(next_due(&tx, &|_| 6), Ok(Some(NOW.saturating_add(LEASE))), "the other's");
+        assert_eq!(
+            next_due(&tx, &|_| 6),
+            Ok(Some(NOW.saturating_add(LEASE))),
+            "the other endpoint's lease"
+        );
     }
 
     #[test]
     fn backoff_grows_to_half_a_day_with_at_most_a_tenth_of_jitter() {
-        for (tries, shortest, longest) in [
+        for (attempts, shortest, longest) in [
             (1, 1, 1),
             (2, 4, 4),
             (3, 16, 17),
@@ -297,9 +316,9 @@ mod tests {
             (9, 43_200, 47_520),
             (u32::MAX, 43_200, 47_520),
         ] {
-            assert_eq!(backoff(tries, 0), shortest);
+            assert_eq!(backoff(attempts, 0), shortest);
             let most = (longest - shortest).unsigned_abs();
-            assert_eq!((backoff(tries, most), backoff(tries, most + 1)), (longest, shortest));
+            assert_eq!((backoff(attempts, most), backoff(attempts, most + 1)), (longest, shortest));
         }
     }
 }

@@ -1,4 +1,6 @@
-//! Emits events.
+//! Emits events: stores the event, and a delivery for each endpoint that subscribes to its type.
+//!
+//! Both are stored in the transaction of the change. [`deliveries`](super::deliveries) sends them.
 
 use serde_json::{Map, Value};
 
@@ -12,70 +14,70 @@ use crate::catalog::{
     tx::{RequestInfo, Tx},
 };
 
-/// Notes that something happened to an object, and who is to be told.
+/// Emits an event.
 pub(crate) fn emit(
     tx: &Tx<'_>,
-    kind: EventType,
+    event_type: EventType,
     object: Value,
-    previous: Option<Value>,
+    previous_attributes: Option<Value>,
 ) -> Result<(), Error> {
-    // What follows of itself was not asked for by the request: so Stripe's summaries say.
-    let cause = if kind == EventType::EntitlementSummaryUpdated {
+    // As at Stripe, a summary names no request: it is a consequence, not the requested change.
+    let request = if event_type == EventType::EntitlementSummaryUpdated {
         RequestInfo::default()
     } else {
         tx.request.clone()
     };
     let endpoints = webhook_endpoint::load_all(tx)?;
-    let told: Vec<&WebhookEndpoint> =
-        endpoints.iter().filter(|endpoint| endpoint.subscribes_to(kind.as_str())).collect();
+    let recipients: Vec<&WebhookEndpoint> =
+        endpoints.iter().filter(|endpoint| endpoint.subscribes_to(event_type.as_str())).collect();
     let event = Event {
         id: tx.new_id("evt_1", 23),
         created: tx.now,
-        r#type: kind.as_str().to_owned(),
+        r#type: event_type.as_str().to_owned(),
         object,
-        previous_attributes: previous,
-        request_id: cause.id,
-        idempotency_key: cause.idempotency_key,
-        pending_webhooks: u32::try_from(told.len()).unwrap_or(u32::MAX),
+        previous_attributes,
+        request_id: request.id,
+        idempotency_key: request.idempotency_key,
+        pending_webhooks: u32::try_from(recipients.len()).unwrap_or(u32::MAX),
         failed_endpoints: Vec::new(),
     };
     tx.insert(&event)?;
-    for endpoint in told {
+    for endpoint in recipients {
         tx.insert(&Delivery::new(tx.new_id("whd_", 24), &event, &endpoint.id, tx.now))?;
     }
     tx.remove_oldest::<Event>(event::INDEX, event::retention_start(tx.now))
 }
 
-/// The same for an object that became another one; nothing if it did not.
+/// Emits an event for a changed object. Does nothing if its JSON is unchanged.
 pub(crate) fn emit_update(
     tx: &Tx<'_>,
-    kind: EventType,
-    old: &Value,
-    new: Value,
+    event_type: EventType,
+    previous: &Value,
+    current: Value,
 ) -> Result<(), Error> {
-    match previous_attributes(old, &new) {
+    match previous_attributes(previous, &current) {
         None => Ok(()),
-        previous => emit(tx, kind, new, previous),
+        changed => emit(tx, event_type, current, changed),
     }
 }
 
-/// What of an object was another one before: members that are objects by what differs in them, all
-/// others whole. None if nothing was.
-fn previous_attributes(old: &Value, new: &Value) -> Option<Value> {
-    let (Value::Object(old), Value::Object(new)) = (old, new) else {
-        return (old != new).then(|| old.clone());
+/// Stripe's `previous_attributes`: what differs in nested objects, and every other changed member
+/// whole. `None` if nothing changed.
+fn previous_attributes(previous: &Value, current: &Value) -> Option<Value> {
+    let (Value::Object(previous), Value::Object(current)) = (previous, current) else {
+        return (previous != current).then(|| previous.clone());
     };
-    let mut before = Map::new();
-    for (name, value) in old {
-        let differs = match new.get(name) {
-            Some(present) => previous_attributes(value, present),
+    let mut changed = Map::new();
+    for (name, value) in previous {
+        let difference = match current.get(name) {
+            Some(current) => previous_attributes(value, current),
             None => Some(value.clone()),
         };
-        before.extend(differs.map(|value| (name.clone(), value)));
+        changed.extend(difference.map(|value| (name.clone(), value)));
     }
-    let added = new.keys().filter(|name| !old.contains_key(*name));
-    before.extend(added.map(|name| (name.clone(), Value::Null)));
-    (!before.is_empty()).then_some(Value::Object(before))
+    let added = current.keys().filter(|name| !previous.contains_key(*name));
+    changed.extend(added.map(|name| (name.clone(), Value::Null)));
+    (!changed.is_empty()).then_some(Value::Object(changed))
 }
 
 #[cfg(test)]
@@ -86,23 +88,23 @@ mod tests {
 
     #[test]
     fn previous_attributes_contain_only_what_differs() {
-        for (why, old, new, before) in [
-            ("nothing", json!({"a": 1}), json!({"a": 1}), None),
+        for (why, previous, current, expected) in [
+            ("no change", json!({"a": 1}), json!({"a": 1}), None),
             ("a value", json!({"a": 1, "b": 2}), json!({"a": 3, "b": 2}), Some(json!({"a": 1}))),
             (
-                "a note",
+                "a metadata value",
                 json!({"m": {"x": "1", "y": "2"}}),
                 json!({"m": {"x": "3", "y": "2"}}),
                 Some(json!({"m": {"x": "1"}})),
             ),
             (
-                "a note that is new",
+                "a new metadata key",
                 json!({"m": {}}),
                 json!({"m": {"x": "1"}}),
                 Some(json!({"m": {"x": null}})),
             ),
             (
-                "a note that is gone",
+                "a removed metadata key",
                 json!({"m": {"x": "1"}}),
                 json!({"m": {}}),
                 Some(json!({"m": {"x": "1"}})),
@@ -114,13 +116,13 @@ mod tests {
                 Some(json!({"a": [1, 2]})),
             ),
             (
-                "an object that was none",
+                "a member that becomes an object",
                 json!({"a": null}),
                 json!({"a": {"b": 1}}),
                 Some(json!({"a": null})),
             ),
         ] {
-            assert_eq!(previous_attributes(&old, &new), before, "{why}");
+            assert_eq!(previous_attributes(&previous, &current), expected, "{why}");
         }
     }
 }

@@ -1,7 +1,11 @@
-//! What a customer holds, brought in line with what the subscriptions grant.
+//! Recomputes a customer's active entitlements from the subscriptions.
 //!
-//! <https://docs.stripe.com/api/entitlements/active-entitlement>. A change is told by one summary,
-//! and what stays as it is by none. A feature that stays keeps its entitlement and its id.
+//! A customer has every feature that any subscription grants, each once. An item of a subscription
+//! stores the features that its product had when the period began or the price changed. A change
+//! emits one summary event; without a change there is none. A feature that stays keeps its
+//! entitlement and its id.
+//!
+//! Specification: <https://docs.stripe.com/api/entitlements/active-entitlement>.
 
 use std::collections::HashSet;
 
@@ -28,22 +32,22 @@ use crate::{
 /// The most entitlements in a summary, by Stripe's documentation.
 const MAX_SUMMARY_ENTITLEMENTS: usize = 10;
 
-/// Gives a customer what the subscriptions grant and takes what they do not.
+/// Stores and removes active entitlements so that they equal what the subscriptions grant.
 pub(crate) fn recompute(tx: &Tx<'_>, customer: &str, at: Timestamp) -> Result<(), Error> {
     job_queue::detect_policy_change(tx)?;
     let subscriptions = subscription::list_live(tx, customer)?;
-    let wanted = granted_feature_ids(tx.policy, &subscriptions);
-    let all = IndexRange::newest_first(Entitlements::MAX_LEN);
-    let held: Vec<StoredEntitlement> = tx.list(&active_entitlement::index(customer), all)?;
-    let has: HashSet<&str> = held.iter().map(|grant| grant.feature.as_str()).collect();
-    let wants: HashSet<&str> = wanted.iter().copied().collect();
-    if has == wants {
+    let granted = granted_feature_ids(tx.policy, &subscriptions);
+    let range = IndexRange::newest_first(Entitlements::MAX_LEN);
+    let before: Vec<StoredEntitlement> = tx.list(&active_entitlement::index(customer), range)?;
+    let current_ids: HashSet<&str> = before.iter().map(|it| it.feature.as_str()).collect();
+    let granted_ids: HashSet<&str> = granted.iter().copied().collect();
+    if current_ids == granted_ids {
         return Ok(());
     }
-    for grant in held.iter().filter(|grant| !wants.contains(grant.feature.as_str())) {
-        tx.remove(grant)?;
+    for revoked in before.iter().filter(|it| !granted_ids.contains(it.feature.as_str())) {
+        tx.remove(revoked)?;
     }
-    for id in wanted.into_iter().filter(|id| !has.contains(id)) {
+    for id in granted.into_iter().filter(|id| !current_ids.contains(id)) {
         let feature: Feature = tx.load(id, "feature")?;
         tx.insert(&StoredEntitlement {
             id: tx.new_id_with_mode("ent"),
@@ -53,15 +57,15 @@ pub(crate) fn recompute(tx: &Tx<'_>, customer: &str, at: Timestamp) -> Result<()
             lookup_key: feature.lookup_key,
         })?;
     }
-    let holds: Vec<StoredEntitlement> = tx.list(
+    let after: Vec<StoredEntitlement> = tx.list(
         &active_entitlement::index(customer),
         IndexRange::newest_first(MAX_SUMMARY_ENTITLEMENTS + 1),
     )?;
-    let shown = |grants: &[StoredEntitlement]| -> Vec<Value> {
-        grants
+    let render = |entitlements: &[StoredEntitlement]| -> Vec<Value> {
+        entitlements
             .iter()
             .take(MAX_SUMMARY_ENTITLEMENTS)
-            .map(|grant| grant.to_json(tx.livemode))
+            .map(|it| it.to_json(tx.livemode))
             .collect()
     };
     let summary = json!({
@@ -69,21 +73,21 @@ pub(crate) fn recompute(tx: &Tx<'_>, customer: &str, at: Timestamp) -> Result<()
         "customer": customer,
         "entitlements": {
             "object": "list",
-            "data": shown(&holds),
-            "has_more": holds.len() > MAX_SUMMARY_ENTITLEMENTS,
+            "data": render(&after),
+            "has_more": after.len() > MAX_SUMMARY_ENTITLEMENTS,
             "url": format!("/v1/customer/{customer}/entitlements"),
         },
         "livemode": bool::from(tx.livemode),
     });
-    let previous = json!({ "entitlements": { "data": shown(&held) } });
+    let previous = json!({ "entitlements": { "data": render(&before) } });
     emit(tx, EventType::EntitlementSummaryUpdated, summary, Some(previous))
 }
 
-/// The ids of the features that these subscriptions grant, in the order in which they came.
+/// The ids of the features that these subscriptions grant, in the subscriptions' order.
 fn granted_feature_ids(policy: StatusPolicy, subscriptions: &[Subscription]) -> Vec<&str> {
-    let mut known = HashSet::new();
+    let mut seen = HashSet::new();
     let granting = subscriptions.iter().filter(|subscription| subscription.status.grants(policy));
     let features =
         granting.flat_map(|subscription| &subscription.items).flat_map(|item| &item.features);
-    features.map(String::as_str).filter(|feature| known.insert(*feature)).collect()
+    features.map(String::as_str).filter(|feature| seen.insert(*feature)).collect()
 }

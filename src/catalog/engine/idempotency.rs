@@ -1,7 +1,9 @@
-//! Answers that are given again: a request that is sent twice under one key is done once.
+//! Idempotent requests: the response to a request with a key is stored, and replayed.
 //!
-//! <https://docs.stripe.com/api/idempotent_requests>. What was refused is not kept: nothing was done,
-//! and the same key may be used for the request put right.
+//! Only successful responses are stored. A rejected request changed nothing, so that its key can be
+//! used again for the corrected request.
+//!
+//! Specification: <https://docs.stripe.com/api/idempotent_requests>.
 
 use serde::Serialize;
 
@@ -14,32 +16,32 @@ use crate::{
     json::impl_from_json,
 };
 
-/// How long an answer is kept, in seconds: as long as at Stripe.
+/// How long a response is retained, in seconds. The same as at Stripe.
 const KEY_RETENTION: i64 = SECONDS_PER_DAY;
 
 /// The most characters of a key.
 pub(crate) const MAX_KEY_LEN: usize = 255;
 
-/// The list of all answers that are kept.
-const INDEX: &str = "answers";
+/// The index of all stored responses.
+const INDEX: &str = "responses";
 
-/// An answer that is kept.
+/// A stored response.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct StoredResponse {
     key: String,
     created: Timestamp,
-    /// What was asked for, in a form in which two requests for the same are alike.
+    /// The request's hash: equal for equal requests.
     fingerprint: String,
     pub(crate) status: u16,
     pub(crate) body: String,
-    /// The request that it was first the answer to.
+    /// The id of the request that it first responded to.
     pub(crate) request_id: Option<String>,
 }
 
 impl_from_json! { struct StoredResponse { key, created, fingerprint, status, body, request_id } }
 
 impl Entity for StoredResponse {
-    const TYPE: &'static str = "answer";
+    const TYPE: &'static str = "idempotent response";
 
     fn id(&self) -> &str {
         &self.key
@@ -50,42 +52,41 @@ impl Entity for StoredResponse {
     }
 }
 
-/// What is known of a key.
+/// The result of looking up a key.
 #[derive(Debug)]
 pub(crate) enum Replay {
-    /// Nothing, or nothing any more.
+    /// No response is stored, or its retention is over.
     Miss,
-    /// It was used for this very request.
+    /// The response to the same request.
     Hit(StoredResponse),
-    /// It was used for another one.
+    /// The key was used for another request.
     Mismatch,
 }
 
-pub(crate) fn get(tx: &Tx<'_>, key: &str, asked: &str) -> Result<Replay, Error> {
-    let Some(answer) = tx.find::<StoredResponse>(key)? else { return Ok(Replay::Miss) };
-    if tx.now.0.saturating_sub(answer.created.0) >= KEY_RETENTION {
-        tx.remove(&answer)?;
+pub(crate) fn get(tx: &Tx<'_>, key: &str, fingerprint: &str) -> Result<Replay, Error> {
+    let Some(response) = tx.find::<StoredResponse>(key)? else { return Ok(Replay::Miss) };
+    if tx.now.0.saturating_sub(response.created.0) >= KEY_RETENTION {
+        tx.remove(&response)?;
         return Ok(Replay::Miss);
     }
-    Ok(if answer.fingerprint == asked { Replay::Hit(answer) } else { Replay::Mismatch })
+    Ok(if response.fingerprint == fingerprint { Replay::Hit(response) } else { Replay::Mismatch })
 }
 
 pub(crate) fn put(
     tx: &Tx<'_>,
     key: &str,
-    asked: String,
+    fingerprint: String,
     status: u16,
     body: String,
 ) -> Result<(), Error> {
-    let request = tx.request.id.clone();
-    let answer = StoredResponse {
+    let response = StoredResponse {
         key: key.to_owned(),
         created: tx.now,
-        fingerprint: asked,
+        fingerprint,
         status,
         body,
-        request_id: request,
+        request_id: tx.request.id.clone(),
     };
-    tx.insert(&answer)?;
+    tx.insert(&response)?;
     tx.remove_oldest::<StoredResponse>(INDEX, tx.now.saturating_add(-KEY_RETENTION))
 }

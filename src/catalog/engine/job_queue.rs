@@ -1,4 +1,8 @@
-//! The queue of bulk jobs.
+//! The queue of bulk jobs, and detection of a changed policy.
+//!
+//! A job is stored when a product's features are applied, and when the policy of a status changes.
+//! This file imports objects only, so that every recomputation can call [`detect_policy_change()`].
+//! Running jobs is in [`bulk_jobs`](super::bulk_jobs).
 
 use serde::Serialize;
 
@@ -15,19 +19,19 @@ use crate::{
     policy::StatusPolicy,
 };
 
-/// The list of what is under way.
-pub(crate) const INDEX: &str = "applications";
+/// The index of all jobs.
+pub(crate) const INDEX: &str = "bulk jobs";
 
-/// Where the policy is kept by which all sets were derived.
-pub(crate) const APPLIED_POLICY_ID: &str = "policy";
+/// The id of the only [`AppliedPolicy`].
+const APPLIED_POLICY_ID: &str = "policy";
 
-/// Something that is under way.
+/// A change of many subscriptions, in progress.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct BulkJob {
     pub(crate) id: String,
     pub(crate) created: Timestamp,
     pub(crate) kind: JobKind,
-    /// The place of the last subscription that it got to.
+    /// The position of the last subscription that was processed.
     pub(crate) cursor: Option<(Timestamp, i64)>,
 }
 
@@ -42,7 +46,7 @@ pub(crate) enum JobKind {
 impl_from_json! { enum JobKind { Product(_) = "Product", Status(_) = "Status" } }
 
 impl Entity for BulkJob {
-    const TYPE: &'static str = "application";
+    const TYPE: &'static str = "bulk job";
 
     fn id(&self) -> &str {
         &self.id
@@ -53,7 +57,7 @@ impl Entity for BulkJob {
     }
 }
 
-/// The policy by which all sets were derived.
+/// The policy that the stored entitlements were computed with.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 struct AppliedPolicy {
     policy: StatusPolicy,
@@ -62,7 +66,7 @@ struct AppliedPolicy {
 impl_from_json! { struct AppliedPolicy { policy } }
 
 impl Entity for AppliedPolicy {
-    const TYPE: &'static str = "settings";
+    const TYPE: &'static str = "applied policy";
 
     fn id(&self) -> &'static str {
         APPLIED_POLICY_ID
@@ -73,13 +77,13 @@ impl Entity for AppliedPolicy {
     }
 }
 
-/// Whether there is something under way, or to begin.
+/// Whether a job is stored, or the policy has changed.
 pub(crate) fn is_pending(tx: &Tx<'_>) -> Result<bool, Error> {
     Ok(load_applied_policy(tx)? != Some(tx.policy) || tx.has_any(INDEX)?)
 }
 
-/// Notices that the policy is another one than the sets were derived by, before one is derived by it:
-/// whoever it concerns is settled in time.
+/// Starts a job for each status whose policy has changed since the stored entitlements were
+/// computed. Must run before a recomputation with the new policy.
 pub(crate) fn detect_policy_change(tx: &Tx<'_>) -> Result<(), Error> {
     let before = load_applied_policy(tx)?;
     if before == Some(tx.policy) {
@@ -87,21 +91,22 @@ pub(crate) fn detect_policy_change(tx: &Tx<'_>) -> Result<(), Error> {
     }
     tx.insert(&AppliedPolicy { policy: tx.policy })?;
     for status in Status::ALL {
-        let same = before.is_some_and(|it| status.grants(it) == status.grants(tx.policy));
-        if !same && tx.has_any(&subscription::status_index(status))? {
+        let is_unchanged =
+            before.is_some_and(|before| status.grants(before) == status.grants(tx.policy));
+        if !is_unchanged && tx.has_any(&subscription::status_index(status))? {
             start_job(tx, JobKind::Status(status))?;
         }
     }
     Ok(())
 }
 
-pub(crate) fn start_job(tx: &Tx<'_>, what: JobKind) -> Result<BulkJob, Error> {
-    let id = tx.new_id("app_", 24);
-    let application = BulkJob { id, created: tx.now, kind: what, cursor: None };
-    tx.insert(&application)?;
-    Ok(application)
+pub(crate) fn start_job(tx: &Tx<'_>, kind: JobKind) -> Result<BulkJob, Error> {
+    let id = tx.new_id("job_", 24);
+    let job = BulkJob { id, created: tx.now, kind, cursor: None };
+    tx.insert(&job)?;
+    Ok(job)
 }
 
 fn load_applied_policy(tx: &Tx<'_>) -> Result<Option<StatusPolicy>, Error> {
-    Ok(tx.find::<AppliedPolicy>(APPLIED_POLICY_ID)?.map(|derived| derived.policy))
+    Ok(tx.find::<AppliedPolicy>(APPLIED_POLICY_ID)?.map(|applied| applied.policy))
 }

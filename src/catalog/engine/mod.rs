@@ -1,4 +1,18 @@
-//! The engine.
+//! What follows from a change, for requests and background work alike.
+//!
+//! | file           | what it does                                                       |
+//! |----------------|--------------------------------------------------------------------|
+//! | `emit`         | stores events and their deliveries                                 |
+//! | `job_queue`    | stores bulk jobs, and detects a changed policy                     |
+//! | `entitlements` | recomputes a customer's active entitlements                        |
+//! | `save`         | stores a subscription, with its event and entitlements             |
+//! | `payments`     | charges, retries payments, applies reported payments               |
+//! | `transitions`  | applies what is due to subscriptions                               |
+//! | `bulk_jobs`    | runs bulk jobs                                                     |
+//! | `deliveries`   | leases webhook deliveries, and records their outcomes              |
+//! | `idempotency`  | stores and replays responses                                       |
+//!
+//! A file imports only files above it in this table, and the objects.
 
 pub(crate) mod emit;
 pub(crate) mod entitlements;

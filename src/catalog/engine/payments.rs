@@ -1,4 +1,8 @@
-//! Payments.
+//! Payments of subscriptions: charges, retries, and payments that another system reports.
+//!
+//! No money moves. A charge succeeds or is declined by its payment method, see
+//! [`charge`](crate::catalog::objects::charge). `save` is the caller's task, except in
+//! [`retry_payments_of()`].
 
 use crate::{
     catalog::{
@@ -16,7 +20,8 @@ use crate::{
     id::Timestamp,
 };
 
-/// What another system says of the payments. Stripe takes no such parameter: it sees them itself.
+/// A payment state that another system reports. Stripe has no such parameter, because it collects
+/// payments itself.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum ReportedPayment {
     Paid,
@@ -24,7 +29,7 @@ pub(crate) enum ReportedPayment {
     Unpaid,
 }
 
-/// How a charge of a subscription would go.
+/// The result of a charge of a subscription.
 pub(crate) fn try_charge(tx: &Tx<'_>, subscription: &Subscription) -> Result<ChargeResult, Error> {
     if subscription.payment_method.is_some() {
         return Ok(subscription.try_charge(None));
@@ -33,7 +38,7 @@ pub(crate) fn try_charge(tx: &Tx<'_>, subscription: &Subscription) -> Result<Cha
     Ok(subscription.try_charge(customer.payment_method.as_deref()))
 }
 
-/// Whether there is something to pay, and nothing known to pay it with.
+/// Whether a payment is required and no payment method is known.
 pub(crate) fn needs_payment_method(
     tx: &Tx<'_>,
     subscription: &Subscription,
@@ -45,33 +50,34 @@ pub(crate) fn needs_payment_method(
     Ok(customer.payment_method.is_none())
 }
 
-/// Tries the payment that is owed, now that there is another method.
+/// Retries a payment that is due, with a new payment method.
 pub(crate) fn retry_payment(
     tx: &Tx<'_>,
     after: &mut Subscription,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let owes = matches!(after.status, Status::Incomplete | Status::PastDue | Status::Unpaid);
-    if !owes || try_charge(tx, after)? != ChargeResult::Succeeded {
+    let payment_is_due =
+        matches!(after.status, Status::Incomplete | Status::PastDue | Status::Unpaid);
+    if !payment_is_due || try_charge(tx, after)? != ChargeResult::Succeeded {
         return Ok(());
     }
     mark_paid(tx, after, now)
 }
 
 fn mark_paid(tx: &Tx<'_>, after: &mut Subscription, now: Timestamp) -> Result<(), Error> {
-    let first = after.status == Status::Incomplete;
+    let is_first = after.status == Status::Incomplete;
     after.apply_charge(ChargeResult::Succeeded, now);
-    if first { snapshot_features(tx, &mut after.items) } else { Ok(()) }
+    if is_first { snapshot_features(tx, &mut after.items) } else { Ok(()) }
 }
 
-/// Takes what another system says of the payments for true.
+/// Applies a reported payment state.
 pub(crate) fn apply_reported_payment(
     tx: &Tx<'_>,
     after: &mut Subscription,
-    told: ReportedPayment,
+    reported: ReportedPayment,
     now: Timestamp,
 ) -> Result<(), Error> {
-    match (after.status, told) {
+    match (after.status, reported) {
         (Status::Incomplete | Status::PastDue | Status::Unpaid, ReportedPayment::Paid) => {
             mark_paid(tx, after, now)
         }
@@ -89,12 +95,12 @@ pub(crate) fn apply_reported_payment(
         }
         (status, _) => Err(Error::invalid_parameter(
             "status",
-            format!("A subscription that is `{}` cannot become this.", status.as_str()),
+            format!("A subscription that is `{}` cannot be set to this status.", status.as_str()),
         )),
     }
 }
 
-/// Ends a trial that is not over: a period begins.
+/// Ends a trial that is not over, and starts a period.
 pub(crate) fn end_trial(
     tx: &Tx<'_>,
     after: &mut Subscription,
@@ -108,7 +114,7 @@ pub(crate) fn end_trial(
     snapshot_features(tx, &mut after.items)
 }
 
-/// Tries what a customer owes, now that there is another method to pay with.
+/// Retries all payments of a customer that are due, with a new payment method.
 pub(crate) fn retry_payments_of(
     tx: &Tx<'_>,
     customer: &Customer,

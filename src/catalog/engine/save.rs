@@ -1,4 +1,6 @@
-//! Saves a subscription.
+//! Saves a subscription: stores it, emits its event and recomputes the customer's entitlements.
+//!
+//! Every change of a subscription ends here.
 
 use crate::{
     catalog::{
@@ -18,32 +20,37 @@ use crate::{
     id::Timestamp,
 };
 
-/// Keeps a subscription that is new, or another one than before, with all that follows from it.
+/// Stores a new or changed subscription, with all consequences. Does nothing if it is unchanged.
 pub(crate) fn save(
     tx: &Tx<'_>,
     before: Option<&Subscription>,
     after: &Subscription,
-    kind: EventType,
+    event_type: EventType,
     at: Timestamp,
 ) -> Result<(), Error> {
-    let shown = subscription_json::to_json(tx, after)?;
+    let rendered = subscription_json::to_json(tx, after)?;
     match before {
         None => {
             tx.insert(after)?;
-            emit(tx, kind, shown, None)?;
+            emit(tx, event_type, rendered, None)?;
         }
         Some(before) if before == after => return Ok(()),
         Some(before) => {
             tx.update(before, after)?;
-            match kind {
+            match event_type {
                 EventType::SubscriptionUpdated => {
-                    emit_update(tx, kind, &subscription_json::to_json(tx, before)?, shown)?;
+                    emit_update(
+                        tx,
+                        event_type,
+                        &subscription_json::to_json(tx, before)?,
+                        rendered,
+                    )?;
                 }
-                kind => emit(tx, kind, shown, None)?,
+                event_type => emit(tx, event_type, rendered, None)?,
             }
         }
     }
-    // Not by what it grants: the policy may be another one than when the set was settled.
+    // Compares the inputs, not what they grant: the stored entitlements may be from another policy.
     match before {
         Some(before) if before.status == after.status && before.features() == after.features() => {
             Ok(())
@@ -52,7 +59,7 @@ pub(crate) fn save(
     }
 }
 
-/// Looks at what the products of these items have now.
+/// Reads the current features of the items' products.
 pub(crate) fn snapshot_features(tx: &Tx<'_>, items: &mut [SubscriptionItem]) -> Result<(), Error> {
     for item in items {
         item.features = product_feature::feature_ids_of(tx, &item.product)?;

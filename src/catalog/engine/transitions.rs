@@ -1,18 +1,10 @@
-//! What time does to a subscription.
+//! Applies to subscriptions what time makes due, and loads them up to date.
 //!
-//! | it is                          | at                              | what happens                          |
-//! |--------------------------------|---------------------------------|---------------------------------------|
-//! | incomplete                     | 23 hours after it was made      | it expires                            |
-//! | trialing                       | the end of the trial            | a first period begins, or it is paused or canceled |
-//! | active, past due, unpaid       | the end of the period           | the next one begins                   |
-//! | past due                       | 14 days after payments first failed | it is canceled                    |
-//! | anything that is not over      | `cancel_at`                     | it is canceled                        |
-//! | paused in collection           | `resumes_at`                    | it is collected again                 |
+//! When a transition is due is in [`subscription`](crate::catalog::objects::subscription). Requests
+//! that read or change a subscription apply what is due first, so that the schedule of background
+//! work is not visible.
 //!
-//! <https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses>. The 14 days are how
-//! long Stripe's recommended retries take
-//! (<https://docs.stripe.com/billing/revenue-recovery/smart-retries>). No money moves: whether a charge
-//! fails is told by the payment method, of which Stripe's own failing test methods fail.
+//! Specification: <https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses>.
 
 use crate::{
     catalog::{
@@ -36,16 +28,16 @@ use crate::{
     id::Timestamp,
 };
 
-/// Does to a subscription what time brings.
+/// Applies one transition to a subscription, and saves it.
 pub(crate) fn apply(
     tx: &Tx<'_>,
     before: &Subscription,
-    turn: Transition,
+    transition: Transition,
     at: Timestamp,
 ) -> Result<(), Error> {
     let mut after = before.clone();
-    let mut kind = EventType::SubscriptionUpdated;
-    match turn {
+    let mut event_type = EventType::SubscriptionUpdated;
+    match transition {
         Transition::Cancel => after.cancel(at, CancellationReason::CancellationRequested),
         Transition::CancelUnpaid => after.cancel(at, CancellationReason::PaymentFailed),
         Transition::Expire => {
@@ -60,7 +52,7 @@ pub(crate) fn apply(
                 }
                 (true, MissingPaymentMethod::Pause) => {
                     after.status = Status::Paused;
-                    kind = EventType::SubscriptionPaused;
+                    event_type = EventType::SubscriptionPaused;
                 }
                 _ => {
                     after.begin_period(at);
@@ -78,61 +70,62 @@ pub(crate) fn apply(
         }
     }
     if after.status == Status::Canceled {
-        kind = EventType::SubscriptionDeleted;
+        event_type = EventType::SubscriptionDeleted;
     }
-    save(tx, Some(before), &after, kind, at)
+    save(tx, Some(before), &after, event_type, at)
 }
 
-/// Does to subscriptions what falls due until a moment, in its order, and tells to how many.
+/// Applies the transitions that are due until a time, in order, and returns their number.
 pub(crate) fn run_transitions(
     tx: &Tx<'_>,
     clock: Option<&str>,
     until: Timestamp,
     limit: usize,
 ) -> Result<usize, Error> {
-    let mut turned = 0;
-    while turned < limit {
-        // Read anew each time, since what was done may be due again before the others.
+    let mut applied = 0;
+    while applied < limit {
+        // Reads the index again each time: a subscription may be due again before the others.
         let due: Vec<Subscription> =
             tx.list(&subscription::due_index(clock), IndexRange::due_until(until, 1))?;
         let Some(subscription) = due.first() else { break };
-        let Some((at, what)) = subscription.next_transition() else { break };
-        apply(tx, subscription, what, at)?;
-        turned += 1;
+        let Some((at, transition)) = subscription.next_transition() else { break };
+        apply(tx, subscription, transition, at)?;
+        applied += 1;
     }
-    Ok(turned)
+    Ok(applied)
 }
 
-/// A subscription as it is once what is due by now has happened to it.
+/// Applies what is due to a subscription, and returns its current state.
 pub(crate) fn with_due_applied(
     tx: &Tx<'_>,
     subscription: Subscription,
     now: Timestamp,
 ) -> Result<Subscription, Error> {
-    let mut present = subscription;
-    while let Some((at, what)) = present.next_transition().filter(|(at, _)| *at <= now) {
-        apply(&tx.without_request(), &present, what, at)?;
-        present = tx.load(&present.id, "id")?;
+    let mut current = subscription;
+    while let Some((at, transition)) = current.next_transition().filter(|(at, _)| *at <= now) {
+        apply(&tx.without_request(), &current, transition, at)?;
+        current = tx.load(&current.id, "id")?;
     }
-    Ok(present)
+    Ok(current)
 }
 
-/// Has all that is due by now happen to what a customer has.
+/// Applies what is due to all subscriptions of a customer.
 pub(crate) fn apply_due(tx: &Tx<'_>, customer: &Customer) -> Result<(), Error> {
     if customer.test_clock.is_some() {
         return Ok(());
     }
-    // One after the other, in the order in which they fall due: each change is told.
+    // In order of their due times, because each change emits an event.
     loop {
-        let all = subscription::list_live(tx, &customer.id)?.into_iter();
-        let due = all.filter_map(|it| it.next_transition().map(|(at, what)| (at, what, it)));
+        let live = subscription::list_live(tx, &customer.id)?.into_iter();
+        let due =
+            live.filter_map(|it| it.next_transition().map(|(at, transition)| (at, transition, it)));
         let first = due.filter(|(at, ..)| *at <= tx.now).min_by_key(|(at, ..)| *at);
-        let Some((at, what, subscription)) = first else { return Ok(()) };
-        apply(&tx.without_request(), &subscription, what, at)?;
+        let Some((at, transition, subscription)) = first else { return Ok(()) };
+        apply(&tx.without_request(), &subscription, transition, at)?;
     }
 }
 
-/// A subscription that a path names, and what time it is for it.
+/// Loads a subscription up to date, and the time on its clock.
 pub(crate) fn load_current_subscription(
     tx: &Tx<'_>,
     id: &str,
@@ -146,8 +139,8 @@ pub(crate) fn load_current_subscription(
     Ok((with_due_applied(tx, subscription, now)?, now))
 }
 
-/// A customer who can be dealt with: present, not on a test clock that is under way, and with all
-/// that was due.
+/// Loads a customer up to date, and the time on its clock. Fails if the customer is deleted, or its
+/// test clock is advancing.
 pub(crate) fn load_current_customer(
     tx: &Tx<'_>,
     id: &str,

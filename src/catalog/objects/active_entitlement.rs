@@ -1,4 +1,9 @@
-//! An active entitlement.
+//! An active entitlement: one feature that one customer may use now.
+//!
+//! [`engine::entitlements`](crate::catalog::engine::entitlements) creates and removes them. No
+//! request does.
+//!
+//! Specification: <https://docs.stripe.com/api/entitlements/active-entitlement>.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -9,7 +14,7 @@ use crate::{
     json::impl_from_json,
 };
 
-/// One feature that one customer may use now.
+/// One feature of one customer.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct StoredEntitlement {
     pub(crate) id: String,
@@ -33,13 +38,13 @@ impl Entity for StoredEntitlement {
     }
 }
 
-/// The list of what a customer holds.
+/// The index of a customer's active entitlements.
 pub(crate) fn index(customer: &str) -> String {
     format!("entitlements customer={customer}")
 }
 
 impl StoredEntitlement {
-    /// As Stripe shows it.
+    /// Stripe's JSON.
     pub(crate) fn to_json(&self, livemode: Livemode) -> Value {
         json!({
             "id": self.id,

@@ -1,18 +1,19 @@
-//! When a billing period ends: days, weeks, months and years after the moment that it is counted
-//! from, in UTC.
+//! The end of a billing period: days, weeks, months and years after an anchor, in UTC.
 //!
-//! A month that is too short for the day ends the period on its last day, and the next one goes back
-//! to the day itself: 31 January, 28 February, 31 March
-//! (<https://docs.stripe.com/billing/subscriptions/billing-cycle>). Nothing here reads a clock.
+//! If a month is too short for the anchor's day, the period ends on the month's last day. The next
+//! period returns to the anchor's day: 31 January, 28 February, 31 March. Nothing here reads a
+//! clock.
+//!
+//! Specification: <https://docs.stripe.com/billing/subscriptions/billing-cycle>.
 
 use serde::Serialize;
 
 use crate::{id::Timestamp, json::impl_from_json};
 
-/// Seconds of a day. UTC's days as Unix counts them all have that many.
+/// Seconds of a day. Every Unix day has this many.
 pub(crate) const SECONDS_PER_DAY: i64 = 86_400;
 
-/// The unit that periods are counted in.
+/// The unit of a billing cycle.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Interval {
@@ -28,19 +29,19 @@ pub(crate) enum Interval {
 
 impl_from_json! { enum Interval { Day = "day", Week = "week", Month = "month", Year = "year" } }
 
-/// How often a price recurs.
+/// The length of a billing cycle.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct BillingCycle {
     /// The unit.
     pub(crate) interval: Interval,
-    /// How many of it: at least one.
+    /// The number of units: at least one.
     pub(crate) count: u32,
 }
 
 impl_from_json! { struct BillingCycle { interval, count } }
 
 impl BillingCycle {
-    /// The most of a unit, by Stripe's rule: three years.
+    /// Stripe's limit of `interval_count`: three years in each unit.
     /// <https://docs.stripe.com/api/prices/create#create_price-recurring-interval_count>
     pub(crate) fn max_count(interval: Interval) -> u32 {
         match interval {
@@ -51,21 +52,21 @@ impl BillingCycle {
         }
     }
 
-    /// The first end of a period after a moment, if periods are counted from `anchor`.
-    pub(crate) fn next_after(self, anchor: Timestamp, moment: Timestamp) -> Timestamp {
-        // An estimate that is never too late, and then one by one.
-        let elapsed = moment.0.saturating_sub(anchor.0);
+    /// The first end of a period after `time`, with periods counted from `anchor`.
+    pub(crate) fn next_after(self, anchor: Timestamp, time: Timestamp) -> Timestamp {
+        // The estimate is never too late; the loop corrects it.
+        let elapsed = time.0.saturating_sub(anchor.0);
         let mut n = elapsed.div_euclid(self.max_seconds()).saturating_sub(1);
         loop {
             let end = self.nth_end(anchor, n);
-            if end > moment {
+            if end > time {
                 return end;
             }
             n = n.saturating_add(1);
         }
     }
 
-    /// The moment so many periods after `anchor`; before it, if the number is negative.
+    /// The end of the `n`th period after `anchor`; before it, if `n` is negative.
     fn nth_end(self, anchor: Timestamp, n: i64) -> Timestamp {
         let units = n.saturating_mul(i64::from(self.count.max(1)));
         match self.interval {
@@ -76,7 +77,7 @@ impl BillingCycle {
         }
     }
 
-    /// The most seconds that one period can have.
+    /// The longest possible period, in seconds.
     fn max_seconds(self) -> i64 {
         let days = match self.interval {
             Interval::Day => 1,
@@ -108,7 +109,8 @@ fn days_in_month(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Days since 1970-01-01 of a date. <https://howardhinnant.github.io/date_algorithms.html#days_from_civil>
+/// The days from 1970-01-01 to a date.
+/// <https://howardhinnant.github.io/date_algorithms.html#days_from_civil>
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
@@ -137,11 +139,11 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
 mod tests {
     use super::*;
 
-    /// Ends from Node's `Date.UTC`, days beyond a month's end taken back to it.
+    /// The expected ends are from Node's `Date.UTC`, with days past a month's end moved back to it.
     #[test]
     fn periods_end_on_the_expected_dates() {
         let monthly = |count| BillingCycle { interval: Interval::Month, count };
-        for (why, cycle, anchor, moment, end) in [
+        for (why, cycle, anchor, time, end) in [
             (
                 "31 January, to the end of February 2023",
                 monthly(1),
@@ -180,10 +182,10 @@ mod tests {
                 0,
                 136_000,
             ),
-            ("a moment forty years on", monthly(1), 1_675_123_200, 2_937_427_200, 2_939_846_400),
+            ("a time forty years later", monthly(1), 1_675_123_200, 2_937_427_200, 2_939_846_400),
         ] {
             assert_eq!(
-                cycle.next_after(Timestamp(anchor), Timestamp(moment)),
+                cycle.next_after(Timestamp(anchor), Timestamp(time)),
                 Timestamp(end),
                 "{why}"
             );

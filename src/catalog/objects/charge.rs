@@ -1,6 +1,10 @@
-//! The result of charging a payment method.
+//! The result of a charge, as the payment method determines it.
+//!
+//! No money moves. Stripe's failing test methods are declined, and every other method succeeds.
+//!
+//! Specification: <https://docs.stripe.com/testing#declined-payments>.
 
-/// The payment methods that decline when they are charged.
+/// The payment methods whose charges are declined.
 /// <https://docs.stripe.com/testing#declined-payments>
 const DECLINING_METHODS: [&str; 5] = [
     "pm_card_chargeCustomerFail",
@@ -10,18 +14,18 @@ const DECLINING_METHODS: [&str; 5] = [
     "tok_chargeDeclined",
 ];
 
-/// How a charge goes.
+/// The result of a charge.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum ChargeResult {
-    /// It succeeds.
+    /// The charge succeeds.
     Succeeded,
-    /// It fails.
+    /// The charge is declined.
     Declined,
-    /// There is nothing to charge: others see to the money, and say what comes of it.
+    /// No charge is made. Another system collects the payment and reports the result.
     External,
 }
 
-/// How a charge of a payment method goes.
+/// The result of charging a payment method.
 pub(crate) fn charge_payment_method(method: Option<&str>) -> ChargeResult {
     match method {
         None => ChargeResult::External,

@@ -1,6 +1,8 @@
-//! A customer: who subscribes, and holds entitlements.
+//! A customer: the owner of subscriptions and entitlements.
 //!
-//! <https://docs.stripe.com/api/customers>. A deleted one is remembered by its id.
+//! A deleted customer stays stored under its id, as at Stripe, and is in no index.
+//!
+//! Specification: <https://docs.stripe.com/api/customers>.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -23,12 +25,12 @@ pub(crate) struct Customer {
     pub(crate) id: String,
     pub(crate) created: Timestamp,
     pub(crate) email: Option<String>,
-    /// The test clock that the customer lives by.
+    /// The customer's test clock.
     pub(crate) test_clock: Option<String>,
-    /// How the customer pays, if that is known.
+    /// The default payment method.
     pub(crate) payment_method: Option<String>,
     pub(crate) metadata: Metadata,
-    /// What is only kept to be shown again.
+    /// Members that are stored only to be returned.
     pub(crate) passthrough: Map<String, Value>,
     pub(crate) deleted: bool,
 }
@@ -50,14 +52,13 @@ impl Entity for Customer {
         if self.deleted {
             return Vec::new();
         }
-        let clock = self.test_clock.as_deref();
-        let email = self.email.as_deref();
-        let lists = [Some(index(clock, None)), email.map(|email| index(clock, Some(email)))];
-        lists.into_iter().flatten().map(|list| IndexEntry::new(list, self.created)).collect()
+        let (clock, email) = (self.test_clock.as_deref(), self.email.as_deref());
+        let indexes = [Some(index(clock, None)), email.map(|email| index(clock, Some(email)))];
+        indexes.into_iter().flatten().map(|index| IndexEntry::new(index, self.created)).collect()
     }
 }
 
-/// The list of the customers on a test clock, or on none; of one address, or all.
+/// The index of the customers on a test clock, or without one; of one email address, or of all.
 pub(crate) fn index(clock: Option<&str>, email: Option<&str>) -> String {
     let clock = clock.unwrap_or_default();
     match email {
@@ -67,12 +68,12 @@ pub(crate) fn index(clock: Option<&str>, email: Option<&str>) -> String {
 }
 
 impl Customer {
-    /// As Stripe shows it.
+    /// Stripe's JSON.
     pub(crate) fn to_json(&self, livemode: Livemode) -> Value {
         if self.deleted {
             return json!({ "id": self.id, "object": "customer", "deleted": true });
         }
-        let mut shown = json!({
+        let mut rendered = json!({
             "id": self.id,
             "object": "customer",
             "address": null,
@@ -98,17 +99,16 @@ impl Customer {
             "tax_exempt": "none",
             "test_clock": self.test_clock,
         });
-        merge_into(&mut shown, &self.passthrough);
-        shown
+        merge_into(&mut rendered, &self.passthrough);
+        rendered
     }
 }
 
-/// A customer who was not deleted.
+/// Loads a customer that is not deleted.
 pub(crate) fn load_existing(tx: &Tx<'_>, id: &str, param: &str) -> Result<Customer, Error> {
     let customer: Customer = tx.load(id, param)?;
     if customer.deleted {
-        let (kind, id, param) = (Customer::TYPE, id.to_owned(), param.to_owned());
-        return Err(Error::NotFound { kind, id, param });
+        return Err(Error::not_found(Customer::TYPE, id, param));
     }
     Ok(customer)
 }

@@ -1,4 +1,7 @@
-//! A delivery: a pending task to send one event to one endpoint.
+//! A delivery: the pending task to send one event to one endpoint.
+//!
+//! It is stored in the transaction of its event and removed when it ends.
+//! [`deliveries`](crate::catalog::deliveries) runs it.
 
 use serde::Serialize;
 
@@ -8,7 +11,7 @@ use crate::{
     json::impl_from_json,
 };
 
-/// That an endpoint is to be told of an event.
+/// A pending task to send an event to an endpoint.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Delivery {
     pub(crate) id: String,
@@ -34,8 +37,8 @@ impl Entity for Delivery {
     }
 }
 
-/// The list of what is owed to one endpoint, by when it is due: so that nobody has to look through
-/// what waits for another.
+/// The queue of one endpoint, ordered by due time. Each endpoint has its own, so that a slow one
+/// delays no other.
 pub(crate) fn queue_index(endpoint: &str) -> String {
     format!("deliveries endpoint={endpoint}")
 }

@@ -1,6 +1,6 @@
-//! How one try to tell an endpoint went: what the endpoint's log is made of.
+//! An attempt to deliver an event: an entry of an endpoint's delivery log.
 //!
-//! Kept for as long as the events that they are about. Stripe shows as much in its dashboard.
+//! Attempts are retained as long as events. Stripe shows this log in its dashboard only.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -11,10 +11,10 @@ use crate::{
     json::impl_from_json,
 };
 
-/// The list of all attempts.
+/// The index of all attempts.
 pub(crate) const INDEX: &str = "attempts";
 
-/// How one try went: what an endpoint's log is made of.
+/// One attempt to deliver an event, and its outcome.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Attempt {
     pub(crate) id: String,
@@ -39,18 +39,18 @@ impl Entity for Attempt {
 
     fn index_entries(&self) -> Vec<IndexEntry> {
         [INDEX.to_owned(), endpoint_index(&self.endpoint)]
-            .map(|list| IndexEntry::new(list, self.created))
+            .map(|index| IndexEntry::new(index, self.created))
             .into()
     }
 }
 
-/// The list of the attempts at one endpoint.
+/// The index of the attempts at one endpoint.
 pub(crate) fn endpoint_index(endpoint: &str) -> String {
     format!("attempts endpoint={endpoint}")
 }
 
 impl Attempt {
-    /// As our API shows it. Stripe's has none.
+    /// The JSON of entgate's own API. Stripe's API has no such object.
     pub(crate) fn to_json(&self) -> Value {
         let outcome = if self.status.is_some_and(is_success) { "succeeded" } else { "failed" };
         json!({

@@ -1,8 +1,10 @@
-//! What happened: an event for each change, kept for thirty days and told to the endpoints.
+//! An event: one change, retained for thirty days and delivered to the webhook endpoints.
 //!
-//! <https://docs.stripe.com/api/events>. An event is rendered when it happens, and never again. It is
-//! dated by the real clock, on test clocks too: who receives it orders by that. Features, and their
-//! being attached, have no events at Stripe, and have none here.
+//! An event is rendered once, when it happens. It is dated by the real clock, on test clocks too,
+//! because receivers order events by this date. As at Stripe, features and product features have no
+//! events.
+//!
+//! Specification: <https://docs.stripe.com/api/events>.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -14,16 +16,16 @@ use crate::{
     source::API_VERSION,
 };
 
-/// How long an event can be read back, in seconds: as long as at Stripe.
+/// How long an event can be read, in seconds. The same as at Stripe.
 pub(crate) const EVENT_RETENTION: i64 = 30 * SECONDS_PER_DAY;
 
-/// The list of all events.
+/// The index of all events.
 pub(crate) const INDEX: &str = "events";
 
-/// The list of events that some endpoint did not get.
+/// The index of the events that are not delivered to every endpoint.
 pub(crate) const UNDELIVERED_INDEX: &str = "events undelivered";
 
-/// What can happen.
+/// Stripe's event types that the catalog emits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum EventType {
     CustomerCreated,
@@ -81,9 +83,9 @@ pub(crate) struct Event {
     pub(crate) previous_attributes: Option<Value>,
     pub(crate) request_id: Option<String>,
     pub(crate) idempotency_key: Option<String>,
-    /// How many endpoints have still to be told.
+    /// The number of endpoints with a pending delivery.
     pub(crate) pending_webhooks: u32,
-    /// The endpoints that could not be told in all the time there is.
+    /// The endpoints whose delivery was abandoned.
     pub(crate) failed_endpoints: Vec<String>,
 }
 
@@ -101,27 +103,28 @@ impl Entity for Event {
     }
 
     fn index_entries(&self) -> Vec<IndexEntry> {
-        let mut lists = vec![INDEX.to_owned(), type_index(&self.r#type)];
-        // `customer.subscription.created` is found under `customer.subscription.*` and `customer.*` too.
+        let mut indexes = vec![INDEX.to_owned(), type_index(&self.r#type)];
+        // `customer.subscription.created` is also listed under `customer.subscription.*` and
+        // `customer.*`.
         let mut rest = self.r#type.as_str();
         while let Some((prefix, _)) = rest.rsplit_once('.') {
-            lists.push(type_index(&format!("{prefix}.*")));
+            indexes.push(type_index(&format!("{prefix}.*")));
             rest = prefix;
         }
         if !self.is_delivered() {
-            lists.push(UNDELIVERED_INDEX.to_owned());
+            indexes.push(UNDELIVERED_INDEX.to_owned());
         }
-        lists.into_iter().map(|list| IndexEntry::new(list, self.created)).collect()
+        indexes.into_iter().map(|index| IndexEntry::new(index, self.created)).collect()
     }
 }
 
-/// The list of the events of a type, or of all whose types begin with what stands before `.*`.
+/// The index of the events of a type, or of all types with the prefix before `.*`.
 pub(crate) fn type_index(r#type: &str) -> String {
     format!("events type={type}")
 }
 
 impl Event {
-    /// As Stripe shows it.
+    /// Stripe's JSON.
     pub(crate) fn to_json(&self, livemode: Livemode) -> Value {
         let mut data = json!({ "object": self.object });
         if let (Some(previous), Value::Object(data)) = (&self.previous_attributes, &mut data) {
@@ -140,18 +143,18 @@ impl Event {
         })
     }
 
-    /// Whether every endpoint that was to be told of it has been.
+    /// Whether every endpoint has received it.
     pub(crate) fn is_delivered(&self) -> bool {
         self.pending_webhooks == 0 && self.failed_endpoints.is_empty()
     }
 
-    /// Whether it is old enough to be forgotten.
+    /// Whether its retention is over.
     pub(crate) fn is_expired(&self, now: Timestamp) -> bool {
         self.created.0 < retention_start(now).0
     }
 }
 
-/// The first second whose events are still there.
+/// The first second whose events are retained.
 pub(crate) fn retention_start(now: Timestamp) -> Timestamp {
     now.saturating_add(-EVENT_RETENTION)
 }

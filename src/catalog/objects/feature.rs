@@ -1,8 +1,9 @@
-//! A feature: something that a product can include.
+//! A feature: a capability that products can include.
 //!
-//! <https://docs.stripe.com/api/entitlements/feature>. Its `lookup_key` never changes, and is unique
-//! among the features that are not archived; archiving is for good, frees the key, and takes nothing
-//! from those who have the feature.
+//! Its `lookup_key` never changes, and is unique among the active features. Archiving is permanent:
+//! it frees the key, and does not change any entitlement.
+//!
+//! Specification: <https://docs.stripe.com/api/entitlements/feature>.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -35,12 +36,12 @@ impl Entity for Feature {
 
     fn index_entries(&self) -> Vec<IndexEntry> {
         [index(self.active, None), index(self.active, Some(&self.lookup_key))]
-            .map(|list| IndexEntry::new(list, self.created))
+            .map(|index| IndexEntry::new(index, self.created))
             .into()
     }
 }
 
-/// The list of features that are archived or not, of one key or all.
+/// The index of the active or the archived features, of one key or of all.
 pub(crate) fn index(active: bool, lookup_key: Option<&str>) -> String {
     let state = if active { "active" } else { "archived" };
     match lookup_key {
@@ -50,7 +51,7 @@ pub(crate) fn index(active: bool, lookup_key: Option<&str>) -> String {
 }
 
 impl Feature {
-    /// As Stripe shows it.
+    /// Stripe's JSON.
     pub(crate) fn to_json(&self, livemode: Livemode) -> Value {
         json!({
             "id": self.id,

@@ -1,12 +1,12 @@
-//! Merges stored members into a rendered JSON object.
+//! Merges stored members into rendered JSON.
 
 use serde_json::{Map, Value};
 
-/// Puts members over those of an object.
-pub(crate) fn merge_into(shown: &mut Value, details: &Map<String, Value>) {
-    if let Value::Object(shown) = shown {
-        for (name, value) in details {
-            shown.insert(name.clone(), value.clone());
+/// Sets members of a JSON object, replacing those with the same names.
+pub(crate) fn merge_into(object: &mut Value, members: &Map<String, Value>) {
+    if let Value::Object(object) = object {
+        for (name, value) in members {
+            object.insert(name.clone(), value.clone());
         }
     }
 }

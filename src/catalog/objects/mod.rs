@@ -1,4 +1,7 @@
-//! Stripe's objects.
+//! Stripe's objects, one a file: fields, index entries and JSON.
+//!
+//! An object imports the storage layer and other objects, never the engine or the operations.
+//! Nothing here emits events or changes another object.
 
 pub(crate) mod calendar;
 pub(crate) mod json;

@@ -1,6 +1,6 @@
-//! A price: how often a product is paid for. How much is only kept to be shown again.
+//! A price: the billing cycle of a product. Amounts are only stored and returned.
 //!
-//! <https://docs.stripe.com/api/prices>
+//! Specification: <https://docs.stripe.com/api/prices>.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -24,11 +24,11 @@ pub(crate) struct Price {
     pub(crate) product: String,
     pub(crate) currency: String,
     pub(crate) unit_amount: Option<i64>,
-    /// None for what is paid once.
+    /// `None` for a one-time price.
     pub(crate) recurring: Option<Recurring>,
     pub(crate) lookup_key: Option<String>,
     pub(crate) metadata: Metadata,
-    /// What is only kept to be shown again.
+    /// Members that are stored only to be returned.
     pub(crate) passthrough: Map<String, Value>,
 }
 
@@ -39,7 +39,7 @@ impl_from_json! {
     }
 }
 
-/// How often a price is paid.
+/// The recurrence of a price.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Recurring {
     pub(crate) billing_cycle: BillingCycle,
@@ -50,7 +50,7 @@ pub(crate) struct Recurring {
 
 impl_from_json! { struct Recurring { billing_cycle, trial_period_days, usage_type, meter } }
 
-/// Which prices a list has.
+/// Selects an index of prices.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct PriceFilter<'a> {
     pub(crate) product: Option<&'a str>,
@@ -58,7 +58,7 @@ pub(crate) struct PriceFilter<'a> {
     pub(crate) active: Option<bool>,
 }
 
-/// The list of those prices. One that names a key does not look at the product.
+/// The index of the selected prices. A filter with a lookup key ignores the product.
 pub(crate) fn index(filter: PriceFilter<'_>) -> String {
     let state = match filter.active {
         None => "",
@@ -84,20 +84,20 @@ impl Entity for Price {
         let mut entries = Vec::new();
         for active in [None, Some(self.active)] {
             let filter = PriceFilter { active, ..PriceFilter::default() };
-            let lists = [
+            let indexes = [
                 Some(filter),
                 Some(PriceFilter { product: Some(&self.product), ..filter }),
                 key.map(|key| PriceFilter { lookup_key: Some(key), ..filter }),
             ];
-            let lists = lists.into_iter().flatten();
-            entries.extend(lists.map(|filter| IndexEntry::new(index(filter), self.created)));
+            let indexes = indexes.into_iter().flatten();
+            entries.extend(indexes.map(|filter| IndexEntry::new(index(filter), self.created)));
         }
         entries
     }
 }
 
 impl Price {
-    /// As Stripe shows it.
+    /// Stripe's JSON.
     pub(crate) fn to_json(&self, livemode: Livemode) -> Value {
         let recurring = self.recurring.as_ref().map(|recurring| {
             json!({
@@ -108,7 +108,7 @@ impl Price {
                 "usage_type": recurring.usage_type,
             })
         });
-        let mut shown = json!({
+        let mut rendered = json!({
             "id": self.id,
             "object": "price",
             "active": self.active,
@@ -129,12 +129,12 @@ impl Price {
             "unit_amount": self.unit_amount,
             "unit_amount_decimal": self.unit_amount.map(|amount| amount.to_string()),
         });
-        merge_into(&mut shown, &self.passthrough);
-        shown
+        merge_into(&mut rendered, &self.passthrough);
+        rendered
     }
 
-    /// As Stripe shows it in the items of subscriptions: under the name and in the form of before
-    /// there were prices. <https://docs.stripe.com/api/plans/object>
+    /// The price as Stripe's older plan object, for the items of subscriptions.
+    /// <https://docs.stripe.com/api/plans/object>
     pub(crate) fn to_plan_json(&self, livemode: Livemode) -> Value {
         let recurring = self.recurring.as_ref();
         json!({

@@ -1,6 +1,6 @@
-//! A product: what prices are of, and what features are attached to.
+//! A product: the owner of prices and of attached features.
 //!
-//! <https://docs.stripe.com/api/products>
+//! Specification: <https://docs.stripe.com/api/products>.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -25,7 +25,7 @@ pub(crate) struct Product {
     pub(crate) name: String,
     pub(crate) default_price: Option<String>,
     pub(crate) metadata: Metadata,
-    /// What is only kept to be shown again.
+    /// Members that are stored only to be returned.
     pub(crate) passthrough: Map<String, Value>,
 }
 
@@ -44,12 +44,12 @@ impl Entity for Product {
 
     fn index_entries(&self) -> Vec<IndexEntry> {
         [index(None), index(Some(self.active))]
-            .map(|list| IndexEntry::new(list, self.created))
+            .map(|index| IndexEntry::new(index, self.created))
             .into()
     }
 }
 
-/// The list of all products, or of those that are active or not.
+/// The index of all products, or of the active or the inactive ones.
 pub(crate) fn index(active: Option<bool>) -> &'static str {
     match active {
         None => "products",
@@ -59,9 +59,9 @@ pub(crate) fn index(active: Option<bool>) -> &'static str {
 }
 
 impl Product {
-    /// As Stripe shows it.
+    /// Stripe's JSON.
     pub(crate) fn to_json(&self, livemode: Livemode) -> Value {
-        let mut shown = json!({
+        let mut rendered = json!({
             "id": self.id,
             "object": "product",
             "active": self.active,
@@ -83,7 +83,7 @@ impl Product {
             "updated": self.updated,
             "url": null,
         });
-        merge_into(&mut shown, &self.passthrough);
-        shown
+        merge_into(&mut rendered, &self.passthrough);
+        rendered
     }
 }

@@ -1,8 +1,10 @@
-//! That a product includes a feature.
+//! A product feature: the attachment of a feature to a product.
 //!
-//! <https://docs.stripe.com/api/product-feature>. To attach or to detach one changes nobody's
-//! entitlements: subscriptions take note at the start of their next period, or when `apply` tells
-//! them to. So it costs the same however many there are.
+//! Attaching or detaching changes no entitlement by itself, so that its cost does not depend on the
+//! number of subscriptions. A subscription reads the features at the start of each period, or when
+//! the product's features are applied.
+//!
+//! Specification: <https://docs.stripe.com/api/product-feature>.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -19,10 +21,10 @@ use crate::{
     json::impl_from_json,
 };
 
-/// The most features of one product. All of them are read for every subscription that begins.
+/// The most features of one product. Each new subscription reads them all.
 pub(crate) const MAX_FEATURES: usize = 1_000;
 
-/// A feature in a product.
+/// The attachment of a feature to a product.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct ProductFeature {
     pub(crate) id: String,
@@ -45,13 +47,13 @@ impl Entity for ProductFeature {
     }
 }
 
-/// The list of a product's features.
+/// The index of a product's features.
 pub(crate) fn index(product: &str) -> String {
     format!("product_features product={product}")
 }
 
 impl ProductFeature {
-    /// As Stripe shows it: with the feature in it.
+    /// Stripe's JSON, with the feature in it.
     pub(crate) fn to_json(&self, feature: &Feature, livemode: Livemode) -> Value {
         json!({
             "id": self.id,
@@ -62,7 +64,7 @@ impl ProductFeature {
     }
 }
 
-/// The ids of a product's features, in the order in which they were attached.
+/// The ids of a product's features, in the order of attachment.
 pub(crate) fn feature_ids_of(tx: &Tx<'_>, product: &str) -> Result<Vec<String>, Error> {
     let mut attached: Vec<ProductFeature> =
         tx.list(&index(product), IndexRange::newest_first(MAX_FEATURES))?;

@@ -1,19 +1,21 @@
-//! What each status of a subscription grants, and on what evidence.
+//! The status of a subscription, and whether it grants the features.
 //!
-//! | status               | grants  | because                                                            |
-//! |----------------------|---------|--------------------------------------------------------------------|
-//! | `active`             | yes     | "When a subscription becomes `active`, Stripe creates an active entitlement for each feature", docs, Subscriptions overview |
-//! | `trialing`           | yes     | docs: safe to provision; the event is seen at a trial's start      |
-//! | `past_due`           | [`Policy::past_due`], by default yes | docs take entitlements away on cancellation only |
-//! | `paused`             | [`Policy::paused`], by default yes | seen: a trial that ends without a payment method takes nothing away |
-//! | `unpaid`             | [`Policy::unpaid`], by default no | docs: "revoke access to your product"              |
-//! | `incomplete`         | no      | it was never active                                                |
-//! | `incomplete_expired` | no      | it was never active                                                |
-//! | `canceled`           | no      | docs: removed, and the event fires                                 |
+//! | status               | grants                      | evidence                             |
+//! |----------------------|-----------------------------|--------------------------------------|
+//! | `active`             | yes                         | Subscriptions overview: "When a subscription becomes `active`, Stripe creates an active entitlement for each feature" |
+//! | `trialing`           | yes                         | documented as safe to provision; Stripe sends the event when a trial starts |
+//! | `past_due`           | [`StatusPolicy::past_due`], default yes | documented: Stripe removes entitlements on cancellation only |
+//! | `paused`             | [`StatusPolicy::paused`], default yes | observed: a trial that ends without a payment method removes nothing |
+//! | `unpaid`             | [`StatusPolicy::unpaid`], default no | documented: "revoke access to your product" |
+//! | `incomplete`         | no                          | it was never active                  |
+//! | `incomplete_expired` | no                          | it was never active                  |
+//! | `canceled`           | no                          | documented: entitlements are removed, and the event is sent |
 //!
-//! <https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses>,
-//! <https://docs.stripe.com/billing/entitlements>. What Stripe does with the three in the middle it
-//! does not document; an operator may know better what is right for the product.
+//! Stripe does not document its own behavior for the three statuses with a policy. The operator
+//! decides.
+//!
+//! Specification: <https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses>,
+//! <https://docs.stripe.com/billing/entitlements>.
 
 use serde::Serialize;
 
@@ -22,7 +24,7 @@ use crate::{
     policy::{GrantRule, StatusPolicy},
 };
 
-/// Where a subscription stands.
+/// The status of a subscription.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Status {
@@ -69,12 +71,12 @@ impl Status {
         }
     }
 
-    /// Whether it can never change again.
+    /// Whether it never changes again.
     pub(crate) fn is_final(self) -> bool {
         matches!(self, Self::Canceled | Self::IncompleteExpired)
     }
 
-    /// Whether a subscription of this status grants what is in it.
+    /// Whether a subscription of this status grants its features.
     pub(crate) fn grants(self, policy: StatusPolicy) -> bool {
         match self {
             Self::Active | Self::Trialing => true,
@@ -103,7 +105,7 @@ mod tests {
             unpaid: GrantRule::Revoke,
             paused: GrantRule::Revoke,
         };
-        // In the order of `ALL`: by the alphabet.
+        // In the order of `ALL`.
         assert_eq!(
             grants(StatusPolicy::default()),
             [true, false, false, false, true, true, true, false]

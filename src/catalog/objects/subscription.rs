@@ -1,8 +1,20 @@
-//! A subscription: what a customer has bought, since when and until when.
+//! A subscription: what a customer bought, its status and its periods.
 //!
-//! <https://docs.stripe.com/api/subscriptions>. This is the object, the lists that it stands in and
-//! how a change of it is kept; what requests do to it is in `purchase` and `amendment`, what time
-//! does in `lifecycle`.
+//! | state                    | time                          | transition                       |
+//! |--------------------------|-------------------------------|----------------------------------|
+//! | incomplete               | 23 hours after creation       | expires                          |
+//! | trialing                 | the end of the trial          | starts a period, pauses or cancels |
+//! | active, past due, unpaid | the end of the period         | starts the next period           |
+//! | past due                 | 14 days after the first failed payment | cancels                 |
+//! | any that is not final    | `cancel_at`                   | cancels                          |
+//! | collection is paused     | `resumes_at`                  | resumes collection               |
+//!
+//! This file has the object, its indexes and the changes that need nothing else. Its JSON is in
+//! [`subscription_json`](super::subscription_json). The engine runs the transitions. The 14 days
+//! are the length of Stripe's recommended retries
+//! (<https://docs.stripe.com/billing/revenue-recovery/smart-retries>).
+//!
+//! Specification: <https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses>.
 
 use std::collections::BTreeSet;
 
@@ -26,10 +38,10 @@ use crate::{
     json::impl_from_json,
 };
 
-/// How long a first payment can be made, in seconds: as at Stripe.
+/// How long the first payment can be made, in seconds. The same as at Stripe.
 const FIRST_PAYMENT_WINDOW: i64 = 23 * 60 * 60;
 
-/// How long a failed payment is tried again, in seconds.
+/// How long a failed payment is retried, in seconds.
 const DUNNING_PERIOD: i64 = 14 * SECONDS_PER_DAY;
 
 /// The most subscriptions of one customer, as at Stripe. All of them are read when one changes.
@@ -41,12 +53,12 @@ pub(crate) struct Subscription {
     pub(crate) id: String,
     pub(crate) created: Timestamp,
     pub(crate) customer: String,
-    /// The test clock that it lives by.
+    /// The customer's test clock.
     pub(crate) test_clock: Option<String>,
     pub(crate) status: Status,
     pub(crate) items: Vec<SubscriptionItem>,
     pub(crate) billing_terms: BillingTerms,
-    /// The moment that its periods are counted from.
+    /// The time from which periods are counted.
     pub(crate) billing_cycle_anchor: Timestamp,
     pub(crate) period: Period,
     pub(crate) trial: Option<Period>,
@@ -56,12 +68,12 @@ pub(crate) struct Subscription {
     pub(crate) canceled_at: Option<Timestamp>,
     pub(crate) ended_at: Option<Timestamp>,
     pub(crate) payment_method: Option<String>,
-    /// Since when payments have been failing.
+    /// The time of the first failed payment, while payments fail.
     pub(crate) failing_since: Option<Timestamp>,
     pub(crate) pause_collection: Option<PauseCollection>,
     pub(crate) cancellation_details: CancellationDetails,
     pub(crate) metadata: Metadata,
-    /// What is only kept to be shown again.
+    /// Members that are stored only to be returned.
     pub(crate) passthrough: Map<String, Value>,
 }
 
@@ -73,7 +85,7 @@ impl_from_json! {
     }
 }
 
-/// Why it was canceled, or will be.
+/// Why it is canceled, or is going to be.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub(crate) struct CancellationDetails {
     pub(crate) comment: Option<String>,
@@ -84,7 +96,7 @@ pub(crate) struct CancellationDetails {
 
 impl_from_json! { struct CancellationDetails { comment, feedback, feedback_option, reason } }
 
-/// The cause of a cancellation that Stripe tells.
+/// Stripe's reason for a cancellation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum CancellationReason {
@@ -103,13 +115,13 @@ impl_from_json! {
 pub(crate) struct BillingTerms {
     pub(crate) currency: String,
     pub(crate) cycle: BillingCycle,
-    /// Whether all of them are nothing, so that there is nothing to charge.
+    /// Whether every price is zero, so that nothing is charged.
     pub(crate) free: bool,
 }
 
 impl_from_json! { struct BillingTerms { currency, cycle, free } }
 
-/// One product in a subscription.
+/// One price in a subscription.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct SubscriptionItem {
     pub(crate) id: String,
@@ -118,13 +130,13 @@ pub(crate) struct SubscriptionItem {
     pub(crate) product: String,
     pub(crate) quantity: Option<u64>,
     pub(crate) metadata: Metadata,
-    /// The features that the product had when this was last looked at.
+    /// The product's features, as last read from the product.
     pub(crate) features: Vec<String>,
 }
 
 impl_from_json! { struct SubscriptionItem { id, created, price, product, quantity, metadata, features } }
 
-/// From a moment until just before another.
+/// A time span: the start is in it, the end is not.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Period {
     pub(crate) start: Timestamp,
@@ -133,7 +145,7 @@ pub(crate) struct Period {
 
 impl_from_json! { struct Period { start, end } }
 
-/// What the end of a trial does when nothing is known to pay with.
+/// What the end of a trial does without a payment method.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum MissingPaymentMethod {
@@ -149,7 +161,7 @@ impl_from_json! {
     }
 }
 
-/// That invoices are not collected for a while. It changes no status.
+/// Invoices are not collected for a while. The status stays.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct PauseCollection {
     pub(crate) behavior: String,
@@ -162,38 +174,38 @@ impl_from_json! { struct PauseCollection { behavior, resumes_at } }
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Liveness {
     Any,
-    /// Those that are not over.
+    /// Those with a status that is not final.
     Live,
 }
 
-/// The list of a customer's subscriptions.
+/// The index of a customer's subscriptions.
 pub(crate) fn customer_index(customer: &str, group: Liveness) -> String {
     let live = if group == Liveness::Live { " live" } else { "" };
     format!("subscriptions customer={customer}{live}")
 }
 
-/// The list of the subscriptions with a price, on a test clock or on none.
+/// The index of the subscriptions with a price, on a test clock or without one.
 pub(crate) fn price_index(price: &str, clock: Option<&str>) -> String {
     format!("subscriptions price={price} clock={}", clock.unwrap_or_default())
 }
 
-/// The list of the subscriptions with a product that are not over.
+/// The index of the live subscriptions with a product.
 pub(crate) fn product_index(product: &str) -> String {
     format!("subscriptions product={product}")
 }
 
-/// The list of the subscriptions on a test clock, or on none; of one status, or of all.
+/// The index of the subscriptions on a test clock, or without one; of one status, or of all.
 pub(crate) fn clock_index(clock: Option<&str>, status: Option<Status>) -> String {
     let (clock, status) = (clock.unwrap_or_default(), status.map_or("", Status::as_str));
     format!("subscriptions clock={clock} status={status}")
 }
 
-/// The list of the subscriptions of a status, whatever their clock.
+/// The index of the subscriptions of a status, on every clock.
 pub(crate) fn status_index(status: Status) -> String {
     format!("subscriptions status={}", status.as_str())
 }
 
-/// The list of those that time will change, by when; on a test clock, or on none.
+/// The index of the next transitions by due time, on a test clock or without one.
 pub(crate) fn due_index(clock: Option<&str>) -> String {
     format!("due clock={}", clock.unwrap_or_default())
 }
@@ -207,25 +219,25 @@ impl Entity for Subscription {
 
     fn index_entries(&self) -> Vec<IndexEntry> {
         let clock = self.test_clock.as_deref();
-        let mut lists = BTreeSet::new();
-        lists.extend([
+        let mut indexes = BTreeSet::new();
+        indexes.extend([
             clock_index(clock, None),
             clock_index(clock, Some(self.status)),
             status_index(self.status),
             customer_index(&self.customer, Liveness::Any),
         ]);
-        lists.extend(self.items.iter().map(|item| price_index(&item.price, clock)));
+        indexes.extend(self.items.iter().map(|item| price_index(&item.price, clock)));
         if !self.status.is_final() {
-            lists.insert(customer_index(&self.customer, Liveness::Live));
-            lists.extend(self.items.iter().map(|item| product_index(&item.product)));
+            indexes.insert(customer_index(&self.customer, Liveness::Live));
+            indexes.extend(self.items.iter().map(|item| product_index(&item.product)));
         }
-        let entries = lists.into_iter().map(|list| IndexEntry::new(list, self.created));
+        let entries = indexes.into_iter().map(|index| IndexEntry::new(index, self.created));
         let due = self.next_transition().map(|(at, _)| IndexEntry::new(due_index(clock), at));
         entries.chain(due).collect()
     }
 }
 
-/// What time brings next. Of what falls together, the earlier in this list comes first.
+/// A transition that time causes. Of two at the same time, the earlier in this list runs first.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Transition {
     Cancel,
@@ -237,14 +249,14 @@ pub(crate) enum Transition {
 }
 
 impl Subscription {
-    /// The features that each of its items grants, if its status does.
+    /// The features of each item. The status decides whether they are granted.
     pub(crate) fn features(&self) -> Vec<&[String]> {
         self.items.iter().map(|item| item.features.as_slice()).collect()
     }
 
-    /// When time changes it next, and how.
+    /// The next transition, and when it is due.
     pub(crate) fn next_transition(&self) -> Option<(Timestamp, Transition)> {
-        let ends = match self.status {
+        let by_status = match self.status {
             Status::Canceled | Status::IncompleteExpired => return None,
             Status::Paused => None,
             Status::Incomplete => {
@@ -257,28 +269,28 @@ impl Subscription {
         };
         let cancel = self.cancel_at.map(|at| (at, Transition::Cancel));
         let failing = self.failing_since.filter(|_| self.status == Status::PastDue);
-        let give_up =
+        let dunning_end =
             failing.map(|since| (since.saturating_add(DUNNING_PERIOD), Transition::CancelUnpaid));
-        let resumes = self.pause_collection.as_ref().and_then(|pause| pause.resumes_at);
-        let collect = resumes.map(|at| (at, Transition::ResumeCollection));
-        [ends, cancel, give_up, collect].into_iter().flatten().min()
+        let resumes_at = self.pause_collection.as_ref().and_then(|pause| pause.resumes_at);
+        let resume = resumes_at.map(|at| (at, Transition::ResumeCollection));
+        [by_status, cancel, dunning_end, resume].into_iter().flatten().min()
     }
 
-    /// Whether its customer is sent invoices, so that nothing is charged.
+    /// Whether the customer receives invoices, so that nothing is charged.
     pub(crate) fn sends_invoices(&self) -> bool {
         self.passthrough.get("collection_method").and_then(Value::as_str) == Some("send_invoice")
     }
 
-    /// How a charge goes, by its own payment method or its customer's.
-    pub(crate) fn try_charge(&self, customers: Option<&str>) -> ChargeResult {
-        match self.payment_method.as_deref().or(customers) {
+    /// The result of a charge with its own payment method, or else the customer's.
+    pub(crate) fn try_charge(&self, customer_method: Option<&str>) -> ChargeResult {
+        match self.payment_method.as_deref().or(customer_method) {
             _ if self.billing_terms.free => ChargeResult::Succeeded,
             _ if self.sends_invoices() => ChargeResult::External,
             method => charge_payment_method(method),
         }
     }
 
-    /// Begins the period that a moment is in, counted from the anchor.
+    /// Starts the period that contains `start`, counted from the anchor.
     pub(crate) fn begin_period(&mut self, start: Timestamp) {
         self.period = Period {
             start,
@@ -289,14 +301,14 @@ impl Subscription {
         }
     }
 
-    /// Goes on to the period that a moment is in.
+    /// Advances to the period that contains `now`.
     pub(crate) fn advance_period(&mut self, now: Timestamp) {
         while self.period.end <= now {
             self.begin_period(self.period.end);
         }
     }
 
-    /// Begins to count periods anew.
+    /// Starts counting periods from `now`.
     pub(crate) fn reset_cycle(&mut self, now: Timestamp) {
         self.billing_cycle_anchor = now;
         self.begin_period(now);
@@ -309,7 +321,7 @@ impl Subscription {
         self.ended_at = Some(at);
     }
 
-    /// What a charge makes of it.
+    /// Sets the status that follows from a charge.
     pub(crate) fn apply_charge(&mut self, charge: ChargeResult, at: Timestamp) {
         match charge {
             ChargeResult::Succeeded => {
@@ -329,16 +341,16 @@ impl Subscription {
         }
     }
 
-    /// Notes why somebody cancels, where they say so. What it comes to is another matter.
-    pub(crate) fn set_cancellation_details(&mut self, cancellation: Option<CancellationDetails>) {
-        if let Some(told) = cancellation {
+    /// Sets the caller's cancellation details, and keeps the reason.
+    pub(crate) fn set_cancellation_details(&mut self, details: Option<CancellationDetails>) {
+        if let Some(details) = details {
             self.cancellation_details =
-                CancellationDetails { reason: self.cancellation_details.reason, ..told };
+                CancellationDetails { reason: self.cancellation_details.reason, ..details };
         }
     }
 }
 
-/// All subscriptions of a customer that are not over, oldest first.
+/// Lists the live subscriptions of a customer, oldest first.
 pub(crate) fn list_live(tx: &Tx<'_>, customer: &str) -> Result<Vec<Subscription>, Error> {
     let live = customer_index(customer, Liveness::Live);
     let mut subscriptions: Vec<Subscription> =

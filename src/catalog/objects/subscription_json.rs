@@ -1,4 +1,6 @@
-//! Renders a subscription as Stripe's JSON.
+//! Renders a subscription as Stripe's JSON, with its items and their prices.
+//!
+//! Specification: <https://docs.stripe.com/api/subscriptions/object>.
 
 use std::rc::Rc;
 
@@ -10,7 +12,7 @@ use crate::catalog::{
     tx::{RenderedPrice, Tx},
 };
 
-/// The members that are about money, as they are where none moves.
+/// The members about money, with their values at Stripe when no money moves.
 const BILLING_DEFAULTS: &str = r#"{
     "application": null,
     "application_fee_percent": null,
@@ -45,13 +47,13 @@ const BILLING_DEFAULTS: &str = r#"{
     "transfer_data": null
 }"#;
 
-/// A subscription as Stripe shows it.
+/// Stripe's JSON.
 pub(crate) fn to_json(tx: &Tx<'_>, subscription: &Subscription) -> Result<Value, Error> {
     let livemode = bool::from(tx.livemode);
     let Subscription { id, period, .. } = subscription;
     let mut items = Vec::with_capacity(subscription.items.len());
     for item in &subscription.items {
-        let shown = render_price(tx, &item.price)?;
+        let price = render_price(tx, &item.price)?;
         items.push(json!({
             "id": item.id,
             "object": "subscription_item",
@@ -62,14 +64,14 @@ pub(crate) fn to_json(tx: &Tx<'_>, subscription: &Subscription) -> Result<Value,
             "current_trial": null,
             "discounts": [],
             "metadata": item.metadata,
-            "plan": shown.plan,
-            "price": shown.price,
+            "plan": price.plan,
+            "price": price.price,
             "quantity": item.quantity,
             "subscription": id,
             "tax_rates": [],
         }));
     }
-    let mut shown = json!({
+    let mut rendered = json!({
         "id": id,
         "object": "subscription",
         "billing_cycle_anchor": subscription.billing_cycle_anchor,
@@ -107,23 +109,23 @@ pub(crate) fn to_json(tx: &Tx<'_>, subscription: &Subscription) -> Result<Value,
         "trial_start": subscription.trial.map(|trial| trial.start),
     });
     merge_into(
-        &mut shown,
+        &mut rendered,
         &serde_json::from_slice(BILLING_DEFAULTS.as_bytes()).unwrap_or_default(),
     );
-    merge_into(&mut shown, &subscription.passthrough);
-    Ok(shown)
+    merge_into(&mut rendered, &subscription.passthrough);
+    Ok(rendered)
 }
 
 fn render_price(tx: &Tx<'_>, id: &str) -> Result<Rc<RenderedPrice>, Error> {
-    if let Some(known) = tx.rendered_prices.borrow().get(id) {
-        return Ok(Rc::clone(known));
+    if let Some(rendered) = tx.rendered_prices.borrow().get(id) {
+        return Ok(Rc::clone(rendered));
     }
     let price: Price = tx.load(id, "price")?;
     let livemode = tx.livemode;
-    let shown = Rc::new(RenderedPrice {
+    let rendered = Rc::new(RenderedPrice {
         price: price.to_json(livemode),
         plan: price.to_plan_json(livemode),
     });
-    tx.rendered_prices.borrow_mut().insert(id.to_owned(), Rc::clone(&shown));
-    Ok(shown)
+    tx.rendered_prices.borrow_mut().insert(id.to_owned(), Rc::clone(&rendered));
+    Ok(rendered)
 }

@@ -1,8 +1,9 @@
-//! A test clock: time that a test moves forward, for the customers that live by it.
+//! A test clock: the time of its customers, which a test advances.
 //!
-//! <https://docs.stripe.com/billing/testing/test-clocks>. Advancing takes a while, in which nothing
-//! of its customers may be changed: what falls due on the way happens in its order, each at its
-//! moment.
+//! While a clock advances, its customers cannot be changed. Their transitions run in order of time,
+//! each dated by when it is due.
+//!
+//! Specification: <https://docs.stripe.com/billing/testing/test-clocks>.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -16,17 +17,17 @@ use crate::{
     json::impl_from_json,
 };
 
-/// How long a clock is kept, in seconds: as long as at Stripe.
+/// How long a clock is retained, in seconds. The same as at Stripe.
 const CLOCK_RETENTION: i64 = 30 * SECONDS_PER_DAY;
 
-/// The list of all clocks.
+/// The index of all clocks.
 pub(crate) const INDEX: &str = "clocks";
 
-/// The list of the clocks that are there, by when they go.
-pub(crate) const EXPIRY_INDEX: &str = "clocks expiring";
+/// The index of the clocks by the end of their retention.
+pub(crate) const EXPIRY_INDEX: &str = "clocks expiry";
 
-/// The list of the clocks that are under way, or going.
-pub(crate) const BUSY_INDEX: &str = "clocks moving";
+/// The index of the clocks that are advancing, or being deleted.
+pub(crate) const BUSY_INDEX: &str = "clocks busy";
 
 /// A test clock.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -40,14 +41,14 @@ pub(crate) struct TestClock {
 
 impl_from_json! { struct TestClock { id, created, name, frozen_time, state } }
 
-/// What a clock is doing.
+/// The state of a clock.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub(crate) enum ClockState {
-    /// It stands.
+    /// Its time stands still.
     Ready,
-    /// It is on its way to a moment.
+    /// It advances to this time.
     Advancing(Timestamp),
-    /// It is going, and its customers with it.
+    /// It is being deleted, with its customers.
     Deleted,
 }
 
@@ -61,14 +62,14 @@ impl Entity for TestClock {
     }
 
     fn index_entries(&self) -> Vec<IndexEntry> {
-        let lists: &[&str] = match self.state {
+        let indexes: &[&str] = match self.state {
             ClockState::Ready => &[INDEX],
             ClockState::Advancing(_) => &[INDEX, BUSY_INDEX],
             ClockState::Deleted => &[BUSY_INDEX],
         };
-        let expiring = (self.state != ClockState::Deleted)
+        let expiry = (self.state != ClockState::Deleted)
             .then(|| IndexEntry::new(EXPIRY_INDEX, self.deletes_after()));
-        lists.iter().map(|list| IndexEntry::new(*list, self.created)).chain(expiring).collect()
+        indexes.iter().map(|index| IndexEntry::new(*index, self.created)).chain(expiry).collect()
     }
 }
 
@@ -77,7 +78,7 @@ impl TestClock {
         self.created.saturating_add(CLOCK_RETENTION)
     }
 
-    /// As Stripe shows it.
+    /// Stripe's JSON.
     pub(crate) fn to_json(&self, livemode: Livemode) -> Value {
         let (status, details) = match self.state {
             ClockState::Advancing(target) => {
@@ -99,23 +100,22 @@ impl TestClock {
     }
 }
 
-/// A clock that is there.
+/// Loads a clock that is not deleted.
 pub(crate) fn load(tx: &Tx<'_>, id: &str, param: &str) -> Result<TestClock, Error> {
     let clock: TestClock = tx.load(id, param)?;
     if clock.state != ClockState::Deleted {
         return Ok(clock);
     }
-    let (kind, id, param) = (TestClock::TYPE, id.to_owned(), param.to_owned());
-    Err(Error::NotFound { kind, id, param })
+    Err(Error::not_found(TestClock::TYPE, id, param))
 }
 
-/// What time it is on a clock, wherever it is going, or for those who have none.
+/// The time on a clock, also while it advances; the real time without a clock.
 pub(crate) fn now_on(tx: &Tx<'_>, clock: Option<&str>) -> Result<Timestamp, Error> {
     let clock: Option<TestClock> = clock.map_or(Ok(None), |clock| tx.find(clock))?;
     Ok(clock.map_or(tx.now, |clock| clock.frozen_time))
 }
 
-/// What time it is on a clock that stands, or for those who have none.
+/// The time on a clock, which must not be advancing; the real time without a clock.
 pub(crate) fn writable_now(tx: &Tx<'_>, clock: Option<&str>) -> Result<Timestamp, Error> {
     let Some(clock) = clock else { return Ok(tx.now) };
     let clock = load(tx, clock, "test_clock")?;

@@ -1,8 +1,10 @@
-//! Who wants to know: a webhook endpoint, and the secrets that sign what it is told.
+//! A webhook endpoint, and the secrets that sign its deliveries.
 //!
-//! <https://docs.stripe.com/api/webhook_endpoints>. The secret is shown once. When it is rolled, the
-//! one before signs too for up to a day, so that a receiver can change over
-//! (<https://docs.stripe.com/webhooks#roll-endpoint-secrets>).
+//! The secret is returned once, at creation. After a roll, the previous secret signs too for up to
+//! a day, so that the receiver can change over.
+//!
+//! Specification: <https://docs.stripe.com/api/webhook_endpoints>,
+//! <https://docs.stripe.com/webhooks#roll-endpoint-secrets>.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -20,14 +22,14 @@ use crate::{
     webhook::signature,
 };
 
-/// The most endpoints of one mode: as at Stripe.
+/// The most endpoints of one mode, as at Stripe.
 pub(crate) const MAX_ENDPOINTS: usize = 16;
 
-/// The list of all endpoints.
+/// The index of all endpoints.
 pub(crate) const INDEX: &str = "endpoints";
 
-/// The list of those deleted ones to whom something may still be owed.
-pub(crate) const DELETED_INDEX: &str = "endpoints gone";
+/// The index of the deleted endpoints that may have pending deliveries.
+pub(crate) const DELETED_INDEX: &str = "endpoints deleted";
 
 /// A webhook endpoint.
 #[derive(Clone, Serialize)]
@@ -41,7 +43,7 @@ pub(crate) struct WebhookEndpoint {
     pub(crate) description: Option<String>,
     pub(crate) metadata: Metadata,
     pub(crate) secret: String,
-    /// The secrets before, each with the second from which it is no more.
+    /// The previous secrets, each with its expiry.
     pub(crate) previous_secrets: Vec<(String, Timestamp)>,
 }
 
@@ -52,10 +54,10 @@ impl_from_json! {
     }
 }
 
-/// Never the secrets: what is debugged is logged.
+/// Omits the secrets, because debug output is logged.
 impl std::fmt::Debug for WebhookEndpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Endpoint").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("WebhookEndpoint").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
@@ -71,7 +73,7 @@ impl Entity for WebhookEndpoint {
     }
 }
 
-/// An endpoint that is deleted, until nothing is owed to it any more.
+/// A deleted endpoint, until its pending deliveries are dropped.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct DeletedEndpoint {
     pub(crate) id: String,
@@ -93,7 +95,7 @@ impl Entity for DeletedEndpoint {
 }
 
 impl WebhookEndpoint {
-    /// As Stripe shows it: without the secret.
+    /// Stripe's JSON, without the secret.
     pub(crate) fn to_json(&self, livemode: Livemode) -> Value {
         json!({
             "id": self.id,
@@ -110,33 +112,33 @@ impl WebhookEndpoint {
         })
     }
 
-    /// The same with the secret in it: once, to whom it was made for.
+    /// The JSON with the secret, for the response to its creation or roll.
     pub(crate) fn to_json_with_secret(&self, livemode: Livemode) -> Value {
-        let mut shown = self.to_json(livemode);
-        if let Value::Object(members) = &mut shown {
+        let mut rendered = self.to_json(livemode);
+        if let Value::Object(members) = &mut rendered {
             members.insert("secret".to_owned(), self.secret.clone().into());
         }
-        shown
+        rendered
     }
 
-    /// Whether it is to be told of events of this type.
+    /// Whether events of this type are delivered to it.
     pub(crate) fn subscribes_to(&self, r#type: &str) -> bool {
         !self.disabled && self.enabled_events.iter().any(|wanted| wanted == "*" || wanted == r#type)
     }
 
-    /// The header that proves a body to be ours, by each secret that lives.
+    /// The `Stripe-Signature` header of a body, with a signature by each unexpired secret.
     pub(crate) fn sign(&self, body: &str, now: Timestamp) -> String {
-        let living = self.previous_secrets.iter().filter(|(_, until)| now < *until);
-        let secrets = std::iter::once(&self.secret).chain(living.map(|(secret, _)| secret));
+        let unexpired = self.previous_secrets.iter().filter(|(_, until)| now < *until);
+        let secrets = std::iter::once(&self.secret).chain(unexpired.map(|(secret, _)| secret));
         signature::sign(
             body.as_bytes(),
-            secrets.filter_map(|text| signature::SigningSecret::new(text)),
+            secrets.filter_map(|secret| signature::SigningSecret::new(secret)),
             now,
         )
     }
 }
 
-/// All endpoints.
+/// Lists all endpoints.
 pub(crate) fn load_all(tx: &Tx<'_>) -> Result<Vec<WebhookEndpoint>, Error> {
     tx.list(INDEX, IndexRange::newest_first(MAX_ENDPOINTS))
 }

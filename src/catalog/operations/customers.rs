@@ -1,4 +1,6 @@
 //! Operations on customers: create, update and delete.
+//!
+//! Specification: <https://docs.stripe.com/api/customers>.
 
 use serde_json::{Map, Value};
 
@@ -12,7 +14,7 @@ use crate::{
         objects::{
             customer::Customer,
             event::EventType,
-            metadata::{self, Metadata},
+            metadata::{Metadata, MetadataPatch},
             subscription, test_clock,
         },
         operations::subscriptions::cancel,
@@ -21,19 +23,19 @@ use crate::{
     id::Timestamp,
 };
 
-/// What a request says of a customer.
+/// The members of a customer in a request.
 #[derive(Debug, Default)]
 pub(crate) struct CustomerPatch {
     pub(crate) email: Option<String>,
     pub(crate) payment_method: Option<String>,
-    pub(crate) metadata: metadata::MetadataPatch,
+    pub(crate) metadata: MetadataPatch,
     pub(crate) passthrough: Map<String, Value>,
 }
 
 pub(crate) fn create(
     tx: &Tx<'_>,
     id: Option<String>,
-    change: CustomerPatch,
+    patch: CustomerPatch,
     clock: Option<&str>,
 ) -> Result<Customer, Error> {
     let created = test_clock::writable_now(tx, clock)?;
@@ -47,11 +49,11 @@ pub(crate) fn create(
     let customer = Customer {
         id,
         created,
-        email: change.email.filter(|email| !email.is_empty()),
+        email: patch.email.filter(|email| !email.is_empty()),
         test_clock: clock.map(str::to_owned),
-        payment_method: change.payment_method.filter(|method| !method.is_empty()),
-        metadata: Metadata::default().apply(change.metadata)?,
-        passthrough: change.passthrough,
+        payment_method: patch.payment_method.filter(|method| !method.is_empty()),
+        metadata: Metadata::default().apply(patch.metadata)?,
+        passthrough: patch.passthrough,
         deleted: false,
     };
     tx.insert(&customer)?;
@@ -59,28 +61,28 @@ pub(crate) fn create(
     Ok(customer)
 }
 
-pub(crate) fn update(tx: &Tx<'_>, id: &str, change: CustomerPatch) -> Result<Customer, Error> {
+pub(crate) fn update(tx: &Tx<'_>, id: &str, patch: CustomerPatch) -> Result<Customer, Error> {
     let (before, now) = transitions::load_current_customer(tx, id, "id")?;
     let mut customer = before.clone();
-    if let Some(email) = change.email {
+    if let Some(email) = patch.email {
         customer.email = Some(email).filter(|email| !email.is_empty());
     }
-    let pays_anew = change.payment_method.is_some();
-    if let Some(method) = change.payment_method {
+    let retries_payment = patch.payment_method.is_some();
+    if let Some(method) = patch.payment_method {
         customer.payment_method = Some(method).filter(|method| !method.is_empty());
     }
-    customer.metadata = before.metadata.apply(change.metadata)?;
-    customer.passthrough.extend(change.passthrough);
-    let (old, new) = (before.to_json(tx.livemode), customer.to_json(tx.livemode));
+    customer.metadata = before.metadata.apply(patch.metadata)?;
+    customer.passthrough.extend(patch.passthrough);
+    let (previous, current) = (before.to_json(tx.livemode), customer.to_json(tx.livemode));
     tx.update(&before, &customer)?;
-    emit_update(tx, EventType::CustomerUpdated, &old, new)?;
-    if pays_anew {
+    emit_update(tx, EventType::CustomerUpdated, &previous, current)?;
+    if retries_payment {
         payments::retry_payments_of(tx, &customer, now)?;
     }
     Ok(customer)
 }
 
-/// Deletes a customer: subscriptions are canceled, and with them goes what they granted.
+/// Deletes a customer: cancels its subscriptions, and thereby removes its entitlements.
 pub(crate) fn delete(tx: &Tx<'_>, id: &str) -> Result<(), Error> {
     let (customer, now) = transitions::load_current_customer(tx, id, "id")?;
     delete_loaded(tx, &customer, now)

@@ -1,39 +1,40 @@
 //! Operations on features: create and update.
+//!
+//! Specification: <https://docs.stripe.com/api/entitlements/feature>.
 
 use crate::catalog::{
     error::Error,
     objects::{
         feature::{self, Feature},
-        metadata::{self, Metadata},
+        metadata::{Metadata, MetadataPatch},
     },
+    storage::IndexRange,
     tx::Tx,
 };
 
-/// What a request changes.
+/// A change of a feature.
 #[derive(Debug, Default)]
 pub(crate) struct FeatureUpdate {
     pub(crate) active: Option<bool>,
     pub(crate) name: Option<String>,
-    pub(crate) metadata: metadata::MetadataPatch,
+    pub(crate) metadata: MetadataPatch,
 }
 
 pub(crate) fn create(
     tx: &Tx<'_>,
     lookup_key: String,
     name: String,
-    metadata: metadata::MetadataPatch,
+    metadata: MetadataPatch,
 ) -> Result<Feature, Error> {
-    let holders: Vec<Feature> = tx.list(
-        &feature::index(true, Some(&lookup_key)),
-        crate::catalog::storage::IndexRange::newest_first(1),
-    )?;
-    if let Some(holder) = holders.first() {
+    let owners: Vec<Feature> =
+        tx.list(&feature::index(true, Some(&lookup_key)), IndexRange::newest_first(1))?;
+    if let Some(owner) = owners.first() {
         return Err(Error::AlreadyExists {
             param: "lookup_key",
             message: format!(
-                "A feature with the lookup_key `{lookup_key}` exists already: {}. Archive it, or take \
+                "A feature with the lookup_key `{lookup_key}` already exists: {}. Archive it, or use \
                  another key.",
-                holder.id
+                owner.id
             ),
         });
     }
@@ -53,7 +54,7 @@ pub(crate) fn update(tx: &Tx<'_>, id: &str, update: FeatureUpdate) -> Result<Fea
     let before: Feature = tx.load(id, "id")?;
     if !before.active {
         return Err(Error::InvalidState(format!(
-            "The feature '{id}' is archived, which is for good: it cannot be changed any more."
+            "The feature '{id}' is archived and cannot be changed. Archiving is permanent."
         )));
     }
     let mut feature = before.clone();

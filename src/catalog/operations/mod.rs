@@ -1,4 +1,7 @@
-//! Operations.
+//! Operations: what a request does to one resource, one resource a file.
+//!
+//! They validate against the stored state, store the change and emit its event. They import the
+//! engine and the objects. Parsing parameters is in [`crate::api::catalog`].
 
 pub(crate) mod features;
 pub(crate) mod prices;

@@ -1,4 +1,6 @@
 //! Operations on prices: create and update.
+//!
+//! Specification: <https://docs.stripe.com/api/prices>.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +9,7 @@ use crate::catalog::{
     error::Error,
     objects::{
         event::EventType,
-        metadata::{self, Metadata},
+        metadata::{Metadata, MetadataPatch},
         price::{self, Price, PriceFilter, Recurring},
         product::Product,
     },
@@ -15,7 +17,7 @@ use crate::catalog::{
     tx::Tx,
 };
 
-/// A price to be.
+/// A new price.
 #[derive(Debug)]
 pub(crate) struct NewPrice {
     pub(crate) active: Option<bool>,
@@ -24,28 +26,28 @@ pub(crate) struct NewPrice {
     pub(crate) unit_amount: Option<i64>,
     pub(crate) recurring: Option<Recurring>,
     pub(crate) lookup_key: LookupKeyPatch,
-    pub(crate) metadata: metadata::MetadataPatch,
+    pub(crate) metadata: MetadataPatch,
     pub(crate) passthrough: Map<String, Value>,
 }
 
-/// What a request does about the lookup key.
+/// A change of a price's lookup key.
 #[derive(Debug, Default)]
 pub(crate) enum LookupKeyPatch {
     #[default]
     Keep,
     Clear,
-    /// Takes a key that no other active price has.
+    /// Sets a key that no other active price has.
     Set(String),
-    /// Takes it from whoever has it.
+    /// Sets a key, and removes it from the price that has it.
     Transfer(String),
 }
 
-/// What a request changes.
+/// A change of a price.
 #[derive(Debug, Default)]
 pub(crate) struct PriceUpdate {
     pub(crate) active: Option<bool>,
     pub(crate) lookup_key: LookupKeyPatch,
-    pub(crate) metadata: metadata::MetadataPatch,
+    pub(crate) metadata: MetadataPatch,
     pub(crate) passthrough: Map<String, Value>,
 }
 
@@ -73,52 +75,53 @@ pub(crate) fn update(tx: &Tx<'_>, id: &str, update: PriceUpdate) -> Result<Price
     let before: Price = tx.load(id, "id")?;
     let mut price = before.clone();
     price.active = update.active.unwrap_or(before.active);
-    // A key that was free while the price was not active may be another's by now.
-    let key = match (update.lookup_key, &before.lookup_key) {
+    // Another price may have taken the key while this price was inactive.
+    let patch = match (update.lookup_key, &before.lookup_key) {
         (LookupKeyPatch::Keep, Some(key)) if price.active && !before.active => {
             LookupKeyPatch::Set(key.clone())
         }
-        (key, _) => key,
+        (patch, _) => patch,
     };
-    price.lookup_key = resolve_lookup_key(tx, Some(id), key, before.lookup_key.clone())?;
+    price.lookup_key = resolve_lookup_key(tx, Some(id), patch, before.lookup_key.clone())?;
     price.metadata = before.metadata.apply(update.metadata)?;
     price.passthrough.extend(update.passthrough);
-    let (old, new) = (before.to_json(tx.livemode), price.to_json(tx.livemode));
+    let (previous, current) = (before.to_json(tx.livemode), price.to_json(tx.livemode));
     tx.update(&before, &price)?;
-    emit_update(tx, EventType::PriceUpdated, &old, new)?;
+    emit_update(tx, EventType::PriceUpdated, &previous, current)?;
     Ok(price)
 }
 
-/// The key that a price has after a request.
+/// The lookup key of a price after a change. Removes a transferred key from its previous owner.
 fn resolve_lookup_key(
     tx: &Tx<'_>,
     id: Option<&str>,
-    key: LookupKeyPatch,
+    patch: LookupKeyPatch,
     before: Option<String>,
 ) -> Result<Option<String>, Error> {
-    let (key, transfers) = match key {
+    let (key, transfers) = match patch {
         LookupKeyPatch::Keep => return Ok(before),
         LookupKeyPatch::Clear => return Ok(None),
         LookupKeyPatch::Set(key) => (key, false),
         LookupKeyPatch::Transfer(key) => (key, true),
     };
-    let held = PriceFilter { lookup_key: Some(&key), active: Some(true), ..PriceFilter::default() };
-    let holders: Vec<Price> = tx.list(&price::index(held), IndexRange::newest_first(2))?;
-    if let Some(holder) = holders.iter().find(|holder| Some(holder.id.as_str()) != id) {
+    let filter =
+        PriceFilter { lookup_key: Some(&key), active: Some(true), ..PriceFilter::default() };
+    let owners: Vec<Price> = tx.list(&price::index(filter), IndexRange::newest_first(2))?;
+    if let Some(owner) = owners.iter().find(|owner| Some(owner.id.as_str()) != id) {
         if !transfers {
             return Err(Error::invalid_parameter(
                 "lookup_key",
                 format!(
                     "A price ({}) already uses that lookup key. You can transfer it with \
                      transfer_lookup_key=true.",
-                    holder.id
+                    owner.id
                 ),
             ));
         }
-        let robbed = Price { lookup_key: None, ..holder.clone() };
-        let (old, new) = (holder.to_json(tx.livemode), robbed.to_json(tx.livemode));
-        tx.update(holder, &robbed)?;
-        emit_update(tx, EventType::PriceUpdated, &old, new)?;
+        let updated = Price { lookup_key: None, ..owner.clone() };
+        let (previous, current) = (owner.to_json(tx.livemode), updated.to_json(tx.livemode));
+        tx.update(owner, &updated)?;
+        emit_update(tx, EventType::PriceUpdated, &previous, current)?;
     }
     Ok(Some(key))
 }

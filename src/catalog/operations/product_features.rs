@@ -1,13 +1,15 @@
-//! Operations on product features: attach and detach.
+//! Operations on product features: attach, load and detach.
+//!
+//! Specification: <https://docs.stripe.com/api/product-feature>.
 
 use crate::catalog::{
- repository::Entity as _,
     error::Error,
     objects::{
         feature::Feature,
         product::Product,
         product_feature::{self, MAX_FEATURES, ProductFeature},
     },
+    repository::Entity as _,
     storage::IndexRange,
     tx::Tx,
 };
@@ -22,17 +24,20 @@ pub(crate) fn attach(
     if !feature.active {
         return Err(Error::invalid_parameter(
             "entitlement_feature",
-            format!("The feature '{}' is archived: it can be attached to no product.", feature.id),
+            format!(
+                "The feature '{}' is archived and cannot be attached to a product.",
+                feature.id
+            ),
         ));
     }
     let attached: Vec<ProductFeature> =
         tx.list(&product_feature::index(&product.id), IndexRange::newest_first(MAX_FEATURES))?;
-    if let Some(before) = attached.iter().find(|attached| attached.feature == feature.id) {
+    if let Some(existing) = attached.iter().find(|it| it.feature == feature.id) {
         return Err(Error::AlreadyExists {
             param: "entitlement_feature",
             message: format!(
                 "The feature '{}' is attached to this product already: {}.",
-                feature.id, before.id
+                feature.id, existing.id
             ),
         });
     }
@@ -51,15 +56,14 @@ pub(crate) fn attach(
     Ok((attached, feature))
 }
 
-/// A feature of this product, and no other's.
+/// Loads a feature of this product. A feature of another product does not exist here.
 pub(crate) fn load(tx: &Tx<'_>, product: &str, id: &str) -> Result<ProductFeature, Error> {
     let product: Product = tx.load(product, "id")?;
     let attached: ProductFeature = tx.load(id, "id")?;
     if attached.product == product.id {
         return Ok(attached);
     }
-    let (kind, id) = (ProductFeature::TYPE, id.to_owned());
-    Err(Error::NotFound { kind, id, param: "id".to_owned() })
+    Err(Error::not_found(ProductFeature::TYPE, id, "id"))
 }
 
 pub(crate) fn detach(tx: &Tx<'_>, product: &str, id: &str) -> Result<(), Error> {

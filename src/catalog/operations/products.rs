@@ -1,4 +1,6 @@
 //! Operations on products: create, update and delete.
+//!
+//! Specification: <https://docs.stripe.com/api/products>.
 
 use serde_json::{Map, Value};
 
@@ -7,31 +9,31 @@ use crate::catalog::{
     error::Error,
     objects::{
         event::EventType,
-        metadata::{self, Metadata},
-        price,
+        metadata::{Metadata, MetadataPatch},
+        price::{self, Price, PriceFilter},
         product::Product,
     },
     operations::product_features,
     tx::Tx,
 };
 
-/// A product to be.
+/// A new product.
 #[derive(Debug, Default)]
 pub(crate) struct NewProduct {
     pub(crate) id: Option<String>,
     pub(crate) active: Option<bool>,
     pub(crate) name: String,
-    pub(crate) metadata: metadata::MetadataPatch,
+    pub(crate) metadata: MetadataPatch,
     pub(crate) passthrough: Map<String, Value>,
 }
 
-/// What a request changes.
+/// A change of a product.
 #[derive(Debug, Default)]
 pub(crate) struct ProductUpdate {
     pub(crate) active: Option<bool>,
     pub(crate) name: Option<String>,
     pub(crate) default_price: Option<String>,
-    pub(crate) metadata: metadata::MetadataPatch,
+    pub(crate) metadata: MetadataPatch,
     pub(crate) passthrough: Map<String, Value>,
 }
 
@@ -69,11 +71,14 @@ pub(crate) fn update(tx: &Tx<'_>, id: &str, update: ProductUpdate) -> Result<Pro
         if price.is_empty() {
             product.default_price = None;
         } else {
-            let price: price::Price = tx.load(&price, "default_price")?;
+            let price: Price = tx.load(&price, "default_price")?;
             if price.product != product.id {
                 return Err(Error::invalid_parameter(
                     "default_price",
-                    format!("The price '{}' is of another product, '{}'.", price.id, price.product),
+                    format!(
+                        "The price '{}' belongs to another product, '{}'.",
+                        price.id, price.product
+                    ),
                 ));
             }
             product.default_price = Some(price.id);
@@ -82,16 +87,16 @@ pub(crate) fn update(tx: &Tx<'_>, id: &str, update: ProductUpdate) -> Result<Pro
     product.metadata = before.metadata.apply(update.metadata)?;
     product.passthrough.extend(update.passthrough);
     product.updated = tx.now;
-    let (old, new) = (before.to_json(tx.livemode), product.to_json(tx.livemode));
+    let (previous, current) = (before.to_json(tx.livemode), product.to_json(tx.livemode));
     tx.update(&before, &product)?;
-    emit_update(tx, EventType::ProductUpdated, &old, new)?;
+    emit_update(tx, EventType::ProductUpdated, &previous, current)?;
     Ok(product)
 }
 
-/// Deletes a product that nothing hangs on.
+/// Deletes a product that has no prices, and detaches its features.
 pub(crate) fn delete(tx: &Tx<'_>, id: &str) -> Result<(), Error> {
     let product: Product = tx.load(id, "id")?;
-    if tx.has_any(&price::index(price::PriceFilter {
+    if tx.has_any(&price::index(PriceFilter {
         product: Some(id),
         ..price::PriceFilter::default()
     }))? {

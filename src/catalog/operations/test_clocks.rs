@@ -1,4 +1,9 @@
 //! Operations on test clocks: create, advance and delete.
+//!
+//! Advancing and deleting only set the clock's state. The [`scheduler`](crate::catalog::scheduler)
+//! does the work.
+//!
+//! Specification: <https://docs.stripe.com/api/test_clocks>.
 
 use crate::{
     catalog::{
@@ -14,19 +19,19 @@ use crate::{
     id::Timestamp,
 };
 
-/// How far a clock may be moved at once, in seconds: five years. Every renewal on the way happens.
+/// The longest advance, in seconds: five years. Every renewal in between runs.
 const MAX_ADVANCE: i64 = 5 * 366 * SECONDS_PER_DAY;
 
 pub(crate) fn create(
     tx: &Tx<'_>,
-    frozen: Timestamp,
+    frozen_time: Timestamp,
     name: Option<String>,
 ) -> Result<TestClock, Error> {
     let clock = TestClock {
         id: tx.new_id("clock_1", 23),
         created: tx.now,
         name,
-        frozen_time: frozen,
+        frozen_time,
         state: ClockState::Ready,
     };
     tx.insert(&clock)?;
@@ -34,35 +39,35 @@ pub(crate) fn create(
     Ok(clock)
 }
 
-/// Sets a clock on its way; the work that follows brings it there.
-pub(crate) fn advance(tx: &Tx<'_>, id: &str, to: Timestamp) -> Result<TestClock, Error> {
+/// Starts advancing a clock.
+pub(crate) fn advance(tx: &Tx<'_>, id: &str, target: Timestamp) -> Result<TestClock, Error> {
     let before = test_clock::load(tx, id, "id")?;
-    let failed = |message: String| Err(Error::invalid_parameter("frozen_time", message));
+    let invalid = |message: String| Err(Error::invalid_parameter("frozen_time", message));
     if before.state != ClockState::Ready {
         return Err(Error::InvalidState(
             "Test clock advancement underway - wait until its status is `ready`.".to_owned(),
         ));
     }
-    if to <= before.frozen_time {
-        return failed(format!(
+    if target <= before.frozen_time {
+        return invalid(format!(
             "A test clock only moves forward: `frozen_time` must be after {}.",
             before.frozen_time
         ));
     }
-    if to.0.saturating_sub(before.frozen_time.0) > MAX_ADVANCE {
-        return failed(format!(
+    if target.0.saturating_sub(before.frozen_time.0) > MAX_ADVANCE {
+        return invalid(format!(
             "A test clock moves at most {} days at once: to {} now.",
             MAX_ADVANCE / SECONDS_PER_DAY,
             before.frozen_time.saturating_add(MAX_ADVANCE)
         ));
     }
-    let clock = TestClock { state: ClockState::Advancing(to), ..before.clone() };
+    let clock = TestClock { state: ClockState::Advancing(target), ..before.clone() };
     tx.update(&before, &clock)?;
     emit(tx, EventType::ClockAdvancing, clock.to_json(tx.livemode), None)?;
     Ok(clock)
 }
 
-/// Deletes a clock; the work that follows deletes its customers.
+/// Starts deleting a clock and its customers.
 pub(crate) fn delete(tx: &Tx<'_>, id: &str) -> Result<(), Error> {
     let before = test_clock::load(tx, id, "id")?;
     tx.update(&before, &TestClock { state: ClockState::Deleted, ..before.clone() })?;

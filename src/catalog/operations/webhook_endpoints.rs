@@ -1,41 +1,43 @@
 //! Operations on webhook endpoints: create, update, roll the secret and delete.
+//!
+//! Specification: <https://docs.stripe.com/api/webhook_endpoints>.
 
 use crate::catalog::{
     error::Error,
     objects::{
         calendar::SECONDS_PER_DAY,
-        metadata::{self, Metadata},
+        metadata::{Metadata, MetadataPatch},
         webhook_endpoint::{self, DeletedEndpoint, MAX_ENDPOINTS, WebhookEndpoint},
     },
     tx::Tx,
 };
 
-/// The longest that a secret may live on once there is a new one, in seconds: as at Stripe.
+/// The longest time that a previous secret signs after a roll, in seconds. The same as at Stripe.
 pub(crate) const MAX_SECRET_OVERLAP: u64 = SECONDS_PER_DAY.unsigned_abs();
 
-/// The most secrets that sign beside the present one: each makes the header longer.
+/// The most previous secrets that sign. Each one lengthens the header.
 const MAX_PREVIOUS_SECRETS: usize = 4;
 
-/// An endpoint to be.
+/// A new endpoint.
 #[derive(Default)]
 pub(crate) struct NewWebhookEndpoint {
     pub(crate) url: String,
     pub(crate) enabled_events: Vec<String>,
     pub(crate) api_version: Option<String>,
     pub(crate) description: Option<String>,
-    pub(crate) metadata: metadata::MetadataPatch,
-    /// A secret that the receiver knows already.
+    pub(crate) metadata: MetadataPatch,
+    /// A secret that the receiver has already.
     pub(crate) secret: Option<String>,
 }
 
-/// What a request changes.
+/// A change of an endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct WebhookEndpointUpdate {
     pub(crate) url: Option<String>,
     pub(crate) enabled_events: Option<Vec<String>>,
     pub(crate) disabled: Option<bool>,
     pub(crate) description: Option<String>,
-    pub(crate) metadata: metadata::MetadataPatch,
+    pub(crate) metadata: MetadataPatch,
 }
 
 pub(crate) fn create(tx: &Tx<'_>, new: NewWebhookEndpoint) -> Result<WebhookEndpoint, Error> {
@@ -71,33 +73,33 @@ pub(crate) fn update(
     endpoint.enabled_events = update.enabled_events.unwrap_or(endpoint.enabled_events);
     endpoint.disabled = update.disabled.unwrap_or(endpoint.disabled);
     if let Some(description) = update.description {
-        endpoint.description = Some(description).filter(|text| !text.is_empty());
+        endpoint.description = Some(description).filter(|description| !description.is_empty());
     }
     endpoint.metadata = before.metadata.apply(update.metadata)?;
     tx.update(&before, &endpoint)?;
     Ok(endpoint)
 }
 
-/// Gives an endpoint a new secret; the present one signs for so many more seconds. If that is none,
-/// no other one of before does either.
+/// Creates a new secret. The current one signs for `expires_in` more seconds. If that is zero, all
+/// previous secrets stop signing at once.
 pub(crate) fn roll_secret(
     tx: &Tx<'_>,
     id: &str,
     expires_in: u64,
 ) -> Result<WebhookEndpoint, Error> {
     let before: WebhookEndpoint = tx.load(id, "id")?;
-    let until = tx.now.saturating_add(i64::try_from(expires_in).unwrap_or(i64::MAX));
+    let expires_at = tx.now.saturating_add(i64::try_from(expires_in).unwrap_or(i64::MAX));
     let mut endpoint = before.clone();
-    // Who wants no overlap has lost a secret, and perhaps more than one.
-    endpoint.previous_secrets.retain(|(_, until)| tx.now < *until && expires_in > 0);
+    // A roll without overlap means that a secret has leaked, and older ones may have leaked too.
+    endpoint.previous_secrets.retain(|(_, expires_at)| tx.now < *expires_at && expires_in > 0);
     if endpoint.previous_secrets.len() >= MAX_PREVIOUS_SECRETS {
         return Err(Error::InvalidState(format!(
-            "{MAX_PREVIOUS_SECRETS} secrets of before still sign for this endpoint. Wait until one has expired."
+            "{MAX_PREVIOUS_SECRETS} previous secrets still sign for this endpoint. Wait until one has expired."
         )));
     }
-    let present = std::mem::replace(&mut endpoint.secret, new_secret(tx));
+    let current = std::mem::replace(&mut endpoint.secret, new_secret(tx));
     if expires_in > 0 {
-        endpoint.previous_secrets.push((present, until));
+        endpoint.previous_secrets.push((current, expires_at));
     }
     tx.update(&before, &endpoint)?;
     Ok(endpoint)

@@ -1,12 +1,12 @@
-//! What ends a subscription, or interrupts it, at a request.
+//! Cancels, pauses and resumes a subscription.
 //!
-//! <https://docs.stripe.com/api/subscriptions/cancel>,
-//! <https://docs.stripe.com/billing/subscriptions/pause>. What grants while it is paused is in
-//! `status`.
+//! What a paused subscription grants is in [`status`](crate::catalog::objects::status).
+//!
+//! Specification: <https://docs.stripe.com/api/subscriptions/cancel>,
+//! <https://docs.stripe.com/billing/subscriptions/pause>.
 
 use crate::{
     catalog::{
- repository::Entity as _,
         engine::{
             payments,
             save::{save, snapshot_features},
@@ -18,30 +18,30 @@ use crate::{
             status::Status,
             subscription::{CancellationDetails, CancellationReason, Subscription},
         },
+        repository::Entity as _,
         tx::Tx,
     },
     id::Timestamp,
 };
 
-/// Cancels now.
+/// Cancels a subscription immediately.
 pub(crate) fn cancel(
     tx: &Tx<'_>,
     id: &str,
-    cancellation: Option<CancellationDetails>,
+    details: Option<CancellationDetails>,
 ) -> Result<Subscription, Error> {
     let (before, now) = transitions::load_current_subscription(tx, id)?;
     if before.status.is_final() {
-        let (kind, id) = (Subscription::TYPE, id.to_owned());
-        return Err(Error::NotFound { kind, id, param: "id".to_owned() });
+        return Err(Error::not_found(Subscription::TYPE, id, "id"));
     }
     let mut after = before.clone();
-    after.set_cancellation_details(cancellation);
+    after.set_cancellation_details(details);
     after.cancel(now, CancellationReason::CancellationRequested);
     save(tx, Some(&before), &after, EventType::SubscriptionDeleted, now)?;
     Ok(after)
 }
 
-/// Cancels a subscription of a customer who goes.
+/// Cancels a subscription of a customer that is being deleted.
 pub(crate) fn cancel_loaded(
     tx: &Tx<'_>,
     before: &Subscription,
@@ -52,7 +52,7 @@ pub(crate) fn cancel_loaded(
     save(tx, Some(before), &after, EventType::SubscriptionDeleted, now)
 }
 
-/// Pauses: no period begins until it is resumed.
+/// Pauses a subscription: no period starts until it is resumed.
 pub(crate) fn pause(tx: &Tx<'_>, id: &str) -> Result<Subscription, Error> {
     let (before, now) = transitions::load_current_subscription(tx, id)?;
     if !matches!(before.status, Status::Active | Status::Trialing | Status::PastDue) {
@@ -65,14 +65,15 @@ pub(crate) fn pause(tx: &Tx<'_>, id: &str) -> Result<Subscription, Error> {
     Ok(after)
 }
 
-/// Resumes: with a period that begins now, or the one that would be under way.
-pub(crate) fn resume(tx: &Tx<'_>, id: &str, anchor_now: bool) -> Result<Subscription, Error> {
+/// Resumes a paused subscription, with a period that starts now or with the period that contains
+/// now.
+pub(crate) fn resume(tx: &Tx<'_>, id: &str, reset_cycle: bool) -> Result<Subscription, Error> {
     let (before, now) = transitions::load_current_subscription(tx, id)?;
     if before.status != Status::Paused {
         return Err(invalid_state(&before, "resumed"));
     }
     let mut after = before.clone();
-    if anchor_now {
+    if reset_cycle {
         after.reset_cycle(now);
     } else {
         after.advance_period(now);

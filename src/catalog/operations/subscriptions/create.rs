@@ -1,7 +1,10 @@
-//! To subscribe: what a new subscription is made of.
+//! Creates a subscription.
 //!
-//! <https://docs.stripe.com/api/subscriptions/create>. Its first period begins now, as a trial or with
-//! a charge; and with it the snapshot of what its products have.
+//! Its first period starts now, as a trial or with a charge. Its items store the features that
+//! their products have now. The rules for items, trials and cancellation are shared with
+//! [`update`](super::update).
+//!
+//! Specification: <https://docs.stripe.com/api/subscriptions/create>.
 
 use std::collections::HashSet;
 
@@ -9,7 +12,6 @@ use serde_json::{Map, Value};
 
 use crate::{
     catalog::{
- repository::Entity as _,
         engine::{
             save::{save, snapshot_features},
             transitions,
@@ -19,7 +21,7 @@ use crate::{
             calendar::{BillingCycle, SECONDS_PER_DAY},
             charge::ChargeResult,
             event::EventType,
-            metadata::{self, Metadata},
+            metadata::{Metadata, MetadataPatch},
             price::{Price, Recurring},
             status::Status,
             subscription::{
@@ -27,6 +29,7 @@ use crate::{
                 MissingPaymentMethod, Period, Subscription, SubscriptionItem,
             },
         },
+        repository::Entity as _,
         tx::Tx,
     },
     id::Timestamp,
@@ -38,7 +41,7 @@ pub(crate) const MAX_ITEMS: usize = 20;
 /// The longest trial, in days, as at Stripe: two years.
 pub(crate) const MAX_TRIAL_DAYS: u64 = 730;
 
-/// A subscription to be.
+/// A new subscription.
 #[derive(Debug)]
 pub(crate) struct NewSubscription {
     pub(crate) customer: String,
@@ -50,40 +53,40 @@ pub(crate) struct NewSubscription {
     pub(crate) payment_method: Option<String>,
     pub(crate) payment_behavior: PaymentBehavior,
     pub(crate) missing_payment_method: MissingPaymentMethod,
-    pub(crate) metadata: metadata::MetadataPatch,
+    pub(crate) metadata: MetadataPatch,
     pub(crate) passthrough: Map<String, Value>,
 }
 
-/// An item to be.
+/// A new item.
 #[derive(Debug)]
 pub(crate) struct NewSubscriptionItem {
-    /// What stands before its parameters: `items[0]`.
+    /// The prefix of its parameters: `items[0]`.
     pub(crate) param: String,
     pub(crate) price: String,
     pub(crate) quantity: Option<u64>,
-    pub(crate) metadata: metadata::MetadataPatch,
+    pub(crate) metadata: MetadataPatch,
 }
 
-/// Whether it begins with a trial.
+/// The trial of a new subscription.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) enum Trial {
     #[default]
     None,
-    /// As many days as the price says.
+    /// As many days as the price has.
     FromPrice,
     Days(u32),
     Until(Timestamp),
 }
 
-/// What is asked of the first charge.
+/// Stripe's `payment_behavior`: the effect of the first charge.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) enum PaymentBehavior {
-    /// If it fails, the subscription is there, and incomplete.
+    /// If it is declined, the subscription is incomplete.
     #[default]
     AllowIncomplete,
     /// The subscription is incomplete until it is paid.
     DefaultIncomplete,
-    /// If it fails, there is no subscription.
+    /// If it is declined, the request fails.
     ErrorIfIncomplete,
 }
 
@@ -91,7 +94,7 @@ pub(crate) fn create(tx: &Tx<'_>, new: NewSubscription) -> Result<Subscription, 
     let (customer, now) = transitions::load_current_customer(tx, &new.customer, "customer")?;
     if subscription::list_live(tx, &customer.id)?.len() >= MAX_SUBSCRIPTIONS {
         return Err(Error::InvalidState(format!(
-            "The customer '{}' has {MAX_SUBSCRIPTIONS} subscriptions, the most that one can have.",
+            "The customer '{}' has reached the maximum of {MAX_SUBSCRIPTIONS} subscriptions.",
             customer.id
         )));
     }
@@ -132,12 +135,12 @@ pub(crate) fn create(tx: &Tx<'_>, new: NewSubscription) -> Result<Subscription, 
     if trial.is_none() {
         subscription.begin_period(now);
         let charge = subscription.try_charge(customer.payment_method.as_deref());
-        let declined = charge == ChargeResult::Declined;
-        let waits = !subscription.billing_terms.free && !subscription.sends_invoices();
+        let is_declined = charge == ChargeResult::Declined;
+        let awaits_payment = !subscription.billing_terms.free && !subscription.sends_invoices();
         subscription.status = match new.payment_behavior {
-            PaymentBehavior::ErrorIfIncomplete if declined => return Err(Error::CardDeclined),
-            PaymentBehavior::DefaultIncomplete if waits => Status::Incomplete,
-            _ if declined => Status::Incomplete,
+            PaymentBehavior::ErrorIfIncomplete if is_declined => return Err(Error::CardDeclined),
+            PaymentBehavior::DefaultIncomplete if awaits_payment => Status::Incomplete,
+            _ if is_declined => Status::Incomplete,
             _ => Status::Active,
         };
     }
@@ -149,7 +152,7 @@ pub(crate) fn create(tx: &Tx<'_>, new: NewSubscription) -> Result<Subscription, 
     Ok(subscription)
 }
 
-/// An item of a price that can be subscribed to.
+/// A new item of an active price.
 pub(crate) fn new_item(
     tx: &Tx<'_>,
     new: NewSubscriptionItem,
@@ -169,7 +172,7 @@ pub(crate) fn new_item(
     Ok((item, price))
 }
 
-/// A price that is active and recurs.
+/// Loads a price that is active and recurring.
 pub(crate) fn load_active_price(tx: &Tx<'_>, id: &str, param: &str) -> Result<Price, Error> {
     let price: Price = tx.load(id, param)?;
     if !price.active {
@@ -188,14 +191,14 @@ pub(crate) fn load_active_price(tx: &Tx<'_>, id: &str, param: &str) -> Result<Pr
     Ok(price)
 }
 
-/// How many of a price: one if nothing is said, none where it is metered.
-pub(crate) fn effective_quantity(price: &Price, asked: Option<u64>) -> Option<u64> {
-    let metered =
+/// The quantity of an item: one by default, `None` for a metered price.
+pub(crate) fn effective_quantity(price: &Price, requested: Option<u64>) -> Option<u64> {
+    let is_metered =
         price.recurring.as_ref().is_some_and(|recurring| recurring.usage_type == "metered");
-    if metered { None } else { Some(asked.unwrap_or(1)) }
+    if is_metered { None } else { Some(requested.unwrap_or(1)) }
 }
 
-/// What all prices of a subscription have to have in common.
+/// What all prices of a subscription must have in common.
 pub(crate) fn common_terms(prices: &[Price]) -> Result<BillingTerms, Error> {
     let cycle_of = |price: &Price| {
         price.recurring.as_ref().map(|Recurring { billing_cycle: cycle, .. }| *cycle)
@@ -214,8 +217,8 @@ pub(crate) fn common_terms(prices: &[Price]) -> Result<BillingTerms, Error> {
         return Err(Error::invalid_parameter(
             "items",
             "All prices on a subscription must have the same `recurring.interval` and \
-             `recurring.interval_count`. If you meant to bill at different ones, make a subscription \
-             of each.",
+             `recurring.interval_count`. To bill at different intervals, create a separate subscription \
+             for each.",
         ));
     }
     if prices.iter().any(|price| price.currency != first.currency) {
@@ -233,7 +236,7 @@ pub(crate) fn common_terms(prices: &[Price]) -> Result<BillingTerms, Error> {
     Ok(BillingTerms { currency: first.currency.clone(), cycle, free })
 }
 
-/// When the trial ends, if there is one.
+/// The end of the trial, if there is one.
 fn resolve_trial_end(
     trial: Trial,
     prices: &[Price],
@@ -244,17 +247,17 @@ fn resolve_trial_end(
         Trial::None | Trial::Days(0) => Ok(None),
         Trial::Days(count) => Ok(Some(days(count))),
         Trial::FromPrice => {
-            let each =
+            let trial_days =
                 prices.iter().filter_map(|price| price.recurring.as_ref()?.trial_period_days);
-            Ok(each.max().filter(|count| *count > 0).map(days))
+            Ok(trial_days.max().filter(|count| *count > 0).map(days))
         }
         Trial::Until(end) => validate_trial_end(end, now).map(Some),
     }
 }
 
-/// The end of a trial that a request names.
+/// Checks the end of a trial that a request sets.
 pub(crate) fn validate_trial_end(end: Timestamp, now: Timestamp) -> Result<Timestamp, Error> {
-    let farthest =
+    let max_seconds =
         i64::try_from(MAX_TRIAL_DAYS).unwrap_or(i64::MAX).saturating_mul(SECONDS_PER_DAY);
     if end <= now {
         return Err(Error::invalid_parameter(
@@ -262,24 +265,24 @@ pub(crate) fn validate_trial_end(end: Timestamp, now: Timestamp) -> Result<Times
             format!("`trial_end` must be in the future, or `now`; it is {end}, and now is {now}."),
         ));
     }
-    if end.0.saturating_sub(now.0) > farthest {
+    if end.0.saturating_sub(now.0) > max_seconds {
         let message = format!("`trial_end` can be at most {MAX_TRIAL_DAYS} days from now.");
         return Err(Error::invalid_parameter("trial_end", message));
     }
     Ok(end)
 }
 
-/// The moment that periods are counted from.
+/// The time from which periods are counted.
 fn resolve_anchor(
-    asked: Option<Timestamp>,
+    requested: Option<Timestamp>,
     trial: Option<Timestamp>,
     cycle: BillingCycle,
     now: Timestamp,
 ) -> Result<Timestamp, Error> {
     let natural = trial.unwrap_or(now);
-    let Some(asked) = asked else { return Ok(natural) };
+    let Some(requested) = requested else { return Ok(natural) };
     let latest = cycle.next_after(natural, natural);
-    if asked < natural || asked <= now || asked > latest {
+    if requested < natural || requested <= now || requested > latest {
         return Err(Error::invalid_parameter(
             "billing_cycle_anchor",
             format!(
@@ -288,10 +291,10 @@ fn resolve_anchor(
             ),
         ));
     }
-    Ok(asked)
+    Ok(requested)
 }
 
-/// Sets when a subscription ends, as a request says.
+/// Sets or removes the scheduled cancellation.
 pub(crate) fn schedule_cancellation(
     subscription: &mut Subscription,
     cancel_at: Option<Timestamp>,

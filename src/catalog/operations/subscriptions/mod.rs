@@ -1,4 +1,4 @@
-//! What requests do to subscriptions.
+//! Operations on subscriptions, one request a file.
 
 pub(crate) mod cancel;
 pub(crate) mod create;

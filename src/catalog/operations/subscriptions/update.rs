@@ -1,7 +1,9 @@
-//! What requests change about a subscription that is there.
+//! Updates a subscription.
 //!
-//! <https://docs.stripe.com/api/subscriptions/update>. An item whose price is another one takes what
-//! its product has now, at once; the others keep what they were granted until the next period.
+//! An item with a new price reads its product's current features at once. The other items keep
+//! theirs until the next period.
+//!
+//! Specification: <https://docs.stripe.com/api/subscriptions/update>.
 
 use serde_json::{Map, Value};
 
@@ -15,7 +17,7 @@ use crate::{
         error::Error,
         objects::{
             event::EventType,
-            metadata,
+            metadata::MetadataPatch,
             price::Price,
             status::Status,
             subscription::{
@@ -28,7 +30,7 @@ use crate::{
     id::Timestamp,
 };
 
-/// What a request changes.
+/// A change of a subscription.
 #[derive(Debug, Default)]
 pub(crate) struct SubscriptionUpdate {
     pub(crate) items: Vec<ItemUpdate>,
@@ -40,12 +42,28 @@ pub(crate) struct SubscriptionUpdate {
     pub(crate) missing_payment_method: Option<MissingPaymentMethod>,
     pub(crate) pause_collection: Option<Patch<PauseCollection>>,
     pub(crate) reported_payment: Option<ReportedPayment>,
-    pub(crate) metadata: metadata::MetadataPatch,
+    pub(crate) metadata: MetadataPatch,
     pub(crate) cancellation_details: Option<CancellationDetails>,
     pub(crate) passthrough: Map<String, Value>,
 }
 
-/// What a member is to be.
+impl SubscriptionUpdate {
+    /// Whether it changes nothing but metadata and cancellation details.
+    fn is_metadata_only(&self) -> bool {
+        self.items.is_empty()
+            && self.trial_end.is_none()
+            && !self.reset_cycle
+            && self.cancel_at.is_none()
+            && self.cancel_at_period_end.is_none()
+            && self.payment_method.is_none()
+            && self.pause_collection.is_none()
+            && self.missing_payment_method.is_none()
+            && self.passthrough.is_empty()
+            && self.reported_payment.is_none()
+    }
+}
+
+/// A change of an optional member.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Patch<T> {
     Set(T),
@@ -61,14 +79,14 @@ impl<T> Patch<T> {
     }
 }
 
-/// A moment, or the present one.
+/// Now, or a time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum When {
     Now,
     At(Timestamp),
 }
 
-/// What a request does to the items.
+/// A change of an item.
 #[derive(Debug)]
 pub(crate) enum ItemUpdate {
     Add(NewSubscriptionItem),
@@ -77,7 +95,7 @@ pub(crate) enum ItemUpdate {
         id: String,
         price: Option<String>,
         quantity: Option<u64>,
-        metadata: metadata::MetadataPatch,
+        metadata: MetadataPatch,
     },
     Remove {
         param: String,
@@ -91,17 +109,7 @@ pub(crate) fn update(
     update: SubscriptionUpdate,
 ) -> Result<Subscription, Error> {
     let (before, now) = transitions::load_current_subscription(tx, id)?;
-    let only_notes = update.items.is_empty()
-        && update.trial_end.is_none()
-        && !update.reset_cycle
-        && update.cancel_at.is_none()
-        && update.cancel_at_period_end.is_none()
-        && update.payment_method.is_none()
-        && update.pause_collection.is_none()
-        && update.missing_payment_method.is_none()
-        && update.passthrough.is_empty()
-        && update.reported_payment.is_none();
-    if before.status.is_final() && !only_notes {
+    if before.status.is_final() && !update.is_metadata_only() {
         return Err(Error::InvalidState(
             "A canceled subscription can only update its cancellation_details and metadata."
                 .to_owned(),
@@ -113,7 +121,7 @@ pub(crate) fn update(
     after.set_cancellation_details(update.cancellation_details);
     after.missing_payment_method =
         update.missing_payment_method.unwrap_or(before.missing_payment_method);
-    let pays_anew = update.payment_method.is_some();
+    let retries_payment = update.payment_method.is_some();
     if let Some(method) = update.payment_method {
         after.payment_method = Some(method).filter(|method| !method.is_empty());
     }
@@ -121,15 +129,16 @@ pub(crate) fn update(
         after.pause_collection = pause.into_option();
     }
     update_items(tx, &mut after, update.items, now)?;
-    let on_trial = after.status == Status::Trialing;
-    if update.reset_cycle && on_trial && update.trial_end != Some(When::Now) {
+    let is_trialing = after.status == Status::Trialing;
+    if update.reset_cycle && is_trialing && update.trial_end != Some(When::Now) {
         return Err(Error::invalid_parameter(
             "billing_cycle_anchor",
             "The billing cycle of a subscription on trial begins when the trial ends. To end it now, \
              send trial_end=now.",
         ));
     }
-    if !on_trial && (after.billing_terms.cycle != before.billing_terms.cycle || update.reset_cycle)
+    if !is_trialing
+        && (after.billing_terms.cycle != before.billing_terms.cycle || update.reset_cycle)
     {
         after.reset_cycle(now);
         snapshot_features(tx, &mut after.items)?;
@@ -146,11 +155,11 @@ pub(crate) fn update(
             now,
         )?;
     }
-    if pays_anew {
+    if retries_payment {
         payments::retry_payment(tx, &mut after, now)?;
     }
-    if let Some(told) = update.reported_payment {
-        payments::apply_reported_payment(tx, &mut after, told, now)?;
+    if let Some(reported) = update.reported_payment {
+        payments::apply_reported_payment(tx, &mut after, reported, now)?;
     }
     save(tx, Some(&before), &after, EventType::SubscriptionUpdated, now)?;
     Ok(after)
@@ -200,8 +209,8 @@ fn update_items(
                 }
             }
             ItemUpdate::Remove { param, id } => {
-                let place = after.items.iter().position(|item| item.id == id);
-                after.items.remove(place.ok_or_else(|| item_not_found(&id, &param))?);
+                let position = after.items.iter().position(|item| item.id == id);
+                after.items.remove(position.ok_or_else(|| item_not_found(&id, &param))?);
             }
         }
     }
@@ -212,11 +221,10 @@ fn update_items(
 }
 
 fn item_not_found(id: &str, param: &str) -> Error {
-    let (id, param) = (id.to_owned(), format!("{param}[id]"));
-    Error::NotFound { kind: "subscription item", id, param }
+    Error::not_found("subscription item", id, &format!("{param}[id]"))
 }
 
-/// Ends a trial now, or at another moment; a subscription without one goes on trial.
+/// Ends a trial now, moves its end, or starts a trial.
 fn update_trial(
     tx: &Tx<'_>,
     after: &mut Subscription,
@@ -237,8 +245,8 @@ fn update_trial(
         }
         When::At(end) => {
             let end = create::validate_trial_end(end, now)?;
-            let begun = after.status == Status::Trialing;
-            let start = after.trial.filter(|_| begun).map_or(now, |trial| trial.start);
+            let is_trialing = after.status == Status::Trialing;
+            let start = after.trial.filter(|_| is_trialing).map_or(now, |trial| trial.start);
             after.status = Status::Trialing;
             after.trial = Some(Period { start, end });
             after.period = Period { start, end };
@@ -247,7 +255,7 @@ fn update_trial(
             if after.cancel_at_period_end {
                 after.cancel_at = Some(end);
             }
-            if begun { Ok(()) } else { snapshot_features(tx, &mut after.items) }
+            if is_trialing { Ok(()) } else { snapshot_features(tx, &mut after.items) }
         }
     }
 }
