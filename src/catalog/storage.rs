@@ -6,7 +6,7 @@
 //! does not depend on the number of other objects.
 //!
 //! Calls are synchronous. The shell runs all calls of one request in one transaction. The objects
-//! themselves are in [`objects`](super::objects).
+//! themselves are in `objects`.
 
 use crate::id::Timestamp;
 

@@ -1,46 +1,49 @@
-//! The context of one request to the catalog.
+//! The context of one request to the catalog: transaction, parameters and path.
+//!
+//! Every handler takes a [`RequestContext`]. It also renders what Stripe's responses share: lists
+//! and deleted objects.
 
 use serde_json::{Value, json};
 
 use super::super::{error::Error, form::Params};
 use crate::catalog::{Tx, page::ListQuery, repository::Entity};
 
-/// A request under way.
+/// The context of one request.
 pub(in crate::api) struct RequestContext<'a> {
     pub(super) tx: Tx<'a>,
     pub(super) params: Params,
-    /// The path, as a list's `url` repeats it.
+    /// The request's path, for the `url` of lists.
     pub(super) path: &'a str,
-    /// What stands for the `{…}` in it.
+    /// The path's parameters, in order.
     pub(super) ids: Vec<String>,
 }
 
 impl RequestContext<'_> {
-    /// The last `{…}` of the path.
+    /// The last parameter of the path.
     pub(super) fn id(&self) -> &str {
         self.ids.last().map_or("", String::as_str)
     }
 
-    /// The first `{…}` of the path.
+    /// The first parameter of the path.
     pub(super) fn first_id(&self) -> &str {
         self.ids.first().map_or("", String::as_str)
     }
 
-    /// Refuses what is no parameter of this request, before anything is done for it.
+    /// Fails if unknown parameters are left. Handlers call this before they change anything.
     pub(super) fn reject_unknown(&mut self) -> Result<(), Error> {
         std::mem::take(&mut self.params).reject_unknown()
     }
 
-    /// A page of objects, as Stripe's lists show them.
+    /// Reads a page and renders it as Stripe's list object.
     pub(super) fn page_response<T: Entity>(
         &self,
-        lists: &[String],
-        page: &ListQuery,
-        keep: impl Fn(&T) -> bool,
-        shown: impl FnMut(&T) -> Result<Value, Error>,
+        indexes: &[String],
+        query: &ListQuery,
+        is_match: impl Fn(&T) -> bool,
+        render: impl FnMut(&T) -> Result<Value, Error>,
     ) -> Result<Value, Error> {
-        let (objects, has_more) = self.tx.list_page(lists, page, keep)?;
-        let data: Vec<_> = objects.iter().map(shown).collect::<Result<_, _>>()?;
+        let (objects, has_more) = self.tx.list_page(indexes, query, is_match)?;
+        let data: Vec<_> = objects.iter().map(render).collect::<Result<_, _>>()?;
         Ok(self.list_response(&data, has_more))
     }
 
@@ -49,7 +52,7 @@ impl RequestContext<'_> {
     }
 }
 
-/// What Stripe says of a thing that is gone.
+/// Stripe's JSON of a deleted object.
 pub(super) fn deleted_object(id: &str, object: &str) -> Value {
     json!({ "id": id, "object": object, "deleted": true })
 }

@@ -1,7 +1,9 @@
-//! An id, or the whole thing: `expand`.
+//! The `expand` parameter: replaces ids in a response with their objects.
 //!
-//! <https://docs.stripe.com/api/expanding_objects>. A path names members, from the answer inward;
-//! what stands between is expanded too, and a list is gone through.
+//! A path names members, from the response inward. Members along the path are expanded too. In a
+//! list, every element is expanded.
+//!
+//! Specification: <https://docs.stripe.com/api/expanding_objects>.
 
 use serde_json::Value;
 
@@ -18,14 +20,14 @@ use crate::catalog::{
     repository::Entity as _,
 };
 
-/// The most paths in a request, by Stripe's documentation of their depth and a good measure.
+/// The most paths in a request. Stripe documents the depth only; this limit bounds the reads.
 const MAX_PATHS: usize = 20;
 
-/// The deepest path, in members, as at Stripe; `data` does not count.
+/// The deepest path, in members, as at Stripe. `data` does not count.
 const MAX_DEPTH: usize = 4;
 
-/// Puts objects where their ids are.
-pub(super) fn expand(tx: &Tx<'_>, shown: &mut Value, paths: &[String]) -> Result<(), Error> {
+/// Expands the paths in a rendered response.
+pub(super) fn expand(tx: &Tx<'_>, value: &mut Value, paths: &[String]) -> Result<(), Error> {
     if paths.len() > MAX_PATHS {
         return Err(invalid_expand(&format!("You can expand at most {MAX_PATHS} properties.")));
     }
@@ -36,18 +38,18 @@ pub(super) fn expand(tx: &Tx<'_>, shown: &mut Value, paths: &[String]) -> Result
                 "You cannot expand more than {MAX_DEPTH} levels of a property ({path})."
             )));
         }
-        expand_path(tx, shown, &members, path)?;
+        expand_path(tx, value, &members, path)?;
     }
     Ok(())
 }
 
-fn expand_path(tx: &Tx<'_>, shown: &mut Value, members: &[&str], path: &str) -> Result<(), Error> {
+fn expand_path(tx: &Tx<'_>, value: &mut Value, members: &[&str], path: &str) -> Result<(), Error> {
     let Some((member, rest)) = members.split_first() else { return Ok(()) };
-    // What stands in there are the caller's own words.
+    // Metadata is the caller's own data, not ids of objects.
     if *member == "metadata" {
         return Err(not_expandable(path));
     }
-    match shown {
+    match value {
         Value::Array(items) => {
             items.iter_mut().try_for_each(|item| expand_path(tx, item, members, path))
         }
@@ -65,7 +67,7 @@ fn expand_path(tx: &Tx<'_>, shown: &mut Value, members: &[&str], path: &str) -> 
     }
 }
 
-/// The object that a member names, if the member names one.
+/// Loads the object that a member refers to. `None` if the member is not a reference.
 fn load_referenced(tx: &Tx<'_>, member: &str, id: &str) -> Result<Option<Value>, Error> {
     let livemode = tx.livemode;
     Ok(match member {

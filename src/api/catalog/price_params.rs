@@ -1,4 +1,6 @@
-//! Parameters of a price.
+//! Parameters of a price, for the routes of prices and for requests that create a price inline.
+//!
+//! Specification: <https://docs.stripe.com/api/prices/create>.
 
 use serde_json::{Map, Value};
 
@@ -17,7 +19,7 @@ use crate::catalog::{
     },
 };
 
-/// The most characters of a price's key, by Stripe's documentation.
+/// The most characters of a price's lookup key, by Stripe's documentation.
 const MAX_LOOKUP_KEY_LEN: usize = 200;
 
 /// The largest amount, by Stripe's documentation: twelve digits.
@@ -26,7 +28,7 @@ const MAX_AMOUNT: u64 = 999_999_999_999;
 pub(super) const PASSTHROUGH: [Passthrough; 2] =
     [Passthrough::String("nickname"), Passthrough::String("tax_behavior")];
 
-/// What only moves money.
+/// Parameters that only affect payments: accepted and ignored.
 const IGNORED_PARAMS: [&str; 7] = [
     "billing_scheme",
     "currency_options",
@@ -44,7 +46,7 @@ pub(super) const INTERVALS: [(&str, Interval); 4] = [
     ("year", Interval::Year),
 ];
 
-/// A price that stands in another request.
+/// Parses a price that another request creates inline.
 pub(super) fn parse_inline(mut params: Params, product: String) -> Result<NewPrice, Error> {
     let price = parse(&mut params, product)?;
     params.reject_unknown()?;
@@ -63,7 +65,7 @@ pub(super) fn parse(params: &mut Params, product: String) -> Result<NewPrice, Er
     }
     let unit_amount = params.take_integer("unit_amount", 0..=MAX_AMOUNT)?;
     let recurring = params.object("recurring")?.map(parse_recurring).transpose()?;
-    let details: Map<String, Value> = params.passthrough(&PASSTHROUGH)?;
+    let passthrough: Map<String, Value> = params.passthrough(&PASSTHROUGH)?;
     Ok(NewPrice {
         active: params.optional_bool("active")?,
         product,
@@ -72,7 +74,7 @@ pub(super) fn parse(params: &mut Params, product: String) -> Result<NewPrice, Er
         recurring,
         lookup_key: parse_lookup_key(params)?,
         metadata: params.metadata()?,
-        passthrough: details,
+        passthrough,
     })
 }
 
@@ -85,10 +87,10 @@ fn parse_recurring(mut params: Params) -> Result<Recurring, Error> {
     let usage = params.one_of("usage_type", &[("licensed", "licensed"), ("metered", "metered")])?;
     let meter = params.non_empty("meter", MAX_STRING_LEN)?;
     params.reject_unknown()?;
-    let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    let to_u32 = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     Ok(Recurring {
-        billing_cycle: BillingCycle { interval, count: count.map_or(1, small) },
-        trial_period_days: days.map(small),
+        billing_cycle: BillingCycle { interval, count: count.map_or(1, to_u32) },
+        trial_period_days: days.map(to_u32),
         usage_type: usage.unwrap_or("licensed").to_owned(),
         meter,
     })

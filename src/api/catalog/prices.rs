@@ -1,4 +1,6 @@
-//! Prices: <https://docs.stripe.com/api/prices>.
+//! Handlers of `/v1/prices`.
+//!
+//! Specification: <https://docs.stripe.com/api/prices>.
 
 use serde_json::Value;
 
@@ -11,14 +13,14 @@ use crate::catalog::{
     operations::prices::{self, PriceUpdate},
 };
 
-/// The most keys that a list can be asked for, by Stripe's documentation.
+/// The most lookup keys in the filter of a list, by Stripe's documentation.
 const MAX_LOOKUP_KEYS: usize = 10;
 
-pub(super) fn list(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
-    let params = &mut visit.params;
+pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    let params = &mut context.params;
     let active = params.optional_bool("active")?;
     let product = params.non_empty("product", MAX_STRING_LEN)?;
-    let keys = params.take_list("lookup_keys")?;
+    let lookup_keys = params.take_list("lookup_keys")?;
     let currency = params.non_empty("currency", 3)?;
     let recurs = params.one_of("type", &[("recurring", true), ("one_time", false)])?;
     let (mut interval, mut usage_type, mut meter) = (None, None, None);
@@ -29,12 +31,12 @@ pub(super) fn list(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
         recurring.reject_unknown()?;
     }
     let page = params.list_query_with_created()?;
-    visit.reject_unknown()?;
-    if keys.len() > MAX_LOOKUP_KEYS {
+    context.reject_unknown()?;
+    if lookup_keys.len() > MAX_LOOKUP_KEYS {
         let message = format!("You can ask for at most {MAX_LOOKUP_KEYS} lookup keys at once.");
         return Err(Error::parameter("lookup_keys", "parameter_invalid", message));
     }
-    let keep = |price: &Price| {
+    let is_match = |price: &Price| {
         let cycle = price.recurring.as_ref();
         product.as_ref().is_none_or(|product| price.product == *product)
             && currency.as_ref().is_none_or(|currency| price.currency == *currency)
@@ -50,26 +52,26 @@ pub(super) fn list(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
                 .is_none_or(|meter| cycle.is_some_and(|it| it.meter.as_ref() == Some(meter)))
     };
     let filter = PriceFilter { product: product.as_deref(), lookup_key: None, active };
-    let mut lists: Vec<String> = keys
+    let mut indexes: Vec<String> = lookup_keys
         .iter()
         .map(|key| price::index(PriceFilter { lookup_key: Some(key), ..filter }))
         .collect();
-    if lists.is_empty() {
-        lists.push(price::index(filter));
+    if indexes.is_empty() {
+        indexes.push(price::index(filter));
     }
-    let livemode = visit.tx.livemode;
-    visit.page_response(&lists, &page, keep, |price: &Price| Ok(price.to_json(livemode)))
+    let livemode = context.tx.livemode;
+    context.page_response(&indexes, &page, is_match, |price: &Price| Ok(price.to_json(livemode)))
 }
 
-pub(super) fn create(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
-    let mut params = std::mem::take(&mut visit.params);
+pub(super) fn create(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    let mut params = std::mem::take(&mut context.params);
     let product = params.non_empty("product", MAX_STRING_LEN)?;
     let data = params.object("product_data")?;
     let mut price = price_params::parse(&mut params, String::new())?;
     params.reject_unknown()?;
     price.product = match (product, data) {
         (Some(product), None) => product,
-        (None, Some(data)) => product_params::create_inline(&visit.tx, data)?,
+        (None, Some(data)) => product_params::create_inline(&context.tx, data)?,
         (None, None) => return Err(Error::missing_param("product")),
         (Some(_), Some(_)) => {
             return Err(Error::parameter(
@@ -79,18 +81,18 @@ pub(super) fn create(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
             ));
         }
     };
-    let price = prices::create(&visit.tx, price)?;
-    Ok(price.to_json(visit.tx.livemode))
+    let price = prices::create(&context.tx, price)?;
+    Ok(price.to_json(context.tx.livemode))
 }
 
-pub(super) fn retrieve(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
-    visit.reject_unknown()?;
-    let price: Price = visit.tx.load(visit.id(), "id")?;
-    Ok(price.to_json(visit.tx.livemode))
+pub(super) fn retrieve(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    context.reject_unknown()?;
+    let price: Price = context.tx.load(context.id(), "id")?;
+    Ok(price.to_json(context.tx.livemode))
 }
 
-pub(super) fn update(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
-    let params = &mut visit.params;
+pub(super) fn update(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    let params = &mut context.params;
     params.ignore(&["currency_options"]);
     let update = PriceUpdate {
         active: params.optional_bool("active")?,
@@ -98,7 +100,7 @@ pub(super) fn update(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
         metadata: params.metadata()?,
         passthrough: params.passthrough(&price_params::PASSTHROUGH)?,
     };
-    visit.reject_unknown()?;
-    let price = prices::update(&visit.tx, visit.id(), update)?;
-    Ok(price.to_json(visit.tx.livemode))
+    context.reject_unknown()?;
+    let price = prices::update(&context.tx, context.id(), update)?;
+    Ok(price.to_json(context.tx.livemode))
 }

@@ -1,4 +1,7 @@
-//! Parameters of a product.
+//! Parameters of a product, for the routes of products and for requests that create a product
+//! inline.
+//!
+//! Specification: <https://docs.stripe.com/api/products/create>.
 
 use super::{
     super::{error::Error, form::Params},
@@ -20,10 +23,10 @@ pub(super) const PASSTHROUGH: [Passthrough; 8] = [
     Passthrough::String("url"),
 ];
 
-/// What only moves money, or parcels.
+/// Parameters that only affect payments or shipping: accepted and ignored.
 pub(super) const IGNORED_PARAMS: [&str; 3] = ["package_dimensions", "tax_details", "type"];
 
-/// Makes the product that stands in another request, and tells its id.
+/// Creates a product for another request, and returns its id.
 pub(super) fn create_inline(tx: &Tx<'_>, mut params: Params) -> Result<String, Error> {
     let new = parse(&mut params)?;
     params.reject_unknown()?;

@@ -1,6 +1,6 @@
-//! The items of a subscription, as they stand in a request for it.
+//! Parameters of subscription items, in requests for a subscription.
 //!
-//! <https://docs.stripe.com/api/subscriptions/update#update_subscription-items>
+//! Specification: <https://docs.stripe.com/api/subscriptions/update#update_subscription-items>.
 
 use super::{
     super::{error::Error, form::Params},
@@ -15,14 +15,14 @@ use crate::catalog::{
     },
 };
 
-/// The largest quantity. Stripe tells no limit; this one is exact in JavaScript.
+/// The largest quantity. Stripe documents no limit; this is JavaScript's largest exact integer.
 const MAX_QUANTITY: u64 = (1 << 53) - 1;
 
-/// What only moves money.
+/// Parameters that only affect payments: accepted and ignored.
 const IGNORED_PARAMS: [&str; 5] =
     ["billing_thresholds", "clear_usage", "current_trial", "discounts", "tax_rates"];
 
-/// An item to be.
+/// Parses a new item.
 pub(super) fn parse_new(tx: &Tx<'_>, mut params: Params) -> Result<NewSubscriptionItem, Error> {
     params.ignore(&IGNORED_PARAMS);
     let quantity = params.take_integer("quantity", 0..=MAX_QUANTITY)?;
@@ -34,7 +34,7 @@ pub(super) fn parse_new(tx: &Tx<'_>, mut params: Params) -> Result<NewSubscripti
     Ok(NewSubscriptionItem { param, price, quantity, metadata })
 }
 
-/// What is to become of an item: one that has an id is there already.
+/// Parses a change of an item. An item without an id is a new one.
 pub(super) fn parse_update(tx: &Tx<'_>, mut params: Params) -> Result<ItemUpdate, Error> {
     let Some(id) = params.non_empty("id", MAX_STRING_LEN)? else {
         params.ignore(&["deleted"]);
@@ -54,7 +54,8 @@ pub(super) fn parse_update(tx: &Tx<'_>, mut params: Params) -> Result<ItemUpdate
     })
 }
 
-/// The id of the price: given, in its old name, or as that of a price made here.
+/// The id of the item's price: `price`, the older `plan`, or a price that the request creates
+/// inline.
 fn resolve_price(tx: &Tx<'_>, params: &mut Params) -> Result<Option<String>, Error> {
     let plan = params.non_empty("plan", MAX_STRING_LEN)?;
     let price = params.non_empty("price", MAX_STRING_LEN)?.or(plan);
