@@ -18,7 +18,7 @@ use super::{
 use crate::{
     catalog::{
         objects::{
-            delivery_attempt::{self, Attempt},
+            delivery_attempt::{self, DeliveryAttempt},
             webhook_endpoint::{self, WebhookEndpoint},
         },
         operations::webhook_endpoints::{
@@ -120,7 +120,12 @@ pub(super) fn list_deliveries(context: &mut RequestContext<'_>) -> Result<Value,
     context.reject_unknown()?;
     let endpoint: WebhookEndpoint = context.tx.load(context.id(), "id")?;
     let index = delivery_attempt::endpoint_index(&endpoint.id);
-    context.page_response(&[index], &page, |_| true, |attempt: &Attempt| Ok(attempt.to_json()))
+    context.page_response(
+        &[index],
+        &page,
+        |_| true,
+        |attempt: &DeliveryAttempt| Ok(attempt.to_json()),
+    )
 }
 
 /// Takes the target URL. Events contain customer data, so that live mode requires HTTPS.

@@ -23,7 +23,7 @@ use crate::{
         objects::{
             calendar::SECONDS_PER_DAY,
             delivery::{self, Delivery},
-            delivery_attempt::{self, Attempt},
+            delivery_attempt::{self, DeliveryAttempt},
             event::{self, Event},
             webhook_endpoint::{self, DeletedEndpoint, WebhookEndpoint},
         },
@@ -172,7 +172,7 @@ pub fn record_attempt(tx: &Tx<'_>, delivery: &str, outcome: AttemptOutcome) -> R
     let retry_at = tx.now.saturating_add(backoff(attempts, (tx.random)()).saturating_add(1));
     let next =
         (!done && retry_at <= delivery.created.saturating_add(RETRY_WINDOW)).then_some(retry_at);
-    tx.insert(&Attempt {
+    tx.insert(&DeliveryAttempt {
         id: tx.new_id("wha_", 24),
         created: tx.now,
         endpoint: delivery.endpoint.clone(),
@@ -183,7 +183,7 @@ pub fn record_attempt(tx: &Tx<'_>, delivery: &str, outcome: AttemptOutcome) -> R
         error,
         next_attempt: next,
     })?;
-    tx.remove_oldest::<Attempt>(delivery_attempt::INDEX, event::retention_start(tx.now))?;
+    tx.remove_oldest::<DeliveryAttempt>(delivery_attempt::INDEX, event::retention_start(tx.now))?;
     match next {
         Some(due) => tx.update(&delivery, &Delivery { attempts, due, ..delivery.clone() }),
         None if done => {

@@ -37,9 +37,12 @@ pub(crate) struct BulkJob {
 
 impl_from_json! { struct BulkJob { id, created, kind, cursor } }
 
+/// Which subscriptions a job changes, and how.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) enum JobKind {
+    /// Reads the features of this product again.
     Product(String),
+    /// Recomputes the entitlements of customers with a subscription of this status.
     Status(Status),
 }
 

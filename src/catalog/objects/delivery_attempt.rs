@@ -16,7 +16,7 @@ pub(crate) const INDEX: &str = "attempts";
 
 /// One attempt to deliver an event, and its outcome.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct Attempt {
+pub(crate) struct DeliveryAttempt {
     pub(crate) id: String,
     pub(crate) created: Timestamp,
     pub(crate) endpoint: String,
@@ -28,9 +28,9 @@ pub(crate) struct Attempt {
     pub(crate) next_attempt: Option<Timestamp>,
 }
 
-impl_from_json! { struct Attempt { id, created, endpoint, event, r#type, number, status, error, next_attempt } }
+impl_from_json! { struct DeliveryAttempt { id, created, endpoint, event, r#type, number, status, error, next_attempt } }
 
-impl Entity for Attempt {
+impl Entity for DeliveryAttempt {
     const TYPE: &'static str = "webhook delivery";
 
     fn id(&self) -> &str {
@@ -49,7 +49,7 @@ pub(crate) fn endpoint_index(endpoint: &str) -> String {
     format!("attempts endpoint={endpoint}")
 }
 
-impl Attempt {
+impl DeliveryAttempt {
     /// The JSON of entgate's own API. Stripe's API has no such object.
     pub(crate) fn to_json(&self) -> Value {
         let outcome = if self.status.is_some_and(is_success) { "succeeded" } else { "failed" };

@@ -80,6 +80,7 @@ pub(crate) enum Trial {
 
 /// Stripe's `payment_behavior`: the effect of the first charge.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[expect(clippy::enum_variant_names, reason = "these are the names of Stripe's values")]
 pub(crate) enum PaymentBehavior {
     /// If it is declined, the subscription is incomplete.
     #[default]
