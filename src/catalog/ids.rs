@@ -1,35 +1,36 @@
-//! New names for new things, in the forms that Stripe's have.
+//! Generates ids in the formats of Stripe's ids.
+//!
+//! Randomness is a parameter of [`Tx`]; this module reads none itself.
 
-use super::Tx;
-use crate::id::Livemode;
+use crate::{catalog::tx::Tx, id::Livemode};
 
 /// The characters of Stripe's ids.
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 impl Tx<'_> {
-    /// A new id: what it begins with, and so many random characters. Fourteen are 83 bits: a
-    /// million million of them hold no two alike.
+    /// A new id: a prefix and `length` random characters. Fourteen characters are 83 bits, so that
+    /// a collision among 10^12 ids is unlikely.
     pub(crate) fn new_id(&self, prefix: &str, length: usize) -> String {
-        let mut name = prefix.to_owned();
+        let mut id = prefix.to_owned();
         let end = prefix.len().saturating_add(length);
-        while name.len() < end {
+        while id.len() < end {
             let mut random = (self.random)();
-            // Ten characters are 59.5 of the 64 bits, of which no character sees the bias.
-            for _ in 0..10.min(end - name.len()) {
+            // Ten characters use 59.5 of the 64 bits: the modulo bias is negligible.
+            for _ in 0..10.min(end - id.len()) {
                 let index = usize::try_from(random % 62).unwrap_or_default();
-                name.push(ALPHABET.get(index).copied().map_or('0', char::from));
+                id.push(ALPHABET.get(index).copied().map_or('0', char::from));
                 random /= 62;
             }
         }
-        name
+        id
     }
 
-    /// A new id of a kind whose ids tell test data from real: `feat_test_61…`, `feat_61…`.
-    pub(crate) fn new_id_with_mode(&self, kind: &str) -> String {
+    /// A new id of a type whose ids contain the mode: `feat_test_61…`, `feat_61…`.
+    pub(crate) fn new_id_with_mode(&self, entity_prefix: &str) -> String {
         let mode = match self.livemode {
             Livemode::Test => "_test_61",
             Livemode::Live => "_61",
         };
-        self.new_id(&format!("{kind}{mode}"), 30)
+        self.new_id(&format!("{entity_prefix}{mode}"), 30)
     }
 }

@@ -1,13 +1,15 @@
-//! A shelf in memory: what the tests keep a catalog in.
+//! A [`Storage`] in memory, for tests.
+//!
+//! A transaction is a copy of the whole state, restored on failure.
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use super::storage::{
+use crate::catalog::storage::{
     IndexEntry, IndexPosition, IndexRange, IndexedObject, SortOrder, Storage, StorageError,
     StoredObject,
 };
 
-/// A shelf in memory.
+/// A storage in memory.
 #[derive(Debug, Default)]
 pub struct MemoryStorage(RefCell<MemoryState>);
 
@@ -15,31 +17,31 @@ pub struct MemoryStorage(RefCell<MemoryState>);
 struct MemoryState {
     last_seq: i64,
     objects: BTreeMap<String, StoredObject>,
-    /// By list and place, the key.
+    /// By index and position, the key.
     indexes: BTreeMap<String, BTreeMap<IndexPosition, String>>,
 }
 
 impl MemoryStorage {
-    /// Does some work: all of it, or none if it fails.
+    /// Runs an operation. If it fails, all its writes are rolled back.
     ///
     /// # Errors
     ///
-    /// As the work does.
-    pub fn transact<T, E>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-        let before = self.0.borrow().clone();
-        let done = work();
-        if done.is_err() {
-            self.0.replace(before);
+    /// When the operation fails.
+    pub fn transact<T, E>(&self, operation: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        let snapshot = self.0.borrow().clone();
+        let result = operation();
+        if result.is_err() {
+            self.0.replace(snapshot);
         }
-        done
+        result
     }
 }
 
 impl MemoryState {
-    fn remove_entries(&mut self, seq: i64, left: &[IndexEntry]) {
-        for IndexEntry { index: list, at } in left {
-            if let Some(places) = self.indexes.get_mut(list) {
-                places.remove(&IndexPosition { at: *at, seq });
+    fn remove_entries(&mut self, seq: i64, removed: &[IndexEntry]) {
+        for IndexEntry { index, at } in removed {
+            if let Some(positions) = self.indexes.get_mut(index) {
+                positions.remove(&IndexPosition { at: *at, seq });
             }
         }
     }
@@ -54,45 +56,47 @@ impl Storage for MemoryStorage {
         &self,
         key: &str,
         body: &str,
-        left: &[IndexEntry],
-        joined: &[IndexEntry],
+        removed: &[IndexEntry],
+        added: &[IndexEntry],
     ) -> Result<(), StorageError> {
         let mut state = self.0.borrow_mut();
-        let known = state.objects.get(key).map(|kept| kept.seq);
-        let seq = known.unwrap_or(state.last_seq + 1);
+        let existing_seq = state.objects.get(key).map(|stored| stored.seq);
+        let seq = existing_seq.unwrap_or(state.last_seq + 1);
         state.last_seq = state.last_seq.max(seq);
         state.objects.insert(key.to_owned(), StoredObject { seq, body: body.to_owned() });
-        state.remove_entries(seq, left);
-        for IndexEntry { index: list, at } in joined {
-            let place = IndexPosition { at: *at, seq };
-            state.indexes.entry(list.clone()).or_default().insert(place, key.to_owned());
+        state.remove_entries(seq, removed);
+        for IndexEntry { index, at } in added {
+            let position = IndexPosition { at: *at, seq };
+            state.indexes.entry(index.clone()).or_default().insert(position, key.to_owned());
         }
         Ok(())
     }
 
-    fn remove(&self, key: &str, left: &[IndexEntry]) -> Result<(), StorageError> {
+    fn remove(&self, key: &str, removed: &[IndexEntry]) -> Result<(), StorageError> {
         let mut state = self.0.borrow_mut();
-        if let Some(kept) = state.objects.remove(key) {
-            state.remove_entries(kept.seq, left);
+        if let Some(stored) = state.objects.remove(key) {
+            state.remove_entries(stored.seq, removed);
         }
         Ok(())
     }
 
-    fn list(&self, name: &str, range: IndexRange) -> Result<Vec<IndexedObject>, StorageError> {
+    fn list(&self, index: &str, range: IndexRange) -> Result<Vec<IndexedObject>, StorageError> {
         let state = self.0.borrow();
-        let Some(places) = state.indexes.get(name) else { return Ok(Vec::new()) };
-        let within = |place: &IndexPosition| {
-            range.after.is_none_or(|above| *place > above)
-                && range.before.is_none_or(|below| *place < below)
+        let Some(positions) = state.indexes.get(index) else { return Ok(Vec::new()) };
+        let is_in_range = |position: &IndexPosition| {
+            range.after.is_none_or(|after| *position > after)
+                && range.before.is_none_or(|before| *position < before)
         };
-        let listed = |(place, key): (&IndexPosition, &String)| {
+        let to_object = |(position, key): (&IndexPosition, &String)| {
             let body = state.objects.get(key)?.body.clone();
-            Some(IndexedObject { position: *place, body })
+            Some(IndexedObject { position: *position, body })
         };
-        let inside = places.iter().filter(|(place, _)| within(place));
+        let in_range = positions.iter().filter(|(position, _)| is_in_range(position));
         Ok(match range.order {
-            SortOrder::Ascending => inside.filter_map(listed).take(range.limit).collect(),
-            SortOrder::Descending => inside.rev().filter_map(listed).take(range.limit).collect(),
+            SortOrder::Ascending => in_range.filter_map(to_object).take(range.limit).collect(),
+            SortOrder::Descending => {
+                in_range.rev().filter_map(to_object).take(range.limit).collect()
+            }
         })
     }
 }

@@ -1,18 +1,24 @@
-//! A page of a list, as clients ask for it: newest first, from a cursor on.
+//! Reads a page of one or several indexes, as clients request it: newest first, from a cursor.
 //!
-//! <https://docs.stripe.com/api/pagination>. Several lists can be read as one; an object that stands
-//! in two of them is shown once. What the lists cannot tell is looked at object by object.
+//! Several indexes are merged into one order, and an object in two of them appears once. Conditions
+//! without an index are a predicate, evaluated object by object.
+//!
+//! Specification: <https://docs.stripe.com/api/pagination>.
 
-use super::{
-    Entity, Error, Tx, repository,
-    storage::{IndexPosition, IndexRange, IndexedObject, SortOrder},
+use crate::{
+    catalog::{
+        error::Error,
+        repository::{self, Entity},
+        storage::{IndexPosition, IndexRange, IndexedObject, SortOrder},
+        tx::Tx,
+    },
+    id::Timestamp,
 };
-use crate::id::Timestamp;
 
-/// The most objects that are looked at at a time.
+/// The most objects read from the storage at once.
 const SCAN_BATCH: usize = 100;
 
-/// Which page.
+/// Which page of a list.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct ListQuery {
     pub(crate) limit: usize,
@@ -20,17 +26,17 @@ pub(crate) struct ListQuery {
     pub(crate) created: CreatedRange,
 }
 
-/// Where it begins.
+/// Where the page begins or ends.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum ListCursor {
     Start,
-    /// Behind the object with this id.
+    /// It begins after the object with this id.
     After(String),
     /// It ends before the object with this id.
     Before(String),
 }
 
-/// When its objects were made: from a second to another, both of them in it.
+/// A range of creation times, both ends included.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct CreatedRange {
     pub(crate) first: Option<Timestamp>,
@@ -41,57 +47,57 @@ impl Tx<'_> {
     /// The objects of a page, and whether there are more in the direction of reading.
     pub(crate) fn list_page<T: Entity>(
         &self,
-        lists: &[String],
-        page: &ListQuery,
-        keep: impl Fn(&T) -> bool,
+        indexes: &[String],
+        query: &ListQuery,
+        is_match: impl Fn(&T) -> bool,
     ) -> Result<(Vec<T>, bool), Error> {
-        let mut found = Vec::new();
-        let order = self.scan(T::TYPE, lists, page, &mut |chunk| {
-            let objects: Vec<T> = repository::deserialize_all(chunk)?;
-            found.extend(objects.into_iter().filter(&keep));
-            Ok(found.len())
+        let mut matches = Vec::new();
+        let order = self.scan(T::TYPE, indexes, query, &mut |batch| {
+            let objects: Vec<T> = repository::deserialize_all(batch)?;
+            matches.extend(objects.into_iter().filter(&is_match));
+            Ok(matches.len())
         })?;
-        let has_more = found.len() > page.limit;
-        found.truncate(page.limit);
+        let has_more = matches.len() > query.limit;
+        matches.truncate(query.limit);
         if order == SortOrder::Ascending {
-            found.reverse();
+            matches.reverse();
         }
-        Ok((found, has_more))
+        Ok((matches, has_more))
     }
 
-    /// Hands over what may be on a page, until more than a page was found; answers in which order
-    /// that is. Who looks at it tells how much was found.
+    /// Passes batches of the merged indexes to `visit`, until `visit` returns more matches than the
+    /// page has room for. Returns the order of reading.
     fn scan(
         &self,
-        kind: &'static str,
-        lists: &[String],
-        page: &ListQuery,
-        look: &mut dyn FnMut(&[IndexedObject]) -> Result<usize, Error>,
+        entity_type: &'static str,
+        indexes: &[String],
+        query: &ListQuery,
+        visit: &mut dyn FnMut(&[IndexedObject]) -> Result<usize, Error>,
     ) -> Result<SortOrder, Error> {
         let mut range = IndexRange {
-            after: page.created.first.map(IndexPosition::start_of),
-            before: page.created.last.map(IndexPosition::end_of),
+            after: query.created.first.map(IndexPosition::start_of),
+            before: query.created.last.map(IndexPosition::end_of),
             order: SortOrder::Descending,
-            limit: SCAN_BATCH.min(page.limit.saturating_add(1)),
+            limit: SCAN_BATCH.min(query.limit.saturating_add(1)),
         };
-        match &page.cursor {
+        match &query.cursor {
             ListCursor::Start => {}
             ListCursor::After(id) => {
-                let place = self.position_of(kind, id, "starting_after")?;
-                range.before = Some(range.before.map_or(place, |below| below.min(place)));
+                let position = self.position_of(entity_type, id, "starting_after")?;
+                range.before = Some(range.before.map_or(position, |before| before.min(position)));
             }
             ListCursor::Before(id) => {
-                let place = self.position_of(kind, id, "ending_before")?;
-                range.after = Some(range.after.map_or(place, |above| above.max(place)));
+                let position = self.position_of(entity_type, id, "ending_before")?;
+                range.after = Some(range.after.map_or(position, |after| after.max(position)));
                 range.order = SortOrder::Ascending;
             }
         }
         loop {
-            let chunk = self.merge_indexes(lists, range)?;
-            let last = chunk.last().map(|listed| listed.position);
-            let is_end = chunk.len() < range.limit;
-            let found = look(&chunk)?;
-            let Some(last) = last.filter(|_| !is_end && found <= page.limit) else {
+            let batch = self.merge_indexes(indexes, range)?;
+            let last = batch.last().map(|object| object.position);
+            let is_end = batch.len() < range.limit;
+            let matches = visit(&batch)?;
+            let Some(last) = last.filter(|_| !is_end && matches <= query.limit) else {
                 return Ok(range.order);
             };
             match range.order {
@@ -101,29 +107,29 @@ impl Tx<'_> {
         }
     }
 
-    /// A part of several lists read as one.
+    /// Reads a range of several indexes, merged into one order.
     fn merge_indexes(
         &self,
-        lists: &[String],
+        indexes: &[String],
         range: IndexRange,
     ) -> Result<Vec<IndexedObject>, Error> {
-        if let [list] = lists {
-            return Ok(self.storage.list(list, range)?);
+        if let [index] = indexes {
+            return Ok(self.storage.list(index, range)?);
         }
-        let mut all: Vec<IndexedObject> = Vec::new();
-        for list in lists {
-            for listed in self.storage.list(list, range)? {
-                if let Err(at) =
-                    all.binary_search_by_key(&listed.position, |listed| listed.position)
+        let mut merged: Vec<IndexedObject> = Vec::new();
+        for index in indexes {
+            for object in self.storage.list(index, range)? {
+                if let Err(insert_at) =
+                    merged.binary_search_by_key(&object.position, |object| object.position)
                 {
-                    all.insert(at, listed);
+                    merged.insert(insert_at, object);
                 }
             }
         }
         if range.order == SortOrder::Descending {
-            all.reverse();
+            merged.reverse();
         }
-        all.truncate(range.limit);
-        Ok(all)
+        merged.truncate(range.limit);
+        Ok(merged)
     }
 }

@@ -1,28 +1,38 @@
-//! What all objects of the catalog share: to load, save, list and remove them.
+//! Typed objects over the [`storage`](super::storage) port: load, store, list and remove.
+//!
+//! An entity is stored as JSON under `type/id`. This module keeps its index entries in line with
+//! it. It knows no object; paging is in [`page`](super::page).
 
 use serde::Serialize;
 
-use super::{
-    Error, Tx,
-    storage::{IndexEntry, IndexPosition, IndexRange, IndexedObject, StorageError, StoredObject},
-};
 use crate::{
+    catalog::{
+        error::Error,
+        storage::{
+            IndexEntry, IndexPosition, IndexRange, IndexedObject, SortOrder, StorageError,
+            StoredObject,
+        },
+        tx::Tx,
+    },
     id::Timestamp,
     json::{self, Decoder, FromJson, impl_from_json},
 };
 
-/// A thing that is kept, under an id of its own.
+/// The most expired objects removed by one new object. More than one, so that a backlog shrinks.
+const PURGE_BATCH: usize = 2;
+
+/// An object that is stored under its own id.
 pub(crate) trait Entity: FromJson + Serialize {
-    /// What messages call it.
+    /// The type's name: in messages, and in the storage key.
     const TYPE: &'static str;
 
     fn id(&self) -> &str;
 
-    /// Every list that it stands in.
+    /// The entries of every index that contains the object.
     fn index_entries(&self) -> Vec<IndexEntry>;
 }
 
-/// When an object was made, by the time that it lives in: its place in the lists that clients see.
+/// The creation time of any entity, by its own clock: its position in the lists of clients.
 struct CreatedField {
     created: Timestamp,
 }
@@ -30,10 +40,10 @@ struct CreatedField {
 impl_from_json! { struct CreatedField { created } }
 
 impl Tx<'_> {
-    /// The object of an id, if there is one.
+    /// The object with this id, if it exists.
     pub(crate) fn find<T: Entity>(&self, id: &str) -> Result<Option<T>, Error> {
-        let kept = self.storage.read(&storage_key(T::TYPE, id))?;
-        kept.map(|kept| deserialize(T::TYPE, &kept.body)).transpose()
+        let stored = self.storage.read(&storage_key(T::TYPE, id))?;
+        stored.map(|stored| deserialize(T::TYPE, &stored.body)).transpose()
     }
 
     /// The object that a parameter names; `id` is the one in the path.
@@ -43,24 +53,22 @@ impl Tx<'_> {
 
     fn load_stored(
         &self,
-        kind: &'static str,
+        entity_type: &'static str,
         id: &str,
         param: &str,
     ) -> Result<StoredObject, Error> {
-        self.storage.read(&storage_key(kind, id))?.ok_or_else(|| Error::NotFound {
-            kind,
-            id: id.to_owned(),
-            param: param.to_owned(),
-        })
+        self.storage
+            .read(&storage_key(entity_type, id))?
+            .ok_or_else(|| Error::not_found(entity_type, id, param))
     }
 
-    /// Keeps an object that is new.
+    /// Stores a new object.
     pub(crate) fn insert<T: Entity>(&self, object: &T) -> Result<(), Error> {
         let (key, body) = (storage_key(T::TYPE, object.id()), serialize(object)?);
         Ok(self.storage.write(&key, &body, &[], &object.index_entries())?)
     }
 
-    /// Keeps an object that was another one before.
+    /// Stores a changed object, and writes only the index entries that differ.
     pub(crate) fn update<T: Entity>(&self, before: &T, object: &T) -> Result<(), Error> {
         let (key, body) = (storage_key(T::TYPE, object.id()), serialize(object)?);
         self.write_changes(&key, &body, &before.index_entries(), &object.index_entries())
@@ -70,74 +78,90 @@ impl Tx<'_> {
         &self,
         key: &str,
         body: &str,
-        left: &[IndexEntry],
-        joined: &[IndexEntry],
+        removed: &[IndexEntry],
+        added: &[IndexEntry],
     ) -> Result<(), Error> {
-        let only = |these: &[IndexEntry], those: &[IndexEntry]| -> Vec<IndexEntry> {
-            these.iter().filter(|entry| !those.contains(entry)).cloned().collect()
+        let only = |entries: &[IndexEntry], others: &[IndexEntry]| -> Vec<IndexEntry> {
+            entries.iter().filter(|entry| !others.contains(entry)).cloned().collect()
         };
-        Ok(self.storage.write(key, body, &only(left, joined), &only(joined, left))?)
+        Ok(self.storage.write(key, body, &only(removed, added), &only(added, removed))?)
     }
 
     pub(crate) fn remove<T: Entity>(&self, object: &T) -> Result<(), Error> {
         Ok(self.storage.remove(&storage_key(T::TYPE, object.id()), &object.index_entries())?)
     }
 
-    /// A part of a list.
-    pub(crate) fn list<T: Entity>(&self, name: &str, range: IndexRange) -> Result<Vec<T>, Error> {
-        deserialize_all(&self.storage.list(name, range)?)
+    /// Removes the oldest objects of an index from before a time: a few of those that have expired.
+    pub(crate) fn remove_oldest<T: Entity>(
+        &self,
+        index: &str,
+        before: Timestamp,
+    ) -> Result<(), Error> {
+        let range = IndexRange {
+            after: None,
+            before: Some(IndexPosition::start_of(before)),
+            order: SortOrder::Ascending,
+            limit: PURGE_BATCH,
+        };
+        let expired: Vec<T> = self.list(index, range)?;
+        expired.iter().try_for_each(|object| self.remove(object))
     }
 
-    /// A part of a list, each with its place.
+    /// Reads a range of an index.
+    pub(crate) fn list<T: Entity>(&self, index: &str, range: IndexRange) -> Result<Vec<T>, Error> {
+        deserialize_all(&self.storage.list(index, range)?)
+    }
+
+    /// Reads a range of an index, each object with its position.
     pub(crate) fn list_with_positions<T: Entity>(
         &self,
-        name: &str,
+        index: &str,
         range: IndexRange,
     ) -> Result<Vec<(IndexPosition, T)>, Error> {
-        let listed = self.storage.list(name, range)?;
-        let objects: Vec<T> = deserialize_all(&listed)?;
-        Ok(listed.iter().map(|listed| listed.position).zip(objects).collect())
+        let indexed = self.storage.list(index, range)?;
+        let objects: Vec<T> = deserialize_all(&indexed)?;
+        Ok(indexed.iter().map(|object| object.position).zip(objects).collect())
     }
 
-    /// Whether there is anything in a list.
-    pub(crate) fn has_any(&self, name: &str) -> Result<bool, Error> {
-        Ok(!self.storage.list(name, IndexRange::newest_first(1))?.is_empty())
+    /// Whether an index has any entry.
+    pub(crate) fn has_any(&self, index: &str) -> Result<bool, Error> {
+        Ok(!self.storage.list(index, IndexRange::newest_first(1))?.is_empty())
     }
 
-    /// Where an object stands in the lists that clients see.
+    /// The position of an object in the lists of clients.
     pub(super) fn position_of(
         &self,
-        kind: &'static str,
+        entity_type: &'static str,
         id: &str,
         param: &str,
     ) -> Result<IndexPosition, Error> {
-        let kept = self.load_stored(kind, id, param)?;
-        let CreatedField { created } = deserialize(kind, &kept.body)?;
-        Ok(IndexPosition { at: created, seq: kept.seq })
+        let stored = self.load_stored(entity_type, id, param)?;
+        let CreatedField { created } = deserialize(entity_type, &stored.body)?;
+        Ok(IndexPosition { at: created, seq: stored.seq })
     }
 }
 
-fn storage_key(kind: &str, id: &str) -> String {
-    format!("{kind}/{id}")
+fn storage_key(entity_type: &str, id: &str) -> String {
+    format!("{entity_type}/{id}")
 }
 
-fn deserialize<T: FromJson>(kind: &str, body: &str) -> Result<T, Error> {
-    json::from_slice(body.as_bytes()).map_err(|error| decode_error(kind, &error))
+fn deserialize<T: FromJson>(entity_type: &str, body: &str) -> Result<T, Error> {
+    json::from_slice(body.as_bytes()).map_err(|error| decode_error(entity_type, &error))
 }
 
-/// Reads the objects of a list.
-pub(super) fn deserialize_all<T: Entity>(listed: &[IndexedObject]) -> Result<Vec<T>, Error> {
-    let mut reader = Decoder::default();
-    let objects = listed.iter().map(|listed| reader.decode(listed.body.as_bytes())).collect();
-    reader.into_result().map_err(|error| decode_error(T::TYPE, &error))?;
+/// Decodes the objects of an index range.
+pub(super) fn deserialize_all<T: Entity>(indexed: &[IndexedObject]) -> Result<Vec<T>, Error> {
+    let mut decoder = Decoder::default();
+    let objects = indexed.iter().map(|object| decoder.decode(object.body.as_bytes())).collect();
+    decoder.into_result().map_err(|error| decode_error(T::TYPE, &error))?;
     Ok(objects)
 }
 
-fn decode_error(kind: &str, error: &json::Error) -> Error {
-    StorageError(format!("a {kind} cannot be read: {error}")).into()
+fn decode_error(entity_type: &str, error: &json::Error) -> Error {
+    StorageError(format!("failed to decode {entity_type}: {error}")).into()
 }
 
 fn serialize<T: Entity>(object: &T) -> Result<String, Error> {
     serde_json::to_string(object)
-        .map_err(|error| StorageError(format!("a {} cannot be written: {error}", T::TYPE)).into())
+        .map_err(|error| StorageError(format!("failed to encode {}: {error}", T::TYPE)).into())
 }

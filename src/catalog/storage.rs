@@ -1,88 +1,88 @@
-//! Where the catalog's objects are kept: the port, and what a list is.
+//! The storage port: objects by key, with secondary indexes.
 //!
-//! An object is a text under a key, `kind/id`. It stands in any number of lists; in each it has a
-//! place, `at` (seconds: when it was made, or when it is due) and, among those of one second, the
-//! order in which they were first written. Every question is a range of one list, so that its cost
-//! does not grow with what else there is.
+//! An object is a string under a key, `type/id`. It is in any number of indexes. Its position in an
+//! index is `at` (seconds: when it was created, or when it is due) and `seq`, the order in which
+//! objects were first written. Each read is one key or one range of one index, so that its cost
+//! does not depend on the number of other objects.
 //!
-//! All calls answer at once, and those of one request happen together or not at all: the shell sees
-//! to that. What the objects are is not here.
+//! Calls are synchronous. The shell runs all calls of one request in one transaction. The objects
+//! themselves are in `objects`.
 
 use crate::id::Timestamp;
 
-/// The shelf did not do what it was asked to.
+/// A read or write failed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("the catalog is out of order: {0}")]
+#[error("catalog storage failed: {0}")]
 pub struct StorageError(pub String);
 
-/// That an object stands in a list.
+/// Membership of an object in an index.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct IndexEntry {
-    /// The list's name.
+    /// The index's name.
     pub index: String,
-    /// The object's place in it.
+    /// The object's time in it.
     pub at: Timestamp,
 }
 
 impl IndexEntry {
-    pub(crate) fn new(list: impl Into<String>, at: Timestamp) -> Self {
-        Self { index: list.into(), at }
+    pub(crate) fn new(index: impl Into<String>, at: Timestamp) -> Self {
+        Self { index: index.into(), at }
     }
 }
 
-/// A place in a list.
+/// A position in an index.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct IndexPosition {
-    /// The second.
+    /// The time, in seconds.
     pub at: Timestamp,
-    /// The order of writing.
+    /// The order of first writing.
     pub seq: i64,
 }
 
 impl IndexPosition {
-    /// Before all that are of this second or later.
+    /// Before every position of this second or later.
     #[must_use]
     pub fn start_of(at: Timestamp) -> Self {
         Self { at, seq: i64::MIN }
     }
 
-    /// After all that are of this second or earlier.
+    /// After every position of this second or earlier.
     #[must_use]
     pub fn end_of(at: Timestamp) -> Self {
         Self { at, seq: i64::MAX }
     }
 }
 
-/// In which direction a list is read.
+/// The direction in which an index is read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum SortOrder {
-    /// The latest place first.
+    /// The latest position first.
     Descending,
-    /// The earliest place first.
+    /// The earliest position first.
     Ascending,
 }
 
-/// A part of a list: what lies between two places, both left out.
+/// A range of an index between two positions, both excluded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct IndexRange {
-    /// Only later ones.
+    /// Only later positions.
     pub after: Option<IndexPosition>,
-    /// Only earlier ones.
+    /// Only earlier positions.
     pub before: Option<IndexPosition>,
     /// Which end comes first.
     pub order: SortOrder,
-    /// At most so many.
+    /// The most objects to return.
     pub limit: usize,
 }
 
 impl IndexRange {
-    /// The first so many of a list, in the order that clients see: newest first.
+    /// The first objects in the order of clients: newest first.
     #[must_use]
     pub fn newest_first(limit: usize) -> Self {
         Self { after: None, before: None, order: SortOrder::Descending, limit }
     }
 
-    /// The first so many that are due at a moment.
+    /// The objects that are due at a time, earliest first.
     #[must_use]
     pub fn due_until(now: Timestamp, limit: usize) -> Self {
         Self {
@@ -94,58 +94,58 @@ impl IndexRange {
     }
 }
 
-/// An object as it is kept.
+/// A stored object.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StoredObject {
-    /// In which place it was first written.
+    /// The order in which it was first written.
     pub seq: i64,
-    /// The object.
+    /// The object, as JSON.
     pub body: String,
 }
 
-/// An object of a list.
+/// An object of an index.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct IndexedObject {
-    /// Where it stands in the list.
+    /// Its position in the index.
     pub position: IndexPosition,
-    /// The object.
+    /// The object, as JSON.
     pub body: String,
 }
 
-/// What the objects are kept in.
+/// Stores the objects of one catalog.
 pub trait Storage {
     /// The object under a key.
     ///
     /// # Errors
     ///
-    /// When the shelf is out of order; so with the others.
+    /// When the storage fails.
     fn read(&self, key: &str) -> Result<Option<StoredObject>, StorageError>;
 
-    /// Puts an object under a key, takes it out of the lists that it left, and into those that it
-    /// joined. Entries that stay as they are stand in neither.
+    /// Writes an object under a key, and changes its index entries. Entries that stay are in
+    /// neither `removed` nor `added`.
     ///
     /// # Errors
     ///
-    /// As above.
+    /// When the storage fails.
     fn write(
         &self,
         key: &str,
         body: &str,
-        left: &[IndexEntry],
-        joined: &[IndexEntry],
+        removed: &[IndexEntry],
+        added: &[IndexEntry],
     ) -> Result<(), StorageError>;
 
-    /// Removes an object, and from the lists that it stood in.
+    /// Removes an object and its index entries.
     ///
     /// # Errors
     ///
-    /// As above.
-    fn remove(&self, key: &str, left: &[IndexEntry]) -> Result<(), StorageError>;
+    /// When the storage fails.
+    fn remove(&self, key: &str, removed: &[IndexEntry]) -> Result<(), StorageError>;
 
-    /// A part of a list.
+    /// Reads a range of an index.
     ///
     /// # Errors
     ///
-    /// As above.
-    fn list(&self, name: &str, range: IndexRange) -> Result<Vec<IndexedObject>, StorageError>;
+    /// When the storage fails.
+    fn list(&self, index: &str, range: IndexRange) -> Result<Vec<IndexedObject>, StorageError>;
 }

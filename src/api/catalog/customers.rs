@@ -1,17 +1,26 @@
-//! Customers: <https://docs.stripe.com/api/customers>.
+//! Handlers of `/v1/customers`.
 //!
-//! `id` at creation is ours: who bills elsewhere has names for customers already.
+//! The parameter `id` at creation is an extension, for operators whose customers already have ids
+//! in another system.
+//!
+//! Specification: <https://docs.stripe.com/api/customers>.
 
 use serde_json::Value;
 
 use super::{
     super::error::Error,
-    RequestContext, deleted_object,
+    context::{RequestContext, deleted_object},
     params::{MAX_STRING_LEN, Passthrough},
 };
-use crate::catalog::customer::{self, Customer, CustomerPatch};
+use crate::catalog::{
+    objects::{
+        customer::{self, Customer},
+        test_clock,
+    },
+    operations::customers::{self, CustomerPatch},
+};
 
-/// The most characters of a customer's address, by Stripe's documentation.
+/// The most characters of an email address, by Stripe's documentation.
 const MAX_EMAIL_LEN: usize = 512;
 
 const PASSTHROUGH: [Passthrough; 9] = [
@@ -26,60 +35,60 @@ const PASSTHROUGH: [Passthrough; 9] = [
     Passthrough::Map("shipping"),
 ];
 
-/// What only moves money.
+/// Parameters that only affect payments: accepted and ignored.
 const IGNORED_PARAMS: [&str; 6] =
     ["balance", "cash_balance", "next_invoice_sequence", "tax", "tax_id_data", "validate"];
 
-pub(super) fn list(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
-    let email = visit.params.non_empty("email", MAX_EMAIL_LEN)?;
-    let clock = visit.params.non_empty("test_clock", MAX_STRING_LEN)?;
-    let page = visit.params.list_query_with_created()?;
-    visit.reject_unknown()?;
+pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    let email = context.params.non_empty("email", MAX_EMAIL_LEN)?;
+    let clock = context.params.non_empty("test_clock", MAX_STRING_LEN)?;
+    let page = context.params.list_query_with_created()?;
+    context.reject_unknown()?;
     if let Some(clock) = &clock {
-        visit.tx.load_clock(clock, "test_clock")?;
+        test_clock::load(&context.tx, clock, "test_clock")?;
     }
-    let list = customer::index(clock.as_deref(), email.as_deref());
-    let livemode = visit.tx.livemode;
-    visit.page_response(
-        &[list],
+    let index = customer::index(clock.as_deref(), email.as_deref());
+    let livemode = context.tx.livemode;
+    context.page_response(
+        &[index],
         &page,
         |_| true,
         |customer: &Customer| Ok(customer.to_json(livemode)),
     )
 }
 
-pub(super) fn create(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
-    let clock = visit.params.non_empty("test_clock", MAX_STRING_LEN)?;
-    let id = visit.params.client_id()?;
-    let change = parse_patch(visit)?;
-    visit.reject_unknown()?;
-    let customer = customer::create(&visit.tx, id, change, clock.as_deref())?;
-    Ok(customer.to_json(visit.tx.livemode))
+pub(super) fn create(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    let clock = context.params.non_empty("test_clock", MAX_STRING_LEN)?;
+    let id = context.params.client_id()?;
+    let patch = parse_patch(context)?;
+    context.reject_unknown()?;
+    let customer = customers::create(&context.tx, id, patch, clock.as_deref())?;
+    Ok(customer.to_json(context.tx.livemode))
 }
 
-pub(super) fn retrieve(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
-    visit.reject_unknown()?;
-    let customer: Customer = visit.tx.load(visit.id(), "id")?;
-    Ok(customer.to_json(visit.tx.livemode))
+pub(super) fn retrieve(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    context.reject_unknown()?;
+    let customer: Customer = context.tx.load(context.id(), "id")?;
+    Ok(customer.to_json(context.tx.livemode))
 }
 
-pub(super) fn update(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
-    let change = parse_patch(visit)?;
-    visit.reject_unknown()?;
-    let customer = customer::update(&visit.tx, visit.id(), change)?;
-    Ok(customer.to_json(visit.tx.livemode))
+pub(super) fn update(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    let patch = parse_patch(context)?;
+    context.reject_unknown()?;
+    let customer = customers::update(&context.tx, context.id(), patch)?;
+    Ok(customer.to_json(context.tx.livemode))
 }
 
-pub(super) fn delete(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
-    visit.reject_unknown()?;
-    customer::delete(&visit.tx, visit.id())?;
-    Ok(deleted_object(visit.id(), "customer"))
+pub(super) fn delete(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    context.reject_unknown()?;
+    customers::delete(&context.tx, context.id())?;
+    Ok(deleted_object(context.id(), "customer"))
 }
 
-fn parse_patch(visit: &mut RequestContext<'_>) -> Result<CustomerPatch, Error> {
-    let params = &mut visit.params;
+fn parse_patch(context: &mut RequestContext<'_>) -> Result<CustomerPatch, Error> {
+    let params = &mut context.params;
     params.ignore(&IGNORED_PARAMS);
-    // The last of these that is given counts, as the most particular one.
+    // The last of these parameters wins, because it is the most specific.
     let mut payment_method = None;
     for name in ["source", "default_source", "payment_method"] {
         payment_method = params.bounded_string(name, MAX_STRING_LEN)?.or(payment_method);
@@ -90,15 +99,15 @@ fn parse_patch(visit: &mut RequestContext<'_>) -> Result<CustomerPatch, Error> {
         settings.ignore(&["custom_fields", "footer", "rendering_options"]);
         settings.reject_unknown()?;
     }
-    let mut details = params.passthrough(&PASSTHROUGH)?;
-    let words = ["none", "exempt", "reverse"].map(|word| (word, word));
-    if let Some(word) = params.one_of("tax_exempt", &words)? {
-        details.insert("tax_exempt".to_owned(), word.into());
+    let mut passthrough = params.passthrough(&PASSTHROUGH)?;
+    let literals = ["none", "exempt", "reverse"].map(|literal| (literal, literal));
+    if let Some(literal) = params.one_of("tax_exempt", &literals)? {
+        passthrough.insert("tax_exempt".to_owned(), literal.into());
     }
     Ok(CustomerPatch {
         email: params.bounded_string("email", MAX_EMAIL_LEN)?,
         payment_method,
         metadata: params.metadata()?,
-        passthrough: details,
+        passthrough,
     })
 }

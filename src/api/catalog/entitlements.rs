@@ -1,46 +1,54 @@
-//! What a customer may use, as the catalog knows it: never behind.
+//! Handlers of active entitlements, read from the source of truth.
 //!
-//! <https://docs.stripe.com/api/entitlements/active-entitlement>. `fresh` and `at_least`, which the
-//! edge takes, are taken here too: there is nothing newer than this.
+//! The parameters `fresh` and `at_least` of the edge are accepted and have no effect: no newer
+//! state exists.
+//!
+//! Specification: <https://docs.stripe.com/api/entitlements/active-entitlement>.
 
 use serde_json::Value;
 
-use super::{super::error::Error, RequestContext, params::MAX_STRING_LEN};
-use crate::catalog::entitlements::{self, StoredEntitlement};
+use super::{super::error::Error, context::RequestContext, params::MAX_STRING_LEN};
+use crate::catalog::{
+    engine::transitions,
+    objects::{
+        active_entitlement::{self, StoredEntitlement},
+        customer,
+    },
+};
 
-pub(super) fn list(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
-    let customer = visit.params.required_non_empty("customer", MAX_STRING_LEN)?;
-    list_active(visit, &customer, "customer")
+pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    let customer = context.params.required_non_empty("customer", MAX_STRING_LEN)?;
+    list_active(context, &customer, "customer")
 }
 
-pub(super) fn list_for_customer(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
-    let customer = visit.id().to_owned();
-    list_active(visit, &customer, "id")
+pub(super) fn list_for_customer(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    let customer = context.id().to_owned();
+    list_active(context, &customer, "id")
 }
 
-pub(super) fn retrieve(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
-    visit.reject_unknown()?;
-    let grant: StoredEntitlement = visit.tx.load(visit.id(), "id")?;
-    Ok(grant.to_json(visit.tx.livemode))
+pub(super) fn retrieve(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    context.reject_unknown()?;
+    let entitlement: StoredEntitlement = context.tx.load(context.id(), "id")?;
+    Ok(entitlement.to_json(context.tx.livemode))
 }
 
 fn list_active(
-    visit: &mut RequestContext<'_>,
+    context: &mut RequestContext<'_>,
     customer: &str,
     param: &str,
 ) -> Result<Value, Error> {
-    let page = visit.params.list_query()?;
-    visit.params.take_integer("at_least", 0..=u64::MAX)?;
-    visit.params.take_flag("fresh")?;
-    visit.reject_unknown()?;
-    let customer = visit.tx.load_existing_customer(customer, param)?;
-    visit.tx.apply_due(&customer)?;
-    let livemode = visit.tx.livemode;
-    let list = entitlements::index(&customer.id);
-    visit.page_response(
-        &[list],
+    let page = context.params.list_query()?;
+    context.params.take_integer("at_least", 0..=u64::MAX)?;
+    context.params.take_flag("fresh")?;
+    context.reject_unknown()?;
+    let customer = customer::load_existing(&context.tx, customer, param)?;
+    transitions::apply_due(&context.tx, &customer)?;
+    let livemode = context.tx.livemode;
+    let index = active_entitlement::index(&customer.id);
+    context.page_response(
+        &[index],
         &page,
         |_| true,
-        |grant: &StoredEntitlement| Ok(grant.to_json(livemode)),
+        |entitlement: &StoredEntitlement| Ok(entitlement.to_json(livemode)),
     )
 }

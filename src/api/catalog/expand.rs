@@ -1,28 +1,33 @@
-//! An id, or the whole thing: `expand`.
+//! The `expand` parameter: replaces ids in a response with their objects.
 //!
-//! <https://docs.stripe.com/api/expanding_objects>. A path names members, from the answer inward;
-//! what stands between is expanded too, and a list is gone through.
+//! A path names members, from the response inward. Members along the path are expanded too. In a
+//! list, every element is expanded.
+//!
+//! Specification: <https://docs.stripe.com/api/expanding_objects>.
 
 use serde_json::Value;
 
-use super::super::error::Error;
+use super::{super::error::Error, context::deleted_object};
 use crate::catalog::{
-    Entity, Tx,
-    customer::Customer,
-    feature::Feature,
-    price::Price,
-    product::Product,
-    test_clock::{ClockState, TestClock},
+    Tx,
+    objects::{
+        customer::Customer,
+        feature::Feature,
+        price::Price,
+        product::Product,
+        test_clock::{ClockState, TestClock},
+    },
+    repository::Entity as _,
 };
 
-/// The most paths in a request, by Stripe's documentation of their depth and a good measure.
+/// The most paths in a request. Stripe documents the depth only; this limit bounds the reads.
 const MAX_PATHS: usize = 20;
 
-/// The deepest path, in members, as at Stripe; `data` does not count.
+/// The deepest path, in members, as at Stripe. `data` does not count.
 const MAX_DEPTH: usize = 4;
 
-/// Puts objects where their ids are.
-pub(super) fn expand(catalog: &Tx<'_>, shown: &mut Value, paths: &[String]) -> Result<(), Error> {
+/// Expands the paths in a rendered response.
+pub(super) fn expand(tx: &Tx<'_>, value: &mut Value, paths: &[String]) -> Result<(), Error> {
     if paths.len() > MAX_PATHS {
         return Err(invalid_expand(&format!("You can expand at most {MAX_PATHS} properties.")));
     }
@@ -33,55 +38,49 @@ pub(super) fn expand(catalog: &Tx<'_>, shown: &mut Value, paths: &[String]) -> R
                 "You cannot expand more than {MAX_DEPTH} levels of a property ({path})."
             )));
         }
-        expand_path(catalog, shown, &members, path)?;
+        expand_path(tx, value, &members, path)?;
     }
     Ok(())
 }
 
-fn expand_path(
-    catalog: &Tx<'_>,
-    shown: &mut Value,
-    members: &[&str],
-    path: &str,
-) -> Result<(), Error> {
+fn expand_path(tx: &Tx<'_>, value: &mut Value, members: &[&str], path: &str) -> Result<(), Error> {
     let Some((member, rest)) = members.split_first() else { return Ok(()) };
-    // What stands in there are the caller's own words.
+    // Metadata is the caller's own data, not ids of objects.
     if *member == "metadata" {
         return Err(not_expandable(path));
     }
-    match shown {
+    match value {
         Value::Array(items) => {
-            items.iter_mut().try_for_each(|item| expand_path(catalog, item, members, path))
+            items.iter_mut().try_for_each(|item| expand_path(tx, item, members, path))
         }
         Value::Object(object) => {
             let Some(value) = object.get_mut(*member) else { return Err(not_expandable(path)) };
             if let Value::String(id) = value {
-                *value =
-                    load_referenced(catalog, member, id)?.ok_or_else(|| not_expandable(path))?;
+                *value = load_referenced(tx, member, id)?.ok_or_else(|| not_expandable(path))?;
             } else if rest.is_empty() && !value.is_null() && value.get("object").is_none() {
                 return Err(not_expandable(path));
             }
-            if value.is_null() { Ok(()) } else { expand_path(catalog, value, rest, path) }
+            if value.is_null() { Ok(()) } else { expand_path(tx, value, rest, path) }
         }
         Value::Null => Ok(()),
         Value::Bool(_) | Value::Number(_) | Value::String(_) => Err(not_expandable(path)),
     }
 }
 
-/// The object that a member names, if the member names one.
-fn load_referenced(catalog: &Tx<'_>, member: &str, id: &str) -> Result<Option<Value>, Error> {
-    let livemode = catalog.livemode;
+/// Loads the object that a member refers to. `None` if the member is not a reference.
+fn load_referenced(tx: &Tx<'_>, member: &str, id: &str) -> Result<Option<Value>, Error> {
+    let livemode = tx.livemode;
     Ok(match member {
-        "customer" => Some(catalog.load::<Customer>(id, "expand")?.to_json(livemode)),
-        "default_price" | "price" => Some(catalog.load::<Price>(id, "expand")?.to_json(livemode)),
-        "feature" => Some(catalog.load::<Feature>(id, "expand")?.to_json(livemode)),
-        "product" => match catalog.find::<Product>(id)? {
+        "customer" => Some(tx.load::<Customer>(id, "expand")?.to_json(livemode)),
+        "default_price" | "price" => Some(tx.load::<Price>(id, "expand")?.to_json(livemode)),
+        "feature" => Some(tx.load::<Feature>(id, "expand")?.to_json(livemode)),
+        "product" => match tx.find::<Product>(id)? {
             Some(product) => Some(product.to_json(livemode)),
-            None => Some(super::deleted_object(id, Product::TYPE)),
+            None => Some(deleted_object(id, Product::TYPE)),
         },
-        "test_clock" => match catalog.find::<TestClock>(id)? {
+        "test_clock" => match tx.find::<TestClock>(id)? {
             Some(clock) if clock.state != ClockState::Deleted => Some(clock.to_json(livemode)),
-            _ => Some(super::deleted_object(id, "test_helpers.test_clock")),
+            _ => Some(deleted_object(id, "test_helpers.test_clock")),
         },
         _ => None,
     })

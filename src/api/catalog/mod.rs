@@ -1,25 +1,33 @@
-//! The catalog's own API: Stripe's around entitlements, and a little more.
+//! The API of the built-in catalog: Stripe's API around entitlements, with a few extensions.
 //!
-//! | file             | answers                                                                     |
-//! |------------------|-----------------------------------------------------------------------------|
-//! | `features` · `products` · `prices` | what is sold                                              |
-//! | `customers` · `subscriptions` · `items` | who has bought what                                  |
-//! | `entitlements`   | what a customer may use                                                     |
-//! | `clocks`         | time, for tests                                                             |
-//! | `events` · `endpoints` | what happened, and who is told                                        |
-//! | `fields` · `expand` | parameters of Stripe's kinds · an id, or the whole thing                  |
+//! | file                  | what it has                                                    |
+//! |-----------------------|----------------------------------------------------------------|
+//! | `context`             | the context of a request                                       |
+//! | `params`              | parameters of Stripe's types                                   |
+//! | `price_params` · `product_params` | parameters of prices and products                  |
+//! | `expand`              | the `expand` parameter                                         |
+//! | `features` · `products` · `prices` | handlers of the product catalog                   |
+//! | `customers` · `subscriptions` · `subscription_items` | handlers of customers and what they bought |
+//! | `entitlements`        | handlers of active entitlements                                |
+//! | `test_clocks`         | handlers of test clocks                                        |
+//! | `events` · `webhook_endpoints` | handlers of events and their delivery                 |
 //!
-//! <https://docs.stripe.com/api>. A request is answered at once and as a whole: what is refused has
-//! changed nothing. It runs where the catalog is kept; the way to there is
-//! [`crate::store::Catalog`]. The rules are in [`crate::catalog`].
+//! The edge checks the key and forwards the request with `forward()`. The catalog object runs it
+//! with [`handle()`] in one transaction: a rejected request changes nothing. The rules are in
+//! [`crate::catalog`]. Statuses of errors are in `api::error::catalog`.
+//!
+//! Specification: <https://docs.stripe.com/api>.
 
+mod context;
 mod customers;
 mod entitlements;
 mod events;
 mod expand;
 mod features;
 mod params;
+mod price_params;
 mod prices;
+mod product_params;
 mod products;
 mod subscription_items;
 mod subscriptions;
@@ -27,9 +35,10 @@ mod test_clocks;
 mod webhook_endpoints;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use self::context::RequestContext;
 use super::{
     App, IDEMPOTENCY_KEY, Request, Response, auth,
     error::Error,
@@ -40,30 +49,29 @@ use super::{
 use crate::{
     catalog::{
         RequestInfo, Tx,
-        idempotency::{self, Replay},
-        page::ListQuery,
+        engine::idempotency::{self, Replay},
     },
     json,
     source::API_VERSION,
     store::{CatalogClient as _, Store},
 };
 
-/// The most bytes of a body: the largest request, of 20 items with 50 notes each, has half as many,
-/// and an event with its object twice in it still fits a row of 2 MB.
+/// The most bytes of a body. The largest valid request, 20 items with 50 metadata keys each, has
+/// half as many. An event that contains its object twice still fits into a row of 2 MB.
 pub const MAX_BODY_BYTES: usize = 256 << 10;
 
-/// The name that whoever hands a request over has given it, by which events tell what caused them.
+/// The request id, set by the edge. Events name it as their cause.
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
-/// That an answer was given before.
+/// Marks a replayed response.
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-/// The request that it was first given to.
+/// The id of the request that the replayed response first responded to.
 const ORIGINAL_REQUEST: HeaderName = HeaderName::from_static("original-request");
 
 const STRIPE_VERSION: HeaderName = HeaderName::from_static("stripe-version");
 
-/// The headers that an answer may have; no other needs to be handed over.
+/// The headers that a response can have. The catalog object sends no others to the edge.
 pub const RESPONSE_HEADERS: [HeaderName; 8] = [
     header::CONTENT_TYPE,
     header::CACHE_CONTROL,
@@ -75,29 +83,19 @@ pub const RESPONSE_HEADERS: [HeaderName; 8] = [
     ORIGINAL_REQUEST,
 ];
 
-/// A request under way.
-pub(super) struct RequestContext<'a> {
-    tx: Tx<'a>,
-    params: Params,
-    /// The path, as a list's `url` repeats it.
-    path: &'a str,
-    /// What stands for the `{…}` in it.
-    ids: Vec<String>,
-}
-
-/// What answers a request.
+/// A handler of a route.
 pub(super) type CatalogHandler = fn(&mut RequestContext<'_>) -> Result<Value, Error>;
 
-/// A line of the table, short enough for one.
+/// A row of the route table.
 const fn route(
     method: Method,
     path: &'static str,
-    endpoint: CatalogHandler,
+    handler: CatalogHandler,
 ) -> Route<CatalogHandler> {
-    Route { method, path, access: Access::ServerKey, operation: endpoint }
+    Route { method, path, access: Access::ServerKey, operation: handler }
 }
 
-/// Every route of the catalog.
+/// The route table of the catalog.
 pub(super) const ROUTES: &[Route<CatalogHandler>] = &[
     route(Method::GET, "/v1/entitlements/features", features::list),
     route(Method::POST, "/v1/entitlements/features", features::create),
@@ -149,12 +147,12 @@ pub(super) const ROUTES: &[Route<CatalogHandler>] = &[
     route(Method::GET, "/v1/webhook_endpoints/{id}/deliveries", webhook_endpoints::list_deliveries),
 ];
 
-/// The method and the path of every route of the catalog.
+/// The method and path of every route.
 pub fn routes() -> impl Iterator<Item = (&'static Method, &'static str)> {
     ROUTES.iter().map(|route| (&route.method, route.path))
 }
 
-/// The answer of a route that is none of the edge's.
+/// Forwards a request that matches no route of the edge to the catalog.
 pub(super) async fn forward<S: Store>(
     app: &App<'_, S>,
     request: &Request,
@@ -173,43 +171,43 @@ pub(super) async fn forward<S: Store>(
     }
 }
 
-/// That a request came to nothing: nothing may be kept of what was done for it.
+/// A failed request. The caller must roll its transaction back.
 #[derive(Debug)]
 pub struct Rejected(Error);
 
 impl Rejected {
-    /// The answer.
+    /// The response to the client.
     #[must_use]
     pub fn response(&self) -> Response {
         self.0.to_response()
     }
 
-    /// What the operator's log should hold of it, if anything.
+    /// The cause for the operator's log, if there is one.
     #[must_use]
     pub fn cause(&self) -> Option<&str> {
         self.0.cause()
     }
 }
 
-/// Answers a request to the catalog.
+/// Runs a request to the catalog.
 ///
 /// # Errors
 ///
-/// Where it is refused, or fails.
-pub fn handle(catalog: Tx<'_>, request: &Request) -> Result<Response, Rejected> {
-    try_handle(catalog, request).map_err(Rejected)
+/// When the request is invalid, or the storage fails.
+pub fn handle(tx: Tx<'_>, request: &Request) -> Result<Response, Rejected> {
+    try_handle(tx, request).map_err(Rejected)
 }
 
-/// The answer to a request whose key belongs to one that is not answered yet.
+/// The response to a request whose idempotency key is in use by a request in progress.
 #[must_use]
 pub fn key_in_use(key: &str) -> Response {
     Error::idempotency_key_in_use(key).to_response()
 }
 
-fn try_handle(catalog: Tx<'_>, request: &Request) -> Result<Response, Error> {
+fn try_handle(tx: Tx<'_>, request: &Request) -> Result<Response, Error> {
     let (method, path) = (request.method(), request.uri().path());
-    let (endpoint, ids) = match Route::match_request(ROUTES, method, path)? {
-        RouteMatch::Operation(endpoint, ids) => (endpoint, ids),
+    let (handler, ids) = match Route::match_request(ROUTES, method, path)? {
+        RouteMatch::Operation(handler, ids) => (handler, ids),
         RouteMatch::Options(response) => return Ok(response),
         RouteMatch::NotFound => return Err(Error::no_route(method, path)),
     };
@@ -218,19 +216,20 @@ fn try_handle(catalog: Tx<'_>, request: &Request) -> Result<Response, Error> {
     }
     let key = idempotency_key(request)?;
     let id = header_str(request, REQUEST_ID).map(str::to_owned);
-    let catalog = catalog.with_request(RequestInfo { id, idempotency_key: key.map(str::to_owned) });
-    let asked = key.map(|_| fingerprint(request));
-    if let (Some(key), Some(asked)) = (key, &asked) {
-        match idempotency::get(&catalog, key, asked)? {
+    let tx = tx.with_request(RequestInfo { id, idempotency_key: key.map(str::to_owned) });
+    let fingerprint = key.map(|_| fingerprint(request));
+    if let (Some(key), Some(fingerprint)) = (key, &fingerprint) {
+        match idempotency::get(&tx, key, fingerprint)? {
             Replay::Miss => {}
             Replay::Mismatch => return Err(Error::idempotency_mismatch(key)),
-            Replay::Hit(answer) => {
-                let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-                let mut response = build_response(status, answer.body, Some(key));
+            Replay::Hit(stored) => {
+                let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK);
+                let mut response = build_response(status, stored.body, Some(key));
                 let headers = response.headers_mut();
                 headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
-                if let Some(Ok(first)) = answer.request_id.as_deref().map(HeaderValue::from_str) {
-                    headers.insert(ORIGINAL_REQUEST, first);
+                if let Some(Ok(original)) = stored.request_id.as_deref().map(HeaderValue::from_str)
+                {
+                    headers.insert(ORIGINAL_REQUEST, original);
                 }
                 return Ok(response);
             }
@@ -240,29 +239,29 @@ fn try_handle(catalog: Tx<'_>, request: &Request) -> Result<Response, Error> {
         Method::POST => Params::from_body_and_query(request)?,
         _ => Params::from_query_or_body(request)?,
     };
-    let mut visit = RequestContext { tx: catalog, params, path, ids };
-    let paths = visit.params.take_list("expand")?;
-    let mut shown = endpoint(&mut visit)?;
-    expand::expand(&visit.tx, &mut shown, &paths)?;
-    let body = json::to_string(&shown);
-    if let (Some(key), Some(asked)) = (key, asked) {
-        idempotency::put(&visit.tx, key, asked, StatusCode::OK.as_u16(), body.clone())?;
+    let mut context = RequestContext { tx, params, path, ids };
+    let paths = context.params.take_list("expand")?;
+    let mut value = handler(&mut context)?;
+    expand::expand(&context.tx, &mut value, &paths)?;
+    let body = json::to_string(&value);
+    if let (Some(key), Some(fingerprint)) = (key, fingerprint) {
+        idempotency::put(&context.tx, key, fingerprint, StatusCode::OK.as_u16(), body.clone())?;
     }
     Ok(build_response(StatusCode::OK, body, key))
 }
 
-/// The key under which a request is to be done once: only where it does something.
+/// The idempotency key of a request. Only `POST` requests have one.
 ///
 /// # Errors
 ///
-/// When it is none. To do without it would be to do the request twice.
+/// When the key is not valid. Without this error the request could run twice.
 pub(super) fn idempotency_key(request: &Request) -> Result<Option<&str>, Error> {
-    let Some(given) = request.headers().get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let Some(header_value) = request.headers().get(IDEMPOTENCY_KEY) else { return Ok(None) };
     if *request.method() != Method::POST {
         return Ok(None);
     }
-    let fits = |key: &&str| !key.is_empty() && key.len() <= idempotency::MAX_KEY_LEN;
-    given.to_str().ok().filter(fits).map(Some).ok_or_else(|| {
+    let is_valid_length = |key: &&str| !key.is_empty() && key.len() <= idempotency::MAX_KEY_LEN;
+    header_value.to_str().ok().filter(is_valid_length).map(Some).ok_or_else(|| {
         Error::invalid(format!(
             "The Idempotency-Key must have 1 to {} characters, all of them ASCII.",
             idempotency::MAX_KEY_LEN
@@ -270,15 +269,15 @@ pub(super) fn idempotency_key(request: &Request) -> Result<Option<&str>, Error> 
     })
 }
 
-/// What was asked for under a key, so that two requests for the same are alike.
+/// The hash of a request under a key. It is equal for equal requests.
 fn fingerprint(request: &Request) -> String {
-    let mut asked = Sha256::new();
-    asked.update(request.uri().path());
-    asked.update([0]);
-    asked.update(request.uri().query().unwrap_or_default());
-    asked.update([0]);
-    asked.update(request.body());
-    hex::encode(asked.finalize())
+    let mut hash = Sha256::new();
+    hash.update(request.uri().path());
+    hash.update([0]);
+    hash.update(request.uri().query().unwrap_or_default());
+    hash.update([0]);
+    hash.update(request.body());
+    hex::encode(hash.finalize())
 }
 
 fn build_response(status: StatusCode, body: String, key: Option<&str>) -> Response {
@@ -289,43 +288,4 @@ fn build_response(status: StatusCode, body: String, key: Option<&str>) -> Respon
         headers.insert(IDEMPOTENCY_KEY, key);
     }
     response
-}
-
-impl RequestContext<'_> {
-    /// The last `{…}` of the path.
-    fn id(&self) -> &str {
-        self.ids.last().map_or("", String::as_str)
-    }
-
-    /// The first `{…}` of the path.
-    fn first_id(&self) -> &str {
-        self.ids.first().map_or("", String::as_str)
-    }
-
-    /// Refuses what is no parameter of this request, before anything is done for it.
-    fn reject_unknown(&mut self) -> Result<(), Error> {
-        std::mem::take(&mut self.params).reject_unknown()
-    }
-
-    /// A page of objects, as Stripe's lists show them.
-    fn page_response<T: crate::catalog::Entity>(
-        &self,
-        lists: &[String],
-        page: &ListQuery,
-        keep: impl Fn(&T) -> bool,
-        shown: impl FnMut(&T) -> Result<Value, Error>,
-    ) -> Result<Value, Error> {
-        let (objects, has_more) = self.tx.list_page(lists, page, keep)?;
-        let data: Vec<_> = objects.iter().map(shown).collect::<Result<_, _>>()?;
-        Ok(self.list_response(&data, has_more))
-    }
-
-    fn list_response(&self, data: &[Value], has_more: bool) -> Value {
-        json!({ "object": "list", "data": data, "has_more": has_more, "url": self.path })
-    }
-}
-
-/// What Stripe says of a thing that is gone.
-fn deleted_object(id: &str, object: &str) -> Value {
-    json!({ "id": id, "object": object, "deleted": true })
 }

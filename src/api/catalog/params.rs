@@ -1,4 +1,7 @@
-//! Parameters of the kinds that Stripe's objects have.
+//! Parameters of Stripe's types: strings, times, maps, metadata, lists and pages.
+//!
+//! These extend [`Params`], which parses forms and JSON bodies. Every error names the parameter, as
+//! Stripe's do.
 
 use serde_json::{Map, Value as Json};
 
@@ -9,25 +12,25 @@ use super::super::{
 };
 use crate::{
     catalog::{
-        metadata::MetadataPatch,
+        objects::metadata::MetadataPatch,
         page::{CreatedRange, ListCursor, ListQuery},
     },
     id::{CustomerId, Timestamp},
 };
 
-/// The most characters of a text that Stripe says nothing else about.
+/// The most characters of a string for which Stripe documents no limit.
 pub(super) const MAX_STRING_LEN: usize = 5_000;
 
-/// The most characters of an id of the caller's own making: those of a customer's id at the edge.
+/// The most characters of an id that the client chooses: the limit of customer ids at the edge.
 const MAX_ID_LEN: usize = CustomerId::MAX_LEN;
 
-/// The characters of a text that is too long that an error repeats.
+/// The most characters of a too long string that an error repeats.
 const MAX_QUOTED_LEN: usize = 60;
 
-/// The latest second that is looked at: the end of the year 9999.
+/// The latest timestamp accepted: the end of the year 9999.
 const MAX_TIMESTAMP: u64 = 253_402_300_799;
 
-/// What is only kept to be shown again.
+/// A member that is stored only to be returned.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Passthrough {
     String(&'static str),
@@ -37,7 +40,7 @@ pub(super) enum Passthrough {
 }
 
 impl Params {
-    /// Parameters of a request's body and of its query string, as one.
+    /// Reads the parameters of a request's body and query string.
     pub(super) fn from_body_and_query(request: &Request) -> Result<Self, Error> {
         let query = request.uri().query().unwrap_or_default();
         if form::has_json_body(request) {
@@ -48,28 +51,28 @@ impl Params {
         Self::from_form(&[query.as_bytes(), request.body()].join(&b'&'))
     }
 
-    /// Takes a text of at most so many characters, which may be empty.
+    /// Takes a string of at most `limit` characters, which can be empty.
     pub(super) fn bounded_string(
         &mut self,
         name: &str,
         limit: usize,
     ) -> Result<Option<String>, Error> {
-        let Some(text) = self.take_string(name)? else { return Ok(None) };
-        if text.chars().count() > limit {
-            let head: String = text.chars().take(MAX_QUOTED_LEN).collect();
+        let Some(value) = self.take_string(name)? else { return Ok(None) };
+        if value.chars().count() > limit {
+            let prefix: String = value.chars().take(MAX_QUOTED_LEN).collect();
             return Err(Error::parameter(
                 self.qualified(name),
                 "parameter_invalid",
-                format!("Invalid string: {head}…; must be at most {limit} characters"),
+                format!("Invalid string: {prefix}…; must be at most {limit} characters"),
             ));
         }
-        Ok(Some(text))
+        Ok(Some(value))
     }
 
-    /// The same; an empty one is refused.
+    /// Takes a string that is not empty.
     pub(super) fn non_empty(&mut self, name: &str, limit: usize) -> Result<Option<String>, Error> {
-        let text = self.bounded_string(name, limit)?;
-        if text.as_deref() == Some("") {
+        let value = self.bounded_string(name, limit)?;
+        if value.as_deref() == Some("") {
             let name = self.qualified(name);
             let message = format!(
                 "You passed an empty string for '{name}'. We assume empty values are an attempt to \
@@ -78,19 +81,19 @@ impl Params {
             );
             return Err(Error::parameter(name, "parameter_invalid_empty", message));
         }
-        Ok(text)
+        Ok(value)
     }
 
-    /// The same; it must be there.
+    /// Takes a required string that is not empty.
     pub(super) fn required_non_empty(&mut self, name: &str, limit: usize) -> Result<String, Error> {
         self.non_empty(name, limit)?.ok_or_else(|| Error::missing_param(&self.qualified(name)))
     }
 
-    /// Takes an id of the caller's own making.
+    /// Takes an id that the client chooses.
     pub(super) fn client_id(&mut self) -> Result<Option<String>, Error> {
         let id = self.non_empty("id", MAX_ID_LEN)?;
-        let fits = |id: &String| id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
-        if id.as_ref().is_some_and(|id| !fits(id)) {
+        let is_valid = |id: &String| id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
+        if id.as_ref().is_some_and(|id| !is_valid(id)) {
             return Err(Error::parameter(
                 self.qualified("id"),
                 "parameter_invalid",
@@ -100,38 +103,40 @@ impl Params {
         Ok(id)
     }
 
-    /// Takes `true` or `false`, if one is there.
+    /// Takes a bool.
     pub(super) fn optional_bool(&mut self, name: &str) -> Result<Option<bool>, Error> {
-        if self.remaining.iter().all(|(known, _)| known != name) {
+        if self.remaining.iter().all(|(param, _)| param != name) {
             return Ok(None);
         }
         self.take_flag(name).map(Some)
     }
 
-    /// Whether a parameter is this text.
-    pub(super) fn has_value(&self, name: &str, text: &str) -> bool {
-        let is = |value: &ParamValue| matches!(value, ParamValue::String(given) if given == text);
-        self.remaining.iter().any(|(known, value)| known == name && is(value))
+    /// Whether a parameter has this value.
+    pub(super) fn has_value(&self, name: &str, value: &str) -> bool {
+        let is_equal =
+            |param: &ParamValue| matches!(param, ParamValue::String(string) if string == value);
+        self.remaining.iter().any(|(param, value)| param == name && is_equal(value))
     }
 
-    /// Takes a moment.
+    /// Takes a timestamp.
     pub(super) fn timestamp(&mut self, name: &str) -> Result<Option<Timestamp>, Error> {
-        let moment = self.take_integer(name, 0..=MAX_TIMESTAMP)?;
-        Ok(moment.and_then(|moment| i64::try_from(moment).ok()).map(Timestamp))
+        let time = self.take_integer(name, 0..=MAX_TIMESTAMP)?;
+        Ok(time.and_then(|time| i64::try_from(time).ok()).map(Timestamp))
     }
 
-    /// Takes one of a few words.
+    /// Takes one of several literals.
     pub(super) fn one_of<T: Copy>(
         &mut self,
         name: &str,
-        words: &[(&str, T)],
+        literals: &[(&str, T)],
     ) -> Result<Option<T>, Error> {
-        let Some(given) = self.take_string(name)? else { return Ok(None) };
-        let meant = words.iter().find(|(word, _)| *word == given).map(|(_, meant)| *meant);
-        meant.map(Some).ok_or_else(|| {
+        let Some(string) = self.take_string(name)? else { return Ok(None) };
+        let value =
+            literals.iter().find(|(literal, _)| *literal == string).map(|(_, value)| *value);
+        value.map(Some).ok_or_else(|| {
             let name = self.qualified(name);
-            let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-            let message = format!("Invalid {name}: must be one of {}", words.join(", "));
+            let literals: Vec<_> = literals.iter().map(|(literal, _)| *literal).collect();
+            let message = format!("Invalid {name}: must be one of {}", literals.join(", "));
             Error::parameter(name, "parameter_invalid", message)
         })
     }
@@ -140,10 +145,10 @@ impl Params {
     pub(super) fn object(&mut self, name: &str) -> Result<Option<Self>, Error> {
         match self.take_value(name) {
             None => Ok(None),
-            Some(ParamValue::Nested(left)) => {
-                Ok(Some(Self { prefix: self.qualified(name), remaining: left }))
+            Some(ParamValue::Nested(remaining)) => {
+                Ok(Some(Self { prefix: self.qualified(name), remaining }))
             }
-            Some(ParamValue::String(text)) if text.is_empty() => Ok(None),
+            Some(ParamValue::String(value)) if value.is_empty() => Ok(None),
             Some(ParamValue::String(_)) => Err(self.type_error(name, "a map", "single value")),
         }
     }
@@ -152,48 +157,48 @@ impl Params {
     pub(super) fn metadata(&mut self) -> Result<MetadataPatch, Error> {
         match self.take_value("metadata") {
             None => Ok(MetadataPatch::Keep),
-            Some(ParamValue::String(text)) if text.is_empty() => Ok(MetadataPatch::Clear),
+            Some(ParamValue::String(value)) if value.is_empty() => Ok(MetadataPatch::Clear),
             Some(ParamValue::String(_)) => {
                 Err(self.type_error("metadata", "a map", "single value"))
             }
-            Some(ParamValue::Nested(notes)) => {
-                let notes = notes.into_iter().map(|(key, value)| match value {
+            Some(ParamValue::Nested(entries)) => {
+                let entries = entries.into_iter().map(|(key, value)| match value {
                     ParamValue::String(value) => Ok((key, value)),
                     ParamValue::Nested(_) => {
                         let name = format!("metadata[{key}]");
                         Err(self.type_error(&name, "a single value", "list or map"))
                     }
                 });
-                notes.collect::<Result<_, _>>().map(MetadataPatch::Set)
+                entries.collect::<Result<_, _>>().map(MetadataPatch::Set)
             }
         }
     }
 
-    /// Takes what is only kept to be shown again. An empty one is shown as `null`.
+    /// Takes members that are stored only to be returned. An empty value becomes `null`.
     pub(super) fn passthrough(
         &mut self,
-        details: &[Passthrough],
+        members: &[Passthrough],
     ) -> Result<Map<String, Json>, Error> {
-        let mut taken = Map::new();
-        for detail in details {
-            let (name, value) = match *detail {
+        let mut result = Map::new();
+        for member in members {
+            let (name, value) = match *member {
                 Passthrough::String(name) => {
-                    let text = self.bounded_string(name, MAX_STRING_LEN)?;
-                    (name, text.map(|text| if text.is_empty() { Json::Null } else { text.into() }))
+                    let value = self.bounded_string(name, MAX_STRING_LEN)?;
+                    (name, value.map(|it| if it.is_empty() { Json::Null } else { it.into() }))
                 }
                 Passthrough::Bool(name) => (name, self.optional_bool(name)?.map(Json::from)),
                 Passthrough::List(name) => (name, self.json_list(name)?),
                 Passthrough::Map(name) => (name, self.json_object(name)?),
             };
-            taken.extend(value.map(|value| (name.to_owned(), value)));
+            result.extend(value.map(|value| (name.to_owned(), value)));
         }
-        Ok(taken)
+        Ok(result)
     }
 
     fn json_list(&mut self, name: &str) -> Result<Option<Json>, Error> {
         let items = match self.take_value(name) {
             None => return Ok(None),
-            Some(ParamValue::String(text)) if text.is_empty() => Vec::new(),
+            Some(ParamValue::String(value)) if value.is_empty() => Vec::new(),
             Some(ParamValue::String(_)) => {
                 return Err(self.type_error(name, "an array", "single value"));
             }
@@ -206,13 +211,13 @@ impl Params {
     fn json_object(&mut self, name: &str) -> Result<Option<Json>, Error> {
         match self.take_value(name) {
             None => Ok(None),
-            Some(ParamValue::String(text)) if text.is_empty() => Ok(Some(Json::Null)),
+            Some(ParamValue::String(value)) if value.is_empty() => Ok(Some(Json::Null)),
             Some(ParamValue::String(_)) => Err(self.type_error(name, "a map", "single value")),
             Some(map) => Ok(Some(to_json(map))),
         }
     }
 
-    /// Takes parameters that only move money, and leaves them at that.
+    /// Takes parameters and ignores them.
     pub(super) fn ignore(&mut self, names: &[&str]) {
         for name in names {
             self.take_value(name);
@@ -221,54 +226,54 @@ impl Params {
 
     /// Takes the parameters of a page.
     pub(super) fn list_query(&mut self) -> Result<ListQuery, Error> {
-        let (limit, from) = super::super::page::PageParams::from_params(self)?.into_parts();
+        let (limit, cursor) = super::super::page::PageParams::from_params(self)?.into_parts();
         let created = CreatedRange::default();
-        Ok(ListQuery { limit, cursor: from, created })
+        Ok(ListQuery { limit, cursor, created })
     }
 
-    /// The same, and `created`: a second, or bounds of it.
+    /// Takes the parameters of a page, and the range `created`.
     pub(super) fn list_query_with_created(&mut self) -> Result<ListQuery, Error> {
         let page = self.list_query()?;
         Ok(ListQuery { created: self.timestamp_range("created")?, ..page })
     }
 
-    /// Takes a second, or bounds of it: `gt`, `gte`, `lt`, `lte`.
+    /// Takes a timestamp, or a range: `gt`, `gte`, `lt`, `lte`.
     pub(super) fn timestamp_range(&mut self, name: &str) -> Result<CreatedRange, Error> {
         if matches!(
-            self.remaining.iter().find(|(known, _)| known == name),
+            self.remaining.iter().find(|(param, _)| param == name),
             Some((_, ParamValue::String(_)))
         ) {
-            let moment = self.timestamp(name)?;
-            return Ok(CreatedRange { first: moment, last: moment });
+            let time = self.timestamp(name)?;
+            return Ok(CreatedRange { first: time, last: time });
         }
         let Some(mut bounds) = self.object(name)? else { return Ok(CreatedRange::default()) };
-        let shifted = |moment: Option<Timestamp>, by: i64| {
-            moment.map(|moment| Timestamp(moment.0.saturating_add(by)))
+        let shift = |time: Option<Timestamp>, by: i64| {
+            time.map(|time| Timestamp(time.0.saturating_add(by)))
         };
-        let first = shifted(bounds.timestamp("gt")?, 1).max(bounds.timestamp("gte")?);
-        let last = [shifted(bounds.timestamp("lt")?, -1), bounds.timestamp("lte")?];
+        let first = shift(bounds.timestamp("gt")?, 1).max(bounds.timestamp("gte")?);
+        let last = [shift(bounds.timestamp("lt")?, -1), bounds.timestamp("lte")?];
         bounds.reject_unknown()?;
         Ok(CreatedRange { first, last: last.into_iter().flatten().min() })
     }
 }
 
 impl super::super::page::PageParams {
-    /// How many, and from where.
+    /// The limit and the cursor.
     fn into_parts(self) -> (usize, ListCursor) {
         use super::super::page::PageCursor as Given;
-        let from = match self.cursor {
+        let cursor = match self.cursor {
             Given::Start => ListCursor::Start,
             Given::After(id) => ListCursor::After(id),
             Given::Before(id) => ListCursor::Before(id),
         };
-        (self.limit, from)
+        (self.limit, cursor)
     }
 }
 
 fn to_json(value: ParamValue) -> Json {
     match value {
-        ParamValue::String(text) if text.is_empty() => Json::Null,
-        ParamValue::String(text) => Json::String(text),
+        ParamValue::String(string) if string.is_empty() => Json::Null,
+        ParamValue::String(string) => Json::String(string),
         ParamValue::Nested(items) => {
             let members = items.into_iter().map(|(name, item)| (name, to_json(item)));
             Json::Object(members.collect())

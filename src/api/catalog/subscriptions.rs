@@ -1,33 +1,43 @@
-//! Subscriptions: <https://docs.stripe.com/api/subscriptions>.
+//! Handlers of `/v1/subscriptions`.
 //!
-//! `status` on an update is ours: what a system that Stripe is not knows of the payments.
+//! The parameter `status` of an update is an extension: it reports the payment state from another
+//! billing system.
+//!
+//! Specification: <https://docs.stripe.com/api/subscriptions>.
 
 use serde_json::{Map, Value};
 
 use super::{
     super::{error::Error, form::Params},
-    RequestContext,
+    context::RequestContext,
     params::{MAX_STRING_LEN, Passthrough},
     subscription_items,
 };
 use crate::{
     catalog::{
-        amendment::{self, Patch, ReportedPayment, SubscriptionUpdate, When},
-        interruption,
-        page::CreatedRange,
-        purchase::{self, MAX_TRIAL_DAYS, NewSubscription, PaymentBehavior, Trial},
-        status::Status,
-        subscription::{
-            self, CancellationDetails, Liveness, MissingPaymentMethod, PauseCollection,
-            Subscription,
+        engine::payments::ReportedPayment,
+        objects::{
+            customer,
+            status::Status,
+            subscription::{
+                self, CancellationDetails, Liveness, MissingPaymentMethod, PauseCollection,
+                Subscription,
+            },
+            subscription_json, test_clock,
         },
+        operations::subscriptions::{
+            cancel,
+            create::{self, MAX_TRIAL_DAYS, NewSubscription, PaymentBehavior, Trial},
+            update::{self, Patch, SubscriptionUpdate, When},
+        },
+        page::CreatedRange,
     },
     id::Timestamp,
 };
 
 const PASSTHROUGH: [Passthrough; 1] = [Passthrough::String("description")];
 
-/// What only moves money.
+/// Parameters that only affect payments: accepted and ignored.
 const IGNORED_PARAMS: [&str; 19] = [
     "add_invoice_items",
     "application_fee_percent",
@@ -50,13 +60,13 @@ const IGNORED_PARAMS: [&str; 19] = [
     "billing_schedules",
 ];
 
-/// The longest that an invoice may be open, in days. Stripe tells no limit.
+/// The longest payment term of an invoice, in days. Stripe documents no limit.
 const MAX_DAYS_UNTIL_DUE: u64 = 3_650;
 
-/// Which subscriptions a list has.
+/// The statuses in the filter of a list.
 #[derive(Clone, Copy)]
 enum StatusFilter {
-    /// All but those that are canceled: if nothing is said.
+    /// The default: all but canceled subscriptions.
     NotCanceled,
     All,
     Ended,
@@ -69,69 +79,68 @@ impl StatusFilter {
             Self::NotCanceled => status != Status::Canceled,
             Self::All => true,
             Self::Ended => status.is_final(),
-            Self::Exactly(wanted) => status == wanted,
+            Self::Exactly(filter) => status == filter,
         }
     }
 }
 
-pub(super) fn list(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
-    let params = &mut visit.params;
+pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    let params = &mut context.params;
     params.ignore(&["automatic_tax"]);
     let customer = params.non_empty("customer", MAX_STRING_LEN)?;
     let price = params.non_empty("price", MAX_STRING_LEN)?;
     let clock = params.non_empty("test_clock", MAX_STRING_LEN)?;
-    let collection = params.non_empty("collection_method", MAX_STRING_LEN)?;
-    let mut words = vec![("all", StatusFilter::All), ("ended", StatusFilter::Ended)];
-    words.extend(Status::ALL.map(|status| (status.as_str(), StatusFilter::Exactly(status))));
-    let wanted = params.one_of("status", &words)?.unwrap_or(StatusFilter::NotCanceled);
-    let starts = params.timestamp_range("current_period_start")?;
-    let ends = params.timestamp_range("current_period_end")?;
+    let collection_method = params.non_empty("collection_method", MAX_STRING_LEN)?;
+    let mut literals = vec![("all", StatusFilter::All), ("ended", StatusFilter::Ended)];
+    literals.extend(Status::ALL.map(|status| (status.as_str(), StatusFilter::Exactly(status))));
+    let filter = params.one_of("status", &literals)?.unwrap_or(StatusFilter::NotCanceled);
+    let start_range = params.timestamp_range("current_period_start")?;
+    let end_range = params.timestamp_range("current_period_end")?;
     let page = params.list_query_with_created()?;
-    visit.reject_unknown()?;
-    let catalog = &visit.tx;
+    context.reject_unknown()?;
+    let tx = &context.tx;
     if let Some(clock) = &clock {
-        catalog.load_clock(clock, "test_clock")?;
+        test_clock::load(tx, clock, "test_clock")?;
     }
     if let Some(customer) = &customer {
-        catalog.load_existing_customer(customer, "customer")?;
+        customer::load_existing(tx, customer, "customer")?;
     }
-    let lists = match (&customer, &price) {
+    let indexes = match (&customer, &price) {
         (Some(customer), _) => vec![subscription::customer_index(customer, Liveness::Any)],
         (None, Some(price)) => vec![subscription::price_index(price, clock.as_deref())],
         (None, None) => {
-            let statuses = Status::ALL.into_iter().filter(|status| wanted.matches(*status));
+            let statuses = Status::ALL.into_iter().filter(|status| filter.matches(*status));
             statuses
                 .map(|status| subscription::clock_index(clock.as_deref(), Some(status)))
                 .collect()
         }
     };
-    let keep = |it: &Subscription| {
-        wanted.matches(it.status)
+    let is_match = |it: &Subscription| {
+        filter.matches(it.status)
             && price.as_ref().is_none_or(|price| it.items.iter().any(|item| item.price == *price))
             && clock.as_ref().is_none_or(|clock| it.test_clock.as_ref() == Some(clock))
-            && is_within(starts, it.period.start)
-            && is_within(ends, it.period.end)
-            && collection.as_deref().is_none_or(|wanted| {
+            && is_within(start_range, it.period.start)
+            && is_within(end_range, it.period.end)
+            && collection_method.as_deref().is_none_or(|expected| {
                 let method = it.passthrough.get("collection_method").and_then(Value::as_str);
-                method.unwrap_or("charge_automatically") == wanted
+                method.unwrap_or("charge_automatically") == expected
             })
     };
-    visit.page_response(&lists, &page, keep, |it: &Subscription| {
-        Ok(catalog.subscription_to_json(it)?)
+    context.page_response(&indexes, &page, is_match, |it: &Subscription| {
+        Ok(subscription_json::to_json(tx, it)?)
     })
 }
 
-fn is_within(bounds: CreatedRange, moment: Timestamp) -> bool {
-    bounds.first.is_none_or(|first| moment >= first)
-        && bounds.last.is_none_or(|last| moment <= last)
+fn is_within(bounds: CreatedRange, time: Timestamp) -> bool {
+    bounds.first.is_none_or(|first| time >= first) && bounds.last.is_none_or(|last| time <= last)
 }
 
-pub(super) fn create(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
-    let params = &mut visit.params;
+pub(super) fn create(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    let params = &mut context.params;
     params.ignore(&IGNORED_PARAMS);
     let customer = params.required_non_empty("customer", MAX_STRING_LEN)?;
     let trial = parse_trial(params)?;
-    let first_charge = params.one_of(
+    let payment_behavior = params.one_of(
         "payment_behavior",
         &[
             ("allow_incomplete", PaymentBehavior::AllowIncomplete),
@@ -148,32 +157,32 @@ pub(super) fn create(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
         cancel_at: params.timestamp("cancel_at")?,
         cancel_at_period_end: params.take_flag("cancel_at_period_end")?,
         payment_method: parse_payment_method(params)?,
-        payment_behavior: first_charge.unwrap_or_default(),
+        payment_behavior: payment_behavior.unwrap_or_default(),
         missing_payment_method: parse_missing_payment_method(params)?.unwrap_or_default(),
         metadata: params.metadata()?,
         passthrough: parse_passthrough(params)?,
     };
     let items = params.take_objects("items")?.ok_or_else(|| Error::missing_param("items"))?;
-    visit.reject_unknown()?;
+    context.reject_unknown()?;
     for item in items {
-        new.items.push(subscription_items::parse_new(&visit.tx, item)?);
+        new.items.push(subscription_items::parse_new(&context.tx, item)?);
     }
-    let subscription = purchase::create(&visit.tx, new)?;
-    Ok(visit.tx.subscription_to_json(&subscription)?)
+    let subscription = create::create(&context.tx, new)?;
+    Ok(subscription_json::to_json(&context.tx, &subscription)?)
 }
 
-pub(super) fn retrieve(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
-    visit.reject_unknown()?;
-    let subscription: Subscription = visit.tx.load(visit.id(), "id")?;
-    Ok(visit.tx.subscription_to_json(&subscription)?)
+pub(super) fn retrieve(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    context.reject_unknown()?;
+    let subscription: Subscription = context.tx.load(context.id(), "id")?;
+    Ok(subscription_json::to_json(&context.tx, &subscription)?)
 }
 
-pub(super) fn update(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
-    let params = &mut visit.params;
+pub(super) fn update(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    let params = &mut context.params;
     params.ignore(&IGNORED_PARAMS);
     params.ignore(&["payment_behavior", "trial_from_plan"]);
-    let anchor = [("now", true), ("unchanged", false)];
-    let told = [
+    let anchors = [("now", true), ("unchanged", false)];
+    let payment_states = [
         ("active", ReportedPayment::Paid),
         ("past_due", ReportedPayment::PastDue),
         ("unpaid", ReportedPayment::Unpaid),
@@ -181,51 +190,51 @@ pub(super) fn update(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
     let mut update = SubscriptionUpdate {
         items: Vec::new(),
         trial_end: parse_when(params, "trial_end")?,
-        reset_cycle: params.one_of("billing_cycle_anchor", &anchor)?.unwrap_or(false),
+        reset_cycle: params.one_of("billing_cycle_anchor", &anchors)?.unwrap_or(false),
         cancel_at: parse_timestamp_patch(params, "cancel_at")?,
         cancel_at_period_end: params.optional_bool("cancel_at_period_end")?,
         payment_method: parse_payment_method(params)?,
         missing_payment_method: parse_missing_payment_method(params)?,
         pause_collection: parse_pause_collection(params)?,
-        reported_payment: params.one_of("status", &told)?,
+        reported_payment: params.one_of("status", &payment_states)?,
         metadata: params.metadata()?,
         cancellation_details: parse_cancellation_details(params)?,
         passthrough: parse_passthrough(params)?,
     };
     let items = params.take_objects("items")?.unwrap_or_default();
-    visit.reject_unknown()?;
+    context.reject_unknown()?;
     for item in items {
-        update.items.push(subscription_items::parse_update(&visit.tx, item)?);
+        update.items.push(subscription_items::parse_update(&context.tx, item)?);
     }
-    let subscription = amendment::update(&visit.tx, visit.id(), update)?;
-    Ok(visit.tx.subscription_to_json(&subscription)?)
+    let subscription = update::update(&context.tx, context.id(), update)?;
+    Ok(subscription_json::to_json(&context.tx, &subscription)?)
 }
 
-pub(super) fn cancel(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
-    let params = &mut visit.params;
+pub(super) fn cancel(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    let params = &mut context.params;
     params.ignore(&["invoice_now", "prorate"]);
     let cancellation = parse_cancellation_details(params)?;
-    visit.reject_unknown()?;
-    let subscription = interruption::cancel(&visit.tx, visit.id(), cancellation)?;
-    Ok(visit.tx.subscription_to_json(&subscription)?)
+    context.reject_unknown()?;
+    let subscription = cancel::cancel(&context.tx, context.id(), cancellation)?;
+    Ok(subscription_json::to_json(&context.tx, &subscription)?)
 }
 
-pub(super) fn pause(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
-    visit.params.ignore(&["bill_for", "invoicing_behavior"]);
-    visit.params.one_of("type", &[("subscription", ())])?;
-    visit.reject_unknown()?;
-    let subscription = interruption::pause(&visit.tx, visit.id())?;
-    Ok(visit.tx.subscription_to_json(&subscription)?)
+pub(super) fn pause(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    context.params.ignore(&["bill_for", "invoicing_behavior"]);
+    context.params.one_of("type", &[("subscription", ())])?;
+    context.reject_unknown()?;
+    let subscription = cancel::pause(&context.tx, context.id())?;
+    Ok(subscription_json::to_json(&context.tx, &subscription)?)
 }
 
-pub(super) fn resume(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
-    let params = &mut visit.params;
+pub(super) fn resume(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    let params = &mut context.params;
     params.ignore(&["payment_behavior", "proration_behavior", "proration_date"]);
-    let anchor = [("now", true), ("unchanged", false)];
-    let anchor_now = params.one_of("billing_cycle_anchor", &anchor)?.unwrap_or(true);
-    visit.reject_unknown()?;
-    let subscription = interruption::resume(&visit.tx, visit.id(), anchor_now)?;
-    Ok(visit.tx.subscription_to_json(&subscription)?)
+    let anchors = [("now", true), ("unchanged", false)];
+    let reset_cycle = params.one_of("billing_cycle_anchor", &anchors)?.unwrap_or(true);
+    context.reject_unknown()?;
+    let subscription = cancel::resume(&context.tx, context.id(), reset_cycle)?;
+    Ok(subscription_json::to_json(&context.tx, &subscription)?)
 }
 
 fn parse_trial(params: &mut Params) -> Result<Trial, Error> {
@@ -245,7 +254,7 @@ fn parse_trial(params: &mut Params) -> Result<Trial, Error> {
     }
 }
 
-/// A moment, or `now`.
+/// Takes a timestamp, or `now`.
 fn parse_when(params: &mut Params, name: &str) -> Result<Option<When>, Error> {
     if params.has_value(name, "now") {
         params.take_value(name);
@@ -254,7 +263,7 @@ fn parse_when(params: &mut Params, name: &str) -> Result<Option<When>, Error> {
     Ok(params.timestamp(name)?.map(When::At))
 }
 
-/// A moment, or none where it is empty.
+/// Takes a timestamp. An empty value clears the member.
 fn parse_timestamp_patch(
     params: &mut Params,
     name: &str,
@@ -296,7 +305,8 @@ fn parse_pause_collection(params: &mut Params) -> Result<Option<Patch<PauseColle
         return Ok(Some(Patch::Clear));
     }
     let Some(mut pause) = params.object("pause_collection")? else { return Ok(None) };
-    let behaviors = ["keep_as_draft", "mark_uncollectible", "void"].map(|word| (word, word));
+    let behaviors =
+        ["keep_as_draft", "mark_uncollectible", "void"].map(|literal| (literal, literal));
     let behavior = pause.one_of("behavior", &behaviors)?;
     let behavior =
         behavior.ok_or_else(|| Error::missing_param(&pause.qualified("behavior")))?.to_owned();
@@ -306,24 +316,24 @@ fn parse_pause_collection(params: &mut Params) -> Result<Option<Patch<PauseColle
 }
 
 fn parse_passthrough(params: &mut Params) -> Result<Map<String, Value>, Error> {
-    let mut details = params.passthrough(&PASSTHROUGH)?;
-    let methods = ["charge_automatically", "send_invoice"].map(|word| (word, word));
+    let mut passthrough = params.passthrough(&PASSTHROUGH)?;
+    let methods = ["charge_automatically", "send_invoice"].map(|literal| (literal, literal));
     if let Some(method) = params.one_of("collection_method", &methods)? {
-        details.insert("collection_method".to_owned(), method.into());
+        passthrough.insert("collection_method".to_owned(), method.into());
     }
     if let Some(days) = params.take_integer("days_until_due", 0..=MAX_DAYS_UNTIL_DUE)? {
-        details.insert("days_until_due".to_owned(), days.into());
+        passthrough.insert("days_until_due".to_owned(), days.into());
     }
-    Ok(details)
+    Ok(passthrough)
 }
 
 fn parse_cancellation_details(params: &mut Params) -> Result<Option<CancellationDetails>, Error> {
-    let Some(mut given) = params.object("cancellation_details")? else { return Ok(None) };
-    let mut text = |name| -> Result<_, Error> {
-        Ok(given.bounded_string(name, MAX_STRING_LEN)?.filter(|text| !text.is_empty()))
+    let Some(mut details) = params.object("cancellation_details")? else { return Ok(None) };
+    let mut optional = |name| -> Result<_, Error> {
+        Ok(details.bounded_string(name, MAX_STRING_LEN)?.filter(|value| !value.is_empty()))
     };
     let (comment, feedback, option) =
-        (text("comment")?, text("feedback")?, text("feedback_option")?);
-    given.reject_unknown()?;
+        (optional("comment")?, optional("feedback")?, optional("feedback_option")?);
+    details.reject_unknown()?;
     Ok(Some(CancellationDetails { comment, feedback, feedback_option: option, reason: None }))
 }

@@ -1,63 +1,76 @@
-//! Test clocks: <https://docs.stripe.com/api/test_clocks>. There are none in live mode.
+//! Handlers of `/v1/test_helpers/test_clocks`. They exist in test mode only.
+//!
+//! Specification: <https://docs.stripe.com/api/test_clocks>.
 
 use serde_json::Value;
 
-use super::{super::error::Error, RequestContext, deleted_object};
+use super::{
+    super::error::Error,
+    context::{RequestContext, deleted_object},
+};
 use crate::{
-    catalog::test_clock::{self, TestClock},
+    catalog::{
+        objects::test_clock::{self, TestClock},
+        operations::test_clocks,
+    },
     id::Livemode,
 };
 
-/// The most characters of a clock's name. Stripe tells no limit.
+/// The most characters of a clock's name. Stripe documents no limit.
 const MAX_NAME_LEN: usize = 300;
 
-pub(super) fn list(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
-    require_test_mode(visit)?;
-    let page = visit.params.list_query()?;
-    visit.reject_unknown()?;
-    let livemode = visit.tx.livemode;
-    let list = test_clock::INDEX.to_owned();
-    visit.page_response(&[list], &page, |_| true, |clock: &TestClock| Ok(clock.to_json(livemode)))
+pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    require_test_mode(context)?;
+    let page = context.params.list_query()?;
+    context.reject_unknown()?;
+    let livemode = context.tx.livemode;
+    let index = test_clock::INDEX.to_owned();
+    context.page_response(
+        &[index],
+        &page,
+        |_| true,
+        |clock: &TestClock| Ok(clock.to_json(livemode)),
+    )
 }
 
-pub(super) fn create(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
-    require_test_mode(visit)?;
-    let frozen = visit.params.timestamp("frozen_time")?;
-    let frozen = frozen.ok_or_else(|| Error::missing_param("frozen_time"))?;
-    let name = visit.params.non_empty("name", MAX_NAME_LEN)?;
-    visit.reject_unknown()?;
-    let clock = test_clock::create(&visit.tx, frozen, name)?;
-    Ok(clock.to_json(visit.tx.livemode))
+pub(super) fn create(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    require_test_mode(context)?;
+    let frozen_time = context.params.timestamp("frozen_time")?;
+    let frozen_time = frozen_time.ok_or_else(|| Error::missing_param("frozen_time"))?;
+    let name = context.params.non_empty("name", MAX_NAME_LEN)?;
+    context.reject_unknown()?;
+    let clock = test_clocks::create(&context.tx, frozen_time, name)?;
+    Ok(clock.to_json(context.tx.livemode))
 }
 
-pub(super) fn retrieve(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
-    require_test_mode(visit)?;
-    visit.reject_unknown()?;
-    let clock = visit.tx.load_clock(visit.id(), "id")?;
-    Ok(clock.to_json(visit.tx.livemode))
+pub(super) fn retrieve(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    require_test_mode(context)?;
+    context.reject_unknown()?;
+    let clock = test_clock::load(&context.tx, context.id(), "id")?;
+    Ok(clock.to_json(context.tx.livemode))
 }
 
-pub(super) fn advance(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
-    require_test_mode(visit)?;
-    let to = visit.params.timestamp("frozen_time")?;
-    let to = to.ok_or_else(|| Error::missing_param("frozen_time"))?;
-    visit.reject_unknown()?;
-    let clock = test_clock::advance(&visit.tx, visit.id(), to)?;
-    Ok(clock.to_json(visit.tx.livemode))
+pub(super) fn advance(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    require_test_mode(context)?;
+    let target = context.params.timestamp("frozen_time")?;
+    let target = target.ok_or_else(|| Error::missing_param("frozen_time"))?;
+    context.reject_unknown()?;
+    let clock = test_clocks::advance(&context.tx, context.id(), target)?;
+    Ok(clock.to_json(context.tx.livemode))
 }
 
-pub(super) fn delete(visit: &mut RequestContext<'_>) -> Result<Value, Error> {
-    require_test_mode(visit)?;
-    visit.reject_unknown()?;
-    test_clock::delete(&visit.tx, visit.id())?;
-    Ok(deleted_object(visit.id(), "test_helpers.test_clock"))
+pub(super) fn delete(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    require_test_mode(context)?;
+    context.reject_unknown()?;
+    test_clocks::delete(&context.tx, context.id())?;
+    Ok(deleted_object(context.id(), "test_helpers.test_clock"))
 }
 
-fn require_test_mode(visit: &RequestContext<'_>) -> Result<(), Error> {
-    match visit.tx.livemode {
+fn require_test_mode(context: &RequestContext<'_>) -> Result<(), Error> {
+    match context.tx.livemode {
         Livemode::Test => Ok(()),
         Livemode::Live => Err(Error::invalid(
-            "Test clocks are of test mode: use a key that begins with sk_test_.",
+            "Test clocks are only available in test mode: use a key that begins with sk_test_.",
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! Failures of the catalog, and the status of each.
+//! Errors of the catalog, and the status of each.
 
 use http::{Method, StatusCode};
 
@@ -6,17 +6,17 @@ use super::{Error, ErrorType};
 use crate::{api::settings, catalog};
 
 impl Error {
-    /// 404: the route is the catalog's, which is not the source here.
+    /// 404: the route belongs to the catalog, and the source is another one.
     pub(in crate::api) fn catalog_disabled(method: &Method, path: &str) -> Self {
         let message = format!(
-            "Unrecognized request URL ({method}: {path}). It is one of the built-in catalog, which \
-             {}=catalog turns on.",
+            "Unrecognized request URL ({method}: {path}). It belongs to the built-in catalog, which \
+             {}=catalog enables.",
             settings::SOURCE
         );
         Self::new(StatusCode::NOT_FOUND, ErrorType::InvalidRequest, message)
     }
 
-    /// 400: a key of idempotency that was used for another request. Stripe's words.
+    /// 400: the idempotency key was used for another request. The message is Stripe's.
     pub(in crate::api) fn idempotency_mismatch(key: &str) -> Self {
         let message = format!(
             "Keys for idempotent requests can only be used with the same parameters they were first \
@@ -25,7 +25,8 @@ impl Error {
         Self::new(StatusCode::BAD_REQUEST, ErrorType::Idempotency, message)
     }
 
-    /// 409: a key of idempotency whose first request is not answered yet.
+    /// 409: the first request with this idempotency key is still in progress. The message is
+    /// Stripe's.
     pub(in crate::api) fn idempotency_key_in_use(key: &str) -> Self {
         let message = format!(
             "There is currently another in-progress request using this Idempotent Key ('{key}'). \
@@ -37,33 +38,35 @@ impl Error {
     }
 }
 
-/// 404 for what a path names, 400 for what a parameter does, as at Stripe; 402 for a charge that was
-/// declined; 503 where the catalog is out of order, since nothing was done.
+/// 404 for an id in the path and 400 for a parameter, as at Stripe. 402 for a declined charge. 503
+/// if the storage fails, because nothing was changed.
 impl From<catalog::Error> for Error {
     fn from(error: catalog::Error) -> Self {
-        use catalog::Error as Catalog;
         let message = error.to_string();
         match error {
-            Catalog::NotFound { param, .. } if param == "id" => Self::not_found(message),
-            Catalog::NotFound { param, .. } => Self::parameter(param, "resource_missing", message),
-            Catalog::AlreadyExists { param, .. } => {
+            catalog::Error::NotFound { param, .. } if param == "id" => Self::not_found(message),
+            catalog::Error::NotFound { param, .. } => {
+                Self::parameter(param, "resource_missing", message)
+            }
+            catalog::Error::AlreadyExists { param, .. } => {
                 Self::parameter(param, "resource_already_exists", message)
             }
-            Catalog::InvalidParameter { param, .. } => {
+            catalog::Error::InvalidParameter { param, .. } => {
                 Self::parameter(param, "parameter_invalid", message)
             }
-            Catalog::InvalidState(_) => Self::invalid(message),
-            Catalog::CardDeclined => {
-                let mut told = Self::new(StatusCode::PAYMENT_REQUIRED, ErrorType::Card, message);
-                told.0.body.code = Some("card_declined");
-                told
+            catalog::Error::InvalidState(_) => Self::invalid(message),
+            catalog::Error::CardDeclined => {
+                let mut declined =
+                    Self::new(StatusCode::PAYMENT_REQUIRED, ErrorType::Card, message);
+                declined.0.body.code = Some("card_declined");
+                declined
             }
-            Catalog::Storage(_) => {
-                let mut told = Self::unavailable(
+            catalog::Error::Storage(_) => {
+                let mut unavailable = Self::unavailable(
                     "The catalog cannot be read or written at the moment. Nothing was changed.",
                 );
-                told.0.cause = Some(message);
-                told
+                unavailable.0.cause = Some(message);
+                unavailable
             }
         }
     }

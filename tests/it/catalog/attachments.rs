@@ -77,7 +77,7 @@ fn only_what_is_there_and_not_archived_is_attached() {
     let path = format!("/v1/products/{}/features", stage.product);
     let fax = stage.shop.feature("fax");
     stage.shop.post(&format!("/v1/entitlements/features/{fax}"), "active=false").done();
-    let archived = format!("The feature '{fax}' is archived: it can be attached to no product.");
+    let archived = format!("The feature '{fax}' is archived and cannot be attached to a product.");
     for (form, code, message) in [
         (String::new(), "parameter_missing", "Missing required param: entitlement_feature."),
         ("entitlement_feature=x_1".to_owned(), "resource_missing", "No such feature: 'x_1'"),

@@ -142,7 +142,8 @@ fn there_are_no_clocks_in_live_mode() {
     let mut shop = shop();
     let clock = shop.clock();
     shop.livemode = Livemode::Live;
-    let message = "Test clocks are of test mode: use a key that begins with sk_test_.";
+    let message =
+        "Test clocks are only available in test mode: use a key that begins with sk_test_.";
     for (method, target) in [
         ("GET", PATH.to_owned()),
         ("POST", PATH.to_owned()),

@@ -72,7 +72,7 @@ fn an_endpoint_is_at_a_whole_address_which_is_encrypted_in_live_mode() {
     let whole = "Invalid URL: a complete one begins with https://.";
     let test = "Invalid URL: it begins with https://, or in test mode with http://.";
     let live = "Invalid URL: in live mode it begins with https://.";
-    let named = "Invalid URL: it has a name or a password in it.";
+    let named = "Invalid URL: it must not contain a user name or a password.";
     for (url, in_test, in_live) in [
         ("https://example.com", None, None),
         ("HTTPS://EXAMPLE.COM:8443/hook?a=b#c", None, None),
@@ -117,8 +117,8 @@ fn an_address_without_a_host_or_with_a_port_that_is_none_is_refused() {
 #[test]
 fn a_secret_of_ones_own_begins_with_whsec_and_has_16_characters_or_more() {
     let shop = shop();
-    let message = "A secret begins with whsec_ and has at least 16 letters, digits and marks. Leave \
-                   it out to have one made.";
+    let message = "A secret begins with whsec_ and has at least 16 letters, digits and marks. Omit \
+                   it to have one generated.";
     let form = "url=https://example.com&enabled_events[]=*&secret";
     for (secret, taken) in [
         ("whsec_0123456789", true),
@@ -177,7 +177,7 @@ fn four_secrets_of_before_sign_and_a_fifth_waits_until_one_has_expired() {
     }
     let all: [&str; 5] = std::array::from_fn(|index| secrets[index].as_str());
     assert_eq!(proofs(&shop, all), [const { Ok(()) }; 5]);
-    let message = "4 secrets of before still sign for this endpoint. Wait until one has expired.";
+    let message = "4 previous secrets still sign for this endpoint. Wait until one has expired.";
     for now in [NOW.0, NOW.0 + 49] {
         shop.now = Timestamp(now);
         assert_eq!(roll(&shop, &id, "expires_in=50").refusal(), (400, "", "", message));
@@ -212,7 +212,7 @@ fn an_endpoint_asks_for_whole_types_or_all_and_for_500_at_most() {
         ("enabled_events[]=", ""),
     ] {
         let message =
-            format!("Invalid event type: `{odd}`. Give whole types, or `*` for all of them.");
+            format!("Invalid event type: `{odd}`. Use complete types, or `*` for all types.");
         let refused = shop.post(PATH, &format!("{form}&{events}"));
         let expected = (400, "parameter_invalid", "enabled_events", message.as_str());
         assert_eq!(refused.refusal(), expected);

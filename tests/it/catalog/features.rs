@@ -66,7 +66,7 @@ fn a_key_is_of_one_feature_that_is_not_archived() {
     let shop = shop();
     let sms = shop.feature("sms");
     let message = format!(
-        "A feature with the lookup_key `sms` exists already: {sms}. Archive it, or take another key."
+        "A feature with the lookup_key `sms` already exists: {sms}. Archive it, or use another key."
     );
     let again = shop.post(PATH, "lookup_key=sms&name=Other");
     let expected = (400, "resource_already_exists", "lookup_key", message.as_str());
@@ -84,9 +84,8 @@ fn what_is_archived_stays_so_and_is_listed_apart() {
     archive(&shop, &fax);
     let path = format!("{PATH}/{fax}");
     let before = shop.get(&path).done();
-    let message = format!(
-        "The feature '{fax}' is archived, which is for good: it cannot be changed any more."
-    );
+    let message =
+        format!("The feature '{fax}' is archived and cannot be changed. Archiving is permanent.");
     for change in ["active=true", "active=false", "name=Telefax", "metadata[a]=1", ""] {
         let refused = shop.post(&path, change);
         assert_eq!(refused.refusal(), (400, "", "", message.as_str()), "{change}");

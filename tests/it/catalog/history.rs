@@ -78,7 +78,7 @@ fn a_type_is_whole_or_ends_in_a_dot_and_a_star_and_there_are_20_at_most() {
     let list = |query: &str| shop.get(&format!("{PATH}?{query}"));
     for odd in ["**", "*.created", "customer.*.created", "cust*", "customer*"] {
         let message =
-            format!("Invalid type: {odd}. A `*` stands at the end, after a dot: customer.*");
+            format!("Invalid type: {odd}. A `*` must be at the end, after a dot: customer.*");
         for (param, query) in [("type", format!("type={odd}")), ("types", format!("types[]={odd}"))]
         {
             let expected = (400, "parameter_invalid", param, message.as_str());

@@ -90,7 +90,7 @@ fn a_default_price_is_one_of_the_product_itself_and_can_be_taken_away() {
     assert_eq!(shop.post(&path, "default_price=").done()["default_price"], json!(null));
 
     let other = shop.product(&[]);
-    let message = format!("The price '{price}' is of another product, '{}'.", stage.product);
+    let message = format!("The price '{price}' belongs to another product, '{}'.", stage.product);
     let refused = shop.post(&format!("{PATH}/{other}"), &format!("default_price={price}"));
     let expected = (400, "parameter_invalid", "default_price", message.as_str());
     assert_eq!(refused.refusal(), expected);

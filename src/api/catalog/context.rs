@@ -1,0 +1,58 @@
+//! The context of one request to the catalog: transaction, parameters and path.
+//!
+//! Every handler takes a [`RequestContext`]. It also renders what Stripe's responses share: lists
+//! and deleted objects.
+
+use serde_json::{Value, json};
+
+use super::super::{error::Error, form::Params};
+use crate::catalog::{Tx, page::ListQuery, repository::Entity};
+
+/// The context of one request.
+pub(in crate::api) struct RequestContext<'a> {
+    pub(super) tx: Tx<'a>,
+    pub(super) params: Params,
+    /// The request's path, for the `url` of lists.
+    pub(super) path: &'a str,
+    /// The path's parameters, in order.
+    pub(super) ids: Vec<String>,
+}
+
+impl RequestContext<'_> {
+    /// The last parameter of the path.
+    pub(super) fn id(&self) -> &str {
+        self.ids.last().map_or("", String::as_str)
+    }
+
+    /// The first parameter of the path.
+    pub(super) fn first_id(&self) -> &str {
+        self.ids.first().map_or("", String::as_str)
+    }
+
+    /// Fails if unknown parameters are left. Handlers call this before they change anything.
+    pub(super) fn reject_unknown(&mut self) -> Result<(), Error> {
+        std::mem::take(&mut self.params).reject_unknown()
+    }
+
+    /// Reads a page and renders it as Stripe's list object.
+    pub(super) fn page_response<T: Entity>(
+        &self,
+        indexes: &[String],
+        query: &ListQuery,
+        is_match: impl Fn(&T) -> bool,
+        render: impl FnMut(&T) -> Result<Value, Error>,
+    ) -> Result<Value, Error> {
+        let (objects, has_more) = self.tx.list_page(indexes, query, is_match)?;
+        let data: Vec<_> = objects.iter().map(render).collect::<Result<_, _>>()?;
+        Ok(self.list_response(&data, has_more))
+    }
+
+    pub(super) fn list_response(&self, data: &[Value], has_more: bool) -> Value {
+        json!({ "object": "list", "data": data, "has_more": has_more, "url": self.path })
+    }
+}
+
+/// Stripe's JSON of a deleted object.
+pub(super) fn deleted_object(id: &str, object: &str) -> Value {
+    json!({ "id": id, "object": object, "deleted": true })
+}

@@ -1,0 +1,107 @@
+//! Parameters of a price, for the routes of prices and for requests that create a price inline.
+//!
+//! Specification: <https://docs.stripe.com/api/prices/create>.
+
+use serde_json::{Map, Value};
+
+use super::{
+    super::{error::Error, form::Params},
+    params::{MAX_STRING_LEN, Passthrough},
+};
+use crate::catalog::{
+    objects::{
+        calendar::{BillingCycle, Interval},
+        price::Recurring,
+    },
+    operations::{
+        prices::{LookupKeyPatch, NewPrice},
+        subscriptions::create::MAX_TRIAL_DAYS,
+    },
+};
+
+/// The most characters of a price's lookup key, by Stripe's documentation.
+const MAX_LOOKUP_KEY_LEN: usize = 200;
+
+/// The largest amount, by Stripe's documentation: twelve digits.
+const MAX_AMOUNT: u64 = 999_999_999_999;
+
+pub(super) const PASSTHROUGH: [Passthrough; 2] =
+    [Passthrough::String("nickname"), Passthrough::String("tax_behavior")];
+
+/// Parameters that only affect payments: accepted and ignored.
+const IGNORED_PARAMS: [&str; 7] = [
+    "billing_scheme",
+    "currency_options",
+    "custom_unit_amount",
+    "tiers",
+    "tiers_mode",
+    "transform_quantity",
+    "unit_amount_decimal",
+];
+
+pub(super) const INTERVALS: [(&str, Interval); 4] = [
+    ("day", Interval::Day),
+    ("week", Interval::Week),
+    ("month", Interval::Month),
+    ("year", Interval::Year),
+];
+
+/// Parses a price that another request creates inline.
+pub(super) fn parse_inline(mut params: Params, product: String) -> Result<NewPrice, Error> {
+    let price = parse(&mut params, product)?;
+    params.reject_unknown()?;
+    Ok(price)
+}
+
+pub(super) fn parse(params: &mut Params, product: String) -> Result<NewPrice, Error> {
+    params.ignore(&IGNORED_PARAMS);
+    let currency = params.required_non_empty("currency", MAX_STRING_LEN)?.to_ascii_lowercase();
+    if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        return Err(Error::parameter(
+            params.qualified("currency"),
+            "parameter_invalid",
+            format!("Invalid currency: {currency}. It has three letters, as in ISO 4217: usd."),
+        ));
+    }
+    let unit_amount = params.take_integer("unit_amount", 0..=MAX_AMOUNT)?;
+    let recurring = params.object("recurring")?.map(parse_recurring).transpose()?;
+    let passthrough: Map<String, Value> = params.passthrough(&PASSTHROUGH)?;
+    Ok(NewPrice {
+        active: params.optional_bool("active")?,
+        product,
+        currency,
+        unit_amount: unit_amount.and_then(|amount| i64::try_from(amount).ok()),
+        recurring,
+        lookup_key: parse_lookup_key(params)?,
+        metadata: params.metadata()?,
+        passthrough,
+    })
+}
+
+fn parse_recurring(mut params: Params) -> Result<Recurring, Error> {
+    let interval = params.one_of("interval", &INTERVALS)?;
+    let interval = interval.ok_or_else(|| Error::missing_param(&params.qualified("interval")))?;
+    let count =
+        params.take_integer("interval_count", 1..=BillingCycle::max_count(interval).into())?;
+    let days = params.take_integer("trial_period_days", 0..=MAX_TRIAL_DAYS)?;
+    let usage = params.one_of("usage_type", &[("licensed", "licensed"), ("metered", "metered")])?;
+    let meter = params.non_empty("meter", MAX_STRING_LEN)?;
+    params.reject_unknown()?;
+    let to_u32 = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    Ok(Recurring {
+        billing_cycle: BillingCycle { interval, count: count.map_or(1, to_u32) },
+        trial_period_days: days.map(to_u32),
+        usage_type: usage.unwrap_or("licensed").to_owned(),
+        meter,
+    })
+}
+
+pub(super) fn parse_lookup_key(params: &mut Params) -> Result<LookupKeyPatch, Error> {
+    let transfers = params.take_flag("transfer_lookup_key")?;
+    Ok(match params.bounded_string("lookup_key", MAX_LOOKUP_KEY_LEN)? {
+        None => LookupKeyPatch::Keep,
+        Some(key) if key.is_empty() => LookupKeyPatch::Clear,
+        Some(key) if transfers => LookupKeyPatch::Transfer(key),
+        Some(key) => LookupKeyPatch::Set(key),
+    })
+}

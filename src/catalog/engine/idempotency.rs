@@ -1,0 +1,92 @@
+//! Idempotent requests: the response to a request with a key is stored, and replayed.
+//!
+//! Only successful responses are stored. A rejected request changed nothing, so that its key can be
+//! used again for the corrected request.
+//!
+//! Specification: <https://docs.stripe.com/api/idempotent_requests>.
+
+use serde::Serialize;
+
+use crate::{
+    catalog::{
+        error::Error, objects::calendar::SECONDS_PER_DAY, repository::Entity, storage::IndexEntry,
+        tx::Tx,
+    },
+    id::Timestamp,
+    json::impl_from_json,
+};
+
+/// How long a response is retained, in seconds. The same as at Stripe.
+const KEY_RETENTION: i64 = SECONDS_PER_DAY;
+
+/// The most characters of a key.
+pub(crate) const MAX_KEY_LEN: usize = 255;
+
+/// The index of all stored responses.
+const INDEX: &str = "responses";
+
+/// A stored response.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub(crate) struct StoredResponse {
+    key: String,
+    created: Timestamp,
+    /// The request's hash: equal for equal requests.
+    fingerprint: String,
+    pub(crate) status: u16,
+    pub(crate) body: String,
+    /// The id of the request that it first responded to.
+    pub(crate) request_id: Option<String>,
+}
+
+impl_from_json! { struct StoredResponse { key, created, fingerprint, status, body, request_id } }
+
+impl Entity for StoredResponse {
+    const TYPE: &'static str = "idempotent response";
+
+    fn id(&self) -> &str {
+        &self.key
+    }
+
+    fn index_entries(&self) -> Vec<IndexEntry> {
+        vec![IndexEntry::new(INDEX, self.created)]
+    }
+}
+
+/// The result of looking up a key.
+#[derive(Debug)]
+pub(crate) enum Replay {
+    /// No response is stored, or its retention is over.
+    Miss,
+    /// The response to the same request.
+    Hit(StoredResponse),
+    /// The key was used for another request.
+    Mismatch,
+}
+
+pub(crate) fn get(tx: &Tx<'_>, key: &str, fingerprint: &str) -> Result<Replay, Error> {
+    let Some(response) = tx.find::<StoredResponse>(key)? else { return Ok(Replay::Miss) };
+    if tx.now.0.saturating_sub(response.created.0) >= KEY_RETENTION {
+        tx.remove(&response)?;
+        return Ok(Replay::Miss);
+    }
+    Ok(if response.fingerprint == fingerprint { Replay::Hit(response) } else { Replay::Mismatch })
+}
+
+pub(crate) fn put(
+    tx: &Tx<'_>,
+    key: &str,
+    fingerprint: String,
+    status: u16,
+    body: String,
+) -> Result<(), Error> {
+    let response = StoredResponse {
+        key: key.to_owned(),
+        created: tx.now,
+        fingerprint,
+        status,
+        body,
+        request_id: tx.request.id.clone(),
+    };
+    tx.insert(&response)?;
+    tx.remove_oldest::<StoredResponse>(INDEX, tx.now.saturating_add(-KEY_RETENTION))
+}

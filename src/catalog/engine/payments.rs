@@ -1,0 +1,135 @@
+//! Payments of subscriptions: charges, retries, and payments that another system reports.
+//!
+//! No money moves. A charge succeeds or is declined by its payment method, see
+//! [`charge`](crate::catalog::objects::charge). `save` is the caller's task, except in
+//! [`retry_payments_of()`].
+
+use crate::{
+    catalog::{
+        engine::save::{save, snapshot_features},
+        error::Error,
+        objects::{
+            charge::{ChargeResult, charge_payment_method},
+            customer::Customer,
+            event::EventType,
+            status::Status,
+            subscription::{self, Subscription},
+        },
+        tx::Tx,
+    },
+    id::Timestamp,
+};
+
+/// A payment state that another system reports. Stripe has no such parameter, because it collects
+/// payments itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum ReportedPayment {
+    Paid,
+    PastDue,
+    Unpaid,
+}
+
+/// The result of a charge of a subscription.
+pub(crate) fn try_charge(tx: &Tx<'_>, subscription: &Subscription) -> Result<ChargeResult, Error> {
+    if subscription.payment_method.is_some() {
+        return Ok(subscription.try_charge(None));
+    }
+    let customer: Customer = tx.load(&subscription.customer, "customer")?;
+    Ok(subscription.try_charge(customer.payment_method.as_deref()))
+}
+
+/// Whether a payment is required and no payment method is known.
+pub(crate) fn needs_payment_method(
+    tx: &Tx<'_>,
+    subscription: &Subscription,
+) -> Result<bool, Error> {
+    if subscription.payment_method.is_some() || subscription.billing_terms.free {
+        return Ok(false);
+    }
+    let customer: Customer = tx.load(&subscription.customer, "customer")?;
+    Ok(customer.payment_method.is_none())
+}
+
+/// Retries a payment that is due, with a new payment method.
+pub(crate) fn retry_payment(
+    tx: &Tx<'_>,
+    after: &mut Subscription,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let payment_is_due =
+        matches!(after.status, Status::Incomplete | Status::PastDue | Status::Unpaid);
+    if !payment_is_due || try_charge(tx, after)? != ChargeResult::Succeeded {
+        return Ok(());
+    }
+    mark_paid(tx, after, now)
+}
+
+fn mark_paid(tx: &Tx<'_>, after: &mut Subscription, now: Timestamp) -> Result<(), Error> {
+    let is_first = after.status == Status::Incomplete;
+    after.apply_charge(ChargeResult::Succeeded, now);
+    if is_first { snapshot_features(tx, &mut after.items) } else { Ok(()) }
+}
+
+/// Applies a reported payment state.
+pub(crate) fn apply_reported_payment(
+    tx: &Tx<'_>,
+    after: &mut Subscription,
+    reported: ReportedPayment,
+    now: Timestamp,
+) -> Result<(), Error> {
+    match (after.status, reported) {
+        (Status::Incomplete | Status::PastDue | Status::Unpaid, ReportedPayment::Paid) => {
+            mark_paid(tx, after, now)
+        }
+        (Status::Active, ReportedPayment::Paid)
+        | (Status::PastDue, ReportedPayment::PastDue)
+        | (Status::Unpaid, ReportedPayment::Unpaid) => Ok(()),
+        (Status::Active | Status::Trialing | Status::Unpaid, ReportedPayment::PastDue) => {
+            after.status = Status::PastDue;
+            end_trial(tx, after, now)
+        }
+        (Status::Active | Status::Trialing | Status::PastDue, ReportedPayment::Unpaid) => {
+            after.status = Status::Unpaid;
+            after.failing_since = None;
+            end_trial(tx, after, now)
+        }
+        (status, _) => Err(Error::invalid_parameter(
+            "status",
+            format!("A subscription that is `{}` cannot be set to this status.", status.as_str()),
+        )),
+    }
+}
+
+/// Ends a trial that is not over, and starts a period.
+pub(crate) fn end_trial(
+    tx: &Tx<'_>,
+    after: &mut Subscription,
+    now: Timestamp,
+) -> Result<(), Error> {
+    match &mut after.trial {
+        Some(trial) if trial.end > now => trial.end = now,
+        _ => return Ok(()),
+    }
+    after.reset_cycle(now);
+    snapshot_features(tx, &mut after.items)
+}
+
+/// Retries all payments of a customer that are due, with a new payment method.
+pub(crate) fn retry_payments_of(
+    tx: &Tx<'_>,
+    customer: &Customer,
+    now: Timestamp,
+) -> Result<(), Error> {
+    if charge_payment_method(customer.payment_method.as_deref()) != ChargeResult::Succeeded {
+        return Ok(());
+    }
+    for before in subscription::list_live(tx, &customer.id)? {
+        if before.payment_method.is_some() {
+            continue;
+        }
+        let mut after = before.clone();
+        retry_payment(tx, &mut after, now)?;
+        save(tx, Some(&before), &after, EventType::SubscriptionUpdated, now)?;
+    }
+    Ok(())
+}

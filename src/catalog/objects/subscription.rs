@@ -1,0 +1,360 @@
+//! A subscription: what a customer bought, its status and its periods.
+//!
+//! | state                    | time                          | transition                       |
+//! |--------------------------|-------------------------------|----------------------------------|
+//! | incomplete               | 23 hours after creation       | expires                          |
+//! | trialing                 | the end of the trial          | starts a period, pauses or cancels |
+//! | active, past due, unpaid | the end of the period         | starts the next period           |
+//! | past due                 | 14 days after the first failed payment | cancels                 |
+//! | any that is not final    | `cancel_at`                   | cancels                          |
+//! | collection is paused     | `resumes_at`                  | resumes collection               |
+//!
+//! This file has the object, its indexes and the changes that need nothing else. Its JSON is in
+//! [`subscription_json`](super::subscription_json). The engine runs the transitions. The 14 days
+//! are the length of Stripe's recommended retries
+//! (<https://docs.stripe.com/billing/revenue-recovery/smart-retries>).
+//!
+//! Specification: <https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses>.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::{
+    catalog::{
+        error::Error,
+        objects::{
+            calendar::{BillingCycle, SECONDS_PER_DAY},
+            charge::{ChargeResult, charge_payment_method},
+            metadata::Metadata,
+            status::Status,
+        },
+        repository::Entity,
+        storage::{IndexEntry, IndexRange},
+        tx::Tx,
+    },
+    id::Timestamp,
+    json::impl_from_json,
+};
+
+/// How long the first payment can be made, in seconds. The same as at Stripe.
+const FIRST_PAYMENT_WINDOW: i64 = 23 * 60 * 60;
+
+/// How long a failed payment is retried, in seconds.
+const DUNNING_PERIOD: i64 = 14 * SECONDS_PER_DAY;
+
+/// The most subscriptions of one customer, as at Stripe. All of them are read when one changes.
+pub(crate) const MAX_SUBSCRIPTIONS: usize = 500;
+
+/// A subscription.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub(crate) struct Subscription {
+    pub(crate) id: String,
+    pub(crate) created: Timestamp,
+    pub(crate) customer: String,
+    /// The customer's test clock.
+    pub(crate) test_clock: Option<String>,
+    pub(crate) status: Status,
+    pub(crate) items: Vec<SubscriptionItem>,
+    pub(crate) billing_terms: BillingTerms,
+    /// The time from which periods are counted.
+    pub(crate) billing_cycle_anchor: Timestamp,
+    pub(crate) period: Period,
+    pub(crate) trial: Option<Period>,
+    pub(crate) missing_payment_method: MissingPaymentMethod,
+    pub(crate) cancel_at: Option<Timestamp>,
+    pub(crate) cancel_at_period_end: bool,
+    pub(crate) canceled_at: Option<Timestamp>,
+    pub(crate) ended_at: Option<Timestamp>,
+    pub(crate) payment_method: Option<String>,
+    /// The time of the first failed payment, while payments fail.
+    pub(crate) failing_since: Option<Timestamp>,
+    pub(crate) pause_collection: Option<PauseCollection>,
+    pub(crate) cancellation_details: CancellationDetails,
+    pub(crate) metadata: Metadata,
+    /// Members that are stored only to be returned.
+    pub(crate) passthrough: Map<String, Value>,
+}
+
+impl_from_json! {
+    struct Subscription {
+        id, created, customer, test_clock, status, items, billing_terms, billing_cycle_anchor, period, trial, missing_payment_method,
+        cancel_at, cancel_at_period_end, canceled_at, ended_at, payment_method, failing_since,
+        pause_collection, cancellation_details, metadata, passthrough,
+    }
+}
+
+/// Why it is canceled, or is going to be.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+pub(crate) struct CancellationDetails {
+    pub(crate) comment: Option<String>,
+    pub(crate) feedback: Option<String>,
+    pub(crate) feedback_option: Option<String>,
+    pub(crate) reason: Option<CancellationReason>,
+}
+
+impl_from_json! { struct CancellationDetails { comment, feedback, feedback_option, reason } }
+
+/// Stripe's reason for a cancellation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CancellationReason {
+    CancellationRequested,
+    PaymentFailed,
+}
+
+impl_from_json! {
+    enum CancellationReason {
+        CancellationRequested = "cancellation_requested", PaymentFailed = "payment_failed",
+    }
+}
+
+/// What all its prices have in common.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub(crate) struct BillingTerms {
+    pub(crate) currency: String,
+    pub(crate) cycle: BillingCycle,
+    /// Whether every price is zero, so that nothing is charged.
+    pub(crate) free: bool,
+}
+
+impl_from_json! { struct BillingTerms { currency, cycle, free } }
+
+/// One price in a subscription.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub(crate) struct SubscriptionItem {
+    pub(crate) id: String,
+    pub(crate) created: Timestamp,
+    pub(crate) price: String,
+    pub(crate) product: String,
+    pub(crate) quantity: Option<u64>,
+    pub(crate) metadata: Metadata,
+    /// The product's features, as last read from the product.
+    pub(crate) features: Vec<String>,
+}
+
+impl_from_json! { struct SubscriptionItem { id, created, price, product, quantity, metadata, features } }
+
+/// A time span: the start is in it, the end is not.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub(crate) struct Period {
+    pub(crate) start: Timestamp,
+    pub(crate) end: Timestamp,
+}
+
+impl_from_json! { struct Period { start, end } }
+
+/// What the end of a trial does without a payment method.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum MissingPaymentMethod {
+    Cancel,
+    #[default]
+    CreateInvoice,
+    Pause,
+}
+
+impl_from_json! {
+    enum MissingPaymentMethod {
+        Cancel = "cancel", CreateInvoice = "create_invoice", Pause = "pause",
+    }
+}
+
+/// Invoices are not collected for a while. The status stays.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub(crate) struct PauseCollection {
+    pub(crate) behavior: String,
+    pub(crate) resumes_at: Option<Timestamp>,
+}
+
+impl_from_json! { struct PauseCollection { behavior, resumes_at } }
+
+/// Which of a customer's subscriptions.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Liveness {
+    Any,
+    /// Those with a status that is not final.
+    Live,
+}
+
+/// The index of a customer's subscriptions.
+pub(crate) fn customer_index(customer: &str, group: Liveness) -> String {
+    let live = if group == Liveness::Live { " live" } else { "" };
+    format!("subscriptions customer={customer}{live}")
+}
+
+/// The index of the subscriptions with a price, on a test clock or without one.
+pub(crate) fn price_index(price: &str, clock: Option<&str>) -> String {
+    format!("subscriptions price={price} clock={}", clock.unwrap_or_default())
+}
+
+/// The index of the live subscriptions with a product.
+pub(crate) fn product_index(product: &str) -> String {
+    format!("subscriptions product={product}")
+}
+
+/// The index of the subscriptions on a test clock, or without one; of one status, or of all.
+pub(crate) fn clock_index(clock: Option<&str>, status: Option<Status>) -> String {
+    let (clock, status) = (clock.unwrap_or_default(), status.map_or("", Status::as_str));
+    format!("subscriptions clock={clock} status={status}")
+}
+
+/// The index of the subscriptions of a status, on every clock.
+pub(crate) fn status_index(status: Status) -> String {
+    format!("subscriptions status={}", status.as_str())
+}
+
+/// The index of the next transitions by due time, on a test clock or without one.
+pub(crate) fn due_index(clock: Option<&str>) -> String {
+    format!("due clock={}", clock.unwrap_or_default())
+}
+
+impl Entity for Subscription {
+    const TYPE: &'static str = "subscription";
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn index_entries(&self) -> Vec<IndexEntry> {
+        let clock = self.test_clock.as_deref();
+        let mut indexes = BTreeSet::new();
+        indexes.extend([
+            clock_index(clock, None),
+            clock_index(clock, Some(self.status)),
+            status_index(self.status),
+            customer_index(&self.customer, Liveness::Any),
+        ]);
+        indexes.extend(self.items.iter().map(|item| price_index(&item.price, clock)));
+        if !self.status.is_final() {
+            indexes.insert(customer_index(&self.customer, Liveness::Live));
+            indexes.extend(self.items.iter().map(|item| product_index(&item.product)));
+        }
+        let entries = indexes.into_iter().map(|index| IndexEntry::new(index, self.created));
+        let due = self.next_transition().map(|(at, _)| IndexEntry::new(due_index(clock), at));
+        entries.chain(due).collect()
+    }
+}
+
+/// A transition that time causes. Of two at the same time, the earlier in this list runs first.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Transition {
+    Cancel,
+    Expire,
+    CancelUnpaid,
+    EndTrial,
+    Renew,
+    ResumeCollection,
+}
+
+impl Subscription {
+    /// The features of each item. The status decides whether they are granted.
+    pub(crate) fn features(&self) -> Vec<&[String]> {
+        self.items.iter().map(|item| item.features.as_slice()).collect()
+    }
+
+    /// The next transition, and when it is due.
+    pub(crate) fn next_transition(&self) -> Option<(Timestamp, Transition)> {
+        let by_status = match self.status {
+            Status::Canceled | Status::IncompleteExpired => return None,
+            Status::Paused => None,
+            Status::Incomplete => {
+                Some((self.created.saturating_add(FIRST_PAYMENT_WINDOW), Transition::Expire))
+            }
+            Status::Trialing => Some((self.period.end, Transition::EndTrial)),
+            Status::Active | Status::PastDue | Status::Unpaid => {
+                Some((self.period.end, Transition::Renew))
+            }
+        };
+        let cancel = self.cancel_at.map(|at| (at, Transition::Cancel));
+        let failing = self.failing_since.filter(|_| self.status == Status::PastDue);
+        let dunning_end =
+            failing.map(|since| (since.saturating_add(DUNNING_PERIOD), Transition::CancelUnpaid));
+        let resumes_at = self.pause_collection.as_ref().and_then(|pause| pause.resumes_at);
+        let resume = resumes_at.map(|at| (at, Transition::ResumeCollection));
+        [by_status, cancel, dunning_end, resume].into_iter().flatten().min()
+    }
+
+    /// Whether the customer receives invoices, so that nothing is charged.
+    pub(crate) fn sends_invoices(&self) -> bool {
+        self.passthrough.get("collection_method").and_then(Value::as_str) == Some("send_invoice")
+    }
+
+    /// The result of a charge with its own payment method, or else the customer's.
+    pub(crate) fn try_charge(&self, customer_method: Option<&str>) -> ChargeResult {
+        match self.payment_method.as_deref().or(customer_method) {
+            _ if self.billing_terms.free => ChargeResult::Succeeded,
+            _ if self.sends_invoices() => ChargeResult::External,
+            method => charge_payment_method(method),
+        }
+    }
+
+    /// Starts the period that contains `start`, counted from the anchor.
+    pub(crate) fn begin_period(&mut self, start: Timestamp) {
+        self.period = Period {
+            start,
+            end: self.billing_terms.cycle.next_after(self.billing_cycle_anchor, start),
+        };
+        if self.cancel_at_period_end {
+            self.cancel_at = Some(self.period.end);
+        }
+    }
+
+    /// Advances to the period that contains `now`.
+    pub(crate) fn advance_period(&mut self, now: Timestamp) {
+        while self.period.end <= now {
+            self.begin_period(self.period.end);
+        }
+    }
+
+    /// Starts counting periods from `now`.
+    pub(crate) fn reset_cycle(&mut self, now: Timestamp) {
+        self.billing_cycle_anchor = now;
+        self.begin_period(now);
+    }
+
+    pub(crate) fn cancel(&mut self, at: Timestamp, reason: CancellationReason) {
+        self.cancellation_details.reason = Some(reason);
+        self.status = Status::Canceled;
+        self.canceled_at.get_or_insert(at);
+        self.ended_at = Some(at);
+    }
+
+    /// Sets the status that follows from a charge.
+    pub(crate) fn apply_charge(&mut self, charge: ChargeResult, at: Timestamp) {
+        match charge {
+            ChargeResult::Succeeded => {
+                self.status = Status::Active;
+                self.failing_since = None;
+            }
+            ChargeResult::Declined => {
+                self.status = Status::PastDue;
+                self.failing_since.get_or_insert(at);
+            }
+            ChargeResult::External => {
+                if matches!(self.status, Status::Trialing | Status::Incomplete | Status::Paused) {
+                    self.status = Status::Active;
+                    self.failing_since = None;
+                }
+            }
+        }
+    }
+
+    /// Sets the caller's cancellation details, and keeps the reason.
+    pub(crate) fn set_cancellation_details(&mut self, details: Option<CancellationDetails>) {
+        if let Some(details) = details {
+            self.cancellation_details =
+                CancellationDetails { reason: self.cancellation_details.reason, ..details };
+        }
+    }
+}
+
+/// Lists the live subscriptions of a customer, oldest first.
+pub(crate) fn list_live(tx: &Tx<'_>, customer: &str) -> Result<Vec<Subscription>, Error> {
+    let live = customer_index(customer, Liveness::Live);
+    let mut subscriptions: Vec<Subscription> =
+        tx.list(&live, IndexRange::newest_first(MAX_SUBSCRIPTIONS))?;
+    subscriptions.reverse();
+    Ok(subscriptions)
+}

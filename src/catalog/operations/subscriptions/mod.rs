@@ -1,0 +1,5 @@
+//! Operations on subscriptions, one request a file.
+
+pub(crate) mod cancel;
+pub(crate) mod create;
+pub(crate) mod update;
