@@ -156,6 +156,14 @@ pub struct Timestamp(pub i64);
 
 impl_from_json! { struct Timestamp(i64) }
 
+impl Timestamp {
+    /// The timestamp so many seconds later.
+    #[must_use]
+    pub fn saturating_add(self, seconds: i64) -> Self {
+        Self(self.0.saturating_add(seconds))
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
