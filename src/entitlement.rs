@@ -123,16 +123,6 @@ pub enum SummaryPage {
 
 impl_from_json! { enum SummaryPage { Complete(_) = "complete", Truncated(_) = "truncated" } }
 
-/// What a paused subscription grants: a policy of the operator.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum PausedRule {
-    /// What Stripe says it does.
-    #[default]
-    Keep,
-    /// Nothing. Events do not tell which grants come of it, so that none of them says what is held.
-    Revoke,
-}
-
 /// May the customer use the feature?
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Decision {

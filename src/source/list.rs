@@ -12,11 +12,12 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Error, StripeClient, Transport};
 use crate::{
-    entitlement::{ActiveEntitlement, Entitlements, PausedRule, SummaryPage},
+    entitlement::{ActiveEntitlement, Entitlements, SummaryPage},
     entitlement_list::EntitlementList,
     id::{CustomerId, EntitlementId, UnixMillis},
     json::impl_from_json,
     ledger::SourceState,
+    policy::GrantRule,
 };
 
 /// Entitlements on a page: the most that Stripe gives.
@@ -51,7 +52,7 @@ impl<T: Transport> StripeClient<T> {
     pub async fn list_entitlements(&self, customer: &CustomerId) -> Result<SourceState, Error> {
         let deadline = self.transport.now().saturating_add(LIST_TIMEOUT);
         match self.read_until_stable(customer, deadline).await {
-            Ok(list) if self.paused_rule == PausedRule::Keep => Ok(SourceState::List(list)),
+            Ok(list) if self.paused_rule == GrantRule::Keep => Ok(SourceState::List(list)),
             Ok(list) => self.exclude_paused(customer, list, deadline).await.map(SourceState::List),
             Err(Error::NotFound { param, .. }) if param == "customer" => {
                 self.resolve_missing(customer, deadline).await

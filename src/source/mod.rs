@@ -18,7 +18,7 @@ mod paused;
 mod request;
 mod retrieve;
 
-use crate::{entitlement::PausedRule, id::UnixMillis, ledger::SyncProblem};
+use crate::{id::UnixMillis, ledger::SyncProblem, policy::GrantRule};
 
 pub use self::retrieve::{Expand, FeatureObject};
 
@@ -129,19 +129,19 @@ impl Error {
 #[derive(Debug)]
 pub struct StripeClient<T> {
     transport: T,
-    paused_rule: PausedRule,
+    paused_rule: GrantRule,
 }
 
 impl<T: Transport> StripeClient<T> {
     /// Stripe behind a transport.
     #[must_use]
     pub fn new(transport: T) -> Self {
-        Self { transport, paused_rule: PausedRule::Keep }
+        Self { transport, paused_rule: GrantRule::Keep }
     }
 
     /// The same, and what its paused subscriptions grant.
     #[must_use]
-    pub fn with_paused_rule(self, paused: PausedRule) -> Self {
+    pub fn with_paused_rule(self, paused: GrantRule) -> Self {
         Self { paused_rule: paused, ..self }
     }
 

@@ -1,7 +1,7 @@
 //! Paused subscriptions, for those who do not want them to grant anything.
 //!
 //! A trial that ends without a payment method leaves a subscription `paused`, and Stripe keeps its
-//! entitlements and sends no event about them. Under [`Paused::Revoke`](crate::entitlement::Paused::Revoke) a feature is taken out of
+//! entitlements and sends no event about them. Under [`GrantRule::Revoke`](crate::policy::GrantRule) a feature is taken out of
 //! the list if a product of a paused subscription has it, and no product of a subscription that
 //! grants has it too. Whatever cannot be told from Stripe's answers stays granted.
 //!

@@ -15,9 +15,10 @@
 use serde::Deserialize;
 
 use crate::{
-    entitlement::{PausedRule, Summary, SummaryPage},
+    entitlement::{Summary, SummaryPage},
     entitlement_list::{self, EntitlementList},
     id::{self, CustomerId, CustomerKey, EventId, Livemode},
+    policy::GrantRule,
     webhook::signature::Verified,
 };
 
@@ -98,7 +99,7 @@ pub enum Error {
 /// # Errors
 ///
 /// Says which member is at fault. The event must not be acknowledged, since it was not understood.
-pub fn parse(verified: Verified<'_>, paused: PausedRule) -> Result<Incoming, Error> {
+pub fn parse(verified: Verified<'_>, paused: GrantRule) -> Result<Incoming, Error> {
     let body = verified.body();
     let (envelope, summary) = match parse_summary_fast(body) {
         Some((envelope, summary)) => (envelope, Some(summary)),
@@ -113,7 +114,7 @@ pub fn parse(verified: Verified<'_>, paused: PausedRule) -> Result<Incoming, Err
             Incoming::Ignored { event, kind, reason: IgnoreReason::UnrelatedType }
         });
     }
-    let subscription = paused == PausedRule::Revoke && SUBSCRIPTION_EVENTS.contains(&kind.as_str());
+    let subscription = paused == GrantRule::Revoke && SUBSCRIPTION_EVENTS.contains(&kind.as_str());
     if kind != SUMMARY_EVENT && kind != CUSTOMER_DELETED_EVENT && !subscription {
         return Ok(Incoming::Ignored { event, kind, reason: IgnoreReason::UnrelatedType });
     }
@@ -139,7 +140,7 @@ pub fn parse(verified: Verified<'_>, paused: PausedRule) -> Result<Incoming, Err
             return Err(Error::LivemodeMismatch);
         }
         let page = entitlements.into_page()?;
-        let page = (paused == PausedRule::Keep).then_some(page);
+        let page = (paused == GrantRule::Keep).then_some(page);
         new_summary(event, created, livemode, parse_id("data.object.customer", customer)?, page)
     }))
 }

@@ -6,8 +6,8 @@ mod lists;
 
 use entgate::{
     api::fast_path,
-    entitlement::PausedRule,
     json,
+    policy::GrantRule,
     store::ledger_request::LedgerRequest,
     webhook::{
         signature::{SigningSecret, verify},
@@ -188,7 +188,7 @@ fn an_event_is_read_as_it_is_told_to_another_process() {
     let body = event("cus_ada", 1_700_000_000, &["sms", "sso"], false).to_string();
     let secrets = [SigningSecret::new(SECRET).unwrap()];
     let verified = verify(&signed(&body, SECRET, NOW), body.as_bytes(), &secrets, NOW).unwrap();
-    let parsed = parse(verified, PausedRule::Keep).unwrap();
+    let parsed = parse(verified, GrantRule::Keep).unwrap();
     let Incoming::Summary(summary) = parsed else { panic!("{parsed:?}") };
     let message = LedgerRequest::Apply(summary);
     let told = serde_json::to_vec(&message).unwrap();

@@ -15,9 +15,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("entitlement_list", &["id", "entitlement"]),
     ("gate", &["id", "entitlement"]),
     ("token", &["json", "id"]),
-    ("webhook", &["id", "entitlement", "entitlement_list"]),
+    ("webhook", &["id", "entitlement", "policy", "entitlement_list"]),
     ("ledger", &["json", "id", "entitlement"]),
-    ("source", &["json", "id", "entitlement", "entitlement_list", "ledger"]),
+    ("source", &["json", "id", "entitlement", "policy", "entitlement_list", "ledger"]),
     ("catalog", &["json", "id", "entitlement", "policy", "webhook", "source"]),
     ("store", &["json", "id", "entitlement", "token", "ledger", "source"]),
     (

@@ -1,8 +1,8 @@
 //! What only paused subscriptions grant, where that is not to count.
 
 use entgate::{
-    entitlement::PausedRule,
     ledger::SourceState,
+    policy::GrantRule,
     source::{Error, StripeClient, StripeResponse, fake::FakeStripe},
 };
 use pollster::block_on;
@@ -24,7 +24,7 @@ fn subscription(status: &str, products: &[&str]) -> Value {
 
 /// What is left of `a`, `b` and `c` under these subscriptions, where the product `prod_a` has `a`,
 /// `prod_ab` both, and so on; and what was asked.
-fn left(paused: PausedRule, subscriptions: &[Value]) -> (Vec<String>, Vec<String>) {
+fn left(paused: GrantRule, subscriptions: &[Value]) -> (Vec<String>, Vec<String>) {
     let stripe = StripeClient::new(FakeStripe::default()).with_paused_rule(paused);
     let memory = stripe.transport();
     memory.queue_response(Ok(list(&["a", "b", "c"].map(item))));
@@ -85,14 +85,14 @@ fn a_feature_that_only_paused_subscriptions_grant_is_taken_away() {
             "abc",
         ),
     ] {
-        let (keys, _) = left(PausedRule::Revoke, &subscriptions);
+        let (keys, _) = left(GrantRule::Revoke, &subscriptions);
         assert_eq!(keys.concat(), expected, "{why}");
     }
 }
 
 #[test]
 fn by_default_subscriptions_are_not_looked_at() {
-    let (keys, asked) = left(PausedRule::Keep, &[subscription("paused", &["prod_a"])]);
+    let (keys, asked) = left(GrantRule::Keep, &[subscription("paused", &["prod_a"])]);
     assert_eq!((keys.concat().as_str(), asked.len()), ("abc", 1));
 }
 
@@ -100,7 +100,7 @@ fn by_default_subscriptions_are_not_looked_at() {
 fn what_is_asked_is_the_customers_subscriptions_and_each_product_once() {
     let subscriptions =
         [subscription("paused", &["prod_a"]), subscription("active", &["prod_a", "prod_b"])];
-    let (_, asked) = left(PausedRule::Revoke, &subscriptions);
+    let (_, asked) = left(GrantRule::Revoke, &subscriptions);
     assert_eq!(
         asked[1..],
         [
@@ -113,7 +113,7 @@ fn what_is_asked_is_the_customers_subscriptions_and_each_product_once() {
 
 #[test]
 fn a_key_that_may_not_read_subscriptions_leaves_the_set_alone() {
-    let stripe = StripeClient::new(FakeStripe::default()).with_paused_rule(PausedRule::Revoke);
+    let stripe = StripeClient::new(FakeStripe::default()).with_paused_rule(GrantRule::Revoke);
     stripe.transport().queue_response(Ok(list(&[item("a")])));
     stripe
         .transport()

@@ -5,7 +5,6 @@ use entgate::{
         misconfigured,
         settings::{Error, Settings, Source},
     },
-    entitlement::PausedRule,
     id::Livemode,
     policy::{
         GrantRule::{Keep, Revoke},
@@ -175,9 +174,9 @@ fn paused_subscriptions_can_only_be_looked_at_with_a_key() {
     let failed = |problem| Err(Error { name: "ENTGATE_PAUSED_SUBSCRIPTIONS", problem });
     let keyless = "is `revoke`, which needs STRIPE_API_KEY to see subscriptions";
     for (policy, key, expected) in [
-        ("", "", Ok(PausedRule::Keep)),
-        ("keep", "", Ok(PausedRule::Keep)),
-        ("revoke", "sk_test_a", Ok(PausedRule::Revoke)),
+        ("", "", Ok(Keep)),
+        ("keep", "", Ok(Keep)),
+        ("revoke", "sk_test_a", Ok(Revoke)),
         ("revoke", "", failed(keyless)),
         ("Revoke", "sk_test_a", failed("is neither `keep` nor `revoke`")),
     ] {
@@ -229,9 +228,7 @@ fn what_a_status_grants_is_set_for_the_catalog() {
         });
         settings.map(|settings| (settings.policy, settings.paused))
     };
-    let set = |past_due, unpaid, paused| {
-        Ok((StatusPolicy { past_due, unpaid, paused }, PausedRule::Keep))
-    };
+    let set = |past_due, unpaid, paused| Ok((StatusPolicy { past_due, unpaid, paused }, Keep));
     let failed = |name, problem| Err(Error { name, problem });
     let stripes = "is set, which works with ENTGATE_SOURCE=catalog only: Stripe decides it itself";
     let form = "is neither `keep` nor `revoke`";

@@ -1,8 +1,9 @@
 //! Parsing of verified bodies.
 
 use entgate::{
-    entitlement::{PausedRule, SummaryPage},
+    entitlement::SummaryPage,
     id::{Livemode, Timestamp},
+    policy::GrantRule,
     webhook::{
         signature::{self, SigningSecret},
         stripe::{Error, Incoming, parse},
@@ -15,7 +16,7 @@ use crate::support::{NOW, SECRET, event, grants, signed};
 fn parsed(body: &str) -> Result<Incoming, Error> {
     let secrets = [SigningSecret::new(SECRET).unwrap()];
     let header = signed(body, SECRET, NOW);
-    parse(signature::verify(&header, body.as_bytes(), &secrets, NOW).unwrap(), PausedRule::Keep)
+    parse(signature::verify(&header, body.as_bytes(), &secrets, NOW).unwrap(), GrantRule::Keep)
 }
 
 #[track_caller]

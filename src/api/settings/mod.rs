@@ -28,7 +28,6 @@ use http::Uri;
 use subtle::ConstantTimeEq as _;
 
 use crate::{
-    entitlement::PausedRule,
     id::Livemode,
     policy::{GrantRule, StatusPolicy},
     token,
@@ -90,7 +89,7 @@ pub struct Settings {
     /// Where entitlements come from.
     pub source: Source,
     /// What a paused subscription of Stripe's grants.
-    pub paused: PausedRule,
+    pub paused: GrantRule,
     /// What each status of the catalog's subscriptions grants.
     pub policy: StatusPolicy,
     /// What makes and checks customers' tokens, the first one for new ones; none by default.
@@ -161,7 +160,7 @@ impl Settings {
                     paused: paused.unwrap_or(default.paused),
                 };
                 // What the catalog's lists hold is decided already.
-                (policy, PausedRule::Keep)
+                (policy, GrantRule::Keep)
             }
         };
         Ok(Self {
@@ -288,14 +287,14 @@ fn reject_outside_catalog(name: &'static str, set: Option<GrantRule>) -> Result<
 fn stripe_paused_rule(
     paused: Option<GrantRule>,
     stripe_keys: &[ApiKey],
-) -> Result<PausedRule, Error> {
+) -> Result<GrantRule, Error> {
     match paused {
-        None | Some(GrantRule::Keep) => Ok(PausedRule::Keep),
         Some(GrantRule::Revoke) if stripe_keys.is_empty() => {
             let problem = "is `revoke`, which needs STRIPE_API_KEY to see subscriptions";
             Err(Error { name: PAUSED_SUBSCRIPTIONS, problem })
         }
-        Some(GrantRule::Revoke) => Ok(PausedRule::Revoke),
+        Some(rule @ (GrantRule::Keep | GrantRule::Revoke)) => Ok(rule),
+        None => Ok(GrantRule::Keep),
     }
 }
 
