@@ -57,7 +57,7 @@ fn a_summary_goes_from_the_signed_body_into_the_stored_form_and_back() {
 
 #[wasm_bindgen_test]
 fn what_was_said_is_read_as_the_vectors_have_it() {
-    let vectors: Value = serde_json::from_str(include_str!("../fixtures/client.json")).unwrap();
+    let vectors: Value = serde_json::from_str(include_str!("../fixtures/gate.json")).unwrap();
     for vector in vectors["reads"].as_array().unwrap() {
         let mut said = vector["said"].as_str().unwrap().as_bytes().to_vec();
         let lines = client::read(&mut said).map(|length| String::from_utf8_lossy(&said[..length]));

@@ -4,8 +4,8 @@ use entgate::store::memory::Fault;
 use serde_json::json;
 
 use crate::{
-    minted::{issued, token, with_tokens},
     support::{Answer, Service, event},
+    token_fixtures::{issued, token, with_tokens},
 };
 
 const AT: i64 = 1_700_000_000;

@@ -15,7 +15,7 @@ use entgate::{
 use proptest::prelude::*;
 
 use crate::{
-    changed::{changed, changes},
+    mutated_bytes::{changed, changes},
     support::grants,
 };
 

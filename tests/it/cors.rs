@@ -4,8 +4,8 @@ use entgate::api::{Access, ROUTES};
 use serde_json::json;
 
 use crate::{
-    minted::{token, with_tokens},
     support::{Answer, Service, event},
+    token_fixtures::{token, with_tokens},
 };
 
 const APP: &str = "https://app.example";

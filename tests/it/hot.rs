@@ -17,8 +17,8 @@ use entgate::{
 use serde_json::json;
 
 use crate::{
-    minted::{self, token},
     support::{Hot, NOW, SECRET, Service, event, service, signed},
+    token_fixtures::{self, token},
 };
 
 const KEY: &str = "Bearer sk_test_entgate";
@@ -75,7 +75,7 @@ fn a_proxy_is_told_a_yes_and_a_no_goes_the_long_way_since_it_says_why() {
 
 #[test]
 fn a_customers_own_token_opens_that_customer_alone() {
-    let service = minted::with_ada(&[]);
+    let service = token_fixtures::with_ada(&[]);
     let bearer = format!("Bearer {}", token(&json!({})));
     let of = |query: &str| {
         asked(&service, &format!("/v1/authorize?{query}"), &[("authorization", &bearer)])

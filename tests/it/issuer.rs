@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::minted::{
+use crate::token_fixtures::{
     CHECK, HS256, TAKEN, TOKEN_SECRET, claims, hs256, invalid, issued, issued_as, issuers_claims,
     told, with_ada,
 };

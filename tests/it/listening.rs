@@ -7,8 +7,8 @@ use entgate::{
 use serde_json::{Value, json};
 
 use crate::{
-    minted::{issued, token, with_tokens},
     support::{Answer, NOW, Service, customer},
+    token_fixtures::{issued, token, with_tokens},
 };
 
 /// How long after its `exp` a token is taken.

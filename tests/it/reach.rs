@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use crate::{
     catalog::shop,
-    minted::{issued, part, token, with_tokens},
     support::{Answer, NOW, Service, event},
+    token_fixtures::{issued, part, token, with_tokens},
 };
 
 /// When Bob's set was told last: a number that is nowhere else.

@@ -12,7 +12,7 @@ use entgate::{
     },
 };
 
-use crate::minted::SIGNING_KEY;
+use crate::token_fixtures::SIGNING_KEY;
 
 fn read(name: &'static str, text: &str) -> Result<(usize, usize), Error> {
     let settings = Settings::parse(|asked| (asked == name).then(|| text.to_owned()))?;

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::{
-    minted::{SIGNING_KEY, issued, part, token, with_tokens},
     support::{NOW, Service, configured, event},
+    token_fixtures::{SIGNING_KEY, issued, part, token, with_tokens},
 };
 
 const AT: i64 = 1_700_000_000;

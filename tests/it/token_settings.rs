@@ -5,7 +5,7 @@ use entgate::{
     id::Livemode,
 };
 
-use crate::minted::SIGNING_KEY;
+use crate::token_fixtures::SIGNING_KEY;
 
 #[test]
 fn a_token_secret_has_32_characters_or_more() {

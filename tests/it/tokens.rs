@@ -4,11 +4,11 @@ use entgate::api::{Access, ROUTES, catalog};
 use serde_json::{Value, json};
 
 use crate::{
-    minted::{
+    support::{NOW, service},
+    token_fixtures::{
         CHECK, HS256, OLD_TOKEN_SECRET, TAKEN, TOKEN_SECRET, claims, hs256, invalid, issued, kid,
         part, token, told, with_ada,
     },
-    support::{NOW, service},
 };
 
 #[test]

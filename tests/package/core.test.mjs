@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { before, describe, test } from "node:test";
 import { importSource, root } from "./support.mjs";
 
-const vectors = JSON.parse(readFileSync(root("tests/fixtures/client.json"), "utf8"));
+const vectors = JSON.parse(readFileSync(root("tests/fixtures/gate.json"), "utf8"));
 
 /**
  * Groups the lines of a set by their kind: the order of the kinds is not specified.

@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 
 use super::{KEY, asked, with_ada};
 use crate::{
-    minted::{self, token},
     support::{Service, configured, customer, event, grants, service},
+    token_fixtures::{self, token},
 };
 
 const LIST: &str = "/v1/entitlements/active_entitlements";
@@ -67,7 +67,7 @@ fn each_mode_has_its_own_list() {
 
 #[test]
 fn a_customers_own_token_lists_that_customer_alone() {
-    let service = minted::with_ada(&[]);
+    let service = token_fixtures::with_ada(&[]);
     let bearer = format!("Bearer {}", token(&json!({})));
     for (target, answers) in [
         (LIST.to_owned(), true),

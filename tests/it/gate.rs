@@ -18,7 +18,7 @@ fn lines(said: &str) -> Option<String> {
 }
 
 fn vectors() -> Value {
-    serde_json::from_str(include_str!("../fixtures/client.json")).unwrap()
+    serde_json::from_str(include_str!("../fixtures/gate.json")).unwrap()
 }
 
 #[test]

@@ -4,11 +4,11 @@ use entgate::token::jws::MAX_TOKEN_LEN;
 use serde_json::json;
 
 use crate::{
-    minted::{
+    support::{NOW, Service},
+    token_fixtures::{
         CHECK, HS256, TAKEN, TOKEN_SECRET, claims, encoded, hs256, invalid, issued, token, told,
         with_ada,
     },
-    support::{NOW, Service},
 };
 
 #[test]

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::{
-    minted::{CHECK, ec_key, issued, issued_as, issuers_claims, jwks, with_tokens},
     support::{NOW, Service},
+    token_fixtures::{CHECK, ec_key, issued, issued_as, issuers_claims, jwks, with_tokens},
 };
 
 /// The modulus of RFC 7638, section 3.1: 2,048 bits.
