@@ -1,4 +1,4 @@
-//! Failures of the catalog, and the status of each.
+//! Errors of the built-in catalog, and their HTTP statuses.
 
 use http::{Method, StatusCode};
 
@@ -6,17 +6,17 @@ use super::{Error, ErrorType};
 use crate::{api::settings, catalog};
 
 impl Error {
-    /// 404: the route is the catalog's, which is not the source here.
+    /// 404: the route belongs to the catalog, which is not the source of this deployment.
     pub(in crate::api) fn catalog_disabled(method: &Method, path: &str) -> Self {
         let message = format!(
-            "Unrecognized request URL ({method}: {path}). It is one of the built-in catalog, which \
-             {}=catalog turns on.",
+            "Unrecognized request URL ({method}: {path}). It belongs to the built-in catalog, which \
+             {}=catalog enables.",
             settings::SOURCE
         );
         Self::new(StatusCode::NOT_FOUND, ErrorType::InvalidRequest, message)
     }
 
-    /// 400: a key of idempotency that was used for another request. Stripe's words.
+    /// 400: the idempotency key was used for a different request. Stripe's wording.
     pub(in crate::api) fn idempotency_mismatch(key: &str) -> Self {
         let message = format!(
             "Keys for idempotent requests can only be used with the same parameters they were first \
@@ -25,7 +25,7 @@ impl Error {
         Self::new(StatusCode::BAD_REQUEST, ErrorType::Idempotency, message)
     }
 
-    /// 409: a key of idempotency whose first request is not answered yet.
+    /// 409: the first request with the idempotency key is still in progress. Stripe's wording.
     pub(in crate::api) fn idempotency_key_in_use(key: &str) -> Self {
         let message = format!(
             "There is currently another in-progress request using this Idempotent Key ('{key}'). \
@@ -37,8 +37,8 @@ impl Error {
     }
 }
 
-/// 404 for what a path names, 400 for what a parameter does, as at Stripe; 402 for a charge that was
-/// declined; 503 where the catalog is out of order, since nothing was done.
+/// As at Stripe: 404 for an object that the path names, 400 for a parameter, 402 for a declined
+/// charge. 503 if the storage fails, since nothing was changed and a retry may succeed.
 impl From<catalog::Error> for Error {
     fn from(error: catalog::Error) -> Self {
         use catalog::Error as Catalog;
@@ -54,16 +54,16 @@ impl From<catalog::Error> for Error {
             }
             Catalog::InvalidState(_) => Self::invalid(message),
             Catalog::CardDeclined => {
-                let mut told = Self::new(StatusCode::PAYMENT_REQUIRED, ErrorType::Card, message);
-                told.0.body.code = Some("card_declined");
-                told
+                let mut error = Self::new(StatusCode::PAYMENT_REQUIRED, ErrorType::Card, message);
+                error.0.body.code = Some("card_declined");
+                error
             }
             Catalog::Storage(_) => {
-                let mut told = Self::unavailable(
+                let mut error = Self::unavailable(
                     "The catalog cannot be read or written at the moment. Nothing was changed.",
                 );
-                told.0.cause = Some(message);
-                told
+                error.0.cause = Some(message);
+                error
             }
         }
     }
