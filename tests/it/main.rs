@@ -9,6 +9,7 @@
 )]
 
 mod account;
+mod active_entitlements;
 mod activity;
 mod authorize;
 mod catalog;
@@ -16,17 +17,15 @@ mod checks;
 mod columns;
 mod cors;
 mod ed25519;
-mod features;
+mod fast_path;
+mod feature_cache;
 mod gate;
-mod hot;
 mod http;
 mod invalid_tokens;
 mod issuer;
 mod jwks_cache;
 mod layers;
 mod ledger;
-mod listening;
-mod lists;
 mod model;
 mod mutated_bytes;
 mod ofrep;
@@ -43,6 +42,7 @@ mod source;
 mod store_contract;
 mod stories;
 mod stream;
+mod stream_auth;
 mod stripe_event;
 mod support;
 mod sync;

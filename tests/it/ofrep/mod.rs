@@ -1,8 +1,8 @@
 //! OpenFeature's remote evaluation: what its clients ask, and what they are told.
 
 mod bulk;
-mod known;
-mod notices;
+mod event_stream;
+mod known_features;
 mod single;
 
 use serde_json::{Value, json};

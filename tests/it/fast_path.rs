@@ -1,8 +1,8 @@
 //! The hot path: which requests it answers. That it answers them as the long way does is seen at every
 //! request of all tests, in `support`.
 
-mod lines;
 mod lists;
+mod wire;
 
 use entgate::{
     api::fast_path,
