@@ -76,13 +76,16 @@ pub(super) async fn authorize<S: Store>(
         match entitlement::check(entitlements, feature) {
             Decision::Grant => {}
             Decision::Indeterminate => is_indeterminate = true,
-            Decision::Deny(DenyReason::NotEntitled) => {
-                let message = format!("'{}' may not use '{feature}'.", customer.id);
-                return Err(Error::forbidden("not_entitled", message).with_param("feature"));
-            }
-            Decision::Deny(DenyReason::UnknownCustomer) => {
-                let message = format!("The customer '{}' is unknown.", customer.id);
-                return Err(Error::forbidden("unknown_customer", message).with_param("feature"));
+            Decision::Deny(reason) => {
+                let message = match reason {
+                    DenyReason::NotEntitled => {
+                        format!("'{}' may not use '{feature}'.", customer.id)
+                    }
+                    DenyReason::UnknownCustomer => {
+                        format!("The customer '{}' is unknown.", customer.id)
+                    }
+                };
+                return Err(Error::forbidden(reason.as_str(), message).with_param("feature"));
             }
         }
     }

@@ -21,7 +21,7 @@ use super::{
     form::{OneOrMany, Params},
 };
 use crate::{
-    entitlement::{self, Decision, DenyReason, Version},
+    entitlement::{self, Decision, Version},
     id::{CustomerId, CustomerKey, LookupKey, Timestamp},
     store::{self, Freshness, LoadedSet, ReadFrom, ServedBy, Store},
 };
@@ -235,11 +235,6 @@ fn evaluate<'a>(
         None => return Err(Error::incomplete(&query.customer.id)),
     };
     let decision = entitlement::check(loaded.entitlements.as_ref(), &query.feature);
-    let (entitled, reason) = match decision {
-        Decision::Grant => (true, "active_entitlement"),
-        Decision::Deny(DenyReason::NotEntitled) => (false, "not_entitled"),
-        Decision::Deny(DenyReason::UnknownCustomer) => (false, "unknown_customer"),
-        Decision::Indeterminate => return Err(Error::incomplete(&query.customer.id)),
-    };
-    Ok(Evaluation { entitled, reason, loaded })
+    let reason = decision.reason().ok_or_else(|| Error::incomplete(&query.customer.id))?;
+    Ok(Evaluation { entitled: decision == Decision::Grant, reason, loaded })
 }

@@ -1,6 +1,7 @@
 //! Serializes the response of a check. No value in it needs escaping.
 
 use crate::{
+    entitlement::{Decision, DenyReason},
     id::{CustomerId, LookupKey},
     store::{ServedBy, record::FeatureLookup},
 };
@@ -12,8 +13,12 @@ pub(super) fn check_json(
     lookup: &FeatureLookup,
     served_by: ServedBy,
 ) -> String {
-    let (entitled, reason) =
-        if lookup.entitled { ("true", "active_entitlement") } else { ("false", "not_entitled") };
+    let (entitled, decision) = if lookup.entitled {
+        ("true", Decision::Grant)
+    } else {
+        ("false", Decision::Deny(DenyReason::NotEntitled))
+    };
+    let reason = decision.reason().unwrap_or_default();
     let (customer, feature) = (customer.as_str(), feature.as_str());
     let mut json = String::with_capacity(200 + customer.len() + feature.len());
     let version = DecimalBuffer::new(lookup.version.0);

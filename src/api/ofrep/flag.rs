@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::super::error::{Error, evaluation::ErrorCode};
 use crate::{
-    entitlement::{self, Decision, DenyReason, Entitlements, Version},
+    entitlement::{self, Decision, Entitlements, Version},
     id::{CustomerKey, LookupKey},
 };
 
@@ -54,15 +54,12 @@ pub(super) fn evaluate<'a>(
     feature: &'a LookupKey,
 ) -> Flag<'a> {
     let key = feature.as_str();
-    let (value, reason) = match entitlement::check(entitlements, feature) {
-        Decision::Grant => (true, "active_entitlement"),
-        Decision::Deny(DenyReason::NotEntitled) => (false, "not_entitled"),
-        Decision::Deny(DenyReason::UnknownCustomer) => (false, "unknown_customer"),
-        Decision::Indeterminate => {
-            let error_details = Error::incomplete(&customer.id).body().message().to_owned();
-            return Flag::Failed(FlagError { key, error_code: ErrorCode::General, error_details });
-        }
+    let decision = entitlement::check(entitlements, feature);
+    let Some(reason) = decision.reason() else {
+        let error_details = Error::incomplete(&customer.id).body().message().to_owned();
+        return Flag::Failed(FlagError { key, error_code: ErrorCode::General, error_details });
     };
+    let value = decision == Decision::Grant;
     Flag::Evaluated(EvaluatedFlag {
         key,
         value,
