@@ -215,7 +215,7 @@ impl store::ActivityLog for ActivityLogStub {
         part: &PageRequest<ActivityId>,
     ) -> std::result::Result<ActivityPage, store::Error> {
         self.request_page(livemode, customer, part).await.map_err(|error| {
-            store::Error::Unreachable { port: "journal", cause: error.to_string() }
+            store::Error::Unreachable { port: "activity log", cause: error.to_string() }
         })
     }
 }

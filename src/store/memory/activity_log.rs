@@ -47,7 +47,7 @@ impl ActivityLog for MemoryActivityLog {
         customer: Option<&CustomerId>,
         part: &PageRequest<ActivityId>,
     ) -> Result<ActivityPage, Error> {
-        with_fault(&self.faults, "journal", || {
+        with_fault(&self.faults, "activity log", || {
             let entries = self.entries.borrow();
             let all = entries.get(&livemode);
             let newest = all.and_then(VecDeque::back).map(|entry| entry.id);
