@@ -32,7 +32,7 @@ impl From<source::Error> for Error {
     fn from(error: source::Error) -> Self {
         match &error {
             source::Error::KeyRejected { .. } => {
-                let mut response = Self::unavailable(format!("{error}. Set another key."));
+                let mut response = Self::unavailable(format!("{error}. Set another one."));
                 response.0.cause = Some(response.0.body.message.clone());
                 response
             }

@@ -160,8 +160,8 @@ impl Error {
     /// 503: a token cannot be verified, because the issuer's keys are unavailable.
     pub(super) fn issuer_keys_unavailable(cause: &str) -> Self {
         let mut error = Self::unavailable(
-            "The keys of the token's issuer cannot be read at the moment, so the token cannot be \
-             verified. Try again.",
+            "The keys of the token's issuer cannot be read at the moment, so that the token cannot be \
+             checked. Try again.",
         );
         error.0.cause = Some(format!("failed to read {}: {cause}", settings::JWKS_URL));
         error
