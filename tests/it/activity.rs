@@ -213,7 +213,7 @@ fn a_journal_out_of_reach_is_a_503_and_no_event_hears_of_it() {
     service.store.activity_log.fail_next(Fault::Before);
     let answer = service.get(PATH);
     let told = (answer.status, answer.error("type"), answer.error("message"));
-    assert_eq!(told, (503, "api_error", "The journal cannot be read at the moment."));
+    assert_eq!(told, (503, "api_error", "The activity log cannot be read at the moment."));
     service.store.activity_log.fail_next(Fault::Before);
     assert_eq!(service.stripe_sends(&event("cus_ada", 1, &["sms"], false)).status, 200);
 }

@@ -1,11 +1,11 @@
-//! The crate from outside, on stores in memory: no clock, no network, in any order.
+//! Integration tests of the crate with stores in memory: no clock, no network, in any order.
 #![cfg(not(target_arch = "wasm32"))]
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::string_slice,
-    reason = "what a test sets up wrongly should stop it, and clippy.toml spares no helper function"
+    reason = "a wrong fixture must fail the test, and clippy.toml exempts no helper function"
 )]
 
 mod account;

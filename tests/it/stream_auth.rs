@@ -1,4 +1,4 @@
-//! Who listens by a token: to whom, until when, and where the token may stand.
+//! Streams that a token opens: the customer, the end, and where the token may be.
 
 use entgate::{
     api::stream::{EndReason, StreamRequest},
@@ -11,52 +11,53 @@ use crate::{
     token_fixtures::{issued, token, with_tokens},
 };
 
-/// How long after its `exp` a token is taken.
+/// How long a token stays valid after its `exp`.
 const LEEWAY: i64 = 60;
 
-fn ask(service: &Service, target: &str) -> Answer {
+/// Sends a `GET` without headers.
+fn open(service: &Service, target: &str) -> Answer {
     service.request("GET", target, &[], b"")
 }
 
 #[track_caller]
-fn assert_listens(answer: &Answer, until: i64, why: &str) {
-    let heard = answer.listen().map(
-        |StreamRequest { customer, expires_at: until, end_reason: end, .. }| {
-            (customer, *until, *end)
+fn assert_stream_of_ada(answer: &Answer, expires_at: i64, why: &str) {
+    let actual = answer.stream_request().map(
+        |StreamRequest { customer, expires_at, end_reason, .. }| {
+            (customer, *expires_at, *end_reason)
         },
     );
-    let expected = (&customer("cus_ada"), Timestamp(until), EndReason::TokenExpired);
-    assert_eq!((answer.status, heard), (200, Some(expected)), "{why}: {}", answer.body);
+    let expected = (&customer("cus_ada"), Timestamp(expires_at), EndReason::TokenExpired);
+    assert_eq!((answer.status, actual), (200, Some(expected)), "{why}: {}", answer.body);
 }
 
 #[test]
-fn a_token_listens_to_its_customer_until_it_is_over() {
+fn a_token_opens_a_stream_of_its_customer_until_it_expires() {
     let service = with_tokens(&[]);
-    for (why, made) in [
-        ("ours", token(&json!({ "exp": NOW.0 + 5 }))),
-        ("an issuer's", issued("one", &json!({ "exp": NOW.0 + 5 }))),
+    for (why, token) in [
+        ("a token of this deployment", token(&json!({ "exp": NOW.0 + 5 }))),
+        ("a token of the issuer", issued("one", &json!({ "exp": NOW.0 + 5 }))),
     ] {
-        let bearer = [("authorization", &*format!("Bearer {made}"))];
+        let bearer = [("authorization", &*format!("Bearer {token}"))];
         for path in ["/v1/stream", "/ofrep/v1/stream"] {
             let answer = service.request("GET", path, &bearer, b"");
-            assert_listens(&answer, NOW.0 + 5 + LEEWAY, why);
-            let answer = ask(&service, &format!("{path}?token={made}"));
-            assert_listens(&answer, NOW.0 + 5 + LEEWAY, why);
-            let answer = ask(&service, &format!("{path}?token={made}&customer=cus_ada"));
-            assert_listens(&answer, NOW.0 + 5 + LEEWAY, why);
-            let other = ask(&service, &format!("{path}?token={made}&customer=cus_bob"));
+            assert_stream_of_ada(&answer, NOW.0 + 5 + LEEWAY, why);
+            let answer = open(&service, &format!("{path}?token={token}"));
+            assert_stream_of_ada(&answer, NOW.0 + 5 + LEEWAY, why);
+            let answer = open(&service, &format!("{path}?token={token}&customer=cus_ada"));
+            assert_stream_of_ada(&answer, NOW.0 + 5 + LEEWAY, why);
+            let other = open(&service, &format!("{path}?token={token}&customer=cus_bob"));
             assert_eq!((other.status, other.error("code")), (403, "customer_mismatch"), "{why}");
         }
     }
 }
 
 #[test]
-fn a_token_for_streams_opens_them_by_the_url_alone() {
+fn a_stream_token_is_valid_only_in_the_url() {
     let service = with_tokens(&[]);
-    let made = token(&json!({ "aud": "entgate:stream" }));
+    let token = token(&json!({ "aud": "entgate:stream" }));
     for path in ["/v1/stream", "/ofrep/v1/stream"] {
-        assert_eq!(ask(&service, &format!("{path}?token={made}")).status, 200, "{path}");
-        let bearer = [("authorization", &*format!("Bearer {made}"))];
+        assert_eq!(open(&service, &format!("{path}?token={token}")).status, 200, "{path}");
+        let bearer = [("authorization", &*format!("Bearer {token}"))];
         let answer = service.request("GET", path, &bearer, b"");
         let message = "the token is for another audience.";
         assert_eq!((answer.status, answer.error("message")), (401, message), "{path}");
@@ -64,28 +65,28 @@ fn a_token_for_streams_opens_them_by_the_url_alone() {
 }
 
 #[test]
-fn a_key_in_the_url_opens_nothing() {
-    let answer = ask(&with_tokens(&[]), "/v1/stream?customer=cus_ada&token=sk_test_entgate");
+fn a_server_key_in_the_url_is_rejected() {
+    let answer = open(&with_tokens(&[]), "/v1/stream?customer=cus_ada&token=sk_test_entgate");
     assert_eq!((answer.status, answer.error("code")), (401, "token_invalid"));
 }
 
 #[test]
-fn a_stream_of_flags_that_has_ended_is_not_opened_again() {
+fn a_refetch_stream_that_has_ended_does_not_open_again() {
     let service = with_tokens(&[]);
-    let at = |exp: i64| token(&json!({ "exp": exp, "aud": "entgate:stream" }));
-    let status = |path: &str, made: &str| ask(&service, &format!("{path}?token={made}")).status;
-    let (last, over) = (at(NOW.0 + 1), at(NOW.0));
-    assert_eq!(status("/ofrep/v1/stream", &last), 200);
-    let answer = ask(&service, &format!("/ofrep/v1/stream?token={over}"));
+    let expiring_at = |exp: i64| token(&json!({ "exp": exp, "aud": "entgate:stream" }));
+    let status = |path: &str, token: &str| open(&service, &format!("{path}?token={token}")).status;
+    let (valid, expired) = (expiring_at(NOW.0 + 1), expiring_at(NOW.0));
+    assert_eq!(status("/ofrep/v1/stream", &valid), 200);
+    let answer = open(&service, &format!("/ofrep/v1/stream?token={expired}"));
     assert_eq!((answer.status, answer.error("code")), (401, "token_expired"));
-    // Others may use the leeway: they end with it.
-    assert_eq!(status("/v1/stream", &over), 200);
-    assert_eq!(status("/v1/stream", &at(NOW.0 - LEEWAY + 1)), 200);
-    assert_eq!(status("/v1/stream", &at(NOW.0 - LEEWAY)), 401);
+    // A change stream may use the leeway, and ends with it.
+    assert_eq!(status("/v1/stream", &expired), 200);
+    assert_eq!(status("/v1/stream", &expiring_at(NOW.0 - LEEWAY + 1)), 200);
+    assert_eq!(status("/v1/stream", &expiring_at(NOW.0 - LEEWAY)), 401);
 }
 
 #[test]
-fn the_url_that_flags_come_with_opens_their_stream() {
+fn the_url_in_a_bulk_evaluation_opens_a_stream() {
     let service = with_tokens(&[]);
     let context = json!({ "context": { "targetingKey": "cus_ada" } });
     let Value::String(target) =
@@ -93,9 +94,9 @@ fn the_url_that_flags_come_with_opens_their_stream() {
             ["requestUri"]
             .take()
     else {
-        panic!("a stream is told");
+        panic!("the response has no stream");
     };
-    let answer = ask(&service, &target);
-    let listen = answer.listen().unwrap();
-    assert_eq!((answer.status, &listen.customer), (200, &customer("cus_ada")));
+    let answer = open(&service, &target);
+    let stream = answer.stream_request().unwrap();
+    assert_eq!((answer.status, &stream.customer), (200, &customer("cus_ada")));
 }

@@ -15,7 +15,8 @@ fn a_token_secret_has_32_characters_or_more() {
         settings.map(|settings| settings.token_secrets.len())
     };
     let failed = |problem| Err(Error { name, problem });
-    let short = "has a secret of fewer than 32 characters: make one with `openssl rand -hex 32`";
+    let short =
+        "has a secret of fewer than 32 characters: generate one with `openssl rand -hex 32`";
     let (least, less) = ("a".repeat(32), "a".repeat(31));
     for (why, text, expected) in [
         ("none", String::new(), Ok(0)),
@@ -49,9 +50,9 @@ fn another_issuer_is_set_as_a_whole() {
         })
     };
     let failed = |name, problem| Err(Error { name, problem });
-    let alone = "is set, which needs ENTGATE_JWKS_URL beside it";
-    let clear = "is neither https://… nor http:// of this machine";
-    let no_url = "is no URL: it begins with https://host or https://host:port";
+    let alone = "is set, which requires ENTGATE_JWKS_URL";
+    let clear = "is neither https://… nor http:// on localhost";
+    let no_url = "is not a URL: it begins with https://host or https://host:port";
     let missing =
         "is missing: with ENTGATE_JWKS_URL, set it to what the issuer's tokens have in `iss`";
     let sub = || "sub".to_owned();
@@ -123,7 +124,7 @@ fn the_keys_of_snapshots_are_of_ed25519_and_the_first_one_can_sign() {
     };
     let failed = |problem| Err(Error { name, problem });
     let thumbprint = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
-    let no_key = "has a key that is no JWK of Ed25519";
+    let no_key = "has a key that is not an Ed25519 JWK";
     let named = SIGNING_KEY.replacen('{', r#"{"kid":"one","#, 1);
     let shown =
         r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
@@ -166,7 +167,7 @@ fn the_keys_of_snapshots_are_of_ed25519_and_the_first_one_can_sign() {
         (
             "no JSON",
             "-----BEGIN PRIVATE KEY-----".to_owned(),
-            failed("is no JSON: give a JWK, {\"kty\":\"OKP\",\"crv\":\"Ed25519\",…}"),
+            failed("is not valid JSON: give a JWK, {\"kty\":\"OKP\",\"crv\":\"Ed25519\",…}"),
         ),
     ] {
         assert_eq!(kids(&text), expected, "{why}");
@@ -180,7 +181,7 @@ fn an_origin_is_written_as_browsers_write_it() {
         let settings = Settings::parse(|asked| (asked == name).then(|| text.to_owned()));
         settings.map(|settings| settings.allowed_origins)
     };
-    let form = "has an item that is no origin as browsers write it: https://app.example.com";
+    let form = "has an item that is not an origin as browsers send it: https://app.example.com";
     let some =
         |all: &[&str]| Ok(AllowedOrigins::List(all.iter().map(|one| (*one).into()).collect()));
     let failed = |problem| Err(Error { name, problem });
@@ -197,7 +198,7 @@ fn an_origin_is_written_as_browsers_write_it() {
         ("http://127.0.0.1:1", some(&["http://127.0.0.1:1"])),
         ("http://[::1]:65535", some(&["http://[::1]:65535"])),
         ("http://[::1]", some(&["http://[::1]"])),
-        ("https://a.example,*", failed("has `*` beside others")),
+        ("https://a.example,*", failed("has `*` together with other origins")),
         ("https://app.example.com/", failed(form)),
         ("https://app.example.com/page", failed(form)),
         ("https://app.example.com?a", failed(form)),

@@ -97,7 +97,7 @@ fn no_token_is_made_for_nobody_or_by_somebody_else() {
 fn where_no_secret_is_set_no_token_is_made_and_none_is_taken() {
     let service = service();
     let answer = service.post_json("/v1/tokens", &json!({ "customer": "cus_ada" }));
-    let message = "No tokens are made here: ENTGATE_TOKEN_SECRETS is not set.";
+    let message = "Customer tokens are disabled: ENTGATE_TOKEN_SECRETS is not set.";
     assert_eq!(told(&answer), (503, "", message));
     let given = service.get_with(&token(&json!({})), CHECK);
     let message = "no customer tokens are taken here: ENTGATE_TOKEN_SECRETS is not set.";
@@ -228,7 +228,7 @@ fn a_token_opens_no_route_of_the_operators() {
                 let headers = [("authorization", format!("Bearer {token}"))];
                 let headers = [(headers[0].0, headers[0].1.as_str())];
                 let answer = service.request(&method, &path, &headers, b"");
-                let message = "This route needs a server key (sk_…). A customer's token opens what its customer may see.";
+                let message = "This route needs a server key (sk_…). A customer token gives access only to what its customer may read.";
                 assert_eq!(told(&answer), (403, "server_key_required", message), "{method} {path}");
             }
         }
@@ -246,8 +246,7 @@ fn another_customer_is_a_403_on_every_route_that_a_token_opens() {
             for named in ["cus_bob", "CUS_ADA", "cus_ada%20", ""] {
                 let target = format!("{path}?feature=sms&customer={named}");
                 let answer = service.get_with(&token, &target);
-                let message =
-                    "The token is another customer's. Leave the customer out: the token names it.";
+                let message = "The token belongs to another customer. Leave the customer out: the token names it.";
                 assert_eq!(told(&answer), (403, "customer_mismatch", message), "{target}");
                 assert_eq!(answer.error("param"), "customer", "{target}");
             }
