@@ -159,3 +159,26 @@ pub fn check(entitlements: Option<&Entitlements>, feature: &LookupKey) -> Decisi
         Completeness::Partial => Decision::Indeterminate,
     }
 }
+
+impl Decision {
+    /// The reason in a response; `None` if the set cannot decide.
+    #[must_use]
+    pub fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Grant => Some("active_entitlement"),
+            Self::Deny(reason) => Some(reason.as_str()),
+            Self::Indeterminate => None,
+        }
+    }
+}
+
+impl DenyReason {
+    /// The reason in a response.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotEntitled => "not_entitled",
+            Self::UnknownCustomer => "unknown_customer",
+        }
+    }
+}

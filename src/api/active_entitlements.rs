@@ -1,23 +1,23 @@
-//! Stripe's list of a customer's active entitlements, under both of its paths, and one of them.
+//! Stripe's list of a customer's active entitlements, under both of its paths, and Stripe's retrieve.
 //!
-//! <https://docs.stripe.com/api/entitlements/active-entitlement>. The bodies are Stripe's to the
-//! letter, so what they have no room for stands in headers: `Entgate-Version`, `Entgate-As-Of` and
-//! `Entgate-Served-By`. `at_least` and `fresh` are ours; an unknown parameter is refused. The list
-//! is answered from what is held; a single entitlement and the features themselves only Stripe knows.
-//! Where the source is the built-in catalog, it answers all of this itself.
+//! The bodies are exactly Stripe's. Additional data is in headers: `Entgate-Version`, `Entgate-As-Of`
+//! and `Entgate-Served-By`. The parameters `at_least` and `fresh` are extensions; an unknown parameter
+//! is an error. The list is answered from the stored set. Single entitlements and feature objects are
+//! read from Stripe. If the source is the built-in catalog, it answers these requests.
+//!
+//! Specification: <https://docs.stripe.com/api/entitlements/active-entitlement>.
 
 use http::{HeaderName, HeaderValue, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 use super::{
-    App, Request, Response,
+    app::{App, Request, Response, json_response},
     auth::{self, Principal},
     checks,
     error::Error,
-    feature_cache,
     form::Params,
-    json_response,
+    known_features,
     page::PageParams,
 };
 use crate::{
@@ -30,27 +30,33 @@ use crate::{
 /// The path of the list.
 pub(super) const LIST_PATH: &str = "/v1/entitlements/active_entitlements";
 
-/// What the body has no room for: which set it is, when it was true, and who told.
+/// The version of the set.
 const VERSION_HEADER: HeaderName = HeaderName::from_static("entgate-version");
+
+/// When the source confirmed the set.
 const AS_OF_HEADER: HeaderName = HeaderName::from_static("entgate-as-of");
+
+/// The store that answered.
 const SERVED_BY_HEADER: HeaderName = HeaderName::from_static("entgate-served-by");
 
-/// `GET /v1/entitlements/active_entitlements?customer=`. A customer's token lists that customer; what
-/// the operator has noted of a feature is not for the customer to expand.
+/// Handles `GET /v1/entitlements/active_entitlements?customer=`.
+///
+/// A customer token lists its customer. It cannot expand features, because their metadata is for the
+/// operator.
 pub(super) async fn list<S: Store>(
     app: &App<'_, S>,
     request: &Request,
     now: Timestamp,
 ) -> Result<Response, Error> {
-    let caller = auth::authenticate_any(app, request, now).await?;
+    let principal = auth::authenticate_any(app, request, now).await?;
     let mut params = Params::from_query(request)?;
-    match (app.store.catalog(), &caller) {
+    match (app.store.catalog(), &principal) {
         (Some(catalog), Principal::Server(livemode)) => {
             Ok(catalog.send(*livemode, request).await?)
         }
-        (catalog, caller) => {
-            let customer = caller.take_customer(&mut params)?;
-            if matches!(caller, Principal::Customer(_)) && params.contains("expand") {
+        (catalog, principal) => {
+            let customer = principal.take_customer(&mut params)?;
+            if matches!(principal, Principal::Customer(_)) && params.contains("expand") {
                 return Err(Error::needs_server_key().with_param("expand"));
             }
             match catalog {
@@ -64,20 +70,21 @@ pub(super) async fn list<S: Store>(
     }
 }
 
-/// The same request, with the customer in it whom a token has named.
+/// The same request with the parameter `customer`, which a customer token may leave out.
 fn with_customer(customer: &CustomerKey, request: &Request) -> Request {
-    let mut named = request.clone();
+    let mut completed = request.clone();
     let query = request.uri().query().unwrap_or_default();
     if !form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "customer") {
         let id = utf8_percent_encode(customer.id.as_str(), NON_ALPHANUMERIC);
-        // What is percent-encoded fits a target.
-        *named.uri_mut() = format!("{LIST_PATH}?customer={id}&{query}").parse().unwrap_or_default();
+        // Parsing cannot fail: the id is percent-encoded.
+        *completed.uri_mut() =
+            format!("{LIST_PATH}?customer={id}&{query}").parse().unwrap_or_default();
     }
-    named
+    completed
 }
 
-/// `GET /v1/customer/{id}/entitlements`: what the `url` of a summary's list names. Stripe's Python
-/// SDK follows it when it pages through the list of an event.
+/// Handles `GET /v1/customer/{id}/entitlements`, the `url` of the list in a summary event. Stripe's
+/// Python SDK requests it to page through that list.
 pub(super) async fn list_by_customer<S: Store>(
     app: &App<'_, S>,
     request: &Request,
@@ -93,8 +100,8 @@ pub(super) async fn list_by_customer<S: Store>(
     list_from_store(app, CustomerKey { livemode, id }, params, request.uri().path(), now).await
 }
 
-/// `GET /v1/entitlements/active_entitlements/{id}`: Stripe's retrieve. The id names no customer, so
-/// that only Stripe can tell.
+/// Handles `GET /v1/entitlements/active_entitlements/{id}`. The id does not contain the customer, so
+/// only the source can answer.
 pub(super) async fn retrieve<S: Store>(
     app: &App<'_, S>,
     request: &Request,
@@ -119,7 +126,7 @@ pub(super) async fn retrieve<S: Store>(
     }
 }
 
-/// Stripe's list, with items as a caller wants them.
+/// A list of active entitlements, as Stripe serializes it.
 #[derive(Serialize)]
 pub(super) struct ActiveEntitlementList<'a> {
     object: &'static str,
@@ -137,7 +144,7 @@ struct ActiveEntitlementItem<'a> {
     lookup_key: &'a str,
 }
 
-/// A feature by its id, or whole.
+/// A feature as an id, or expanded.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum FeatureField<'a> {
@@ -146,19 +153,19 @@ enum FeatureField<'a> {
 }
 
 impl<'a> ActiveEntitlementList<'a> {
-    /// A page of a list whose features stand as their ids.
+    /// Creates a page with features as ids.
     pub(super) fn new(
         data: &'a [ActiveEntitlement],
         has_more: bool,
         livemode: Livemode,
         url: &'a str,
     ) -> Self {
-        let data = data.iter().map(|granted| ActiveEntitlementItem {
-            id: granted.id.as_str(),
+        let data = data.iter().map(|entitlement| ActiveEntitlementItem {
+            id: entitlement.id.as_str(),
             object: "entitlements.active_entitlement",
-            feature: FeatureField::Id(granted.feature.as_str()),
+            feature: FeatureField::Id(entitlement.feature.as_str()),
             livemode: livemode.into(),
-            lookup_key: granted.lookup_key.as_str(),
+            lookup_key: entitlement.lookup_key.as_str(),
         });
         Self { object: "list", data: data.collect(), has_more, url }
     }
@@ -181,21 +188,22 @@ async fn list_from_store<S: Store>(
         return Err(Error::requires_stripe_key("`data.feature`", livemode).with_param("expand"));
     }
 
-    let found = store::load(app.store, &customer, &[], freshness).await?;
-    if found.entitlements.as_ref().is_some_and(|held| held.completeness == Completeness::Partial) {
+    let loaded = store::load(app.store, &customer, &[], freshness).await?;
+    let entitlements = loaded.entitlements.as_ref();
+    if entitlements.is_some_and(|set| set.completeness == Completeness::Partial) {
         return Err(Error::incomplete(&customer.id));
     }
-    if found.entitlements.is_none() && source.is_some() {
+    if entitlements.is_none() && source.is_some() {
         return Err(Error::resource_missing("customer", customer.id.as_str(), "customer"));
     }
-    // Stripe sends no event for a customer who never had an entitlement: unheard of is empty.
-    let all = found.entitlements.as_ref().map_or(&[][..], |held| &held.data);
-    let (data, has_more) = page.slice(all, "active entitlement", |granted| granted.id.as_str())?;
+    // Stripe sends no event for a customer who never had an entitlement, so an unknown customer has an
+    // empty list.
+    let all = entitlements.map_or(&[][..], |set| &set.data);
+    let (data, has_more) = page.slice(all, "active entitlement", |item| item.id.as_str())?;
     let mut list = ActiveEntitlementList::new(data, has_more, livemode, url);
     let features = match source {
         Some(stripe) if expand => {
-            feature_cache::load_for_entitlements(app.feature_cache, stripe, livemode, data, now)
-                .await?
+            known_features::load_objects(app.feature_cache, stripe, livemode, data, now).await?
         }
         _ => Vec::new(),
     };
@@ -203,11 +211,11 @@ async fn list_from_store<S: Store>(
         item.feature = FeatureField::Expanded(feature);
     }
     let mut response = json_response(StatusCode::OK, &list);
-    add_set_headers(&mut response, found.entitlements.as_ref(), found.served_by);
+    add_set_headers(&mut response, entitlements, loaded.served_by);
     Ok(response)
 }
 
-/// Takes `expand`, and whether it names the one thing that can be.
+/// Takes `expand`, and returns whether it contains the one expandable property.
 fn take_expand(params: &mut Params, expandable: &str) -> Result<bool, Error> {
     let expand = params.take_list("expand")?;
     if let Some(path) = expand.iter().find(|path| *path != expandable) {
@@ -220,17 +228,17 @@ fn take_expand(params: &mut Params, expandable: &str) -> Result<bool, Error> {
     Ok(!expand.is_empty())
 }
 
-/// Says in headers what the body has no room for.
+/// Adds the headers that describe the set.
 pub(super) fn add_set_headers(
     response: &mut Response,
-    held: Option<&Entitlements>,
+    entitlements: Option<&Entitlements>,
     served_by: ServedBy,
 ) {
     let headers = response.headers_mut();
-    let version = held.map_or(0, |held| held.version.0);
+    let version = entitlements.map_or(0, |set| set.version.0);
     headers.insert(VERSION_HEADER, HeaderValue::from(version));
-    if let Some(held) = held {
-        headers.insert(AS_OF_HEADER, HeaderValue::from(held.as_of.0));
+    if let Some(set) = entitlements {
+        headers.insert(AS_OF_HEADER, HeaderValue::from(set.as_of.0));
     }
     headers.insert(SERVED_BY_HEADER, HeaderValue::from_static(served_by.as_str()));
 }

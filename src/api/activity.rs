@@ -1,13 +1,14 @@
-//! `GET /v1/activity`: what was decided lately, newest first.
+//! `GET /v1/activity`: recent decisions of the ledgers, newest first.
 //!
-//! An entry for every event that a ledger took in or had seen before, and for every read of the
-//! source's list that came to something. It is for people who want to see what happens: an entry may
-//! be missing, and what a set is or was is told by other routes.
+//! There is one entry for each event that a ledger applied or had applied before, and one for each
+//! read of the source's list that confirmed or changed a set. The log is for people who observe a
+//! deployment: an entry may be missing. Other routes return the entitlements themselves.
 
 use serde::Serialize;
 
 use super::{
-    App, Request, Response, auth,
+    app::{App, Request, Response},
+    auth,
     error::Error,
     form::Params,
     page::{self, PageParams},
@@ -27,12 +28,12 @@ struct ActivityItem {
     object: &'static str,
     livemode: bool,
     customer: CustomerId,
-    /// `null` where no event is behind it.
+    /// `null` if no event caused the entry.
     event: Option<EventId>,
     event_created: Option<Timestamp>,
     outcome: ActivityOutcome,
     version: Version,
-    /// In milliseconds, as no other moment is: much happens in a second.
+    /// In milliseconds, unlike all other timestamps, because many entries share a second.
     at: UnixMillis,
 }
 
@@ -44,7 +45,7 @@ enum ActivityOutcome {
     Reconciliation(&'static str),
 }
 
-/// Lists what was decided, of everybody or of one customer.
+/// Lists the activity of all customers or of one.
 pub(super) async fn list<S: Store>(app: &App<'_, S>, request: &Request) -> Result<Response, Error> {
     let livemode = auth::authenticate_server(app.settings, request)?;
     let mut params = Params::from_query(request)?;
@@ -53,11 +54,12 @@ pub(super) async fn list<S: Store>(app: &App<'_, S>, request: &Request) -> Resul
     let page = PageParams::from_params(&mut params)?;
     params.reject_unknown()?;
 
-    let part = page
+    let page_request = page
         .to_request(|id, param| ActivityId::parse(id).ok_or_else(|| unknown_activity(id, param)))?;
-    let excerpt = app.store.activity_log().list(livemode, customer.as_ref(), &part).await?;
-    let ActivityPage { entries, newest } = excerpt;
-    match part.cursor {
+    let log = app.store.activity_log();
+    let ActivityPage { entries, newest } =
+        log.list(livemode, customer.as_ref(), &page_request).await?;
+    match page_request.cursor {
         Cursor::After(id) if Some(id) > newest => {
             Err(unknown_activity(&id.to_string(), "starting_after"))
         }
@@ -75,10 +77,10 @@ fn unknown_activity(id: &str, param: &str) -> Error {
 }
 
 fn to_item(entry: ActivityEntry, livemode: Livemode) -> ActivityItem {
-    let ActivityEntry { id, customer, activity: Activity { kind: decided, version, at } } = entry;
-    let (event, outcome) = match decided {
-        ActivityKind::Event { id, created, outcome: effect } => {
-            (Some((id, created)), ActivityOutcome::Event(effect))
+    let ActivityEntry { id, customer, activity: Activity { kind, version, at } } = entry;
+    let (event, outcome) = match kind {
+        ActivityKind::Event { id, created, outcome } => {
+            (Some((id, created)), ActivityOutcome::Event(outcome))
         }
         ActivityKind::Confirmed => (None, ActivityOutcome::Reconciliation("confirmed")),
         ActivityKind::Drift => (None, ActivityOutcome::Reconciliation("drift")),

@@ -1,20 +1,27 @@
-//! Who asks? Server keys, as Stripe's SDKs (Bearer) and curl users (Basic, no password) send them, and
-//! tokens that name one customer.
+//! Authentication: server keys, and customer tokens that name one customer.
 //!
-//! | carried by                      | server key | customer's token        |
+//! | credential in                   | server key | customer token          |
 //! |---------------------------------|------------|-------------------------|
 //! | `Authorization: Bearer`         | yes        | yes                     |
 //! | `Authorization: Basic`          | yes        | yes                     |
 //! | `X-API-Key`                     | yes        | yes                     |
-//! | `?token=`, of a stream          | no         | yes                     |
+//! | `?token=` of a stream           | no         | yes                     |
 //!
-//! <https://docs.stripe.com/api/authentication>; Basic as RFC 7617, the key being the user name. A
-//! token is checked here; nothing else that a caller says of itself is believed.
+//! Stripe's SDKs use Bearer, and curl users use Basic with the key as user name (RFC 7617). Tokens are
+//! verified here, with secrets of this deployment or with keys of the configured issuer. A customer id
+//! in a request is accepted only if the credential permits that customer.
+//!
+//! Specification: <https://docs.stripe.com/api/authentication>.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::header::{AUTHORIZATION, HeaderName};
 
-use super::{App, Request, error::Error, form::Params, header_str, settings::Settings};
+use super::{
+    app::{App, Request, header_str},
+    error::Error,
+    form::Params,
+    settings::Settings,
+};
 use crate::{
     id::{CustomerId, CustomerKey, Livemode, Timestamp},
     store::{Crypto as _, Store},
@@ -27,65 +34,67 @@ use crate::{
     },
 };
 
-/// The header of a server key, for those who cannot send another.
+/// The header for clients that cannot set `Authorization`.
 pub(super) const API_KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 
-/// Who asks.
+/// An authenticated caller.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Principal {
-    /// The operator, about anybody of one mode.
+    /// The operator: any customer of one mode.
     Server(Livemode),
-    /// A customer, about nobody else.
+    /// One customer.
     Customer(TokenSubject),
 }
 
-/// What a token has to be made for.
+/// What a token must give access to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum TokenScope {
-    /// For all that its customer may see.
+    /// Everything that its customer may read.
     Full,
-    /// For hearing of changes: such a token stands in a URL, and opens nothing else.
+    /// Streams. A token that gives access to nothing else may be part of a URL.
     Stream,
 }
 
-/// Which mode the operator may see.
+/// Authenticates the operator, and returns the mode of the server key.
 ///
 /// # Errors
 ///
-/// 401 in Stripe's words, without a key or with one that is none of ours; 403 with a token.
+/// 401 without a valid key; 403 with a customer token.
 pub(super) fn authenticate_server(
     settings: &Settings,
     request: &Request,
 ) -> Result<Livemode, Error> {
-    let given = read_credential(request)?;
-    if is_token(&given) {
+    let credential = read_credential(request)?;
+    if is_token(&credential) {
         return Err(Error::needs_server_key());
     }
-    verify_server_key(settings, &given)
+    verify_server_key(settings, &credential)
 }
 
-/// Who asks about a customer.
+/// Authenticates the operator or a customer.
 ///
 /// # Errors
 ///
-/// 401 without a key or a token that is any good; 503 if that cannot be told.
+/// 401 without a valid key or token; 503 if the issuer's keys are unavailable.
 pub(super) async fn authenticate_any<S: Store>(
     app: &App<'_, S>,
     request: &Request,
     now: Timestamp,
 ) -> Result<Principal, Error> {
-    let given = read_credential(request)?;
-    if is_token(&given) {
-        return verify_token(app, &given, TokenScope::Full, now).await.map(Principal::Customer);
+    let credential = read_credential(request)?;
+    if is_token(&credential) {
+        let subject = verify_token(app, &credential, TokenScope::Full, now).await?;
+        return Ok(Principal::Customer(subject));
     }
-    verify_server_key(app.settings, &given).map(Principal::Server)
+    verify_server_key(app.settings, &credential).map(Principal::Server)
 }
 
-/// Who listens: as [`caller()`], or by a token in the URL, where a browser can send no header.
+/// Authenticates the caller of a stream: by a token in the URL, since a browser's `EventSource` sends
+/// no headers, or as [`authenticate_any()`] does.
 ///
 /// # Errors
 ///
-/// As [`caller()`].
+/// As [`authenticate_any()`].
 pub(super) async fn authenticate_stream<S: Store>(
     app: &App<'_, S>,
     request: &Request,
@@ -101,36 +110,35 @@ pub(super) async fn authenticate_stream<S: Store>(
 }
 
 impl Principal {
-    /// The customer who is asked about: takes `customer`, which a token's customer may leave out.
+    /// Takes the parameter `customer`, which is optional with a customer token.
     ///
     /// # Errors
     ///
-    /// 400 where nobody is named, or in a way that names nobody; 403 where a token names another one.
+    /// 400 if the customer is missing or not a valid id; 403 if the token names another customer.
     pub(super) fn take_customer(&self, params: &mut Params) -> Result<CustomerKey, Error> {
-        let named = params.take_string("customer")?;
-        self.authorize_customer(named.as_deref(), &params.qualified("customer"))
+        let id = params.take_string("customer")?;
+        self.authorize_customer(id.as_deref(), &params.qualified("customer"))
     }
 
-    /// The customer who is asked about, by this name or, for a token, by none; `param` is where the
-    /// name stood.
+    /// Authorizes access to a customer. `param` is the parameter that contained the id.
     ///
     /// # Errors
     ///
-    /// As [`Caller::customer()`].
+    /// As [`Principal::take_customer()`].
     pub(super) fn authorize_customer(
         &self,
-        named: Option<&str>,
+        id: Option<&str>,
         param: &str,
     ) -> Result<CustomerKey, Error> {
-        match (self, named) {
-            (Self::Customer(holder), Some(named)) if *named != *holder.customer.id.as_str() => {
+        match (self, id) {
+            (Self::Customer(subject), Some(id)) if *id != *subject.customer.id.as_str() => {
                 Err(Error::customer_mismatch(param))
             }
-            (Self::Customer(holder), _) => Ok(holder.customer.clone()),
+            (Self::Customer(subject), _) => Ok(subject.customer.clone()),
             (Self::Server(_), None) => Err(Error::missing_param(param)),
-            (Self::Server(livemode), Some(named)) => {
-                let id = CustomerId::try_from(named)
-                    .map_err(|error| Error::invalid_id(param, &error))?;
+            (Self::Server(livemode), Some(id)) => {
+                let id =
+                    CustomerId::try_from(id).map_err(|error| Error::invalid_id(param, &error))?;
                 Ok(CustomerKey { livemode: *livemode, id })
             }
         }
@@ -138,10 +146,10 @@ impl Principal {
 }
 
 fn read_credential(request: &Request) -> Result<String, Error> {
-    let given = header_str(request, AUTHORIZATION).and_then(parse_authorization);
-    let given =
-        given.or_else(|| header_str(request, API_KEY_HEADER).map(|key| key.trim().to_owned()));
-    given.filter(|key| !key.is_empty()).ok_or_else(|| {
+    let credential = header_str(request, AUTHORIZATION).and_then(parse_authorization);
+    let credential =
+        credential.or_else(|| header_str(request, API_KEY_HEADER).map(|key| key.trim().to_owned()));
+    credential.filter(|credential| !credential.is_empty()).ok_or_else(|| {
         Error::unauthorized(
             "You did not provide an API key. You need to provide your API key in the Authorization \
              header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
@@ -149,115 +157,117 @@ fn read_credential(request: &Request) -> Result<String, Error> {
     })
 }
 
-/// Two dots make a token; one that lost them is known by its first letters, `{"` in base64.
-fn is_token(given: &str) -> bool {
-    !given.starts_with("sk_") && (given.matches('.').count() >= 2 || given.starts_with("eyJ"))
+/// Whether a credential is a token. A JWT has two dots; a truncated one still begins with `{"` in
+/// base64.
+fn is_token(credential: &str) -> bool {
+    !credential.starts_with("sk_")
+        && (credential.matches('.').count() >= 2 || credential.starts_with("eyJ"))
 }
 
-/// The mode that a server key opens, if it is one.
-pub(super) fn match_server_key(settings: &Settings, given: &str) -> Option<Livemode> {
+/// The mode of a server key, if the credential is one.
+pub(super) fn match_server_key(settings: &Settings, credential: &str) -> Option<Livemode> {
     let mut livemode = None;
-    // To the end even after a match, so that time does not tell which key it was.
+    // The loop does not stop at a match, so that its duration does not reveal which key matched.
     for key in &settings.api_keys {
-        if key.matches(given.as_bytes()) {
+        if key.matches(credential.as_bytes()) {
             livemode = Some(key.livemode);
         }
     }
     livemode
 }
 
-fn verify_server_key(settings: &Settings, given: &str) -> Result<Livemode, Error> {
-    match_server_key(settings, given).ok_or_else(|| {
+fn verify_server_key(settings: &Settings, credential: &str) -> Result<Livemode, Error> {
+    match_server_key(settings, credential).ok_or_else(|| {
         let hint = if settings.api_keys.is_empty() {
-            ". This deployment takes no key: ENTGATE_API_KEYS is not set"
+            ". This deployment accepts no key: ENTGATE_API_KEYS is not set"
         } else {
             ""
         };
-        Error::unauthorized(format!("Invalid API Key provided: {}{hint}", redact(given)))
+        Error::unauthorized(format!("Invalid API Key provided: {}{hint}", redact(credential)))
     })
 }
 
-/// Whose a token of our own is.
+/// Verifies a token that this deployment signed.
 ///
 /// # Errors
 ///
-/// Says why it is no good.
+/// When the token is invalid, with the reason.
 pub(super) fn verify_own_token(
     settings: &Settings,
     token: &Jws<'_>,
-    purpose: TokenScope,
+    scope: TokenScope,
     now: Timestamp,
 ) -> Result<TokenSubject, token::Error> {
     hs256::verify(&settings.token_secrets, token)?;
-    let audiences: &[&str] = match purpose {
+    let audiences: &[&str] = match scope {
         TokenScope::Full => &[AUDIENCE],
         TokenScope::Stream => &[AUDIENCE, STREAM_AUDIENCE],
     };
-    let ours = Validation { issuer: None, audiences, customer_claim: "sub", livemode: None };
-    Claims::from_jws(token)?.validate(&ours, now)
+    let validation = Validation { issuer: None, audiences, customer_claim: "sub", livemode: None };
+    Claims::from_jws(token)?.validate(&validation, now)
 }
 
-/// Whose a token is.
+/// Verifies a token of this deployment or of the configured issuer.
 async fn verify_token<S: Store>(
     app: &App<'_, S>,
     token: &str,
-    purpose: TokenScope,
+    scope: TokenScope,
     now: Timestamp,
 ) -> Result<TokenSubject, Error> {
     let token = Jws::parse(token)?;
     if token.algorithm == Algorithm::Hs256 {
-        return Ok(verify_own_token(app.settings, &token, purpose, now)?);
+        return Ok(verify_own_token(app.settings, &token, scope, now)?);
     }
     let Some(issuer) = &app.settings.issuer else { return Err(token::Error::NoIssuer.into()) };
     let keys = load_issuer_keys(app, &token, now).await?;
     if keys.is_empty() {
         return Err(token::Error::UnknownKey.into());
     }
-    let mut genuine = false;
+    let mut is_verified = false;
     for key in &keys {
-        genuine = app.store.crypto().verify(key, token.signing_input, &token.signature).await?;
-        if genuine {
+        is_verified = app.store.crypto().verify(key, token.signing_input, &token.signature).await?;
+        if is_verified {
             break;
         }
     }
-    if !genuine {
+    if !is_verified {
         return Err(token::Error::InvalidSignature.into());
     }
     let audience = issuer.audience.as_deref();
-    let theirs = Validation {
+    let validation = Validation {
         issuer: Some(&issuer.name),
         audiences: audience.as_slice(),
         customer_claim: &issuer.customer_claim,
         livemode: Some(issuer.livemode),
     };
-    Ok(Claims::from_jws(&token)?.validate(&theirs, now)?)
+    Ok(Claims::from_jws(&token)?.validate(&validation, now)?)
 }
 
-/// The issuer's keys that may have signed a token, fetched where that is due.
+/// The issuer's keys that may have signed a token. Fetches the JWK Set if it is due.
 async fn load_issuer_keys<S: Store>(
     app: &App<'_, S>,
     token: &Jws<'_>,
     now: Timestamp,
 ) -> Result<Vec<PublicKey>, Error> {
-    let keyring = app.jwks_cache;
-    match keyring.lookup(token, now) {
+    let cache = app.jwks_cache;
+    match cache.lookup(token, now) {
         KeyLookup::Candidates(keys) => return Ok(keys),
         KeyLookup::Backoff => {
-            return Err(Error::issuer_keys_unavailable("it was asked a moment ago"));
+            return Err(Error::issuer_keys_unavailable("the last fetch failed or is in progress"));
         }
         KeyLookup::Fetch => {}
     }
     let fetched = app.store.crypto().fetch_jwks().await.map_err(|error| error.to_string());
-    let kept = fetched.and_then(|document| keyring.store(&document, now).map_err(str::to_owned));
-    if let Err(cause) = &kept {
-        keyring.record_failure(now);
-        (app.log)(&format!("the issuer's keys could not be read: {cause}"));
+    let stored = fetched.and_then(|document| cache.store(&document, now).map_err(str::to_owned));
+    if let Err(cause) = &stored {
+        cache.record_failure(now);
+        (app.log)(&format!("failed to fetch the JWKS: {cause}"));
     }
-    let known = keyring.cached_keys(token);
-    match kept {
-        // Those that were held before go on; but what none of them fits may be signed by a new one.
-        Err(cause) if known.is_empty() => Err(Error::issuer_keys_unavailable(&cause)),
-        Ok(()) | Err(_) => Ok(known),
+    let cached = cache.cached_keys(token);
+    match stored {
+        // Older cached keys stay valid. If none of them fits, a key that is not fetched yet may.
+        Err(cause) if cached.is_empty() => Err(Error::issuer_keys_unavailable(&cause)),
+        Ok(()) | Err(_) => Ok(cached),
     }
 }
 
@@ -268,21 +278,21 @@ fn parse_authorization(authorization: &str) -> Option<String> {
         return Some(credentials.to_owned());
     }
     if scheme.eq_ignore_ascii_case("basic") {
-        let text = String::from_utf8(BASE64_STANDARD.decode(credentials).ok()?).ok()?;
-        return Some(match text.split_once(':') {
+        let decoded = String::from_utf8(BASE64_STANDARD.decode(credentials).ok()?).ok()?;
+        return Some(match decoded.split_once(':') {
             Some((user, _)) => user.to_owned(),
-            None => text,
+            None => decoded,
         });
     }
     None
 }
 
-/// What may be shown of a key that was given: its kind and its last four characters, as Stripe does.
+/// A rejected key as a message may contain it: its prefix and last four characters, as at Stripe.
 fn redact(key: &str) -> String {
-    let kind = ["sk_test_", "sk_live_"].into_iter().find(|kind| key.starts_with(kind));
-    let rest: Vec<char> = key.chars().skip(kind.map_or(0, str::len)).collect();
-    // Of a short key the last four would be most.
-    let shown = if rest.len() >= 12 { rest.len() - 4 } else { rest.len() };
-    let tail: String = rest.iter().skip(shown).collect();
-    format!("{}****{tail}", kind.unwrap_or_default())
+    let prefix = ["sk_test_", "sk_live_"].into_iter().find(|prefix| key.starts_with(prefix));
+    let rest: Vec<char> = key.chars().skip(prefix.map_or(0, str::len)).collect();
+    // Four characters would be most of a short key.
+    let hidden = if rest.len() >= 12 { rest.len() - 4 } else { rest.len() };
+    let visible: String = rest.iter().skip(hidden).collect();
+    format!("{}****{visible}", prefix.unwrap_or_default())
 }

@@ -1,25 +1,24 @@
-//! `GET /v1/authorize`: a proxy's question, answered by a status alone.
+//! `GET /v1/authorize`: a check whose result is the status, for proxies.
 //!
-//! | answer | when                                                                        |
+//! | status | when                                                                        |
 //! |--------|-----------------------------------------------------------------------------|
-//! | 204    | the customer may use each `feature` that is named                           |
+//! | 204    | the customer may use every `feature` of the request                         |
 //! | 403    | the customer may not use one of them: `not_entitled`, `unknown_customer`    |
-//! | 401    | nobody is named by a token, nor by a server key                             |
-//! | 503    | not known: never a no                                                       |
+//! | 401    | the request has no valid token or server key                                |
+//! | 503    | the decision is unknown                                                     |
 //!
-//! For nginx's `auth_request`, Traefik's `forwardAuth` and Caddy's `forward_auth`, which pass the
-//! browser's headers on. With a server key, which the proxy adds, the customer stands in the header
-//! `Entgate-Customer` or in `customer`; the proxy has to set that header itself, or take it away.
+//! nginx's `auth_request`, Traefik's `forwardAuth` and Caddy's `forward_auth` pass the browser's
+//! headers on. A proxy that adds a server key names the customer in the header `Entgate-Customer` or
+//! in `customer`. It must overwrite or remove that header in the browser's request.
 
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::{
-    App, Request, Response,
     active_entitlements::add_set_headers,
+    app::{App, Request, Response, header_str},
     auth, checks,
     error::Error,
     form::{OneOrMany, Params},
-    header_str,
 };
 use crate::{
     entitlement::{self, Decision, DenyReason},
@@ -27,29 +26,30 @@ use crate::{
     store::{self, Store},
 };
 
-/// The most features in one question.
+/// The maximum number of features in one request.
 const MAX_FEATURES: usize = 100;
 
-/// Names the customer: to us from a proxy with a server key, and to whatever is behind it from us.
+/// The header that names the customer: in a proxy's request with a server key, and in a response, for
+/// the upstream server.
 pub(super) const CUSTOMER_HEADER: HeaderName = HeaderName::from_static("entgate-customer");
 
-/// May the customer use all of these?
+/// Handles `GET /v1/authorize`.
 pub(super) async fn authorize<S: Store>(
     app: &App<'_, S>,
     request: &Request,
     now: Timestamp,
 ) -> Result<Response, Error> {
-    let caller = auth::authenticate_any(app, request, now).await?;
+    let principal = auth::authenticate_any(app, request, now).await?;
     let mut params = Params::from_query(request)?;
-    let named = params.take_string("customer")?;
-    let header = header_str(request, CUSTOMER_HEADER).filter(|named| !named.is_empty());
-    let customer = match (named.as_deref(), header) {
-        (Some(named), Some(header)) if *named != *header => {
+    let param = params.take_string("customer")?;
+    let header = header_str(request, CUSTOMER_HEADER).filter(|id| !id.is_empty());
+    let customer = match (param.as_deref(), header) {
+        (Some(param), Some(header)) if *param != *header => {
             let message = "`customer` and the header Entgate-Customer name two customers.";
             return Err(Error::parameter("customer", "parameter_invalid", message));
         }
-        (Some(named), _) => caller.authorize_customer(Some(named), "customer")?,
-        (None, header) => caller.authorize_customer(header, "customer")?,
+        (Some(id), _) => principal.authorize_customer(Some(id), "customer")?,
+        (None, header) => principal.authorize_customer(header, "customer")?,
     };
     let features = match params.take_one_or_many("feature")? {
         OneOrMany::One(feature) => vec![feature],
@@ -65,36 +65,39 @@ pub(super) async fn authorize<S: Store>(
         return Err(Error::missing_param("feature"));
     }
     if features.len() > MAX_FEATURES {
-        let message = format!("At most {MAX_FEATURES} features are looked at in one request.");
+        let message = format!("At most {MAX_FEATURES} features are checked in one request.");
         return Err(Error::parameter("feature", "parameter_invalid", message));
     }
 
-    let found = store::load(app.store, &customer, &features, freshness).await?;
-    let held = found.entitlements.as_ref();
-    let mut undecided = false;
+    let loaded = store::load(app.store, &customer, &features, freshness).await?;
+    let entitlements = loaded.entitlements.as_ref();
+    let mut is_indeterminate = false;
     for feature in &features {
-        match entitlement::check(held, feature) {
+        match entitlement::check(entitlements, feature) {
             Decision::Grant => {}
-            Decision::Indeterminate => undecided = true,
-            Decision::Deny(DenyReason::NotEntitled) => {
-                let message = format!("'{}' may not use '{feature}'.", customer.id);
-                return Err(Error::forbidden("not_entitled", message).with_param("feature"));
-            }
-            Decision::Deny(DenyReason::UnknownCustomer) => {
-                let message = format!("Nothing is known of a customer '{}'.", customer.id);
-                return Err(Error::forbidden("unknown_customer", message).with_param("feature"));
+            Decision::Indeterminate => is_indeterminate = true,
+            Decision::Deny(reason) => {
+                let message = match reason {
+                    DenyReason::NotEntitled => {
+                        format!("'{}' may not use '{feature}'.", customer.id)
+                    }
+                    DenyReason::UnknownCustomer => {
+                        format!("The customer '{}' is unknown.", customer.id)
+                    }
+                };
+                return Err(Error::forbidden(reason.as_str(), message).with_param("feature"));
             }
         }
     }
-    if undecided {
+    if is_indeterminate {
         return Err(Error::incomplete(&customer.id));
     }
     let mut response = Response::default();
     *response.status_mut() = StatusCode::NO_CONTENT;
-    add_set_headers(&mut response, held, found.served_by);
+    add_set_headers(&mut response, entitlements, loaded.served_by);
     let headers = response.headers_mut();
     headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // An id that no header can carry as it is, is left out: without its spaces it would be another's.
+    // A header cannot carry every id unchanged: without its outer spaces, it would be another id.
     let id = customer.id.as_str();
     if id.is_ascii()
         && id.trim() == id

@@ -1,78 +1,77 @@
-//! May this customer use this feature? One of each, several features, several customers.
+//! `GET` and `POST /v1/check`: may this customer use this feature?
 //!
-//! | request                                            | answer                                |
+//! | request                                            | response                              |
 //! |----------------------------------------------------|---------------------------------------|
 //! | `GET ?customer=&feature=a`                         | one `entitlement_check`               |
-//! | `GET ?customer=&feature=a&feature=b` (or `feature[]=`) | a list of them, in that order     |
-//! | `POST {"checks":[{"customer","feature"}…]}`        | a list of them, in that order         |
+//! | `GET ?customer=&feature=a&feature=b` (or `feature[]=`) | a list of them, in the same order |
+//! | `POST {"checks":[{"customer","feature"}…]}`        | a list of them, in the same order     |
 //! | `POST {"customer","feature"}`                      | as the `GET`                          |
 //!
-//! A single check that cannot be decided is a 503. In a list it has `"entitled": null` and its own
-//! `error`, since the others are no less true; a list of nothing else is the first one's 503.
+//! A single check without a decision is a 503. In a list, it has `"entitled": null` and its own
+//! `error`; if no check of the list has a decision, the response is the 503 of the first one.
 
 use futures_util::future::join_all;
 use http::StatusCode;
 use serde::Serialize;
 
 use super::{
-    App, Request, Response,
+    app::{App, Request, Response, json_response},
     auth::{self, Principal},
     error::{Error, ErrorBody},
     form::{OneOrMany, Params},
-    json_response,
 };
 use crate::{
-    entitlement::{self, Decision, DenyReason, Version},
+    entitlement::{self, Decision, Version},
     id::{CustomerId, CustomerKey, LookupKey, Timestamp},
     store::{self, Freshness, LoadedSet, ReadFrom, ServedBy, Store},
 };
 
-/// The most checks in one request: as many keys as KV reads at once.
+/// The maximum number of checks in one request: the number of keys that KV reads at once.
 const MAX_CHECKS: usize = 100;
 
-/// `GET /v1/check`.
+/// Handles `GET /v1/check`.
 pub(super) async fn check<S: Store>(
     app: &App<'_, S>,
     request: &Request,
     now: Timestamp,
 ) -> Result<Response, Error> {
-    let caller = auth::authenticate_any(app, request, now).await?;
+    let principal = auth::authenticate_any(app, request, now).await?;
     let mut params = Params::from_query(request)?;
-    let (questions, shape) = parse_queries(&mut params, &caller)?;
+    let (queries, shape) = parse_queries(&mut params, &principal)?;
     params.reject_unknown()?;
-    respond(app, &questions, shape).await
+    respond(app, &queries, shape).await
 }
 
-/// `POST /v1/check`, as JSON or as a form.
+/// Handles `POST /v1/check`, as JSON or as a form.
 pub(super) async fn check_batch<S: Store>(
     app: &App<'_, S>,
     request: &Request,
 ) -> Result<Response, Error> {
-    let caller = Principal::Server(auth::authenticate_server(app.settings, request)?);
+    let principal = Principal::Server(auth::authenticate_server(app.settings, request)?);
     let mut params = Params::from_body(request)?;
     let Some(checks) = params.take_objects("checks")? else {
-        let (questions, shape) = parse_queries(&mut params, &caller)?;
+        let (queries, shape) = parse_queries(&mut params, &principal)?;
         params.reject_unknown()?;
-        return respond(app, &questions, shape).await;
+        return respond(app, &queries, shape).await;
     };
     params.reject_unknown()?;
     if checks.is_empty() {
         return Err(Error::missing_param("checks"));
     }
-    let mut questions = Vec::with_capacity(checks.len());
+    let mut queries = Vec::with_capacity(checks.len());
     for mut check in checks {
-        questions.extend(parse_queries(&mut check, &caller)?.0);
+        queries.extend(parse_queries(&mut check, &principal)?.0);
         check.reject_unknown()?;
     }
-    respond(app, &questions, ResponseShape::List).await
+    respond(app, &queries, ResponseShape::List).await
 }
 
-/// Takes `fresh` and `at_least`, how new an answer has to be.
+/// Takes `fresh` and `at_least`, the required freshness of the entitlements.
 pub(super) fn take_freshness(params: &mut Params) -> Result<Freshness, Error> {
-    let first = if params.take_flag("fresh")? { ReadFrom::Ledger } else { ReadFrom::Replica };
+    let read_from = if params.take_flag("fresh")? { ReadFrom::Ledger } else { ReadFrom::Replica };
     let at_least =
         params.take_integer("at_least", 0..=u64::MAX)?.map_or(Version::default(), Version);
-    Ok(Freshness { at_least, read_from: first })
+    Ok(Freshness { at_least, read_from })
 }
 
 struct CheckQuery {
@@ -82,6 +81,7 @@ struct CheckQuery {
 }
 
 impl CheckQuery {
+    /// Whether one lookup serves both queries.
     fn same_lookup(&self, other: &Self) -> bool {
         self.customer == other.customer && self.freshness == other.freshness
     }
@@ -95,23 +95,23 @@ enum ResponseShape {
 
 fn parse_queries(
     params: &mut Params,
-    caller: &Principal,
+    principal: &Principal,
 ) -> Result<(Vec<CheckQuery>, ResponseShape), Error> {
-    let customer = caller.take_customer(params)?;
+    let customer = principal.take_customer(params)?;
     let (features, shape) = match params.take_one_or_many("feature")? {
         OneOrMany::One(feature) => (vec![feature], ResponseShape::Single),
         OneOrMany::Many(features) => (features, ResponseShape::List),
     };
     let freshness = take_freshness(params)?;
-    let questions = features.into_iter().map(|feature| {
+    let queries = features.into_iter().map(|feature| {
         let feature = LookupKey::try_from(feature)
             .map_err(|error| Error::invalid_id(&params.qualified("feature"), &error))?;
         Ok(CheckQuery { customer: customer.clone(), feature, freshness })
     });
-    Ok((questions.collect::<Result<_, Error>>()?, shape))
+    Ok((queries.collect::<Result<_, Error>>()?, shape))
 }
 
-/// A check as it is told, decided or not.
+/// One check in a response.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum CheckResult<'a> {
@@ -129,7 +129,7 @@ enum CheckResult<'a> {
         object: &'static str,
         customer: &'a CustomerId,
         feature: &'a LookupKey,
-        /// Always `null`: neither yes nor no.
+        /// Always `null`.
         entitled: (),
         error: &'a ErrorBody,
     },
@@ -145,38 +145,38 @@ struct CheckList<'a> {
 
 async fn respond<S: Store>(
     app: &App<'_, S>,
-    questions: &[CheckQuery],
+    queries: &[CheckQuery],
     shape: ResponseShape,
 ) -> Result<Response, Error> {
-    if questions.is_empty() {
+    if queries.is_empty() {
         return Err(Error::missing_param("feature"));
     }
-    if questions.len() > MAX_CHECKS {
+    if queries.len() > MAX_CHECKS {
         return Err(Error::invalid(format!(
-            "{} checks in one request, and at most {MAX_CHECKS} are answered. Split them.",
-            questions.len()
+            "{} checks in one request: the maximum is {MAX_CHECKS}. Split the request.",
+            queries.len()
         )));
     }
-    let sets = load_distinct(app.store, questions).await;
-    let verdicts: Vec<_> = questions.iter().map(|question| evaluate(question, &sets)).collect();
-    let mut checks = Vec::with_capacity(questions.len());
-    let mut decided = false;
-    for (question, verdict) in questions.iter().zip(&verdicts) {
-        let CheckQuery { customer: CustomerKey { id: customer, .. }, feature, .. } = question;
+    let sets = load_distinct(app.store, queries).await;
+    let evaluations: Vec<_> = queries.iter().map(|query| evaluate(query, &sets)).collect();
+    let mut checks = Vec::with_capacity(queries.len());
+    let mut any_decided = false;
+    for (query, evaluation) in queries.iter().zip(&evaluations) {
+        let CheckQuery { customer: CustomerKey { id: customer, .. }, feature, .. } = query;
         let object = "entitlement_check";
-        checks.push(match verdict {
-            Ok(Evaluation { entitled, reason, loaded: found }) => {
-                decided = true;
-                let held = found.entitlements.as_ref();
+        checks.push(match evaluation {
+            Ok(Evaluation { entitled, reason, loaded }) => {
+                any_decided = true;
+                let entitlements = loaded.entitlements.as_ref();
                 CheckResult::Decided {
                     object,
                     customer,
                     feature,
                     entitled: *entitled,
                     reason,
-                    version: held.map_or(Version::default(), |held| held.version),
-                    as_of: held.map(|held| held.as_of),
-                    served_by: found.served_by,
+                    version: entitlements.map_or(Version::default(), |set| set.version),
+                    as_of: entitlements.map(|set| set.as_of),
+                    served_by: loaded.served_by,
                 }
             }
             Err(error) => {
@@ -185,10 +185,10 @@ async fn respond<S: Store>(
             }
         });
     }
-    if !decided && let Some(Err(error)) = verdicts.first() {
+    if !any_decided && let Some(Err(error)) = evaluations.first() {
         return Err(error.clone());
     }
-    for cause in verdicts.iter().filter_map(|verdict| verdict.as_ref().err()?.cause()) {
+    for cause in evaluations.iter().filter_map(|evaluation| evaluation.as_ref().err()?.cause()) {
         (app.log)(cause);
     }
     if let (ResponseShape::Single, Some(check)) = (shape, checks.first()) {
@@ -198,24 +198,24 @@ async fn respond<S: Store>(
     Ok(json_response(StatusCode::OK, &list))
 }
 
-/// What is held of each customer that is asked about, each read once and all side by side.
+/// Loads the set of each distinct lookup once, all of them concurrently.
 async fn load_distinct<'a>(
     store: &impl Store,
-    questions: &'a [CheckQuery],
+    queries: &'a [CheckQuery],
 ) -> Vec<(&'a CheckQuery, Result<LoadedSet, store::Error>)> {
     let mut distinct: Vec<&CheckQuery> = Vec::new();
-    for question in questions {
-        if !distinct.iter().any(|known| known.same_lookup(question)) {
-            distinct.push(question);
+    for query in queries {
+        if !distinct.iter().any(|other| other.same_lookup(query)) {
+            distinct.push(query);
         }
     }
-    let reads = distinct.iter().map(|question| {
-        let same = questions.iter().filter(|other| other.same_lookup(question));
-        let features: Vec<_> = same.map(|other| other.feature.clone()).collect();
-        async move { store::load(store, &question.customer, &features, question.freshness).await }
+    let loads = distinct.iter().map(|query| {
+        let same_lookup = queries.iter().filter(|other| other.same_lookup(query));
+        let features: Vec<_> = same_lookup.map(|other| other.feature.clone()).collect();
+        async move { store::load(store, &query.customer, &features, query.freshness).await }
     });
-    let found = join_all(reads).await;
-    distinct.into_iter().zip(found).collect()
+    let loaded = join_all(loads).await;
+    distinct.into_iter().zip(loaded).collect()
 }
 
 struct Evaluation<'a> {
@@ -225,21 +225,16 @@ struct Evaluation<'a> {
 }
 
 fn evaluate<'a>(
-    question: &CheckQuery,
+    query: &CheckQuery,
     sets: &'a [(&CheckQuery, Result<LoadedSet, store::Error>)],
 ) -> Result<Evaluation<'a>, Error> {
-    let set = sets.iter().find(|(asked, _)| asked.same_lookup(question));
-    let found = match set {
-        Some((_, Ok(found))) => found,
+    let set = sets.iter().find(|(lookup, _)| lookup.same_lookup(query));
+    let loaded = match set {
+        Some((_, Ok(loaded))) => loaded,
         Some((_, Err(error))) => return Err(error.clone().into()),
-        None => return Err(Error::incomplete(&question.customer.id)),
+        None => return Err(Error::incomplete(&query.customer.id)),
     };
-    let (entitled, reason) =
-        match entitlement::check(found.entitlements.as_ref(), &question.feature) {
-            Decision::Grant => (true, "active_entitlement"),
-            Decision::Deny(DenyReason::NotEntitled) => (false, "not_entitled"),
-            Decision::Deny(DenyReason::UnknownCustomer) => (false, "unknown_customer"),
-            Decision::Indeterminate => return Err(Error::incomplete(&question.customer.id)),
-        };
-    Ok(Evaluation { entitled, reason, loaded: found })
+    let decision = entitlement::check(loaded.entitlements.as_ref(), &query.feature);
+    let reason = decision.reason().ok_or_else(|| Error::incomplete(&query.customer.id))?;
+    Ok(Evaluation { entitled: decision == Decision::Grant, reason, loaded })
 }

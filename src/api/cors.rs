@@ -1,35 +1,46 @@
-//! Pages of other origins: what a browser may let them ask, and see of an answer.
+//! Cross-origin requests: which routes a browser may call from a page of another origin.
 //!
-//! <https://fetch.spec.whatwg.org/#http-cors-protocol>. Only routes that a customer or anyone may take
-//! are open to them, and only for the origins that the operator set: a server key has no business in
-//! a browser. What opens is a token in a header, so that credentials of the browser's own (cookies)
-//! are never asked for, and a wildcard is harmless.
+//! A route is open to allowed origins if customers or the public may call it. Routes that require a
+//! server key are never open, because a server key must not be in a browser. Callers authenticate by a
+//! token in a header: responses never allow credentials of the browser (cookies), so a wildcard origin
+//! is harmless. The allowed origins are in [`super::settings`].
+//!
+//! Specification: <https://fetch.spec.whatwg.org/#http-cors-protocol>.
 
 use http::{HeaderValue, Method, header};
 
-use super::{ROUTES, Request, Response, header_str, router::Access, settings::Settings};
+use super::{
+    app::{Request, Response, header_str},
+    router::{Access, Route},
+    settings::Settings,
+};
 
-/// What a page may send beside what it always may.
+/// The request headers that a page may send in addition to the CORS-safelisted ones.
 const ALLOW_HEADERS: &str = "authorization, x-api-key, content-type, if-none-match, last-event-id";
 
-/// What a page may read beside what it always may.
+/// The response headers that a page may read in addition to the CORS-safelisted ones.
 const EXPOSE_HEADERS: &str = "ETag, Retry-After, Request-Id, Entgate-Customer, Entgate-Version, \
                               Entgate-As-Of, Entgate-Served-By";
 
-/// How long a browser may keep what it was told, in seconds: as long as Chromium does at most.
+/// How long a browser may cache a preflight response, in seconds: Chromium's maximum.
 const PREFLIGHT_MAX_AGE: &str = "7200";
 
-/// Says in an answer what a page may do with it.
-pub(super) fn apply(settings: &Settings, request: &Request, response: &mut Response) {
-    let open = allowed_methods(request.uri().path());
-    if open.is_empty() {
+/// Adds the CORS headers to a response.
+pub(super) fn apply<O: Copy>(
+    settings: &Settings,
+    routes: &[Route<O>],
+    request: &Request,
+    response: &mut Response,
+) {
+    let open_methods = open_methods(routes, request.uri().path());
+    if open_methods.is_empty() {
         return;
     }
     let headers = response.headers_mut();
-    // Also where there is no origin: a cache must not show that answer to a page.
+    // Also without `Origin`: a cache must not serve that response to a page of another origin.
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     let Some(origin) = header_str(request, header::ORIGIN) else { return };
-    let Some(Ok(allowed)) =
+    let Some(Ok(allowed_origin)) =
         settings.allowed_origins.allow_origin(origin).map(HeaderValue::from_str)
     else {
         return;
@@ -38,29 +49,29 @@ pub(super) fn apply(settings: &Settings, request: &Request, response: &mut Respo
         &Method::OPTIONS => header_str(request, header::ACCESS_CONTROL_REQUEST_METHOD),
         _ => None,
     };
-    // One path may be a customer's by one method and the operator's by another. That has to be said
-    // here: browsers ask for a `POST` whatever methods are listed.
+    // A path may be open with one method and closed with another. A preflight for a closed method must
+    // fail here, because browsers send a `POST` whatever `Access-Control-Allow-Methods` lists.
     let method = preflight.unwrap_or(request.method().as_str());
-    if !open.contains(&method) && method != Method::OPTIONS.as_str() {
+    if !open_methods.contains(&method) && method != Method::OPTIONS.as_str() {
         return;
     }
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed_origin);
     if preflight.is_none() {
         let exposed = HeaderValue::from_static(EXPOSE_HEADERS);
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
         return;
     }
-    if let Ok(methods) = HeaderValue::from_str(&open.join(", ")) {
+    if let Ok(methods) = HeaderValue::from_str(&open_methods.join(", ")) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
     }
-    let allowed = HeaderValue::from_static(ALLOW_HEADERS);
-    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+    let allowed_headers = HeaderValue::from_static(ALLOW_HEADERS);
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed_headers);
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_MAX_AGE));
 }
 
-/// The methods by which a customer or anyone may take a path.
-fn allowed_methods(path: &str) -> Vec<&'static str> {
-    let open = ROUTES.iter().filter(|route| {
+/// The methods with which a customer or the public may call a path.
+fn open_methods<'a, O: Copy>(routes: &'a [Route<O>], path: &str) -> Vec<&'a str> {
+    let open = routes.iter().filter(|route| {
         matches!(route.access, Access::CustomerToken | Access::Public) && route.matches(path)
     });
     let methods = open.flat_map(|route| {

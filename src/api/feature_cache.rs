@@ -1,13 +1,13 @@
-//! Features, kept for a while: they change rarely.
+//! The features that one instance has read, kept for a while because features change rarely.
 //!
-//! | what                         | is kept for                                                         |
-//! |------------------------------|---------------------------------------------------------------------|
-//! | a feature as Stripe tells it | 300 s: every page of an expanded list needs up to a hundred         |
-//! | the lookup keys of all       | 60 s where all are told, and longer while nobody tells newer ones   |
-//! | that there is no such key, and what the roster told before a set changed | 5 s                     |
+//! | cached                              | maximum age                                                  |
+//! |-------------------------------------|--------------------------------------------------------------|
+//! | a feature object of Stripe          | 300 s: a page of an expanded list needs up to a hundred      |
+//! | the lookup keys of one source       | 60 s; older keys stay valid while the source is unavailable  |
+//! | the absence of a lookup key         | 5 s                                                          |
+//! | the index's keys after a set change | 5 s                                                          |
 //!
-//! All there are: those that the source sells, and those that anybody ever held, since an archived
-//! feature is in no list of the source's. Where neither can be read, it is not known which there are.
+//! The cache takes the time as a parameter and fetches nothing: [`super::known_features`] does.
 
 use std::{
     cell::RefCell,
@@ -15,31 +15,24 @@ use std::{
     rc::Rc,
 };
 
-use futures_util::future::{join, try_join_all};
-
-use super::{App, error::Error};
 use crate::{
-    entitlement::{ActiveEntitlement, Entitlements},
     id::{FeatureId, Livemode, LookupKey, Timestamp},
-    source::{FeatureObject, StripeClient, Transport},
-    store::{CustomerIndex as _, Store},
+    source::FeatureObject,
 };
 
-/// How long a feature is kept, in seconds. Its name or metadata may be that old in an answer.
+/// How long a feature object is cached, in seconds. A name or metadata in a response may be that old.
 const FEATURE_TTL: i64 = 300;
 
-/// The most features that are kept: a catalog has some dozens, an isolate 128 MB.
+/// The maximum number of cached feature objects, and of cached lookup keys from the index. A catalog
+/// has dozens; an isolate has 128 MB.
 const MAX_FEATURES: usize = 2_000;
 
-/// Requests side by side: as many as a Worker may have open.
-const MAX_CONCURRENT: usize = 6;
+/// The maximum age of a source's lookup keys, in seconds.
+pub(super) const KEYS_TTL: i64 = 60;
 
-/// How old the lookup keys of all may be where all are told, in seconds.
-const KEYS_TTL: i64 = 60;
-
-/// How old they may be where one is not among them; and how long nobody is asked again, by this
-/// instance, after a question that failed or is not answered yet. In seconds.
-const MIN_REFETCH: i64 = 5;
+/// The maximum age of a source's lookup keys when a key is missing from them, in seconds. It is also
+/// the minimum time between two fetches after a failure or while a fetch is in progress.
+pub(super) const MIN_REFETCH: i64 = 5;
 
 /// The features that this instance has read.
 #[derive(Debug, Default)]
@@ -48,19 +41,19 @@ pub struct FeatureCache {
     key_sets: RefCell<HashMap<(Livemode, FeatureSource), CacheEntry>>,
 }
 
-/// Who tells of features.
+/// Where lookup keys come from.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-enum FeatureSource {
-    /// The source: those that are sold.
+pub(super) enum FeatureSource {
+    /// The source of entitlements: its active features.
     Source,
-    /// The roster: those that anybody held.
+    /// The customer index: features that any customer ever had.
     CustomerIndex,
 }
 
-/// Lookup keys from one place.
-type KeySet = Rc<BTreeSet<LookupKey>>;
+/// The lookup keys from one source.
+pub(super) type KeySet = Rc<BTreeSet<LookupKey>>;
 
-/// What is kept from one place.
+/// The cached lookup keys of one source.
 #[derive(Debug, Default)]
 struct CacheEntry {
     keys: Option<(Timestamp, KeySet)>,
@@ -69,239 +62,138 @@ struct CacheEntry {
 }
 
 impl CacheEntry {
-    /// Whether the place is asked now, for keys that are not as old as that.
-    fn start_fetch(&mut self, age: i64, now: Timestamp) -> bool {
-        let due = self.is_due(age, now);
-        if due {
-            self.fetch_started = Some(now);
-        }
-        due
-    }
-
-    fn is_due(&self, age: i64, now: Timestamp) -> bool {
-        let over = |moment: Option<Timestamp>, age: i64| {
-            moment.is_none_or(|moment| now.0.abs_diff(moment.0) >= age.unsigned_abs())
+    fn is_due(&self, max_age: i64, now: Timestamp) -> bool {
+        let is_past = |since: Option<Timestamp>, max_age: i64| {
+            since.is_none_or(|since| now.0.abs_diff(since.0) >= max_age.unsigned_abs())
         };
         match &self.keys {
-            None => over(self.failed_at, MIN_REFETCH),
-            Some((read, _)) => over(Some(*read), age) && over(self.fetch_started, MIN_REFETCH),
+            None => is_past(self.failed_at, MIN_REFETCH),
+            Some((fetched_at, _)) => {
+                is_past(Some(*fetched_at), max_age) && is_past(self.fetch_started, MIN_REFETCH)
+            }
         }
     }
 }
 
-/// The lookup keys of all features there are.
+/// The lookup keys of all features that are known to exist.
 #[derive(Debug, Default)]
 pub(super) struct KnownFeatures {
-    from_source: KeySet,
-    observed: KeySet,
+    pub(super) from_source: KeySet,
+    pub(super) observed: KeySet,
 }
 
 impl KnownFeatures {
-    /// All of them; one may come twice.
+    /// Iterates over all keys. A key may occur twice.
     pub(super) fn iter(&self) -> impl Iterator<Item = &LookupKey> {
         self.from_source.iter().chain(self.observed.iter())
     }
 
-    /// Whether there is one with this key.
+    /// Whether a feature with this key exists.
     pub(super) fn contains(&self, key: &LookupKey) -> bool {
         self.from_source.contains(key) || self.observed.contains(key)
     }
 }
 
+/// Feature objects.
 impl FeatureCache {
-    fn get(&self, livemode: Livemode, id: &FeatureId, now: Timestamp) -> Option<FeatureObject> {
+    /// The cached object of a feature, unless it is too old.
+    pub(super) fn get(
+        &self,
+        livemode: Livemode,
+        id: &FeatureId,
+        now: Timestamp,
+    ) -> Option<FeatureObject> {
         let features = self.by_id.borrow();
-        let (read, feature) = features.get(&(livemode, id.clone()))?;
-        (now.0.abs_diff(read.0) < FEATURE_TTL.unsigned_abs()).then(|| feature.clone())
+        let (read_at, feature) = features.get(&(livemode, id.clone()))?;
+        (now.0.abs_diff(read_at.0) < FEATURE_TTL.unsigned_abs()).then(|| feature.clone())
     }
 
-    fn insert(&self, livemode: Livemode, feature: FeatureObject, now: Timestamp) {
-        let Some(id) = feature_id(&feature) else { return };
+    /// Caches a feature object. A full cache is cleared first.
+    pub(super) fn insert(
+        &self,
+        livemode: Livemode,
+        id: FeatureId,
+        feature: FeatureObject,
+        now: Timestamp,
+    ) {
         let mut features = self.by_id.borrow_mut();
         if features.len() >= MAX_FEATURES {
             features.clear();
         }
         features.insert((livemode, id), (now, feature));
     }
+}
 
-    /// The lookup keys that are kept, however old.
-    fn cached_keys(&self, livemode: Livemode) -> KnownFeatures {
-        let keys = self.key_sets.borrow();
-        let of = |place| {
-            let (_, keys) = keys.get(&(livemode, place))?.keys.as_ref()?;
-            Some(Rc::clone(keys))
-        };
-        let [sold, seen] = [FeatureSource::Source, FeatureSource::CustomerIndex]
-            .map(|place| of(place).unwrap_or_default());
-        KnownFeatures { from_source: sold, observed: seen }
+/// Lookup keys.
+impl FeatureCache {
+    /// The cached lookup keys of a source, of any age.
+    pub(super) fn keys(&self, livemode: Livemode, source: FeatureSource) -> Option<KeySet> {
+        let key_sets = self.key_sets.borrow();
+        let (_, keys) = key_sets.get(&(livemode, source))?.keys.as_ref()?;
+        Some(Rc::clone(keys))
     }
 
-    /// Whether what the roster told is from before the moment, or too soon after it to have heard.
-    fn is_index_older_than(&self, livemode: Livemode, moment: Option<Timestamp>) -> bool {
-        let keys = self.key_sets.borrow();
-        let kept =
-            keys.get(&(livemode, FeatureSource::CustomerIndex)).and_then(|kept| kept.keys.as_ref());
-        kept.zip(moment)
-            .is_some_and(|((read, _), moment)| read.0.saturating_sub(moment.0) < MIN_REFETCH)
+    /// Whether the caller must fetch a source's keys now, because the cached ones are older than
+    /// `max_age` seconds. If so, the fetch counts as started.
+    pub(super) fn start_fetch(
+        &self,
+        livemode: Livemode,
+        source: FeatureSource,
+        max_age: i64,
+        now: Timestamp,
+    ) -> bool {
+        let mut key_sets = self.key_sets.borrow_mut();
+        let entry = key_sets.entry((livemode, source)).or_default();
+        let is_due = entry.is_due(max_age, now);
+        if is_due {
+            entry.fetch_started = Some(now);
+        }
+        is_due
     }
 
-    /// Keeps lookup keys beside those that the roster told, until it tells others.
-    fn add_observed<'a>(&self, livemode: Livemode, fresh: impl Iterator<Item = &'a LookupKey>) {
-        let mut keys = self.key_sets.borrow_mut();
-        let Some(kept) = keys.get_mut(&(livemode, FeatureSource::CustomerIndex)) else { return };
-        let Some((_, kept)) = &mut kept.keys else { return };
-        for key in fresh {
-            if kept.len() >= MAX_FEATURES {
+    /// Caches the lookup keys that a fetch returned.
+    pub(super) fn insert_keys(
+        &self,
+        livemode: Livemode,
+        source: FeatureSource,
+        keys: Vec<LookupKey>,
+        now: Timestamp,
+    ) {
+        let mut set = BTreeSet::new();
+        set.extend(keys);
+        let mut key_sets = self.key_sets.borrow_mut();
+        key_sets.entry((livemode, source)).or_default().keys = Some((now, Rc::new(set)));
+    }
+
+    /// Records that a fetch failed.
+    pub(super) fn record_failure(&self, livemode: Livemode, source: FeatureSource, now: Timestamp) {
+        self.key_sets.borrow_mut().entry((livemode, source)).or_default().failed_at = Some(now);
+    }
+
+    /// Whether the index's keys may not include a set of this time: they were fetched earlier, or too
+    /// soon afterwards for the index to have received the set.
+    pub(super) fn is_index_older_than(&self, livemode: Livemode, as_of: Option<Timestamp>) -> bool {
+        let key_sets = self.key_sets.borrow();
+        let entry = key_sets.get(&(livemode, FeatureSource::CustomerIndex));
+        entry.and_then(|entry| entry.keys.as_ref()).zip(as_of).is_some_and(
+            |((fetched_at, _), as_of)| fetched_at.0.saturating_sub(as_of.0) < MIN_REFETCH,
+        )
+    }
+
+    /// Adds lookup keys to the index's cached ones, until the next fetch replaces them.
+    pub(super) fn add_observed<'a>(
+        &self,
+        livemode: Livemode,
+        new_keys: impl Iterator<Item = &'a LookupKey>,
+    ) {
+        let mut key_sets = self.key_sets.borrow_mut();
+        let entry = key_sets.get_mut(&(livemode, FeatureSource::CustomerIndex));
+        let Some((_, keys)) = entry.and_then(|entry| entry.keys.as_mut()) else { return };
+        for key in new_keys {
+            if keys.len() >= MAX_FEATURES {
                 return;
             }
-            Rc::make_mut(kept).insert(key.clone());
+            Rc::make_mut(keys).insert(key.clone());
         }
     }
-
-    /// The lookup keys that one place tells of, asked where it is due, or else those kept.
-    async fn fetch_keys(
-        &self,
-        place: (Livemode, FeatureSource),
-        age: i64,
-        now: Timestamp,
-        log: fn(&str),
-        asked: impl Future<Output = Result<Vec<LookupKey>, Error>>,
-    ) -> Result<KeySet, Error> {
-        if self.key_sets.borrow_mut().entry(place).or_default().start_fetch(age, now) {
-            let answer = asked.await;
-            let mut keys = self.key_sets.borrow_mut();
-            let kept = keys.entry(place).or_default();
-            match answer {
-                Ok(told) => {
-                    let mut keys = BTreeSet::new();
-                    keys.extend(told);
-                    kept.keys = Some((now, Rc::new(keys)));
-                }
-                Err(error) => {
-                    kept.failed_at = Some(now);
-                    log(&format!("features: {}", error.cause().unwrap_or_default()));
-                }
-            }
-        }
-        let keys = self.key_sets.borrow();
-        let kept = keys.get(&place).and_then(|kept| kept.keys.as_ref());
-        kept.map(|(_, keys)| Rc::clone(keys)).ok_or_else(|| {
-            Error::source_unavailable("which features there are is not known".to_owned())
-        })
-    }
-}
-
-/// The lookup keys of all features there are, told within a minute where that can be.
-pub(super) async fn all<S: Store>(
-    app: &App<'_, S>,
-    livemode: Livemode,
-    now: Timestamp,
-) -> Result<KnownFeatures, Error> {
-    fetch(app, livemode, [KEYS_TTL, KEYS_TTL], now).await
-}
-
-/// The same beside a set that is held: what is new in it is known from now on, so that it does not go
-/// from the list when it is revoked, and a set that is newer than what the roster told has it asked.
-pub(super) async fn all_for_set<S: Store>(
-    app: &App<'_, S>,
-    livemode: Livemode,
-    held: Option<&Entitlements>,
-    now: Timestamp,
-) -> Result<KnownFeatures, Error> {
-    let since = held.map(|held| held.as_of);
-    let age =
-        if app.feature_cache.is_index_older_than(livemode, since) { MIN_REFETCH } else { KEYS_TTL };
-    let known = fetch(app, livemode, [KEYS_TTL, age], now).await?;
-    let granted = held.iter().flat_map(|held| &held.data).map(|granted| &granted.lookup_key);
-    app.feature_cache.add_observed(livemode, granted.filter(|key| !known.contains(key)));
-    Ok(known)
-}
-
-/// Whether there is a feature with this lookup key.
-pub(super) async fn is_known<S: Store>(
-    app: &App<'_, S>,
-    livemode: Livemode,
-    key: &LookupKey,
-    now: Timestamp,
-) -> Result<bool, Error> {
-    // What was there stays known, however long ago that was told.
-    if app.feature_cache.cached_keys(livemode).contains(key) {
-        return Ok(true);
-    }
-    Ok(fetch(app, livemode, [MIN_REFETCH, MIN_REFETCH], now).await?.contains(key))
-}
-
-async fn fetch<S: Store>(
-    app: &App<'_, S>,
-    livemode: Livemode,
-    [of_source, of_roster]: [i64; 2],
-    now: Timestamp,
-) -> Result<KnownFeatures, Error> {
-    let (features, log) = (app.feature_cache, app.log);
-    let unreachable = |error: crate::source::Error| Error::source_unavailable(error.to_string());
-    let sold = async {
-        let stripe = app.store.source(livemode)?;
-        let told = async { stripe.list_lookup_keys().await.map_err(unreachable) };
-        Some(
-            features.fetch_keys((livemode, FeatureSource::Source), of_source, now, log, told).await,
-        )
-    };
-    let roster = async { Ok(app.store.customer_index().list_features(livemode).await?) };
-    let seen =
-        features.fetch_keys((livemode, FeatureSource::CustomerIndex), of_roster, now, log, roster);
-    match join(sold, seen).await {
-        (None | Some(Err(_)), Err(error)) => Err(error),
-        (None | Some(Err(_)), Ok(seen)) => {
-            Ok(KnownFeatures { observed: seen, ..KnownFeatures::default() })
-        }
-        (Some(Ok(sold)), seen) => {
-            Ok(KnownFeatures { from_source: sold, observed: seen.unwrap_or_default() })
-        }
-    }
-}
-
-/// The features of these grants, in their order.
-pub(super) async fn load_for_entitlements<T: Transport>(
-    features: &FeatureCache,
-    stripe: &StripeClient<T>,
-    livemode: Livemode,
-    data: &[ActiveEntitlement],
-    now: Timestamp,
-) -> Result<Vec<FeatureObject>, Error> {
-    let mut told: HashMap<&FeatureId, FeatureObject> = HashMap::new();
-    for granted in data {
-        let known = features.get(livemode, &granted.feature, now);
-        told.extend(known.map(|feature| (&granted.feature, feature)));
-    }
-    let missing = |told: &HashMap<&FeatureId, FeatureObject>| -> Vec<&FeatureId> {
-        data.iter().map(|granted| &granted.feature).filter(|id| !told.contains_key(id)).collect()
-    };
-    // One page of all features is cheaper than two of them singly.
-    if missing(&told).len() > 1 {
-        for feature in stripe.list_features().await? {
-            let id = feature_id(&feature);
-            let named = data
-                .iter()
-                .map(|granted| &granted.feature)
-                .find(|named| id.as_ref() == Some(*named));
-            told.extend(named.map(|named| (named, feature.clone())));
-            features.insert(livemode, feature, now);
-        }
-    }
-    // The archived ones are in no list.
-    for ids in missing(&told).chunks(MAX_CONCURRENT) {
-        let each = try_join_all(ids.iter().map(|id| stripe.retrieve_feature(id))).await?;
-        for (named, feature) in ids.iter().zip(each) {
-            if feature_id(&feature).as_ref() != Some(*named) {
-                return Err(Error::source_unavailable(format!("feature {named} is another one")));
-            }
-            told.insert(named, feature.clone());
-            features.insert(livemode, feature, now);
-        }
-    }
-    Ok(data.iter().filter_map(|granted| told.get(&granted.feature).cloned()).collect())
-}
-
-fn feature_id(feature: &FeatureObject) -> Option<FeatureId> {
-    FeatureId::try_from(feature.get("id")?.as_str()?).ok()
 }

@@ -1,10 +1,15 @@
-//! Is the deployment set up, and does it keep up? Anyone may ask, so it tells what is set and never
-//! to what, how much is owed and never to whom.
+//! `GET /healthz`: whether the deployment is configured and completes its pending tasks.
+//!
+//! The route is public. The response names settings without their values, and counts pending tasks
+//! without the customers. The status is 200 whenever the Worker runs; `status` has the result.
 
 use http::StatusCode;
 use serde::Serialize;
 
-use super::{App, Response, json_response, settings::Source};
+use super::{
+    app::{App, Response, json_response},
+    settings::Source,
+};
 use crate::{
     id::{Timestamp, UnixMillis},
     ledger::SyncProblem,
@@ -15,40 +20,39 @@ use crate::{
 struct HealthResponse {
     object: &'static str,
     status: &'static str,
-    /// Where entitlements come from.
     source: &'static str,
     settings: SettingsStatus,
-    /// `null` while it cannot be told.
+    /// `null` if the customer index is unavailable.
     outbox: Option<OutboxStatus>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'static str>,
     version: &'static str,
 }
 
-/// Named as the operator sets them.
+/// Each setting by its own name.
 #[derive(Serialize)]
 struct SettingsStatus {
     #[serde(rename = "ENTGATE_API_KEYS")]
     api_keys: &'static str,
     #[serde(rename = "STRIPE_WEBHOOK_SECRETS")]
     webhook_secrets: &'static str,
-    /// The catalog needs none.
+    /// Absent if the source is the catalog, which needs no key.
     #[serde(rename = "STRIPE_API_KEY", skip_serializing_if = "Option::is_none")]
     stripe_api_key: Option<&'static str>,
 }
 
-/// What was tried in vain and is tried again.
+/// Pending tasks that failed at least once.
 #[derive(Serialize)]
 struct OutboxStatus {
     pending: u32,
-    /// How long the oldest has been owed, in seconds.
+    /// The age of the oldest task, in seconds.
     oldest: Option<u64>,
 }
 
-/// 200 as soon as the Worker runs; `status` says whether it can do its work.
+/// Handles `GET /healthz`.
 pub(super) async fn health<S: Store>(app: &App<'_, S>, now: Timestamp) -> Response {
     let settings = app.settings;
-    let ready = !settings.api_keys.is_empty() && !settings.webhook_secrets.is_empty();
+    let is_configured = !settings.api_keys.is_empty() && !settings.webhook_secrets.is_empty();
     let backlog = match app.store.customer_index().load_backlog().await {
         Ok(backlog) => Some(backlog),
         Err(error) => {
@@ -56,11 +60,11 @@ pub(super) async fn health<S: Store>(app: &App<'_, S>, now: Timestamp) -> Respon
             None
         }
     };
-    let trouble = backlog.and_then(|backlog| backlog.problem);
-    let keeps_up = backlog.is_some_and(|backlog| backlog.pending == 0) && trouble.is_none();
+    let problem = backlog.and_then(|backlog| backlog.problem);
+    let is_current = backlog.is_some_and(|backlog| backlog.pending == 0) && problem.is_none();
     let health = HealthResponse {
         object: "health",
-        status: match (ready, keeps_up) {
+        status: match (is_configured, is_current) {
             (false, _) => "unconfigured",
             (true, false) => "degraded",
             (true, true) => "ok",
@@ -85,7 +89,7 @@ pub(super) async fn health<S: Store>(app: &App<'_, S>, now: Timestamp) -> Respon
                 .pending_since
                 .map(|since| UnixMillis::from(now).0.saturating_sub(since.0) / 1_000),
         }),
-        message: trouble.map(|trouble| problem_message(trouble, settings.source)),
+        message: problem.map(|problem| problem_message(problem, settings.source)),
         version: env!("CARGO_PKG_VERSION"),
     };
     json_response(StatusCode::OK, &health)
@@ -95,18 +99,18 @@ fn set_or_missing<T>(items: &[T]) -> &'static str {
     if items.is_empty() { "missing" } else { "set" }
 }
 
-fn problem_message(trouble: SyncProblem, source: Source) -> &'static str {
-    match (trouble, source) {
+fn problem_message(problem: SyncProblem, source: Source) -> &'static str {
+    match (problem, source) {
         (SyncProblem::KeyRefused, _) => {
             "Stripe refuses STRIPE_API_KEY: set a key of this account that may read entitlements."
         }
         #[cfg(feature = "catalog")]
         (SyncProblem::UnknownCustomer, Source::Catalog) => {
-            "An event told of a customer whom the catalog does not know: does Stripe, or somebody \
-             else, send to this endpoint too?"
+            "An event names a customer that the catalog does not have: does Stripe or another sender \
+             use this endpoint too?"
         }
         (SyncProblem::UnknownCustomer, Source::Stripe) => {
-            "Stripe does not know a customer of whom it sent events: is STRIPE_API_KEY of the same \
+            "Stripe does not have a customer that its events name: is STRIPE_API_KEY of the same \
              account as the webhook?"
         }
     }

@@ -1,72 +1,76 @@
-//! HTTP over any store: [`ROUTES`] is the table of all routes, [`handle()`] the way through it.
+//! The HTTP API over any store: [`ROUTES`] lists every route, [`handle()`] answers a request.
 //!
-//! | file                    | answers                                                         |
-//! |-------------------------|-----------------------------------------------------------------|
-//! | `webhooks`              | one event in                                                    |
-//! | `active_entitlements`   | Stripe's list, and one of it                                    |
-//! | `features`              | which features there are, and what only Stripe knows of them    |
-//! | `checks`                | may this customer use this feature?                             |
-//! | `authorize`             | the same, for a proxy                                           |
-//! | [`hot`]                 | these two and the list, asked plainly, without the way below    |
-//! | `ofrep`                 | the same, for OpenFeature's clients                             |
-//! | `sync`                  | the set, read at its source now                                 |
-//! | `activity` · `roster`   | what was decided lately · who there is                          |
-//! | `tokens`                | a token that opens one customer                                 |
-//! | `snapshots`             | a set that proves itself, and the keys for that                 |
-//! | [`stream`]              | live changes: who listens, and what is told                     |
-//! | `health`                | is the deployment set up, and does it keep up?                  |
-//! | [`catalog`]             | Stripe's API around entitlements, where we are the source        |
-//! | `auth` · `form` · `page` | who asks · parameters · a part of a list                       |
-//! | `route`                 | a table of routes, who may take each, and the way through it    |
-//! | `cors`                  | what a browser may let pages of other origins ask               |
-//! | `error`                 | the only place with the statuses of failures                    |
-//! | [`settings`]            | what the operator set                                           |
+//! | file                             | content                                                      |
+//! |----------------------------------|--------------------------------------------------------------|
+//! | `app`                            | the request context, requests, responses                     |
+//! | `router`                         | matches a method and a path against a route table            |
+//! | `auth` · `form` · `page`         | callers · parameters · pagination                            |
+//! | `error`                          | every failure and its status                                 |
+//! | [`settings`]                     | the operator's settings                                      |
+//! | `cors`                           | cross-origin requests from browsers                          |
+//! | `webhooks`                       | `POST /webhooks/stripe`                                      |
+//! | `active_entitlements`            | Stripe's list and retrieve                                   |
+//! | `feature_cache`, `known_features` | which features exist, and Stripe's feature objects          |
+//! | `checks` · `authorize`           | checks for backends and browsers · for proxies               |
+//! | [`fast_path`]                    | the most frequent requests, answered without a full request |
+//! | `ofrep`                          | OpenFeature Remote Evaluation Protocol                       |
+//! | `sync`                           | reads a customer's entitlements from the source now          |
+//! | `activity` · `sync_status`       | recent decisions · known customers                           |
+//! | `tokens` · `snapshots`           | customer tokens · signed entitlement snapshots               |
+//! | [`stream`]                       | live changes over server-sent events or a WebSocket          |
+//! | `health`                         | the state of the deployment                                  |
+//! | [`catalog`]                      | Stripe's API around entitlements, for the built-in catalog   |
 //!
-//! A request comes in and an answer goes out; time, secrets and stores are handed in. What runs this
-//! on Cloudflare is in the Workers shell.
+//! The caller passes the time, the secrets and the stores. The Workers shell, which runs this code on
+//! Cloudflare, is not here.
 
-mod active_entitlements;
-mod activity;
-mod auth;
-mod authorize;
-#[cfg(feature = "catalog")]
-pub mod catalog;
-mod checks;
-mod cors;
-mod error;
-pub mod fast_path;
-mod feature_cache;
-mod form;
-mod health;
-mod ofrep;
-mod page;
+mod app;
 mod router;
+
+mod error;
+mod form;
+mod page;
 pub mod settings;
+
+mod auth;
+mod cors;
+
+mod activity;
+mod authorize;
+mod checks;
+mod health;
 mod snapshots;
-pub mod stream;
 mod sync;
 mod sync_status;
 mod tokens;
 mod webhooks;
 
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use serde::Serialize;
+mod active_entitlements;
+mod feature_cache;
+mod known_features;
+
+pub mod stream;
+
+mod ofrep;
+
+#[cfg(feature = "catalog")]
+pub mod catalog;
+
+pub mod fast_path;
+
+use http::{HeaderName, Method, header};
 
 use self::{
-    active_entitlements::LIST_PATH as LIST, error::Error, router::RouteMatch, settings::Settings,
+    active_entitlements::LIST_PATH, app::IDEMPOTENCY_KEY, error::Error, router::RouteMatch,
 };
 pub use self::{
+    app::{App, MAX_BODY_BYTES, Request, Response},
     feature_cache::FeatureCache,
     router::{Access, Route},
 };
-use crate::{id::Timestamp, store::Store, token::JwksCache};
+use crate::{id::Timestamp, store::Store};
 
-/// The most bytes of a body that are read: 1 MiB. A summary with ten entitlements has some 3 KiB,
-/// and a thousand previous ones in it 200 KiB. Who hands a request over need not read further than
-/// one byte past it.
-pub const MAX_BODY_BYTES: usize = 1 << 20;
-
-/// The headers of a request that are looked at; no other needs to be handed over.
+/// The request headers that a handler may read. A shell passes these and may drop all others.
 pub const REQUEST_HEADERS: [HeaderName; 11] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
@@ -81,77 +85,51 @@ pub const REQUEST_HEADERS: [HeaderName; 11] = [
     stream::LAST_EVENT_ID,
 ];
 
-/// The key under which the catalog does a request once.
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-
-/// A request with its body read.
-pub type Request = http::Request<Vec<u8>>;
-
-/// An answer, whole; or the head of one, if it carries a [`stream::Listen`] among its extensions.
-pub type Response = http::Response<Vec<u8>>;
-
-/// What every route works with.
-#[derive(Debug)]
-pub struct App<'a, S> {
-    /// Where the sets are.
-    pub store: &'a S,
-    /// What the operator set.
-    pub settings: &'a Settings,
-    /// The features that were read before.
-    pub feature_cache: &'a FeatureCache,
-    /// The keys of another issuer, as far as they are known.
-    pub jwks_cache: &'a JwksCache,
-    /// A number that nobody can guess.
-    pub random: fn() -> u128,
-    /// Takes a line that the operator should see. It never holds a secret.
-    pub log: fn(&str),
-}
-
-/// What answers a request.
+/// What a route does.
 #[derive(Clone, Copy, Debug)]
 pub enum Operation {
-    /// One event in.
+    /// Receives one event of Stripe.
     Webhook,
-    /// Stripe's list.
+    /// Lists active entitlements, as Stripe does.
     ListActiveEntitlements,
-    /// The same, under the path in a summary.
+    /// The same list, under the `url` in a summary event.
     ListCustomerEntitlements,
-    /// One of the list.
+    /// Retrieves one active entitlement.
     RetrieveActiveEntitlement,
-    /// The set, read at its source now.
+    /// Reads a customer's entitlements from the source now.
     Sync,
-    /// What was decided lately.
+    /// Lists recent decisions.
     ListActivity,
-    /// Who there is.
+    /// Lists known customers and their sync status.
     ListSyncStatus,
-    /// One customer.
+    /// Checks features of one customer.
     Check,
-    /// Many customers.
+    /// Checks features of several customers.
     CheckBatch,
-    /// One customer, for a proxy.
+    /// Checks features of one customer for a proxy.
     Authorize,
-    /// One customer and one feature, for OpenFeature.
+    /// Evaluates one flag for OpenFeature.
     EvaluateFlag,
-    /// One customer and all features, for OpenFeature.
+    /// Evaluates all flags of one customer for OpenFeature.
     EvaluateFlags,
-    /// A token for a customer.
+    /// Creates a customer token.
     CreateToken,
-    /// A set that proves itself.
+    /// Returns a customer's entitlements as a signed JWT.
     RetrieveSnapshot,
-    /// The keys for that.
+    /// Returns the public keys that verify snapshots.
     RetrieveJwks,
-    /// Changes of one customer, as they happen.
+    /// Streams the changes of one customer.
     Stream,
-    /// The same, as OpenFeature's clients hear of them.
+    /// Streams refetch notifications to OpenFeature clients.
     OfrepStream,
-    /// The state of the deployment.
+    /// Reports the state of the deployment.
     Health,
 }
 
-/// Every route there is. The page at `/` is a file that the platform serves.
+/// Every route except those of the catalog. The platform serves the page at `/` from a file.
 pub const ROUTES: &[Route<Operation>] = &[
     route(Method::POST, "/webhooks/stripe", Access::WebhookSignature, Operation::Webhook),
-    route(Method::GET, LIST, Access::CustomerToken, Operation::ListActiveEntitlements),
+    route(Method::GET, LIST_PATH, Access::CustomerToken, Operation::ListActiveEntitlements),
     route(
         Method::GET,
         "/v1/customer/{id}/entitlements",
@@ -190,14 +168,14 @@ pub const ROUTES: &[Route<Operation>] = &[
     route(Method::GET, "/healthz", Access::Public, Operation::Health),
 ];
 
-/// A line of the table, short enough for one.
+/// A row of the table. It keeps one row on one line.
 const fn route(
     method: Method,
     path: &'static str,
-    who: Access,
-    endpoint: Operation,
+    access: Access,
+    operation: Operation,
 ) -> Route<Operation> {
-    Route { method, path, access: who, operation: endpoint }
+    Route { method, path, access, operation }
 }
 
 /// Answers a request.
@@ -206,14 +184,14 @@ pub async fn handle<S: Store>(app: &App<'_, S>, request: &Request, now: Timestam
         Ok(response) => response,
         Err(error) => error.log_and_respond(app.log),
     };
-    cors::apply(app.settings, request, &mut response);
+    cors::apply(app.settings, ROUTES, request, &mut response);
     if request.method() == Method::HEAD {
         response.body_mut().clear();
     }
     response
 }
 
-/// The answer to every request while a setting is malformed.
+/// The response to every request while a setting is malformed.
 #[must_use]
 pub fn misconfigured(error: &settings::Error) -> Response {
     Error::from(error).to_response()
@@ -225,9 +203,9 @@ async fn dispatch<S: Store>(
     now: Timestamp,
 ) -> Result<Response, Error> {
     let (method, path) = (request.method(), request.uri().path());
-    let (endpoint, id) = match Route::match_request(ROUTES, method, path)? {
-        RouteMatch::Operation(endpoint, ids) => {
-            (endpoint, ids.into_iter().next().unwrap_or_default())
+    let (operation, id) = match Route::match_request(ROUTES, method, path)? {
+        RouteMatch::Operation(operation, ids) => {
+            (operation, ids.into_iter().next().unwrap_or_default())
         }
         RouteMatch::Options(response) => return Ok(response),
         #[cfg(feature = "catalog")]
@@ -235,8 +213,8 @@ async fn dispatch<S: Store>(
         #[cfg(not(feature = "catalog"))]
         RouteMatch::NotFound => return Err(Error::no_route(method, path)),
     };
-    match endpoint {
-        // These two say in words of their own what is wrong.
+    match operation {
+        // These two limit the body themselves: their errors have the format of OFREP.
         Operation::EvaluateFlag => Ok(ofrep::evaluate(app, request, &id, now).await),
         Operation::EvaluateFlags => Ok(ofrep::evaluate_all(app, request, now).await),
         _ if request.body().len() > MAX_BODY_BYTES => Err(Error::too_large(MAX_BODY_BYTES)),
@@ -261,26 +239,4 @@ async fn dispatch<S: Store>(
         Operation::OfrepStream => stream::refetch_stream(app, request, now).await,
         Operation::Health => Ok(health::health(app, now).await),
     }
-}
-
-/// A JSON answer.
-fn json_response(status: StatusCode, body: &impl Serialize) -> Response {
-    // Nothing that is answered here fails to serialise: no map has a key that is no text.
-    raw_json_response(status, serde_json::to_vec(body).unwrap_or_default())
-}
-
-/// A JSON answer that is written already. None is ever kept by a cache: a no may be a yes a second
-/// later.
-fn raw_json_response(status: StatusCode, body: Vec<u8>) -> Response {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-/// A header's text, if it is one.
-fn header_str(request: &Request, name: HeaderName) -> Option<&str> {
-    request.headers().get(name)?.to_str().ok()
 }

@@ -1,21 +1,27 @@
-//! A list, a page at a time: `limit`, `starting_after`, `ending_before`.
+//! Pagination of lists: `limit`, `starting_after` and `ending_before`.
 //!
-//! <https://docs.stripe.com/api/pagination>. The cursor is the id of the last thing seen, so a page
-//! goes on where the last one ended even if things were added or taken away in between.
+//! A cursor is the id of the last item that the client received. A page therefore continues where the
+//! previous one ended, even if items were added or removed in between.
+//!
+//! Specification: <https://docs.stripe.com/api/pagination>.
 
 use http::StatusCode;
 use serde::Serialize;
 
-use super::{Response, error::Error, form::Params, json_response};
+use super::{
+    app::{Response, json_response},
+    error::Error,
+    form::Params,
+};
 use crate::store::pagination::{Cursor, PageOf, PageRequest};
 
-/// How many things a page has if nothing is said.
+/// The default number of items per page.
 pub(super) const DEFAULT_LIMIT: usize = 10;
 
-/// The most things on a page.
+/// The maximum number of items per page.
 pub(super) const MAX_LIMIT: u64 = 100;
 
-/// Which part of a list was asked for.
+/// The requested page.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct PageParams {
     pub(super) limit: usize,
@@ -34,10 +40,8 @@ impl PageParams {
     pub(super) fn from_params(params: &mut Params) -> Result<Self, Error> {
         let limit = params.take_integer("limit", 1..=MAX_LIMIT)?;
         let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(DEFAULT_LIMIT);
-        let from = match (
-            params.take_string("starting_after")?,
-            params.take_string("ending_before")?,
-        ) {
+        let starting_after = params.take_string("starting_after")?;
+        let cursor = match (starting_after, params.take_string("ending_before")?) {
             (None, None) => PageCursor::Start,
             (Some(id), None) => PageCursor::After(id),
             (None, Some(id)) => PageCursor::Before(id),
@@ -49,52 +53,51 @@ impl PageParams {
                 ));
             }
         };
-        Ok(Self { limit, cursor: from })
+        Ok(Self { limit, cursor })
     }
 
-    /// The part of `all` that was asked for, in the order of `all`, and whether there is another
-    /// page in the direction of reading.
+    /// The requested part of `all`, in the order of `all`, and whether another page follows in the
+    /// direction of reading.
     ///
     /// # Errors
     ///
-    /// When the cursor is no id of the list; `kind` is what a thing of it is called.
+    /// 400 if the cursor is not the id of an item; `kind` is the name of an item in the message.
     pub(super) fn slice<'a, T>(
         &self,
         all: &'a [T],
         kind: &str,
         id: impl Fn(&T) -> &str,
     ) -> Result<(&'a [T], bool), Error> {
-        let place = |cursor: &str, param: &str| {
-            let found = all.iter().position(|thing| id(thing) == cursor);
-            found.ok_or_else(|| Error::resource_missing(kind, cursor, param))
+        let index_of = |cursor: &str, param: &str| {
+            let index = all.iter().position(|item| id(item) == cursor);
+            index.ok_or_else(|| Error::resource_missing(kind, cursor, param))
         };
-        Ok(self.to_request(place)?.slice(all))
+        Ok(self.to_request(index_of)?.slice(all))
     }
 
-    /// The part of a list that a store is to read; `place` makes one of a cursor and the name of its
-    /// parameter.
+    /// The page request for a store. `parse_cursor` receives a cursor and the name of its parameter.
     ///
     /// # Errors
     ///
-    /// When the cursor is no place of the list.
+    /// When `parse_cursor` fails.
     pub(super) fn to_request<P>(
         &self,
-        place: impl Fn(&str, &str) -> Result<P, Error>,
+        parse_cursor: impl Fn(&str, &str) -> Result<P, Error>,
     ) -> Result<PageRequest<P>, Error> {
         let cursor = match &self.cursor {
             PageCursor::Start => Cursor::Start,
-            PageCursor::After(cursor) => Cursor::After(place(cursor, "starting_after")?),
-            PageCursor::Before(cursor) => Cursor::Before(place(cursor, "ending_before")?),
+            PageCursor::After(cursor) => Cursor::After(parse_cursor(cursor, "starting_after")?),
+            PageCursor::Before(cursor) => Cursor::Before(parse_cursor(cursor, "ending_before")?),
         };
         Ok(PageRequest { limit: self.limit, cursor })
     }
 }
 
-/// The answer of a store, as Stripe's list.
+/// A page of a store, as a list object of Stripe.
 pub(super) fn list_response<T, I: Serialize>(
-    listed: PageOf<T>,
+    page: PageOf<T>,
     url: &str,
-    item: impl Fn(T) -> I,
+    to_item: impl Fn(T) -> I,
 ) -> Response {
     #[derive(Serialize)]
     struct ListBody<'a, I> {
@@ -103,7 +106,7 @@ pub(super) fn list_response<T, I: Serialize>(
         has_more: bool,
         url: &'a str,
     }
-    let PageOf { data, has_more } = listed;
-    let data = data.into_iter().map(item).collect();
+    let PageOf { data, has_more } = page;
+    let data = data.into_iter().map(to_item).collect();
     json_response(StatusCode::OK, &ListBody { object: "list", data, has_more, url })
 }

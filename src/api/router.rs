@@ -1,49 +1,53 @@
-//! A table of routes, who may take each, and the way through it.
+//! Route tables: matches a method and a path, and returns the operation and the path parameters.
+//!
+//! A path pattern contains `{name}` for one segment and `{name*}` for the rest of the path. This module
+//! also answers `OPTIONS` and rejects unsupported methods. It does not authenticate: [`Access`]
+//! documents a route, and its handler enforces it.
 
 use std::borrow::Cow;
 
 use http::{HeaderValue, Method, StatusCode, header};
 use percent_encoding::percent_decode_str;
 
-use super::{Response, error::Error};
+use super::{app::Response, error::Error};
 
-/// One line of a route table.
+/// One row of a route table.
 #[derive(Debug)]
-pub struct Route<E> {
-    /// The method; a `GET` answers `HEAD` too.
+pub struct Route<O> {
+    /// The method; a `GET` route also answers `HEAD`.
     pub method: Method,
-    /// The path; `{…}` stands for one segment, and `{…*}` for all that is left, as it was sent.
+    /// The path pattern. `{…}` matches one segment; `{…*}` matches the rest, without decoding it.
     pub path: &'static str,
-    /// Who may ask.
+    /// Who may call the route.
     pub access: Access,
-    pub(super) operation: E,
+    pub(super) operation: O,
 }
 
-/// Who may take a route.
+/// Who may call a route.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Access {
-    /// Whoever comes.
+    /// Any client.
     Public,
-    /// Whoever signed what comes.
+    /// A client that signs the request body.
     WebhookSignature,
-    /// Whoever has a server key.
+    /// A client with a server key.
     ServerKey,
-    /// Whoever has a customer's token, about that customer; and whoever has a server key.
+    /// A client with a customer's token, about that customer, or a client with a server key.
     CustomerToken,
 }
 
-/// What a method and a path lead to.
-pub(super) enum RouteMatch<E> {
-    /// The endpoint, and what stands for the `{…}` in its path.
-    Operation(E, Vec<String>),
-    /// The answer to an `OPTIONS`.
+/// The result of matching a method and a path.
+pub(super) enum RouteMatch<O> {
+    /// The operation, and the path parameters in order.
+    Operation(O, Vec<String>),
+    /// The response to an `OPTIONS` request.
     Options(Response),
-    /// The path is in another table, or in none.
+    /// No route of this table has the path.
     NotFound,
 }
 
-impl<E: Copy> Route<E> {
-    /// Whether a path has this route's form.
+impl<O: Copy> Route<O> {
+    /// Whether a path matches this route's pattern.
     pub(super) fn matches(&self, path: &str) -> bool {
         match_path(self.path, path).is_some()
     }
@@ -52,14 +56,14 @@ impl<E: Copy> Route<E> {
     ///
     /// # Errors
     ///
-    /// 405, where the path is a route's and the method is not.
+    /// 405 if the path matches a route and the method does not.
     pub(super) fn match_request(
         routes: &[Self],
         method: &Method,
         path: &str,
-    ) -> Result<RouteMatch<E>, Error> {
-        let wanted = if method == Method::HEAD { &Method::GET } else { method };
-        for route in routes.iter().filter(|route| route.method == *wanted) {
+    ) -> Result<RouteMatch<O>, Error> {
+        let route_method = if method == Method::HEAD { &Method::GET } else { method };
+        for route in routes.iter().filter(|route| route.method == *route_method) {
             if let Some(ids) = match_path(route.path, path) {
                 let ids = ids.into_iter().map(Cow::into_owned).collect();
                 return Ok(RouteMatch::Operation(route.operation, ids));
@@ -89,25 +93,25 @@ impl<E: Copy> Route<E> {
     }
 }
 
-/// What stands for each `{…}`, decoded, if the path has the route's form.
-fn match_path<'a>(route: &str, path: &'a str) -> Option<Vec<Cow<'a, str>>> {
-    let mut captured = Vec::new();
-    let (mut route, mut path) = (route, path);
+/// The decoded path parameters, if the path matches the pattern.
+fn match_path<'a>(pattern: &str, path: &'a str) -> Option<Vec<Cow<'a, str>>> {
+    let mut params = Vec::new();
+    let (mut pattern, mut path) = (pattern, path);
     loop {
-        // What a path has where a route has `{` stands for something, even if it is the same.
-        let same = |(expected, byte): &(u8, u8)| expected == byte && *expected != b'{';
-        let same = route.bytes().zip(path.bytes()).take_while(same).count();
-        (route, path) = (route.get(same..)?, path.get(same..)?);
-        if route.is_empty() && path.is_empty() {
-            return Some(captured);
+        // A `{` in the pattern starts a parameter, even if the path has a `{` there.
+        let is_literal = |(expected, byte): &(u8, u8)| expected == byte && *expected != b'{';
+        let literal_len = pattern.bytes().zip(path.bytes()).take_while(is_literal).count();
+        (pattern, path) = (pattern.get(literal_len..)?, path.get(literal_len..)?);
+        if pattern.is_empty() && path.is_empty() {
+            return Some(params);
         }
-        let (name, behind) = route.strip_prefix('{')?.split_once('}')?;
+        let (name, suffix) = pattern.strip_prefix('{')?.split_once('}')?;
         if name.ends_with('*') {
-            captured.push(path.into());
-            return Some(captured);
+            params.push(path.into());
+            return Some(params);
         }
         let (segment, rest) = path.split_at(path.find('/').unwrap_or(path.len()));
-        captured.push(percent_decode_str(segment).decode_utf8().ok()?);
-        (route, path) = (behind, rest);
+        params.push(percent_decode_str(segment).decode_utf8().ok()?);
+        (pattern, path) = (suffix, rest);
     }
 }

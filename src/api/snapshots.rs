@@ -1,19 +1,24 @@
-//! A customer's set as a signed JWT, which any backend verifies without asking, and the keys for that.
+//! Signed snapshots: a customer's entitlements as a JWT that any backend can verify offline.
 //!
-//! | route                        | answer                                                            |
+//! | route                        | response                                                          |
 //! |------------------------------|-------------------------------------------------------------------|
-//! | `GET /v1/snapshot`           | `snapshot`, a JWT of EdDSA: `sub`, `version`, `as_of`, `livemode`, `entitlements` (lookup keys), `iat`, `exp` |
-//! | `GET /.well-known/jwks.json` | the public keys, <https://www.rfc-editor.org/rfc/rfc7517#section-5> |
+//! | `GET /v1/snapshot`           | `snapshot`, an EdDSA JWT: `sub`, `version`, `as_of`, `livemode`, `entitlements` (lookup keys), `iat`, `exp` |
+//! | `GET /.well-known/jwks.json` | the public keys, as a JWK Set                                     |
 //!
-//! A snapshot is not a token: its `typ` is `entitlements+jwt`, and nothing here takes it back. What it
-//! grants may be revoked before it expires.
+//! A snapshot is not a customer token: its `typ` is `entitlements+jwt`, and no route accepts it. It
+//! cannot be revoked, so an entitlement may end before the snapshot expires.
+//!
+//! Specification: <https://www.rfc-editor.org/rfc/rfc7517#section-5>.
 
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    App, Request, Response, auth, checks, error::Error, form::Params, json_response as answer,
+    app::{App, Request, Response, json_response},
+    auth, checks,
+    error::Error,
+    form::Params,
     settings,
 };
 use crate::{
@@ -23,14 +28,14 @@ use crate::{
     token::{Algorithm, SigningKey, jws},
 };
 
-/// How long a snapshot is good if nothing is said, in seconds.
+/// The default lifetime of a snapshot, in seconds.
 const DEFAULT_TTL: u64 = 3_600;
 
-/// The shortest and the longest time for which a snapshot can be good, in seconds: below a minute
-/// clocks would decide, and after a day somebody else may be paying.
+/// The lifetimes that a request may set, in seconds. Below a minute, clock skew would dominate; after
+/// a day, the subscription may have changed.
 const TTL_RANGE: std::ops::RangeInclusive<u64> = 60..=86_400;
 
-/// The most entitlements in a snapshot: with keys of 80 characters each it has 100 kB then.
+/// The maximum number of entitlements in a snapshot: with keys of 80 characters, it has 100 kB.
 const MAX_ENTITLEMENTS: usize = 1_000;
 
 #[derive(Serialize)]
@@ -44,39 +49,40 @@ struct SnapshotResponse<'a> {
     snapshot: String,
 }
 
-/// `GET /v1/snapshot`.
+/// Handles `GET /v1/snapshot`.
 pub(super) async fn retrieve<S: Store>(
     app: &App<'_, S>,
     request: &Request,
     now: Timestamp,
 ) -> Result<Response, Error> {
-    let caller = auth::authenticate_any(app, request, now).await?;
+    let principal = auth::authenticate_any(app, request, now).await?;
     let mut params = Params::from_query(request)?;
-    let customer = caller.take_customer(&mut params)?;
-    let lifetime = params.take_integer("expires_in", TTL_RANGE)?.unwrap_or(DEFAULT_TTL);
+    let customer = principal.take_customer(&mut params)?;
+    let ttl = params.take_integer("expires_in", TTL_RANGE)?.unwrap_or(DEFAULT_TTL);
     let freshness = checks::take_freshness(&mut params)?;
     params.reject_unknown()?;
     let Some(key) = app.settings.signing_keys.first() else {
-        let message = format!("No snapshots are made here: {} is not set.", settings::SIGNING_KEY);
+        let message = format!("Snapshots are disabled: {} is not set.", settings::SIGNING_KEY);
         return Err(Error::unconfigured(message));
     };
 
-    let held = store::load(app.store, &customer, &[], freshness).await?.entitlements;
-    if held.as_ref().is_some_and(|held| held.completeness == Completeness::Partial) {
+    let loaded = store::load(app.store, &customer, &[], freshness).await?;
+    let entitlements = loaded.entitlements.as_ref();
+    if entitlements.is_some_and(|set| set.completeness == Completeness::Partial) {
         return Err(Error::incomplete(&customer.id));
     }
-    let granted = held.as_ref().map_or(&[][..], |held| &held.data);
-    if granted.len() > MAX_ENTITLEMENTS {
+    let data = entitlements.map_or(&[][..], |set| &set.data);
+    if data.len() > MAX_ENTITLEMENTS {
         return Err(Error::invalid(format!(
-            "'{}' has {} entitlements, and a snapshot at most {MAX_ENTITLEMENTS}. Ask for the list.",
+            "'{}' has {} entitlements, and a snapshot has at most {MAX_ENTITLEMENTS}. Use the list.",
             customer.id,
-            granted.len()
+            data.len()
         )));
     }
-    let version = held.as_ref().map_or(Version::default(), |held| held.version);
-    let as_of = held.as_ref().map(|held| held.as_of);
-    let expires_at = Timestamp(now.0.saturating_add_unsigned(lifetime));
-    let keys: Vec<_> = granted.iter().map(|granted| &granted.lookup_key).collect();
+    let version = entitlements.map_or(Version::default(), |set| set.version);
+    let as_of = entitlements.map(|set| set.as_of);
+    let expires_at = Timestamp(now.0.saturating_add_unsigned(ttl));
+    let keys: Vec<_> = data.iter().map(|entitlement| &entitlement.lookup_key).collect();
     let header =
         json!({ "alg": Algorithm::EdDsa.name(), "typ": "entitlements+jwt", "kid": key.kid() });
     let claims = json!({
@@ -89,9 +95,9 @@ pub(super) async fn retrieve<S: Store>(
         "as_of": as_of,
         "entitlements": keys,
     });
-    let message = jws::signing_input(&header, &claims);
-    let signature = app.store.crypto().sign(key, &message).await?;
-    Ok(answer(
+    let signing_input = jws::signing_input(&header, &claims);
+    let signature = app.store.crypto().sign(key, &signing_input).await?;
+    Ok(json_response(
         StatusCode::OK,
         &SnapshotResponse {
             object: "entitlement_snapshot",
@@ -100,21 +106,22 @@ pub(super) async fn retrieve<S: Store>(
             version,
             as_of,
             expires_at,
-            snapshot: jws::serialize_compact(&message, &signature),
+            snapshot: jws::serialize_compact(&signing_input, &signature),
         },
     ))
 }
 
-/// `GET /.well-known/jwks.json`. The only answer that may be cached: a key is shown before it signs.
+/// Handles `GET /.well-known/jwks.json`. It is the only cacheable response: a key is published before
+/// it signs.
 pub(super) fn jwks<S: Store>(app: &App<'_, S>) -> Response {
     let keys: Vec<_> = app.settings.signing_keys.iter().map(SigningKey::to_public_jwk).collect();
-    let mut response = answer(StatusCode::OK, &json!({ "keys": keys }));
+    let mut response = json_response(StatusCode::OK, &json!({ "keys": keys }));
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
     response
 }
 
-/// Where this deployment was asked, as far as the request says.
+/// The origin of the request's URL, for `iss`.
 fn request_origin(request: &Request) -> String {
     let uri = request.uri();
     match (uri.scheme_str(), uri.authority()) {

@@ -1,16 +1,18 @@
-//! Live changes: who listens to whom, and the texts that a listener is told.
+//! Live changes of one customer: opens streams, and encodes their messages.
 //!
-//! | request             | answer                                                              |
-//! |---------------------|---------------------------------------------------------------------|
-//! | `GET /v1/stream`    | changes, as server-sent events, or as a WebSocket if that is asked for |
-//! | `GET /ofrep/v1/stream` | notices to evaluate anew, as server-sent events                  |
+//! | request                | response                                                              |
+//! |------------------------|-----------------------------------------------------------------------|
+//! | `GET /v1/stream`       | changes, as server-sent events, or over a WebSocket if requested      |
+//! | `GET /ofrep/v1/stream` | refetch notifications for OpenFeature clients, as server-sent events  |
 //!
-//! The answer here is only the head of one: it carries a [`Listen`], which whoever runs this opens.
-//! What it then hears of the customer and of time it tells to a [`Feed`], which gives the texts.
+//! A handler returns only the head of a response, with a [`StreamRequest`] in its extensions. The shell
+//! opens the connection, subscribes to the customer's ledger, and keeps the time. It passes each
+//! notification to a [`StreamEncoder`] and sends the result.
 //!
-//! Events are those of <https://html.spec.whatwg.org/multipage/server-sent-events.html>, those of
-//! OpenFeature as `eventStreams` of OFREP 0.3.0 has them. A last event id comes as a header when a
-//! browser reconnects, and as a parameter from who resumes by himself.
+//! `Last-Event-ID` is a header when a browser reconnects, and a parameter for other clients.
+//!
+//! Specifications: <https://html.spec.whatwg.org/multipage/server-sent-events.html>; `eventStreams` of
+//! OFREP 0.3.0, <https://github.com/open-feature/protocol>.
 
 use http::{
     HeaderName, HeaderValue, Method,
@@ -19,11 +21,10 @@ use http::{
 use serde::Serialize;
 
 use super::{
-    App, Request, Response,
+    app::{App, Request, Response, header_str},
     auth::{self, Principal},
     error::Error,
     form::{Params, is_all_digits},
-    header_str,
 };
 use crate::{
     entitlement::Version,
@@ -33,41 +34,41 @@ use crate::{
     token::{self, LEEWAY},
 };
 
-/// What a browser sends when it reconnects.
+/// The header that a browser sends when it reconnects.
 pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// Whether nginx gathers what it passes on.
+/// Controls whether nginx buffers a response.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// How often a listener hears something, in milliseconds: what stands between ends a connection that
-/// is silent, nginx after 60 s, others after 30.
+/// The heartbeat interval, in milliseconds. Proxies close idle connections: nginx after 60 s, others
+/// after 30 s.
 pub const HEARTBEAT_INTERVAL: u64 = 25_000;
 
-/// How long a server key listens, in seconds: a day.
+/// The maximum age of a stream that a server key opened, in seconds: a day.
 const MAX_STREAM_AGE: i64 = 86_400;
 
-/// What tells who evaluates anew to do it the last time, before the end, in milliseconds: within the
-/// leeway of the token, so that who comes back at once is sent for a new one, and not for all at the
-/// same moment.
+/// How early a refetch stream sends its last notification, in milliseconds (minimum, maximum). It is
+/// within the leeway of the token, so that a client that reconnects at once gets a new token. The
+/// random part spreads the reconnects of many clients.
 const EARLY_CLOSE_MS: (u64, u64) = (5_000, 60_000);
 
-/// What a server-sent stream begins with: reconnect after 2 s.
+/// The start of a server-sent stream: reconnect after 2 s.
 const SSE_PREAMBLE: &str = "retry: 2000\n\n";
 
-/// A stream to be opened.
+/// A stream that the shell opens.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StreamRequest {
-    /// Who is listened to.
+    /// The customer whose changes are sent.
     pub customer: CustomerKey,
-    /// The last version that was heard of.
+    /// The last version that the client received.
     pub last_version: Option<Version>,
-    /// When it ends.
+    /// When the stream ends.
     pub expires_at: Timestamp,
-    /// Why it ends then.
+    /// Why the stream ends at that time.
     pub end_reason: EndReason,
-    /// How it is told.
+    /// How messages are sent.
     pub protocol: StreamProtocol,
-    /// What is told.
+    /// What is sent.
     pub kind: StreamKind,
 }
 
@@ -75,46 +76,46 @@ pub struct StreamRequest {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
-    /// So does the token that opened it.
+    /// The token that opened it expires.
     TokenExpired,
-    /// It is open for long.
+    /// It reached the maximum age.
     MaxAge,
 }
 
-/// How a stream is told.
+/// How a stream sends messages.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum StreamProtocol {
     /// As server-sent events.
     Sse,
-    /// As texts of a WebSocket.
+    /// As text messages of a WebSocket.
     WebSocket,
 }
 
-/// What a stream tells.
+/// What a stream sends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum StreamKind {
-    /// What changed.
+    /// Changes of the entitlements.
     Changes,
-    /// That OpenFeature's flags are to be evaluated anew.
+    /// Notifications that an OpenFeature client must evaluate its flags again.
     Refetch,
 }
 
-/// `GET /v1/stream`.
+/// Handles `GET /v1/stream`.
 pub(super) async fn change_stream<S: Store>(
     app: &App<'_, S>,
     request: &Request,
     now: Timestamp,
 ) -> Result<Response, Error> {
     let upgrade = header_str(request, header::UPGRADE).unwrap_or_default();
-    let form = if upgrade.trim().eq_ignore_ascii_case("websocket") {
+    let protocol = if upgrade.trim().eq_ignore_ascii_case("websocket") {
         StreamProtocol::WebSocket
     } else {
         StreamProtocol::Sse
     };
-    open_stream(app, request, form, StreamKind::Changes, now).await
+    open_stream(app, request, protocol, StreamKind::Changes, now).await
 }
 
-/// `GET /ofrep/v1/stream`.
+/// Handles `GET /ofrep/v1/stream`.
 pub(super) async fn refetch_stream<S: Store>(
     app: &App<'_, S>,
     request: &Request,
@@ -126,102 +127,94 @@ pub(super) async fn refetch_stream<S: Store>(
 async fn open_stream<S: Store>(
     app: &App<'_, S>,
     request: &Request,
-    form: StreamProtocol,
-    notices: StreamKind,
+    protocol: StreamProtocol,
+    kind: StreamKind,
     now: Timestamp,
 ) -> Result<Response, Error> {
     let mut params = Params::from_query(request)?;
-    let caller = auth::authenticate_stream(app, request, &mut params, now).await?;
-    let customer = caller.take_customer(&mut params)?;
-    let (until, end) = match caller {
-        Principal::Server(_) => {
-            (Timestamp(now.0.saturating_add(MAX_STREAM_AGE)), EndReason::MaxAge)
-        }
-        Principal::Customer(holder) => (holder.expires_at, EndReason::TokenExpired),
+    let principal = auth::authenticate_stream(app, request, &mut params, now).await?;
+    let customer = principal.take_customer(&mut params)?;
+    let (expires_at, end_reason) = match principal {
+        Principal::Server(_) => (now.saturating_add(MAX_STREAM_AGE), EndReason::MaxAge),
+        Principal::Customer(subject) => (subject.expires_at, EndReason::TokenExpired),
     };
-    let expires = Timestamp(until.0.saturating_sub(LEEWAY));
-    if notices == StreamKind::Refetch && now >= expires {
-        // This stream ended for good: who comes back to its URL is to ask for another one.
-        return Err(token::Error::Expired { expired: expires, now }.into());
+    let without_leeway = Timestamp(expires_at.0.saturating_sub(LEEWAY));
+    if kind == StreamKind::Refetch && now >= without_leeway {
+        // The stream has ended. The client must evaluate its flags to get the URL of a new one.
+        return Err(token::Error::Expired { expired: without_leeway, now }.into());
     }
-    let given = params.take_integer("last_event_id", 0..=u64::MAX)?;
+    let param = params.take_integer("last_event_id", 0..=u64::MAX)?;
     params.reject_unknown()?;
-    // The header is the newer one: a browser repeats the parameters of its first request.
-    let repeated = header_str(request, LAST_EVENT_ID)
+    // The header is newer: a browser repeats the parameters of its first request when it reconnects.
+    let header = header_str(request, LAST_EVENT_ID)
         .filter(|id| is_all_digits(id))
         .and_then(|id| id.parse().ok());
-    let since = repeated.or(given).map(Version);
+    let last_version = header.or(param).map(Version);
     let mut response = Response::default();
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if form == StreamProtocol::Sse {
+    if protocol == StreamProtocol::Sse {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-        // nginx gathers what it passes on otherwise.
+        // nginx buffers responses by default.
         headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
     }
     if request.method() == Method::GET {
-        let listen = StreamRequest {
-            customer,
-            last_version: since,
-            expires_at: until,
-            end_reason: end,
-            protocol: form,
-            kind: notices,
-        };
-        response.extensions_mut().insert(listen);
+        let stream =
+            StreamRequest { customer, last_version, expires_at, end_reason, protocol, kind };
+        response.extensions_mut().insert(stream);
     }
     Ok(response)
 }
 
-/// The answer where as many listen to the customer as may.
+/// The response if the customer has the maximum number of open streams.
 #[must_use]
-pub fn too_many_streams(listen: &StreamRequest) -> Response {
-    Error::too_many_streams(&listen.customer.id).to_response()
+pub fn too_many_streams(stream: &StreamRequest) -> Response {
+    Error::too_many_streams(&stream.customer.id).to_response()
 }
 
-/// The answer where the customer cannot be listened to at the moment.
+/// The response if the customer's ledger is unavailable.
 #[must_use]
 pub fn stream_unavailable(error: store::Error) -> Response {
     Error::from(error).to_response()
 }
 
 impl StreamRequest {
-    /// The version whose later changes are to be told first.
+    /// The version after which missed changes are sent first.
     #[must_use]
     pub fn resume_from(&self) -> Option<Version> {
         match self.kind {
             StreamKind::Changes => self.last_version,
-            // One notice says it all, whatever was missed.
+            // One notification covers all missed changes.
             StreamKind::Refetch => None,
         }
     }
 
-    /// When the end is told, by a number from 0 up to 1.
+    /// When the stream closes. `random` is a number from 0 up to 1.
     #[must_use]
-    pub fn closes_at(&self, chance: f64) -> UnixMillis {
-        let until = UnixMillis::from(self.expires_at);
+    pub fn closes_at(&self, random: f64) -> UnixMillis {
+        let expires_at = UnixMillis::from(self.expires_at);
         match self.kind {
-            StreamKind::Changes => until,
+            StreamKind::Changes => expires_at,
             StreamKind::Refetch => {
-                let (least, most) = EARLY_CLOSE_MS;
+                let (min, max) = EARLY_CLOSE_MS;
                 #[expect(
                     clippy::cast_possible_truncation,
                     clippy::cast_sign_loss,
                     clippy::cast_precision_loss,
                     reason = "less than a minute of milliseconds"
                 )]
-                let more = (chance.clamp(0.0, 1.0) * (most - least) as f64) as u64;
-                UnixMillis(until.0.saturating_sub(least.saturating_add(more)))
+                let jitter = (random.clamp(0.0, 1.0) * (max - min) as f64) as u64;
+                UnixMillis(expires_at.0.saturating_sub(min.saturating_add(jitter)))
             }
         }
     }
 }
 
-/// What one listener is told, text by text.
+/// Encodes the messages of one stream.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StreamEncoder {
     request: StreamRequest,
-    /// The version told last.
+    /// The version of the last notification.
     last_sent: Option<Version>,
 }
 
@@ -251,13 +244,13 @@ struct RefetchMessage {
 }
 
 impl StreamEncoder {
-    /// The texts of a stream that was just opened.
+    /// Creates the encoder of a new stream.
     #[must_use]
-    pub fn new(listen: StreamRequest) -> Self {
-        Self { request: listen, last_sent: None }
+    pub fn new(request: StreamRequest) -> Self {
+        Self { request, last_sent: None }
     }
 
-    /// What comes first.
+    /// The first bytes of the stream.
     #[must_use]
     pub fn preamble(&self) -> Option<String> {
         match self.request.protocol {
@@ -266,21 +259,21 @@ impl StreamEncoder {
         }
     }
 
-    /// How a notice is told, if it is.
+    /// Encodes a notification of the ledger. `None` if the client does not need it.
     #[must_use]
-    pub fn encode_notification(&mut self, notice: &ChangeNotification) -> Option<String> {
+    pub fn encode_notification(&mut self, notification: &ChangeNotification) -> Option<String> {
         let (ChangeNotification::Change(SetChange { version, .. })
-        | ChangeNotification::Version(version)) = notice;
-        // A browser that came back and missed nothing has nothing to evaluate.
-        let known = self.last_sent.is_none() && self.request.last_version == Some(*version);
+        | ChangeNotification::Version(version)) = notification;
+        // A client that reconnected and missed no change must not evaluate its flags again.
+        let is_known = self.last_sent.is_none() && self.request.last_version == Some(*version);
         self.last_sent = Some(*version);
         match self.request.kind {
-            StreamKind::Refetch if known => None,
+            StreamKind::Refetch if is_known => None,
             StreamKind::Refetch => self.encode_refetch(),
             StreamKind::Changes => {
                 let CustomerKey { id: customer, livemode } = &self.request.customer;
                 let livemode = bool::from(*livemode);
-                let (event, told) = match notice {
+                let (event, message) = match notification {
                     ChangeNotification::Version(version) => (
                         "version",
                         StreamMessage::Version { customer, livemode, version: *version },
@@ -293,12 +286,12 @@ impl StreamEncoder {
                         )
                     }
                 };
-                Some(self.encode_event(Some(*version), event, &told))
+                Some(self.encode_event(Some(*version), event, &message))
             }
         }
     }
 
-    /// What is told every [`HEARTBEAT`].
+    /// Encodes the message that is sent every [`HEARTBEAT_INTERVAL`].
     #[must_use]
     pub fn encode_heartbeat(&self) -> String {
         match self.request.protocol {
@@ -307,7 +300,7 @@ impl StreamEncoder {
         }
     }
 
-    /// What is told last, if anything.
+    /// Encodes the last message of the stream.
     #[must_use]
     pub fn encode_end(&self) -> Option<String> {
         match self.request.kind {
@@ -320,7 +313,7 @@ impl StreamEncoder {
         }
     }
 
-    /// The code and the reason that a WebSocket is closed with then.
+    /// The close code and reason of a WebSocket at the end of the stream.
     #[must_use]
     pub fn close_frame(&self) -> (u16, &'static str) {
         match self.request.end_reason {
@@ -335,9 +328,9 @@ impl StreamEncoder {
         Some(self.encode_event(Some(version), "message", &refetch))
     }
 
-    fn encode_event(&self, id: Option<Version>, event: &str, told: &impl Serialize) -> String {
-        // JSON has no line break that is not escaped.
-        let data = to_json(told);
+    fn encode_event(&self, id: Option<Version>, event: &str, message: &impl Serialize) -> String {
+        // JSON escapes line breaks, so the data is one line.
+        let data = to_json(message);
         match (self.request.protocol, id) {
             (StreamProtocol::WebSocket, _) => data,
             (StreamProtocol::Sse, Some(id)) => {
@@ -348,7 +341,7 @@ impl StreamEncoder {
     }
 }
 
-fn to_json(told: &impl Serialize) -> String {
-    // No map here has a key that is no text: nothing fails.
-    serde_json::to_string(told).unwrap_or_default()
+fn to_json(message: &impl Serialize) -> String {
+    // Serialization cannot fail: every map key in a message is a string.
+    serde_json::to_string(message).unwrap_or_default()
 }

@@ -1,18 +1,18 @@
-//! `POST /v1/customers/{id}/sync`: reads the source now, for the page that a buyer returns to.
+//! `POST /v1/customers/{id}/sync`: reads a customer's entitlements from the source now.
 //!
-//! With `feature` the answer says whether it is granted, and with `wait` it comes as soon as it is,
-//! at the latest after that many seconds.
+//! It is for the page to which a buyer returns from the checkout. With `feature`, the response states
+//! whether the customer has it. With `wait` too, the response is delayed until the feature is granted,
+//! for at most that many seconds.
 
 use http::StatusCode;
 use serde::Serialize;
 
 use super::{
-    App, Request, Response,
     active_entitlements::{self, ActiveEntitlementList},
+    app::{App, Request, Response, json_response},
     auth,
     error::Error,
     form::Params,
-    json_response,
 };
 use crate::{
     entitlement::{self, Decision, Version},
@@ -20,11 +20,10 @@ use crate::{
     store::{Ledger as _, ServedBy, Store, WaitFor},
 };
 
-/// The longest that a caller may wait, in seconds: below the half minute after which proxies and
-/// browsers give a request up.
+/// The maximum of `wait`, in seconds: less than the 30 s after which proxies and browsers time out.
 const MAX_WAIT: u64 = 25;
 
-/// The most entitlements in the answer: a page of Stripe's list.
+/// The maximum number of entitlements in the response: a page of Stripe's list.
 const MAX_ENTITLEMENTS: usize = 100;
 
 #[derive(Serialize)]
@@ -41,7 +40,7 @@ struct SyncResponse<'a> {
     entitlements: ActiveEntitlementList<'a>,
 }
 
-/// Reads the set at its source, and answers it.
+/// Handles `POST /v1/customers/{id}/sync`.
 pub(super) async fn sync<S: Store>(
     app: &App<'_, S>,
     request: &Request,
@@ -53,39 +52,37 @@ pub(super) async fn sync<S: Store>(
     params.reject_unknown()?;
     let id = CustomerId::try_from(id).map_err(|error| Error::invalid_id("id", &error))?;
     if app.store.source(livemode).is_none() {
-        return Err(Error::requires_stripe_key("Reading a customer's entitlements anew", livemode));
+        return Err(Error::requires_stripe_key("A customer's entitlement list", livemode));
     }
 
     let customer = CustomerKey { livemode, id };
-    let found = app.store.ledger().sync(&customer, until.as_ref()).await?;
-    let Some(held) = &found.entitlements else {
+    let loaded = app.store.ledger().sync(&customer, until.as_ref()).await?;
+    let Some(entitlements) = &loaded.entitlements else {
         return Err(Error::not_found(format!("No such customer: '{}'", customer.id)));
     };
     let feature = until.as_ref().map(|until| &until.feature);
-    let entitled = match feature.map(|feature| entitlement::check(Some(held), feature)) {
+    let decision = feature.map(|feature| entitlement::check(Some(entitlements), feature));
+    let entitled = match decision {
         None => None,
         Some(Decision::Grant) => Some(true),
         Some(Decision::Deny(_)) => Some(false),
         Some(Decision::Indeterminate) => return Err(Error::incomplete(&customer.id)),
     };
-    let page = held.data.get(..MAX_ENTITLEMENTS.min(held.data.len())).unwrap_or_default();
-    let path = active_entitlements::LIST_PATH;
-    let answer = SyncResponse {
+    let all = &entitlements.data;
+    let page = all.get(..MAX_ENTITLEMENTS.min(all.len())).unwrap_or_default();
+    let has_more = page.len() < all.len();
+    let url = active_entitlements::LIST_PATH;
+    let body = SyncResponse {
         object: "customer_sync",
         customer: &customer.id,
-        version: held.version,
-        as_of: held.as_of,
-        served_by: found.served_by,
+        version: entitlements.version,
+        as_of: entitlements.as_of,
+        served_by: loaded.served_by,
         feature,
         entitled,
-        entitlements: ActiveEntitlementList::new(
-            page,
-            page.len() < held.data.len(),
-            livemode,
-            path,
-        ),
+        entitlements: ActiveEntitlementList::new(page, has_more, livemode, url),
     };
-    Ok(json_response(StatusCode::OK, &answer))
+    Ok(json_response(StatusCode::OK, &body))
 }
 
 fn parse_wait(params: &mut Params) -> Result<Option<WaitFor>, Error> {
@@ -102,6 +99,6 @@ fn parse_wait(params: &mut Params) -> Result<Option<WaitFor>, Error> {
     };
     let feature =
         LookupKey::try_from(feature).map_err(|error| Error::invalid_id("feature", &error))?;
-    let wait = wait.and_then(|wait| u32::try_from(wait).ok()).unwrap_or_default();
-    Ok(Some(WaitFor { feature, max_seconds: wait }))
+    let max_seconds = wait.and_then(|wait| u32::try_from(wait).ok()).unwrap_or_default();
+    Ok(Some(WaitFor { feature, max_seconds }))
 }

@@ -1,10 +1,12 @@
-//! `GET /v1/sync_status`: the customers of whom something was heard, in the order of their ids, and where
-//! each of them stands. What the source knows beside them is for the source to list.
+//! `GET /v1/sync_status`: the known customers, ordered by id, and the sync status of each.
+//!
+//! A customer is known once its ledger has reported to the customer index. The source may have more.
 
 use serde::Serialize;
 
 use super::{
-    App, Request, Response, auth,
+    app::{App, Request, Response},
+    auth,
     error::Error,
     form::Params,
     page::{self, PageParams},
@@ -22,15 +24,15 @@ struct SyncStatusItem {
     id: CustomerId,
     object: &'static str,
     livemode: bool,
-    /// When the set was last confirmed, as far as that was reported.
+    /// The last successful comparison with the source, as far as it was reported.
     confirmed_at: Option<Timestamp>,
-    /// How many debts were tried in vain.
+    /// The number of tasks that failed at least once.
     pending: u32,
     pending_since: Option<Timestamp>,
     problem: Option<SyncProblem>,
 }
 
-/// Lists who is known, or those of them whose id begins as `prefix` says.
+/// Lists known customers, or those whose id starts with `prefix`.
 pub(super) async fn list<S: Store>(app: &App<'_, S>, request: &Request) -> Result<Response, Error> {
     let livemode = auth::authenticate_server(app.settings, request)?;
     let mut params = Params::from_query(request)?;
@@ -39,23 +41,23 @@ pub(super) async fn list<S: Store>(app: &App<'_, S>, request: &Request) -> Resul
     let page = PageParams::from_params(&mut params)?;
     params.reject_unknown()?;
 
-    let part = page.to_request(|id, param| {
+    let page_request = page.to_request(|id, param| {
         CustomerId::try_from(id).map_err(|error| Error::invalid_id(param, &error))
     })?;
-    let known = app.store.customer_index().list_customers(livemode, prefix.as_ref(), &part).await?;
-    Ok(page::list_response(known, SYNC_STATUS_PATH, |known| to_item(known, livemode)))
+    let index = app.store.customer_index();
+    let customers = index.list_customers(livemode, prefix.as_ref(), &page_request).await?;
+    Ok(page::list_response(customers, SYNC_STATUS_PATH, |customer| to_item(customer, livemode)))
 }
 
-fn to_item(known: CustomerSyncStatus, livemode: Livemode) -> SyncStatusItem {
-    let SyncStatus { confirmed_at: confirmed, pending, pending_since: since, problem: trouble } =
-        known.status;
+fn to_item(customer: CustomerSyncStatus, livemode: Livemode) -> SyncStatusItem {
+    let SyncStatus { confirmed_at, pending, pending_since, problem } = customer.status;
     SyncStatusItem {
-        id: known.id,
+        id: customer.id,
         object: "customer_sync_status",
         livemode: livemode.into(),
-        confirmed_at: confirmed,
+        confirmed_at,
         pending,
-        pending_since: since.map(UnixMillis::to_timestamp),
-        problem: trouble,
+        pending_since: pending_since.map(UnixMillis::to_timestamp),
+        problem,
     }
 }

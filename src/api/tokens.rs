@@ -1,22 +1,28 @@
-//! `POST /v1/tokens`: a token that opens one customer, for that customer's browser.
+//! `POST /v1/tokens`: creates a token that gives a browser access to one customer.
 //!
-//! The backend, which knows who has logged in, asks for it and hands it on. It is a JWT that lives
-//! for minutes: [`crate::token`] says what is in it.
+//! The operator's backend, which authenticates its users, requests the token and passes it on. The
+//! token is a JWT with a short lifetime; its format is in [`crate::token`].
 
 use http::StatusCode;
 use serde::Serialize;
 
-use super::{App, Request, Response, auth, error::Error, form::Params, json_response, settings};
+use super::{
+    app::{App, Request, Response, json_response},
+    auth,
+    error::Error,
+    form::Params,
+    settings,
+};
 use crate::{
     id::{CustomerId, CustomerKey, Livemode, Timestamp},
     store::Store,
     token::hs256::{AUDIENCE, NewToken},
 };
 
-/// How long a token lives if nothing is said, in seconds.
+/// The default lifetime of a token, in seconds.
 const DEFAULT_TTL: u64 = 900;
 
-/// The longest that a token lives, in seconds: nothing takes it back before.
+/// The maximum lifetime of a token, in seconds: a token cannot be revoked.
 const MAX_TTL: u64 = 3_600;
 
 #[derive(Serialize)]
@@ -28,7 +34,7 @@ struct TokenResponse<'a> {
     expires_at: Timestamp,
 }
 
-/// Makes a token.
+/// Handles `POST /v1/tokens`.
 pub(super) fn create<S: Store>(
     app: &App<'_, S>,
     request: &Request,
@@ -38,28 +44,29 @@ pub(super) fn create<S: Store>(
     let mut params = Params::from_body(request)?;
     let id = params.take_required_string("customer")?;
     let id = CustomerId::try_from(id).map_err(|error| Error::invalid_id("customer", &error))?;
-    let lifetime = params.take_integer("expires_in", 1..=MAX_TTL)?.unwrap_or(DEFAULT_TTL);
+    let ttl = params.take_integer("expires_in", 1..=MAX_TTL)?.unwrap_or(DEFAULT_TTL);
     params.reject_unknown()?;
     let Some(secret) = app.settings.token_secrets.first() else {
-        let message = format!("No tokens are made here: {} is not set.", settings::TOKEN_SECRETS);
+        let message =
+            format!("Customer tokens are disabled: {} is not set.", settings::TOKEN_SECRETS);
         return Err(Error::unconfigured(message));
     };
-    let expires = Timestamp(now.0.saturating_add_unsigned(lifetime));
+    let expires_at = Timestamp(now.0.saturating_add_unsigned(ttl));
     let customer = CustomerKey { livemode, id };
     let jti = format!("tok_{:032x}", (app.random)());
     let token = secret.sign(&NewToken {
         customer: &customer,
         audience: AUDIENCE,
         issued_at: now,
-        expires_at: expires,
+        expires_at,
         jti: &jti,
     });
-    let minted = TokenResponse {
+    let body = TokenResponse {
         object: "customer_token",
         customer: &customer.id,
         livemode,
         token,
-        expires_at: expires,
+        expires_at,
     };
-    Ok(json_response(StatusCode::OK, &minted))
+    Ok(json_response(StatusCode::OK, &body))
 }

@@ -1,15 +1,16 @@
-//! `POST /webhooks/stripe`: one event in. Durable before it is acknowledged.
+//! `POST /webhooks/stripe`: verifies one event, parses it and applies it to the customer's ledger.
 //!
-//! Whatever is not a 2xx makes Stripe try again for days (<https://docs.stripe.com/webhooks>): so a
-//! 200 says that the event was kept, or that it is none of ours, and nothing else is a 200.
+//! A 200 means that the ledger stored the event, or that the event concerns no entitlements. For every
+//! other status, Stripe retries for days. The steps are in [`crate::webhook`] and [`crate::ledger`].
+//!
+//! Specification: <https://docs.stripe.com/webhooks>.
 
 use http::{HeaderName, StatusCode};
 use serde::Serialize;
 
 use super::{
-    App, Request, Response,
+    app::{App, Request, Response, header_str, json_response},
     error::Error,
-    header_str, json_response,
     settings::{self, Settings},
 };
 use crate::{
@@ -23,10 +24,10 @@ use crate::{
     },
 };
 
-/// The header of an event's signature.
+/// The header with the signature of an event.
 pub(super) const SIGNATURE_HEADER: HeaderName = HeaderName::from_static("stripe-signature");
 
-/// What the operator reads in Stripe's dashboard under the delivery.
+/// The response body, which Stripe's dashboard shows for the delivery.
 #[derive(Serialize)]
 struct WebhookReceipt<'a> {
     object: &'static str,
@@ -48,15 +49,16 @@ enum WebhookOutcome {
     Ignored(&'static str),
 }
 
-/// What came in.
-pub(super) enum WebhookResult {
-    /// A customer's entitlements changed: it is the ledger's to say what of that is new.
+/// What to do with a received event.
+#[derive(Debug)]
+pub enum WebhookResult {
+    /// Apply this summary to the customer's ledger.
     Apply(Summary),
-    /// The answer to an event that is none of ours.
+    /// Send this response: no ledger needs the event.
     Respond(Response),
 }
 
-/// Verifies, parses and applies one event.
+/// Handles `POST /webhooks/stripe`.
 pub(super) async fn receive_stripe<S: Store>(
     app: &App<'_, S>,
     request: &Request,
@@ -68,14 +70,14 @@ pub(super) async fn receive_stripe<S: Store>(
             let receipt = app.store.ledger().apply(&summary, now).await?;
             Ok(acknowledgement(&summary.event, &summary.customer.id, receipt))
         }
-        WebhookResult::Respond(answer) => Ok(answer),
+        WebhookResult::Respond(response) => Ok(response),
     }
 }
 
 /// Verifies and parses one event.
 pub(super) fn verify_and_parse(
     settings: &Settings,
-    header: &str,
+    signature: &str,
     body: &[u8],
     now: Timestamp,
 ) -> Result<WebhookResult, Error> {
@@ -87,10 +89,10 @@ pub(super) fn verify_and_parse(
             settings::WEBHOOK_SECRETS
         )));
     }
-    let verified = signature::verify(header, body, secrets, now)?;
+    let verified = signature::verify(signature, body, secrets, now)?;
     match stripe::parse(verified, settings.paused)? {
         Incoming::Summary(summary) => Ok(WebhookResult::Apply(summary)),
-        // Acknowledged, it would be lost: it does not say whose entitlements changed.
+        // A 200 would lose the event, because it does not name the customer.
         Incoming::Thin { kind, .. } => Err(Error::invalid(format!(
             "The thin event {kind} does not name the customer. In Stripe, set this endpoint to send \
              {} in the snapshot payload style.",
@@ -106,7 +108,7 @@ pub(super) fn verify_and_parse(
                     )
                 }
                 IgnoreReason::ConnectedAccount => {
-                    "The event is of a connected account, whose customers are not kept here."
+                    "The event is of a connected account, whose customers are not stored."
                         .to_owned()
                 }
             };
@@ -125,7 +127,7 @@ pub(super) fn verify_and_parse(
     }
 }
 
-/// The answer once the ledger has kept an event.
+/// The response after the ledger stored an event.
 pub(super) fn acknowledgement(
     event: &EventId,
     customer: &CustomerId,

@@ -1,4 +1,4 @@
-//! `GET /v1/authorize`: what a proxy is told.
+//! `GET /v1/authorize`: checks for proxies.
 
 use entgate::store::memory::Fault;
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::{
 
 const AT: i64 = 1_700_000_000;
 
-/// Ada holds two features, Bob none any more, and Cy's set is known in part.
+/// Ada has two features, Bob has none, and the set of Cy is incomplete.
 fn with_three_customers() -> Service {
     let service = with_tokens(&[]);
     service.stripe_sends(&event("cus_ada", AT, &["export", "sms"], false));
@@ -19,12 +19,13 @@ fn with_three_customers() -> Service {
     service
 }
 
-fn told(answer: &Answer) -> (u16, &str, &str) {
+/// The status, and the error's code and parameter.
+fn outcome(answer: &Answer) -> (u16, &str, &str) {
     (answer.status, answer.error("code"), answer.error("param"))
 }
 
 #[test]
-fn a_yes_has_no_body_and_says_whose_it_is() {
+fn a_granted_authorization_has_no_body_and_names_the_customer() {
     let service = with_three_customers();
     for token in [token(&json!({})), issued("one", &json!({}))] {
         let answer = service.get_with(&token, "/v1/authorize?feature=sms");
@@ -43,48 +44,52 @@ fn a_yes_has_no_body_and_says_whose_it_is() {
 }
 
 #[test]
-fn a_status_is_the_answer() {
+fn the_status_is_the_decision() {
     let service = with_three_customers();
     let message = "'cus_ada' may not use 'sso'.";
     let refused = service.get("/v1/authorize?customer=cus_ada&feature=sso");
     assert_eq!(refused.error("message"), message);
     for (why, query, expected) in [
-        ("one that is held", "customer=cus_ada&feature=sms", (204, "", "")),
+        ("a granted feature", "customer=cus_ada&feature=sms", (204, "", "")),
+        ("two granted features", "customer=cus_ada&feature=sms&feature=export", (204, "", "")),
         (
-            "all that are named are held",
-            "customer=cus_ada&feature=sms&feature=export",
-            (204, "", ""),
-        ),
-        (
-            "all of them, as a list",
+            "two granted features, as a list",
             "customer=cus_ada&feature[]=sms&feature[]=export",
             (204, "", ""),
         ),
-        ("one that is not", "customer=cus_ada&feature=sso", (403, "not_entitled", "feature")),
         (
-            "one of two is not",
+            "a feature that is not granted",
+            "customer=cus_ada&feature=sso",
+            (403, "not_entitled", "feature"),
+        ),
+        (
+            "one of two is not granted",
             "customer=cus_ada&feature=sms&feature=sso",
             (403, "not_entitled", "feature"),
         ),
-        ("nothing is held", "customer=cus_bob&feature=sms", (403, "not_entitled", "feature")),
-        ("nobody", "customer=cus_dee&feature=sms", (403, "unknown_customer", "feature")),
-        ("a part is known, and it is in it", "customer=cus_cy&feature=sms", (204, "", "")),
+        ("an empty set", "customer=cus_bob&feature=sms", (403, "not_entitled", "feature")),
         (
-            "a part is known, and it is not in it",
+            "an unknown customer",
+            "customer=cus_dee&feature=sms",
+            (403, "unknown_customer", "feature"),
+        ),
+        ("an incomplete set with the feature", "customer=cus_cy&feature=sms", (204, "", "")),
+        (
+            "an incomplete set without the feature",
             "customer=cus_cy&feature=sso",
             (503, "entitlements_incomplete", ""),
         ),
         (
-            "one of two is not known",
+            "one of two is unknown",
             "customer=cus_cy&feature=sms&feature=sso",
             (503, "entitlements_incomplete", ""),
         ),
         (
-            "not that new",
+            "a newer version",
             "customer=cus_ada&feature=sms&at_least=2",
             (503, "version_not_reached", ""),
         ),
-        ("from the ledger", "customer=cus_ada&feature=sms&fresh=true", (204, "", "")),
+        ("a read from the ledger", "customer=cus_ada&feature=sms&fresh=true", (204, "", "")),
         ("no feature", "customer=cus_ada", (400, "parameter_missing", "feature")),
         (
             "an empty feature",
@@ -98,12 +103,12 @@ fn a_status_is_the_answer() {
             (400, "parameter_invalid_empty", "customer"),
         ),
         (
-            "something else",
+            "an unknown parameter",
             "customer=cus_ada&feature=sms&any=true",
             (400, "parameter_unknown", "any"),
         ),
     ] {
-        assert_eq!(told(&service.get(&format!("/v1/authorize?{query}"))), expected, "{why}");
+        assert_eq!(outcome(&service.get(&format!("/v1/authorize?{query}"))), expected, "{why}");
     }
     assert_eq!(service.request("GET", "/v1/authorize?feature=sms", &[], b"").status, 401);
     service.store.replica.fail_next(Fault::Before);
@@ -113,15 +118,15 @@ fn a_status_is_the_answer() {
 }
 
 #[test]
-fn a_hundred_features_are_looked_at_and_one_more_is_refused() {
+fn a_request_may_name_a_hundred_features_and_not_one_more() {
     let service = with_three_customers();
-    let ask = |count: usize| {
+    let authorize = |count: usize| {
         let features = vec!["feature=sms"; count].join("&");
         service.get(&format!("/v1/authorize?customer=cus_ada&{features}"))
     };
-    assert_eq!(ask(100).status, 204);
-    let message = "At most 100 features are looked at in one request.";
-    ask(101).assert_refuses("feature", "parameter_invalid", message, "a hundred and one");
+    assert_eq!(authorize(100).status, 204);
+    let message = "At most 100 features are checked in one request.";
+    authorize(101).assert_refuses("feature", "parameter_invalid", message, "a hundred and one");
 }
 
 #[test]
@@ -131,61 +136,61 @@ fn a_proxy_with_a_server_key_names_the_customer_in_a_header() {
     let server = "Bearer sk_test_entgate";
     let customer = format!("Bearer {token}");
     for (why, key, query, header, expected) in [
-        ("the header alone", server, "", "cus_ada", (204, "", "")),
-        ("both, and they agree", server, "&customer=cus_ada", "cus_ada", (204, "", "")),
+        ("the header only", server, "", "cus_ada", (204, "", "")),
+        ("equal ids in both", server, "&customer=cus_ada", "cus_ada", (204, "", "")),
         (
-            "both, and they do not",
+            "different ids in both",
             server,
             "&customer=cus_ada",
             "cus_bob",
             (400, "parameter_invalid", "customer"),
         ),
-        ("an empty header is none", server, "&customer=cus_ada", "", (204, "", "")),
+        ("an empty header counts as absent", server, "&customer=cus_ada", "", (204, "", "")),
         (
-            "an empty header and no other name",
+            "an empty header and no parameter",
             server,
             "",
             "",
             (400, "parameter_missing", "customer"),
         ),
         (
-            "two names in one header are one of nobody",
+            "two ids in one header are one unknown id",
             server,
             "",
             "cus_bob, cus_ada",
             (403, "unknown_customer", "feature"),
         ),
         (
-            "a header outside ASCII is none",
+            "a header outside ASCII counts as absent",
             server,
             "",
             "cus_\u{e4}",
             (400, "parameter_missing", "customer"),
         ),
-        ("a token's own customer", &customer, "", "cus_ada", (204, "", "")),
+        ("the token's customer", &customer, "", "cus_ada", (204, "", "")),
         (
-            "another one than the token's",
+            "another customer than the token's",
             &customer,
             "",
             "cus_bob",
             (403, "customer_mismatch", "customer"),
         ),
         (
-            "another one in the query",
+            "another customer in the query",
             &customer,
             "&customer=cus_bob",
             "",
             (403, "customer_mismatch", "customer"),
         ),
         (
-            "another one behind the own",
+            "the token's customer in the query and another one in the header",
             &customer,
             "&customer=cus_ada",
             "cus_bob",
             (400, "parameter_invalid", "customer"),
         ),
         (
-            "two in the query",
+            "two customers in the query",
             &customer,
             "&customer=cus_ada&customer=cus_bob",
             "",
@@ -198,13 +203,13 @@ fn a_proxy_with_a_server_key_names_the_customer_in_a_header() {
         if expected == (400, "", "customer") {
             assert_eq!((answer.status, answer.error("param")), (400, "customer"), "{why}");
         } else {
-            assert_eq!(told(&answer), expected, "{why}");
+            assert_eq!(outcome(&answer), expected, "{why}");
         }
     }
 }
 
 #[test]
-fn an_id_that_a_header_would_change_is_in_none() {
+fn an_id_that_a_header_cannot_carry_unchanged_is_left_out() {
     let service = with_tokens(&[]);
     for (id, header) in [
         ("cus ada", Some("cus ada")),

@@ -7,7 +7,7 @@ use crate::support::{Service, event, service};
 
 const AT: i64 = 1_700_000_000;
 
-/// Ada holds two features, Bob none any more, and Cy's set is known in part.
+/// Ada has two features, Bob has none, and the set of Cy is incomplete.
 fn with_three_customers() -> Service {
     let service = service();
     service.stripe_sends(&event("cus_ada", AT, &["export", "sms"], false));
@@ -17,7 +17,7 @@ fn with_three_customers() -> Service {
 }
 
 #[test]
-fn a_check_answers_with_reason_version_time_and_place() {
+fn a_check_returns_reason_version_time_and_store() {
     let service = with_three_customers();
     for (target, expected) in [
         (
@@ -51,7 +51,7 @@ fn a_check_answers_with_reason_version_time_and_place() {
 }
 
 #[test]
-fn no_answer_is_kept_by_a_cache() {
+fn no_check_is_cacheable() {
     let service = with_three_customers();
     for target in ["customer=cus_ada&feature=sms", "customer=cus_bob&feature=sms", "feature=sms"] {
         let answer = service.get(&format!("/v1/check?{target}"));
@@ -60,7 +60,7 @@ fn no_answer_is_kept_by_a_cache() {
 }
 
 #[test]
-fn several_features_are_answered_in_the_order_asked_however_they_are_written() {
+fn several_features_are_checked_in_the_order_of_the_request_in_every_encoding() {
     let service = with_three_customers();
     for features in [
         "feature=sso&feature=sms",
@@ -73,20 +73,20 @@ fn several_features_are_answered_in_the_order_asked_however_they_are_written() {
         assert_eq!(answer.body["object"], "list");
         assert_eq!(answer.body["url"], "/v1/check");
         assert_eq!(answer.body["has_more"], false);
-        let told: Vec<_> = answer.body["data"]
+        let checks: Vec<_> = answer.body["data"]
             .as_array()
             .unwrap()
             .iter()
             .map(|check| (check["feature"].as_str().unwrap(), check["entitled"].as_bool().unwrap()))
             .collect();
-        assert_eq!(told, [("sso", false), ("sms", true)], "{features}");
+        assert_eq!(checks, [("sso", false), ("sms", true)], "{features}");
     }
     let one = service.get("/v1/check?customer=cus_ada&feature[]=sms");
-    assert_eq!(one.body["object"], "list", "an array of one is answered as an array");
+    assert_eq!(one.body["object"], "list", "an array of one feature returns a list");
 }
 
 #[test]
-fn a_batch_asks_about_several_customers_as_json_and_as_a_form() {
+fn a_batch_checks_several_customers_as_json_and_as_a_form() {
     let service = with_three_customers();
     let json = service.post_json(
         "/v1/check",
@@ -102,12 +102,12 @@ fn a_batch_asks_about_several_customers_as_json_and_as_a_form() {
         b"checks[0][customer]=cus_ada&checks[0][feature][0]=sms&checks[0][feature][1]=sso\
           &checks[1][customer]=cus_bob&checks[1][feature]=sms",
     );
-    let told = |answer: &crate::support::Answer| -> Vec<_> {
+    let entitled = |answer: &crate::support::Answer| -> Vec<_> {
         let checks = answer.body["data"].as_array().unwrap().iter();
         checks.map(|check| check["entitled"].as_bool().unwrap()).collect()
     };
-    assert_eq!((json.status, told(&json)), (200, vec![true, false, false]));
-    assert_eq!((form.status, told(&form)), (200, vec![true, false, false]));
+    assert_eq!((json.status, entitled(&json)), (200, vec![true, false, false]));
+    assert_eq!((form.status, entitled(&form)), (200, vec![true, false, false]));
 
     let single =
         service.post_json("/v1/check", &json!({ "customer": "cus_ada", "feature": "sms" }));
@@ -115,98 +115,101 @@ fn a_batch_asks_about_several_customers_as_json_and_as_a_form() {
 }
 
 #[test]
-fn in_a_batch_what_is_not_known_is_null_and_spoils_nothing_else() {
+fn an_unknown_decision_in_a_batch_is_null_and_does_not_affect_the_others() {
     let service = with_three_customers();
-    let ask =
+    let check =
         |checks: serde_json::Value| service.post_json("/v1/check", &json!({ "checks": checks }));
-    let answer = ask(json!([
+    let answer = check(json!([
         { "customer": "cus_cy", "feature": "sso" },
         { "customer": "cus_cy", "feature": "sms" },
         { "customer": "cus_ada", "feature": "sso" },
     ]));
     assert_eq!(answer.status, 200);
     let [unknown, granted, denied] = answer.body["data"].as_array().unwrap().as_slice() else {
-        panic!("not three")
+        panic!("not three checks")
     };
     assert_eq!(unknown["entitled"], json!(null));
     assert_eq!(unknown["error"]["code"], "entitlements_incomplete");
     assert_eq!(granted["entitled"], true);
     assert_eq!(denied["entitled"], false);
 
-    let nothing = ask(json!([{ "customer": "cus_cy", "feature": "sso" }]));
+    let nothing = check(json!([{ "customer": "cus_cy", "feature": "sso" }]));
     assert_eq!((nothing.status, nothing.error("code")), (503, "entitlements_incomplete"));
 }
 
 #[test]
-fn a_hundred_checks_are_answered_and_one_more_is_refused() {
+fn a_request_may_have_a_hundred_checks_and_not_one_more() {
     let service = with_three_customers();
-    let ask = |count: usize| {
+    let check = |count: usize| {
         let features: Vec<_> = (0..count).map(|n| n.to_string()).collect();
         service.post_json("/v1/check", &json!({ "customer": "cus_ada", "feature": features }))
     };
-    assert_eq!(ask(100).body["data"].as_array().unwrap().len(), 100);
-    let refused = ask(101);
+    assert_eq!(check(100).body["data"].as_array().unwrap().len(), 100);
+    let refused = check(101);
     assert_eq!(refused.status, 400);
     assert_eq!(
         refused.error("message"),
-        "101 checks in one request, and at most 100 are answered. Split them."
+        "101 checks in one request: the maximum is 100. Split the request."
     );
 }
 
 #[test]
-fn the_answer_is_at_least_as_new_as_was_asked_for() {
+fn a_check_is_at_least_as_new_as_requested() {
     let service = service();
     service.stripe_sends(&event("cus_ada", AT, &["sms"], false));
-    // The second event is held by the ledger, and the replica lags.
+    // The ledger has the second event; the replica lags.
     let body = event("cus_ada", AT + 1, &[], false).to_string();
     let signature = crate::support::signed(&body, crate::support::SECRET, crate::support::NOW);
     let headers = [("stripe-signature", signature.as_str())];
     service.request("POST", "/webhooks/stripe", &headers, body.as_bytes());
 
-    for (why, more, entitled, version, served_by) in [
-        ("whatever is at hand", "", true, 1, "replica"),
-        ("the version at hand", "&at_least=1", true, 1, "replica"),
-        ("a newer one", "&at_least=2", false, 2, "ledger"),
-        ("the newest", "&fresh=true", false, 2, "ledger"),
-        ("said outright", "&fresh=false", true, 1, "replica"),
+    for (why, query, entitled, version, served_by) in [
+        ("any version", "", true, 1, "replica"),
+        ("the replica's version", "&at_least=1", true, 1, "replica"),
+        ("a newer version", "&at_least=2", false, 2, "ledger"),
+        ("the ledger's version", "&fresh=true", false, 2, "ledger"),
+        ("an explicit default", "&fresh=false", true, 1, "replica"),
     ] {
-        let check = service.get(&format!("/v1/check?customer=cus_ada&feature=sms{more}")).body;
-        let told = (&check["entitled"], &check["version"], &check["served_by"]);
-        assert_eq!(told, (&json!(entitled), &json!(version), &json!(served_by)), "{why}");
+        let check = service.get(&format!("/v1/check?customer=cus_ada&feature=sms{query}")).body;
+        let actual = (&check["entitled"], &check["version"], &check["served_by"]);
+        assert_eq!(actual, (&json!(entitled), &json!(version), &json!(served_by)), "{why}");
     }
-    for more in ["at_least=3", "at_least=3&fresh=true"] {
-        let early = service.get(&format!("/v1/check?customer=cus_ada&feature=sms&{more}"));
+    for query in ["at_least=3", "at_least=3&fresh=true"] {
+        let early = service.get(&format!("/v1/check?customer=cus_ada&feature=sms&{query}"));
         assert_eq!((early.status, early.error("code")), (503, "version_not_reached"));
-        assert_eq!(early.error("message"), "Version 3 is not here yet: the newest is 2.");
+        assert_eq!(
+            early.error("message"),
+            "Version 3 is not available yet: the current version is 2."
+        );
         assert_eq!(early.header("retry-after"), Some("1"));
     }
 }
 
 #[test]
-fn a_store_out_of_reach_is_never_a_no() {
+fn an_unavailable_store_never_denies_a_feature() {
     let service = with_three_customers();
-    let ask = || service.get("/v1/check?customer=cus_ada&feature=sms");
+    let check = || service.get("/v1/check?customer=cus_ada&feature=sms");
 
     service.store.replica.fail_next(Fault::Before);
-    let answer = ask();
+    let answer = check();
     assert_eq!((answer.status, &answer.body["served_by"]), (200, &json!("ledger")));
 
     service.store.replica.fail_next(Fault::Before);
     service.store.ledger.fail_next(Fault::Before);
-    let answer = ask();
+    let answer = check();
     assert_eq!(answer.status, 503);
     assert_eq!(answer.header("retry-after"), Some("1"));
     assert_eq!(
         answer.body["error"],
         json!({
             "type": "api_error",
-            "message": "The entitlements cannot be read or written at the moment. This is not a no.",
+            "message": "The entitlements cannot be read or written at the moment. This is not a denial.",
         })
     );
 }
 
 #[test]
-fn a_wrong_parameter_is_named_in_stripes_words() {
+fn an_invalid_parameter_is_named_in_stripes_wording() {
     let service = service();
     let ada = "customer=cus_ada&feature=sms";
     for (query, code, param, message) in [
@@ -250,13 +253,13 @@ fn a_wrong_parameter_is_named_in_stripes_words() {
             "customer=a&customer=b&feature=sms".to_owned(),
             "parameter_invalid",
             "customer",
-            "Invalid customer: it takes a single value, not a list or map.",
+            "Invalid customer: it accepts a single value, not a list or map.",
         ),
         (
             "customer=cus_ada&feature[a]=sms".to_owned(),
             "parameter_invalid",
             "feature",
-            "Invalid feature: it takes a single value or an array of them, not a map.",
+            "Invalid feature: it accepts a single value or an array of them, not a map.",
         ),
         (
             format!("{ada}&fresh=yes"),
@@ -290,7 +293,7 @@ fn a_wrong_parameter_is_named_in_stripes_words() {
 }
 
 #[test]
-fn a_wrong_parameter_deep_in_a_body_is_named_where_it_stands() {
+fn an_invalid_nested_parameter_is_named_with_its_path() {
     let service = service();
     for (body, param) in [
         (json!({ "checks": [{ "customer": "cus_ada" }] }), "checks[0][feature]"),

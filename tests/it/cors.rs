@@ -1,4 +1,4 @@
-//! What pages of other origins may ask, and see. What browsers make of it is shown in one.
+//! Cross-origin requests. A test in a real browser is in `tests/worker/cors.test.mjs`.
 
 use entgate::api::{Access, ROUTES};
 use serde_json::json;
@@ -26,7 +26,7 @@ fn preflight(service: &Service, path: &str, method: &str, origin: &str) -> Answe
 }
 
 #[test]
-fn a_page_of_an_allowed_origin_may_ask_and_read() {
+fn a_page_of_an_allowed_origin_may_send_requests_and_read_responses() {
     let service = with_ada("https://app.example,http://localhost:3000");
     let authorization = format!("Bearer {}", token(&json!({})));
     for (origin, allowed) in [
@@ -40,9 +40,9 @@ fn a_page_of_an_allowed_origin_may_ask_and_read() {
         ("", None),
         ("https://app.example,http://localhost:3000", None),
     ] {
-        let before = preflight(&service, "/v1/check", "GET", origin);
+        let options = preflight(&service, "/v1/check", "GET", origin);
         assert_eq!(
-            (before.status, before.header("access-control-allow-origin")),
+            (options.status, options.header("access-control-allow-origin")),
             (204, allowed),
             "{origin}"
         );
@@ -62,9 +62,9 @@ fn a_page_of_an_allowed_origin_may_ask_and_read() {
 }
 
 #[test]
-fn what_may_be_sent_is_told_before() {
+fn a_preflight_lists_the_allowed_methods_and_headers() {
     let service = with_ada(APP);
-    let before = preflight(&service, "/v1/check", "GET", APP);
+    let options = preflight(&service, "/v1/check", "GET", APP);
     for (name, value) in [
         ("access-control-allow-methods", "GET, HEAD"),
         (
@@ -74,28 +74,28 @@ fn what_may_be_sent_is_told_before() {
         ("access-control-max-age", "7200"),
         ("allow", "OPTIONS, GET, HEAD, POST"),
     ] {
-        assert_eq!(before.header(name), Some(value), "{name}");
+        assert_eq!(options.header(name), Some(value), "{name}");
     }
 }
 
 #[test]
-fn only_what_a_customer_or_anyone_may_do_is_open_to_pages() {
+fn only_customer_and_public_routes_are_open_to_pages() {
     for origins in [APP, "*"] {
         let service = with_ada(origins);
         let allowed = if origins == "*" { "*" } else { APP };
         for route in ROUTES {
-            let open = matches!(route.access, Access::CustomerToken | Access::Public);
+            let is_open = matches!(route.access, Access::CustomerToken | Access::Public);
             let path = route.path.replace("{id}", "cus_ada");
             let method = route.method.as_str();
-            let expected = open.then_some(allowed);
-            let before = preflight(&service, &path, method, APP);
-            let told = before.header("access-control-allow-origin");
-            assert_eq!(told, expected, "before {method} {path}");
+            let expected = is_open.then_some(allowed);
+            let options = preflight(&service, &path, method, APP);
+            let origin = options.header("access-control-allow-origin");
+            assert_eq!(origin, expected, "preflight of {method} {path}");
             for key in ["Bearer sk_test_entgate", "Bearer sk_test_other", ""] {
                 let headers = [("origin", APP), ("authorization", key)];
                 let answer = service.request(method, &path, &headers, b"");
-                let told = answer.header("access-control-allow-origin");
-                assert_eq!(told, expected, "{method} {path}");
+                let origin = answer.header("access-control-allow-origin");
+                assert_eq!(origin, expected, "{method} {path}");
             }
         }
         for path in ["/v1/products", "/v1/nowhere", "/"] {
@@ -109,9 +109,9 @@ fn only_what_a_customer_or_anyone_may_do_is_open_to_pages() {
 }
 
 #[test]
-fn a_method_that_is_not_open_is_not_allowed_before_either() {
+fn a_preflight_rejects_a_method_that_is_not_open() {
     let service = with_ada(APP);
-    for (method, open) in [
+    for (method, is_open) in [
         ("GET", true),
         ("HEAD", true),
         ("POST", false),
@@ -119,22 +119,22 @@ fn a_method_that_is_not_open_is_not_allowed_before_either() {
         ("get", false),
         ("", false),
     ] {
-        let before = preflight(&service, "/v1/check", method, APP);
-        let told = before.header("access-control-allow-origin").is_some();
-        assert_eq!(told, open, "{method}");
+        let options = preflight(&service, "/v1/check", method, APP);
+        let is_allowed = options.header("access-control-allow-origin").is_some();
+        assert_eq!(is_allowed, is_open, "{method}");
     }
-    let plain = service.request("OPTIONS", "/v1/check", &[("origin", APP)], b"");
-    assert_eq!(plain.header("access-control-allow-origin"), Some(APP), "no preflight");
+    let options = service.request("OPTIONS", "/v1/check", &[("origin", APP)], b"");
+    assert_eq!(options.header("access-control-allow-origin"), Some(APP), "not a preflight");
 }
 
 #[test]
-fn failures_can_be_read_by_a_page_too() {
+fn a_page_may_read_error_responses() {
     let service = with_ada(APP);
     for (why, target, key, status) in [
         ("no key", "/v1/check?feature=sms", "", 401),
-        ("nothing named", "/v1/check", "Bearer sk_test_entgate", 400),
+        ("no parameters", "/v1/check", "Bearer sk_test_entgate", 400),
         (
-            "not that new",
+            "a newer version",
             "/v1/check?customer=cus_ada&feature=sms&at_least=9",
             "Bearer sk_test_entgate",
             503,
@@ -151,7 +151,7 @@ fn failures_can_be_read_by_a_page_too() {
 }
 
 #[test]
-fn nothing_is_open_unless_said_and_credentials_never_are() {
+fn no_origin_is_allowed_by_default_and_credentials_never_are() {
     for (origins, allowed) in [("", None), ("*", Some("*")), (APP, Some(APP))] {
         let service = with_ada(origins);
         for answer in [

@@ -107,7 +107,7 @@ fn a_truncated_page_revokes_nothing_and_leaves_other_features_unknown() {
     assert_eq!(
         unknown.error("message"),
         "Only a part of the entitlements of 'cus_ada' is known, and the answer is not in it. This \
-         is not a no."
+         is not a denial."
     );
     let list = service.get("/v1/entitlements/active_entitlements?customer=cus_ada");
     assert_eq!((list.status, list.error("code")), (503, "entitlements_incomplete"));

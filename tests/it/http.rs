@@ -1,4 +1,4 @@
-//! What HTTP says: keys, methods, paths, limits.
+//! Keys, methods, paths, body limits, webhooks and health over HTTP.
 
 use entgate::api::MAX_BODY_BYTES;
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::support::{LIVE_KEY, NOW, SECRET, configured, event, service, signed};
 const CHECK: &str = "/v1/check?customer=cus_ada&feature=sms";
 
 #[test]
-fn a_server_key_is_taken_as_bearer_and_as_basic() {
+fn a_server_key_is_accepted_as_bearer_and_as_basic() {
     let service = service();
     for authorization in [
         "Bearer sk_test_entgate",
@@ -23,7 +23,7 @@ fn a_server_key_is_taken_as_bearer_and_as_basic() {
 }
 
 #[test]
-fn without_a_good_key_every_server_route_is_a_401() {
+fn without_a_valid_key_every_server_route_returns_401() {
     let service = service();
     let none = "You did not provide an API key. You need to provide your API key in the \
                 Authorization header, using Bearer auth (e.g. 'Authorization: Bearer \
@@ -58,18 +58,18 @@ fn without_a_good_key_every_server_route_is_a_401() {
 }
 
 #[test]
-fn without_any_key_set_the_401_says_so() {
+fn without_configured_keys_the_401_names_the_setting() {
     let answer = configured(&[]).get(CHECK);
     assert_eq!(answer.status, 401);
     assert_eq!(
         answer.error("message"),
-        "Invalid API Key provided: sk_test_****. This deployment takes no key: ENTGATE_API_KEYS is \
+        "Invalid API Key provided: sk_test_****. This deployment accepts no key: ENTGATE_API_KEYS is \
          not set"
     );
 }
 
 #[test]
-fn each_of_several_keys_opens_its_own_mode() {
+fn a_server_key_gives_access_to_its_own_mode() {
     let service = service();
     service.stripe_sends(&event("cus_ada", 1, &["sms"], false));
     assert_eq!(service.get(CHECK).body["entitled"], true);
@@ -79,7 +79,7 @@ fn each_of_several_keys_opens_its_own_mode() {
 }
 
 #[test]
-fn what_is_no_route_is_a_404_in_stripes_words() {
+fn an_unknown_path_returns_404_in_stripes_wording() {
     let service = service();
     for path in [
         "/v1/checks",
@@ -110,7 +110,7 @@ fn what_is_no_route_is_a_404_in_stripes_words() {
 }
 
 #[test]
-fn what_stands_for_a_part_of_a_path_may_be_written_in_any_way() {
+fn a_path_parameter_may_be_percent_encoded_or_not() {
     let service = service();
     for id in ["cus_ada", "{id}", "{", "}", "cus_é", "a/b"] {
         service.stripe_sends(&event(id, 1, &["sms"], false));
@@ -124,7 +124,7 @@ fn what_stands_for_a_part_of_a_path_may_be_written_in_any_way() {
 }
 
 #[test]
-fn a_method_that_a_path_does_not_take_is_a_405_that_names_the_others() {
+fn an_unsupported_method_returns_405_with_the_allowed_methods() {
     let service = service();
     for (method, path, allowed) in [
         ("DELETE", "/v1/check", "OPTIONS, GET, HEAD, POST"),
@@ -140,7 +140,7 @@ fn a_method_that_a_path_does_not_take_is_a_405_that_names_the_others() {
         if method != "HEAD" {
             assert_eq!(
                 answer.error("message"),
-                format!("{path} does not take {method}, but {allowed}.")
+                format!("{path} does not accept {method}. It accepts {allowed}.")
             );
         }
         let options = service.request("OPTIONS", path, &[], b"");
@@ -150,7 +150,7 @@ fn a_method_that_a_path_does_not_take_is_a_405_that_names_the_others() {
 }
 
 #[test]
-fn head_is_get_without_the_body() {
+fn head_returns_the_headers_of_get_without_the_body() {
     let service = service();
     let headers = [("authorization", "Bearer sk_test_entgate")];
     let head = service.request("HEAD", CHECK, &headers, b"");
@@ -160,23 +160,20 @@ fn head_is_get_without_the_body() {
 }
 
 #[test]
-fn a_body_of_a_mebibyte_is_read_and_one_byte_more_is_refused() {
+fn a_body_of_one_mebibyte_is_accepted_and_one_byte_more_returns_413() {
     let service = service();
     let grant = event("cus_ada", 1, &["sms"], false).to_string();
-    let most = format!("{grant}{}", " ".repeat(MAX_BODY_BYTES - grant.len()));
-    assert_eq!(service.receives(&most, &signed(&most, SECRET, NOW)).status, 200);
+    let at_limit = format!("{grant}{}", " ".repeat(MAX_BODY_BYTES - grant.len()));
+    assert_eq!(service.receives(&at_limit, &signed(&at_limit, SECRET, NOW)).status, 200);
 
-    let more = format!("{most} ");
-    let answer = service.receives(&more, &signed(&more, SECRET, NOW));
+    let past_limit = format!("{at_limit} ");
+    let answer = service.receives(&past_limit, &signed(&past_limit, SECRET, NOW));
     assert_eq!(answer.status, 413);
-    assert_eq!(
-        answer.error("message"),
-        "The body is longer than 1048576 bytes, the most that is read."
-    );
+    assert_eq!(answer.error("message"), "The body is longer than 1048576 bytes, the maximum.");
 }
 
 #[test]
-fn a_webhook_that_is_not_genuine_tells_the_operator_what_to_do() {
+fn an_invalid_webhook_signature_returns_400_with_advice_for_the_operator() {
     let service = service();
     let body = event("cus_ada", 1, &["sms"], false).to_string();
     for (signature, advice) in [
@@ -201,21 +198,24 @@ fn a_webhook_that_is_not_genuine_tells_the_operator_what_to_do() {
     let missing = service.request("POST", "/webhooks/stripe", &[], body.as_bytes());
     assert_eq!((missing.status, missing.error("code")), (400, "signature_invalid"));
 
-    let unreadable = service.receives("{}", &signed("{}", SECRET, NOW));
+    let unparsable = service.receives("{}", &signed("{}", SECRET, NOW));
     assert_eq!(
-        (unreadable.status, unreadable.error("message")),
-        (400, "The event is genuine and cannot be read: missing field `id` at line 1 column 2.")
+        (unparsable.status, unparsable.error("message")),
+        (
+            400,
+            "The signature is valid, but the event cannot be parsed: missing field `id` at line 1 column 2."
+        )
     );
 }
 
 #[test]
-fn what_cannot_be_read_of_an_event_is_told_in_words_of_its_sender() {
+fn an_unparsable_event_returns_400_with_stripes_name_for_the_part() {
     let service = service();
     let event = |data: &str| {
         let kind = "entitlements.active_entitlement_summary.updated";
         format!(r#"{{"id":"evt_1","type":"{kind}","created":1,"livemode":false,"data":{data}}}"#)
     };
-    for (body, told) in [
+    for (body, problem) in [
         ("\"AAA\"".to_owned(), "string \"AAA\", expected an event"),
         (event("1"), "integer `1`, expected the data of an event"),
         (event(r#"{"object":1}"#), "integer `1`, expected a summary"),
@@ -236,15 +236,16 @@ fn what_cannot_be_read_of_an_event_is_told_in_words_of_its_sender() {
         ),
     ] {
         let answer = service.receives(&body, &signed(&body, SECRET, NOW));
-        let start =
-            format!("The event is genuine and cannot be read: invalid type: {told} at line");
+        let prefix = format!(
+            "The signature is valid, but the event cannot be parsed: invalid type: {problem} at line"
+        );
         let message = answer.error("message");
-        assert!(answer.status == 400 && message.starts_with(&start), "{message}");
+        assert!(answer.status == 400 && message.starts_with(&prefix), "{message}");
     }
 }
 
 #[test]
-fn without_a_secret_the_webhook_is_a_503_that_names_the_setting() {
+fn without_a_secret_the_webhook_returns_503_with_the_name_of_the_setting() {
     let service = configured(&[("ENTGATE_API_KEYS", "sk_test_entgate")]);
     let answer = service.receives("{}", &signed("{}", SECRET, NOW));
     assert_eq!((answer.status, answer.error("type")), (503, "api_error"));
@@ -252,7 +253,7 @@ fn without_a_secret_the_webhook_is_a_503_that_names_the_setting() {
 }
 
 #[test]
-fn a_ledger_that_fails_is_not_acknowledged_and_stripe_may_send_again() {
+fn a_failed_ledger_returns_503_and_stripe_may_retry() {
     use entgate::store::memory::Fault;
     let grant = event("cus_ada", 1, &["sms"], false);
     for (fault, outcome) in [(Fault::Before, "applied"), (Fault::After, "duplicate")] {
@@ -260,14 +261,14 @@ fn a_ledger_that_fails_is_not_acknowledged_and_stripe_may_send_again() {
         service.store.ledger.fail_next(fault);
         let failed = service.stripe_sends(&grant);
         assert_eq!((failed.status, failed.header("retry-after")), (503, Some("1")), "{fault:?}");
-        let again = service.stripe_sends(&grant);
-        assert_eq!((again.status, &again.body["outcome"]), (200, &json!(outcome)), "{fault:?}");
+        let retry = service.stripe_sends(&grant);
+        assert_eq!((retry.status, &retry.body["outcome"]), (200, &json!(outcome)), "{fault:?}");
         assert!(service.check("cus_ada", "sms").0, "{fault:?}");
     }
 }
 
 #[test]
-fn health_says_what_is_set_and_never_to_what() {
+fn health_names_the_settings_without_their_values() {
     let answer = service().request("GET", "/healthz", &[], b"");
     assert_eq!(
         (answer.status, answer.body),

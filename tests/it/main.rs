@@ -1,13 +1,7 @@
 //! Integration tests over in-memory stores: no clock, no network, in any order.
 #![cfg(not(target_arch = "wasm32"))]
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    reason = "a wrong setup must fail the test, and clippy.toml does not exempt helper functions"
-)]
 
+mod active_entitlements;
 mod activity;
 mod authorize;
 mod catalog;
@@ -15,19 +9,17 @@ mod checks;
 mod cors;
 mod ed25519;
 mod end_to_end;
-mod features;
+mod fast_path;
+mod feature_cache;
 mod gate;
-mod hot;
 mod http;
-mod isolation;
 mod invalid_tokens;
+mod isolation;
 mod issuer;
 mod jwks_cache;
 mod layers;
 mod ledger_rules;
 mod ledger_state;
-mod listening;
-mod lists;
 mod model;
 mod mutated_bytes;
 mod ofrep;
@@ -41,6 +33,7 @@ mod snapshots;
 mod source;
 mod store_contract;
 mod stream;
+mod stream_auth;
 mod stripe_event;
 mod support;
 mod sync;

@@ -1,4 +1,4 @@
-//! Settings, and what a malformed one does.
+//! Settings: formats, defaults and errors.
 
 use entgate::{
     api::{
@@ -14,16 +14,17 @@ use entgate::{
 
 use crate::token_fixtures::SIGNING_KEY;
 
-fn read(name: &'static str, text: &str) -> Result<(usize, usize), Error> {
-    let settings = Settings::parse(|asked| (asked == name).then(|| text.to_owned()))?;
+/// The number of server keys and of webhook secrets.
+fn count(name: &'static str, value: &str) -> Result<(usize, usize), Error> {
+    let settings = Settings::parse(|lookup| (lookup == name).then(|| value.to_owned()))?;
     Ok((settings.api_keys.len(), settings.webhook_secrets.len()))
 }
 
 #[test]
-fn an_isolate_remembers_for_up_to_a_minute_and_five_seconds_if_nothing_is_said() {
+fn the_memory_ttl_is_at_most_a_minute_and_five_seconds_by_default() {
     let name = "ENTGATE_MEMORY_TTL";
     let problem = "is not a number of seconds from 0 to 60";
-    for (text, expected) in [
+    for (value, expected) in [
         ("", Ok(5_000)),
         ("0", Ok(0)),
         ("60", Ok(60_000)),
@@ -31,18 +32,18 @@ fn an_isolate_remembers_for_up_to_a_minute_and_five_seconds_if_nothing_is_said()
         ("-1", Err(Error { name, problem })),
         ("5s", Err(Error { name, problem })),
     ] {
-        let read = Settings::parse(|asked| (asked == name).then(|| text.to_owned()));
-        assert_eq!(read.map(|settings| settings.memory_ttl), expected, "{text}");
+        let settings = Settings::parse(|lookup| (lookup == name).then(|| value.to_owned()));
+        assert_eq!(settings.map(|settings| settings.memory_ttl), expected, "{value}");
     }
 }
 
 #[test]
-fn a_setting_is_a_comma_separated_list_of_one_kind() {
+fn keys_and_secrets_are_comma_separated_lists() {
     let (keys, secrets) = ("ENTGATE_API_KEYS", "STRIPE_WEBHOOK_SECRETS");
     let prefix = "has a key that does not begin with sk_test_ or sk_live_";
     let comma = "has an empty item: two commas in a row, or one at an end";
     let space = "has white space inside an item: separate items by commas";
-    for (name, text, expected) in [
+    for (name, value, expected) in [
         (keys, "sk_test_a", Ok((1, 0))),
         (keys, " sk_test_a , sk_live_b ", Ok((2, 0))),
         (keys, "", Ok((0, 0))),
@@ -58,17 +59,18 @@ fn a_setting_is_a_comma_separated_list_of_one_kind() {
         (secrets, "sk_test_a", Err("has a secret that does not begin with whsec_")),
     ] {
         let expected = expected.map_err(|problem| Error { name, problem });
-        assert_eq!(read(name, text), expected, "{name}={text}");
+        assert_eq!(count(name, value), expected, "{name}={value}");
     }
     let sixteen = vec!["whsec_a"; 16].join(",");
-    assert_eq!(read(secrets, &sixteen), Ok((0, 16)));
+    assert_eq!(count(secrets, &sixteen), Ok((0, 16)));
     let problem = "has more than 16 items";
-    assert_eq!(read(secrets, &format!("{sixteen},whsec_a")), Err(Error { name: secrets, problem }));
+    let seventeen = format!("{sixteen},whsec_a");
+    assert_eq!(count(secrets, &seventeen), Err(Error { name: secrets, problem }));
 }
 
 #[test]
-fn a_malformed_setting_is_a_500_that_names_it_and_not_its_value() {
-    let error = read("ENTGATE_API_KEYS", "hunter2").unwrap_err();
+fn an_invalid_setting_returns_500_with_its_name_and_without_its_value() {
+    let error = count("ENTGATE_API_KEYS", "hunter2").unwrap_err();
     let response = misconfigured(&error);
     let body = String::from_utf8(response.into_body()).unwrap();
     assert_eq!(
@@ -78,7 +80,7 @@ fn a_malformed_setting_is_a_500_that_names_it_and_not_its_value() {
 }
 
 #[test]
-fn settings_can_be_printed_without_telling_a_secret() {
+fn debug_output_of_settings_contains_no_secret() {
     let settings = Settings::parse(|name| {
         Some(
             match name {
@@ -93,92 +95,92 @@ fn settings_can_be_printed_without_telling_a_secret() {
     });
     assert_eq!(
         format!("{:?}", settings.unwrap()),
-        "Settings { api_keys: [ApiKey { livemode: Live, .. }], webhook_secrets: [SigningSecret(…)], \
+        "Settings { api_keys: [ApiKey { livemode: Live, .. }], webhook_secrets: [Secret(…)], \
          stripe_keys: [ApiKey { livemode: Live, .. }], stripe_base: \"https://api.stripe.com\", source: Stripe, \
          paused: Keep, policy: StatusPolicy { past_due: Keep, unpaid: Revoke, paused: Keep }, \
-         token_secrets: [TokenSecret { kid: \"50adab57ddde8974\", .. }], issuer: None, memory_ttl: 5000, \
+         token_secrets: [Secret { kid: \"50adab57ddde8974\", .. }], issuer: None, memory_ttl: 5000, \
          signing_keys: [SigningKey { kid: \"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k\", .. }], \
          allowed_origins: None }"
     );
 }
 
 #[test]
-fn there_is_at_most_one_key_of_stripes_a_mode() {
-    let keys = |text: &str| {
+fn there_is_at_most_one_stripe_key_per_mode() {
+    let keys = |value: &str| {
         let name = "STRIPE_API_KEY";
-        let settings = Settings::parse(|asked| (asked == name).then(|| text.to_owned()));
+        let settings = Settings::parse(|lookup| (lookup == name).then(|| value.to_owned()));
         settings.map(|settings| {
             let key = |livemode| settings.stripe_key(livemode).map(|key| key.expose().to_owned());
             (key(Livemode::Test), key(Livemode::Live))
         })
     };
-    let failed = |problem| Err(Error { name: "STRIPE_API_KEY", problem });
-    let some = |text: &str| Some(text.to_owned());
+    let invalid = |problem| Err(Error { name: "STRIPE_API_KEY", problem });
+    let some = |key: &str| Some(key.to_owned());
     let prefix = "has a key that does not begin with sk_test_, sk_live_, rk_test_ or rk_live_";
-    let twice = "has two keys of one mode: give one for test and one for live";
-    for (text, expected) in [
+    let duplicate = "has two keys of one mode: give one for test and one for live";
+    for (value, expected) in [
         ("", Ok((None, None))),
         ("sk_test_a", Ok((some("sk_test_a"), None))),
         ("rk_live_b,sk_test_a", Ok((some("sk_test_a"), some("rk_live_b")))),
-        ("sk_test_a,rk_test_b", failed(twice)),
-        ("rk_live_a,rk_live_b", failed(twice)),
-        ("pk_test_a", failed(prefix)),
-        ("sk_test_", failed(prefix)),
-        ("sk_prod_a", failed(prefix)),
-        ("sk_test_ä", failed(prefix)),
+        ("sk_test_a,rk_test_b", invalid(duplicate)),
+        ("rk_live_a,rk_live_b", invalid(duplicate)),
+        ("pk_test_a", invalid(prefix)),
+        ("sk_test_", invalid(prefix)),
+        ("sk_prod_a", invalid(prefix)),
+        ("sk_test_ä", invalid(prefix)),
     ] {
-        assert_eq!(keys(text), expected, "{text}");
+        assert_eq!(keys(value), expected, "{value}");
     }
 }
 
 #[test]
-fn the_key_is_never_sent_in_the_clear_but_to_this_machine() {
-    let base = |text: &str| {
+fn the_stripe_base_must_be_https_or_on_localhost() {
+    let base = |value: &str| {
         let name = "STRIPE_API_BASE";
-        let settings = Settings::parse(|asked| (asked == name).then(|| text.to_owned()));
+        let settings = Settings::parse(|lookup| (lookup == name).then(|| value.to_owned()));
         settings.map(|settings| settings.stripe_base.into_string())
     };
-    let failed = |problem| Err(Error { name: "STRIPE_API_BASE", problem });
-    let clear = "is neither https://… nor http:// of this machine";
+    let invalid = |problem| Err(Error { name: "STRIPE_API_BASE", problem });
+    let scheme = "is neither https://… nor http:// on localhost";
     let path = "has a path: give the origin alone, https://host or https://host:port";
-    let none = "is no URL: it begins with https://host or https://host:port";
-    for (text, expected) in [
+    let not_a_url = "is not a URL: it begins with https://host or https://host:port";
+    for (value, expected) in [
         ("", Ok("https://api.stripe.com")),
         ("https://catalog.example", Ok("https://catalog.example")),
         ("https://catalog.example/", Ok("https://catalog.example")),
         ("http://localhost:8787", Ok("http://localhost:8787")),
         ("http://127.0.0.1:1", Ok("http://127.0.0.1:1")),
         ("http://[::1]:1", Ok("http://[::1]:1")),
-        ("http://catalog.example", failed(clear)),
-        ("ftp://localhost", failed(clear)),
-        ("catalog.example", failed(clear)),
-        ("https://catalog.example/v1", failed(path)),
-        ("https://catalog.example?a=1", failed(path)),
-        ("https://user@catalog.example", failed(none)),
-        ("https://", failed(none)),
+        ("http://catalog.example", invalid(scheme)),
+        ("ftp://localhost", invalid(scheme)),
+        ("catalog.example", invalid(scheme)),
+        ("https://catalog.example/v1", invalid(path)),
+        ("https://catalog.example?a=1", invalid(path)),
+        ("https://user@catalog.example", invalid(not_a_url)),
+        ("https://", invalid(not_a_url)),
     ] {
-        assert_eq!(base(text), expected.map(str::to_owned), "{text}");
+        assert_eq!(base(value), expected.map(str::to_owned), "{value}");
     }
 }
 
 #[test]
-fn paused_subscriptions_can_only_be_looked_at_with_a_key() {
+fn revoking_paused_subscriptions_requires_a_stripe_key() {
     let paused = |policy: &str, key: &str| {
-        let settings = Settings::parse(|asked| match asked {
+        let settings = Settings::parse(|lookup| match lookup {
             "ENTGATE_PAUSED_SUBSCRIPTIONS" => Some(policy.to_owned()),
             "STRIPE_API_KEY" => Some(key.to_owned()),
             _ => None,
         });
         settings.map(|settings| settings.paused)
     };
-    let failed = |problem| Err(Error { name: "ENTGATE_PAUSED_SUBSCRIPTIONS", problem });
-    let keyless = "is `revoke`, which needs STRIPE_API_KEY to see subscriptions";
+    let invalid = |problem| Err(Error { name: "ENTGATE_PAUSED_SUBSCRIPTIONS", problem });
+    let without_key = "is `revoke`, which needs STRIPE_API_KEY to see subscriptions";
     for (policy, key, expected) in [
         ("", "", Ok(Keep)),
         ("keep", "", Ok(Keep)),
         ("revoke", "sk_test_a", Ok(Revoke)),
-        ("revoke", "", failed(keyless)),
-        ("Revoke", "sk_test_a", failed("is neither `keep` nor `revoke`")),
+        ("revoke", "", invalid(without_key)),
+        ("Revoke", "sk_test_a", invalid("is neither `keep` nor `revoke`")),
     ] {
         assert_eq!(paused(policy, key), expected, "{policy} with {key}");
     }
@@ -187,52 +189,53 @@ fn paused_subscriptions_can_only_be_looked_at_with_a_key() {
 #[test]
 fn the_source_is_stripe_with_a_key_or_the_catalog_without_one() {
     let source = |source: &str, key: &str| {
-        let settings = Settings::parse(|asked| match asked {
+        let settings = Settings::parse(|lookup| match lookup {
             "ENTGATE_SOURCE" => Some(source.to_owned()),
             "STRIPE_API_KEY" => Some(key.to_owned()),
             _ => None,
         });
         settings.map(|settings| {
-            let has = |livemode| settings.has_source(livemode);
-            (settings.source, has(Livemode::Test), has(Livemode::Live))
+            let has_source = |livemode| settings.has_source(livemode);
+            (settings.source, has_source(Livemode::Test), has_source(Livemode::Live))
         })
     };
-    let failed = |name, problem| Err(Error { name, problem });
-    let neither = failed("ENTGATE_SOURCE", "is neither `stripe` nor `catalog`");
-    let both = "is set, and ENTGATE_SOURCE=catalog needs none: unset one of the two";
-    for (text, key, expected) in [
+    let invalid = |name, problem| Err(Error { name, problem });
+    let neither = invalid("ENTGATE_SOURCE", "is neither `stripe` nor `catalog`");
+    let both = "is set, and ENTGATE_SOURCE=catalog does not use it: unset one of the two";
+    for (value, key, expected) in [
         ("", "", Ok((Source::Stripe, false, false))),
         ("stripe", "sk_test_a", Ok((Source::Stripe, true, false))),
         ("stripe", "rk_live_a", Ok((Source::Stripe, false, true))),
         ("catalog", "", Ok((Source::Catalog, true, true))),
         (" catalog ", "  ", Ok((Source::Catalog, true, true))),
-        ("catalog", "sk_test_a", failed("STRIPE_API_KEY", both)),
+        ("catalog", "sk_test_a", invalid("STRIPE_API_KEY", both)),
         ("Catalog", "", neither.clone()),
         ("stripe,catalog", "", neither),
     ] {
-        assert_eq!(source(text, key), expected, "{text} with {key}");
+        assert_eq!(source(value, key), expected, "{value} with {key}");
     }
 }
 
 #[test]
-fn what_a_status_grants_is_set_for_the_catalog() {
+fn grant_rules_of_statuses_are_settings_of_the_catalog() {
     let (past_due, unpaid, paused) = (
         "ENTGATE_PAST_DUE_SUBSCRIPTIONS",
         "ENTGATE_UNPAID_SUBSCRIPTIONS",
         "ENTGATE_PAUSED_SUBSCRIPTIONS",
     );
-    let policy = |source: &str, name: &str, text: &str| {
-        let settings = Settings::parse(|asked| match asked {
+    let policy = |source: &str, name: &str, value: &str| {
+        let settings = Settings::parse(|lookup| match lookup {
             "ENTGATE_SOURCE" => Some(source.to_owned()),
-            asked => (asked == name).then(|| text.to_owned()),
+            lookup => (lookup == name).then(|| value.to_owned()),
         });
         settings.map(|settings| (settings.policy, settings.paused))
     };
     let set = |past_due, unpaid, paused| Ok((StatusPolicy { past_due, unpaid, paused }, Keep));
-    let failed = |name, problem| Err(Error { name, problem });
-    let stripes = "is set, which works with ENTGATE_SOURCE=catalog only: Stripe decides it itself";
-    let form = "is neither `keep` nor `revoke`";
-    for (source, name, text, expected) in [
+    let invalid = |name, problem| Err(Error { name, problem });
+    let catalog_only =
+        "is set, which works with ENTGATE_SOURCE=catalog only: Stripe decides it itself";
+    let format = "is neither `keep` nor `revoke`";
+    for (source, name, value, expected) in [
         ("catalog", past_due, "", set(Keep, Revoke, Keep)),
         ("catalog", past_due, "keep", set(Keep, Revoke, Keep)),
         ("catalog", past_due, " revoke ", set(Revoke, Revoke, Keep)),
@@ -240,15 +243,15 @@ fn what_a_status_grants_is_set_for_the_catalog() {
         ("catalog", unpaid, "revoke", set(Keep, Revoke, Keep)),
         ("catalog", paused, "keep", set(Keep, Revoke, Keep)),
         ("catalog", paused, "revoke", set(Keep, Revoke, Revoke)),
-        ("catalog", past_due, "no", failed(past_due, form)),
-        ("catalog", unpaid, "Keep", failed(unpaid, form)),
-        ("catalog", paused, "keep,revoke", failed(paused, form)),
+        ("catalog", past_due, "no", invalid(past_due, format)),
+        ("catalog", unpaid, "Keep", invalid(unpaid, format)),
+        ("catalog", paused, "keep,revoke", invalid(paused, format)),
         ("stripe", past_due, "", set(Keep, Revoke, Keep)),
-        ("stripe", past_due, "keep", failed(past_due, stripes)),
-        ("stripe", unpaid, "revoke", failed(unpaid, stripes)),
-        ("", unpaid, "keep", failed(unpaid, stripes)),
-        ("stripe", past_due, "no", failed(past_due, form)),
+        ("stripe", past_due, "keep", invalid(past_due, catalog_only)),
+        ("stripe", unpaid, "revoke", invalid(unpaid, catalog_only)),
+        ("", unpaid, "keep", invalid(unpaid, catalog_only)),
+        ("stripe", past_due, "no", invalid(past_due, format)),
     ] {
-        assert_eq!(policy(source, name, text), expected, "{source}: {name}={text}");
+        assert_eq!(policy(source, name, value), expected, "{source}: {name}={value}");
     }
 }

@@ -1,10 +1,12 @@
-//! The words that the tests speak in: a deployment in memory, and Stripe sending to it.
+//! Test fixtures: a deployment with stores in memory, and events of Stripe.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use entgate::{
     api::{
-        self, App, FeatureCache, Request, Response, fast_path, settings::Settings,
+        self, App, FeatureCache, Request, Response,
+        fast_path::{self, FastAnswer, FastQuery, WebhookResult, wire},
+        settings::Settings,
         stream::StreamRequest,
     },
     entitlement::{ActiveEntitlement, Summary, SummaryPage},
@@ -21,20 +23,20 @@ pub(crate) const LIVE_KEY: &str = "sk_live_entgate";
 pub(crate) const SECRET: &str = "whsec_test_entgate";
 pub(crate) const OLD_SECRET: &str = "whsec_test_before";
 
-/// When the tests take place.
+/// The time of the tests.
 pub(crate) const NOW: Timestamp = Timestamp(1_700_000_100);
 
-/// A deployment with both stores in memory.
+/// A deployment with its stores in memory.
 pub(crate) struct Service {
     pub(crate) store: MemoryStore,
-    /// When requests come in.
+    /// The time of the next request.
     pub(crate) now: Timestamp,
     settings: Settings,
-    features: FeatureCache,
-    keyring: JwksCache,
+    feature_cache: FeatureCache,
+    jwks_cache: JwksCache,
 }
 
-/// An answer, its body read.
+/// A response with its body as JSON.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -42,6 +44,7 @@ pub(crate) struct Answer {
     response: Response,
 }
 
+/// A deployment with keys of both modes and two webhook secrets.
 pub(crate) fn service() -> Service {
     configured(&[
         ("ENTGATE_API_KEYS", "sk_test_entgate,sk_live_entgate"),
@@ -49,27 +52,28 @@ pub(crate) fn service() -> Service {
     ])
 }
 
+/// A deployment with these settings. The first value of a name counts.
 pub(crate) fn configured(settings: &[(&str, &str)]) -> Service {
-    let text = |name| {
-        let set = settings.iter().find(|(known, _)| *known == name);
-        set.map(|(_, text)| (*text).to_owned())
+    let lookup = |name| {
+        let setting = settings.iter().find(|(other, _)| *other == name);
+        setting.map(|(_, value)| (*value).to_owned())
     };
-    let settings = Settings::parse(text).unwrap();
+    let settings = Settings::parse(lookup).unwrap();
     Service {
         store: MemoryStore::default(),
         now: NOW,
         settings,
-        features: FeatureCache::default(),
-        keyring: JwksCache::default(),
+        feature_cache: FeatureCache::default(),
+        jwks_cache: JwksCache::default(),
     }
 }
 
-/// A deployment that reads a Stripe in memory, whose clock stands still at [`NOW`].
+/// A deployment that reads from a fake Stripe, whose clock is fixed at [`NOW`].
 pub(crate) fn service_with_stripe() -> Service {
     service_with_stripe_and(&[])
 }
 
-/// The same, with further settings.
+/// The same with additional settings.
 pub(crate) fn service_with_stripe_and(settings: &[(&str, &str)]) -> Service {
     let basic = [
         ("ENTGATE_API_KEYS", "sk_test_entgate"),
@@ -84,18 +88,19 @@ pub(crate) fn service_with_stripe_and(settings: &[(&str, &str)]) -> Service {
 }
 
 impl Service {
-    /// Stripe, where it is read.
+    /// The fake Stripe of [`service_with_stripe()`].
     pub(crate) fn stripe(&self) -> &source::fake::FakeStripe {
         self.store.ledger.source.as_ref().unwrap().transport()
     }
 
-    /// An event arrives, signed now with the first secret, and the replica follows.
+    /// Receives an event, signed now with the first secret, and then updates the replica.
     #[track_caller]
     pub(crate) fn stripe_sends(&self, event: &Value) -> Answer {
         let body = event.to_string();
         self.receives(&body, &signed(&body, SECRET, NOW))
     }
 
+    /// Receives a webhook, and then updates the replica.
     pub(crate) fn receives(&self, body: &str, signature: &str) -> Answer {
         let headers = [("stripe-signature", signature)];
         let answer = self.request("POST", "/webhooks/stripe", &headers, body.as_bytes());
@@ -103,17 +108,19 @@ impl Service {
         answer
     }
 
-    /// Asks with the server key of test mode.
+    /// Sends a `GET` with the server key of test mode.
     pub(crate) fn get(&self, target: &str) -> Answer {
         self.request("GET", target, &[("authorization", "Bearer sk_test_entgate")], b"")
     }
 
+    /// Sends a `POST` with the server key of test mode.
     pub(crate) fn post_json(&self, target: &str, body: &Value) -> Answer {
         let headers =
             [("authorization", "Bearer sk_test_entgate"), ("content-type", "application/json")];
         self.request("POST", target, &headers, body.to_string().as_bytes())
     }
 
+    /// Sends a request on the slow path, and asserts that the fast path agrees if it answers.
     pub(crate) fn request(
         &self,
         method: &str,
@@ -126,36 +133,28 @@ impl Service {
             request = request.header(*name, *value);
         }
         let request = request.body(body.to_vec()).unwrap();
-        let hot = self.hot(&request);
-        let Self { store, now, settings, features, keyring } = self;
-        let app = App {
-            store,
-            settings,
-            feature_cache: features,
-            jwks_cache: keyring,
-            random: || 0xabc,
-            log: |_| {},
-        };
+        let fast = self.fast_path(&request);
+        let Self { store, now, settings, feature_cache, jwks_cache } = self;
+        let app = App { store, settings, feature_cache, jwks_cache, random: || 0xabc, log: |_| {} };
         let response = pollster::block_on(api::handle(&app, &request, *now));
-        if let Some(hot) = hot {
-            hot.assert_is(&response, &request);
+        if let Some(fast) = fast {
+            fast.assert_equals(&response, &request);
         }
         let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
         Answer { status: response.status().as_u16(), body, response }
     }
 
-    /// What the hot path makes of a request: whatever it answers is what the long way answers, for all
-    /// requests of these tests.
-    pub(crate) fn hot(&self, request: &Request) -> Option<Hot> {
+    /// The answer of the fast path, if it answers the request.
+    pub(crate) fn fast_path(&self, request: &Request) -> Option<FastPathAnswer> {
         let header =
             |name| request.headers().get(name).map_or(Some(""), |value| value.to_str().ok());
         if ["origin", "entgate-customer"].iter().any(|name| request.headers().contains_key(*name)) {
             return None;
         }
         let url = format!("https://edge.example.com{}", request.uri());
-        let asked =
+        let query =
             fast_path::parse_query(&self.settings, &url, header("authorization")?, self.now);
-        let Some(question) = asked.filter(|_| request.method() == "GET") else {
+        let Some(query) = query.filter(|_| request.method() == "GET") else {
             if request.method() != "POST" || request.uri() != "/webhooks/stripe" {
                 return None;
             }
@@ -167,14 +166,14 @@ impl Service {
                 self.now,
                 |_| {},
             ) {
-                fast_path::FastWebhookResult::Respond(answer) => Some(Hot::Event(answer)),
-                fast_path::FastWebhookResult::Apply(_) => None,
+                WebhookResult::Respond(response) => Some(FastPathAnswer::Webhook(response)),
+                WebhookResult::Apply(_) => None,
             };
         };
-        assert_eq!(fast_path::FastQuery::decode(&question.encode()).as_ref(), Some(&question));
-        let record = record::encode(&self.store.replica.stored_set(&question.customer)?).unwrap();
-        let answer = fast_path::answer_from_record(&question, &record, ServedBy::Replica)?;
-        Some(Hot::Question(question, answer))
+        assert_eq!(wire::decode_query(&wire::encode_query(&query)).as_ref(), Some(&query));
+        let record = record::encode(&self.store.replica.stored_set(&query.customer)?).unwrap();
+        let answer = fast_path::answer_from_record(&query, &record, ServedBy::Replica)?;
+        Some(FastPathAnswer::Query(query, answer))
     }
 
     /// `entitled` and `reason` of one check.
@@ -192,7 +191,7 @@ impl Answer {
         self.response.headers().get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// Whether it is Stripe's 400 about one parameter, in these words.
+    /// Asserts a 400 of Stripe about one parameter with this message.
     #[track_caller]
     pub(crate) fn assert_refuses(&self, param: &str, code: &str, message: &str, why: &str) {
         let r#type = "invalid_request_error";
@@ -205,12 +204,12 @@ impl Answer {
         self.body["error"][member].as_str().unwrap_or_default()
     }
 
-    /// The stream that it opens.
-    pub(crate) fn listen(&self) -> Option<&StreamRequest> {
+    /// The stream that the response opens.
+    pub(crate) fn stream_request(&self) -> Option<&StreamRequest> {
         self.response.extensions().get()
     }
 
-    /// All that it says: its headers and its body.
+    /// The headers and the body as one string.
     pub(crate) fn text(&self) -> String {
         format!("{:?} {}", self.response.headers(), String::from_utf8_lossy(self.response.body()))
     }
@@ -226,40 +225,41 @@ impl Answer {
     }
 }
 
-/// What the hot path answers.
+/// An answer of the fast path.
 #[derive(Debug)]
-pub(crate) enum Hot {
-    Question(fast_path::FastQuery, fast_path::FastAnswer),
-    Event(Response),
+pub(crate) enum FastPathAnswer {
+    Query(FastQuery, FastAnswer),
+    Webhook(Response),
 }
 
-impl Hot {
+impl FastPathAnswer {
+    /// Asserts that the slow path returned the same response.
     #[track_caller]
-    fn assert_is(&self, response: &Response, request: &Request) {
-        let shown = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap());
+    fn assert_equals(&self, response: &Response, request: &Request) {
+        let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap());
         let body = || std::str::from_utf8(response.body()).unwrap();
         match self {
-            Self::Question(_, fast_path::FastAnswer::Check(object)) => {
+            Self::Query(_, FastAnswer::Check(object)) => {
                 assert_eq!(
                     (response.status().as_u16(), body()),
                     (200, object.as_str()),
                     "{request:?}"
                 );
-                assert_eq!(shown("content-type"), Some("application/json"), "{request:?}");
+                assert_eq!(header("content-type"), Some("application/json"), "{request:?}");
             }
-            Self::Question(question, fast_path::FastAnswer::Granted(glance, ServedBy::Replica)) => {
+            Self::Query(query, FastAnswer::Granted(lookup, ServedBy::Replica)) => {
                 assert_eq!((response.status().as_u16(), body()), (204, ""), "{request:?}");
-                let (version, as_of) = (glance.version.to_string(), glance.as_of.to_string());
+                let (version, as_of) = (lookup.version.to_string(), lookup.as_of.to_string());
                 for (name, value) in [
                     ("entgate-version", version.as_str()),
                     ("entgate-as-of", as_of.as_str()),
                     ("entgate-served-by", "replica"),
-                    ("entgate-customer", question.customer.id.as_str()),
+                    ("entgate-customer", query.customer.id.as_str()),
                 ] {
-                    assert_eq!(shown(name), Some(value), "{name} {request:?}");
+                    assert_eq!(header(name), Some(value), "{name} {request:?}");
                 }
             }
-            Self::Question(_, fast_path::FastAnswer::List(list)) => {
+            Self::Query(_, FastAnswer::List(list)) => {
                 assert_eq!(
                     (response.status().as_u16(), body()),
                     (200, list.body.as_str()),
@@ -272,34 +272,35 @@ impl Hot {
                     ("entgate-as-of", as_of.as_str()),
                     ("entgate-served-by", list.served_by.as_str()),
                 ] {
-                    assert_eq!(shown(name), Some(value), "{name} {request:?}");
+                    assert_eq!(header(name), Some(value), "{name} {request:?}");
                 }
             }
-            Self::Question(..) => panic!("not by the replica: {self:?}"),
-            Self::Event(answer) => {
-                assert_eq!(answer.status(), response.status(), "{request:?}");
-                assert_eq!(answer.headers(), response.headers(), "{request:?}");
-                assert_eq!(answer.body(), response.body(), "{request:?}");
+            Self::Query(..) => panic!("not answered by the replica: {self:?}"),
+            Self::Webhook(expected) => {
+                assert_eq!(expected.status(), response.status(), "{request:?}");
+                assert_eq!(expected.headers(), response.headers(), "{request:?}");
+                assert_eq!(expected.body(), response.body(), "{request:?}");
                 return;
             }
         }
-        assert_eq!(shown("cache-control"), Some("no-store"), "{request:?}");
-        assert_eq!(shown("vary"), Some("Origin"), "{request:?}");
+        assert_eq!(header("cache-control"), Some("no-store"), "{request:?}");
+        assert_eq!(header("vary"), Some("Origin"), "{request:?}");
     }
 }
 
-/// The header of a signature, as Stripe makes it.
+/// A signature header, as Stripe creates it.
 pub(crate) fn signed(body: &str, secret: &str, at: Timestamp) -> String {
     format!("t={at},v1={}", v1(body, secret, at))
 }
 
+/// The `v1` signature of a body.
 pub(crate) fn v1(body: &str, secret: &str, at: Timestamp) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(format!("{at}.{body}").as_bytes());
     hex::encode::<[u8; 32]>(mac.finalize().into_bytes().into())
 }
 
-/// A summary event in Stripe's form. Its id comes of what is in it: the same event twice has one id.
+/// A summary event in Stripe's format. The id is a hash of the content, so equal events have one id.
 pub(crate) fn event(customer: &str, created: i64, keys: &[&str], has_more: bool) -> Value {
     let mut hasher = DefaultHasher::new();
     (customer, created, keys, has_more).hash(&mut hasher);
@@ -324,7 +325,7 @@ pub(crate) fn event(customer: &str, created: i64, keys: &[&str], has_more: bool)
     })
 }
 
-/// An entitlement in Stripe's form.
+/// An active entitlement in Stripe's format.
 pub(crate) fn item(key: &str) -> Value {
     json!({
         "id": format!("ent_test_{key}"),
@@ -335,11 +336,12 @@ pub(crate) fn item(key: &str) -> Value {
     })
 }
 
+/// A customer of test mode.
 pub(crate) fn customer(id: &str) -> CustomerKey {
     CustomerKey { livemode: Livemode::Test, id: CustomerId::try_from(id).unwrap() }
 }
 
-/// Grants of the features with these lookup keys.
+/// Entitlements of the features with these lookup keys.
 pub(crate) fn grants(keys: &[&str]) -> Vec<ActiveEntitlement> {
     let grant = |key: &&str| ActiveEntitlement {
         id: format!("ent_test_{key}").try_into().unwrap(),
@@ -349,6 +351,7 @@ pub(crate) fn grants(keys: &[&str]) -> Vec<ActiveEntitlement> {
     keys.iter().map(grant).collect()
 }
 
+/// A parsed summary about Ada.
 pub(crate) fn summary(event: &str, created: i64, page: SummaryPage) -> Summary {
     Summary {
         event: event.try_into().unwrap(),

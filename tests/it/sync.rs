@@ -1,4 +1,5 @@
-//! Where the ledger cannot tell, Stripe is asked: who there is, the rest of a page, a set read now.
+//! Reads from Stripe: unknown customers, truncated pages, and `POST /v1/customers/{id}/sync`. Also the
+//! health of the deployment.
 
 use entgate::{id::UnixMillis, ledger::SyncProblem, store::Backlog};
 use serde_json::{Value, json};
@@ -9,18 +10,18 @@ use crate::support::{
 
 const LIST: &str = "/v1/entitlements/active_entitlements";
 const ADA: &str = "/v1/entitlements/active_entitlements?customer=cus%5Fada&limit=100";
-const NOT_A_NO: &str =
-    "The entitlements cannot be read or written at the moment. This is not a no.";
+const UNAVAILABLE: &str =
+    "The entitlements cannot be read or written at the moment. This is not a denial.";
 
-/// A deployment, and Stripe, where Ada holds the features with these keys.
-fn holding(keys: &[&str]) -> Service {
+/// A deployment whose Stripe has these features for Ada.
+fn with_entitlements_at_stripe(keys: &[&str]) -> Service {
     let service = service_with_stripe();
     service.stripe().set_entitlements("cus_ada", grants(keys));
     service
 }
 
-/// The next requests to Stripe are lost, as often as one is tried.
-fn lose_one(service: &Service) {
+/// Makes the next request to Stripe fail, including its retries.
+fn fail_next_request(service: &Service) {
     (0..3).for_each(|_| service.stripe().queue_response(Err("connection reset".to_owned())));
 }
 
@@ -29,8 +30,8 @@ fn sync(service: &Service, query: &str) -> Answer {
 }
 
 #[test]
-fn a_customer_nothing_was_heard_of_is_found_at_stripe() {
-    let service = holding(&["sms"]);
+fn an_unknown_customer_is_read_from_stripe() {
+    let service = with_entitlements_at_stripe(&["sms"]);
     let answer = service.get("/v1/check?customer=cus_ada&feature=sms");
     assert_eq!(
         answer.body,
@@ -45,15 +46,15 @@ fn a_customer_nothing_was_heard_of_is_found_at_stripe() {
             "served_by": "source",
         })
     );
-    let again = service.get("/v1/check?customer=cus_ada&feature=sso");
-    assert_eq!(again.body["reason"], "not_entitled");
-    assert_eq!(again.body["served_by"], "ledger");
+    let second = service.get("/v1/check?customer=cus_ada&feature=sso");
+    assert_eq!(second.body["reason"], "not_entitled");
+    assert_eq!(second.body["served_by"], "ledger");
     assert_eq!(service.stripe().requests(), [ADA]);
 }
 
 #[test]
-fn a_customer_who_holds_nothing_at_stripe_is_known_to_hold_nothing() {
-    let service = holding(&[]);
+fn an_empty_list_of_stripe_is_a_known_set() {
+    let service = with_entitlements_at_stripe(&[]);
     assert_eq!(service.check("cus_ada", "sms").1, "not_entitled");
     let list = service.get(&format!("{LIST}?customer=cus_ada"));
     assert_eq!((list.status, list.keys().len()), (200, 0));
@@ -62,7 +63,7 @@ fn a_customer_who_holds_nothing_at_stripe_is_known_to_hold_nothing() {
 }
 
 #[test]
-fn a_customer_that_stripe_does_not_know_is_unknown() {
+fn a_customer_that_stripe_does_not_have_is_unknown() {
     let service = service_with_stripe();
     let check = service.get("/v1/check?customer=cus_ada&feature=sms");
     assert_eq!(check.body["reason"], "unknown_customer");
@@ -77,10 +78,10 @@ fn a_customer_that_stripe_does_not_know_is_unknown() {
 }
 
 #[test]
-fn a_truncated_page_is_completed_by_the_next_question() {
-    let service = holding(&["c", "b", "a"]);
+fn the_next_check_completes_a_truncated_page() {
+    let service = with_entitlements_at_stripe(&["c", "b", "a"]);
     service.stripe_sends(&event("cus_ada", NOW.0 - 9, &["c"], true));
-    assert_eq!(service.stripe().requests(), [""; 0], "the event alone asks for nothing");
+    assert_eq!(service.stripe().requests(), [""; 0], "the event causes no request");
 
     let check = service.get("/v1/check?customer=cus_ada&feature=a");
     assert_eq!((check.status, &check.body["entitled"]), (200, &json!(true)));
@@ -95,30 +96,30 @@ fn a_truncated_page_is_completed_by_the_next_question() {
 }
 
 #[test]
-fn while_stripe_is_out_of_reach_nobody_is_told_no() {
-    let service = holding(&["a", "b"]);
+fn while_stripe_is_unavailable_no_feature_is_denied() {
+    let service = with_entitlements_at_stripe(&["a", "b"]);
     for target in ["/v1/check?customer=cus_ada&feature=a", &format!("{LIST}?customer=cus_ada")] {
-        lose_one(&service);
+        fail_next_request(&service);
         let answer = service.get(target);
-        assert_eq!((answer.status, answer.error("message")), (503, NOT_A_NO), "{target}");
+        assert_eq!((answer.status, answer.error("message")), (503, UNAVAILABLE), "{target}");
         assert_eq!(answer.header("retry-after"), Some("1"), "{target}");
     }
-    lose_one(&service);
-    assert_eq!(sync(&service, "").error("message"), NOT_A_NO);
+    fail_next_request(&service);
+    assert_eq!(sync(&service, "").error("message"), UNAVAILABLE);
 
     service.stripe_sends(&event("cus_ada", NOW.0 - 9, &["a"], true));
-    let asked = service.stripe().requests().len();
-    assert!(service.check("cus_ada", "a").0, "what is held in part is enough for a yes");
-    assert_eq!(service.stripe().requests().len(), asked, "and Stripe is not asked for it");
-    lose_one(&service);
+    let requests = service.stripe().requests().len();
+    assert!(service.check("cus_ada", "a").0, "an incomplete set grants its features");
+    assert_eq!(service.stripe().requests().len(), requests, "Stripe receives no request");
+    fail_next_request(&service);
     let answer = service.get("/v1/check?customer=cus_ada&feature=b");
     assert_eq!((answer.status, answer.error("code")), (503, "entitlements_incomplete"));
-    assert!(service.check("cus_ada", "b").0, "it is in reach again");
+    assert!(service.check("cus_ada", "b").0, "Stripe is available again");
 }
 
 #[test]
-fn a_sync_answers_what_stripe_says_now() {
-    let service = holding(&["sms", "export"]);
+fn a_sync_returns_stripes_current_list() {
+    let service = with_entitlements_at_stripe(&["sms", "export"]);
     service.stripe_sends(&event("cus_ada", NOW.0 - 9, &["export"], false));
     let expected = json!({
         "object": "customer_sync",
@@ -135,7 +136,7 @@ fn a_sync_answers_what_stripe_says_now() {
     });
     let answer = sync(&service, "");
     assert_eq!((answer.status, answer.body), (200, expected));
-    assert_eq!(sync(&service, "").body["version"], 2, "the same set is no new version");
+    assert_eq!(sync(&service, "").body["version"], 2, "an equal set keeps its version");
     for (feature, entitled) in [("sms", true), ("sso", false)] {
         let answer =
             service.post_json("/v1/customers/cus_ada/sync", &json!({ "feature": feature }));
@@ -146,24 +147,24 @@ fn a_sync_answers_what_stripe_says_now() {
 }
 
 #[test]
-fn a_sync_shows_a_hundred_entitlements_and_says_that_there_are_more() {
+fn a_sync_returns_a_hundred_entitlements_and_whether_there_are_more() {
     let keys: Vec<_> = (0..101).map(|n| format!("f{n}")).collect();
     let keys: Vec<_> = keys.iter().map(String::as_str).collect();
     for (count, has_more) in [(100, false), (101, true)] {
-        let answer = sync(&holding(&keys[..count]), "?feature=f100").body;
+        let answer = sync(&with_entitlements_at_stripe(&keys[..count]), "?feature=f100").body;
         assert_eq!(answer["entitlements"]["data"].as_array().unwrap().len(), 100, "{count}");
         assert_eq!(answer["entitlements"]["has_more"], has_more, "{count}");
-        assert_eq!(answer["entitled"], has_more, "{count}: what is not shown is looked at");
+        assert_eq!(answer["entitled"], has_more, "{count}: the decision uses all entitlements");
     }
 }
 
 #[test]
-fn a_sync_waits_for_a_feature_and_for_25_s_at_most() {
-    let service = holding(&["sms"]);
+fn a_sync_waits_for_a_feature_for_25_s_at_most() {
+    let service = with_entitlements_at_stripe(&["sms"]);
     for query in ["?feature=sms&wait=0", "?feature=sms&wait=25", "?feature=sms"] {
         assert_eq!(sync(&service, query).body["entitled"], true, "{query}");
     }
-    let asked = service.stripe().requests().len();
+    let requests = service.stripe().requests().len();
     for (query, param, code, message) in [
         ("?wait=5", "wait", "parameter_invalid", "`wait` needs a `feature` to wait for."),
         (
@@ -180,21 +181,21 @@ fn a_sync_waits_for_a_feature_and_for_25_s_at_most() {
         ),
         ("?feture=sms", "feture", "parameter_unknown", "Received unknown parameter: feture"),
     ] {
-        // A query counts where there is no body.
+        // The query is parsed if there is no body.
         let headers = [("authorization", "Bearer sk_test_entgate")];
         let target = format!("/v1/customers/cus_ada/sync{query}");
         let answer = service.request("POST", &target, &headers, b"");
         answer.assert_refuses(param, code, message, query);
     }
-    assert_eq!(service.stripe().requests().len(), asked, "what is refused is not asked for");
+    assert_eq!(service.stripe().requests().len(), requests, "an invalid request causes no read");
 }
 
 #[test]
-fn without_a_key_what_only_stripe_knows_is_refused_and_the_setting_named() {
+fn without_a_stripe_key_requests_that_need_stripe_return_400_with_the_setting() {
     let service = service();
     service.stripe_sends(&event("cus_ada", NOW.0 - 9, &["sms"], false));
     for (what, param, answer) in [
-        ("Reading a customer's entitlements anew", "", sync(&service, "")),
+        ("A customer's entitlement list", "", sync(&service, "")),
         ("An entitlement by its id", "", service.get(&format!("{LIST}/ent_test_sms"))),
         (
             "`data.feature`",
@@ -212,7 +213,7 @@ fn without_a_key_what_only_stripe_knows_is_refused_and_the_setting_named() {
 }
 
 #[test]
-fn a_customer_who_was_deleted_holds_nothing() {
+fn a_deleted_customer_has_no_features() {
     let service = service();
     service.stripe_sends(&event("cus_ada", NOW.0 - 9, &["sms"], false));
     let receipt = service.stripe_sends(&json!({
@@ -231,36 +232,42 @@ fn a_customer_who_was_deleted_holds_nothing() {
 }
 
 #[test]
-fn health_tells_what_is_pending_and_what_the_operator_has_to_see_to() {
+fn health_reports_pending_tasks_and_problems() {
     let now = UnixMillis::from(NOW).0;
-    let backlog = |pending, since: Option<u64>, trouble| Backlog {
+    let backlog = |pending, since: Option<u64>, problem| Backlog {
         pending,
         pending_since: since.map(UnixMillis),
-        problem: trouble,
+        problem,
     };
-    let (service, unset) = (service_with_stripe(), configured(&[]));
+    let (service, unconfigured) = (service_with_stripe(), configured(&[]));
     let key =
         "Stripe refuses STRIPE_API_KEY: set a key of this account that may read entitlements.";
-    let account = "Stripe does not know a customer of whom it sent events: is STRIPE_API_KEY of the \
+    let account = "Stripe does not have a customer that its events name: is STRIPE_API_KEY of the \
                    same account as the webhook?";
     for (why, backlog, status, outbox, message) in [
-        ("nothing", backlog(0, None, None), "ok", json!({ "pending": 0, "oldest": null }), None),
         (
-            "a debt",
+            "no pending task",
+            backlog(0, None, None),
+            "ok",
+            json!({ "pending": 0, "oldest": null }),
+            None,
+        ),
+        (
+            "a pending task",
             backlog(1, Some(now - 89_999), None),
             "degraded",
             json!({ "pending": 1, "oldest": 89 }),
             None,
         ),
         (
-            "one from a clock ahead",
+            "a task from a clock ahead",
             backlog(3, Some(now + 90_000), None),
             "degraded",
             json!({ "pending": 3, "oldest": 0 }),
             None,
         ),
         (
-            "a key that is refused",
+            "a rejected key",
             backlog(0, None, Some(SyncProblem::KeyRefused)),
             "degraded",
             json!({ "pending": 0, "oldest": null }),
@@ -280,7 +287,7 @@ fn health_tells_what_is_pending_and_what_the_operator_has_to_see_to() {
         assert_eq!(body.get("message"), message.map(Value::from).as_ref(), "{why}");
         assert_eq!(body["settings"]["STRIPE_API_KEY"], "set", "{why}");
 
-        *unset.store.customer_index.backlog.borrow_mut() = backlog;
-        assert_eq!(unset.get("/healthz").body["status"], "unconfigured", "{why}");
+        *unconfigured.store.customer_index.backlog.borrow_mut() = backlog;
+        assert_eq!(unconfigured.get("/healthz").body["status"], "unconfigured", "{why}");
     }
 }

@@ -40,10 +40,10 @@ use sha2::{Digest as _, Sha256};
 
 use self::context::RequestContext;
 use super::{
-    App, IDEMPOTENCY_KEY, Request, Response, auth,
+    app::{App, IDEMPOTENCY_KEY, Request, Response, header_str, raw_json_response},
+    auth,
     error::Error,
     form::Params,
-    header_str,
     router::{Access, Route, RouteMatch},
 };
 use crate::{
@@ -281,7 +281,7 @@ fn fingerprint(request: &Request) -> String {
 }
 
 fn build_response(status: StatusCode, body: String, key: Option<&str>) -> Response {
-    let mut response = super::raw_json_response(status, body.into_bytes());
+    let mut response = raw_json_response(status, body.into_bytes());
     let headers = response.headers_mut();
     headers.insert(STRIPE_VERSION, HeaderValue::from_static(API_VERSION));
     if let Some(Ok(key)) = key.map(HeaderValue::from_str) {

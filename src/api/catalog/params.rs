@@ -6,7 +6,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::super::{
-    Request,
+    app::Request,
     error::Error,
     form::{self, ParamValue, Params},
 };

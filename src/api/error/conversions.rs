@@ -1,12 +1,13 @@
-//! Failures of what is below the API, and the status of each.
+//! Errors of the modules below the API, and their HTTP statuses.
 
 use http::{StatusCode, header};
 
 use super::{Error, ErrorType};
 use crate::{api::settings, source, store, token, webhook};
 
-/// 401, whatever is wrong with it: the caller needs another one. `WWW-Authenticate` says so as RFC 6750
-/// has it. But 403 where the token is genuine and names no customer: another one would not either.
+/// 401 for every invalid token, because the caller needs another one. `WWW-Authenticate` follows
+/// RFC 6750, section 3. 403 if the token is valid and names no customer, because a new token of the
+/// same issuer would not either.
 impl From<token::Error> for Error {
     fn from(error: token::Error) -> Self {
         let code = match &error {
@@ -16,56 +17,56 @@ impl From<token::Error> for Error {
             token::Error::Expired { .. } => "token_expired",
             _ => "token_invalid",
         };
-        let mut told =
+        let mut response =
             Self::new(StatusCode::UNAUTHORIZED, ErrorType::InvalidRequest, format!("{error}."));
-        told.0.body.code = Some(code);
+        response.0.body.code = Some(code);
         let challenge = "Bearer realm=\"entgate\", error=\"invalid_token\"".to_owned();
-        told.0.header = Some((header::WWW_AUTHENTICATE, challenge));
-        told
+        response.0.header = Some((header::WWW_AUTHENTICATE, challenge));
+        response
     }
 }
 
-/// 503: whatever Stripe said, it may say something else when it is tried again. That it does not
-/// take the deployment's key is told, since only those with a server key hear it.
+/// 503 for every error of Stripe, because a retry may succeed. The message names a rejected API key,
+/// since only callers with a server key receive it.
 impl From<source::Error> for Error {
     fn from(error: source::Error) -> Self {
         match &error {
             source::Error::KeyRejected { .. } => {
-                let mut told = Self::unavailable(format!("{error}. Set another one."));
-                told.0.cause = Some(told.0.body.message.clone());
-                told
+                let mut response = Self::unavailable(format!("{error}. Set another one."));
+                response.0.cause = Some(response.0.body.message.clone());
+                response
             }
             error => Self::source_unavailable(error.to_string()),
         }
     }
 }
 
-/// 503 where trying again may help, since the set that is held is left alone.
+/// 503 for every error of a store: the stored entitlements are unchanged and a retry may succeed.
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
-        let told = match &error {
-            store::Error::VersionNotReached { requested: asked, current: held } => {
-                let mut told = Self::unavailable(format!(
-                    "Version {asked} is not here yet: the newest is {held}."
+        let message = match &error {
+            store::Error::VersionNotReached { requested, current } => {
+                let mut response = Self::unavailable(format!(
+                    "Version {requested} is not available yet: the current version is {current}."
                 ));
-                told.0.body.code = Some("version_not_reached");
-                return told;
+                response.0.body.code = Some("version_not_reached");
+                return response;
             }
             store::Error::Unreachable { port: "activity log", .. } => {
                 "The activity log cannot be read at the moment."
             }
             store::Error::Ledger(_) => "The event does not fit the store. It was not applied.",
             store::Error::Unreachable { .. } | store::Error::Unreadable { .. } => {
-                "The entitlements cannot be read or written at the moment. This is not a no."
+                "The entitlements cannot be read or written at the moment. This is not a denial."
             }
         };
-        let mut told = Self::unavailable(told);
-        told.0.cause = Some(error.to_string());
-        told
+        let mut response = Self::unavailable(message);
+        response.0.cause = Some(error.to_string());
+        response
     }
 }
 
-/// 400, so that Stripe shows it in its dashboard and tries again.
+/// 400: Stripe shows the message in its dashboard and retries.
 impl From<webhook::signature::Error> for Error {
     fn from(error: webhook::signature::Error) -> Self {
         use webhook::signature::Error as Signature;
@@ -79,29 +80,29 @@ impl From<webhook::signature::Error> for Error {
                  its way."
             }
             Signature::Stale { .. } => {
-                "Was the request replayed or held back? Stripe signs each delivery anew."
+                "Was the request replayed or delayed? Stripe creates a new signature for each delivery."
             }
         };
         Self::parameter("Stripe-Signature", "signature_invalid", format!("{error}: {advice}"))
     }
 }
 
-/// 400, so that Stripe shows it in its dashboard and tries again.
+/// 400: Stripe shows the message in its dashboard and retries.
 impl From<webhook::stripe::Error> for Error {
     fn from(error: webhook::stripe::Error) -> Self {
-        Self::invalid(format!("The event is genuine and cannot be read: {error}."))
+        Self::invalid(format!("The signature is valid, but the event cannot be parsed: {error}."))
     }
 }
 
-/// 500: no request can change it, and the operator has to see it at once.
+/// 500: no request can succeed until the operator corrects the setting.
 impl From<&settings::Error> for Error {
     fn from(error: &settings::Error) -> Self {
-        let mut told = Self::new(
+        let mut response = Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             ErrorType::Api,
             format!("The deployment is misconfigured: {error}."),
         );
-        told.0.cause = Some(told.0.body.message.clone());
-        told
+        response.0.cause = Some(response.0.body.message.clone());
+        response
     }
 }

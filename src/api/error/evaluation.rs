@@ -1,66 +1,68 @@
-//! Failures as OpenFeature's remote evaluation tells them.
+//! Errors in the format of OpenFeature's remote evaluation (OFREP).
 //!
-//! | failure                            | status   | body                                         |
-//! |------------------------------------|----------|----------------------------------------------|
-//! | the request cannot be understood   | 400      | `key`, `errorCode`, `errorDetails`           |
-//! | no such feature                    | 404      | the same, `FLAG_NOT_FOUND`                   |
-//! | who asks is unknown, or may not    | 401, 403 | none                                         |
-//! | the answer is not known            | 500      | the same, `GENERAL`; with `Retry-After`      |
+//! | failure                             | status   | body                                      |
+//! |-------------------------------------|----------|-------------------------------------------|
+//! | the request is invalid              | 400      | `key`, `errorCode`, `errorDetails`        |
+//! | the feature does not exist          | 404      | the same, with `FLAG_NOT_FOUND`           |
+//! | the caller has no permission        | 401, 403 | empty                                     |
+//! | the decision is unknown             | 500      | the same, with `GENERAL` and `Retry-After` |
 //!
-//! `key` is there where one flag was asked for. A provider takes a `value` wherever it stands, so that no
-//! failure has one. <https://github.com/open-feature/protocol>, OFREP 0.3.0.
+//! `key` is present if the request is about one flag. No error has a `value`, because a provider
+//! uses a `value` in any response.
+//!
+//! Specification: OFREP 0.3.0, <https://github.com/open-feature/protocol>.
 
 use http::{StatusCode, header};
 use serde::Serialize;
 
 use super::{Error, RETRY_AFTER_SECS};
 use crate::{
-    api::{Response, json_response},
+    api::app::{Response, json_response},
     id, store,
 };
 
-/// Why an evaluation has no answer.
+/// Why an evaluation failed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(in crate::api) enum EvaluationError {
-    /// The request is at fault.
+    /// The request is invalid.
     BadRequest {
-        /// What is wrong with it.
+        /// The kind of problem.
         code: ErrorCode,
-        /// The same, in words.
+        /// The problem as a sentence.
         details: String,
     },
-    /// Who asks is unknown, or may not ask this; or whatever else kept us from an answer.
+    /// The caller has no permission, or the decision is unknown.
     Other(Error),
 }
 
-/// An error code of OpenFeature's: <https://openfeature.dev/specification/types#error-code>.
+/// OpenFeature's error codes: <https://openfeature.dev/specification/types#error-code>.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(in crate::api) enum ErrorCode {
-    /// The body is none that could be read.
+    /// The body cannot be parsed.
     ParseError,
-    /// Nobody is named.
+    /// The context names no customer.
     TargetingKeyMissing,
-    /// What is named is nobody.
+    /// The context is not valid.
     InvalidContext,
-    /// There is no such feature.
+    /// The feature does not exist.
     FlagNotFound,
-    /// Anything else: it is not known.
+    /// Any other failure: the decision is unknown.
     General,
 }
 
 impl EvaluationError {
-    /// The request is at fault.
+    /// 400, or 404 for [`ErrorCode::FlagNotFound`].
     pub(in crate::api) fn bad_request(code: ErrorCode, details: impl Into<String>) -> Self {
         Self::BadRequest { code, details: details.into() }
     }
 
-    /// 400: nobody can have this name.
+    /// 400: the targeting key is not a valid customer id.
     pub(in crate::api) fn invalid_targeting_key(error: &id::Error) -> Self {
         Self::bad_request(ErrorCode::InvalidContext, format!("The targetingKey is {error}."))
     }
 
-    /// What the operator's log should hold of it, if anything.
+    /// The cause for the operator's log, if there is one.
     pub(in crate::api) fn cause(&self) -> Option<&str> {
         match self {
             Self::BadRequest { .. } => None,
@@ -68,7 +70,7 @@ impl EvaluationError {
         }
     }
 
-    /// The whole answer, about one flag if it was asked for.
+    /// The response; `key` is the flag of the request, if it is about one.
     pub(in crate::api) fn to_response(&self, key: Option<&str>) -> Response {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
@@ -78,15 +80,15 @@ impl EvaluationError {
             error_code: ErrorCode,
             error_details: &'a str,
         }
-        let answer = |status, error_code, error_details| {
+        let respond = |status, error_code, error_details| {
             json_response(status, &EvaluationErrorBody { key, error_code, error_details })
         };
         let error = match self {
             Self::BadRequest { code: code @ ErrorCode::FlagNotFound, details } => {
-                return answer(StatusCode::NOT_FOUND, *code, details);
+                return respond(StatusCode::NOT_FOUND, *code, details);
             }
             Self::BadRequest { code, details } => {
-                return answer(StatusCode::BAD_REQUEST, *code, details);
+                return respond(StatusCode::BAD_REQUEST, *code, details);
             }
             Self::Other(error) => error,
         };
@@ -97,20 +99,20 @@ impl EvaluationError {
             return response;
         }
         let mut response =
-            answer(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::General, error.body().message());
+            respond(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::General, error.body().message());
         response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECS.into());
         response
     }
 }
 
-/// 401 and 403 as they are; anything else is not known.
+/// 401 and 403 keep their status; any other error becomes a 500.
 impl From<Error> for EvaluationError {
     fn from(error: Error) -> Self {
         Self::Other(error)
     }
 }
 
-/// Not known: never a no.
+/// 500: a failed store never denies a feature.
 impl From<store::Error> for EvaluationError {
     fn from(error: store::Error) -> Self {
         Self::Other(error.into())

@@ -1,10 +1,17 @@
-//! What went wrong, as HTTP tells it: the only place with the statuses of failures. `causes` has those
-//! of what goes wrong further down, `catalog` those of the catalog, `evaluation` the form that OpenFeature's
-//! clients read.
+//! Errors of the API, and their HTTP statuses. No other module assigns a status to a failure.
 //!
-//! Every other failure is Stripe's envelope, `{"error":{"type","code","message","param"}}`
-//! (<https://docs.stripe.com/api/errors>). The caller's mistake is told in full; ours is logged, and
-//! told as an `api_error` that may be tried again.
+//! | file          | content                                                              |
+//! |---------------|----------------------------------------------------------------------|
+//! | this file     | errors of the API itself, as Stripe's envelope                       |
+//! | `conversions` | errors of the modules below the API                                  |
+//! | `catalog`     | errors of the built-in catalog                                       |
+//! | `evaluation`  | the format of OpenFeature's remote evaluation                        |
+//!
+//! The envelope is `{"error":{"type","code","message","param"}}`. A caller's mistake is explained in
+//! full. A failure of this deployment is logged, and returned as an `api_error` that the caller may
+//! retry.
+//!
+//! Specification: <https://docs.stripe.com/api/errors>.
 
 #[cfg(feature = "catalog")]
 mod catalog;
@@ -14,16 +21,19 @@ pub(super) mod evaluation;
 use http::{Method, StatusCode, header};
 use serde::Serialize;
 
-use super::{Response, json_response, settings};
+use super::{
+    app::{Response, json_response},
+    settings,
+};
 use crate::{id, store};
 
-/// How long a caller should wait when we do not know why we failed, in seconds.
+/// `Retry-After` of a 503, in seconds: the cause is usually temporary.
 const RETRY_AFTER_SECS: u32 = 1;
 
-/// How long who would listen should wait where too many do, in seconds: others have to go first.
+/// `Retry-After` when a customer has too many streams, in seconds: another stream must close first.
 const STREAM_RETRY_AFTER_SECS: u32 = 30;
 
-/// A failure, ready to be answered. Boxed, since most requests have none.
+/// A failure with its status and body. It is boxed, because most requests succeed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Error(Box<ErrorInner>);
 
@@ -31,13 +41,13 @@ pub(crate) struct Error(Box<ErrorInner>);
 struct ErrorInner {
     status: StatusCode,
     body: ErrorBody,
-    /// What HTTP wants said beside the status.
+    /// A header that HTTP requires for the status.
     header: Option<(header::HeaderName, String)>,
-    /// For the operator's log: what the caller is not told.
+    /// The cause, for the operator's log only.
     cause: Option<String>,
 }
 
-/// The part inside `error`.
+/// The object inside `error`.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct ErrorBody {
     r#type: ErrorType,
@@ -49,7 +59,7 @@ pub(crate) struct ErrorBody {
 }
 
 impl ErrorBody {
-    /// What is told in words.
+    /// The message.
     pub(super) fn message(&self) -> &str {
         &self.message
     }
@@ -71,16 +81,16 @@ enum ErrorType {
 
 impl Error {
     fn new(status: StatusCode, r#type: ErrorType, message: impl Into<String>) -> Self {
-        let told = ErrorBody { r#type, code: None, message: message.into(), param: None };
-        Self(Box::new(ErrorInner { status, body: told, header: None, cause: None }))
+        let body = ErrorBody { r#type, code: None, message: message.into(), param: None };
+        Self(Box::new(ErrorInner { status, body, header: None, cause: None }))
     }
 
-    /// 400: the request is at fault, and no parameter of it in particular.
+    /// 400: the request is invalid, without one parameter as the cause.
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, ErrorType::InvalidRequest, message)
     }
 
-    /// 400: one parameter is at fault.
+    /// 400: one parameter is invalid.
     pub(super) fn parameter(
         param: impl Into<String>,
         code: &'static str,
@@ -92,17 +102,17 @@ impl Error {
         error
     }
 
-    /// 400, as Stripe words it.
+    /// 400: a required parameter is missing. Stripe's wording.
     pub(super) fn missing_param(param: &str) -> Self {
         Self::parameter(param, "parameter_missing", format!("Missing required param: {param}."))
     }
 
-    /// 400: a parameter names a thing that is not there.
+    /// 400: a parameter names an object that does not exist.
     pub(super) fn resource_missing(kind: &str, id: &str, param: &str) -> Self {
         Self::parameter(param, "resource_missing", format!("No such {kind}: '{id}'"))
     }
 
-    /// 400: a text that cannot be the name of what the parameter asks for.
+    /// 400: a parameter is not a valid id or lookup key.
     pub(super) fn invalid_id(param: &str, error: &id::Error) -> Self {
         match error {
             id::Error::Empty => Self::parameter(
@@ -120,80 +130,83 @@ impl Error {
         }
     }
 
-    /// 401, as Stripe words it. `WWW-Authenticate` names Bearer only: Basic would have browsers ask.
+    /// 401. `WWW-Authenticate` offers Bearer only: with Basic, a browser would show a login prompt.
     pub(super) fn unauthorized(message: impl Into<String>) -> Self {
         let mut error = Self::new(StatusCode::UNAUTHORIZED, ErrorType::InvalidRequest, message);
         error.0.header = Some((header::WWW_AUTHENTICATE, "Bearer realm=\"entgate\"".to_owned()));
         error
     }
 
-    /// 403: the route is the operator's, and a customer's token was shown.
+    /// 403: the route requires a server key, and the caller sent a customer's token.
     pub(super) fn needs_server_key() -> Self {
-        let message = "This route needs a server key (sk_…). A customer's token opens what its customer may see.";
+        let message = "This route needs a server key (sk_…). A customer token gives access only to what its customer may read.";
         Self::forbidden("server_key_required", message)
     }
 
-    /// 403: a token opens one customer, and another one is asked about.
+    /// 403: the request names another customer than the token.
     pub(super) fn customer_mismatch(param: &str) -> Self {
         let message =
-            "The token is another customer's. Leave the customer out: the token names it.";
+            "The token belongs to another customer. Leave the customer out: the token names it.";
         Self::forbidden("customer_mismatch", message).with_param(param)
     }
 
-    /// 403: who asks is known, and may not.
+    /// 403: the caller is authenticated and has no permission.
     pub(super) fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
         let mut error = Self::new(StatusCode::FORBIDDEN, ErrorType::InvalidRequest, message);
         error.0.body.code = Some(code);
         error
     }
 
-    /// 503: whether a token is genuine cannot be told.
+    /// 503: a token cannot be verified, because the issuer's keys are unavailable.
     pub(super) fn issuer_keys_unavailable(cause: &str) -> Self {
         let mut error = Self::unavailable(
             "The keys of the token's issuer cannot be read at the moment, so that the token cannot be \
              checked. Try again.",
         );
-        error.0.cause = Some(format!("{} cannot be read: {cause}", settings::JWKS_URL));
+        error.0.cause = Some(format!("failed to read {}: {cause}", settings::JWKS_URL));
         error
     }
 
-    /// 404: no route has this path. Stripe's words.
+    /// 404: no route has this path. Stripe's wording.
     pub(super) fn no_route(method: &Method, path: &str) -> Self {
         let message = format!("Unrecognized request URL ({method}: {path}).");
         Self::new(StatusCode::NOT_FOUND, ErrorType::InvalidRequest, message)
     }
 
-    /// 405: the path is a route's, the method is not.
+    /// 405: a route has this path with other methods.
     pub(super) fn method_not_allowed(method: &Method, path: &str, allowed: String) -> Self {
-        let message = format!("{path} does not take {method}, but {allowed}.");
+        let message = format!("{path} does not accept {method}. It accepts {allowed}.");
         let mut error =
             Self::new(StatusCode::METHOD_NOT_ALLOWED, ErrorType::InvalidRequest, message);
         error.0.header = Some((header::ALLOW, allowed));
         error
     }
 
-    /// 413: more bytes than any request needs.
+    /// 413: the body exceeds the limit.
     pub(super) fn too_large(limit: usize) -> Self {
-        let message = format!("The body is longer than {limit} bytes, the most that is read.");
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorType::InvalidRequest, message)
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorType::InvalidRequest,
+            body_too_large_message(limit),
+        )
     }
 
-    /// 503: the operator has to do something first.
+    /// 503: a required setting is missing.
     pub(super) fn unconfigured(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorType::Api, message)
     }
 
-    /// 503: the answer is not known now, which is not a no.
+    /// 503: the known entitlements are incomplete and do not decide the request.
     pub(super) fn incomplete(customer: &id::CustomerId) -> Self {
         let mut error = Self::unavailable(format!(
             "Only a part of the entitlements of '{customer}' is known, and the answer is not in it. \
-             This is not a no."
+             This is not a denial."
         ));
         error.0.body.code = Some("entitlements_incomplete");
         error
     }
 
-    /// 429: as many listen to the customer as may.
+    /// 429: the customer has the maximum number of open streams.
     pub(super) fn too_many_streams(customer: &id::CustomerId) -> Self {
         let message = format!(
             "Too many streams of '{customer}' are open at once. Close some, or try again later."
@@ -205,20 +218,20 @@ impl Error {
         error
     }
 
-    /// The same failure, and which parameter it is about.
+    /// The same error with the name of the parameter that caused it.
     pub(super) fn with_param(mut self, param: &str) -> Self {
         self.0.body.param = Some(param.to_owned());
         self
     }
 
-    /// 404: the path names a thing that is not there, as Stripe words it.
+    /// 404: the path names an object that does not exist.
     pub(super) fn not_found(message: impl Into<String>) -> Self {
         let mut error = Self::new(StatusCode::NOT_FOUND, ErrorType::InvalidRequest, message);
         error.0.body.code = Some("resource_missing");
         error.with_param("id")
     }
 
-    /// 400: only Stripe can tell, and there is no key to ask it with.
+    /// 400: only Stripe can answer, and no key for Stripe's API is set. `what` starts the message.
     pub(super) fn requires_stripe_key(what: &str, livemode: id::Livemode) -> Self {
         let mode = match livemode {
             id::Livemode::Test => "test",
@@ -231,7 +244,7 @@ impl Error {
         ))
     }
 
-    /// 503: the source does not tell.
+    /// 503: the source of entitlements is unavailable.
     pub(super) fn source_unavailable(cause: String) -> Self {
         store::Error::Unreachable { port: "source", cause }.into()
     }
@@ -242,22 +255,22 @@ impl Error {
         error
     }
 
-    /// What the operator's log should hold of it, if anything.
+    /// The cause for the operator's log, if there is one.
     pub(super) fn cause(&self) -> Option<&str> {
         self.0.cause.as_deref()
     }
 
-    /// Its status, where it is not told as Stripe does.
+    /// The status.
     pub(super) fn status(&self) -> StatusCode {
         self.0.status
     }
 
-    /// The part inside `error`, where a failure is one of many answers.
+    /// The object inside `error`, for a response that contains several results.
     pub(super) fn body(&self) -> &ErrorBody {
         &self.0.body
     }
 
-    /// The whole answer, whose cause is logged.
+    /// Logs the cause and returns the response.
     pub(super) fn log_and_respond(&self, log: fn(&str)) -> Response {
         if let Some(cause) = self.cause() {
             log(cause);
@@ -265,7 +278,7 @@ impl Error {
         self.to_response()
     }
 
-    /// The whole answer.
+    /// The response.
     pub(super) fn to_response(&self) -> Response {
         #[derive(Serialize)]
         struct ErrorEnvelope<'a> {
@@ -279,4 +292,9 @@ impl Error {
         }
         response
     }
+}
+
+/// The message for a body that exceeds a limit.
+pub(super) fn body_too_large_message(limit: usize) -> String {
+    format!("The body is longer than {limit} bytes, the maximum.")
 }

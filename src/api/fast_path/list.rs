@@ -1,10 +1,9 @@
-//! Stripe's list, from the columns of a record. No text of it is read: each goes as it is into the
-//! one text that is the answer.
+//! Answers Stripe's list from the columns of a record. Strings are copied without being decoded.
 
-use super::FastList;
 use crate::{
     api::{active_entitlements::LIST_PATH, page},
-    id::{EntitlementId, Livemode},
+    entitlement::Version,
+    id::{EntitlementId, Livemode, Timestamp},
     store::{
         ServedBy,
         pagination::{Cursor, PageRequest},
@@ -12,7 +11,20 @@ use crate::{
     },
 };
 
-/// What says which part of the list is wanted.
+/// A page of Stripe's list, and the headers that describe the set.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FastList {
+    /// The page, as JSON.
+    pub body: String,
+    /// `Entgate-Version`.
+    pub version: Version,
+    /// `Entgate-As-Of`.
+    pub as_of: Timestamp,
+    /// `Entgate-Served-By`.
+    pub served_by: ServedBy,
+}
+
+/// The parameters of a page, not parsed yet.
 #[derive(Default, Eq, PartialEq)]
 pub(super) struct RawPageParams<'a> {
     pub(super) limit: Option<&'a str>,
@@ -21,7 +33,7 @@ pub(super) struct RawPageParams<'a> {
 }
 
 impl RawPageParams<'_> {
-    /// The part, if there is one that they say.
+    /// Parses the parameters. `None` if one of them is invalid.
     pub(super) fn to_request(&self) -> Option<PageRequest<EntitlementId>> {
         let limit = match self.limit.map(str::parse) {
             None => page::DEFAULT_LIMIT,
@@ -38,63 +50,65 @@ impl RawPageParams<'_> {
     }
 }
 
-/// A part of the list, if it is a part of what this record lists.
+/// Answers a page from a record. `None` if the record is incomplete or does not contain the cursor.
 pub(super) fn answer_list(
-    part: &PageRequest<EntitlementId>,
+    page: &PageRequest<EntitlementId>,
     livemode: Livemode,
     record: &[u8],
     served_by: ServedBy,
 ) -> Option<FastList> {
-    // What is remembered may lack what was paid for a moment ago: each list would be a no to that.
+    // A cached record may lack a new purchase, and a list would deny it by its absence.
     if served_by == ServedBy::Memory {
         return None;
     }
-    let Columns { version, as_of, grants: rows } = parse_complete_set(record)?;
-    let place = |id: &EntitlementId| {
+    let Columns { version, as_of, grants } = parse_complete_set(record)?;
+    let position = |id: &EntitlementId| {
         let id = id.as_str();
-        // In the record it has an escape.
-        let plain = !id.contains(['"', '\\']);
-        rows.iter().position(|row| row.id == id).filter(|_| plain)
+        // The record contains such an id with escapes.
+        let needs_escape = id.contains(['"', '\\']);
+        grants.iter().position(|grant| grant.id == id).filter(|_| !needs_escape)
     };
-    let cursor = match &part.cursor {
+    let cursor = match &page.cursor {
         Cursor::Start => Cursor::Start,
-        Cursor::After(id) => Cursor::After(place(id)?),
-        Cursor::Before(id) => Cursor::Before(place(id)?),
+        Cursor::After(id) => Cursor::After(position(id)?),
+        Cursor::Before(id) => Cursor::Before(position(id)?),
     };
-    let (rows, has_more) = PageRequest { limit: part.limit, cursor }.slice(&rows);
-    Some(FastList { body: list_json(rows, has_more, livemode), version, as_of, served_by })
+    let (grants, has_more) = PageRequest { limit: page.limit, cursor }.slice(&grants);
+    Some(FastList { body: list_json(grants, has_more, livemode), version, as_of, served_by })
 }
 
-/// Room for what is the same in each list, and in each of its rows: some bytes more than that is.
+/// The constant bytes of a list and of each item, rounded up.
 const LIST_OVERHEAD: usize = 128;
 const ROW_OVERHEAD: usize = 128;
 
-fn list_json(rows: &[GrantRef<'_>], has_more: bool, livemode: Livemode) -> String {
-    let room =
-        |row: &GrantRef<'_>| ROW_OVERHEAD + row.id.len() + row.feature.len() + row.lookup_key.len();
-    let mut text = String::with_capacity(LIST_OVERHEAD + rows.iter().map(room).sum::<usize>());
+fn list_json(grants: &[GrantRef<'_>], has_more: bool, livemode: Livemode) -> String {
+    let capacity = |grant: &GrantRef<'_>| {
+        ROW_OVERHEAD + grant.id.len() + grant.feature.len() + grant.lookup_key.len()
+    };
+    let capacity = LIST_OVERHEAD + grants.iter().map(capacity).sum::<usize>();
+    let mut json = String::with_capacity(capacity);
     let livemode = match livemode {
         Livemode::Test => "\",\"livemode\":false,\"lookup_key\":\"",
         Livemode::Live => "\",\"livemode\":true,\"lookup_key\":\"",
     };
-    let mut before = "{\"object\":\"list\",\"data\":[{\"id\":\"";
-    for row in rows {
+    let mut separator = "{\"object\":\"list\",\"data\":[{\"id\":\"";
+    for grant in grants {
         for part in [
-            before,
-            row.id,
+            separator,
+            grant.id,
             "\",\"object\":\"entitlements.active_entitlement\",\"feature\":\"",
-            row.feature,
+            grant.feature,
             livemode,
-            row.lookup_key,
+            grant.lookup_key,
         ] {
-            text.push_str(part);
+            json.push_str(part);
         }
-        before = "\"},{\"id\":\"";
+        separator = "\"},{\"id\":\"";
     }
-    let end = if rows.is_empty() { "{\"object\":\"list\",\"data\":[]" } else { "\"}]" };
+    let end = if grants.is_empty() { "{\"object\":\"list\",\"data\":[]" } else { "\"}]" };
     let has_more = if has_more { "true" } else { "false" };
     for part in [end, ",\"has_more\":", has_more, ",\"url\":\"", LIST_PATH, "\"}"] {
-        text.push_str(part);
+        json.push_str(part);
     }
-    text
+    json
 }

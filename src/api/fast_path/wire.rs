@@ -1,71 +1,143 @@
-//! A question in one text, to be carried to where the record is read and back.
+//! The strings that the fast path's shell exchanges with `worker/entry.js`.
 //!
-//! `?`, with which no answer begins, and parts with a line end between them, which is in no id and no
-//! key: the key of the customer's record, `at_least`, the route, and what it asks about.
+//! | string      | format                                                                            |
+//! |-------------|-----------------------------------------------------------------------------------|
+//! | query       | `?`, the record's key, `at_least`, the route and its arguments, separated by line feeds |
+//! | check       | the JSON object                                                                   |
+//! | response    | the status, a line `name: value` for each header, an empty line, the body         |
+//! | event       | `!`, the customer's key, the event's id and the ledger request, separated by line feeds |
 //!
-//! | route       | and what it asks about                                                 |
+//! The first character tells the strings apart: `?`, `{`, a digit or `!`. Ids and lookup keys contain
+//! no line feed.
+//!
+//! | route       | arguments                                                              |
 //! |-------------|------------------------------------------------------------------------|
 //! | `check`     | the feature                                                            |
 //! | `authorize` | the feature                                                            |
-//! | `list`      | `limit`, `starting_after` and `ending_before`, empty where there is none |
+//! | `list`      | `limit`, `starting_after` and `ending_before`; an absent one is empty  |
 
-use super::{FastQuery, FastRoute, digits::DecimalBuffer, list};
+use super::{
+    FastAnswer, FastQuery, FastRoute,
+    check::DecimalBuffer,
+    list::{FastList, RawPageParams},
+};
 use crate::{
-    entitlement::Version,
-    id::{CustomerKey, LookupKey},
-    store::pagination::Cursor,
+    api::app::Response,
+    entitlement::{Summary, Version},
+    id::{CustomerId, CustomerKey, EventId, LookupKey},
+    store::{ledger_request::LedgerRequest, pagination::Cursor, record::FeatureLookup},
 };
 
-/// What a question begins with.
+/// The first character of a query.
 const QUERY_MARKER: &str = "?";
 
-impl FastQuery {
-    /// The question, written down.
-    #[must_use]
-    pub fn encode(&self) -> String {
-        let Self { route, customer: CustomerKey { livemode, id }, at_least } = self;
-        let at_least = DecimalBuffer::new(at_least.0);
-        let head = [QUERY_MARKER, livemode.key_prefix(), id.as_str(), "\n", at_least.as_str()];
-        let limit;
-        match route {
-            FastRoute::Check(feature) => [&head[..], &["\ncheck\n", feature.as_str()]].concat(),
-            FastRoute::Authorize(feature) => {
-                [&head[..], &["\nauthorize\n", feature.as_str()]].concat()
-            }
-            FastRoute::List(part) => {
-                let (after, before) = match &part.cursor {
-                    Cursor::Start => ("", ""),
-                    Cursor::After(id) => (id.as_str(), ""),
-                    Cursor::Before(id) => ("", id.as_str()),
-                };
-                limit = DecimalBuffer::new(part.limit as u64);
-                [&head[..], &["\nlist\n", limit.as_str(), "\n", after, "\n", before]].concat()
-            }
-        }
-        .concat()
-    }
+/// The first character of an event.
+const EVENT_MARKER: &str = "!";
 
-    /// The question that [`Question::to_line()`] wrote down.
-    #[must_use]
-    pub fn decode(line: &str) -> Option<Self> {
-        let mut parts = line.strip_prefix(QUERY_MARKER)?.split('\n');
-        let mut part = || parts.next();
-        let customer = CustomerKey::from_key(part()?)?;
-        let at_least = Version(part()?.parse().ok()?);
-        let route = match part()? {
-            "check" => FastRoute::Check(LookupKey::try_from(part()?).ok()?),
-            "authorize" => FastRoute::Authorize(LookupKey::try_from(part()?).ok()?),
-            "list" => {
-                let (limit, after, before) = (part()?, part()?, part()?);
-                let given = |id| Some(id).filter(|id: &&str| !id.is_empty());
-                let (starting_after, ending_before) = (given(after), given(before));
-                let limit = Some(limit);
-                FastRoute::List(
-                    list::RawPageParams { limit, starting_after, ending_before }.to_request()?,
-                )
-            }
-            _ => return None,
-        };
-        part().is_none().then_some(Self { route, customer, at_least })
+/// Encodes a query.
+#[must_use]
+pub fn encode_query(query: &FastQuery) -> String {
+    let FastQuery { route, customer: CustomerKey { livemode, id }, at_least } = query;
+    let at_least = DecimalBuffer::new(at_least.0);
+    let head = [QUERY_MARKER, livemode.key_prefix(), id.as_str(), "\n", at_least.as_str()];
+    let limit;
+    match route {
+        FastRoute::Check(feature) => [&head[..], &["\ncheck\n", feature.as_str()]].concat(),
+        FastRoute::Authorize(feature) => [&head[..], &["\nauthorize\n", feature.as_str()]].concat(),
+        FastRoute::List(page) => {
+            let (after, before) = match &page.cursor {
+                Cursor::Start => ("", ""),
+                Cursor::After(id) => (id.as_str(), ""),
+                Cursor::Before(id) => ("", id.as_str()),
+            };
+            limit = DecimalBuffer::new(page.limit as u64);
+            [&head[..], &["\nlist\n", limit.as_str(), "\n", after, "\n", before]].concat()
+        }
     }
+    .concat()
+}
+
+/// Decodes a query of [`encode_query()`].
+#[must_use]
+pub fn decode_query(encoded: &str) -> Option<FastQuery> {
+    let mut parts = encoded.strip_prefix(QUERY_MARKER)?.split('\n');
+    let mut next = || parts.next();
+    let customer = CustomerKey::from_key(next()?)?;
+    let at_least = Version(next()?.parse().ok()?);
+    let route = match next()? {
+        "check" => FastRoute::Check(LookupKey::try_from(next()?).ok()?),
+        "authorize" => FastRoute::Authorize(LookupKey::try_from(next()?).ok()?),
+        "list" => {
+            let (limit, after, before) = (next()?, next()?, next()?);
+            let non_empty = |id| Some(id).filter(|id: &&str| !id.is_empty());
+            let page = RawPageParams {
+                limit: Some(limit),
+                starting_after: non_empty(after),
+                ending_before: non_empty(before),
+            };
+            FastRoute::List(page.to_request()?)
+        }
+        _ => return None,
+    };
+    next().is_none().then_some(FastQuery { route, customer, at_least })
+}
+
+/// Encodes an answer: as the JSON object of a check, or as a response.
+#[must_use]
+pub fn encode_answer(answer: FastAnswer, customer: &CustomerId) -> String {
+    let (status, version, as_of, served_by, header, body) = match answer {
+        FastAnswer::Check(object) => return object,
+        FastAnswer::Granted(FeatureLookup { version, as_of, .. }, served_by) => {
+            ("204", version, as_of, served_by, ["\nentgate-customer: ", customer.as_str()], None)
+        }
+        FastAnswer::List(FastList { body, version, as_of, served_by }) => {
+            let content_type = ["\ncontent-type: ", "application/json"];
+            ("200", version, as_of, served_by, content_type, Some(body))
+        }
+    };
+    let (version, as_of) = (version.0.to_string(), as_of.0.to_string());
+    let [name, value] = header;
+    [
+        status,
+        "\nentgate-version: ",
+        &version,
+        "\nentgate-as-of: ",
+        &as_of,
+        "\nentgate-served-by: ",
+        served_by.as_str(),
+        "\ncache-control: no-store\nvary: Origin",
+        name,
+        value,
+        "\n\n",
+        body.as_deref().unwrap_or_default(),
+    ]
+    .concat()
+}
+
+/// Encodes a response.
+#[must_use]
+pub fn encode_response(response: &Response) -> String {
+    let mut encoded = response.status().as_str().to_owned();
+    for (name, value) in response.headers() {
+        let value = value.to_str().unwrap_or_default();
+        encoded.extend(["\n", name.as_str(), ": ", value]);
+    }
+    encoded.push_str("\n\n");
+    encoded.push_str(std::str::from_utf8(response.body()).unwrap_or_default());
+    encoded
+}
+
+/// Encodes an event for the customer's ledger.
+#[must_use]
+pub fn encode_event(summary: Summary) -> Option<String> {
+    let head =
+        [EVENT_MARKER, &summary.customer.to_key(), "\n", summary.event.as_str(), "\n"].concat();
+    Some(head + &serde_json::to_string(&LedgerRequest::Apply(summary)).ok()?)
+}
+
+/// Decodes the customer and the event's id of [`encode_event()`].
+#[must_use]
+pub fn decode_event(encoded: &str) -> Option<(CustomerKey, EventId)> {
+    let mut parts = encoded.strip_prefix(EVENT_MARKER)?.splitn(3, '\n');
+    Some((CustomerKey::from_key(parts.next()?)?, EventId::try_from(parts.next()?).ok()?))
 }

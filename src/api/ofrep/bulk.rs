@@ -1,4 +1,8 @@
-//! All flags, for a client that keeps them: one customer, asked about again when something changed.
+//! `POST /ofrep/v1/evaluate/flags`: evaluates all flags of one customer, for clients with a cache.
+//!
+//! The flags are all features that exist, ordered by key. A client revalidates its cache with
+//! `If-None-Match`, and after a refetch notification with `flagConfigEtag`. It never receives an older
+//! version than one that it knows.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +11,9 @@ use serde::Serialize;
 
 use super::{
     super::{
-        App, Request, Response, error::evaluation::EvaluationError, feature_cache, header_str,
-        raw_json_response,
+        app::{App, Request, Response, header_str, raw_json_response},
+        error::evaluation::EvaluationError,
+        known_features,
     },
     context,
     etag::{self, Etag},
@@ -24,31 +29,30 @@ use crate::{
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct BulkResponse<'a> {
-    /// In the order of their keys, so that the same flags are the same body.
+    /// Ordered by key, so that equal flags have equal bodies.
     flags: Vec<Flag<'a>>,
     metadata: BulkMetadata,
     #[serde(skip_serializing_if = "Option::is_none")]
     event_streams: Option<[EventStream; 1]>,
 }
 
-/// What is told of all of them.
 #[derive(Serialize)]
 struct BulkMetadata {
     version: Version,
     livemode: Livemode,
 }
 
-/// `POST /ofrep/v1/evaluate/flags`.
+/// Handles `POST /ofrep/v1/evaluate/flags`.
 pub(in crate::api) async fn evaluate<S: Store>(
     app: &App<'_, S>,
     request: &Request,
     now: Timestamp,
 ) -> Response {
-    try_evaluate(app, request, now).await.unwrap_or_else(|failure| {
-        if let Some(cause) = failure.cause() {
+    try_evaluate(app, request, now).await.unwrap_or_else(|error| {
+        if let Some(cause) = error.cause() {
             (app.log)(cause);
         }
-        failure.to_response(None)
+        error.to_response(None)
     })
 }
 
@@ -58,27 +62,28 @@ async fn try_evaluate<S: Store>(
     now: Timestamp,
 ) -> Result<Response, EvaluationError> {
     let customer = context::authorize_customer(app, request, now).await?;
-    let named = header_str(request, header::IF_NONE_MATCH).unwrap_or_default();
+    let if_none_match = header_str(request, header::IF_NONE_MATCH).unwrap_or_default();
     let pushed =
         pushed_etag(request).map_or(Version::default(), |etag| etag::newest_version(&etag));
-    let held = load_at_least(app, &customer, etag::newest_version(named).max(pushed)).await?;
-    let held = held.as_ref();
-    let known = feature_cache::all_for_set(app, customer.livemode, held, now).await?;
-    let granted = held.iter().flat_map(|held| &held.data).map(|granted| &granted.lookup_key);
+    let at_least = etag::newest_version(if_none_match).max(pushed);
+    let entitlements = load_at_least(app, &customer, at_least).await?;
+    let entitlements = entitlements.as_ref();
+    let known = known_features::load_for_set(app, customer.livemode, entitlements, now).await?;
+    let granted = entitlements.iter().flat_map(|set| &set.data);
     let mut keys = BTreeSet::new();
-    keys.extend(known.iter().chain(granted));
+    keys.extend(known.iter().chain(granted.map(|entitlement| &entitlement.lookup_key)));
 
-    let version = held.map_or(Version::default(), |held| held.version);
+    let version = entitlements.map_or(Version::default(), |set| set.version);
     let secret = app.settings.token_secrets.first();
-    let told = BulkResponse {
-        flags: keys.into_iter().map(|key| flag::evaluate(held, &customer, key)).collect(),
+    let body = BulkResponse {
+        flags: keys.into_iter().map(|key| flag::evaluate(entitlements, &customer, key)).collect(),
         metadata: BulkMetadata { version, livemode: customer.livemode },
         event_streams: secret.map(|secret| [EventStream::for_customer(&customer, secret, now)]),
     };
-    // Nothing that is answered here fails to serialise: no map has a key that is no text.
-    let body = serde_json::to_vec(&told).unwrap_or_default();
+    // Serialization cannot fail: every map key in the body is a string.
+    let body = serde_json::to_vec(&body).unwrap_or_default();
     let etag = Etag::new(version, &body);
-    let mut response = if etag.matches(named) {
+    let mut response = if etag.matches(if_none_match) {
         let mut response = Response::default();
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         let no_store = HeaderValue::from_static("no-store");
@@ -93,26 +98,27 @@ async fn try_evaluate<S: Store>(
     Ok(response)
 }
 
-/// What a push has told the client to ask for.
+/// The `etag` of the refetch notification that caused the request.
 fn pushed_etag(request: &Request) -> Option<String> {
     let query = request.uri().query().unwrap_or_default();
-    let named = |(name, _): &(_, _)| name == "flagConfigEtag";
-    form_urlencoded::parse(query.as_bytes()).find(named).map(|(_, etag)| etag.into_owned())
+    let is_etag = |(name, _): &(_, _)| name == "flagConfigEtag";
+    form_urlencoded::parse(query.as_bytes()).find(is_etag).map(|(_, etag)| etag.into_owned())
 }
 
-/// What is held: no older than what the client knows of, if the ledger has that.
+/// Loads the customer's entitlements: of this version at least, or the ledger's current ones if the
+/// ledger does not have that version.
 async fn load_at_least<S: Store>(
     app: &App<'_, S>,
     customer: &CustomerKey,
     at_least: Version,
 ) -> Result<Option<Entitlements>, EvaluationError> {
-    let newer = Freshness { at_least, ..Freshness::default() };
-    let found = match store::load(app.store, customer, &[], newer).await {
+    let freshness = Freshness { at_least, ..Freshness::default() };
+    let loaded = match store::load(app.store, customer, &[], freshness).await {
         Err(store::Error::VersionNotReached { .. }) => {
-            let truth = Freshness { read_from: ReadFrom::Ledger, ..Freshness::default() };
-            store::load(app.store, customer, &[], truth).await
+            let from_ledger = Freshness { read_from: ReadFrom::Ledger, ..Freshness::default() };
+            store::load(app.store, customer, &[], from_ledger).await
         }
-        found => found,
+        loaded => loaded,
     };
-    Ok(found?.entitlements)
+    Ok(loaded?.entitlements)
 }

@@ -1,12 +1,14 @@
-//! The request's body: `{"context":{"targetingKey":"cus_…"}}`, and whatever else an application knows.
+//! The body of an evaluation request: `{"context":{"targetingKey":"cus_…"}}`.
+//!
+//! The targeting key is the customer's id. Other members of the context are ignored.
 
 use serde_json::Value;
 
 use super::super::{
-    App, MAX_BODY_BYTES, Request,
+    app::{App, MAX_BODY_BYTES, Request},
     auth::{self, Principal},
     error::{
-        Error,
+        Error, body_too_large_message,
         evaluation::{ErrorCode, EvaluationError},
     },
 };
@@ -15,21 +17,21 @@ use crate::{
     store::Store,
 };
 
-/// About whom a request asks, if who asks may know.
+/// Authenticates the caller, and returns the customer that the body names.
 ///
 /// # Errors
 ///
-/// 401 or 403, or what is wrong with the body.
+/// 401 or 403, or 400 if the body is invalid.
 pub(super) async fn authorize_customer<S: Store>(
     app: &App<'_, S>,
     request: &Request,
     now: Timestamp,
 ) -> Result<CustomerKey, EvaluationError> {
-    let caller = auth::authenticate_any(app, request, now).await?;
+    let principal = auth::authenticate_any(app, request, now).await?;
     let id = parse_targeting_key(request.body())?;
-    match caller {
+    match principal {
         Principal::Server(livemode) => Ok(CustomerKey { livemode, id }),
-        Principal::Customer(holder) if holder.customer.id == id => Ok(holder.customer),
+        Principal::Customer(subject) if subject.customer.id == id => Ok(subject.customer),
         Principal::Customer(_) => Err(Error::customer_mismatch("targetingKey").into()),
     }
 }
@@ -38,19 +40,19 @@ fn parse_targeting_key(body: &[u8]) -> Result<CustomerId, EvaluationError> {
     if body.len() > MAX_BODY_BYTES {
         return Err(EvaluationError::bad_request(
             ErrorCode::ParseError,
-            format!("The body is longer than {MAX_BODY_BYTES} bytes, the most that is read."),
+            body_too_large_message(MAX_BODY_BYTES),
         ));
     }
     let body: Value = serde_json::from_slice(body).map_err(|error| {
         EvaluationError::bad_request(
             ErrorCode::ParseError,
-            format!("The body is no JSON: {error}."),
+            format!("The body is not valid JSON: {error}."),
         )
     })?;
     let Value::Object(body) = body else {
         return Err(EvaluationError::bad_request(
             ErrorCode::ParseError,
-            "The body is no JSON object, {…}.",
+            "The body is not a JSON object, {…}.",
         ));
     };
     let key = match body.get("context") {
@@ -59,7 +61,7 @@ fn parse_targeting_key(body: &[u8]) -> Result<CustomerId, EvaluationError> {
         Some(_) => {
             return Err(EvaluationError::bad_request(
                 ErrorCode::InvalidContext,
-                "The context is no object, {…}.",
+                "The context is not an object, {…}.",
             ));
         }
     };
@@ -70,7 +72,7 @@ fn parse_targeting_key(body: &[u8]) -> Result<CustomerId, EvaluationError> {
             .map_err(|error| EvaluationError::invalid_targeting_key(&error)),
         Some(_) => Err(EvaluationError::bad_request(
             ErrorCode::InvalidContext,
-            "The targetingKey is no text.",
+            "The targetingKey is not a string.",
         )),
     }
 }

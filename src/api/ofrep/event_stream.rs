@@ -1,9 +1,9 @@
-//! Where a client hears of changes: a stream of notices, whose URL has a token of its own.
+//! The URL of a customer's refetch stream, as part of a bulk evaluation.
 //!
-//! A browser opens the stream without any header, so that the token stands in the URL; it opens nothing
-//! else. A client that is told another URL leaves the stream it has, so that the URL stays the same for an
-//! epoch of an hour; and its token lives for two, so that one that was told at the end of an epoch is good
-//! for another hour. Epochs begin at another moment for each customer, or all would come back at once.
+//! A browser opens the stream without headers, so the URL contains a token. The token gives access to
+//! streams only. A client that receives another URL reconnects, so the URL is the same for an epoch of
+//! one hour. The token is valid for two hours: a URL from the end of an epoch is usable for another
+//! hour. The epoch's start depends on the customer, so that clients do not reconnect all at once.
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -19,13 +19,13 @@ use crate::{
 /// How long a URL stays the same, in seconds.
 const EPOCH_LENGTH: i64 = 3_600;
 
-/// How long its token lives from the beginning of its epoch, in seconds.
+/// The lifetime of a token from the start of its epoch, in seconds.
 const STREAM_TOKEN_TTL: i64 = 2 * EPOCH_LENGTH;
 
-/// How long a client that nobody looks at keeps the stream, in seconds: the protocol's default.
+/// How long a hidden page keeps its stream, in seconds: the protocol's default.
 const INACTIVITY_DELAY: u32 = 120;
 
-/// A stream as a client is told of it.
+/// An entry of `eventStreams`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct EventStream {
@@ -34,7 +34,8 @@ pub(super) struct EventStream {
     inactivity_delay_sec: u32,
 }
 
-/// A place without an origin: a client takes its own base URL's, and so finds the way through any proxy.
+/// A URL without an origin: a client resolves it against its base URL, so that it works through any
+/// proxy.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct StreamEndpoint {
@@ -42,7 +43,7 @@ struct StreamEndpoint {
 }
 
 impl EventStream {
-    /// The stream of a customer's notices, at this moment.
+    /// Creates the entry for a customer.
     pub(super) fn for_customer(
         customer: &CustomerKey,
         secret: &TokenSecret,
@@ -55,7 +56,7 @@ impl EventStream {
             customer,
             audience: STREAM_AUDIENCE,
             issued_at: start,
-            expires_at: Timestamp(start.0.saturating_add(STREAM_TOKEN_TTL)),
+            expires_at: start.saturating_add(STREAM_TOKEN_TTL),
             jti: &jti,
         });
         let endpoint = StreamEndpoint { request_uri: format!("/ofrep/v1/stream?token={token}") };
@@ -63,10 +64,10 @@ impl EventStream {
     }
 }
 
-/// When the customer's epoch began.
+/// The start of the customer's current epoch.
 fn epoch_start(customer: &CustomerKey, now: Timestamp) -> Timestamp {
     let digest = Sha256::digest(format!("entgate epoch\n{}", customer.to_key()));
     let [first, second, ..]: [u8; 32] = digest.into();
-    let shift = i64::from(u16::from_be_bytes([first, second])) % EPOCH_LENGTH;
-    Timestamp(now.0.saturating_sub(now.0.saturating_sub(shift).rem_euclid(EPOCH_LENGTH)))
+    let offset = i64::from(u16::from_be_bytes([first, second])) % EPOCH_LENGTH;
+    Timestamp(now.0.saturating_sub(now.0.saturating_sub(offset).rem_euclid(EPOCH_LENGTH)))
 }

@@ -1,45 +1,44 @@
-//! A decision as a flag: a boolean, and why.
+//! A decision as an OpenFeature flag: a boolean with a reason.
 
 use serde::Serialize;
 
 use super::super::error::{Error, evaluation::ErrorCode};
 use crate::{
-    entitlement::{self, Decision, DenyReason, Entitlements, Version},
+    entitlement::{self, Decision, Entitlements, Version},
     id::{CustomerKey, LookupKey},
 };
 
-/// A flag as it is told.
+/// A flag in a response.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Flag<'a> {
-    /// It is known.
+    /// The decision is known.
     Evaluated(EvaluatedFlag<'a>),
-    /// It is not known, and stands among others.
+    /// The decision is unknown. Only a bulk evaluation contains such a flag.
     Failed(FlagError<'a>),
 }
 
-/// A flag that is known.
+/// A flag with a known decision.
 #[derive(Serialize)]
 pub(super) struct EvaluatedFlag<'a> {
     key: &'a str,
     value: bool,
-    /// OpenFeature's word for why. Each answer is about this one customer.
+    /// OpenFeature's reason. Every evaluation depends on the customer.
     reason: &'static str,
     variant: &'static str,
     metadata: FlagMetadata,
 }
 
-/// What is told beside a flag.
 #[derive(Serialize)]
 struct FlagMetadata {
-    /// Why, in the words of a check.
+    /// The reason of the decision, as in a check.
     reason: &'static str,
-    /// Not among others: a client takes a flag that is told in other words for one that changed.
+    /// Absent in a bulk evaluation: a client treats any difference in a flag as a change.
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<Version>,
 }
 
-/// A flag that is not known.
+/// A flag with an unknown decision.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FlagError<'a> {
@@ -48,22 +47,19 @@ pub(super) struct FlagError<'a> {
     error_details: String,
 }
 
-/// May the customer use the feature, by what is held?
+/// Evaluates a feature against a customer's entitlements.
 pub(super) fn evaluate<'a>(
-    held: Option<&Entitlements>,
+    entitlements: Option<&Entitlements>,
     customer: &CustomerKey,
     feature: &'a LookupKey,
 ) -> Flag<'a> {
     let key = feature.as_str();
-    let (value, reason) = match entitlement::check(held, feature) {
-        Decision::Grant => (true, "active_entitlement"),
-        Decision::Deny(DenyReason::NotEntitled) => (false, "not_entitled"),
-        Decision::Deny(DenyReason::UnknownCustomer) => (false, "unknown_customer"),
-        Decision::Indeterminate => {
-            let error_details = Error::incomplete(&customer.id).body().message().to_owned();
-            return Flag::Failed(FlagError { key, error_code: ErrorCode::General, error_details });
-        }
+    let decision = entitlement::check(entitlements, feature);
+    let Some(reason) = decision.reason() else {
+        let error_details = Error::incomplete(&customer.id).body().message().to_owned();
+        return Flag::Failed(FlagError { key, error_code: ErrorCode::General, error_details });
     };
+    let value = decision == Decision::Grant;
     Flag::Evaluated(EvaluatedFlag {
         key,
         value,
@@ -74,7 +70,7 @@ pub(super) fn evaluate<'a>(
 }
 
 impl EvaluatedFlag<'_> {
-    /// The same, and which version of the set says so.
+    /// The same flag with the version of the set.
     pub(super) fn with_version(mut self, version: Version) -> Self {
         self.metadata.version = Some(version);
         self

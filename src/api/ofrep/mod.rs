@@ -1,24 +1,28 @@
-//! OpenFeature's remote evaluation over lookup keys: a feature is a flag, and a customer its target.
+//! OpenFeature Remote Evaluation Protocol (OFREP): a feature is a flag, a customer is its target.
 //!
-//! | file       | is                                                                               |
-//! |------------|----------------------------------------------------------------------------------|
-//! | `context`  | the request's body: about whom                                                   |
-//! | `single`   | one flag, for a server: `POST /ofrep/v1/evaluate/flags/{key}`                    |
-//! | `bulk`     | all flags, for a client that keeps them: `POST /ofrep/v1/evaluate/flags`         |
-//! | `flag`     | a decision as a flag                                                             |
-//! | `etag`     | which answer a client has, and how new the next one has to be                    |
-//! | `notices`  | where a client hears of changes                                                  |
+//! | file           | content                                                                      |
+//! |----------------|------------------------------------------------------------------------------|
+//! | `context`      | the request's body, which names the customer                                 |
+//! | `single`       | one flag, for servers: `POST /ofrep/v1/evaluate/flags/{key}`                 |
+//! | `bulk`         | all flags, for clients with a cache: `POST /ofrep/v1/evaluate/flags`         |
+//! | `flag`         | a decision as a flag                                                         |
+//! | `etag`         | entity tags, and the version that a client has                               |
+//! | `event_stream` | the URL of a client's refetch stream                                         |
 //!
-//! OFREP 0.3.0, <https://github.com/open-feature/protocol>. What a client sends of its own, in its context
-//! or in the query, is none of ours: it is passed over. A feature that the customer does not hold is an
-//! explicit `false`, since a flag that is not found leaves the choice to the application's default, which
-//! may be open. Failures are in `error`.
+//! Unknown members of the context and unknown query parameters are ignored. A feature that the
+//! customer does not have is an explicit `false`: for a missing flag, an application would use its own
+//! default, which may grant the feature. Errors are in `api::error::evaluation`.
+//!
+//! Specification: OFREP 0.3.0, <https://github.com/open-feature/protocol>.
 
-mod bulk;
 mod context;
+mod flag;
+
+mod single;
+
 mod etag;
 mod event_stream;
-mod flag;
-mod single;
+
+mod bulk;
 
 pub(super) use self::{bulk::evaluate as evaluate_all, single::evaluate};

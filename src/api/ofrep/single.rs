@@ -1,19 +1,19 @@
-//! One flag, for a server: its client names another customer in each request.
+//! `POST /ofrep/v1/evaluate/flags/{key}`: evaluates one flag, for servers.
 //!
-//! The flag's key is the rest of the path. Some providers percent-encode it and some do not, so that it is
-//! taken as it stands if there is such a feature, and else decoded.
+//! The flag's key is the rest of the path. Some providers percent-encode it and some do not. The key
+//! is therefore used as sent if such a feature exists, and decoded otherwise.
 
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
 
 use super::{
     super::{
-        App, Request, Response,
+        app::{App, Request, Response, json_response},
         error::{
             Error,
             evaluation::{ErrorCode, EvaluationError},
         },
-        feature_cache, json_response,
+        known_features,
     },
     context,
     flag::{self, Flag},
@@ -24,47 +24,44 @@ use crate::{
     store::{self, Freshness, Store},
 };
 
-/// `POST /ofrep/v1/evaluate/flags/{key}`; `rest` is what stands for the key, as it was sent.
+/// Handles `POST /ofrep/v1/evaluate/flags/{key}`; `path_key` is the key as sent.
 pub(in crate::api) async fn evaluate<S: Store>(
     app: &App<'_, S>,
     request: &Request,
-    rest: &str,
+    path_key: &str,
     now: Timestamp,
 ) -> Response {
-    let named = FlagKey::parse(rest);
-    match try_evaluate(app, request, &named, now).await {
+    let flag_key = FlagKey::parse(path_key);
+    match try_evaluate(app, request, &flag_key, now).await {
         Ok(response) => response,
-        Err((failure, key)) => {
-            if let Some(cause) = failure.cause() {
+        Err((error, key)) => {
+            if let Some(cause) = error.cause() {
                 (app.log)(cause);
             }
-            failure.to_response(Some(key))
+            error.to_response(Some(key))
         }
     }
 }
 
-/// The key that a path names, in its two forms.
+/// The key in the path, in both forms.
 struct FlagKey {
-    /// As the path has it, if that is another one and can be a key.
+    /// The key as sent, if it differs from the decoded one and is a valid lookup key.
     raw: Option<LookupKey>,
-    /// Decoded, if that can be a key.
+    /// The decoded key, if it is a valid lookup key.
     decoded: Option<LookupKey>,
-    /// What a failure calls it.
+    /// The key in an error.
     display: String,
 }
 
 impl FlagKey {
-    fn parse(rest: &str) -> Self {
-        // What is no UTF-8 once it is decoded was not encoded.
-        let text = percent_decode_str(rest).decode_utf8().unwrap_or(rest.into());
-        Self {
-            raw: (text != rest).then(|| LookupKey::try_from(rest).ok()).flatten(),
-            decoded: LookupKey::try_from(&*text).ok(),
-            display: text.into_owned(),
-        }
+    fn parse(path_key: &str) -> Self {
+        // A key that does not decode to UTF-8 was not encoded.
+        let decoded = percent_decode_str(path_key).decode_utf8().unwrap_or(path_key.into());
+        let raw = (decoded != path_key).then(|| LookupKey::try_from(path_key).ok()).flatten();
+        Self { raw, decoded: LookupKey::try_from(&*decoded).ok(), display: decoded.into_owned() }
     }
 
-    /// Each that it may be.
+    /// Every lookup key that the path may mean.
     fn candidates(&self) -> Vec<LookupKey> {
         self.raw.iter().chain(&self.decoded).cloned().collect()
     }
@@ -73,48 +70,48 @@ impl FlagKey {
 async fn try_evaluate<'a, S: Store>(
     app: &App<'_, S>,
     request: &Request,
-    named: &'a FlagKey,
+    flag_key: &'a FlagKey,
     now: Timestamp,
 ) -> Result<Response, (EvaluationError, &'a str)> {
-    let failed = |failure| (failure, named.display.as_str());
-    let customer = context::authorize_customer(app, request, now).await.map_err(failed)?;
-    let keys = named.candidates();
-    if keys.is_empty() {
-        return Err(failed(flag_not_found(&named.display)));
+    let with_display = |error| (error, flag_key.display.as_str());
+    let customer = context::authorize_customer(app, request, now).await.map_err(with_display)?;
+    let candidates = flag_key.candidates();
+    if candidates.is_empty() {
+        return Err(with_display(flag_not_found(&flag_key.display)));
     }
-    let found = store::load(app.store, &customer, &keys, Freshness::default()).await;
-    let held = found.map_err(|error| failed(error.into()))?.entitlements;
-    let granted = |key: &LookupKey| check(held.as_ref(), key) == Decision::Grant;
-    let mut key = named.decoded.as_ref();
-    if let Some(raw) = &named.raw
-        && (key.is_none() || granted(raw) || is_listed_feature(app, &customer, raw, now).await)
+    let loaded = store::load(app.store, &customer, &candidates, Freshness::default()).await;
+    let entitlements = loaded.map_err(|error| with_display(error.into()))?.entitlements;
+    let is_granted = |key: &LookupKey| check(entitlements.as_ref(), key) == Decision::Grant;
+    let mut key = flag_key.decoded.as_ref();
+    if let Some(raw) = &flag_key.raw
+        && (key.is_none() || is_granted(raw) || is_listed(app, &customer, raw, now).await)
     {
         key = Some(raw);
     }
-    let Some(key) = key else { return Err(failed(flag_not_found(&named.display))) };
-    let failed = |failure| (failure, key.as_str());
-    let flag = match flag::evaluate(held.as_ref(), &customer, key) {
-        Flag::Failed(_) => return Err(failed(Error::incomplete(&customer.id).into())),
+    let Some(key) = key else { return Err(with_display(flag_not_found(&flag_key.display))) };
+    let with_key = |error| (error, key.as_str());
+    let flag = match flag::evaluate(entitlements.as_ref(), &customer, key) {
+        Flag::Failed(_) => return Err(with_key(Error::incomplete(&customer.id).into())),
         Flag::Evaluated(flag) => flag,
     };
-    if !granted(key) {
-        let known = feature_cache::is_known(app, customer.livemode, key, now).await;
-        if !known.map_err(|error| failed(error.into()))? {
-            return Err(failed(flag_not_found(key.as_str())));
+    if !is_granted(key) {
+        let exists = known_features::exists(app, customer.livemode, key, now).await;
+        if !exists.map_err(|error| with_key(error.into()))? {
+            return Err(with_key(flag_not_found(key.as_str())));
         }
     }
-    let version = held.map_or(Version::default(), |held| held.version);
+    let version = entitlements.map_or(Version::default(), |set| set.version);
     Ok(json_response(StatusCode::OK, &flag.with_version(version)))
 }
 
-/// Whether there is such a feature, as far as can be told without asking anew.
-async fn is_listed_feature<S: Store>(
+/// Whether the list of features, at most a minute old, contains this key.
+async fn is_listed<S: Store>(
     app: &App<'_, S>,
     customer: &CustomerKey,
     key: &LookupKey,
     now: Timestamp,
 ) -> bool {
-    let known = feature_cache::all(app, customer.livemode, now).await;
+    let known = known_features::load(app, customer.livemode, now).await;
     known.is_ok_and(|known| known.contains(key))
 }
 

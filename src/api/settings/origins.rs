@@ -1,27 +1,30 @@
-//! Which pages of other origins a browser may let ask: <https://fetch.spec.whatwg.org/#http-cors-protocol>.
+//! The origins whose pages may call this deployment from a browser.
+//!
+//! Specification: <https://fetch.spec.whatwg.org/#http-cors-protocol>. The response headers are in
+//! `api::cors`.
 
 use core::net::Ipv6Addr;
 
-use super::{Error, parse_list};
+use super::value::{Error, parse_list};
 
-/// Browsers' origins for CORS.
+/// The origins that may send cross-origin requests.
 pub const ALLOWED_ORIGINS: &str = "ENTGATE_ALLOWED_ORIGINS";
 
-/// Which origins may ask.
+/// Which origins may send cross-origin requests.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub enum AllowedOrigins {
-    /// None.
+    /// No origin.
     #[default]
     None,
-    /// These.
+    /// These origins.
     List(Vec<Box<str>>),
-    /// Whichever: a token in a header opens, and no cookie does.
+    /// Every origin. This is safe because no cookie authenticates a caller.
     Any,
 }
 
 impl AllowedOrigins {
-    pub(super) fn parse(text: Option<String>) -> Result<Self, Error> {
-        let origins = parse_list(ALLOWED_ORIGINS, text, |item| {
+    pub(super) fn parse(value: Option<String>) -> Result<Self, Error> {
+        let origins = parse_list(ALLOWED_ORIGINS, value, |item| {
             if item == "*" {
                 return Ok(Box::from(item));
             }
@@ -31,47 +34,51 @@ impl AllowedOrigins {
             [] => Self::None,
             [any] if **any == *"*" => Self::Any,
             all if all.iter().any(|origin| **origin == *"*") => {
-                return Err(Error { name: ALLOWED_ORIGINS, problem: "has `*` beside others" });
+                let problem = "has `*` together with other origins";
+                return Err(Error { name: ALLOWED_ORIGINS, problem });
             }
             _ => Self::List(origins),
         })
     }
 
-    /// What `Access-Control-Allow-Origin` says to a page of this origin.
+    /// The value of `Access-Control-Allow-Origin` for a page of this origin.
     #[must_use]
     pub fn allow_origin<'a>(&self, origin: &'a str) -> Option<&'a str> {
         match self {
             Self::None => None,
             Self::Any => Some("*"),
-            Self::List(origins) => origins.iter().any(|one| **one == *origin).then_some(origin),
+            Self::List(origins) => {
+                origins.iter().any(|allowed| **allowed == *origin).then_some(origin)
+            }
         }
     }
 }
 
-/// Whether a browser would write it so: a host in lower case, no port that goes without saying, and
-/// nothing behind. What it would not write would never be allowed, and nobody would know why.
-fn is_origin(text: &str) -> bool {
-    let (host, usual) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
-        (Some(host), _) => (host, "443"),
-        (None, Some(host)) => (host, "80"),
-        (None, None) => return false,
-    };
-    let colon = host.rfind(':').filter(|_| !host.ends_with(']'));
-    let (name, port) = match colon.and_then(|at| host.split_at_checked(at)) {
-        Some((name, port)) => (name, port.strip_prefix(':')),
-        None => (host, None),
-    };
-    let sound = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._".contains(c);
-    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
-    let named = match address {
-        Some(address) => address.parse::<Ipv6Addr>().is_ok_and(|it| it.to_string() == *address),
-        None => !name.is_empty() && name.chars().all(sound),
-    };
-    let ported = |port: &str| {
-        port != usual && port.parse::<u16>().is_ok_and(|number| number.to_string() == *port)
-    };
-    named && port.is_none_or(ported)
-}
-
 const INVALID_ORIGIN: &str =
-    "has an item that is no origin as browsers write it: https://app.example.com";
+    "has an item that is not an origin as browsers send it: https://app.example.com";
+
+/// Whether a value is an origin as browsers serialize it: a lower-case host, no default port, no path.
+/// Any other form would match no request, without a visible reason.
+fn is_origin(value: &str) -> bool {
+    let (authority, default_port) =
+        match (value.strip_prefix("https://"), value.strip_prefix("http://")) {
+            (Some(authority), _) => (authority, "443"),
+            (None, Some(authority)) => (authority, "80"),
+            (None, None) => return false,
+        };
+    let colon = authority.rfind(':').filter(|_| !authority.ends_with(']'));
+    let (host, port) = match colon.and_then(|index| authority.split_at_checked(index)) {
+        Some((host, port)) => (host, port.strip_prefix(':')),
+        None => (authority, None),
+    };
+    let is_host_char = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._".contains(c);
+    let ipv6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_valid_host = match ipv6 {
+        Some(ipv6) => ipv6.parse::<Ipv6Addr>().is_ok_and(|parsed| parsed.to_string() == *ipv6),
+        None => !host.is_empty() && host.chars().all(is_host_char),
+    };
+    let is_valid_port = |port: &str| {
+        port != default_port && port.parse::<u16>().is_ok_and(|number| number.to_string() == *port)
+    };
+    is_valid_host && port.is_none_or(is_valid_port)
+}

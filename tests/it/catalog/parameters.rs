@@ -101,7 +101,7 @@ fn a_body_has_up_to_256_kib() {
     let form = |length: usize| format!("name=Ada{}", "&".repeat(length - "name=Ada".len()));
     assert_eq!(shop.post("/v1/customers", &form(262_144)).done()["name"], json!("Ada"));
     let refused = shop.post("/v1/customers", &form(262_145));
-    let message = "The body is longer than 262144 bytes, the most that is read.";
+    let message = "The body is longer than 262144 bytes, the maximum.";
     assert_eq!(refused.refusal(), (413, "", "", message));
 }
 

@@ -6,21 +6,21 @@ use entgate::{
 };
 use serde_json::{Value, json};
 
-use super::{AT, FLAGS, about, assert_fails, bulk, values, with_three_customers};
+use super::{AT, FLAGS, assert_fails, bulk, context, values, with_three_customers};
 use crate::support::{Answer, Service, configured, customer, event, service};
 
-/// All flags of Ada, for a client that has this answer and was pushed that version.
-fn again(service: &Service, tags: &str, pushed: &str) -> Answer {
+/// Evaluates Ada's flags for a client with these tags and this pushed version.
+fn revalidate(service: &Service, tags: &str, pushed: &str) -> Answer {
     let headers = [("authorization", "Bearer sk_test_entgate"), ("if-none-match", tags)];
     let query = form_urlencoded::Serializer::new(String::new())
         .append_pair("flagConfigEtag", pushed)
         .finish();
     let target = format!("{FLAGS}?{query}");
-    service.request("POST", &target, &headers, about("cus_ada").to_string().as_bytes())
+    service.request("POST", &target, &headers, context("cus_ada").to_string().as_bytes())
 }
 
 #[test]
-fn every_feature_is_listed_by_its_key_with_an_explicit_false() {
+fn every_feature_is_listed_by_key_with_an_explicit_value() {
     let service = with_three_customers();
     let flag = |key: &str, value: bool, reason: &str| {
         let variant = if value { "entitled" } else { "not_entitled" };
@@ -52,9 +52,9 @@ fn every_feature_is_listed_by_its_key_with_an_explicit_false() {
 }
 
 #[test]
-fn a_set_that_is_known_in_part_grants_what_it_has_and_says_of_the_rest_that_it_is_not_known() {
+fn an_incomplete_set_grants_its_features_and_the_others_have_an_error() {
     let details = "Only a part of the entitlements of 'cus_cy' is known, and the answer is not in \
-                   it. This is not a no.";
+                   it. This is not a denial.";
     let unknown = |key| json!({ "key": key, "errorCode": "GENERAL", "errorDetails": details });
     let answer = bulk(&with_three_customers(), "cus_cy");
     assert_eq!(answer.status, 200);
@@ -64,20 +64,20 @@ fn a_set_that_is_known_in_part_grants_what_it_has_and_says_of_the_rest_that_it_i
 }
 
 #[test]
-fn two_grants_of_one_key_are_one_flag() {
+fn two_entitlements_with_one_key_are_one_flag() {
     let service = service();
-    let mut grant = event("cus_ada", AT, &["sms", "fax"], false);
-    grant["data"]["object"]["entitlements"]["data"][1]["lookup_key"] = json!("sms");
-    service.stripe_sends(&grant);
+    let mut event = event("cus_ada", AT, &["sms", "fax"], false);
+    event["data"]["object"]["entitlements"]["data"][1]["lookup_key"] = json!("sms");
+    service.stripe_sends(&event);
     assert_eq!(values(&bulk(&service, "cus_ada")), [("sms", &json!(true))]);
 }
 
 #[test]
-fn a_store_that_is_out_of_reach_is_a_500() {
+fn an_unavailable_store_returns_500() {
     let service = with_three_customers();
     service.store.ledger.fail_next(Fault::Before);
     let answer = bulk(&service, "cus_dee");
-    let details = "The entitlements cannot be read or written at the moment. This is not a no.";
+    let details = "The entitlements cannot be read or written at the moment. This is not a denial.";
     assert_fails(&answer, 500, None, "GENERAL", details);
     assert_eq!(answer.header("retry-after"), Some("1"));
 }
@@ -86,10 +86,10 @@ fn a_store_that_is_out_of_reach_is_a_500() {
 fn no_flag_changes_when_only_the_version_does() {
     let service = with_three_customers();
     let before = bulk(&service, "cus_ada");
-    // The features stay, and one of them is granted anew.
-    let mut again = event("cus_ada", AT + 1, &["export", "sms"], false);
-    again["data"]["object"]["entitlements"]["data"][0]["id"] = json!("ent_test_again");
-    service.stripe_sends(&again);
+    // The features stay the same, and one of them has a new entitlement.
+    let mut newer = event("cus_ada", AT + 1, &["export", "sms"], false);
+    newer["data"]["object"]["entitlements"]["data"][0]["id"] = json!("ent_test_again");
+    service.stripe_sends(&newer);
     let after = bulk(&service, "cus_ada");
     assert_eq!(
         (&before.body["metadata"]["version"], &after.body["metadata"]["version"]),
@@ -114,11 +114,11 @@ fn with_one_customer() -> Service {
 }
 
 #[test]
-fn who_has_the_answer_is_told_so_and_no_more() {
+fn a_client_with_the_current_tag_receives_304_without_a_body() {
     let service = with_one_customer();
     let first = bulk(&service, "cus_ada");
     let tag = first.header("etag").unwrap().to_owned();
-    let bare = tag.trim_matches('"');
+    let unquoted = tag.trim_matches('"');
     for (tags, status) in [
         (tag.clone(), 304),
         (format!("W/{tag}"), 304),
@@ -126,22 +126,22 @@ fn who_has_the_answer_is_told_so_and_no_more() {
         (format!("\"0-0\",W/{tag} , \"x\""), 304),
         ("*".to_owned(), 304),
         (String::new(), 200),
-        (bare.to_owned(), 200),
+        (unquoted.to_owned(), 200),
         ("\"1-0000000000000000\"".to_owned(), 200),
         ("\"1\"".to_owned(), 200),
         ("W/\"*\"".to_owned(), 200),
     ] {
-        let answer = again(&service, &tags, "");
+        let answer = revalidate(&service, &tags, "");
         assert_eq!((answer.status, answer.is_empty()), (status, status == 304), "{tags}");
         assert_eq!(answer.header("etag"), Some(&*tag), "{tags}");
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{tags}");
     }
     service.stripe_sends(&event("cus_ada", AT + 1, &[], false));
-    let answer = again(&service, &tag, "");
+    let answer = revalidate(&service, &tag, "");
     assert_eq!((answer.status, values(&answer)), (200, vec![("sms", &json!(false))]));
 }
 
-/// Ada at version 2 in the ledger, and at version 1 in a replica that lags.
+/// A deployment with version 2 of Ada's set in the ledger, and version 1 in a replica that lags.
 fn with_a_lagging_replica() -> Service {
     let service = with_one_customer();
     let ada = customer("cus_ada");
@@ -153,34 +153,34 @@ fn with_a_lagging_replica() -> Service {
 }
 
 #[test]
-fn a_client_never_goes_back_behind_what_it_knows_of() {
+fn a_client_never_receives_an_older_version_than_it_knows() {
     let service = with_a_lagging_replica();
     for (why, tags, pushed, version) in [
-        ("nothing is known", "", "", 1),
-        ("what the replica has", "\"1-aa\"", "1", 1),
-        ("a push has told of the next", "\"1-aa\"", "2", 2),
-        ("a push with a whole tag", "", "\"2-aa\"", 2),
-        ("the same without quotes", "", "2-aa", 2),
-        ("the same, weak", "", "W/\"2-aa\"", 2),
-        ("an answer from the ledger was before", "\"2-aa\"", "", 2),
-        ("one of several was", "\"1-aa\", W/\"2-bb\"", "", 2),
-        ("the newest of both", "\"2-aa\"", "1", 2),
-        ("more than the ledger holds: it is asked all the same", "", "3", 2),
-        ("more than a number has room for", "", "18446744073709551616", 1),
-        ("no version", "\"x-aa\"", "-2", 1),
-        ("any", "*", "x", 1),
+        ("no known version", "", "", 1),
+        ("the replica's version", "\"1-aa\"", "1", 1),
+        ("a pushed version that is newer", "\"1-aa\"", "2", 2),
+        ("a pushed tag", "", "\"2-aa\"", 2),
+        ("a pushed tag without quotes", "", "2-aa", 2),
+        ("a pushed weak tag", "", "W/\"2-aa\"", 2),
+        ("a tag of the ledger's version", "\"2-aa\"", "", 2),
+        ("one of several tags is newer", "\"1-aa\", W/\"2-bb\"", "", 2),
+        ("the newer of tag and pushed version", "\"2-aa\"", "1", 2),
+        ("a newer version than the ledger has: the ledger answers", "", "3", 2),
+        ("a version that overflows", "", "18446744073709551616", 1),
+        ("tags without a version", "\"x-aa\"", "-2", 1),
+        ("any tag", "*", "x", 1),
     ] {
-        let answer = again(&service, tags, pushed);
-        let told = answer.header("etag").unwrap()[1..].split('-').next().unwrap().to_owned();
-        assert_eq!(told, version.to_string(), "{why}");
+        let answer = revalidate(&service, tags, pushed);
+        let actual = answer.header("etag").unwrap()[1..].split('-').next().unwrap().to_owned();
+        assert_eq!(actual, version.to_string(), "{why}");
     }
 }
 
 #[test]
-fn a_ledger_that_does_not_answer_is_no_reason_to_go_back() {
+fn an_unavailable_ledger_does_not_return_an_older_version() {
     let service = with_a_lagging_replica();
     service.store.ledger.fail_next(Fault::Before);
-    assert_eq!(again(&service, "", "2").status, 500);
+    assert_eq!(revalidate(&service, "", "2").status, 500);
 }
 
 #[test]
@@ -198,12 +198,12 @@ fn a_page_of_an_allowed_origin_may_read_the_tag() {
         let answer = service.request("POST", path, &preflight[..1], b"{}");
         assert_eq!(answer.status, 401);
         let origin = answer.header("access-control-allow-origin");
-        assert_eq!(origin, Some("https://app.example.com"), "a page sees its 401 too");
+        assert_eq!(origin, Some("https://app.example.com"), "a page may read a 401");
         assert!(answer.header("access-control-expose-headers").unwrap().starts_with("ETag, "));
     }
 }
 
 #[test]
-fn without_secrets_for_tokens_there_is_no_stream() {
+fn without_token_secrets_there_is_no_stream() {
     assert_eq!(bulk(&with_one_customer(), "cus_ada").body.get("eventStreams"), None::<&Value>);
 }

@@ -1,8 +1,8 @@
-//! OpenFeature's remote evaluation: what its clients ask, and what they are told.
+//! OpenFeature's remote evaluation: permissions, contexts and limits of both routes.
 
 mod bulk;
-mod known;
-mod notices;
+mod event_stream;
+mod known_features;
 mod single;
 
 use serde_json::{Value, json};
@@ -11,14 +11,14 @@ use crate::support::{Answer, Service, configured, event};
 
 const FLAGS: &str = "/ofrep/v1/evaluate/flags";
 const AT: i64 = 1_700_000_000;
-const TOKENS: &str = "a-secret-of-thirty-three-letters.";
+const TOKEN_SECRET: &str = "a-secret-of-thirty-three-letters.";
 
-/// Ada holds two features, Bob none any more, and Cy's set is known in part.
+/// Ada has two features, Bob has none any more, and the set of Cy is incomplete.
 fn with_three_customers() -> Service {
     let service = configured(&[
         ("ENTGATE_API_KEYS", "sk_test_entgate,sk_live_entgate"),
         ("STRIPE_WEBHOOK_SECRETS", "whsec_test_entgate"),
-        ("ENTGATE_TOKEN_SECRETS", TOKENS),
+        ("ENTGATE_TOKEN_SECRETS", TOKEN_SECRET),
     ]);
     service.stripe_sends(&event("cus_ada", AT, &["export", "sms"], false));
     service.stripe_sends(&event("cus_bob", AT, &["sso"], false));
@@ -27,34 +27,34 @@ fn with_three_customers() -> Service {
     service
 }
 
-/// What a client sends of a customer.
-fn about(customer: &str) -> Value {
+/// The body of an evaluation for a customer.
+fn context(customer: &str) -> Value {
     json!({ "context": { "targetingKey": customer } })
 }
 
-/// One flag, as a server asks for it.
+/// Evaluates one flag.
 fn single(service: &Service, key: &str, customer: &str) -> Answer {
-    service.post_json(&format!("{FLAGS}/{key}"), &about(customer))
+    service.post_json(&format!("{FLAGS}/{key}"), &context(customer))
 }
 
-/// All flags, as a server key may ask for them too.
+/// Evaluates all flags.
 fn bulk(service: &Service, customer: &str) -> Answer {
-    service.post_json(FLAGS, &about(customer))
+    service.post_json(FLAGS, &context(customer))
 }
 
-/// A customer's own token.
+/// The `Authorization` header with a customer's token.
 fn token(service: &Service, customer: &str) -> String {
-    let made = service.post_json("/v1/tokens", &json!({ "customer": customer }));
-    format!("Bearer {}", made.body["token"].as_str().unwrap())
+    let answer = service.post_json("/v1/tokens", &json!({ "customer": customer }));
+    format!("Bearer {}", answer.body["token"].as_str().unwrap())
 }
 
-/// `[key, value]` of each flag.
+/// The key and the value of each flag.
 fn values(answer: &Answer) -> Vec<(&str, &Value)> {
     let flags = answer.body["flags"].as_array().unwrap();
     flags.iter().map(|flag| (flag["key"].as_str().unwrap(), &flag["value"])).collect()
 }
 
-/// Whether it is an error of OFREP in these words, about one flag or none.
+/// Asserts an OFREP error, context one flag or none.
 #[track_caller]
 fn assert_fails(answer: &Answer, status: u16, key: Option<&str>, code: &str, details: &str) {
     let mut body = json!({ "errorCode": code, "errorDetails": details });
@@ -67,21 +67,21 @@ fn assert_fails(answer: &Answer, status: u16, key: Option<&str>, code: &str, det
 }
 
 #[test]
-fn a_flag_is_of_the_customer_that_a_token_names_and_of_no_other() {
+fn a_token_evaluates_flags_of_its_customer_only() {
     let service = with_three_customers();
     let ada = token(&service, "cus_ada");
-    for (path, own) in [(FLAGS, "flags"), ("/ofrep/v1/evaluate/flags/sms", "value")] {
+    for (path, member) in [(FLAGS, "flags"), ("/ofrep/v1/evaluate/flags/sms", "value")] {
         for header in ["authorization", "x-api-key"] {
             let credential =
                 if header == "x-api-key" { ada.trim_start_matches("Bearer ") } else { &ada };
-            let ask = |customer: &str| {
-                let body = about(customer).to_string();
+            let evaluate = |customer: &str| {
+                let body = context(customer).to_string();
                 service.request("POST", path, &[(header, credential)], body.as_bytes())
             };
-            let answer = ask("cus_ada");
+            let answer = evaluate("cus_ada");
             assert_eq!(answer.status, 200, "{path} {header}");
-            assert!(answer.body.get(own).is_some(), "{path} {header}");
-            let answer = ask("cus_bob");
+            assert!(answer.body.get(member).is_some(), "{path} {header}");
+            let answer = evaluate("cus_bob");
             assert_eq!((answer.status, answer.is_empty()), (403, true), "{path} {header}");
             assert_eq!(answer.header("content-type"), None);
         }
@@ -89,20 +89,20 @@ fn a_flag_is_of_the_customer_that_a_token_names_and_of_no_other() {
 }
 
 #[test]
-fn a_server_key_asks_about_anybody_of_its_mode() {
+fn a_server_key_evaluates_flags_of_any_customer_of_its_mode() {
     let service = with_three_customers();
     for customer in ["cus_ada", "cus_bob"] {
         assert_eq!(bulk(&service, customer).status, 200);
     }
     let live = [("authorization", "Bearer sk_live_entgate")];
-    let answer = service.request("POST", FLAGS, &live, about("cus_ada").to_string().as_bytes());
+    let answer = service.request("POST", FLAGS, &live, context("cus_ada").to_string().as_bytes());
     let expected = json!({ "flags": [], "metadata": { "version": 0, "livemode": true } });
     assert_eq!((answer.status, &answer.body["flags"]), (200, &expected["flags"]));
     assert_eq!(answer.body["metadata"], expected["metadata"]);
 }
 
 #[test]
-fn who_is_not_known_gets_no_body_and_is_told_how_to_come_back() {
+fn an_unauthenticated_request_returns_401_with_a_challenge_and_no_body() {
     let service = with_three_customers();
     let challenge = "Bearer realm=\"entgate\"";
     let invalid = "Bearer realm=\"entgate\", error=\"invalid_token\"";
@@ -120,7 +120,7 @@ fn who_is_not_known_gets_no_body_and_is_told_how_to_come_back() {
 }
 
 #[test]
-fn a_context_that_names_nobody_is_told_what_it_lacks() {
+fn an_invalid_context_returns_400_with_the_problem() {
     let service = with_three_customers();
     let missing = "The context has no targetingKey. It is the customer's id, cus_….";
     let longest = "x".repeat(255);
@@ -130,32 +130,32 @@ fn a_context_that_names_nobody_is_told_what_it_lacks() {
         (r#"{"context":{}}"#.to_owned(), "TARGETING_KEY_MISSING", missing),
         (r#"{"context":{"targetingKey":null}}"#.to_owned(), "TARGETING_KEY_MISSING", missing),
         (r#"{"context":{"targetingKey":""}}"#.to_owned(), "TARGETING_KEY_MISSING", missing),
-        (r#"{"context":[]}"#.to_owned(), "INVALID_CONTEXT", "The context is no object, {…}."),
+        (r#"{"context":[]}"#.to_owned(), "INVALID_CONTEXT", "The context is not an object, {…}."),
         (
             r#"{"context":{"targetingKey":7}}"#.to_owned(),
             "INVALID_CONTEXT",
-            "The targetingKey is no text.",
+            "The targetingKey is not a string.",
         ),
         (
-            about("cus_\n").to_string(),
+            context("cus_\n").to_string(),
             "INVALID_CONTEXT",
             "The targetingKey is a string with control characters.",
         ),
         (
-            about(&format!("{longest}x")).to_string(),
+            context(&format!("{longest}x")).to_string(),
             "INVALID_CONTEXT",
             "The targetingKey is longer than 255 bytes.",
         ),
-        ("[]".to_owned(), "PARSE_ERROR", "The body is no JSON object, {…}."),
+        ("[]".to_owned(), "PARSE_ERROR", "The body is not a JSON object, {…}."),
         (
             String::new(),
             "PARSE_ERROR",
-            "The body is no JSON: EOF while parsing a value at line 1 column 0.",
+            "The body is not valid JSON: EOF while parsing a value at line 1 column 0.",
         ),
         (
             "context=1".to_owned(),
             "PARSE_ERROR",
-            "The body is no JSON: expected value at line 1 column 1.",
+            "The body is not valid JSON: expected value at line 1 column 1.",
         ),
     ] {
         let headers = [("authorization", "Bearer sk_test_entgate")];
@@ -169,19 +169,19 @@ fn a_context_that_names_nobody_is_told_what_it_lacks() {
 }
 
 #[test]
-fn a_body_of_a_mebibyte_is_read_and_one_byte_more_is_a_400() {
+fn a_body_of_one_mebibyte_is_accepted_and_one_byte_more_returns_400() {
     let service = with_three_customers();
-    let body = about("cus_ada").to_string();
-    let most = format!("{body}{}", " ".repeat((1 << 20) - body.len()));
+    let body = context("cus_ada").to_string();
+    let at_limit = format!("{body}{}", " ".repeat((1 << 20) - body.len()));
     let headers = [("authorization", "Bearer sk_test_entgate")];
-    assert_eq!(service.request("POST", FLAGS, &headers, most.as_bytes()).status, 200);
-    let answer = service.request("POST", FLAGS, &headers, format!("{most} ").as_bytes());
-    let details = "The body is longer than 1048576 bytes, the most that is read.";
+    assert_eq!(service.request("POST", FLAGS, &headers, at_limit.as_bytes()).status, 200);
+    let answer = service.request("POST", FLAGS, &headers, format!("{at_limit} ").as_bytes());
+    let details = "The body is longer than 1048576 bytes, the maximum.";
     assert_fails(&answer, 400, None, "PARSE_ERROR", details);
 }
 
 #[test]
-fn what_a_client_sends_of_its_own_is_passed_over() {
+fn unknown_members_and_parameters_are_ignored() {
     let service = with_three_customers();
     let body = json!({
         "context": { "targetingKey": "cus_ada", "plan": { "a": [1] }, "customer": "cus_bob" },
@@ -197,7 +197,7 @@ fn what_a_client_sends_of_its_own_is_passed_over() {
 }
 
 #[test]
-fn a_flag_is_asked_for_with_post() {
+fn an_evaluation_is_a_post() {
     let service = with_three_customers();
     for path in [FLAGS, "/ofrep/v1/evaluate/flags/a/b"] {
         let answer = service.get(path);

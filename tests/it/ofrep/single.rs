@@ -6,10 +6,10 @@ use serde_json::json;
 use super::{assert_fails, single, with_three_customers};
 use crate::support::{configured, event};
 
-const PARTLY: &str = "Only a part of the entitlements of 'cus_cy' is known, and the answer is not in \
-                      it. This is not a no.";
-const NOT_A_NO: &str =
-    "The entitlements cannot be read or written at the moment. This is not a no.";
+const INCOMPLETE: &str = "Only a part of the entitlements of 'cus_cy' is known, and the answer is not in \
+                      it. This is not a denial.";
+const UNAVAILABLE: &str =
+    "The entitlements cannot be read or written at the moment. This is not a denial.";
 
 fn no_such(key: &str) -> String {
     format!("There is no feature with the lookup key '{key}'.")
@@ -37,7 +37,7 @@ fn a_flag_is_a_boolean_with_its_reason_and_variant() {
 }
 
 #[test]
-fn a_feature_that_nobody_ever_held_is_not_found_where_no_source_can_be_read() {
+fn without_a_source_a_feature_that_no_customer_ever_had_is_not_found() {
     let service = with_three_customers();
     for customer in ["cus_ada", "cus_dee"] {
         let answer = single(&service, "fax", customer);
@@ -46,7 +46,7 @@ fn a_feature_that_nobody_ever_held_is_not_found_where_no_source_can_be_read() {
 }
 
 #[test]
-fn what_cannot_be_a_lookup_key_is_not_found() {
+fn an_invalid_lookup_key_is_not_found() {
     let service = with_three_customers();
     let long = "x".repeat(20_001);
     for (path, key) in [("", ""), ("a%0Ab", "a%0Ab"), (&*long, &*long)] {
@@ -56,30 +56,30 @@ fn what_cannot_be_a_lookup_key_is_not_found() {
 }
 
 #[test]
-fn a_set_that_is_known_in_part_denies_nothing() {
+fn an_incomplete_set_denies_no_feature() {
     let service = with_three_customers();
     for key in ["sso", "fax"] {
         let answer = single(&service, key, "cus_cy");
-        assert_fails(&answer, 500, Some(key), "GENERAL", PARTLY);
+        assert_fails(&answer, 500, Some(key), "GENERAL", INCOMPLETE);
         assert_eq!(answer.header("retry-after"), Some("1"));
     }
 }
 
 #[test]
-fn a_store_that_is_out_of_reach_is_a_500_without_a_value() {
+fn an_unavailable_store_returns_500_without_a_value() {
     let service = with_three_customers();
     for fault in [Fault::Before, Fault::After] {
         service.store.ledger.fail_next(fault);
         let answer = single(&service, "s%20ms", "cus_dee");
-        assert_fails(&answer, 500, Some("s ms"), "GENERAL", NOT_A_NO);
+        assert_fails(&answer, 500, Some("s ms"), "GENERAL", UNAVAILABLE);
         assert_eq!(answer.header("retry-after"), Some("1"));
     }
     service.store.replica.fail_next(Fault::Before);
-    assert_eq!(single(&service, "sms", "cus_ada").body["value"], true, "the ledger knows");
+    assert_eq!(single(&service, "sms", "cus_ada").body["value"], true, "the ledger answers");
 }
 
 #[test]
-fn a_key_is_taken_as_it_was_sent_and_as_it_was_meant() {
+fn a_key_is_used_as_sent_or_decoded() {
     let keys =
         ["a/b", "über", "two words", "100%", "50%25", "%zz", "a+b", "a%2Fc", "a|b", "x%FFy", "..."];
     let service = configured(&[
@@ -89,34 +89,34 @@ fn a_key_is_taken_as_it_was_sent_and_as_it_was_meant() {
     service.stripe_sends(&event("cus_ada", 1, &keys, false));
     for (why, path, key) in [
         ("encoded by encodeURIComponent", "a%2Fb", "a/b"),
-        ("a slash as it is", "a/b", "a/b"),
-        ("encoded", "%C3%BCber", "über"),
-        ("encoded in small letters", "%c3%bcber", "über"),
-        ("encoded as a space is", "two%20words", "two words"),
-        ("a percent sign that is no escape", "100%", "100%"),
+        ("an unencoded slash", "a/b", "a/b"),
+        ("encoded in upper case", "%C3%BCber", "über"),
+        ("encoded in lower case", "%c3%bcber", "über"),
+        ("an encoded space", "two%20words", "two words"),
+        ("a percent sign without an escape", "100%", "100%"),
         ("the same, encoded", "100%25", "100%"),
-        ("an escape in a key", "50%25", "50%25"),
+        ("a key that contains an escape", "50%25", "50%25"),
         ("the same, encoded", "50%2525", "50%25"),
-        ("no escape", "%zz", "%zz"),
-        ("a plus is no space", "a+b", "a+b"),
-        ("a plus, encoded", "a%2Bb", "a+b"),
+        ("an invalid escape", "%zz", "%zz"),
+        ("a plus is not a space", "a+b", "a+b"),
+        ("an encoded plus", "a%2Bb", "a+b"),
         ("a key that looks encoded", "a%2Fc", "a%2Fc"),
         ("the same, encoded", "a%252Fc", "a%2Fc"),
-        ("what no URL has to escape", "a|b", "a|b"),
-        ("what is no UTF-8 once decoded", "x%FFy", "x%FFy"),
+        ("a character that needs no escape", "a|b", "a|b"),
+        ("a key that does not decode to UTF-8", "x%FFy", "x%FFy"),
         ("dots", "...", "..."),
     ] {
         let answer = single(&service, path, "cus_ada");
-        let told = (&answer.body["key"], &answer.body["value"]);
-        assert_eq!((answer.status, told), (200, (&json!(key), &json!(true))), "{why}: {path}");
+        let flag = (&answer.body["key"], &answer.body["value"]);
+        assert_eq!((answer.status, flag), (200, (&json!(key), &json!(true))), "{why}: {path}");
     }
-    // Bob holds none of them: which key is meant does not hang on what is held.
+    // Bob has none of these features: the choice of the key does not depend on the entitlements.
     service.stripe_sends(&event("cus_bob", 1, &["a/c"], false));
     for (path, key, value) in
         [("a%2Fc", "a%2Fc", false), ("a/c", "a/c", true), ("a%2Fb", "a/b", false)]
     {
         let answer = single(&service, path, "cus_bob");
-        let told = (&answer.body["key"], &answer.body["value"]);
-        assert_eq!((answer.status, told), (200, (&json!(key), &json!(value))), "{path}");
+        let flag = (&answer.body["key"], &answer.body["value"]);
+        assert_eq!((answer.status, flag), (200, (&json!(key), &json!(value))), "{path}");
     }
 }

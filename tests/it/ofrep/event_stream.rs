@@ -1,29 +1,29 @@
-//! Where a client hears of changes: a URL that stays, and then another one.
+//! The URL of a refetch stream: its token, and how long it stays the same.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use super::{FLAGS, about, bulk, with_three_customers};
+use super::{FLAGS, bulk, context, with_three_customers};
 use crate::support::{NOW, Service};
 
-/// Made by Python's `hmac` and `hashlib` of the same words.
+/// Created by Python's `hmac` and `hashlib` from the same claims.
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6IjRiMWMxNDAzNDBjOTIxNmYifQ.\
                      eyJzdWIiOiJjdXNfYWRhIiwiYXVkIjoiZW50Z2F0ZTpzdHJlYW0iLCJpYXQiOjE2OTk5OTczOTgsImV4cCI6MTcw\
                      MDAwNDU5OCwianRpIjoic3RyX2IzZDliYTQxNjdhMTdkYzBmYjEyNTBiMDRjMTQwOWFhIiwibGl2ZW1vZGUiOmZh\
                      bHNlfQ.\
                      PpHcDWDxtObUBc7oLJ2WymfFrg_ZmT7OiKSQl3btrKQ";
 
-/// When Ada's epoch began.
+/// The start of Ada's epoch.
 const START: i64 = 1_699_997_398;
 
-/// The URL that a customer is told at a moment.
-fn url(service: &mut Service, customer: &str, now: i64) -> String {
+/// The URL of a customer's stream at a time.
+fn stream_url(service: &mut Service, customer: &str, now: i64) -> String {
     service.now.0 = now;
     let answer = bulk(service, customer);
     answer.body["eventStreams"][0]["endpoint"]["requestUri"].as_str().unwrap().to_owned()
 }
 
-/// What a token says.
+/// The claims of the token in a URL.
 fn claims(url: &str) -> Value {
     let token = url.strip_prefix("/ofrep/v1/stream?token=").unwrap();
     let claims = token.split('.').nth(1).unwrap();
@@ -31,7 +31,7 @@ fn claims(url: &str) -> Value {
 }
 
 #[test]
-fn a_client_is_told_of_a_stream_without_an_origin_whose_token_opens_that_alone() {
+fn the_url_has_no_origin_and_its_token_opens_only_the_stream() {
     let service = with_three_customers();
     let answer = bulk(&service, "cus_ada");
     let stream = json!([{
@@ -42,37 +42,37 @@ fn a_client_is_told_of_a_stream_without_an_origin_whose_token_opens_that_alone()
     assert_eq!(answer.body["eventStreams"], stream);
     for target in [FLAGS, "/ofrep/v1/evaluate/flags/sms"] {
         let token = format!("Bearer {TOKEN}");
-        let body = about("cus_ada").to_string();
+        let body = context("cus_ada").to_string();
         let headers = [("authorization", &*token)];
         assert_eq!(service.request("POST", target, &headers, body.as_bytes()).status, 401);
     }
 }
 
 #[test]
-fn the_url_stays_for_an_hour_and_its_token_is_good_for_another() {
+fn the_url_is_the_same_for_an_hour_and_its_token_is_valid_for_another_hour() {
     let mut service = with_three_customers();
-    let first = url(&mut service, "cus_ada", NOW.0);
+    let first = stream_url(&mut service, "cus_ada", NOW.0);
     for (why, now, start) in [
-        ("the last second before", START - 1, START - 3_600),
+        ("the last second of the previous epoch", START - 1, START - 3_600),
         ("the first second", START, START),
         ("the last second", START + 3_599, START),
-        ("the next one", START + 3_600, START + 3_600),
+        ("the next epoch", START + 3_600, START + 3_600),
     ] {
-        let url = url(&mut service, "cus_ada", now);
+        let url = stream_url(&mut service, "cus_ada", now);
         assert_eq!(url == first, start == START, "{why}");
         let claims = claims(&url);
-        let told = json!([claims["iat"], claims["exp"], claims["sub"], claims["aud"]]);
-        assert_eq!(told, json!([start, start + 7_200, "cus_ada", "entgate:stream"]), "{why}");
+        let actual = json!([claims["iat"], claims["exp"], claims["sub"], claims["aud"]]);
+        assert_eq!(actual, json!([start, start + 7_200, "cus_ada", "entgate:stream"]), "{why}");
     }
 }
 
 #[test]
-fn an_answer_with_another_url_is_another_answer() {
+fn another_url_changes_the_entity_tag() {
     let mut service = with_three_customers();
     service.now.0 = START;
     let tag = bulk(&service, "cus_ada").header("etag").unwrap().to_owned();
     let headers = [("authorization", "Bearer sk_test_entgate"), ("if-none-match", &*tag)];
-    let body = about("cus_ada").to_string();
+    let body = context("cus_ada").to_string();
     for (now, status) in
         [(START - 1, 200), (START, 304), (START + 3_599, 304), (START + 3_600, 200)]
     {
@@ -83,10 +83,10 @@ fn an_answer_with_another_url_is_another_answer() {
 }
 
 #[test]
-fn epochs_begin_at_another_moment_for_each_customer() {
+fn epochs_start_at_a_different_time_for_each_customer() {
     let mut service = with_three_customers();
     let starts: Vec<_> = ["cus_ada", "cus_bob", "cus_cy"]
-        .map(|customer| claims(&url(&mut service, customer, NOW.0))["iat"].as_i64().unwrap())
+        .map(|customer| claims(&stream_url(&mut service, customer, NOW.0))["iat"].as_i64().unwrap())
         .into();
     assert!(starts.iter().all(|start| (NOW.0 - 3_599..=NOW.0).contains(start)), "{starts:?}");
     let mut distinct = starts.clone();

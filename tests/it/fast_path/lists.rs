@@ -1,7 +1,7 @@
-//! Lists on the hot path.
+//! Lists on the fast path.
 
 use entgate::{
-    api::fast_path::{self, FastAnswer, FastQuery, FastRoute},
+    api::fast_path::{FastAnswer, FastList, FastQuery, FastRoute, answer_from_record},
     entitlement::{
         ActiveEntitlement,
         Completeness::{Complete, Partial},
@@ -17,7 +17,7 @@ use entgate::{
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{KEY, asked, with_ada};
+use super::{KEY, fast_get, with_ada};
 use crate::{
     support::{Service, configured, customer, event, grants, service},
     token_fixtures::{self, token},
@@ -25,22 +25,22 @@ use crate::{
 
 const LIST: &str = "/v1/entitlements/active_entitlements";
 
-/// What the hot path answers to this query, asked with a server key.
-fn listed(service: &Service, query: &str) -> Option<String> {
-    asked(service, &format!("{LIST}?{query}"), &[("authorization", KEY)])
+/// The fast path's list for this query, with a server key.
+fn fast_list(service: &Service, query: &str) -> Option<String> {
+    fast_get(service, &format!("{LIST}?{query}"), &[("authorization", KEY)])
 }
 
 #[test]
-fn a_plain_list_is_stripes_to_the_letter() {
+fn a_list_is_exactly_stripes() {
     let service = with_ada();
-    let answer = listed(&service, "customer=cus_ada&limit=1").unwrap();
+    let answer = fast_list(&service, "customer=cus_ada&limit=1").unwrap();
     assert_eq!(
         answer,
         r#"{"object":"list","data":[{"id":"ent_test_sms","object":"entitlements.active_entitlement","feature":"feat_test_sms","livemode":false,"lookup_key":"sms"}],"has_more":true,"url":"/v1/entitlements/active_entitlements"}"#
     );
     service.stripe_sends(&event("cus_ada", 1_700_000_001, &[], false));
     assert_eq!(
-        listed(&service, "customer=cus_ada").unwrap(),
+        fast_list(&service, "customer=cus_ada").unwrap(),
         r#"{"object":"list","data":[],"has_more":false,"url":"/v1/entitlements/active_entitlements"}"#
     );
 }
@@ -59,17 +59,17 @@ fn each_mode_has_its_own_list() {
     let target = format!("{LIST}?customer=cus_ada");
     let headers = [("authorization", "Bearer sk_live_entgate")];
     assert_eq!(
-        asked(&service, &target, &headers).unwrap(),
+        fast_get(&service, &target, &headers).unwrap(),
         r#"{"object":"list","data":[{"id":"ent_test_fax","object":"entitlements.active_entitlement","feature":"feat_test_fax","livemode":true,"lookup_key":"fax"}],"has_more":false,"url":"/v1/entitlements/active_entitlements"}"#
     );
     assert_eq!(service.request("GET", &target, &headers, b"").keys(), ["fax"]);
 }
 
 #[test]
-fn a_customers_own_token_lists_that_customer_alone() {
+fn a_customer_token_lists_its_customer_only() {
     let service = token_fixtures::with_ada(&[]);
     let bearer = format!("Bearer {}", token(&json!({})));
-    for (target, answers) in [
+    for (target, is_answered) in [
         (LIST.to_owned(), true),
         (format!("{LIST}?"), true),
         (format!("{LIST}?limit=3"), true),
@@ -78,15 +78,15 @@ fn a_customers_own_token_lists_that_customer_alone() {
         (format!("{LIST}?expand[]=data.feature"), false),
     ] {
         let headers = [("authorization", bearer.as_str())];
-        let answered = asked(&service, &target, &headers);
-        assert_eq!(answered.is_some(), answers, "{target}");
-        let long = service.request("GET", &target, &headers, b"");
-        assert_eq!(long.status == 200, answers, "{target}");
+        let answer = fast_get(&service, &target, &headers);
+        assert_eq!(answer.is_some(), is_answered, "{target}");
+        let slow = service.request("GET", &target, &headers, b"");
+        assert_eq!(slow.status == 200, is_answered, "{target}");
     }
 }
 
 #[test]
-fn a_page_goes_forth_and_back_from_a_cursor_and_what_is_no_page_goes_the_long_way() {
+fn a_page_starts_at_a_cursor_and_invalid_pages_take_the_slow_path() {
     let names: Vec<_> = (0..101).map(|n| format!("f{n}")).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     let service = service();
@@ -121,74 +121,74 @@ fn a_page_goes_forth_and_back_from_a_cursor_and_what_is_no_page_goes_the_long_wa
         ("&starting_after=ent_test_f0&ending_before=ent_test_f2", None),
         ("&starting_after=ent%5Ftest_f0", None),
     ] {
-        let found = listed(&service, &format!("customer=cus_ada{query}")).map(|body| {
+        let page = fast_list(&service, &format!("customer=cus_ada{query}")).map(|body| {
             let body: Value = serde_json::from_str(&body).unwrap();
             let data = body["data"].as_array().unwrap().clone();
             let keys = data.iter().map(|item| item["lookup_key"].as_str().unwrap().to_owned());
             (keys.collect::<Vec<_>>(), body["has_more"].as_bool().unwrap())
         });
-        let expected = expected.map(|(range, more)| {
-            (names[range].iter().map(ToString::to_string).collect::<Vec<_>>(), more)
+        let expected = expected.map(|(range, has_more)| {
+            (names[range].iter().map(ToString::to_string).collect::<Vec<_>>(), has_more)
         });
-        assert_eq!(found, expected, "{query}");
+        assert_eq!(page, expected, "{query}");
         service.get(&format!("{LIST}?customer=cus_ada{query}"));
     }
 }
 
 #[test]
-fn what_is_no_plain_list_goes_the_long_way() {
+fn any_other_list_takes_the_slow_path() {
     let service = with_ada();
     for (why, target) in [
-        ("nobody is named", LIST.to_owned()),
-        ("nobody is known", format!("{LIST}?customer=cus_bob")),
-        ("features to be shown whole", format!("{LIST}?customer=cus_ada&expand[]=data.feature")),
+        ("no customer", LIST.to_owned()),
+        ("an unknown customer", format!("{LIST}?customer=cus_bob")),
+        ("expanded features", format!("{LIST}?customer=cus_ada&expand[]=data.feature")),
         ("an empty expand", format!("{LIST}?customer=cus_ada&expand=")),
-        ("the ledger", format!("{LIST}?customer=cus_ada&fresh=true")),
-        ("not the ledger, in words", format!("{LIST}?customer=cus_ada&fresh=false")),
+        ("a read from the ledger", format!("{LIST}?customer=cus_ada&fresh=true")),
+        ("an explicit `fresh=false`", format!("{LIST}?customer=cus_ada&fresh=false")),
         ("a feature", format!("{LIST}?customer=cus_ada&feature=sms")),
         ("an unknown parameter", format!("{LIST}?customer=cus_ada&created=1")),
         ("an escape", format!("{LIST}?customer=cus%5Fada")),
-        ("a newer one", format!("{LIST}?customer=cus_ada&at_least=2")),
-        ("one of them", format!("{LIST}/ent_test_sms?customer=cus_ada")),
+        ("a newer version", format!("{LIST}?customer=cus_ada&at_least=2")),
+        ("a single entitlement", format!("{LIST}/ent_test_sms?customer=cus_ada")),
         ("a slash at the end", format!("{LIST}/?customer=cus_ada")),
-        ("the path of a summary", "/v1/customer/cus_ada/entitlements?limit=1".to_owned()),
-        ("a check of a page", "/v1/check?customer=cus_ada&feature=sms&limit=1".to_owned()),
+        ("the path in a summary", "/v1/customer/cus_ada/entitlements?limit=1".to_owned()),
+        ("a check with a page", "/v1/check?customer=cus_ada&feature=sms&limit=1".to_owned()),
         (
-            "a proxy that pages",
+            "an authorization with a page",
             "/v1/authorize?customer=cus_ada&feature=sms&starting_after=ent_1".to_owned(),
         ),
     ] {
-        assert_eq!(asked(&service, &target, &[("authorization", KEY)]), None, "{why}");
+        assert_eq!(fast_get(&service, &target, &[("authorization", KEY)]), None, "{why}");
     }
-    assert_eq!(asked(&service, &format!("{LIST}?customer=cus_ada"), &[]), None, "nobody asks");
-    assert!(listed(&service, "customer=cus_ada&at_least=1").is_some(), "new enough");
+    assert_eq!(fast_get(&service, &format!("{LIST}?customer=cus_ada"), &[]), None, "no credential");
+    assert!(fast_list(&service, "customer=cus_ada&at_least=1").is_some(), "a current version");
 
     service.stripe_sends(&event("cus_ada", 1_700_000_001, &["sms"], true));
-    assert_eq!(listed(&service, "customer=cus_ada"), None, "known in part");
+    assert_eq!(fast_list(&service, "customer=cus_ada"), None, "an incomplete set");
 }
 
 #[test]
-fn the_catalog_answers_its_lists_itself() {
-    for (source, answers) in [("stripe", true), ("catalog", false)] {
+fn the_catalog_answers_its_own_lists() {
+    for (source, is_answered) in [("stripe", true), ("catalog", false)] {
         let service = configured(&[
             ("ENTGATE_API_KEYS", "sk_test_entgate"),
             ("STRIPE_WEBHOOK_SECRETS", "whsec_test_entgate"),
             ("ENTGATE_SOURCE", source),
         ]);
         service.stripe_sends(&event("cus_ada", 1_700_000_000, &["sms"], false));
-        assert_eq!(listed(&service, "customer=cus_ada").is_some(), answers, "{source}");
+        assert_eq!(fast_list(&service, "customer=cus_ada").is_some(), is_answered, "{source}");
         let check = "/v1/check?customer=cus_ada&feature=sms";
-        assert!(asked(&service, check, &[("authorization", KEY)]).is_some(), "{source}");
+        assert!(fast_get(&service, check, &[("authorization", KEY)]).is_some(), "{source}");
     }
 }
 
 /// The first page of a set.
-fn told(set: &Entitlements, served_by: ServedBy) -> Option<FastAnswer> {
-    let question = page_of(10, &Cursor::Start, Livemode::Test);
-    fast_path::answer_from_record(&question, &record::encode(set).unwrap(), served_by)
+fn first_page(set: &Entitlements, served_by: ServedBy) -> Option<FastAnswer> {
+    let query = page_query(10, &Cursor::Start, Livemode::Test);
+    answer_from_record(&query, &record::encode(set).unwrap(), served_by)
 }
 
-fn page_of(limit: usize, cursor: &Cursor<&str>, livemode: Livemode) -> FastQuery {
+fn page_query(limit: usize, cursor: &Cursor<&str>, livemode: Livemode) -> FastQuery {
     let cursor = match cursor {
         Cursor::Start => Cursor::Start,
         Cursor::After(id) => Cursor::After((*id).try_into().unwrap()),
@@ -203,27 +203,27 @@ fn page_of(limit: usize, cursor: &Cursor<&str>, livemode: Livemode) -> FastQuery
 }
 
 #[test]
-fn no_list_is_told_from_memory_since_it_lacks_what_was_paid_for_a_moment_ago() {
+fn a_cached_record_answers_no_list_because_it_may_lack_a_new_purchase() {
     let set = Entitlements {
         version: Version(1),
         as_of: Timestamp(1),
         completeness: Complete,
         data: grants(&["sms"]),
     };
-    assert_eq!(told(&set, ServedBy::Memory), None);
-    assert!(told(&set, ServedBy::Replica).is_some());
-    assert_eq!(told(&Entitlements { completeness: Partial, ..set }, ServedBy::Replica), None);
+    assert_eq!(first_page(&set, ServedBy::Memory), None);
+    assert!(first_page(&set, ServedBy::Replica).is_some());
+    assert_eq!(first_page(&Entitlements { completeness: Partial, ..set }, ServedBy::Replica), None);
 }
 
 proptest! {
     #[test]
-    fn a_list_is_what_the_set_would_be_written_as(
+    fn a_list_equals_the_serialized_page_of_the_set(
         version: u64,
         as_of in i64::MIN + 1..,
         live: bool,
         names in proptest::collection::vec(["[a,\"\\\\\\]é ]{1,4}", "[^\\p{Cc}]{1,4}", "[^\\p{Cc}]{1,20}"], 0..20),
         limit in 1_usize..=100,
-        place: prop::sample::Index,
+        position: prop::sample::Index,
         direction in 0..3,
     ) {
         let data: Vec<_> = names
@@ -234,36 +234,36 @@ proptest! {
                 lookup_key: key.as_str().try_into().unwrap(),
             })
             .collect();
-        let index = place.index(data.len().max(1)).min(data.len());
-        let id = data.get(index).map_or("ent_none", |granted| granted.id.as_str()).to_owned();
-        // Of two with one id the first one counts.
-        let index = data.iter().position(|granted| granted.id.as_str() == id);
+        let index = position.index(data.len().max(1)).min(data.len());
+        let id = data.get(index).map_or("ent_none", |entitlement| entitlement.id.as_str()).to_owned();
+        // Of two entitlements with one id, the first one counts.
+        let index = data.iter().position(|entitlement| entitlement.id.as_str() == id);
         let (cursor, range) = match (direction, index) {
             (0, _) => (Cursor::Start, Some((0, limit))),
             (1, index) => (Cursor::After(&*id), index.map(|at| (at + 1, at + 1 + limit))),
             (_, index) => (Cursor::Before(&*id), index.map(|at| (at.saturating_sub(limit), at))),
         };
-        let more = |(start, end)| if direction == 2 { start > 0 } else { end < data.len() };
+        let has_more = |(start, end)| if direction == 2 { start > 0 } else { end < data.len() };
         let expected = range.map(|(start, end)| {
             let items: Vec<_> = data[start..end.min(data.len())]
                 .iter()
-                .map(|granted| {
+                .map(|entitlement| {
                     json!({
-                        "id": granted.id.as_str(),
+                        "id": entitlement.id.as_str(),
                         "object": "entitlements.active_entitlement",
-                        "feature": granted.feature.as_str(),
+                        "feature": entitlement.feature.as_str(),
                         "livemode": live,
-                        "lookup_key": granted.lookup_key.as_str(),
+                        "lookup_key": entitlement.lookup_key.as_str(),
                     })
                 })
                 .collect();
-            let has_more = more((start, end));
+            let has_more = has_more((start, end));
             json!({ "object": "list", "data": items, "has_more": has_more, "url": LIST })
                 .to_string()
         });
-        // A cursor with an escape goes the long way.
+        // A cursor with an escape takes the slow path.
         let expected = expected.filter(|_| direction == 0 || !id.contains(['"', '\\']));
-        let expected = expected.map(|body| fast_path::FastList {
+        let expected = expected.map(|body| FastList {
             body,
             version: Version(version),
             as_of: Timestamp(as_of),
@@ -276,8 +276,9 @@ proptest! {
             completeness: Complete,
             data: data.clone(),
         };
-        let question = page_of(limit, &cursor, live.into());
-        let told = fast_path::answer_from_record(&question, &record::encode(&set).unwrap(), ServedBy::Replica);
-        prop_assert_eq!(told, expected.map(FastAnswer::List));
+        let query = page_query(limit, &cursor, live.into());
+        let record = record::encode(&set).unwrap();
+        let answer = answer_from_record(&query, &record, ServedBy::Replica);
+        prop_assert_eq!(answer, expected.map(FastAnswer::List));
     }
 }

@@ -1,4 +1,4 @@
-//! Stripe's list, under both of its paths.
+//! Stripe's list of active entitlements, under both of its paths.
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -7,18 +7,20 @@ use crate::support::{Service, event, service};
 
 const LIST: &str = "/v1/entitlements/active_entitlements";
 
+/// A deployment where Ada has these features.
 fn with(keys: &[&str]) -> Service {
     let service = service();
     service.stripe_sends(&event("cus_ada", 1_700_000_000, keys, false));
     service
 }
 
+/// Distinct lookup keys.
 fn names(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("f{n}")).collect()
 }
 
 #[test]
-fn a_list_is_stripes_to_the_letter_and_says_the_rest_in_headers() {
+fn a_list_is_exactly_stripes_and_headers_describe_the_set() {
     let service = with(&["sms", "export"]);
     let answer = service.get(&format!("{LIST}?customer=cus_ada&limit=1"));
     assert_eq!(
@@ -42,7 +44,7 @@ fn a_list_is_stripes_to_the_letter_and_says_the_rest_in_headers() {
 }
 
 #[test]
-fn the_path_that_a_summary_names_is_the_same_list() {
+fn the_path_in_a_summary_returns_the_same_list() {
     let service = with(&["sms"]);
     let answer = service.get("/v1/customer/cus_ada/entitlements?limit=3");
     assert_eq!(answer.keys(), ["sms"]);
@@ -53,7 +55,7 @@ fn the_path_that_a_summary_names_is_the_same_list() {
 }
 
 #[test]
-fn a_customer_nothing_was_heard_of_has_an_empty_list() {
+fn an_unknown_customer_has_an_empty_list() {
     let answer = service().get(&format!("{LIST}?customer=cus_new"));
     assert_eq!((answer.status, answer.keys().len()), (200, 0));
     assert_eq!(answer.header("entgate-version"), Some("0"));
@@ -61,7 +63,7 @@ fn a_customer_nothing_was_heard_of_has_an_empty_list() {
 }
 
 #[test]
-fn pages_go_forth_and_back_from_a_cursor() {
+fn a_page_starts_after_a_cursor_or_ends_before_it() {
     let service = with(&["a", "b", "c", "d", "e"]);
     for (query, keys, has_more) in [
         ("", vec!["a", "b", "c", "d", "e"], false),
@@ -81,7 +83,7 @@ fn pages_go_forth_and_back_from_a_cursor() {
 }
 
 #[test]
-fn a_page_has_ten_unless_said_and_a_hundred_at_most() {
+fn a_page_has_ten_items_by_default_and_a_hundred_at_most() {
     let names = names(101);
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     let service = with(&names);
@@ -92,18 +94,18 @@ fn a_page_has_ten_unless_said_and_a_hundred_at_most() {
 }
 
 #[test]
-fn a_grant_that_comes_while_pages_are_read_is_neither_skipped_nor_doubled() {
+fn a_new_entitlement_does_not_shift_the_next_page() {
     let service = with(&["a", "b"]);
     let first = service.get(&format!("{LIST}?customer=cus_ada&limit=1"));
     assert_eq!(first.keys(), ["a"]);
     service.stripe_sends(&event("cus_ada", 1_700_000_001, &["b", "new", "a"], false));
 
     let rest = service.get(&format!("{LIST}?customer=cus_ada&starting_after=ent_test_a"));
-    assert_eq!(rest.keys(), ["b"], "newest first: what is new stands before the cursor");
+    assert_eq!(rest.keys(), ["b"], "newest first: a new entitlement is before the cursor");
 }
 
 #[test]
-fn a_wrong_parameter_is_refused_in_stripes_words() {
+fn an_invalid_parameter_returns_400_in_stripes_wording() {
     let service = with(&["a"]);
     for (query, code, param, message) in [
         ("limit=10", "parameter_missing", "customer", "Missing required param: customer."),
@@ -160,7 +162,7 @@ fn a_wrong_parameter_is_refused_in_stripes_words() {
             "customer=cus_ada&expand=data.feature",
             "parameter_invalid",
             "expand",
-            "Invalid expand: it takes an array, not a single value.",
+            "Invalid expand: it accepts an array, not a single value.",
         ),
     ] {
         let answer = service.get(&format!("{LIST}?{query}"));
@@ -169,7 +171,7 @@ fn a_wrong_parameter_is_refused_in_stripes_words() {
 }
 
 #[test]
-fn expand_is_understood_in_every_form_and_refused_while_the_source_cannot_be_asked() {
+fn expand_is_parsed_in_every_encoding_and_requires_a_stripe_key() {
     let service = with(&["a"]);
     for query in [
         "expand[]=data.feature",
@@ -190,7 +192,7 @@ fn expand_is_understood_in_every_form_and_refused_while_the_source_cannot_be_ask
 
 proptest! {
     #[test]
-    fn pages_of_any_size_put_together_are_the_list_in_both_directions(
+    fn pages_of_any_size_add_up_to_the_list_in_both_directions(
         count in 0_usize..60,
         limit in 1_usize..=100,
     ) {
@@ -202,24 +204,25 @@ proptest! {
             let keys: Vec<_> = answer.keys().iter().map(ToString::to_string).collect();
             (keys, answer.body["has_more"].as_bool().unwrap())
         };
-        let (mut forth, mut more) = read("");
-        while more {
-            let (page, left) = read(&format!("&starting_after=ent_test_{}", forth.last().unwrap()));
+        let (mut forward, mut has_more) = read("");
+        while has_more {
+            let last = forward.last().unwrap();
+            let (page, rest) = read(&format!("&starting_after=ent_test_{last}"));
             prop_assert!(page.len() <= limit && !page.is_empty());
-            forth.extend(page);
-            more = left;
+            forward.extend(page);
+            has_more = rest;
         }
-        prop_assert_eq!(&forth, &names);
+        prop_assert_eq!(&forward, &names);
 
         if let Some(last) = names.last() {
-            let mut back = vec![(*last).to_owned()];
-            let mut more = true;
-            while more {
-                let (page, left) = read(&format!("&ending_before=ent_test_{}", back[0]));
-                back.splice(0..0, page);
-                more = left;
+            let mut backward = vec![(*last).to_owned()];
+            let mut has_more = true;
+            while has_more {
+                let (page, rest) = read(&format!("&ending_before=ent_test_{}", backward[0]));
+                backward.splice(0..0, page);
+                has_more = rest;
             }
-            prop_assert_eq!(&back, &names);
+            prop_assert_eq!(&backward, &names);
         }
     }
 }

@@ -1,11 +1,11 @@
-//! The hot path: which requests it answers. That it answers them as the long way does is seen at every
-//! request of all tests, in `support`.
+//! The fast path: which requests it answers. `support` asserts for every request of all tests that the
+//! slow path returns the same response.
 
-mod lines;
 mod lists;
+mod wire;
 
 use entgate::{
-    api::fast_path,
+    api::fast_path::FastAnswer,
     json,
     policy::GrantRule,
     store::ledger_request::LedgerRequest,
@@ -17,25 +17,25 @@ use entgate::{
 use serde_json::json;
 
 use crate::{
-    support::{Hot, NOW, SECRET, Service, event, service, signed},
+    support::{FastPathAnswer, NOW, SECRET, Service, event, service, signed},
     token_fixtures::{self, token},
 };
 
 const KEY: &str = "Bearer sk_test_entgate";
 
-/// What the hot path answers, in short, to a `GET`.
-fn asked(service: &Service, target: &str, headers: &[(&str, &str)]) -> Option<String> {
+/// The body, or `204` and the customer, of the fast path's answer to a `GET`.
+fn fast_get(service: &Service, target: &str, headers: &[(&str, &str)]) -> Option<String> {
     let mut request = http::Request::get(target);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    match service.hot(&request.body(Vec::new()).unwrap())? {
-        Hot::Question(_, fast_path::FastAnswer::Check(object)) => Some(object),
-        Hot::Question(_, fast_path::FastAnswer::List(list)) => Some(list.body),
-        Hot::Question(question, fast_path::FastAnswer::Granted(..)) => {
-            Some(format!("204 {}", question.customer.id))
+    match service.fast_path(&request.body(Vec::new()).unwrap())? {
+        FastPathAnswer::Query(_, FastAnswer::Check(object)) => Some(object),
+        FastPathAnswer::Query(_, FastAnswer::List(list)) => Some(list.body),
+        FastPathAnswer::Query(query, FastAnswer::Granted(..)) => {
+            Some(format!("204 {}", query.customer.id))
         }
-        Hot::Event(_) => None,
+        FastPathAnswer::Webhook(_) => None,
     }
 }
 
@@ -46,7 +46,7 @@ fn with_ada() -> Service {
 }
 
 #[test]
-fn a_plain_check_is_answered_yes_and_no() {
+fn the_fast_path_grants_and_denies_a_feature() {
     let service = with_ada();
     for (feature, entitled, reason) in
         [("sso", "true", "active_entitlement"), ("fax", "false", "not_entitled")]
@@ -56,7 +56,7 @@ fn a_plain_check_is_answered_yes_and_no() {
             r#"{{"object":"entitlement_check","customer":"cus_ada","feature":"{feature}","entitled":{entitled},"reason":"{reason}","version":1,"as_of":1700000000,"served_by":"replica"}}"#
         );
         assert_eq!(
-            asked(&service, &target, &[("authorization", KEY)]),
+            fast_get(&service, &target, &[("authorization", KEY)]),
             Some(expected),
             "{feature}"
         );
@@ -64,27 +64,27 @@ fn a_plain_check_is_answered_yes_and_no() {
 }
 
 #[test]
-fn a_proxy_is_told_a_yes_and_a_no_goes_the_long_way_since_it_says_why() {
+fn a_denied_authorization_takes_the_slow_path_because_it_has_a_reason() {
     let service = with_ada();
-    let of = |feature| {
+    let authorize = |feature| {
         let target = format!("/v1/authorize?customer=cus_ada&feature={feature}");
-        asked(&service, &target, &[("authorization", KEY)])
+        fast_get(&service, &target, &[("authorization", KEY)])
     };
-    assert_eq!((of("sms"), of("fax")), (Some("204 cus_ada".to_owned()), None));
+    assert_eq!((authorize("sms"), authorize("fax")), (Some("204 cus_ada".to_owned()), None));
 }
 
 #[test]
-fn a_customers_own_token_opens_that_customer_alone() {
+fn a_customer_token_gives_access_to_its_customer_only() {
     let service = token_fixtures::with_ada(&[]);
     let bearer = format!("Bearer {}", token(&json!({})));
-    let of = |query: &str| {
-        asked(&service, &format!("/v1/authorize?{query}"), &[("authorization", &bearer)])
+    let authorize = |query: &str| {
+        fast_get(&service, &format!("/v1/authorize?{query}"), &[("authorization", &bearer)])
     };
-    assert_eq!(of("feature=sms"), Some("204 cus_ada".to_owned()));
-    assert_eq!(of("feature=sms&customer=cus_ada"), Some("204 cus_ada".to_owned()));
-    assert_eq!(of("feature=sms&customer=cus_bob"), None);
+    assert_eq!(authorize("feature=sms"), Some("204 cus_ada".to_owned()));
+    assert_eq!(authorize("feature=sms&customer=cus_ada"), Some("204 cus_ada".to_owned()));
+    assert_eq!(authorize("feature=sms&customer=cus_bob"), None);
     assert_eq!(
-        asked(
+        fast_get(
             &service,
             "/v1/authorize?feature=sms",
             &[("authorization", &bearer[..bearer.len() - 1])]
@@ -94,9 +94,9 @@ fn a_customers_own_token_opens_that_customer_alone() {
 }
 
 #[test]
-fn at_least_is_kept_on_both_sides_of_its_limit() {
+fn a_record_older_than_at_least_is_not_used() {
     let service = with_ada();
-    for (at_least, answers) in [
+    for (at_least, is_answered) in [
         ("0", true),
         ("1", true),
         ("2", false),
@@ -105,24 +105,28 @@ fn at_least_is_kept_on_both_sides_of_its_limit() {
         ("", false),
     ] {
         let target = format!("/v1/check?customer=cus_ada&feature=sms&at_least={at_least}");
-        let answered = asked(&service, &target, &[("authorization", KEY)]).is_some();
-        assert_eq!(answered, answers, "{at_least:?}");
+        let answer = fast_get(&service, &target, &[("authorization", KEY)]);
+        assert_eq!(answer.is_some(), is_answered, "{at_least:?}");
     }
 }
 
 #[test]
-fn whatever_is_not_plain_goes_the_long_way() {
+fn any_other_request_takes_the_slow_path() {
     let service = with_ada();
-    let plain = "/v1/check?customer=cus_ada&feature=sms";
+    let check = "/v1/check?customer=cus_ada&feature=sms";
     for (why, target, headers) in [
-        ("nobody asks", plain, &[][..]),
-        ("another key", plain, &[("authorization", "Bearer sk_test_other")]),
-        ("a longer key", plain, &[("authorization", "Bearer sk_test_entgate1")]),
-        ("Basic", plain, &[("authorization", "Basic c2tfdGVzdF9lbnRnYXRlOg==")]),
-        ("another letter case", plain, &[("authorization", "bearer sk_test_entgate")]),
-        ("the other mode", plain, &[("authorization", "Bearer sk_live_entgate")]),
-        ("no token", plain, &[("authorization", "Bearer a.b.c")]),
-        ("another customer", "/v1/check?customer=cus_bob&feature=sms", &[("authorization", KEY)]),
+        ("no credential", check, &[][..]),
+        ("another key", check, &[("authorization", "Bearer sk_test_other")]),
+        ("a longer key", check, &[("authorization", "Bearer sk_test_entgate1")]),
+        ("Basic", check, &[("authorization", "Basic c2tfdGVzdF9lbnRnYXRlOg==")]),
+        ("a lower-case scheme", check, &[("authorization", "bearer sk_test_entgate")]),
+        ("the other mode", check, &[("authorization", "Bearer sk_live_entgate")]),
+        ("an invalid token", check, &[("authorization", "Bearer a.b.c")]),
+        (
+            "an unknown customer",
+            "/v1/check?customer=cus_bob&feature=sms",
+            &[("authorization", KEY)],
+        ),
         ("no customer", "/v1/check?feature=sms", &[("authorization", KEY)]),
         ("no feature", "/v1/check?customer=cus_ada", &[("authorization", KEY)]),
         ("an empty feature", "/v1/check?customer=cus_ada&feature=", &[("authorization", KEY)]),
@@ -136,7 +140,7 @@ fn whatever_is_not_plain_goes_the_long_way() {
         ("an escape", "/v1/check?customer=cus_ada&feature=%73ms", &[("authorization", KEY)]),
         ("a plus", "/v1/check?customer=cus_ada&feature=s+ms", &[("authorization", KEY)]),
         (
-            "the ledger",
+            "a read from the ledger",
             "/v1/check?customer=cus_ada&feature=sms&fresh=true",
             &[("authorization", KEY)],
         ),
@@ -147,51 +151,51 @@ fn whatever_is_not_plain_goes_the_long_way() {
         ),
         ("another path", "/v1/check/?customer=cus_ada&feature=sms", &[("authorization", KEY)]),
     ] {
-        assert_eq!(asked(&service, target, headers), None, "{why}");
+        assert_eq!(fast_get(&service, target, headers), None, "{why}");
     }
-    let post = http::Request::post(plain).header("authorization", KEY).body(Vec::new()).unwrap();
-    assert!(service.hot(&post).is_none());
+    let post = http::Request::post(check).header("authorization", KEY).body(Vec::new()).unwrap();
+    assert!(service.fast_path(&post).is_none());
 }
 
 #[test]
-fn a_set_known_in_part_goes_the_long_way() {
+fn an_incomplete_set_takes_the_slow_path() {
     let service = service();
     service.stripe_sends(&event("cus_ada", 1_700_000_000, &["sms"], true));
     let target = "/v1/check?customer=cus_ada&feature=sms";
-    assert_eq!(asked(&service, target, &[("authorization", KEY)]), None);
+    assert_eq!(fast_get(&service, target, &[("authorization", KEY)]), None);
 }
 
 #[test]
-fn a_forged_event_and_one_of_another_type_are_answered_and_a_summary_is_kept() {
+fn only_a_valid_summary_event_needs_the_ledger() {
     let service = service();
     let summary = event("cus_ada", 1_700_000_000, &["sms"], false).to_string();
     let other = summary.replace("entitlements.active_entitlement_summary.updated", "invoice.paid");
     for (why, body, secret, status) in [
         ("forged", &summary, "whsec_other", Some(400)),
-        ("of another type", &other, SECRET, Some(200)),
+        ("another type", &other, SECRET, Some(200)),
         ("a summary", &summary, SECRET, None),
     ] {
         let request = http::Request::post("/webhooks/stripe")
             .header("stripe-signature", signed(body, secret, NOW))
             .body(body.clone().into_bytes())
             .unwrap();
-        let answered = service.hot(&request).map(|hot| match hot {
-            Hot::Event(answer) => answer.status().as_u16(),
-            Hot::Question(..) => 0,
+        let answered = service.fast_path(&request).map(|answer| match answer {
+            FastPathAnswer::Webhook(response) => response.status().as_u16(),
+            FastPathAnswer::Query(..) => 0,
         });
         assert_eq!(answered, status, "{why}");
     }
 }
 
 #[test]
-fn an_event_is_read_as_it_is_told_to_another_process() {
+fn a_ledger_request_decodes_to_the_encoded_event() {
     let body = event("cus_ada", 1_700_000_000, &["sms", "sso"], false).to_string();
     let secrets = [SigningSecret::new(SECRET).unwrap()];
     let verified = verify(&signed(&body, SECRET, NOW), body.as_bytes(), &secrets, NOW).unwrap();
     let parsed = parse(verified, GrantRule::Keep).unwrap();
     let Incoming::Summary(summary) = parsed else { panic!("{parsed:?}") };
     let message = LedgerRequest::Apply(summary);
-    let told = serde_json::to_vec(&message).unwrap();
-    assert!(told.starts_with(b"{\"apply\":{"), "{}", String::from_utf8_lossy(&told));
-    assert_eq!(json::from_slice::<LedgerRequest>(&told), Ok(message));
+    let encoded = serde_json::to_vec(&message).unwrap();
+    assert!(encoded.starts_with(b"{\"apply\":{"), "{}", String::from_utf8_lossy(&encoded));
+    assert_eq!(json::from_slice::<LedgerRequest>(&encoded), Ok(message));
 }

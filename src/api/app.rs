@@ -1,0 +1,64 @@
+//! What every route works with: the application context, requests and responses.
+//!
+//! [`App`] bundles the store, the settings, the caches, randomness and the log. A shell builds it;
+//! nothing here reads a clock, the environment or a secret store. Responses are complete in memory,
+//! except for streams: see [`super::stream`]. Statuses of failures are in [`super::error`].
+
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use super::{feature_cache::FeatureCache, settings::Settings};
+use crate::token::JwksCache;
+
+/// The maximum size of a request body: 1 MiB. A summary with ten entitlements has about 3 KiB, and
+/// 200 KiB if it also lists a thousand previous ones. A shell may stop reading one byte past it.
+pub const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// The header that makes a request to the catalog idempotent.
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// A request with its complete body.
+pub type Request = http::Request<Vec<u8>>;
+
+/// A complete response, or the head of a stream if its extensions contain a
+/// [`StreamRequest`](super::stream::StreamRequest).
+pub type Response = http::Response<Vec<u8>>;
+
+/// The context of a request.
+#[derive(Debug)]
+pub struct App<'a, S> {
+    /// The stores of entitlements.
+    pub store: &'a S,
+    /// The operator's settings.
+    pub settings: &'a Settings,
+    /// Features that this instance has read.
+    pub feature_cache: &'a FeatureCache,
+    /// Public keys of the configured token issuer.
+    pub jwks_cache: &'a JwksCache,
+    /// Returns an unpredictable number.
+    pub random: fn() -> u128,
+    /// Writes a line to the operator's log. A line never contains a secret.
+    pub log: fn(&str),
+}
+
+/// A JSON response.
+pub(super) fn json_response(status: StatusCode, body: &impl Serialize) -> Response {
+    // Serialization cannot fail: every map key in a body is a string.
+    raw_json_response(status, serde_json::to_vec(body).unwrap_or_default())
+}
+
+/// A JSON response whose body is already serialized. It is never cacheable, because an answer may
+/// change at any time.
+pub(super) fn raw_json_response(status: StatusCode, body: Vec<u8>) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The value of a header, if it is present and visible ASCII.
+pub(super) fn header_str(request: &Request, name: HeaderName) -> Option<&str> {
+    request.headers().get(name)?.to_str().ok()
+}

@@ -1,0 +1,170 @@
+//! Which features exist, and Stripe's feature objects.
+//!
+//! A feature exists if the source lists it, or if any customer ever had it: the source does not list
+//! archived features. If one of the two sources fails, its cached keys are used, of any age; without
+//! them, the other source's keys. The functions fail only if neither source has ever answered.
+//!
+//! Results are cached in [`super::feature_cache`].
+
+use std::collections::HashMap;
+
+use futures_util::future::{join, try_join_all};
+
+use super::{
+    app::App,
+    error::Error,
+    feature_cache::{FeatureCache, FeatureSource, KEYS_TTL, KeySet, KnownFeatures, MIN_REFETCH},
+};
+use crate::{
+    entitlement::{ActiveEntitlement, Entitlements},
+    id::{FeatureId, Livemode, LookupKey, Timestamp},
+    source::{self, FeatureObject, StripeClient, Transport},
+    store::{CustomerIndex as _, Store},
+};
+
+/// The maximum number of concurrent requests to Stripe: a Worker's limit of open connections.
+const MAX_CONCURRENT: usize = 6;
+
+/// Loads the lookup keys of all features, at most a minute old if both sources are available.
+pub(super) async fn load<S: Store>(
+    app: &App<'_, S>,
+    livemode: Livemode,
+    now: Timestamp,
+) -> Result<KnownFeatures, Error> {
+    fetch(app, livemode, [KEYS_TTL, KEYS_TTL], now).await
+}
+
+/// Loads the lookup keys of all features for an evaluation of this set.
+///
+/// Keys that are new in the set are cached, so that a later revocation does not remove them from the
+/// list. The index's keys are fetched again if they may not include the set yet.
+pub(super) async fn load_for_set<S: Store>(
+    app: &App<'_, S>,
+    livemode: Livemode,
+    entitlements: Option<&Entitlements>,
+    now: Timestamp,
+) -> Result<KnownFeatures, Error> {
+    let cache = app.feature_cache;
+    let as_of = entitlements.map(|entitlements| entitlements.as_of);
+    let index_max_age =
+        if cache.is_index_older_than(livemode, as_of) { MIN_REFETCH } else { KEYS_TTL };
+    let known = fetch(app, livemode, [KEYS_TTL, index_max_age], now).await?;
+    let granted = entitlements.iter().flat_map(|entitlements| &entitlements.data);
+    let granted = granted.map(|entitlement| &entitlement.lookup_key);
+    cache.add_observed(livemode, granted.filter(|key| !known.contains(key)));
+    Ok(known)
+}
+
+/// Whether a feature with this lookup key exists.
+pub(super) async fn exists<S: Store>(
+    app: &App<'_, S>,
+    livemode: Livemode,
+    key: &LookupKey,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    // Cached keys of any age prove that a feature exists.
+    let is_cached = [FeatureSource::Source, FeatureSource::CustomerIndex].iter().any(|source| {
+        app.feature_cache.keys(livemode, *source).is_some_and(|keys| keys.contains(key))
+    });
+    if is_cached {
+        return Ok(true);
+    }
+    Ok(fetch(app, livemode, [MIN_REFETCH, MIN_REFETCH], now).await?.contains(key))
+}
+
+async fn fetch<S: Store>(
+    app: &App<'_, S>,
+    livemode: Livemode,
+    [source_max_age, index_max_age]: [i64; 2],
+    now: Timestamp,
+) -> Result<KnownFeatures, Error> {
+    let unreachable = |error: source::Error| Error::source_unavailable(error.to_string());
+    let from_source = async {
+        let stripe = app.store.source(livemode)?;
+        let request = async { stripe.list_lookup_keys().await.map_err(unreachable) };
+        let source = (livemode, FeatureSource::Source);
+        Some(fetch_keys(app, source, source_max_age, request, now).await)
+    };
+    let request = async { Ok(app.store.customer_index().list_features(livemode).await?) };
+    let index = (livemode, FeatureSource::CustomerIndex);
+    let observed = fetch_keys(app, index, index_max_age, request, now);
+    match join(from_source, observed).await {
+        (None | Some(Err(_)), Err(error)) => Err(error),
+        (None | Some(Err(_)), Ok(observed)) => {
+            Ok(KnownFeatures { observed, ..KnownFeatures::default() })
+        }
+        (Some(Ok(from_source)), observed) => {
+            Ok(KnownFeatures { from_source, observed: observed.unwrap_or_default() })
+        }
+    }
+}
+
+/// The lookup keys of one source: fetched if they are due, else cached.
+async fn fetch_keys<S: Store>(
+    app: &App<'_, S>,
+    (livemode, source): (Livemode, FeatureSource),
+    max_age: i64,
+    request: impl Future<Output = Result<Vec<LookupKey>, Error>>,
+    now: Timestamp,
+) -> Result<KeySet, Error> {
+    let cache = app.feature_cache;
+    if cache.start_fetch(livemode, source, max_age, now) {
+        match request.await {
+            Ok(keys) => cache.insert_keys(livemode, source, keys, now),
+            Err(error) => {
+                cache.record_failure(livemode, source, now);
+                let cause = error.cause().unwrap_or_default();
+                (app.log)(&format!("failed to fetch features: {cause}"));
+            }
+        }
+    }
+    cache
+        .keys(livemode, source)
+        .ok_or_else(|| Error::source_unavailable("no list of features is available".to_owned()))
+}
+
+/// Loads the feature objects of these entitlements, in their order.
+pub(super) async fn load_objects<T: Transport>(
+    cache: &FeatureCache,
+    stripe: &StripeClient<T>,
+    livemode: Livemode,
+    data: &[ActiveEntitlement],
+    now: Timestamp,
+) -> Result<Vec<FeatureObject>, Error> {
+    let mut loaded: HashMap<&FeatureId, FeatureObject> = HashMap::new();
+    for entitlement in data {
+        let cached = cache.get(livemode, &entitlement.feature, now);
+        loaded.extend(cached.map(|feature| (&entitlement.feature, feature)));
+    }
+    let missing = |loaded: &HashMap<&FeatureId, FeatureObject>| -> Vec<&FeatureId> {
+        let ids = data.iter().map(|entitlement| &entitlement.feature);
+        ids.filter(|id| !loaded.contains_key(id)).collect()
+    };
+    // One page of all features costs less than two single features.
+    if missing(&loaded).len() > 1 {
+        for feature in stripe.list_features().await? {
+            let Some(id) = feature_id(&feature) else { continue };
+            let requested =
+                data.iter().map(|entitlement| &entitlement.feature).find(|other| **other == id);
+            loaded.extend(requested.map(|requested| (requested, feature.clone())));
+            cache.insert(livemode, id, feature, now);
+        }
+    }
+    // No list contains archived features.
+    for ids in missing(&loaded).chunks(MAX_CONCURRENT) {
+        let features = try_join_all(ids.iter().map(|id| stripe.retrieve_feature(id))).await?;
+        for (requested, feature) in ids.iter().zip(features) {
+            let id = feature_id(&feature).filter(|id| id == *requested).ok_or_else(|| {
+                let cause = format!("the response for feature {requested} has another id");
+                Error::source_unavailable(cause)
+            })?;
+            loaded.insert(requested, feature.clone());
+            cache.insert(livemode, id, feature, now);
+        }
+    }
+    Ok(data.iter().filter_map(|entitlement| loaded.get(&entitlement.feature).cloned()).collect())
+}
+
+fn feature_id(feature: &FeatureObject) -> Option<FeatureId> {
+    FeatureId::try_from(feature.get("id")?.as_str()?).ok()
+}
