@@ -11,7 +11,7 @@ import { BAD_SIGNATURE, CHECK, outcome, signHs256, tokenSettings, UNKNOWN_KEY } 
 const JWKS_UNAVAILABLE = [
   503,
   undefined,
-  "The keys of the token's issuer cannot be read at the moment, so the token cannot be verified. Try again.",
+  "The keys of the token's issuer cannot be read at the moment, so that the token cannot be checked. Try again.",
 ];
 
 /** Ways in which the response to a request for the JWKS is bad. */

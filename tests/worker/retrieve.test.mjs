@@ -116,7 +116,7 @@ describe("with a key for Stripe", { timeout: 30_000 }, () => {
     assert.equal((await service.request(`${PATH}?customer=cus_new`)).json.data.length, 2);
     stripe.failAlways({ status: 401 });
     const { status, json } = await service.request(`${PATH}/ent_test_cus_ada_sms`);
-    assert.deepEqual([status, json.error.message], [503, "Stripe rejected STRIPE_API_KEY with status 401. Set another key."]);
+    assert.deepEqual([status, json.error.message], [503, "Stripe rejected STRIPE_API_KEY with status 401. Set another one."]);
     stripe.failAlways(undefined);
   });
 });
