@@ -1,6 +1,6 @@
 //! Charges, by which no money moves: what is owed, and what comes of a method that fails.
 
-use super::stage::{FAILS, FEBRUARY, WORKS, stage};
+use super::fixture::{FAILS, FEBRUARY, WORKS, stage};
 
 #[test]
 fn what_costs_nothing_is_not_charged_neither_at_first_nor_when_it_renews() {

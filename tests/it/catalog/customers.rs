@@ -4,8 +4,9 @@ use entgate::id::Timestamp;
 use serde_json::json;
 
 use super::{
-    Shop, shop,
-    stage::{FAILS, HOUR, JANUARY, WORKS, members, stage},
+    Shop,
+    fixture::{FAILS, HOUR, JANUARY, WORKS, members, stage},
+    shop,
 };
 use crate::support::NOW;
 

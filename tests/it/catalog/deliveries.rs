@@ -12,8 +12,9 @@ use entgate::{
 use serde_json::{Value, json};
 
 use super::{
-    Shop, shop,
-    stage::{DAY, members},
+    Shop,
+    fixture::{DAY, members},
+    shop,
 };
 use crate::support::NOW;
 

@@ -4,8 +4,9 @@ use entgate::id::{Livemode, Timestamp};
 use serde_json::{Value, json};
 
 use super::{
-    Shop, shop,
-    stage::{FAILS, FEBRUARY, Stage, members, stage},
+    Shop,
+    fixture::{FAILS, FEBRUARY, Stage, members, stage},
+    shop,
 };
 use crate::support::NOW;
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     Shop,
-    stage::{Stage, stage},
+    fixture::{Stage, stage},
 };
 
 #[track_caller]

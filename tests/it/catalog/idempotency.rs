@@ -4,8 +4,9 @@ use entgate::id::Timestamp;
 use serde_json::json;
 
 use super::{
-    Answer, Shop, shop,
-    stage::{DAY, FAILS, stage},
+    Answer, Shop,
+    fixture::{DAY, FAILS, stage},
+    shop,
 };
 use crate::support::NOW;
 

@@ -1,34 +1,33 @@
 //! The catalog over a shelf in memory: its rules, asked for as clients ask for them.
 
-mod application;
-mod attachments;
+mod bulk_jobs;
+mod cancellation;
 mod charges;
-mod clocks;
 mod customers;
-mod delivered;
 mod deliveries;
-mod due;
-mod endings;
-mod endpoints;
+mod delivery_status;
+mod end_to_end;
+mod event_list;
 mod events;
 mod expand;
+mod feature_snapshots;
 mod features;
-mod guide;
-mod history;
+mod fixture;
 mod idempotency;
-mod interruptions;
 mod model;
-mod pages;
+mod overdue_transitions;
+mod pagination;
 mod parameters;
-mod policies;
+mod pause;
 mod prices;
+mod product_features;
 mod products;
-mod shelf;
-mod snapshots;
-mod stage;
+mod reported_status;
 mod statuses;
-mod told;
+mod storage;
+mod test_clocks;
 mod trials;
+mod webhook_endpoints;
 
 use std::cell::Cell;
 

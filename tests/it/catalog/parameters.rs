@@ -3,7 +3,7 @@
 use entgate::{api::catalog::MAX_BODY_BYTES, id::Timestamp};
 use serde_json::json;
 
-use super::{shop, stage::stage};
+use super::{fixture::stage, shop};
 
 #[test]
 fn what_is_no_parameter_of_a_request_is_named_as_it_was_written() {

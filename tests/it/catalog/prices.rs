@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{
-    Shop, shop,
-    stage::{members, stage},
+    Shop,
+    fixture::{members, stage},
+    shop,
 };
 
 const PATH: &str = "/v1/prices";

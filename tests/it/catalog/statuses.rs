@@ -6,7 +6,7 @@ use entgate::policy::{
 };
 use serde_json::json;
 
-use super::stage::{DAY, FAILS, FEBRUARY, HOUR, JANUARY, Stage, WORKS, stage};
+use super::fixture::{DAY, FAILS, FEBRUARY, HOUR, JANUARY, Stage, WORKS, stage};
 
 /// What a status grants.
 #[derive(Clone, Copy)]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::stage::{DAY, FEBRUARY, JANUARY, WORKS, members, stage};
+use super::fixture::{DAY, FEBRUARY, JANUARY, WORKS, members, stage};
 
 #[test]
 fn whoever_is_said_to_be_past_due_on_trial_begins_a_period_with_what_the_product_has_then() {

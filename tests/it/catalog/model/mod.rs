@@ -2,23 +2,23 @@
 //!
 //! | file       | is                                                                                |
 //! |------------|-----------------------------------------------------------------------------------|
-//! | [`steps`]  | what may happen, at random                                                        |
-//! | [`rules`] · [`subscription`] | the rules once more, as plainly as they can be told: what time does |
+//! | [`strategies`]  | what may happen, at random                                                        |
+//! | [`reference`] · [`subscription`] | the rules once more, as plainly as they can be told: what time does |
 //! | [`requests`] · [`updates`] | and what requests do                                              |
-//! | [`world`]  | a history on both sides, and what must agree after each step                      |
-//! | [`deeds`]  | each step, told to the rules and asked of the API                                 |
-//! | [`news`]   | the events, each of which must be told once                                       |
+//! | [`harness`]  | a history on both sides, and what must agree after each step                      |
+//! | [`steps_run`]  | each step, told to the rules and asked of the API                                 |
+//! | [`event_checks`]   | the events, each of which must be told once                                       |
 //!
 //! `PROPTEST_CASES` sets how many histories are tried.
 
-mod deeds;
-mod news;
+mod event_checks;
+mod harness;
+mod reference;
 mod requests;
-mod rules;
-mod steps;
+mod steps_run;
+mod strategies;
 mod subscription;
 mod updates;
-mod world;
 
 use proptest::{
     collection::vec,
@@ -26,9 +26,9 @@ use proptest::{
 };
 
 use self::{
-    rules::Policy,
+    harness::World,
+    reference::Policy,
     subscription::{Method, Missing, Payment, Status},
-    world::World,
 };
 
 /// How many histories are tried unless `PROPTEST_CASES` says otherwise.
@@ -160,7 +160,7 @@ fn every_history_leaves_customers_with_what_the_rules_say_and_tells_of_each_chan
     let rng_algorithm = RngAlgorithm::XorShift;
     let config = Config { cases, failure_persistence: None, rng_algorithm, ..Config::default() };
     TestRunner::new(config)
-        .run(&vec(steps::step(), 1..STEPS), |steps| {
+        .run(&vec(strategies::step(), 1..STEPS), |steps| {
             let mut world = World::new();
             for step in &steps {
                 world.happen(step);

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use super::{
     Interruption, Purchase,
-    rules::{Clock, Customer, Motion, Refused, Rules},
+    reference::{Clock, Customer, Motion, Refused, Rules},
     subscription::{Item, Method, Payment, Reason, Status, Subscription},
 };
-use crate::catalog::stage::DAY;
+use crate::catalog::fixture::DAY;
 
 /// How long a clock is there.
 const KEPT: i64 = 30 * DAY;

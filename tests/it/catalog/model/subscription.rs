@@ -4,8 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use super::rules::Refused;
-use crate::catalog::stage::{DAY, HOUR};
+use super::reference::Refused;
+use crate::catalog::fixture::{DAY, HOUR};
 
 /// How long a first payment can be made.
 const FIRST_PAYMENT: i64 = 23 * HOUR;

@@ -2,7 +2,7 @@
 
 use super::{
     Change, Collection, Ending, Update,
-    rules::{Refused, Rules},
+    reference::{Refused, Rules},
     subscription::{Item, Status, Subscription},
 };
 

@@ -1,5 +1,7 @@
 //! What is done to very many, a few at a time: what a product has now, and what statuses grant now.
 
+mod policy_changes;
+
 use entgate::{
     catalog::scheduler,
     id::Timestamp,
@@ -13,7 +15,7 @@ use serde_json::json;
 use super::{
     Shop,
     events::{kinds, listed},
-    stage::{FAILS, FEBRUARY, Stage, members, stage},
+    fixture::{FAILS, FEBRUARY, Stage, members, stage},
 };
 
 /// A stage on which nothing is refused, and so many other customers who have bought the plan.

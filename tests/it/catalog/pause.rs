@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::stage::{DAY, FAILS, FEBRUARY, Stage, WORKS, members, stage};
+use super::fixture::{DAY, FAILS, FEBRUARY, Stage, WORKS, members, stage};
 
 /// A subscription whose renewal in February failed, and which was paused then.
 fn failed_and_paused(stage: &Stage) -> String {

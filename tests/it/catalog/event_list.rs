@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::{
     Shop,
     events::{kinds, listed},
+    fixture::{DAY, FEBRUARY, JANUARY, Stage, stage},
     shop,
-    stage::{DAY, FEBRUARY, JANUARY, Stage, stage},
 };
 use crate::support::NOW;
 

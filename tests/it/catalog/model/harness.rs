@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::{
     Happening, Passing, Sale, Service, Step,
-    news::{REQUEST, Told, shown},
-    rules::{Refused, Rules},
+    event_checks::{REQUEST, Told, shown},
+    reference::{Refused, Rules},
     subscription::Method,
 };
 use crate::{

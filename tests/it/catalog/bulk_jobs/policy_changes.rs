@@ -2,7 +2,7 @@
 
 use entgate::policy::GrantRule::Revoke;
 
-use super::stage::stage;
+use crate::catalog::fixture::stage;
 
 #[test]
 fn what_the_first_request_under_another_policy_ends_takes_its_entitlements_along() {

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    attachments::listed,
-    stage::{DAY, FAILS, FEBRUARY, JANUARY, MARCH, Stage, stage},
+    fixture::{DAY, FAILS, FEBRUARY, JANUARY, MARCH, Stage, stage},
+    product_features::listed,
 };
 
 type Deed = fn(&Stage, &str);

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{
     Shop,
-    stage::{members, stage},
+    fixture::{members, stage},
 };
 
 /// The ids of a list, newest first.

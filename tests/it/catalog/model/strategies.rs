@@ -11,10 +11,10 @@ use proptest::{
 use super::{
     Change, Collection, Ending, Happening, Interruption, Passing, Purchase, Sale, Service, Step,
     Update,
-    rules::Policy,
+    reference::Policy,
     subscription::{Method, Missing, Payment, Status},
 };
-use crate::catalog::stage::{DAY, HOUR};
+use crate::catalog::fixture::{DAY, HOUR};
 
 pub(super) fn step() -> impl Strategy<Value = Step> {
     let what = prop_oneof![

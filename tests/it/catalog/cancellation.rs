@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::stage::{DAY, FAILS, FEBRUARY, HOUR, JANUARY, Stage, WORKS, members, stage};
+use super::fixture::{DAY, FAILS, FEBRUARY, HOUR, JANUARY, Stage, WORKS, members, stage};
 
 /// The status, since when it is over, when that was decided, and why.
 fn ending(stage: &Stage, subscription: &str) -> Value {

@@ -1,6 +1,6 @@
 //! What another billing system says of a subscription's payments: `status`.
 
-use super::stage::{FAILS, stage};
+use super::fixture::{FAILS, stage};
 
 #[test]
 fn whoever_pays_or_paid_once_can_be_said_to_pay_to_be_past_due_or_unpaid_again_and_again() {

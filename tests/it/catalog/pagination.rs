@@ -6,8 +6,8 @@ use serde_json::json;
 use super::{
     Shop,
     deliveries::{endpoint, fail, tell},
+    fixture::{Stage, stage},
     shop,
-    stage::{Stage, stage},
 };
 use crate::support::NOW;
 

@@ -4,8 +4,8 @@ use entgate::id::{Livemode, Timestamp};
 use serde_json::json;
 
 use super::{
+    fixture::{DAY, FEBRUARY, JANUARY, members, stage},
     shop,
-    stage::{DAY, FEBRUARY, JANUARY, members, stage},
 };
 use crate::support::NOW;
 

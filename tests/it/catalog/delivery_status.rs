@@ -7,8 +7,8 @@ use super::{
     Shop,
     deliveries::{endpoint, fail, log, pending, taken, tell},
     events::listed,
+    fixture::DAY,
     shop,
-    stage::DAY,
 };
 use crate::support::NOW;
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::{Value, json};
 
-use super::{subscription::Reason, world::World};
-use crate::catalog::stage::DAY;
+use super::{harness::World, subscription::Reason};
+use crate::catalog::fixture::DAY;
 
 /// Stripe puts at most so many entitlements into a summary.
 const SUMMARY: usize = 10;

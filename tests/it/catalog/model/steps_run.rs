@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use super::{
     Change, Collection, Ending, Interruption, Passing, Purchase, Sale, Service, Update,
-    rules::{Policy, Price},
+    harness::World,
+    reference::{Policy, Price},
     subscription::{Method, Missing, Payment},
-    world::World,
 };
-use crate::catalog::stage::DAY;
+use crate::catalog::fixture::DAY;
 
 impl World {
     pub(super) fn sell(&mut self, sale: &Sale) {

@@ -4,8 +4,9 @@ use entgate::id::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    Shop, shop,
-    stage::{DAY, FAILS, WORKS},
+    Shop,
+    fixture::{DAY, FAILS, WORKS},
+    shop,
 };
 use crate::support::NOW;
 
