@@ -1,20 +1,20 @@
-//! The way through: features are set up, sold, granted, changed and taken away.
+//! From end to end: features are created, sold, granted, changed and revoked.
 
 use entgate::id::Timestamp;
 use serde_json::json;
 
-use super::shop;
+use super::test_catalog::TestCatalog;
 
 #[test]
-fn what_is_bought_is_granted_until_it_is_canceled() {
-    let shop = shop();
-    let sms = shop.make("/v1/entitlements/features", "lookup_key=sms&name=SMS");
-    let sso = shop.make("/v1/entitlements/features", "lookup_key=sso&name=SSO");
-    let basic = shop.make("/v1/products", "name=Basic");
-    let pro = shop.make("/v1/products", "name=Pro");
+fn a_subscription_grants_its_features_until_it_is_canceled() {
+    let catalog = TestCatalog::new();
+    let sms = catalog.create("/v1/entitlements/features", "lookup_key=sms&name=SMS");
+    let sso = catalog.create("/v1/entitlements/features", "lookup_key=sso&name=SSO");
+    let basic = catalog.create("/v1/products", "name=Basic");
+    let pro = catalog.create("/v1/products", "name=Pro");
     let attach = |product: &str, feature: &str| {
         let form = format!("entitlement_feature={feature}");
-        shop.make(&format!("/v1/products/{product}/features"), &form)
+        catalog.create(&format!("/v1/products/{product}/features"), &form)
     };
     attach(&basic, &sms);
     let detachable = attach(&pro, &sms);
@@ -22,39 +22,40 @@ fn what_is_bought_is_granted_until_it_is_canceled() {
     let price = |product: &str| {
         let form =
             format!("product={product}&currency=usd&unit_amount=500&recurring[interval]=month");
-        shop.make("/v1/prices", &form)
+        catalog.create("/v1/prices", &form)
     };
-    let (cheap, dear) = (price(&basic), price(&pro));
-    let clock = shop.make("/v1/test_helpers/test_clocks", "frozen_time=1700000000");
-    let customer = shop.make("/v1/customers", &format!("test_clock={clock}&email=ada@example.com"));
-    let form = format!("customer={customer}&items[0][price]={cheap}");
-    let subscription = shop.make("/v1/subscriptions", &form);
-    assert_eq!(shop.keys(&customer), ["sms"]);
+    let (basic_price, pro_price) = (price(&basic), price(&pro));
+    let clock = catalog.create("/v1/test_helpers/test_clocks", "frozen_time=1700000000");
+    let customer =
+        catalog.create("/v1/customers", &format!("test_clock={clock}&email=ada@example.com"));
+    let form = format!("customer={customer}&items[0][price]={basic_price}");
+    let subscription = catalog.create("/v1/subscriptions", &form);
+    assert_eq!(catalog.entitled_keys(&customer), ["sms"]);
 
     let path = format!("/v1/subscriptions/{subscription}");
-    let item = shop.get(&path).body["items"]["data"][0]["id"].as_str().unwrap().to_owned();
-    let upgraded = shop.post(&path, &format!("items[0][id]={item}&items[0][price]={dear}"));
+    let item = catalog.get(&path).body["items"]["data"][0]["id"].as_str().unwrap().to_owned();
+    let upgraded = catalog.post(&path, &format!("items[0][id]={item}&items[0][price]={pro_price}"));
     assert_eq!(upgraded.status, 200, "{}", upgraded.body);
-    assert_eq!(shop.keys(&customer), ["sso", "sms"]);
+    assert_eq!(catalog.entitled_keys(&customer), ["sso", "sms"]);
 
-    let detached = shop.delete(&format!("/v1/products/{pro}/features/{detachable}"));
+    let detached = catalog.delete(&format!("/v1/products/{pro}/features/{detachable}"));
     assert_eq!(
         detached.body,
         json!({"id": detachable, "object": "product_feature", "deleted": true})
     );
-    assert_eq!(shop.keys(&customer), ["sso", "sms"]);
-    shop.advance(&clock, Timestamp(1_702_592_000));
-    assert_eq!(shop.keys(&customer), ["sso"]);
+    assert_eq!(catalog.entitled_keys(&customer), ["sso", "sms"]);
+    catalog.advance_clock(&clock, Timestamp(1_702_592_000));
+    assert_eq!(catalog.entitled_keys(&customer), ["sso"]);
 
-    let canceled = shop.delete(&path);
+    let canceled = catalog.delete(&path);
     assert_eq!((canceled.status, &canceled.body["status"]), (200, &json!("canceled")));
-    assert_eq!(shop.keys(&customer), [""; 0]);
+    assert_eq!(catalog.entitled_keys(&customer), [""; 0]);
 
-    let events = shop.get("/v1/events?type=entitlements.active_entitlement_summary.updated");
-    let told = events.body["data"]
+    let events = catalog.get("/v1/events?type=entitlements.active_entitlement_summary.updated");
+    let sizes = events.body["data"]
         .as_array()
         .unwrap()
         .iter()
         .map(|event| event["data"]["object"]["entitlements"]["data"].as_array().unwrap().len());
-    assert_eq!(told.collect::<Vec<_>>(), [0, 1, 2, 1]);
+    assert_eq!(sizes.collect::<Vec<_>>(), [0, 1, 2, 1]);
 }

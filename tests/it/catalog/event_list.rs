@@ -1,54 +1,58 @@
-//! What has happened is found by its type and by when it did, for thirty days.
+//! Lists of events: by type, by creation time, and for thirty days.
+//!
+//! Specification: <https://docs.stripe.com/api/events/list>.
 
 use entgate::id::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    Shop,
-    events::{kinds, listed},
-    fixture::{DAY, FEBRUARY, JANUARY, Stage, stage},
-    shop,
+    fixture::{DAY, FEBRUARY, Fixture, JANUARY, fixture},
+    test_catalog::{TestCatalog, event_types},
 };
 use crate::support::NOW;
 
 const PATH: &str = "/v1/events";
 
-/// A shop in which all has happened of which there are events.
-fn eventful() -> Stage {
-    let stage = stage();
-    let shop = &stage.shop;
-    let subscription = stage.subscribe("");
-    stage.pause(&subscription).done();
-    stage.resume(&subscription, "").done();
-    stage.update(&subscription, "metadata[a]=1").done();
-    shop.delete(&format!("/v1/subscriptions/{subscription}")).done();
-    shop.post(&format!("/v1/customers/{}", stage.customer), "name=Ada").done();
-    shop.post(&format!("/v1/products/{}", stage.product), "name=Pro").done();
-    shop.post(&format!("/v1/prices/{}", stage.price), "active=false").done();
-    shop.delete(&format!("/v1/products/{}", shop.product(&[]))).done();
-    stage.advance(FEBRUARY);
-    shop.delete(&format!("/v1/test_helpers/test_clocks/{}", stage.clock)).done();
-    shop.work();
-    stage
+/// A fixture with at least one event of each type.
+fn fixture_with_all_events() -> Fixture {
+    let fixture = fixture();
+    let catalog = &fixture.catalog;
+    let subscription = fixture.subscribe("");
+    fixture.pause(&subscription).expect_ok();
+    fixture.resume(&subscription, "").expect_ok();
+    fixture.update(&subscription, "metadata[a]=1").expect_ok();
+    catalog.delete(&format!("/v1/subscriptions/{subscription}")).expect_ok();
+    catalog.post(&format!("/v1/customers/{}", fixture.customer), "name=Ada").expect_ok();
+    catalog.post(&format!("/v1/products/{}", fixture.product), "name=Pro").expect_ok();
+    catalog.post(&format!("/v1/prices/{}", fixture.price), "active=false").expect_ok();
+    catalog.delete(&format!("/v1/products/{}", catalog.create_product(&[]))).expect_ok();
+    fixture.advance(FEBRUARY);
+    catalog.delete(&format!("/v1/test_helpers/test_clocks/{}", fixture.clock)).expect_ok();
+    catalog.run_due();
+    fixture
 }
 
 #[test]
-fn an_event_is_found_by_its_type_and_by_all_that_its_type_begins_with() {
-    let stage = eventful();
-    let shop = &stage.shop;
-    let all = listed(shop, "");
-    let mut types = kinds(&all);
+fn events_are_listed_by_type_and_by_type_prefix() {
+    let fixture = fixture_with_all_events();
+    let catalog = &fixture.catalog;
+    let all = catalog.list_events("");
+    let mut types = event_types(&all);
     types.sort_unstable();
     types.dedup();
     assert_eq!(types.len(), 18);
-    let count = |prefix: &str| types.iter().filter(|kind| kind.starts_with(prefix)).count();
+    let count = |prefix: &str| types.iter().filter(|it| it.starts_with(prefix)).count();
     assert_eq!([count("customer."), count("customer.subscription.")], [8, 5]);
-    let found = |query: &str| listed(shop, query);
-    let of = |fits: &dyn Fn(&str) -> bool| -> Vec<Value> {
-        all.iter().filter(|event| fits(event["type"].as_str().unwrap())).cloned().collect()
+    let list = |query: &str| catalog.list_events(query);
+    let matching = |is_match: &dyn Fn(&str) -> bool| -> Vec<Value> {
+        all.iter().filter(|event| is_match(event["type"].as_str().unwrap())).cloned().collect()
     };
-    for kind in &types {
-        assert_eq!(found(&format!("type={kind}")), of(&|it| it == *kind), "{kind}");
+    for event_type in &types {
+        assert_eq!(
+            list(&format!("type={event_type}")),
+            matching(&|it| it == *event_type),
+            "{event_type}"
+        );
     }
     for prefix in [
         "customer.",
@@ -60,51 +64,56 @@ fn an_event_is_found_by_its_type_and_by_all_that_its_type_begins_with() {
         "test_helpers.",
         "test_helpers.test_clock.",
     ] {
-        let expected = of(&|kind| kind.starts_with(prefix));
+        let expected = matching(&|it| it.starts_with(prefix));
         assert_ne!(expected, [Value::Null; 0]);
-        assert_eq!(found(&format!("type={prefix}*")), expected, "{prefix}*");
+        assert_eq!(list(&format!("type={prefix}*")), expected, "{prefix}*");
     }
-    assert_eq!(found("type=*"), all);
+    assert_eq!(list("type=*"), all);
     for query in ["type=customer", "type=Customer.created", "type=invoice.*", "type=created"] {
-        assert_eq!(found(query), [Value::Null; 0], "{query}");
+        assert_eq!(list(query), [Value::Null; 0], "{query}");
     }
-    let twice = "types[]=customer.*&types[]=customer.subscription.created&types[]=price.updated";
-    assert_eq!(found(twice), of(&|it| it.starts_with("customer.") || it == "price.updated"));
+    let overlapping =
+        "types[]=customer.*&types[]=customer.subscription.created&types[]=price.updated";
+    assert_eq!(
+        list(overlapping),
+        matching(&|it| it.starts_with("customer.") || it == "price.updated")
+    );
 }
 
 #[test]
-fn a_type_is_whole_or_ends_in_a_dot_and_a_star_and_there_are_20_at_most() {
-    let shop = shop();
-    let list = |query: &str| shop.get(&format!("{PATH}?{query}"));
-    for odd in ["**", "*.created", "customer.*.created", "cust*", "customer*"] {
+fn a_type_filter_is_complete_or_ends_in_a_dot_and_a_star_and_a_list_accepts_20() {
+    let catalog = TestCatalog::new();
+    let list = |query: &str| catalog.get(&format!("{PATH}?{query}"));
+    for invalid in ["**", "*.created", "customer.*.created", "cust*", "customer*"] {
         let message =
-            format!("Invalid type: {odd}. A `*` stands at the end, after a dot: customer.*");
-        for (param, query) in [("type", format!("type={odd}")), ("types", format!("types[]={odd}"))]
+            format!("Invalid type: {invalid}. A `*` stands at the end, after a dot: customer.*");
+        for (param, query) in
+            [("type", format!("type={invalid}")), ("types", format!("types[]={invalid}"))]
         {
             let expected = (400, "parameter_invalid", param, message.as_str());
-            assert_eq!(list(&query).refusal(), expected);
+            assert_eq!(list(&query).error(), expected);
         }
     }
     let message = "You may only specify one of these parameters: type, types.";
     let both = list("type=price.created&types[]=price.updated");
-    assert_eq!(both.refusal(), (400, "parameters_exclusive", "types", message));
+    assert_eq!(both.error(), (400, "parameters_exclusive", "types", message));
     let types = |count: usize| list(&vec!["types[]=price.created"; count].join("&"));
     assert_eq!(types(20).status, 200);
     let message = "You can ask for at most 20 types at once.";
-    assert_eq!(types(21).refusal(), (400, "parameter_invalid", "types", message));
+    assert_eq!(types(21).error(), (400, "parameter_invalid", "types", message));
 }
 
 #[test]
-fn events_are_found_by_when_they_happened_outside_of_all_clocks() {
-    let mut stage = stage();
-    let subscription = stage.subscribe("");
+fn events_are_listed_by_creation_time_outside_of_test_clocks() {
+    let mut fixture = fixture();
+    let subscription = fixture.subscribe("");
     for seconds in [100, 200] {
-        stage.shop.now = Timestamp(NOW.0 + seconds);
-        stage.update(&subscription, &format!("metadata[a]={seconds}")).done();
-        stage.advance(JANUARY + seconds);
+        fixture.catalog.now = Timestamp(NOW.0 + seconds);
+        fixture.update(&subscription, &format!("metadata[a]={seconds}")).expect_ok();
+        fixture.advance(JANUARY + seconds);
     }
-    let found = |query: &str| -> Vec<i64> {
-        let events = listed(&stage.shop, &format!("type=customer.*&{query}"));
+    let times = |query: &str| -> Vec<i64> {
+        let events = fixture.catalog.list_events(&format!("type=customer.*&{query}"));
         events.iter().map(|event| event["created"].as_i64().unwrap() - NOW.0).collect()
     };
     let at = |bound: &str, seconds: i64| format!("created[{bound}]={}", NOW.0 + seconds);
@@ -125,22 +134,22 @@ fn events_are_found_by_when_they_happened_outside_of_all_clocks() {
         (format!("{}&{}", at("gt", 100), at("lt", 100)), &[]),
         (format!("created={JANUARY}"), &[]),
     ] {
-        assert_eq!(found(&query), expected, "{query}");
+        assert_eq!(times(&query), expected, "{query}");
     }
-    let created = stage.shown(&subscription)["created"].clone();
-    assert_eq!(created, json!(JANUARY), "what it is about is dated by the clock");
+    let created = fixture.retrieve(&subscription)["created"].clone();
+    assert_eq!(created, json!(JANUARY), "the subscription has the time of the clock");
 }
 
 #[test]
-fn an_event_is_there_for_thirty_days() {
-    let mut shop = shop();
+fn an_event_is_retained_for_thirty_days() {
+    let mut catalog = TestCatalog::new();
     let form = "url=https://example.com&enabled_events[]=*";
-    let endpoint = shop.make("/v1/webhook_endpoints", form);
+    let endpoint = catalog.create("/v1/webhook_endpoints", form);
     for seconds in [0, 1] {
-        shop.now = Timestamp(NOW.0 + seconds);
-        shop.make("/v1/customers", "");
+        catalog.now = Timestamp(NOW.0 + seconds);
+        catalog.create("/v1/customers", "");
     }
-    let events = listed(&shop, "");
+    let events = catalog.list_events("");
     let [newer, older] = [&events[0], &events[1]].map(|event| event["id"].as_str().unwrap());
     let path = format!("{PATH}/{older}");
     let retry = format!("{path}/retry");
@@ -154,18 +163,19 @@ fn an_event_is_there_for_thirty_days() {
         format!("ending_before={newer}"),
     ];
 
-    shop.now = Timestamp(NOW.0 + 30 * DAY);
-    assert_eq!(shop.get(&path).status, 200);
-    assert_eq!(shop.post(&retry, &form).status, 200);
-    let events = |shop: &Shop| queries.each_ref().map(|query| listed(shop, query).len());
-    assert_eq!(events(&shop), [2, 2, 2, 2, 2, 0]);
-    shop.now = Timestamp(NOW.0 + 30 * DAY + 1);
+    catalog.now = Timestamp(NOW.0 + 30 * DAY);
+    assert_eq!(catalog.get(&path).status, 200);
+    assert_eq!(catalog.post(&retry, &form).status, 200);
+    let counts =
+        |catalog: &TestCatalog| queries.each_ref().map(|query| catalog.list_events(query).len());
+    assert_eq!(counts(&catalog), [2, 2, 2, 2, 2, 0]);
+    catalog.now = Timestamp(NOW.0 + 30 * DAY + 1);
     let message = format!("No such event: '{older}'");
     let expected = (404, "resource_missing", "id", message.as_str());
-    assert_eq!(shop.get(&path).refusal(), expected);
-    assert_eq!(shop.post(&retry, &form).refusal(), expected);
-    assert_eq!(events(&shop), [1, 1, 1, 1, 1, 0]);
-    shop.make("/v1/customers", "");
-    assert_eq!(shop.get(&path).refusal(), expected, "it is really gone");
-    assert_eq!(events(&shop), [2, 2, 2, 2, 2, 1]);
+    assert_eq!(catalog.get(&path).error(), expected);
+    assert_eq!(catalog.post(&retry, &form).error(), expected);
+    assert_eq!(counts(&catalog), [1, 1, 1, 1, 1, 0]);
+    catalog.create("/v1/customers", "");
+    assert_eq!(catalog.get(&path).error(), expected, "the new event has purged it");
+    assert_eq!(counts(&catalog), [2, 2, 2, 2, 2, 1]);
 }

@@ -1,208 +1,226 @@
-//! What is held of a product is what it had when that was last looked at: who looks, and when.
+//! The feature snapshots of subscription items: a product change takes effect with the next snapshot.
+//!
+//! Each case is a change that takes a snapshot, or one that does not.
 
 use serde_json::{Value, json};
 
-use super::{
-    fixture::{DAY, FAILS, FEBRUARY, JANUARY, MARCH, Stage, stage},
-    product_features::listed,
-};
+use super::fixture::{DAY, DECLINED_CARD, FEBRUARY, Fixture, JANUARY, MARCH, fixture};
 
-type Deed = fn(&Stage, &str);
+type Action = fn(&Fixture, &str);
 
-/// What the customer holds: each key, by the id of the entitlement to it.
-fn held(stage: &Stage) -> Value {
+/// The ids of the customer's entitlements by lookup key.
+fn entitlement_ids(fixture: &Fixture) -> Value {
     let list =
-        format!("/v1/entitlements/active_entitlements?customer={}&limit=100", stage.customer);
-    let list = stage.shop.get(&list).done();
+        format!("/v1/entitlements/active_entitlements?customer={}&limit=100", fixture.customer);
+    let list = fixture.catalog.get(&list).expect_ok();
     let data = list["data"].as_array().unwrap().iter();
-    data.map(|held| (held["lookup_key"].as_str().unwrap().to_owned(), held["id"].clone())).collect()
+    data.map(|item| (item["lookup_key"].as_str().unwrap().to_owned(), item["id"].clone())).collect()
 }
 
-/// How many summaries there have been.
-fn summaries(stage: &Stage) -> usize {
+/// The number of summary events.
+fn count_summaries(fixture: &Fixture) -> usize {
     let list = "/v1/events?type=entitlements.active_entitlement_summary.updated&limit=100";
-    listed(&stage.shop, list).len()
+    fixture.catalog.list_ids(list).len()
 }
 
-/// The product loses `sms`, which it had, and gets `sso`.
-fn change_product(stage: &Stage) {
-    let path = format!("/v1/products/{}/features", stage.product);
-    let attached = listed(&stage.shop, &path).remove(0);
-    stage.shop.delete(&format!("{path}/{attached}")).done();
-    stage.shop.attach(&stage.product, &stage.shop.feature("sso"));
+/// Replaces the feature `sms` of the product by `sso`.
+fn change_product(fixture: &Fixture) {
+    let path = format!("/v1/products/{}/features", fixture.product);
+    let attached = fixture.catalog.list_ids(&path).remove(0);
+    fixture.catalog.delete(&format!("{path}/{attached}")).expect_ok();
+    fixture.catalog.attach(&fixture.product, &fixture.catalog.create_feature("sso"));
 }
 
-fn apply(stage: &Stage) {
-    stage.shop.post(&format!("/v1/products/{}/features/apply", stage.product), "").done();
+fn apply(fixture: &Fixture) {
+    fixture
+        .catalog
+        .post(&format!("/v1/products/{}/features/apply", fixture.product), "")
+        .expect_ok();
 }
 
-fn change(stage: &Stage, subscription: &str, form: &str) {
-    stage.update(subscription, form).done();
+fn update(fixture: &Fixture, subscription: &str, form: &str) {
+    fixture.update(subscription, form).expect_ok();
 }
 
-fn item(stage: &Stage, subscription: &str) -> String {
-    stage.shown(subscription)["items"]["data"][0]["id"].as_str().unwrap().to_owned()
+fn item_id(fixture: &Fixture, subscription: &str) -> String {
+    fixture.retrieve(subscription)["items"]["data"][0]["id"].as_str().unwrap().to_owned()
 }
 
-fn change_item(stage: &Stage, subscription: &str, form: &str) {
-    let item = item(stage, subscription);
-    stage.update(subscription, &format!("items[0][id]={item}&items[0]{form}")).done();
+fn change_item(fixture: &Fixture, subscription: &str, form: &str) {
+    let item = item_id(fixture, subscription);
+    fixture.update(subscription, &format!("items[0][id]={item}&items[0]{form}")).expect_ok();
 }
 
-/// How a subscription begins, what happens after its product has changed, and what is held then.
-type Row = (&'static str, &'static str, Deed, &'static [&'static str]);
+/// Why, the parameters of the subscription, what happens after the product change, and the lookup
+/// keys that the customer is entitled to then.
+type Case = (&'static str, &'static str, Action, &'static [&'static str]);
 
-const TRIAL: &str = "&trial_period_days=7";
-const FAILING: &str = "&default_payment_method=pm_card_chargeCustomerFail";
+const WITH_TRIAL: &str = "&trial_period_days=7";
+const WITH_DECLINED_CARD: &str = "&default_payment_method=pm_card_chargeCustomerFail";
 const WEEK: i64 = JANUARY + 7 * DAY;
 
-const TIME: &[Row] = &[
-    ("not before its time", "", |stage, _| stage.advance(FEBRUARY - 1), &["sms"]),
-    ("but then", "", |stage, _| stage.advance(FEBRUARY), &["sso"]),
+const RENEWALS: &[Case] = &[
+    ("not before the period ends", "", |fixture, _| fixture.advance(FEBRUARY - 1), &["sms"]),
+    ("at the renewal", "", |fixture, _| fixture.advance(FEBRUARY), &["sso"]),
     (
-        "and where the charge fails",
+        "at a renewal whose charge fails",
         "",
-        |stage, it| {
-            change(stage, it, &format!("default_payment_method={FAILS}"));
-            stage.advance(FEBRUARY);
+        |fixture, id| {
+            update(fixture, id, &format!("default_payment_method={DECLINED_CARD}"));
+            fixture.advance(FEBRUARY);
         },
         &["sso"],
     ),
-    ("not during a trial", TRIAL, |stage, _| stage.advance(WEEK - 1), &["sms"]),
-    ("but at its end", TRIAL, |stage, _| stage.advance(WEEK), &["sso"]),
-    ("whenever that is", TRIAL, |stage, it| change(stage, it, "trial_end=now"), &["sso"]),
+    ("not during a trial", WITH_TRIAL, |fixture, _| fixture.advance(WEEK - 1), &["sms"]),
+    ("at the end of a trial", WITH_TRIAL, |fixture, _| fixture.advance(WEEK), &["sso"]),
     (
-        "not where it is put off",
-        TRIAL,
-        |stage, it| {
-            change(stage, it, &format!("trial_end={FEBRUARY}"));
-            stage.advance(FEBRUARY - 1);
+        "at the early end of a trial",
+        WITH_TRIAL,
+        |fixture, id| update(fixture, id, "trial_end=now"),
+        &["sso"],
+    ),
+    (
+        "not before the postponed end of a trial",
+        WITH_TRIAL,
+        |fixture, id| {
+            update(fixture, id, &format!("trial_end={FEBRUARY}"));
+            fixture.advance(FEBRUARY - 1);
         },
         &["sms"],
     ),
     (
-        "nor where no period follows",
+        "not at the end of a trial without a next period",
         "&trial_period_days=7&trial_settings[end_behavior][missing_payment_method]=pause",
-        |stage, _| stage.advance(WEEK),
+        |fixture, _| fixture.advance(WEEK),
         &["sms"],
     ),
     (
-        "but at the start of a trial",
+        "at the start of a trial",
         "",
-        |stage, it| change(stage, it, &format!("trial_end={FEBRUARY}")),
+        |fixture, id| update(fixture, id, &format!("trial_end={FEBRUARY}")),
         &["sso"],
     ),
     (
-        "and with periods counted anew",
+        "at a reset of the billing cycle",
         "",
-        |stage, it| change(stage, it, "billing_cycle_anchor=now"),
+        |fixture, id| update(fixture, id, "billing_cycle_anchor=now"),
         &["sso"],
     ),
 ];
 
-const ITEMS: &[Row] = &[
+const ITEMS: &[Case] = &[
     (
-        "another price, though of the same product",
+        "another price of the same product",
         "",
-        |stage, it| {
-            let price = stage.shop.price(&stage.product, "month");
-            change_item(stage, it, &format!("[price]={price}"));
+        |fixture, id| {
+            let price = fixture.catalog.create_price(&fixture.product, "month");
+            change_item(fixture, id, &format!("[price]={price}"));
         },
         &["sso"],
     ),
     (
-        "and though another period begins with it",
+        "another price with another interval",
         "",
-        |stage, it| {
-            let price = stage.shop.price(&stage.product, "year");
-            change_item(stage, it, &format!("[price]={price}"));
+        |fixture, id| {
+            let price = fixture.catalog.create_price(&fixture.product, "year");
+            change_item(fixture, id, &format!("[price]={price}"));
         },
         &["sso"],
     ),
     (
-        "or it is on trial",
-        TRIAL,
-        |stage, it| {
-            let price = stage.shop.price(&stage.product, "month");
-            change_item(stage, it, &format!("[price]={price}"));
+        "another price during a trial",
+        WITH_TRIAL,
+        |fixture, id| {
+            let price = fixture.catalog.create_price(&fixture.product, "month");
+            change_item(fixture, id, &format!("[price]={price}"));
         },
         &["sso"],
     ),
     (
-        "not the same one",
+        "not the same price",
         "",
-        |stage, it| change_item(stage, it, &format!("[price]={}", stage.price)),
+        |fixture, id| change_item(fixture, id, &format!("[price]={}", fixture.price)),
         &["sms"],
     ),
-    ("nor more of it", "", |stage, it| change_item(stage, it, "[quantity]=2"), &["sms"]),
-    ("nor a note", "", |stage, it| change_item(stage, it, "[metadata][a]=1"), &["sms"]),
-    ("but to be told to", "", |stage, _| apply(stage), &["sso"]),
+    ("not another quantity", "", |fixture, id| change_item(fixture, id, "[quantity]=2"), &["sms"]),
+    ("not metadata", "", |fixture, id| change_item(fixture, id, "[metadata][a]=1"), &["sms"]),
+    ("an apply request", "", |fixture, _| apply(fixture), &["sso"]),
     (
-        "and that while it is paused",
+        "an apply request while it is paused",
         "",
-        |stage, it| {
-            stage.pause(it).done();
-            apply(stage);
+        |fixture, id| {
+            fixture.pause(id).expect_ok();
+            apply(fixture);
         },
         &["sso"],
     ),
-    ("but never before it is paid", FAILING, |stage, _| apply(stage), &[]),
     (
-        "nor once it is over",
+        "not an apply request before the first payment",
+        WITH_DECLINED_CARD,
+        |fixture, _| apply(fixture),
+        &[],
+    ),
+    (
+        "not an apply request after the end",
         "",
-        |stage, it| {
-            stage.shop.delete(&format!("/v1/subscriptions/{it}")).done();
-            apply(stage);
-            stage.advance(FEBRUARY);
+        |fixture, id| {
+            fixture.cancel(id).expect_ok();
+            apply(fixture);
+            fixture.advance(FEBRUARY);
         },
         &[],
     ),
 ];
 
-const STATUSES: &[Row] = &[
-    ("not when it is paused", "", |stage, it| drop(stage.pause(it).done()), &["sms"]),
+const STATUSES: &[Case] = &[
+    ("not a pause", "", |fixture, id| drop(fixture.pause(id).expect_ok()), &["sms"]),
     (
-        "though its period ends",
+        "not the end of a period while it is paused",
         "",
-        |stage, it| {
-            stage.pause(it).done();
-            stage.advance(MARCH);
+        |fixture, id| {
+            fixture.pause(id).expect_ok();
+            fixture.advance(MARCH);
         },
         &["sms"],
     ),
     (
-        "but when it is resumed, in whatever period",
+        "a resume within the period",
         "",
-        |stage, it| {
-            stage.pause(it).done();
-            stage.resume(it, "billing_cycle_anchor=unchanged").done();
+        |fixture, id| {
+            fixture.pause(id).expect_ok();
+            fixture.resume(id, "billing_cycle_anchor=unchanged").expect_ok();
         },
         &["sso"],
     ),
     (
-        "not when it is paid",
+        "not a payment",
         "",
-        |stage, it| {
-            change(stage, it, "status=past_due");
-            change(stage, it, "status=active");
+        |fixture, id| {
+            update(fixture, id, "status=past_due");
+            update(fixture, id, "status=active");
         },
         &["sms"],
     ),
-    ("but for the first time", FAILING, |stage, it| change(stage, it, "status=active"), &["sso"]),
     (
-        "and if periods began while it was not",
+        "the first payment",
+        WITH_DECLINED_CARD,
+        |fixture, id| update(fixture, id, "status=active"),
+        &["sso"],
+    ),
+    (
+        "renewals while it is unpaid",
         "",
-        |stage, it| {
-            change(stage, it, "status=unpaid");
-            stage.advance(FEBRUARY);
-            change(stage, it, "status=active");
+        |fixture, id| {
+            update(fixture, id, "status=unpaid");
+            fixture.advance(FEBRUARY);
+            update(fixture, id, "status=active");
         },
         &["sso"],
     ),
     (
-        "by other changes never",
+        "not any other update",
         "",
-        |stage, it| {
+        |fixture, id| {
             for form in [
                 "metadata[a]=1",
                 "description=Text",
@@ -212,7 +230,7 @@ const STATUSES: &[Row] = &[
                 "collection_method=send_invoice",
                 "trial_end=now",
             ] {
-                change(stage, it, form);
+                update(fixture, id, form);
             }
         },
         &["sms"],
@@ -220,98 +238,113 @@ const STATUSES: &[Row] = &[
 ];
 
 #[track_caller]
-fn assert_held(rows: &[Row]) {
-    for (why, with, deed, expected) in rows {
-        let stage = stage();
-        let subscription = stage.subscribe(with);
-        change_product(&stage);
-        deed(&stage, &subscription);
-        assert_eq!(stage.keys(), *expected, "{why}");
+fn assert_entitled(cases: &[Case]) {
+    for (why, params, action, expected) in cases {
+        let fixture = fixture();
+        let subscription = fixture.subscribe(params);
+        change_product(&fixture);
+        action(&fixture, &subscription);
+        assert_eq!(fixture.entitled_keys(), *expected, "{why}");
     }
 }
 
 #[test]
-fn a_subscription_takes_note_of_its_products_when_a_period_or_a_trial_begins() {
-    assert_held(TIME);
+fn the_start_of_a_period_or_a_trial_takes_a_snapshot() {
+    assert_entitled(RENEWALS);
 }
 
 #[test]
-fn an_item_takes_note_of_its_product_with_another_price_or_when_it_is_told_to() {
-    assert_held(ITEMS);
+fn a_price_change_or_an_apply_request_takes_a_snapshot() {
+    assert_entitled(ITEMS);
 }
 
 #[test]
-fn a_subscription_takes_note_when_it_is_resumed_or_paid_for_the_first_time() {
-    assert_held(STATUSES);
+fn a_resume_or_a_first_payment_takes_a_snapshot() {
+    assert_entitled(STATUSES);
 }
 
 #[test]
-fn each_item_takes_note_by_itself() {
-    let stage = stage();
-    let second = stage.shop.price(&stage.product, "month");
-    let subscription = stage.subscribe(&format!("&items[1][price]={second}"));
-    change_product(&stage);
-    let third = stage.shop.price(&stage.product, "month");
-    change_item(&stage, &subscription, &format!("[price]={third}"));
-    assert_eq!(stage.keys(), ["sso", "sms"]);
-    let other = stage.shop.price(&stage.shop.product(&[&stage.shop.feature("fax")]), "month");
-    stage.update(&subscription, &format!("items[0][price]={other}")).done();
-    assert_eq!(stage.keys(), ["fax", "sso", "sms"]);
-    let items = stage.shown(&subscription)["items"]["data"].clone();
+fn each_item_has_its_own_snapshot() {
+    let fixture = fixture();
+    let second = fixture.catalog.create_price(&fixture.product, "month");
+    let subscription = fixture.subscribe(&format!("&items[1][price]={second}"));
+    change_product(&fixture);
+    let third = fixture.catalog.create_price(&fixture.product, "month");
+    change_item(&fixture, &subscription, &format!("[price]={third}"));
+    assert_eq!(fixture.entitled_keys(), ["sso", "sms"]);
+    let other = fixture.catalog.create_price(
+        &fixture.catalog.create_product(&[&fixture.catalog.create_feature("fax")]),
+        "month",
+    );
+    fixture.update(&subscription, &format!("items[0][price]={other}")).expect_ok();
+    assert_eq!(fixture.entitled_keys(), ["fax", "sso", "sms"]);
+    let items = fixture.retrieve(&subscription)["items"]["data"].clone();
     let remove = |index: usize| {
         let id = items[index]["id"].as_str().unwrap();
-        stage.update(&subscription, &format!("items[0][id]={id}&items[0][deleted]=true")).done();
+        fixture
+            .update(&subscription, &format!("items[0][id]={id}&items[0][deleted]=true"))
+            .expect_ok();
     };
     remove(1);
-    assert_eq!(stage.keys(), ["fax", "sso"]);
+    assert_eq!(fixture.entitled_keys(), ["fax", "sso"]);
     remove(0);
-    assert_eq!(stage.keys(), ["fax"]);
+    assert_eq!(fixture.entitled_keys(), ["fax"]);
 }
 
 #[test]
-fn what_is_detached_and_attached_again_before_the_period_ends_was_never_gone() {
-    let stage = stage();
-    stage.subscribe("");
-    let before = held(&stage);
-    let path = format!("/v1/products/{}/features", stage.product);
-    let attached = listed(&stage.shop, &path).remove(0);
-    stage.shop.delete(&format!("{path}/{attached}")).done();
-    stage.shop.attach(&stage.product, &stage.feature);
-    stage.advance(FEBRUARY);
-    assert_eq!((held(&stage), summaries(&stage)), (before, 1));
+fn a_feature_that_is_reattached_within_the_period_keeps_its_entitlement() {
+    let fixture = fixture();
+    fixture.subscribe("");
+    let before = entitlement_ids(&fixture);
+    let path = format!("/v1/products/{}/features", fixture.product);
+    let attached = fixture.catalog.list_ids(&path).remove(0);
+    fixture.catalog.delete(&format!("{path}/{attached}")).expect_ok();
+    fixture.catalog.attach(&fixture.product, &fixture.feature);
+    fixture.advance(FEBRUARY);
+    assert_eq!((entitlement_ids(&fixture), count_summaries(&fixture)), (before, 1));
 }
 
 #[test]
-fn what_two_subscriptions_grant_is_held_once_until_neither_does() {
-    let stage = stage();
-    let [first, second] = [stage.subscribe(""), stage.subscribe("")];
-    let before = held(&stage);
-    assert_eq!((stage.keys(), summaries(&stage)), (vec!["sms".to_owned()], 1));
-    stage.shop.delete(&format!("/v1/subscriptions/{first}")).done();
-    assert_eq!((held(&stage), summaries(&stage)), (before, 1));
-    stage.shop.delete(&format!("/v1/subscriptions/{second}")).done();
-    assert_eq!((held(&stage), summaries(&stage)), (json!({}), 2));
+fn a_feature_of_two_subscriptions_is_one_entitlement_until_both_end() {
+    let fixture = fixture();
+    let [first, second] = [fixture.subscribe(""), fixture.subscribe("")];
+    let before = entitlement_ids(&fixture);
+    assert_eq!((fixture.entitled_keys(), count_summaries(&fixture)), (vec!["sms".to_owned()], 1));
+    fixture.cancel(&first).expect_ok();
+    assert_eq!((entitlement_ids(&fixture), count_summaries(&fixture)), (before, 1));
+    fixture.cancel(&second).expect_ok();
+    assert_eq!((entitlement_ids(&fixture), count_summaries(&fixture)), (json!({}), 2));
 }
 
 #[test]
-fn what_is_archived_stays_with_the_products_and_the_customers_that_have_it() {
-    let stage = stage();
-    stage.subscribe("");
-    stage.shop.post(&format!("/v1/entitlements/features/{}", stage.feature), "active=false").done();
-    stage.advance(FEBRUARY);
-    assert_eq!((stage.keys(), summaries(&stage)), (vec!["sms".to_owned()], 1));
-    let customer = stage.shop.make("/v1/customers", "");
-    let form = format!("customer={customer}&items[0][price]={}", stage.price);
-    stage.shop.make("/v1/subscriptions", &form);
-    assert_eq!(stage.shop.keys(&customer), ["sms"]);
-    let path = format!("/v1/products/{}/features", stage.product);
-    let attached = listed(&stage.shop, &path).remove(0);
-    stage.shop.delete(&format!("{path}/{attached}")).done();
-    let again = format!("entitlement_feature={}", stage.feature);
-    assert_eq!(stage.shop.post(&path, &again).status, 400);
-    stage.shop.attach(&stage.product, &stage.shop.feature("sms"));
-    stage.subscribe("");
-    assert_eq!(stage.keys(), ["sms", "sms"], "two features, of one key at different times");
-    apply(&stage);
-    assert_eq!((stage.keys(), stage.shop.keys(&customer).len()), (vec!["sms".to_owned()], 1));
+fn an_archived_feature_stays_with_its_products_and_customers() {
+    let fixture = fixture();
+    fixture.subscribe("");
+    fixture
+        .catalog
+        .post(&format!("/v1/entitlements/features/{}", fixture.feature), "active=false")
+        .expect_ok();
+    fixture.advance(FEBRUARY);
+    assert_eq!((fixture.entitled_keys(), count_summaries(&fixture)), (vec!["sms".to_owned()], 1));
+    let customer = fixture.catalog.create("/v1/customers", "");
+    let form = format!("customer={customer}&items[0][price]={}", fixture.price);
+    fixture.catalog.create("/v1/subscriptions", &form);
+    assert_eq!(fixture.catalog.entitled_keys(&customer), ["sms"]);
+    let path = format!("/v1/products/{}/features", fixture.product);
+    let attached = fixture.catalog.list_ids(&path).remove(0);
+    fixture.catalog.delete(&format!("{path}/{attached}")).expect_ok();
+    let form = format!("entitlement_feature={}", fixture.feature);
+    assert_eq!(fixture.catalog.post(&path, &form).status, 400);
+    fixture.catalog.attach(&fixture.product, &fixture.catalog.create_feature("sms"));
+    fixture.subscribe("");
+    assert_eq!(
+        fixture.entitled_keys(),
+        ["sms", "sms"],
+        "the subscriptions grant two features with one key"
+    );
+    apply(&fixture);
+    assert_eq!(
+        (fixture.entitled_keys(), fixture.catalog.entitled_keys(&customer).len()),
+        (vec!["sms".to_owned()], 1)
+    );
 }

@@ -1,148 +1,105 @@
-//! A shop with something to sell, and somebody to buy it on a test clock: where most tests begin.
+//! A catalog with one plan and a customer on a test clock: the state that most tests begin with.
 
 use entgate::id::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Answer, Shop, shop};
+use super::test_catalog::{ApiResponse, CLOCK_START, TestCatalog};
 
-/// A payment method that works.
-pub(crate) const WORKS: &str = "pm_card_visa";
+/// A payment method that every charge succeeds with.
+pub(crate) const VALID_CARD: &str = "pm_card_visa";
 
-/// A payment method that is declined when it is charged.
-pub(crate) const FAILS: &str = "pm_card_chargeCustomerFail";
+/// A payment method that every charge is declined with.
+pub(crate) const DECLINED_CARD: &str = "pm_card_chargeCustomerFail";
 
+/// In seconds.
 pub(crate) const HOUR: i64 = 3_600;
+/// In seconds.
 pub(crate) const DAY: i64 = 24 * HOUR;
 
-/// 2027-01-15T08:00:00Z, when clocks begin, and the ends of the months after it, by Node's `Date.UTC`.
-pub(crate) const JANUARY: i64 = 1_800_000_000;
+/// The start of the first period of the fixture's subscriptions.
+pub(crate) const JANUARY: i64 = CLOCK_START;
+/// One month after [`JANUARY`], computed with `Date.UTC` of Node.
 pub(crate) const FEBRUARY: i64 = 1_802_678_400;
+/// Two months after [`JANUARY`], computed with `Date.UTC` of Node.
 pub(crate) const MARCH: i64 = 1_805_097_600;
 
-/// A shop, a plan of it, and a customer on a clock.
-pub(crate) struct Stage {
-    pub(crate) shop: Shop,
+/// A catalog with one feature, `sms`, in one product with one monthly price.
+pub(crate) struct Fixture {
+    pub(crate) catalog: TestCatalog,
     pub(crate) feature: String,
     pub(crate) product: String,
-    /// By the month.
     pub(crate) price: String,
     pub(crate) clock: String,
+    /// A customer on the clock, without a payment method.
     pub(crate) customer: String,
 }
 
-/// One feature, `sms`, in one product with one price by the month.
-pub(crate) fn stage() -> Stage {
-    let shop = shop();
-    let feature = shop.feature("sms");
-    let product = shop.product(&[&feature]);
-    let price = shop.price(&product, "month");
-    let clock = shop.clock();
-    let customer = shop.make("/v1/customers", &format!("test_clock={clock}"));
-    Stage { shop, feature, product, price, clock, customer }
+/// Sets up a [`Fixture`].
+pub(crate) fn fixture() -> Fixture {
+    let catalog = TestCatalog::new();
+    let feature = catalog.create_feature("sms");
+    let product = catalog.create_product(&[&feature]);
+    let price = catalog.create_price(&product, "month");
+    let clock = catalog.create_clock();
+    let customer = catalog.create("/v1/customers", &format!("test_clock={clock}"));
+    Fixture { catalog, feature, product, price, clock, customer }
 }
 
-impl Shop {
-    pub(crate) fn feature(&self, key: &str) -> String {
-        self.make("/v1/entitlements/features", &format!("lookup_key={key}&name={key}"))
-    }
-
-    pub(crate) fn product(&self, features: &[&str]) -> String {
-        let product = self.make("/v1/products", "name=Plan");
-        for feature in features {
-            self.attach(&product, feature);
-        }
-        product
-    }
-
-    /// Puts a feature into a product, and tells the id of its being there.
+impl Fixture {
+    /// Subscribes the customer to the plan with further parameters, such as `&trial_period_days=7`.
     #[track_caller]
-    pub(crate) fn attach(&self, product: &str, feature: &str) -> String {
-        let form = format!("entitlement_feature={feature}");
-        self.make(&format!("/v1/products/{product}/features"), &form)
+    pub(crate) fn subscribe(&self, params: &str) -> String {
+        self.catalog.create("/v1/subscriptions", &self.subscription_form(params))
     }
 
-    pub(crate) fn price(&self, product: &str, interval: &str) -> String {
-        let form = "currency=usd&unit_amount=500&recurring[interval]";
-        self.make("/v1/prices", &format!("product={product}&{form}={interval}"))
+    /// The form that [`Self::subscribe`] sends.
+    pub(crate) fn subscription_form(&self, params: &str) -> String {
+        format!("customer={}&items[0][price]={}{params}", self.customer, self.price)
     }
 
-    pub(crate) fn clock(&self) -> String {
-        self.make("/v1/test_helpers/test_clocks", &format!("frozen_time={JANUARY}"))
-    }
-}
-
-impl Stage {
-    /// A subscription of the customer to the plan, with further parameters: `&trial_period_days=7`.
+    /// Retrieves a subscription.
     #[track_caller]
-    pub(crate) fn subscribe(&self, more: &str) -> String {
-        self.shop.make("/v1/subscriptions", &self.purchase(more))
-    }
-
-    /// What is asked for that.
-    pub(crate) fn purchase(&self, more: &str) -> String {
-        format!("customer={}&items[0][price]={}{more}", self.customer, self.price)
-    }
-
-    /// A subscription as it is shown.
-    #[track_caller]
-    pub(crate) fn shown(&self, subscription: &str) -> Value {
-        let answer = self.shop.get(&format!("/v1/subscriptions/{subscription}"));
-        assert_eq!(answer.status, 200, "{}", answer.body);
-        answer.body
+    pub(crate) fn retrieve(&self, subscription: &str) -> Value {
+        self.catalog.get(&format!("/v1/subscriptions/{subscription}")).expect_ok()
     }
 
     #[track_caller]
     pub(crate) fn status(&self, subscription: &str) -> String {
-        self.shown(subscription)["status"].as_str().unwrap().to_owned()
+        self.retrieve(subscription)["status"].as_str().unwrap().to_owned()
     }
 
-    /// When the present period of a subscription begins and ends.
+    /// The start and the end of the current period of a subscription.
     #[track_caller]
-    pub(crate) fn period(&self, subscription: &str) -> [i64; 2] {
-        let item = &self.shown(subscription)["items"]["data"][0];
+    pub(crate) fn current_period(&self, subscription: &str) -> [i64; 2] {
+        let item = &self.retrieve(subscription)["items"]["data"][0];
         ["current_period_start", "current_period_end"].map(|name| item[name].as_i64().unwrap())
     }
 
-    pub(crate) fn update(&self, subscription: &str, form: &str) -> Answer {
-        self.shop.post(&format!("/v1/subscriptions/{subscription}"), form)
+    pub(crate) fn update(&self, subscription: &str, form: &str) -> ApiResponse {
+        self.catalog.post(&format!("/v1/subscriptions/{subscription}"), form)
     }
 
-    pub(crate) fn pause(&self, subscription: &str) -> Answer {
-        self.shop.post(&format!("/v1/subscriptions/{subscription}/pause"), "")
+    pub(crate) fn cancel(&self, subscription: &str) -> ApiResponse {
+        self.catalog.delete(&format!("/v1/subscriptions/{subscription}"))
     }
 
-    pub(crate) fn resume(&self, subscription: &str, form: &str) -> Answer {
-        self.shop.post(&format!("/v1/subscriptions/{subscription}/resume"), form)
+    pub(crate) fn pause(&self, subscription: &str) -> ApiResponse {
+        self.catalog.post(&format!("/v1/subscriptions/{subscription}/pause"), "")
     }
 
+    pub(crate) fn resume(&self, subscription: &str, form: &str) -> ApiResponse {
+        self.catalog.post(&format!("/v1/subscriptions/{subscription}/resume"), form)
+    }
+
+    /// Advances the clock, and runs what is due by then.
     #[track_caller]
     pub(crate) fn advance(&self, to: i64) {
-        self.shop.advance(&self.clock, Timestamp(to));
+        self.catalog.advance_clock(&self.clock, Timestamp(to));
     }
 
-    /// The lookup keys that the customer is entitled to, newest first.
+    /// The lookup keys of the features that the customer is entitled to, newest first.
     #[track_caller]
-    pub(crate) fn keys(&self) -> Vec<String> {
-        self.shop.keys(&self.customer)
+    pub(crate) fn entitled_keys(&self) -> Vec<String> {
+        self.catalog.entitled_keys(&self.customer)
     }
-}
-
-impl Answer {
-    /// What was asked for was done.
-    #[track_caller]
-    pub(crate) fn done(self) -> Value {
-        assert_eq!(self.status, 200, "{}", self.body);
-        self.body
-    }
-
-    /// The status, code, parameter and message of a refusal; what it does not have is empty.
-    pub(crate) fn refusal(&self) -> (u16, &str, &str, &str) {
-        let member = |name: &str| self.body["error"][name].as_str().unwrap_or_default();
-        (self.status, member("code"), member("param"), member("message"))
-    }
-}
-
-/// The members of an object by their names.
-pub(crate) fn members(object: &Value, names: &[&str]) -> Value {
-    json!(names.iter().map(|name| &object[*name]).collect::<Vec<_>>())
 }

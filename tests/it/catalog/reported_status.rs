@@ -1,65 +1,65 @@
-//! What another billing system says of a subscription's payments: `status`.
+//! The parameter `status`: the payment status that another billing system reports.
 
-use super::fixture::{FAILS, stage};
+use super::fixture::{DECLINED_CARD, fixture};
 
 #[test]
-fn whoever_pays_or_paid_once_can_be_said_to_pay_to_be_past_due_or_unpaid_again_and_again() {
+fn an_active_past_due_or_unpaid_subscription_can_be_set_to_any_of_the_three() {
     for first in ["active", "past_due", "unpaid"] {
-        for then in ["active", "past_due", "unpaid"] {
-            let stage = stage();
-            let subscription = stage.subscribe("");
-            let first = stage.update(&subscription, &format!("status={first}")).done();
-            let then = (then, stage.update(&subscription, &format!("status={then}")).done());
-            assert_eq!(then.1["status"], then.0, "{}, then {}", first["status"], then.0);
+        for second in ["active", "past_due", "unpaid"] {
+            let fixture = fixture();
+            let subscription = fixture.subscribe("");
+            fixture.update(&subscription, &format!("status={first}")).expect_ok();
+            let updated = fixture.update(&subscription, &format!("status={second}")).expect_ok();
+            assert_eq!(updated["status"], second, "{first}, then {second}");
         }
     }
 }
 
 #[test]
-fn a_status_that_is_said_again_changes_nothing_and_is_told_to_nobody() {
+fn a_status_that_is_reported_again_changes_nothing_and_emits_no_event() {
     for status in ["active", "past_due", "unpaid"] {
-        let stage = stage();
-        let subscription = stage.subscribe("");
+        let fixture = fixture();
+        let subscription = fixture.subscribe("");
         let form = format!("status={status}");
-        let first = stage.update(&subscription, &form).done();
-        let events = || stage.shop.get("/v1/events?limit=100").done();
+        let first = fixture.update(&subscription, &form).expect_ok();
+        let events = || fixture.catalog.get("/v1/events?limit=100").expect_ok();
         let before = events();
-        assert_eq!(stage.update(&subscription, &form).done(), first);
+        assert_eq!(fixture.update(&subscription, &form).expect_ok(), first);
         assert_eq!(events(), before, "{status}");
     }
 }
 
 #[test]
-fn what_is_said_fits_where_the_subscription_stands() {
+fn a_reported_status_must_fit_the_current_status() {
     let trial = "&trial_period_days=7";
-    let unpaid = &format!("&default_payment_method={FAILS}");
-    for (why, with, told, expected) in [
-        ("a trial owes nothing that could be paid", trial, "active", 400),
-        ("but another system may charge for it", trial, "past_due", 200),
-        ("or have given up on it", trial, "unpaid", 200),
-        ("the first payment is made", unpaid, "active", 200),
-        ("or is not: there is nothing yet to be past due", unpaid, "past_due", 400),
-        ("nor to be given up on", unpaid, "unpaid", 400),
-        ("what is no status of a payment", "", "paused", 400),
+    let unpaid = &format!("&default_payment_method={DECLINED_CARD}");
+    for (why, params, reported, expected) in [
+        ("a trial has no payment that could succeed", trial, "active", 400),
+        ("another system can charge during a trial", trial, "past_due", 200),
+        ("another system can stop retries during a trial", trial, "unpaid", 200),
+        ("the first payment succeeds", unpaid, "active", 200),
+        ("a first payment cannot be past due", unpaid, "past_due", 400),
+        ("a first payment cannot be unpaid", unpaid, "unpaid", 400),
+        ("not a payment status", "", "paused", 400),
     ] {
-        let stage = stage();
-        let subscription = stage.subscribe(with);
-        let answer = stage.update(&subscription, &format!("status={told}"));
-        assert_eq!(answer.status, expected, "{why}: {}", answer.body);
-        let shown = stage.status(&subscription);
-        assert_eq!(shown == told, expected == 200, "{why}: {shown}");
+        let fixture = fixture();
+        let subscription = fixture.subscribe(params);
+        let response = fixture.update(&subscription, &format!("status={reported}"));
+        assert_eq!(response.status, expected, "{why}: {}", response.body);
+        let status = fixture.status(&subscription);
+        assert_eq!(status == reported, expected == 200, "{why}: {status}");
     }
 }
 
 #[test]
-fn nothing_is_said_of_what_is_paused_or_over() {
-    for told in ["active", "past_due", "unpaid"] {
-        let stage = stage();
-        let subscription = stage.subscribe("");
-        let form = format!("status={told}");
-        stage.pause(&subscription).done();
-        assert_eq!(stage.update(&subscription, &form).status, 400, "{told}, paused");
-        stage.shop.delete(&format!("/v1/subscriptions/{subscription}")).done();
-        assert_eq!(stage.update(&subscription, &form).status, 400, "{told}, canceled");
+fn a_paused_or_ended_subscription_rejects_a_reported_status() {
+    for reported in ["active", "past_due", "unpaid"] {
+        let fixture = fixture();
+        let subscription = fixture.subscribe("");
+        let form = format!("status={reported}");
+        fixture.pause(&subscription).expect_ok();
+        assert_eq!(fixture.update(&subscription, &form).status, 400, "{reported}, paused");
+        fixture.cancel(&subscription).expect_ok();
+        assert_eq!(fixture.update(&subscription, &form).status, 400, "{reported}, canceled");
     }
 }

@@ -10,13 +10,10 @@ use super::{
     reference::{Refused, Rules},
     subscription::Method,
 };
-use crate::{
-    catalog::{Shop, shop},
-    support::NOW,
-};
+use crate::{catalog::TestCatalog, support::NOW};
 
 pub(super) struct World {
-    pub(super) shop: Shop,
+    pub(super) shop: TestCatalog,
     pub(super) rules: Rules,
     pub(super) features: Vec<String>,
     /// Which feature an id is of.
@@ -37,7 +34,7 @@ impl World {
     /// Two products with a feature each, a few prices, and a customer with a clock and one without.
     pub(super) fn new() -> Self {
         let mut world = Self {
-            shop: shop(),
+            shop: TestCatalog::new(),
             rules: Rules::new(NOW.0),
             features: Vec::new(),
             feature: HashMap::new(),
@@ -113,7 +110,7 @@ impl World {
     }
 
     pub(super) fn work(&mut self) {
-        self.shop.work();
+        self.shop.run_due();
         self.rules.work();
     }
 
