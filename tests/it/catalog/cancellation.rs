@@ -1,6 +1,6 @@
 //! How subscriptions end, and when: by request, on schedule, after a trial or for lack of payment.
 //!
-//! Specification: <https://docs.stripe.com/billing/subscriptions/cancel>.
+//! Specification: <https://docs.stripe.com/api/subscriptions/cancel>.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Lists of events: by type, by creation time, and for thirty days.
+//! Lists of events: filters by type and by creation time, and retention.
 //!
 //! Specification: <https://docs.stripe.com/api/events/list>.
 

@@ -11,9 +11,9 @@ pub(crate) const VALID_CARD: &str = "pm_card_visa";
 /// A payment method that every charge is declined with.
 pub(crate) const DECLINED_CARD: &str = "pm_card_chargeCustomerFail";
 
-/// In seconds.
+/// One hour, in seconds.
 pub(crate) const HOUR: i64 = 3_600;
-/// In seconds.
+/// One day, in seconds.
 pub(crate) const DAY: i64 = 24 * HOUR;
 
 /// The start of the first period of the fixture's subscriptions.

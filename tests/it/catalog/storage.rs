@@ -1,4 +1,4 @@
-//! The storage in memory fulfills the contract of [`Storage`](entgate::catalog::Storage).
+//! The contract of [`Storage`](entgate::catalog::Storage), tested on the storage in memory.
 
 use entgate::{
     catalog::{

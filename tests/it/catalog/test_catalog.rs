@@ -1,7 +1,7 @@
 //! A catalog in memory, and the requests that tests send to it.
 //!
-//! Requests pass through [`catalog::handle`], as in the Worker; background work and deliveries run
-//! when a test calls for them. Time is the field `now`, and random numbers are the same in each run.
+//! Requests pass through [`catalog::handle`], as in the Worker. Background work and deliveries run
+//! when a test calls them. Time is the field `now`, and random numbers are the same in each run.
 
 use std::cell::Cell;
 
@@ -30,7 +30,7 @@ const BATCH: usize = 7;
 pub(crate) struct TestCatalog {
     pub(crate) storage: MemoryStorage,
     pub(crate) policy: StatusPolicy,
-    /// The present time outside of all test clocks.
+    /// The current time outside of all test clocks.
     pub(crate) now: Timestamp,
     pub(crate) livemode: Livemode,
     /// Whether the writes of a rejected request are rolled back, which copies the whole storage.

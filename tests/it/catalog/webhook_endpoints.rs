@@ -110,7 +110,7 @@ fn an_endpoint_url_is_absolute_and_uses_https_in_live_mode() {
     }
 }
 
-/// Node's `new URL` rejects these URLs, too.
+/// Node's `new URL` rejects these URLs too.
 #[test]
 fn a_url_without_a_host_or_with_an_invalid_port_is_rejected() {
     let catalog = TestCatalog::new();

@@ -1,311 +1,389 @@
-//! Each step, told to the rules and asked of the API: both take it, or both refuse it.
+//! Each step runs on the reference model and as a request to the API: both accept or both reject it.
 
-use entgate::policy::{
-    self,
-    GrantRule::{Keep, Revoke},
-};
+use entgate::policy::{GrantRule, StatusPolicy};
 use serde_json::Value;
 
 use super::{
-    Change, Collection, Ending, Interruption, Passing, Purchase, Sale, Service, Update,
-    harness::World,
+    event_checks::check_events,
+    harness::Harness,
     reference::{Policy, Price},
-    subscription::{Method, Missing, Payment},
+    requests,
+    state_checks::{check_customer, check_entitlements},
+    steps::{
+        Cancellation, Collection, CustomerStep, EnvironmentStep, ItemChange, NewSubscription,
+        ProductStep, Step, SubscriptionAction, SubscriptionUpdate, TimedStep,
+    },
+    subscription::{MissingMethod, PaymentBehavior, PaymentMethod},
+    updates,
 };
-use crate::catalog::fixture::DAY;
+use crate::catalog::fixture::{DAY, DECLINED_CARD, VALID_CARD};
 
-impl World {
-    pub(super) fn sell(&mut self, sale: &Sale) {
-        match *sale {
-            Sale::Feature(key) => self.new_feature(&format!("key{key}")),
-            Sale::Archive(which) => {
-                let which = which % self.features.len();
-                let expected = self.rules.archive(which);
-                let path = format!("/v1/entitlements/features/{}", self.features[which]);
-                self.ask("POST", &path, "active=false", expected);
-            }
-            Sale::Product => {
-                let id = self.make("/v1/products", "name=Plan");
-                self.products.push(id);
-                self.rules.products.push(Vec::new().into_iter().collect());
-            }
-            Sale::Stock(product, count) => {
-                for _ in 0..count {
-                    self.new_feature(&format!("stock{}", self.features.len()));
-                    self.attach(product % self.products.len(), self.features.len() - 1);
-                }
-            }
-            Sale::Attach(product, feature) => {
-                self.attach(product % self.products.len(), feature % self.features.len());
-            }
-            Sale::Detach(product, which) => {
-                let product = product % self.products.len();
-                let features = &mut self.rules.products[product];
-                let which = which.checked_rem(features.len());
-                if let Some(feature) = which.and_then(|which| features.iter().nth(which).copied()) {
-                    features.remove(&feature);
-                    let id = self.attached.remove(&(product, feature)).unwrap();
-                    let path = format!("/v1/products/{}/features/{id}", self.products[product]);
-                    self.ask("DELETE", &path, "", Ok(()));
-                }
-            }
-            Sale::Apply(product) => {
-                let product = product % self.products.len();
-                self.rules.apply(product);
-                let path = format!("/v1/products/{}/features/apply", self.products[product]);
-                let body = self.ask("POST", &path, "", Ok(()));
-                assert_eq!(body["status"], "applied");
-            }
-            Sale::Price(product, days, free) => {
-                let product = product % self.products.len();
-                let (interval, count) =
-                    if days % 7 == 0 { ("week", days / 7) } else { ("day", days) };
-                let amount = if free { 0 } else { 500 };
-                let form = format!(
-                    "product={}&currency=usd&unit_amount={amount}&recurring[interval]={interval}\
-                     &recurring[interval_count]={count}",
-                    self.products[product]
-                );
-                let id = self.make("/v1/prices", &form);
-                self.prices.push(id);
-                self.rules.prices.push(Price { product, every: days * DAY, free, active: true });
-            }
-            Sale::Withdraw(which) => {
-                let which = which % self.prices.len();
-                self.rules.prices[which].active = false;
-                let path = format!("/v1/prices/{}", self.prices[which]);
-                self.ask("POST", &path, "active=false", Ok(()));
+/// Creates two products with a feature each, three prices, and a customer with a clock and one
+/// without.
+pub(super) fn set_up() -> Harness {
+    let mut harness = Harness::new();
+    for step in [
+        ProductStep::CreateProduct,
+        ProductStep::AddFeatures(0, 1),
+        ProductStep::CreateProduct,
+        ProductStep::AddFeatures(1, 1),
+        ProductStep::CreatePrice(0, 3, false),
+        ProductStep::CreatePrice(1, 3, false),
+        ProductStep::CreatePrice(0, 7, false),
+    ] {
+        run_product_step(&mut harness, &step);
+    }
+    run_environment_step(&mut harness, &EnvironmentStep::CreateClock);
+    run_customer_step(&mut harness, &CustomerStep::Create(Some(0), PaymentMethod::None));
+    run_customer_step(&mut harness, &CustomerStep::Create(None, PaymentMethod::None));
+    harness.run_due();
+    harness
+}
+
+/// Runs a step, and the background work unless it is postponed.
+pub(super) fn run(harness: &mut Harness, TimedStep { step, postpones_work }: &TimedStep) {
+    match step {
+        Step::Product(step) => run_product_step(harness, step),
+        Step::Customer(step) => run_customer_step(harness, step),
+        Step::Subscribe(params) => create_subscription(harness, params),
+        Step::Act(index, action) => act(harness, *index, action),
+        Step::Update(index, update) => update_subscription(harness, *index, update),
+        Step::ListEntitlements(customer) => {
+            check_entitlements(harness, customer % harness.customers.len());
+        }
+        Step::Environment(step) => run_environment_step(harness, step),
+    }
+    if !postpones_work {
+        harness.run_due();
+    }
+    // A check costs time. It also finds unexpected events of the steps before it.
+    let model = &harness.model;
+    if !model.changed_subscriptions.is_empty() || !model.entitlement_changes.is_empty() {
+        check_events(harness);
+    }
+}
+
+/// Ends a sequence: runs the background work, and checks every customer.
+pub(super) fn finish(harness: &mut Harness) {
+    harness.run_due();
+    check_events(harness);
+    (0..harness.customers.len()).for_each(|customer| check_customer(harness, customer));
+}
+
+fn run_product_step(harness: &mut Harness, step: &ProductStep) {
+    match *step {
+        ProductStep::CreateFeature(key) => create_feature(harness, &format!("key{key}")),
+        ProductStep::ArchiveFeature(index) => {
+            let index = index % harness.features.len();
+            let expected = requests::archive_feature(&mut harness.model, index);
+            let path = format!("/v1/entitlements/features/{}", harness.features[index]);
+            harness.request("POST", &path, "active=false", expected);
+        }
+        ProductStep::CreateProduct => {
+            let id = harness.create("/v1/products", "name=Plan");
+            harness.products.push(id);
+            harness.model.products.push(Vec::new().into_iter().collect());
+        }
+        ProductStep::AddFeatures(product, count) => {
+            for _ in 0..count {
+                let key = format!("added{}", harness.features.len());
+                create_feature(harness, &key);
+                attach(harness, product % harness.products.len(), harness.features.len() - 1);
             }
         }
-    }
-
-    fn new_feature(&mut self, key: &str) {
-        let expected = self.rules.feature(key);
-        let form = format!("lookup_key={key}&name={key}");
-        let body = self.ask("POST", "/v1/entitlements/features", &form, expected);
-        if expected.is_ok() {
-            let id = text(&body["id"]);
-            self.feature.insert(id.clone(), self.features.len());
-            self.features.push(id);
+        ProductStep::Attach(product, feature) => {
+            let (product, feature) =
+                (product % harness.products.len(), feature % harness.features.len());
+            attach(harness, product, feature);
         }
-    }
-
-    fn attach(&mut self, product: usize, feature: usize) {
-        let expected = self.rules.attach(product, feature);
-        let path = format!("/v1/products/{}/features", self.products[product]);
-        let form = format!("entitlement_feature={}", self.features[feature]);
-        let body = self.ask("POST", &path, &form, expected);
-        if expected.is_ok() {
-            self.attached.insert((product, feature), text(&body["id"]));
+        ProductStep::Detach(product, index) => detach(harness, product, index),
+        ProductStep::ApplyFeatures(product) => {
+            let product = product % harness.products.len();
+            requests::apply_features(&mut harness.model, product);
+            let path = format!("/v1/products/{}/features/apply", harness.products[product]);
+            let body = harness.request("POST", &path, "", Ok(()));
+            assert_eq!(body["status"], "applied");
         }
-    }
-
-    pub(super) fn serve(&mut self, service: &Service) {
-        match *service {
-            Service::Customer(clock, method) => {
-                let clock = clock.map(|clock| clock % self.clocks.len());
-                let mut form = vec![paid("payment_method", method)];
-                form.extend(clock.map(|clock| format!("test_clock={}", self.clocks[clock])));
-                let expected = self.rules.customer(clock, method);
-                let body = self.ask("POST", "/v1/customers", &form.join("&"), expected);
-                if expected.is_ok() {
-                    let id = text(&body["id"]);
-                    self.told.customers.insert(id.clone(), self.customers.len());
-                    self.customers.push(id);
-                }
-            }
-            Service::Pays(which, method) => {
-                let which = which % self.customers.len();
-                let expected = self.rules.pays(which, method);
-                let path = format!("/v1/customers/{}", self.customers[which]);
-                let form = paid("invoice_settings[default_payment_method]", method);
-                self.ask("POST", &path, &form, expected);
-            }
-            Service::Leaves(which) => {
-                let which = which % self.customers.len();
-                let expected = self.rules.leaves(which);
-                let path = format!("/v1/customers/{}", self.customers[which]);
-                self.ask("DELETE", &path, "", expected);
-            }
+        ProductStep::CreatePrice(product, days, is_free) => {
+            create_price(harness, product % harness.products.len(), days, is_free);
         }
-    }
-
-    pub(super) fn subscribe(&mut self, asked: &Purchase) {
-        let customer = asked.customer % self.customers.len();
-        let prices: Vec<_> = asked.prices.iter().map(|price| price % self.prices.len()).collect();
-        let mut form = vec![
-            format!("customer={}", self.customers[customer]),
-            format!("trial_period_days={}", asked.trial_days),
-            format!("cancel_at_period_end={}", asked.at_period_end),
-            paid("default_payment_method", asked.method),
-            missed(asked.missing),
-            collected(asked.invoices),
-        ];
-        let sold = prices.iter().enumerate();
-        form.extend(sold.map(|(at, price)| format!("items[{at}][price]={}", self.prices[*price])));
-        form.push(match asked.payment {
-            Payment::Allow => "payment_behavior=allow_incomplete".to_owned(),
-            Payment::Default => "payment_behavior=default_incomplete".to_owned(),
-            Payment::Error => "payment_behavior=error_if_incomplete".to_owned(),
-        });
-        let now = self.rules.time(customer).unwrap_or(self.rules.now);
-        form.extend(asked.cancel_in.map(|by| format!("cancel_at={}", now + by)));
-        form.extend(asked.anchor_in.map(|by| format!("billing_cycle_anchor={}", now + by)));
-        let expected = self.rules.subscribe(&Purchase { customer, prices, ..asked.clone() });
-        let body = self.ask("POST", "/v1/subscriptions", &form.join("&"), expected);
-        if expected.is_ok() {
-            let id = text(&body["id"]);
-            self.told.subscriptions.insert(id.clone(), self.subscriptions.len());
-            self.subscriptions.push(id);
-            self.items.push(items(&body));
-        }
-    }
-
-    pub(super) fn interrupt(&mut self, which: usize, interruption: &Interruption) {
-        let Some(which) = which.checked_rem(self.subscriptions.len()) else { return };
-        let expected = self.rules.interrupt(which, interruption);
-        let path = format!("/v1/subscriptions/{}", self.subscriptions[which]);
-        let anchor = |anew| if anew { "now" } else { "unchanged" };
-        match *interruption {
-            Interruption::Cancel => self.ask("DELETE", &path, "", expected),
-            Interruption::Pause => self.ask("POST", &format!("{path}/pause"), "", expected),
-            Interruption::Resume(anew) => {
-                let form = format!("billing_cycle_anchor={}", anchor(anew));
-                self.ask("POST", &format!("{path}/resume"), &form, expected)
-            }
-        };
-    }
-
-    pub(super) fn amend(&mut self, which: usize, update: &Update) {
-        let Some(which) = which.checked_rem(self.subscriptions.len()) else { return };
-        let customer = self.rules.subscriptions[which].customer;
-        let now = self.rules.time(customer).unwrap_or(self.rules.now);
-        let (mut form, changes) = self.changes(which, &update.items);
-        let expected = self.rules.update(which, &Update { items: changes, ..update.clone() });
-        match update.ending {
-            None => {}
-            Some(Ending::AtPeriodEnd(so)) => form.push(format!("cancel_at_period_end={so}")),
-            Some(Ending::In(None)) => form.push("cancel_at=".to_owned()),
-            Some(Ending::In(Some(by))) => form.push(format!("cancel_at={}", now + by)),
-        }
-        form.extend(update.told.map(|told| format!("status={}", told.name())));
-        form.extend(update.trial.map(|by| match by {
-            0 => "trial_end=now".to_owned(),
-            by => format!("trial_end={}", now + by),
-        }));
-        form.extend(update.missing.map(missed));
-        form.extend(update.method.map(|method| paid("default_payment_method", method)));
-        form.extend(update.invoices.map(collected));
-        form.extend(update.collection.map(|collection| match collection {
-            Collection::On => "pause_collection=".to_owned(),
-            Collection::PausedFor(by) => {
-                let pause = "pause_collection[behavior]=void&pause_collection[resumes_at]";
-                format!("{pause}={}", now + by)
-            }
-        }));
-        if update.anew {
-            form.push("billing_cycle_anchor=now".to_owned());
-        }
-        let path = format!("/v1/subscriptions/{}", self.subscriptions[which]);
-        let body = self.ask("POST", &path, &form.join("&"), expected);
-        if expected.is_ok() {
-            self.items[which] = items(&body);
-        }
-    }
-
-    /// Changes of items as a form, and as the rules take them.
-    fn changes(&self, which: usize, changes: &[Change]) -> (Vec<String>, Vec<Change>) {
-        let known = &self.items[which];
-        let id = |at, item: &usize| format!("items[{at}][id]={}", known[item % known.len()]);
-        let sold = |at, price: &usize| format!("items[{at}][price]={}", self.prices[*price]);
-        let placed = |change: &Change| match *change {
-            Change::Add(price) => Change::Add(price % self.prices.len()),
-            Change::Price(item, price) => Change::Price(item, price % self.prices.len()),
-            Change::Quantity(item) => Change::Quantity(item),
-            Change::Remove(item) => Change::Remove(item),
-        };
-        let changes: Vec<Change> = changes.iter().map(placed).collect();
-        let form = changes.iter().enumerate().map(|(at, change)| match change {
-            Change::Add(price) => sold(at, price),
-            Change::Price(item, price) => format!("{}&{}", id(at, item), sold(at, price)),
-            Change::Quantity(item) => format!("{}&items[{at}][quantity]=5", id(at, item)),
-            Change::Remove(item) => format!("{}&items[{at}][deleted]=true", id(at, item)),
-        });
-        (form.collect(), changes)
-    }
-
-    pub(super) fn pass(&mut self, passing: &Passing) {
-        match *passing {
-            Passing::Clock => {
-                let form = format!("frozen_time={}", self.rules.now);
-                let id = self.make("/v1/test_helpers/test_clocks", &form);
-                self.clocks.push(id);
-                self.rules.clock();
-            }
-            Passing::DeleteClock(which) => {
-                let which = which % self.clocks.len();
-                let expected = self.rules.delete_clock(which);
-                let path = format!("/v1/test_helpers/test_clocks/{}", self.clocks[which]);
-                self.ask("DELETE", &path, "", expected);
-            }
-            Passing::Advance(which, by) => {
-                let which = which % self.clocks.len();
-                let form = format!("frozen_time={}", self.rules.clocks[which].time + by);
-                let expected = self.rules.advance(which, by);
-                let path = format!("/v1/test_helpers/test_clocks/{}/advance", self.clocks[which]);
-                self.ask("POST", &path, &form, expected);
-            }
-            Passing::Time(by) => {
-                self.rules.now += by.max(0);
-                self.shop.now.0 += by.max(0);
-            }
-            Passing::Policy(policy) => {
-                // Nobody deploys another one before the last was worked in, which is due at once.
-                self.work();
-                self.rules.policy = policy;
-                self.shop.policy = standings(policy);
-            }
+        ProductStep::DeactivatePrice(index) => {
+            let index = index % harness.prices.len();
+            harness.model.prices[index].is_active = false;
+            let path = format!("/v1/prices/{}", harness.prices[index]);
+            harness.request("POST", &path, "active=false", Ok(()));
         }
     }
 }
 
-fn text(value: &Value) -> String {
+fn create_feature(harness: &mut Harness, key: &str) {
+    let expected = requests::create_feature(&mut harness.model, key);
+    let form = format!("lookup_key={key}&name={key}");
+    let body = harness.request("POST", "/v1/entitlements/features", &form, expected);
+    if expected.is_ok() {
+        let id = string(&body["id"]);
+        harness.feature_index.insert(id.clone(), harness.features.len());
+        harness.features.push(id);
+    }
+}
+
+fn attach(harness: &mut Harness, product: usize, feature: usize) {
+    let expected = requests::attach(&mut harness.model, product, feature);
+    let path = format!("/v1/products/{}/features", harness.products[product]);
+    let form = format!("entitlement_feature={}", harness.features[feature]);
+    let body = harness.request("POST", &path, &form, expected);
+    if expected.is_ok() {
+        harness.product_features.insert((product, feature), string(&body["id"]));
+    }
+}
+
+/// Detaches one of the features of a product, if it has any.
+fn detach(harness: &mut Harness, product: usize, index: usize) {
+    let product = product % harness.products.len();
+    let features = &mut harness.model.products[product];
+    let index = index.checked_rem(features.len());
+    if let Some(feature) = index.and_then(|index| features.iter().nth(index).copied()) {
+        features.remove(&feature);
+        let id = harness.product_features.remove(&(product, feature)).unwrap();
+        let path = format!("/v1/products/{}/features/{id}", harness.products[product]);
+        harness.request("DELETE", &path, "", Ok(()));
+    }
+}
+
+fn create_price(harness: &mut Harness, product: usize, days: i64, is_free: bool) {
+    let (interval, count) = if days % 7 == 0 { ("week", days / 7) } else { ("day", days) };
+    let amount = if is_free { 0 } else { 500 };
+    let form = format!(
+        "product={}&currency=usd&unit_amount={amount}&recurring[interval]={interval}\
+         &recurring[interval_count]={count}",
+        harness.products[product]
+    );
+    let id = harness.create("/v1/prices", &form);
+    harness.prices.push(id);
+    let period_len = days * DAY;
+    harness.model.prices.push(Price { product, period_len, is_free, is_active: true });
+}
+
+fn run_customer_step(harness: &mut Harness, step: &CustomerStep) {
+    match *step {
+        CustomerStep::Create(clock, method) => {
+            let clock = clock.map(|clock| clock % harness.clocks.len());
+            let mut form = vec![payment_method_param("payment_method", method)];
+            form.extend(clock.map(|clock| format!("test_clock={}", harness.clocks[clock])));
+            let expected = requests::create_customer(&mut harness.model, clock, method);
+            let body = harness.request("POST", "/v1/customers", &form.join("&"), expected);
+            if expected.is_ok() {
+                let id = string(&body["id"]);
+                harness.observed.customers.insert(id.clone(), harness.customers.len());
+                harness.customers.push(id);
+            }
+        }
+        CustomerStep::SetPaymentMethod(index, method) => {
+            let index = index % harness.customers.len();
+            let expected = requests::set_payment_method(&mut harness.model, index, method);
+            let path = format!("/v1/customers/{}", harness.customers[index]);
+            let form = payment_method_param("invoice_settings[default_payment_method]", method);
+            harness.request("POST", &path, &form, expected);
+        }
+        CustomerStep::Delete(index) => {
+            let index = index % harness.customers.len();
+            let expected = requests::delete_customer(&mut harness.model, index);
+            let path = format!("/v1/customers/{}", harness.customers[index]);
+            harness.request("DELETE", &path, "", expected);
+        }
+    }
+}
+
+fn create_subscription(harness: &mut Harness, params: &NewSubscription) {
+    let customer = params.customer % harness.customers.len();
+    let prices: Vec<_> = params.prices.iter().map(|price| price % harness.prices.len()).collect();
+    let mut form = vec![
+        format!("customer={}", harness.customers[customer]),
+        format!("trial_period_days={}", params.trial_days),
+        format!("cancel_at_period_end={}", params.cancel_at_period_end),
+        payment_method_param("default_payment_method", params.payment_method),
+        missing_method_param(params.missing_method),
+        collection_method_param(params.sends_invoices),
+    ];
+    let prices_sold = prices.iter().enumerate();
+    form.extend(
+        prices_sold.map(|(at, price)| format!("items[{at}][price]={}", harness.prices[*price])),
+    );
+    form.push(match params.payment_behavior {
+        PaymentBehavior::AllowIncomplete => "payment_behavior=allow_incomplete".to_owned(),
+        PaymentBehavior::DefaultIncomplete => "payment_behavior=default_incomplete".to_owned(),
+        PaymentBehavior::ErrorIfIncomplete => "payment_behavior=error_if_incomplete".to_owned(),
+    });
+    let now = harness.model.time_of(customer).unwrap_or(harness.model.now);
+    form.extend(params.cancel_in.map(|seconds| format!("cancel_at={}", now + seconds)));
+    form.extend(params.anchor_in.map(|seconds| format!("billing_cycle_anchor={}", now + seconds)));
+    let params = NewSubscription { customer, prices, ..params.clone() };
+    let expected = requests::create_subscription(&mut harness.model, &params);
+    let body = harness.request("POST", "/v1/subscriptions", &form.join("&"), expected);
+    if expected.is_ok() {
+        let id = string(&body["id"]);
+        harness.observed.subscriptions.insert(id.clone(), harness.subscriptions.len());
+        harness.subscriptions.push(id);
+        harness.items.push(item_ids(&body));
+    }
+}
+
+fn act(harness: &mut Harness, index: usize, action: &SubscriptionAction) {
+    let Some(index) = index.checked_rem(harness.subscriptions.len()) else { return };
+    let expected = requests::act(&mut harness.model, index, action);
+    let path = format!("/v1/subscriptions/{}", harness.subscriptions[index]);
+    match *action {
+        SubscriptionAction::Cancel => harness.request("DELETE", &path, "", expected),
+        SubscriptionAction::Pause => {
+            harness.request("POST", &format!("{path}/pause"), "", expected)
+        }
+        SubscriptionAction::Resume(resets_cycle) => {
+            let anchor = if resets_cycle { "now" } else { "unchanged" };
+            let form = format!("billing_cycle_anchor={anchor}");
+            harness.request("POST", &format!("{path}/resume"), &form, expected)
+        }
+    };
+}
+
+fn update_subscription(harness: &mut Harness, index: usize, update: &SubscriptionUpdate) {
+    let Some(index) = index.checked_rem(harness.subscriptions.len()) else { return };
+    let customer = harness.model.subscriptions[index].customer;
+    let now = harness.model.time_of(customer).unwrap_or(harness.model.now);
+    let (mut form, items) = item_changes(harness, index, &update.items);
+    let resolved = SubscriptionUpdate { items, ..update.clone() };
+    let expected = updates::update_subscription(&mut harness.model, index, &resolved);
+    match update.cancellation {
+        None => {}
+        Some(Cancellation::AtPeriodEnd(value)) => {
+            form.push(format!("cancel_at_period_end={value}"));
+        }
+        Some(Cancellation::In(None)) => form.push("cancel_at=".to_owned()),
+        Some(Cancellation::In(Some(seconds))) => form.push(format!("cancel_at={}", now + seconds)),
+    }
+    form.extend(update.reported_status.map(|status| format!("status={}", status.name())));
+    form.extend(update.trial_end_in.map(|seconds| match seconds {
+        0 => "trial_end=now".to_owned(),
+        seconds => format!("trial_end={}", now + seconds),
+    }));
+    form.extend(update.missing_method.map(missing_method_param));
+    let method = update.payment_method;
+    form.extend(method.map(|method| payment_method_param("default_payment_method", method)));
+    form.extend(update.sends_invoices.map(collection_method_param));
+    form.extend(update.collection.map(|collection| match collection {
+        Collection::Active => "pause_collection=".to_owned(),
+        Collection::PausedFor(seconds) => {
+            let pause = "pause_collection[behavior]=void&pause_collection[resumes_at]";
+            format!("{pause}={}", now + seconds)
+        }
+    }));
+    if update.resets_cycle {
+        form.push("billing_cycle_anchor=now".to_owned());
+    }
+    let path = format!("/v1/subscriptions/{}", harness.subscriptions[index]);
+    let body = harness.request("POST", &path, &form.join("&"), expected);
+    if expected.is_ok() {
+        harness.items[index] = item_ids(&body);
+    }
+}
+
+/// The changes of the items as form parameters, and for the model with the indexes of their prices.
+fn item_changes(
+    harness: &Harness,
+    index: usize,
+    changes: &[ItemChange],
+) -> (Vec<String>, Vec<ItemChange>) {
+    let ids = &harness.items[index];
+    let id = |at, item: &usize| format!("items[{at}][id]={}", ids[item % ids.len()]);
+    let price = |at, price: &usize| format!("items[{at}][price]={}", harness.prices[*price]);
+    let resolve = |change: &ItemChange| match *change {
+        ItemChange::Add(price) => ItemChange::Add(price % harness.prices.len()),
+        ItemChange::SetPrice(item, price) => {
+            ItemChange::SetPrice(item, price % harness.prices.len())
+        }
+        ItemChange::SetQuantity(item) => ItemChange::SetQuantity(item),
+        ItemChange::Remove(item) => ItemChange::Remove(item),
+    };
+    let changes: Vec<ItemChange> = changes.iter().map(resolve).collect();
+    let form = changes.iter().enumerate().map(|(at, change)| match change {
+        ItemChange::Add(added) => price(at, added),
+        ItemChange::SetPrice(item, new) => format!("{}&{}", id(at, item), price(at, new)),
+        ItemChange::SetQuantity(item) => format!("{}&items[{at}][quantity]=5", id(at, item)),
+        ItemChange::Remove(item) => format!("{}&items[{at}][deleted]=true", id(at, item)),
+    });
+    (form.collect(), changes)
+}
+
+fn run_environment_step(harness: &mut Harness, step: &EnvironmentStep) {
+    match *step {
+        EnvironmentStep::CreateClock => {
+            let form = format!("frozen_time={}", harness.model.now);
+            let id = harness.create("/v1/test_helpers/test_clocks", &form);
+            harness.clocks.push(id);
+            requests::create_clock(&mut harness.model);
+        }
+        EnvironmentStep::DeleteClock(index) => {
+            let index = index % harness.clocks.len();
+            let expected = requests::delete_clock(&mut harness.model, index);
+            let path = format!("/v1/test_helpers/test_clocks/{}", harness.clocks[index]);
+            harness.request("DELETE", &path, "", expected);
+        }
+        EnvironmentStep::AdvanceClock(index, seconds) => {
+            let index = index % harness.clocks.len();
+            let form = format!("frozen_time={}", harness.model.clocks[index].time + seconds);
+            let expected = requests::advance_clock(&mut harness.model, index, seconds);
+            let path = format!("/v1/test_helpers/test_clocks/{}/advance", harness.clocks[index]);
+            harness.request("POST", &path, &form, expected);
+        }
+        EnvironmentStep::AdvanceTime(seconds) => {
+            harness.model.now += seconds.max(0);
+            harness.catalog.now.0 += seconds.max(0);
+        }
+        EnvironmentStep::ChangePolicy(policy) => {
+            // The model expects that the job of the previous policy is complete.
+            harness.run_due();
+            harness.model.policy = policy;
+            harness.catalog.policy = status_policy(policy);
+        }
+    }
+}
+
+fn string(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
-fn items(subscription: &Value) -> Vec<String> {
+fn item_ids(subscription: &Value) -> Vec<String> {
     let items = subscription["items"]["data"].as_array().unwrap();
-    items.iter().map(|item| text(&item["id"])).collect()
+    items.iter().map(|item| string(&item["id"])).collect()
 }
 
-fn paid(name: &str, method: Method) -> String {
+fn payment_method_param(name: &str, method: PaymentMethod) -> String {
     let method = match method {
-        Method::None => "",
-        Method::Works => "pm_card_visa",
-        Method::Fails => "pm_card_chargeCustomerFail",
+        PaymentMethod::None => "",
+        PaymentMethod::Valid => VALID_CARD,
+        PaymentMethod::Declined => DECLINED_CARD,
     };
     format!("{name}={method}")
 }
 
-fn collected(invoices: bool) -> String {
-    let method = if invoices { "send_invoice" } else { "charge_automatically" };
+fn collection_method_param(sends_invoices: bool) -> String {
+    let method = if sends_invoices { "send_invoice" } else { "charge_automatically" };
     format!("collection_method={method}")
 }
 
-fn missed(missing: Missing) -> String {
-    let missing = match missing {
-        Missing::CreateInvoice => "create_invoice",
-        Missing::Pause => "pause",
-        Missing::Cancel => "cancel",
+fn missing_method_param(missing_method: MissingMethod) -> String {
+    let behavior = match missing_method {
+        MissingMethod::CreateInvoice => "create_invoice",
+        MissingMethod::Pause => "pause",
+        MissingMethod::Cancel => "cancel",
     };
-    format!("trial_settings[end_behavior][missing_payment_method]={missing}")
+    format!("trial_settings[end_behavior][missing_payment_method]={behavior}")
 }
 
-fn standings(policy: Policy) -> policy::StatusPolicy {
-    let standing = |keeps| if keeps { Keep } else { Revoke };
-    policy::StatusPolicy {
-        past_due: standing(policy.past_due),
-        unpaid: standing(policy.unpaid),
-        paused: standing(policy.paused),
+fn status_policy(policy: Policy) -> StatusPolicy {
+    let rule = |keeps| if keeps { GrantRule::Keep } else { GrantRule::Revoke };
+    StatusPolicy {
+        past_due: rule(policy.past_due),
+        unpaid: rule(policy.unpaid),
+        paused: rule(policy.paused),
     }
 }
