@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::{
-    catalog::shop,
+    catalog::TestCatalog,
     support::{Answer, NOW, Service, event},
     token_fixtures::{issued, part, token, with_tokens},
 };
@@ -46,22 +46,27 @@ fn with_ada_and_bob(source: &'static str) -> (Service, String) {
     let bobs = service.get("/v1/check?customer=cus_bob&feature=bobs_own").body;
     assert_eq!((&bobs["entitled"], &bobs["version"]), (&json!(true), &json!(7)));
 
-    let shop = shop();
+    let catalog = TestCatalog::new();
     let mut bobs_grant = String::new();
     for (customer, key) in [("cus_ada", "sms"), ("cus_bob", "bobs_own")] {
         let feature =
-            shop.make("/v1/entitlements/features", &format!("lookup_key={key}&name={key}"));
-        let product = shop.make("/v1/products", &format!("name={}_plan", &key[..3]));
-        shop.make(
+            catalog.create("/v1/entitlements/features", &format!("lookup_key={key}&name={key}"));
+        let product = catalog.create("/v1/products", &format!("name={}_plan", &key[..3]));
+        catalog.create(
             &format!("/v1/products/{product}/features"),
             &format!("entitlement_feature={feature}"),
         );
         let price =
             format!("product={product}&currency=usd&unit_amount=500&recurring[interval]=month");
-        let price = shop.make("/v1/prices", &price);
-        shop.make("/v1/customers", &format!("id={customer}&email={}@example.com", &customer[4..]));
-        shop.make("/v1/subscriptions", &format!("customer={customer}&items[0][price]={price}"));
-        let list = shop.get(&format!("/v1/entitlements/active_entitlements?customer={customer}"));
+        let price = catalog.create("/v1/prices", &price);
+        catalog.create(
+            "/v1/customers",
+            &format!("id={customer}&email={}@example.com", &customer[4..]),
+        );
+        catalog
+            .create("/v1/subscriptions", &format!("customer={customer}&items[0][price]={price}"));
+        let list =
+            catalog.get(&format!("/v1/entitlements/active_entitlements?customer={customer}"));
         list.body["data"][0]["id"].as_str().unwrap().clone_into(&mut bobs_grant);
         assert_eq!(list.body["data"][0]["lookup_key"], key);
     }
@@ -73,8 +78,9 @@ fn with_ada_and_bob(source: &'static str) -> (Service, String) {
                 .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
                 .collect();
             let form = String::from_utf8_lossy(request.body());
-            shop.request(request.method().as_str(), &request.uri().to_string(), &headers, &form)
-                .response
+            catalog
+                .request(request.method().as_str(), &request.uri().to_string(), &headers, &form)
+                .http
         }));
     }
     (service, bobs_grant)

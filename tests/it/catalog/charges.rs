@@ -1,28 +1,31 @@
-//! Charges, by which no money moves: what is owed, and what comes of a method that fails.
+//! Simulated charges: what is charged, and with which payment method. No money moves.
 
-use super::stage::{FAILS, FEBRUARY, WORKS, stage};
+use super::fixture::{DECLINED_CARD, FEBRUARY, VALID_CARD, fixture};
 
 #[test]
-fn what_costs_nothing_is_not_charged_neither_at_first_nor_when_it_renews() {
-    let stage = stage();
+fn a_free_price_is_not_charged_at_the_start_or_at_renewal() {
+    let fixture = fixture();
     let form = "currency=usd&unit_amount=0&recurring[interval]=month";
-    let free = stage.shop.make("/v1/prices", &format!("product={}&{form}", stage.product));
-    let items = format!("items[0][price]={free}&default_payment_method={FAILS}");
-    let form = format!("customer={}&{items}", stage.customer);
-    let subscription = stage.shop.make("/v1/subscriptions", &form);
-    assert_eq!(stage.status(&subscription), "active");
-    stage.advance(FEBRUARY);
-    assert_eq!(stage.status(&subscription), "active");
+    let free = fixture.catalog.create("/v1/prices", &format!("product={}&{form}", fixture.product));
+    let items = format!("items[0][price]={free}&default_payment_method={DECLINED_CARD}");
+    let form = format!("customer={}&{items}", fixture.customer);
+    let subscription = fixture.catalog.create("/v1/subscriptions", &form);
+    assert_eq!(fixture.status(&subscription), "active");
+    fixture.advance(FEBRUARY);
+    assert_eq!(fixture.status(&subscription), "active");
 }
 
 #[test]
-fn what_a_change_costs_is_paid_with_the_method_that_comes_with_it() {
-    for (before, with, status) in [(FAILS, WORKS, "active"), (WORKS, FAILS, "past_due")] {
-        let stage = stage();
+fn an_update_charges_the_payment_method_that_it_sets() {
+    for (before, with, status) in
+        [(DECLINED_CARD, VALID_CARD, "active"), (VALID_CARD, DECLINED_CARD, "past_due")]
+    {
+        let fixture = fixture();
         let method = |method: &str| format!("&default_payment_method={method}");
         let trial = format!("&trial_period_days=7{}", method(before));
-        let subscription = stage.subscribe(&trial);
-        let shown = stage.update(&subscription, &format!("trial_end=now{}", method(with))).done();
-        assert_eq!(shown["status"], status, "{before}, then {with}");
+        let subscription = fixture.subscribe(&trial);
+        let updated =
+            fixture.update(&subscription, &format!("trial_end=now{}", method(with))).expect_ok();
+        assert_eq!(updated["status"], status, "{before}, then {with}");
     }
 }

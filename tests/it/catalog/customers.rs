@@ -1,73 +1,74 @@
-//! Customers: how they are found, and what is left of one who was deleted.
+//! Customers: lists, deletion, and payment by the customer's payment method.
+//!
+//! Specification: <https://docs.stripe.com/api/customers>.
 
 use entgate::id::Timestamp;
 use serde_json::json;
 
 use super::{
-    Shop, shop,
-    stage::{FAILS, HOUR, JANUARY, WORKS, members, stage},
+    fixture::{DECLINED_CARD, HOUR, JANUARY, VALID_CARD, fixture},
+    test_catalog::{TestCatalog, members},
 };
 use crate::support::NOW;
 
 const PATH: &str = "/v1/customers";
 
 #[track_caller]
-fn listed(shop: &Shop, query: &str) -> Vec<String> {
-    let list = shop.get(&format!("{PATH}?{query}")).done();
-    let ids = list["data"].as_array().unwrap().iter();
-    ids.map(|customer| customer["id"].as_str().unwrap().to_owned()).collect()
+fn list(catalog: &TestCatalog, query: &str) -> Vec<String> {
+    catalog.list_ids(&format!("{PATH}?{query}"))
 }
 
 #[test]
-fn a_customer_is_found_by_the_present_address_among_those_of_one_clock_or_none() {
-    let stage = stage();
-    let shop = &stage.shop;
-    let ada = shop.make(PATH, "email=ada@example.com");
-    let bob = shop.make(PATH, "email=bob@example.com");
-    let there = shop.make(PATH, &format!("email=ada@example.com&test_clock={}", stage.clock));
-    let clock = format!("test_clock={}", stage.clock);
-    let list = |query: &str| listed(shop, query);
+fn customers_are_listed_by_current_email_and_by_test_clock() {
+    let fixture = fixture();
+    let catalog = &fixture.catalog;
+    let ada = catalog.create(PATH, "email=ada@example.com");
+    let bob = catalog.create(PATH, "email=bob@example.com");
+    let on_clock =
+        catalog.create(PATH, &format!("email=ada@example.com&test_clock={}", fixture.clock));
+    let clock = format!("test_clock={}", fixture.clock);
+    let list = |query: &str| list(catalog, query);
     assert_eq!(list(""), [bob.as_str(), &ada]);
     assert_eq!(list("email=ada@example.com"), [ada.as_str()]);
     assert_eq!(list("email=ADA@example.com"), [""; 0]);
-    assert_eq!(list(&clock), [there.as_str(), &stage.customer]);
-    assert_eq!(list(&format!("{clock}&email=ada@example.com")), [there.as_str()]);
+    assert_eq!(list(&clock), [on_clock.as_str(), &fixture.customer]);
+    assert_eq!(list(&format!("{clock}&email=ada@example.com")), [on_clock.as_str()]);
 
-    shop.post(&format!("{PATH}/{bob}"), "email=ada@example.com").done();
+    catalog.post(&format!("{PATH}/{bob}"), "email=ada@example.com").expect_ok();
     assert_eq!(list("email=ada@example.com"), [bob.as_str(), &ada]);
     assert_eq!(list("email=bob@example.com"), [""; 0]);
-    shop.post(&format!("{PATH}/{bob}"), "email=").done();
+    catalog.post(&format!("{PATH}/{bob}"), "email=").expect_ok();
     assert_eq!(list("email=ada@example.com"), [ada.as_str()]);
-    shop.delete(&format!("{PATH}/{ada}")).done();
+    catalog.delete(&format!("{PATH}/{ada}")).expect_ok();
     assert_eq!(list("email=ada@example.com"), [""; 0]);
     assert_eq!(list(""), [bob]);
-    let unknown = shop.get(&format!("{PATH}?test_clock=x_1"));
+    let unknown = catalog.get(&format!("{PATH}?test_clock=x_1"));
     let expected = (400, "resource_missing", "test_clock", "No such test clock: 'x_1'");
-    assert_eq!(unknown.refusal(), expected);
+    assert_eq!(unknown.error(), expected);
 }
 
 #[test]
-fn an_address_has_up_to_512_characters() {
-    let shop = shop();
-    assert_eq!(shop.post(PATH, &format!("email={}", "é".repeat(512))).status, 200);
-    let refused = shop.post(PATH, &format!("email={}", "é".repeat(513)));
+fn an_email_has_up_to_512_characters() {
+    let catalog = TestCatalog::new();
+    assert_eq!(catalog.post(PATH, &format!("email={}", "é".repeat(512))).status, 200);
+    let rejected = catalog.post(PATH, &format!("email={}", "é".repeat(513)));
     let message = format!("Invalid string: {}…; must be at most 512 characters", "é".repeat(60));
-    assert_eq!(refused.refusal(), (400, "parameter_invalid", "email", message.as_str()));
+    assert_eq!(rejected.error(), (400, "parameter_invalid", "email", message.as_str()));
 }
 
 #[test]
-fn whoever_is_deleted_loses_all_subscriptions_and_what_they_granted_and_is_told_of_last() {
-    let stage = stage();
-    let subscriptions = [stage.subscribe(""), stage.subscribe("&trial_period_days=7")];
-    stage.shop.delete(&format!("{PATH}/{}", stage.customer)).done();
+fn deleting_a_customer_cancels_its_subscriptions_and_revokes_its_entitlements() {
+    let fixture = fixture();
+    let subscriptions = [fixture.subscribe(""), fixture.subscribe("&trial_period_days=7")];
+    fixture.catalog.delete(&format!("{PATH}/{}", fixture.customer)).expect_ok();
     for subscription in &subscriptions {
-        let shown = members(&stage.shown(subscription), &["status", "ended_at"]);
-        assert_eq!(shown, json!(["canceled", JANUARY]));
+        let subscription = members(&fixture.retrieve(subscription), &["status", "ended_at"]);
+        assert_eq!(subscription, json!(["canceled", JANUARY]));
     }
-    let events = stage.shop.get("/v1/events?limit=4").done();
-    let told = events["data"].as_array().unwrap().iter().map(|event| &event["type"]);
+    let events = fixture.catalog.get("/v1/events?limit=4").expect_ok();
+    let types = events["data"].as_array().unwrap().iter().map(|event| &event["type"]);
     assert_eq!(
-        told.collect::<Vec<_>>(),
+        types.collect::<Vec<_>>(),
         [
             "customer.deleted",
             "entitlements.active_entitlement_summary.updated",
@@ -76,80 +77,83 @@ fn whoever_is_deleted_loses_all_subscriptions_and_what_they_granted_and_is_told_
         ]
     );
     assert_eq!(events["data"][1]["data"]["object"]["entitlements"]["data"], json!([]));
-    assert_eq!(events["data"][0]["data"]["object"]["id"], json!(stage.customer));
+    assert_eq!(events["data"][0]["data"]["object"]["id"], json!(fixture.customer));
 }
 
 #[test]
-fn of_whoever_is_deleted_the_id_is_left() {
-    let stage = stage();
-    let shop = &stage.shop;
-    shop.make(PATH, "id=ada&email=ada@example.com");
+fn a_deleted_customer_keeps_only_its_id() {
+    let fixture = fixture();
+    let catalog = &fixture.catalog;
+    catalog.create(PATH, "id=ada&email=ada@example.com");
     let deleted = json!({ "id": "ada", "object": "customer", "deleted": true });
-    assert_eq!(shop.delete(&format!("{PATH}/ada")).done(), deleted);
-    assert_eq!(shop.get(&format!("{PATH}/ada")).done(), deleted);
-    let again = shop.post(PATH, "id=ada");
-    assert_eq!(again.refusal(), (400, "resource_already_exists", "id", "Customer already exists."));
+    assert_eq!(catalog.delete(&format!("{PATH}/ada")).expect_ok(), deleted);
+    assert_eq!(catalog.get(&format!("{PATH}/ada")).expect_ok(), deleted);
+    let rejected = catalog.post(PATH, "id=ada");
+    assert_eq!(
+        rejected.error(),
+        (400, "resource_already_exists", "id", "Customer already exists.")
+    );
 
-    let purchase = format!("customer=ada&items[0][price]={}", stage.price);
-    for (status, param, answer) in [
-        (404, "id", shop.delete(&format!("{PATH}/ada"))),
-        (404, "id", shop.post(&format!("{PATH}/ada"), "name=Ada")),
-        (404, "id", shop.get("/v1/customer/ada/entitlements")),
-        (400, "customer", shop.get("/v1/entitlements/active_entitlements?customer=ada")),
-        (400, "customer", shop.get("/v1/subscriptions?customer=ada")),
-        (400, "customer", shop.post("/v1/subscriptions", &purchase)),
+    let form = format!("customer=ada&items[0][price]={}", fixture.price);
+    for (status, param, response) in [
+        (404, "id", catalog.delete(&format!("{PATH}/ada"))),
+        (404, "id", catalog.post(&format!("{PATH}/ada"), "name=Ada")),
+        (404, "id", catalog.get("/v1/customer/ada/entitlements")),
+        (400, "customer", catalog.get("/v1/entitlements/active_entitlements?customer=ada")),
+        (400, "customer", catalog.get("/v1/subscriptions?customer=ada")),
+        (400, "customer", catalog.post("/v1/subscriptions", &form)),
     ] {
         let expected = (status, "resource_missing", param, "No such customer: 'ada'");
-        assert_eq!(answer.refusal(), expected);
+        assert_eq!(response.error(), expected);
     }
 }
 
 #[test]
-fn what_was_due_before_a_customer_is_deleted_has_happened_by_then() {
-    let mut shop = shop();
-    let product = shop.product(&[]);
-    let price = shop.price(&product, "month");
-    let customer = shop.make(PATH, "");
-    let ends = NOW.0 + 10;
-    let form = format!("customer={customer}&items[0][price]={price}&cancel_at={ends}");
-    let subscription = shop.make("/v1/subscriptions", &form);
-    shop.now = Timestamp(ends + 10);
-    shop.delete(&format!("{PATH}/{customer}")).done();
-    let shown = shop.get(&format!("/v1/subscriptions/{subscription}")).done();
-    assert_eq!(members(&shown, &["status", "ended_at"]), json!(["canceled", ends]));
+fn due_transitions_run_before_a_customer_is_deleted() {
+    let mut catalog = TestCatalog::new();
+    let product = catalog.create_product(&[]);
+    let price = catalog.create_price(&product, "month");
+    let customer = catalog.create(PATH, "");
+    let end = NOW.0 + 10;
+    let form = format!("customer={customer}&items[0][price]={price}&cancel_at={end}");
+    let subscription = catalog.create("/v1/subscriptions", &form);
+    catalog.now = Timestamp(end + 10);
+    catalog.delete(&format!("{PATH}/{customer}")).expect_ok();
+    let subscription = catalog.get(&format!("/v1/subscriptions/{subscription}")).expect_ok();
+    assert_eq!(members(&subscription, &["status", "ended_at"]), json!(["canceled", end]));
 }
 
 #[test]
-fn a_method_of_the_customer_pays_what_is_incomplete_until_23_hours_have_passed() {
+fn a_payment_method_of_the_customer_pays_an_incomplete_subscription_within_23_hours() {
     for (seconds, status) in [(23 * HOUR - 1, "active"), (23 * HOUR, "incomplete_expired")] {
-        let mut shop = shop();
-        let product = shop.product(&[]);
-        let price = shop.price(&product, "month");
-        let customer = shop.make(PATH, &format!("payment_method={FAILS}"));
+        let mut catalog = TestCatalog::new();
+        let product = catalog.create_product(&[]);
+        let price = catalog.create_price(&product, "month");
+        let customer = catalog.create(PATH, &format!("payment_method={DECLINED_CARD}"));
         let form = format!("customer={customer}&items[0][price]={price}");
-        let subscription = shop.make("/v1/subscriptions", &form);
-        shop.now = Timestamp(NOW.0 + seconds);
-        let form = format!("invoice_settings[default_payment_method]={WORKS}");
-        shop.post(&format!("{PATH}/{customer}"), &form).done();
-        let shown = shop.get(&format!("/v1/subscriptions/{subscription}")).done();
-        assert_eq!(shown["status"], json!(status), "after {seconds} s");
+        let subscription = catalog.create("/v1/subscriptions", &form);
+        catalog.now = Timestamp(NOW.0 + seconds);
+        let form = format!("invoice_settings[default_payment_method]={VALID_CARD}");
+        catalog.post(&format!("{PATH}/{customer}"), &form).expect_ok();
+        let subscription = catalog.get(&format!("/v1/subscriptions/{subscription}")).expect_ok();
+        assert_eq!(subscription["status"], json!(status), "after {seconds} s");
     }
 }
 
 #[test]
-fn a_method_of_the_customer_pays_for_what_has_none_of_its_own() {
-    let stage = stage();
-    let path = format!("{PATH}/{}", stage.customer);
-    let pays = |method: &str| {
+fn a_payment_method_of_the_customer_pays_for_subscriptions_without_their_own() {
+    let fixture = fixture();
+    let path = format!("{PATH}/{}", fixture.customer);
+    let set_payment_method = |method: &str| {
         let form = format!("invoice_settings[default_payment_method]={method}");
-        stage.shop.post(&path, &form).done();
+        fixture.catalog.post(&path, &form).expect_ok();
     };
-    pays(FAILS);
-    let own = stage.subscribe(&format!("&default_payment_method={FAILS}"));
-    let without = stage.subscribe("");
-    assert_eq!([stage.status(&own), stage.status(&without)], ["incomplete", "incomplete"]);
-    pays("");
-    assert_eq!(stage.status(&without), "incomplete", "nothing to pay with");
-    pays(WORKS);
-    assert_eq!([stage.status(&own), stage.status(&without)], ["incomplete", "active"]);
+    set_payment_method(DECLINED_CARD);
+    let own = fixture.subscribe(&format!("&default_payment_method={DECLINED_CARD}"));
+    let without = fixture.subscribe("");
+    assert_eq!([fixture.status(&own), fixture.status(&without)], ["incomplete", "incomplete"]);
+    set_payment_method("");
+    assert_eq!(fixture.status(&without), "incomplete", "the customer has no payment method");
+    set_payment_method(VALID_CARD);
+    assert_eq!([fixture.status(&own), fixture.status(&without)], ["incomplete", "active"]);
 }

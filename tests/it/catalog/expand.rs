@@ -1,46 +1,49 @@
-//! An id, or the whole thing: `expand`.
+//! The parameter `expand`: properties that contain an object instead of its id.
+//!
+//! Specification: <https://docs.stripe.com/api/expanding_objects>.
 
 use serde_json::{Value, json};
 
 use super::{
-    Shop,
-    stage::{Stage, stage},
+    fixture::{Fixture, fixture},
+    test_catalog::TestCatalog,
 };
 
 #[track_caller]
-fn expanded(shop: &Shop, target: &str, path: &str) -> Value {
+fn expand(catalog: &TestCatalog, target: &str, path: &str) -> Value {
     let sign = if target.contains('?') { '&' } else { '?' };
-    shop.get(&format!("{target}{sign}expand[]={path}")).done()
+    catalog.get(&format!("{target}{sign}expand[]={path}")).expect_ok()
 }
 
 #[track_caller]
-fn assert_refused(shop: &Shop, target: &str, path: &str, message: &str) {
-    let refused = shop.get(&format!("{target}?expand[]={path}"));
-    assert_eq!(refused.refusal(), (400, "parameter_invalid", "expand", message), "{path}");
+fn assert_rejected(catalog: &TestCatalog, target: &str, path: &str, message: &str) {
+    let rejected = catalog.get(&format!("{target}?expand[]={path}"));
+    assert_eq!(rejected.error(), (400, "parameter_invalid", "expand", message), "{path}");
 }
 
-fn subscribed() -> (Stage, String) {
-    let stage = stage();
-    let subscription = stage.subscribe("&metadata[customer]=cus_1");
+/// A fixture with a subscription, and the path of the subscription.
+fn fixture_with_subscription() -> (Fixture, String) {
+    let fixture = fixture();
+    let subscription = fixture.subscribe("&metadata[customer]=cus_1");
     let path = format!("/v1/subscriptions/{subscription}");
-    (stage, path)
+    (fixture, path)
 }
 
 #[test]
-fn what_a_path_leads_to_is_shown_whole_and_what_stands_beside_it_is_not() {
-    let (stage, subscription) = subscribed();
-    let shop = &stage.shop;
-    let form = format!("default_price={}", stage.price);
-    let product = format!("/v1/products/{}", stage.product);
-    shop.post(&product, &form).done();
-    let whole = |path: &str| shop.get(path).done();
-    let customer = whole(&format!("/v1/customers/{}", stage.customer));
-    let clock = whole(&format!("/v1/test_helpers/test_clocks/{}", stage.clock));
-    let feature = whole(&format!("/v1/entitlements/features/{}", stage.feature));
-    let price = whole(&format!("/v1/prices/{}", stage.price));
-    let list = format!("/v1/entitlements/active_entitlements?customer={}", stage.customer);
-    let grant = whole(&list)["data"][0]["id"].as_str().unwrap().to_owned();
-    let of_customer = format!("/v1/subscriptions?customer={}", stage.customer);
+fn a_path_expands_its_own_property_only() {
+    let (fixture, subscription) = fixture_with_subscription();
+    let catalog = &fixture.catalog;
+    let form = format!("default_price={}", fixture.price);
+    let product = format!("/v1/products/{}", fixture.product);
+    catalog.post(&product, &form).expect_ok();
+    let retrieve = |path: &str| catalog.get(path).expect_ok();
+    let customer = retrieve(&format!("/v1/customers/{}", fixture.customer));
+    let clock = retrieve(&format!("/v1/test_helpers/test_clocks/{}", fixture.clock));
+    let feature = retrieve(&format!("/v1/entitlements/features/{}", fixture.feature));
+    let price = retrieve(&format!("/v1/prices/{}", fixture.price));
+    let list = format!("/v1/entitlements/active_entitlements?customer={}", fixture.customer);
+    let entitlement = retrieve(&list)["data"][0]["id"].as_str().unwrap().to_owned();
+    let subscriptions = format!("/v1/subscriptions?customer={}", fixture.customer);
     for (target, path, at, expected) in [
         (&subscription, "customer", "/customer", &customer),
         (&subscription, "test_clock", "/test_clock", &clock),
@@ -49,9 +52,14 @@ fn what_a_path_leads_to_is_shown_whole_and_what_stands_beside_it_is_not() {
             &subscription,
             "items.data.price.product",
             "/items/data/0/price/product",
-            &whole(&product),
+            &retrieve(&product),
         ),
-        (&subscription, "items.data.plan.product", "/items/data/0/plan/product", &whole(&product)),
+        (
+            &subscription,
+            "items.data.plan.product",
+            "/items/data/0/plan/product",
+            &retrieve(&product),
+        ),
         (
             &subscription,
             "items.data.price.product.default_price",
@@ -60,50 +68,55 @@ fn what_a_path_leads_to_is_shown_whole_and_what_stands_beside_it_is_not() {
         ),
         (&subscription, "latest_invoice", "/latest_invoice", &Value::Null),
         (&subscription, "latest_invoice.charge", "/latest_invoice", &Value::Null),
-        (&of_customer, "data.customer", "/data/0/customer", &customer),
+        (&subscriptions, "data.customer", "/data/0/customer", &customer),
         (&list, "data.feature", "/data/0/feature", &feature),
-        (&format!("/v1/entitlements/active_entitlements/{grant}"), "feature", "/feature", &feature),
+        (
+            &format!("/v1/entitlements/active_entitlements/{entitlement}"),
+            "feature",
+            "/feature",
+            &feature,
+        ),
         (&product, "default_price", "/default_price", &price),
         (&product, "default_price.product", "/default_price/product", &{
-            let mut within = whole(&product);
-            within["default_price"] = json!(stage.price);
-            within
+            let mut nested = retrieve(&product);
+            nested["default_price"] = json!(fixture.price);
+            nested
         }),
     ] {
-        let plain = whole(target);
-        let mut shown = expanded(shop, target, path);
-        assert_eq!(shown.pointer(at), Some(expected), "{path}");
-        // Put back to what it was, nothing else is different.
-        let first = at.split('/').nth(1).unwrap();
-        shown[first] = plain[first].clone();
-        assert_eq!(shown, plain, "{path}");
+        let unexpanded = retrieve(target);
+        let mut expanded = expand(catalog, target, path);
+        assert_eq!(expanded.pointer(at), Some(expected), "{path}");
+        // No other property differs.
+        let name = at.split('/').nth(1).unwrap();
+        expanded[name] = unexpanded[name].clone();
+        assert_eq!(expanded, unexpanded, "{path}");
     }
 }
 
 #[test]
-fn several_paths_are_all_followed_and_one_may_lead_on_from_another() {
-    let (stage, subscription) = subscribed();
+fn several_paths_are_all_expanded_and_one_may_extend_another() {
+    let (fixture, subscription) = fixture_with_subscription();
     let query = "expand[]=customer.test_clock&expand[]=customer&expand[]=items.data.price.product";
-    let shown = stage.shop.get(&format!("{subscription}?{query}")).done();
+    let expanded = fixture.catalog.get(&format!("{subscription}?{query}")).expect_ok();
     for (at, object) in [
         ("/customer/object", "customer"),
         ("/customer/test_clock/object", "test_helpers.test_clock"),
         ("/items/data/0/price/product/object", "product"),
     ] {
-        assert_eq!(shown.pointer(at), Some(&json!(object)));
+        assert_eq!(expanded.pointer(at), Some(&json!(object)));
     }
-    let all = |count: usize| {
+    let expand_times = |count: usize| {
         let paths: String = (0..count).map(|_| "expand[]=customer&").collect();
-        stage.shop.get(&format!("{subscription}?{paths}"))
+        fixture.catalog.get(&format!("{subscription}?{paths}"))
     };
-    assert_eq!(all(20).status, 200);
+    assert_eq!(expand_times(20).status, 200);
     let message = "You can expand at most 20 properties.";
-    assert_eq!(all(21).refusal(), (400, "parameter_invalid", "expand", message));
+    assert_eq!(expand_times(21).error(), (400, "parameter_invalid", "expand", message));
 }
 
 #[test]
-fn a_path_that_leads_nowhere_or_into_the_callers_own_words_is_refused() {
-    let (stage, subscription) = subscribed();
+fn a_path_to_an_unknown_property_or_into_metadata_is_rejected() {
+    let (fixture, subscription) = fixture_with_subscription();
     for path in [
         "",
         ".",
@@ -123,42 +136,42 @@ fn a_path_that_leads_nowhere_or_into_the_callers_own_words_is_refused() {
         "items.data.price.metadata",
     ] {
         let message = format!("This property cannot be expanded ({path}).");
-        assert_refused(&stage.shop, &subscription, path, &message);
+        assert_rejected(&fixture.catalog, &subscription, path, &message);
     }
 }
 
 #[test]
-fn a_path_has_four_members_and_data_counts_for_none() {
-    let (stage, subscription) = subscribed();
+fn a_path_has_at_most_four_levels_and_data_does_not_count_as_one() {
+    let (fixture, subscription) = fixture_with_subscription();
     let four = "items.data.price.product.default_price";
     let five = "items.data.price.product.default_price.product";
-    assert_eq!(expanded(&stage.shop, &subscription, four)["object"], json!("subscription"));
+    assert_eq!(expand(&fixture.catalog, &subscription, four)["object"], json!("subscription"));
     let message = format!("You cannot expand more than 4 levels of a property ({five}).");
-    assert_refused(&stage.shop, &subscription, five, &message);
-    let list = expanded(&stage.shop, "/v1/subscriptions?status=all", &format!("data.{four}"));
+    assert_rejected(&fixture.catalog, &subscription, five, &message);
+    let list = expand(&fixture.catalog, "/v1/subscriptions?status=all", &format!("data.{four}"));
     assert_eq!(list["object"], json!("list"));
 }
 
 #[test]
-fn what_cannot_be_shown_as_asked_is_not_done() {
-    let stage = stage();
-    let refused = stage.shop.post("/v1/products", "id=lamp&name=Lamp&expand[]=nothing");
-    assert_eq!(refused.status, 400);
-    assert_eq!(stage.shop.get("/v1/products/lamp").status, 404);
+fn a_request_with_an_invalid_expand_path_changes_nothing() {
+    let fixture = fixture();
+    let rejected = fixture.catalog.post("/v1/products", "id=lamp&name=Lamp&expand[]=nothing");
+    assert_eq!(rejected.status, 400);
+    assert_eq!(fixture.catalog.get("/v1/products/lamp").status, 404);
     let form = "id=lamp&name=Lamp&default_price_data[currency]=usd&expand[]=default_price";
-    let made = stage.shop.post("/v1/products", form).done();
-    assert_eq!(made["default_price"]["object"], json!("price"));
+    let created = fixture.catalog.post("/v1/products", form).expect_ok();
+    assert_eq!(created["default_price"]["object"], json!("price"));
 }
 
 #[test]
-fn what_is_gone_is_shown_as_gone_and_keeps_nothing_else_from_being_shown() {
-    let (stage, subscription) = subscribed();
-    stage.shop.delete(&format!("/v1/test_helpers/test_clocks/{}", stage.clock)).done();
-    stage.shop.work();
-    let gone = expanded(&stage.shop, &subscription, "customer");
-    let deleted = json!({ "id": stage.customer, "object": "customer", "deleted": true });
-    assert_eq!(gone["customer"], deleted);
-    let gone = expanded(&stage.shop, &subscription, "test_clock");
-    assert_eq!(gone["test_clock"]["id"], json!(stage.clock));
-    assert_eq!(gone["test_clock"]["deleted"], json!(true));
+fn a_deleted_object_is_expanded_as_deleted() {
+    let (fixture, subscription) = fixture_with_subscription();
+    fixture.catalog.delete(&format!("/v1/test_helpers/test_clocks/{}", fixture.clock)).expect_ok();
+    fixture.catalog.run_due();
+    let expanded = expand(&fixture.catalog, &subscription, "customer");
+    let deleted = json!({ "id": fixture.customer, "object": "customer", "deleted": true });
+    assert_eq!(expanded["customer"], deleted);
+    let expanded = expand(&fixture.catalog, &subscription, "test_clock");
+    assert_eq!(expanded["test_clock"]["id"], json!(fixture.clock));
+    assert_eq!(expanded["test_clock"]["deleted"], json!(true));
 }

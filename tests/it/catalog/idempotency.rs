@@ -1,137 +1,152 @@
-//! A request that is sent twice under one key is done once.
+//! Idempotency keys: a request that is repeated with one key is executed once.
+//!
+//! Specification: <https://docs.stripe.com/api/idempotent_requests>.
 
 use entgate::id::Timestamp;
 use serde_json::json;
 
 use super::{
-    Answer, Shop, shop,
-    stage::{DAY, FAILS, stage},
+    fixture::{DAY, DECLINED_CARD, fixture},
+    test_catalog::{ApiResponse, TestCatalog},
 };
 use crate::support::NOW;
 
-fn keyed(shop: &Shop, key: &str, target: &str, form: &str) -> Answer {
-    shop.request("POST", target, &[("idempotency-key", key), ("request-id", "req_now")], form)
+fn post_with_key(catalog: &TestCatalog, key: &str, target: &str, form: &str) -> ApiResponse {
+    catalog.request("POST", target, &[("idempotency-key", key), ("request-id", "req_now")], form)
 }
 
-fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
-    answer.response.headers().get(name).map(|value| value.to_str().unwrap())
+fn header<'a>(response: &'a ApiResponse, name: &str) -> Option<&'a str> {
+    response.http.headers().get(name).map(|value| value.to_str().unwrap())
 }
 
-fn customers(shop: &Shop) -> usize {
-    shop.get("/v1/customers?limit=100").done()["data"].as_array().unwrap().len()
+fn count_customers(catalog: &TestCatalog) -> usize {
+    catalog.get("/v1/customers?limit=100").expect_ok()["data"].as_array().unwrap().len()
 }
 
 #[test]
-fn what_was_answered_is_answered_again_word_for_word() {
-    let shop = shop();
+fn a_repeated_request_returns_the_stored_response_byte_for_byte() {
+    let catalog = TestCatalog::new();
     let headers = [("idempotency-key", "k"), ("request-id", "req_first")];
-    let first = shop.request("POST", "/v1/customers", &headers, "name=Ada");
+    let first = catalog.request("POST", "/v1/customers", &headers, "name=Ada");
     assert_eq!(header(&first, "idempotent-replayed"), None);
     assert_eq!(header(&first, "idempotency-key"), Some("k"));
     let path = format!("/v1/customers/{}", first.body["id"].as_str().unwrap());
-    shop.delete(&path).done();
+    catalog.delete(&path).expect_ok();
 
-    let again = keyed(&shop, "k", "/v1/customers", "name=Ada");
-    assert_eq!(again.response.body(), first.response.body());
+    let repeated = post_with_key(&catalog, "k", "/v1/customers", "name=Ada");
+    assert_eq!(repeated.http.body(), first.http.body());
     for (name, value) in [
         ("idempotent-replayed", "true"),
         ("original-request", "req_first"),
         ("idempotency-key", "k"),
         ("content-type", header(&first, "content-type").unwrap()),
     ] {
-        assert_eq!(header(&again, name), Some(value), "{name}");
+        assert_eq!(header(&repeated, name), Some(value), "{name}");
     }
-    assert_eq!(customers(&shop), 0);
+    assert_eq!(count_customers(&catalog), 0);
 }
 
 #[test]
-fn a_key_is_of_one_request_its_path_its_query_and_its_body() {
-    let shop = shop();
-    keyed(&shop, "k", "/v1/customers", "name=Ada").done();
+fn a_key_is_bound_to_the_path_the_query_and_the_body_of_one_request() {
+    let catalog = TestCatalog::new();
+    post_with_key(&catalog, "k", "/v1/customers", "name=Ada").expect_ok();
     let message = "Keys for idempotent requests can only be used with the same parameters they were \
                    first used with. Try using a key other than 'k' if you meant to execute a \
                    different request.";
     for (why, target, form) in [
         ("another body", "/v1/customers", "name=Eve"),
-        ("none", "/v1/customers", ""),
-        ("more of it", "/v1/customers", "name=Ada&email=a"),
+        ("an empty body", "/v1/customers", ""),
+        ("a longer body", "/v1/customers", "name=Ada&email=a"),
         ("another path", "/v1/products", "name=Ada"),
         ("a query", "/v1/customers?expand[]=test_clock", "name=Ada"),
-        ("one that would be refused", "/v1/customers", "colour=red"),
+        ("an invalid body", "/v1/customers", "colour=red"),
     ] {
-        let refused = keyed(&shop, "k", target, form);
-        assert_eq!(refused.refusal(), (400, "", "", message), "{why}");
-        assert_eq!(refused.body["error"]["type"], json!("idempotency_error"), "{why}");
+        let rejected = post_with_key(&catalog, "k", target, form);
+        assert_eq!(rejected.error(), (400, "", "", message), "{why}");
+        assert_eq!(rejected.body["error"]["type"], json!("idempotency_error"), "{why}");
     }
-    assert_eq!(customers(&shop), 1);
-    let other = keyed(&shop, "K", "/v1/customers", "name=Ada");
-    assert_eq!((other.status, customers(&shop)), (200, 2));
+    assert_eq!(count_customers(&catalog), 1);
+    let other = post_with_key(&catalog, "K", "/v1/customers", "name=Ada");
+    assert_eq!((other.status, count_customers(&catalog)), (200, 2));
 }
 
 #[test]
-fn an_answer_is_kept_for_24_hours() {
-    let mut shop = shop();
-    let first = keyed(&shop, "k", "/v1/customers", "").done();
-    shop.now = Timestamp(NOW.0 + DAY - 1);
-    assert_eq!(keyed(&shop, "k", "/v1/customers", "").done(), first);
-    assert_eq!(keyed(&shop, "k", "/v1/customers", "name=Ada").status, 400);
-    shop.now = Timestamp(NOW.0 + DAY);
-    let second = keyed(&shop, "k", "/v1/customers", "name=Ada");
+fn a_response_is_stored_for_24_hours() {
+    let mut catalog = TestCatalog::new();
+    let first = post_with_key(&catalog, "k", "/v1/customers", "").expect_ok();
+    catalog.now = Timestamp(NOW.0 + DAY - 1);
+    assert_eq!(post_with_key(&catalog, "k", "/v1/customers", "").expect_ok(), first);
+    assert_eq!(post_with_key(&catalog, "k", "/v1/customers", "name=Ada").status, 400);
+    catalog.now = Timestamp(NOW.0 + DAY);
+    let second = post_with_key(&catalog, "k", "/v1/customers", "name=Ada");
     assert_eq!(header(&second, "idempotent-replayed"), None);
-    let second = second.done();
+    let second = second.expect_ok();
     assert_ne!(second["id"], first["id"]);
-    shop.now = Timestamp(NOW.0 + 2 * DAY - 1);
-    assert_eq!(keyed(&shop, "k", "/v1/customers", "name=Ada").done(), second);
+    catalog.now = Timestamp(NOW.0 + 2 * DAY - 1);
+    assert_eq!(post_with_key(&catalog, "k", "/v1/customers", "name=Ada").expect_ok(), second);
 }
 
 #[test]
-fn what_was_refused_is_not_kept() {
-    let stage = stage();
-    let shop = &stage.shop;
-    let declined = format!("&default_payment_method={FAILS}&payment_behavior=error_if_incomplete");
-    for (status, target, form, right) in [
+fn an_error_response_is_not_stored() {
+    let fixture = fixture();
+    let catalog = &fixture.catalog;
+    let declined =
+        format!("&default_payment_method={DECLINED_CARD}&payment_behavior=error_if_incomplete");
+    for (status, target, invalid, valid) in [
         (400, "/v1/products".to_owned(), String::new(), "name=x".to_owned()),
-        (402, "/v1/subscriptions".to_owned(), stage.purchase(&declined), stage.purchase("")),
-        (400, format!("/v1/prices/{}", stage.price), "a=1".to_owned(), "active=true".to_owned()),
+        (
+            402,
+            "/v1/subscriptions".to_owned(),
+            fixture.subscription_form(&declined),
+            fixture.subscription_form(""),
+        ),
+        (400, format!("/v1/prices/{}", fixture.price), "a=1".to_owned(), "active=true".to_owned()),
     ] {
         let key = format!("{target} {status}");
         for _ in 0..2 {
-            let refused = keyed(shop, &key, &target, &form);
-            assert_eq!((refused.status, header(&refused, "idempotent-replayed")), (status, None));
+            let rejected = post_with_key(catalog, &key, &target, &invalid);
+            assert_eq!((rejected.status, header(&rejected, "idempotent-replayed")), (status, None));
         }
-        let done = keyed(shop, &key, &target, &right);
-        assert_eq!((done.status, header(&done, "idempotent-replayed")), (200, None), "{target}");
-        let again = keyed(shop, &key, &target, &right);
-        assert_eq!(header(&again, "idempotent-replayed"), Some("true"), "{target}");
+        let response = post_with_key(catalog, &key, &target, &valid);
+        assert_eq!(
+            (response.status, header(&response, "idempotent-replayed")),
+            (200, None),
+            "{target}"
+        );
+        let repeated = post_with_key(catalog, &key, &target, &valid);
+        assert_eq!(header(&repeated, "idempotent-replayed"), Some("true"), "{target}");
     }
-    let gone = keyed(shop, "k", "/v1/customers/ada", "name=Ada");
-    assert_eq!(gone.status, 404);
-    shop.make("/v1/customers", "id=ada");
-    assert_eq!(keyed(shop, "k", "/v1/customers/ada", "name=Ada").done()["name"], json!("Ada"));
+    let not_found = post_with_key(catalog, "k", "/v1/customers/ada", "name=Ada");
+    assert_eq!(not_found.status, 404);
+    catalog.create("/v1/customers", "id=ada");
+    assert_eq!(
+        post_with_key(catalog, "k", "/v1/customers/ada", "name=Ada").expect_ok()["name"],
+        json!("Ada")
+    );
 }
 
 #[test]
-fn only_a_post_looks_at_the_key() {
-    let shop = shop();
-    keyed(&shop, "k", "/v1/customers", "id=ada").done();
+fn only_a_post_request_uses_the_key() {
+    let catalog = TestCatalog::new();
+    post_with_key(&catalog, "k", "/v1/customers", "id=ada").expect_ok();
     let long = "k".repeat(256);
     for key in ["k", &long, ""] {
         let headers = [("idempotency-key", key)];
-        let read = shop.request("GET", "/v1/customers/ada", &headers, "");
-        assert_eq!((read.status, header(&read, "idempotency-key")), (200, None));
+        let response = catalog.request("GET", "/v1/customers/ada", &headers, "");
+        assert_eq!((response.status, header(&response, "idempotency-key")), (200, None));
     }
     let headers = [("idempotency-key", "k")];
-    assert_eq!(shop.request("DELETE", "/v1/customers/ada", &headers, "").status, 200);
-    assert_eq!(shop.request("DELETE", "/v1/customers/ada", &headers, "").status, 404);
-    let events = shop.get("/v1/events?type=customer.deleted").done();
+    assert_eq!(catalog.request("DELETE", "/v1/customers/ada", &headers, "").status, 200);
+    assert_eq!(catalog.request("DELETE", "/v1/customers/ada", &headers, "").status, 404);
+    let events = catalog.get("/v1/events?type=customer.deleted").expect_ok();
     assert_eq!(events["data"][0]["request"], json!({ "id": null, "idempotency_key": null }));
 }
 
 #[test]
-fn a_key_has_1_to_255_characters_all_of_them_ascii() {
-    let shop = shop();
+fn a_key_has_1_to_255_ascii_characters() {
+    let catalog = TestCatalog::new();
     let message = "The Idempotency-Key must have 1 to 255 characters, all of them ASCII.";
-    for (key, taken) in [
+    for (key, is_valid) in [
         ("", false),
         ("k", true),
         (&"k".repeat(255), true),
@@ -139,12 +154,12 @@ fn a_key_has_1_to_255_characters_all_of_them_ascii() {
         ("a key: ~!", true),
         ("schlüssel", false),
     ] {
-        let answer = keyed(&shop, key, "/v1/customers", "");
-        if taken {
-            assert_eq!(answer.status, 200, "{key}");
+        let response = post_with_key(&catalog, key, "/v1/customers", "");
+        if is_valid {
+            assert_eq!(response.status, 200, "{key}");
         } else {
-            assert_eq!(answer.refusal(), (400, "", "", message), "{key}");
+            assert_eq!(response.error(), (400, "", "", message), "{key}");
         }
     }
-    assert_eq!(customers(&shop), 3);
+    assert_eq!(count_customers(&catalog), 3);
 }

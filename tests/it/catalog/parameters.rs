@@ -1,39 +1,43 @@
-//! Parameters: how they are written, and in which words they are refused.
+//! Request parameters: where they are accepted, how they are encoded, and their error messages.
 
 use entgate::{api::catalog::MAX_BODY_BYTES, id::Timestamp};
 use serde_json::json;
 
-use super::{shop, stage::stage};
+use super::{fixture::fixture, test_catalog::TestCatalog};
 
 #[test]
-fn what_is_no_parameter_of_a_request_is_named_as_it_was_written() {
-    let stage = stage();
-    let purchase = stage.purchase("");
+fn an_unknown_parameter_is_named_as_it_was_sent() {
+    let fixture = fixture();
+    let subscription = fixture.subscription_form("");
     for (target, form, names) in [
         ("/v1/customers", "colour=red".to_owned(), ": colour"),
         ("/v1/customers", "b=1&name=x&a=2".to_owned(), "s: b, a"),
-        ("/v1/subscriptions", format!("{purchase}&items[0][colour]=red"), ": items[0][colour]"),
-        ("/v1/subscriptions", format!("{purchase}&trial_settings[a]=1"), ": trial_settings[a]"),
+        ("/v1/subscriptions", format!("{subscription}&items[0][colour]=red"), ": items[0][colour]"),
+        ("/v1/subscriptions", format!("{subscription}&trial_settings[a]=1"), ": trial_settings[a]"),
         ("/v1/customers", "invoice_settings[a]=1".to_owned(), ": invoice_settings[a]"),
     ] {
-        let refused = stage.shop.post(target, &form);
+        let rejected = fixture.catalog.post(target, &form);
         let message = format!("Received unknown parameter{names}");
-        let (status, code, _, told) = refused.refusal();
-        assert_eq!((status, code, told), (400, "parameter_unknown", message.as_str()), "{form}");
+        let (status, code, _, text) = rejected.error();
+        assert_eq!((status, code, text), (400, "parameter_unknown", message.as_str()), "{form}");
     }
     for target in ["/v1/customers?colour=red", "/v1/events?colour=red", "/v1/prices?colour=red"] {
         let message = "Received unknown parameter: colour";
-        let refused = stage.shop.get(target);
-        assert_eq!(refused.refusal(), (400, "parameter_unknown", "colour", message), "{target}");
+        let rejected = fixture.catalog.get(target);
+        assert_eq!(rejected.error(), (400, "parameter_unknown", "colour", message), "{target}");
     }
-    assert_eq!(stage.shop.get("/v1/customers").done()["data"], json!([]), "none was made");
+    assert_eq!(
+        fixture.catalog.get("/v1/customers").expect_ok()["data"],
+        json!([]),
+        "no customer was created"
+    );
 }
 
 #[test]
-fn what_is_missing_is_named_as_it_would_be_written() {
-    let stage = stage();
-    let (customer, clocks) = (&stage.customer, "/v1/test_helpers/test_clocks");
-    let price = format!("product={}&currency=usd", stage.product);
+fn a_missing_parameter_is_named_as_it_would_be_sent() {
+    let fixture = fixture();
+    let (customer, clocks) = (&fixture.customer, "/v1/test_helpers/test_clocks");
+    let price = format!("product={}&currency=usd", fixture.product);
     for (target, form, name) in [
         ("/v1/products", String::new(), "name"),
         ("/v1/subscriptions", "items[0][price]=x".to_owned(), "customer"),
@@ -46,97 +50,101 @@ fn what_is_missing_is_named_as_it_would_be_written() {
         ("/v1/prices", format!("{price}&recurring[interval_count]=1"), "recurring[interval]"),
         (clocks, String::new(), "frozen_time"),
     ] {
-        let refused = stage.shop.post(target, &form);
+        let rejected = fixture.catalog.post(target, &form);
         let message = format!("Missing required param: {name}.");
-        assert_eq!(refused.refusal(), (400, "parameter_missing", name, message.as_str()));
+        assert_eq!(rejected.error(), (400, "parameter_missing", name, message.as_str()));
     }
 }
 
 #[test]
-fn notes_are_50_of_up_to_40_and_500_characters() {
-    let shop = shop();
-    let notes = |count: usize| -> String {
-        let notes: Vec<_> = (0..count).map(|number| format!("metadata[k{number}]=v")).collect();
-        notes.join("&")
+fn metadata_has_up_to_50_keys_of_40_characters_and_values_of_500_characters() {
+    let catalog = TestCatalog::new();
+    let metadata = |count: usize| -> String {
+        let params: Vec<_> = (0..count).map(|number| format!("metadata[k{number}]=v")).collect();
+        params.join("&")
     };
     let long =
         |key: usize, value: usize| format!("metadata[{}]={}", "é".repeat(key), "é".repeat(value));
     let key = "é".repeat(41);
     let keys = format!("Metadata keys have 1 to 40 characters; `{key}` does not.");
     let values = "Metadata values can have up to 500 characters, but you passed in a value of 501.";
-    assert_eq!(shop.post("/v1/customers", &long(40, 500)).status, 200);
+    assert_eq!(catalog.post("/v1/customers", &long(40, 500)).status, 200);
     for (form, param, message) in [
         (long(41, 1), format!("metadata[{key}]"), keys.as_str()),
         (long(1, 501), "metadata[é]".to_owned(), values),
     ] {
-        let refused = shop.post("/v1/customers", &form);
-        assert_eq!(refused.refusal(), (400, "parameter_invalid", param.as_str(), message));
+        let rejected = catalog.post("/v1/customers", &form);
+        assert_eq!(rejected.error(), (400, "parameter_invalid", param.as_str(), message));
     }
-    let customer = shop.make("/v1/customers", &notes(50));
+    let customer = catalog.create("/v1/customers", &metadata(50));
     for count in [51, 53] {
-        let refused = shop.post("/v1/customers", &notes(count));
+        let rejected = catalog.post("/v1/customers", &metadata(count));
         let message =
             format!("An object can have up to 50 metadata keys, and this would make {count}.");
         let expected = (400, "parameter_invalid", "metadata", message.as_str());
-        assert_eq!(refused.refusal(), expected);
+        assert_eq!(rejected.error(), expected);
     }
 
     let path = format!("/v1/customers/{customer}");
-    let count = || shop.get(&path).done()["metadata"].as_object().unwrap().len();
-    assert_eq!(shop.post(&path, "metadata[more]=1").status, 400);
+    let count = || catalog.get(&path).expect_ok()["metadata"].as_object().unwrap().len();
+    assert_eq!(catalog.post(&path, "metadata[more]=1").status, 400);
     assert_eq!(count(), 50);
-    shop.post(&path, "metadata[more]=1&metadata[k0]=").done();
+    catalog.post(&path, "metadata[more]=1&metadata[k0]=").expect_ok();
     assert_eq!(count(), 50);
-    shop.post(&path, "metadata[nothing]=").done();
+    catalog.post(&path, "metadata[nothing]=").expect_ok();
     assert_eq!(count(), 50);
-    shop.post(&path, "metadata=").done();
+    catalog.post(&path, "metadata=").expect_ok();
     assert_eq!(count(), 0);
 }
 
 #[test]
 fn a_body_has_up_to_256_kib() {
     assert_eq!(MAX_BODY_BYTES, 262_144);
-    let shop = shop();
-    // What stands between two `&` that follow each other is nothing.
+    let catalog = TestCatalog::new();
+    // Two adjacent `&` have no parameter between them.
     let form = |length: usize| format!("name=Ada{}", "&".repeat(length - "name=Ada".len()));
-    assert_eq!(shop.post("/v1/customers", &form(262_144)).done()["name"], json!("Ada"));
-    let refused = shop.post("/v1/customers", &form(262_145));
-    let message = "The body is longer than 262144 bytes, the maximum.";
-    assert_eq!(refused.refusal(), (413, "", "", message));
+    assert_eq!(catalog.post("/v1/customers", &form(262_144)).expect_ok()["name"], json!("Ada"));
+    let rejected = catalog.post("/v1/customers", &form(262_145));
+    let message = "The body is longer than 262144 bytes, the most that is read.";
+    assert_eq!(rejected.error(), (413, "", "", message));
 }
 
 #[test]
-fn a_post_takes_parameters_from_its_query_too() {
-    let shop = shop();
-    let made = shop.post("/v1/products?name=Lamp&metadata[a]=1", "description=Bright").done();
-    assert_eq!(made["name"], json!("Lamp"));
-    assert_eq!(made["description"], json!("Bright"));
-    assert_eq!(made["metadata"], json!({ "a": "1" }));
-    let twice = shop.post("/v1/products?name=Lamp", "name=Desk");
-    assert_eq!(twice.status, 400, "which of the two is meant?");
-    assert_eq!(shop.get("/v1/products").done()["data"].as_array().unwrap().len(), 1);
+fn a_post_request_accepts_parameters_in_its_query() {
+    let catalog = TestCatalog::new();
+    let created =
+        catalog.post("/v1/products?name=Lamp&metadata[a]=1", "description=Bright").expect_ok();
+    assert_eq!(created["name"], json!("Lamp"));
+    assert_eq!(created["description"], json!("Bright"));
+    assert_eq!(created["metadata"], json!({ "a": "1" }));
+    let twice = catalog.post("/v1/products?name=Lamp", "name=Chair");
+    assert_eq!(twice.status, 400, "the parameter is ambiguous");
+    assert_eq!(catalog.get("/v1/products").expect_ok()["data"].as_array().unwrap().len(), 1);
 }
 
 #[test]
-fn a_list_or_a_map_may_stand_partly_in_the_query_and_partly_in_the_body() {
-    let shop = shop();
-    let made = shop.post("/v1/products?metadata[a]=1", "name=Lamp&metadata[b]=2");
-    assert_eq!((made.status, &made.body["metadata"]), (200, &json!({ "a": "1", "b": "2" })));
-    let stage = stage();
-    let form = stage.purchase("&expand[]=customer");
-    let made = stage.shop.post("/v1/subscriptions?expand[]=items.data.price.product", &form).done();
-    assert_eq!(made["customer"]["object"], json!("customer"));
-    assert_eq!(made["items"]["data"][0]["price"]["product"]["object"], json!("product"));
+fn a_list_or_a_map_can_be_split_between_the_query_and_the_body() {
+    let catalog = TestCatalog::new();
+    let created = catalog.post("/v1/products?metadata[a]=1", "name=Lamp&metadata[b]=2");
+    assert_eq!((created.status, &created.body["metadata"]), (200, &json!({ "a": "1", "b": "2" })));
+    let fixture = fixture();
+    let form = fixture.subscription_form("&expand[]=customer");
+    let created = fixture
+        .catalog
+        .post("/v1/subscriptions?expand[]=items.data.price.product", &form)
+        .expect_ok();
+    assert_eq!(created["customer"]["object"], json!("customer"));
+    assert_eq!(created["items"]["data"][0]["price"]["product"]["object"], json!("product"));
 }
 
 #[test]
-fn a_date_is_a_second_or_bounds_of_it() {
-    let mut shop = shop();
+fn a_date_filter_is_a_timestamp_or_bounds() {
+    let mut catalog = TestCatalog::new();
     for second in [100, 200, 300] {
-        shop.now = Timestamp(second);
-        shop.make("/v1/customers", "");
+        catalog.now = Timestamp(second);
+        catalog.create("/v1/customers", "");
     }
-    let list = |query: &str| shop.get(&format!("/v1/customers?{query}"));
+    let list = |query: &str| catalog.get(&format!("/v1/customers?{query}"));
     for (query, expected) in [
         ("created=200", &[200][..]),
         ("created=201", &[]),
@@ -160,7 +168,7 @@ fn a_date_is_a_second_or_bounds_of_it() {
         ("created=0", &[]),
         ("created[lt]=0", &[]),
     ] {
-        let list = list(query).done();
+        let list = list(query).expect_ok();
         let seconds = list["data"].as_array().unwrap().iter();
         let seconds = seconds.map(|customer| customer["created"].as_i64().unwrap());
         assert_eq!(seconds.collect::<Vec<_>>(), expected, "{query}");
@@ -190,24 +198,26 @@ fn a_date_is_a_second_or_bounds_of_it() {
             "The parameter created[gt] is given in two ways at once.",
         ),
     ] {
-        assert_eq!(list(query).refusal(), (400, code, param, message), "{query}");
+        assert_eq!(list(query).error(), (400, code, param, message), "{query}");
     }
 }
 
 #[test]
-fn what_a_form_can_say_can_be_said_in_json_too() {
-    let stage = stage();
-    let (customer, product) = (&stage.customer, &stage.product);
+fn a_json_body_is_equivalent_to_a_form() {
+    let fixture = fixture();
+    let (customer, product) = (&fixture.customer, &fixture.product);
     let price =
         json!({ "product": product, "currency": "usd", "recurring": { "interval": "month" } });
-    let purchase = json!({ "customer": customer, "items": [{ "price_data": price }] });
+    let subscription = json!({ "customer": customer, "items": [{ "price_data": price }] });
     let headers = [("content-type", "application/json")];
-    let made =
-        stage.shop.request("POST", "/v1/subscriptions", &headers, &purchase.to_string()).done();
-    assert_eq!(made["items"]["data"][0]["price"]["recurring"]["interval"], json!("month"));
+    let created = fixture
+        .catalog
+        .request("POST", "/v1/subscriptions", &headers, &subscription.to_string())
+        .expect_ok();
+    assert_eq!(created["items"]["data"][0]["price"]["recurring"]["interval"], json!("month"));
 
     let too_deep = r#"{"a":{"a":{"a":{"a":{"a":{"a":1}}}}}}"#;
-    let refused = stage.shop.request("POST", "/v1/customers", &headers, too_deep);
+    let rejected = fixture.catalog.request("POST", "/v1/customers", &headers, too_deep);
     let message = "The JSON body is nested too deeply.";
-    assert_eq!(refused.refusal(), (400, "", "", message));
+    assert_eq!(rejected.error(), (400, "", "", message));
 }

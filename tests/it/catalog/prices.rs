@@ -1,45 +1,47 @@
-//! Prices: what they are of, how often they recur, and the keys that they are found by.
+//! Prices: products, amounts, intervals and lookup keys.
+//!
+//! Specification: <https://docs.stripe.com/api/prices>.
 
 use serde_json::{Value, json};
 
 use super::{
-    Shop, shop,
-    stage::{members, stage},
+    fixture::fixture,
+    test_catalog::{TestCatalog, members},
 };
 
 const PATH: &str = "/v1/prices";
 
-/// The active prices of a key by their ids.
+/// The ids of the active prices with a lookup key.
 #[track_caller]
-fn found(shop: &Shop, key: &str) -> Vec<String> {
-    let list = shop.get(&format!("{PATH}?lookup_keys[]={key}&active=true")).done();
-    let ids = list["data"].as_array().unwrap().iter();
-    ids.map(|price| price["id"].as_str().unwrap().to_owned()).collect()
+fn list_by_key(catalog: &TestCatalog, key: &str) -> Vec<String> {
+    catalog.list_ids(&format!("{PATH}?lookup_keys[]={key}&active=true"))
 }
 
 #[track_caller]
-fn key_of(shop: &Shop, price: &str) -> Value {
-    shop.get(&format!("{PATH}/{price}")).done()["lookup_key"].clone()
+fn lookup_key(catalog: &TestCatalog, price: &str) -> Value {
+    catalog.get(&format!("{PATH}/{price}")).expect_ok()["lookup_key"].clone()
 }
 
 #[test]
-fn a_price_whose_key_was_taken_meanwhile_cannot_be_active_again_with_it() {
-    let stage = stage();
-    let form = format!("product={}&currency=usd&lookup_key=gold", stage.product);
-    let before = stage.shop.make(PATH, &form);
-    stage.shop.post(&format!("{PATH}/{before}"), "active=false").done();
-    let present = stage.shop.make(PATH, &form);
-    let again = stage.shop.post(&format!("{PATH}/{before}"), "active=true");
-    assert_eq!((again.status, found(&stage.shop, "gold")), (400, vec![present]));
+fn a_price_whose_lookup_key_is_in_use_cannot_be_reactivated() {
+    let fixture = fixture();
+    let form = format!("product={}&currency=usd&lookup_key=gold", fixture.product);
+    let first = fixture.catalog.create(PATH, &form);
+    fixture.catalog.post(&format!("{PATH}/{first}"), "active=false").expect_ok();
+    let second = fixture.catalog.create(PATH, &form);
+    let rejected = fixture.catalog.post(&format!("{PATH}/{first}"), "active=true");
+    assert_eq!((rejected.status, list_by_key(&fixture.catalog, "gold")), (400, vec![second]));
 }
 
 #[test]
-fn a_price_is_of_a_product_that_is_there_or_of_one_that_is_made_with_it() {
-    let shop = shop();
-    let made = shop.post(PATH, "currency=usd&product_data[name]=Lamp&product_data[id]=lamp").done();
-    assert_eq!(members(&made, &["product", "type"]), json!(["lamp", "one_time"]));
-    assert_eq!(shop.get("/v1/products/lamp").done()["name"], json!("Lamp"));
-    shop.make(PATH, "currency=usd&product=lamp&lookup_key=gold");
+fn a_price_belongs_to_an_existing_product_or_to_one_created_with_it() {
+    let catalog = TestCatalog::new();
+    let created = catalog
+        .post(PATH, "currency=usd&product_data[name]=Lamp&product_data[id]=lamp")
+        .expect_ok();
+    assert_eq!(members(&created, &["product", "type"]), json!(["lamp", "one_time"]));
+    assert_eq!(catalog.get("/v1/products/lamp").expect_ok()["name"], json!("Lamp"));
+    catalog.create(PATH, "currency=usd&product=lamp&lookup_key=gold");
     let both = "You may only specify one of these parameters: product, product_data.";
     for (form, code, param, message) in [
         ("", "parameter_missing", "product", "Missing required param: product."),
@@ -58,32 +60,36 @@ fn a_price_is_of_a_product_that_is_there_or_of_one_that_is_made_with_it() {
             "Received unknown parameter: product_data[colour]",
         ),
     ] {
-        let refused = shop.post(PATH, &format!("currency=usd&{form}"));
-        assert_eq!(refused.refusal(), (400, code, param, message), "{form}");
+        let rejected = catalog.post(PATH, &format!("currency=usd&{form}"));
+        assert_eq!(rejected.error(), (400, code, param, message), "{form}");
     }
-    assert_eq!(shop.post(PATH, "currency=usd&product_data[name]=x&lookup_key=gold").status, 400);
-    let products = shop.get("/v1/products").done();
-    assert_eq!(products["data"].as_array().unwrap().len(), 1, "none of what is refused");
+    assert_eq!(catalog.post(PATH, "currency=usd&product_data[name]=x&lookup_key=gold").status, 400);
+    let products = catalog.get("/v1/products").expect_ok();
+    assert_eq!(
+        products["data"].as_array().unwrap().len(),
+        1,
+        "a rejected price creates no product"
+    );
 }
 
 /// <https://docs.stripe.com/api/prices/create#create_price-recurring-interval_count>
 #[test]
-fn a_price_recurs_after_three_years_at_most() {
-    let stage = stage();
-    let form = format!("product={}&currency=usd&recurring", stage.product);
-    for (interval, most) in [("day", 1_095), ("week", 156), ("month", 36), ("year", 3)] {
+fn a_billing_interval_is_at_most_three_years() {
+    let fixture = fixture();
+    let form = format!("product={}&currency=usd&recurring", fixture.product);
+    for (interval, max) in [("day", 1_095), ("week", 156), ("month", 36), ("year", 3)] {
         let price = |count: u32| {
             let recurring = format!("[interval]={interval}&recurring[interval_count]={count}");
-            stage.shop.post(PATH, &format!("{form}{recurring}"))
+            fixture.catalog.post(PATH, &format!("{form}{recurring}"))
         };
-        for count in [1, most] {
-            assert_eq!(price(count).done()["recurring"]["interval_count"], json!(count));
+        for count in [1, max] {
+            assert_eq!(price(count).expect_ok()["recurring"]["interval_count"], json!(count));
         }
         for (count, bound) in
-            [(0, "greater than or equal to 1"), (most + 1, "less than or equal to")]
+            [(0, "greater than or equal to 1"), (max + 1, "less than or equal to")]
         {
-            let refused = price(count);
-            let (status, code, param, message) = refused.refusal();
+            let rejected = price(count);
+            let (status, code, param, message) = rejected.error();
             assert_eq!(
                 (status, code, param),
                 (400, "parameter_invalid_integer", "recurring[interval_count]"),
@@ -96,9 +102,9 @@ fn a_price_recurs_after_three_years_at_most() {
 
 #[test]
 fn an_amount_has_up_to_twelve_digits_and_a_currency_three_letters() {
-    let stage = stage();
-    let form = format!("product={}", stage.product);
-    for (more, status) in [
+    let fixture = fixture();
+    let form = format!("product={}", fixture.product);
+    for (params, status) in [
         ("currency=usd&unit_amount=0", 200),
         ("currency=usd&unit_amount=999999999999", 200),
         ("currency=usd&unit_amount=1000000000000", 400),
@@ -109,56 +115,63 @@ fn an_amount_has_up_to_twelve_digits_and_a_currency_three_letters() {
         ("currency=u5d", 400),
         ("currency=", 400),
     ] {
-        assert_eq!(stage.shop.post(PATH, &format!("{form}&{more}")).status, status, "{more}");
+        assert_eq!(
+            fixture.catalog.post(PATH, &format!("{form}&{params}")).status,
+            status,
+            "{params}"
+        );
     }
 }
 
 #[test]
-fn a_key_is_moved_where_that_is_asked_for_and_its_holder_is_told_of() {
-    let stage = stage();
-    let shop = &stage.shop;
-    let form = format!("product={}&currency=usd&lookup_key=gold", stage.product);
-    let first = shop.make(PATH, &form);
+fn a_lookup_key_is_transferred_on_request_and_its_previous_owner_emits_an_event() {
+    let fixture = fixture();
+    let catalog = &fixture.catalog;
+    let form = format!("product={}&currency=usd&lookup_key=gold", fixture.product);
+    let first = catalog.create(PATH, &form);
     let message = format!(
         "A price ({first}) already uses that lookup key. You can transfer it with \
          transfer_lookup_key=true."
     );
-    let refused = shop.post(PATH, &format!("{form}&transfer_lookup_key=false"));
-    assert_eq!(refused.refusal(), (400, "parameter_invalid", "lookup_key", message.as_str()));
+    let rejected = catalog.post(PATH, &format!("{form}&transfer_lookup_key=false"));
+    assert_eq!(rejected.error(), (400, "parameter_invalid", "lookup_key", message.as_str()));
 
-    let second = shop.make(PATH, &format!("{form}&transfer_lookup_key=true"));
-    assert_eq!(found(shop, "gold"), [second.as_str()]);
-    assert_eq!(key_of(shop, &first), json!(null));
-    let told = shop.get("/v1/events?type=price.updated").done();
-    assert_eq!(told["data"][0]["data"]["object"]["id"], json!(first));
-    assert_eq!(told["data"][0]["data"]["previous_attributes"], json!({ "lookup_key": "gold" }));
+    let second = catalog.create(PATH, &format!("{form}&transfer_lookup_key=true"));
+    assert_eq!(list_by_key(catalog, "gold"), [second.as_str()]);
+    assert_eq!(lookup_key(catalog, &first), json!(null));
+    let events = catalog.get("/v1/events?type=price.updated").expect_ok();
+    assert_eq!(events["data"][0]["data"]["object"]["id"], json!(first));
+    assert_eq!(events["data"][0]["data"]["previous_attributes"], json!({ "lookup_key": "gold" }));
 
     let path = format!("{PATH}/{first}");
-    shop.post(&path, "lookup_key=gold&transfer_lookup_key=true").done();
-    shop.post(&path, "lookup_key=gold").done();
-    assert_eq!((found(shop, "gold"), key_of(shop, &second)), (vec![first.clone()], json!(null)));
-    shop.post(&path, "lookup_key=").done();
-    assert_eq!((found(shop, "gold"), key_of(shop, &first)), (vec![], json!(null)));
+    catalog.post(&path, "lookup_key=gold&transfer_lookup_key=true").expect_ok();
+    catalog.post(&path, "lookup_key=gold").expect_ok();
+    assert_eq!(
+        (list_by_key(catalog, "gold"), lookup_key(catalog, &second)),
+        (vec![first.clone()], json!(null))
+    );
+    catalog.post(&path, "lookup_key=").expect_ok();
+    assert_eq!((list_by_key(catalog, "gold"), lookup_key(catalog, &first)), (vec![], json!(null)));
 }
 
 #[test]
-fn a_key_has_up_to_200_characters_and_a_list_is_asked_for_10_of_them() {
-    let stage = stage();
-    let shop = &stage.shop;
-    let form = format!("product={}&currency=usd&lookup_key", stage.product);
-    assert_eq!(shop.post(PATH, &format!("{form}={}", "é".repeat(200))).status, 200);
-    assert_eq!(shop.post(PATH, &format!("{form}={}", "é".repeat(201))).status, 400);
+fn a_lookup_key_has_up_to_200_characters_and_a_list_accepts_10_of_them() {
+    let fixture = fixture();
+    let catalog = &fixture.catalog;
+    let form = format!("product={}&currency=usd&lookup_key", fixture.product);
+    assert_eq!(catalog.post(PATH, &format!("{form}={}", "é".repeat(200))).status, 200);
+    assert_eq!(catalog.post(PATH, &format!("{form}={}", "é".repeat(201))).status, 400);
     for number in 0..11 {
-        shop.make(PATH, &format!("{form}=k{number}"));
+        catalog.create(PATH, &format!("{form}=k{number}"));
     }
     let list = |count: usize| {
         let keys: Vec<_> = (0..count).map(|number| format!("lookup_keys[]=k{number}")).collect();
-        shop.get(&format!("{PATH}?limit=100&{}", keys.join("&")))
+        catalog.get(&format!("{PATH}?limit=100&{}", keys.join("&")))
     };
-    let ten = list(10).done();
+    let ten = list(10).expect_ok();
     let keys = ten["data"].as_array().unwrap().iter().map(|price| &price["lookup_key"]);
     let expected: Vec<_> = (0..10).rev().map(|number| json!(format!("k{number}"))).collect();
     assert_eq!(keys.collect::<Vec<_>>(), expected.iter().collect::<Vec<_>>());
     let message = "You can ask for at most 10 lookup keys at once.";
-    assert_eq!(list(11).refusal(), (400, "parameter_invalid", "lookup_keys", message));
+    assert_eq!(list(11).error(), (400, "parameter_invalid", "lookup_keys", message));
 }

@@ -1,58 +1,58 @@
-//! Products: their ids, their default prices, and when they can be deleted.
+//! Products: ids, default prices, lists and deletion.
+//!
+//! Specification: <https://docs.stripe.com/api/products>.
 
 use serde_json::json;
 
 use super::{
-    Shop, shop,
-    stage::{members, stage},
+    fixture::fixture,
+    test_catalog::{TestCatalog, members},
 };
 
 const PATH: &str = "/v1/products";
 
 #[track_caller]
-fn listed(shop: &Shop, query: &str) -> Vec<String> {
-    let list = shop.get(&format!("{PATH}?{query}")).done();
-    let ids = list["data"].as_array().unwrap().iter();
-    ids.map(|product| product["id"].as_str().unwrap().to_owned()).collect()
+fn list(catalog: &TestCatalog, query: &str) -> Vec<String> {
+    catalog.list_ids(&format!("{PATH}?{query}"))
 }
 
 #[test]
-fn an_id_of_ones_own_has_1_to_255_letters_digits_and_marks() {
-    let shop = shop();
-    let (most, more) = ("i".repeat(255), "i".repeat(256));
+fn an_id_from_the_caller_has_1_to_255_letters_digits_and_marks() {
+    let catalog = TestCatalog::new();
+    let (longest, too_long) = ("i".repeat(255), "i".repeat(256));
     let marks = "An id has letters, digits and marks, and no `/`, blank or accent.";
     let long = format!("Invalid string: {}…; must be at most 255 characters", "i".repeat(60));
     for path in [PATH, "/v1/customers"] {
-        for id in ["a", &most, "a-b_c.d:e~f!"] {
-            assert_eq!(shop.make(path, &format!("id={id}&name=x")), id);
-            assert_eq!(shop.get(&format!("{path}/{id}")).done()["id"], json!(id));
+        for id in ["a", &longest, "a-b_c.d:e~f!"] {
+            assert_eq!(catalog.create(path, &format!("id={id}&name=x")), id);
+            assert_eq!(catalog.get(&format!("{path}/{id}")).expect_ok()["id"], json!(id));
         }
         for (id, message) in [
-            (more.as_str(), long.as_str()),
+            (too_long.as_str(), long.as_str()),
             ("a/b", marks),
             ("a%20b", marks),
             ("a%0Ab", marks),
             ("é", marks),
         ] {
-            let refused = shop.post(path, &format!("id={id}&name=x"));
-            assert_eq!(refused.refusal(), (400, "parameter_invalid", "id", message), "{id}");
+            let rejected = catalog.post(path, &format!("id={id}&name=x"));
+            assert_eq!(rejected.error(), (400, "parameter_invalid", "id", message), "{id}");
         }
-        let refused = shop.post(path, "id=&name=x");
-        let (status, code, param, _) = refused.refusal();
+        let rejected = catalog.post(path, "id=&name=x");
+        let (status, code, param, _) = rejected.error();
         assert_eq!((status, code, param), (400, "parameter_invalid_empty", "id"));
     }
-    let again = shop.post(PATH, "id=a&name=x");
-    assert_eq!(again.refusal(), (400, "resource_already_exists", "id", "Product already exists."));
+    let rejected = catalog.post(PATH, "id=a&name=x");
+    assert_eq!(rejected.error(), (400, "resource_already_exists", "id", "Product already exists."));
 }
 
 #[test]
-fn a_default_price_is_made_with_its_product_or_neither_is() {
-    let shop = shop();
+fn a_product_and_its_default_price_are_created_together_or_not_at_all() {
+    let catalog = TestCatalog::new();
     let data = "default_price_data[currency]=EUR&default_price_data[unit_amount]=900&\
                 default_price_data[recurring][interval]=year";
-    let product = shop.post(PATH, &format!("name=Lamp&{data}")).done();
+    let product = catalog.post(PATH, &format!("name=Lamp&{data}")).expect_ok();
     let price = product["default_price"].as_str().unwrap();
-    let price = shop.get(&format!("/v1/prices/{price}")).done();
+    let price = catalog.get(&format!("/v1/prices/{price}")).expect_ok();
     assert_eq!(
         members(&price, &["product", "currency", "unit_amount", "type"]),
         json!([product["id"], "eur", 900, "recurring"])
@@ -73,59 +73,59 @@ fn a_default_price_is_made_with_its_product_or_neither_is() {
         ),
         ("default_price_data=eur", "parameter_invalid", "default_price_data"),
     ] {
-        let refused = shop.post(PATH, &format!("name=Desk&{form}"));
-        let (status, told, about, _) = refused.refusal();
-        assert_eq!((status, told, about), (400, code, param), "{form}");
+        let rejected = catalog.post(PATH, &format!("name=Chair&{form}"));
+        let (status, error_code, name, _) = rejected.error();
+        assert_eq!((status, error_code, name), (400, code, param), "{form}");
     }
-    assert_eq!(listed(&shop, ""), [product["id"].as_str().unwrap()]);
+    assert_eq!(list(&catalog, ""), [product["id"].as_str().unwrap()]);
 }
 
 #[test]
-fn a_default_price_is_one_of_the_product_itself_and_can_be_taken_away() {
-    let stage = stage();
-    let (shop, price) = (&stage.shop, &stage.price);
-    let path = format!("{PATH}/{}", stage.product);
-    let own = shop.post(&path, &format!("default_price={price}")).done();
-    assert_eq!(own["default_price"], json!(price));
-    assert_eq!(shop.post(&path, "default_price=").done()["default_price"], json!(null));
+fn a_default_price_belongs_to_the_product_and_can_be_cleared() {
+    let fixture = fixture();
+    let (catalog, price) = (&fixture.catalog, &fixture.price);
+    let path = format!("{PATH}/{}", fixture.product);
+    let product = catalog.post(&path, &format!("default_price={price}")).expect_ok();
+    assert_eq!(product["default_price"], json!(price));
+    assert_eq!(catalog.post(&path, "default_price=").expect_ok()["default_price"], json!(null));
 
-    let other = shop.product(&[]);
-    let message = format!("The price '{price}' belongs to another product, '{}'.", stage.product);
-    let refused = shop.post(&format!("{PATH}/{other}"), &format!("default_price={price}"));
+    let other = catalog.create_product(&[]);
+    let message = format!("The price '{price}' belongs to another product, '{}'.", fixture.product);
+    let rejected = catalog.post(&format!("{PATH}/{other}"), &format!("default_price={price}"));
     let expected = (400, "parameter_invalid", "default_price", message.as_str());
-    assert_eq!(refused.refusal(), expected);
-    let unknown = shop.post(&path, "default_price=x_1");
+    assert_eq!(rejected.error(), expected);
+    let unknown = catalog.post(&path, "default_price=x_1");
     let expected = (400, "resource_missing", "default_price", "No such price: 'x_1'");
-    assert_eq!(unknown.refusal(), expected);
+    assert_eq!(unknown.error(), expected);
 }
 
 #[test]
-fn a_product_with_a_price_stays_and_one_without_goes_with_its_features() {
-    let stage = stage();
-    let shop = &stage.shop;
-    shop.post(&format!("/v1/prices/{}", stage.price), "active=false").done();
+fn a_product_with_a_price_cannot_be_deleted_and_one_without_is_deleted_with_its_features() {
+    let fixture = fixture();
+    let catalog = &fixture.catalog;
+    catalog.post(&format!("/v1/prices/{}", fixture.price), "active=false").expect_ok();
     let message = "This product cannot be deleted because it has one or more user-created prices.";
-    let refused = shop.delete(&format!("{PATH}/{}", stage.product));
-    assert_eq!(refused.refusal(), (400, "", "", message), "though the price is not active");
+    let rejected = catalog.delete(&format!("{PATH}/{}", fixture.product));
+    assert_eq!(rejected.error(), (400, "", "", message), "even if the price is inactive");
 
-    shop.make(PATH, "id=mine&name=Mine");
-    let attached = shop.attach("mine", &stage.feature);
-    let deleted = shop.delete(&format!("{PATH}/mine")).done();
+    catalog.create(PATH, "id=mine&name=Mine");
+    let attached = catalog.attach("mine", &fixture.feature);
+    let deleted = catalog.delete(&format!("{PATH}/mine")).expect_ok();
     assert_eq!(deleted, json!({ "id": "mine", "object": "product", "deleted": true }));
     for method in ["GET", "DELETE"] {
-        let gone = shop.request(method, &format!("{PATH}/mine"), &[], "");
-        assert_eq!(gone.refusal(), (404, "resource_missing", "id", "No such product: 'mine'"));
+        let response = catalog.request(method, &format!("{PATH}/mine"), &[], "");
+        assert_eq!(response.error(), (404, "resource_missing", "id", "No such product: 'mine'"));
     }
-    shop.make(PATH, "id=mine&name=Mine");
-    assert_eq!(shop.get(&format!("{PATH}/mine/features")).done()["data"], json!([]));
-    assert_eq!(shop.get(&format!("{PATH}/mine/features/{attached}")).status, 404);
+    catalog.create(PATH, "id=mine&name=Mine");
+    assert_eq!(catalog.get(&format!("{PATH}/mine/features")).expect_ok()["data"], json!([]));
+    assert_eq!(catalog.get(&format!("{PATH}/mine/features/{attached}")).status, 404);
 }
 
 #[test]
-fn a_product_that_is_no_longer_active_is_listed_among_those() {
-    let shop = shop();
-    let (one, two) = (shop.product(&[]), shop.product(&[]));
-    shop.post(&format!("{PATH}/{one}"), "active=false").done();
+fn products_are_listed_by_whether_they_are_active() {
+    let catalog = TestCatalog::new();
+    let (one, two) = (catalog.create_product(&[]), catalog.create_product(&[]));
+    catalog.post(&format!("{PATH}/{one}"), "active=false").expect_ok();
     for (query, expected) in [
         ("", vec![&two, &one]),
         ("active=true", vec![&two]),
@@ -133,19 +133,19 @@ fn a_product_that_is_no_longer_active_is_listed_among_those() {
         (&format!("ids[]={one}&ids[]={two}&active=true"), vec![&two]),
         ("ids[]=x_1", vec![]),
     ] {
-        assert_eq!(listed(&shop, query).iter().collect::<Vec<_>>(), expected, "{query}");
+        assert_eq!(list(&catalog, query).iter().collect::<Vec<_>>(), expected, "{query}");
     }
 }
 
-/// Lists that are never null, by the types of Stripe's SDKs. An empty text clears a list.
+/// Stripe's SDKs declare these lists as never null. An empty string clears a list.
 #[test]
-fn what_is_a_list_in_a_product_is_one_whatever_is_sent() {
-    let shop = shop();
+fn a_list_of_a_product_is_never_null() {
+    let catalog = TestCatalog::new();
     for (form, images) in [("images=", json!([])), ("images[1]=b&images[0]=a", json!(["a", "b"]))] {
-        let product = shop.post(PATH, &format!("name=x&{form}")).done();
+        let product = catalog.post(PATH, &format!("name=x&{form}")).expect_ok();
         assert_eq!(product["images"], images, "{form}");
     }
-    let product = shop.post(PATH, "name=x&marketing_features=").done();
+    let product = catalog.post(PATH, "name=x&marketing_features=").expect_ok();
     assert_eq!(product["marketing_features"], json!([]));
-    assert_eq!(shop.post(PATH, "name=x&images=a").status, 400);
+    assert_eq!(catalog.post(PATH, "name=x&images=a").status, 400);
 }

@@ -1,4 +1,6 @@
-//! The eight statuses: how each is reached, and what it grants.
+//! The eight subscription statuses: how each is reached, and what it grants.
+//!
+//! Specification: <https://docs.stripe.com/api/subscriptions/object#subscription_object-status>.
 
 use entgate::policy::{
     GrantRule::{self, Keep, Revoke},
@@ -6,188 +8,202 @@ use entgate::policy::{
 };
 use serde_json::json;
 
-use super::stage::{DAY, FAILS, FEBRUARY, HOUR, JANUARY, Stage, WORKS, stage};
+use super::fixture::{DAY, DECLINED_CARD, FEBRUARY, Fixture, HOUR, JANUARY, VALID_CARD, fixture};
 
-/// What a status grants.
+/// Whether a status grants the features of a subscription.
 #[derive(Clone, Copy)]
 enum Grants {
     Always,
-    /// If this part of the policy says so.
+    /// If this rule of the policy is `Keep`.
     If(fn(StatusPolicy) -> GrantRule),
     Never,
 }
 
 impl Grants {
-    fn by(self, policy: StatusPolicy) -> bool {
+    fn under(self, policy: StatusPolicy) -> bool {
         match self {
             Self::Always => true,
-            Self::If(part) => part(policy) == Keep,
+            Self::If(rule) => rule(policy) == Keep,
             Self::Never => false,
         }
     }
 }
 
-type Deed = fn(&Stage, &str);
+type Action = fn(&Fixture, &str);
 
-/// How a status is reached: with which parameters a subscription begins, and what happens then.
-type Way = (&'static str, &'static str, Deed);
+/// A path to a status: its name, the parameters of the subscription, and what happens to it.
+type StatusPath = (&'static str, &'static str, Action);
 
-const FAILING: &str = "&default_payment_method=pm_card_chargeCustomerFail";
-const TRIAL: &str = "&trial_period_days=7";
+const WITH_DECLINED_CARD: &str = "&default_payment_method=pm_card_chargeCustomerFail";
+const WITH_TRIAL: &str = "&trial_period_days=7";
 const WEEK: i64 = JANUARY + 7 * DAY;
 
-fn nothing(_: &Stage, _: &str) {}
+fn do_nothing(_: &Fixture, _: &str) {}
 
-fn say(stage: &Stage, subscription: &str, form: &str) {
-    stage.update(subscription, form).done();
+fn update(fixture: &Fixture, subscription: &str, form: &str) {
+    fixture.update(subscription, form).expect_ok();
 }
 
-const ACTIVE: &[Way] = &[
-    ("bought", "", nothing),
-    ("bought with a method that works", "&default_payment_method=pm_card_visa", nothing),
-    ("invoiced, whatever the method", "&collection_method=send_invoice", |stage, it| {
-        say(stage, it, &format!("default_payment_method={FAILS}"));
-        stage.advance(FEBRUARY);
+const ACTIVE: &[StatusPath] = &[
+    ("subscribed", "", do_nothing),
+    ("subscribed with a valid card", "&default_payment_method=pm_card_visa", do_nothing),
+    ("invoiced, with a declined card", "&collection_method=send_invoice", |fixture, id| {
+        update(fixture, id, &format!("default_payment_method={DECLINED_CARD}"));
+        fixture.advance(FEBRUARY);
     }),
-    ("after a trial", TRIAL, |stage, _| stage.advance(WEEK)),
-    ("after a trial that was ended", TRIAL, |stage, it| say(stage, it, "trial_end=now")),
-    ("paid for at last", FAILING, |stage, it| {
-        say(stage, it, &format!("default_payment_method={WORKS}"));
+    ("after a trial", WITH_TRIAL, |fixture, _| fixture.advance(WEEK)),
+    ("after the early end of a trial", WITH_TRIAL, |fixture, id| {
+        update(fixture, id, "trial_end=now");
     }),
-    ("said to be paid for at first", FAILING, |stage, it| say(stage, it, "status=active")),
-    ("said to be paid for again", "", |stage, it| {
-        say(stage, it, "status=unpaid");
-        say(stage, it, "status=active");
+    ("a first payment with another card", WITH_DECLINED_CARD, |fixture, id| {
+        update(fixture, id, &format!("default_payment_method={VALID_CARD}"));
     }),
-    ("paid for again", TRIAL, |stage, it| {
-        say(stage, it, &format!("default_payment_method={FAILS}"));
-        stage.advance(WEEK + DAY);
-        say(stage, it, &format!("default_payment_method={WORKS}"));
+    ("a reported first payment", WITH_DECLINED_CARD, |fixture, id| {
+        update(fixture, id, "status=active");
     }),
-    ("resumed", "", |stage, it| {
-        stage.pause(it).done();
-        stage.resume(it, "").done();
+    ("a reported payment", "", |fixture, id| {
+        update(fixture, id, "status=unpaid");
+        update(fixture, id, "status=active");
     }),
-    ("resumed in a trial, which ends", TRIAL, |stage, it| {
-        stage.pause(it).done();
-        stage.resume(it, "").done();
+    ("a payment with another card", WITH_TRIAL, |fixture, id| {
+        update(fixture, id, &format!("default_payment_method={DECLINED_CARD}"));
+        fixture.advance(WEEK + DAY);
+        update(fixture, id, &format!("default_payment_method={VALID_CARD}"));
     }),
-    ("without collection", "", |stage, it| say(stage, it, "pause_collection[behavior]=void")),
-    ("to be canceled", "&cancel_at_period_end=true", |stage, _| stage.advance(FEBRUARY - 1)),
-];
-
-const TRIALING: &[Way] = &[
-    ("begun so", TRIAL, nothing),
-    ("nothing is charged yet", TRIAL, |stage, it| {
-        say(stage, it, &format!("default_payment_method={FAILS}"));
-        stage.advance(WEEK - 1);
+    ("resumed", "", |fixture, id| {
+        fixture.pause(id).expect_ok();
+        fixture.resume(id, "").expect_ok();
     }),
-    ("given later", "", |stage, it| say(stage, it, &format!("trial_end={FEBRUARY}"))),
-    ("given to who owes", "", |stage, it| {
-        say(stage, it, "status=past_due");
-        say(stage, it, &format!("trial_end={FEBRUARY}"));
+    ("resumed in a trial, which ends it", WITH_TRIAL, |fixture, id| {
+        fixture.pause(id).expect_ok();
+        fixture.resume(id, "").expect_ok();
+    }),
+    ("with paused collection", "", |fixture, id| {
+        update(fixture, id, "pause_collection[behavior]=void");
+    }),
+    ("before a scheduled cancellation", "&cancel_at_period_end=true", |fixture, _| {
+        fixture.advance(FEBRUARY - 1);
     }),
 ];
 
-const PAST_DUE: &[Way] = &[
-    ("a renewal that fails", "", |stage, it| {
-        say(stage, it, &format!("default_payment_method={FAILS}"));
-        stage.advance(FEBRUARY);
+const TRIALING: &[StatusPath] = &[
+    ("subscribed with a trial", WITH_TRIAL, do_nothing),
+    ("no charge before the end of the trial", WITH_TRIAL, |fixture, id| {
+        update(fixture, id, &format!("default_payment_method={DECLINED_CARD}"));
+        fixture.advance(WEEK - 1);
     }),
-    ("a trial's end that fails", TRIAL, |stage, it| {
-        say(stage, it, &format!("default_payment_method={FAILS}"));
-        stage.advance(WEEK);
+    ("a trial that starts later", "", |fixture, id| {
+        update(fixture, id, &format!("trial_end={FEBRUARY}"));
     }),
-    ("that too", TRIAL, |stage, it| {
-        say(stage, it, &format!("default_payment_method={FAILS}"));
-        say(stage, it, "trial_end=now");
-    }),
-    ("until the 14th day", TRIAL, |stage, it| {
-        say(stage, it, &format!("default_payment_method={FAILS}"));
-        stage.advance(WEEK + 14 * DAY - 1);
-    }),
-    ("said to be", "", |stage, it| say(stage, it, "status=past_due")),
-    ("said to be, of a trial", TRIAL, |stage, it| say(stage, it, "status=past_due")),
-    ("said to be, after unpaid", "", |stage, it| {
-        say(stage, it, "status=unpaid");
-        say(stage, it, "status=past_due");
-    }),
-    ("resumed in vain", "", |stage, it| {
-        say(stage, it, &format!("default_payment_method={FAILS}"));
-        stage.pause(it).done();
-        stage.resume(it, "").done();
+    ("a trial while past due", "", |fixture, id| {
+        update(fixture, id, "status=past_due");
+        update(fixture, id, &format!("trial_end={FEBRUARY}"));
     }),
 ];
 
-const UNPAID: &[Way] = &[
-    ("said to be", "", |stage, it| say(stage, it, "status=unpaid")),
-    ("said to be, of a trial", TRIAL, |stage, it| say(stage, it, "status=unpaid")),
-    ("said to be, after past due", "", |stage, it| {
-        say(stage, it, "status=past_due");
-        say(stage, it, "status=unpaid");
+const PAST_DUE: &[StatusPath] = &[
+    ("a renewal whose charge fails", "", |fixture, id| {
+        update(fixture, id, &format!("default_payment_method={DECLINED_CARD}"));
+        fixture.advance(FEBRUARY);
     }),
-    ("though periods begin", "", |stage, it| {
-        say(stage, it, "status=unpaid");
-        stage.advance(FEBRUARY + 90 * DAY);
+    ("the end of a trial whose charge fails", WITH_TRIAL, |fixture, id| {
+        update(fixture, id, &format!("default_payment_method={DECLINED_CARD}"));
+        fixture.advance(WEEK);
+    }),
+    ("the early end of a trial whose charge fails", WITH_TRIAL, |fixture, id| {
+        update(fixture, id, &format!("default_payment_method={DECLINED_CARD}"));
+        update(fixture, id, "trial_end=now");
+    }),
+    ("the last second of dunning", WITH_TRIAL, |fixture, id| {
+        update(fixture, id, &format!("default_payment_method={DECLINED_CARD}"));
+        fixture.advance(WEEK + 14 * DAY - 1);
+    }),
+    ("reported", "", |fixture, id| update(fixture, id, "status=past_due")),
+    ("reported in a trial", WITH_TRIAL, |fixture, id| update(fixture, id, "status=past_due")),
+    ("reported after unpaid", "", |fixture, id| {
+        update(fixture, id, "status=unpaid");
+        update(fixture, id, "status=past_due");
+    }),
+    ("resumed, and the charge fails", "", |fixture, id| {
+        update(fixture, id, &format!("default_payment_method={DECLINED_CARD}"));
+        fixture.pause(id).expect_ok();
+        fixture.resume(id, "").expect_ok();
     }),
 ];
 
-const PAUSED: &[Way] = &[
-    ("at a request", "", |stage, it| drop(stage.pause(it).done())),
-    ("at one in a trial", TRIAL, |stage, it| drop(stage.pause(it).done())),
-    ("past due before", "", |stage, it| {
-        say(stage, it, "status=past_due");
-        stage.pause(it).done();
+const UNPAID: &[StatusPath] = &[
+    ("reported", "", |fixture, id| update(fixture, id, "status=unpaid")),
+    ("reported in a trial", WITH_TRIAL, |fixture, id| update(fixture, id, "status=unpaid")),
+    ("reported after past due", "", |fixture, id| {
+        update(fixture, id, "status=past_due");
+        update(fixture, id, "status=unpaid");
+    }),
+    ("after renewals", "", |fixture, id| {
+        update(fixture, id, "status=unpaid");
+        fixture.advance(FEBRUARY + 90 * DAY);
+    }),
+];
+
+const PAUSED: &[StatusPath] = &[
+    ("requested", "", |fixture, id| drop(fixture.pause(id).expect_ok())),
+    ("requested in a trial", WITH_TRIAL, |fixture, id| drop(fixture.pause(id).expect_ok())),
+    ("requested while past due", "", |fixture, id| {
+        update(fixture, id, "status=past_due");
+        fixture.pause(id).expect_ok();
     }),
     (
-        "at a trial's end",
+        "at the end of a trial",
         "&trial_period_days=7&trial_settings[end_behavior][missing_payment_method]=pause",
-        |stage, _| stage.advance(WEEK),
+        |fixture, _| fixture.advance(WEEK),
     ),
-    ("for as long as it likes", "", |stage, it| {
-        stage.pause(it).done();
-        stage.advance(FEBRUARY + 400 * DAY);
+    ("without a time limit", "", |fixture, id| {
+        fixture.pause(id).expect_ok();
+        fixture.advance(FEBRUARY + 400 * DAY);
     }),
 ];
 
-const INCOMPLETE: &[Way] = &[
-    ("a first charge that fails", FAILING, nothing),
-    ("until 23 hours are over", FAILING, |stage, _| stage.advance(JANUARY + 23 * HOUR - 1)),
-    ("asked for", "&payment_behavior=default_incomplete", nothing),
-    ("not paid by another method that fails", FAILING, |stage, it| {
-        say(stage, it, "default_payment_method=pm_card_chargeDeclined");
+const INCOMPLETE: &[StatusPath] = &[
+    ("a first charge that fails", WITH_DECLINED_CARD, do_nothing),
+    ("the last second of 23 hours", WITH_DECLINED_CARD, |fixture, _| {
+        fixture.advance(JANUARY + 23 * HOUR - 1);
+    }),
+    ("requested", "&payment_behavior=default_incomplete", do_nothing),
+    ("another card that is declined", WITH_DECLINED_CARD, |fixture, id| {
+        update(fixture, id, "default_payment_method=pm_card_chargeDeclined");
     }),
 ];
 
-const INCOMPLETE_EXPIRED: &[Way] = &[
-    ("not paid", FAILING, |stage, _| stage.advance(JANUARY + 23 * HOUR)),
-    ("nor later", FAILING, |stage, _| stage.advance(FEBRUARY)),
+const INCOMPLETE_EXPIRED: &[StatusPath] = &[
+    ("after 23 hours", WITH_DECLINED_CARD, |fixture, _| fixture.advance(JANUARY + 23 * HOUR)),
+    ("later", WITH_DECLINED_CARD, |fixture, _| fixture.advance(FEBRUARY)),
 ];
 
-const CANCELED: &[Way] = &[
-    ("at a request", "", |stage, it| {
-        stage.shop.delete(&format!("/v1/subscriptions/{it}")).done();
+const CANCELED: &[StatusPath] = &[
+    ("requested", "", |fixture, id| {
+        fixture.cancel(id).expect_ok();
     }),
-    ("while paused", "", |stage, it| {
-        stage.pause(it).done();
-        stage.shop.delete(&format!("/v1/subscriptions/{it}")).done();
+    ("while paused", "", |fixture, id| {
+        fixture.pause(id).expect_ok();
+        fixture.cancel(id).expect_ok();
     }),
-    ("before it was paid", FAILING, |stage, it| {
-        stage.shop.delete(&format!("/v1/subscriptions/{it}")).done();
+    ("before the first payment", WITH_DECLINED_CARD, |fixture, id| {
+        fixture.cancel(id).expect_ok();
     }),
-    ("at its end", "&cancel_at_period_end=true", |stage, _| stage.advance(FEBRUARY)),
-    ("14 days past due", TRIAL, |stage, it| {
-        say(stage, it, &format!("default_payment_method={FAILS}"));
-        stage.advance(WEEK + 14 * DAY);
+    ("at the end of the period", "&cancel_at_period_end=true", |fixture, _| {
+        fixture.advance(FEBRUARY);
+    }),
+    ("14 days past due", WITH_TRIAL, |fixture, id| {
+        update(fixture, id, &format!("default_payment_method={DECLINED_CARD}"));
+        fixture.advance(WEEK + 14 * DAY);
     }),
     (
-        "with the trial",
+        "at the end of a trial",
         "&trial_period_days=7&trial_settings[end_behavior][missing_payment_method]=cancel",
-        |stage, _| stage.advance(WEEK),
+        |fixture, _| fixture.advance(WEEK),
     ),
 ];
 
-const STATUSES: [(&str, Grants, &[Way]); 8] = [
+const STATUSES: [(&str, Grants, &[StatusPath]); 8] = [
     ("active", Grants::Always, ACTIVE),
     ("trialing", Grants::Always, TRIALING),
     ("past_due", Grants::If(|policy| policy.past_due), PAST_DUE),
@@ -198,58 +214,62 @@ const STATUSES: [(&str, Grants, &[Way]); 8] = [
     ("canceled", Grants::Never, CANCELED),
 ];
 
-/// All that an operator can say.
+/// All policies.
 fn policies() -> impl Iterator<Item = StatusPolicy> {
     (0..8).map(|bits| {
-        let part = |bit: i32| if bits & bit == 0 { Keep } else { Revoke };
-        StatusPolicy { past_due: part(1), unpaid: part(2), paused: part(4) }
+        let rule = |bit: i32| if bits & bit == 0 { Keep } else { Revoke };
+        StatusPolicy { past_due: rule(1), unpaid: rule(2), paused: rule(4) }
     })
 }
 
 #[test]
-fn each_status_grants_what_the_policy_says_however_it_was_reached() {
+fn each_status_grants_what_the_policy_says_however_it_is_reached() {
     assert_eq!(
         StatusPolicy::default(),
         StatusPolicy { past_due: Keep, unpaid: Revoke, paused: Keep }
     );
     for policy in policies() {
-        for (status, grants, ways) in STATUSES {
-            for (why, with, deed) in ways {
-                let mut stage = stage();
-                (stage.shop.policy, stage.shop.rolls_back) = (policy, false);
-                let subscription = stage.subscribe(with);
-                deed(&stage, &subscription);
-                let why = format!("{status}, {why}, by {policy:?}");
-                assert_eq!(stage.status(&subscription), status, "{why}");
-                let expected: &[&str] = if grants.by(policy) { &["sms"] } else { &[] };
-                assert_eq!(stage.keys(), expected, "{why}");
+        for (status, grants, paths) in STATUSES {
+            for (why, params, action) in paths {
+                let mut fixture = fixture();
+                (fixture.catalog.policy, fixture.catalog.rolls_back) = (policy, false);
+                let subscription = fixture.subscribe(params);
+                action(&fixture, &subscription);
+                let why = format!("{status}, {why}, under {policy:?}");
+                assert_eq!(fixture.status(&subscription), status, "{why}");
+                let expected: &[&str] = if grants.under(policy) { &["sms"] } else { &[] };
+                assert_eq!(fixture.entitled_keys(), expected, "{why}");
             }
         }
     }
 }
 
 #[test]
-fn a_first_charge_that_must_succeed_leaves_nothing_behind_if_it_does_not() {
-    let stage = stage();
+fn a_declined_first_charge_that_must_succeed_creates_nothing() {
+    let fixture = fixture();
     let count = || {
-        let list = stage.shop.get("/v1/subscriptions?status=all&limit=100").done();
-        let events = stage.shop.get("/v1/events?limit=100").done();
+        let list = fixture.catalog.get("/v1/subscriptions?status=all&limit=100").expect_ok();
+        let events = fixture.catalog.get("/v1/events?limit=100").expect_ok();
         [&list, &events].map(|list| list["data"].as_array().unwrap().len())
     };
     let before = count();
-    let form = stage.purchase(&format!("{FAILING}&payment_behavior=error_if_incomplete"));
-    let refused = stage.shop.post("/v1/subscriptions", &form);
-    assert_eq!(refused.refusal(), (402, "card_declined", "", "Your card was declined."));
-    assert_eq!(refused.body["error"]["type"], json!("card_error"));
-    assert_eq!((count(), stage.keys()), (before, vec![]));
-    let with = format!("{FAILING}&payment_behavior=error_if_incomplete{TRIAL}");
-    assert_eq!(stage.status(&stage.subscribe(&with)), "trialing", "nothing is charged yet");
+    let form = fixture
+        .subscription_form(&format!("{WITH_DECLINED_CARD}&payment_behavior=error_if_incomplete"));
+    let rejected = fixture.catalog.post("/v1/subscriptions", &form);
+    assert_eq!(rejected.error(), (402, "card_declined", "", "Your card was declined."));
+    assert_eq!(rejected.body["error"]["type"], json!("card_error"));
+    assert_eq!((count(), fixture.entitled_keys()), (before, vec![]));
+    let params = format!("{WITH_DECLINED_CARD}&payment_behavior=error_if_incomplete{WITH_TRIAL}");
+    assert_eq!(
+        fixture.status(&fixture.subscribe(&params)),
+        "trialing",
+        "no charge before the end of the trial"
+    );
 }
 
-/// What one request may do where a subscription stands, by the statuses that it leads to; `-` is
-/// refused.
+/// Each column is a request. Each cell is the status that it leads to, or `-` if it is rejected.
 #[test]
-fn what_can_be_done_next_depends_on_where_a_subscription_stands() {
+fn the_current_status_decides_which_status_a_request_can_lead_to() {
     for (status, pause, resume, active, past_due, unpaid) in [
         ("active", "paused", "-", "active", "past_due", "unpaid"),
         ("trialing", "paused", "-", "-", "past_due", "unpaid"),
@@ -260,7 +280,7 @@ fn what_can_be_done_next_depends_on_where_a_subscription_stands() {
         ("incomplete_expired", "-", "-", "-", "-", "-"),
         ("canceled", "-", "-", "-", "-", "-"),
     ] {
-        let (.., ways) = STATUSES.into_iter().find(|(name, ..)| *name == status).unwrap();
+        let (.., paths) = STATUSES.into_iter().find(|(name, ..)| *name == status).unwrap();
         for (verb, form, leads_to) in [
             ("/pause", "", pause),
             ("/resume", "", resume),
@@ -268,40 +288,42 @@ fn what_can_be_done_next_depends_on_where_a_subscription_stands() {
             ("", "status=past_due", past_due),
             ("", "status=unpaid", unpaid),
         ] {
-            let stage = stage();
-            let (_, with, deed) = ways[0];
-            let subscription = stage.subscribe(with);
-            deed(&stage, &subscription);
-            let answer = stage.shop.post(&format!("/v1/subscriptions/{subscription}{verb}"), form);
+            let fixture = fixture();
+            let (_, params, action) = paths[0];
+            let subscription = fixture.subscribe(params);
+            action(&fixture, &subscription);
+            let response =
+                fixture.catalog.post(&format!("/v1/subscriptions/{subscription}{verb}"), form);
             let (code, expected) = if leads_to == "-" { (400, status) } else { (200, leads_to) };
-            assert_eq!(answer.status, code, "{status}: {verb}{form}");
-            assert_eq!(stage.status(&subscription), expected, "{status}: {verb}{form}");
+            assert_eq!(response.status, code, "{status}: {verb}{form}");
+            assert_eq!(fixture.status(&subscription), expected, "{status}: {verb}{form}");
         }
     }
 }
 
 #[test]
-fn a_change_between_two_statuses_is_told_only_where_it_changes_what_is_granted() {
-    let told = |policy: StatusPolicy| {
-        let mut stage = stage();
-        stage.shop.policy = policy;
-        let subscription = stage.subscribe("");
+fn a_status_change_emits_a_summary_only_if_the_entitlements_change() {
+    let summary_sizes = |policy: StatusPolicy| {
+        let mut fixture = fixture();
+        fixture.catalog.policy = policy;
+        let subscription = fixture.subscribe("");
         for status in ["past_due", "unpaid", "active"] {
-            say(&stage, &subscription, &format!("status={status}"));
+            update(&fixture, &subscription, &format!("status={status}"));
         }
-        stage.pause(&subscription).done();
-        stage.resume(&subscription, "").done();
+        fixture.pause(&subscription).expect_ok();
+        fixture.resume(&subscription, "").expect_ok();
         let list = "/v1/events?type=entitlements.active_entitlement_summary.updated";
-        let list = stage.shop.get(list).done();
-        let sets = list["data"].as_array().unwrap().iter().rev();
-        sets.map(|event| event["data"]["object"]["entitlements"]["data"].as_array().unwrap().len())
+        let list = fixture.catalog.get(list).expect_ok();
+        let summaries = list["data"].as_array().unwrap().iter().rev();
+        summaries
+            .map(|event| event["data"]["object"]["entitlements"]["data"].as_array().unwrap().len())
             .collect::<Vec<_>>()
     };
     let policy = |past_due, unpaid, paused| StatusPolicy { past_due, unpaid, paused };
-    assert_eq!(told(policy(Keep, Keep, Keep)), [1]);
-    assert_eq!(told(policy(Revoke, Keep, Keep)), [1, 0, 1]);
-    assert_eq!(told(policy(Keep, Revoke, Keep)), [1, 0, 1]);
-    assert_eq!(told(policy(Keep, Keep, Revoke)), [1, 0, 1]);
-    assert_eq!(told(policy(Revoke, Revoke, Keep)), [1, 0, 1]);
-    assert_eq!(told(policy(Revoke, Revoke, Revoke)), [1, 0, 1, 0, 1]);
+    assert_eq!(summary_sizes(policy(Keep, Keep, Keep)), [1]);
+    assert_eq!(summary_sizes(policy(Revoke, Keep, Keep)), [1, 0, 1]);
+    assert_eq!(summary_sizes(policy(Keep, Revoke, Keep)), [1, 0, 1]);
+    assert_eq!(summary_sizes(policy(Keep, Keep, Revoke)), [1, 0, 1]);
+    assert_eq!(summary_sizes(policy(Revoke, Revoke, Keep)), [1, 0, 1]);
+    assert_eq!(summary_sizes(policy(Revoke, Revoke, Revoke)), [1, 0, 1, 0, 1]);
 }

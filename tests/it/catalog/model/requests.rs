@@ -1,300 +1,334 @@
-//! What requests do, by the rules; or the status that refuses them. Updates are in [`super::updates`].
+//! What each request does to the reference model, or the status of the response that rejects it.
+//!
+//! Updates of subscriptions are in [`super::updates`]. What time does is in [`super::reference`].
 
 use std::collections::BTreeSet;
 
 use super::{
-    Interruption, Purchase,
-    rules::{Clock, Customer, Motion, Refused, Rules},
-    subscription::{Item, Method, Payment, Reason, Status, Subscription},
+    reference::{Clock, ClockState, Customer, ReferenceModel},
+    steps::{NewSubscription, SubscriptionAction},
+    subscription::{
+        CancellationReason, ErrorStatus, Item, PaymentBehavior, PaymentMethod, Status, Subscription,
+    },
 };
-use crate::catalog::stage::DAY;
+use crate::catalog::fixture::DAY;
 
-/// How long a clock is there.
-const KEPT: i64 = 30 * DAY;
+/// How long a clock exists, outside of all test clocks.
+const CLOCK_RETENTION: i64 = 30 * DAY;
 
-impl Rules {
-    pub(crate) fn feature(&mut self, key: &str) -> Result<(), Refused> {
-        if self.features.iter().flatten().any(|known| known == key) {
-            return Err(400);
+pub(super) fn create_feature(model: &mut ReferenceModel, key: &str) -> Result<(), ErrorStatus> {
+    if model.features.iter().flatten().any(|used| used == key) {
+        return Err(400);
+    }
+    model.features.push(Some(key.to_owned()));
+    Ok(())
+}
+
+pub(super) fn archive_feature(
+    model: &mut ReferenceModel,
+    feature: usize,
+) -> Result<(), ErrorStatus> {
+    model.features[feature].take().map(drop).ok_or(400)
+}
+
+pub(super) fn attach(
+    model: &mut ReferenceModel,
+    product: usize,
+    feature: usize,
+) -> Result<(), ErrorStatus> {
+    let is_archived = model.features[feature].is_none();
+    if is_archived || !model.products[product].insert(feature) { Err(400) } else { Ok(()) }
+}
+
+/// Copies the features of a product to the items of its subscriptions.
+pub(super) fn apply_features(model: &mut ReferenceModel, product: usize) {
+    let features = model.products[product].clone();
+    for index in 0..model.subscriptions.len() {
+        let sells = |item: &Item| model.prices[item.price].product == product;
+        if !model.subscriptions[index].items.iter().any(sells) {
+            continue;
         }
-        self.features.push(Some(key.to_owned()));
-        Ok(())
-    }
-
-    pub(crate) fn archive(&mut self, feature: usize) -> Result<(), Refused> {
-        self.features[feature].take().map(drop).ok_or(400)
-    }
-
-    pub(crate) fn attach(&mut self, product: usize, feature: usize) -> Result<(), Refused> {
-        let archived = self.features[feature].is_none();
-        if archived || !self.products[product].insert(feature) { Err(400) } else { Ok(()) }
-    }
-
-    /// All subscriptions with a product take what it has now.
-    pub(crate) fn apply(&mut self, product: usize) {
-        let features = self.products[product].clone();
-        for which in 0..self.subscriptions.len() {
-            let sells = |item: &Item| self.prices[item.price].product == product;
-            if !self.subscriptions[which].items.iter().any(sells) {
-                continue;
-            }
-            let it = &self.subscriptions[which];
-            if self.customers[it.customer].clock.is_none() {
-                for state in self.becomes(it, self.now) {
-                    self.put_unasked(which, state);
-                }
-            }
-            let mut it = self.subscriptions[which].clone();
-            if it.status == Status::Incomplete || it.status.is_over() {
-                continue;
-            }
-            for item in &mut it.items {
-                if self.prices[item.price].product == product {
-                    item.granted.clone_from(&features);
-                }
-            }
-            self.put(which, it);
-        }
-    }
-
-    pub(crate) fn clock(&mut self) {
-        let (time, expires) = (self.now, self.now + KEPT);
-        self.clocks.push(Clock { time, motion: Motion::Stands, expires });
-    }
-
-    pub(crate) fn advance(&mut self, clock: usize, by: i64) -> Result<(), Refused> {
-        let clock = &mut self.clocks[clock];
-        match clock.motion {
-            Motion::Goes | Motion::Gone => Err(404),
-            Motion::Stands if by > 0 => {
-                clock.motion = Motion::MovesTo(clock.time + by);
-                Ok(())
-            }
-            Motion::Stands | Motion::MovesTo(_) => Err(400),
-        }
-    }
-
-    pub(crate) fn delete_clock(&mut self, clock: usize) -> Result<(), Refused> {
-        let motion = &mut self.clocks[clock].motion;
-        if matches!(motion, Motion::Goes | Motion::Gone) {
-            return Err(404);
-        }
-        *motion = Motion::Goes;
-        Ok(())
-    }
-
-    /// The customers of a clock go with it.
-    pub(crate) fn empty(&mut self, clock: usize) {
-        for customer in 0..self.customers.len() {
-            if self.customers[customer].clock == Some(clock) && !self.customers[customer].gone {
-                for (which, after) in self.remove(customer, self.clocks[clock].time) {
-                    self.put_unasked(which, after);
-                }
+        let subscription = &model.subscriptions[index];
+        if model.customers[subscription.customer].clock.is_none() {
+            for state in model.due_states(subscription, model.now) {
+                model.save_unrequested(index, state);
             }
         }
-    }
-
-    pub(crate) fn customer(&mut self, clock: Option<usize>, method: Method) -> Result<(), Refused> {
-        if clock.is_some_and(|clock| self.clocks[clock].motion != Motion::Stands) {
-            return Err(400);
+        let mut subscription = model.subscriptions[index].clone();
+        if subscription.status == Status::Incomplete || subscription.status.is_ended() {
+            continue;
         }
-        self.customers.push(Customer { clock, method, gone: false, held: BTreeSet::new() });
-        Ok(())
-    }
-
-    /// A customer has another method; one that works pays what is owed.
-    pub(crate) fn pays(&mut self, customer: usize, method: Method) -> Result<(), Refused> {
-        if self.customers[customer].gone {
-            return Err(404);
-        }
-        self.time(customer)?;
-        self.bring_up_to_date(customer);
-        self.customers[customer].method = method;
-        for which in self.of_customer(customer).collect::<Vec<_>>() {
-            let mut it = self.subscriptions[which].clone();
-            if it.method == Method::None && method == Method::Works {
-                self.pay(&mut it);
-                self.put(which, it);
+        for item in &mut subscription.items {
+            if model.prices[item.price].product == product {
+                item.features.clone_from(&features);
             }
         }
-        Ok(())
+        model.save(index, subscription);
     }
+}
 
-    /// What is owed is paid, if there is a method that works.
-    pub(crate) fn pay(&self, it: &mut Subscription) {
-        let owes = matches!(it.status, Status::Incomplete | Status::PastDue | Status::Unpaid);
-        if owes && self.charged(it) == Method::Works {
-            self.activate(it);
-        }
-    }
+pub(super) fn create_clock(model: &mut ReferenceModel) {
+    let (time, expires_at) = (model.now, model.now + CLOCK_RETENTION);
+    model.clocks.push(Clock { time, state: ClockState::Ready, expires_at });
+}
 
-    pub(crate) fn activate(&self, it: &mut Subscription) {
-        if it.status == Status::Incomplete {
-            self.look(it);
-        }
-        it.become_status(Status::Active);
-    }
-
-    pub(crate) fn leaves(&mut self, customer: usize) -> Result<(), Refused> {
-        if self.customers[customer].gone {
-            return Err(404);
-        }
-        let now = self.time(customer)?;
-        self.bring_up_to_date(customer);
-        for (which, after) in self.remove(customer, now) {
-            self.put(which, after);
-        }
-        Ok(())
-    }
-
-    /// A customer goes: what becomes of the subscriptions.
-    fn remove(&mut self, customer: usize, now: i64) -> Vec<(usize, Subscription)> {
-        self.customers[customer].gone = true;
-        let all =
-            self.of_customer(customer).map(|which| (which, self.subscriptions[which].clone()));
-        let mut left: Vec<_> = all.filter(|(_, it)| !it.status.is_over()).collect();
-        for (_, it) in &mut left {
-            it.cancel(now, Reason::Requested);
-        }
-        left
-    }
-
-    /// What all prices of a subscription have to have in common.
-    pub(crate) fn alike(&self, items: &[Item]) -> Result<i64, Refused> {
-        let every = self.prices[items.first().ok_or(400_u16)?.price].every;
-        let prices: BTreeSet<_> = items.iter().map(|item| item.price).collect();
-        let same = items.iter().all(|item| self.prices[item.price].every == every);
-        if same && prices.len() == items.len() { Ok(every) } else { Err(400) }
-    }
-
-    pub(crate) fn item(&self, price: usize) -> Result<Item, Refused> {
-        if !self.prices[price].active {
-            return Err(400);
-        }
-        Ok(Item { price, granted: self.features_of(price) })
-    }
-
-    pub(crate) fn subscribe(&mut self, asked: &Purchase) -> Result<(), Refused> {
-        let customer = asked.customer;
-        if self.customers[customer].gone {
-            return Err(400);
-        }
-        let now = self.time(customer)?;
-        let items = asked.prices.iter().map(|price| self.item(*price));
-        let items: Vec<_> = items.collect::<Result<_, _>>()?;
-        let every = self.alike(&items)?;
-        let trial = (asked.trial_days > 0).then_some((now, now + asked.trial_days * DAY));
-        let natural = trial.map_or(now, |(_, end)| end);
-        let anchor = asked.anchor_in.map_or(natural, |by| now + by);
-        if asked.anchor_in.is_some_and(|by| by <= 0) || anchor < natural || anchor > natural + every
-        {
-            return Err(400);
-        }
-        let mut it = Subscription {
-            customer,
-            status: Status::Trialing,
-            items,
-            created: now,
-            every,
-            anchor,
-            start: now,
-            end: natural,
-            trial,
-            missing: asked.missing,
-            cancel_at: None,
-            at_period_end: false,
-            canceled: None,
-            reason: None,
-            ended: None,
-            method: asked.method,
-            invoices: asked.invoices,
-            failing: None,
-            collected_at: None,
-        };
-        if trial.is_none() {
-            it.begin_period(now);
-            it.status = match (asked.payment, self.charged(&it)) {
-                (Payment::Error, Method::Fails) => return Err(402),
-                (Payment::Allow | Payment::Default, Method::Fails) => Status::Incomplete,
-                (Payment::Default, _) if !it.invoices && !self.is_free(&it) => Status::Incomplete,
-                (_, Method::Works | Method::None) => Status::Active,
-            };
-        }
-        if asked.at_period_end && asked.cancel_in.is_some() {
-            return Err(400);
-        }
-        it.end_at(asked.at_period_end, asked.cancel_in, now)?;
-        self.bring_up_to_date(customer);
-        self.touched.insert(self.subscriptions.len());
-        self.subscriptions.push(it);
-        self.note(customer);
-        Ok(())
-    }
-
-    /// A request about a subscription: what is due by then happens first, and nothing if it is refused.
-    pub(crate) fn request(
-        &mut self,
-        which: usize,
-        change: impl FnOnce(&Self, &mut Subscription, i64) -> Result<(), Refused>,
-    ) -> Result<(), Refused> {
-        let it = &self.subscriptions[which];
-        if it.status.is_over() {
-            return Err(400);
-        }
-        let now = self.time(it.customer)?;
-        let states = self.becomes(it, now);
-        let mut it = states.last().unwrap_or(it).clone();
-        if it.status.is_over() {
-            return Err(400);
-        }
-        change(self, &mut it, now)?;
-        for state in states {
-            self.put_unasked(which, state);
-        }
-        self.put(which, it);
-        Ok(())
-    }
-
-    pub(crate) fn interrupt(
-        &mut self,
-        which: usize,
-        interruption: &Interruption,
-    ) -> Result<(), Refused> {
-        match interruption {
-            Interruption::Cancel => self.cancel(which),
-            Interruption::Pause => self.request(which, |_, it, _| {
-                if !matches!(it.status, Status::Active | Status::Trialing | Status::PastDue) {
-                    return Err(400);
-                }
-                it.become_status(Status::Paused);
-                Ok(())
-            }),
-            Interruption::Resume(anew) => self.request(which, |rules, it, now| {
-                if it.status != Status::Paused {
-                    return Err(400);
-                }
-                if it.leave_trial(now) || *anew {
-                    it.begin_anew(now);
-                }
-                while it.end <= now {
-                    it.begin_period(it.end);
-                }
-                it.charge(rules.charged(it), now);
-                rules.look(it);
-                Ok(())
-            }),
-        }
-    }
-
-    fn cancel(&mut self, which: usize) -> Result<(), Refused> {
-        let it = &self.subscriptions[which];
-        let over = |it: &Subscription| it.status.is_over();
-        if over(it) || self.becomes(it, self.time(it.customer)?).last().is_some_and(over) {
-            return Err(404);
-        }
-        self.request(which, |_, it, now| {
-            it.cancel(now, Reason::Requested);
+pub(super) fn advance_clock(
+    model: &mut ReferenceModel,
+    clock: usize,
+    by: i64,
+) -> Result<(), ErrorStatus> {
+    let clock = &mut model.clocks[clock];
+    match clock.state {
+        ClockState::Deleting | ClockState::Deleted => Err(404),
+        ClockState::Ready if by > 0 => {
+            clock.state = ClockState::Advancing(clock.time + by);
             Ok(())
-        })
+        }
+        ClockState::Ready | ClockState::Advancing(_) => Err(400),
     }
+}
+
+pub(super) fn delete_clock(model: &mut ReferenceModel, clock: usize) -> Result<(), ErrorStatus> {
+    let state = &mut model.clocks[clock].state;
+    if matches!(state, ClockState::Deleting | ClockState::Deleted) {
+        return Err(404);
+    }
+    *state = ClockState::Deleting;
+    Ok(())
+}
+
+pub(super) fn create_customer(
+    model: &mut ReferenceModel,
+    clock: Option<usize>,
+    payment_method: PaymentMethod,
+) -> Result<(), ErrorStatus> {
+    if clock.is_some_and(|clock| model.clocks[clock].state != ClockState::Ready) {
+        return Err(400);
+    }
+    let entitlements = BTreeSet::new();
+    model.customers.push(Customer { clock, payment_method, is_deleted: false, entitlements });
+    Ok(())
+}
+
+/// Replaces the payment method of a customer. A valid one retries the payments that are due.
+pub(super) fn set_payment_method(
+    model: &mut ReferenceModel,
+    customer: usize,
+    method: PaymentMethod,
+) -> Result<(), ErrorStatus> {
+    if model.customers[customer].is_deleted {
+        return Err(404);
+    }
+    model.time_of(customer)?;
+    model.apply_due(customer);
+    model.customers[customer].payment_method = method;
+    for index in model.subscriptions_of(customer).collect::<Vec<_>>() {
+        let mut subscription = model.subscriptions[index].clone();
+        if subscription.payment_method == PaymentMethod::None && method == PaymentMethod::Valid {
+            retry_payment(model, &mut subscription);
+            model.save(index, subscription);
+        }
+    }
+    Ok(())
+}
+
+/// Pays what is due, if the payment method is valid.
+pub(super) fn retry_payment(model: &ReferenceModel, subscription: &mut Subscription) {
+    let is_due =
+        matches!(subscription.status, Status::Incomplete | Status::PastDue | Status::Unpaid);
+    if is_due && model.charged_method(subscription) == PaymentMethod::Valid {
+        mark_paid(model, subscription);
+    }
+}
+
+/// Activates a subscription. A first payment takes a snapshot of the features.
+pub(super) fn mark_paid(model: &ReferenceModel, subscription: &mut Subscription) {
+    if subscription.status == Status::Incomplete {
+        model.snapshot_features(subscription);
+    }
+    subscription.set_status(Status::Active);
+}
+
+pub(super) fn delete_customer(
+    model: &mut ReferenceModel,
+    customer: usize,
+) -> Result<(), ErrorStatus> {
+    if model.customers[customer].is_deleted {
+        return Err(404);
+    }
+    let now = model.time_of(customer)?;
+    model.apply_due(customer);
+    for (index, canceled) in model.delete_customer(customer, now) {
+        model.save(index, canceled);
+    }
+    Ok(())
+}
+
+/// The common period of the items, whose prices must differ.
+pub(super) fn common_period(model: &ReferenceModel, items: &[Item]) -> Result<i64, ErrorStatus> {
+    let period_len = model.prices[items.first().ok_or(400_u16)?.price].period_len;
+    let prices: BTreeSet<_> = items.iter().map(|item| item.price).collect();
+    let is_common = items.iter().all(|item| model.prices[item.price].period_len == period_len);
+    if is_common && prices.len() == items.len() { Ok(period_len) } else { Err(400) }
+}
+
+pub(super) fn new_item(model: &ReferenceModel, price: usize) -> Result<Item, ErrorStatus> {
+    if !model.prices[price].is_active {
+        return Err(400);
+    }
+    Ok(Item { price, features: model.features_of(price) })
+}
+
+pub(super) fn create_subscription(
+    model: &mut ReferenceModel,
+    params: &NewSubscription,
+) -> Result<(), ErrorStatus> {
+    let customer = params.customer;
+    if model.customers[customer].is_deleted {
+        return Err(400);
+    }
+    let now = model.time_of(customer)?;
+    let items = params.prices.iter().map(|price| new_item(model, *price));
+    let items: Vec<_> = items.collect::<Result<_, _>>()?;
+    let period_len = common_period(model, &items)?;
+    let trial = (params.trial_days > 0).then_some((now, now + params.trial_days * DAY));
+    let first_end = trial.map_or(now, |(_, end)| end);
+    let anchor = params.anchor_in.map_or(first_end, |seconds| now + seconds);
+    if params.anchor_in.is_some_and(|seconds| seconds <= 0)
+        || anchor < first_end
+        || anchor > first_end + period_len
+    {
+        return Err(400);
+    }
+    let mut subscription = Subscription {
+        customer,
+        status: Status::Trialing,
+        items,
+        created: now,
+        period_len,
+        billing_cycle_anchor: anchor,
+        period_start: now,
+        period_end: first_end,
+        trial,
+        missing_method: params.missing_method,
+        cancel_at: None,
+        cancel_at_period_end: false,
+        canceled_at: None,
+        reason: None,
+        ended_at: None,
+        payment_method: params.payment_method,
+        sends_invoices: params.sends_invoices,
+        past_due_since: None,
+        collection_resumes_at: None,
+    };
+    if trial.is_none() {
+        subscription.start_period(now);
+        subscription.status = first_status(model, &subscription, params.payment_behavior)?;
+    }
+    if params.cancel_at_period_end && params.cancel_in.is_some() {
+        return Err(400);
+    }
+    subscription.schedule_cancellation(params.cancel_at_period_end, params.cancel_in, now)?;
+    model.apply_due(customer);
+    model.changed_subscriptions.insert(model.subscriptions.len());
+    model.subscriptions.push(subscription);
+    model.recompute(customer);
+    Ok(())
+}
+
+/// The status of a subscription after its first charge.
+fn first_status(
+    model: &ReferenceModel,
+    subscription: &Subscription,
+    behavior: PaymentBehavior,
+) -> Result<Status, ErrorStatus> {
+    use PaymentBehavior::{AllowIncomplete, DefaultIncomplete, ErrorIfIncomplete};
+    let is_charged = !subscription.sends_invoices && !model.is_free(subscription);
+    match (behavior, model.charged_method(subscription)) {
+        (ErrorIfIncomplete, PaymentMethod::Declined) => Err(402),
+        (AllowIncomplete | DefaultIncomplete, PaymentMethod::Declined) => Ok(Status::Incomplete),
+        (DefaultIncomplete, _) if is_charged => Ok(Status::Incomplete),
+        (_, PaymentMethod::Valid | PaymentMethod::None) => Ok(Status::Active),
+    }
+}
+
+/// Runs the due transitions of a subscription, and then changes it. A rejected change stores nothing.
+pub(super) fn change_subscription(
+    model: &mut ReferenceModel,
+    index: usize,
+    change: impl FnOnce(&ReferenceModel, &mut Subscription, i64) -> Result<(), ErrorStatus>,
+) -> Result<(), ErrorStatus> {
+    let stored = &model.subscriptions[index];
+    if stored.status.is_ended() {
+        return Err(400);
+    }
+    let now = model.time_of(stored.customer)?;
+    let states = model.due_states(stored, now);
+    let mut current = states.last().unwrap_or(stored).clone();
+    if current.status.is_ended() {
+        return Err(400);
+    }
+    change(model, &mut current, now)?;
+    for state in states {
+        model.save_unrequested(index, state);
+    }
+    model.save(index, current);
+    Ok(())
+}
+
+pub(super) fn act(
+    model: &mut ReferenceModel,
+    index: usize,
+    action: &SubscriptionAction,
+) -> Result<(), ErrorStatus> {
+    match *action {
+        SubscriptionAction::Cancel => cancel(model, index),
+        SubscriptionAction::Pause => change_subscription(model, index, |_, subscription, _| {
+            let status = subscription.status;
+            if !matches!(status, Status::Active | Status::Trialing | Status::PastDue) {
+                return Err(400);
+            }
+            subscription.set_status(Status::Paused);
+            Ok(())
+        }),
+        SubscriptionAction::Resume(resets_cycle) => {
+            change_subscription(model, index, |model, subscription, now| {
+                resume(model, subscription, resets_cycle, now)
+            })
+        }
+    }
+}
+
+fn resume(
+    model: &ReferenceModel,
+    subscription: &mut Subscription,
+    resets_cycle: bool,
+    now: i64,
+) -> Result<(), ErrorStatus> {
+    if subscription.status != Status::Paused {
+        return Err(400);
+    }
+    if subscription.end_trial(now) || resets_cycle {
+        subscription.reset_cycle(now);
+    }
+    while subscription.period_end <= now {
+        subscription.start_period(subscription.period_end);
+    }
+    subscription.apply_charge(model.charged_method(subscription), now);
+    model.snapshot_features(subscription);
+    Ok(())
+}
+
+fn cancel(model: &mut ReferenceModel, index: usize) -> Result<(), ErrorStatus> {
+    let stored = &model.subscriptions[index];
+    let is_ended = |it: &Subscription| it.status.is_ended();
+    if is_ended(stored)
+        || model.due_states(stored, model.time_of(stored.customer)?).last().is_some_and(is_ended)
+    {
+        return Err(404);
+    }
+    change_subscription(model, index, |_, subscription, now| {
+        subscription.cancel(now, CancellationReason::Requested);
+        Ok(())
+    })
 }

@@ -1,177 +1,123 @@
-//! What may happen, at random.
-
-use proptest::{
-    collection::vec,
-    option,
-    prelude::{Just, Strategy},
-    prop_oneof,
-    sample::select,
-};
+//! The steps of a sequence.
+//!
+//! A number selects one of the existing objects of its type, modulo how many there are. A time is a
+//! number of seconds from now.
 
 use super::{
-    Change, Collection, Ending, Happening, Interruption, Passing, Purchase, Sale, Service, Step,
-    Update,
-    rules::Policy,
-    subscription::{Method, Missing, Payment, Status},
+    reference::Policy,
+    subscription::{MissingMethod, PaymentBehavior, PaymentMethod, Status},
 };
-use crate::catalog::stage::{DAY, HOUR};
 
-pub(super) fn step() -> impl Strategy<Value = Step> {
-    let what = prop_oneof![
-        6 => sale().prop_map(Happening::Sell),
-        2 => service().prop_map(Happening::Serve),
-        6 => purchase().prop_map(Happening::Subscribe),
-        4 => (any(), interruption()).prop_map(|(which, what)| Happening::Interrupt(which, what)),
-        10 => (any(), update()).prop_map(|(which, update)| Happening::Amend(which, update)),
-        2 => any().prop_map(Happening::Ask),
-        9 => passing().prop_map(Happening::Pass),
-    ];
-    (what, proptest::bool::weighted(0.3)).prop_map(|(what, late)| Step { what, late })
+/// A step, and whether the background work that is due after it is postponed.
+#[derive(Clone, Debug)]
+pub(super) struct TimedStep {
+    pub(super) step: Step,
+    pub(super) postpones_work: bool,
 }
 
-/// The place of a thing.
-fn any() -> impl Strategy<Value = usize> {
-    0..64_usize
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    Product(ProductStep),
+    Customer(CustomerStep),
+    Subscribe(NewSubscription),
+    Act(usize, SubscriptionAction),
+    Update(usize, SubscriptionUpdate),
+    /// Lists the entitlements of a customer.
+    ListEntitlements(usize),
+    Environment(EnvironmentStep),
 }
 
-fn seconds() -> impl Strategy<Value = i64> {
-    prop_oneof![
-        7 => (0..9_i64, -1..2_i64).prop_map(|(days, by)| days * DAY + by),
-        1 => (7..45_i64, -1..2_i64).prop_map(|(days, by)| days * DAY + by),
-        1 => (-1..1_i64).prop_map(|by| 23 * HOUR + by),
-        1 => 1..3 * DAY,
-    ]
+#[derive(Clone, Debug)]
+pub(super) enum ProductStep {
+    /// Creates a feature with one of a few lookup keys.
+    CreateFeature(usize),
+    ArchiveFeature(usize),
+    CreateProduct,
+    /// Attaches this many new features to a product.
+    AddFeatures(usize, usize),
+    Attach(usize, usize),
+    Detach(usize, usize),
+    ApplyFeatures(usize),
+    /// Creates a price of a product: the period in days, and whether it is free.
+    CreatePrice(usize, i64, bool),
+    DeactivatePrice(usize),
 }
 
-fn method() -> impl Strategy<Value = Method> {
-    select(&[Method::None, Method::Works, Method::Fails])
+#[derive(Clone, Debug)]
+pub(super) enum CustomerStep {
+    /// Creates a customer, with or without a test clock.
+    Create(Option<usize>, PaymentMethod),
+    SetPaymentMethod(usize, PaymentMethod),
+    Delete(usize),
 }
 
-fn missing() -> impl Strategy<Value = Missing> {
-    select(&[Missing::CreateInvoice, Missing::Pause, Missing::Cancel])
+/// The parameters of a new subscription.
+#[derive(Clone, Debug)]
+pub(super) struct NewSubscription {
+    pub(super) customer: usize,
+    pub(super) prices: Vec<usize>,
+    pub(super) trial_days: i64,
+    pub(super) payment_method: PaymentMethod,
+    pub(super) payment_behavior: PaymentBehavior,
+    pub(super) missing_method: MissingMethod,
+    pub(super) sends_invoices: bool,
+    pub(super) anchor_in: Option<i64>,
+    pub(super) cancel_at_period_end: bool,
+    pub(super) cancel_in: Option<i64>,
 }
 
-fn sale() -> impl Strategy<Value = Sale> {
-    let days = select(&[1, 3, 3, 7, 7, 14]);
-    let price = (any(), days, proptest::bool::weighted(0.2));
-    prop_oneof![
-        2 => (0..6_usize).prop_map(Sale::Feature),
-        1 => any().prop_map(Sale::Archive),
-        1 => Just(Sale::Product),
-        1 => (any(), 1..13_usize).prop_map(|(product, count)| Sale::Stock(product, count)),
-        4 => (any(), any()).prop_map(|(product, feature)| Sale::Attach(product, feature)),
-        3 => (any(), any()).prop_map(|(product, which)| Sale::Detach(product, which)),
-        2 => any().prop_map(Sale::Apply),
-        2 => price.prop_map(|(product, days, free)| Sale::Price(product, days, free)),
-        1 => any().prop_map(Sale::Withdraw),
-    ]
+#[derive(Clone, Debug)]
+pub(super) enum SubscriptionAction {
+    Cancel,
+    Pause,
+    /// Resumes the subscription, and resets the billing cycle or not.
+    Resume(bool),
 }
 
-fn service() -> impl Strategy<Value = Service> {
-    prop_oneof![
-        2 => (option::of(any()), method())
-            .prop_map(|(clock, method)| Service::Customer(clock, method)),
-        2 => (any(), method()).prop_map(|(customer, method)| Service::Pays(customer, method)),
-        1 => any().prop_map(Service::Leaves),
-    ]
+/// The parameters of one update request.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SubscriptionUpdate {
+    pub(super) items: Vec<ItemChange>,
+    pub(super) cancellation: Option<Cancellation>,
+    pub(super) reported_status: Option<Status>,
+    /// The new end of the trial. Zero ends it now.
+    pub(super) trial_end_in: Option<i64>,
+    pub(super) missing_method: Option<MissingMethod>,
+    pub(super) payment_method: Option<PaymentMethod>,
+    pub(super) sends_invoices: Option<bool>,
+    pub(super) collection: Option<Collection>,
+    /// Whether the billing cycle is reset to now.
+    pub(super) resets_cycle: bool,
 }
 
-fn purchase() -> impl Strategy<Value = Purchase> {
-    let trial_days = option::weighted(0.4, 1..20_i64).prop_map(Option::unwrap_or_default);
-    let payment = prop_oneof![
-        4 => Just(Payment::Allow),
-        1 => Just(Payment::Default),
-        1 => Just(Payment::Error),
-    ];
-    let what = (any(), vec(any(), 1..4), trial_days);
-    let paid = (method(), payment, missing(), proptest::bool::weighted(0.1));
-    let anchor_in = option::weighted(0.1, seconds());
-    let ends = (proptest::bool::weighted(0.1), option::weighted(0.15, seconds()));
-    (what, paid, anchor_in, ends).prop_map(
-        |(
-            (customer, prices, trial_days),
-            (method, payment, missing, invoices),
-            anchor_in,
-            (at_period_end, cancel_in),
-        )| Purchase {
-            customer,
-            prices,
-            trial_days,
-            method,
-            payment,
-            missing,
-            invoices,
-            anchor_in,
-            at_period_end,
-            cancel_in,
-        },
-    )
+#[derive(Clone, Debug)]
+pub(super) enum ItemChange {
+    Add(usize),
+    SetPrice(usize, usize),
+    SetQuantity(usize),
+    Remove(usize),
 }
 
-fn interruption() -> impl Strategy<Value = Interruption> {
-    prop_oneof![
-        2 => Just(Interruption::Cancel),
-        3 => Just(Interruption::Pause),
-        3 => proptest::bool::ANY.prop_map(Interruption::Resume),
-    ]
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Cancellation {
+    AtPeriodEnd(bool),
+    /// Schedules a cancellation, or removes the scheduled one.
+    In(Option<i64>),
 }
 
-/// A part of an update, and sometimes more than one.
-fn update() -> impl Strategy<Value = Update> {
-    let parts = prop_oneof![3 => vec(part(), 1), 1 => vec(part(), 2..4)];
-    parts.prop_map(|parts| {
-        parts.into_iter().fold(Update::default(), |update, part| Update {
-            items: if part.items.is_empty() { update.items } else { part.items },
-            ending: part.ending.or(update.ending),
-            told: part.told.or(update.told),
-            trial: part.trial.or(update.trial),
-            missing: part.missing.or(update.missing),
-            method: part.method.or(update.method),
-            invoices: part.invoices.or(update.invoices),
-            collection: part.collection.or(update.collection),
-            anew: part.anew || update.anew,
-        })
-    })
+/// Whether invoices are collected, or when collection resumes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Collection {
+    Active,
+    PausedFor(i64),
 }
 
-fn part() -> impl Strategy<Value = Update> {
-    let nothing = Update::default;
-    let at_period_end = proptest::bool::weighted(0.7).prop_map(Ending::AtPeriodEnd);
-    let ending = prop_oneof![at_period_end, option::weighted(0.7, seconds()).prop_map(Ending::In)];
-    let told = select(&[Status::Active, Status::PastDue, Status::Unpaid]);
-    let trial = prop_oneof![Just(0), seconds()];
-    let collection = prop_oneof![Just(Collection::On), seconds().prop_map(Collection::PausedFor)];
-    prop_oneof![
-        6 => vec(change(), 1..3).prop_map(move |items| Update { items, ..nothing() }),
-        4 => ending.prop_map(move |ending| Update { ending: Some(ending), ..nothing() }),
-        5 => told.prop_map(move |told| Update { told: Some(told), ..nothing() }),
-        3 => trial.prop_map(move |trial| Update { trial: Some(trial), ..nothing() }),
-        1 => missing().prop_map(move |missing| Update { missing: Some(missing), ..nothing() }),
-        3 => method().prop_map(move |method| Update { method: Some(method), ..nothing() }),
-        1 => proptest::bool::ANY.prop_map(move |so| Update { invoices: Some(so), ..nothing() }),
-        1 => collection.prop_map(move |it| Update { collection: Some(it), ..nothing() }),
-        1 => Just(Update { anew: true, ..nothing() }),
-    ]
-}
-
-fn change() -> impl Strategy<Value = Change> {
-    prop_oneof![
-        3 => any().prop_map(Change::Add),
-        5 => (any(), any()).prop_map(|(item, price)| Change::Price(item, price)),
-        1 => any().prop_map(Change::Quantity),
-        2 => any().prop_map(Change::Remove),
-    ]
-}
-
-fn passing() -> impl Strategy<Value = Passing> {
-    let standing = || proptest::bool::ANY;
-    let policy = (standing(), standing(), standing())
-        .prop_map(|(past_due, unpaid, paused)| Policy { past_due, unpaid, paused });
-    prop_oneof![
-        1 => Just(Passing::Clock),
-        1 => any().prop_map(Passing::DeleteClock),
-        12 => (any(), seconds()).prop_map(|(clock, by)| Passing::Advance(clock, by)),
-        9 => seconds().prop_map(Passing::Time),
-        3 => policy.prop_map(Passing::Policy),
-    ]
+#[derive(Clone, Debug)]
+pub(super) enum EnvironmentStep {
+    CreateClock,
+    DeleteClock(usize),
+    AdvanceClock(usize, i64),
+    /// Time passes outside of all test clocks.
+    AdvanceTime(i64),
+    ChangePolicy(Policy),
 }

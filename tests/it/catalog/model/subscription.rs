@@ -1,20 +1,22 @@
-//! What the rules say of one subscription by itself.
+//! The reference model of one subscription.
 //!
-//! Periods have a fixed length: months are for vectors to test.
+//! Periods have a fixed length here. Tests of the calendar cover months, with fixed dates.
 
 use std::collections::BTreeSet;
 
-use super::rules::Refused;
-use crate::catalog::stage::{DAY, HOUR};
+use crate::catalog::fixture::{DAY, HOUR};
 
-/// How long a first payment can be made.
-const FIRST_PAYMENT: i64 = 23 * HOUR;
+/// The HTTP status of the response that rejects a request.
+pub(super) type ErrorStatus = u16;
 
-/// How long a payment that failed is tried again.
-const RETRIES: i64 = 14 * DAY;
+/// How long the first payment of a subscription is accepted.
+const FIRST_PAYMENT_WINDOW: i64 = 23 * HOUR;
+
+/// How long a failed payment is retried before the subscription is canceled.
+const DUNNING_PERIOD: i64 = 14 * DAY;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Status {
+pub(super) enum Status {
     Incomplete,
     IncompleteExpired,
     Trialing,
@@ -26,7 +28,7 @@ pub(crate) enum Status {
 }
 
 impl Status {
-    pub(crate) fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Incomplete => "incomplete",
             Self::IncompleteExpired => "incomplete_expired",
@@ -39,159 +41,165 @@ impl Status {
         }
     }
 
-    pub(crate) fn is_over(self) -> bool {
+    pub(super) fn is_ended(self) -> bool {
         matches!(self, Self::IncompleteExpired | Self::Canceled)
     }
 }
 
-/// How a customer or a subscription is paid for.
+/// The payment method of a customer or of a subscription, and the result of its charges.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Method {
+pub(super) enum PaymentMethod {
     None,
-    Works,
-    Fails,
+    Valid,
+    Declined,
 }
 
-/// What a first charge that fails, or waits, leads to.
+/// What a first charge that fails or is not attempted results in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Payment {
-    Allow,
-    Default,
-    Error,
+#[expect(clippy::enum_variant_names, reason = "Stripe's names")]
+pub(super) enum PaymentBehavior {
+    AllowIncomplete,
+    DefaultIncomplete,
+    ErrorIfIncomplete,
 }
 
-/// What the end of a trial leads to where there is no method.
+/// What the end of a trial without a payment method results in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Missing {
+pub(super) enum MissingMethod {
     CreateInvoice,
     Pause,
     Cancel,
 }
 
-/// Why a subscription ended, or will.
+/// Why a subscription is canceled, or will be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Reason {
+pub(super) enum CancellationReason {
     Requested,
-    NotPaid,
+    PaymentFailed,
 }
 
-impl Reason {
-    pub(crate) fn name(self) -> &'static str {
+impl CancellationReason {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Requested => "cancellation_requested",
-            Self::NotPaid => "payment_failed",
+            Self::PaymentFailed => "payment_failed",
         }
     }
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Item {
-    pub(crate) price: usize,
-    pub(crate) granted: BTreeSet<usize>,
+pub(super) struct Item {
+    pub(super) price: usize,
+    /// The snapshot of the features of the product.
+    pub(super) features: BTreeSet<usize>,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Subscription {
-    pub(crate) customer: usize,
-    pub(crate) status: Status,
-    pub(crate) items: Vec<Item>,
-    pub(crate) created: i64,
-    pub(crate) every: i64,
-    /// What periods are counted from.
-    pub(crate) anchor: i64,
-    /// When the present one begins.
-    pub(crate) start: i64,
-    pub(crate) end: i64,
-    /// From when until when it is, or was, on trial.
-    pub(crate) trial: Option<(i64, i64)>,
-    pub(crate) missing: Missing,
-    pub(crate) cancel_at: Option<i64>,
-    pub(crate) at_period_end: bool,
-    pub(crate) canceled: Option<i64>,
-    pub(crate) reason: Option<Reason>,
-    pub(crate) ended: Option<i64>,
-    pub(crate) method: Method,
-    /// Whether its customer gets invoices, so that others see to the money.
-    pub(crate) invoices: bool,
-    /// Since when it is past due because a charge failed.
-    pub(crate) failing: Option<i64>,
-    pub(crate) collected_at: Option<i64>,
+pub(super) struct Subscription {
+    pub(super) customer: usize,
+    pub(super) status: Status,
+    pub(super) items: Vec<Item>,
+    pub(super) created: i64,
+    /// In seconds.
+    pub(super) period_len: i64,
+    pub(super) billing_cycle_anchor: i64,
+    pub(super) period_start: i64,
+    pub(super) period_end: i64,
+    /// The start and the end of the last trial.
+    pub(super) trial: Option<(i64, i64)>,
+    pub(super) missing_method: MissingMethod,
+    pub(super) cancel_at: Option<i64>,
+    pub(super) cancel_at_period_end: bool,
+    pub(super) canceled_at: Option<i64>,
+    pub(super) reason: Option<CancellationReason>,
+    pub(super) ended_at: Option<i64>,
+    pub(super) payment_method: PaymentMethod,
+    /// Whether the customer receives invoices, which are paid outside of the catalog.
+    pub(super) sends_invoices: bool,
+    /// When the charge failed that made the subscription past due.
+    pub(super) past_due_since: Option<i64>,
+    pub(super) collection_resumes_at: Option<i64>,
 }
 
-/// What time does. Of what falls together, the first here comes first.
+/// What time does to a subscription. If several are due in one second, the smallest runs first.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) enum Turn {
+pub(super) enum Transition {
     Cancel,
     Expire,
-    GiveUp,
+    CancelUnpaid,
     EndTrial,
     Renew,
-    Collect,
+    ResumeCollection,
 }
 
 impl Subscription {
-    pub(crate) fn next(&self) -> Option<(i64, Turn)> {
-        if self.status.is_over() {
+    /// The next transition, and when it is due.
+    pub(super) fn next_transition(&self) -> Option<(i64, Transition)> {
+        if self.status.is_ended() {
             return None;
         }
-        let own = match self.status {
-            Status::Incomplete => Some((self.created + FIRST_PAYMENT, Turn::Expire)),
-            Status::Trialing => self.trial.map(|(_, end)| (end, Turn::EndTrial)),
-            Status::Active | Status::PastDue | Status::Unpaid => Some((self.end, Turn::Renew)),
+        let of_status = match self.status {
+            Status::Incomplete => Some((self.created + FIRST_PAYMENT_WINDOW, Transition::Expire)),
+            Status::Trialing => self.trial.map(|(_, end)| (end, Transition::EndTrial)),
+            Status::Active | Status::PastDue | Status::Unpaid => {
+                Some((self.period_end, Transition::Renew))
+            }
             Status::Paused | Status::Canceled | Status::IncompleteExpired => None,
         };
-        let cancel = self.cancel_at.map(|at| (at, Turn::Cancel));
-        let give_up = self
-            .failing
+        let cancel = self.cancel_at.map(|at| (at, Transition::Cancel));
+        let cancel_unpaid = self
+            .past_due_since
             .filter(|_| self.status == Status::PastDue)
-            .map(|since| (since + RETRIES, Turn::GiveUp));
-        let collect = self.collected_at.map(|at| (at, Turn::Collect));
-        [own, cancel, give_up, collect].into_iter().flatten().min()
+            .map(|since| (since + DUNNING_PERIOD, Transition::CancelUnpaid));
+        let resume_collection =
+            self.collection_resumes_at.map(|at| (at, Transition::ResumeCollection));
+        [of_status, cancel, cancel_unpaid, resume_collection].into_iter().flatten().min()
     }
 
-    /// Periods are counted from the anchor: this one ends where the next one begins.
-    pub(crate) fn begin_period(&mut self, start: i64) {
-        self.start = start;
-        self.end = self.anchor + ((start - self.anchor).div_euclid(self.every) + 1) * self.every;
-        if self.at_period_end {
-            self.cancel_at = Some(self.end);
+    /// Starts a period. It ends a whole number of periods after the anchor.
+    pub(super) fn start_period(&mut self, start: i64) {
+        let periods = (start - self.billing_cycle_anchor).div_euclid(self.period_len) + 1;
+        self.period_start = start;
+        self.period_end = self.billing_cycle_anchor + periods * self.period_len;
+        if self.cancel_at_period_end {
+            self.cancel_at = Some(self.period_end);
         }
     }
 
-    pub(crate) fn begin_anew(&mut self, now: i64) {
-        self.anchor = now;
-        self.begin_period(now);
+    pub(super) fn reset_cycle(&mut self, now: i64) {
+        self.billing_cycle_anchor = now;
+        self.start_period(now);
     }
 
-    pub(crate) fn become_status(&mut self, status: Status) {
+    pub(super) fn set_status(&mut self, status: Status) {
         self.status = status;
         if status != Status::PastDue {
-            self.failing = None;
+            self.past_due_since = None;
         }
     }
 
-    pub(crate) fn cancel(&mut self, at: i64, reason: Reason) {
-        self.become_status(Status::Canceled);
+    pub(super) fn cancel(&mut self, at: i64, reason: CancellationReason) {
+        self.set_status(Status::Canceled);
         self.reason = Some(reason);
-        self.canceled.get_or_insert(at);
-        self.ended = Some(at);
+        self.canceled_at.get_or_insert(at);
+        self.ended_at = Some(at);
     }
 
-    /// A charge of this method.
-    pub(crate) fn charge(&mut self, method: Method, at: i64) {
+    /// Applies the result of a charge with this payment method.
+    pub(super) fn apply_charge(&mut self, method: PaymentMethod, at: i64) {
         match method {
-            Method::Fails => {
-                self.become_status(Status::PastDue);
-                self.failing.get_or_insert(at);
+            PaymentMethod::Declined => {
+                self.set_status(Status::PastDue);
+                self.past_due_since.get_or_insert(at);
             }
-            // Others see to the money: nobody said that what is owed was paid.
-            Method::None if self.status == Status::PastDue => {}
-            Method::Works | Method::None => self.become_status(Status::Active),
+            // Payments happen outside of the catalog, and no request has reported one.
+            PaymentMethod::None if self.status == Status::PastDue => {}
+            PaymentMethod::Valid | PaymentMethod::None => self.set_status(Status::Active),
         }
     }
 
-    /// A trial that is not over ends; whether there was one.
-    pub(crate) fn leave_trial(&mut self, now: i64) -> bool {
+    /// Ends the trial, and returns whether there was one to end.
+    pub(super) fn end_trial(&mut self, now: i64) -> bool {
         match &mut self.trial {
             Some((_, end)) if *end > now => {
                 *end = now;
@@ -201,22 +209,26 @@ impl Subscription {
         }
     }
 
-    /// When it will end, if at all.
-    pub(crate) fn end_at(
+    /// Schedules the cancellation, or removes it.
+    pub(super) fn schedule_cancellation(
         &mut self,
         at_period_end: bool,
-        by: Option<i64>,
+        cancel_in: Option<i64>,
         now: i64,
-    ) -> Result<(), Refused> {
-        // Where it is paused, time goes on and its periods do not.
-        let over = at_period_end && self.end <= now;
-        if over || by.is_some_and(|by| by <= 0) {
+    ) -> Result<(), ErrorStatus> {
+        // The period of a paused subscription can be over.
+        let is_period_over = at_period_end && self.period_end <= now;
+        if is_period_over || cancel_in.is_some_and(|seconds| seconds <= 0) {
             return Err(400);
         }
-        self.at_period_end = at_period_end;
-        self.cancel_at = if at_period_end { Some(self.end) } else { by.map(|by| now + by) };
-        self.canceled = self.cancel_at.map(|_| now);
-        self.reason = self.cancel_at.map(|_| Reason::Requested);
+        self.cancel_at_period_end = at_period_end;
+        self.cancel_at = if at_period_end {
+            Some(self.period_end)
+        } else {
+            cancel_in.map(|seconds| now + seconds)
+        };
+        self.canceled_at = self.cancel_at.map(|_| now);
+        self.reason = self.cancel_at.map(|_| CancellationReason::Requested);
         Ok(())
     }
 }

@@ -1,133 +1,170 @@
-//! What updates of a subscription do, by the rules, whatever else is in the same one.
+//! What an update of a subscription does to the reference model, for any combination of parameters.
 
 use super::{
-    Change, Collection, Ending, Update,
-    rules::{Refused, Rules},
-    subscription::{Item, Status, Subscription},
+    reference::ReferenceModel,
+    requests::{change_subscription, common_period, mark_paid, new_item, retry_payment},
+    steps::{Cancellation, Collection, ItemChange, SubscriptionUpdate},
+    subscription::{ErrorStatus, Item, Status, Subscription},
 };
 
-impl Rules {
-    pub(crate) fn update(&mut self, which: usize, update: &Update) -> Result<(), Refused> {
-        self.request(which, |rules, it, now| {
-            it.missing = update.missing.unwrap_or(it.missing);
-            it.invoices = update.invoices.unwrap_or(it.invoices);
-            it.method = update.method.unwrap_or(it.method);
-            match update.collection {
-                None => {}
-                Some(Collection::On) => it.collected_at = None,
-                Some(Collection::PausedFor(by)) => it.collected_at = Some(now + by),
+pub(super) fn update_subscription(
+    model: &mut ReferenceModel,
+    index: usize,
+    update: &SubscriptionUpdate,
+) -> Result<(), ErrorStatus> {
+    change_subscription(model, index, |model, subscription, now| {
+        subscription.missing_method = update.missing_method.unwrap_or(subscription.missing_method);
+        subscription.sends_invoices = update.sends_invoices.unwrap_or(subscription.sends_invoices);
+        subscription.payment_method = update.payment_method.unwrap_or(subscription.payment_method);
+        match update.collection {
+            None => {}
+            Some(Collection::Active) => subscription.collection_resumes_at = None,
+            Some(Collection::PausedFor(seconds)) => {
+                subscription.collection_resumes_at = Some(now + seconds);
             }
-            if !update.items.is_empty() {
-                rules.change(it, &update.items, now)?;
-            }
-            if update.anew {
-                rules.anew(it, update.trial, now)?;
-            }
-            if let Some(by) = update.trial {
-                rules.trial(it, by, now)?;
-            }
-            match update.ending {
-                None => {}
-                Some(Ending::AtPeriodEnd(so)) => it.end_at(so, None, now)?,
-                Some(Ending::In(by)) => it.end_at(false, by, now)?,
-            }
-            if update.method.is_some() {
-                rules.pay(it);
-            }
-            update.told.map_or(Ok(()), |told| rules.told(it, told, now))
-        })
-    }
-
-    fn change(&self, it: &mut Subscription, changes: &[Change], now: i64) -> Result<(), Refused> {
-        if it.status == Status::Incomplete {
-            return Err(400);
         }
-        // Items are named by where they stood before the request.
-        let mut named: Vec<Option<Item>> = it.items.iter().cloned().map(Some).collect();
-        let before = named.len();
-        for change in changes {
-            match change {
-                Change::Add(price) => named.push(Some(self.item(*price)?)),
-                Change::Quantity(item) => named[item % before].as_ref().map(drop).ok_or(400_u16)?,
-                Change::Price(item, price) => {
-                    let item = named[item % before].as_mut().ok_or(400_u16)?;
-                    if item.price != *price {
-                        *item = self.item(*price)?;
-                    }
+        if !update.items.is_empty() {
+            change_items(model, subscription, &update.items, now)?;
+        }
+        if update.resets_cycle {
+            reset_cycle(model, subscription, update.trial_end_in, now)?;
+        }
+        if let Some(seconds) = update.trial_end_in {
+            set_trial_end(model, subscription, seconds, now)?;
+        }
+        match update.cancellation {
+            None => {}
+            Some(Cancellation::AtPeriodEnd(at_period_end)) => {
+                subscription.schedule_cancellation(at_period_end, None, now)?;
+            }
+            Some(Cancellation::In(seconds)) => {
+                subscription.schedule_cancellation(false, seconds, now)?;
+            }
+        }
+        if update.payment_method.is_some() {
+            retry_payment(model, subscription);
+        }
+        match update.reported_status {
+            None => Ok(()),
+            Some(reported) => apply_reported_status(model, subscription, reported, now),
+        }
+    })
+}
+
+fn change_items(
+    model: &ReferenceModel,
+    subscription: &mut Subscription,
+    changes: &[ItemChange],
+    now: i64,
+) -> Result<(), ErrorStatus> {
+    if subscription.status == Status::Incomplete {
+        return Err(400);
+    }
+    // An index refers to the items before the request, and removed items keep theirs.
+    let mut items: Vec<Option<Item>> = subscription.items.iter().cloned().map(Some).collect();
+    let count = items.len();
+    for change in changes {
+        match change {
+            ItemChange::Add(price) => items.push(Some(new_item(model, *price)?)),
+            ItemChange::SetQuantity(item) => {
+                items[item % count].as_ref().map(drop).ok_or(400_u16)?;
+            }
+            ItemChange::SetPrice(item, price) => {
+                let item = items[item % count].as_mut().ok_or(400_u16)?;
+                if item.price != *price {
+                    *item = new_item(model, *price)?;
                 }
-                Change::Remove(item) => {
-                    named[item % before].take().map(drop).ok_or(400_u16)?;
-                }
+            }
+            ItemChange::Remove(item) => {
+                items[item % count].take().map(drop).ok_or(400_u16)?;
             }
         }
-        it.items = named.into_iter().flatten().collect();
-        let every = self.alike(&it.items)?;
-        if every != it.every {
-            it.every = every;
-            if it.status != Status::Trialing {
-                it.begin_anew(now);
-                self.look(it);
-            }
-        }
-        Ok(())
     }
+    subscription.items = items.into_iter().flatten().collect();
+    let period_len = common_period(model, &subscription.items)?;
+    if period_len != subscription.period_len {
+        subscription.period_len = period_len;
+        if subscription.status != Status::Trialing {
+            subscription.reset_cycle(now);
+            model.snapshot_features(subscription);
+        }
+    }
+    Ok(())
+}
 
-    /// A period begins now: not on trial, unless the trial ends.
-    fn anew(&self, it: &mut Subscription, trial: Option<i64>, now: i64) -> Result<(), Refused> {
-        match it.status {
-            Status::Trialing if trial == Some(0) => {}
-            Status::Trialing => return Err(400),
-            _ => {
-                it.begin_anew(now);
-                self.look(it);
-            }
+/// Resets the billing cycle. During a trial this is rejected, unless the request ends the trial.
+fn reset_cycle(
+    model: &ReferenceModel,
+    subscription: &mut Subscription,
+    trial_end_in: Option<i64>,
+    now: i64,
+) -> Result<(), ErrorStatus> {
+    match subscription.status {
+        Status::Trialing if trial_end_in == Some(0) => {}
+        Status::Trialing => return Err(400),
+        _ => {
+            subscription.reset_cycle(now);
+            model.snapshot_features(subscription);
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    /// A trial ends now, or in so many seconds; where there was none, it begins.
-    fn trial(&self, it: &mut Subscription, by: i64, now: i64) -> Result<(), Refused> {
-        if by == 0 {
-            if it.status == Status::Trialing {
-                it.leave_trial(now);
-                it.begin_anew(now);
-                it.charge(self.charged(it), now);
-                self.look(it);
-            }
-            return Ok(());
+/// Ends a trial now, moves its end, or starts a trial.
+fn set_trial_end(
+    model: &ReferenceModel,
+    subscription: &mut Subscription,
+    seconds: i64,
+    now: i64,
+) -> Result<(), ErrorStatus> {
+    if seconds == 0 {
+        if subscription.status == Status::Trialing {
+            subscription.end_trial(now);
+            subscription.reset_cycle(now);
+            subscription.apply_charge(model.charged_method(subscription), now);
+            model.snapshot_features(subscription);
         }
-        if by < 0 || matches!(it.status, Status::Incomplete | Status::Paused) {
-            return Err(400);
-        }
-        if it.status != Status::Trialing {
-            self.look(it);
-            it.become_status(Status::Trialing);
-            it.start = now;
-        }
-        (it.trial, it.anchor, it.end) = (Some((it.start, now + by)), now + by, now + by);
-        if it.at_period_end {
-            it.cancel_at = Some(it.end);
-        }
-        Ok(())
+        return Ok(());
     }
+    if seconds < 0 || matches!(subscription.status, Status::Incomplete | Status::Paused) {
+        return Err(400);
+    }
+    if subscription.status != Status::Trialing {
+        model.snapshot_features(subscription);
+        subscription.set_status(Status::Trialing);
+        subscription.period_start = now;
+    }
+    let end = now + seconds;
+    subscription.trial = Some((subscription.period_start, end));
+    subscription.billing_cycle_anchor = end;
+    subscription.period_end = end;
+    if subscription.cancel_at_period_end {
+        subscription.cancel_at = Some(end);
+    }
+    Ok(())
+}
 
-    /// What another billing system says of the payments.
-    fn told(&self, it: &mut Subscription, told: Status, now: i64) -> Result<(), Refused> {
-        match (it.status, told) {
-            (Status::Incomplete | Status::PastDue | Status::Unpaid, Status::Active) => {
-                self.activate(it);
-            }
-            (before, told) if before == told => {}
-            (Status::Trialing, Status::PastDue | Status::Unpaid) => {
-                it.become_status(told);
-                it.leave_trial(now);
-                it.begin_anew(now);
-                self.look(it);
-            }
-            (Status::Active | Status::Unpaid, Status::PastDue)
-            | (Status::Active | Status::PastDue, Status::Unpaid) => it.become_status(told),
-            _ => return Err(400),
+/// Applies the payment status that another billing system reports.
+fn apply_reported_status(
+    model: &ReferenceModel,
+    subscription: &mut Subscription,
+    reported: Status,
+    now: i64,
+) -> Result<(), ErrorStatus> {
+    match (subscription.status, reported) {
+        (Status::Incomplete | Status::PastDue | Status::Unpaid, Status::Active) => {
+            mark_paid(model, subscription);
         }
-        Ok(())
+        (before, reported) if before == reported => {}
+        (Status::Trialing, Status::PastDue | Status::Unpaid) => {
+            subscription.set_status(reported);
+            subscription.end_trial(now);
+            subscription.reset_cycle(now);
+            model.snapshot_features(subscription);
+        }
+        (Status::Active | Status::Unpaid, Status::PastDue)
+        | (Status::Active | Status::PastDue, Status::Unpaid) => subscription.set_status(reported),
+        _ => return Err(400),
     }
+    Ok(())
 }

@@ -1,0 +1,389 @@
+//! Each step runs on the reference model and as a request to the API: both accept or both reject it.
+
+use entgate::policy::{GrantRule, StatusPolicy};
+use serde_json::Value;
+
+use super::{
+    event_checks::check_events,
+    harness::Harness,
+    reference::{Policy, Price},
+    requests,
+    state_checks::{check_customer, check_entitlements},
+    steps::{
+        Cancellation, Collection, CustomerStep, EnvironmentStep, ItemChange, NewSubscription,
+        ProductStep, Step, SubscriptionAction, SubscriptionUpdate, TimedStep,
+    },
+    subscription::{MissingMethod, PaymentBehavior, PaymentMethod},
+    updates,
+};
+use crate::catalog::fixture::{DAY, DECLINED_CARD, VALID_CARD};
+
+/// Creates two products with a feature each, three prices, and a customer with a clock and one
+/// without.
+pub(super) fn set_up() -> Harness {
+    let mut harness = Harness::new();
+    for step in [
+        ProductStep::CreateProduct,
+        ProductStep::AddFeatures(0, 1),
+        ProductStep::CreateProduct,
+        ProductStep::AddFeatures(1, 1),
+        ProductStep::CreatePrice(0, 3, false),
+        ProductStep::CreatePrice(1, 3, false),
+        ProductStep::CreatePrice(0, 7, false),
+    ] {
+        run_product_step(&mut harness, &step);
+    }
+    run_environment_step(&mut harness, &EnvironmentStep::CreateClock);
+    run_customer_step(&mut harness, &CustomerStep::Create(Some(0), PaymentMethod::None));
+    run_customer_step(&mut harness, &CustomerStep::Create(None, PaymentMethod::None));
+    harness.run_due();
+    harness
+}
+
+/// Runs a step, and the background work unless it is postponed.
+pub(super) fn run(harness: &mut Harness, TimedStep { step, postpones_work }: &TimedStep) {
+    match step {
+        Step::Product(step) => run_product_step(harness, step),
+        Step::Customer(step) => run_customer_step(harness, step),
+        Step::Subscribe(params) => create_subscription(harness, params),
+        Step::Act(index, action) => act(harness, *index, action),
+        Step::Update(index, update) => update_subscription(harness, *index, update),
+        Step::ListEntitlements(customer) => {
+            check_entitlements(harness, customer % harness.customers.len());
+        }
+        Step::Environment(step) => run_environment_step(harness, step),
+    }
+    if !postpones_work {
+        harness.run_due();
+    }
+    // A check costs time. It also finds unexpected events of the steps before it.
+    let model = &harness.model;
+    if !model.changed_subscriptions.is_empty() || !model.entitlement_changes.is_empty() {
+        check_events(harness);
+    }
+}
+
+/// Ends a sequence: runs the background work, and checks every customer.
+pub(super) fn finish(harness: &mut Harness) {
+    harness.run_due();
+    check_events(harness);
+    (0..harness.customers.len()).for_each(|customer| check_customer(harness, customer));
+}
+
+fn run_product_step(harness: &mut Harness, step: &ProductStep) {
+    match *step {
+        ProductStep::CreateFeature(key) => create_feature(harness, &format!("key{key}")),
+        ProductStep::ArchiveFeature(index) => {
+            let index = index % harness.features.len();
+            let expected = requests::archive_feature(&mut harness.model, index);
+            let path = format!("/v1/entitlements/features/{}", harness.features[index]);
+            harness.request("POST", &path, "active=false", expected);
+        }
+        ProductStep::CreateProduct => {
+            let id = harness.create("/v1/products", "name=Plan");
+            harness.products.push(id);
+            harness.model.products.push(Vec::new().into_iter().collect());
+        }
+        ProductStep::AddFeatures(product, count) => {
+            for _ in 0..count {
+                let key = format!("added{}", harness.features.len());
+                create_feature(harness, &key);
+                attach(harness, product % harness.products.len(), harness.features.len() - 1);
+            }
+        }
+        ProductStep::Attach(product, feature) => {
+            let (product, feature) =
+                (product % harness.products.len(), feature % harness.features.len());
+            attach(harness, product, feature);
+        }
+        ProductStep::Detach(product, index) => detach(harness, product, index),
+        ProductStep::ApplyFeatures(product) => {
+            let product = product % harness.products.len();
+            requests::apply_features(&mut harness.model, product);
+            let path = format!("/v1/products/{}/features/apply", harness.products[product]);
+            let body = harness.request("POST", &path, "", Ok(()));
+            assert_eq!(body["status"], "applied");
+        }
+        ProductStep::CreatePrice(product, days, is_free) => {
+            create_price(harness, product % harness.products.len(), days, is_free);
+        }
+        ProductStep::DeactivatePrice(index) => {
+            let index = index % harness.prices.len();
+            harness.model.prices[index].is_active = false;
+            let path = format!("/v1/prices/{}", harness.prices[index]);
+            harness.request("POST", &path, "active=false", Ok(()));
+        }
+    }
+}
+
+fn create_feature(harness: &mut Harness, key: &str) {
+    let expected = requests::create_feature(&mut harness.model, key);
+    let form = format!("lookup_key={key}&name={key}");
+    let body = harness.request("POST", "/v1/entitlements/features", &form, expected);
+    if expected.is_ok() {
+        let id = string(&body["id"]);
+        harness.feature_index.insert(id.clone(), harness.features.len());
+        harness.features.push(id);
+    }
+}
+
+fn attach(harness: &mut Harness, product: usize, feature: usize) {
+    let expected = requests::attach(&mut harness.model, product, feature);
+    let path = format!("/v1/products/{}/features", harness.products[product]);
+    let form = format!("entitlement_feature={}", harness.features[feature]);
+    let body = harness.request("POST", &path, &form, expected);
+    if expected.is_ok() {
+        harness.product_features.insert((product, feature), string(&body["id"]));
+    }
+}
+
+/// Detaches one of the features of a product, if it has any.
+fn detach(harness: &mut Harness, product: usize, index: usize) {
+    let product = product % harness.products.len();
+    let features = &mut harness.model.products[product];
+    let index = index.checked_rem(features.len());
+    if let Some(feature) = index.and_then(|index| features.iter().nth(index).copied()) {
+        features.remove(&feature);
+        let id = harness.product_features.remove(&(product, feature)).unwrap();
+        let path = format!("/v1/products/{}/features/{id}", harness.products[product]);
+        harness.request("DELETE", &path, "", Ok(()));
+    }
+}
+
+fn create_price(harness: &mut Harness, product: usize, days: i64, is_free: bool) {
+    let (interval, count) = if days % 7 == 0 { ("week", days / 7) } else { ("day", days) };
+    let amount = if is_free { 0 } else { 500 };
+    let form = format!(
+        "product={}&currency=usd&unit_amount={amount}&recurring[interval]={interval}\
+         &recurring[interval_count]={count}",
+        harness.products[product]
+    );
+    let id = harness.create("/v1/prices", &form);
+    harness.prices.push(id);
+    let period_len = days * DAY;
+    harness.model.prices.push(Price { product, period_len, is_free, is_active: true });
+}
+
+fn run_customer_step(harness: &mut Harness, step: &CustomerStep) {
+    match *step {
+        CustomerStep::Create(clock, method) => {
+            let clock = clock.map(|clock| clock % harness.clocks.len());
+            let mut form = vec![payment_method_param("payment_method", method)];
+            form.extend(clock.map(|clock| format!("test_clock={}", harness.clocks[clock])));
+            let expected = requests::create_customer(&mut harness.model, clock, method);
+            let body = harness.request("POST", "/v1/customers", &form.join("&"), expected);
+            if expected.is_ok() {
+                let id = string(&body["id"]);
+                harness.observed.customers.insert(id.clone(), harness.customers.len());
+                harness.customers.push(id);
+            }
+        }
+        CustomerStep::SetPaymentMethod(index, method) => {
+            let index = index % harness.customers.len();
+            let expected = requests::set_payment_method(&mut harness.model, index, method);
+            let path = format!("/v1/customers/{}", harness.customers[index]);
+            let form = payment_method_param("invoice_settings[default_payment_method]", method);
+            harness.request("POST", &path, &form, expected);
+        }
+        CustomerStep::Delete(index) => {
+            let index = index % harness.customers.len();
+            let expected = requests::delete_customer(&mut harness.model, index);
+            let path = format!("/v1/customers/{}", harness.customers[index]);
+            harness.request("DELETE", &path, "", expected);
+        }
+    }
+}
+
+fn create_subscription(harness: &mut Harness, params: &NewSubscription) {
+    let customer = params.customer % harness.customers.len();
+    let prices: Vec<_> = params.prices.iter().map(|price| price % harness.prices.len()).collect();
+    let mut form = vec![
+        format!("customer={}", harness.customers[customer]),
+        format!("trial_period_days={}", params.trial_days),
+        format!("cancel_at_period_end={}", params.cancel_at_period_end),
+        payment_method_param("default_payment_method", params.payment_method),
+        missing_method_param(params.missing_method),
+        collection_method_param(params.sends_invoices),
+    ];
+    let prices_sold = prices.iter().enumerate();
+    form.extend(
+        prices_sold.map(|(at, price)| format!("items[{at}][price]={}", harness.prices[*price])),
+    );
+    form.push(match params.payment_behavior {
+        PaymentBehavior::AllowIncomplete => "payment_behavior=allow_incomplete".to_owned(),
+        PaymentBehavior::DefaultIncomplete => "payment_behavior=default_incomplete".to_owned(),
+        PaymentBehavior::ErrorIfIncomplete => "payment_behavior=error_if_incomplete".to_owned(),
+    });
+    let now = harness.model.time_of(customer).unwrap_or(harness.model.now);
+    form.extend(params.cancel_in.map(|seconds| format!("cancel_at={}", now + seconds)));
+    form.extend(params.anchor_in.map(|seconds| format!("billing_cycle_anchor={}", now + seconds)));
+    let params = NewSubscription { customer, prices, ..params.clone() };
+    let expected = requests::create_subscription(&mut harness.model, &params);
+    let body = harness.request("POST", "/v1/subscriptions", &form.join("&"), expected);
+    if expected.is_ok() {
+        let id = string(&body["id"]);
+        harness.observed.subscriptions.insert(id.clone(), harness.subscriptions.len());
+        harness.subscriptions.push(id);
+        harness.items.push(item_ids(&body));
+    }
+}
+
+fn act(harness: &mut Harness, index: usize, action: &SubscriptionAction) {
+    let Some(index) = index.checked_rem(harness.subscriptions.len()) else { return };
+    let expected = requests::act(&mut harness.model, index, action);
+    let path = format!("/v1/subscriptions/{}", harness.subscriptions[index]);
+    match *action {
+        SubscriptionAction::Cancel => harness.request("DELETE", &path, "", expected),
+        SubscriptionAction::Pause => {
+            harness.request("POST", &format!("{path}/pause"), "", expected)
+        }
+        SubscriptionAction::Resume(resets_cycle) => {
+            let anchor = if resets_cycle { "now" } else { "unchanged" };
+            let form = format!("billing_cycle_anchor={anchor}");
+            harness.request("POST", &format!("{path}/resume"), &form, expected)
+        }
+    };
+}
+
+fn update_subscription(harness: &mut Harness, index: usize, update: &SubscriptionUpdate) {
+    let Some(index) = index.checked_rem(harness.subscriptions.len()) else { return };
+    let customer = harness.model.subscriptions[index].customer;
+    let now = harness.model.time_of(customer).unwrap_or(harness.model.now);
+    let (mut form, items) = item_changes(harness, index, &update.items);
+    let resolved = SubscriptionUpdate { items, ..update.clone() };
+    let expected = updates::update_subscription(&mut harness.model, index, &resolved);
+    match update.cancellation {
+        None => {}
+        Some(Cancellation::AtPeriodEnd(value)) => {
+            form.push(format!("cancel_at_period_end={value}"));
+        }
+        Some(Cancellation::In(None)) => form.push("cancel_at=".to_owned()),
+        Some(Cancellation::In(Some(seconds))) => form.push(format!("cancel_at={}", now + seconds)),
+    }
+    form.extend(update.reported_status.map(|status| format!("status={}", status.name())));
+    form.extend(update.trial_end_in.map(|seconds| match seconds {
+        0 => "trial_end=now".to_owned(),
+        seconds => format!("trial_end={}", now + seconds),
+    }));
+    form.extend(update.missing_method.map(missing_method_param));
+    let method = update.payment_method;
+    form.extend(method.map(|method| payment_method_param("default_payment_method", method)));
+    form.extend(update.sends_invoices.map(collection_method_param));
+    form.extend(update.collection.map(|collection| match collection {
+        Collection::Active => "pause_collection=".to_owned(),
+        Collection::PausedFor(seconds) => {
+            let pause = "pause_collection[behavior]=void&pause_collection[resumes_at]";
+            format!("{pause}={}", now + seconds)
+        }
+    }));
+    if update.resets_cycle {
+        form.push("billing_cycle_anchor=now".to_owned());
+    }
+    let path = format!("/v1/subscriptions/{}", harness.subscriptions[index]);
+    let body = harness.request("POST", &path, &form.join("&"), expected);
+    if expected.is_ok() {
+        harness.items[index] = item_ids(&body);
+    }
+}
+
+/// The changes of the items as form parameters, and for the model with the indexes of their prices.
+fn item_changes(
+    harness: &Harness,
+    index: usize,
+    changes: &[ItemChange],
+) -> (Vec<String>, Vec<ItemChange>) {
+    let ids = &harness.items[index];
+    let id = |at, item: &usize| format!("items[{at}][id]={}", ids[item % ids.len()]);
+    let price = |at, price: &usize| format!("items[{at}][price]={}", harness.prices[*price]);
+    let resolve = |change: &ItemChange| match *change {
+        ItemChange::Add(price) => ItemChange::Add(price % harness.prices.len()),
+        ItemChange::SetPrice(item, price) => {
+            ItemChange::SetPrice(item, price % harness.prices.len())
+        }
+        ItemChange::SetQuantity(item) => ItemChange::SetQuantity(item),
+        ItemChange::Remove(item) => ItemChange::Remove(item),
+    };
+    let changes: Vec<ItemChange> = changes.iter().map(resolve).collect();
+    let form = changes.iter().enumerate().map(|(at, change)| match change {
+        ItemChange::Add(added) => price(at, added),
+        ItemChange::SetPrice(item, new) => format!("{}&{}", id(at, item), price(at, new)),
+        ItemChange::SetQuantity(item) => format!("{}&items[{at}][quantity]=5", id(at, item)),
+        ItemChange::Remove(item) => format!("{}&items[{at}][deleted]=true", id(at, item)),
+    });
+    (form.collect(), changes)
+}
+
+fn run_environment_step(harness: &mut Harness, step: &EnvironmentStep) {
+    match *step {
+        EnvironmentStep::CreateClock => {
+            let form = format!("frozen_time={}", harness.model.now);
+            let id = harness.create("/v1/test_helpers/test_clocks", &form);
+            harness.clocks.push(id);
+            requests::create_clock(&mut harness.model);
+        }
+        EnvironmentStep::DeleteClock(index) => {
+            let index = index % harness.clocks.len();
+            let expected = requests::delete_clock(&mut harness.model, index);
+            let path = format!("/v1/test_helpers/test_clocks/{}", harness.clocks[index]);
+            harness.request("DELETE", &path, "", expected);
+        }
+        EnvironmentStep::AdvanceClock(index, seconds) => {
+            let index = index % harness.clocks.len();
+            let form = format!("frozen_time={}", harness.model.clocks[index].time + seconds);
+            let expected = requests::advance_clock(&mut harness.model, index, seconds);
+            let path = format!("/v1/test_helpers/test_clocks/{}/advance", harness.clocks[index]);
+            harness.request("POST", &path, &form, expected);
+        }
+        EnvironmentStep::AdvanceTime(seconds) => {
+            harness.model.now += seconds.max(0);
+            harness.catalog.now.0 += seconds.max(0);
+        }
+        EnvironmentStep::ChangePolicy(policy) => {
+            // The model expects that the job of the previous policy is complete.
+            harness.run_due();
+            harness.model.policy = policy;
+            harness.catalog.policy = status_policy(policy);
+        }
+    }
+}
+
+fn string(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+fn item_ids(subscription: &Value) -> Vec<String> {
+    let items = subscription["items"]["data"].as_array().unwrap();
+    items.iter().map(|item| string(&item["id"])).collect()
+}
+
+fn payment_method_param(name: &str, method: PaymentMethod) -> String {
+    let method = match method {
+        PaymentMethod::None => "",
+        PaymentMethod::Valid => VALID_CARD,
+        PaymentMethod::Declined => DECLINED_CARD,
+    };
+    format!("{name}={method}")
+}
+
+fn collection_method_param(sends_invoices: bool) -> String {
+    let method = if sends_invoices { "send_invoice" } else { "charge_automatically" };
+    format!("collection_method={method}")
+}
+
+fn missing_method_param(missing_method: MissingMethod) -> String {
+    let behavior = match missing_method {
+        MissingMethod::CreateInvoice => "create_invoice",
+        MissingMethod::Pause => "pause",
+        MissingMethod::Cancel => "cancel",
+    };
+    format!("trial_settings[end_behavior][missing_payment_method]={behavior}")
+}
+
+fn status_policy(policy: Policy) -> StatusPolicy {
+    let rule = |keeps| if keeps { GrantRule::Keep } else { GrantRule::Revoke };
+    StatusPolicy {
+        past_due: rule(policy.past_due),
+        unpaid: rule(policy.unpaid),
+        paused: rule(policy.paused),
+    }
+}
