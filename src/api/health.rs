@@ -102,7 +102,7 @@ fn set_or_missing<T>(items: &[T]) -> &'static str {
 fn problem_message(problem: SyncProblem, source: Source) -> &'static str {
     match (problem, source) {
         (SyncProblem::KeyRefused, _) => {
-            "Stripe refuses STRIPE_API_KEY: set a key of this account that may read entitlements."
+            "Stripe rejects STRIPE_API_KEY: set a key of this account that may read entitlements."
         }
         #[cfg(feature = "catalog")]
         (SyncProblem::UnknownCustomer, Source::Catalog) => {

@@ -74,8 +74,8 @@ fn an_entitlement_is_missing_only_if_stripe_returns_resource_missing() {
     assert_eq!((answer.status, &answer.body), (404, &missing));
 
     for (status, message) in [
-        (401, "Stripe refuses STRIPE_API_KEY with status 401. Set another one."),
-        (403, "Stripe refuses STRIPE_API_KEY with status 403. Set another one."),
+        (401, "Stripe rejected STRIPE_API_KEY with status 401. Set another one."),
+        (403, "Stripe rejected STRIPE_API_KEY with status 403. Set another one."),
         (400, UNAVAILABLE),
         (404, UNAVAILABLE),
     ] {

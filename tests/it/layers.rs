@@ -9,7 +9,7 @@ mod sources;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::{
-    imports::{Crate, Import, InherentImpl},
+    imports::{Crate, Import},
     sources::{Source, read_sources},
 };
 
@@ -123,14 +123,6 @@ fn no_files_import_each_other_in_a_circle() {
 }
 
 #[test]
-fn the_methods_of_a_type_are_in_the_file_that_declares_it() {
-    let sources = read_sources();
-    let mut impls = Crate::new(&sources).inherent_impls();
-    impls.retain(|InherentImpl { file, declared_in, .. }| file != declared_in);
-    assert_eq!(impls, []);
-}
-
-#[test]
 fn imports_are_found_in_groups_paths_aliases_macros_and_through_re_exports() {
     let sources = [
         ("lib.rs", "mod a; mod b; mod c; macro_rules! m { () => {} }"),
@@ -162,6 +154,20 @@ fn imports_are_found_in_groups_paths_aliases_macros_and_through_re_exports() {
         ("b.rs", "c.rs", "go"),
     ];
     assert_eq!(imports, expected);
+}
+
+#[test]
+fn a_call_of_a_method_whose_block_is_apart_from_its_type_is_an_import() {
+    let sources = [
+        ("lib.rs", "mod low; mod high;"),
+        ("low.rs", "pub struct T; impl T { pub fn near(&self) { self.apart() } }"),
+        ("high.rs", "use crate::low::T; impl T { pub fn apart(&self) { self.near() } }"),
+    ];
+    let sources = sources.map(|(name, code)| Source::parse(name, code));
+    let imports = Crate::new(&sources).imports();
+    let imports: Vec<_> =
+        imports.iter().map(|Import { from, to, name }| (&**from, &**to, &**name)).collect();
+    assert_eq!(imports, [("high.rs", "low.rs", "T"), ("low.rs", "high.rs", "apart")]);
 }
 
 #[test]

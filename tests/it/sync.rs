@@ -241,7 +241,7 @@ fn health_reports_pending_tasks_and_problems() {
     };
     let (service, unconfigured) = (service_with_stripe(), configured(&[]));
     let key =
-        "Stripe refuses STRIPE_API_KEY: set a key of this account that may read entitlements.";
+        "Stripe rejects STRIPE_API_KEY: set a key of this account that may read entitlements.";
     let account = "Stripe does not have a customer that its events name: is STRIPE_API_KEY of the \
                    same account as the webhook?";
     for (why, backlog, status, outbox, message) in [

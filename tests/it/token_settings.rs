@@ -15,7 +15,8 @@ fn a_token_secret_has_at_least_32_characters() {
         settings.map(|settings| settings.token_secrets.len())
     };
     let failed = |problem| Err(Error { name, problem });
-    let short = "has a secret of fewer than 32 characters: make one with `openssl rand -hex 32`";
+    let short =
+        "has a secret of fewer than 32 characters: generate one with `openssl rand -hex 32`";
     let (shortest, too_short) = ("a".repeat(32), "a".repeat(31));
     for (why, value, expected) in [
         ("none", String::new(), Ok(0)),
@@ -49,9 +50,9 @@ fn the_settings_of_an_issuer_require_each_other() {
         })
     };
     let failed = |name, problem| Err(Error { name, problem });
-    let needs_url = "is set, which needs ENTGATE_JWKS_URL beside it";
-    let not_https = "is neither https://… nor http:// of this machine";
-    let not_a_url = "is no URL: it begins with https://host or https://host:port";
+    let needs_url = "is set, which requires ENTGATE_JWKS_URL";
+    let not_https = "is neither https://… nor http:// on localhost";
+    let not_a_url = "is not a URL: it begins with https://host or https://host:port";
     let missing =
         "is missing: with ENTGATE_JWKS_URL, set it to what the issuer's tokens have in `iss`";
     let sub = || "sub".to_owned();
@@ -123,7 +124,7 @@ fn signing_keys_are_ed25519_and_the_first_one_can_sign() {
     };
     let failed = |problem| Err(Error { name, problem });
     let thumbprint = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
-    let not_ed25519 = "has a key that is no JWK of Ed25519";
+    let not_ed25519 = "has a key that is not an Ed25519 JWK";
     let named = SIGNING_KEY.replacen('{', r#"{"kid":"one","#, 1);
     let public =
         r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
@@ -166,7 +167,7 @@ fn signing_keys_are_ed25519_and_the_first_one_can_sign() {
         (
             "not JSON",
             "-----BEGIN PRIVATE KEY-----".to_owned(),
-            failed("is no JSON: give a JWK, {\"kty\":\"OKP\",\"crv\":\"Ed25519\",…}"),
+            failed("is not valid JSON: give a JWK, {\"kty\":\"OKP\",\"crv\":\"Ed25519\",…}"),
         ),
     ] {
         assert_eq!(kids(&value), expected, "{why}");
@@ -181,7 +182,7 @@ fn an_origin_must_have_the_form_that_browsers_send() {
         settings.map(|settings| settings.allowed_origins)
     };
     let not_an_origin =
-        "has an item that is no origin as browsers write it: https://app.example.com";
+        "has an item that is not an origin as browsers send it: https://app.example.com";
     let some = |origins: &[&str]| {
         Ok(AllowedOrigins::List(origins.iter().map(|origin| (*origin).into()).collect()))
     };
@@ -199,7 +200,7 @@ fn an_origin_must_have_the_form_that_browsers_send() {
         ("http://127.0.0.1:1", some(&["http://127.0.0.1:1"])),
         ("http://[::1]:65535", some(&["http://[::1]:65535"])),
         ("http://[::1]", some(&["http://[::1]"])),
-        ("https://a.example,*", failed("has `*` beside others")),
+        ("https://a.example,*", failed("has `*` together with other origins")),
         ("https://app.example.com/", failed(not_an_origin)),
         ("https://app.example.com/page", failed(not_an_origin)),
         ("https://app.example.com?a", failed(not_an_origin)),

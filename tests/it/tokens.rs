@@ -97,7 +97,7 @@ fn creating_a_token_requires_a_customer_and_a_server_key() {
 fn without_a_secret_no_token_is_created_or_accepted() {
     let service = service();
     let answer = service.post_json("/v1/tokens", &json!({ "customer": "cus_ada" }));
-    let message = "No tokens are made here: ENTGATE_TOKEN_SECRETS is not set.";
+    let message = "Customer tokens are disabled: ENTGATE_TOKEN_SECRETS is not set.";
     assert_eq!(status_and_error(&answer), (503, "", message));
     let given = service.get_with(&token(&json!({})), CHECK);
     let message = "customer tokens are not accepted: ENTGATE_TOKEN_SECRETS is not set.";
@@ -245,7 +245,7 @@ fn a_token_is_rejected_on_every_route_that_needs_a_server_key() {
                 let headers = [("authorization", format!("Bearer {token}"))];
                 let headers = [(headers[0].0, headers[0].1.as_str())];
                 let answer = service.request(&method, &path, &headers, b"");
-                let message = "This route needs a server key (sk_…). A customer's token opens what its customer may see.";
+                let message = "This route needs a server key (sk_…). A customer token gives access only to what its customer may read.";
                 assert_eq!(
                     status_and_error(&answer),
                     (403, "server_key_required", message),
@@ -267,8 +267,7 @@ fn another_customer_is_a_403_on_every_route_that_accepts_tokens() {
             for customer in ["cus_bob", "CUS_ADA", "cus_ada%20", ""] {
                 let target = format!("{path}?feature=sms&customer={customer}");
                 let answer = service.get_with(&token, &target);
-                let message =
-                    "The token is another customer's. Leave the customer out: the token names it.";
+                let message = "The token belongs to another customer. Leave the customer out: the token names it.";
                 assert_eq!(
                     status_and_error(&answer),
                     (403, "customer_mismatch", message),

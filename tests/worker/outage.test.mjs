@@ -30,7 +30,7 @@ async function health(service) {
 }
 
 const HEALTHY = ["ok", undefined, false, false];
-const KEY_REJECTED = "Stripe refuses STRIPE_API_KEY: set a key of this account that may read entitlements.";
+const KEY_REJECTED = "Stripe rejects STRIPE_API_KEY: set a key of this account that may read entitlements.";
 const UNKNOWN_AT_STRIPE = "Stripe does not have a customer that its events name: is STRIPE_API_KEY of the same account as the webhook?";
 
 describe("Stripe fails", { concurrency: true, timeout: 60_000 }, () => {

@@ -105,7 +105,7 @@ fn a_body_has_up_to_256_kib() {
     let form = |length: usize| format!("name=Ada{}", "&".repeat(length - "name=Ada".len()));
     assert_eq!(catalog.post("/v1/customers", &form(262_144)).expect_ok()["name"], json!("Ada"));
     let rejected = catalog.post("/v1/customers", &form(262_145));
-    let message = "The body is longer than 262144 bytes, the most that is read.";
+    let message = "The body is longer than 262144 bytes, the maximum.";
     assert_eq!(rejected.error(), (413, "", "", message));
 }
 

@@ -1,14 +1,15 @@
 //! What each file takes from which other file.
 //!
 //! Resolves names as far as it takes to find the declaring file: modules, `use` (groups, aliases, globs,
-//! re-exports) and paths in code and in macro arguments. Methods and trait dispatch are not resolved. Test modules
-//! are left out.
+//! re-exports) and paths in code and in macro arguments. A call of a method counts where its `impl` block is not in
+//! the file of the type. Trait dispatch is not resolved. Test modules are left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::{
-    Attribute, Item, ItemImpl, ItemMod, ItemUse, Type, UseTree, Visibility,
+    Attribute, ExprMethodCall, ImplItem, Item, ItemImpl, ItemMod, ItemUse, Type, UseTree,
+    Visibility,
     visit::{self, Visit},
 };
 
@@ -20,15 +21,6 @@ pub(super) struct Import {
     pub(super) from: String,
     pub(super) to: String,
     pub(super) name: String,
-}
-
-/// An `impl` block of a type, without a trait.
-#[derive(Debug, Eq, PartialEq)]
-pub(super) struct InherentImpl {
-    pub(super) name: String,
-    pub(super) file: String,
-    /// The file that declares the type.
-    pub(super) declared_in: String,
 }
 
 /// The modules of a crate by their paths, the root's being empty.
@@ -43,8 +35,10 @@ struct Module {
     uses: Vec<Use>,
     /// Paths in code, unresolved.
     paths: Vec<Vec<String>>,
-    /// The types of inherent `impl` blocks, unresolved.
-    impls: Vec<Vec<String>>,
+    /// Inherent `impl` blocks: the type, unresolved, and the names of the methods.
+    impls: Vec<(Vec<String>, Vec<String>)>,
+    /// The names of the methods that are called.
+    method_calls: BTreeSet<String>,
 }
 
 struct Use {
@@ -90,20 +84,43 @@ impl Crate {
                 }
             }
         }
-        imports.into_iter().collect()
-    }
-
-    pub(super) fn inherent_impls(&self) -> Vec<InherentImpl> {
-        let mut found = Vec::new();
-        for (path, module) in &self.modules {
-            for target in &module.impls {
-                if let Some(Target::Item(declared_in, name)) = self.resolve(path, target) {
-                    found.push(InherentImpl { name, file: module.file.clone(), declared_in });
+        let methods = self.methods_declared_apart();
+        for module in self.modules.values() {
+            for (name, to) in methods.iter().filter(|(name, _)| module.method_calls.contains(*name))
+            {
+                if *to != module.file {
+                    imports.insert(Import {
+                        from: module.file.clone(),
+                        to: to.clone(),
+                        name: name.clone(),
+                    });
                 }
             }
         }
-        assert!(found.len() > 100, "only {} impls were found", found.len());
-        found
+        imports.into_iter().collect()
+    }
+
+    /// The methods in an `impl` block that is not in the file of its type, with the file of the block. A caller needs
+    /// no `use` for them. A name that several types have is left out.
+    fn methods_declared_apart(&self) -> BTreeMap<String, String> {
+        let mut files = BTreeMap::<&String, Vec<&Module>>::new();
+        let mut apart = BTreeMap::new();
+        for (path, module) in &self.modules {
+            for (target, methods) in &module.impls {
+                let declared_in = match self.resolve(path, target) {
+                    Some(Target::Item(file, _)) => file,
+                    Some(Target::Module) | None => continue,
+                };
+                for name in methods {
+                    files.entry(name).or_default().push(module);
+                    if declared_in != module.file {
+                        apart.insert(name.clone(), module.file.clone());
+                    }
+                }
+            }
+        }
+        apart.retain(|name, _| files.get(name).is_some_and(|files| files.len() == 1));
+        apart
     }
 
     /// Resolves a path that stands in a module.
@@ -329,10 +346,19 @@ impl<'ast> Visit<'ast> for Module {
         if item.trait_.is_none()
             && let Type::Path(path) = &*item.self_ty
         {
-            self.impls
-                .push(path.path.segments.iter().map(|segment| segment.ident.to_string()).collect());
+            let path = path.path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+            let methods = item.items.iter().filter_map(|item| match item {
+                ImplItem::Fn(method) => Some(method.sig.ident.to_string()),
+                _ => None,
+            });
+            self.impls.push((path, methods.collect()));
         }
         visit::visit_item_impl(self, item);
+    }
+
+    fn visit_expr_method_call(&mut self, call: &'ast ExprMethodCall) {
+        self.method_calls.insert(call.method.to_string());
+        visit::visit_expr_method_call(self, call);
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
