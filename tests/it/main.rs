@@ -1,5 +1,12 @@
 //! Integration tests over in-memory stores: no clock, no network, in any order.
 #![cfg(not(target_arch = "wasm32"))]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "a wrong fixture must fail the test, and clippy.toml exempts no helper function"
+)]
 
 mod active_entitlements;
 mod activity;

@@ -123,7 +123,7 @@ impl Crate {
         apart
     }
 
-    /// Resolves a path that stands in a module.
+    /// Resolves a path in a module.
     fn resolve(&self, module: &[String], path: &[String]) -> Option<Target> {
         let mut base = module.to_vec();
         let mut rest = path;
