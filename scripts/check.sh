@@ -54,7 +54,7 @@ check 'shell scripts' shell_scripts
 check 'format, lint, JS' biome ci --error-on-warnings
 # Before the types: some scripts import the built package.
 check 'build, npm' scripts/npm.sh
-check 'types, JS' tsc -p tsconfig.json
+check 'types, JS' tsc -p tsconfig.check.json
 check 'openapi.json' node scripts/openapi.mjs --check
 check 'core alone' cargo check --quiet --no-default-features
 check 'clippy, native' clippy --all-targets
