@@ -13,14 +13,17 @@
 //! [`load()`] accepts a customer and a freshness, and returns the set and where it was found. An absent
 //! replica never means "no": the ledger decides.
 //!
-//! [`record`] is the stored form of a set, [`record_cache`] caches records in an isolate,
-//! [`pagination`] reads lists in pages, and [`memory`] has the stores for tests.
+//! [`record`] is the stored form of a set, [`record_cache`] caches records in an isolate, [`schema`] is
+//! the rule which code may use stored tables, [`pagination`] reads lists in pages, and [`memory`] has the
+//! stores for tests.
 //!
 //! Not here: Durable Objects and KV, which the Workers shell implements.
 
 pub mod record;
 
 pub mod record_cache;
+
+pub mod schema;
 
 pub mod pagination;
 
@@ -61,6 +64,12 @@ pub enum Error {
         port: &'static str,
         /// The cause, for the log.
         cause: String,
+    },
+    /// A newer release wrote the stored data, and this code may not use it as requested.
+    #[error("data of the {port} was written by a newer release")]
+    NewerSchema {
+        /// The store.
+        port: &'static str,
     },
     /// The ledger rejected the event.
     #[error(transparent)]

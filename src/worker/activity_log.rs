@@ -40,6 +40,9 @@ use crate::{
 /// The binding in `wrangler.toml`.
 const BINDING: &str = "ACTIVITY_LOG";
 
+/// The name of this store in errors.
+const PORT: &str = "activity log";
+
 /// Timeout of an append, in milliseconds. A ledger then drops the activities.
 const APPEND_TIMEOUT: u64 = 5_000;
 
@@ -97,14 +100,25 @@ impl DurableObject for ActivityLogObject {
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         let message = rpc::read_request(&mut request).await;
-        let response = message.and_then(|message| self.handle(message));
+        let response = message.and_then(|message| match message {
+            Some(message) => self.handle(message),
+            None => rpc::newer_release_response(),
+        });
         response.or_else(|error| rpc::error_response(&error))
     }
 }
 
 impl ActivityLogObject {
     fn handle(&self, message: ActivityLogRequest) -> Result<Response> {
-        if !self.tables_created.replace(true) {
+        let (may_read, may_write) = (self.sql.may_read()?, self.sql.may_write()?);
+        let allowed = match message {
+            ActivityLogRequest::Append { .. } => may_write,
+            ActivityLogRequest::List { .. } => may_read,
+        };
+        if !allowed {
+            return rpc::newer_release_response();
+        }
+        if may_write && !self.tables_created.replace(true) {
             self.sql.create_tables(&SCHEMA)?;
         }
         match message {
@@ -188,24 +202,23 @@ impl ActivityLogStub {
         Ok(Self { namespace: env.durable_object(BINDING)? })
     }
 
-    async fn append(&self, customer: &CustomerKey, activities: Vec<Activity>) -> Result<()> {
+    async fn append(
+        &self,
+        customer: &CustomerKey,
+        activities: Vec<Activity>,
+    ) -> std::result::Result<(), store::Error> {
         let message = ActivityLogRequest::Append { customer: customer.id.clone(), activities };
         self.post(customer.livemode, &message).await.map(drop)
     }
 
-    async fn request_page(
+    async fn post(
         &self,
         livemode: Livemode,
-        customer: Option<&CustomerId>,
-        page: &PageRequest<ActivityId>,
-    ) -> Result<ActivityPage> {
-        let message = ActivityLogRequest::List { customer: customer.cloned(), page: page.clone() };
-        rpc::decode(&self.post(livemode, &message).await?)
-    }
-
-    async fn post(&self, livemode: Livemode, message: &ActivityLogRequest) -> Result<Vec<u8>> {
-        let message = serde_json::to_string(message)?;
-        rpc::call(&self.namespace, rpc::mode_name(livemode), message).await
+        message: &ActivityLogRequest,
+    ) -> std::result::Result<Vec<u8>, store::Error> {
+        let message = serde_json::to_string(message);
+        let message = message.map_err(|error| rpc::unreachable(PORT, &error))?;
+        rpc::call(&self.namespace, PORT, rpc::mode_name(livemode), message).await
     }
 }
 
@@ -216,9 +229,9 @@ impl store::ActivityLog for ActivityLogStub {
         customer: Option<&CustomerId>,
         page: &PageRequest<ActivityId>,
     ) -> std::result::Result<ActivityPage, store::Error> {
-        self.request_page(livemode, customer, page).await.map_err(|error| {
-            store::Error::Unreachable { port: "activity log", cause: error.to_string() }
-        })
+        let message = ActivityLogRequest::List { customer: customer.cloned(), page: page.clone() };
+        let response = self.post(livemode, &message).await?;
+        rpc::decode(&response).map_err(|error| rpc::unreachable(PORT, &error))
     }
 }
 
@@ -278,7 +291,7 @@ async fn append_with_timeout(
     let activity_log = ActivityLogStub::from_env(env)?;
     let append = pin!(activity_log.append(customer, activities));
     match select(append, sleep(APPEND_TIMEOUT)).await {
-        Either::Left((result, _)) => result,
+        Either::Left((result, _)) => result.map_err(rpc::cause),
         Either::Right(_) => Err(format!("no response within {} s", APPEND_TIMEOUT / 1_000).into()),
     }
 }

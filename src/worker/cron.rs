@@ -13,7 +13,9 @@
 use futures_util::{StreamExt as _, stream};
 use worker::{Env, Result, console_error, console_log};
 
-use super::{customer_index::CustomerIndexStub, ledger::LedgerStub, runtime::load_settings};
+use super::{
+    customer_index::CustomerIndexStub, ledger::LedgerStub, rpc::cause, runtime::load_settings,
+};
 use crate::id::{CustomerKey, Livemode};
 
 /// The most customers of either kind in one run, which is 28,800 sets a day. With the customer
@@ -40,7 +42,8 @@ pub(super) async fn reconcile(env: &Env) -> Result<()> {
             .collect(),
         Err(error) => return Err(error.to_string().into()),
     };
-    let due = CustomerIndexStub::from_env(env)?.lease_due(modes, MAX_CUSTOMERS_PER_RUN).await?;
+    let customer_index = CustomerIndexStub::from_env(env)?;
+    let due = customer_index.lease_due(modes, MAX_CUSTOMERS_PER_RUN).await.map_err(cause)?;
     let ledger = LedgerStub::from_env(env)?;
     let rearms = due.rearm.iter().filter_map(|key| CustomerKey::from_key(key)).map(|customer| {
         let ledger = &ledger;

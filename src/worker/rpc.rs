@@ -1,7 +1,8 @@
 //! Requests to a Durable Object: a `POST` with a JSON message, and a JSON response.
 //!
-//! An object returns 200 with its response, or 500 with an error message as text. Which messages an
-//! object accepts is defined next to its stub.
+//! An object returns 200 with its response, or 500 with an error message as text. It returns 503 if a
+//! newer release wrote the message or the tables, and this release cannot use them. Which messages
+//! an object accepts is defined next to its stub.
 
 use js_sys::{Promise, Uint8Array};
 use serde::Serialize;
@@ -13,10 +14,18 @@ use worker::{Error, ObjectNamespace, Request, Response, Result};
 use crate::{
     id::Livemode,
     json::{self, FromJson},
+    store,
 };
 
 /// A Durable Object is addressed by its name; the URL only has to be valid.
 pub(super) const OBJECT_URL: &str = "https://object/";
+
+/// The status of an object that cannot use a message or its tables, because a newer release wrote
+/// them.
+pub(super) const NEWER_RELEASE: u16 = 503;
+
+/// How long an object without write access postpones its alarm, in milliseconds.
+pub(super) const NEWER_RELEASE_BACKOFF: u64 = 60_000;
 
 #[wasm_bindgen]
 extern "C" {
@@ -47,23 +56,39 @@ pub(super) async fn post(
     Ok((response, Uint8Array::new(&body).to_vec()))
 }
 
-/// Sends a message to the object with this name. Returns the body of a 200, and fails for any other
-/// status.
+/// Sends a message to the object with this name, which is the store `port`. Returns the body of a
+/// 200, and fails for any other status.
 pub(super) async fn call(
     objects: &ObjectNamespace,
+    port: &'static str,
     name: &str,
     message: String,
-) -> Result<Vec<u8>> {
-    let (response, body) = post(objects, name, message).await?;
+) -> std::result::Result<Vec<u8>, store::Error> {
+    let posted = post(objects, name, message).await;
+    let (response, body) = posted.map_err(|error| unreachable(port, &error))?;
     match response.status() {
         200 => Ok(body),
-        _ => Err(String::from_utf8_lossy(&body).into_owned().into()),
+        NEWER_RELEASE => Err(store::Error::NewerSchema { port }),
+        _ => Err(unreachable(port, &String::from_utf8_lossy(&body))),
     }
 }
 
-/// Reads the message of a request to an object.
-pub(super) async fn read_request<M: FromJson>(request: &mut Request) -> Result<M> {
-    decode(&request.bytes().await?)
+pub(super) fn unreachable(port: &'static str, cause: &impl ToString) -> store::Error {
+    store::Error::Unreachable { port, cause: cause.to_string() }
+}
+
+/// The cause of a failed call, for a log line that names the store.
+pub(super) fn cause(error: store::Error) -> Error {
+    match error {
+        store::Error::Unreachable { cause, .. } => cause.into(),
+        error => error.to_string().into(),
+    }
+}
+
+/// Reads the message of a request to an object. Returns `None` for a message that this release does
+/// not know.
+pub(super) async fn read_request<M: FromJson>(request: &mut Request) -> Result<Option<M>> {
+    Ok(json::from_slice(&request.bytes().await?).ok())
 }
 
 /// Decodes JSON that this crate encoded.
@@ -77,6 +102,11 @@ pub(super) fn json_response(value: &impl Serialize) -> Result<Response> {
 
 pub(super) fn error_response(error: &Error) -> Result<Response> {
     Response::error(error.to_string(), 500)
+}
+
+/// The response of an object that cannot use a message or its tables.
+pub(super) fn newer_release_response() -> Result<Response> {
+    Response::error("written by a newer release", NEWER_RELEASE)
 }
 
 /// The name of an object of which there is one per mode.

@@ -1,13 +1,23 @@
 //! SQL in a Durable Object.
 //!
 //! Statements are string constants, because the platform caches a prepared statement by its text.
-//! Values are bound separately. Every call is synchronous. Not here: the schema of an object, which
-//! is next to the object.
+//! Values are bound separately. Every call is synchronous.
+//!
+//! The table `schema` has one row: the versions of the tables ([`SchemaStamp`]). It is created with
+//! the first tables of an object. Not here: these tables, which are next to the object, and the rule
+//! which code may use them ([`crate::store::schema`]).
 //!
 //! Specification: <https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/>.
 
+use std::cell::Cell;
+
 use wasm_bindgen::{JsCast as _, JsValue, prelude::wasm_bindgen};
 use worker::{Error, Result, SqlStorage, SqlStorageValue, State, Storage};
+
+use crate::store::schema::{Access, SCHEMA_VERSION, SchemaStamp};
+
+const SCHEMA_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema (id INTEGER PRIMARY KEY \
+    CHECK (id = 0), written_by INTEGER NOT NULL, readable_from INTEGER NOT NULL)";
 
 #[wasm_bindgen]
 extern "C" {
@@ -25,12 +35,14 @@ extern "C" {
 pub(super) struct SqlTables {
     storage: Storage,
     sql: SqlStorage,
+    /// The access to the tables, or `None` without tables. The outer `None` is before the first read.
+    access: Cell<Option<Option<Access>>>,
 }
 
 impl SqlTables {
     pub(super) fn new(state: &State) -> Self {
         let storage = state.storage();
-        Self { sql: storage.sql(), storage }
+        Self { sql: storage.sql(), storage, access: Cell::default() }
     }
 
     /// Runs `work` in a transaction, which is rolled back if `work` fails. The outer result is the
@@ -59,20 +71,70 @@ impl SqlTables {
         };
         let storage: &SyncStorage = self.storage.as_raw().unchecked_ref();
         let committed = storage.transaction_sync(&mut callback);
+        if committed.is_err() {
+            // The transaction may have created the tables.
+            self.access.take();
+        }
         match committed {
             Err(error) if !failed => Err(error.into()),
             _ => Ok(()),
         }
     }
 
-    /// Runs statements that create tables and indexes.
+    /// Runs statements that create tables and indexes, and stores the stamp of this code if the
+    /// tables have none.
     pub(super) fn create_tables(&self, schema: &[&str]) -> Result<()> {
-        schema.iter().try_for_each(|statement| self.execute(statement, vec![]))
+        schema.iter().try_for_each(|statement| self.execute(statement, vec![]))?;
+        if self.access()?.is_some() {
+            return Ok(());
+        }
+        self.execute(SCHEMA_TABLE, vec![])?;
+        let SchemaStamp { written_by, readable_from } = SchemaStamp::CURRENT;
+        let values = vec![integer_value(written_by.into())?, integer_value(readable_from.into())?];
+        let insert =
+            "INSERT OR IGNORE INTO schema (id, written_by, readable_from) VALUES (0, ?, ?)";
+        self.execute(insert, values)?;
+        self.access.set(Some(Some(SchemaStamp::CURRENT.access(SCHEMA_VERSION))));
+        Ok(())
     }
 
-    pub(super) fn table_exists(&self, table: &str) -> Result<bool> {
-        let select = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?";
-        Ok(!self.query(select, vec![table.into()])?.is_empty())
+    /// Returns the access of this code to the tables, or `None` if there are no tables yet.
+    pub(super) fn access(&self) -> Result<Option<Access>> {
+        if let Some(access) = self.access.get() {
+            return Ok(access);
+        }
+        let access = self.read_stamp()?.map(|stamp| stamp.access(SCHEMA_VERSION));
+        self.access.set(Some(access));
+        Ok(access)
+    }
+
+    /// Returns whether this code may read the tables.
+    pub(super) fn may_read(&self) -> Result<bool> {
+        Ok(self.access()? != Some(Access::None))
+    }
+
+    /// Returns whether this code may write the tables, or may create them.
+    pub(super) fn may_write(&self) -> Result<bool> {
+        Ok(matches!(self.access()?, None | Some(Access::ReadWrite)))
+    }
+
+    fn read_stamp(&self) -> Result<Option<SchemaStamp>> {
+        let exists = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema'";
+        if self.query(exists, vec![])?.is_empty() {
+            return Ok(None);
+        }
+        let rows = self.query("SELECT written_by, readable_from FROM schema", vec![])?;
+        match rows.first().map(Vec::as_slice) {
+            None => Ok(None),
+            Some(
+                [SqlStorageValue::Integer(written_by), SqlStorageValue::Integer(readable_from)],
+            ) => {
+                let version = |stored: i64| u32::try_from(stored).unwrap_or(u32::MAX);
+                let (written_by, readable_from) = (version(*written_by), version(*readable_from));
+                Ok(Some(SchemaStamp { written_by, readable_from }))
+            }
+            Some(_) => Err(Error::RustError("unexpected columns in the table schema".to_owned())),
+        }
     }
 
     pub(super) fn execute(&self, statement: &str, values: Vec<SqlStorageValue>) -> Result<()> {

@@ -186,6 +186,23 @@ fn a_check_is_at_least_as_new_as_requested() {
 }
 
 #[test]
+fn data_of_a_newer_release_results_in_a_503_with_its_own_code() {
+    let service = with_three_customers();
+    service.store.ledger.fail_next(Fault::NewerSchema);
+    let answer = service.get("/v1/check?customer=cus_ada&feature=sms&fresh=true");
+    assert_eq!((answer.status, answer.error("code")), (503, "newer_schema"));
+    assert_eq!(
+        answer.error("message"),
+        "The data was written by a newer release of entgate, which this release cannot use. Complete \
+         the rollout of the newer release."
+    );
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    service.store.replica.fail_next(Fault::NewerSchema);
+    let answer = service.get("/v1/check?customer=cus_ada&feature=sms");
+    assert_eq!((answer.status, &answer.body["served_by"]), (200, &json!("ledger")));
+}
+
+#[test]
 fn an_unavailable_store_never_denies_a_feature() {
     let service = with_three_customers();
     let check = || service.get("/v1/check?customer=cus_ada&feature=sms");

@@ -204,6 +204,12 @@ pub fn key_in_use(key: &str) -> Response {
     Error::idempotency_key_in_use(key).to_response()
 }
 
+/// The response to a request that this release may not run on the stored catalog.
+#[must_use]
+pub fn newer_schema() -> Response {
+    Error::newer_schema().to_response()
+}
+
 fn try_handle(tx: Tx<'_>, request: &Request) -> Result<Response, Error> {
     let (method, path) = (request.method(), request.uri().path());
     let (handler, ids) = match Route::match_request(ROUTES, method, path)? {

@@ -52,6 +52,11 @@ impl From<store::Error> for Error {
                 response.0.body.code = Some("version_not_reached");
                 return response;
             }
+            store::Error::NewerSchema { .. } => {
+                let mut response = Self::newer_schema();
+                response.0.cause = Some(error.to_string());
+                return response;
+            }
             store::Error::Unreachable { port: "activity log", .. } => {
                 "The activity log cannot be read at the moment."
             }

@@ -244,6 +244,16 @@ impl Error {
         ))
     }
 
+    /// 503: a newer release wrote the data.
+    pub(super) fn newer_schema() -> Self {
+        let mut error = Self::unavailable(
+            "The data was written by a newer release of entgate, which this release cannot use. Complete \
+             the rollout of the newer release.",
+        );
+        error.0.body.code = Some("newer_schema");
+        error
+    }
+
     /// 503: the source of entitlements is unavailable.
     pub(super) fn source_unavailable(cause: String) -> Self {
         store::Error::Unreachable { port: "source", cause }.into()

@@ -11,6 +11,8 @@ pub enum Fault {
     Before,
     /// The call fails after its effect.
     After,
+    /// The call fails without an effect, because a newer release wrote the data.
+    NewerSchema,
 }
 
 /// Runs an operation of a store, and applies the next queued fault to it.
@@ -24,6 +26,7 @@ pub(super) fn with_fault<T>(
     match fault {
         None => operation(),
         Some(Fault::Before) => Err(failure("injected fault before the operation")),
+        Some(Fault::NewerSchema) => Err(Error::NewerSchema { port }),
         Some(Fault::After) => {
             operation()?;
             Err(failure("injected fault after the operation"))

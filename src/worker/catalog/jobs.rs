@@ -30,11 +30,12 @@ use worker::{Env, Result, State, console_error};
 
 use super::{limiter::DeliveryLimiter, sender, storage::SqliteStorage, stub::CatalogStub};
 use crate::{
-    catalog::{self, Tx, deliveries, deliveries::WebhookRequest, scheduler},
+    catalog::{self, Tx, deliveries, deliveries::WebhookRequest, scheduler, storage::Storage},
     id::{Livemode, Timestamp, UnixMillis},
     policy::StatusPolicy,
     worker::{
         random::random_u64,
+        rpc::NEWER_RELEASE_BACKOFF,
         runtime::{SharedFuture, load_settings, now_millis, scheduled_time, sleep},
     },
 };
@@ -92,14 +93,27 @@ impl CatalogJobs {
         }
     }
 
-    /// Runs `work` in a transaction, which is rolled back if `work` fails.
+    /// Runs `work` in a transaction, which is rolled back if `work` fails, or if this code may not
+    /// write the tables.
     pub(super) fn transact<T, E>(
         &self,
         work: impl FnOnce(Tx<'_>) -> std::result::Result<T, E>,
     ) -> Result<std::result::Result<T, E>> {
         let (policy, livemode, now) =
             (self.policy()?, self.livemode()?, now_millis().to_timestamp());
-        self.storage.transact(|storage| work(Tx::new(storage, livemode, policy, &random_u64, now)))
+        let work =
+            |storage: &dyn Storage| work(Tx::new(storage, livemode, policy, &random_u64, now));
+        if self.may_write()? { self.storage.transact(work) } else { self.storage.read(work) }
+    }
+
+    /// Returns whether this code may read the tables.
+    pub(super) fn may_read(&self) -> Result<bool> {
+        self.storage.may_read()
+    }
+
+    /// Returns whether this code may write the tables.
+    pub(super) fn may_write(&self) -> Result<bool> {
+        self.storage.may_write()
     }
 
     fn policy(&self) -> Result<StatusPolicy> {
@@ -124,6 +138,11 @@ impl CatalogJobs {
     /// Sets the alarm for the work that a request has postponed, and starts a run without waiting
     /// for it.
     pub(super) async fn schedule_background_work(self: &Rc<Self>) -> Result<()> {
+        if !self.may_write()? {
+            self.postpone_alarm().await?;
+            self.alarm_set.set(true);
+            return Ok(());
+        }
         self.sends_left.set(MAX_SENDS_PER_EVENT);
         self.schedule_alarm(now_millis().saturating_add(WATCHDOG)).await?;
         self.alarm_set.set(true);
@@ -133,6 +152,9 @@ impl CatalogJobs {
 
     /// Starts a run and waits for its end.
     pub(super) async fn run_to_end(self: &Rc<Self>) -> Result<()> {
+        if !self.may_write()? {
+            return self.postpone_alarm().await;
+        }
         self.sends_left.set(MAX_SENDS_PER_EVENT);
         Ok(self.start().await?)
     }
@@ -256,6 +278,12 @@ impl CatalogJobs {
             .into_iter()
             .chain(delivery)
             .min()
+    }
+
+    /// Sets the alarm again, for an object that may not write its tables.
+    async fn postpone_alarm(&self) -> Result<()> {
+        let at = now_millis().saturating_add(NEWER_RELEASE_BACKOFF);
+        self.state.storage().set_alarm(scheduled_time(at)).await
     }
 
     /// Sets the alarm for what is due next, but not before `earliest`.

@@ -55,10 +55,14 @@ impl CatalogObject {
             return Ok(api::catalog::key_in_use(&key));
         };
         let request = http::read_request(request, &FORWARDED_HEADERS).await?;
+        let is_read = request.method().is_safe();
+        if !(if is_read { self.jobs.may_read()? } else { self.jobs.may_write()? }) {
+            return Ok(api::catalog::newer_schema());
+        }
         let result = self.jobs.transact(|tx| api::catalog::handle(tx, &request))?;
         drop(guard);
         // No await since the transaction: the platform commits the alarm together with it.
-        if self.jobs.alarm_unset() || (result.is_ok() && !request.method().is_safe()) {
+        if self.jobs.alarm_unset() || (result.is_ok() && !is_read) {
             self.jobs.schedule_background_work().await?;
         }
         Ok(result.unwrap_or_else(|rejected| {

@@ -9,7 +9,7 @@
 //! reads no more rows than it returns. Not here: what objects and indexes there are
 //! ([`crate::catalog`]).
 
-use std::cell::Cell;
+use std::{cell::Cell, convert::Infallible};
 
 use worker::{Result, SqlStorageValue, State};
 
@@ -64,6 +64,23 @@ impl SqliteStorage {
         // Before the transaction, whose rollback would drop the tables.
         self.create_tables()?;
         self.sql.transact(|| work(self))
+    }
+
+    /// Runs `work` in a transaction, which is always rolled back.
+    pub(super) fn read<T>(&self, work: impl FnOnce(&dyn Storage) -> T) -> Result<T> {
+        self.sql.transact(|| Err::<Infallible, _>(work(self))).map(|result| match result {
+            Err(result) => result,
+        })
+    }
+
+    /// Returns whether this code may read the tables.
+    pub(super) fn may_read(&self) -> Result<bool> {
+        self.sql.may_read()
+    }
+
+    /// Returns whether this code may write the tables.
+    pub(super) fn may_write(&self) -> Result<bool> {
+        self.sql.may_write()
     }
 
     fn create_tables(&self) -> Result<()> {

@@ -90,14 +90,27 @@ impl DurableObject for CustomerIndexObject {
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         let message = rpc::read_request(&mut request).await;
-        let response = message.and_then(|message| self.handle(message));
+        let response = message.and_then(|message| match message {
+            Some(message) => self.handle(message),
+            None => rpc::newer_release_response(),
+        });
         response.or_else(|error| rpc::error_response(&error))
     }
 }
 
 impl CustomerIndexObject {
     fn handle(&self, message: IndexRequest) -> Result<Response> {
-        if !self.tables_created.replace(true) {
+        let (may_read, may_write) = (self.sql.may_read()?, self.sql.may_write()?);
+        let allowed = match message {
+            IndexRequest::Report { .. } | IndexRequest::Due { .. } => may_write,
+            IndexRequest::Backlog | IndexRequest::Features(_) | IndexRequest::Customers { .. } => {
+                may_read
+            }
+        };
+        if !allowed {
+            return rpc::newer_release_response();
+        }
+        if may_write && !self.tables_created.replace(true) {
             self.sql.create_tables(&SCHEMA)?;
         }
         let now = now_millis();

@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
-use worker::{Env, ObjectNamespace, Result};
+use worker::{Env, ObjectNamespace};
 
 use crate::{
     id::{CustomerId, Livemode, LookupKey},
@@ -29,6 +29,9 @@ const BINDING: &str = "CUSTOMER_INDEX";
 
 /// The name of the only object of its class.
 const OBJECT_NAME: &str = "customer_index";
+
+/// The name of this store in errors.
+const PORT: &str = "customer index";
 
 /// A request to the customer index.
 #[derive(Serialize)]
@@ -72,12 +75,16 @@ pub(in crate::worker) struct CustomerIndexStub {
 }
 
 impl CustomerIndexStub {
-    pub(in crate::worker) fn from_env(env: &Env) -> Result<Self> {
+    pub(in crate::worker) fn from_env(env: &Env) -> worker::Result<Self> {
         Ok(Self { namespace: env.durable_object(BINDING)? })
     }
 
     /// Reports a customer's sync status and the features that are new in its sets.
-    pub(in crate::worker) async fn report(&self, key: &str, report: &StatusReport) -> Result<()> {
+    pub(in crate::worker) async fn report(
+        &self,
+        key: &str,
+        report: &StatusReport,
+    ) -> Result<(), store::Error> {
         let StatusReport { status, features } = report.clone();
         self.post(&IndexRequest::Report { key: key.to_owned(), status, features }).await.map(drop)
     }
@@ -88,29 +95,29 @@ impl CustomerIndexStub {
         &self,
         modes: Vec<Livemode>,
         limit: u32,
-    ) -> Result<DueCustomers> {
+    ) -> Result<DueCustomers, store::Error> {
         self.request(&IndexRequest::Due { modes, limit }).await
     }
 
-    async fn request<T: FromJson>(&self, message: &IndexRequest) -> Result<T> {
-        rpc::decode(&self.post(message).await?)
+    async fn request<T: FromJson>(&self, message: &IndexRequest) -> Result<T, store::Error> {
+        let response = self.post(message).await?;
+        rpc::decode(&response).map_err(|error| rpc::unreachable(PORT, &error))
     }
 
-    async fn post(&self, message: &IndexRequest) -> Result<Vec<u8>> {
-        rpc::call(&self.namespace, OBJECT_NAME, serde_json::to_string(message)?).await
+    async fn post(&self, message: &IndexRequest) -> Result<Vec<u8>, store::Error> {
+        let message = serde_json::to_string(message);
+        let message = message.map_err(|error| rpc::unreachable(PORT, &error))?;
+        rpc::call(&self.namespace, PORT, OBJECT_NAME, message).await
     }
 }
 
 impl store::CustomerIndex for CustomerIndexStub {
-    async fn load_backlog(&self) -> std::result::Result<Backlog, store::Error> {
-        self.request(&IndexRequest::Backlog).await.map_err(|error| unreachable(&error))
+    async fn load_backlog(&self) -> Result<Backlog, store::Error> {
+        self.request(&IndexRequest::Backlog).await
     }
 
-    async fn list_features(
-        &self,
-        livemode: Livemode,
-    ) -> std::result::Result<Vec<LookupKey>, store::Error> {
-        self.request(&IndexRequest::Features(livemode)).await.map_err(|error| unreachable(&error))
+    async fn list_features(&self, livemode: Livemode) -> Result<Vec<LookupKey>, store::Error> {
+        self.request(&IndexRequest::Features(livemode)).await
     }
 
     async fn list_customers(
@@ -118,13 +125,9 @@ impl store::CustomerIndex for CustomerIndexStub {
         livemode: Livemode,
         prefix: Option<&CustomerId>,
         page: &PageRequest<CustomerId>,
-    ) -> std::result::Result<PageOf<CustomerSyncStatus>, store::Error> {
+    ) -> Result<PageOf<CustomerSyncStatus>, store::Error> {
         let message =
             IndexRequest::Customers { livemode, prefix: prefix.cloned(), page: page.clone() };
-        self.request(&message).await.map_err(|error| unreachable(&error))
+        self.request(&message).await
     }
-}
-
-fn unreachable(error: &worker::Error) -> store::Error {
-    store::Error::Unreachable { port: "customer index", cause: error.to_string() }
 }

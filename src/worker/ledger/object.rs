@@ -22,7 +22,7 @@ use crate::{
     id::UnixMillis,
     ledger::{Activity, ApplyOutcome, ApplyReceipt, ReadReason, SourceAccess, Task},
     worker::{
-        rpc::{error_response, read_request},
+        rpc::{error_response, newer_release_response, read_request},
         runtime::{now_millis, sleep},
     },
 };
@@ -51,12 +51,7 @@ impl DurableObject for LedgerObject {
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let response = if request.method() == Method::Get {
-            websockets::accept(&self.state, &request)
-        } else {
-            handle(&self.state, &mut request).await
-        };
-        response.or_else(|error| error_response(&error))
+        handle(&self.state, &mut request).await.or_else(|error| error_response(&error))
     }
 
     async fn alarm(&self) -> Result<Response> {
@@ -86,7 +81,27 @@ impl LedgerObject {
 }
 
 async fn handle(state: &Rc<CustomerState>, request: &mut Request) -> Result<Response> {
-    match read_request(request).await? {
+    let storage = state.storage();
+    if request.method() == Method::Get {
+        let may_read = storage.may_read()?;
+        return if may_read {
+            websockets::accept(state, request)
+        } else {
+            newer_release_response()
+        };
+    }
+    let Some(message) = read_request(request).await? else { return newer_release_response() };
+    let allowed = match message {
+        LedgerRequest::Load { .. } => storage.may_read()?,
+        LedgerRequest::Apply(_)
+        | LedgerRequest::Sync { .. }
+        | LedgerRequest::Reconcile(_)
+        | LedgerRequest::Rearm => storage.may_write()?,
+    };
+    if !allowed {
+        return newer_release_response();
+    }
+    match message {
         LedgerRequest::Apply(summary) => receipt_response(apply(state, &summary).await?),
         LedgerRequest::Load { customer, features } => {
             to_http_response(refresh::load(state, &customer, &features).await?)
@@ -141,6 +156,9 @@ async fn apply(state: &Rc<CustomerState>, summary: &Summary) -> Result<ApplyRece
 async fn run_due_tasks(state: &Rc<CustomerState>) -> Result<()> {
     state.alarm_fired();
     let storage = state.storage();
+    if !storage.may_write()? {
+        return state.postpone_alarm().await;
+    }
     let Some(customer) = storage.customer()? else { return Ok(()) };
     let outbox = storage.outbox()?;
     let due = |task| outbox.is_due(task, now_millis());

@@ -55,7 +55,8 @@ const MAX_READS: u32 = 3;
 const INITIAL_SYNC_BACKOFF: u64 = 2_000;
 const MAX_SYNC_BACKOFF: u64 = 8_000;
 
-/// Returns the stored set. Reads the source first if the set cannot answer about these features.
+/// Returns the stored set. Reads the source first if the set cannot answer about these features. An
+/// object that may not write its tables reads no source.
 pub(super) async fn load(
     state: &Rc<CustomerState>,
     customer: &CustomerKey,
@@ -66,6 +67,9 @@ pub(super) async fn load(
         let can_answer = ledger.entitlements.as_ref().is_some_and(|set| set.can_answer(features));
         if can_answer || state.source_client(customer.livemode).is_none() {
             return stored_response(state, ServedBy::Ledger);
+        }
+        if !state.storage().may_write()? {
+            return Ok(LedgerResponse::NewerRelease);
         }
         if ledger.entitlements.is_none() && now_millis() < state.unknown_until.get() {
             return Ok(LedgerResponse::Record(LoadedRecord {

@@ -7,8 +7,8 @@
 //! | [`LedgerRequest::Reconcile`]                     | [`ReconcileResult`]                       |
 //! | [`LedgerRequest::Rearm`]                         | an empty body                             |
 //!
-//! Other statuses: 404 for an unknown customer, 502 if the source fails, 500 if anything else fails.
-//! Their body is a message as text.
+//! Other statuses: 404 for an unknown customer, 502 if the source fails, 503 if a newer release wrote
+//! the tables or the message, 500 if anything else fails. Their body is a message as text.
 //!
 //! A `GET` with `Upgrade: websocket` subscribes: 101, or 429 at the maximum number of subscribers.
 //! If the header `Last-Event-ID` has a version, the object first sends the changes after it, as far
@@ -24,7 +24,7 @@ use crate::{
     json::impl_from_json,
     ledger::{ApplyReceipt, ChangeNotification},
     store::ServedBy,
-    worker::rpc::{decode, json_response},
+    worker::rpc::{decode, json_response, newer_release_response},
 };
 
 pub(super) use crate::store::ledger_request::LedgerRequest;
@@ -43,6 +43,8 @@ pub(super) enum LedgerResponse {
     },
     /// The source failed, for this reason.
     Failed(String),
+    /// A newer release wrote the tables, and the stored set cannot answer.
+    NewerRelease,
 }
 
 /// The record of a set, or `None` for an unknown customer.
@@ -93,6 +95,7 @@ pub(super) fn to_http_response(response: LedgerResponse) -> Result<Response> {
             return json_response(&ReconcileResult { drifted });
         }
         LedgerResponse::Failed(cause) => return Response::error(cause, 502),
+        LedgerResponse::NewerRelease => return newer_release_response(),
     };
     let headers = Headers::new();
     headers.set(SERVED_BY, &serde_json::to_string(&served_by)?)?;

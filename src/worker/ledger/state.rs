@@ -25,6 +25,7 @@ use crate::{
         activity_log::ActivityBuffer,
         customer_index::CustomerIndexStub,
         replica::KvReplica,
+        rpc::NEWER_RELEASE_BACKOFF,
         runtime::{SharedFuture, load_settings, now_millis, scheduled_time},
         source::open_source,
     },
@@ -131,6 +132,12 @@ impl CustomerState {
     /// Notes that the alarm went off: the platform has deleted it.
     pub(super) fn alarm_fired(&self) {
         self.alarm.take();
+    }
+
+    /// Sets the alarm again, for an object that may not write its tables.
+    pub(super) async fn postpone_alarm(&self) -> Result<()> {
+        let at = now_millis().saturating_add(NEWER_RELEASE_BACKOFF);
+        self.context.storage().set_alarm(scheduled_time(at)).await
     }
 
     /// Sets the alarm for the next pending task, or deletes it.

@@ -88,6 +88,16 @@ impl LedgerStorage {
         Self { sql: SqlTables::new(state), cached: RefCell::default() }
     }
 
+    /// Returns whether this code may read the tables.
+    pub(super) fn may_read(&self) -> Result<bool> {
+        self.sql.may_read()
+    }
+
+    /// Returns whether this code may write the tables.
+    pub(super) fn may_write(&self) -> Result<bool> {
+        self.sql.may_write()
+    }
+
     /// Returns the customer, or `None` if nothing is stored.
     pub(super) fn customer(&self) -> Result<Option<CustomerKey>> {
         self.with_cached(|cached| cached.customer.clone())
@@ -198,7 +208,7 @@ impl LedgerStorage {
     }
 
     fn read_state_row(&self) -> Result<Option<(CustomerKey, StateRow)>> {
-        if !self.sql.table_exists("state")? {
+        if self.sql.access()?.is_none() {
             return Ok(None);
         }
         let rows = self.sql.query("SELECT customer, state FROM state", vec![])?;
@@ -359,12 +369,7 @@ impl LedgerStorage {
     }
 
     fn create_tables(&self) -> Result<()> {
-        if self.has_tables() { Ok(()) } else { self.sql.create_tables(&SCHEMA) }
-    }
-
-    /// Whether the cache shows that the tables exist: they were created with the row of `state`.
-    fn has_tables(&self) -> bool {
-        self.cached.borrow().as_ref().is_some_and(|cached| cached.customer.is_some())
+        if self.sql.access()?.is_some() { Ok(()) } else { self.sql.create_tables(&SCHEMA) }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     json,
     ledger::ApplyReceipt,
     store::{Error, Ledger, LoadedSet, ServedBy, WaitFor, record},
-    worker::rpc::{OBJECT_URL, post},
+    worker::rpc::{NEWER_RELEASE, OBJECT_URL, post, unreachable},
 };
 
 /// The binding in `wrangler.toml`.
@@ -47,6 +47,7 @@ impl LedgerStub {
             self.connect(customer, since).await.map_err(|error| unreachable("ledger", &error))?;
         match response.status_code() {
             TOO_MANY_REQUESTS => Ok(None),
+            NEWER_RELEASE => Err(Error::NewerSchema { port: "ledger" }),
             101 => match response.websocket() {
                 Some(socket) => Ok(Some(socket)),
                 None => Err(unreachable("ledger", &"the response has no WebSocket")),
@@ -89,6 +90,7 @@ impl LedgerStub {
         match response.status() {
             200 | 404 => Ok((response, body)),
             502 => Err(failed("source")),
+            NEWER_RELEASE => Err(Error::NewerSchema { port: "ledger" }),
             _ => Err(failed("ledger")),
         }
     }
@@ -116,7 +118,10 @@ impl LedgerStub {
             .unwrap_or(ServedBy::Ledger);
         let entitlements = match response.status() {
             404 => None,
-            _ => Some(record::decode(&body).map_err(|error| unreadable(&error))?),
+            _ => Some(record::decode(&body).map_err(|error| match error {
+                record::Error::UnsupportedVersion(_) => Error::NewerSchema { port: "ledger" },
+                error => unreadable(&error),
+            })?),
         };
         Ok(LoadedSet { entitlements, served_by })
     }
@@ -149,10 +154,6 @@ impl Ledger for LedgerStub {
             LedgerRequest::Sync { customer: customer.clone(), wait_for: wait_for.cloned() };
         self.load_set(customer, &message).await
     }
-}
-
-fn unreachable(port: &'static str, cause: &impl ToString) -> Error {
-    Error::Unreachable { port, cause: cause.to_string() }
 }
 
 fn unreadable(cause: &impl ToString) -> Error {

@@ -15,6 +15,7 @@ use crate::{
     ledger::{StatusReport, Task},
     worker::{
         random::random_jitter,
+        rpc::cause,
         runtime::{SharedFuture, now_millis, sleep},
     },
 };
@@ -111,5 +112,5 @@ pub(super) async fn send_report(
     key: &str,
     report: &StatusReport,
 ) -> Result<()> {
-    state.customer_index()?.report(key, report).await
+    state.customer_index()?.report(key, report).await.map_err(cause)
 }
