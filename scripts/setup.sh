@@ -292,12 +292,16 @@ set_up_proxies() {
     step "Is Debian's mirror reachable? Otherwise install nginx and Caddy." proxies "nginx and Caddy" 10 unpack_proxies
 }
 
-if [ "$purpose" = test ]; then
+# The type check of the tests needs these too.
+if [ "$purpose" != build ]; then
     if ! cmp -s tests/package/package-lock.json tests/package/node_modules/.installed; then
         step "Is npm's registry reachable?" frameworks "the frameworks for the tests of the npm package" 20 \
             npm ci --prefix tests/package --no-audit --no-fund
         cp tests/package/package-lock.json tests/package/node_modules/.installed
     fi
+fi
+
+if [ "$purpose" = test ]; then
     command -v curl >/dev/null || install_packages curl curl 5 curl
     if ! [ -f webdriver.json ] || ! [ -x "${CHROME:-}" ]; then set_up_chrome; fi
     has_pypi || set_up_pypi

@@ -89,7 +89,8 @@ impl<'a> KeyGuard<'a> {
         let key = request.headers().get(IDEMPOTENCY_KEY.as_str())?;
         let key = key.filter(|key| request.method() == Method::POST.as_str() && !key.is_empty());
         let acquired = key.as_ref().is_none_or(|key| in_progress.borrow_mut().insert(key.clone()));
-        Ok(acquired.then_some(Self { in_progress, key }))
+        // Not `then_some`: a guard that was not acquired must not exist, since dropping it frees the key.
+        Ok(acquired.then(|| Self { in_progress, key }))
     }
 }
 
