@@ -35,8 +35,16 @@ extern "C" {
 pub(super) struct SqlTables {
     storage: Storage,
     sql: SqlStorage,
-    /// The access to the tables, or `None` without tables. The outer `None` is before the first read.
-    access: Cell<Option<Option<Access>>>,
+    access: Cell<CachedAccess>,
+}
+
+/// What an object knows of the access of this code to its tables.
+#[derive(Clone, Copy, Default)]
+enum CachedAccess {
+    #[default]
+    Unread,
+    NoTables,
+    Tables(Access),
 }
 
 impl SqlTables {
@@ -94,17 +102,19 @@ impl SqlTables {
         let insert =
             "INSERT OR IGNORE INTO schema (id, written_by, readable_from) VALUES (0, ?, ?)";
         self.execute(insert, values)?;
-        self.access.set(Some(Some(SchemaStamp::CURRENT.access(SCHEMA_VERSION))));
+        self.access.set(CachedAccess::Tables(SchemaStamp::CURRENT.access(SCHEMA_VERSION)));
         Ok(())
     }
 
     /// Returns the access of this code to the tables, or `None` if there are no tables yet.
     pub(super) fn access(&self) -> Result<Option<Access>> {
-        if let Some(access) = self.access.get() {
-            return Ok(access);
+        match self.access.get() {
+            CachedAccess::Unread => {}
+            CachedAccess::NoTables => return Ok(None),
+            CachedAccess::Tables(access) => return Ok(Some(access)),
         }
         let access = self.read_stamp()?.map(|stamp| stamp.access(SCHEMA_VERSION));
-        self.access.set(Some(access));
+        self.access.set(access.map_or(CachedAccess::NoTables, CachedAccess::Tables));
         Ok(access)
     }
 
