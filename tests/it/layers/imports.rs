@@ -48,6 +48,12 @@ struct Use {
     is_re_export: bool,
 }
 
+/// A method whose `impl` block is not in the file of its type.
+struct Method {
+    to: String,
+    declared_in: String,
+}
+
 /// Where a path leads.
 enum Target {
     Module,
@@ -85,10 +91,13 @@ impl Crate {
             }
         }
         let methods = self.methods_declared_apart();
+        let importers: BTreeSet<_> =
+            imports.iter().map(|import| (import.from.clone(), import.to.clone())).collect();
         for module in self.modules.values() {
-            for (name, to) in methods.iter().filter(|(name, _)| module.method_calls.contains(*name))
-            {
-                if *to != module.file {
+            for (name, Method { to, declared_in }) in &methods {
+                let knows_type = module.file == *declared_in
+                    || importers.contains(&(module.file.clone(), declared_in.clone()));
+                if knows_type && module.method_calls.contains(name) && *to != module.file {
                     imports.insert(Import {
                         from: module.file.clone(),
                         to: to.clone(),
@@ -100,9 +109,9 @@ impl Crate {
         imports.into_iter().collect()
     }
 
-    /// The methods in an `impl` block that is not in the file of its type, with the file of the block. A caller needs
-    /// no `use` for them. A name that several types have is left out.
-    fn methods_declared_apart(&self) -> BTreeMap<String, String> {
+    /// The methods in an `impl` block that is not in the file of its type. A caller that has the type needs no `use`
+    /// for them. A name that several types have is left out.
+    fn methods_declared_apart(&self) -> BTreeMap<String, Method> {
         let mut files = BTreeMap::<&String, Vec<&Module>>::new();
         let mut apart = BTreeMap::new();
         for (path, module) in &self.modules {
@@ -114,7 +123,10 @@ impl Crate {
                 for name in methods {
                     files.entry(name).or_default().push(module);
                     if declared_in != module.file {
-                        apart.insert(name.clone(), module.file.clone());
+                        apart.insert(
+                            name.clone(),
+                            Method { to: module.file.clone(), declared_in: declared_in.clone() },
+                        );
                     }
                 }
             }
