@@ -28,20 +28,20 @@ impl SchemaStamp {
 
     /// Returns the access of code with this schema.
     #[must_use]
-    pub fn access(self, code: u32) -> Access {
+    pub fn access(self, code: u32) -> SchemaAccess {
         if code < self.readable_from {
-            Access::None
+            SchemaAccess::None
         } else if code < self.written_by {
-            Access::ReadOnly
+            SchemaAccess::ReadOnly
         } else {
-            Access::ReadWrite
+            SchemaAccess::ReadWrite
         }
     }
 }
 
 /// How code may use tables.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Access {
+pub enum SchemaAccess {
     /// It may read and write them.
     ReadWrite,
     /// It may read them. A newer release wrote them.
@@ -52,20 +52,20 @@ pub enum Access {
 
 #[cfg(test)]
 mod tests {
-    use super::{Access, SCHEMA_VERSION, SchemaStamp};
+    use super::{SCHEMA_VERSION, SchemaAccess, SchemaStamp};
 
     #[test]
     fn the_access_of_code_depends_on_both_versions() {
         for (written_by, readable_from, code, access) in [
-            (1, 1, 0, Access::None),
-            (1, 1, 1, Access::ReadWrite),
-            (1, 1, 2, Access::ReadWrite),
-            (3, 2, 1, Access::None),
-            (3, 2, 2, Access::ReadOnly),
-            (3, 2, 3, Access::ReadWrite),
-            (3, 2, 4, Access::ReadWrite),
-            (2, 2, 1, Access::None),
-            (2, 2, 2, Access::ReadWrite),
+            (1, 1, 0, SchemaAccess::None),
+            (1, 1, 1, SchemaAccess::ReadWrite),
+            (1, 1, 2, SchemaAccess::ReadWrite),
+            (3, 2, 1, SchemaAccess::None),
+            (3, 2, 2, SchemaAccess::ReadOnly),
+            (3, 2, 3, SchemaAccess::ReadWrite),
+            (3, 2, 4, SchemaAccess::ReadWrite),
+            (2, 2, 1, SchemaAccess::None),
+            (2, 2, 2, SchemaAccess::ReadWrite),
         ] {
             let stamp = SchemaStamp { written_by, readable_from };
             assert_eq!(stamp.access(code), access, "{stamp:?} with the code {code}");
@@ -74,6 +74,6 @@ mod tests {
 
     #[test]
     fn this_code_may_write_the_tables_that_it_creates() {
-        assert_eq!(SchemaStamp::CURRENT.access(SCHEMA_VERSION), Access::ReadWrite);
+        assert_eq!(SchemaStamp::CURRENT.access(SCHEMA_VERSION), SchemaAccess::ReadWrite);
     }
 }

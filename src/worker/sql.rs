@@ -14,7 +14,7 @@ use std::cell::Cell;
 use wasm_bindgen::{JsCast as _, JsValue, prelude::wasm_bindgen};
 use worker::{Error, Result, SqlStorage, SqlStorageValue, State, Storage};
 
-use crate::store::schema::{Access, SCHEMA_VERSION, SchemaStamp};
+use crate::store::schema::{SCHEMA_VERSION, SchemaAccess, SchemaStamp};
 
 const SCHEMA_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema (id INTEGER PRIMARY KEY \
     CHECK (id = 0), written_by INTEGER NOT NULL, readable_from INTEGER NOT NULL)";
@@ -44,7 +44,7 @@ enum CachedAccess {
     #[default]
     Unread,
     NoTables,
-    Tables(Access),
+    Tables(SchemaAccess),
 }
 
 impl SqlTables {
@@ -107,7 +107,7 @@ impl SqlTables {
     }
 
     /// Returns the access of this code to the tables, or `None` if there are no tables yet.
-    pub(super) fn access(&self) -> Result<Option<Access>> {
+    pub(super) fn access(&self) -> Result<Option<SchemaAccess>> {
         match self.access.get() {
             CachedAccess::Unread => {}
             CachedAccess::NoTables => return Ok(None),
@@ -120,12 +120,12 @@ impl SqlTables {
 
     /// Returns whether this code may read the tables.
     pub(super) fn may_read(&self) -> Result<bool> {
-        Ok(self.access()? != Some(Access::None))
+        Ok(self.access()? != Some(SchemaAccess::None))
     }
 
     /// Returns whether this code may write the tables, or may create them.
     pub(super) fn may_write(&self) -> Result<bool> {
-        Ok(matches!(self.access()?, None | Some(Access::ReadWrite)))
+        Ok(matches!(self.access()?, None | Some(SchemaAccess::ReadWrite)))
     }
 
     fn read_stamp(&self) -> Result<Option<SchemaStamp>> {

@@ -49,7 +49,7 @@ use super::{
 use crate::{
     catalog::{
         RequestInfo, Tx,
-        engine::idempotency::{self, Replay},
+        engine::idempotency::{self, StoredReplay},
     },
     json,
     source::API_VERSION,
@@ -226,9 +226,9 @@ fn try_handle(tx: Tx<'_>, request: &Request) -> Result<Response, Error> {
     let fingerprint = key.map(|_| fingerprint(request));
     if let (Some(key), Some(fingerprint)) = (key, &fingerprint) {
         match idempotency::get(&tx, key, fingerprint)? {
-            Replay::Miss => {}
-            Replay::Mismatch => return Err(Error::idempotency_mismatch(key)),
-            Replay::Hit(stored) => {
+            StoredReplay::Miss => {}
+            StoredReplay::Mismatch => return Err(Error::idempotency_mismatch(key)),
+            StoredReplay::Hit(stored) => {
                 let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK);
                 let mut response = build_response(status, stored.body, Some(key));
                 let headers = response.headers_mut();

@@ -54,7 +54,7 @@ impl Entity for StoredResponse {
 
 /// The result of looking up a key.
 #[derive(Debug)]
-pub(crate) enum Replay {
+pub(crate) enum StoredReplay {
     /// No response is stored, or its retention is over.
     Miss,
     /// The response to the same request.
@@ -63,13 +63,17 @@ pub(crate) enum Replay {
     Mismatch,
 }
 
-pub(crate) fn get(tx: &Tx<'_>, key: &str, fingerprint: &str) -> Result<Replay, Error> {
-    let Some(response) = tx.find::<StoredResponse>(key)? else { return Ok(Replay::Miss) };
+pub(crate) fn get(tx: &Tx<'_>, key: &str, fingerprint: &str) -> Result<StoredReplay, Error> {
+    let Some(response) = tx.find::<StoredResponse>(key)? else { return Ok(StoredReplay::Miss) };
     if tx.now.0.saturating_sub(response.created.0) >= KEY_RETENTION {
         tx.remove(&response)?;
-        return Ok(Replay::Miss);
+        return Ok(StoredReplay::Miss);
     }
-    Ok(if response.fingerprint == fingerprint { Replay::Hit(response) } else { Replay::Mismatch })
+    Ok(if response.fingerprint == fingerprint {
+        StoredReplay::Hit(response)
+    } else {
+        StoredReplay::Mismatch
+    })
 }
 
 pub(crate) fn put(
