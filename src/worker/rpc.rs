@@ -91,6 +91,19 @@ pub(super) async fn read_request<M: FromJson>(request: &mut Request) -> Result<O
     Ok(json::from_slice(&request.bytes().await?).ok())
 }
 
+/// Returns the response of `handle` to the message of a request.
+pub(super) async fn respond<M: FromJson>(
+    request: &mut Request,
+    handle: impl FnOnce(M) -> Result<Response>,
+) -> Result<Response> {
+    let response = match read_request(request).await {
+        Ok(Some(message)) => handle(message),
+        Ok(None) => newer_release_response(),
+        Err(error) => Err(error),
+    };
+    response.or_else(|error| error_response(&error))
+}
+
 /// Decodes JSON that this crate encoded.
 pub(super) fn decode<T: FromJson>(json: &[u8]) -> Result<T> {
     Ok(json::from_slice(json).map_err(|error| error.to_string())?)

@@ -89,12 +89,7 @@ impl DurableObject for CustomerIndexObject {
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let message = rpc::read_request(&mut request).await;
-        let response = message.and_then(|message| match message {
-            Some(message) => self.handle(message),
-            None => rpc::newer_release_response(),
-        });
-        response.or_else(|error| rpc::error_response(&error))
+        rpc::respond(&mut request, |message| self.handle(message)).await
     }
 }
 
