@@ -2,12 +2,16 @@
 
 import { serveHttp } from "./pages.mjs";
 
-/** Runs in the page: appends to `paints` which elements with `data-part` are visible, whenever that changes. */
+/**
+ * Runs in the page: appends to `paints` which elements with `data-part` are visible, whenever that changes. It begins when
+ * the HTML is parsed completely, because a browser may show the beginning of a page earlier.
+ */
 export function recordPaints() {
   /** @type {string[]} */
   const paints = [];
   globalThis.paints = paints;
   const record = () => {
+    if (document.readyState === "loading") return;
     const visible = [.../** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-part]"))]
       .filter((part) => part.checkVisibility())
       .map((part) => part.dataset.part)
