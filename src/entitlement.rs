@@ -15,30 +15,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{CustomerKey, EntitlementId, EventId, FeatureId, LookupKey, Timestamp},
-    json::impl_from_json,
+    json::json_type,
 };
 
-/// One feature that one customer may use now.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct ActiveEntitlement {
-    /// Stripe's id, unique within a set. Another grant of the same feature has another id.
-    pub id: EntitlementId,
-    /// The id of the feature, unique within a set: it identifies the entitlement.
-    pub feature: FeatureId,
-    /// The feature's key in the application's code. An archived feature may have the same key.
-    pub lookup_key: LookupKey,
+json_type! {
+    /// One feature that one customer may use now.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub struct ActiveEntitlement {
+        /// Stripe's id, unique within a set. Another grant of the same feature has another id.
+        pub id: EntitlementId,
+        /// The id of the feature, unique within a set: it identifies the entitlement.
+        pub feature: FeatureId,
+        /// The feature's key in the application's code. An archived feature may have the same key.
+        pub lookup_key: LookupKey,
+    }
+
+    /// The number of changes of a customer's set. Every answer includes it.
+    #[derive(
+        Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize,
+    )]
+    pub struct Version(pub u64);
 }
-
-impl_from_json! { struct ActiveEntitlement { id, feature, lookup_key } }
-
-/// The number of changes of a customer's set. Every answer includes it.
-#[derive(
-    Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize,
-)]
-#[serde(transparent)]
-pub struct Version(pub u64);
-
-impl_from_json! { struct Version(u64) }
 
 impl Version {
     /// The next version.
@@ -54,17 +51,16 @@ impl fmt::Display for Version {
     }
 }
 
-/// Whether a set is known to contain all entitlements of the customer.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Completeness {
-    /// The set contains all entitlements: a feature that is missing is not granted.
-    Complete,
-    /// The set contains some entitlements: a feature that is missing may be granted.
-    Partial,
+json_type! {
+    /// Whether a set is known to contain all entitlements of the customer.
+    #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+    pub enum Completeness {
+        /// The set contains all entitlements: a feature that is missing is not granted.
+        Complete = "complete",
+        /// The set contains some entitlements: a feature that is missing may be granted.
+        Partial = "partial",
+    }
 }
-
-impl_from_json! { enum Completeness { Complete = "complete", Partial = "partial" } }
 
 /// The known entitlements of one customer, newest first.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -96,33 +92,30 @@ impl Entitlements {
     }
 }
 
-/// An event that changes a customer's entitlements: Stripe's
-/// `entitlements.active_entitlement_summary.updated` or another one.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Summary {
-    /// The event's id, to ignore duplicates.
-    pub event: EventId,
-    /// The customer whose entitlements changed.
-    pub customer: CustomerKey,
-    /// The event's creation time. Events arrive in any order.
-    pub created: Timestamp,
-    /// The customer's entitlements after the event; `None` if the event does not include them.
-    pub page: Option<SummaryPage>,
+json_type! {
+    /// An event that changes a customer's entitlements: Stripe's
+    /// `entitlements.active_entitlement_summary.updated` or another one.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub struct Summary {
+        /// The event's id, to ignore duplicates.
+        pub event: EventId,
+        /// The customer whose entitlements changed.
+        pub customer: CustomerKey,
+        /// The event's creation time. Events arrive in any order.
+        pub created: Timestamp,
+        /// The customer's entitlements after the event; `None` if the event does not include them.
+        pub page: Option<SummaryPage>,
+    }
+
+    /// The list inside a summary. Stripe puts at most ten entitlements in it.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub enum SummaryPage {
+        /// `has_more: false`: these are all entitlements of the customer.
+        Complete(Vec<ActiveEntitlement>) = "complete",
+        /// `has_more: true`: the customer has these entitlements and others.
+        Truncated(Vec<ActiveEntitlement>) = "truncated",
+    }
 }
-
-impl_from_json! { struct Summary { event, customer, created, page } }
-
-/// The list inside a summary. Stripe puts at most ten entitlements in it.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SummaryPage {
-    /// `has_more: false`: these are all entitlements of the customer.
-    Complete(Vec<ActiveEntitlement>),
-    /// `has_more: true`: the customer has these entitlements and others.
-    Truncated(Vec<ActiveEntitlement>),
-}
-
-impl_from_json! { enum SummaryPage { Complete(_) = "complete", Truncated(_) = "truncated" } }
 
 /// The result of a check.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::json::{Decoder, FromJson, impl_from_json, scan};
+use crate::json::{Decoder, FromJson, json_type, scan};
 
 /// Why a string is not a valid id or key.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -48,6 +48,7 @@ macro_rules! bounded_string {
             }
         }
 
+        // By hand, since a string from outside is validated.
         impl FromJson for $name {
             fn from_json(value: Value, decoder: &mut Decoder) -> Self {
                 let string = String::from_json(value, decoder);
@@ -126,12 +127,11 @@ fn validate(string: &str, limit: usize) -> Result<&str, Error> {
     Ok(string)
 }
 
-/// The id of an entry in the activity log, `act_…`: a counter that starts at 1.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(transparent)]
-pub struct ActivityId(pub u64);
-
-impl_from_json! { struct ActivityId(u64) }
+json_type! {
+    /// The id of an entry in the activity log, `act_…`: a counter that starts at 1.
+    #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+    pub struct ActivityId(pub u64);
+}
 
 impl ActivityId {
     /// Parses an id. Returns `None` if no entry can have this id.
@@ -149,12 +149,11 @@ impl fmt::Display for ActivityId {
     }
 }
 
-/// A Unix timestamp in whole seconds, as Stripe uses.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(transparent)]
-pub struct Timestamp(pub i64);
-
-impl_from_json! { struct Timestamp(i64) }
+json_type! {
+    /// A Unix timestamp in whole seconds, as Stripe uses.
+    #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+    pub struct Timestamp(pub i64);
+}
 
 impl Timestamp {
     /// The timestamp so many seconds later.
@@ -170,12 +169,11 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// A Unix timestamp in milliseconds, as alarms use.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(transparent)]
-pub struct UnixMillis(pub u64);
-
-impl_from_json! { struct UnixMillis(u64) }
+json_type! {
+    /// A Unix timestamp in milliseconds, as alarms use.
+    #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+    pub struct UnixMillis(pub u64);
+}
 
 impl UnixMillis {
     /// The timestamp so many milliseconds later.
@@ -218,6 +216,7 @@ impl Livemode {
     }
 }
 
+// By hand, since a mode is a boolean in JSON.
 impl FromJson for Livemode {
     fn from_json(value: Value, decoder: &mut Decoder) -> Self {
         bool::from_json(value, decoder).into()
@@ -236,16 +235,16 @@ impl From<Livemode> for bool {
     }
 }
 
-/// One customer in one mode: the subject of a ledger, of a replica key and of a check.
-#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize)]
-pub struct CustomerKey {
-    /// The mode in which the customer exists.
-    pub livemode: Livemode,
-    /// The customer's id within that mode.
-    pub id: CustomerId,
+json_type! {
+    /// One customer in one mode: the subject of a ledger, of a replica key and of a check.
+    #[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize)]
+    pub struct CustomerKey {
+        /// The mode in which the customer exists.
+        pub livemode: Livemode,
+        /// The customer's id within that mode.
+        pub id: CustomerId,
+    }
 }
-
-impl_from_json! { struct CustomerKey { livemode, id } }
 
 impl CustomerKey {
     /// The storage key of this customer: `test:cus_…` or `live:cus_…`.

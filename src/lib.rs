@@ -4,7 +4,7 @@
 //!
 //! | module               | what it is                                                                   |
 //! |----------------------|------------------------------------------------------------------------------|
-//! | [`json`]             | decoding without a parser for each type, and scanning for escapes            |
+//! | [`json`]             | declares types, decodes without a parser for each, scans for escapes         |
 //! | [`id`]               | ids, lookup keys, timestamps, and live or test mode                          |
 //! | [`entitlement`]      | the entitlements of one customer, and [`entitlement::check()`]               |
 //! | [`policy`]           | the settings that decide what a subscription status grants                   |

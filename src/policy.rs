@@ -5,32 +5,29 @@
 
 use serde::Serialize;
 
-use crate::json::impl_from_json;
+use crate::json::json_type;
 
-/// Whether a subscription with a certain status grants its features.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GrantRule {
-    /// It grants its features.
-    Keep,
-    /// It grants nothing.
-    Revoke,
+json_type! {
+    /// Whether a subscription with a certain status grants its features.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+    pub enum GrantRule {
+        /// It grants its features.
+        Keep = "keep",
+        /// It grants nothing.
+        Revoke = "revoke",
+    }
+
+    /// The rules of the catalog for those statuses whose effect on entitlements Stripe does not document.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+    pub struct StatusPolicy {
+        /// `past_due`: a payment failed and is retried.
+        pub past_due: GrantRule,
+        /// `unpaid`: payments failed and are not retried.
+        pub unpaid: GrantRule,
+        /// `paused`: the trial ended without a payment method, or the subscription was paused.
+        pub paused: GrantRule,
+    }
 }
-
-impl_from_json! { enum GrantRule { Keep = "keep", Revoke = "revoke" } }
-
-/// The rules of the catalog for those statuses whose effect on entitlements Stripe does not document.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-pub struct StatusPolicy {
-    /// `past_due`: a payment failed and is retried.
-    pub past_due: GrantRule,
-    /// `unpaid`: payments failed and are not retried.
-    pub unpaid: GrantRule,
-    /// `paused`: the trial ended without a payment method, or the subscription was paused.
-    pub paused: GrantRule,
-}
-
-impl_from_json! { struct StatusPolicy { past_due, unpaid, paused } }
 
 impl Default for StatusPolicy {
     fn default() -> Self {

@@ -15,7 +15,7 @@ use crate::{
         tx::Tx,
     },
     id::Timestamp,
-    json::{self, Decoder, FromJson, impl_from_json},
+    json::{self, Decoder, FromJson, json_type},
 };
 
 /// The most expired objects removed by one new object. More than one, so that a backlog shrinks.
@@ -32,12 +32,12 @@ pub(crate) trait Entity: FromJson + Serialize {
     fn index_entries(&self) -> Vec<IndexEntry>;
 }
 
-/// The creation time of any entity, by its own clock: its position in the lists of clients.
-struct CreatedField {
-    created: Timestamp,
+json_type! {
+    /// The creation time of any entity, by its own clock: its position in the lists of clients.
+    struct CreatedField {
+        created: Timestamp,
+    }
 }
-
-impl_from_json! { struct CreatedField { created } }
 
 impl Tx<'_> {
     /// The object with this id, if it exists.

@@ -16,47 +16,40 @@ use super::{
 use crate::{
     entitlement::{Summary, Version},
     id::{EventId, Timestamp, UnixMillis},
-    json::impl_from_json,
+    json::json_type,
 };
 
 /// How many decisions of one mode are stored: some pages for a person to read.
 pub const ACTIVITY_RETENTION: usize = 1_000;
 
-/// One decision about a customer's set.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Activity {
+json_type! {
+    /// One decision about a customer's set.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub struct Activity {
+        /// What was decided.
+        pub kind: ActivityKind,
+        /// The version after the decision.
+        pub version: Version,
+        /// When it was decided.
+        pub at: UnixMillis,
+    }
+
     /// What was decided.
-    pub kind: ActivityKind,
-    /// The version after the decision.
-    pub version: Version,
-    /// When it was decided.
-    pub at: UnixMillis,
-}
-
-impl_from_json! { struct Activity { kind, version, at } }
-
-/// What was decided.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ActivityKind {
-    /// An event was processed.
-    Event {
-        /// The id of the event.
-        id: EventId,
-        /// When the event was created, according to the event.
-        created: Timestamp,
-        /// The outcome.
-        outcome: ApplyOutcome,
-    },
-    /// The set equals the source's list, or was updated to it as expected.
-    Confirmed,
-    /// The set differed from the source's list, and no event had announced that. It was corrected.
-    Drift,
-}
-
-impl_from_json! {
-    enum ActivityKind {
-        Event { id, created, outcome } = "event", Confirmed = "confirmed", Drift = "drift",
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub enum ActivityKind {
+        /// An event was processed.
+        Event {
+            /// The id of the event.
+            id: EventId,
+            /// When the event was created, according to the event.
+            created: Timestamp,
+            /// The outcome.
+            outcome: ApplyOutcome,
+        } = "event",
+        /// The set equals the source's list, or was updated to it as expected.
+        Confirmed = "confirmed",
+        /// The set differed from the source's list, and no event had announced that. It was corrected.
+        Drift = "drift",
     }
 }
 

@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::{
     entitlement::{Entitlements, Version},
     id::LookupKey,
-    json::impl_from_json,
+    json::json_type,
 };
 
 /// How many changes of a customer are stored. A plan changes a few times a year. A client that missed
@@ -28,30 +28,27 @@ pub const CHANGE_RETENTION: u64 = 100;
 /// escaped quote in a key takes two bytes.
 pub const MAX_CHANGE_BYTES: usize = 1 << 18;
 
-/// One change of a customer's set.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct SetChange {
-    /// The version after the change.
-    pub version: Version,
-    /// The lookup keys that were granted, in order.
-    pub added: Vec<LookupKey>,
-    /// The lookup keys that are no longer granted, in order.
-    pub removed: Vec<LookupKey>,
+json_type! {
+    /// One change of a customer's set.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub struct SetChange {
+        /// The version after the change.
+        pub version: Version,
+        /// The lookup keys that were granted, in order.
+        pub added: Vec<LookupKey>,
+        /// The lookup keys that are no longer granted, in order.
+        pub removed: Vec<LookupKey>,
+    }
+
+    /// A notification to the subscribers of a customer.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub enum ChangeNotification {
+        /// The set changed.
+        Change(SetChange) = "change",
+        /// The set has this version now.
+        Version(Version) = "version",
+    }
 }
-
-impl_from_json! { struct SetChange { version, added, removed } }
-
-/// A notification to the subscribers of a customer.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ChangeNotification {
-    /// The set changed.
-    Change(SetChange),
-    /// The set has this version now.
-    Version(Version),
-}
-
-impl_from_json! { enum ChangeNotification { Change(_) = "change", Version(_) = "version" } }
 
 impl SetChange {
     /// Returns the change from `current` to `set`, or `None` if the version is the same. A change may

@@ -9,16 +9,16 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::{id::LookupKey, json::impl_from_json};
+use crate::{id::LookupKey, json::json_type};
 
-/// The features that appeared in a customer's sets.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
-pub struct ObservedFeatures {
-    reported: BTreeSet<LookupKey>,
-    unreported: BTreeSet<LookupKey>,
+json_type! {
+    /// The features that appeared in a customer's sets.
+    #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+    pub struct ObservedFeatures {
+        reported: BTreeSet<LookupKey>,
+        unreported: BTreeSet<LookupKey>,
+    }
 }
-
-impl_from_json! { struct ObservedFeatures { reported, unreported } }
 
 impl ObservedFeatures {
     /// The most features that are recorded. A catalog has some dozens. With keys of the maximum

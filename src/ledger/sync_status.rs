@@ -9,27 +9,27 @@ use serde::Serialize;
 
 use crate::{
     id::{LookupKey, Timestamp, UnixMillis},
-    json::impl_from_json,
+    json::json_type,
 };
 
 /// How much later a confirmation must be than the reported one to cause a report, in seconds. The
 /// customer index looks for sets without a confirmation for a day.
 const CONFIRMATION_REPORT_INTERVAL: i64 = 60 * 60;
 
-/// The sync status of a customer.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
-pub struct SyncStatus {
-    /// When the set was last confirmed by the source.
-    pub confirmed_at: Option<Timestamp>,
-    /// The number of tasks with failed attempts.
-    pub pending: u32,
-    /// When the oldest of these tasks was created.
-    pub pending_since: Option<UnixMillis>,
-    /// A problem that requires operator action.
-    pub problem: Option<SyncProblem>,
+json_type! {
+    /// The sync status of a customer.
+    #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+    pub struct SyncStatus {
+        /// When the set was last confirmed by the source.
+        pub confirmed_at: Option<Timestamp>,
+        /// The number of tasks with failed attempts.
+        pub pending: u32,
+        /// When the oldest of these tasks was created.
+        pub pending_since: Option<UnixMillis>,
+        /// A problem that requires operator action.
+        pub problem: Option<SyncProblem>,
+    }
 }
-
-impl_from_json! { struct SyncStatus { confirmed_at, pending, pending_since, problem } }
 
 /// One report to the customer index.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -40,18 +40,15 @@ pub struct StatusReport {
     pub features: BTreeSet<LookupKey>,
 }
 
-/// A failure of the source that requires operator action.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SyncProblem {
-    /// The source rejects the API key.
-    KeyRefused,
-    /// The source does not know a customer for which it sent events.
-    UnknownCustomer,
-}
-
-impl_from_json! {
-    enum SyncProblem { KeyRefused = "key_refused", UnknownCustomer = "unknown_customer" }
+json_type! {
+    /// A failure of the source that requires operator action.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+    pub enum SyncProblem {
+        /// The source rejects the API key.
+        KeyRefused = "key_refused",
+        /// The source does not know a customer for which it sent events.
+        UnknownCustomer = "unknown_customer",
+    }
 }
 
 impl SyncStatus {

@@ -18,7 +18,7 @@ use crate::{
     entitlement::{ActiveEntitlement, Entitlements, SummaryPage},
     entitlement_list::EntitlementList,
     id::{CustomerId, EntitlementId, UnixMillis},
-    json::impl_from_json,
+    json::json_type,
     ledger::SourceState,
     policy::GrantRule,
 };
@@ -136,10 +136,11 @@ async fn resolve_missing<T: Transport>(
     customer: &CustomerId,
     deadline: UnixMillis,
 ) -> Result<SourceState, Error> {
-    struct RetrievedCustomer {
-        deleted: Option<bool>,
+    json_type! {
+        struct RetrievedCustomer {
+            deleted: Option<bool>,
+        }
     }
-    impl_from_json! { struct RetrievedCustomer { deleted } }
     let Some(segment) = path_segment(customer.as_str()) else {
         return Ok(SourceState::NotFound);
     };

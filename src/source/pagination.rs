@@ -10,18 +10,18 @@ use super::{
 };
 use crate::{
     id::UnixMillis,
-    json::{FromJson, impl_from_json},
+    json::{FromJson, json_type},
 };
 
-/// One page of a list.
-pub(super) struct StripePage<Item> {
-    /// The items of the page.
-    pub(super) data: Vec<Item>,
-    /// Whether there are more pages.
-    pub(super) has_more: bool,
+json_type! {
+    /// One page of a list.
+    pub(super) struct StripePage<Item> {
+        /// The items of the page.
+        pub(super) data: Vec<Item>,
+        /// Whether there are more pages.
+        pub(super) has_more: bool,
+    }
 }
-
-impl_from_json! { struct StripePage<Item> { data, has_more } }
 
 /// Reads at most `max_pages` of a list, whose target must have a query. `has_more` of the result is
 /// whether there are more pages. `id` returns the id of an item.

@@ -19,44 +19,36 @@ use super::{
 use crate::{
     entitlement::ActiveEntitlement,
     id::{CustomerId, UnixMillis},
-    json::{FromJson, impl_from_json},
+    json::{FromJson, json_type},
 };
 
 /// The maximum pages of subscriptions, or of one product's features.
 const MAX_PAGES: usize = 20;
 
-struct StripeSubscription {
-    id: String,
-    status: String,
-    items: StripePage<StripeSubscriptionItem>,
+json_type! {
+    struct StripeSubscription {
+        id: String,
+        status: String,
+        items: StripePage<StripeSubscriptionItem>,
+    }
+
+    struct StripeSubscriptionItem {
+        price: StripePrice,
+    }
+
+    struct StripePrice {
+        product: String,
+    }
+
+    struct StripeProductFeature {
+        id: String,
+        entitlement_feature: StripeFeatureRef,
+    }
+
+    struct StripeFeatureRef {
+        id: String,
+    }
 }
-
-impl_from_json! { struct StripeSubscription { id, status, items } }
-
-struct StripeSubscriptionItem {
-    price: StripePrice,
-}
-
-impl_from_json! { struct StripeSubscriptionItem { price } }
-
-struct StripePrice {
-    product: String,
-}
-
-impl_from_json! { struct StripePrice { product } }
-
-struct StripeProductFeature {
-    id: String,
-    entitlement_feature: StripeFeatureRef,
-}
-
-impl_from_json! { struct StripeProductFeature { id, entitlement_feature } }
-
-struct StripeFeatureRef {
-    id: String,
-}
-
-impl_from_json! { struct StripeFeatureRef { id } }
 
 /// Returns the list without the entitlements that only paused subscriptions grant.
 pub(super) async fn exclude<T: Transport>(

@@ -20,7 +20,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::client::{Error, StripeClient, StripeResponse, Transport};
 use crate::{
     id::UnixMillis,
-    json::{self, FromJson, impl_from_json},
+    json::{self, FromJson, json_type},
     ledger::Jitter,
 };
 
@@ -114,17 +114,18 @@ fn backoff_delay(attempts: u32, random: f64) -> u64 {
 
 /// The error of a response that is not retried.
 fn error_from(response: &StripeResponse) -> Error {
-    struct StripeErrorEnvelope {
-        error: StripeErrorBody,
+    json_type! {
+        struct StripeErrorEnvelope {
+            error: StripeErrorBody,
+        }
+
+        #[derive(Default)]
+        struct StripeErrorBody {
+            code: Option<String>,
+            message: Option<String>,
+            param: Option<String>,
+        }
     }
-    #[derive(Default)]
-    struct StripeErrorBody {
-        code: Option<String>,
-        message: Option<String>,
-        param: Option<String>,
-    }
-    impl_from_json! { struct StripeErrorEnvelope { error } }
-    impl_from_json! { struct StripeErrorBody { code, message, param } }
     let StripeResponse { status, body, .. } = response;
     let status = *status;
     if matches!(status, 401 | 403) {

@@ -39,7 +39,7 @@ use self::pagination::{PageOf, PageRequest};
 use crate::{
     entitlement::{Completeness, Entitlements, Summary, Version},
     id::{ActivityId, CustomerId, CustomerKey, Livemode, LookupKey, Timestamp, UnixMillis},
-    json::impl_from_json,
+    json::{impl_from_json, json_type},
     ledger::{self, Activity, ApplyReceipt, SyncProblem, SyncStatus},
     source::{StripeClient, Transport},
     token::{PublicKey, SigningKey},
@@ -148,16 +148,16 @@ pub trait CustomerIndex {
     ) -> Result<PageOf<CustomerSyncStatus>, Error>;
 }
 
-/// An entry of the customer index.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct CustomerSyncStatus {
-    /// The customer.
-    pub id: CustomerId,
-    /// The status in the customer's last report.
-    pub status: SyncStatus,
+json_type! {
+    /// An entry of the customer index.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub struct CustomerSyncStatus {
+        /// The customer.
+        pub id: CustomerId,
+        /// The status in the customer's last report.
+        pub status: SyncStatus,
+    }
 }
-
-impl_from_json! { struct CustomerSyncStatus { id, status } }
 
 /// The log of recent decisions, for operators to read. Ledgers append to it on a best-effort basis, so
 /// entries may be missing.
@@ -174,42 +174,38 @@ pub trait ActivityLog {
     ) -> Result<ActivityPage, Error>;
 }
 
-/// A page of the activity log.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct ActivityPage {
-    /// The requested page.
-    pub entries: PageOf<ActivityEntry>,
-    /// The newest entry of the mode, of any customer. No later id was ever assigned.
-    pub newest: Option<ActivityId>,
+json_type! {
+    /// A page of the activity log.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub struct ActivityPage {
+        /// The requested page.
+        pub entries: PageOf<ActivityEntry>,
+        /// The newest entry of the mode, of any customer. No later id was ever assigned.
+        pub newest: Option<ActivityId>,
+    }
+
+    /// An entry of the activity log.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub struct ActivityEntry {
+        /// The id: later entries have higher ids.
+        pub id: ActivityId,
+        /// The customer that the decision is about.
+        pub customer: CustomerId,
+        /// The decision.
+        pub activity: Activity,
+    }
+
+    /// The failed tasks of all customers.
+    #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+    pub struct Backlog {
+        /// The number of tasks with failed attempts.
+        pub pending: u32,
+        /// When the oldest of these tasks was created.
+        pub pending_since: Option<UnixMillis>,
+        /// A problem that requires operator action.
+        pub problem: Option<SyncProblem>,
+    }
 }
-
-impl_from_json! { struct ActivityPage { entries, newest } }
-
-/// An entry of the activity log.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct ActivityEntry {
-    /// The id: later entries have higher ids.
-    pub id: ActivityId,
-    /// The customer that the decision is about.
-    pub customer: CustomerId,
-    /// The decision.
-    pub activity: Activity,
-}
-
-impl_from_json! { struct ActivityEntry { id, customer, activity } }
-
-/// The failed tasks of all customers.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
-pub struct Backlog {
-    /// The number of tasks with failed attempts.
-    pub pending: u32,
-    /// When the oldest of these tasks was created.
-    pub pending_since: Option<UnixMillis>,
-    /// A problem that requires operator action.
-    pub problem: Option<SyncProblem>,
-}
-
-impl_from_json! { struct Backlog { pending, pending_since, problem } }
 
 /// The client for the built-in catalog.
 #[expect(async_fn_in_trait, reason = "a Worker has one thread: futures need not be `Send`")]

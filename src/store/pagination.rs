@@ -6,43 +6,38 @@
 
 use serde::Serialize;
 
-use crate::json::impl_from_json;
+use crate::json::json_type;
 
-/// A request for one page.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct PageRequest<P> {
-    /// The most items to return.
-    pub limit: usize,
-    /// Where the page starts or ends.
-    pub cursor: Cursor<P>,
+json_type! {
+    /// A request for one page.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub struct PageRequest<P> {
+        /// The most items to return.
+        pub limit: usize,
+        /// Where the page starts or ends.
+        pub cursor: Cursor<P>,
+    }
+
+    /// Where a page starts or ends.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub enum Cursor<P> {
+        /// The page starts at the start of the list.
+        Start = "start",
+        /// The page starts after this position.
+        After(P) = "after",
+        /// The page ends before this position.
+        Before(P) = "before",
+    }
+
+    /// One page of a list.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub struct PageOf<T> {
+        /// The items, in the order of the list.
+        pub data: Vec<T>,
+        /// Whether there are more items in the direction of the cursor.
+        pub has_more: bool,
+    }
 }
-
-impl_from_json! { struct PageRequest<P> { limit, cursor } }
-
-/// Where a page starts or ends.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cursor<P> {
-    /// The page starts at the start of the list.
-    Start,
-    /// The page starts after this position.
-    After(P),
-    /// The page ends before this position.
-    Before(P),
-}
-
-impl_from_json! { enum Cursor<P> { Start = "start", After(_) = "after", Before(_) = "before" } }
-
-/// One page of a list.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct PageOf<T> {
-    /// The items, in the order of the list.
-    pub data: Vec<T>,
-    /// Whether there are more items in the direction of the cursor.
-    pub has_more: bool,
-}
-
-impl_from_json! { struct PageOf<T> { data, has_more } }
 
 impl<P> PageRequest<P> {
     /// The number of items that a store reads. The extra item shows whether there are more.

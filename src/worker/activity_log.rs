@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     id::{ActivityId, CustomerId, CustomerKey, Livemode},
-    json::impl_from_json,
+    json::json_type,
     ledger::{ACTIVITY_RETENTION, Activity},
     store::{
         self, ActivityEntry, ActivityPage,
@@ -78,18 +78,13 @@ impl std::fmt::Debug for ActivityLogObject {
     }
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "snake_case")]
-enum ActivityLogRequest {
-    /// Stores activities of a customer, in this order.
-    Append { customer: CustomerId, activities: Vec<Activity> },
-    /// Returns a page of the activities of one customer, or of all customers.
-    List { customer: Option<CustomerId>, page: PageRequest<ActivityId> },
-}
-
-impl_from_json! {
+json_type! {
+    #[derive(Serialize)]
     enum ActivityLogRequest {
-        Append { customer, activities } = "append", List { customer, page } = "list",
+        /// Stores activities of a customer, in this order.
+        Append { customer: CustomerId, activities: Vec<Activity> } = "append",
+        /// Returns a page of the activities of one customer, or of all customers.
+        List { customer: Option<CustomerId>, page: PageRequest<ActivityId> } = "list",
     }
 }
 

@@ -171,6 +171,37 @@ fn a_call_of_a_method_whose_block_is_apart_from_its_type_is_an_import() {
 }
 
 #[test]
+fn a_circle_through_types_that_a_macro_declares_is_found() {
+    let sources = [
+        ("lib.rs", "mod json; mod low; mod high;"),
+        ("json.rs", "macro_rules! json_type { () => {} } pub(crate) use json_type;"),
+        ("low.rs", "crate::json::json_type! { pub struct Low { high: Option<super::high::High> } }"),
+        (
+            "high.rs",
+            "use crate::{json::json_type, low::Low};
+            json_type! { pub struct Other(u8); pub enum High { No = \"no\", Of { low: Low } = \"of\" } }",
+        ),
+    ];
+    let sources = sources.map(|(name, code)| Source::parse(name, code));
+    let imports = Crate::new(&sources).imports();
+    let found: Vec<_> =
+        imports.iter().map(|Import { from, to, name }| (&**from, &**to, &**name)).collect();
+    let expected = [
+        ("high.rs", "json.rs", "json_type"),
+        ("high.rs", "low.rs", "Low"),
+        ("low.rs", "high.rs", "High"),
+        ("low.rs", "json.rs", "json_type"),
+    ];
+    assert_eq!(found, expected);
+    let mut imported = BTreeMap::<_, BTreeSet<_>>::new();
+    for Import { from, to, .. } in imports {
+        imported.entry(from).or_default().insert(to);
+    }
+    let circle = ["high.rs".to_owned(), "low.rs".to_owned()];
+    assert_eq!(imports::circles(&imported), [circle.into()]);
+}
+
+#[test]
 fn a_circle_is_found_with_all_its_files() {
     let files = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     let imported = [("a", &["b"][..]), ("b", &["c", "d"]), ("c", &["a"]), ("d", &[])];

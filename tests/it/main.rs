@@ -23,6 +23,7 @@ mod http;
 mod invalid_tokens;
 mod isolation;
 mod issuer;
+mod json;
 mod jwks_cache;
 mod layers;
 mod ledger_rules;

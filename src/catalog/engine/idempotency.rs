@@ -13,7 +13,7 @@ use crate::{
         tx::Tx,
     },
     id::Timestamp,
-    json::impl_from_json,
+    json::json_type,
 };
 
 /// How long a response is retained, in seconds. The same as at Stripe.
@@ -25,20 +25,20 @@ pub(crate) const MAX_KEY_LEN: usize = 255;
 /// The index of all stored responses.
 const INDEX: &str = "responses";
 
-/// A stored response.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct StoredResponse {
-    key: String,
-    created: Timestamp,
-    /// The request's hash: equal for equal requests.
-    fingerprint: String,
-    pub(crate) status: u16,
-    pub(crate) body: String,
-    /// The id of the request that it first responded to.
-    pub(crate) request_id: Option<String>,
+json_type! {
+    /// A stored response.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) struct StoredResponse {
+        key: String,
+        created: Timestamp,
+        /// The request's hash: equal for equal requests.
+        fingerprint: String,
+        pub(crate) status: u16,
+        pub(crate) body: String,
+        /// The id of the request that it first responded to.
+        pub(crate) request_id: Option<String>,
+    }
 }
-
-impl_from_json! { struct StoredResponse { key, created, fingerprint, status, body, request_id } }
 
 impl Entity for StoredResponse {
     const TYPE: &'static str = "idempotent response";

@@ -15,7 +15,7 @@ use crate::{
         tx::Tx,
     },
     id::Timestamp,
-    json::impl_from_json,
+    json::json_type,
     policy::StatusPolicy,
 };
 
@@ -25,28 +25,26 @@ pub(crate) const INDEX: &str = "bulk jobs";
 /// The id of the only [`AppliedPolicy`].
 const APPLIED_POLICY_ID: &str = "policy";
 
-/// A change of many subscriptions, in progress.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct BulkJob {
-    pub(crate) id: String,
-    pub(crate) created: Timestamp,
-    pub(crate) kind: JobKind,
-    /// The position of the last subscription that was processed.
-    pub(crate) cursor: Option<(Timestamp, i64)>,
+json_type! {
+    /// A change of many subscriptions, in progress.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) struct BulkJob {
+        pub(crate) id: String,
+        pub(crate) created: Timestamp,
+        pub(crate) kind: JobKind,
+        /// The position of the last subscription that was processed.
+        pub(crate) cursor: Option<(Timestamp, i64)>,
+    }
+
+    /// Which subscriptions a job changes, and how.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) enum JobKind {
+        /// Reads the features of this product again.
+        Product(String) = "Product",
+        /// Recomputes the entitlements of customers with a subscription of this status.
+        Status(Status) = "Status",
+    }
 }
-
-impl_from_json! { struct BulkJob { id, created, kind, cursor } }
-
-/// Which subscriptions a job changes, and how.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(crate) enum JobKind {
-    /// Reads the features of this product again.
-    Product(String),
-    /// Recomputes the entitlements of customers with a subscription of this status.
-    Status(Status),
-}
-
-impl_from_json! { enum JobKind { Product(_) = "Product", Status(_) = "Status" } }
 
 impl Entity for BulkJob {
     const TYPE: &'static str = "bulk job";
@@ -60,13 +58,13 @@ impl Entity for BulkJob {
     }
 }
 
-/// The policy that the stored entitlements were computed with.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-struct AppliedPolicy {
-    policy: StatusPolicy,
+json_type! {
+    /// The policy that the stored entitlements were computed with.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    struct AppliedPolicy {
+        policy: StatusPolicy,
+    }
 }
-
-impl_from_json! { struct AppliedPolicy { policy } }
 
 impl Entity for AppliedPolicy {
     const TYPE: &'static str = "applied policy";

@@ -11,20 +11,20 @@ use serde_json::{Value, json};
 use crate::{
     catalog::{repository::Entity, storage::IndexEntry},
     id::{Livemode, Timestamp},
-    json::impl_from_json,
+    json::json_type,
 };
 
-/// One feature of one customer.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct StoredEntitlement {
-    pub(crate) id: String,
-    pub(crate) created: Timestamp,
-    pub(crate) customer: String,
-    pub(crate) feature: String,
-    pub(crate) lookup_key: String,
+json_type! {
+    /// One feature of one customer.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) struct StoredEntitlement {
+        pub(crate) id: String,
+        pub(crate) created: Timestamp,
+        pub(crate) customer: String,
+        pub(crate) feature: String,
+        pub(crate) lookup_key: String,
+    }
 }
-
-impl_from_json! { struct StoredEntitlement { id, created, customer, feature, lookup_key } }
 
 impl Entity for StoredEntitlement {
     const TYPE: &'static str = "active entitlement";

@@ -8,37 +8,34 @@
 
 use serde::Serialize;
 
-use crate::{id::Timestamp, json::impl_from_json};
+use crate::{id::Timestamp, json::json_type};
 
 /// Seconds of a day. Every Unix day has this many.
 pub(crate) const SECONDS_PER_DAY: i64 = 86_400;
 
-/// The unit of a billing cycle.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Interval {
-    /// 24 hours.
-    Day,
-    /// Seven days.
-    Week,
-    /// A calendar month.
-    Month,
-    /// Twelve months.
-    Year,
+json_type! {
+    /// The unit of a billing cycle.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) enum Interval {
+        /// 24 hours.
+        Day = "day",
+        /// Seven days.
+        Week = "week",
+        /// A calendar month.
+        Month = "month",
+        /// Twelve months.
+        Year = "year",
+    }
+
+    /// The length of a billing cycle.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) struct BillingCycle {
+        /// The unit.
+        pub(crate) interval: Interval,
+        /// The number of units: at least one.
+        pub(crate) count: u32,
+    }
 }
-
-impl_from_json! { enum Interval { Day = "day", Week = "week", Month = "month", Year = "year" } }
-
-/// The length of a billing cycle.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct BillingCycle {
-    /// The unit.
-    pub(crate) interval: Interval,
-    /// The number of units: at least one.
-    pub(crate) count: u32,
-}
-
-impl_from_json! { struct BillingCycle { interval, count } }
 
 impl BillingCycle {
     /// Stripe's limit of `interval_count`: three years in each unit.

@@ -16,28 +16,24 @@ use crate::{
         tx::Tx,
     },
     id::{Livemode, Timestamp},
-    json::impl_from_json,
+    json::json_type,
 };
 
-/// A customer.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct Customer {
-    pub(crate) id: String,
-    pub(crate) created: Timestamp,
-    pub(crate) email: Option<String>,
-    /// The customer's test clock.
-    pub(crate) test_clock: Option<String>,
-    /// The default payment method.
-    pub(crate) payment_method: Option<String>,
-    pub(crate) metadata: Metadata,
-    /// Members that are stored only to be returned.
-    pub(crate) passthrough: Map<String, Value>,
-    pub(crate) deleted: bool,
-}
-
-impl_from_json! {
-    struct Customer {
-        id, created, email, test_clock, payment_method, metadata, passthrough, deleted,
+json_type! {
+    /// A customer.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) struct Customer {
+        pub(crate) id: String,
+        pub(crate) created: Timestamp,
+        pub(crate) email: Option<String>,
+        /// The customer's test clock.
+        pub(crate) test_clock: Option<String>,
+        /// The default payment method.
+        pub(crate) payment_method: Option<String>,
+        pub(crate) metadata: Metadata,
+        /// Members that are stored only to be returned.
+        pub(crate) passthrough: Map<String, Value>,
+        pub(crate) deleted: bool,
     }
 }
 

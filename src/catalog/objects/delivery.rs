@@ -8,22 +8,22 @@ use serde::Serialize;
 use crate::{
     catalog::{objects::event::Event, repository::Entity, storage::IndexEntry},
     id::Timestamp,
-    json::impl_from_json,
+    json::json_type,
 };
 
-/// A pending task to send an event to an endpoint.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct Delivery {
-    pub(crate) id: String,
-    pub(crate) created: Timestamp,
-    pub(crate) event: String,
-    pub(crate) r#type: String,
-    pub(crate) endpoint: String,
-    pub(crate) attempts: u32,
-    pub(crate) due: Timestamp,
+json_type! {
+    /// A pending task to send an event to an endpoint.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) struct Delivery {
+        pub(crate) id: String,
+        pub(crate) created: Timestamp,
+        pub(crate) event: String,
+        pub(crate) r#type: String,
+        pub(crate) endpoint: String,
+        pub(crate) attempts: u32,
+        pub(crate) due: Timestamp,
+    }
 }
-
-impl_from_json! { struct Delivery { id, created, event, r#type, endpoint, attempts, due } }
 
 impl Entity for Delivery {
     const TYPE: &'static str = "delivery";

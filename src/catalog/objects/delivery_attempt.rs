@@ -8,27 +8,27 @@ use serde_json::{Value, json};
 use crate::{
     catalog::{repository::Entity, storage::IndexEntry},
     id::Timestamp,
-    json::impl_from_json,
+    json::json_type,
 };
 
 /// The index of all attempts.
 pub(crate) const INDEX: &str = "attempts";
 
-/// One attempt to deliver an event, and its outcome.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct DeliveryAttempt {
-    pub(crate) id: String,
-    pub(crate) created: Timestamp,
-    pub(crate) endpoint: String,
-    pub(crate) event: String,
-    pub(crate) r#type: String,
-    pub(crate) number: u32,
-    pub(crate) status: Option<u16>,
-    pub(crate) error: Option<String>,
-    pub(crate) next_attempt: Option<Timestamp>,
+json_type! {
+    /// One attempt to deliver an event, and its outcome.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) struct DeliveryAttempt {
+        pub(crate) id: String,
+        pub(crate) created: Timestamp,
+        pub(crate) endpoint: String,
+        pub(crate) event: String,
+        pub(crate) r#type: String,
+        pub(crate) number: u32,
+        pub(crate) status: Option<u16>,
+        pub(crate) error: Option<String>,
+        pub(crate) next_attempt: Option<Timestamp>,
+    }
 }
-
-impl_from_json! { struct DeliveryAttempt { id, created, endpoint, event, r#type, number, status, error, next_attempt } }
 
 impl Entity for DeliveryAttempt {
     const TYPE: &'static str = "webhook delivery";

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     catalog::{objects::calendar::SECONDS_PER_DAY, repository::Entity, storage::IndexEntry},
     id::{Livemode, Timestamp},
-    json::impl_from_json,
+    json::json_type,
     source::API_VERSION,
 };
 
@@ -73,25 +73,21 @@ impl EventType {
     }
 }
 
-/// An event.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct Event {
-    pub(crate) id: String,
-    pub(crate) created: Timestamp,
-    pub(crate) r#type: String,
-    pub(crate) object: Value,
-    pub(crate) previous_attributes: Option<Value>,
-    pub(crate) request_id: Option<String>,
-    pub(crate) idempotency_key: Option<String>,
-    /// The number of endpoints with a pending delivery.
-    pub(crate) pending_webhooks: u32,
-    /// The endpoints whose delivery was abandoned.
-    pub(crate) failed_endpoints: Vec<String>,
-}
-
-impl_from_json! {
-    struct Event {
-        id, created, r#type, object, previous_attributes, request_id, idempotency_key, pending_webhooks, failed_endpoints,
+json_type! {
+    /// An event.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) struct Event {
+        pub(crate) id: String,
+        pub(crate) created: Timestamp,
+        pub(crate) r#type: String,
+        pub(crate) object: Value,
+        pub(crate) previous_attributes: Option<Value>,
+        pub(crate) request_id: Option<String>,
+        pub(crate) idempotency_key: Option<String>,
+        /// The number of endpoints with a pending delivery.
+        pub(crate) pending_webhooks: u32,
+        /// The endpoints whose delivery was abandoned.
+        pub(crate) failed_endpoints: Vec<String>,
     }
 }
 

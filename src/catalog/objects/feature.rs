@@ -11,21 +11,21 @@ use serde_json::{Value, json};
 use crate::{
     catalog::{objects::metadata::Metadata, repository::Entity, storage::IndexEntry},
     id::{Livemode, Timestamp},
-    json::impl_from_json,
+    json::json_type,
 };
 
-/// A feature.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct Feature {
-    pub(crate) id: String,
-    pub(crate) created: Timestamp,
-    pub(crate) active: bool,
-    pub(crate) lookup_key: String,
-    pub(crate) name: String,
-    pub(crate) metadata: Metadata,
+json_type! {
+    /// A feature.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) struct Feature {
+        pub(crate) id: String,
+        pub(crate) created: Timestamp,
+        pub(crate) active: bool,
+        pub(crate) lookup_key: String,
+        pub(crate) name: String,
+        pub(crate) metadata: Metadata,
+    }
 }
-
-impl_from_json! { struct Feature { id, created, active, lookup_key, name, metadata } }
 
 impl Entity for Feature {
     const TYPE: &'static str = "feature";

@@ -5,12 +5,8 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::Value;
 
-use crate::{
-    catalog::error::Error,
-    json::{Decoder, FromJson},
-};
+use crate::{catalog::error::Error, json::json_type};
 
 /// The most keys of one object, by Stripe's documentation. The next two limits likewise.
 const MAX_KEYS: usize = 50;
@@ -21,15 +17,10 @@ const MAX_KEY_LEN: usize = 40;
 /// The most characters of a value.
 const MAX_VALUE_LEN: usize = 500;
 
-/// Metadata: values by key.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
-#[serde(transparent)]
-pub(crate) struct Metadata(pub(crate) BTreeMap<String, String>);
-
-impl FromJson for Metadata {
-    fn from_json(value: Value, decoder: &mut Decoder) -> Self {
-        Self(FromJson::from_json(value, decoder))
-    }
+json_type! {
+    /// Metadata: values by key.
+    #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+    pub(crate) struct Metadata(pub(crate) BTreeMap<String, String>);
 }
 
 /// A change of metadata.

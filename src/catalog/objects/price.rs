@@ -12,43 +12,36 @@ use crate::{
         storage::IndexEntry,
     },
     id::{Livemode, Timestamp},
-    json::impl_from_json,
+    json::json_type,
 };
 
-/// A price.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct Price {
-    pub(crate) id: String,
-    pub(crate) created: Timestamp,
-    pub(crate) active: bool,
-    pub(crate) product: String,
-    pub(crate) currency: String,
-    pub(crate) unit_amount: Option<i64>,
-    /// `None` for a one-time price.
-    pub(crate) recurring: Option<Recurring>,
-    pub(crate) lookup_key: Option<String>,
-    pub(crate) metadata: Metadata,
-    /// Members that are stored only to be returned.
-    pub(crate) passthrough: Map<String, Value>,
-}
+json_type! {
+    /// A price.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) struct Price {
+        pub(crate) id: String,
+        pub(crate) created: Timestamp,
+        pub(crate) active: bool,
+        pub(crate) product: String,
+        pub(crate) currency: String,
+        pub(crate) unit_amount: Option<i64>,
+        /// `None` for a one-time price.
+        pub(crate) recurring: Option<Recurring>,
+        pub(crate) lookup_key: Option<String>,
+        pub(crate) metadata: Metadata,
+        /// Members that are stored only to be returned.
+        pub(crate) passthrough: Map<String, Value>,
+    }
 
-impl_from_json! {
-    struct Price {
-        id, created, active, product, currency, unit_amount, recurring, lookup_key, metadata,
-        passthrough,
+    /// The recurrence of a price.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) struct Recurring {
+        pub(crate) billing_cycle: BillingCycle,
+        pub(crate) trial_period_days: Option<u32>,
+        pub(crate) usage_type: String,
+        pub(crate) meter: Option<String>,
     }
 }
-
-/// The recurrence of a price.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct Recurring {
-    pub(crate) billing_cycle: BillingCycle,
-    pub(crate) trial_period_days: Option<u32>,
-    pub(crate) usage_type: String,
-    pub(crate) meter: Option<String>,
-}
-
-impl_from_json! { struct Recurring { billing_cycle, trial_period_days, usage_type, meter } }
 
 /// Selects an index of prices.
 #[derive(Clone, Copy, Debug, Default)]

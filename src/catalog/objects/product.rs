@@ -12,26 +12,22 @@ use crate::{
         storage::IndexEntry,
     },
     id::{Livemode, Timestamp},
-    json::impl_from_json,
+    json::json_type,
 };
 
-/// A product.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct Product {
-    pub(crate) id: String,
-    pub(crate) created: Timestamp,
-    pub(crate) updated: Timestamp,
-    pub(crate) active: bool,
-    pub(crate) name: String,
-    pub(crate) default_price: Option<String>,
-    pub(crate) metadata: Metadata,
-    /// Members that are stored only to be returned.
-    pub(crate) passthrough: Map<String, Value>,
-}
-
-impl_from_json! {
-    struct Product {
-        id, created, updated, active, name, default_price, metadata, passthrough,
+json_type! {
+    /// A product.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) struct Product {
+        pub(crate) id: String,
+        pub(crate) created: Timestamp,
+        pub(crate) updated: Timestamp,
+        pub(crate) active: bool,
+        pub(crate) name: String,
+        pub(crate) default_price: Option<String>,
+        pub(crate) metadata: Metadata,
+        /// Members that are stored only to be returned.
+        pub(crate) passthrough: Map<String, Value>,
     }
 }
 

@@ -18,22 +18,22 @@ use crate::{
         tx::Tx,
     },
     id::{Livemode, Timestamp},
-    json::impl_from_json,
+    json::json_type,
 };
 
 /// The most features of one product. Each new subscription reads them all.
 pub(crate) const MAX_FEATURES: usize = 1_000;
 
-/// The attachment of a feature to a product.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct ProductFeature {
-    pub(crate) id: String,
-    pub(crate) created: Timestamp,
-    pub(crate) product: String,
-    pub(crate) feature: String,
+json_type! {
+    /// The attachment of a feature to a product.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) struct ProductFeature {
+        pub(crate) id: String,
+        pub(crate) created: Timestamp,
+        pub(crate) product: String,
+        pub(crate) feature: String,
+    }
 }
-
-impl_from_json! { struct ProductFeature { id, created, product, feature } }
 
 impl Entity for ProductFeature {
     const TYPE: &'static str = "product feature";

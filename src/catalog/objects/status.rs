@@ -20,29 +20,22 @@
 use serde::Serialize;
 
 use crate::{
-    json::impl_from_json,
+    json::json_type,
     policy::{GrantRule, StatusPolicy},
 };
 
-/// The status of a subscription.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Status {
-    Active,
-    Canceled,
-    Incomplete,
-    IncompleteExpired,
-    PastDue,
-    Paused,
-    Trialing,
-    Unpaid,
-}
-
-impl_from_json! {
-    enum Status {
-        Active = "active", Canceled = "canceled", Incomplete = "incomplete",
-        IncompleteExpired = "incomplete_expired", PastDue = "past_due", Paused = "paused",
-        Trialing = "trialing", Unpaid = "unpaid",
+json_type! {
+    /// The status of a subscription.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) enum Status {
+        Active = "active",
+        Canceled = "canceled",
+        Incomplete = "incomplete",
+        IncompleteExpired = "incomplete_expired",
+        PastDue = "past_due",
+        Paused = "paused",
+        Trialing = "trialing",
+        Unpaid = "unpaid",
     }
 }
 

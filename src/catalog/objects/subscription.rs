@@ -35,7 +35,7 @@ use crate::{
         tx::Tx,
     },
     id::Timestamp,
-    json::impl_from_json,
+    json::json_type,
 };
 
 /// How long the first payment can be made, in seconds. The same as at Stripe.
@@ -47,128 +47,98 @@ const DUNNING_PERIOD: i64 = 14 * SECONDS_PER_DAY;
 /// The most subscriptions of one customer, as at Stripe. All of them are read when one changes.
 pub(crate) const MAX_SUBSCRIPTIONS: usize = 500;
 
-/// A subscription.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct Subscription {
-    pub(crate) id: String,
-    pub(crate) created: Timestamp,
-    pub(crate) customer: String,
-    /// The customer's test clock.
-    pub(crate) test_clock: Option<String>,
-    pub(crate) status: Status,
-    pub(crate) items: Vec<SubscriptionItem>,
-    pub(crate) billing_terms: BillingTerms,
-    /// The time from which periods are counted.
-    pub(crate) billing_cycle_anchor: Timestamp,
-    pub(crate) period: Period,
-    pub(crate) trial: Option<Period>,
-    pub(crate) missing_payment_method: MissingPaymentMethod,
-    pub(crate) cancel_at: Option<Timestamp>,
-    pub(crate) cancel_at_period_end: bool,
-    pub(crate) canceled_at: Option<Timestamp>,
-    pub(crate) ended_at: Option<Timestamp>,
-    pub(crate) payment_method: Option<String>,
-    /// The time of the first failed payment, while payments fail.
-    pub(crate) failing_since: Option<Timestamp>,
-    pub(crate) pause_collection: Option<PauseCollection>,
-    pub(crate) cancellation_details: CancellationDetails,
-    pub(crate) metadata: Metadata,
-    /// Members that are stored only to be returned.
-    pub(crate) passthrough: Map<String, Value>,
-}
+json_type! {
+    /// A subscription.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) struct Subscription {
+        pub(crate) id: String,
+        pub(crate) created: Timestamp,
+        pub(crate) customer: String,
+        /// The customer's test clock.
+        pub(crate) test_clock: Option<String>,
+        pub(crate) status: Status,
+        pub(crate) items: Vec<SubscriptionItem>,
+        pub(crate) billing_terms: BillingTerms,
+        /// The time from which periods are counted.
+        pub(crate) billing_cycle_anchor: Timestamp,
+        pub(crate) period: Period,
+        pub(crate) trial: Option<Period>,
+        pub(crate) missing_payment_method: MissingPaymentMethod,
+        pub(crate) cancel_at: Option<Timestamp>,
+        pub(crate) cancel_at_period_end: bool,
+        pub(crate) canceled_at: Option<Timestamp>,
+        pub(crate) ended_at: Option<Timestamp>,
+        pub(crate) payment_method: Option<String>,
+        /// The time of the first failed payment, while payments fail.
+        pub(crate) failing_since: Option<Timestamp>,
+        pub(crate) pause_collection: Option<PauseCollection>,
+        pub(crate) cancellation_details: CancellationDetails,
+        pub(crate) metadata: Metadata,
+        /// Members that are stored only to be returned.
+        pub(crate) passthrough: Map<String, Value>,
+    }
 
-impl_from_json! {
-    struct Subscription {
-        id, created, customer, test_clock, status, items, billing_terms, billing_cycle_anchor, period, trial, missing_payment_method,
-        cancel_at, cancel_at_period_end, canceled_at, ended_at, payment_method, failing_since,
-        pause_collection, cancellation_details, metadata, passthrough,
+    /// Why it is canceled, or is going to be.
+    #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+    pub(crate) struct CancellationDetails {
+        pub(crate) comment: Option<String>,
+        pub(crate) feedback: Option<String>,
+        pub(crate) feedback_option: Option<String>,
+        pub(crate) reason: Option<CancellationReason>,
+    }
+
+    /// Stripe's reason for a cancellation.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) enum CancellationReason {
+        CancellationRequested = "cancellation_requested",
+        PaymentFailed = "payment_failed",
+    }
+
+    /// What all its prices have in common.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) struct BillingTerms {
+        pub(crate) currency: String,
+        pub(crate) cycle: BillingCycle,
+        /// Whether every price is zero, so that nothing is charged.
+        pub(crate) free: bool,
+    }
+
+    /// One price in a subscription.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) struct SubscriptionItem {
+        pub(crate) id: String,
+        pub(crate) created: Timestamp,
+        pub(crate) price: String,
+        pub(crate) product: String,
+        pub(crate) quantity: Option<u64>,
+        pub(crate) metadata: Metadata,
+        /// The product's features, as last read from the product.
+        pub(crate) features: Vec<String>,
+    }
+
+    /// A time span: the start is in it, the end is not.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) struct Period {
+        pub(crate) start: Timestamp,
+        pub(crate) end: Timestamp,
+    }
+
+    /// What the end of a trial does without a payment method.
+    #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+    pub(crate) enum MissingPaymentMethod {
+        Cancel = "cancel",
+        #[default]
+        CreateInvoice = "create_invoice",
+        Pause = "pause",
+    }
+
+    /// Invoices are not collected for a while. The status stays.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) struct PauseCollection {
+        pub(crate) behavior: String,
+        pub(crate) resumes_at: Option<Timestamp>,
     }
 }
-
-/// Why it is canceled, or is going to be.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
-pub(crate) struct CancellationDetails {
-    pub(crate) comment: Option<String>,
-    pub(crate) feedback: Option<String>,
-    pub(crate) feedback_option: Option<String>,
-    pub(crate) reason: Option<CancellationReason>,
-}
-
-impl_from_json! { struct CancellationDetails { comment, feedback, feedback_option, reason } }
-
-/// Stripe's reason for a cancellation.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum CancellationReason {
-    CancellationRequested,
-    PaymentFailed,
-}
-
-impl_from_json! {
-    enum CancellationReason {
-        CancellationRequested = "cancellation_requested", PaymentFailed = "payment_failed",
-    }
-}
-
-/// What all its prices have in common.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct BillingTerms {
-    pub(crate) currency: String,
-    pub(crate) cycle: BillingCycle,
-    /// Whether every price is zero, so that nothing is charged.
-    pub(crate) free: bool,
-}
-
-impl_from_json! { struct BillingTerms { currency, cycle, free } }
-
-/// One price in a subscription.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct SubscriptionItem {
-    pub(crate) id: String,
-    pub(crate) created: Timestamp,
-    pub(crate) price: String,
-    pub(crate) product: String,
-    pub(crate) quantity: Option<u64>,
-    pub(crate) metadata: Metadata,
-    /// The product's features, as last read from the product.
-    pub(crate) features: Vec<String>,
-}
-
-impl_from_json! { struct SubscriptionItem { id, created, price, product, quantity, metadata, features } }
-
-/// A time span: the start is in it, the end is not.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct Period {
-    pub(crate) start: Timestamp,
-    pub(crate) end: Timestamp,
-}
-
-impl_from_json! { struct Period { start, end } }
-
-/// What the end of a trial does without a payment method.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum MissingPaymentMethod {
-    Cancel,
-    #[default]
-    CreateInvoice,
-    Pause,
-}
-
-impl_from_json! {
-    enum MissingPaymentMethod {
-        Cancel = "cancel", CreateInvoice = "create_invoice", Pause = "pause",
-    }
-}
-
-/// Invoices are not collected for a while. The status stays.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct PauseCollection {
-    pub(crate) behavior: String,
-    pub(crate) resumes_at: Option<Timestamp>,
-}
-
-impl_from_json! { struct PauseCollection { behavior, resumes_at } }
 
 /// Which of a customer's subscriptions.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -14,7 +14,7 @@ use crate::{
         tx::Tx,
     },
     id::{Livemode, Timestamp},
-    json::impl_from_json,
+    json::json_type,
 };
 
 /// How long a clock is retained, in seconds. The same as at Stripe.
@@ -29,30 +29,28 @@ pub(crate) const EXPIRY_INDEX: &str = "clocks expiry";
 /// The index of the clocks that are advancing, or being deleted.
 pub(crate) const BUSY_INDEX: &str = "clocks busy";
 
-/// A test clock.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct TestClock {
-    pub(crate) id: String,
-    pub(crate) created: Timestamp,
-    pub(crate) name: Option<String>,
-    pub(crate) frozen_time: Timestamp,
-    pub(crate) state: ClockState,
+json_type! {
+    /// A test clock.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) struct TestClock {
+        pub(crate) id: String,
+        pub(crate) created: Timestamp,
+        pub(crate) name: Option<String>,
+        pub(crate) frozen_time: Timestamp,
+        pub(crate) state: ClockState,
+    }
+
+    /// The state of a clock.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) enum ClockState {
+        /// Its time stands still.
+        Ready = "Ready",
+        /// It advances to this time.
+        Advancing(Timestamp) = "Advancing",
+        /// It is being deleted, with its customers.
+        Deleted = "Deleted",
+    }
 }
-
-impl_from_json! { struct TestClock { id, created, name, frozen_time, state } }
-
-/// The state of a clock.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-pub(crate) enum ClockState {
-    /// Its time stands still.
-    Ready,
-    /// It advances to this time.
-    Advancing(Timestamp),
-    /// It is being deleted, with its customers.
-    Deleted,
-}
-
-impl_from_json! { enum ClockState { Ready = "Ready", Advancing(_) = "Advancing", Deleted = "Deleted" } }
 
 impl Entity for TestClock {
     const TYPE: &'static str = "test clock";

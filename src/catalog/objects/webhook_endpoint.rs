@@ -18,7 +18,7 @@ use crate::{
         tx::Tx,
     },
     id::{Livemode, Timestamp},
-    json::impl_from_json,
+    json::json_type,
     webhook::signature,
 };
 
@@ -31,26 +31,21 @@ pub(crate) const INDEX: &str = "endpoints";
 /// The index of the deleted endpoints that may have pending deliveries.
 pub(crate) const DELETED_INDEX: &str = "endpoints deleted";
 
-/// A webhook endpoint.
-#[derive(Clone, Serialize)]
-pub(crate) struct WebhookEndpoint {
-    pub(crate) id: String,
-    pub(crate) created: Timestamp,
-    pub(crate) url: String,
-    pub(crate) enabled_events: Vec<String>,
-    pub(crate) disabled: bool,
-    pub(crate) api_version: Option<String>,
-    pub(crate) description: Option<String>,
-    pub(crate) metadata: Metadata,
-    pub(crate) secret: String,
-    /// The previous secrets, each with its expiry.
-    pub(crate) previous_secrets: Vec<(String, Timestamp)>,
-}
-
-impl_from_json! {
-    struct WebhookEndpoint {
-        id, created, url, enabled_events, disabled, api_version, description, metadata, secret,
-        previous_secrets,
+json_type! {
+    /// A webhook endpoint.
+    #[derive(Clone, Serialize)]
+    pub(crate) struct WebhookEndpoint {
+        pub(crate) id: String,
+        pub(crate) created: Timestamp,
+        pub(crate) url: String,
+        pub(crate) enabled_events: Vec<String>,
+        pub(crate) disabled: bool,
+        pub(crate) api_version: Option<String>,
+        pub(crate) description: Option<String>,
+        pub(crate) metadata: Metadata,
+        pub(crate) secret: String,
+        /// The previous secrets, each with its expiry.
+        pub(crate) previous_secrets: Vec<(String, Timestamp)>,
     }
 }
 
@@ -73,14 +68,14 @@ impl Entity for WebhookEndpoint {
     }
 }
 
-/// A deleted endpoint, until its pending deliveries are dropped.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct DeletedEndpoint {
-    pub(crate) id: String,
-    pub(crate) deleted_at: Timestamp,
+json_type! {
+    /// A deleted endpoint, until its pending deliveries are dropped.
+    #[derive(Clone, Debug, Serialize)]
+    pub(crate) struct DeletedEndpoint {
+        pub(crate) id: String,
+        pub(crate) deleted_at: Timestamp,
+    }
 }
-
-impl_from_json! { struct DeletedEndpoint { id, deleted_at } }
 
 impl Entity for DeletedEndpoint {
     const TYPE: &'static str = "deleted webhook endpoint";

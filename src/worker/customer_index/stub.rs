@@ -15,7 +15,7 @@ use worker::{Env, ObjectNamespace};
 
 use crate::{
     id::{CustomerId, Livemode, LookupKey},
-    json::{FromJson, impl_from_json},
+    json::{FromJson, json_type},
     ledger::{StatusReport, SyncStatus},
     store::{
         self, Backlog, CustomerSyncStatus,
@@ -33,41 +33,36 @@ const OBJECT_NAME: &str = "customer_index";
 /// The name of this store in errors.
 const PORT: &str = "customer index";
 
-/// A request to the customer index.
-#[derive(Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum IndexRequest {
-    /// Stores a customer's sync status and adds features.
-    Report { key: String, status: SyncStatus, features: BTreeSet<LookupKey> },
-    /// Returns the totals of pending tasks over all customers.
-    Backlog,
-    /// Leases up to `limit` customers of these modes to reconcile, and up to `limit` customers with
-    /// failed tasks, oldest first.
-    Due { modes: Vec<Livemode>, limit: u32 },
-    /// Returns the features that were observed in the sets of this mode.
-    Features(Livemode),
-    /// Returns a page of the customers of this mode whose ids have this prefix.
-    Customers { livemode: Livemode, prefix: Option<CustomerId>, page: PageRequest<CustomerId> },
-}
+json_type! {
+    /// A request to the customer index.
+    #[derive(Serialize)]
+    pub(super) enum IndexRequest {
+        /// Stores a customer's sync status and adds features.
+        Report { key: String, status: SyncStatus, features: BTreeSet<LookupKey> } = "report",
+        /// Returns the totals of pending tasks over all customers.
+        Backlog = "backlog",
+        /// Leases up to `limit` customers of these modes to reconcile, and up to `limit` customers with
+        /// failed tasks, oldest first.
+        Due { modes: Vec<Livemode>, limit: u32 } = "due",
+        /// Returns the features that were observed in the sets of this mode.
+        Features(Livemode) = "features",
+        /// Returns a page of the customers of this mode whose ids have this prefix.
+        Customers {
+            livemode: Livemode,
+            prefix: Option<CustomerId>,
+            page: PageRequest<CustomerId>,
+        } = "customers",
+    }
 
-impl_from_json! {
-    enum IndexRequest {
-        Report { key, status, features } = "report", Backlog = "backlog",
-        Due { modes, limit } = "due", Features(_) = "features",
-        Customers { livemode, prefix, page } = "customers",
+    /// The keys of customers whose ledgers have something to do.
+    #[derive(Default, Serialize)]
+    pub(in crate::worker) struct DueCustomers {
+        /// Customers whose sets were not confirmed for a day.
+        pub(in crate::worker) reconcile: Vec<String>,
+        /// Customers with tasks that failed at least once.
+        pub(in crate::worker) rearm: Vec<String>,
     }
 }
-
-/// The keys of customers whose ledgers have something to do.
-#[derive(Default, Serialize)]
-pub(in crate::worker) struct DueCustomers {
-    /// Customers whose sets were not confirmed for a day.
-    pub(in crate::worker) reconcile: Vec<String>,
-    /// Customers with tasks that failed at least once.
-    pub(in crate::worker) rearm: Vec<String>,
-}
-
-impl_from_json! { struct DueCustomers { reconcile, rearm } }
 
 /// The client of the customer index.
 pub(in crate::worker) struct CustomerIndexStub {

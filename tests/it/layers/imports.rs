@@ -13,7 +13,7 @@ use syn::{
     visit::{self, Visit},
 };
 
-use super::sources::Source;
+use super::sources::{Source, items_in_macro};
 
 /// One name that a file takes from another one.
 #[derive(Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -234,13 +234,17 @@ fn collect(
                 if let Some(ident) = &item.ident {
                     module.declared.insert(ident.to_string());
                 }
-                module.declared.extend(declared_by_macro(&item.mac.tokens));
-                module.visit_item_macro(item);
+                if let Some(items) = items_in_macro(&item.mac) {
+                    module.visit_path(&item.mac.path);
+                    for item in &items {
+                        module.add_item(item);
+                    }
+                } else {
+                    module.declared.extend(declared_by_macro(&item.mac.tokens));
+                    module.visit_item_macro(item);
+                }
             }
-            item => {
-                module.declared.extend(declared_name(item));
-                module.visit_item(item);
-            }
+            item => module.add_item(item),
         }
     }
     modules.insert(path, module);
@@ -260,25 +264,16 @@ fn declared_name(item: &Item) -> Option<String> {
     })
 }
 
-/// The names that a macro call at module level may declare: `bounded_string! { CustomerId, 255 }` or a `static` in
-/// `thread_local!`.
+/// The names that a macro call at module level may declare: `bounded_string! { CustomerId, 255 }`.
 fn declared_by_macro(tokens: &TokenStream) -> Vec<String> {
-    let mut trees = tokens.clone().into_iter().peekable();
-    let mut names = Vec::new();
-    let mut keyword = false;
-    while let Some(tree) = trees.next() {
-        if let TokenTree::Ident(ident) = tree {
-            let ends =
-                matches!(trees.peek(), Some(TokenTree::Punct(punct)) if punct.as_char() == ',');
-            if keyword || ends {
-                names.push(ident.to_string());
-            }
-            keyword = ident == "static";
-        } else {
-            keyword = false;
+    let trees: Vec<_> = tokens.clone().into_iter().collect();
+    let names = trees.windows(2).filter_map(|pair| match pair {
+        [TokenTree::Ident(ident), TokenTree::Punct(punct)] if punct.as_char() == ',' => {
+            Some(ident.to_string())
         }
-    }
-    names
+        _ => None,
+    });
+    names.collect()
 }
 
 fn is_test(attributes: &[Attribute]) -> bool {
@@ -289,6 +284,11 @@ fn is_test(attributes: &[Attribute]) -> bool {
 }
 
 impl Module {
+    fn add_item(&mut self, item: &Item) {
+        self.declared.extend(declared_name(item));
+        self.visit_item(item);
+    }
+
     fn add_uses(&mut self, tree: &UseTree, prefix: &[String], is_re_export: bool) {
         let mut add = |alias: &str, path: Vec<String>| {
             self.uses.push(Use { alias: alias.to_owned(), path, is_re_export });

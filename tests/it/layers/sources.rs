@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use syn::{Item, Macro};
+
 /// One file.
 pub(super) struct Source {
     /// Its path below `src`.
@@ -35,6 +37,11 @@ impl Source {
                 && !self.code[at + name.len()..].starts_with(continues)
         })
     }
+}
+
+/// The items between the braces of a macro call, as in `json_type! { struct S { … } }` and `thread_local!`.
+pub(super) fn items_in_macro(call: &Macro) -> Option<Vec<Item>> {
+    call.parse_body::<syn::File>().ok().map(|body| body.items)
 }
 
 pub(super) fn read_sources() -> Vec<Source> {
