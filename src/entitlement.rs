@@ -11,7 +11,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
     id::{CustomerKey, EntitlementId, EventId, FeatureId, LookupKey, Timestamp},
@@ -31,9 +31,7 @@ json_type! {
     }
 
     /// The number of changes of a customer's set. Every answer includes it.
-    #[derive(
-        Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize,
-    )]
+    #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
     pub struct Version(pub u64);
 }
 
@@ -53,7 +51,7 @@ impl fmt::Display for Version {
 
 json_type! {
     /// Whether a set is known to contain all entitlements of the customer.
-    #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
     pub enum Completeness {
         /// The set contains all entitlements: a feature that is missing is not granted.
         Complete = "complete",

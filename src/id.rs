@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::json::{Decoder, FromJson, json_type, scan};
@@ -33,8 +33,7 @@ pub enum Error {
 macro_rules! bounded_string {
     ($(#[$doc:meta])* $name:ident, $max_len:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-        #[serde(try_from = "String", into = "String")]
+        #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
         pub struct $name(Box<str>);
 
         impl $name {
@@ -151,7 +150,7 @@ impl fmt::Display for ActivityId {
 
 json_type! {
     /// A Unix timestamp in whole seconds, as Stripe uses.
-    #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+    #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
     pub struct Timestamp(pub i64);
 }
 
@@ -197,7 +196,7 @@ impl From<Timestamp> for UnixMillis {
 
 /// Stripe's live or test mode. Data of one mode is never used in the other.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
-#[serde(from = "bool", into = "bool")]
+#[serde(into = "bool")]
 pub enum Livemode {
     /// Test data: `"livemode": false`.
     Test,

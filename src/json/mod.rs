@@ -8,6 +8,16 @@
 //!
 //! Encoding is `serde_json`'s. Members that a type does not have are ignored, so that newer code can
 //! add some.
+//!
+//! These are all readers of JSON in this crate:
+//!
+//! | reader                  | reads                             | why it is not `decode`         |
+//! |-------------------------|-----------------------------------|--------------------------------|
+//! | `decode`                | everything that is not below      |                                |
+//! | serde, in `webhook`     | events, and lists of entitlements | speed: one pass without values |
+//! | `StrictJson` in `token` | tokens                            | a duplicate member is an error |
+//! | `store::record`         | records, as they are encoded      | speed: slices without copies   |
+//! | `gate`                  | what the edge sends to a browser  | size: no serde, no allocation  |
 
 mod declaration;
 mod decode;

@@ -21,7 +21,7 @@ use super::{
     jwk::PublicKey,
     jws::{Algorithm, Jws},
 };
-use crate::id::Timestamp;
+use crate::{id::Timestamp, json};
 
 /// How long keys are fresh, in seconds: as long as issuers usually let them be cached.
 pub const JWKS_TTL: i64 = 600;
@@ -110,7 +110,7 @@ impl JwksCache {
     ///
     /// Fails if the response is not a JWK Set with a supported key. The cached keys then stay.
     pub fn store(&self, jwk_set: &[u8], now: Timestamp) -> Result<(), &'static str> {
-        let jwk_set: Value = serde_json::from_slice(jwk_set).map_err(|_| "it is not valid JSON")?;
+        let jwk_set: Value = json::from_slice(jwk_set).map_err(|_| "it is not valid JSON")?;
         let keys = jwk_set.get("keys").and_then(Value::as_array);
         let keys = keys.ok_or("it is not a JWK Set: it has no `keys`")?;
         let keys: Vec<_> = keys.iter().filter_map(PublicKey::from_jwk).take(MAX_KEYS).collect();

@@ -4,7 +4,7 @@
 use entgate::{
     entitlement::{Decision, DenyReason},
     gate::{LineSet, replay},
-    id::{CustomerId, LookupKey, Timestamp},
+    id::{self, CustomerId, LookupKey, Timestamp},
 };
 use proptest::prelude::*;
 use serde::{Deserialize, Deserializer};
@@ -66,26 +66,39 @@ struct Message {
     #[serde(default, deserialize_with = "number")]
     exp: Option<u64>,
     #[serde(default, deserialize_with = "not_null")]
-    sub: Option<CustomerId>,
+    sub: Option<Parsed<CustomerId>>,
     #[serde(default, deserialize_with = "not_null")]
     livemode: Option<bool>,
     #[serde(default, rename = "as_of", deserialize_with = "is_null")]
     unknown_customer: bool,
     #[serde(default, deserialize_with = "not_null")]
-    entitlements: Option<Vec<LookupKey>>,
+    entitlements: Option<Vec<Parsed<LookupKey>>>,
     #[serde(default, deserialize_with = "not_null")]
     data: Option<Vec<Item>>,
     #[serde(default, deserialize_with = "not_null")]
     has_more: Option<bool>,
     #[serde(default, deserialize_with = "not_null")]
-    added: Option<Vec<LookupKey>>,
+    added: Option<Vec<Parsed<LookupKey>>>,
     #[serde(default, deserialize_with = "not_null")]
-    removed: Option<Vec<LookupKey>>,
+    removed: Option<Vec<Parsed<LookupKey>>>,
 }
 
 #[derive(Deserialize)]
 struct Item {
-    lookup_key: LookupKey,
+    lookup_key: Parsed<LookupKey>,
+}
+
+/// An id or a key.
+struct Parsed<T>(T);
+
+impl<'de, T: TryFrom<String, Error = id::Error>> Deserialize<'de> for Parsed<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        T::try_from(String::deserialize(from)?).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+fn to_string<T: ToString>(Parsed(value): &Parsed<T>) -> String {
+    value.to_string()
 }
 
 /// A member that may be missing but not null.
@@ -136,7 +149,7 @@ fn replay_with_serde(json: &str) -> Option<Set> {
     let mut has_more = false;
     match &head.entitlements {
         Some(lookup_keys) if pages.is_empty() && head.data.is_none() && head.has_more.is_none() => {
-            keys.extend(lookup_keys.iter().map(LookupKey::to_string));
+            keys.extend(lookup_keys.iter().map(to_string));
         }
         None if !pages.is_empty() && head.data.is_none() && head.has_more.is_none() => {}
         _ => return None,
@@ -149,7 +162,7 @@ fn replay_with_serde(json: &str) -> Option<Set> {
         if !is_page || page.added.is_some() || page.removed.is_some() {
             return None;
         }
-        keys.extend(page.data.as_ref()?.iter().map(|item| item.lookup_key.to_string()));
+        keys.extend(page.data.as_ref()?.iter().map(|item| to_string(&item.lookup_key)));
         has_more = page.has_more?;
     }
     for change in changes.iter().rev() {
@@ -161,13 +174,12 @@ fn replay_with_serde(json: &str) -> Option<Set> {
         if change.version != Some(version) {
             return None;
         }
-        let removed: Vec<_> = change.removed.as_ref()?.iter().map(LookupKey::to_string).collect();
-        let added: Vec<_> = change.added.as_ref()?.iter().map(LookupKey::to_string).collect();
+        let removed: Vec<_> = change.removed.as_ref()?.iter().map(to_string).collect();
+        let added: Vec<_> = change.added.as_ref()?.iter().map(to_string).collect();
         keys.retain(|key| !removed.contains(key) && !added.contains(key));
         keys.splice(0..0, added);
     }
-    let sub =
-        messages.iter().filter_map(|message| message.sub.as_ref()).map(ToString::to_string).next();
+    let sub = messages.iter().filter_map(|message| message.sub.as_ref()).map(to_string).next();
     Some(Set {
         version,
         exp: head.exp?,

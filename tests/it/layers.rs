@@ -223,6 +223,19 @@ fn only_the_shells_name_their_platforms() {
     }
 }
 
+/// The files that parse JSON with `serde_json`. The table in `src/json/mod.rs` has them and the other readers.
+const JSON_READERS: [&str; 4] =
+    ["json/decode.rs", "source/list.rs", "token/jws.rs", "webhook/stripe.rs"];
+
+#[test]
+fn json_is_parsed_by_the_documented_readers_only() {
+    let functions = ["from_str", "from_slice", "from_reader", "from_value", "Deserializer"];
+    let parses =
+        |source: &Source| functions.iter().any(|name| source.names(&format!("serde_json::{name}")));
+    let readers = read_sources().into_iter().filter(parses).map(|source| source.name);
+    assert_eq!(readers.collect::<Vec<_>>(), JSON_READERS);
+}
+
 #[test]
 fn nothing_below_the_shells_reads_a_clock_a_secret_or_the_environment() {
     for source in read_sources() {

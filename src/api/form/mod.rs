@@ -27,6 +27,7 @@ use super::{
     app::{Request, header_str},
     error::Error,
 };
+use crate::json;
 
 /// The parameters of a request that the handler has not taken yet.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -78,7 +79,7 @@ impl Params {
 
     /// Parses a JSON body, which must be an object.
     pub(super) fn from_json(body: &[u8]) -> Result<Self, Error> {
-        let value: serde_json::Value = serde_json::from_slice(body)
+        let value: serde_json::Value = json::from_slice(body)
             .map_err(|error| Error::invalid(format!("Invalid JSON in the body: {error}.")))?;
         let mut budget = MAX_PARAMS;
         // The body itself is one level without brackets in a form.

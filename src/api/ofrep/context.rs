@@ -14,6 +14,7 @@ use super::super::{
 };
 use crate::{
     id::{CustomerId, CustomerKey, Timestamp},
+    json,
     store::Store,
 };
 
@@ -43,7 +44,7 @@ fn parse_targeting_key(body: &[u8]) -> Result<CustomerId, EvaluationError> {
             body_too_large_message(MAX_BODY_BYTES),
         ));
     }
-    let body: Value = serde_json::from_slice(body).map_err(|error| {
+    let body: Value = json::from_slice(body).map_err(|error| {
         EvaluationError::bad_request(
             ErrorCode::ParseError,
             format!("The body is not valid JSON: {error}."),

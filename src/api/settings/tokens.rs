@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::value::{Error, MAX_ITEMS, parse_list, parse_url};
 use crate::{
     id::Livemode,
+    json,
     token::{SigningKey, TokenSecret},
 };
 
@@ -96,12 +97,12 @@ pub(super) fn parse_signing_keys(value: Option<String>) -> Result<Vec<SigningKey
         return Ok(Vec::new());
     }
     let error = |problem| Error { name: SIGNING_KEY, problem };
-    let json: Value = serde_json::from_slice(value.as_bytes()).map_err(|_| {
+    let key_or_set: Value = json::from_slice(value.as_bytes()).map_err(|_| {
         error("is not valid JSON: give a JWK, {\"kty\":\"OKP\",\"crv\":\"Ed25519\",…}")
     })?;
-    let jwks = match json.get("keys").and_then(Value::as_array) {
+    let jwks = match key_or_set.get("keys").and_then(Value::as_array) {
         Some(keys) => keys.clone(),
-        None => vec![json],
+        None => vec![key_or_set],
     };
     let keys: Option<Vec<_>> = jwks.iter().map(SigningKey::from_jwk).collect();
     let keys = keys.ok_or(error("has a key that is not an Ed25519 JWK"))?;

@@ -6,10 +6,13 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 
-use crate::catalog::{
-    error::Error,
-    objects::{json::merge_into, price::Price, subscription::Subscription},
-    tx::{RenderedPrice, Tx},
+use crate::{
+    catalog::{
+        error::Error,
+        objects::{json::merge_into, price::Price, subscription::Subscription},
+        tx::{RenderedPrice, Tx},
+    },
+    json,
 };
 
 /// The members about money, with their values at Stripe when no money moves.
@@ -108,10 +111,7 @@ pub(crate) fn to_json(tx: &Tx<'_>, subscription: &Subscription) -> Result<Value,
         },
         "trial_start": subscription.trial.map(|trial| trial.start),
     });
-    merge_into(
-        &mut rendered,
-        &serde_json::from_slice(BILLING_DEFAULTS.as_bytes()).unwrap_or_default(),
-    );
+    merge_into(&mut rendered, &json::from_slice(BILLING_DEFAULTS.as_bytes()).unwrap_or_default());
     merge_into(&mut rendered, &subscription.passthrough);
     Ok(rendered)
 }

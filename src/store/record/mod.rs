@@ -17,7 +17,7 @@ mod header;
 
 pub mod columns;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use self::{
     columns::{Columns, GrantRef, parse_columns},
@@ -26,7 +26,7 @@ use self::{
 use crate::{
     entitlement::{ActiveEntitlement, Completeness, Entitlements, Version},
     id::{EntitlementId, FeatureId, LookupKey, Timestamp},
-    json::scan,
+    json::{self, json_type, scan},
 };
 
 /// The current format.
@@ -136,25 +136,26 @@ fn decode_columns(bytes: &[u8]) -> Option<Entitlements> {
 
 /// Decodes a record with any white space, order of members and escapes.
 fn decode_json(bytes: &[u8]) -> Result<Entitlements, Error> {
-    #[derive(Deserialize)]
-    struct FormatVersion {
-        v: u32,
+    json_type! {
+        struct FormatVersion {
+            v: u32,
+        }
+
+        struct JsonRecord {
+            version: Version,
+            as_of: Timestamp,
+            completeness: Completeness,
+            keys: Vec<LookupKey>,
+            features: Vec<FeatureId>,
+            ids: Vec<EntitlementId>,
+        }
     }
-    #[derive(Deserialize)]
-    struct JsonRecord {
-        version: Version,
-        as_of: Timestamp,
-        completeness: Completeness,
-        keys: Vec<LookupKey>,
-        features: Vec<FeatureId>,
-        ids: Vec<EntitlementId>,
-    }
-    let FormatVersion { v } = serde_json::from_slice(bytes).map_err(|error| invalid(&error))?;
+    let FormatVersion { v } = json::from_slice(bytes).map_err(|error| invalid(&error))?;
     if v != FORMAT_VERSION {
         return Err(Error::UnsupportedVersion(v));
     }
     let JsonRecord { version, as_of, completeness, keys, features, ids } =
-        serde_json::from_slice(bytes).map_err(|error| invalid(&error))?;
+        json::from_slice(bytes).map_err(|error| invalid(&error))?;
     if keys.len() != features.len() || keys.len() != ids.len() {
         return Err(Error::Invalid("lists of different lengths".to_owned()));
     }
