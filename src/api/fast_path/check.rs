@@ -21,8 +21,7 @@ pub(super) fn check_json(
     let reason = decision.reason().unwrap_or_default();
     let (customer, feature) = (customer.as_str(), feature.as_str());
     let mut json = String::with_capacity(200 + customer.len() + feature.len());
-    let version = DecimalBuffer::new(lookup.version.0);
-    let as_of = DecimalBuffer::new(lookup.as_of.0.unsigned_abs());
+    let (mut version, mut as_of) = (itoa::Buffer::new(), itoa::Buffer::new());
     for part in [
         "{\"object\":\"entitlement_check\",\"customer\":\"",
         customer,
@@ -33,10 +32,9 @@ pub(super) fn check_json(
         ",\"reason\":\"",
         reason,
         "\",\"version\":",
-        version.as_str(),
+        version.format(lookup.version.0),
         ",\"as_of\":",
-        if lookup.as_of.0 < 0 { "-" } else { "" },
-        as_of.as_str(),
+        as_of.format(lookup.as_of.0),
         ",\"served_by\":\"",
         served_by.as_str(),
         "\"}",
@@ -44,34 +42,4 @@ pub(super) fn check_json(
         json.push_str(part);
     }
     json
-}
-
-/// A number in decimal, without the code size of `fmt`.
-pub(super) struct DecimalBuffer {
-    bytes: [u8; 20],
-    start: usize,
-}
-
-impl DecimalBuffer {
-    /// Formats a number.
-    pub(super) fn new(mut number: u64) -> Self {
-        let mut buffer = Self { bytes: [b'0'; 20], start: 20 };
-        for digit in buffer.bytes.iter_mut().rev() {
-            buffer.start -= 1;
-            *digit = b'0' + u8::try_from(number % 10).unwrap_or_default();
-            number /= 10;
-            if number == 0 {
-                break;
-            }
-        }
-        buffer
-    }
-
-    /// The digits.
-    pub(super) fn as_str(&self) -> &str {
-        self.bytes
-            .get(self.start..)
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .unwrap_or_default()
-    }
 }

@@ -18,7 +18,6 @@
 
 use super::{
     FastAnswer, FastQuery, FastRoute,
-    check::DecimalBuffer,
     list::{FastList, RawPageParams},
 };
 use crate::{
@@ -38,9 +37,9 @@ const EVENT_MARKER: &str = "!";
 #[must_use]
 pub fn encode_query(query: &FastQuery) -> String {
     let FastQuery { route, customer: CustomerKey { livemode, id }, at_least } = query;
-    let at_least = DecimalBuffer::new(at_least.0);
-    let head = [QUERY_MARKER, livemode.key_prefix(), id.as_str(), "\n", at_least.as_str()];
-    let limit;
+    let (mut at_least_buffer, mut limit) = (itoa::Buffer::new(), itoa::Buffer::new());
+    let at_least = at_least_buffer.format(at_least.0);
+    let head = [QUERY_MARKER, livemode.key_prefix(), id.as_str(), "\n", at_least];
     match route {
         FastRoute::Check(feature) => [&head[..], &["\ncheck\n", feature.as_str()]].concat(),
         FastRoute::Authorize(feature) => [&head[..], &["\nauthorize\n", feature.as_str()]].concat(),
@@ -50,8 +49,8 @@ pub fn encode_query(query: &FastQuery) -> String {
                 Cursor::After(id) => (id.as_str(), ""),
                 Cursor::Before(id) => ("", id.as_str()),
             };
-            limit = DecimalBuffer::new(page.limit as u64);
-            [&head[..], &["\nlist\n", limit.as_str(), "\n", after, "\n", before]].concat()
+            let limit = limit.format(page.limit);
+            [&head[..], &["\nlist\n", limit, "\n", after, "\n", before]].concat()
         }
     }
     .concat()
@@ -95,14 +94,14 @@ pub fn encode_answer(answer: FastAnswer, customer: &CustomerId) -> String {
             ("200", version, as_of, served_by, content_type, Some(body))
         }
     };
-    let (version, as_of) = (version.0.to_string(), as_of.0.to_string());
+    let (mut version_buffer, mut as_of_buffer) = (itoa::Buffer::new(), itoa::Buffer::new());
     let [name, value] = header;
     [
         status,
         "\nentgate-version: ",
-        &version,
+        version_buffer.format(version.0),
         "\nentgate-as-of: ",
-        &as_of,
+        as_of_buffer.format(as_of.0),
         "\nentgate-served-by: ",
         served_by.as_str(),
         "\ncache-control: no-store\nvary: Origin",
