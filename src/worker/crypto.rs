@@ -11,10 +11,13 @@
 //!
 //! Specification: <https://www.w3.org/TR/webcrypto/>.
 
-use js_sys::{Array, JSON, Promise, Uint8Array, global};
-use wasm_bindgen::{JsCast as _, JsValue, prelude::wasm_bindgen};
+use js_sys::{Array, JSON, Object, Uint8Array, global};
+use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortSignal, Headers, RequestInit, RequestRedirect, Response, WorkerGlobalScope};
+use web_sys::{
+    AbortSignal, CryptoKey, Headers, RequestInit, RequestRedirect, Response, SubtleCrypto,
+    WorkerGlobalScope,
+};
 use worker::console_error;
 
 use super::http;
@@ -30,29 +33,6 @@ const JWKS_TIMEOUT: u32 = 5_000;
 /// The largest JWKS that is read, in bytes: three times the size of thirty RSA keys with
 /// certificates.
 const MAX_JWKS_BYTES: usize = 256 << 10;
-
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(js_namespace = ["crypto", "subtle"], js_name = importKey, catch)]
-    fn import_key(
-        format: &str,
-        key: &JsValue,
-        algorithm: &JsValue,
-        extractable: bool,
-        usages: &Array,
-    ) -> Result<Promise, JsValue>;
-
-    #[wasm_bindgen(js_namespace = ["crypto", "subtle"], js_name = verify, catch)]
-    fn verify(
-        algorithm: &JsValue,
-        key: &JsValue,
-        signature: &[u8],
-        message: &[u8],
-    ) -> Result<Promise, JsValue>;
-
-    #[wasm_bindgen(js_namespace = ["crypto", "subtle"], js_name = sign, catch)]
-    fn sign(algorithm: &JsValue, key: &JsValue, message: &[u8]) -> Result<Promise, JsValue>;
-}
 
 /// The platform's cryptography, and the issuer's JWKS if an issuer is set.
 pub(super) struct WebCrypto {
@@ -74,9 +54,14 @@ impl Crypto for WebCrypto {
     ) -> Result<bool, Error> {
         let verification = async {
             let algorithm = algorithm_params(key.algorithm)?;
-            let imported =
-                import_jwk(&json::to_string(&key.to_jwk()), &algorithm, "verify").await?;
-            let verified = verify(&algorithm, &imported, signature, message.as_bytes())?;
+            let jwk = json::to_string(&key.to_jwk());
+            let imported = import_jwk(&jwk, &algorithm, "verify").await?;
+            let verified = subtle_crypto()?.verify_with_object_and_u8_array_and_u8_array(
+                &algorithm,
+                &imported,
+                signature,
+                message.as_bytes(),
+            )?;
             Ok::<_, JsValue>(JsFuture::from(verified).await?.is_truthy())
         };
         Ok(verification.await.unwrap_or_else(|error| {
@@ -91,8 +76,12 @@ impl Crypto for WebCrypto {
             let jwk = key.expose_private_jwk().ok_or("the key cannot sign")?;
             let algorithm = algorithm_params(key.public.algorithm)?;
             let imported = import_jwk(&json::to_string(&jwk), &algorithm, "sign").await?;
-            let signature =
-                JsFuture::from(sign(&algorithm, &imported, message.as_bytes())?).await?;
+            let signature = subtle_crypto()?.sign_with_object_and_u8_array(
+                &algorithm,
+                &imported,
+                message.as_bytes(),
+            )?;
+            let signature = JsFuture::from(signature).await?;
             Ok::<_, JsValue>(Uint8Array::new(&signature).to_vec())
         };
         let signature = signing.await.map_err(|error| unreachable("signing key", error))?;
@@ -114,8 +103,7 @@ impl Crypto for WebCrypto {
             init.set_headers_headers(&headers);
             init.set_redirect(RequestRedirect::Manual);
             init.set_signal(Some(&AbortSignal::timeout_with_u32(JWKS_TIMEOUT)));
-            let worker: WorkerGlobalScope = global().unchecked_into();
-            let promise = worker.fetch_with_str_and_init(url, &init);
+            let promise = global_scope().fetch_with_str_and_init(url, &init);
             let response: Response = JsFuture::from(promise).await?.dyn_into()?;
             if response.status() != 200 {
                 return Err(format!("unexpected status {}", response.status()).into());
@@ -133,8 +121,16 @@ impl Crypto for WebCrypto {
     }
 }
 
-fn algorithm_params(algorithm: Algorithm) -> Result<JsValue, JsValue> {
-    JSON::parse(match algorithm {
+fn global_scope() -> WorkerGlobalScope {
+    global().unchecked_into()
+}
+
+fn subtle_crypto() -> Result<SubtleCrypto, JsValue> {
+    Ok(global_scope().crypto()?.subtle())
+}
+
+fn algorithm_params(algorithm: Algorithm) -> Result<Object, JsValue> {
+    parse_object(match algorithm {
         Algorithm::Hs256 => return Err("HS256 has no public key".into()),
         Algorithm::Rs256 => r#"{"name":"RSASSA-PKCS1-v1_5","hash":"SHA-256"}"#,
         Algorithm::Es256 => r#"{"name":"ECDSA","namedCurve":"P-256","hash":"SHA-256"}"#,
@@ -142,10 +138,15 @@ fn algorithm_params(algorithm: Algorithm) -> Result<JsValue, JsValue> {
     })
 }
 
-async fn import_jwk(jwk: &str, algorithm: &JsValue, usage: &str) -> Result<JsValue, JsValue> {
-    let usages = Array::of1(&usage.into());
-    let imported = import_key("jwk", &JSON::parse(jwk)?, algorithm, false, &usages)?;
-    JsFuture::from(imported).await
+fn parse_object(json: &str) -> Result<Object, JsValue> {
+    Ok(JSON::parse(json)?.unchecked_into())
+}
+
+async fn import_jwk(jwk: &str, algorithm: &Object, usage: &str) -> Result<CryptoKey, JsValue> {
+    let (jwk, usages) = (parse_object(jwk)?, Array::of1(&usage.into()));
+    let imported =
+        subtle_crypto()?.import_key_with_object("jwk", &jwk, algorithm, false, &usages)?;
+    Ok(JsFuture::from(imported).await?.unchecked_into())
 }
 
 fn unreachable(port: &'static str, error: JsValue) -> Error {
