@@ -6,38 +6,32 @@ use super::WaitFor;
 use crate::{
     entitlement::Summary,
     id::{CustomerKey, LookupKey},
-    json::impl_from_json,
+    json::json_type,
 };
 
-/// A request to a customer's ledger.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LedgerRequest {
-    /// Apply an event.
-    Apply(Summary),
-    /// Return the set, and read the source first if the set cannot answer for the features.
-    Load {
-        /// The customer.
-        customer: CustomerKey,
-        /// The features to answer for, or none for all.
-        features: Vec<LookupKey>,
-    },
-    /// Read the source now.
-    Sync {
-        /// The customer.
-        customer: CustomerKey,
-        /// The condition that ends the sync early.
-        wait_for: Option<WaitFor>,
-    },
-    /// Compare the set with the source.
-    Reconcile(CustomerKey),
-    /// Set the alarm again if tasks are pending and no alarm is set.
-    Rearm,
-}
-
-impl_from_json! {
-    enum LedgerRequest {
-        Apply(_) = "apply", Load { customer, features } = "load", Sync { customer, wait_for } = "sync",
-        Reconcile(_) = "reconcile", Rearm = "rearm",
+json_type! {
+    /// A request to a customer's ledger.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub enum LedgerRequest {
+        /// Apply an event.
+        Apply(Summary) = "apply",
+        /// Return the set, and read the source first if the set cannot answer for the features.
+        Load {
+            /// The customer.
+            customer: CustomerKey,
+            /// The features to answer for, or none for all.
+            features: Vec<LookupKey>,
+        } = "load",
+        /// Read the source now.
+        Sync {
+            /// The customer.
+            customer: CustomerKey,
+            /// The condition that ends the sync early.
+            wait_for: Option<WaitFor>,
+        } = "sync",
+        /// Compare the set with the source.
+        Reconcile(CustomerKey) = "reconcile",
+        /// Set the alarm again if tasks are pending and no alarm is set.
+        Rearm = "rearm",
     }
 }

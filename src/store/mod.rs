@@ -39,7 +39,7 @@ use self::pagination::{PageOf, PageRequest};
 use crate::{
     entitlement::{Completeness, Entitlements, Summary, Version},
     id::{ActivityId, CustomerId, CustomerKey, Livemode, LookupKey, Timestamp, UnixMillis},
-    json::{impl_from_json, json_type},
+    json::json_type,
     ledger::{self, Activity, ApplyReceipt, SyncProblem, SyncStatus},
     source::{StripeClient, Transport},
     token::{PublicKey, SigningKey},
@@ -108,16 +108,16 @@ pub trait Ledger {
     ) -> Result<LoadedSet, Error>;
 }
 
-/// The condition that ends a sync early.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct WaitFor {
-    /// The feature that must be granted.
-    pub feature: LookupKey,
-    /// The longest wait, in seconds.
-    pub max_seconds: u32,
+json_type! {
+    /// The condition that ends a sync early.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub struct WaitFor {
+        /// The feature that must be granted.
+        pub feature: LookupKey,
+        /// The longest wait, in seconds.
+        pub max_seconds: u32,
+    }
 }
-
-impl_from_json! { struct WaitFor { feature, max_seconds } }
 
 /// The copy of all sets that every location can read.
 #[expect(async_fn_in_trait, reason = "a Worker has one thread: futures need not be `Send`")]
@@ -281,23 +281,18 @@ pub enum ReadFrom {
     Ledger,
 }
 
-/// The store that an answer came from.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ServedBy {
-    /// The replica at this location.
-    Replica,
-    /// The ledger.
-    Ledger,
-    /// The source, which was read for this answer.
-    Source,
-    /// The record cache of the isolate.
-    Memory,
-}
-
-impl_from_json! {
-    enum ServedBy {
-        Replica = "replica", Ledger = "ledger", Source = "source", Memory = "memory",
+json_type! {
+    /// The store that an answer came from.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+    pub enum ServedBy {
+        /// The replica at this location.
+        Replica = "replica",
+        /// The ledger.
+        Ledger = "ledger",
+        /// The source, which was read for this answer.
+        Source = "source",
+        /// The record cache of the isolate.
+        Memory = "memory",
     }
 }
 

@@ -21,7 +21,7 @@ use serde::Serialize;
 use worker::{Headers, Response, Result};
 
 use crate::{
-    json::impl_from_json,
+    json::json_type,
     ledger::{ApplyReceipt, ChangeNotification},
     store::ServedBy,
     worker::rpc::{decode, json_response, newer_release_response},
@@ -53,14 +53,14 @@ pub(super) struct LoadedRecord {
     pub(super) served_by: ServedBy,
 }
 
-/// The result of a reconciliation.
-#[derive(Serialize)]
-pub(super) struct ReconcileResult {
-    /// Whether the stored set differed from the source's list.
-    pub(super) drifted: bool,
+json_type! {
+    /// The result of a reconciliation.
+    #[derive(Serialize)]
+    pub(super) struct ReconcileResult {
+        /// Whether the stored set differed from the source's list.
+        pub(super) drifted: bool,
+    }
 }
-
-impl_from_json! { struct ReconcileResult { drifted } }
 
 /// The number of subscribers.
 #[derive(Serialize)]

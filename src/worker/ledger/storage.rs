@@ -22,7 +22,7 @@ use worker::{Error, Result, SqlStorageValue, State};
 use crate::{
     entitlement::Version,
     id::{CustomerKey, EventId, Timestamp, UnixMillis},
-    json::impl_from_json,
+    json::json_type,
     ledger::{
         CHANGE_RETENTION, Dedup, EVENT_RETENTION, LedgerState, ObservedFeatures, Outbox,
         PendingTask, SetChange, SyncProblem, SyncStatus, Task,
@@ -48,23 +48,18 @@ const SCHEMA: [&str; 5] = [
     "CREATE TABLE IF NOT EXISTS changes (version INTEGER PRIMARY KEY, change TEXT NOT NULL)",
 ];
 
-/// A [`LedgerState`] without its set and its outbox, as it is stored in `state`.
-#[derive(Serialize)]
-struct StateRow {
-    confirmed_at: Option<Timestamp>,
-    events_received: u64,
-    last_replica_write: UnixMillis,
-    late_write_until: Option<UnixMillis>,
-    source_backoff_until: UnixMillis,
-    sync_problem: Option<SyncProblem>,
-    last_report: Option<SyncStatus>,
-    observed_features: ObservedFeatures,
-}
-
-impl_from_json! {
+json_type! {
+    /// A [`LedgerState`] without its set and its outbox, as it is stored in `state`.
+    #[derive(Serialize)]
     struct StateRow {
-        confirmed_at, events_received, last_replica_write, late_write_until, source_backoff_until,
-        sync_problem, last_report, observed_features,
+        confirmed_at: Option<Timestamp>,
+        events_received: u64,
+        last_replica_write: UnixMillis,
+        late_write_until: Option<UnixMillis>,
+        source_backoff_until: UnixMillis,
+        sync_problem: Option<SyncProblem>,
+        last_report: Option<SyncStatus>,
+        observed_features: ObservedFeatures,
     }
 }
 
