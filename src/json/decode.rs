@@ -125,58 +125,6 @@ impl Decoder {
     }
 }
 
-/// Implements [`FromJson`] for a type in serde's encoding: a struct by its fields, an enum by the names
-/// of its variants.
-macro_rules! impl_from_json {
-    (struct $type:ident $(<$param:ident>)? { $($field:ident),* $(,)? }) => {
-        impl $(<$param: $crate::json::FromJson>)? $crate::json::FromJson for $type $(<$param>)? {
-            fn from_json(value: serde_json::Value, decoder: &mut $crate::json::Decoder) -> Self {
-                let mut value = value;
-                Self { $($field: decoder.decode_field(&mut value, stringify!($field))),* }
-            }
-        }
-    };
-    (struct $type:ident($inner:ident)) => {
-        impl $crate::json::FromJson for $type {
-            fn from_json(value: serde_json::Value, decoder: &mut $crate::json::Decoder) -> Self {
-                Self(<$inner as $crate::json::FromJson>::from_json(value, decoder))
-            }
-        }
-    };
-    // The first variant is the placeholder for an unknown one.
-    (enum $type:ident $(<$param:ident>)? {
-        $first:ident $(($first_inner:tt))? $({ $($first_field:ident),* })? = $name:literal
-        $(, $variant:ident $(($inner:tt))? $({ $($field:ident),* })? = $names:literal)* $(,)?
-    }) => {
-        impl $(<$param: $crate::json::FromJson>)? $crate::json::FromJson for $type $(<$param>)? {
-            fn from_json(value: serde_json::Value, decoder: &mut $crate::json::Decoder) -> Self {
-                let variant = &mut decoder.split_variant(value);
-                match variant.0.as_str() {
-                    $($names => $crate::json::impl_from_json! {
-                        @$variant $(($inner))? $({ $($field),* })? variant decoder
-                    },)*
-                    name => {
-                        if name != $name {
-                            decoder.mark_invalid();
-                        }
-                        $crate::json::impl_from_json! {
-                            @$first $(($first_inner))? $({ $($first_field),* })? variant decoder
-                        }
-                    }
-                }
-            }
-        }
-    };
-    (@$variant:ident $variant_value:ident $decoder:ident) => { Self::$variant };
-    (@$variant:ident ($inner:tt) $variant_value:ident $decoder:ident) => {
-        Self::$variant($crate::json::FromJson::from_json($variant_value.1.take(), $decoder))
-    };
-    (@$variant:ident { $($field:ident),* } $variant_value:ident $decoder:ident) => {
-        Self::$variant { $($field: $decoder.decode_field(&mut $variant_value.1, stringify!($field))),* }
-    };
-}
-pub(crate) use impl_from_json;
-
 impl FromJson for Value {
     fn from_json(value: Value, _decoder: &mut Decoder) -> Self {
         value

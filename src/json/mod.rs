@@ -23,7 +23,6 @@ mod declaration;
 mod decode;
 pub(crate) mod scan;
 
-pub(crate) use self::decode::impl_from_json;
 pub use self::{
     declaration::json_type,
     decode::{Decoder, Error, FromJson, from_slice, to_string},
