@@ -2,6 +2,8 @@
 //!
 //! What must not compile is in the documentation of the macro.
 
+mod declared_types;
+
 use std::collections::BTreeMap;
 
 use entgate::json::{Error, from_slice, json_type};

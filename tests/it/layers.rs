@@ -4,7 +4,7 @@
 //! re-exports, to the file that declares it. A re-export itself is not an import.
 
 mod imports;
-mod sources;
+pub(crate) mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -8,18 +8,18 @@ use std::{
 use syn::{Item, Macro};
 
 /// One file.
-pub(super) struct Source {
+pub(crate) struct Source {
     /// Its path below `src`.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// The number of its lines.
-    pub(super) lines: usize,
+    pub(crate) lines: usize,
     /// Its code without comments.
     code: String,
-    pub(super) syntax: syn::File,
+    pub(crate) syntax: syn::File,
 }
 
 impl Source {
-    pub(super) fn parse(name: &str, text: &str) -> Self {
+    pub(crate) fn parse(name: &str, text: &str) -> Self {
         let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
         Self {
             name: name.to_owned(),
@@ -30,7 +30,7 @@ impl Source {
     }
 
     /// Whether the code has this name, and not only a longer one around it.
-    pub(super) fn names(&self, name: &str) -> bool {
+    pub(crate) fn names(&self, name: &str) -> bool {
         let continues = |c: char| c.is_alphanumeric() || c == '_';
         self.code.match_indices(name).any(|(at, _)| {
             !self.code[..at].ends_with(continues)
@@ -40,11 +40,11 @@ impl Source {
 }
 
 /// The items between the braces of a macro call, as in `json_type! { struct S { … } }` and `thread_local!`.
-pub(super) fn items_in_macro(call: &Macro) -> Option<Vec<Item>> {
+pub(crate) fn items_in_macro(call: &Macro) -> Option<Vec<Item>> {
     call.parse_body::<syn::File>().ok().map(|body| body.items)
 }
 
-pub(super) fn read_sources() -> Vec<Source> {
+pub(crate) fn read_sources() -> Vec<Source> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
