@@ -11,6 +11,7 @@
 
 import * as fastPath from "entgate-fast-path";
 import module from "./fast_path.wasm";
+import { decodeEvent, decodeRecordKey, decodeResponse } from "./wire.js";
 
 fastPath.initSync({ module });
 
@@ -54,28 +55,10 @@ function callCore(core, work) {
 const isolateId = `req_${hex(Math.random() * 2 ** 32)}`;
 let requestCount = Math.random() * 2 ** 32;
 
+const newRequestId = () => isolateId + hex(requestCount++);
+
 function hex(number) {
   return (number >>> 0).toString(16).padStart(8, "0");
-}
-
-/** Builds a response. `encoded` is a JSON object, or a status line, a line per header, an empty line and a body. */
-function decodeResponse(encoded) {
-  const id = isolateId + hex(requestCount++);
-  if (encoded.startsWith("{")) {
-    return new Response(encoded, {
-      headers: { "content-type": "application/json", "cache-control": "no-store", vary: "Origin", "request-id": id },
-    });
-  }
-  const end = encoded.indexOf("\n\n");
-  const [status, ...lines] = encoded.slice(0, end).split("\n");
-  // workerd builds `Headers` from an object at a fraction of what a list of pairs costs.
-  const headers = { "request-id": id };
-  for (const line of lines) {
-    const colon = line.indexOf(": ");
-    headers[line.slice(0, colon)] = line.slice(colon + 2);
-  }
-  // A 204 must have no body at all, not an empty one.
-  return new Response(encoded.slice(end + 2) || null, { status: Number(status), headers });
 }
 
 /** The largest body that is read here, in bytes. The slow path reads a larger one, or one without a length, in chunks. */
@@ -96,12 +79,14 @@ function tryFastPath(request, env, context) {
   const authorization = headers.get("authorization");
   // A page of another origin needs CORS headers, which the slow path sets.
   if (!authorization || headers.has("origin") || headers.has("entgate-customer")) return undefined;
-  const query = callCore(fastPath, () => fastPath.lookup(request.url, authorization, env));
-  if (!query?.startsWith("?")) return query && decodeResponse(query);
-  return env.ENTITLEMENTS.get(query.slice(1, query.indexOf("\n")), "arrayBuffer").then(
+  const found = callCore(fastPath, () => fastPath.lookup(request.url, authorization, env));
+  if (!found) return undefined;
+  const key = decodeRecordKey(found);
+  if (!key) return decodeResponse(found, newRequestId());
+  return env.ENTITLEMENTS.get(key, "arrayBuffer").then(
     (record) => {
-      const encoded = record && callCore(fastPath, () => fastPath.answer_from_record(query, new Uint8Array(record)));
-      return encoded ? decodeResponse(encoded) : slowPath(request, env, context);
+      const encoded = record && callCore(fastPath, () => fastPath.answer_from_record(found, new Uint8Array(record)));
+      return encoded ? decodeResponse(encoded, newRequestId()) : slowPath(request, env, context);
     },
     () => slowPath(request, env, context),
   );
@@ -112,15 +97,15 @@ async function handleWebhook(request, env, context) {
   const body = await request.arrayBuffer();
   const signature = request.headers.get("stripe-signature") ?? "";
   const verified = callCore(fastPath, () => fastPath.verify_webhook(signature, new Uint8Array(body), env));
-  if (verified && !verified.startsWith("!")) return decodeResponse(verified);
   if (verified) {
-    const [key, , message] = verified.slice(1).split("\n", 3);
+    const event = decodeEvent(verified);
+    if (!event) return decodeResponse(verified, newRequestId());
     const { LEDGERS } = env;
     try {
-      const receipt = await LEDGERS.get(LEDGERS.idFromName(key)).fetch(OBJECT_URL, { method: "POST", body: message });
+      const receipt = await LEDGERS.get(LEDGERS.idFromName(event.key)).fetch(OBJECT_URL, { method: "POST", body: event.message });
       const json = await receipt.text();
       const encoded = receipt.status === 200 && callCore(fastPath, () => fastPath.webhook_response(verified, json));
-      if (encoded) return decodeResponse(encoded);
+      if (encoded) return decodeResponse(encoded, newRequestId());
     } catch {
       // The slow path below sends the event again and reports the error. The ledger ignores a duplicate.
     }

@@ -3,6 +3,7 @@
 //! | module                   | contents                                                        |
 //! |--------------------------|-----------------------------------------------------------------|
 //! | `entry.js` · `worker.js` | what the runtime calls: [`crate::fast_path`] first, then this   |
+//! | `wire.js`                | the strings that `entry.js` exchanges with the fast path        |
 //! | `microtask.js`           | a faster `queueMicrotask`                                       |
 //! | `runtime` · `random`     | settings, clock, timers, log · random numbers                   |
 //! | `http`                   | requests and responses, as bytes                                |

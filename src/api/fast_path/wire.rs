@@ -1,4 +1,6 @@
-//! The strings that the fast path's shell exchanges with `worker/entry.js`.
+//! The strings that the fast path's shell exchanges with `worker/entry.js`. `worker/wire.js` is the
+//! JavaScript side of this module, and `tests/vectors/fast-path.json` has strings for the tests of
+//! both.
 //!
 //! | string      | format                                                                            |
 //! |-------------|-----------------------------------------------------------------------------------|
@@ -8,7 +10,7 @@
 //! | event       | `!`, the customer's key, the event's id and the ledger request, separated by line feeds |
 //!
 //! The first character tells the strings apart: `?`, `{`, a digit or `!`. Ids and lookup keys contain
-//! no line feed.
+//! no line feed. Each header occurs once, and its value is ASCII.
 //!
 //! | route       | arguments                                                              |
 //! |-------------|------------------------------------------------------------------------|

@@ -1,4 +1,5 @@
-//! The strings that the fast path exchanges with JavaScript.
+//! The strings that the fast path exchanges with JavaScript: the vectors of `tests/vectors`, which the tests of
+//! the JavaScript side read too.
 
 use entgate::{
     api::{
@@ -11,19 +12,41 @@ use entgate::{
             },
         },
     },
-    entitlement::{SummaryPage, Version},
+    entitlement::{Summary, Version},
     id::{CustomerId, CustomerKey, EntitlementId, Livemode, LookupKey, Timestamp},
     json,
     store::{
         ServedBy,
-        ledger_request::LedgerRequest,
         pagination::{Cursor, PageRequest},
         record::FeatureLookup,
     },
 };
 use proptest::prelude::*;
+use serde_json::Value;
 
-use crate::support::{grants, summary};
+/// The vectors of this section, each with its purpose and its encoded string.
+fn vectors(section: &str) -> Vec<(Value, String, String)> {
+    let file: Value = serde_json::from_str(include_str!("../../vectors/fast-path.json")).unwrap();
+    let vectors = file[section].as_array().unwrap().iter();
+    vectors.map(|vector| (vector.clone(), text(&vector["why"]), text(&vector["encoded"]))).collect()
+}
+
+/// A string of a vector: a string, or a list of strings and of strings with their repetitions.
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(string) => string.clone(),
+        parts => (parts.as_array().unwrap().iter())
+            .map(|part| match part {
+                Value::String(string) => string.clone(),
+                part => part[0].as_str().unwrap().repeat(part[1].as_u64().unwrap() as usize),
+            })
+            .collect(),
+    }
+}
+
+fn number<T: std::str::FromStr<Err: std::fmt::Debug>>(value: &Value) -> T {
+    value.as_str().unwrap().parse().unwrap()
+}
 
 fn query(route: FastRoute, livemode: bool, id: &str, at_least: u64) -> FastQuery {
     let customer = CustomerKey { livemode: Livemode::from(livemode), id: id.try_into().unwrap() };
@@ -34,63 +57,110 @@ fn feature(key: &str) -> LookupKey {
     key.try_into().unwrap()
 }
 
-fn page(limit: usize, cursor: &Cursor<&str>) -> FastRoute {
-    let id = |id: &str| EntitlementId::try_from(id).unwrap();
-    let cursor = match cursor {
-        Cursor::Start => Cursor::Start,
-        Cursor::After(cursor) => Cursor::After(id(cursor)),
-        Cursor::Before(cursor) => Cursor::Before(id(cursor)),
-    };
-    FastRoute::List(PageRequest { limit, cursor })
+fn route_of(vector: &Value) -> FastRoute {
+    let (name, arguments) = vector["route"].as_object().unwrap().iter().next().unwrap();
+    match name.as_str() {
+        "check" => FastRoute::Check(feature(&text(arguments))),
+        "authorize" => FastRoute::Authorize(feature(&text(arguments))),
+        _ => {
+            let id = |name: &str| EntitlementId::try_from(text(&arguments[name]));
+            let cursor = match (id("starting_after"), id("ending_before")) {
+                (Ok(id), _) => Cursor::After(id),
+                (_, Ok(id)) => Cursor::Before(id),
+                _ => Cursor::Start,
+            };
+            let limit = arguments["limit"].as_u64().unwrap().try_into().unwrap();
+            FastRoute::List(PageRequest { limit, cursor })
+        }
+    }
+}
+
+fn answer_of(vector: &Value) -> FastAnswer {
+    let (name, answer) = vector["answer"].as_object().unwrap().iter().next().unwrap();
+    if name == "check" {
+        return FastAnswer::Check(text(answer));
+    }
+    let (version, as_of) =
+        (Version(number(&answer["version"])), Timestamp(number(&answer["as_of"])));
+    let served_by: ServedBy = json::from_slice(answer["served_by"].to_string().as_bytes()).unwrap();
+    match name.as_str() {
+        "granted" => {
+            FastAnswer::Granted(FeatureLookup { entitled: true, version, as_of }, served_by)
+        }
+        _ => {
+            let body = text(&answer["body"]);
+            FastAnswer::List(FastList { body, version, as_of, served_by })
+        }
+    }
+}
+
+fn response_of(vector: &Value) -> Response {
+    let status = u16::try_from(vector["status"].as_u64().unwrap()).unwrap();
+    let mut response = http::Response::builder().status(status);
+    for (name, value) in vector["headers"].as_object().unwrap() {
+        response = response.header(name, text(value));
+    }
+    response.body(text(&vector["body"]).into_bytes()).unwrap()
+}
+
+fn summary_of(vector: &Value) -> Summary {
+    let mut summary = vector["summary"].clone();
+    for id in ["/event", "/customer/id"] {
+        let id = summary.pointer_mut(id).unwrap();
+        *id = text(id).into();
+    }
+    json::from_slice(summary.to_string().as_bytes()).unwrap()
 }
 
 #[test]
-fn an_encoded_query_begins_with_the_key_of_its_record() {
-    for (query, encoded) in [
-        (
-            query(FastRoute::Authorize(feature("sms")), true, "cus_ada", u64::MAX),
-            "?live:cus_ada\n18446744073709551615\nauthorize\nsms",
-        ),
-        (
-            query(FastRoute::Check(feature("sms")), false, "cus_ada", 0),
-            "?test:cus_ada\n0\ncheck\nsms",
-        ),
-        (query(page(10, &Cursor::Start), false, "cus_ada", 7), "?test:cus_ada\n7\nlist\n10\n\n"),
-        (
-            query(page(1, &Cursor::After("ent_1")), false, "cus_ada", 0),
-            "?test:cus_ada\n0\nlist\n1\nent_1\n",
-        ),
-        (
-            query(page(100, &Cursor::Before("ent_1")), false, "cus_ada", 0),
-            "?test:cus_ada\n0\nlist\n100\n\nent_1",
-        ),
-    ] {
-        assert_eq!(encode_query(&query), encoded);
-        assert_eq!(decode_query(encoded), Some(query), "{encoded:?}");
+fn a_query_is_encoded_as_in_the_vectors() {
+    for (vector, why, encoded) in vectors("queries") {
+        let livemode = vector["livemode"].as_bool().unwrap();
+        let (customer, at_least) = (text(&vector["customer"]), number(&vector["at_least"]));
+        let query = query(route_of(&vector), livemode, &customer, at_least);
+        assert_eq!(encode_query(&query), encoded, "{why}");
+        assert_eq!(query.customer.to_key(), text(&vector["record_key"]), "{why}");
+        assert_eq!(decode_query(&encoded), Some(query), "{why}");
     }
 }
 
 #[test]
 fn a_malformed_query_is_not_decoded() {
-    for encoded in [
-        "",
-        "?",
-        "test:cus_ada\n0\ncheck\nsms",
-        "?cus_ada\n0\ncheck\nsms",
-        "?test:\n0\ncheck\nsms",
-        "?test:cus_ada\n-1\ncheck\nsms",
-        "?test:cus_ada\n0\nsync\nsms",
-        "?test:cus_ada\n0\ncheck",
-        "?test:cus_ada\n0\ncheck\n",
-        "?test:cus_ada\n0\ncheck\nsms\n",
-        "?test:cus_ada\n0\nlist",
-        "?test:cus_ada\n0\nlist\n10\n",
-        "?test:cus_ada\n0\nlist\n0\n\n",
-        "?test:cus_ada\n0\nlist\n101\n\n",
-        "?test:cus_ada\n0\nlist\n10\nent_1\nent_2",
-        "?test:cus_ada\n0\nlist\n10\n\n\n",
-    ] {
-        assert_eq!(decode_query(encoded), None, "{encoded:?}");
+    for (_, why, encoded) in vectors("invalid_queries") {
+        assert_eq!(decode_query(&encoded), None, "{why}");
+    }
+}
+
+#[test]
+fn an_answer_is_encoded_as_in_the_vectors() {
+    for (vector, why, encoded) in vectors("answers") {
+        let customer = CustomerId::try_from(text(&vector["customer"])).unwrap();
+        assert_eq!(encode_answer(answer_of(&vector), &customer), encoded, "{why}");
+    }
+}
+
+#[test]
+fn a_response_is_encoded_as_in_the_vectors() {
+    for (vector, why, encoded) in vectors("responses") {
+        assert_eq!(encode_response(&response_of(&vector)), encoded, "{why}");
+    }
+}
+
+#[test]
+fn an_event_is_encoded_as_in_the_vectors() {
+    for (vector, why, encoded) in vectors("events") {
+        let summary = summary_of(&vector);
+        assert_eq!(summary.customer.to_key(), text(&vector["key"]), "{why}");
+        assert_eq!(encode_event(summary.clone()), Some(encoded.clone()), "{why}");
+        let decoded = Some((summary.customer, summary.event));
+        assert_eq!(decode_event(&encoded), decoded, "{why}");
+    }
+}
+
+#[test]
+fn a_malformed_event_is_not_decoded() {
+    for (_, why, encoded) in vectors("invalid_events") {
+        assert_eq!(decode_event(&encoded), None, "{why}");
     }
 }
 
@@ -107,52 +177,6 @@ fn route() -> impl Strategy<Value = FastRoute> {
         (1_usize..=100, cursor)
             .prop_map(|(limit, cursor)| FastRoute::List(PageRequest { limit, cursor })),
     ]
-}
-
-#[test]
-fn an_answer_is_encoded_as_a_check_object_or_as_a_response() {
-    let customer = CustomerId::try_from("cus_ada").unwrap();
-    let (version, as_of) = (Version(7), Timestamp(-1));
-    let lookup = FeatureLookup { entitled: true, version, as_of };
-    let list = FastList { body: "{}".to_owned(), version, as_of, served_by: ServedBy::Replica };
-    for (answer, encoded) in [
-        (FastAnswer::Check("{\"a\":1}".to_owned()), "{\"a\":1}"),
-        (
-            FastAnswer::Granted(lookup, ServedBy::Memory),
-            "204\nentgate-version: 7\nentgate-as-of: -1\nentgate-served-by: memory\n\
-             cache-control: no-store\nvary: Origin\nentgate-customer: cus_ada\n\n",
-        ),
-        (
-            FastAnswer::List(list),
-            "200\nentgate-version: 7\nentgate-as-of: -1\nentgate-served-by: replica\n\
-             cache-control: no-store\nvary: Origin\ncontent-type: application/json\n\n{}",
-        ),
-    ] {
-        assert_eq!(encode_answer(answer, &customer), encoded);
-    }
-}
-
-#[test]
-fn a_response_is_encoded_with_its_status_headers_and_body() {
-    let mut response = Response::new(b"{}".to_vec());
-    *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
-    response.headers_mut().insert("retry-after", http::HeaderValue::from_static("1"));
-    assert_eq!(encode_response(&response), "503\nretry-after: 1\n\n{}");
-}
-
-#[test]
-fn an_encoded_event_names_the_customer_and_the_event_before_the_request() {
-    let summary = summary("evt_1", 1, SummaryPage::Complete(grants(&["sms"])));
-    let encoded = encode_event(summary.clone()).unwrap();
-    let request = encoded.strip_prefix("!test:cus_ada\nevt_1\n").unwrap();
-    assert_eq!(
-        json::from_slice::<LedgerRequest>(request.as_bytes()),
-        Ok(LedgerRequest::Apply(summary.clone()))
-    );
-    assert_eq!(decode_event(&encoded), Some((summary.customer, summary.event)));
-    for malformed in ["", "!", "test:cus_ada\nevt_1\n{}", "!cus_ada\nevt_1\n{}", "!test:cus_ada"] {
-        assert_eq!(decode_event(malformed), None, "{malformed:?}");
-    }
 }
 
 proptest! {

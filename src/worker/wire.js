@@ -1,0 +1,31 @@
+// The strings that entry.js exchanges with the fast path: the counterpart of src/api/fast_path/wire.rs, which documents their
+// format. A function here changes nothing but its result. tests/vectors/fast-path.json has strings for the tests of both sides.
+
+/** The key of the record that a query needs; undefined if the string is not a query. @param {string} encoded */
+export const decodeRecordKey = (encoded) => (encoded.startsWith("?") ? encoded.slice(1, encoded.indexOf("\n")) : undefined);
+
+/** The customer's key and the ledger request of an event; undefined if the string is not an event. @param {string} encoded */
+export function decodeEvent(encoded) {
+  if (!encoded.startsWith("!")) return undefined;
+  const [key, , message] = encoded.slice(1).split("\n", 3);
+  return { key, message };
+}
+
+/** The response of a check or a response, with this request id. @param {string} encoded @param {string} requestId */
+export function decodeResponse(encoded, requestId) {
+  if (encoded.startsWith("{")) {
+    return new Response(encoded, {
+      headers: { "content-type": "application/json", "cache-control": "no-store", vary: "Origin", "request-id": requestId },
+    });
+  }
+  const end = encoded.indexOf("\n\n");
+  const [status, ...lines] = encoded.slice(0, end).split("\n");
+  // workerd builds `Headers` from an object at a fraction of what a list of pairs costs.
+  const headers = { "request-id": requestId };
+  for (const line of lines) {
+    const colon = line.indexOf(": ");
+    headers[line.slice(0, colon)] = line.slice(colon + 2);
+  }
+  // A 204 must have no body at all, not an empty one.
+  return new Response(encoded.slice(end + 2) || null, { status: Number(status), headers });
+}
