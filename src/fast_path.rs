@@ -11,8 +11,9 @@
 //! | [`answer_from_record()`] | the check or the response to that query                |
 //! | [`verify_webhook()`]     | a response, or an event for the customer's ledger      |
 //! | [`webhook_response()`]   | the response to that event                             |
+//! | [`max_body_bytes()`]     | the largest body for `verify_webhook`                  |
 //!
-//! Every function returns `None` if the request must take the slow path.
+//! The first four return `None` if the request must take the slow path.
 
 use std::{
     cell::{OnceCell, RefCell},
@@ -23,6 +24,7 @@ use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 
 use crate::{
     api::{
+        MAX_BODY_BYTES,
         fast_path::{self, WebhookResult, wire},
         settings::Settings,
     },
@@ -42,9 +44,6 @@ extern "C" {
 
     #[wasm_bindgen(js_namespace = Date, js_name = now)]
     fn now() -> f64;
-
-    #[wasm_bindgen(js_namespace = console, js_name = error)]
-    fn log(line: &str);
 }
 
 thread_local! {
@@ -91,13 +90,8 @@ pub fn answer_from_record(query: &str, record: &[u8]) -> Option<String> {
 #[wasm_bindgen]
 #[must_use]
 pub fn verify_webhook(signature: &str, body: &[u8], env: &Env) -> Option<String> {
-    match fast_path::verify_webhook(
-        &*load_settings(env)?,
-        signature,
-        body,
-        unix_millis().to_timestamp(),
-        log,
-    ) {
+    let (settings, now) = (load_settings(env)?, unix_millis().to_timestamp());
+    match fast_path::verify_webhook(&settings, signature, body, now) {
         WebhookResult::Respond(response) => Some(wire::encode_response(&response)),
         WebhookResult::Apply(summary) => wire::encode_event(summary),
     }
@@ -110,6 +104,13 @@ pub fn webhook_response(event: &str, receipt: &str) -> Option<String> {
     let (customer, event) = wire::decode_event(event)?;
     let receipt = json::from_slice(receipt.as_bytes()).ok()?;
     Some(wire::encode_response(&fast_path::webhook_response(&event, &customer.id, receipt)))
+}
+
+/// Returns the maximum size of a body, for JavaScript to check before it reads one.
+#[wasm_bindgen]
+#[must_use]
+pub fn max_body_bytes() -> usize {
+    MAX_BODY_BYTES
 }
 
 /// Returns the settings. `None` if one is malformed: the slow path reports which.

@@ -74,7 +74,7 @@ pub(super) async fn receive_stripe<S: Store>(
     }
 }
 
-/// Verifies and parses one event.
+/// Verifies and parses one event. Writes nothing: no error here has a cause for the operator's log.
 pub(super) fn verify_and_parse(
     settings: &Settings,
     signature: &str,

@@ -62,7 +62,7 @@ function hex(number) {
 }
 
 /** The largest body that is read here, in bytes. The slow path reads a larger one, or one without a length, in chunks. */
-const MAX_BODY_BYTES = 1 << 20;
+const maxBodyBytes = fastPath.max_body_bytes();
 
 /** A Durable Object is addressed by its id; the URL only has to be valid. */
 const OBJECT_URL = "https://customer/";
@@ -118,7 +118,7 @@ export default {
     if (request.method === "GET") return tryFastPath(request, env, context) ?? slowPath(request, env, context);
     if (request.method === "POST" && pathAndQuery(request.url) === "/webhooks/stripe") {
       const length = request.headers.get("content-length");
-      if (length && Number(length) <= MAX_BODY_BYTES) return handleWebhook(request, env, context);
+      if (length && Number(length) <= maxBodyBytes) return handleWebhook(request, env, context);
     }
     return slowPath(request, env, context);
   },

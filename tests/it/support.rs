@@ -159,13 +159,8 @@ impl Service {
                 return None;
             }
             let signature = header("stripe-signature")?;
-            return match fast_path::verify_webhook(
-                &self.settings,
-                signature,
-                request.body(),
-                self.now,
-                |_| {},
-            ) {
+            let body = request.body();
+            return match fast_path::verify_webhook(&self.settings, signature, body, self.now) {
                 WebhookResult::Respond(response) => Some(FastPathAnswer::Webhook(response)),
                 WebhookResult::Apply(_) => None,
             };

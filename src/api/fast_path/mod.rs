@@ -196,16 +196,16 @@ pub fn answer_from_record(
     }
 }
 
-/// Verifies and parses one event. An error becomes a response, and its cause goes to `log`.
+/// Verifies and parses one event. An error becomes a response.
+#[must_use]
 pub fn verify_webhook(
     settings: &Settings,
     signature: &str,
     body: &[u8],
     now: Timestamp,
-    log: fn(&str),
 ) -> WebhookResult {
     webhooks::verify_and_parse(settings, signature, body, now)
-        .unwrap_or_else(|error| WebhookResult::Respond(error.log_and_respond(log)))
+        .unwrap_or_else(|error| WebhookResult::Respond(error.to_response()))
 }
 
 /// The response after the ledger stored an event.
