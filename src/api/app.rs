@@ -15,7 +15,10 @@ use crate::token::JwksCache;
 pub const MAX_BODY_BYTES: usize = 1 << 20;
 
 /// The header that makes a request to the catalog idempotent.
-pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The header with the id of a request, as Stripe's SDKs expect it. The shell sets it.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// A request with its complete body.
 pub type Request = http::Request<Vec<u8>>;

@@ -60,11 +60,9 @@ pub mod fast_path;
 
 use http::{HeaderName, Method, header};
 
-use self::{
-    active_entitlements::LIST_PATH, app::IDEMPOTENCY_KEY, error::Error, router::RouteMatch,
-};
+use self::{active_entitlements::LIST_PATH, error::Error, router::RouteMatch};
 pub use self::{
-    app::{App, MAX_BODY_BYTES, Request, Response},
+    app::{App, IDEMPOTENCY_KEY, MAX_BODY_BYTES, REQUEST_ID, Request, Response},
     feature_cache::FeatureCache,
     router::{Access, Route},
 };

@@ -11,10 +11,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{Headers, ReadableStream, ReadableStreamDefaultReader, ResponseInit};
 use worker::Result;
 
-use crate::api::{self, MAX_BODY_BYTES};
-
-/// The header with the id of a request, as Stripe's SDKs expect it.
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+use crate::api::{self, MAX_BODY_BYTES, REQUEST_ID};
 
 /// Reads a client's request, and adds its id.
 pub(super) async fn read_client_request(

@@ -26,7 +26,7 @@ use worker::{
 };
 
 use super::{
-    http::{self, REQUEST_ID},
+    http,
     ledger::{
         LedgerStub, rpc,
         websockets::{NORMAL_CLOSURE, close},
@@ -35,7 +35,7 @@ use super::{
 };
 use crate::{
     api::{
-        self,
+        self, REQUEST_ID,
         stream::{self, HEARTBEAT_INTERVAL, StreamEncoder, StreamProtocol, StreamRequest},
     },
     id::UnixMillis,

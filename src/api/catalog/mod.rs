@@ -40,7 +40,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::context::RequestContext;
 use super::{
-    app::{App, IDEMPOTENCY_KEY, Request, Response, header_str, raw_json_response},
+    app::{App, IDEMPOTENCY_KEY, REQUEST_ID, Request, Response, header_str, raw_json_response},
     auth,
     error::Error,
     form::Params,
@@ -59,9 +59,6 @@ use crate::{
 /// The most bytes of a body. The largest valid request, 20 items with 50 metadata keys each, has
 /// half as many. An event that contains its object twice still fits into a row of 2 MB.
 pub const MAX_BODY_BYTES: usize = 256 << 10;
-
-/// The request id, set by the edge. Events name it as their cause.
-const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// Marks a replayed response.
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -221,6 +218,7 @@ fn try_handle(tx: Tx<'_>, request: &Request) -> Result<Response, Error> {
         return Err(Error::too_large(MAX_BODY_BYTES));
     }
     let key = idempotency_key(request)?;
+    // Events name the request as their cause.
     let id = header_str(request, REQUEST_ID).map(str::to_owned);
     let tx = tx.with_request(RequestInfo { id, idempotency_key: key.map(str::to_owned) });
     let fingerprint = key.map(|_| fingerprint(request));

@@ -11,13 +11,14 @@ use js_sys::Uint8Array;
 use web_sys::{Headers, RequestInit};
 use worker::{Env, ObjectNamespace, Response, Result, State};
 
+pub(super) use crate::api::IDEMPOTENCY_KEY;
 use crate::{
-    api,
+    api::{self, REQUEST_ID},
     id::Livemode,
     source::StripeResponse,
     store::{self, CatalogClient as _},
     worker::{
-        http, rpc,
+        rpc,
         runtime::{SOURCE_TIMEOUT, sleep},
     },
 };
@@ -28,11 +29,9 @@ const BINDING: &str = "CATALOG";
 /// A Durable Object is addressed by its name; the origin only has to be valid.
 const ORIGIN: &str = "https://catalog";
 
-pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-
 /// The headers of a request that an object needs.
 pub(super) const FORWARDED_HEADERS: [HeaderName; 3] =
-    [header::CONTENT_TYPE, IDEMPOTENCY_KEY, http::REQUEST_ID];
+    [header::CONTENT_TYPE, IDEMPOTENCY_KEY, REQUEST_ID];
 
 /// The client of the catalogs of both modes.
 pub(in crate::worker) struct CatalogStub {
