@@ -51,7 +51,7 @@ function callCore(core, work) {
   }
 }
 
-// A request id names a request in a log and is no secret: the isolate's prefix and a counter.
+// A request id, `req_` and 16 hex digits, names a request in a log and is no secret: the isolate's prefix and a counter.
 const isolateId = `req_${hex(Math.random() * 2 ** 32)}`;
 let requestCount = Math.random() * 2 ** 32;
 
@@ -71,7 +71,8 @@ const OBJECT_URL = "https://customer/";
 const pathAndQuery = (url) => url.slice(url.indexOf("/", "http://".length + 1));
 
 /** Answers any request with the `worker` core. */
-const slowPath = async (request, env, context) => callCore(worker ?? (await loadWorker()), (core) => core.fetch(request, env, context));
+const slowPath = async (request, env, context) =>
+  callCore(worker ?? (await loadWorker()), (core) => core.fetch(request, env, context, newRequestId()));
 
 /** Answers a `GET` without the `worker` core, with at most one KV read; undefined if it needs the slow path. */
 function tryFastPath(request, env, context) {

@@ -29,18 +29,6 @@ pub(super) fn respond(mut response: api::Response, id: HeaderValue) -> Result<we
     to_response(&response)
 }
 
-/// Creates an id: `req_` and 16 hex digits. It names a request in a log, and is not a secret.
-pub(super) fn new_request_id() -> HeaderValue {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a random number below 2^32 is a `u32`"
-    )]
-    let random = || (js_sys::Math::random() * 4_294_967_296.0) as u32;
-    let id = format!("req_{:08x}{:08x}", random(), random());
-    HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("req_"))
-}
-
 /// Reads a request: its method, URL, body and these headers. The body is read up to one byte past
 /// the API's limit, so that the API rejects it.
 pub(super) async fn read_request(

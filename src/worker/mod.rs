@@ -58,7 +58,12 @@ mod stream;
 use std::convert::Infallible as CatalogStub;
 use std::rc::Rc;
 
-use worker::{Context, Env, ScheduleContext, ScheduledEvent, console_error, event};
+use ::http::HeaderValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use worker::{
+    Context, Env, Response, Result, ScheduleContext, ScheduledEvent, console_error, event,
+    worker_sys,
+};
 
 #[cfg(feature = "catalog")]
 use self::catalog::CatalogStub;
@@ -111,7 +116,7 @@ struct Bindings {
 }
 
 impl Bindings {
-    fn from_env(env: &Env, settings: &Settings) -> worker::Result<Self> {
+    fn from_env(env: &Env, settings: &Settings) -> Result<Self> {
         Ok(Self {
             ledger: LedgerStub::from_env(env)?,
             replica: KvReplica::from_env(env)?,
@@ -162,26 +167,41 @@ impl store::Store for Bindings {
     }
 }
 
-/// Answers one request.
+/// Answers one request. `id` is the request id, which `entry.js` creates.
 ///
 /// # Errors
 ///
-/// If the deployment lacks a binding of `wrangler.toml`.
-#[event(fetch)]
-async fn fetch(
+/// If the platform cannot create a response.
+#[wasm_bindgen]
+pub async fn fetch(
     request: web_sys::Request,
     env: Env,
-    context: Context,
-) -> worker::Result<web_sys::Response> {
-    let id = http::new_request_id();
-    let settings = match load_settings(&env) {
+    context: worker_sys::Context,
+    id: String,
+) -> Result<web_sys::Response> {
+    let response = answer(&request, &env, &Context::new(context), id).await;
+    response.or_else(|error| {
+        console_error!("{error}");
+        Response::error("INTERNAL SERVER ERROR", 500).map(Into::into)
+    })
+}
+
+/// Fails if the deployment lacks a binding of `wrangler.toml`.
+async fn answer(
+    request: &web_sys::Request,
+    env: &Env,
+    context: &Context,
+    id: String,
+) -> Result<web_sys::Response> {
+    let id = HeaderValue::try_from(id).map_err(|error| error.to_string())?;
+    let settings = match load_settings(env) {
         Ok(settings) => settings,
         Err(error) => {
             log_error(&error.to_string());
             return http::respond(api::misconfigured(&error), id);
         }
     };
-    let store = Bindings::from_env(&env, &settings)?;
+    let store = Bindings::from_env(env, &settings)?;
     let feature_cache = FEATURE_CACHE.with(Rc::clone);
     let jwks_cache = JWKS_CACHE.with(Rc::clone);
     let app = App {
@@ -192,10 +212,10 @@ async fn fetch(
         random: || u128::from(random_u64()) << 64 | u128::from(random_u64()),
         log: log_error,
     };
-    let request = http::read_client_request(&request, &id).await?;
+    let request = http::read_client_request(request, &id).await?;
     let mut response = api::handle(&app, &request, now_millis().to_timestamp()).await;
     match response.extensions_mut().remove::<StreamRequest>() {
-        Some(stream) => stream::open_stream(&store.ledger, stream, response, id, &context).await,
+        Some(stream) => stream::open_stream(&store.ledger, stream, response, id, context).await,
         None => http::respond(response, id),
     }
 }

@@ -17,7 +17,7 @@ declare module "entgate-fast-path" {
 
 declare module "entgate-worker" {
   export * from "entgate-core";
-  export function fetch(request: Request, env: object, context: object): Promise<Response>;
+  export function fetch(request: Request, env: object, context: object, id: string): Promise<Response>;
   export function scheduled(event: object, env: object, context: object): Promise<void>;
   export const LedgerObject: DurableObjectClass;
   export const CustomerIndexObject: DurableObjectClass;
