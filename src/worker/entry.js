@@ -67,6 +67,9 @@ const maxBodyBytes = fastPath.max_body_bytes();
 /** A Durable Object is addressed by its id; the URL only has to be valid. */
 const OBJECT_URL = "https://customer/";
 
+/** Creates the stub of a customer's ledger object: the fast path calls no other object. */
+const ledgerStub = ({ LEDGERS }, key) => LEDGERS.get(LEDGERS.idFromName(key));
+
 /** The path and query of a URL, whose origin has at least `http://` and one character. */
 const pathAndQuery = (url) => url.slice(url.indexOf("/", "http://".length + 1));
 
@@ -101,9 +104,8 @@ async function handleWebhook(request, env, context) {
   if (verified) {
     const event = decodeEvent(verified);
     if (!event) return decodeResponse(verified, newRequestId());
-    const { LEDGERS } = env;
     try {
-      const receipt = await LEDGERS.get(LEDGERS.idFromName(event.key)).fetch(OBJECT_URL, { method: "POST", body: event.message });
+      const receipt = await ledgerStub(env, event.key).fetch(OBJECT_URL, { method: "POST", body: event.message });
       const json = await receipt.text();
       const encoded = receipt.status === 200 && callCore(fastPath, () => fastPath.webhook_response(verified, json));
       if (encoded) return decodeResponse(encoded, newRequestId());

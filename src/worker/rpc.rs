@@ -9,7 +9,7 @@ use serde::Serialize;
 use wasm_bindgen::{JsCast as _, JsValue, prelude::wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::RequestInit;
-use worker::{Error, ObjectNamespace, Request, Response, Result};
+use worker::{Error, ObjectId, ObjectNamespace, Request, Response, Result, Stub};
 
 use crate::{
     id::Livemode,
@@ -40,6 +40,16 @@ extern "C" {
     ) -> std::result::Result<Promise, JsValue>;
 }
 
+/// Returns the id of the object with this name.
+pub(super) fn object_id<'a>(objects: &'a ObjectNamespace, name: &str) -> Result<ObjectId<'a>> {
+    objects.id_from_name(name)
+}
+
+/// Creates the stub of the object with this name. Every stub of this core is created here.
+pub(super) fn object_stub(objects: &ObjectNamespace, name: &str) -> Result<Stub> {
+    object_id(objects, name)?.get_stub()
+}
+
 /// Sends a message to the object with this name. Returns the response and its body.
 pub(super) async fn post(
     objects: &ObjectNamespace,
@@ -49,7 +59,7 @@ pub(super) async fn post(
     let init = RequestInit::new();
     init.set_method("POST");
     init.set_body(&message.into());
-    let object: JsObjectStub = objects.id_from_name(name)?.get_stub()?.into_rpc();
+    let object: JsObjectStub = object_stub(objects, name)?.into_rpc();
     let response = JsFuture::from(object.fetch(OBJECT_URL, &init)?).await?;
     let response: web_sys::Response = response.unchecked_into();
     let body = JsFuture::from(response.array_buffer()?).await?;

@@ -12,7 +12,7 @@ use crate::{
     json,
     ledger::ApplyReceipt,
     store::{Error, Ledger, LoadedSet, ServedBy, WaitFor, record},
-    worker::rpc::{NEWER_RELEASE, OBJECT_URL, post, unreachable},
+    worker::rpc::{NEWER_RELEASE, OBJECT_URL, object_stub, post, unreachable},
 };
 
 /// The binding in `wrangler.toml`.
@@ -68,7 +68,7 @@ impl LedgerStub {
         }
         let init = RequestInit::new();
         init.set_headers_headers(&headers);
-        let object = self.namespace.id_from_name(&customer.to_key())?.get_stub()?;
+        let object = object_stub(&self.namespace, &customer.to_key())?;
         let request = Request::new_with_str_and_init(OBJECT_URL, &init)?;
         object.fetch_with_request(request.into()).await
     }
