@@ -160,6 +160,24 @@ impl Timestamp {
     pub fn saturating_add(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds))
     }
+
+    /// The timestamp so many seconds later, for a number that is never negative.
+    #[must_use]
+    pub fn saturating_add_unsigned(self, seconds: u64) -> Self {
+        Self(self.0.saturating_add_unsigned(seconds))
+    }
+
+    /// The timestamp so many seconds earlier.
+    #[must_use]
+    pub fn saturating_sub(self, seconds: i64) -> Self {
+        Self(self.0.saturating_sub(seconds))
+    }
+
+    /// The seconds since another timestamp, negative if it is later.
+    #[must_use]
+    pub fn seconds_since(self, other: Self) -> i64 {
+        self.0.saturating_sub(other.0)
+    }
 }
 
 impl fmt::Display for Timestamp {
@@ -179,6 +197,18 @@ impl UnixMillis {
     #[must_use]
     pub fn saturating_add(self, millis: u64) -> Self {
         Self(self.0.saturating_add(millis))
+    }
+
+    /// The timestamp so many milliseconds earlier.
+    #[must_use]
+    pub fn saturating_sub(self, millis: u64) -> Self {
+        Self(self.0.saturating_sub(millis))
+    }
+
+    /// The milliseconds since another timestamp, 0 if it is later.
+    #[must_use]
+    pub fn millis_since(self, other: Self) -> u64 {
+        self.0.saturating_sub(other.0)
     }
 
     /// The timestamp in whole seconds, rounded down.

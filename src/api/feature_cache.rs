@@ -175,9 +175,10 @@ impl FeatureCache {
     pub(super) fn is_index_older_than(&self, livemode: Livemode, as_of: Option<Timestamp>) -> bool {
         let key_sets = self.key_sets.borrow();
         let entry = key_sets.get(&(livemode, FeatureSource::CustomerIndex));
-        entry.and_then(|entry| entry.keys.as_ref()).zip(as_of).is_some_and(
-            |((fetched_at, _), as_of)| fetched_at.0.saturating_sub(as_of.0) < MIN_REFETCH,
-        )
+        entry
+            .and_then(|entry| entry.keys.as_ref())
+            .zip(as_of)
+            .is_some_and(|((fetched_at, _), as_of)| fetched_at.seconds_since(as_of) < MIN_REFETCH)
     }
 
     /// Adds lookup keys to the index's cached ones, until the next fetch replaces them.

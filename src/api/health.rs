@@ -87,7 +87,7 @@ pub(super) async fn health<S: Store>(app: &App<'_, S>, now: Timestamp) -> Respon
             pending: backlog.pending,
             oldest: backlog
                 .pending_since
-                .map(|since| UnixMillis::from(now).0.saturating_sub(since.0) / 1_000),
+                .map(|since| UnixMillis::from(now).millis_since(since) / 1_000),
         }),
         message: problem.map(|problem| problem_message(problem, settings.source)),
         version: env!("CARGO_PKG_VERSION"),

@@ -81,7 +81,7 @@ pub(super) async fn retrieve<S: Store>(
     }
     let version = entitlements.map_or(Version::default(), |set| set.version);
     let as_of = entitlements.map(|set| set.as_of);
-    let expires_at = Timestamp(now.0.saturating_add_unsigned(ttl));
+    let expires_at = now.saturating_add_unsigned(ttl);
     let keys: Vec<_> = data.iter().map(|entitlement| &entitlement.lookup_key).collect();
     let header =
         json!({ "alg": Algorithm::EdDsa.name(), "typ": "entitlements+jwt", "kid": key.kid() });

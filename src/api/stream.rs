@@ -138,7 +138,7 @@ async fn open_stream<S: Store>(
         Principal::Server(_) => (now.saturating_add(MAX_STREAM_AGE), EndReason::MaxAge),
         Principal::Customer(subject) => (subject.expires_at, EndReason::TokenExpired),
     };
-    let without_leeway = Timestamp(expires_at.0.saturating_sub(LEEWAY));
+    let without_leeway = expires_at.saturating_sub(LEEWAY);
     if kind == StreamKind::Refetch && now >= without_leeway {
         // The stream has ended. The client must evaluate its flags to get the URL of a new one.
         return Err(token::Error::Expired { expired: without_leeway, now }.into());
@@ -204,7 +204,7 @@ impl StreamRequest {
                     reason = "less than a minute of milliseconds"
                 )]
                 let jitter = (random.clamp(0.0, 1.0) * (max - min) as f64) as u64;
-                UnixMillis(expires_at.0.saturating_sub(min.saturating_add(jitter)))
+                expires_at.saturating_sub(min.saturating_add(jitter))
             }
         }
     }

@@ -51,7 +51,7 @@ pub(super) fn create<S: Store>(
             format!("Customer tokens are disabled: {} is not set.", settings::TOKEN_SECRETS);
         return Err(Error::unconfigured(message));
     };
-    let expires_at = Timestamp(now.0.saturating_add_unsigned(ttl));
+    let expires_at = now.saturating_add_unsigned(ttl);
     let customer = CustomerKey { livemode, id };
     let jti = format!("tok_{:032x}", (app.random)());
     let token = secret.sign(&NewToken {

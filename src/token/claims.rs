@@ -90,7 +90,7 @@ impl Claims {
         }
         for claim in ["nbf", "iat"] {
             if let Some(from) = self.numeric_date(claim)?
-                && now.0 < from.0.saturating_sub(LEEWAY)
+                && now < from.saturating_sub(LEEWAY)
             {
                 return Err(Error::NotYetValid { from, now });
             }

@@ -68,7 +68,7 @@ impl JwksCache {
     pub fn lookup(&self, token: &Jws<'_>, now: Timestamp) -> KeyLookup {
         let mut cache = self.0.borrow_mut();
         let elapsed = |since: Option<Timestamp>| {
-            since.map_or(i64::MAX, |since| now.0.saturating_sub(since.0).max(0))
+            since.map_or(i64::MAX, |since| now.seconds_since(since).max(0))
         };
         let Some(keys) = &cache.keys else {
             let in_backoff = elapsed(cache.failed_at) < FAILURE_BACKOFF;

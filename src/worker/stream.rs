@@ -194,7 +194,7 @@ async fn relay(
             next_heartbeat = now.saturating_add(HEARTBEAT_INTERVAL);
             Some(encoder.encode_heartbeat())
         } else {
-            let pause = sleep(next_heartbeat.min(closes_at).0.saturating_sub(now.0));
+            let pause = sleep(next_heartbeat.min(closes_at).millis_since(now));
             match select(select(notifications.next(), messages.next()), pause).await {
                 Either::Right(_) => None,
                 Either::Left((Either::Left((event, _)), _)) => match event {

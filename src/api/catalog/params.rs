@@ -247,11 +247,10 @@ impl Params {
             return Ok(CreatedRange { first: time, last: time });
         }
         let Some(mut bounds) = self.object(name)? else { return Ok(CreatedRange::default()) };
-        let shift = |time: Option<Timestamp>, by: i64| {
-            time.map(|time| Timestamp(time.0.saturating_add(by)))
-        };
-        let first = shift(bounds.timestamp("gt")?, 1).max(bounds.timestamp("gte")?);
-        let last = [shift(bounds.timestamp("lt")?, -1), bounds.timestamp("lte")?];
+        let after = bounds.timestamp("gt")?.map(|time| time.saturating_add(1));
+        let first = after.max(bounds.timestamp("gte")?);
+        let before = bounds.timestamp("lt")?.map(|time| time.saturating_sub(1));
+        let last = [before, bounds.timestamp("lte")?];
         bounds.reject_unknown()?;
         Ok(CreatedRange { first, last: last.into_iter().flatten().min() })
     }

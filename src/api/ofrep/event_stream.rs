@@ -69,5 +69,5 @@ fn epoch_start(customer: &CustomerKey, now: Timestamp) -> Timestamp {
     let digest = Sha256::digest(format!("entgate epoch\n{}", customer.to_key()));
     let [first, second, ..]: [u8; 32] = digest.into();
     let offset = i64::from(u16::from_be_bytes([first, second])) % EPOCH_LENGTH;
-    Timestamp(now.0.saturating_sub(now.0.saturating_sub(offset).rem_euclid(EPOCH_LENGTH)))
+    now.saturating_sub(now.0.saturating_sub(offset).rem_euclid(EPOCH_LENGTH))
 }

@@ -65,7 +65,7 @@ pub(crate) enum StoredReplay {
 
 pub(crate) fn get(tx: &Tx<'_>, key: &str, fingerprint: &str) -> Result<StoredReplay, Error> {
     let Some(response) = tx.find::<StoredResponse>(key)? else { return Ok(StoredReplay::Miss) };
-    if tx.now.0.saturating_sub(response.created.0) >= KEY_RETENTION {
+    if tx.now.seconds_since(response.created) >= KEY_RETENTION {
         tx.remove(&response)?;
         return Ok(StoredReplay::Miss);
     }
@@ -92,5 +92,5 @@ pub(crate) fn put(
         request_id: tx.request.id.clone(),
     };
     tx.insert(&response)?;
-    tx.remove_oldest::<StoredResponse>(INDEX, tx.now.saturating_add(-KEY_RETENTION))
+    tx.remove_oldest::<StoredResponse>(INDEX, tx.now.saturating_sub(KEY_RETENTION))
 }

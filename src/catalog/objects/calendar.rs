@@ -52,8 +52,7 @@ impl BillingCycle {
     /// The first end of a period after `time`, with periods counted from `anchor`.
     pub(crate) fn next_after(self, anchor: Timestamp, time: Timestamp) -> Timestamp {
         // The estimate is never too late; the loop corrects it.
-        let elapsed = time.0.saturating_sub(anchor.0);
-        let mut n = elapsed.div_euclid(self.max_seconds()).saturating_sub(1);
+        let mut n = time.seconds_since(anchor).div_euclid(self.max_seconds()).saturating_sub(1);
         loop {
             let end = self.nth_end(anchor, n);
             if end > time {

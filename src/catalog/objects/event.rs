@@ -146,11 +146,11 @@ impl Event {
 
     /// Whether its retention is over.
     pub(crate) fn is_expired(&self, now: Timestamp) -> bool {
-        self.created.0 < retention_start(now).0
+        self.created < retention_start(now)
     }
 }
 
 /// The first second whose events are retained.
 pub(crate) fn retention_start(now: Timestamp) -> Timestamp {
-    now.saturating_add(-EVENT_RETENTION)
+    now.saturating_sub(EVENT_RETENTION)
 }

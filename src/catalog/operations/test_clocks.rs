@@ -54,7 +54,7 @@ pub(crate) fn advance(tx: &Tx<'_>, id: &str, target: Timestamp) -> Result<TestCl
             before.frozen_time
         ));
     }
-    if target.0.saturating_sub(before.frozen_time.0) > MAX_ADVANCE {
+    if target.seconds_since(before.frozen_time) > MAX_ADVANCE {
         return invalid(format!(
             "A test clock moves at most {} days at once: to {} now.",
             MAX_ADVANCE / SECONDS_PER_DAY,

@@ -88,7 +88,7 @@ pub(crate) fn roll_secret(
     expires_in: u64,
 ) -> Result<WebhookEndpoint, Error> {
     let before: WebhookEndpoint = tx.load(id, "id")?;
-    let expires_at = tx.now.saturating_add(i64::try_from(expires_in).unwrap_or(i64::MAX));
+    let expires_at = tx.now.saturating_add_unsigned(expires_in);
     let mut endpoint = before.clone();
     // A roll without overlap means that a secret has leaked, and older ones may have leaked too.
     endpoint.previous_secrets.retain(|(_, expires_at)| tx.now < *expires_at && expires_in > 0);

@@ -222,7 +222,7 @@ impl CustomerIndexObject {
         };
         let problems = "SELECT problem FROM customers WHERE problem IS NOT NULL \
                         AND (pending > 0 OR reported_at > ?) ORDER BY reported_at DESC LIMIT 1";
-        let recent = integer_value(now.0.saturating_sub(PROBLEM_TTL))?;
+        let recent = integer_value(now.saturating_sub(PROBLEM_TTL).0)?;
         if let Some([SqlStorageValue::String(problem)]) =
             self.sql.query(problems, vec![recent])?.first().map(Vec::as_slice)
         {

@@ -266,7 +266,7 @@ pub(crate) fn validate_trial_end(end: Timestamp, now: Timestamp) -> Result<Times
             format!("`trial_end` must be in the future, or `now`; it is {end}, and now is {now}."),
         ));
     }
-    if end.0.saturating_sub(now.0) > max_seconds {
+    if end.seconds_since(now) > max_seconds {
         let message = format!("`trial_end` can be at most {MAX_TRIAL_DAYS} days from now.");
         return Err(Error::invalid_parameter("trial_end", message));
     }
