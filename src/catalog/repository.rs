@@ -91,15 +91,16 @@ impl Tx<'_> {
         Ok(self.storage.remove(&storage_key(T::TYPE, object.id()), &object.index_entries())?)
     }
 
-    /// Removes the oldest objects of an index from before a time: a few of those that have expired.
-    pub(crate) fn remove_oldest<T: Entity>(
+    /// Removes the oldest objects of an index: a few of those that are older than `retention`
+    /// seconds.
+    pub(crate) fn remove_expired<T: Entity>(
         &self,
         index: &str,
-        before: Timestamp,
+        retention: i64,
     ) -> Result<(), Error> {
         let range = IndexRange {
             after: None,
-            before: Some(IndexPosition::start_of(before)),
+            before: Some(IndexPosition::start_of(self.now.saturating_sub(retention))),
             order: SortOrder::Ascending,
             limit: PURGE_BATCH,
         };

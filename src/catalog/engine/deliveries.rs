@@ -24,7 +24,7 @@ use crate::{
             calendar::SECONDS_PER_DAY,
             delivery::{self, Delivery},
             delivery_attempt::{self, DeliveryAttempt},
-            event::{self, Event},
+            event::{EVENT_RETENTION, Event},
             webhook_endpoint::{self, DeletedEndpoint, WebhookEndpoint},
         },
         storage::{IndexPosition, IndexRange, SortOrder},
@@ -183,7 +183,7 @@ pub fn record_attempt(tx: &Tx<'_>, delivery: &str, outcome: AttemptOutcome) -> R
         error,
         next_attempt: next,
     })?;
-    tx.remove_oldest::<DeliveryAttempt>(delivery_attempt::INDEX, event::retention_start(tx.now))?;
+    tx.remove_expired::<DeliveryAttempt>(delivery_attempt::INDEX, EVENT_RETENTION)?;
     match next {
         Some(due) => tx.update(&delivery, &Delivery { attempts, due, ..delivery.clone() }),
         None if done => {

@@ -8,7 +8,7 @@ use crate::catalog::{
     error::Error,
     objects::{
         delivery::Delivery,
-        event::{self, Event, EventType},
+        event::{self, EVENT_RETENTION, Event, EventType},
         webhook_endpoint::{self, WebhookEndpoint},
     },
     tx::{RequestInfo, Tx},
@@ -45,7 +45,7 @@ pub(crate) fn emit(
     for endpoint in recipients {
         tx.insert(&Delivery::new(tx.new_id("whd_", 24), &event, &endpoint.id, tx.now))?;
     }
-    tx.remove_oldest::<Event>(event::INDEX, event::retention_start(tx.now))
+    tx.remove_expired::<Event>(event::INDEX, EVENT_RETENTION)
 }
 
 /// Emits an event for a changed object. Does nothing if its JSON is unchanged.

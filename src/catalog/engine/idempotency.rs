@@ -92,5 +92,5 @@ pub(crate) fn put(
         request_id: tx.request.id.clone(),
     };
     tx.insert(&response)?;
-    tx.remove_oldest::<StoredResponse>(INDEX, tx.now.saturating_sub(KEY_RETENTION))
+    tx.remove_expired::<StoredResponse>(INDEX, KEY_RETENTION)
 }
