@@ -21,7 +21,7 @@ use super::{
     form::{OneOrMany, Params},
 };
 use crate::{
-    entitlement::{self, Decision, DenyReason},
+    entitlement::{self, Decision},
     id::{LookupKey, Timestamp},
     store::{self, Store},
 };
@@ -76,17 +76,7 @@ pub(super) async fn authorize<S: Store>(
         match entitlement::check(entitlements, feature) {
             Decision::Grant => {}
             Decision::Indeterminate => is_indeterminate = true,
-            Decision::Deny(reason) => {
-                let message = match reason {
-                    DenyReason::NotEntitled => {
-                        format!("'{}' may not use '{feature}'.", customer.id)
-                    }
-                    DenyReason::UnknownCustomer => {
-                        format!("The customer '{}' is unknown.", customer.id)
-                    }
-                };
-                return Err(Error::forbidden(reason.as_str(), message).with_param("feature"));
-            }
+            Decision::Deny(reason) => return Err(Error::denied(reason, &customer.id, feature)),
         }
     }
     if is_indeterminate {

@@ -25,7 +25,11 @@ use super::{
     app::{Response, json_response},
     settings,
 };
-use crate::{id, store};
+use crate::{
+    entitlement::DenyReason,
+    id::{self, CustomerId, LookupKey},
+    store,
+};
 
 /// `Retry-After` of a 503, in seconds: the cause is usually temporary.
 const RETRY_AFTER_SECS: u32 = 1;
@@ -157,6 +161,15 @@ impl Error {
         error
     }
 
+    /// 403: the customer may not use the feature.
+    pub(super) fn denied(reason: DenyReason, customer: &CustomerId, feature: &LookupKey) -> Self {
+        let message = match reason {
+            DenyReason::NotEntitled => format!("'{customer}' may not use '{feature}'."),
+            DenyReason::UnknownCustomer => format!("The customer '{customer}' is unknown."),
+        };
+        Self::forbidden(reason.as_str(), message).with_param("feature")
+    }
+
     /// 503: a token cannot be verified, because the issuer's keys are unavailable.
     pub(super) fn issuer_keys_unavailable(cause: &str) -> Self {
         let mut error = Self::unavailable(
@@ -197,7 +210,7 @@ impl Error {
     }
 
     /// 503: the known entitlements are incomplete and do not decide the request.
-    pub(super) fn incomplete(customer: &id::CustomerId) -> Self {
+    pub(super) fn incomplete(customer: &CustomerId) -> Self {
         let mut error = Self::unavailable(format!(
             "Only a part of the entitlements of '{customer}' is known, and the answer is not in it. \
              This is not a denial."
@@ -207,7 +220,7 @@ impl Error {
     }
 
     /// 429: the customer has the maximum number of open streams.
-    pub(super) fn too_many_streams(customer: &id::CustomerId) -> Self {
+    pub(super) fn too_many_streams(customer: &CustomerId) -> Self {
         let message = format!(
             "Too many streams of '{customer}' are open at once. Close some, or try again later."
         );
