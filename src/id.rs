@@ -235,6 +235,15 @@ pub enum Livemode {
 }
 
 impl Livemode {
+    /// The name of the mode.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Live => "live",
+        }
+    }
+
     /// The prefix of the storage keys of this mode.
     #[must_use]
     pub fn key_prefix(self) -> &'static str {

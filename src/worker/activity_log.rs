@@ -208,7 +208,7 @@ impl ActivityLogStub {
     ) -> std::result::Result<Vec<u8>, store::Error> {
         let message = serde_json::to_string(message);
         let message = message.map_err(|error| rpc::unreachable(PORT, &error))?;
-        rpc::call(&self.namespace, PORT, rpc::mode_name(livemode), message).await
+        rpc::call(&self.namespace, PORT, livemode.as_str(), message).await
     }
 }
 

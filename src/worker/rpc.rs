@@ -12,7 +12,6 @@ use web_sys::RequestInit;
 use worker::{Error, ObjectId, ObjectNamespace, Request, Response, Result, Stub};
 
 use crate::{
-    id::Livemode,
     json::{self, FromJson},
     store,
 };
@@ -130,12 +129,4 @@ pub(super) fn error_response(error: &Error) -> Result<Response> {
 /// The response of an object that cannot use a message or its tables.
 pub(super) fn newer_release_response() -> Result<Response> {
     Response::error("written by a newer release", NEWER_RELEASE)
-}
-
-/// The name of an object of which there is one per mode.
-pub(super) fn mode_name(livemode: Livemode) -> &'static str {
-    match livemode {
-        Livemode::Test => "test",
-        Livemode::Live => "live",
-    }
 }

@@ -246,13 +246,10 @@ impl Error {
 
     /// 400: only Stripe can answer, and no key for Stripe's API is set. `what` starts the message.
     pub(super) fn requires_stripe_key(what: &str, livemode: id::Livemode) -> Self {
-        let mode = match livemode {
-            id::Livemode::Test => "test",
-            id::Livemode::Live => "live",
-        };
         Self::invalid(format!(
-            "{what} is read from Stripe, and this deployment has no key of {mode} mode for it: set \
+            "{what} is read from Stripe, and this deployment has no key of {} mode for it: set \
              {}.",
+            livemode.as_str(),
             settings::STRIPE_API_KEY
         ))
     }

@@ -14,6 +14,7 @@ use crate::{
     id::{Livemode, Timestamp},
     json::json_type,
     source::API_VERSION,
+    webhook::stripe::{CUSTOMER_DELETED_EVENT, SUMMARY_EVENT},
 };
 
 /// How long an event can be read, in seconds. The same as at Stripe.
@@ -53,13 +54,13 @@ impl EventType {
         match self {
             Self::CustomerCreated => "customer.created",
             Self::CustomerUpdated => "customer.updated",
-            Self::CustomerDeleted => "customer.deleted",
+            Self::CustomerDeleted => CUSTOMER_DELETED_EVENT,
             Self::SubscriptionCreated => "customer.subscription.created",
             Self::SubscriptionUpdated => "customer.subscription.updated",
             Self::SubscriptionDeleted => "customer.subscription.deleted",
             Self::SubscriptionPaused => "customer.subscription.paused",
             Self::SubscriptionResumed => "customer.subscription.resumed",
-            Self::EntitlementSummaryUpdated => "entitlements.active_entitlement_summary.updated",
+            Self::EntitlementSummaryUpdated => SUMMARY_EVENT,
             Self::PriceCreated => "price.created",
             Self::PriceUpdated => "price.updated",
             Self::ProductCreated => "product.created",

@@ -46,7 +46,7 @@ impl CatalogStub {
     /// Returns the mode of the object with this state. An object does not know its own name.
     pub(super) fn livemode_of(&self, state: &State) -> Result<Livemode> {
         for livemode in [Livemode::Test, Livemode::Live] {
-            if rpc::object_id(&self.namespace, rpc::mode_name(livemode))? == state.id() {
+            if rpc::object_id(&self.namespace, livemode.as_str())? == state.id() {
                 return Ok(livemode);
             }
         }
@@ -82,7 +82,7 @@ impl CatalogStub {
     }
 
     async fn forward(&self, livemode: Livemode, request: &api::Request) -> Result<api::Response> {
-        let catalog = rpc::object_stub(&self.namespace, rpc::mode_name(livemode))?;
+        let catalog = rpc::object_stub(&self.namespace, livemode.as_str())?;
         let request = to_object_request(request)?;
         let response = catalog.fetch_with_request(request.into()).await?;
         to_api_response(response).await
