@@ -15,7 +15,7 @@ use serde::{
 
 use crate::{
     entitlement::{ActiveEntitlement, SummaryPage},
-    id::{self, EntitlementId},
+    id::{EntitlementId, InvalidMember, parse_member},
 };
 
 /// A decoded list whose ids are not validated yet.
@@ -76,13 +76,8 @@ impl<'de> Deserialize<'de> for FeatureRef {
 #[non_exhaustive]
 pub enum Error {
     /// An id in the list is not valid.
-    #[error("`data.{member}` is {error}")]
-    InvalidId {
-        /// The member of the entitlement.
-        member: &'static str,
-        /// Why it is not valid.
-        error: id::Error,
-    },
+    #[error(transparent)]
+    InvalidId(#[from] InvalidMember),
     /// Two entitlements have the same id.
     #[error("two entitlements have the id `{0}`")]
     DuplicateId(EntitlementId),
@@ -98,7 +93,7 @@ impl EntitlementList {
         let mut data = Vec::with_capacity(self.data.len());
         let validated = self.data.into_iter().try_for_each(|item| {
             data.push(item.into_entitlement()?);
-            Ok(())
+            Ok::<_, InvalidMember>(())
         });
         let mut ids = BTreeSet::new();
         // A duplicate before the first invalid id is the first error of the list.
@@ -111,19 +106,12 @@ impl EntitlementList {
 }
 
 impl EntitlementItem {
-    fn into_entitlement(self) -> Result<ActiveEntitlement, Error> {
+    fn into_entitlement(self) -> Result<ActiveEntitlement, InvalidMember> {
         let FeatureRef(feature) = self.feature;
         Ok(ActiveEntitlement {
-            id: parse_id("id", self.id)?,
-            feature: parse_id("feature", feature)?,
-            lookup_key: parse_id("lookup_key", self.lookup_key)?,
+            id: parse_member("data.id", self.id)?,
+            feature: parse_member("data.feature", feature)?,
+            lookup_key: parse_member("data.lookup_key", self.lookup_key)?,
         })
     }
-}
-
-fn parse_id<T: TryFrom<String, Error = id::Error>>(
-    member: &'static str,
-    id: String,
-) -> Result<T, Error> {
-    T::try_from(id).map_err(|error| Error::InvalidId { member, error })
 }

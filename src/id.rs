@@ -29,6 +29,24 @@ pub enum Error {
     ControlCharacter,
 }
 
+/// A member of a JSON object that is not a valid id or key.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("`{member}` is {error}")]
+pub struct InvalidMember {
+    /// The path of the member.
+    pub member: &'static str,
+    /// Why it is not valid.
+    pub error: Error,
+}
+
+/// Parses the id or key in a member of a JSON object.
+pub(crate) fn parse_member<T: TryFrom<String, Error = Error>>(
+    member: &'static str,
+    string: String,
+) -> Result<T, InvalidMember> {
+    T::try_from(string).map_err(|error| InvalidMember { member, error })
+}
+
 /// Defines a string type: not empty, at most `$max_len` bytes, no control characters.
 macro_rules! bounded_string {
     ($(#[$doc:meta])* $name:ident, $max_len:literal) => {
@@ -252,6 +270,13 @@ impl Livemode {
             Self::Live => "live:",
         }
     }
+
+    /// Splits a storage key into its mode and the part after the prefix.
+    #[must_use]
+    pub fn split_key(key: &str) -> Option<(Self, &str)> {
+        let split = |mode: Self| Some((mode, key.strip_prefix(mode.key_prefix())?));
+        split(Self::Test).or_else(|| split(Self::Live))
+    }
 }
 
 // By hand, since a mode is a boolean in JSON.
@@ -294,9 +319,7 @@ impl CustomerKey {
     /// Parses a storage key.
     #[must_use]
     pub fn from_key(key: &str) -> Option<Self> {
-        let (livemode, id) = [Livemode::Test, Livemode::Live]
-            .into_iter()
-            .find_map(|mode| Some((mode, key.strip_prefix(mode.key_prefix())?)))?;
+        let (livemode, id) = Livemode::split_key(key)?;
         Some(Self { livemode, id: CustomerId::try_from(id).ok()? })
     }
 }

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use crate::{
     entitlement::{Summary, SummaryPage},
     entitlement_list::{self, EntitlementList},
-    id::{self, CustomerId, CustomerKey, EventId, Livemode},
+    id::{CustomerId, CustomerKey, EventId, InvalidMember, Livemode, Timestamp, parse_member},
     policy::GrantRule,
     webhook::signature::Verified,
 };
@@ -80,13 +80,8 @@ pub enum Error {
     #[error("{0}")]
     Malformed(String),
     /// An id in the event is not valid.
-    #[error("`{member}` is {error}")]
-    InvalidId {
-        /// The member.
-        member: &'static str,
-        /// Why it is not valid.
-        error: id::Error,
-    },
+    #[error(transparent)]
+    InvalidId(#[from] InvalidMember),
     /// The event and its summary have different modes.
     #[error("`livemode` of the event and of its summary differ")]
     LivemodeMismatch,
@@ -107,7 +102,7 @@ pub fn parse(verified: Verified<'_>, paused: GrantRule) -> Result<Incoming, Erro
         Some((envelope, summary)) => (envelope, Some(summary)),
         None => (parse_json(body)?, None),
     };
-    let event = parse_id("id", envelope.id)?;
+    let event = parse_member("id", envelope.id)?;
     let kind = envelope.kind;
     if envelope.object.as_deref() == Some("v2.core.event") {
         return Ok(if kind.starts_with(THIN_EVENT_PREFIX) {
@@ -126,12 +121,12 @@ pub fn parse(verified: Verified<'_>, paused: GrantRule) -> Result<Incoming, Erro
     Ok(Incoming::Summary(if subscription {
         let SnapshotEvent { created, livemode, data } = parse_json(body)?;
         let SubscriptionObject { customer } = data.object;
-        new_summary(event, created, livemode, parse_id("data.object.customer", customer)?, None)
+        new_summary(event, created, livemode, parse_member("data.object.customer", customer)?, None)
     } else if kind == CUSTOMER_DELETED_EVENT {
         let SnapshotEvent { created, livemode, data } = parse_json(body)?;
         let CustomerObject { id } = data.object;
         let page = Some(SummaryPage::Complete(Vec::new()));
-        new_summary(event, created, livemode, parse_id("data.object.id", id)?, page)
+        new_summary(event, created, livemode, parse_member("data.object.id", id)?, page)
     } else {
         let SnapshotEvent { created, livemode, data } = match summary {
             Some(summary) => summary,
@@ -143,7 +138,7 @@ pub fn parse(verified: Verified<'_>, paused: GrantRule) -> Result<Incoming, Erro
         }
         let page = entitlements.into_page()?;
         let page = (paused == GrantRule::Keep).then_some(page);
-        new_summary(event, created, livemode, parse_id("data.object.customer", customer)?, page)
+        new_summary(event, created, livemode, parse_member("data.object.customer", customer)?, page)
     }))
 }
 
@@ -227,13 +222,6 @@ fn parse_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
     serde_json::from_slice(body).map_err(|error| Error::Malformed(error.to_string()))
 }
 
-fn parse_id<T: TryFrom<String, Error = id::Error>>(
-    member: &'static str,
-    id: String,
-) -> Result<T, Error> {
-    T::try_from(id).map_err(|error| Error::InvalidId { member, error })
-}
-
 fn new_summary(
     event: EventId,
     created: i64,
@@ -242,5 +230,5 @@ fn new_summary(
     page: Option<SummaryPage>,
 ) -> Summary {
     let customer = CustomerKey { livemode: Livemode::from(livemode), id: customer };
-    Summary { event, customer, created: id::Timestamp(created), page }
+    Summary { event, customer, created: Timestamp(created), page }
 }

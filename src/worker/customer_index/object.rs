@@ -112,7 +112,7 @@ impl CustomerIndexObject {
         match message {
             IndexRequest::Report { key, status, features } => {
                 self.upsert(&key, &status, now)?;
-                self.add_features(livemode_of_key(&key), &features)?;
+                self.add_features(split_key(&key)?.0, &features)?;
                 Response::empty()
             }
             IndexRequest::Backlog => rpc::json_response(&self.sum_backlog(now)?),
@@ -132,15 +132,15 @@ impl CustomerIndexObject {
 
     fn upsert(&self, key: &str, status: &SyncStatus, now: UnixMillis) -> Result<()> {
         let SyncStatus { confirmed_at, pending, pending_since, problem } = *status;
-        let is_mode_key =
-            [Livemode::Test, Livemode::Live].iter().any(|mode| mode.key_prefix() == key);
+        let (livemode, id) = split_key(key)?;
+        let is_mode_key = id.is_empty();
         let delete = "DELETE FROM customers WHERE key = ?";
         if problem.is_none() && is_mode_key {
             return self.sql.execute(delete, vec![key.into()]);
         }
         // A confirmed set proves that the mode's API key works.
         if problem.is_none() && confirmed_at.is_some() {
-            self.sql.execute(delete, vec![livemode_of_key(key).key_prefix().into()])?;
+            self.sql.execute(delete, vec![livemode.key_prefix().into()])?;
         }
         let reconcile_at = match confirmed_at {
             _ if is_mode_key => MAX_TIMESTAMP,
@@ -272,6 +272,6 @@ impl CustomerIndexObject {
 }
 
 /// The mode of a customer's key.
-fn livemode_of_key(key: &str) -> Livemode {
-    if key.starts_with(Livemode::Test.key_prefix()) { Livemode::Test } else { Livemode::Live }
+fn split_key(key: &str) -> Result<(Livemode, &str)> {
+    Livemode::split_key(key).ok_or_else(|| format!("`{key}` has no mode").into())
 }
