@@ -17,8 +17,7 @@ use super::{
     checks,
     error::Error,
     form::Params,
-    known_features,
-    page::PageParams,
+    known_features, page,
 };
 use crate::{
     entitlement::{ActiveEntitlement, Completeness, Entitlements},
@@ -179,7 +178,7 @@ async fn list_from_store<S: Store>(
     now: Timestamp,
 ) -> Result<Response, Error> {
     let livemode = customer.livemode;
-    let page = PageParams::from_params(&mut params)?;
+    let page = page::take_page(&mut params)?;
     let freshness = checks::take_freshness(&mut params)?;
     let expand = take_expand(&mut params, "data.feature")?;
     params.reject_unknown()?;
@@ -199,7 +198,7 @@ async fn list_from_store<S: Store>(
     // Stripe sends no event for a customer who never had an entitlement, so an unknown customer has an
     // empty list.
     let all = entitlements.map_or(&[][..], |set| &set.data);
-    let (data, has_more) = page.slice(all, "active entitlement", |item| item.id.as_str())?;
+    let (data, has_more) = page::slice(&page, all, "active entitlement", |item| item.id.as_str())?;
     let mut list = ActiveEntitlementList::new(data, has_more, livemode, url);
     let features = match source {
         Some(stripe) if expand => {

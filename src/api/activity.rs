@@ -11,13 +11,14 @@ use super::{
     auth,
     error::Error,
     form::Params,
-    page::{self, PageParams},
+    page,
 };
 use crate::{
     entitlement::Version,
     id::{ActivityId, CustomerId, EventId, Livemode, Timestamp, UnixMillis},
     ledger::{Activity, ActivityKind, ApplyOutcome},
-    store::{ActivityEntry, ActivityLog as _, ActivityPage, Store, pagination::Cursor},
+    pagination::Cursor,
+    store::{ActivityEntry, ActivityLog as _, ActivityPage, Store},
 };
 
 const ACTIVITY_PATH: &str = "/v1/activity";
@@ -51,15 +52,14 @@ pub(super) async fn list<S: Store>(app: &App<'_, S>, request: &Request) -> Resul
     let mut params = Params::from_query(request)?;
     let customer = params.take_string("customer")?.map(CustomerId::try_from).transpose();
     let customer = customer.map_err(|error| Error::invalid_id("customer", &error))?;
-    let page = PageParams::from_params(&mut params)?;
+    let page = page::take_page(&mut params)?;
     params.reject_unknown()?;
 
-    let page_request = page
-        .to_request(|id, param| ActivityId::parse(id).ok_or_else(|| unknown_activity(id, param)))?;
+    let page =
+        page.try_map(|id, param| ActivityId::parse(id).ok_or_else(|| unknown_activity(id, param)))?;
     let log = app.store.activity_log();
-    let ActivityPage { entries, newest } =
-        log.list(livemode, customer.as_ref(), &page_request).await?;
-    match page_request.cursor {
+    let ActivityPage { entries, newest } = log.list(livemode, customer.as_ref(), &page).await?;
+    match page.cursor {
         Cursor::After(id) if Some(id) > newest => {
             Err(unknown_activity(&id.to_string(), "starting_after"))
         }

@@ -13,7 +13,7 @@ use super::{
     error::Error,
     form::Params,
 };
-use crate::store::pagination::{Cursor, PageOf, PageRequest};
+use crate::pagination::{Cursor, PageOf, PageRequest};
 
 /// The default number of items per page.
 pub(super) const DEFAULT_LIMIT: usize = 10;
@@ -21,76 +21,39 @@ pub(super) const DEFAULT_LIMIT: usize = 10;
 /// The maximum number of items per page.
 pub(super) const MAX_LIMIT: u64 = 100;
 
-/// The requested page.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct PageParams {
-    pub(super) limit: usize,
-    pub(super) cursor: PageCursor,
+/// Takes the three parameters of a page.
+pub(super) fn take_page(params: &mut Params) -> Result<PageRequest<String>, Error> {
+    let limit = params.take_integer("limit", 1..=MAX_LIMIT)?;
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(DEFAULT_LIMIT);
+    let starting_after = params.take_string("starting_after")?;
+    let cursor = Cursor::from_params(starting_after, params.take_string("ending_before")?);
+    let cursor = cursor.ok_or_else(|| {
+        Error::parameter(
+            "ending_before",
+            "parameter_invalid",
+            "You may only specify one of these parameters: ending_before, starting_after.",
+        )
+    })?;
+    Ok(PageRequest { limit, cursor })
 }
 
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum PageCursor {
-    Start,
-    After(String),
-    Before(String),
-}
-
-impl PageParams {
-    /// Takes the three parameters of a page.
-    pub(super) fn from_params(params: &mut Params) -> Result<Self, Error> {
-        let limit = params.take_integer("limit", 1..=MAX_LIMIT)?;
-        let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(DEFAULT_LIMIT);
-        let starting_after = params.take_string("starting_after")?;
-        let cursor = match (starting_after, params.take_string("ending_before")?) {
-            (None, None) => PageCursor::Start,
-            (Some(id), None) => PageCursor::After(id),
-            (None, Some(id)) => PageCursor::Before(id),
-            (Some(_), Some(_)) => {
-                return Err(Error::parameter(
-                    "ending_before",
-                    "parameter_invalid",
-                    "You may only specify one of these parameters: ending_before, starting_after.",
-                ));
-            }
-        };
-        Ok(Self { limit, cursor })
-    }
-
-    /// The requested part of `all`, in the order of `all`, and whether another page follows in the
-    /// direction of reading.
-    ///
-    /// # Errors
-    ///
-    /// 400 if the cursor is not the id of an item; `kind` is the name of an item in the message.
-    pub(super) fn slice<'a, T>(
-        &self,
-        all: &'a [T],
-        kind: &str,
-        id: impl Fn(&T) -> &str,
-    ) -> Result<(&'a [T], bool), Error> {
-        let index_of = |cursor: &str, param: &str| {
-            let index = all.iter().position(|item| id(item) == cursor);
-            index.ok_or_else(|| Error::resource_missing(kind, cursor, param))
-        };
-        Ok(self.to_request(index_of)?.slice(all))
-    }
-
-    /// The page request for a store. `parse_cursor` receives a cursor and the name of its parameter.
-    ///
-    /// # Errors
-    ///
-    /// When `parse_cursor` fails.
-    pub(super) fn to_request<P>(
-        &self,
-        parse_cursor: impl Fn(&str, &str) -> Result<P, Error>,
-    ) -> Result<PageRequest<P>, Error> {
-        let cursor = match &self.cursor {
-            PageCursor::Start => Cursor::Start,
-            PageCursor::After(cursor) => Cursor::After(parse_cursor(cursor, "starting_after")?),
-            PageCursor::Before(cursor) => Cursor::Before(parse_cursor(cursor, "ending_before")?),
-        };
-        Ok(PageRequest { limit: self.limit, cursor })
-    }
+/// The requested part of `all`, in the order of `all`, and whether another page follows in the
+/// direction of reading.
+///
+/// # Errors
+///
+/// 400 if the cursor is not the id of an item; `kind` is the name of an item in the message.
+pub(super) fn slice<'a, T>(
+    page: &PageRequest<String>,
+    all: &'a [T],
+    kind: &str,
+    id: impl Fn(&T) -> &str,
+) -> Result<(&'a [T], bool), Error> {
+    let page = page.try_map(|cursor, param| {
+        let index = all.iter().position(|item| id(item) == cursor);
+        index.ok_or_else(|| Error::resource_missing(kind, cursor, param))
+    })?;
+    Ok(page.slice(all))
 }
 
 /// A page of a store, as a list object of Stripe.

@@ -9,7 +9,7 @@ use super::{
     auth,
     error::Error,
     form::Params,
-    page::{self, PageParams},
+    page,
 };
 use crate::{
     id::{CustomerId, Livemode, Timestamp, UnixMillis},
@@ -38,14 +38,14 @@ pub(super) async fn list<S: Store>(app: &App<'_, S>, request: &Request) -> Resul
     let mut params = Params::from_query(request)?;
     let prefix = params.take_string("prefix")?.map(CustomerId::try_from).transpose();
     let prefix = prefix.map_err(|error| Error::invalid_id("prefix", &error))?;
-    let page = PageParams::from_params(&mut params)?;
+    let page = page::take_page(&mut params)?;
     params.reject_unknown()?;
 
-    let page_request = page.to_request(|id, param| {
-        CustomerId::try_from(id).map_err(|error| Error::invalid_id(param, &error))
+    let page = page.try_map(|id, param| {
+        CustomerId::try_from(id.as_str()).map_err(|error| Error::invalid_id(param, &error))
     })?;
     let index = app.store.customer_index();
-    let customers = index.list_customers(livemode, prefix.as_ref(), &page_request).await?;
+    let customers = index.list_customers(livemode, prefix.as_ref(), &page).await?;
     Ok(page::list_response(customers, SYNC_STATUS_PATH, |customer| to_item(customer, livemode)))
 }
 

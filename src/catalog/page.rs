@@ -13,27 +13,17 @@ use crate::{
         tx::Tx,
     },
     id::Timestamp,
+    pagination::{Cursor, PageRequest},
 };
 
 /// The most objects read from the storage at once.
 const SCAN_BATCH: usize = 100;
 
-/// Which page of a list.
+/// Which page of a list. Its cursor is an id.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct ListQuery {
-    pub(crate) limit: usize,
-    pub(crate) cursor: ListCursor,
+    pub(crate) page: PageRequest<String>,
     pub(crate) created: CreatedRange,
-}
-
-/// Where the page begins or ends.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum ListCursor {
-    Start,
-    /// It begins after the object with this id.
-    After(String),
-    /// It ends before the object with this id.
-    Before(String),
 }
 
 /// A range of creation times, both ends included.
@@ -57,8 +47,8 @@ impl Tx<'_> {
             matches.extend(objects.into_iter().filter(&is_match));
             Ok(matches.len())
         })?;
-        let has_more = matches.len() > query.limit;
-        matches.truncate(query.limit);
+        let has_more = matches.len() > query.page.limit;
+        matches.truncate(query.page.limit);
         if order == SortOrder::Ascending {
             matches.reverse();
         }
@@ -78,16 +68,15 @@ impl Tx<'_> {
             after: query.created.first.map(IndexPosition::start_of),
             before: query.created.last.map(IndexPosition::end_of),
             order: SortOrder::Descending,
-            limit: SCAN_BATCH.min(query.limit.saturating_add(1)),
+            limit: SCAN_BATCH.min(query.page.fetch_limit()),
         };
-        match &query.cursor {
-            ListCursor::Start => {}
-            ListCursor::After(id) => {
-                let position = self.position_of(entity_type, id, "starting_after")?;
+        let page = query.page.try_map(|id, param| self.position_of(entity_type, id, param))?;
+        match page.cursor {
+            Cursor::Start => {}
+            Cursor::After(position) => {
                 range.before = Some(range.before.map_or(position, |before| before.min(position)));
             }
-            ListCursor::Before(id) => {
-                let position = self.position_of(entity_type, id, "ending_before")?;
+            Cursor::Before(position) => {
                 range.after = Some(range.after.map_or(position, |after| after.max(position)));
                 range.order = SortOrder::Ascending;
             }
@@ -97,7 +86,7 @@ impl Tx<'_> {
             let last = batch.last().map(|object| object.position);
             let is_end = batch.len() < range.limit;
             let matches = visit(&batch)?;
-            let Some(last) = last.filter(|_| !is_end && matches <= query.limit) else {
+            let Some(last) = last.filter(|_| !is_end && matches <= query.page.limit) else {
                 return Ok(range.order);
             };
             match range.order {

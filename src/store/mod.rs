@@ -14,8 +14,7 @@
 //! replica never means "no": the ledger decides.
 //!
 //! [`record`] is the stored form of a set, [`record_cache`] caches records in an isolate, [`schema`] is
-//! the rule which code may use stored tables, [`pagination`] reads lists in pages, and [`memory`] has the
-//! stores for tests.
+//! the rule which code may use stored tables, and [`memory`] has the stores for tests.
 //!
 //! Not here: Durable Objects and KV, which the Workers shell implements.
 
@@ -25,8 +24,6 @@ pub mod record_cache;
 
 pub mod schema;
 
-pub mod pagination;
-
 pub mod ledger_request;
 
 pub mod memory;
@@ -35,12 +32,13 @@ use std::convert::Infallible;
 
 use serde::Serialize;
 
-use self::pagination::{PageOf, PageRequest};
+pub use crate::pagination;
 use crate::{
     entitlement::{Completeness, Entitlements, Summary, Version},
     id::{ActivityId, CustomerId, CustomerKey, Livemode, LookupKey, Timestamp, UnixMillis},
     json::json_type,
     ledger::{self, Activity, ApplyReceipt, SyncProblem, SyncStatus},
+    pagination::{PageOf, PageRequest},
     source::{StripeClient, Transport},
     token::{PublicKey, SigningKey},
 };

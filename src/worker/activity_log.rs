@@ -31,10 +31,8 @@ use crate::{
     id::{ActivityId, CustomerId, CustomerKey, Livemode},
     json::json_type,
     ledger::{ACTIVITY_RETENTION, Activity},
-    store::{
-        self, ActivityEntry, ActivityPage,
-        pagination::{Cursor, PageOf, PageRequest},
-    },
+    pagination::{Cursor, PageOf, PageRequest},
+    store::{self, ActivityEntry, ActivityPage},
 };
 
 /// The binding in `wrangler.toml`.

@@ -17,6 +17,7 @@ use self::{
 const LAYERS: &[(&str, &[&str])] = &[
     ("json", &[]),
     ("id", &["json"]),
+    ("pagination", &["json"]),
     ("entitlement", &["json", "id"]),
     ("policy", &["json"]),
     ("entitlement_list", &["id", "entitlement"]),
@@ -25,13 +26,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("webhook", &["id", "entitlement", "policy", "entitlement_list"]),
     ("ledger", &["json", "id", "entitlement"]),
     ("source", &["json", "id", "entitlement", "policy", "entitlement_list", "ledger"]),
-    ("catalog", &["json", "id", "entitlement", "policy", "webhook", "source"]),
-    ("store", &["json", "id", "entitlement", "token", "ledger", "source"]),
+    ("catalog", &["json", "id", "pagination", "entitlement", "policy", "webhook", "source"]),
+    ("store", &["json", "id", "pagination", "entitlement", "token", "ledger", "source"]),
     (
         "api",
         &[
             "json",
             "id",
+            "pagination",
             "entitlement",
             "policy",
             "token",
@@ -48,6 +50,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "json",
             "id",
+            "pagination",
             "entitlement",
             "policy",
             "token",

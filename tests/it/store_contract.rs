@@ -9,11 +9,11 @@ use entgate::{
         ACTIVITY_RETENTION, Activity, ActivityKind, ApplyOutcome, ApplyReceipt, EVENT_RETENTION,
         StatusReport, SyncStatus,
     },
+    pagination::{Cursor, PageOf, PageRequest},
     store::{
         ActivityEntry, ActivityLog, ActivityPage, CustomerIndex, Error, Ledger, LoadedSet, Replica,
         ServedBy,
         memory::{Fault, MemoryStore},
-        pagination::{Cursor, PageOf, PageRequest},
     },
 };
 use pollster::block_on;

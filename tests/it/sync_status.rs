@@ -3,7 +3,8 @@
 use entgate::{
     id::{CustomerId, CustomerKey, Livemode, UnixMillis},
     ledger::{StatusReport, SyncProblem, SyncStatus},
-    store::{memory::Fault, pagination::prefix_upper_bound},
+    pagination::prefix_upper_bound,
+    store::memory::Fault,
 };
 use proptest::prelude::*;
 use serde_json::json;

@@ -9,11 +9,12 @@ use super::super::{
     app::Request,
     error::Error,
     form::{self, ParamValue, Params},
+    page,
 };
 use crate::{
     catalog::{
         objects::metadata::MetadataPatch,
-        page::{CreatedRange, ListCursor, ListQuery},
+        page::{CreatedRange, ListQuery},
     },
     id::{CustomerId, Timestamp},
 };
@@ -226,15 +227,13 @@ impl Params {
 
     /// Takes the parameters of a page.
     pub(super) fn list_query(&mut self) -> Result<ListQuery, Error> {
-        let (limit, cursor) = super::super::page::PageParams::from_params(self)?.into_parts();
-        let created = CreatedRange::default();
-        Ok(ListQuery { limit, cursor, created })
+        Ok(ListQuery { page: page::take_page(self)?, created: CreatedRange::default() })
     }
 
     /// Takes the parameters of a page, and the range `created`.
     pub(super) fn list_query_with_created(&mut self) -> Result<ListQuery, Error> {
-        let page = self.list_query()?;
-        Ok(ListQuery { created: self.timestamp_range("created")?, ..page })
+        let ListQuery { page, .. } = self.list_query()?;
+        Ok(ListQuery { page, created: self.timestamp_range("created")? })
     }
 
     /// Takes a timestamp, or a range: `gt`, `gte`, `lt`, `lte`.
@@ -253,19 +252,6 @@ impl Params {
         let last = [before, bounds.timestamp("lte")?];
         bounds.reject_unknown()?;
         Ok(CreatedRange { first, last: last.into_iter().flatten().min() })
-    }
-}
-
-impl super::super::page::PageParams {
-    /// The limit and the cursor.
-    fn into_parts(self) -> (usize, ListCursor) {
-        use super::super::page::PageCursor as Given;
-        let cursor = match self.cursor {
-            Given::Start => ListCursor::Start,
-            Given::After(id) => ListCursor::After(id),
-            Given::Before(id) => ListCursor::Before(id),
-        };
-        (self.limit, cursor)
     }
 }
 

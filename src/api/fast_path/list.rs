@@ -4,9 +4,9 @@ use crate::{
     api::{active_entitlements::LIST_PATH, page},
     entitlement::Version,
     id::{EntitlementId, Livemode, Timestamp},
+    pagination::{Cursor, PageRequest},
     store::{
         ServedBy,
-        pagination::{Cursor, PageRequest},
         record::columns::{Columns, GrantRef, parse_complete_set},
     },
 };
@@ -40,13 +40,8 @@ impl RawPageParams<'_> {
             Some(Ok(limit @ 1..=page::MAX_LIMIT)) => usize::try_from(limit).ok()?,
             Some(_) => return None,
         };
-        let cursor = match (self.starting_after, self.ending_before) {
-            (None, None) => Cursor::Start,
-            (Some(id), None) => Cursor::After(EntitlementId::try_from(id).ok()?),
-            (None, Some(id)) => Cursor::Before(EntitlementId::try_from(id).ok()?),
-            (Some(_), Some(_)) => return None,
-        };
-        Some(PageRequest { limit, cursor })
+        let cursor = Cursor::from_params(self.starting_after, self.ending_before)?;
+        PageRequest { limit, cursor }.try_map(|id, _| EntitlementId::try_from(*id)).ok()
     }
 }
 
@@ -62,18 +57,14 @@ pub(super) fn answer_list(
         return None;
     }
     let Columns { version, as_of, grants } = parse_complete_set(record)?;
-    let position = |id: &EntitlementId| {
+    let page = page.try_map(|id, _| {
         let id = id.as_str();
         // The record contains such an id with escapes.
         let needs_escape = id.contains(['"', '\\']);
-        grants.iter().position(|grant| grant.id == id).filter(|_| !needs_escape)
-    };
-    let cursor = match &page.cursor {
-        Cursor::Start => Cursor::Start,
-        Cursor::After(id) => Cursor::After(position(id)?),
-        Cursor::Before(id) => Cursor::Before(position(id)?),
-    };
-    let (grants, has_more) = PageRequest { limit: page.limit, cursor }.slice(&grants);
+        let position = grants.iter().position(|grant| grant.id == id);
+        position.filter(|_| !needs_escape).ok_or(())
+    });
+    let (grants, has_more) = page.ok()?.slice(&grants);
     Some(FastList { body: list_json(grants, has_more, livemode), version, as_of, served_by })
 }
 

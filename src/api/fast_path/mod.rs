@@ -32,9 +32,9 @@ use crate::{
     entitlement::Version,
     id::{CustomerId, CustomerKey, EntitlementId, EventId, LookupKey, Timestamp},
     ledger::ApplyReceipt,
+    pagination::PageRequest,
     store::{
         ServedBy,
-        pagination::PageRequest,
         record::{self, FeatureLookup},
     },
     token::{Algorithm, Jws},

@@ -26,7 +26,8 @@ use crate::{
     api::app::Response,
     entitlement::{Summary, Version},
     id::{CustomerId, CustomerKey, EventId, LookupKey},
-    store::{ledger_request::LedgerRequest, pagination::Cursor, record::FeatureLookup},
+    pagination::Cursor,
+    store::{ledger_request::LedgerRequest, record::FeatureLookup},
 };
 
 /// The first character of a query.

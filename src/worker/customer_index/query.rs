@@ -9,10 +9,8 @@ use crate::{
     id::{CustomerId, Livemode, Timestamp, UnixMillis},
     json,
     ledger::SyncStatus,
-    store::{
-        CustomerSyncStatus,
-        pagination::{self, Cursor, PageOf, PageRequest},
-    },
+    pagination::{self, Cursor, PageOf, PageRequest},
+    store::CustomerSyncStatus,
     worker::sql::{SqlTables, integer_value},
 };
 

@@ -17,10 +17,8 @@ use crate::{
     id::{CustomerId, Livemode, LookupKey},
     json::{FromJson, json_type},
     ledger::{StatusReport, SyncStatus},
-    store::{
-        self, Backlog, CustomerSyncStatus,
-        pagination::{PageOf, PageRequest},
-    },
+    pagination::{PageOf, PageRequest},
+    store::{self, Backlog, CustomerSyncStatus},
     worker::rpc,
 };
 

@@ -8,11 +8,8 @@ use entgate::{
         Entitlements, Version,
     },
     id::{CustomerKey, Livemode, Timestamp},
-    store::{
-        Replica as _, ServedBy,
-        pagination::{Cursor, PageRequest},
-        record,
-    },
+    pagination::{Cursor, PageRequest},
+    store::{Replica as _, ServedBy, record},
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};

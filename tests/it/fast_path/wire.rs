@@ -15,11 +15,8 @@ use entgate::{
     entitlement::{Summary, Version},
     id::{CustomerId, CustomerKey, EntitlementId, Livemode, LookupKey, Timestamp},
     json,
-    store::{
-        ServedBy,
-        pagination::{Cursor, PageRequest},
-        record::FeatureLookup,
-    },
+    pagination::{Cursor, PageRequest},
+    store::{ServedBy, record::FeatureLookup},
 };
 use proptest::prelude::*;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Cursor pagination over a sorted list.
+//! Cursor pagination over a sorted list: in the parameters of a client, in a store and over a slice.
 //!
 //! A store reads from the cursor on, in the direction of the cursor. It reads one item more than
 //! requested, and [`PageOf::from_fetched()`] turns the result into a page. The type of a position
@@ -39,7 +39,37 @@ json_type! {
     }
 }
 
+impl<P> Cursor<P> {
+    /// The cursor of Stripe's two parameters. `None` if both are set.
+    #[must_use]
+    pub fn from_params(starting_after: Option<P>, ending_before: Option<P>) -> Option<Self> {
+        match (starting_after, ending_before) {
+            (None, None) => Some(Self::Start),
+            (Some(position), None) => Some(Self::After(position)),
+            (None, Some(position)) => Some(Self::Before(position)),
+            (Some(_), Some(_)) => None,
+        }
+    }
+}
+
 impl<P> PageRequest<P> {
+    /// Converts the position of the cursor. `convert` also receives the name of its parameter.
+    ///
+    /// # Errors
+    ///
+    /// When `convert` fails.
+    pub fn try_map<Q, E>(
+        &self,
+        convert: impl FnOnce(&P, &'static str) -> Result<Q, E>,
+    ) -> Result<PageRequest<Q>, E> {
+        let cursor = match &self.cursor {
+            Cursor::Start => Cursor::Start,
+            Cursor::After(position) => Cursor::After(convert(position, "starting_after")?),
+            Cursor::Before(position) => Cursor::Before(convert(position, "ending_before")?),
+        };
+        Ok(PageRequest { limit: self.limit, cursor })
+    }
+
     /// The number of items that a store reads. The extra item shows whether there are more.
     #[must_use]
     pub fn fetch_limit(&self) -> usize {
