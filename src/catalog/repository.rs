@@ -9,8 +9,7 @@ use crate::{
     catalog::{
         error::Error,
         storage::{
-            IndexEntry, IndexPosition, IndexRange, IndexedObject, SortOrder, StorageError,
-            StoredObject,
+            IndexEntry, IndexPosition, IndexRange, IndexedObject, StorageError, StoredObject,
         },
         tx::Tx,
     },
@@ -98,13 +97,8 @@ impl Tx<'_> {
         index: &str,
         retention: i64,
     ) -> Result<(), Error> {
-        let range = IndexRange {
-            after: None,
-            before: Some(IndexPosition::start_of(self.now.saturating_sub(retention))),
-            order: SortOrder::Ascending,
-            limit: PURGE_BATCH,
-        };
-        let expired: Vec<T> = self.list(index, range)?;
+        let last = self.now.saturating_sub(retention.saturating_add(1));
+        let expired: Vec<T> = self.list(index, IndexRange::due_until(last, PURGE_BATCH))?;
         expired.iter().try_for_each(|object| self.remove(object))
     }
 
