@@ -103,7 +103,7 @@ pub fn verify_webhook(signature: &str, body: &[u8], env: &Env) -> Option<String>
 pub fn webhook_response(event: &str, receipt: &str) -> Option<String> {
     let (customer, event) = wire::decode_event(event)?;
     let receipt = json::from_slice(receipt.as_bytes()).ok()?;
-    Some(wire::encode_response(&fast_path::webhook_response(&event, &customer.id, receipt)))
+    Some(wire::encode_response(&fast_path::acknowledgement(&event, &customer.id, receipt)))
 }
 
 /// Returns the maximum size of a body, for JavaScript to check before it reads one.

@@ -128,7 +128,8 @@ pub(super) fn verify_and_parse(
 }
 
 /// The response after the ledger stored an event.
-pub(super) fn acknowledgement(
+#[must_use]
+pub fn acknowledgement(
     event: &EventId,
     customer: &CustomerId,
     receipt: ledger::ApplyReceipt,

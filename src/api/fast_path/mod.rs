@@ -8,7 +8,7 @@
 //! | [`parse_query()`]          | URL, `Authorization`, now → [`FastQuery`]                          |
 //! | [`answer_from_record()`]   | [`FastQuery`], a record → [`FastAnswer`]                           |
 //! | [`verify_webhook()`]       | signature, body, now → [`WebhookResult`]                           |
-//! | [`webhook_response()`]     | the ledger's receipt → a response                                  |
+//! | [`acknowledgement()`]      | the ledger's receipt → a response                                  |
 //!
 //! The fast path never rejects a request. Anything that it cannot parse or answer returns `None` and
 //! takes the slow path, [`handle()`](super::handle), which returns the same answer or the error.
@@ -20,18 +20,16 @@ pub mod wire;
 
 pub use self::list::FastList;
 use self::list::RawPageParams;
-pub use super::webhooks::WebhookResult;
+pub use super::webhooks::{WebhookResult, acknowledgement};
 use super::{
     active_entitlements::LIST_PATH,
-    app::Response,
     auth,
     settings::{Settings, Source},
     webhooks,
 };
 use crate::{
     entitlement::Version,
-    id::{CustomerId, CustomerKey, EntitlementId, EventId, LookupKey, Timestamp},
-    ledger::ApplyReceipt,
+    id::{CustomerId, CustomerKey, EntitlementId, LookupKey, Timestamp},
     pagination::PageRequest,
     store::{
         ServedBy,
@@ -206,10 +204,4 @@ pub fn verify_webhook(
 ) -> WebhookResult {
     webhooks::verify_and_parse(settings, signature, body, now)
         .unwrap_or_else(|error| WebhookResult::Respond(error.to_response()))
-}
-
-/// The response after the ledger stored an event.
-#[must_use]
-pub fn webhook_response(event: &EventId, customer: &CustomerId, receipt: ApplyReceipt) -> Response {
-    webhooks::acknowledgement(event, customer, receipt)
 }
