@@ -29,22 +29,17 @@ pub enum Error {
     ControlCharacter,
 }
 
-/// A member of a JSON object that is not a valid id or key.
+/// The path of a member that is not a valid id or key, and why it is not.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("`{member}` is {error}")]
-pub struct InvalidMember {
-    /// The path of the member.
-    pub member: &'static str,
-    /// Why it is not valid.
-    pub error: Error,
-}
+#[error("`{0}` is {1}")]
+pub struct InvalidMember(pub &'static str, pub Error);
 
 /// Parses the id or key in a member of a JSON object.
 pub(crate) fn parse_member<T: TryFrom<String, Error = Error>>(
     member: &'static str,
     string: String,
 ) -> Result<T, InvalidMember> {
-    T::try_from(string).map_err(|error| InvalidMember { member, error })
+    T::try_from(string).map_err(|error| InvalidMember(member, error))
 }
 
 /// Defines a string type: not empty, at most `$max_len` bytes, no control characters.
