@@ -205,7 +205,6 @@ impl ActivityLogStub {
         message: &ActivityLogRequest,
     ) -> std::result::Result<Vec<u8>, store::Error> {
         let message = serde_json::to_string(message);
-        let message = message.map_err(|error| rpc::unreachable(PORT, &error))?;
         rpc::call(&self.namespace, PORT, livemode.as_str(), message).await
     }
 }

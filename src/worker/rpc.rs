@@ -49,15 +49,15 @@ pub(super) fn object_stub(objects: &ObjectNamespace, name: &str) -> Result<Stub>
     object_id(objects, name)?.get_stub()
 }
 
-/// Sends a message to the object with this name. Returns the response and its body.
+/// Sends a serialized message to the object with this name. Returns the response and its body.
 pub(super) async fn post(
     objects: &ObjectNamespace,
     name: &str,
-    message: String,
+    message: serde_json::Result<String>,
 ) -> Result<(web_sys::Response, Vec<u8>)> {
     let init = RequestInit::new();
     init.set_method("POST");
-    init.set_body(&message.into());
+    init.set_body(&message?.into());
     let object: JsObjectStub = object_stub(objects, name)?.into_rpc();
     let response = JsFuture::from(object.fetch(OBJECT_URL, &init)?).await?;
     let response: web_sys::Response = response.unchecked_into();
@@ -65,13 +65,13 @@ pub(super) async fn post(
     Ok((response, Uint8Array::new(&body).to_vec()))
 }
 
-/// Sends a message to the object with this name, which is the store `port`. Returns the body of a
+/// Sends a message as [`post()`] does, to an object that is the store `port`. Returns the body of a
 /// 200, and fails for any other status.
 pub(super) async fn call(
     objects: &ObjectNamespace,
     port: &'static str,
     name: &str,
-    message: String,
+    message: serde_json::Result<String>,
 ) -> std::result::Result<Vec<u8>, store::Error> {
     let posted = post(objects, name, message).await;
     let (response, body) = posted.map_err(|error| unreachable(port, &error))?;

@@ -95,10 +95,8 @@ impl store::CatalogClient for CatalogStub {
         livemode: Livemode,
         request: &api::Request,
     ) -> std::result::Result<api::Response, store::Error> {
-        self.forward(livemode, request).await.map_err(|error| store::Error::Unreachable {
-            port: "catalog",
-            cause: error.to_string(),
-        })
+        let response = self.forward(livemode, request).await;
+        response.map_err(|error| rpc::unreachable("catalog", &error))
     }
 }
 

@@ -98,9 +98,7 @@ impl CustomerIndexStub {
     }
 
     async fn post(&self, message: &IndexRequest) -> Result<Vec<u8>, store::Error> {
-        let message = serde_json::to_string(message);
-        let message = message.map_err(|error| rpc::unreachable(PORT, &error))?;
-        rpc::call(&self.namespace, PORT, OBJECT_NAME, message).await
+        rpc::call(&self.namespace, PORT, OBJECT_NAME, serde_json::to_string(message)).await
     }
 }
 

@@ -100,7 +100,7 @@ impl LedgerStub {
         customer: &CustomerKey,
         message: &LedgerRequest,
     ) -> worker::Result<(web_sys::Response, Vec<u8>)> {
-        post(&self.namespace, &customer.to_key(), serde_json::to_string(message)?).await
+        post(&self.namespace, &customer.to_key(), serde_json::to_string(message)).await
     }
 
     async fn load_set(
