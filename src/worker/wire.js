@@ -7,8 +7,8 @@ export const decodeRecordKey = (encoded) => (encoded.startsWith("?") ? encoded.s
 /** The customer's key and the ledger request of an event; undefined if the string is not an event. @param {string} encoded */
 export function decodeEvent(encoded) {
   if (!encoded.startsWith("!")) return undefined;
-  const [key, , message] = encoded.slice(1).split("\n", 3);
-  return { key, message };
+  const keyEnd = encoded.indexOf("\n");
+  return { key: encoded.slice(1, keyEnd), message: encoded.slice(encoded.indexOf("\n", keyEnd + 1) + 1) };
 }
 
 /** The response of a check or a response, with this request id. @param {string} encoded @param {string} requestId */
