@@ -35,7 +35,10 @@ fn text(value: &Value) -> String {
         parts => (parts.as_array().unwrap().iter())
             .map(|part| match part {
                 Value::String(string) => string.clone(),
-                part => part[0].as_str().unwrap().repeat(part[1].as_u64().unwrap() as usize),
+                part => {
+                    let times = part[1].as_u64().unwrap().try_into().unwrap();
+                    part[0].as_str().unwrap().repeat(times)
+                }
             })
             .collect(),
     }
@@ -80,15 +83,10 @@ fn answer_of(vector: &Value) -> FastAnswer {
     let (version, as_of) =
         (Version(number(&answer["version"])), Timestamp(number(&answer["as_of"])));
     let served_by: ServedBy = json::from_slice(answer["served_by"].to_string().as_bytes()).unwrap();
-    match name.as_str() {
-        "granted" => {
-            FastAnswer::Granted(FeatureLookup { entitled: true, version, as_of }, served_by)
-        }
-        _ => {
-            let body = text(&answer["body"]);
-            FastAnswer::List(FastList { body, version, as_of, served_by })
-        }
+    if name == "granted" {
+        return FastAnswer::Granted(FeatureLookup { entitled: true, version, as_of }, served_by);
     }
+    FastAnswer::List(FastList { body: text(&answer["body"]), version, as_of, served_by })
 }
 
 fn response_of(vector: &Value) -> Response {
