@@ -17,7 +17,8 @@ use super::{
 use crate::{
     entitlement::{self, Decision, Version},
     id::{CustomerId, CustomerKey, LookupKey, Timestamp},
-    store::{Ledger as _, ServedBy, Store, WaitFor},
+    ledger::WaitFor,
+    store::{Ledger as _, ServedBy, Store},
 };
 
 /// The maximum of `wait`, in seconds: less than the 30 s after which proxies and browsers time out.

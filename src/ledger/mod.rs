@@ -11,12 +11,15 @@
 //! | `state`             | the state of one customer and its steps: [`LedgerState`]             |
 //! | `change`            | the changes that subscribers receive: [`SetChange`]                  |
 //! | `activity`          | the entries of the activity log: [`Activity`]                        |
+//! | `request`           | requests to a ledger and its responses: [`LedgerRequest`]            |
+//! | `ports`             | what a process needs from its platform: [`LedgerPorts`]              |
+//! | `process`           | the order of steps, waiting and retries: [`LedgerProcess`]           |
 //!
-//! A step reads no clock and no store. The caller loads the state, runs one step, and stores the
+//! A step reads no clock and no store. The process loads the state, runs one step, and stores the
 //! state in one transaction. A slow operation (a read of the source, a write of the replica) has one
 //! step before it and one after it. Other steps may run in between.
 //!
-//! Not here: I/O, alarms, and the order in which tasks run.
+//! Not here: I/O, which the platform does.
 
 mod rules;
 
@@ -36,13 +39,24 @@ mod change;
 
 mod activity;
 
+mod request;
+
+mod ports;
+
+mod process;
+
 pub use self::{
     activity::{ACTIVITY_RETENTION, Activity, ActivityKind},
     change::{CHANGE_RETENTION, ChangeNotification, MAX_CHANGE_BYTES, SetChange, changes_since},
     observed_features::ObservedFeatures,
     outbox::{Jitter, Outbox, PendingTask, Task},
+    ports::{
+        LedgerPorts, LedgerStorage, LogLevel, NotFoundAdvice, PortError, SourceFailure, StepError,
+    },
+    process::LedgerProcess,
     receipt::{ApplyOutcome, ApplyReceipt},
     reconcile::{Drift, ReadReason, Reconciliation, SourceRead, SourceState},
+    request::{LedgerRequest, LedgerResponse, SetOrigin, WaitFor},
     rules::{Dedup, EVENT_RETENTION, Error, SetUpdate, apply, replace},
     state::{LedgerState, SourceAccess},
     sync_status::{StatusReport, SyncProblem, SyncStatus},

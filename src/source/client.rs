@@ -2,7 +2,11 @@
 //!
 //! The requests are in the modules next to this one.
 
-use crate::{id::UnixMillis, ledger::SyncProblem, policy::GrantRule};
+use crate::{
+    id::UnixMillis,
+    ledger::{SourceFailure, SyncProblem},
+    policy::GrantRule,
+};
 
 /// The version of Stripe's API in every request: that of Stripe's OpenAPI description in the tests.
 pub const API_VERSION: &str = "2026-07-29.dahlia";
@@ -103,6 +107,16 @@ impl Error {
     #[must_use]
     pub fn retry_after_ms(&self) -> u64 {
         if let Self::Unavailable { retry_after_ms, .. } = self { *retry_after_ms } else { 0 }
+    }
+
+    /// The failure of a read, for a ledger.
+    #[must_use]
+    pub fn into_failure(self) -> SourceFailure {
+        SourceFailure {
+            problem: self.operator_problem(),
+            retry_after_ms: self.retry_after_ms(),
+            cause: self.to_string(),
+        }
     }
 }
 

@@ -24,20 +24,17 @@ pub mod record_cache;
 
 pub mod schema;
 
-pub mod ledger_request;
-
 pub mod memory;
 
 use std::convert::Infallible;
 
 use serde::Serialize;
 
-pub use crate::pagination;
 use crate::{
     entitlement::{Completeness, Entitlements, Summary, Version},
     id::{ActivityId, CustomerId, CustomerKey, Livemode, LookupKey, Timestamp, UnixMillis},
     json::json_type,
-    ledger::{self, Activity, ApplyReceipt, SyncProblem, SyncStatus},
+    ledger::{self, Activity, ApplyReceipt, SetOrigin, SyncProblem, SyncStatus, WaitFor},
     pagination::{PageOf, PageRequest},
     source::{StripeClient, Transport},
     token::{PublicKey, SigningKey},
@@ -104,17 +101,6 @@ pub trait Ledger {
         customer: &CustomerKey,
         wait_for: Option<&WaitFor>,
     ) -> Result<LoadedSet, Error>;
-}
-
-json_type! {
-    /// The condition that ends a sync early.
-    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-    pub struct WaitFor {
-        /// The feature that must be granted.
-        pub feature: LookupKey,
-        /// The longest wait, in seconds.
-        pub max_seconds: u32,
-    }
 }
 
 /// The copy of all sets that every location can read.
@@ -291,6 +277,15 @@ json_type! {
         Source = "source",
         /// The record cache of the isolate.
         Memory = "memory",
+    }
+}
+
+impl From<SetOrigin> for ServedBy {
+    fn from(origin: SetOrigin) -> Self {
+        match origin {
+            SetOrigin::Ledger => Self::Ledger,
+            SetOrigin::Source => Self::Source,
+        }
     }
 }
 

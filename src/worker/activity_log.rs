@@ -9,22 +9,16 @@
 //! is lost. The log is separate from the customer index because it receives every event. When there
 //! are many events, only the log may fall behind.
 
-use std::{
-    cell::{Cell, RefCell},
-    pin::pin,
-    rc::Rc,
-};
+use std::cell::Cell;
 
-use futures_util::future::{Either, select};
 use serde::Serialize;
 use worker::{
     DurableObject, Env, ObjectNamespace, Request, Response, Result, SqlStorageValue, State,
-    console_warn, durable_object,
+    durable_object,
 };
 
 use super::{
     rpc,
-    runtime::sleep,
     sql::{SqlTables, integer_value},
 };
 use crate::{
@@ -40,9 +34,6 @@ const BINDING: &str = "ACTIVITY_LOG";
 
 /// The name of this store in errors.
 const PORT: &str = "activity log";
-
-/// Timeout of an append, in milliseconds. A ledger then drops the activities.
-const APPEND_TIMEOUT: u64 = 5_000;
 
 /// `Number.MAX_SAFE_INTEGER`.
 const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
@@ -190,7 +181,7 @@ impl ActivityLogStub {
         Ok(Self { namespace: env.durable_object(BINDING)? })
     }
 
-    async fn append(
+    pub(super) async fn append(
         &self,
         customer: &CustomerKey,
         activities: Vec<Activity>,
@@ -219,66 +210,5 @@ impl store::ActivityLog for ActivityLogStub {
         let message = ActivityLogRequest::List { customer: customer.cloned(), page: page.clone() };
         let response = self.post(livemode, &message).await?;
         rpc::decode(&response).map_err(|error| rpc::unreachable(PORT, &error))
-    }
-}
-
-/// The activities of one ledger that are not appended yet.
-#[derive(Default)]
-pub(super) struct ActivityBuffer {
-    pending: RefCell<Vec<Activity>>,
-    flushing: Cell<bool>,
-}
-
-impl ActivityBuffer {
-    /// Adds an activity. Returns a future that appends all pending activities, or `None` if such a
-    /// future is running. It starts after the current response is sent, appends in order, and never
-    /// fails.
-    pub(super) fn push(
-        self: &Rc<Self>,
-        env: &Env,
-        customer: &CustomerKey,
-        activity: Activity,
-    ) -> Option<impl Future<Output = ()> + use<>> {
-        {
-            let mut pending = self.pending.borrow_mut();
-            // The activity log keeps no more.
-            if pending.len() >= ACTIVITY_RETENTION {
-                pending.remove(0);
-            }
-            pending.push(activity);
-        }
-        if self.flushing.replace(true) {
-            return None;
-        }
-        let (buffer, env, customer) = (Rc::clone(self), env.clone(), customer.clone());
-        Some(async move {
-            loop {
-                sleep(0).await;
-                let pending = buffer.pending.take();
-                if pending.is_empty() {
-                    break;
-                }
-                if let Err(error) = append_with_timeout(&env, &customer, pending).await {
-                    console_warn!(
-                        "{}: failed to append to the activity log: {error}",
-                        customer.to_key()
-                    );
-                }
-            }
-            buffer.flushing.set(false);
-        })
-    }
-}
-
-async fn append_with_timeout(
-    env: &Env,
-    customer: &CustomerKey,
-    activities: Vec<Activity>,
-) -> Result<()> {
-    let activity_log = ActivityLogStub::from_env(env)?;
-    let append = pin!(activity_log.append(customer, activities));
-    match select(append, sleep(APPEND_TIMEOUT)).await {
-        Either::Left((result, _)) => result.map_err(rpc::cause),
-        Either::Right(_) => Err(format!("no response within {} s", APPEND_TIMEOUT / 1_000).into()),
     }
 }

@@ -14,7 +14,7 @@ use futures_util::{StreamExt as _, stream};
 use worker::{Env, Result, console_error, console_log};
 
 use super::{
-    customer_index::CustomerIndexStub, ledger::LedgerStub, rpc::cause, runtime::load_settings,
+    customer_index::CustomerIndexStub, ledger::LedgerStub, rpc::port_error, runtime::load_settings,
 };
 use crate::id::{CustomerKey, Livemode};
 
@@ -43,7 +43,7 @@ pub(super) async fn reconcile(env: &Env) -> Result<()> {
         Err(error) => return Err(error.to_string().into()),
     };
     let customer_index = CustomerIndexStub::from_env(env)?;
-    let due = customer_index.lease_due(modes, MAX_CUSTOMERS_PER_RUN).await.map_err(cause)?;
+    let due = customer_index.lease_due(modes, MAX_CUSTOMERS_PER_RUN).await.map_err(port_error)?;
     let ledger = LedgerStub::from_env(env)?;
     let rearms = due.rearm.iter().filter_map(|key| CustomerKey::from_key(key)).map(|customer| {
         let ledger = &ledger;

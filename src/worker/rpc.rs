@@ -13,6 +13,7 @@ use worker::{Error, ObjectId, ObjectNamespace, Request, Response, Result, Stub};
 
 use crate::{
     json::{self, FromJson},
+    ledger::{PortError, StepError},
     store,
 };
 
@@ -87,10 +88,28 @@ pub(super) fn unreachable(port: &'static str, cause: &impl ToString) -> store::E
 }
 
 /// The cause of a failed call, for a log line that names the store.
-pub(super) fn cause(error: store::Error) -> Error {
+pub(super) fn port_error(error: store::Error) -> PortError {
     match error {
-        store::Error::Unreachable { cause, .. } => cause.into(),
-        error => error.to_string().into(),
+        store::Error::Unreachable { cause, .. } => PortError(cause),
+        error => PortError(error.to_string()),
+    }
+}
+
+impl From<PortError> for Error {
+    fn from(PortError(cause): PortError) -> Self {
+        cause.into()
+    }
+}
+
+impl From<Error> for PortError {
+    fn from(error: Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<Error> for StepError {
+    fn from(error: Error) -> Self {
+        PortError::from(error).into()
     }
 }
 

@@ -7,8 +7,8 @@ mod wire;
 use entgate::{
     api::fast_path::FastAnswer,
     json,
+    ledger::LedgerRequest,
     policy::GrantRule,
-    store::ledger_request::LedgerRequest,
     webhook::{
         signature::{SigningSecret, verify},
         stripe::{Incoming, parse},

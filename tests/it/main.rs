@@ -26,6 +26,7 @@ mod issuer;
 mod json;
 mod jwks_cache;
 mod layers;
+mod ledger_contract;
 mod ledger_rules;
 mod ledger_state;
 mod model;

@@ -1,6 +1,9 @@
 //! Test fixtures: a deployment with stores in memory, and events of Stripe.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    rc::Rc,
+};
 
 use entgate::{
     api::{
@@ -83,7 +86,7 @@ pub(crate) fn service_with_stripe_and(settings: &[(&str, &str)]) -> Service {
     let mut service = configured(&[&basic, settings].concat());
     let stripe = source::fake::FakeStripe::default();
     stripe.set_clock(NOW.into());
-    service.store.ledger.source = Some(StripeClient::new(stripe));
+    service.store.ledger.source = Some(Rc::new(StripeClient::new(stripe)));
     service
 }
 

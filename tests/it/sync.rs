@@ -1,7 +1,7 @@
 //! Reads from Stripe: unknown customers, truncated pages, and `POST /v1/customers/{id}/sync`. Also the
 //! health of the deployment.
 
-use entgate::{id::UnixMillis, ledger::SyncProblem, store::Backlog};
+use entgate::{id::UnixMillis, ledger::SyncProblem, source::Transport as _, store::Backlog};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -22,7 +22,14 @@ fn with_entitlements_at_stripe(keys: &[&str]) -> Service {
 
 /// Makes the next request to Stripe fail, including its retries.
 fn fail_next_request(service: &Service) {
+    pass_seconds(service, 2);
     (0..3).for_each(|_| service.stripe().queue_response(Err("connection reset".to_owned())));
+}
+
+/// Lets the pause end after which the ledger reads Stripe again.
+fn pass_seconds(service: &Service, seconds: u64) {
+    let stripe = service.stripe();
+    stripe.set_clock(stripe.now().saturating_add(seconds * 1_000));
 }
 
 fn sync(service: &Service, query: &str) -> Answer {
@@ -114,6 +121,11 @@ fn while_stripe_is_unavailable_no_feature_is_denied() {
     fail_next_request(&service);
     let answer = service.get("/v1/check?customer=cus_ada&feature=b");
     assert_eq!((answer.status, answer.error("code")), (503, "entitlements_incomplete"));
+    let requests = service.stripe().requests().len();
+    let answer = service.get("/v1/check?customer=cus_ada&feature=b");
+    assert_eq!(answer.status, 503, "the ledger does not read Stripe again at once");
+    assert_eq!(service.stripe().requests().len(), requests);
+    pass_seconds(&service, 2);
     assert!(service.check("cus_ada", "b").0, "Stripe is available again");
 }
 

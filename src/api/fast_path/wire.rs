@@ -26,8 +26,9 @@ use crate::{
     api::app::Response,
     entitlement::{Summary, Version},
     id::{CustomerId, CustomerKey, EventId, LookupKey},
+    ledger::LedgerRequest,
     pagination::Cursor,
-    store::{ledger_request::LedgerRequest, record::FeatureLookup},
+    store::record::FeatureLookup,
 };
 
 /// The first character of a query.

@@ -9,10 +9,8 @@ use super::fault::{Fault, with_fault};
 use crate::{
     id::{ActivityId, CustomerId, CustomerKey, Livemode},
     ledger::{ACTIVITY_RETENTION, Activity},
-    store::{
-        ActivityEntry, ActivityLog, ActivityPage, Error,
-        pagination::{Cursor, PageOf, PageRequest},
-    },
+    pagination::{Cursor, PageOf, PageRequest},
+    store::{ActivityEntry, ActivityLog, ActivityPage, Error},
 };
 
 /// An activity log in memory.

@@ -9,10 +9,8 @@ use super::fault::{Fault, with_fault};
 use crate::{
     id::{CustomerId, CustomerKey, Livemode, LookupKey},
     ledger::{StatusReport, SyncStatus},
-    store::{
-        Backlog, CustomerIndex, CustomerSyncStatus, Error,
-        pagination::{Cursor, PageOf, PageRequest},
-    },
+    pagination::{Cursor, PageOf, PageRequest},
+    store::{Backlog, CustomerIndex, CustomerSyncStatus, Error},
 };
 
 /// A customer index in memory.

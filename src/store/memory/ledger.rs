@@ -1,38 +1,54 @@
-//! The ledger in memory.
+//! The ledgers in memory: the process of the Durable Object, on storage and time in memory.
 //!
-//! It applies the same steps as the Durable Object, without alarms. [`WaitFor`] is ignored.
+//! A call runs until it has its result. Pauses take virtual time only. The replica is not written
+//! and no alarm goes off until [`MemoryLedger::run_pending_writes()`].
 
 use std::{
-    cell::RefCell,
-    collections::{BTreeMap, HashMap, VecDeque},
+    cell::{Cell, RefCell},
+    collections::{HashMap, VecDeque},
+    future::poll_fn,
+    rc::Rc,
+    task::Poll,
 };
 
-use super::fault::{Fault, with_fault};
+use futures_util::future::LocalBoxFuture;
+
+use super::{
+    fault::{Fault, with_fault},
+    tables::MemoryTables,
+    virtual_time::VirtualTime,
+};
 use crate::{
     entitlement::{Entitlements, Summary},
-    id::{CustomerKey, EventId, LookupKey, Timestamp, UnixMillis},
+    id::{CustomerKey, Livemode, LookupKey, Timestamp, UnixMillis},
     ledger::{
-        Activity, ApplyReceipt, Dedup, EVENT_RETENTION, LedgerState, ReadReason, Reconciliation,
-        SourceAccess,
+        Activity, ApplyReceipt, Jitter, LedgerPorts, LedgerProcess, LedgerRequest, LedgerResponse,
+        LedgerStorage, LogLevel, NotFoundAdvice, PortError, SourceFailure, SourceState,
+        StatusReport, StepError, Task, WaitFor,
     },
-    source::{self, StripeClient, Transport as _},
-    store::{Error, Ledger, LoadedSet, ServedBy, WaitFor},
+    source::{self, StripeClient, Transport as _, fake::FakeStripe},
+    store::{Error, Ledger, LoadedSet, record},
 };
 
 /// The ledgers of all customers in memory.
 #[derive(Debug, Default)]
 pub struct MemoryLedger {
     /// The client for the source, if there is one.
-    pub source: Option<StripeClient<source::fake::FakeStripe>>,
-    pub(super) customers: RefCell<HashMap<CustomerKey, CustomerRow>>,
-    pub(super) activities: RefCell<Vec<(CustomerKey, Activity)>>,
+    pub source: Option<Rc<StripeClient<FakeStripe>>>,
+    pub(super) sent: Rc<SentWrites>,
+    time: VirtualTime,
+    processes: RefCell<HashMap<CustomerKey, LedgerProcess<MemoryPlatform>>>,
     faults: RefCell<VecDeque<Fault>>,
 }
 
+/// What the ledgers have sent to other stores.
 #[derive(Debug, Default)]
-pub(super) struct CustomerRow {
-    pub(super) state: LedgerState,
-    events: BTreeMap<EventId, Timestamp>,
+pub(super) struct SentWrites {
+    /// Whether writes of the replica proceed.
+    is_replicating: Cell<bool>,
+    pub(super) sets: RefCell<HashMap<CustomerKey, Entitlements>>,
+    pub(super) reports: RefCell<Vec<(CustomerKey, StatusReport)>>,
+    pub(super) activities: RefCell<Vec<(CustomerKey, Activity)>>,
 }
 
 impl MemoryLedger {
@@ -41,27 +57,89 @@ impl MemoryLedger {
         self.faults.borrow_mut().push_back(fault);
     }
 
-    fn entitlements(&self, customer: &CustomerKey) -> Option<Entitlements> {
-        self.customers.borrow().get(customer).and_then(|row| row.state.entitlements.clone())
+    /// Lets time pass until no ledger has a pending write. Reads of the source stay pending.
+    pub fn run_pending_writes(&self) {
+        self.sent.is_replicating.set(true);
+        for process in self.processes.borrow().values() {
+            while let Some(due) = self.next_write(process) {
+                self.time.set(self.time.now().max(due));
+                self.time.run_until(process.run_due_writes());
+            }
+        }
+        // Activities are appended in the background.
+        while self.time.poll_tasks() {}
+        self.sent.is_replicating.set(false);
     }
+
+    fn next_write(&self, process: &LedgerProcess<MemoryPlatform>) -> Option<UnixMillis> {
+        let outbox = process.ports().tables.state().outbox;
+        let writes = [Task::Replica, Task::Report].map(|task| outbox.pending(task));
+        writes.into_iter().flatten().map(|pending| pending.due_at).min()
+    }
+
+    fn process(&self, customer: &CustomerKey) -> LedgerProcess<MemoryPlatform> {
+        let mut processes = self.processes.borrow_mut();
+        let process = processes.entry(customer.clone()).or_insert_with(|| {
+            LedgerProcess::new(MemoryPlatform {
+                tables: MemoryTables::default(),
+                source: self.source.clone(),
+                time: self.time.clone(),
+                sent: Rc::clone(&self.sent),
+            })
+        });
+        process.clone()
+    }
+
+    /// Handles a request, as of the source's time.
+    fn call(
+        &self,
+        customer: &CustomerKey,
+        request: &LedgerRequest,
+        now: Option<UnixMillis>,
+    ) -> Result<LedgerResponse, Error> {
+        let now = now.or_else(|| Some(self.source.as_ref()?.transport().now()));
+        self.time.set(now.unwrap_or_else(|| self.time.now()));
+        let unreachable = |cause: String| Error::Unreachable { port: "ledger", cause };
+        with_fault(&self.faults, "ledger", || {
+            let response = self.time.run_until(self.process(customer).handle(request));
+            match response {
+                Some(Ok(response)) => Ok(response),
+                Some(Err(StepError::Rule(error))) => Err(error.into()),
+                Some(Err(StepError::Port(error))) => Err(unreachable(error.to_string())),
+                None => Err(unreachable("the call waits forever".to_owned())),
+            }
+        })
+    }
+
+    fn load_set(
+        &self,
+        customer: &CustomerKey,
+        request: &LedgerRequest,
+    ) -> Result<LoadedSet, Error> {
+        match self.call(customer, request, None)? {
+            LedgerResponse::Set(origin) => {
+                let entitlements = self.process(customer).ports().tables.state().entitlements;
+                Ok(LoadedSet { entitlements, served_by: origin.into() })
+            }
+            LedgerResponse::SourceFailed(cause) => {
+                Err(Error::Unreachable { port: "source", cause })
+            }
+            response => Err(unexpected(&response)),
+        }
+    }
+}
+
+fn unexpected(response: &LedgerResponse) -> Error {
+    Error::Unreadable { port: "ledger", cause: format!("unexpected response {response:?}") }
 }
 
 impl Ledger for MemoryLedger {
     async fn apply(&self, summary: &Summary, now: Timestamp) -> Result<ApplyReceipt, Error> {
-        with_fault(&self.faults, "ledger", || {
-            let mut customers = self.customers.borrow_mut();
-            let row = customers.entry(summary.customer.clone()).or_default();
-            row.events.retain(|_, received| now.0.saturating_sub(received.0) <= EVENT_RETENTION);
-            let dedup =
-                if row.events.contains_key(&summary.event) { Dedup::Duplicate } else { Dedup::New };
-            let access =
-                if self.source.is_some() { SourceAccess::Available } else { SourceAccess::None };
-            let receipt = row.state.apply_event(summary, dedup, access, UnixMillis::from(now))?;
-            row.events.entry(summary.event.clone()).or_insert(now);
-            let activity = Activity::from_event(summary, receipt, UnixMillis::from(now));
-            self.activities.borrow_mut().push((summary.customer.clone(), activity));
-            Ok(receipt)
-        })
+        let request = LedgerRequest::Apply(summary.clone());
+        match self.call(&summary.customer, &request, Some(now.into()))? {
+            LedgerResponse::Receipt(receipt) => Ok(receipt),
+            response => Err(unexpected(&response)),
+        }
     }
 
     async fn load(
@@ -69,47 +147,95 @@ impl Ledger for MemoryLedger {
         customer: &CustomerKey,
         features: &[LookupKey],
     ) -> Result<LoadedSet, Error> {
-        with_fault(&self.faults, "ledger", || Ok(()))?;
-        let entitlements = self.entitlements(customer);
-        let can_answer = entitlements.as_ref().is_some_and(|set| set.can_answer(features));
-        if can_answer || self.source.is_none() {
-            return Ok(LoadedSet { entitlements, served_by: ServedBy::Ledger });
-        }
-        match self.sync(customer, None).await {
-            Err(_) if entitlements.is_some() => {
-                Ok(LoadedSet { entitlements, served_by: ServedBy::Ledger })
-            }
-            result => result,
-        }
+        let (customer, features) = (customer.clone(), features.to_vec());
+        self.load_set(&customer.clone(), &LedgerRequest::Load { customer, features })
     }
 
-    async fn sync(&self, customer: &CustomerKey, _: Option<&WaitFor>) -> Result<LoadedSet, Error> {
-        let unreachable = |cause: String| Error::Unreachable { port: "source", cause };
-        let Some(stripe) = &self.source else { return Err(unreachable("no key".to_owned())) };
-        let source = stripe
-            .list_entitlements(&customer.id)
-            .await
-            .map_err(|error| unreachable(error.to_string()))?;
-        let mut customers = self.customers.borrow_mut();
-        let mut state =
-            customers.get(customer).map_or_else(LedgerState::default, |row| row.state.clone());
-        let now = stripe.transport().now();
-        let reconciliation = state.apply_source_list(
-            state.begin_source_read(),
-            ReadReason::OnDemand,
-            &source,
-            now,
-        )?;
-        if reconciliation == Reconciliation::NotFoundAtSource {
-            return Err(unreachable("Stripe has no such customer".to_owned()));
-        }
-        let activity = Activity::from_reconciliation(&reconciliation, state.version(), now);
-        self.activities.borrow_mut().extend(activity.map(|activity| (customer.clone(), activity)));
-        let entitlements = state.entitlements.clone();
-        // An unknown customer gets no row.
-        if entitlements.is_some() {
-            customers.entry(customer.clone()).or_default().state = state;
-        }
-        Ok(LoadedSet { entitlements, served_by: ServedBy::Source })
+    async fn sync(
+        &self,
+        customer: &CustomerKey,
+        wait_for: Option<&WaitFor>,
+    ) -> Result<LoadedSet, Error> {
+        let (customer, wait_for) = (customer.clone(), wait_for.cloned());
+        self.load_set(&customer.clone(), &LedgerRequest::Sync { customer, wait_for })
     }
+}
+
+/// The platform of one ledger in memory.
+struct MemoryPlatform {
+    tables: MemoryTables,
+    source: Option<Rc<StripeClient<FakeStripe>>>,
+    time: VirtualTime,
+    sent: Rc<SentWrites>,
+}
+
+impl LedgerPorts for MemoryPlatform {
+    fn storage(&self) -> &impl LedgerStorage {
+        &self.tables
+    }
+
+    fn has_source(&self, _: Livemode) -> bool {
+        self.source.is_some()
+    }
+
+    async fn read_source(
+        &self,
+        customer: &CustomerKey,
+    ) -> Option<Result<SourceState, SourceFailure>> {
+        let listed = self.source.as_ref()?.list_entitlements(&customer.id).await;
+        Some(listed.map_err(source::Error::into_failure))
+    }
+
+    fn not_found_advice(&self) -> NotFoundAdvice {
+        NotFoundAdvice { cause: "Stripe has no such customer", advice: "" }
+    }
+
+    async fn write_replica(&self, customer: &CustomerKey, record: &[u8]) -> Result<(), PortError> {
+        let set = record::decode(record).map_err(|error| PortError(error.to_string()))?;
+        let is_replicating = || self.sent.is_replicating.get();
+        poll_fn(|_| if is_replicating() { Poll::Ready(()) } else { Poll::Pending }).await;
+        self.sent.sets.borrow_mut().insert(customer.clone(), set);
+        Ok(())
+    }
+
+    async fn send_report(&self, key: &str, report: &StatusReport) -> Result<(), PortError> {
+        // A report about the key of a mode has no customer.
+        let customer = CustomerKey::from_key(key);
+        self.sent.reports.borrow_mut().extend(customer.map(|customer| (customer, report.clone())));
+        Ok(())
+    }
+
+    async fn append_activities(
+        &self,
+        customer: &CustomerKey,
+        activities: Vec<Activity>,
+    ) -> Result<(), PortError> {
+        let activities = activities.into_iter().map(|activity| (customer.clone(), activity));
+        self.sent.activities.borrow_mut().extend(activities);
+        Ok(())
+    }
+
+    fn notify_subscribers(&self) {}
+
+    async fn set_alarm(&self, _: Option<UnixMillis>) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    fn spawn(&self, future: LocalBoxFuture<'static, ()>) {
+        self.time.spawn(future);
+    }
+
+    fn sleep(&self, millis: u64) -> impl Future<Output = ()> {
+        self.time.sleep(millis)
+    }
+
+    fn now(&self) -> UnixMillis {
+        self.time.now()
+    }
+
+    fn jitter(&self) -> Jitter {
+        Jitter(0.5)
+    }
+
+    fn log(&self, _: LogLevel, _: &str) {}
 }

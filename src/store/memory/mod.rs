@@ -3,7 +3,12 @@
 //! A test sets up and reads their contents directly. A store can fail before or after its operation,
 //! and a caller cannot distinguish the two. A test queues a [`Fault`] for the next call.
 //!
-//! Not here: asynchronous tasks. A test calls [`MemoryStore::replicate()`] instead.
+//! The ledgers run as in production, on a virtual clock. Their writes to other stores wait until a test
+//! calls [`MemoryStore::replicate()`].
+
+mod virtual_time;
+
+mod tables;
 
 mod ledger;
 
@@ -22,10 +27,10 @@ mod fault;
 pub use self::{
     activity_log::MemoryActivityLog, catalog::MemoryCatalog, crypto::MemoryCrypto,
     customer_index::MemoryCustomerIndex, fault::Fault, ledger::MemoryLedger,
-    replica::MemoryReplica,
+    replica::MemoryReplica, tables::MemoryTables, virtual_time::VirtualTime,
 };
 use crate::{
-    id::{Livemode, UnixMillis},
+    id::Livemode,
     source::{self, StripeClient},
     store::{ActivityLog, CatalogClient, Crypto, CustomerIndex, Ledger, Replica, Store},
 };
@@ -48,21 +53,16 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
-    /// Copies the sets to the replica, the sync statuses to the customer index and the decisions to
-    /// the activity log, as pending tasks do eventually.
+    /// Runs the pending writes of the ledgers: sets to the replica, sync statuses to the customer
+    /// index, and decisions to the activity log.
     pub fn replicate(&self) {
-        let mut customers = self.ledger.customers.borrow_mut();
-        for (customer, row) in customers.iter_mut() {
-            if let Some(report) = row.state.begin_report() {
-                row.state.report_succeeded(&report, UnixMillis::default());
-                self.customer_index.record(customer, report);
-            }
+        self.ledger.run_pending_writes();
+        let sent = &self.ledger.sent;
+        self.replica.sets.borrow_mut().extend(sent.sets.take());
+        for (customer, report) in sent.reports.take() {
+            self.customer_index.record(&customer, report);
         }
-        let sets = customers.iter().filter_map(|(customer, row)| {
-            row.state.entitlements.as_ref().map(|set| (customer.clone(), set.clone()))
-        });
-        self.replica.sets.borrow_mut().extend(sets);
-        for (customer, activity) in self.ledger.activities.take() {
+        for (customer, activity) in sent.activities.take() {
             self.activity_log.record(&customer, activity);
         }
     }
@@ -86,7 +86,7 @@ impl Store for MemoryStore {
     }
 
     fn source(&self, _: Livemode) -> Option<&StripeClient<impl source::Transport>> {
-        self.ledger.source.as_ref()
+        self.ledger.source.as_deref()
     }
 
     fn catalog(&self) -> Option<&impl CatalogClient> {

@@ -1,42 +1,18 @@
-//! A ledger's Durable Object: accepts events, answers requests, and runs pending tasks.
-//!
-//! An event is applied in one transaction, together with the tasks that follow from it. The alarm
-//! is set before the object responds. So a crash leaves either an event that was not acknowledged,
-//! which Stripe sends again, or a task that the alarm runs. A task runs at once if it can, and by
-//! the alarm if it is not due yet or fails.
+//! A ledger's Durable Object: hands requests, alarms and WebSocket events to the ledger's process.
 
-use std::rc::Rc;
-
-use futures_util::future::{Either, select};
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::{DurableObject, Env, Method, Request, Response, Result, State, durable_object};
 
-use super::{
-    refresh,
-    rpc::{LedgerRequest, receipt_response, to_http_response},
-    state::CustomerState,
-    websockets, writes,
-};
+use super::{platform::LedgerPlatform, rpc::to_http_response, websockets};
 use crate::{
-    entitlement::Summary,
-    id::UnixMillis,
-    ledger::{Activity, ApplyOutcome, ApplyReceipt, ReadReason, SourceAccess, Task},
-    worker::{
-        rpc::{error_response, newer_release_response, read_request},
-        runtime::{now_millis, sleep},
-    },
+    ledger::{LedgerProcess, LedgerStorage as _},
+    worker::rpc::{error_response, newer_release_response, read_request},
 };
-
-/// How long an event waits for the write of the replica before it is acknowledged, in milliseconds.
-const ACKNOWLEDGE_TIMEOUT: u64 = 2_000;
-
-/// How often the replica's task is checked during a read of the source, in milliseconds.
-const POLL_INTERVAL: u64 = 1_000;
 
 /// The ledger of one customer.
 #[durable_object(alarm)]
 pub struct LedgerObject {
-    state: Rc<CustomerState>,
+    process: LedgerProcess<LedgerPlatform>,
 }
 
 impl std::fmt::Debug for LedgerObject {
@@ -47,16 +23,33 @@ impl std::fmt::Debug for LedgerObject {
 
 impl DurableObject for LedgerObject {
     fn new(context: State, env: Env) -> Self {
-        Self { state: Rc::new(CustomerState::new(context, env)) }
+        Self { process: LedgerProcess::new(LedgerPlatform::new(context, env)) }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        handle(&self.state, &mut request).await.or_else(|error| error_response(&error))
+        self.handle(&mut request).await.or_else(|error| error_response(&error))
     }
 
     async fn alarm(&self) -> Result<Response> {
-        run_due_tasks(&self.state).await?;
+        self.process.run_due_tasks().await.map_err(|error| error.to_string())?;
         Response::empty()
+    }
+}
+
+impl LedgerObject {
+    async fn handle(&self, request: &mut Request) -> Result<Response> {
+        let platform = self.process.ports();
+        let tables = platform.tables();
+        if request.method() == Method::Get {
+            return if tables.may_read()? {
+                websockets::accept(platform.context(), tables, request)
+            } else {
+                newer_release_response()
+            };
+        }
+        let Some(message) = read_request(request).await? else { return newer_release_response() };
+        let response = self.process.handle(&message).await.map_err(|error| error.to_string())?;
+        to_http_response(response, tables)
     }
 }
 
@@ -78,101 +71,4 @@ impl LedgerObject {
     pub fn web_socket_error(&self, socket: web_sys::WebSocket) {
         websockets::close(&socket.into(), websockets::NORMAL_CLOSURE);
     }
-}
-
-async fn handle(state: &Rc<CustomerState>, request: &mut Request) -> Result<Response> {
-    let storage = state.storage();
-    if request.method() == Method::Get {
-        let may_read = storage.may_read()?;
-        return if may_read {
-            websockets::accept(state, request)
-        } else {
-            newer_release_response()
-        };
-    }
-    let Some(message) = read_request(request).await? else { return newer_release_response() };
-    let allowed = match message {
-        LedgerRequest::Load { .. } => storage.may_read()?,
-        LedgerRequest::Apply(_)
-        | LedgerRequest::Sync { .. }
-        | LedgerRequest::Reconcile(_)
-        | LedgerRequest::Rearm => storage.may_write()?,
-    };
-    if !allowed {
-        return newer_release_response();
-    }
-    match message {
-        LedgerRequest::Apply(summary) => receipt_response(apply(state, &summary).await?),
-        LedgerRequest::Load { customer, features } => {
-            to_http_response(refresh::load(state, &customer, &features).await?)
-        }
-        LedgerRequest::Sync { customer, wait_for } => {
-            to_http_response(refresh::sync(state, &customer, wait_for.as_ref()).await?)
-        }
-        LedgerRequest::Reconcile(customer) => {
-            to_http_response(refresh::reconcile(state, &customer).await?)
-        }
-        LedgerRequest::Rearm => {
-            state.schedule_alarm().await?;
-            Response::empty()
-        }
-    }
-}
-
-/// Applies an event. Returns once its effect is stored, and waits a little for the replica.
-async fn apply(state: &Rc<CustomerState>, summary: &Summary) -> Result<ApplyReceipt> {
-    let access = match state.source_client(summary.customer.livemode) {
-        Some(_) => SourceAccess::Available,
-        None => SourceAccess::None,
-    };
-    let now = now_millis();
-    let receipt = state.storage().update(&summary.customer, |storage, ledger| {
-        let dedup = storage.check_duplicate(&summary.event)?;
-        let receipt = ledger.apply_event(summary, dedup, access, now);
-        let receipt = receipt.map_err(|error| error.to_string())?;
-        storage.record_event(&summary.event, now.to_timestamp())?;
-        Ok(receipt)
-    })?;
-    state.unknown_until.set(UnixMillis::default());
-    if receipt.outcome == ApplyOutcome::Applied {
-        websockets::notify_changed(state);
-    }
-    // Before any await, so that activities have the order of the transactions.
-    state.log_activity(&summary.customer, Activity::from_event(summary, receipt, now));
-    let write = match receipt.outcome {
-        ApplyOutcome::Applied => writes::start_replica_write(state, &summary.customer),
-        _ => None,
-    };
-    // No await since the transaction: the platform commits the alarm together with it. The alarm is
-    // late enough for the write in flight.
-    state.schedule_alarm().await?;
-    if let Some(write) = write {
-        select(write, sleep(ACKNOWLEDGE_TIMEOUT)).await;
-    }
-    Ok(receipt)
-}
-
-/// Runs the pending tasks that are due.
-async fn run_due_tasks(state: &Rc<CustomerState>) -> Result<()> {
-    state.alarm_fired();
-    let storage = state.storage();
-    if !storage.may_write()? {
-        return state.postpone_alarm().await;
-    }
-    let Some(customer) = storage.customer()? else { return Ok(()) };
-    let outbox = storage.outbox()?;
-    let due = |task| outbox.is_due(task, now_millis());
-    let mut read = (due(Task::Read) || due(Task::Confirm))
-        .then(|| refresh::join_read(state, &customer, ReadReason::Reconcile));
-    loop {
-        if let Some(write) = writes::start_replica_write(state, &customer) {
-            write.await;
-        }
-        writes::report_if_due(state, &customer).await?;
-        let Some(pending) = read.take() else { break };
-        if let Either::Right(((), pending)) = select(pending, sleep(POLL_INTERVAL)).await {
-            read = Some(pending);
-        }
-    }
-    state.schedule_alarm().await
 }

@@ -1,11 +1,13 @@
 //! Requests to a ledger object, and its responses.
 //!
-//! | `POST`, as JSON                                  | 200                                       |
-//! |--------------------------------------------------|-------------------------------------------|
-//! | [`LedgerRequest::Apply`]                         | [`ApplyReceipt`], once it is stored       |
-//! | [`LedgerRequest::Load`], [`LedgerRequest::Sync`] | the record                                |
-//! | [`LedgerRequest::Reconcile`]                     | [`ReconcileResult`]                       |
-//! | [`LedgerRequest::Rearm`]                         | an empty body                             |
+//! A `POST` has a [`LedgerRequest`](crate::ledger::LedgerRequest) as JSON:
+//!
+//! | request         | 200                                                   |
+//! |-----------------|-------------------------------------------------------|
+//! | `Apply`         | [`ApplyReceipt`](crate::ledger::ApplyReceipt) as JSON |
+//! | `Load`, `Sync`  | the record                                            |
+//! | `Reconcile`     | [`ReconcileResult`] as JSON                           |
+//! | `Rearm`         | an empty body                                         |
 //!
 //! Other statuses: 404 for an unknown customer, 502 if the source fails, 503 if a newer release wrote
 //! the tables or the message, 500 if anything else fails. Their body is a message as text.
@@ -20,38 +22,19 @@
 use serde::Serialize;
 use worker::{Headers, Response, Result};
 
+use super::storage::LedgerTables;
 use crate::{
     json::json_type,
-    ledger::{ApplyReceipt, ChangeNotification},
+    ledger::{ChangeNotification, LedgerResponse, LedgerStorage as _},
     store::ServedBy,
     worker::rpc::{decode, json_response, newer_release_response},
 };
-
-pub(super) use crate::store::ledger_request::LedgerRequest;
 
 /// The response header with the store that the record was read from.
 pub(super) const SERVED_BY: &str = "served-by";
 
 /// The status at the maximum number of subscribers.
 pub(super) const TOO_MANY_REQUESTS: u16 = 429;
-
-/// The response to a request about a set.
-pub(super) enum LedgerResponse {
-    Record(LoadedRecord),
-    Reconciled {
-        drifted: bool,
-    },
-    /// The source failed, for this reason.
-    Failed(String),
-    /// A newer release wrote the tables, and the stored set cannot answer.
-    NewerRelease,
-}
-
-/// The record of a set, or `None` for an unknown customer.
-pub(super) struct LoadedRecord {
-    pub(super) record: Option<Vec<u8>>,
-    pub(super) served_by: ServedBy,
-}
 
 json_type! {
     /// The result of a reconciliation.
@@ -84,22 +67,24 @@ pub(super) fn too_many_response() -> Result<Response> {
     Response::error("too many subscribers", TOO_MANY_REQUESTS)
 }
 
-pub(super) fn receipt_response(receipt: ApplyReceipt) -> Result<Response> {
-    json_response(&receipt)
-}
-
-pub(super) fn to_http_response(response: LedgerResponse) -> Result<Response> {
-    let LoadedRecord { record, served_by } = match response {
-        LedgerResponse::Record(loaded) => loaded,
+/// Encodes the response of the process. It awaits nothing, so the tables have the set of the response.
+pub(super) fn to_http_response(
+    response: LedgerResponse,
+    tables: &LedgerTables,
+) -> Result<Response> {
+    let origin = match response {
+        LedgerResponse::Receipt(receipt) => return json_response(&receipt),
+        LedgerResponse::Set(origin) => origin,
         LedgerResponse::Reconciled { drifted } => {
             return json_response(&ReconcileResult { drifted });
         }
-        LedgerResponse::Failed(cause) => return Response::error(cause, 502),
+        LedgerResponse::Rearmed => return Response::empty(),
+        LedgerResponse::SourceFailed(cause) => return Response::error(cause, 502),
         LedgerResponse::NewerRelease => return newer_release_response(),
     };
     let headers = Headers::new();
-    headers.set(SERVED_BY, &serde_json::to_string(&served_by)?)?;
-    let response = match record {
+    headers.set(SERVED_BY, &serde_json::to_string(&ServedBy::from(origin))?)?;
+    let response = match tables.read_record()? {
         Some(record) => Response::from_bytes(record)?,
         None => Response::error("unknown customer", 404)?,
     };

@@ -24,8 +24,8 @@ use crate::{
     id::{CustomerKey, EventId, Timestamp, UnixMillis},
     json::json_type,
     ledger::{
-        CHANGE_RETENTION, Dedup, EVENT_RETENTION, LedgerState, ObservedFeatures, Outbox,
-        PendingTask, SetChange, SyncProblem, SyncStatus, Task,
+        CHANGE_RETENTION, Dedup, EVENT_RETENTION, LedgerState, LedgerStorage, ObservedFeatures,
+        Outbox, PendingTask, PortError, SetChange, StepError, SyncProblem, SyncStatus, Task,
     },
     store::record,
     worker::{
@@ -33,6 +33,8 @@ use crate::{
         sql::{SqlTables, integer_value},
     },
 };
+
+type PortResult<T> = std::result::Result<T, PortError>;
 
 /// The bytes of a record in one row.
 const CHUNK: usize = 1 << 20;
@@ -72,50 +74,25 @@ struct CachedLedger {
 }
 
 /// The tables of one customer.
-pub(super) struct LedgerStorage {
+pub(super) struct LedgerTables {
     sql: SqlTables,
     /// What was read or written last; `None` before that, and after an update that failed.
     cached: RefCell<Option<CachedLedger>>,
 }
 
-impl LedgerStorage {
+impl LedgerTables {
     pub(super) fn new(state: &State) -> Self {
         Self { sql: SqlTables::new(state), cached: RefCell::default() }
     }
 
-    /// Returns whether this code may read the tables.
-    pub(super) fn may_read(&self) -> Result<bool> {
-        self.sql.may_read()
-    }
-
-    /// Returns whether this code may write the tables.
-    pub(super) fn may_write(&self) -> Result<bool> {
-        self.sql.may_write()
-    }
-
-    /// Returns the customer, or `None` if nothing is stored.
-    pub(super) fn customer(&self) -> Result<Option<CustomerKey>> {
-        self.with_cached(|cached| cached.customer.clone())
-    }
-
-    /// Returns the ledger's state.
-    pub(super) fn ledger(&self) -> Result<LedgerState> {
-        self.with_cached(|cached| cached.ledger.clone())
-    }
-
-    /// Returns the pending tasks.
-    pub(super) fn outbox(&self) -> Result<Outbox> {
-        self.with_cached(|cached| cached.ledger.outbox.clone())
-    }
-
-    /// Returns the record of the set, or `None` if there is no set.
-    pub(super) fn read_record(&self) -> Result<Option<Vec<u8>>> {
-        if self.customer()?.is_none() { Ok(None) } else { self.select_record() }
+    /// Returns the version of the set.
+    pub(super) fn version(&self) -> Result<Version> {
+        self.with_cached(|cached| cached.ledger.version())
     }
 
     /// Returns the changes after this version that are stored, in order.
     pub(super) fn changes_since(&self, since: Version) -> Result<Vec<SetChange>> {
-        if self.customer()?.is_none() {
+        if self.with_cached(|cached| cached.customer.is_none())? {
             return Ok(Vec::new());
         }
         let select = "SELECT change FROM changes WHERE version > ? ORDER BY version";
@@ -124,41 +101,6 @@ impl LedgerStorage {
             _ => Err(bad_row()),
         };
         self.sql.query(select, vec![integer_value(since.0)?])?.into_iter().map(change).collect()
-    }
-
-    /// Runs `step` on the ledger's state and stores what it changed, in a transaction that is
-    /// rolled back if `step` fails.
-    pub(super) fn update<T>(
-        &self,
-        customer: &CustomerKey,
-        step: impl FnOnce(&Self, &mut LedgerState) -> Result<T>,
-    ) -> Result<T> {
-        let mut step = Some(step);
-        let mut result = None;
-        self.update_and_persist(customer, &mut |ledger| {
-            if let Some(step) = step.take() {
-                result = Some(step(self, ledger)?);
-            }
-            Ok(())
-        })?;
-        result.ok_or_else(|| Error::RustError("the step did not run".to_owned()))
-    }
-
-    /// Returns whether the event was received before. Only valid within
-    /// [`LedgerStorage::update()`].
-    pub(super) fn check_duplicate(&self, event: &EventId) -> Result<Dedup> {
-        self.create_tables()?;
-        let rows =
-            self.sql.query("SELECT 1 FROM events WHERE id = ?", vec![event.as_str().into()])?;
-        Ok(if rows.is_empty() { Dedup::New } else { Dedup::Duplicate })
-    }
-
-    /// Stores the id of an event, and deletes ids that are too old to be sent again.
-    pub(super) fn record_event(&self, event: &EventId, now: Timestamp) -> Result<()> {
-        let expired = SqlStorageValue::try_from_i64(now.0.saturating_sub(EVENT_RETENTION))?;
-        self.sql.execute("DELETE FROM events WHERE received_at < ?", vec![expired])?;
-        let values = vec![event.as_str().into(), SqlStorageValue::try_from_i64(now.0)?];
-        self.sql.execute("INSERT OR IGNORE INTO events (id, received_at) VALUES (?, ?)", values)
     }
 
     fn with_cached<T>(&self, select: impl FnOnce(&CachedLedger) -> T) -> Result<T> {
@@ -254,9 +196,9 @@ impl LedgerStorage {
     fn update_and_persist(
         &self,
         customer: &CustomerKey,
-        step: &mut dyn FnMut(&mut LedgerState) -> Result<()>,
-    ) -> Result<()> {
-        let mut after = self.ledger()?;
+        step: &mut dyn FnMut(&mut LedgerState) -> std::result::Result<(), StepError>,
+    ) -> std::result::Result<(), StepError> {
+        let mut after = self.with_cached(|cached| cached.ledger.clone())?;
         let changed = self.sql.transact(|| {
             let before = after.clone();
             step(&mut after)?;
@@ -266,7 +208,7 @@ impl LedgerStorage {
             }
             Ok(changed)
         });
-        let changed: Result<bool> = changed.and_then(|changed| changed);
+        let changed = changed.map_err(StepError::from).and_then(|changed| changed);
         match changed {
             Ok(false) => {}
             Ok(true) => {
@@ -365,6 +307,60 @@ impl LedgerStorage {
 
     fn create_tables(&self) -> Result<()> {
         if self.sql.access()?.is_some() { Ok(()) } else { self.sql.create_tables(&SCHEMA) }
+    }
+}
+
+impl LedgerStorage for LedgerTables {
+    fn may_read(&self) -> PortResult<bool> {
+        Ok(self.sql.may_read()?)
+    }
+
+    fn may_write(&self) -> PortResult<bool> {
+        Ok(self.sql.may_write()?)
+    }
+
+    fn customer(&self) -> PortResult<Option<CustomerKey>> {
+        Ok(self.with_cached(|cached| cached.customer.clone())?)
+    }
+
+    fn read<T>(&self, select: impl FnOnce(&LedgerState) -> T) -> PortResult<T> {
+        Ok(self.with_cached(|cached| select(&cached.ledger))?)
+    }
+
+    fn read_record(&self) -> PortResult<Option<Vec<u8>>> {
+        let is_empty = self.with_cached(|cached| cached.customer.is_none())?;
+        Ok(if is_empty { None } else { self.select_record()? })
+    }
+
+    fn update<T>(
+        &self,
+        customer: &CustomerKey,
+        step: impl FnOnce(&mut LedgerState) -> std::result::Result<T, StepError>,
+    ) -> std::result::Result<T, StepError> {
+        let mut step = Some(step);
+        let mut result = None;
+        self.update_and_persist(customer, &mut |ledger| {
+            if let Some(step) = step.take() {
+                result = Some(step(ledger)?);
+            }
+            Ok(())
+        })?;
+        result.ok_or_else(|| PortError("the step did not run".to_owned()).into())
+    }
+
+    fn check_duplicate(&self, event: &EventId, now: Timestamp) -> PortResult<Dedup> {
+        self.create_tables()?;
+        let expired = SqlStorageValue::try_from_i64(now.0.saturating_sub(EVENT_RETENTION))?;
+        self.sql.execute("DELETE FROM events WHERE received_at < ?", vec![expired])?;
+        let rows =
+            self.sql.query("SELECT 1 FROM events WHERE id = ?", vec![event.as_str().into()])?;
+        Ok(if rows.is_empty() { Dedup::New } else { Dedup::Duplicate })
+    }
+
+    fn record_event(&self, event: &EventId, now: Timestamp) -> PortResult<()> {
+        let values = vec![event.as_str().into(), SqlStorageValue::try_from_i64(now.0)?];
+        let insert = "INSERT OR IGNORE INTO events (id, received_at) VALUES (?, ?)";
+        Ok(self.sql.execute(insert, values)?)
     }
 }
 

@@ -4,14 +4,14 @@ use ::http::header::UPGRADE;
 use web_sys::{Headers, Request, RequestInit};
 use worker::{Env, ObjectNamespace, Response, WebSocket};
 
-use super::rpc::{LedgerRequest, ReconcileResult, SERVED_BY, TOO_MANY_REQUESTS};
+use super::rpc::{ReconcileResult, SERVED_BY, TOO_MANY_REQUESTS};
 use crate::{
     api::stream::LAST_EVENT_ID,
     entitlement::{Summary, Version},
     id::{CustomerKey, LookupKey, Timestamp},
     json,
-    ledger::ApplyReceipt,
-    store::{Error, Ledger, LoadedSet, ServedBy, WaitFor, record},
+    ledger::{ApplyReceipt, LedgerRequest, WaitFor},
+    store::{Error, Ledger, LoadedSet, ServedBy, record},
     worker::rpc::{NEWER_RELEASE, OBJECT_URL, object_stub, post, unreachable},
 };
 

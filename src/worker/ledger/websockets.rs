@@ -10,11 +10,11 @@
 
 use ::http::header::UPGRADE;
 use worker::{
-    Request, Response, Result, WebSocket, WebSocketPair, console_error, wasm_bindgen::JsValue,
-    worker_sys::ext::WebSocketExt as _,
+    Request, Response, Result, State, WebSocket, WebSocketPair, console_error,
+    wasm_bindgen::JsValue, worker_sys::ext::WebSocketExt as _,
 };
 
-use super::{rpc, state::CustomerState};
+use super::{rpc, storage::LedgerTables};
 use crate::{
     api::stream::LAST_EVENT_ID,
     entitlement::Version,
@@ -33,9 +33,13 @@ pub(in crate::worker) const NORMAL_CLOSURE: u16 = 1000;
 const INTERNAL_ERROR: u16 = 1011;
 
 /// Accepts a subscriber, or returns the number of subscribers if the request is not an upgrade.
-pub(super) fn accept(state: &CustomerState, request: &Request) -> Result<Response> {
+pub(super) fn accept(
+    context: &State,
+    tables: &LedgerTables,
+    request: &Request,
+) -> Result<Response> {
     let headers = request.headers();
-    let count = state.context.get_websockets().len();
+    let count = context.get_websockets().len();
     if headers.get(UPGRADE.as_str())?.is_none() {
         return rpc::listener_count_response(count);
     }
@@ -44,9 +48,9 @@ pub(super) fn accept(state: &CustomerState, request: &Request) -> Result<Respons
     }
     let since = headers.get(LAST_EVENT_ID.as_str())?.and_then(|since| since.parse().ok());
     let since = since.map(Version);
-    let version = state.storage().ledger()?.version();
+    let version = tables.version()?;
     let mut notifications = match since {
-        Some(since) => notifications_since(state, since, version)?,
+        Some(since) => notifications_since(tables, since, version)?,
         None => Vec::new(),
     };
     if !matches!(notifications.last(), Some(ChangeNotification::Version(_))) {
@@ -55,15 +59,9 @@ pub(super) fn accept(state: &CustomerState, request: &Request) -> Result<Respons
     let messages =
         notifications.iter().map(rpc::encode_notification).collect::<Result<Vec<_>>>()?;
     let WebSocketPair { client, server } = WebSocketPair::new()?;
-    state.context.accept_web_socket(&server);
+    context.accept_web_socket(&server);
     send_notifications(&server, version, &messages);
     Response::from_websocket(client)
-}
-
-/// Sends the change of the set to all subscribers, and wakes the callers that wait for one.
-pub(super) fn notify_changed(state: &CustomerState) {
-    broadcast(state);
-    state.set_changed.notify_waiters();
 }
 
 /// Closes a WebSocket.
@@ -73,12 +71,12 @@ pub(in crate::worker) fn close(socket: &WebSocket, code: u16) {
 }
 
 /// Sends each subscriber the changes that were not sent to it yet.
-fn broadcast(state: &CustomerState) {
-    let sockets = state.context.get_websockets();
+pub(super) fn broadcast(context: &State, tables: &LedgerTables) {
+    let sockets = context.get_websockets();
     if sockets.is_empty() {
         return;
     }
-    if let Err(error) = broadcast_to(state, &sockets) {
+    if let Err(error) = broadcast_to(tables, &sockets) {
         console_error!("failed to broadcast to subscribers, closing their WebSockets: {error}");
         for socket in &sockets {
             close(socket, INTERNAL_ERROR);
@@ -86,8 +84,8 @@ fn broadcast(state: &CustomerState) {
     }
 }
 
-fn broadcast_to(state: &CustomerState, sockets: &[WebSocket]) -> Result<()> {
-    let version = state.storage().ledger()?.version();
+fn broadcast_to(tables: &LedgerTables, sockets: &[WebSocket]) -> Result<()> {
+    let version = tables.version()?;
     // The messages of the last subscriber: most others have missed the same changes.
     let mut cached: Option<(Version, Vec<String>)> = None;
     for socket in sockets {
@@ -101,7 +99,7 @@ fn broadcast_to(state: &CustomerState, sockets: &[WebSocket]) -> Result<()> {
         let messages = match &cached {
             Some((cached_since, messages)) if *cached_since == since => messages,
             _ => {
-                let notifications = notifications_since(state, since, version)?;
+                let notifications = notifications_since(tables, since, version)?;
                 let messages =
                     notifications.iter().map(rpc::encode_notification).collect::<Result<_>>()?;
                 &cached.insert((since, messages)).1
@@ -114,11 +112,11 @@ fn broadcast_to(state: &CustomerState, sockets: &[WebSocket]) -> Result<()> {
 
 /// Returns the changes after `since`, or only the current version if one of them is not stored.
 fn notifications_since(
-    state: &CustomerState,
+    tables: &LedgerTables,
     since: Version,
     version: Version,
 ) -> Result<Vec<ChangeNotification>> {
-    let stored = state.storage().changes_since(since)?;
+    let stored = tables.changes_since(since)?;
     Ok(match changes_since(since, version, &stored) {
         Some(changes) => changes.iter().cloned().map(ChangeNotification::Change).collect(),
         None => vec![ChangeNotification::Version(version)],

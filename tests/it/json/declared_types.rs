@@ -10,15 +10,12 @@ use entgate::{
     id::{ActivityId, CustomerKey, LookupKey, Timestamp, UnixMillis},
     json::{FromJson, from_slice},
     ledger::{
-        Activity, ActivityKind, ApplyOutcome, ApplyReceipt, ChangeNotification, ObservedFeatures,
-        SetChange, SyncProblem, SyncStatus,
+        Activity, ActivityKind, ApplyOutcome, ApplyReceipt, ChangeNotification, LedgerRequest,
+        ObservedFeatures, SetChange, SyncProblem, SyncStatus, WaitFor,
     },
+    pagination::{Cursor, PageOf, PageRequest},
     policy::{GrantRule, StatusPolicy},
-    store::{
-        ActivityEntry, ActivityPage, Backlog, CustomerSyncStatus, ServedBy, WaitFor,
-        ledger_request::LedgerRequest,
-        pagination::{Cursor, PageOf, PageRequest},
-    },
+    store::{ActivityEntry, ActivityPage, Backlog, CustomerSyncStatus, ServedBy},
 };
 use serde::Serialize;
 use syn::{

@@ -1,177 +1,107 @@
-//! A customer's ledger in a model of its environment: Stripe, KV, the customer index, and time.
+//! A customer's ledger in a model of its environment.
 //!
-//! [`LedgerState`] and [`StripeClient`] are the crate's own. The model covers the failures around them.
-//! A read is a future that is polled one request at a time, so that other steps can run between two
-//! pages. A crash drops the read, and everything else that is not stored.
+//! The process, its steps and the client for Stripe are the crate's own. Calls of the ledger are
+//! tasks: each step of the history polls all of them once, or lets time pass. A crash drops them, and
+//! everything else that is not stored.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::{BTreeMap, BTreeSet},
-    future::Future,
-    pin::Pin,
-    rc::Rc,
-    task::{Context, Poll, Waker},
-};
+use std::{cell::RefCell, collections::BTreeMap, future::poll_fn, pin::pin, rc::Rc};
 
 use entgate::{
     entitlement::{ActiveEntitlement, Completeness, Entitlements, Summary, SummaryPage, Version},
-    id::{CustomerId, EventId, LookupKey, Timestamp, UnixMillis},
-    ledger::{
-        Dedup, Jitter, LedgerState, ReadReason, Reconciliation, SourceAccess, SourceRead,
-        SourceState, SyncStatus, Task,
-    },
-    source::{self, StripeClient, StripeResponse, Transport, fake::FakeStripe},
+    id::{Timestamp, UnixMillis},
+    ledger::{ApplyOutcome, LedgerProcess, LedgerRequest, LedgerResponse, SourceAccess, WaitFor},
+    store::memory::{Fault, MemoryTables},
 };
+use futures_util::FutureExt as _;
 
+use super::world::{CUSTOMER, RequestFault, World, WorldPorts, WriteResult, same};
 use crate::support::customer;
-
-const CUSTOMER: &str = "cus_ada";
 
 /// The most entitlements that Stripe puts into an event.
 const EVENT_PAGE: usize = 10;
 
-/// The result of a write of the replica.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum WriteResult {
-    Succeeded,
-    FailedBefore,
-    FailedAfter,
-    /// The write fails, and takes effect so many milliseconds later all the same.
-    FailedWithLateEffect(u64),
-}
-
-/// How a request to Stripe fails.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Fault {
-    ConnectionLost,
-    Status(u16),
-    Malformed,
-}
-
-/// A transport to Stripe on which each response takes a step, with injected faults.
-#[derive(Clone, Default)]
-struct FlakyStripe {
-    stripe: Rc<FakeStripe>,
-    faults: Rc<RefCell<Vec<Fault>>>,
-    now: Rc<Cell<u64>>,
-}
-
-impl Transport for FlakyStripe {
-    async fn get(&self, target: &str) -> Result<StripeResponse, String> {
-        let fault = self.faults.borrow_mut().pop();
-        let response = match fault {
-            None => self.stripe.get(target).await,
-            Some(Fault::ConnectionLost) => Err("the connection was cut".to_owned()),
-            Some(Fault::Status(status)) => {
-                Ok(StripeResponse { status, ..StripeResponse::default() })
-            }
-            Some(Fault::Malformed) => Ok(StripeResponse {
-                status: 200,
-                body: b"{\"data\":[".to_vec(),
-                ..StripeResponse::default()
-            }),
-        };
-        yield_once().await;
-        response
-    }
-
-    async fn sleep(&self, _millis: u64) {
-        yield_once().await;
-    }
-
-    fn now(&self) -> UnixMillis {
-        UnixMillis(self.now.get())
-    }
-
-    fn random(&self) -> f64 {
-        0.5
-    }
-}
-
-/// Lets another step run.
-async fn yield_once() {
-    let mut yielded = false;
-    std::future::poll_fn(|_| {
-        if std::mem::replace(&mut yielded, true) { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-}
-
-type ReadFuture = Pin<Box<dyn Future<Output = Result<SourceState, source::Error>>>>;
-
 pub(crate) struct Harness {
-    access: SourceAccess,
+    world: Rc<World>,
+    process: LedgerProcess<WorldPorts>,
     /// Whether events have a list.
     events_have_lists: bool,
-    transport: FlakyStripe,
     /// How many seconds Stripe's clock is ahead of ours.
     skew: i64,
-    /// All states of the customer at Stripe. The last one is the current state.
-    states: Vec<Vec<ActiveEntitlement>>,
     grants: u32,
     events: u32,
-    /// Events that Stripe has created and not delivered.
-    in_flight: Vec<Summary>,
-    /// Acknowledged events, in the order of their arrival.
-    acknowledged: Vec<Summary>,
+    deliveries: Rc<Deliveries>,
     pub(crate) dropped: bool,
-
-    /// The stored state, which survives a crash.
-    state: LedgerState,
-    event_ids: BTreeSet<EventId>,
-    /// A read and a write in progress, which do not survive a crash. The number is the index of the
-    /// state at Stripe when the read started.
-    read: Option<(SourceRead, ReadReason, usize, ReadFuture)>,
-    write: Option<Entitlements>,
-
-    replica: Option<Entitlements>,
-    /// Failed writes that take effect later, each with its time.
-    late_writes: Vec<(u64, Entitlements)>,
-    reported_status: Option<SyncStatus>,
-    reported_features: BTreeSet<LookupKey>,
     /// The content of each version.
     versions: BTreeMap<Version, (Completeness, Vec<ActiveEntitlement>)>,
-    /// The index of the oldest state that the ledger may have: a read returned it.
-    oldest_state: usize,
+}
+
+/// The events of the customer.
+#[derive(Default)]
+struct Deliveries {
+    /// Events that Stripe has created, and that were not acknowledged.
+    unsent: RefCell<Vec<Summary>>,
+    /// Events whose webhook is in progress.
+    in_progress: RefCell<Vec<Summary>>,
+    /// Acknowledged events, in the order of their acknowledgement.
+    acknowledged: RefCell<Vec<Summary>>,
+    /// Stored events, in the order in which they were applied.
+    applied: RefCell<Vec<Summary>>,
+}
+
+impl Deliveries {
+    fn note_if_applied(&self, event: &Summary, tables: &MemoryTables) {
+        let mut applied = self.applied.borrow_mut();
+        if tables.has_event(&event.event) && !applied.contains(event) {
+            applied.push(event.clone());
+        }
+    }
+
+    /// Ends the webhook of an event. Stripe sends the event again if it was not acknowledged.
+    fn finish(&self, event: &Summary, outcome: Option<ApplyOutcome>) {
+        let mut in_progress = self.in_progress.borrow_mut();
+        let index = in_progress.iter().position(|other| other == event).unwrap();
+        let event = in_progress.remove(index);
+        let mut acknowledged = self.acknowledged.borrow_mut();
+        let is_repeated = acknowledged.contains(&event);
+        match outcome {
+            Some(outcome) if is_repeated => assert_eq!(outcome, ApplyOutcome::Duplicate),
+            Some(_) => acknowledged.push(event),
+            None if is_repeated => {}
+            None => self.unsent.borrow_mut().push(event),
+        }
+    }
+
+    /// Ends all webhooks without an acknowledgement.
+    fn fail_all(&self) {
+        let lost = self.in_progress.borrow().clone();
+        lost.iter().for_each(|event| self.finish(event, None));
+    }
 }
 
 impl Harness {
     pub(crate) fn new(access: SourceAccess, events_have_lists: bool, skew: i64) -> Self {
-        let harness = Self {
-            access,
+        let world = World::new(access);
+        Self {
+            process: LedgerProcess::new(WorldPorts(Rc::clone(&world))),
+            world,
             events_have_lists,
-            transport: FlakyStripe::default(),
             skew,
-            states: vec![Vec::new()],
             grants: 0,
             events: 0,
-            in_flight: Vec::new(),
-            acknowledged: Vec::new(),
+            deliveries: Rc::default(),
             dropped: false,
-            state: LedgerState::default(),
-            event_ids: BTreeSet::new(),
-            read: None,
-            write: None,
-            replica: None,
-            late_writes: Vec::new(),
-            reported_status: None,
-            reported_features: BTreeSet::new(),
             versions: BTreeMap::from([(Version(0), (Completeness::Complete, Vec::new()))]),
-            oldest_state: 0,
-        };
-        harness.transport.now.set(1_700_000_000_000);
-        harness.transport.stripe.set_entitlements(CUSTOMER, Vec::new());
-        harness
+        }
     }
 
     fn now(&self) -> UnixMillis {
-        self.transport.now()
+        self.world.time.now()
     }
 
     /// At Stripe, the customer gets the features from `first` on, `count` of them, and an event is
     /// created.
     pub(crate) fn change(&mut self, first: usize, count: usize) {
-        let before = self.states.last().unwrap();
+        let before = self.world.states.borrow().last().unwrap().clone();
         let mut after = Vec::with_capacity(count);
         for feature in first..first + count {
             let feature = format!("feat_test_{feature}").try_into().unwrap();
@@ -186,10 +116,10 @@ impl Harness {
                 }
             }));
         }
-        if *before == after {
+        if before == after {
             return;
         }
-        self.transport.stripe.set_entitlements(CUSTOMER, after.clone());
+        self.world.stripe.set_entitlements(CUSTOMER, after.clone());
         self.events += 1;
         let page: Vec<_> = after.iter().take(EVENT_PAGE).cloned().collect();
         let page = if page.len() < after.len() {
@@ -197,221 +127,190 @@ impl Harness {
         } else {
             SummaryPage::Complete(page)
         };
-        self.in_flight.push(Summary {
+        self.deliveries.unsent.borrow_mut().push(Summary {
             event: format!("evt_{}", self.events).try_into().unwrap(),
             customer: customer(CUSTOMER),
             created: Timestamp(self.now().to_timestamp().0 + self.skew),
             page: self.events_have_lists.then_some(page),
         });
-        self.states.push(after);
+        self.world.states.borrow_mut().push(after);
     }
 
-    /// Delivers one of the events in flight.
+    /// Sends one of the events that were not acknowledged.
     pub(crate) fn deliver(&mut self, which: usize) {
-        if !self.in_flight.is_empty() {
-            let event = self.in_flight.remove(which % self.in_flight.len());
-            self.apply(&event);
-        }
+        let event = take(&self.deliveries.unsent, which);
+        event.into_iter().for_each(|event| self.send(event));
     }
 
-    /// Loses one of the events in flight, if the source can be read.
+    /// Loses one of the events, if the source can be read.
     pub(crate) fn drop_event(&mut self, which: usize) {
-        if self.access == SourceAccess::Available && !self.in_flight.is_empty() {
-            self.in_flight.remove(which % self.in_flight.len());
-            self.dropped = true;
+        if self.world.access == SourceAccess::Available {
+            self.dropped |= take(&self.deliveries.unsent, which).is_some();
         }
     }
 
-    /// Delivers an acknowledged event again.
+    /// Sends an acknowledged event again.
     pub(crate) fn repeat(&mut self, which: usize) {
-        if !self.acknowledged.is_empty() {
-            let event = self.acknowledged[which % self.acknowledged.len()].clone();
-            let before = self.state.clone();
-            self.apply(&event);
-            assert_eq!(self.state, before, "a duplicate changes nothing");
+        let acknowledged = self.deliveries.acknowledged.borrow().clone();
+        if !acknowledged.is_empty() {
+            self.send(acknowledged[which % acknowledged.len()].clone());
         }
     }
 
-    fn apply(&mut self, event: &Summary) {
-        let dedup =
-            if self.event_ids.contains(&event.event) { Dedup::Duplicate } else { Dedup::New };
-        self.state.apply_event(event, dedup, self.access, self.now()).unwrap();
-        if self.event_ids.insert(event.event.clone()) {
-            self.acknowledged.push(event.clone());
-        }
+    fn send(&self, event: Summary) {
+        self.deliveries.in_progress.borrow_mut().push(event.clone());
+        let (process, deliveries) = (self.process.clone(), Rc::clone(&self.deliveries));
+        let world = Rc::clone(&self.world);
+        self.spawn(async move {
+            let request = LedgerRequest::Apply(event.clone());
+            let mut response = pin!(process.handle(&request));
+            let response = poll_fn(|context| {
+                let response = response.as_mut().poll(context);
+                deliveries.note_if_applied(&event, &world.tables);
+                response
+            });
+            let outcome = match response.await {
+                Ok(LedgerResponse::Receipt(receipt)) => Some(receipt.outcome),
+                Ok(response) => panic!("{response:?}"),
+                Err(_) => None,
+            };
+            deliveries.finish(&event, outcome);
+        });
     }
 
+    fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        self.world.time.spawn(task.boxed_local());
+    }
+
+    fn request(&self, request: LedgerRequest) {
+        let process = self.process.clone();
+        self.spawn(async move { drop(process.handle(&request).await) });
+    }
+
+    /// Polls all tasks once.
+    pub(crate) fn poll(&mut self) {
+        self.world.time.poll_tasks();
+    }
+
+    /// Lets time pass, and starts the alarm if it is due.
     pub(crate) fn pass_time(&mut self, millis: u64) {
-        self.transport.now.set(self.now().0 + millis);
-        let now = self.now().0;
-        let (due, later) = self.late_writes.drain(..).partition(|(at, _)| *at <= now);
-        self.late_writes = later;
-        for (_, set) in Vec::from_iter::<Vec<(u64, Entitlements)>>(due) {
-            self.replica = Some(set);
+        self.world.time.set(self.now().saturating_add(millis));
+        self.world.apply_late_writes();
+        let is_due = self.world.alarm.get().is_some_and(|at| at <= self.now());
+        if !is_due || self.world.is_alarm_running.get() {
+            return;
         }
-    }
-
-    /// The alarm fires: due tasks start.
-    pub(crate) fn run_due_tasks(&mut self, report_fails: bool) {
-        let now = self.now();
-        let due = |task| self.state.outbox.is_due(task, now);
-        if due(Task::Read) || due(Task::Confirm) {
-            self.begin_read(ReadReason::Reconcile);
-        }
-        if self.state.outbox.is_due(Task::Replica, now) && self.write.is_none() {
-            self.write = self.state.begin_replica_write(now).cloned();
-        }
-        if self.state.outbox.is_due(Task::Report, now)
-            && let Some(report) = self.state.begin_report()
-        {
-            if report_fails {
-                self.state.report_failed(now, Jitter(0.5));
-            } else {
-                self.reported_status = Some(report.status);
-                self.reported_features.extend(report.features.iter().cloned());
-                self.state.report_succeeded(&report, now);
+        self.world.alarm.take();
+        self.world.is_alarm_running.set(true);
+        let (process, world) = (self.process.clone(), Rc::clone(&self.world));
+        self.spawn(async move {
+            let result = process.run_due_tasks().await;
+            world.is_alarm_running.set(false);
+            if result.is_err() {
+                world.retry_alarm();
             }
-        }
+        });
     }
 
     /// A request loads the set: an incomplete set is read at the source.
     pub(crate) fn load(&mut self) {
-        let is_complete = self
-            .state
-            .entitlements
-            .as_ref()
-            .is_some_and(|set| set.completeness == Completeness::Complete);
-        if !is_complete && self.access == SourceAccess::Available {
-            self.begin_read(ReadReason::OnDemand);
-        }
+        self.request(LedgerRequest::Load { customer: customer(CUSTOMER), features: vec![] });
+    }
+
+    /// A request reads the source, and waits so many seconds for a feature.
+    pub(crate) fn sync(&mut self, feature: usize, max_seconds: u32) {
+        let feature = format!("feat_test_{feature}").as_str().try_into().unwrap();
+        let wait_for = (max_seconds > 0).then_some(WaitFor { feature, max_seconds });
+        self.request(LedgerRequest::Sync { customer: customer(CUSTOMER), wait_for });
     }
 
     /// The last confirmation of the set is too old.
     pub(crate) fn reconcile(&mut self) {
-        if self.state.entitlements.is_some() && self.access == SourceAccess::Available {
-            self.state.schedule_reconcile(self.now());
-        }
-    }
-
-    fn begin_read(&mut self, reason: ReadReason) {
-        if self.read.is_none() {
-            let transport = self.transport.clone();
-            let future = Box::pin(async move {
-                let id = CustomerId::try_from(CUSTOMER).unwrap();
-                StripeClient::new(transport).list_entitlements(&id).await
-            });
-            let started_at = self.states.len() - 1;
-            self.read = Some((self.state.begin_source_read(), reason, started_at, future));
-        }
-    }
-
-    /// Continues the read by one request.
-    pub(crate) fn continue_read(&mut self) {
-        let Some((read, reason, started_at, mut future)) = self.read.take() else { return };
-        let mut context = Context::from_waker(Waker::noop());
-        let now = self.now();
-        match future.as_mut().poll(&mut context) {
-            Poll::Pending => self.read = Some((read, reason, started_at, future)),
-            Poll::Ready(Ok(source)) => {
-                let reconciliation =
-                    self.state.apply_source_list(read, reason, &source, now).unwrap();
-                let is_applied = matches!(
-                    reconciliation,
-                    Reconciliation::InSync | Reconciliation::Updated | Reconciliation::Drifted(_)
-                );
-                if let (SourceState::List(list), true) = (source, is_applied) {
-                    let mut states = started_at..self.states.len();
-                    let returned = states.find(|index| same(&self.states[*index], &list));
-                    self.oldest_state = self.oldest_state.max(returned.unwrap());
-                }
-            }
-            Poll::Ready(Err(error)) => {
-                let not_before = now.saturating_add(error.retry_after_ms());
-                self.state.source_failed(error.operator_problem(), not_before, now, Jitter(0.5));
-            }
+        let is_known = self.world.tables.state().entitlements.is_some();
+        if is_known && self.world.access == SourceAccess::Available {
+            self.request(LedgerRequest::Reconcile(customer(CUSTOMER)));
         }
     }
 
     pub(crate) fn finish_write(&mut self, result: WriteResult) {
-        let Some(set) = self.write.take() else { return };
-        let now = self.now();
-        let version = set.version;
-        match result {
-            WriteResult::Succeeded | WriteResult::FailedAfter => self.replica = Some(set),
-            WriteResult::FailedBefore => {}
-            WriteResult::FailedWithLateEffect(millis) => {
-                self.late_writes.push((now.0 + millis, set));
-            }
-        }
-        if result == WriteResult::Succeeded {
-            self.state.replica_write_succeeded(version, now);
-        } else {
-            self.state.replica_write_failed(now, Jitter(0.5));
-        }
+        self.world.finish_write(result);
     }
 
     /// The object crashes and loses everything that is not stored. A write in progress may take effect
     /// after so many milliseconds.
     pub(crate) fn crash(&mut self, late_effect: Option<u64>) {
-        self.read = None;
-        if let (Some(set), Some(millis)) = (self.write.take(), late_effect) {
-            self.late_writes.push((self.now().0 + millis, set));
+        self.world.abandon_write(late_effect);
+        self.world.time.drop_tasks();
+        if self.world.is_alarm_running.take() {
+            self.world.retry_alarm();
         }
+        self.process = LedgerProcess::new(WorldPorts(Rc::clone(&self.world)));
+        self.deliveries.fail_all();
     }
 
-    pub(crate) fn fail(&mut self, faults: &[Fault]) {
-        self.transport.faults.borrow_mut().extend(faults);
+    pub(crate) fn fail_requests(&mut self, faults: &[RequestFault]) {
+        self.world.request_faults.borrow_mut().extend(faults);
     }
 
-    fn has_entitlements(&self, list: &[ActiveEntitlement]) -> bool {
-        self.state.entitlements.as_ref().is_some_and(|set| same(&set.data, list))
+    pub(crate) fn fail_transaction(&mut self, fault: Fault) {
+        self.world.tables.fail_next(fault);
+    }
+
+    pub(crate) fn fail_report(&mut self, fault: Fault) {
+        self.world.report_faults.borrow_mut().push_back(fault);
     }
 
     /// Asserts what must be true after every step.
     pub(crate) fn assert_invariants(&mut self) {
-        for event in &self.acknowledged {
-            assert!(self.event_ids.contains(&event.event), "the id of {} is lost", event.event);
+        for event in &*self.deliveries.acknowledged.borrow() {
+            assert!(self.world.tables.has_event(&event.event), "the id of {} is lost", event.event);
         }
-        if let Some(set) = &self.state.entitlements {
+        let state = self.world.tables.state();
+        for set in &self.world.tables.take_history() {
             let content = (set.completeness, set.data.clone());
             let (newest, _) = self.versions.last_key_value().unwrap();
             assert!(set.version >= *newest, "version {} after {newest}", set.version);
             let stored = self.versions.entry(set.version).or_insert_with(|| content.clone());
             assert_eq!(*stored, content, "version {} is two sets", set.version);
-            match set.completeness {
-                Completeness::Complete => {
-                    let existed_since = |from: usize| {
-                        self.states[from..].iter().any(|state| same(state, &set.data))
-                    };
-                    assert!(existed_since(0), "a set that never existed: {:?}", set.data);
-                    // With two clocks, an event may seem newer than a read that included it.
-                    let oldest_state = if self.skew == 0 { self.oldest_state } else { 0 };
-                    assert!(existed_since(oldest_state), "the result of a read is undone");
-                }
-                Completeness::Partial => {
-                    for grant in &set.data {
-                        let existed = self.states.iter().any(|state| state.contains(grant));
-                        assert!(existed, "a grant that never existed: {grant:?}");
-                    }
-                }
-            }
+            self.assert_set_existed(set);
         }
-        if let Some(replica) = &self.replica {
+        self.world.oldest_state.set(self.world.last_read.get());
+        if let Some(replica) = &*self.world.replica.borrow() {
             let content = (replica.completeness, replica.data.clone());
             let version = self.versions.get(&replica.version);
             assert_eq!(version, Some(&content), "the replica is no version of the ledger");
         }
-        let next_due = self.state.outbox.next_due();
-        assert!(next_due.is_none() || next_due >= Some(UnixMillis(1_700_000_000_000)));
+        let is_stuck = self.world.time.is_idle()
+            && state.outbox.next_due().is_some()
+            && self.world.alarm.get().is_none();
+        assert!(!is_stuck, "tasks are pending without an alarm: {:?}", state.outbox);
+    }
+
+    fn assert_set_existed(&self, set: &Entitlements) {
+        let states = self.world.states.borrow();
+        match set.completeness {
+            Completeness::Complete => {
+                let existed_since =
+                    |from: usize| states[from..].iter().any(|state| same(state, &set.data));
+                assert!(existed_since(0), "a set that never existed: {:?}", set.data);
+                // With two clocks, an event may seem newer than a read that included it.
+                let oldest_state = if self.skew == 0 { self.world.oldest_state.get() } else { 0 };
+                assert!(existed_since(oldest_state), "the result of a read is undone");
+            }
+            Completeness::Partial => {
+                for grant in &set.data {
+                    let existed = states.iter().any(|state| state.contains(grant));
+                    assert!(existed, "a grant that never existed: {grant:?}");
+                }
+            }
+        }
     }
 
     /// Removes all faults, delivers all events, and runs all tasks.
     pub(crate) fn drain(&mut self) {
-        self.transport.faults.borrow_mut().clear();
-        while !self.in_flight.is_empty() {
-            self.deliver(0);
-            self.assert_invariants();
-        }
+        self.world.request_faults.take();
+        self.world.report_faults.take();
+        self.world.tables.clear_faults();
         self.complete_tasks();
         // A lost event takes effect only at the next confirmation.
         if self.dropped {
@@ -420,47 +319,62 @@ impl Harness {
         }
     }
 
-    /// Lets time pass until no task is pending.
+    /// Delivers events and lets time pass until nothing is pending.
     fn complete_tasks(&mut self) {
-        for _ in 0..200 {
-            let late_write = self.late_writes.iter().map(|(at, _)| *at).min();
-            let busy = self.read.is_some() || self.write.is_some();
-            let next = self.state.outbox.next_due().map(|due| due.0);
-            if !busy && late_write.is_none() && next.is_none() {
-                return;
+        for _ in 0..2_000 {
+            while !self.deliveries.unsent.borrow().is_empty() {
+                self.deliver(0);
             }
-            while self.read.is_some() {
-                self.continue_read();
-            }
+            let progress = self.world.time.poll_tasks();
             self.finish_write(WriteResult::Succeeded);
             self.assert_invariants();
-            let next = [late_write, self.state.outbox.next_due().map(|due| due.0)];
-            if let Some(next) = next.into_iter().flatten().min() {
-                self.pass_time(next.saturating_sub(self.now().0));
+            if progress {
+                continue;
             }
-            self.run_due_tasks(false);
+            // The platform starts an alarm only after the one before it has ended.
+            let is_alarm_running = self.world.is_alarm_running.get();
+            let next = [
+                self.world.time.next_timer(),
+                self.world.alarm.get().filter(|_| !is_alarm_running),
+                self.world.next_late_write(),
+            ];
+            match next.into_iter().flatten().min() {
+                Some(next) => self.pass_time(next.0.saturating_sub(self.now().0)),
+                None if self.deliveries.unsent.borrow().is_empty() => {
+                    assert!(self.world.time.is_idle(), "a task waits forever");
+                    return;
+                }
+                None => {}
+            }
         }
-        panic!("the tasks never complete: {:?}", self.state.outbox);
+        panic!("the tasks never complete: {:?}", self.world.tables.state().outbox);
     }
 
     /// Asserts what must be true after [`Self::drain()`].
     pub(crate) fn assert_final_state(&self) {
-        let entitlements = self.state.entitlements.as_ref();
-        match self.access {
-            SourceAccess::Available if self.acknowledged.is_empty() && entitlements.is_none() => {}
+        let state = self.world.tables.state();
+        assert_eq!(state.outbox.next_due(), None, "tasks are pending");
+        let entitlements = state.entitlements.as_ref();
+        let applied = self.deliveries.applied.borrow();
+        let acknowledged = self.deliveries.acknowledged.borrow();
+        assert!(acknowledged.iter().all(|event| applied.contains(event)));
+        match self.world.access {
+            SourceAccess::Available if applied.is_empty() && entitlements.is_none() => {}
             SourceAccess::Available => {
                 let set = entitlements.unwrap();
-                let state = self.states.last().unwrap();
+                let states = self.world.states.borrow();
+                let last = states.last().unwrap();
                 assert_eq!(set.completeness, Completeness::Complete);
-                assert!(same(&set.data, state), "Stripe has {state:?}, not {:?}", set.data);
+                assert!(same(&set.data, last), "Stripe has {last:?}, not {:?}", set.data);
             }
             SourceAccess::None => {
                 // `max_by_key` returns the last maximum: the later arrival.
-                let newest = self.acknowledged.iter().max_by_key(|event| event.created);
+                let newest = applied.iter().max_by_key(|event| event.created);
                 match newest.and_then(|event| event.page.as_ref()) {
                     None => assert_eq!(entitlements, None),
                     Some(SummaryPage::Complete(page)) => {
-                        assert!(self.has_entitlements(page), "not the newest event's list");
+                        let set = entitlements.unwrap();
+                        assert!(same(&set.data, page), "not the newest event's list");
                     }
                     Some(SummaryPage::Truncated(page)) => {
                         let set = entitlements.unwrap();
@@ -470,25 +384,32 @@ impl Harness {
                 }
             }
         }
-        match (&self.replica, entitlements) {
+        self.assert_copies(entitlements);
+    }
+
+    /// Asserts that the replica and the customer index are as new as the ledger.
+    fn assert_copies(&self, entitlements: Option<&Entitlements>) {
+        match (&*self.world.replica.borrow(), entitlements) {
             (Some(replica), Some(set)) => {
                 assert_eq!(replica.version, set.version, "the replica lags");
             }
             (None, Some(set)) => assert_eq!((set.version, set.data.len()), (Version(1), 0)),
             (replica, None) => assert_eq!(*replica, None),
         }
-        let pending = self.reported_status.map(|status| status.pending);
+        let pending = self.world.reported_status.get().map(|status| status.pending);
         assert_eq!(pending, entitlements.map(|_| 0), "completed tasks are reported as pending");
         let sets = self.versions.values().flat_map(|(_, data)| data);
-        let observed = sets.map(|grant| grant.lookup_key.clone()).collect::<BTreeSet<_>>();
-        assert_eq!(self.reported_features, observed, "the features of all sets are reported");
+        let observed = sets.map(|grant| grant.lookup_key.clone()).collect();
+        let reported = self.world.reported_features.borrow();
+        assert_eq!(*reported, observed, "the features of all sets are reported");
     }
 }
 
-/// Whether two lists contain the same grants, in any order.
-fn same(one: &[ActiveEntitlement], other: &[ActiveEntitlement]) -> bool {
-    let ids = |list: &[ActiveEntitlement]| {
-        list.iter().map(|grant| grant.id.as_str().to_owned()).collect::<BTreeSet<_>>()
-    };
-    one.len() == other.len() && ids(one) == ids(other)
+fn take(events: &RefCell<Vec<Summary>>, which: usize) -> Option<Summary> {
+    let mut events = events.borrow_mut();
+    if events.is_empty() {
+        return None;
+    }
+    let index = which % events.len();
+    Some(events.remove(index))
 }

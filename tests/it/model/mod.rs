@@ -1,13 +1,15 @@
 //! Model test of the ledger: in any history, the ledger ends in Stripe's state, and its answers are
 //! never wrong on the way.
 //!
-//! Random histories of one customer become events. They arrive in any order, twice, late or never.
-//! Reads and writes fail before and after their effect, the object crashes, and time jumps.
+//! Random histories of one customer become events. They arrive in any order, twice, late or never, and
+//! several at a time. Requests, transactions and writes fail before and after their effect. The object
+//! crashes between any two steps, and time jumps.
 //! `PROPTEST_CASES` sets the number of histories.
 
 mod harness;
+pub(crate) mod world;
 
-use entgate::ledger::SourceAccess;
+use entgate::{ledger::SourceAccess, store::memory::Fault};
 use proptest::{
     collection::vec,
     option,
@@ -16,7 +18,10 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 
-use self::harness::{Fault, Harness, WriteResult};
+use self::{
+    harness::Harness,
+    world::{RequestFault, WriteResult},
+};
 
 /// The number of histories, unless `PROPTEST_CASES` sets another.
 const CASES: u32 = 10_000;
@@ -29,15 +34,15 @@ enum Step {
     Deliver(usize),
     Drop(usize),
     Repeat(usize),
+    Poll,
     PassTime(u64),
-    RunDueTasks {
-        report_fails: bool,
-    },
     Load,
+    Sync(usize, u32),
     Reconcile,
-    ContinueRead,
     FinishWrite(WriteResult),
-    Fail(Vec<Fault>),
+    FailRequests(Vec<RequestFault>),
+    FailTransaction(Fault),
+    FailReport(Fault),
     Crash(Option<u64>),
 }
 
@@ -58,24 +63,26 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(WriteResult::FailedAfter),
         2 => late().prop_map(WriteResult::FailedWithLateEffect),
     ];
-    let fault = prop_oneof![
-        Just(Fault::ConnectionLost),
-        Just(Fault::Malformed),
-        (0..6_usize).prop_map(|index| Fault::Status([401, 403, 404, 429, 500, 503][index])),
+    let request_fault = prop_oneof![
+        Just(RequestFault::ConnectionLost),
+        Just(RequestFault::Malformed),
+        (0..6_usize).prop_map(|index| RequestFault::Status([401, 403, 404, 429, 500, 503][index])),
     ];
+    let fault = || prop_oneof![Just(Fault::Before), Just(Fault::After)];
     prop_oneof![
         5 => (0_usize..20, size).prop_map(|(first, count)| Step::Change(first, count)),
         6 => any().prop_map(Step::Deliver),
         1 => any().prop_map(Step::Drop),
         1 => any().prop_map(Step::Repeat),
         5 => duration.prop_map(Step::PassTime),
-        6 => proptest::bool::weighted(0.2)
-            .prop_map(|report_fails| Step::RunDueTasks { report_fails }),
+        12 => Just(Step::Poll),
         1 => Just(Step::Load),
+        1 => (0_usize..20, 0_u32..25).prop_map(|(feature, wait)| Step::Sync(feature, wait)),
         1 => Just(Step::Reconcile),
-        8 => Just(Step::ContinueRead),
         4 => write_result.prop_map(Step::FinishWrite),
-        1 => vec(fault, 1..5).prop_map(Step::Fail),
+        1 => vec(request_fault, 1..5).prop_map(Step::FailRequests),
+        1 => fault().prop_map(Step::FailTransaction),
+        1 => fault().prop_map(Step::FailReport),
         1 => option::of(late()).prop_map(Step::Crash),
     ]
 }
@@ -90,13 +97,15 @@ fn run_history(access: SourceAccess, events_have_lists: bool, skew: i64, steps: 
             Step::Deliver(which) => harness.deliver(*which),
             Step::Drop(which) => harness.drop_event(*which),
             Step::Repeat(which) => harness.repeat(*which),
+            Step::Poll => harness.poll(),
             Step::PassTime(millis) => harness.pass_time(*millis),
-            Step::RunDueTasks { report_fails } => harness.run_due_tasks(*report_fails),
             Step::Load => harness.load(),
+            Step::Sync(feature, wait) => harness.sync(*feature, *wait),
             Step::Reconcile => harness.reconcile(),
-            Step::ContinueRead => harness.continue_read(),
             Step::FinishWrite(result) => harness.finish_write(*result),
-            Step::Fail(faults) => harness.fail(faults),
+            Step::FailRequests(faults) => harness.fail_requests(faults),
+            Step::FailTransaction(fault) => harness.fail_transaction(*fault),
+            Step::FailReport(fault) => harness.fail_report(*fault),
             Step::Crash(late_effect) => harness.crash(*late_effect),
         }
         harness.assert_invariants();
@@ -135,7 +144,7 @@ fn every_history_of_events_without_lists_ends_in_stripes_state() {
 
 #[test]
 fn an_unknown_customer_whose_list_cannot_be_read_leaves_no_pending_task() {
-    let rejected = Step::Fail(vec![Fault::Status(401)]);
-    let steps = [rejected, Step::Load, Step::ContinueRead, Step::ContinueRead];
+    let rejected = Step::FailRequests(vec![RequestFault::Status(401)]);
+    let steps = [rejected, Step::Load, Step::Poll, Step::Poll];
     run_history(SourceAccess::Available, true, 0, &steps);
 }

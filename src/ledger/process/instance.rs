@@ -1,8 +1,8 @@
-//! What an instance of a ledger object keeps in memory, and its alarm.
+//! What a running instance of a ledger keeps in memory, and its alarm.
 //!
 //! At most one read of the source and one write of the replica are in flight. A caller that needs
-//! one joins it. Everything here may be lost: after an eviction, the stored tasks and the alarm
-//! start the work again.
+//! one joins it. Everything here may be lost: after a restart, the stored tasks and the alarm start
+//! the work again.
 //!
 //! Not here: the operations, which are functions in the files that use this one.
 
@@ -12,38 +12,37 @@ use std::{
     task::{Poll, Waker},
 };
 
-use futures_util::{FutureExt as _, future::poll_fn};
-use worker::{Env, Result, State};
+use futures_util::{
+    FutureExt as _,
+    future::{LocalBoxFuture, Shared, poll_fn},
+};
 
-use super::storage::LedgerStorage;
 use crate::{
-    api::settings::Source,
-    id::{CustomerKey, Livemode, UnixMillis},
-    ledger::{Activity, Reconciliation, Task},
-    source::{StripeClient, Transport},
-    worker::{
-        activity_log::ActivityBuffer,
-        customer_index::CustomerIndexStub,
-        replica::KvReplica,
-        rpc::NEWER_RELEASE_BACKOFF,
-        runtime::{SharedFuture, load_settings, now_millis, scheduled_time},
-        source::open_source,
+    id::UnixMillis,
+    ledger::{
+        activity::Activity,
+        outbox::Task,
+        ports::{LedgerPorts, LedgerStorage as _, LogLevel, PortError},
+        reconcile::Reconciliation,
     },
 };
 
 /// The alarm of a read or write in flight, in milliseconds from now. It starts the task again if
-/// the object is evicted.
+/// the instance is lost.
 const WATCHDOG: u64 = 5_000;
 
-/// A read of the source in flight.
-pub(super) type SharedRead = SharedFuture<std::result::Result<Reconciliation, String>>;
+/// How long an instance that may not change what is stored postpones its alarm, in milliseconds.
+const NEWER_RELEASE_BACKOFF: u64 = 60_000;
 
-/// The state of one customer's ledger object.
-pub(super) struct CustomerState {
-    /// The platform's side of the object: its storage, its alarm, its WebSockets.
-    pub(super) context: State,
-    env: Env,
-    storage: LedgerStorage,
+/// A future in flight, shared by all its callers.
+pub(super) type SharedFuture<T> = Shared<LocalBoxFuture<'static, T>>;
+
+/// A read of the source in flight.
+pub(super) type SharedRead = SharedFuture<Result<Reconciliation, String>>;
+
+/// A running instance of a ledger.
+pub(super) struct Instance<P> {
+    pub(super) ports: P,
     alarm: Cell<AlarmState>,
     /// The write of the replica in flight.
     pub(super) replica_write: RefCell<Option<SharedFuture<()>>>,
@@ -58,7 +57,10 @@ pub(super) struct CustomerState {
     pub(super) source_backoff: RefCell<Option<(UnixMillis, String)>>,
     /// Wakes callers that wait for another set.
     pub(super) set_changed: ChangeSignal,
-    activity_buffer: Rc<ActivityBuffer>,
+    /// The activities that are not appended to the log yet.
+    pub(super) activities: RefCell<Vec<Activity>>,
+    /// Whether activities are being appended.
+    pub(super) is_appending: Cell<bool>,
 }
 
 /// When the alarm is due.
@@ -70,12 +72,10 @@ enum AlarmState {
     Known(Option<UnixMillis>),
 }
 
-impl CustomerState {
-    pub(super) fn new(context: State, env: Env) -> Self {
-        Self {
-            storage: LedgerStorage::new(&context),
-            context,
-            env,
+impl<P: LedgerPorts> Instance<P> {
+    pub(super) fn new(ports: P) -> Rc<Self> {
+        Rc::new(Self {
+            ports,
             alarm: Cell::default(),
             replica_write: RefCell::default(),
             source_read: RefCell::default(),
@@ -83,33 +83,13 @@ impl CustomerState {
             unknown_until: Cell::default(),
             source_backoff: RefCell::default(),
             set_changed: ChangeSignal::default(),
-            activity_buffer: Rc::default(),
-        }
+            activities: RefCell::default(),
+            is_appending: Cell::default(),
+        })
     }
 
-    pub(super) fn storage(&self) -> &LedgerStorage {
-        &self.storage
-    }
-
-    pub(super) fn source_client(
-        &self,
-        livemode: Livemode,
-    ) -> Option<StripeClient<impl Transport + use<>>> {
-        let settings = load_settings(&self.env).ok()?;
-        open_source(&self.env, &settings, livemode).ok()?
-    }
-
-    /// Returns which source is configured.
-    pub(super) fn source_kind(&self) -> Source {
-        load_settings(&self.env).map(|settings| settings.source).unwrap_or_default()
-    }
-
-    pub(super) fn customer_index(&self) -> Result<CustomerIndexStub> {
-        CustomerIndexStub::from_env(&self.env)
-    }
-
-    pub(super) fn replica(&self) -> Result<KvReplica> {
-        KvReplica::from_env(&self.env)
+    pub(super) fn log_error(&self, line: &str) {
+        self.ports.log(LogLevel::Error, line);
     }
 
     /// Starts a future that runs to its end, even if no caller waits for it.
@@ -118,15 +98,14 @@ impl CustomerState {
         future: impl Future<Output = T> + 'static,
     ) -> SharedFuture<T> {
         let shared = future.boxed_local().shared();
-        self.context.wait_until(shared.clone().map(drop));
+        self.ports.spawn(shared.clone().map(drop).boxed_local());
         shared
     }
 
-    /// Appends an activity to the activity log, in the background.
-    pub(super) fn log_activity(&self, customer: &CustomerKey, activity: Activity) {
-        if let Some(flush) = self.activity_buffer.push(&self.env, customer, activity) {
-            self.context.wait_until(flush);
-        }
+    /// Notifies the subscribers, and the callers that wait for another set.
+    pub(super) fn notify_changed(&self) {
+        self.ports.notify_subscribers();
+        self.set_changed.notify_waiters();
     }
 
     /// Notes that the alarm went off: the platform has deleted it.
@@ -134,20 +113,20 @@ impl CustomerState {
         self.alarm.take();
     }
 
-    /// Sets the alarm again, for an object that may not write its tables.
-    pub(super) async fn postpone_alarm(&self) -> Result<()> {
-        let at = now_millis().saturating_add(NEWER_RELEASE_BACKOFF);
-        self.context.storage().set_alarm(scheduled_time(at)).await
+    /// Sets the alarm again, for an instance that may not change what is stored.
+    pub(super) async fn postpone_alarm(&self) -> Result<(), PortError> {
+        let at = self.ports.now().saturating_add(NEWER_RELEASE_BACKOFF);
+        self.ports.set_alarm(Some(at)).await
     }
 
     /// Sets the alarm for the next pending task, or deletes it.
-    pub(super) async fn schedule_alarm(&self) -> Result<()> {
-        let storage = self.storage();
+    pub(super) async fn schedule_alarm(&self) -> Result<(), PortError> {
+        let storage = self.ports.storage();
         if storage.customer()?.is_none() {
             return Ok(());
         }
-        let mut outbox = storage.outbox()?;
-        let watchdog = now_millis().saturating_add(WATCHDOG);
+        let mut outbox = storage.read(|ledger| ledger.outbox.clone())?;
+        let watchdog = self.ports.now().saturating_add(WATCHDOG);
         if self.source_read.borrow().is_some() {
             outbox.defer_until(Task::Read, watchdog);
             outbox.defer_until(Task::Confirm, watchdog);
@@ -159,10 +138,7 @@ impl CustomerState {
         if self.alarm.replace(AlarmState::Known(due)) == AlarmState::Known(due) {
             return Ok(());
         }
-        let result = match due {
-            Some(due) => self.context.storage().set_alarm(scheduled_time(due)).await,
-            None => self.context.storage().delete_alarm().await,
-        };
+        let result = self.ports.set_alarm(due).await;
         if result.is_err() {
             self.alarm.take();
         }
@@ -193,7 +169,7 @@ impl ChangeSignal {
         })
     }
 
-    pub(super) fn notify_waiters(&self) {
+    fn notify_waiters(&self) {
         self.count.set(self.count.get().wrapping_add(1));
         for waker in self.wakers.take() {
             waker.wake();

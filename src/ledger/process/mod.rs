@@ -1,0 +1,188 @@
+//! The process of one ledger: in which order its steps run, when they wait, share, retry and give up.
+//!
+//! | file       | contents                                                                |
+//! |------------|-------------------------------------------------------------------------|
+//! | `instance` | what a running instance keeps in memory, and its alarm                  |
+//! | `writes`   | writes to the replica, the customer index and the activity log          |
+//! | `refresh`  | reads of the source: for a check, a sync, the cron trigger, the alarm   |
+//!
+//! An event is applied in one transaction, together with the tasks that follow from it. The alarm
+//! is set before the response. So a crash leaves either an event that was not acknowledged, which
+//! Stripe sends again, or a task that the alarm runs. A task runs at once if it can, and by the
+//! alarm if it is not due yet or fails.
+//!
+//! Not here: the steps, which are methods of [`LedgerState`](super::LedgerState), and I/O, which is
+//! behind [`LedgerPorts`].
+
+mod instance;
+
+mod writes;
+
+mod refresh;
+
+use std::{pin::pin, rc::Rc};
+
+use futures_util::future::{Either, select};
+
+use self::instance::Instance;
+use super::{
+    activity::Activity,
+    outbox::Task,
+    ports::{LedgerPorts, LedgerStorage as _, StepError},
+    receipt::{ApplyOutcome, ApplyReceipt},
+    reconcile::ReadReason,
+    request::{LedgerRequest, LedgerResponse},
+    state::SourceAccess,
+};
+use crate::{entitlement::Summary, id::UnixMillis};
+
+/// How long an event waits for the write of the replica before it is acknowledged, in milliseconds.
+const ACKNOWLEDGE_TIMEOUT: u64 = 2_000;
+
+/// How often the replica's task is checked during a read of the source, in milliseconds.
+const POLL_INTERVAL: u64 = 1_000;
+
+/// A running ledger of one customer. A clone is the same ledger.
+pub struct LedgerProcess<P>(Rc<Instance<P>>);
+
+impl<P> Clone for LedgerProcess<P> {
+    fn clone(&self) -> Self {
+        Self(Rc::clone(&self.0))
+    }
+}
+
+impl<P> std::fmt::Debug for LedgerProcess<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LedgerProcess").finish_non_exhaustive()
+    }
+}
+
+impl<P: LedgerPorts> LedgerProcess<P> {
+    /// Starts the process of a ledger on its platform.
+    #[must_use]
+    pub fn new(ports: P) -> Self {
+        Self(Instance::new(ports))
+    }
+
+    /// The platform.
+    #[must_use]
+    pub fn ports(&self) -> &P {
+        &self.0.ports
+    }
+
+    /// Handles a request.
+    ///
+    /// # Errors
+    ///
+    /// When a step or the storage fails.
+    pub async fn handle(&self, request: &LedgerRequest) -> Result<LedgerResponse, StepError> {
+        let storage = self.0.ports.storage();
+        let allowed = match request {
+            LedgerRequest::Load { .. } => storage.may_read()?,
+            LedgerRequest::Apply(_)
+            | LedgerRequest::Sync { .. }
+            | LedgerRequest::Reconcile(_)
+            | LedgerRequest::Rearm => storage.may_write()?,
+        };
+        if !allowed {
+            return Ok(LedgerResponse::NewerRelease);
+        }
+        match request {
+            LedgerRequest::Apply(summary) => self.apply(summary).await.map(LedgerResponse::Receipt),
+            LedgerRequest::Load { customer, features } => {
+                refresh::load(&self.0, customer, features).await
+            }
+            LedgerRequest::Sync { customer, wait_for } => {
+                refresh::sync(&self.0, customer, wait_for.as_ref()).await
+            }
+            LedgerRequest::Reconcile(customer) => refresh::reconcile(&self.0, customer).await,
+            LedgerRequest::Rearm => {
+                self.0.schedule_alarm().await?;
+                Ok(LedgerResponse::Rearmed)
+            }
+        }
+    }
+
+    /// Applies an event. Returns once its effect is stored, and waits a little for the replica.
+    async fn apply(&self, summary: &Summary) -> Result<ApplyReceipt, StepError> {
+        let instance = &self.0;
+        let (ports, customer) = (&instance.ports, &summary.customer);
+        let access = if ports.has_source(customer.livemode) {
+            SourceAccess::Available
+        } else {
+            SourceAccess::None
+        };
+        let now = ports.now();
+        let storage = ports.storage();
+        let receipt = storage.update(customer, |ledger| {
+            let dedup = storage.check_duplicate(&summary.event, now.to_timestamp())?;
+            let receipt = ledger.apply_event(summary, dedup, access, now)?;
+            storage.record_event(&summary.event, now.to_timestamp())?;
+            Ok(receipt)
+        });
+        let receipt = match receipt {
+            Ok(receipt) => receipt,
+            Err(error) => {
+                // The transaction may have been committed, and its tasks need the alarm.
+                instance.schedule_alarm().await?;
+                return Err(error);
+            }
+        };
+        instance.unknown_until.set(UnixMillis::default());
+        if receipt.outcome == ApplyOutcome::Applied {
+            instance.notify_changed();
+        }
+        // Before any await, so that activities have the order of the transactions.
+        writes::log_activity(instance, customer, Activity::from_event(summary, receipt, now));
+        let write = match receipt.outcome {
+            ApplyOutcome::Applied => writes::start_replica_write(instance, customer),
+            _ => None,
+        };
+        // No await since the transaction: the platform commits the alarm together with it. The alarm
+        // is late enough for the write in flight.
+        instance.schedule_alarm().await?;
+        if let Some(write) = write {
+            select(write, pin!(ports.sleep(ACKNOWLEDGE_TIMEOUT))).await;
+        }
+        Ok(receipt)
+    }
+
+    /// Runs the pending tasks that are due. The platform calls this when the alarm goes off.
+    ///
+    /// # Errors
+    ///
+    /// When a step or the storage fails. The platform then calls it again.
+    pub async fn run_due_tasks(&self) -> Result<(), StepError> {
+        let instance = &self.0;
+        instance.alarm_fired();
+        let storage = instance.ports.storage();
+        if !storage.may_write()? {
+            return Ok(instance.postpone_alarm().await?);
+        }
+        let Some(customer) = storage.customer()? else { return Ok(()) };
+        let now = instance.ports.now();
+        let is_due = storage.read(|ledger| {
+            ledger.outbox.is_due(Task::Read, now) || ledger.outbox.is_due(Task::Confirm, now)
+        })?;
+        let mut read =
+            is_due.then(|| refresh::join_read(instance, &customer, ReadReason::Reconcile));
+        loop {
+            self.run_due_writes().await?;
+            let Some(pending) = read.take() else { break };
+            let sleep = pin!(instance.ports.sleep(POLL_INTERVAL));
+            if let Either::Right(((), pending)) = select(pending, sleep).await {
+                read = Some(pending);
+            }
+        }
+        Ok(instance.schedule_alarm().await?)
+    }
+
+    /// Writes to the replica and to the customer index what is due, but reads no source.
+    pub(crate) async fn run_due_writes(&self) -> Result<(), StepError> {
+        let Some(customer) = self.0.ports.storage().customer()? else { return Ok(()) };
+        if let Some(write) = writes::start_replica_write(&self.0, &customer) {
+            write.await;
+        }
+        writes::report_if_due(&self.0, &customer).await
+    }
+}

@@ -1,0 +1,77 @@
+//! The requests to a customer's ledger, and its responses.
+//!
+//! A request reaches a ledger in another process as JSON: `{"apply":{…}}`.
+
+use serde::Serialize;
+
+use super::receipt::ApplyReceipt;
+use crate::{
+    entitlement::Summary,
+    id::{CustomerKey, LookupKey},
+    json::json_type,
+};
+
+json_type! {
+    /// A request to a customer's ledger.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub enum LedgerRequest {
+        /// Apply an event.
+        Apply(Summary) = "apply",
+        /// Return the set, and read the source first if the set cannot answer for the features.
+        Load {
+            /// The customer.
+            customer: CustomerKey,
+            /// The features to answer for, or none for all.
+            features: Vec<LookupKey>,
+        } = "load",
+        /// Read the source now.
+        Sync {
+            /// The customer.
+            customer: CustomerKey,
+            /// The condition that ends the sync early.
+            wait_for: Option<WaitFor>,
+        } = "sync",
+        /// Compare the set with the source.
+        Reconcile(CustomerKey) = "reconcile",
+        /// Set the alarm again if tasks are pending and no alarm is set.
+        Rearm = "rearm",
+    }
+
+    /// The condition that ends a sync early.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub struct WaitFor {
+        /// The feature that must be granted.
+        pub feature: LookupKey,
+        /// The longest wait, in seconds.
+        pub max_seconds: u32,
+    }
+}
+
+/// The response to a request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum LedgerResponse {
+    /// The event is stored.
+    Receipt(ApplyReceipt),
+    /// The stored set is the response. The caller reads it before anything else can change it.
+    Set(SetOrigin),
+    /// The set was compared with the source.
+    Reconciled {
+        /// Whether they differed, and no event had announced that.
+        drifted: bool,
+    },
+    /// The alarm is set.
+    Rearmed,
+    /// The source failed, for this reason, and the stored set cannot answer.
+    SourceFailed(String),
+    /// A newer release wrote the stored data, and this code may not use it as requested.
+    NewerRelease,
+}
+
+/// Where a ledger found the set of a response.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SetOrigin {
+    /// In its storage.
+    Ledger,
+    /// At the source, which was read for this response.
+    Source,
+}
