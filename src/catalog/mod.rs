@@ -11,9 +11,11 @@
 //! | `engine`         | consequences: entitlements, events, payments, transitions, deliveries |
 //! | `operations`     | what a request does to one resource                                 |
 //! | [`scheduler`]    | what is due without a request                                       |
+//! | `limiter` · [`ports`] | concurrent deliveries · what a process runs on                 |
+//! | [`process`]      | when requests, due work and deliveries run                          |
 //!
-//! Imports go up in this table, never down. All functions take a [`Tx`]: storage, time and
-//! randomness are parameters. No money moves. Parsing parameters and assigning HTTP statuses is the
+//! Imports go up in this table, never down. The functions above `ports` take a [`Tx`]: storage, time
+//! and randomness are parameters. No money moves. Parsing parameters and assigning HTTP statuses is the
 //! task of [`crate::api::catalog`].
 //!
 //! Specification: <https://docs.stripe.com/billing/entitlements>.
@@ -39,6 +41,12 @@ pub(crate) mod engine;
 pub(crate) mod operations;
 
 pub mod scheduler;
+
+mod limiter;
+
+pub mod ports;
+
+pub mod process;
 
 pub use self::{
     engine::deliveries,

@@ -72,6 +72,9 @@ const CATALOG_LAYERS: &[&str] = &[
     "catalog/engine/",
     "catalog/operations/",
     "catalog/scheduler.rs",
+    "catalog/limiter.rs",
+    "catalog/ports.rs",
+    "catalog/process.rs",
 ];
 
 /// The modules that may name a platform: the shells.

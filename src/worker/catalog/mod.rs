@@ -5,8 +5,7 @@
 //! | `stub`    | the client of the object                                               |
 //! | `storage` | the object's tables                                                    |
 //! | `sender`  | one webhook request to one endpoint                                    |
-//! | `limiter` | how many webhook requests are in flight                                |
-//! | `jobs`    | background work: due transitions and webhook deliveries                |
+//! | `ports`   | what the catalog's process runs on                                     |
 //! | `object`  | the object: requests and the alarm                                     |
 //!
 //! Not here: the rules, which are in [`crate::catalog`], and the API, which is in
@@ -18,9 +17,7 @@ mod storage;
 
 mod sender;
 
-mod limiter;
-
-mod jobs;
+mod ports;
 
 #[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
 mod object;

@@ -2,7 +2,7 @@
 //!
 //! A request runs in one transaction, which is rolled back if the response is an error. The alarm
 //! is set before the response is sent. So the work that the transaction postponed runs even if the
-//! object is evicted. That work is in `jobs`.
+//! object is evicted. That work is in [`crate::catalog::process`].
 
 use std::{cell::RefCell, collections::HashSet, rc::Rc};
 
@@ -10,18 +10,22 @@ use ::http::Method;
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
 use super::{
-    jobs::CatalogJobs,
+    ports::ObjectPorts,
     stub::{FORWARDED_HEADERS, IDEMPOTENCY_KEY},
 };
 use crate::{
     api,
+    catalog::{
+        Tx,
+        process::{CatalogProcess, RequestKind},
+    },
     worker::{http, runtime::log_error},
 };
 
 /// The catalog of one mode.
 #[durable_object(alarm)]
 pub struct CatalogObject {
-    jobs: Rc<CatalogJobs>,
+    process: Rc<CatalogProcess<ObjectPorts>>,
     /// The idempotency keys of requests whose bodies are being read.
     in_progress: RefCell<HashSet<String>>,
 }
@@ -34,7 +38,8 @@ impl std::fmt::Debug for CatalogObject {
 
 impl DurableObject for CatalogObject {
     fn new(state: State, env: Env) -> Self {
-        Self { jobs: Rc::new(CatalogJobs::new(state, env)), in_progress: RefCell::default() }
+        let process = Rc::new(CatalogProcess::new(ObjectPorts::new(state, env)));
+        Self { process, in_progress: RefCell::default() }
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
@@ -43,7 +48,7 @@ impl DurableObject for CatalogObject {
     }
 
     async fn alarm(&self) -> Result<Response> {
-        self.jobs.run_to_end().await?;
+        self.process.handle_alarm().await.map_err(|error| error.to_string())?;
         Response::empty()
     }
 }
@@ -55,16 +60,22 @@ impl CatalogObject {
             return Ok(api::catalog::key_in_use(&key));
         };
         let request = http::read_request(request, &FORWARDED_HEADERS).await?;
-        let is_read = request.method().is_safe();
-        if !(if is_read { self.jobs.may_read()? } else { self.jobs.may_write()? }) {
+        let kind = if request.method().is_safe() { RequestKind::Read } else { RequestKind::Write };
+        let storage = &self.process.ports.storage;
+        let is_usable = match kind {
+            RequestKind::Read => storage.may_read()?,
+            RequestKind::Write => storage.may_write()?,
+        };
+        if !is_usable {
             return Ok(api::catalog::newer_schema());
         }
-        let result = self.jobs.transact(|tx| api::catalog::handle(tx, &request))?;
-        drop(guard);
-        // No await since the transaction: the platform commits the alarm together with it.
-        if self.jobs.alarm_unset() || (result.is_ok() && !is_read) {
-            self.jobs.schedule_background_work().await?;
-        }
+        let transaction = |tx: Tx<'_>| {
+            let result = api::catalog::handle(tx, &request);
+            drop(guard);
+            result
+        };
+        let result = self.process.handle_request(kind, transaction).await;
+        let result = result.map_err(|error| error.to_string())?;
         Ok(result.unwrap_or_else(|rejected| {
             if let Some(cause) = rejected.cause() {
                 log_error(cause);

@@ -1,0 +1,107 @@
+//! What a catalog's process runs on in a Durable Object: its SQLite, its alarm, `fetch` and timers.
+//!
+//! Not here: when anything runs ([`crate::catalog::process`]).
+
+use std::cell::OnceCell;
+
+use futures_util::future::LocalBoxFuture;
+use worker::{Env, State};
+
+use super::{sender, storage::SqliteStorage, stub::CatalogStub};
+use crate::{
+    catalog::{
+        Tx,
+        deliveries::{AttemptOutcome, WebhookRequest},
+        ports::CatalogPorts,
+        storage::{Storage, StorageError},
+    },
+    id::{Livemode, UnixMillis},
+    worker::{
+        random::random_u64,
+        runtime::{load_settings, log_error, now_millis, scheduled_time, sleep},
+    },
+};
+
+/// The Durable Object below the process of one catalog.
+pub(super) struct ObjectPorts {
+    state: State,
+    env: Env,
+    pub(super) storage: SqliteStorage,
+    livemode: OnceCell<Livemode>,
+}
+
+impl ObjectPorts {
+    pub(super) fn new(state: State, env: Env) -> Self {
+        Self { storage: SqliteStorage::new(&state), state, env, livemode: OnceCell::new() }
+    }
+
+    fn livemode(&self) -> worker::Result<Livemode> {
+        if let Some(livemode) = self.livemode.get() {
+            return Ok(*livemode);
+        }
+        let livemode = CatalogStub::from_env(&self.env)?.livemode_of(&self.state)?;
+        Ok(*self.livemode.get_or_init(|| livemode))
+    }
+
+    fn transact<T, E>(
+        &self,
+        work: impl FnOnce(Tx<'_>) -> Result<T, E>,
+    ) -> worker::Result<Result<T, E>> {
+        let settings = load_settings(&self.env).map_err(|error| error.to_string())?;
+        let (livemode, now) = (self.livemode()?, now_millis().to_timestamp());
+        let work = |storage: &dyn Storage| {
+            work(Tx::new(storage, livemode, settings.policy, &random_u64, now))
+        };
+        if self.storage.may_write()? {
+            self.storage.transact(work)
+        } else {
+            self.storage.read(work)
+        }
+    }
+}
+
+impl CatalogPorts for ObjectPorts {
+    fn transact<T, E>(
+        &self,
+        work: impl FnOnce(Tx<'_>) -> Result<T, E>,
+    ) -> Result<Result<T, E>, StorageError> {
+        self.transact(work).map_err(storage_error)
+    }
+
+    fn may_write(&self) -> Result<bool, StorageError> {
+        self.storage.may_write().map_err(storage_error)
+    }
+
+    async fn set_alarm(&self, at: Option<UnixMillis>) -> Result<(), StorageError> {
+        let storage = self.state.storage();
+        let set = match at {
+            Some(at) => storage.set_alarm(scheduled_time(at)).await,
+            None => storage.delete_alarm().await,
+        };
+        set.map_err(storage_error)
+    }
+
+    async fn send_webhook(&self, request: &WebhookRequest) -> AttemptOutcome {
+        sender::send(request).await
+    }
+
+    fn now(&self) -> UnixMillis {
+        now_millis()
+    }
+
+    async fn sleep(&self, millis: u64) {
+        sleep(millis).await;
+    }
+
+    fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
+        self.state.wait_until(task);
+    }
+
+    fn log(&self, line: &str) {
+        log_error(line);
+    }
+}
+
+fn storage_error(error: worker::Error) -> StorageError {
+    StorageError(error.to_string())
+}
