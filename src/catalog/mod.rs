@@ -11,7 +11,8 @@
 //! | `engine`         | consequences: entitlements, events, payments, transitions, deliveries |
 //! | `operations`     | what a request does to one resource                                 |
 //! | [`scheduler`]    | what is due without a request                                       |
-//! | `limiter` · [`ports`] | concurrent deliveries · what a process runs on                 |
+//! | `limiter` · `notify` | concurrent deliveries · wakes a run that waits                  |
+//! | [`ports`]        | what a process runs on                                              |
 //! | [`process`]      | when requests, due work and deliveries run                          |
 //!
 //! Imports go up in this table, never down. The functions above `ports` take a [`Tx`]: storage, time
@@ -44,12 +45,14 @@ pub mod scheduler;
 
 mod limiter;
 
+mod notify;
+
 pub mod ports;
 
 pub mod process;
 
 pub use self::{
-    engine::deliveries,
+    engine::{deliveries, ledger_updates},
     error::Error,
     storage::Storage,
     tx::{RequestInfo, Tx},

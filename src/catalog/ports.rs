@@ -1,4 +1,4 @@
-//! What a catalog's process runs on: transactions, the alarm, HTTP, time, tasks and the log.
+//! What a catalog's process runs on: transactions, the alarm, ledgers, HTTP, time, tasks and the log.
 //!
 //! The shell implements [`CatalogPorts`] for a Durable Object, and tests implement it with a
 //! simulated time and with failures. When anything runs is decided in
@@ -12,6 +12,7 @@ use crate::{
         storage::StorageError,
         tx::Tx,
     },
+    entitlement::Summary,
     id::UnixMillis,
 };
 
@@ -42,6 +43,9 @@ pub trait CatalogPorts: 'static {
 
     /// Sends a webhook request. Ends after a timeout that is shorter than a lease.
     async fn send_webhook(&self, request: &WebhookRequest) -> AttemptOutcome;
+
+    /// Applies a summary to the customer's ledger. Fails if the ledger may not have stored it.
+    async fn apply_summary(&self, summary: &Summary) -> Result<(), String>;
 
     /// Returns the current time.
     fn now(&self) -> UnixMillis;

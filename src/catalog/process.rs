@@ -1,4 +1,4 @@
-//! The process of a catalog: runs requests and due transitions, and sends webhook deliveries.
+//! The process of a catalog: runs requests and due transitions, and sends deliveries.
 //!
 //! ```text
 //! request or alarm ──▶ run ──▶ batch: run transitions ─▶ lease deliveries ─▶ send, record each
@@ -12,31 +12,34 @@
 //! starts the next batch. If the process is lost during a run, the alarm that was set before
 //! ([`WATCHDOG`]) starts another.
 //!
-//! Not here: what is due ([`scheduler`]), the retry schedule of a delivery ([`deliveries`]), the
-//! limits per endpoint (`limiter`), and the platform ([`CatalogPorts`]).
+//! A delivery is a webhook to an endpoint, or an update of a customer's ledger. Not here: what is due ([`scheduler`]), the retry schedules ([`deliveries`],
+//! [`ledger_updates`]), the limits per endpoint (`limiter`), and the platform
+//! ([`CatalogPorts`]).
 
 use std::{
     cell::{Cell, RefCell},
     pin::pin,
     rc::Rc,
-    task::{Poll, Waker},
 };
 
 use futures_util::{
     FutureExt as _,
-    future::{LocalBoxFuture, Shared, poll_fn, select},
+    future::{Either, LocalBoxFuture, Shared, select},
 };
 
 use crate::{
     catalog::{
         deliveries::{self, WebhookRequest},
         error::Error,
+        ledger_updates,
         limiter::DeliveryLimiter,
+        notify::Notify,
         ports::CatalogPorts,
         scheduler,
         storage::StorageError,
         tx::Tx,
     },
+    entitlement::Summary,
     id::{Timestamp, UnixMillis},
 };
 
@@ -49,6 +52,12 @@ const RUN_BUDGET: u64 = 10_000;
 /// The most deliveries for one request or alarm: fewer than the 50 subrequests that the free plan
 /// allows each (<https://developers.cloudflare.com/workers/platform/limits/#subrequests>).
 pub const MAX_SENDS_PER_EVENT: usize = 40;
+
+/// The most ledger updates in flight. Webhooks that are in flight do not delay them.
+pub const MAX_UPDATES_IN_FLIGHT: usize = 6;
+
+/// Timeout of a ledger update, in milliseconds: the same as of a webhook.
+const UPDATE_TIMEOUT: u64 = 20_000;
 
 /// The alarm of a run in progress, in milliseconds from its start. It starts another run if the
 /// process is lost.
@@ -76,6 +85,7 @@ pub struct CatalogProcess<P> {
     current_run: RefCell<Option<SharedRun>>,
     notify: Notify,
     limiter: DeliveryLimiter,
+    updates_in_flight: Cell<usize>,
     /// How many more deliveries may be sent until the next request or alarm.
     sends_left: Cell<usize>,
     /// No transitions run until then, because the last batch failed.
@@ -105,6 +115,7 @@ impl<P: CatalogPorts> CatalogProcess<P> {
             current_run: RefCell::default(),
             notify: Notify::default(),
             limiter: DeliveryLimiter::default(),
+            updates_in_flight: Cell::default(),
             sends_left: Cell::default(),
             work_backoff_until: Cell::default(),
             send_backoff_until: Cell::default(),
@@ -187,7 +198,7 @@ impl<P: CatalogPorts> CatalogProcess<P> {
             let next = self.next_due();
             if next.is_some_and(|next| next <= now) {
                 self.ports.sleep(0).await;
-            } else if self.limiter.in_flight() == 0 {
+            } else if !self.is_sending() {
                 return;
             } else {
                 let wait = next.map_or(end, |next| next.min(end)).0.saturating_sub(now.0);
@@ -199,30 +210,87 @@ impl<P: CatalogPorts> CatalogProcess<P> {
     /// Runs a batch of due transitions, and starts as many deliveries as the limits allow.
     fn run_batch(self: &Rc<Self>) {
         self.try_run(&self.work_backoff_until, |tx| scheduler::run_due(&tx, BATCH_SIZE));
-        let slots = self.limiter.available().min(self.sends_left.get());
-        let capacity = |endpoint: &str| self.limiter.capacity_for(endpoint);
-        let requests = self
-            .try_run(&self.send_backoff_until, |tx| deliveries::lease_due(&tx, slots, &capacity));
-        requests.into_iter().flatten().for_each(|request| self.send_webhook(request));
+        let leased = self.try_run(&self.send_backoff_until, |tx| {
+            let sends_left = self.sends_left.get();
+            let updates = ledger_updates::lease_due(&tx, self.update_slots().min(sends_left))?;
+            let sends_left = sends_left.saturating_sub(updates.len());
+            let slots = self.limiter.available().min(sends_left);
+            let capacity = |endpoint: &str| self.limiter.capacity_for(endpoint);
+            Ok((updates, deliveries::lease_due(&tx, slots, &capacity)?))
+        });
+        let Some((updates, requests)) = leased else { return };
+        for summary in updates {
+            self.update_ledger(summary);
+        }
+        for request in requests {
+            self.send_webhook(request);
+        }
+    }
+
+    fn update_ledger(self: &Rc<Self>, summary: Summary) {
+        self.updates_in_flight.update(|count| count.saturating_add(1));
+        let process = Rc::clone(self);
+        self.spawn_send(async move {
+            let applied = {
+                let apply = pin!(process.ports.apply_summary(&summary));
+                match select(apply, pin!(process.ports.sleep(UPDATE_TIMEOUT))).await {
+                    Either::Left((applied, _)) => applied,
+                    Either::Right(_) => {
+                        Err(format!("no response within {} s", UPDATE_TIMEOUT / 1_000))
+                    }
+                }
+            };
+            process.updates_in_flight.update(|count| count.saturating_sub(1));
+            let customer = summary.customer.id.as_str();
+            if let Err(cause) = &applied {
+                let line = format!("failed to update the ledger of {customer}, retrying: {cause}");
+                process.ports.log(&line);
+            }
+            process.record(customer, |tx| match applied {
+                Ok(()) => ledger_updates::complete(&tx, &summary),
+                Err(_) => ledger_updates::retry(&tx, &summary),
+            });
+        });
     }
 
     fn send_webhook(self: &Rc<Self>, request: WebhookRequest) {
         let started_at = self.ports.now();
         self.limiter.start(&request.endpoint);
-        self.sends_left.update(|left| left.saturating_sub(1));
         let process = Rc::clone(self);
-        let send = async move {
+        self.spawn_send(async move {
             let outcome = process.ports.send_webhook(&request).await;
             process.limiter.finish(&request.endpoint, &outcome, started_at, process.ports.now());
-            let record = |tx: Tx<'_>| deliveries::record_attempt(&tx, &request.delivery, outcome);
-            if let Err(error) = process.transact(record) {
-                // The delivery is due again when its lease ends.
-                let delivery = &request.delivery;
-                process.ports.log(&format!("failed to record an attempt of {delivery}: {error}"));
-            }
+            process.record(&request.delivery, |tx| {
+                deliveries::record_attempt(&tx, &request.delivery, outcome)
+            });
+        });
+    }
+
+    /// Runs a task that sends a delivery and records the outcome, then starts the next batch.
+    fn spawn_send(self: &Rc<Self>, send: impl Future<Output = ()> + 'static) {
+        self.sends_left.update(|left| left.saturating_sub(1));
+        let process = Rc::clone(self);
+        let task = async move {
+            send.await;
             drop(process.start());
         };
-        self.ports.spawn(send.boxed_local());
+        self.ports.spawn(task.boxed_local());
+    }
+
+    fn record(&self, delivery: &str, work: impl FnOnce(Tx<'_>) -> Result<(), Error>) {
+        if let Err(error) = self.transact(work) {
+            // The delivery is due again when its lease ends.
+            self.ports.log(&format!("failed to record an attempt of {delivery}: {error}"));
+        }
+    }
+
+    fn is_sending(&self) -> bool {
+        self.limiter.in_flight() > 0 || self.updates_in_flight.get() > 0
+    }
+
+    /// How many more ledger updates may be in flight.
+    fn update_slots(&self) -> usize {
+        MAX_UPDATES_IN_FLIGHT.saturating_sub(self.updates_in_flight.get())
     }
 
     /// Runs `work` in a transaction, unless it is in back-off. A failure starts a back-off.
@@ -252,8 +320,12 @@ impl<P: CatalogPorts> CatalogProcess<P> {
     fn next_due(&self) -> Option<UnixMillis> {
         // An endpoint at its limit is skipped: a delivery that finishes notifies the run.
         let capacity = |endpoint: &str| self.limiter.capacity_for(endpoint);
-        let delivery =
-            self.due(&self.send_backoff_until, |tx| deliveries::next_due(&tx, &capacity));
+        let delivery = self.due(&self.send_backoff_until, |tx| {
+            let webhook = deliveries::next_due(&tx, &capacity)?;
+            let is_open = self.update_slots() > 0;
+            let update = if is_open { ledger_updates::next_due(&tx)? } else { None };
+            Ok(webhook.into_iter().chain(update).min())
+        });
         let work = self.due(&self.work_backoff_until, |tx| scheduler::next_due(&tx));
         work.into_iter().chain(delivery).min()
     }
@@ -276,7 +348,7 @@ impl<P: CatalogPorts> CatalogProcess<P> {
     fn next_alarm(&self) -> Option<UnixMillis> {
         // If the process is lost while deliveries are in flight, the alarm starts those that wait for
         // a slot.
-        let watchdog = (self.limiter.in_flight() > 0).then(|| self.in_millis(WATCHDOG));
+        let watchdog = self.is_sending().then(|| self.in_millis(WATCHDOG));
         let next = self.next_due().into_iter().chain(watchdog).min();
         next.map(|next| next.max(self.ports.now()))
     }
@@ -289,32 +361,5 @@ impl<P: CatalogPorts> CatalogProcess<P> {
 
     fn in_millis(&self, millis: u64) -> UnixMillis {
         self.ports.now().saturating_add(millis)
-    }
-}
-
-/// Notifies the current run. Has the semantics of `tokio::sync::Notify` with one waiter.
-#[derive(Default)]
-struct Notify {
-    is_notified: Cell<bool>,
-    waker: RefCell<Option<Waker>>,
-}
-
-impl Notify {
-    fn notify_one(&self) {
-        self.is_notified.set(true);
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
-    }
-
-    /// Resolves at the next notification, or at once if there was one since the last call resolved.
-    fn notified(&self) -> impl Future<Output = ()> {
-        poll_fn(|context| {
-            if self.is_notified.take() {
-                return Poll::Ready(());
-            }
-            self.waker.replace(Some(context.waker().clone()));
-            Poll::Pending
-        })
     }
 }

@@ -10,16 +10,17 @@
 //! | `rpc` · `sql`            | JSON requests to a Durable Object · SQL in one                  |
 //! | `crypto`                 | public keys, and the client of an issuer's JWKS                 |
 //! | `replica`                | the KV namespace `ENTITLEMENTS`                                 |
-//! | `catalog`                | Durable Object: the catalog, its transitions and its webhooks   |
 //! | `source`                 | the client of Stripe, or of the catalog in its place            |
 //! | `customer_index`         | Durable Object: the customers and their sync status             |
 //! | `activity_log`           | Durable Object: the most recent decisions                       |
 //! | `ledger`                 | Durable Object: the only writer of one customer's entitlements  |
+//! | `catalog`                | Durable Object: the catalog, its transitions and its deliveries |
 //! | `cron`                   | reconciliation, every minute                                    |
 //! | `stream`                 | live changes, from a ledger to a client                         |
 //!
 //! A Durable Object is `object`; the client of it is a `*Stub`. An import goes up this table, never
-//! down. The module `catalog` needs the feature `catalog`.
+//! down, except that `source` imports the stub of `catalog`. The module `catalog` needs the feature
+//! `catalog`.
 //!
 //! The clock, the environment and random numbers are read here. Not here: any rule about
 //! entitlements, which are in [`crate::ledger`], [`crate::catalog`] and [`crate::api`].
@@ -38,9 +39,6 @@ mod crypto;
 
 mod replica;
 
-#[cfg(feature = "catalog")]
-mod catalog;
-
 mod source;
 
 mod customer_index;
@@ -49,6 +47,9 @@ mod customer_index;
 mod activity_log;
 
 mod ledger;
+
+#[cfg(feature = "catalog")]
+mod catalog;
 
 mod cron;
 

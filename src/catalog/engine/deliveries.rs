@@ -9,7 +9,7 @@
 //! | responds with another status, or fails | retries after 1 s, 4 s, 16 s … 12 h, for three days |
 //! | is deleted or disabled                | the delivery is abandoned                           |
 //!
-//! The shell calls [`lease_due()`], sends the requests, and calls [`record_attempt()`]. A lease
+//! The process calls [`lease_due()`], sends the requests, and calls [`record_attempt()`]. A lease
 //! hides a delivery until it expires. Stripe does not document its retry intervals; these are
 //! entgate's.
 //!
@@ -44,7 +44,7 @@ const FIRST_BACKOFF: i64 = 1;
 const MAX_BACKOFF: i64 = SECONDS_PER_DAY / 2;
 
 /// How long a leased delivery is hidden, in seconds: three times the timeout of a request.
-const LEASE: i64 = 60;
+pub(super) const LEASE: i64 = 60;
 
 /// The most deliveries to a deleted or disabled endpoint that are abandoned at once.
 const DROP_BATCH: usize = 100;
@@ -237,7 +237,7 @@ fn update_pending(tx: &Tx<'_>, delivery: &Delivery, end: DeliveryEnd) -> Result<
 
 /// The back-off after an attempt, in seconds. Up to a tenth of jitter spreads retries that failed
 /// together.
-fn backoff(attempts: u32, random: u64) -> i64 {
+pub(super) fn backoff(attempts: u32, random: u64) -> i64 {
     let factor = 4_i64.saturating_pow(attempts.saturating_sub(1).min(16));
     let interval = FIRST_BACKOFF.saturating_mul(factor).min(MAX_BACKOFF);
     let max_jitter = (interval / 10).unsigned_abs();

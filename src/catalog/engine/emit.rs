@@ -21,12 +21,23 @@ pub(crate) fn emit(
     object: Value,
     previous_attributes: Option<Value>,
 ) -> Result<(), Error> {
-    // As at Stripe, a summary names no request: it is a consequence, not the requested change.
-    let request = if event_type == EventType::EntitlementSummaryUpdated {
-        RequestInfo::default()
-    } else {
-        tx.request.clone()
-    };
+    store_event(tx, event_type, object, previous_attributes, tx.request.clone()).map(drop)
+}
+
+/// Emits a summary of a customer's entitlements. As at Stripe, it names no request: it is a
+/// consequence, not the requested change.
+pub(crate) fn emit_summary(tx: &Tx<'_>, summary: Value, previous: Value) -> Result<Event, Error> {
+    let event_type = EventType::EntitlementSummaryUpdated;
+    store_event(tx, event_type, summary, Some(previous), RequestInfo::default())
+}
+
+fn store_event(
+    tx: &Tx<'_>,
+    event_type: EventType,
+    object: Value,
+    previous_attributes: Option<Value>,
+    request: RequestInfo,
+) -> Result<Event, Error> {
     let endpoints = webhook_endpoint::load_all(tx)?;
     let recipients: Vec<&WebhookEndpoint> =
         endpoints.iter().filter(|endpoint| endpoint.subscribes_to(event_type.as_str())).collect();
@@ -45,7 +56,8 @@ pub(crate) fn emit(
     for endpoint in recipients {
         tx.insert(&Delivery::new(tx.new_id("whd_", 24), &event, &endpoint.id, tx.now))?;
     }
-    tx.remove_expired::<Event>(event::INDEX, EVENT_RETENTION)
+    tx.remove_expired::<Event>(event::INDEX, EVENT_RETENTION)?;
+    Ok(event)
 }
 
 /// Emits an event for a changed object. Does nothing if its JSON is unchanged.

@@ -2,7 +2,7 @@
 //!
 //! A customer has every feature that any subscription grants, each once. An item of a subscription
 //! stores the features that its product had when the period began or the price changed. A change
-//! emits one summary event; without a change there is none. A feature that stays keeps its
+//! emits one summary event and updates the ledger; without a change there is neither. A feature that stays keeps its
 //! entitlement and its id.
 //!
 //! Specification: <https://docs.stripe.com/api/entitlements/active-entitlement>.
@@ -13,11 +13,10 @@ use serde_json::{Value, json};
 
 use crate::{
     catalog::{
-        engine::{emit::emit, job_queue},
+        engine::{emit::emit_summary, job_queue, ledger_updates},
         error::Error,
         objects::{
             active_entitlement::{self, StoredEntitlement},
-            event::EventType,
             feature::Feature,
             subscription::{self, Subscription},
         },
@@ -80,7 +79,8 @@ pub(crate) fn recompute(tx: &Tx<'_>, customer: &str, at: Timestamp) -> Result<()
         "livemode": bool::from(tx.livemode),
     });
     let previous = json!({ "entitlements": { "data": render(&before) } });
-    emit(tx, EventType::EntitlementSummaryUpdated, summary, Some(previous))
+    let event = emit_summary(tx, summary, previous)?;
+    ledger_updates::schedule(tx, customer, event)
 }
 
 /// The ids of the features that these subscriptions grant, in the subscriptions' order.

@@ -24,4 +24,5 @@ pub(crate) mod active_entitlement;
 pub(crate) mod delivery;
 pub(crate) mod delivery_attempt;
 pub(crate) mod event;
+pub(crate) mod ledger_update;
 pub(crate) mod webhook_endpoint;

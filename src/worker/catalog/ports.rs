@@ -1,4 +1,4 @@
-//! What a catalog's process runs on in a Durable Object: its SQLite, its alarm, `fetch` and timers.
+//! What a catalog's process runs on in a Durable Object: its SQLite, its alarm, ledgers, `fetch`.
 //!
 //! Not here: when anything runs ([`crate::catalog::process`]).
 
@@ -7,16 +7,24 @@ use std::cell::OnceCell;
 use futures_util::future::LocalBoxFuture;
 use worker::{Env, State};
 
-use super::{sender, storage::SqliteStorage, stub::CatalogStub};
+use super::{
+    sender,
+    storage::{SqliteStorage, storage_error},
+    stub::CatalogStub,
+};
 use crate::{
+    api::settings::Source,
     catalog::{
         Tx,
         deliveries::{AttemptOutcome, WebhookRequest},
         ports::CatalogPorts,
         storage::{Storage, StorageError},
     },
+    entitlement::Summary,
     id::{Livemode, UnixMillis},
+    store::Ledger as _,
     worker::{
+        ledger::LedgerStub,
         random::random_u64,
         runtime::{load_settings, log_error, now_millis, scheduled_time, sleep},
     },
@@ -65,11 +73,11 @@ impl CatalogPorts for ObjectPorts {
         &self,
         work: impl FnOnce(Tx<'_>) -> Result<T, E>,
     ) -> Result<Result<T, E>, StorageError> {
-        self.transact(work).map_err(storage_error)
+        self.transact(work).map_err(|error| storage_error(&error))
     }
 
     fn may_write(&self) -> Result<bool, StorageError> {
-        self.storage.may_write().map_err(storage_error)
+        self.storage.may_write().map_err(|error| storage_error(&error))
     }
 
     async fn set_alarm(&self, at: Option<UnixMillis>) -> Result<(), StorageError> {
@@ -78,11 +86,22 @@ impl CatalogPorts for ObjectPorts {
             Some(at) => storage.set_alarm(scheduled_time(at)).await,
             None => storage.delete_alarm().await,
         };
-        set.map_err(storage_error)
+        set.map_err(|error| storage_error(&error))
     }
 
     async fn send_webhook(&self, request: &WebhookRequest) -> AttemptOutcome {
         sender::send(request).await
+    }
+
+    async fn apply_summary(&self, summary: &Summary) -> Result<(), String> {
+        let settings = load_settings(&self.env).map_err(|error| error.to_string())?;
+        // After a change to Stripe as the source, the catalog's transitions still run.
+        if settings.source != Source::Catalog {
+            return Ok(());
+        }
+        let ledgers = LedgerStub::from_env(&self.env).map_err(|error| error.to_string())?;
+        let applied = ledgers.apply(summary, now_millis().to_timestamp()).await;
+        applied.map(drop).map_err(|error| error.to_string())
     }
 
     fn now(&self) -> UnixMillis {
@@ -100,8 +119,4 @@ impl CatalogPorts for ObjectPorts {
     fn log(&self, line: &str) {
         log_error(line);
     }
-}
-
-fn storage_error(error: worker::Error) -> StorageError {
-    StorageError(error.to_string())
 }

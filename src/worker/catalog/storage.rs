@@ -216,7 +216,7 @@ fn clamped_value(number: i64) -> Result<SqlStorageValue> {
     SqlStorageValue::try_from_i64(number.clamp(-MAX_SAFE_INTEGER, MAX_SAFE_INTEGER))
 }
 
-fn storage_error(error: &worker::Error) -> StorageError {
+pub(super) fn storage_error(error: &worker::Error) -> StorageError {
     StorageError(error.to_string())
 }
 
