@@ -50,3 +50,4 @@ mod sync_status;
 mod token_fixtures;
 mod token_settings;
 mod tokens;
+mod virtual_time;

@@ -41,6 +41,8 @@ mod event_list;
 mod events;
 mod webhook_endpoints;
 
+mod process;
+
 mod model;
 
 pub(crate) use self::test_catalog::TestCatalog;
