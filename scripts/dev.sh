@@ -72,8 +72,6 @@ is_up() {
 # In the background: waits until the Worker answers, or until wrangler has exited. Wrangler replaces this process below.
 while kill -0 $$ 2>/dev/null; do
     if is_up; then
-        # The script reports its own errors. A failure does not affect the other routes.
-        if source_is_catalog; then node scripts/register-self-webhook.mjs "$url" || true; fi
         print_guide
         break
     fi

@@ -104,7 +104,7 @@ const config :Workerd.Config = (
     (name = "main", worker = (
       modules = [${embedded.join(", ")}],
       compatibilityDate = "2026-04-01",
-      compatibilityFlags = ["global_fetch_strictly_public", "new_module_registry"],
+      compatibilityFlags = ["new_module_registry"],
       bindings = [${bound.join(", ")}],
       ${classes.length ? `durableObjectNamespaces = [${classes.join(", ")}], durableObjectStorage = (localDisk = "objects"),` : ""}
     )),

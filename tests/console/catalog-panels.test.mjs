@@ -28,7 +28,6 @@ describe("the console with the catalog as the source", { timeout: 180_000 }, () 
     service = await serveCatalog();
     browser = await launchBrowser();
     testCatalog = new TestCatalog(service);
-    await testCatalog.registerOwnEndpoint();
     for (const [key, name] of [
       ["sms", "Text messages"],
       ["export", "Export"],

@@ -21,16 +21,14 @@ export function startWorker(settings = {}) {
   });
 }
 
-/** Starts the Worker with the catalog as its source and the Worker registered as a webhook endpoint, and a browser. */
+/** Starts the Worker with the catalog as its source, and a browser. */
 export async function startWithCatalog() {
   const service = await startWorker({ ENTGATE_SOURCE: "catalog" });
   const catalog = new TestCatalog(service);
   const browser = await launchBrowser();
-  const webhookEndpoint = await catalog.registerOwnEndpoint();
   return {
     service,
     catalog,
-    webhookEndpoint,
     browser,
     async stop() {
       await browser.close();

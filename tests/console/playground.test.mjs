@@ -150,15 +150,6 @@ describe("the playground", { timeout: 120_000 }, () => {
     await page.waitForSelector("#panel-playground .notice.danger:has-text('cus_missing')");
   });
 
-  test("a notice is shown if no endpoint of the catalog is this Worker", async () => {
-    const { catalog, webhookEndpoint, browser, service } = fixture;
-    await catalog.sdk.webhookEndpoints.update(webhookEndpoint.id, { disabled: true });
-    const { page } = await openConsole(browser, service, "playground");
-    await page.waitForSelector("#panel-playground .notice.warning:has-text('register-self-webhook.mjs')");
-    await page.close();
-    await catalog.sdk.webhookEndpoints.update(webhookEndpoint.id, { disabled: false });
-  });
-
   test("the playground is accessible and fits in both themes and three widths", async () => {
     const { page } = await startPlayground();
     for (const title of ["Subscribe to Starter", "Upgrade to Pro", "Attach the audit log to Pro", "Advance to the next period"])

@@ -241,7 +241,6 @@ test("with the catalog as the source, a new subscription is logged like any even
   const service = await serveCatalog();
   t.after(() => service.stop());
   const catalog = new TestCatalog(service);
-  await catalog.registerOwnEndpoint();
   const { price } = await catalog.createPlan(await catalog.createFeature("sms"));
   await catalog.subscribe(await catalog.createCustomer("cus_ada"), price);
   const first = await eventually(async () => {

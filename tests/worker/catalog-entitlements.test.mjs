@@ -19,7 +19,6 @@ describe("a change in the catalog", { timeout: 180_000 }, () => {
     service = await serveCatalog();
     catalog = new TestCatalog(service);
     ({ sdk } = catalog);
-    await catalog.registerOwnEndpoint();
   });
   beforeEach(async () => {
     ({ clock, customer } = await catalog.createClockCustomer());

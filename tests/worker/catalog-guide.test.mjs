@@ -22,7 +22,6 @@ describe("the guide of Stripe's Entitlements page", { timeout: 180_000 }, () => 
     service = await serveCatalog();
     receiver = await startWebhookReceiver();
     catalog = new TestCatalog(service);
-    await catalog.registerOwnEndpoint();
     endpoint = await catalog.sdk.webhookEndpoints.create({ url: receiver.url, enabled_events: [SUMMARY_EVENT] });
   });
   after(async () => {

@@ -15,7 +15,6 @@ function setUp(settings) {
     fixture.service = await serveCatalog({ settings });
     fixture.catalog = new TestCatalog(fixture.service);
     fixture.sdk = fixture.catalog.sdk;
-    await fixture.catalog.registerOwnEndpoint();
     fixture.plan = await fixture.catalog.createPlan(await fixture.catalog.createFeature("sms"));
   });
   beforeEach(async () => Object.assign(fixture, await fixture.catalog.createClockCustomer()));

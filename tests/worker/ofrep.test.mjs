@@ -252,7 +252,6 @@ describe("remote evaluation with the catalog as the source", { timeout: 60_000 }
     service = await serveCatalog({ settings: TOKEN_SETTINGS, log: [] });
     client = new OfrepClient(service);
     catalog = new TestCatalog(service);
-    await catalog.registerOwnEndpoint();
   });
   after(() => service.stop());
 

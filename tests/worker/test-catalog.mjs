@@ -5,7 +5,7 @@
 // use its `sdk` directly. Receiving webhooks is in webhook-receiver.mjs.
 
 import assert from "node:assert/strict";
-import { eventually, KEY, SECRET, serve, stripeClient } from "./support.mjs";
+import { eventually, KEY, serve, stripeClient } from "./support.mjs";
 
 /** @import Stripe from "stripe" */
 /** @import { ServeOptions, Service } from "./support.mjs" */
@@ -138,14 +138,6 @@ export class TestCatalog {
       .filter((event) => event.type === SUMMARY_EVENT)
       .filter(({ data }) => data.object.customer === customer.id)
       .reverse();
-  }
-
-  /** Registers the Worker's own webhook route, so that checks follow the catalog. */
-  registerOwnEndpoint() {
-    const url = new URL("/webhooks/stripe", this.service.url).href;
-    /** @type {Stripe.WebhookEndpointCreateParams & { secret: string }} */
-    const params = { url, enabled_events: ["*"], secret: SECRET };
-    return this.sdk.webhookEndpoints.create(params);
   }
 
   /**

@@ -21,7 +21,6 @@ import { demoCustomerOf } from "../shop/demo-customer.js";
 import { FEATURES } from "../shop/demo-products.js";
 import { planActions, planOf } from "../shop/plan-actions.js";
 import { createStorefront, describeChange, formatDuration, startCard } from "../shop/storefront.js";
-import { missingWebhookNotice } from "../shop/webhook-check.js";
 
 /** @type {Record<string, string>} */
 const REASON_LABELS = { active_entitlement: "active entitlement", not_entitled: "not entitled", unknown_customer: "unknown customer" };
@@ -48,7 +47,6 @@ export default {
       checks: checksCard(session),
       log: actionLogCard(),
     };
-    const webhookNotice = element("div", "shop-message");
     const message = element("div", "shop-message");
     const playground = element(
       "div",
@@ -57,7 +55,7 @@ export default {
       element("div", "playground-side", views.shop.root, views.checks.root, views.log.root),
     );
     const body = element("div", "shop-body");
-    root.append(webhookNotice, message, body);
+    root.append(message, body);
     let visible = false;
     let loaded = false;
 
@@ -95,10 +93,7 @@ export default {
       if (session.source !== "catalog") return;
       if (!loaded) {
         loaded = true;
-        run(async () => {
-          await demo.loadProducts();
-          webhookNotice.replaceChildren(...(await missingWebhookNotice(session)));
-        });
+        run(() => demo.loadProducts());
       }
       if (demo.customer && demo.products) {
         for (const view of Object.values(views)) view.update(demo);

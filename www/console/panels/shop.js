@@ -6,7 +6,6 @@ import { button, command, element, keyRequired, notice, textField } from "../ele
 import { isLocal, portOption } from "../local-worker.js";
 import { demoCustomerOf } from "../shop/demo-customer.js";
 import { createStorefront, startCard } from "../shop/storefront.js";
-import { missingWebhookNotice } from "../shop/webhook-check.js";
 
 export default {
   id: "shop",
@@ -31,17 +30,12 @@ export default {
     const footer = element(
       "div",
       "shop-footer",
-      element(
-        "p",
-        "muted",
-        "A purchase follows the same path as with Stripe: the catalog signs an event and sends it to this Worker, which updates this page.",
-      ),
+      element("p", "muted", "The catalog sends each purchase to the ledger of the customer, which updates this page."),
       button("New customer", () => run(demo.createCustomer), "small"),
     );
-    const webhookNotice = element("div", "shop-message");
     const message = element("div", "shop-message");
     const body = element("div", "shop-body");
-    root.append(webhookNotice, message, body);
+    root.append(message, body);
     let visible = false;
     let loaded = false;
 
@@ -97,10 +91,7 @@ export default {
     function showCatalogShop() {
       if (!loaded) {
         loaded = true;
-        run(async () => {
-          await demo.loadProducts();
-          webhookNotice.replaceChildren(...(await missingWebhookNotice(session)));
-        });
+        run(() => demo.loadProducts());
       }
       const [lastAction] = demo.actions;
       if (lastAction?.problem) message.replaceChildren(notice(lastAction.problem, "danger"));
