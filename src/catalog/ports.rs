@@ -19,16 +19,13 @@ use crate::{
 /// The platform below the process of one catalog.
 #[expect(async_fn_in_trait, reason = "a Worker has one thread: futures need not be `Send`")]
 pub trait CatalogPorts: 'static {
-    /// Runs `work` in a transaction, which is rolled back if `work` fails, or if this code may not
-    /// write the tables.
+    /// Runs `work` once, in a transaction. It is rolled back if `work` returns false, or if this code
+    /// may not write the tables.
     ///
     /// # Errors
     ///
-    /// When the transaction fails, and not because of `work`.
-    fn transact<T, E>(
-        &self,
-        work: impl FnOnce(Tx<'_>) -> Result<T, E>,
-    ) -> Result<Result<T, E>, StorageError>;
+    /// When the transaction fails.
+    fn transact(&self, work: &mut dyn FnMut(Tx<'_>) -> bool) -> Result<(), StorageError>;
 
     /// Returns whether this code may write the tables.
     ///

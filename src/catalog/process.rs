@@ -134,7 +134,7 @@ impl<P: CatalogPorts> CatalogProcess<P> {
         kind: RequestKind,
         work: impl FnOnce(Tx<'_>) -> Result<T, E>,
     ) -> Result<Result<T, E>, StorageError> {
-        let result = self.ports.transact(work)?;
+        let result = self.run_transaction(work)?;
         let changed = kind == RequestKind::Write && result.is_ok();
         // No await until the alarm is set: the platform commits it together with the transaction.
         if !changed && self.alarm_set.get() {
@@ -313,7 +313,21 @@ impl<P: CatalogPorts> CatalogProcess<P> {
     }
 
     fn transact<T>(&self, work: impl FnOnce(Tx<'_>) -> Result<T, Error>) -> Result<T, Error> {
-        self.ports.transact(work)?
+        self.run_transaction(work)?
+    }
+
+    /// Runs `work` in a transaction, which is rolled back if `work` fails. The outer result is the
+    /// transaction's.
+    fn run_transaction<T, E>(
+        &self,
+        work: impl FnOnce(Tx<'_>) -> Result<T, E>,
+    ) -> Result<Result<T, E>, StorageError> {
+        let (mut work, mut result) = (Some(work), None);
+        self.ports.transact(&mut |tx| {
+            result = work.take().map(|work| work(tx));
+            matches!(result, Some(Ok(_)))
+        })?;
+        result.ok_or_else(|| StorageError("the transaction did not run".to_owned()))
     }
 
     /// When the next transition is due, or the next delivery that the limits allow.

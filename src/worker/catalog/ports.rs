@@ -18,7 +18,7 @@ use crate::{
         Tx,
         deliveries::{AttemptOutcome, WebhookRequest},
         ports::CatalogPorts,
-        storage::{Storage, StorageError},
+        storage::StorageError,
     },
     entitlement::Summary,
     id::{Livemode, UnixMillis},
@@ -51,28 +51,16 @@ impl ObjectPorts {
         Ok(*self.livemode.get_or_init(|| livemode))
     }
 
-    fn transact<T, E>(
-        &self,
-        work: impl FnOnce(Tx<'_>) -> Result<T, E>,
-    ) -> worker::Result<Result<T, E>> {
-        let settings = load_settings(&self.env).map_err(|error| error.to_string())?;
+    fn transact(&self, work: &mut dyn FnMut(Tx<'_>) -> bool) -> worker::Result<()> {
+        let policy = load_settings(&self.env).map_err(|error| error.to_string())?.policy;
         let (livemode, now) = (self.livemode()?, now_millis().to_timestamp());
-        let work = |storage: &dyn Storage| {
-            work(Tx::new(storage, livemode, settings.policy, &random_u64, now))
-        };
-        if self.storage.may_write()? {
-            self.storage.transact(work)
-        } else {
-            self.storage.read(work)
-        }
+        self.storage
+            .transact(&mut |storage| work(Tx::new(storage, livemode, policy, &random_u64, now)))
     }
 }
 
 impl CatalogPorts for ObjectPorts {
-    fn transact<T, E>(
-        &self,
-        work: impl FnOnce(Tx<'_>) -> Result<T, E>,
-    ) -> Result<Result<T, E>, StorageError> {
+    fn transact(&self, work: &mut dyn FnMut(Tx<'_>) -> bool) -> Result<(), StorageError> {
         self.transact(work).map_err(|error| storage_error(&error))
     }
 

@@ -9,7 +9,7 @@
 //! reads no more rows than it returns. Not here: what objects and indexes there are
 //! ([`crate::catalog`]).
 
-use std::{cell::Cell, convert::Infallible};
+use std::cell::Cell;
 
 use worker::{Result, SqlStorageValue, State};
 
@@ -56,21 +56,15 @@ impl SqliteStorage {
         Self { sql: SqlTables::new(state), tables_created: Cell::new(false) }
     }
 
-    /// Runs `work` in a transaction, which is rolled back if `work` fails.
-    pub(super) fn transact<T, E>(
-        &self,
-        work: impl FnOnce(&dyn Storage) -> std::result::Result<T, E>,
-    ) -> Result<std::result::Result<T, E>> {
-        // Before the transaction, whose rollback would drop the tables.
-        self.create_tables()?;
-        self.sql.transact(|| work(self))
-    }
-
-    /// Runs `work` in a transaction, which is always rolled back.
-    pub(super) fn read<T>(&self, work: impl FnOnce(&dyn Storage) -> T) -> Result<T> {
-        self.sql.transact(|| Err::<Infallible, _>(work(self))).map(|result| match result {
-            Err(result) => result,
-        })
+    /// Runs `work` in a transaction, which is rolled back if `work` returns false, or if this code
+    /// may not write the tables.
+    pub(super) fn transact(&self, work: &mut dyn FnMut(&dyn Storage) -> bool) -> Result<()> {
+        let may_write = self.may_write()?;
+        if may_write {
+            // Before the transaction, whose rollback would drop the tables.
+            self.create_tables()?;
+        }
+        self.sql.transact(|| if work(self) && may_write { Ok(()) } else { Err(()) }).map(drop)
     }
 
     /// Returns whether this code may read the tables.
