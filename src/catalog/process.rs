@@ -12,9 +12,9 @@
 //! starts the next batch. If the process is lost during a run, the alarm that was set before
 //! ([`WATCHDOG`]) starts another.
 //!
-//! A delivery is a webhook to an endpoint, or an update of a customer's ledger. Not here: what is due ([`scheduler`]), the retry schedules ([`deliveries`],
-//! [`ledger_updates`]), the limits per endpoint (`limiter`), and the platform
-//! ([`CatalogPorts`]).
+//! A delivery is a webhook to an endpoint, or an update of a customer's ledger. Not here: what is due
+//! ([`scheduler`]), the retry schedules ([`deliveries`], [`ledger_updates`]), the limits per endpoint
+//! (`limiter`), and the platform ([`CatalogPorts`]).
 
 use std::{
     cell::{Cell, RefCell},

@@ -24,9 +24,6 @@ pub(super) const OBJECT_URL: &str = "https://object/";
 /// them.
 pub(super) const NEWER_RELEASE: u16 = 503;
 
-/// How long an object without write access postpones its alarm, in milliseconds.
-pub(super) const NEWER_RELEASE_BACKOFF: u64 = 60_000;
-
 #[wasm_bindgen]
 extern "C" {
     /// The platform's stub of an object. The `worker` crate would read the response chunk by chunk.

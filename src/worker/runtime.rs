@@ -6,7 +6,6 @@
 
 use std::{cell::OnceCell, rc::Rc, time::Duration};
 
-use futures_util::future::{LocalBoxFuture, Shared};
 use worker::{Delay, Env, ScheduledTime, console_error};
 
 use crate::{
@@ -16,9 +15,6 @@ use crate::{
 
 /// Timeout of one request to the source, in milliseconds. Stripe returns a page within one second.
 pub(super) const SOURCE_TIMEOUT: u32 = 8_000;
-
-/// A future in flight, shared by all its callers.
-pub(super) type SharedFuture<T> = Shared<LocalBoxFuture<'static, T>>;
 
 thread_local! {
     /// The settings, once they are parsed. They stay the same for the lifetime of the isolate.

@@ -9,28 +9,28 @@ use serde::Serialize;
 use crate::{
     catalog::{repository::Entity, storage::IndexEntry},
     id::Timestamp,
-    json::impl_from_json,
+    json::json_type,
 };
 
 /// The queue of all ledger updates, ordered by due time.
 pub(crate) const QUEUE_INDEX: &str = "ledger updates";
 
-/// A pending task to send a customer's entitlements to the customer's ledger.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct LedgerUpdate {
-    pub(crate) customer: String,
-    /// The id of the customer's newest summary event.
-    pub(crate) event: String,
-    /// When that event was created.
-    pub(crate) created: Timestamp,
-    /// The failed attempts to send that event.
-    pub(crate) attempts: u32,
-    /// Whether it is leased, so that `due` is the end of the lease.
-    pub(crate) leased: bool,
-    pub(crate) due: Timestamp,
+json_type! {
+    /// A pending task to send a customer's entitlements to the customer's ledger.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) struct LedgerUpdate {
+        pub(crate) customer: String,
+        /// The id of the customer's newest summary event.
+        pub(crate) event: String,
+        /// When that event was created.
+        pub(crate) created: Timestamp,
+        /// The failed attempts to send that event.
+        pub(crate) attempts: u32,
+        /// Whether it is leased, so that `due` is the end of the lease.
+        pub(crate) leased: bool,
+        pub(crate) due: Timestamp,
+    }
 }
-
-impl_from_json! { struct LedgerUpdate { customer, event, created, attempts, leased, due } }
 
 impl Entity for LedgerUpdate {
     const TYPE: &'static str = "ledger update";
