@@ -87,7 +87,7 @@ impl<P: LedgerPorts> LedgerProcess<P> {
         if !allowed {
             return Ok(LedgerResponse::NewerRelease);
         }
-        match request {
+        let response = match request {
             LedgerRequest::Apply(summary) => self.apply(summary).await.map(LedgerResponse::Receipt),
             LedgerRequest::Load { customer, features } => {
                 refresh::load(&self.0, customer, features).await
@@ -100,7 +100,12 @@ impl<P: LedgerPorts> LedgerProcess<P> {
                 self.0.schedule_alarm().await?;
                 Ok(LedgerResponse::Rearmed)
             }
+        };
+        if response.is_err() {
+            // A transaction that failed may have been committed. Its tasks need the alarm.
+            self.0.schedule_alarm().await?;
         }
+        response
     }
 
     /// Applies an event. Returns once its effect is stored, and waits a little for the replica.
@@ -119,15 +124,7 @@ impl<P: LedgerPorts> LedgerProcess<P> {
             let receipt = ledger.apply_event(summary, dedup, access, now)?;
             storage.record_event(&summary.event, now.to_timestamp())?;
             Ok(receipt)
-        });
-        let receipt = match receipt {
-            Ok(receipt) => receipt,
-            Err(error) => {
-                // The transaction may have been committed, and its tasks need the alarm.
-                instance.schedule_alarm().await?;
-                return Err(error);
-            }
-        };
+        })?;
         instance.unknown_until.set(UnixMillis::default());
         if receipt.outcome == ApplyOutcome::Applied {
             instance.notify_changed();
