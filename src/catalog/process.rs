@@ -6,11 +6,11 @@
 //!                                └──────── until nothing is due, or a limit ◀───┘
 //! ```
 //!
-//! A run ends when nothing is due and nothing is in flight, when [`RUN_BUDGET`] is used, or when
+//! A run ends when nothing is due and nothing is in flight, when `RUN_BUDGET` is used, or when
 //! [`MAX_SENDS_PER_EVENT`] is used. It then sets the alarm for what is due next. Requests to the
 //! catalog run between two batches. Deliveries run concurrently with batches: each one that finishes
 //! starts the next batch. If the process is lost during a run, the alarm that was set before
-//! ([`WATCHDOG`]) starts another.
+//! (`WATCHDOG`) starts another.
 //!
 //! A delivery is a webhook to an endpoint, or an update of a customer's ledger. Not here: what is due
 //! ([`scheduler`]), the retry schedules ([`deliveries`], [`ledger_updates`]), the limits per endpoint

@@ -8,7 +8,7 @@ use std::{
     collections::{HashMap, VecDeque},
     future::poll_fn,
     rc::Rc,
-    task::Poll,
+    task::{Poll, Waker},
 };
 
 use futures_util::future::LocalBoxFuture;
@@ -46,6 +46,8 @@ pub struct MemoryLedger {
 pub(super) struct SentWrites {
     /// Whether writes of the replica proceed.
     is_replicating: Cell<bool>,
+    /// The writes that wait until they may proceed.
+    waiting: RefCell<Vec<Waker>>,
     pub(super) sets: RefCell<HashMap<CustomerKey, Entitlements>>,
     pub(super) reports: RefCell<Vec<(CustomerKey, StatusReport)>>,
     pub(super) activities: RefCell<Vec<(CustomerKey, Activity)>>,
@@ -60,21 +62,16 @@ impl MemoryLedger {
     /// Lets time pass until no ledger has a pending write. Reads of the source stay pending.
     pub fn run_pending_writes(&self) {
         self.sent.is_replicating.set(true);
+        self.sent.waiting.take().into_iter().for_each(Waker::wake);
         for process in self.processes.borrow().values() {
-            while let Some(due) = self.next_write(process) {
-                self.time.set(self.time.now().max(due));
+            while let Some(due) = next_write(process) {
+                self.time.advance_to(due);
                 self.time.run_until(process.run_due_writes());
             }
         }
         // Activities are appended in the background.
-        while self.time.poll_tasks() {}
+        self.time.run_ready();
         self.sent.is_replicating.set(false);
-    }
-
-    fn next_write(&self, process: &LedgerProcess<MemoryPlatform>) -> Option<UnixMillis> {
-        let outbox = process.ports().tables.state().outbox;
-        let writes = [Task::Replica, Task::Report].map(|task| outbox.pending(task));
-        writes.into_iter().flatten().map(|pending| pending.due_at).min()
     }
 
     fn process(&self, customer: &CustomerKey) -> LedgerProcess<MemoryPlatform> {
@@ -127,6 +124,13 @@ impl MemoryLedger {
             response => Err(unexpected(&response)),
         }
     }
+}
+
+/// When the next write of a ledger is due.
+fn next_write(process: &LedgerProcess<MemoryPlatform>) -> Option<UnixMillis> {
+    let outbox = process.ports().tables.state().outbox;
+    let writes = [Task::Replica, Task::Report].map(|task| outbox.pending(task));
+    writes.into_iter().flatten().map(|pending| pending.due_at).min()
 }
 
 fn unexpected(response: &LedgerResponse) -> Error {
@@ -192,8 +196,14 @@ impl LedgerPorts for MemoryPlatform {
 
     async fn write_replica(&self, customer: &CustomerKey, record: &[u8]) -> Result<(), PortError> {
         let set = record::decode(record).map_err(|error| PortError(error.to_string()))?;
-        let is_replicating = || self.sent.is_replicating.get();
-        poll_fn(|_| if is_replicating() { Poll::Ready(()) } else { Poll::Pending }).await;
+        poll_fn(|context| {
+            if self.sent.is_replicating.get() {
+                return Poll::Ready(());
+            }
+            self.sent.waiting.borrow_mut().push(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
         self.sent.sets.borrow_mut().insert(customer.clone(), set);
         Ok(())
     }

@@ -1,11 +1,11 @@
-//! A clock that advances only when nothing else can happen, and the tasks that run by it.
+//! A deterministic executor with a simulated clock, for the processes of stores in memory.
 //!
-//! It makes asynchronous code deterministic: tasks are polled in the order in which they were
-//! spawned, and a pause takes no real time.
+//! Tasks are polled in the order of their start, and only after they were woken: a lost wake-up
+//! therefore stops the test. The clock stands still while any task can continue.
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeSet,
+    collections::BTreeMap,
     fmt,
     pin::{Pin, pin},
     rc::Rc,
@@ -16,28 +16,42 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use futures_util::future::LocalBoxFuture;
+use futures_util::{FutureExt as _, future::LocalBoxFuture};
 
 use crate::id::UnixMillis;
 
-/// A virtual clock and its tasks. A clone is the same clock.
+/// The executor and its clock. Clones share both.
 #[derive(Clone, Default)]
-pub struct VirtualTime(Rc<Inner>);
+pub struct VirtualTime(Rc<Executor>);
 
 #[derive(Default)]
-struct Inner {
+struct Executor {
     now: Cell<UnixMillis>,
-    tasks: RefCell<Vec<LocalBoxFuture<'static, ()>>>,
-    timers: RefCell<BTreeSet<(UnixMillis, u64)>>,
-    timers_created: Cell<u64>,
-    woken: Arc<Woken>,
+    tasks: RefCell<Vec<RunningTask>>,
+    /// By end and number.
+    timers: RefCell<BTreeMap<(UnixMillis, u64), Waker>>,
+    timer_count: Cell<u64>,
 }
 
-/// Whether a task can make progress.
-#[derive(Default)]
-struct Woken(AtomicBool);
+struct RunningTask {
+    future: LocalBoxFuture<'static, ()>,
+    wakeup: Arc<Wakeup>,
+}
 
-impl Wake for Woken {
+/// Whether a task was woken since its last poll.
+struct Wakeup(AtomicBool);
+
+impl Wakeup {
+    fn new() -> Arc<Self> {
+        Arc::new(Self(AtomicBool::new(true)))
+    }
+
+    fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+}
+
+impl Wake for Wakeup {
     fn wake(self: Arc<Self>) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -50,21 +64,94 @@ impl fmt::Debug for VirtualTime {
 }
 
 impl VirtualTime {
+    /// Creates a clock that starts at this time.
+    #[must_use]
+    pub fn starting_at(now: UnixMillis) -> Self {
+        let time = Self::default();
+        time.set(now);
+        time
+    }
+
     /// Returns the time.
     #[must_use]
     pub fn now(&self) -> UnixMillis {
         self.0.now.get()
     }
 
-    /// Sets the time. Pauses that are over by then end in the next call that runs tasks.
-    pub fn set(&self, now: UnixMillis) {
-        self.0.now.set(now);
+    /// Starts a task.
+    pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        let task = RunningTask { future: task.boxed_local(), wakeup: Wakeup::new() };
+        self.0.tasks.borrow_mut().push(task);
     }
 
-    /// Adds a task.
-    pub fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
-        self.0.tasks.borrow_mut().push(task);
-        self.0.woken.0.store(true, Ordering::Relaxed);
+    /// Resolves after this time, at the earliest when no task can continue.
+    pub fn sleep(&self, millis: u64) -> impl Future<Output = ()> + use<> {
+        let number = self.0.timer_count.get();
+        self.0.timer_count.set(number.wrapping_add(1));
+        let timer = (self.now().saturating_add(millis), number);
+        Sleep { time: self.clone(), timer, is_started: false }
+    }
+
+    /// Polls the first task that can continue. Returns whether there was one.
+    #[expect(clippy::must_use_candidate, reason = "a caller may only want the step")]
+    pub fn poll_next(&self) -> bool {
+        let index = self.0.tasks.borrow().iter().position(|task| task.wakeup.take());
+        let Some(index) = index else { return false };
+        let mut task = self.0.tasks.borrow_mut().remove(index);
+        let waker = Waker::from(Arc::clone(&task.wakeup));
+        if task.future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+            let mut tasks = self.0.tasks.borrow_mut();
+            let index = index.min(tasks.len());
+            tasks.insert(index, task);
+        }
+        true
+    }
+
+    /// Runs a future and the tasks until the future ends. Time passes whenever nothing else can
+    /// happen. Returns `None` if the future waits for something that never happens.
+    pub fn run_until<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let wakeup = Wakeup::new();
+        let waker = Waker::from(Arc::clone(&wakeup));
+        let mut future = pin!(future);
+        loop {
+            if wakeup.take() {
+                if let Poll::Ready(result) = future.as_mut().poll(&mut Context::from_waker(&waker))
+                {
+                    return Some(result);
+                }
+            } else if !self.poll_next() {
+                self.advance_to(self.next_timer()?);
+            }
+        }
+    }
+
+    /// Runs the tasks until none can continue without time passing.
+    pub fn run_ready(&self) {
+        loop {
+            while self.poll_next() {}
+            if self.next_timer().is_none_or(|due| due > self.now()) {
+                return;
+            }
+            self.advance_to(self.now());
+        }
+    }
+
+    /// Returns when the next timer ends.
+    #[must_use]
+    pub fn next_timer(&self) -> Option<UnixMillis> {
+        self.0.timers.borrow().first_key_value().map(|((end, _), _)| *end)
+    }
+
+    /// Advances the clock to this time, if it is not past, and ends the timers that are due by then.
+    pub fn advance_to(&self, at: UnixMillis) {
+        self.set(self.now().max(at));
+    }
+
+    /// Sets the clock, and ends the timers that are due by then.
+    pub fn set(&self, now: UnixMillis) {
+        self.0.now.set(now);
+        let later = self.0.timers.borrow_mut().split_off(&(now.saturating_add(1), 0));
+        self.0.timers.replace(later).into_values().for_each(Waker::wake);
     }
 
     /// Returns whether there is no task.
@@ -73,76 +160,29 @@ impl VirtualTime {
         self.0.tasks.borrow().is_empty()
     }
 
-    /// Drops all tasks, as a crash does. No pause ends any more.
-    pub fn drop_tasks(&self) {
-        // Outside of the borrow: dropping a task may use this clock.
+    /// Drops all tasks and timers, as a crash does.
+    pub fn abort_all(&self) {
         drop(self.0.tasks.take());
         self.0.timers.take();
     }
-
-    /// Resolves after so many milliseconds.
-    pub fn sleep(&self, millis: u64) -> impl Future<Output = ()> + use<> {
-        let id = self.0.timers_created.get();
-        self.0.timers_created.set(id.wrapping_add(1));
-        let timer = (self.now().saturating_add(millis), id);
-        self.0.timers.borrow_mut().insert(timer);
-        Sleep { time: self.clone(), timer }
-    }
-
-    /// Returns when the next pause ends.
-    #[must_use]
-    pub fn next_timer(&self) -> Option<UnixMillis> {
-        self.0.timers.borrow().first().map(|(due, _)| *due)
-    }
-
-    /// Polls every task once. Returns whether one of them ended, or woke another one.
-    pub fn poll_tasks(&self) -> bool {
-        self.0.woken.0.store(false, Ordering::Relaxed);
-        let waker = Waker::from(Arc::clone(&self.0.woken));
-        let mut context = Context::from_waker(&waker);
-        let tasks = self.0.tasks.take();
-        let count = tasks.len();
-        let mut pending = tasks;
-        pending.retain_mut(|task| task.as_mut().poll(&mut context).is_pending());
-        let has_ended = pending.len() < count;
-        let spawned = self.0.tasks.replace(pending);
-        self.0.tasks.borrow_mut().extend(spawned);
-        has_ended || self.0.woken.0.load(Ordering::Relaxed)
-    }
-
-    /// Runs a future and the tasks until the future ends. Time passes whenever nothing else can
-    /// happen. Returns `None` if the future waits for something that never happens.
-    pub fn run_until<T>(&self, future: impl Future<Output = T>) -> Option<T> {
-        let waker = Waker::from(Arc::clone(&self.0.woken));
-        let mut context = Context::from_waker(&waker);
-        let mut future = pin!(future);
-        loop {
-            if let Poll::Ready(result) = future.as_mut().poll(&mut context) {
-                return Some(result);
-            }
-            let mut progress = self.poll_tasks();
-            while self.poll_tasks() {
-                progress = true;
-            }
-            if !progress {
-                let next = self.next_timer()?;
-                self.set(self.now().max(next));
-            }
-        }
-    }
 }
 
-/// A pause.
+/// A timer, which is deleted when it is dropped.
 struct Sleep {
     time: VirtualTime,
     timer: (UnixMillis, u64),
+    is_started: bool,
 }
 
 impl Future for Sleep {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        if self.timer.0 <= self.time.now() { Poll::Ready(()) } else { Poll::Pending }
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.is_started, true) && self.time.now() >= self.timer.0 {
+            return Poll::Ready(());
+        }
+        self.time.0.timers.borrow_mut().insert(self.timer, context.waker().clone());
+        Poll::Pending
     }
 }
 

@@ -1,7 +1,7 @@
 //! A customer's ledger in a model of its environment.
 //!
 //! The process, its steps and the client for Stripe are the crate's own. Calls of the ledger are
-//! tasks: each step of the history polls all of them once, or lets time pass. A crash drops them, and
+//! tasks: a step of the history continues one of them, or lets time pass. A crash drops them, and
 //! everything else that is not stored.
 
 use std::{cell::RefCell, collections::BTreeMap, future::poll_fn, pin::pin, rc::Rc};
@@ -12,7 +12,6 @@ use entgate::{
     ledger::{ApplyOutcome, LedgerProcess, LedgerRequest, LedgerResponse, SourceAccess, WaitFor},
     store::memory::{Fault, MemoryTables},
 };
-use futures_util::FutureExt as _;
 
 use super::world::{CUSTOMER, RequestFault, World, WorldPorts, WriteResult, same};
 use crate::support::customer;
@@ -74,7 +73,9 @@ impl Deliveries {
     /// Ends all webhooks without an acknowledgement.
     fn fail_all(&self) {
         let lost = self.in_progress.borrow().clone();
-        lost.iter().for_each(|event| self.finish(event, None));
+        for event in &lost {
+            self.finish(event, None);
+        }
     }
 }
 
@@ -138,8 +139,9 @@ impl Harness {
 
     /// Sends one of the events that were not acknowledged.
     pub(crate) fn deliver(&mut self, which: usize) {
-        let event = take(&self.deliveries.unsent, which);
-        event.into_iter().for_each(|event| self.send(event));
+        if let Some(event) = take(&self.deliveries.unsent, which) {
+            self.send(event);
+        }
     }
 
     /// Loses one of the events, if the source can be read.
@@ -179,7 +181,7 @@ impl Harness {
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + 'static) {
-        self.world.time.spawn(task.boxed_local());
+        self.world.time.spawn(task);
     }
 
     fn request(&self, request: LedgerRequest) {
@@ -187,14 +189,14 @@ impl Harness {
         self.spawn(async move { drop(process.handle(&request).await) });
     }
 
-    /// Polls all tasks once.
+    /// Continues the first task that can continue.
     pub(crate) fn poll(&mut self) {
-        self.world.time.poll_tasks();
+        self.world.time.poll_next();
     }
 
     /// Lets time pass, and starts the alarm if it is due.
     pub(crate) fn pass_time(&mut self, millis: u64) {
-        self.world.time.set(self.now().saturating_add(millis));
+        self.world.time.advance_to(self.now().saturating_add(millis));
         self.world.apply_late_writes();
         let is_due = self.world.alarm.get().is_some_and(|at| at <= self.now());
         if !is_due || self.world.is_alarm_running.get() {
@@ -240,7 +242,7 @@ impl Harness {
     /// after so many milliseconds.
     pub(crate) fn crash(&mut self, late_effect: Option<u64>) {
         self.world.abandon_write(late_effect);
-        self.world.time.drop_tasks();
+        self.world.time.abort_all();
         if self.world.is_alarm_running.take() {
             self.world.retry_alarm();
         }
@@ -321,11 +323,11 @@ impl Harness {
 
     /// Delivers events and lets time pass until nothing is pending.
     fn complete_tasks(&mut self) {
-        for _ in 0..2_000 {
+        for _ in 0..10_000 {
             while !self.deliveries.unsent.borrow().is_empty() {
                 self.deliver(0);
             }
-            let progress = self.world.time.poll_tasks();
+            let progress = self.world.time.poll_next();
             self.finish_write(WriteResult::Succeeded);
             self.assert_invariants();
             if progress {

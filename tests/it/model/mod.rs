@@ -75,7 +75,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any().prop_map(Step::Drop),
         1 => any().prop_map(Step::Repeat),
         5 => duration.prop_map(Step::PassTime),
-        12 => Just(Step::Poll),
+        24 => Just(Step::Poll),
         1 => Just(Step::Load),
         1 => (0_usize..20, 0_u32..25).prop_map(|(feature, wait)| Step::Sync(feature, wait)),
         1 => Just(Step::Reconcile),
@@ -120,7 +120,7 @@ fn run_histories(access: SourceAccess, events_have_lists: bool) {
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let skew = prop_oneof![3 => Just(0), 1 => -3_i64..4];
     TestRunner::new(config)
-        .run(&(skew, vec(step(), 1..60)), |(skew, steps)| {
+        .run(&(skew, vec(step(), 1..80)), |(skew, steps)| {
             run_history(access, events_have_lists, skew, &steps);
             Ok(())
         })

@@ -7,7 +7,7 @@ use std::{
     collections::{BTreeSet, VecDeque},
     future::poll_fn,
     rc::Rc,
-    task::Poll,
+    task::{Poll, Waker},
 };
 
 use entgate::{
@@ -55,6 +55,8 @@ pub(crate) enum RequestFault {
 struct PendingWrite {
     set: Entitlements,
     result: Option<WriteResult>,
+    /// Wakes the ledger.
+    waker: Option<Waker>,
 }
 
 pub(crate) struct World {
@@ -122,9 +124,10 @@ impl World {
     /// Ends the write of the replica in progress.
     pub(crate) fn finish_write(&self, result: WriteResult) {
         let mut write = self.write.borrow_mut();
-        let Some(PendingWrite { set, result: pending }) = &mut *write else { return };
+        let Some(PendingWrite { set, result: pending, waker }) = &mut *write else { return };
         if pending.is_none() {
             *pending = Some(result);
+            waker.take().into_iter().for_each(Waker::wake);
             match result {
                 WriteResult::Succeeded | WriteResult::FailedAfter => {
                     self.replica.replace(Some(set.clone()));
@@ -141,7 +144,7 @@ impl World {
     /// Lets the write in progress take effect late, after the ledger stopped waiting for it.
     pub(crate) fn abandon_write(&self, late_effect: Option<u64>) {
         let write = self.write.take();
-        if let (Some(PendingWrite { set, result: None }), Some(millis)) = (write, late_effect) {
+        if let (Some(PendingWrite { set, result: None, .. }), Some(millis)) = (write, late_effect) {
             self.late_writes.borrow_mut().push((self.time.now().saturating_add(millis), set));
         }
     }
@@ -208,15 +211,19 @@ impl LedgerPorts for WorldPorts {
     async fn write_replica(&self, _: &CustomerKey, record: &[u8]) -> Result<(), PortError> {
         let world = &self.0;
         let set = record::decode(record).unwrap();
-        let before = world.write.replace(Some(PendingWrite { set, result: None }));
+        let before = world.write.replace(Some(PendingWrite { set, result: None, waker: None }));
         assert!(before.is_none(), "two writes are in progress");
         let guard = AbandonOnDrop(world);
         if world.writes_succeed.get() {
             world.finish_write(WriteResult::Succeeded);
         }
-        let result = poll_fn(|_| match &*world.write.borrow() {
+        let result = poll_fn(|context| match &mut *world.write.borrow_mut() {
             Some(PendingWrite { result: Some(result), .. }) => Poll::Ready(*result),
-            _ => Poll::Pending,
+            Some(PendingWrite { waker, .. }) => {
+                *waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+            None => Poll::Pending,
         })
         .await;
         drop(guard);

@@ -23,7 +23,7 @@ use entgate::{
     entitlement::Summary,
     id::{Livemode, UnixMillis},
     policy::StatusPolicy,
-    store::Ledger as _,
+    store::{Ledger as _, memory::VirtualTime},
 };
 use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
@@ -31,10 +31,7 @@ use serde_json::Value;
 use super::observed::{
     EndpointResponse, Faults, LedgerResponse, LedgerUpdateResponse, Observed, Response,
 };
-use crate::{
-    support::{NOW, Service, configured},
-    virtual_time::VirtualTime,
-};
+use crate::support::{NOW, Service, configured};
 
 /// How late an alarm may be: the back-off after a failed transaction.
 const MAX_DELAY: u64 = 30_000;
