@@ -51,6 +51,8 @@ mod known_features;
 
 pub mod stream;
 
+pub mod stream_relay;
+
 mod ofrep;
 
 #[cfg(feature = "catalog")]

@@ -6,8 +6,9 @@
 //! | `GET /ofrep/v1/stream` | refetch notifications for OpenFeature clients, as server-sent events  |
 //!
 //! A handler returns only the head of a response, with a [`StreamRequest`] in its extensions. The shell
-//! opens the connection, subscribes to the customer's ledger, and keeps the time. It passes each
-//! notification to a [`StreamEncoder`] and sends the result.
+//! opens the connection and subscribes to the customer's ledger. A relay
+//! ([`stream_relay`](super::stream_relay)) passes each notification to a [`StreamEncoder`] and sends the
+//! result.
 //!
 //! `Last-Event-ID` is a header when a browser reconnects, and a parameter for other clients.
 //!

@@ -5,10 +5,9 @@
 //! ledger object ──hibernating WebSocket──▶ relay, while the client is connected ──▶ client
 //! ```
 //!
-//! The relay stays in memory for each client: it sends heartbeats, ends the stream in time, and
-//! detects that the client disconnected. If either side closes, the relay closes the other one. A
-//! client then reconnects and resumes. Not here: the messages to the client
-//! ([`crate::api::stream`]), and the ledger's side (`ledger::websockets`).
+//! The relay stays in memory for each client. Not here: when it sends and ends
+//! ([`crate::api::stream_relay`]), the messages to the client ([`crate::api::stream`]), and the
+//! ledger's side (`ledger::websockets`).
 
 use ::http::HeaderValue;
 use futures_util::{
@@ -21,7 +20,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{BinaryType, ReadableStream, WritableStream, WritableStreamDefaultWriter};
 use worker::{
-    Context, Result, WebSocket, WebSocketPair, WebsocketEvent, console_error,
+    Context, EventStream, Result, WebSocket, WebSocketPair, WebsocketEvent, console_error,
     ws_events::MessageEvent,
 };
 
@@ -36,25 +35,16 @@ use super::{
 use crate::{
     api::{
         self, REQUEST_ID,
-        stream::{self, HEARTBEAT_INTERVAL, StreamEncoder, StreamProtocol, StreamRequest},
+        stream::{self, StreamEncoder, StreamProtocol, StreamRequest},
+        stream_relay::{
+            CloseFrame, SERVICE_RESTART, StreamConnection, StreamInput, StreamTimer, run_relay,
+        },
     },
     id::UnixMillis,
 };
 
 /// The largest message that a client may send, in bytes. The only message with an effect is `ping`.
 const MAX_CLIENT_MESSAGE_BYTES: usize = 4 << 10;
-
-/// How long a client may take to accept a message, in milliseconds. Later messages wait here
-/// meanwhile.
-const CLIENT_WRITE_TIMEOUT: u64 = 20_000;
-
-/// The close code after a message that is too large.
-/// <https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1>
-const MESSAGE_TOO_BIG: u16 = 1009;
-
-/// The close code after which a client reconnects.
-/// <https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number>
-const SERVICE_RESTART: u16 = 1012;
 
 #[wasm_bindgen]
 extern "C" {
@@ -76,14 +66,6 @@ extern "C" {
 enum StreamClient {
     Sse(WritableStreamDefaultWriter),
     WebSocket(WebSocket),
-}
-
-/// A message of a client, or its end.
-enum ClientMessage {
-    Ping,
-    TooLarge,
-    Other,
-    Close,
 }
 
 /// Subscribes to the ledger and returns the response that carries the stream.
@@ -145,142 +127,138 @@ fn create_channel(
 async fn run_stream(
     object: WebSocket,
     client: StreamClient,
-    mut encoder: StreamEncoder,
+    encoder: StreamEncoder,
     closes_at: UnixMillis,
 ) {
-    let close_frame = match relay(&object, &client, &mut encoder, closes_at).await {
-        Ok(close_frame) => close_frame,
+    match Connection::open(&object, &client) {
+        Ok(mut connection) => run_relay(&mut connection, &Timer, encoder, closes_at).await,
         Err(error) => {
-            console_error!("failed to relay a stream: {error}");
-            (SERVICE_RESTART, "")
+            console_error!("failed to open a stream: {error}");
+            close(&object, NORMAL_CLOSURE);
+            client.close(SERVICE_RESTART).await;
         }
-    };
-    close(&object, NORMAL_CLOSURE);
-    client.close(close_frame).await;
+    }
 }
 
-/// Relays messages until either side closes or the stream's time is up. Returns the close frame for
-/// the client.
-async fn relay(
-    object: &WebSocket,
-    client: &StreamClient,
-    encoder: &mut StreamEncoder,
-    closes_at: UnixMillis,
-) -> Result<(u16, &'static str)> {
-    // Registered before the sockets are accepted, so that no message is lost.
-    let mut notifications = object.events()?;
-    let mut messages = client.messages()?;
-    object.accept()?;
-    if let StreamClient::WebSocket(socket) = client {
-        // The content of a Blob can only be read asynchronously.
-        socket.as_ref().set_binary_type(BinaryType::Arraybuffer);
-        socket.accept()?;
-    }
-    let closed = (NORMAL_CLOSURE, "");
-    if let Some(preamble) = encoder.preamble()
-        && !client.send(&preamble).await
-    {
-        return Ok(closed);
-    }
-    let mut next_heartbeat = now_millis().saturating_add(HEARTBEAT_INTERVAL);
-    loop {
-        let now = now_millis();
-        let message = if now >= closes_at {
-            if let Some(end) = encoder.encode_end() {
-                client.send(&end).await;
-            }
-            return Ok(encoder.close_frame());
-        } else if now >= next_heartbeat {
-            next_heartbeat = now.saturating_add(HEARTBEAT_INTERVAL);
-            Some(encoder.encode_heartbeat())
-        } else {
-            let pause = sleep(next_heartbeat.min(closes_at).millis_since(now));
-            match select(select(notifications.next(), messages.next()), pause).await {
-                Either::Right(_) => None,
-                Either::Left((Either::Left((event, _)), _)) => match event {
-                    Some(Ok(WebsocketEvent::Message(message))) => {
-                        let json = message.text().unwrap_or_default();
-                        encoder.encode_notification(&rpc::decode_notification(&json)?)
-                    }
-                    Some(Ok(WebsocketEvent::Close(_)) | Err(_)) | None => {
-                        return Ok((SERVICE_RESTART, ""));
-                    }
-                },
-                Either::Left((Either::Right((message, _)), _)) => match message {
-                    Some(ClientMessage::Ping) => Some("pong".to_owned()),
-                    Some(ClientMessage::Other) => None,
-                    Some(ClientMessage::TooLarge) => return Ok((MESSAGE_TOO_BIG, "")),
-                    Some(ClientMessage::Close) | None => return Ok(closed),
-                },
-            }
-        };
-        if let Some(message) = message
-            && !client.send(&message).await
-        {
-            return Ok(closed);
+/// Both sides of an open stream.
+struct Connection<'a> {
+    object: &'a WebSocket,
+    client: &'a StreamClient,
+    notifications: EventStream<'a>,
+    messages: LocalBoxStream<'a, StreamInput>,
+}
+
+impl<'a> Connection<'a> {
+    fn open(object: &'a WebSocket, client: &'a StreamClient) -> Result<Self> {
+        // Registered before the sockets are accepted, so that no message is lost.
+        let notifications = object.events()?;
+        let messages = client.messages()?;
+        object.accept()?;
+        if let StreamClient::WebSocket(socket) = client {
+            // The content of a Blob can only be read asynchronously.
+            socket.as_ref().set_binary_type(BinaryType::Arraybuffer);
+            socket.accept()?;
         }
+        Ok(Self { object, client, notifications, messages })
+    }
+}
+
+impl StreamConnection for Connection<'_> {
+    async fn receive(&mut self) -> StreamInput {
+        match select(self.notifications.next(), self.messages.next()).await {
+            Either::Left((Some(Ok(WebsocketEvent::Message(message))), _)) => {
+                match rpc::decode_notification(&message.text().unwrap_or_default()) {
+                    Ok(notification) => StreamInput::Notification(notification),
+                    Err(error) => {
+                        console_error!("failed to relay a stream: {error}");
+                        StreamInput::LedgerClosed
+                    }
+                }
+            }
+            Either::Left(_) => StreamInput::LedgerClosed,
+            Either::Right((message, _)) => message.unwrap_or(StreamInput::ClientClosed),
+        }
+    }
+
+    async fn send(&mut self, message: &str) -> bool {
+        self.client.send(message).await
+    }
+
+    async fn close(&mut self, frame: CloseFrame) -> bool {
+        close(self.object, NORMAL_CLOSURE);
+        self.client.close(frame).await
+    }
+
+    async fn abort(&mut self) {
+        if let StreamClient::Sse(writer) = self.client {
+            drop(JsFuture::from(writer.abort()).await);
+        }
+    }
+}
+
+/// The clock and the timers of the platform.
+struct Timer;
+
+impl StreamTimer for Timer {
+    fn now(&self) -> UnixMillis {
+        now_millis()
+    }
+
+    fn sleep(&self, millis: u64) -> impl Future<Output = ()> {
+        sleep(millis)
     }
 }
 
 impl StreamClient {
     /// The client's messages. A client of server-sent events can only close.
-    fn messages(&self) -> Result<LocalBoxStream<'_, ClientMessage>> {
+    fn messages(&self) -> Result<LocalBoxStream<'_, StreamInput>> {
         Ok(match self {
             Self::Sse(writer) => {
                 let closed = JsFuture::from(writer.closed());
-                once(closed.map(|_| ClientMessage::Close)).boxed_local()
+                once(closed.map(|_| StreamInput::ClientClosed)).boxed_local()
             }
             Self::WebSocket(socket) => socket
                 .events()?
                 .map(|event| match event {
                     Ok(WebsocketEvent::Message(message)) => classify_message(&message),
-                    Ok(WebsocketEvent::Close(_)) | Err(_) => ClientMessage::Close,
+                    Ok(WebsocketEvent::Close(_)) | Err(_) => StreamInput::ClientClosed,
                 })
                 .boxed_local(),
         })
     }
 
-    /// Sends a message. Returns false if the client is closed or accepts no more data in time.
+    /// Sends a message. Returns false if the client is closed.
     async fn send(&self, message: &str) -> bool {
         match self {
             Self::Sse(writer) => {
                 let bytes = Uint8Array::from(message.as_bytes());
-                let written = JsFuture::from(writer.write_with_chunk(&bytes));
-                matches!(
-                    select(written, sleep(CLIENT_WRITE_TIMEOUT)).await,
-                    Either::Left((Ok(_), _))
-                )
+                JsFuture::from(writer.write_with_chunk(&bytes)).await.is_ok()
             }
             Self::WebSocket(socket) => socket.send_with_str(message).is_ok(),
         }
     }
 
-    async fn close(self, (code, reason): (u16, &str)) {
+    /// Closes the client's side. Returns whether the client has accepted everything.
+    async fn close(&self, (code, reason): CloseFrame) -> bool {
         match self {
-            Self::Sse(writer) => {
-                let closed = JsFuture::from(writer.close());
-                if !matches!(
-                    select(closed, sleep(CLIENT_WRITE_TIMEOUT)).await,
-                    Either::Left((Ok(_), _))
-                ) {
-                    // Drops the data that the client has not accepted.
-                    drop(JsFuture::from(writer.abort()).await);
-                }
+            Self::Sse(writer) => JsFuture::from(writer.close()).await.is_ok(),
+            Self::WebSocket(socket) => {
+                // Fails only if the socket is closed already.
+                drop(socket.close(Some(code), Some(reason)));
+                true
             }
-            // Fails only if the socket is closed already.
-            Self::WebSocket(socket) => drop(socket.close(Some(code), Some(reason))),
         }
     }
 }
 
-fn classify_message(message: &MessageEvent) -> ClientMessage {
+fn classify_message(message: &MessageEvent) -> StreamInput {
     let text = message.text();
     let length = match &text {
         Some(text) => text.len(),
         None => message.bytes().map_or(0, |bytes| bytes.len()),
     };
     if length > MAX_CLIENT_MESSAGE_BYTES {
-        return ClientMessage::TooLarge;
+        return StreamInput::TooLarge;
     }
-    if text.as_deref() == Some("ping") { ClientMessage::Ping } else { ClientMessage::Other }
+    if text.as_deref() == Some("ping") { StreamInput::Ping } else { StreamInput::Ignored }
 }

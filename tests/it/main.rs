@@ -43,6 +43,7 @@ mod source;
 mod store_contract;
 mod stream;
 mod stream_auth;
+mod stream_relay;
 mod stripe_event;
 mod support;
 mod sync;

@@ -102,7 +102,7 @@ fn open(target: &str, headers: &[(&str, &str)]) -> Answer {
 }
 
 /// The stream of `cus_ada` that a server key of test mode opens.
-fn stream_request(
+pub(crate) fn stream_request(
     last_version: Option<u64>,
     protocol: StreamProtocol,
     kind: StreamKind,
