@@ -10,7 +10,7 @@ use ::http::Method;
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
 use super::{
-    ports::ObjectPorts,
+    ports::CatalogObjectPorts,
     stub::{FORWARDED_HEADERS, IDEMPOTENCY_KEY},
 };
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
 /// The catalog of one mode.
 #[durable_object(alarm)]
 pub struct CatalogObject {
-    process: Rc<CatalogProcess<ObjectPorts>>,
+    process: Rc<CatalogProcess<CatalogObjectPorts>>,
     /// The idempotency keys of requests whose bodies are being read.
     in_progress: RefCell<HashSet<String>>,
 }
@@ -38,7 +38,7 @@ impl std::fmt::Debug for CatalogObject {
 
 impl DurableObject for CatalogObject {
     fn new(state: State, env: Env) -> Self {
-        let process = Rc::new(CatalogProcess::new(ObjectPorts::new(state, env)));
+        let process = Rc::new(CatalogProcess::new(CatalogObjectPorts::new(state, env)));
         Self { process, in_progress: RefCell::default() }
     }
 

@@ -31,14 +31,14 @@ use crate::{
 };
 
 /// The Durable Object below the process of one catalog.
-pub(super) struct ObjectPorts {
+pub(super) struct CatalogObjectPorts {
     state: State,
     env: Env,
     pub(super) storage: SqliteStorage,
     livemode: OnceCell<Livemode>,
 }
 
-impl ObjectPorts {
+impl CatalogObjectPorts {
     pub(super) fn new(state: State, env: Env) -> Self {
         Self { storage: SqliteStorage::new(&state), state, env, livemode: OnceCell::new() }
     }
@@ -59,7 +59,7 @@ impl ObjectPorts {
     }
 }
 
-impl CatalogPorts for ObjectPorts {
+impl CatalogPorts for CatalogObjectPorts {
     fn transact(&self, work: &mut dyn FnMut(Tx<'_>) -> bool) -> Result<(), StorageError> {
         self.transact(work).map_err(|error| storage_error(&error))
     }

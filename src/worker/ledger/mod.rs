@@ -6,7 +6,7 @@
 //! | `stub`       | the client of the object                                                |
 //! | `storage`    | the object's tables                                                     |
 //! | `websockets` | the WebSockets of subscribers                                           |
-//! | `platform`   | the object's ports: its storage, its alarm, and calls to other services |
+//! | `ports`      | the object's ports: its storage, its alarm, and calls to other services |
 //! | `object`     | the object                                                              |
 //!
 //! Not here: the rules, and the order in which things happen: both are in [`crate::ledger`].
@@ -19,7 +19,7 @@ mod storage;
 
 pub(super) mod websockets;
 
-mod platform;
+mod ports;
 
 #[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
 mod object;

@@ -3,7 +3,7 @@
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::{DurableObject, Env, Method, Request, Response, Result, State, durable_object};
 
-use super::{platform::LedgerPlatform, rpc::to_http_response, websockets};
+use super::{ports::LedgerObjectPorts, rpc::to_http_response, websockets};
 use crate::{
     ledger::{LedgerProcess, LedgerStorage as _},
     worker::rpc::{error_response, newer_release_response, read_request},
@@ -12,7 +12,7 @@ use crate::{
 /// The ledger of one customer.
 #[durable_object(alarm)]
 pub struct LedgerObject {
-    process: LedgerProcess<LedgerPlatform>,
+    process: LedgerProcess<LedgerObjectPorts>,
 }
 
 impl std::fmt::Debug for LedgerObject {
@@ -23,7 +23,7 @@ impl std::fmt::Debug for LedgerObject {
 
 impl DurableObject for LedgerObject {
     fn new(context: State, env: Env) -> Self {
-        Self { process: LedgerProcess::new(LedgerPlatform::new(context, env)) }
+        Self { process: LedgerProcess::new(LedgerObjectPorts::new(context, env)) }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {

@@ -24,13 +24,13 @@ use crate::{
 };
 
 /// The platform of one ledger object.
-pub(super) struct LedgerPlatform {
+pub(super) struct LedgerObjectPorts {
     context: State,
     env: Env,
     storage: LedgerTables,
 }
 
-impl LedgerPlatform {
+impl LedgerObjectPorts {
     pub(super) fn new(context: State, env: Env) -> Self {
         Self { storage: LedgerTables::new(&context), context, env }
     }
@@ -51,7 +51,7 @@ impl LedgerPlatform {
     }
 }
 
-impl LedgerPorts for LedgerPlatform {
+impl LedgerPorts for LedgerObjectPorts {
     fn storage(&self) -> &impl LedgerStorage {
         &self.storage
     }
