@@ -248,7 +248,10 @@ impl LedgerTables {
                 self.store_task(task, pending)?;
             }
         }
-        let LedgerState {
+        // All fields, so that a new one is stored.
+        let &LedgerState {
+            entitlements: _,
+            outbox: _,
             confirmed_at,
             events_received,
             last_replica_write,
@@ -256,8 +259,8 @@ impl LedgerTables {
             source_backoff_until,
             sync_problem,
             last_report,
-            ..
-        } = *after;
+            ref observed_features,
+        } = after;
         let row = StateRow {
             confirmed_at,
             events_received,
@@ -266,7 +269,7 @@ impl LedgerTables {
             source_backoff_until,
             sync_problem,
             last_report,
-            observed_features: after.observed_features.clone(),
+            observed_features: observed_features.clone(),
         };
         let values =
             vec![serde_json::to_string(customer)?.into(), serde_json::to_string(&row)?.into()];
