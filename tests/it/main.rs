@@ -27,6 +27,7 @@ mod json;
 mod jwks_cache;
 mod layers;
 mod ledger_contract;
+mod ledger_process;
 mod ledger_rules;
 mod ledger_state;
 mod model;

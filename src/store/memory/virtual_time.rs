@@ -1,7 +1,7 @@
 //! A deterministic executor with a simulated clock, for the processes of stores in memory.
 //!
-//! Tasks are polled in the order of their start, and only after they were woken: a lost wake-up
-//! therefore stops the test. The clock stands still while any task can continue.
+//! Tasks are polled in turn, and only after they were woken: a lost wake-up therefore stops the test.
+//! The clock stands still while any task can continue.
 
 use std::{
     cell::{Cell, RefCell},
@@ -92,7 +92,7 @@ impl VirtualTime {
         Sleep { time: self.clone(), timer, is_started: false }
     }
 
-    /// Polls the first task that can continue. Returns whether there was one.
+    /// Polls the task that can continue and was polled least recently. Returns whether there was one.
     #[expect(clippy::must_use_candidate, reason = "a caller may only want the step")]
     pub fn poll_next(&self) -> bool {
         let index = self.0.tasks.borrow().iter().position(|task| task.wakeup.take());
@@ -100,9 +100,7 @@ impl VirtualTime {
         let mut task = self.0.tasks.borrow_mut().remove(index);
         let waker = Waker::from(Arc::clone(&task.wakeup));
         if task.future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
-            let mut tasks = self.0.tasks.borrow_mut();
-            let index = index.min(tasks.len());
-            tasks.insert(index, task);
+            self.0.tasks.borrow_mut().push(task);
         }
         true
     }

@@ -1,0 +1,156 @@
+//! When a ledger reads the source, and who waits for a read.
+
+use std::{cell::RefCell, rc::Rc};
+
+use entgate::{
+    entitlement::SummaryPage,
+    ledger::{
+        LedgerProcess, LedgerRequest, LedgerResponse, SetOrigin, SourceAccess, Task, WaitFor,
+    },
+};
+
+use crate::{
+    model::world::{CUSTOMER, RequestFault, World, WorldPorts},
+    support::{customer, grants, summary},
+};
+
+/// A ledger whose source has `a` and `b`.
+fn ledger() -> (Rc<World>, LedgerProcess<WorldPorts>) {
+    let world = World::new(SourceAccess::Available);
+    world.writes_succeed.set(true);
+    world.stripe.set_entitlements(CUSTOMER, grants(&["a", "b"]));
+    world.states.borrow_mut().push(grants(&["a", "b"]));
+    (Rc::clone(&world), LedgerProcess::new(WorldPorts(world)))
+}
+
+fn apply(keys: &[&str]) -> LedgerRequest {
+    LedgerRequest::Apply(summary("evt_1", 10, SummaryPage::Truncated(grants(keys))))
+}
+
+fn load() -> LedgerRequest {
+    LedgerRequest::Load { customer: customer(CUSTOMER), features: vec![] }
+}
+
+fn sync(wait_for: Option<(&str, u32)>) -> LedgerRequest {
+    let wait_for = wait_for.map(|(feature, max_seconds)| {
+        let feature = feature.try_into().unwrap();
+        WaitFor { feature, max_seconds }
+    });
+    LedgerRequest::Sync { customer: customer(CUSTOMER), wait_for }
+}
+
+/// Sends requests at the same time. Returns their responses in the order in which they end.
+fn send(
+    world: &World,
+    process: &LedgerProcess<WorldPorts>,
+    requests: impl IntoIterator<Item = LedgerRequest>,
+) -> Vec<LedgerResponse> {
+    let responses = Rc::new(RefCell::new(Vec::new()));
+    for request in requests {
+        let (process, responses) = (process.clone(), Rc::clone(&responses));
+        world.time.spawn(async move {
+            let response = process.handle(&request).await.unwrap();
+            responses.borrow_mut().push(response);
+        });
+    }
+    let count = || Rc::strong_count(&responses) - 1;
+    while count() > 0 {
+        if !world.time.poll_next() {
+            world.time.advance_to(world.time.next_timer().unwrap());
+        }
+    }
+    responses.take()
+}
+
+#[test]
+fn loads_at_the_same_time_share_one_read() {
+    let keys = (0..250).map(|number| format!("f{number}")).collect::<Vec<_>>();
+    let list = grants(&keys.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut requests = Vec::new();
+    for loads in [1, 3] {
+        let (world, process) = ledger();
+        world.stripe.set_entitlements(CUSTOMER, list.clone());
+        world.states.borrow_mut().push(list.clone());
+        let responses = send(&world, &process, vec![load(); loads]);
+        assert_eq!(responses, vec![LedgerResponse::Set(SetOrigin::Source); loads]);
+        requests.push(world.stripe.requests().len());
+    }
+    assert_eq!(requests, [6, 6], "three pages, read twice to be sure");
+}
+
+#[test]
+fn a_sync_does_not_use_a_read_that_began_before_it() {
+    let (world, process) = ledger();
+    let responses = send(&world, &process, [load(), sync(None), sync(None)]);
+    assert_eq!(responses, vec![LedgerResponse::Set(SetOrigin::Source); 3]);
+    assert_eq!(world.stripe.requests().len(), 2, "the syncs share the second read");
+}
+
+#[test]
+fn a_failed_read_is_repeated_after_its_back_off() {
+    let (world, process) = ledger();
+    world.request_faults.borrow_mut().extend([RequestFault::Status(500); 3]);
+    send(&world, &process, [apply(&["a"])]);
+    world.time.run_until(process.run_due_tasks()).unwrap().unwrap();
+    let read = world.tables.state().outbox.pending(Task::Read).unwrap();
+    assert_eq!(read.attempts, 1);
+    assert!(read.due_at > world.time.now(), "{read:?}");
+    let requests = world.stripe.requests().len();
+    let responses = send(&world, &process, [load()]);
+    assert_eq!(responses, [LedgerResponse::Set(SetOrigin::Ledger)], "the stored part");
+    assert_eq!(world.stripe.requests().len(), requests, "no read before the end of the back-off");
+
+    world.time.advance_to(read.due_at);
+    world.time.run_until(process.run_due_tasks()).unwrap().unwrap();
+    assert_eq!(world.tables.state().outbox.pending(Task::Read), None);
+    let responses = send(&world, &process, [load()]);
+    assert_eq!(responses, [LedgerResponse::Set(SetOrigin::Ledger)]);
+    assert_eq!(world.tables.state().entitlements.unwrap().data.len(), 2, "the complete list");
+}
+
+#[test]
+fn an_unknown_customer_is_not_read_again_for_60_seconds() {
+    let (world, process) = ledger();
+    world.stripe.delete_customer(CUSTOMER);
+    let other = LedgerRequest::Load { customer: customer("cus_other"), features: vec![] };
+    world.request_faults.borrow_mut().extend([RequestFault::Status(404); 2]);
+    send(&world, &process, [other.clone()]);
+    let requests = world.stripe.requests().len();
+    world.time.advance_to(world.time.now().saturating_add(59_000));
+    send(&world, &process, [other]);
+    assert_eq!(world.stripe.requests().len(), requests);
+}
+
+#[test]
+fn a_waiting_sync_ends_with_the_event_that_grants_the_feature() {
+    let (world, process) = ledger();
+    world.stripe.set_entitlements(CUSTOMER, vec![]);
+    world.states.borrow_mut().push(vec![]);
+    let (waiting, log) = (process.clone(), Rc::new(RefCell::new(None)));
+    let (clock, result) = (world.time.clone(), Rc::clone(&log));
+    world.time.spawn(async move {
+        let response = waiting.handle(&sync(Some(("c", 20)))).await.unwrap();
+        *result.borrow_mut() = Some((response, clock.now()));
+    });
+    let begin = world.time.now();
+    let event_at = begin.saturating_add(1_500);
+    world.time.run_ready();
+    assert_eq!(*log.borrow(), None, "the first read does not grant the feature");
+    world.time.advance_to(event_at);
+    let created = event_at.to_timestamp().0 + 1;
+    let event = summary("evt_1", created, SummaryPage::Complete(grants(&["c"])));
+    send(&world, &process, [LedgerRequest::Apply(event)]);
+    world.time.run_ready();
+    assert_eq!(*log.borrow(), Some((LedgerResponse::Set(SetOrigin::Ledger), event_at)));
+}
+
+#[test]
+fn a_waiting_sync_reads_again_until_its_time_is_up() {
+    let (world, process) = ledger();
+    let begin = world.time.now();
+    let responses = send(&world, &process, [sync(Some(("c", 20)))]);
+    assert_eq!(responses, [LedgerResponse::Set(SetOrigin::Source)]);
+    assert_eq!(world.time.now(), begin.saturating_add(20_000));
+    // At 0, 2, 6 and 14 seconds.
+    assert_eq!(world.stripe.requests().len(), 4);
+}
