@@ -1,4 +1,4 @@
-//! A ledger's Durable Object: hands requests, alarms and WebSocket events to the ledger's process.
+//! A ledger's Durable Object: passes requests, alarms and WebSocket events to the ledger's process.
 
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::{DurableObject, Env, Method, Request, Response, Result, State, durable_object};
