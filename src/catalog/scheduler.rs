@@ -22,7 +22,7 @@ use crate::{
             test_clock::{self, ClockState, TestClock},
         },
         operations::{customers, test_clocks},
-        storage::{IndexRange, SortOrder},
+        storage::IndexRange,
         tx::Tx,
     },
     id::Timestamp,
@@ -37,7 +37,7 @@ pub fn next_due(tx: &Tx<'_>) -> Result<Option<Timestamp>, Error> {
     if tx.has_any(test_clock::BUSY_INDEX)? || job_queue::is_pending(tx)? {
         return Ok(Some(tx.now));
     }
-    let first = IndexRange { after: None, before: None, order: SortOrder::Ascending, limit: 1 };
+    let first = IndexRange::earliest();
     let due = tx.list_with_positions::<Subscription>(&subscription::due_index(None), first)?;
     let expiring = tx.list_with_positions::<TestClock>(test_clock::EXPIRY_INDEX, first)?;
     let due = due.first().map(|(position, _)| position.at);

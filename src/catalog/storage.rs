@@ -82,6 +82,12 @@ impl IndexRange {
         Self { after: None, before: None, order: SortOrder::Descending, limit }
     }
 
+    /// The first object in the order of time.
+    #[must_use]
+    pub fn earliest() -> Self {
+        Self { after: None, before: None, order: SortOrder::Ascending, limit: 1 }
+    }
+
     /// The objects that are due at a time, earliest first.
     #[must_use]
     pub fn due_until(now: Timestamp, limit: usize) -> Self {

@@ -47,7 +47,7 @@ pub(crate) fn apply_product_features(tx: &Tx<'_>, product: &str) -> Result<JobPr
 /// Runs the next batch of the oldest job, for at most `limit` subscriptions.
 pub(crate) fn run(tx: &Tx<'_>, limit: usize) -> Result<(), Error> {
     job_queue::detect_policy_change(tx)?;
-    let first = IndexRange { after: None, before: None, order: SortOrder::Ascending, limit: 1 };
+    let first = IndexRange::earliest();
     let jobs: Vec<BulkJob> = tx.list(job_queue::INDEX, first)?;
     match jobs.first() {
         None => Ok(()),

@@ -27,7 +27,7 @@ use crate::{
             event::{EVENT_RETENTION, Event},
             webhook_endpoint::{self, DeletedEndpoint, WebhookEndpoint},
         },
-        storage::{IndexPosition, IndexRange, SortOrder},
+        storage::{IndexPosition, IndexRange},
         tx::Tx,
     },
     id::Timestamp,
@@ -83,7 +83,7 @@ pub fn next_due(tx: &Tx<'_>, capacity: &dyn Fn(&str) -> usize) -> Result<Option<
     if tx.has_any(webhook_endpoint::DELETED_INDEX)? {
         return Ok(Some(tx.now));
     }
-    let first = IndexRange { after: None, before: None, order: SortOrder::Ascending, limit: 1 };
+    let first = IndexRange::earliest();
     let mut next: Option<Timestamp> = None;
     for endpoint in webhook_endpoint::load_all(tx)? {
         if endpoint.disabled || capacity(&endpoint.id) > 0 {

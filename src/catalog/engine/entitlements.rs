@@ -2,8 +2,8 @@
 //!
 //! A customer has every feature that any subscription grants, each once. An item of a subscription
 //! stores the features that its product had when the period began or the price changed. A change
-//! emits one summary event and updates the ledger; without a change there is neither. A feature that stays keeps its
-//! entitlement and its id.
+//! emits one summary event and updates the ledger; without a change there is neither. A feature that
+//! stays keeps its entitlement and its id.
 //!
 //! Specification: <https://docs.stripe.com/api/entitlements/active-entitlement>.
 

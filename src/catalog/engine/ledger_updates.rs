@@ -16,7 +16,7 @@ use crate::{
             event::Event,
             ledger_update::{LedgerUpdate, QUEUE_INDEX},
         },
-        storage::{IndexRange, SortOrder, StorageError},
+        storage::{IndexRange, StorageError},
         tx::Tx,
     },
     entitlement::{ActiveEntitlement, Entitlements, Summary, SummaryPage},
@@ -44,7 +44,7 @@ pub(crate) fn schedule(tx: &Tx<'_>, customer: &str, event: Event) -> Result<(), 
 ///
 /// When the storage fails.
 pub fn next_due(tx: &Tx<'_>) -> Result<Option<Timestamp>, Error> {
-    let first = IndexRange { after: None, before: None, order: SortOrder::Ascending, limit: 1 };
+    let first = IndexRange::earliest();
     let next: Vec<LedgerUpdate> = tx.list(QUEUE_INDEX, first)?;
     Ok(next.first().map(|update| update.due))
 }
@@ -59,7 +59,8 @@ pub fn lease_due(tx: &Tx<'_>, limit: usize) -> Result<Vec<Summary>, Error> {
     let lease = |update: LedgerUpdate| {
         let due = tx.now.saturating_add(LEASE);
         tx.update(&update, &LedgerUpdate { leased: true, due, ..update.clone() })?;
-        let range = IndexRange::newest_first(Entitlements::MAX_LEN);
+        // A ledger refuses a list that is too long, and must not take a part of it as complete.
+        let range = IndexRange::newest_first(Entitlements::MAX_LEN + 1);
         let list = tx.list(&active_entitlement::index(&update.customer), range)?;
         let decode_error =
             |error| StorageError(format!("failed to decode a ledger update: an id is {error}"));

@@ -118,7 +118,7 @@ impl LedgerStorage for MemoryTables {
 
     fn check_duplicate(&self, event: &EventId, now: Timestamp) -> Result<Dedup, PortError> {
         let events = &mut self.stored.borrow_mut().events;
-        events.retain(|_, received| now.0.saturating_sub(received.0) <= EVENT_RETENTION);
+        events.retain(|_, received| now.seconds_since(*received) <= EVENT_RETENTION);
         Ok(if events.contains_key(event) { Dedup::Duplicate } else { Dedup::New })
     }
 
