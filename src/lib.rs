@@ -7,6 +7,7 @@
 //! | [`json`]             | declares types, decodes without a parser for each, scans for escapes         |
 //! | [`id`]               | ids, lookup keys, timestamps, and live or test mode                          |
 //! | [`pagination`]       | pages of a list: the cursor of a client, and of a store                      |
+//! | `waiting`            | shared futures, changes, and a limited time                                  |
 //! | [`entitlement`]      | the entitlements of one customer, and [`entitlement::check()`]               |
 //! | [`policy`]           | the settings that decide what a subscription status grants                   |
 //! | [`entitlement_list`] | Stripe's list of active entitlements, in JSON                                |
@@ -32,6 +33,8 @@ pub mod json;
 pub mod id;
 
 pub mod pagination;
+
+mod waiting;
 
 pub mod entitlement;
 

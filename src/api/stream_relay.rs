@@ -5,12 +5,8 @@
 //! reconnects and resumes. Not here: the messages ([`StreamEncoder`]), and the connections, which are
 //! [`StreamConnection`]s of the platform.
 
-use std::pin::pin;
-
-use futures_util::future::{Either, select};
-
 use super::stream::{HEARTBEAT_INTERVAL, StreamEncoder};
-use crate::{id::UnixMillis, ledger::ChangeNotification};
+use crate::{id::UnixMillis, ledger::ChangeNotification, waiting::within};
 
 /// How long a client may take to accept a message, in milliseconds. Later messages wait meanwhile.
 pub const CLIENT_WRITE_TIMEOUT: u64 = 20_000;
@@ -107,16 +103,13 @@ async fn relay(
             Some(encoder.encode_heartbeat())
         } else {
             let pause = timer.sleep(next_heartbeat.min(closes_at).millis_since(now));
-            match select(pin!(connection.receive()), pin!(pause)).await {
-                Either::Right(_) => None,
-                Either::Left((input, _)) => match input {
-                    StreamInput::Notification(change) => encoder.encode_notification(&change),
-                    StreamInput::Ping => Some("pong".to_owned()),
-                    StreamInput::Ignored => None,
-                    StreamInput::LedgerClosed => return SERVICE_RESTART,
-                    StreamInput::TooLarge => return MESSAGE_TOO_BIG,
-                    StreamInput::ClientClosed => return CLOSED,
-                },
+            match within(pause, connection.receive()).await {
+                Some(StreamInput::Notification(change)) => encoder.encode_notification(&change),
+                Some(StreamInput::Ping) => Some("pong".to_owned()),
+                Some(StreamInput::Ignored) | None => None,
+                Some(StreamInput::LedgerClosed) => return SERVICE_RESTART,
+                Some(StreamInput::TooLarge) => return MESSAGE_TOO_BIG,
+                Some(StreamInput::ClientClosed) => return CLOSED,
             }
         };
         if let Some(message) = message
@@ -129,6 +122,5 @@ async fn relay(
 
 /// Returns the result of a write to the client, or false if there is none in time.
 async fn ends_in_time(timer: &impl StreamTimer, write: impl Future<Output = bool>) -> bool {
-    let timeout = pin!(timer.sleep(CLIENT_WRITE_TIMEOUT));
-    matches!(select(pin!(write), timeout).await, Either::Left((true, _)))
+    within(timer.sleep(CLIENT_WRITE_TIMEOUT), write).await == Some(true)
 }

@@ -11,7 +11,7 @@
 //! | `engine`         | consequences: entitlements, events, payments, transitions, deliveries |
 //! | `operations`     | what a request does to one resource                                 |
 //! | [`scheduler`]    | what is due without a request                                       |
-//! | `limiter` · `notify` | concurrent deliveries · wakes a run that waits                  |
+//! | `limiter`        | concurrent deliveries                                               |
 //! | [`ports`]        | what a process runs on                                              |
 //! | [`process`]      | when requests, due work and deliveries run                          |
 //!
@@ -44,8 +44,6 @@ pub(crate) mod operations;
 pub mod scheduler;
 
 mod limiter;
-
-mod notify;
 
 pub mod ports;
 

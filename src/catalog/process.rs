@@ -18,14 +18,10 @@
 
 use std::{
     cell::{Cell, RefCell},
-    pin::pin,
     rc::Rc,
 };
 
-use futures_util::{
-    FutureExt as _,
-    future::{Either, LocalBoxFuture, Shared, select},
-};
+use futures_util::FutureExt as _;
 
 use crate::{
     catalog::{
@@ -33,7 +29,6 @@ use crate::{
         error::Error,
         ledger_updates,
         limiter::DeliveryLimiter,
-        notify::Notify,
         ports::CatalogPorts,
         scheduler,
         storage::StorageError,
@@ -41,6 +36,7 @@ use crate::{
     },
     entitlement::Summary,
     id::{Timestamp, UnixMillis},
+    waiting::{ChangeSignal, SharedFuture, within},
 };
 
 /// The most transitions of one batch. Requests wait for a batch: some tens of milliseconds.
@@ -83,7 +79,8 @@ pub struct CatalogProcess<P> {
     /// What the process runs on.
     pub ports: P,
     current_run: RefCell<Option<SharedRun>>,
-    notify: Notify,
+    /// Wakes the current run: there is more to do.
+    more_to_do: ChangeSignal,
     limiter: DeliveryLimiter,
     updates_in_flight: Cell<usize>,
     /// How many more deliveries may be sent until the next request or alarm.
@@ -98,7 +95,7 @@ pub struct CatalogProcess<P> {
 }
 
 /// A run, for all that wait for its end.
-type SharedRun = Shared<LocalBoxFuture<'static, Result<(), StorageError>>>;
+type SharedRun = SharedFuture<Result<(), StorageError>>;
 
 impl<P> std::fmt::Debug for CatalogProcess<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -113,7 +110,7 @@ impl<P: CatalogPorts> CatalogProcess<P> {
         Self {
             ports,
             current_run: RefCell::default(),
-            notify: Notify::default(),
+            more_to_do: ChangeSignal::default(),
             limiter: DeliveryLimiter::default(),
             updates_in_flight: Cell::default(),
             sends_left: Cell::default(),
@@ -165,7 +162,7 @@ impl<P: CatalogPorts> CatalogProcess<P> {
 
     /// Starts a run, or notifies the current one that there is more to do.
     fn start(self: &Rc<Self>) -> SharedRun {
-        self.notify.notify_one();
+        self.more_to_do.notify_waiters();
         if let Some(run) = self.current_run.borrow().as_ref() {
             return run.clone();
         }
@@ -190,6 +187,8 @@ impl<P: CatalogPorts> CatalogProcess<P> {
     async fn run(self: &Rc<Self>) {
         let end = self.in_millis(RUN_BUDGET);
         loop {
+            // Before the batch, so that no later notification is lost.
+            let more_to_do = self.more_to_do.changed();
             self.run_batch();
             let now = self.ports.now();
             if now >= end || self.sends_left.get() == 0 {
@@ -202,7 +201,7 @@ impl<P: CatalogPorts> CatalogProcess<P> {
                 return;
             } else {
                 let wait = next.map_or(end, |next| next.min(end)).0.saturating_sub(now.0);
-                select(pin!(self.notify.notified()), pin!(self.ports.sleep(wait))).await;
+                within(self.ports.sleep(wait), more_to_do).await;
             }
         }
     }
@@ -231,15 +230,10 @@ impl<P: CatalogPorts> CatalogProcess<P> {
         self.updates_in_flight.update(|count| count.saturating_add(1));
         let process = Rc::clone(self);
         self.spawn_send(async move {
-            let applied = {
-                let apply = pin!(process.ports.apply_summary(&summary));
-                match select(apply, pin!(process.ports.sleep(UPDATE_TIMEOUT))).await {
-                    Either::Left((applied, _)) => applied,
-                    Either::Right(_) => {
-                        Err(format!("no response within {} s", UPDATE_TIMEOUT / 1_000))
-                    }
-                }
-            };
+            let timeout = process.ports.sleep(UPDATE_TIMEOUT);
+            let applied = within(timeout, process.ports.apply_summary(&summary)).await;
+            let applied = applied
+                .unwrap_or_else(|| Err(format!("no response within {} s", UPDATE_TIMEOUT / 1_000)));
             process.updates_in_flight.update(|count| count.saturating_sub(1));
             let customer = summary.customer.id.as_str();
             if let Err(cause) = &applied {

@@ -6,9 +6,6 @@
 //! <https://docs.stripe.com/api/entitlements/feature/retrieve>,
 //! <https://docs.stripe.com/api/entitlements/feature/list>.
 
-use std::pin::pin;
-
-use futures_util::future::{Either, select};
 use serde_json::{Map, Value};
 
 use super::{
@@ -16,7 +13,10 @@ use super::{
     pagination::read_pages,
     request::{fetch_json, path_segment, percent_encode},
 };
-use crate::id::{EntitlementId, FeatureId, LookupKey, UnixMillis};
+use crate::{
+    id::{EntitlementId, FeatureId, LookupKey, UnixMillis},
+    waiting::within,
+};
 
 /// The timeout for an object or a list of features, in milliseconds: a client waits for the response.
 const RETRIEVE_TIMEOUT: u64 = 10_000;
@@ -93,15 +93,13 @@ impl<T: Transport> StripeClient<T> {
     /// Fails if Stripe cannot be read within three seconds.
     pub async fn list_lookup_keys(&self) -> Result<Vec<LookupKey>, Error> {
         let deadline = self.transport().now().saturating_add(LOOKUP_KEYS_TIMEOUT);
-        let list = pin!(list_features_within(self, MAX_KEY_PAGES, deadline));
+        let list = list_features_within(self, MAX_KEY_PAGES, deadline);
         // The deadline is checked only between requests; the timer also ends a request in flight.
-        let features = match select(list, pin!(self.transport().sleep(LOOKUP_KEYS_TIMEOUT))).await {
-            Either::Left((features, _)) => features?,
-            Either::Right(_) => {
-                let cause = "the deadline passed".to_owned();
-                return Err(Error::Unavailable { cause, retry_after_ms: 0 });
-            }
-        };
+        let listed = within(self.transport().sleep(LOOKUP_KEYS_TIMEOUT), list).await;
+        let features = listed.unwrap_or_else(|| {
+            let cause = "the deadline passed".to_owned();
+            Err(Error::Unavailable { cause, retry_after_ms: 0 })
+        })?;
         let key = |feature: &FeatureObject| {
             LookupKey::try_from(feature.get("lookup_key")?.as_str()?).ok()
         };

@@ -7,6 +7,7 @@ use entgate::{
     ledger::{
         LedgerProcess, LedgerRequest, LedgerResponse, SetOrigin, SourceAccess, Task, WaitFor,
     },
+    store::memory::Fault,
 };
 
 use crate::{
@@ -106,6 +107,15 @@ fn a_failed_read_is_repeated_after_its_back_off() {
     let responses = send(&world, &process, [load()]);
     assert_eq!(responses, [LedgerResponse::Set(SetOrigin::Ledger)]);
     assert_eq!(world.tables.state().entitlements.unwrap().data.len(), 2, "the complete list");
+}
+
+#[test]
+fn a_failed_transaction_is_the_error_of_a_request_even_if_the_alarm_fails_too() {
+    let (world, process) = ledger();
+    world.tables.fail_next(Fault::After);
+    world.alarm_fails.set(true);
+    let result = world.time.run_until(process.handle(&apply(&["a"]))).unwrap();
+    assert_eq!(result.unwrap_err().to_string(), "injected fault of a transaction");
 }
 
 #[test]

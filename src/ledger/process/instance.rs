@@ -9,13 +9,9 @@
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
-    task::{Poll, Waker},
 };
 
-use futures_util::{
-    FutureExt as _,
-    future::{LocalBoxFuture, Shared, poll_fn},
-};
+use futures_util::FutureExt as _;
 
 use crate::{
     id::UnixMillis,
@@ -25,6 +21,7 @@ use crate::{
         ports::{LedgerPorts, LedgerStorage as _, LogLevel, PortError},
         reconcile::Reconciliation,
     },
+    waiting::{ChangeSignal, SharedFuture},
 };
 
 /// The alarm of a read or write in flight, in milliseconds from now. It starts the task again if
@@ -33,9 +30,6 @@ const WATCHDOG: u64 = 5_000;
 
 /// How long an instance that may not change what is stored postpones its alarm, in milliseconds.
 const NEWER_RELEASE_BACKOFF: u64 = 60_000;
-
-/// A future in flight, shared by all its callers.
-pub(super) type SharedFuture<T> = Shared<LocalBoxFuture<'static, T>>;
 
 /// A read of the source in flight.
 pub(super) type SharedRead = SharedFuture<Result<Reconciliation, String>>;
@@ -143,36 +137,5 @@ impl<P: LedgerPorts> Instance<P> {
             self.alarm.take();
         }
         result
-    }
-}
-
-/// Counts changes of the set, and wakes the callers that wait for one.
-#[derive(Default)]
-pub(super) struct ChangeSignal {
-    count: Cell<u64>,
-    wakers: RefCell<Vec<Waker>>,
-}
-
-impl ChangeSignal {
-    /// Resolves at the first change after this call.
-    pub(super) fn changed(&self) -> impl Future<Output = ()> {
-        let seen = self.count.get();
-        poll_fn(move |context| {
-            if self.count.get() != seen {
-                return Poll::Ready(());
-            }
-            let mut wakers = self.wakers.borrow_mut();
-            if !wakers.iter().any(|waker| waker.will_wake(context.waker())) {
-                wakers.push(context.waker().clone());
-            }
-            Poll::Pending
-        })
-    }
-
-    fn notify_waiters(&self) {
-        self.count.set(self.count.get().wrapping_add(1));
-        for waker in self.wakers.take() {
-            waker.wake();
-        }
     }
 }

@@ -20,9 +20,7 @@ mod writes;
 
 mod refresh;
 
-use std::{pin::pin, rc::Rc};
-
-use futures_util::future::{Either, select};
+use std::rc::Rc;
 
 use self::instance::Instance;
 use super::{
@@ -34,7 +32,7 @@ use super::{
     request::{LedgerRequest, LedgerResponse},
     state::SourceAccess,
 };
-use crate::{entitlement::Summary, id::UnixMillis};
+use crate::{entitlement::Summary, id::UnixMillis, waiting::within};
 
 /// How long an event waits for the write of the replica before it is acknowledged, in milliseconds.
 const ACKNOWLEDGE_TIMEOUT: u64 = 2_000;
@@ -101,9 +99,11 @@ impl<P: LedgerPorts> LedgerProcess<P> {
                 Ok(LedgerResponse::Rearmed)
             }
         };
-        if response.is_err() {
-            // A transaction that failed may have been committed. Its tasks need the alarm.
-            self.0.schedule_alarm().await?;
+        // A transaction that failed may have been committed. Its tasks need the alarm.
+        if response.is_err()
+            && let Err(error) = self.0.schedule_alarm().await
+        {
+            self.0.log_error(&format!("failed to set the alarm: {error}"));
         }
         response
     }
@@ -139,7 +139,7 @@ impl<P: LedgerPorts> LedgerProcess<P> {
         // is late enough for the write in flight.
         instance.schedule_alarm().await?;
         if let Some(write) = write {
-            select(write, pin!(ports.sleep(ACKNOWLEDGE_TIMEOUT))).await;
+            within(ports.sleep(ACKNOWLEDGE_TIMEOUT), write).await;
         }
         Ok(receipt)
     }
@@ -166,10 +166,8 @@ impl<P: LedgerPorts> LedgerProcess<P> {
         loop {
             self.run_due_writes().await?;
             let Some(pending) = read.take() else { break };
-            let sleep = pin!(instance.ports.sleep(POLL_INTERVAL));
-            if let Either::Right(((), pending)) = select(pending, sleep).await {
-                read = Some(pending);
-            }
+            let result = within(instance.ports.sleep(POLL_INTERVAL), pending.clone()).await;
+            read = result.is_none().then_some(pending);
         }
         Ok(instance.schedule_alarm().await?)
     }

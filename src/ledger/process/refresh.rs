@@ -34,6 +34,7 @@ use crate::{
         state::LedgerState,
         sync_status::{StatusReport, SyncProblem, SyncStatus},
     },
+    waiting::within,
 };
 
 /// How long loads use the result that the source has no such customer, in milliseconds.
@@ -80,11 +81,11 @@ pub(super) async fn load<P: LedgerPorts>(
             return partial_or_error(instance, cause);
         }
         let read = join_read(instance, customer, ReadReason::OnDemand);
-        match select(read, pin!(ports.sleep(SOURCE_READ_TIMEOUT))).await {
-            Either::Left((Ok(Reconciliation::Superseded), _)) => {}
-            Either::Left((Ok(_), _)) => return Ok(LedgerResponse::Set(SetOrigin::Source)),
-            Either::Left((Err(cause), _)) => return partial_or_error(instance, cause),
-            Either::Right(_) => return partial_or_error(instance, timed_out(SOURCE_READ_TIMEOUT)),
+        match within(ports.sleep(SOURCE_READ_TIMEOUT), read).await {
+            Some(Ok(Reconciliation::Superseded)) => {}
+            Some(Ok(_)) => return Ok(LedgerResponse::Set(SetOrigin::Source)),
+            Some(Err(cause)) => return partial_or_error(instance, cause),
+            None => return partial_or_error(instance, timed_out(SOURCE_READ_TIMEOUT)),
         }
     }
     Ok(LedgerResponse::Set(SetOrigin::Ledger))
@@ -129,9 +130,9 @@ pub(super) async fn sync<P: LedgerPorts>(
             }
         });
         // A read that grants the feature ends before the change that it causes: it is polled first.
-        match select(select(reads, event), pin!(ports.sleep(timeout))).await {
-            Either::Left((Either::Left((origin, _)) | Either::Right((origin, _)), _)) => origin?,
-            Either::Right(_) => SetOrigin::Source,
+        match within(ports.sleep(timeout), select(reads, event)).await {
+            Some(Either::Left((origin, _)) | Either::Right((origin, _))) => origin?,
+            None => SetOrigin::Source,
         }
     };
     Ok(match result {

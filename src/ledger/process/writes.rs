@@ -5,11 +5,9 @@
 //! back-off. Activities are best effort. Not here: when a write is due
 //! ([`Outbox`](crate::ledger::Outbox)).
 
-use std::{pin::pin, rc::Rc};
+use std::rc::Rc;
 
-use futures_util::future::{Either, select};
-
-use super::instance::{Instance, SharedFuture};
+use super::instance::Instance;
 use crate::{
     id::CustomerKey,
     ledger::{
@@ -17,6 +15,7 @@ use crate::{
         outbox::Task,
         ports::{LedgerPorts, LedgerStorage as _, LogLevel, PortError, StepError},
     },
+    waiting::{SharedFuture, within},
 };
 
 /// Timeout of a write of the replica, in milliseconds.
@@ -155,8 +154,6 @@ async fn with_timeout<P: LedgerPorts>(
     millis: u64,
     call: impl Future<Output = Result<(), PortError>>,
 ) -> Result<(), PortError> {
-    match select(pin!(call), pin!(ports.sleep(millis))).await {
-        Either::Left((result, _)) => result,
-        Either::Right(_) => Err(PortError(format!("no response within {} s", millis / 1_000))),
-    }
+    let result = within(ports.sleep(millis), call).await;
+    result.unwrap_or_else(|| Err(PortError(format!("no response within {} s", millis / 1_000))))
 }

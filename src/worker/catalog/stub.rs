@@ -3,10 +3,7 @@
 //! The Worker has authenticated the caller. An object receives the request with the few headers
 //! that it needs, and returns the response that the API sends to the client.
 
-use std::pin::pin;
-
 use ::http::{HeaderName, HeaderValue, Uri, header};
-use futures_util::future::{Either, select};
 use js_sys::Uint8Array;
 use web_sys::{Headers, RequestInit};
 use worker::{Env, ObjectNamespace, Response, Result, State};
@@ -17,6 +14,7 @@ use crate::{
     id::Livemode,
     source::StripeResponse,
     store::{self, CatalogClient as _},
+    waiting::within,
     worker::{
         rpc,
         runtime::{SOURCE_TIMEOUT, sleep},
@@ -61,16 +59,12 @@ impl CatalogStub {
     ) -> std::result::Result<StripeResponse, String> {
         let mut request = api::Request::default();
         *request.uri_mut() = Uri::try_from(path_and_query).map_err(|error| error.to_string())?;
-        let pending = pin!(self.send(livemode, &request));
-        let response = match select(pending, sleep(SOURCE_TIMEOUT.into())).await {
-            Either::Left((response, _)) => response.map_err(|error| error.to_string())?,
-            Either::Right(_) => {
-                return Err(format!(
-                    "no response from the catalog within {} s",
-                    SOURCE_TIMEOUT / 1_000
-                ));
-            }
-        };
+        let sent = within(sleep(SOURCE_TIMEOUT.into()), self.send(livemode, &request)).await;
+        let response = sent
+            .ok_or_else(|| {
+                format!("no response from the catalog within {} s", SOURCE_TIMEOUT / 1_000)
+            })?
+            .map_err(|error| error.to_string())?;
         let retry_after =
             response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
         Ok(StripeResponse {

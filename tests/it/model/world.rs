@@ -64,6 +64,8 @@ pub(crate) struct World {
     pub(crate) tables: MemoryTables,
     /// When the alarm goes off.
     pub(crate) alarm: Cell<Option<UnixMillis>>,
+    /// Whether the alarm cannot be set.
+    pub(crate) alarm_fails: Cell<bool>,
     /// Whether the alarm has gone off, and its tasks run.
     pub(crate) is_alarm_running: Cell<bool>,
     pub(crate) time: VirtualTime,
@@ -95,6 +97,7 @@ impl World {
             access,
             tables: MemoryTables::default(),
             alarm: Cell::default(),
+            alarm_fails: Cell::default(),
             is_alarm_running: Cell::default(),
             time: VirtualTime::default(),
             stripe: FakeStripe::default(),
@@ -252,6 +255,9 @@ impl LedgerPorts for WorldPorts {
     fn notify_subscribers(&self) {}
 
     async fn set_alarm(&self, at: Option<UnixMillis>) -> Result<(), PortError> {
+        if self.0.alarm_fails.get() {
+            return Err(PortError("the alarm cannot be set".to_owned()));
+        }
         self.0.alarm.set(at);
         yield_once().await;
         Ok(())
