@@ -103,8 +103,7 @@ const config :Workerd.Config = (
   services = [
     (name = "main", worker = (
       modules = [${embedded.join(", ")}],
-      compatibilityDate = "2026-04-01",
-      compatibilityFlags = ["new_module_registry"],
+      compatibilityDate = "2026-11-17",
       bindings = [${bound.join(", ")}],
       ${classes.length ? `durableObjectNamespaces = [${classes.join(", ")}], durableObjectStorage = (localDisk = "objects"),` : ""}
     )),
@@ -115,10 +114,7 @@ const config :Workerd.Config = (
   sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
 );`,
   );
-  // `new_module_registry` is experimental in this version of workerd.
-  const child = killOnExit(
-    spawn(workerd, ["serve", "--experimental", join(folder, "config.capnp")], { stdio: ["ignore", "inherit", "inherit"] }),
-  );
+  const child = killOnExit(spawn(workerd, ["serve", join(folder, "config.capnp")], { stdio: ["ignore", "inherit", "inherit"] }));
   for (;;) {
     try {
       await (await fetch(`http://127.0.0.1:${port}${firstRequest.path}`, { headers: firstRequest.headers })).arrayBuffer();

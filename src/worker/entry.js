@@ -6,8 +6,8 @@
 // | a webhook of Stripe                    | `verify_webhook`, the customer's ledger object, `webhook_response`             |
 // | anything else                          | slow path: `fetch` of the `worker` core                                        |
 //
-// The fast path core is instantiated with the isolate. The `worker` core is several times larger and is compiled when it is
-// first needed: that is what the compatibility flag `new_module_registry` in wrangler.toml is for.
+// The fast path core is instantiated with the isolate. The `worker` core is several times larger: the runtime compiles it when it
+// is first imported, not before an isolate's first response.
 
 import * as fastPath from "entgate-fast-path";
 import module from "./fast_path.wasm";

@@ -126,7 +126,7 @@ export function horizontalOverflow(page) {
 async function axeViolations(page) {
   if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(AXE);
   const { violations } = await page.evaluate(() => {
-    const { axe } = /** @type {{ axe: import("axe-core") }} */ (/** @type {unknown} */ (window));
+    const { axe } = /** @type {{ axe: typeof import("axe-core") }} */ (/** @type {unknown} */ (window));
     return axe.run(document, { resultTypes: ["violations"] });
   });
   return violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id}: ${target.join(" ")} ${failureSummary}`));

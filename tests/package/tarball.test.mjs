@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { build } from "esbuild";
-import { Miniflare } from "miniflare";
+import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { summary } from "../worker/support.mjs";
 import { createToken, root, serveEdge } from "./support.mjs";
 import { install, run } from "./tarball.mjs";
@@ -114,7 +114,7 @@ describe("the tarball", { timeout: 180_000 }, () => {
       conditions: ["workerd", "worker", "browser"],
       plugins: [wasm],
     });
-    const workerd = new Miniflare({
+    const options = convertV4MiniflareOptions({
       modules: [
         { type: "ESModule", path: "worker.mjs", contents: bundle.outputFiles[0].text },
         {
@@ -123,9 +123,10 @@ describe("the tarball", { timeout: 180_000 }, () => {
           contents: readFileSync(join(installed.folder, "node_modules/entgate/dist/entgate.wasm")),
         },
       ],
-      compatibilityDate: "2026-04-01",
+      compatibilityDate: "2026-11-17",
       host: "127.0.0.1",
     });
+    const workerd = new Miniflare(options);
     try {
       const { snapshot } = (await service.request("/v1/snapshot?customer=cus_ada")).json;
       const body = JSON.stringify([service.url, await createToken(service, "cus_ada"), snapshot]);

@@ -13,11 +13,11 @@ import { serve } from "./support.mjs";
 test("with .dev.vars.example, the Worker creates tokens and snapshots and allows pages of this machine", { timeout: 60_000 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "entgate-"));
   const root = fileURLToPath(new URL("../../", import.meta.url));
-  writeFileSync(join(folder, "wrangler.toml"), 'name = "entgate"\ncompatibility_date = "2026-04-01"\n');
+  writeFileSync(join(folder, "wrangler.toml"), 'name = "entgate"\ncompatibility_date = "2026-11-17"\n');
   copyFileSync(`${root}.dev.vars.example`, join(folder, ".dev.vars"));
   const { bindings } = workerOptions(join(folder, "wrangler.toml")).workerOptions;
   rmSync(folder, { recursive: true });
-  const service = await serve({ settings: bindings });
+  const service = await serve({ settings: /** @type {Record<string, unknown>} */ (bindings) });
   t.after(() => service.stop());
 
   const created = await service.request("/v1/tokens", { method: "POST", body: new URLSearchParams({ customer: "cus_ada" }) });

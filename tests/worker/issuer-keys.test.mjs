@@ -118,8 +118,11 @@ describe("the issuer's keys", { timeout: 120_000 }, () => {
       const first = await service.request(CHECK, { key: token });
       assert.deepEqual(outcome(first), JWKS_UNAVAILABLE, why);
       assert.equal(first.headers.get("retry-after"), "1", why);
+      // The runtime may repeat a GET if the issuer closes a connection that was used before.
+      const requested = provider.requestedPaths.length;
+      assert.ok(requested > before, why);
       assert.deepEqual(outcome(await service.request(CHECK, { key: token })), JWKS_UNAVAILABLE, why);
-      assert.equal(provider.requestedPaths.length, before + 1, `${why}: the second check is in the back-off`);
+      assert.equal(provider.requestedPaths.length, requested, `${why}: the second check is in the back-off`);
       await eventually(() =>
         assert.ok(
           log.some((line) => line.includes("failed to fetch the JWKS") && line.includes(cause)),

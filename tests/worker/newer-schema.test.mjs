@@ -22,7 +22,7 @@ const SCRIPT = `
 import glob, json, sqlite3, sys
 folder, command, *values = sys.argv[1:]
 objects = {}
-for path in sorted(glob.glob(folder + "/durableObjects/**/*.sqlite", recursive=True)):
+for path in sorted(glob.glob(folder + "/**/*.sqlite", recursive=True)):
     database = sqlite3.connect(path)
     select = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '_cf_*' ORDER BY name"
     names = [name for (name,) in database.execute(select)]

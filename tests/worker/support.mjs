@@ -5,15 +5,13 @@
 // test can kill, is in worker-process.mjs; Stripe's API is in fake-stripe.mjs.
 
 import { randomUUID } from "node:crypto";
-import { createInterface } from "node:readline";
+import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Miniflare } from "miniflare";
+import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import Stripe from "stripe";
-import { unstable_getMiniflareWorkerOptions as workerOptions } from "wrangler";
-import { brokenActivityLog, FAULTY_REPLICA, modulesWithClock, repositoryPath } from "./worker-modules.mjs";
+import { brokenActivityLog, repositoryPath, workerModules } from "./worker-modules.mjs";
 
-/** @import { MiniflareOptions, Request, Response, WorkerOptions } from "miniflare" */
-/** @import { Readable } from "node:stream" */
+/** @import { Request, Response, V4MiniflareOptions, V4WorkerOptions } from "miniflare" */
 
 /** @typedef {"before" | "after" | "late" | "slow"} PutFault See worker-modules.mjs. */
 
@@ -46,6 +44,7 @@ import { brokenActivityLog, FAULTY_REPLICA, modulesWithClock, repositoryPath } f
  * @property {string[]} [log] Receives the lines that the Worker logs. Without it, they go to the console.
  * @property {boolean} [clock] Whether the Worker's clock can be set: see `Service.setClockOffset`.
  * @property {(request: Request) => Response} [outbound] Handles the requests that the Worker sends.
+ * @property {Record<string, Uint8Array<ArrayBuffer>>} [cores] WebAssembly modules in place of the built ones, by name.
  * @property {string} [activityLog] Statements that handle each request to the activity log in place of the real one.
  */
 
@@ -65,64 +64,68 @@ export const SECRET = "whsec_test_entgate";
 const SETTINGS = { ENTGATE_API_KEYS: `${KEY},${LIVE_KEY}`, STRIPE_WEBHOOK_SECRETS: SECRET, ENTGATE_MEMORY_TTL: "0" };
 
 /**
+ * What wrangler.toml says, as options of Miniflare. Wrangler takes longer to load than a Worker to start: its result is kept in a
+ * file until wrangler.toml changes.
+ *
+ * @returns {Promise<V4WorkerOptions>}
+ */
+async function readWorkerOptions() {
+  const [config, kept] = [repositoryPath("wrangler.toml"), repositoryPath("target/worker-options.json")];
+  const changedAt = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  if (changedAt(kept) <= Math.max(changedAt(config), changedAt(repositoryPath("package-lock.json")))) {
+    const { unstable_getMiniflareWorkerOptions: workerOptions } = await import("wrangler");
+    // Module rules concern Wrangler: `serve` lists the modules.
+    const { modulesRules: _, ...options } = workerOptions(config).workerOptions;
+    mkdirSync(repositoryPath("target"), { recursive: true });
+    writeFileSync(`${kept}.${process.pid}`, JSON.stringify(options));
+    renameSync(`${kept}.${process.pid}`, kept);
+  }
+  return JSON.parse(readFileSync(kept, "utf8"));
+}
+
+/**
  * Starts the Worker on a free port.
  *
  * @param {ServeOptions} [options]
  */
-export async function serve({ settings = {}, folder, faulty = false, log, clock = false, outbound, activityLog } = {}) {
-  const { workerOptions: options, main } = workerOptions(repositoryPath("wrangler.toml"));
-  if (!main) throw new Error("wrangler.toml has no entry");
-  /** @type {WorkerOptions} */
+export async function serve({ settings = {}, folder, faulty = false, log, clock = false, outbound, activityLog, cores } = {}) {
+  if (faulty && clock) throw new Error("a Worker has either faults or a clock");
+  const options = await readWorkerOptions();
+  /** @type {V4WorkerOptions} */
   const worker = {
     ...options,
     name: "entgate",
     modulesRoot: repositoryPath("build"),
-    ...(clock ? { modules: modulesWithClock(main) } : { modules: true, scriptPath: main }),
-    bindings: /** @type {WorkerOptions["bindings"]} */ ({ ...SETTINGS, ...settings }),
+    modules: workerModules(clock ? "clock" : faulty ? "faulty-replica" : undefined, cores),
+    bindings: /** @type {V4WorkerOptions["bindings"]} */ ({ ...SETTINGS, ...settings }),
     ...(outbound && { outboundService: outbound }),
+    ...(faulty && { kvNamespaces: { ENTITLEMENTS: "ENTITLEMENTS", FAULTS: "FAULTS" } }),
   };
-  /** @type {WorkerOptions[]} */
+  /** @type {V4WorkerOptions[]} */
   const others = [];
-  if (faulty) {
-    const kvNamespaces = { REPLICA: "ENTITLEMENTS", FAULTS: "FAULTS" };
-    worker.kvNamespaces = kvNamespaces;
-    // workerd ends in a segmentation fault if wrapped bindings are used with this flag.
-    worker.compatibilityFlags = options.compatibilityFlags?.filter((flag) => flag !== "new_module_registry");
-    worker.wrappedBindings = { ENTITLEMENTS: { scriptName: "faulty-replica" } };
-    others.push({ name: "faulty-replica", modules: true, script: FAULTY_REPLICA, kvNamespaces });
-  }
   if (activityLog) {
     const script = brokenActivityLog(activityLog);
     others.push({ name: "activity-log", modules: true, script, durableObjects: { ACTIVITY_LOG: "ActivityLog" } });
     worker.durableObjects = { ...worker.durableObjects, ACTIVITY_LOG: { className: "ActivityLog", scriptName: "activity-log" } };
   }
-  /** @type {MiniflareOptions} */
-  const miniflare = { workers: [worker, ...others], host: "127.0.0.1", port: 0 };
-  if (log) miniflare.handleRuntimeStdio = (...streams) => appendLines(log, streams);
-  if (folder) Object.assign(miniflare, { kvPersist: `${folder}/kv`, durableObjectsPersist: `${folder}/durableObjects` });
-  const workerd = new Miniflare(miniflare);
+  /** @type {V4MiniflareOptions} */
+  const miniflare = { workers: [worker, ...others], host: "127.0.0.1", port: 0, resourcePersistencePath: folder };
+  if (log) miniflare.handleStructuredLogs = ({ message }) => log.push(...message.split("\n"));
+  const workerd = new Miniflare(convertV4MiniflareOptions(miniflare));
   const url = await workerd.ready;
-  return new Service(/** @type {Workerd} */ (/** @type {unknown} */ (workerd)), url, faulty ? "REPLICA" : "ENTITLEMENTS");
-}
-
-/** @param {string[]} log @param {Readable[]} streams */
-function appendLines(log, streams) {
-  for (const input of streams) createInterface({ input }).on("line", (line) => log.push(line));
+  return new Service(/** @type {Workerd} */ (/** @type {unknown} */ (workerd)), url);
 }
 
 /** A running Worker: its HTTP API and, in this process, its storage. */
 export class Service {
   #workerd;
-  #replicaBinding;
 
   /**
    * @param {Workerd | undefined} workerd Undefined if the Worker runs in another process.
    * @param {URL} url
-   * @param {string} [replicaBinding]
    */
-  constructor(workerd, url, replicaBinding = "ENTITLEMENTS") {
+  constructor(workerd, url) {
     this.#workerd = workerd;
-    this.#replicaBinding = replicaBinding;
     this.url = url;
   }
 
@@ -182,7 +185,7 @@ export class Service {
 
   /** The KV namespace with the replica. */
   replica() {
-    return this.#kv(this.#replicaBinding);
+    return this.#kv("ENTITLEMENTS");
   }
 
   /** @param {string} binding */

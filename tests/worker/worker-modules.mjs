@@ -10,12 +10,13 @@ export const repositoryPath = (path) => fileURLToPath(new URL(`../../${path}`, i
  * A KV namespace whose puts fail as the namespace `FAULTS` says. Key `puts` lists one fault for each of the next
  * puts; key `each` names a fault for every n-th other put. A put fails `before` the write, `after` it, or at once
  * and still writes three seconds `late`. A `slow` put takes six seconds and succeeds. `FAULTS` also records every
- * put with its time.
+ * put with its time. It takes the place of `ENTITLEMENTS` for the Worker and for its Durable Objects.
  */
-export const FAULTY_REPLICA = `
+const FAULTY_REPLICA = `
+  import Entgate, * as classes from "./index.js";
   const sleep = (pause) => new Promise((resolve) => setTimeout(resolve, pause));
   let puts = 0;
-  export default ({ REPLICA, FAULTS }) => {
+  const faulty = ({ ENTITLEMENTS, FAULTS }) => {
     const record = (kind, key) => FAULTS.put(kind + ":" + Date.now() + ":" + crypto.randomUUID(), "", { metadata: { key, at: Date.now() } });
     const nextFault = async () => {
       const [fault, ...rest] = (await FAULTS.get("puts", "json")) ?? [];
@@ -27,20 +28,31 @@ export const FAULTY_REPLICA = `
       return each && (puts += 1) % each.n === 0 ? each.fault : undefined;
     };
     return {
-      get: (...request) => REPLICA.get(...request),
+      get: (...request) => ENTITLEMENTS.get(...request),
       async put(key, ...request) {
         await record("put", key);
         const fault = await nextFault();
         if (fault === "late") {
-          sleep(3_000).then(() => REPLICA.put(key, ...request)).then(() => record("landed", key));
+          sleep(3_000).then(() => ENTITLEMENTS.put(key, ...request)).then(() => record("landed", key));
           await record("late", key);
         }
         if (fault === "before" || fault === "late") throw new Error("KV PUT failed: 429 Too Many Requests");
         if (fault === "slow") await sleep(6_000);
-        await REPLICA.put(key, ...request);
+        await ENTITLEMENTS.put(key, ...request);
         if (fault === "after") throw new Error("KV PUT failed: 500 Internal Server Error");
       },
     };
+  };
+  const withFaults = (env) => ({ ...env, ENTITLEMENTS: faulty(env) });
+  export class Ledger extends classes.Ledger {
+    constructor(state, env) {
+      super(state, withFaults(env));
+    }
+  }
+  export const { CustomerIndex, ActivityLog, Catalog } = classes;
+  export default {
+    fetch: (request, env, context) => Entgate.fetch(request, withFaults(env), context),
+    scheduled: (event, env, context) => Entgate.scheduled(event, withFaults(env), context),
   };`;
 
 /** An entry module that replaces `Date`. A request to `/__clock` sets by how many seconds it is ahead. */
@@ -68,12 +80,23 @@ const CLOCK = `
     },
   }`;
 
-/** The modules of the built Worker, with the clock as the entry. @param {string} main The path of the Worker's entry. */
-export const modulesWithClock = (main) => [
-  { type: /** @type {const} */ ("ESModule"), path: repositoryPath("build/clock.js"), contents: CLOCK },
-  { type: /** @type {const} */ ("ESModule"), path: main },
-  { type: /** @type {const} */ ("ESModule"), path: repositoryPath("build/worker.js") },
-  ...["fast_path", "worker"].map((name) => ({ type: /** @type {const} */ ("CompiledWasm"), path: repositoryPath(`build/${name}.wasm`) })),
+/** Entry modules that stand before the built Worker, by name. @type {Record<string, string>} */
+const ENTRIES = { clock: CLOCK, "faulty-replica": FAULTY_REPLICA };
+
+/**
+ * The modules of the built Worker.
+ *
+ * @param {"clock" | "faulty-replica"} [entry] The entry module in place of the Worker's own.
+ * @param {Record<string, Uint8Array<ArrayBuffer>>} [cores] WebAssembly modules in place of the built ones, by name.
+ */
+export const workerModules = (entry, cores = {}) => [
+  ...(entry ? [{ type: /** @type {const} */ ("ESModule"), path: repositoryPath(`build/${entry}.js`), contents: ENTRIES[entry] }] : []),
+  ...["index", "worker"].map((name) => ({ type: /** @type {const} */ ("ESModule"), path: repositoryPath(`build/${name}.js`) })),
+  ...["fast_path", "worker"].map((name) => ({
+    type: /** @type {const} */ ("CompiledWasm"),
+    path: repositoryPath(`build/${name}.wasm`),
+    contents: cores[name],
+  })),
 ];
 
 /** A Durable Object that handles every request with these statements. @param {string} statements */
