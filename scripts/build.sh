@@ -55,7 +55,9 @@ bundle_script() {
         --alias:entgate-worker=./target/worker/worker.js --inject:./src/worker/microtask.js --outfile="$out/$2"
 }
 
+echo "build: the fast path core … (about 30 s)"
 build_core fast-path fast-path -O3
+echo "build: the worker core … (about 90 s)"
 build_core worker release -Oz
 bundle_script src/worker/entry.js index.js
 bundle_script src/worker/worker.js worker.js

@@ -1,6 +1,11 @@
 # shellcheck shell=bash
 # Sourced by every script: changes to the project's folder, sets the paths of its tools, and defines shared functions.
 
+if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
+    echo "error: bash 4.4 or newer is required, this is $BASH_VERSION. On macOS run: brew install bash" >&2
+    exit 1
+fi
+
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 root=$PWD
 # shellcheck source=scripts/versions.env

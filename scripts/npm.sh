@@ -28,6 +28,8 @@ mkdir -p "$core"
 new_stamp=$(mktemp "$core/.started.XXXX")
 trap 'rm -f "$new_stamp"' EXIT
 
+echo "build: the npm package … (about 20 s)"
+
 # The core's call depth is small. A stack of one page (64 KiB) reduces the memory that a web page allocates.
 wasm cargo rustc --quiet --profile browser --lib --crate-type cdylib --target wasm32-unknown-unknown --features browser \
     -- -C link-arg=-zstack-size=65536

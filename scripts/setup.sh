@@ -71,21 +71,42 @@ version() {
     "$@" --version 2>/dev/null || true
 }
 
+# Runs a command for at most three minutes. macOS has no `timeout`: there it runs without a limit.
+with_timeout() {
+    if command -v timeout >/dev/null; then timeout 180 "$@"; else "$@"; fi
+}
+
 # --- Node and a C compiler ---
 
-command -v npm >/dev/null || fail "Node 20 or newer and npm are required: https://nodejs.org"
-[ "$(node -p 'parseInt(process.versions.node)')" -ge 20 ] ||
-    fail "Node $(node --version) is too old: 20 or newer is required, see https://nodejs.org"
+# Whether `node` is new enough for Wrangler.
+has_node() {
+    node -e 'const [major, minor] = process.versions.node.split(".").map(Number); process.exit(major > 22 || (major === 22 && minor >= 12) ? 0 : 1)'
+}
 
-if ! { command -v cc && pkg-config --exists openssl; } >/dev/null 2>&1; then
-    install_packages cc "a C compiler and OpenSSL's headers" 30 "$DEBIAN_CC"
-fi
+# Installs Node from npm, which has one package for each platform.
+install_node() {
+    local name
+    name=$(node -p '`node-${process.platform}-${process.arch}`')
+    npm install --prefix .tools/node --no-save --no-audit --no-fund --ignore-scripts "$name@$NODE" &&
+        mkdir -p .tools/bin && ln -sf "../node/node_modules/$name/bin/node" .tools/bin/node && hash -r && has_node
+}
+
+command -v npm >/dev/null || fail "Node and npm are required: https://nodejs.org"
+has_node || step "Install Node 22.12 or newer: https://nodejs.org" node "Node $NODE, because $(node --version) is older than 22.12" 10 install_node
+
+command -v cc >/dev/null || case $(uname) in
+Darwin) fail "A C compiler is required. Run: xcode-select --install" ;;
+*) install_packages cc "a C compiler" 30 "$DEBIAN_CC" ;;
+esac
 
 # --- Rust ---
 
 has_wasm() {
     compgen -G "$(rustc "+$1" --print target-libdir --target wasm32-unknown-unknown)/libstd-*.rlib" >/dev/null
 }
+
+# The oldest Rust that compiles the crate with all features.
+RUST_MIN=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
 
 choose_native() {
     unset RUSTUP_TOOLCHAIN
@@ -97,9 +118,9 @@ choose_native() {
     elif rustup toolchain list | grep -q "^$RUST-"; then
         native=$RUST
     elif run_logged rust "Rust $RUST" 40 \
-        timeout 180 rustup toolchain install "$RUST" --profile minimal --component clippy,rustfmt; then
+        with_timeout rustup toolchain install "$RUST" --profile minimal --component clippy,rustfmt; then
         native=$RUST
-    elif printf '%s\n' "$RUST_MIN" "${found:-0}" | sort --check=quiet --version-sort; then
+    elif printf '%s\n' "$RUST_MIN" "${found:-0}" | sort -C -V; then
         echo "setup: failed to download Rust $RUST; using $found"
     else
         fail_step rust "Rust $RUST" "Rust $RUST_MIN or newer is required; found ${found:-no version}. Try: rustup update stable"
@@ -112,7 +133,7 @@ choose_wasm() {
         use_debian_wasm
     elif ! has_wasm "$native"; then
         run_logged wasm-target "the wasm target" 10 \
-            timeout 180 rustup target add --toolchain "$native" wasm32-unknown-unknown || use_debian_wasm
+            with_timeout rustup target add --toolchain "$native" wasm32-unknown-unknown || use_debian_wasm
     fi
 }
 
@@ -158,33 +179,68 @@ fi
 
 if [ "$purpose" != build ] && ! { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1; then
     step "Try: rustup component add --toolchain $RUSTUP_TOOLCHAIN clippy rustfmt" components "clippy and rustfmt" 10 \
-        timeout 180 rustup component add --toolchain "$RUSTUP_TOOLCHAIN" clippy rustfmt
+        with_timeout rustup component add --toolchain "$RUSTUP_TOOLCHAIN" clippy rustfmt
 fi
 
-# --- Tools written in Rust: they compile in the background while the steps below download ---
-
-# They run for a second and compile for minutes, so optimization is off. They share a target folder because they share most of
-# their dependencies. Without `--locked`: the lock file of wasm-bindgen-cli does not build.
-install_crates() {
-    CARGO_TARGET_DIR=$root/.tools/target CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off \
-        CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=0 \
-        cargo install --root "$root/.tools" --force "$@" && rm -rf .tools/target
-}
+# --- wasm-bindgen and wasm-pack: they compile in the background while the steps below download ---
 
 # The command-line tool must have the same version as the crate.
 bindgen=$(grep -A1 '^name = "wasm-bindgen"$' Cargo.lock | sed -n 's/^version = "\(.*\)"$/\1/p')
+wasm_pack=$(sed -n 's/^wasm-pack = .*version = "=\([0-9.]*\)".*/\1/p' scripts/wasm-tools/Cargo.toml)
 
-crates=()
-[ "$(version wasm-bindgen)" = "wasm-bindgen $bindgen" ] || crates+=("wasm-bindgen-cli@$bindgen")
-if [ "$purpose" = test ] && [ "$(version wasm-pack)" != "wasm-pack $WASM_PACK" ]; then
-    crates+=("wasm-pack@$WASM_PACK")
+has_bindgen() {
+    [ "$(version wasm-bindgen)" = "wasm-bindgen $bindgen" ]
+}
+
+sha256() {
+    if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d' ' -f1
+}
+
+# Downloads the release of wasm-bindgen, and compares its checksum with the one that is published beside it.
+download_bindgen() {
+    local platform name url
+    case $(uname -sm) in
+    'Linux x86_64') platform=x86_64-unknown-linux-musl ;;
+    'Linux aarch64') platform=aarch64-unknown-linux-musl ;;
+    'Darwin x86_64') platform=x86_64-apple-darwin ;;
+    'Darwin arm64') platform=aarch64-apple-darwin ;;
+    *) return 1 ;;
+    esac
+    name=wasm-bindgen-$bindgen-$platform
+    url=$WASM_BINDGEN_RELEASES/$bindgen/$name.tar.gz
+    rm -rf .tools/download && mkdir -p .tools/download .tools/bin &&
+        curl -fsSL --connect-timeout 5 --max-time 120 -o ".tools/download/$name.tar.gz" "$url" &&
+        curl -fsSL --connect-timeout 5 --max-time 20 -o .tools/download/sha256sum "$url.sha256sum" &&
+        [ "$(sha256 ".tools/download/$name.tar.gz")" = "$(cut -d' ' -f1 .tools/download/sha256sum)" ] &&
+        tar -xzf ".tools/download/$name.tar.gz" -C .tools/download &&
+        mv -f ".tools/download/$name/"wasm-bindgen{,-test-runner} .tools/bin && rm -rf .tools/download && hash -r && has_bindgen
+}
+
+# Compiles wasm-bindgen, and wasm-pack if the arguments name that feature.
+compile_wasm_tools() {
+    local built=.tools/target/release
+    CARGO_TARGET_DIR=.tools/target cargo build --release --locked --manifest-path scripts/wasm-tools/Cargo.toml "$@" && mkdir -p .tools/bin &&
+        { has_bindgen || { mv -f $built/wasm-bindgen-command .tools/bin/wasm-bindgen && mv -f $built/wasm-bindgen-test-runner .tools/bin; }; } &&
+        { [ $# = 0 ] || mv -f $built/wasm-pack .tools/bin; } && rm -rf .tools/target
+}
+
+if ! has_bindgen && command -v curl >/dev/null; then
+    run_logged bindgen "wasm-bindgen $bindgen" 5 download_bindgen || echo "setup: failed to download wasm-bindgen $bindgen; compiling it"
+fi
+
+missing=()
+features=()
+has_bindgen || missing+=("wasm-bindgen $bindgen")
+if [ "$purpose" = test ] && [ "$(version wasm-pack)" != "wasm-pack $wasm_pack" ]; then
+    missing+=("wasm-pack $wasm_pack")
+    features=(--features wasm-pack)
 fi
 
 compiling=
-if [ ${#crates[@]} -gt 0 ]; then
+if [ ${#missing[@]} -gt 0 ]; then
     # In a separate process group: a failure or Ctrl-C below then stops the compilers too.
     set -m
-    run_logged crates "compiling ${crates[*]}" $((60 * ${#crates[@]})) install_crates "${crates[@]}" &
+    run_logged wasm-tools "compiling ${missing[*]}" $((60 + 40 * ${#features[@]})) compile_wasm_tools ${features[@]+"${features[@]}"} &
     compiling=$!
     set +m
     trap 'kill -- "-$compiling" 2>/dev/null || true' EXIT
@@ -202,7 +258,7 @@ fi
 # --- For the tests only: curl for the documented commands, a browser, Python packages, and proxies ---
 
 major() {
-    version "$1" | grep -o '[0-9]\+' | head -n 1
+    version "$1" | grep -oE '[0-9]+' | head -n 1
 }
 
 find_chrome() {
@@ -309,6 +365,6 @@ if [ "$purpose" = test ]; then
 fi
 
 if [ -n "$compiling" ]; then
-    wait "$compiling" || fail_step crates "compiling ${crates[*]}" "Is crates.io reachable?"
+    wait "$compiling" || fail_step wasm-tools "compiling ${missing[*]}" "Is crates.io reachable?"
     trap - EXIT
 fi
