@@ -213,10 +213,13 @@ async fn answer(
         random: || u128::from(random_u64()) << 64 | u128::from(random_u64()),
         log: log_error,
     };
-    let request = http::read_client_request(request, &id).await?;
-    let mut response = api::handle(&app, &request, now_millis().to_timestamp()).await;
+    let message = http::read_client_request(request, &id).await?;
+    let mut response = api::handle(&app, &message, now_millis().to_timestamp()).await;
     match response.extensions_mut().remove::<StreamRequest>() {
-        Some(stream) => stream::open_stream(&store.ledger, stream, response, id, context).await,
+        Some(stream) => {
+            let signal = request.signal();
+            stream::open_stream(&store.ledger, signal, stream, response, id, context).await
+        }
         None => http::respond(response, id),
     }
 }

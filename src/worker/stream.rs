@@ -15,10 +15,12 @@ use futures_util::{
     future::{Either, select},
     stream::{LocalBoxStream, once},
 };
-use js_sys::{Reflect, Uint8Array};
-use wasm_bindgen::prelude::wasm_bindgen;
+use js_sys::{Promise, Reflect, Uint8Array};
+use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{BinaryType, ReadableStream, WritableStream, WritableStreamDefaultWriter};
+use web_sys::{
+    AbortSignal, BinaryType, ReadableStream, WritableStream, WritableStreamDefaultWriter,
+};
 use worker::{
     Context, EventStream, Result, WebSocket, WebSocketPair, WebsocketEvent, console_error,
     ws_events::MessageEvent,
@@ -53,7 +55,7 @@ extern "C" {
     type IdentityTransformStream;
 
     #[wasm_bindgen(constructor, catch)]
-    fn new() -> std::result::Result<IdentityTransformStream, wasm_bindgen::JsValue>;
+    fn new() -> std::result::Result<IdentityTransformStream, JsValue>;
 
     #[wasm_bindgen(method, getter)]
     fn readable(this: &IdentityTransformStream) -> ReadableStream;
@@ -64,13 +66,17 @@ extern "C" {
 
 /// The connection to a client.
 enum StreamClient {
-    Sse(WritableStreamDefaultWriter),
+    /// The body of the response, and the signal of the request, which aborts if the client
+    /// disconnects: <https://developers.cloudflare.com/workers/runtime-apis/request/#the-request-signal>.
+    Sse(WritableStreamDefaultWriter, AbortSignal),
     WebSocket(WebSocket),
 }
 
-/// Subscribes to the ledger and returns the response that carries the stream.
+/// Subscribes to the ledger and returns the response that carries the stream. `signal` is that of
+/// the client's request.
 pub(super) async fn open_stream(
     ledger: &LedgerStub,
+    signal: AbortSignal,
     request: StreamRequest,
     mut response: api::Response,
     id: HeaderValue,
@@ -79,7 +85,7 @@ pub(super) async fn open_stream(
     let refusal = match ledger.subscribe(&request.customer, request.resume_from()).await {
         Ok(Some(object)) => {
             response.headers_mut().insert(REQUEST_ID, id);
-            let (client, response) = create_channel(request.protocol, &response)?;
+            let (client, response) = create_channel(request.protocol, signal, &response)?;
             let closes_at = request.closes_at(js_sys::Math::random());
             // `wait_until` keeps the relay alive after the client disconnects, until it has closed
             // both sides.
@@ -103,6 +109,7 @@ pub(super) async fn open_stream(
 /// Creates both ends of a stream: ours, and the response with the client's.
 fn create_channel(
     protocol: StreamProtocol,
+    signal: AbortSignal,
     response: &api::Response,
 ) -> Result<(StreamClient, web_sys::Response)> {
     let init = http::response_init(response)?;
@@ -112,7 +119,7 @@ fn create_channel(
             let readable = pipe.readable();
             let response =
                 web_sys::Response::new_with_opt_readable_stream_and_init(Some(&readable), &init)?;
-            Ok((StreamClient::Sse(pipe.writable().get_writer()?), response))
+            Ok((StreamClient::Sse(pipe.writable().get_writer()?, signal), response))
         }
         StreamProtocol::WebSocket => {
             let WebSocketPair { client, server } = WebSocketPair::new()?;
@@ -190,7 +197,7 @@ impl StreamConnection for Connection<'_> {
     }
 
     async fn abort(&mut self) {
-        if let StreamClient::Sse(writer) = self.client {
+        if let StreamClient::Sse(writer, _) = self.client {
             drop(JsFuture::from(writer.abort()).await);
         }
     }
@@ -213,9 +220,16 @@ impl StreamClient {
     /// The client's messages. A client of server-sent events can only close.
     fn messages(&self) -> Result<LocalBoxStream<'_, StreamInput>> {
         Ok(match self {
-            Self::Sse(writer) => {
+            Self::Sse(writer, signal) => {
                 let closed = JsFuture::from(writer.closed());
-                once(closed.map(|_| StreamInput::ClientClosed)).boxed_local()
+                let aborted = JsFuture::from(Promise::new(&mut |resolve, _| {
+                    signal.set_onabort(Some(&resolve));
+                    if signal.aborted() {
+                        // Fails only if the handler throws, which `resolve` does not.
+                        drop(resolve.call0(&JsValue::UNDEFINED));
+                    }
+                }));
+                once(select(closed, aborted).map(|_| StreamInput::ClientClosed)).boxed_local()
             }
             Self::WebSocket(socket) => socket
                 .events()?
@@ -230,7 +244,7 @@ impl StreamClient {
     /// Sends a message. Returns false if the client is closed.
     async fn send(&self, message: &str) -> bool {
         match self {
-            Self::Sse(writer) => {
+            Self::Sse(writer, _) => {
                 let bytes = Uint8Array::from(message.as_bytes());
                 JsFuture::from(writer.write_with_chunk(&bytes)).await.is_ok()
             }
@@ -241,7 +255,7 @@ impl StreamClient {
     /// Closes the client's side. Returns whether the client has accepted everything.
     async fn close(&self, (code, reason): CloseFrame) -> bool {
         match self {
-            Self::Sse(writer) => JsFuture::from(writer.close()).await.is_ok(),
+            Self::Sse(writer, _) => JsFuture::from(writer.close()).await.is_ok(),
             Self::WebSocket(socket) => {
                 // Fails only if the socket is closed already.
                 drop(socket.close(Some(code), Some(reason)));
