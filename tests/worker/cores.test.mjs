@@ -1,0 +1,123 @@
+// The two cores of the Worker: the larger one is compiled when it is first needed, and a trap of either ends no more
+// than the request that caused it. The cores that trap are the built ones, with a counter before some exports.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, test } from "node:test";
+import binaryen from "binaryen";
+import { eventually, serve, summary } from "./support.mjs";
+import { repositoryPath } from "./worker-modules.mjs";
+
+/** @import { Service } from "./support.mjs" */
+
+/** @param {string} name */
+const readCore = (name) => readFileSync(repositoryPath(`build/${name}.wasm`));
+
+/**
+ * A core of which one call traps: the call of this number of the export, counted in each instance.
+ *
+ * @param {string} core
+ * @param {RegExp} name The name of the export.
+ * @param {number} number
+ */
+function withTrap(core, name, number) {
+  const module = binaryen.readBinary(readCore(core));
+  module.setFeatures(binaryen.Features.All);
+  for (let index = 0; index < module.getNumExports(); index += 1) {
+    const found = binaryen.getExportInfo(module.getExportByIndex(index));
+    if (found.kind !== binaryen.ExternalFunction || !name.test(found.name)) continue;
+    const { params, results } = binaryen.getFunctionInfo(module.getFunction(found.value));
+    const calls = module.global.get("calls", binaryen.i32);
+    const args = binaryen.expandType(params).map((type, position) => module.local.get(position, type));
+    module.addGlobal("calls", binaryen.i32, true, module.i32.const(0));
+    module.addFunction(
+      "trapping",
+      params,
+      results,
+      [],
+      module.block(null, [
+        module.global.set("calls", module.i32.add(calls, module.i32.const(1))),
+        module.if(module.i32.eq(module.global.get("calls", binaryen.i32), module.i32.const(number)), module.unreachable()),
+        module.call(found.value, args, results),
+      ]),
+    );
+    module.removeExport(found.name);
+    module.addFunctionExport("trapping", found.name);
+    const binary = new Uint8Array(module.emitBinary());
+    module.dispose();
+    return { [core]: binary };
+  }
+  throw new Error(`${core} has no export ${name}`);
+}
+
+/** The statuses of this many fresh checks, one after the other. @param {Service} service @param {number} count */
+async function freshChecks(service, count) {
+  const statuses = [];
+  for (let number = 0; number < count; number += 1) {
+    const { status, json } = await service.check("cus_ada", "sms", { fresh: true });
+    if (status === 200) assert.equal(json.entitled, true);
+    statuses.push(status);
+  }
+  return statuses;
+}
+
+test("a check on the fast path does not compile the larger core", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "entgate-"));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  const complete = await serve({ folder });
+  await complete.send(summary("cus_ada", ["sms"]));
+  await eventually(async () => assert.ok(await complete.replicaRecord("cus_ada")));
+  await complete.stop();
+
+  const service = await serve({ folder, log: [], cores: { worker: readCore("worker").subarray(0, 1_000) } });
+  try {
+    const { status, json } = await service.check("cus_ada", "sms");
+    assert.deepEqual([status, json.entitled, json.served_by], [200, true, "replica"]);
+    assert.equal((await service.check("cus_ada", "sms", { fresh: true })).status, 500, "the slow path needs it");
+    assert.equal((await service.check("cus_ada", "sms")).status, 200);
+  } finally {
+    await service.stop();
+  }
+});
+
+describe("a trap fails one request, and the next one is answered by a new instance", () => {
+  /** @type {[string, string, RegExp, number][]} */
+  const TRAPS = [
+    ["the slow path", "worker", /^fetch$/, 3],
+    ["work after an await", "worker", /^wasm_bindgen__convert__closures_+invoke__/, 20],
+    ["a ledger", "worker", /^ledgerobject_fetch$/, 3],
+  ];
+  for (const [where, core, name, number] of TRAPS) {
+    test(`in ${where}`, async () => {
+      const service = await serve({ log: [], cores: withTrap(core, name, number) });
+      try {
+        const event = summary("cus_ada", ["sms"]);
+        await eventually(async () => assert.equal((await service.send(event)).status, 200));
+        const statuses = await freshChecks(service, 12);
+        assert.ok(statuses.includes(200) && statuses.some((status) => status >= 500), `${statuses}`);
+        for (const [index, status] of statuses.entries()) {
+          if (status >= 500) assert.equal(statuses[index + 1] ?? 200, 200, `the request after a trap: ${statuses}`);
+        }
+        // The event was stored once.
+        assert.equal((await service.send(event)).json.outcome, "duplicate");
+      } finally {
+        await service.stop();
+      }
+    });
+  }
+
+  test("in the fast path", async () => {
+    const service = await serve({ log: [], cores: withTrap("fast_path", /^lookup$/, 3) });
+    try {
+      await service.send(summary("cus_ada", ["sms"]));
+      await eventually(async () => assert.ok(await service.replicaRecord("cus_ada")));
+      const statuses = [];
+      for (let count = 0; count < 6; count += 1) statuses.push((await service.check("cus_ada", "sms")).status);
+      assert.deepEqual(statuses, [200, 200, 500, 200, 200, 500]);
+    } finally {
+      await service.stop();
+    }
+  });
+});
