@@ -19,7 +19,8 @@ function groupLines(set) {
   const groups = {};
   for (const line of set.split("\n")) {
     const kind = line[0] ?? "";
-    groups[kind] = [...(groups[kind] ?? []), line];
+    groups[kind] ??= [];
+    groups[kind].push(line);
   }
   return Object.entries(groups).sort();
 }
