@@ -1,9 +1,9 @@
 # Targets for development. Each target installs the tools that it needs: `make dev` works after a clone. The scripts are in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help dev build check test chaos bench deploy clean distclean
+.PHONY: help dev build quick check test test-docs chaos bench deploy clean distclean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 dev: ## run entgate at http://localhost:8787 (another port: make dev PORT=8800)
 	@scripts/dev.sh
@@ -12,12 +12,20 @@ build: ## build the Worker into build/
 	@scripts/setup.sh build
 	@scripts/build.sh
 
+quick: ## check format and lints, and run the native tests
+	@scripts/setup.sh check
+	@scripts/check.sh quick
+	@. scripts/env.sh && cargo test --quiet
+
 check: ## check format, lints, types, docs and the sizes of the wasm files
 	@scripts/setup.sh check
 	@scripts/check.sh
 
-test: ## run `make check` and every test
+test: ## run `make check` and every test but those of `make test-docs`
 	@scripts/test.sh
+
+test-docs: ## run the commands and the examples of the documentation
+	@scripts/test.sh docs
 
 chaos: ## kill the Worker at random times under load, then look for lost events
 	@scripts/setup.sh build

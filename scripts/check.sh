@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks format, lints, types, docs, builds and sizes. Every check runs even if an earlier one fails. Prints the output of each
-# failed check.
+# Checks format, lints, types, docs, builds and sizes, or with the argument `quick` only format and lints. Every check runs even if an
+# earlier one fails. Prints the output of each failed check.
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 . "$(dirname "$0")/env.sh"
@@ -22,6 +22,11 @@ check() {
         printf 'check: %-17s FAILED  %3s s  %s\n%s\n' "$name" $((SECONDS - began)) "$*" "$output"
         failed+=("$name")
     fi
+}
+
+finish() {
+    [ ${#failed[@]} = 0 ] || fail "${#failed[@]} failed: $(printf '%s; ' "${failed[@]}")"
+    exit
 }
 
 clippy() {
@@ -52,12 +57,14 @@ check 'format' cargo fmt --check
 check 'shell scripts' shell_scripts
 # Biome formats and lints JavaScript and TypeScript. TypeScript checks the types of both: in JavaScript they are in JSDoc.
 check 'format, lint, JS' biome ci --error-on-warnings
+check 'clippy, native' clippy --all-targets
+if [ "${1:-}" = quick ]; then finish; fi
+
 # Before the types: some scripts import the built package.
 check 'build, npm' scripts/npm.sh
 check 'types, JS' tsc -p tsconfig.check.json
 check 'openapi.json' node scripts/openapi.mjs --check
 check 'core alone' cargo check --quiet --no-default-features
-check 'clippy, native' clippy --all-targets
 # Without the catalog. 'clippy, all' includes it.
 check 'clippy, edge' wasm clippy "${target[@]}" --no-default-features --features fast-path,worker
 check 'clippy, browser' wasm clippy "${target[@]}" --features browser
@@ -76,4 +83,4 @@ check 'size, react' node scripts/size.mjs entgate/react 2000 entgate
 check 'size, element' node scripts/size.mjs entgate/element 1500 entgate
 check 'size, openfeature' node scripts/size.mjs entgate/openfeature 1350 entgate
 
-[ ${#failed[@]} = 0 ] || fail "${#failed[@]} failed: $(printf '%s; ' "${failed[@]}")"
+finish

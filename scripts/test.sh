@@ -1,5 +1,14 @@
 #!/usr/bin/env bash
-# Runs every check and every test. The last line is the sum over all runners. A runner that ran no test counts as failed.
+# Runs every check and every test, or with the argument `docs` the commands and examples of the documentation. The last line is the sum
+# over all runners. A runner that ran no test counts as failed.
+#
+# After the builds, three queues run side by side. Tests often wait, and Cargo builds one thing at a time.
+#
+# | queue   | content                                                                            |
+# |---------|------------------------------------------------------------------------------------|
+# | Rust    | scripts/check.sh, the native tests, the browser core in Node and in Chromium       |
+# | Node    | the built Worker in workerd, the npm package in each environment, the console      |
+# | OpenAPI | thousands of generated requests, one after the other                               |
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 . "$(dirname "$0")/env.sh"
@@ -8,68 +17,85 @@ scripts/setup.sh test
 . scripts/env.sh
 
 began=$SECONDS
+logs=target/test-logs
+rm -rf "$logs"
+mkdir -p "$logs"
+scripts/build.sh
+
+# Runs a runner. Writes its output to NAME.log, and its duration and exit status to NAME.status.
+run() {
+    local log=$logs/$1 began=$SECONDS status=0
+    shift
+    "$@" >"$log.log" 2>&1 || status=$?
+    echo "$((SECONDS - began)) $status" >"$log.status"
+}
+
+# Runs the checks and all tests except those of the documentation, in three queues.
+start_all() {
+    local driver=() openapi_test=tests/worker/openapi.test.mjs node_tests
+    [ -z "${CHROMEDRIVER:-}" ] || driver=(--chromedriver "$CHROMEDRIVER")
+    mapfile -t node_tests < <(ls tests/{worker,package,console}/*.test.mjs | grep -v "^$openapi_test$")
+    # `nice`: the Node queue goes first, because it takes the longest and its tests have timeouts.
+    (
+        run check nice scripts/check.sh
+        run native nice cargo test --no-fail-fast
+        run native-edge nice cargo test --no-default-features --lib
+        run browser-node wasm nice wasm-pack test --node -- --features browser --test node
+        run browser-chrome wasm nice wasm-pack test --headless --chrome "${driver[@]}" -- --features browser --test chrome
+    ) &
+    run openapi nice node --test --test-reporter=spec "$openapi_test" &
+    run node node --test --test-reporter=spec --test-concurrency=4 "${node_tests[@]}" &
+}
+
 passed=0
 failed=0
 problems=()
 
 # Sums the numbers that a pattern captures in the output of a runner.
 sum() {
-    sed -n "s/$1/\1/p" target/runner.log | awk '{ sum += $1 } END { print sum + 0 }'
+    sed -n "s/$2/\1/p" "$1" | awk '{ sum += $1 } END { print sum + 0 }'
 }
 
-# Runs a runner and counts its tests from its summary lines: those of cargo and wasm-bindgen, or those of Node.
-run() {
-    local name=$1 status=0 good bad
-    shift
-    printf '\ntest: %s\n' "$name"
-    mkdir -p target
-    "$@" 2>&1 | tee target/runner.log || status=$?
-    good=$(($(sum '^test result: .* \([0-9]*\) passed.*') + $(sum '^[^a-z]* pass \([0-9]*\)$')))
-    bad=$(($(sum '^test result: .* \([0-9]*\) failed.*') + $(sum '^[^a-z]* fail \([0-9]*\)$')))
-    if [ $((good + bad)) = 0 ]; then
-        problems+=("$name: no test ran")
+# Waits for a runner, prints its output, and counts its tests from its summary lines: those of cargo and wasm-bindgen, or of Node.
+report() {
+    local name=$1 what=$2 duration status good bad
+    until [ -s "$logs/$name.status" ]; do sleep 0.2; done
+    read -r duration status <"$logs/$name.status"
+    printf '\ntest: %s (%s s)\n' "$what" "$duration"
+    cat "$logs/$name.log"
+    good=$(($(sum "$logs/$name.log" '^test result: .* \([0-9]*\) passed.*') + $(sum "$logs/$name.log" '^[^a-z]* pass \([0-9]*\)$')))
+    bad=$(($(sum "$logs/$name.log" '^test result: .* \([0-9]*\) failed.*') + $(sum "$logs/$name.log" '^[^a-z]* fail \([0-9]*\)$')))
+    if [ "$name" = check ]; then
+        bad=$((status != 0))
+        [ "$status" = 0 ] || problems+=("scripts/check.sh failed")
+    elif [ $((good + bad)) = 0 ]; then
+        problems+=("$what: no test ran")
         bad=1
     elif [ "$status" != 0 ] && [ "$bad" = 0 ]; then
-        problems+=("$name: exited with status $status")
+        problems+=("$what: exited with status $status")
         bad=1
     elif [ "$bad" != 0 ]; then
-        problems+=("$name: $bad failed")
+        problems+=("$what: $bad failed")
     fi
     passed=$((passed + good))
     failed=$((failed + bad))
 }
 
-scripts/check.sh || {
-    problems+=("scripts/check.sh failed")
-    failed=$((failed + 1))
-}
-
-# The OpenAPI test sends thousands of sequential requests to the Worker. It runs in the background, parallel to all other tests.
-openapi_test=tests/worker/openapi.test.mjs
-rm -f target/openapi.status
-(
-    status=0
-    node --test --test-reporter=spec "$openapi_test" >target/openapi.log 2>&1 || status=$?
-    echo "$status" >target/openapi.status
-) &
-wait_for_openapi_test() {
-    until [ -f target/openapi.status ]; do sleep 1; done
-    cat target/openapi.log
-    return "$(cat target/openapi.status)"
-}
-
-driver=()
-[ -z "${CHROMEDRIVER:-}" ] || driver=(--chromedriver "$CHROMEDRIVER")
-
-run 'native' cargo test --no-fail-fast
-run 'native, without the catalog' cargo test --no-default-features --lib
-run 'browser core in Node' wasm wasm-pack test --node -- --features browser --test node
-run 'browser core in Chrome' wasm wasm-pack test --headless --chrome "${driver[@]}" -- --features browser --test chrome
-# The built Worker in workerd; the npm package, packed and installed in each supported environment; the console in Chromium.
-# check.sh has built them. Three files run in parallel, because a single file often waits.
-mapfile -t files < <(ls tests/{worker,package,console}/*.test.mjs | grep -v "^$openapi_test$")
-run 'Worker, npm package, console' node --test --test-reporter=spec --test-concurrency=3 "${files[@]}"
-run 'OpenAPI document' wait_for_openapi_test
+trap 'kill 0' INT TERM
+echo "test: running … (output: $logs/)"
+if [ "${1:-}" = docs ]; then
+    run docs node --test --test-reporter=spec --test-concurrency=3 tests/docs/*.test.mjs &
+    report docs 'documentation'
+else
+    start_all
+    report check 'checks'
+    report native 'native'
+    report native-edge 'native, without the catalog'
+    report browser-node 'browser core in Node'
+    report browser-chrome 'browser core in Chromium'
+    report openapi 'OpenAPI document'
+    report node 'Worker, npm package, console'
+fi
 
 printf '\n'
 [ ${#problems[@]} = 0 ] || printf 'test: %s\n' "${problems[@]}"

@@ -7,11 +7,11 @@ import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import Stripe from "stripe";
+import { openPage, serveHttp } from "../package/pages.mjs";
+import { root, serveEdge } from "../package/support.mjs";
+import { install, run } from "../package/tarball.mjs";
 import { launchBrowser } from "../worker/browser.mjs";
 import { eventually, KEY, SECRET, summary } from "../worker/support.mjs";
-import { openPage, serveHttp } from "./pages.mjs";
-import { root, serveEdge } from "./support.mjs";
-import { install, run } from "./tarball.mjs";
 
 /** @type {Record<string, { language: string, text: string }[]>} The examples by the headings of their sections. */
 const examples = {};

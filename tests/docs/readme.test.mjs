@@ -6,8 +6,8 @@ import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { parseEnv, promisify } from "node:util";
-import { SECRET } from "./support.mjs";
-import { serveCatalog } from "./test-catalog.mjs";
+import { SECRET } from "../worker/support.mjs";
+import { serveCatalog } from "../worker/test-catalog.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 

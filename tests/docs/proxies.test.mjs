@@ -9,8 +9,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { listenOnFreePort } from "./free-port.mjs";
-import { eventually, KEY, serve, summary } from "./support.mjs";
+import { listenOnFreePort } from "../worker/free-port.mjs";
+import { eventually, KEY, serve, summary } from "../worker/support.mjs";
 
 const SECRET = "secret-of-32-characters-number-1";
 /** Why, the headers of the request, and the status of the response. @typedef {[string, Record<string, string>, number]} Row */
