@@ -1,4 +1,5 @@
 # Targets for development. Each target installs the tools that it needs: `make dev` works after a clone. The scripts are in scripts/.
+SHELL := bash
 .DEFAULT_GOAL := help
 .PHONY: help dev build quick check test test-docs chaos bench deploy clean distclean
 
@@ -30,22 +31,15 @@ test-docs: ## run the commands and the examples of the documentation
 chaos: ## kill the Worker at random times under load, then look for lost events
 	@scripts/setup.sh build
 	@scripts/build.sh
-	@node scripts/chaos.mjs
+	@. scripts/env.sh && node scripts/chaos.mjs
 
 bench: ## measure the cost of a request, how it grows, and the cost of the core
 	@scripts/setup.sh build
 	@scripts/build.sh
-	@node benches/edge/run.mjs
-	@node benches/edge/growth.mjs
-	@node benches/core/instructions.mjs
+	@. scripts/env.sh && node benches/edge/run.mjs && node benches/edge/growth.mjs && node benches/core/instructions.mjs
 
 deploy: ## deploy the Worker to Cloudflare
-	@scripts/setup.sh build
-	@if npx wrangler whoami | grep 'not authenticated'; then exit 1; fi
-	npx wrangler deploy
-	@npx wrangler secret list | grep -q ENTGATE_API_KEYS || echo 'ENTGATE_API_KEYS is not set. Run: npx wrangler secret put ENTGATE_API_KEYS'
-	@npx wrangler secret list | grep -q STRIPE_WEBHOOK_SECRETS || echo 'STRIPE_WEBHOOK_SECRETS is not set. Run: npx wrangler secret put STRIPE_WEBHOOK_SECRETS'
-	@npx wrangler secret list | grep -q STRIPE_API_KEY || echo 'STRIPE_API_KEY is not set, so entgate does not read lists from Stripe. Run: npx wrangler secret put STRIPE_API_KEY'
+	@scripts/deploy.sh
 
 clean: ## remove build output
 	rm -rf target benches/core/target build www/npm/dist www/console/entgate.js .wrangler/tmp tests/package/run-*
