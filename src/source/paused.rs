@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     client::{Error, StripeClient, Transport},
     pagination::{StripePage, read_pages},
-    request::percent_encode,
+    request::{path_segment, percent_encode},
 };
 use crate::{
     entitlement::ActiveEntitlement,
@@ -81,7 +81,10 @@ pub(super) async fn exclude<T: Transport>(
         return Ok(list);
     }
     for product in paused.union(&granting) {
-        let target = format!("/v1/products/{}/features?limit=100", percent_encode(product));
+        let Some(segment) = path_segment(product) else {
+            return Err(Error::Malformed(format!("a product has the id `{product}`")));
+        };
+        let target = format!("/v1/products/{segment}/features?limit=100");
         let features =
             read_all(client, &target, |feature: &StripeProductFeature| &feature.id, deadline)
                 .await?;

@@ -85,7 +85,7 @@ pub(super) fn path_segment(id: &str) -> Option<impl std::fmt::Display> {
     (!matches!(id, "." | "..")).then(|| percent_encode(id))
 }
 
-/// Encodes an id for a path or a query.
+/// Encodes an id for a query. In a path, [`path_segment()`] does.
 pub(super) fn percent_encode(id: &str) -> impl std::fmt::Display {
     utf8_percent_encode(id, NON_ALPHANUMERIC)
 }

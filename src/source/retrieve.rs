@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::{
     client::{Error, StripeClient, Transport},
     pagination::read_pages,
-    request::{fetch_json, path_segment, percent_encode},
+    request::{fetch_json, path_segment},
 };
 use crate::{
     id::{EntitlementId, FeatureId, LookupKey, UnixMillis},
@@ -73,7 +73,11 @@ impl<T: Transport> StripeClient<T> {
     ///
     /// Fails if Stripe cannot be read or has no such feature.
     pub async fn retrieve_feature(&self, id: &FeatureId) -> Result<FeatureObject, Error> {
-        let target = format!("/v1/entitlements/features/{}", percent_encode(id.as_str()));
+        let Some(segment) = path_segment(id.as_str()) else {
+            let message = format!("No such feature: '{id}'");
+            return Err(Error::NotFound { param: "id".to_owned(), message });
+        };
+        let target = format!("/v1/entitlements/features/{segment}");
         fetch_json(self, &target, retrieve_deadline(self)).await
     }
 

@@ -8,7 +8,7 @@ use entgate::{
 use pollster::block_on;
 use serde_json::{Value, json};
 
-use crate::support::{customer, event, grants, item, service, service_with_stripe_and};
+use crate::support::{NOW, customer, event, grants, item, service, service_with_stripe_and};
 
 fn list(data: &[Value]) -> StripeResponse {
     let body = json!({ "object": "list", "data": data, "has_more": false });
@@ -131,6 +131,18 @@ fn a_key_without_permission_for_subscriptions_is_an_error() {
 }
 
 #[test]
+fn a_product_whose_id_would_change_the_path_is_an_error_and_is_not_requested() {
+    for id in [".", ".."] {
+        let stripe = StripeClient::new(FakeStripe::default()).with_paused_rule(GrantRule::Revoke);
+        stripe.transport().queue_response(Ok(list(&[item("a")])));
+        stripe.transport().queue_response(Ok(list(&[subscription("paused", &[id])])));
+        let result = block_on(stripe.list_entitlements(&customer("cus_ada").id));
+        assert_eq!(result, Err(Error::Malformed(format!("a product has the id `{id}`"))));
+        assert_eq!(stripe.transport().requests().len(), 2, "{id}");
+    }
+}
+
+#[test]
 fn an_event_starts_a_read_and_its_entitlements_are_not_used() {
     let paused = |kind: &str| {
         json!({
@@ -150,7 +162,7 @@ fn an_event_starts_a_read_and_its_entitlements_are_not_used() {
     assert!(service.check("cus_ada", "b").0, "the list of Stripe grants it");
     assert!(!service.check("cus_ada", "a").0, "the event does not grant it");
     let deleted = service.stripe_sends(&json!({
-        "id": "evt_gone", "object": "event", "type": "customer.deleted", "created": i64::from(u32::MAX),
+        "id": "evt_gone", "object": "event", "type": "customer.deleted", "created": NOW.0 + 300,
         "livemode": false, "data": { "object": { "id": "cus_ada", "object": "customer" } },
     }));
     assert_eq!(deleted.body["outcome"], "applied", "a deletion needs no read");

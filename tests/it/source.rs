@@ -107,6 +107,27 @@ fn pages_of_a_hundred_are_requested_with_encoded_ids() {
 }
 
 #[test]
+fn an_object_whose_id_would_change_the_path_is_not_found_and_is_not_requested() {
+    let stripe = stripe(0, &[]);
+    let not_found = |message: &str| {
+        let (param, message) = ("id".to_owned(), message.to_owned());
+        Error::NotFound { param, message }
+    };
+    for id in [".", ".."] {
+        assert_eq!(
+            block_on(stripe.retrieve_feature(&id.try_into().unwrap())).unwrap_err(),
+            not_found(&format!("No such feature: '{id}'"))
+        );
+        assert_eq!(
+            block_on(stripe.retrieve_entitlement(&id.try_into().unwrap(), Expand::None))
+                .unwrap_err(),
+            not_found(&format!("No such active entitlement: '{id}'"))
+        );
+    }
+    assert_eq!(stripe.transport().requests(), Vec::<String>::new());
+}
+
+#[test]
 fn single_objects_are_requested_with_encoded_ids() {
     let pages = [
         json_response(200, &json!({ "id": "ent_1" })),
