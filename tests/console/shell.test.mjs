@@ -239,6 +239,8 @@ test("with Stripe as the source, a trigger prints the command that sends the eve
     const { page } = await openConsole(browser, service, "shell");
     await run(page, `trigger ${SUMMARY_EVENT} --customer cus_ada --add sms`);
     assert.match(await lastOutput(page, ".line.warning"), /node scripts\/send-event\.mjs cus_ada sms$/);
+    await run(page, `trigger ${SUMMARY_EVENT} --customer "cus_ada;id" --add "$(id)"`);
+    assert.match(await lastOutput(page, ".line.warning"), /node scripts\/send-event\.mjs 'cus_ada;id' '\$\(id\)'$/);
     assert.equal((await runForJson(page, "check --customer cus_ada --feature sms")).reason, "unknown_customer");
     await page.close();
   } finally {

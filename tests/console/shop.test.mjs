@@ -1,7 +1,9 @@
 // The panel "Demo shop": a purchase unlocks its sections over the stream, without a reload or another read.
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
 import { launchBrowser } from "../worker/browser.mjs";
 import { KEY, summary } from "../worker/support.mjs";
 import { startWithCatalog, startWorker } from "./fixture.mjs";
@@ -171,6 +173,17 @@ describe("the demo shop with Stripe as the source", { timeout: 60_000 }, () => {
     await sectionsAreUnlocked(page, ["export"]);
     assert.deepEqual(errors, []);
     await checkAppearance(page, "shop-stripe");
+    await page.close();
+  });
+
+  test("a customer id in the command to copy is quoted for the shell", async () => {
+    const id = "cus_ada;$(id)'`id`#";
+    const { page } = await openConsole(browser, service, `shop?${new URLSearchParams({ customer: id })}`);
+    await page.click('#panel-shop button:text-is("Open shop")');
+    const copied = page.locator("#panel-shop .command code");
+    await page.waitForFunction(() => document.querySelector("#panel-shop .command code")?.textContent?.includes("cus_ada;"));
+    const { stdout } = await promisify(execFile)("bash", ["-c", `node() { printf '%s\\n' "$@"; }; ${await copied.textContent()}`]);
+    assert.deepEqual(stdout.split("\n").slice(0, 4), ["scripts/send-event.mjs", id, "sms", "export"]);
     await page.close();
   });
 

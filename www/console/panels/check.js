@@ -1,6 +1,7 @@
 // The panel "Check access": checks one feature of one customer, and lists the customer's active entitlements.
 
 import { latestOnly } from "../concurrency.js";
+import { quoted } from "../curl.js";
 import { button, command, element, svgElement, tag, textField, time } from "../elements.js";
 import { withQuery } from "../form.js";
 import { isLocal } from "../local-worker.js";
@@ -128,7 +129,7 @@ export default {
 
     /** Renders the check as a command. `URLSearchParams` escapes every quote, so that the URL is valid inside single quotes. */
     function showCurl() {
-      curlCode.textContent = `curl '${location.origin + checkPath()}' \\\n  -H "Authorization: Bearer $ENTGATE_KEY"`;
+      curlCode.textContent = `curl ${quoted(location.origin + checkPath())} \\\n  -H "Authorization: Bearer $ENTGATE_KEY"`;
     }
 
     function showKeyHint() {

@@ -2,6 +2,7 @@
 //
 // With the catalog as the source, the shop creates its own customer. With Stripe as the source, the operator names one.
 
+import { quoted } from "../curl.js";
 import { button, command, element, keyRequired, notice, textField } from "../elements.js";
 import { isLocal, portOption } from "../local-worker.js";
 import { demoCustomerOf } from "../shop/demo-customer.js";
@@ -71,7 +72,7 @@ export default {
     function showStripeShop() {
       const id = demo.customer;
       if (id) stripeShop.update(demo);
-      const sendEvent = ["node scripts/send-event.mjs", id ?? "cus_ada", "sms export", portOption].filter(Boolean).join(" ");
+      const sendEvent = ["node scripts/send-event.mjs", quoted(id ?? "cus_ada"), "sms export", portOption].filter(Boolean).join(" ");
       const hint = element(
         "div",
         "card",

@@ -1,5 +1,6 @@
 // `trigger`: changes the catalog so that it emits an event. The catalog signs and sends the event: the shell has no signing secret.
 
+import { quoted } from "../curl.js";
 import { withQuery } from "../form.js";
 import { bodyOf, RequestError } from "../session.js";
 
@@ -19,8 +20,9 @@ const METADATA = { trigger: "shell" }; // Marks the objects that the shell creat
  */
 export async function trigger({ event, customer, add, remove }, { session, screen, signal }) {
   if (session.source !== "catalog") {
+    const eventArguments = [customer ?? "cus_ada", ...(add.length ? add : ["sms"])].map(quoted).join(" ");
     return screen.print(
-      `The source is Stripe, and its webhook secret must not be in a browser. Trigger the event with Stripe's CLI:\n  stripe trigger ${event}\nIf this Worker runs on your machine, send it with:\n  node scripts/send-event.mjs ${customer ?? "cus_ada"} ${add.join(" ") || "sms"}`,
+      `The source is Stripe, and its webhook secret must not be in a browser. Trigger the event with Stripe's CLI:\n  stripe trigger ${quoted(event)}\nIf this Worker runs on your machine, send it with:\n  node scripts/send-event.mjs ${eventArguments}`,
       "warning",
     );
   }
