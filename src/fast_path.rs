@@ -89,9 +89,9 @@ pub fn answer_from_record(query: &str, record: &[u8]) -> Option<String> {
 /// Verifies a webhook. Returns the response, or the summary to store in the customer's ledger object.
 #[wasm_bindgen]
 #[must_use]
-pub fn verify_webhook(signature: &str, body: &[u8], env: &Env) -> Option<String> {
+pub fn verify_webhook(url: &str, signature: &str, body: &[u8], env: &Env) -> Option<String> {
     let (settings, now) = (load_settings(env)?, unix_millis().to_timestamp());
-    match fast_path::verify_webhook(&settings, signature, body, now) {
+    match fast_path::verify_webhook(&settings, url, signature, body, now) {
         WebhookResult::Respond(response) => Some(wire::encode_response(&response)),
         WebhookResult::Apply(summary) => wire::encode_event(summary),
     }

@@ -5,8 +5,8 @@
 import Stripe from "stripe";
 import { encodeRequest } from "./http-client.mjs";
 
-export const KEY = "sk_test_bench";
-export const SECRET = "whsec_bench";
+export const KEY = "sk_test_bench_0123456789abcdef01";
+export const SECRET = "whsec_bench_0123456789abcdef01";
 
 /** Numbers of entitlements of the measured customers. */
 export const SIZES = [1, 10, 100, 300];

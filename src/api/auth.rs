@@ -55,6 +55,18 @@ pub(super) enum TokenScope {
     Stream,
 }
 
+/// Checks that the request is for a host that this deployment answers: in development, for this machine.
+///
+/// # Errors
+///
+/// 403 for any other host.
+pub(super) fn check_host(settings: &Settings, authority: &str) -> Result<(), Error> {
+    if settings.environment.permits_host(authority) {
+        return Ok(());
+    }
+    Err(Error::host_not_allowed(authority))
+}
+
 /// Authenticates the operator, and returns the mode of the server key.
 ///
 /// # Errors

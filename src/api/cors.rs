@@ -40,9 +40,7 @@ pub(super) fn apply<O: Copy>(
     // Also without `Origin`: a cache must not serve that response to a page of another origin.
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     let Some(origin) = header_str(request, header::ORIGIN) else { return };
-    let Some(Ok(allowed_origin)) =
-        settings.allowed_origins.allow_origin(origin).map(HeaderValue::from_str)
-    else {
+    let Some(Ok(allowed_origin)) = settings.allow_origin(origin).map(HeaderValue::from_str) else {
         return;
     };
     let preflight = match request.method() {

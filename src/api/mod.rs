@@ -202,6 +202,9 @@ async fn dispatch<S: Store>(
     request: &Request,
     now: Timestamp,
 ) -> Result<Response, Error> {
+    if let Some(authority) = request.uri().authority() {
+        auth::check_host(app.settings, authority.as_str())?;
+    }
     let (method, path) = (request.method(), request.uri().path());
     let (operation, id) = match Route::match_request(ROUTES, method, path)? {
         RouteMatch::Operation(operation, ids) => {

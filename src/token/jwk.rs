@@ -99,8 +99,9 @@ impl PublicKey {
         Value::Object(self.members.clone())
     }
 
-    /// The id of a key without `kid`: <https://www.rfc-editor.org/rfc/rfc7638>.
-    fn thumbprint(&self) -> String {
+    /// The thumbprint, which is the id of a key without `kid`: <https://www.rfc-editor.org/rfc/rfc7638>.
+    #[must_use]
+    pub fn thumbprint(&self) -> String {
         let members =
             THUMBPRINT_MEMBERS.into_iter().filter_map(|name| self.members.get_key_value(name));
         let canonical: Map<_, _> =

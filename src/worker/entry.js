@@ -100,7 +100,7 @@ function tryFastPath(request, env, context) {
 async function handleWebhook(request, env, context) {
   const body = await request.arrayBuffer();
   const signature = request.headers.get("stripe-signature") ?? "";
-  const verified = callCore(fastPath, () => fastPath.verify_webhook(signature, new Uint8Array(body), env));
+  const verified = callCore(fastPath, () => fastPath.verify_webhook(request.url, signature, new Uint8Array(body), env));
   if (verified) {
     const event = decodeEvent(verified);
     if (!event) return decodeResponse(verified, newRequestId());

@@ -10,7 +10,7 @@ declare module "entgate-fast-path" {
   /** The first four return undefined where the request needs the slow path: see src/fast_path.rs. */
   export function lookup(url: string, authorization: string, env: object): string | undefined;
   export function answer_from_record(query: string, record: Uint8Array): string | undefined;
-  export function verify_webhook(signature: string, body: Uint8Array, env: object): string | undefined;
+  export function verify_webhook(url: string, signature: string, body: Uint8Array, env: object): string | undefined;
   export function webhook_response(verified: string, receipt: string): string | undefined;
   export function max_body_bytes(): number;
 }

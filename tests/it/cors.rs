@@ -32,7 +32,7 @@ fn a_page_of_an_allowed_origin_may_send_requests_and_read_responses() {
     for (origin, allowed) in [
         (APP, Some(APP)),
         ("http://localhost:3000", Some("http://localhost:3000")),
-        ("http://localhost:3001", None),
+        ("http://devbox:3000", None),
         ("http://app.example", None),
         ("https://app.example.evil", None),
         ("https://APP.example", None),

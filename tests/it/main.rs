@@ -14,6 +14,7 @@ mod authorize;
 mod catalog;
 mod checks;
 mod cors;
+mod development;
 mod ed25519;
 mod end_to_end;
 mod fast_path;

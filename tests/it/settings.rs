@@ -14,9 +14,17 @@ use entgate::{
 
 use crate::token_fixtures::SIGNING_KEY;
 
+/// The settings of development with this one.
+fn parse(name: &str, value: &str) -> Result<Settings, Error> {
+    Settings::parse(|lookup| match lookup {
+        "ENTGATE_DEVELOPMENT" => Some("true".to_owned()),
+        lookup => (lookup == name).then(|| value.to_owned()),
+    })
+}
+
 /// The number of server keys and of webhook secrets.
 fn count(name: &'static str, value: &str) -> Result<(usize, usize), Error> {
-    let settings = Settings::parse(|lookup| (lookup == name).then(|| value.to_owned()))?;
+    let settings = parse(name, value)?;
     Ok((settings.api_keys.len(), settings.webhook_secrets.len()))
 }
 
@@ -41,11 +49,14 @@ fn the_memory_ttl_is_at_most_a_minute_and_five_seconds_by_default() {
 fn keys_and_secrets_are_comma_separated_lists() {
     let (keys, secrets) = ("ENTGATE_API_KEYS", "STRIPE_WEBHOOK_SECRETS");
     let prefix = "has a key that does not begin with sk_test_ or sk_live_";
+    let whsec = "has a secret that does not begin with whsec_";
     let comma = "has an empty item: two commas in a row, or one at an end";
     let space = "has white space inside an item: separate items by commas";
     for (name, value, expected) in [
         (keys, "sk_test_a", Ok((1, 0))),
         (keys, " sk_test_a , sk_live_b ", Ok((2, 0))),
+        (keys, "rk_test_a", Err(prefix)),
+        (keys, "sk_test_é", Err("has a key with a character that is not visible ASCII")),
         (keys, "", Ok((0, 0))),
         (keys, "  ", Ok((0, 0))),
         (keys, "pk_test_a", Err(prefix)),
@@ -55,8 +66,8 @@ fn keys_and_secrets_are_comma_separated_lists() {
         (keys, "sk_test_a,,sk_test_b", Err(comma)),
         (keys, "sk_test_a sk_test_b", Err(space)),
         (secrets, "whsec_a,whsec_b", Ok((0, 2))),
-        (secrets, "whsec_", Err("has a secret that does not begin with whsec_")),
-        (secrets, "sk_test_a", Err("has a secret that does not begin with whsec_")),
+        (secrets, "whsec_", Err(whsec)),
+        (secrets, "sk_test_a", Err(whsec)),
     ] {
         let expected = expected.map_err(|problem| Error { name, problem });
         assert_eq!(count(name, value), expected, "{name}={value}");
@@ -88,6 +99,7 @@ fn debug_output_of_settings_contains_no_secret() {
                 "STRIPE_WEBHOOK_SECRETS" => "whsec_hunter2",
                 "ENTGATE_TOKEN_SECRETS" => "hunter2hunter2hunter2hunter2hunt",
                 "ENTGATE_SIGNING_KEY" => SIGNING_KEY,
+                "ENTGATE_DEVELOPMENT" => "devbox",
                 _ => "",
             }
             .to_owned(),
@@ -95,7 +107,8 @@ fn debug_output_of_settings_contains_no_secret() {
     });
     assert_eq!(
         format!("{:?}", settings.unwrap()),
-        "Settings { api_keys: [ApiKey { livemode: Live, .. }], webhook_secrets: [SigningSecret(…)], \
+        "Settings { environment: Development([\"devbox\"]), api_keys: [ApiKey { livemode: Live, .. }], \
+         webhook_secrets: [SigningSecret(…)], \
          stripe_keys: [ApiKey { livemode: Live, .. }], stripe_base: \"https://api.stripe.com\", source: Stripe, \
          paused: Keep, policy: StatusPolicy { past_due: Keep, unpaid: Revoke, paused: Keep }, \
          token_secrets: [TokenSecret { kid: \"50adab57ddde8974\", .. }], issuer: None, memory_ttl: 5000, \
@@ -107,8 +120,7 @@ fn debug_output_of_settings_contains_no_secret() {
 #[test]
 fn there_is_at_most_one_stripe_key_per_mode() {
     let keys = |value: &str| {
-        let name = "STRIPE_API_KEY";
-        let settings = Settings::parse(|lookup| (lookup == name).then(|| value.to_owned()));
+        let settings = parse("STRIPE_API_KEY", value);
         settings.map(|settings| {
             let key = |livemode| settings.stripe_key(livemode).map(|key| key.expose().to_owned());
             (key(Livemode::Test), key(Livemode::Live))
@@ -127,7 +139,7 @@ fn there_is_at_most_one_stripe_key_per_mode() {
         ("pk_test_a", invalid(prefix)),
         ("sk_test_", invalid(prefix)),
         ("sk_prod_a", invalid(prefix)),
-        ("sk_test_ä", invalid(prefix)),
+        ("sk_test_ä", invalid("has a key with a character that is not visible ASCII")),
     ] {
         assert_eq!(keys(value), expected, "{value}");
     }
@@ -168,6 +180,7 @@ fn revoking_paused_subscriptions_requires_a_stripe_key() {
     let paused = |policy: &str, key: &str| {
         let settings = Settings::parse(|lookup| match lookup {
             "ENTGATE_PAUSED_SUBSCRIPTIONS" => Some(policy.to_owned()),
+            "ENTGATE_DEVELOPMENT" => Some("true".to_owned()),
             "STRIPE_API_KEY" => Some(key.to_owned()),
             _ => None,
         });
@@ -191,6 +204,7 @@ fn the_source_is_stripe_with_a_key_or_the_catalog_without_one() {
     let source = |source: &str, key: &str| {
         let settings = Settings::parse(|lookup| match lookup {
             "ENTGATE_SOURCE" => Some(source.to_owned()),
+            "ENTGATE_DEVELOPMENT" => Some("true".to_owned()),
             "STRIPE_API_KEY" => Some(key.to_owned()),
             _ => None,
         });

@@ -50,11 +50,11 @@ fn a_snapshot_contains_the_customer_the_entitlements_and_the_expiry() {
     );
     let at_origin = service.request(
         "GET",
-        "https://gate.example/v1/snapshot?customer=cus_ada",
+        "https://gate.localhost/v1/snapshot?customer=cus_ada",
         &[("x-api-key", "sk_test_entgate")],
         b"",
     );
-    assert_eq!(claims(&at_origin.body)["iss"], "https://gate.example");
+    assert_eq!(claims(&at_origin.body)["iss"], "https://gate.localhost");
 }
 
 #[test]

@@ -55,10 +55,11 @@ pub(crate) fn service() -> Service {
     ])
 }
 
-/// A deployment with these settings. The first value of a name counts.
+/// A deployment for development, with these settings. The first value of a name counts.
 pub(crate) fn configured(settings: &[(&str, &str)]) -> Service {
     let lookup = |name| {
-        let setting = settings.iter().find(|(other, _)| *other == name);
+        let defaults = [("ENTGATE_DEVELOPMENT", "true")];
+        let setting = settings.iter().chain(&defaults).find(|(other, _)| *other == name);
         setting.map(|(_, value)| (*value).to_owned())
     };
     let settings = Settings::parse(lookup).unwrap();
@@ -154,16 +155,18 @@ impl Service {
         if ["origin", "entgate-customer"].iter().any(|name| request.headers().contains_key(*name)) {
             return None;
         }
-        let url = format!("https://edge.example.com{}", request.uri());
+        let origin = if request.uri().scheme().is_some() { "" } else { "http://localhost:8787" };
+        let url = format!("{origin}{}", request.uri());
         let query =
             fast_path::parse_query(&self.settings, &url, header("authorization")?, self.now);
         let Some(query) = query.filter(|_| request.method() == "GET") else {
-            if request.method() != "POST" || request.uri() != "/webhooks/stripe" {
+            if request.method() != "POST" || request.uri().path() != "/webhooks/stripe" {
                 return None;
             }
             let signature = header("stripe-signature")?;
             let body = request.body();
-            return match fast_path::verify_webhook(&self.settings, signature, body, self.now) {
+            return match fast_path::verify_webhook(&self.settings, &url, signature, body, self.now)
+            {
                 WebhookResult::Respond(response) => Some(FastPathAnswer::Webhook(response)),
                 WebhookResult::Apply(_) => None,
             };

@@ -5,9 +5,10 @@ import { createServer } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { launchBrowser } from "./browser.mjs";
 import { listenOnFreePort } from "./free-port.mjs";
-import { KEY, serve, summary } from "./support.mjs";
+import { DEPLOYED, DEPLOYED_KEY, DEPLOYED_SECRET, serve, summary } from "./support.mjs";
 
-const SECRET = "secret-of-32-characters-number-1";
+// In development, every origin of this machine would be allowed.
+const SETTINGS = { ...DEPLOYED, ENTGATE_TOKEN_SECRETS: "secret-of-32-characters-number-1" };
 
 /** Starts a site with an empty page, on an origin of its own. */
 async function startSite() {
@@ -34,11 +35,10 @@ describe("a page of another origin", { timeout: 90_000 }, () => {
   let browser;
   before(async () => {
     [allowed, other] = await Promise.all([startSite(), startSite()]);
-    service = await serve({
-      settings: { ENTGATE_TOKEN_SECRETS: SECRET, ENTGATE_ALLOWED_ORIGINS: `https://app.example,${allowed.origin}` },
-    });
-    assert.equal((await service.send(summary("cus_ada", ["sms"]))).status, 200);
-    assert.equal((await service.send(summary("cus_partial", ["sms"], { hasMore: true }))).status, 200);
+    service = await serve({ settings: { ...SETTINGS, ENTGATE_ALLOWED_ORIGINS: `https://app.example,${allowed.origin}` } });
+    for (const event of [summary("cus_ada", ["sms"]), summary("cus_partial", ["sms"], { hasMore: true })]) {
+      assert.equal((await service.send(event, { secret: DEPLOYED_SECRET })).status, 200);
+    }
     browser = await launchBrowser();
   });
   after(async () => {
@@ -48,7 +48,7 @@ describe("a page of another origin", { timeout: 90_000 }, () => {
 
   async function createToken(customer) {
     const body = new URLSearchParams({ customer });
-    return (await service.request("/v1/tokens", { method: "POST", body })).json.token;
+    return (await service.request("/v1/tokens", { method: "POST", body, key: DEPLOYED_KEY })).json.token;
   }
 
   /**
@@ -144,7 +144,7 @@ describe("a page of another origin", { timeout: 90_000 }, () => {
       ["GET", "/v1/customer/cus_ada/entitlements"],
       ["GET", "/v1/products"],
     ]) {
-      const options = { key: KEY, method, headers, body: method === "POST" ? body : undefined };
+      const options = { key: DEPLOYED_KEY, method, headers, body: method === "POST" ? body : undefined };
       assert.deepEqual(await fetchFrom(allowed.origin, path, options), BLOCKED, `${method} ${path}`);
     }
   });
@@ -159,7 +159,7 @@ describe("a page of another origin", { timeout: 90_000 }, () => {
   });
 
   test("with `*`, a page of any origin is allowed, with the same limits", async (t) => {
-    const open = await serve({ settings: { ENTGATE_TOKEN_SECRETS: SECRET, ENTGATE_ALLOWED_ORIGINS: "*" } });
+    const open = await serve({ settings: { ...SETTINGS, ENTGATE_ALLOWED_ORIGINS: "*" } });
     const before = service;
     service = open;
     t.after(async () => {
@@ -169,6 +169,6 @@ describe("a page of another origin", { timeout: 90_000 }, () => {
     const key = await createToken("cus_ada");
     assert.equal((await fetchFrom(other.origin, "/v1/check?feature=sms", { key })).status, 200);
     assert.deepEqual(await fetchFrom(other.origin, "/v1/check?feature=sms", { key, credentials: "include" }), BLOCKED);
-    assert.deepEqual(await fetchFrom(other.origin, "/v1/products", { key: KEY }), BLOCKED);
+    assert.deepEqual(await fetchFrom(other.origin, "/v1/products", { key: DEPLOYED_KEY }), BLOCKED);
   });
 });

@@ -61,7 +61,17 @@ export const LIVE_KEY = "sk_live_entgate";
 export const SECRET = "whsec_test_entgate";
 
 /** Default settings. The record cache of an isolate is off, so that a test sees every change at once. */
-const SETTINGS = { ENTGATE_API_KEYS: `${KEY},${LIVE_KEY}`, STRIPE_WEBHOOK_SECRETS: SECRET, ENTGATE_MEMORY_TTL: "0" };
+const SETTINGS = {
+  ENTGATE_DEVELOPMENT: "true",
+  ENTGATE_API_KEYS: `${KEY},${LIVE_KEY}`,
+  STRIPE_WEBHOOK_SECRETS: SECRET,
+  ENTGATE_MEMORY_TTL: "0",
+};
+
+/** A server key and a webhook secret that are accepted without ENTGATE_DEVELOPMENT, and the settings of such a deployment. */
+export const DEPLOYED_KEY = "sk_test_0123456789abcdef01234567";
+export const DEPLOYED_SECRET = "whsec_0123456789abcdef01234567";
+export const DEPLOYED = { ENTGATE_DEVELOPMENT: "", ENTGATE_API_KEYS: DEPLOYED_KEY, STRIPE_WEBHOOK_SECRETS: DEPLOYED_SECRET };
 
 /**
  * What wrangler.toml says, as options of Miniflare. Wrangler takes longer to load than a Worker to start: its result is kept in a

@@ -11,10 +11,10 @@ use serde_json::json;
 pub const SIZES: [usize; 4] = [1, 10, 100, 300];
 
 /// The server key of the deployment.
-pub const SERVER_KEY: &str = "sk_test_bench";
+pub const SERVER_KEY: &str = "sk_test_bench_0123456789abcdef01";
 
 /// The secret that signs webhooks.
-pub const WEBHOOK_SECRET: &str = "whsec_bench";
+pub const WEBHOOK_SECRET: &str = "whsec_bench_0123456789abcdef01";
 
 /// The time of all workloads.
 pub const NOW: Timestamp = Timestamp(1_706_111_400);

@@ -56,10 +56,10 @@ fn verify() -> Vec<Workload> {
 
 /// All steps of a webhook before the ledger.
 fn verify_and_parse(name: &str, (body, header): (String, String)) -> Workload {
-    let settings = settings();
+    let (settings, url) = (settings(), url("/webhooks/stripe"));
     Workload::new(name, move || {
         let body = black_box(body.as_bytes());
-        fast_path::verify_webhook(&settings, black_box(&header), body, NOW)
+        fast_path::verify_webhook(&settings, black_box(&url), black_box(&header), body, NOW)
     })
 }
 

@@ -147,6 +147,16 @@ impl Error {
         Self::forbidden("server_key_required", message)
     }
 
+    /// 403: a deployment for development is asked under the name of another machine.
+    pub(super) fn host_not_allowed(authority: &str) -> Self {
+        let message = format!(
+            "This deployment is for development and does not answer requests for `{authority}`. To \
+             allow this host, add its name to {}, without a port.",
+            settings::DEVELOPMENT
+        );
+        Self::forbidden("host_not_allowed", message)
+    }
+
     /// 403: the request names another customer than the token.
     pub(super) fn customer_mismatch(param: &str) -> Self {
         let message =

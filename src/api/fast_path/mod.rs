@@ -7,7 +7,7 @@
 //! |----------------------------|--------------------------------------------------------------------|
 //! | [`parse_query()`]          | URL, `Authorization`, now → [`FastQuery`]                          |
 //! | [`answer_from_record()`]   | [`FastQuery`], a record → [`FastAnswer`]                           |
-//! | [`verify_webhook()`]       | signature, body, now → [`WebhookResult`]                           |
+//! | [`verify_webhook()`]       | URL, signature, body, now → [`WebhookResult`]                      |
 //! | [`acknowledgement()`]      | the ledger's receipt → a response                                  |
 //!
 //! The fast path never rejects a request. Anything that it cannot parse or answer returns `None` and
@@ -79,7 +79,10 @@ pub fn parse_query(
     authorization: &str,
     now: Timestamp,
 ) -> Option<FastQuery> {
-    let target = path_and_query(url)?;
+    let (authority, target) = split_url(url)?;
+    if !settings.environment.permits_host(authority) {
+        return None;
+    }
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let RawParams { customer, feature, at_least, page } = RawParams::parse(query)?;
     let has_no_page = page == RawPageParams::default();
@@ -97,11 +100,11 @@ pub fn parse_query(
     Some(FastQuery { route, customer, at_least })
 }
 
-/// The part of a URL after its origin.
-fn path_and_query(url: &str) -> Option<&str> {
+/// The host and port of a URL, and what follows them.
+fn split_url(url: &str) -> Option<(&str, &str)> {
     let (_, rest) = url.split_once(':')?;
     let rest = rest.strip_prefix("//")?;
-    rest.get(rest.find('/')?..)
+    rest.split_at_checked(rest.find('/')?)
 }
 
 /// Authenticates the caller, and returns the customer if the caller has access.
@@ -194,14 +197,17 @@ pub fn answer_from_record(
     }
 }
 
-/// Verifies and parses one event. An error becomes a response.
+/// Verifies and parses one event. An error becomes a response. `url` is absolute.
 #[must_use]
 pub fn verify_webhook(
     settings: &Settings,
+    url: &str,
     signature: &str,
     body: &[u8],
     now: Timestamp,
 ) -> WebhookResult {
-    webhooks::verify_and_parse(settings, signature, body, now)
+    let (authority, _) = split_url(url).unwrap_or_default();
+    auth::check_host(settings, authority)
+        .and_then(|()| webhooks::verify_and_parse(settings, signature, body, now))
         .unwrap_or_else(|error| WebhookResult::Respond(error.to_response()))
 }

@@ -15,6 +15,7 @@
 //! | `ENTGATE_MEMORY_TTL`             | seconds, 0 to 60                        | 5                             |
 //! | `ENTGATE_SIGNING_KEY`            | an Ed25519 JWK, or a JWK Set            | no snapshots                  |
 //! | `ENTGATE_ALLOWED_ORIGINS`        | `https://app.example.com`, comma-separated, or `*` | no cross-origin requests |
+//! | `ENTGATE_DEVELOPMENT`            | `true`, or host names, comma-separated  | a deployment                  |
 //!
 //! The shell passes a function that looks up a name; this module reads no environment. The catalog
 //! needs no key. What a subscription status grants is configurable for the catalog; for Stripe, only
@@ -24,12 +25,12 @@
 
 mod value;
 
+mod environment;
+mod keys;
 mod origins;
 mod tokens;
 
-use subtle::ConstantTimeEq as _;
-
-use self::value::{parse_list, parse_url};
+use self::value::parse_url;
 use crate::{
     id::Livemode,
     policy::{GrantRule, StatusPolicy},
@@ -38,6 +39,8 @@ use crate::{
 };
 
 pub use self::{
+    environment::{DEVELOPMENT, Environment},
+    keys::{API_KEYS, ApiKey, STRIPE_API_KEY, WEBHOOK_SECRETS},
     origins::{ALLOWED_ORIGINS, AllowedOrigins},
     tokens::{
         Issuer, JWKS_URL, JWT_AUDIENCE, JWT_CUSTOMER_CLAIM, JWT_ISSUER, JWT_LIVEMODE, SIGNING_KEY,
@@ -48,15 +51,6 @@ pub use self::{
 
 /// How long an isolate caches a record in memory, in seconds.
 pub const MEMORY_TTL: &str = "ENTGATE_MEMORY_TTL";
-
-/// The server keys.
-pub const API_KEYS: &str = "ENTGATE_API_KEYS";
-
-/// The secrets that sign Stripe's events.
-pub const WEBHOOK_SECRETS: &str = "STRIPE_WEBHOOK_SECRETS";
-
-/// The keys for Stripe's API.
-pub const STRIPE_API_KEY: &str = "STRIPE_API_KEY";
 
 /// The origin of Stripe's API.
 pub const STRIPE_API_BASE: &str = "STRIPE_API_BASE";
@@ -79,6 +73,8 @@ const DEFAULT_STRIPE_BASE: &str = "https://api.stripe.com";
 /// The operator's settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Where the Worker runs: a deployment by default.
+    pub environment: Environment,
     /// The server keys; empty by default.
     pub api_keys: Vec<ApiKey>,
     /// The secrets of the webhook endpoint; empty by default.
@@ -116,14 +112,6 @@ pub enum Source {
     Catalog,
 }
 
-/// A server key. Its prefix determines its mode.
-#[derive(Clone)]
-pub struct ApiKey {
-    key: Box<str>,
-    /// The mode that the key gives access to.
-    pub livemode: Livemode,
-}
-
 impl Settings {
     /// Parses the settings; `lookup` returns the value of a name.
     ///
@@ -131,8 +119,16 @@ impl Settings {
     ///
     /// Names the first setting that is invalid.
     pub fn parse(lookup: impl Fn(&'static str) -> Option<String>) -> Result<Self, Error> {
+        let environment = Environment::parse(lookup(DEVELOPMENT))?;
         let source = parse_source(lookup(SOURCE))?;
-        let stripe_keys = parse_stripe_keys(lookup(STRIPE_API_KEY), source)?;
+        let api_keys = keys::parse_api_keys(lookup(API_KEYS), &environment)?;
+        let stripe_keys = keys::parse_stripe_keys(lookup(STRIPE_API_KEY), &environment)?;
+        if source != Source::Stripe && !stripe_keys.is_empty() {
+            let problem =
+                "is set, and ENTGATE_SOURCE=catalog does not use it: unset one of the two";
+            return Err(Error { name: STRIPE_API_KEY, problem });
+        }
+        let webhook_secrets = keys::parse_webhook_secrets(lookup(WEBHOOK_SECRETS), &environment)?;
         let rule = |name| parse_grant_rule(name, lookup(name));
         let (past_due, unpaid) = (rule(PAST_DUE_SUBSCRIPTIONS)?, rule(UNPAID_SUBSCRIPTIONS)?);
         let paused = rule(PAUSED_SUBSCRIPTIONS)?;
@@ -155,27 +151,27 @@ impl Settings {
             }
         };
         Ok(Self {
-            api_keys: parse_list(API_KEYS, lookup(API_KEYS), |item| {
-                ApiKey::parse(item, &["sk"])
-                    .ok_or("has a key that does not begin with sk_test_ or sk_live_")
-            })?,
-            webhook_secrets: parse_list(WEBHOOK_SECRETS, lookup(WEBHOOK_SECRETS), |item| {
-                item.strip_prefix("whsec_")
-                    .filter(|rest| !rest.is_empty())
-                    .and_then(|_| SigningSecret::new(item))
-                    .ok_or("has a secret that does not begin with whsec_")
-            })?,
+            api_keys,
+            webhook_secrets,
             stripe_base: parse_stripe_base(lookup(STRIPE_API_BASE))?,
             stripe_keys,
             source,
             paused,
             policy,
-            token_secrets: tokens::parse_secrets(lookup(TOKEN_SECRETS))?,
+            token_secrets: tokens::parse_secrets(lookup(TOKEN_SECRETS), &environment)?,
             issuer: tokens::parse_issuer(&lookup)?,
-            signing_keys: tokens::parse_signing_keys(lookup(SIGNING_KEY))?,
+            signing_keys: tokens::parse_signing_keys(lookup(SIGNING_KEY), &environment)?,
             memory_ttl: parse_memory_ttl(lookup(MEMORY_TTL))?,
             allowed_origins: AllowedOrigins::parse(lookup(ALLOWED_ORIGINS))?,
+            environment,
         })
+    }
+
+    /// The value of `Access-Control-Allow-Origin` for a page of this origin, if it may send requests.
+    #[must_use]
+    pub fn allow_origin<'a>(&self, origin: &'a str) -> Option<&'a str> {
+        let allowed = self.allowed_origins.allow_origin(origin);
+        allowed.or_else(|| self.environment.permits_origin(origin).then_some(origin))
     }
 
     /// Whether entitlements of this mode can be read from the source.
@@ -195,39 +191,6 @@ impl Settings {
     }
 }
 
-impl ApiKey {
-    /// Parses a key that begins with one of the kinds and a mode: `sk_test_…`.
-    fn parse(value: &str, kinds: &[&str]) -> Option<Self> {
-        let (kind, rest) = value.split_once('_')?;
-        let (mode, secret) = rest.split_once('_')?;
-        let livemode = match mode {
-            "test" => Livemode::Test,
-            "live" => Livemode::Live,
-            _ => return None,
-        };
-        (kinds.contains(&kind) && !secret.is_empty()).then(|| Self { key: value.into(), livemode })
-    }
-
-    /// The key itself. It must only be sent to Stripe.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.key
-    }
-
-    /// Whether the candidate equals the key. The comparison time reveals only the length.
-    #[must_use]
-    pub fn matches(&self, candidate: &[u8]) -> bool {
-        self.key.as_bytes().ct_eq(candidate).into()
-    }
-}
-
-/// Omits the key, because debug output may be logged.
-impl std::fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ApiKey").field("livemode", &self.livemode).finish_non_exhaustive()
-    }
-}
-
 fn parse_source(value: Option<String>) -> Result<Source, Error> {
     match value.unwrap_or_default().trim() {
         "" | "stripe" => Ok(Source::Stripe),
@@ -240,24 +203,6 @@ fn parse_source(value: Option<String>) -> Result<Source, Error> {
         }
         _ => Err(Error { name: SOURCE, problem: "is neither `stripe` nor `catalog`" }),
     }
-}
-
-fn parse_stripe_keys(value: Option<String>, source: Source) -> Result<Vec<ApiKey>, Error> {
-    let error = |problem| Error { name: STRIPE_API_KEY, problem };
-    let keys = parse_list(STRIPE_API_KEY, value, |item| {
-        ApiKey::parse(item, &["sk", "rk"])
-            .filter(|_| item.bytes().all(|byte| byte.is_ascii_graphic()))
-            .ok_or("has a key that does not begin with sk_test_, sk_live_, rk_test_ or rk_live_")
-    })?;
-    let count = |livemode| keys.iter().filter(|key| key.livemode == livemode).count();
-    if count(Livemode::Test) > 1 || count(Livemode::Live) > 1 {
-        return Err(error("has two keys of one mode: give one for test and one for live"));
-    }
-    if source != Source::Stripe && !keys.is_empty() {
-        let problem = "is set, and ENTGATE_SOURCE=catalog does not use it: unset one of the two";
-        return Err(error(problem));
-    }
-    Ok(keys)
 }
 
 fn parse_grant_rule(name: &'static str, value: Option<String>) -> Result<Option<GrantRule>, Error> {

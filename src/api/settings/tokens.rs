@@ -4,7 +4,10 @@
 
 use serde_json::Value;
 
-use super::value::{Error, MAX_ITEMS, parse_list, parse_url};
+use super::{
+    environment::Environment,
+    value::{Error, MAX_ITEMS, parse_list, parse_url},
+};
 use crate::{
     id::Livemode,
     json,
@@ -32,6 +35,12 @@ pub const JWT_LIVEMODE: &str = "ENTGATE_JWT_LIVEMODE";
 /// The keys that sign snapshots.
 pub const SIGNING_KEY: &str = "ENTGATE_SIGNING_KEY";
 
+/// The secret in `.dev.vars.example`, which everybody knows.
+const EXAMPLE_TOKEN_SECRET: &str = "token_test_entgate_not_for_production";
+
+/// The thumbprint of the signing key in `.dev.vars.example`: that of RFC 8037, appendix A.
+const EXAMPLE_SIGNING_KEY: &str = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
+
 /// Another issuer whose tokens are accepted.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Issuer {
@@ -48,8 +57,16 @@ pub struct Issuer {
 }
 
 /// Parses the secrets of customer tokens.
-pub(super) fn parse_secrets(value: Option<String>) -> Result<Vec<TokenSecret>, Error> {
+pub(super) fn parse_secrets(
+    value: Option<String>,
+    environment: &Environment,
+) -> Result<Vec<TokenSecret>, Error> {
     parse_list(TOKEN_SECRETS, value, |item| {
+        if item == EXAMPLE_TOKEN_SECRET && *environment == Environment::Deployed {
+            return Err(
+                "has the published secret of .dev.vars.example: generate one with `openssl rand -hex 32`",
+            );
+        }
         TokenSecret::new(item).ok_or(
             "has a secret of fewer than 32 characters: generate one with `openssl rand -hex 32`",
         )
@@ -91,7 +108,10 @@ pub(super) fn parse_issuer(
 }
 
 /// Parses the keys of snapshots: the first one signs, the others are only published.
-pub(super) fn parse_signing_keys(value: Option<String>) -> Result<Vec<SigningKey>, Error> {
+pub(super) fn parse_signing_keys(
+    value: Option<String>,
+    environment: &Environment,
+) -> Result<Vec<SigningKey>, Error> {
     let value = value.unwrap_or_default();
     if value.trim().is_empty() {
         return Ok(Vec::new());
@@ -108,6 +128,10 @@ pub(super) fn parse_signing_keys(value: Option<String>) -> Result<Vec<SigningKey
     let keys = keys.ok_or(error("has a key that is not an Ed25519 JWK"))?;
     if keys.len() > MAX_ITEMS {
         return Err(error("has more than 16 items"));
+    }
+    let is_example = |key: &SigningKey| key.public.thumbprint() == EXAMPLE_SIGNING_KEY;
+    if *environment == Environment::Deployed && keys.iter().any(is_example) {
+        return Err(error("has the published key of .dev.vars.example: generate another one"));
     }
     if !keys.first().is_some_and(SigningKey::can_sign) {
         return Err(error("has a first key without `d`, which cannot sign"));

@@ -26,22 +26,24 @@ pub(super) fn parse_list<T>(
     parse: impl Fn(&str) -> Result<T, &'static str>,
 ) -> Result<Vec<T>, Error> {
     let value = value.unwrap_or_default();
+    let error = |problem| Error { name, problem };
+    let items = split_items(&value).map_err(error)?;
+    items.into_iter().map(|item| parse(item).map_err(error)).collect()
+}
+
+fn split_items(value: &str) -> Result<Vec<&str>, &'static str> {
     if value.trim().is_empty() {
         return Ok(Vec::new());
     }
-    let error = |problem| Error { name, problem };
-    let mut items = Vec::new();
-    for item in value.split(',').map(str::trim) {
-        if item.is_empty() {
-            return Err(error("has an empty item: two commas in a row, or one at an end"));
-        }
-        if item.contains(char::is_whitespace) {
-            return Err(error("has white space inside an item: separate items by commas"));
-        }
-        items.push(parse(item).map_err(error)?);
+    let items: Vec<_> = value.split(',').map(str::trim).collect();
+    if items.iter().any(|item| item.is_empty()) {
+        return Err("has an empty item: two commas in a row, or one at an end");
+    }
+    if items.iter().any(|item| item.contains(char::is_whitespace)) {
+        return Err("has white space inside an item: separate items by commas");
     }
     if items.len() > MAX_ITEMS {
-        return Err(error("has more than 16 items"));
+        return Err("has more than 16 items");
     }
     Ok(items)
 }

@@ -1,0 +1,135 @@
+//! Settings that are keys: server keys, keys for Stripe's API, and the signing secrets of webhooks.
+//!
+//! The mode of a key is in its prefix.
+
+use subtle::ConstantTimeEq as _;
+
+use super::{
+    environment::Environment,
+    value::{Error, parse_list},
+};
+use crate::{id::Livemode, webhook::signature::SigningSecret};
+
+/// The server keys.
+pub const API_KEYS: &str = "ENTGATE_API_KEYS";
+
+/// The secrets that sign Stripe's events.
+pub const WEBHOOK_SECRETS: &str = "STRIPE_WEBHOOK_SECRETS";
+
+/// The keys for Stripe's API.
+pub const STRIPE_API_KEY: &str = "STRIPE_API_KEY";
+
+/// The fewest characters of a key or secret after its prefix, in a deployment: those of Stripe's
+/// shortest keys. 24 hex digits are 96 random bits.
+const MIN_SECRET_CHARS: usize = 24;
+
+/// A key of this deployment or of Stripe.
+#[derive(Clone)]
+pub struct ApiKey {
+    key: Box<str>,
+    /// The mode that the key gives access to.
+    pub livemode: Livemode,
+}
+
+impl ApiKey {
+    /// Parses a key that begins with one of the kinds and a mode: `sk_test_…`.
+    fn parse(
+        value: &str,
+        kinds: &[&str],
+        malformed: &'static str,
+        environment: &Environment,
+    ) -> Result<Self, &'static str> {
+        let (livemode, secret) = split_key(value, kinds).ok_or(malformed)?;
+        if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err("has a key with a character that is not visible ASCII");
+        }
+        if is_too_short(secret, environment) {
+            return Err(
+                "has a key of fewer than 24 characters after its prefix: generate one with `openssl rand -hex 24`. Short keys require ENTGATE_DEVELOPMENT",
+            );
+        }
+        Ok(Self { key: value.into(), livemode })
+    }
+
+    /// The key itself. It must only be sent to Stripe.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.key
+    }
+
+    /// Whether the candidate equals the key. The comparison time reveals only the length.
+    #[must_use]
+    pub fn matches(&self, candidate: &[u8]) -> bool {
+        self.key.as_bytes().ct_eq(candidate).into()
+    }
+}
+
+/// Omits the key, because debug output may be logged.
+impl std::fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ApiKey").field("livemode", &self.livemode).finish_non_exhaustive()
+    }
+}
+
+/// Splits a key into its mode and its secret part, which is not empty.
+fn split_key<'a>(value: &'a str, kinds: &[&str]) -> Option<(Livemode, &'a str)> {
+    let (kind, rest) = value.split_once('_')?;
+    let (mode, secret) = rest.split_once('_')?;
+    let is_valid = kinds.contains(&kind) && !secret.is_empty();
+    is_valid.then_some((parse_mode(mode)?, secret))
+}
+
+fn parse_mode(mode: &str) -> Option<Livemode> {
+    match mode {
+        "test" => Some(Livemode::Test),
+        "live" => Some(Livemode::Live),
+        _ => None,
+    }
+}
+
+fn is_too_short(secret: &str, environment: &Environment) -> bool {
+    *environment == Environment::Deployed && secret.chars().count() < MIN_SECRET_CHARS
+}
+
+/// Parses the server keys.
+pub(super) fn parse_api_keys(
+    value: Option<String>,
+    environment: &Environment,
+) -> Result<Vec<ApiKey>, Error> {
+    let malformed = "has a key that does not begin with sk_test_ or sk_live_";
+    parse_list(API_KEYS, value, |item| ApiKey::parse(item, &["sk"], malformed, environment))
+}
+
+/// Parses the keys for Stripe's API, at most one per mode.
+pub(super) fn parse_stripe_keys(
+    value: Option<String>,
+    environment: &Environment,
+) -> Result<Vec<ApiKey>, Error> {
+    let malformed = "has a key that does not begin with sk_test_, sk_live_, rk_test_ or rk_live_";
+    let keys = parse_list(STRIPE_API_KEY, value, |item| {
+        ApiKey::parse(item, &["sk", "rk"], malformed, environment)
+    })?;
+    let count = |livemode| keys.iter().filter(|key| key.livemode == livemode).count();
+    if count(Livemode::Test) > 1 || count(Livemode::Live) > 1 {
+        let problem = "has two keys of one mode: give one for test and one for live";
+        return Err(Error { name: STRIPE_API_KEY, problem });
+    }
+    Ok(keys)
+}
+
+/// Parses the secrets of the webhook endpoint.
+pub(super) fn parse_webhook_secrets(
+    value: Option<String>,
+    environment: &Environment,
+) -> Result<Vec<SigningSecret>, Error> {
+    parse_list(WEBHOOK_SECRETS, value, |item| {
+        let malformed = "has a secret that does not begin with whsec_";
+        let random = item.strip_prefix("whsec_").filter(|rest| !rest.is_empty());
+        if is_too_short(random.ok_or(malformed)?, environment) {
+            return Err(
+                "has a secret of fewer than 24 characters after whsec_: copy the whole secret of the endpoint. Short secrets require ENTGATE_DEVELOPMENT",
+            );
+        }
+        SigningSecret::new(item).ok_or(malformed)
+    })
+}
