@@ -18,7 +18,7 @@ features. Without a feature, the customer has no entitlements.
 Options:
   --port <port>       port of entgate on localhost ($PORT, or 8787)
   --secret <secret>   signing secret ($STRIPE_WEBHOOK_SECRET, or the first of
-                      STRIPE_WEBHOOK_SECRETS in .dev.vars)
+                      STRIPE_WEBHOOK_SECRETS in .dev.vars that is not live:…)
   --created <time>    time of the change, in Unix seconds (now)
   --has-more          mark the list as truncated, as Stripe does above 10 features
   --print             print header and body, send nothing
@@ -103,8 +103,10 @@ function randomId(prefix) {
 }
 
 function signingSecret() {
-  const [secret] = options.secret ? [options.secret] : settingItems("STRIPE_WEBHOOK_SECRETS");
-  return secret ?? exitWithError("no signing secret: pass --secret, or set STRIPE_WEBHOOK_SECRETS in .dev.vars");
+  // The event is of test mode.
+  const testSecrets = settingItems("STRIPE_WEBHOOK_SECRETS").filter((item) => !item.startsWith("live:"));
+  const [secret] = [options.secret, ...testSecrets].filter(Boolean);
+  return secret?.replace(/^test:/, "") ?? exitWithError("no signing secret: pass --secret, or set STRIPE_WEBHOOK_SECRETS in .dev.vars");
 }
 
 async function send() {

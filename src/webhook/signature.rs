@@ -7,6 +7,7 @@
 //! |--------------------------------------------------|---------------------------------------------------|
 //! | the raw bytes are signed                         | a valid body need not be UTF-8                    |
 //! | any `v1` may match any secret                    | during a rotation Stripe signs with both secrets  |
+//! | each secret has one mode, and so has the body    | a test secret is known to every developer         |
 //! | [`TOLERANCE`] applies to past and future         | a future timestamp would allow replays for longer |
 //! | elements other than `t` and `v1` are ignored     | `v0` is a decoy, and there may be new schemes     |
 //! | no `t`, two different `t` or no `v1` is an error | the signed payload is then not defined            |
@@ -19,7 +20,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq as _};
 
-use crate::id::Timestamp;
+use crate::id::{Livemode, Timestamp};
 
 /// The maximum difference between a signature's timestamp and now, in seconds: the default of Stripe's
 /// SDKs.
@@ -32,10 +33,29 @@ pub const MAX_HEADER_LEN: usize = 4096;
 #[derive(Clone)]
 pub struct SigningSecret(Box<str>);
 
+/// A signing secret and the mode of its endpoint: Stripe gives the test endpoint and the live endpoint a
+/// secret each.
+#[derive(Clone, Debug)]
+pub struct EndpointSecret {
+    /// The mode of the events that the secret may sign.
+    pub livemode: Livemode,
+    /// The secret.
+    pub secret: SigningSecret,
+}
+
 /// A body with a valid, recent signature. Only [`verify()`] creates one.
 #[derive(Clone, Copy, Debug)]
 pub struct Verified<'a> {
     body: &'a [u8],
+    signed_at: Timestamp,
+    modes: MatchedModes,
+}
+
+/// The modes of the secrets that match a signature.
+#[derive(Clone, Copy, Debug)]
+struct MatchedModes {
+    test: bool,
+    live: bool,
 }
 
 /// Why a signature was not accepted.
@@ -88,6 +108,21 @@ impl<'a> Verified<'a> {
     pub fn body(self) -> &'a [u8] {
         self.body
     }
+
+    /// When the body was signed, at most [`TOLERANCE`] seconds from the time of verification.
+    #[must_use]
+    pub fn signed_at(self) -> Timestamp {
+        self.signed_at
+    }
+
+    /// Whether a secret of this mode signed the body.
+    #[must_use]
+    pub fn is_signed_for(self, livemode: Livemode) -> bool {
+        match livemode {
+            Livemode::Test => self.modes.test,
+            Livemode::Live => self.modes.live,
+        }
+    }
 }
 
 /// Verifies that `body` was signed with one of `secrets`, at most [`TOLERANCE`] seconds from `now`.
@@ -98,25 +133,30 @@ impl<'a> Verified<'a> {
 pub fn verify<'a>(
     header: &str,
     body: &'a [u8],
-    secrets: &[SigningSecret],
+    secrets: &[EndpointSecret],
     now: Timestamp,
 ) -> Result<Verified<'a>, Error> {
     let SignatureHeader { signed_at, raw_timestamp, signatures } = SignatureHeader::parse(header)?;
     // Constant time: every pair is compared completely.
-    let mut matches = Choice::from(0);
-    for secret in secrets {
+    let (mut test, mut live) = (Choice::from(0), Choice::from(0));
+    for EndpointSecret { livemode, secret } in secrets {
         let Some(expected) = secret.sign(raw_timestamp, body) else { continue };
+        let matches = match livemode {
+            Livemode::Test => &mut test,
+            Livemode::Live => &mut live,
+        };
         for signature in &signatures {
-            matches |= expected.ct_eq(signature);
+            *matches |= expected.ct_eq(signature);
         }
     }
-    if !bool::from(matches) {
+    let modes = MatchedModes { test: test.into(), live: live.into() };
+    if !modes.test && !modes.live {
         return Err(Error::Mismatch);
     }
     if signed_at.0.abs_diff(now.0) > TOLERANCE {
         return Err(Error::Stale { signed_at, now });
     }
-    Ok(Verified { body })
+    Ok(Verified { body, signed_at, modes })
 }
 
 /// Creates the header that [`verify()`] accepts for `body`: with the timestamp `now`, and signed with

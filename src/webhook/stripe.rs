@@ -8,6 +8,8 @@
 //! | a thin event (`v2.core.event`) about entitlements                                         | [`Incoming::Thin`]    |
 //! | any other event                                                                           | [`Incoming::Ignored`] |
 //!
+//! An event that changes entitlements must be of the mode of its signature, and not newer than it.
+//!
 //! Unknown members are ignored, since Stripe adds some without a new API version. `url` is not
 //! followed, because Stripe does not document its path. `previous_attributes` is not used, because it
 //! may be missing.
@@ -21,7 +23,7 @@ use crate::{
     entitlement_list::{self, EntitlementList},
     id::{CustomerId, CustomerKey, EventId, InvalidMember, Livemode, Timestamp, parse_member},
     policy::GrantRule,
-    webhook::signature::Verified,
+    webhook::signature::{TOLERANCE, Verified},
 };
 
 /// The type of a summary event. A thin event has the prefix `v1.` before it.
@@ -85,6 +87,23 @@ pub enum Error {
     /// The event and its summary have different modes.
     #[error("`livemode` of the event and of its summary differ")]
     LivemodeMismatch,
+    /// Only a secret of the other mode signed the event.
+    #[error("the event is of {} mode, and no secret of this mode signed it", livemode.as_str())]
+    WrongMode {
+        /// The mode of the event.
+        livemode: Livemode,
+    },
+    /// The event was created after it was signed, so it would outrank genuine events.
+    #[error("`created` is {created}, more than {TOLERANCE} s after the signature of {signed_at}")]
+    CreatedAfterSignature {
+        /// When the event was created.
+        created: Timestamp,
+        /// The timestamp of the signature.
+        signed_at: Timestamp,
+    },
+    /// The event was created before 1970.
+    #[error("`created` is {0}, which is negative")]
+    NegativeCreated(Timestamp),
     /// The list in the summary is not valid.
     #[error("in `data.object.entitlements`, {0}")]
     InvalidList(#[from] entitlement_list::Error),
@@ -121,12 +140,14 @@ pub fn parse(verified: Verified<'_>, paused: GrantRule) -> Result<Incoming, Erro
     Ok(Incoming::Summary(if subscription {
         let SnapshotEvent { created, livemode, data } = parse_json(body)?;
         let SubscriptionObject { customer } = data.object;
-        new_summary(event, created, livemode, parse_member("data.object.customer", customer)?, None)
+        let customer = parse_member("data.object.customer", customer)?;
+        new_summary(verified, event, created, livemode, customer, None)?
     } else if kind == CUSTOMER_DELETED_EVENT {
         let SnapshotEvent { created, livemode, data } = parse_json(body)?;
         let CustomerObject { id } = data.object;
         let page = Some(SummaryPage::Complete(Vec::new()));
-        new_summary(event, created, livemode, parse_member("data.object.id", id)?, page)
+        let customer = parse_member("data.object.id", id)?;
+        new_summary(verified, event, created, livemode, customer, page)?
     } else {
         let SnapshotEvent { created, livemode, data } = match summary {
             Some(summary) => summary,
@@ -138,7 +159,8 @@ pub fn parse(verified: Verified<'_>, paused: GrantRule) -> Result<Incoming, Erro
         }
         let page = entitlements.into_page()?;
         let page = (paused == GrantRule::Keep).then_some(page);
-        new_summary(event, created, livemode, parse_member("data.object.customer", customer)?, page)
+        let customer = parse_member("data.object.customer", customer)?;
+        new_summary(verified, event, created, livemode, customer, page)?
     }))
 }
 
@@ -222,13 +244,25 @@ fn parse_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
     serde_json::from_slice(body).map_err(|error| Error::Malformed(error.to_string()))
 }
 
+/// Creates a summary of an event that its signature permits.
 fn new_summary(
+    verified: Verified<'_>,
     event: EventId,
     created: i64,
     livemode: bool,
     customer: CustomerId,
     page: Option<SummaryPage>,
-) -> Summary {
-    let customer = CustomerKey { livemode: Livemode::from(livemode), id: customer };
-    Summary { event, customer, created: Timestamp(created), page }
+) -> Result<Summary, Error> {
+    let (created, livemode) = (Timestamp(created), Livemode::from(livemode));
+    if !verified.is_signed_for(livemode) {
+        return Err(Error::WrongMode { livemode });
+    }
+    if created < Timestamp(0) {
+        return Err(Error::NegativeCreated(created));
+    }
+    let signed_at = verified.signed_at();
+    if created > signed_at.saturating_add_unsigned(TOLERANCE) {
+        return Err(Error::CreatedAfterSignature { created, signed_at });
+    }
+    Ok(Summary { event, customer: CustomerKey { livemode, id: customer }, created, page })
 }

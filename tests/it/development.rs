@@ -53,7 +53,8 @@ fn in_a_deployment_keys_and_secrets_have_at_least_24_characters() {
         ("ENTGATE_API_KEYS", "sk_live_", key),
         ("STRIPE_API_KEY", "sk_test_", key),
         ("STRIPE_API_KEY", "rk_live_", key),
-        ("STRIPE_WEBHOOK_SECRETS", "whsec_", secret),
+        ("STRIPE_WEBHOOK_SECRETS", "test:whsec_", secret),
+        ("STRIPE_WEBHOOK_SECRETS", "live:whsec_", secret),
     ] {
         let with = |secret: &str, development: &str| {
             let value = format!("{prefix}{secret}");
@@ -84,7 +85,9 @@ fn no_secret_of_dev_vars_example_is_accepted_in_a_deployment() {
             "ENTGATE_API_KEYS" | "ENTGATE_TOKEN_SECRETS" => {
                 value.split(',').map(str::to_owned).collect()
             }
-            "STRIPE_WEBHOOK_SECRETS" => value.split(',').map(str::to_owned).collect(),
+            "STRIPE_WEBHOOK_SECRETS" => {
+                value.split(',').map(|secret| format!("test:{secret}")).collect()
+            }
             _ => continue,
         };
         for value in values {

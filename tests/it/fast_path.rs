@@ -10,14 +10,14 @@ use entgate::{
     ledger::LedgerRequest,
     policy::GrantRule,
     webhook::{
-        signature::{SigningSecret, verify},
+        signature::verify,
         stripe::{Incoming, parse},
     },
 };
 use serde_json::json;
 
 use crate::{
-    support::{FastPathAnswer, NOW, SECRET, Service, event, service, signed},
+    support::{FastPathAnswer, NOW, SECRET, Service, event, service, signed, test_endpoint},
     token_fixtures::{self, token},
 };
 
@@ -190,7 +190,7 @@ fn only_a_valid_summary_event_needs_the_ledger() {
 #[test]
 fn a_ledger_request_decodes_to_the_encoded_event() {
     let body = event("cus_ada", 1_700_000_000, &["sms", "sso"], false).to_string();
-    let secrets = [SigningSecret::new(SECRET).unwrap()];
+    let secrets = [test_endpoint(SECRET)];
     let verified = verify(&signed(&body, SECRET, NOW), body.as_bytes(), &secrets, NOW).unwrap();
     let parsed = parse(verified, GrantRule::Keep).unwrap();
     let Incoming::Summary(summary) = parsed else { panic!("{parsed:?}") };

@@ -54,3 +54,4 @@ mod token_fixtures;
 mod token_settings;
 mod tokens;
 mod virtual_time;
+mod webhook_modes;

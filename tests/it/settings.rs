@@ -49,7 +49,7 @@ fn the_memory_ttl_is_at_most_a_minute_and_five_seconds_by_default() {
 fn keys_and_secrets_are_comma_separated_lists() {
     let (keys, secrets) = ("ENTGATE_API_KEYS", "STRIPE_WEBHOOK_SECRETS");
     let prefix = "has a key that does not begin with sk_test_ or sk_live_";
-    let whsec = "has a secret that does not begin with whsec_";
+    let whsec = "has a secret that does not begin with whsec_, test:whsec_ or live:whsec_";
     let comma = "has an empty item: two commas in a row, or one at an end";
     let space = "has white space inside an item: separate items by commas";
     for (name, value, expected) in [
@@ -65,17 +65,30 @@ fn keys_and_secrets_are_comma_separated_lists() {
         (keys, "sk_test_a,", Err(comma)),
         (keys, "sk_test_a,,sk_test_b", Err(comma)),
         (keys, "sk_test_a sk_test_b", Err(space)),
-        (secrets, "whsec_a,whsec_b", Ok((0, 2))),
+        (secrets, "test:whsec_a,live:whsec_b", Ok((0, 2))),
+        (secrets, "test:whsec_", Err(whsec)),
         (secrets, "whsec_", Err(whsec)),
         (secrets, "sk_test_a", Err(whsec)),
+        (secrets, "Test:whsec_a", Err(whsec)),
+        (secrets, "sandbox:whsec_a", Err(whsec)),
+        (secrets, "live:test:whsec_a", Err(whsec)),
+        (secrets, "live:", Err(whsec)),
+        (secrets, "live: whsec_a", Err(space)),
+        (
+            secrets,
+            "test:whsec_a,live:whsec_a",
+            Err(
+                "has one secret in both modes: give the secret of the test endpoint and that of the live one",
+            ),
+        ),
     ] {
         let expected = expected.map_err(|problem| Error { name, problem });
         assert_eq!(count(name, value), expected, "{name}={value}");
     }
-    let sixteen = vec!["whsec_a"; 16].join(",");
+    let sixteen = vec!["test:whsec_a"; 16].join(",");
     assert_eq!(count(secrets, &sixteen), Ok((0, 16)));
     let problem = "has more than 16 items";
-    let seventeen = format!("{sixteen},whsec_a");
+    let seventeen = format!("{sixteen},test:whsec_a");
     assert_eq!(count(secrets, &seventeen), Err(Error { name: secrets, problem }));
 }
 
@@ -108,7 +121,7 @@ fn debug_output_of_settings_contains_no_secret() {
     assert_eq!(
         format!("{:?}", settings.unwrap()),
         "Settings { environment: Development([\"devbox\"]), api_keys: [ApiKey { livemode: Live, .. }], \
-         webhook_secrets: [SigningSecret(…)], \
+         webhook_secrets: [EndpointSecret { livemode: Live, secret: SigningSecret(…) }], \
          stripe_keys: [ApiKey { livemode: Live, .. }], stripe_base: \"https://api.stripe.com\", source: Stripe, \
          paused: Keep, policy: StatusPolicy { past_due: Keep, unpaid: Revoke, paused: Keep }, \
          token_secrets: [TokenSecret { kid: \"50adab57ddde8974\", .. }], issuer: None, memory_ttl: 5000, \

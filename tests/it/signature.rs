@@ -6,14 +6,13 @@ use entgate::{
 };
 use serde_json::Value;
 
-use crate::support::{SECRET, v1};
+use crate::support::{SECRET, test_endpoint, v1};
 
 const SIGNED: i64 = 1_700_000_000;
 
 #[track_caller]
 fn verify_at(header: &str, body: &str, secrets: &[&str], now: i64) -> Result<(), Error> {
-    let secrets: Vec<_> =
-        secrets.iter().map(|secret| SigningSecret::new(secret).unwrap()).collect();
+    let secrets: Vec<_> = secrets.iter().map(|secret| test_endpoint(secret)).collect();
     verify(header, body.as_bytes(), &secrets, Timestamp(now)).map(drop)
 }
 
@@ -28,7 +27,7 @@ fn signatures_of_stripes_library_match_and_one_more_byte_makes_them_fail() {
     for vector in vectors["vectors"].as_array().unwrap() {
         let why = vector["why"].as_str().unwrap();
         let header = vector["header"].as_str().unwrap();
-        let secrets = [SigningSecret::new(vector["secret"].as_str().unwrap()).unwrap()];
+        let secrets = [test_endpoint(vector["secret"].as_str().unwrap())];
         let mut body = hex::decode(vector["body"].as_str().unwrap()).unwrap();
 
         let verified = verify(header, &body, &secrets, now).map(|verified| verified.body().len());
@@ -140,7 +139,7 @@ fn a_secret_is_not_empty_and_is_not_in_debug_output() {
 proptest::proptest! {
     #[test]
     fn random_headers_and_bodies_fail_without_a_panic(header in ".*", body: Vec<u8>, now: i64) {
-        let secrets = [SigningSecret::new(SECRET).unwrap()];
+        let secrets = [test_endpoint(SECRET)];
         let outcome = verify(&header, &body, &secrets, Timestamp(now)).map(drop);
         proptest::prop_assert!(outcome.is_err());
     }

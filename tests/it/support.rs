@@ -17,6 +17,7 @@ use entgate::{
     source::{self, StripeClient},
     store::{ServedBy, memory::MemoryStore, record},
     token::JwksCache,
+    webhook::signature::{EndpointSecret, SigningSecret},
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
@@ -24,6 +25,7 @@ use sha2::Sha256;
 
 pub(crate) const LIVE_KEY: &str = "sk_live_entgate";
 pub(crate) const SECRET: &str = "whsec_test_entgate";
+pub(crate) const LIVE_SECRET: &str = "whsec_live_entgate";
 pub(crate) const OLD_SECRET: &str = "whsec_test_before";
 
 /// The time of the tests.
@@ -47,11 +49,14 @@ pub(crate) struct Answer {
     response: Response,
 }
 
-/// A deployment with keys of both modes and two webhook secrets.
+/// A deployment with keys and webhook secrets of both modes, two of them of test mode.
 pub(crate) fn service() -> Service {
     configured(&[
         ("ENTGATE_API_KEYS", "sk_test_entgate,sk_live_entgate"),
-        ("STRIPE_WEBHOOK_SECRETS", "whsec_test_entgate,whsec_test_before"),
+        (
+            "STRIPE_WEBHOOK_SECRETS",
+            "test:whsec_test_entgate,test:whsec_test_before,live:whsec_live_entgate",
+        ),
     ])
 }
 
@@ -97,11 +102,12 @@ impl Service {
         self.store.ledger.source.as_ref().unwrap().transport()
     }
 
-    /// Receives an event, signed now with the first secret, and then updates the replica.
+    /// Receives an event, signed now with the first secret of its mode, and then updates the replica.
     #[track_caller]
     pub(crate) fn stripe_sends(&self, event: &Value) -> Answer {
         let body = event.to_string();
-        self.receives(&body, &signed(&body, SECRET, NOW))
+        let secret = if event["livemode"] == true { LIVE_SECRET } else { SECRET };
+        self.receives(&body, &signed(&body, secret, NOW))
     }
 
     /// Receives a webhook, and then updates the replica.
@@ -335,6 +341,11 @@ pub(crate) fn item(key: &str) -> Value {
         "livemode": false,
         "lookup_key": key,
     })
+}
+
+/// The secret of the test endpoint.
+pub(crate) fn test_endpoint(secret: &str) -> EndpointSecret {
+    EndpointSecret { livemode: Livemode::Test, secret: SigningSecret::new(secret).unwrap() }
 }
 
 /// A customer of test mode.

@@ -29,7 +29,7 @@ pub(crate) const SIGNING_KEY: &str = r#"{"kty":"OKP","crv":"Ed25519",
 pub(crate) fn with_tokens(settings: &[(&'static str, &'static str)]) -> Service {
     let defaults = [
         ("ENTGATE_API_KEYS", "sk_test_entgate,sk_live_entgate"),
-        ("STRIPE_WEBHOOK_SECRETS", "whsec_test_entgate"),
+        ("STRIPE_WEBHOOK_SECRETS", "test:whsec_test_entgate,live:whsec_live_entgate"),
         ("ENTGATE_TOKEN_SECRETS", TOKEN_SECRET),
         ("ENTGATE_SIGNING_KEY", SIGNING_KEY),
         ("ENTGATE_JWKS_URL", "https://login.example/jwks.json"),

@@ -59,12 +59,13 @@ import { brokenActivityLog, repositoryPath, workerModules } from "./worker-modul
 export const KEY = "sk_test_entgate";
 export const LIVE_KEY = "sk_live_entgate";
 export const SECRET = "whsec_test_entgate";
+export const LIVE_SECRET = "whsec_live_entgate";
 
 /** Default settings. The record cache of an isolate is off, so that a test sees every change at once. */
 const SETTINGS = {
   ENTGATE_DEVELOPMENT: "true",
   ENTGATE_API_KEYS: `${KEY},${LIVE_KEY}`,
-  STRIPE_WEBHOOK_SECRETS: SECRET,
+  STRIPE_WEBHOOK_SECRETS: `test:${SECRET},live:${LIVE_SECRET}`,
   ENTGATE_MEMORY_TTL: "0",
 };
 
@@ -164,12 +165,13 @@ export class Service {
   }
 
   /**
-   * Sends an event. Stripe's library signs it unless a header is given.
+   * Sends an event. Stripe's library signs it unless a header is given, with the secret of the event's mode unless one is given.
    *
-   * @param {object | string} event
+   * @param {{ livemode?: boolean } | string} event
    * @param {{ secret?: string, header?: string }} [options]
    */
-  send(event, { secret = SECRET, header } = {}) {
+  send(event, { secret, header } = {}) {
+    secret ??= typeof event === "object" && event.livemode ? LIVE_SECRET : SECRET;
     const body = typeof event === "string" ? event : JSON.stringify(event);
     header ??= Stripe.webhooks.generateTestHeaderString({ payload: body, secret });
     return this.request("/webhooks/stripe", { method: "POST", body, headers: { "stripe-signature": header }, key: null });

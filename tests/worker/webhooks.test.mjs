@@ -4,14 +4,14 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import Stripe from "stripe";
-import { KEY, SECRET, serve, summary } from "./support.mjs";
+import { customerDeleted, KEY, LIVE_SECRET, SECRET, serve, summary, unixNow } from "./support.mjs";
 
 const MEBIBYTE = 1 << 20;
 
 describe("POST /webhooks/stripe", () => {
   let service;
   before(async () => {
-    service = await serve({ settings: { STRIPE_WEBHOOK_SECRETS: `${SECRET},whsec_test_before` } });
+    service = await serve({ settings: { STRIPE_WEBHOOK_SECRETS: `test:${SECRET},test:whsec_test_before,live:${LIVE_SECRET}` } });
   });
   after(() => service.stop());
 
@@ -44,6 +44,34 @@ describe("POST /webhooks/stripe", () => {
       ["whsec_test_other", 400],
     ])) {
       assert.equal((await service.send(summary("cus_roll", []), { secret })).status, status, secret);
+    }
+  });
+
+  test("a secret signs events of its own mode only", async () => {
+    for (const [livemode, secret, status] of /** @type {[boolean, string, number][]} */ ([
+      [false, SECRET, 200],
+      [false, LIVE_SECRET, 400],
+      [true, SECRET, 400],
+      [true, LIVE_SECRET, 200],
+    ])) {
+      for (const event of [summary("cus_mode", ["sms"], { livemode }), customerDeleted("cus_mode", { livemode })]) {
+        const { status: actual, json } = await service.send(event, { secret });
+        assert.equal(actual, status, `${event.type}, livemode ${livemode}, ${secret}`);
+        if (status === 400) assert.equal(json.error.code, "livemode_mismatch");
+      }
+    }
+  });
+
+  test("an event that was created later than its signature is refused", async () => {
+    // Ten seconds to each side of the limit, so that the duration of the request does not matter.
+    for (const [offset, status] of [
+      [290, 200],
+      [310, 400],
+      [1e12, 400],
+    ]) {
+      const response = await service.send(summary(`cus_future_${offset}`, ["sms"], { created: unixNow() + offset }));
+      assert.equal(response.status, status, `${offset} s`);
+      if (status === 400) assert.equal(response.json.error.param, "created");
     }
   });
 

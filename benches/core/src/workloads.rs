@@ -9,7 +9,7 @@ use entgate::{
     ledger::{self, Dedup, LedgerState, SourceAccess},
     store::{ServedBy, record},
     webhook::{
-        signature::{self, SigningSecret},
+        signature::{self, EndpointSecret, SigningSecret},
         stripe::{self, Incoming, SUMMARY_EVENT},
     },
 };
@@ -29,12 +29,16 @@ pub fn all() -> Vec<Workload> {
 /// Returns an event with 10 entitlements, and its signature header.
 fn signed_event(event_type: &str) -> (String, String) {
     let body = event(event_type, 10);
-    let header = signature::sign(body.as_bytes(), secrets().into_iter(), NOW);
+    let header = sign(&body);
     (body, header)
 }
 
-fn secrets() -> Vec<SigningSecret> {
-    SigningSecret::new(WEBHOOK_SECRET).into_iter().collect()
+fn sign(body: &str) -> String {
+    signature::sign(body.as_bytes(), SigningSecret::new(WEBHOOK_SECRET).into_iter(), NOW)
+}
+
+fn secrets() -> Vec<EndpointSecret> {
+    settings().webhook_secrets
 }
 
 fn verify() -> Vec<Workload> {
@@ -101,7 +105,7 @@ fn apply() -> Vec<Workload> {
 /// Returns the summary that an event with this set is parsed to.
 fn summary(set: &Entitlements) -> Summary {
     let body = event(SUMMARY_EVENT, set.data.len());
-    let header = signature::sign(body.as_bytes(), secrets().into_iter(), NOW);
+    let header = sign(&body);
     let verified = signature::verify(&header, body.as_bytes(), &secrets(), NOW).unwrap();
     let Ok(Incoming::Summary(summary)) = stripe::parse(verified, settings().paused) else {
         panic!("the event has no summary")

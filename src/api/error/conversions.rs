@@ -95,7 +95,28 @@ impl From<webhook::signature::Error> for Error {
 /// 400: Stripe shows the message in its dashboard and retries.
 impl From<webhook::stripe::Error> for Error {
     fn from(error: webhook::stripe::Error) -> Self {
-        Self::invalid(format!("The signature is valid, but the event cannot be parsed: {error}."))
+        use webhook::stripe::Error as Event;
+        match &error {
+            // Stripe's code.
+            Event::WrongMode { livemode } => Self::parameter(
+                "Stripe-Signature",
+                "livemode_mismatch",
+                format!(
+                    "The signature is valid, but {error}. Put the signing secret of the {mode} \
+                     endpoint into {} as {mode}:whsec_….",
+                    settings::WEBHOOK_SECRETS,
+                    mode = livemode.as_str(),
+                ),
+            ),
+            Event::CreatedAfterSignature { .. } | Event::NegativeCreated(_) => Self::parameter(
+                "created",
+                "parameter_invalid_integer",
+                format!("The signature is valid, but the event was not applied: {error}."),
+            ),
+            error => Self::invalid(format!(
+                "The signature is valid, but the event cannot be parsed: {error}."
+            )),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Settings that are keys: server keys, keys for Stripe's API, and the signing secrets of webhooks.
 //!
-//! The mode of a key is in its prefix.
+//! The mode of a key is in its prefix. A signing secret is `whsec_…` in both modes, so that its mode
+//! is written before it: `test:whsec_…`.
 
 use subtle::ConstantTimeEq as _;
 
@@ -8,7 +9,10 @@ use super::{
     environment::Environment,
     value::{Error, parse_list},
 };
-use crate::{id::Livemode, webhook::signature::SigningSecret};
+use crate::{
+    id::Livemode,
+    webhook::signature::{EndpointSecret, SigningSecret},
+};
 
 /// The server keys.
 pub const API_KEYS: &str = "ENTGATE_API_KEYS";
@@ -117,19 +121,53 @@ pub(super) fn parse_stripe_keys(
     Ok(keys)
 }
 
-/// Parses the secrets of the webhook endpoint.
-pub(super) fn parse_webhook_secrets(
+/// Parses the secrets of the webhook endpoints. One without a mode belongs to the only mode of `keys`.
+pub(super) fn parse_webhook_secrets<'a>(
     value: Option<String>,
+    keys: impl Iterator<Item = &'a ApiKey>,
     environment: &Environment,
-) -> Result<Vec<SigningSecret>, Error> {
-    parse_list(WEBHOOK_SECRETS, value, |item| {
-        let malformed = "has a secret that does not begin with whsec_";
-        let random = item.strip_prefix("whsec_").filter(|rest| !rest.is_empty());
-        if is_too_short(random.ok_or(malformed)?, environment) {
+) -> Result<Vec<EndpointSecret>, Error> {
+    let (mut has_test, mut has_live) = (false, false);
+    for key in keys {
+        match key.livemode {
+            Livemode::Test => has_test = true,
+            Livemode::Live => has_live = true,
+        }
+    }
+    let unmarked = match (has_test, has_live) {
+        (true, false) => Ok(Livemode::Test),
+        (false, true) => Ok(Livemode::Live),
+        (true, true) => Err(
+            "has a secret without a mode, and the keys are of both modes: write test:whsec_… for the test endpoint and live:whsec_… for the live one",
+        ),
+        (false, false) => Err(
+            "has a secret without a mode, and neither ENTGATE_API_KEYS nor STRIPE_API_KEY has a key of one: set a key, or write test:whsec_… or live:whsec_…",
+        ),
+    };
+    let secrets = parse_list(WEBHOOK_SECRETS, value, |item| {
+        let malformed = "has a secret that does not begin with whsec_, test:whsec_ or live:whsec_";
+        let (mode, secret) = match item.split_once(':') {
+            Some((mode, secret)) => (Some(parse_mode(mode).ok_or(malformed)?), secret),
+            None => (None, item),
+        };
+        let random = secret.strip_prefix("whsec_").filter(|rest| !rest.is_empty());
+        let random = random.ok_or(malformed)?;
+        if is_too_short(random, environment) {
             return Err(
                 "has a secret of fewer than 24 characters after whsec_: copy the whole secret of the endpoint. Short secrets require ENTGATE_DEVELOPMENT",
             );
         }
-        SigningSecret::new(item).ok_or(malformed)
-    })
+        let livemode = mode.map_or(unmarked, Ok)?;
+        let signing = SigningSecret::new(secret).ok_or(malformed)?;
+        Ok((secret.to_owned(), EndpointSecret { livemode, secret: signing }))
+    })?;
+    let is_shared = |(secret, endpoint): &(String, EndpointSecret)| {
+        let mut others = secrets.iter();
+        others.any(|(other, of)| other == secret && of.livemode != endpoint.livemode)
+    };
+    if secrets.iter().any(is_shared) {
+        let problem = "has one secret in both modes: give the secret of the test endpoint and that of the live one";
+        return Err(Error { name: WEBHOOK_SECRETS, problem });
+    }
+    Ok(secrets.into_iter().map(|(_, endpoint)| endpoint).collect())
 }

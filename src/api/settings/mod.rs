@@ -3,7 +3,7 @@
 //! | name                             | format                                  | if absent                     |
 //! |----------------------------------|-----------------------------------------|-------------------------------|
 //! | `ENTGATE_API_KEYS`               | `sk_test_…` or `sk_live_…`, comma-separated | server routes return 401  |
-//! | `STRIPE_WEBHOOK_SECRETS`         | `whsec_…`, comma-separated              | the webhook route returns 503 |
+//! | `STRIPE_WEBHOOK_SECRETS`         | `whsec_…`, `live:whsec_…`, comma-separated | the webhook route returns 503 |
 //! | `ENTGATE_SOURCE`                 | `stripe`, or `catalog` if it is included | `stripe`                     |
 //! | `STRIPE_API_KEY`                 | `sk_test_…`, `rk_live_…`, one per mode  | nothing is read from Stripe   |
 //! | `STRIPE_API_BASE`                | `https://host`                          | `https://api.stripe.com`      |
@@ -35,7 +35,7 @@ use crate::{
     id::Livemode,
     policy::{GrantRule, StatusPolicy},
     token,
-    webhook::signature::SigningSecret,
+    webhook::signature::EndpointSecret,
 };
 
 pub use self::{
@@ -77,8 +77,8 @@ pub struct Settings {
     pub environment: Environment,
     /// The server keys; empty by default.
     pub api_keys: Vec<ApiKey>,
-    /// The secrets of the webhook endpoint; empty by default.
-    pub webhook_secrets: Vec<SigningSecret>,
+    /// The secrets of the webhook endpoints; empty by default.
+    pub webhook_secrets: Vec<EndpointSecret>,
     /// The keys for Stripe's API, at most one per mode; empty by default.
     pub stripe_keys: Vec<ApiKey>,
     /// The origin of Stripe's API, without a trailing slash.
@@ -128,7 +128,11 @@ impl Settings {
                 "is set, and ENTGATE_SOURCE=catalog does not use it: unset one of the two";
             return Err(Error { name: STRIPE_API_KEY, problem });
         }
-        let webhook_secrets = keys::parse_webhook_secrets(lookup(WEBHOOK_SECRETS), &environment)?;
+        let webhook_secrets = keys::parse_webhook_secrets(
+            lookup(WEBHOOK_SECRETS),
+            api_keys.iter().chain(&stripe_keys),
+            &environment,
+        )?;
         let rule = |name| parse_grant_rule(name, lookup(name));
         let (past_due, unpaid) = (rule(PAST_DUE_SUBSCRIPTIONS)?, rule(UNPAID_SUBSCRIPTIONS)?);
         let paused = rule(PAUSED_SUBSCRIPTIONS)?;

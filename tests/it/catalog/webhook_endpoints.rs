@@ -5,12 +5,12 @@
 use entgate::{
     catalog::deliveries::{AttemptOutcome, WebhookRequest},
     id::{Livemode, Timestamp},
-    webhook::signature::{self, SigningSecret},
+    webhook::signature,
 };
 use serde_json::json;
 
 use super::test_catalog::{ApiResponse, TestCatalog};
-use crate::support::NOW;
+use crate::support::{NOW, test_endpoint};
 
 const PATH: &str = "/v1/webhook_endpoints";
 
@@ -43,7 +43,7 @@ fn verify_with<const N: usize>(
 ) -> [Result<(), signature::Error>; N] {
     let request = deliver(catalog);
     secrets.map(|secret| {
-        let secrets = [SigningSecret::new(secret).unwrap()];
+        let secrets = [test_endpoint(secret)];
         signature::verify(&request.signature, request.body.as_bytes(), &secrets, catalog.now)
             .map(drop)
     })

@@ -17,7 +17,7 @@ const TOKEN_SECRET: &str = "a-secret-of-thirty-three-letters.";
 fn with_three_customers() -> Service {
     let service = configured(&[
         ("ENTGATE_API_KEYS", "sk_test_entgate,sk_live_entgate"),
-        ("STRIPE_WEBHOOK_SECRETS", "whsec_test_entgate"),
+        ("STRIPE_WEBHOOK_SECRETS", "test:whsec_test_entgate"),
         ("ENTGATE_TOKEN_SECRETS", TOKEN_SECRET),
     ]);
     service.stripe_sends(&event("cus_ada", AT, &["export", "sms"], false));
