@@ -73,6 +73,7 @@ is_up() {
 while kill -0 $$ 2>/dev/null; do
     if is_up; then
         print_guide
+        node scripts/report-settings.mjs "$url"
         break
     fi
     sleep 0.5

@@ -26,22 +26,21 @@ use crate::{
     api::{
         MAX_BODY_BYTES,
         fast_path::{self, WebhookResult, wire},
-        settings::Settings,
+        settings::{Bindings, Settings},
     },
     id::UnixMillis,
     json,
     store::{ServedBy, record_cache::RecordCache},
 };
 
+#[wasm_bindgen(module = "/src/bindings.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = settingBindings)]
+    fn setting_bindings(env: &JsValue) -> String;
+}
+
 #[wasm_bindgen]
 extern "C" {
-    /// The Worker's bindings.
-    #[derive(Debug)]
-    pub type Env;
-
-    #[wasm_bindgen(method, structural, indexing_getter)]
-    fn get(this: &Env, name: &str) -> JsValue;
-
     #[wasm_bindgen(js_namespace = Date, js_name = now)]
     fn now() -> f64;
 }
@@ -57,7 +56,7 @@ thread_local! {
 /// Parses a `GET` request and answers it from the cache, or returns the query for a record.
 #[wasm_bindgen]
 #[must_use]
-pub fn lookup(url: &str, authorization: &str, env: &Env) -> Option<String> {
+pub fn lookup(url: &str, authorization: &str, env: &JsValue) -> Option<String> {
     let (settings, now) = (load_settings(env)?, unix_millis());
     let query = fast_path::parse_query(&settings, url, authorization, now.to_timestamp())?;
     let key = query.customer.to_key();
@@ -89,7 +88,7 @@ pub fn answer_from_record(query: &str, record: &[u8]) -> Option<String> {
 /// Verifies a webhook. Returns the response, or the summary to store in the customer's ledger object.
 #[wasm_bindgen]
 #[must_use]
-pub fn verify_webhook(url: &str, signature: &str, body: &[u8], env: &Env) -> Option<String> {
+pub fn verify_webhook(url: &str, signature: &str, body: &[u8], env: &JsValue) -> Option<String> {
     let (settings, now) = (load_settings(env)?, unix_millis().to_timestamp());
     match fast_path::verify_webhook(&settings, url, signature, body, now) {
         WebhookResult::Respond(response) => Some(wire::encode_response(&response)),
@@ -114,9 +113,12 @@ pub fn max_body_bytes() -> usize {
 }
 
 /// Returns the settings. `None` if one is malformed: the slow path reports which.
-fn load_settings(env: &Env) -> Option<Rc<Settings>> {
+fn load_settings(env: &JsValue) -> Option<Rc<Settings>> {
     SETTINGS.with(|cell| {
-        let parse = || Settings::parse(|name| env.get(name).as_string()).ok().map(Rc::new);
+        let parse = || {
+            let bindings = Bindings::decode(&setting_bindings(env));
+            Settings::from_bindings(&bindings).ok().map(Rc::new)
+        };
         cell.get_or_init(parse).clone()
     })
 }

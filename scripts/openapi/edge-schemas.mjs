@@ -188,7 +188,12 @@ export const EDGE_SCHEMAS = {
       ),
       version: nonEmpty(),
     },
-    { message: nonEmpty() },
+    {
+      message: nonEmpty(),
+      unknown_settings: array(nonEmpty(), undefined, {
+        description: "Names that look like settings and are none, each with the setting that was probably meant. Only with a secret key.",
+      }),
+    },
   ),
   CustomerToken: entgateObject("customer_token", { customer: CUSTOMER, livemode: boolean, token: nonEmpty(), expires_at: timestamp }),
   EntitlementSnapshot: entgateObject("entitlement_snapshot", {

@@ -1,13 +1,14 @@
 //! `GET /healthz`: whether the deployment is configured and completes its pending tasks.
 //!
 //! The route is public. The response names settings without their values, and counts pending tasks
-//! without the customers. The status is 200 whenever the Worker runs; `status` has the result.
+//! without the customers. Names that look like settings and are none need a secret key. The status is 200 whenever the Worker runs; `status` has the result.
 
 use http::StatusCode;
 use serde::Serialize;
 
 use super::{
-    app::{App, Response, json_response},
+    app::{App, Request, Response, json_response},
+    auth,
     settings::Source,
 };
 use crate::{
@@ -17,11 +18,13 @@ use crate::{
 };
 
 #[derive(Serialize)]
-struct HealthResponse {
+struct HealthResponse<'a> {
     object: &'static str,
     status: &'static str,
     source: &'static str,
     settings: SettingsStatus,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    unknown_settings: &'a [String],
     /// `null` if the customer index is unavailable.
     outbox: Option<OutboxStatus>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,8 +53,13 @@ struct OutboxStatus {
 }
 
 /// Handles `GET /healthz`.
-pub(super) async fn health<S: Store>(app: &App<'_, S>, now: Timestamp) -> Response {
+pub(super) async fn health<S: Store>(
+    app: &App<'_, S>,
+    request: &Request,
+    now: Timestamp,
+) -> Response {
     let settings = app.settings;
+    let is_operator = auth::authenticate_server(settings, request).is_ok();
     let is_configured = !settings.api_keys.is_empty() && !settings.webhook_secrets.is_empty();
     let backlog = match app.store.customer_index().load_backlog().await {
         Ok(backlog) => Some(backlog),
@@ -83,6 +91,7 @@ pub(super) async fn health<S: Store>(app: &App<'_, S>, now: Timestamp) -> Respon
                 Source::Catalog => None,
             },
         },
+        unknown_settings: if is_operator { &settings.unknown_settings } else { &[] },
         outbox: backlog.map(|backlog| OutboxStatus {
             pending: backlog.pending,
             oldest: backlog

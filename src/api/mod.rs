@@ -240,6 +240,6 @@ async fn dispatch<S: Store>(
         Operation::RetrieveJwks => Ok(snapshots::jwks(app)),
         Operation::Stream => stream::change_stream(app, request, now).await,
         Operation::OfrepStream => stream::refetch_stream(app, request, now).await,
-        Operation::Health => Ok(health::health(app, now).await),
+        Operation::Health => Ok(health::health(app, request, now).await),
     }
 }

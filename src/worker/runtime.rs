@@ -6,15 +6,22 @@
 
 use std::{cell::OnceCell, rc::Rc, time::Duration};
 
+use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use worker::{Delay, Env, ScheduledTime, console_error};
 
 use crate::{
-    api::settings::{self, Settings},
+    api::settings::{self, Bindings, Settings},
     id::UnixMillis,
 };
 
 /// Timeout of one request to the source, in milliseconds. Stripe returns a page within one second.
 pub(super) const SOURCE_TIMEOUT: u32 = 8_000;
+
+#[wasm_bindgen(module = "/src/bindings.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = settingBindings)]
+    fn setting_bindings(env: &JsValue) -> String;
+}
 
 thread_local! {
     /// The settings, once they are parsed. They stay the same for the lifetime of the isolate.
@@ -26,7 +33,9 @@ pub(super) fn load_settings(env: &Env) -> Result<Rc<Settings>, settings::Error> 
     if let Some(settings) = SETTINGS.with(|cell| cell.get().cloned()) {
         return Ok(settings);
     }
-    let settings = Settings::parse(|name| env.var(name).ok().map(|value| value.to_string()))?;
+    let bindings = Bindings::decode(&setting_bindings(env.as_ref()));
+    let mut settings = Settings::from_bindings(&bindings)?;
+    settings.unknown_settings = bindings.unknown_names();
     Ok(SETTINGS.with(|cell| Rc::clone(cell.get_or_init(|| Rc::new(settings)))))
 }
 

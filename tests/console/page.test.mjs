@@ -76,6 +76,16 @@ describe("the console's page", { timeout: 90_000 }, () => {
     await page.close();
   });
 
+  test("a name that is not a setting is in the setup, with the setting that is near it", async (t) => {
+    const misnamed = await serveCatalog({ settings: { STRIPE_WEBHOOK_SECRET: "hunter2" } });
+    t.after(() => misnamed.stop());
+    const { page } = await openConsole(browser, misnamed);
+    const item = page.locator("#settings-list li:has(.badge:text-is('unknown'))");
+    await item.waitFor();
+    assert.match((await item.textContent()) ?? "", /STRIPE_WEBHOOK_SECRET.*did you mean STRIPE_WEBHOOK_SECRETS\?/);
+    await page.close();
+  });
+
   test("a request to another origin is not sent", async () => {
     const { page } = await openConsole(browser, service);
     const problems = await page.evaluate(async () => {

@@ -3,7 +3,7 @@
 use entgate::{
     api::{
         misconfigured,
-        settings::{Error, Settings, Source},
+        settings::{Bindings, Error, NAMES, Settings, Source},
     },
     id::Livemode,
     policy::{
@@ -126,7 +126,7 @@ fn debug_output_of_settings_contains_no_secret() {
          paused: Keep, policy: StatusPolicy { past_due: Keep, unpaid: Revoke, paused: Keep }, \
          token_secrets: [TokenSecret { kid: \"50adab57ddde8974\", .. }], issuer: None, memory_ttl: 5000, \
          signing_keys: [SigningKey { kid: \"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k\", .. }], \
-         allowed_origins: None }"
+         allowed_origins: None, unknown_settings: [] }"
     );
 }
 
@@ -281,4 +281,51 @@ fn grant_rules_of_statuses_are_settings_of_the_catalog() {
     ] {
         assert_eq!(policy(source, name, value), expected, "{source}: {name}={value}");
     }
+}
+
+#[test]
+fn a_binding_that_is_not_text_is_malformed_if_its_name_is_a_setting() {
+    let bindings = |name: &str| Bindings::decode(&format!("ENTGATE_SOURCE\0=catalog\0{name}\0"));
+    let problem = "is not text: set it as a variable or a secret of the Worker, not as another binding or one of the Secrets Store";
+    for name in NAMES.into_iter().filter(|name| *name != "ENTGATE_SOURCE") {
+        let error = Settings::from_bindings(&bindings(name)).err();
+        assert_eq!(error, Some(Error { name, problem }));
+    }
+    let settings = Settings::from_bindings(&bindings("ENTGATE_PROXY")).unwrap();
+    assert_eq!(settings.source, Source::Catalog);
+}
+
+#[test]
+fn an_unknown_name_is_reported_with_the_setting_that_is_near_it() {
+    for (name, expected) in [
+        ("STRIPE_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRET: did you mean STRIPE_WEBHOOK_SECRETS?"),
+        ("ENTGATE_MEMORY_TLL", "ENTGATE_MEMORY_TLL: did you mean ENTGATE_MEMORY_TTL?"),
+        ("ENTGATE_API_KEY", "ENTGATE_API_KEY: did you mean ENTGATE_API_KEYS?"),
+        ("entgate_source", "entgate_source: did you mean ENTGATE_SOURCE?"),
+        (
+            "ENTGATE_ALLOWED-ORIGINS",
+            "ENTGATE_ALLOWED-ORIGINS: did you mean ENTGATE_ALLOWED_ORIGINS?",
+        ),
+        ("STRIPE_PUBLISHABLE_KEY", "STRIPE_PUBLISHABLE_KEY"),
+        ("ENTGATE_", "ENTGATE_"),
+    ] {
+        let bindings = Bindings::decode(&format!("{name}\0=hunter2"));
+        assert_eq!(bindings.unknown_names(), [expected]);
+    }
+    let long = format!("ENTGATE_{}", "X".repeat(10_000));
+    assert_eq!(Bindings::decode(&format!("{long}\0")).unknown_names(), [long]);
+    let known = NAMES.map(|name| format!("{name}\0=")).join("\0");
+    assert_eq!(Bindings::decode(&known).unknown_names(), Vec::<String>::new());
+    assert_eq!(Bindings::decode("").unknown_names(), Vec::<String>::new());
+}
+
+#[test]
+fn the_documentation_describes_every_setting_and_no_other() {
+    let page = include_str!("../../docs/configuration.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let mut documented: Vec<_> = rows.collect();
+    let mut names = NAMES.to_vec();
+    documented.sort_unstable();
+    names.sort_unstable();
+    assert_eq!(documented, names);
 }

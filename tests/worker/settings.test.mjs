@@ -1,10 +1,18 @@
-// Settings of the built Worker: deployments, and hosts in development.
+// Settings of the built Worker: bindings of every type, unknown names, deployments, and hosts in development.
 
 import assert from "node:assert/strict";
 import { request as httpRequest } from "node:http";
 import { describe, test } from "node:test";
 import Stripe from "stripe";
+import { settingBindings } from "../../src/bindings.js";
 import { DEPLOYED, DEPLOYED_KEY, DEPLOYED_SECRET, KEY, SECRET, serve, summary } from "./support.mjs";
+
+const SIGNING_KEY = {
+  kty: "OKP",
+  crv: "Ed25519",
+  d: "TM0Imyj_ltqdtsNG7BFOD1uKMZ81q6Yk2oz27U-4pvs",
+  x: "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw",
+};
 
 /**
  * Runs a test with the Worker under these settings.
@@ -38,6 +46,97 @@ function requestAs(url, host, { method = "GET", headers = {}, body = "" } = {}) 
     request.on("error", reject).end(body);
   });
 }
+
+describe("bindings", { timeout: 60_000 }, () => {
+  test("a variable is its text, and any other binding has none", () => {
+    class SecretsStoreSecret {
+      async get() {}
+    }
+    const env = {
+      ENTGATE_A: "text",
+      ENTGATE_B: 0,
+      ENTGATE_C: false,
+      ENTGATE_D: { kty: "OKP" },
+      ENTGATE_E: ["a", 1],
+      STRIPE_F: new SecretsStoreSecret(),
+      entgate_g: null,
+      STRIPE_H: new ArrayBuffer(1),
+      STRIPE_I: Math.max,
+      STRIPE_J: "a\0ENTGATE_SOURCE\0=catalog",
+      STRIPE_K: "",
+      ENTITLEMENTS: new SecretsStoreSecret(),
+      OTHER_ENTGATE_A: "text",
+    };
+    const expected = [
+      ["ENTGATE_A", "=text"],
+      ["ENTGATE_B", "=0"],
+      ["ENTGATE_C", "=false"],
+      ["ENTGATE_D", '={"kty":"OKP"}'],
+      ["ENTGATE_E", '=["a",1]'],
+      ["STRIPE_F", ""],
+      ["entgate_g", ""],
+      ["STRIPE_H", ""],
+      ["STRIPE_I", ""],
+      ["STRIPE_J", ""],
+      ["STRIPE_K", "="],
+    ];
+    assert.deepEqual(settingBindings(env).split("\0"), expected.flat());
+  });
+
+  test("numbers, booleans and tables are settings on both paths", async () => {
+    const settings = {
+      ENTGATE_MEMORY_TTL: 0,
+      ENTGATE_SIGNING_KEY: SIGNING_KEY,
+      ENTGATE_JWKS_URL: "http://localhost:1/jwks",
+      ENTGATE_JWT_ISSUER: "https://issuer.example",
+      ENTGATE_JWT_LIVEMODE: false,
+      ENTGATE_DEVELOPMENT: true,
+    };
+    await withSettings(settings, async (service) => {
+      await service.send(summary("cus_ada", ["sms"]));
+      for (let i = 0; i < 2; i += 1) {
+        const { json } = await service.check("cus_ada", "sms");
+        assert.deepEqual([json.entitled, json.served_by], [true, "replica"]);
+      }
+      const { json } = await service.request("/.well-known/jwks.json");
+      assert.deepEqual(
+        json.keys.map(({ x }) => x),
+        [SIGNING_KEY.x],
+      );
+    });
+  });
+
+  test("a setting of another type is a 500 with its name on both paths, and the value is in no response", async () => {
+    for (const [name, value, problem] of /** @type {[string, unknown, string][]} */ ([
+      ["ENTGATE_MEMORY_TTL", 61, "is not a number of seconds from 0 to 60"],
+      ["ENTGATE_MEMORY_TTL", true, "is not a number of seconds from 0 to 60"],
+      ["ENTGATE_API_KEYS", ["sk_test_hunter2"], "has a key that does not begin with sk_test_ or sk_live_"],
+      ["ENTGATE_JWT_LIVEMODE", null, "is not text: set it as a variable or a secret of the Worker"],
+    ])) {
+      await withSettings({ [name]: value }, async (service) => {
+        for (const path of ["/healthz", "/v1/check?customer=cus_ada&feature=sms", "/nowhere"]) {
+          const { status, json, text } = await service.request(path);
+          assert.equal(status, 500, path);
+          assert.ok(json.error.message.startsWith(`The deployment is misconfigured: ${name} ${problem}`), json.error.message);
+          assert.doesNotMatch(text, /hunter2/);
+        }
+        assert.equal((await service.send(summary("cus_ada", ["sms"]))).status, 500);
+      });
+    }
+  });
+
+  test("a name that is not a setting is reported to a secret key, with the setting that is near it", async () => {
+    await withSettings({ STRIPE_WEBHOOK_SECRET: "hunter2", ENTGATE_FOO: 1 }, async (service) => {
+      const { status, json, text } = await service.request("/healthz", { key: KEY });
+      assert.deepEqual(
+        [status, json.unknown_settings],
+        [200, ["STRIPE_WEBHOOK_SECRET: did you mean STRIPE_WEBHOOK_SECRETS?", "ENTGATE_FOO"]],
+      );
+      assert.doesNotMatch(text, /hunter2/);
+      assert.equal((await service.request("/healthz", { key: "" })).json.unknown_settings, undefined);
+    });
+  });
+});
 
 describe("deployments and development", { timeout: 60_000 }, () => {
   test("a deployment accepts long secrets, and answers requests for every host", async () => {

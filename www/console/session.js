@@ -93,7 +93,8 @@ export function createSession() {
       return healthChange.on(listener);
     },
     async fetchHealth() {
-      const reply = await session.request("/healthz", { key: "" });
+      // Health is public. A secret key adds the names that are not settings.
+      const reply = await session.request("/healthz", { key: /^sk_[\x21-\x7e]+$/.test(key) ? key : "" });
       session.health = reply;
       if (reply.body.object === "health") {
         session.source = reply.body.source ?? "stripe";

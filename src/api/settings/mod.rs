@@ -17,7 +17,7 @@
 //! | `ENTGATE_ALLOWED_ORIGINS`        | `https://app.example.com`, comma-separated, or `*` | no cross-origin requests |
 //! | `ENTGATE_DEVELOPMENT`            | `true`, or host names, comma-separated  | a deployment                  |
 //!
-//! The shell passes a function that looks up a name; this module reads no environment. The catalog
+//! The shell passes the Worker's bindings; this module reads no environment. The catalog
 //! needs no key. What a subscription status grants is configurable for the catalog; for Stripe, only
 //! the grants of paused subscriptions are.
 //!
@@ -30,6 +30,10 @@ mod keys;
 mod origins;
 mod tokens;
 
+mod names;
+
+mod bindings;
+
 use self::value::parse_url;
 use crate::{
     id::Livemode,
@@ -39,8 +43,13 @@ use crate::{
 };
 
 pub use self::{
+    bindings::Bindings,
     environment::{DEVELOPMENT, Environment},
     keys::{API_KEYS, ApiKey, STRIPE_API_KEY, WEBHOOK_SECRETS},
+    names::{
+        MEMORY_TTL, NAMES, PAST_DUE_SUBSCRIPTIONS, PAUSED_SUBSCRIPTIONS, SOURCE, STRIPE_API_BASE,
+        UNPAID_SUBSCRIPTIONS,
+    },
     origins::{ALLOWED_ORIGINS, AllowedOrigins},
     tokens::{
         Issuer, JWKS_URL, JWT_AUDIENCE, JWT_CUSTOMER_CLAIM, JWT_ISSUER, JWT_LIVEMODE, SIGNING_KEY,
@@ -48,24 +57,6 @@ pub use self::{
     },
     value::Error,
 };
-
-/// How long an isolate caches a record in memory, in seconds.
-pub const MEMORY_TTL: &str = "ENTGATE_MEMORY_TTL";
-
-/// The origin of Stripe's API.
-pub const STRIPE_API_BASE: &str = "STRIPE_API_BASE";
-
-/// The source of entitlements.
-pub const SOURCE: &str = "ENTGATE_SOURCE";
-
-/// Whether a paused subscription grants its features.
-pub const PAUSED_SUBSCRIPTIONS: &str = "ENTGATE_PAUSED_SUBSCRIPTIONS";
-
-/// Whether a past due subscription of the catalog grants its features.
-pub const PAST_DUE_SUBSCRIPTIONS: &str = "ENTGATE_PAST_DUE_SUBSCRIPTIONS";
-
-/// Whether an unpaid subscription of the catalog grants its features.
-pub const UNPAID_SUBSCRIPTIONS: &str = "ENTGATE_UNPAID_SUBSCRIPTIONS";
 
 /// The default origin of Stripe's API.
 const DEFAULT_STRIPE_BASE: &str = "https://api.stripe.com";
@@ -99,6 +90,8 @@ pub struct Settings {
     pub signing_keys: Vec<token::SigningKey>,
     /// The origins that may send cross-origin requests; none by default.
     pub allowed_origins: AllowedOrigins,
+    /// Names that look like settings and are none, each with the setting that was probably meant.
+    pub unknown_settings: Vec<String>,
 }
 
 /// The source of entitlements.
@@ -113,6 +106,16 @@ pub enum Source {
 }
 
 impl Settings {
+    /// Parses the Worker's bindings.
+    ///
+    /// # Errors
+    ///
+    /// Names the first setting that is invalid, or that is a binding without a text.
+    pub fn from_bindings(bindings: &Bindings) -> Result<Self, Error> {
+        bindings.require_texts()?;
+        Self::parse(|name| bindings.text(name))
+    }
+
     /// Parses the settings; `lookup` returns the value of a name.
     ///
     /// # Errors
@@ -167,6 +170,7 @@ impl Settings {
             signing_keys: tokens::parse_signing_keys(lookup(SIGNING_KEY), &environment)?,
             memory_ttl: parse_memory_ttl(lookup(MEMORY_TTL))?,
             allowed_origins: AllowedOrigins::parse(lookup(ALLOWED_ORIGINS))?,
+            unknown_settings: Vec::new(),
             environment,
         })
     }

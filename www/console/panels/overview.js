@@ -5,7 +5,7 @@ import { barChart, legend, percentile } from "../charts.js";
 import { poll } from "../concurrency.js";
 import { button, element, emptyState, keyRequired, notice, tag } from "../elements.js";
 import { withQuery } from "../form.js";
-import { localHints, routesCard, settingItems } from "./overview/setup.js";
+import { localHints, routesCard, settingItems, unknownItems } from "./overview/setup.js";
 
 const POLL_INTERVAL_MS = 5_000;
 const CHART_MINUTES = 30;
@@ -131,10 +131,11 @@ export default {
      * @param {boolean} isHealth
      */
     function drawSettings(isHealth) {
-      const drawing = JSON.stringify([isHealth, session.source, session.settings]);
+      const unknown = isHealth ? (session.health?.body.unknown_settings ?? []) : [];
+      const drawing = JSON.stringify([isHealth, session.source, session.settings, unknown]);
       if (drawnSettings === drawing) return;
       drawnSettings = drawing;
-      settingsList.replaceChildren(...settingItems(isHealth ? session.settings : undefined));
+      settingsList.replaceChildren(...settingItems(isHealth ? session.settings : undefined), ...unknownItems(unknown));
       hints.replaceChildren(...localHints(session.source));
     }
 

@@ -13,7 +13,7 @@ const MISSING_SETTINGS = {
   ENTGATE_API_KEYS:
     "Required. Until it is set, every server route returns 401. Choose a long random key that begins with sk_live_ or sk_test_. Separate several keys by commas.",
   STRIPE_WEBHOOK_SECRETS:
-    "Required. Until it is set, the webhook route returns 503 and accepts no events. Stripe shows the secret (whsec_…) with your endpoint.",
+    "Required. Until it is set, the webhook route returns 503 and accepts no events. Stripe shows the secret (whsec_…) with your endpoint. If you serve both modes, write test:whsec_… and live:whsec_….",
   STRIPE_API_KEY:
     "Optional. With it, every event is confirmed by a read of Stripe’s list, and unknown customers are looked up at Stripe. A restricted key (rk_…) with read access to entitlements and customers is sufficient.",
 };
@@ -43,6 +43,20 @@ function settingItem(name, state) {
   const item = element("li", "", element("code", "", name), badge(state, SETTING_TONES[state]));
   if (state === "missing") item.append(element("p", "", MISSING_SETTINGS[name]), command(`npx wrangler secret put ${name}`));
   return item;
+}
+
+/**
+ * Names that look like settings and are none.
+ *
+ * @param {string[]} unknown  A name, or a name and the setting that was probably meant: `ENTGATE_API_KEY: did you mean ENTGATE_API_KEYS?`.
+ * @returns {HTMLElement[]}
+ */
+export function unknownItems(unknown) {
+  return unknown.map((text) => {
+    const [name, hint] = text.split(": ");
+    const advice = hint ? `The Worker has no such setting: ${hint}` : "The Worker has no such setting, and ignores it.";
+    return element("li", "", element("code", "", name), badge("unknown", "warning"), element("p", "", advice));
+  });
 }
 
 /**

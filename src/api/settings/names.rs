@@ -1,0 +1,51 @@
+//! The names of the settings.
+
+use super::{
+    environment::DEVELOPMENT,
+    keys::{API_KEYS, STRIPE_API_KEY, WEBHOOK_SECRETS},
+    origins::ALLOWED_ORIGINS,
+    tokens::{
+        JWKS_URL, JWT_AUDIENCE, JWT_CUSTOMER_CLAIM, JWT_ISSUER, JWT_LIVEMODE, SIGNING_KEY,
+        TOKEN_SECRETS,
+    },
+};
+
+/// How long an isolate caches a record in memory, in seconds.
+pub const MEMORY_TTL: &str = "ENTGATE_MEMORY_TTL";
+
+/// The origin of Stripe's API.
+pub const STRIPE_API_BASE: &str = "STRIPE_API_BASE";
+
+/// The source of entitlements.
+pub const SOURCE: &str = "ENTGATE_SOURCE";
+
+/// Whether a paused subscription grants its features.
+pub const PAUSED_SUBSCRIPTIONS: &str = "ENTGATE_PAUSED_SUBSCRIPTIONS";
+
+/// Whether a past due subscription of the catalog grants its features.
+pub const PAST_DUE_SUBSCRIPTIONS: &str = "ENTGATE_PAST_DUE_SUBSCRIPTIONS";
+
+/// Whether an unpaid subscription of the catalog grants its features.
+pub const UNPAID_SUBSCRIPTIONS: &str = "ENTGATE_UNPAID_SUBSCRIPTIONS";
+
+/// Every setting. Any other name that begins with `ENTGATE_` or `STRIPE_` is reported as unknown.
+pub const NAMES: [&str; 18] = [
+    API_KEYS,
+    WEBHOOK_SECRETS,
+    SOURCE,
+    STRIPE_API_KEY,
+    STRIPE_API_BASE,
+    PAUSED_SUBSCRIPTIONS,
+    PAST_DUE_SUBSCRIPTIONS,
+    UNPAID_SUBSCRIPTIONS,
+    TOKEN_SECRETS,
+    JWKS_URL,
+    JWT_ISSUER,
+    JWT_AUDIENCE,
+    JWT_CUSTOMER_CLAIM,
+    JWT_LIVEMODE,
+    MEMORY_TTL,
+    SIGNING_KEY,
+    ALLOWED_ORIGINS,
+    DEVELOPMENT,
+];
