@@ -237,7 +237,7 @@ function toResponses(route, isCatalog, hasInput, parameters) {
     200: route.response && toSuccess(route, ["Request-Id", ...(isCatalog ? catalogHeaders : [])]),
     400: hasInput && "Invalid",
     401: isAuthenticated && "Unauthorized",
-    403: isAuthenticated && !isCatalog && "Forbidden",
+    403: isAuthenticated && "Forbidden",
     404: isCatalog ? "CatalogNotFound" : path.includes("{") && "NotFound",
     409: isCatalog && isPost && "KeyInUse",
     413: isPost && "TooLarge",

@@ -7,20 +7,27 @@ import { integer, nonEmpty, ref } from "./schema-dsl.mjs";
 /** @typedef {import("./schema-dsl.mjs").Schema} Schema */
 
 const SERVER = [{ serverKey: [] }, { serverKeyAsUser: [] }, { apiKey: [] }];
-const CUSTOMER = [...SERVER, { customerToken: [] }];
+const READ = [...SERVER, { readOnlyKey: [] }];
+const CUSTOMER = [...READ, { customerToken: [] }];
 /** Security requirements, by the access of a route. */
 export const SECURITY = {
   public: [],
   signature: [{ signature: [] }],
   server: SERVER,
+  read: READ,
   customer: CUSTOMER,
   stream: [...CUSTOMER, { tokenInQuery: [] }],
   streamToken: [{ tokenInQuery: [] }],
 };
 
 export const SECURITY_SCHEMES = {
-  serverKey: { type: "http", scheme: "bearer", description: "A server key, `sk_test_…` or `sk_live_…`. It determines the mode." },
+  serverKey: { type: "http", scheme: "bearer", description: "A secret key, `sk_test_…` or `sk_live_…`. It determines the mode." },
   serverKeyAsUser: { type: "http", scheme: "basic", description: "A server key as the user name, without a password." },
+  readOnlyKey: {
+    type: "http",
+    scheme: "bearer",
+    description: "A read-only key, `rk_test_…` or `rk_live_…`. It opens only the routes that read the entitlements of customers.",
+  },
   customerToken: { type: "http", scheme: "bearer", bearerFormat: "JWT", description: "A token that names one customer." },
   apiKey: {
     type: "apiKey",
@@ -76,7 +83,9 @@ export const RESPONSES = {
   Invalid: errorResponse("A parameter is missing, unknown or invalid, or refers to an object that does not exist."),
   Unauthorized: errorResponse("The request has no key or token, or an invalid one.", "WWW-Authenticate"),
   Declined: errorResponse("The charge was declined, and `payment_behavior` requires an error."),
-  Forbidden: errorResponse("The token does not permit this request: code `customer_mismatch` or `server_key_required`."),
+  Forbidden: errorResponse(
+    "The key or token does not permit this request: code `secret_key_required` (a read-only key), `server_key_required` or `customer_mismatch` (a token).",
+  ),
   NotFound: errorResponse("The path refers to an object that does not exist."),
   CatalogNotFound: errorResponse("The path refers to an object that does not exist, or ENTGATE_SOURCE is not `catalog`."),
   KeyInUse: errorResponse("Another request with this Idempotency-Key is in progress."),

@@ -89,7 +89,7 @@ export const EDGE_ROUTES = [
     "Checks features of several customers.",
     anyObjectOf({ checks: required(array(strictObject(CHECK), 100, { minItems: 1 })) }, CHECK),
     { oneOf: [ref("Check"), ref("CheckList")] },
-    { description: "Up to 100 checks. Each feature of a customer counts as one check." },
+    { access: "read", description: "Up to 100 checks. Each feature of a customer counts as one check." },
   ),
   get(
     "/v1/authorize",
@@ -127,6 +127,7 @@ export const EDGE_ROUTES = [
     "Retrieves an active entitlement from the source.",
     { expand: { ...EXPAND, items: oneOfStrings("feature") } },
     ref("ActiveEntitlement"),
+    { access: "read" },
   ),
   get(
     "/v1/customer/{id}/entitlements",
@@ -134,7 +135,7 @@ export const EDGE_ROUTES = [
     "Lists the active entitlements of a customer, at the `url` of an entitlement summary.",
     { ...PAGINATION, ...CONSISTENCY, expand: EXPAND },
     listObject(ref("ActiveEntitlement")),
-    { responseHeaders: SET_HEADERS },
+    { access: "read", responseHeaders: SET_HEADERS },
   ),
   post(
     "/v1/customers/{id}/sync",

@@ -90,7 +90,7 @@ pub(super) async fn list_by_customer<S: Store>(
     id: &str,
     now: Timestamp,
 ) -> Result<Response, Error> {
-    let livemode = auth::authenticate_server(app.settings, request)?;
+    let livemode = auth::authenticate_reader(app.settings, request)?;
     if let Some(catalog) = app.store.catalog() {
         return Ok(catalog.send(livemode, request).await?);
     }
@@ -106,7 +106,7 @@ pub(super) async fn retrieve<S: Store>(
     request: &Request,
     id: &str,
 ) -> Result<Response, Error> {
-    let livemode = auth::authenticate_server(app.settings, request)?;
+    let livemode = auth::authenticate_reader(app.settings, request)?;
     if let Some(catalog) = app.store.catalog() {
         return Ok(catalog.send(livemode, request).await?);
     }

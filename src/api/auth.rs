@@ -1,5 +1,8 @@
 //! Authentication: server keys, and customer tokens that name one customer.
 //!
+//! A server key is a secret key (`sk_…`), which opens every route, or a read-only key (`rk_…`), which
+//! opens the routes that read the entitlements of customers. A customer token opens some of those.
+//!
 //! | credential in                   | server key | customer token          |
 //! |---------------------------------|------------|-------------------------|
 //! | `Authorization: Bearer`         | yes        | yes                     |
@@ -20,7 +23,7 @@ use super::{
     app::{App, Request, header_str},
     error::Error,
     form::Params,
-    settings::Settings,
+    settings::{ApiKey, KeyKind, Settings},
 };
 use crate::{
     id::{CustomerId, CustomerKey, Livemode, Timestamp},
@@ -40,7 +43,7 @@ pub(super) const API_KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key
 /// An authenticated caller.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Principal {
-    /// The operator: any customer of one mode.
+    /// The operator or a backend: any customer of one mode.
     Server(Livemode),
     /// One customer.
     Customer(TokenSubject),
@@ -67,11 +70,11 @@ pub(super) fn check_host(settings: &Settings, authority: &str) -> Result<(), Err
     Err(Error::host_not_allowed(authority))
 }
 
-/// Authenticates the operator, and returns the mode of the server key.
+/// Authenticates the operator by a secret key, and returns its mode.
 ///
 /// # Errors
 ///
-/// 401 without a valid key; 403 with a customer token.
+/// 401 without a valid key; 403 with a read-only key or a customer token.
 pub(super) fn authenticate_server(
     settings: &Settings,
     request: &Request,
@@ -80,10 +83,30 @@ pub(super) fn authenticate_server(
     if is_token(&credential) {
         return Err(Error::needs_server_key());
     }
-    verify_server_key(settings, &credential)
+    let key = verify_server_key(settings, &credential)?;
+    match key.kind {
+        KeyKind::Secret => Ok(key.livemode),
+        KeyKind::Restricted => Err(Error::key_lacks_permission(&redact(&credential))),
+    }
 }
 
-/// Authenticates the operator or a customer.
+/// Authenticates a backend by a secret key or a read-only key, and returns its mode.
+///
+/// # Errors
+///
+/// 401 without a valid key; 403 with a customer token.
+pub(super) fn authenticate_reader(
+    settings: &Settings,
+    request: &Request,
+) -> Result<Livemode, Error> {
+    let credential = read_credential(request)?;
+    if is_token(&credential) {
+        return Err(Error::needs_server_key());
+    }
+    Ok(verify_server_key(settings, &credential)?.livemode)
+}
+
+/// Authenticates a backend, by a secret key or a read-only key, or a customer.
 ///
 /// # Errors
 ///
@@ -98,7 +121,7 @@ pub(super) async fn authenticate_any<S: Store>(
         let subject = verify_token(app, &credential, TokenScope::Full, now).await?;
         return Ok(Principal::Customer(subject));
     }
-    verify_server_key(app.settings, &credential).map(Principal::Server)
+    Ok(Principal::Server(verify_server_key(app.settings, &credential)?.livemode))
 }
 
 /// Authenticates the caller of a stream: by a token in the URL, since a browser's `EventSource` sends
@@ -172,23 +195,28 @@ fn read_credential(request: &Request) -> Result<String, Error> {
 /// Whether a credential is a token. A JWT has two dots; a truncated one still begins with `{"` in
 /// base64.
 fn is_token(credential: &str) -> bool {
-    !credential.starts_with("sk_")
+    !is_server_key(credential)
         && (credential.matches('.').count() >= 2 || credential.starts_with("eyJ"))
 }
 
-/// The mode of a server key, if the credential is one.
-pub(super) fn match_server_key(settings: &Settings, credential: &str) -> Option<Livemode> {
-    let mut livemode = None;
+/// Whether a credential has the prefix of a server key.
+pub(super) fn is_server_key(credential: &str) -> bool {
+    credential.starts_with("sk_") || credential.starts_with("rk_")
+}
+
+/// The server key that equals the credential.
+pub(super) fn match_server_key<'a>(settings: &'a Settings, credential: &str) -> Option<&'a ApiKey> {
+    let mut matching = None;
     // The loop does not stop at a match, so that its duration does not reveal which key matched.
     for key in &settings.api_keys {
         if key.matches(credential.as_bytes()) {
-            livemode = Some(key.livemode);
+            matching = Some(key);
         }
     }
-    livemode
+    matching
 }
 
-fn verify_server_key(settings: &Settings, credential: &str) -> Result<Livemode, Error> {
+fn verify_server_key<'a>(settings: &'a Settings, credential: &str) -> Result<&'a ApiKey, Error> {
     match_server_key(settings, credential).ok_or_else(|| {
         let hint = if settings.api_keys.is_empty() {
             ". This deployment accepts no key: ENTGATE_API_KEYS is not set"
@@ -301,7 +329,8 @@ fn parse_authorization(authorization: &str) -> Option<String> {
 
 /// A rejected key as a message may contain it: its prefix and last four characters, as at Stripe.
 fn redact(key: &str) -> String {
-    let prefix = ["sk_test_", "sk_live_"].into_iter().find(|prefix| key.starts_with(prefix));
+    let prefixes = ["sk_test_", "sk_live_", "rk_test_", "rk_live_"];
+    let prefix = prefixes.into_iter().find(|prefix| key.starts_with(prefix));
     let rest: Vec<char> = key.chars().skip(prefix.map_or(0, str::len)).collect();
     // Four characters would be most of a short key.
     let hidden = if rest.len() >= 12 { rest.len() - 4 } else { rest.len() };

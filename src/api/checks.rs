@@ -47,7 +47,7 @@ pub(super) async fn check_batch<S: Store>(
     app: &App<'_, S>,
     request: &Request,
 ) -> Result<Response, Error> {
-    let principal = Principal::Server(auth::authenticate_server(app.settings, request)?);
+    let principal = Principal::Server(auth::authenticate_reader(app.settings, request)?);
     let mut params = Params::from_body(request)?;
     let Some(checks) = params.take_objects("checks")? else {
         let (queries, shape) = parse_queries(&mut params, &principal)?;

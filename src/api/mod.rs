@@ -133,20 +133,20 @@ pub const ROUTES: &[Route<Operation>] = &[
     route(
         Method::GET,
         "/v1/customer/{id}/entitlements",
-        Access::ServerKey,
+        Access::ReadKey,
         Operation::ListCustomerEntitlements,
     ),
     route(
         Method::GET,
         "/v1/entitlements/active_entitlements/{id}",
-        Access::ServerKey,
+        Access::ReadKey,
         Operation::RetrieveActiveEntitlement,
     ),
     route(Method::POST, "/v1/customers/{id}/sync", Access::ServerKey, Operation::Sync),
     route(Method::GET, "/v1/activity", Access::ServerKey, Operation::ListActivity),
     route(Method::GET, "/v1/sync_status", Access::ServerKey, Operation::ListSyncStatus),
     route(Method::GET, "/v1/check", Access::CustomerToken, Operation::Check),
-    route(Method::POST, "/v1/check", Access::ServerKey, Operation::CheckBatch),
+    route(Method::POST, "/v1/check", Access::ReadKey, Operation::CheckBatch),
     route(Method::GET, "/v1/authorize", Access::CustomerToken, Operation::Authorize),
     route(
         Method::POST,

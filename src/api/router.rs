@@ -30,9 +30,11 @@ pub enum Access {
     Public,
     /// A client that signs the request body.
     WebhookSignature,
-    /// A client with a server key.
+    /// A client with a secret key.
     ServerKey,
-    /// A client with a customer's token, about that customer, or a client with a server key.
+    /// A client with a secret key or a read-only key.
+    ReadKey,
+    /// A client with a customer's token, about that customer, or a client with any server key.
     CustomerToken,
 }
 

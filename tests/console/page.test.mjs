@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { launchBrowser } from "../worker/browser.mjs";
-import { KEY, LIVE_KEY } from "../worker/support.mjs";
+import { KEY, LIVE_KEY, READ_ONLY_KEY } from "../worker/support.mjs";
 import { serveCatalog } from "../worker/test-catalog.mjs";
 import { focusedId, openConsole, openPanel, waitForText } from "./support.mjs";
 
@@ -73,6 +73,28 @@ describe("the console's page", { timeout: 90_000 }, () => {
     await page.press("#key", "Enter");
     await page.click("text=Enter the key");
     assert.equal(await focusedId(page), "key");
+    await page.close();
+  });
+
+  test("with a read-only key, the console shows only the panels that it opens", async () => {
+    const { page, errors } = await openConsole(browser, service, "customers");
+    await page.fill("#key", READ_ONLY_KEY);
+    await page.press("#key", "Enter");
+    await page.waitForSelector("#panel-overview:not([hidden])");
+    await waitForText(page, "#mode", "Test mode, read-only");
+    assert.deepEqual(await page.locator("#panels a:visible").allTextContents(), ["Overview", "Check access", "openapi.json", "healthz"]);
+    assert.equal(await page.isVisible("h2:text-is('Events per minute')"), false);
+    await page.click("#panels a:has-text('Check access')");
+    await page.click("#check");
+    await page.waitForSelector("#check-result[data-state]:not([data-state=idle])");
+    await page.fill("#key", KEY);
+    await page.press("#key", "Enter");
+    await page.waitForSelector("#panels a:has-text('Customers'):visible");
+    // Only the check of a customer that does not exist may have failed.
+    assert.deepEqual(
+      errors.filter((error) => !error.includes("404")),
+      [],
+    );
     await page.close();
   });
 

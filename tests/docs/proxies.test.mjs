@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { listenOnFreePort } from "../worker/free-port.mjs";
-import { eventually, KEY, serve, summary } from "../worker/support.mjs";
+import { eventually, KEY, READ_ONLY_KEY, serve, summary } from "../worker/support.mjs";
 
 const SECRET = "secret-of-32-characters-number-1";
 /** Why, the headers of the request, and the status of the response. @typedef {[string, Record<string, string>, number]} Row */
@@ -32,7 +32,7 @@ function configurations(language, { worker, app }) {
   const blocks = [...documentation.matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\`$`, "gm"))].map(([, block]) => block);
   assert.ok(blocks.length > 0, language);
   return blocks.map((block) =>
-    block.replaceAll("https://<your worker>", worker).replaceAll("127.0.0.1:3000", app).replaceAll("sk_live_…", KEY),
+    block.replaceAll("https://<your worker>", worker).replaceAll("127.0.0.1:3000", app).replaceAll("rk_live_…", READ_ONLY_KEY),
   );
 }
 
@@ -205,7 +205,7 @@ describe("behind a proxy", { timeout: 120_000 }, () => {
       .trim();
     const users = ["cus_ada", "cus_bob", "cus_cy"].map((user) => `${user} ${hash}`).join("\n");
     const [, key, customer] = documentation.match(/add `(header_up Authorization [^`]*)` and `(header_up Entgate-Customer [^`]*)`/) ?? [];
-    const withKey = configuration.replace("header_up Host", `${key.replace("sk_live_…", KEY)}\n${customer}\nheader_up Host`);
+    const withKey = configuration.replace("header_up Host", `${key.replace("rk_live_…", READ_ONLY_KEY)}\n${customer}\nheader_up Host`);
     writeFileSync(
       caddyfile,
       `{

@@ -51,6 +51,7 @@ fn in_a_deployment_keys_and_secrets_have_at_least_24_characters() {
     for (name, prefix, problem) in [
         ("ENTGATE_API_KEYS", "sk_test_", key),
         ("ENTGATE_API_KEYS", "sk_live_", key),
+        ("ENTGATE_API_KEYS", "rk_live_", key),
         ("STRIPE_API_KEY", "sk_test_", key),
         ("STRIPE_API_KEY", "rk_live_", key),
         ("STRIPE_WEBHOOK_SECRETS", "test:whsec_", secret),
@@ -96,7 +97,7 @@ fn no_secret_of_dev_vars_example_is_accepted_in_a_deployment() {
             assert_eq!(error, Some(name), "{name}={value}");
         }
     }
-    assert_eq!(secrets, 5);
+    assert_eq!(secrets, 6);
 }
 
 #[test]

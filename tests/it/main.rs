@@ -36,6 +36,7 @@ mod mutated_bytes;
 mod ofrep;
 mod openapi;
 mod paused;
+mod read_only_keys;
 mod record;
 mod record_cache;
 mod settings;

@@ -48,14 +48,14 @@ fn the_memory_ttl_is_at_most_a_minute_and_five_seconds_by_default() {
 #[test]
 fn keys_and_secrets_are_comma_separated_lists() {
     let (keys, secrets) = ("ENTGATE_API_KEYS", "STRIPE_WEBHOOK_SECRETS");
-    let prefix = "has a key that does not begin with sk_test_ or sk_live_";
+    let prefix = "has a key that does not begin with sk_test_, sk_live_, rk_test_ or rk_live_";
     let whsec = "has a secret that does not begin with whsec_, test:whsec_ or live:whsec_";
     let comma = "has an empty item: two commas in a row, or one at an end";
     let space = "has white space inside an item: separate items by commas";
     for (name, value, expected) in [
         (keys, "sk_test_a", Ok((1, 0))),
         (keys, " sk_test_a , sk_live_b ", Ok((2, 0))),
-        (keys, "rk_test_a", Err(prefix)),
+        (keys, "rk_test_a,rk_live_b", Ok((2, 0))),
         (keys, "sk_test_é", Err("has a key with a character that is not visible ASCII")),
         (keys, "", Ok((0, 0))),
         (keys, "  ", Ok((0, 0))),
@@ -99,7 +99,7 @@ fn an_invalid_setting_returns_500_with_its_name_and_without_its_value() {
     let body = String::from_utf8(response.into_body()).unwrap();
     assert_eq!(
         body,
-        r#"{"error":{"type":"api_error","message":"The deployment is misconfigured: ENTGATE_API_KEYS has a key that does not begin with sk_test_ or sk_live_."}}"#
+        r#"{"error":{"type":"api_error","message":"The deployment is misconfigured: ENTGATE_API_KEYS has a key that does not begin with sk_test_, sk_live_, rk_test_ or rk_live_."}}"#
     );
 }
 

@@ -93,7 +93,7 @@ fn an_event_of_a_connected_account_is_ignored_in_either_mode() {
 fn a_secret_without_a_mode_belongs_to_the_only_mode_of_the_keys() {
     let secret = "whsec_0123456789abcdef01234567";
     let (test_key, live_key) =
-        ("sk_test_0123456789abcdef01234567", "sk_live_0123456789abcdef01234567");
+        ("sk_test_0123456789abcdef01234567", "rk_live_0123456789abcdef01234567");
     let both = format!("{test_key},{live_key}");
     let (marked_test, marked_live) = (format!("test:{secret}"), format!("live:{secret}"));
     let failed = |problem| Err(Error { name: "STRIPE_WEBHOOK_SECRETS", problem });

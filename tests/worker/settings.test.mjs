@@ -5,7 +5,7 @@ import { request as httpRequest } from "node:http";
 import { describe, test } from "node:test";
 import Stripe from "stripe";
 import { settingBindings } from "../../src/bindings.js";
-import { DEPLOYED, DEPLOYED_KEY, DEPLOYED_SECRET, KEY, SECRET, serve, summary } from "./support.mjs";
+import { DEPLOYED, DEPLOYED_KEY, DEPLOYED_SECRET, KEY, READ_ONLY_KEY, SECRET, serve, summary } from "./support.mjs";
 
 const SIGNING_KEY = {
   kty: "OKP",
@@ -110,7 +110,7 @@ describe("bindings", { timeout: 60_000 }, () => {
     for (const [name, value, problem] of /** @type {[string, unknown, string][]} */ ([
       ["ENTGATE_MEMORY_TTL", 61, "is not a number of seconds from 0 to 60"],
       ["ENTGATE_MEMORY_TTL", true, "is not a number of seconds from 0 to 60"],
-      ["ENTGATE_API_KEYS", ["sk_test_hunter2"], "has a key that does not begin with sk_test_ or sk_live_"],
+      ["ENTGATE_API_KEYS", ["sk_test_hunter2"], "has a key that does not begin with sk_test_, sk_live_, rk_test_ or rk_live_"],
       ["ENTGATE_JWT_LIVEMODE", null, "is not text: set it as a variable or a secret of the Worker"],
     ])) {
       await withSettings({ [name]: value }, async (service) => {
@@ -133,7 +133,9 @@ describe("bindings", { timeout: 60_000 }, () => {
         [200, ["STRIPE_WEBHOOK_SECRET: did you mean STRIPE_WEBHOOK_SECRETS?", "ENTGATE_FOO"]],
       );
       assert.doesNotMatch(text, /hunter2/);
-      assert.equal((await service.request("/healthz", { key: "" })).json.unknown_settings, undefined);
+      for (const key of ["", READ_ONLY_KEY]) {
+        assert.equal((await service.request("/healthz", { key })).json.unknown_settings, undefined);
+      }
     });
   });
 });
@@ -177,6 +179,33 @@ describe("deployments and development", { timeout: 60_000 }, () => {
         for (const [path, options] of routes) {
           assert.equal((await requestAs(new URL(path, service.url), host, options)).status, 200, `${host}${path}`);
         }
+      }
+    });
+  });
+});
+
+describe("a read-only key", { timeout: 60_000 }, () => {
+  test("opens checks and lists on both paths, and no other route", async () => {
+    await withSettings({}, async (service) => {
+      await service.send(summary("cus_ada", ["sms"]));
+      for (const path of [
+        "/v1/check?customer=cus_ada&feature=sms",
+        "/v1/check?customer=cus_ada&feature=sms&fresh=true",
+        "/v1/entitlements/active_entitlements?customer=cus_ada",
+        "/v1/customer/cus_ada/entitlements",
+      ]) {
+        assert.equal((await service.request(path, { key: READ_ONLY_KEY })).status, 200, path);
+      }
+      assert.equal((await service.request("/v1/authorize?customer=cus_ada&feature=sms", { key: READ_ONLY_KEY })).status, 204);
+      for (const [method, path] of [
+        ["GET", "/v1/activity"],
+        ["GET", "/v1/sync_status"],
+        ["GET", "/v1/products"],
+        ["POST", "/v1/tokens"],
+        ["POST", "/v1/customers/cus_ada/sync"],
+      ]) {
+        const { status, json } = await service.request(path, { method, key: READ_ONLY_KEY });
+        assert.deepEqual([status, json.error.code], [403, "secret_key_required"], path);
       }
     });
   });

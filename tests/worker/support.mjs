@@ -57,6 +57,7 @@ import { brokenActivityLog, repositoryPath, workerModules } from "./worker-modul
  */
 
 export const KEY = "sk_test_entgate";
+export const READ_ONLY_KEY = "rk_test_entgate";
 export const LIVE_KEY = "sk_live_entgate";
 export const SECRET = "whsec_test_entgate";
 export const LIVE_SECRET = "whsec_live_entgate";
@@ -64,7 +65,7 @@ export const LIVE_SECRET = "whsec_live_entgate";
 /** Default settings. The record cache of an isolate is off, so that a test sees every change at once. */
 const SETTINGS = {
   ENTGATE_DEVELOPMENT: "true",
-  ENTGATE_API_KEYS: `${KEY},${LIVE_KEY}`,
+  ENTGATE_API_KEYS: `${KEY},${READ_ONLY_KEY},${LIVE_KEY}`,
   STRIPE_WEBHOOK_SECRETS: `test:${SECRET},live:${LIVE_SECRET}`,
   ENTGATE_MEMORY_TTL: "0",
 };

@@ -22,6 +22,8 @@ import { createSession } from "./session.js";
  */
 
 const PANELS = ["overview", "check", "customers", "matrix", "activity", "playground", "shop", "shell"];
+/** The panels that a read-only key may see. */
+const READ_ONLY_PANELS = ["overview", "check"];
 const MAKE_DEV_KEY = "sk_test_entgate"; // The public test key of .dev.vars.example.
 
 const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -32,10 +34,22 @@ const mounted = new Map();
 /** @type {MountedPanel | undefined} */
 let current;
 
-/** Returns the panel and the parameters in the URL fragment; an unknown panel is the first one. */
+/** The panels that the key may see; without a key all of them, each of which then asks for one. */
+const visiblePanels = () => (session.isReadOnly ? READ_ONLY_PANELS : PANELS);
+
+/** Returns the panel and the parameters in the URL fragment; a panel that is unknown or hidden is the first one. */
 function parseLocation() {
   const [id, query] = location.hash.slice(1).split("?");
-  return { id: PANELS.includes(id) ? id : PANELS[0], params: new URLSearchParams(query) };
+  return { id: visiblePanels().includes(id) ? id : PANELS[0], params: new URLSearchParams(query) };
+}
+
+/** Shows the links of the panels that the key may see, and leaves any other panel. */
+function showLinks() {
+  for (const link of /** @type {NodeListOf<HTMLAnchorElement>} */ (document.querySelectorAll("#panels li > a"))) {
+    const item = /** @type {HTMLElement} */ (link.parentElement);
+    item.hidden = !visiblePanels().includes(link.hash.slice(1));
+  }
+  byId("developers").hidden = session.isReadOnly;
 }
 
 /** Shows the panel of the URL fragment. After a navigation, its heading gets the focus, so that screen readers announce it. */
@@ -109,7 +123,7 @@ function showKey({ rejected }) {
   const [state, label] = rejected
     ? ["rejected", "Invalid key"]
     : mode
-      ? [mode, mode === "live" ? "Live mode" : "Test mode"]
+      ? [mode, `${mode === "live" ? "Live mode" : "Test mode"}${session.isReadOnly ? ", read-only" : ""}`]
       : ["missing", session.key ? "Unknown key type" : "No key"];
   keyInput.setAttribute("aria-invalid", String(rejected));
   byId("mode").dataset.state = state;
@@ -162,7 +176,16 @@ function toggleTheme() {
 
 const isMenuOpen = () => byId("menu").getAttribute("aria-expanded") === "true";
 
-session.onKeyChange(() => showKey({ rejected: false }));
+session.onKeyChange(() => {
+  showKey({ rejected: false });
+  showLinks();
+  if (!current || current.section.id === `panel-${parseLocation().id}`) return;
+  // At once, before the panel reads with a key that does not open it.
+  current.hide?.();
+  current.section.hidden = true;
+  current = undefined;
+  showPanel();
+});
 session.onKeyRejected(() => showKey({ rejected: true }));
 session.onHealth(showHealth);
 byId("key-form").addEventListener("submit", (event) => {

@@ -11,10 +11,10 @@ export const ROUTES = [
     "Lists the active entitlements of one customer, as Stripe’s route does.",
   ],
   ["GET /v1/entitlements/active_entitlements/{id}", "server", "Retrieves one active entitlement, as Stripe’s route does."],
-  ["POST /v1/customers/{id}/sync", "server", "Reads a customer’s entitlements at the source, and optionally waits for one of them."],
-  ["GET /v1/activity", "server", "Lists recent events and source reads with their outcome."],
-  ["GET /v1/sync_status", "server", "Lists the known customers with their sync status."],
-  ["POST /v1/tokens", "server", "Creates a token for requests of one customer."],
+  ["POST /v1/customers/{id}/sync", "secret key", "Reads a customer’s entitlements at the source, and optionally waits for one of them."],
+  ["GET /v1/activity", "secret key", "Lists recent events and source reads with their outcome."],
+  ["GET /v1/sync_status", "secret key", "Lists the known customers with their sync status."],
+  ["POST /v1/tokens", "secret key", "Creates a token for requests of one customer."],
   ["GET /v1/stream", "server, customer", "Streams a customer’s changes as they happen."],
   ["GET /v1/snapshot", "server, customer", "Returns a customer’s entitlements, signed for verification offline."],
   ["GET /v1/authorize", "server, customer", "Authorizes a request for nginx, Traefik or Caddy."],
@@ -23,7 +23,7 @@ export const ROUTES = [
   ["GET /healthz", "public", "Reports the Worker’s status, its settings and the number of pending tasks."],
   [
     "/v1/entitlements/features …",
-    "server",
+    "secret key",
     "Stripe’s API around entitlements, if the source is the built-in catalog: features, products, prices, customers, subscriptions, events, webhook endpoints, test clocks.",
   ],
 ];

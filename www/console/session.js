@@ -40,6 +40,7 @@ const MAX_LOGGED_REQUESTS = 500;
  * @property {import("./emitter.js").Emitter<string>["on"]} onKeyChange
  * @property {import("./emitter.js").Emitter<Reply>["on"]} onKeyRejected  Called when the Worker rejects the key.
  * @property {string | undefined} mode  "test" or "live", by the key's prefix; undefined without a recognized key.
+ * @property {boolean} isReadOnly  Whether the key is a read-only key, which opens checks and lists only.
  * @property {Reply | undefined} health  The latest reply of `/healthz`.
  * @property {string | undefined} source  "stripe" or "catalog", once known.
  * @property {Record<string, string>} settings  "set" or "missing" by setting, as `/healthz` reports them.
@@ -83,6 +84,10 @@ export function createSession() {
     onKeyRejected: keyRejected.on,
     get mode() {
       return /^(?:sk|rk)_(test|live)_/.exec(key)?.[1];
+    },
+
+    get isReadOnly() {
+      return key.startsWith("rk_");
     },
 
     health: undefined,

@@ -147,6 +147,17 @@ impl Error {
         Self::forbidden("server_key_required", message)
     }
 
+    /// 403: the route requires a secret key, and the caller sent a read-only key. Stripe's wording for a
+    /// restricted key.
+    pub(super) fn key_lacks_permission(redacted_key: &str) -> Self {
+        let message = format!(
+            "The provided key '{redacted_key}' does not have the required permissions for this \
+             endpoint. A read-only key (rk_…) gives access to checks, lists, authorize, snapshots, \
+             OFREP and streams. Having a secret key (sk_…) would allow this request to continue."
+        );
+        Self::forbidden("secret_key_required", message)
+    }
+
     /// 403: a deployment for development is asked under the name of another machine.
     pub(super) fn host_not_allowed(authority: &str) -> Self {
         let message = format!(

@@ -115,8 +115,8 @@ fn authorize(
     now: Timestamp,
 ) -> Option<CustomerKey> {
     let credential = authorization.strip_prefix("Bearer ")?;
-    if credential.starts_with("sk_") {
-        let livemode = auth::match_server_key(settings, credential)?;
+    if auth::is_server_key(credential) {
+        let livemode = auth::match_server_key(settings, credential)?.livemode;
         return Some(CustomerKey { livemode, id: CustomerId::try_from(customer_param?).ok()? });
     }
     let token = Jws::parse(credential).ok()?;

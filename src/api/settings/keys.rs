@@ -31,19 +31,27 @@ const MIN_SECRET_CHARS: usize = 24;
 #[derive(Clone)]
 pub struct ApiKey {
     key: Box<str>,
+    /// What the key gives access to.
+    pub kind: KeyKind,
     /// The mode that the key gives access to.
     pub livemode: Livemode,
 }
 
+/// What a key gives access to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum KeyKind {
+    /// `sk_…`: everything.
+    Secret,
+    /// `rk_…`: as a server key, reading the entitlements of customers; at Stripe, what the operator
+    /// selected.
+    Restricted,
+}
+
 impl ApiKey {
-    /// Parses a key that begins with one of the kinds and a mode: `sk_test_…`.
-    fn parse(
-        value: &str,
-        kinds: &[&str],
-        malformed: &'static str,
-        environment: &Environment,
-    ) -> Result<Self, &'static str> {
-        let (livemode, secret) = split_key(value, kinds).ok_or(malformed)?;
+    /// Parses a key that begins with a kind and a mode: `sk_test_…`.
+    fn parse(value: &str, environment: &Environment) -> Result<Self, &'static str> {
+        let (kind, livemode, secret) = split_key(value)
+            .ok_or("has a key that does not begin with sk_test_, sk_live_, rk_test_ or rk_live_")?;
         if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err("has a key with a character that is not visible ASCII");
         }
@@ -52,7 +60,7 @@ impl ApiKey {
                 "has a key of fewer than 24 characters after its prefix: generate one with `openssl rand -hex 24`. Short keys require ENTGATE_DEVELOPMENT",
             );
         }
-        Ok(Self { key: value.into(), livemode })
+        Ok(Self { key: value.into(), kind, livemode })
     }
 
     /// The key itself. It must only be sent to Stripe.
@@ -75,12 +83,16 @@ impl std::fmt::Debug for ApiKey {
     }
 }
 
-/// Splits a key into its mode and its secret part, which is not empty.
-fn split_key<'a>(value: &'a str, kinds: &[&str]) -> Option<(Livemode, &'a str)> {
+/// Splits a key into its kind, its mode and its secret part, which is not empty.
+fn split_key(value: &str) -> Option<(KeyKind, Livemode, &str)> {
     let (kind, rest) = value.split_once('_')?;
     let (mode, secret) = rest.split_once('_')?;
-    let is_valid = kinds.contains(&kind) && !secret.is_empty();
-    is_valid.then_some((parse_mode(mode)?, secret))
+    let kind = match kind {
+        "sk" => KeyKind::Secret,
+        "rk" => KeyKind::Restricted,
+        _ => return None,
+    };
+    (!secret.is_empty()).then_some((kind, parse_mode(mode)?, secret))
 }
 
 fn parse_mode(mode: &str) -> Option<Livemode> {
@@ -100,8 +112,7 @@ pub(super) fn parse_api_keys(
     value: Option<String>,
     environment: &Environment,
 ) -> Result<Vec<ApiKey>, Error> {
-    let malformed = "has a key that does not begin with sk_test_ or sk_live_";
-    parse_list(API_KEYS, value, |item| ApiKey::parse(item, &["sk"], malformed, environment))
+    parse_list(API_KEYS, value, |item| ApiKey::parse(item, environment))
 }
 
 /// Parses the keys for Stripe's API, at most one per mode.
@@ -109,10 +120,7 @@ pub(super) fn parse_stripe_keys(
     value: Option<String>,
     environment: &Environment,
 ) -> Result<Vec<ApiKey>, Error> {
-    let malformed = "has a key that does not begin with sk_test_, sk_live_, rk_test_ or rk_live_";
-    let keys = parse_list(STRIPE_API_KEY, value, |item| {
-        ApiKey::parse(item, &["sk", "rk"], malformed, environment)
-    })?;
+    let keys = parse_list(STRIPE_API_KEY, value, |item| ApiKey::parse(item, environment))?;
     let count = |livemode| keys.iter().filter(|key| key.livemode == livemode).count();
     if count(Livemode::Test) > 1 || count(Livemode::Live) > 1 {
         let problem = "has two keys of one mode: give one for test and one for live";

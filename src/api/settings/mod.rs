@@ -2,7 +2,7 @@
 //!
 //! | name                             | format                                  | if absent                     |
 //! |----------------------------------|-----------------------------------------|-------------------------------|
-//! | `ENTGATE_API_KEYS`               | `sk_test_…` or `sk_live_…`, comma-separated | server routes return 401  |
+//! | `ENTGATE_API_KEYS`               | `sk_test_…`, `rk_live_…`, comma-separated | server routes return 401    |
 //! | `STRIPE_WEBHOOK_SECRETS`         | `whsec_…`, `live:whsec_…`, comma-separated | the webhook route returns 503 |
 //! | `ENTGATE_SOURCE`                 | `stripe`, or `catalog` if it is included | `stripe`                     |
 //! | `STRIPE_API_KEY`                 | `sk_test_…`, `rk_live_…`, one per mode  | nothing is read from Stripe   |
@@ -45,7 +45,7 @@ use crate::{
 pub use self::{
     bindings::Bindings,
     environment::{DEVELOPMENT, Environment},
-    keys::{API_KEYS, ApiKey, STRIPE_API_KEY, WEBHOOK_SECRETS},
+    keys::{API_KEYS, ApiKey, KeyKind, STRIPE_API_KEY, WEBHOOK_SECRETS},
     names::{
         MEMORY_TTL, NAMES, PAST_DUE_SUBSCRIPTIONS, PAUSED_SUBSCRIPTIONS, SOURCE, STRIPE_API_BASE,
         UNPAID_SUBSCRIPTIONS,

@@ -82,7 +82,7 @@ export default {
     let visible = false;
 
     const poller = poll(POLL_INTERVAL_MS, async () => {
-      await Promise.all([session.fetchHealth(), session.key && refreshFeed()]);
+      await Promise.all([session.fetchHealth(), session.key && !session.isReadOnly && refreshFeed()]);
       drawEvents();
     });
 
@@ -150,6 +150,7 @@ export default {
     }
 
     function drawEvents() {
+      eventsCard.hidden = session.isReadOnly;
       if (!session.key) return eventsContent.replaceChildren(keyRequired("The activity of all customers requires a key."));
       if (feedProblem) return eventsContent.replaceChildren(notice(feedProblem, "danger"));
       const lastMinute = Math.floor(Date.now() / 60_000);
