@@ -15,7 +15,7 @@ use super::{
     app::{App, Request, Response, json_response},
     auth::{self, Principal},
     checks,
-    error::Error,
+    error::{Error, excerpt},
     form::Params,
     known_features, page,
 };
@@ -221,7 +221,7 @@ fn take_expand(params: &mut Params, expandable: &str) -> Result<bool, Error> {
         return Err(Error::parameter(
             "expand",
             "parameter_invalid",
-            format!("This property cannot be expanded ({path}). Only {expandable} can."),
+            format!("This property cannot be expanded ({}). Only {expandable} can.", excerpt(path)),
         ));
     }
     Ok(!expand.is_empty())

@@ -17,7 +17,7 @@ use serde_json::json;
 use super::{
     app::{App, Request, Response, json_response},
     auth, checks,
-    error::Error,
+    error::{Error, excerpt},
     form::Params,
     settings,
 };
@@ -75,7 +75,7 @@ pub(super) async fn retrieve<S: Store>(
     if data.len() > MAX_ENTITLEMENTS {
         return Err(Error::invalid(format!(
             "'{}' has {} entitlements, and a snapshot has at most {MAX_ENTITLEMENTS}. Use the list.",
-            customer.id,
+            excerpt(customer.id.as_str()),
             data.len()
         )));
     }

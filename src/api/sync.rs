@@ -11,7 +11,7 @@ use super::{
     active_entitlements::{self, ActiveEntitlementList},
     app::{App, Request, Response, json_response},
     auth,
-    error::Error,
+    error::{Error, excerpt},
     form::Params,
 };
 use crate::{
@@ -59,7 +59,10 @@ pub(super) async fn sync<S: Store>(
     let customer = CustomerKey { livemode, id };
     let loaded = app.store.ledger().sync(&customer, until.as_ref()).await?;
     let Some(entitlements) = &loaded.entitlements else {
-        return Err(Error::not_found(format!("No such customer: '{}'", customer.id)));
+        return Err(Error::not_found(format!(
+            "No such customer: '{}'",
+            excerpt(customer.id.as_str())
+        )));
     };
     let feature = until.as_ref().map(|until| &until.feature);
     let decision = feature.map(|feature| entitlement::check(Some(entitlements), feature));

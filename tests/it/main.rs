@@ -17,6 +17,7 @@ mod cors;
 mod development;
 mod ed25519;
 mod end_to_end;
+mod error_messages;
 mod fast_path;
 mod feature_cache;
 mod gate;

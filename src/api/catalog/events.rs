@@ -6,7 +6,11 @@
 
 use serde_json::Value;
 
-use super::{super::error::Error, context::RequestContext, params::MAX_STRING_LEN};
+use super::{
+    super::error::{Error, excerpt},
+    context::RequestContext,
+    params::MAX_STRING_LEN,
+};
 use crate::catalog::{
     engine::deliveries,
     objects::event::{self, Event},
@@ -40,7 +44,10 @@ pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
         return Err(Error::parameter(
             param,
             "parameter_invalid",
-            format!("Invalid type: {invalid}. A `*` must be at the end, after a dot: customer.*"),
+            format!(
+                "Invalid type: {}. A `*` must be at the end, after a dot: customer.*",
+                excerpt(invalid)
+            ),
         ));
     }
     let indexes: Vec<String> = match (types.is_empty(), delivered) {

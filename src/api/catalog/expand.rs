@@ -7,7 +7,10 @@
 
 use serde_json::Value;
 
-use super::{super::error::Error, context::deleted_object};
+use super::{
+    super::error::{Error, excerpt},
+    context::deleted_object,
+};
 use crate::catalog::{
     Tx,
     objects::{
@@ -35,7 +38,8 @@ pub(super) fn expand(tx: &Tx<'_>, value: &mut Value, paths: &[String]) -> Result
         let members: Vec<&str> = path.split('.').collect();
         if members.iter().filter(|member| **member != "data").count() > MAX_DEPTH {
             return Err(invalid_expand(&format!(
-                "You cannot expand more than {MAX_DEPTH} levels of a property ({path})."
+                "You cannot expand more than {MAX_DEPTH} levels of a property ({}).",
+                excerpt(path)
             )));
         }
         expand_path(tx, value, &members, path)?;
@@ -87,7 +91,7 @@ fn load_referenced(tx: &Tx<'_>, member: &str, id: &str) -> Result<Option<Value>,
 }
 
 fn not_expandable(path: &str) -> Error {
-    invalid_expand(&format!("This property cannot be expanded ({path})."))
+    invalid_expand(&format!("This property cannot be expanded ({}).", excerpt(path)))
 }
 
 fn invalid_expand(message: &str) -> Error {

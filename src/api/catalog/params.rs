@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::super::{
     app::Request,
-    error::Error,
+    error::{Error, excerpt},
     form::{self, ParamValue, Params},
     page,
 };
@@ -137,7 +137,8 @@ impl Params {
         value.map(Some).ok_or_else(|| {
             let name = self.qualified(name);
             let literals: Vec<_> = literals.iter().map(|(literal, _)| *literal).collect();
-            let message = format!("Invalid {name}: must be one of {}", literals.join(", "));
+            let message =
+                format!("Invalid {}: must be one of {}", excerpt(&name), literals.join(", "));
             Error::parameter(name, "parameter_invalid", message)
         })
     }

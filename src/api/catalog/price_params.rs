@@ -5,7 +5,10 @@
 use serde_json::{Map, Value};
 
 use super::{
-    super::{error::Error, form::Params},
+    super::{
+        error::{Error, excerpt},
+        form::Params,
+    },
     params::{MAX_STRING_LEN, Passthrough},
 };
 use crate::catalog::{
@@ -60,7 +63,10 @@ pub(super) fn parse(params: &mut Params, product: String) -> Result<NewPrice, Er
         return Err(Error::parameter(
             params.qualified("currency"),
             "parameter_invalid",
-            format!("Invalid currency: {currency}. It has three letters, as in ISO 4217: usd."),
+            format!(
+                "Invalid currency: {}. It has three letters, as in ISO 4217: usd.",
+                excerpt(&currency)
+            ),
         ));
     }
     let unit_amount = params.take_integer("unit_amount", 0..=MAX_AMOUNT)?;

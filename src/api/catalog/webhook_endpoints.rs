@@ -11,7 +11,10 @@ use http::Uri;
 use serde_json::Value;
 
 use super::{
-    super::{error::Error, form::Params},
+    super::{
+        error::{Error, excerpt},
+        form::Params,
+    },
     context::{RequestContext, deleted_object},
     params::MAX_STRING_LEN,
 };
@@ -176,7 +179,10 @@ fn parse_enabled_events(params: &mut Params) -> Result<Option<Vec<String>>, Erro
         return Err(Error::parameter(
             "enabled_events",
             "parameter_invalid",
-            format!("Invalid event type: `{invalid}`. Use complete types, or `*` for all types."),
+            format!(
+                "Invalid event type: `{}`. Use complete types, or `*` for all types.",
+                excerpt(invalid)
+            ),
         ));
     }
     Ok(Some(events))

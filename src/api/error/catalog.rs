@@ -2,12 +2,13 @@
 
 use http::{Method, StatusCode};
 
-use super::{Error, ErrorType};
+use super::{Error, ErrorType, excerpt};
 use crate::{api::settings, catalog};
 
 impl Error {
     /// 404: the route belongs to the catalog, and the source is another one.
     pub(in crate::api) fn catalog_disabled(method: &Method, path: &str) -> Self {
+        let path = excerpt(path);
         let message = format!(
             "Unrecognized request URL ({method}: {path}). It belongs to the built-in catalog, which \
              {}=catalog enables.",
@@ -18,6 +19,7 @@ impl Error {
 
     /// 400: the idempotency key was used for another request. The message is Stripe's.
     pub(in crate::api) fn idempotency_mismatch(key: &str) -> Self {
+        let key = excerpt(key);
         let message = format!(
             "Keys for idempotent requests can only be used with the same parameters they were first \
              used with. Try using a key other than '{key}' if you meant to execute a different request."
@@ -28,6 +30,7 @@ impl Error {
     /// 409: the first request with this idempotency key is still in progress. The message is
     /// Stripe's.
     pub(in crate::api) fn idempotency_key_in_use(key: &str) -> Self {
+        let key = excerpt(key);
         let message = format!(
             "There is currently another in-progress request using this Idempotent Key ('{key}'). \
              Please try again later."
@@ -42,7 +45,12 @@ impl Error {
 /// if the storage fails, because nothing was changed.
 impl From<catalog::Error> for Error {
     fn from(error: catalog::Error) -> Self {
-        let message = error.to_string();
+        let message = match &error {
+            catalog::Error::NotFound { entity_type, id, .. } => {
+                format!("No such {entity_type}: '{}'", excerpt(id))
+            }
+            error => error.to_string(),
+        };
         match error {
             catalog::Error::NotFound { param, .. } if param == "id" => Self::not_found(message),
             catalog::Error::NotFound { param, .. } => {

@@ -15,7 +15,10 @@
 use http::{StatusCode, header};
 use serde::Serialize;
 
-use super::{Error, RETRY_AFTER_SECS};
+use super::{
+    Error, RETRY_AFTER_SECS,
+    excerpt::{bounded, excerpt},
+};
 use crate::{
     api::app::{Response, json_response},
     id, store,
@@ -54,7 +57,7 @@ pub(in crate::api) enum ErrorCode {
 impl EvaluationError {
     /// 400, or 404 for [`ErrorCode::FlagNotFound`].
     pub(in crate::api) fn bad_request(code: ErrorCode, details: impl Into<String>) -> Self {
-        Self::BadRequest { code, details: details.into() }
+        Self::BadRequest { code, details: bounded(details.into()) }
     }
 
     /// 400: the targeting key is not a valid customer id.
@@ -80,7 +83,9 @@ impl EvaluationError {
             error_code: ErrorCode,
             error_details: &'a str,
         }
+        let key = key.map(excerpt);
         let respond = |status, error_code, error_details| {
+            let key = key.as_deref();
             json_response(status, &EvaluationErrorBody { key, error_code, error_details })
         };
         let error = match self {

@@ -5,6 +5,7 @@
 //! | this file     | errors of the API itself, as Stripe's envelope                       |
 //! | `conversions` | errors of the modules below the API                                  |
 //! | `catalog`     | errors of the built-in catalog                                       |
+//! | `excerpt`     | shortens what an error repeats of a request                          |
 //! | `evaluation`  | the format of OpenFeature's remote evaluation                        |
 //!
 //! The envelope is `{"error":{"type","code","message","param"}}`. A caller's mistake is explained in
@@ -17,9 +18,12 @@
 mod catalog;
 mod conversions;
 pub(super) mod evaluation;
+mod excerpt;
 
 use http::{Method, StatusCode, header};
 use serde::Serialize;
+
+pub(super) use self::excerpt::excerpt;
 
 use super::{
     app::{Response, json_response},
@@ -85,7 +89,8 @@ enum ErrorType {
 
 impl Error {
     fn new(status: StatusCode, r#type: ErrorType, message: impl Into<String>) -> Self {
-        let body = ErrorBody { r#type, code: None, message: message.into(), param: None };
+        let message = excerpt::bounded(message.into());
+        let body = ErrorBody { r#type, code: None, message, param: None };
         Self(Box::new(ErrorInner { status, body, header: None, cause: None }))
     }
 
@@ -96,40 +101,44 @@ impl Error {
 
     /// 400: one parameter is invalid.
     pub(super) fn parameter(
-        param: impl Into<String>,
+        param: impl AsRef<str>,
         code: &'static str,
         message: impl Into<String>,
     ) -> Self {
         let mut error = Self::invalid(message);
         error.0.body.code = Some(code);
-        error.0.body.param = Some(param.into());
-        error
+        error.with_param(param.as_ref())
     }
 
     /// 400: a required parameter is missing. Stripe's wording.
     pub(super) fn missing_param(param: &str) -> Self {
-        Self::parameter(param, "parameter_missing", format!("Missing required param: {param}."))
+        Self::parameter(
+            param,
+            "parameter_missing",
+            format!("Missing required param: {}.", excerpt(param)),
+        )
     }
 
     /// 400: a parameter names an object that does not exist.
     pub(super) fn resource_missing(kind: &str, id: &str, param: &str) -> Self {
-        Self::parameter(param, "resource_missing", format!("No such {kind}: '{id}'"))
+        Self::parameter(param, "resource_missing", format!("No such {kind}: '{}'", excerpt(id)))
     }
 
     /// 400: a parameter is not a valid id or lookup key.
     pub(super) fn invalid_id(param: &str, error: &id::Error) -> Self {
+        let name = excerpt(param);
         match error {
             id::Error::Empty => Self::parameter(
                 param,
                 "parameter_invalid_empty",
                 format!(
-                    "You passed an empty string for '{param}'. Leave it out, or give it a value."
+                    "You passed an empty string for '{name}'. Leave it out, or give it a value."
                 ),
             ),
             error => Self::parameter(
                 param,
                 "parameter_invalid_string",
-                format!("Invalid string for '{param}': {error}"),
+                format!("Invalid string for '{name}': {error}"),
             ),
         }
     }
@@ -184,6 +193,7 @@ impl Error {
 
     /// 403: the customer may not use the feature.
     pub(super) fn denied(reason: DenyReason, customer: &CustomerId, feature: &LookupKey) -> Self {
+        let (customer, feature) = (excerpt(customer.as_str()), excerpt(feature.as_str()));
         let message = match reason {
             DenyReason::NotEntitled => format!("'{customer}' may not use '{feature}'."),
             DenyReason::UnknownCustomer => format!("The customer '{customer}' is unknown."),
@@ -203,12 +213,14 @@ impl Error {
 
     /// 404: no route has this path. Stripe's wording.
     pub(super) fn no_route(method: &Method, path: &str) -> Self {
+        let (method, path) = (excerpt(method.as_str()), excerpt(path));
         let message = format!("Unrecognized request URL ({method}: {path}).");
         Self::new(StatusCode::NOT_FOUND, ErrorType::InvalidRequest, message)
     }
 
     /// 405: a route has this path with other methods.
     pub(super) fn method_not_allowed(method: &Method, path: &str, allowed: String) -> Self {
+        let (method, path) = (excerpt(method.as_str()), excerpt(path));
         let message = format!("{path} does not accept {method}. It accepts {allowed}.");
         let mut error =
             Self::new(StatusCode::METHOD_NOT_ALLOWED, ErrorType::InvalidRequest, message);
@@ -233,8 +245,9 @@ impl Error {
     /// 503: the known entitlements are incomplete and do not decide the request.
     pub(super) fn incomplete(customer: &CustomerId) -> Self {
         let mut error = Self::unavailable(format!(
-            "Only a part of the entitlements of '{customer}' is known, and the answer is not in it. \
-             This is not a denial."
+            "Only a part of the entitlements of '{}' is known, and the answer is not in it. This is \
+             not a denial.",
+            excerpt(customer.as_str())
         ));
         error.0.body.code = Some("entitlements_incomplete");
         error
@@ -243,7 +256,8 @@ impl Error {
     /// 429: the customer has the maximum number of open streams.
     pub(super) fn too_many_streams(customer: &CustomerId) -> Self {
         let message = format!(
-            "Too many streams of '{customer}' are open at once. Close some, or try again later."
+            "Too many streams of '{}' are open at once. Close some, or try again later.",
+            excerpt(customer.as_str())
         );
         let mut error =
             Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorType::InvalidRequest, message);
@@ -254,7 +268,7 @@ impl Error {
 
     /// The same error with the name of the parameter that caused it.
     pub(super) fn with_param(mut self, param: &str) -> Self {
-        self.0.body.param = Some(param.to_owned());
+        self.0.body.param = Some(excerpt(param).into_owned());
         self
     }
 

@@ -25,7 +25,7 @@ use self::value::{
 pub(super) use self::value::{ParamValue, in_index_order, is_all_digits};
 use super::{
     app::{Request, header_str},
-    error::Error,
+    error::{Error, excerpt},
 };
 use crate::json;
 
@@ -68,9 +68,11 @@ impl Params {
                 return Err(too_many_params());
             }
             let path = parse_name(&name).ok_or_else(|| {
+                let name = excerpt(&name);
                 Error::invalid(format!("Invalid parameter name: {name}. Brackets go in pairs."))
             })?;
             insert(&mut remaining, &path, value.into_owned()).ok_or_else(|| {
+                let name = excerpt(&name);
                 Error::invalid(format!("The parameter {name} is given in two ways at once."))
             })?;
         }
@@ -115,7 +117,7 @@ impl Params {
             Some(value) => Err(Error::parameter(
                 self.qualified(name),
                 "parameter_invalid_boolean",
-                format!("Invalid boolean: {value}. Use true or false."),
+                format!("Invalid boolean: {}. Use true or false.", excerpt(value)),
             )),
         }
     }
@@ -127,11 +129,12 @@ impl Params {
         bounds: RangeInclusive<u64>,
     ) -> Result<Option<u64>, Error> {
         let Some(value) = self.take_string(name)? else { return Ok(None) };
+        let shown = excerpt(&value);
         let error =
             |message| Error::parameter(self.qualified(name), "parameter_invalid_integer", message);
         let is_negative = value.strip_prefix('-').is_some_and(is_all_digits);
         if !is_negative && !is_all_digits(&value) {
-            return Err(error(format!("Invalid integer: {value}")));
+            return Err(error(format!("Invalid integer: {shown}")));
         }
         // A number that overflows a `u64` exceeds every bound.
         let number = if is_negative { None } else { Some(value.parse().unwrap_or(u64::MAX)) };
@@ -139,14 +142,14 @@ impl Params {
             Some(number) if number >= *bounds.start() => {
                 if number > *bounds.end() {
                     return Err(error(format!(
-                        "This value must be less than or equal to {} (it currently is '{value}').",
+                        "This value must be less than or equal to {} (it currently is '{shown}').",
                         bounds.end()
                     )));
                 }
                 Ok(Some(number))
             }
             _ => Err(error(format!(
-                "This value must be greater than or equal to {} (it currently is '{value}').",
+                "This value must be greater than or equal to {} (it currently is '{shown}').",
                 bounds.start()
             ))),
         }
@@ -193,11 +196,12 @@ impl Params {
     pub(super) fn reject_unknown(self) -> Result<(), Error> {
         let names: Vec<_> = self.remaining.iter().map(|(name, _)| self.qualified(name)).collect();
         let Some(first) = names.first() else { return Ok(()) };
+        let shown: Vec<_> = names.iter().map(|name| excerpt(name)).collect();
         let plural = if names.len() > 1 { "s" } else { "" };
         Err(Error::parameter(
             first,
             "parameter_unknown",
-            format!("Received unknown parameter{plural}: {}", names.join(", ")),
+            format!("Received unknown parameter{plural}: {}", shown.join(", ")),
         ))
     }
 
@@ -220,7 +224,7 @@ impl Params {
     /// 400: the value has another type.
     pub(super) fn type_error(&self, name: &str, expected: &str, actual: &str) -> Error {
         let name = self.qualified(name);
-        let message = format!("Invalid {name}: it accepts {expected}, not a {actual}.");
+        let message = format!("Invalid {}: it accepts {expected}, not a {actual}.", excerpt(&name));
         Error::parameter(name, "parameter_invalid", message)
     }
 }

@@ -12,6 +12,7 @@ use super::{
         error::{
             Error,
             evaluation::{ErrorCode, EvaluationError},
+            excerpt,
         },
         known_features,
     },
@@ -118,6 +119,6 @@ async fn is_listed<S: Store>(
 fn flag_not_found(key: &str) -> EvaluationError {
     EvaluationError::bad_request(
         ErrorCode::FlagNotFound,
-        format!("There is no feature with the lookup key '{key}'."),
+        format!("There is no feature with the lookup key '{}'.", excerpt(key)),
     )
 }
