@@ -60,7 +60,7 @@ pub mod catalog;
 
 pub mod fast_path;
 
-use http::{HeaderName, Method, header};
+use http::{HeaderName, HeaderValue, Method, header};
 
 use self::{active_entitlements::LIST_PATH, error::Error, router::RouteMatch};
 pub use self::{
@@ -178,6 +178,9 @@ const fn route(
     Route { method, path, access, operation }
 }
 
+/// The value of `X-Content-Type-Options` in every response: a browser must not guess another type.
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+
 /// Answers a request.
 pub async fn handle<S: Store>(app: &App<'_, S>, request: &Request, now: Timestamp) -> Response {
     let mut response = match dispatch(app, request, now).await {
@@ -185,6 +188,7 @@ pub async fn handle<S: Store>(app: &App<'_, S>, request: &Request, now: Timestam
         Err(error) => error.log_and_respond(app.log),
     };
     cors::apply(app.settings, ROUTES, request, &mut response);
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     if request.method() == Method::HEAD {
         response.body_mut().clear();
     }
@@ -194,7 +198,9 @@ pub async fn handle<S: Store>(app: &App<'_, S>, request: &Request, now: Timestam
 /// The response to every request while a setting is malformed.
 #[must_use]
 pub fn misconfigured(error: &settings::Error) -> Response {
-    Error::from(error).to_response()
+    let mut response = Error::from(error).to_response();
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    response
 }
 
 async fn dispatch<S: Store>(

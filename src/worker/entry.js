@@ -51,15 +51,20 @@ function callCore(core, work) {
   }
 }
 
-// A request id, `req_` and 16 hex digits, names a request in a log and is no secret: the isolate's prefix and a counter.
-const isolateId = `req_${hex(Math.random() * 2 ** 32)}`;
-let requestCount = Math.random() * 2 ** 32;
+/** Random numbers for request ids: one call fills as many as 256 ids need. */
+const randomNumbers = new Uint32Array(512);
+let usedNumbers = randomNumbers.length;
 
-const newRequestId = () => isolateId + hex(requestCount++);
-
-function hex(number) {
-  return (number >>> 0).toString(16).padStart(8, "0");
+/** Creates a request id, `req_` and 16 hex digits. It tells nothing of other requests, such as their number. */
+function newRequestId() {
+  if (usedNumbers === randomNumbers.length) {
+    crypto.getRandomValues(randomNumbers);
+    usedNumbers = 0;
+  }
+  return `req_${nextHex()}${nextHex()}`;
 }
+
+const nextHex = () => randomNumbers[usedNumbers++].toString(16).padStart(8, "0");
 
 /** The largest body that is read here, in bytes. The slow path reads a larger one, or one without a length, in chunks. */
 const maxBodyBytes = fastPath.max_body_bytes();

@@ -15,13 +15,19 @@ export function decodeEvent(encoded) {
 export function decodeResponse(encoded, requestId) {
   if (encoded.startsWith("{")) {
     return new Response(encoded, {
-      headers: { "content-type": "application/json", "cache-control": "no-store", vary: "Origin", "request-id": requestId },
+      headers: {
+        "content-type": "application/json",
+        "cache-control": "no-store",
+        vary: "Origin",
+        "x-content-type-options": "nosniff",
+        "request-id": requestId,
+      },
     });
   }
   const end = encoded.indexOf("\n\n");
   const [status, ...lines] = encoded.slice(0, end).split("\n");
   // workerd builds `Headers` from an object at a fraction of what a list of pairs costs.
-  const headers = { "request-id": requestId };
+  const headers = { "x-content-type-options": "nosniff", "request-id": requestId };
   for (const line of lines) {
     const colon = line.indexOf(": ");
     headers[line.slice(0, colon)] = line.slice(colon + 2);

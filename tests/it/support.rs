@@ -285,7 +285,10 @@ impl FastPathAnswer {
             Self::Query(..) => panic!("not answered by the replica: {self:?}"),
             Self::Webhook(expected) => {
                 assert_eq!(expected.status(), response.status(), "{request:?}");
-                assert_eq!(expected.headers(), response.headers(), "{request:?}");
+                // The shells add this header to every response of the fast path.
+                let mut headers = response.headers().clone();
+                assert!(headers.remove("x-content-type-options").is_some(), "{request:?}");
+                assert_eq!(expected.headers(), &headers, "{request:?}");
                 assert_eq!(expected.body(), response.body(), "{request:?}");
                 return;
             }

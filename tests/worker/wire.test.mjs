@@ -29,7 +29,8 @@ test("a response has the encoded status, headers and body, and the id of the req
     const response = decodeResponse(expand(encoded), "req_0123456789abcdef");
     const expected = Object.entries(headers).map(([name, value]) => [name, expand(value)]);
     assert.equal(response.status, status, why);
-    assert.deepEqual(Object.fromEntries(response.headers), { ...Object.fromEntries(expected), "request-id": "req_0123456789abcdef" }, why);
+    const added = { "request-id": "req_0123456789abcdef", "x-content-type-options": "nosniff" };
+    assert.deepEqual(Object.fromEntries(response.headers), { ...Object.fromEntries(expected), ...added }, why);
     assert.equal(await response.text(), body, why);
   }
 });
