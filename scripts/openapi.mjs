@@ -240,6 +240,7 @@ function toResponses(route, isCatalog, hasInput, parameters) {
     403: isAuthenticated && "Forbidden",
     404: isCatalog ? "CatalogNotFound" : path.includes("{") && "NotFound",
     409: isCatalog && isPost && "KeyInUse",
+    408: isPost && "BodyTimeout",
     413: isPost && "TooLarge",
     414: hasQuery && "UriTooLong",
     431: hasQuery && "UriTooLong",

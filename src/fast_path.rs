@@ -9,11 +9,12 @@
 //! |--------------------------|--------------------------------------------------------|
 //! | [`lookup()`]             | a check or a response from the cache, or a query       |
 //! | [`answer_from_record()`] | the check or the response to that query                |
+//! | [`accepts_webhook()`]    | whether the body of an event is read                   |
 //! | [`verify_webhook()`]     | a response, or an event for the customer's ledger      |
 //! | [`webhook_response()`]   | the response to that event                             |
-//! | [`max_body_bytes()`]     | the largest body for `verify_webhook`                  |
+//! | [`max_webhook_bytes()`], [`body_timeout()`] | the limits of that body             |
 //!
-//! The first four return `None` if the request must take the slow path.
+//! A function that returns `None`, or false, leaves the request to the slow path.
 
 use std::{
     cell::{OnceCell, RefCell},
@@ -24,7 +25,7 @@ use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 
 use crate::{
     api::{
-        MAX_BODY_BYTES,
+        body,
         fast_path::{self, WebhookResult, wire},
         settings::{Bindings, Settings},
     },
@@ -85,6 +86,15 @@ pub fn answer_from_record(query: &str, record: &[u8]) -> Option<String> {
     ))
 }
 
+/// Whether the body of a webhook with this signature is read. False also if a setting is malformed.
+#[wasm_bindgen]
+#[must_use]
+pub fn accepts_webhook(signature: &str, env: &Env) -> bool {
+    load_settings(env).is_some_and(|settings| {
+        fast_path::accepts_webhook(&settings, signature, unix_millis().to_timestamp())
+    })
+}
+
 /// Verifies a webhook. Returns the response, or the summary to store in the customer's ledger object.
 #[wasm_bindgen]
 #[must_use]
@@ -105,11 +115,18 @@ pub fn webhook_response(event: &str, receipt: &str) -> Option<String> {
     Some(wire::encode_response(&fast_path::acknowledgement(&event, &customer.id, receipt)))
 }
 
-/// Returns the maximum size of a body, for JavaScript to check before it reads one.
+/// Returns the maximum size of a webhook's body, in bytes.
 #[wasm_bindgen]
 #[must_use]
-pub fn max_body_bytes() -> usize {
-    MAX_BODY_BYTES
+pub fn max_webhook_bytes() -> usize {
+    body::MAX_WEBHOOK_BYTES
+}
+
+/// Returns how long a client may take to send a body, in milliseconds.
+#[wasm_bindgen]
+#[must_use]
+pub fn body_timeout() -> u32 {
+    body::BODY_TIMEOUT
 }
 
 /// Returns the settings. `None` if one is malformed: the slow path reports which.

@@ -57,6 +57,8 @@ const eventStream = (description) => ({ media: "text/event-stream", schema: { ty
 const CONTEXT = strictObject({ targetingKey: required(CUSTOMER) }, { additionalProperties: true });
 
 const OFREP_RESPONSES = {
+  408: undefined,
+  413: undefined,
   401: "EmptyBody",
   403: "EmptyBody",
   429: "TooManyRequests",

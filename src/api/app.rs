@@ -10,17 +10,14 @@ use serde::Serialize;
 use super::{feature_cache::FeatureCache, settings::Settings};
 use crate::token::JwksCache;
 
-/// The maximum size of a request body: 1 MiB. A summary with ten entitlements has about 3 KiB, and
-/// 200 KiB if it also lists a thousand previous ones. A shell may stop reading one byte past it.
-pub const MAX_BODY_BYTES: usize = 1 << 20;
-
 /// The header that makes a request to the catalog idempotent.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The header with the id of a request, as Stripe's SDKs expect it. The shell sets it.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
-/// A request with its complete body.
+/// A request with its complete body. The body is empty until a handler receives it: see
+/// [`super::body`].
 pub type Request = http::Request<Vec<u8>>;
 
 /// A complete response, or the head of a stream if its extensions contain a

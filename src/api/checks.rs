@@ -17,6 +17,7 @@ use serde::Serialize;
 use super::{
     app::{App, Request, Response, json_response},
     auth::{self, Principal},
+    body::{self, MAX_BATCH_BYTES, RequestBody},
     error::{Error, ErrorBody},
     form::{OneOrMany, Params},
 };
@@ -45,9 +46,11 @@ pub(super) async fn check<S: Store>(
 /// Handles `POST /v1/check`, as JSON or as a form.
 pub(super) async fn check_batch<S: Store>(
     app: &App<'_, S>,
-    request: &Request,
+    request: &mut Request,
+    body: &impl RequestBody,
 ) -> Result<Response, Error> {
     let principal = Principal::Server(auth::authenticate_reader(app.settings, request)?);
+    body::receive(request, body, MAX_BATCH_BYTES).await?;
     let mut params = Params::from_body(request)?;
     let Some(checks) = params.take_objects("checks")? else {
         let (queries, shape) = parse_queries(&mut params, &principal)?;

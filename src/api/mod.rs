@@ -4,6 +4,7 @@
 //! |----------------------------------|--------------------------------------------------------------|
 //! | `app`                            | the request context, requests, responses                     |
 //! | `router`                         | matches a method and a path against a route table            |
+//! | [`body`]                         | request bodies: their limits, and when they are read         |
 //! | `auth` · `form` · `page`         | callers · parameters · pagination                            |
 //! | `error`                          | every failure and its status                                 |
 //! | [`settings`]                     | the operator's settings                                      |
@@ -25,6 +26,7 @@
 //! Cloudflare, is not here.
 
 mod app;
+pub mod body;
 mod router;
 
 mod error;
@@ -62,9 +64,9 @@ pub mod fast_path;
 
 use http::{HeaderName, HeaderValue, Method, header};
 
-use self::{active_entitlements::LIST_PATH, error::Error, router::RouteMatch};
+use self::{active_entitlements::LIST_PATH, body::RequestBody, error::Error, router::RouteMatch};
 pub use self::{
-    app::{App, IDEMPOTENCY_KEY, MAX_BODY_BYTES, REQUEST_ID, Request, Response},
+    app::{App, IDEMPOTENCY_KEY, REQUEST_ID, Request, Response},
     feature_cache::FeatureCache,
     router::{Access, Route},
 };
@@ -181,13 +183,19 @@ const fn route(
 /// The value of `X-Content-Type-Options` in every response: a browser must not guess another type.
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
-/// Answers a request.
-pub async fn handle<S: Store>(app: &App<'_, S>, request: &Request, now: Timestamp) -> Response {
-    let mut response = match dispatch(app, request, now).await {
+/// Answers a request. Its body is read once the caller is authenticated: see [`body`].
+pub async fn handle<S: Store, B: RequestBody>(
+    app: &App<'_, S>,
+    request: http::Request<B>,
+    now: Timestamp,
+) -> Response {
+    let (head, body) = request.into_parts();
+    let mut request = Request::from_parts(head, Vec::new());
+    let mut response = match dispatch(app, &mut request, &body, now).await {
         Ok(response) => response,
         Err(error) => error.log_and_respond(app.log),
     };
-    cors::apply(app.settings, ROUTES, request, &mut response);
+    cors::apply(app.settings, ROUTES, &request, &mut response);
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     if request.method() == Method::HEAD {
         response.body_mut().clear();
@@ -205,7 +213,8 @@ pub fn misconfigured(error: &settings::Error) -> Response {
 
 async fn dispatch<S: Store>(
     app: &App<'_, S>,
-    request: &Request,
+    request: &mut Request,
+    body: &impl RequestBody,
     now: Timestamp,
 ) -> Result<Response, Error> {
     if let Some(authority) = request.uri().authority() {
@@ -218,16 +227,12 @@ async fn dispatch<S: Store>(
         }
         RouteMatch::Options(response) => return Ok(response),
         #[cfg(feature = "catalog")]
-        RouteMatch::NotFound => return catalog::forward(app, request).await,
+        RouteMatch::NotFound => return catalog::forward(app, request, body).await,
         #[cfg(not(feature = "catalog"))]
         RouteMatch::NotFound => return Err(Error::no_route(method, path)),
     };
     match operation {
-        // These two limit the body themselves: their errors have the format of OFREP.
-        Operation::EvaluateFlag => Ok(ofrep::evaluate(app, request, &id, now).await),
-        Operation::EvaluateFlags => Ok(ofrep::evaluate_all(app, request, now).await),
-        _ if request.body().len() > MAX_BODY_BYTES => Err(Error::too_large(MAX_BODY_BYTES)),
-        Operation::Webhook => webhooks::receive_stripe(app, request, now).await,
+        Operation::Webhook => webhooks::receive_stripe(app, request, body, now).await,
         Operation::ListActiveEntitlements => active_entitlements::list(app, request, now).await,
         Operation::ListCustomerEntitlements => {
             active_entitlements::list_by_customer(app, request, &id, now).await
@@ -235,13 +240,15 @@ async fn dispatch<S: Store>(
         Operation::RetrieveActiveEntitlement => {
             active_entitlements::retrieve(app, request, &id).await
         }
-        Operation::Sync => sync::sync(app, request, &id).await,
+        Operation::Sync => sync::sync(app, request, body, &id).await,
         Operation::ListActivity => activity::list(app, request).await,
         Operation::ListSyncStatus => sync_status::list(app, request).await,
         Operation::Check => checks::check(app, request, now).await,
-        Operation::CheckBatch => checks::check_batch(app, request).await,
+        Operation::CheckBatch => checks::check_batch(app, request, body).await,
         Operation::Authorize => authorize::authorize(app, request, now).await,
-        Operation::CreateToken => tokens::create(app, request, now),
+        Operation::EvaluateFlag => Ok(ofrep::evaluate(app, request, body, &id, now).await),
+        Operation::EvaluateFlags => Ok(ofrep::evaluate_all(app, request, body, now).await),
+        Operation::CreateToken => tokens::create(app, request, body, now).await,
         Operation::RetrieveSnapshot => snapshots::retrieve(app, request, now).await,
         Operation::RetrieveJwks => Ok(snapshots::jwks(app)),
         Operation::Stream => stream::change_stream(app, request, now).await,

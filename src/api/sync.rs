@@ -11,6 +11,7 @@ use super::{
     active_entitlements::{self, ActiveEntitlementList},
     app::{App, Request, Response, json_response},
     auth,
+    body::{self, MAX_BODY_BYTES, RequestBody},
     error::{Error, excerpt},
     form::Params,
 };
@@ -44,10 +45,12 @@ struct SyncResponse<'a> {
 /// Handles `POST /v1/customers/{id}/sync`.
 pub(super) async fn sync<S: Store>(
     app: &App<'_, S>,
-    request: &Request,
+    request: &mut Request,
+    body: &impl RequestBody,
     id: &str,
 ) -> Result<Response, Error> {
     let livemode = auth::authenticate_server(app.settings, request)?;
+    body::receive(request, body, MAX_BODY_BYTES).await?;
     let mut params = Params::from_query_or_body(request)?;
     let until = parse_wait(&mut params)?;
     params.reject_unknown()?;

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{
     app::{App, Request, Response, json_response},
     auth,
+    body::{self, MAX_BODY_BYTES, RequestBody},
     error::Error,
     form::Params,
     settings,
@@ -35,12 +36,14 @@ struct TokenResponse<'a> {
 }
 
 /// Handles `POST /v1/tokens`.
-pub(super) fn create<S: Store>(
+pub(super) async fn create<S: Store>(
     app: &App<'_, S>,
-    request: &Request,
+    request: &mut Request,
+    body: &impl RequestBody,
     now: Timestamp,
 ) -> Result<Response, Error> {
     let livemode = auth::authenticate_server(app.settings, request)?;
+    body::receive(request, body, MAX_BODY_BYTES).await?;
     let mut params = Params::from_body(request)?;
     let id = params.take_required_string("customer")?;
     let id = CustomerId::try_from(id).map_err(|error| Error::invalid_id("customer", &error))?;

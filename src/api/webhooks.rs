@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::{
     app::{App, Request, Response, header_str, json_response},
+    body::{self, MAX_WEBHOOK_BYTES, RequestBody},
     error::Error,
     settings::{self, Settings},
 };
@@ -61,9 +62,12 @@ pub enum WebhookResult {
 /// Handles `POST /webhooks/stripe`.
 pub(super) async fn receive_stripe<S: Store>(
     app: &App<'_, S>,
-    request: &Request,
+    request: &mut Request,
+    body: &impl RequestBody,
     now: Timestamp,
 ) -> Result<Response, Error> {
+    check_head(app.settings, header_str(request, SIGNATURE_HEADER).unwrap_or_default(), now)?;
+    body::receive(request, body, MAX_WEBHOOK_BYTES).await?;
     let header = header_str(request, SIGNATURE_HEADER).unwrap_or_default();
     match verify_and_parse(app.settings, header, request.body(), now)? {
         WebhookResult::Apply(summary) => {
@@ -74,6 +78,23 @@ pub(super) async fn receive_stripe<S: Store>(
     }
 }
 
+/// Checks what is known of an event before its body is read: that a secret is set, and that the
+/// signature has a valid form and a recent timestamp.
+pub(super) fn check_head(
+    settings: &Settings,
+    signature: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
+    if settings.webhook_secrets.is_empty() {
+        return Err(Error::unconfigured(format!(
+            "No webhook secret is set. Put the signing secret of the endpoint in Stripe (whsec_…) \
+             into {}.",
+            settings::WEBHOOK_SECRETS
+        )));
+    }
+    Ok(signature::check_header(signature, now)?)
+}
+
 /// Verifies and parses one event. Writes nothing: no error here has a cause for the operator's log.
 pub(super) fn verify_and_parse(
     settings: &Settings,
@@ -81,15 +102,8 @@ pub(super) fn verify_and_parse(
     body: &[u8],
     now: Timestamp,
 ) -> Result<WebhookResult, Error> {
-    let secrets = &settings.webhook_secrets;
-    if secrets.is_empty() {
-        return Err(Error::unconfigured(format!(
-            "No webhook secret is set. Put the signing secret of the endpoint in Stripe (whsec_…) \
-             into {}.",
-            settings::WEBHOOK_SECRETS
-        )));
-    }
-    let verified = signature::verify(signature, body, secrets, now)?;
+    check_head(settings, signature, now)?;
+    let verified = signature::verify(signature, body, &settings.webhook_secrets, now)?;
     match stripe::parse(verified, settings.paused)? {
         Incoming::Summary(summary) => Ok(WebhookResult::Apply(summary)),
         // A 200 would lose the event, because it does not name the customer.

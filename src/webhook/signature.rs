@@ -68,7 +68,7 @@ pub enum Error {
     /// No `v1` signature matches this body under any configured secret.
     #[error("no signature matches")]
     Mismatch,
-    /// The signature matches, but its timestamp is outside the tolerance.
+    /// The timestamp is outside the tolerance.
     #[error("signed at {signed_at}, more than {TOLERANCE} s from {now}")]
     Stale {
         /// The timestamp in the header.
@@ -157,6 +157,20 @@ pub fn verify<'a>(
         return Err(Error::Stale { signed_at, now });
     }
     Ok(Verified { body, signed_at, modes })
+}
+
+/// Checks the header alone: its form, and that its timestamp is at most [`TOLERANCE`] seconds from
+/// `now`. So a caller need not read a body that [`verify()`] would not accept.
+///
+/// # Errors
+///
+/// Returns whether the header or its timestamp is not valid.
+pub fn check_header(header: &str, now: Timestamp) -> Result<(), Error> {
+    let SignatureHeader { signed_at, .. } = SignatureHeader::parse(header)?;
+    if signed_at.0.abs_diff(now.0) > TOLERANCE {
+        return Err(Error::Stale { signed_at, now });
+    }
+    Ok(())
 }
 
 /// Creates the header that [`verify()`] accepts for `body`: with the timestamp `now`, and signed with

@@ -108,14 +108,7 @@ impl Crypto for WebCrypto {
             if response.status() != 200 {
                 return Err(format!("unexpected status {}", response.status()).into());
             }
-            let body = match response.body() {
-                Some(stream) => http::read_limited(&stream, MAX_JWKS_BYTES).await?,
-                None => Vec::new(),
-            };
-            if body.len() > MAX_JWKS_BYTES {
-                return Err(format!("the JWKS is larger than {MAX_JWKS_BYTES} bytes").into());
-            }
-            Ok(body)
+            http::read_response(&response, "JWKS", MAX_JWKS_BYTES).await
         };
         request.await.map_err(|error: JsValue| unreachable("issuer", error))
     }

@@ -10,6 +10,7 @@
 // is first imported, not before an isolate's first response.
 
 import * as fastPath from "entgate-fast-path";
+import { readBody } from "./body.js";
 import module from "./fast_path.wasm";
 import { decodeEvent, decodeRecordKey, decodeResponse } from "./wire.js";
 
@@ -66,8 +67,8 @@ function newRequestId() {
 
 const nextHex = () => randomNumbers[usedNumbers++].toString(16).padStart(8, "0");
 
-/** The largest body that is read here, in bytes. The slow path reads a larger one, or one without a length, in chunks. */
-const maxBodyBytes = fastPath.max_body_bytes();
+const maxWebhookBytes = fastPath.max_webhook_bytes();
+const bodyTimeout = fastPath.body_timeout();
 
 /** A Durable Object is addressed by its id; the URL only has to be valid. */
 const OBJECT_URL = "https://customer/";
@@ -78,9 +79,12 @@ const ledgerStub = ({ LEDGERS }, key) => LEDGERS.get(LEDGERS.idFromName(key));
 /** The path and query of a URL, whose origin has at least `http://` and one character. */
 const pathAndQuery = (url) => url.slice(url.indexOf("/", "http://".length + 1));
 
-/** Answers any request with the `worker` core. */
-const slowPath = async (request, env, context) =>
-  callCore(worker ?? (await loadWorker()), (core) => core.fetch(request, env, context, newRequestId()));
+/**
+ * Answers any request with the `worker` core, which calls `read` with its limit if it needs the body: once the caller is
+ * authenticated.
+ */
+const slowPath = async (request, env, context, read = (limit) => readBody(request, limit, bodyTimeout)) =>
+  callCore(worker ?? (await loadWorker()), (core) => core.fetch(request, env, context, newRequestId(), read));
 
 /** Answers a `GET` without the `worker` core, with at most one KV read; undefined if it needs the slow path. */
 function tryFastPath(request, env, context) {
@@ -103,9 +107,12 @@ function tryFastPath(request, env, context) {
 
 /** Handles a webhook of Stripe: responds once the customer's ledger object has stored the event. */
 async function handleWebhook(request, env, context) {
-  const body = await request.arrayBuffer();
   const signature = request.headers.get("stripe-signature") ?? "";
-  const verified = callCore(fastPath, () => fastPath.verify_webhook(request.url, signature, new Uint8Array(body), env));
+  // The slow path answers with the reason.
+  if (!callCore(fastPath, () => fastPath.accepts_webhook(signature, env))) return slowPath(request, env, context);
+  const body = await readBody(request, maxWebhookBytes, bodyTimeout);
+  const verified =
+    typeof body !== "string" && callCore(fastPath, () => fastPath.verify_webhook(request.url, signature, new Uint8Array(body), env));
   if (verified) {
     const event = decodeEvent(verified);
     if (!event) return decodeResponse(verified, newRequestId());
@@ -118,16 +125,13 @@ async function handleWebhook(request, env, context) {
       // The slow path below sends the event again and reports the error. The ledger ignores a duplicate.
     }
   }
-  return slowPath(new Request(request, { body }), env, context);
+  return slowPath(request, env, context, async () => body);
 }
 
 export default {
   fetch(request, env, context) {
     if (request.method === "GET") return tryFastPath(request, env, context) ?? slowPath(request, env, context);
-    if (request.method === "POST" && pathAndQuery(request.url) === "/webhooks/stripe") {
-      const length = request.headers.get("content-length");
-      if (length && Number(length) <= maxBodyBytes) return handleWebhook(request, env, context);
-    }
+    if (request.method === "POST" && pathAndQuery(request.url) === "/webhooks/stripe") return handleWebhook(request, env, context);
     return slowPath(request, env, context);
   },
 

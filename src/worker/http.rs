@@ -1,24 +1,56 @@
 //! Conversions between the platform's requests and responses and [`api::Request`] and
 //! [`api::Response`].
 //!
-//! Bodies are bytes; a body that is too large is read up to one byte past its limit. Not here:
-//! routing, and the errors for bodies that are too large ([`api`]).
+//! Bodies are bytes. The memory of wasm never shrinks, so a body is copied to it once, and only if it is
+//! complete and not too large. `body.js` reads the body of a client's request. Not here: routing, and the
+//! limits of requests ([`api::body`]).
 
-use ::http::{HeaderName, HeaderValue, Method, Uri};
-use js_sys::{Reflect, Uint8Array};
+use ::http::{HeaderName, HeaderValue, Method, Request, Uri};
+use js_sys::{ArrayBuffer, Function, Promise, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Headers, ReadableStream, ReadableStreamDefaultReader, ResponseInit};
 use worker::Result;
 
-use crate::api::{self, MAX_BODY_BYTES, REQUEST_ID};
+use crate::api::{
+    self, REQUEST_ID,
+    body::{self, RequestBody},
+};
 
-/// Reads a client's request, and adds its id.
-pub(super) async fn read_client_request(
+/// The result of `readBody` in `body.js` for a body that exceeds the limit.
+const TOO_LARGE: &str = "too_large";
+
+/// The maximum size of a response of a Durable Object, in bytes: a ledger's record fits into a value of KV.
+pub(super) const MAX_OBJECT_RESPONSE_BYTES: usize = 25 << 20;
+
+/// The body of a client's request, which is not read yet.
+pub(super) struct ClientBody {
+    /// `readBody` of `body.js`, bound to the request.
+    read: Function,
+}
+
+impl RequestBody for ClientBody {
+    async fn read(&self, limit: usize) -> std::result::Result<Vec<u8>, body::Error> {
+        let read = async {
+            let returned = self.read.call1(&JsValue::NULL, &limit.into())?;
+            JsFuture::from(Promise::resolve(&returned)).await
+        };
+        let body = read.await.map_err(|_| body::Error::Interrupted)?;
+        match body.as_string().as_deref() {
+            Some(TOO_LARGE) => Err(body::Error::TooLarge { limit }),
+            Some(_) => Err(body::Error::TimedOut),
+            None => Ok(Uint8Array::new(&body).to_vec()),
+        }
+    }
+}
+
+/// Converts a client's request, and adds its id. Its body is read later, with `read`.
+pub(super) fn client_request(
     request: &web_sys::Request,
     id: &HeaderValue,
-) -> Result<api::Request> {
-    let mut message = read_request(request, &api::REQUEST_HEADERS).await?;
+    read: Function,
+) -> Result<Request<ClientBody>> {
+    let mut message = request_head(request, &api::REQUEST_HEADERS)?.map(|()| ClientBody { read });
     message.headers_mut().insert(REQUEST_ID, id.clone());
     Ok(message)
 }
@@ -29,13 +61,19 @@ pub(super) fn respond(mut response: api::Response, id: HeaderValue) -> Result<we
     to_response(&response)
 }
 
-/// Reads a request: its method, URL, body and these headers. The body is read up to one byte past
-/// the API's limit, so that the API rejects it.
-pub(super) async fn read_request(
+/// Reads a request of this deployment's Worker to a Durable Object: its method, URL, body and these
+/// headers.
+pub(super) async fn read_object_request(
     request: &web_sys::Request,
     headers: &[HeaderName],
 ) -> Result<api::Request> {
-    let mut message = api::Request::new(read_body(request).await?);
+    let body = read_buffer(request.array_buffer()?, body::MAX_CATALOG_BYTES).await?;
+    Ok(request_head(request, headers)?.map(|()| body))
+}
+
+/// Converts the method, the URL and these headers of a request.
+fn request_head(request: &web_sys::Request, headers: &[HeaderName]) -> Result<Request<()>> {
+    let mut message = Request::new(());
     *message.method_mut() =
         Method::from_bytes(request.method().as_bytes()).map_err(|error| error.to_string())?;
     // An invalid URL becomes `/`, which has no route.
@@ -72,29 +110,50 @@ pub(super) fn response_init(response: &api::Response) -> Result<ResponseInit> {
     Ok(init)
 }
 
-async fn read_body(request: &web_sys::Request) -> std::result::Result<Vec<u8>, JsValue> {
-    match request.body() {
-        Some(stream) => read_limited(&stream, MAX_BODY_BYTES).await,
-        None => Ok(Vec::new()),
+/// Reads a body that this deployment's own code created.
+pub(super) async fn read_buffer(
+    buffer: Promise,
+    limit: usize,
+) -> std::result::Result<Vec<u8>, JsValue> {
+    let buffer: ArrayBuffer = JsFuture::from(buffer).await?.unchecked_into();
+    let length = usize::try_from(buffer.byte_length()).unwrap_or(usize::MAX);
+    if length > limit {
+        Err(too_large("body", limit))
+    } else {
+        Ok(Uint8Array::new(&buffer).to_vec())
     }
 }
 
-/// Reads a stream up to one byte past the limit, and cancels the rest.
-pub(super) async fn read_limited(
-    stream: &ReadableStream,
+/// Reads a response of another server. If it is larger than `limit`, cancels the rest and fails, with its
+/// `name` in the message.
+pub(super) async fn read_response(
+    response: &web_sys::Response,
+    name: &str,
     limit: usize,
 ) -> std::result::Result<Vec<u8>, JsValue> {
+    let Some(stream): Option<ReadableStream> = response.body() else { return Ok(Vec::new()) };
     let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
-    let mut body = Vec::new();
-    while body.len() <= limit {
+    let (mut chunks, mut length) = (Vec::new(), 0_usize);
+    loop {
         let chunk = JsFuture::from(reader.read()).await?;
         if Reflect::get(&chunk, &"done".into())?.is_truthy() {
-            return Ok(body);
+            break;
         }
         let chunk: Uint8Array = Reflect::get(&chunk, &"value".into())?.unchecked_into();
+        length = length.saturating_add(usize::try_from(chunk.byte_length()).unwrap_or(usize::MAX));
+        if length > limit {
+            JsFuture::from(reader.cancel()).await?;
+            return Err(too_large(name, limit));
+        }
+        chunks.push(chunk);
+    }
+    let mut body = Vec::with_capacity(length);
+    for chunk in chunks {
         body.extend(chunk.to_vec());
     }
-    JsFuture::from(reader.cancel()).await?;
-    body.truncate(limit.saturating_add(1));
     Ok(body)
+}
+
+fn too_large(name: &str, limit: usize) -> JsValue {
+    format!("the {name} is larger than {limit} bytes").into()
 }

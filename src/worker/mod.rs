@@ -3,6 +3,7 @@
 //! | module                   | contents                                                        |
 //! |--------------------------|-----------------------------------------------------------------|
 //! | `entry.js` · `worker.js` | what the runtime calls: [`crate::fast_path`] first, then this   |
+//! | `body.js`                | reads the bodies of requests                                    |
 //! | `wire.js`                | the strings that `entry.js` exchanges with the fast path        |
 //! | `microtask.js`           | a faster `queueMicrotask`                                       |
 //! | `runtime` · `random`     | settings, clock, timers, log · random numbers                   |
@@ -60,6 +61,7 @@ use std::convert::Infallible as CatalogStub;
 use std::rc::Rc;
 
 use ::http::HeaderValue;
+use js_sys::Function;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::{
     Context, Env, Response, Result, ScheduleContext, ScheduledEvent, console_error, event,
@@ -168,7 +170,8 @@ impl store::Store for Bindings {
     }
 }
 
-/// Answers one request. `id` is the request id, which `entry.js` creates.
+/// Answers one request. `entry.js` creates the request id, `id`, and `read`, which reads the body up to a
+/// limit.
 ///
 /// # Errors
 ///
@@ -179,8 +182,9 @@ pub async fn fetch(
     env: Env,
     context: worker_sys::Context,
     id: String,
+    read: Function,
 ) -> Result<web_sys::Response> {
-    let response = answer(&request, &env, &Context::new(context), id).await;
+    let response = answer(&request, &env, &Context::new(context), id, read).await;
     response.or_else(|error| {
         console_error!("{error}");
         Response::error("INTERNAL SERVER ERROR", 500).map(Into::into)
@@ -193,6 +197,7 @@ async fn answer(
     env: &Env,
     context: &Context,
     id: String,
+    read: Function,
 ) -> Result<web_sys::Response> {
     let id = HeaderValue::try_from(id).map_err(|error| error.to_string())?;
     let settings = match load_settings(env) {
@@ -213,8 +218,8 @@ async fn answer(
         random: || u128::from(random_u64()) << 64 | u128::from(random_u64()),
         log: log_error,
     };
-    let message = http::read_client_request(request, &id).await?;
-    let mut response = api::handle(&app, &message, now_millis().to_timestamp()).await;
+    let message = http::client_request(request, &id, read)?;
+    let mut response = api::handle(&app, message, now_millis().to_timestamp()).await;
     match response.extensions_mut().remove::<StreamRequest>() {
         Some(stream) => {
             let signal = request.signal();

@@ -7,17 +7,27 @@ declare module "*.wasm" {
 
 declare module "entgate-fast-path" {
   export * from "entgate-core";
-  /** The first four return undefined where the request needs the slow path: see src/fast_path.rs. */
+  /** These return undefined, or false, where the request needs the slow path: see src/fast_path.rs. */
   export function lookup(url: string, authorization: string, env: object): string | undefined;
   export function answer_from_record(query: string, record: Uint8Array): string | undefined;
   export function verify_webhook(url: string, signature: string, body: Uint8Array, env: object): string | undefined;
   export function webhook_response(verified: string, receipt: string): string | undefined;
-  export function max_body_bytes(): number;
+  export function accepts_webhook(signature: string, env: object): boolean;
+  export function max_webhook_bytes(): number;
+  export function body_timeout(): number;
 }
 
 declare module "entgate-worker" {
   export * from "entgate-core";
-  export function fetch(request: Request, env: object, context: object, id: string): Promise<Response>;
+  /** What `read` returns for a limit in bytes: see readBody in body.js. */
+  type Body = ArrayBuffer | string;
+  export function fetch(
+    request: Request,
+    env: object,
+    context: object,
+    id: string,
+    read: (limit: number) => Promise<Body>,
+  ): Promise<Response>;
   export function scheduled(event: object, env: object, context: object): Promise<void>;
   export const LedgerObject: DurableObjectClass;
   export const CustomerIndexObject: DurableObjectClass;

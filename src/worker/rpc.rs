@@ -4,13 +4,14 @@
 //! newer release wrote the message or the tables, and this release cannot use them. Which messages
 //! an object accepts is defined next to its stub.
 
-use js_sys::{Promise, Uint8Array};
+use js_sys::Promise;
 use serde::Serialize;
 use wasm_bindgen::{JsCast as _, JsValue, prelude::wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::RequestInit;
 use worker::{Error, ObjectId, ObjectNamespace, Request, Response, Result, Stub};
 
+use super::http::{MAX_OBJECT_RESPONSE_BYTES, read_buffer};
 use crate::{
     json::{self, FromJson},
     ledger::{PortError, StepError},
@@ -59,8 +60,8 @@ pub(super) async fn post(
     let object: JsObjectStub = object_stub(objects, name)?.into_rpc();
     let response = JsFuture::from(object.fetch(OBJECT_URL, &init)?).await?;
     let response: web_sys::Response = response.unchecked_into();
-    let body = JsFuture::from(response.array_buffer()?).await?;
-    Ok((response, Uint8Array::new(&body).to_vec()))
+    let body = read_buffer(response.array_buffer()?, MAX_OBJECT_RESPONSE_BYTES).await?;
+    Ok((response, body))
 }
 
 /// Sends a message as [`post()`] does, to an object that is the store `port`. Returns the body of a

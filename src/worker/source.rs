@@ -78,13 +78,7 @@ async fn fetch(
     let header = |name| response.headers().get(name).ok().flatten();
     let retry_after = header("Retry-After").and_then(|seconds| seconds.parse().ok());
     let should_retry = header("Stripe-Should-Retry").and_then(|flag| flag.parse().ok());
-    let body = match response.body() {
-        Some(stream) => http::read_limited(&stream, MAX_RESPONSE_LEN).await?,
-        None => Vec::new(),
-    };
-    if body.len() > MAX_RESPONSE_LEN {
-        return Err(format!("the response is larger than {MAX_RESPONSE_LEN} bytes").into());
-    }
+    let body = http::read_response(&response, "response", MAX_RESPONSE_LEN).await?;
     Ok(StripeResponse { status: response.status(), retry_after, should_retry, body })
 }
 

@@ -1,6 +1,6 @@
 //! Keys, methods, paths, body limits, webhooks and health over HTTP.
 
-use entgate::api::MAX_BODY_BYTES;
+use entgate::api::body::MAX_WEBHOOK_BYTES;
 use serde_json::json;
 
 use crate::support::{LIVE_KEY, NOW, SECRET, configured, event, service, signed};
@@ -163,7 +163,7 @@ fn head_returns_the_headers_of_get_without_the_body() {
 fn a_body_of_one_mebibyte_is_accepted_and_one_byte_more_returns_413() {
     let service = service();
     let grant = event("cus_ada", 1, &["sms"], false).to_string();
-    let at_limit = format!("{grant}{}", " ".repeat(MAX_BODY_BYTES - grant.len()));
+    let at_limit = format!("{grant}{}", " ".repeat(MAX_WEBHOOK_BYTES - grant.len()));
     assert_eq!(service.receives(&at_limit, &signed(&at_limit, SECRET, NOW)).status, 200);
 
     let past_limit = format!("{at_limit} ");

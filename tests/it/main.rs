@@ -11,6 +11,7 @@
 mod active_entitlements;
 mod activity;
 mod authorize;
+mod bodies;
 mod catalog;
 mod checks;
 mod cors;

@@ -8,6 +8,7 @@ use std::{
 use entgate::{
     api::{
         self, App, FeatureCache, Request, Response,
+        body::RequestBody,
         fast_path::{self, FastAnswer, FastQuery, WebhookResult, wire},
         settings::Settings,
         stream::StreamRequest,
@@ -144,14 +145,19 @@ impl Service {
         }
         let request = request.body(body.to_vec()).unwrap();
         let fast = self.fast_path(&request);
-        let Self { store, now, settings, feature_cache, jwks_cache } = self;
-        let app = App { store, settings, feature_cache, jwks_cache, random: || 0xabc, log: |_| {} };
-        let response = pollster::block_on(api::handle(&app, &request, *now));
+        let response = pollster::block_on(self.handle(request.clone()));
         if let Some(fast) = fast {
             fast.assert_equals(&response, &request);
         }
         let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
         Answer { status: response.status().as_u16(), body, response }
+    }
+
+    /// Answers a request on the slow path.
+    pub(crate) async fn handle<B: RequestBody>(&self, request: http::Request<B>) -> Response {
+        let Self { store, now, settings, feature_cache, jwks_cache } = self;
+        let app = App { store, settings, feature_cache, jwks_cache, random: || 0xabc, log: |_| {} };
+        api::handle(&app, request, *now).await
     }
 
     /// The answer of the fast path, if it answers the request.
@@ -170,6 +176,9 @@ impl Service {
                 return None;
             }
             let signature = header("stripe-signature")?;
+            if !fast_path::accepts_webhook(&self.settings, signature, self.now) {
+                return None;
+            }
             let body = request.body();
             return match fast_path::verify_webhook(&self.settings, &url, signature, body, self.now)
             {

@@ -127,7 +127,8 @@ describe("POST /webhooks/stripe", () => {
         stream.close();
       },
     });
-    const options = { method: "POST", body: chunks, duplex: "half" };
+    const header = Stripe.webhooks.generateTestHeaderString({ payload: "", secret: SECRET });
+    const options = { method: "POST", body: chunks, duplex: "half", headers: { "stripe-signature": header } };
     const response = await fetch(new URL("/webhooks/stripe", service.url), options);
     assert.equal(response.status, 413);
   });

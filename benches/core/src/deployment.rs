@@ -67,7 +67,7 @@ impl Deployment {
     pub fn handle(&self, request: &Request) -> Response {
         let Self { settings, stores: store, feature_cache, jwks_cache } = self;
         let app = App { store, settings, feature_cache, jwks_cache, random: || 0, log: |_| {} };
-        pollster::block_on(api::handle(&app, request, NOW))
+        pollster::block_on(api::handle(&app, request.clone(), NOW))
     }
 }
 

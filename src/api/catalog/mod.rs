@@ -42,6 +42,7 @@ use self::context::RequestContext;
 use super::{
     app::{App, IDEMPOTENCY_KEY, REQUEST_ID, Request, Response, header_str, raw_json_response},
     auth,
+    body::{self, MAX_CATALOG_BYTES, RequestBody},
     error::Error,
     form::Params,
     router::{Access, Route, RouteMatch},
@@ -55,10 +56,6 @@ use crate::{
     source::API_VERSION,
     store::{CatalogClient as _, Store},
 };
-
-/// The most bytes of a body. The largest valid request, 20 items with 50 metadata keys each, has
-/// half as many. An event that contains its object twice still fits into a row of 2 MB.
-pub const MAX_BODY_BYTES: usize = 256 << 10;
 
 /// Marks a replayed response.
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -152,7 +149,8 @@ pub fn routes() -> impl Iterator<Item = (&'static Method, &'static str)> {
 /// Forwards a request that matches no route of the edge to the catalog.
 pub(super) async fn forward<S: Store>(
     app: &App<'_, S>,
-    request: &Request,
+    request: &mut Request,
+    body: &impl RequestBody,
 ) -> Result<Response, Error> {
     let (method, path) = (request.method(), request.uri().path());
     match Route::match_request(ROUTES, method, path)? {
@@ -162,10 +160,13 @@ pub(super) async fn forward<S: Store>(
     }
     let livemode = auth::authenticate_server(app.settings, request)?;
     idempotency_key(request)?;
-    match app.store.catalog() {
-        Some(catalog) => Ok(catalog.send(livemode, request).await?),
-        None => Err(Error::catalog_disabled(method, path)),
+    let Some(catalog) = app.store.catalog() else {
+        return Err(Error::catalog_disabled(method, path));
+    };
+    if !method.is_safe() {
+        body::receive(request, body, MAX_CATALOG_BYTES).await?;
     }
+    Ok(catalog.send(livemode, request).await?)
 }
 
 /// A failed request. The caller must roll its transaction back.
@@ -214,8 +215,8 @@ fn try_handle(tx: Tx<'_>, request: &Request) -> Result<Response, Error> {
         RouteMatch::Options(response) => return Ok(response),
         RouteMatch::NotFound => return Err(Error::no_route(method, path)),
     };
-    if request.body().len() > MAX_BODY_BYTES {
-        return Err(Error::too_large(MAX_BODY_BYTES));
+    if request.body().len() > MAX_CATALOG_BYTES {
+        return Err(body::Error::TooLarge { limit: MAX_CATALOG_BYTES }.into());
     }
     let key = idempotency_key(request)?;
     // Events name the request as their cause.

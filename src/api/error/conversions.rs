@@ -3,7 +3,10 @@
 use http::{StatusCode, header};
 
 use super::{Error, ErrorType};
-use crate::{api::settings, source, store, token, webhook};
+use crate::{
+    api::{body, settings},
+    source, store, token, webhook,
+};
 
 /// 401 for every invalid token, because the caller needs another one. `WWW-Authenticate` follows
 /// RFC 6750, section 3. 403 if the token is valid and names no customer, because a new token of the
@@ -68,6 +71,22 @@ impl From<store::Error> for Error {
         let mut response = Self::unavailable(message);
         response.0.cause = Some(error.to_string());
         response
+    }
+}
+
+/// 413 and 408, as HTTP defines them. A client whose body ended early does not see its 400.
+impl From<body::Error> for Error {
+    fn from(error: body::Error) -> Self {
+        let status = match error {
+            body::Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            body::Error::TimedOut => StatusCode::REQUEST_TIMEOUT,
+            body::Error::Interrupted => StatusCode::BAD_REQUEST,
+        };
+        let advice = match error {
+            body::Error::TooLarge { .. } | body::Error::Interrupted => "",
+            body::Error::TimedOut => " Send the request again, with its whole body at once.",
+        };
+        Self::new(status, ErrorType::InvalidRequest, format!("The {error}.{advice}"))
     }
 }
 

@@ -20,7 +20,10 @@ use super::{
     excerpt::{bounded, excerpt},
 };
 use crate::{
-    api::app::{Response, json_response},
+    api::{
+        app::{Response, json_response},
+        body,
+    },
     id, store,
 };
 
@@ -114,6 +117,13 @@ impl EvaluationError {
 impl From<Error> for EvaluationError {
     fn from(error: Error) -> Self {
         Self::Other(error)
+    }
+}
+
+/// 400: the protocol has no status for the size or the duration of a body.
+impl From<body::Error> for EvaluationError {
+    fn from(error: body::Error) -> Self {
+        Self::bad_request(ErrorCode::ParseError, Error::from(error).body().message())
     }
 }
 

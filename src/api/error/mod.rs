@@ -228,15 +228,6 @@ impl Error {
         error
     }
 
-    /// 413: the body exceeds the limit.
-    pub(super) fn too_large(limit: usize) -> Self {
-        Self::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            ErrorType::InvalidRequest,
-            body_too_large_message(limit),
-        )
-    }
-
     /// 503: a required setting is missing.
     pub(super) fn unconfigured(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorType::Api, message)
@@ -347,9 +338,4 @@ impl Error {
         }
         response
     }
-}
-
-/// The message for a body that exceeds a limit.
-pub(super) fn body_too_large_message(limit: usize) -> String {
-    format!("The body is longer than {limit} bytes, the maximum.")
 }

@@ -7,6 +7,7 @@
 //! |----------------------------|--------------------------------------------------------------------|
 //! | [`parse_query()`]          | URL, `Authorization`, now → [`FastQuery`]                          |
 //! | [`answer_from_record()`]   | [`FastQuery`], a record → [`FastAnswer`]                           |
+//! | [`accepts_webhook()`]      | signature, now → whether the body is read                          |
 //! | [`verify_webhook()`]       | URL, signature, body, now → [`WebhookResult`]                      |
 //! | [`acknowledgement()`]      | the ledger's receipt → a response                                  |
 //!
@@ -195,6 +196,13 @@ pub fn answer_from_record(
             (list.version >= query.at_least).then_some(FastAnswer::List(list))
         }
     }
+}
+
+/// Whether the body of an event may be read: a secret is set, and the signature has a valid form and a
+/// recent timestamp.
+#[must_use]
+pub fn accepts_webhook(settings: &Settings, signature: &str, now: Timestamp) -> bool {
+    webhooks::check_head(settings, signature, now).is_ok()
 }
 
 /// Verifies and parses one event. An error becomes a response. `url` is absolute.

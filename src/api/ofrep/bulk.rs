@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::{
     super::{
         app::{App, Request, Response, header_str, raw_json_response},
+        body::RequestBody,
         error::evaluation::EvaluationError,
         known_features,
     },
@@ -45,10 +46,11 @@ struct BulkMetadata {
 /// Handles `POST /ofrep/v1/evaluate/flags`.
 pub(in crate::api) async fn evaluate<S: Store>(
     app: &App<'_, S>,
-    request: &Request,
+    request: &mut Request,
+    body: &impl RequestBody,
     now: Timestamp,
 ) -> Response {
-    try_evaluate(app, request, now).await.unwrap_or_else(|error| {
+    try_evaluate(app, request, body, now).await.unwrap_or_else(|error| {
         if let Some(cause) = error.cause() {
             (app.log)(cause);
         }
@@ -58,10 +60,11 @@ pub(in crate::api) async fn evaluate<S: Store>(
 
 async fn try_evaluate<S: Store>(
     app: &App<'_, S>,
-    request: &Request,
+    request: &mut Request,
+    body: &impl RequestBody,
     now: Timestamp,
 ) -> Result<Response, EvaluationError> {
-    let customer = context::authorize_customer(app, request, now).await?;
+    let customer = context::authorize_customer(app, request, body, now).await?;
     let if_none_match = header_str(request, header::IF_NONE_MATCH).unwrap_or_default();
     let pushed =
         pushed_etag(request).map_or(Version::default(), |etag| etag::newest_version(&etag));

@@ -5,10 +5,11 @@
 use serde_json::Value;
 
 use super::super::{
-    app::{App, MAX_BODY_BYTES, Request},
+    app::{App, Request},
     auth::{self, Principal},
+    body::{self, MAX_BODY_BYTES, RequestBody},
     error::{
-        Error, body_too_large_message,
+        Error,
         evaluation::{ErrorCode, EvaluationError},
     },
 };
@@ -25,10 +26,12 @@ use crate::{
 /// 401 or 403, or 400 if the body is invalid.
 pub(super) async fn authorize_customer<S: Store>(
     app: &App<'_, S>,
-    request: &Request,
+    request: &mut Request,
+    body: &impl RequestBody,
     now: Timestamp,
 ) -> Result<CustomerKey, EvaluationError> {
     let principal = auth::authenticate_any(app, request, now).await?;
+    body::receive(request, body, MAX_BODY_BYTES).await?;
     let id = parse_targeting_key(request.body())?;
     match principal {
         Principal::Server(livemode) => Ok(CustomerKey { livemode, id }),
@@ -38,12 +41,6 @@ pub(super) async fn authorize_customer<S: Store>(
 }
 
 fn parse_targeting_key(body: &[u8]) -> Result<CustomerId, EvaluationError> {
-    if body.len() > MAX_BODY_BYTES {
-        return Err(EvaluationError::bad_request(
-            ErrorCode::ParseError,
-            body_too_large_message(MAX_BODY_BYTES),
-        ));
-    }
     let body: Value = json::from_slice(body).map_err(|error| {
         EvaluationError::bad_request(
             ErrorCode::ParseError,

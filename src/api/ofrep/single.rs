@@ -9,6 +9,7 @@ use percent_encoding::percent_decode_str;
 use super::{
     super::{
         app::{App, Request, Response, json_response},
+        body::RequestBody,
         error::{
             Error,
             evaluation::{ErrorCode, EvaluationError},
@@ -28,12 +29,13 @@ use crate::{
 /// Handles `POST /ofrep/v1/evaluate/flags/{key}`; `path_key` is the key as sent.
 pub(in crate::api) async fn evaluate<S: Store>(
     app: &App<'_, S>,
-    request: &Request,
+    request: &mut Request,
+    body: &impl RequestBody,
     path_key: &str,
     now: Timestamp,
 ) -> Response {
     let flag_key = FlagKey::parse(path_key);
-    match try_evaluate(app, request, &flag_key, now).await {
+    match try_evaluate(app, request, body, &flag_key, now).await {
         Ok(response) => response,
         Err((error, key)) => {
             if let Some(cause) = error.cause() {
@@ -70,12 +72,14 @@ impl FlagKey {
 
 async fn try_evaluate<'a, S: Store>(
     app: &App<'_, S>,
-    request: &Request,
+    request: &mut Request,
+    body: &impl RequestBody,
     flag_key: &'a FlagKey,
     now: Timestamp,
 ) -> Result<Response, (EvaluationError, &'a str)> {
     let with_display = |error| (error, flag_key.display.as_str());
-    let customer = context::authorize_customer(app, request, now).await.map_err(with_display)?;
+    let customer = context::authorize_customer(app, request, body, now).await;
+    let customer = customer.map_err(with_display)?;
     let candidates = flag_key.candidates();
     if candidates.is_empty() {
         return Err(with_display(flag_not_found(&flag_key.display)));

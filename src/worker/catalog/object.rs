@@ -59,7 +59,7 @@ impl CatalogObject {
             let key = request.headers().get(IDEMPOTENCY_KEY.as_str())?.unwrap_or_default();
             return Ok(api::catalog::key_in_use(&key));
         };
-        let request = http::read_request(request, &FORWARDED_HEADERS).await?;
+        let request = http::read_object_request(request, &FORWARDED_HEADERS).await?;
         let kind = if request.method().is_safe() { RequestKind::Read } else { RequestKind::Write };
         let storage = &self.process.ports.storage;
         let is_usable = match kind {

@@ -6,7 +6,7 @@
 use ::http::{HeaderName, HeaderValue, Uri, header};
 use js_sys::Uint8Array;
 use web_sys::{Headers, RequestInit};
-use worker::{Env, ObjectNamespace, Response, Result, State};
+use worker::{Env, ObjectNamespace, Result, State};
 
 pub(super) use crate::api::IDEMPOTENCY_KEY;
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     store::{self, CatalogClient as _},
     waiting::within,
     worker::{
+        http::{MAX_OBJECT_RESPONSE_BYTES, read_buffer},
         rpc,
         runtime::{SOURCE_TIMEOUT, sleep},
     },
@@ -79,7 +80,7 @@ impl CatalogStub {
         let catalog = rpc::object_stub(&self.namespace, livemode.as_str())?;
         let request = to_object_request(request)?;
         let response = catalog.fetch_with_request(request.into()).await?;
-        to_api_response(response).await
+        to_api_response(&response.into()).await
     }
 }
 
@@ -112,9 +113,10 @@ fn to_object_request(request: &api::Request) -> Result<web_sys::Request> {
     Ok(web_sys::Request::new_with_str_and_init(&format!("{ORIGIN}{path_and_query}"), &init)?)
 }
 
-async fn to_api_response(mut response: Response) -> Result<api::Response> {
-    let mut converted = api::Response::new(response.bytes().await?);
-    let status = response.status_code().try_into();
+async fn to_api_response(response: &web_sys::Response) -> Result<api::Response> {
+    let body = read_buffer(response.array_buffer()?, MAX_OBJECT_RESPONSE_BYTES).await?;
+    let mut converted = api::Response::new(body);
+    let status = response.status().try_into();
     *converted.status_mut() = status.map_err(|_| "invalid status in the response".to_owned())?;
     for name in &api::catalog::RESPONSE_HEADERS {
         if let Some(value) = response.headers().get(name.as_str())?

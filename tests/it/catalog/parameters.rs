@@ -1,6 +1,6 @@
 //! Request parameters: where they are accepted, how they are encoded, and their error messages.
 
-use entgate::{api::catalog::MAX_BODY_BYTES, id::Timestamp};
+use entgate::{api::body::MAX_CATALOG_BYTES, id::Timestamp};
 use serde_json::json;
 
 use super::{fixture::fixture, test_catalog::TestCatalog};
@@ -99,7 +99,7 @@ fn metadata_has_up_to_50_keys_of_40_characters_and_values_of_500_characters() {
 
 #[test]
 fn a_body_has_up_to_256_kib() {
-    assert_eq!(MAX_BODY_BYTES, 262_144);
+    assert_eq!(MAX_CATALOG_BYTES, 262_144);
     let catalog = TestCatalog::new();
     // Two adjacent `&` have no parameter between them.
     let form = |length: usize| format!("name=Ada{}", "&".repeat(length - "name=Ada".len()));

@@ -169,14 +169,14 @@ fn an_invalid_context_returns_400_with_the_problem() {
 }
 
 #[test]
-fn a_body_of_one_mebibyte_is_accepted_and_one_byte_more_returns_400() {
+fn a_body_of_64_kib_is_accepted_and_one_byte_more_returns_400() {
     let service = with_three_customers();
     let body = context("cus_ada").to_string();
-    let at_limit = format!("{body}{}", " ".repeat((1 << 20) - body.len()));
+    let at_limit = format!("{body}{}", " ".repeat(65_536 - body.len()));
     let headers = [("authorization", "Bearer sk_test_entgate")];
     assert_eq!(service.request("POST", FLAGS, &headers, at_limit.as_bytes()).status, 200);
     let answer = service.request("POST", FLAGS, &headers, format!("{at_limit} ").as_bytes());
-    let details = "The body is longer than 1048576 bytes, the maximum.";
+    let details = "The body is longer than 65536 bytes, the maximum.";
     assert_fails(&answer, 400, None, "PARSE_ERROR", details);
 }
 

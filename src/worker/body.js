@@ -1,0 +1,45 @@
+// Reads the body of a client's request, up to a size and for a limited time.
+//
+// A core receives only a body that has arrived completely: its memory never shrinks, and a request whose client hangs up
+// leaves its future there. What is read here is freed by the runtime. Not here: the limits (src/api/body.rs).
+
+/** The results for a body that was not read completely. */
+export const TOO_LARGE = "too_large";
+export const TIMED_OUT = "timed_out";
+
+/**
+ * Reads a body of at most `limit` bytes within `timeout` milliseconds.
+ *
+ * @param {Request} request
+ * @param {number} limit
+ * @param {number} timeout
+ * @returns {Promise<ArrayBuffer | typeof TOO_LARGE | typeof TIMED_OUT>} Rejects if the connection ends before the body does.
+ */
+export async function readBody(request, limit, timeout) {
+  const length = request.headers.get("content-length");
+  if (Number(length) > limit) return TOO_LARGE;
+  if (!request.body) return new ArrayBuffer(0);
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  /** @type {Promise<typeof TIMED_OUT>} */
+  const timedOut = new Promise((resolve) => {
+    timer = setTimeout(resolve, timeout, TIMED_OUT);
+  });
+  try {
+    return await Promise.race([length ? request.arrayBuffer() : readChunks(request.body, limit), timedOut]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** @param {ReadableStream<Uint8Array<ArrayBuffer>>} body @param {number} limit */
+async function readChunks(body, limit) {
+  const chunks = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.byteLength;
+    if (length > limit) return TOO_LARGE;
+    chunks.push(chunk);
+  }
+  return new Blob(chunks).arrayBuffer();
+}
