@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::{
     app::{App, Request, Response, json_response},
     auth::{self, Principal},
-    checks,
+    checks, customer_set,
     error::{Error, excerpt},
     form::Params,
     known_features, page,
@@ -23,7 +23,7 @@ use crate::{
     entitlement::{ActiveEntitlement, Completeness, Entitlements},
     id::{CustomerId, CustomerKey, EntitlementId, Livemode, Timestamp},
     source::{self, Expand, FeatureObject},
-    store::{self, CatalogClient as _, ServedBy, Store},
+    store::{CatalogClient as _, ServedBy, Store},
 };
 
 /// The path of the list.
@@ -187,7 +187,7 @@ async fn list_from_store<S: Store>(
         return Err(Error::requires_stripe_key("`data.feature`", livemode).with_param("expand"));
     }
 
-    let loaded = store::load(app.store, &customer, &[], freshness).await?;
+    let loaded = customer_set::load(app, &customer, &[], freshness).await?;
     let entitlements = loaded.entitlements.as_ref();
     if entitlements.is_some_and(|set| set.completeness == Completeness::Partial) {
         return Err(Error::incomplete(&customer.id));
@@ -195,8 +195,7 @@ async fn list_from_store<S: Store>(
     if entitlements.is_none() && source.is_some() {
         return Err(Error::resource_missing("customer", customer.id.as_str(), "customer"));
     }
-    // Stripe sends no event for a customer who never had an entitlement, so an unknown customer has an
-    // empty list.
+    // Without a source, the operator chose that an unknown customer has nothing.
     let all = entitlements.map_or(&[][..], |set| &set.data);
     let (data, has_more) = page::slice(&page, all, "active entitlement", |item| item.id.as_str())?;
     let mut list = ActiveEntitlementList::new(data, has_more, livemode, url);

@@ -16,14 +16,14 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use super::{
     active_entitlements::add_set_headers,
     app::{App, Request, Response, header_str},
-    auth, checks,
+    auth, checks, customer_set,
     error::Error,
     form::{OneOrMany, Params},
 };
 use crate::{
     entitlement::{self, Decision},
     id::{LookupKey, Timestamp},
-    store::{self, Store},
+    store::Store,
 };
 
 /// The maximum number of features in one request.
@@ -69,7 +69,7 @@ pub(super) async fn authorize<S: Store>(
         return Err(Error::parameter("feature", "parameter_invalid", message));
     }
 
-    let loaded = store::load(app.store, &customer, &features, freshness).await?;
+    let loaded = customer_set::load(app, &customer, &features, freshness).await?;
     let entitlements = loaded.entitlements.as_ref();
     let mut is_indeterminate = false;
     for feature in &features {

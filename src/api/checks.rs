@@ -18,13 +18,14 @@ use super::{
     app::{App, Request, Response, json_response},
     auth::{self, Principal},
     body::{self, MAX_BATCH_BYTES, RequestBody},
+    customer_set,
     error::{Error, ErrorBody},
     form::{OneOrMany, Params},
 };
 use crate::{
     entitlement::{self, Decision, Version},
     id::{CustomerId, CustomerKey, LookupKey, Timestamp},
-    store::{self, Freshness, LoadedSet, ReadFrom, ServedBy, Store},
+    store::{Freshness, LoadedSet, ReadFrom, ServedBy, Store},
 };
 
 /// The maximum number of checks in one request: the number of keys that KV reads at once.
@@ -160,7 +161,7 @@ async fn respond<S: Store>(
             queries.len()
         )));
     }
-    let sets = load_distinct(app.store, queries).await;
+    let sets = load_distinct(app, queries).await;
     let evaluations: Vec<_> = queries.iter().map(|query| evaluate(query, &sets)).collect();
     let mut checks = Vec::with_capacity(queries.len());
     let mut any_decided = false;
@@ -202,10 +203,10 @@ async fn respond<S: Store>(
 }
 
 /// Loads the set of each distinct lookup once, all of them concurrently.
-async fn load_distinct<'a>(
-    store: &impl Store,
+async fn load_distinct<'a, S: Store>(
+    app: &App<'_, S>,
     queries: &'a [CheckQuery],
-) -> Vec<(&'a CheckQuery, Result<LoadedSet, store::Error>)> {
+) -> Vec<(&'a CheckQuery, Result<LoadedSet, Error>)> {
     let mut distinct: Vec<&CheckQuery> = Vec::new();
     for query in queries {
         if !distinct.iter().any(|other| other.same_lookup(query)) {
@@ -215,7 +216,7 @@ async fn load_distinct<'a>(
     let loads = distinct.iter().map(|query| {
         let same_lookup = queries.iter().filter(|other| other.same_lookup(query));
         let features: Vec<_> = same_lookup.map(|other| other.feature.clone()).collect();
-        async move { store::load(store, &query.customer, &features, query.freshness).await }
+        async move { customer_set::load(app, &query.customer, &features, query.freshness).await }
     });
     let loaded = join_all(loads).await;
     distinct.into_iter().zip(loaded).collect()
@@ -229,12 +230,12 @@ struct Evaluation<'a> {
 
 fn evaluate<'a>(
     query: &CheckQuery,
-    sets: &'a [(&CheckQuery, Result<LoadedSet, store::Error>)],
+    sets: &'a [(&CheckQuery, Result<LoadedSet, Error>)],
 ) -> Result<Evaluation<'a>, Error> {
     let set = sets.iter().find(|(lookup, _)| lookup.same_lookup(query));
     let loaded = match set {
         Some((_, Ok(loaded))) => loaded,
-        Some((_, Err(error))) => return Err(error.clone().into()),
+        Some((_, Err(error))) => return Err(error.clone()),
         None => return Err(Error::incomplete(&query.customer.id)),
     };
     let decision = entitlement::check(loaded.entitlements.as_ref(), &query.feature);

@@ -12,6 +12,7 @@
 //! | `webhooks`                       | `POST /webhooks/stripe`                                      |
 //! | `active_entitlements`            | Stripe's list and retrieve                                   |
 //! | `feature_cache`, `known_features` | which features exist, and Stripe's feature objects          |
+//! | `customer_set`                   | loads the entitlements of one customer for an answer         |
 //! | `checks` · `authorize`           | checks for backends and browsers · for proxies               |
 //! | [`fast_path`]                    | the most frequent requests, answered without a full request |
 //! | `ofrep`                          | OpenFeature Remote Evaluation Protocol                       |
@@ -36,6 +37,8 @@ pub mod settings;
 
 mod auth;
 mod cors;
+
+mod customer_set;
 
 mod activity;
 mod authorize;

@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::{
     app::{App, Request, Response, json_response},
-    auth, checks,
+    auth, checks, customer_set,
     error::{Error, excerpt},
     form::Params,
     settings,
@@ -24,7 +24,7 @@ use super::{
 use crate::{
     entitlement::{Completeness, Version},
     id::{CustomerId, Livemode, Timestamp},
-    store::{self, Crypto as _, Store},
+    store::{Crypto as _, Store},
     token::{Algorithm, SigningKey, jws},
 };
 
@@ -66,7 +66,7 @@ pub(super) async fn retrieve<S: Store>(
         return Err(Error::unconfigured(message));
     };
 
-    let loaded = store::load(app.store, &customer, &[], freshness).await?;
+    let loaded = customer_set::load(app, &customer, &[], freshness).await?;
     let entitlements = loaded.entitlements.as_ref();
     if entitlements.is_some_and(|set| set.completeness == Completeness::Partial) {
         return Err(Error::incomplete(&customer.id));

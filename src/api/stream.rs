@@ -24,6 +24,7 @@ use serde::Serialize;
 use super::{
     app::{App, Request, Response, header_str},
     auth::{self, Principal},
+    customer_set,
     error::Error,
     form::{Params, is_all_digits},
 };
@@ -31,7 +32,7 @@ use crate::{
     entitlement::Version,
     id::{CustomerId, CustomerKey, LookupKey, Timestamp, UnixMillis},
     ledger::{ChangeNotification, SetChange},
-    store::{self, Store},
+    store::{self, Freshness, Store},
     token::{self, LEEWAY},
 };
 
@@ -151,6 +152,9 @@ async fn open_stream<S: Store>(
         .filter(|id| is_all_digits(id))
         .and_then(|id| id.parse().ok());
     let last_version = header.or(param).map(Version);
+    if !app.settings.can_deny_unknown(customer.livemode) {
+        customer_set::load(app, &customer, &[], Freshness::default()).await?;
+    }
     let mut response = Response::default();
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -36,6 +36,7 @@ describe("the console with Stripe as the source", { timeout: 90_000 }, () => {
       ["ENTGATE_API_KEYS", "set"],
       ["STRIPE_WEBHOOK_SECRETS", "set"],
       ["STRIPE_API_KEY", "missing"],
+      ["ENTGATE_UNKNOWN_CUSTOMERS", "set"],
     ]);
     assert.match((await page.locator("#settings .command").first().textContent()) ?? "", /npx wrangler secret put STRIPE_API_KEY/);
     assert.match(

@@ -56,5 +56,6 @@ mod sync_status;
 mod token_fixtures;
 mod token_settings;
 mod tokens;
+mod unknown_customers;
 mod virtual_time;
 mod webhook_modes;

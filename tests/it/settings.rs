@@ -3,7 +3,7 @@
 use entgate::{
     api::{
         misconfigured,
-        settings::{Bindings, Error, NAMES, Settings, Source},
+        settings::{Bindings, Error, NAMES, Settings, Source, UnknownCustomers},
     },
     id::Livemode,
     policy::{
@@ -123,7 +123,7 @@ fn debug_output_of_settings_contains_no_secret() {
         "Settings { environment: Development([\"devbox\"]), api_keys: [ApiKey { livemode: Live, .. }], \
          webhook_secrets: [EndpointSecret { livemode: Live, secret: SigningSecret(…) }], \
          stripe_keys: [ApiKey { livemode: Live, .. }], stripe_base: \"https://api.stripe.com\", source: Stripe, \
-         paused: Keep, policy: StatusPolicy { past_due: Keep, unpaid: Revoke, paused: Keep }, \
+         unknown_customers: Indeterminate, paused: Keep, policy: StatusPolicy { past_due: Keep, unpaid: Revoke, paused: Keep }, \
          token_secrets: [TokenSecret { kid: \"50adab57ddde8974\", .. }], issuer: None, memory_ttl: 5000, \
          signing_keys: [SigningKey { kid: \"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k\", .. }], \
          allowed_origins: None, unknown_settings: [] }"
@@ -240,6 +240,28 @@ fn the_source_is_stripe_with_a_key_or_the_catalog_without_one() {
         ("stripe,catalog", "", neither),
     ] {
         assert_eq!(source(value, key), expected, "{value} with {key}");
+    }
+}
+
+#[test]
+fn unknown_customers_are_denied_if_the_operator_chose_so() {
+    let parse = |value: &str| {
+        let name = "ENTGATE_UNKNOWN_CUSTOMERS";
+        let settings = Settings::parse(|lookup| (lookup == name).then(|| value.to_owned()));
+        settings.map(|settings| settings.unknown_customers)
+    };
+    let problem = "is not `deny`: set it so, or unset it";
+    let invalid = Err(Error { name: "ENTGATE_UNKNOWN_CUSTOMERS", problem });
+    for (value, expected) in [
+        ("", Ok(UnknownCustomers::Indeterminate)),
+        (" ", Ok(UnknownCustomers::Indeterminate)),
+        ("deny", Ok(UnknownCustomers::Deny)),
+        (" deny ", Ok(UnknownCustomers::Deny)),
+        ("Deny", invalid.clone()),
+        ("true", invalid.clone()),
+        ("grant", invalid),
+    ] {
+        assert_eq!(parse(value), expected, "{value}");
     }
 }
 

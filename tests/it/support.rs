@@ -61,10 +61,11 @@ pub(crate) fn service() -> Service {
     ])
 }
 
-/// A deployment for development, with these settings. The first value of a name counts.
+/// A deployment for development, with these settings. The first value of a name counts. Unknown
+/// customers are denied without a source too, unless a test sets that itself.
 pub(crate) fn configured(settings: &[(&str, &str)]) -> Service {
     let lookup = |name| {
-        let defaults = [("ENTGATE_DEVELOPMENT", "true")];
+        let defaults = [("ENTGATE_DEVELOPMENT", "true"), ("ENTGATE_UNKNOWN_CUSTOMERS", "deny")];
         let setting = settings.iter().chain(&defaults).find(|(other, _)| *other == name);
         setting.map(|(_, value)| (*value).to_owned())
     };

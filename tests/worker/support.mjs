@@ -62,11 +62,15 @@ export const LIVE_KEY = "sk_live_entgate";
 export const SECRET = "whsec_test_entgate";
 export const LIVE_SECRET = "whsec_live_entgate";
 
-/** Default settings. The record cache of an isolate is off, so that a test sees every change at once. */
+/**
+ * Default settings. No key for Stripe is set, so unknown customers are denied by choice. The record cache of an isolate is off, so
+ * that a test sees every change at once.
+ */
 const SETTINGS = {
   ENTGATE_DEVELOPMENT: "true",
   ENTGATE_API_KEYS: `${KEY},${READ_ONLY_KEY},${LIVE_KEY}`,
   STRIPE_WEBHOOK_SECRETS: `test:${SECRET},live:${LIVE_SECRET}`,
+  ENTGATE_UNKNOWN_CUSTOMERS: "deny",
   ENTGATE_MEMORY_TTL: "0",
 };
 

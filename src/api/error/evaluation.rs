@@ -108,7 +108,8 @@ impl EvaluationError {
         }
         let mut response =
             respond(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::General, error.body().message());
-        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECS.into());
+        let retry_after = error.retry_after().unwrap_or_else(|| RETRY_AFTER_SECS.into());
+        response.headers_mut().insert(header::RETRY_AFTER, retry_after);
         response
     }
 }

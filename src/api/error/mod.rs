@@ -38,6 +38,9 @@ use crate::{
 /// `Retry-After` of a 503, in seconds: the cause is usually temporary.
 const RETRY_AFTER_SECS: u32 = 1;
 
+/// `Retry-After` while a setting is missing, in seconds: an operator has to act.
+const OPERATOR_RETRY_AFTER_SECS: u32 = 60;
+
 /// `Retry-After` when a customer has too many streams, in seconds: another stream must close first.
 const STREAM_RETRY_AFTER_SECS: u32 = 30;
 
@@ -244,6 +247,23 @@ impl Error {
         error
     }
 
+    /// 503: nothing is known of the customer, and the source cannot be asked.
+    pub(super) fn customer_not_verifiable(customer: &id::CustomerKey) -> Self {
+        let id::CustomerKey { livemode, id } = customer;
+        let mut error = Self::unavailable(format!(
+            "Nothing is known of the customer '{}', and Stripe cannot be asked, because there is no \
+             key of {} mode for it. This is not a denial. Set {}, or set {} to `deny` if this \
+             deployment receives every event of Stripe.",
+            excerpt(id.as_str()),
+            livemode.as_str(),
+            settings::STRIPE_API_KEY,
+            settings::UNKNOWN_CUSTOMERS,
+        ));
+        error.0.body.code = Some("customer_not_verifiable");
+        error.0.header = Some((header::RETRY_AFTER, OPERATOR_RETRY_AFTER_SECS.to_string()));
+        error
+    }
+
     /// 429: the customer has the maximum number of open streams.
     pub(super) fn too_many_streams(customer: &CustomerId) -> Self {
         let message = format!(
@@ -309,6 +329,12 @@ impl Error {
     /// The status.
     pub(super) fn status(&self) -> StatusCode {
         self.0.status
+    }
+
+    /// `Retry-After`, if the error has one.
+    pub(super) fn retry_after(&self) -> Option<header::HeaderValue> {
+        let (name, value) = self.0.header.as_ref()?;
+        header::HeaderValue::from_str(value).ok().filter(|_| *name == header::RETRY_AFTER)
     }
 
     /// The object inside `error`, for a response that contains several results.

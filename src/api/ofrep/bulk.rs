@@ -1,6 +1,7 @@
 //! `POST /ofrep/v1/evaluate/flags`: evaluates all flags of one customer, for clients with a cache.
 //!
-//! The flags are all features that exist, ordered by key. A client revalidates its cache with
+//! The flags are all features that exist, ordered by key. If one of them cannot be decided, the
+//! evaluation fails: a client would use its own default for that flag. A client revalidates its cache with
 //! `If-None-Match`, and after a refetch notification with `flagConfigEtag`. It never receives an older
 //! version than one that it knows.
 
@@ -13,6 +14,7 @@ use super::{
     super::{
         app::{App, Request, Response, header_str, raw_json_response},
         body::RequestBody,
+        customer_set,
         error::evaluation::EvaluationError,
         known_features,
     },
@@ -76,10 +78,12 @@ async fn try_evaluate<S: Store>(
     let mut keys = BTreeSet::new();
     keys.extend(known.iter().chain(granted.map(|entitlement| &entitlement.lookup_key)));
 
+    let flags = keys.into_iter().map(|key| flag::evaluate(entitlements, &customer, key));
+    let flags = flags.collect::<Result<_, _>>()?;
     let version = entitlements.map_or(Version::default(), |set| set.version);
     let secret = app.settings.token_secrets.first();
     let body = BulkResponse {
-        flags: keys.into_iter().map(|key| flag::evaluate(entitlements, &customer, key)).collect(),
+        flags,
         metadata: BulkMetadata { version, livemode: customer.livemode },
         event_streams: secret.map(|secret| [EventStream::for_customer(&customer, secret, now)]),
     };
@@ -123,5 +127,5 @@ async fn load_at_least<S: Store>(
         }
         loaded => loaded,
     };
-    Ok(loaded?.entitlements)
+    Ok(customer_set::verify_known(app.settings, customer, loaded?)?.entitlements)
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::super::error::{Error, evaluation::ErrorCode};
+use super::super::error::Error;
 use crate::{
     entitlement::{self, Decision, Entitlements, Version},
     id::{CustomerKey, LookupKey},
@@ -10,17 +10,7 @@ use crate::{
 
 /// A flag in a response.
 #[derive(Serialize)]
-#[serde(untagged)]
-pub(super) enum Flag<'a> {
-    /// The decision is known.
-    Evaluated(EvaluatedFlag<'a>),
-    /// The decision is unknown. Only a bulk evaluation contains such a flag.
-    Failed(FlagError<'a>),
-}
-
-/// A flag with a known decision.
-#[derive(Serialize)]
-pub(super) struct EvaluatedFlag<'a> {
+pub(super) struct Flag<'a> {
     key: &'a str,
     value: bool,
     /// OpenFeature's reason. Every evaluation depends on the customer.
@@ -38,29 +28,21 @@ struct FlagMetadata {
     version: Option<Version>,
 }
 
-/// A flag with an unknown decision.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct FlagError<'a> {
-    key: &'a str,
-    error_code: ErrorCode,
-    error_details: String,
-}
-
 /// Evaluates a feature against a customer's entitlements.
+///
+/// # Errors
+///
+/// When the entitlements are incomplete and do not decide it.
 pub(super) fn evaluate<'a>(
     entitlements: Option<&Entitlements>,
     customer: &CustomerKey,
     feature: &'a LookupKey,
-) -> Flag<'a> {
+) -> Result<Flag<'a>, Error> {
     let key = feature.as_str();
     let decision = entitlement::check(entitlements, feature);
-    let Some(reason) = decision.reason() else {
-        let error_details = Error::incomplete(&customer.id).body().message().to_owned();
-        return Flag::Failed(FlagError { key, error_code: ErrorCode::General, error_details });
-    };
+    let reason = decision.reason().ok_or_else(|| Error::incomplete(&customer.id))?;
     let value = decision == Decision::Grant;
-    Flag::Evaluated(EvaluatedFlag {
+    Ok(Flag {
         key,
         value,
         reason: "TARGETING_MATCH",
@@ -69,7 +51,7 @@ pub(super) fn evaluate<'a>(
     })
 }
 
-impl EvaluatedFlag<'_> {
+impl Flag<'_> {
     /// The same flag with the version of the set.
     pub(super) fn with_version(mut self, version: Version) -> Self {
         self.metadata.version = Some(version);

@@ -10,20 +10,19 @@ use super::{
     super::{
         app::{App, Request, Response, json_response},
         body::RequestBody,
+        customer_set,
         error::{
-            Error,
             evaluation::{ErrorCode, EvaluationError},
             excerpt,
         },
         known_features,
     },
-    context,
-    flag::{self, Flag},
+    context, flag,
 };
 use crate::{
     entitlement::{Decision, Version, check},
     id::{CustomerKey, LookupKey, Timestamp},
-    store::{self, Freshness, Store},
+    store::{Freshness, Store},
 };
 
 /// Handles `POST /ofrep/v1/evaluate/flags/{key}`; `path_key` is the key as sent.
@@ -84,7 +83,7 @@ async fn try_evaluate<'a, S: Store>(
     if candidates.is_empty() {
         return Err(with_display(flag_not_found(&flag_key.display)));
     }
-    let loaded = store::load(app.store, &customer, &candidates, Freshness::default()).await;
+    let loaded = customer_set::load(app, &customer, &candidates, Freshness::default()).await;
     let entitlements = loaded.map_err(|error| with_display(error.into()))?.entitlements;
     let is_granted = |key: &LookupKey| check(entitlements.as_ref(), key) == Decision::Grant;
     let mut key = flag_key.decoded.as_ref();
@@ -95,10 +94,8 @@ async fn try_evaluate<'a, S: Store>(
     }
     let Some(key) = key else { return Err(with_display(flag_not_found(&flag_key.display))) };
     let with_key = |error| (error, key.as_str());
-    let flag = match flag::evaluate(entitlements.as_ref(), &customer, key) {
-        Flag::Failed(_) => return Err(with_key(Error::incomplete(&customer.id).into())),
-        Flag::Evaluated(flag) => flag,
-    };
+    let flag = flag::evaluate(entitlements.as_ref(), &customer, key);
+    let flag = flag.map_err(|error| with_key(error.into()))?;
     if !is_granted(key) {
         let exists = known_features::exists(app, customer.livemode, key, now).await;
         if !exists.map_err(|error| with_key(error.into()))? {

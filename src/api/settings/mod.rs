@@ -7,6 +7,7 @@
 //! | `ENTGATE_SOURCE`                 | `stripe`, or `catalog` if it is included | `stripe`                     |
 //! | `STRIPE_API_KEY`                 | `sk_test_…`, `rk_live_…`, one per mode  | nothing is read from Stripe   |
 //! | `STRIPE_API_BASE`                | `https://host`                          | `https://api.stripe.com`      |
+//! | `ENTGATE_UNKNOWN_CUSTOMERS`      | `deny`                                  | unknown customers are a 503 without a Stripe key |
 //! | `ENTGATE_PAUSED_SUBSCRIPTIONS`   | `keep` or `revoke`                      | `keep`                        |
 //! | `ENTGATE_PAST_DUE_SUBSCRIPTIONS` | `keep` or `revoke`                      | `keep`                        |
 //! | `ENTGATE_UNPAID_SUBSCRIPTIONS`   | `keep` or `revoke`                      | `revoke`                      |
@@ -48,7 +49,7 @@ pub use self::{
     keys::{API_KEYS, ApiKey, KeyKind, STRIPE_API_KEY, WEBHOOK_SECRETS},
     names::{
         MEMORY_TTL, NAMES, PAST_DUE_SUBSCRIPTIONS, PAUSED_SUBSCRIPTIONS, SOURCE, STRIPE_API_BASE,
-        UNPAID_SUBSCRIPTIONS,
+        UNKNOWN_CUSTOMERS, UNPAID_SUBSCRIPTIONS,
     },
     origins::{ALLOWED_ORIGINS, AllowedOrigins},
     tokens::{
@@ -76,6 +77,8 @@ pub struct Settings {
     pub stripe_base: Box<str>,
     /// The source of entitlements.
     pub source: Source,
+    /// What applies to a customer without any data if the source cannot be read.
+    pub unknown_customers: UnknownCustomers,
     /// Whether a paused subscription at Stripe grants its features.
     pub paused: GrantRule,
     /// What each subscription status of the catalog grants.
@@ -103,6 +106,16 @@ pub enum Source {
     /// The catalog of this deployment.
     #[cfg(feature = "catalog")]
     Catalog,
+}
+
+/// What applies to a customer without any data if the source cannot be read.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum UnknownCustomers {
+    /// Nothing is known of the customer: a 503.
+    #[default]
+    Indeterminate,
+    /// The customer may use nothing: the operator's own choice.
+    Deny,
 }
 
 impl Settings {
@@ -163,6 +176,7 @@ impl Settings {
             stripe_base: parse_stripe_base(lookup(STRIPE_API_BASE))?,
             stripe_keys,
             source,
+            unknown_customers: parse_unknown_customers(lookup(UNKNOWN_CUSTOMERS))?,
             paused,
             policy,
             token_secrets: tokens::parse_secrets(lookup(TOKEN_SECRETS), &environment)?,
@@ -192,6 +206,13 @@ impl Settings {
         }
     }
 
+    /// Whether a customer of this mode without any data may be denied: the source has been asked, or the
+    /// operator chose so.
+    #[must_use]
+    pub fn can_deny_unknown(&self, livemode: Livemode) -> bool {
+        self.has_source(livemode) || self.unknown_customers == UnknownCustomers::Deny
+    }
+
     /// The key for Stripe's API in this mode.
     #[must_use]
     pub fn stripe_key(&self, livemode: Livemode) -> Option<&ApiKey> {
@@ -210,6 +231,16 @@ fn parse_source(value: Option<String>) -> Result<Source, Error> {
             Err(Error { name: SOURCE, problem })
         }
         _ => Err(Error { name: SOURCE, problem: "is neither `stripe` nor `catalog`" }),
+    }
+}
+
+fn parse_unknown_customers(value: Option<String>) -> Result<UnknownCustomers, Error> {
+    match value.unwrap_or_default().trim() {
+        "" => Ok(UnknownCustomers::Indeterminate),
+        "deny" => Ok(UnknownCustomers::Deny),
+        _ => {
+            Err(Error { name: UNKNOWN_CUSTOMERS, problem: "is not `deny`: set it so, or unset it" })
+        }
     }
 }
 

@@ -19,6 +19,9 @@ pub const STRIPE_API_BASE: &str = "STRIPE_API_BASE";
 /// The source of entitlements.
 pub const SOURCE: &str = "ENTGATE_SOURCE";
 
+/// Whether a customer without any data is denied although no key for Stripe is set.
+pub const UNKNOWN_CUSTOMERS: &str = "ENTGATE_UNKNOWN_CUSTOMERS";
+
 /// Whether a paused subscription grants its features.
 pub const PAUSED_SUBSCRIPTIONS: &str = "ENTGATE_PAUSED_SUBSCRIPTIONS";
 
@@ -29,12 +32,13 @@ pub const PAST_DUE_SUBSCRIPTIONS: &str = "ENTGATE_PAST_DUE_SUBSCRIPTIONS";
 pub const UNPAID_SUBSCRIPTIONS: &str = "ENTGATE_UNPAID_SUBSCRIPTIONS";
 
 /// Every setting. Any other name that begins with `ENTGATE_` or `STRIPE_` is reported as unknown.
-pub const NAMES: [&str; 18] = [
+pub const NAMES: [&str; 19] = [
     API_KEYS,
     WEBHOOK_SECRETS,
     SOURCE,
     STRIPE_API_KEY,
     STRIPE_API_BASE,
+    UNKNOWN_CUSTOMERS,
     PAUSED_SUBSCRIPTIONS,
     PAST_DUE_SUBSCRIPTIONS,
     UNPAID_SUBSCRIPTIONS,

@@ -52,15 +52,15 @@ fn every_feature_is_listed_by_key_with_an_explicit_value() {
 }
 
 #[test]
-fn an_incomplete_set_grants_its_features_and_the_others_have_an_error() {
+fn an_incomplete_set_that_leaves_a_flag_open_returns_500() {
     let details = "Only a part of the entitlements of 'cus_cy' is known, and the answer is not in \
                    it. This is not a denial.";
-    let unknown = |key| json!({ "key": key, "errorCode": "GENERAL", "errorDetails": details });
     let answer = bulk(&with_three_customers(), "cus_cy");
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.body["flags"][0], unknown("export"));
-    assert_eq!(answer.body["flags"][1]["value"], true);
-    assert_eq!(answer.body["flags"][2], unknown("sso"));
+    assert_fails(&answer, 500, None, "GENERAL", details);
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    let service = service();
+    service.stripe_sends(&event("cus_cy", AT, &["sms"], true));
+    assert_eq!(values(&bulk(&service, "cus_cy")), [("sms", &json!(true))], "no flag is open");
 }
 
 #[test]

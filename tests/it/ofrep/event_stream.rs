@@ -85,7 +85,7 @@ fn another_url_changes_the_entity_tag() {
 #[test]
 fn epochs_start_at_a_different_time_for_each_customer() {
     let mut service = with_three_customers();
-    let starts: Vec<_> = ["cus_ada", "cus_bob", "cus_cy"]
+    let starts: Vec<_> = ["cus_ada", "cus_bob", "cus_dee"]
         .map(|customer| claims(&stream_url(&mut service, customer, NOW.0))["iat"].as_i64().unwrap())
         .into();
     assert!(starts.iter().all(|start| (NOW.0 - 3_599..=NOW.0).contains(start)), "{starts:?}");

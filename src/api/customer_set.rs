@@ -1,0 +1,46 @@
+//! Loads the entitlements of one customer for an answer: checks, lists, evaluations, snapshots.
+//!
+//! A customer whom no store knows is denied only if that is certain: the source has no such customer, or
+//! the operator set [`UNKNOWN_CUSTOMERS`](super::settings::UNKNOWN_CUSTOMERS). Otherwise nothing is known
+//! and the error says so. A partial set is returned: whether it decides a question is up to the caller.
+
+use super::{app::App, error::Error, settings::Settings};
+use crate::{
+    id::{CustomerKey, LookupKey},
+    store::{self, Freshness, LoadedSet, Store},
+};
+
+/// Loads a customer's set, as [`store::load()`] does.
+///
+/// # Errors
+///
+/// 503 if the store fails, if it does not have the requested version, or if the customer is unknown and
+/// cannot be verified.
+pub(super) async fn load<S: Store>(
+    app: &App<'_, S>,
+    customer: &CustomerKey,
+    features: &[LookupKey],
+    freshness: Freshness,
+) -> Result<LoadedSet, Error> {
+    verify_known(
+        app.settings,
+        customer,
+        store::load(app.store, customer, features, freshness).await?,
+    )
+}
+
+/// Passes a loaded set on, unless the customer is unknown and cannot be verified.
+///
+/// # Errors
+///
+/// 503 if so.
+pub(super) fn verify_known(
+    settings: &Settings,
+    customer: &CustomerKey,
+    loaded: LoadedSet,
+) -> Result<LoadedSet, Error> {
+    if loaded.entitlements.is_none() && !settings.can_deny_unknown(customer.livemode) {
+        return Err(Error::customer_not_verifiable(customer));
+    }
+    Ok(loaded)
+}
