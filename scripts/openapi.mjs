@@ -231,7 +231,7 @@ function toResponses(route, isCatalog, hasInput, parameters) {
   const { method, path, access = "server" } = route;
   const isPost = method === "post";
   const hasQuery = parameters.some((parameter) => parameter.in === "query");
-  const isAuthenticated = access !== "public" && access !== "signature";
+  const isAuthenticated = !["public", "publicOrServer", "signature"].includes(access);
   const catalogHeaders = ["Stripe-Version", ...(isPost ? ["Idempotency-Key", "Idempotent-Replayed", "Original-Request"] : [])];
   const all = {
     200: route.response && toSuccess(route, ["Request-Id", ...(isCatalog ? catalogHeaders : [])]),

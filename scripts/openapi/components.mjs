@@ -12,6 +12,7 @@ const CUSTOMER = [...READ, { customerToken: [] }];
 /** Security requirements, by the access of a route. */
 export const SECURITY = {
   public: [],
+  publicOrServer: [{}, ...SERVER],
   signature: [{ signature: [] }],
   server: SERVER,
   read: READ,

@@ -263,7 +263,9 @@ export const EDGE_ROUTES = [
     },
   ),
   get("/healthz", "retrieveHealth", "Returns whether the deployment is configured and up to date.", {}, ref("Health"), {
-    access: "public",
+    access: "publicOrServer",
+    description:
+      "Without a secret key, the response is the status of all modes, at most ten seconds old. With one, it has the details of the key's mode.",
   }),
   get("/openapi.json", "retrieveDocument", "Returns this document.", {}, { type: "object" }, { access: "public", isStaticFile: true }),
   get(

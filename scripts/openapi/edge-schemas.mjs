@@ -171,13 +171,24 @@ export const EDGE_SCHEMAS = {
     { event: nonEmpty(), outcome: oneOfStrings("applied", "unchanged", "duplicate", "stale", "deferred", "ignored") },
     { customer: CUSTOMER, version: VERSION, message: nonEmpty() },
   ),
-  Health: entgateObject(
+  Health: {
+    oneOf: [entgateObject("health", { status: ref("HealthStatus") }), ref("DetailedHealth")],
+    description: "The status alone, or the details of one mode for a secret key of it.",
+  },
+  HealthStatus: oneOfStrings("ok", "degraded", "unconfigured"),
+  DetailedHealth: entgateObject(
     "health",
     {
-      status: oneOfStrings("ok", "degraded", "unconfigured"),
+      status: ref("HealthStatus"),
+      livemode: boolean,
       source: oneOfStrings("stripe", "catalog"),
       settings: strictObject(
-        { ENTGATE_API_KEYS: required(SETTING_STATUS), STRIPE_WEBHOOK_SECRETS: required(SETTING_STATUS), STRIPE_API_KEY: SETTING_STATUS },
+        {
+          ENTGATE_API_KEYS: required(SETTING_STATUS),
+          STRIPE_WEBHOOK_SECRETS: required(SETTING_STATUS),
+          STRIPE_API_KEY: SETTING_STATUS,
+          ENTGATE_UNKNOWN_CUSTOMERS: SETTING_STATUS,
+        },
         { additionalProperties: SETTING_STATUS, description: "Which settings are set. Never contains their values." },
       ),
       outbox: nullable(

@@ -42,7 +42,7 @@ const REQUIRED = Symbol("required");
 /**
  * The client's credentials for a route: the keys of `SECURITY` in ../openapi.mjs.
  *
- * @typedef {"public" | "signature" | "server" | "read" | "customer" | "stream" | "streamToken"} Access
+ * @typedef {"public" | "publicOrServer" | "signature" | "server" | "read" | "customer" | "stream" | "streamToken"} Access
  */
 
 /**

@@ -4,10 +4,11 @@
 //! nothing here reads a clock, the environment or a secret store. Responses are complete in memory,
 //! except for streams: see [`super::stream`]. Statuses of failures are in [`super::error`].
 
+use futures_util::future::LocalBoxFuture;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use super::{feature_cache::FeatureCache, settings::Settings};
+use super::{feature_cache::FeatureCache, health_cache::HealthCache, settings::Settings};
 use crate::token::JwksCache;
 
 /// The header that makes a request to the catalog idempotent.
@@ -31,10 +32,14 @@ pub struct App<'a, S> {
     pub store: &'a S,
     /// The operator's settings.
     pub settings: &'a Settings,
+    /// The pending tasks of all customers, as this instance last knew them.
+    pub health_cache: &'a HealthCache,
     /// Features that this instance has read.
     pub feature_cache: &'a FeatureCache,
     /// Public keys of the configured token issuer.
     pub jwks_cache: &'a JwksCache,
+    /// Resolves after this many milliseconds.
+    pub sleep: fn(u64) -> LocalBoxFuture<'static, ()>,
     /// Returns an unpredictable number.
     pub random: fn() -> u128,
     /// Writes a line to the operator's log. A line never contains a secret.

@@ -1,7 +1,12 @@
 //! `GET /healthz`: whether the deployment is configured and completes its pending tasks.
 //!
-//! The route is public. The response names settings without their values, and counts pending tasks
-//! without the customers. Names that look like settings and are none need a secret key. The status is 200 whenever the Worker runs; `status` has the result.
+//! | caller              | response                                                            |
+//! |---------------------|---------------------------------------------------------------------|
+//! | with a secret key   | the status of the key's mode, and its details                       |
+//! | any other           | the status of all modes that have keys, at most ten seconds old     |
+//!
+//! Details name settings without their values, and count pending tasks without the customers. Any other
+//! credential counts as none. The HTTP status is 200 whenever the Worker runs; `status` has the result.
 
 use http::StatusCode;
 use serde::Serialize;
@@ -9,18 +14,25 @@ use serde::Serialize;
 use super::{
     app::{App, Request, Response, json_response},
     auth,
-    settings::Source,
+    settings::{self, Settings, Source, UnknownCustomers},
 };
 use crate::{
-    id::{Timestamp, UnixMillis},
+    id::{Livemode, Timestamp, UnixMillis},
     ledger::SyncProblem,
-    store::{CustomerIndex as _, Store},
+    store::{Backlog, Backlogs, CustomerIndex as _, Store},
 };
 
 #[derive(Serialize)]
-struct HealthResponse<'a> {
+struct HealthResponse {
     object: &'static str,
-    status: &'static str,
+    status: Status,
+}
+
+#[derive(Serialize)]
+struct DetailedHealthResponse<'a> {
+    object: &'static str,
+    status: Status,
+    livemode: Livemode,
     source: &'static str,
     settings: SettingsStatus,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -28,8 +40,17 @@ struct HealthResponse<'a> {
     /// `null` if the customer index is unavailable.
     outbox: Option<OutboxStatus>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<&'static str>,
+    message: Option<String>,
     version: &'static str,
+}
+
+/// From the best to the worst.
+#[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Ok,
+    Degraded,
+    Unconfigured,
 }
 
 /// Each setting by its own name.
@@ -42,6 +63,9 @@ struct SettingsStatus {
     /// Absent if the source is the catalog, which needs no key.
     #[serde(rename = "STRIPE_API_KEY", skip_serializing_if = "Option::is_none")]
     stripe_api_key: Option<&'static str>,
+    /// Absent if the source can be read: it knows which customers exist.
+    #[serde(rename = "ENTGATE_UNKNOWN_CUSTOMERS", skip_serializing_if = "Option::is_none")]
+    unknown_customers: Option<&'static str>,
 }
 
 /// Pending tasks that failed at least once.
@@ -58,54 +82,106 @@ pub(super) async fn health<S: Store>(
     request: &Request,
     now: Timestamp,
 ) -> Response {
-    let settings = app.settings;
-    let is_operator = auth::authenticate_server(settings, request).is_ok();
-    let is_configured = !settings.api_keys.is_empty() && !settings.webhook_secrets.is_empty();
-    let backlog = match app.store.customer_index().load_backlog().await {
-        Ok(backlog) => Some(backlog),
+    let load = async || match app.store.customer_index().load_backlogs().await {
+        Ok(backlogs) => Some(backlogs),
         Err(error) => {
             (app.log)(&error.to_string());
             None
         }
     };
+    if let Ok(livemode) = auth::authenticate_server(app.settings, request) {
+        let backlogs = load().await;
+        app.health_cache.insert(backlogs, now);
+        return json_response(
+            StatusCode::OK,
+            &details(app.settings, livemode, backlogs.map(|backlogs| backlogs.of(livemode)), now),
+        );
+    }
+    let backlogs = app.health_cache.get_or_load(load(), app.sleep, now).await;
+    let status = overall_status(app.settings, backlogs);
+    json_response(StatusCode::OK, &HealthResponse { object: "health", status })
+}
+
+/// The worst status of the modes that have keys.
+fn overall_status(settings: &Settings, backlogs: Option<Backlogs>) -> Status {
+    let modes = [Livemode::Test, Livemode::Live].into_iter();
+    let with_keys = modes.filter(|mode| settings.api_keys.iter().any(|key| key.livemode == *mode));
+    let of_mode = |mode| mode_status(settings, mode, backlogs.map(|backlogs| backlogs.of(mode)));
+    with_keys.map(of_mode).max().unwrap_or(Status::Unconfigured)
+}
+
+/// The status of a mode that has keys.
+fn mode_status(settings: &Settings, livemode: Livemode, backlog: Option<Backlog>) -> Status {
+    if missing_setting(settings, livemode).is_some() {
+        return Status::Unconfigured;
+    }
+    match backlog {
+        Some(Backlog { pending: 0, problem: None, .. }) => Status::Ok,
+        Some(_) | None => Status::Degraded,
+    }
+}
+
+/// What an operator must set before this mode, which has keys, can answer.
+fn missing_setting(settings: &Settings, livemode: Livemode) -> Option<String> {
+    let mode = livemode.as_str();
+    if !settings.has_source(livemode) && !settings.has_webhook_secret(livemode) {
+        return Some(format!(
+            "Nothing is received from Stripe in {mode} mode: set {}.",
+            settings::WEBHOOK_SECRETS
+        ));
+    }
+    (!settings.can_deny_unknown(livemode)).then(|| {
+        format!(
+            "A customer of {mode} mode without any data is neither granted nor denied a feature: set \
+             {}, or set {} to `deny` if this deployment receives every event of Stripe.",
+            settings::STRIPE_API_KEY,
+            settings::UNKNOWN_CUSTOMERS
+        )
+    })
+}
+
+fn details(
+    settings: &Settings,
+    livemode: Livemode,
+    backlog: Option<Backlog>,
+    now: Timestamp,
+) -> DetailedHealthResponse<'_> {
+    let can_read = settings.has_source(livemode);
+    let (source, reads_stripe) = match settings.source {
+        Source::Stripe => ("stripe", true),
+        #[cfg(feature = "catalog")]
+        Source::Catalog => ("catalog", false),
+    };
     let problem = backlog.and_then(|backlog| backlog.problem);
-    let is_current = backlog.is_some_and(|backlog| backlog.pending == 0) && problem.is_none();
-    let health = HealthResponse {
+    let problem = problem.map(|problem| problem_message(problem, settings.source).to_owned());
+    DetailedHealthResponse {
         object: "health",
-        status: match (is_configured, is_current) {
-            (false, _) => "unconfigured",
-            (true, false) => "degraded",
-            (true, true) => "ok",
-        },
-        source: match settings.source {
-            Source::Stripe => "stripe",
-            #[cfg(feature = "catalog")]
-            Source::Catalog => "catalog",
-        },
+        status: mode_status(settings, livemode, backlog),
+        livemode,
+        source,
         settings: SettingsStatus {
-            api_keys: set_or_missing(&settings.api_keys),
-            webhook_secrets: set_or_missing(&settings.webhook_secrets),
-            stripe_api_key: match settings.source {
-                Source::Stripe => Some(set_or_missing(&settings.stripe_keys)),
-                #[cfg(feature = "catalog")]
-                Source::Catalog => None,
-            },
+            // The caller has one.
+            api_keys: set_or_missing(true),
+            webhook_secrets: set_or_missing(settings.has_webhook_secret(livemode)),
+            stripe_api_key: reads_stripe.then(|| set_or_missing(can_read)),
+            unknown_customers: (!can_read).then(|| {
+                set_or_missing(settings.unknown_customers != UnknownCustomers::Indeterminate)
+            }),
         },
-        unknown_settings: if is_operator { &settings.unknown_settings } else { &[] },
+        unknown_settings: &settings.unknown_settings,
         outbox: backlog.map(|backlog| OutboxStatus {
             pending: backlog.pending,
             oldest: backlog
                 .pending_since
                 .map(|since| UnixMillis::from(now).millis_since(since) / 1_000),
         }),
-        message: problem.map(|problem| problem_message(problem, settings.source)),
+        message: missing_setting(settings, livemode).or(problem),
         version: env!("CARGO_PKG_VERSION"),
-    };
-    json_response(StatusCode::OK, &health)
+    }
 }
 
-fn set_or_missing<T>(items: &[T]) -> &'static str {
-    if items.is_empty() { "missing" } else { "set" }
+fn set_or_missing(is_set: bool) -> &'static str {
+    if is_set { "set" } else { "missing" }
 }
 
 fn problem_message(problem: SyncProblem, source: Source) -> &'static str {

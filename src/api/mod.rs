@@ -20,7 +20,7 @@
 //! | `activity` · `sync_status`       | recent decisions · known customers                           |
 //! | `tokens` · `snapshots`           | customer tokens · signed entitlement snapshots               |
 //! | [`stream`]                       | live changes over server-sent events or a WebSocket          |
-//! | `health`                         | the state of the deployment                                  |
+//! | `health` · `health_cache`        | the state of the deployment                                  |
 //! | [`catalog`]                      | Stripe's API around entitlements, for the built-in catalog   |
 //!
 //! The caller passes the time, the secrets and the stores. The Workers shell, which runs this code on
@@ -44,6 +44,7 @@ mod activity;
 mod authorize;
 mod checks;
 mod health;
+mod health_cache;
 mod snapshots;
 mod sync;
 mod sync_status;
@@ -71,6 +72,7 @@ use self::{active_entitlements::LIST_PATH, body::RequestBody, error::Error, rout
 pub use self::{
     app::{App, IDEMPOTENCY_KEY, REQUEST_ID, Request, Response},
     feature_cache::FeatureCache,
+    health_cache::HealthCache,
     router::{Access, Route},
 };
 use crate::{id::Timestamp, store::Store};

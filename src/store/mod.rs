@@ -116,8 +116,8 @@ pub trait Replica {
 /// The index of known customers and their sync status.
 #[expect(async_fn_in_trait, reason = "a Worker has one thread: futures need not be `Send`")]
 pub trait CustomerIndex {
-    /// Returns the failed tasks of all customers.
-    async fn load_backlog(&self) -> Result<Backlog, Error>;
+    /// Returns the failed tasks of all customers, by mode.
+    async fn load_backlogs(&self) -> Result<Backlogs, Error>;
 
     /// Returns the lookup keys of all features that a customer of this mode ever had, up to a limit.
     async fn list_features(&self, livemode: Livemode) -> Result<Vec<LookupKey>, Error>;
@@ -181,6 +181,15 @@ json_type! {
 
     /// The failed tasks of all customers.
     #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+    pub struct Backlogs {
+        /// Those of test mode.
+        pub test: Backlog,
+        /// Those of live mode.
+        pub live: Backlog,
+    }
+
+    /// The failed tasks of all customers of one mode.
+    #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
     pub struct Backlog {
         /// The number of tasks with failed attempts.
         pub pending: u32,
@@ -188,6 +197,17 @@ json_type! {
         pub pending_since: Option<UnixMillis>,
         /// A problem that requires operator action.
         pub problem: Option<SyncProblem>,
+    }
+}
+
+impl Backlogs {
+    /// The failed tasks of this mode.
+    #[must_use]
+    pub fn of(&self, livemode: Livemode) -> Backlog {
+        match livemode {
+            Livemode::Test => self.test,
+            Livemode::Live => self.live,
+        }
     }
 }
 

@@ -77,12 +77,12 @@ use self::{
     ledger::LedgerStub,
     random::random_u64,
     replica::KvReplica,
-    runtime::{load_settings, log_error, now_millis},
+    runtime::{load_settings, log_error, now_millis, sleep},
     source::{SourceTransport, open_source},
 };
 use crate::{
     api::{
-        self, App, FeatureCache,
+        self, App, FeatureCache, HealthCache,
         settings::{Settings, Source},
         stream::StreamRequest,
     },
@@ -104,6 +104,9 @@ thread_local! {
 
     /// The issuer's keys, cached for the lifetime of the isolate.
     static JWKS_CACHE: Rc<JwksCache> = Rc::default();
+
+    /// The pending tasks of the deployment, for `/healthz`.
+    static HEALTH_CACHE: Rc<HealthCache> = Rc::default();
 }
 
 /// The stores of this deployment.
@@ -210,11 +213,14 @@ async fn answer(
     let store = Bindings::from_env(env, &settings)?;
     let feature_cache = FEATURE_CACHE.with(Rc::clone);
     let jwks_cache = JWKS_CACHE.with(Rc::clone);
+    let health_cache = HEALTH_CACHE.with(Rc::clone);
     let app = App {
         store: &store,
         settings: &settings,
+        health_cache: &health_cache,
         feature_cache: &feature_cache,
         jwks_cache: &jwks_cache,
+        sleep: |millis| Box::pin(sleep(millis)),
         random: || u128::from(random_u64()) << 64 | u128::from(random_u64()),
         log: log_error,
     };

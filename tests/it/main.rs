@@ -22,6 +22,7 @@ mod error_messages;
 mod fast_path;
 mod feature_cache;
 mod gate;
+mod health;
 mod http;
 mod invalid_tokens;
 mod isolation;

@@ -1,13 +1,15 @@
 //! Test fixtures: a deployment with stores in memory, and events of Stripe.
 
 use std::{
+    future::poll_fn,
     hash::{DefaultHasher, Hash as _, Hasher as _},
     rc::Rc,
+    task::Poll,
 };
 
 use entgate::{
     api::{
-        self, App, FeatureCache, Request, Response,
+        self, App, FeatureCache, HealthCache, Request, Response,
         body::RequestBody,
         fast_path::{self, FastAnswer, FastQuery, WebhookResult, wire},
         settings::Settings,
@@ -40,6 +42,7 @@ pub(crate) struct Service {
     settings: Settings,
     feature_cache: FeatureCache,
     jwks_cache: JwksCache,
+    health_cache: HealthCache,
 }
 
 /// A response with its body as JSON.
@@ -76,6 +79,7 @@ pub(crate) fn configured(settings: &[(&str, &str)]) -> Service {
         settings,
         feature_cache: FeatureCache::default(),
         jwks_cache: JwksCache::default(),
+        health_cache: HealthCache::default(),
     }
 }
 
@@ -156,8 +160,17 @@ impl Service {
 
     /// Answers a request on the slow path.
     pub(crate) async fn handle<B: RequestBody>(&self, request: http::Request<B>) -> Response {
-        let Self { store, now, settings, feature_cache, jwks_cache } = self;
-        let app = App { store, settings, feature_cache, jwks_cache, random: || 0xabc, log: |_| {} };
+        let Self { store, now, settings, feature_cache, jwks_cache, health_cache } = self;
+        let app = App {
+            store,
+            settings,
+            feature_cache,
+            jwks_cache,
+            health_cache,
+            random: || 0xabc,
+            sleep: |_| Box::pin(yield_now()),
+            log: |_| {},
+        };
         api::handle(&app, request, *now).await
     }
 
@@ -306,6 +319,19 @@ impl FastPathAnswer {
         assert_eq!(header("cache-control"), Some("no-store"), "{request:?}");
         assert_eq!(header("vary"), Some("Origin"), "{request:?}");
     }
+}
+
+/// Lets other futures run once.
+async fn yield_now() {
+    let mut has_yielded = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut has_yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// A signature header, as Stripe creates it.

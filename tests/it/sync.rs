@@ -1,12 +1,9 @@
-//! Reads from Stripe: unknown customers, truncated pages, and `POST /v1/customers/{id}/sync`. Also the
-//! health of the deployment.
+//! Reads from Stripe: unknown customers, truncated pages, and `POST /v1/customers/{id}/sync`.
 
-use entgate::{id::UnixMillis, ledger::SyncProblem, source::Transport as _, store::Backlog};
+use entgate::source::Transport as _;
 use serde_json::{Value, json};
 
-use crate::support::{
-    Answer, NOW, Service, configured, event, grants, item, service, service_with_stripe,
-};
+use crate::support::{Answer, NOW, Service, event, grants, item, service, service_with_stripe};
 
 const LIST: &str = "/v1/entitlements/active_entitlements";
 const ADA: &str = "/v1/entitlements/active_entitlements?customer=cus%5Fada&limit=100";
@@ -241,65 +238,4 @@ fn a_deleted_customer_has_no_features() {
         (&json!("applied"), &json!(2))
     );
     assert_eq!(service.check("cus_ada", "sms"), (false, "not_entitled".to_owned()));
-}
-
-#[test]
-fn health_reports_pending_tasks_and_problems() {
-    let now = UnixMillis::from(NOW).0;
-    let backlog = |pending, since: Option<u64>, problem| Backlog {
-        pending,
-        pending_since: since.map(UnixMillis),
-        problem,
-    };
-    let (service, unconfigured) = (service_with_stripe(), configured(&[]));
-    let key =
-        "Stripe rejects STRIPE_API_KEY: set a key of this account that may read entitlements.";
-    let account = "Stripe does not have a customer that its events name: is STRIPE_API_KEY of the \
-                   same account as the webhook?";
-    for (why, backlog, status, outbox, message) in [
-        (
-            "no pending task",
-            backlog(0, None, None),
-            "ok",
-            json!({ "pending": 0, "oldest": null }),
-            None,
-        ),
-        (
-            "a pending task",
-            backlog(1, Some(now - 89_999), None),
-            "degraded",
-            json!({ "pending": 1, "oldest": 89 }),
-            None,
-        ),
-        (
-            "a task from a clock ahead",
-            backlog(3, Some(now + 90_000), None),
-            "degraded",
-            json!({ "pending": 3, "oldest": 0 }),
-            None,
-        ),
-        (
-            "a rejected key",
-            backlog(0, None, Some(SyncProblem::KeyRefused)),
-            "degraded",
-            json!({ "pending": 0, "oldest": null }),
-            Some(key),
-        ),
-        (
-            "a key of another account",
-            backlog(2, Some(now - 60_000), Some(SyncProblem::UnknownCustomer)),
-            "degraded",
-            json!({ "pending": 2, "oldest": 60 }),
-            Some(account),
-        ),
-    ] {
-        *service.store.customer_index.backlog.borrow_mut() = backlog;
-        let body = service.get("/healthz").body;
-        assert_eq!((&body["status"], &body["outbox"]), (&json!(status), &outbox), "{why}");
-        assert_eq!(body.get("message"), message.map(Value::from).as_ref(), "{why}");
-        assert_eq!(body["settings"]["STRIPE_API_KEY"], "set", "{why}");
-
-        *unconfigured.store.customer_index.backlog.borrow_mut() = backlog;
-        assert_eq!(unconfigured.get("/healthz").body["status"], "unconfigured", "{why}");
-    }
 }

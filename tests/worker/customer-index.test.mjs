@@ -45,14 +45,19 @@ describe("the customer index", { timeout: 30_000 }, () => {
     assert.deepEqual(await leaseDue(), []);
   });
 
-  test("the backlog adds up pending tasks, without those that are completed", async () => {
+  test("the backlog adds up the pending tasks of each mode, without those that are completed", async () => {
     const pending_since = (unixNow() - 90) * 1_000;
     await report("test:cus_pending", { confirmed_at: unixNow(), pending: 2, pending_since, problem: "key_refused" });
-    const backlog = await send("backlog");
+    const { test: backlog, live } = await send("backlog");
+    await report("live:cus_pending", { pending: 5, pending_since: 1, problem: "unknown_customer" });
+    assert.deepEqual((await send("backlog")).test, backlog);
+    assert.deepEqual((await send("backlog")).live, { pending: live.pending + 5, pending_since: 1, problem: "unknown_customer" });
+    await report("live:cus_pending", { confirmed_at: unixNow() });
+    assert.deepEqual((await send("backlog")).live, live);
     assert.deepEqual([backlog.pending_since, backlog.problem], [pending_since, "key_refused"]);
     assert.ok((await send({ due: { modes: [], limit: 100 } })).rearm.includes("test:cus_pending"));
     await report("test:cus_pending", { confirmed_at: unixNow() });
-    const rest = await send("backlog");
+    const { test: rest } = await send("backlog");
     assert.deepEqual([rest.pending, rest.problem], [backlog.pending - 2, null]);
   });
 

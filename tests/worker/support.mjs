@@ -196,6 +196,7 @@ export class Service {
     return this.request(`/v1/customers/${customer}/sync?${queryString(params)}`, { method: "POST" });
   }
 
+  /** What `/healthz` reports of test mode. */
   async health() {
     return (await this.request("/healthz")).json;
   }

@@ -178,6 +178,7 @@ const isMenuOpen = () => byId("menu").getAttribute("aria-expanded") === "true";
 
 session.onKeyChange(() => {
   showKey({ rejected: false });
+  session.fetchHealth();
   showLinks();
   if (!current || current.section.id === `panel-${parseLocation().id}`) return;
   // At once, before the panel reads with a key that does not open it.
@@ -213,5 +214,5 @@ if (isLocal) {
 }
 session.setKey(keyInput.value.trim());
 showKey({ rejected: false });
-session.fetchHealth();
+if (!session.key) session.fetchHealth();
 showPanel();

@@ -20,7 +20,7 @@ export const ROUTES = [
   ["GET /v1/authorize", "server, customer", "Authorizes a request for nginx, Traefik or Caddy."],
   ["POST /ofrep/v1/evaluate/flags", "server, customer", "Evaluates flags for OpenFeature providers."],
   ["GET /.well-known/jwks.json", "public", "Lists the public keys of signed snapshots."],
-  ["GET /healthz", "public", "Reports the Worker’s status, its settings and the number of pending tasks."],
+  ["GET /healthz", "public", "Reports the Worker’s status; with a secret key also its settings and the number of pending tasks."],
   [
     "/v1/entitlements/features …",
     "secret key",

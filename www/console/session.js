@@ -42,10 +42,10 @@ const MAX_LOGGED_REQUESTS = 500;
  * @property {string | undefined} mode  "test" or "live", by the key's prefix; undefined without a recognized key.
  * @property {boolean} isReadOnly  Whether the key is a read-only key, which opens checks and lists only.
  * @property {Reply | undefined} health  The latest reply of `/healthz`.
- * @property {string | undefined} source  "stripe" or "catalog", once known.
- * @property {Record<string, string>} settings  "set" or "missing" by setting, as `/healthz` reports them.
+ * @property {string | undefined} source  "stripe" or "catalog", once a secret key has been used.
+ * @property {Record<string, string>} settings  "set" or "missing" by setting, as `/healthz` reports them for a secret key.
  * @property {import("./emitter.js").Emitter<Reply>["on"]} onHealth  Also called immediately if a reply is known.
- * @property {() => Promise<Reply>} fetchHealth
+ * @property {() => Promise<Reply>} fetchHealth  Requests `/healthz`, with the details of the key's mode if the key is a secret key.
  * @property {LoggedRequest[]} requestLog  The latest requests of this page, newest last.
  * @property {import("./emitter.js").Emitter<LoggedRequest | undefined>["on"]} onRequest
  * @property {(path: string, options?: RequestOptions) => Promise<Reply>} request  Sends one request to this Worker.
@@ -98,11 +98,13 @@ export function createSession() {
       return healthChange.on(listener);
     },
     async fetchHealth() {
-      // Health is public. A secret key adds the names that are not settings.
-      const reply = await session.request("/healthz", { key: /^sk_[\x21-\x7e]+$/.test(key) ? key : "" });
+      const sentKey = key;
+      const reply = await session.request("/healthz", { key: isSendable(sentKey) ? sentKey : "" });
+      // The reply for another key arrives later.
+      if (sentKey !== key) return reply;
       session.health = reply;
       if (reply.body.object === "health") {
-        session.source = reply.body.source ?? "stripe";
+        session.source = reply.body.source ?? session.source;
         session.settings = reply.body.settings ?? {};
       }
       healthChange.emit(reply);
@@ -116,7 +118,7 @@ export function createSession() {
       const bearer = otherKey ?? key;
       const url = sameOriginUrl(path);
       if (!url) return failedReply("Requests are sent to this Worker only.");
-      if (bearer && !/^[\x21-\x7e]+$/.test(bearer)) {
+      if (bearer && !isSendable(bearer)) {
         return failedReply("A key consists of ASCII characters without spaces.", "key");
       }
       const headers = {
@@ -194,6 +196,15 @@ export function retryHint(headers) {
   const retryAfter = headers.get("retry-after");
   if (!retryAfter) return "Retry shortly.";
   return `Retry ${/^\d+$/.test(retryAfter) ? `in ${retryAfter} s` : `after ${retryAfter}`} (Retry-After).`;
+}
+
+/**
+ * Whether a key can be sent in a header.
+ *
+ * @param {string} key
+ */
+function isSendable(key) {
+  return /^[\x21-\x7e]+$/.test(key);
 }
 
 /**

@@ -3,8 +3,10 @@
 //!
 //! The other stores are [`MemoryStore`]'s.
 
+use std::future::ready;
+
 use entgate::{
-    api::{self, App, FeatureCache, Request, Response, settings::Settings},
+    api::{self, App, FeatureCache, HealthCache, Request, Response, settings::Settings},
     entitlement::Entitlements,
     id::{CustomerKey, Livemode},
     source::{StripeClient, Transport},
@@ -24,6 +26,7 @@ pub struct Deployment {
     stores: Stores,
     feature_cache: FeatureCache,
     jwks_cache: JwksCache,
+    health_cache: HealthCache,
 }
 
 #[derive(Debug)]
@@ -59,14 +62,24 @@ impl Deployment {
             stores: Stores { replica: OneRecord(record), others: MemoryStore::default() },
             feature_cache: FeatureCache::default(),
             jwks_cache: JwksCache::default(),
+            health_cache: HealthCache::default(),
         }
     }
 
     /// Answers a request.
     #[must_use]
     pub fn handle(&self, request: &Request) -> Response {
-        let Self { settings, stores: store, feature_cache, jwks_cache } = self;
-        let app = App { store, settings, feature_cache, jwks_cache, random: || 0, log: |_| {} };
+        let Self { settings, stores: store, feature_cache, jwks_cache, health_cache } = self;
+        let app = App {
+            store,
+            settings,
+            feature_cache,
+            jwks_cache,
+            health_cache,
+            random: || 0,
+            sleep: |_| Box::pin(ready(())),
+            log: |_| {},
+        };
         pollster::block_on(api::handle(&app, request.clone(), NOW))
     }
 }

@@ -206,6 +206,12 @@ impl Settings {
         }
     }
 
+    /// Whether events of this mode can be received from Stripe.
+    #[must_use]
+    pub fn has_webhook_secret(&self, livemode: Livemode) -> bool {
+        self.webhook_secrets.iter().any(|secret| secret.livemode == livemode)
+    }
+
     /// Whether a customer of this mode without any data may be denied: the source has been asked, or the
     /// operator chose so.
     #[must_use]

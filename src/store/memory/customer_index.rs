@@ -10,14 +10,16 @@ use crate::{
     id::{CustomerId, CustomerKey, Livemode, LookupKey},
     ledger::{StatusReport, SyncStatus},
     pagination::{Cursor, PageOf, PageRequest},
-    store::{Backlog, CustomerIndex, CustomerSyncStatus, Error},
+    store::{Backlogs, CustomerIndex, CustomerSyncStatus, Error},
 };
 
 /// A customer index in memory.
 #[derive(Debug, Default)]
 pub struct MemoryCustomerIndex {
     /// The failed tasks of all customers, as a test sets them.
-    pub backlog: RefCell<Backlog>,
+    pub backlogs: Cell<Backlogs>,
+    /// The number of calls of [`CustomerIndex::load_backlogs()`].
+    pub backlog_calls: Cell<u32>,
     /// The number of calls of [`CustomerIndex::list_features()`].
     pub calls: Cell<u32>,
     features: RefCell<HashMap<Livemode, BTreeSet<LookupKey>>>,
@@ -26,7 +28,7 @@ pub struct MemoryCustomerIndex {
 }
 
 impl MemoryCustomerIndex {
-    /// Makes the next call that lists features or customers fail.
+    /// Makes the next call fail.
     pub fn fail_next(&self, fault: Fault) {
         self.faults.borrow_mut().push_back(fault);
     }
@@ -41,8 +43,9 @@ impl MemoryCustomerIndex {
 }
 
 impl CustomerIndex for MemoryCustomerIndex {
-    async fn load_backlog(&self) -> Result<Backlog, Error> {
-        Ok(*self.backlog.borrow())
+    async fn load_backlogs(&self) -> Result<Backlogs, Error> {
+        self.backlog_calls.set(self.backlog_calls.get().saturating_add(1));
+        with_fault(&self.faults, "customer index", || Ok(self.backlogs.get()))
     }
 
     async fn list_features(&self, livemode: Livemode) -> Result<Vec<LookupKey>, Error> {

@@ -29,7 +29,7 @@ use super::{
 use crate::{
     id::{Livemode, LookupKey, UnixMillis},
     ledger::{ObservedFeatures, SyncProblem, SyncStatus},
-    store::Backlog,
+    store::{Backlog, Backlogs},
     worker::{
         rpc,
         runtime::now_millis,
@@ -115,7 +115,10 @@ impl CustomerIndexObject {
                 self.add_features(split_key(&key)?.0, &features)?;
                 Response::empty()
             }
-            IndexRequest::Backlog => rpc::json_response(&self.sum_backlog(now)?),
+            IndexRequest::Backlog => rpc::json_response(&Backlogs {
+                test: self.sum_backlog(Livemode::Test, now)?,
+                live: self.sum_backlog(Livemode::Live, now)?,
+            }),
             IndexRequest::Due { modes, limit } => rpc::json_response(&DueCustomers {
                 reconcile: self.due_for_reconcile(&modes, limit, now)?,
                 rearm: self.with_failed_tasks(limit, now)?,
@@ -209,10 +212,12 @@ impl CustomerIndexObject {
         Ok(())
     }
 
-    fn sum_backlog(&self, now: UnixMillis) -> Result<Backlog> {
+    fn sum_backlog(&self, livemode: Livemode, now: UnixMillis) -> Result<Backlog> {
+        let prefix = || SqlStorageValue::from(livemode.key_prefix());
         let sums = "SELECT COALESCE(SUM(pending), 0), MIN(pending_since) FROM customers \
-                    WHERE (pending > 0 OR problem IS NOT NULL) AND pending > 0";
-        let mut backlog = match self.sql.query(sums, vec![])?.first().map(Vec::as_slice) {
+                    WHERE (pending > 0 OR problem IS NOT NULL) AND pending > 0 \
+                    AND substr(key, 1, 5) = ?";
+        let mut backlog = match self.sql.query(sums, vec![prefix()])?.first().map(Vec::as_slice) {
             Some([SqlStorageValue::Integer(pending), SqlStorageValue::Integer(since)]) => Backlog {
                 pending: u32::try_from(*pending).unwrap_or(u32::MAX),
                 pending_since: u64::try_from(*since).ok().map(UnixMillis),
@@ -221,10 +226,10 @@ impl CustomerIndexObject {
             _ => Backlog::default(),
         };
         let problems = "SELECT problem FROM customers WHERE problem IS NOT NULL \
-                        AND (pending > 0 OR reported_at > ?) ORDER BY reported_at DESC LIMIT 1";
+                        AND (pending > 0 OR reported_at > ?) AND substr(key, 1, 5) = ? ORDER BY reported_at DESC LIMIT 1";
         let recent = integer_value(now.saturating_sub(PROBLEM_TTL).0)?;
         if let Some([SqlStorageValue::String(problem)]) =
-            self.sql.query(problems, vec![recent])?.first().map(Vec::as_slice)
+            self.sql.query(problems, vec![recent, prefix()])?.first().map(Vec::as_slice)
         {
             backlog.problem = Some(rpc::decode::<SyncProblem>(problem.as_bytes())?);
         }

@@ -3,7 +3,7 @@
 //! | `POST`, as JSON             | 200                                      |
 //! |-----------------------------|------------------------------------------|
 //! | [`IndexRequest::Report`]    | the report is stored                     |
-//! | [`IndexRequest::Backlog`]   | a [`Backlog`] as JSON                    |
+//! | [`IndexRequest::Backlog`]   | [`Backlogs`] as JSON                     |
 //! | [`IndexRequest::Due`]       | [`DueCustomers`] as JSON                 |
 //! | [`IndexRequest::Features`]  | lookup keys as JSON                      |
 //! | [`IndexRequest::Customers`] | a page of [`CustomerSyncStatus`] as JSON |
@@ -18,7 +18,7 @@ use crate::{
     json::{FromJson, json_type},
     ledger::{StatusReport, SyncStatus},
     pagination::{PageOf, PageRequest},
-    store::{self, Backlog, CustomerSyncStatus},
+    store::{self, Backlogs, CustomerSyncStatus},
     worker::rpc,
 };
 
@@ -37,7 +37,7 @@ json_type! {
     pub(super) enum IndexRequest {
         /// Stores a customer's sync status and adds features.
         Report { key: String, status: SyncStatus, features: BTreeSet<LookupKey> } = "report",
-        /// Returns the totals of pending tasks over all customers.
+        /// Returns the totals of pending tasks over all customers of each mode.
         Backlog = "backlog",
         /// Leases up to `limit` customers of these modes to reconcile, and up to `limit` customers with
         /// failed tasks, oldest first.
@@ -103,7 +103,7 @@ impl CustomerIndexStub {
 }
 
 impl store::CustomerIndex for CustomerIndexStub {
-    async fn load_backlog(&self) -> Result<Backlog, store::Error> {
+    async fn load_backlogs(&self) -> Result<Backlogs, store::Error> {
         self.request(&IndexRequest::Backlog).await
     }
 

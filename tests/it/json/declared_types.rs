@@ -15,7 +15,7 @@ use entgate::{
     },
     pagination::{Cursor, PageOf, PageRequest},
     policy::{GrantRule, StatusPolicy},
-    store::{ActivityEntry, ActivityPage, Backlog, CustomerSyncStatus, ServedBy},
+    store::{ActivityEntry, ActivityPage, Backlog, Backlogs, CustomerSyncStatus, ServedBy},
 };
 use serde::Serialize;
 use syn::{
@@ -49,6 +49,7 @@ fn every_public_type_is_decoded_from_what_it_is_encoded_as() {
         ApplyOutcome,
         ApplyReceipt,
         Backlog,
+        Backlogs,
         ChangeNotification,
         Completeness,
         Cursor<LookupKey>,

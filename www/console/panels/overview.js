@@ -24,6 +24,8 @@ const HEALTH_STATES = {
 /** @type {Record<string, string>} */
 const HEALTH_TONES = { ok: "success", unconfigured: "warning", degraded: "warning" };
 
+const NEEDS_KEY = "A secret key (sk_…) of this Worker shows it.";
+
 /** @typedef {{ pending: number, oldest: number } | null | undefined} Outbox  `oldest` is the age of the oldest task in seconds. */
 
 export default {
@@ -99,7 +101,7 @@ export default {
 
     /** @param {import("../session.js").Reply} reply */
     function drawHealth(reply) {
-      const { object, status, outbox, message: healthMessage } = reply.body;
+      const { object, status, settings, outbox, message: healthMessage } = reply.body;
       const isHealth = object === "health";
       const state = isHealth ? status : reply.status ? "error" : "unreachable";
       const [label, description] = HEALTH_STATES[state] ?? [state, ""];
@@ -112,30 +114,30 @@ export default {
         metricCard(
           "Source",
           session.source === "catalog" ? "Catalog" : session.source === "stripe" ? "Stripe" : "–",
-          session.source === "catalog" ? "The built-in catalog of this Worker." : "Stripe’s webhooks and API.",
+          session.source === "catalog" ? "The built-in catalog of this Worker." : session.source ? "Stripe’s webhooks and API." : NEEDS_KEY,
         ),
         metricCard(
           "Pending tasks",
           isHealth && outbox ? String(outbox.pending) : "–",
-          isHealth ? describeOutbox(outbox) : "",
+          !isHealth ? "" : outbox === undefined ? NEEDS_KEY : describeOutbox(outbox),
           outbox?.pending ? "warning" : undefined,
         ),
         metricCard("Median check latency", ...checkLatency()),
       );
-      drawSettings(isHealth);
+      drawSettings(isHealth ? settings : undefined);
     }
 
     /**
      * Draws the settings if they changed, so that a focused command keeps the focus.
      *
-     * @param {boolean} isHealth
+     * @param {Record<string, string> | undefined} settings
      */
-    function drawSettings(isHealth) {
-      const unknown = isHealth ? (session.health?.body.unknown_settings ?? []) : [];
-      const drawing = JSON.stringify([isHealth, session.source, session.settings, unknown]);
+    function drawSettings(settings) {
+      const unknown = settings ? (session.health?.body.unknown_settings ?? []) : [];
+      const drawing = JSON.stringify([settings, session.source, unknown]);
       if (drawnSettings === drawing) return;
       drawnSettings = drawing;
-      settingsList.replaceChildren(...settingItems(isHealth ? session.settings : undefined), ...unknownItems(unknown));
+      settingsList.replaceChildren(...settingItems(settings), ...unknownItems(unknown));
       hints.replaceChildren(...localHints(session.source));
     }
 

@@ -90,7 +90,10 @@ export default {
         );
         return;
       }
-      if (session.source !== "catalog") return;
+      if (session.source !== "catalog") {
+        if (session.health?.body.status) body.replaceChildren(keyRequired("The catalog requires a secret key (sk_…) of this Worker."));
+        return;
+      }
       if (!loaded) {
         loaded = true;
         run(() => demo.loadProducts());

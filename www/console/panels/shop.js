@@ -67,6 +67,7 @@ export default {
       if (!session.key) body.replaceChildren(keyRequired("The shop creates customer tokens with it."));
       else if (session.source === "stripe") showStripeShop();
       else if (session.source === "catalog") showCatalogShop();
+      else if (session.health?.body.status) body.replaceChildren(keyRequired("The shop requires a secret key (sk_…) of this Worker."));
     }
 
     function showStripeShop() {

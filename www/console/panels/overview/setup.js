@@ -15,14 +15,16 @@ const MISSING_SETTINGS = {
   STRIPE_WEBHOOK_SECRETS:
     "Required. Until it is set, the webhook route returns 503 and accepts no events. Stripe shows the secret (whsec_…) with your endpoint. If you serve both modes, write test:whsec_… and live:whsec_….",
   STRIPE_API_KEY:
-    "Optional. With it, every event is confirmed by a read of Stripe’s list, and unknown customers are looked up at Stripe. A restricted key (rk_…) with read access to entitlements and customers is sufficient.",
+    "Recommended. With it, every event is confirmed by a read of Stripe’s list, and unknown customers are looked up at Stripe. A restricted key (rk_…) with read access to entitlements and customers is sufficient.",
+  ENTGATE_UNKNOWN_CUSTOMERS:
+    "Required without STRIPE_API_KEY. Until one of both is set, a customer without any data is neither granted nor denied a feature: the response is a 503. Set it to deny if this Worker receives every event of Stripe.",
 };
 
 /** @type {Record<string, string>} */
 const SETTING_TONES = { set: "success", missing: "warning" };
 
 /**
- * The settings that the Worker reports; before it has reported any, all known ones with the state "unknown".
+ * The settings that the Worker reports. Before it has reported any, which it does for a secret key only: the state "unknown".
  *
  * @param {Record<string, string> | undefined} settings
  * @returns {HTMLElement[]}
