@@ -29,8 +29,8 @@ use crate::{
     id::{CustomerId, CustomerKey, Livemode, Timestamp},
     store::{Crypto as _, Store},
     token::{
-        self, Algorithm, Claims, Jws, Validation,
-        claims::TokenSubject,
+        self, Algorithm, Jws, Validation,
+        claims::{self, TokenSubject},
         hs256::{self, AUDIENCE, STREAM_AUDIENCE},
         jwk::PublicKey,
         jwks_cache::KeyLookup,
@@ -244,7 +244,7 @@ pub(super) fn verify_own_token(
         TokenScope::Stream => &[AUDIENCE, STREAM_AUDIENCE],
     };
     let validation = Validation { issuer: None, audiences, customer_claim: "sub", livemode: None };
-    Claims::from_jws(token)?.validate(&validation, now)
+    claims::validate(token, &validation, now)
 }
 
 /// Verifies a token of this deployment or of the configured issuer.
@@ -280,7 +280,7 @@ async fn verify_token<S: Store>(
         customer_claim: &issuer.customer_claim,
         livemode: Some(issuer.livemode),
     };
-    Ok(Claims::from_jws(&token)?.validate(&validation, now)?)
+    Ok(claims::validate(&token, &validation, now)?)
 }
 
 /// The issuer's keys that may have signed a token. Fetches the JWK Set if it is due.

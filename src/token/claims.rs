@@ -24,10 +24,6 @@ pub struct Validation<'a> {
     pub livemode: Option<Livemode>,
 }
 
-/// The claims of a token, not validated yet.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Claims(Map<String, Value>);
-
 /// The result of a validation: the customer of a token, and when the token expires.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TokenSubject {
@@ -37,26 +33,27 @@ pub struct TokenSubject {
     pub expires_at: Timestamp,
 }
 
-impl Claims {
-    /// Decodes the claims of a token.
-    ///
-    /// # Errors
-    ///
-    /// Fails if they are not a JSON object or have a duplicate member.
-    pub fn from_jws(token: &Jws<'_>) -> Result<Self, Error> {
-        token.parse_claims().map(Self)
-    }
+/// Validates the claims of a token and returns the customer. Strings in other claims need not be
+/// Unicode.
+///
+/// # Errors
+///
+/// If the claims are not a JSON object or have a duplicate member. Else names the first claim that is
+/// missing, malformed or not accepted.
+pub fn validate(
+    token: &Jws<'_>,
+    validation: &Validation<'_>,
+    now: Timestamp,
+) -> Result<TokenSubject, Error> {
+    let unicode_at = ["iss", "aud", validation.customer_claim];
+    Claims(token.parse_claims(&unicode_at)?).validate(validation, now)
+}
 
-    /// Validates the claims and returns the customer.
-    ///
-    /// # Errors
-    ///
-    /// Names the first claim that is missing, malformed or not accepted.
-    pub fn validate(
-        &self,
-        validation: &Validation<'_>,
-        now: Timestamp,
-    ) -> Result<TokenSubject, Error> {
+/// The decoded claims of a token.
+struct Claims(Map<String, Value>);
+
+impl Claims {
+    fn validate(&self, validation: &Validation<'_>, now: Timestamp) -> Result<TokenSubject, Error> {
         let expires_at = self.check_time(now)?;
         if let Some(issuer) = validation.issuer
             && self.string_claim("iss")?.ok_or(Error::MissingClaim("iss"))? != issuer

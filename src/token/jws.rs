@@ -6,14 +6,13 @@
 //! Specification: <https://www.rfc-editor.org/rfc/rfc7515#section-7.1>.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error as _, MapAccess, SeqAccess, Visitor},
-};
 use serde_json::{Map, Value};
 
 use super::error::Error;
-use crate::json;
+use crate::json::{
+    self,
+    strict::{self, Unicode},
+};
 
 /// The maximum size of a token in bytes. A token of an identity provider with many roles has about
 /// 4 KiB; most servers limit all headers of a request to 16 or 32 KiB.
@@ -76,7 +75,7 @@ impl<'a> Jws<'a> {
         if claims.contains('.') {
             return Err(malformed);
         }
-        let header = parse_object(&decode_base64url(header)?)?;
+        let header = parse_object(&decode_base64url(header)?, Unicode::At(&["alg", "kid", "typ"]))?;
         let member = |name: &str| match header.get(name) {
             None => Ok(None),
             Some(Value::String(string)) => Ok(Some(string.as_str())),
@@ -104,13 +103,13 @@ impl<'a> Jws<'a> {
         Ok(Self { algorithm, kid, signing_input, signature: decode_base64url(signature)?, claims })
     }
 
-    /// Decodes the claims.
+    /// Decodes the claims. Only the strings at these paths must be Unicode.
     ///
     /// # Errors
     ///
     /// Fails if they are not a JSON object or have a duplicate member.
-    pub(super) fn parse_claims(&self) -> Result<Map<String, Value>, Error> {
-        parse_object(&decode_base64url(self.claims)?)
+    pub(super) fn parse_claims(&self, unicode_at: &[&str]) -> Result<Map<String, Value>, Error> {
+        parse_object(&decode_base64url(self.claims)?, Unicode::At(unicode_at))
     }
 }
 
@@ -138,85 +137,11 @@ fn truncate(string: &str) -> String {
     string.chars().filter(|c| !c.is_control()).take(32).collect()
 }
 
-fn parse_object(json: &[u8]) -> Result<Map<String, Value>, Error> {
-    match serde_json::from_slice(json) {
-        Ok(StrictJson(Value::Object(members))) => Ok(members),
-        Ok(StrictJson(_)) => Err(Error::Malformed("a part is not a JSON object")),
-        Err(error) => {
-            // serde_json has one error type, so its text is the only way to recognize our own error.
-            let message = error.to_string();
-            let duplicate = message.strip_prefix(DUPLICATE_MEMBER);
-            let name = duplicate.and_then(|rest| rest.split_once('`'));
-            Err(name.map_or(Error::Malformed("a part is not valid JSON"), |(name, _)| {
-                Error::DuplicateMember(truncate(name))
-            }))
-        }
-    }
-}
-
-/// The prefix of the error that [`StrictJson`] returns for a duplicate member.
-const DUPLICATE_MEMBER: &str = "duplicate member `";
-
-/// JSON in which no object has duplicate members, at any depth. `serde_json` fails at 128 levels.
-struct StrictJson(Value);
-
-impl<'de> Deserialize<'de> for StrictJson {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct StrictJsonVisitor;
-
-        impl<'de> Visitor<'de> for StrictJsonVisitor {
-            type Value = StrictJson;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("JSON")
-            }
-
-            fn visit_unit<E>(self) -> Result<StrictJson, E> {
-                Ok(StrictJson(Value::Null))
-            }
-
-            fn visit_bool<E>(self, value: bool) -> Result<StrictJson, E> {
-                Ok(StrictJson(value.into()))
-            }
-
-            fn visit_u64<E>(self, number: u64) -> Result<StrictJson, E> {
-                Ok(StrictJson(number.into()))
-            }
-
-            fn visit_i64<E>(self, number: i64) -> Result<StrictJson, E> {
-                Ok(StrictJson(number.into()))
-            }
-
-            fn visit_f64<E>(self, number: f64) -> Result<StrictJson, E> {
-                Ok(StrictJson(number.into()))
-            }
-
-            fn visit_str<E>(self, string: &str) -> Result<StrictJson, E> {
-                Ok(StrictJson(string.into()))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<StrictJson, A::Error> {
-                let mut array = Vec::new();
-                while let Some(StrictJson(item)) = items.next_element()? {
-                    array.push(item);
-                }
-                Ok(StrictJson(Value::Array(array)))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<StrictJson, A::Error> {
-                let mut object = Map::new();
-                while let Some((name, StrictJson(value))) =
-                    members.next_entry::<String, StrictJson>()?
-                {
-                    if object.contains_key(&name) {
-                        return Err(A::Error::custom(format_args!("{DUPLICATE_MEMBER}{name}`")));
-                    }
-                    object.insert(name, value);
-                }
-                Ok(StrictJson(Value::Object(object)))
-            }
-        }
-
-        deserializer.deserialize_any(StrictJsonVisitor)
+fn parse_object(json: &[u8], unicode: Unicode<'_>) -> Result<Map<String, Value>, Error> {
+    match strict::parse(json, unicode) {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(_) => Err(Error::Malformed("a part is not a JSON object")),
+        Err(strict::Error::DuplicateMember(name)) => Err(Error::DuplicateMember(truncate(&name))),
+        Err(strict::Error::Syntax(_)) => Err(Error::Malformed("a part is not valid JSON")),
     }
 }

@@ -26,7 +26,7 @@ pub mod jwk;
 pub mod jwks_cache;
 
 pub use self::{
-    claims::{Claims, LEEWAY, Validation},
+    claims::{LEEWAY, Validation},
     error::Error,
     hs256::TokenSecret,
     jwk::{PublicKey, SigningKey},

@@ -329,10 +329,38 @@ fn an_invalid_nested_parameter_is_named_with_its_path() {
         ("null", "The JSON body must be an object, {…}."),
         ("{", "Invalid JSON in the body: EOF while parsing an object at line 1 column 1."),
         (r#"{"a":{"a":{"a":{"a":{"a":{"a":1}}}}}}"#, "The JSON body is nested too deeply."),
+        (
+            r#"{"customer":"cus_ada","feature":"\ud83d"}"#,
+            "Invalid JSON in the body: unexpected end of hex escape at line 1 column 40.",
+        ),
     ] {
         let headers =
             [("authorization", "Bearer sk_test_entgate"), ("content-type", "application/json")];
         let answer = service.request("POST", "/v1/check", &headers, body.as_bytes());
         assert_eq!((answer.status, answer.error("message")), (400, message), "{body}");
+    }
+}
+
+#[test]
+fn a_json_body_with_a_duplicate_member_is_rejected_with_its_name() {
+    let service = service();
+    let headers =
+        [("authorization", "Bearer sk_test_entgate"), ("content-type", "application/json")];
+    for (path, body, name) in [
+        ("/v1/tokens", r#"{"customer":"cus_ada","customer":"cus_bob"}"#, "customer"),
+        ("/v1/tokens", r#"{"customer":"cus_ada","\u0063ustomer":"cus_ada"}"#, "customer"),
+        ("/v1/tokens", r#"{"customer":"cus_ada","expires_in":1,"expires_in":null}"#, "expires_in"),
+        ("/v1/check", r#"{"customer":"cus_ada","feature":"a","feature":"b"}"#, "feature"),
+        (
+            "/v1/check",
+            r#"{"checks":[{"customer":"cus_ada","feature":"a","customer":"cus_bob"}]}"#,
+            "customer",
+        ),
+        ("/v1/check", r#"{"checks":[],"checks":[]}"#, "checks"),
+        ("/v1/customers/cus_ada/sync", r#"{"wait":1,"wait":2}"#, "wait"),
+    ] {
+        let answer = service.request("POST", path, &headers, body.as_bytes());
+        let message = format!("The parameter {name} is given twice in one JSON object.");
+        answer.assert_refuses(name, "parameter_invalid", &message, body);
     }
 }

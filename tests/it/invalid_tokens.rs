@@ -6,8 +6,8 @@ use serde_json::json;
 use crate::{
     support::{NOW, Service},
     token_fixtures::{
-        ACCEPTED, CHECK, HS256, TOKEN_SECRET, base64url, claims, hs256, invalid, issued,
-        status_and_error, token, with_ada,
+        ACCEPTED, CHECK, HS256, TOKEN_SECRET, base64url, claims, hs256, invalid, issued, issued_as,
+        issuers_claims, status_and_error, token, with_ada,
     },
 };
 
@@ -211,7 +211,16 @@ fn claims_are_a_json_object_without_duplicate_members() {
         ),
         ("claims that are not JSON", sign_claims("sub=cus_ada"), JSON),
         ("claims that are a list", sign_claims("[]"), OBJECT),
-        ("a lone surrogate", sign_claims(r#"{"sub":"\ud800"}"#), JSON),
+        (
+            "a customer with half of a surrogate pair",
+            sign_claims(&claims(&json!({})).to_string().replace("cus_ada", r"cus_ada\ud800")),
+            JSON,
+        ),
+        (
+            "an audience with half of a surrogate pair",
+            sign_claims(&claims(&json!({})).to_string().replace(r#""entgate""#, r#"["\udc00"]"#)),
+            JSON,
+        ),
         ("a number that is too large", sign_claims(r#"{"exp":1e999}"#), JSON),
         ("one level too deep", sign_claims(&deep(127)), JSON),
         ("2,000 levels", sign_claims(&deep(2_000)), JSON),
@@ -219,6 +228,21 @@ fn claims_are_a_json_object_without_duplicate_members() {
     assert_invalid(&with_ada(&[]), &rows);
     let deepest = with_ada(&[]).get_with(&sign_claims(&deep(126)), CHECK);
     assert_eq!(status_and_error(&deepest), ACCEPTED, "the maximum depth");
+}
+
+#[test]
+fn a_claim_that_is_not_unicode_is_ignored_if_it_is_not_used() {
+    let service = with_ada(&[]);
+    for claim in [r#""name":"Ada \ud83d""#, r#""a":[{"sub":"\ude00","\ud83d":1}]"#, r#""\ud83d":1"#]
+    {
+        let add = |claims: String| claims.replacen('{', &format!("{{{claim},"), 1);
+        let ours = sign_claims(&add(claims(&json!({})).to_string()));
+        let theirs = add(issuers_claims(&json!({})).to_string());
+        let theirs = issued_as("one", r#"{"alg":"ES256"}"#, &theirs);
+        for token in [ours, theirs] {
+            assert_eq!(status_and_error(&service.get_with(&token, CHECK)), ACCEPTED, "{claim}");
+        }
+    }
 }
 
 #[test]

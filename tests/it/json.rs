@@ -3,6 +3,7 @@
 //! What must not compile is in the documentation of the macro.
 
 mod declared_types;
+mod strict_documents;
 
 use std::collections::BTreeMap;
 

@@ -8,7 +8,7 @@
 //! | `a[b]=1`, `a[0][b]=1`                  | a map, a list of maps                          |
 //!
 //! Brackets may be percent-encoded. JSON results in the same tree: numbers and booleans become
-//! strings, and `null` is an absent parameter. A handler takes each parameter that it knows, and then
+//! strings, and `null` is an absent parameter. A JSON object must not have two members of one name. A handler takes each parameter that it knows, and then
 //! rejects the remaining ones. Catalog-specific parameters are in `api::catalog`.
 //!
 //! Specification: <https://url.spec.whatwg.org/#urlencoded-parsing>.
@@ -27,7 +27,7 @@ use super::{
     app::{Request, header_str},
     error::{Error, excerpt},
 };
-use crate::json;
+use crate::json::strict::{self, Unicode};
 
 /// The parameters of a request that the handler has not taken yet.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -81,8 +81,15 @@ impl Params {
 
     /// Parses a JSON body, which must be an object.
     pub(super) fn from_json(body: &[u8]) -> Result<Self, Error> {
-        let value: serde_json::Value = json::from_slice(body)
-            .map_err(|error| Error::invalid(format!("Invalid JSON in the body: {error}.")))?;
+        let value = strict::parse(body, Unicode::Everywhere).map_err(|error| match error {
+            strict::Error::DuplicateMember(name) => {
+                let message = format!("The parameter {name} is given twice in one JSON object.");
+                Error::parameter(name, "parameter_invalid", message)
+            }
+            error @ strict::Error::Syntax(_) => {
+                Error::invalid(format!("Invalid JSON in the body: {error}."))
+            }
+        })?;
         let mut budget = MAX_PARAMS;
         // The body itself is one level without brackets in a form.
         match (value.is_object(), from_json_value(value, MAX_DEPTH + 1, &mut budget)?) {

@@ -1,6 +1,7 @@
 //! The body of an evaluation request: `{"context":{"targetingKey":"cus_…"}}`.
 //!
-//! The targeting key is the customer's id. Other members of the context are ignored.
+//! The targeting key is the customer's id. Other members of the context are ignored, and their strings
+//! need not be Unicode: an application may cut a user's name inside an emoji.
 
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ use super::super::{
 };
 use crate::{
     id::{CustomerId, CustomerKey, Timestamp},
-    json,
+    json::strict::{self, Unicode},
     store::Store,
 };
 
@@ -41,11 +42,15 @@ pub(super) async fn authorize_customer<S: Store>(
 }
 
 fn parse_targeting_key(body: &[u8]) -> Result<CustomerId, EvaluationError> {
-    let body: Value = json::from_slice(body).map_err(|error| {
-        EvaluationError::bad_request(
-            ErrorCode::ParseError,
-            format!("The body is not valid JSON: {error}."),
-        )
+    let unicode = Unicode::At(&["context.targetingKey"]);
+    let body = strict::parse(body, unicode).map_err(|error| {
+        let details = match error {
+            strict::Error::DuplicateMember(name) => {
+                format!("The body has an object with two members of the name '{name}'.")
+            }
+            error @ strict::Error::Syntax(_) => format!("The body is not valid JSON: {error}."),
+        };
+        EvaluationError::bad_request(ErrorCode::ParseError, details)
     })?;
     let Value::Object(body) = body else {
         return Err(EvaluationError::bad_request(

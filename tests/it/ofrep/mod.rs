@@ -157,6 +157,26 @@ fn an_invalid_context_returns_400_with_the_problem() {
             "PARSE_ERROR",
             "The body is not valid JSON: expected value at line 1 column 1.",
         ),
+        (
+            r#"{"context":{"targetingKey":"cus_ada","targetingKey":"cus_bob"}}"#.to_owned(),
+            "PARSE_ERROR",
+            "The body has an object with two members of the name 'targetingKey'.",
+        ),
+        (
+            r#"{"context":{"targetingKey":"cus_ada"},"context":{}}"#.to_owned(),
+            "PARSE_ERROR",
+            "The body has an object with two members of the name 'context'.",
+        ),
+        (
+            r#"{"context":{"targetingKey":"cus_ada","plan":[{"a":{"b":1,"b":1}}]}}"#.to_owned(),
+            "PARSE_ERROR",
+            "The body has an object with two members of the name 'b'.",
+        ),
+        (
+            r#"{"context":{"targetingKey":"cus_ada\ud83d"}}"#.to_owned(),
+            "PARSE_ERROR",
+            "The body is not valid JSON: unexpected end of hex escape at line 1 column 42.",
+        ),
     ] {
         let headers = [("authorization", "Bearer sk_test_entgate")];
         let answer = service.request("POST", FLAGS, &headers, body.as_bytes());
@@ -193,6 +213,24 @@ fn unknown_members_and_parameters_are_ignored() {
         assert_eq!((all.status, &all.body), (200, &bulk(&service, "cus_ada").body), "{query}");
         let one = service.post_json(&format!("{FLAGS}/sms{query}"), &body);
         assert_eq!((one.status, &one.body["value"]), (200, &json!(true)), "{query}");
+    }
+}
+
+#[test]
+fn a_string_that_is_not_unicode_is_ignored_like_its_member() {
+    let service = with_three_customers();
+    let headers = [("authorization", "Bearer sk_test_entgate")];
+    for context in [
+        r#""targetingKey":"cus_ada","name":"Ada \ud83d""#,
+        r#""name":["\ude00",{"a":"\ud83d\ud83d"}],"targetingKey":"cus_ada""#,
+        r#""targetingKey":"cus_ada","na\ud83dme":{"\udfff":1}"#,
+    ] {
+        let body = format!(r#"{{"context":{{{context}}},"more":"\ud83d"}}"#);
+        let all = service.request("POST", FLAGS, &headers, body.as_bytes());
+        assert_eq!((all.status, &all.body), (200, &bulk(&service, "cus_ada").body), "{body}");
+        let path = "/ofrep/v1/evaluate/flags/sms";
+        let one = service.request("POST", path, &headers, body.as_bytes());
+        assert_eq!((one.status, &one.body["value"]), (200, &json!(true)), "{body}");
     }
 }
 
