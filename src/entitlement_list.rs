@@ -34,9 +34,12 @@ struct EntitlementItem {
     lookup_key: String,
 }
 
-/// The id of a feature, from a string or from an expanded feature.
+/// The feature of an entitlement: its id, or the feature as an object with that id.
 #[derive(Debug)]
-struct FeatureRef(String);
+enum FeatureRef {
+    Id(String),
+    Object { id: String },
+}
 
 // Implemented by hand: serde's untagged enums add much code to the wasm.
 impl<'de> Deserialize<'de> for FeatureRef {
@@ -51,7 +54,7 @@ impl<'de> Deserialize<'de> for FeatureRef {
             }
 
             fn visit_str<E>(self, id: &str) -> Result<FeatureRef, E> {
-                Ok(FeatureRef(id.to_owned()))
+                Ok(FeatureRef::Id(id.to_owned()))
             }
 
             fn visit_map<M: MapAccess<'de>>(self, mut fields: M) -> Result<FeatureRef, M::Error> {
@@ -63,7 +66,8 @@ impl<'de> Deserialize<'de> for FeatureRef {
                         fields.next_value::<IgnoredAny>()?;
                     }
                 }
-                id.map(FeatureRef).ok_or_else(|| de::Error::missing_field("id"))
+                let id = id.ok_or_else(|| de::Error::missing_field("id"))?;
+                Ok(FeatureRef::Object { id })
             }
         }
 
@@ -84,6 +88,12 @@ pub enum Error {
 }
 
 impl EntitlementList {
+    /// Whether the list has a feature as an object. Parsing does not reject duplicate members of one.
+    #[must_use]
+    pub fn has_feature_object(&self) -> bool {
+        self.data.iter().any(|item| matches!(item.feature, FeatureRef::Object { .. }))
+    }
+
     /// Validates the ids.
     ///
     /// # Errors
@@ -107,7 +117,7 @@ impl EntitlementList {
 
 impl EntitlementItem {
     fn into_entitlement(self) -> Result<ActiveEntitlement, InvalidMember> {
-        let FeatureRef(feature) = self.feature;
+        let (FeatureRef::Id(feature) | FeatureRef::Object { id: feature }) = self.feature;
         Ok(ActiveEntitlement {
             id: parse_member("data.id", self.id)?,
             feature: parse_member("data.feature", feature)?,

@@ -10,7 +10,8 @@
 //!
 //! An event that changes entitlements must be of the mode of its signature, and not newer than it.
 //!
-//! Unknown members are ignored, since Stripe adds some without a new API version. `url` is not
+//! Unknown members are ignored, since Stripe adds some without a new API version. Two members of one
+//! name are an error, if one of them is used here or the event has a feature as an object. `url` is not
 //! followed, because Stripe does not document its path. `previous_attributes` is not used, because it
 //! may be missing.
 //!
@@ -22,6 +23,7 @@ use crate::{
     entitlement::{Summary, SummaryPage},
     entitlement_list::{self, EntitlementList},
     id::{CustomerId, CustomerKey, EventId, InvalidMember, Livemode, Timestamp, parse_member},
+    json::strict::{self, Unicode},
     policy::GrantRule,
     webhook::signature::{TOLERANCE, Verified},
 };
@@ -156,6 +158,11 @@ pub fn parse(verified: Verified<'_>, paused: GrantRule) -> Result<Incoming, Erro
         let SummaryObject { customer, livemode: summary_livemode, entitlements } = data.object;
         if summary_livemode != livemode {
             return Err(Error::LivemodeMismatch);
+        }
+        // serde rejects duplicates of the members that it parses, but not inside of a feature.
+        if entitlements.has_feature_object() {
+            strict::parse(body, Unicode::At(&[]))
+                .map_err(|error| Error::Malformed(error.to_string()))?;
         }
         let page = entitlements.into_page()?;
         let page = (paused == GrantRule::Keep).then_some(page);

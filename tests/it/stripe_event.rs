@@ -66,6 +66,55 @@ fn an_expanded_feature_is_parsed_as_its_id() {
     assert_eq!(page(&expanded), SummaryPage::Complete(grants(&["a"])));
 }
 
+/// The body of the event with the first occurrence of a string replaced, which must exist.
+#[track_caller]
+fn replaced(body: &str, from: &str, to: &str) -> String {
+    assert!(body.contains(from), "{body} does not contain {from}");
+    body.replacen(from, to, 1)
+}
+
+#[test]
+fn an_event_with_a_duplicate_member_is_rejected_with_its_name() {
+    let body = event("cus_ada", 1, &["a"], false).to_string();
+    for (from, to, name) in [
+        (r#""id":"#, r#""id":"evt_2","id":"#, "id"),
+        (r#""created":"#, r#""created":2,"created":"#, "created"),
+        (r#""livemode":false,"type""#, r#""data":0,"livemode":false,"type""#, "data"),
+        (r#"}},"livemode""#, r#"},"object":0},"livemode""#, "object"),
+        (r#""customer":"#, r#""customer":"cus_bob","customer":"#, "customer"),
+        (r#""customer":"#, r#""customer":"cus_bob","cu\u0073tomer":"#, "customer"),
+        (r#""livemode":false,"type""#, r#""livemode":true,"livemode":false,"type""#, "livemode"),
+        (r#"},"livemode":false}}"#, r#"},"entitlements":0,"livemode":false}}"#, "entitlements"),
+        (r#""has_more":"#, r#""has_more":true,"has_more":"#, "has_more"),
+        (r#""lookup_key":"#, r#""lookup_key":"b","lookup_key":"#, "lookup_key"),
+        (r#""feature":"#, r#""feature":"feat_1","feature":"#, "feature"),
+        (r#""type":"#, r#""type":"customer.deleted","type":"#, "type"),
+    ] {
+        let message = parse_signed(&replaced(&body, from, to)).unwrap_err().to_string();
+        assert!(message.starts_with(&format!("duplicate field `{name}`")), "{to}: {message}");
+    }
+}
+
+#[test]
+fn a_feature_object_with_a_duplicate_member_at_any_depth_is_rejected_with_its_name() {
+    let mut expanded = event("cus_ada", 1, &["a"], false);
+    expanded["data"]["object"]["entitlements"]["data"][0]["feature"] =
+        json!({ "id": "feat_test_a", "name": "A", "metadata": { "a": ["b"] } });
+    let body = expanded.to_string();
+    for (from, to, name) in [
+        (r#""id":"feat_test_a""#, r#""id":"feat_test_b","id":"feat_test_a""#, "id"),
+        (r#""id":"feat_test_a""#, r#""id":"feat_test_a","\u0069d":"feat_test_b""#, "id"),
+        (r#""name":"#, r#""name":null,"name":"#, "name"),
+        (r#""metadata":{"#, r#""metadata":{"a":1,"#, "a"),
+        (r#"["b"]"#, r#"[{"c":{"d":1,"d":1}}]"#, "d"),
+    ] {
+        let error = parse_signed(&replaced(&body, from, to)).unwrap_err();
+        assert_eq!(error.to_string(), format!("duplicate member `{name}`"), "{to}");
+    }
+    let other = replaced(&body, r#""name":"A""#, r#""name":"A \ud83d""#);
+    assert_eq!(parse_signed(&other), parse_signed(&body), "the name is not used");
+}
+
 #[test]
 fn the_error_names_the_missing_or_invalid_member() {
     let good = event("cus_ada", 1, &["a", "b"], false);
