@@ -27,7 +27,7 @@ pub enum Algorithm {
     Rs256,
     /// ECDSA on P-256 with SHA-256.
     Es256,
-    /// EdDSA on Ed25519.
+    /// EdDSA on Ed25519. RFC 9864 calls it `Ed25519`.
     EdDsa,
 }
 
@@ -85,7 +85,8 @@ impl<'a> Jws<'a> {
             "HS256" => Algorithm::Hs256,
             "RS256" => Algorithm::Rs256,
             "ES256" => Algorithm::Es256,
-            "EdDSA" => Algorithm::EdDsa,
+            // RFC 9864 defines the second name.
+            "EdDSA" | "Ed25519" => Algorithm::EdDsa,
             none if none.eq_ignore_ascii_case("none") => return Err(Error::AlgNone),
             other => return Err(Error::UnsupportedAlgorithm(truncate(other))),
         };

@@ -128,11 +128,12 @@ fn the_signing_input_and_algorithm_of_the_rfcs_tokens_are_parsed() {
     let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
     mac.update(jws.signing_input.as_bytes());
     assert_eq!(mac.verify_slice(&jws.signature), Ok(()));
-    // The headers of appendices A.2 and A.3, and of RFC 8037, appendix A.4.
+    // The headers of appendices A.2 and A.3, and of RFC 8037, appendix A.4; then `{"alg":"Ed25519"}`.
     for (header, algorithm) in [
         ("eyJhbGciOiJSUzI1NiJ9", Algorithm::Rs256),
         ("eyJhbGciOiJFUzI1NiJ9", Algorithm::Es256),
         ("eyJhbGciOiJFZERTQSJ9", Algorithm::EdDsa),
+        ("eyJhbGciOiJFZDI1NTE5In0", Algorithm::EdDsa),
     ] {
         assert_eq!(Jws::parse(&format!("{header}.e30.")).unwrap().algorithm, algorithm);
     }
@@ -313,6 +314,30 @@ fn without_a_key_id_every_key_of_the_algorithm_is_a_candidate() {
             other => panic!("{why}: {other:?}"),
         };
         assert_eq!(candidates, expected, "{why}");
+    }
+}
+
+/// RFC 9864 renames the algorithm. The names of the token and of the key need not be the same.
+#[test]
+fn a_token_of_ed25519_is_accepted_under_both_names_of_the_algorithm() {
+    for name_of_key in [json!({}), json!({ "alg": "EdDSA" }), json!({ "alg": "Ed25519" })] {
+        let service = with_tokens(&[]);
+        let mut key = json!({ "kty": "OKP", "crv": "Ed25519", "x": ED25519, "kid": "one" });
+        key.as_object_mut().unwrap().extend(name_of_key.as_object().unwrap().clone());
+        service.store.crypto.jwks.replace(json!({ "keys": [key] }).to_string());
+        let claims = issuers_claims(&json!({})).to_string();
+        for header in [r#"{"alg":"EdDSA"}"#, r#"{"alg":"Ed25519","kid":"one"}"#] {
+            let token = issued_as("one", header, &claims);
+            assert_eq!(check(&service, &token), accepted(), "{header} {name_of_key}");
+        }
+        for (header, alg) in [(r#"{"alg":"Ed448"}"#, "Ed448"), (r#"{"alg":"ed25519"}"#, "ed25519")]
+        {
+            let message = format!(
+                "the token is signed with `{alg}`, and only HS256, RS256, ES256 and EdDSA are accepted."
+            );
+            let token = issued_as("one", header, &claims);
+            assert_eq!(check(&service, &token), rejected(&message), "{header}");
+        }
     }
 }
 
