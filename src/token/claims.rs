@@ -18,7 +18,8 @@ pub struct Validation<'a> {
     pub issuer: Option<&'a str>,
     /// The accepted audiences: `aud` must include one. If empty, the token must have no `aud`.
     pub audiences: &'a [&'a str],
-    /// The claim with the customer's id: a name, or a path through objects, separated by dots.
+    /// The claim with the customer's id: a name, or a path through objects, separated by dots. Names
+    /// may contain dots too.
     pub customer_claim: &'a str,
     /// The mode of the customers. `None` uses the claim `livemode`.
     pub livemode: Option<Livemode>,
@@ -61,7 +62,7 @@ impl Claims {
             return Err(Error::InvalidIssuer);
         }
         self.check_audience(validation.audiences)?;
-        let id = self.claim_at_path(validation.customer_claim).and_then(Value::as_str);
+        let id = claim_at_path(&self.0, validation.customer_claim).and_then(Value::as_str);
         let id = id.ok_or_else(|| Error::MissingCustomer(validation.customer_claim.to_owned()))?;
         let id = CustomerId::try_from(id).map_err(Error::InvalidCustomer)?;
         let livemode = match (validation.livemode, self.0.get("livemode")) {
@@ -129,14 +130,16 @@ impl Claims {
             Some(_) => Err(Error::InvalidClaim { claim, problem: "not a string" }),
         }
     }
+}
 
-    /// Returns a claim by its name, which may contain dots, or else by its path.
-    fn claim_at_path(&self, path: &str) -> Option<&Value> {
-        if let Some(value) = self.0.get(path) {
-            return Some(value);
-        }
-        let mut steps = path.split('.');
-        let first = self.0.get(steps.next()?)?;
-        steps.try_fold(first, |value, step| value.get(step))
+/// Returns the claim at a path. A name may contain dots, as the URL of a namespace does. If several
+/// claims match, the one with the longest first name is used.
+fn claim_at_path<'a>(claims: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
+    if let Some(value) = claims.get(path) {
+        return Some(value);
     }
+    path.rmatch_indices('.').find_map(|(index, _)| {
+        let (name, rest) = path.split_at_checked(index)?;
+        claim_at_path(claims.get(name)?.as_object()?, rest.strip_prefix('.')?)
+    })
 }

@@ -8,12 +8,10 @@ use crate::token_fixtures::{
 };
 
 #[test]
-fn a_token_of_the_issuer_needs_its_iss_the_audience_and_the_configured_customer_claim() {
+fn a_token_of_the_issuer_needs_its_iss_and_the_configured_audience() {
     const AUDIENCE: (&str, &str) = ("ENTGATE_JWT_AUDIENCE", "https://api.example");
-    const CLAIM: &str = "ENTGATE_JWT_CUSTOMER_CLAIM";
     let our_audience = "https://api.example";
     let audience = invalid("the token is for another audience.");
-    let no_customer = |message: &'static str| (403, "customer_missing", message);
     for (why, settings, changes, expected) in [
         ("no audience expected, none in the token", vec![], json!({}), ACCEPTED),
         (
@@ -58,42 +56,6 @@ fn a_token_of_the_issuer_needs_its_iss_the_audience_and_the_configured_customer_
             invalid("the token's `iss` is not a string."),
         ),
         ("a claim about the mode is ignored", vec![], json!({ "livemode": true }), ACCEPTED),
-        (
-            "another customer claim",
-            vec![(CLAIM, "customer")],
-            json!({ "sub": "user_1", "customer": "cus_ada" }),
-            ACCEPTED,
-        ),
-        (
-            "the claim is missing, and `sub` is not used instead",
-            vec![(CLAIM, "customer")],
-            json!({}),
-            no_customer("the token has no customer in `customer`."),
-        ),
-        (
-            "a path through objects",
-            vec![(CLAIM, "app_metadata.billing.customer")],
-            json!({ "sub": "user_1", "app_metadata": { "billing": { "customer": "cus_ada" } } }),
-            ACCEPTED,
-        ),
-        (
-            "a path that ends too early",
-            vec![(CLAIM, "app_metadata.billing.customer")],
-            json!({ "app_metadata": { "billing": "cus_ada" } }),
-            no_customer("the token has no customer in `app_metadata.billing.customer`."),
-        ),
-        (
-            "a path through a list",
-            vec![(CLAIM, "app_metadata.0")],
-            json!({ "app_metadata": ["cus_ada"] }),
-            no_customer("the token has no customer in `app_metadata.0`."),
-        ),
-        (
-            "a claim name with dots",
-            vec![(CLAIM, "https://app.example/customer")],
-            json!({ "sub": "user_1", "https://app.example/customer": "cus_ada" }),
-            ACCEPTED,
-        ),
     ] {
         let service = with_ada(&settings);
         assert_eq!(
@@ -101,6 +63,84 @@ fn a_token_of_the_issuer_needs_its_iss_the_audience_and_the_configured_customer_
             expected,
             "{why}"
         );
+    }
+}
+
+#[test]
+fn a_customer_claim_is_a_name_or_a_path_of_names_and_any_name_may_have_dots() {
+    let no_customer = |message: &'static str| (403, "customer_missing", message);
+    for (why, claim, changes, expected) in [
+        (
+            "another customer claim",
+            "customer",
+            json!({ "sub": "user_1", "customer": "cus_ada" }),
+            ACCEPTED,
+        ),
+        (
+            "the claim is missing, and `sub` is not used instead",
+            "customer",
+            json!({}),
+            no_customer("the token has no customer in `customer`."),
+        ),
+        (
+            "a path through objects",
+            "app_metadata.billing.customer",
+            json!({ "sub": "user_1", "app_metadata": { "billing": { "customer": "cus_ada" } } }),
+            ACCEPTED,
+        ),
+        (
+            "a path that ends too early",
+            "app_metadata.billing.customer",
+            json!({ "app_metadata": { "billing": "cus_ada" } }),
+            no_customer("the token has no customer in `app_metadata.billing.customer`."),
+        ),
+        (
+            "a path through a list",
+            "app_metadata.0",
+            json!({ "app_metadata": ["cus_ada"] }),
+            no_customer("the token has no customer in `app_metadata.0`."),
+        ),
+        (
+            "a claim name with dots",
+            "https://app.example/customer",
+            json!({ "sub": "user_1", "https://app.example/customer": "cus_ada" }),
+            ACCEPTED,
+        ),
+        (
+            "a path that begins with a name with dots",
+            "https://app.example/claims.stripe.customer",
+            json!({ "https://app.example/claims": { "stripe": { "customer": "cus_ada" } } }),
+            ACCEPTED,
+        ),
+        (
+            "a path that ends with a name with dots",
+            "app_metadata.https://app.example/customer",
+            json!({ "app_metadata": { "https://app.example/customer": "cus_ada" } }),
+            ACCEPTED,
+        ),
+        (
+            "a name with dots between two others",
+            "a.b.c.d.e",
+            json!({ "a": { "b.c.d": { "e": "cus_ada" } }, "a.b": { "c": { "x": "cus_bob" } } }),
+            ACCEPTED,
+        ),
+        (
+            "the longest first name is used",
+            "a.b.c",
+            json!({ "a": { "b": { "c": "cus_bob" }, "b.c": "cus_bob" }, "a.b": { "c": "cus_ada" } }),
+            ACCEPTED,
+        ),
+        (
+            "a part of the path is missing",
+            "https://app.example/claims.customer",
+            json!({ "https://app.example/claims": { "customers": "cus_ada" }, "customer": "cus_ada" }),
+            no_customer("the token has no customer in `https://app.example/claims.customer`."),
+        ),
+        ("a path with empty names", "..", json!({ "": { "": { "": "cus_ada" } } }), ACCEPTED),
+    ] {
+        let service = with_ada(&[("ENTGATE_JWT_CUSTOMER_CLAIM", claim)]);
+        let answer = service.get_with(&issued("one", &changes), CHECK);
+        assert_eq!(status_and_error(&answer), expected, "{why}");
     }
 }
 
