@@ -27,6 +27,9 @@ pub enum Error {
     /// The string has a line break, a NUL or another control character.
     #[error("a string with control characters")]
     ControlCharacter,
+    /// The string has a character that a log or a page shows as nothing, or that reorders what it shows.
+    #[error("a string with white space or invisible characters")]
+    InvisibleCharacter,
 }
 
 /// The path of a member that is not a valid id or key, and why it is not.
@@ -42,9 +45,10 @@ pub(crate) fn parse_member<T: TryFrom<String, Error = Error>>(
     T::try_from(string).map_err(|error| InvalidMember(member, error))
 }
 
-/// Defines a string type: not empty, at most `$max_len` bytes, no control characters.
+/// Defines a string type: not empty, at most `$max_len` bytes, no control characters, and whatever else
+/// the function `$validate` rejects.
 macro_rules! bounded_string {
-    ($(#[$doc:meta])* $name:ident, $max_len:literal) => {
+    ($(#[$doc:meta])* $name:ident, $max_len:literal, $validate:ident) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
         pub struct $name(Box<str>);
@@ -64,7 +68,7 @@ macro_rules! bounded_string {
         impl FromJson for $name {
             fn from_json(value: Value, decoder: &mut Decoder) -> Self {
                 let string = String::from_json(value, decoder);
-                if validate(&string, Self::MAX_LEN).is_err() {
+                if $validate(&string, Self::MAX_LEN).is_err() {
                     decoder.mark_invalid();
                 }
                 Self(string.into())
@@ -75,7 +79,7 @@ macro_rules! bounded_string {
             type Error = Error;
 
             fn try_from(string: &str) -> Result<Self, Error> {
-                validate(string, Self::MAX_LEN).map(|valid| Self(valid.into()))
+                $validate(string, Self::MAX_LEN).map(|valid| Self(valid.into()))
             }
         }
 
@@ -83,7 +87,7 @@ macro_rules! bounded_string {
             type Error = Error;
 
             fn try_from(string: String) -> Result<Self, Error> {
-                validate(&string, Self::MAX_LEN)?;
+                $validate(&string, Self::MAX_LEN)?;
                 Ok(Self(string.into()))
             }
         }
@@ -103,26 +107,28 @@ macro_rules! bounded_string {
 }
 
 bounded_string! {
-    /// The id of a customer, `cus_…` at Stripe. A key in KV has at most 512 bytes, with the mode.
-    CustomerId, 255
+    /// The id of a customer, `cus_…` at Stripe. Other systems use e-mail addresses or UUIDs, so any
+    /// character is accepted that a reader of a log can see. A key in KV has at most 512 bytes, with
+    /// the mode.
+    CustomerId, 255, validate_customer_id
 }
 bounded_string! {
     /// The key of a feature in the application's code. Stripe accepts 80 characters and documents up
     /// to 5,000 in responses: at most 20,000 bytes.
-    LookupKey, 20_000
+    LookupKey, 20_000, validate
 }
 bounded_string! {
     /// The id of a feature, `feat_…` at Stripe.
-    FeatureId, 255
+    FeatureId, 255, validate
 }
 bounded_string! {
     /// The id of an active entitlement, `ent_…` at Stripe. It is the cursor of a list. It is not
     /// stable: an upgrade gives the entitlement to the same feature another id.
-    EntitlementId, 255
+    EntitlementId, 255, validate
 }
 bounded_string! {
     /// The id of an event, `evt_…` at Stripe.
-    EventId, 255
+    EventId, 255, validate
 }
 
 fn validate(string: &str, limit: usize) -> Result<&str, Error> {
@@ -137,6 +143,44 @@ fn validate(string: &str, limit: usize) -> Result<&str, Error> {
         return Err(Error::ControlCharacter);
     }
     Ok(string)
+}
+
+/// Validates a customer's id. Two ids that look the same, or a line of a log that shows them in another
+/// order, would deceive an operator.
+fn validate_customer_id(string: &str, limit: usize) -> Result<&str, Error> {
+    validate(string, limit)?;
+    if string.chars().any(|c| c.is_whitespace() || is_invisible(c)) {
+        return Err(Error::InvisibleCharacter);
+    }
+    Ok(string)
+}
+
+/// Whether a character is shown as nothing: Unicode's `Default_Ignorable_Code_Point`, which includes the
+/// controls of bidirectional text, and the marks of annotations and the blank of Braille.
+///
+/// <https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point>
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 json_type! {

@@ -37,10 +37,18 @@ const SETTING_STATUS = oneOfStrings("set", "missing");
 const boundedString = (bytes, description) =>
   nonEmpty(bytes, { pattern: NO_CONTROL_CHARACTERS, description: `${description}, at most ${bytes} bytes of UTF-8.` });
 
+/** No control characters, no white space and no invisible characters: `is_invisible` in src/id.rs. */
+const VISIBLE_CHARACTERS =
+  "^[^\\u0000-\\u0020\\u007F-\\u00A0\\u00AD\\u034F\\u061C\\u115F\\u1160\\u1680\\u17B4\\u17B5\\u180B-\\u180F\\u2000-\\u200F\\u2028-\\u202F\\u205F-\\u206F\\u2800\\u3000" +
+  "\\u3164\\uFE00-\\uFE0F\\uFEFF\\uFFA0\\uFFF0-\\uFFFB\u{1BCA0}-\u{1BCA3}\u{1D173}-\u{1D17A}\u{E0000}-\u{E0FFF}]*$";
+
 /** @type {import("./schema-dsl.mjs").Members} */
 export const EDGE_SCHEMAS = {
   // --- Values and requests ---
-  CustomerId: boundedString(255, "The id of a customer"),
+  CustomerId: nonEmpty(255, {
+    pattern: VISIBLE_CHARACTERS,
+    description: "The id of a customer, at most 255 bytes of UTF-8. It has no white space and no invisible characters.",
+  }),
   LookupKey: boundedString(20_000, "The lookup key of a feature"),
   Timestamp: integer(0, 253_402_300_799, { description: "Seconds since 1970-01-01T00:00:00Z." }),
   MetadataUpdate: orEmptyString({

@@ -154,10 +154,17 @@ fn a_proxy_with_a_server_key_names_the_customer_in_a_header() {
             (400, "parameter_missing", "customer"),
         ),
         (
-            "two ids in one header are one unknown id",
+            "two ids in one header, as HTTP joins two headers",
             server,
             "",
             "cus_bob, cus_ada",
+            (400, "parameter_invalid_string", "customer"),
+        ),
+        (
+            "two ids with a comma are one unknown id",
+            server,
+            "",
+            "cus_bob,cus_ada",
             (403, "unknown_customer", "feature"),
         ),
         (
@@ -212,12 +219,9 @@ fn a_proxy_with_a_server_key_names_the_customer_in_a_header() {
 fn an_id_that_a_header_cannot_carry_unchanged_is_left_out() {
     let service = with_tokens(&[]);
     for (id, header) in [
-        ("cus ada", Some("cus ada")),
+        ("ada@example.com", Some("ada@example.com")),
         ("org_1,org_2", Some("org_1,org_2")),
-        (" cus_ada", None),
-        ("cus_ada ", None),
         ("cus_\u{e4}", None),
-        ("\u{a0}cus_ada", None),
     ] {
         service.stripe_sends(&event(id, AT, &["sms"], false));
         let answer = service.get_with(&token(&json!({ "sub": id })), "/v1/authorize?feature=sms");

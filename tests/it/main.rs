@@ -15,6 +15,7 @@ mod bodies;
 mod catalog;
 mod checks;
 mod cors;
+mod customer_ids;
 mod development;
 mod ed25519;
 mod end_to_end;
