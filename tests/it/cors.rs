@@ -27,11 +27,13 @@ fn preflight(service: &Service, path: &str, method: &str, origin: &str) -> Answe
 
 #[test]
 fn a_page_of_an_allowed_origin_may_send_requests_and_read_responses() {
-    let service = with_ada("https://app.example,http://localhost:3000");
+    let service = with_ada("https://app.example,http://localhost:3000,capacitor://localhost");
     let authorization = format!("Bearer {}", token(&json!({})));
     for (origin, allowed) in [
         (APP, Some(APP)),
         ("http://localhost:3000", Some("http://localhost:3000")),
+        ("capacitor://localhost", Some("capacitor://localhost")),
+        ("capacitor://evil", None),
         ("http://devbox:3000", None),
         ("http://app.example", None),
         ("https://app.example.evil", None),

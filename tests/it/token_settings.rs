@@ -113,6 +113,61 @@ fn the_settings_of_an_issuer_require_each_other() {
 }
 
 #[test]
+fn a_customer_claim_that_users_can_write_is_rejected() {
+    let issuer_claim = |claim: &str| {
+        let settings = Settings::parse(|key| {
+            let value = match key {
+                "ENTGATE_JWKS_URL" => "https://login.example/jwks.json",
+                "ENTGATE_JWT_ISSUER" => "https://login.example",
+                "ENTGATE_JWT_CUSTOMER_CLAIM" => claim,
+                _ => return None,
+            };
+            Some(value.to_owned())
+        });
+        settings.map(|settings| String::from(settings.issuer.unwrap().customer_claim))
+    };
+    let problem = "names a claim that users can change themselves, and so become any customer: use one that only your backend can change, such as app_metadata";
+    for claim in [
+        "user_metadata.stripe_customer",
+        "unsafe_metadata.stripe_customer",
+        "untrusted_metadata.stripe_customer",
+        "raw_user_metadata.customer",
+        "user_metadata",
+        "a.user_metadata.customer",
+        "a.unsafe_metadata",
+        "userMetadata.customer",
+        "unsafeMetadata.customer",
+        "User-Metadata.customer",
+        "https://example.com/user_metadata",
+        "https://example.com/user_metadata/customer",
+        "https://example.com/claims.user_metadata.customer",
+        "https://example.com/unsafe_metadata.customer",
+        "https://example.com#user_metadata",
+        "urn:example:user_metadata",
+        " user_metadata.customer ",
+        "user_metadata[customer]",
+    ] {
+        let error = Error { name: "ENTGATE_JWT_CUSTOMER_CLAIM", problem };
+        assert_eq!(issuer_claim(claim), Err(error), "{claim}");
+    }
+    for claim in [
+        "sub",
+        "app_metadata.stripe_customer",
+        "public_metadata.stripe_customer",
+        "private_metadata.customer",
+        "trusted_metadata.customer",
+        "metadata.customer",
+        "user.customer",
+        "user_id",
+        "user.metadata_id",
+        "https://example.com/claims.stripe_customer",
+        "my_user_metadata_id",
+    ] {
+        assert_eq!(issuer_claim(claim), Ok(claim.to_owned()));
+    }
+}
+
+#[test]
 fn signing_keys_are_ed25519_and_the_first_one_can_sign() {
     let name = "ENTGATE_SIGNING_KEY";
     let kids = |value: &str| {
@@ -219,6 +274,43 @@ fn an_origin_must_have_the_form_that_browsers_send() {
         ("https://app.example.com:0443", failed(not_an_origin)),
         ("https://app.example.com:65536", failed(not_an_origin)),
         ("http://[0:0:0:0:0:0:0:1]", failed(not_an_origin)),
+        ("capacitor://localhost", some(&["capacitor://localhost"])),
+        ("ionic://localhost", some(&["ionic://localhost"])),
+        ("tauri://localhost", some(&["tauri://localhost"])),
+        (
+            "https://a.example, app://localhost:3000",
+            some(&["https://a.example", "app://localhost:3000"]),
+        ),
+        ("app://.", some(&["app://."])),
+        (
+            "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
+            some(&["chrome-extension://abcdefghijklmnopabcdefghijklmnop"]),
+        ),
+        (
+            "moz-extension://c5a1f5b6-6a4c-4d5b-9a5e-0a1b2c3d4e5f",
+            some(&["moz-extension://c5a1f5b6-6a4c-4d5b-9a5e-0a1b2c3d4e5f"]),
+        ),
+        (
+            "safari-web-extension://C5A1F5B6-6A4C-4D5B-9A5E-0A1B2C3D4E5F",
+            some(&["safari-web-extension://C5A1F5B6-6A4C-4D5B-9A5E-0A1B2C3D4E5F"]),
+        ),
+        ("com.example.app+1://localhost", some(&["com.example.app+1://localhost"])),
+        ("app://localhost:80", some(&["app://localhost:80"])),
+        ("capacitor://", failed(not_an_origin)),
+        ("capacitor://localhost/", failed(not_an_origin)),
+        ("capacitor://localhost?a", failed(not_an_origin)),
+        ("capacitor://user@localhost", failed(not_an_origin)),
+        ("capacitor://localhost:080", failed(not_an_origin)),
+        ("capacitor://*", failed(not_an_origin)),
+        ("capacitor:localhost", failed(not_an_origin)),
+        ("Capacitor://localhost", failed(not_an_origin)),
+        ("1app://localhost", failed(not_an_origin)),
+        ("a_b://localhost", failed(not_an_origin)),
+        ("://localhost", failed(not_an_origin)),
+        ("file://", failed(not_an_origin)),
+        ("file://localhost", failed(not_an_origin)),
+        ("wss://app.example.com", failed(not_an_origin)),
+        ("data://localhost", failed(not_an_origin)),
         ("https://", failed(not_an_origin)),
         ("http://", failed(not_an_origin)),
         ("app.example.com", failed(not_an_origin)),

@@ -98,13 +98,34 @@ pub(super) fn parse_issuer(
             return Err(Error { name: JWT_LIVEMODE, problem: "is neither `true` nor `false`" });
         }
     };
+    let customer_claim = non_empty(JWT_CUSTOMER_CLAIM).unwrap_or_else(|| "sub".into());
+    if is_user_writable(&customer_claim) {
+        let problem = "names a claim that users can change themselves, and so become any customer: use one that only your backend can change, such as app_metadata";
+        return Err(Error { name: JWT_CUSTOMER_CLAIM, problem });
+    }
     Ok(Some(Issuer {
         jwks_url,
         name: non_empty(JWT_ISSUER).ok_or(Error { name: JWT_ISSUER, problem: missing })?,
         audience: non_empty(JWT_AUDIENCE),
-        customer_claim: non_empty(JWT_CUSTOMER_CLAIM).unwrap_or_else(|| "sub".into()),
+        customer_claim,
         livemode,
     }))
+}
+
+/// What identity providers call the data that a user can write: Supabase and Auth0 the first, Clerk the
+/// second, Stytch the third. Supabase's database has the fourth.
+const USER_WRITABLE: [&str; 4] =
+    ["usermetadata", "unsafemetadata", "untrustedmetadata", "rawusermetadata"];
+
+/// Whether a part of a claim's path is data that a user can write. A path has dots, and a name may be a
+/// URL. Templates of tokens spell these names in several ways.
+fn is_user_writable(claim: &str) -> bool {
+    let is_separator = |c: char| !c.is_alphanumeric() && c != '_' && c != '-';
+    claim.split(is_separator).any(|part| {
+        let letters = part.chars().filter(|c| c.is_alphanumeric());
+        let name: String = letters.flat_map(char::to_lowercase).collect();
+        USER_WRITABLE.contains(&name.as_str())
+    })
 }
 
 /// Parses the keys of snapshots: the first one signs, the others are only published.
