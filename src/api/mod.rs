@@ -19,7 +19,7 @@
 //! | `sync`                           | reads a customer's entitlements from the source now          |
 //! | `activity` · `sync_status`       | recent decisions · known customers                           |
 //! | `tokens` · `snapshots`           | customer tokens · signed entitlement snapshots               |
-//! | [`stream`]                       | live changes over server-sent events or a WebSocket          |
+//! | [`stream`] · `last_event_id`     | live changes over server-sent events or a WebSocket          |
 //! | `health` · `health_cache`        | the state of the deployment                                  |
 //! | [`catalog`]                      | Stripe's API around entitlements, for the built-in catalog   |
 //!
@@ -55,6 +55,7 @@ mod active_entitlements;
 mod feature_cache;
 mod known_features;
 
+mod last_event_id;
 pub mod stream;
 
 pub mod stream_relay;
@@ -73,6 +74,7 @@ pub use self::{
     app::{App, IDEMPOTENCY_KEY, REQUEST_ID, Request, Response},
     feature_cache::FeatureCache,
     health_cache::HealthCache,
+    last_event_id::LAST_EVENT_ID,
     router::{Access, Route},
 };
 use crate::{id::Timestamp, store::Store};
@@ -89,7 +91,7 @@ pub const REQUEST_HEADERS: [HeaderName; 11] = [
     authorize::CUSTOMER_HEADER,
     IDEMPOTENCY_KEY,
     header::UPGRADE,
-    stream::LAST_EVENT_ID,
+    LAST_EVENT_ID,
 ];
 
 /// What a route does.

@@ -10,8 +10,6 @@
 //! ([`stream_relay`](super::stream_relay)) passes each notification to a [`StreamEncoder`] and sends the
 //! result.
 //!
-//! `Last-Event-ID` is a header when a browser reconnects, and a parameter for other clients.
-//!
 //! Specifications: <https://html.spec.whatwg.org/multipage/server-sent-events.html>; `eventStreams` of
 //! OFREP 0.3.0, <https://github.com/open-feature/protocol>.
 
@@ -26,7 +24,8 @@ use super::{
     auth::{self, Principal},
     customer_set,
     error::Error,
-    form::{Params, is_all_digits},
+    form::Params,
+    last_event_id::take_last_event_id,
 };
 use crate::{
     entitlement::Version,
@@ -35,9 +34,6 @@ use crate::{
     store::{self, Freshness, Store},
     token::{self, LEEWAY},
 };
-
-/// The header that a browser sends when it reconnects.
-pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Controls whether nginx buffers a response.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -145,13 +141,8 @@ async fn open_stream<S: Store>(
         // The stream has ended. The client must evaluate its flags to get the URL of a new one.
         return Err(token::Error::Expired { expired: without_leeway, now }.into());
     }
-    let param = params.take_integer("last_event_id", 0..=u64::MAX)?;
+    let last_version = take_last_event_id(request, &mut params)?;
     params.reject_unknown()?;
-    // The header is newer: a browser repeats the parameters of its first request when it reconnects.
-    let header = header_str(request, LAST_EVENT_ID)
-        .filter(|id| is_all_digits(id))
-        .and_then(|id| id.parse().ok());
-    let last_version = header.or(param).map(Version);
     if !app.settings.can_deny_unknown(customer.livemode) {
         customer_set::load(app, &customer, &[], Freshness::default()).await?;
     }

@@ -180,6 +180,73 @@ fn parameters_and_headers_determine_the_stream() {
 }
 
 #[test]
+fn the_parameters_of_polyfills_determine_the_stream_too() {
+    use {
+        StreamKind::{Changes, Refetch},
+        StreamProtocol::Sse,
+    };
+    for (why, target, headers, expected) in [
+        (
+            "the parameter of the usual polyfills",
+            "/v1/stream?customer=cus_ada&lastEventId=3",
+            &[][..],
+            stream_request(Some(3), Sse, Changes),
+        ),
+        (
+            "another spelling",
+            "/v1/stream?customer=cus_ada&Last-Event-ID=3",
+            &[],
+            stream_request(Some(3), Sse, Changes),
+        ),
+        (
+            "the spelling of Mercure",
+            "/v1/stream?customer=cus_ada&lastEventID=3",
+            &[],
+            stream_request(Some(3), Sse, Changes),
+        ),
+        (
+            "a polyfill before the first event",
+            "/v1/stream?customer=cus_ada&lastEventId=&r=4718281828",
+            &[],
+            stream_request(None, Sse, Changes),
+        ),
+        (
+            "a polyfill for old browsers",
+            "/v1/stream?customer=cus_ada&evs_preamble=2056&evs_last_event_id=3&evs_buffer_size_limit=1",
+            &[],
+            stream_request(Some(3), Sse, Changes),
+        ),
+        (
+            "parameters against caches",
+            "/ofrep/v1/stream?customer=cus_ada&padding=true&_=1700000000000&lastEventId=3",
+            &[],
+            stream_request(Some(3), Sse, Refetch),
+        ),
+        (
+            "a polyfill adds the id to the URL of an application",
+            "/v1/stream?customer=cus_ada&last_event_id=3&lastEventId=7",
+            &[],
+            stream_request(Some(7), Sse, Changes),
+        ),
+        (
+            "a wrapper and a polyfill add an id each",
+            "/v1/stream?customer=cus_ada&lastEventId=8&lastEventId=7&lastEventId=",
+            &[],
+            stream_request(Some(8), Sse, Changes),
+        ),
+        (
+            "the header is newer than a polyfill's parameter",
+            "/v1/stream?customer=cus_ada&lastEventId=8",
+            &[("last-event-id", "7")],
+            stream_request(Some(7), Sse, Changes),
+        ),
+    ] {
+        let answer = open(target, headers);
+        assert_eq!((answer.status, answer.stream_request()), (200, Some(&expected)), "{why}");
+    }
+}
+
+#[test]
 fn a_server_key_opens_streams_of_its_own_mode() {
     let authorization = format!("Bearer {LIVE_KEY}");
     let headers = [("authorization", authorization.as_str())];
@@ -205,8 +272,13 @@ fn an_invalid_stream_request_returns_an_error() {
             refused.assert_refuses("last_event_id", integer, message, target);
             assert_eq!(refused.stream_request(), None);
         }
-        let unknown = open(&format!("{target}?customer=cus_ada&x=1"), &[]);
-        assert_eq!((unknown.status, unknown.error("code")), (400, "parameter_unknown"));
+        let refused = open(&format!("{target}?customer=cus_ada&lastEventId=3&lastEventId=x"), &[]);
+        refused.assert_refuses("lastEventId", integer, "Invalid integer: x", target);
+        for unknown in ["x", "last_event", "lastEventIds", "rr", "evs"] {
+            let answer = open(&format!("{target}?customer=cus_ada&{unknown}=1"), &[]);
+            let message = format!("Received unknown parameter: {unknown}");
+            answer.assert_refuses(unknown, "parameter_unknown", &message, target);
+        }
         assert_eq!(service().request("GET", target, &[], b"").status, 401);
         assert_eq!(service().request("POST", target, &[], b"").status, 405);
     }

@@ -136,11 +136,21 @@ impl Params {
         bounds: RangeInclusive<u64>,
     ) -> Result<Option<u64>, Error> {
         let Some(value) = self.take_string(name)? else { return Ok(None) };
-        let shown = excerpt(&value);
+        self.parse_integer(name, &value, bounds).map(Some)
+    }
+
+    /// Parses a value of a parameter as an integer within bounds.
+    pub(super) fn parse_integer(
+        &self,
+        name: &str,
+        value: &str,
+        bounds: RangeInclusive<u64>,
+    ) -> Result<u64, Error> {
+        let shown = excerpt(value);
         let error =
             |message| Error::parameter(self.qualified(name), "parameter_invalid_integer", message);
         let is_negative = value.strip_prefix('-').is_some_and(is_all_digits);
-        if !is_negative && !is_all_digits(&value) {
+        if !is_negative && !is_all_digits(value) {
             return Err(error(format!("Invalid integer: {shown}")));
         }
         // A number that overflows a `u64` exceeds every bound.
@@ -153,7 +163,7 @@ impl Params {
                         bounds.end()
                     )));
                 }
-                Ok(Some(number))
+                Ok(number)
             }
             _ => Err(error(format!(
                 "This value must be greater than or equal to {} (it currently is '{shown}').",
@@ -220,6 +230,11 @@ impl Params {
     /// Whether a parameter is present and not taken yet.
     pub(super) fn contains(&self, name: &str) -> bool {
         self.remaining.iter().any(|(other, _)| other == name)
+    }
+
+    /// The name of the first remaining parameter whose name matches.
+    pub(super) fn find_name(&self, matches: impl Fn(&str) -> bool) -> Option<String> {
+        self.remaining.iter().map(|(name, _)| name).find(|name| matches(name)).cloned()
     }
 
     /// Takes a value of any kind.

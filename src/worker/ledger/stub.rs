@@ -6,7 +6,7 @@ use worker::{Env, ObjectNamespace, Response, WebSocket};
 
 use super::rpc::{ReconcileResult, SERVED_BY, TOO_MANY_REQUESTS};
 use crate::{
-    api::stream::LAST_EVENT_ID,
+    api::LAST_EVENT_ID,
     entitlement::{Summary, Version},
     id::{CustomerKey, LookupKey, Timestamp},
     json,

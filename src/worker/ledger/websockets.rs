@@ -16,7 +16,7 @@ use worker::{
 
 use super::{rpc, storage::LedgerTables};
 use crate::{
-    api::stream::LAST_EVENT_ID,
+    api::LAST_EVENT_ID,
     entitlement::Version,
     ledger::{ChangeNotification, changes_since},
 };
