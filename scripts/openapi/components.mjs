@@ -85,7 +85,7 @@ export const RESPONSES = {
   Unauthorized: errorResponse("The request has no key or token, or an invalid one.", "WWW-Authenticate"),
   Declined: errorResponse("The charge was declined, and `payment_behavior` requires an error."),
   Forbidden: errorResponse(
-    "The key or token does not permit this request: code `secret_key_required` (a read-only key), `server_key_required` or `customer_mismatch` (a token).",
+    "The caller has no permission: code `secret_key_required` (a read-only key), `server_key_required` or `customer_mismatch` (a token), or `origin_not_allowed` for a WebSocket.",
   ),
   NotFound: errorResponse("The path refers to an object that does not exist."),
   CatalogNotFound: errorResponse("The path refers to an object that does not exist, or ENTGATE_SOURCE is not `catalog`."),

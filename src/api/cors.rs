@@ -5,12 +5,15 @@
 //! token in a header: responses never allow credentials of the browser (cookies), so a wildcard origin
 //! is harmless. The allowed origins are in [`super::settings`].
 //!
+//! Browsers do not apply CORS to a WebSocket, but they send `Origin`. So the upgrade itself is rejected.
+//!
 //! Specification: <https://fetch.spec.whatwg.org/#http-cors-protocol>.
 
 use http::{HeaderValue, Method, header};
 
 use super::{
     app::{Request, Response, header_str},
+    error::Error,
     router::{Access, Route},
     settings::Settings,
 };
@@ -65,6 +68,25 @@ pub(super) fn apply<O: Copy>(
     let allowed_headers = HeaderValue::from_static(ALLOW_HEADERS);
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed_headers);
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_MAX_AGE));
+}
+
+/// Authorizes the origin of the page that opens a WebSocket. Other programs send no `Origin`.
+///
+/// # Errors
+///
+/// 403 if the page is of another origin that is not allowed.
+pub(super) fn authorize_web_socket(settings: &Settings, request: &Request) -> Result<(), Error> {
+    let Some(origin) = request.headers().get(header::ORIGIN) else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or_default();
+    // A proxy may terminate TLS, so the schemes may differ.
+    let host = origin.split_once("://").map(|(_, host)| host);
+    let own_host = request.uri().authority().map(http::uri::Authority::as_str);
+    let is_own = host.is_some() && host == own_host;
+    if is_own || settings.allowed_origins.allow_origin(origin).is_some() {
+        Ok(())
+    } else {
+        Err(Error::origin_not_allowed())
+    }
 }
 
 /// The methods with which a customer or the public may call a path.

@@ -22,7 +22,7 @@ use serde::Serialize;
 use super::{
     app::{App, Request, Response, header_str},
     auth::{self, Principal},
-    customer_set,
+    cors, customer_set,
     error::Error,
     form::Params,
     last_event_id::take_last_event_id,
@@ -106,6 +106,7 @@ pub(super) async fn change_stream<S: Store>(
 ) -> Result<Response, Error> {
     let upgrade = header_str(request, header::UPGRADE).unwrap_or_default();
     let protocol = if upgrade.trim().eq_ignore_ascii_case("websocket") {
+        cors::authorize_web_socket(app.settings, request)?;
         StreamProtocol::WebSocket
     } else {
         StreamProtocol::Sse

@@ -166,3 +166,49 @@ fn no_origin_is_allowed_by_default_and_credentials_never_are() {
         }
     }
 }
+
+#[test]
+fn only_pages_of_allowed_origins_and_of_the_own_one_open_a_web_socket() {
+    let not_allowed = (403, "origin_not_allowed");
+    let upgraded = (200, "");
+    for (origins, origin, expected) in [
+        (APP, Some(APP), upgraded),
+        (APP, Some("https://evil.example"), not_allowed),
+        (APP, Some("https://app.example.evil"), not_allowed),
+        (APP, Some("http://app.example"), not_allowed),
+        (APP, Some("null"), not_allowed),
+        (APP, Some(""), not_allowed),
+        (APP, Some("https://app.example, https://evil.example"), not_allowed),
+        (APP, Some("https://edge.example"), upgraded),
+        (APP, Some("http://edge.example"), upgraded),
+        (APP, Some("https://edge.example:8443"), not_allowed),
+        (APP, Some("edge.example"), not_allowed),
+        (APP, None, upgraded),
+        ("", Some(APP), not_allowed),
+        ("", Some("https://edge.example"), upgraded),
+        ("", None, upgraded),
+        ("*", Some("https://evil.example"), upgraded),
+        ("*", Some("null"), upgraded),
+    ] {
+        let service = with_ada(origins);
+        let url = format!("https://edge.example/v1/stream?token={}", token(&json!({})));
+        let origin_header = origin.map(|origin| ("origin", origin));
+        let headers: Vec<_> = [("upgrade", "websocket")].into_iter().chain(origin_header).collect();
+        let answer = service.request("GET", &url, &headers, b"");
+        assert_eq!((answer.status, answer.error("code")), expected, "{origins} {origin:?}");
+        assert_eq!(answer.stream_request().is_some(), expected == upgraded, "{origin:?}");
+        // A page reads server-sent events only if CORS allows it.
+        let events = service.request("GET", &url, &headers[1..], b"");
+        assert_eq!(events.status, 200, "{origin:?}");
+    }
+    let service = with_ada(APP);
+    let headers = [
+        ("upgrade", "websocket"),
+        ("origin", "https://evil.example"),
+        ("authorization", "Bearer sk_test_entgate"),
+    ];
+    let answer = service.request("GET", "/v1/stream?customer=cus_ada", &headers, b"");
+    let message =
+        "Pages of this origin may not open a WebSocket. Add the origin to ENTGATE_ALLOWED_ORIGINS.";
+    assert_eq!((answer.status, answer.error("message")), (403, message));
+}

@@ -187,6 +187,15 @@ impl Error {
         Self::forbidden("customer_mismatch", message).with_param(param)
     }
 
+    /// 403: a page of this origin may not open a WebSocket.
+    pub(super) fn origin_not_allowed() -> Self {
+        let message = format!(
+            "Pages of this origin may not open a WebSocket. Add the origin to {}.",
+            settings::ALLOWED_ORIGINS
+        );
+        Self::forbidden("origin_not_allowed", message)
+    }
+
     /// 403: the caller is authenticated and has no permission.
     pub(super) fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
         let mut error = Self::new(StatusCode::FORBIDDEN, ErrorType::InvalidRequest, message);
