@@ -29,9 +29,9 @@ use crate::{
     id::{CustomerId, CustomerKey, Livemode, Timestamp},
     store::{Crypto as _, Store},
     token::{
-        self, Algorithm, Jws, Validation,
+        self, Algorithm, Jws, LEEWAY, Validation,
         claims::{self, TokenSubject},
-        hs256::{self, AUDIENCE, STREAM_AUDIENCE},
+        hs256::{self, AUDIENCE, REFETCH_STREAM_AUDIENCE},
         jwk::PublicKey,
         jwks_cache::KeyLookup,
     },
@@ -54,8 +54,8 @@ pub(super) enum Principal {
 pub(super) enum TokenScope {
     /// Everything that its customer may read.
     Full,
-    /// Streams. A token that gives access to nothing else may be part of a URL.
-    Stream,
+    /// The refetch stream of OpenFeature. Some tokens give access to nothing else.
+    RefetchStream,
 }
 
 /// Checks that the request is for a host that this deployment answers: in development, for this machine.
@@ -134,12 +134,11 @@ pub(super) async fn authenticate_stream<S: Store>(
     app: &App<'_, S>,
     request: &Request,
     params: &mut Params,
+    scope: TokenScope,
     now: Timestamp,
 ) -> Result<Principal, Error> {
     match params.take_string("token")? {
-        Some(token) => {
-            verify_token(app, &token, TokenScope::Stream, now).await.map(Principal::Customer)
-        }
+        Some(token) => verify_token(app, &token, scope, now).await.map(Principal::Customer),
         None => authenticate_any(app, request, now).await,
     }
 }
@@ -241,9 +240,15 @@ pub(super) fn verify_own_token(
     hs256::verify(&settings.token_secrets, token)?;
     let audiences: &[&str] = match scope {
         TokenScope::Full => &[AUDIENCE],
-        TokenScope::Stream => &[AUDIENCE, STREAM_AUDIENCE],
+        TokenScope::RefetchStream => &[AUDIENCE, REFETCH_STREAM_AUDIENCE],
     };
-    let validation = Validation { issuer: None, audiences, customer_claim: "sub", livemode: None };
+    let validation = Validation {
+        issuer: None,
+        audiences,
+        customer_claim: "sub",
+        livemode: None,
+        expiry_leeway: 0,
+    };
     claims::validate(token, &validation, now)
 }
 
@@ -259,6 +264,16 @@ async fn verify_token<S: Store>(
         return Ok(verify_own_token(app.settings, &token, scope, now)?);
     }
     let Some(issuer) = &app.settings.issuer else { return Err(token::Error::NoIssuer.into()) };
+    let audience = issuer.audience.as_deref();
+    let validation = Validation {
+        issuer: Some(&issuer.name),
+        audiences: audience.as_slice(),
+        customer_claim: &issuer.customer_claim,
+        livemode: Some(issuer.livemode),
+        expiry_leeway: LEEWAY,
+    };
+    // First, so that a token that cannot be accepted causes no request to the issuer.
+    let subject = claims::validate(&token, &validation, now)?;
     let keys = load_issuer_keys(app, &token, now).await?;
     if keys.is_empty() {
         return Err(token::Error::UnknownKey.into());
@@ -273,14 +288,7 @@ async fn verify_token<S: Store>(
     if !is_verified {
         return Err(token::Error::InvalidSignature.into());
     }
-    let audience = issuer.audience.as_deref();
-    let validation = Validation {
-        issuer: Some(&issuer.name),
-        audiences: audience.as_slice(),
-        customer_claim: &issuer.customer_claim,
-        livemode: Some(issuer.livemode),
-    };
-    Ok(claims::validate(&token, &validation, now)?)
+    Ok(subject)
 }
 
 /// The issuer's keys that may have signed a token. Fetches the JWK Set if it is due.

@@ -21,7 +21,7 @@ use serde::Serialize;
 
 use super::{
     app::{App, Request, Response, header_str},
-    auth::{self, Principal},
+    auth::{self, Principal, TokenScope},
     cors, customer_set,
     error::Error,
     form::Params,
@@ -29,10 +29,10 @@ use super::{
 };
 use crate::{
     entitlement::Version,
-    id::{CustomerId, CustomerKey, LookupKey, Timestamp, UnixMillis},
+    id::{CustomerId, CustomerKey, LookupKey, Timestamp},
     ledger::{ChangeNotification, SetChange},
     store::{self, Freshness, Store},
-    token::{self, LEEWAY},
+    token,
 };
 
 /// Controls whether nginx buffers a response.
@@ -44,11 +44,6 @@ pub const HEARTBEAT_INTERVAL: u64 = 25_000;
 
 /// The maximum age of a stream that a server key opened, in seconds: a day.
 const MAX_STREAM_AGE: i64 = 86_400;
-
-/// How early a refetch stream sends its last notification, in milliseconds (minimum, maximum). It is
-/// within the leeway of the token, so that a client that reconnects at once gets a new token. The
-/// random part spreads the reconnects of many clients.
-const EARLY_CLOSE_MS: (u64, u64) = (5_000, 60_000);
 
 /// The start of a server-sent stream: reconnect after 2 s.
 const SSE_PREAMBLE: &str = "retry: 2000\n\n";
@@ -131,16 +126,25 @@ async fn open_stream<S: Store>(
     now: Timestamp,
 ) -> Result<Response, Error> {
     let mut params = Params::from_query(request)?;
-    let principal = auth::authenticate_stream(app, request, &mut params, now).await?;
-    let customer = principal.take_customer(&mut params)?;
-    let (expires_at, end_reason) = match principal {
-        Principal::Server(_) => (now.saturating_add(MAX_STREAM_AGE), EndReason::MaxAge),
-        Principal::Customer(subject) => (subject.expires_at, EndReason::TokenExpired),
+    let scope = match kind {
+        StreamKind::Changes => TokenScope::Full,
+        StreamKind::Refetch => TokenScope::RefetchStream,
     };
-    let without_leeway = expires_at.saturating_sub(LEEWAY);
-    if kind == StreamKind::Refetch && now >= without_leeway {
-        // The stream has ended. The client must evaluate its flags to get the URL of a new one.
-        return Err(token::Error::Expired { expired: without_leeway, now }.into());
+    let principal = auth::authenticate_stream(app, request, &mut params, scope, now).await?;
+    let customer = principal.take_customer(&mut params)?;
+    let (expires_at, end_reason) = match (principal, kind) {
+        (Principal::Server(_), _) => (now.saturating_add(MAX_STREAM_AGE), EndReason::MaxAge),
+        (Principal::Customer(subject), StreamKind::Changes) => {
+            (subject.accepted_until, EndReason::TokenExpired)
+        }
+        // Without leeway: a client reconnects when the stream ends. It must then be rejected, so that
+        // it evaluates its flags and gets the URL of a new stream.
+        (Principal::Customer(subject), StreamKind::Refetch) => {
+            (subject.expires_at, EndReason::TokenExpired)
+        }
+    };
+    if now >= expires_at {
+        return Err(token::Error::Expired { expired: expires_at, now }.into());
     }
     let last_version = take_last_event_id(request, &mut params)?;
     params.reject_unknown()?;
@@ -183,26 +187,6 @@ impl StreamRequest {
             StreamKind::Changes => self.last_version,
             // One notification covers all missed changes.
             StreamKind::Refetch => None,
-        }
-    }
-
-    /// When the stream closes. `random` is a number from 0 up to 1.
-    #[must_use]
-    pub fn closes_at(&self, random: f64) -> UnixMillis {
-        let expires_at = UnixMillis::from(self.expires_at);
-        match self.kind {
-            StreamKind::Changes => expires_at,
-            StreamKind::Refetch => {
-                let (min, max) = EARLY_CLOSE_MS;
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    clippy::cast_precision_loss,
-                    reason = "less than a minute of milliseconds"
-                )]
-                let jitter = (random.clamp(0.0, 1.0) * (max - min) as f64) as u64;
-                expires_at.saturating_sub(min.saturating_add(jitter))
-            }
         }
     }
 }

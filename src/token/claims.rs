@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{error::Error, jws::Jws};
 use crate::id::{CustomerId, CustomerKey, Livemode, Timestamp};
 
-/// The accepted difference between the clock of the issuer and ours, in seconds.
+/// The accepted difference between the clock that signed a token and ours, in seconds.
 pub const LEEWAY: i64 = 60;
 
 /// What a token must claim to be accepted.
@@ -23,6 +23,8 @@ pub struct Validation<'a> {
     pub customer_claim: &'a str,
     /// The mode of the customers. `None` uses the claim `livemode`.
     pub livemode: Option<Livemode>,
+    /// How long a token is accepted after its `exp`, in seconds.
+    pub expiry_leeway: i64,
 }
 
 /// The result of a validation: the customer of a token, and when the token expires.
@@ -30,8 +32,12 @@ pub struct Validation<'a> {
 pub struct TokenSubject {
     /// The only customer that the token gives access to.
     pub customer: CustomerKey,
-    /// When the token expires, leeway included.
+    /// The claim `iat`, if there is one.
+    pub issued_at: Option<Timestamp>,
+    /// The claim `exp`.
     pub expires_at: Timestamp,
+    /// Until when the token is accepted: its `exp`, and the leeway.
+    pub accepted_until: Timestamp,
 }
 
 /// Validates the claims of a token and returns the customer. Strings in other claims need not be
@@ -55,7 +61,7 @@ struct Claims(Map<String, Value>);
 
 impl Claims {
     fn validate(&self, validation: &Validation<'_>, now: Timestamp) -> Result<TokenSubject, Error> {
-        let expires_at = self.check_time(now)?;
+        let (expires_at, accepted_until) = self.check_time(validation.expiry_leeway, now)?;
         if let Some(issuer) = validation.issuer
             && self.string_claim("iss")?.ok_or(Error::MissingClaim("iss"))? != issuer
         {
@@ -76,15 +82,26 @@ impl Claims {
                 });
             }
         };
-        Ok(TokenSubject { customer: CustomerKey { livemode, id }, expires_at })
+        Ok(TokenSubject {
+            customer: CustomerKey { livemode, id },
+            issued_at: self.numeric_date("iat")?,
+            expires_at,
+            accepted_until,
+        })
     }
 
-    /// Checks `exp`, `nbf` and `iat`. Returns when the token expires, leeway included.
-    fn check_time(&self, now: Timestamp) -> Result<Timestamp, Error> {
-        let expired = self.numeric_date("exp")?.ok_or(Error::MissingClaim("exp"))?;
-        let expires_at = expired.saturating_add(LEEWAY);
-        if now >= expires_at {
-            return Err(Error::Expired { expired, now });
+    /// Checks `exp`, `nbf` and `iat`. Returns `exp`, and until when the token is accepted.
+    ///
+    /// Any token may begin a little later than now: another machine signed it, also one of ours.
+    fn check_time(
+        &self,
+        expiry_leeway: i64,
+        now: Timestamp,
+    ) -> Result<(Timestamp, Timestamp), Error> {
+        let expires_at = self.numeric_date("exp")?.ok_or(Error::MissingClaim("exp"))?;
+        let accepted_until = expires_at.saturating_add(expiry_leeway);
+        if now >= accepted_until {
+            return Err(Error::Expired { expired: expires_at, now });
         }
         for claim in ["nbf", "iat"] {
             if let Some(from) = self.numeric_date(claim)?
@@ -93,7 +110,7 @@ impl Claims {
                 return Err(Error::NotYetValid { from, now });
             }
         }
-        Ok(expires_at)
+        Ok((expires_at, accepted_until))
     }
 
     fn check_audience(&self, audiences: &[&str]) -> Result<(), Error> {

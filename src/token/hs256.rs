@@ -21,8 +21,9 @@ pub const MIN_SECRET_LEN: usize = 32;
 /// The audience of a token with access to everything that its customer may read.
 pub const AUDIENCE: &str = "entgate";
 
-/// The audience of a token with access to the event stream only, because it is part of a URL.
-pub const STREAM_AUDIENCE: &str = "entgate:stream";
+/// The audience of a token with access to the refetch stream of OpenFeature only, because it is part of
+/// a URL.
+pub const REFETCH_STREAM_AUDIENCE: &str = "entgate:stream";
 
 /// A secret that signs and verifies customer tokens.
 #[derive(Clone)]

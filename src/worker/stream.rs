@@ -86,7 +86,7 @@ pub(super) async fn open_stream(
         Ok(Some(object)) => {
             response.headers_mut().insert(REQUEST_ID, id);
             let (client, response) = create_channel(request.protocol, signal, &response)?;
-            let closes_at = request.closes_at(js_sys::Math::random());
+            let closes_at = UnixMillis::from(request.expires_at);
             // `wait_until` keeps the relay alive after the client disconnects, until it has closed
             // both sides.
             let encoder = StreamEncoder::new(request);

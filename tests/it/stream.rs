@@ -3,7 +3,7 @@
 use entgate::{
     api::stream::{self, EndReason, StreamEncoder, StreamKind, StreamProtocol, StreamRequest},
     entitlement::{Completeness, Entitlements, Version},
-    id::{Livemode, Timestamp, UnixMillis},
+    id::{Livemode, Timestamp},
     json,
     ledger::{ChangeNotification, MAX_CHANGE_BYTES, SetChange, changes_since},
     store,
@@ -418,28 +418,6 @@ fn a_refetch_stream_notifies_once_more_at_the_end() {
     assert_eq!(encoder.encode_end(), None, "the version is not known yet");
     assert_eq!(encoder.encode_notification(&ChangeNotification::Version(Version(5))), None);
     assert_eq!(encoder.encode_end(), Some(refetch(5)));
-}
-
-#[test]
-fn a_stream_closes_when_it_expires_and_a_refetch_stream_a_little_earlier() {
-    let expires_at = UnixMillis::from(Timestamp(NOW.0 + 86_400)).0;
-    for (kind, random, early) in [
-        (StreamKind::Changes, 0.0, 0),
-        (StreamKind::Changes, 0.999, 0),
-        (StreamKind::Refetch, 0.0, 5_000),
-        (StreamKind::Refetch, 0.5, 32_500),
-        (StreamKind::Refetch, 1.0, 60_000),
-        (StreamKind::Refetch, f64::NAN, 5_000),
-        (StreamKind::Refetch, 2.0, 60_000),
-    ] {
-        let closes_at = stream_request(None, StreamProtocol::Sse, kind).closes_at(random);
-        assert_eq!(closes_at, UnixMillis(expires_at - early), "{kind:?} {random}");
-    }
-    let expired = StreamRequest {
-        expires_at: Timestamp(1),
-        ..stream_request(None, StreamProtocol::Sse, StreamKind::Refetch)
-    };
-    assert_eq!(expired.closes_at(0.0), UnixMillis(0));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::{
     token_fixtures::{issued, token, with_tokens},
 };
 
-/// How long a token stays valid after its `exp`.
+/// How long a token of the issuer is accepted after its `exp`.
 const LEEWAY: i64 = 60;
 
 /// Sends a `GET` without headers.
@@ -33,18 +33,19 @@ fn assert_stream_of_ada(answer: &Answer, expires_at: i64, why: &str) {
 #[test]
 fn a_token_opens_a_stream_of_its_customer_until_it_expires() {
     let service = with_tokens(&[]);
-    for (why, token) in [
-        ("a token of this deployment", token(&json!({ "exp": NOW.0 + 5 }))),
-        ("a token of the issuer", issued("one", &json!({ "exp": NOW.0 + 5 }))),
+    let exp = NOW.0 + 5;
+    for (why, token, change_stream_end) in [
+        ("a token of this deployment", token(&json!({ "exp": exp })), exp),
+        ("a token of the issuer", issued("one", &json!({ "exp": exp })), exp + LEEWAY),
     ] {
         let bearer = [("authorization", &*format!("Bearer {token}"))];
-        for path in ["/v1/stream", "/ofrep/v1/stream"] {
+        for (path, end) in [("/v1/stream", change_stream_end), ("/ofrep/v1/stream", exp)] {
             let answer = service.request("GET", path, &bearer, b"");
-            assert_stream_of_ada(&answer, NOW.0 + 5 + LEEWAY, why);
+            assert_stream_of_ada(&answer, end, why);
             let answer = open(&service, &format!("{path}?token={token}"));
-            assert_stream_of_ada(&answer, NOW.0 + 5 + LEEWAY, why);
+            assert_stream_of_ada(&answer, end, why);
             let answer = open(&service, &format!("{path}?token={token}&customer=cus_ada"));
-            assert_stream_of_ada(&answer, NOW.0 + 5 + LEEWAY, why);
+            assert_stream_of_ada(&answer, end, why);
             let other = open(&service, &format!("{path}?token={token}&customer=cus_bob"));
             assert_eq!((other.status, other.error("code")), (403, "customer_mismatch"), "{why}");
         }
@@ -52,14 +53,17 @@ fn a_token_opens_a_stream_of_its_customer_until_it_expires() {
 }
 
 #[test]
-fn a_stream_token_is_valid_only_in_the_url() {
+fn a_stream_token_opens_only_a_refetch_stream_and_only_in_the_url() {
     let service = with_tokens(&[]);
     let token = token(&json!({ "aud": "entgate:stream" }));
+    let in_url = |path: &str| open(&service, &format!("{path}?token={token}"));
+    assert_eq!(in_url("/ofrep/v1/stream").status, 200);
+    let message = "the token is for another audience.";
+    let answer = in_url("/v1/stream");
+    assert_eq!((answer.status, answer.error("message")), (401, message));
     for path in ["/v1/stream", "/ofrep/v1/stream"] {
-        assert_eq!(open(&service, &format!("{path}?token={token}")).status, 200, "{path}");
         let bearer = [("authorization", &*format!("Bearer {token}"))];
         let answer = service.request("GET", path, &bearer, b"");
-        let message = "the token is for another audience.";
         assert_eq!((answer.status, answer.error("message")), (401, message), "{path}");
     }
 }
@@ -71,18 +75,25 @@ fn a_server_key_in_the_url_is_rejected() {
 }
 
 #[test]
-fn a_refetch_stream_that_has_ended_does_not_open_again() {
+fn a_stream_that_has_ended_does_not_open_again() {
     let service = with_tokens(&[]);
-    let expiring_at = |exp: i64| token(&json!({ "exp": exp, "aud": "entgate:stream" }));
-    let status = |path: &str, token: &str| open(&service, &format!("{path}?token={token}")).status;
-    let (valid, expired) = (expiring_at(NOW.0 + 1), expiring_at(NOW.0));
-    assert_eq!(status("/ofrep/v1/stream", &valid), 200);
-    let answer = open(&service, &format!("/ofrep/v1/stream?token={expired}"));
-    assert_eq!((answer.status, answer.error("code")), (401, "token_expired"));
-    // A change stream may use the leeway, and ends with it.
-    assert_eq!(status("/v1/stream", &expired), 200);
-    assert_eq!(status("/v1/stream", &expiring_at(NOW.0 - LEEWAY + 1)), 200);
-    assert_eq!(status("/v1/stream", &expiring_at(NOW.0 - LEEWAY)), 401);
+    let ours = |exp: i64| token(&json!({ "exp": exp }));
+    let theirs = |exp: i64| issued("one", &json!({ "exp": exp }));
+    let stream_token = |exp: i64| token(&json!({ "exp": exp, "aud": "entgate:stream" }));
+    let expired = (401, "token_expired");
+    for (why, path, token, expected) in [
+        ("the last second", "/ofrep/v1/stream", stream_token(NOW.0 + 1), (200, "")),
+        ("at `exp`", "/ofrep/v1/stream", stream_token(NOW.0), expired),
+        ("our token, the last second", "/v1/stream", ours(NOW.0 + 1), (200, "")),
+        ("our token, at `exp`", "/v1/stream", ours(NOW.0), expired),
+        ("the issuer's, in the leeway", "/v1/stream", theirs(NOW.0 - LEEWAY + 1), (200, "")),
+        ("the issuer's, after it", "/v1/stream", theirs(NOW.0 - LEEWAY), expired),
+        ("the issuer's, the last second", "/ofrep/v1/stream", theirs(NOW.0 + 1), (200, "")),
+        ("the issuer's, at `exp`", "/ofrep/v1/stream", theirs(NOW.0), expired),
+    ] {
+        let answer = open(&service, &format!("{path}?token={token}"));
+        assert_eq!((answer.status, answer.error("code")), expected, "{why}");
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use super::{
         error::evaluation::EvaluationError,
         known_features,
     },
-    context,
+    context::{self, EvaluationSubject},
     etag::{self, Etag},
     event_stream::EventStream,
     flag::{self, Flag},
@@ -66,7 +66,8 @@ async fn try_evaluate<S: Store>(
     body: &impl RequestBody,
     now: Timestamp,
 ) -> Result<Response, EvaluationError> {
-    let customer = context::authorize_customer(app, request, body, now).await?;
+    let EvaluationSubject { customer, token } =
+        context::authorize_customer(app, request, body, now).await?;
     let if_none_match = header_str(request, header::IF_NONE_MATCH).unwrap_or_default();
     let pushed =
         pushed_etag(request).map_or(Version::default(), |etag| etag::newest_version(&etag));
@@ -85,7 +86,9 @@ async fn try_evaluate<S: Store>(
     let body = BulkResponse {
         flags,
         metadata: BulkMetadata { version, livemode: customer.livemode },
-        event_streams: secret.map(|secret| [EventStream::for_customer(&customer, secret, now)]),
+        event_streams: secret
+            .and_then(|secret| EventStream::for_customer(&customer, token.as_ref(), secret, now))
+            .map(|stream| [stream]),
     };
     // Serialization cannot fail: every map key in the body is a string.
     let body = serde_json::to_vec(&body).unwrap_or_default();

@@ -18,7 +18,16 @@ use crate::{
     id::{CustomerId, CustomerKey, Timestamp},
     json::strict::{self, Unicode},
     store::Store,
+    token::claims::TokenSubject,
 };
+
+/// The customer of an evaluation, as the caller may see it.
+pub(super) struct EvaluationSubject {
+    /// The customer that the body names.
+    pub(super) customer: CustomerKey,
+    /// The token of the caller; `None` for a server key.
+    pub(super) token: Option<TokenSubject>,
+}
 
 /// Authenticates the caller, and returns the customer that the body names.
 ///
@@ -30,13 +39,17 @@ pub(super) async fn authorize_customer<S: Store>(
     request: &mut Request,
     body: &impl RequestBody,
     now: Timestamp,
-) -> Result<CustomerKey, EvaluationError> {
+) -> Result<EvaluationSubject, EvaluationError> {
     let principal = auth::authenticate_any(app, request, now).await?;
     body::receive(request, body, MAX_BODY_BYTES).await?;
     let id = parse_targeting_key(request.body())?;
     match principal {
-        Principal::Server(livemode) => Ok(CustomerKey { livemode, id }),
-        Principal::Customer(subject) if subject.customer.id == id => Ok(subject.customer),
+        Principal::Server(livemode) => {
+            Ok(EvaluationSubject { customer: CustomerKey { livemode, id }, token: None })
+        }
+        Principal::Customer(token) if token.customer.id == id => {
+            Ok(EvaluationSubject { customer: token.customer.clone(), token: Some(token) })
+        }
         Principal::Customer(_) => Err(Error::customer_mismatch("targetingKey").into()),
     }
 }

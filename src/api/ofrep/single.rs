@@ -77,8 +77,8 @@ async fn try_evaluate<'a, S: Store>(
     now: Timestamp,
 ) -> Result<Response, (EvaluationError, &'a str)> {
     let with_display = |error| (error, flag_key.display.as_str());
-    let customer = context::authorize_customer(app, request, body, now).await;
-    let customer = customer.map_err(with_display)?;
+    let subject = context::authorize_customer(app, request, body, now).await;
+    let customer = subject.map_err(with_display)?.customer;
     let candidates = flag_key.candidates();
     if candidates.is_empty() {
         return Err(with_display(flag_not_found(&flag_key.display)));

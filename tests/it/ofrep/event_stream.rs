@@ -1,10 +1,15 @@
 //! The URL of a refetch stream: its token, and how long it stays the same.
 
+use std::collections::BTreeSet;
+
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::{FLAGS, bulk, context, with_three_customers};
-use crate::support::{NOW, Service};
+use crate::{
+    support::{NOW, Service},
+    token_fixtures::{issued, token, with_tokens},
+};
 
 /// Created by Python's `hmac` and `hashlib` from the same claims.
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6IjRiMWMxNDAzNDBjOTIxNmYifQ.\
@@ -31,7 +36,7 @@ fn claims(url: &str) -> Value {
 }
 
 #[test]
-fn the_url_has_no_origin_and_its_token_opens_only_the_stream() {
+fn the_url_has_no_origin_and_its_token_opens_only_the_refetch_stream() {
     let service = with_three_customers();
     let answer = bulk(&service, "cus_ada");
     let stream = json!([{
@@ -40,6 +45,8 @@ fn the_url_has_no_origin_and_its_token_opens_only_the_stream() {
         "inactivityDelaySec": 120,
     }]);
     assert_eq!(answer.body["eventStreams"], stream);
+    let answer = service.request("GET", &format!("/v1/stream?token={TOKEN}"), &[], b"");
+    assert_eq!((answer.status, answer.error("code")), (401, "token_invalid"));
     for target in [FLAGS, "/ofrep/v1/evaluate/flags/sms"] {
         let token = format!("Bearer {TOKEN}");
         let body = context("cus_ada").to_string();
@@ -93,4 +100,68 @@ fn epochs_start_at_a_different_time_for_each_customer() {
     distinct.sort_unstable();
     distinct.dedup();
     assert_eq!(distinct.len(), 3, "{starts:?}");
+}
+
+/// The claims `iat` and `exp` in the URL of an evaluation with a token; `None` without a URL.
+fn limits_for(service: &Service, token: &str) -> Option<(i64, i64)> {
+    let authorization = format!("Bearer {token}");
+    let headers = [("authorization", authorization.as_str())];
+    let body = context("cus_ada").to_string();
+    let answer = service.request("POST", FLAGS, &headers, body.as_bytes());
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let claims = claims(answer.body["eventStreams"][0]["endpoint"]["requestUri"].as_str()?);
+    Some((claims["iat"].as_i64().unwrap(), claims["exp"].as_i64().unwrap()))
+}
+
+#[test]
+fn the_url_expires_with_the_token_of_the_caller_or_earlier() {
+    let mut service = with_tokens(&[]);
+    for lifetime in [1, 2, 10, 60, 900, 3_600, 86_400] {
+        for issuer in ["ours", "theirs"] {
+            let (issued_at, expires_at) = (NOW.0, NOW.0 + lifetime);
+            let changes = json!({ "iat": issued_at, "exp": expires_at });
+            let token = if issuer == "ours" { token(&changes) } else { issued("one", &changes) };
+            for now in [issued_at, issued_at + lifetime / 2, expires_at - 1] {
+                service.now.0 = now;
+                let (start, end) = limits_for(&service, &token).unwrap();
+                let why = format!("{issuer} of {lifetime} s, {} s later", now - issued_at);
+                assert!(now < end && end <= expires_at.min(start + 7_200), "{why}: {end}");
+                let rounded_by = expires_at.min(start + 7_200) - end;
+                assert!(rounded_by <= lifetime / 4, "{why}: {rounded_by}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_token_in_its_leeway_has_no_stream() {
+    let mut service = with_tokens(&[]);
+    let token = issued("one", &json!({ "exp": NOW.0 + 60 }));
+    for (later, has_stream) in [(59, true), (60, false), (119, false)] {
+        service.now.0 = NOW.0 + later;
+        assert_eq!(limits_for(&service, &token).is_some(), has_stream, "{later} s later");
+    }
+}
+
+#[test]
+fn the_url_stays_the_same_for_a_client_that_sends_a_new_token_with_each_request() {
+    let mut service = with_tokens(&[]);
+    for lifetime in [60, 900, 3_600] {
+        let mut urls = BTreeSet::new();
+        for later in 0..lifetime {
+            service.now.0 = NOW.0 + later;
+            let token = token(&json!({ "iat": service.now, "exp": service.now.0 + lifetime }));
+            urls.insert(limits_for(&service, &token).unwrap());
+        }
+        // One URL a quarter of the lifetime, and one for a new epoch.
+        assert!((4..=6).contains(&urls.len()), "{lifetime}: {urls:?}");
+    }
+    // One token has two URLs, and another one for each new epoch.
+    let token = token(&json!({ "iat": NOW.0, "exp": NOW.0 + 900 }));
+    let mut urls = BTreeSet::new();
+    for later in 0..900 {
+        service.now.0 = NOW.0 + later;
+        urls.insert(limits_for(&service, &token).unwrap());
+    }
+    assert!((1..=3).contains(&urls.len()), "{urls:?}");
 }
