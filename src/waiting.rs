@@ -1,5 +1,9 @@
 //! Waiting: for a future that several callers share, for a change, and for a limited time.
 //!
+//! Requests to a Worker cannot wake each other: work of one request must not run in the context of
+//! another one. What they share they look at again and again, with timers of their own
+//! ([`poll_while()`]). A Durable Object has one context, so its callers may share a future.
+//!
 //! Not here: timers, which are a platform's. A caller passes one as a future.
 
 use std::{
@@ -22,6 +26,41 @@ pub(crate) async fn within<T>(
         Either::Left((result, _)) => Some(result),
         Either::Right(_) => None,
     }
+}
+
+/// How often a caller looks at work of another request, in milliseconds.
+const POLL_INTERVAL: u64 = 25;
+
+/// Waits while the work of another request is in flight, at most so many milliseconds. The condition
+/// gets the time that has passed. Returns whether the work has ended.
+pub(crate) async fn poll_while<S: Future<Output = ()>>(
+    sleep: impl Fn(u64) -> S,
+    timeout: u64,
+    mut is_in_flight: impl FnMut(u64) -> bool,
+) -> bool {
+    let mut waited = 0;
+    while is_in_flight(waited) {
+        if waited >= timeout {
+            return false;
+        }
+        sleep(POLL_INTERVAL).await;
+        waited = waited.saturating_add(POLL_INTERVAL);
+    }
+    true
+}
+
+/// Lets other futures run: a fake waits for its response like this.
+pub(crate) async fn yield_now() {
+    let mut has_yielded = false;
+    poll_fn(|context| {
+        if has_yielded {
+            return Poll::Ready(());
+        }
+        has_yielded = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Counts changes, and wakes the callers that wait for one.

@@ -35,7 +35,12 @@ use crate::{
         jwk::PublicKey,
         jwks_cache::KeyLookup,
     },
+    waiting::poll_while,
 };
+
+/// How long a request waits for the issuer's keys that another one fetches, in milliseconds: a little
+/// longer than that fetch may take.
+const JWKS_WAIT_TIMEOUT: u64 = 6_000;
 
 /// The header for clients that cannot set `Authorization`.
 pub(super) const API_KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
@@ -291,17 +296,29 @@ async fn verify_token<S: Store>(
     Ok(subject)
 }
 
-/// The issuer's keys that may have signed a token. Fetches the JWK Set if it is due.
+/// The issuer's keys that may have signed a token. Fetches the JWK Set if it is due, or waits for the
+/// fetch of another request.
 async fn load_issuer_keys<S: Store>(
     app: &App<'_, S>,
     token: &Jws<'_>,
     now: Timestamp,
 ) -> Result<Vec<PublicKey>, Error> {
     let cache = app.jwks_cache;
-    match cache.lookup(token, now) {
+    let mut lookup = cache.lookup(token, now);
+    if lookup == KeyLookup::InFlight {
+        poll_while(app.sleep, JWKS_WAIT_TIMEOUT, |waited| {
+            lookup = cache.lookup(token, now.saturating_add_unsigned(waited / 1_000));
+            lookup == KeyLookup::InFlight
+        })
+        .await;
+    }
+    match lookup {
         KeyLookup::Candidates(keys) => return Ok(keys),
+        KeyLookup::InFlight => {
+            return Err(Error::issuer_keys_unavailable("the fetch of another request takes long"));
+        }
         KeyLookup::Backoff => {
-            return Err(Error::issuer_keys_unavailable("the last fetch failed or is in progress"));
+            return Err(Error::issuer_keys_unavailable("the last fetch failed"));
         }
         KeyLookup::Fetch => {}
     }

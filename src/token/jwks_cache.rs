@@ -6,10 +6,11 @@
 //! | younger than ten minutes | only for a `kid` that is not cached                                  |
 //! | older                    | yes; if that fails, the old keys stay in use                         |
 //!
-//! While keys are cached, there is at most one fetch a minute whatever tokens arrive, because anyone
-//! can send an unknown `kid`. A fetch without a result is repeated after 10 s, because its request may
-//! have been cancelled. During a fetch it is not known whether an unknown `kid` is valid. A key that
-//! the issuer withdrew is accepted until the next fetch. The platform does the fetching.
+//! At most one fetch is in flight, and while keys are cached there is at most one a minute, whatever
+//! tokens arrive: anyone can send an unknown `kid`. A caller whose key is not known waits for the fetch
+//! in flight. A fetch without a result is repeated after 10 s, because its request may have been
+//! cancelled. A key that the issuer withdrew is accepted until the next fetch. The platform does the
+//! fetching, and the caller the waiting.
 //!
 //! Specification: <https://www.rfc-editor.org/rfc/rfc7517#section-5>.
 
@@ -59,6 +60,8 @@ pub enum KeyLookup {
     /// The caller must fetch the keys, and then call [`JwksCache::store()`] or
     /// [`JwksCache::record_failure()`].
     Fetch,
+    /// The keys are not known, and another caller is fetching them.
+    InFlight,
     /// The keys are not known, and it is too early for another fetch.
     Backoff,
 }
@@ -70,27 +73,32 @@ impl JwksCache {
         let elapsed = |since: Option<Timestamp>| {
             since.map_or(i64::MAX, |since| now.seconds_since(since).max(0))
         };
-        let Some(keys) = &cache.keys else {
-            let in_backoff = elapsed(cache.failed_at) < FAILURE_BACKOFF;
-            return if in_backoff { KeyLookup::Backoff } else { KeyLookup::Fetch };
-        };
-        let candidates = matching_keys(keys, token.algorithm, token.kid.as_deref());
-        let is_stale = elapsed(cache.fetched_at) >= JWKS_TTL;
         // A cancelled request never reports the result of its fetch.
-        let may_fetch = match cache.in_flight_since {
-            Some(_) => elapsed(cache.in_flight_since) >= FAILURE_BACKOFF,
-            None => elapsed(cache.last_fetch) >= MIN_REFETCH_INTERVAL,
+        let is_in_flight = elapsed(cache.in_flight_since) < FAILURE_BACKOFF;
+        let (candidates, may_fetch) = match &cache.keys {
+            None => (Vec::new(), elapsed(cache.failed_at) >= FAILURE_BACKOFF),
+            Some(keys) => {
+                let candidates = matching_keys(keys, token.algorithm, token.kid.as_deref());
+                let is_due = candidates.is_empty() || elapsed(cache.fetched_at) >= JWKS_TTL;
+                let has_paused = cache.in_flight_since.is_some()
+                    || elapsed(cache.last_fetch) >= MIN_REFETCH_INTERVAL;
+                (candidates, is_due && has_paused)
+            }
         };
-        if (is_stale || candidates.is_empty()) && may_fetch {
+        if may_fetch && !is_in_flight {
             // Set before the response arrives, so that concurrent requests do not fetch too.
             cache.last_fetch = Some(now);
             cache.in_flight_since = Some(now);
             return KeyLookup::Fetch;
         }
-        if candidates.is_empty() && (cache.in_flight_since.is_some() || cache.failed_at.is_some()) {
-            return KeyLookup::Backoff;
+        let is_unknown = candidates.is_empty();
+        if is_unknown && is_in_flight {
+            KeyLookup::InFlight
+        } else if is_unknown && (cache.keys.is_none() || cache.failed_at.is_some()) {
+            KeyLookup::Backoff
+        } else {
+            KeyLookup::Candidates(candidates)
         }
-        KeyLookup::Candidates(candidates)
     }
 
     /// Returns the keys that may have signed the token, whatever their age: for use after a fetch.

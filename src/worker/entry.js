@@ -84,7 +84,12 @@ const pathAndQuery = (url) => url.slice(url.indexOf("/", "http://".length + 1));
  * authenticated.
  */
 const slowPath = async (request, env, context, read = (limit) => readBody(request, limit, bodyTimeout)) =>
-  callCore(worker ?? (await loadWorker()), (core) => core.fetch(request, env, context, newRequestId(), read));
+  callCore(worker ?? (await loadWorker()), (core) => {
+    const response = core.fetch(request, env, context, newRequestId(), read);
+    // Other requests may wait for what this one reads: it must end even if its client disconnects.
+    context.waitUntil(response);
+    return response;
+  });
 
 /** Answers a `GET` without the `worker` core, with at most one KV read; undefined if it needs the slow path. */
 function tryFastPath(request, env, context) {

@@ -1,5 +1,7 @@
 //! The cache of an issuer's keys: which keys are accepted, when they are fetched, and failures.
 
+use std::collections::BTreeMap;
+
 use entgate::{
     id::Timestamp,
     store::memory::Fault,
@@ -192,7 +194,7 @@ fn an_unknown_key_id_is_fetched_at_most_once_a_minute() {
     assert_eq!(lookup(&cache, "two", MIN_REFETCH_INTERVAL), Err(KeyLookup::Fetch));
     assert_eq!(
         lookup(&cache, "two", MIN_REFETCH_INTERVAL),
-        Err(KeyLookup::Backoff),
+        Err(KeyLookup::InFlight),
         "the fetch is in flight"
     );
     assert_eq!(lookup(&cache, "one", MIN_REFETCH_INTERVAL), Ok(candidate_one()));
@@ -226,7 +228,7 @@ fn a_fetch_without_a_result_does_not_block_later_fetches() {
         cache.store(jwks(&["one"]).as_bytes(), at(0)).unwrap();
         assert_eq!(lookup(&cache, kid, started), Err(KeyLookup::Fetch), "{why}");
         let meanwhile = lookup(&cache, kid, started + FAILURE_BACKOFF - 1);
-        let expected = if kid == "one" { Ok(candidate_one()) } else { Err(KeyLookup::Backoff) };
+        let expected = if kid == "one" { Ok(candidate_one()) } else { Err(KeyLookup::InFlight) };
         assert_eq!(meanwhile, expected, "{why}");
         assert_eq!(lookup(&cache, kid, started + FAILURE_BACKOFF), Err(KeyLookup::Fetch), "{why}");
         cache.store(jwks(&[kid]).as_bytes(), at(started + FAILURE_BACKOFF)).unwrap();
@@ -236,17 +238,31 @@ fn a_fetch_without_a_result_does_not_block_later_fetches() {
 }
 
 #[test]
+fn without_cached_keys_one_request_fetches_and_the_others_wait() {
+    let cache = JwksCache::default();
+    assert_eq!(lookup(&cache, "one", 0), Err(KeyLookup::Fetch));
+    for (kid, seconds) in [("one", 0), ("two", 1), ("one", -5), ("one", FAILURE_BACKOFF - 1)] {
+        assert_eq!(lookup(&cache, kid, seconds), Err(KeyLookup::InFlight), "{kid} {seconds}");
+    }
+    cache.store(jwks(&["one"]).as_bytes(), at(1)).unwrap();
+    assert_eq!(lookup(&cache, "one", 1), Ok(candidate_one()));
+    assert_eq!(lookup(&cache, "two", 1), Ok(vec![]));
+
+    let cache = JwksCache::default();
+    assert_eq!(lookup(&cache, "one", 0), Err(KeyLookup::Fetch));
+    let later = lookup(&cache, "one", FAILURE_BACKOFF);
+    assert_eq!(later, Err(KeyLookup::Fetch), "the first request was cancelled");
+    assert_eq!(lookup(&cache, "one", FAILURE_BACKOFF), Err(KeyLookup::InFlight));
+}
+
+#[test]
 fn without_cached_keys_there_is_a_back_off_after_a_failure() {
     let cache = JwksCache::default();
     assert_eq!(lookup(&cache, "one", 0), Err(KeyLookup::Fetch));
-    assert_eq!(
-        lookup(&cache, "one", 0),
-        Err(KeyLookup::Fetch),
-        "no request waits for the fetch of another one"
-    );
     cache.record_failure(at(0));
     assert_eq!(lookup(&cache, "one", FAILURE_BACKOFF - 1), Err(KeyLookup::Backoff));
     assert_eq!(lookup(&cache, "one", FAILURE_BACKOFF), Err(KeyLookup::Fetch));
+    cache.record_failure(at(FAILURE_BACKOFF));
     assert_eq!(lookup(&cache, "one", -5), Err(KeyLookup::Backoff), "a clock that was set back");
 }
 
@@ -395,6 +411,96 @@ fn a_token_cannot_be_verified_while_its_key_cannot_be_fetched() {
     assert_eq!(check(&service, &two), accepted());
     assert_eq!(check(&service, &one), unknown(), "the old key is withdrawn");
     assert_eq!(fetches(&service), 4);
+}
+
+/// Checks with these tokens, all at the same time. Returns how often each outcome occurred.
+fn check_concurrently(service: &Service, tokens: &[String]) -> Vec<((u16, String), usize)> {
+    let request = |token: &String| {
+        let request = http::Request::get(CHECK).header("authorization", format!("Bearer {token}"));
+        request.body(Vec::new()).unwrap()
+    };
+    let mut counts = BTreeMap::new();
+    for answer in service.concurrently(&tokens.iter().map(request).collect::<Vec<_>>()) {
+        let message = answer.error("message").split('.').next().unwrap_or_default().to_owned();
+        *counts.entry((answer.status, message)).or_insert(0) += 1;
+    }
+    counts.into_iter().collect()
+}
+
+#[test]
+fn concurrent_requests_share_the_first_fetch() {
+    let token = issued("one", &json!({}));
+    for (why, delay, fault, status, message) in [
+        ("the issuer responds at once", 0, None, 200, ""),
+        ("the issuer responds later", 50, None, 200, ""),
+        (
+            "the issuer fails",
+            50,
+            Some(Fault::Before),
+            503,
+            "The keys of the token's issuer cannot be read at the moment, so that the token cannot be checked",
+        ),
+    ] {
+        let service = with_tokens(&[]);
+        service.store.crypto.delay.set(delay);
+        if let Some(fault) = fault {
+            service.store.crypto.fail_next(fault);
+        }
+        let outcomes = check_concurrently(&service, &vec![token.clone(); 40]);
+        assert_eq!(outcomes, [((status, message.to_owned()), 40)], "{why}");
+        assert_eq!(service.store.crypto.calls.get(), 1, "{why}");
+    }
+}
+
+#[test]
+fn a_request_does_not_wait_without_end_for_the_fetch_of_another_one() {
+    let service = with_tokens(&[]);
+    service.store.crypto.delay.set(1_000);
+    let outcomes = check_concurrently(&service, &vec![issued("one", &json!({})); 3]);
+    let counts: Vec<_> = outcomes.iter().map(|((status, _), count)| (*status, *count)).collect();
+    assert_eq!(counts, [(200, 1), (503, 2)]);
+    assert_eq!(service.store.crypto.calls.get(), 1);
+}
+
+#[test]
+fn concurrent_requests_with_a_new_key_share_a_fetch_and_others_do_not_wait() {
+    let mut service = with_tokens(&[]);
+    let exp = json!({ "exp": NOW.0 + 9_000 });
+    let (one, two) = (issued("one", &exp), issued("two", &exp));
+    assert_eq!(check(&service, &one), accepted());
+    service.now = at(MIN_REFETCH_INTERVAL);
+    service.store.crypto.jwks.replace(jwks(&["one", "two"]));
+    service.store.crypto.delay.set(50);
+    let tokens: Vec<_> = [&two, &one].into_iter().cycle().take(40).cloned().collect();
+    assert_eq!(check_concurrently(&service, &tokens), [((200, String::new()), 40)]);
+    assert_eq!(service.store.crypto.calls.get(), 2);
+}
+
+#[test]
+fn a_token_whose_claims_are_not_accepted_causes_no_fetch() {
+    let service = with_tokens(&[]);
+    let now = NOW.0;
+    for (why, changes, expected) in [
+        ("another issuer", json!({ "iss": "https://evil.example" }), (401, "token_invalid")),
+        ("no issuer", json!({ "iss": null }), (401, "token_invalid")),
+        ("an audience", json!({ "aud": "other" }), (401, "token_invalid")),
+        ("expired", json!({ "exp": now - 60 }), (401, "token_expired")),
+        ("no end", json!({ "exp": null }), (401, "token_invalid")),
+        ("not valid yet", json!({ "nbf": now + 61 }), (401, "token_invalid")),
+        ("issued later", json!({ "iat": now + 61 }), (401, "token_invalid")),
+        ("no customer", json!({ "sub": null }), (403, "customer_missing")),
+        ("an invalid customer", json!({ "sub": "cus ada" }), (403, "customer_missing")),
+    ] {
+        let answer = service.get_with(&issued("one", &changes), CHECK);
+        assert_eq!((answer.status, answer.error("code")), expected, "{why}");
+    }
+    for (why, claims) in [("no claims", "{}"), ("not JSON", "x"), ("a list", "[]")] {
+        let token = issued_as("one", r#"{"alg":"RS256"}"#, claims);
+        assert_eq!(service.get_with(&token, CHECK).status, 401, "{why}");
+    }
+    assert_eq!(service.store.crypto.calls.get(), 0);
+    assert_eq!(check(&service, &issued("one", &json!({}))), accepted());
+    assert_eq!(service.store.crypto.calls.get(), 1);
 }
 
 #[test]

@@ -31,7 +31,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "catalog",
         &["waiting", "json", "id", "pagination", "entitlement", "policy", "webhook", "source"],
     ),
-    ("store", &["json", "id", "pagination", "entitlement", "token", "ledger", "source"]),
+    ("store", &["waiting", "json", "id", "pagination", "entitlement", "token", "ledger", "source"]),
     (
         "api",
         &[

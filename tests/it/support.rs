@@ -22,6 +22,7 @@ use entgate::{
     token::JwksCache,
     webhook::signature::{EndpointSecret, SigningSecret},
 };
+use futures_util::future::join_all;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -154,24 +155,34 @@ impl Service {
         if let Some(fast) = fast {
             fast.assert_equals(&response, &request);
         }
-        let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
-        Answer { status: response.status().as_u16(), body, response }
+        Answer::new(response)
     }
 
-    /// Answers a request on the slow path.
-    pub(crate) async fn handle<B: RequestBody>(&self, request: http::Request<B>) -> Response {
-        let Self { store, now, settings, feature_cache, jwks_cache, health_cache } = self;
-        let app = App {
+    /// Sends these requests at the same time, on the slow path.
+    pub(crate) fn concurrently(&self, requests: &[Request]) -> Vec<Answer> {
+        let app = self.app();
+        let responses = requests.iter().map(|request| api::handle(&app, request.clone(), self.now));
+        pollster::block_on(join_all(responses)).into_iter().map(Answer::new).collect()
+    }
+
+    /// The context of a request. A pause lets other requests run once.
+    fn app(&self) -> App<'_, MemoryStore> {
+        let Self { store, settings, feature_cache, jwks_cache, health_cache, .. } = self;
+        App {
             store,
             settings,
             feature_cache,
             jwks_cache,
             health_cache,
-            random: || 0xabc,
             sleep: |_| Box::pin(yield_now()),
+            random: || 0xabc,
             log: |_| {},
-        };
-        api::handle(&app, request, *now).await
+        }
+    }
+
+    /// Answers a request on the slow path.
+    pub(crate) async fn handle<B: RequestBody>(&self, request: http::Request<B>) -> Response {
+        api::handle(&self.app(), request, self.now).await
     }
 
     /// The answer of the fast path, if it answers the request.
@@ -216,7 +227,22 @@ impl Service {
     }
 }
 
+/// Lets other futures run once.
+async fn yield_now() {
+    let mut has_yielded = false;
+    std::future::poll_fn(|context| {
+        context.waker().wake_by_ref();
+        if std::mem::replace(&mut has_yielded, true) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
 impl Answer {
+    fn new(response: Response) -> Self {
+        let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
+        Self { status: response.status().as_u16(), body, response }
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.response.headers().get(name).map(|value| value.to_str().unwrap())
     }
@@ -319,19 +345,6 @@ impl FastPathAnswer {
         assert_eq!(header("cache-control"), Some("no-store"), "{request:?}");
         assert_eq!(header("vary"), Some("Origin"), "{request:?}");
     }
-}
-
-/// Lets other futures run once.
-async fn yield_now() {
-    let mut has_yielded = false;
-    poll_fn(|context| {
-        if std::mem::replace(&mut has_yielded, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 /// A signature header, as Stripe creates it.

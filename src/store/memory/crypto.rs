@@ -12,6 +12,7 @@ use super::fault::{Fault, with_fault};
 use crate::{
     store::{Crypto, Error},
     token::{PublicKey, SigningKey},
+    waiting::yield_now,
 };
 
 /// Public-key operations in memory.
@@ -21,6 +22,8 @@ pub struct MemoryCrypto {
     pub jwks: RefCell<String>,
     /// The number of requests to the issuer.
     pub calls: Cell<u32>,
+    /// How often other futures run before the issuer responds.
+    pub delay: Cell<u32>,
     faults: RefCell<VecDeque<Fault>>,
 }
 
@@ -54,6 +57,9 @@ impl Crypto for MemoryCrypto {
 
     async fn fetch_jwks(&self) -> Result<Vec<u8>, Error> {
         self.calls.set(self.calls.get().saturating_add(1));
+        for _ in 0..self.delay.get() {
+            yield_now().await;
+        }
         with_fault(&self.faults, "issuer", || Ok(self.jwks.borrow().clone().into_bytes()))
     }
 }
