@@ -10,7 +10,7 @@
 //! The cache takes the time as a parameter and fetches nothing: [`super::known_features`] does.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeSet, HashMap},
     rc::Rc,
 };
@@ -34,10 +34,20 @@ pub(super) const KEYS_TTL: i64 = 60;
 /// the minimum time between two fetches after a failure or while a fetch is in progress.
 pub(super) const MIN_REFETCH: i64 = 5;
 
+/// After how many seconds a fetch without a result counts as cancelled. A fetch takes 3 s at most.
+const FETCH_LEASE: i64 = 10;
+
+/// The same for a list of feature objects, which takes 18 s at most.
+const LIST_LEASE: i64 = 20;
+
 /// The features that this instance has read.
 #[derive(Debug, Default)]
 pub struct FeatureCache {
     by_id: RefCell<HashMap<(Livemode, FeatureId), (Timestamp, FeatureObject)>>,
+    /// When a list of feature objects was started that is still read.
+    lists_in_flight: RefCell<HashMap<Livemode, Timestamp>>,
+    /// How many lists of feature objects have failed.
+    failed_lists: Cell<u64>,
     key_sets: RefCell<HashMap<(Livemode, FeatureSource), CacheEntry>>,
 }
 
@@ -53,26 +63,47 @@ pub(super) enum FeatureSource {
 /// The lookup keys from one source.
 pub(super) type KeySet = Rc<BTreeSet<LookupKey>>;
 
+/// What a caller that needs lookup keys must do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum FetchTurn {
+    /// Fetch the keys: the fetch counts as started.
+    Fetch,
+    /// Wait for the fetch of another caller: no keys are cached.
+    Wait,
+    /// Use the cached keys. There may be none after a failure.
+    UseCached,
+}
+
 /// The cached lookup keys of one source.
 #[derive(Debug, Default)]
 struct CacheEntry {
     keys: Option<(Timestamp, KeySet)>,
     fetch_started: Option<Timestamp>,
+    is_in_flight: bool,
     failed_at: Option<Timestamp>,
 }
 
 impl CacheEntry {
-    fn is_due(&self, max_age: i64, now: Timestamp) -> bool {
-        let is_past = |since: Option<Timestamp>, max_age: i64| {
-            since.is_none_or(|since| now.0.abs_diff(since.0) >= max_age.unsigned_abs())
-        };
+    fn turn(&self, max_age: i64, now: Timestamp) -> FetchTurn {
         match &self.keys {
-            None => is_past(self.failed_at, MIN_REFETCH),
-            Some((fetched_at, _)) => {
-                is_past(Some(*fetched_at), max_age) && is_past(self.fetch_started, MIN_REFETCH)
+            // A cancelled request never reports the result of its fetch.
+            None if self.is_in_flight && !is_past(self.fetch_started, FETCH_LEASE, now) => {
+                FetchTurn::Wait
             }
+            None if is_past(self.failed_at, MIN_REFETCH, now) => FetchTurn::Fetch,
+            Some((fetched_at, _))
+                if is_past(Some(*fetched_at), max_age, now)
+                    && is_past(self.fetch_started, MIN_REFETCH, now) =>
+            {
+                FetchTurn::Fetch
+            }
+            None | Some(_) => FetchTurn::UseCached,
         }
     }
+}
+
+fn is_past(since: Option<Timestamp>, max_age: i64, now: Timestamp) -> bool {
+    since.is_none_or(|since| now.0.abs_diff(since.0) >= max_age.unsigned_abs())
 }
 
 /// The lookup keys of all features that are known to exist.
@@ -122,6 +153,34 @@ impl FeatureCache {
         }
         features.insert((livemode, id), (now, feature));
     }
+
+    /// Starts a list of feature objects. Returns false if another caller is reading one.
+    pub(super) fn start_list(&self, livemode: Livemode, now: Timestamp) -> bool {
+        if self.is_list_in_flight(livemode, now) {
+            return false;
+        }
+        self.lists_in_flight.borrow_mut().insert(livemode, now);
+        true
+    }
+
+    /// Ends the list that the caller has started.
+    pub(super) fn end_list<T, E>(&self, livemode: Livemode, result: &Result<T, E>) {
+        self.lists_in_flight.borrow_mut().remove(&livemode);
+        if result.is_err() {
+            self.failed_lists.set(self.failed_lists.get().wrapping_add(1));
+        }
+    }
+
+    /// How many lists of feature objects have failed. A caller that waited shares a failure.
+    pub(super) fn failed_lists(&self) -> u64 {
+        self.failed_lists.get()
+    }
+
+    /// Whether a list of feature objects is being read.
+    pub(super) fn is_list_in_flight(&self, livemode: Livemode, now: Timestamp) -> bool {
+        let lists = self.lists_in_flight.borrow();
+        lists.get(&livemode).is_some_and(|started| !is_past(Some(*started), LIST_LEASE, now))
+    }
 }
 
 /// Lookup keys.
@@ -133,22 +192,22 @@ impl FeatureCache {
         Some(Rc::clone(keys))
     }
 
-    /// Whether the caller must fetch a source's keys now, because the cached ones are older than
-    /// `max_age` seconds. If so, the fetch counts as started.
+    /// What a caller must do that accepts keys of a source that are at most `max_age` seconds old.
     pub(super) fn start_fetch(
         &self,
         livemode: Livemode,
         source: FeatureSource,
         max_age: i64,
         now: Timestamp,
-    ) -> bool {
+    ) -> FetchTurn {
         let mut key_sets = self.key_sets.borrow_mut();
         let entry = key_sets.entry((livemode, source)).or_default();
-        let is_due = entry.is_due(max_age, now);
-        if is_due {
+        let turn = entry.turn(max_age, now);
+        if turn == FetchTurn::Fetch {
             entry.fetch_started = Some(now);
+            entry.is_in_flight = true;
         }
-        is_due
+        turn
     }
 
     /// Caches the lookup keys that a fetch returned.
@@ -162,12 +221,17 @@ impl FeatureCache {
         let mut set = BTreeSet::new();
         set.extend(keys);
         let mut key_sets = self.key_sets.borrow_mut();
-        key_sets.entry((livemode, source)).or_default().keys = Some((now, Rc::new(set)));
+        let entry = key_sets.entry((livemode, source)).or_default();
+        entry.keys = Some((now, Rc::new(set)));
+        entry.is_in_flight = false;
     }
 
     /// Records that a fetch failed.
     pub(super) fn record_failure(&self, livemode: Livemode, source: FeatureSource, now: Timestamp) {
-        self.key_sets.borrow_mut().entry((livemode, source)).or_default().failed_at = Some(now);
+        let mut key_sets = self.key_sets.borrow_mut();
+        let entry = key_sets.entry((livemode, source)).or_default();
+        entry.failed_at = Some(now);
+        entry.is_in_flight = false;
     }
 
     /// Whether the index's keys may not include a set of this time: they were fetched earlier, or too

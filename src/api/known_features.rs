@@ -13,17 +13,28 @@ use futures_util::future::{join, try_join_all};
 use super::{
     app::App,
     error::Error,
-    feature_cache::{FeatureCache, FeatureSource, KEYS_TTL, KeySet, KnownFeatures, MIN_REFETCH},
+    feature_cache::{
+        FeatureCache, FeatureSource, FetchTurn, KEYS_TTL, KeySet, KnownFeatures, MIN_REFETCH,
+    },
 };
 use crate::{
     entitlement::{ActiveEntitlement, Entitlements},
     id::{FeatureId, Livemode, LookupKey, Timestamp},
     source::{self, FeatureObject, StripeClient, Transport},
     store::{CustomerIndex as _, Store},
+    waiting::poll_while,
 };
 
 /// The maximum number of concurrent requests to Stripe: a Worker's limit of open connections.
 const MAX_CONCURRENT: usize = 6;
+
+/// How long a request waits for lookup keys that another one fetches, in milliseconds: a little longer
+/// than that fetch may take.
+const KEYS_WAIT_TIMEOUT: u64 = 4_000;
+
+/// How long a request waits for the list of features that another one reads, in milliseconds: as long
+/// as such a list may start to read pages.
+const LIST_WAIT_TIMEOUT: u64 = 10_000;
 
 /// Loads the lookup keys of all features, at most a minute old if both sources are available.
 pub(super) async fn load<S: Store>(
@@ -99,7 +110,8 @@ async fn fetch<S: Store>(
     }
 }
 
-/// The lookup keys of one source: fetched if they are due, else cached.
+/// The lookup keys of one source: fetched if they are due, else cached. While none are cached, a caller
+/// waits for the fetch of another one.
 async fn fetch_keys<S: Store>(
     app: &App<'_, S>,
     (livemode, source): (Livemode, FeatureSource),
@@ -108,7 +120,16 @@ async fn fetch_keys<S: Store>(
     now: Timestamp,
 ) -> Result<KeySet, Error> {
     let cache = app.feature_cache;
-    if cache.start_fetch(livemode, source, max_age, now) {
+    let mut turn = cache.start_fetch(livemode, source, max_age, now);
+    if turn == FetchTurn::Wait {
+        poll_while(app.sleep, KEYS_WAIT_TIMEOUT, |waited| {
+            let now = now.saturating_add_unsigned(waited / 1_000);
+            turn = cache.start_fetch(livemode, source, max_age, now);
+            turn == FetchTurn::Wait
+        })
+        .await;
+    }
+    if turn == FetchTurn::Fetch {
         match request.await {
             Ok(keys) => cache.insert_keys(livemode, source, keys, now),
             Err(error) => {
@@ -123,26 +144,45 @@ async fn fetch_keys<S: Store>(
         .ok_or_else(|| Error::source_unavailable("no list of features is available".to_owned()))
 }
 
-/// Loads the feature objects of these entitlements, in their order.
-pub(super) async fn load_objects<T: Transport>(
+/// Loads the feature objects of these entitlements, in their order. Waits for a list that another caller
+/// is reading.
+pub(super) async fn load_objects<'d, T: Transport>(
     cache: &FeatureCache,
     stripe: &StripeClient<T>,
     livemode: Livemode,
-    data: &[ActiveEntitlement],
+    data: &'d [ActiveEntitlement],
     now: Timestamp,
 ) -> Result<Vec<FeatureObject>, Error> {
     let mut loaded: HashMap<&FeatureId, FeatureObject> = HashMap::new();
-    for entitlement in data {
-        let cached = cache.get(livemode, &entitlement.feature, now);
-        loaded.extend(cached.map(|feature| (&entitlement.feature, feature)));
-    }
-    let missing = |loaded: &HashMap<&FeatureId, FeatureObject>| -> Vec<&FeatureId> {
+    let load_cached = |loaded: &mut HashMap<&'d FeatureId, FeatureObject>| {
+        for entitlement in data {
+            let cached = cache.get(livemode, &entitlement.feature, now);
+            loaded.extend(cached.map(|feature| (&entitlement.feature, feature)));
+        }
+    };
+    let missing = |loaded: &HashMap<&FeatureId, FeatureObject>| -> Vec<&'d FeatureId> {
         let ids = data.iter().map(|entitlement| &entitlement.feature);
         ids.filter(|id| !loaded.contains_key(id)).collect()
     };
+    load_cached(&mut loaded);
+    let failed_lists = cache.failed_lists();
+    if missing(&loaded).len() > 1 {
+        let sleep = |millis| stripe.transport().sleep(millis);
+        let is_in_flight =
+            |waited| cache.is_list_in_flight(livemode, now.saturating_add_unsigned(waited / 1_000));
+        poll_while(sleep, LIST_WAIT_TIMEOUT, is_in_flight).await;
+        load_cached(&mut loaded);
+    }
     // One page of all features costs less than two single features.
     if missing(&loaded).len() > 1 {
-        for feature in stripe.list_features().await? {
+        let has_failed = cache.failed_lists() != failed_lists;
+        if has_failed || !cache.start_list(livemode, now) {
+            let cause = "the list of features of another request failed or takes long";
+            return Err(Error::source_unavailable(cause.to_owned()));
+        }
+        let listed = stripe.list_features().await;
+        cache.end_list(livemode, &listed);
+        for feature in listed? {
             let Some(id) = feature_id(&feature) else { continue };
             let requested =
                 data.iter().map(|entitlement| &entitlement.feature).find(|other| **other == id);

@@ -12,7 +12,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::client::{StripeResponse, Transport};
-use crate::{entitlement::ActiveEntitlement, id::UnixMillis};
+use crate::{entitlement::ActiveEntitlement, id::UnixMillis, waiting::yield_now};
+
+/// How long a turn of other futures lasts in a sleep, in milliseconds, if responses have a delay.
+const TURN: u64 = 25;
 
 /// An in-memory Stripe.
 #[derive(Debug, Default)]
@@ -24,6 +27,7 @@ pub struct FakeStripe {
     requests: RefCell<Vec<String>>,
     sleeps: RefCell<Vec<u64>>,
     now: Cell<u64>,
+    delay: Cell<u32>,
 }
 
 impl FakeStripe {
@@ -59,6 +63,11 @@ impl FakeStripe {
     #[must_use]
     pub fn sleeps(&self) -> Vec<u64> {
         self.sleeps.borrow().clone()
+    }
+
+    /// Sets how many turns other futures have before a response arrives. Sleeps then last too.
+    pub fn set_delay(&self, delay: u32) {
+        self.delay.set(delay);
     }
 
     /// Sets the clock.
@@ -104,13 +113,22 @@ impl FakeStripe {
 impl Transport for FakeStripe {
     async fn get(&self, target: &str) -> Result<StripeResponse, String> {
         self.requests.borrow_mut().push(target.to_owned());
+        for _ in 0..self.delay.get() {
+            yield_now().await;
+        }
         let queued = self.queued_responses.borrow_mut().pop_front();
         queued.unwrap_or_else(|| Ok(self.respond(target)))
     }
 
     async fn sleep(&self, millis: u64) {
         self.sleeps.borrow_mut().push(millis);
-        self.now.set(self.now.get().saturating_add(millis));
+        let until = self.now.get().saturating_add(millis);
+        if self.delay.get() > 0 {
+            for _ in 0..millis.div_ceil(TURN) {
+                yield_now().await;
+            }
+        }
+        self.now.set(self.now.get().max(until));
     }
 
     fn now(&self) -> UnixMillis {

@@ -117,6 +117,36 @@ fn a_list_is_expanded_from_one_list_of_features_and_single_reads_of_archived_one
 }
 
 #[test]
+fn concurrent_requests_share_one_list_of_features() {
+    let request = || {
+        let target = format!("{LIST}?customer=cus_ada&expand[]=data.feature");
+        let request = http::Request::get(target).header("authorization", "Bearer sk_test_entgate");
+        request.body(Vec::new()).unwrap()
+    };
+    let requests: Vec<_> = (0..20).map(|_| request()).collect();
+    let statuses = |service: &Service| {
+        let answers = service.concurrently(&requests);
+        answers.iter().map(|answer| answer.status).collect::<Vec<_>>()
+    };
+    let features = [feature("export", "Exports"), feature("sms", "Messages")];
+    for delay in [0, 50] {
+        let service = with(&["sms", "export"]);
+        service.stripe().set_delay(delay);
+        queue_response(&service, 200, &json!({ "data": features, "has_more": false }));
+        assert_eq!(statuses(&service), [200; 20], "{delay}");
+        assert_eq!(service.stripe().requests(), ["/v1/entitlements/features?limit=100"], "{delay}");
+        assert_eq!(names(&service), ["Messages", "Exports"], "{delay}");
+    }
+    let service = with(&["sms", "export"]);
+    service.stripe().set_delay(5);
+    queue_response(&service, 400, &json!({}));
+    assert_eq!(statuses(&service), [503; 20], "they share the failure");
+    assert_eq!(service.stripe().requests().len(), 1);
+    queue_response(&service, 200, &json!({ "data": features, "has_more": false }));
+    assert_eq!(names(&service), ["Messages", "Exports"], "the next request reads the list again");
+}
+
+#[test]
 fn a_feature_is_read_again_after_300_s() {
     let mut service = with(&["sms"]);
     queue_response(&service, 200, &feature("sms", "Messages"));

@@ -4,7 +4,7 @@ use entgate::{source::StripeResponse, store::memory::Fault};
 use serde_json::{Value, json};
 
 use super::{AT, FLAGS, assert_fails, bulk, single, values};
-use crate::support::{NOW, SECRET, Service, event, service, service_with_stripe, signed};
+use crate::support::{Answer, NOW, SECRET, Service, event, service, service_with_stripe, signed};
 
 const UNAVAILABLE: &str =
     "The entitlements cannot be read or written at the moment. This is not a denial.";
@@ -149,6 +149,49 @@ fn after_a_first_failed_read_observed_features_are_listed_and_stripe_is_retried_
         assert_eq!(flag_keys(&service, "cus_bob"), keys, "{later} s later");
         assert_eq!(request_counts(&service), counts, "{later} s later");
     }
+}
+
+/// Evaluates all flags of Bob so many times at the same time.
+fn bulk_concurrently(service: &Service, count: usize) -> Vec<Answer> {
+    let request = || {
+        let request = http::Request::post(FLAGS).header("authorization", "Bearer sk_test_entgate");
+        request.body(super::context("cus_bob").to_string().into_bytes()).unwrap()
+    };
+    service.concurrently(&(0..count).map(|_| request()).collect::<Vec<_>>())
+}
+
+#[test]
+fn concurrent_requests_share_the_first_list_of_features() {
+    for delay in [0, 50] {
+        let service = with_features(&["sms"]);
+        service.stripe().set_delay(delay);
+        let answers = bulk_concurrently(&service, 20);
+        for answer in &answers {
+            assert_eq!(values(answer), [("fax", &json!(false)), ("sms", &json!(false))], "{delay}");
+        }
+        assert_eq!((answers.len(), request_counts(&service)), (20, (1, 1)), "{delay}");
+    }
+}
+
+#[test]
+fn concurrent_requests_share_the_failure_of_the_first_list_of_features() {
+    let service = with_features(&["sms"]);
+    service.stripe().set_delay(5);
+    fail_next_request(&service);
+    for answer in bulk_concurrently(&service, 20) {
+        assert_eq!(values(&answer), [("fax", &json!(false))]);
+    }
+    assert_eq!(request_counts(&service), (3, 1), "one read with its two retries");
+}
+
+#[test]
+fn concurrent_requests_share_the_timeout_of_the_first_list_of_features() {
+    let service = with_features(&["sms"]);
+    service.stripe().set_delay(1_000);
+    for answer in bulk_concurrently(&service, 20) {
+        assert_eq!(values(&answer), [("fax", &json!(false))]);
+    }
+    assert_eq!(request_counts(&service), (1, 1));
 }
 
 #[test]
