@@ -89,7 +89,7 @@ pub fn answer_from_record(query: &str, record: &[u8]) -> Option<String> {
 /// Whether the body of a webhook with this signature is read. False also if a setting is malformed.
 #[wasm_bindgen]
 #[must_use]
-pub fn accepts_webhook(signature: &str, env: &Env) -> bool {
+pub fn accepts_webhook(signature: &str, env: &JsValue) -> bool {
     load_settings(env).is_some_and(|settings| {
         fast_path::accepts_webhook(&settings, signature, unix_millis().to_timestamp())
     })

@@ -1,7 +1,6 @@
 //! Test fixtures: a deployment with stores in memory, and events of Stripe.
 
 use std::{
-    future::poll_fn,
     hash::{DefaultHasher, Hash as _, Hasher as _},
     rc::Rc,
     task::Poll,
