@@ -53,12 +53,30 @@ const common = {
   external: ["./entgate.wasm", "entgate", "react", "react-dom", "@openfeature/*"],
 };
 
+/**
+ * Names of properties that only the gate's own modules use. Short names make the entries with a gate 0.1 kB smaller.
+ *
+ * Not in this list: names of options, of platform objects, and of members of JSON.
+ */
+const INTERNAL_PROPERTIES = [
+  ...["messages", "expiresAt", "changesAt", "lines", "streamFailed"],
+  ...["header", "claims", "payload", "signingInput", "signature", "renewAt"],
+  ...["fetchSet", "send", "getKey", "canRestore", "restore", "save", "reconnect", "broadcast", "emit"],
+];
+
 /** @param {string[]} names */
 const entryPoints = (names) => names.map((name) => packagePath(`src/${name}.ts`));
-const ENTRIES = ["index", "slim", "server", "testing", "react", "element", "openfeature"];
+/** The entries with a gate, and the others. */
+const GATES = ["index", "slim"];
+const OTHERS = ["server", "testing", "react", "element", "openfeature"];
+const gateOptions = { ...common, mangleProps: new RegExp(`^(${INTERNAL_PROPERTIES.join("|")})$`) };
+/** @type {import("esbuild").BuildOptions} */
+const commonJs = { format: "cjs", outExtension: { ".js": ".cjs" }, platform: "node" };
 
-await build({ ...common, entryPoints: entryPoints([...ENTRIES, "index.workerd"]), format: "esm" });
-await build({ ...common, entryPoints: entryPoints(ENTRIES), format: "cjs", outExtension: { ".js": ".cjs" }, platform: "node" });
+await build({ ...gateOptions, entryPoints: entryPoints([...GATES, "index.workerd"]), format: "esm" });
+await build({ ...gateOptions, ...commonJs, entryPoints: entryPoints(GATES) });
+await build({ ...common, entryPoints: entryPoints(OTHERS), format: "esm" });
+await build({ ...common, ...commonJs, entryPoints: entryPoints(OTHERS) });
 
 // A CommonJS entry needs `.d.cts` types that import other `.d.cts` types.
 for (const name of readdirSync(packagePath("dist"), { encoding: "utf8", recursive: true })) {

@@ -50,8 +50,9 @@ JSON
 features=(--enable-mutable-globals --enable-sign-ext --enable-nontrapping-float-to-int --enable-bulk-memory --enable-multivalue
     --enable-reference-types --enable-exception-handling)
 wasm-metadce "${features[@]}" --graph-file "$core/roots.json" "$core/entgate_bg.wasm" -o "$core/reachable.wasm" >/dev/null
-wasm-opt "${features[@]}" -O3 --converge -Oz --strip-debug --strip-producers --strip-target-features \
-    "$core/reachable.wasm" -o "$core/entgate.wasm"
+# Without the structure of LLVM's control flow the result compresses better.
+wasm-opt "${features[@]}" --flatten --rereloop -O3 --converge -Oz --reorder-functions --reorder-locals \
+    --strip-debug --strip-producers --strip-target-features "$core/reachable.wasm" -o "$core/entgate.wasm"
 
 rm -rf "$dist"
 mkdir -p "$dist"

@@ -39,12 +39,15 @@ function wrap(wasm: Exports): Core {
   /** Writes the parts one after the other. Returns `false` if they do not fit into the buffer. */
   const write = (...parts: Uint8Array[]) => {
     let offset = 0;
-    for (const part of parts) {
-      if (offset + part.length > BUFFER_LEN) return false;
-      buffer.set(part, offset);
-      offset += part.length;
+    try {
+      for (const part of parts) {
+        buffer.set(part, offset);
+        offset += part.length;
+      }
+      return true;
+    } catch {
+      return false;
     }
-    return true;
   };
 
   return {
