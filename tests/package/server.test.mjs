@@ -5,9 +5,9 @@ import { readFileSync } from "node:fs";
 import { after, afterEach, before, describe, test } from "node:test";
 import Stripe from "stripe";
 import { createClient, remoteKeys, verifySnapshot, verifyWebhook } from "../../www/npm/dist/server.js";
-import { KEY, SECRET, summary } from "../worker/support.mjs";
+import { KEY, LIVE_KEY, SECRET, summary } from "../worker/support.mjs";
 import { flakyProxy } from "./flaky-proxy.mjs";
-import { createSigningKey, root, serveEdge } from "./support.mjs";
+import { createSigningKey, decodeClaims, root, serveEdge, signSnapshot } from "./support.mjs";
 
 /**
  * Asserts that an error is a `GateError` with this code.
@@ -15,6 +15,12 @@ import { createSigningKey, root, serveEdge } from "./support.mjs";
  * @param {string} expected
  */
 const hasCode = (expected) => (error) => assert.equal(error.code, expected) ?? error.name === "GateError";
+
+/** Asserts that an error has this code, and a message that contains the URL. */
+const failsAt = (expected, url) => (error) => {
+  assert.equal(error.code, expected);
+  return error.message.includes(url);
+};
 
 test("an error names a missing endpoint before the first request", () => {
   const missing = { name: "GateError", code: "endpoint_missing", message: "`endpoint` has to be the URL of entgate" };
@@ -36,17 +42,51 @@ describe("verifySnapshot", { timeout: 60_000 }, () => {
   after(() => service.stop());
 
   test("returns the customer's entitlements", async () => {
-    const { has, issuedAt, expiresAt, ...claims } = await verifySnapshot(snapshot, { keys: [service.signer] });
+    const { has, issuedAt, expiresAt, ...claims } = await verifySnapshot(snapshot, { keys: [service.signer], livemode: false });
     assert.deepEqual(claims, { customer: "cus_ada", livemode: false, version: 1, asOf: 1_700_000_000, entitlements: ["sms", "sso"] });
     assert.deepEqual([has("sms"), has("api"), expiresAt - issuedAt], [true, false, 60]);
   });
 
   test("accepts a snapshot until its last second, and for no other customer", async () => {
+    const options = { keys: [service.signer], livemode: false };
+    const { expiresAt } = await verifySnapshot(snapshot, { ...options, customer: "cus_ada" });
+    assert.equal((await verifySnapshot(snapshot, { ...options, now: expiresAt - 1 })).version, 1);
+    for (const now of [expiresAt, Number.NaN])
+      await assert.rejects(verifySnapshot(snapshot, { ...options, now }), hasCode("snapshot_expired"));
+    await assert.rejects(verifySnapshot(snapshot, { ...options, customer: "cus_bob" }), hasCode("customer_mismatch"));
+  });
+
+  test("accepts a snapshot of live mode only, unless it is told to accept test mode only", async () => {
     const keys = [service.signer];
-    const { expiresAt } = await verifySnapshot(snapshot, { keys, customer: "cus_ada" });
-    assert.equal((await verifySnapshot(snapshot, { keys, now: expiresAt - 1 })).version, 1);
-    await assert.rejects(verifySnapshot(snapshot, { keys, now: expiresAt }), hasCode("snapshot_expired"));
-    await assert.rejects(verifySnapshot(snapshot, { keys, customer: "cus_bob" }), hasCode("customer_mismatch"));
+    const live = (await service.request("/v1/snapshot?customer=cus_ada", { key: LIVE_KEY })).json.snapshot;
+    assert.equal((await verifySnapshot(live, { keys })).livemode, true);
+    assert.equal((await verifySnapshot(snapshot, { keys, livemode: false })).livemode, false);
+    const mismatch = { code: "livemode_mismatch", message: "the snapshot is not of live mode: see `livemode`" };
+    await assert.rejects(verifySnapshot(snapshot, { keys }), mismatch);
+    await assert.rejects(verifySnapshot(snapshot, { keys, livemode: undefined }), mismatch);
+    await assert.rejects(verifySnapshot(live, { keys, livemode: false }), hasCode("livemode_mismatch"));
+  });
+
+  test("rejects a signed snapshot whose claims or header are invalid", async () => {
+    const { private: jwk, public: key } = createSigningKey("own");
+    const sign = (claims, header = {}) => signSnapshot(jwk, { ...decodeClaims(snapshot), ...claims }, header);
+    const verify = (given) => verifySnapshot(given, { keys: [key], livemode: false });
+    assert.equal((await verify(sign({}))).customer, "cus_ada");
+    for (const [why, given] of [
+      ["no expiry", sign({ exp: undefined })],
+      ["an expiry that is no number", sign({ exp: "never" })],
+      ["an expiry that is null", sign({ exp: null })],
+      ["a number as text", sign({ exp: "9999999999" })],
+      ["no issue time", sign({ iat: undefined })],
+      ["no customer", sign({ sub: undefined })],
+      ["no version", sign({ version: undefined })],
+      ["no entitlements", sign({ entitlements: undefined })],
+      ["an extension", sign({}, { crit: ["exp"] })],
+      ["an empty list of extensions", sign({}, { crit: [] })],
+    ])
+      await assert.rejects(verify(given), hasCode("snapshot_malformed"), why);
+    await assert.rejects(verify(sign({ livemode: undefined })), hasCode("livemode_mismatch"));
+    await assert.rejects(verify(sign({ livemode: "false" })), hasCode("livemode_mismatch"));
   });
 
   test("rejects a snapshot that was edited or signed with another key", async () => {
@@ -72,11 +112,22 @@ describe("verifySnapshot", { timeout: 60_000 }, () => {
   test("fetches remote keys once, also if a snapshot names an unknown key", async () => {
     const proxy = await flakyProxy(service);
     const keys = remoteKeys(proxy.url);
-    await Promise.all([1, 2, 3].map(() => verifySnapshot(snapshot, { keys })));
+    await Promise.all([1, 2, 3].map(() => verifySnapshot(snapshot, { keys, livemode: false })));
     const unknown = `${Buffer.from('{"alg":"EdDSA","typ":"entitlements+jwt","kid":"two"}').toString("base64url")}.e30.AA`;
     await assert.rejects(verifySnapshot(unknown, { keys }), hasCode("snapshot_key_unknown"));
     assert.equal(proxy.requests.length, 1);
     await proxy.stop();
+  });
+
+  test("fails with a timeout and the URL if remote keys are not sent, and fetches them again", async () => {
+    const proxy = await flakyProxy(service);
+    proxy.respond("/.well-known/jwks.json", () => {}, 1);
+    const keys = remoteKeys(proxy.url, { timeout: 500 });
+    const url = `${proxy.url}/.well-known/jwks.json`;
+    await assert.rejects(verifySnapshot(snapshot, { keys }), { code: "timeout", url, message: `no response within 500 ms (${url})` });
+    assert.equal((await verifySnapshot(snapshot, { keys, livemode: false })).customer, "cus_ada");
+    await proxy.stop();
+    assert.equal((await verifySnapshot(snapshot, { keys, livemode: false })).customer, "cus_ada");
   });
 });
 
@@ -196,6 +247,59 @@ describe("createClient", { timeout: 60_000 }, () => {
     await assert.rejects(unauthorized.check({ customer: "cus_ada", feature: "sms" }), { status: 401 });
   });
 
+  test("answers an array of features with an array, in the same order", async () => {
+    const { check } = await openClient();
+    const results = await check({ customer: "cus_ada", feature: ["sso", "sms", "sso"] });
+    assert.deepEqual(
+      results.map(({ feature, entitled }) => [feature, entitled]),
+      [
+        ["sso", false],
+        ["sms", true],
+        ["sso", false],
+      ],
+    );
+    assert.deepEqual([await check({ customer: "cus_ada", feature: [] }), proxy.requests.length], [[], 1]);
+    await assert.rejects(check({ customer: "cus_part", feature: ["sms", "sso"] }), hasCode("entitlements_incomplete"));
+  });
+
+  test("fails after two seconds or the timeout of the options, with the URL", async () => {
+    proxy = await flakyProxy(service);
+    const url = `${proxy.url}/v1/check`;
+    const question = { customer: "cus_ada", feature: "sms" };
+    for (const [why, handler] of /** @type {[string, import("./flaky-proxy.mjs").Handler][]} */ ([
+      ["no response", () => {}],
+      ["no body", (response) => response.writeHead(200, { "content-type": "application/json" }).flushHeaders()],
+    ])) {
+      proxy.respond("/v1/check", handler, 1);
+      const { check } = createClient({ endpoint: proxy.url, key: KEY, timeout: 500 });
+      await assert.rejects(
+        check(question),
+        { name: "GateError", code: "timeout", url, message: `no response within 500 ms (${url})` },
+        why,
+      );
+      assert.equal((await check(question)).entitled, true, "the next one is answered");
+    }
+    const ignoresSignal = /** @type {any} */ (() => new Promise(() => {}));
+    const began = performance.now();
+    await assert.rejects(createClient({ endpoint: proxy.url, key: KEY, fetch: ignoresSignal }).check(question), hasCode("timeout"));
+    const elapsed = performance.now() - began;
+    assert.ok(elapsed >= 1_990 && elapsed < 3_500, `${elapsed} ms`);
+  });
+
+  test("fails with an error that names the URL and the cause", async () => {
+    proxy = await flakyProxy(service);
+    const { check, token, snapshot } = createClient({ endpoint: proxy.url, key: KEY });
+    const question = { customer: "cus_ada", feature: "sms" };
+    proxy.respond("/v1/check", (response) => response.writeHead(502).end("<html>"), 1);
+    const url = `${proxy.url}/v1/check`;
+    await assert.rejects(check(question), { name: "GateError", code: "api_error", status: 502, url, message: `HTTP 502 (${url})` });
+    proxy.respond("/v1/check", (response) => response.writeHead(200).end("<html>"), 1);
+    await assert.rejects(check(question), failsAt("unreachable", url));
+    await assert.rejects(snapshot("cus_ada", { expiresIn: 1 }), failsAt("parameter_invalid_integer", "/v1/snapshot?"));
+    await proxy.stop();
+    await assert.rejects(token("cus_ada"), failsAt("unreachable", `${proxy.url}/v1/tokens`));
+  });
+
   test("creates tokens and snapshots for a customer's page", async () => {
     const { token, snapshot } = await openClient();
     const created = await token("cus_ada", { expiresIn: 60 });
@@ -203,6 +307,7 @@ describe("createClient", { timeout: 60_000 }, () => {
     const claims = await verifySnapshot(await snapshot("cus_ada", { expiresIn: 120, fresh: true }), {
       keys: [service.signer],
       customer: "cus_ada",
+      livemode: false,
     });
     assert.deepEqual([claims.entitlements, claims.expiresAt - claims.issuedAt], [["sms"], 120]);
   });

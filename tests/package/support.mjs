@@ -3,7 +3,7 @@
 // The package is tested as `scripts/npm.sh` built it; `bundleSource` gives access to modules that no entry exports.
 // Not here: the proxy between gate and Worker (`flaky-proxy.mjs`) and streams that a test writes (`fake-stream.mjs`).
 
-import { generateKeyPairSync } from "node:crypto";
+import { createPrivateKey, generateKeyPairSync, sign } from "node:crypto";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { serve } from "../worker/support.mjs";
@@ -82,6 +82,20 @@ export async function createToken(service, customer, expires_in = 900) {
  * @param {string} jwt
  */
 export const decodeClaims = (jwt) => JSON.parse(Buffer.from(jwt.split(".")[1], "base64url").toString());
+
+/**
+ * Signs a snapshot.
+ *
+ * @param {ReturnType<typeof createSigningKey>["private"]} key
+ * @param {object} claims
+ * @param {object} [header] Members that are added to the header.
+ */
+export function signSnapshot(key, claims, header = {}) {
+  const encode = (/** @type {object} */ value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const input = `${encode({ alg: "EdDSA", typ: "entitlements+jwt", kid: key.kid, ...header })}.${encode(claims)}`;
+  const signature = sign(null, Buffer.from(input), createPrivateKey({ key, format: "jwk" }));
+  return `${input}.${signature.toString("base64url")}`;
+}
 
 /**
  * Runs a function while `Date.now` is a number of milliseconds ahead.

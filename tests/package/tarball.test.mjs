@@ -97,7 +97,7 @@ describe("the tarball", { timeout: 180_000 }, () => {
           const [endpoint, token, snapshot] = await request.json();
           const gate = createGate({ endpoint, token, live: false });
           const granted = await gate.waitFor("sms", { timeout: 10_000 });
-          const { customer } = await verifySnapshot(snapshot, { keys: remoteKeys(endpoint) });
+          const { customer } = await verifySnapshot(snapshot, { keys: remoteKeys(endpoint), livemode: false });
           return Response.json([granted, gate.has("sso"), gate.state, customer]);
         },
       };`,
@@ -163,7 +163,14 @@ describe("the tarball", { timeout: 180_000 }, () => {
       new EntgateProvider((customer) => createGate({ endpoint: "https://e", customer }));
       const Part = () => createElement("p", null, (useEntitlement("sms") satisfies Entitlement).reason, useGate()?.version);
       createElement(GateProvider, { gate: () => gate, snapshot: undefined }, createElement(Entitled, { feature: "sms", fallback: "no" }, createElement(Part)));
-      void [createClient, verifySnapshot, verifyWebhook, remoteKeys, define, provider];`;
+      const client = createClient({ endpoint: "https://e", key: "sk_test_key", timeout: 500 });
+      client.check({ customer: "cus_ada", feature: "sms" }).then((one) => one.entitled);
+      client.check({ customer: "cus_ada", feature: ["sms", "sso"] as const }).then((all) => all.map(({ entitled }) => entitled));
+      verifySnapshot("", { keys: [], livemode: false });
+      createElement(Entitled, { feature: "sms", loading: "wait" });
+      createElement(GateProvider, { gate, livemode: false });
+      const pending: boolean | undefined = document.querySelector("entitled-to")?.pending;
+      void [pending, createClient, verifySnapshot, verifyWebhook, remoteKeys, define, provider];`;
     installed.write("free.mts", free);
     installed.write("free.cts", free);
     const typed = `

@@ -23,7 +23,7 @@ print({ first, granted, sso: gate.check("sso").reason, version: gate.version, st
 
 const client = createClient({ endpoint, key });
 const [checked, snapshot] = await Promise.all([client.check({ customer: "cus_ada", feature: "sso" }), client.snapshot("cus_ada")]);
-const { customer, entitlements } = await verifySnapshot(snapshot, { keys: remoteKeys(endpoint) });
+const { customer, entitlements } = await verifySnapshot(snapshot, { keys: remoteKeys(endpoint), livemode: false });
 print({ customer, entitlements, sso: checked.entitled, testing: createTestGate({ sms: true }).has("sms") });
 
 print({ sso: await gate.waitFor("sso", { timeout: 10_000 }) });

@@ -2,6 +2,8 @@
 
 export class GateError extends Error {
   override name = "GateError";
+  /** The URL of the request that failed; only for errors of `entgate/server`. */
+  declare url?: string;
   constructor(
     message: string,
     readonly code: string,

@@ -2,32 +2,33 @@
 //
 // It verifies nothing: the caller verifies `signature` over `signingInput` before it trusts the claims.
 
+import { decodeBase64Url, decodeUtf8, toBytes } from "./text.js";
+
 export interface Jwt {
   header: { alg?: unknown; typ?: unknown; kid?: unknown };
-  /** The claims as JSON, not parsed. */
-  claims: string;
+  /** The claims, and the JSON that contains them. */
+  // biome-ignore lint/suspicious/noExplicitAny: nothing is known about the claims
+  claims: any;
+  payload: string;
   signingInput: Uint8Array<ArrayBuffer>;
   signature: Uint8Array<ArrayBuffer>;
 }
 
-/** Returns `undefined` if the token is not a valid JWT. */
+/** Returns `undefined` if the token is not a valid JWT, or has an extension: none is supported. */
 export function parseJwt(token: string): Jwt | undefined {
   try {
-    const [header = "", claims = "", signature = "", rest] = token.split(".");
-    if (rest !== undefined) return undefined;
-    return {
-      header: JSON.parse(decodeText(header)),
-      claims: decodeText(claims),
-      signingInput: new TextEncoder().encode(`${header}.${claims}`),
-      signature: decodeBase64Url(signature),
+    const [first = "", second = "", signature = "", rest] = token.split(".");
+    const [header, payload] = [first, second].map((part) => decodeUtf8(decodeBase64Url(part))) as [string, string];
+    const jwt = {
+      header: JSON.parse(header),
+      claims: Object(JSON.parse(payload)),
+      payload,
+      signingInput: toBytes(`${first}.${second}`),
+      signature: toBytes(decodeBase64Url(signature)),
     };
+    // https://www.rfc-editor.org/rfc/rfc7515#section-4.1.11
+    return rest !== undefined || "crit" in jwt.header ? undefined : jwt;
   } catch {
     return undefined;
   }
 }
-
-export function decodeBase64Url(base64url: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(base64url.replace(/-/g, "+").replace(/_/g, "/")), (character) => character.charCodeAt(0));
-}
-
-const decodeText = (base64url: string) => new TextDecoder("utf-8", { fatal: true }).decode(decodeBase64Url(base64url));

@@ -27,13 +27,21 @@ export interface Options {
   token?: Token;
   /** The customer id. Not needed if the token contains it as `sub`. */
   customer?: string;
+  /**
+   * The mode of the customer: `true` by default. A token that entgate issued decides it. Embedded and stored sets of the
+   * other mode are ignored.
+   */
+  livemode?: boolean;
   /** The answers of `has` while the set is not known; `false` for every feature that is not listed. */
   fallback?: { readonly [F in Feature]?: boolean };
   /** A signed snapshot that was embedded in the page: the first answers, before any request. */
   snapshot?: string;
   /** The storage of the last known set: `localStorage` by default, `null` for none. */
   storage?: SnapshotStorage | null;
-  /** The keys that may sign a stored set. With them it is used at once; without them they are read from the endpoint first. */
+  /**
+   * The keys that may sign a stored set. With them, and with `customer` or a token as text, it is used at once: before the
+   * first paint. Without them they are read from the endpoint first.
+   */
   keys?: readonly Jwk[];
   /** `false` opens no stream: the set is read again on focus, on reconnection and before it expires. */
   live?: boolean;

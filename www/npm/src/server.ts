@@ -9,6 +9,14 @@
 export { GateError } from "./error.js";
 export * from "./features.js";
 export type { Jwk } from "./options.js";
-export { type Checked, type Client, type ClientOptions, createClient, type Minted, type Question } from "./server/client.js";
-export { type Keys, remoteKeys, type Snapshot, verifySnapshot } from "./server/snapshot.js";
+export {
+  type Checked,
+  type Client,
+  type ClientOptions,
+  createClient,
+  type Minted,
+  type Question,
+  type Questions,
+} from "./server/client.js";
+export { type Keys, remoteKeys, type Snapshot, type VerifyOptions, verifySnapshot } from "./server/snapshot.js";
 export { verifyWebhook } from "./server/webhook.js";

@@ -1,70 +1,59 @@
 // Persists the last known set: a signed snapshot in `localStorage` or in the storage of the options.
 //
-// A user can edit the storage, but cannot sign. A stored snapshot is accepted only if its signature is valid and it is
-// of this customer and mode; otherwise it is removed. An expired snapshot is ignored.
+// A user can edit the storage, but cannot sign. A stored snapshot is used only if its signature is valid; otherwise it is
+// removed. Keys are never read from the storage. Not here: customer, mode and expiry of a snapshot (`gate-impl.ts`).
 
-import { now } from "./clock.js";
 import type { Core } from "./core/core.js";
-import { firstLine } from "./core/line-set.js";
-import { decodeBase64Url, parseJwt } from "./jwt.js";
+import { parseJwt } from "./jwt.js";
 import type { Jwk, Options, SnapshotStorage } from "./options.js";
+import { decodeBase64Url, toBytes } from "./text.js";
 
-/** The parts of the gate that the store reads and calls. */
-export interface StoreOwner {
-  customer(): string | undefined;
-  livemode(): boolean | undefined;
-  /** Whether the gate has a set that has not expired. */
-  hasSet(): boolean;
-  accept(snapshot: string, claims: string): void;
-}
-
-export function createSnapshotStore(core: Core, options: Options, owner: StoreOwner) {
+/** `load` is called with a stored snapshot whose signature is valid, and returns `false` if it is not of this customer. */
+export function createSnapshotStore(
+  core: Core,
+  options: Options,
+  getCustomer: () => string | undefined,
+  load: (snapshot: string) => boolean,
+) {
   const storage = resolveStorage(options);
   /** A core that verifies no signatures writes to the storage, and reads nothing from it. */
   const canRestore = storage && core.verify;
-  let isRestored = false;
+  let isRestoring = false;
 
   const getKey = () => {
-    const customer = owner.customer();
+    const customer = getCustomer();
     return customer === undefined ? undefined : `entgate:${options.endpoint}:${customer}`;
-  };
-
-  /** Loads a stored snapshot. Returns `false` if it is not a genuine one of this customer and mode. */
-  const accept = (snapshot: string, keys: readonly Jwk[]): boolean => {
-    const claims = verifiedClaims(core, snapshot, keys);
-    const lines = claims === undefined ? undefined : core.load(`[${claims}]`);
-    if (claims === undefined || lines === undefined || firstLine(lines, "c") !== owner.customer()) return false;
-    const livemode = owner.livemode();
-    if (livemode !== undefined && livemode !== (firstLine(lines, "l") !== undefined)) return false;
-    if (!owner.hasSet() && Number(firstLine(lines, "e")) > now()) owner.accept(snapshot, claims);
-    return true;
   };
 
   return {
     getKey,
     canRestore,
-    /** Loads the stored snapshot, once the customer is known. With pinned keys and a synchronous storage it does not wait. */
+    /** Loads the stored snapshot, if the customer is known. With pinned keys and a synchronous storage it does not wait. */
     async restore(): Promise<void> {
       const key = getKey();
-      if (isRestored || !key || !canRestore) return;
-      isRestored = true;
-      const pinned = options.keys;
-      const stored = storage.getItem(key);
-      // No `await` before this line: the first check already has its answer.
-      if (typeof stored === "string" && pinned) return void (accept(stored, pinned) || storage.removeItem(key));
-      const snapshot = await stored;
-      if (!snapshot || owner.hasSet()) return;
-      const keys: readonly Jwk[] =
-        pinned ?? (await (await (options.fetch ?? fetch)(`${options.endpoint}/.well-known/jwks.json`)).json()).keys;
-      if (!accept(snapshot, keys)) await storage.removeItem(key);
-    },
-    save(snapshot: string | undefined): void {
-      const key = getKey();
-      if (!snapshot || !key) return;
+      if (isRestoring || !key || !canRestore) return;
+      isRestoring = true;
       try {
+        let { keys } = options;
+        const stored = storage.getItem(key);
+        // No `await` for text: the first check already has its answer.
+        const snapshot = typeof stored === "string" ? stored : await stored;
+        if (!snapshot) return;
+        keys ??= (await (await (options.fetch ?? fetch)(`${options.endpoint}/.well-known/jwks.json`)).json()).keys as Jwk[];
+        if (!isSigned(core, snapshot, keys) || !load(snapshot)) await storage.removeItem(key);
+      } catch {
+        // A storage that cannot be read, or keys that cannot be fetched, are treated as none.
+      } finally {
+        isRestoring = false;
+      }
+    },
+    async save(snapshot: string | undefined): Promise<void> {
+      const key = getKey();
+      try {
+        if (snapshot && key) await storage?.setItem(key, snapshot);
+      } catch {
         // A storage that is full or blocked is treated as none.
-        Promise.resolve(storage?.setItem(key, snapshot)).catch(() => {});
-      } catch {}
+      }
     },
   };
 }
@@ -78,16 +67,17 @@ function resolveStorage({ storage }: Options): SnapshotStorage | undefined {
   }
 }
 
-/** Returns the claims of a snapshot, as JSON, if one of these keys signed it. */
-function verifiedClaims(core: Core, snapshot: string, keys: readonly Jwk[]): string | undefined {
+/** Returns whether one of these keys signed the snapshot. */
+function isSigned(core: Core, snapshot: string, keys: readonly Jwk[]): boolean {
   const jwt = parseJwt(snapshot);
-  if (jwt?.header?.alg !== "EdDSA" || jwt.header.typ !== "entitlements+jwt") return undefined;
-  const isVerified = keys.some(({ crv, kid, x }) => {
-    try {
-      return crv === "Ed25519" && kid === jwt.header.kid && x && core.verify?.(decodeBase64Url(x), jwt.signature, jwt.signingInput);
-    } catch {
-      return false;
-    }
-  });
-  return isVerified ? jwt.claims : undefined;
+  const { alg, typ, kid } = jwt?.header ?? {};
+  return keys.some(
+    (key) =>
+      jwt &&
+      alg === "EdDSA" &&
+      typ === "entitlements+jwt" &&
+      key.crv === "Ed25519" &&
+      key.kid === kid &&
+      core.verify?.(toBytes(decodeBase64Url(key.x ?? "")), jwt.signature, jwt.signingInput),
+  );
 }

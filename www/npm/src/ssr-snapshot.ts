@@ -16,7 +16,7 @@ export interface SsrSnapshot {
 /** Returns `undefined` if there is no snapshot, or it cannot be parsed. */
 export function parseSsrSnapshot(snapshot: string | undefined): SsrSnapshot | undefined {
   try {
-    const { version, exp: expiresAt, as_of, entitlements } = JSON.parse(parseJwt(snapshot ?? "")?.claims ?? "");
+    const { version, exp: expiresAt, as_of, entitlements } = JSON.parse(parseJwt(snapshot ?? "")?.payload ?? "");
     const granted = new Set<string>(entitlements);
     const denyReason = as_of === null ? "unknown_customer" : "not_entitled";
     return {

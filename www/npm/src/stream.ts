@@ -7,112 +7,115 @@
 // https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 
 import type { EdgeClient } from "./edge-client.js";
-
-export interface StreamHandlers {
-  /** Returns the version of the current set; the stream sends the changes after it. */
-  lastVersion(): number | undefined;
-  onEvent(event: string, data: string): void;
-  /** Called for the second failure in a row and for each one after it: a single failure is common. */
-  onFailure(): void;
-}
+import type { GateError } from "./error.js";
+import { decodeUtf8, toBinary } from "./text.js";
 
 /** A silent stream is closed after this time, in milliseconds. The edge sends a heartbeat every 25 s; two may be lost. */
 const SILENCE_TIMEOUT = 60_000;
+/** A connection that ends earlier counts as a failure, in milliseconds: a proxy may cut every stream at once. */
+const MIN_DURATION = 5_000;
 /** The back-off before a reconnection, in milliseconds. The stream's `retry` field replaces the first. */
 const INITIAL_BACKOFF = 1_000;
 const MAX_BACKOFF = 30_000;
+/** `setTimeout` fires at once for this delay and longer ones, in milliseconds: such a pause lasts until `reconnect`. */
+const TIMER_LIMIT = 2 ** 31;
 
-/** Opens the stream and keeps it open until `close`. `reconnect` ends the current back-off. */
+export interface Stream {
+  /** Ends the current back-off. */
+  reconnect(): void;
+  close(): void;
+}
+
+/**
+ * Opens the stream, and keeps it open until it is closed. `getVersion` returns the version of the current set; the stream
+ * sends the changes after it. `onFailure` is called for the second failure in a row and for each one after it: a single
+ * failure is common.
+ */
 export function openStream(
   client: EdgeClient,
-  customer: string | undefined,
-  handlers: StreamHandlers,
-): { reconnect(): void; close(): void } {
-  const closed = new AbortController();
-  let backoff = INITIAL_BACKOFF;
+  getVersion: () => number | undefined,
+  onEvent: (event: string, data: string) => void,
+  onFailure: () => void,
+): Stream {
+  let isClosed = false;
+  let firstBackoff = INITIAL_BACKOFF;
   let failures = 0;
+  let endConnection = () => {};
   let endBackoff = () => {};
 
-  /** Reads one connection to its end. Returns `false` if another attempt would fail in the same way. */
-  const connect = async (): Promise<boolean> => {
-    const connection = new AbortController();
-    const abort = () => connection.abort();
-    closed.signal.addEventListener("abort", abort);
+  /** Reads one connection to its end. Returns the shortest time until the next one, in milliseconds. */
+  const connect = async (): Promise<number> => {
+    let openedAt = Infinity;
     let silence: ReturnType<typeof setTimeout> | undefined;
+    const connection = new AbortController();
+    endConnection = () => connection.abort();
     const restartTimeout = () => {
       clearTimeout(silence);
-      silence = setTimeout(abort, SILENCE_TIMEOUT);
+      silence = setTimeout(endConnection, SILENCE_TIMEOUT);
     };
     try {
       restartTimeout();
-      const version = handlers.lastVersion();
-      const response = await client.request(`/v1/stream${customer === undefined ? "" : `?${new URLSearchParams({ customer })}`}`, {
-        headers: { accept: "text/event-stream", ...(version === undefined ? {} : { "last-event-id": `${version}` }) },
+      const version = getVersion();
+      const { ok, body, headers, status } = await client.send("/v1/stream", {
+        headers: { accept: "text/event-stream", ...(version !== undefined && { "last-event-id": `${version}` }) },
         signal: connection.signal,
       });
-      if (!response.ok || !response.body) {
-        const retryAfter = +(response.headers.get("retry-after") ?? 0);
-        await response.body?.cancel();
-        backoff = Math.max(backoff, retryAfter * 1_000);
-        // There is no such route, or this token may not use it.
-        return ![403, 404, 405].includes(response.status);
-      }
-      failures = 0;
-      const reader = response.body.getReader();
-      const decoder = new TextDecoder();
+      // There is no such route, or this token may not use it: another attempt would fail in the same way.
+      if ([403, 404, 405].includes(status)) return Infinity;
+      // With status 200 and another type it is the page of a proxy.
+      if (!ok || !body || !/^text\/event-stream/i.test(headers.get("content-type") ?? ""))
+        return +(headers.get("retry-after") ?? 0) * 1_000 || 0;
+      openedAt = Date.now();
+      const reader = body.getReader();
       for (let rest = ""; ; ) {
         const { value, done } = await reader.read();
-        if (done) return true;
+        if (done) return 0;
         restartTimeout();
-        const blocks = (rest + decoder.decode(value, { stream: true })).split(/\r?\n\r?\n/);
+        const blocks = (rest + toBinary(value)).split(/\r?\n\r?\n/);
         rest = blocks.pop() ?? "";
         for (const block of blocks) {
           const field = (name: string) =>
-            block
-              .split(/\r?\n/)
-              .filter((line) => line.startsWith(`${name}:`))
-              .map((line) => line.slice(name.length + 1).replace(/^ /, ""));
-          backoff = +(field("retry")[0] ?? backoff) || backoff;
+            Array.from(block.matchAll(new RegExp(`^${name}: ?(.*)`, "gm")), ([, value = ""]) => decodeUtf8(value));
+          firstBackoff = +(field("retry")[0] ?? 0) || firstBackoff;
           const data = field("data");
-          if (data.length) handlers.onEvent(field("event")[0] ?? "message", data.join("\n"));
+          if (data.length) onEvent(field("event")[0] ?? "message", data.join("\n"));
         }
       }
     } finally {
       clearTimeout(silence);
-      closed.signal.removeEventListener("abort", abort);
-      connection.abort();
+      endConnection();
+      if (Date.now() - openedAt > MIN_DURATION) failures = 0;
     }
   };
 
   (async () => {
-    while (!closed.signal.aborted) {
-      let canRetry = true;
+    while (!isClosed) {
+      let pause = 0;
       try {
-        canRetry = await connect();
-      } catch {
-        // A network failure: retried like the end of a stream.
+        pause = await connect();
+      } catch (error) {
+        // A network failure is retried like the end of a stream. A function that returns no token would return none again.
+        if ((error as GateError).code === "token_failed") pause = Infinity;
       }
-      if (!canRetry || closed.signal.aborted) break;
-      if (failures++) handlers.onFailure();
+      if (isClosed) break;
+      if (failures++ && pause < Infinity) onFailure();
+      const backoff = failures > 1 ? INITIAL_BACKOFF * 2 ** (failures - 2) : firstBackoff;
       // Full jitter: clients that one outage disconnected must not reconnect at the same time.
-      const delay = Math.random() * Math.min(MAX_BACKOFF, backoff * 2 ** Math.min(failures - 1, 6));
+      const delay = Math.max(pause, Math.random() * Math.min(MAX_BACKOFF, backoff));
+      let timer: ReturnType<typeof setTimeout> | undefined;
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, delay);
-        endBackoff = () => {
-          clearTimeout(timer);
-          resolve();
-        };
+        endBackoff = resolve;
+        if (delay < TIMER_LIMIT) timer = setTimeout(resolve, delay);
       });
+      clearTimeout(timer);
     }
   })();
 
   return {
-    reconnect() {
-      failures = 0;
-      endBackoff();
-    },
+    reconnect: () => endBackoff(),
     close() {
-      closed.abort();
+      isClosed = true;
+      endConnection();
       endBackoff();
     },
   };

@@ -8,37 +8,41 @@ export interface TabGroup<T> {
   close(): void;
 }
 
-/** `onLeader` is called when this tab becomes the leader, and returns a function that stops its work. */
-export function joinTabGroup<T>(name: string | undefined, onLeader: () => () => void, onMessage: (message: T) => void): TabGroup<T> {
-  const locks = globalThis.navigator?.locks;
-  if (name === undefined || !locks || !globalThis.BroadcastChannel || !globalThis.document) {
-    const stop = onLeader();
-    return { broadcast() {}, close: stop };
-  }
-  const channel = new BroadcastChannel(name);
-  channel.onmessage = ({ data }) => onMessage(data);
-  const closed = new AbortController();
+/** `lead` is called when this tab becomes the leader, and returns a function that stops its work. */
+export function joinTabGroup<T>(name: string | undefined, lead: () => () => void, onMessage: (message: T) => void): TabGroup<T> {
+  let isClosed = false;
+  let channel: BroadcastChannel | undefined;
+  let stop: (() => void) | undefined;
+  /** Releases the lock. */
   let release = () => {};
-  locks
-    .request(name, { signal: closed.signal }, () => {
-      const stop = onLeader();
+
+  const join = async () => {
+    // A browser denies locks and channels to some documents, such as a cross-origin frame: each of these can throw.
+    const locks = globalThis.navigator?.locks;
+    if (name === undefined || !locks || !globalThis.document) return;
+    channel = new BroadcastChannel(name);
+    channel.onmessage = ({ data }) => onMessage(data);
+    await locks.request(name, () => {
+      if (isClosed) return undefined;
+      stop = lead();
       return new Promise<void>((resolve) => {
-        release = () => {
-          stop();
-          resolve();
-        };
+        release = resolve;
       });
-    })
-    // The browser denies locks to some documents, such as a cross-origin frame. Or the group was closed.
-    .catch(() => {
-      if (!closed.signal.aborted) release = onLeader();
     });
+  };
+  join()
+    .catch(() => {})
+    .then(() => {
+      if (!isClosed) stop ??= lead();
+    });
+
   return {
-    broadcast: (message) => channel.postMessage(message),
+    broadcast: (message) => channel?.postMessage(message),
     close() {
-      closed.abort();
+      isClosed = true;
+      stop?.();
       release();
-      channel.close();
+      channel?.close();
     },
   };
 }

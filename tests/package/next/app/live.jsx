@@ -6,7 +6,7 @@ import { GateProvider, useEntitlement } from "entgate/react";
 /** Provides a gate: the first answers are those of the page's snapshot. */
 export function Live({ children, ...options }) {
   return (
-    <GateProvider gate={() => createGate(options)} snapshot={options.snapshot}>
+    <GateProvider gate={() => createGate(options)} snapshot={options.snapshot} livemode={options.livemode}>
       {children}
       <Output />
     </GateProvider>

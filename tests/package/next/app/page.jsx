@@ -7,11 +7,11 @@ import { Live } from "./live";
 export default async function Page() {
   const customer = (await cookies()).get("customer").value;
   const [snapshot, { token }] = await Promise.all([entgate.snapshot(customer), entgate.token(customer)]);
-  const { has, version } = await verifySnapshot(snapshot, { keys, customer });
+  const { has, version } = await verifySnapshot(snapshot, { keys, customer, livemode: false });
   return (
     <>
       <p id="server">{`${has("sms")} ${has("sso")} ${version}`}</p>
-      <Live endpoint={endpoint} snapshot={snapshot} token={token}>
+      <Live livemode={false} endpoint={endpoint} snapshot={snapshot} token={token}>
         <Entitled feature="sso" fallback={<p id="part">not in your plan</p>}>
           <p id="part">log in with your own</p>
         </Entitled>

@@ -5,11 +5,14 @@
 import { normalizeEndpoint } from "../endpoint.js";
 import { GateError } from "../error.js";
 import type { Feature } from "../features.js";
+import { DEFAULT_TIMEOUT, fetchJson } from "./http.js";
 
 export interface ClientOptions {
   endpoint: string;
   /** A server key, `sk_…`. */
   key: string;
+  /** The longest time that a request may take, in milliseconds; 2,000 by default. It then fails with the code `timeout`. */
+  timeout?: number;
   fetch?: typeof fetch;
 }
 
@@ -20,6 +23,11 @@ export interface Question {
   atLeast?: number;
   /** Reads the ledger instead of the replica. */
   fresh?: boolean;
+}
+
+/** A question about several features. */
+export interface Questions extends Omit<Question, "feature"> {
+  feature: readonly Feature[];
 }
 
 /** A result of `POST /v1/check`. */
@@ -43,8 +51,12 @@ export interface Minted {
 }
 
 export interface Client {
-  /** Checks whether the customer may use the feature. Rejects if that is not known: a failure is not a denial. */
+  /**
+   * Checks whether the customer may use the feature. Rejects if that is not known: a failure is not a denial. For an array
+   * of features it returns an array of results, in the same order.
+   */
   check(question: Question): Promise<Checked>;
+  check(questions: Questions): Promise<Checked[]>;
   /** Creates a token of one customer, for the browser of that customer. */
   token(customer: string, options?: { expiresIn?: number }): Promise<Minted>;
   /** Fetches the customer's set as a signed snapshot, for server-side rendering. */
@@ -53,6 +65,8 @@ export interface Client {
 
 /** The limit of `POST /v1/check`. */
 const MAX_CHECKS_PER_REQUEST = 100;
+/** How many microtasks a batch waits for more checks. A timer could be dropped: in Workers it ends with its request. */
+const BATCH_MICROTASKS = 10;
 
 interface PendingCheck {
   body: Record<string, unknown>;
@@ -60,18 +74,15 @@ interface PendingCheck {
   reject(error: unknown): void;
 }
 
-export function createClient({ endpoint, key, fetch: send = fetch.bind(globalThis) }: ClientOptions): Client {
+export function createClient({ endpoint, key, timeout = DEFAULT_TIMEOUT, fetch: send = fetch.bind(globalThis) }: ClientOptions): Client {
   const baseUrl = normalizeEndpoint(endpoint);
-  let pending = new Map<string, { promise: Promise<Checked> } & PendingCheck>();
+  const pending = new Map<string, { promise: Promise<Checked> } & PendingCheck>();
 
-  const request = async (path: string, body?: unknown) => {
-    const response = await send(baseUrl + path, {
+  const request = (path: string, body?: unknown) =>
+    fetchJson(send, baseUrl + path, timeout, {
       ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
       headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
     });
-    if (!response.ok) throw await GateError.of(response);
-    return response.json();
-  };
 
   const sendBatch = async (batch: PendingCheck[]) => {
     try {
@@ -87,28 +98,33 @@ export function createClient({ endpoint, key, fetch: send = fetch.bind(globalThi
     }
   };
 
+  const flush = async () => {
+    for (let turn = 0; turn < BATCH_MICROTASKS; turn++) await undefined;
+    const checks = [...pending.values()];
+    pending.clear();
+    for (let start = 0; start < checks.length; start += MAX_CHECKS_PER_REQUEST)
+      void sendBatch(checks.slice(start, start + MAX_CHECKS_PER_REQUEST));
+  };
+
+  const checkOne = ({ customer, feature, atLeast, fresh }: Question): Promise<Checked> => {
+    const body = { customer, feature, at_least: atLeast, fresh };
+    const id = JSON.stringify(body);
+    const duplicate = pending.get(id);
+    if (duplicate) return duplicate.promise;
+    if (!pending.size) void flush();
+    let callbacks!: Pick<PendingCheck, "resolve" | "reject">;
+    const promise = new Promise<Checked>((resolve, reject) => {
+      callbacks = { resolve, reject };
+    });
+    pending.set(id, { body, promise, ...callbacks });
+    return promise;
+  };
+
   return {
-    check({ customer, feature, atLeast, fresh }) {
-      const body = { customer, feature, at_least: atLeast, fresh };
-      const id = JSON.stringify(body);
-      const duplicate = pending.get(id);
-      if (duplicate) return duplicate.promise;
-      if (!pending.size) {
-        // Runs after the current task, which can start more checks.
-        setTimeout(() => {
-          const checks = [...pending.values()];
-          pending = new Map();
-          for (let start = 0; start < checks.length; start += MAX_CHECKS_PER_REQUEST)
-            void sendBatch(checks.slice(start, start + MAX_CHECKS_PER_REQUEST));
-        });
-      }
-      let callbacks!: Pick<PendingCheck, "resolve" | "reject">;
-      const promise = new Promise<Checked>((resolve, reject) => {
-        callbacks = { resolve, reject };
-      });
-      pending.set(id, { body, promise, ...callbacks });
-      return promise;
-    },
+    check: ((question: Question | Questions) =>
+      Array.isArray(question.feature)
+        ? Promise.all(question.feature.map((feature: Feature) => checkOne({ ...question, feature })))
+        : checkOne(question as Question)) as Client["check"],
     token: (customer, { expiresIn } = {}) => request("/v1/tokens", { customer, expires_in: expiresIn }),
     async snapshot(customer, { expiresIn, atLeast, fresh } = {}) {
       const params = new URLSearchParams({ customer });

@@ -3,8 +3,11 @@
 import { normalizeEndpoint } from "../endpoint.js";
 import { GateError } from "../error.js";
 import type { Feature } from "../features.js";
-import { decodeBase64Url, parseJwt } from "../jwt.js";
+import { parseJwt } from "../jwt.js";
 import type { Jwk } from "../options.js";
+import { decodeBase64Url, toBytes } from "../text.js";
+import { shared } from "../waiting.js";
+import { DEFAULT_TIMEOUT, fetchJson } from "./http.js";
 
 export interface Snapshot {
   customer: string;
@@ -26,63 +29,82 @@ const MIN_REFETCH_INTERVAL = 60_000;
 /** The lifetime of cached keys, in milliseconds: the `max-age` of the response. */
 const CACHE_TTL = 300_000;
 
-/** Creates a function that fetches `/.well-known/jwks.json` of an endpoint. It caches the keys for five minutes, and fetches again for an unknown `kid`. */
-export function remoteKeys(endpoint: string, { fetch: send = fetch } = {}): (kid: string) => Promise<readonly Jwk[]> {
+/**
+ * Creates a function that fetches `/.well-known/jwks.json` of an endpoint. It caches the keys for five minutes, and fetches
+ * again for an unknown `kid`. While the endpoint cannot be reached, cached keys stay valid.
+ */
+export function remoteKeys(
+  endpoint: string,
+  { fetch: send = fetch, timeout = DEFAULT_TIMEOUT } = {},
+): (kid: string) => Promise<readonly Jwk[]> {
   const url = `${normalizeEndpoint(endpoint)}/.well-known/jwks.json`;
   let keys: readonly Jwk[] = [];
   let fetchedAt = -Infinity;
-  let inFlight: Promise<void> | undefined;
+  const fetchKeys = shared(async () => {
+    keys = (await fetchJson(send, url, timeout)).keys;
+    fetchedAt = performance.now();
+  });
   return async (kid) => {
-    const age = Date.now() - fetchedAt;
+    const age = performance.now() - fetchedAt;
     const isKnown = keys.some((key) => key.kid === kid);
     if (age > CACHE_TTL || (!isKnown && age > MIN_REFETCH_INTERVAL)) {
-      inFlight ??= (async () => {
-        try {
-          const response = await send(url);
-          if (!response.ok) throw await GateError.of(response);
-          keys = ((await response.json()) as { keys: Jwk[] }).keys;
-          fetchedAt = Date.now();
-        } finally {
-          inFlight = undefined;
-        }
-      })();
-      await inFlight;
+      try {
+        await fetchKeys();
+      } catch (error) {
+        if (!isKnown) throw error;
+        fetchedAt = performance.now() - CACHE_TTL + MIN_REFETCH_INTERVAL;
+      }
     }
     return keys;
   };
 }
 
+export interface VerifyOptions {
+  keys: Keys;
+  /** The customer that the snapshot has to be of. */
+  customer?: string;
+  /** The mode that the snapshot has to be of: `true` by default. Both modes are signed with one key. */
+  livemode?: boolean;
+  /** The time in Unix seconds. */
+  now?: number;
+}
+
 /**
- * Verifies a snapshot: its signature, its expiry and, if `customer` is given, its customer. Returns its claims.
+ * Verifies a snapshot: its signature, its expiry, its mode and, if `customer` is given, its customer. Returns its claims.
  *
- * Throws a `GateError` with a code: `snapshot_malformed`, `snapshot_key_unknown`, `snapshot_signature`, `snapshot_expired`, `customer_mismatch`.
+ * Throws a `GateError` with a code: `snapshot_malformed`, `snapshot_key_unknown`, `snapshot_signature`, `snapshot_expired`,
+ * `livemode_mismatch`, `customer_mismatch`.
  */
 export async function verifySnapshot(
   snapshot: string,
-  { keys, customer, now = Date.now() / 1000 }: { keys: Keys; customer?: string; now?: number },
+  { keys, customer, livemode = true, now = Date.now() / 1000 }: VerifyOptions,
 ): Promise<Snapshot> {
+  const malformed = new GateError("this is not a valid snapshot", "snapshot_malformed");
   const jwt = parseJwt(snapshot);
   const { alg, typ, kid } = jwt?.header ?? {};
-  if (!jwt || alg !== "EdDSA" || typ !== "entitlements+jwt" || typeof kid !== "string") {
-    throw new GateError("this is not a valid snapshot", "snapshot_malformed");
-  }
+  if (!jwt || alg !== "EdDSA" || typ !== "entitlements+jwt" || typeof kid !== "string") throw malformed;
   const jwk = (typeof keys === "function" ? await keys(kid) : keys).find((key) => key.kid === kid && key.crv === "Ed25519");
   if (!jwk?.x) throw new GateError("the snapshot is signed with an unknown key", "snapshot_key_unknown");
-  const key = await crypto.subtle.importKey("raw", decodeBase64Url(jwk.x), "Ed25519", false, ["verify"]);
+  const key = await crypto.subtle.importKey("raw", toBytes(decodeBase64Url(jwk.x)), "Ed25519", false, ["verify"]);
   if (!(await crypto.subtle.verify("Ed25519", key, jwt.signature, jwt.signingInput))) {
     throw new GateError("the snapshot's signature does not match", "snapshot_signature");
   }
-  const claims = JSON.parse(jwt.claims);
-  if (now >= claims.exp) throw new GateError(`the snapshot expired at ${claims.exp}`, "snapshot_expired");
-  if (customer !== undefined && claims.sub !== customer) throw new GateError("the snapshot is of another customer", "customer_mismatch");
-  const granted = new Set<string>(claims.entitlements);
+  const { claims } = jwt;
+  const { sub, exp, iat, version, entitlements } = claims;
+  if (![exp, iat, version].every(Number.isFinite) || typeof sub !== "string" || !Array.isArray(entitlements)) throw malformed;
+  if (!(now < exp)) throw new GateError(`the snapshot expired at ${exp}`, "snapshot_expired");
+  if (claims.livemode !== livemode) {
+    throw new GateError(`the snapshot is not of ${livemode ? "live" : "test"} mode: see \`livemode\``, "livemode_mismatch");
+  }
+  if (customer !== undefined && sub !== customer) throw new GateError("the snapshot is of another customer", "customer_mismatch");
+  const granted = new Set<string>(entitlements);
   return {
-    customer: claims.sub,
-    livemode: claims.livemode,
-    version: claims.version,
+    customer: sub,
+    livemode,
+    version,
     asOf: claims.as_of,
-    issuedAt: claims.iat,
-    expiresAt: claims.exp,
+    issuedAt: iat,
+    expiresAt: exp,
     entitlements: [...granted],
     has: (feature) => granted.has(feature),
   };
