@@ -3,11 +3,11 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, afterEach, before, describe, test } from "node:test";
+import { after, afterEach, before, describe, mock, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { launchBrowser } from "../worker/browser.mjs";
-import { eventually, summary } from "../worker/support.mjs";
+import { eventually, LIVE_KEY, summary } from "../worker/support.mjs";
 import { flakyProxy } from "./flaky-proxy.mjs";
 import { openPage, waitForOutput } from "./pages.mjs";
 import { recordPaints, releaseAfterFirstPaint, serveDelayedScript } from "./paint-recorder.mjs";
@@ -72,15 +72,22 @@ describe("in React", { timeout: 120_000 }, () => {
 
   const paints = (page) => page.evaluate(() => globalThis.paints);
 
-  test("the server renders the answers of the snapshot, and denies without one", async () => {
+  test("the server renders the answers of the snapshot, and neither branch without a snapshot of its mode", async () => {
     const { html } = await renderFor("cus_html", ["sms"]);
     const parts = (html) => Array.from(html.matchAll(/data-part="([^"]*)"/g), ([, part]) => part);
     assert.deepEqual(parts(html), ["sms", "no-sso", "no-late"]);
     assert.match(html, /<output>true active_entitlement stale 1<\/output>/);
-    for (const invalid of [undefined, "", "not.a.snapshot", "e30.bnVsbA.", "e30.e30."]) {
+    const warnings = [];
+    mock.method(console, "warn", (text) => warnings.push(text));
+    const key = LIVE_KEY;
+    const { snapshot: live } = (await service.request("/v1/snapshot?customer=cus_html", { key })).json;
+    for (const invalid of [undefined, "", "not.a.snapshot", "e30.bnVsbA.", "e30.e30.", live]) {
       const html = await server.render(invalid);
-      assert.deepEqual(parts(html), ["no-sms", "no-sso", "no-late"], invalid);
+      assert.deepEqual(parts(html), ["loading-sms", "loading-sso", "loading-late"], invalid);
+      assert.match(html, /<output>pending not_known loading 0<\/output>/);
     }
+    mock.restoreAll();
+    assert.ok(warnings.includes("entgate: ignored a snapshot that is not of test mode: see `livemode`"));
   });
 
   test("a component without a provider throws an error that names the provider", () => {
@@ -145,7 +152,7 @@ describe("in React", { timeout: 120_000 }, () => {
     await page.close();
   });
 
-  test("a page with an expired snapshot is hydrated as it is, and then denies", async () => {
+  test("a page with an expired snapshot is hydrated as it is, and is then pending", async () => {
     const { snapshot, html } = await renderFor("cus_old", ["sms"]);
     const setClockToTomorrow = () => {
       const { now } = Date;
@@ -153,8 +160,10 @@ describe("in React", { timeout: 120_000 }, () => {
     };
     const testOptions = { endpoint: "http://127.0.0.1:9", token: await createToken(service, "cus_old"), snapshot };
     const page = await paint(html, testOptions, [setClockToTomorrow]);
-    await waitForOutput(page, "false not_known error 1");
-    assert.deepEqual(await paints(page), ["sms no-sso no-late", "no-sms no-sso no-late"]);
+    await waitForOutput(page, "pending not_known error 1");
+    // The last part is hydrated later.
+    const expected = ["sms no-sso no-late", "loading-sms loading-sso no-late", "loading-sms loading-sso loading-late"];
+    assert.deepEqual(await paints(page), expected);
     assert.deepEqual(
       page.problems.filter((text) => !text.includes("ERR_UNSAFE_PORT") && !text.includes("ERR_CONNECTION_REFUSED")),
       [],
@@ -183,9 +192,25 @@ describe("in React", { timeout: 120_000 }, () => {
   test("another gate replaces the first at once, and a gate of the provider is closed with it", async () => {
     const page = await openBlank();
     const { seen, log } = await page.evaluate(() => globalThis.switchGates());
-    assert.deepEqual(seen, ["ada sms", "bob no-sms", "created sms", "created sms", "none no-sms"]);
+    assert.deepEqual(seen, ["ada sms", "bob no-sms", "created sms", "created sms", "none loading-sms"]);
     const lifeOf = (name) => [`${name} on change`, `${name} on state`, `${name} off change`, `${name} off state`];
     assert.deepEqual(log, [...lifeOf("ada"), ...lifeOf("bob"), ...lifeOf("created"), "created closed"]);
+    assert.deepEqual(page.problems, []);
+    await page.close();
+  });
+
+  test("a property that is read after the render has its current value", async () => {
+    const page = await openBlank();
+    const { click, effect, timer, renders } = await page.evaluate(() => globalThis.readLater());
+    assert.deepEqual(
+      [click, timer],
+      [
+        [false, true, false, true],
+        [false, true, false, true],
+      ],
+    );
+    // An effect with the object as its dependency runs once for each answer.
+    assert.deepEqual([effect, renders], [[false, true, false, true], 4]);
     assert.deepEqual(page.problems, []);
     await page.close();
   });

@@ -3,20 +3,22 @@
 import { createGate } from "entgate";
 import { GateProvider, useEntitlement, useGate } from "entgate/react";
 import { createTestGate } from "entgate/testing";
-import { memo, StrictMode, startTransition, useState } from "react";
+import { memo, StrictMode, startTransition, useEffect, useState } from "react";
 import { flushSync } from "react-dom";
 import { createRoot, hydrateRoot } from "react-dom/client";
 import { Gated, Page } from "./parts.jsx";
 
 const root = () => document.querySelector("#root");
 
-/** Hydrates the page. With `isBare` the gate does not get the snapshot. */
-function hydrate({ endpoint, token, snapshot, isBare }) {
+/** Hydrates the page, or renders it with `isClientOnly`. With `isBare` the gate does not get the snapshot, with `keys` it stores its set. */
+function start({ token, snapshot, isBare, isClientOnly, ...options }) {
+  const storage = options.keys ? globalThis.localStorage : null;
   const gate = () => {
-    globalThis.gate = createGate({ endpoint, token, storage: null, ...(isBare ? {} : { snapshot }) });
+    globalThis.gate = createGate({ storage, livemode: false, ...options, token: async () => token, ...(isBare ? {} : { snapshot }) });
     return globalThis.gate;
   };
-  hydrateRoot(root(), <Page gate={gate} snapshot={snapshot} />);
+  if (isClientOnly) createRoot(root()).render(<Page gate={gate} />);
+  else hydrateRoot(root(), <Page gate={gate} snapshot={snapshot} />);
 }
 
 /** Counts its renders in `counts`, and reads only these properties of the entitlement. */
@@ -153,4 +155,40 @@ globalThis.changeDuringRender = async () => {
   return { before, seen: [...seen] };
 };
 
-if (globalThis.testOptions?.token) hydrate(globalThis.testOptions);
+/** Reads its entitlement only after the render: in a click, in an effect that depends on it, and by a function of the first render. */
+function LateReader({ seen }) {
+  const sms = useEntitlement("sms");
+  seen.renders += 1;
+  useEffect(() => {
+    seen.effect.push(sms.entitled);
+  }, [sms, seen]);
+  const [readFirst] = useState(() => () => seen.timer.push(sms.entitled));
+  seen.readFirst = readFirst;
+  return (
+    <button type="button" onClick={() => seen.click.push(sms.entitled)}>
+      read
+    </button>
+  );
+}
+
+globalThis.readLater = async () => {
+  const gate = createTestGate({ sms: true }, { state: "loading" });
+  const seen = { click: [], effect: [], timer: [], renders: 0, readFirst: () => {} };
+  flushSync(() =>
+    createRoot(root()).render(
+      <GateProvider gate={gate}>
+        <LateReader seen={seen} />
+      </GateProvider>,
+    ),
+  );
+  for (const change of [() => {}, () => gate.become("ready"), () => gate.set({ sms: false }), () => gate.set({ sms: true })]) {
+    flushSync(change);
+    await new Promise((resolve) => setTimeout(resolve));
+    root().querySelector("button").click();
+    seen.readFirst();
+  }
+  const { readFirst, ...results } = seen;
+  return results;
+};
+
+if (globalThis.testOptions?.endpoint) start(globalThis.testOptions);

@@ -11,21 +11,25 @@ const Late = lazy(async () => {
 
 export function Gated({ feature, name = feature }) {
   return (
-    <Entitled feature={feature} fallback={<p data-part={`no-${name}`}>not in your plan</p>}>
+    <Entitled
+      feature={feature}
+      fallback={<p data-part={`no-${name}`}>not in your plan</p>}
+      loading={<p data-part={`loading-${name}`}>one moment</p>}
+    >
       <p data-part={name}>here it is</p>
     </Entitled>
   );
 }
 
 function Details() {
-  const { entitled, reason, state, version } = useEntitlement("sms");
-  return <output>{[entitled, reason, state, version].join(" ")}</output>;
+  const { entitled, pending, reason, state, version } = useEntitlement("sms");
+  return <output>{[pending ? "pending" : entitled, reason, state, version].join(" ")}</output>;
 }
 
 export function Page({ gate, snapshot }) {
   return (
     <StrictMode>
-      <GateProvider gate={gate} snapshot={snapshot}>
+      <GateProvider gate={gate} snapshot={snapshot} livemode={false}>
         <Gated feature="sms" />
         <Gated feature="sso" />
         <Suspense>

@@ -1,7 +1,8 @@
 // The external store of one `GateProvider`: https://react.dev/reference/react/useSyncExternalStore
 //
-// Answers come from the gate; until the gate has loaded a set, they come from the snapshot in the page. The server, and
-// each component during hydration, gets the answers of the first snapshot only, so both renders are the same.
+// Answers come from the gate; until the gate has loaded a set that is as new, they come from the snapshot in the page.
+// The server, and each component during hydration, gets the answers of the first snapshot only, so both renders are the
+// same.
 
 import type { Feature } from "../features.js";
 import type { Gate, Reason, State } from "../gate.js";
@@ -9,6 +10,8 @@ import { parseSsrSnapshot, type SsrSnapshot } from "../ssr-snapshot.js";
 
 export interface Entitlement {
   readonly entitled: boolean;
+  /** Whether the answer is not known yet: `reason` is `not_known`. */
+  readonly pending: boolean;
   /** As in `gate.check`. */
   readonly reason: Reason;
   /** As in `gate.state`. */
@@ -18,11 +21,14 @@ export interface Entitlement {
 
 const NOT_LOADED = { entitled: false, reason: "not_known", version: 0 } as const;
 
+/** The longest delay of a timer, in milliseconds. */
+const MAX_TIMER_DELAY = 2 ** 31 - 1;
+
 export type GateStore = ReturnType<typeof createGateStore>;
 
-export function createGateStore(gate: Gate | undefined, snapshot: string | undefined) {
-  const firstPage = parseSsrSnapshot(snapshot);
-  const subscribers = new Set<() => void>();
+export function createGateStore(gate: Gate | undefined, snapshot: string | undefined, livemode: boolean) {
+  const firstPage = parseSsrSnapshot(snapshot, livemode);
+  const subscribers = new Set<() => unknown>();
   let page = firstPage;
 
   const notify = () => {
@@ -30,7 +36,7 @@ export function createGateStore(gate: Gate | undefined, snapshot: string | undef
   };
 
   return {
-    subscribe(onChange: () => void): () => void {
+    subscribe(onChange: () => unknown): () => void {
       subscribers.add(onChange);
       return () => void subscribers.delete(onChange);
     },
@@ -49,7 +55,7 @@ export function createGateStore(gate: Gate | undefined, snapshot: string | undef
     },
     /** Replaces the snapshot of the page until it expires, and returns a function that clears the timer. */
     setPage(snapshot: string | undefined): () => void {
-      page = parseSsrSnapshot(snapshot);
+      page = parseSsrSnapshot(snapshot, livemode);
       notify();
       if (!page) return () => {};
       const expiry = setTimeout(
@@ -57,7 +63,7 @@ export function createGateStore(gate: Gate | undefined, snapshot: string | undef
           page = undefined;
           notify();
         },
-        page.expiresAt * 1_000 - Date.now(),
+        Math.min(page.timeLeft, MAX_TIMER_DELAY),
       );
       return () => clearTimeout(expiry);
     },
@@ -66,8 +72,9 @@ export function createGateStore(gate: Gate | undefined, snapshot: string | undef
 
 function entitlement(feature: Feature, gate: Gate | undefined, page: SsrSnapshot | undefined): Entitlement {
   const check = gate?.check(feature);
-  // A gate that has loaded a set is used from then on, also after the set has expired.
-  const isLoaded = check && (check.version || !["not_known", "fallback"].includes(check.reason));
+  // A gate that has loaded a set is used from then on, also after the set has expired. A set that is older than the page is
+  // a stored one, or one of a replica that lags behind.
+  const isLoaded = check && (check.version || !["not_known", "fallback"].includes(check.reason)) && check.version >= (page?.version ?? 0);
   const { entitled, reason, version } = (isLoaded ? check : page?.check(feature)) ?? check ?? NOT_LOADED;
-  return { entitled, reason, version, state: isLoaded || !page ? (gate?.state ?? "loading") : "stale" };
+  return { entitled, pending: reason === "not_known", reason, version, state: isLoaded || !page ? (gate?.state ?? "loading") : "stale" };
 }
