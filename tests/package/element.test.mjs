@@ -29,10 +29,11 @@ describe("the element", { timeout: 120_000 }, () => {
       import { define } from "entgate/element";
       import { createTestGate } from "entgate/testing";
       const openTestGate = (answers, options) => define((globalThis.gate = createTestGate(answers, options)));
-      Object.assign(globalThis, { openTestGate, changes: [] });
+      const openFallbackGate = (fallback) => define((globalThis.gate = createGate({ endpoint: "http://127.0.0.1:9", fallback })));
+      Object.assign(globalThis, { openTestGate, openFallbackGate, changes: [] });
       for (const part of document.querySelectorAll("entitled-to")) part.addEventListener("change", ({ target }) => changes.push(target.feature + " " + target.entitled));
       document.addEventListener("change", () => changes.push("bubbled"));
-      if (testOptions.token) define((globalThis.gate = createGate({ storage: null, ...testOptions })));`,
+      if (testOptions.token) define((globalThis.gate = createGate({ storage: null, livemode: false, ...testOptions })));`,
     );
     const bundle = await build({ entryPoints: [entry], bundle: true, minify: true, write: false });
     site = await serveDelayedScript(bundle.outputFiles[0].text);
@@ -124,11 +125,69 @@ describe("the element", { timeout: 120_000 }, () => {
     await page.close();
   });
 
-  test("without a snapshot the element denies until a set is loaded", async () => {
+  test("without a snapshot neither branch is shown until a set is loaded", async () => {
     await service.send(summary("cus_first", ["sms"]));
     const page = await paint(part("sms") + part("sso"), await gateOptions("cus_first"));
-    await eventually(async () => assert.deepEqual(await paints(page), ["no-sms no-sso", "sms no-sso"]));
+    await eventually(async () => assert.deepEqual(await paints(page), ["sms no-sso"]));
     assert.deepEqual(page.problems, []);
+    await page.close();
+  });
+
+  test("a pending element shows the part for that, and a fallback of the gate counts as known", async () => {
+    const loading = '<p slot="loading" data-part="loading">one moment</p>';
+    const page = await openWithTestGate(part("sms").replace("</entitled-to>", `${loading}</entitled-to>`), { sms: true });
+    const pending = () => page.$eval("entitled-to", (element) => [element.pending, element.hasAttribute("pending"), element.entitled]);
+    assert.deepEqual([await visibleParts(page), await pending()], ["sms", [false, false, true]]);
+    await page.evaluate(() => globalThis.gate.become("loading"));
+    assert.deepEqual([await visibleParts(page), await pending()], ["loading", [true, true, false]]);
+    await page.evaluate(() => document.body.append(document.querySelector("entitled-to")?.cloneNode(true) ?? ""));
+    assert.equal(await visibleParts(page), "loading loading");
+    await page.evaluate(() => globalThis.openFallbackGate({ sms: false }));
+    assert.deepEqual([await visibleParts(page), await pending()], ["no-sms no-sms", [false, false, false]]);
+    await page.close();
+  });
+
+  test("properties that were set before the definition are taken over, and those of the class count from then on", async () => {
+    site.setPage(`<style>${RULE}</style>`, part("sso"));
+    const page = await openPage(browser, site.url, { waitUntil: "commit" });
+    await page.waitForSelector("entitled-to", { state: "attached" });
+    await page.evaluate(() => {
+      const inPage = /** @type {any} */ (document.querySelector("entitled-to"));
+      const created = /** @type {any} */ (document.createElement("entitled-to"));
+      created.innerHTML = '<p data-part="created">here</p>';
+      for (const element of [inPage, created]) Object.assign(element, { feature: "sms", entitled: false, state: "ready", pending: true });
+      Object.assign(globalThis, { elements: [inPage, created] });
+      document.body.append(created);
+      // Connected only after the definition.
+      const detached = /** @type {any} */ (document.createElement("entitled-to"));
+      detached.feature = "sms";
+      detached.innerHTML = '<p data-part="detached">here</p>';
+      globalThis.elements.push(detached);
+    });
+    site.releaseScript();
+    await page.waitForFunction(() => globalThis.openTestGate);
+    await page.evaluate(() => globalThis.openTestGate({ sms: true }));
+    await page.evaluate(() => document.body.append(globalThis.elements[2]));
+    assert.equal(await visibleParts(page), "sso created detached");
+    const read = () =>
+      page.evaluate(() =>
+        globalThis.elements.map(({ feature, entitled, pending, state }) => [feature, entitled, pending, state].join(" ")),
+      );
+    assert.deepEqual(await read(), ["sms true false ready", "sms true false ready", "sms true false ready"]);
+    await page.evaluate(() => {
+      for (const element of globalThis.elements) element.feature = "sso";
+    });
+    assert.deepEqual(await read(), ["sso false false ready", "sso false false ready", "sso false false ready"]);
+    assert.deepEqual(await page.$$eval("entitled-to", (elements) => elements.map((element) => element.getAttribute("feature"))), [
+      "sso",
+      "sso",
+      "sso",
+    ]);
+    await page.evaluate(() => {
+      globalThis.elements[0].feature = null;
+      globalThis.elements[1].setAttribute("feature", "sms");
+    });
+    assert.deepEqual((await read()).slice(0, 2), [" false false ready", "sms true false ready"]);
     await page.close();
   });
 
@@ -162,7 +221,7 @@ describe("the element", { timeout: 120_000 }, () => {
     assert.deepEqual(await attributes(page), ["sms true true stale stale", "sms true true stale stale", "sso false false stale stale"]);
     await page.evaluate(() => globalThis.gate.become("error"));
     assert.deepEqual(await changes(page), ["sms true", "sms true", "sms false", "sms false"]);
-    assert.equal(await visibleParts(page), "no-sms no-sms no-sso");
+    assert.equal(await visibleParts(page), "", "not known is not denied");
     await page.close();
   });
 
@@ -217,7 +276,7 @@ describe("the element", { timeout: 120_000 }, () => {
       await page.evaluate(change);
       seen.push(await visibleParts(page));
     }
-    assert.deepEqual(seen, ["sms", "no-sms", "no-sms", "no-sms", "sms"]);
+    assert.deepEqual(seen, ["sms", "", "", "no-sms", "sms"]);
     await page.close();
   });
 
