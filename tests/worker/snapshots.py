@@ -1,6 +1,6 @@
 """Verifies snapshots with PyJWT and the keys of the deployment, and prints the claims or the name of the error.
 
-Usage: snapshots.py <origin> <snapshot>...
+Usage: snapshots.py <origin> <live or test> <snapshot>...
 """
 
 import json
@@ -8,7 +8,8 @@ import sys
 
 import jwt
 
-origin, *snapshots = sys.argv[1:]
+origin, mode, *snapshots = sys.argv[1:]
+livemode = mode == "live"
 keys = jwt.PyJWKClient(f"{origin}/.well-known/jwks.json")
 
 
@@ -16,7 +17,10 @@ def verify(snapshot):
     try:
         key = keys.get_signing_key_from_jwt(snapshot)
         required = {"require": ["exp", "iat", "sub", "version"]}
-        return jwt.decode(snapshot, key, algorithms=["EdDSA"], issuer=origin, options=required)
+        claims = jwt.decode(snapshot, key, algorithms=["EdDSA"], issuer=origin, options=required)
+        if jwt.get_unverified_header(snapshot)["typ"] != "entitlements+jwt" or claims["livemode"] is not livemode:
+            return "another mode"
+        return claims
     except jwt.PyJWTError as error:
         return type(error).__name__
 

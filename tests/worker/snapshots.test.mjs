@@ -80,12 +80,13 @@ describe("a snapshot", { timeout: 60_000 }, () => {
   test("PyJWT fetches the keys and verifies a snapshot", async () => {
     const good = await createSnapshot(service);
     const snapshots = [good, withClaims(good, { entitlements: ["sms", "export", "sso"] }), withClaims(good, { exp: unixNow() + 90_000 })];
-    const { stdout } = await promisify(execFile)(process.env.PYTHON ?? file("../../.tools/venv/bin/python"), [
-      file("snapshots.py"),
-      service.url.origin,
-      ...snapshots,
-    ]);
-    const [read, ...others] = JSON.parse(stdout);
+    const verify = async (mode, ...snapshots) => {
+      const args = [file("snapshots.py"), service.url.origin, mode, ...snapshots];
+      const { stdout } = await promisify(execFile)(process.env.PYTHON ?? file("../../.tools/venv/bin/python"), args);
+      return JSON.parse(stdout);
+    };
+    const [read, ...others] = await verify("test", ...snapshots);
+    assert.deepEqual(await verify("live", good), ["another mode"]);
     assert.deepEqual([read.sub, read.version, read.entitlements, read.exp - read.iat], ["cus_ada", 1, ["sms", "export"], 3_600]);
     assert.deepEqual(others, ["InvalidSignatureError", "InvalidSignatureError"]);
   });
