@@ -1,4 +1,4 @@
-// Runs every example of the package's README unchanged, except for the endpoint.
+// Runs every example of the package's README unchanged, except for the endpoint, the mode and the key.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -56,10 +56,15 @@ describe("the package's README", { timeout: 120_000 }, () => {
     await service?.stop();
   });
 
-  const withEndpoint = (text) => text.replaceAll("https://entgate.example.com", service.url.origin);
-  const importExample = (name, text) => import(pathToFileURL(installed.write(name, withEndpoint(text))).href);
+  const adapt = (text) =>
+    text
+      .replaceAll("https://entgate.example.com", service.url.origin)
+      .replaceAll(/(createGate\(|verifySnapshot\(snapshot, )\{/g, "$1{ livemode: false,")
+      .replaceAll("<GateProvider", "<GateProvider livemode={false}")
+      .replace(/(?<=keys = \[).*(?=\];)/, JSON.stringify(service.signer));
+  const importExample = (name, text) => import(pathToFileURL(installed.write(name, adapt(text))).href);
   const bundle = async (name, text, more = {}) => {
-    const entryPoints = [installed.write(name, withEndpoint(text))];
+    const entryPoints = [installed.write(name, adapt(text))];
     const { outputFiles } = await build({
       entryPoints,
       bundle: true,
@@ -88,7 +93,15 @@ describe("the package's README", { timeout: 120_000 }, () => {
 
   test("has no example that is not run here", () => {
     const all = Object.entries(examples).map(([heading, blocks]) => [heading, ...blocks.map(({ language }) => language)].join(" "));
-    assert.deepEqual(all, ["entgate sh js js", "Gate ts", "React jsx", "HTML html js css", "OpenFeature js", "Server js"]);
+    assert.deepEqual(all, [
+      "entgate sh js js",
+      "Gate ts",
+      "First paint js",
+      "React jsx",
+      "HTML html js css",
+      "OpenFeature js",
+      "Server js",
+    ]);
     assert.equal(examples.entgate[0].text, "npm i entgate\n");
   });
 
@@ -99,6 +112,18 @@ describe("the package's README", { timeout: 120_000 }, () => {
     await waitForText(page, "messages");
     await service.send(summary("cus_ada", []));
     await waitForText(page, "none");
+    assert.deepEqual(page.problems, []);
+    await page.close();
+  });
+
+  test("a stored set answers at once after a reload", async () => {
+    await service.send(summary("cus_ada", ["sms"]));
+    const show = "globalThis.first = [gate.state, gate.has('sms')]; gate.on('state', (state) => (document.body.innerText = state));";
+    const page = await open("stored", "cus_ada", `${examples["First paint"][0].text} ${show}`);
+    await waitForText(page, "ready");
+    assert.deepEqual(await page.evaluate(() => globalThis.first), ["loading", false]);
+    await page.reload();
+    assert.deepEqual(await page.evaluate(() => globalThis.first), ["stale", true]);
     assert.deepEqual(page.problems, []);
     await page.close();
   });
@@ -121,7 +146,7 @@ describe("the package's README", { timeout: 120_000 }, () => {
 
   test("React renders the page on the server, hydrates it and follows a change", async () => {
     await service.send(summary("cus_react", ["sms"]));
-    installed.write("shop.jsx", withEndpoint(examples.React[0].text));
+    installed.write("shop.jsx", adapt(examples.React[0].text));
     const tree = `import { Messages, Shop } from "./shop.jsx"; const tree = (snapshot) => <Shop snapshot={snapshot}><Messages /></Shop>;`;
     const server = await bundle(
       "server.jsx",
