@@ -7,6 +7,10 @@
 export const TOO_LARGE = "too_large";
 export const TIMED_OUT = "timed_out";
 
+/** How much of a body is discarded, in bytes, and for how long, in milliseconds. */
+const MAX_DISCARDED_BYTES = 65_536;
+const DISCARD_TIMEOUT = 50;
+
 /**
  * Reads a body of at most `limit` bytes within `timeout` milliseconds.
  *
@@ -27,6 +31,29 @@ export async function readBody(request, limit, timeout) {
   });
   try {
     return await Promise.race([length ? request.arrayBuffer() : readChunks(request.body, limit), timedOut]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * Discards a body that is not needed, if it is small and has almost arrived: otherwise workerd closes the connection after the
+ * response, and the client's next request on it fails. Nothing is kept.
+ *
+ * @param {ReadableStream<Uint8Array>} body
+ */
+export async function discardBody(body) {
+  const reader = body.getReader();
+  const timer = setTimeout(() => reader.cancel().catch(() => {}), DISCARD_TIMEOUT);
+  try {
+    for (let length = 0; length <= MAX_DISCARDED_BYTES; ) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      length += value.byteLength;
+    }
+    await reader.cancel();
+  } catch {
+    // The client has hung up.
   } finally {
     clearTimeout(timer);
   }

@@ -10,7 +10,7 @@
 // is first imported, not before an isolate's first response.
 
 import * as fastPath from "entgate-fast-path";
-import { readBody } from "./body.js";
+import { discardBody, readBody } from "./body.js";
 import module from "./fast_path.wasm";
 import { decodeEvent, decodeRecordKey, decodeResponse } from "./wire.js";
 
@@ -80,16 +80,22 @@ const ledgerStub = ({ LEDGERS }, key) => LEDGERS.get(LEDGERS.idFromName(key));
 const pathAndQuery = (url) => url.slice(url.indexOf("/", "http://".length + 1));
 
 /**
- * Answers any request with the `worker` core, which calls `read` with its limit if it needs the body: once the caller is
- * authenticated.
+ * Answers any request with the `worker` core. The core calls `read` with its limit if it needs the body: once the caller is
+ * authenticated. A body that it does not need is discarded.
  */
-const slowPath = async (request, env, context, read = (limit) => readBody(request, limit, bodyTimeout)) =>
-  callCore(worker ?? (await loadWorker()), (core) => {
-    const response = core.fetch(request, env, context, newRequestId(), read);
-    // Other requests may wait for what this one reads: it must end even if its client disconnects.
-    context.waitUntil(response);
-    return response;
-  });
+async function slowPath(request, env, context, read = (limit) => readBody(request, limit, bodyTimeout)) {
+  let isNeeded = false;
+  const readIfNeeded = (limit) => {
+    isNeeded = true;
+    return read(limit);
+  };
+  const answer = callCore(worker ?? (await loadWorker()), (core) => core.fetch(request, env, context, newRequestId(), readIfNeeded));
+  // Other requests may wait for what this one reads: it must end even if its client disconnects.
+  context.waitUntil(answer);
+  const response = await answer;
+  if (!isNeeded && request.body) await discardBody(request.body);
+  return response;
+}
 
 /** Answers a `GET` without the `worker` core, with at most one KV read; undefined if it needs the slow path. */
 function tryFastPath(request, env, context) {
@@ -135,7 +141,7 @@ async function handleWebhook(request, env, context) {
 
 export default {
   fetch(request, env, context) {
-    if (request.method === "GET") return tryFastPath(request, env, context) ?? slowPath(request, env, context);
+    if (request.method === "GET" && !request.body) return tryFastPath(request, env, context) ?? slowPath(request, env, context);
     if (request.method === "POST" && pathAndQuery(request.url) === "/webhooks/stripe") return handleWebhook(request, env, context);
     return slowPath(request, env, context);
   },

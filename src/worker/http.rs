@@ -63,6 +63,7 @@ pub(super) fn respond(mut response: api::Response, id: HeaderValue) -> Result<we
 
 /// Reads a request of this deployment's Worker to a Durable Object: its method, URL, body and these
 /// headers.
+#[cfg(feature = "catalog")]
 pub(super) async fn read_object_request(
     request: &web_sys::Request,
     headers: &[HeaderName],

@@ -1,6 +1,8 @@
 // Request bodies over plain sockets: who may send one, how large it may be, and how slow.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { Agent, request } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import Stripe from "stripe";
@@ -137,6 +139,30 @@ describe("request bodies", { concurrency: true, timeout: 90_000 }, () => {
           socket.destroy();
         }
       });
+    }
+  });
+
+  describe("a connection stays open after a body of up to 64 KiB that was not needed", () => {
+    for (const [why, path, method, headers, status] of /** @type {[string, string, string, Record<string, string>, number][]} */ ([
+      ["without a key", "/v1/tokens", "POST", {}, 401],
+      ["to no route", "/nowhere", "POST", {}, 404],
+      ["of an event without a signature", "/webhooks/stripe", "POST", {}, 400],
+      ["of a check", "/v1/check?customer=cus_ada&feature=sms", "GET", { authorization }, 200],
+    ])) {
+      for (const length of [1, 60_000]) {
+        test(`${why}, ${length} bytes`, async () => {
+          const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+          for (let i = 0; i < 5; i += 1) {
+            const sent = request(new URL(path, service.url), { agent, method, headers: { ...headers, "content-length": length } });
+            sent.end("a".repeat(length));
+            const [response] = await once(sent, "response");
+            assert.equal(response.statusCode, status);
+            assert.equal(sent.reusedSocket, i > 0);
+            await response.toArray();
+          }
+          agent.destroy();
+        });
+      }
     }
   });
 
