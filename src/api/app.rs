@@ -14,6 +14,9 @@ use crate::token::JwksCache;
 /// The header that makes a request to the catalog idempotent.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
+/// The header with the version of Stripe's API: of a request to the catalog, and of its response.
+pub const STRIPE_VERSION: HeaderName = HeaderName::from_static("stripe-version");
+
 /// The header with the id of a request, as Stripe's SDKs expect it. The shell sets it.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 

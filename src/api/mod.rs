@@ -71,7 +71,7 @@ use http::{HeaderName, HeaderValue, Method, header};
 
 use self::{active_entitlements::LIST_PATH, body::RequestBody, error::Error, router::RouteMatch};
 pub use self::{
-    app::{App, IDEMPOTENCY_KEY, REQUEST_ID, Request, Response},
+    app::{App, IDEMPOTENCY_KEY, REQUEST_ID, Request, Response, STRIPE_VERSION},
     feature_cache::FeatureCache,
     health_cache::HealthCache,
     last_event_id::LAST_EVENT_ID,
@@ -80,7 +80,7 @@ pub use self::{
 use crate::{id::Timestamp, store::Store};
 
 /// The request headers that a handler may read. A shell passes these and may drop all others.
-pub const REQUEST_HEADERS: [HeaderName; 11] = [
+pub const REQUEST_HEADERS: [HeaderName; 12] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     header::IF_NONE_MATCH,
@@ -90,6 +90,7 @@ pub const REQUEST_HEADERS: [HeaderName; 11] = [
     webhooks::SIGNATURE_HEADER,
     authorize::CUSTOMER_HEADER,
     IDEMPOTENCY_KEY,
+    STRIPE_VERSION,
     header::UPGRADE,
     LAST_EVENT_ID,
 ];

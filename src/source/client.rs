@@ -8,8 +8,9 @@ use crate::{
     policy::GrantRule,
 };
 
-/// The version of Stripe's API in every request: that of Stripe's OpenAPI description in the tests.
-pub const API_VERSION: &str = "2026-07-29.dahlia";
+/// The version of Stripe's API in every request, and the one of the catalog's objects: that of
+/// Stripe's SDKs in the tests.
+pub const API_VERSION: &str = "2026-10-28.endive";
 
 /// The maximum size of a response in bytes. A page of a hundred entitlements has about 30 KB.
 pub const MAX_RESPONSE_LEN: usize = 4 << 20;

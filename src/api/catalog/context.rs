@@ -6,12 +6,16 @@
 use serde_json::{Value, json};
 
 use super::super::{error::Error, form::Params};
-use crate::catalog::{Tx, page::ListQuery, repository::Entity};
+use crate::catalog::{
+    Tx, objects::api_version::ApiVersion, page::ListQuery, repository::Entity,
+};
 
 /// The context of one request.
 pub(in crate::api) struct RequestContext<'a> {
     pub(super) tx: Tx<'a>,
     pub(super) params: Params,
+    /// The version of Stripe's API that the request asks for.
+    pub(super) version: &'a ApiVersion,
     /// The request's path, for the `url` of lists.
     pub(super) path: &'a str,
     /// The path's parameters, in order.

@@ -8,7 +8,7 @@
 use serde_json::Value;
 
 use super::{
-    super::error::Error,
+    super::{error::Error, form::Params},
     context::{RequestContext, deleted_object},
     params::{MAX_STRING_LEN, Passthrough},
 };
@@ -24,7 +24,7 @@ use crate::catalog::{
 const MAX_EMAIL_LEN: usize = 512;
 
 const PASSTHROUGH: [Passthrough; 9] = [
-    Passthrough::Map("address"),
+    Passthrough::Address("address"),
     Passthrough::String("business_name"),
     Passthrough::String("description"),
     Passthrough::String("individual_name"),
@@ -32,7 +32,7 @@ const PASSTHROUGH: [Passthrough; 9] = [
     Passthrough::String("name"),
     Passthrough::String("phone"),
     Passthrough::List("preferred_locales"),
-    Passthrough::Map("shipping"),
+    Passthrough::Shipping("shipping"),
 ];
 
 /// Parameters that only affect payments: accepted and ignored.
@@ -105,9 +105,41 @@ fn parse_patch(context: &mut RequestContext<'_>) -> Result<CustomerPatch, Error>
         passthrough.insert("tax_exempt".to_owned(), literal.into());
     }
     Ok(CustomerPatch {
-        email: params.bounded_string("email", MAX_EMAIL_LEN)?,
+        email: parse_email(params)?,
         payment_method,
         metadata: params.metadata()?,
         passthrough,
     })
+}
+
+/// Takes an email address. An empty one clears the member.
+fn parse_email(params: &mut Params) -> Result<Option<String>, Error> {
+    let email = params.bounded_string("email", MAX_EMAIL_LEN)?;
+    match &email {
+        Some(email) if !email.is_empty() && !is_email(email) => {
+            let message = format!("Invalid email address: {email}");
+            Err(Error::parameter("email", "email_invalid", message))
+        }
+        _ => Ok(email),
+    }
+}
+
+/// Whether a string has the form of an email address: `local@domain`, and the domain has a dot.
+/// Stripe does not document its rule; it rejects `ada@localhost`, and spaces around an address.
+fn is_email(email: &str) -> bool {
+    let Some((local, domain)) = email.split_once('@') else { return false };
+    let is_separator = |character: char| {
+        character.is_whitespace() || character.is_control() || r#"<>()[],;:\"@"#.contains(character)
+    };
+    let is_label = |label: &str| {
+        let is_letter = |character: char| character.is_alphanumeric() || "-_".contains(character);
+        !label.is_empty()
+            && label.chars().all(is_letter)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    !local.is_empty()
+        && !local.contains(is_separator)
+        && domain.contains('.')
+        && domain.split('.').all(is_label)
 }

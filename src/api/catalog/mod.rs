@@ -40,20 +40,23 @@ use sha2::{Digest as _, Sha256};
 
 use self::context::RequestContext;
 use super::{
-    app::{App, IDEMPOTENCY_KEY, REQUEST_ID, Request, Response, header_str, raw_json_response},
+    app::{
+        App, IDEMPOTENCY_KEY, REQUEST_ID, Request, Response, STRIPE_VERSION, header_str,
+        raw_json_response,
+    },
     auth,
     body::{self, MAX_CATALOG_BYTES, RequestBody},
     error::Error,
-    form::Params,
+    form::{Params, write_canonical},
     router::{Access, Route, RouteMatch},
 };
 use crate::{
     catalog::{
         RequestInfo, Tx,
-        engine::idempotency::{self, StoredReplay},
+        engine::idempotency::{self, NewResponse, StoredReplay},
+        objects::api_version::ApiVersion,
     },
     json,
-    source::API_VERSION,
     store::{CatalogClient as _, Store},
 };
 
@@ -62,8 +65,6 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 
 /// The id of the request that the replayed response first responded to.
 const ORIGINAL_REQUEST: HeaderName = HeaderName::from_static("original-request");
-
-const STRIPE_VERSION: HeaderName = HeaderName::from_static("stripe-version");
 
 /// The headers that a response can have. The catalog object sends no others to the edge.
 pub const RESPONSE_HEADERS: [HeaderName; 8] = [
@@ -160,6 +161,7 @@ pub(super) async fn forward<S: Store>(
     }
     let livemode = auth::authenticate_server(app.settings, request)?;
     idempotency_key(request)?;
+    requested_version(request)?;
     let Some(catalog) = app.store.catalog() else {
         return Err(Error::catalog_disabled(method, path));
     };
@@ -171,19 +173,22 @@ pub(super) async fn forward<S: Store>(
 
 /// A failed request. The caller must roll its transaction back.
 #[derive(Debug)]
-pub struct Rejected(Error);
+pub struct Rejected {
+    error: Error,
+    version: ApiVersion,
+}
 
 impl Rejected {
     /// The response to the client.
     #[must_use]
     pub fn response(&self) -> Response {
-        self.0.to_response()
+        with_version(self.error.to_response(), self.version.as_str())
     }
 
     /// The cause for the operator's log, if there is one.
     #[must_use]
     pub fn cause(&self) -> Option<&str> {
-        self.0.cause()
+        self.error.cause()
     }
 }
 
@@ -193,7 +198,9 @@ impl Rejected {
 ///
 /// When the request is invalid, or the storage fails.
 pub fn handle(tx: Tx<'_>, request: &Request) -> Result<Response, Rejected> {
-    try_handle(tx, request).map_err(Rejected)
+    let version = requested_version(request)
+        .map_err(|error| Rejected { error, version: ApiVersion::latest() })?;
+    try_handle(tx, request, &version).map_err(|error| Rejected { error, version })
 }
 
 /// The response to a request whose idempotency key is in use by a request in progress.
@@ -208,7 +215,7 @@ pub fn newer_schema() -> Response {
     Error::newer_schema().to_response()
 }
 
-fn try_handle(tx: Tx<'_>, request: &Request) -> Result<Response, Error> {
+fn try_handle(tx: Tx<'_>, request: &Request, version: &ApiVersion) -> Result<Response, Error> {
     let (method, path) = (request.method(), request.uri().path());
     let (handler, ids) = match Route::match_request(ROUTES, method, path)? {
         RouteMatch::Operation(handler, ids) => (handler, ids),
@@ -222,14 +229,16 @@ fn try_handle(tx: Tx<'_>, request: &Request) -> Result<Response, Error> {
     // Events name the request as their cause.
     let id = header_str(request, REQUEST_ID).map(str::to_owned);
     let tx = tx.with_request(RequestInfo { id, idempotency_key: key.map(str::to_owned) });
-    let fingerprint = key.map(|_| fingerprint(request));
+    let params = Params::from_body_and_query(request)?;
+    let fingerprint = key.map(|_| fingerprint(path, &params));
     if let (Some(key), Some(fingerprint)) = (key, &fingerprint) {
         match idempotency::get(&tx, key, fingerprint)? {
             StoredReplay::Miss => {}
             StoredReplay::Mismatch => return Err(Error::idempotency_mismatch(key)),
             StoredReplay::Hit(stored) => {
                 let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK);
-                let mut response = build_response(status, stored.body, Some(key));
+                let mut response =
+                    build_response(status, stored.body, Some(key), &stored.api_version);
                 let headers = response.headers_mut();
                 headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
                 if let Some(Ok(original)) = stored.request_id.as_deref().map(HeaderValue::from_str)
@@ -240,19 +249,31 @@ fn try_handle(tx: Tx<'_>, request: &Request) -> Result<Response, Error> {
             }
         }
     }
-    let params = match *method {
-        Method::POST => Params::from_body_and_query(request)?,
-        _ => Params::from_query_or_body(request)?,
-    };
-    let mut context = RequestContext { tx, params, path, ids };
+    let mut context = RequestContext { tx, params, version, path, ids };
     let paths = context.params.take_list("expand")?;
     let mut value = handler(&mut context)?;
     expand::expand(&context.tx, &mut value, &paths)?;
+    version.convert(&mut value);
     let body = json::to_string(&value);
     if let (Some(key), Some(fingerprint)) = (key, fingerprint) {
-        idempotency::put(&context.tx, key, fingerprint, StatusCode::OK.as_u16(), body.clone())?;
+        let stored = NewResponse {
+            fingerprint,
+            status: StatusCode::OK.as_u16(),
+            body: body.clone(),
+            api_version: version.as_str().to_owned(),
+        };
+        idempotency::put(&context.tx, key, stored)?;
     }
-    Ok(build_response(StatusCode::OK, body, key))
+    Ok(build_response(StatusCode::OK, body, key, version.as_str()))
+}
+
+/// The version of Stripe's API that a request asks for; the latest without the header.
+fn requested_version(request: &Request) -> Result<ApiVersion, Error> {
+    let Some(version) = request.headers().get(STRIPE_VERSION) else {
+        return Ok(ApiVersion::latest());
+    };
+    let version = String::from_utf8_lossy(version.as_bytes());
+    ApiVersion::parse(&version).ok_or_else(|| Error::invalid_api_version(&version))
 }
 
 /// The idempotency key of a request. Only `POST` requests have one.
@@ -274,23 +295,34 @@ pub(super) fn idempotency_key(request: &Request) -> Result<Option<&str>, Error> 
     })
 }
 
-/// The hash of a request under a key. It is equal for equal requests.
-fn fingerprint(request: &Request) -> String {
+/// The hash of a request under a key. It is equal for equal paths and parameters, whatever the order
+/// and the encoding of the parameters.
+fn fingerprint(path: &str, params: &Params) -> String {
+    let mut canonical = Vec::new();
+    write_canonical(&params.remaining, &mut canonical);
     let mut hash = Sha256::new();
-    hash.update(request.uri().path());
+    hash.update(path);
     hash.update([0]);
-    hash.update(request.uri().query().unwrap_or_default());
-    hash.update([0]);
-    hash.update(request.body());
+    hash.update(canonical);
     hex::encode(hash.finalize())
 }
 
-fn build_response(status: StatusCode, body: String, key: Option<&str>) -> Response {
-    let mut response = raw_json_response(status, body.into_bytes());
-    let headers = response.headers_mut();
-    headers.insert(STRIPE_VERSION, HeaderValue::from_static(API_VERSION));
+fn build_response(
+    status: StatusCode,
+    body: String,
+    key: Option<&str>,
+    version: &str,
+) -> Response {
+    let mut response = with_version(raw_json_response(status, body.into_bytes()), version);
     if let Some(Ok(key)) = key.map(HeaderValue::from_str) {
-        headers.insert(IDEMPOTENCY_KEY, key);
+        response.headers_mut().insert(IDEMPOTENCY_KEY, key);
+    }
+    response
+}
+
+fn with_version(mut response: Response, version: &str) -> Response {
+    if let Ok(version) = HeaderValue::from_str(version) {
+        response.headers_mut().insert(STRIPE_VERSION, version);
     }
     response
 }

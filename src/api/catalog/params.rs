@@ -37,13 +37,25 @@ pub(super) enum Passthrough {
     String(&'static str),
     Bool(&'static str),
     List(&'static str),
-    Map(&'static str),
+    /// A postal address.
+    Address(&'static str),
+    /// An address with a name and a phone number.
+    Shipping(&'static str),
 }
+
+/// The members of an address. All of them are rendered.
+const ADDRESS_MEMBERS: [&str; 6] = ["city", "country", "line1", "line2", "postal_code", "state"];
+
+/// The string members of `shipping`. All of them are rendered.
+const SHIPPING_MEMBERS: [&str; 4] = ["carrier", "name", "phone", "tracking_number"];
 
 impl Params {
     /// Reads the parameters of a request's body and query string.
     pub(super) fn from_body_and_query(request: &Request) -> Result<Self, Error> {
         let query = request.uri().query().unwrap_or_default();
+        if request.body().is_empty() {
+            return Self::from_query(request);
+        }
         if form::has_json_body(request) {
             let mut params = Self::from_json(request.body())?;
             params.remaining.extend(Self::from_query(request)?.remaining);
@@ -184,13 +196,11 @@ impl Params {
         let mut result = Map::new();
         for member in members {
             let (name, value) = match *member {
-                Passthrough::String(name) => {
-                    let value = self.bounded_string(name, MAX_STRING_LEN)?;
-                    (name, value.map(|it| if it.is_empty() { Json::Null } else { it.into() }))
-                }
+                Passthrough::String(name) => (name, self.nullable_string(name)?),
                 Passthrough::Bool(name) => (name, self.optional_bool(name)?.map(Json::from)),
                 Passthrough::List(name) => (name, self.json_list(name)?),
-                Passthrough::Map(name) => (name, self.json_object(name)?),
+                Passthrough::Address(name) => (name, self.address(name)?),
+                Passthrough::Shipping(name) => (name, self.shipping(name)?),
             };
             result.extend(value.map(|value| (name.to_owned(), value)));
         }
@@ -210,13 +220,42 @@ impl Params {
         Ok(Some(items.into_iter().map(to_json).collect()))
     }
 
-    fn json_object(&mut self, name: &str) -> Result<Option<Json>, Error> {
-        match self.take_value(name) {
-            None => Ok(None),
-            Some(ParamValue::String(value)) if value.is_empty() => Ok(Some(Json::Null)),
-            Some(ParamValue::String(_)) => Err(self.type_error(name, "a map", "single value")),
-            Some(map) => Ok(Some(to_json(map))),
-        }
+    /// Takes a string as JSON. An empty one becomes `null`.
+    fn nullable_string(&mut self, name: &str) -> Result<Option<Json>, Error> {
+        let value = self.bounded_string(name, MAX_STRING_LEN)?;
+        Ok(value.map(|it| if it.is_empty() { Json::Null } else { it.into() }))
+    }
+
+    /// Takes string members. Those that are absent become `null`.
+    fn nullable_strings(&mut self, names: &[&str]) -> Result<Map<String, Json>, Error> {
+        let member = |name: &&str| {
+            let value = self.nullable_string(name)?.unwrap_or_default();
+            Ok(((*name).to_owned(), value))
+        };
+        names.iter().map(member).collect()
+    }
+
+    /// Takes an address with all its members. An empty value becomes `null`.
+    fn address(&mut self, name: &str) -> Result<Option<Json>, Error> {
+        let is_cleared = self.has_value(name, "");
+        let Some(mut address) = self.object(name)? else {
+            return Ok(is_cleared.then_some(Json::Null));
+        };
+        let members = address.nullable_strings(&ADDRESS_MEMBERS)?;
+        address.reject_unknown()?;
+        Ok(Some(Json::Object(members)))
+    }
+
+    /// Takes a shipping address with all its members. An empty value becomes `null`.
+    fn shipping(&mut self, name: &str) -> Result<Option<Json>, Error> {
+        let is_cleared = self.has_value(name, "");
+        let Some(mut shipping) = self.object(name)? else {
+            return Ok(is_cleared.then_some(Json::Null));
+        };
+        let mut members = shipping.nullable_strings(&SHIPPING_MEMBERS)?;
+        members.insert("address".to_owned(), shipping.address("address")?.unwrap_or_default());
+        shipping.reject_unknown()?;
+        Ok(Some(Json::Object(members)))
     }
 
     /// Takes parameters and ignores them.
@@ -243,16 +282,34 @@ impl Params {
             self.remaining.iter().find(|(param, _)| param == name),
             Some((_, ParamValue::String(_)))
         ) {
-            let time = self.timestamp(name)?;
+            let time = self.bound(name)?;
             return Ok(CreatedRange { first: time, last: time });
         }
         let Some(mut bounds) = self.object(name)? else { return Ok(CreatedRange::default()) };
-        let after = bounds.timestamp("gt")?.map(|time| time.saturating_add(1));
-        let first = after.max(bounds.timestamp("gte")?);
-        let before = bounds.timestamp("lt")?.map(|time| time.saturating_sub(1));
-        let last = [before, bounds.timestamp("lte")?];
+        let after = bounds.bound("gt")?.map(|time| time.saturating_add(1));
+        let first = after.max(bounds.bound("gte")?);
+        let before = bounds.bound("lt")?.map(|time| time.saturating_sub(1));
+        let last = [before, bounds.bound("lte")?];
         bounds.reject_unknown()?;
         Ok(CreatedRange { first, last: last.into_iter().flatten().min() })
+    }
+
+    /// Takes a bound of a range of timestamps: any integer. A bound that no timestamp can reach
+    /// becomes the nearest one that no timestamp can reach.
+    fn bound(&mut self, name: &str) -> Result<Option<Timestamp>, Error> {
+        const BEYOND_LAST: i64 = MAX_TIMESTAMP.cast_signed() + 1;
+        let Some(value) = self.take_string(name)? else { return Ok(None) };
+        let (is_negative, digits) = match value.strip_prefix('-') {
+            Some(digits) => (true, digits),
+            None => (false, value.as_str()),
+        };
+        if !form::is_all_digits(digits) {
+            return Err(self.invalid_integer(name, &value));
+        }
+        // Only an integer that is too large for the type cannot be parsed.
+        let magnitude = digits.parse().unwrap_or(i64::MAX);
+        let bound = if is_negative { magnitude.saturating_neg() } else { magnitude };
+        Ok(Some(Timestamp(bound.clamp(-1, BEYOND_LAST))))
     }
 }
 

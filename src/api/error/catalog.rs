@@ -3,7 +3,10 @@
 use http::{Method, StatusCode};
 
 use super::{Error, ErrorType, excerpt};
-use crate::{api::settings, catalog};
+use crate::{
+    api::settings,
+    catalog::{self, objects::api_version::LATEST},
+};
 
 impl Error {
     /// 404: the route belongs to the catalog, and the source is another one.
@@ -15,6 +18,15 @@ impl Error {
             settings::SOURCE
         );
         Self::new(StatusCode::NOT_FOUND, ErrorType::InvalidRequest, message)
+    }
+
+    /// 400: the header `Stripe-Version` is malformed. Stripe's wording.
+    pub(in crate::api) fn invalid_api_version(version: &str) -> Self {
+        let shown = excerpt(version);
+        Self::invalid(format!(
+            "Invalid Stripe API version: {shown}. A version is a date, and since 2024-09-30 the name \
+             of a release, such as {LATEST}."
+        ))
     }
 
     /// 400: the idempotency key was used for another request. The message is Stripe's.

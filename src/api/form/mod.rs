@@ -22,6 +22,8 @@ use http::header;
 use self::value::{
     MAX_DEPTH, MAX_PARAMS, from_json_value, insert, parse_name, strings_in_order, too_many_params,
 };
+#[cfg(feature = "catalog")]
+pub(super) use self::value::write_canonical;
 pub(super) use self::value::{ParamValue, in_index_order, is_all_digits};
 use super::{
     app::{Request, header_str},
@@ -67,10 +69,7 @@ impl Params {
             if count == MAX_PARAMS {
                 return Err(too_many_params());
             }
-            let path = parse_name(&name).ok_or_else(|| {
-                let name = excerpt(&name);
-                Error::invalid(format!("Invalid parameter name: {name}. Brackets go in pairs."))
-            })?;
+            let path = parse_name(&name)?;
             insert(&mut remaining, &path, value.into_owned()).ok_or_else(|| {
                 let name = excerpt(&name);
                 Error::invalid(format!("The parameter {name} is given in two ways at once."))
@@ -98,6 +97,14 @@ impl Params {
             }
             _ => Err(Error::invalid("The JSON body must be an object, {…}.")),
         }
+    }
+
+    /// The parameters as a form.
+    #[cfg(feature = "catalog")]
+    pub(super) fn to_form(&self) -> String {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        self.remaining.iter().for_each(|(name, value)| write_form(name, value, &mut form));
+        form.finish()
     }
 
     /// Takes a string.
@@ -151,7 +158,7 @@ impl Params {
             |message| Error::parameter(self.qualified(name), "parameter_invalid_integer", message);
         let is_negative = value.strip_prefix('-').is_some_and(is_all_digits);
         if !is_negative && !is_all_digits(value) {
-            return Err(error(format!("Invalid integer: {shown}")));
+            return Err(self.invalid_integer(name, value));
         }
         // A number that overflows a `u64` exceeds every bound.
         let number = if is_negative { None } else { Some(value.parse().unwrap_or(u64::MAX)) };
@@ -243,6 +250,12 @@ impl Params {
         Some(self.remaining.remove(index).1)
     }
 
+    /// 400: the value is not an integer.
+    pub(super) fn invalid_integer(&self, name: &str, value: &str) -> Error {
+        let message = format!("Invalid integer: {}", excerpt(value));
+        Error::parameter(self.qualified(name), "parameter_invalid_integer", message)
+    }
+
     /// 400: the value has another type.
     pub(super) fn type_error(&self, name: &str, expected: &str, actual: &str) -> Error {
         let name = self.qualified(name);
@@ -256,6 +269,25 @@ impl Params {
 pub(super) enum OneOrMany {
     One(String),
     Many(Vec<String>),
+}
+
+/// Writes a parameter as Stripe's SDKs do: with indexed arrays.
+#[cfg(any(feature = "catalog", test))]
+fn write_form(
+    name: &str,
+    value: &ParamValue,
+    form: &mut form_urlencoded::Serializer<'_, String>,
+) {
+    match value {
+        ParamValue::String(value) => {
+            form.append_pair(name, value);
+        }
+        ParamValue::Nested(items) => {
+            for (key, item) in items {
+                write_form(&format!("{name}[{key}]"), item, form);
+            }
+        }
+    }
 }
 
 /// Whether the content type of a request is JSON.
@@ -272,7 +304,7 @@ mod tests {
 
     fn any_value() -> impl Strategy<Value = ParamValue> {
         let string = "[^\\p{Cc}]{0,8}".prop_map(ParamValue::String);
-        string.prop_recursive(3, 16, 4, |inner| {
+        string.prop_recursive(8, 32, 4, |inner| {
             let list = proptest::collection::vec(inner.clone(), 1..4).prop_map(|items| {
                 items.into_iter().enumerate().map(|(i, item)| (i.to_string(), item)).collect()
             });
@@ -280,24 +312,6 @@ mod tests {
                 .prop_map(|fields| fields.into_iter().collect());
             prop_oneof![list, map].prop_map(ParamValue::Nested)
         })
-    }
-
-    /// Writes a form as Stripe's SDKs do: with indexed arrays.
-    fn write_form(
-        name: &str,
-        value: &ParamValue,
-        form: &mut form_urlencoded::Serializer<'_, String>,
-    ) {
-        match value {
-            ParamValue::String(value) => {
-                form.append_pair(name, value);
-            }
-            ParamValue::Nested(items) => {
-                for (key, item) in items {
-                    write_form(&format!("{name}[{key}]"), item, form);
-                }
-            }
-        }
     }
 
     proptest! {
@@ -328,13 +342,20 @@ mod tests {
 
     #[test]
     fn form_rejects_a_malformed_parameter_name() {
-        for name in ["[a]", "a[", "a]b[", "a[b]c", "a[[b]]", "a[b][c][d][e][f]"] {
+        for name in ["[a]", "a[", "a]b[", "a[b]c", "a[[b]]", "a[b][", "a[b]]"] {
             let form =
                 form_urlencoded::Serializer::new(String::new()).append_pair(name, "1").finish();
             let error =
                 Error::invalid(format!("Invalid parameter name: {name}. Brackets go in pairs."));
             assert_eq!(Params::from_form(form.as_bytes()), Err(error));
         }
+        let deep = |levels: usize| format!("a{}", "[b]".repeat(levels));
+        assert!(Params::from_form(deep(16).as_bytes()).is_ok());
+        let message = format!(
+            "The parameter {} is nested too deeply: it may have up to 16 levels.",
+            deep(17)
+        );
+        assert_eq!(Params::from_form(deep(17).as_bytes()), Err(Error::invalid(message)));
         assert_eq!(
             Params::from_form(b"a=1&a[b]=2"),
             Err(Error::invalid("The parameter a[b] is given in two ways at once."))

@@ -5,8 +5,9 @@ use crate::api::error::Error;
 /// The maximum number of parameters in one request. The largest batch of checks has 300.
 pub(super) const MAX_PARAMS: usize = 1_000;
 
-/// The maximum nesting, in brackets. Stripe's own parameters need three.
-pub(super) const MAX_DEPTH: usize = 4;
+/// The maximum nesting, in brackets. Stripe's deepest parameters need seven, such as those in
+/// `payment_settings[payment_method_options]`. The limit bounds the recursion.
+pub(super) const MAX_DEPTH: usize = 16;
 
 /// The value of a parameter.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -21,15 +22,29 @@ pub(super) fn too_many_params() -> Error {
     Error::invalid(format!("More than {MAX_PARAMS} parameters in one request."))
 }
 
-/// Splits a parameter name: `a[0][b]` → `a`, `0`, `b`. `None` if it is malformed.
-pub(super) fn parse_name(name: &str) -> Option<Vec<&str>> {
-    let Some((first, rest)) = name.split_once('[') else { return Some(vec![name]) };
-    let inner = rest.strip_suffix(']')?;
+/// 400: a parameter is nested deeper than [`MAX_DEPTH`].
+fn too_deep(what: &str) -> Error {
+    Error::invalid(format!("{what} is nested too deeply: it may have up to {MAX_DEPTH} levels."))
+}
+
+/// Splits a parameter name: `a[0][b]` → `a`, `0`, `b`.
+///
+/// # Errors
+///
+/// 400 if the name is malformed or nested too deeply.
+pub(super) fn parse_name(name: &str) -> Result<Vec<&str>, Error> {
+    let Some((first, rest)) = name.split_once('[') else { return Ok(vec![name]) };
+    let inner = rest.strip_suffix(']').unwrap_or("[");
     let path: Vec<_> = std::iter::once(first).chain(inner.split("][")).collect();
-    let is_valid = !first.is_empty()
-        && path.len() <= MAX_DEPTH + 1
-        && path.iter().all(|part| !part.contains(['[', ']']));
-    is_valid.then_some(path)
+    if first.is_empty() || path.iter().any(|part| part.contains(['[', ']'])) {
+        let name = excerpt(name);
+        let message = format!("Invalid parameter name: {name}. Brackets go in pairs.");
+        return Err(Error::invalid(message));
+    }
+    if path.len() > MAX_DEPTH + 1 {
+        return Err(too_deep(&format!("The parameter {}", excerpt(name))));
+    }
+    Ok(path)
 }
 
 /// Inserts a value under its path. `None` if the path is used both as a value and as a map.
@@ -72,7 +87,7 @@ pub(super) fn from_json_value(
     *budget = budget.checked_sub(1).ok_or_else(too_many_params)?;
     let inner = |items: Vec<(String, Json)>, budget: &mut usize| {
         let Some(depth) = depth.checked_sub(1) else {
-            return Err(Error::invalid("The JSON body is nested too deeply."));
+            return Err(too_deep("The JSON body"));
         };
         let mut nested = Vec::with_capacity(items.len());
         for (name, item) in items {
@@ -93,6 +108,31 @@ pub(super) fn from_json_value(
         }
         Json::Object(fields) => inner(fields.into_iter().collect(), budget),
     }
+}
+
+/// Writes parameters so that two requests have equal bytes if their parameters are equal: the order
+/// and the encoding do not matter. Each string is preceded by its length.
+pub(in crate::api) fn write_canonical(entries: &[(String, ParamValue)], out: &mut Vec<u8>) {
+    let mut sorted: Vec<_> = entries.iter().collect();
+    // The second item of a list comes before the tenth.
+    sorted.sort_by_key(|(name, _)| (name.len(), name));
+    for (name, value) in sorted {
+        write_string(b'=', name, out);
+        match value {
+            ParamValue::String(value) => write_string(b'"', value, out),
+            ParamValue::Nested(inner) => {
+                out.push(b'{');
+                write_canonical(inner, out);
+                out.push(b'}');
+            }
+        }
+    }
+}
+
+fn write_string(tag: u8, value: &str, out: &mut Vec<u8>) {
+    out.push(tag);
+    out.extend(value.len().to_be_bytes());
+    out.extend(value.bytes());
 }
 
 /// The values of a list, in the order of their indexes. `None` for a map.

@@ -35,6 +35,8 @@ json_type! {
         fingerprint: String,
         pub(crate) status: u16,
         pub(crate) body: String,
+        /// The version of Stripe's API of the body.
+        pub(crate) api_version: String,
         /// The id of the request that it first responded to.
         pub(crate) request_id: Option<String>,
     }
@@ -50,6 +52,16 @@ impl Entity for StoredResponse {
     fn index_entries(&self) -> Vec<IndexEntry> {
         vec![IndexEntry::new(INDEX, self.created)]
     }
+}
+
+/// A response to store.
+#[derive(Debug)]
+pub(crate) struct NewResponse {
+    /// The request's hash.
+    pub(crate) fingerprint: String,
+    pub(crate) status: u16,
+    pub(crate) body: String,
+    pub(crate) api_version: String,
 }
 
 /// The result of looking up a key.
@@ -76,19 +88,14 @@ pub(crate) fn get(tx: &Tx<'_>, key: &str, fingerprint: &str) -> Result<StoredRep
     })
 }
 
-pub(crate) fn put(
-    tx: &Tx<'_>,
-    key: &str,
-    fingerprint: String,
-    status: u16,
-    body: String,
-) -> Result<(), Error> {
+pub(crate) fn put(tx: &Tx<'_>, key: &str, new: NewResponse) -> Result<(), Error> {
     let response = StoredResponse {
         key: key.to_owned(),
         created: tx.now,
-        fingerprint,
-        status,
-        body,
+        fingerprint: new.fingerprint,
+        status: new.status,
+        body: new.body,
+        api_version: new.api_version,
         request_id: tx.request.id.clone(),
     };
     tx.insert(&response)?;

@@ -3,6 +3,7 @@
 //! An object imports the storage layer and other objects, never the engine or the operations.
 //! Nothing here emits events or changes another object.
 
+pub(crate) mod api_version;
 pub(crate) mod calendar;
 pub(crate) mod json;
 pub(crate) mod metadata;

@@ -10,7 +10,7 @@ use worker::{Env, ObjectNamespace, Result, State};
 
 pub(super) use crate::api::IDEMPOTENCY_KEY;
 use crate::{
-    api::{self, REQUEST_ID},
+    api::{self, REQUEST_ID, STRIPE_VERSION},
     id::Livemode,
     source::StripeResponse,
     store::{self, CatalogClient as _},
@@ -29,8 +29,8 @@ const BINDING: &str = "CATALOG";
 const ORIGIN: &str = "https://catalog";
 
 /// The headers of a request that an object needs.
-pub(super) const FORWARDED_HEADERS: [HeaderName; 3] =
-    [header::CONTENT_TYPE, IDEMPOTENCY_KEY, REQUEST_ID];
+pub(super) const FORWARDED_HEADERS: [HeaderName; 4] =
+    [header::CONTENT_TYPE, IDEMPOTENCY_KEY, REQUEST_ID, STRIPE_VERSION];
 
 /// The client of the catalogs of both modes.
 pub(in crate::worker) struct CatalogStub {

@@ -3,7 +3,7 @@
 //! Specification: <https://docs.stripe.com/api/customers>.
 
 use entgate::id::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     fixture::{DECLINED_CARD, HOUR, JANUARY, VALID_CARD, fixture},
@@ -50,10 +50,92 @@ fn customers_are_listed_by_current_email_and_by_test_clock() {
 #[test]
 fn an_email_has_up_to_512_characters() {
     let catalog = TestCatalog::new();
-    assert_eq!(catalog.post(PATH, &format!("email={}", "é".repeat(512))).status, 200);
-    let rejected = catalog.post(PATH, &format!("email={}", "é".repeat(513)));
+    let at_limit = format!("{}@example.com", "é".repeat(500));
+    assert_eq!(catalog.post(PATH, &format!("email={at_limit}")).status, 200);
+    let rejected = catalog.post(PATH, &format!("email=é{at_limit}"));
     let message = format!("Invalid string: {}…; must be at most 512 characters", "é".repeat(60));
     assert_eq!(rejected.error(), (400, "parameter_invalid", "email", message.as_str()));
+}
+
+#[test]
+fn an_email_is_a_local_part_and_a_domain_with_a_dot() {
+    let catalog = TestCatalog::new();
+    let customer = catalog.create(PATH, "");
+    let update = format!("{PATH}/{customer}");
+    for email in [
+        "ada@example.com",
+        "a@b.co",
+        "Ada.Lovelace%2Bsms@mail.example.co.uk",
+        "ada..@docomo.example",
+        "josé@müller.example",
+        "ada@127.example",
+        "",
+    ] {
+        assert_eq!(catalog.post(&update, &format!("email={email}")).status, 200, "{email}");
+    }
+    for email in [
+        "not-an-email",
+        "@example.com",
+        "ada@",
+        "ada@localhost",
+        "ada@example.",
+        "ada@.example",
+        "ada@exa..mple.com",
+        "ada@-a.example",
+        "ada@a@example.com",
+        " ada@example.com",
+        "ada@example.com ",
+        "ada lovelace@example.com",
+        "Ada <ada@example.com>",
+        "ada@example.com,bob@example.com",
+        "ada@exa/mple.com",
+        "ada＠example.com",
+    ] {
+        let message = format!("Invalid email address: {email}");
+        let expected = (400, "email_invalid", "email", message.as_str());
+        assert_eq!(catalog.post(PATH, &format!("email={email}")).error(), expected);
+        assert_eq!(catalog.post(&update, &format!("email={email}")).error(), expected);
+    }
+    assert_eq!(catalog.get(&update).expect_ok()["email"], json!(null));
+}
+
+#[test]
+fn an_address_has_all_its_members() {
+    let catalog = TestCatalog::new();
+    let address = |country: &str, line1: Option<&str>| {
+        json!({
+            "city": null, "country": country, "line1": line1, "line2": null, "postal_code": null,
+            "state": null,
+        })
+    };
+    let form = "address[line1]=6 Main Street&address[country]=DE&shipping[name]=Ada\
+                &shipping[address][country]=FR";
+    let customer = catalog.post(PATH, form).expect_ok();
+    let shipping = |address: Value| {
+        json!({
+            "address": address, "carrier": null, "name": "Ada", "phone": null,
+            "tracking_number": null,
+        })
+    };
+    assert_eq!(customer["address"], address("DE", Some("6 Main Street")));
+    assert_eq!(customer["shipping"], shipping(address("FR", None)));
+
+    let path = format!("{PATH}/{}", customer["id"].as_str().unwrap());
+    let update = |form: &str| catalog.post(&path, form).expect_ok();
+    assert_eq!(update("address[country]=US&address[city]=")["address"], address("US", None));
+    assert_eq!(update("shipping[name]=Ada")["shipping"], shipping(Value::Null));
+    assert_eq!(update("name=Ada")["address"], address("US", None));
+    let cleared = update("address=&shipping=");
+    assert_eq!(members(&cleared, &["address", "shipping"]), json!([null, null]));
+    for (param, name) in [
+        ("address[planet]", "address[planet]"),
+        ("shipping[planet]", "shipping[planet]"),
+        ("shipping[address][planet]", "shipping[address][planet]"),
+    ] {
+        let message = format!("Received unknown parameter: {name}");
+        let rejected = catalog.post(PATH, &format!("{param}=Mars"));
+        assert_eq!(rejected.error(), (400, "parameter_unknown", name, message.as_str()));
+    }
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn a_key_is_bound_to_the_path_the_query_and_the_body_of_one_request() {
     for (why, target, form) in [
         ("another body", "/v1/customers", "name=Eve"),
         ("an empty body", "/v1/customers", ""),
-        ("a longer body", "/v1/customers", "name=Ada&email=a"),
+        ("a longer body", "/v1/customers", "name=Ada&email=a@a.example"),
         ("another path", "/v1/products", "name=Ada"),
         ("a query", "/v1/customers?expand[]=test_clock", "name=Ada"),
         ("an invalid body", "/v1/customers", "colour=red"),
@@ -68,6 +68,64 @@ fn a_key_is_bound_to_the_path_the_query_and_the_body_of_one_request() {
     assert_eq!(count_customers(&catalog), 1);
     let other = post_with_key(&catalog, "K", "/v1/customers", "name=Ada");
     assert_eq!((other.status, count_customers(&catalog)), (200, 2));
+}
+
+#[test]
+fn requests_with_equal_parameters_are_equal_whatever_their_order_and_encoding() {
+    let catalog = TestCatalog::new();
+    let target = "/v1/products";
+    let json = ("content-type", "application/json");
+    let form = "name=Big+Plan&description=All&metadata[a]=1&metadata[b]=2&images[0]=x&images[1]=y";
+    let first = post_with_key(&catalog, "k", target, form).expect_ok();
+    for (why, headers, target, body) in [
+        (
+            "another order",
+            &[][..],
+            target,
+            "images[1]=y&metadata[b]=2&description=All&images[0]=x&metadata[a]=1&name=Big+Plan",
+        ),
+        (
+            "another encoding of a space, of brackets and of a letter",
+            &[],
+            target,
+            "n%61me=Big%20Plan&description=All&metadata%5Ba%5D=1&metadata%5Bb%5D=2&images[0]=x\
+             &images[1]=y",
+        ),
+        (
+            "lists without indexes",
+            &[],
+            target,
+            "name=Big+Plan&description=All&metadata[a]=1&metadata[b]=2&images[]=x&images[]=y",
+        ),
+        (
+            "a part in the query",
+            &[],
+            "/v1/products?metadata[b]=2&name=Big%20Plan",
+            "description=All&metadata[a]=1&images[0]=x&images[1]=y",
+        ),
+        (
+            "a JSON body",
+            &[json],
+            target,
+            r#"{"images":["x","y"],"metadata":{"b":2,"a":"1"},"name":"Big Plan","url":null,"description":"All"}"#,
+        ),
+    ] {
+        let headers = [&[("idempotency-key", "k")], headers].concat();
+        let repeated = catalog.request("POST", target, &headers, body);
+        assert_eq!(header(&repeated, "idempotent-replayed"), Some("true"), "{why}");
+        assert_eq!(repeated.body, first, "{why}");
+    }
+    for (why, form) in [
+        ("another order of a list", form.replace("images[0]=x&images[1]=y", "images[0]=y&images[1]=x")),
+        ("a value of another key", form.replace("[a]=1&metadata[b]=2", "[a]=2&metadata[b]=1")),
+        ("an empty parameter", format!("{form}&url=")),
+        ("a letter in upper case", form.replace("All", "all")),
+        ("a boundary elsewhere", form.replace("metadata[a]=1&", "metadata[a]=1%26")),
+    ] {
+        let rejected = post_with_key(&catalog, "k", target, &form);
+        assert_eq!(rejected.body["error"]["type"], json!("idempotency_error"), "{why}");
+    }
+    assert_eq!(catalog.get(target).expect_ok()["data"].as_array().unwrap().len(), 1);
 }
 
 #[test]

@@ -168,8 +168,20 @@ fn an_item_that_left_a_list_is_a_valid_cursor_until_it_no_longer_exists() {
             "active=false",
         ),
         ("/v1/products?active=true", "/v1/products", same("name=x"), "POST", "active=false"),
-        ("/v1/customers?email=a", "/v1/customers", same("email=a"), "POST", "email=b"),
-        ("/v1/customers?email=c", "/v1/customers", same("email=c"), "DELETE", ""),
+        (
+            "/v1/customers?email=a@a.example",
+            "/v1/customers",
+            same("email=a@a.example"),
+            "POST",
+            "email=b@a.example",
+        ),
+        (
+            "/v1/customers?email=c@a.example",
+            "/v1/customers",
+            same("email=c@a.example"),
+            "DELETE",
+            "",
+        ),
         (
             &format!("/v1/subscriptions?customer={customer}"),
             "/v1/subscriptions",
