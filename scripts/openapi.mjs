@@ -18,6 +18,7 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
+import { API_VERSION } from "./openapi/catalog-params.mjs";
 import { CATALOG_ROUTES } from "./openapi/catalog-routes.mjs";
 import { CATALOG_SCHEMAS } from "./openapi/catalog-schemas.mjs";
 import { HEADERS, headerRefs, jsonContent, RESPONSES, SECURITY, SECURITY_SCHEMES } from "./openapi/components.mjs";
@@ -55,12 +56,14 @@ const VERSION = readFileSync(new URL("../Cargo.toml", import.meta.url), "utf8").
 const PATH_PARAMETERS = {
   id: ["The id of the object.", nonEmpty()],
   product: ["The id of a product.", nonEmpty()],
+  customer: ["The id of a customer.", nonEmpty()],
   key: ["The lookup key of a feature.", ref("LookupKey")],
 };
 
 const EXPAND = {
   expand: array(string(), 20, { description: "Replaces ids by their objects. Each path has up to four members: `data.customer`." }),
 };
+const STRIPE_VERSION = { "Stripe-Version": API_VERSION };
 const IDEMPOTENCY = {
   "Idempotency-Key": string(255, { minLength: 1, pattern: "^[ -~]+$", description: "A retry with the same key has no further effect." }),
 };
@@ -185,7 +188,7 @@ function toOperation(route, isCatalog, schemas) {
   const parameters = [
     ...pathParameters(path),
     ...queryParameters(isPost && !paramsInQuery ? (route.queryParams ?? {}) : params),
-    ...headerParameters({ ...route.headerParams, ...(isCatalog && isPost && IDEMPOTENCY) }),
+    ...headerParameters({ ...route.headerParams, ...(isCatalog && STRIPE_VERSION), ...(isCatalog && isPost && IDEMPOTENCY) }),
   ];
   /** @type {object | undefined} */
   let requestBody = jsonBody && { required: true, content: jsonContent(jsonBody) };

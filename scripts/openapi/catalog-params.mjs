@@ -29,7 +29,9 @@ import {
 
 export const METADATA = ref("MetadataUpdate");
 const ANY_LIST = orEmptyString({ type: "array" });
-const ANY_MAP = orEmptyString({ type: "object" });
+const ADDRESS = orEmptyString(
+  strictObject({ city: longString, country: longString, line1: longString, line2: longString, postal_code: longString, state: longString }),
+);
 export const CLIENT_ID = string(255, {
   minLength: 1,
   pattern: "^[!-.0-~]+$",
@@ -64,9 +66,8 @@ export const PRICE = {
   nickname: longString,
   tax_behavior: longString,
 };
-export const NEW_PRICE = {
+const NEW_PRICE = {
   currency: required({ type: "string", pattern: "^[A-Za-z]{3}$" }),
-  unit_amount: integer(0, 999_999_999_999),
   recurring: strictObject({
     interval: required(INTERVAL),
     interval_count: integer(1, 1_095, { default: 1, description: "The interval times the count is at most three years." }),
@@ -75,24 +76,23 @@ export const NEW_PRICE = {
     meter: longNonEmpty,
   }),
   ...PRICE,
-  ...ignored(
-    "billing_scheme",
-    "currency_options",
-    "custom_unit_amount",
-    "tiers",
-    "tiers_mode",
-    "transform_quantity",
-    "unit_amount_decimal",
-  ),
+  ...ignored("currency_options", "tiers", "tiers_mode", "transform_quantity"),
 };
+/** The alternative parameters of a new price: the ways to give its amount. */
+export const NEW_PRICES = [
+  { unit_amount: required(integer(0, 999_999_999_999)), billing_scheme: constant("per_unit") },
+  { unit_amount_decimal: required({ type: "string", pattern: "^[0-9]{1,12}(\\.[0-9]{1,12})?$" }), billing_scheme: constant("per_unit") },
+  { billing_scheme: required(constant("tiered")) },
+  { custom_unit_amount: required(ref("Ignored")) },
+].map((amount) => ({ ...amount, ...NEW_PRICE }));
 
 export const CUSTOMER = {
-  email: string(512),
+  email: string(512, { pattern: "^$|^[A-Za-z0-9._+-]+@[A-Za-z0-9]+(\\.[A-Za-z0-9]+)+$" }),
   source: longString,
   default_source: longString,
   payment_method: longString,
   invoice_settings: strictObject({ default_payment_method: longString, ...ignored("custom_fields", "footer", "rendering_options") }),
-  address: ANY_MAP,
+  address: ADDRESS,
   business_name: longString,
   description: longString,
   individual_name: longString,
@@ -100,7 +100,9 @@ export const CUSTOMER = {
   name: longString,
   phone: longString,
   preferred_locales: ANY_LIST,
-  shipping: ANY_MAP,
+  shipping: orEmptyString(
+    strictObject({ address: ADDRESS, carrier: longString, name: longString, phone: longString, tracking_number: longString }),
+  ),
   tax_exempt: oneOfStrings("none", "exempt", "reverse"),
   metadata: METADATA,
   ...ignored("balance", "cash_balance", "next_invoice_sequence", "tax", "tax_id_data", "validate"),
@@ -115,9 +117,11 @@ const ITEM_WITH_PRICE = { price: required(longNonEmpty), ...ITEM };
 export const NEW_ITEM = anyObjectOf(
   ITEM_WITH_PRICE,
   { plan: required(longNonEmpty), ...ITEM },
-  { price_data: required(strictObject({ product: required(longNonEmpty), ...NEW_PRICE })), ...ITEM },
+  { price_data: required(anyObjectOf(...NEW_PRICES.map((price) => ({ product: required(longNonEmpty), ...price })))), ...ITEM },
 );
 export const NOW_OR_TIMESTAMP = { anyOf: [constant("now"), timestamp] };
+/** A timestamp, or the end of the first or of the last period of an item. */
+export const CANCEL_AT = { anyOf: [timestamp, oneOfStrings("min_period_end", "max_period_end", "max_billed_until")] };
 export const BILLING_CYCLE_ANCHOR = oneOfStrings("now", "unchanged");
 export const CANCELLATION_DETAILS = strictObject({ comment: longString, feedback: longString, feedback_option: longString });
 export const SUBSCRIPTION = {
@@ -131,7 +135,7 @@ export const SUBSCRIPTION = {
     }),
   }),
   collection_method: oneOfStrings("charge_automatically", "send_invoice"),
-  days_until_due: integer(0, 3_650),
+  days_until_due: integer(0, 3_650, { description: "Required if `collection_method` is `send_invoice`." }),
   description: longString,
   metadata: METADATA,
   ...ignored(
@@ -161,7 +165,7 @@ export const NEW_SUBSCRIPTION = {
   items: required(array(NEW_ITEM, 20, { minItems: 1 })),
   ...SUBSCRIPTION,
   billing_cycle_anchor: timestamp,
-  cancel_at: timestamp,
+  cancel_at: CANCEL_AT,
   trial_from_plan: boolean,
   payment_behavior: oneOfStrings("allow_incomplete", "default_incomplete", "error_if_incomplete", "pending_if_incomplete"),
 };
@@ -170,6 +174,10 @@ export const SUBSCRIPTION_STATUSES = ["active", "canceled", "incomplete", "incom
 export const ENDPOINT_URL = nonEmpty(MAX_STRING_LENGTH, {
   format: "uri",
   pattern: "^https?://",
-  description: "In live mode it must start with `https://`.",
+  description: "In live mode it must start with `https://`, and its host must be public.",
+});
+export const API_VERSION = string(MAX_STRING_LENGTH, {
+  pattern: "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(\\.[a-z]+)?$",
+  description: "A version of Stripe's API. Objects follow it from 2022-11-15 on; the default is the latest one.",
 });
 export const EVENT_TYPES = array(nonEmpty(), 500, { minItems: 1, description: "Complete event types, or `*` for all types." });

@@ -4,7 +4,9 @@
 // responses that every route of the catalog has (../openapi.mjs).
 
 import {
+  API_VERSION,
   BILLING_CYCLE_ANCHOR,
+  CANCEL_AT,
   CANCELLATION_DETAILS,
   CLIENT_ID,
   CUSTOMER,
@@ -16,7 +18,7 @@ import {
   ITEM,
   METADATA,
   NEW_ITEM,
-  NEW_PRICE,
+  NEW_PRICES,
   NEW_PRODUCT,
   NEW_SUBSCRIPTION,
   NOW_OR_TIMESTAMP,
@@ -51,6 +53,19 @@ import {
   TIMESTAMP_RANGE,
   timestamp,
 } from "./schema-dsl.mjs";
+
+const PAYMENT_METHOD_FILTER = { type: longNonEmpty, ...PAGINATION, ...ignored("allow_redisplay") };
+
+const SUBSCRIPTION_FILTER = {
+  price: longNonEmpty,
+  test_clock: longNonEmpty,
+  collection_method: longNonEmpty,
+  status: oneOfStrings("all", "ended", ...SUBSCRIPTION_STATUSES),
+  current_period_start: TIMESTAMP_RANGE,
+  current_period_end: TIMESTAMP_RANGE,
+  ...PAGINATION_AND_CREATED,
+  ...ignored("automatic_tax"),
+};
 
 /** @type {import("./schema-dsl.mjs").Route[]} */
 export const CATALOG_ROUTES = [
@@ -88,7 +103,7 @@ export const CATALOG_ROUTES = [
     "/v1/products",
     "createProduct",
     "Creates a product.",
-    { ...NEW_PRODUCT, default_price_data: strictObject(NEW_PRICE) },
+    { ...NEW_PRODUCT, default_price_data: anyObjectOf(...NEW_PRICES) },
     ref("Product"),
   ),
   get("/v1/products/{id}", "retrieveProduct", "Retrieves a product.", {}, ref("Product")),
@@ -149,7 +164,12 @@ export const CATALOG_ROUTES = [
     "/v1/prices",
     "createPrice",
     "Creates a price.",
-    anyObjectOf({ product: required(longNonEmpty), ...NEW_PRICE }, { product_data: required(strictObject(NEW_PRODUCT)), ...NEW_PRICE }),
+    anyObjectOf(
+      ...NEW_PRICES.flatMap((price) => [
+        { product: required(longNonEmpty), ...price },
+        { product_data: required(strictObject(NEW_PRODUCT)), ...price },
+      ]),
+    ),
     ref("Price"),
   ),
   get("/v1/prices/{id}", "retrievePrice", "Retrieves a price.", {}, ref("Price")),
@@ -174,20 +194,60 @@ export const CATALOG_ROUTES = [
   remove("/v1/customers/{id}", "deleteCustomer", "Deletes a customer and cancels its subscriptions.", {}, DELETED),
 
   get(
+    "/v1/customers/{id}/payment_methods",
+    "listPaymentMethodsOfCustomer",
+    "Lists the payment methods that a customer and its subscriptions name.",
+    PAYMENT_METHOD_FILTER,
+    listObject(ref("PaymentMethod")),
+  ),
+  get(
+    "/v1/customers/{customer}/payment_methods/{id}",
+    "retrievePaymentMethodOfCustomer",
+    "Retrieves a payment method of a customer.",
+    {},
+    ref("PaymentMethod"),
+  ),
+  get(
+    "/v1/customers/{id}/sources",
+    "listSourcesOfCustomer",
+    "Lists the sources of a customer: none.",
+    { ...PAGINATION, ...ignored("object") },
+    listObject({ type: "object" }),
+  ),
+  get(
+    "/v1/customers/{id}/subscriptions",
+    "listSubscriptionsOfCustomer",
+    "Lists the subscriptions of a customer. Without `status`, canceled subscriptions are omitted.",
+    SUBSCRIPTION_FILTER,
+    listObject(ref("Subscription")),
+  ),
+  get(
+    "/v1/customers/{id}/tax_ids",
+    "listTaxIdsOfCustomer",
+    "Lists the tax ids of a customer: none.",
+    { ...PAGINATION, ...ignored("object") },
+    listObject({ type: "object" }),
+  ),
+  get(
+    "/v1/payment_methods",
+    "listPaymentMethods",
+    "Lists the payment methods of a customer.",
+    { customer: longNonEmpty, ...PAYMENT_METHOD_FILTER },
+    listObject(ref("PaymentMethod")),
+  ),
+  get(
+    "/v1/payment_methods/{id}",
+    "retrievePaymentMethod",
+    "Retrieves a payment method that a customer or a subscription names, or one of Stripe's test methods.",
+    {},
+    ref("PaymentMethod"),
+  ),
+
+  get(
     "/v1/subscriptions",
     "listSubscriptions",
     "Lists subscriptions. Without `status`, canceled subscriptions are omitted.",
-    {
-      customer: longNonEmpty,
-      price: longNonEmpty,
-      test_clock: longNonEmpty,
-      collection_method: longNonEmpty,
-      status: oneOfStrings("all", "ended", ...SUBSCRIPTION_STATUSES),
-      current_period_start: TIMESTAMP_RANGE,
-      current_period_end: TIMESTAMP_RANGE,
-      ...PAGINATION_AND_CREATED,
-      ...ignored("automatic_tax"),
-    },
+    { customer: longNonEmpty, ...SUBSCRIPTION_FILTER },
     listObject(ref("Subscription")),
   ),
   post(
@@ -211,7 +271,7 @@ export const CATALOG_ROUTES = [
       trial_end: NOW_OR_TIMESTAMP,
       ...SUBSCRIPTION,
       billing_cycle_anchor: BILLING_CYCLE_ANCHOR,
-      cancel_at: orEmptyString(timestamp),
+      cancel_at: orEmptyString(CANCEL_AT),
       cancellation_details: CANCELLATION_DETAILS,
       pause_collection: orEmptyString(
         strictObject({ behavior: required(oneOfStrings("keep_as_draft", "mark_uncollectible", "void")), resumes_at: timestamp }),
@@ -288,7 +348,7 @@ export const CATALOG_ROUTES = [
     {
       url: required(ENDPOINT_URL),
       enabled_events: required(EVENT_TYPES),
-      api_version: longNonEmpty,
+      api_version: API_VERSION,
       description: longNonEmpty,
       metadata: METADATA,
       secret: string(MAX_STRING_LENGTH, {

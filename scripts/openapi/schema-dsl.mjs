@@ -258,9 +258,9 @@ export const listObject = (items) =>
  */
 export const ignored = (...names) => Object.fromEntries(names.map((name) => [name, ref("Ignored")]));
 
-/** A timestamp, or bounds of it. */
+/** A timestamp, or bounds of it. A bound is any integer. */
 export const TIMESTAMP_RANGE = {
-  anyOf: [timestamp, strictObject({ gt: timestamp, gte: timestamp, lt: timestamp, lte: timestamp })],
+  anyOf: [integer(), strictObject({ gt: integer(), gte: integer(), lt: integer(), lte: integer() })],
 };
 
 /** Stripe's pagination parameters. */

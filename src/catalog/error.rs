@@ -27,6 +27,12 @@ pub enum Error {
         /// Which object has it.
         message: String,
     },
+    /// A parameter is missing that another one requires. Stripe's wording.
+    #[error("Missing required param: {param}.")]
+    MissingParameter {
+        /// The parameter's name.
+        param: &'static str,
+    },
     /// A parameter is invalid.
     #[error("{message}")]
     InvalidParameter {

@@ -1,7 +1,11 @@
 //! Reads a page of one or several indexes, as clients request it: newest first, from a cursor.
 //!
 //! Several indexes are merged into one order, and an object in two of them appears once. Conditions
-//! without an index are a predicate, evaluated object by object.
+//! without an index are predicates, evaluated object by object.
+//!
+//! A cursor must belong to the list, else it does not exist: what belongs to others is not told. An
+//! object that left the list because its state changed is still a valid cursor, so that a client can
+//! change the objects of a list while it reads the pages.
 //!
 //! Specification: <https://docs.stripe.com/api/pagination>.
 
@@ -33,18 +37,42 @@ pub(crate) struct CreatedRange {
     pub(crate) last: Option<Timestamp>,
 }
 
+/// Which objects of the indexes are in a list.
+pub(crate) struct ListConditions<'a, T> {
+    /// Whether an object belongs to the list for good: by its owner, or by another member that never
+    /// changes. Other objects are not valid cursors.
+    pub(crate) belongs: &'a dyn Fn(&T) -> bool,
+    /// Whether the current state of an object is listed.
+    pub(crate) is_listed: &'a dyn Fn(&T) -> bool,
+}
+
+impl<T> Default for ListConditions<'_, T> {
+    fn default() -> Self {
+        Self { belongs: &|_| true, is_listed: &|_| true }
+    }
+}
+
 impl Tx<'_> {
     /// The objects of a page, and whether there are more in the direction of reading.
     pub(crate) fn list_page<T: Entity>(
         &self,
         indexes: &[String],
         query: &ListQuery,
-        is_match: impl Fn(&T) -> bool,
+        conditions: &ListConditions<'_, T>,
     ) -> Result<(Vec<T>, bool), Error> {
+        let page = query.page.try_map(|id, param| {
+            let (object, position) = self.load_with_position(id, param)?;
+            if (conditions.belongs)(&object) {
+                Ok(position)
+            } else {
+                Err(Error::not_found(T::TYPE, id, param))
+            }
+        })?;
         let mut matches = Vec::new();
-        let order = self.scan(T::TYPE, indexes, query, &mut |batch| {
+        let order = self.scan(indexes, query.created, &page, &mut |batch| {
             let objects: Vec<T> = repository::deserialize_all(batch)?;
-            matches.extend(objects.into_iter().filter(&is_match));
+            let is_match = |it: &T| (conditions.belongs)(it) && (conditions.is_listed)(it);
+            matches.extend(objects.into_iter().filter(is_match));
             Ok(matches.len())
         })?;
         let has_more = matches.len() > query.page.limit;
@@ -59,18 +87,17 @@ impl Tx<'_> {
     /// page has room for. Returns the order of reading.
     fn scan(
         &self,
-        entity_type: &'static str,
         indexes: &[String],
-        query: &ListQuery,
+        created: CreatedRange,
+        page: &PageRequest<IndexPosition>,
         visit: &mut dyn FnMut(&[IndexedObject]) -> Result<usize, Error>,
     ) -> Result<SortOrder, Error> {
         let mut range = IndexRange {
-            after: query.created.first.map(IndexPosition::start_of),
-            before: query.created.last.map(IndexPosition::end_of),
+            after: created.first.map(IndexPosition::start_of),
+            before: created.last.map(IndexPosition::end_of),
             order: SortOrder::Descending,
-            limit: SCAN_BATCH.min(query.page.fetch_limit()),
+            limit: SCAN_BATCH.min(page.fetch_limit()),
         };
-        let page = query.page.try_map(|id, param| self.position_of(entity_type, id, param))?;
         match page.cursor {
             Cursor::Start => {}
             Cursor::After(position) => {
@@ -86,7 +113,7 @@ impl Tx<'_> {
             let last = batch.last().map(|object| object.position);
             let is_end = batch.len() < range.limit;
             let matches = visit(&batch)?;
-            let Some(last) = last.filter(|_| !is_end && matches <= query.page.limit) else {
+            let Some(last) = last.filter(|_| !is_end && matches <= page.limit) else {
                 return Ok(range.order);
             };
             match range.order {

@@ -123,16 +123,16 @@ impl Tx<'_> {
         Ok(!self.storage.list(index, IndexRange::newest_first(1))?.is_empty())
     }
 
-    /// The position of an object in the lists of clients.
-    pub(super) fn position_of(
+    /// The object that a parameter names, and its position in the lists of clients.
+    pub(super) fn load_with_position<T: Entity>(
         &self,
-        entity_type: &'static str,
         id: &str,
         param: &str,
-    ) -> Result<IndexPosition, Error> {
-        let stored = self.load_stored(entity_type, id, param)?;
-        let CreatedField { created } = deserialize(entity_type, &stored.body)?;
-        Ok(IndexPosition { at: created, seq: stored.seq })
+    ) -> Result<(T, IndexPosition), Error> {
+        let stored = self.load_stored(T::TYPE, id, param)?;
+        let CreatedField { created } = deserialize(T::TYPE, &stored.body)?;
+        let object = deserialize(T::TYPE, &stored.body)?;
+        Ok((object, IndexPosition { at: created, seq: stored.seq }))
     }
 }
 

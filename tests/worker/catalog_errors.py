@@ -32,7 +32,7 @@ declined = {
 OWN_MESSAGES = {"duplicate", "archived", "attached twice", "wrong key"}
 attempts = {
     "unknown in the path": lambda: client.customers.retrieve("cus_none"),
-    "unknown in a parameter": lambda: client.prices.create({"product": "prod_none", "currency": "usd"}),
+    "unknown in a parameter": lambda: client.prices.create({"product": "prod_none", "currency": "usd", "unit_amount": 1}),
     "missing": lambda: features.create({"lookup_key": "x"}),
     "unknown parameter": lambda: features.create({"lookup_key": "x", "name": "x", "colour": "red"}),
     "limit 0": lambda: client.customers.list({"limit": 0}),

@@ -139,6 +139,7 @@ async function createObjects(service) {
     clock,
     customer,
     subscription,
+    payment_method: { id: VALID_CARD },
     endpoint,
     event,
     entitlement,

@@ -27,10 +27,12 @@ JANUARY = 1_800_000_000
 # The kind of object that the id in a path names, by the prefix of the path.
 KINDS_BY_PATH = {
     "/v1/customer/": "customer",
+    "/v1/customers/{customer}/payment_methods/": "payment_method",
     "/v1/customers/": "customer",
     "/v1/entitlements/features/": "feature",
     "/v1/entitlements/active_entitlements/": "entitlement",
     "/v1/events/": "event",
+    "/v1/payment_methods/": "payment_method",
     "/v1/prices/": "price",
     "/v1/products/{product}/features/": "product_feature",
     "/v1/products/": "product",
@@ -101,8 +103,8 @@ def use_existing_ids(case):
     if "id" in case.path_parameters:
         existing = existing_id(kind_of_path(case.operation), case.operation.method == "delete")
         case.path_parameters["id"] = existing or case.path_parameters["id"]
-    if "product" in case.path_parameters:
-        case.path_parameters["product"] = EXISTING.get("product", case.path_parameters["product"])
+    for kind in {"customer", "product"} & case.path_parameters.keys():
+        case.path_parameters[kind] = EXISTING.get(kind, case.path_parameters[kind])
     for members in (case.query, case.body):
         if isinstance(members, dict):
             # Generated values of these are errors, and would prevent tests of the other parameters.
@@ -131,6 +133,8 @@ def make_acceptable(body, name):
         body["id"] = f"{name}-{calls[name]}"
     if isinstance(body.get("product_data"), dict):
         body["product_data"].pop("id", None)
+    if body.get("collection_method") == "send_invoice":
+        body.setdefault("days_until_due", 30)
     # Other requests subscribe to the price, so it must stay active.
     if name == "updatePrice":
         body.pop("active", None)

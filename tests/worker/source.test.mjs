@@ -266,7 +266,7 @@ describe("the requests to Stripe", () => {
     assert.deepEqual(paths, new Set(["entitlements", "customers"]));
     for (const { method, headers, path } of stripe.calls) {
       const { "stripe-version": version, authorization } = headers;
-      assert.deepEqual([method, version, authorization], ["GET", "2026-07-29.dahlia", `Bearer ${stripe.key}`], path);
+      assert.deepEqual([method, version, authorization], ["GET", "2026-10-28.endive", `Bearer ${stripe.key}`], path);
     }
   });
 

@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 
 use super::super::{error::Error, form::Params};
 use crate::catalog::{
-    Tx, objects::api_version::ApiVersion, page::ListQuery, repository::Entity,
+    Tx,
+    objects::api_version::ApiVersion,
+    page::{ListConditions, ListQuery},
+    repository::Entity,
 };
 
 /// The context of one request.
@@ -43,10 +46,10 @@ impl RequestContext<'_> {
         &self,
         indexes: &[String],
         query: &ListQuery,
-        is_match: impl Fn(&T) -> bool,
+        conditions: &ListConditions<'_, T>,
         render: impl FnMut(&T) -> Result<Value, Error>,
     ) -> Result<Value, Error> {
-        let (objects, has_more) = self.tx.list_page(indexes, query, is_match)?;
+        let (objects, has_more) = self.tx.list_page(indexes, query, conditions)?;
         let data: Vec<_> = objects.iter().map(render).collect::<Result<_, _>>()?;
         Ok(self.list_response(&data, has_more))
     }

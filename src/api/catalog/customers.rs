@@ -18,6 +18,7 @@ use crate::catalog::{
         test_clock,
     },
     operations::customers::{self, CustomerPatch},
+    page::ListConditions,
 };
 
 /// The most characters of an email address, by Stripe's documentation.
@@ -52,7 +53,10 @@ pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     context.page_response(
         &[index],
         &page,
-        |_| true,
+        &ListConditions {
+            belongs: &|it: &Customer| it.test_clock == clock,
+            ..ListConditions::default()
+        },
         |customer: &Customer| Ok(customer.to_json(livemode)),
     )
 }

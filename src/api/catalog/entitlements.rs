@@ -14,6 +14,7 @@ use crate::catalog::{
         active_entitlement::{self, StoredEntitlement},
         customer,
     },
+    page::ListConditions,
 };
 
 pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
@@ -48,7 +49,10 @@ fn list_active(
     context.page_response(
         &[index],
         &page,
-        |_| true,
+        &ListConditions {
+            belongs: &|it: &StoredEntitlement| it.customer == customer.id,
+            ..ListConditions::default()
+        },
         |entitlement: &StoredEntitlement| Ok(entitlement.to_json(livemode)),
     )
 }

@@ -14,6 +14,7 @@ use super::{
 use crate::catalog::{
     engine::deliveries,
     objects::event::{self, Event},
+    page::ListConditions,
     repository::Entity as _,
 };
 
@@ -58,9 +59,25 @@ pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     let oldest = Some(event::retention_start(context.tx.now));
     page.created.first = page.created.first.max(oldest);
     let livemode = context.tx.livemode;
-    let is_match =
-        |event: &Event| delivered.is_none_or(|delivered| delivered == event.is_delivered());
-    context.page_response(&indexes, &page, is_match, |event: &Event| Ok(event.to_json(livemode)))
+    let now = context.tx.now;
+    let conditions = ListConditions {
+        belongs: &|event: &Event| {
+            let is_selected = types.is_empty() || types.iter().any(|it| matches(it, &event.r#type));
+            is_selected && !event.is_expired(now)
+        },
+        is_listed: &|event: &Event| {
+            delivered.is_none_or(|delivered| delivered == event.is_delivered())
+        },
+    };
+    context.page_response(&indexes, &page, &conditions, |event| Ok(event.to_json(livemode)))
+}
+
+/// Whether a type pattern selects a type: `customer.*` selects `customer.created`.
+fn matches(pattern: &str, r#type: &str) -> bool {
+    match pattern.strip_suffix(".*") {
+        Some(prefix) => r#type.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.')),
+        None => pattern == r#type,
+    }
 }
 
 /// The prefix of a type pattern before `.*`.

@@ -1,26 +1,36 @@
 //! The `expand` parameter: replaces ids in a response with their objects.
 //!
-//! A path names members, from the response inward. Members along the path are expanded too. In a
-//! list, every element is expanded.
+//! A path names members, from the response inward. Objects along the path are expanded too. In a
+//! list, every element is expanded. Which properties can be expanded is in [`expandable`].
 //!
 //! Specification: <https://docs.stripe.com/api/expanding_objects>.
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::{
     super::error::{Error, excerpt},
     context::deleted_object,
+    expandable::{self, Target},
 };
-use crate::catalog::{
-    Tx,
-    objects::{
-        customer::Customer,
-        feature::Feature,
-        price::Price,
-        product::Product,
-        test_clock::{ClockState, TestClock},
+use crate::{
+    catalog::{
+        Tx,
+        objects::{
+            customer::Customer,
+            feature::Feature,
+            payment_method,
+            price::Price,
+            product::Product,
+            status::Status,
+            subscription::{self, Liveness, Subscription},
+            subscription_json,
+            test_clock::{ClockState, TestClock},
+        },
+        page::{CreatedRange, ListConditions, ListQuery},
+        repository::Entity as _,
     },
-    repository::Entity as _,
+    id::Timestamp,
+    pagination::{Cursor, PageRequest},
 };
 
 /// The most paths in a request. Stripe documents the depth only; this limit bounds the reads.
@@ -28,6 +38,9 @@ const MAX_PATHS: usize = 20;
 
 /// The deepest path, in members, as at Stripe. `data` does not count.
 const MAX_DEPTH: usize = 4;
+
+/// The number of subscriptions in an expanded customer, as at Stripe.
+const SUBSCRIPTIONS_LIMIT: usize = 10;
 
 /// Expands the paths in a rendered response.
 pub(super) fn expand(tx: &Tx<'_>, value: &mut Value, paths: &[String]) -> Result<(), Error> {
@@ -49,44 +62,182 @@ pub(super) fn expand(tx: &Tx<'_>, value: &mut Value, paths: &[String]) -> Result
 
 fn expand_path(tx: &Tx<'_>, value: &mut Value, members: &[&str], path: &str) -> Result<(), Error> {
     let Some((member, rest)) = members.split_first() else { return Ok(()) };
-    // Metadata is the caller's own data, not ids of objects.
-    if *member == "metadata" {
-        return Err(not_expandable(path));
-    }
     match value {
         Value::Array(items) => {
             items.iter_mut().try_for_each(|item| expand_path(tx, item, members, path))
         }
         Value::Object(object) => {
-            let Some(value) = object.get_mut(*member) else { return Err(not_expandable(path)) };
-            if let Value::String(id) = value {
-                *value = load_referenced(tx, member, id)?.ok_or_else(|| not_expandable(path))?;
-            } else if rest.is_empty() && !value.is_null() && value.get("object").is_none() {
-                return Err(not_expandable(path));
+            let object_type = object.get("object").and_then(Value::as_str).unwrap_or_default();
+            if let Some((count, target)) = expandable::find(object_type, members) {
+                let (own, rest) = members.split_at_checked(count).unwrap_or((members, &[]));
+                return expand_property(tx, object, target, own, rest, path);
             }
-            if value.is_null() { Ok(()) } else { expand_path(tx, value, rest, path) }
+            let is_data = object_type == "list" && *member == "data";
+            let embedded = object.get_mut(*member).filter(|embedded| {
+                // Metadata is the caller's own data.
+                is_data || *member != "metadata" && embedded.get("object").is_some()
+            });
+            expand_path(tx, embedded.ok_or_else(|| not_expandable(path))?, rest, path)
         }
         Value::Null => Ok(()),
         Value::Bool(_) | Value::Number(_) | Value::String(_) => Err(not_expandable(path)),
     }
 }
 
-/// Loads the object that a member refers to. `None` if the member is not a reference.
-fn load_referenced(tx: &Tx<'_>, member: &str, id: &str) -> Result<Option<Value>, Error> {
+/// Expands the property `own` of an object, and then `rest` in it.
+fn expand_property(
+    tx: &Tx<'_>,
+    object: &mut Map<String, Value>,
+    target: Target,
+    own: &[&str],
+    rest: &[&str],
+    path: &str,
+) -> Result<(), Error> {
+    // A deleted object has no properties.
+    if object.contains_key("deleted") {
+        return Ok(());
+    }
+    let owner = Owner::new(object);
+    let Some(property) = property_mut(object, own) else { return Ok(()) };
+    match property {
+        Value::String(id) => {
+            if let Some(loaded) = load_referenced(tx, target, id, &owner)? {
+                *property = loaded;
+            }
+        }
+        Value::Null => *property = render_included(tx, target, own, &owner)?,
+        _ => {}
+    }
+    let is_unknown = |r#type| !rest.is_empty() && expandable::find(r#type, rest).is_none();
+    match target {
+        Target::Elsewhere => Ok(()),
+        Target::CurrencyOptions if rest == ["tiers"] => Ok(()),
+        _ if property.is_null() && target.object_type().is_some_and(is_unknown) => {
+            Err(not_expandable(path))
+        }
+        _ => expand_path(tx, property, rest, path),
+    }
+}
+
+/// A property, which becomes `null` if it is absent. `None` if a member before it is `null` or a
+/// list: nothing is there to be expanded.
+fn property_mut<'a>(object: &'a mut Map<String, Value>, path: &[&str]) -> Option<&'a mut Value> {
+    let (name, parents) = path.split_last()?;
+    let mut parent = object;
+    for name in parents {
+        parent = parent.get_mut(*name)?.as_object_mut()?;
+    }
+    Some(parent.entry(*name).or_insert(Value::Null))
+}
+
+/// What an expanded property needs to know of its object.
+struct Owner {
+    id: String,
+    /// The customer that the object is or belongs to.
+    customer: Option<String>,
+    created: Timestamp,
+    /// The amount of a price, as an option of its currency.
+    currency_options: Value,
+}
+
+impl Owner {
+    fn new(object: &Map<String, Value>) -> Self {
+        let string = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+        let id = string(object.get("id")).unwrap_or_default();
+        let customer = match object.get("customer") {
+            Some(Value::Object(customer)) => string(customer.get("id")),
+            Some(customer) => string(Some(customer)),
+            None => Some(id.clone()),
+        };
+        let created = object.get("created").and_then(Value::as_i64).unwrap_or_default();
+        let currency = object.get("currency").and_then(Value::as_str).unwrap_or_default();
+        let names = ["custom_unit_amount", "tax_behavior", "unit_amount", "unit_amount_decimal"];
+        let option: Map<String, Value> =
+            names.iter().filter_map(|name| object.get_key_value(*name)).map(clone_entry).collect();
+        let currency_options = json!({ currency: option });
+        Self { id, customer, created: Timestamp(created), currency_options }
+    }
+}
+
+fn clone_entry((name, value): (&String, &Value)) -> (String, Value) {
+    (name.clone(), value.clone())
+}
+
+/// Loads the object that a property refers to. `None` if the catalog does not have it.
+fn load_referenced(
+    tx: &Tx<'_>,
+    target: Target,
+    id: &str,
+    owner: &Owner,
+) -> Result<Option<Value>, Error> {
     let livemode = tx.livemode;
-    Ok(match member {
-        "customer" => Some(tx.load::<Customer>(id, "expand")?.to_json(livemode)),
-        "default_price" | "price" => Some(tx.load::<Price>(id, "expand")?.to_json(livemode)),
-        "feature" => Some(tx.load::<Feature>(id, "expand")?.to_json(livemode)),
-        "product" => match tx.find::<Product>(id)? {
+    Ok(match target {
+        Target::Customer => Some(tx.load::<Customer>(id, "expand")?.to_json(livemode)),
+        Target::Price => Some(tx.load::<Price>(id, "expand")?.to_json(livemode)),
+        Target::Feature => Some(tx.load::<Feature>(id, "expand")?.to_json(livemode)),
+        Target::PaymentMethod => {
+            let customer = owner.customer.as_deref();
+            Some(payment_method::to_json(id, customer, owner.created, livemode))
+        }
+        Target::Product => match tx.find::<Product>(id)? {
             Some(product) => Some(product.to_json(livemode)),
             None => Some(deleted_object(id, Product::TYPE)),
         },
-        "test_clock" => match tx.find::<TestClock>(id)? {
+        Target::TestClock => match tx.find::<TestClock>(id)? {
             Some(clock) if clock.state != ClockState::Deleted => Some(clock.to_json(livemode)),
             _ => Some(deleted_object(id, "test_helpers.test_clock")),
         },
-        _ => None,
+        Target::Elsewhere
+        | Target::Subscriptions
+        | Target::EmptyList
+        | Target::EmptyMap
+        | Target::Tax
+        | Target::CurrencyOptions => None,
+    })
+}
+
+/// Renders a property that a response has only if it is expanded. `null` for any other property.
+fn render_included(
+    tx: &Tx<'_>,
+    target: Target,
+    own: &[&str],
+    owner: &Owner,
+) -> Result<Value, Error> {
+    let list = |data: Vec<Value>, has_more: bool| {
+        let url = format!("/v1/customers/{}/{}", owner.id, own.concat());
+        json!({ "object": "list", "data": data, "has_more": has_more, "url": url })
+    };
+    Ok(match target {
+        Target::Subscriptions => {
+            let query = ListQuery {
+                page: PageRequest { limit: SUBSCRIPTIONS_LIMIT, cursor: Cursor::Start },
+                created: CreatedRange::default(),
+            };
+            let conditions = ListConditions {
+                is_listed: &|it: &Subscription| it.status != Status::Canceled,
+                ..ListConditions::default()
+            };
+            let index = subscription::customer_index(&owner.id, Liveness::Any);
+            let (subscriptions, has_more) = tx.list_page(&[index], &query, &conditions)?;
+            let rendered = subscriptions.iter().map(|it| subscription_json::to_json(tx, it));
+            list(rendered.collect::<Result<_, _>>()?, has_more)
+        }
+        Target::EmptyList => list(Vec::new(), false),
+        Target::EmptyMap => json!({}),
+        Target::Tax => json!({
+            "automatic_tax": "unrecognized_location",
+            "ip_address": null,
+            "location": null,
+            "provider": "stripe",
+        }),
+        Target::CurrencyOptions => owner.currency_options.clone(),
+        Target::Customer
+        | Target::Feature
+        | Target::PaymentMethod
+        | Target::Price
+        | Target::Product
+        | Target::TestClock
+        | Target::Elsewhere => Value::Null,
     })
 }
 

@@ -24,6 +24,7 @@ use crate::{
             features::{self, FeatureUpdate},
             product_features,
         },
+        page::ListConditions,
     },
     id::LookupKey,
 };
@@ -41,7 +42,10 @@ pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     context.page_response(
         &[index],
         &page,
-        |_| true,
+        &ListConditions {
+            belongs: &|it: &Feature| lookup_key.as_ref().is_none_or(|key| it.lookup_key == *key),
+            ..ListConditions::default()
+        },
         |feature: &Feature| Ok(feature.to_json(livemode)),
     )
 }
@@ -83,7 +87,10 @@ pub(super) fn list_for_product(context: &mut RequestContext<'_>) -> Result<Value
     context.page_response(
         &[index],
         &page,
-        |_| true,
+        &ListConditions {
+            belongs: &|it: &ProductFeature| it.product == product.id,
+            ..ListConditions::default()
+        },
         |product_feature| to_json(context, product_feature),
     )
 }

@@ -5,12 +5,14 @@
 //! | `context`             | the context of a request                                       |
 //! | `params`              | parameters of Stripe's types                                   |
 //! | `price_params` · `product_params` | parameters of prices and products                  |
-//! | `expand`              | the `expand` parameter                                         |
+//! | `expand` · `expandable` | the `expand` parameter · the properties that it accepts      |
 //! | `features` · `products` · `prices` | handlers of the product catalog                   |
 //! | `customers` · `subscriptions` · `subscription_items` | handlers of customers and what they bought |
+//! | `payment_methods`     | handlers of payment methods                                    |
 //! | `entitlements`        | handlers of active entitlements                                |
 //! | `test_clocks`         | handlers of test clocks                                        |
 //! | `events` · `webhook_endpoints` | handlers of events and their delivery                 |
+//! | `endpoint_url`        | the target URL of a webhook endpoint                           |
 //!
 //! The edge checks the key and forwards the request with `forward()`. The catalog object runs it
 //! with [`handle()`] in one transaction: a rejected request changes nothing. The rules are in
@@ -20,11 +22,14 @@
 
 mod context;
 mod customers;
+mod endpoint_url;
 mod entitlements;
 mod events;
 mod expand;
+mod expandable;
 mod features;
 mod params;
+mod payment_methods;
 mod price_params;
 mod prices;
 mod product_params;
@@ -118,6 +123,17 @@ pub(super) const ROUTES: &[Route<CatalogHandler>] = &[
     route(Method::GET, "/v1/customers/{id}", customers::retrieve),
     route(Method::POST, "/v1/customers/{id}", customers::update),
     route(Method::DELETE, "/v1/customers/{id}", customers::delete),
+    route(Method::GET, "/v1/customers/{id}/payment_methods", payment_methods::list_for_customer),
+    route(
+        Method::GET,
+        "/v1/customers/{customer}/payment_methods/{id}",
+        payment_methods::retrieve_for_customer,
+    ),
+    route(Method::GET, "/v1/customers/{id}/sources", payment_methods::list_none),
+    route(Method::GET, "/v1/customers/{id}/subscriptions", subscriptions::list_for_customer),
+    route(Method::GET, "/v1/customers/{id}/tax_ids", payment_methods::list_none),
+    route(Method::GET, "/v1/payment_methods", payment_methods::list),
+    route(Method::GET, "/v1/payment_methods/{id}", payment_methods::retrieve),
     route(Method::GET, "/v1/subscriptions", subscriptions::list),
     route(Method::POST, "/v1/subscriptions", subscriptions::create),
     route(Method::GET, "/v1/subscriptions/{id}", subscriptions::retrieve),
@@ -307,12 +323,7 @@ fn fingerprint(path: &str, params: &Params) -> String {
     hex::encode(hash.finalize())
 }
 
-fn build_response(
-    status: StatusCode,
-    body: String,
-    key: Option<&str>,
-    version: &str,
-) -> Response {
+fn build_response(status: StatusCode, body: String, key: Option<&str>, version: &str) -> Response {
     let mut response = with_version(raw_json_response(status, body.into_bytes()), version);
     if let Some(Ok(key)) = key.map(HeaderValue::from_str) {
         response.headers_mut().insert(IDEMPOTENCY_KEY, key);

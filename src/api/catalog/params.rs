@@ -258,6 +258,13 @@ impl Params {
         Ok(Some(Json::Object(members)))
     }
 
+    /// Gives a parameter another name.
+    pub(super) fn rename(&mut self, from: &str, to: &str) {
+        for (name, _) in self.remaining.iter_mut().filter(|(name, _)| name == from) {
+            to.clone_into(name);
+        }
+    }
+
     /// Takes parameters and ignores them.
     pub(super) fn ignore(&mut self, names: &[&str]) {
         for name in names {

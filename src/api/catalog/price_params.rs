@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{
     super::{
         error::{Error, excerpt},
-        form::Params,
+        form::{Params, is_all_digits},
     },
     params::{MAX_STRING_LEN, Passthrough},
 };
@@ -31,16 +31,15 @@ const MAX_AMOUNT: u64 = 999_999_999_999;
 pub(super) const PASSTHROUGH: [Passthrough; 2] =
     [Passthrough::String("nickname"), Passthrough::String("tax_behavior")];
 
+/// The most decimal places of an amount, by Stripe's documentation.
+const MAX_DECIMAL_PLACES: usize = 12;
+
+/// The most digits before the decimal point: those of [`MAX_AMOUNT`].
+const MAX_INTEGER_DIGITS: usize = 12;
+
 /// Parameters that only affect payments: accepted and ignored.
-const IGNORED_PARAMS: [&str; 7] = [
-    "billing_scheme",
-    "currency_options",
-    "custom_unit_amount",
-    "tiers",
-    "tiers_mode",
-    "transform_quantity",
-    "unit_amount_decimal",
-];
+const IGNORED_PARAMS: [&str; 5] =
+    ["currency_options", "custom_unit_amount", "tiers", "tiers_mode", "transform_quantity"];
 
 pub(super) const INTERVALS: [(&str, Interval); 4] = [
     ("day", Interval::Day),
@@ -57,6 +56,10 @@ pub(super) fn parse_inline(mut params: Params, product: String) -> Result<NewPri
 }
 
 pub(super) fn parse(params: &mut Params, product: String) -> Result<NewPrice, Error> {
+    let schemes = [("per_unit", false), ("tiered", true)];
+    let is_tiered = params.one_of("billing_scheme", &schemes)?.unwrap_or(false);
+    // The amount of such a price is in its tiers, or the customer chooses it.
+    let needs_amount = !is_tiered && !params.contains("custom_unit_amount");
     params.ignore(&IGNORED_PARAMS);
     let currency = params.required_non_empty("currency", MAX_STRING_LEN)?.to_ascii_lowercase();
     if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_lowercase()) {
@@ -69,18 +72,83 @@ pub(super) fn parse(params: &mut Params, product: String) -> Result<NewPrice, Er
             ),
         ));
     }
-    let unit_amount = params.take_integer("unit_amount", 0..=MAX_AMOUNT)?;
     let recurring = params.object("recurring")?.map(parse_recurring).transpose()?;
-    let passthrough: Map<String, Value> = params.passthrough(&PASSTHROUGH)?;
+    let amount = parse_amount(params)?;
+    if amount.is_none() && needs_amount {
+        return Err(Error::parameter(
+            params.qualified("unit_amount"),
+            "parameter_missing",
+            "Prices require an `unit_amount` or `unit_amount_decimal` parameter to be set.",
+        ));
+    }
+    let mut passthrough: Map<String, Value> = params.passthrough(&PASSTHROUGH)?;
+    let unit_amount = match amount {
+        Some(Amount::Integer(amount)) => Some(amount),
+        Some(Amount::Decimal(amount)) => {
+            passthrough.insert("unit_amount_decimal".to_owned(), amount.into());
+            None
+        }
+        None => None,
+    };
     Ok(NewPrice {
         active: params.optional_bool("active")?,
         product,
         currency,
-        unit_amount: unit_amount.and_then(|amount| i64::try_from(amount).ok()),
+        unit_amount,
         recurring,
         lookup_key: parse_lookup_key(params)?,
         metadata: params.metadata()?,
         passthrough,
+    })
+}
+
+/// The amount of a price, in the smallest unit of its currency.
+enum Amount {
+    Integer(i64),
+    /// An amount with decimal places.
+    Decimal(String),
+}
+
+/// Takes `unit_amount` or `unit_amount_decimal`.
+fn parse_amount(params: &mut Params) -> Result<Option<Amount>, Error> {
+    let integer = params.take_integer("unit_amount", 0..=MAX_AMOUNT)?;
+    let decimal = params.take_string("unit_amount_decimal")?;
+    let error = |code, message| {
+        Err(Error::parameter(params.qualified("unit_amount_decimal"), code, message))
+    };
+    match (integer, decimal) {
+        (Some(_), Some(_)) => error(
+            "parameters_exclusive",
+            "You may only specify one of these parameters: unit_amount, unit_amount_decimal."
+                .to_owned(),
+        ),
+        (None, None) => Ok(None),
+        (Some(amount), None) => Ok(i64::try_from(amount).ok().map(Amount::Integer)),
+        (None, Some(decimal)) => match parse_decimal(&decimal) {
+            Some(amount) => Ok(Some(amount)),
+            None => error(
+                "parameter_invalid",
+                format!(
+                    "Invalid decimal: {decimal}; must be a positive number with at most \
+                     {MAX_DECIMAL_PLACES} decimal places."
+                ),
+            ),
+        },
+    }
+}
+
+fn parse_decimal(decimal: &str) -> Option<Amount> {
+    let (integer, places) = decimal.split_once('.').unwrap_or((decimal, "0"));
+    let is_valid = is_all_digits(integer)
+        && is_all_digits(places)
+        && integer.len() <= MAX_INTEGER_DIGITS
+        && places.len() <= MAX_DECIMAL_PLACES;
+    let integer: i64 = integer.parse().ok().filter(|_| is_valid)?;
+    let places = places.trim_end_matches('0');
+    Some(if places.is_empty() {
+        Amount::Integer(integer)
+    } else {
+        Amount::Decimal(format!("{integer}.{places}"))
     })
 }
 

@@ -11,6 +11,7 @@ use super::{
 use crate::catalog::{
     objects::price::{self, Price, PriceFilter},
     operations::prices::{self, PriceUpdate},
+    page::ListConditions,
 };
 
 /// The most lookup keys in the filter of a list, by Stripe's documentation.
@@ -36,7 +37,7 @@ pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
         let message = format!("You can ask for at most {MAX_LOOKUP_KEYS} lookup keys at once.");
         return Err(Error::parameter("lookup_keys", "parameter_invalid", message));
     }
-    let is_match = |price: &Price| {
+    let belongs = |price: &Price| {
         let cycle = price.recurring.as_ref();
         product.as_ref().is_none_or(|product| price.product == *product)
             && currency.as_ref().is_none_or(|currency| price.currency == *currency)
@@ -60,7 +61,8 @@ pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
         indexes.push(price::index(filter));
     }
     let livemode = context.tx.livemode;
-    context.page_response(&indexes, &page, is_match, |price: &Price| Ok(price.to_json(livemode)))
+    let conditions = ListConditions { belongs: &belongs, ..ListConditions::default() };
+    context.page_response(&indexes, &page, &conditions, |price| Ok(price.to_json(livemode)))
 }
 
 pub(super) fn create(context: &mut RequestContext<'_>) -> Result<Value, Error> {

@@ -16,6 +16,7 @@ use crate::catalog::{
         prices,
         products::{self, ProductUpdate},
     },
+    page::ListConditions,
 };
 
 pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
@@ -27,20 +28,23 @@ pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     let page = context.params.list_query_with_created()?;
     context.reject_unknown()?;
     let livemode = context.tx.livemode;
-    let is_match = |product: &Product| {
+    let is_listed = |product: &Product| {
         let member = |name| product.passthrough.get(name);
-        (ids.is_empty() || ids.contains(&product.id))
-            && url.as_deref().is_none_or(|url| member("url").and_then(Value::as_str) == Some(url))
+        url.as_deref().is_none_or(|url| member("url").and_then(Value::as_str) == Some(url))
             && shippable.is_none_or(|flag| {
                 member("shippable").and_then(Value::as_bool).unwrap_or(false) == flag
             })
     };
+    let conditions = ListConditions {
+        belongs: &|product: &Product| ids.is_empty() || ids.contains(&product.id),
+        is_listed: &is_listed,
+    };
     let index = product::index(active).to_owned();
-    context
-        .page_response(&[index], &page, is_match, |product: &Product| Ok(product.to_json(livemode)))
+    context.page_response(&[index], &page, &conditions, |product| Ok(product.to_json(livemode)))
 }
 
 pub(super) fn create(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    rename_features(context);
     let new = product_params::parse(&mut context.params)?;
     let price = context.params.object("default_price_data")?;
     let mut price =
@@ -63,6 +67,7 @@ pub(super) fn retrieve(context: &mut RequestContext<'_>) -> Result<Value, Error>
 }
 
 pub(super) fn update(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    rename_features(context);
     let params = &mut context.params;
     params.ignore(&product_params::IGNORED_PARAMS);
     let update = ProductUpdate {
@@ -81,4 +86,11 @@ pub(super) fn delete(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     context.reject_unknown()?;
     products::delete(&context.tx, context.id())?;
     Ok(deleted_object(context.id(), "product"))
+}
+
+/// Renames the parameter that older versions of Stripe's API have for `marketing_features`.
+fn rename_features(context: &mut RequestContext<'_>) {
+    if context.version.names_marketing_features_features() {
+        context.params.rename("features", "marketing_features");
+    }
 }

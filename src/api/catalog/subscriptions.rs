@@ -27,10 +27,10 @@ use crate::{
         },
         operations::subscriptions::{
             cancel,
-            create::{self, MAX_TRIAL_DAYS, NewSubscription, PaymentBehavior, Trial},
+            create::{self, CancelAt, MAX_TRIAL_DAYS, NewSubscription, PaymentBehavior, Trial},
             update::{self, Patch, SubscriptionUpdate, When},
         },
-        page::CreatedRange,
+        page::{CreatedRange, ListConditions},
     },
     id::Timestamp,
 };
@@ -85,9 +85,18 @@ impl StatusFilter {
 }
 
 pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    let customer = context.params.non_empty("customer", MAX_STRING_LEN)?;
+    list_of(context, customer)
+}
+
+pub(super) fn list_for_customer(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    let customer = customer::load_existing(&context.tx, context.id(), "id")?;
+    list_of(context, Some(customer.id))
+}
+
+fn list_of(context: &mut RequestContext<'_>, customer: Option<String>) -> Result<Value, Error> {
     let params = &mut context.params;
     params.ignore(&["automatic_tax"]);
-    let customer = params.non_empty("customer", MAX_STRING_LEN)?;
     let price = params.non_empty("price", MAX_STRING_LEN)?;
     let clock = params.non_empty("test_clock", MAX_STRING_LEN)?;
     let collection_method = params.non_empty("collection_method", MAX_STRING_LEN)?;
@@ -115,10 +124,13 @@ pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
                 .collect()
         }
     };
-    let is_match = |it: &Subscription| {
+    let belongs = |it: &Subscription| match &customer {
+        Some(customer) => it.customer == *customer && (clock.is_none() || it.test_clock == clock),
+        None => it.test_clock == clock,
+    };
+    let is_listed = |it: &Subscription| {
         filter.matches(it.status)
             && price.as_ref().is_none_or(|price| it.items.iter().any(|item| item.price == *price))
-            && clock.as_ref().is_none_or(|clock| it.test_clock.as_ref() == Some(clock))
             && is_within(start_range, it.period.start)
             && is_within(end_range, it.period.end)
             && collection_method.as_deref().is_none_or(|expected| {
@@ -126,9 +138,9 @@ pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
                 method.unwrap_or("charge_automatically") == expected
             })
     };
-    context.page_response(&indexes, &page, is_match, |it: &Subscription| {
-        Ok(subscription_json::to_json(tx, it)?)
-    })
+    let conditions = ListConditions { belongs: &belongs, is_listed: &is_listed };
+    context
+        .page_response(&indexes, &page, &conditions, |it| Ok(subscription_json::to_json(tx, it)?))
 }
 
 fn is_within(bounds: CreatedRange, time: Timestamp) -> bool {
@@ -154,7 +166,7 @@ pub(super) fn create(context: &mut RequestContext<'_>) -> Result<Value, Error> {
         items: Vec::new(),
         trial,
         billing_cycle_anchor: params.timestamp("billing_cycle_anchor")?,
-        cancel_at: params.timestamp("cancel_at")?,
+        cancel_at: parse_cancel_at(params)?,
         cancel_at_period_end: params.take_flag("cancel_at_period_end")?,
         payment_method: parse_payment_method(params)?,
         payment_behavior: payment_behavior.unwrap_or_default(),
@@ -191,7 +203,7 @@ pub(super) fn update(context: &mut RequestContext<'_>) -> Result<Value, Error> {
         items: Vec::new(),
         trial_end: parse_when(params, "trial_end")?,
         reset_cycle: params.one_of("billing_cycle_anchor", &anchors)?.unwrap_or(false),
-        cancel_at: parse_timestamp_patch(params, "cancel_at")?,
+        cancel_at: parse_cancel_at_patch(params)?,
         cancel_at_period_end: params.optional_bool("cancel_at_period_end")?,
         payment_method: parse_payment_method(params)?,
         missing_payment_method: parse_missing_payment_method(params)?,
@@ -263,16 +275,29 @@ fn parse_when(params: &mut Params, name: &str) -> Result<Option<When>, Error> {
     Ok(params.timestamp(name)?.map(When::At))
 }
 
-/// Takes a timestamp. An empty value clears the member.
-fn parse_timestamp_patch(
-    params: &mut Params,
-    name: &str,
-) -> Result<Option<Patch<Timestamp>>, Error> {
-    if params.has_value(name, "") {
-        params.take_value(name);
+/// Takes `cancel_at`: a timestamp, or the end of the first or of the last period.
+fn parse_cancel_at(params: &mut Params) -> Result<Option<CancelAt>, Error> {
+    for (literal, at) in [
+        ("min_period_end", CancelAt::MinPeriodEnd),
+        ("max_period_end", CancelAt::MaxPeriodEnd),
+        // Every item is billed until its period ends.
+        ("max_billed_until", CancelAt::MaxPeriodEnd),
+    ] {
+        if params.has_value("cancel_at", literal) {
+            params.take_value("cancel_at");
+            return Ok(Some(at));
+        }
+    }
+    Ok(params.timestamp("cancel_at")?.map(CancelAt::Time))
+}
+
+/// Takes `cancel_at`. An empty value removes the cancellation.
+fn parse_cancel_at_patch(params: &mut Params) -> Result<Option<Patch<CancelAt>>, Error> {
+    if params.has_value("cancel_at", "") {
+        params.take_value("cancel_at");
         return Ok(Some(Patch::Clear));
     }
-    Ok(params.timestamp(name)?.map(Patch::Set))
+    Ok(parse_cancel_at(params)?.map(Patch::Set))
 }
 
 fn parse_payment_method(params: &mut Params) -> Result<Option<String>, Error> {

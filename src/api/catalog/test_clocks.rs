@@ -12,6 +12,7 @@ use crate::{
     catalog::{
         objects::test_clock::{self, TestClock},
         operations::test_clocks,
+        page::ListConditions,
     },
     id::Livemode,
 };
@@ -25,12 +26,9 @@ pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     context.reject_unknown()?;
     let livemode = context.tx.livemode;
     let index = test_clock::INDEX.to_owned();
-    context.page_response(
-        &[index],
-        &page,
-        |_| true,
-        |clock: &TestClock| Ok(clock.to_json(livemode)),
-    )
+    context.page_response(&[index], &page, &ListConditions::default(), |clock: &TestClock| {
+        Ok(clock.to_json(livemode))
+    })
 }
 
 pub(super) fn create(context: &mut RequestContext<'_>) -> Result<Value, Error> {

@@ -5,9 +5,6 @@
 //!
 //! Specification: <https://docs.stripe.com/api/webhook_endpoints>.
 
-use core::net::Ipv4Addr;
-
-use http::Uri;
 use serde_json::Value;
 
 use super::{
@@ -16,19 +13,19 @@ use super::{
         form::Params,
     },
     context::{RequestContext, deleted_object},
+    endpoint_url::parse_url,
     params::MAX_STRING_LEN,
 };
-use crate::{
-    catalog::{
-        objects::{
-            delivery_attempt::{self, DeliveryAttempt},
-            webhook_endpoint::{self, WebhookEndpoint},
-        },
-        operations::webhook_endpoints::{
-            self, MAX_SECRET_OVERLAP, NewWebhookEndpoint, WebhookEndpointUpdate,
-        },
+use crate::catalog::{
+    objects::{
+        api_version::ApiVersion,
+        delivery_attempt::{self, DeliveryAttempt},
+        webhook_endpoint::{self, WebhookEndpoint},
     },
-    id::Livemode,
+    operations::webhook_endpoints::{
+        self, MAX_SECRET_OVERLAP, NewWebhookEndpoint, WebhookEndpointUpdate,
+    },
+    page::ListConditions,
 };
 
 /// The most event types of one endpoint. There are fewer types than that.
@@ -42,7 +39,7 @@ pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     context.page_response(
         &[index],
         &page,
-        |_| true,
+        &ListConditions::default(),
         |endpoint: &WebhookEndpoint| Ok(endpoint.to_json(livemode)),
     )
 }
@@ -71,7 +68,7 @@ pub(super) fn create(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     let new = NewWebhookEndpoint {
         url,
         enabled_events: events,
-        api_version: params.non_empty("api_version", MAX_STRING_LEN)?,
+        api_version: parse_api_version(params)?,
         description: params.non_empty("description", MAX_STRING_LEN)?,
         metadata: params.metadata()?,
         secret,
@@ -126,43 +123,19 @@ pub(super) fn list_deliveries(context: &mut RequestContext<'_>) -> Result<Value,
     context.page_response(
         &[index],
         &page,
-        |_| true,
+        &ListConditions {
+            belongs: &|it: &DeliveryAttempt| it.endpoint == endpoint.id,
+            ..ListConditions::default()
+        },
         |attempt: &DeliveryAttempt| Ok(attempt.to_json()),
     )
 }
 
-/// Takes the target URL. Events contain customer data, so that live mode requires HTTPS.
-fn parse_url(params: &mut Params, livemode: Livemode) -> Result<Option<String>, Error> {
-    let Some(url) = params.non_empty("url", MAX_STRING_LEN)? else { return Ok(None) };
-    let invalid = |message: &str| Err(Error::parameter("url", "url_invalid", message));
-    let Ok(uri) = url.parse::<Uri>() else {
-        return invalid("Invalid URL: a complete one begins with https://.");
-    };
-    let Some(authority) = uri.authority() else {
-        return invalid("Invalid URL: a complete one begins with https://.");
-    };
-    let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
-    let is_port_valid =
-        port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
-    // A host that ends in a number must be an IPv4 address:
-    // https://url.spec.whatwg.org/#concept-host-parser
-    let host = authority.host();
-    let last_label = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
-    let is_number = !last_label.is_empty() && last_label.bytes().all(|byte| byte.is_ascii_digit());
-    let is_host_valid = !host.is_empty() && (!is_number || host.parse::<Ipv4Addr>().is_ok());
-    if authority.as_str().contains('@') {
-        return invalid("Invalid URL: it must not contain a user name or a password.");
-    }
-    if !is_port_valid || !is_host_valid {
-        return invalid("Invalid URL: the host or the port is not valid.");
-    }
-    match (uri.scheme_str(), livemode) {
-        (Some("https"), _) | (Some("http"), Livemode::Test) => Ok(Some(url)),
-        (Some("http"), Livemode::Live) => {
-            invalid("Invalid URL: in live mode it begins with https://.")
-        }
-        _ => invalid("Invalid URL: it begins with https://, or in test mode with http://."),
-    }
+/// Takes the version of Stripe's API of the endpoint's events.
+fn parse_api_version(params: &mut Params) -> Result<Option<ApiVersion>, Error> {
+    let Some(version) = params.non_empty("api_version", MAX_STRING_LEN)? else { return Ok(None) };
+    let parsed = ApiVersion::parse(&version);
+    parsed.map(Some).ok_or_else(|| Error::invalid_api_version(&version).with_param("api_version"))
 }
 
 fn parse_enabled_events(params: &mut Params) -> Result<Option<Vec<String>>, Error> {

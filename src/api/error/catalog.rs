@@ -71,6 +71,7 @@ impl From<catalog::Error> for Error {
             catalog::Error::AlreadyExists { param, .. } => {
                 Self::parameter(param, "resource_already_exists", message)
             }
+            catalog::Error::MissingParameter { param } => Self::missing_param(param),
             catalog::Error::InvalidParameter { param, .. } => {
                 Self::parameter(param, "parameter_invalid", message)
             }

@@ -19,11 +19,11 @@ use std::ops::RangeInclusive;
 
 use http::header;
 
+#[cfg(feature = "catalog")]
+pub(super) use self::value::write_canonical;
 use self::value::{
     MAX_DEPTH, MAX_PARAMS, from_json_value, insert, parse_name, strings_in_order, too_many_params,
 };
-#[cfg(feature = "catalog")]
-pub(super) use self::value::write_canonical;
 pub(super) use self::value::{ParamValue, in_index_order, is_all_digits};
 use super::{
     app::{Request, header_str},
@@ -273,11 +273,7 @@ pub(super) enum OneOrMany {
 
 /// Writes a parameter as Stripe's SDKs do: with indexed arrays.
 #[cfg(any(feature = "catalog", test))]
-fn write_form(
-    name: &str,
-    value: &ParamValue,
-    form: &mut form_urlencoded::Serializer<'_, String>,
-) {
+fn write_form(name: &str, value: &ParamValue, form: &mut form_urlencoded::Serializer<'_, String>) {
     match value {
         ParamValue::String(value) => {
             form.append_pair(name, value);

@@ -15,12 +15,11 @@
 //!
 //! Specification: <https://docs.stripe.com/webhooks#retries>.
 
-use serde_json::Value;
-
 use crate::{
     catalog::{
         error::Error,
         objects::{
+            api_version::ApiVersion,
             calendar::SECONDS_PER_DAY,
             delivery::{self, Delivery},
             delivery_attempt::{self, DeliveryAttempt},
@@ -133,11 +132,9 @@ pub fn lease_due(
         };
         let leased = Delivery { due: tx.now.saturating_add(LEASE), ..delivery.clone() };
         tx.update(&delivery, &leased)?;
-        let mut rendered = event.to_json(tx.livemode);
-        if let (Some(version), Value::Object(members)) = (&endpoint.api_version, &mut rendered) {
-            members.insert("api_version".to_owned(), version.clone().into());
-        }
-        let body = json::to_string(&rendered);
+        let version = endpoint.api_version.as_deref().and_then(ApiVersion::parse);
+        let version = version.unwrap_or_else(ApiVersion::latest);
+        let body = json::to_string(&event.to_json_as(tx.livemode, &version));
         let signature = endpoint.sign(&body, tx.now);
         let WebhookEndpoint { id, url, .. } = endpoint;
         requests.push(WebhookRequest { delivery: delivery.id, endpoint: id, url, body, signature });
@@ -246,6 +243,8 @@ pub(super) fn backoff(attempts: u32, random: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::{
         catalog::{

@@ -2,13 +2,14 @@
 //!
 //! Both are stored in the transaction of the change. [`deliveries`](super::deliveries) sends them.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::catalog::{
     error::Error,
     objects::{
         delivery::Delivery,
         event::{self, EVENT_RETENTION, Event, EventType},
+        json::previous_attributes,
         webhook_endpoint::{self, WebhookEndpoint},
     },
     tx::{RequestInfo, Tx},
@@ -70,71 +71,5 @@ pub(crate) fn emit_update(
     match previous_attributes(previous, &current) {
         None => Ok(()),
         changed => emit(tx, event_type, current, changed),
-    }
-}
-
-/// Stripe's `previous_attributes`: what differs in nested objects, and every other changed member
-/// whole. `None` if nothing changed.
-fn previous_attributes(previous: &Value, current: &Value) -> Option<Value> {
-    let (Value::Object(previous), Value::Object(current)) = (previous, current) else {
-        return (previous != current).then(|| previous.clone());
-    };
-    let mut changed = Map::new();
-    for (name, value) in previous {
-        let difference = match current.get(name) {
-            Some(current) => previous_attributes(value, current),
-            None => Some(value.clone()),
-        };
-        changed.extend(difference.map(|value| (name.clone(), value)));
-    }
-    let added = current.keys().filter(|name| !previous.contains_key(*name));
-    changed.extend(added.map(|name| (name.clone(), Value::Null)));
-    (!changed.is_empty()).then_some(Value::Object(changed))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn previous_attributes_contain_only_what_differs() {
-        for (why, previous, current, expected) in [
-            ("no change", json!({"a": 1}), json!({"a": 1}), None),
-            ("a value", json!({"a": 1, "b": 2}), json!({"a": 3, "b": 2}), Some(json!({"a": 1}))),
-            (
-                "a metadata value",
-                json!({"m": {"x": "1", "y": "2"}}),
-                json!({"m": {"x": "3", "y": "2"}}),
-                Some(json!({"m": {"x": "1"}})),
-            ),
-            (
-                "a new metadata key",
-                json!({"m": {}}),
-                json!({"m": {"x": "1"}}),
-                Some(json!({"m": {"x": null}})),
-            ),
-            (
-                "a removed metadata key",
-                json!({"m": {"x": "1"}}),
-                json!({"m": {}}),
-                Some(json!({"m": {"x": "1"}})),
-            ),
-            (
-                "an array, whole",
-                json!({"a": [1, 2]}),
-                json!({"a": [1, 3]}),
-                Some(json!({"a": [1, 2]})),
-            ),
-            (
-                "a member that becomes an object",
-                json!({"a": null}),
-                json!({"a": {"b": 1}}),
-                Some(json!({"a": null})),
-            ),
-        ] {
-            assert_eq!(previous_attributes(&previous, &current), expected, "{why}");
-        }
     }
 }

@@ -66,7 +66,13 @@ pub(crate) fn apply(
             if before.status != Status::Unpaid {
                 after.apply_charge(payments::try_charge(tx, before)?, at);
             }
-            snapshot_features(tx, &mut after.items)?;
+            let renewed: Vec<bool> =
+                after.items.iter().map(|item| after.begins_item_period(item)).collect();
+            for (item, is_renewed) in after.items.iter_mut().zip(renewed) {
+                if is_renewed {
+                    snapshot_features(tx, std::slice::from_mut(item))?;
+                }
+            }
         }
     }
     if after.status == Status::Canceled {

@@ -17,7 +17,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::source::API_VERSION;
+use crate::{
+    catalog::objects::json::{previous_attributes, restore_previous},
+    source::API_VERSION,
+};
 
 /// The version of the objects as the catalog renders them.
 pub(crate) const LATEST: &str = API_VERSION;
@@ -77,6 +80,20 @@ impl ApiVersion {
         // The latest of the changes. Most clients have a newer version.
         if self.is_before(ITEM_PERIODS) {
             self.convert_older(rendered);
+        }
+    }
+
+    /// Rewrites the object of an event and its `previous_attributes` as this version renders them.
+    pub(crate) fn convert_change(&self, object: &mut Value, attributes: &mut Option<Value>) {
+        if !self.is_before(ITEM_PERIODS) {
+            return;
+        }
+        let mut previous = object.clone();
+        self.convert_older(object);
+        if let Some(attributes) = attributes {
+            restore_previous(&mut previous, attributes);
+            self.convert_older(&mut previous);
+            *attributes = previous_attributes(&previous, object).unwrap_or_default();
         }
     }
 

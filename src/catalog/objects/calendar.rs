@@ -51,14 +51,29 @@ impl BillingCycle {
 
     /// The first end of a period after `time`, with periods counted from `anchor`.
     pub(crate) fn next_after(self, anchor: Timestamp, time: Timestamp) -> Timestamp {
-        // The estimate is never too late; the loop corrects it.
+        self.bounds_around(anchor, time).1
+    }
+
+    /// The start and the end of the period that contains `time`, with periods counted from `anchor`.
+    pub(crate) fn bounds_around(
+        self,
+        anchor: Timestamp,
+        time: Timestamp,
+    ) -> (Timestamp, Timestamp) {
+        // An estimate, which the loops correct.
         let mut n = time.seconds_since(anchor).div_euclid(self.max_seconds()).saturating_sub(1);
+        let mut start = self.nth_end(anchor, n);
+        while start > time {
+            n = n.saturating_sub(1);
+            start = self.nth_end(anchor, n);
+        }
         loop {
+            n = n.saturating_add(1);
             let end = self.nth_end(anchor, n);
             if end > time {
-                return end;
+                return (start, end);
             }
-            n = n.saturating_add(1);
+            start = end;
         }
     }
 
@@ -178,13 +193,16 @@ mod tests {
                 0,
                 136_000,
             ),
+            ("a time forty years earlier", monthly(1), 1_675_123_200, 412_819_200, 415_238_400),
             ("a time forty years later", monthly(1), 1_675_123_200, 2_937_427_200, 2_939_846_400),
         ] {
-            assert_eq!(
-                cycle.next_after(Timestamp(anchor), Timestamp(time)),
-                Timestamp(end),
-                "{why}"
-            );
+            let (anchor, time) = (Timestamp(anchor), Timestamp(time));
+            assert_eq!(cycle.next_after(anchor, time), Timestamp(end), "{why}");
+            let (start, _) = cycle.bounds_around(anchor, time);
+            assert!(start <= time, "{why}");
+            let before = Timestamp(start.0 - 1);
+            assert_eq!(cycle.bounds_around(anchor, start), (start, Timestamp(end)), "{why}");
+            assert_eq!(cycle.next_after(anchor, before), start, "{why}");
         }
     }
 }

@@ -49,7 +49,11 @@ impl Entity for Customer {
             return Vec::new();
         }
         let (clock, email) = (self.test_clock.as_deref(), self.email.as_deref());
-        let indexes = [Some(index(clock, None)), email.map(|email| index(clock, Some(email)))];
+        let indexes = [
+            Some(index(clock, None)),
+            email.map(|email| index(clock, Some(email))),
+            self.payment_method.as_deref().map(payment_method_index),
+        ];
         indexes.into_iter().flatten().map(|index| IndexEntry::new(index, self.created)).collect()
     }
 }
@@ -61,6 +65,11 @@ pub(crate) fn index(clock: Option<&str>, email: Option<&str>) -> String {
         None => format!("customers clock={clock}"),
         Some(email) => format!("customers clock={clock} email={email}"),
     }
+}
+
+/// The index of the customers with a payment method.
+pub(crate) fn payment_method_index(method: &str) -> String {
+    format!("customers payment_method={method}")
 }
 
 impl Customer {

@@ -1,6 +1,7 @@
 //! An event: one change, retained for thirty days and delivered to the webhook endpoints.
 //!
-//! An event is rendered once, when it happens. It is dated by the real clock, on test clocks too,
+//! An event is rendered once, when it happens, in the latest version of Stripe's API. A delivery
+//! converts it to the version of its endpoint. It is dated by the real clock, on test clocks too,
 //! because receivers order events by this date. As at Stripe, features and product features have no
 //! events.
 //!
@@ -10,10 +11,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    catalog::{objects::calendar::SECONDS_PER_DAY, repository::Entity, storage::IndexEntry},
+    catalog::{
+        objects::{api_version::ApiVersion, calendar::SECONDS_PER_DAY},
+        repository::Entity,
+        storage::IndexEntry,
+    },
     id::{Livemode, Timestamp},
     json::json_type,
-    source::API_VERSION,
     webhook::stripe::{CUSTOMER_DELETED_EVENT, SUMMARY_EVENT},
 };
 
@@ -121,16 +125,23 @@ pub(crate) fn type_index(r#type: &str) -> String {
 }
 
 impl Event {
-    /// Stripe's JSON.
+    /// Stripe's JSON, in the version in which events are listed.
     pub(crate) fn to_json(&self, livemode: Livemode) -> Value {
-        let mut data = json!({ "object": self.object });
-        if let (Some(previous), Value::Object(data)) = (&self.previous_attributes, &mut data) {
-            data.insert("previous_attributes".to_owned(), previous.clone());
+        self.to_json_as(livemode, &ApiVersion::latest())
+    }
+
+    /// Stripe's JSON, in the version of an endpoint.
+    pub(crate) fn to_json_as(&self, livemode: Livemode, version: &ApiVersion) -> Value {
+        let (mut object, mut previous) = (self.object.clone(), self.previous_attributes.clone());
+        version.convert_change(&mut object, &mut previous);
+        let mut data = json!({ "object": object });
+        if let (Some(previous), Value::Object(data)) = (previous, &mut data) {
+            data.insert("previous_attributes".to_owned(), previous);
         }
         json!({
             "id": self.id,
             "object": "event",
-            "api_version": API_VERSION,
+            "api_version": version.as_str(),
             "created": self.created,
             "data": data,
             "livemode": bool::from(livemode),

@@ -120,10 +120,17 @@ impl Price {
             "transform_quantity": null,
             "type": if self.recurring.is_some() { "recurring" } else { "one_time" },
             "unit_amount": self.unit_amount,
-            "unit_amount_decimal": self.unit_amount.map(|amount| amount.to_string()),
+            "unit_amount_decimal": self.amount_decimal(),
         });
         merge_into(&mut rendered, &self.passthrough);
         rendered
+    }
+
+    /// The amount in the smallest unit of the currency, perhaps with decimal places.
+    pub(crate) fn amount_decimal(&self) -> Option<String> {
+        let decimal = self.passthrough.get("unit_amount_decimal").and_then(Value::as_str);
+        let integer = self.unit_amount.map(|amount| amount.to_string());
+        decimal.map(str::to_owned).or(integer)
     }
 
     /// The price as Stripe's older plan object, for the items of subscriptions.
@@ -135,7 +142,7 @@ impl Price {
             "object": "plan",
             "active": self.active,
             "amount": self.unit_amount,
-            "amount_decimal": self.unit_amount.map(|amount| amount.to_string()),
+            "amount_decimal": self.amount_decimal(),
             "billing_scheme": "per_unit",
             "created": self.created,
             "currency": self.currency,

@@ -61,6 +61,7 @@ json_type! {
         pub(crate) billing_terms: BillingTerms,
         /// The time from which periods are counted.
         pub(crate) billing_cycle_anchor: Timestamp,
+        /// From the last start of a period to the next one, of any item.
         pub(crate) period: Period,
         pub(crate) trial: Option<Period>,
         pub(crate) missing_payment_method: MissingPaymentMethod,
@@ -98,7 +99,6 @@ json_type! {
     #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
     pub(crate) struct BillingTerms {
         pub(crate) currency: String,
-        pub(crate) cycle: BillingCycle,
         /// Whether every price is zero, so that nothing is charged.
         pub(crate) free: bool,
     }
@@ -110,6 +110,8 @@ json_type! {
         pub(crate) created: Timestamp,
         pub(crate) price: String,
         pub(crate) product: String,
+        /// How often the price is billed. Items may differ.
+        pub(crate) cycle: BillingCycle,
         pub(crate) quantity: Option<u64>,
         pub(crate) metadata: Metadata,
         /// The product's features, as last read from the product.
@@ -159,6 +161,11 @@ pub(crate) fn price_index(price: &str, clock: Option<&str>) -> String {
     format!("subscriptions price={price} clock={}", clock.unwrap_or_default())
 }
 
+/// The index of the subscriptions with a payment method.
+pub(crate) fn payment_method_index(method: &str) -> String {
+    format!("subscriptions payment_method={method}")
+}
+
 /// The index of the live subscriptions with a product.
 pub(crate) fn product_index(product: &str) -> String {
     format!("subscriptions product={product}")
@@ -197,6 +204,7 @@ impl Entity for Subscription {
             customer_index(&self.customer, Liveness::Any),
         ]);
         indexes.extend(self.items.iter().map(|item| price_index(&item.price, clock)));
+        indexes.extend(self.payment_method.as_deref().map(payment_method_index));
         if !self.status.is_final() {
             indexes.insert(customer_index(&self.customer, Liveness::Live));
             indexes.extend(self.items.iter().map(|item| product_index(&item.product)));
@@ -262,13 +270,59 @@ impl Subscription {
 
     /// Starts the period that contains `start`, counted from the anchor.
     pub(crate) fn begin_period(&mut self, start: Timestamp) {
-        self.period = Period {
-            start,
-            end: self.billing_terms.cycle.next_after(self.billing_cycle_anchor, start),
-        };
+        let ends =
+            self.items.iter().map(|item| item.cycle.next_after(self.billing_cycle_anchor, start));
+        self.period = Period { start, end: ends.min().unwrap_or(Timestamp(i64::MAX)) };
+        self.follow_period_end();
+    }
+
+    /// Moves a cancellation at the period's end to the current end.
+    fn follow_period_end(&mut self) {
         if self.cancel_at_period_end {
             self.cancel_at = Some(self.period.end);
         }
+    }
+
+    /// The current period of an item: in a trial the trial, else counted from the anchor.
+    pub(crate) fn item_period(&self, item: &SubscriptionItem) -> Period {
+        if self.trial == Some(self.period) {
+            return self.period;
+        }
+        self.item_period_at(item, self.period.start)
+    }
+
+    fn item_period_at(&self, item: &SubscriptionItem, time: Timestamp) -> Period {
+        let (start, end) = item.cycle.bounds_around(self.billing_cycle_anchor, time);
+        // The first period is shorter if the anchor is not its start.
+        let trial_end = self.trial.map(|trial| trial.end).filter(|end| *end <= time);
+        Period { start: start.max(self.created).max(trial_end.unwrap_or(start)), end }
+    }
+
+    /// When the period of the last item ends.
+    pub(crate) fn last_period_end(&self) -> Timestamp {
+        let ends = self.items.iter().map(|item| self.item_period(item).end);
+        ends.max().unwrap_or(self.period.end)
+    }
+
+    /// Adapts the period to other items, which are billed from the same anchor.
+    pub(crate) fn align_period(&mut self, now: Timestamp) {
+        if self.trial == Some(self.period) {
+            return;
+        }
+        // The period of a paused subscription can be over, and no other one begins.
+        let time = if now < self.period.end { now } else { self.period.start };
+        let periods = self.items.iter().map(|item| self.item_period_at(item, time));
+        let common = periods.reduce(|common, period| Period {
+            start: common.start.max(period.start),
+            end: common.end.min(period.end),
+        });
+        self.period = common.unwrap_or(self.period);
+        self.follow_period_end();
+    }
+
+    /// Whether an item starts a period now: all items but those within a longer period.
+    pub(crate) fn begins_item_period(&self, item: &SubscriptionItem) -> bool {
+        self.item_period(item).start == self.period.start
     }
 
     /// Advances to the period that contains `now`.

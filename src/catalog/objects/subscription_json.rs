@@ -53,10 +53,11 @@ const BILLING_DEFAULTS: &str = r#"{
 /// Stripe's JSON.
 pub(crate) fn to_json(tx: &Tx<'_>, subscription: &Subscription) -> Result<Value, Error> {
     let livemode = bool::from(tx.livemode);
-    let Subscription { id, period, .. } = subscription;
+    let Subscription { id, .. } = subscription;
     let mut items = Vec::with_capacity(subscription.items.len());
     for item in &subscription.items {
         let price = render_price(tx, &item.price)?;
+        let period = subscription.item_period(item);
         items.push(json!({
             "id": item.id,
             "object": "subscription_item",

@@ -5,6 +5,7 @@
 use crate::catalog::{
     error::Error,
     objects::{
+        api_version::ApiVersion,
         calendar::SECONDS_PER_DAY,
         metadata::{Metadata, MetadataPatch},
         webhook_endpoint::{self, DeletedEndpoint, MAX_ENDPOINTS, WebhookEndpoint},
@@ -23,7 +24,7 @@ const MAX_PREVIOUS_SECRETS: usize = 4;
 pub(crate) struct NewWebhookEndpoint {
     pub(crate) url: String,
     pub(crate) enabled_events: Vec<String>,
-    pub(crate) api_version: Option<String>,
+    pub(crate) api_version: Option<ApiVersion>,
     pub(crate) description: Option<String>,
     pub(crate) metadata: MetadataPatch,
     /// A secret that the receiver has already.
@@ -52,7 +53,7 @@ pub(crate) fn create(tx: &Tx<'_>, new: NewWebhookEndpoint) -> Result<WebhookEndp
         url: new.url,
         enabled_events: new.enabled_events,
         disabled: false,
-        api_version: new.api_version,
+        api_version: new.api_version.map(|version| version.as_str().to_owned()),
         description: new.description,
         metadata: Metadata::default().apply(new.metadata)?,
         secret: new.secret.unwrap_or_else(|| new_secret(tx)),

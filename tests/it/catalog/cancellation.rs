@@ -212,7 +212,7 @@ fn an_ended_subscription_rejects_every_other_parameter() {
     fixture.cancel(&subscription).expect_ok();
     let before = fixture.retrieve(&subscription);
     let missing = "trial_settings[end_behavior][missing_payment_method]=pause";
-    for form in ["collection_method=send_invoice", "description=Gone", missing] {
+    for form in ["collection_method=send_invoice&days_until_due=30", "description=Gone", missing] {
         assert_eq!(fixture.update(&subscription, form).status, 400, "{form}");
     }
     assert_eq!(fixture.retrieve(&subscription), before);

@@ -59,21 +59,27 @@ const CATALOG_CHANGES: &[Change] = &[
     (
         "a product with its price",
         |fixture, _| {
-            fixture.catalog.create("/v1/products", "name=Lamp&default_price_data[currency]=usd");
+            fixture.catalog.create(
+                "/v1/products",
+                "name=Lamp&default_price_data[currency]=usd&default_price_data[unit_amount]=500",
+            );
         },
         &["product.created", "price.created", "product.updated"],
     ),
     (
         "a price with its product",
         |fixture, _| {
-            fixture.catalog.create("/v1/prices", "product_data[name]=x&currency=usd");
+            fixture
+                .catalog
+                .create("/v1/prices", "product_data[name]=x&currency=usd&unit_amount=500");
         },
         &["product.created", "price.created"],
     ),
     (
         "a lookup key of another price",
         |fixture, _| {
-            let form = format!("product={}&currency=usd&lookup_key=k", fixture.product);
+            let form =
+                format!("product={}&currency=usd&unit_amount=500&lookup_key=k", fixture.product);
             fixture.catalog.create("/v1/prices", &form);
             fixture.catalog.create("/v1/prices", &format!("{form}&transfer_lookup_key=true"));
         },

@@ -128,8 +128,20 @@ fn a_path_to_an_unknown_property_or_into_metadata_is_rejected() {
         "customer.",
         "customer.nothing",
         "customer.livemode.domain",
-        "items.data",
         "items.data.id",
+        "items.id",
+        "latest",
+        "latest_invoice_id",
+        "default_payment_method.billing_details",
+        "automatic_tax",
+        "automatic_tax.liability",
+        "invoice_settings",
+        "trial_settings.end_behavior",
+        "customer.invoice_settings",
+        "customer.address",
+        "customer.tax.location",
+        "items.data.price.recurring",
+        "items.data.price.currency_options.usd",
         "metadata",
         "metadata.customer",
         "customer.metadata",
@@ -152,13 +164,161 @@ fn a_path_has_at_most_four_levels_and_data_does_not_count_as_one() {
     assert_eq!(list["object"], json!("list"));
 }
 
+/// The value of the expanded property, without which the response is as it is unexpanded.
+#[track_caller]
+fn expanded(catalog: &TestCatalog, target: &str, path: &str, at: &str) -> Value {
+    expand(catalog, target, path).pointer(at).unwrap().clone()
+}
+
+#[test]
+fn the_subscriptions_of_a_customer_are_expanded() {
+    let fixture = fixture();
+    let catalog = &fixture.catalog;
+    let canceled = fixture.subscribe("");
+    fixture.cancel(&canceled).expect_ok();
+    let ids: Vec<String> = (0..11).map(|_| fixture.subscribe("")).collect();
+    let customer = format!("/v1/customers/{}", fixture.customer);
+    assert_eq!(catalog.get(&customer).expect_ok().get("subscriptions"), None);
+    let list = expanded(catalog, &customer, "subscriptions", "/subscriptions");
+    let url = format!("{customer}/subscriptions");
+    assert_eq!((&list["object"], &list["has_more"]), (&json!("list"), &json!(true)));
+    assert_eq!(list["url"], json!(url));
+    let newest: Vec<&String> = ids.iter().rev().take(10).collect();
+    let data = list["data"].as_array().unwrap();
+    assert_eq!(data.iter().map(|it| &it["id"]).collect::<Vec<_>>(), newest);
+    assert_eq!(data[0], fixture.retrieve(&ids[10]));
+    let page = format!("{url}?starting_after={}", newest[9]);
+    assert_eq!(catalog.list_ids(&page), [ids[0].as_str()], "the list continues at its url");
+
+    let product = catalog.get(&format!("/v1/products/{}", fixture.product)).expect_ok();
+    for (path, at, value) in [
+        ("subscriptions.data.items.data", "/subscriptions/data/0/items", &data[0]["items"]),
+        (
+            "subscriptions.data.items.data.price.product",
+            "/subscriptions/data/0/items/data/0/price/product",
+            &product,
+        ),
+    ] {
+        assert_eq!(&expanded(catalog, &customer, path, at), value, "{path}");
+    }
+    let clock = format!("/v1/customers?test_clock={}", fixture.clock);
+    let listed = expanded(catalog, &clock, "data.subscriptions", "/data/0/subscriptions");
+    assert_eq!(listed["data"].as_array().unwrap().len(), 10);
+    let created = catalog.post("/v1/customers", "expand[]=subscriptions").expect_ok();
+    assert_eq!(created["subscriptions"]["data"], json!([]));
+    let updated = catalog.post(&customer, "name=Ada&expand[]=subscriptions").expect_ok();
+    assert_eq!(updated["subscriptions"], list);
+}
+
+#[test]
+fn what_the_catalog_does_not_have_is_expanded_to_null_or_to_nothing() {
+    let (fixture, subscription) = fixture_with_subscription();
+    let catalog = &fixture.catalog;
+    let customer = format!("/v1/customers/{}", fixture.customer);
+    let price = format!("/v1/prices/{}", fixture.price);
+    let product = format!("/v1/products/{}", fixture.product);
+    catalog.post(&product, "tax_code=txcd_1").expect_ok();
+    let tax = json!({
+        "automatic_tax": "unrecognized_location", "ip_address": null, "location": null,
+        "provider": "stripe",
+    });
+    let list = |name: &str| {
+        let url = format!("{customer}/{name}");
+        json!({ "object": "list", "data": [], "has_more": false, "url": url })
+    };
+    let usd = json!({
+        "usd": {
+            "custom_unit_amount": null, "tax_behavior": "unspecified", "unit_amount": 500,
+            "unit_amount_decimal": "500",
+        },
+    });
+    let null = Value::Null;
+    for (target, path, at, value) in [
+        (&customer, "sources", "/sources", list("sources")),
+        (&customer, "sources.data.customer", "/sources", list("sources")),
+        (&customer, "tax_ids", "/tax_ids", list("tax_ids")),
+        (&customer, "tax_ids.data.customer", "/tax_ids", list("tax_ids")),
+        (&customer, "tax", "/tax", tax),
+        (&customer, "cash_balance", "/cash_balance", null.clone()),
+        (&customer, "invoice_credit_balance", "/invoice_credit_balance", json!({})),
+        (&customer, "default_source", "/default_source", null.clone()),
+        (&customer, "discount.source.coupon", "/discount", null.clone()),
+        (
+            &customer,
+            "invoice_settings.default_payment_method",
+            "/invoice_settings/default_payment_method",
+            null.clone(),
+        ),
+        (&price, "tiers", "/tiers", null.clone()),
+        (&price, "currency_options", "/currency_options", usd.clone()),
+        (&price, "currency_options.tiers", "/currency_options", usd),
+        (&product, "tax_code", "/tax_code", json!("txcd_1")),
+        (&subscription, "discounts", "/discounts", json!([])),
+        (&subscription, "discounts.source.coupon", "/discounts", json!([])),
+        (&subscription, "latest_invoice.payment_intent", "/latest_invoice", null.clone()),
+        (&subscription, "latest_invoice.confirmation_secret", "/latest_invoice", null.clone()),
+        (&subscription, "latest_invoice.lines.data.price", "/latest_invoice", null.clone()),
+        (&subscription, "pending_setup_intent", "/pending_setup_intent", null.clone()),
+        (&subscription, "default_payment_method", "/default_payment_method", null.clone()),
+        (&subscription, "default_source", "/default_source", null.clone()),
+        (&subscription, "schedule.phases", "/schedule", null.clone()),
+        (&subscription, "on_behalf_of", "/on_behalf_of", null.clone()),
+        (&subscription, "application", "/application", null.clone()),
+        (&subscription, "transfer_data.destination", "/transfer_data", null.clone()),
+        (
+            &subscription,
+            "automatic_tax.liability.account",
+            "/automatic_tax/liability",
+            null.clone(),
+        ),
+        (
+            &subscription,
+            "invoice_settings.account_tax_ids",
+            "/invoice_settings/account_tax_ids",
+            null.clone(),
+        ),
+        (&subscription, "billing_schedules.applies_to.price", "/billing_schedules", json!([])),
+        (&subscription, "pending_update.discounts", "/pending_update", null.clone()),
+        (&subscription, "items.data.discounts", "/items/data/0/discounts", json!([])),
+        (&subscription, "items.data.price.tiers", "/items/data/0/price/tiers", null.clone()),
+        (&subscription, "items.data.plan.tiers", "/items/data/0/plan/tiers", null.clone()),
+        (&subscription, "customer.tax", "/customer/tax/location", null),
+    ] {
+        assert_eq!(expanded(catalog, target, path, at), value, "{path}");
+        let sent = format!("metadata[a]=1&expand[]={path}");
+        assert_eq!(catalog.post(target, &sent).status, 200, "an update may expand {path}");
+    }
+    for name in ["sources", "tax_ids", "subscriptions"] {
+        let path = format!("{customer}/{name}");
+        assert_eq!(catalog.get(&path).expect_ok()["url"], json!(path));
+        let unknown = catalog.get(&format!("/v1/customers/cus_none/{name}"));
+        let message = "No such customer: 'cus_none'";
+        assert_eq!(unknown.error(), (404, "resource_missing", "id", message));
+    }
+}
+
+#[test]
+fn a_deleted_customer_has_nothing_to_expand() {
+    let fixture = fixture();
+    let catalog = &fixture.catalog;
+    let customer = format!("/v1/customers/{}", fixture.customer);
+    let deleted = catalog.delete(&customer).expect_ok();
+    for path in
+        ["default_source", "subscriptions", "test_clock", "tax_ids.data.customer", "discount"]
+    {
+        assert_eq!(expand(catalog, &customer, path), deleted, "{path}");
+    }
+    let message = "This property cannot be expanded (nothing).";
+    assert_rejected(catalog, &customer, "nothing", message);
+}
+
 #[test]
 fn a_request_with_an_invalid_expand_path_changes_nothing() {
     let fixture = fixture();
     let rejected = fixture.catalog.post("/v1/products", "id=lamp&name=Lamp&expand[]=nothing");
     assert_eq!(rejected.status, 400);
     assert_eq!(fixture.catalog.get("/v1/products/lamp").status, 404);
-    let form = "id=lamp&name=Lamp&default_price_data[currency]=usd&expand[]=default_price";
+    let form = "id=lamp&name=Lamp&default_price_data[currency]=usd&default_price_data[unit_amount]=500&expand[]=default_price";
     let created = fixture.catalog.post("/v1/products", form).expect_ok();
     assert_eq!(created["default_price"]["object"], json!("price"));
 }

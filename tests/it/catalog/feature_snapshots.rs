@@ -227,7 +227,7 @@ const STATUSES: &[Case] = &[
                 "cancel_at_period_end=true",
                 "pause_collection[behavior]=void",
                 "default_payment_method=pm_card_visa",
-                "collection_method=send_invoice",
+                "collection_method=send_invoice&days_until_due=30",
                 "trial_end=now",
             ] {
                 update(fixture, id, form);

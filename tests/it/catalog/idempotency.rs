@@ -116,7 +116,10 @@ fn requests_with_equal_parameters_are_equal_whatever_their_order_and_encoding() 
         assert_eq!(repeated.body, first, "{why}");
     }
     for (why, form) in [
-        ("another order of a list", form.replace("images[0]=x&images[1]=y", "images[0]=y&images[1]=x")),
+        (
+            "another order of a list",
+            form.replace("images[0]=x&images[1]=y", "images[0]=y&images[1]=x"),
+        ),
         ("a value of another key", form.replace("[a]=1&metadata[b]=2", "[a]=2&metadata[b]=1")),
         ("an empty parameter", format!("{form}&url=")),
         ("a letter in upper case", form.replace("All", "all")),

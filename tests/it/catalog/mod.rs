@@ -8,6 +8,7 @@
 mod fixture;
 mod test_catalog;
 
+mod api_versions;
 mod end_to_end;
 mod expand;
 mod idempotency;
@@ -21,10 +22,13 @@ mod product_features;
 mod products;
 
 mod customers;
+mod payment_methods;
 mod test_clocks;
 
 mod cancellation;
 mod charges;
+mod collection;
+mod mixed_intervals;
 mod pause;
 mod reported_status;
 mod statuses;

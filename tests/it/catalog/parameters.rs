@@ -37,7 +37,7 @@ fn an_unknown_parameter_is_named_as_it_was_sent() {
 fn a_missing_parameter_is_named_as_it_would_be_sent() {
     let fixture = fixture();
     let (customer, clocks) = (&fixture.customer, "/v1/test_helpers/test_clocks");
-    let price = format!("product={}&currency=usd", fixture.product);
+    let price = format!("product={}&currency=usd&unit_amount=500", fixture.product);
     for (target, form, name) in [
         ("/v1/products", String::new(), "name"),
         ("/v1/subscriptions", "items[0][price]=x".to_owned(), "customer"),
@@ -215,8 +215,7 @@ fn a_date_filter_is_a_timestamp_or_bounds() {
 fn a_json_body_is_equivalent_to_a_form() {
     let fixture = fixture();
     let (customer, product) = (&fixture.customer, &fixture.product);
-    let price =
-        json!({ "product": product, "currency": "usd", "recurring": { "interval": "month" } });
+    let price = json!({ "product": product, "currency": "usd", "unit_amount": 500, "recurring": { "interval": "month" } });
     let subscription = json!({ "customer": customer, "items": [{ "price_data": price }] });
     let headers = [("content-type", "application/json")];
     let created = fixture
@@ -272,8 +271,8 @@ fn parameters_can_be_nested_as_deeply_as_stripes() {
 #[test]
 fn the_body_of_a_get_request_has_parameters_too() {
     let catalog = TestCatalog::new();
-    let [_, ada] =
-        ["bob", "ada"].map(|name| catalog.create("/v1/customers", &format!("email={name}@a.example")));
+    let [_, ada] = ["bob", "ada"]
+        .map(|name| catalog.create("/v1/customers", &format!("email={name}@a.example")));
     let json = [("content-type", "application/json")];
     for (headers, target, body) in [
         (&[][..], "/v1/customers", "email=ada@a.example"),

@@ -62,7 +62,8 @@ fn a_product_and_its_default_price_are_created_together_or_not_at_all() {
     for (form, code, param) in [
         ("default_price_data[unit_amount]=1", "parameter_missing", "default_price_data[currency]"),
         (
-            "default_price_data[currency]=eur&default_price_data[product]=x",
+            "default_price_data[currency]=eur&default_price_data[unit_amount]=1&\
+             default_price_data[product]=x",
             "parameter_unknown",
             "default_price_data[product]",
         ),

@@ -47,10 +47,14 @@ fn update(fixture: &Fixture, subscription: &str, form: &str) {
 const ACTIVE: &[StatusPath] = &[
     ("subscribed", "", do_nothing),
     ("subscribed with a valid card", "&default_payment_method=pm_card_visa", do_nothing),
-    ("invoiced, with a declined card", "&collection_method=send_invoice", |fixture, id| {
-        update(fixture, id, &format!("default_payment_method={DECLINED_CARD}"));
-        fixture.advance(FEBRUARY);
-    }),
+    (
+        "invoiced, with a declined card",
+        "&collection_method=send_invoice&days_until_due=30",
+        |fixture, id| {
+            update(fixture, id, &format!("default_payment_method={DECLINED_CARD}"));
+            fixture.advance(FEBRUARY);
+        },
+    ),
     ("after a trial", WITH_TRIAL, |fixture, _| fixture.advance(WEEK)),
     ("after the early end of a trial", WITH_TRIAL, |fixture, id| {
         update(fixture, id, "trial_end=now");

@@ -48,7 +48,7 @@ fn a_payment_method_counts_at_the_end_of_a_trial_even_if_invoices_are_sent() {
             let fixture = fixture();
             let settings =
                 format!("trial_settings[end_behavior][missing_payment_method]={missing}");
-            let invoices = "&collection_method=send_invoice&trial_period_days=7";
+            let invoices = "&collection_method=send_invoice&days_until_due=30&trial_period_days=7";
             let subscription = fixture.subscribe(&format!("{invoices}&{settings}{method}"));
             fixture.advance(JANUARY + 7 * DAY);
             assert_eq!(fixture.status(&subscription), status, "{missing}, {method}");

@@ -75,6 +75,134 @@ fn a_seventeenth_endpoint_is_rejected_until_one_is_deleted() {
 }
 
 #[test]
+fn the_host_of_an_endpoint_is_public_in_live_mode() {
+    let mut catalog = TestCatalog::new();
+    let public = [
+        "example.com",
+        "example.com.",
+        "hooks.example.com:8443",
+        "localhost.example.com",
+        "local.example",
+        "8.8.8.8",
+        "11.0.0.1",
+        "100.63.255.255",
+        "100.128.0.1",
+        "172.15.0.1",
+        "172.32.0.1",
+        "192.167.0.1",
+        "169.253.0.1",
+        "223.255.255.255",
+        "[2606:4700::1111]",
+        "[2001:200::1]",
+        "0xhook.example",
+    ];
+    let private = [
+        "localhost",
+        "LOCALHOST",
+        "localhost.",
+        "api.localhost",
+        "localhost:8787",
+        "intranet",
+        "db",
+        "printer.local",
+        "Printer.LOCAL.",
+        "metadata.google.internal",
+        "host.docker.internal",
+        "router.lan",
+        "nas.home.arpa",
+        "1.0.0.127.in-addr.arpa",
+        "a.localdomain",
+        "127.0.0.1",
+        "127.255.255.254:443",
+        "0.0.0.0",
+        "10.0.0.1",
+        "100.64.0.1",
+        "100.127.255.255",
+        "169.254.169.254",
+        "172.16.0.1",
+        "172.31.255.255",
+        "192.0.0.1",
+        "192.0.2.1",
+        "192.168.1.1",
+        "198.18.0.1",
+        "198.19.255.255",
+        "198.51.100.1",
+        "203.0.113.1",
+        "224.0.0.1",
+        "240.0.0.1",
+        "255.255.255.255",
+        "0x7f000001",
+        "0X7F000001",
+        "127.0.0.0x1",
+        "0x8080808",
+        "0x",
+        "[::1]",
+        "[::]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:8.8.8.8]",
+        "[::127.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "[2002:7f00:1::]",
+        "[2001::1]",
+        "[2001:db8::1]",
+        "[3fff::1]",
+        "[fc00::1]",
+        "[fd12:3456::1]",
+        "[fe80::1]",
+        "[fec0::1]",
+        "[ff02::1]",
+    ];
+    // URL parsers do not accept these, or read an address in them that is not visible.
+    let invalid = [
+        "127.1",
+        "2130706433",
+        "017700000001",
+        "0177.0.0.1",
+        "127.0.0.1.",
+        "[::1%25eth0]",
+        "[v1.a]",
+        "%6cocalhost",
+        "127%2e0.0.1",
+    ];
+    let create = |catalog: &TestCatalog, host: &str| {
+        let response = post_endpoint(catalog, &format!("https://{host}/hook"));
+        if let Some(id) = response.body["id"].as_str() {
+            catalog.delete(&format!("{PATH}/{id}")).expect_ok();
+        }
+        response
+    };
+    for host in public.iter().chain(&private) {
+        assert_eq!(create(&catalog, host).status, 200, "{host} in test mode");
+    }
+    for host in invalid {
+        let rejected = create(&catalog, host);
+        let (status, code, param, _) = rejected.error();
+        assert_eq!((status, code, param), (400, "url_invalid", "url"), "{host}");
+    }
+    catalog.livemode = Livemode::Live;
+    for host in public {
+        assert_eq!(create(&catalog, host).status, 200, "{host}");
+    }
+    let endpoint = create_endpoint(&catalog).0;
+    for host in private {
+        let name = host.rsplit_once(':').map_or(host, |(name, port)| {
+            if port.bytes().all(|byte| byte.is_ascii_digit()) && !port.is_empty() {
+                name
+            } else {
+                host
+            }
+        });
+        let message =
+            format!("Invalid URL: in live mode the host must be public, and {name} is not.");
+        let expected = (400, "url_invalid", "url", message.as_str());
+        assert_eq!(create(&catalog, host).error(), expected, "{host}");
+        let form = format!("url=https://{host}/hook");
+        let updated = catalog.post(&format!("{PATH}/{endpoint}"), &form);
+        assert_eq!(updated.error(), expected, "{host}");
+    }
+}
+
+#[test]
 fn an_endpoint_url_is_absolute_and_uses_https_in_live_mode() {
     let incomplete = "Invalid URL: a complete one begins with https://.";
     let test = "Invalid URL: it begins with https://, or in test mode with http://.";
@@ -83,7 +211,7 @@ fn an_endpoint_url_is_absolute_and_uses_https_in_live_mode() {
     for (url, in_test, in_live) in [
         ("https://example.com", None, None),
         ("HTTPS://EXAMPLE.COM:8443/hook?a=b#c", None, None),
-        ("https://[2001:db8::1]/hook", None, None),
+        ("https://[2606:4700::1111]/hook", None, None),
         ("http://localhost:8787/hook", None, Some(live)),
         ("http://example.com", None, Some(live)),
         ("ftp://example.com", Some(test), Some(test)),

@@ -22,7 +22,7 @@ use crate::{
             charge::ChargeResult,
             event::EventType,
             metadata::{Metadata, MetadataPatch},
-            price::{Price, Recurring},
+            price::Price,
             status::Status,
             subscription::{
                 self, BillingTerms, CancellationDetails, CancellationReason, MAX_SUBSCRIPTIONS,
@@ -48,7 +48,7 @@ pub(crate) struct NewSubscription {
     pub(crate) items: Vec<NewSubscriptionItem>,
     pub(crate) trial: Trial,
     pub(crate) billing_cycle_anchor: Option<Timestamp>,
-    pub(crate) cancel_at: Option<Timestamp>,
+    pub(crate) cancel_at: Option<CancelAt>,
     pub(crate) cancel_at_period_end: bool,
     pub(crate) payment_method: Option<String>,
     pub(crate) payment_behavior: PaymentBehavior,
@@ -65,6 +65,16 @@ pub(crate) struct NewSubscriptionItem {
     pub(crate) price: String,
     pub(crate) quantity: Option<u64>,
     pub(crate) metadata: MetadataPatch,
+}
+
+/// When a subscription is to be canceled.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum CancelAt {
+    Time(Timestamp),
+    /// When the period of the first item ends.
+    MinPeriodEnd,
+    /// When the period of the last item ends.
+    MaxPeriodEnd,
 }
 
 /// The trial of a new subscription.
@@ -108,7 +118,7 @@ pub(crate) fn create(tx: &Tx<'_>, new: NewSubscription) -> Result<Subscription, 
     }
     let terms = common_terms(&prices)?;
     let trial = resolve_trial_end(new.trial, &prices, now)?;
-    let anchor = resolve_anchor(new.billing_cycle_anchor, trial, terms.cycle, now)?;
+    let anchor = resolve_anchor(new.billing_cycle_anchor, trial, &items, now)?;
     let method = new.payment_method.filter(|method| !method.is_empty());
     let mut subscription = Subscription {
         id: tx.new_id("sub_1", 23),
@@ -133,6 +143,7 @@ pub(crate) fn create(tx: &Tx<'_>, new: NewSubscription) -> Result<Subscription, 
         metadata: Metadata::default().apply(new.metadata)?,
         passthrough: new.passthrough,
     };
+    validate_collection(&mut subscription)?;
     if trial.is_none() {
         subscription.begin_period(now);
         let charge = subscription.try_charge(customer.payment_method.as_deref());
@@ -166,6 +177,7 @@ pub(crate) fn new_item(
         created: now,
         price: price.id.clone(),
         product: price.product.clone(),
+        cycle: billing_cycle(&price, &param)?,
         quantity: effective_quantity(&price, new.quantity),
         metadata: Metadata::default().apply(new.metadata)?,
         features: Vec::new(),
@@ -182,14 +194,20 @@ pub(crate) fn load_active_price(tx: &Tx<'_>, id: &str, param: &str) -> Result<Pr
             "The price specified is inactive. This field only accepts active prices.",
         ));
     }
-    if price.recurring.is_none() {
-        return Err(Error::invalid_parameter(
+    billing_cycle(&price, param)?;
+    Ok(price)
+}
+
+/// How often a price is billed.
+pub(crate) fn billing_cycle(price: &Price, param: &str) -> Result<BillingCycle, Error> {
+    let recurring = price.recurring.as_ref().map(|recurring| recurring.billing_cycle);
+    recurring.ok_or_else(|| {
+        Error::invalid_parameter(
             param,
             "The price specified is set to `type=one_time` but this field only accepts prices \
              with `type=recurring`.",
-        ));
-    }
-    Ok(price)
+        )
+    })
 }
 
 /// The quantity of an item: one by default, `None` for a metered price.
@@ -201,26 +219,12 @@ pub(crate) fn effective_quantity(price: &Price, requested: Option<u64>) -> Optio
 
 /// What all prices of a subscription must have in common.
 pub(crate) fn common_terms(prices: &[Price]) -> Result<BillingTerms, Error> {
-    let cycle_of = |price: &Price| {
-        price.recurring.as_ref().map(|Recurring { billing_cycle: cycle, .. }| *cycle)
-    };
     let Some(first) = prices.first() else {
         return Err(Error::invalid_parameter("items", "A subscription has at least one item."));
-    };
-    let Some(cycle) = cycle_of(first) else {
-        return Err(Error::invalid_parameter("items", "A subscription has recurring prices only."));
     };
     if prices.len() > MAX_ITEMS {
         let message = format!("A subscription can have up to {MAX_ITEMS} items.");
         return Err(Error::invalid_parameter("items", message));
-    }
-    if prices.iter().any(|price| cycle_of(price) != Some(cycle)) {
-        return Err(Error::invalid_parameter(
-            "items",
-            "All prices on a subscription must have the same `recurring.interval` and \
-             `recurring.interval_count`. To bill at different intervals, create a separate subscription \
-             for each.",
-        ));
     }
     if prices.iter().any(|price| price.currency != first.currency) {
         let message = "All prices on a subscription must use the same currency.";
@@ -234,7 +238,19 @@ pub(crate) fn common_terms(prices: &[Price]) -> Result<BillingTerms, Error> {
         ));
     }
     let free = prices.iter().all(|price| price.unit_amount == Some(0));
-    Ok(BillingTerms { currency: first.currency.clone(), cycle, free })
+    Ok(BillingTerms { currency: first.currency.clone(), free })
+}
+
+/// Checks that invoices have a due date, and removes the one of a subscription without invoices.
+pub(crate) fn validate_collection(subscription: &mut Subscription) -> Result<(), Error> {
+    if !subscription.sends_invoices() {
+        subscription.passthrough.remove("days_until_due");
+        return Ok(());
+    }
+    if subscription.passthrough.contains_key("days_until_due") {
+        return Ok(());
+    }
+    Err(Error::MissingParameter { param: "days_until_due" })
 }
 
 /// The end of the trial, if there is one.
@@ -277,12 +293,13 @@ pub(crate) fn validate_trial_end(end: Timestamp, now: Timestamp) -> Result<Times
 fn resolve_anchor(
     requested: Option<Timestamp>,
     trial: Option<Timestamp>,
-    cycle: BillingCycle,
+    items: &[SubscriptionItem],
     now: Timestamp,
 ) -> Result<Timestamp, Error> {
     let natural = trial.unwrap_or(now);
     let Some(requested) = requested else { return Ok(natural) };
-    let latest = cycle.next_after(natural, natural);
+    let next = items.iter().map(|item| item.cycle.next_after(natural, natural));
+    let latest = next.min().unwrap_or(natural);
     if requested < natural || requested <= now || requested > latest {
         return Err(Error::invalid_parameter(
             "billing_cycle_anchor",
@@ -298,10 +315,15 @@ fn resolve_anchor(
 /// Sets or removes the scheduled cancellation.
 pub(crate) fn schedule_cancellation(
     subscription: &mut Subscription,
-    cancel_at: Option<Timestamp>,
+    cancel_at: Option<CancelAt>,
     at_period_end: bool,
     now: Timestamp,
 ) -> Result<(), Error> {
+    let cancel_at = cancel_at.map(|at| match at {
+        CancelAt::Time(at) => at,
+        CancelAt::MinPeriodEnd => subscription.period.end,
+        CancelAt::MaxPeriodEnd => subscription.last_period_end(),
+    });
     if at_period_end && cancel_at.is_some() {
         return Err(Error::invalid_parameter(
             "cancel_at",

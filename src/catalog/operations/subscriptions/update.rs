@@ -16,6 +16,7 @@ use crate::{
         },
         error::Error,
         objects::{
+            calendar::BillingCycle,
             event::EventType,
             metadata::MetadataPatch,
             price::Price,
@@ -24,7 +25,9 @@ use crate::{
                 CancellationDetails, MissingPaymentMethod, PauseCollection, Period, Subscription,
             },
         },
-        operations::subscriptions::create::{self, NewSubscriptionItem},
+        operations::subscriptions::create::{
+            self, CancelAt, NewSubscriptionItem, validate_collection,
+        },
         tx::Tx,
     },
     id::Timestamp,
@@ -36,7 +39,7 @@ pub(crate) struct SubscriptionUpdate {
     pub(crate) items: Vec<ItemUpdate>,
     pub(crate) trial_end: Option<When>,
     pub(crate) reset_cycle: bool,
-    pub(crate) cancel_at: Option<Patch<Timestamp>>,
+    pub(crate) cancel_at: Option<Patch<CancelAt>>,
     pub(crate) cancel_at_period_end: Option<bool>,
     pub(crate) payment_method: Option<String>,
     pub(crate) missing_payment_method: Option<MissingPaymentMethod>,
@@ -117,6 +120,8 @@ pub(crate) fn update(
     }
     let mut after = before.clone();
     after.metadata = before.metadata.apply(update.metadata)?;
+    let collection_changes = update.passthrough.contains_key("collection_method")
+        || update.passthrough.contains_key("days_until_due");
     after.passthrough.extend(update.passthrough);
     after.set_cancellation_details(update.cancellation_details);
     after.missing_payment_method =
@@ -129,6 +134,9 @@ pub(crate) fn update(
         after.pause_collection = pause.into_option();
     }
     update_items(tx, &mut after, update.items, now)?;
+    if collection_changes {
+        validate_collection(&mut after)?;
+    }
     let is_trialing = after.status == Status::Trialing;
     if update.reset_cycle && is_trialing && update.trial_end != Some(When::Now) {
         return Err(Error::invalid_parameter(
@@ -137,11 +145,16 @@ pub(crate) fn update(
              send trial_end=now.",
         ));
     }
-    if !is_trialing
-        && (after.billing_terms.cycle != before.billing_terms.cycle || update.reset_cycle)
-    {
-        after.reset_cycle(now);
-        snapshot_features(tx, &mut after.items)?;
+    let (cycles, previous_cycles) = (cycles_of(&after), cycles_of(&before));
+    match (cycles.as_slice(), previous_cycles.as_slice()) {
+        _ if is_trialing => {}
+        // One billing cycle replaces another one: it begins now.
+        ([cycle], [previous]) if cycle != previous || update.reset_cycle => {
+            reset_cycle(tx, &mut after, now)?;
+        }
+        _ if update.reset_cycle => reset_cycle(tx, &mut after, now)?,
+        _ if cycles != previous_cycles => after.align_period(now),
+        _ => {}
     }
     if let Some(end) = update.trial_end {
         update_trial(tx, &mut after, end, now)?;
@@ -163,6 +176,22 @@ pub(crate) fn update(
     }
     save(tx, Some(&before), &after, EventType::SubscriptionUpdated, now)?;
     Ok(after)
+}
+
+fn reset_cycle(tx: &Tx<'_>, after: &mut Subscription, now: Timestamp) -> Result<(), Error> {
+    after.reset_cycle(now);
+    snapshot_features(tx, &mut after.items)
+}
+
+/// The billing cycles of the items, each once.
+fn cycles_of(subscription: &Subscription) -> Vec<BillingCycle> {
+    let mut cycles: Vec<BillingCycle> = Vec::new();
+    for item in &subscription.items {
+        if !cycles.contains(&item.cycle) {
+            cycles.push(item.cycle);
+        }
+    }
+    cycles
 }
 
 fn update_items(
@@ -198,8 +227,9 @@ fn update_items(
                             create::effective_quantity(&price, quantity.or(item.quantity));
                     }
                     Some(price) => {
-                        let price =
-                            create::load_active_price(tx, &price, &format!("{param}[price]"))?;
+                        let param = format!("{param}[price]");
+                        let price = create::load_active_price(tx, &price, &param)?;
+                        item.cycle = create::billing_cycle(&price, &param)?;
                         item.quantity =
                             create::effective_quantity(&price, quantity.or(item.quantity));
                         item.price = price.id;

@@ -170,7 +170,7 @@ pub(super) fn expected_state(harness: &Harness, index: usize) -> Value {
     json!([
         harness.subscriptions[index],
         it.status.name(),
-        [it.billing_cycle_anchor, it.period_start, it.period_end],
+        it.billing_cycle_anchor,
         it.trial.map(|(start, _)| start),
         it.trial.map(|(_, end)| end),
         [
@@ -181,7 +181,10 @@ pub(super) fn expected_state(harness: &Harness, index: usize) -> Value {
         ],
         it.reason.map(CancellationReason::name),
         it.collection_resumes_at,
-        prices.collect::<Vec<_>>(),
+        prices
+            .zip(&it.items)
+            .map(|(price, item)| json!([price, it.item_period(item)]))
+            .collect::<Vec<_>>(),
     ])
 }
 
@@ -189,17 +192,19 @@ pub(super) fn expected_state(harness: &Harness, index: usize) -> Value {
 pub(super) fn subscription_state(subscription: &Value) -> Value {
     let it = |name: &str| &subscription[name];
     let items = it("items")["data"].as_array().unwrap();
-    let period = |name: &str| &items[0][name];
-    let [start, end] = ["current_period_start", "current_period_end"].map(period);
     json!([
         it("id"),
         it("status"),
-        [it("billing_cycle_anchor"), start, end],
+        it("billing_cycle_anchor"),
         it("trial_start"),
         it("trial_end"),
         [it("cancel_at_period_end"), it("cancel_at"), it("canceled_at"), it("ended_at")],
         it("cancellation_details")["reason"],
         it("pause_collection")["resumes_at"],
-        items.iter().map(|item| &item["price"]["id"]).collect::<Vec<_>>(),
+        items.iter().map(item_state).collect::<Vec<_>>(),
     ])
+}
+
+fn item_state(item: &Value) -> Value {
+    json!([item["price"]["id"], [item["current_period_start"], item["current_period_end"]]])
 }

@@ -297,7 +297,13 @@ impl ReferenceModel {
                 if after.status != Status::Unpaid {
                     after.apply_charge(self.charged_method(before), at);
                 }
-                self.snapshot_features(&mut after);
+                let renewed = after.clone();
+                for item in &mut after.items {
+                    // An item within a longer period keeps its features.
+                    if transition == Transition::EndTrial || renewed.item_period(item).0 == at {
+                        item.features = self.features_of(item.price);
+                    }
+                }
             }
         }
         after

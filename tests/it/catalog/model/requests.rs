@@ -164,19 +164,18 @@ pub(super) fn delete_customer(
     Ok(())
 }
 
-/// The common period of the items, whose prices must differ.
-pub(super) fn common_period(model: &ReferenceModel, items: &[Item]) -> Result<i64, ErrorStatus> {
-    let period_len = model.prices[items.first().ok_or(400_u16)?.price].period_len;
+/// A subscription has at least one item, and the prices of its items differ.
+pub(super) fn validate_items(items: &[Item]) -> Result<(), ErrorStatus> {
     let prices: BTreeSet<_> = items.iter().map(|item| item.price).collect();
-    let is_common = items.iter().all(|item| model.prices[item.price].period_len == period_len);
-    if is_common && prices.len() == items.len() { Ok(period_len) } else { Err(400) }
+    if !items.is_empty() && prices.len() == items.len() { Ok(()) } else { Err(400) }
 }
 
 pub(super) fn new_item(model: &ReferenceModel, price: usize) -> Result<Item, ErrorStatus> {
     if !model.prices[price].is_active {
         return Err(400);
     }
-    Ok(Item { price, features: model.features_of(price) })
+    let period_len = model.prices[price].period_len;
+    Ok(Item { price, period_len, features: model.features_of(price) })
 }
 
 pub(super) fn create_subscription(
@@ -190,7 +189,8 @@ pub(super) fn create_subscription(
     let now = model.time_of(customer)?;
     let items = params.prices.iter().map(|price| new_item(model, *price));
     let items: Vec<_> = items.collect::<Result<_, _>>()?;
-    let period_len = common_period(model, &items)?;
+    validate_items(&items)?;
+    let period_len = items.iter().map(|item| item.period_len).min().unwrap();
     let trial = (params.trial_days > 0).then_some((now, now + params.trial_days * DAY));
     let first_end = trial.map_or(now, |(_, end)| end);
     let anchor = params.anchor_in.map_or(first_end, |seconds| now + seconds);
@@ -205,7 +205,6 @@ pub(super) fn create_subscription(
         status: Status::Trialing,
         items,
         created: now,
-        period_len,
         billing_cycle_anchor: anchor,
         period_start: now,
         period_end: first_end,

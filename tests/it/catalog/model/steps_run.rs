@@ -367,7 +367,7 @@ fn payment_method_param(name: &str, method: PaymentMethod) -> String {
 
 fn collection_method_param(sends_invoices: bool) -> String {
     let method = if sends_invoices { "send_invoice" } else { "charge_automatically" };
-    format!("collection_method={method}")
+    format!("collection_method={method}&days_until_due=30")
 }
 
 fn missing_method_param(missing_method: MissingMethod) -> String {

@@ -90,6 +90,8 @@ impl CancellationReason {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Item {
     pub(super) price: usize,
+    /// In seconds.
+    pub(super) period_len: i64,
     /// The snapshot of the features of the product.
     pub(super) features: BTreeSet<usize>,
 }
@@ -100,10 +102,10 @@ pub(super) struct Subscription {
     pub(super) status: Status,
     pub(super) items: Vec<Item>,
     pub(super) created: i64,
-    /// In seconds.
-    pub(super) period_len: i64,
     pub(super) billing_cycle_anchor: i64,
+    /// When the last period of any item began.
     pub(super) period_start: i64,
+    /// When the next period of any item begins.
     pub(super) period_end: i64,
     /// The start and the end of the last trial.
     pub(super) trial: Option<(i64, i64)>,
@@ -156,14 +158,50 @@ impl Subscription {
         [of_status, cancel, cancel_unpaid, resume_collection].into_iter().flatten().min()
     }
 
-    /// Starts a period. It ends a whole number of periods after the anchor.
+    /// Starts the periods of all items. Each ends a whole number of its periods after the anchor.
     pub(super) fn start_period(&mut self, start: i64) {
-        let periods = (start - self.billing_cycle_anchor).div_euclid(self.period_len) + 1;
         self.period_start = start;
-        self.period_end = self.billing_cycle_anchor + periods * self.period_len;
+        self.period_end =
+            self.items.iter().map(|it| self.item_period_at(it, start).1).min().unwrap();
         if self.cancel_at_period_end {
             self.cancel_at = Some(self.period_end);
         }
+    }
+
+    /// The start and the end of the period of an item.
+    pub(super) fn item_period(&self, item: &Item) -> (i64, i64) {
+        if self.trial == Some((self.period_start, self.period_end)) {
+            return (self.period_start, self.period_end);
+        }
+        self.item_period_at(item, self.period_start)
+    }
+
+    fn item_period_at(&self, item: &Item, time: i64) -> (i64, i64) {
+        let periods = (time - self.billing_cycle_anchor).div_euclid(item.period_len);
+        let start = self.billing_cycle_anchor + periods * item.period_len;
+        let trial_end = self.trial.map_or(self.created, |(_, end)| end);
+        let first_start =
+            if trial_end <= time { trial_end.max(self.created) } else { self.created };
+        (start.max(first_start), start + item.period_len)
+    }
+
+    /// Adapts the period after a change of the items, without a new billing cycle.
+    pub(super) fn align_period(&mut self, now: i64) {
+        if self.trial == Some((self.period_start, self.period_end)) {
+            return;
+        }
+        let time = if now < self.period_end { now } else { self.period_start };
+        let periods: Vec<_> = self.items.iter().map(|it| self.item_period_at(it, time)).collect();
+        self.period_start = periods.iter().map(|(start, _)| *start).max().unwrap();
+        self.period_end = periods.iter().map(|(_, end)| *end).min().unwrap();
+        if self.cancel_at_period_end {
+            self.cancel_at = Some(self.period_end);
+        }
+    }
+
+    /// The different lengths of the periods of the items.
+    pub(super) fn period_lens(&self) -> BTreeSet<i64> {
+        self.items.iter().map(|item| item.period_len).collect()
     }
 
     pub(super) fn reset_cycle(&mut self, now: i64) {

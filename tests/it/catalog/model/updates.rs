@@ -2,7 +2,7 @@
 
 use super::{
     reference::ReferenceModel,
-    requests::{change_subscription, common_period, mark_paid, new_item, retry_payment},
+    requests::{change_subscription, mark_paid, new_item, retry_payment, validate_items},
     steps::{Cancellation, Collection, ItemChange, SubscriptionUpdate},
     subscription::{ErrorStatus, Item, Status, Subscription},
 };
@@ -60,6 +60,7 @@ fn change_items(
     if subscription.status == Status::Incomplete {
         return Err(400);
     }
+    let previous_lens = subscription.period_lens();
     // An index refers to the items before the request, and removed items keep theirs.
     let mut items: Vec<Option<Item>> = subscription.items.iter().cloned().map(Some).collect();
     let count = items.len();
@@ -81,13 +82,16 @@ fn change_items(
         }
     }
     subscription.items = items.into_iter().flatten().collect();
-    let period_len = common_period(model, &subscription.items)?;
-    if period_len != subscription.period_len {
-        subscription.period_len = period_len;
-        if subscription.status != Status::Trialing {
-            subscription.reset_cycle(now);
-            model.snapshot_features(subscription);
-        }
+    validate_items(&subscription.items)?;
+    let lens = subscription.period_lens();
+    if lens == previous_lens || subscription.status == Status::Trialing {
+        return Ok(());
+    }
+    if lens.len() == 1 && previous_lens.len() == 1 {
+        subscription.reset_cycle(now);
+        model.snapshot_features(subscription);
+    } else {
+        subscription.align_period(now);
     }
     Ok(())
 }
