@@ -78,13 +78,15 @@ const NEW_PRICE = {
   ...PRICE,
   ...ignored("currency_options", "tiers", "tiers_mode", "transform_quantity"),
 };
-/** The alternative parameters of a new price: the ways to give its amount. */
-export const NEW_PRICES = [
+/** The ways to give the amount of a price. @type {import("./schema-dsl.mjs").Members[]} */
+const AMOUNTS = [
   { unit_amount: required(integer(0, 999_999_999_999)), billing_scheme: constant("per_unit") },
   { unit_amount_decimal: required({ type: "string", pattern: "^[0-9]{1,12}(\\.[0-9]{1,12})?$" }), billing_scheme: constant("per_unit") },
   { billing_scheme: required(constant("tiered")) },
   { custom_unit_amount: required(ref("Ignored")) },
-].map((amount) => ({ ...amount, ...NEW_PRICE }));
+];
+/** The alternative parameters of a new price. */
+export const NEW_PRICES = AMOUNTS.map((amount) => ({ ...amount, ...NEW_PRICE }));
 
 export const CUSTOMER = {
   email: string(512, { pattern: "^$|^[A-Za-z0-9._+-]+@[A-Za-z0-9]+(\\.[A-Za-z0-9]+)+$" }),

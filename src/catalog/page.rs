@@ -9,6 +9,8 @@
 //!
 //! Specification: <https://docs.stripe.com/api/pagination>.
 
+use serde_json::Value;
+
 use crate::{
     catalog::{
         error::Error,
@@ -52,49 +54,58 @@ impl<T> Default for ListConditions<'_, T> {
     }
 }
 
-impl Tx<'_> {
-    /// The objects of a page, and whether there are more in the direction of reading.
-    pub(crate) fn list_page<T: Entity>(
+/// What a stored object is read for.
+#[derive(Clone, Copy)]
+enum ReadFor {
+    Cursor,
+    Item,
+}
+
+/// Renders a stored object. `None` if it is not in the list; `null` for a cursor.
+type RenderStored<'a> = dyn FnMut(&str, ReadFor) -> Result<Option<Value>, Error> + 'a;
+
+impl<T: Entity> ListConditions<'_, T> {
+    /// The rendered objects of a page, and whether there are more in the direction of reading.
+    pub(crate) fn list_page(
         &self,
+        tx: &Tx<'_>,
         indexes: &[String],
         query: &ListQuery,
-        conditions: &ListConditions<'_, T>,
-    ) -> Result<(Vec<T>, bool), Error> {
+        render: &dyn Fn(&T) -> Result<Value, Error>,
+    ) -> Result<(Vec<Value>, bool), Error> {
+        // Only this closure is compiled for each type.
+        tx.list_stored(T::TYPE, indexes, query, &mut |body, read_for| {
+            let object: T = repository::deserialize(T::TYPE, body)?;
+            Ok(match read_for {
+                _ if !(self.belongs)(&object) => None,
+                ReadFor::Cursor => Some(Value::Null),
+                ReadFor::Item if (self.is_listed)(&object) => Some(render(&object)?),
+                ReadFor::Item => None,
+            })
+        })
+    }
+}
+
+impl Tx<'_> {
+    /// Renders the objects of a page. Reads batches of the merged indexes, until more objects are in
+    /// the list than the page has room for.
+    fn list_stored(
+        &self,
+        entity_type: &'static str,
+        indexes: &[String],
+        query: &ListQuery,
+        render: &mut RenderStored<'_>,
+    ) -> Result<(Vec<Value>, bool), Error> {
         let page = query.page.try_map(|id, param| {
-            let (object, position) = self.load_with_position(id, param)?;
-            if (conditions.belongs)(&object) {
-                Ok(position)
-            } else {
-                Err(Error::not_found(T::TYPE, id, param))
+            let (body, position) = self.load_with_position(entity_type, id, param)?;
+            match render(&body, ReadFor::Cursor)? {
+                Some(_) => Ok(position),
+                None => Err(Error::not_found(entity_type, id, param)),
             }
         })?;
-        let mut matches = Vec::new();
-        let order = self.scan(indexes, query.created, &page, &mut |batch| {
-            let objects: Vec<T> = repository::deserialize_all(batch)?;
-            let is_match = |it: &T| (conditions.belongs)(it) && (conditions.is_listed)(it);
-            matches.extend(objects.into_iter().filter(is_match));
-            Ok(matches.len())
-        })?;
-        let has_more = matches.len() > query.page.limit;
-        matches.truncate(query.page.limit);
-        if order == SortOrder::Ascending {
-            matches.reverse();
-        }
-        Ok((matches, has_more))
-    }
-
-    /// Passes batches of the merged indexes to `visit`, until `visit` returns more matches than the
-    /// page has room for. Returns the order of reading.
-    fn scan(
-        &self,
-        indexes: &[String],
-        created: CreatedRange,
-        page: &PageRequest<IndexPosition>,
-        visit: &mut dyn FnMut(&[IndexedObject]) -> Result<usize, Error>,
-    ) -> Result<SortOrder, Error> {
         let mut range = IndexRange {
-            after: created.first.map(IndexPosition::start_of),
-            before: created.last.map(IndexPosition::end_of),
+            after: query.created.first.map(IndexPosition::start_of),
+            before: query.created.last.map(IndexPosition::end_of),
             order: SortOrder::Descending,
             limit: SCAN_BATCH.min(page.fetch_limit()),
         };
@@ -108,19 +119,26 @@ impl Tx<'_> {
                 range.order = SortOrder::Ascending;
             }
         }
+        let mut rendered = Vec::new();
         loop {
             let batch = self.merge_indexes(indexes, range)?;
+            for object in &batch {
+                rendered.extend(render(&object.body, ReadFor::Item)?);
+            }
             let last = batch.last().map(|object| object.position);
             let is_end = batch.len() < range.limit;
-            let matches = visit(&batch)?;
-            let Some(last) = last.filter(|_| !is_end && matches <= page.limit) else {
-                return Ok(range.order);
-            };
-            match range.order {
-                SortOrder::Descending => range.before = Some(last),
-                SortOrder::Ascending => range.after = Some(last),
+            match (last.filter(|_| !is_end && rendered.len() <= page.limit), range.order) {
+                (Some(last), SortOrder::Descending) => range.before = Some(last),
+                (Some(last), SortOrder::Ascending) => range.after = Some(last),
+                (None, _) => break,
             }
         }
+        let has_more = rendered.len() > page.limit;
+        rendered.truncate(page.limit);
+        if range.order == SortOrder::Ascending {
+            rendered.reverse();
+        }
+        Ok((rendered, has_more))
     }
 
     /// Reads a range of several indexes, merged into one order.

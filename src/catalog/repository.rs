@@ -123,16 +123,16 @@ impl Tx<'_> {
         Ok(!self.storage.list(index, IndexRange::newest_first(1))?.is_empty())
     }
 
-    /// The object that a parameter names, and its position in the lists of clients.
-    pub(super) fn load_with_position<T: Entity>(
+    /// The JSON of the object that a parameter names, and its position in the lists of clients.
+    pub(super) fn load_with_position(
         &self,
+        entity_type: &'static str,
         id: &str,
         param: &str,
-    ) -> Result<(T, IndexPosition), Error> {
-        let stored = self.load_stored(T::TYPE, id, param)?;
-        let CreatedField { created } = deserialize(T::TYPE, &stored.body)?;
-        let object = deserialize(T::TYPE, &stored.body)?;
-        Ok((object, IndexPosition { at: created, seq: stored.seq }))
+    ) -> Result<(String, IndexPosition), Error> {
+        let stored = self.load_stored(entity_type, id, param)?;
+        let CreatedField { created } = deserialize(entity_type, &stored.body)?;
+        Ok((stored.body, IndexPosition { at: created, seq: stored.seq }))
     }
 }
 
@@ -140,12 +140,13 @@ fn storage_key(entity_type: &str, id: &str) -> String {
     format!("{entity_type}/{id}")
 }
 
-fn deserialize<T: FromJson>(entity_type: &str, body: &str) -> Result<T, Error> {
+/// Decodes a stored object.
+pub(super) fn deserialize<T: FromJson>(entity_type: &str, body: &str) -> Result<T, Error> {
     json::from_slice(body.as_bytes()).map_err(|error| decode_error(entity_type, &error))
 }
 
 /// Decodes the objects of an index range.
-pub(super) fn deserialize_all<T: Entity>(indexed: &[IndexedObject]) -> Result<Vec<T>, Error> {
+fn deserialize_all<T: Entity>(indexed: &[IndexedObject]) -> Result<Vec<T>, Error> {
     let mut decoder = Decoder::default();
     let objects = indexed.iter().map(|object| decoder.decode(object.body.as_bytes())).collect();
     decoder.into_result().map_err(|error| decode_error(T::TYPE, &error))?;

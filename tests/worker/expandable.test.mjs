@@ -23,6 +23,8 @@ const OBJECTS = {
 const INCLUDED = new Set([
   ...["cash_balance", "discount", "invoice_credit_balance", "sources", "subscriptions", "tax", "tax_ids"].map((name) => `customer ${name}`),
   ...["plan tiers", "price currency_options", "price tiers"],
+  // An object of entgate.
+  "product_feature_application product",
 ]);
 
 /** Payment methods of the catalog are cards. */
@@ -71,7 +73,7 @@ function interfaceMembers(types, path) {
 
 test("the table has the expandable properties of the SDK's types, and those that are only in expanded responses", () => {
   const table = read("../../src/api/catalog/expandable.rs");
-  const rows = [...table.matchAll(/^ {4}\("([\w.]+)", "([\w.]+)", Target::\w+\),$/gm)].map(([, object, path]) => `${object} ${path}`);
+  const rows = [...table.matchAll(/["\s]([a-z_.]+):([a-z_.]+)(?=[" ])/g)].map(([, object, path]) => `${object} ${path}`);
   const expected = Object.entries(OBJECTS).flatMap(([object, [path, name]]) => {
     const types = read(`../../node_modules/stripe/esm/resources/${path}.d.ts`).replaceAll(/ *\/\*\*[\s\S]*?\*\/\n/g, "");
     return expandablePaths(types, name).map((property) => `${object} ${property}`);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::{error::Error, form::Params};
 use crate::catalog::{
-    Tx,
+    self, Tx,
     objects::api_version::ApiVersion,
     page::{ListConditions, ListQuery},
     repository::Entity,
@@ -47,16 +47,27 @@ impl RequestContext<'_> {
         indexes: &[String],
         query: &ListQuery,
         conditions: &ListConditions<'_, T>,
-        render: impl FnMut(&T) -> Result<Value, Error>,
+        render: &dyn Fn(&T) -> Result<Value, catalog::Error>,
     ) -> Result<Value, Error> {
-        let (objects, has_more) = self.tx.list_page(indexes, query, conditions)?;
-        let data: Vec<_> = objects.iter().map(render).collect::<Result<_, _>>()?;
-        Ok(self.list_response(&data, has_more))
+        self.to_response(conditions.list_page(&self.tx, indexes, query, render))
     }
 
-    pub(super) fn list_response(&self, data: &[Value], has_more: bool) -> Value {
-        json!({ "object": "list", "data": data, "has_more": has_more, "url": self.path })
+    fn to_response(
+        &self,
+        page: Result<(Vec<Value>, bool), catalog::Error>,
+    ) -> Result<Value, Error> {
+        let (data, has_more) = page?;
+        Ok(list_object(data, has_more, self.path))
     }
+}
+
+/// Stripe's list object.
+pub(super) fn list_object(data: Vec<Value>, has_more: bool, url: &str) -> Value {
+    let mut list = json!({ "object": "list", "data": null, "has_more": has_more, "url": url });
+    if let Some(member) = list.get_mut("data") {
+        *member = Value::Array(data);
+    }
+    list
 }
 
 /// Stripe's JSON of a deleted object.

@@ -57,7 +57,7 @@ pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
             belongs: &|it: &Customer| it.test_clock == clock,
             ..ListConditions::default()
         },
-        |customer: &Customer| Ok(customer.to_json(livemode)),
+        &|customer: &Customer| Ok(customer.to_json(livemode)),
     )
 }
 
@@ -92,6 +92,7 @@ pub(super) fn delete(context: &mut RequestContext<'_>) -> Result<Value, Error> {
 fn parse_patch(context: &mut RequestContext<'_>) -> Result<CustomerPatch, Error> {
     let params = &mut context.params;
     params.ignore(&IGNORED_PARAMS);
+    params.ignore(context.version.removed_params());
     // The last of these parameters wins, because it is the most specific.
     let mut payment_method = None;
     for name in ["source", "default_source", "payment_method"] {

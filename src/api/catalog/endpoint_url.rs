@@ -39,7 +39,7 @@ const PRIVATE_DOMAINS: [&str; 10] = [
 
 /// The IPv4 networks that are not globally reachable: address and length of the prefix.
 const PRIVATE_NETWORKS: [(Ipv4Addr, u32); 15] = [
-    (Ipv4Addr::new(0, 0, 0, 0), 8),
+    (Ipv4Addr::UNSPECIFIED, 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     (Ipv4Addr::new(100, 64, 0, 0), 10),
     (Ipv4Addr::new(127, 0, 0, 0), 8),

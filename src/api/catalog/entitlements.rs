@@ -53,6 +53,6 @@ fn list_active(
             belongs: &|it: &StoredEntitlement| it.customer == customer.id,
             ..ListConditions::default()
         },
-        |entitlement: &StoredEntitlement| Ok(entitlement.to_json(livemode)),
+        &|entitlement: &StoredEntitlement| Ok(entitlement.to_json(livemode)),
     )
 }

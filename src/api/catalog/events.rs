@@ -69,7 +69,7 @@ pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
             delivered.is_none_or(|delivered| delivered == event.is_delivered())
         },
     };
-    context.page_response(&indexes, &page, &conditions, |event| Ok(event.to_json(livemode)))
+    context.page_response(&indexes, &page, &conditions, &|event| Ok(event.to_json(livemode)))
 }
 
 /// Whether a type pattern selects a type: `customer.*` selects `customer.created`.

@@ -5,11 +5,11 @@
 //!
 //! Specification: <https://docs.stripe.com/api/expanding_objects>.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
     super::error::{Error, excerpt},
-    context::deleted_object,
+    context::{deleted_object, list_object},
     expandable::{self, Target},
 };
 use crate::{
@@ -30,6 +30,7 @@ use crate::{
         repository::Entity as _,
     },
     id::Timestamp,
+    json,
     pagination::{Cursor, PageRequest},
 };
 
@@ -41,6 +42,14 @@ const MAX_DEPTH: usize = 4;
 
 /// The number of subscriptions in an expanded customer, as at Stripe.
 const SUBSCRIPTIONS_LIMIT: usize = 10;
+
+/// How a customer without a location is taxed.
+const TAX: &str = r#"{
+    "automatic_tax": "unrecognized_location",
+    "ip_address": null,
+    "location": null,
+    "provider": "stripe"
+}"#;
 
 /// Expands the paths in a rendered response.
 pub(super) fn expand(tx: &Tx<'_>, value: &mut Value, paths: &[String]) -> Result<(), Error> {
@@ -98,6 +107,10 @@ fn expand_property(
         return Ok(());
     }
     let owner = Owner::new(object);
+    if target == Target::CurrencyOptions {
+        let options = currency_options(object);
+        object.insert(own.concat(), options);
+    }
     let Some(property) = property_mut(object, own) else { return Ok(()) };
     match property {
         Value::String(id) => {
@@ -136,8 +149,6 @@ struct Owner {
     /// The customer that the object is or belongs to.
     customer: Option<String>,
     created: Timestamp,
-    /// The amount of a price, as an option of its currency.
-    currency_options: Value,
 }
 
 impl Owner {
@@ -150,17 +161,20 @@ impl Owner {
             None => Some(id.clone()),
         };
         let created = object.get("created").and_then(Value::as_i64).unwrap_or_default();
-        let currency = object.get("currency").and_then(Value::as_str).unwrap_or_default();
-        let names = ["custom_unit_amount", "tax_behavior", "unit_amount", "unit_amount_decimal"];
-        let option: Map<String, Value> =
-            names.iter().filter_map(|name| object.get_key_value(*name)).map(clone_entry).collect();
-        let currency_options = json!({ currency: option });
-        Self { id, customer, created: Timestamp(created), currency_options }
+        Self { id, customer, created: Timestamp(created) }
     }
 }
 
-fn clone_entry((name, value): (&String, &Value)) -> (String, Value) {
-    (name.clone(), value.clone())
+/// The amount of a price, as the option of its only currency.
+fn currency_options(price: &Map<String, Value>) -> Value {
+    let mut option = Map::new();
+    for name in ["custom_unit_amount", "tax_behavior", "unit_amount", "unit_amount_decimal"] {
+        option.insert(name.to_owned(), price.get(name).cloned().unwrap_or_default());
+    }
+    let currency = price.get("currency").and_then(Value::as_str).unwrap_or_default();
+    let mut options = Map::new();
+    options.insert(currency.to_owned(), Value::Object(option));
+    Value::Object(options)
 }
 
 /// Loads the object that a property refers to. `None` if the catalog does not have it.
@@ -204,8 +218,7 @@ fn render_included(
     owner: &Owner,
 ) -> Result<Value, Error> {
     let list = |data: Vec<Value>, has_more: bool| {
-        let url = format!("/v1/customers/{}/{}", owner.id, own.concat());
-        json!({ "object": "list", "data": data, "has_more": has_more, "url": url })
+        list_object(data, has_more, &format!("/v1/customers/{}/{}", owner.id, own.concat()))
     };
     Ok(match target {
         Target::Subscriptions => {
@@ -218,20 +231,15 @@ fn render_included(
                 ..ListConditions::default()
             };
             let index = subscription::customer_index(&owner.id, Liveness::Any);
-            let (subscriptions, has_more) = tx.list_page(&[index], &query, &conditions)?;
-            let rendered = subscriptions.iter().map(|it| subscription_json::to_json(tx, it));
-            list(rendered.collect::<Result<_, _>>()?, has_more)
+            let render = |it: &Subscription| subscription_json::to_json(tx, it);
+            let (data, has_more) = conditions.list_page(tx, &[index], &query, &render)?;
+            list(data, has_more)
         }
         Target::EmptyList => list(Vec::new(), false),
-        Target::EmptyMap => json!({}),
-        Target::Tax => json!({
-            "automatic_tax": "unrecognized_location",
-            "ip_address": null,
-            "location": null,
-            "provider": "stripe",
-        }),
-        Target::CurrencyOptions => owner.currency_options.clone(),
-        Target::Customer
+        Target::EmptyMap => Value::Object(Map::new()),
+        Target::Tax => json::from_slice(TAX.as_bytes()).unwrap_or_default(),
+        Target::CurrencyOptions
+        | Target::Customer
         | Target::Feature
         | Target::PaymentMethod
         | Target::Price

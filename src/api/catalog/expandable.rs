@@ -51,54 +51,77 @@ impl Target {
     }
 }
 
-/// The type of an object, the path of a property in it, and what the property becomes.
-const EXPANDABLE: &[(&str, &str, Target)] = &[
-    ("customer", "cash_balance", Target::Elsewhere),
-    ("customer", "default_source", Target::Elsewhere),
-    ("customer", "discount", Target::Elsewhere),
-    ("customer", "invoice_credit_balance", Target::EmptyMap),
-    ("customer", "invoice_settings.default_payment_method", Target::PaymentMethod),
-    ("customer", "sources", Target::EmptyList),
-    ("customer", "subscriptions", Target::Subscriptions),
-    ("customer", "tax", Target::Tax),
-    ("customer", "tax_ids", Target::EmptyList),
-    ("customer", "test_clock", Target::TestClock),
-    ("entitlements.active_entitlement", "feature", Target::Feature),
-    ("payment_method", "card.generated_from.setup_attempt", Target::Elsewhere),
-    ("payment_method", "customer", Target::Customer),
-    ("plan", "product", Target::Product),
-    ("plan", "tiers", Target::Elsewhere),
-    ("price", "currency_options", Target::CurrencyOptions),
-    ("price", "product", Target::Product),
-    ("price", "tiers", Target::Elsewhere),
-    ("product", "default_price", Target::Price),
-    ("product", "tax_code", Target::Elsewhere),
-    ("subscription", "application", Target::Elsewhere),
-    ("subscription", "automatic_tax.liability.account", Target::Elsewhere),
-    ("subscription", "billing_schedules.applies_to.price", Target::Elsewhere),
-    ("subscription", "cancellation_details.feedback_option", Target::Elsewhere),
-    ("subscription", "customer", Target::Customer),
-    ("subscription", "default_payment_method", Target::PaymentMethod),
-    ("subscription", "default_source", Target::Elsewhere),
-    ("subscription", "discounts", Target::Elsewhere),
-    ("subscription", "invoice_settings.account_tax_ids", Target::Elsewhere),
-    ("subscription", "invoice_settings.issuer.account", Target::Elsewhere),
-    ("subscription", "latest_invoice", Target::Elsewhere),
-    ("subscription", "on_behalf_of", Target::Elsewhere),
-    ("subscription", "pending_setup_intent", Target::Elsewhere),
-    ("subscription", "pending_update.discounts", Target::Elsewhere),
-    ("subscription", "schedule", Target::Elsewhere),
-    ("subscription", "test_clock", Target::TestClock),
-    ("subscription", "transfer_data.destination", Target::Elsewhere),
-    ("subscription_item", "discounts", Target::Elsewhere),
+/// The properties that become each target: the type of an object, and the path of a property in it.
+/// Strings are smaller than a table of their parts.
+const EXPANDABLE: [(Target, &str); 12] = [
+    (
+        Target::Customer,
+        "payment_method:customer \
+         subscription:customer",
+    ),
+    (Target::Feature, "entitlements.active_entitlement:feature"),
+    (
+        Target::PaymentMethod,
+        "customer:invoice_settings.default_payment_method \
+         subscription:default_payment_method",
+    ),
+    (Target::Price, "product:default_price"),
+    (
+        Target::Product,
+        "plan:product \
+         price:product \
+         product_feature_application:product",
+    ),
+    (
+        Target::TestClock,
+        "customer:test_clock \
+         subscription:test_clock",
+    ),
+    (
+        Target::Elsewhere,
+        "customer:cash_balance \
+         customer:default_source \
+         customer:discount \
+         payment_method:card.generated_from.setup_attempt \
+         plan:tiers \
+         price:tiers \
+         product:tax_code \
+         subscription:application \
+         subscription:automatic_tax.liability.account \
+         subscription:billing_schedules.applies_to.price \
+         subscription:cancellation_details.feedback_option \
+         subscription:default_source \
+         subscription:discounts \
+         subscription:invoice_settings.account_tax_ids \
+         subscription:invoice_settings.issuer.account \
+         subscription:latest_invoice \
+         subscription:on_behalf_of \
+         subscription:pending_setup_intent \
+         subscription:pending_update.discounts \
+         subscription:schedule \
+         subscription:transfer_data.destination \
+         subscription_item:discounts",
+    ),
+    (Target::Subscriptions, "customer:subscriptions"),
+    (
+        Target::EmptyList,
+        "customer:sources \
+         customer:tax_ids",
+    ),
+    (Target::EmptyMap, "customer:invoice_credit_balance"),
+    (Target::Tax, "customer:tax"),
+    (Target::CurrencyOptions, "price:currency_options"),
 ];
 
 /// The property of an object that a path begins with: its number of members, and its target.
 pub(super) fn find(object_type: &str, members: &[&str]) -> Option<(usize, Target)> {
-    EXPANDABLE.iter().filter(|(object, ..)| *object == object_type).find_map(|(_, path, target)| {
-        let count = path.split('.').count();
-        let begins =
-            members.len() >= count && path.split('.').eq(members.iter().take(count).copied());
-        begins.then_some((count, *target))
+    EXPANDABLE.iter().find_map(|(target, properties)| {
+        properties.split(' ').find_map(|property| {
+            let path = property.strip_prefix(object_type)?.strip_prefix(':')?;
+            let count = path.split('.').count();
+            let begins =
+                members.len() >= count && path.split('.').eq(members.iter().take(count).copied());
+            begins.then_some((count, *target))
+        })
     })
 }

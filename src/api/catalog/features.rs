@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     catalog::{
+        self,
         engine::bulk_jobs::{self, JobProgress},
         objects::{
             feature::{self, Feature},
@@ -46,7 +47,7 @@ pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
             belongs: &|it: &Feature| lookup_key.as_ref().is_none_or(|key| it.lookup_key == *key),
             ..ListConditions::default()
         },
-        |feature: &Feature| Ok(feature.to_json(livemode)),
+        &|feature: &Feature| Ok(feature.to_json(livemode)),
     )
 }
 
@@ -91,7 +92,7 @@ pub(super) fn list_for_product(context: &mut RequestContext<'_>) -> Result<Value
             belongs: &|it: &ProductFeature| it.product == product.id,
             ..ListConditions::default()
         },
-        |product_feature| to_json(context, product_feature),
+        &|product_feature| to_json(context, product_feature),
     )
 }
 
@@ -105,7 +106,7 @@ pub(super) fn attach(context: &mut RequestContext<'_>) -> Result<Value, Error> {
 pub(super) fn retrieve_for_product(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     context.reject_unknown()?;
     let product_feature = product_features::load(&context.tx, context.first_id(), context.id())?;
-    to_json(context, &product_feature)
+    Ok(to_json(context, &product_feature)?)
 }
 
 pub(super) fn detach(context: &mut RequestContext<'_>) -> Result<Value, Error> {
@@ -128,7 +129,10 @@ pub(super) fn apply(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     }))
 }
 
-fn to_json(context: &RequestContext<'_>, product_feature: &ProductFeature) -> Result<Value, Error> {
+fn to_json(
+    context: &RequestContext<'_>,
+    product_feature: &ProductFeature,
+) -> Result<Value, catalog::Error> {
     let feature: Feature = context.tx.load(&product_feature.feature, "id")?;
     Ok(product_feature.to_json(&feature, context.tx.livemode))
 }

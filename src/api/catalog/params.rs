@@ -46,8 +46,8 @@ pub(super) enum Passthrough {
 /// The members of an address. All of them are rendered.
 const ADDRESS_MEMBERS: [&str; 6] = ["city", "country", "line1", "line2", "postal_code", "state"];
 
-/// The string members of `shipping`. All of them are rendered.
-const SHIPPING_MEMBERS: [&str; 4] = ["carrier", "name", "phone", "tracking_number"];
+/// The members of `shipping`. All of them are rendered.
+const SHIPPING_MEMBERS: [&str; 5] = ["address", "carrier", "name", "phone", "tracking_number"];
 
 impl Params {
     /// Reads the parameters of a request's body and query string.
@@ -199,8 +199,8 @@ impl Params {
                 Passthrough::String(name) => (name, self.nullable_string(name)?),
                 Passthrough::Bool(name) => (name, self.optional_bool(name)?.map(Json::from)),
                 Passthrough::List(name) => (name, self.json_list(name)?),
-                Passthrough::Address(name) => (name, self.address(name)?),
-                Passthrough::Shipping(name) => (name, self.shipping(name)?),
+                Passthrough::Address(name) => (name, self.address(name, &ADDRESS_MEMBERS)?),
+                Passthrough::Shipping(name) => (name, self.address(name, &SHIPPING_MEMBERS)?),
             };
             result.extend(value.map(|value| (name.to_owned(), value)));
         }
@@ -226,35 +226,22 @@ impl Params {
         Ok(value.map(|it| if it.is_empty() { Json::Null } else { it.into() }))
     }
 
-    /// Takes string members. Those that are absent become `null`.
-    fn nullable_strings(&mut self, names: &[&str]) -> Result<Map<String, Json>, Error> {
-        let member = |name: &&str| {
-            let value = self.nullable_string(name)?.unwrap_or_default();
-            Ok(((*name).to_owned(), value))
-        };
-        names.iter().map(member).collect()
-    }
-
-    /// Takes an address with all its members. An empty value becomes `null`.
-    fn address(&mut self, name: &str) -> Result<Option<Json>, Error> {
+    /// Takes an address, or what has one, with all its members: strings, and `address`. Those that
+    /// are absent become `null`; an empty value becomes `null`.
+    fn address(&mut self, name: &str, names: &[&str]) -> Result<Option<Json>, Error> {
         let is_cleared = self.has_value(name, "");
-        let Some(mut address) = self.object(name)? else {
+        let Some(mut params) = self.object(name)? else {
             return Ok(is_cleared.then_some(Json::Null));
         };
-        let members = address.nullable_strings(&ADDRESS_MEMBERS)?;
-        address.reject_unknown()?;
-        Ok(Some(Json::Object(members)))
-    }
-
-    /// Takes a shipping address with all its members. An empty value becomes `null`.
-    fn shipping(&mut self, name: &str) -> Result<Option<Json>, Error> {
-        let is_cleared = self.has_value(name, "");
-        let Some(mut shipping) = self.object(name)? else {
-            return Ok(is_cleared.then_some(Json::Null));
-        };
-        let mut members = shipping.nullable_strings(&SHIPPING_MEMBERS)?;
-        members.insert("address".to_owned(), shipping.address("address")?.unwrap_or_default());
-        shipping.reject_unknown()?;
+        let mut members = Map::new();
+        for name in names {
+            let value = match *name {
+                "address" => params.address(name, &ADDRESS_MEMBERS)?,
+                name => params.nullable_string(name)?,
+            };
+            members.insert((*name).to_owned(), value.unwrap_or_default());
+        }
+        params.reject_unknown()?;
         Ok(Some(Json::Object(members)))
     }
 
@@ -314,8 +301,9 @@ impl Params {
             return Err(self.invalid_integer(name, &value));
         }
         // Only an integer that is too large for the type cannot be parsed.
-        let magnitude = digits.parse().unwrap_or(i64::MAX);
-        let bound = if is_negative { magnitude.saturating_neg() } else { magnitude };
+        let magnitude: u64 = digits.parse().unwrap_or(u64::MAX);
+        let bound = i64::try_from(magnitude).unwrap_or(i64::MAX);
+        let bound = if is_negative { bound.saturating_neg() } else { bound };
         Ok(Some(Timestamp(bound.clamp(-1, BEYOND_LAST))))
     }
 }

@@ -9,20 +9,20 @@ use serde_json::Value;
 
 use super::{
     super::{error::Error, page},
-    context::RequestContext,
+    context::{RequestContext, list_object},
     params::MAX_STRING_LEN,
 };
 use crate::{
     catalog::{
-        self, Tx,
+        Tx,
         objects::{
-            customer::{self, Customer},
-            payment_method,
+            customer,
+            payment_method::{self, PaymentMethod},
             subscription::{self, Liveness, MAX_SUBSCRIPTIONS, Subscription},
         },
         storage::IndexRange,
     },
-    id::{Livemode, Timestamp},
+    id::Timestamp,
 };
 
 /// The type of every payment method.
@@ -47,12 +47,14 @@ fn list_of_customer(
     customer: &str,
     param: &str,
 ) -> Result<Value, Error> {
-    let customer = customer::load_existing(&context.tx, customer, param)?;
-    let methods = methods_of(&context.tx, &customer)?;
+    let methods = methods_of(&context.tx, customer, param)?;
     list_methods(context, &methods)
 }
 
-fn list_methods(context: &mut RequestContext<'_>, methods: &[Method]) -> Result<Value, Error> {
+fn list_methods(
+    context: &mut RequestContext<'_>,
+    methods: &[PaymentMethod],
+) -> Result<Value, Error> {
     let r#type = context.params.non_empty("type", MAX_STRING_LEN)?;
     context.params.ignore(&["allow_redisplay"]);
     let page = page::take_page(&mut context.params)?;
@@ -63,83 +65,46 @@ fn list_methods(context: &mut RequestContext<'_>, methods: &[Method]) -> Result<
         page::slice(&page, methods, payment_method::TYPE, |method| method.id.as_str())?;
     let livemode = context.tx.livemode;
     let data: Vec<_> = methods.iter().map(|method| method.to_json(livemode)).collect();
-    Ok(context.list_response(&data, has_more))
+    Ok(list_object(data, has_more, context.path))
 }
 
 pub(super) fn retrieve(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     context.reject_unknown()?;
-    let method = find_method(&context.tx, context.id())?;
-    let method = method.ok_or_else(|| not_found(context.id()))?;
+    let method = payment_method::load(&context.tx, context.id())?;
     Ok(method.to_json(context.tx.livemode))
 }
 
 pub(super) fn retrieve_for_customer(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     context.reject_unknown()?;
-    let customer = customer::load_existing(&context.tx, context.first_id(), "id")?;
-    let mut methods = methods_of(&context.tx, &customer)?.into_iter();
-    let method = methods.find(|method| method.id == context.id());
-    Ok(method.ok_or_else(|| not_found(context.id()))?.to_json(context.tx.livemode))
+    let methods = methods_of(&context.tx, context.first_id(), "id")?;
+    let method = methods.iter().find(|method| method.id == context.id());
+    let method = method.ok_or_else(|| payment_method::not_found(context.id()))?;
+    Ok(method.to_json(context.tx.livemode))
 }
 
 /// Lists what a customer has none of.
 pub(super) fn list_none(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     context.params.ignore(&["object"]);
-    let page = page::take_page(&mut context.params)?;
-    context.reject_unknown()?;
     customer::load_existing(&context.tx, context.id(), "id")?;
-    page::slice(&page, &[], "object", |(): &()| "")?;
-    Ok(context.list_response(&[], false))
-}
-
-/// A payment method that a customer or a subscription names.
-struct Method {
-    id: String,
-    customer: Option<String>,
-    created: Timestamp,
-}
-
-impl Method {
-    fn to_json(&self, livemode: Livemode) -> Value {
-        payment_method::to_json(&self.id, self.customer.as_deref(), self.created, livemode)
-    }
+    list_methods(context, &[])
 }
 
 /// The payment methods of a customer, newest first, each once.
-fn methods_of(tx: &Tx<'_>, customer: &Customer) -> Result<Vec<Method>, Error> {
+fn methods_of(tx: &Tx<'_>, customer: &str, param: &str) -> Result<Vec<PaymentMethod>, Error> {
+    let customer = customer::load_existing(tx, customer, param)?;
     let index = subscription::customer_index(&customer.id, Liveness::Any);
     let subscriptions: Vec<Subscription> =
         tx.list(&index, IndexRange::newest_first(MAX_SUBSCRIPTIONS))?;
-    let own = customer.payment_method.as_ref().map(|id| (id, customer.created));
-    let others =
-        subscriptions.iter().filter_map(|it| it.payment_method.as_ref().map(|id| (id, it.created)));
-    let mut methods: Vec<Method> = Vec::new();
-    for (id, created) in others.chain(own) {
-        if !methods.iter().any(|method| method.id == *id) {
-            methods.push(Method { id: id.clone(), customer: Some(customer.id.clone()), created });
+    let mut methods: Vec<PaymentMethod> = Vec::new();
+    let mut add = |id: &Option<String>, created: Timestamp| {
+        if let Some(id) = id.as_ref().filter(|id| !methods.iter().any(|it| it.id == **id)) {
+            let (id, customer) = (id.clone(), Some(customer.id.clone()));
+            methods.push(PaymentMethod { id, customer, created });
         }
+    };
+    for subscription in &subscriptions {
+        add(&subscription.payment_method, subscription.created);
     }
+    add(&customer.payment_method, customer.created);
     Ok(methods)
-}
-
-/// The payment method with an id: of its newest owner, or one of Stripe's test methods.
-fn find_method(tx: &Tx<'_>, id: &str) -> Result<Option<Method>, Error> {
-    let newest = IndexRange::newest_first(1);
-    let customers: Vec<Customer> = tx.list(&customer::payment_method_index(id), newest)?;
-    let subscriptions: Vec<Subscription> =
-        tx.list(&subscription::payment_method_index(id), newest)?;
-    let owners = customers.iter().map(|it| (it.created, &it.id));
-    let owner = owners.chain(subscriptions.iter().map(|it| (it.created, &it.customer))).max();
-    Ok(match owner {
-        Some((created, customer)) => {
-            Some(Method { id: id.to_owned(), customer: Some(customer.clone()), created })
-        }
-        None if tx.livemode == Livemode::Test && payment_method::is_test_method(id) => {
-            Some(Method { id: id.to_owned(), customer: None, created: tx.now })
-        }
-        None => None,
-    })
-}
-
-fn not_found(id: &str) -> Error {
-    catalog::Error::not_found(payment_method::TYPE, id, "id").into()
 }

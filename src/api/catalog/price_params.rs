@@ -143,10 +143,10 @@ fn parse_decimal(decimal: &str) -> Option<Amount> {
         && is_all_digits(places)
         && integer.len() <= MAX_INTEGER_DIGITS
         && places.len() <= MAX_DECIMAL_PLACES;
-    let integer: i64 = integer.parse().ok().filter(|_| is_valid)?;
+    let integer: u64 = integer.parse().ok().filter(|_| is_valid)?;
     let places = places.trim_end_matches('0');
     Some(if places.is_empty() {
-        Amount::Integer(integer)
+        Amount::Integer(i64::try_from(integer).ok()?)
     } else {
         Amount::Decimal(format!("{integer}.{places}"))
     })

@@ -62,7 +62,7 @@ pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     }
     let livemode = context.tx.livemode;
     let conditions = ListConditions { belongs: &belongs, ..ListConditions::default() };
-    context.page_response(&indexes, &page, &conditions, |price| Ok(price.to_json(livemode)))
+    context.page_response(&indexes, &page, &conditions, &|price| Ok(price.to_json(livemode)))
 }
 
 pub(super) fn create(context: &mut RequestContext<'_>) -> Result<Value, Error> {

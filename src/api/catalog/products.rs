@@ -40,7 +40,7 @@ pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
         is_listed: &is_listed,
     };
     let index = product::index(active).to_owned();
-    context.page_response(&[index], &page, &conditions, |product| Ok(product.to_json(livemode)))
+    context.page_response(&[index], &page, &conditions, &|product| Ok(product.to_json(livemode)))
 }
 
 pub(super) fn create(context: &mut RequestContext<'_>) -> Result<Value, Error> {

@@ -86,15 +86,15 @@ impl StatusFilter {
 
 pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     let customer = context.params.non_empty("customer", MAX_STRING_LEN)?;
-    list_of(context, customer)
+    list_of(context, customer.as_deref())
 }
 
 pub(super) fn list_for_customer(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     let customer = customer::load_existing(&context.tx, context.id(), "id")?;
-    list_of(context, Some(customer.id))
+    list_of(context, Some(&customer.id))
 }
 
-fn list_of(context: &mut RequestContext<'_>, customer: Option<String>) -> Result<Value, Error> {
+fn list_of(context: &mut RequestContext<'_>, customer: Option<&str>) -> Result<Value, Error> {
     let params = &mut context.params;
     params.ignore(&["automatic_tax"]);
     let price = params.non_empty("price", MAX_STRING_LEN)?;
@@ -111,10 +111,10 @@ fn list_of(context: &mut RequestContext<'_>, customer: Option<String>) -> Result
     if let Some(clock) = &clock {
         test_clock::load(tx, clock, "test_clock")?;
     }
-    if let Some(customer) = &customer {
+    if let Some(customer) = customer {
         customer::load_existing(tx, customer, "customer")?;
     }
-    let indexes = match (&customer, &price) {
+    let indexes = match (customer, &price) {
         (Some(customer), _) => vec![subscription::customer_index(customer, Liveness::Any)],
         (None, Some(price)) => vec![subscription::price_index(price, clock.as_deref())],
         (None, None) => {
@@ -124,7 +124,7 @@ fn list_of(context: &mut RequestContext<'_>, customer: Option<String>) -> Result
                 .collect()
         }
     };
-    let belongs = |it: &Subscription| match &customer {
+    let belongs = |it: &Subscription| match customer {
         Some(customer) => it.customer == *customer && (clock.is_none() || it.test_clock == clock),
         None => it.test_clock == clock,
     };
@@ -139,8 +139,7 @@ fn list_of(context: &mut RequestContext<'_>, customer: Option<String>) -> Result
             })
     };
     let conditions = ListConditions { belongs: &belongs, is_listed: &is_listed };
-    context
-        .page_response(&indexes, &page, &conditions, |it| Ok(subscription_json::to_json(tx, it)?))
+    context.page_response(&indexes, &page, &conditions, &|it| subscription_json::to_json(tx, it))
 }
 
 fn is_within(bounds: CreatedRange, time: Timestamp) -> bool {
@@ -150,6 +149,7 @@ fn is_within(bounds: CreatedRange, time: Timestamp) -> bool {
 pub(super) fn create(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     let params = &mut context.params;
     params.ignore(&IGNORED_PARAMS);
+    params.ignore(context.version.removed_params());
     let customer = params.required_non_empty("customer", MAX_STRING_LEN)?;
     let trial = parse_trial(params)?;
     let payment_behavior = params.one_of(
@@ -192,6 +192,7 @@ pub(super) fn retrieve(context: &mut RequestContext<'_>) -> Result<Value, Error>
 pub(super) fn update(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     let params = &mut context.params;
     params.ignore(&IGNORED_PARAMS);
+    params.ignore(context.version.removed_params());
     params.ignore(&["payment_behavior", "trial_from_plan"]);
     let anchors = [("now", true), ("unchanged", false)];
     let payment_states = [

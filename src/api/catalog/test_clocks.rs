@@ -26,7 +26,7 @@ pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     context.reject_unknown()?;
     let livemode = context.tx.livemode;
     let index = test_clock::INDEX.to_owned();
-    context.page_response(&[index], &page, &ListConditions::default(), |clock: &TestClock| {
+    context.page_response(&[index], &page, &ListConditions::default(), &|clock: &TestClock| {
         Ok(clock.to_json(livemode))
     })
 }

@@ -40,7 +40,7 @@ pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
         &[index],
         &page,
         &ListConditions::default(),
-        |endpoint: &WebhookEndpoint| Ok(endpoint.to_json(livemode)),
+        &|endpoint: &WebhookEndpoint| Ok(endpoint.to_json(livemode)),
     )
 }
 
@@ -127,7 +127,7 @@ pub(super) fn list_deliveries(context: &mut RequestContext<'_>) -> Result<Value,
             belongs: &|it: &DeliveryAttempt| it.endpoint == endpoint.id,
             ..ListConditions::default()
         },
-        |attempt: &DeliveryAttempt| Ok(attempt.to_json()),
+        &|attempt: &DeliveryAttempt| Ok(attempt.to_json()),
     )
 }
 

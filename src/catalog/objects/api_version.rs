@@ -6,6 +6,7 @@
 //!
 //! | before            | object       | difference                                              |
 //! |-------------------|--------------|---------------------------------------------------------|
+//! | 2023-08-16        | product      | `attributes`, always empty                              |
 //! | 2024-04-10        | product      | `features` is the name of `marketing_features`          |
 //! | 2025-03-31.basil  | subscription | `current_period_start` and `current_period_end`, `discount` |
 //! | 2025-03-31.basil  | price, plan  | `aggregate_usage`                                       |
@@ -24,6 +25,10 @@ use crate::{
 
 /// The version of the objects as the catalog renders them.
 pub(crate) const LATEST: &str = API_VERSION;
+
+/// The first version in which products have no attributes.
+/// <https://docs.stripe.com/changelog/2023-08-16>
+const NO_PRODUCT_ATTRIBUTES: &str = "2023-08-16";
 
 /// The first version with the name `marketing_features`.
 /// <https://docs.stripe.com/changelog/2024-04-10>
@@ -75,6 +80,12 @@ impl ApiVersion {
         self.is_before(MARKETING_FEATURES)
     }
 
+    /// The parameters of customers and subscriptions that later versions do not have. They only
+    /// affect payments.
+    pub(crate) fn removed_params(&self) -> &'static [&'static str] {
+        if self.is_before(ITEM_PERIODS) { &["coupon", "promotion_code"] } else { &[] }
+    }
+
     /// Rewrites rendered JSON as this version renders it.
     pub(crate) fn convert(&self, rendered: &mut Value) {
         // The latest of the changes. Most clients have a newer version.
@@ -111,8 +122,13 @@ impl ApiVersion {
                         }
                     }
                     Some("product") if self.names_marketing_features_features() => {
-                        if let Some(features) = members.remove("marketing_features") {
-                            members.insert("features".to_owned(), features);
+                        let renamed = std::mem::take(members).into_iter().map(|(name, value)| {
+                            let is_renamed = name == "marketing_features";
+                            (if is_renamed { "features".to_owned() } else { name }, value)
+                        });
+                        members.extend(renamed);
+                        if self.is_before(NO_PRODUCT_ATTRIBUTES) {
+                            members.insert("attributes".to_owned(), Value::Array(Vec::new()));
                         }
                     }
                     _ => {}
@@ -145,8 +161,10 @@ fn add_null(members: &mut Map<String, Value>, name: &str) {
 fn is_date(date: &str) -> bool {
     let parts: Vec<&str> = date.split('-').collect();
     let [year, month, day] = parts.as_slice() else { return false };
-    let is_within = |part: &str, last: u8| {
-        part.len() == 2 && is_number(part) && part.parse().is_ok_and(|it| (1..=last).contains(&it))
+    let is_within = |part: &str, last: u64| {
+        part.len() == 2
+            && is_number(part)
+            && part.parse::<u64>().is_ok_and(|it| (1..=last).contains(&it))
     };
     year.len() == 4 && is_number(year) && is_within(month, 12) && is_within(day, 31)
 }

@@ -86,6 +86,8 @@ fn the_marketing_features_of_a_product_are_called_features_until_2024_04_10() {
         assert_eq!(version_of(&created), version);
         let created = created.expect_ok();
         assert_eq!((&created[name], created.get(other)), (&features, None), "{version}");
+        let attributes = (version == "2022-11-15").then(|| json!([]));
+        assert_eq!(created.get("attributes").cloned(), attributes, "{version}");
         let path = format!("/v1/products/{id}");
         assert_eq!(catalog.get(&path).expect_ok()["marketing_features"], features);
         let cleared = catalog.request("POST", &path, &headers, &format!("{name}=")).expect_ok();
@@ -93,6 +95,27 @@ fn the_marketing_features_of_a_product_are_called_features_until_2024_04_10() {
     }
     let rejected = catalog.post("/v1/products", "name=x&features[0][name]=SMS");
     assert_eq!((rejected.status, rejected.error().2), (400, "features"));
+}
+
+#[test]
+fn a_discount_is_a_parameter_until_basil() {
+    let fixture = fixture();
+    let subscription = fixture.subscription_form("&coupon=free");
+    for (target, form, param) in [
+        ("/v1/customers", "coupon=free", "coupon"),
+        ("/v1/customers", "promotion_code=promo_1", "promotion_code"),
+        ("/v1/subscriptions", subscription.as_str(), "coupon"),
+    ] {
+        for version in BEFORE_BASIL {
+            let headers = [("stripe-version", version)];
+            fixture.catalog.request("POST", target, &headers, form).expect_ok();
+        }
+        for version in SINCE_BASIL {
+            let headers = [("stripe-version", version)];
+            let rejected = fixture.catalog.request("POST", target, &headers, form);
+            assert_eq!((rejected.status, rejected.error().2), (400, param), "{version}");
+        }
+    }
 }
 
 #[test]
@@ -181,9 +204,9 @@ fn an_endpoint_receives_events_in_its_version() {
     fixture.advance(FEBRUARY);
     let sent = |path: &str| {
         let requests = catalog.lease_due(10);
-        requests.iter().for_each(|it| {
-            catalog.record_attempt(&it.delivery, AttemptOutcome::Responded(200));
-        });
+        for request in &requests {
+            catalog.record_attempt(&request.delivery, AttemptOutcome::Responded(200));
+        }
         let request = requests.into_iter().filter(|it| it.url.ends_with(path)).collect::<Vec<_>>();
         let [request] = request.try_into().unwrap();
         serde_json::from_str::<Value>(&request.body).unwrap()

@@ -9,6 +9,7 @@ mod fixture;
 mod test_catalog;
 
 mod api_versions;
+mod cursors;
 mod end_to_end;
 mod expand;
 mod idempotency;
@@ -40,6 +41,7 @@ mod overdue_transitions;
 
 mod deliveries;
 mod delivery_status;
+mod endpoint_urls;
 mod event_contents;
 mod event_list;
 mod events;

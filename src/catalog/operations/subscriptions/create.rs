@@ -244,13 +244,15 @@ pub(crate) fn common_terms(prices: &[Price]) -> Result<BillingTerms, Error> {
 /// Checks that invoices have a due date, and removes the one of a subscription without invoices.
 pub(crate) fn validate_collection(subscription: &mut Subscription) -> Result<(), Error> {
     if !subscription.sends_invoices() {
-        subscription.passthrough.remove("days_until_due");
+        if let Some(days) = subscription.passthrough.get_mut("days_until_due") {
+            *days = Value::Null;
+        }
         return Ok(());
     }
-    if subscription.passthrough.contains_key("days_until_due") {
-        return Ok(());
+    match subscription.passthrough.get("days_until_due") {
+        None | Some(Value::Null) => Err(Error::MissingParameter { param: "days_until_due" }),
+        Some(_) => Ok(()),
     }
-    Err(Error::MissingParameter { param: "days_until_due" })
 }
 
 /// The end of the trial, if there is one.
