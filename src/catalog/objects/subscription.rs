@@ -171,6 +171,11 @@ pub(crate) fn product_index(product: &str) -> String {
     format!("subscriptions product={product}")
 }
 
+/// The index with the subscription of an item.
+fn item_index(item: &str) -> String {
+    format!("subscriptions item={item}")
+}
+
 /// The index of the subscriptions on a test clock, or without one; of one status, or of all.
 pub(crate) fn clock_index(clock: Option<&str>, status: Option<Status>) -> String {
     let (clock, status) = (clock.unwrap_or_default(), status.map_or("", Status::as_str));
@@ -205,6 +210,7 @@ impl Entity for Subscription {
         ]);
         indexes.extend(self.items.iter().map(|item| price_index(&item.price, clock)));
         indexes.extend(self.payment_method.as_deref().map(payment_method_index));
+        indexes.extend(self.items.iter().map(|item| item_index(&item.id)));
         if !self.status.is_final() {
             indexes.insert(customer_index(&self.customer, Liveness::Live));
             indexes.extend(self.items.iter().map(|item| product_index(&item.product)));
@@ -372,6 +378,12 @@ impl Subscription {
                 CancellationDetails { reason: self.cancellation_details.reason, ..details };
         }
     }
+}
+
+/// Loads the subscription that has an item.
+pub(crate) fn load_by_item(tx: &Tx<'_>, item: &str) -> Result<Subscription, Error> {
+    let found: Vec<Subscription> = tx.list(&item_index(item), IndexRange::newest_first(1))?;
+    found.into_iter().next().ok_or_else(|| Error::not_found("subscription item", item, "id"))
 }
 
 /// Lists the live subscriptions of a customer, oldest first.

@@ -9,7 +9,11 @@ use serde_json::{Value, json};
 use crate::{
     catalog::{
         error::Error,
-        objects::{json::merge_into, price::Price, subscription::Subscription},
+        objects::{
+            json::merge_into,
+            price::Price,
+            subscription::{Subscription, SubscriptionItem},
+        },
         tx::{RenderedPrice, Tx},
     },
     json,
@@ -53,28 +57,9 @@ const BILLING_DEFAULTS: &str = r#"{
 /// Stripe's JSON.
 pub(crate) fn to_json(tx: &Tx<'_>, subscription: &Subscription) -> Result<Value, Error> {
     let livemode = bool::from(tx.livemode);
-    let Subscription { id, .. } = subscription;
-    let mut items = Vec::with_capacity(subscription.items.len());
-    for item in &subscription.items {
-        let price = render_price(tx, &item.price)?;
-        let period = subscription.item_period(item);
-        items.push(json!({
-            "id": item.id,
-            "object": "subscription_item",
-            "billing_thresholds": null,
-            "created": item.created,
-            "current_period_end": period.end,
-            "current_period_start": period.start,
-            "current_trial": null,
-            "discounts": [],
-            "metadata": item.metadata,
-            "plan": price.plan,
-            "price": price.price,
-            "quantity": item.quantity,
-            "subscription": id,
-            "tax_rates": [],
-        }));
-    }
+    let id = &subscription.id;
+    let items = subscription.items.iter().map(|item| item_to_json(tx, subscription, item));
+    let items: Vec<Value> = items.collect::<Result<_, _>>()?;
     let mut rendered = json!({
         "id": id,
         "object": "subscription",
@@ -115,6 +100,32 @@ pub(crate) fn to_json(tx: &Tx<'_>, subscription: &Subscription) -> Result<Value,
     merge_into(&mut rendered, &json::from_slice(BILLING_DEFAULTS.as_bytes()).unwrap_or_default());
     merge_into(&mut rendered, &subscription.passthrough);
     Ok(rendered)
+}
+
+/// Stripe's JSON of one item.
+pub(crate) fn item_to_json(
+    tx: &Tx<'_>,
+    subscription: &Subscription,
+    item: &SubscriptionItem,
+) -> Result<Value, Error> {
+    let price = render_price(tx, &item.price)?;
+    let period = subscription.item_period(item);
+    Ok(json!({
+        "id": item.id,
+        "object": "subscription_item",
+        "billing_thresholds": null,
+        "created": item.created,
+        "current_period_end": period.end,
+        "current_period_start": period.start,
+        "current_trial": null,
+        "discounts": [],
+        "metadata": item.metadata,
+        "plan": price.plan,
+        "price": price.price,
+        "quantity": item.quantity,
+        "subscription": subscription.id,
+        "tax_rates": [],
+    }))
 }
 
 fn render_price(tx: &Tx<'_>, id: &str) -> Result<Rc<RenderedPrice>, Error> {

@@ -33,6 +33,7 @@ mod mixed_intervals;
 mod pause;
 mod reported_status;
 mod statuses;
+mod subscription_items;
 mod trials;
 
 mod bulk_jobs;

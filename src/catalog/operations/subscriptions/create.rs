@@ -60,8 +60,8 @@ pub(crate) struct NewSubscription {
 /// A new item.
 #[derive(Debug)]
 pub(crate) struct NewSubscriptionItem {
-    /// The prefix of its parameters: `items[0]`.
-    pub(crate) param: String,
+    /// The parameter with its price: `items[0][price]`.
+    pub(crate) price_param: String,
     pub(crate) price: String,
     pub(crate) quantity: Option<u64>,
     pub(crate) metadata: MetadataPatch,
@@ -170,7 +170,7 @@ pub(crate) fn new_item(
     new: NewSubscriptionItem,
     now: Timestamp,
 ) -> Result<(SubscriptionItem, Price), Error> {
-    let param = format!("{}[price]", new.param);
+    let param = new.price_param;
     let price = load_active_price(tx, &new.price, &param)?;
     let item = SubscriptionItem {
         id: tx.new_id("si_", 14),
@@ -220,7 +220,10 @@ pub(crate) fn effective_quantity(price: &Price, requested: Option<u64>) -> Optio
 /// What all prices of a subscription must have in common.
 pub(crate) fn common_terms(prices: &[Price]) -> Result<BillingTerms, Error> {
     let Some(first) = prices.first() else {
-        return Err(Error::invalid_parameter("items", "A subscription has at least one item."));
+        return Err(Error::invalid_parameter(
+            "items",
+            "A subscription has at least one item. To end a subscription, cancel it.",
+        ));
     };
     if prices.len() > MAX_ITEMS {
         let message = format!("A subscription can have up to {MAX_ITEMS} items.");

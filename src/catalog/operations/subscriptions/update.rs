@@ -94,14 +94,15 @@ pub(crate) enum When {
 pub(crate) enum ItemUpdate {
     Add(NewSubscriptionItem),
     Modify {
-        param: String,
+        id_param: String,
         id: String,
+        price_param: String,
         price: Option<String>,
         quantity: Option<u64>,
         metadata: MetadataPatch,
     },
     Remove {
-        param: String,
+        id_param: String,
         id: String,
     },
 }
@@ -216,9 +217,9 @@ fn update_items(
                 snapshot_features(tx, std::slice::from_mut(&mut item))?;
                 after.items.push(item);
             }
-            ItemUpdate::Modify { param, id, price, quantity, metadata } => {
+            ItemUpdate::Modify { id_param, id, price_param, price, quantity, metadata } => {
                 let found = after.items.iter_mut().find(|item| item.id == id);
-                let item = found.ok_or_else(|| item_not_found(&id, &param))?;
+                let item = found.ok_or_else(|| item_not_found(&id, &id_param))?;
                 item.metadata = item.metadata.apply(metadata)?;
                 match price.filter(|price| *price != item.price) {
                     None => {
@@ -227,9 +228,8 @@ fn update_items(
                             create::effective_quantity(&price, quantity.or(item.quantity));
                     }
                     Some(price) => {
-                        let param = format!("{param}[price]");
-                        let price = create::load_active_price(tx, &price, &param)?;
-                        item.cycle = create::billing_cycle(&price, &param)?;
+                        let price = create::load_active_price(tx, &price, &price_param)?;
+                        item.cycle = create::billing_cycle(&price, &price_param)?;
                         item.quantity =
                             create::effective_quantity(&price, quantity.or(item.quantity));
                         item.price = price.id;
@@ -238,9 +238,9 @@ fn update_items(
                     }
                 }
             }
-            ItemUpdate::Remove { param, id } => {
+            ItemUpdate::Remove { id_param, id } => {
                 let position = after.items.iter().position(|item| item.id == id);
-                after.items.remove(position.ok_or_else(|| item_not_found(&id, &param))?);
+                after.items.remove(position.ok_or_else(|| item_not_found(&id, &id_param))?);
             }
         }
     }
@@ -251,7 +251,7 @@ fn update_items(
 }
 
 fn item_not_found(id: &str, param: &str) -> Error {
-    Error::not_found("subscription item", id, &format!("{param}[id]"))
+    Error::not_found("subscription item", id, param)
 }
 
 /// Ends a trial now, moves its end, or starts a trial.
