@@ -75,6 +75,9 @@ pub(crate) fn update(tx: &Tx<'_>, id: &str, update: PriceUpdate) -> Result<Price
     let before: Price = tx.load(id, "id")?;
     let mut price = before.clone();
     price.active = update.active.unwrap_or(before.active);
+    if !price.active {
+        reject_default_price(tx, &price)?;
+    }
     // Another price may have taken the key while this price was inactive.
     let patch = match (update.lookup_key, &before.lookup_key) {
         (LookupKeyPatch::Keep, Some(key)) if price.active && !before.active => {
@@ -89,6 +92,22 @@ pub(crate) fn update(tx: &Tx<'_>, id: &str, update: PriceUpdate) -> Result<Price
     tx.update(&before, &price)?;
     emit_update(tx, EventType::PriceUpdated, &previous, current)?;
     Ok(price)
+}
+
+/// Fails if a price that is being archived is the default price of its product.
+fn reject_default_price(tx: &Tx<'_>, price: &Price) -> Result<(), Error> {
+    let product: Product = tx.load(&price.product, "product")?;
+    if product.default_price.as_ref() != Some(&price.id) {
+        return Ok(());
+    }
+    Err(Error::invalid_parameter(
+        "active",
+        format!(
+            "This price cannot be archived because it is the default price of its product. Set another \
+             `default_price` of the product '{}' first.",
+            product.id
+        ),
+    ))
 }
 
 /// The lookup key of a price after a change. Removes a transferred key from its previous owner.

@@ -81,6 +81,12 @@ pub(crate) fn update(tx: &Tx<'_>, id: &str, update: ProductUpdate) -> Result<Pro
                     ),
                 ));
             }
+            if !price.active {
+                return Err(Error::invalid_parameter(
+                    "default_price",
+                    "The price specified is inactive. This field only accepts active prices.",
+                ));
+            }
             product.default_price = Some(price.id);
         }
     }

@@ -17,6 +17,7 @@ mod pagination;
 mod parameters;
 mod storage;
 
+mod archived;
 mod features;
 mod prices;
 mod product_features;

@@ -23,6 +23,7 @@ use crate::{
             event::EventType,
             metadata::{Metadata, MetadataPatch},
             price::Price,
+            product::Product,
             status::Status,
             subscription::{
                 self, BillingTerms, CancellationDetails, CancellationReason, MAX_SUBSCRIPTIONS,
@@ -164,7 +165,7 @@ pub(crate) fn create(tx: &Tx<'_>, new: NewSubscription) -> Result<Subscription, 
     Ok(subscription)
 }
 
-/// A new item of an active price.
+/// A new item of a price that can be bought.
 pub(crate) fn new_item(
     tx: &Tx<'_>,
     new: NewSubscriptionItem,
@@ -185,7 +186,7 @@ pub(crate) fn new_item(
     Ok((item, price))
 }
 
-/// Loads a price that is active and recurring.
+/// Loads a price that can be bought: it and its product are active, and it is recurring.
 pub(crate) fn load_active_price(tx: &Tx<'_>, id: &str, param: &str) -> Result<Price, Error> {
     let price: Price = tx.load(id, param)?;
     if !price.active {
@@ -195,6 +196,17 @@ pub(crate) fn load_active_price(tx: &Tx<'_>, id: &str, param: &str) -> Result<Pr
         ));
     }
     billing_cycle(&price, param)?;
+    let product: Product = tx.load(&price.product, param)?;
+    if !product.active {
+        return Err(Error::invalid_parameter(
+            param,
+            format!(
+                "Price `{}` is not available to be purchased because its product is not active. To \
+                 sell it, set `active` of the product '{}' to true.",
+                price.id, product.id
+            ),
+        ));
+    }
     Ok(price)
 }
 
