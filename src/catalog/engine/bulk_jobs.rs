@@ -17,7 +17,6 @@ use crate::catalog::{
     },
     error::Error,
     objects::{
-        event::EventType,
         product::Product,
         status::Status,
         subscription::{self, Subscription},
@@ -101,5 +100,5 @@ fn refresh_features(tx: &Tx<'_>, before: &Subscription, product: &str) -> Result
     for item in after.items.iter_mut().filter(|item| item.product == product) {
         snapshot_features(tx, std::slice::from_mut(item))?;
     }
-    save(tx, Some(before), &after, EventType::SubscriptionUpdated, now)
+    save(tx, Some(before), after, now).map(drop)
 }

@@ -11,7 +11,6 @@ use crate::{
         objects::{
             charge::{ChargeResult, charge_payment_method},
             customer::Customer,
-            event::EventType,
             status::Status,
             subscription::{self, Subscription},
         },
@@ -129,7 +128,7 @@ pub(crate) fn retry_payments_of(
         }
         let mut after = before.clone();
         retry_payment(tx, &mut after, now)?;
-        save(tx, Some(&before), &after, EventType::SubscriptionUpdated, now)?;
+        save(tx, Some(&before), after, now)?;
     }
     Ok(())
 }

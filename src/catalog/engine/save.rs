@@ -1,6 +1,16 @@
-//! Saves a subscription: stores it, emits its event and recomputes the customer's entitlements.
+//! Saves a subscription: stores it, emits its events and recomputes the customer's entitlements.
 //!
-//! Every change of a subscription ends here.
+//! Every change of a subscription ends here. The events follow from the change:
+//!
+//! | change                                    | events `customer.subscription.…` |
+//! |-------------------------------------------|----------------------------------|
+//! | it is new                                 | `created`                        |
+//! | it becomes canceled                       | `deleted`                        |
+//! | it becomes paused                         | `paused`, `updated`              |
+//! | it is no longer paused                    | `resumed`, `updated`             |
+//! | any other                                 | `updated`                        |
+
+use serde_json::Value;
 
 use crate::{
     catalog::{
@@ -12,6 +22,7 @@ use crate::{
         objects::{
             event::EventType,
             product_feature,
+            status::Status,
             subscription::{Subscription, SubscriptionItem},
             subscription_json,
         },
@@ -21,42 +32,52 @@ use crate::{
 };
 
 /// Stores a new or changed subscription, with all consequences. Does nothing if it is unchanged.
+/// Returns the subscription as stored.
 pub(crate) fn save(
     tx: &Tx<'_>,
     before: Option<&Subscription>,
-    after: &Subscription,
-    event_type: EventType,
+    after: Subscription,
     at: Timestamp,
-) -> Result<(), Error> {
-    let rendered = subscription_json::to_json(tx, after)?;
-    match before {
-        None => {
-            tx.insert(after)?;
-            emit(tx, event_type, rendered, None)?;
-        }
-        Some(before) if before == after => return Ok(()),
-        Some(before) => {
-            tx.update(before, after)?;
-            match event_type {
-                EventType::SubscriptionUpdated => {
-                    emit_update(
-                        tx,
-                        event_type,
-                        &subscription_json::to_json(tx, before)?,
-                        rendered,
-                    )?;
-                }
-                event_type => emit(tx, event_type, rendered, None)?,
-            }
-        }
+) -> Result<Subscription, Error> {
+    if before == Some(&after) {
+        return Ok(after);
     }
+    match before {
+        None => tx.insert(&after)?,
+        Some(before) => tx.update(before, &after)?,
+    }
+    let rendered = subscription_json::to_json(tx, &after)?;
+    emit_change(tx, before, &after, &rendered)?;
     // Compares the inputs, not what they grant: the stored entitlements may be from another policy.
     match before {
-        Some(before) if before.status == after.status && before.features() == after.features() => {
-            Ok(())
-        }
-        _ => recompute(tx, &after.customer, at),
+        Some(before) if before.status == after.status && before.features() == after.features() => {}
+        _ => recompute(tx, &after.customer, at)?,
     }
+    Ok(after)
+}
+
+/// Emits the events of a change, in the order of Stripe's documentation:
+/// <https://docs.stripe.com/billing/subscriptions/pause>.
+fn emit_change(
+    tx: &Tx<'_>,
+    before: Option<&Subscription>,
+    after: &Subscription,
+    rendered: &Value,
+) -> Result<(), Error> {
+    let Some(before) = before else {
+        return emit(tx, EventType::SubscriptionCreated, rendered.clone(), None);
+    };
+    let (had, has) = (|status| before.status == status, |status| after.status == status);
+    if has(Status::Canceled) && !had(Status::Canceled) {
+        return emit(tx, EventType::SubscriptionDeleted, rendered.clone(), None);
+    }
+    if has(Status::Paused) && !had(Status::Paused) {
+        emit(tx, EventType::SubscriptionPaused, rendered.clone(), None)?;
+    } else if had(Status::Paused) && !has(Status::Paused) {
+        emit(tx, EventType::SubscriptionResumed, rendered.clone(), None)?;
+    }
+    let previous = subscription_json::to_json(tx, before)?;
+    emit_update(tx, EventType::SubscriptionUpdated, &previous, rendered.clone())
 }
 
 /// Reads the current features of the items' products.

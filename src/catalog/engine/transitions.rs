@@ -15,7 +15,6 @@ use crate::{
         error::Error,
         objects::{
             customer::{self, Customer},
-            event::EventType,
             status::Status,
             subscription::{
                 self, CancellationReason, MissingPaymentMethod, Subscription, Transition,
@@ -36,7 +35,6 @@ pub(crate) fn apply(
     at: Timestamp,
 ) -> Result<(), Error> {
     let mut after = before.clone();
-    let mut event_type = EventType::SubscriptionUpdated;
     match transition {
         Transition::Cancel => after.cancel(at, CancellationReason::CancellationRequested),
         Transition::CancelUnpaid => after.cancel(at, CancellationReason::PaymentFailed),
@@ -50,10 +48,7 @@ pub(crate) fn apply(
                 (true, MissingPaymentMethod::Cancel) => {
                     after.cancel(at, CancellationReason::PaymentFailed);
                 }
-                (true, MissingPaymentMethod::Pause) => {
-                    after.status = Status::Paused;
-                    event_type = EventType::SubscriptionPaused;
-                }
+                (true, MissingPaymentMethod::Pause) => after.status = Status::Paused,
                 _ => {
                     after.begin_period(at);
                     after.apply_charge(payments::try_charge(tx, before)?, at);
@@ -75,10 +70,7 @@ pub(crate) fn apply(
             }
         }
     }
-    if after.status == Status::Canceled {
-        event_type = EventType::SubscriptionDeleted;
-    }
-    save(tx, Some(before), &after, event_type, at)
+    save(tx, Some(before), after, at).map(drop)
 }
 
 /// Applies the transitions that are due until a time, in order, and returns their number.

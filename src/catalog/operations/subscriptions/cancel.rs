@@ -14,7 +14,6 @@ use crate::{
         },
         error::Error,
         objects::{
-            event::EventType,
             status::Status,
             subscription::{CancellationDetails, CancellationReason, Subscription},
         },
@@ -37,8 +36,7 @@ pub(crate) fn cancel(
     let mut after = before.clone();
     after.set_cancellation_details(details);
     after.cancel(now, CancellationReason::CancellationRequested);
-    save(tx, Some(&before), &after, EventType::SubscriptionDeleted, now)?;
-    Ok(after)
+    save(tx, Some(&before), after, now)
 }
 
 /// Cancels a subscription of a customer that is being deleted.
@@ -49,7 +47,7 @@ pub(crate) fn cancel_loaded(
 ) -> Result<(), Error> {
     let mut after = before.clone();
     after.cancel(now, CancellationReason::CancellationRequested);
-    save(tx, Some(before), &after, EventType::SubscriptionDeleted, now)
+    save(tx, Some(before), after, now).map(drop)
 }
 
 /// Pauses a subscription: no period starts until it is resumed.
@@ -61,8 +59,7 @@ pub(crate) fn pause(tx: &Tx<'_>, id: &str) -> Result<Subscription, Error> {
     let mut after = before.clone();
     after.status = Status::Paused;
     after.failing_since = None;
-    save(tx, Some(&before), &after, EventType::SubscriptionPaused, now)?;
-    Ok(after)
+    save(tx, Some(&before), after, now)
 }
 
 /// Resumes a paused subscription, with a period that starts now or with the period that contains
@@ -81,8 +78,7 @@ pub(crate) fn resume(tx: &Tx<'_>, id: &str, reset_cycle: bool) -> Result<Subscri
     payments::end_trial(tx, &mut after, now)?;
     after.apply_charge(payments::try_charge(tx, &after)?, now);
     snapshot_features(tx, &mut after.items)?;
-    save(tx, Some(&before), &after, EventType::SubscriptionResumed, now)?;
-    Ok(after)
+    save(tx, Some(&before), after, now)
 }
 
 fn invalid_state(subscription: &Subscription, verb: &str) -> Error {

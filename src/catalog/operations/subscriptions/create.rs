@@ -20,7 +20,6 @@ use crate::{
         objects::{
             calendar::{BillingCycle, SECONDS_PER_DAY},
             charge::ChargeResult,
-            event::EventType,
             metadata::{Metadata, MetadataPatch},
             price::Price,
             product::Product,
@@ -161,8 +160,7 @@ pub(crate) fn create(tx: &Tx<'_>, new: NewSubscription) -> Result<Subscription, 
     if subscription.status != Status::Incomplete {
         snapshot_features(tx, &mut subscription.items)?;
     }
-    save(tx, None, &subscription, EventType::SubscriptionCreated, now)?;
-    Ok(subscription)
+    save(tx, None, subscription, now)
 }
 
 /// A new item of a price that can be bought.

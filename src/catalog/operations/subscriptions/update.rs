@@ -17,7 +17,6 @@ use crate::{
         error::Error,
         objects::{
             calendar::BillingCycle,
-            event::EventType,
             metadata::MetadataPatch,
             price::Price,
             status::Status,
@@ -175,8 +174,7 @@ pub(crate) fn update(
     if let Some(reported) = update.reported_payment {
         payments::apply_reported_payment(tx, &mut after, reported, now)?;
     }
-    save(tx, Some(&before), &after, EventType::SubscriptionUpdated, now)?;
-    Ok(after)
+    save(tx, Some(&before), after, now)
 }
 
 fn reset_cycle(tx: &Tx<'_>, after: &mut Subscription, now: Timestamp) -> Result<(), Error> {
