@@ -24,7 +24,7 @@ json_type! {
         pub past_due: GrantRule,
         /// `unpaid`: payments failed and are not retried.
         pub unpaid: GrantRule,
-        /// `paused`: the trial ended without a payment method, or the subscription was paused.
+        /// `paused`: the trial ended without a payment method. A requested pause grants nothing.
         pub paused: GrantRule,
     }
 }

@@ -8,7 +8,10 @@
 use serde_json::{Map, Value};
 
 use super::{
-    super::{error::Error, form::Params},
+    super::{
+        error::Error,
+        form::{ParamValue, Params},
+    },
     context::RequestContext,
     params::{MAX_STRING_LEN, Passthrough},
     subscription_items,
@@ -26,7 +29,7 @@ use crate::{
             subscription_json, test_clock,
         },
         operations::subscriptions::{
-            cancel,
+            cancel::{self, ResumeBehavior},
             create::{self, CancelAt, MAX_TRIAL_DAYS, NewSubscription, PaymentBehavior, Trial},
             update::{self, Patch, SubscriptionUpdate, When},
         },
@@ -194,7 +197,6 @@ pub(super) fn update(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     params.ignore(&IGNORED_PARAMS);
     params.ignore(context.version.removed_params());
     params.ignore(&["payment_behavior", "trial_from_plan"]);
-    let anchors = [("now", true), ("unchanged", false)];
     let payment_states = [
         ("active", ReportedPayment::Paid),
         ("past_due", ReportedPayment::PastDue),
@@ -203,7 +205,7 @@ pub(super) fn update(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     let mut update = SubscriptionUpdate {
         items: Vec::new(),
         trial_end: parse_when(params, "trial_end")?,
-        reset_cycle: params.one_of("billing_cycle_anchor", &anchors)?.unwrap_or(false),
+        reset_cycle: parse_reset_cycle(params)?.unwrap_or(false),
         cancel_at: parse_cancel_at_patch(params)?,
         cancel_at_period_end: params.optional_bool("cancel_at_period_end")?,
         payment_method: parse_payment_method(params)?,
@@ -242,11 +244,18 @@ pub(super) fn pause(context: &mut RequestContext<'_>) -> Result<Value, Error> {
 
 pub(super) fn resume(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     let params = &mut context.params;
-    params.ignore(&["payment_behavior", "proration_behavior", "proration_date"]);
-    let anchors = [("now", true), ("unchanged", false)];
-    let reset_cycle = params.one_of("billing_cycle_anchor", &anchors)?.unwrap_or(true);
+    params.ignore(&["proration_behavior", "proration_date"]);
+    let reset_cycle = parse_reset_cycle(params)?.unwrap_or(true);
+    let behavior = params.one_of(
+        "payment_behavior",
+        &[
+            ("resume_on_payment_attempt", ResumeBehavior::OnPaymentAttempt),
+            ("resume_on_payment_success", ResumeBehavior::OnPaymentSuccess),
+        ],
+    )?;
     context.reject_unknown()?;
-    let subscription = cancel::resume(&context.tx, context.id(), reset_cycle)?;
+    let behavior = behavior.unwrap_or_default();
+    let subscription = cancel::resume(&context.tx, context.id(), reset_cycle, behavior)?;
     Ok(subscription_json::to_json(&context.tx, &subscription)?)
 }
 
@@ -265,6 +274,24 @@ fn parse_trial(params: &mut Params) -> Result<Trial, Error> {
         (None, None) if from_plan => Ok(Trial::FromPrice),
         (Some(When::Now) | None, None) => Ok(Trial::None),
     }
+}
+
+/// Takes `billing_cycle_anchor`: `now` or `unchanged`, or a map with one of them as its `type`, as
+/// the SDKs send it since API version 2026-09-30.endive.
+fn parse_reset_cycle(params: &mut Params) -> Result<Option<bool>, Error> {
+    let anchors = [("now", true), ("unchanged", false)];
+    let name = "billing_cycle_anchor";
+    let is_map = |(param, value): &(String, ParamValue)| {
+        param == name && matches!(value, ParamValue::Nested(_))
+    };
+    if !params.remaining.iter().any(is_map) {
+        return params.one_of(name, &anchors);
+    }
+    let mut anchor = params.object(name)?.unwrap_or_default();
+    let reset_cycle = anchor.one_of("type", &anchors)?;
+    let reset_cycle = reset_cycle.ok_or_else(|| Error::missing_param(&anchor.qualified("type")))?;
+    anchor.reject_unknown()?;
+    Ok(Some(reset_cycle))
 }
 
 /// Takes a timestamp, or `now`.

@@ -86,7 +86,7 @@ pub(crate) fn recompute(tx: &Tx<'_>, customer: &str, at: Timestamp) -> Result<()
 /// The ids of the features that these subscriptions grant, in the subscriptions' order.
 fn granted_feature_ids(policy: StatusPolicy, subscriptions: &[Subscription]) -> Vec<&str> {
     let mut seen = HashSet::new();
-    let granting = subscriptions.iter().filter(|subscription| subscription.status.grants(policy));
+    let granting = subscriptions.iter().filter(|subscription| subscription.grants(policy));
     let features =
         granting.flat_map(|subscription| &subscription.items).flat_map(|item| &item.features);
     features.map(String::as_str).filter(|feature| seen.insert(*feature)).collect()

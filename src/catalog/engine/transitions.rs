@@ -15,6 +15,7 @@ use crate::{
         error::Error,
         objects::{
             customer::{self, Customer},
+            pause::PauseReason,
             status::Status,
             subscription::{
                 self, CancellationReason, MissingPaymentMethod, Subscription, Transition,
@@ -48,7 +49,7 @@ pub(crate) fn apply(
                 (true, MissingPaymentMethod::Cancel) => {
                     after.cancel(at, CancellationReason::PaymentFailed);
                 }
-                (true, MissingPaymentMethod::Pause) => after.status = Status::Paused,
+                (true, MissingPaymentMethod::Pause) => after.pause(PauseReason::TrialEnded, at),
                 _ => {
                     after.begin_period(at);
                     after.apply_charge(payments::try_charge(tx, before)?, at);

@@ -28,6 +28,7 @@ use crate::{
             calendar::{BillingCycle, SECONDS_PER_DAY},
             charge::{ChargeResult, charge_payment_method},
             metadata::Metadata,
+            pause::{Pause, PauseReason},
             status::Status,
         },
         repository::Entity,
@@ -36,6 +37,7 @@ use crate::{
     },
     id::Timestamp,
     json::json_type,
+    policy::StatusPolicy,
 };
 
 /// How long the first payment can be made, in seconds. The same as at Stripe.
@@ -72,6 +74,8 @@ json_type! {
         pub(crate) payment_method: Option<String>,
         /// The time of the first failed payment, while payments fail.
         pub(crate) failing_since: Option<Timestamp>,
+        /// Why it is paused, while its status is `paused`.
+        pub(crate) pause: Option<Pause>,
         pub(crate) pause_collection: Option<PauseCollection>,
         pub(crate) cancellation_details: CancellationDetails,
         pub(crate) metadata: Metadata,
@@ -233,9 +237,16 @@ pub(crate) enum Transition {
 }
 
 impl Subscription {
-    /// The features of each item. The status decides whether they are granted.
+    /// The features of each item. [`Self::grants()`] decides whether they are granted.
     pub(crate) fn features(&self) -> Vec<&[String]> {
         self.items.iter().map(|item| item.features.as_slice()).collect()
+    }
+
+    /// Whether it grants the features of its items. A requested pause grants nothing.
+    pub(crate) fn grants(&self, policy: StatusPolicy) -> bool {
+        let is_pause_requested =
+            self.pause.is_some_and(|pause| pause.reason == PauseReason::Requested);
+        self.status.grants(policy) && !is_pause_requested
     }
 
     /// The next transition, and when it is due.
@@ -344,8 +355,15 @@ impl Subscription {
         self.begin_period(now);
     }
 
+    pub(crate) fn pause(&mut self, reason: PauseReason, since: Timestamp) {
+        self.status = Status::Paused;
+        self.pause = Some(Pause { reason, since });
+        self.failing_since = None;
+    }
+
     pub(crate) fn cancel(&mut self, at: Timestamp, reason: CancellationReason) {
         self.cancellation_details.reason = Some(reason);
+        self.pause = None;
         self.status = Status::Canceled;
         self.canceled_at.get_or_insert(at);
         self.ended_at = Some(at);

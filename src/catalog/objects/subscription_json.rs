@@ -97,6 +97,9 @@ pub(crate) fn to_json(tx: &Tx<'_>, subscription: &Subscription) -> Result<Value,
         },
         "trial_start": subscription.trial.map(|trial| trial.start),
     });
+    if let (Some(pause), Value::Object(members)) = (subscription.pause, &mut rendered) {
+        members.insert("status_details".to_owned(), pause.to_status_details());
+    }
     merge_into(&mut rendered, &json::from_slice(BILLING_DEFAULTS.as_bytes()).unwrap_or_default());
     merge_into(&mut rendered, &subscription.passthrough);
     Ok(rendered)
