@@ -1,4 +1,5 @@
-//! Payments of subscriptions: charges, retries, and payments that another system reports.
+//! Payments of subscriptions: charges, retries, the end of a trial, and payments that another system
+//! reports.
 //!
 //! No money moves. A charge succeeds or is declined by its payment method, see
 //! [`charge`](crate::catalog::objects::charge). `save` is the caller's task, except in
@@ -11,8 +12,9 @@ use crate::{
         objects::{
             charge::{ChargeResult, charge_payment_method},
             customer::Customer,
+            pause::PauseReason,
             status::Status,
-            subscription::{self, Subscription},
+            subscription::{self, CancellationReason, MissingPaymentMethod, Subscription},
         },
         tx::Tx,
     },
@@ -85,12 +87,12 @@ pub(crate) fn apply_reported_payment(
         | (Status::Unpaid, ReportedPayment::Unpaid) => Ok(()),
         (Status::Active | Status::Trialing | Status::Unpaid, ReportedPayment::PastDue) => {
             after.status = Status::PastDue;
-            end_trial(tx, after, now)
+            start_reported_period(tx, after, now)
         }
         (Status::Active | Status::Trialing | Status::PastDue, ReportedPayment::Unpaid) => {
             after.status = Status::Unpaid;
             after.failing_since = None;
-            end_trial(tx, after, now)
+            start_reported_period(tx, after, now)
         }
         (status, _) => Err(Error::invalid_parameter(
             "status",
@@ -99,18 +101,51 @@ pub(crate) fn apply_reported_payment(
     }
 }
 
-/// Ends a trial that is not over, and starts a period.
-pub(crate) fn end_trial(
+/// Ends a trial, when it is over or early, and starts a period with a charge. Without a payment
+/// method, the setting of the subscription decides what happens instead.
+pub(crate) fn end_trial(tx: &Tx<'_>, after: &mut Subscription, at: Timestamp) -> Result<(), Error> {
+    cut_trial(after, at);
+    if needs_payment_method(tx, after)? {
+        match after.missing_payment_method {
+            MissingPaymentMethod::Cancel => {
+                after.cancel(at, CancellationReason::PaymentFailed);
+                return Ok(());
+            }
+            MissingPaymentMethod::Pause => {
+                after.pause(PauseReason::TrialEnded, at);
+                return Ok(());
+            }
+            MissingPaymentMethod::CreateInvoice => {}
+        }
+    }
+    after.begin_period(at);
+    after.apply_charge(try_charge(tx, after)?, at);
+    snapshot_features(tx, &mut after.items)
+}
+
+/// Ends a trial early whose payment state is reported, and starts a period without a charge.
+fn start_reported_period(
     tx: &Tx<'_>,
     after: &mut Subscription,
     now: Timestamp,
 ) -> Result<(), Error> {
+    if !cut_trial(after, now) {
+        return Ok(());
+    }
+    after.begin_period(now);
+    snapshot_features(tx, &mut after.items)
+}
+
+/// Moves the end of a trial that is not over to now, and with it the end of its period and the start
+/// of the billing cycle. Returns whether it did.
+fn cut_trial(after: &mut Subscription, now: Timestamp) -> bool {
     match &mut after.trial {
         Some(trial) if trial.end > now => trial.end = now,
-        _ => return Ok(()),
+        _ => return false,
     }
-    after.reset_cycle(now);
-    snapshot_features(tx, &mut after.items)
+    after.period.end = now;
+    after.billing_cycle_anchor = now;
+    true
 }
 
 /// Retries all payments of a customer that are due, with a new payment method.

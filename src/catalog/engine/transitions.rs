@@ -15,11 +15,8 @@ use crate::{
         error::Error,
         objects::{
             customer::{self, Customer},
-            pause::PauseReason,
             status::Status,
-            subscription::{
-                self, CancellationReason, MissingPaymentMethod, Subscription, Transition,
-            },
+            subscription::{self, CancellationReason, Subscription, Transition},
             test_clock,
         },
         storage::IndexRange,
@@ -44,19 +41,7 @@ pub(crate) fn apply(
             after.ended_at = Some(at);
         }
         Transition::ResumeCollection => after.pause_collection = None,
-        Transition::EndTrial => {
-            match (payments::needs_payment_method(tx, before)?, before.missing_payment_method) {
-                (true, MissingPaymentMethod::Cancel) => {
-                    after.cancel(at, CancellationReason::PaymentFailed);
-                }
-                (true, MissingPaymentMethod::Pause) => after.pause(PauseReason::TrialEnded, at),
-                _ => {
-                    after.begin_period(at);
-                    after.apply_charge(payments::try_charge(tx, before)?, at);
-                    snapshot_features(tx, &mut after.items)?;
-                }
-            }
-        }
+        Transition::EndTrial => payments::end_trial(tx, &mut after, at)?,
         Transition::Renew => {
             after.begin_period(at);
             if before.status != Status::Unpaid {

@@ -156,9 +156,6 @@ pub(crate) fn update(
         _ if cycles != previous_cycles => after.align_period(now),
         _ => {}
     }
-    if let Some(end) = update.trial_end {
-        update_trial(tx, &mut after, end, now)?;
-    }
     if update.cancel_at.is_some() || update.cancel_at_period_end.is_some() {
         let at = update.cancel_at.and_then(Patch::into_option);
         create::schedule_cancellation(
@@ -167,6 +164,9 @@ pub(crate) fn update(
             update.cancel_at_period_end.unwrap_or(false),
             now,
         )?;
+    }
+    if let Some(end) = update.trial_end {
+        update_trial(tx, &mut after, end, now)?;
     }
     if retries_payment {
         payments::retry_payment(tx, &mut after, now)?;
@@ -260,12 +260,7 @@ fn update_trial(
     now: Timestamp,
 ) -> Result<(), Error> {
     match end {
-        When::Now if after.status == Status::Trialing => {
-            after.trial = after.trial.map(|trial| Period { end: now, ..trial });
-            after.reset_cycle(now);
-            after.apply_charge(payments::try_charge(tx, after)?, now);
-            snapshot_features(tx, &mut after.items)
-        }
+        When::Now if after.status == Status::Trialing => payments::end_trial(tx, after, now),
         When::Now => Ok(()),
         When::At(_) if matches!(after.status, Status::Incomplete | Status::Paused) => {
             let message = "Only an active subscription, or one on trial, can be given a trial.";
