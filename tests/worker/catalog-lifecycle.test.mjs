@@ -190,8 +190,9 @@ describe("a subscription", { timeout: 180_000 }, () => {
   test("it is paused and resumed on request", async () => {
     const subscription = await fixture.subscribe();
     assert.equal((await fixture.sdk.subscriptions.pause(subscription.id)).status, "paused");
-    await fixture.assertStatus(subscription, "paused", true);
+    await fixture.assertStatus(subscription, "paused", false);
     assert.equal((await fixture.sdk.subscriptions.resume(subscription.id)).status, "active");
+    await fixture.assertStatus(subscription, "active", true);
     await assert.rejects(fixture.sdk.subscriptions.resume(subscription.id), { constructor: Invalid, statusCode: 400 });
     await fixture.sdk.subscriptions.update(subscription.id, { pause_collection: { behavior: "void" } });
     await fixture.assertStatus(subscription, "active", true);

@@ -9,6 +9,7 @@
 //! | it becomes paused                         | `paused`, `updated`              |
 //! | it is no longer paused                    | `resumed`, `updated`             |
 //! | any other                                 | `updated`                        |
+//! | its trial ends within three days, or ended early | also `trial_will_end`     |
 
 use serde_json::Value;
 
@@ -36,9 +37,10 @@ use crate::{
 pub(crate) fn save(
     tx: &Tx<'_>,
     before: Option<&Subscription>,
-    after: Subscription,
+    mut after: Subscription,
     at: Timestamp,
 ) -> Result<Subscription, Error> {
+    let announces_trial_end = after.take_trial_notice(before, at);
     if before == Some(&after) {
         return Ok(after);
     }
@@ -48,6 +50,9 @@ pub(crate) fn save(
     }
     let rendered = subscription_json::to_json(tx, &after)?;
     emit_change(tx, before, &after, &rendered)?;
+    if announces_trial_end {
+        emit(tx, EventType::SubscriptionTrialWillEnd, rendered, None)?;
+    }
     // Compares the inputs, not what they grant: the stored entitlements may be from another policy.
     match before {
         Some(before) if before.status == after.status && before.features() == after.features() => {}

@@ -41,6 +41,8 @@ pub(crate) fn apply(
             after.ended_at = Some(at);
         }
         Transition::ResumeCollection => after.pause_collection = None,
+        // Saving announces it.
+        Transition::AnnounceTrialEnd => {}
         Transition::EndTrial => payments::end_trial(tx, &mut after, at)?,
         Transition::Renew => {
             after.begin_period(at);

@@ -3,6 +3,7 @@
 //! | state                    | time                          | transition                       |
 //! |--------------------------|-------------------------------|----------------------------------|
 //! | incomplete               | 23 hours after creation       | expires                          |
+//! | trialing                 | 3 days before the end of the trial | announces the end           |
 //! | trialing                 | the end of the trial          | starts a period, pauses or cancels |
 //! | active, past due, unpaid | the end of the period         | starts the next period           |
 //! | past due                 | 14 days after the first failed payment | cancels                 |
@@ -46,6 +47,10 @@ const FIRST_PAYMENT_WINDOW: i64 = 23 * 60 * 60;
 /// How long a failed payment is retried, in seconds.
 const DUNNING_PERIOD: i64 = 14 * SECONDS_PER_DAY;
 
+/// How long before the end of a trial its end is announced, in seconds. The same as at Stripe:
+/// <https://docs.stripe.com/api/events/types#event_types-customer.subscription.trial_will_end>.
+const TRIAL_NOTICE: i64 = 3 * SECONDS_PER_DAY;
+
 /// The most subscriptions of one customer, as at Stripe. All of them are read when one changes.
 pub(crate) const MAX_SUBSCRIPTIONS: usize = 500;
 
@@ -66,6 +71,8 @@ json_type! {
         /// From the last start of a period to the next one, of any item.
         pub(crate) period: Period,
         pub(crate) trial: Option<Period>,
+        /// The end of the trial that was announced last.
+        pub(crate) announced_trial_end: Option<Timestamp>,
         pub(crate) missing_payment_method: MissingPaymentMethod,
         pub(crate) cancel_at: Option<Timestamp>,
         pub(crate) cancel_at_period_end: bool,
@@ -232,6 +239,7 @@ pub(crate) enum Transition {
     Expire,
     CancelUnpaid,
     EndTrial,
+    AnnounceTrialEnd,
     Renew,
     ResumeCollection,
 }
@@ -262,13 +270,36 @@ impl Subscription {
                 Some((self.period.end, Transition::Renew))
             }
         };
+        let announce = self.next_trial_notice().map(|at| (at, Transition::AnnounceTrialEnd));
         let cancel = self.cancel_at.map(|at| (at, Transition::Cancel));
         let failing = self.failing_since.filter(|_| self.status == Status::PastDue);
         let dunning_end =
             failing.map(|since| (since.saturating_add(DUNNING_PERIOD), Transition::CancelUnpaid));
         let resumes_at = self.pause_collection.as_ref().and_then(|pause| pause.resumes_at);
         let resume = resumes_at.map(|at| (at, Transition::ResumeCollection));
-        [by_status, cancel, dunning_end, resume].into_iter().flatten().min()
+        [by_status, announce, cancel, dunning_end, resume].into_iter().flatten().min()
+    }
+
+    /// When the end of the trial is announced, if it is not announced yet.
+    fn next_trial_notice(&self) -> Option<Timestamp> {
+        let trial = self.trial.filter(|_| self.status == Status::Trialing)?;
+        (self.announced_trial_end != Some(trial.end))
+            .then(|| trial.end.saturating_sub(TRIAL_NOTICE))
+    }
+
+    /// Whether a change must announce the end of the trial: its end is near and not announced yet,
+    /// or the change ended the trial early. Marks the end as announced.
+    pub(crate) fn take_trial_notice(&mut self, before: Option<&Self>, now: Timestamp) -> bool {
+        if self.next_trial_notice().is_some_and(|at| at <= now) {
+            self.announced_trial_end = self.trial.map(|trial| trial.end);
+            return true;
+        }
+        let end = |it: &Self| it.trial.map(|trial| trial.end);
+        before.is_some_and(|before| {
+            before.status == Status::Trialing
+                && self.status != Status::Trialing
+                && end(self) < end(before)
+        })
     }
 
     /// Whether the customer receives invoices, so that nothing is charged.

@@ -17,7 +17,8 @@ const PATH: &str = "/v1/events";
 fn fixture_with_all_events() -> Fixture {
     let fixture = fixture();
     let catalog = &fixture.catalog;
-    let subscription = fixture.subscribe("");
+    let subscription = fixture.subscribe("&trial_period_days=3");
+    fixture.update(&subscription, "trial_end=now").expect_ok();
     fixture.pause(&subscription).expect_ok();
     fixture.resume(&subscription, "").expect_ok();
     fixture.update(&subscription, "metadata[a]=1").expect_ok();
@@ -40,9 +41,9 @@ fn events_are_listed_by_type_and_by_type_prefix() {
     let mut types = event_types(&all);
     types.sort_unstable();
     types.dedup();
-    assert_eq!(types.len(), 18);
+    assert_eq!(types.len(), 19);
     let count = |prefix: &str| types.iter().filter(|it| it.starts_with(prefix)).count();
-    assert_eq!([count("customer."), count("customer.subscription.")], [8, 5]);
+    assert_eq!([count("customer."), count("customer.subscription.")], [9, 6]);
     let list = |query: &str| catalog.list_events(query);
     let matching = |is_match: &dyn Fn(&str) -> bool| -> Vec<Value> {
         all.iter().filter(|event| is_match(event["type"].as_str().unwrap())).cloned().collect()

@@ -3,13 +3,16 @@
 //! Specification: <https://docs.stripe.com/api/events/types>.
 
 use super::{
-    fixture::{DECLINED_CARD, FEBRUARY, Fixture, fixture},
+    fixture::{DAY, DECLINED_CARD, FEBRUARY, Fixture, JANUARY, fixture},
     test_catalog::event_types,
 };
 
 const SUMMARY: &str = "entitlements.active_entitlement_summary.updated";
 const UPDATED: &str = "customer.subscription.updated";
 const DELETED: &str = "customer.subscription.deleted";
+const TRIAL_WILL_END: &str = "customer.subscription.trial_will_end";
+
+const PAUSE_WITHOUT_METHOD: &str = "trial_settings[end_behavior][missing_payment_method]=pause";
 
 /// A change of the fixture or of its subscription, and the types of the events that it emits.
 type Change = (&'static str, fn(&Fixture, &str), &'static [&'static str]);
@@ -145,7 +148,39 @@ const SUBSCRIPTION_CHANGES: &[Change] = &[
     (
         "a pause",
         |fixture, id| drop(fixture.pause(id).expect_ok()),
-        &["customer.subscription.paused"],
+        &["customer.subscription.paused", UPDATED, SUMMARY],
+    ),
+    (
+        "a pause and a resume",
+        |fixture, id| {
+            fixture.pause(id).expect_ok();
+            fixture.resume(id, "").expect_ok();
+        },
+        &[
+            "customer.subscription.paused",
+            UPDATED,
+            SUMMARY,
+            "customer.subscription.resumed",
+            UPDATED,
+            SUMMARY,
+        ],
+    ),
+    (
+        "the end of a trial without a payment method",
+        |fixture, id| {
+            let form = format!("trial_end={}&{PAUSE_WITHOUT_METHOD}", JANUARY + 3 * DAY + 1);
+            fixture.update(id, &form).expect_ok();
+            fixture.update(id, "trial_end=now").expect_ok();
+        },
+        &[UPDATED, "customer.subscription.paused", UPDATED, TRIAL_WILL_END],
+    ),
+    (
+        "a cancellation while it is paused",
+        |fixture, id| {
+            fixture.pause(id).expect_ok();
+            fixture.cancel(id).expect_ok();
+        },
+        &["customer.subscription.paused", UPDATED, SUMMARY, DELETED],
     ),
     (
         "a reported status",

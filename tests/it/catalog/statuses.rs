@@ -36,6 +36,8 @@ type StatusPath = (&'static str, &'static str, Action);
 
 const WITH_DECLINED_CARD: &str = "&default_payment_method=pm_card_chargeCustomerFail";
 const WITH_TRIAL: &str = "&trial_period_days=7";
+const WITH_PAUSING_TRIAL: &str =
+    "&trial_period_days=7&trial_settings[end_behavior][missing_payment_method]=pause";
 const WEEK: i64 = JANUARY + 7 * DAY;
 
 fn do_nothing(_: &Fixture, _: &str) {}
@@ -78,8 +80,8 @@ const ACTIVE: &[StatusPath] = &[
         fixture.pause(id).expect_ok();
         fixture.resume(id, "").expect_ok();
     }),
-    ("resumed in a trial, which ends it", WITH_TRIAL, |fixture, id| {
-        fixture.pause(id).expect_ok();
+    ("resumed after the end of a trial", WITH_PAUSING_TRIAL, |fixture, id| {
+        fixture.advance(WEEK);
         fixture.resume(id, "").expect_ok();
     }),
     ("with paused collection", "", |fixture, id| {
@@ -148,20 +150,29 @@ const UNPAID: &[StatusPath] = &[
     }),
 ];
 
-const PAUSED: &[StatusPath] = &[
-    ("requested", "", |fixture, id| drop(fixture.pause(id).expect_ok())),
-    ("requested in a trial", WITH_TRIAL, |fixture, id| drop(fixture.pause(id).expect_ok())),
-    ("requested while past due", "", |fixture, id| {
+const PAUSED_BY_REQUEST: &[StatusPath] = &[
+    ("active before", "", |fixture, id| drop(fixture.pause(id).expect_ok())),
+    ("past due before", "", |fixture, id| {
         update(fixture, id, "status=past_due");
         fixture.pause(id).expect_ok();
     }),
-    (
-        "at the end of a trial",
-        "&trial_period_days=7&trial_settings[end_behavior][missing_payment_method]=pause",
-        |fixture, _| fixture.advance(WEEK),
-    ),
     ("without a time limit", "", |fixture, id| {
         fixture.pause(id).expect_ok();
+        fixture.advance(FEBRUARY + 400 * DAY);
+    }),
+    ("paused by a trial before", WITH_PAUSING_TRIAL, |fixture, id| {
+        fixture.advance(WEEK);
+        fixture.resume(id, "").expect_ok();
+        fixture.pause(id).expect_ok();
+    }),
+];
+
+const PAUSED_BY_TRIAL: &[StatusPath] = &[
+    ("at the end of the trial", WITH_PAUSING_TRIAL, |fixture, _| fixture.advance(WEEK)),
+    ("at the early end of the trial", WITH_PAUSING_TRIAL, |fixture, id| {
+        update(fixture, id, "trial_end=now");
+    }),
+    ("without a time limit", WITH_PAUSING_TRIAL, |fixture, _| {
         fixture.advance(FEBRUARY + 400 * DAY);
     }),
 ];
@@ -207,12 +218,13 @@ const CANCELED: &[StatusPath] = &[
     ),
 ];
 
-const STATUSES: [(&str, Grants, &[StatusPath]); 8] = [
+const STATUSES: [(&str, Grants, &[StatusPath]); 9] = [
     ("active", Grants::Always, ACTIVE),
     ("trialing", Grants::Always, TRIALING),
     ("past_due", Grants::If(|policy| policy.past_due), PAST_DUE),
     ("unpaid", Grants::If(|policy| policy.unpaid), UNPAID),
-    ("paused", Grants::If(|policy| policy.paused), PAUSED),
+    ("paused", Grants::Never, PAUSED_BY_REQUEST),
+    ("paused", Grants::If(|policy| policy.paused), PAUSED_BY_TRIAL),
     ("incomplete", Grants::Never, INCOMPLETE),
     ("incomplete_expired", Grants::Never, INCOMPLETE_EXPIRED),
     ("canceled", Grants::Never, CANCELED),
@@ -276,7 +288,7 @@ fn a_declined_first_charge_that_must_succeed_creates_nothing() {
 fn the_current_status_decides_which_status_a_request_can_lead_to() {
     for (status, pause, resume, active, past_due, unpaid) in [
         ("active", "paused", "-", "active", "past_due", "unpaid"),
-        ("trialing", "paused", "-", "-", "past_due", "unpaid"),
+        ("trialing", "-", "-", "-", "past_due", "unpaid"),
         ("past_due", "paused", "-", "active", "past_due", "unpaid"),
         ("unpaid", "-", "-", "active", "past_due", "unpaid"),
         ("paused", "-", "active", "-", "-", "-"),
@@ -324,10 +336,10 @@ fn a_status_change_emits_a_summary_only_if_the_entitlements_change() {
             .collect::<Vec<_>>()
     };
     let policy = |past_due, unpaid, paused| StatusPolicy { past_due, unpaid, paused };
-    assert_eq!(summary_sizes(policy(Keep, Keep, Keep)), [1]);
-    assert_eq!(summary_sizes(policy(Revoke, Keep, Keep)), [1, 0, 1]);
-    assert_eq!(summary_sizes(policy(Keep, Revoke, Keep)), [1, 0, 1]);
+    // The last two are those of the pause and of the resume.
+    assert_eq!(summary_sizes(policy(Keep, Keep, Keep)), [1, 0, 1]);
+    assert_eq!(summary_sizes(policy(Revoke, Keep, Keep)), [1, 0, 1, 0, 1]);
+    assert_eq!(summary_sizes(policy(Keep, Revoke, Keep)), [1, 0, 1, 0, 1]);
     assert_eq!(summary_sizes(policy(Keep, Keep, Revoke)), [1, 0, 1]);
-    assert_eq!(summary_sizes(policy(Revoke, Revoke, Keep)), [1, 0, 1]);
     assert_eq!(summary_sizes(policy(Revoke, Revoke, Revoke)), [1, 0, 1, 0, 1]);
 }

@@ -13,22 +13,26 @@ use super::subscribers::{
     count_entitled, fixture_with_subscribers, is_idle, run_batch, subscription_of,
 };
 use crate::catalog::{
-    fixture::{Fixture, fixture},
+    fixture::{DAY, Fixture, fixture},
     test_catalog::TestCatalog,
 };
 
-/// A fixture with `count` customers of each uncertain status: past due, unpaid and paused.
+/// A fixture with `count` customers of each uncertain status: past due, unpaid, and paused by the end
+/// of a trial.
 fn fixture_with_uncertain_statuses(count: usize) -> (Fixture, [Vec<String>; 3]) {
     let (fixture, customers) = fixture_with_subscribers(3 * count);
     let mut chunks = customers.chunks(count.max(1)).map(<[String]>::to_vec);
     let by_status = [(); 3].map(|()| chunks.next().unwrap_or_default());
-    for (customers, (path, form)) in
-        by_status.iter().zip([("", "status=past_due"), ("", "status=unpaid"), ("/pause", "")])
+    let trial = format!("trial_end={}", fixture.catalog.now.0 + DAY);
+    let pause = "trial_end=now&trial_settings[end_behavior][missing_payment_method]=pause";
+    for (customers, forms) in
+        by_status.iter().zip([&["status=past_due"][..], &["status=unpaid"], &[&trial, pause]])
     {
         for customer in customers {
             let subscription = subscription_of(&fixture.catalog, customer);
-            let target = format!("/v1/subscriptions/{subscription}{path}");
-            fixture.catalog.post(&target, form).expect_ok();
+            for form in forms {
+                fixture.update(&subscription, form).expect_ok();
+            }
         }
     }
     fixture.catalog.run_due();

@@ -1,4 +1,4 @@
-//! Checks of the events: each change emits one event, in order.
+//! Checks of the events: each change emits its events, in order.
 //!
 //! The last event of a subscription has its current state, and a summary has the next change of the
 //! entitlements of its customer.
@@ -49,9 +49,12 @@ pub(super) fn check_events(harness: &mut Harness) {
     }
     unreported.retain(|_, changes| !changes.is_empty());
     assert_eq!(unreported, Unreported::new(), "entitlement changes without an event");
-    let expected = std::mem::take(&mut harness.model.unrequested_changes);
+    let expected = std::mem::take(&mut harness.model.unrequested_events);
     assert_eq!(unrequested, expected, "events of each subscription without a request");
+    assert_eq!(harness.observed.incomplete_changes, BTreeMap::new(), "an `updated` is missing");
     for index in changed {
+        let notices = harness.observed.trial_notices.get(&index).copied().unwrap_or_default();
+        assert_eq!(notices, harness.model.subscriptions[index].trial_notices, "trial notices");
         let last = subscription_state(&harness.observed.last_json[&index]);
         assert_eq!(last, expected_state(harness, index), "the state in the last event");
     }
@@ -94,10 +97,26 @@ fn new_events(harness: &mut Harness) -> Vec<Value> {
 fn check_subscription_event(harness: &mut Harness, event: &Value) -> usize {
     let (data, object) = (&event["data"], &event["data"]["object"]);
     let index = harness.observed.subscriptions[object["id"].as_str().unwrap()];
-    let before = harness.observed.last_json.insert(index, object.clone());
-    let before = before.as_ref().map(|json| json["status"].as_str().unwrap());
-    let status = object["status"].as_str().unwrap();
-    let verb = match (before, status) {
+    if event["type"] == "customer.subscription.trial_will_end" {
+        let last = subscription_state(&harness.observed.last_json[&index]);
+        assert_eq!(subscription_state(object), last, "{event}");
+        assert_eq!(data.get("previous_attributes"), None, "{event}");
+        *harness.observed.trial_notices.entry(index).or_default() += 1;
+        return index;
+    }
+    let incomplete = harness.observed.incomplete_changes.remove(&index);
+    let completes_change = incomplete.is_some();
+    let before = match incomplete {
+        Some(before) => {
+            assert_eq!(harness.observed.last_json[&index], *object, "{event}");
+            Some(before)
+        }
+        None => harness.observed.last_json.insert(index, object.clone()),
+    };
+    let status_of = |json: &Value| json["status"].as_str().unwrap().to_owned();
+    let (previous, status) = (before.as_ref().map(status_of), status_of(object));
+    let verb = match (previous.as_deref(), status.as_str()) {
+        _ if completes_change => "updated",
         (None, _) => "created",
         (_, "canceled") => "deleted",
         (Some("paused"), "paused") => "updated",
@@ -105,9 +124,22 @@ fn check_subscription_event(harness: &mut Harness, event: &Value) -> usize {
         (Some("paused"), _) => "resumed",
         _ => "updated",
     };
-    assert_eq!(event["type"], format!("customer.subscription.{verb}"), "{before:?}, {status}");
-    let previous = before.filter(|before| verb == "updated" && *before != status);
-    assert_eq!(data["previous_attributes"]["status"], json!(previous), "{event}");
+    assert_eq!(event["type"], format!("customer.subscription.{verb}"), "{previous:?}, {status}");
+    match (verb, before) {
+        ("paused" | "resumed", Some(before)) => {
+            harness.observed.incomplete_changes.insert(index, before);
+        }
+        ("updated", Some(before)) => {
+            let changed = previous.filter(|previous| *previous != status);
+            assert_eq!(data["previous_attributes"]["status"], json!(changed), "{event}");
+            if changed.is_some_and(|previous| previous == "paused") || status == "paused" {
+                let details = &before["status_details"];
+                let expected = (*details != object["status_details"]).then_some(details);
+                assert_eq!(data["previous_attributes"].get("status_details"), expected, "{event}");
+            }
+        }
+        _ => assert_eq!(data.get("previous_attributes"), None, "{event}"),
+    }
     index
 }
 
@@ -181,6 +213,7 @@ pub(super) fn expected_state(harness: &Harness, index: usize) -> Value {
         ],
         it.reason.map(CancellationReason::name),
         it.collection_resumes_at,
+        it.pause.map(|(reason, since)| json!([reason.name(), since])),
         prices
             .zip(&it.items)
             .map(|(price, item)| json!([price, it.item_period(item)]))
@@ -201,6 +234,9 @@ pub(super) fn subscription_state(subscription: &Value) -> Value {
         [it("cancel_at_period_end"), it("cancel_at"), it("canceled_at"), it("ended_at")],
         it("cancellation_details")["reason"],
         it("pause_collection")["resumes_at"],
+        it("status_details")["paused"]
+            .as_object()
+            .map(|paused| { json!([paused["subscription"]["type"], paused["transitioned_at"]]) }),
         items.iter().map(item_state).collect::<Vec<_>>(),
     ])
 }

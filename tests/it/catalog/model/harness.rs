@@ -42,6 +42,10 @@ pub(super) struct Observed {
     pub(super) entitlement_ids: BTreeMap<(usize, usize), String>,
     /// The last JSON of each subscription.
     pub(super) last_json: BTreeMap<usize, Value>,
+    /// How often the end of a trial of each subscription was announced.
+    pub(super) trial_notices: BTreeMap<usize, usize>,
+    /// The subscriptions whose last event must be followed by an `updated` of the same change.
+    pub(super) incomplete_changes: BTreeMap<usize, Value>,
     /// The id of the last event, and when it was created.
     pub(super) last_event: Option<(String, i64)>,
 }
@@ -95,4 +99,9 @@ impl Harness {
         self.catalog.run_due();
         self.model.run_due();
     }
+}
+
+/// The contents of a JSON string.
+pub(super) fn string(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
 }

@@ -5,10 +5,10 @@
 //! | [`steps`] · [`strategies`] | the steps of a sequence · how they are generated |
 //! | [`subscription`] · [`reference`] | the reference model, written as simply as possible: state and time |
 //! | [`requests`] · [`updates`] | the reference model: requests · updates of subscriptions |
-//! | [`harness`] · [`steps_run`] | the catalog next to the model · each step runs on both |
+//! | [`harness`] · [`steps_run`] · [`subscription_steps`] | the catalog next to the model · each step runs on both |
 //! | [`event_checks`] · [`state_checks`] | the events of a step · the lists of a customer |
 //!
-//! Both accept or both reject each request. Each change emits one event, and the last event of a
+//! Both accept or both reject each request. Each change emits its events, and the last event of a
 //! subscription has its current state. `PROPTEST_CASES` sets the number of sequences.
 
 mod subscription;
@@ -25,6 +25,8 @@ mod harness;
 
 mod event_checks;
 mod state_checks;
+
+mod subscription_steps;
 
 mod steps_run;
 

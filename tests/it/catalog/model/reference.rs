@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::subscription::{
-    CancellationReason, ErrorStatus, MissingMethod, PaymentMethod, Status, Subscription, Transition,
+    CancellationReason, ErrorStatus, MissingMethod, PauseReason, PaymentMethod, Status,
+    Subscription, Transition,
 };
 
 /// Which of the uncertain statuses grant the features of a subscription.
@@ -52,12 +53,20 @@ pub(super) struct Price {
 }
 
 #[derive(Debug)]
+pub(super) struct Product {
+    pub(super) features: BTreeSet<usize>,
+    pub(super) is_active: bool,
+    /// The default price, which stays active.
+    pub(super) default_price: Option<usize>,
+}
+
+#[derive(Debug)]
 pub(super) struct ReferenceModel {
     pub(super) now: i64,
     pub(super) policy: Policy,
     /// The lookup key of each feature, until it is archived.
     pub(super) features: Vec<Option<String>>,
-    pub(super) products: Vec<BTreeSet<usize>>,
+    pub(super) products: Vec<Product>,
     pub(super) prices: Vec<Price>,
     pub(super) clocks: Vec<Clock>,
     pub(super) customers: Vec<Customer>,
@@ -66,8 +75,8 @@ pub(super) struct ReferenceModel {
     pub(super) entitlement_changes: Vec<(usize, BTreeSet<usize>)>,
     /// The subscriptions that changed since the last check.
     pub(super) changed_subscriptions: BTreeSet<usize>,
-    /// How often each subscription changed without a request since the last check.
-    pub(super) unrequested_changes: BTreeMap<usize, usize>,
+    /// How many events each subscription emitted without a request since the last check.
+    pub(super) unrequested_events: BTreeMap<usize, usize>,
 }
 
 impl ReferenceModel {
@@ -83,7 +92,7 @@ impl ReferenceModel {
             subscriptions: Vec::new(),
             entitlement_changes: Vec::new(),
             changed_subscriptions: BTreeSet::new(),
-            unrequested_changes: BTreeMap::new(),
+            unrequested_events: BTreeMap::new(),
         }
     }
 
@@ -96,12 +105,15 @@ impl ReferenceModel {
         }
     }
 
-    fn grants(&self, status: Status) -> bool {
-        match status {
+    fn grants(&self, subscription: &Subscription) -> bool {
+        match subscription.status {
             Status::Active | Status::Trialing => true,
             Status::PastDue => self.policy.past_due,
             Status::Unpaid => self.policy.unpaid,
-            Status::Paused => self.policy.paused,
+            Status::Paused => {
+                let is_requested = |(reason, _)| reason == PauseReason::Requested;
+                self.policy.paused && !subscription.pause.is_some_and(is_requested)
+            }
             Status::Incomplete | Status::IncompleteExpired | Status::Canceled => false,
         }
     }
@@ -114,7 +126,7 @@ impl ReferenceModel {
     /// The union of the features that the subscriptions of a customer grant.
     fn entitlements_of(&self, customer: usize) -> BTreeSet<usize> {
         let all = self.subscriptions.iter().filter(|it| it.customer == customer);
-        let granting = all.filter(|it| self.grants(it.status));
+        let granting = all.filter(|it| self.grants(it));
         granting.flat_map(|it| &it.items).flat_map(|item| &item.features).copied().collect()
     }
 
@@ -129,13 +141,13 @@ impl ReferenceModel {
 
     /// The features of the product of a price.
     pub(super) fn features_of(&self, price: usize) -> BTreeSet<usize> {
-        self.products[self.prices[price].product].clone()
+        self.products[self.prices[price].product].features.clone()
     }
 
     /// Takes a snapshot of the features for each item.
     pub(super) fn snapshot_features(&self, subscription: &mut Subscription) {
         for item in &mut subscription.items {
-            item.features.clone_from(&self.products[self.prices[item.price].product]);
+            item.features = self.features_of(item.price);
         }
     }
 
@@ -177,7 +189,11 @@ impl ReferenceModel {
 
     /// Replaces a subscription without a request.
     pub(super) fn save_unrequested(&mut self, index: usize, after: Subscription) {
-        *self.unrequested_changes.entry(index).or_default() += 1;
+        let is_paused = |it: &Subscription| it.status == Status::Paused;
+        // The beginning of a pause has two events.
+        let events =
+            if is_paused(&after) && !is_paused(&self.subscriptions[index]) { 2 } else { 1 };
+        *self.unrequested_events.entry(index).or_default() += events;
         self.save(index, after);
     }
 
@@ -272,8 +288,6 @@ impl ReferenceModel {
         at: i64,
     ) -> Subscription {
         let mut after = before.clone();
-        let lacks_method =
-            !self.is_free(before) && self.payment_method_of(before) == PaymentMethod::None;
         match transition {
             Transition::Cancel => after.cancel(at, CancellationReason::Requested),
             Transition::CancelUnpaid => after.cancel(at, CancellationReason::PaymentFailed),
@@ -282,17 +296,9 @@ impl ReferenceModel {
                 after.ended_at = Some(at);
             }
             Transition::ResumeCollection => after.collection_resumes_at = None,
-            Transition::EndTrial
-                if lacks_method && after.missing_method == MissingMethod::Cancel =>
-            {
-                after.cancel(at, CancellationReason::PaymentFailed);
-            }
-            Transition::EndTrial
-                if lacks_method && after.missing_method == MissingMethod::Pause =>
-            {
-                after.set_status(Status::Paused);
-            }
-            Transition::EndTrial | Transition::Renew => {
+            Transition::AnnounceTrialEnd => {}
+            Transition::EndTrial => self.end_trial(&mut after, at),
+            Transition::Renew => {
                 after.start_period(at);
                 if after.status != Status::Unpaid {
                     after.apply_charge(self.charged_method(before), at);
@@ -306,6 +312,30 @@ impl ReferenceModel {
                 }
             }
         }
+        after.announce_trial_end(Some(before), at);
         after
+    }
+
+    /// Whether a payment is required, and no payment method is known.
+    pub(super) fn lacks_method(&self, subscription: &Subscription) -> bool {
+        !self.is_free(subscription) && self.payment_method_of(subscription) == PaymentMethod::None
+    }
+
+    /// Ends a trial: starts a period, or does what is set for a missing payment method.
+    pub(super) fn end_trial(&self, subscription: &mut Subscription, at: i64) {
+        subscription.cut_trial(at);
+        match subscription.missing_method {
+            MissingMethod::Cancel if self.lacks_method(subscription) => {
+                subscription.cancel(at, CancellationReason::PaymentFailed);
+            }
+            MissingMethod::Pause if self.lacks_method(subscription) => {
+                subscription.pause(PauseReason::TrialEnded, at);
+            }
+            MissingMethod::Cancel | MissingMethod::Pause | MissingMethod::CreateInvoice => {
+                subscription.start_period(at);
+                subscription.apply_charge(self.charged_method(subscription), at);
+                self.snapshot_features(subscription);
+            }
+        }
     }
 }

@@ -5,10 +5,11 @@
 use std::collections::BTreeSet;
 
 use super::{
-    reference::{Clock, ClockState, Customer, ReferenceModel},
-    steps::{NewSubscription, SubscriptionAction},
+    reference::{Clock, ClockState, Customer, Price, ReferenceModel},
+    steps::{NewSubscription, ResumeParams, SubscriptionAction},
     subscription::{
-        CancellationReason, ErrorStatus, Item, PaymentBehavior, PaymentMethod, Status, Subscription,
+        CancellationReason, ErrorStatus, Item, PauseReason, PaymentBehavior, PaymentMethod, Status,
+        Subscription,
     },
 };
 use crate::catalog::fixture::DAY;
@@ -37,12 +38,35 @@ pub(super) fn attach(
     feature: usize,
 ) -> Result<(), ErrorStatus> {
     let is_archived = model.features[feature].is_none();
-    if is_archived || !model.products[product].insert(feature) { Err(400) } else { Ok(()) }
+    if is_archived || !model.products[product].features.insert(feature) { Err(400) } else { Ok(()) }
+}
+
+pub(super) fn set_default_price(
+    model: &mut ReferenceModel,
+    price: usize,
+) -> Result<(), ErrorStatus> {
+    let Price { product, is_active, .. } = model.prices[price];
+    if !is_active {
+        return Err(400);
+    }
+    model.products[product].default_price = Some(price);
+    Ok(())
+}
+
+pub(super) fn deactivate_price(
+    model: &mut ReferenceModel,
+    price: usize,
+) -> Result<(), ErrorStatus> {
+    if model.products[model.prices[price].product].default_price == Some(price) {
+        return Err(400);
+    }
+    model.prices[price].is_active = false;
+    Ok(())
 }
 
 /// Copies the features of a product to the items of its subscriptions.
 pub(super) fn apply_features(model: &mut ReferenceModel, product: usize) {
-    let features = model.products[product].clone();
+    let features = model.products[product].features.clone();
     for index in 0..model.subscriptions.len() {
         let sells = |item: &Item| model.prices[item.price].product == product;
         if !model.subscriptions[index].items.iter().any(sells) {
@@ -171,7 +195,8 @@ pub(super) fn validate_items(items: &[Item]) -> Result<(), ErrorStatus> {
 }
 
 pub(super) fn new_item(model: &ReferenceModel, price: usize) -> Result<Item, ErrorStatus> {
-    if !model.prices[price].is_active {
+    let Price { product, is_active, .. } = model.prices[price];
+    if !is_active || !model.products[product].is_active {
         return Err(400);
     }
     let period_len = model.prices[price].period_len;
@@ -209,6 +234,8 @@ pub(super) fn create_subscription(
         period_start: now,
         period_end: first_end,
         trial,
+        announced_trial_end: None,
+        trial_notices: 0,
         missing_method: params.missing_method,
         cancel_at: None,
         cancel_at_period_end: false,
@@ -219,6 +246,7 @@ pub(super) fn create_subscription(
         sends_invoices: params.sends_invoices,
         past_due_since: None,
         collection_resumes_at: None,
+        pause: None,
     };
     if trial.is_none() {
         subscription.start_period(now);
@@ -228,6 +256,7 @@ pub(super) fn create_subscription(
         return Err(400);
     }
     subscription.schedule_cancellation(params.cancel_at_period_end, params.cancel_in, now)?;
+    subscription.announce_trial_end(None, now);
     model.apply_due(customer);
     model.changed_subscriptions.insert(model.subscriptions.len());
     model.subscriptions.push(subscription);
@@ -267,7 +296,9 @@ pub(super) fn change_subscription(
     if current.status.is_ended() {
         return Err(400);
     }
+    let before = current.clone();
     change(model, &mut current, now)?;
+    current.announce_trial_end(Some(&before), now);
     for state in states {
         model.save_unrequested(index, state);
     }
@@ -282,17 +313,16 @@ pub(super) fn act(
 ) -> Result<(), ErrorStatus> {
     match *action {
         SubscriptionAction::Cancel => cancel(model, index),
-        SubscriptionAction::Pause => change_subscription(model, index, |_, subscription, _| {
-            let status = subscription.status;
-            if !matches!(status, Status::Active | Status::Trialing | Status::PastDue) {
+        SubscriptionAction::Pause => change_subscription(model, index, |_, subscription, now| {
+            if !matches!(subscription.status, Status::Active | Status::PastDue) {
                 return Err(400);
             }
-            subscription.set_status(Status::Paused);
+            subscription.pause(PauseReason::Requested, now);
             Ok(())
         }),
-        SubscriptionAction::Resume(resets_cycle) => {
+        SubscriptionAction::Resume(params) => {
             change_subscription(model, index, |model, subscription, now| {
-                resume(model, subscription, resets_cycle, now)
+                resume(model, subscription, params, now)
             })
         }
     }
@@ -301,13 +331,21 @@ pub(super) fn act(
 fn resume(
     model: &ReferenceModel,
     subscription: &mut Subscription,
-    resets_cycle: bool,
+    params: ResumeParams,
     now: i64,
 ) -> Result<(), ErrorStatus> {
     if subscription.status != Status::Paused {
         return Err(400);
     }
-    if subscription.end_trial(now) || resets_cycle {
+    if params.requires_payment {
+        if model.lacks_method(subscription) {
+            return Err(400);
+        }
+        if model.charged_method(subscription) == PaymentMethod::Declined {
+            return Ok(());
+        }
+    }
+    if params.resets_cycle {
         subscription.reset_cycle(now);
     }
     while subscription.period_end <= now {

@@ -41,6 +41,10 @@ pub(super) enum ProductStep {
     /// Creates a price of a product: the period in days, and whether it is free.
     CreatePrice(usize, i64, bool),
     DeactivatePrice(usize),
+    /// Makes a price the default price of its product.
+    SetDefaultPrice(usize),
+    /// Archives a product, or makes it active again.
+    SetActive(usize, bool),
 }
 
 #[derive(Clone, Debug)]
@@ -70,13 +74,22 @@ pub(super) struct NewSubscription {
 pub(super) enum SubscriptionAction {
     Cancel,
     Pause,
-    /// Resumes the subscription, and resets the billing cycle or not.
-    Resume(bool),
+    Resume(ResumeParams),
+}
+
+/// The parameters of a resume.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ResumeParams {
+    /// Whether the billing cycle is reset to now.
+    pub(super) resets_cycle: bool,
+    /// Whether the subscription stays paused if the charge is declined.
+    pub(super) requires_payment: bool,
 }
 
 /// The parameters of one update request.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct SubscriptionUpdate {
+    /// One change alone is a request about this item.
     pub(super) items: Vec<ItemChange>,
     pub(super) cancellation: Option<Cancellation>,
     pub(super) reported_status: Option<Status>,
@@ -90,7 +103,7 @@ pub(super) struct SubscriptionUpdate {
     pub(super) resets_cycle: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum ItemChange {
     Add(usize),
     SetPrice(usize, usize),
@@ -98,7 +111,7 @@ pub(super) enum ItemChange {
     Remove(usize),
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Cancellation {
     AtPeriodEnd(bool),
     /// Schedules a cancellation, or removes the scheduled one.
@@ -106,7 +119,7 @@ pub(super) enum Cancellation {
 }
 
 /// Whether invoices are collected, or when collection resumes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Collection {
     Active,
     PausedFor(i64),

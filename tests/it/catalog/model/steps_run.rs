@@ -1,22 +1,20 @@
 //! Each step runs on the reference model and as a request to the API: both accept or both reject it.
 
+use std::collections::BTreeSet;
+
 use entgate::policy::{GrantRule, StatusPolicy};
-use serde_json::Value;
 
 use super::{
     event_checks::check_events,
-    harness::Harness,
-    reference::{Policy, Price},
+    harness::{Harness, string},
+    reference::{Policy, Price, Product},
     requests,
     state_checks::{check_customer, check_entitlements},
-    steps::{
-        Cancellation, Collection, CustomerStep, EnvironmentStep, ItemChange, NewSubscription,
-        ProductStep, Step, SubscriptionAction, SubscriptionUpdate, TimedStep,
-    },
-    subscription::{MissingMethod, PaymentBehavior, PaymentMethod},
-    updates,
+    steps::{CustomerStep, EnvironmentStep, ProductStep, Step, TimedStep},
+    subscription::PaymentMethod,
+    subscription_steps::{act, create_subscription, payment_method_param, update_subscription},
 };
-use crate::catalog::fixture::{DAY, DECLINED_CARD, VALID_CARD};
+use crate::catalog::fixture::DAY;
 
 /// Creates two products with a feature each, three prices, and a customer with a clock and one
 /// without.
@@ -82,7 +80,11 @@ fn run_product_step(harness: &mut Harness, step: &ProductStep) {
         ProductStep::CreateProduct => {
             let id = harness.create("/v1/products", "name=Plan");
             harness.products.push(id);
-            harness.model.products.push(Vec::new().into_iter().collect());
+            harness.model.products.push(Product {
+                features: BTreeSet::new(),
+                is_active: true,
+                default_price: None,
+            });
         }
         ProductStep::AddFeatures(product, count) => {
             for _ in 0..count {
@@ -109,9 +111,23 @@ fn run_product_step(harness: &mut Harness, step: &ProductStep) {
         }
         ProductStep::DeactivatePrice(index) => {
             let index = index % harness.prices.len();
-            harness.model.prices[index].is_active = false;
+            let expected = requests::deactivate_price(&mut harness.model, index);
             let path = format!("/v1/prices/{}", harness.prices[index]);
-            harness.request("POST", &path, "active=false", Ok(()));
+            harness.request("POST", &path, "active=false", expected);
+        }
+        ProductStep::SetDefaultPrice(index) => {
+            let index = index % harness.prices.len();
+            let expected = requests::set_default_price(&mut harness.model, index);
+            let product = harness.model.prices[index].product;
+            let path = format!("/v1/products/{}", harness.products[product]);
+            let form = format!("default_price={}", harness.prices[index]);
+            harness.request("POST", &path, &form, expected);
+        }
+        ProductStep::SetActive(product, is_active) => {
+            let product = product % harness.products.len();
+            harness.model.products[product].is_active = is_active;
+            let path = format!("/v1/products/{}", harness.products[product]);
+            harness.request("POST", &path, &format!("active={is_active}"), Ok(()));
         }
     }
 }
@@ -140,7 +156,7 @@ fn attach(harness: &mut Harness, product: usize, feature: usize) {
 /// Detaches one of the features of a product, if it has any.
 fn detach(harness: &mut Harness, product: usize, index: usize) {
     let product = product % harness.products.len();
-    let features = &mut harness.model.products[product];
+    let features = &mut harness.model.products[product].features;
     let index = index.checked_rem(features.len());
     if let Some(feature) = index.and_then(|index| features.iter().nth(index).copied()) {
         features.remove(&feature);
@@ -194,125 +210,6 @@ fn run_customer_step(harness: &mut Harness, step: &CustomerStep) {
     }
 }
 
-fn create_subscription(harness: &mut Harness, params: &NewSubscription) {
-    let customer = params.customer % harness.customers.len();
-    let prices: Vec<_> = params.prices.iter().map(|price| price % harness.prices.len()).collect();
-    let mut form = vec![
-        format!("customer={}", harness.customers[customer]),
-        format!("trial_period_days={}", params.trial_days),
-        format!("cancel_at_period_end={}", params.cancel_at_period_end),
-        payment_method_param("default_payment_method", params.payment_method),
-        missing_method_param(params.missing_method),
-        collection_method_param(params.sends_invoices),
-    ];
-    let prices_sold = prices.iter().enumerate();
-    form.extend(
-        prices_sold.map(|(at, price)| format!("items[{at}][price]={}", harness.prices[*price])),
-    );
-    form.push(match params.payment_behavior {
-        PaymentBehavior::AllowIncomplete => "payment_behavior=allow_incomplete".to_owned(),
-        PaymentBehavior::DefaultIncomplete => "payment_behavior=default_incomplete".to_owned(),
-        PaymentBehavior::ErrorIfIncomplete => "payment_behavior=error_if_incomplete".to_owned(),
-    });
-    let now = harness.model.time_of(customer).unwrap_or(harness.model.now);
-    form.extend(params.cancel_in.map(|seconds| format!("cancel_at={}", now + seconds)));
-    form.extend(params.anchor_in.map(|seconds| format!("billing_cycle_anchor={}", now + seconds)));
-    let params = NewSubscription { customer, prices, ..params.clone() };
-    let expected = requests::create_subscription(&mut harness.model, &params);
-    let body = harness.request("POST", "/v1/subscriptions", &form.join("&"), expected);
-    if expected.is_ok() {
-        let id = string(&body["id"]);
-        harness.observed.subscriptions.insert(id.clone(), harness.subscriptions.len());
-        harness.subscriptions.push(id);
-        harness.items.push(item_ids(&body));
-    }
-}
-
-fn act(harness: &mut Harness, index: usize, action: &SubscriptionAction) {
-    let Some(index) = index.checked_rem(harness.subscriptions.len()) else { return };
-    let expected = requests::act(&mut harness.model, index, action);
-    let path = format!("/v1/subscriptions/{}", harness.subscriptions[index]);
-    match *action {
-        SubscriptionAction::Cancel => harness.request("DELETE", &path, "", expected),
-        SubscriptionAction::Pause => {
-            harness.request("POST", &format!("{path}/pause"), "", expected)
-        }
-        SubscriptionAction::Resume(resets_cycle) => {
-            let anchor = if resets_cycle { "now" } else { "unchanged" };
-            let form = format!("billing_cycle_anchor={anchor}");
-            harness.request("POST", &format!("{path}/resume"), &form, expected)
-        }
-    };
-}
-
-fn update_subscription(harness: &mut Harness, index: usize, update: &SubscriptionUpdate) {
-    let Some(index) = index.checked_rem(harness.subscriptions.len()) else { return };
-    let customer = harness.model.subscriptions[index].customer;
-    let now = harness.model.time_of(customer).unwrap_or(harness.model.now);
-    let (mut form, items) = item_changes(harness, index, &update.items);
-    let resolved = SubscriptionUpdate { items, ..update.clone() };
-    let expected = updates::update_subscription(&mut harness.model, index, &resolved);
-    match update.cancellation {
-        None => {}
-        Some(Cancellation::AtPeriodEnd(value)) => {
-            form.push(format!("cancel_at_period_end={value}"));
-        }
-        Some(Cancellation::In(None)) => form.push("cancel_at=".to_owned()),
-        Some(Cancellation::In(Some(seconds))) => form.push(format!("cancel_at={}", now + seconds)),
-    }
-    form.extend(update.reported_status.map(|status| format!("status={}", status.name())));
-    form.extend(update.trial_end_in.map(|seconds| match seconds {
-        0 => "trial_end=now".to_owned(),
-        seconds => format!("trial_end={}", now + seconds),
-    }));
-    form.extend(update.missing_method.map(missing_method_param));
-    let method = update.payment_method;
-    form.extend(method.map(|method| payment_method_param("default_payment_method", method)));
-    form.extend(update.sends_invoices.map(collection_method_param));
-    form.extend(update.collection.map(|collection| match collection {
-        Collection::Active => "pause_collection=".to_owned(),
-        Collection::PausedFor(seconds) => {
-            let pause = "pause_collection[behavior]=void&pause_collection[resumes_at]";
-            format!("{pause}={}", now + seconds)
-        }
-    }));
-    if update.resets_cycle {
-        form.push("billing_cycle_anchor=now".to_owned());
-    }
-    let path = format!("/v1/subscriptions/{}", harness.subscriptions[index]);
-    let body = harness.request("POST", &path, &form.join("&"), expected);
-    if expected.is_ok() {
-        harness.items[index] = item_ids(&body);
-    }
-}
-
-/// The changes of the items as form parameters, and for the model with the indexes of their prices.
-fn item_changes(
-    harness: &Harness,
-    index: usize,
-    changes: &[ItemChange],
-) -> (Vec<String>, Vec<ItemChange>) {
-    let ids = &harness.items[index];
-    let id = |at, item: &usize| format!("items[{at}][id]={}", ids[item % ids.len()]);
-    let price = |at, price: &usize| format!("items[{at}][price]={}", harness.prices[*price]);
-    let resolve = |change: &ItemChange| match *change {
-        ItemChange::Add(price) => ItemChange::Add(price % harness.prices.len()),
-        ItemChange::SetPrice(item, price) => {
-            ItemChange::SetPrice(item, price % harness.prices.len())
-        }
-        ItemChange::SetQuantity(item) => ItemChange::SetQuantity(item),
-        ItemChange::Remove(item) => ItemChange::Remove(item),
-    };
-    let changes: Vec<ItemChange> = changes.iter().map(resolve).collect();
-    let form = changes.iter().enumerate().map(|(at, change)| match change {
-        ItemChange::Add(added) => price(at, added),
-        ItemChange::SetPrice(item, new) => format!("{}&{}", id(at, item), price(at, new)),
-        ItemChange::SetQuantity(item) => format!("{}&items[{at}][quantity]=5", id(at, item)),
-        ItemChange::Remove(item) => format!("{}&items[{at}][deleted]=true", id(at, item)),
-    });
-    (form.collect(), changes)
-}
-
 fn run_environment_step(harness: &mut Harness, step: &EnvironmentStep) {
     match *step {
         EnvironmentStep::CreateClock => {
@@ -345,38 +242,6 @@ fn run_environment_step(harness: &mut Harness, step: &EnvironmentStep) {
             harness.catalog.policy = status_policy(policy);
         }
     }
-}
-
-fn string(value: &Value) -> String {
-    value.as_str().unwrap().to_owned()
-}
-
-fn item_ids(subscription: &Value) -> Vec<String> {
-    let items = subscription["items"]["data"].as_array().unwrap();
-    items.iter().map(|item| string(&item["id"])).collect()
-}
-
-fn payment_method_param(name: &str, method: PaymentMethod) -> String {
-    let method = match method {
-        PaymentMethod::None => "",
-        PaymentMethod::Valid => VALID_CARD,
-        PaymentMethod::Declined => DECLINED_CARD,
-    };
-    format!("{name}={method}")
-}
-
-fn collection_method_param(sends_invoices: bool) -> String {
-    let method = if sends_invoices { "send_invoice" } else { "charge_automatically" };
-    format!("collection_method={method}&days_until_due=30")
-}
-
-fn missing_method_param(missing_method: MissingMethod) -> String {
-    let behavior = match missing_method {
-        MissingMethod::CreateInvoice => "create_invoice",
-        MissingMethod::Pause => "pause",
-        MissingMethod::Cancel => "cancel",
-    };
-    format!("trial_settings[end_behavior][missing_payment_method]={behavior}")
 }
 
 fn status_policy(policy: Policy) -> StatusPolicy {

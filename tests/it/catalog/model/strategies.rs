@@ -12,7 +12,7 @@ use super::{
     reference::Policy,
     steps::{
         Cancellation, Collection, CustomerStep, EnvironmentStep, ItemChange, NewSubscription,
-        ProductStep, Step, SubscriptionAction, SubscriptionUpdate, TimedStep,
+        ProductStep, ResumeParams, Step, SubscriptionAction, SubscriptionUpdate, TimedStep,
     },
     subscription::{MissingMethod, PaymentBehavior, PaymentMethod, Status},
 };
@@ -72,6 +72,9 @@ fn product_step() -> impl Strategy<Value = ProductStep> {
         2 => price
             .prop_map(|(product, days, is_free)| ProductStep::CreatePrice(product, days, is_free)),
         1 => index().prop_map(ProductStep::DeactivatePrice),
+        1 => index().prop_map(ProductStep::SetDefaultPrice),
+        1 => (index(), proptest::bool::weighted(0.7))
+            .prop_map(|(product, is_active)| ProductStep::SetActive(product, is_active)),
     ]
 }
 
@@ -119,10 +122,13 @@ fn new_subscription() -> impl Strategy<Value = NewSubscription> {
 }
 
 fn action() -> impl Strategy<Value = SubscriptionAction> {
+    let resume = (proptest::bool::ANY, proptest::bool::weighted(0.3));
     prop_oneof![
         2 => Just(SubscriptionAction::Cancel),
         3 => Just(SubscriptionAction::Pause),
-        3 => proptest::bool::ANY.prop_map(SubscriptionAction::Resume),
+        3 => resume.prop_map(|(resets_cycle, requires_payment)| {
+            SubscriptionAction::Resume(ResumeParams { resets_cycle, requires_payment })
+        }),
     ]
 }
 

@@ -12,6 +12,9 @@ pub(super) type ErrorStatus = u16;
 /// How long the first payment of a subscription is accepted.
 const FIRST_PAYMENT_WINDOW: i64 = 23 * HOUR;
 
+/// How long before the end of a trial its end is announced.
+const TRIAL_NOTICE: i64 = 3 * DAY;
+
 /// How long a failed payment is retried before the subscription is canceled.
 const DUNNING_PERIOD: i64 = 14 * DAY;
 
@@ -71,6 +74,22 @@ pub(super) enum MissingMethod {
     Cancel,
 }
 
+/// Why a subscription is paused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum PauseReason {
+    Requested,
+    TrialEnded,
+}
+
+impl PauseReason {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Requested => "pause_requested",
+            Self::TrialEnded => "trial_end_without_payment_method",
+        }
+    }
+}
+
 /// Why a subscription is canceled, or will be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum CancellationReason {
@@ -109,6 +128,10 @@ pub(super) struct Subscription {
     pub(super) period_end: i64,
     /// The start and the end of the last trial.
     pub(super) trial: Option<(i64, i64)>,
+    /// The end of the trial that was announced last.
+    pub(super) announced_trial_end: Option<i64>,
+    /// How often the end of a trial was announced.
+    pub(super) trial_notices: usize,
     pub(super) missing_method: MissingMethod,
     pub(super) cancel_at: Option<i64>,
     pub(super) cancel_at_period_end: bool,
@@ -121,6 +144,8 @@ pub(super) struct Subscription {
     /// When the charge failed that made the subscription past due.
     pub(super) past_due_since: Option<i64>,
     pub(super) collection_resumes_at: Option<i64>,
+    /// Why it is paused, and since when.
+    pub(super) pause: Option<(PauseReason, i64)>,
 }
 
 /// What time does to a subscription. If several are due in one second, the smallest runs first.
@@ -130,6 +155,7 @@ pub(super) enum Transition {
     Expire,
     CancelUnpaid,
     EndTrial,
+    AnnounceTrialEnd,
     Renew,
     ResumeCollection,
 }
@@ -148,6 +174,8 @@ impl Subscription {
             }
             Status::Paused | Status::Canceled | Status::IncompleteExpired => None,
         };
+        let unannounced = self.unannounced_trial_end();
+        let announce = unannounced.map(|end| (end - TRIAL_NOTICE, Transition::AnnounceTrialEnd));
         let cancel = self.cancel_at.map(|at| (at, Transition::Cancel));
         let cancel_unpaid = self
             .past_due_since
@@ -155,7 +183,7 @@ impl Subscription {
             .map(|since| (since + DUNNING_PERIOD, Transition::CancelUnpaid));
         let resume_collection =
             self.collection_resumes_at.map(|at| (at, Transition::ResumeCollection));
-        [of_status, cancel, cancel_unpaid, resume_collection].into_iter().flatten().min()
+        [of_status, announce, cancel, cancel_unpaid, resume_collection].into_iter().flatten().min()
     }
 
     /// Starts the periods of all items. Each ends a whole number of its periods after the anchor.
@@ -209,11 +237,35 @@ impl Subscription {
         self.start_period(now);
     }
 
+    fn unannounced_trial_end(&self) -> Option<i64> {
+        let (_, end) = self.trial.filter(|_| self.status == Status::Trialing)?;
+        (self.announced_trial_end != Some(end)).then_some(end)
+    }
+
+    /// Announces the end of the trial if it is near, or if it came early.
+    pub(super) fn announce_trial_end(&mut self, before: Option<&Self>, now: i64) {
+        let end = self.unannounced_trial_end().filter(|end| *end <= now + TRIAL_NOTICE);
+        let ended_early = before.is_some_and(|before| {
+            let was_trialing = before.status == Status::Trialing && self.status != Status::Trialing;
+            was_trialing && self.trial != before.trial
+        });
+        self.announced_trial_end = end.or(self.announced_trial_end);
+        self.trial_notices += usize::from(end.is_some() || ended_early);
+    }
+
     pub(super) fn set_status(&mut self, status: Status) {
         self.status = status;
+        if status != Status::Paused {
+            self.pause = None;
+        }
         if status != Status::PastDue {
             self.past_due_since = None;
         }
+    }
+
+    pub(super) fn pause(&mut self, reason: PauseReason, since: i64) {
+        self.set_status(Status::Paused);
+        self.pause = Some((reason, since));
     }
 
     pub(super) fn cancel(&mut self, at: i64, reason: CancellationReason) {
@@ -236,14 +288,13 @@ impl Subscription {
         }
     }
 
-    /// Ends the trial, and returns whether there was one to end.
-    pub(super) fn end_trial(&mut self, now: i64) -> bool {
-        match &mut self.trial {
-            Some((_, end)) if *end > now => {
-                *end = now;
-                true
-            }
-            _ => false,
+    /// Moves the end of a trial that is not over to now. Its period ends, and the billing cycle
+    /// starts.
+    pub(super) fn cut_trial(&mut self, now: i64) {
+        if let Some((_, end)) = self.trial.as_mut().filter(|(_, end)| *end > now) {
+            *end = now;
+            self.period_end = now;
+            self.billing_cycle_anchor = now;
         }
     }
 

@@ -29,9 +29,6 @@ pub(super) fn update_subscription(
         if update.resets_cycle {
             reset_cycle(model, subscription, update.trial_end_in, now)?;
         }
-        if let Some(seconds) = update.trial_end_in {
-            set_trial_end(model, subscription, seconds, now)?;
-        }
         match update.cancellation {
             None => {}
             Some(Cancellation::AtPeriodEnd(at_period_end)) => {
@@ -40,6 +37,9 @@ pub(super) fn update_subscription(
             Some(Cancellation::In(seconds)) => {
                 subscription.schedule_cancellation(false, seconds, now)?;
             }
+        }
+        if let Some(seconds) = update.trial_end_in {
+            set_trial_end(model, subscription, seconds, now)?;
         }
         if update.payment_method.is_some() {
             retry_payment(model, subscription);
@@ -123,10 +123,7 @@ fn set_trial_end(
 ) -> Result<(), ErrorStatus> {
     if seconds == 0 {
         if subscription.status == Status::Trialing {
-            subscription.end_trial(now);
-            subscription.reset_cycle(now);
-            subscription.apply_charge(model.charged_method(subscription), now);
-            model.snapshot_features(subscription);
+            model.end_trial(subscription, now);
         }
         return Ok(());
     }
@@ -162,8 +159,8 @@ fn apply_reported_status(
         (before, reported) if before == reported => {}
         (Status::Trialing, Status::PastDue | Status::Unpaid) => {
             subscription.set_status(reported);
-            subscription.end_trial(now);
-            subscription.reset_cycle(now);
+            subscription.cut_trial(now);
+            subscription.start_period(now);
             model.snapshot_features(subscription);
         }
         (Status::Active | Status::Unpaid, Status::PastDue)
