@@ -7,8 +7,10 @@
 //! | `price_params` · `product_params` | parameters of prices and products                  |
 //! | `expand` · `expandable` | the `expand` parameter · the properties that it accepts      |
 //! | `features` · `products` · `prices` | handlers of the product catalog                   |
+//! | `plans`               | handlers of plans, the older form of prices                    |
 //! | `customers` · `subscriptions` · `subscription_items` | handlers of customers and what they bought |
 //! | `payment_methods`     | handlers of payment methods                                    |
+//! | `accounts`            | handlers of the account                                        |
 //! | `entitlements`        | handlers of active entitlements                                |
 //! | `test_clocks`         | handlers of test clocks                                        |
 //! | `events` · `webhook_endpoints` | handlers of events and their delivery                 |
@@ -20,6 +22,7 @@
 //!
 //! Specification: <https://docs.stripe.com/api>.
 
+mod accounts;
 mod context;
 mod customers;
 mod endpoint_url;
@@ -30,6 +33,7 @@ mod expandable;
 mod features;
 mod params;
 mod payment_methods;
+mod plans;
 mod price_params;
 mod prices;
 mod product_params;
@@ -118,6 +122,8 @@ pub(super) const ROUTES: &[Route<CatalogHandler>] = &[
     route(Method::POST, "/v1/prices", prices::create),
     route(Method::GET, "/v1/prices/{id}", prices::retrieve),
     route(Method::POST, "/v1/prices/{id}", prices::update),
+    route(Method::GET, "/v1/plans", plans::list),
+    route(Method::GET, "/v1/plans/{id}", plans::retrieve),
     route(Method::GET, "/v1/customers", customers::list),
     route(Method::POST, "/v1/customers", customers::create),
     route(Method::GET, "/v1/customers/{id}", customers::retrieve),
@@ -146,6 +152,8 @@ pub(super) const ROUTES: &[Route<CatalogHandler>] = &[
     route(Method::GET, "/v1/subscription_items/{id}", subscription_items::retrieve),
     route(Method::POST, "/v1/subscription_items/{id}", subscription_items::update),
     route(Method::DELETE, "/v1/subscription_items/{id}", subscription_items::delete),
+    route(Method::GET, "/v1/account", accounts::retrieve_own),
+    route(Method::GET, "/v1/accounts/{id}", accounts::retrieve),
     route(Method::GET, "/v1/test_helpers/test_clocks", test_clocks::list),
     route(Method::POST, "/v1/test_helpers/test_clocks", test_clocks::create),
     route(Method::GET, "/v1/test_helpers/test_clocks/{id}", test_clocks::retrieve),

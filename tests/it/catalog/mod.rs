@@ -19,6 +19,7 @@ mod storage;
 
 mod archived;
 mod features;
+mod plans;
 mod prices;
 mod product_features;
 mod products;
