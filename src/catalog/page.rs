@@ -87,6 +87,27 @@ impl<T: Entity> ListConditions<'_, T> {
 }
 
 impl Tx<'_> {
+    /// Passes batches of the merged indexes to `visit`, newest first from a position on, as long as
+    /// `visit` returns true.
+    pub(crate) fn scan_from(
+        &self,
+        indexes: &[String],
+        position: Option<IndexPosition>,
+        visit: &mut dyn FnMut(&[IndexedObject]) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        let mut range = IndexRange { before: position, ..IndexRange::newest_first(SCAN_BATCH) };
+        loop {
+            let batch = self.merge_indexes(indexes, range)?;
+            let wants_more = visit(&batch)?;
+            match batch.last() {
+                Some(last) if wants_more && batch.len() == range.limit => {
+                    range.before = Some(last.position);
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+
     /// Renders the objects of a page. Reads batches of the merged indexes, until more objects are in
     /// the list than the page has room for.
     fn list_stored(

@@ -146,7 +146,7 @@ pub(super) fn deserialize<T: FromJson>(entity_type: &str, body: &str) -> Result<
 }
 
 /// Decodes the objects of an index range.
-fn deserialize_all<T: Entity>(indexed: &[IndexedObject]) -> Result<Vec<T>, Error> {
+pub(crate) fn deserialize_all<T: Entity>(indexed: &[IndexedObject]) -> Result<Vec<T>, Error> {
     let mut decoder = Decoder::default();
     let objects = indexed.iter().map(|object| decoder.decode(object.body.as_bytes())).collect();
     decoder.into_result().map_err(|error| decode_error(T::TYPE, &error))?;

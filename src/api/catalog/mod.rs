@@ -10,6 +10,7 @@
 //! | `plans`               | handlers of plans, the older form of prices                    |
 //! | `customers` · `subscriptions` · `subscription_items` | handlers of customers and what they bought |
 //! | `payment_methods`     | handlers of payment methods                                    |
+//! | `search`              | handlers that search customers, subscriptions, products, prices |
 //! | `accounts`            | handlers of the account                                        |
 //! | `entitlements`        | handlers of active entitlements                                |
 //! | `test_clocks`         | handlers of test clocks                                        |
@@ -38,6 +39,7 @@ mod price_params;
 mod prices;
 mod product_params;
 mod products;
+mod search;
 mod subscription_items;
 mod subscriptions;
 mod test_clocks;
@@ -110,6 +112,7 @@ pub(super) const ROUTES: &[Route<CatalogHandler>] = &[
     route(Method::GET, "/v1/customer/{id}/entitlements", entitlements::list_for_customer),
     route(Method::GET, "/v1/products", products::list),
     route(Method::POST, "/v1/products", products::create),
+    route(Method::GET, "/v1/products/search", search::products),
     route(Method::GET, "/v1/products/{id}", products::retrieve),
     route(Method::POST, "/v1/products/{id}", products::update),
     route(Method::DELETE, "/v1/products/{id}", products::delete),
@@ -120,12 +123,14 @@ pub(super) const ROUTES: &[Route<CatalogHandler>] = &[
     route(Method::DELETE, "/v1/products/{product}/features/{id}", features::detach),
     route(Method::GET, "/v1/prices", prices::list),
     route(Method::POST, "/v1/prices", prices::create),
+    route(Method::GET, "/v1/prices/search", search::prices),
     route(Method::GET, "/v1/prices/{id}", prices::retrieve),
     route(Method::POST, "/v1/prices/{id}", prices::update),
     route(Method::GET, "/v1/plans", plans::list),
     route(Method::GET, "/v1/plans/{id}", plans::retrieve),
     route(Method::GET, "/v1/customers", customers::list),
     route(Method::POST, "/v1/customers", customers::create),
+    route(Method::GET, "/v1/customers/search", search::customers),
     route(Method::GET, "/v1/customers/{id}", customers::retrieve),
     route(Method::POST, "/v1/customers/{id}", customers::update),
     route(Method::DELETE, "/v1/customers/{id}", customers::delete),
@@ -142,6 +147,7 @@ pub(super) const ROUTES: &[Route<CatalogHandler>] = &[
     route(Method::GET, "/v1/payment_methods/{id}", payment_methods::retrieve),
     route(Method::GET, "/v1/subscriptions", subscriptions::list),
     route(Method::POST, "/v1/subscriptions", subscriptions::create),
+    route(Method::GET, "/v1/subscriptions/search", search::subscriptions),
     route(Method::GET, "/v1/subscriptions/{id}", subscriptions::retrieve),
     route(Method::POST, "/v1/subscriptions/{id}", subscriptions::update),
     route(Method::DELETE, "/v1/subscriptions/{id}", subscriptions::cancel),

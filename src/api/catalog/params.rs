@@ -113,6 +113,13 @@ impl Params {
                 "An id has letters, digits and marks, and no `/`, blank or accent.",
             ));
         }
+        if id.as_deref() == Some("search") {
+            return Err(Error::parameter(
+                self.qualified("id"),
+                "parameter_invalid",
+                "The id `search` is the name of a route. Choose another one.",
+            ));
+        }
         Ok(id)
     }
 

@@ -49,12 +49,12 @@ impl Entity for Customer {
             return Vec::new();
         }
         let (clock, email) = (self.test_clock.as_deref(), self.email.as_deref());
-        let indexes = [
-            Some(index(clock, None)),
-            email.map(|email| index(clock, Some(email))),
-            self.payment_method.as_deref().map(payment_method_index),
-        ];
-        indexes.into_iter().flatten().map(|index| IndexEntry::new(index, self.created)).collect()
+        let mut indexes = vec![index(clock, None), search_index(None)];
+        if let Some(email) = email {
+            indexes.extend([index(clock, Some(email)), search_index(Some(email))]);
+        }
+        indexes.extend(self.payment_method.as_deref().map(payment_method_index));
+        indexes.into_iter().map(|index| IndexEntry::new(index, self.created)).collect()
     }
 }
 
@@ -70,6 +70,15 @@ pub(crate) fn index(clock: Option<&str>, email: Option<&str>) -> String {
 /// The index of the customers with a payment method.
 pub(crate) fn payment_method_index(method: &str) -> String {
     format!("customers payment_method={method}")
+}
+
+/// The index of the customers on every test clock and without one; of one email address in any case,
+/// or of all.
+pub(crate) fn search_index(email: Option<&str>) -> String {
+    match email {
+        None => "customers".to_owned(),
+        Some(email) => format!("customers email={}", email.to_ascii_lowercase()),
+    }
 }
 
 impl Customer {

@@ -118,7 +118,7 @@ impl Price {
             "tax_behavior": "unspecified",
             "tiers_mode": null,
             "transform_quantity": null,
-            "type": if self.recurring.is_some() { "recurring" } else { "one_time" },
+            "type": self.type_name(),
             "unit_amount": self.unit_amount,
             "unit_amount_decimal": self.amount_decimal(),
         });
@@ -131,6 +131,11 @@ impl Price {
         let decimal = self.passthrough.get("unit_amount_decimal").and_then(Value::as_str);
         let integer = self.unit_amount.map(|amount| amount.to_string());
         decimal.map(str::to_owned).or(integer)
+    }
+
+    /// Stripe's `type`.
+    pub(crate) fn type_name(&self) -> &'static str {
+        if self.recurring.is_some() { "recurring" } else { "one_time" }
     }
 
     /// The price as Stripe's older plan object, for the items of subscriptions.

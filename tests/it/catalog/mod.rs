@@ -26,6 +26,7 @@ mod products;
 
 mod customers;
 mod payment_methods;
+mod search;
 mod test_clocks;
 
 mod cancellation;
