@@ -16,6 +16,7 @@
 //! | `test_clocks`         | handlers of test clocks                                        |
 //! | `events` · `webhook_endpoints` | handlers of events and their delivery                 |
 //! | `endpoint_url`        | the target URL of a webhook endpoint                           |
+//! | `absent`              | what Stripe has and the catalog has not                        |
 //!
 //! The edge checks the key and forwards the request with `forward()`. The catalog object runs it
 //! with [`handle()`] in one transaction: a rejected request changes nothing. The rules are in
@@ -23,6 +24,7 @@
 //!
 //! Specification: <https://docs.stripe.com/api>.
 
+mod absent;
 mod accounts;
 mod context;
 mod customers;
@@ -192,7 +194,10 @@ pub(super) async fn forward<S: Store>(
     match Route::match_request(ROUTES, method, path)? {
         RouteMatch::Operation(..) => {}
         RouteMatch::Options(response) => return Ok(response),
-        RouteMatch::NotFound => return Err(Error::no_route(method, path)),
+        RouteMatch::NotFound => {
+            let advice = app.store.catalog().and_then(|_| absent::advice(path));
+            return Err(Error::no_catalog_route(method, path, advice));
+        }
     }
     let livemode = auth::authenticate_server(app.settings, request)?;
     idempotency_key(request)?;
@@ -255,7 +260,9 @@ fn try_handle(tx: Tx<'_>, request: &Request, version: &ApiVersion) -> Result<Res
     let (handler, ids) = match Route::match_request(ROUTES, method, path)? {
         RouteMatch::Operation(handler, ids) => (handler, ids),
         RouteMatch::Options(response) => return Ok(response),
-        RouteMatch::NotFound => return Err(Error::no_route(method, path)),
+        RouteMatch::NotFound => {
+            return Err(Error::no_catalog_route(method, path, absent::advice(path)));
+        }
     };
     if request.body().len() > MAX_CATALOG_BYTES {
         return Err(body::Error::TooLarge { limit: MAX_CATALOG_BYTES }.into());

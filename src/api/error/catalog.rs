@@ -29,6 +29,20 @@ impl Error {
         ))
     }
 
+    /// 404: neither the edge nor the catalog has the route. `advice` says what to do instead.
+    pub(in crate::api) fn no_catalog_route(
+        method: &Method,
+        path: &str,
+        advice: Option<&str>,
+    ) -> Self {
+        let mut error = Self::no_route(method, path);
+        if let Some(advice) = advice {
+            error.0.body.message.push(' ');
+            error.0.body.message.push_str(advice);
+        }
+        error
+    }
+
     /// 400: the idempotency key was used for another request. The message is Stripe's.
     pub(in crate::api) fn idempotency_mismatch(key: &str) -> Self {
         let key = excerpt(key);

@@ -24,6 +24,7 @@ mod prices;
 mod product_features;
 mod products;
 
+mod accounts;
 mod customers;
 mod payment_methods;
 mod search;
