@@ -38,6 +38,15 @@ export const CLIENT_ID = string(255, {
   description: "An id of your choice. Without it, the catalog generates one.",
 });
 export const PAGINATION_AND_CREATED = { ...PAGINATION, created: TIMESTAMP_RANGE };
+export const SEARCH = {
+  query: required(
+    nonEmpty(MAX_STRING_LENGTH, {
+      description: "Up to ten clauses of Stripe's search query language: `name:'Ada' AND metadata['team']:'a'`.",
+    }),
+  ),
+  limit: integer(1, 100, { default: 10 }),
+  page: nonEmpty(MAX_STRING_LENGTH, { description: "The `next_page` of the previous response." }),
+};
 export const DELETED = ref("Deleted");
 
 export const FEATURE = { name: nonEmpty(80), metadata: METADATA };
@@ -121,10 +130,13 @@ export const NEW_ITEM = anyObjectOf(
   { plan: required(longNonEmpty), ...ITEM },
   { price_data: required(anyObjectOf(...NEW_PRICES.map((price) => ({ product: required(longNonEmpty), ...price })))), ...ITEM },
 );
+/** What requests for one item accept and ignore, besides what every item does. */
+export const IGNORED_OF_ITEM_REQUESTS = ignored("off_session", "payment_behavior", "proration_behavior", "proration_date");
 export const NOW_OR_TIMESTAMP = { anyOf: [constant("now"), timestamp] };
 /** A timestamp, or the end of the first or of the last period of an item. */
 export const CANCEL_AT = { anyOf: [timestamp, oneOfStrings("min_period_end", "max_period_end", "max_billed_until")] };
-export const BILLING_CYCLE_ANCHOR = oneOfStrings("now", "unchanged");
+const CYCLE_ANCHORS = oneOfStrings("now", "unchanged");
+export const BILLING_CYCLE_ANCHOR = { anyOf: [CYCLE_ANCHORS, strictObject({ type: required(CYCLE_ANCHORS) })] };
 export const CANCELLATION_DETAILS = strictObject({ comment: longString, feedback: longString, feedback_option: longString });
 export const SUBSCRIPTION = {
   cancel_at_period_end: boolean,

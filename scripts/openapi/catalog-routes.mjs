@@ -14,6 +14,7 @@ import {
   ENDPOINT_URL,
   EVENT_TYPES,
   FEATURE,
+  IGNORED_OF_ITEM_REQUESTS,
   INTERVAL,
   ITEM,
   METADATA,
@@ -25,6 +26,7 @@ import {
   PAGINATION_AND_CREATED,
   PRICE,
   PRODUCT,
+  SEARCH,
   SUBSCRIPTION,
   SUBSCRIPTION_STATUSES,
 } from "./catalog-params.mjs";
@@ -48,6 +50,7 @@ import {
   ref,
   remove,
   required,
+  searchResult,
   strictObject,
   string,
   TIMESTAMP_RANGE,
@@ -106,6 +109,7 @@ export const CATALOG_ROUTES = [
     { ...NEW_PRODUCT, default_price_data: anyObjectOf(...NEW_PRICES) },
     ref("Product"),
   ),
+  get("/v1/products/search", "searchProducts", "Searches products.", SEARCH, searchResult(ref("Product"))),
   get("/v1/products/{id}", "retrieveProduct", "Retrieves a product.", {}, ref("Product")),
   post(
     "/v1/products/{id}",
@@ -172,8 +176,17 @@ export const CATALOG_ROUTES = [
     ),
     ref("Price"),
   ),
+  get("/v1/prices/search", "searchPrices", "Searches prices.", SEARCH, searchResult(ref("Price"))),
   get("/v1/prices/{id}", "retrievePrice", "Retrieves a price.", {}, ref("Price")),
   post("/v1/prices/{id}", "updatePrice", "Updates a price.", { ...PRICE, ...ignored("currency_options") }, ref("Price")),
+  get(
+    "/v1/plans",
+    "listPlans",
+    "Lists plans: recurring prices in their older form.",
+    { active: boolean, product: longNonEmpty, ...PAGINATION_AND_CREATED },
+    listObject(ref("Plan")),
+  ),
+  get("/v1/plans/{id}", "retrievePlan", "Retrieves a plan, which has the id of its price.", {}, ref("Plan")),
 
   get(
     "/v1/customers",
@@ -183,6 +196,7 @@ export const CATALOG_ROUTES = [
     listObject(ref("Customer")),
   ),
   post("/v1/customers", "createCustomer", "Creates a customer.", { id: CLIENT_ID, test_clock: longNonEmpty, ...CUSTOMER }, ref("Customer")),
+  get("/v1/customers/search", "searchCustomers", "Searches customers, those of test clocks too.", SEARCH, searchResult(ref("Customer"))),
   get(
     "/v1/customers/{id}",
     "retrieveCustomer",
@@ -258,6 +272,13 @@ export const CATALOG_ROUTES = [
     ref("Subscription"),
     { responses: { 402: "Declined" } },
   ),
+  get(
+    "/v1/subscriptions/search",
+    "searchSubscriptions",
+    "Searches subscriptions, those of test clocks too.",
+    SEARCH,
+    searchResult(ref("Subscription")),
+  ),
   get("/v1/subscriptions/{id}", "retrieveSubscription", "Retrieves a subscription.", {}, ref("Subscription")),
   post(
     "/v1/subscriptions/{id}",
@@ -294,7 +315,7 @@ export const CATALOG_ROUTES = [
   post(
     "/v1/subscriptions/{id}/pause",
     "pauseSubscription",
-    "Pauses a subscription.",
+    "Pauses a subscription. It grants nothing until it is resumed.",
     { type: oneOfStrings("subscription"), ...ignored("bill_for", "invoicing_behavior") },
     ref("Subscription"),
   ),
@@ -302,9 +323,50 @@ export const CATALOG_ROUTES = [
     "/v1/subscriptions/{id}/resume",
     "resumeSubscription",
     "Resumes a paused subscription.",
-    { billing_cycle_anchor: BILLING_CYCLE_ANCHOR, ...ignored("payment_behavior", "proration_behavior", "proration_date") },
+    {
+      billing_cycle_anchor: BILLING_CYCLE_ANCHOR,
+      payment_behavior: oneOfStrings("resume_on_payment_attempt", "resume_on_payment_success"),
+      ...ignored("proration_behavior", "proration_date"),
+    },
     ref("Subscription"),
   ),
+
+  get(
+    "/v1/subscription_items",
+    "listSubscriptionItems",
+    "Lists the items of a subscription.",
+    { subscription: required(longNonEmpty), ...PAGINATION },
+    listObject(ref("SubscriptionItem")),
+  ),
+  post(
+    "/v1/subscription_items",
+    "createSubscriptionItem",
+    "Adds an item to a subscription.",
+    anyObjectOf(
+      ...NEW_ITEM.anyOf.map(({ properties }) => ({ subscription: required(longNonEmpty), ...properties, ...IGNORED_OF_ITEM_REQUESTS })),
+    ),
+    ref("SubscriptionItem"),
+  ),
+  get("/v1/subscription_items/{id}", "retrieveSubscriptionItem", "Retrieves a subscription item.", {}, ref("SubscriptionItem")),
+  post(
+    "/v1/subscription_items/{id}",
+    "updateSubscriptionItem",
+    "Updates a subscription item.",
+    { price: longNonEmpty, ...ITEM, ...IGNORED_OF_ITEM_REQUESTS },
+    ref("SubscriptionItem"),
+  ),
+  remove(
+    "/v1/subscription_items/{id}",
+    "deleteSubscriptionItem",
+    "Removes an item from its subscription.",
+    ignored("clear_usage", "off_session", "payment_behavior", "proration_behavior", "proration_date"),
+    DELETED,
+  ),
+
+  get("/v1/account", "retrieveOwnAccount", "Retrieves the account of the catalog.", {}, ref("Account")),
+  get("/v1/accounts/{id}", "retrieveAccount", "Retrieves the account of the catalog by its id.", {}, ref("Account"), {
+    responses: { 403: "OtherAccount" },
+  }),
 
   get("/v1/test_helpers/test_clocks", "listTestClocks", "Lists test clocks.", PAGINATION, listObject(ref("TestClock"))),
   post(

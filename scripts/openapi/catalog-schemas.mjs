@@ -85,6 +85,13 @@ export const CATALOG_SCHEMAS = {
     livemode: boolean,
   }),
   Plan: stripeObject("plan", PLAN_MEMBERS),
+  Account: stripeObject("account", {
+    charges_enabled: boolean,
+    details_submitted: boolean,
+    email: STRING_OR_NULL,
+    payouts_enabled: boolean,
+    type: constant("standard"),
+  }),
   Customer: stripeObject("customer", {
     address: nullable({ type: "object" }),
     balance: { type: "integer" },

@@ -87,6 +87,7 @@ export const RESPONSES = {
   Forbidden: errorResponse(
     "The caller has no permission: code `secret_key_required` (a read-only key), `server_key_required` or `customer_mismatch` (a token), or `origin_not_allowed` for a WebSocket.",
   ),
+  OtherAccount: errorResponse("The id is not that of the catalog's account: code `account_invalid`."),
   NotFound: errorResponse("The path refers to an object that does not exist."),
   CatalogNotFound: errorResponse("The path refers to an object that does not exist, or ENTGATE_SOURCE is not `catalog`."),
   KeyInUse: errorResponse("Another request with this Idempotency-Key is in progress."),

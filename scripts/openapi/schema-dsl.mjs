@@ -252,6 +252,20 @@ export const listObject = (items) =>
   });
 
 /**
+ * Stripe's search result.
+ *
+ * @param {Schema} items
+ */
+export const searchResult = (items) =>
+  strictObject({
+    object: required(constant("search_result")),
+    data: required(array(items, 100)),
+    has_more: required(boolean),
+    next_page: required(nullable(nonEmpty())),
+    url: required(nonEmpty()),
+  });
+
+/**
  * Parameters that are accepted and have no effect.
  *
  * @param {string[]} names

@@ -118,7 +118,8 @@ async function createObjects(service) {
     data: [entitlement],
   } = await catalog.sdk.entitlements.activeEntitlements.list({ customer: customer.id });
   /** @type {Record<string, string[]>} */
-  const spare = { customer: [], product: [], product_feature: [], subscription: [], clock: [], endpoint: [] };
+  const spare = { customer: [], product: [], product_feature: [], subscription: [], item: [], clock: [], endpoint: [] };
+  const second = await catalog.createPrice(product);
   for (let number = 0; number < 3; number += 1) {
     const deletable = await catalog.createClockCustomer();
     spare.clock.push(deletable.clock.id);
@@ -126,6 +127,7 @@ async function createObjects(service) {
     spare.product.push((await catalog.sdk.products.create({ name: "Unsold" })).id);
     spare.product_feature.push((await catalog.attachFeature(product, await catalog.createFeature(`spare_${number}`))).id);
     spare.subscription.push((await catalog.subscribe(customer, price)).id);
+    spare.item.push((await catalog.subscribe(customer, [price, second])).items.data[0].id);
     spare.endpoint.push(
       (await catalog.sdk.webhookEndpoints.create({ url: "https://example.com/spare", enabled_events: [SUMMARY_EVENT] })).id,
     );
@@ -140,6 +142,10 @@ async function createObjects(service) {
     customer,
     subscription,
     payment_method: { id: VALID_CARD },
+    item: subscription.items.data[0],
+    other_subscription: await catalog.subscribe(customer, price),
+    other_price: await catalog.createPrice(product),
+    account: await catalog.sdk.accounts.retrieveCurrent(),
     endpoint,
     event,
     entitlement,
