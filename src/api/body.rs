@@ -2,14 +2,15 @@
 //!
 //! A handler authenticates its caller by the headers, and then calls [`receive()`]. So a request that
 //! matches no route, or whose caller is not authenticated, is answered without its body. `GET` and
-//! `HEAD` have no body: their handlers receive none.
+//! `HEAD` have no body, except for the catalog: as at Stripe, it may have their parameters.
 //!
-//! | route                          | limit                 |
-//! |--------------------------------|-----------------------|
-//! | `POST /webhooks/stripe`        | [`MAX_WEBHOOK_BYTES`] |
-//! | `POST /v1/check`               | [`MAX_BATCH_BYTES`]   |
-//! | a route of the catalog         | [`MAX_CATALOG_BYTES`] |
-//! | any other `POST`               | [`MAX_BODY_BYTES`]    |
+//! | route                          | limit                     |
+//! |--------------------------------|---------------------------|
+//! | `POST /webhooks/stripe`        | [`MAX_WEBHOOK_BYTES`]     |
+//! | `POST /v1/check`               | [`MAX_BATCH_BYTES`]       |
+//! | a `GET` of the catalog         | [`MAX_CATALOG_GET_BYTES`] |
+//! | another route of the catalog   | [`MAX_CATALOG_BYTES`]     |
+//! | any other `POST`               | [`MAX_BODY_BYTES`]        |
 //!
 //! A shell implements [`RequestBody`]: it has the stream and the timer of [`BODY_TIMEOUT`]. Statuses are
 //! in `api::error`.
@@ -28,6 +29,10 @@ pub const MAX_BATCH_BYTES: usize = 1 << 20;
 /// metadata keys each, has half as many. An event that contains its object twice still fits into a row
 /// of 2 MB.
 pub const MAX_CATALOG_BYTES: usize = 256 << 10;
+
+/// The maximum size of the body of a `GET` to the catalog, whose parameters are moved to its query
+/// string: 16 KiB, the limit of a URL on Cloudflare.
+pub const MAX_CATALOG_GET_BYTES: usize = 16 << 10;
 
 /// The maximum size of any other body: 64 KiB. The longest customer id and lookup key have 20 KiB, or
 /// 60 KiB percent-encoded.

@@ -47,7 +47,7 @@ mod subscriptions;
 mod test_clocks;
 mod webhook_endpoints;
 
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -58,7 +58,7 @@ use super::{
         raw_json_response,
     },
     auth,
-    body::{self, MAX_CATALOG_BYTES, RequestBody},
+    body::{self, MAX_CATALOG_BYTES, MAX_CATALOG_GET_BYTES, RequestBody},
     error::Error,
     form::{Params, write_canonical},
     router::{Access, Route, RouteMatch},
@@ -207,8 +207,30 @@ pub(super) async fn forward<S: Store>(
     };
     if !method.is_safe() {
         body::receive(request, body, MAX_CATALOG_BYTES).await?;
+        return Ok(catalog.send(livemode, request).await?);
     }
-    Ok(catalog.send(livemode, request).await?)
+    body::receive(request, body, MAX_CATALOG_GET_BYTES).await?;
+    if request.body().is_empty() {
+        return Ok(catalog.send(livemode, request).await?);
+    }
+    Ok(catalog.send(livemode, &with_body_in_query(request)?).await?)
+}
+
+/// The same request with the parameters of its body in its query string. A platform may refuse to
+/// send a `GET` request with a body.
+fn with_body_in_query(request: &Request) -> Result<Request, Error> {
+    let query = Params::from_body_and_query(request)?.to_form();
+    let target = format!("{}?{query}", request.uri().path());
+    let mut moved = Request::default();
+    *moved.method_mut() = request.method().clone();
+    *moved.uri_mut() =
+        Uri::try_from(target).map_err(|_| Error::invalid("The path is not valid."))?;
+    for name in [REQUEST_ID, STRIPE_VERSION] {
+        if let Some(value) = request.headers().get(&name) {
+            moved.headers_mut().insert(name, value.clone());
+        }
+    }
+    Ok(moved)
 }
 
 /// A failed request. The caller must roll its transaction back.

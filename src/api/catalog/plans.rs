@@ -7,7 +7,10 @@
 use serde_json::Value;
 
 use super::{super::error::Error, context::RequestContext, params::MAX_STRING_LEN};
-use crate::catalog::objects::price::{self, Price, PriceFilter};
+use crate::catalog::{
+    objects::price::{self, Price, PriceFilter},
+    page::ListConditions,
+};
 
 pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     let active = context.params.optional_bool("active")?;
@@ -15,13 +18,15 @@ pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     let page = context.params.list_query_with_created()?;
     context.reject_unknown()?;
     let filter = PriceFilter { product: product.as_deref(), active, ..PriceFilter::default() };
+    let belongs = |price: &Price| {
+        price.recurring.is_some()
+            && product.as_ref().is_none_or(|product| *product == price.product)
+    };
+    let conditions = ListConditions { belongs: &belongs, ..ListConditions::default() };
     let livemode = context.tx.livemode;
-    context.page_response(
-        &[price::index(filter)],
-        &page,
-        |price: &Price| price.recurring.is_some(),
-        |price| Ok(price.to_plan_json(livemode)),
-    )
+    context.page_response(&[price::index(filter)], &page, &conditions, &|price| {
+        Ok(price.to_plan_json(livemode))
+    })
 }
 
 pub(super) fn retrieve(context: &mut RequestContext<'_>) -> Result<Value, Error> {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     super::{error::Error, form::Params, page},
-    context::{RequestContext, deleted_object},
+    context::{RequestContext, deleted_object, list_object},
     params::MAX_STRING_LEN,
     price_params,
 };
@@ -49,7 +49,7 @@ pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     let (items, has_more) = page::slice(&page, items, "subscription item", |item| &item.id)?;
     let items = items.iter().map(|item| subscription_json::item_to_json(tx, &subscription, item));
     let items: Vec<Value> = items.collect::<Result<_, _>>()?;
-    Ok(context.list_response(&items, has_more))
+    Ok(list_object(items, has_more, context.path))
 }
 
 pub(super) fn retrieve(context: &mut RequestContext<'_>) -> Result<Value, Error> {

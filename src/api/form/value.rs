@@ -1,6 +1,6 @@
 //! Parameter values: trees of strings, parsed from form names or from JSON.
 
-use crate::api::error::Error;
+use crate::api::error::{Error, excerpt};
 
 /// The maximum number of parameters in one request. The largest batch of checks has 300.
 pub(super) const MAX_PARAMS: usize = 1_000;

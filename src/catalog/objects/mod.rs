@@ -16,8 +16,8 @@ pub(crate) mod product_feature;
 
 pub(crate) mod charge;
 pub(crate) mod customer;
-pub(crate) mod payment_method;
 pub(crate) mod pause;
+pub(crate) mod payment_method;
 pub(crate) mod subscription;
 pub(crate) mod subscription_json;
 pub(crate) mod test_clock;
