@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createKeyPair, startIdentityProvider } from "./identity-provider.mjs";
 import { eventually, serve, unixNow } from "./support.mjs";
-import { BAD_SIGNATURE, CHECK, outcome, signHs256, tokenSettings, UNKNOWN_KEY } from "./token-fixtures.mjs";
+import { BAD_SIGNATURE, CHECK, encodePart, issuerClaims, outcome, signHs256, tokenSettings, UNKNOWN_KEY } from "./token-fixtures.mjs";
 
 /** @import { ServerResponse } from "node:http" */
 
@@ -160,6 +160,40 @@ describe("the issuer's keys", { timeout: 120_000 }, () => {
     await service.setClockOffset(130);
     assert.deepEqual(await check(second), [200]);
     assert.equal(provider.requestedPaths.length, 3);
+  });
+
+  test("concurrent requests share the first fetch, also if the client that caused it disconnects", async (t) => {
+    const pair = await createKeyPair("EdDSA", "one");
+    const provider = await startIdentityProvider(pair);
+    const service = await serve({ settings: tokenSettings(provider) });
+    t.after(() => Promise.all([service.stop(), provider.stop()]));
+    const { respond } = provider;
+    let release = () => {};
+    const released = new Promise((resolve) => {
+      release = () => resolve(undefined);
+    });
+    provider.respond = (response) => released.then(() => respond(response));
+
+    // Without a signature that any key could verify. The claims of the first two fit in part only.
+    const signature = encodePart("\0".repeat(64));
+    const forged = (claims) => `${encodePart({ alg: "EdDSA", kid: "one" })}.${encodePart(claims)}.${signature}`;
+    for (const claims of [{ sub: "cus_ada" }, issuerClaims({ iss: "https://other.example" }), issuerClaims({ exp: 1 })]) {
+      assert.equal((await service.request(CHECK, { key: forged(claims) })).status, 401);
+    }
+    assert.equal(provider.requestedPaths.length, 0);
+
+    const controller = new AbortController();
+    const headers = { authorization: `Bearer ${forged(issuerClaims())}` };
+    const aborted = assert.rejects(fetch(new URL(CHECK, service.url), { headers, signal: controller.signal }), { name: "AbortError" });
+    await eventually(() => assert.equal(provider.requestedPaths.length, 1));
+    const key = await provider.sign(pair);
+    const requests = Array.from({ length: 40 }, (_, n) => service.request(CHECK, { key: n % 2 ? key : forged(issuerClaims()) }));
+    controller.abort();
+    await aborted;
+    setTimeout(release, 500);
+    const outcomes = (await Promise.all(requests)).map(outcome);
+    for (const [n, result] of outcomes.entries()) assert.deepEqual(result, n % 2 ? [200] : BAD_SIGNATURE);
+    assert.equal(provider.requestedPaths.length, 1);
   });
 
   test("a malformed key of the issuer is ignored and logged", async (t) => {
