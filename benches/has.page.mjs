@@ -25,7 +25,7 @@ const flags = (flag) => Object.fromEntries(GRANTED.map((key) => [key, flag]));
 function createGates() {
   /** @param {unknown} value */
   const base64Url = (value) => btoa(JSON.stringify(value)).replace(/=/g, "").replace(/\+/g, "-").replace(/\//g, "_");
-  const snapshot = `${base64Url({})}.${base64Url({ version: 1, exp: 4_000_000_000, entitlements: GRANTED })}.`;
+  const snapshot = `${base64Url({})}.${base64Url({ livemode: true, version: 1, iat: 1, exp: 4_000_000_000, entitlements: GRANTED })}.`;
   const options = { endpoint: "https://entgate.invalid", snapshot };
   return [createGate(options), createSlimGate(options)];
 }

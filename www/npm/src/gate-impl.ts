@@ -27,7 +27,7 @@ import { createSnapshotStore } from "./snapshot-store.js";
 import { openStream, type Stream } from "./stream.js";
 import { joinTabGroup, type TabGroup } from "./tab-group.js";
 import { type BearerToken, createTokenSource, decodeToken } from "./token.js";
-import { isSharingSafe } from "./waiting.js";
+import { isSharingSafe, TIMER_LIMIT } from "./waiting.js";
 
 interface LoadedSet extends ReceivedSet {
   lines: LineSet;
@@ -52,8 +52,6 @@ const MAX_BACKOFF = 60;
 const MAX_MESSAGES = 20;
 /** The longest delay of the timer, in milliseconds: a corrected clock and the end of a sleep are noticed after this time. */
 const MAX_TIMER_DELAY = 3_000;
-/** `setTimeout` fires at once for this delay and longer ones, in milliseconds. */
-const TIMER_LIMIT = 2 ** 31;
 
 /** Creates a gate that decides with this core. */
 export function createGateWithCore(core: Core, givenOptions: Options): Gate {
@@ -183,7 +181,7 @@ export function createGateWithCore(core: Core, givenOptions: Options): Gate {
     return true;
   };
 
-  const unreadable = new GateError("not a set of this customer and mode", "unreadable");
+  const unreadable = new GateError("no set of this customer and mode", "unreadable");
 
   const snapshotStore = createSnapshotStore(
     core,
@@ -314,7 +312,7 @@ export function createGateWithCore(core: Core, givenOptions: Options): Gate {
 
   const joinTabs = () => {
     const key = snapshotStore.getKey();
-    return joinTabGroup<TabMessage>(key && `${key}:${livemode}`, lead, ({ set: received, streamFailed }) => {
+    return joinTabGroup<TabMessage>(key && key + livemode, lead, ({ set: received, streamFailed }) => {
       if (streamFailed) confirm(false);
       if (!accept(received, true)) return;
       // The tab that sent the set reads it again first.

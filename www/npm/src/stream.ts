@@ -9,6 +9,7 @@
 import type { EdgeClient } from "./edge-client.js";
 import type { GateError } from "./error.js";
 import { decodeUtf8, toBinary } from "./text.js";
+import { TIMER_LIMIT } from "./waiting.js";
 
 /** A silent stream is closed after this time, in milliseconds. The edge sends a heartbeat every 25 s; two may be lost. */
 const SILENCE_TIMEOUT = 60_000;
@@ -17,8 +18,6 @@ const MIN_DURATION = 5_000;
 /** The back-off before a reconnection, in milliseconds. The stream's `retry` field replaces the first. */
 const INITIAL_BACKOFF = 1_000;
 const MAX_BACKOFF = 30_000;
-/** `setTimeout` fires at once for this delay and longer ones, in milliseconds: such a pause lasts until `reconnect`. */
-const TIMER_LIMIT = 2 ** 31;
 
 export interface Stream {
   /** Ends the current back-off. */
@@ -75,7 +74,7 @@ export function openStream(
         rest = blocks.pop() ?? "";
         for (const block of blocks) {
           const field = (name: string) =>
-            Array.from(block.matchAll(new RegExp(`^${name}: ?(.*)`, "gm")), ([, value = ""]) => decodeUtf8(value));
+            Array.from(block.matchAll(new RegExp(`^${name}: ?(.*)`, "gm")), ([, value]) => decodeUtf8(value as string));
           firstBackoff = +(field("retry")[0] ?? 0) || firstBackoff;
           const data = field("data");
           if (data.length) onEvent(field("event")[0] ?? "message", data.join("\n"));
@@ -102,6 +101,7 @@ export function openStream(
       const backoff = failures > 1 ? INITIAL_BACKOFF * 2 ** (failures - 2) : firstBackoff;
       // Full jitter: clients that one outage disconnected must not reconnect at the same time.
       const delay = Math.max(pause, Math.random() * Math.min(MAX_BACKOFF, backoff));
+      // A longer pause, after an absurd `Retry-After`, lasts until `reconnect`.
       let timer: ReturnType<typeof setTimeout> | undefined;
       await new Promise<void>((resolve) => {
         endBackoff = resolve;

@@ -8,6 +8,9 @@ import { GateError } from "./error.js";
  */
 export const isSharingSafe = !("WebSocketPair" in globalThis);
 
+/** `setTimeout` fires at once for this delay and longer ones, in milliseconds. */
+export const TIMER_LIMIT = 2 ** 31;
+
 /** Returns a function that joins a run in progress, if there is one. */
 export function shared<T>(run: () => Promise<T>): () => Promise<T> {
   let inFlight: Promise<T> | undefined;

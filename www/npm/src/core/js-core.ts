@@ -57,7 +57,7 @@ function replay(messages: string): string {
     check(typeof value === "object" && value && !Array.isArray(value));
     const { sub, livemode, as_of, version: next, exp, entitlements, data, has_more, added, removed } = value as Message;
     // Which members the message has: this identifies its kind, as in `src/gate/replay.rs`.
-    const bits = [next, exp, entitlements, data, has_more, added, removed].map((member) => (member === undefined ? 0 : 1)).join("");
+    const bits = [next, exp, entitlements, data, has_more, added, removed].map((member) => +(member !== undefined)).join("");
     if (sub !== undefined) lines += `c${id(sub, MAX_CUSTOMER_ID_LEN)}\n`;
     if (livemode !== undefined && boolean(livemode)) lines += "l\n";
     check(typeof (as_of ?? 0) === "number");
