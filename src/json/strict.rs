@@ -24,9 +24,9 @@ pub const MAX_DEPTH: usize = 127;
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The input is not JSON, or a string is not Unicode.
-    #[error("{0}")]
-    Syntax(String),
+    /// The input is not JSON, or a string is not Unicode: [`explain_syntax_error()`] names the problem.
+    #[error("malformed JSON")]
+    Syntax,
     /// An object has two members of this name.
     #[error("duplicate member `{0}`")]
     DuplicateMember(String),
@@ -56,12 +56,15 @@ pub fn parse(input: &[u8], unicode: Unicode<'_>) -> Result<Value, Error> {
     });
     parsed.map_err(|failure| match failure {
         Failure::Duplicate(name) => Error::DuplicateMember(name),
-        Failure::Syntax => Error::Syntax(syntax_error(input, unicode)),
+        Failure::Syntax => Error::Syntax,
     })
 }
 
-/// The message of `serde_json`, which names the problem and its position.
-fn syntax_error(input: &[u8], unicode: Unicode<'_>) -> String {
+/// The message of `serde_json` for an input with a syntax error: the problem and its position.
+///
+/// It is not a part of the error, because the fast path needs no messages, and they need another parser.
+#[must_use]
+pub fn explain_syntax_error(input: &[u8], unicode: Unicode<'_>) -> String {
     let error = match unicode {
         Unicode::Everywhere => None,
         // Ignored strings need not be Unicode: any other problem is reported first.
@@ -150,9 +153,10 @@ impl<'a> Parser<'a> {
 
     /// A number, `true`, `false` or `null`.
     fn scalar(&mut self) -> Result<Value, Failure> {
-        let end = self.rest.find([',', ']', '}', ' ', '\t', '\n', '\r']);
+        let is_end = |byte: u8| matches!(byte, b',' | b']' | b'}') || is_white_space(byte);
+        let end = self.rest.bytes().position(is_end);
         let token = self.take(end.unwrap_or(self.rest.len()))?;
-        serde_json::from_str(token).map_err(|_| Failure::Syntax)
+        parse_scalar(token)
     }
 
     /// Takes a string with its quotes.
@@ -176,23 +180,23 @@ impl<'a> Parser<'a> {
     /// Decodes a string. `None` if it is not Unicode and need not be.
     fn string(&self, token: &str) -> Result<Option<String>, Failure> {
         let content = token.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        if let Some(content) = content.filter(|content| scan::needs_no_escape(content.as_bytes())) {
+        let content = content.ok_or(Failure::Syntax)?;
+        if scan::needs_no_escape(content.as_bytes()) {
             return Ok(Some(content.to_owned()));
         }
-        if let Ok(string) = serde_json::from_str(token) {
+        if let Ok(Value::String(string)) = parse_scalar(token) {
             return Ok(Some(string));
         }
         let may_be_ignored = match self.unicode {
             Unicode::Everywhere => false,
             Unicode::At(paths) => !paths.contains(&self.path.as_str()),
         };
-        // This checks everything but the surrogates.
-        let is_json = serde_json::from_str::<IgnoredAny>(token).is_ok();
-        if may_be_ignored && is_json { Ok(None) } else { Err(Failure::Syntax) }
+        if may_be_ignored && is_json_string(content) { Ok(None) } else { Err(Failure::Syntax) }
     }
 
     fn skip_white_space(&mut self) {
-        self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
+        let length = self.rest.bytes().take_while(|byte| is_white_space(*byte)).count();
+        self.rest = self.rest.get(length..).unwrap_or_default();
     }
 
     fn eat(&mut self, token: &str) -> bool {
@@ -211,4 +215,32 @@ impl<'a> Parser<'a> {
         self.rest = rest;
         Ok(token)
     }
+}
+
+fn is_white_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+/// Parses a number, a literal or a string.
+fn parse_scalar(token: &str) -> Result<Value, Failure> {
+    serde_json::from_slice(token.as_bytes()).map_err(|_| Failure::Syntax)
+}
+
+/// Whether the content of a string is valid, except that surrogates need not be paired.
+fn is_json_string(content: &str) -> bool {
+    let mut chars = content.chars();
+    while let Some(c) = chars.next() {
+        let is_valid = match c {
+            '\\' => match chars.next() {
+                Some('u') => (0..4).all(|_| chars.next().is_some_and(|c| c.is_ascii_hexdigit())),
+                Some(c) => "\"\\/bfnrt".contains(c),
+                None => false,
+            },
+            c => c >= ' ',
+        };
+        if !is_valid {
+            return false;
+        }
+    }
+    true
 }

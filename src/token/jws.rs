@@ -143,6 +143,6 @@ fn parse_object(json: &[u8], unicode: Unicode<'_>) -> Result<Map<String, Value>,
         Ok(Value::Object(members)) => Ok(members),
         Ok(_) => Err(Error::Malformed("a part is not a JSON object")),
         Err(strict::Error::DuplicateMember(name)) => Err(Error::DuplicateMember(truncate(&name))),
-        Err(strict::Error::Syntax(_)) => Err(Error::Malformed("a part is not valid JSON")),
+        Err(strict::Error::Syntax) => Err(Error::Malformed("a part is not valid JSON")),
     }
 }

@@ -60,7 +60,7 @@ use super::{
     auth,
     body::{self, MAX_CATALOG_BYTES, MAX_CATALOG_GET_BYTES, RequestBody},
     error::Error,
-    form::{Params, write_canonical},
+    form::{Params, has_json_body, write_canonical},
     router::{Access, Route, RouteMatch},
 };
 use crate::{
@@ -216,15 +216,18 @@ pub(super) async fn forward<S: Store>(
     Ok(catalog.send(livemode, &with_body_in_query(request)?).await?)
 }
 
-/// The same request with the parameters of its body in its query string. A platform may refuse to
-/// send a `GET` request with a body.
+/// The same request with its body, which is a form, at the end of its query string. A platform may
+/// refuse to send a `GET` request with a body.
 fn with_body_in_query(request: &Request) -> Result<Request, Error> {
-    let query = Params::from_body_and_query(request)?.to_form();
-    let target = format!("{}?{query}", request.uri().path());
+    let invalid = || {
+        Error::invalid("The body of a GET request must be a form. Use the query string instead.")
+    };
+    let form = std::str::from_utf8(request.body()).ok().filter(|_| !has_json_body(request));
+    let query = request.uri().query().unwrap_or_default();
+    let target = format!("{}?{query}&{}", request.uri().path(), form.ok_or_else(invalid)?);
     let mut moved = Request::default();
     *moved.method_mut() = request.method().clone();
-    *moved.uri_mut() =
-        Uri::try_from(target).map_err(|_| Error::invalid("The path is not valid."))?;
+    *moved.uri_mut() = Uri::try_from(target).map_err(|_| invalid())?;
     for name in [REQUEST_ID, STRIPE_VERSION] {
         if let Some(value) = request.headers().get(&name) {
             moved.headers_mut().insert(name, value.clone());

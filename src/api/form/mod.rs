@@ -85,8 +85,9 @@ impl Params {
                 let message = format!("The parameter {name} is given twice in one JSON object.");
                 Error::parameter(name, "parameter_invalid", message)
             }
-            error @ strict::Error::Syntax(_) => {
-                Error::invalid(format!("Invalid JSON in the body: {error}."))
+            strict::Error::Syntax => {
+                let problem = strict::explain_syntax_error(body, Unicode::Everywhere);
+                Error::invalid(format!("Invalid JSON in the body: {problem}."))
             }
         })?;
         let mut budget = MAX_PARAMS;
@@ -97,14 +98,6 @@ impl Params {
             }
             _ => Err(Error::invalid("The JSON body must be an object, {…}.")),
         }
-    }
-
-    /// The parameters as a form.
-    #[cfg(feature = "catalog")]
-    pub(super) fn to_form(&self) -> String {
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        self.remaining.iter().for_each(|(name, value)| write_form(name, value, &mut form));
-        form.finish()
     }
 
     /// Takes a string.
@@ -271,21 +264,6 @@ pub(super) enum OneOrMany {
     Many(Vec<String>),
 }
 
-/// Writes a parameter as Stripe's SDKs do: with indexed arrays.
-#[cfg(any(feature = "catalog", test))]
-fn write_form(name: &str, value: &ParamValue, form: &mut form_urlencoded::Serializer<'_, String>) {
-    match value {
-        ParamValue::String(value) => {
-            form.append_pair(name, value);
-        }
-        ParamValue::Nested(items) => {
-            for (key, item) in items {
-                write_form(&format!("{name}[{key}]"), item, form);
-            }
-        }
-    }
-}
-
 /// Whether the content type of a request is JSON.
 pub(super) fn has_json_body(request: &Request) -> bool {
     let content_type = header_str(request, header::CONTENT_TYPE).unwrap_or_default();
@@ -308,6 +286,24 @@ mod tests {
                 .prop_map(|fields| fields.into_iter().collect());
             prop_oneof![list, map].prop_map(ParamValue::Nested)
         })
+    }
+
+    /// Writes a form as Stripe's SDKs do: with indexed arrays.
+    fn write_form(
+        name: &str,
+        value: &ParamValue,
+        form: &mut form_urlencoded::Serializer<'_, String>,
+    ) {
+        match value {
+            ParamValue::String(value) => {
+                form.append_pair(name, value);
+            }
+            ParamValue::Nested(items) => {
+                for (key, item) in items {
+                    write_form(&format!("{name}[{key}]"), item, form);
+                }
+            }
+        }
     }
 
     proptest! {

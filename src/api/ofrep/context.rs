@@ -56,16 +56,19 @@ pub(super) async fn authorize_customer<S: Store>(
 
 fn parse_targeting_key(body: &[u8]) -> Result<CustomerId, EvaluationError> {
     let unicode = Unicode::At(&["context.targetingKey"]);
-    let body = strict::parse(body, unicode).map_err(|error| {
+    let value = strict::parse(body, unicode).map_err(|error| {
         let details = match error {
             strict::Error::DuplicateMember(name) => {
                 format!("The body has an object with two members of the name '{name}'.")
             }
-            error @ strict::Error::Syntax(_) => format!("The body is not valid JSON: {error}."),
+            strict::Error::Syntax => {
+                let problem = strict::explain_syntax_error(body, unicode);
+                format!("The body is not valid JSON: {problem}.")
+            }
         };
         EvaluationError::bad_request(ErrorCode::ParseError, details)
     })?;
-    let Value::Object(body) = body else {
+    let Value::Object(body) = value else {
         return Err(EvaluationError::bad_request(
             ErrorCode::ParseError,
             "The body is not a JSON object, {…}.",

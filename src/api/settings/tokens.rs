@@ -120,11 +120,11 @@ const USER_WRITABLE: [&str; 4] =
 /// Whether a part of a claim's path is data that a user can write. A path has dots, and a name may be a
 /// URL. Templates of tokens spell these names in several ways.
 fn is_user_writable(claim: &str) -> bool {
-    let is_separator = |c: char| !c.is_alphanumeric() && c != '_' && c != '-';
-    claim.split(is_separator).any(|part| {
-        let letters = part.chars().filter(|c| c.is_alphanumeric());
-        let name: String = letters.flat_map(char::to_lowercase).collect();
-        USER_WRITABLE.contains(&name.as_str())
+    let is_separator = |byte: &u8| !byte.is_ascii_alphanumeric() && !matches!(byte, b'_' | b'-');
+    claim.as_bytes().split(is_separator).any(|part| {
+        let letters = part.iter().filter(|byte| byte.is_ascii_alphanumeric());
+        let name: Vec<_> = letters.map(u8::to_ascii_lowercase).collect();
+        USER_WRITABLE.iter().any(|known| *known.as_bytes() == *name)
     })
 }
 

@@ -10,7 +10,7 @@ use super::test_catalog::{ApiResponse, TestCatalog};
 const PATH: &str = "/v1/webhook_endpoints";
 
 /// Hosts that both modes accept.
-const PUBLIC_HOSTS: [&str; 17] = [
+const PUBLIC_HOSTS: [&str; 19] = [
     "example.com",
     "example.com.",
     "hooks.example.com:8443",
@@ -27,6 +27,8 @@ const PUBLIC_HOSTS: [&str; 17] = [
     "223.255.255.255",
     "[2606:4700::1111]",
     "[2001:200::1]",
+    "[2606:4700:0:0:0:0:0:1]",
+    "[2606:4700:1:2:3:4:5::]",
     "0xhook.example",
 ];
 
@@ -89,13 +91,22 @@ const PRIVATE_HOSTS: [&str; 54] = [
 ];
 
 /// Hosts that URL parsers do not accept, or in which they read an address that is not visible.
-const INVALID_HOSTS: [&str; 9] = [
+const INVALID_HOSTS: [&str; 18] = [
     "127.1",
     "2130706433",
     "017700000001",
     "0177.0.0.1",
     "127.0.0.1.",
     "[::1%25eth0]",
+    "[1:2:3]",
+    "[1:::2]",
+    "[1::2::3]",
+    "[1:2:3:4:5:6:7:8:9]",
+    "[1::2:3:4:5:6:7:8]",
+    "[12345::1]",
+    "[::g]",
+    "[::256.0.0.1]",
+    "[]",
     "[v1.a]",
     "%6cocalhost",
     "127%2e0.0.1",
