@@ -16,12 +16,14 @@ use serde::{
 use crate::{
     entitlement::{ActiveEntitlement, SummaryPage},
     id::{EntitlementId, InvalidMember, parse_member},
+    json::object::deserialize_objects,
 };
 
 /// A decoded list whose ids are not validated yet.
 #[derive(Debug, Deserialize)]
 #[serde(expecting = "a list of entitlements")]
 pub struct EntitlementList {
+    #[serde(deserialize_with = "deserialize_objects")]
     data: Vec<EntitlementItem>,
     has_more: bool,
 }

@@ -18,7 +18,7 @@ use crate::{
     entitlement::{ActiveEntitlement, Entitlements, SummaryPage},
     entitlement_list::EntitlementList,
     id::{CustomerId, EntitlementId, UnixMillis},
-    json::json_type,
+    json::{json_type, object::parse_object},
     ledger::SourceState,
     policy::GrantRule,
 };
@@ -157,6 +157,6 @@ async fn resolve_missing<T: Transport>(
 
 fn parse_page(page: &[u8]) -> Result<SummaryPage, Error> {
     let list: EntitlementList =
-        serde_json::from_slice(page).map_err(|error| Error::Malformed(error.to_string()))?;
+        parse_object(page).map_err(|error| Error::Malformed(error.to_string()))?;
     list.into_page().map_err(|error| Error::Malformed(error.to_string()))
 }

@@ -23,7 +23,10 @@ use crate::{
     entitlement::{Summary, SummaryPage},
     entitlement_list::{self, EntitlementList},
     id::{CustomerId, CustomerKey, EventId, InvalidMember, Livemode, Timestamp, parse_member},
-    json::strict::{self, Unicode},
+    json::{
+        object::{deserialize_object, parse_object},
+        strict::{self, Unicode},
+    },
     policy::GrantRule,
     webhook::signature::{TOLERANCE, Verified},
 };
@@ -184,10 +187,11 @@ struct EventEnvelope {
 
 /// The other members of a snapshot event.
 #[derive(Deserialize)]
-#[serde(expecting = "an event")]
+#[serde(expecting = "an event", bound = "T: Deserialize<'de>")]
 struct SnapshotEvent<T> {
     created: i64,
     livemode: bool,
+    #[serde(deserialize_with = "deserialize_object")]
     data: EventData<T>,
 }
 
@@ -202,6 +206,7 @@ struct SummaryEvent {
     account: Option<String>,
     created: i64,
     livemode: bool,
+    #[serde(deserialize_with = "deserialize_object")]
     data: EventData<SummaryObject>,
 }
 
@@ -213,8 +218,9 @@ impl SummaryEvent {
 }
 
 #[derive(Deserialize)]
-#[serde(expecting = "the data of an event")]
+#[serde(expecting = "the data of an event", bound = "T: Deserialize<'de>")]
 struct EventData<T> {
+    #[serde(deserialize_with = "deserialize_object")]
     object: T,
 }
 
@@ -235,6 +241,7 @@ struct CustomerObject {
 struct SummaryObject {
     customer: String,
     livemode: bool,
+    #[serde(deserialize_with = "deserialize_object")]
     entitlements: EntitlementList,
 }
 
@@ -248,7 +255,7 @@ fn parse_summary_fast(body: &[u8]) -> Option<(EventEnvelope, SnapshotEvent<Summa
 }
 
 fn parse_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
-    serde_json::from_slice(body).map_err(|error| Error::Malformed(error.to_string()))
+    parse_object(body).map_err(|error| Error::Malformed(error.to_string()))
 }
 
 /// Creates a summary of an event that its signature permits.

@@ -217,6 +217,27 @@ fn an_unparsable_event_returns_400_with_stripes_name_for_the_part() {
     };
     for (body, problem) in [
         ("\"AAA\"".to_owned(), "string \"AAA\", expected an event"),
+        // serde decodes a struct from an array of its fields too.
+        (r#"["evt_1","invoice.paid",null,null]"#.to_owned(), "sequence, expected an event"),
+        (event(r#"[{"customer":"cus_ada"}]"#), "sequence, expected the data of an event"),
+        (event(r#"{"object":["cus_ada",false]}"#), "sequence, expected a summary"),
+        (
+            event(
+                r#"{"object":{"customer":"cus_ada","livemode":false,"entitlements":[[],false]}}"#,
+            ),
+            "sequence, expected a list of entitlements",
+        ),
+        (
+            event(
+                r#"{"object":{"customer":"cus_ada","livemode":false,"entitlements":{"data":[["ent_1","feat_1","sms"]],"has_more":false}}}"#,
+            ),
+            "sequence, expected an entitlement",
+        ),
+        (
+            event(r#"{"object":["cus_ada"]}"#)
+                .replace("entitlements.active_entitlement_summary.updated", "customer.deleted"),
+            "sequence, expected a customer",
+        ),
         (event("1"), "integer `1`, expected the data of an event"),
         (event(r#"{"object":1}"#), "integer `1`, expected a summary"),
         (
