@@ -102,6 +102,8 @@ fn a_lookup_in_a_truncated_or_reformatted_record_returns_none() {
     }
     for record in [
         r#"{"v":1,"version":3,"as_of":1,"completeness":"complete","data":[]}"#,
+        r#"{"v":1,"version":3,"as_of":1,"completeness":"complete","keys":["s\u0073o"],"features":["f"],"ids":["e"]}"#,
+        r#"{"v":1,"version":3,"as_of":1,"completeness":"complete","keys":["s\/o","sso"],"features":["f","f"],"ids":["e","g"]}"#,
         r#"{ "v":1,"version":3,"as_of":1,"completeness":"complete","keys":["sso"],"features":[],"ids":[]}"#,
         r#"{"v":1,"version":-3,"as_of":1,"completeness":"complete","keys":["sso"],"features":[],"ids":[]}"#,
         r#"{"v":1,"version":03,"as_of":1,"completeness":"complete","keys":["sso"],"features":[],"ids":[]}"#,
@@ -127,7 +129,11 @@ fn list_contains(list: &[u8], wanted: &str) -> Option<bool> {
         let start = index + 1;
         let mut end = (*list.get(index)? == b'"').then_some(start)?;
         while *list.get(end)? != b'"' {
-            end += if list[end] == b'\\' { 2 } else { 1 };
+            let is_escape = list[end] == b'\\';
+            if is_escape && !matches!(list.get(end + 1)?, b'"' | b'\\') {
+                return None;
+            }
+            end += if is_escape { 2 } else { 1 };
         }
         if &list[start..end] == wanted.as_bytes() {
             return Some(true);

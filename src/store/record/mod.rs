@@ -220,14 +220,16 @@ fn list_contains(mut rest: &[u8], wanted: &[u8]) -> Option<bool> {
     }
 }
 
-/// Returns the length of a string up to its closing quote.
+/// Returns the length of a string up to its closing quote. `None` if the string has an escape that
+/// [`encode()`] does not write: its characters are then not the bytes of the record.
 fn string_len(bytes: &[u8]) -> Option<usize> {
     let mut end = 0;
     loop {
         end += scan::find_quote_or_backslash(bytes.get(end..)?);
-        if *bytes.get(end)? == b'"' {
-            return Some(end);
+        match bytes.get(end..)? {
+            [b'"', ..] => return Some(end),
+            [b'\\', b'"' | b'\\', ..] => end += 2,
+            _ => return None,
         }
-        end += 2;
     }
 }
