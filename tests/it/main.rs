@@ -22,6 +22,7 @@ mod end_to_end;
 mod error_messages;
 mod fast_path;
 mod feature_cache;
+mod fuzz_corpus;
 mod gate;
 mod health;
 mod http;
