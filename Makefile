@@ -1,7 +1,7 @@
 # Targets for development. Each target installs the tools that it needs: `make dev` works after a clone. The scripts are in scripts/.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help dev build quick check test test-docs chaos bench deploy clean distclean
+.PHONY: help dev build quick check test test-docs fuzz chaos bench deploy clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,10 @@ test: ## run `make check` and every test but those of `make test-docs`
 test-docs: ## run the commands and the examples of the documentation
 	@scripts/test.sh docs
 
+fuzz: ## fuzz each parser for a minute (make fuzz SECONDS=600; only some: make fuzz TARGETS='form token')
+	@scripts/setup.sh check
+	@scripts/fuzz.sh $(or $(SECONDS),60) $(TARGETS)
+
 chaos: ## kill the Worker at random times under load, then look for lost events
 	@scripts/setup.sh build
 	@scripts/build.sh
@@ -42,7 +46,7 @@ deploy: ## deploy the Worker to Cloudflare
 	@scripts/deploy.sh
 
 clean: ## remove build output
-	rm -rf target benches/core/target build www/npm/dist www/console/entgate.js .wrangler/tmp tests/package/run-*
+	rm -rf target benches/core/target fuzz/target build www/npm/dist www/console/entgate.js .wrangler/tmp tests/package/run-*
 
 distclean: clean ## also remove the installed tools and the stored data of `make dev`
 	rm -rf .tools node_modules tests/package/node_modules .wrangler webdriver.json
