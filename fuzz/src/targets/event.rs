@@ -12,6 +12,8 @@ use entgate::{
 };
 use serde_json::Value;
 
+use crate::support::NOW;
+
 use super::{
     json::{self, Rejection},
     subject::parse_event,
@@ -99,6 +101,8 @@ fn interpret(event: &Value, paused: GrantRule) -> Option<Incoming> {
         livemode: Livemode::from(livemode),
         id: CustomerId::try_from(customer.as_str()?).ok()?,
     };
+    // The signature is of `NOW`.
+    (0..=NOW.0 + 300).contains(&created.0).then_some(())?;
     Some(Incoming::Summary(Summary { event: id, customer, created, page }))
 }
 

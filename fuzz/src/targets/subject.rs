@@ -3,9 +3,9 @@
 use entgate::{
     id::{CustomerKey, Livemode, Timestamp},
     policy::GrantRule,
-    token::{Claims, Error as TokenError, Jws, LEEWAY, TokenSecret, Validation, hs256},
+    token::{Error as TokenError, Jws, LEEWAY, TokenSecret, Validation, claims, hs256},
     webhook::{
-        signature::{self, SigningSecret},
+        signature::{self, EndpointSecret, SigningSecret},
         stripe::{self, Incoming},
     },
 };
@@ -22,7 +22,7 @@ pub(super) const TEST_KEY: &str = "sk_test_entgate";
 /// The server key of live mode of the deployments in `support`.
 pub(super) const SERVER_KEY_LIVE: &str = LIVE_KEY;
 
-/// The secrets of the webhook endpoint.
+/// The secrets of the webhook endpoints of test mode and of live mode.
 pub(super) const WEBHOOK_SECRETS: [&str; 2] = ["whsec_fuzz_one", "whsec_fuzz_two"];
 
 /// The secrets of customer tokens.
@@ -45,8 +45,13 @@ pub(super) fn assert_documented_status(status: u16, body: &Value, target: &str) 
     assert!(status < 500 || is_documented, "{status} {target}: {body}");
 }
 
-fn webhook_secrets() -> Vec<SigningSecret> {
-    WEBHOOK_SECRETS.into_iter().filter_map(SigningSecret::new).collect()
+fn webhook_secrets() -> Vec<EndpointSecret> {
+    let modes = [Livemode::Test, Livemode::Live].into_iter().zip(WEBHOOK_SECRETS);
+    modes
+        .filter_map(|(livemode, secret)| {
+            Some(EndpointSecret { livemode, secret: SigningSecret::new(secret)? })
+        })
+        .collect()
 }
 
 /// Verifies the signature of a body.
@@ -58,10 +63,10 @@ pub(super) fn verify_signature(
     signature::verify(header, body, &webhook_secrets(), now).map(drop)
 }
 
-/// Signs an event, verifies it and parses it.
+/// Signs an event for both modes, verifies it and parses it.
 pub(super) fn parse_event(body: &[u8], paused: GrantRule) -> Result<Incoming, stripe::Error> {
     let secrets = webhook_secrets();
-    let header = signature::sign(body, secrets.iter().cloned(), NOW);
+    let header = signature::sign(body, secrets.iter().map(|secret| secret.secret.clone()), NOW);
     let verified = signature::verify(&header, body, &secrets, NOW);
     stripe::parse(verified.unwrap_or_else(|error| panic!("{header}: {error}")), paused)
 }
@@ -96,7 +101,8 @@ pub(super) fn validate_claims(
     now: Timestamp,
 ) -> Result<(CustomerKey, Timestamp), TokenError> {
     let Expected { issuer, audiences, customer_claim, livemode } = expected;
-    let validation = Validation { issuer, audiences, customer_claim, livemode };
-    let subject = Claims::from_jws(token)?.validate(&validation, now)?;
-    Ok((subject.customer, subject.expires_at))
+    let expiry_leeway = EXPIRY_LEEWAY;
+    let validation = Validation { issuer, audiences, customer_claim, livemode, expiry_leeway };
+    let subject = claims::validate(token, &validation, now)?;
+    Ok((subject.customer, subject.accepted_until))
 }
