@@ -11,7 +11,8 @@ use crate::{
 const APP: &str = "https://app.example";
 
 fn with_ada(origins: &'static str) -> Service {
-    let service = with_tokens(&[("ENTGATE_ALLOWED_ORIGINS", origins)]);
+    let host = ("ENTGATE_DEVELOPMENT", "edge.example");
+    let service = with_tokens(&[("ENTGATE_ALLOWED_ORIGINS", origins), host]);
     service.stripe_sends(&event("cus_ada", 1_700_000_000, &["sms"], false));
     service
 }

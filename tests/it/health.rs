@@ -13,7 +13,9 @@ use crate::support::{Answer, LIVE_KEY, NOW, Service, configured, service, servic
 
 const BOTH_KEYS: (&str, &str) = ("ENTGATE_API_KEYS", "sk_test_entgate,sk_live_entgate");
 const TEST_KEY: (&str, &str) = ("ENTGATE_API_KEYS", "sk_test_entgate");
-const WEBHOOK: (&str, &str) = ("STRIPE_WEBHOOK_SECRETS", "whsec_test_entgate");
+const TEST_WEBHOOK: (&str, &str) = ("STRIPE_WEBHOOK_SECRETS", "test:whsec_test_entgate");
+const WEBHOOK: (&str, &str) =
+    ("STRIPE_WEBHOOK_SECRETS", "test:whsec_test_entgate,live:whsec_live_entgate");
 const TEST_SOURCE: (&str, &str) = ("STRIPE_API_KEY", "sk_test_stripe");
 const DENY: (&str, &str) = ("ENTGATE_UNKNOWN_CUSTOMERS", "deny");
 /// Overrides the default of the tests.
@@ -101,6 +103,7 @@ fn a_mode_with_keys_is_configured_by_a_webhook_secret_or_a_source_and_a_rule_for
         (&[BOTH_KEYS, TEST_SOURCE, WEBHOOK], "unconfigured", None),
         (&[BOTH_KEYS, TEST_SOURCE, WEBHOOK, DENY], "ok", None),
         (&[BOTH_KEYS, TEST_SOURCE, DENY], "unconfigured", None),
+        (&[BOTH_KEYS, TEST_WEBHOOK, DENY], "unconfigured", None),
     ] {
         let service = configured(&[settings, &[UNSET]].concat());
         assert_eq!(public_health(&service)["status"], status, "{settings:?}");

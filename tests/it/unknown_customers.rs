@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use crate::support::{Answer, Service, configured, event, service_with_stripe};
 
 const KEY: (&str, &str) = ("ENTGATE_API_KEYS", "sk_test_entgate,sk_live_entgate");
-const WEBHOOK: (&str, &str) = ("STRIPE_WEBHOOK_SECRETS", "whsec_test_entgate");
+const WEBHOOK: (&str, &str) =
+    ("STRIPE_WEBHOOK_SECRETS", "test:whsec_test_entgate,live:whsec_live_entgate");
 const JWK: &str = r#"{"kty":"OKP","crv":"Ed25519","kid":"one","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}"#;
 
 /// A deployment without a key for Stripe.

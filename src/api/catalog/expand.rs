@@ -81,7 +81,7 @@ fn expand_path(tx: &Tx<'_>, value: &mut Value, members: &[&str], path: &str) -> 
                 let (own, rest) = members.split_at_checked(count).unwrap_or((members, &[]));
                 return expand_property(tx, object, target, own, rest, path);
             }
-            let is_data = object_type == "list" && *member == "data";
+            let is_data = matches!(object_type, "list" | "search_result") && *member == "data";
             let embedded = object.get_mut(*member).filter(|embedded| {
                 // Metadata is the caller's own data.
                 is_data || *member != "metadata" && embedded.get("object").is_some()

@@ -19,6 +19,7 @@ pub(crate) mod customer;
 pub(crate) mod pause;
 pub(crate) mod payment_method;
 pub(crate) mod subscription;
+mod subscription_indexes;
 pub(crate) mod subscription_json;
 pub(crate) mod test_clock;
 

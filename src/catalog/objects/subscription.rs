@@ -10,12 +10,9 @@
 //! | any that is not final    | `cancel_at`                   | cancels                          |
 //! | collection is paused     | `resumes_at`                  | resumes collection               |
 //!
-//! This file has the object, its indexes and the changes that need nothing else. Its JSON is in
-//! [`subscription_json`](super::subscription_json). The engine runs the transitions. The 14 days
-//! are the length of Stripe's recommended retries
-//! (<https://docs.stripe.com/billing/revenue-recovery/smart-retries>).
-//!
-//! Specification: <https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses>.
+//! This file has the object and the changes that need nothing else. The engine runs the transitions.
+//! The 14 days: <https://docs.stripe.com/billing/revenue-recovery/smart-retries>. Specification:
+//! <https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses>.
 
 use std::collections::BTreeSet;
 
@@ -31,6 +28,7 @@ use crate::{
             metadata::Metadata,
             pause::{Pause, PauseReason},
             status::Status,
+            subscription_indexes::item_index,
         },
         repository::Entity,
         storage::{IndexEntry, IndexRange},
@@ -39,6 +37,11 @@ use crate::{
     id::Timestamp,
     json::json_type,
     policy::StatusPolicy,
+};
+
+pub(crate) use super::subscription_indexes::{
+    Liveness, clock_index, customer_index, due_index, payment_method_index, price_index,
+    product_index, status_index,
 };
 
 /// How long the first payment can be made, in seconds. The same as at Stripe.
@@ -151,56 +154,6 @@ json_type! {
         pub(crate) behavior: String,
         pub(crate) resumes_at: Option<Timestamp>,
     }
-}
-
-/// Which of a customer's subscriptions.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Liveness {
-    Any,
-    /// Those with a status that is not final.
-    Live,
-}
-
-/// The index of a customer's subscriptions.
-pub(crate) fn customer_index(customer: &str, group: Liveness) -> String {
-    let live = if group == Liveness::Live { " live" } else { "" };
-    format!("subscriptions customer={customer}{live}")
-}
-
-/// The index of the subscriptions with a price, on a test clock or without one.
-pub(crate) fn price_index(price: &str, clock: Option<&str>) -> String {
-    format!("subscriptions price={price} clock={}", clock.unwrap_or_default())
-}
-
-/// The index of the subscriptions with a payment method.
-pub(crate) fn payment_method_index(method: &str) -> String {
-    format!("subscriptions payment_method={method}")
-}
-
-/// The index of the live subscriptions with a product.
-pub(crate) fn product_index(product: &str) -> String {
-    format!("subscriptions product={product}")
-}
-
-/// The index with the subscription of an item.
-fn item_index(item: &str) -> String {
-    format!("subscriptions item={item}")
-}
-
-/// The index of the subscriptions on a test clock, or without one; of one status, or of all.
-pub(crate) fn clock_index(clock: Option<&str>, status: Option<Status>) -> String {
-    let (clock, status) = (clock.unwrap_or_default(), status.map_or("", Status::as_str));
-    format!("subscriptions clock={clock} status={status}")
-}
-
-/// The index of the subscriptions of a status, on every clock.
-pub(crate) fn status_index(status: Status) -> String {
-    format!("subscriptions status={}", status.as_str())
-}
-
-/// The index of the next transitions by due time, on a test clock or without one.
-pub(crate) fn due_index(clock: Option<&str>) -> String {
-    format!("due clock={}", clock.unwrap_or_default())
 }
 
 impl Entity for Subscription {

@@ -63,7 +63,7 @@ fn a_route_of_stripe_that_the_catalog_has_not_says_what_to_do_instead() {
         ("POST", "/v1/subscription_schedules", "Use `trial_end`, `cancel_at`"),
         ("GET", "/v1/tax_rates", "The catalog has no taxes"),
         ("POST", "/v1/billing/meters", "The catalog has no meters"),
-        ("GET", "/v1/customers/cus_1/tax_ids", "GET /openapi.json lists them."),
+        ("GET", "/v1/customers/cus_1/balance_transactions", "GET /openapi.json lists them."),
         ("GET", "/v1/nonsense", "GET /openapi.json lists them."),
     ] {
         let response = catalog.request(method, path, &[], "");
