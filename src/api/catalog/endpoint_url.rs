@@ -12,7 +12,7 @@
 //! <https://www.iana.org/assignments/iana-ipv4-special-registry>,
 //! <https://www.iana.org/assignments/iana-ipv6-special-registry>.
 
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 use http::Uri;
 
@@ -94,8 +94,7 @@ fn check(url: &str, livemode: Livemode) -> Result<(), String> {
 /// A host of a URL.
 enum Host {
     V4(Ipv4Addr),
-    /// The first two groups of an IPv6 address.
-    V6(u32, u32),
+    V6(Ipv6Addr),
     /// An IPv4 address in another notation, such as `0x7f000001`. URL parsers accept it.
     NumericName,
     /// A name in lower case, without the dot at the end.
@@ -106,7 +105,7 @@ impl Host {
     /// Parses a host. `None` if no URL parser accepts it.
     fn parse(host: &str) -> Option<Self> {
         if let Some(address) = host.strip_prefix('[') {
-            return parse_v6(address.strip_suffix(']')?);
+            return address.strip_suffix(']')?.parse().ok().map(Self::V6);
         }
         // A percent-encoded letter would hide the real name.
         if host.is_empty() || host.contains('%') {
@@ -128,7 +127,7 @@ impl Host {
     fn is_public(&self) -> bool {
         match self {
             Self::V4(address) => is_public_v4(*address),
-            Self::V6(first, second) => is_public_v6(*first, *second),
+            Self::V6(address) => is_public_v6(*address),
             Self::NumericName => false,
             Self::Name(name) => match name.rsplit_once('.') {
                 Some((rest, domain)) => !rest.is_empty() && !PRIVATE_DOMAINS.contains(&domain),
@@ -146,36 +145,10 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     !PRIVATE_NETWORKS.iter().any(is_in)
 }
 
-/// Parses an IPv6 address. An embedded IPv4 address counts as one group, since no address that has
-/// one is public. The parser of the standard library is large for a Worker.
-fn parse_v6(address: &str) -> Option<Host> {
-    let (mut first_two, mut count, mut gaps) = ([0, 0], 0_usize, 0_usize);
-    for group in address.split(':') {
-        let mut value = 0_u32;
-        if group.parse::<Ipv4Addr>().is_err() {
-            for character in group.chars() {
-                let digit = character.to_digit(16).filter(|_| value <= 0x0fff)?;
-                value = (value << 4) | digit;
-            }
-        }
-        if let Some(slot) = first_two.get_mut(count) {
-            *slot = value;
-        }
-        gaps = gaps.saturating_add(usize::from(group.is_empty()));
-        count = count.saturating_add(1);
-    }
-    // `::` is one empty group, and at the start or the end of the address two.
-    let edges = usize::from(address.starts_with("::")) + usize::from(address.ends_with("::"));
-    let is_shortened = address.contains("::")
-        && gaps == edges.saturating_add(1)
-        && count.saturating_sub(edges) <= 8;
-    let [first, second] = first_two;
-    (is_shortened || count == 8 && gaps == 0).then_some(Host::V6(first, second))
-}
-
 /// Whether an address is global unicast, `2000::/3`, and neither reserved nor a form of an IPv4
 /// address (Teredo, 6to4).
-fn is_public_v6(first: u32, second: u32) -> bool {
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    let [first, second, ..] = address.segments();
     match (first, second) {
         (0x2001, 0..=0x01ff | 0x0db8) | (0x2002, _) | (0x3fff, 0..=0x0fff) => false,
         _ => first & 0xe000 == 0x2000,
