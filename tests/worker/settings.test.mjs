@@ -130,7 +130,7 @@ describe("bindings", { timeout: 60_000 }, () => {
       const { status, json, text } = await service.request("/healthz", { key: KEY });
       assert.deepEqual(
         [status, json.unknown_settings],
-        [200, ["STRIPE_WEBHOOK_SECRET: did you mean STRIPE_WEBHOOK_SECRETS?", "ENTGATE_FOO"]],
+        [200, ["ENTGATE_FOO", "STRIPE_WEBHOOK_SECRET: did you mean STRIPE_WEBHOOK_SECRETS?"]],
       );
       assert.doesNotMatch(text, /hunter2/);
       for (const key of ["", READ_ONLY_KEY]) {

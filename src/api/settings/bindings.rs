@@ -58,7 +58,10 @@ impl Bindings {
             Some(known) => format!("{name}: did you mean {known}?"),
             None => name.to_owned(),
         };
-        unknown.map(describe).collect()
+        let mut unknown: Vec<String> = unknown.map(describe).collect();
+        // A platform lists bindings in any order.
+        unknown.sort_unstable();
+        unknown
     }
 }
 
