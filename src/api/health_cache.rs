@@ -1,22 +1,18 @@
 //! The pending tasks of all customers, as the public answer of `GET /healthz` needs them.
 //!
 //! Any client may send that request, and one object counts the tasks. So an instance asks for them at most
-//! once in [`TTL`], however many requests it receives: concurrent requests wait for one result. A waiting
-//! request polls, because the platform does not let it await the I/O of another request.
+//! once in [`TTL`], however many requests it receives: concurrent requests wait for one result.
 
 use std::cell::Cell;
 
-use crate::{id::Timestamp, store::Backlogs};
+use crate::{id::Timestamp, store::Backlogs, waiting::poll_while};
 
 /// How long a result is used, in seconds.
 const TTL: i64 = 10;
 
-/// How often a waiting request looks for the result, in milliseconds.
-const POLL_INTERVAL: u64 = 25;
-
-/// How many times it looks before it asks itself: for two seconds. The request that it waits for may have
-/// been canceled.
-const MAX_POLLS: u32 = 80;
+/// How long a request waits for the load of another one before it loads itself, in milliseconds. The other
+/// request may have been canceled.
+const LOAD_WAIT_TIMEOUT: u64 = 2_000;
 
 /// The last result, and the load in progress.
 #[derive(Debug, Default)]
@@ -37,27 +33,24 @@ struct CachedBacklogs {
 impl HealthCache {
     /// Returns a result that is less than [`TTL`] old: the last one, else that of the load in progress, else
     /// that of `load`.
-    pub(super) async fn get_or_load(
+    pub(super) async fn get_or_load<S: Future<Output = ()>>(
         &self,
         load: impl Future<Output = Option<Backlogs>>,
-        sleep: impl AsyncFn(u64),
+        sleep: impl Fn(u64) -> S,
         now: Timestamp,
     ) -> Option<Backlogs> {
-        let (mut awaited, mut polls) = (self.loads.get(), 0);
+        let is_fresh =
+            |cached: &CachedBacklogs| (0..TTL).contains(&now.seconds_since(cached.loaded_at));
         loop {
-            if let Some(CachedBacklogs { loaded_at, backlogs }) = self.last.get()
-                && (0..TTL).contains(&now.seconds_since(loaded_at))
-            {
+            if let Some(CachedBacklogs { backlogs, .. }) = self.last.get().filter(is_fresh) {
                 return backlogs;
             }
-            if self.loads.get() != awaited {
-                (awaited, polls) = (self.loads.get(), 0);
-            }
-            if !self.is_loading.get() || polls == MAX_POLLS {
+            let awaited = self.loads.get();
+            let is_in_flight = |_| self.is_loading.get() && self.loads.get() == awaited;
+            let has_ended = poll_while(&sleep, LOAD_WAIT_TIMEOUT, is_in_flight).await;
+            if !has_ended || !self.is_loading.get() && self.last.get().filter(is_fresh).is_none() {
                 break;
             }
-            polls += 1;
-            sleep(POLL_INTERVAL).await;
         }
         self.loads.set(self.loads.get().wrapping_add(1));
         self.is_loading.set(true);
