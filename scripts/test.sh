@@ -35,16 +35,15 @@ start_all() {
     local driver=() openapi_test=tests/worker/openapi.test.mjs node_tests
     [ -z "${CHROMEDRIVER:-}" ] || driver=(--chromedriver "$CHROMEDRIVER")
     mapfile -t node_tests < <(ls tests/{worker,package,console}/*.test.mjs | grep -v "^$openapi_test$")
-    # `nice`: the Node queue goes first, because it takes the longest and its tests have timeouts.
     (
-        run check nice scripts/check.sh
-        run native nice cargo test --no-fail-fast
-        run native-edge nice cargo test --no-default-features --lib
-        run browser-node wasm nice wasm-pack test --node -- --features browser --test node
-        run browser-chrome wasm nice wasm-pack test --headless --chrome "${driver[@]}" -- --features browser --test chrome
+        run check scripts/check.sh
+        run native cargo test --no-fail-fast
+        run native-edge cargo test --no-default-features --lib
+        run browser-node wasm wasm-pack test --node -- --features browser --test node
+        run browser-chrome wasm wasm-pack test --headless --chrome "${driver[@]}" -- --features browser --test chrome
     ) &
-    run openapi nice node --test --test-reporter=spec "$openapi_test" &
-    run node node --test --test-reporter=spec --test-concurrency=4 "${node_tests[@]}" &
+    run openapi node --test --test-reporter=spec "$openapi_test" &
+    run node node --test --test-reporter=spec --test-concurrency=3 "${node_tests[@]}" &
 }
 
 passed=0
