@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { build } from "esbuild";
-import { Miniflare } from "miniflare";
+import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { KEY, summary } from "../worker/support.mjs";
 import { createToken, root, serveEdge } from "./support.mjs";
 
@@ -45,14 +45,15 @@ describe("in a Worker", { timeout: 90_000 }, () => {
       external,
       logLevel: "error",
     });
-    workerd = new Miniflare({
+    const options = convertV4MiniflareOptions({
       modules: [
         { type: "ESModule", path: "worker.mjs", contents: outputFiles[0].text },
         { type: "CompiledWasm", path: "entgate.wasm", contents: readFileSync(root("www/npm/dist/entgate.wasm")) },
       ],
-      compatibilityDate: "2026-04-01",
+      compatibilityDate: "2026-11-17",
       host: "127.0.0.1",
     });
+    workerd = new Miniflare(options);
     await workerd.ready;
   });
   after(async () => {

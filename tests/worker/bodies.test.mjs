@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import Stripe from "stripe";
 import { chunk, sendRaw } from "./raw-http.mjs";
-import { KEY, SECRET, serve, summary, unixNow } from "./support.mjs";
+import { eventually, KEY, SECRET, serve, summary, unixNow } from "./support.mjs";
 
 const KIBIBYTE = 1 << 10;
 const MEBIBYTE = 1 << 20;
@@ -150,18 +150,23 @@ describe("request bodies", { concurrency: true, timeout: 90_000 }, () => {
       ["of a check", "/v1/check?customer=cus_ada&feature=sms", "GET", { authorization }, 200],
     ])) {
       for (const length of [1, 60_000]) {
-        test(`${why}, ${length} bytes`, async () => {
+        const sendFive = async () => {
           const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+          const reused = [];
           for (let i = 0; i < 5; i += 1) {
             const sent = request(new URL(path, service.url), { agent, method, headers: { ...headers, "content-length": length } });
             sent.end("a".repeat(length));
             const [response] = await once(sent, "response");
             assert.equal(response.statusCode, status);
-            assert.equal(sent.reusedSocket, i > 0);
+            reused.push(sent.reusedSocket);
             await response.toArray();
           }
           agent.destroy();
-        });
+          return reused;
+        };
+        // A client on a busy machine may send its body more slowly than the Worker waits for it.
+        test(`${why}, ${length} bytes`, () =>
+          eventually(async () => assert.deepEqual(await sendFive(), [false, true, true, true, true]), 30_000));
       }
     }
   });
