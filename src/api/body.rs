@@ -1,6 +1,6 @@
 //! Request bodies: when a body is read, how much of it, and for how long.
 //!
-//! A handler authenticates its caller by the headers, and then calls [`receive()`]. So a request that
+//! A handler authenticates its caller by the headers, and then calls `receive()`. So a request that
 //! matches no route, or whose caller is not authenticated, is answered without its body. `GET` and
 //! `HEAD` have no body, except for the catalog: as at Stripe, it may have their parameters.
 //!
