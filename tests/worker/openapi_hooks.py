@@ -153,6 +153,7 @@ def make_acceptable(body, name):
     # Other requests retrieve the payment method of the subscription.
     if name == "updateSubscription":
         body.pop("default_payment_method", None)
+        body.pop("default_source", None)
     # A subscription has each price once.
     if name == "createSubscriptionItem" and "other_price" in EXISTING:
         body.pop("plan", None)
