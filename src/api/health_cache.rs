@@ -48,7 +48,8 @@ impl HealthCache {
             let awaited = self.loads.get();
             let is_in_flight = |_| self.is_loading.get() && self.loads.get() == awaited;
             let has_ended = poll_while(&sleep, LOAD_WAIT_TIMEOUT, is_in_flight).await;
-            if !has_ended || !self.is_loading.get() && self.last.get().filter(is_fresh).is_none() {
+            let is_stale = self.last.get().is_none_or(|cached| !is_fresh(&cached));
+            if !has_ended || !self.is_loading.get() && is_stale {
                 break;
             }
         }
