@@ -163,7 +163,7 @@ test("the document is valid and up to date", async () => {
   assert.equal(code, 0, output);
 });
 
-describe("with the catalog", { timeout: 600_000 }, () => {
+describe("with the catalog", { timeout: 1_500_000 }, () => {
   let service;
   let document;
   before(async () => {
@@ -196,7 +196,7 @@ describe("with the catalog", { timeout: 600_000 }, () => {
   });
 });
 
-describe("with Stripe as the source", { timeout: 600_000 }, () => {
+describe("with Stripe as the source", { timeout: 1_500_000 }, () => {
   test("every response of the edge routes matches the document", async (t) => {
     const api = await fakeStripe();
     t.after(() => api.stop());
