@@ -82,7 +82,7 @@ pub(super) fn authorize_web_socket(settings: &Settings, request: &Request) -> Re
     let host = origin.split_once("://").map(|(_, host)| host);
     let own_host = request.uri().authority().map(http::uri::Authority::as_str);
     let is_own = host.is_some() && host == own_host;
-    if is_own || settings.allowed_origins.allow_origin(origin).is_some() {
+    if is_own || settings.allow_origin(origin).is_some() {
         Ok(())
     } else {
         Err(Error::origin_not_allowed())

@@ -188,6 +188,9 @@ fn only_pages_of_allowed_origins_and_of_the_own_one_open_a_web_socket() {
         ("", Some(APP), not_allowed),
         ("", Some("https://edge.example"), upgraded),
         ("", None, upgraded),
+        // In development, as for every other request.
+        ("", Some("http://localhost:4173"), upgraded),
+        ("", Some("http://localhost.evil.example:4173"), not_allowed),
         ("*", Some("https://evil.example"), upgraded),
         ("*", Some("null"), upgraded),
     ] {
