@@ -84,11 +84,7 @@ pub(super) fn authenticate_server(
     settings: &Settings,
     request: &Request,
 ) -> Result<Livemode, Error> {
-    let credential = read_credential(request)?;
-    if is_token(&credential) {
-        return Err(Error::needs_server_key());
-    }
-    let key = verify_server_key(settings, &credential)?;
+    let (key, credential) = read_server_key(settings, request)?;
     match key.kind {
         KeyKind::Secret => Ok(key.livemode),
         KeyKind::Restricted => Err(Error::key_lacks_permission(&redact(&credential))),
@@ -104,11 +100,7 @@ pub(super) fn authenticate_reader(
     settings: &Settings,
     request: &Request,
 ) -> Result<Livemode, Error> {
-    let credential = read_credential(request)?;
-    if is_token(&credential) {
-        return Err(Error::needs_server_key());
-    }
-    Ok(verify_server_key(settings, &credential)?.livemode)
+    Ok(read_server_key(settings, request)?.0.livemode)
 }
 
 /// Authenticates a backend, by a secret key or a read-only key, or a customer.
@@ -218,6 +210,18 @@ pub(super) fn match_server_key<'a>(settings: &'a Settings, credential: &str) -> 
         }
     }
     matching
+}
+
+/// The server key of a request, and the credential that it equals.
+fn read_server_key<'a>(
+    settings: &'a Settings,
+    request: &Request,
+) -> Result<(&'a ApiKey, String), Error> {
+    let credential = read_credential(request)?;
+    if is_token(&credential) {
+        return Err(Error::needs_server_key());
+    }
+    Ok((verify_server_key(settings, &credential)?, credential))
 }
 
 fn verify_server_key<'a>(settings: &'a Settings, credential: &str) -> Result<&'a ApiKey, Error> {

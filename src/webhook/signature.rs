@@ -136,16 +136,16 @@ pub fn verify<'a>(
     secrets: &[EndpointSecret],
     now: Timestamp,
 ) -> Result<Verified<'a>, Error> {
-    let SignatureHeader { signed_at, raw_timestamp, signatures } = SignatureHeader::parse(header)?;
+    let header = SignatureHeader::parse(header)?;
     // Constant time: every pair is compared completely.
     let (mut test, mut live) = (Choice::from(0), Choice::from(0));
     for EndpointSecret { livemode, secret } in secrets {
-        let Some(expected) = secret.sign(raw_timestamp, body) else { continue };
+        let Some(expected) = secret.sign(header.raw_timestamp, body) else { continue };
         let matches = match livemode {
             Livemode::Test => &mut test,
             Livemode::Live => &mut live,
         };
-        for signature in &signatures {
+        for signature in &header.signatures {
             *matches |= expected.ct_eq(signature);
         }
     }
@@ -153,10 +153,8 @@ pub fn verify<'a>(
     if !modes.test && !modes.live {
         return Err(Error::Mismatch);
     }
-    if signed_at.0.abs_diff(now.0) > TOLERANCE {
-        return Err(Error::Stale { signed_at, now });
-    }
-    Ok(Verified { body, signed_at, modes })
+    header.require_recent(now)?;
+    Ok(Verified { body, signed_at: header.signed_at, modes })
 }
 
 /// Checks the header alone: its form, and that its timestamp is at most [`TOLERANCE`] seconds from
@@ -166,11 +164,7 @@ pub fn verify<'a>(
 ///
 /// Returns whether the header or its timestamp is not valid.
 pub fn check_header(header: &str, now: Timestamp) -> Result<(), Error> {
-    let SignatureHeader { signed_at, .. } = SignatureHeader::parse(header)?;
-    if signed_at.0.abs_diff(now.0) > TOLERANCE {
-        return Err(Error::Stale { signed_at, now });
-    }
-    Ok(())
+    SignatureHeader::parse(header)?.require_recent(now)
 }
 
 /// Creates the header that [`verify()`] accepts for `body`: with the timestamp `now`, and signed with
@@ -219,6 +213,14 @@ impl<'a> SignatureHeader<'a> {
             return Err(Error::Malformed);
         }
         Ok(Self { signed_at, raw_timestamp, signatures })
+    }
+
+    fn require_recent(&self, now: Timestamp) -> Result<(), Error> {
+        let signed_at = self.signed_at;
+        if signed_at.0.abs_diff(now.0) > TOLERANCE {
+            return Err(Error::Stale { signed_at, now });
+        }
+        Ok(())
     }
 }
 
