@@ -71,26 +71,7 @@ fn nearest(name: &str) -> Option<&'static str> {
         return None;
     }
     let upper = name.to_ascii_uppercase().replace('-', "_");
-    let distances = NAMES.into_iter().map(|known| (edit_distance(&upper, known), known));
+    let distances = NAMES.into_iter().map(|known| (strsim::levenshtein(&upper, known), known));
     let (edits, known) = distances.min_by_key(|(edits, _)| *edits)?;
     (edits <= MAX_EDITS).then_some(known)
-}
-
-/// The fewest characters to insert, delete or replace: the Levenshtein distance.
-fn edit_distance(from: &str, to: &str) -> usize {
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (index, byte) in from.bytes().enumerate() {
-        let mut diagonal = index;
-        let mut left = index.saturating_add(1);
-        if let Some(first) = row.first_mut() {
-            *first = left;
-        }
-        for (cell, other) in row.iter_mut().skip(1).zip(to.bytes()) {
-            let replaced = diagonal.saturating_add(usize::from(byte != other));
-            diagonal = *cell;
-            left = replaced.min(left.saturating_add(1)).min(cell.saturating_add(1));
-            *cell = left;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
