@@ -55,13 +55,26 @@ sum() {
     sed -n "s/$2/\1/p" "$1" | awk '{ sum += $1 } END { print sum + 0 }'
 }
 
+# Prints the output of a runner, also while it runs.
+follow() {
+    local printed=0 size is_last=
+    touch "$logs/$1.log"
+    until [ "$is_last" ]; do
+        [ ! -s "$logs/$1.status" ] || is_last=yes
+        size=$(wc -c <"$logs/$1.log")
+        tail -c "+$((printed + 1))" "$logs/$1.log" | head -c $((size - printed)) || true
+        printed=$size
+        sleep 0.2
+    done
+}
+
 # Waits for a runner, prints its output, and counts its tests from its summary lines: those of cargo and wasm-bindgen, or of Node.
 report() {
     local name=$1 what=$2 duration status good bad
-    until [ -s "$logs/$name.status" ]; do sleep 0.2; done
+    printf '\ntest: %s\n' "$what"
+    follow "$name"
     read -r duration status <"$logs/$name.status"
-    printf '\ntest: %s (%s s)\n' "$what" "$duration"
-    cat "$logs/$name.log"
+    printf 'test: %s: %s s\n' "$what" "$duration"
     good=$(($(sum "$logs/$name.log" '^test result: .* \([0-9]*\) passed.*') + $(sum "$logs/$name.log" '^[^a-z]* pass \([0-9]*\)$')))
     bad=$(($(sum "$logs/$name.log" '^test result: .* \([0-9]*\) failed.*') + $(sum "$logs/$name.log" '^[^a-z]* fail \([0-9]*\)$')))
     if [ "$name" = check ]; then
