@@ -7,6 +7,7 @@
 import type { Feature } from "../features.js";
 import type { Gate, Reason, State } from "../gate.js";
 import { parseSsrSnapshot, type SsrSnapshot } from "../ssr-snapshot.js";
+import { TIMER_LIMIT } from "../waiting.js";
 
 export interface Entitlement {
   readonly entitled: boolean;
@@ -20,9 +21,6 @@ export interface Entitlement {
 }
 
 const NOT_LOADED = { entitled: false, reason: "not_known", version: 0 } as const;
-
-/** The longest delay of a timer, in milliseconds. */
-const MAX_TIMER_DELAY = 2 ** 31 - 1;
 
 export type GateStore = ReturnType<typeof createGateStore>;
 
@@ -63,7 +61,7 @@ export function createGateStore(gate: Gate | undefined, snapshot: string | undef
           page = undefined;
           notify();
         },
-        Math.min(page.timeLeft, MAX_TIMER_DELAY),
+        Math.min(page.timeLeft, TIMER_LIMIT - 1),
       );
       return () => clearTimeout(expiry);
     },
