@@ -45,7 +45,7 @@ pub(crate) fn parse_member<T: TryFrom<String, Error = Error>>(
     T::try_from(string).map_err(|error| InvalidMember(member, error))
 }
 
-/// Defines a string type: not empty, at most `$max_len` bytes, no control characters, and whatever else
+/// Defines a string type: not empty, at most `$max_len` bytes, no control characters, and nothing that
 /// the function `$validate` rejects.
 macro_rules! bounded_string {
     ($(#[$doc:meta])* $name:ident, $max_len:literal, $validate:ident) => {

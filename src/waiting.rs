@@ -1,7 +1,7 @@
 //! Waiting: for a future that several callers share, for a change, and for a limited time.
 //!
 //! Requests to a Worker cannot wake each other: work of one request must not run in the context of
-//! another one. What they share they look at again and again, with timers of their own
+//! another one. So a request polls for the result of another one, with its own timers
 //! ([`poll_while()`]). A Durable Object has one context, so its callers may share a future.
 //!
 //! Not here: timers, which are a platform's. A caller passes one as a future.
@@ -28,7 +28,7 @@ pub(crate) async fn within<T>(
     }
 }
 
-/// How often a caller looks at work of another request, in milliseconds.
+/// How often a caller polls for the result of another request, in milliseconds.
 const POLL_INTERVAL: u64 = 25;
 
 /// Waits while the work of another request is in flight, at most so many milliseconds. The condition

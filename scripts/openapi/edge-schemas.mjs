@@ -210,7 +210,8 @@ export const EDGE_SCHEMAS = {
     {
       message: nonEmpty(),
       unknown_settings: array(nonEmpty(), undefined, {
-        description: "Names that look like settings and are none, each with the setting that was probably meant. Only with a secret key.",
+        description:
+          "Names with the prefix of a setting that are not settings, each with the setting that was probably meant. Only with a secret key.",
       }),
     },
   ),

@@ -1,6 +1,6 @@
 //! Loads the entitlements of one customer for an answer: checks, lists, evaluations, snapshots.
 //!
-//! A customer whom no store knows is denied only if that is certain: the source has no such customer, or
+//! An unknown customer is denied only if that is certain: the source has no such customer, or
 //! the operator set [`UNKNOWN_CUSTOMERS`](super::settings::UNKNOWN_CUSTOMERS). Otherwise nothing is known
 //! and the error says so. A partial set is returned: whether it decides a question is up to the caller.
 

@@ -3,7 +3,7 @@
 //! Several indexes are merged into one order, and an object in two of them appears once. Conditions
 //! without an index are predicates, evaluated object by object.
 //!
-//! A cursor must belong to the list, else it does not exist: what belongs to others is not told. An
+//! A cursor must belong to the list, else it does not exist: an error reveals nothing about another list. An
 //! object that left the list because its state changed is still a valid cursor, so that a client can
 //! change the objects of a list while it reads the pages.
 //!

@@ -8,7 +8,8 @@
 //!
 //! Parsers differ in which of two members they use, so a proxy and this parser could read two
 //! different requests. Half of a surrogate pair is valid JSON, but not Unicode: JavaScript writes one
-//! if a program cuts a string inside an emoji. Numbers and strings are parsed by `serde_json`.
+//! if a program cuts a string inside an emoji. `serde_json` rejects a document with such a string, and
+//! accepts duplicate members, so arrays and objects are parsed here. It parses numbers and strings.
 //!
 //! Specification: <https://www.rfc-editor.org/rfc/rfc8259>, sections 4 and 8.2.
 

@@ -56,7 +56,7 @@ function callCore(core, work) {
 const randomNumbers = new Uint32Array(512);
 let usedNumbers = randomNumbers.length;
 
-/** Creates a request id, `req_` and 16 hex digits. It tells nothing of other requests, such as their number. */
+/** Creates a request id, `req_` and 16 hex digits. It reveals nothing about other requests, such as their number. */
 function newRequestId() {
   if (usedNumbers === randomNumbers.length) {
     crypto.getRandomValues(randomNumbers);

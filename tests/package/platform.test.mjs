@@ -153,7 +153,7 @@ describe("a gate", { timeout: 60_000 }, () => {
     }
   });
 
-  test("waits longer after each stream that comes to nothing", async () => {
+  test("waits longer after each failed stream", async () => {
     const { random } = Math;
     restore.push(() => {
       Math.random = random;

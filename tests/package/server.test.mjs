@@ -56,7 +56,7 @@ describe("verifySnapshot", { timeout: 60_000 }, () => {
     await assert.rejects(verifySnapshot(snapshot, { ...options, customer: "cus_bob" }), hasCode("customer_mismatch"));
   });
 
-  test("accepts a snapshot of live mode only, unless it is told to accept test mode only", async () => {
+  test("accepts a snapshot of live mode only, and with `livemode: false` of test mode only", async () => {
     const keys = [service.signer];
     const live = (await service.request("/v1/snapshot?customer=cus_ada", { key: LIVE_KEY })).json.snapshot;
     assert.equal((await verifySnapshot(live, { keys })).livemode, true);

@@ -93,7 +93,7 @@ pub struct Settings {
     pub signing_keys: Vec<token::SigningKey>,
     /// The origins that may send cross-origin requests; none by default.
     pub allowed_origins: AllowedOrigins,
-    /// Names that look like settings and are none, each with the setting that was probably meant.
+    /// Names with the prefix of a setting that are not settings, each with the setting that was probably meant.
     pub unknown_settings: Vec<String>,
 }
 

@@ -71,7 +71,7 @@ fn an_item_that_left_a_list_is_a_valid_cursor_until_it_no_longer_exists() {
     }
 }
 
-/// What belongs to others is not told: a cursor of another list is like one that does not exist.
+/// A cursor of another list is like one that does not exist: the error reveals nothing.
 #[test]
 fn an_item_of_another_list_is_no_cursor() {
     let (fixture, _) = fixture_with_lists();

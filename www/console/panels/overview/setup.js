@@ -48,7 +48,7 @@ function settingItem(name, state) {
 }
 
 /**
- * Names that look like settings and are none.
+ * Names with the prefix of a setting that are not settings.
  *
  * @param {string[]} unknown  A name, or a name and the setting that was probably meant: `ENTGATE_API_KEY: did you mean ENTGATE_API_KEYS?`.
  * @returns {HTMLElement[]}
