@@ -44,6 +44,17 @@ size() {
     [ "$bytes" -le "$2" ]
 }
 
+# Crates outside the workspace have lock files of their own, which a new dependency of entgate changes too.
+lock_files() {
+    local folder
+    for folder in . fuzz benches/core scripts/wasm-tools; do
+        cargo update --quiet --workspace --locked --manifest-path "$folder/Cargo.toml" || {
+            echo "run: cargo update --workspace --manifest-path $folder/Cargo.toml"
+            return 1
+        }
+    done
+}
+
 shell_scripts() {
     if command -v shellcheck >/dev/null; then
         shellcheck --external-sources scripts/*.sh .ci/run
@@ -54,6 +65,7 @@ shell_scripts() {
 }
 
 check 'format' cargo fmt --check
+check 'lock files' lock_files
 check 'shell scripts' shell_scripts
 # Biome formats and lints JavaScript and TypeScript. TypeScript checks the types of both: in JavaScript they are in JSDoc.
 check 'format, lint, JS' biome ci --error-on-warnings
