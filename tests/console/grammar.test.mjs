@@ -7,6 +7,7 @@ import { REQUEST_COMMANDS, RESOURCES } from "../../www/console/shell/commands.js
 import { complete } from "../../www/console/shell/complete.js";
 import { parse } from "../../www/console/shell/grammar.js";
 import { help } from "../../www/console/shell/help.js";
+import { CONSOLE } from "../../www/console/shell/program.js";
 import { quote, tokenize } from "../../www/console/shell/tokenize.js";
 
 const openapi = JSON.parse(readFileSync(new URL("../../www/console/openapi.json", import.meta.url), "utf8"));
@@ -311,14 +312,17 @@ describe("Tab completes a line", () => {
 });
 
 test("the help lists the commands, and the flags of one command", () => {
-  const overview = help([]);
+  const overview = help([], CONSOLE);
   for (const name of ["features", "products", "trigger", "listen", "check", "get"]) assert.match(overview, new RegExp(`^  ${name} `, "m"));
-  assert.match(help(["features", "create"]), /stripe features create \[flags\][\s\S]*--lookup-key/);
-  assert.match(help(["products", "list_features"]), /stripe products list_features <product> \[flags\]/);
-  assert.match(help(["entitlements", "features"]), /stripe features <operation>/);
-  assert.match(help(["stripe", "features"]), /stripe features <operation>/);
-  assert.match(help(["trigger"]), /customer\.subscription\.created/);
-  assert.equal(help(["nonsense"]), 'Unknown command "nonsense" for "stripe".\nSee "stripe --help" for a list of available commands.');
+  assert.match(help(["features", "create"], CONSOLE), /stripe features create \[flags\][\s\S]*--lookup-key/);
+  assert.match(help(["products", "list_features"], CONSOLE), /stripe products list_features <product> \[flags\]/);
+  assert.match(help(["entitlements", "features"], CONSOLE), /stripe features <operation>/);
+  assert.match(help(["stripe", "features"], CONSOLE), /stripe features <operation>/);
+  assert.match(help(["trigger"], CONSOLE), /customer\.subscription\.created/);
+  assert.equal(
+    help(["nonsense"], CONSOLE),
+    'Unknown command "nonsense" for "stripe".\nSee "stripe --help" for a list of available commands.',
+  );
 });
 
 test("a quoted word is tokenized into the same word", () => {

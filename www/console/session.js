@@ -5,33 +5,13 @@
 // carry the key.
 
 import { createEmitter } from "./emitter.js";
-import { encodeForm } from "./form.js";
+import { createHttpClient, isSendable } from "./http-client.js";
 
-const REQUEST_TIMEOUT_MS = 40_000; // A sync waits up to 25 s in addition to its read at the source.
 const MAX_LOGGED_REQUESTS = 500;
 
-/**
- * @typedef {object} Reply
- * @property {number} status  0 if no response arrived.
- * @property {any} body  The parsed JSON object; `{}` if the body is not one.
- * @property {string} text  The body as text.
- * @property {number | undefined} durationMs  Undefined if no response arrived.
- * @property {Headers} headers
- * @property {string} [problem]  Why the request failed, as a sentence; undefined on success.
- * @property {string} [field]  The parameter that the problem is about, or "key".
- */
-
-/**
- * @typedef {object} RequestOptions
- * @property {string} [method]
- * @property {object} [form]  Sent as a form body, encoded as Stripe's SDKs do.
- * @property {unknown} [json]  Sent as a JSON body.
- * @property {string} [idempotencyKey]
- * @property {AbortSignal} [signal]
- * @property {string} [key]  Replaces the session's server key; empty for no key.
- */
-
-/** @typedef {{ at: number, method: string, path: string, status: number, durationMs: number }} LoggedRequest */
+/** @typedef {import("./http-client.js").Reply} Reply */
+/** @typedef {import("./http-client.js").RequestOptions} RequestOptions  Without `key`, the session's server key is sent. */
+/** @typedef {import("./http-client.js").SentRequest} LoggedRequest */
 
 /**
  * @typedef {object} Session
@@ -68,6 +48,15 @@ export function createSession() {
   const requestSent = createEmitter();
   let key = "";
   let rejected = false;
+  const client = createHttpClient({
+    origin: location.origin,
+    unreachable: "The Worker cannot be reached. Is it running, and is this browser online?",
+    onSent(request) {
+      session.requestLog.push(request);
+      session.requestLog.splice(0, session.requestLog.length - MAX_LOGGED_REQUESTS);
+      requestSent.emit(request);
+    },
+  });
 
   /** @type {Session} */
   const session = {
@@ -114,54 +103,13 @@ export function createSession() {
     requestLog: [],
     onRequest: requestSent.on,
 
-    async request(path, { method = "GET", form, json, idempotencyKey, signal, key: otherKey } = {}) {
-      const bearer = otherKey ?? key;
-      const url = sameOriginUrl(path);
-      if (!url) return failedReply("Requests are sent to this Worker only.");
-      if (bearer && !isSendable(bearer)) {
-        return failedReply("A key consists of ASCII characters without spaces.", "key");
+    async request(path, options = {}) {
+      const reply = await client.send(path, { ...options, key: options.key ?? key });
+      if (reply.status === 401 && options.key === undefined) {
+        rejected = true;
+        keyRejected.emit(reply);
       }
-      const headers = {
-        ...(bearer && { authorization: `Bearer ${bearer}` }),
-        ...(form && { "content-type": "application/x-www-form-urlencoded" }),
-        ...(json !== undefined && { "content-type": "application/json" }),
-        ...(idempotencyKey && { "idempotency-key": idempotencyKey }),
-      };
-      const body = form ? encodeForm(form) : json === undefined ? undefined : JSON.stringify(json);
-      const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
-      const startedAt = performance.now();
-      const log = (/** @type {number} */ status) => {
-        const durationMs = performance.now() - startedAt;
-        session.requestLog.push({ at: Date.now(), method, path: url.pathname, status, durationMs });
-        session.requestLog.splice(0, session.requestLog.length - MAX_LOGGED_REQUESTS);
-        requestSent.emit(session.requestLog.at(-1));
-        return durationMs;
-      };
-      try {
-        const response = await fetch(url, {
-          method,
-          headers,
-          body,
-          cache: "no-store",
-          signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-        });
-        const text = await response.text();
-        const durationMs = log(response.status);
-        const reply = { status: response.status, body: parseObject(text), text, durationMs, headers: response.headers };
-        if (response.status === 401 && otherKey === undefined) {
-          rejected = true;
-          keyRejected.emit(reply);
-        }
-        return { ...reply, ...problemOf(reply) };
-      } catch {
-        if (signal?.aborted) return failedReply("The request was canceled.");
-        log(0);
-        return failedReply(
-          timeout.aborted
-            ? `The Worker did not respond within ${REQUEST_TIMEOUT_MS / 1000} s.`
-            : "The Worker cannot be reached. Is it running, and is this browser online?",
-        );
-      }
+      return reply;
     },
 
     navigate(panel) {
@@ -169,95 +117,4 @@ export function createSession() {
     },
   };
   return session;
-}
-
-/** A failed request, thrown by code that sends several; the message is meant for the operator. */
-export class RequestError extends Error {}
-
-/**
- * Returns the body of a successful reply, and throws a `RequestError` for any other.
- *
- * @param {Promise<Reply>} pending
- * @returns {Promise<any>}
- */
-export async function bodyOf(pending) {
-  const reply = await pending;
-  if (reply.problem) throw new RequestError(reply.problem);
-  return reply.body;
-}
-
-/**
- * Renders `Retry-After` as a sentence.
- *
- * @param {Headers} headers
- * @returns {string}
- */
-export function retryHint(headers) {
-  const retryAfter = headers.get("retry-after");
-  if (!retryAfter) return "Retry shortly.";
-  return `Retry ${/^\d+$/.test(retryAfter) ? `in ${retryAfter} s` : `after ${retryAfter}`} (Retry-After).`;
-}
-
-/**
- * Whether a key can be sent in a header.
- *
- * @param {string} key
- */
-function isSendable(key) {
-  return /^[\x21-\x7e]+$/.test(key);
-}
-
-/**
- * Resolves a path against this origin; returns undefined if it is invalid or leads to another origin.
- *
- * @param {string} path
- * @returns {URL | undefined}
- */
-function sameOriginUrl(path) {
-  try {
-    const url = new URL(path, location.origin);
-    return url.origin === location.origin ? url : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/**
- * The reply of a request without a response.
- *
- * @param {string} problem
- * @param {string} [field]
- * @returns {Reply}
- */
-function failedReply(problem, field) {
-  return { status: 0, body: {}, text: "", durationMs: undefined, headers: new Headers(), problem, field };
-}
-
-/**
- * Why a response is an error and which parameter it is about; empty for a successful one.
- *
- * @param {Reply} reply
- * @returns {{ problem?: string, field?: string }}
- */
-function problemOf({ status, body, headers }) {
-  if (status < 400) return {};
-  const { message, param } = body.error ?? {};
-  const problem = typeof message === "string" ? message : `Unexpected response (status ${status}).`;
-  const field = status === 401 ? "key" : typeof param === "string" ? param.split("[")[0] : undefined;
-  return { problem: status === 503 ? `${problem} ${retryHint(headers)}` : problem, field };
-}
-
-/**
- * Parses a JSON object; returns an empty object for anything else.
- *
- * @param {string} text
- * @returns {any}
- */
-function parseObject(text) {
-  try {
-    const value = JSON.parse(text);
-    return value !== null && typeof value === "object" ? value : {};
-  } catch {
-    return {};
-  }
 }

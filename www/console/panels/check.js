@@ -4,8 +4,8 @@ import { latestOnly } from "../concurrency.js";
 import { quoted } from "../curl.js";
 import { button, command, element, svgElement, tag, textField, time } from "../elements.js";
 import { withQuery } from "../form.js";
+import { retryHint } from "../http-client.js";
 import { isLocal } from "../local-worker.js";
-import { retryHint } from "../session.js";
 
 const PAGE_SIZE = 100; // Stripe's maximum.
 const MAX_PAGES = 10;

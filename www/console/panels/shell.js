@@ -3,6 +3,7 @@
 import { button, element, tag } from "../elements.js";
 import { complete } from "../shell/complete.js";
 import { parse } from "../shell/grammar.js";
+import { CONSOLE } from "../shell/program.js";
 import { run } from "../shell/run.js";
 import { createScreen } from "../shell/screen.js";
 
@@ -98,7 +99,7 @@ export default {
       running = new AbortController();
       setBusy(true);
       try {
-        await run(parse(line), { session, screen, history, confirm, signal: running.signal });
+        await run(parse(line), { session, program: CONSOLE, screen, history, confirm, signal: running.signal });
       } catch (error) {
         console.error(error);
         screen.print(`Internal error of the shell: ${error.message}`, "danger");

@@ -243,6 +243,7 @@ export const RESOURCES = new Map(
 export const REQUEST_COMMANDS = operationsByName([
   ["check", "GET", "/v1/check", "customer feature+ at_least fresh!", "check whether a customer may use a feature"],
   ["activity", "GET", "/v1/activity", `customer ${PAGINATION}`, "list recent events and source reads"],
+  ["sync", "POST", "/v1/customers/{id}/sync", "feature wait", "read the entitlements of a customer at the source now"],
   ["health", "GET", "/healthz", "", "show the health of the Worker"],
 ]);
 
@@ -255,16 +256,6 @@ export const HTTP_COMMANDS = new Map([
   ["get", { method: "GET", flags: parseFlags(PAGINATION), description: "send a GET request to a path" }],
   ["post", { method: "POST", flags: [], description: "send a POST request to a path, with -d" }],
   ["delete", { method: "DELETE", flags: [], description: "send a DELETE request to a path" }],
-]);
-
-/** The commands of the shell itself, with their description. */
-export const SHELL_COMMANDS = new Map([
-  ["trigger", "trigger an event"],
-  ["listen", "show events and outcomes as they arrive"],
-  ["help", "show the commands, or the usage of one"],
-  ["history", "show previous commands"],
-  ["clear", "clear the screen"],
-  ["version", "show the version"],
 ]);
 
 /** The events that `trigger` supports, with their description. */

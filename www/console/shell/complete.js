@@ -2,6 +2,7 @@
 
 import { ALIASES, GLOBAL_FLAGS, HTTP_COMMANDS, NAMESPACES, REQUEST_COMMANDS, RESOURCES, TRIGGER_EVENTS } from "./commands.js";
 import { commandNames } from "./grammar.js";
+import { CONSOLE } from "./program.js";
 import { tokenize } from "./tokenize.js";
 
 /**
@@ -35,8 +36,8 @@ export function complete(line) {
 function nextWords(words, prefix) {
   const [first, ...rest] = words;
   let name = Object.hasOwn(ALIASES, first ?? "") ? ALIASES[first] : first;
-  if (name === undefined) return commandNames();
-  if (name === "help") return rest.length ? nextWords(rest, prefix) : commandNames();
+  if (name === undefined) return commandNames(CONSOLE);
+  if (name === "help") return rest.length ? nextWords(rest, prefix) : commandNames(CONSOLE);
   if (Object.hasOwn(NAMESPACES, name)) {
     const resource = rest.shift();
     if (resource === undefined) return NAMESPACES[name];

@@ -13,9 +13,9 @@ export class CommandError extends Error {}
  *
  * @param {string[]} words
  * @param {Flag[]} commandFlags
- * @param {{ global?: boolean }} [options]
+ * @param {{ program: import("./program.js").Program, global?: boolean }} options
  */
-export function parseArguments(words, commandFlags, { global = false } = {}) {
+export function parseArguments(words, commandFlags, { program, global = false }) {
   const flags = global ? [...commandFlags, ...GLOBAL_FLAGS] : commandFlags;
   /** @type {string[]} */
   const args = [];
@@ -40,7 +40,7 @@ export function parseArguments(words, commandFlags, { global = false } = {}) {
       args.push(word);
       continue;
     }
-    const { flag, typed, value } = parseFlag(word, flags);
+    const { flag, typed, value } = parseFlag(word, flags, program);
     if (flag.boolean) {
       if (value !== undefined && value !== "true" && value !== "false")
         throw new CommandError(`invalid argument "${value}" for "--${flag.name}" flag: it is true or false`);
@@ -65,13 +65,14 @@ export function parseArguments(words, commandFlags, { global = false } = {}) {
  *
  * @param {string} word
  * @param {Flag[]} flags
+ * @param {import("./program.js").Program} program
  * @returns {{ flag: Flag, typed: string, value: string | undefined }}
  */
-function parseFlag(word, flags) {
+function parseFlag(word, flags, program) {
   if (word.startsWith("--")) {
     const equals = word.indexOf("=");
     const name = word.slice(2, equals < 0 ? word.length : equals);
-    return { flag: findLongFlag(name, flags), typed: `--${name}`, value: equals < 0 ? undefined : word.slice(equals + 1) };
+    return { flag: findLongFlag(name, flags, program), typed: `--${name}`, value: equals < 0 ? undefined : word.slice(equals + 1) };
   }
   const [, letter, value] = /^-(.)(?:=?([\s\S]+))?$/.exec(word) ?? ["", "", undefined];
   const flag = flags.find((each) => each.letter === letter);
@@ -84,11 +85,12 @@ function parseFlag(word, flags) {
  *
  * @param {string} name
  * @param {Flag[]} flags
+ * @param {import("./program.js").Program} program
  * @returns {Flag}
  */
-function findLongFlag(name, flags) {
-  if (name === "api-key") throw new CommandError("--api-key: the key at the top of the page is sent with every request");
-  if (name === "live") throw new CommandError("--live: the key at the top of the page determines the mode");
+function findLongFlag(name, flags, program) {
+  if (name === "api-key") throw new CommandError(`--api-key: ${program.keyHint}`);
+  if (name === "live") throw new CommandError(`--live: ${program.modeHint}`);
   const [first, ...parts] = name.replaceAll("]", "").split(/[.[]/);
   const root = first.replaceAll("-", "_");
   // The keys of metadata are the user's own, so that their hyphens are kept.

@@ -9,14 +9,17 @@
 // | error   | `message`                                                                                      |
 // | clear, history, version, nothing | none                                                                  |
 //
-// A line contains no key: the server key at the top of the page is sent with every request.
+// The console's shell and the command line of the npm package share this grammar; `Program` has what differs. A line contains no key:
+// the server key at the top of the page, or of the environment, is sent with every request.
 
-import { ALIASES, HTTP_COMMANDS, NAMESPACES, REQUEST_COMMANDS, RESOURCES, SHELL_COMMANDS, TRIGGER_EVENTS } from "./commands.js";
+import { ALIASES, HTTP_COMMANDS, NAMESPACES, REQUEST_COMMANDS, RESOURCES, TRIGGER_EVENTS } from "./commands.js";
 import { CommandError, parseArguments } from "./flags.js";
+import { CONSOLE } from "./program.js";
 import { unknownCommand, unknownEvent } from "./suggest.js";
 import { tokenize } from "./tokenize.js";
 
 /** @typedef {import("./commands.js").Flag} Flag */
+/** @typedef {import("./program.js").Program} Program */
 
 /**
  * @typedef {object} RequestCommand
@@ -75,28 +78,40 @@ export function parse(line) {
   if (words[0] === "$") words.shift();
   if (words[0] === "stripe" || words[0] === "entgate") words.shift();
   if (words.length === 0) return empty ? { kind: "nothing" } : { kind: "help", topic: [] };
+  return parseWords(words, CONSOLE);
+}
+
+/**
+ * Parses the words of a command, without the name of the program. Invalid words are a command of the kind "error".
+ *
+ * @param {string[]} words  At least one.
+ * @param {Program} program
+ * @returns {Command}
+ */
+export function parseWords(words, program) {
   try {
-    return parseCommand(words);
+    return parseCommand(words, program);
   } catch (error) {
     if (error instanceof CommandError) return { kind: "error", message: error.message };
     throw error;
   }
 }
 
-/** Lists every valid first word. */
-export const commandNames = () => [
+/** Lists every valid first word. @param {Program} program */
+export const commandNames = (program) => [
   ...RESOURCES.keys(),
   ...REQUEST_COMMANDS.keys(),
-  ...SHELL_COMMANDS.keys(),
+  ...program.commands.keys(),
   ...HTTP_COMMANDS.keys(),
   ...Object.keys(NAMESPACES),
 ];
 
 /**
  * @param {string[]} words
+ * @param {Program} program
  * @returns {Command}
  */
-function parseCommand(words) {
+function parseCommand(words, program) {
   const [first, ...rest] = words;
   if (first === "help") return { kind: "help", topic: withoutFlags(rest) };
   if (first === "--help" || first === "-h") return { kind: "help", topic: [] };
@@ -107,38 +122,40 @@ function parseCommand(words) {
     );
   }
   if (hasHelpFlag(rest)) return { kind: "help", topic: withoutFlags(words) };
-  if (first === "trigger") return parseTrigger(rest);
-  if (first === "listen") return parseListen(rest);
-  if (first === "clear" || first === "history" || first === "version") return { kind: first };
+  if (first === "trigger") return parseTrigger(rest, program);
+  if (first === "listen") return parseListen(rest, program);
+  if ((first === "clear" || first === "history" || first === "version") && program.commands.has(first)) return { kind: first };
   const httpCommand = HTTP_COMMANDS.get(first);
-  if (httpCommand) return parseHttpCommand(first, httpCommand, rest);
+  if (httpCommand) return parseHttpCommand(first, httpCommand, rest, program);
   const requestCommand = REQUEST_COMMANDS.get(first);
-  if (requestCommand) return parseRequest(first, requestCommand, rest);
+  if (requestCommand) return parseRequest(first, requestCommand, rest, program);
 
-  const [resource, name, ...args] = resolveResource(words);
+  const [resource, name, ...args] = resolveResource(words, program);
   if (name === undefined) return { kind: "help", topic: [resource] };
   if (name.startsWith("-")) throw new CommandError(`unknown flag: ${name.split("=")[0]}`);
   const operations = RESOURCES.get(resource)?.operations ?? new Map();
   const operation = operations.get(name.replaceAll("-", "_"));
-  if (!operation) throw new CommandError(unknownCommand(name, `stripe ${resource}`, operations.keys()));
-  return parseRequest(`${resource} ${name}`, operation, args);
+  if (!operation) throw new CommandError(unknownCommand(name, `${program.name} ${resource}`, operations.keys()));
+  return parseRequest(`${resource} ${name}`, operation, args, program);
 }
 
 /**
  * Resolves namespaces and aliases. Returns the resource and the remaining words.
  *
  * @param {string[]} words
+ * @param {Program} program
  * @returns {string[]}
  */
-function resolveResource(words) {
+function resolveResource(words, program) {
   const [first, second, ...rest] = words.map((word, at) => (at < 2 ? word.replaceAll("-", "_") : word));
   const resources = Object.hasOwn(NAMESPACES, first) ? NAMESPACES[first] : undefined;
   if (resources?.includes(second)) return [second, ...rest];
-  if (resources && second === undefined) throw new CommandError(`"stripe ${first}" requires a resource: ${resources.join(" or ")}`);
-  if (resources) throw new CommandError(unknownCommand(second, `stripe ${first}`, resources));
+  if (resources && second === undefined)
+    throw new CommandError(`"${program.name} ${first}" requires a resource: ${resources.join(" or ")}`);
+  if (resources) throw new CommandError(unknownCommand(second, `${program.name} ${first}`, resources));
   const name = Object.hasOwn(ALIASES, first) ? ALIASES[first] : first;
   if (RESOURCES.has(name)) return [name, ...words.slice(1)];
-  throw new CommandError(unknownCommand(words[0], "stripe", commandNames()));
+  throw new CommandError(unknownCommand(words[0], program.name, commandNames(program)));
 }
 
 /** @param {string[]} words */
@@ -158,12 +175,13 @@ function hasHelpFlag(words) {
  * @param {string} name
  * @param {import("./commands.js").Operation} operation
  * @param {string[]} words
+ * @param {Program} program
  * @returns {RequestCommand}
  */
-function parseRequest(name, { method, path, flags, fixed }, words) {
-  const { args, params, values } = parseArguments(words, flags, { global: true });
+function parseRequest(name, { method, path, flags, fixed }, words, program) {
+  const { args, params, values } = parseArguments(words, flags, { program, global: true });
   const placeholders = path.match(/\{\w+\}/g) ?? [];
-  requireArguments(name, placeholders.length, args);
+  requireArguments(name, placeholders.length, args, program);
   const segments = args.map(pathSegment);
   const filledPath = placeholders.reduce((filled, placeholder, at) => filled.replace(placeholder, () => segments[at]), path);
   return toRequest(method, filledPath, [...Object.entries(fixed), ...params], values);
@@ -173,11 +191,12 @@ function parseRequest(name, { method, path, flags, fixed }, words) {
  * @param {string} name
  * @param {{ method: string, flags: Flag[] }} command
  * @param {string[]} words
+ * @param {Program} program
  * @returns {RequestCommand}
  */
-function parseHttpCommand(name, { method, flags }, words) {
-  const { args, params, values } = parseArguments(words, flags, { global: true });
-  requireArguments(name, 1, args);
+function parseHttpCommand(name, { method, flags }, words, program) {
+  const { args, params, values } = parseArguments(words, flags, { program, global: true });
+  requireArguments(name, 1, args, program);
   const path = args[0].startsWith("/") ? args[0] : `/v1/${args[0]}`;
   // A path with two leading slashes is another host's address, and the request contains the key.
   if (!/^\/(?![/\\])[!-~]*$/.test(path) || /[#\\]/.test(path)) throw new CommandError(`invalid path: "${args[0]}"`);
@@ -188,12 +207,13 @@ function parseHttpCommand(name, { method, flags }, words) {
  * @param {string} name
  * @param {number} count
  * @param {string[]} args
+ * @param {Program} program
  */
-function requireArguments(name, count, args) {
+function requireArguments(name, count, args, program) {
   if (args.length === count) return;
   const plural = count === 1 ? "" : "s";
   throw new CommandError(
-    `\`stripe ${name}\` requires exactly ${count} positional argument${plural}, not ${args.length}. See \`stripe ${name} --help\` for supported flags and usage`,
+    `\`${program.name} ${name}\` requires exactly ${count} positional argument${plural}, not ${args.length}. See \`${program.name} ${name} --help\` for supported flags and usage`,
   );
 }
 
@@ -228,14 +248,15 @@ function pathSegment(id) {
 
 /**
  * @param {string[]} words
+ * @param {Program} program
  * @returns {Command}
  */
-function parseTrigger(words) {
-  const { args, params } = parseArguments(words, TRIGGER_FLAGS);
+function parseTrigger(words, program) {
+  const { args, params } = parseArguments(words, TRIGGER_FLAGS, { program });
   if (args.length === 0) return { kind: "help", topic: ["trigger"] };
-  requireArguments("trigger", 1, args);
+  requireArguments("trigger", 1, args, program);
   const [event] = args;
-  if (!TRIGGER_EVENTS.has(event)) throw new CommandError(unknownEvent(event, TRIGGER_EVENTS.keys()));
+  if (!TRIGGER_EVENTS.has(event)) throw new CommandError(unknownEvent(event, program.name, TRIGGER_EVENTS.keys()));
   const lookupKeys = (/** @type {string} */ name) =>
     params
       .filter(([param]) => param.startsWith(`${name}[`))
@@ -250,11 +271,12 @@ function parseTrigger(words) {
 
 /**
  * @param {string[]} words
+ * @param {Program} program
  * @returns {Command}
  */
-function parseListen(words) {
-  const { args, params } = parseArguments(words, LISTEN_FLAGS);
-  requireArguments("listen", 0, args);
+function parseListen(words, program) {
+  const { args, params } = parseArguments(words, LISTEN_FLAGS, { program });
+  requireArguments("listen", 0, args, program);
   const { customer, events = "*" } = Object.fromEntries(params);
   return {
     kind: "listen",

@@ -1,53 +1,47 @@
 // Renders the help texts. Pure functions.
 
-import {
-  ALIASES,
-  GLOBAL_FLAGS,
-  HTTP_COMMANDS,
-  NAMESPACES,
-  REQUEST_COMMANDS,
-  RESOURCES,
-  SHELL_COMMANDS,
-  TRIGGER_EVENTS,
-} from "./commands.js";
-import { parse } from "./grammar.js";
+import { ALIASES, GLOBAL_FLAGS, HTTP_COMMANDS, NAMESPACES, REQUEST_COMMANDS, RESOURCES, TRIGGER_EVENTS } from "./commands.js";
+import { parseWords } from "./grammar.js";
+
+/** @typedef {import("./program.js").Program} Program */
 
 /**
  * Renders the help on everything, on a resource or on one command.
  *
  * @param {string[]} topic
+ * @param {Program} program
  * @returns {string}
  */
-export function help(topic) {
-  const words = topic.map((word) => word.replaceAll("-", "_")).filter((word) => word !== "stripe" && !Object.hasOwn(NAMESPACES, word));
+export function help(topic, program) {
+  const words = topic.map((word) => word.replaceAll("-", "_")).filter((word) => word !== program.name && !Object.hasOwn(NAMESPACES, word));
   const second = words[1];
   const first = Object.hasOwn(ALIASES, words[0] ?? "") ? ALIASES[words[0]] : words[0];
-  if (first === undefined) return overview();
-  if (first === "trigger") return triggerHelp();
-  if (first === "listen") return listenHelp();
+  if (first === undefined) return overview(program);
+  if (first === "trigger") return triggerHelp(program);
+  if (first === "listen") return listenHelp(program);
   const httpCommand = HTTP_COMMANDS.get(first);
-  if (httpCommand) return usage(`${first} <path>`, httpCommand);
+  if (httpCommand) return usage(`${first} <path>`, httpCommand, program);
   const requestCommand = REQUEST_COMMANDS.get(first);
-  if (requestCommand) return usage(first, requestCommand);
-  const shellCommand = SHELL_COMMANDS.get(first);
-  if (shellCommand) return shellCommand;
+  if (requestCommand) return usage([first, ...placeholders(requestCommand.path)].join(" "), requestCommand, program);
+  const ownCommand = program.commands.get(first);
+  if (ownCommand) return ownCommand;
   const resource = RESOURCES.get(first);
   const operation = resource?.operations.get(second);
-  if (operation) return usage([first, second, ...placeholders(operation.path)].join(" "), operation);
+  if (operation) return usage([first, second, ...placeholders(operation.path)].join(" "), operation, program);
   if (!resource || second !== undefined) {
-    const command = parse(topic.join(" "));
-    return command.kind === "error" ? command.message : overview();
+    const command = parseWords(topic, program);
+    return command.kind === "error" ? command.message : overview(program);
   }
   return [
     `${first}: ${resource.description}`,
     "",
     "Usage:",
-    `  stripe ${first} <operation> [flags]`,
+    `  ${program.name} ${first} <operation> [flags]`,
     "",
     "Operations:",
     columns(descriptions(resource.operations)),
     "",
-    `See "stripe ${first} <operation> --help" for its flags.`,
+    `See "${program.name} ${first} <operation> --help" for its flags.`,
   ].join("\n");
 }
 
@@ -67,10 +61,11 @@ const descriptions = (commands) => [...commands].map(([name, { description }]) =
 /** @param {string} path */
 const placeholders = (path) => (path.match(/\{\w+\}/g) ?? []).map((placeholder) => `<${placeholder.slice(1, -1)}>`);
 
-function overview() {
+/** @param {Program} program */
+function overview(program) {
   return [
     "Usage:",
-    "  stripe <command> [flags]",
+    `  ${program.name} <command> [flags]`,
     "",
     "Resources:",
     columns(descriptions(RESOURCES)),
@@ -78,10 +73,10 @@ function overview() {
     "Requests:",
     columns([...descriptions(REQUEST_COMMANDS), ...descriptions(HTTP_COMMANDS)]),
     "",
-    "Shell:",
-    columns([...SHELL_COMMANDS]),
+    "Commands:",
+    columns([...program.commands]),
     "",
-    "The word “stripe” is optional. Tab completes a word, the arrow keys browse the history, Ctrl-C stops a command.",
+    program.usageNote,
     'See "help <command>" for the usage of a command.',
   ].join("\n");
 }
@@ -89,8 +84,9 @@ function overview() {
 /**
  * @param {string} line
  * @param {{ method: string, path?: string, description: string, flags: import("./commands.js").Flag[] }} command
+ * @param {Program} program
  */
-function usage(line, { method, path, description, flags }) {
+function usage(line, { method, path, description, flags }, program) {
   const parameters = flags.map(({ name, repeatable, letter }) => [
     `${letter ? `-${letter}, ` : "    "}--${name}`,
     repeatable ? "repeatable" : "",
@@ -99,7 +95,7 @@ function usage(line, { method, path, description, flags }) {
     `${description[0].toUpperCase()}${description.slice(1)}.`,
     ...(path ? [`${method} ${path}`, ""] : []),
     "Usage:",
-    `  stripe ${line} [flags]`,
+    `  ${program.name} ${line} [flags]`,
     "",
     ...(parameters.length ? ["Parameters:", columns(parameters), ""] : []),
     "Flags:",
@@ -107,12 +103,13 @@ function usage(line, { method, path, description, flags }) {
   ].join("\n");
 }
 
-function triggerHelp() {
+/** @param {Program} program */
+function triggerHelp(program) {
   return [
     "Trigger an event: change the catalog, which signs the event and sends it to every endpoint.",
     "",
     "Usage:",
-    "  stripe trigger <event> [flags]",
+    `  ${program.name} trigger <event> [flags]`,
     "",
     "Supported events:",
     columns([...TRIGGER_EVENTS]),
@@ -126,12 +123,13 @@ function triggerHelp() {
   ].join("\n");
 }
 
-function listenHelp() {
+/** @param {Program} program */
+function listenHelp(program) {
   return [
     "Show events and outcomes as they arrive. Ctrl-C stops it.",
     "",
     "Usage:",
-    "  stripe listen [flags]",
+    `  ${program.name} listen [flags]`,
     "",
     "Flags:",
     columns([

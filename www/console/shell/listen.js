@@ -55,7 +55,7 @@ export async function listen({ customer, events }, { session, screen, signal }) 
  * Follows a list, newest first: `start` skips the existing items, `next` passes each new one to `onItem`, oldest first. Both return the
  * problem of a failed request.
  *
- * @param {import("../session.js").Session} session
+ * @param {import("./run.js").Shell["session"]} session
  * @param {string} path
  * @param {object} params
  * @param {(item: any) => void} onItem

@@ -7,7 +7,8 @@ import { trigger } from "./trigger.js";
 
 /**
  * @typedef {object} Shell
- * @property {import("../session.js").Session} session
+ * @property {Pick<import("../session.js").Session, "key" | "mode" | "source" | "health" | "request">} session
+ * @property {import("./program.js").Program} program
  * @property {import("./screen.js").Screen} screen
  * @property {string[]} history
  * @property {(question: string) => Promise<boolean>} confirm
@@ -19,14 +20,14 @@ import { trigger } from "./trigger.js";
  * @param {Shell} shell
  */
 export async function run(command, shell) {
-  const { session, screen } = shell;
+  const { session, program, screen } = shell;
   switch (command.kind) {
     case "nothing":
       return;
     case "error":
       return screen.print(command.message, "danger");
     case "help":
-      return screen.print(help(command.topic));
+      return screen.print(help(command.topic, program));
     case "clear":
       return screen.clear();
     case "history":
@@ -35,8 +36,7 @@ export async function run(command, shell) {
       return screen.print(`entgate ${session.health?.body.version ?? "(unknown version)"}`);
   }
   const isPublic = command.kind === "request" && command.path === "/healthz";
-  if (!session.key && !isPublic)
-    return screen.print("No API key. Enter a server key at the top of the page; it is sent with every request.", "danger");
+  if (!session.key && !isPublic) return screen.print(program.missingKey, "danger");
   if (command.kind === "request") return runRequest(command, shell);
   if (command.kind === "trigger") return trigger(command, shell);
   return listen(command, shell);

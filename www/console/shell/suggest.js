@@ -14,10 +14,11 @@ export function unknownCommand(word, context, names) {
 
 /**
  * @param {string} event
+ * @param {string} program  The name of the program.
  * @param {Iterable<string>} names
  */
-export function unknownEvent(event, names) {
-  return `The event "${event}" cannot be triggered.${suggest(event, names)}\nSee "stripe trigger --help" for a list of supported events.`;
+export function unknownEvent(event, program, names) {
+  return `The event "${event}" cannot be triggered.${suggest(event, names)}\nSee "${program} trigger --help" for a list of supported events.`;
 }
 
 /**
@@ -36,7 +37,7 @@ function suggest(word, names) {
  * @param {Iterable<string>} names
  * @returns {string | undefined}
  */
-function nearest(word, names) {
+export function nearest(word, names) {
   return [...names]
     .map((name) => ({ name, distance: name.startsWith(word) ? 1 : editDistance(word.toLowerCase(), name) }))
     .filter(({ name, distance }) => distance <= Math.min(MAX_DISTANCE, name.length / 2))

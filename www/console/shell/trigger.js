@@ -2,7 +2,7 @@
 
 import { quoted } from "../curl.js";
 import { withQuery } from "../form.js";
-import { bodyOf, RequestError } from "../session.js";
+import { bodyOf, RequestError } from "../http-client.js";
 
 const SUMMARY_EVENT = "entitlements.active_entitlement_summary.updated";
 const METADATA = { trigger: "shell" }; // Marks the objects that the shell created.
@@ -18,13 +18,11 @@ const METADATA = { trigger: "shell" }; // Marks the objects that the shell creat
  * @param {import("./grammar.js").TriggerCommand} command
  * @param {import("./run.js").Shell} shell
  */
-export async function trigger({ event, customer, add, remove }, { session, screen, signal }) {
+export async function trigger({ event, customer, add, remove }, { session, program, screen, signal }) {
   if (session.source !== "catalog") {
     const eventArguments = [customer ?? "cus_ada", ...(add.length ? add : ["sms"])].map(quoted).join(" ");
-    return screen.print(
-      `The source is Stripe, and its webhook secret must not be in a browser. Trigger the event with Stripe's CLI:\n  stripe trigger ${quoted(event)}\nIf this Worker runs on your machine, send it with:\n  node scripts/send-event.mjs ${eventArguments}`,
-      "warning",
-    );
+    const message = program.stripeTriggerNote.replace("{event}", () => quoted(event)).replace("{arguments}", () => eventArguments);
+    return screen.print(message, "warning");
   }
   if (session.mode === "live") {
     return screen.print("Events can be triggered in test mode only, because a trigger creates objects.", "danger");

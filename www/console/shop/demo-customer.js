@@ -7,7 +7,7 @@
 import { createGate } from "/entgate.js";
 import { createEmitter } from "../emitter.js";
 import { withQuery } from "../form.js";
-import { bodyOf } from "../session.js";
+import { bodyOf } from "../http-client.js";
 import { findProducts, listIncludedFeatures, seedProducts } from "./demo-products.js";
 import { planOf } from "./plan-actions.js";
 

@@ -3,7 +3,7 @@
 // They are created only on request. Existing objects of the catalog are not changed.
 
 import { withQuery } from "../form.js";
-import { bodyOf } from "../session.js";
+import { bodyOf } from "../http-client.js";
 
 /** The gated features of the demo shop. */
 export const FEATURES = [
