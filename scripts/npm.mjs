@@ -1,9 +1,11 @@
-// The JavaScript part of scripts/npm.sh: bundles each entry of the npm package as ESM and CommonJS, with the wasm core inlined.
+// The JavaScript part of scripts/npm.sh: bundles each entry of the npm package as ESM and CommonJS, with the wasm core inlined, and the
+// command line with its libraries.
 //
-// Accepts www/npm/src and www/npm/dist/entgate.wasm, writes www/npm/dist. Also writes the types of the CommonJS entries, derived from
-// those of the ESM entries. Not here: the compilation of the core and of the types, which scripts/npm.sh does first.
+// Accepts www/npm/src, www/npm/cli and www/npm/dist/entgate.wasm, writes www/npm/dist. Also writes the types of the CommonJS entries,
+// derived from those of the ESM entries. Not here: the compilation of the core and of the types, which scripts/npm.sh does first.
 
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -77,6 +79,27 @@ await build({ ...gateOptions, entryPoints: entryPoints([...GATES, "index.workerd
 await build({ ...gateOptions, ...commonJs, entryPoints: entryPoints(GATES) });
 await build({ ...common, entryPoints: entryPoints(OTHERS), format: "esm" });
 await build({ ...common, ...commonJs, entryPoints: entryPoints(OTHERS) });
+
+// The command line is in a file of its own, which no entry imports. Its YAML parser is the variant without CommonJS.
+const { version } = JSON.parse(readFileSync(packagePath("package.json"), "utf8"));
+await build({
+  entryPoints: { cli: packagePath("cli/main.js") },
+  outdir: packagePath("dist"),
+  bundle: true,
+  minify: true,
+  format: "esm",
+  platform: "neutral",
+  target: "node22",
+  charset: "utf8",
+  external: ["node:*"],
+  define: { "process.env.ENTGATE_VERSION": JSON.stringify(version) },
+  banner: { js: "#!/usr/bin/env node\n// Contains yaml: see LICENSE-yaml." },
+  legalComments: "none",
+  logLevel: "warning",
+});
+chmodSync(packagePath("dist/cli.js"), 0o755);
+const yaml = createRequire(import.meta.url).resolve("yaml/package.json");
+writeFileSync(packagePath("dist/LICENSE-yaml"), readFileSync(join(yaml, "../LICENSE")));
 
 // A CommonJS entry needs `.d.cts` types that import other `.d.cts` types.
 for (const name of readdirSync(packagePath("dist"), { encoding: "utf8", recursive: true })) {

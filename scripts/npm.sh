@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the npm package into www/npm/dist: the Rust core as wasm, one entry for each way to load it, and the types. Exits early if
-# the package is newer than its sources. `npm pack` in www/npm creates the tarball.
+# Builds the npm package into www/npm/dist: the Rust core as wasm, one entry for each way to load it, the types, and the command line.
+# Exits early if the package is newer than its sources. `npm pack` in www/npm creates the tarball.
 #
 # Also writes www/console/entgate.js, the minified first entry. The console uses the package but has no bundler.
 set -euo pipefail
@@ -14,7 +14,8 @@ page=www/console/entgate.js
 
 stamp=$core/.built
 if [ -f "$dist/index.js" ] && [ -f "$page" ] && [ -f "$stamp" ] &&
-    [ -z "$(find src Cargo.toml Cargo.lock www/npm/src www/npm/tsconfig.json LICENSE-* scripts/npm.sh scripts/npm.mjs .tools/env -newer "$stamp" -print -quit)" ]; then
+    [ -z "$(find src Cargo.toml Cargo.lock www/npm/{src,cli,package.json,tsconfig.json} www/console/{shell,*client.js,form.js,curl.js,activity-feed.js} \
+        LICENSE-* scripts/npm.sh scripts/npm.mjs .tools/env -newer "$stamp" -print -quit)" ]; then
     exit
 fi
 
