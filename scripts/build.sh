@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the Worker into build/, and the npm package with scripts/npm.sh. Exits early if build/ is newer than its sources.
 #
-# ENTGATE_CATALOG=no omits the built-in catalog. The Worker is then smaller, and its source is Stripe.
+# ENTGATE_CATALOG=no omits the built-in catalog. The Worker is then smaller, and its source is Stripe. ENTGATE_BUILD_DIR is the folder to
+# write instead of build/.
 #
 # Wrangler runs this script as its build command: `wrangler dev` on each change, `wrangler deploy` before it uploads.
 set -euo pipefail
@@ -16,9 +17,10 @@ no) optional_features='' ;;
 *) fail "ENTGATE_CATALOG is \`$ENTGATE_CATALOG\`; expected yes or no" ;;
 esac
 
+build=${ENTGATE_BUILD_DIR:-build}
 # Contains the optional features of the last build.
-stamp=build/.built
-if [ -f build/worker.wasm ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$optional_features" ] &&
+stamp=$build/.built
+if [ -f "$build/worker.wasm" ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$optional_features" ] &&
     [ -z "$(find src Cargo.toml Cargo.lock scripts/build.sh .tools/env -newer "$stamp" -print -quit)" ]; then
     exit
 fi
@@ -31,8 +33,8 @@ fi
 # Created before the build starts. A source that changes during the build is newer than the stamp, so the next run rebuilds.
 out=target/worker/build
 rm -rf "$out"
-mkdir -p build "$out"
-new_stamp=$(mktemp build/.started.XXXX)
+mkdir -p "$build" "$out"
+new_stamp=$(mktemp "$build/.started.XXXX")
 trap 'rm -f "$new_stamp"' EXIT
 echo "$optional_features" >"$new_stamp"
 
@@ -63,6 +65,6 @@ bundle_script src/worker/entry.js index.js
 bundle_script src/worker/worker.js worker.js
 
 # Wrangler uploads every file in build/: remove the files of earlier builds.
-rm -f build/*.js build/*.wasm
-cp "$out"/* build
+rm -f "$build"/*.js "$build"/*.wasm
+cp "$out"/* "$build"
 mv "$new_stamp" "$stamp"
