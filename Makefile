@@ -1,10 +1,10 @@
 # Targets for development. Each target installs the tools that it needs: `make dev` works after a clone. The scripts are in scripts/.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help dev build quick check test test-docs fuzz chaos bench deploy clean distclean
+.PHONY: help dev build packages self-host quick check test test-docs fuzz chaos bench deploy release-check clean distclean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 dev: ## run entgate at http://localhost:8787 (another port: make dev PORT=8800)
 	@scripts/dev.sh
@@ -12,6 +12,13 @@ dev: ## run entgate at http://localhost:8787 (another port: make dev PORT=8800)
 build: ## build the Worker into build/
 	@scripts/setup.sh build
 	@scripts/build.sh
+
+packages: ## build the npm packages into dist/
+	@scripts/setup.sh build
+	@scripts/packages.sh
+
+self-host: ## run the Worker on workerd, with its storage in self-host/ (settings: self-host.env)
+	@scripts/self-host.sh
 
 quick: ## check format and lints, and run the native tests
 	@scripts/setup.sh check
@@ -45,8 +52,12 @@ bench: ## measure the cost of a request, how it grows, and the cost of the core
 deploy: ## deploy the Worker to Cloudflare
 	@scripts/deploy.sh
 
+release-check: ## do everything that a release does, except to publish
+	@scripts/setup.sh check
+	@scripts/release-check.sh
+
 clean: ## remove build output
-	rm -rf target benches/core/target fuzz/target build www/npm/dist www/console/entgate.js .wrangler/tmp tests/package/run-*
+	rm -rf target benches/core/target fuzz/target build dist www/npm/dist www/console/entgate.js .wrangler/tmp tests/package/run-*
 
 distclean: clean ## also remove the installed tools and the stored data of `make dev`
 	rm -rf .tools node_modules tests/package/node_modules .wrangler webdriver.json
