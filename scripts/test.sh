@@ -7,7 +7,7 @@
 # | queue   | content                                                                            |
 # |---------|------------------------------------------------------------------------------------|
 # | Rust    | scripts/check.sh, the native tests, the browser core in Node and in Chromium       |
-# | Node    | the built Worker in workerd, the npm package in each environment, the console      |
+# | Node    | the built Worker in workerd, the npm packages in each environment, the console     |
 # | OpenAPI | thousands of generated requests, one after the other                               |
 set -euo pipefail
 # shellcheck source=scripts/env.sh
@@ -34,7 +34,7 @@ run() {
 start_all() {
     local driver=() openapi_test=tests/worker/openapi.test.mjs node_tests
     [ -z "${CHROMEDRIVER:-}" ] || driver=(--chromedriver "$CHROMEDRIVER")
-    mapfile -t node_tests < <(ls tests/{worker,package,console}/*.test.mjs | grep -v "^$openapi_test$")
+    mapfile -t node_tests < <(ls tests/{worker,package,packages,console}/*.test.mjs | grep -v "^$openapi_test$")
     (
         run check scripts/check.sh
         run native cargo test --no-fail-fast
@@ -96,6 +96,7 @@ report() {
 trap 'kill 0' INT TERM
 echo "test: running … (output: $logs/)"
 if [ "${1:-}" = docs ]; then
+    scripts/packages.sh
     run docs node --test --test-reporter=spec --test-concurrency=3 tests/docs/*.test.mjs &
     report docs 'documentation'
 else
@@ -106,7 +107,7 @@ else
     report browser-node 'browser core in Node'
     report browser-chrome 'browser core in Chromium'
     report openapi 'OpenAPI document'
-    report node 'Worker, npm package, console'
+    report node 'Worker, npm packages, console'
 fi
 
 printf '\n'
