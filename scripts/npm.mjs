@@ -35,9 +35,10 @@ function pack(bytes) {
 const inlineCore = {
   name: "inline",
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^entgate\.wasm$/ }, () => ({ path: packagePath("dist/entgate.wasm"), namespace: "packed" }));
+    // The bundle has the path in a comment, so it is not absolute.
+    onResolve({ filter: /^entgate\.wasm$/ }, () => ({ path: "dist/entgate.wasm", namespace: "packed" }));
     onLoad({ filter: /./, namespace: "packed" }, ({ path }) => ({
-      contents: `export default ${JSON.stringify(pack(readFileSync(path)))}`,
+      contents: `export default ${JSON.stringify(pack(readFileSync(packagePath(path))))}`,
     }));
   },
 };

@@ -48,6 +48,8 @@ for (const [build, folder] of [
   ["target/packages/without-catalog", "without-catalog"],
 ]) {
   for (const name of MODULES) cpSync(root(`${build}/${name}`), join(worker, folder, name));
+  // `wrangler types` names the main module by its path.
+  writeFileSync(join(worker, folder, "index.d.ts"), 'export * from "../index.js";\nexport { default } from "../index.js";\n');
 }
 cpSync(root("www/console"), join(worker, "console"), { recursive: true });
 writeJson(join(worker, "requirements.json"), requirements);

@@ -46,7 +46,8 @@ declare const entgate: {
 };
 export default entgate;
 
-declare class EntgateObject {
+declare class EntgateObject implements Rpc.DurableObjectBranded {
+  [Rpc.__DURABLE_OBJECT_BRAND]: never;
   constructor(state: DurableObjectState, env: Env);
   fetch(request: Request): Response | Promise<Response>;
 }

@@ -16,7 +16,7 @@ const CONTENTS = {
   entgate: /^dist\/[\w./-]+\.(?:js|cjs|d\.ts|d\.cts|wasm)$|^dist\/LICENSE-yaml$/,
   "@entgate/worker": new RegExp(
     [
-      String.raw`^(?:with|without)-catalog/(?:index\.js|worker\.js|fast_path\.wasm|worker\.wasm)$`,
+      String.raw`^(?:with|without)-catalog/(?:index\.js|index\.d\.ts|worker\.js|fast_path\.wasm|worker\.wasm)$`,
       String.raw`^console/(?:_headers|[\w./-]+\.(?:js|css|html|json|svg))$`,
       String.raw`^self-host/[\w-]+\.js$|^index\.d\.ts$|^requirements\.json$`,
     ].join("|"),

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { runToEnd } from "../packages/self-host.mjs";
@@ -59,11 +59,11 @@ describe("the packages", { timeout: 240_000 }, () => {
    * Runs a command that has to succeed, and returns its output.
    *
    * @param {string} cwd
-   * @param {string} name
+   * @param {string} name  Of the PATH, or an absolute path.
    * @param {string[]} args
    */
   async function run(cwd, name, ...args) {
-    const { status, output } = await runToEnd(join(folder, "bin", name), args, { ...env, INIT_CWD: cwd, PWD: cwd }, cwd);
+    const { status, output } = await runToEnd(resolve(folder, "bin", name), args, { ...env, INIT_CWD: cwd, PWD: cwd }, cwd);
     assert.equal(status, 0, `${name} ${args.join(" ")}\n${output}`);
     return output;
   }
@@ -179,7 +179,7 @@ describe("the packages", { timeout: 240_000 }, () => {
 
   test("`npx entgate-self-host` writes a configuration that workerd accepts", async () => {
     await run(project, "npx", "entgate-self-host", "--write-only", "--without-catalog");
-    await run(project, "node", join(project, "node_modules/.bin/workerd"), "compile", "entgate-workerd/config.capnp", "--config-only");
+    await run(project, join(project, "node_modules/.bin/workerd"), "compile", "--config-only", "entgate-workerd/config.capnp");
   });
 
   test("contain their license and their documentation, and nothing of this machine", async () => {

@@ -240,6 +240,9 @@ describe("with Stripe as the source", { timeout: 60_000 }, () => {
       refused.stderr,
       `The source of ${service.url.origin} is stripe, not its catalog. To change the products of another host, name it: --host https://api.stripe.com\n`,
     );
+    const triggered = await run(service, ["trigger", SUMMARY_EVENT], { cwd: folder });
+    assert.deepEqual([triggered.status, triggered.stdout], [1, ""]);
+    assert.match(triggered.stderr, /^The source is Stripe\. Trigger the event with Stripe's CLI:\n {2}stripe trigger entitlements/);
     const named = await run(service, ["apply", "gate.yaml", "-c", "--host", other.url.origin], { cwd: folder });
     assert.deepEqual([named.status, named.stderr], [0, ""]);
     assert.deepEqual(

@@ -19,7 +19,7 @@ export const printable = (text) => text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g
  * Creates the screen.
  *
  * @param {{ stdout: NodeJS.WritableStream & { isTTY?: boolean }, stderr: NodeJS.WritableStream, env: NodeJS.ProcessEnv }} process
- * @returns {Screen & { readonly hasFailed: boolean }}  `hasFailed` is whether an error was printed.
+ * @returns {Screen & { readonly hasFailed: boolean }}  `hasFailed` is whether an error or a warning was printed.
  */
 export function createScreen({ stdout, stderr, env }) {
   const inColors = Boolean(stdout.isTTY) && !env.NO_COLOR;
@@ -35,9 +35,9 @@ export function createScreen({ stdout, stderr, env }) {
     echo() {},
     clear() {},
     print(text, tone = "") {
-      if (tone === "danger") hasFailed = true;
-      const stream = tone === "danger" || tone === "warning" ? stderr : stdout;
-      stream.write(`${paint(text, tone)}\n`);
+      const isProblem = tone === "danger" || tone === "warning";
+      if (isProblem) hasFailed = true;
+      (isProblem ? stderr : stdout).write(`${paint(text, tone)}\n`);
     },
     printSpans(...spans) {
       stdout.write(`${spans.map(([text, tone = ""]) => paint(text, tone)).join("")}\n`);
