@@ -5,7 +5,9 @@
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const DIST = new URL("../../dist/", import.meta.url);
@@ -33,34 +35,8 @@ const MAY_HAVE_DEVELOPMENT_VALUES = /^files\/dev-vars\.js$|\.wasm$|^console\//;
 /** @type {string[]} */
 const problems = [];
 
-/**
- * @param {string} tarball
- * @param {string[]} args
- */
-const tar = (tarball, ...args) =>
-  execFileSync("tar", ["-xzf", fileURLToPath(new URL(tarball, DIST)), "-O", ...args], { encoding: "latin1", maxBuffer: 64e6 });
-
 const names = readdirSync(DIST).filter((name) => name.endsWith(".tgz"));
-for (const name of names) {
-  const content = JSON.parse(tar(name, "package/package.json"));
-  const files = execFileSync("tar", ["-tzf", fileURLToPath(new URL(name, DIST))], { encoding: "utf8" })
-    .trim()
-    .split("\n")
-    .map((path) => path.replace(/^package\//, ""));
-  const report = (/** @type {string} */ problem) => problems.push(`${name}: ${problem}`);
-  const expected = CONTENTS[content.name];
-  if (!expected) report(`the package ${content.name} is not known`);
-  for (const path of files) {
-    if (!COMMON.test(path) && !expected?.test(path)) report(`${path} should not be in it`);
-    const text = tar(name, `package/${path}`);
-    const forbidden = FORBIDDEN.find((each) => text.includes(each));
-    if (forbidden && !(MAY_HAVE_DEVELOPMENT_VALUES.test(path) && forbidden !== ROOT)) report(`${path} contains ${forbidden}`);
-  }
-  for (const path of ["README.md", "LICENSE-APACHE", "LICENSE-MIT", ...pathsIn(content)]) {
-    if (!files.includes(path)) report(`${path} is missing`);
-  }
-  if (content.private || content.scripts) report("a published package is not private, and has no scripts");
-}
+for (const name of names) checkTarball(name);
 if (names.length !== Object.keys(CONTENTS).length)
   problems.push(`dist has ${names.length} tarballs, expected ${Object.keys(CONTENTS).length}`);
 
@@ -78,6 +54,34 @@ const sums = readdirSync(DIST)
   );
 writeFileSync(new URL("SHA256SUMS", DIST), sums.join(""));
 console.log(`release: ${names.length} tarballs have the expected contents; dist/SHA256SUMS:\n${sums.join("").trimEnd()}`);
+
+/** @param {string} name */
+function checkTarball(name) {
+  const report = (/** @type {string} */ problem) => problems.push(`${name}: ${problem}`);
+  const folder = mkdtempSync(join(tmpdir(), "entgate-"));
+  try {
+    execFileSync("tar", ["-xzf", fileURLToPath(new URL(name, DIST)), "-C", folder]);
+    const files = readdirSync(join(folder, "package"), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(join(folder, "package"), join(entry.parentPath, entry.name)));
+    const read = (/** @type {string} */ path) => readFileSync(join(folder, "package", path), "latin1");
+    const content = JSON.parse(read("package.json"));
+    const expected = CONTENTS[content.name];
+    if (!expected) report(`the package ${content.name} is not known`);
+    for (const path of files) {
+      if (!COMMON.test(path) && !expected?.test(path)) report(`${path} should not be in it`);
+      const text = read(path);
+      const forbidden = FORBIDDEN.find((each) => text.includes(each));
+      if (forbidden && !(MAY_HAVE_DEVELOPMENT_VALUES.test(path) && forbidden !== ROOT)) report(`${path} contains ${forbidden}`);
+    }
+    for (const path of ["README.md", "LICENSE-APACHE", "LICENSE-MIT", ...pathsIn(content)]) {
+      if (!files.includes(path)) report(`${path} is missing`);
+    }
+    if (content.private || content.scripts) report("a published package is not private, and has no scripts");
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
 
 /**
  * The files that a package.json names.

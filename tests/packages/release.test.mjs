@@ -1,7 +1,7 @@
 // What goes into a release: the template of the Deploy button, the types of the Worker, the versions, the bill of materials, the workflows.
 
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -157,6 +157,75 @@ describe("the bill of materials", () => {
         else resolve(readFileSync(join(folder, "dist/entgate.cdx.json"), "utf8"));
       });
     });
+});
+
+describe("the contents of the tarballs", () => {
+  /** @type {string} */
+  let folder;
+  const SCRIPT = "scripts/release/tarballs.mjs";
+  const COMMON = { "README.md": "", "LICENSE-MIT": "", "LICENSE-APACHE": "" };
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), "entgate-"));
+    mkdirSync(join(folder, "scripts/release"), { recursive: true });
+    mkdirSync(join(folder, "dist"));
+    cpSync(root(SCRIPT), join(folder, SCRIPT));
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  /**
+   * Packs files as npm does.
+   *
+   * @param {string} name
+   * @param {Record<string, string>} files
+   * @param {object} [content]  Members of package.json.
+   */
+  function pack(name, files, content) {
+    const source = mkdtempSync(join(folder, "source-"));
+    const all = { ...files, "package.json": JSON.stringify({ name, ...content }) };
+    for (const [path, text] of Object.entries(all)) {
+      mkdirSync(dirname(join(source, "package", path)), { recursive: true });
+      writeFileSync(join(source, "package", path), text);
+    }
+    const tarball = join(folder, "dist", `${name.replace("@", "").replace("/", "-")}-1.0.0.tgz`);
+    execFileSync("tar", ["-czf", tarball, "-C", source, "package"]);
+  }
+
+  /** The problems that the script prints. */
+  const check = async () => (await node(join(folder, SCRIPT))).stderr.trim().split("\n");
+
+  test("are what each package.json names, and nothing else", async () => {
+    pack("entgate", { ...COMMON, "dist/index.js": "" }, { main: "./dist/index.js" });
+    pack("@entgate/worker", { ...COMMON, "with-catalog/index.js": "" }, { exports: { ".": { default: "./with-catalog/index.js" } } });
+    assert.deepEqual(await check(), ["dist has 2 tarballs, expected 3"]);
+    pack("create-entgate", { ...COMMON, "index.js": "" }, { bin: { "create-entgate": "index.js" } });
+    const { status, stdout } = await node(join(folder, SCRIPT));
+    assert.equal(status, 0);
+    assert.match(readFileSync(join(folder, "dist/SHA256SUMS"), "utf8"), /^[0-9a-f]{64} {2}create-entgate-1\.0\.0\.tgz\n/);
+    assert.match(stdout, /3 tarballs have the expected contents/);
+
+    const { "README.md": _, ...licenses } = COMMON;
+    pack(
+      "entgate",
+      { ...licenses, "dist/cli.js": folder, "dist/.dev.vars": "" },
+      { main: "./dist/index.js", scripts: { postinstall: "true" } },
+    );
+    assert.deepEqual((await check()).toSorted(), [
+      "entgate-1.0.0.tgz: README.md is missing",
+      "entgate-1.0.0.tgz: a published package is not private, and has no scripts",
+      "entgate-1.0.0.tgz: dist/.dev.vars should not be in it",
+      "entgate-1.0.0.tgz: dist/index.js is missing",
+    ]);
+    pack("entgate", { ...COMMON, "dist/index.js": `// ${folder}/` });
+    pack("create-entgate", {
+      ...COMMON,
+      "index.js": "token_test_entgate_not_for_production",
+      "files/dev-vars.js": "token_test_entgate_not_for_production",
+    });
+    assert.deepEqual((await check()).toSorted(), [
+      "create-entgate-1.0.0.tgz: index.js contains token_test_entgate_not_for_production",
+      `entgate-1.0.0.tgz: dist/index.js contains ${folder}/`,
+    ]);
+  });
 });
 
 describe("the workflows", () => {
