@@ -129,13 +129,13 @@ pub struct StripeClient<T> {
 }
 
 impl<T: Transport> StripeClient<T> {
-    /// Creates a client in which paused subscriptions keep their entitlements.
+    /// Creates a client in which subscriptions whose trial ended paused keep their entitlements.
     #[must_use]
     pub fn new(transport: T) -> Self {
         Self { transport, paused_rule: GrantRule::Keep }
     }
 
-    /// Sets what paused subscriptions grant.
+    /// Sets what subscriptions grant whose trial ended paused.
     #[must_use]
     pub fn with_paused_rule(self, paused_rule: GrantRule) -> Self {
         Self { paused_rule, ..self }

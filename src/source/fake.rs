@@ -1,4 +1,5 @@
-//! A transport for tests: an in-memory Stripe with entitlements, features and queued responses.
+//! A transport for tests: an in-memory Stripe with entitlements, subscriptions, features and queued
+//! responses.
 //!
 //! It paginates like Stripe and supports only the routes of this client. The tests against the built
 //! Worker have a more complete fake. Its clock advances only during sleeps.
@@ -23,6 +24,8 @@ pub struct FakeStripe {
     entitlements: RefCell<HashMap<String, Vec<ActiveEntitlement>>>,
     deleted: RefCell<Vec<String>>,
     features: RefCell<Vec<Value>>,
+    subscriptions: RefCell<HashMap<String, Vec<Value>>>,
+    product_features: RefCell<HashMap<String, Vec<Value>>>,
     queued_responses: RefCell<VecDeque<Result<StripeResponse, String>>>,
     requests: RefCell<Vec<String>>,
     sleeps: RefCell<Vec<u64>>,
@@ -46,6 +49,24 @@ impl FakeStripe {
     pub fn set_features(&self, keys: &[&str]) {
         let feature = |key: &&str| json!({ "id": format!("feat_{key}"), "lookup_key": key });
         self.features.replace(keys.iter().map(feature).collect());
+    }
+
+    /// Sets the subscriptions of a customer, as Stripe's objects.
+    pub fn set_subscriptions(&self, customer: &str, subscriptions: Vec<Value>) {
+        self.subscriptions.borrow_mut().insert(customer.to_owned(), subscriptions);
+    }
+
+    /// Sets the features of a product by their lookup keys. Their ids are those of the tests' entitlements.
+    pub fn set_product_features(&self, product: &str, keys: &[&str]) {
+        let feature = |key: &&str| {
+            json!({
+                "id": format!("prodft_{product}_{key}"),
+                "object": "product_feature",
+                "entitlement_feature": { "id": format!("feat_test_{key}"), "lookup_key": key },
+            })
+        };
+        let features = keys.iter().map(feature).collect();
+        self.product_features.borrow_mut().insert(product.to_owned(), features);
     }
 
     /// Queues the response to the next request.
@@ -99,9 +120,20 @@ impl FakeStripe {
         let cursor = param("starting_after");
         let limit = param("limit").and_then(|limit| limit.parse().ok()).unwrap_or(10);
         if path == "/v1/entitlements/features" {
-            return list_page(&self.features.borrow(), cursor, limit, |feature| {
-                feature.get("id").and_then(Value::as_str).unwrap_or_default()
-            });
+            return list_page(&self.features.borrow(), cursor, limit, json_id);
+        }
+        if path == "/v1/subscriptions" {
+            let subscriptions = self.subscriptions.borrow();
+            let list = subscriptions.get(&customer).map_or(&[][..], Vec::as_slice);
+            return list_page(list, cursor, limit, json_id);
+        }
+        let product =
+            path.strip_prefix("/v1/products/").and_then(|it| it.strip_suffix("/features"));
+        if let Some(product) = product.map(percent_decode) {
+            return match self.product_features.borrow().get(&product) {
+                Some(features) => list_page(features, cursor, limit, json_id),
+                None => not_found(404, "product", &product),
+            };
         }
         match entitlements.get(&customer) {
             Some(list) => list_page(list, cursor, limit, |entitlement| entitlement.id.as_str()),
@@ -156,6 +188,10 @@ fn list_page<T: Serialize>(
     let page: Vec<_> = list.iter().skip(start).take(limit).collect();
     let has_more = start.saturating_add(limit) < list.len();
     json_response(200, &json!({ "object": "list", "data": page, "has_more": has_more }))
+}
+
+fn json_id(object: &Value) -> &str {
+    object.get("id").and_then(Value::as_str).unwrap_or_default()
 }
 
 fn percent_decode(segment: &str) -> String {

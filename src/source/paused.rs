@@ -1,12 +1,16 @@
-//! Removes entitlements that only paused subscriptions grant, under
+//! Removes entitlements that only subscriptions grant whose trial ended paused, under
 //! [`GrantRule::Revoke`](crate::policy::GrantRule::Revoke).
 //!
-//! A trial that ends without a payment method leaves a subscription `paused`. Stripe keeps its
-//! entitlements and sends no event about them. A feature is removed if a product of a paused
-//! subscription has it and no product of a granting subscription has it. If Stripe's responses do not
-//! show which subscription grants a feature, it stays.
+//! | a `paused` subscription                       | at Stripe                                  | here            |
+//! |-----------------------------------------------|--------------------------------------------|-----------------|
+//! | `trial_end_without_payment_method`            | keeps its entitlements, without an event   | its features are removed |
+//! | without `status_details`, of an older version | the same                                   | the same        |
+//! | any other reason                              | ends its entitlements, and sends a summary | grants nothing  |
 //!
-//! Specification: <https://docs.stripe.com/api/subscriptions/object#subscription_object-status>,
+//! A feature is removed if a product of such a trial has it and no product of a granting subscription
+//! has it. If Stripe's responses do not show which subscription grants a feature, it stays.
+//!
+//! Specification: <https://docs.stripe.com/api/subscriptions/object#subscription_object-status_details>,
 //! <https://docs.stripe.com/api/product-feature/list>.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,7 +33,20 @@ json_type! {
     struct StripeSubscription {
         id: String,
         status: String,
+        status_details: Option<StripeStatusDetails>,
         items: StripePage<StripeSubscriptionItem>,
+    }
+
+    struct StripeStatusDetails {
+        paused: Option<StripePause>,
+    }
+
+    struct StripePause {
+        subscription: Option<StripePauseReason>,
+    }
+
+    struct StripePauseReason {
+        r#type: String,
     }
 
     struct StripeSubscriptionItem {
@@ -50,7 +67,20 @@ json_type! {
     }
 }
 
-/// Returns the list without the entitlements that only paused subscriptions grant.
+/// The reason of a pause that keeps the entitlements at Stripe.
+const TRIAL_ENDED: &str = "trial_end_without_payment_method";
+
+impl StripeSubscription {
+    /// Whether the end of its trial paused it. Before 2026-09-30.endive nothing else did, and no reason
+    /// was given.
+    fn is_trial_pause(&self) -> bool {
+        let details = self.status_details.as_ref();
+        let reason = details.and_then(|it| it.paused.as_ref()?.subscription.as_ref());
+        reason.is_none_or(|reason| reason.r#type == TRIAL_ENDED)
+    }
+}
+
+/// Returns the list without the entitlements that only trials grant that ended paused.
 pub(super) async fn exclude<T: Transport>(
     client: &StripeClient<T>,
     customer: &CustomerId,
@@ -67,11 +97,13 @@ pub(super) async fn exclude<T: Transport>(
     let mut products: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut paused = BTreeSet::new();
     let mut granting = BTreeSet::new();
-    for StripeSubscription { status, items, .. } in subscriptions {
+    for subscription in subscriptions {
+        let is_trial_pause = subscription.is_trial_pause();
+        let StripeSubscription { status, items, .. } = subscription;
         let ids = items.data.into_iter().map(|item| item.price.product);
         match status.as_str() {
-            "paused" => paused.extend(ids),
-            "canceled" | "incomplete" | "incomplete_expired" => {}
+            "paused" if is_trial_pause => paused.extend(ids),
+            "paused" | "canceled" | "incomplete" | "incomplete_expired" => {}
             // A truncated list of items may include any product, so any feature may be granted.
             _ if items.has_more => return Ok(list),
             _ => granting.extend(ids),

@@ -98,7 +98,8 @@ pub(crate) fn service_with_stripe_and(settings: &[(&str, &str)]) -> Service {
     let mut service = configured(&[&basic, settings].concat());
     let stripe = source::fake::FakeStripe::default();
     stripe.set_clock(NOW.into());
-    service.store.ledger.source = Some(Rc::new(StripeClient::new(stripe)));
+    let client = StripeClient::new(stripe).with_paused_rule(service.settings.paused);
+    service.store.ledger.source = Some(Rc::new(client));
     service
 }
 

@@ -2,7 +2,8 @@
 //
 // A test names a feature by its lookup key; the feature is created on first use. The ids derive from these
 // names, so a test can predict them. Billing is not simulated: a test sets the entitlements of each
-// customer directly. The HTTP API over this state is in fake-stripe-routes.mjs.
+// customer directly, or pauses and resumes a subscription with fake-stripe-pauses.mjs. The HTTP API over this state
+// is in fake-stripe-routes.mjs.
 
 import { entitlement } from "./support.mjs";
 
@@ -19,7 +20,13 @@ import { entitlement } from "./support.mjs";
  * @property {string} name
  */
 
-/** @typedef {{ id: string, status: string }} Subscription */
+/**
+ * @typedef {object} Subscription
+ * @property {string} id
+ * @property {string} status
+ * @property {{ paused: { subscription: { type: string | undefined } } }} [status_details]
+ * @property {{ data: { price: { product: string } }[] }} items
+ */
 
 /**
  * @typedef {object} Customer
@@ -70,7 +77,7 @@ export class FakeAccount {
    * Sets the subscriptions of a customer: a status, product ids, and any other field that the test needs.
    *
    * @param {string} customer
-   * @param {{ status: string, products: string[], id?: string }[]} subscriptions
+   * @param {{ status: string, products: string[], id?: string, status_details?: Subscription["status_details"] }[]} subscriptions
    */
   setSubscriptions(customer, subscriptions) {
     this.#findOrCreateCustomer(customer).subscriptions = subscriptions.map(({ products, ...fields }, number) => {

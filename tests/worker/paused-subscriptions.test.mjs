@@ -1,52 +1,109 @@
-// Paused subscriptions grant nothing if the operator sets `ENTGATE_PAUSED_SUBSCRIPTIONS=revoke`.
+// Paused subscriptions at Stripe: only the end of a trial depends on `ENTGATE_PAUSED_SUBSCRIPTIONS`.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { fakeStripe } from "./fake-stripe.mjs";
+import { ENDING_REASONS, pauseSubscription, resumeSubscription, TRIAL_ENDED } from "./fake-stripe-pauses.mjs";
 import { eventually, serve, summary, unixNow } from "./support.mjs";
 
-test("a trial that ends paused revokes the features that no other subscription grants", {
-  timeout: 60_000,
-}, async (t) => {
-  const stripe = await fakeStripe();
-  const service = await serve({ settings: { ...stripe.settings, ENTGATE_PAUSED_SUBSCRIPTIONS: "revoke" } });
-  t.after(async () => {
-    await service.stop();
-    await stripe.stop();
-  });
-  const syncedKeys = async () => (await service.sync("cus_ada")).json.entitlements.data.map(({ lookup_key }) => lookup_key);
-  const sendSubscriptionEvent = async (status, customer = "cus_ada") => {
-    const type = `customer.subscription.${status}`;
-    const event = {
-      id: `evt_${status}`,
-      object: "event",
-      type,
-      created: unixNow(),
-      livemode: false,
-      data: { object: { id: "sub_1", object: "subscription", customer } },
+const ORDERS = {
+  "as Stripe sends them": [0, 1, 2],
+  reversed: [2, 1, 0],
+  "the summary first": [2, 0, 1],
+  "the update first": [1, 0, 2],
+};
+
+/** The events in this order. A change without a summary has two. @param {object[]} events @param {number[]} order */
+const inOrder = (events, order) => order.filter((index) => index in events).map((index) => events[index]);
+
+for (const rule of ["keep", "revoke"]) {
+  describe(`with ENTGATE_PAUSED_SUBSCRIPTIONS=${rule}`, { timeout: 120_000 }, () => {
+    let stripe;
+    let service;
+    before(async () => {
+      stripe = await fakeStripe();
+      service = await serve({ settings: { ...stripe.settings, ENTGATE_PAUSED_SUBSCRIPTIONS: rule } });
+      stripe.setProductFeatures("prod_pro", ["sms", "sso"]);
+      stripe.setProductFeatures("prod_basic", ["sso"]);
+    });
+    after(async () => {
+      await service.stop();
+      await stripe.stop();
+    });
+
+    /** Sends events, and returns the outcomes of those about the subscription and of the summaries, each once. */
+    const sendAll = async (events) => {
+      const outcomes = { subscription: new Set(), summary: new Set() };
+      for (const event of events) {
+        const { status, json } = await service.send(event);
+        assert.equal(status, 200, JSON.stringify(json));
+        outcomes[event.type.startsWith("entitlements.") ? "summary" : "subscription"].add(json.outcome);
+      }
+      return [[...outcomes.subscription], [...outcomes.summary]];
     };
-    const { status: code, json } = await service.send(event);
-    assert.deepEqual([code, json.outcome], [200, "deferred"]);
-  };
-  const checkFresh = async (feature) => (await service.check("cus_ada", feature, { fresh: true })).json.entitled;
+    const assertAnswers = (customer, sms, why) =>
+      eventually(async () => {
+        for (const params of [{}, { fresh: true }]) {
+          const [first, second] = [await service.check(customer, "sms", params), await service.check(customer, "sso", params)];
+          assert.deepEqual([first.json.entitled, second.json.entitled], [sms, true], `${why} ${JSON.stringify(params)}`);
+        }
+      });
 
-  stripe.setProductFeatures("prod_pro", ["sms", "sso"]);
-  stripe.setProductFeatures("prod_basic", ["sso"]);
-  stripe.setEntitlements("cus_ada", ["sms", "sso"]);
-  const subscriptions = (status) => [
-    { status, products: ["prod_pro"] },
-    { status: "active", products: ["prod_basic"] },
-  ];
-  stripe.setSubscriptions("cus_ada", subscriptions("trialing"));
-  const { json } = await service.send(summary("cus_ada", ["sms", "sso"]));
-  assert.equal(json.outcome, "deferred");
-  assert.deepEqual(await syncedKeys(), ["sms", "sso"]);
+    for (const [reason, keeps] of [
+      ...ENDING_REASONS.map((reason) => [reason, false]),
+      ["a_reason_of_the_future", false],
+      [TRIAL_ENDED, rule === "keep"],
+      [undefined, rule === "keep"],
+    ]) {
+      const verb = keeps ? "keeps" : "ends";
+      test(`a pause with the reason ${reason} ${verb} what no other subscription grants, in every order of its events`, async () => {
+        const isTrial = reason === TRIAL_ENDED || reason === undefined;
+        for (const [why, order] of Object.entries(ORDERS)) {
+          const customer = `cus_${reason}_${order.join("")}`;
+          const created = unixNow() - 100;
+          stripe.setEntitlements(customer, ["sms", "sso"]);
+          stripe.setSubscriptions(customer, [
+            { status: "active", products: ["prod_pro"] },
+            { status: "active", products: ["prod_basic"] },
+          ]);
+          await service.send(summary(customer, ["sms", "sso"], { created }));
+          await assertAnswers(customer, true, "before");
 
-  stripe.setSubscriptions("cus_ada", subscriptions("paused"));
-  await sendSubscriptionEvent("paused");
-  await eventually(async () => assert.deepEqual([await checkFresh("sms"), await checkFresh("sso")], [false, true]));
+          const pausing = pauseSubscription(stripe, customer, reason, { created: created + 10 });
+          assert.equal(pausing.length, isTrial ? 2 : 3);
+          const outcomes = await sendAll(inOrder(pausing, order));
+          const summaryOutcomes = { keep: ["applied"], revoke: ["deferred"] }[rule];
+          assert.deepEqual(outcomes, [[rule === "keep" ? "ignored" : "deferred"], isTrial ? [] : summaryOutcomes], why);
+          await assertAnswers(customer, keeps, `paused, ${why}`);
 
-  stripe.setSubscriptions("cus_ada", subscriptions("active"));
-  await sendSubscriptionEvent("resumed");
-  await eventually(async () => assert.deepEqual([await checkFresh("sms"), await checkFresh("sso")], [true, true]));
-});
+          await sendAll(inOrder(resumeSubscription(stripe, customer, { created: created + 20 }), order));
+          await assertAnswers(customer, true, `resumed, ${why}`);
+        }
+      });
+    }
+
+    test("pause_collection changes nothing, whatever an event says about it", async () => {
+      const customer = "cus_collection";
+      stripe.setEntitlements(customer, ["sms", "sso"]);
+      const collection = { pause_collection: { behavior: "void", resumes_at: null } };
+      stripe.setSubscriptions(customer, [{ status: "active", products: ["prod_pro"], ...collection }]);
+      await service.send(summary(customer, ["sms", "sso"]));
+      const [, updated] = resumeSubscription(stripe, customer);
+      await sendAll([updated]);
+      await assertAnswers(customer, true, "collection is paused");
+    });
+
+    test("what an event says about a pause is not used: only a read decides", async () => {
+      const customer = "cus_claimed";
+      stripe.setEntitlements(customer, ["sms", "sso"]);
+      stripe.setSubscriptions(customer, [{ status: "active", products: ["prod_pro"] }]);
+      await service.send(summary(customer, ["sms", "sso"], { created: unixNow() - 10 }));
+      const [paused, updated] = pauseSubscription(stripe, customer, TRIAL_ENDED);
+      resumeSubscription(stripe, customer);
+      const reads = stripe.listCalls(customer).length;
+      await sendAll([paused, updated]);
+      if (rule === "revoke") await eventually(() => assert.ok(stripe.listCalls(customer).length > reads));
+      await assertAnswers(customer, true, "Stripe's list and its subscriptions grant it");
+    });
+  });
+}
