@@ -316,13 +316,20 @@ export const CATALOG_ROUTES = [
     "/v1/subscriptions/{id}/pause",
     "pauseSubscription",
     "Pauses a subscription. It grants nothing until it is resumed.",
-    { type: oneOfStrings("subscription"), ...ignored("bill_for", "invoicing_behavior") },
+    {
+      type: oneOfStrings("subscription"),
+      bill_for: strictObject({
+        outstanding_usage_through: strictObject({ type: required(oneOfStrings("none", "now")) }),
+        unused_time_from: strictObject({ type: required(oneOfStrings("item_current_period_start", "none", "now")) }),
+      }),
+      invoicing_behavior: oneOfStrings("invoice", "pending_invoice_item"),
+    },
     ref("Subscription"),
   ),
   post(
     "/v1/subscriptions/{id}/resume",
     "resumeSubscription",
-    "Resumes a paused subscription.",
+    "Resumes a paused subscription, at once or when its payment succeeds.",
     {
       billing_cycle_anchor: BILLING_CYCLE_ANCHOR,
       payment_behavior: oneOfStrings("resume_on_payment_attempt", "resume_on_payment_success"),

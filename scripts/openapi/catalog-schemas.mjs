@@ -26,6 +26,29 @@ const TIMESTAMP_OR_NULL = nullable(timestamp);
 /** A schema that accepts any value. */
 const ANY = {};
 
+/** Why a subscription is paused, and since when. Absent without a pause. */
+const STATUS_DETAILS = {
+  type: "object",
+  properties: {
+    paused: {
+      type: "object",
+      properties: {
+        subscription: {
+          type: "object",
+          properties: {
+            type: oneOfStrings("pause_requested", "first_payment_failure", "final_payment_failure", "trial_end_without_payment_method"),
+          },
+          required: ["type"],
+        },
+        transitioned_at: timestamp,
+        type: constant("subscription"),
+      },
+      required: ["subscription", "transitioned_at", "type"],
+    },
+  },
+  required: ["paused"],
+};
+
 /** The members of a plan, Stripe's older form of a price. */
 const PLAN_MEMBERS = {
   active: boolean,
@@ -119,30 +142,34 @@ export const CATALOG_SCHEMAS = {
     type: constant("card"),
     livemode: boolean,
   }),
-  Subscription: stripeObject("subscription", {
-    billing_cycle_anchor: timestamp,
-    cancel_at: TIMESTAMP_OR_NULL,
-    cancel_at_period_end: boolean,
-    canceled_at: TIMESTAMP_OR_NULL,
-    cancellation_details: { type: "object" },
-    collection_method: oneOfStrings("charge_automatically", "send_invoice"),
-    created: timestamp,
-    currency: nonEmpty(),
-    customer: expandable("Customer", "Deleted"),
-    default_payment_method: nullable(expandable("PaymentMethod")),
-    description: STRING_OR_NULL,
-    ended_at: TIMESTAMP_OR_NULL,
-    items: listObject(ref("SubscriptionItem")),
-    metadata: METADATA,
-    pause_collection: nullable({ type: "object", required: ["behavior", "resumes_at"] }),
-    start_date: timestamp,
-    status: oneOfStrings("active", "canceled", "incomplete", "incomplete_expired", "past_due", "paused", "trialing", "unpaid"),
-    test_clock: nullable(expandable("TestClock", "Deleted")),
-    trial_start: TIMESTAMP_OR_NULL,
-    trial_end: TIMESTAMP_OR_NULL,
-    trial_settings: { type: "object" },
-    livemode: boolean,
-  }),
+  Subscription: stripeObject(
+    "subscription",
+    {
+      billing_cycle_anchor: timestamp,
+      cancel_at: TIMESTAMP_OR_NULL,
+      cancel_at_period_end: boolean,
+      canceled_at: TIMESTAMP_OR_NULL,
+      cancellation_details: { type: "object" },
+      collection_method: oneOfStrings("charge_automatically", "send_invoice"),
+      created: timestamp,
+      currency: nonEmpty(),
+      customer: expandable("Customer", "Deleted"),
+      default_payment_method: nullable(expandable("PaymentMethod")),
+      description: STRING_OR_NULL,
+      ended_at: TIMESTAMP_OR_NULL,
+      items: listObject(ref("SubscriptionItem")),
+      metadata: METADATA,
+      pause_collection: nullable({ type: "object", required: ["behavior", "resumes_at"] }),
+      start_date: timestamp,
+      status: oneOfStrings("active", "canceled", "incomplete", "incomplete_expired", "past_due", "paused", "trialing", "unpaid"),
+      test_clock: nullable(expandable("TestClock", "Deleted")),
+      trial_start: TIMESTAMP_OR_NULL,
+      trial_end: TIMESTAMP_OR_NULL,
+      trial_settings: { type: "object" },
+      livemode: boolean,
+    },
+    { status_details: STATUS_DETAILS },
+  ),
   SubscriptionItem: stripeObject("subscription_item", {
     created: timestamp,
     current_period_start: timestamp,

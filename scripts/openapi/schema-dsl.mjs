@@ -219,15 +219,16 @@ export const entgateObject = (name, members, optional = {}) => {
 };
 
 /**
- * An object of Stripe's API. These members are required; it may have others.
+ * An object of Stripe's API. All of these members except the optional ones are required; it may have others.
  *
  * @param {string} name
  * @param {Members} members
+ * @param {Members} [optional]
  * @returns {Schema}
  */
-export const stripeObject = (name, members) => {
+export const stripeObject = (name, members, optional = {}) => {
   const names = ["id", "object", ...Object.keys(members)];
-  return { type: "object", properties: { id: nonEmpty(), object: constant(name), ...members }, required: names };
+  return { type: "object", properties: { id: nonEmpty(), object: constant(name), ...members, ...optional }, required: names };
 };
 
 /**

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{
     catalog::storage::Storage,
     id::{Livemode, Timestamp},
-    policy::StatusPolicy,
+    policy::{PauseOnPaymentFailure, StatusPolicy},
 };
 
 /// One transaction on the catalog of one mode: for one request, or for one batch of background
@@ -21,6 +21,8 @@ pub struct Tx<'a> {
     pub livemode: Livemode,
     /// What each status grants.
     pub policy: StatusPolicy,
+    /// Which failed payment pauses a subscription.
+    pub(super) pause_on_payment_failure: PauseOnPaymentFailure,
     /// The real time, for everything that has no test clock.
     pub now: Timestamp,
     /// Returns 64 unpredictable bits.
@@ -55,11 +57,18 @@ impl<'a> Tx<'a> {
             storage,
             livemode,
             policy,
+            pause_on_payment_failure: PauseOnPaymentFailure::default(),
             now,
             random,
             request: RequestInfo::default(),
             rendered_prices: RefCell::default(),
         }
+    }
+
+    /// The same transaction, in which a failed payment of a renewal pauses a subscription.
+    #[must_use]
+    pub fn with_pause_on_payment_failure(self, failure: PauseOnPaymentFailure) -> Self {
+        Self { pause_on_payment_failure: failure, ..self }
     }
 
     /// The same transaction, on behalf of a request.
@@ -71,6 +80,7 @@ impl<'a> Tx<'a> {
     /// The same transaction without a request, for changes that time causes.
     pub(super) fn without_request(&self) -> Self {
         Self::new(self.storage, self.livemode, self.policy, self.random, self.now)
+            .with_pause_on_payment_failure(self.pause_on_payment_failure)
     }
 }
 

@@ -8,7 +8,7 @@ use entgate::{
     id::Livemode,
     policy::{
         GrantRule::{Keep, Revoke},
-        StatusPolicy,
+        PauseOnPaymentFailure, StatusPolicy,
     },
 };
 
@@ -124,7 +124,7 @@ fn debug_output_of_settings_contains_no_secret() {
          webhook_secrets: [EndpointSecret { livemode: Live, secret: SigningSecret(…) }], \
          stripe_keys: [ApiKey { livemode: Live, .. }], stripe_base: \"https://api.stripe.com\", source: Stripe, \
          unknown_customers: Indeterminate, paused: Keep, policy: StatusPolicy { past_due: Keep, unpaid: Revoke, paused: Keep }, \
-         token_secrets: [TokenSecret { kid: \"50adab57ddde8974\", .. }], issuer: None, memory_ttl: 5000, \
+         pause_on_payment_failure: Never, token_secrets: [TokenSecret { kid: \"50adab57ddde8974\", .. }], issuer: None, memory_ttl: 5000, \
          signing_keys: [SigningKey { kid: \"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k\", .. }], \
          allowed_origins: None, unknown_settings: [] }"
     );
@@ -302,6 +302,36 @@ fn grant_rules_of_statuses_are_settings_of_the_catalog() {
         ("stripe", past_due, "no", invalid(past_due, format)),
     ] {
         assert_eq!(policy(source, name, value), expected, "{source}: {name}={value}");
+    }
+}
+
+#[test]
+fn a_failed_payment_can_pause_subscriptions_of_the_catalog_only() {
+    let name = "ENTGATE_PAUSE_ON_PAYMENT_FAILURE";
+    let failure = |source: &str, value: &str| {
+        let settings = Settings::parse(|lookup| match lookup {
+            "ENTGATE_SOURCE" => Some(source.to_owned()),
+            lookup => (lookup == name).then(|| value.to_owned()),
+        });
+        settings.map(|settings| settings.pause_on_payment_failure)
+    };
+    let invalid = |problem| Err(Error { name, problem });
+    let format = "is neither `first` nor `final`";
+    let catalog_only =
+        "is set, which works with ENTGATE_SOURCE=catalog only: Stripe decides it itself";
+    for (source, value, expected) in [
+        ("catalog", "", Ok(PauseOnPaymentFailure::Never)),
+        ("catalog", "first", Ok(PauseOnPaymentFailure::First)),
+        ("catalog", " final ", Ok(PauseOnPaymentFailure::Final)),
+        ("catalog", "First", invalid(format)),
+        ("catalog", "first,final", invalid(format)),
+        ("catalog", "never", invalid(format)),
+        ("stripe", "", Ok(PauseOnPaymentFailure::Never)),
+        ("stripe", "first", invalid(catalog_only)),
+        ("", "final", invalid(catalog_only)),
+        ("stripe", "no", invalid(format)),
+    ] {
+        assert_eq!(failure(source, value), expected, "{source}: {name}={value}");
     }
 }
 

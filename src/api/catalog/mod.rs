@@ -8,7 +8,7 @@
 //! | `expand` · `expandable` | the `expand` parameter · the properties that it accepts      |
 //! | `features` · `products` · `prices` | handlers of the product catalog                   |
 //! | `plans`               | handlers of plans, the older form of prices                    |
-//! | `customers` · `subscriptions` · `subscription_items` | handlers of customers and what they bought |
+//! | `customers` · `subscriptions` · `subscription_items` · `subscription_pauses` | handlers of customers and what they bought |
 //! | `payment_methods`     | handlers of payment methods                                    |
 //! | `search`              | handlers that search customers, subscriptions, products, prices |
 //! | `accounts`            | handlers of the account                                        |
@@ -43,6 +43,7 @@ mod product_params;
 mod products;
 mod search;
 mod subscription_items;
+mod subscription_pauses;
 mod subscriptions;
 mod test_clocks;
 mod webhook_endpoints;
@@ -153,8 +154,8 @@ pub(super) const ROUTES: &[Route<CatalogHandler>] = &[
     route(Method::GET, "/v1/subscriptions/{id}", subscriptions::retrieve),
     route(Method::POST, "/v1/subscriptions/{id}", subscriptions::update),
     route(Method::DELETE, "/v1/subscriptions/{id}", subscriptions::cancel),
-    route(Method::POST, "/v1/subscriptions/{id}/pause", subscriptions::pause),
-    route(Method::POST, "/v1/subscriptions/{id}/resume", subscriptions::resume),
+    route(Method::POST, "/v1/subscriptions/{id}/pause", subscription_pauses::pause),
+    route(Method::POST, "/v1/subscriptions/{id}/resume", subscription_pauses::resume),
     route(Method::GET, "/v1/subscription_items", subscription_items::list),
     route(Method::POST, "/v1/subscription_items", subscription_items::create),
     route(Method::GET, "/v1/subscription_items/{id}", subscription_items::retrieve),

@@ -21,15 +21,15 @@ use crate::{
         engine::payments::ReportedPayment,
         objects::{
             customer,
+            pause::PauseCollection,
             status::Status,
             subscription::{
-                self, CancellationDetails, Liveness, MissingPaymentMethod, PauseCollection,
-                Subscription,
+                self, CancellationDetails, Liveness, MissingPaymentMethod, Subscription,
             },
             subscription_json, test_clock,
         },
         operations::subscriptions::{
-            cancel::{self, ResumeBehavior},
+            cancel,
             create::{self, CancelAt, MAX_TRIAL_DAYS, NewSubscription, PaymentBehavior, Trial},
             update::{self, Patch, SubscriptionUpdate, When},
         },
@@ -234,31 +234,6 @@ pub(super) fn cancel(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     Ok(subscription_json::to_json(&context.tx, &subscription)?)
 }
 
-pub(super) fn pause(context: &mut RequestContext<'_>) -> Result<Value, Error> {
-    context.params.ignore(&["bill_for", "invoicing_behavior"]);
-    context.params.one_of("type", &[("subscription", ())])?;
-    context.reject_unknown()?;
-    let subscription = cancel::pause(&context.tx, context.id())?;
-    Ok(subscription_json::to_json(&context.tx, &subscription)?)
-}
-
-pub(super) fn resume(context: &mut RequestContext<'_>) -> Result<Value, Error> {
-    let params = &mut context.params;
-    params.ignore(&["proration_behavior", "proration_date"]);
-    let reset_cycle = parse_reset_cycle(params)?.unwrap_or(true);
-    let behavior = params.one_of(
-        "payment_behavior",
-        &[
-            ("resume_on_payment_attempt", ResumeBehavior::OnPaymentAttempt),
-            ("resume_on_payment_success", ResumeBehavior::OnPaymentSuccess),
-        ],
-    )?;
-    context.reject_unknown()?;
-    let behavior = behavior.unwrap_or_default();
-    let subscription = cancel::resume(&context.tx, context.id(), reset_cycle, behavior)?;
-    Ok(subscription_json::to_json(&context.tx, &subscription)?)
-}
-
 fn parse_trial(params: &mut Params) -> Result<Trial, Error> {
     let end = parse_when(params, "trial_end")?;
     let days = params.take_integer("trial_period_days", 0..=MAX_TRIAL_DAYS)?;
@@ -278,7 +253,7 @@ fn parse_trial(params: &mut Params) -> Result<Trial, Error> {
 
 /// Takes `billing_cycle_anchor`: `now` or `unchanged`, or a map with one of them as its `type`, as
 /// the SDKs send it since API version 2026-09-30.endive.
-fn parse_reset_cycle(params: &mut Params) -> Result<Option<bool>, Error> {
+pub(super) fn parse_reset_cycle(params: &mut Params) -> Result<Option<bool>, Error> {
     let anchors = [("now", true), ("unchanged", false)];
     let name = "billing_cycle_anchor";
     let is_map = |(param, value): &(String, ParamValue)| {

@@ -11,6 +11,7 @@
 //! | `ENTGATE_PAUSED_SUBSCRIPTIONS`   | `keep` or `revoke`                      | `keep`                        |
 //! | `ENTGATE_PAST_DUE_SUBSCRIPTIONS` | `keep` or `revoke`                      | `keep`                        |
 //! | `ENTGATE_UNPAID_SUBSCRIPTIONS`   | `keep` or `revoke`                      | `revoke`                      |
+//! | `ENTGATE_PAUSE_ON_PAYMENT_FAILURE` | `first` or `final`                    | a failed payment pauses nothing |
 //! | `ENTGATE_TOKEN_SECRETS`          | 32 characters or more, comma-separated  | no customer tokens            |
 //! | `ENTGATE_JWKS_URL`, `ENTGATE_JWT_…` | `https://…`, and the expected claims | no tokens of other issuers    |
 //! | `ENTGATE_MEMORY_TTL`             | seconds, 0 to 60                        | 5                             |
@@ -20,7 +21,7 @@
 //!
 //! The shell passes the Worker's bindings; this module reads no environment. The catalog
 //! needs no key. What a subscription status grants is configurable for the catalog; for Stripe, only
-//! the grants of paused subscriptions are.
+//! the grants of subscriptions that the end of a trial paused are.
 //!
 //! One invalid setting invalidates all of them: a partial configuration would look like a working one.
 
@@ -38,7 +39,7 @@ mod bindings;
 use self::value::parse_url;
 use crate::{
     id::Livemode,
-    policy::{GrantRule, StatusPolicy},
+    policy::{GrantRule, PauseOnPaymentFailure, StatusPolicy},
     token,
     webhook::signature::EndpointSecret,
 };
@@ -48,8 +49,8 @@ pub use self::{
     environment::{DEVELOPMENT, Environment},
     keys::{API_KEYS, ApiKey, KeyKind, STRIPE_API_KEY, WEBHOOK_SECRETS},
     names::{
-        MEMORY_TTL, NAMES, PAST_DUE_SUBSCRIPTIONS, PAUSED_SUBSCRIPTIONS, SOURCE, STRIPE_API_BASE,
-        UNKNOWN_CUSTOMERS, UNPAID_SUBSCRIPTIONS,
+        MEMORY_TTL, NAMES, PAST_DUE_SUBSCRIPTIONS, PAUSE_ON_PAYMENT_FAILURE, PAUSED_SUBSCRIPTIONS,
+        SOURCE, STRIPE_API_BASE, UNKNOWN_CUSTOMERS, UNPAID_SUBSCRIPTIONS,
     },
     origins::{ALLOWED_ORIGINS, AllowedOrigins},
     tokens::{
@@ -61,6 +62,10 @@ pub use self::{
 
 /// The default origin of Stripe's API.
 const DEFAULT_STRIPE_BASE: &str = "https://api.stripe.com";
+
+/// The problem of a setting about what Stripe decides itself.
+const CATALOG_ONLY: &str =
+    "is set, which works with ENTGATE_SOURCE=catalog only: Stripe decides it itself";
 
 /// The operator's settings.
 #[derive(Clone, Debug)]
@@ -79,10 +84,12 @@ pub struct Settings {
     pub source: Source,
     /// What applies to a customer without any data if the source cannot be read.
     pub unknown_customers: UnknownCustomers,
-    /// Whether a paused subscription at Stripe grants its features.
+    /// Whether a subscription at Stripe that the end of a trial paused grants its features.
     pub paused: GrantRule,
     /// What each subscription status of the catalog grants.
     pub policy: StatusPolicy,
+    /// Which failed payment of a renewal pauses a subscription of the catalog; none by default.
+    pub pause_on_payment_failure: PauseOnPaymentFailure,
     /// The secrets of customer tokens; the first one signs. Empty by default.
     pub token_secrets: Vec<token::TokenSecret>,
     /// Another issuer whose tokens are accepted; none by default.
@@ -179,6 +186,10 @@ impl Settings {
             unknown_customers: parse_unknown_customers(lookup(UNKNOWN_CUSTOMERS))?,
             paused,
             policy,
+            pause_on_payment_failure: parse_pause_on_payment_failure(
+                source,
+                lookup(PAUSE_ON_PAYMENT_FAILURE),
+            )?,
             token_secrets: tokens::parse_secrets(lookup(TOKEN_SECRETS), &environment)?,
             issuer: tokens::parse_issuer(&lookup)?,
             signing_keys: tokens::parse_signing_keys(lookup(SIGNING_KEY), &environment)?,
@@ -259,10 +270,28 @@ fn parse_grant_rule(name: &'static str, value: Option<String>) -> Result<Option<
     }
 }
 
+fn parse_pause_on_payment_failure(
+    source: Source,
+    value: Option<String>,
+) -> Result<PauseOnPaymentFailure, Error> {
+    let name = PAUSE_ON_PAYMENT_FAILURE;
+    let failure = match value.unwrap_or_default().trim() {
+        "" => PauseOnPaymentFailure::Never,
+        "first" => PauseOnPaymentFailure::First,
+        "final" => PauseOnPaymentFailure::Final,
+        _ => return Err(Error { name, problem: "is neither `first` nor `final`" }),
+    };
+    match (source, failure) {
+        (_, PauseOnPaymentFailure::Never) => Ok(failure),
+        (Source::Stripe, _) => Err(Error { name, problem: CATALOG_ONLY }),
+        #[cfg(feature = "catalog")]
+        (Source::Catalog, _) => Ok(failure),
+    }
+}
+
 /// Rejects a rule for statuses that Stripe evaluates itself.
 fn reject_outside_catalog(name: &'static str, rule: Option<GrantRule>) -> Result<(), Error> {
-    let problem = "is set, which works with ENTGATE_SOURCE=catalog only: Stripe decides it itself";
-    rule.map_or(Ok(()), |_| Err(Error { name, problem }))
+    rule.map_or(Ok(()), |_| Err(Error { name, problem: CATALOG_ONLY }))
 }
 
 fn stripe_paused_rule(

@@ -31,8 +31,11 @@ pub const PAST_DUE_SUBSCRIPTIONS: &str = "ENTGATE_PAST_DUE_SUBSCRIPTIONS";
 /// Whether an unpaid subscription of the catalog grants its features.
 pub const UNPAID_SUBSCRIPTIONS: &str = "ENTGATE_UNPAID_SUBSCRIPTIONS";
 
+/// Which failed payment of a renewal pauses a subscription of the catalog.
+pub const PAUSE_ON_PAYMENT_FAILURE: &str = "ENTGATE_PAUSE_ON_PAYMENT_FAILURE";
+
 /// Every setting. Any other name that begins with `ENTGATE_` or `STRIPE_` is reported as unknown.
-pub const NAMES: [&str; 19] = [
+pub const NAMES: [&str; 20] = [
     API_KEYS,
     WEBHOOK_SECRETS,
     SOURCE,
@@ -42,6 +45,7 @@ pub const NAMES: [&str; 19] = [
     PAUSED_SUBSCRIPTIONS,
     PAST_DUE_SUBSCRIPTIONS,
     UNPAID_SUBSCRIPTIONS,
+    PAUSE_ON_PAYMENT_FAILURE,
     TOKEN_SECRETS,
     JWKS_URL,
     JWT_ISSUER,

@@ -1,5 +1,5 @@
-//! Payments of subscriptions: charges, retries, the end of a trial, and payments that another system
-//! reports.
+//! Payments of subscriptions: charges, retries, the end of a trial or a pause, and payments that another
+//! system reports.
 //!
 //! No money moves. A charge succeeds or is declined by its payment method, see
 //! [`charge`](crate::catalog::objects::charge). `save` is the caller's task, except in
@@ -19,6 +19,7 @@ use crate::{
         tx::Tx,
     },
     id::Timestamp,
+    policy::PauseOnPaymentFailure,
 };
 
 /// A payment state that another system reports. Stripe has no such parameter, because it collects
@@ -57,18 +58,74 @@ pub(crate) fn retry_payment(
     after: &mut Subscription,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let payment_is_due =
-        matches!(after.status, Status::Incomplete | Status::PastDue | Status::Unpaid);
-    if !payment_is_due || try_charge(tx, after)? != ChargeResult::Succeeded {
+    if !is_payment_due(after, now) || try_charge(tx, after)? != ChargeResult::Succeeded {
         return Ok(());
     }
     mark_paid(tx, after, now)
 }
 
+/// Whether a payment would change the status.
+fn is_payment_due(subscription: &Subscription, now: Timestamp) -> bool {
+    match subscription.status {
+        Status::Incomplete | Status::PastDue | Status::Unpaid => true,
+        Status::Paused => subscription.pending_resume.is_some_and(|resume| resume.is_valid(now)),
+        Status::Active | Status::Trialing | Status::Canceled | Status::IncompleteExpired => false,
+    }
+}
+
 fn mark_paid(tx: &Tx<'_>, after: &mut Subscription, now: Timestamp) -> Result<(), Error> {
+    if let Some(resume) = after.pending_resume {
+        return end_pause(tx, after, resume.resets_cycle, ChargeResult::Succeeded, now);
+    }
     let is_first = after.status == Status::Incomplete;
     after.apply_charge(ChargeResult::Succeeded, now);
     if is_first { snapshot_features(tx, &mut after.items) } else { Ok(()) }
+}
+
+/// Ends a pause with the result of a charge: with a period that starts now, or with the period that
+/// contains now.
+pub(crate) fn end_pause(
+    tx: &Tx<'_>,
+    after: &mut Subscription,
+    resets_cycle: bool,
+    charge: ChargeResult,
+    now: Timestamp,
+) -> Result<(), Error> {
+    after.end_pause();
+    if resets_cycle {
+        after.reset_cycle(now);
+    } else {
+        after.advance_period(now);
+    }
+    after.apply_charge(charge, now);
+    snapshot_features(tx, &mut after.items)
+}
+
+/// Applies the charge of a renewal. If it is declined, the account's setting may pause the
+/// subscription.
+pub(crate) fn apply_renewal_charge(
+    tx: &Tx<'_>,
+    after: &mut Subscription,
+    charge: ChargeResult,
+    at: Timestamp,
+) {
+    let pauses = tx.pause_on_payment_failure == PauseOnPaymentFailure::First;
+    if pauses && charge == ChargeResult::Declined {
+        after.pause(PauseReason::FirstPaymentFailure, at);
+    } else {
+        after.apply_charge(charge, at);
+    }
+}
+
+/// Ends the retries of a failed payment: cancels the subscription, or pauses it if the account is set
+/// so. As at Stripe, a subscription that sends invoices cannot be paused, and is canceled.
+pub(crate) fn end_dunning(tx: &Tx<'_>, after: &mut Subscription, at: Timestamp) {
+    let pauses = tx.pause_on_payment_failure == PauseOnPaymentFailure::Final;
+    if pauses && !after.sends_invoices() {
+        after.pause(PauseReason::FinalPaymentFailure, at);
+    } else {
+        after.cancel(at, CancellationReason::PaymentFailed);
+    }
 }
 
 /// Applies a reported payment state.
@@ -79,9 +136,7 @@ pub(crate) fn apply_reported_payment(
     now: Timestamp,
 ) -> Result<(), Error> {
     match (after.status, reported) {
-        (Status::Incomplete | Status::PastDue | Status::Unpaid, ReportedPayment::Paid) => {
-            mark_paid(tx, after, now)
-        }
+        (_, ReportedPayment::Paid) if is_payment_due(after, now) => mark_paid(tx, after, now),
         (Status::Active, ReportedPayment::Paid)
         | (Status::PastDue, ReportedPayment::PastDue)
         | (Status::Unpaid, ReportedPayment::Unpaid) => Ok(()),
@@ -119,7 +174,8 @@ pub(crate) fn end_trial(tx: &Tx<'_>, after: &mut Subscription, at: Timestamp) ->
         }
     }
     after.begin_period(at);
-    after.apply_charge(try_charge(tx, after)?, at);
+    let charge = try_charge(tx, after)?;
+    apply_renewal_charge(tx, after, charge, at);
     snapshot_features(tx, &mut after.items)
 }
 

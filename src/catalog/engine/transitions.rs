@@ -35,7 +35,7 @@ pub(crate) fn apply(
     let mut after = before.clone();
     match transition {
         Transition::Cancel => after.cancel(at, CancellationReason::CancellationRequested),
-        Transition::CancelUnpaid => after.cancel(at, CancellationReason::PaymentFailed),
+        Transition::EndDunning => payments::end_dunning(tx, &mut after, at),
         Transition::Expire => {
             after.status = Status::IncompleteExpired;
             after.ended_at = Some(at);
@@ -47,7 +47,8 @@ pub(crate) fn apply(
         Transition::Renew => {
             after.begin_period(at);
             if before.status != Status::Unpaid {
-                after.apply_charge(payments::try_charge(tx, before)?, at);
+                let charge = payments::try_charge(tx, before)?;
+                payments::apply_renewal_charge(tx, &mut after, charge, at);
             }
             let renewed: Vec<bool> =
                 after.items.iter().map(|item| after.begins_item_period(item)).collect();

@@ -5,7 +5,7 @@
 //! | `active`             | yes                         | Subscriptions overview: "When a subscription becomes `active`, Stripe creates an active entitlement for each feature" |
 //! | `trialing`           | yes                         | documented as safe to provision; Stripe sends the event when a trial starts |
 //! | `past_due`           | [`StatusPolicy::past_due`], default yes | documented: Stripe removes entitlements on cancellation only |
-//! | `paused`             | [`StatusPolicy::paused`], default yes | observed: a trial that ends without a payment method removes nothing. A requested pause grants nothing, see [`pause`](super::pause) |
+//! | `paused`             | [`StatusPolicy::paused`], default yes | observed: a trial that ends without a payment method removes nothing. Every other pause grants nothing, see [`pause`](super::pause) |
 //! | `unpaid`             | [`StatusPolicy::unpaid`], default no | documented: "revoke access to your product" |
 //! | `incomplete`         | no                          | it was never active                  |
 //! | `incomplete_expired` | no                          | it was never active                  |

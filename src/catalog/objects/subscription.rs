@@ -6,7 +6,7 @@
 //! | trialing                 | 3 days before the end of the trial | announces the end           |
 //! | trialing                 | the end of the trial          | starts a period, pauses or cancels |
 //! | active, past due, unpaid | the end of the period         | starts the next period           |
-//! | past due                 | 14 days after the first failed payment | cancels                 |
+//! | past due                 | 14 days after the first failed payment | cancels or pauses       |
 //! | any that is not final    | `cancel_at`                   | cancels                          |
 //! | collection is paused     | `resumes_at`                  | resumes collection               |
 //!
@@ -26,7 +26,7 @@ use crate::{
             calendar::{BillingCycle, SECONDS_PER_DAY},
             charge::{ChargeResult, charge_payment_method},
             metadata::Metadata,
-            pause::{Pause, PauseReason},
+            pause::{Pause, PauseCollection, PauseReason, PendingResume},
             status::Status,
             subscription_indexes::item_index,
         },
@@ -86,6 +86,8 @@ json_type! {
         pub(crate) failing_since: Option<Timestamp>,
         /// Why it is paused, while its status is `paused`.
         pub(crate) pause: Option<Pause>,
+        /// A resume that waits for a payment, while its status is `paused`.
+        pub(crate) pending_resume: Option<PendingResume>,
         pub(crate) pause_collection: Option<PauseCollection>,
         pub(crate) cancellation_details: CancellationDetails,
         pub(crate) metadata: Metadata,
@@ -147,13 +149,6 @@ json_type! {
         CreateInvoice = "create_invoice",
         Pause = "pause",
     }
-
-    /// Invoices are not collected for a while. The status stays.
-    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-    pub(crate) struct PauseCollection {
-        pub(crate) behavior: String,
-        pub(crate) resumes_at: Option<Timestamp>,
-    }
 }
 
 impl Entity for Subscription {
@@ -190,7 +185,7 @@ impl Entity for Subscription {
 pub(crate) enum Transition {
     Cancel,
     Expire,
-    CancelUnpaid,
+    EndDunning,
     EndTrial,
     AnnounceTrialEnd,
     Renew,
@@ -203,11 +198,9 @@ impl Subscription {
         self.items.iter().map(|item| item.features.as_slice()).collect()
     }
 
-    /// Whether it grants the features of its items. A requested pause grants nothing.
+    /// Whether it grants the features of its items.
     pub(crate) fn grants(&self, policy: StatusPolicy) -> bool {
-        let is_pause_requested =
-            self.pause.is_some_and(|pause| pause.reason == PauseReason::Requested);
-        self.status.grants(policy) && !is_pause_requested
+        self.status.grants(policy) && self.pause.is_none_or(|pause| pause.reason.follows_policy())
     }
 
     /// The next transition, and when it is due.
@@ -227,7 +220,7 @@ impl Subscription {
         let cancel = self.cancel_at.map(|at| (at, Transition::Cancel));
         let failing = self.failing_since.filter(|_| self.status == Status::PastDue);
         let dunning_end =
-            failing.map(|since| (since.saturating_add(DUNNING_PERIOD), Transition::CancelUnpaid));
+            failing.map(|since| (since.saturating_add(DUNNING_PERIOD), Transition::EndDunning));
         let resumes_at = self.pause_collection.as_ref().and_then(|pause| pause.resumes_at);
         let resume = resumes_at.map(|at| (at, Transition::ResumeCollection));
         [by_status, announce, cancel, dunning_end, resume].into_iter().flatten().min()
@@ -345,9 +338,15 @@ impl Subscription {
         self.failing_since = None;
     }
 
+    /// Ends a pause. The caller sets the status.
+    pub(crate) fn end_pause(&mut self) {
+        self.pause = None;
+        self.pending_resume = None;
+    }
+
     pub(crate) fn cancel(&mut self, at: Timestamp, reason: CancellationReason) {
         self.cancellation_details.reason = Some(reason);
-        self.pause = None;
+        self.end_pause();
         self.status = Status::Canceled;
         self.canceled_at.get_or_insert(at);
         self.ended_at = Some(at);

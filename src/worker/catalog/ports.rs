@@ -52,10 +52,13 @@ impl CatalogObjectPorts {
     }
 
     fn transact(&self, work: &mut dyn FnMut(Tx<'_>) -> bool) -> worker::Result<()> {
-        let policy = load_settings(&self.env).map_err(|error| error.to_string())?.policy;
+        let settings = load_settings(&self.env).map_err(|error| error.to_string())?;
+        let (policy, failure) = (settings.policy, settings.pause_on_payment_failure);
         let (livemode, now) = (self.livemode()?, now_millis().to_timestamp());
-        self.storage
-            .transact(&mut |storage| work(Tx::new(storage, livemode, policy, &random_u64, now)))
+        self.storage.transact(&mut |storage| {
+            let tx = Tx::new(storage, livemode, policy, &random_u64, now);
+            work(tx.with_pause_on_payment_failure(failure))
+        })
     }
 }
 

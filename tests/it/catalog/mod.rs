@@ -32,10 +32,12 @@ mod test_clocks;
 
 mod cancellation;
 mod charges;
+mod checkouts;
 mod collection;
 mod mixed_intervals;
 mod pause;
 mod reported_status;
+mod resume;
 mod statuses;
 mod subscription_items;
 mod trials;

@@ -156,6 +156,10 @@ const PAUSED_BY_REQUEST: &[StatusPath] = &[
         update(fixture, id, "status=past_due");
         fixture.pause(id).expect_ok();
     }),
+    ("unpaid before", "", |fixture, id| {
+        update(fixture, id, "status=unpaid");
+        fixture.pause(id).expect_ok();
+    }),
     ("without a time limit", "", |fixture, id| {
         fixture.pause(id).expect_ok();
         fixture.advance(FEBRUARY + 400 * DAY);
@@ -290,7 +294,7 @@ fn the_current_status_decides_which_status_a_request_can_lead_to() {
         ("active", "paused", "-", "active", "past_due", "unpaid"),
         ("trialing", "-", "-", "-", "past_due", "unpaid"),
         ("past_due", "paused", "-", "active", "past_due", "unpaid"),
-        ("unpaid", "-", "-", "active", "past_due", "unpaid"),
+        ("unpaid", "paused", "-", "active", "past_due", "unpaid"),
         ("paused", "-", "active", "-", "-", "-"),
         ("incomplete", "-", "-", "active", "-", "-"),
         ("incomplete_expired", "-", "-", "-", "-", "-"),

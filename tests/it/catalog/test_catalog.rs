@@ -14,7 +14,7 @@ use entgate::{
         scheduler,
     },
     id::{Livemode, Timestamp},
-    policy::StatusPolicy,
+    policy::{PauseOnPaymentFailure, StatusPolicy},
 };
 use serde_json::{Value, json};
 
@@ -30,6 +30,7 @@ const BATCH: usize = 7;
 pub(crate) struct TestCatalog {
     pub(crate) storage: MemoryStorage,
     pub(crate) policy: StatusPolicy,
+    pub(crate) pause_on_payment_failure: PauseOnPaymentFailure,
     /// The current time outside of all test clocks.
     pub(crate) now: Timestamp,
     pub(crate) livemode: Livemode,
@@ -53,6 +54,7 @@ impl TestCatalog {
         Self {
             storage: MemoryStorage::default(),
             policy: StatusPolicy::default(),
+            pause_on_payment_failure: PauseOnPaymentFailure::default(),
             now: NOW,
             livemode: Livemode::Test,
             rolls_back: true,
@@ -70,7 +72,8 @@ impl TestCatalog {
             let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
             mixed ^ (mixed >> 31)
         };
-        operation(Tx::new(&self.storage, self.livemode, self.policy, &random, self.now))
+        let tx = Tx::new(&self.storage, self.livemode, self.policy, &random, self.now);
+        operation(tx.with_pause_on_payment_failure(self.pause_on_payment_failure))
     }
 
     /// Runs an operation, in a transaction if `rolls_back` is set.

@@ -109,8 +109,14 @@ const RESOURCE_TABLE = {
         "cancellation_details.comment cancellation_details.feedback",
         "cancel a subscription immediately",
       ],
-      ["pause", "POST", "/v1/subscriptions/{id}/pause", "type", "pause a subscription"],
-      ["resume", "POST", "/v1/subscriptions/{id}/resume", "billing_cycle_anchor", "resume a paused subscription"],
+      [
+        "pause",
+        "POST",
+        "/v1/subscriptions/{id}/pause",
+        "type bill_for.outstanding_usage_through.type bill_for.unused_time_from.type invoicing_behavior",
+        "pause a subscription",
+      ],
+      ["resume", "POST", "/v1/subscriptions/{id}/resume", "billing_cycle_anchor payment_behavior", "resume a paused subscription"],
     ],
   ],
   active_entitlements: [

@@ -18,11 +18,10 @@ use crate::{
         objects::{
             calendar::BillingCycle,
             metadata::MetadataPatch,
+            pause::PauseCollection,
             price::Price,
             status::Status,
-            subscription::{
-                CancellationDetails, MissingPaymentMethod, PauseCollection, Period, Subscription,
-            },
+            subscription::{CancellationDetails, MissingPaymentMethod, Period, Subscription},
         },
         operations::subscriptions::create::{
             self, CancelAt, NewSubscriptionItem, validate_collection,

@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::subscription::{
-    CancellationReason, ErrorStatus, MissingMethod, PauseReason, PaymentMethod, Status,
-    Subscription, Transition,
+    CancellationReason, ErrorStatus, MissingMethod, PauseReason, PausingFailure, PaymentMethod,
+    Status, Subscription, Transition,
 };
 
 /// Which of the uncertain statuses grant the features of a subscription.
@@ -64,6 +64,7 @@ pub(super) struct Product {
 pub(super) struct ReferenceModel {
     pub(super) now: i64,
     pub(super) policy: Policy,
+    pub(super) pausing_failure: PausingFailure,
     /// The lookup key of each feature, until it is archived.
     pub(super) features: Vec<Option<String>>,
     pub(super) products: Vec<Product>,
@@ -84,6 +85,7 @@ impl ReferenceModel {
         Self {
             now,
             policy: Policy { past_due: true, unpaid: false, paused: true },
+            pausing_failure: PausingFailure::None,
             features: Vec::new(),
             products: Vec::new(),
             prices: Vec::new(),
@@ -111,8 +113,8 @@ impl ReferenceModel {
             Status::PastDue => self.policy.past_due,
             Status::Unpaid => self.policy.unpaid,
             Status::Paused => {
-                let is_requested = |(reason, _)| reason == PauseReason::Requested;
-                self.policy.paused && !subscription.pause.is_some_and(is_requested)
+                let is_by_trial = |(reason, _)| reason == PauseReason::TrialEnded;
+                self.policy.paused && subscription.pause.is_some_and(is_by_trial)
             }
             Status::Incomplete | Status::IncompleteExpired | Status::Canceled => false,
         }
@@ -290,7 +292,12 @@ impl ReferenceModel {
         let mut after = before.clone();
         match transition {
             Transition::Cancel => after.cancel(at, CancellationReason::Requested),
-            Transition::CancelUnpaid => after.cancel(at, CancellationReason::PaymentFailed),
+            Transition::EndDunning
+                if self.pausing_failure == PausingFailure::Final && !after.sends_invoices =>
+            {
+                after.pause(PauseReason::FinalFailure, at);
+            }
+            Transition::EndDunning => after.cancel(at, CancellationReason::PaymentFailed),
             Transition::Expire => {
                 after.set_status(Status::IncompleteExpired);
                 after.ended_at = Some(at);
@@ -301,7 +308,7 @@ impl ReferenceModel {
             Transition::Renew => {
                 after.start_period(at);
                 if after.status != Status::Unpaid {
-                    after.apply_charge(self.charged_method(before), at);
+                    self.charge_renewal(&mut after, self.charged_method(before), at);
                 }
                 let renewed = after.clone();
                 for item in &mut after.items {
@@ -314,6 +321,15 @@ impl ReferenceModel {
         }
         after.announce_trial_end(Some(before), at);
         after
+    }
+
+    /// Charges a renewal. If the charge is declined, the subscription is past due or paused.
+    fn charge_renewal(&self, subscription: &mut Subscription, method: PaymentMethod, at: i64) {
+        if (self.pausing_failure, method) == (PausingFailure::First, PaymentMethod::Declined) {
+            subscription.pause(PauseReason::FirstFailure, at);
+        } else {
+            subscription.apply_charge(method, at);
+        }
     }
 
     /// Whether a payment is required, and no payment method is known.
@@ -333,7 +349,7 @@ impl ReferenceModel {
             }
             MissingMethod::Cancel | MissingMethod::Pause | MissingMethod::CreateInvoice => {
                 subscription.start_period(at);
-                subscription.apply_charge(self.charged_method(subscription), at);
+                self.charge_renewal(subscription, self.charged_method(subscription), at);
                 self.snapshot_features(subscription);
             }
         }

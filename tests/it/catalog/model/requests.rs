@@ -143,13 +143,13 @@ pub(super) fn set_payment_method(
     if model.customers[customer].is_deleted {
         return Err(404);
     }
-    model.time_of(customer)?;
+    let now = model.time_of(customer)?;
     model.apply_due(customer);
     model.customers[customer].payment_method = method;
     for index in model.subscriptions_of(customer).collect::<Vec<_>>() {
         let mut subscription = model.subscriptions[index].clone();
         if subscription.payment_method == PaymentMethod::None && method == PaymentMethod::Valid {
-            retry_payment(model, &mut subscription);
+            retry_payment(model, &mut subscription, now);
             model.save(index, subscription);
         }
     }
@@ -157,16 +157,20 @@ pub(super) fn set_payment_method(
 }
 
 /// Pays what is due, if the payment method is valid.
-pub(super) fn retry_payment(model: &ReferenceModel, subscription: &mut Subscription) {
-    let is_due =
-        matches!(subscription.status, Status::Incomplete | Status::PastDue | Status::Unpaid);
+pub(super) fn retry_payment(model: &ReferenceModel, subscription: &mut Subscription, now: i64) {
+    let is_due = subscription.is_payment_due(now);
     if is_due && model.charged_method(subscription) == PaymentMethod::Valid {
-        mark_paid(model, subscription);
+        mark_paid(model, subscription, now);
     }
 }
 
-/// Activates a subscription. A first payment takes a snapshot of the features.
-pub(super) fn mark_paid(model: &ReferenceModel, subscription: &mut Subscription) {
+/// Activates a subscription. A first payment takes a snapshot of the features, and so does the payment
+/// of a resume.
+pub(super) fn mark_paid(model: &ReferenceModel, subscription: &mut Subscription, now: i64) {
+    if let Some((_, resets_cycle)) = subscription.pending_resume {
+        end_pause(model, subscription, resets_cycle, PaymentMethod::Valid, now);
+        return;
+    }
     if subscription.status == Status::Incomplete {
         model.snapshot_features(subscription);
     }
@@ -247,6 +251,7 @@ pub(super) fn create_subscription(
         past_due_since: None,
         collection_resumes_at: None,
         pause: None,
+        pending_resume: None,
     };
     if trial.is_none() {
         subscription.start_period(now);
@@ -314,7 +319,9 @@ pub(super) fn act(
     match *action {
         SubscriptionAction::Cancel => cancel(model, index),
         SubscriptionAction::Pause => change_subscription(model, index, |_, subscription, now| {
-            if !matches!(subscription.status, Status::Active | Status::PastDue) {
+            let status = subscription.status;
+            let can_pause = matches!(status, Status::Active | Status::PastDue | Status::Unpaid);
+            if !can_pause || subscription.sends_invoices {
                 return Err(400);
             }
             subscription.pause(PauseReason::Requested, now);
@@ -334,26 +341,39 @@ fn resume(
     params: ResumeParams,
     now: i64,
 ) -> Result<(), ErrorStatus> {
-    if subscription.status != Status::Paused {
+    if subscription.status != Status::Paused || subscription.sends_invoices {
         return Err(400);
     }
+    let method = model.charged_method(subscription);
     if params.requires_payment {
         if model.lacks_method(subscription) {
             return Err(400);
         }
-        if model.charged_method(subscription) == PaymentMethod::Declined {
+        if method == PaymentMethod::Declined {
+            subscription.pending_resume = Some((now, params.resets_cycle));
             return Ok(());
         }
     }
-    if params.resets_cycle {
+    end_pause(model, subscription, params.resets_cycle, method, now);
+    Ok(())
+}
+
+/// Ends a pause with the result of a charge.
+fn end_pause(
+    model: &ReferenceModel,
+    subscription: &mut Subscription,
+    resets_cycle: bool,
+    method: PaymentMethod,
+    now: i64,
+) {
+    if resets_cycle {
         subscription.reset_cycle(now);
     }
     while subscription.period_end <= now {
         subscription.start_period(subscription.period_end);
     }
-    subscription.apply_charge(model.charged_method(subscription), now);
+    subscription.apply_charge(method, now);
     model.snapshot_features(subscription);
-    Ok(())
 }
 
 fn cancel(model: &mut ReferenceModel, index: usize) -> Result<(), ErrorStatus> {

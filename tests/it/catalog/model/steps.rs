@@ -5,7 +5,7 @@
 
 use super::{
     reference::Policy,
-    subscription::{MissingMethod, PaymentBehavior, PaymentMethod, Status},
+    subscription::{MissingMethod, PausingFailure, PaymentBehavior, PaymentMethod, Status},
 };
 
 /// A step, and whether the background work that is due after it is postponed.
@@ -133,4 +133,5 @@ pub(super) enum EnvironmentStep {
     /// Time passes outside of all test clocks.
     AdvanceTime(i64),
     ChangePolicy(Policy),
+    ChangePausingFailure(PausingFailure),
 }

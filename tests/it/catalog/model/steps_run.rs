@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use entgate::policy::{GrantRule, StatusPolicy};
+use entgate::policy::{GrantRule, PauseOnPaymentFailure, StatusPolicy};
 
 use super::{
     event_checks::check_events,
@@ -11,7 +11,7 @@ use super::{
     requests,
     state_checks::{check_customer, check_entitlements},
     steps::{CustomerStep, EnvironmentStep, ProductStep, Step, TimedStep},
-    subscription::PaymentMethod,
+    subscription::{PausingFailure, PaymentMethod},
     subscription_steps::{act, create_subscription, payment_method_param, update_subscription},
 };
 use crate::catalog::fixture::DAY;
@@ -240,6 +240,16 @@ fn run_environment_step(harness: &mut Harness, step: &EnvironmentStep) {
             harness.run_due();
             harness.model.policy = policy;
             harness.catalog.policy = status_policy(policy);
+        }
+        EnvironmentStep::ChangePausingFailure(failure) => {
+            // What is due by now is due under the previous setting.
+            harness.run_due();
+            harness.model.pausing_failure = failure;
+            harness.catalog.pause_on_payment_failure = match failure {
+                PausingFailure::None => PauseOnPaymentFailure::Never,
+                PausingFailure::First => PauseOnPaymentFailure::First,
+                PausingFailure::Final => PauseOnPaymentFailure::Final,
+            };
         }
     }
 }

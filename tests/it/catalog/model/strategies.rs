@@ -14,7 +14,7 @@ use super::{
         Cancellation, Collection, CustomerStep, EnvironmentStep, ItemChange, NewSubscription,
         ProductStep, ResumeParams, Step, SubscriptionAction, SubscriptionUpdate, TimedStep,
     },
-    subscription::{MissingMethod, PaymentBehavior, PaymentMethod, Status},
+    subscription::{MissingMethod, PausingFailure, PaymentBehavior, PaymentMethod, Status},
 };
 use crate::catalog::fixture::{DAY, HOUR};
 
@@ -191,6 +191,7 @@ fn environment_step() -> impl Strategy<Value = EnvironmentStep> {
         unpaid,
         paused,
     });
+    let failure = select(&[PausingFailure::None, PausingFailure::First, PausingFailure::Final]);
     prop_oneof![
         1 => Just(EnvironmentStep::CreateClock),
         1 => index().prop_map(EnvironmentStep::DeleteClock),
@@ -198,5 +199,6 @@ fn environment_step() -> impl Strategy<Value = EnvironmentStep> {
             .prop_map(|(clock, by)| EnvironmentStep::AdvanceClock(clock, by)),
         9 => seconds().prop_map(EnvironmentStep::AdvanceTime),
         3 => policy.prop_map(EnvironmentStep::ChangePolicy),
+        2 => failure.prop_map(EnvironmentStep::ChangePausingFailure),
     ]
 }

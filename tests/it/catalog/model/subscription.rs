@@ -15,8 +15,11 @@ const FIRST_PAYMENT_WINDOW: i64 = 23 * HOUR;
 /// How long before the end of a trial its end is announced.
 const TRIAL_NOTICE: i64 = 3 * DAY;
 
-/// How long a failed payment is retried before the subscription is canceled.
+/// How long a failed payment is retried before the subscription is canceled or paused.
 const DUNNING_PERIOD: i64 = 14 * DAY;
+
+/// How long a resume waits for its payment.
+const RESUME_WINDOW: i64 = 365 * DAY;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Status {
@@ -78,6 +81,8 @@ pub(super) enum MissingMethod {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum PauseReason {
     Requested,
+    FirstFailure,
+    FinalFailure,
     TrialEnded,
 }
 
@@ -85,9 +90,19 @@ impl PauseReason {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Requested => "pause_requested",
+            Self::FirstFailure => "first_payment_failure",
+            Self::FinalFailure => "final_payment_failure",
             Self::TrialEnded => "trial_end_without_payment_method",
         }
     }
+}
+
+/// Which failed payment of a renewal pauses a subscription.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum PausingFailure {
+    None,
+    First,
+    Final,
 }
 
 /// Why a subscription is canceled, or will be.
@@ -146,6 +161,8 @@ pub(super) struct Subscription {
     pub(super) collection_resumes_at: Option<i64>,
     /// Why it is paused, and since when.
     pub(super) pause: Option<(PauseReason, i64)>,
+    /// When a resume was requested whose payment has not succeeded, and whether it resets the cycle.
+    pub(super) pending_resume: Option<(i64, bool)>,
 }
 
 /// What time does to a subscription. If several are due in one second, the smallest runs first.
@@ -153,7 +170,7 @@ pub(super) struct Subscription {
 pub(super) enum Transition {
     Cancel,
     Expire,
-    CancelUnpaid,
+    EndDunning,
     EndTrial,
     AnnounceTrialEnd,
     Renew,
@@ -177,13 +194,13 @@ impl Subscription {
         let unannounced = self.unannounced_trial_end();
         let announce = unannounced.map(|end| (end - TRIAL_NOTICE, Transition::AnnounceTrialEnd));
         let cancel = self.cancel_at.map(|at| (at, Transition::Cancel));
-        let cancel_unpaid = self
+        let end_dunning = self
             .past_due_since
             .filter(|_| self.status == Status::PastDue)
-            .map(|since| (since + DUNNING_PERIOD, Transition::CancelUnpaid));
+            .map(|since| (since + DUNNING_PERIOD, Transition::EndDunning));
         let resume_collection =
             self.collection_resumes_at.map(|at| (at, Transition::ResumeCollection));
-        [of_status, announce, cancel, cancel_unpaid, resume_collection].into_iter().flatten().min()
+        [of_status, announce, cancel, end_dunning, resume_collection].into_iter().flatten().min()
     }
 
     /// Starts the periods of all items. Each ends a whole number of its periods after the anchor.
@@ -257,6 +274,7 @@ impl Subscription {
         self.status = status;
         if status != Status::Paused {
             self.pause = None;
+            self.pending_resume = None;
         }
         if status != Status::PastDue {
             self.past_due_since = None;
@@ -285,6 +303,17 @@ impl Subscription {
             // Payments happen outside of the catalog, and no request has reported one.
             PaymentMethod::None if self.status == Status::PastDue => {}
             PaymentMethod::Valid | PaymentMethod::None => self.set_status(Status::Active),
+        }
+    }
+
+    /// Whether a payment changes the status.
+    pub(super) fn is_payment_due(&self, now: i64) -> bool {
+        match self.status {
+            Status::Incomplete | Status::PastDue | Status::Unpaid => true,
+            Status::Paused => self.pending_resume.is_some_and(|(at, _)| now - at < RESUME_WINDOW),
+            Status::Active | Status::Trialing | Status::Canceled | Status::IncompleteExpired => {
+                false
+            }
         }
     }
 

@@ -42,7 +42,7 @@ pub(super) fn update_subscription(
             set_trial_end(model, subscription, seconds, now)?;
         }
         if update.payment_method.is_some() {
-            retry_payment(model, subscription);
+            retry_payment(model, subscription, now);
         }
         match update.reported_status {
             None => Ok(()),
@@ -153,8 +153,8 @@ fn apply_reported_status(
     now: i64,
 ) -> Result<(), ErrorStatus> {
     match (subscription.status, reported) {
-        (Status::Incomplete | Status::PastDue | Status::Unpaid, Status::Active) => {
-            mark_paid(model, subscription);
+        (_, Status::Active) if subscription.is_payment_due(now) => {
+            mark_paid(model, subscription, now);
         }
         (before, reported) if before == reported => {}
         (Status::Trialing, Status::PastDue | Status::Unpaid) => {
