@@ -371,6 +371,7 @@ export const CATALOG_ROUTES = [
   ),
 
   get("/v1/account", "retrieveOwnAccount", "Retrieves the account of the catalog.", {}, ref("Account")),
+  get("/v1/accounts", "listAccounts", "Lists the connected accounts: none.", PAGINATION_AND_CREATED, listObject(ref("Account"))),
   get("/v1/accounts/{id}", "retrieveAccount", "Retrieves the account of the catalog by its id.", {}, ref("Account"), {
     responses: { 403: "OtherAccount" },
   }),

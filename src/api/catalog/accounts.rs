@@ -1,13 +1,16 @@
-//! Handlers of `/v1/account` and `/v1/accounts/{id}`: the account that a key belongs to.
+//! Handlers of `/v1/account` and `/v1/accounts[/{id}]`: the account that a key belongs to.
 //!
 //! The catalog has one account, the same in every deployment. Clients that mirror an account store
-//! their objects under its id.
+//! their objects under its id. No account is connected to it, so that the list is empty.
 //!
 //! Specification: <https://docs.stripe.com/api/accounts/retrieve>.
 
 use serde_json::Value;
 
-use super::{super::error::Error, context::RequestContext};
+use super::{
+    super::{error::Error, page},
+    context::{RequestContext, list_object},
+};
 use crate::json;
 
 /// The id of the account.
@@ -37,6 +40,14 @@ const ACCOUNT: &str = r#"{
 pub(super) fn retrieve_own(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     context.reject_unknown()?;
     Ok(json::from_slice(ACCOUNT.as_bytes()).unwrap_or_default())
+}
+
+/// Lists the connected accounts: none. At Stripe the own account is not in this list either.
+pub(super) fn list(context: &mut RequestContext<'_>) -> Result<Value, Error> {
+    let query = context.params.list_query_with_created()?;
+    context.reject_unknown()?;
+    page::slice::<()>(&query.page, &[], "account", |()| "")?;
+    Ok(list_object(Vec::new(), false, context.path))
 }
 
 /// Stripe's answer for another account is a 403, too: it does not tell which accounts exist.

@@ -162,6 +162,7 @@ pub(super) const ROUTES: &[Route<CatalogHandler>] = &[
     route(Method::POST, "/v1/subscription_items/{id}", subscription_items::update),
     route(Method::DELETE, "/v1/subscription_items/{id}", subscription_items::delete),
     route(Method::GET, "/v1/account", accounts::retrieve_own),
+    route(Method::GET, "/v1/accounts", accounts::list),
     route(Method::GET, "/v1/accounts/{id}", accounts::retrieve),
     route(Method::GET, "/v1/test_helpers/test_clocks", test_clocks::list),
     route(Method::POST, "/v1/test_helpers/test_clocks", test_clocks::create),

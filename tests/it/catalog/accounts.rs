@@ -38,6 +38,22 @@ fn another_account_is_a_403() {
     assert_eq!((status, code, param), (400, "parameter_unknown", "name"));
 }
 
+/// A key without connected accounts lists none at Stripe. dj-stripe asks for them before it copies anything.
+#[test]
+fn the_list_of_connected_accounts_is_empty() {
+    let catalog = TestCatalog::new();
+    let none = json!({ "object": "list", "data": [], "has_more": false, "url": "/v1/accounts" });
+    for query in ["", "?limit=100", "?created[gte]=-1&limit=1"] {
+        assert_eq!(catalog.get(&format!("/v1/accounts{query}")).expect_ok(), none, "{query}");
+    }
+    let rejected = catalog.get("/v1/accounts?starting_after=acct_1");
+    let expected = (400, "resource_missing", "starting_after", "No such account: 'acct_1'");
+    assert_eq!(rejected.error(), expected);
+    let unknown = catalog.get("/v1/accounts?name=x");
+    let (status, code, param, _) = unknown.error();
+    assert_eq!((status, code, param), (400, "parameter_unknown", "name"));
+}
+
 #[test]
 fn a_route_of_stripe_that_the_catalog_has_not_says_what_to_do_instead() {
     let catalog = TestCatalog::new();
