@@ -14,7 +14,8 @@ root=$PWD
 export PATH="$root/.tools/bin:$root/node_modules/.bin:$PATH"
 export WRANGLER_SEND_METRICS=false
 
-# Written by setup.sh. They set RUSTUP_TOOLCHAIN for all builds, WASM_TOOLCHAIN for wasm builds, CHROME and CHROMEDRIVER.
+# Written by setup.sh. They set RUSTUP_TOOLCHAIN for all builds, WASM_TOOLCHAIN for wasm builds, CHROME, CHROMEDRIVER
+# and HEADLESS_SHELL.
 for env_file in .tools/env .tools/env.chrome; do
     # shellcheck source=/dev/null
     if [ -f "$env_file" ]; then . "$env_file"; fi

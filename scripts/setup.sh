@@ -277,8 +277,20 @@ find_chrome_and_driver() {
     find_chrome && [ "$(major chromedriver)" = "$(major "$chrome")" ] && chromedriver=$(command -v chromedriver)
 }
 
+# The headless shell of the same Chromium: its engine without windows. Playwright starts it. wasm-pack drives the complete browser.
+find_headless_shell() {
+    local name
+    for name in chromium-headless-shell chrome-headless-shell; do
+        if [ "$(major "$name")" = "$(major "$chrome")" ]; then
+            headless_shell=$(command -v "$name")
+            return
+        fi
+    done
+    return 1
+}
+
 set_up_chrome() {
-    local chrome='' chromedriver=''
+    local chrome='' chromedriver='' headless_shell=''
     if ! find_chrome_and_driver && is_available chromium-driver; then
         install_packages chromium "Chromium and its driver" 60 "$DEBIAN_CHROMIUM"
         find_chrome_and_driver || true
@@ -288,8 +300,12 @@ set_up_chrome() {
             chromium "Chromium from Playwright" 60 playwright-core install --with-deps chromium
         chrome=$(node -p 'require("playwright-core").chromium.executablePath()')
     fi
-    # Without a driver, wasm-pack downloads one.
-    printf 'export CHROME=%q\nCHROMEDRIVER=%q\n' "$chrome" "$chromedriver" >.tools/env.chrome
+    if ! find_headless_shell && is_available "$DEBIAN_HEADLESS_SHELL"; then
+        install_packages headless-shell "Chromium's headless shell" 20 "$DEBIAN_HEADLESS_SHELL"
+        find_headless_shell || true
+    fi
+    # Without a driver, wasm-pack downloads one. Without a headless shell, the tests start the complete browser.
+    printf 'export CHROME=%q\nCHROMEDRIVER=%q\nexport HEADLESS_SHELL=%q\n' "$chrome" "$chromedriver" "$headless_shell" >.tools/env.chrome
     # wasm-bindgen's test runner reads this file. No sandbox: Chromium has none as root and in most containers.
     cat >webdriver.json <<JSON
 {
@@ -359,7 +375,7 @@ fi
 
 if [ "$purpose" = test ]; then
     command -v curl >/dev/null || install_packages curl curl 5 curl
-    if ! [ -f webdriver.json ] || ! [ -x "${CHROME:-}" ]; then set_up_chrome; fi
+    if ! [ -f webdriver.json ] || ! [ -x "${CHROME:-}" ] || ! [ -v HEADLESS_SHELL ]; then set_up_chrome; fi
     has_pypi || set_up_pypi
     has_proxies || set_up_proxies
 fi
