@@ -8,7 +8,7 @@
 # |---------|------------------------------------------------------------------------------------|
 # | Rust    | scripts/check.sh, the native tests, the browser core in Node and in Chromium       |
 # | Node    | the built Worker in workerd, the npm packages in each environment, the console     |
-# | OpenAPI | thousands of generated requests, one after the other                               |
+# | OpenAPI | thousands of generated requests, in two runs side by side                          |
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 . "$(dirname "$0")/env.sh"
@@ -43,7 +43,7 @@ start_all() {
         run browser-chrome wasm wasm-pack test --headless --chrome "${driver[@]}" -- --features browser --test chrome
     ) &
     run openapi node --test --test-reporter=spec "$openapi_test" &
-    run node node --test --test-reporter=spec --test-concurrency=3 "${node_tests[@]}" &
+    run node node scripts/node-tests.mjs 3 "${node_tests[@]}" &
 }
 
 passed=0
