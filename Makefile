@@ -23,7 +23,7 @@ self-host: ## run the Worker on workerd, with its storage in self-host/ (setting
 quick: ## check format and lints, and run the native tests
 	@scripts/setup.sh check
 	@scripts/check.sh quick
-	@. scripts/env.sh && cargo test --quiet
+	@. scripts/env.sh && cargo test -- --quiet
 
 check: ## check format, lints, types, docs and the sizes of the wasm files
 	@scripts/setup.sh check
