@@ -40,6 +40,8 @@ describe("remote evaluation with Stripe's events only", { timeout: 120_000 }, ()
     await service.send(summary("cus_ada", ["sms", "export"], { created }));
     await service.send(summary("cus_bob", ["sso"], { created }));
     await service.send(summary("cus_bob", [], { created: created + 1 }));
+    // KV accepts one write a second per customer.
+    await eventually(async () => assert.equal((await service.replicaRecord("cus_bob")).version, 2));
     await service.send(summary("cus_cy", ["sms"], { created, hasMore: true }));
   });
   after(() => service.stop());
