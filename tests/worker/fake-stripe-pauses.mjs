@@ -25,7 +25,7 @@ export const ENDING_REASONS = ["pause_requested", "first_payment_failure", "fina
  */
 export function pauseSubscription(account, customer, reason, options) {
   const paused = { subscription: { type: reason }, transitioned_at: unixNow(), type: "subscription" };
-  return change(account, customer, "paused", { status: "paused", status_details: reason && { paused } }, options);
+  return change(account, customer, "paused", { status: "paused", status_details: reason ? { paused } : undefined }, options);
 }
 
 /**
