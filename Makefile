@@ -1,7 +1,7 @@
 # Targets for development. Each target installs the tools that it needs: `make dev` works after a clone. The scripts are in scripts/.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help dev build packages self-host quick check test test-docs fuzz chaos bench deploy release-check clean distclean
+.PHONY: help dev build packages self-host quick check test test-docs test-clients fuzz chaos bench deploy release-check clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -29,11 +29,14 @@ check: ## check format, lints, types, docs and the sizes of the wasm files
 	@scripts/setup.sh check
 	@scripts/check.sh
 
-test: ## run `make check` and every test but those of `make test-docs`
+test: ## run `make check` and every test but those of `make test-docs` and `make test-clients`
 	@scripts/test.sh
 
 test-docs: ## run the commands and the examples of the documentation
 	@scripts/test.sh docs
+
+test-clients: ## run published clients of Stripe against the catalog
+	@scripts/test.sh clients
 
 fuzz: ## fuzz each parser for a minute (make fuzz SECONDS=600; only some: make fuzz TARGETS='form token')
 	@scripts/setup.sh check
@@ -60,4 +63,4 @@ clean: ## remove build output
 	rm -rf target benches/core/target fuzz/target build dist www/npm/dist www/console/entgate.js .wrangler/tmp tests/package/run-*
 
 distclean: clean ## also remove the installed tools and the stored data of `make dev`
-	rm -rf .tools node_modules tests/package/node_modules .wrangler webdriver.json
+	rm -rf .tools node_modules tests/package/node_modules tests/clients/node_modules .wrangler webdriver.json

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Installs the tools for a build (`setup.sh build`), and also for the checks (`setup.sh check`) or the tests (`setup.sh test`).
+# Installs the tools for a build (`setup.sh build`), and also for the checks (`setup.sh check`), the tests (`setup.sh test`) or the tests
+# with clients of Stripe (`setup.sh clients`).
 #
 # A tool that is installed in the right version is not changed, so a second run is fast. Tools go to .tools/ and node_modules/.
-# Compilers, Chromium, Python's venv and the proxies come from system packages if they are missing. crates.io, npm, PyPI and
+# Compilers, Chromium, Python's venv, the proxies and PostgreSQL come from system packages if they are missing. crates.io, npm, PyPI and
 # Debian's packages are sufficient. The script uses rustup's downloads if they are reachable.
 #
 # ENTGATE_WASM_FROM=debian installs the wasm target from Debian's packages even if rustup could download it.
@@ -11,6 +12,10 @@ set -euo pipefail
 . "$(dirname "$0")/env.sh"
 
 purpose=${1:-build}
+
+# Whether the purpose is one of these.
+is_for() { [[ " $* " == *" $purpose "* ]]; }
+
 logs=.tools/log
 mkdir -p "$logs"
 
@@ -177,7 +182,7 @@ if ! { [ "$(head -n 1 .tools/env)" = "$(toolchain_key)" ] && has_wasm "$WASM_TOO
     . .tools/env
 fi
 
-if [ "$purpose" != build ] && ! { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1; then
+if is_for check test && ! { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1; then
     step "Try: rustup component add --toolchain $RUSTUP_TOOLCHAIN clippy rustfmt" components "clippy and rustfmt" 10 \
         with_timeout rustup component add --toolchain "$RUSTUP_TOOLCHAIN" clippy rustfmt
 fi
@@ -231,7 +236,7 @@ fi
 missing=()
 features=()
 has_bindgen || missing+=("wasm-bindgen $bindgen")
-if [ "$purpose" = test ] && [ "$(version wasm-pack)" != "wasm-pack $wasm_pack" ]; then
+if is_for test && [ "$(version wasm-pack)" != "wasm-pack $wasm_pack" ]; then
     missing+=("wasm-pack $wasm_pack")
     features=(--features wasm-pack)
 fi
@@ -331,6 +336,10 @@ has_pypi() {
     done
 }
 
+has_venv() {
+    python3 -c 'import ensurepip, venv' 2>/dev/null
+}
+
 install_pypi() {
     local wanted
     read -rd '' -a wanted <<<"$PYPI" || true
@@ -338,9 +347,7 @@ install_pypi() {
 }
 
 set_up_pypi() {
-    if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
-        install_packages python "Python and its venv" 20 "$DEBIAN_PYTHON"
-    fi
+    has_venv || install_packages python "Python and its venv" 20 "$DEBIAN_PYTHON"
     step "Is PyPI reachable?" pypi "Python packages" 20 install_pypi
 }
 
@@ -364,16 +371,38 @@ set_up_proxies() {
     step "Is Debian's mirror reachable? Otherwise install nginx and Caddy." proxies "nginx and Caddy" 10 unpack_proxies
 }
 
+# Installs the npm packages of a folder of tests, if its lock file has changed.
+set_up_npm() {
+    local folder=$1
+    cmp -s "$folder/package-lock.json" "$folder/node_modules/.installed" && return
+    step "Is npm's registry reachable?" "npm-${folder##*/}" "the npm packages of $folder" 20 npm ci --prefix "$folder" --no-audit --no-fund
+    cp "$folder/package-lock.json" "$folder/node_modules/.installed"
+}
+
 # The type check of the tests needs these too.
-if [ "$purpose" != build ]; then
-    if ! cmp -s tests/package/package-lock.json tests/package/node_modules/.installed; then
-        step "Is npm's registry reachable?" frameworks "the frameworks for the tests of the npm package" 20 \
-            npm ci --prefix tests/package --no-audit --no-fund
-        cp tests/package/package-lock.json tests/package/node_modules/.installed
+if is_for check test; then set_up_npm tests/package; fi
+
+# --- For the tests with clients only: the clients, in folders of their own, and PostgreSQL ---
+
+install_client_pypi() {
+    python3 -m venv --clear .tools/clients && .tools/clients/bin/pip install --require-hashes -r tests/clients/requirements.txt &&
+        cp tests/clients/requirements.txt .tools/clients/.installed
+}
+
+has_postgres() {
+    command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null
+}
+
+if is_for clients; then
+    set_up_npm tests/clients
+    if ! cmp -s tests/clients/requirements.txt .tools/clients/.installed; then
+        has_venv || install_packages python "Python and its venv" 20 "$DEBIAN_PYTHON"
+        step "Is PyPI reachable?" clients-pypi "the clients from PyPI" 30 install_client_pypi
     fi
+    has_postgres || install_packages postgresql PostgreSQL 30 "$DEBIAN_POSTGRESQL"
 fi
 
-if [ "$purpose" = test ]; then
+if is_for test; then
     command -v curl >/dev/null || install_packages curl curl 5 curl
     if ! [ -f webdriver.json ] || ! [ -x "${CHROME:-}" ] || ! [ -v HEADLESS_SHELL ]; then set_up_chrome; fi
     has_pypi || set_up_pypi

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs every check and every test, or with the argument `docs` the commands and examples of the documentation. The last line is the sum
-# over all runners. A runner that ran no test counts as failed.
+# Runs every check and every test, or with the argument `docs` the commands and examples of the documentation, or with `clients` the
+# clients of Stripe against the catalog. The last line is the sum over all runners. A runner that ran no test counts as failed.
 #
 # After the builds, three queues run side by side. Tests often wait, and Cargo builds one thing at a time.
 #
@@ -13,7 +13,10 @@ set -euo pipefail
 # shellcheck source=scripts/env.sh
 . "$(dirname "$0")/env.sh"
 
-scripts/setup.sh test
+case ${1:-} in
+clients) scripts/setup.sh clients ;;
+*) scripts/setup.sh test ;;
+esac
 . scripts/env.sh
 
 began=$SECONDS
@@ -95,11 +98,17 @@ report() {
 
 trap 'kill 0' INT TERM
 echo "test: running … (output: $logs/)"
-if [ "${1:-}" = docs ]; then
+case ${1:-} in
+docs)
     scripts/packages.sh
     run docs node --test --test-reporter=spec --test-concurrency=3 tests/docs/*.test.mjs &
     report docs 'documentation'
-else
+    ;;
+clients)
+    run clients node --test --test-reporter=spec --test-concurrency=3 tests/clients/*.test.mjs &
+    report clients 'clients of Stripe'
+    ;;
+*)
     start_all
     report check 'checks'
     report native 'native'
@@ -108,7 +117,8 @@ else
     report browser-chrome 'browser core in Chromium'
     report openapi 'OpenAPI document'
     report node 'Worker, npm packages, console'
-fi
+    ;;
+esac
 
 printf '\n'
 [ ${#problems[@]} = 0 ] || printf 'test: %s\n' "${problems[@]}"
