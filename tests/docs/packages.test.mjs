@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { runToEnd } from "../packages/self-host.mjs";
+import { findFreePort, runToEnd } from "../packages/self-host.mjs";
 import { eventually, Service } from "../worker/support.mjs";
 
 const root = (/** @type {string} */ path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
@@ -100,7 +100,7 @@ describe("the packages", { timeout: 240_000 }, () => {
   });
 
   test("`npm run dev` serves the Worker and the console, and the README's commands end with a granted check", async (t) => {
-    const port = 20_000 + (process.pid % 20_000);
+    const port = await findFreePort();
     const child = spawn(join(folder, "bin/npm"), ["run", "dev", "--", "--port", `${port}`], {
       cwd: project,
       env,

@@ -2,10 +2,12 @@
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { after, before, beforeEach, describe, test } from "node:test";
 import { fakeStripe } from "../worker/fake-stripe.mjs";
+import { listenOnFreePort } from "../worker/free-port.mjs";
 import { eventually, KEY, READ_ONLY_KEY, serve } from "../worker/support.mjs";
 import { serveCatalog, TestCatalog } from "../worker/test-catalog.mjs";
 import { run, start } from "./command-line.mjs";
@@ -220,6 +222,64 @@ products:
       assert.match((await entgate("plan", "gate.yaml", "--force")).stderr, /--force.*\n?.*See "entgate plan --help" for its flags\./);
       assert.match((await entgate("apply")).stderr, /^`entgate apply` requires exactly 1 file, not 0\./);
     });
+  });
+});
+
+describe("a host that fails", { timeout: 60_000 }, () => {
+  /** @typedef {{ status: number, body?: object }} Answer  Status 0 closes the connection. */
+  /** @type {{ method: string | undefined, path: string | undefined, key: string | string[] | undefined }[]} */
+  let received;
+  /** @type {Answer[]} */
+  let answers;
+  /** @type {import("node:http").Server} */
+  let server;
+  /** @type {string} */
+  let host;
+  /** @type {string} */
+  let folder;
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), "entgate-"));
+    writeFileSync(join(folder, "gate.yaml"), "features: [{ lookup_key: sms }]\n");
+    server = createServer((request, response) => {
+      if (request.method === "GET") return response.end(JSON.stringify({ object: "list", data: [], has_more: false }));
+      received.push({ method: request.method, path: request.url, key: request.headers["idempotency-key"] });
+      const { status, body = {} } = answers.shift() ?? { status: 200 };
+      if (status === 0) return request.socket.destroy();
+      response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+    });
+    host = `http://127.0.0.1:${await listenOnFreePort(server)}`;
+  });
+  beforeEach(() => {
+    received = [];
+  });
+  after(() => {
+    server.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const apply = () => run(undefined, ["apply", "gate.yaml", "-c", "--host", host], { cwd: folder });
+
+  test("receives a request again with the same idempotency key, until it succeeds", async () => {
+    answers = [{ status: 500 }, { status: 0 }, { status: 429 }];
+    const { status, stdout } = await apply();
+    assert.equal(status, 0);
+    assert.match(stdout, /\n1 change applied\.\n$/);
+    assert.equal(received.length, 4);
+    assert.equal(new Set(received.map(({ key }) => key)).size, 1);
+    assert.match(String(received[0].key), /^[0-9a-f-]{36}$/);
+  });
+
+  test("receives it at most four times", async () => {
+    answers = Array(5).fill({ status: 503, body: { error: { message: "Down." } } });
+    const { status, stderr } = await apply();
+    assert.deepEqual([status, received.length], [1, 4]);
+    assert.match(stderr, /^failed to create feature sms: Down\. Retry shortly\.\n0 of 1 change applied\./);
+  });
+
+  test("receives a wrong request once, and its message is printed without control characters", async () => {
+    answers = [{ status: 400, body: { error: { message: "No\u001b[2J\u009bway" } } }];
+    const { status, stderr } = await apply();
+    assert.deepEqual([status, received.length], [1, 1]);
+    assert.match(stderr, /^failed to create feature sms: No\ufffd\[2J\ufffdway\n/);
   });
 });
 

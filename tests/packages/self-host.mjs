@@ -47,7 +47,8 @@ export async function selfHost(folder, settings) {
   };
 }
 
-async function findFreePort() {
+/** Returns a port on which nothing listens. */
+export async function findFreePort() {
   const server = createServer();
   const port = await listenOnFreePort(server);
   await new Promise((resolve) => server.close(resolve));

@@ -13,7 +13,7 @@ const COLORS = { success: "green", danger: "red", warning: "yellow", info: "cyan
  * @param {string} text
  */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these characters are removed.
-export const printable = (text) => text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "\ufffd");
+const printable = (text) => text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "\ufffd");
 
 /**
  * Creates the screen.
@@ -43,7 +43,7 @@ export function createScreen({ stdout, stderr, env }) {
       stdout.write(`${spans.map(([text, tone = ""]) => paint(text, tone)).join("")}\n`);
     },
     printJson(value) {
-      stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+      stdout.write(`${printable(JSON.stringify(value, null, 2))}\n`);
     },
   };
 }
