@@ -17,8 +17,9 @@ const { default: workerd } = createRequire(import.meta.url)("workerd");
  *
  * @param {string} folder
  * @param {Record<string, string>} settings
+ * @param {string[]} options  Of the command.
  */
-export async function selfHost(folder, settings) {
+export async function selfHost(folder, settings, ...options) {
   const configuration = join(folder, "workerd/config.capnp");
   const env = { PATH: process.env.PATH, ...settings };
   if (!existsSync(configuration)) {
@@ -30,7 +31,7 @@ export async function selfHost(folder, settings) {
       "--configuration",
       join(folder, "workerd"),
     ];
-    const written = await runToEnd(process.execPath, [SCRIPT, ...args, "--write-only"], env);
+    const written = await runToEnd(process.execPath, [SCRIPT, ...args, "--write-only", ...options], env);
     if (written.status !== 0) throw new Error(written.output);
   }
   const [, address] = /sockets = .* address = "([\d.:]+)"/.exec(readFileSync(configuration, "utf8")) ?? [];

@@ -8,7 +8,9 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { listConsoleFiles } from "../../packages/worker/self-host/console-files.js";
-import { DEPLOYED_KEY, DEPLOYED_SECRET, eventually, unixNow } from "../worker/support.mjs";
+import { fakeStripe } from "../worker/fake-stripe.mjs";
+import { changeMessage, SseClient, versionMessage, WebSocketClient } from "../worker/stream-clients.mjs";
+import { DEPLOYED_KEY, DEPLOYED_SECRET, eventually, KEY, SECRET, unixNow } from "../worker/support.mjs";
 import { TestCatalog } from "../worker/test-catalog.mjs";
 import { runToEnd, selfHost } from "./self-host.mjs";
 
@@ -102,16 +104,20 @@ describe("entgate on workerd", { timeout: 120_000 }, () => {
     assert.equal(document.headers.get("access-control-allow-origin"), "*");
   });
 
-  test("streams changes through the front", async () => {
-    const controller = new AbortController();
-    const response = await fetch(new URL("/v1/stream?customer=cus_ada", running.service.url), {
-      headers: { authorization: `Bearer ${DEPLOYED_KEY}` },
-      signal: controller.signal,
-    });
-    assert.equal(response.status, 200);
-    const { value } = (await response.body?.getReader().read()) ?? {};
-    assert.ok(value?.length);
-    controller.abort();
+  test("streams changes through the front, by server-sent events and over a WebSocket", async () => {
+    const catalog = new TestCatalog(running.service, DEPLOYED_KEY);
+    const { id } = await catalog.sdk.customers.create({});
+    const clients = [
+      await SseClient.open(running.service, id, { key: DEPLOYED_KEY }),
+      await WebSocketClient.open(running.service, id, { key: DEPLOYED_KEY }),
+    ];
+    for (const client of clients) assert.deepEqual(await client.receive(1), [versionMessage(id, 0)]);
+    const { price } = await catalog.createPlan(await catalog.createFeature("streamed"));
+    await catalog.subscribe({ id }, price);
+    for (const client of clients) {
+      assert.deepEqual((await client.receive(2))[1], changeMessage(id, 1, ["streamed"]));
+      await client.close();
+    }
   });
 
   test("writes no secret into its configuration, and passes on settings only", async () => {
@@ -129,6 +135,60 @@ describe("entgate on workerd", { timeout: 120_000 }, () => {
     const unknown = await run("--port", "1");
     assert.equal(unknown.status, 1);
     assert.match(unknown.output, /--port/);
+  });
+});
+
+describe("a source in a private network", { timeout: 60_000 }, () => {
+  test("is read only with --allow-private-network", async (t) => {
+    const stripe = await fakeStripe();
+    const folders = [0, 1].map(() => mkdtempSync(join(tmpdir(), "entgate-")));
+    stripe.setEntitlements("cus_ada", ["sms"]);
+    const settings = { ...stripe.settings, ENTGATE_DEVELOPMENT: "true", ENTGATE_API_KEYS: KEY, STRIPE_WEBHOOK_SECRETS: SECRET };
+    const [open, closed] = await Promise.all([selfHost(folders[0], settings, "--allow-private-network"), selfHost(folders[1], settings)]);
+    t.after(async () => {
+      await Promise.all([open.kill(), closed.kill(), stripe.stop()]);
+      for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+    });
+    const { status, json } = await open.service.check("cus_ada", "sms");
+    assert.deepEqual([status, json.entitled, json.served_by], [200, true, "source"]);
+    assert.equal((await closed.service.check("cus_ada", "sms")).status, 503);
+    assert.equal(stripe.listCalls("cus_ada").length, 1);
+  });
+});
+
+describe("the clock", { timeout: 60_000 }, () => {
+  test("calls `scheduled` at each interval, also after a call that failed", async (t) => {
+    const entgate = `let calls = 0;
+      export default {
+        fetch: () => Response.json(calls),
+        scheduled({ cron }, env) {
+          if (cron !== "* * * * *" || env.NAME !== "entgate") throw new Error("wrong arguments");
+          calls += 1;
+          if (calls === 1) throw new Error("the first call fails");
+        },
+      };`;
+    const compatibilityDate = "2026-11-17";
+    const workerd = new Miniflare(
+      convertV4MiniflareOptions({
+        host: "127.0.0.1",
+        port: 0,
+        workers: [
+          {
+            name: "front",
+            modules: [{ type: "ESModule", path: root("packages/worker/self-host/front.js") }],
+            modulesRoot: root("packages/worker/self-host"),
+            compatibilityDate,
+            durableObjects: { CLOCK: { className: "Clock", useSQLite: true } },
+            serviceBindings: { ENTGATE: "entgate" },
+            bindings: { FILES: {}, CRON_INTERVAL_MS: 20 },
+          },
+          { name: "entgate", modules: true, script: entgate, compatibilityDate, bindings: { NAME: "entgate" } },
+        ],
+      }),
+    );
+    t.after(() => workerd.dispose());
+    const url = await workerd.ready;
+    await eventually(async () => assert.ok((await (await fetch(url)).json()) >= 3));
   });
 });
 

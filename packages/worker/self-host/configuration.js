@@ -25,6 +25,9 @@
 /** The modules of the built Worker, the main module first. */
 export const MODULES = ["index.js", "worker.js", "fast_path.wasm", "worker.wasm"];
 
+/** The cron trigger in wrangler.toml is that of every minute. */
+const CRON_INTERVAL_MS = 60_000;
+
 /** A text of Cap'n Proto has the escapes of C, of which JSON's are a part. @param {unknown} value */
 const quote = (value) => JSON.stringify(String(value)).replace(/[\u007f-\uffff]/g, (character) => toBytes(character));
 
@@ -64,6 +67,7 @@ const config :Workerd.Config = (
         (name = "CONSOLE", service = "console"),
         (name = "FILES", json = ${quote(JSON.stringify(files))}),
         (name = "CLOCK", durableObjectNamespace = "Clock"),
+        (name = "CRON_INTERVAL_MS", json = "${CRON_INTERVAL_MS}"),
       ],
       durableObjectNamespaces = [(className = "Clock", uniqueKey = "entgate-Clock", enableSql = true)],
       durableObjectStorage = (localDisk = "objects"),

@@ -2,14 +2,13 @@
 // request to entgate. It also calls entgate's `scheduled` every minute. At Cloudflare, assets and cron triggers do this; workerd has
 // neither without `--experimental`.
 //
-// | binding   | content                                                 |
-// |-----------|---------------------------------------------------------|
-// | `ENTGATE` | entgate                                                 |
-// | `CONSOLE` | the folder of the console                               |
-// | `FILES`   | by path: the file, and the headers of its response      |
-// | `CLOCK`   | the class `Clock`                                       |
-
-const MINUTE_MS = 60_000;
+// | binding            | content                                            |
+// |--------------------|----------------------------------------------------|
+// | `ENTGATE`          | entgate                                            |
+// | `CONSOLE`          | the folder of the console                          |
+// | `FILES`            | by path: the file, and the headers of its response |
+// | `CLOCK`            | the class `Clock`                                  |
+// | `CRON_INTERVAL_MS` | the time between two calls of `scheduled`          |
 
 let isClockStarted = false;
 
@@ -17,8 +16,7 @@ export default {
   async fetch(request, env, context) {
     if (!isClockStarted) {
       isClockStarted = true;
-      // The alarm of an earlier process is stored, and starts the clock without a request.
-      context.waitUntil(env.CLOCK.get(env.CLOCK.idFromName("clock")).fetch("http://clock/"));
+      context.waitUntil(startClock(env));
     }
     const isRead = request.method === "GET" || request.method === "HEAD";
     const file = isRead && env.FILES[new URL(request.url).pathname];
@@ -28,7 +26,17 @@ export default {
   },
 };
 
-/** One object whose alarm goes off every minute. A request to it sets the alarm. */
+/** Starts the clock. After a restart, its stored alarm does that without a request. */
+async function startClock({ CLOCK }) {
+  try {
+    await CLOCK.get(CLOCK.idFromName("clock")).fetch("http://clock/");
+  } catch (error) {
+    isClockStarted = false;
+    console.error(`failed to start the clock: ${error}. The next request starts it`);
+  }
+}
+
+/** One object whose alarm goes off at each interval. A request to it sets the alarm. */
 export class Clock {
   constructor(state, env) {
     this.storage = state.storage;
@@ -36,13 +44,21 @@ export class Clock {
   }
 
   async fetch() {
-    if ((await this.storage.getAlarm()) === null) await this.storage.setAlarm(Date.now() + MINUTE_MS);
+    if ((await this.storage.getAlarm()) === null) await this.setAlarm();
     return new Response();
   }
 
   async alarm() {
     // Set before the work, so that a failure does not stop the clock.
-    await this.storage.setAlarm(Date.now() + MINUTE_MS);
-    await this.env.ENTGATE.scheduled({ cron: "* * * * *", scheduledTime: Date.now() });
+    await this.setAlarm();
+    try {
+      await this.env.ENTGATE.scheduled({ cron: "* * * * *", scheduledTime: Date.now() });
+    } catch (error) {
+      console.error(`failed to run the scheduled work: ${error}. It runs again after the interval`);
+    }
+  }
+
+  setAlarm() {
+    return this.storage.setAlarm(Date.now() + this.env.CRON_INTERVAL_MS);
   }
 }
