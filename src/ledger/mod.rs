@@ -51,7 +51,8 @@ pub use self::{
     observed_features::ObservedFeatures,
     outbox::{Jitter, Outbox, PendingTask, Task},
     ports::{
-        LedgerPorts, LedgerStorage, LogLevel, NotFoundAdvice, PortError, SourceFailure, StepError,
+        LedgerPorts, LedgerStorage, LogLevel, NotFoundAdvice, PortError, ReadPriority,
+        SourceFailure, StepError,
     },
     process::LedgerProcess,
     receipt::{ApplyOutcome, ApplyReceipt},

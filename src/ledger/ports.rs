@@ -4,6 +4,7 @@
 //! happens if it fails is decided in [`process`](super::process).
 
 use futures_util::future::LocalBoxFuture;
+use serde::Serialize;
 
 use super::{
     activity::Activity,
@@ -13,7 +14,10 @@ use super::{
     state::LedgerState,
     sync_status::{StatusReport, SyncProblem},
 };
-use crate::id::{CustomerKey, EventId, Livemode, Timestamp, UnixMillis};
+use crate::{
+    id::{CustomerKey, EventId, Livemode, Timestamp, UnixMillis},
+    json::json_type,
+};
 
 /// Why a port failed, for the log.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -40,6 +44,19 @@ pub struct SourceFailure {
     pub problem: Option<SyncProblem>,
     /// The minimum delay before the next read, in milliseconds.
     pub retry_after_ms: u64,
+    /// Whether the source limits the rate of requests (429).
+    pub is_rate_limited: bool,
+}
+
+json_type! {
+    /// Which part of the source's budget a read uses.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+    pub enum ReadPriority {
+        /// No caller waits for the read.
+        Background = "background",
+        /// A caller waits for the read.
+        Interactive = "interactive",
+    }
 }
 
 /// The stored data of one ledger. Calls are synchronous.
@@ -115,6 +132,17 @@ pub trait LedgerPorts: Sized + 'static {
 
     /// Returns whether the source of this mode can be read.
     fn has_source(&self, livemode: Livemode) -> bool;
+
+    /// Reserves a read of the source, within the budget of the customer's mode. Returns the time of its
+    /// slot, or `None` if the read may start now. A platform that cannot reserve one returns `None` too.
+    async fn reserve_read(
+        &self,
+        customer: &CustomerKey,
+        priority: ReadPriority,
+    ) -> Option<UnixMillis>;
+
+    /// Reports that the source limits the rate of requests of this mode.
+    async fn report_rate_limit(&self, livemode: Livemode);
 
     /// Reads the state of a customer at the source. The result is `None` if the source of this mode
     /// cannot be read.

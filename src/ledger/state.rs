@@ -7,6 +7,7 @@
 //! | the source responded or failed       | [`LedgerState::apply_source_list()`], [`LedgerState::source_failed()`] |
 //! | the source cannot be read any more   | [`LedgerState::cancel_source_tasks()`]                  |
 //! | the set needs a confirmation         | [`LedgerState::schedule_reconcile()`]                   |
+//! | a background read has a later slot   | [`LedgerState::defer_reads()`]                          |
 //! | a write of the replica starts        | [`LedgerState::begin_replica_write()`]                  |
 //! | the write succeeded or failed        | [`LedgerState::replica_write_succeeded()`], [`LedgerState::replica_write_failed()`] |
 //! | a report to the customer index starts | [`LedgerState::begin_report()`]                        |
@@ -67,6 +68,8 @@ pub struct LedgerState {
     pub late_write_until: Option<UnixMillis>,
     /// Until when the source must not be read, as it requested.
     pub source_backoff_until: UnixMillis,
+    /// The time of the slot that was reserved for the next background read.
+    pub read_slot: Option<UnixMillis>,
     /// A problem of the source that requires operator action.
     pub sync_problem: Option<SyncProblem>,
     /// The last status that the customer index acknowledged.
@@ -162,6 +165,8 @@ impl LedgerState {
         source: &SourceState,
         now: UnixMillis,
     ) -> Result<Reconciliation, Error> {
+        // The read has used the slot.
+        self.read_slot = None;
         if read.events_received != self.events_received {
             return Ok(Reconciliation::Superseded);
         }
@@ -222,6 +227,7 @@ impl LedgerState {
         if self.is_unknown() {
             return;
         }
+        self.read_slot = None;
         // A problem stays until the source responds again.
         self.sync_problem = problem.or(self.sync_problem);
         self.source_backoff_until = not_before;
@@ -239,9 +245,22 @@ impl LedgerState {
             return;
         }
         self.sync_problem = None;
+        self.read_slot = None;
         self.outbox.complete(Task::Read);
         self.outbox.complete(Task::Confirm);
         self.schedule_report_if_changed(now);
+    }
+
+    /// Returns whether a read of the source is due.
+    #[must_use]
+    pub fn is_read_due(&self, now: UnixMillis) -> bool {
+        self.outbox.is_due(Task::Read, now) || self.outbox.is_due(Task::Confirm, now)
+    }
+
+    /// Postpones the background reads to the slot that was reserved for them.
+    pub fn defer_reads(&mut self, slot: UnixMillis) {
+        self.read_slot = Some(slot);
+        self.apply_backoff();
     }
 
     /// Schedules a confirmation now, because the last one is too old.
@@ -339,8 +358,9 @@ impl LedgerState {
     }
 
     fn apply_backoff(&mut self) {
-        self.outbox.defer_until(Task::Read, self.source_backoff_until);
-        self.outbox.defer_until(Task::Confirm, self.source_backoff_until);
+        let not_before = self.source_backoff_until.max(self.read_slot.unwrap_or_default());
+        self.outbox.defer_until(Task::Read, not_before);
+        self.outbox.defer_until(Task::Confirm, not_before);
     }
 
     fn schedule_report_if_changed(&mut self, now: UnixMillis) {

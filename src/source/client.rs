@@ -75,7 +75,13 @@ pub enum Error {
         /// Stripe's message.
         message: String,
     },
-    /// Stripe is not reachable, failed, or limits the rate.
+    /// Stripe limits the rate of requests.
+    #[error("failed to read from Stripe: status 429")]
+    RateLimited {
+        /// The minimum delay before the next request, in milliseconds.
+        retry_after_ms: u64,
+    },
+    /// Stripe is not reachable, or failed.
     #[error("failed to read from Stripe: {cause}")]
     Unavailable {
         /// The cause of the last failure.
@@ -107,7 +113,17 @@ impl Error {
     /// The minimum delay before the next request, in milliseconds.
     #[must_use]
     pub fn retry_after_ms(&self) -> u64 {
-        if let Self::Unavailable { retry_after_ms, .. } = self { *retry_after_ms } else { 0 }
+        match self {
+            Self::Unavailable { retry_after_ms, .. } | Self::RateLimited { retry_after_ms } => {
+                *retry_after_ms
+            }
+            Self::KeyRejected { .. }
+            | Self::NotFound { .. }
+            | Self::Rejected { .. }
+            | Self::Malformed(_)
+            | Self::TooManyPages { .. }
+            | Self::Unstable(_) => 0,
+        }
     }
 
     /// The failure of a read, for a ledger.
@@ -116,6 +132,10 @@ impl Error {
         SourceFailure {
             problem: self.operator_problem(),
             retry_after_ms: self.retry_after_ms(),
+            is_rate_limited: matches!(
+                self,
+                Self::RateLimited { .. } | Self::Rejected { status: 429, .. }
+            ),
             cause: self.to_string(),
         }
     }

@@ -8,7 +8,7 @@
 //! | 401, 403                                 | [`Error::KeyRejected`]                             |
 //! | `resource_missing`                       | [`Error::NotFound`]                                |
 //! | any other 4xx                            | [`Error::Rejected`]                                |
-//! | anything else, or the last failed retry  | [`Error::Unavailable`]                             |
+//! | anything else, or the last failed retry  | [`Error::Unavailable`], or for 429 [`Error::RateLimited`] |
 //!
 //! The back-off doubles with each attempt, with jitter over its second half, and is at least
 //! `Retry-After`.
@@ -70,6 +70,9 @@ pub(super) async fn fetch<T: Transport>(
             return Err(match result {
                 Ok(StripeResponse { status: status @ (401 | 403), .. }) => {
                     Error::KeyRejected { status }
+                }
+                Ok(StripeResponse { status: 429, .. }) => {
+                    Error::RateLimited { retry_after_ms: delay }
                 }
                 Ok(StripeResponse { status, .. }) => unavailable_error(status, delay),
                 Err(cause) => Error::Unavailable { cause, retry_after_ms: delay },

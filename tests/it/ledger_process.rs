@@ -5,13 +5,14 @@ use std::{cell::RefCell, rc::Rc};
 use entgate::{
     entitlement::SummaryPage,
     ledger::{
-        LedgerProcess, LedgerRequest, LedgerResponse, SetOrigin, SourceAccess, Task, WaitFor,
+        LedgerProcess, LedgerRequest, LedgerResponse, ReadPriority, SetOrigin, SourceAccess, Task,
+        WaitFor,
     },
     store::memory::Fault,
 };
 
 use crate::{
-    model::world::{CUSTOMER, RequestFault, World, WorldPorts},
+    model::world::{CUSTOMER, RequestFault, Slot, World, WorldPorts},
     support::{customer, grants, summary},
 };
 
@@ -163,4 +164,83 @@ fn a_waiting_sync_reads_again_until_its_time_is_up() {
     assert_eq!(world.time.now(), begin.saturating_add(20_000));
     // At 0, 2, 6 and 14 seconds.
     assert_eq!(world.stripe.requests().len(), 4);
+}
+
+/// Runs the alarm.
+fn run_alarm(world: &World, process: &LedgerProcess<WorldPorts>) {
+    world.time.run_until(process.run_due_tasks()).unwrap().unwrap();
+}
+
+#[test]
+fn a_background_read_asks_for_its_slot_once_and_starts_then() {
+    for (why, slot, delay) in [
+        ("now", Slot::After(0), 0),
+        ("later", Slot::After(20_000), 20_000),
+        ("in an hour", Slot::After(3_600_000), 3_600_000),
+        ("later than an hour", Slot::After(3_600_001), 3_600_000),
+    ] {
+        let (world, process) = ledger();
+        world.slots.borrow_mut().push_back(slot);
+        send(&world, &process, [apply(&["a"])]);
+        let begin = world.time.now();
+        run_alarm(&world, &process);
+        let start = begin.saturating_add(delay);
+        if delay > 0 {
+            assert_eq!(world.stripe.requests().len(), 0, "{why}");
+            assert_eq!(world.alarm.get(), Some(start), "{why}");
+            // The next event does not start the read earlier.
+            let event = summary("evt_2", 11, SummaryPage::Truncated(grants(&["a"])));
+            send(&world, &process, [LedgerRequest::Apply(event)]);
+            assert_eq!(world.alarm.get(), Some(start), "{why}");
+            world.time.advance_to(start);
+            run_alarm(&world, &process);
+        }
+        assert_eq!(world.stripe.requests().len(), 1, "{why}");
+        assert_eq!(*world.reservations.borrow(), [ReadPriority::Background], "{why}");
+        let state = world.tables.state();
+        assert_eq!((state.outbox.pending(Task::Read), state.read_slot), (None, None), "{why}");
+    }
+}
+
+#[test]
+fn a_background_read_without_an_answer_starts_after_5_s() {
+    let (world, process) = ledger();
+    world.slots.borrow_mut().push_back(Slot::NoAnswer);
+    send(&world, &process, [apply(&["a"])]);
+    let begin = world.time.now();
+    run_alarm(&world, &process);
+    assert_eq!(world.time.now(), begin.saturating_add(5_000));
+    assert_eq!(world.stripe.requests().len(), 1);
+}
+
+#[test]
+fn a_read_for_a_caller_waits_for_its_slot_but_at_most_8_s() {
+    let used_up = "the rate of reads is used up: the next one may start in 9 s";
+    let failed = LedgerResponse::SourceFailed(used_up.to_owned());
+    let read = || LedgerResponse::Set(SetOrigin::Source);
+    for (why, slot, response, waited, requests) in [
+        ("now", Slot::After(0), read(), 0, 1),
+        ("later", Slot::After(8_000), read(), 8_000, 1),
+        ("too late", Slot::After(8_001), failed, 0, 0),
+        ("no answer", Slot::NoAnswer, read(), 200, 1),
+    ] {
+        let (world, process) = ledger();
+        world.slots.borrow_mut().push_back(slot);
+        let begin = world.time.now();
+        assert_eq!(send(&world, &process, [load()]), [response], "{why}");
+        assert_eq!(world.time.now().millis_since(begin), waited, "{why}");
+        assert_eq!(world.stripe.requests().len(), requests, "{why}");
+        assert_eq!(*world.reservations.borrow(), [ReadPriority::Interactive], "{why}");
+    }
+}
+
+#[test]
+fn a_rate_limit_of_the_source_is_reported() {
+    for (status, reports) in [(429, 1), (500, 0)] {
+        let (world, process) = ledger();
+        world.request_faults.borrow_mut().extend([RequestFault::Status(status); 3]);
+        send(&world, &process, [load()]);
+        world.time.run_ready();
+        assert_eq!(world.rate_limits.get(), reports, "{status}");
+    }
 }

@@ -72,6 +72,10 @@ fn unavailable(cause: &str, retry_after_ms: u64) -> Error {
     Error::Unavailable { cause: cause.to_owned(), retry_after_ms }
 }
 
+fn rate_limit(retry_after_ms: u64) -> Error {
+    Error::RateLimited { retry_after_ms }
+}
+
 fn rejected(status: u16, message: &str) -> Error {
     Error::Rejected { status, message: message.to_owned() }
 }
@@ -216,15 +220,15 @@ fn temporary_failures_are_retried_after_a_delay_and_other_failures_are_not() {
 
 #[test]
 fn after_three_attempts_the_error_has_the_cause_and_the_delay() {
-    for (why, last, cause, delay) in [
-        ("no response", no_response(), "connection reset", 2_000),
-        ("a response", status(503), "status 503", 2_000),
-        ("a long Retry-After", rate_limited(60), "status 429", 60_000),
-        ("a short Retry-After", rate_limited(1), "status 429", 2_000),
-        ("400 that should be retried", should_retry(true, 400), "status 400", 2_000),
+    for (why, last, error) in [
+        ("no response", no_response(), unavailable("connection reset", 2_000)),
+        ("a response", status(503), unavailable("status 503", 2_000)),
+        ("a long Retry-After", rate_limited(60), rate_limit(60_000)),
+        ("a short Retry-After", rate_limited(1), rate_limit(2_000)),
+        ("400 that should be retried", should_retry(true, 400), unavailable("status 400", 2_000)),
     ] {
         let stripe = stripe(1, &[no_response(), no_response(), last]);
-        assert_eq!(list(&stripe), Err(unavailable(cause, delay)), "{why}");
+        assert_eq!(list(&stripe), Err(error), "{why}");
         assert_eq!(stripe.transport().sleeps(), [500, 1_000], "{why}");
         assert_eq!(stripe.transport().requests().len(), 3, "{why}");
     }
@@ -233,7 +237,7 @@ fn after_three_attempts_the_error_has_the_cause_and_the_delay() {
 #[test]
 fn a_delay_past_the_deadline_is_not_waited_for() {
     let all = Ok(SourceState::List(entitlements(1)));
-    let late = |delay| Err(unavailable("status 429", delay));
+    let late = |delay| Err(rate_limit(delay));
     for (why, responses, delays, expected) in [
         ("below two minutes", vec![rate_limited(119)], vec![119_000], all.clone()),
         ("two minutes", vec![rate_limited(120)], vec![], late(120_000)),

@@ -14,7 +14,7 @@ use std::{
 use futures_util::FutureExt as _;
 
 use crate::{
-    id::UnixMillis,
+    id::{CustomerKey, UnixMillis},
     ledger::{
         activity::Activity,
         outbox::Task,
@@ -42,6 +42,8 @@ pub(super) struct Instance<P> {
     pub(super) replica_write: RefCell<Option<SharedFuture<()>>>,
     /// The read of the source in flight.
     pub(super) source_read: RefCell<Option<SharedRead>>,
+    /// The background read that waits for its slot.
+    pub(super) slot_request: RefCell<Option<SharedFuture<()>>>,
     /// How many reads were started. A caller that needs a fresh read ignores one that started
     /// before.
     pub(super) reads_started: Cell<u64>,
@@ -73,6 +75,7 @@ impl<P: LedgerPorts> Instance<P> {
             alarm: Cell::default(),
             replica_write: RefCell::default(),
             source_read: RefCell::default(),
+            slot_request: RefCell::default(),
             reads_started: Cell::default(),
             unknown_until: Cell::default(),
             source_backoff: RefCell::default(),
@@ -113,6 +116,14 @@ impl<P: LedgerPorts> Instance<P> {
         self.ports.set_alarm(Some(at)).await
     }
 
+    /// Sets the alarm as [`Self::schedule_alarm()`] does, for work without a caller.
+    pub(super) async fn schedule_alarm_or_log(&self, customer: &CustomerKey) {
+        if let Err(error) = self.schedule_alarm().await {
+            let customer = customer.to_key();
+            self.log_error(&format!("{customer}: failed to set the alarm: {error}"));
+        }
+    }
+
     /// Sets the alarm for the next pending task, or deletes it.
     pub(super) async fn schedule_alarm(&self) -> Result<(), PortError> {
         let storage = self.ports.storage();
@@ -121,7 +132,7 @@ impl<P: LedgerPorts> Instance<P> {
         }
         let mut outbox = storage.read(|ledger| ledger.outbox.clone())?;
         let watchdog = self.ports.now().saturating_add(WATCHDOG);
-        if self.source_read.borrow().is_some() {
+        if self.source_read.borrow().is_some() || self.slot_request.borrow().is_some() {
             outbox.defer_until(Task::Read, watchdog);
             outbox.defer_until(Task::Confirm, watchdog);
         }

@@ -4,6 +4,7 @@
 //! |------------|-------------------------------------------------------------------------|
 //! | `instance` | what a running instance keeps in memory, and its alarm                  |
 //! | `writes`   | writes to the replica, the customer index and the activity log          |
+//! | `slots`    | when a read may start, within the budget of its mode                    |
 //! | `refresh`  | reads of the source: for a check, a sync, the cron trigger, the alarm   |
 //!
 //! An event is applied in one transaction, together with the tasks that follow from it. The alarm
@@ -18,6 +19,8 @@ mod instance;
 
 mod writes;
 
+mod slots;
+
 mod refresh;
 
 use std::rc::Rc;
@@ -25,10 +28,8 @@ use std::rc::Rc;
 use self::instance::Instance;
 use super::{
     activity::Activity,
-    outbox::Task,
     ports::{LedgerPorts, LedgerStorage as _, StepError},
     receipt::{ApplyOutcome, ApplyReceipt},
-    reconcile::ReadReason,
     request::{LedgerRequest, LedgerResponse},
     state::SourceAccess,
 };
@@ -158,11 +159,8 @@ impl<P: LedgerPorts> LedgerProcess<P> {
         }
         let Some(customer) = storage.customer()? else { return Ok(()) };
         let now = instance.ports.now();
-        let is_due = storage.read(|ledger| {
-            ledger.outbox.is_due(Task::Read, now) || ledger.outbox.is_due(Task::Confirm, now)
-        })?;
-        let mut read =
-            is_due.then(|| refresh::join_read(instance, &customer, ReadReason::Reconcile));
+        let is_due = storage.read(|ledger| ledger.is_read_due(now))?;
+        let mut read = is_due.then(|| refresh::start_background_read(instance, &customer));
         loop {
             self.run_due_writes().await?;
             let Some(pending) = read.take() else { break };

@@ -13,10 +13,14 @@
 
 use std::{pin::pin, rc::Rc};
 
-use futures_util::future::{Either, select};
+use futures_util::{
+    FutureExt as _,
+    future::{Either, select},
+};
 
 use super::{
     instance::{Instance, SharedRead},
+    slots,
     writes::log_activity,
 };
 use crate::{
@@ -34,7 +38,7 @@ use crate::{
         state::LedgerState,
         sync_status::{StatusReport, SyncProblem, SyncStatus},
     },
-    waiting::within,
+    waiting::{SharedFuture, within},
 };
 
 /// How long loads use the result that the source has no such customer, in milliseconds.
@@ -160,6 +164,41 @@ pub(super) async fn reconcile<P: LedgerPorts>(
     })
 }
 
+/// Returns the read of the source in flight, or starts one once it has a slot. If the slot is later,
+/// its tasks are postponed.
+pub(super) fn start_background_read<P: LedgerPorts>(
+    instance: &Rc<Instance<P>>,
+    customer: &CustomerKey,
+) -> SharedFuture<()> {
+    if let Some(read) = instance.source_read.borrow().clone() {
+        return read.map(drop).boxed_local().shared();
+    }
+    if let Some(request) = instance.slot_request.borrow().clone() {
+        return request;
+    }
+    let (this, customer) = (Rc::clone(instance), customer.clone());
+    let request = instance.spawn_shared(async move {
+        let may_start = slots::reserve_background(&this, &customer).await;
+        let is_due = this.ports.storage().read(|ledger| ledger.is_read_due(this.ports.now()));
+        this.slot_request.take();
+        match may_start.and_then(|may_start| Ok(may_start && is_due?)) {
+            Ok(true) => {
+                // Logged where it fails.
+                drop(join_read(&this, &customer, ReadReason::Reconcile).await);
+            }
+            // Another read completed the tasks meanwhile, or they were postponed.
+            Ok(false) => this.schedule_alarm_or_log(&customer).await,
+            Err(error) => {
+                let key = customer.to_key();
+                this.log_error(&format!("{key}: failed to start a read: {error}"));
+                this.schedule_alarm_or_log(&customer).await;
+            }
+        }
+    });
+    instance.slot_request.replace(Some(request.clone()));
+    request
+}
+
 /// Returns the read of the source in flight, or starts one.
 pub(super) fn join_read<P: LedgerPorts>(
     instance: &Rc<Instance<P>>,
@@ -174,10 +213,7 @@ pub(super) fn join_read<P: LedgerPorts>(
     let read = instance.spawn_shared(async move {
         let reconciliation = read_source(&this, &customer, reason).await;
         this.source_read.take();
-        if let Err(error) = this.schedule_alarm().await {
-            let customer = customer.to_key();
-            this.log_error(&format!("{customer}: failed to set the alarm: {error}"));
-        }
+        this.schedule_alarm_or_log(&customer).await;
         // Last, so that a caller of this read receives its result before the change.
         if let Ok(Reconciliation::Updated | Reconciliation::Drifted(_)) = reconciliation {
             this.notify_changed();
@@ -214,6 +250,11 @@ async fn read_source<P: LedgerPorts>(
 ) -> Result<Reconciliation, StepError> {
     let ports = &instance.ports;
     let storage = ports.storage();
+    match reason {
+        // The caller has a slot.
+        ReadReason::Reconcile => {}
+        ReadReason::OnDemand => slots::wait_for_slot(instance, customer).await?,
+    }
     let read = storage.read(LedgerState::begin_source_read)?;
     let listed = match ports.read_source(customer).await {
         Some(Ok(listed)) => listed,
@@ -278,12 +319,16 @@ async fn read_source<P: LedgerPorts>(
 
 /// Logs and stores that a read failed. Returns the error.
 async fn record_failure<P: LedgerPorts>(
-    instance: &Instance<P>,
+    instance: &Rc<Instance<P>>,
     customer: &CustomerKey,
     failure: SourceFailure,
 ) -> StepError {
-    let SourceFailure { cause, problem, retry_after_ms } = failure;
+    let SourceFailure { cause, problem, retry_after_ms, is_rate_limited } = failure;
     let ports = &instance.ports;
+    if is_rate_limited {
+        let (this, livemode) = (Rc::clone(instance), customer.livemode);
+        drop(instance.spawn_shared(async move { this.ports.report_rate_limit(livemode).await }));
+    }
     let now = ports.now();
     let advice = match problem {
         Some(_) => ": set a key of this account that may read entitlements",

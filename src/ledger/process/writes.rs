@@ -52,10 +52,7 @@ pub(super) fn start_replica_write<P: LedgerPorts>(
             this.log_error(&format!("{customer}: failed to write the replica: {error}"));
         }
         this.replica_write.take();
-        if let Err(error) = this.schedule_alarm().await {
-            let customer = customer.to_key();
-            this.log_error(&format!("{customer}: failed to set the alarm: {error}"));
-        }
+        this.schedule_alarm_or_log(&customer).await;
     });
     instance.replica_write.replace(Some(write.clone()));
     Some(write)

@@ -23,8 +23,8 @@ use crate::{
     id::{CustomerKey, Livemode, LookupKey, Timestamp, UnixMillis},
     ledger::{
         Activity, ApplyReceipt, Jitter, LedgerPorts, LedgerProcess, LedgerRequest, LedgerResponse,
-        LedgerStorage, LogLevel, NotFoundAdvice, PortError, SourceFailure, SourceState,
-        StatusReport, StepError, Task, WaitFor,
+        LedgerStorage, LogLevel, NotFoundAdvice, PortError, ReadPriority, SourceFailure,
+        SourceState, StatusReport, StepError, Task, WaitFor,
     },
     source::{self, StripeClient, Transport as _, fake::FakeStripe},
     store::{Error, Ledger, LoadedSet, record},
@@ -181,6 +181,12 @@ impl LedgerPorts for MemoryPlatform {
     fn has_source(&self, _: Livemode) -> bool {
         self.source.is_some()
     }
+
+    async fn reserve_read(&self, _: &CustomerKey, _: ReadPriority) -> Option<UnixMillis> {
+        None
+    }
+
+    async fn report_rate_limit(&self, _: Livemode) {}
 
     async fn read_source(
         &self,

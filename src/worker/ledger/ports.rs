@@ -9,7 +9,7 @@ use crate::{
     id::{CustomerKey, Livemode, UnixMillis},
     ledger::{
         Activity, Jitter, LedgerPorts, LedgerStorage, LogLevel, NotFoundAdvice, PortError,
-        SourceFailure, SourceState, StatusReport,
+        ReadPriority, SourceFailure, SourceState, StatusReport,
     },
     source::{self, StripeClient, Transport},
     worker::{
@@ -59,6 +59,12 @@ impl LedgerPorts for LedgerObjectPorts {
     fn has_source(&self, livemode: Livemode) -> bool {
         self.source_client(livemode).is_some()
     }
+
+    async fn reserve_read(&self, _: &CustomerKey, _: ReadPriority) -> Option<UnixMillis> {
+        None
+    }
+
+    async fn report_rate_limit(&self, _: Livemode) {}
 
     async fn read_source(
         &self,

@@ -13,7 +13,7 @@ use entgate::{
     store::memory::{Fault, MemoryTables},
 };
 
-use super::world::{CUSTOMER, RequestFault, World, WorldPorts, WriteResult, same};
+use super::world::{CUSTOMER, RequestFault, Slot, World, WorldPorts, WriteResult, same};
 use crate::support::customer;
 
 /// The most entitlements that Stripe puts into an event.
@@ -252,6 +252,10 @@ impl Harness {
 
     pub(crate) fn fail_requests(&mut self, faults: &[RequestFault]) {
         self.world.request_faults.borrow_mut().extend(faults);
+    }
+
+    pub(crate) fn assign_slots(&mut self, slots: &[Slot]) {
+        self.world.slots.borrow_mut().extend(slots);
     }
 
     pub(crate) fn fail_transaction(&mut self, fault: Fault) {

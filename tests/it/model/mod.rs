@@ -20,7 +20,7 @@ use proptest::{
 
 use self::{
     harness::Harness,
-    world::{RequestFault, WriteResult},
+    world::{RequestFault, Slot, WriteResult},
 };
 
 /// The number of histories, unless `PROPTEST_CASES` sets another.
@@ -43,6 +43,7 @@ enum Step {
     FailRequests(Vec<RequestFault>),
     FailTransaction(Fault),
     FailReport(Fault),
+    Slots(Vec<Slot>),
     Crash(Option<u64>),
 }
 
@@ -68,6 +69,11 @@ fn step() -> impl Strategy<Value = Step> {
         Just(RequestFault::Malformed),
         (0..6_usize).prop_map(|index| RequestFault::Status([401, 403, 404, 429, 500, 503][index])),
     ];
+    let slot = prop_oneof![
+        4 => (0_u64..20_000).prop_map(Slot::After),
+        1 => Just(Slot::After(7_200_000)),
+        1 => Just(Slot::NoAnswer),
+    ];
     let fault = || prop_oneof![Just(Fault::Before), Just(Fault::After)];
     prop_oneof![
         5 => (0_usize..20, size).prop_map(|(first, count)| Step::Change(first, count)),
@@ -83,6 +89,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => vec(request_fault, 1..5).prop_map(Step::FailRequests),
         1 => fault().prop_map(Step::FailTransaction),
         1 => fault().prop_map(Step::FailReport),
+        1 => vec(slot, 1..4).prop_map(Step::Slots),
         1 => option::of(late()).prop_map(Step::Crash),
     ]
 }
@@ -106,6 +113,7 @@ fn run_history(access: SourceAccess, events_have_lists: bool, skew: i64, steps: 
             Step::FailRequests(faults) => harness.fail_requests(faults),
             Step::FailTransaction(fault) => harness.fail_transaction(*fault),
             Step::FailReport(fault) => harness.fail_report(*fault),
+            Step::Slots(slots) => harness.assign_slots(slots),
             Step::Crash(late_effect) => harness.crash(*late_effect),
         }
         harness.assert_invariants();

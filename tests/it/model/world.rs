@@ -15,7 +15,7 @@ use entgate::{
     id::{CustomerId, CustomerKey, Livemode, LookupKey, UnixMillis},
     ledger::{
         Activity, Jitter, LedgerPorts, LedgerStorage, LogLevel, NotFoundAdvice, PortError,
-        SourceAccess, SourceFailure, SourceState, StatusReport, SyncStatus,
+        ReadPriority, SourceAccess, SourceFailure, SourceState, StatusReport, SyncStatus,
     },
     source::{self, StripeClient, StripeResponse, Transport, fake::FakeStripe},
     store::{
@@ -49,6 +49,15 @@ pub(crate) enum RequestFault {
     ConnectionLost,
     Status(u16),
     Malformed,
+}
+
+/// The slot of a read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Slot {
+    /// It begins so many milliseconds after the reservation.
+    After(u64),
+    /// The reservation is never answered.
+    NoAnswer,
 }
 
 /// A write of the replica in progress.
@@ -86,6 +95,13 @@ pub(crate) struct World {
     /// Failed writes that take effect later, each with its time.
     late_writes: RefCell<Vec<(UnixMillis, Entitlements)>>,
 
+    /// The slots of the next reservations. Without one, a read may start at once.
+    pub(crate) slots: RefCell<VecDeque<Slot>>,
+    /// The reservations, oldest first.
+    pub(crate) reservations: RefCell<Vec<ReadPriority>>,
+    /// How many rate limits were reported.
+    pub(crate) rate_limits: Cell<u32>,
+
     pub(crate) reported_status: Cell<Option<SyncStatus>>,
     pub(crate) reported_features: RefCell<BTreeSet<LookupKey>>,
     pub(crate) report_faults: RefCell<VecDeque<Fault>>,
@@ -109,6 +125,9 @@ impl World {
             write: RefCell::default(),
             replica: RefCell::default(),
             late_writes: RefCell::default(),
+            slots: RefCell::default(),
+            reservations: RefCell::default(),
+            rate_limits: Cell::default(),
             reported_status: Cell::default(),
             reported_features: RefCell::default(),
             report_faults: RefCell::default(),
@@ -183,6 +202,22 @@ impl LedgerPorts for WorldPorts {
 
     fn has_source(&self, _: Livemode) -> bool {
         self.0.access == SourceAccess::Available
+    }
+
+    async fn reserve_read(&self, _: &CustomerKey, priority: ReadPriority) -> Option<UnixMillis> {
+        let world = &self.0;
+        world.reservations.borrow_mut().push(priority);
+        let slot = world.slots.borrow_mut().pop_front()?;
+        yield_once().await;
+        match slot {
+            Slot::After(millis) => Some(world.time.now().saturating_add(millis)),
+            Slot::NoAnswer => std::future::pending().await,
+        }
+    }
+
+    async fn report_rate_limit(&self, _: Livemode) {
+        yield_once().await;
+        self.0.rate_limits.set(self.0.rate_limits.get() + 1);
     }
 
     async fn read_source(
