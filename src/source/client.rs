@@ -47,6 +47,8 @@ pub struct StripeResponse {
     pub should_retry: Option<bool>,
     /// The body.
     pub body: Vec<u8>,
+    /// Whether the body exceeds [`MAX_RESPONSE_LEN`]. It is then left out.
+    pub is_too_long: bool,
 }
 
 /// Why a read from Stripe failed.
@@ -54,10 +56,12 @@ pub struct StripeResponse {
 #[non_exhaustive]
 pub enum Error {
     /// Stripe rejected the API key. The operator must change it.
-    #[error("Stripe rejected STRIPE_API_KEY with status {status}")]
+    #[error("Stripe rejected STRIPE_API_KEY with status {status}{}", name_permission(permission.as_deref()))]
     KeyRejected {
         /// 401 for an invalid key, 403 for one without the permission.
         status: u16,
+        /// The missing permission of a restricted key, `rak_…`, if Stripe names it.
+        permission: Option<Box<str>>,
     },
     /// The object does not exist.
     #[error("not found at Stripe: {message}")]
@@ -89,6 +93,9 @@ pub enum Error {
         /// The minimum delay before the next request, in milliseconds.
         retry_after_ms: u64,
     },
+    /// The response has more than [`MAX_RESPONSE_LEN`] bytes.
+    #[error("the response of Stripe is larger than {MAX_RESPONSE_LEN} bytes")]
+    TooLong,
     /// The response is malformed.
     #[error("failed to parse Stripe's response: {0}")]
     Malformed(String),
@@ -103,11 +110,21 @@ pub enum Error {
     Unstable(u32),
 }
 
+fn name_permission(permission: Option<&str>) -> String {
+    permission.map_or(String::new(), |name| format!(": it lacks the permission {name}"))
+}
+
 impl Error {
     /// The problem that requires operator action, if the error is one.
     #[must_use]
     pub fn operator_problem(&self) -> Option<SyncProblem> {
         matches!(self, Self::KeyRejected { .. }).then_some(SyncProblem::KeyRefused)
+    }
+
+    /// Whether Stripe rejected the last request because of its rate limit.
+    #[must_use]
+    pub fn is_rate_limited(&self) -> bool {
+        matches!(self, Self::RateLimited { .. } | Self::Rejected { status: 429, .. })
     }
 
     /// The minimum delay before the next request, in milliseconds.
@@ -121,6 +138,7 @@ impl Error {
             | Self::NotFound { .. }
             | Self::Rejected { .. }
             | Self::Malformed(_)
+            | Self::TooLong
             | Self::TooManyPages { .. }
             | Self::Unstable(_) => 0,
         }
@@ -132,10 +150,7 @@ impl Error {
         SourceFailure {
             problem: self.operator_problem(),
             retry_after_ms: self.retry_after_ms(),
-            is_rate_limited: matches!(
-                self,
-                Self::RateLimited { .. } | Self::Rejected { status: 429, .. }
-            ),
+            is_rate_limited: self.is_rate_limited(),
             cause: self.to_string(),
         }
     }

@@ -26,6 +26,8 @@ pub struct FakeStripe {
     features: RefCell<Vec<Value>>,
     subscriptions: RefCell<HashMap<String, Vec<Value>>>,
     product_features: RefCell<HashMap<String, Vec<Value>>>,
+    /// Oldest first.
+    events: RefCell<Vec<Value>>,
     queued_responses: RefCell<VecDeque<Result<StripeResponse, String>>>,
     requests: RefCell<Vec<String>>,
     sleeps: RefCell<Vec<u64>>,
@@ -67,6 +69,18 @@ impl FakeStripe {
         };
         let features = keys.iter().map(feature).collect();
         self.product_features.borrow_mut().insert(product.to_owned(), features);
+    }
+
+    /// Lists an event from now on, in the order of the creation times.
+    pub fn add_event(&self, event: Value) {
+        let mut events = self.events.borrow_mut();
+        events.push(event);
+        events.sort_by_key(|event| event.get("created").and_then(Value::as_i64));
+    }
+
+    /// Removes all events, as Stripe does after 30 days.
+    pub fn clear_events(&self) {
+        self.events.borrow_mut().clear();
     }
 
     /// Queues the response to the next request.
@@ -119,6 +133,23 @@ impl FakeStripe {
         let entitlements = self.entitlements.borrow();
         let cursor = param("starting_after");
         let limit = param("limit").and_then(|limit| limit.parse().ok()).unwrap_or(10);
+        if path == "/v1/events" {
+            let param = |wanted: &str, value: &str| {
+                form_urlencoded::parse(query.as_bytes())
+                    .any(|(name, other)| name == wanted && other == value)
+            };
+            let from = form_urlencoded::parse(query.as_bytes())
+                .find(|(name, _)| name == "created[gte]")
+                .and_then(|(_, from)| from.parse::<i64>().ok());
+            let is_listed = |event: &&Value| {
+                let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
+                let created = event.get("created").and_then(Value::as_i64);
+                param("types[]", kind) && created >= from
+            };
+            let events = self.events.borrow();
+            let newest_first: Vec<_> = events.iter().rev().filter(is_listed).collect();
+            return list_page(&newest_first, cursor, limit, |event| json_id(event));
+        }
         if path == "/v1/entitlements/features" {
             return list_page(&self.features.borrow(), cursor, limit, json_id);
         }

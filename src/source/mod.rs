@@ -7,6 +7,7 @@
 //! | `pagination` | reads a list page by page                                 |
 //! | `paused`     | removes entitlements that only paused subscriptions grant |
 //! | `list`       | reads the complete list of entitlements of one customer   |
+//! | `events`     | lists the account's events, page by page                  |
 //! | `retrieve`   | reads one entitlement or feature, and the list of features |
 //! | [`fake`]     | a transport for tests, with an in-memory Stripe           |
 //!
@@ -25,11 +26,14 @@ mod paused;
 
 mod list;
 
+mod events;
+
 mod retrieve;
 
 pub mod fake;
 
 pub use self::{
     client::{API_VERSION, Error, MAX_RESPONSE_LEN, StripeClient, StripeResponse, Transport},
+    events::{EventPage, EventQuery, MAX_EVENT_PAGE},
     retrieve::{Expand, FeatureObject},
 };

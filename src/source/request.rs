@@ -2,7 +2,7 @@
 //!
 //! | response                                 | result                                             |
 //! |------------------------------------------|----------------------------------------------------|
-//! | 2xx                                      | its body                                           |
+//! | 2xx                                      | its body, or [`Error::TooLong`]                    |
 //! | `Stripe-Should-Retry: true` or `false`   | retried, or not, whatever the status               |
 //! | none, 409, 429, 500 and above            | retried                                            |
 //! | 401, 403                                 | [`Error::KeyRejected`]                             |
@@ -29,6 +29,9 @@ const MAX_ATTEMPTS: u32 = 3;
 
 /// The back-off after the first failure, in milliseconds: that of Stripe's SDKs.
 const INITIAL_BACKOFF: u64 = 500;
+
+/// The longest accepted name of a permission, in bytes. Stripe's have about 40.
+const MAX_PERMISSION_LEN: usize = 100;
 
 /// The longest accepted `Retry-After`, in milliseconds.
 const MAX_RETRY_AFTER: u64 = 3_600_000;
@@ -59,6 +62,9 @@ pub(super) async fn fetch<T: Transport>(
         let mut result = transport.get(target).await;
         attempts += 1;
         let delay = match &mut result {
+            Ok(StripeResponse { status: 200..=299, is_too_long: true, .. }) => {
+                return Err(Error::TooLong);
+            }
             Ok(StripeResponse { status: 200..=299, body, .. }) => {
                 return Ok(std::mem::take(body));
             }
@@ -68,9 +74,7 @@ pub(super) async fn fetch<T: Transport>(
         let Some(delay) = delay else { return Err(error_from(&result.unwrap_or_default())) };
         if attempts == MAX_ATTEMPTS || transport.now().saturating_add(delay) >= deadline {
             return Err(match result {
-                Ok(StripeResponse { status: status @ (401 | 403), .. }) => {
-                    Error::KeyRejected { status }
-                }
+                Ok(response @ StripeResponse { status: 401 | 403, .. }) => error_from(&response),
                 Ok(StripeResponse { status: 429, .. }) => {
                     Error::RateLimited { retry_after_ms: delay }
                 }
@@ -131,12 +135,12 @@ fn error_from(response: &StripeResponse) -> Error {
     }
     let StripeResponse { status, body, .. } = response;
     let status = *status;
-    if matches!(status, 401 | 403) {
-        return Error::KeyRejected { status };
-    }
     let error = json::from_slice(body)
         .map_or(StripeErrorBody::default(), |body: StripeErrorEnvelope| body.error);
     let message = error.message.unwrap_or_else(|| "no message".to_owned());
+    if matches!(status, 401 | 403) {
+        return Error::KeyRejected { status, permission: find_permission(&message) };
+    }
     if error.code.as_deref() == Some("resource_missing") {
         return Error::NotFound { param: error.param.unwrap_or_default(), message };
     }
@@ -145,4 +149,13 @@ fn error_from(response: &StripeResponse) -> Error {
         return Error::Rejected { status, message };
     }
     unavailable_error(status, retry_after(response))
+}
+
+/// The name of a permission in Stripe's message: `Having the 'rak_event_read' permission would allow
+/// this request to continue.`
+fn find_permission(message: &str) -> Option<Box<str>> {
+    let is_name_char = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let mut words = message.split(|c| !is_name_char(c));
+    let name = words.find(|word| word.starts_with("rak_") && word.len() <= MAX_PERMISSION_LEN)?;
+    Some(name.into())
 }

@@ -108,7 +108,8 @@ impl Crypto for WebCrypto {
             if response.status() != 200 {
                 return Err(format!("unexpected status {}", response.status()).into());
             }
-            http::read_response(&response, "JWKS", MAX_JWKS_BYTES).await
+            let body = http::read_response(&response, MAX_JWKS_BYTES).await?;
+            body.ok_or_else(|| format!("the JWKS is larger than {MAX_JWKS_BYTES} bytes").into())
         };
         request.await.map_err(|error: JsValue| unreachable("issuer", error))
     }

@@ -119,20 +119,20 @@ pub(super) async fn read_buffer(
     let buffer: ArrayBuffer = JsFuture::from(buffer).await?.unchecked_into();
     let length = usize::try_from(buffer.byte_length()).unwrap_or(usize::MAX);
     if length > limit {
-        Err(too_large("body", limit))
+        Err(format!("the body is larger than {limit} bytes").into())
     } else {
         Ok(Uint8Array::new(&buffer).to_vec())
     }
 }
 
-/// Reads a response of another server. If it is larger than `limit`, cancels the rest and fails, with its
-/// `name` in the message.
+/// Reads a response of another server. If it is larger than `limit`, cancels the rest and returns `None`.
 pub(super) async fn read_response(
     response: &web_sys::Response,
-    name: &str,
     limit: usize,
-) -> std::result::Result<Vec<u8>, JsValue> {
-    let Some(stream): Option<ReadableStream> = response.body() else { return Ok(Vec::new()) };
+) -> std::result::Result<Option<Vec<u8>>, JsValue> {
+    let Some(stream): Option<ReadableStream> = response.body() else {
+        return Ok(Some(Vec::new()));
+    };
     let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
     let (mut chunks, mut length) = (Vec::new(), 0_usize);
     loop {
@@ -144,7 +144,7 @@ pub(super) async fn read_response(
         length = length.saturating_add(usize::try_from(chunk.byte_length()).unwrap_or(usize::MAX));
         if length > limit {
             JsFuture::from(reader.cancel()).await?;
-            return Err(too_large(name, limit));
+            return Ok(None);
         }
         chunks.push(chunk);
     }
@@ -152,9 +152,5 @@ pub(super) async fn read_response(
     for chunk in chunks {
         body.extend(chunk.to_vec());
     }
-    Ok(body)
-}
-
-fn too_large(name: &str, limit: usize) -> JsValue {
-    format!("the {name} is larger than {limit} bytes").into()
+    Ok(Some(body))
 }

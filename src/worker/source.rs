@@ -78,8 +78,14 @@ async fn fetch(
     let header = |name| response.headers().get(name).ok().flatten();
     let retry_after = header("Retry-After").and_then(|seconds| seconds.parse().ok());
     let should_retry = header("Stripe-Should-Retry").and_then(|flag| flag.parse().ok());
-    let body = http::read_response(&response, "response", MAX_RESPONSE_LEN).await?;
-    Ok(StripeResponse { status: response.status(), retry_after, should_retry, body })
+    let body = http::read_response(&response, MAX_RESPONSE_LEN).await?;
+    Ok(StripeResponse {
+        status: response.status(),
+        retry_after,
+        should_retry,
+        is_too_long: body.is_none(),
+        body: body.unwrap_or_default(),
+    })
 }
 
 impl Transport for SourceTransport {

@@ -167,7 +167,7 @@ fn a_key_without_permission_for_subscriptions_is_an_error() {
         .transport()
         .queue_response(Ok(StripeResponse { status: 403, ..StripeResponse::default() }));
     let result = block_on(stripe.list_entitlements(&customer("cus_ada").id));
-    assert_eq!(result, Err(Error::KeyRejected { status: 403 }));
+    assert_eq!(result, Err(Error::KeyRejected { status: 403, permission: None }));
 }
 
 #[test]

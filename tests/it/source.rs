@@ -203,8 +203,18 @@ fn temporary_failures_are_retried_after_a_delay_and_other_failures_are_not() {
         ("400", vec![with_message], vec![], Err(rejected(400, "No"))),
         ("404", vec![status(404)], vec![], without_message(404)),
         ("499", vec![status(499)], vec![], without_message(499)),
-        ("401", vec![status(401)], vec![], Err(Error::KeyRejected { status: 401 })),
-        ("403", vec![status(403)], vec![], Err(Error::KeyRejected { status: 403 })),
+        (
+            "401",
+            vec![status(401)],
+            vec![],
+            Err(Error::KeyRejected { status: 401, permission: None }),
+        ),
+        (
+            "403",
+            vec![status(403)],
+            vec![],
+            Err(Error::KeyRejected { status: 403, permission: None }),
+        ),
         ("a redirect", vec![status(302)], vec![], Err(unavailable("status 302", 0))),
     ] {
         let stripe = stripe(1, &responses);
@@ -270,7 +280,7 @@ fn a_delay_past_the_deadline_is_not_waited_for() {
 #[test]
 fn only_a_rejected_key_requires_operator_action() {
     for (error, problem, delay) in [
-        (Error::KeyRejected { status: 401 }, Some(SyncProblem::KeyRefused), 0),
+        (Error::KeyRejected { status: 401, permission: None }, Some(SyncProblem::KeyRefused), 0),
         (unavailable("status 503", 2_000), None, 2_000),
         (rejected(400, "No"), None, 0),
         (Error::Unstable(4), None, 0),

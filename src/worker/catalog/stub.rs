@@ -72,6 +72,7 @@ impl CatalogStub {
             status: response.status().as_u16(),
             retry_after: retry_after.and_then(|seconds| seconds.parse().ok()),
             should_retry: None,
+            is_too_long: false,
             body: response.into_body(),
         })
     }
