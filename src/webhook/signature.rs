@@ -43,7 +43,8 @@ pub struct EndpointSecret {
     pub secret: SigningSecret,
 }
 
-/// A body with a valid, recent signature. Only [`verify()`] creates one.
+/// A body that Stripe created: it has a valid, recent signature, or Stripe's API returned it. Only
+/// [`verify()`] and [`Verified::listed()`] create one.
 #[derive(Clone, Copy, Debug)]
 pub struct Verified<'a> {
     body: &'a [u8],
@@ -103,6 +104,14 @@ impl std::fmt::Debug for SigningSecret {
 }
 
 impl<'a> Verified<'a> {
+    /// Creates the proof for an event that Stripe's API returned at this time for a key of this mode.
+    #[must_use]
+    pub fn listed(body: &'a [u8], livemode: Livemode, at: Timestamp) -> Self {
+        let modes =
+            MatchedModes { test: livemode == Livemode::Test, live: livemode == Livemode::Live };
+        Self { body, signed_at: at, modes }
+    }
+
     /// The signed bytes.
     #[must_use]
     pub fn body(self) -> &'a [u8] {

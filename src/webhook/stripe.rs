@@ -8,7 +8,8 @@
 //! | a thin event (`v2.core.event`) about entitlements                                         | [`Incoming::Thin`]    |
 //! | any other event                                                                           | [`Incoming::Ignored`] |
 //!
-//! An event that changes entitlements must be of the mode of its signature, and not newer than it.
+//! An event that changes entitlements must be of the mode of its signature, and not newer than it. For an
+//! event that the API returned, the mode is that of the API key, and the time that of the response.
 //!
 //! Unknown members are ignored, since Stripe adds some without a new API version. Two members of one
 //! name are an error, if one of them is used here or the event has a feature as an object. `url` is not
@@ -44,6 +45,16 @@ const SUBSCRIPTION_EVENTS: [&str; 3] = [
     "customer.subscription.updated",
 ];
 
+/// The types of the events that [`parse()`] does not ignore, except for thin events.
+#[must_use]
+pub fn event_types(paused: GrantRule) -> Vec<&'static str> {
+    let mut types = vec![SUMMARY_EVENT, CUSTOMER_DELETED_EVENT];
+    if paused == GrantRule::Revoke {
+        types.extend(SUBSCRIPTION_EVENTS);
+    }
+    types
+}
+
 /// The prefix of the types of thin events about entitlements.
 const THIN_EVENT_PREFIX: &str = "v1.entitlements.active_entitlement_summary.";
 
@@ -58,6 +69,8 @@ pub enum Incoming {
         event: EventId,
         /// The event's type, `v1.entitlements.…`.
         kind: String,
+        /// The modes that it may be of: that in the event, or those of the secrets that signed it.
+        modes: Vec<Livemode>,
     },
     /// The event does not change entitlements of the account's customers.
     Ignored {
@@ -129,11 +142,11 @@ pub fn parse(verified: Verified<'_>, paused: GrantRule) -> Result<Incoming, Erro
     let event = parse_member("id", envelope.id)?;
     let kind = envelope.kind;
     if envelope.object.as_deref() == Some("v2.core.event") {
-        return Ok(if kind.starts_with(THIN_EVENT_PREFIX) {
-            Incoming::Thin { event, kind }
+        return if kind.starts_with(THIN_EVENT_PREFIX) {
+            parse_thin(verified, event, kind)
         } else {
-            Incoming::Ignored { event, kind, reason: IgnoreReason::UnrelatedType }
-        });
+            Ok(Incoming::Ignored { event, kind, reason: IgnoreReason::UnrelatedType })
+        };
     }
     let subscription = paused == GrantRule::Revoke && SUBSCRIPTION_EVENTS.contains(&kind.as_str());
     if kind != SUMMARY_EVENT && kind != CUSTOMER_DELETED_EVENT && !subscription {
@@ -172,6 +185,32 @@ pub fn parse(verified: Verified<'_>, paused: GrantRule) -> Result<Incoming, Erro
         let customer = parse_member("data.object.customer", customer)?;
         new_summary(verified, event, created, livemode, customer, page)?
     }))
+}
+
+/// Parses a thin event about entitlements. The `context` of one is the connected account that it concerns.
+fn parse_thin(verified: Verified<'_>, event: EventId, kind: String) -> Result<Incoming, Error> {
+    let ThinEvent { livemode, context } = parse_json(verified.body())?;
+    if context.is_some() {
+        return Ok(Incoming::Ignored { event, kind, reason: IgnoreReason::ConnectedAccount });
+    }
+    if let Some(livemode) = livemode.map(Livemode::from)
+        && !verified.is_signed_for(livemode)
+    {
+        return Err(Error::WrongMode { livemode });
+    }
+    let mut modes = vec![Livemode::Test, Livemode::Live];
+    modes.retain(|mode| {
+        verified.is_signed_for(*mode) && livemode.is_none_or(|livemode| *mode == livemode.into())
+    });
+    Ok(Incoming::Thin { event, kind, modes })
+}
+
+/// The members of a thin event that a snapshot event does not have.
+#[derive(Deserialize)]
+#[serde(expecting = "an event")]
+struct ThinEvent {
+    livemode: Option<bool>,
+    context: Option<String>,
 }
 
 /// The members of every event, snapshot or thin.

@@ -67,7 +67,21 @@ fn interpret(event: &Value, paused: GrantRule) -> Option<Incoming> {
     };
     if object == Some("v2.core.event") {
         let is_summary = kind.starts_with("v1.entitlements.active_entitlement_summary.");
-        return if is_summary { Some(Incoming::Thin { event: id, kind }) } else { unrelated(kind) };
+        if !is_summary {
+            return unrelated(kind);
+        }
+        let livemode = match members.get("livemode") {
+            None | Some(Value::Null) => None,
+            Some(livemode) => Some(Livemode::from(livemode.as_bool()?)),
+        };
+        if optional("context")?.is_some() {
+            let reason = IgnoreReason::ConnectedAccount;
+            return Some(Incoming::Ignored { event: id, kind, reason });
+        }
+        // Secrets of both modes sign the event.
+        let modes =
+            livemode.map_or(vec![Livemode::Test, Livemode::Live], |livemode| vec![livemode]);
+        return Some(Incoming::Thin { event: id, kind, modes });
     }
     let is_summary = kind == "entitlements.active_entitlement_summary.updated";
     let is_deletion = kind == "customer.deleted";
