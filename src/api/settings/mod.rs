@@ -7,6 +7,8 @@
 //! | `ENTGATE_SOURCE`                 | `stripe`, or `catalog` if it is included | `stripe`                     |
 //! | `STRIPE_API_KEY`                 | `sk_test_…`, `rk_live_…`, one per mode  | nothing is read from Stripe   |
 //! | `STRIPE_API_BASE`                | `https://host`                          | `https://api.stripe.com`      |
+//! | `ENTGATE_EVENT_POLL`             | seconds, 5 to 3600, or 0 for no poll    | 60                            |
+//! | `ENTGATE_STRIPE_RATE`            | reads a second, 1 to 100                | 10 in live mode, 5 in test mode |
 //! | `ENTGATE_UNKNOWN_CUSTOMERS`      | `deny`                                  | unknown customers are a 503 without a Stripe key |
 //! | `ENTGATE_PAUSED_SUBSCRIPTIONS`   | `keep` or `revoke`                      | `keep`                        |
 //! | `ENTGATE_PAST_DUE_SUBSCRIPTIONS` | `keep` or `revoke`                      | `keep`                        |
@@ -49,8 +51,9 @@ pub use self::{
     environment::{DEVELOPMENT, Environment},
     keys::{API_KEYS, ApiKey, KeyKind, STRIPE_API_KEY, WEBHOOK_SECRETS},
     names::{
-        MEMORY_TTL, NAMES, PAST_DUE_SUBSCRIPTIONS, PAUSE_ON_PAYMENT_FAILURE, PAUSED_SUBSCRIPTIONS,
-        SOURCE, STRIPE_API_BASE, UNKNOWN_CUSTOMERS, UNPAID_SUBSCRIPTIONS,
+        EVENT_POLL, MEMORY_TTL, NAMES, PAST_DUE_SUBSCRIPTIONS, PAUSE_ON_PAYMENT_FAILURE,
+        PAUSED_SUBSCRIPTIONS, SOURCE, STRIPE_API_BASE, STRIPE_RATE, UNKNOWN_CUSTOMERS,
+        UNPAID_SUBSCRIPTIONS,
     },
     origins::{ALLOWED_ORIGINS, AllowedOrigins},
     tokens::{
@@ -80,6 +83,10 @@ pub struct Settings {
     pub stripe_keys: Vec<ApiKey>,
     /// The origin of Stripe's API, without a trailing slash.
     pub stripe_base: Box<str>,
+    /// The seconds between two polls of Stripe's events, or 0 if they are not polled; 60 by default.
+    pub event_poll: u32,
+    /// The most reads of Stripe a second in each mode. By default the mode decides.
+    pub stripe_rate: Option<u32>,
     /// The source of entitlements.
     pub source: Source,
     /// What applies to a customer without any data if the source cannot be read.
@@ -182,6 +189,8 @@ impl Settings {
             webhook_secrets,
             stripe_base: parse_stripe_base(lookup(STRIPE_API_BASE))?,
             stripe_keys,
+            event_poll: parse_event_poll(lookup(EVENT_POLL))?,
+            stripe_rate: parse_stripe_rate(lookup(STRIPE_RATE))?,
             source,
             unknown_customers: parse_unknown_customers(lookup(UNKNOWN_CUSTOMERS))?,
             paused,
@@ -221,6 +230,30 @@ impl Settings {
     #[must_use]
     pub fn has_webhook_secret(&self, livemode: Livemode) -> bool {
         self.webhook_secrets.iter().any(|secret| secret.livemode == livemode)
+    }
+
+    /// Whether Stripe's events of this mode are polled.
+    #[must_use]
+    pub fn has_event_poll(&self, livemode: Livemode) -> bool {
+        self.source == Source::Stripe && self.event_poll > 0 && self.stripe_key(livemode).is_some()
+    }
+
+    /// Whether this mode has a server key, a source or a webhook secret.
+    #[must_use]
+    pub fn is_used(&self, livemode: Livemode) -> bool {
+        self.api_keys.iter().any(|key| key.livemode == livemode)
+            || self.stripe_key(livemode).is_some()
+            || self.has_webhook_secret(livemode)
+    }
+
+    /// The most reads of Stripe a second in this mode. Stripe documents 25 a second for one endpoint and
+    /// for a sandbox: <https://docs.stripe.com/rate-limits>.
+    #[must_use]
+    pub fn stripe_rate(&self, livemode: Livemode) -> u32 {
+        self.stripe_rate.unwrap_or(match livemode {
+            Livemode::Test => 5,
+            Livemode::Live => 10,
+        })
     }
 
     /// Whether a customer of this mode without any data may be denied: the source has been asked, or the
@@ -322,6 +355,33 @@ fn parse_stripe_base(value: Option<String>) -> Result<Box<str>, Error> {
         return Err(error("has a path: give the origin alone, https://host or https://host:port"));
     }
     Ok(base.into())
+}
+
+fn parse_event_poll(value: Option<String>) -> Result<u32, Error> {
+    match value.unwrap_or_default().trim() {
+        "" => Ok(60),
+        value => match value.parse() {
+            Ok(seconds @ (0 | 5..=3_600)) => Ok(seconds),
+            _ => {
+                let problem =
+                    "is not a number of seconds from 5 to 3600, or 0 to turn the poll off";
+                Err(Error { name: EVENT_POLL, problem })
+            }
+        },
+    }
+}
+
+fn parse_stripe_rate(value: Option<String>) -> Result<Option<u32>, Error> {
+    match value.unwrap_or_default().trim() {
+        "" => Ok(None),
+        value => match value.parse() {
+            Ok(rate @ 1..=100) => Ok(Some(rate)),
+            _ => {
+                let problem = "is not a number of reads a second from 1 to 100";
+                Err(Error { name: STRIPE_RATE, problem })
+            }
+        },
+    }
 }
 
 fn parse_memory_ttl(value: Option<String>) -> Result<u64, Error> {

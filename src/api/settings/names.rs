@@ -34,13 +34,21 @@ pub const UNPAID_SUBSCRIPTIONS: &str = "ENTGATE_UNPAID_SUBSCRIPTIONS";
 /// Which failed payment of a renewal pauses a subscription of the catalog.
 pub const PAUSE_ON_PAYMENT_FAILURE: &str = "ENTGATE_PAUSE_ON_PAYMENT_FAILURE";
 
+/// The seconds between two polls of Stripe's events; 0 turns the poll off.
+pub const EVENT_POLL: &str = "ENTGATE_EVENT_POLL";
+
+/// The most reads of Stripe a second.
+pub const STRIPE_RATE: &str = "ENTGATE_STRIPE_RATE";
+
 /// Every setting. Any other name that begins with `ENTGATE_` or `STRIPE_` is reported as unknown.
-pub const NAMES: [&str; 20] = [
+pub const NAMES: [&str; 22] = [
     API_KEYS,
     WEBHOOK_SECRETS,
     SOURCE,
     STRIPE_API_KEY,
     STRIPE_API_BASE,
+    EVENT_POLL,
+    STRIPE_RATE,
     UNKNOWN_CUSTOMERS,
     PAUSED_SUBSCRIPTIONS,
     PAST_DUE_SUBSCRIPTIONS,
