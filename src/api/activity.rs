@@ -16,7 +16,7 @@ use super::{
 use crate::{
     entitlement::Version,
     id::{ActivityId, CustomerId, EventId, Livemode, Timestamp, UnixMillis},
-    ledger::{Activity, ActivityKind, ApplyOutcome},
+    ledger::{Activity, ActivityKind, ApplyOutcome, EventOrigin},
     pagination::Cursor,
     store::{ActivityEntry, ActivityLog as _, ActivityPage, Store},
 };
@@ -33,6 +33,8 @@ struct ActivityItem {
     event: Option<EventId>,
     event_created: Option<Timestamp>,
     outcome: ActivityOutcome,
+    /// How the event arrived; `null` without one.
+    origin: Option<EventOrigin>,
     version: Version,
     /// In milliseconds, unlike all other timestamps, because many entries share a second.
     at: UnixMillis,
@@ -78,8 +80,10 @@ fn unknown_activity(id: &str, param: &str) -> Error {
 
 fn to_item(entry: ActivityEntry, livemode: Livemode) -> ActivityItem {
     let ActivityEntry { id, customer, activity: Activity { kind, version, at } } = entry;
+    let mut origin = None;
     let (event, outcome) = match kind {
-        ActivityKind::Event { id, created, outcome } => {
+        ActivityKind::Event { id, created, outcome, origin: event_origin } => {
+            origin = Some(event_origin);
             (Some((id, created)), ActivityOutcome::Event(outcome))
         }
         ActivityKind::Confirmed => (None, ActivityOutcome::Reconciliation("confirmed")),
@@ -94,6 +98,7 @@ fn to_item(entry: ActivityEntry, livemode: Livemode) -> ActivityItem {
         event,
         event_created,
         outcome,
+        origin,
         version,
         at,
     }

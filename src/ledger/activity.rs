@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::{
     receipt::{ApplyOutcome, ApplyReceipt},
     reconcile::Reconciliation,
+    request::UnreadableEvent,
 };
 use crate::{
     entitlement::{Summary, Version},
@@ -34,6 +35,15 @@ json_type! {
         pub at: UnixMillis,
     }
 
+    /// How an event arrived.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+    pub enum EventOrigin {
+        /// It was delivered: by a webhook, or by the catalog.
+        Delivery = "delivery",
+        /// The event poll has found it.
+        Poll = "poll",
+    }
+
     /// What was decided.
     #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
     pub enum ActivityKind {
@@ -45,6 +55,8 @@ json_type! {
             created: Timestamp,
             /// The outcome.
             outcome: ApplyOutcome,
+            /// How the event arrived.
+            origin: EventOrigin,
         } = "event",
         /// The set equals the source's list, or was updated to it as expected.
         Confirmed = "confirmed",
@@ -56,10 +68,23 @@ json_type! {
 impl Activity {
     /// Creates the entry for an event.
     #[must_use]
-    pub fn from_event(summary: &Summary, receipt: ApplyReceipt, at: UnixMillis) -> Self {
+    pub fn from_event(
+        summary: &Summary,
+        receipt: ApplyReceipt,
+        origin: EventOrigin,
+        at: UnixMillis,
+    ) -> Self {
         let ApplyReceipt { outcome, version } = receipt;
         let (id, created) = (summary.event.clone(), summary.created);
-        Self { kind: ActivityKind::Event { id, created, outcome }, version, at }
+        Self { kind: ActivityKind::Event { id, created, outcome, origin }, version, at }
+    }
+
+    /// Creates the entry for an event that cannot be read.
+    #[must_use]
+    pub fn from_unreadable(event: &UnreadableEvent, version: Version, at: UnixMillis) -> Self {
+        let (id, created) = (event.event.clone(), event.created);
+        let (outcome, origin) = (ApplyOutcome::Failed, EventOrigin::Poll);
+        Self { kind: ActivityKind::Event { id, created, outcome, origin }, version, at }
     }
 
     /// Creates the entry for a read of the source, or `None` if the read had no result.

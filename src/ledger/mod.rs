@@ -46,7 +46,7 @@ mod ports;
 mod process;
 
 pub use self::{
-    activity::{ACTIVITY_RETENTION, Activity, ActivityKind},
+    activity::{ACTIVITY_RETENTION, Activity, ActivityKind, EventOrigin},
     change::{CHANGE_RETENTION, ChangeNotification, MAX_CHANGE_BYTES, SetChange, changes_since},
     observed_features::ObservedFeatures,
     outbox::{Jitter, Outbox, PendingTask, Task},
@@ -57,7 +57,7 @@ pub use self::{
     process::LedgerProcess,
     receipt::{ApplyOutcome, ApplyReceipt},
     reconcile::{Drift, ReadReason, Reconciliation, SourceRead, SourceState},
-    request::{LedgerRequest, LedgerResponse, SetOrigin, WaitFor},
+    request::{LedgerRequest, LedgerResponse, SetOrigin, UnreadableEvent, WaitFor},
     rules::{Dedup, EVENT_RETENTION, Error, SetUpdate, apply, replace},
     state::{LedgerState, SourceAccess},
     sync_status::{StatusReport, SyncProblem, SyncStatus},

@@ -30,5 +30,7 @@ json_type! {
         Stale = "stale",
         /// The event has no list: the source is read.
         Deferred = "deferred",
+        /// The event cannot be read: the source is read.
+        Failed = "failed",
     }
 }

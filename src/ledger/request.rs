@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::receipt::ApplyReceipt;
 use crate::{
     entitlement::Summary,
-    id::{CustomerKey, LookupKey},
+    id::{CustomerKey, EventId, LookupKey, Timestamp},
     json::json_type,
 };
 
@@ -17,6 +17,10 @@ json_type! {
     pub enum LedgerRequest {
         /// Apply an event.
         Apply(Summary) = "apply",
+        /// Apply an event that the event poll has found.
+        ApplyPolled(Summary) = "apply_polled",
+        /// Note an event that cannot be read, and read the source.
+        NoteUnreadable(UnreadableEvent) = "note_unreadable",
         /// Return the set, and read the source first if the set cannot answer for the features.
         Load {
             /// The customer.
@@ -35,6 +39,17 @@ json_type! {
         Reconcile(CustomerKey) = "reconcile",
         /// Set the alarm again if tasks are pending and no alarm is set.
         Rearm = "rearm",
+    }
+
+    /// An event that cannot be read, except for these members.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub struct UnreadableEvent {
+        /// The customer.
+        pub customer: CustomerKey,
+        /// The event's id.
+        pub event: EventId,
+        /// The event's creation time.
+        pub created: Timestamp,
     }
 
     /// The condition that ends a sync early.

@@ -4,7 +4,9 @@ use entgate::{
     entitlement::{SummaryPage, Version},
     id::{ActivityId, UnixMillis},
     json::from_slice,
-    ledger::{Activity, ActivityKind, ApplyOutcome, ApplyReceipt, Drift, Reconciliation},
+    ledger::{
+        Activity, ActivityKind, ApplyOutcome, ApplyReceipt, Drift, EventOrigin, Reconciliation,
+    },
     store::memory::Fault,
 };
 use proptest::prelude::*;
@@ -64,6 +66,7 @@ fn the_outcome_of_each_event_is_listed_newest_first() {
         "event": grant["id"],
         "event_created": 1_700_000_000,
         "outcome": "applied",
+        "origin": "delivery",
         "version": 1,
         "at": NOW.0 * 1_000,
     });
@@ -101,6 +104,7 @@ fn a_read_of_the_source_is_listed_if_the_customer_is_known() {
         "event": null,
         "event_created": null,
         "outcome": "confirmed",
+        "origin": null,
         "version": 1,
         "at": NOW.0 * 1_000,
     }]);
@@ -138,8 +142,10 @@ fn an_entry_is_encoded_and_decoded_as_json() {
         ApplyOutcome::Duplicate,
         ApplyOutcome::Stale,
         ApplyOutcome::Deferred,
+        ApplyOutcome::Failed,
     ] {
-        let activity = Activity::from_event(&summary, receipt(outcome), UnixMillis(u64::MAX));
+        let (receipt, at) = (receipt(outcome), UnixMillis(u64::MAX));
+        let activity = Activity::from_event(&summary, receipt, EventOrigin::Poll, at);
         let json = serde_json::to_string(&activity).unwrap();
         assert_eq!(from_slice::<Activity>(json.as_bytes()), Ok(activity));
     }

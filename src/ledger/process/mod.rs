@@ -27,10 +27,10 @@ use std::rc::Rc;
 
 use self::instance::Instance;
 use super::{
-    activity::Activity,
+    activity::{Activity, EventOrigin},
     ports::{LedgerPorts, LedgerStorage as _, StepError},
     receipt::{ApplyOutcome, ApplyReceipt},
-    request::{LedgerRequest, LedgerResponse},
+    request::{LedgerRequest, LedgerResponse, UnreadableEvent},
     state::SourceAccess,
 };
 use crate::{entitlement::Summary, id::UnixMillis, waiting::within};
@@ -79,6 +79,8 @@ impl<P: LedgerPorts> LedgerProcess<P> {
         let allowed = match request {
             LedgerRequest::Load { .. } => storage.may_read()?,
             LedgerRequest::Apply(_)
+            | LedgerRequest::ApplyPolled(_)
+            | LedgerRequest::NoteUnreadable(_)
             | LedgerRequest::Sync { .. }
             | LedgerRequest::Reconcile(_)
             | LedgerRequest::Rearm => storage.may_write()?,
@@ -87,7 +89,9 @@ impl<P: LedgerPorts> LedgerProcess<P> {
             return Ok(LedgerResponse::NewerRelease);
         }
         let response = match request {
-            LedgerRequest::Apply(summary) => self.apply(summary).await.map(LedgerResponse::Receipt),
+            LedgerRequest::Apply(summary) => self.apply(summary, EventOrigin::Delivery).await,
+            LedgerRequest::ApplyPolled(summary) => self.apply(summary, EventOrigin::Poll).await,
+            LedgerRequest::NoteUnreadable(event) => self.note_unreadable(event).await,
             LedgerRequest::Load { customer, features } => {
                 refresh::load(&self.0, customer, features).await
             }
@@ -110,7 +114,11 @@ impl<P: LedgerPorts> LedgerProcess<P> {
     }
 
     /// Applies an event. Returns once its effect is stored, and waits a little for the replica.
-    async fn apply(&self, summary: &Summary) -> Result<ApplyReceipt, StepError> {
+    async fn apply(
+        &self,
+        summary: &Summary,
+        origin: EventOrigin,
+    ) -> Result<LedgerResponse, StepError> {
         let instance = &self.0;
         let (ports, customer) = (&instance.ports, &summary.customer);
         let access = if ports.has_source(customer.livemode) {
@@ -131,7 +139,11 @@ impl<P: LedgerPorts> LedgerProcess<P> {
             instance.notify_changed();
         }
         // Before any await, so that activities have the order of the transactions.
-        writes::log_activity(instance, customer, Activity::from_event(summary, receipt, now));
+        writes::log_activity(
+            instance,
+            customer,
+            Activity::from_event(summary, receipt, origin, now),
+        );
         let write = match receipt.outcome {
             ApplyOutcome::Applied => writes::start_replica_write(instance, customer),
             _ => None,
@@ -142,7 +154,21 @@ impl<P: LedgerPorts> LedgerProcess<P> {
         if let Some(write) = write {
             within(ports.sleep(ACKNOWLEDGE_TIMEOUT), write).await;
         }
-        Ok(receipt)
+        Ok(LedgerResponse::Receipt(receipt))
+    }
+
+    /// Logs an event that cannot be read, and lets the alarm read the source.
+    async fn note_unreadable(&self, event: &UnreadableEvent) -> Result<LedgerResponse, StepError> {
+        let instance = &self.0;
+        let now = instance.ports.now();
+        let version = instance.ports.storage().update(&event.customer, |ledger| {
+            ledger.schedule_reconcile(now);
+            Ok(ledger.version())
+        })?;
+        let activity = Activity::from_unreadable(event, version, now);
+        writes::log_activity(instance, &event.customer, activity);
+        instance.schedule_alarm().await?;
+        Ok(LedgerResponse::Receipt(ApplyReceipt { outcome: ApplyOutcome::Failed, version }))
     }
 
     /// Runs the pending tasks that are due. The platform calls this when the alarm goes off.
