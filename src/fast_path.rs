@@ -103,6 +103,8 @@ pub fn verify_webhook(url: &str, signature: &str, body: &[u8], env: &JsValue) ->
     match fast_path::verify_webhook(&settings, url, signature, body, now) {
         WebhookResult::Respond(response) => Some(wire::encode_response(&response)),
         WebhookResult::Apply(summary) => wire::encode_event(summary),
+        // The slow path calls the coordinator.
+        WebhookResult::Poll { .. } => None,
     }
 }
 

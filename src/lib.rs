@@ -16,6 +16,7 @@
 //! | [`webhook`]          | verifies and parses Stripe's events                                          |
 //! | [`ledger`]           | the state of one customer: what an event changes, and the pending tasks      |
 //! | [`source`]           | client for Stripe's API                                                      |
+//! | [`coordinator`]      | the event poll, the budget of reads, and a watch over the ledgers            |
 //! | [`catalog`]          | the built-in source: a Stripe-compatible catalog with subscriptions          |
 //! | [`store`]            | the storage ports, and how a set is loaded through them                      |
 //! | [`api`]              | the HTTP API over any store                                                  |
@@ -51,6 +52,8 @@ pub mod webhook;
 pub mod ledger;
 
 pub mod source;
+
+pub mod coordinator;
 
 #[cfg(feature = "catalog")]
 pub mod catalog;

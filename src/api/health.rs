@@ -1,4 +1,4 @@
-//! `GET /healthz`: whether the deployment is configured and completes its pending tasks.
+//! `GET /healthz`: whether the deployment is configured, receives events and completes its pending tasks.
 //!
 //! | caller              | response                                                            |
 //! |---------------------|---------------------------------------------------------------------|
@@ -7,6 +7,8 @@
 //!
 //! Details name settings without their values, and count pending tasks without the customers. Any other
 //! credential counts as none. The HTTP status is 200 whenever the Worker runs; `status` has the result.
+//!
+//! Only the coordinator of a mode is asked. For a secret key it adds up the customer index first.
 
 use http::StatusCode;
 use serde::Serialize;
@@ -14,43 +16,41 @@ use serde::Serialize;
 use super::{
     app::{App, Request, Response, json_response},
     auth,
+    health_cache::HealthStatus,
     settings::{self, Settings, Source, UnknownCustomers},
 };
 use crate::{
+    coordinator::{Backlog, CoordinatorStatus, PollFailure, PollGap, PollStatus},
     id::{Livemode, Timestamp, UnixMillis},
     ledger::SyncProblem,
-    store::{Backlog, Backlogs, CustomerIndex as _, Store},
+    store::{self, Coordinator as _, Store},
 };
+
+/// Stripe's name of the permission to list events, in the dashboard.
+const EVENTS_PERMISSION: &str = "Events: Read";
 
 #[derive(Serialize)]
 struct HealthResponse {
     object: &'static str,
-    status: Status,
+    status: HealthStatus,
 }
 
 #[derive(Serialize)]
 struct DetailedHealthResponse<'a> {
     object: &'static str,
-    status: Status,
+    status: HealthStatus,
     livemode: Livemode,
     source: &'static str,
     settings: SettingsStatus,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     unknown_settings: &'a [String],
-    /// `null` if the customer index is unavailable.
+    /// `null` if the coordinator or the customer index is unavailable.
     outbox: Option<OutboxStatus>,
+    /// `null` if no poll runs, or if the coordinator is unavailable.
+    poll: Option<PollDetails>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
     version: &'static str,
-}
-
-/// From the best to the worst.
-#[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Status {
-    Ok,
-    Degraded,
-    Unconfigured,
 }
 
 /// Each setting by its own name.
@@ -76,58 +76,102 @@ struct OutboxStatus {
     oldest: Option<u64>,
 }
 
+/// The poll of Stripe's events.
+#[derive(Serialize)]
+struct PollDetails {
+    /// The time between two passes, in seconds.
+    interval: u32,
+    /// The time since a pass was last completed, in seconds; `null` before the first one.
+    age: Option<u64>,
+    /// Why the last attempt failed; `null` if it did not.
+    error: Option<String>,
+    /// The permission that the restricted key lacks, as Stripe's dashboard names it.
+    missing_permission: Option<&'static str>,
+    /// Events that may be missing; `null` if none are.
+    gap: Option<GapDetails>,
+    /// How many events of the last day only the poll has brought.
+    found_by_poll_only: u32,
+    /// How many events could not be applied yet.
+    pending: u32,
+}
+
+/// Customers that are read because events may be missing.
+#[derive(Serialize)]
+struct GapDetails {
+    found_at: Timestamp,
+    /// How many customers were not read since then; `null` before they are counted.
+    unread: Option<u32>,
+}
+
 /// Handles `GET /healthz`.
 pub(super) async fn health<S: Store>(
     app: &App<'_, S>,
     request: &Request,
     now: Timestamp,
 ) -> Response {
-    let load = async || match app.store.customer_index().load_backlogs().await {
-        Ok(backlogs) => Some(backlogs),
-        Err(error) => {
-            (app.log)(&error.to_string());
-            None
-        }
-    };
+    let coordinator = app.store.coordinator();
+    let log = |error: &store::Error| (app.log)(&error.to_string());
     if let Ok(livemode) = auth::authenticate_server(app.settings, request) {
-        let backlogs = load().await;
-        app.health_cache.insert(backlogs, now);
-        return json_response(
-            StatusCode::OK,
-            &details(app.settings, livemode, backlogs.map(|backlogs| backlogs.of(livemode)), now),
-        );
+        let status = coordinator.load_fresh_status(livemode).await.inspect_err(log).ok();
+        let details = details(app.settings, livemode, status.as_ref(), now);
+        return json_response(StatusCode::OK, &details);
     }
-    let backlogs = app.health_cache.get_or_load(load(), app.sleep, now).await;
-    let status = overall_status(app.settings, backlogs);
+    let load = async {
+        let mut worst = None;
+        for livemode in [Livemode::Test, Livemode::Live] {
+            if !app.settings.api_keys.iter().any(|key| key.livemode == livemode) {
+                continue;
+            }
+            let of_mode = if missing_setting(app.settings, livemode).is_some() {
+                HealthStatus::Unconfigured
+            } else {
+                let status = coordinator.load_status(livemode).await.inspect_err(log).ok();
+                mode_status(app.settings, livemode, status.as_ref())
+            };
+            worst = worst.max(Some(of_mode));
+        }
+        worst.unwrap_or(HealthStatus::Unconfigured)
+    };
+    let status = app.health_cache.get_or_load(load, app.sleep, now).await;
     json_response(StatusCode::OK, &HealthResponse { object: "health", status })
 }
 
-/// The worst status of the modes that have keys.
-fn overall_status(settings: &Settings, backlogs: Option<Backlogs>) -> Status {
-    let modes = [Livemode::Test, Livemode::Live].into_iter();
-    let with_keys = modes.filter(|mode| settings.api_keys.iter().any(|key| key.livemode == *mode));
-    let of_mode = |mode| mode_status(settings, mode, backlogs.map(|backlogs| backlogs.of(mode)));
-    with_keys.map(of_mode).max().unwrap_or(Status::Unconfigured)
-}
-
 /// The status of a mode that has keys.
-fn mode_status(settings: &Settings, livemode: Livemode, backlog: Option<Backlog>) -> Status {
+fn mode_status(
+    settings: &Settings,
+    livemode: Livemode,
+    status: Option<&CoordinatorStatus>,
+) -> HealthStatus {
     if missing_setting(settings, livemode).is_some() {
-        return Status::Unconfigured;
+        return HealthStatus::Unconfigured;
     }
+    let Some(CoordinatorStatus { backlog, poll }) = status else { return HealthStatus::Degraded };
+    let is_poll_ok = poll.as_ref().is_none_or(|poll| {
+        let is_refused = poll.failure.as_ref().is_some_and(PollFailure::is_refusal);
+        !is_refused && !poll.is_behind && poll.gap.is_none()
+    });
     match backlog {
-        Some(Backlog { pending: 0, problem: None, .. }) => Status::Ok,
-        Some(_) | None => Status::Degraded,
+        Some(Backlog { pending: 0, problem: None, .. }) if is_poll_ok => HealthStatus::Ok,
+        Some(_) | None => HealthStatus::Degraded,
     }
 }
 
 /// What an operator must set before this mode, which has keys, can answer.
 fn missing_setting(settings: &Settings, livemode: Livemode) -> Option<String> {
     let mode = livemode.as_str();
-    if !settings.has_source(livemode) && !settings.has_webhook_secret(livemode) {
+    let is_receiving = match settings.source {
+        Source::Stripe => {
+            settings.has_webhook_secret(livemode) || settings.has_event_poll(livemode)
+        }
+        #[cfg(feature = "catalog")]
+        Source::Catalog => true,
+    };
+    if !is_receiving {
         return Some(format!(
-            "Nothing is received from Stripe in {mode} mode: set {}.",
-            settings::WEBHOOK_SECRETS
+            "Nothing is received from Stripe in {mode} mode: set {}, or set {} and leave {} on.",
+            settings::WEBHOOK_SECRETS,
+            settings::STRIPE_API_KEY,
+            settings::EVENT_POLL
         ));
     }
     (!settings.can_deny_unknown(livemode)).then(|| {
@@ -140,12 +184,14 @@ fn missing_setting(settings: &Settings, livemode: Livemode) -> Option<String> {
     })
 }
 
-fn details(
-    settings: &Settings,
+fn details<'a>(
+    settings: &'a Settings,
     livemode: Livemode,
-    backlog: Option<Backlog>,
+    status: Option<&CoordinatorStatus>,
     now: Timestamp,
-) -> DetailedHealthResponse<'_> {
+) -> DetailedHealthResponse<'a> {
+    let backlog = status.and_then(|status| status.backlog);
+    let poll = status.and_then(|status| status.poll.as_ref());
     let can_read = settings.has_source(livemode);
     let (source, reads_stripe) = match settings.source {
         Source::Stripe => ("stripe", true),
@@ -156,7 +202,7 @@ fn details(
     let problem = problem.map(|problem| problem_message(problem, settings.source).to_owned());
     DetailedHealthResponse {
         object: "health",
-        status: mode_status(settings, livemode, backlog),
+        status: mode_status(settings, livemode, status),
         livemode,
         source,
         settings: SettingsStatus {
@@ -175,9 +221,69 @@ fn details(
                 .pending_since
                 .map(|since| UnixMillis::from(now).millis_since(since) / 1_000),
         }),
-        message: missing_setting(settings, livemode).or(problem),
+        poll: poll.map(|poll| poll_details(settings, poll, now)),
+        message: missing_setting(settings, livemode)
+            .or(problem)
+            .or_else(|| poll_message(settings, livemode, poll?)),
         version: env!("CARGO_PKG_VERSION"),
     }
+}
+
+fn poll_details(settings: &Settings, poll: &PollStatus, now: Timestamp) -> PollDetails {
+    let (error, missing_permission) = match &poll.failure {
+        None => (None, None),
+        Some(PollFailure::Unavailable(cause)) => (Some(cause.clone()), None),
+        Some(PollFailure::KeyRefused) => (Some("Stripe rejects STRIPE_API_KEY".to_owned()), None),
+        Some(PollFailure::MissingPermission(name)) => {
+            let name = name.as_deref().map_or(String::new(), |name| format!(": {name}"));
+            let error = format!("STRIPE_API_KEY lacks a permission{name}");
+            (Some(error), Some(EVENTS_PERMISSION))
+        }
+    };
+    PollDetails {
+        interval: settings.event_poll,
+        age: poll.completed_at.map(|at| UnixMillis::from(now).millis_since(at) / 1_000),
+        error,
+        missing_permission,
+        gap: poll.gap.map(|PollGap { found_at, unread }| GapDetails { found_at, unread }),
+        found_by_poll_only: poll.found,
+        pending: poll.retries,
+    }
+}
+
+/// What an operator should know of the poll, if anything.
+fn poll_message(settings: &Settings, livemode: Livemode, poll: &PollStatus) -> Option<String> {
+    match &poll.failure {
+        Some(PollFailure::MissingPermission(name)) => {
+            let name = name.as_deref().map_or(String::new(), |name| format!(" ({name})"));
+            return Some(format!(
+                "STRIPE_API_KEY may not list events: in Stripe, give the restricted key the permission \
+                 `{EVENTS_PERMISSION}`{name}, or set {} to 0.",
+                settings::EVENT_POLL
+            ));
+        }
+        Some(PollFailure::KeyRefused) => {
+            return Some(problem_message(SyncProblem::KeyRefused, settings.source).to_owned());
+        }
+        Some(PollFailure::Unavailable(cause)) if poll.is_behind => {
+            return Some(format!("Events were not listed for an hour: {cause}."));
+        }
+        Some(PollFailure::Unavailable(_)) | None => {}
+    }
+    if poll.is_behind {
+        return Some("Events were not listed for an hour.".to_owned());
+    }
+    if poll.gap.is_some() {
+        return Some(
+            "Events may be missing, so every customer is read from Stripe again.".to_owned(),
+        );
+    }
+    (poll.found > 0 && settings.has_webhook_secret(livemode)).then(|| {
+        format!(
+            "{} events of the last day arrived by the poll only: check the webhook endpoint in Stripe.",
+            poll.found
+        )
+    })
 }
 
 fn set_or_missing(is_set: bool) -> &'static str {

@@ -1,11 +1,13 @@
-//! The pending tasks of all customers, as the public answer of `GET /healthz` needs them.
+//! The status of the deployment, as the public answer of `GET /healthz` has it.
 //!
-//! Any client may send that request, and one object counts the tasks. So an instance asks for them at most
-//! once in [`TTL`], however many requests it receives: concurrent requests wait for one result.
+//! Any client may send that request, and one object knows the status of a mode. So an instance asks for it at
+//! most once in [`TTL`], however many requests it receives: concurrent requests wait for one result.
 
 use std::cell::Cell;
 
-use crate::{id::Timestamp, store::Backlogs, waiting::poll_while};
+use serde::Serialize;
+
+use crate::{id::Timestamp, waiting::poll_while};
 
 /// How long a result is used, in seconds.
 const TTL: i64 = 10;
@@ -14,20 +16,28 @@ const TTL: i64 = 10;
 /// request may have been canceled.
 const LOAD_WAIT_TIMEOUT: u64 = 2_000;
 
+/// From the best to the worst.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum HealthStatus {
+    Ok,
+    Degraded,
+    Unconfigured,
+}
+
 /// The last result, and the load in progress.
 #[derive(Debug, Default)]
 pub struct HealthCache {
-    last: Cell<Option<CachedBacklogs>>,
+    last: Cell<Option<CachedStatus>>,
     /// The number of loads that were started.
     loads: Cell<u32>,
     is_loading: Cell<bool>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct CachedBacklogs {
+struct CachedStatus {
     loaded_at: Timestamp,
-    /// `None` if the customer index failed.
-    backlogs: Option<Backlogs>,
+    status: HealthStatus,
 }
 
 impl HealthCache {
@@ -35,15 +45,15 @@ impl HealthCache {
     /// that of `load`.
     pub(super) async fn get_or_load<S: Future<Output = ()>>(
         &self,
-        load: impl Future<Output = Option<Backlogs>>,
+        load: impl Future<Output = HealthStatus>,
         sleep: impl Fn(u64) -> S,
         now: Timestamp,
-    ) -> Option<Backlogs> {
+    ) -> HealthStatus {
         let is_fresh =
-            |cached: &CachedBacklogs| (0..TTL).contains(&now.seconds_since(cached.loaded_at));
+            |cached: &CachedStatus| (0..TTL).contains(&now.seconds_since(cached.loaded_at));
         loop {
-            if let Some(CachedBacklogs { backlogs, .. }) = self.last.get().filter(is_fresh) {
-                return backlogs;
+            if let Some(CachedStatus { status, .. }) = self.last.get().filter(is_fresh) {
+                return status;
             }
             let awaited = self.loads.get();
             let is_in_flight = |_| self.is_loading.get() && self.loads.get() == awaited;
@@ -55,14 +65,9 @@ impl HealthCache {
         }
         self.loads.set(self.loads.get().wrapping_add(1));
         self.is_loading.set(true);
-        let backlogs = load.await;
+        let status = load.await;
         self.is_loading.set(false);
-        self.insert(backlogs, now);
-        backlogs
-    }
-
-    /// Stores a result.
-    pub(super) fn insert(&self, backlogs: Option<Backlogs>, loaded_at: Timestamp) {
-        self.last.set(Some(CachedBacklogs { loaded_at, backlogs }));
+        self.last.set(Some(CachedStatus { loaded_at: now, status }));
+        status
     }
 }

@@ -16,9 +16,9 @@ use super::{
 };
 use crate::{
     entitlement::{Summary, Version},
-    id::{CustomerId, EventId, Timestamp},
+    id::{CustomerId, EventId, Livemode, Timestamp},
     ledger::{self, ApplyOutcome},
-    store::{Ledger as _, Store},
+    store::{Coordinator as _, Ledger as _, Store},
     webhook::{
         signature,
         stripe::{self, IgnoreReason, Incoming},
@@ -55,6 +55,13 @@ enum WebhookOutcome {
 pub enum WebhookResult {
     /// Apply this summary to the customer's ledger.
     Apply(Summary),
+    /// Poll for the events of these modes: the event does not name the customer.
+    Poll {
+        /// The id of the event.
+        event: EventId,
+        /// The modes, at least one.
+        modes: Vec<Livemode>,
+    },
     /// Send this response: no ledger needs the event.
     Respond(Response),
 }
@@ -74,8 +81,29 @@ pub(super) async fn receive_stripe<S: Store>(
             let receipt = app.store.ledger().apply(&summary, now).await?;
             Ok(acknowledgement(&summary.event, &summary.customer.id, receipt))
         }
+        WebhookResult::Poll { event, modes } => {
+            for livemode in modes {
+                app.store.coordinator().poll_soon(livemode).await?;
+            }
+            Ok(deferred(&event))
+        }
         WebhookResult::Respond(response) => Ok(response),
     }
+}
+
+/// The response to an event that makes the poll due.
+fn deferred(event: &EventId) -> Response {
+    json_response(
+        StatusCode::OK,
+        &WebhookReceipt {
+            object: "webhook_receipt",
+            event,
+            outcome: WebhookOutcome::Applied(ApplyOutcome::Deferred),
+            customer: None,
+            version: None,
+            message: Some("The event poll reads which customer changed.".to_owned()),
+        },
+    )
 }
 
 /// Checks what is known of an event before its body is read: that a secret is set, and that the
@@ -106,12 +134,18 @@ pub(super) fn verify_and_parse(
     let verified = signature::verify(signature, body, &settings.webhook_secrets, now)?;
     match stripe::parse(verified, settings.paused)? {
         Incoming::Summary(summary) => Ok(WebhookResult::Apply(summary)),
-        // A 200 would lose the event, because it does not name the customer.
-        Incoming::Thin { kind, .. } => Err(Error::invalid(format!(
-            "The thin event {kind} does not name the customer. In Stripe, set this endpoint to send \
-             {} in the snapshot payload style.",
-            stripe::SUMMARY_EVENT
-        ))),
+        Incoming::Thin { event, kind, mut modes } => {
+            modes.retain(|livemode| settings.has_event_poll(*livemode));
+            if modes.is_empty() {
+                // A 200 would lose the event, because it does not name the customer.
+                return Err(Error::invalid(format!(
+                    "The thin event {kind} does not name the customer. In Stripe, set this endpoint to \
+                     send {} in the snapshot payload style.",
+                    stripe::SUMMARY_EVENT
+                )));
+            }
+            Ok(WebhookResult::Poll { event, modes })
+        }
         Incoming::Ignored { event, kind, reason } => {
             let message = match reason {
                 IgnoreReason::UnrelatedType => {

@@ -6,6 +6,7 @@
 //! | [`Replica`]       | a copy readable at every location; it may lag                          |
 //! | [`StripeClient`]  | the source, over a [`Transport`]; the ledger reads it                  |
 //! | [`CustomerIndex`] | all known customers, their sync status, and the features they ever had |
+//! | [`Coordinator`]   | the event poll of one mode, and the state of all its ledgers           |
 //! | [`ActivityLog`]   | recent decisions, for operators to read                                |
 //! | [`CatalogClient`] | the built-in catalog as the source, over HTTP messages                 |
 //! | [`Crypto`]        | public-key operations, and the client for an issuer's keys             |
@@ -31,10 +32,11 @@ use std::convert::Infallible;
 use serde::Serialize;
 
 use crate::{
+    coordinator::CoordinatorStatus,
     entitlement::{Completeness, Entitlements, Summary, Version},
-    id::{ActivityId, CustomerId, CustomerKey, Livemode, LookupKey, Timestamp, UnixMillis},
+    id::{ActivityId, CustomerId, CustomerKey, Livemode, LookupKey, Timestamp},
     json::json_type,
-    ledger::{self, Activity, ApplyReceipt, SetOrigin, SyncProblem, SyncStatus, WaitFor},
+    ledger::{self, Activity, ApplyReceipt, SetOrigin, SyncStatus, WaitFor},
     pagination::{PageOf, PageRequest},
     source::{StripeClient, Transport},
     token::{PublicKey, SigningKey},
@@ -116,9 +118,6 @@ pub trait Replica {
 /// The index of known customers and their sync status.
 #[expect(async_fn_in_trait, reason = "a Worker has one thread: futures need not be `Send`")]
 pub trait CustomerIndex {
-    /// Returns the failed tasks of all customers, by mode.
-    async fn load_backlogs(&self) -> Result<Backlogs, Error>;
-
     /// Returns the lookup keys of all features that a customer of this mode ever had, up to a limit.
     async fn list_features(&self, livemode: Livemode) -> Result<Vec<LookupKey>, Error>;
 
@@ -141,6 +140,19 @@ json_type! {
         /// The status in the customer's last report.
         pub status: SyncStatus,
     }
+}
+
+/// The coordinators of both modes. Each call also sets the coordinator's alarm if that is lost.
+#[expect(async_fn_in_trait, reason = "a Worker has one thread: futures need not be `Send`")]
+pub trait Coordinator {
+    /// Returns the status of one mode. The failed tasks were added up in the last minutes.
+    async fn load_status(&self, livemode: Livemode) -> Result<CoordinatorStatus, Error>;
+
+    /// Adds up the failed tasks of all customers of one mode, and returns its status.
+    async fn load_fresh_status(&self, livemode: Livemode) -> Result<CoordinatorStatus, Error>;
+
+    /// Makes the event poll of one mode due at once.
+    async fn poll_soon(&self, livemode: Livemode) -> Result<(), Error>;
 }
 
 /// The log of recent decisions, for operators to read. Ledgers append to it on a best-effort basis, so
@@ -177,37 +189,6 @@ json_type! {
         pub customer: CustomerId,
         /// The decision.
         pub activity: Activity,
-    }
-
-    /// The failed tasks of all customers.
-    #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
-    pub struct Backlogs {
-        /// Those of test mode.
-        pub test: Backlog,
-        /// Those of live mode.
-        pub live: Backlog,
-    }
-
-    /// The failed tasks of all customers of one mode.
-    #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
-    pub struct Backlog {
-        /// The number of tasks with failed attempts.
-        pub pending: u32,
-        /// When the oldest of these tasks was created.
-        pub pending_since: Option<UnixMillis>,
-        /// A problem that requires operator action.
-        pub problem: Option<SyncProblem>,
-    }
-}
-
-impl Backlogs {
-    /// The failed tasks of this mode.
-    #[must_use]
-    pub fn of(&self, livemode: Livemode) -> Backlog {
-        match livemode {
-            Livemode::Test => self.test,
-            Livemode::Live => self.live,
-        }
     }
 }
 
@@ -256,6 +237,8 @@ pub trait Store {
     fn replica(&self) -> &impl Replica;
     /// The index of known customers.
     fn customer_index(&self) -> &impl CustomerIndex;
+    /// The coordinators of both modes.
+    fn coordinator(&self) -> &impl Coordinator;
     /// The log of recent decisions.
     fn activity_log(&self) -> &impl ActivityLog;
     /// The client for Stripe, if a key for that mode is configured.

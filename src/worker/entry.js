@@ -76,6 +76,28 @@ const OBJECT_URL = "https://customer/";
 /** Creates the stub of a customer's ledger object: the fast path calls no other object. */
 const ledgerStub = ({ LEDGERS }, key) => LEDGERS.get(LEDGERS.idFromName(key));
 
+/** How often an isolate makes sure that the alarms of the coordinators are set, in milliseconds. */
+const ARM_INTERVAL = 60_000;
+
+/** When that last began; undefined before the first request. @type {number | undefined} */
+let armedAt;
+
+/**
+ * Makes sure that the alarms of the coordinators are set, after the response. A platform may lose an alarm, and local servers run no
+ * cron trigger.
+ */
+async function armCoordinators({ SOURCE_COORDINATOR }, response) {
+  armedAt = Date.now();
+  try {
+    await response;
+  } catch {
+    // Its caller handles the error.
+  }
+  const arm = (mode) => SOURCE_COORDINATOR.get(SOURCE_COORDINATOR.idFromName(mode)).fetch(OBJECT_URL, { method: "POST", body: '"arm"' });
+  // A failure is repaired by the next attempt, or by the cron trigger.
+  await Promise.allSettled(["test", "live"].map(async (mode) => (await arm(mode)).text()));
+}
+
 /** The path and query of a URL, whose origin has at least `http://` and one character. */
 const pathAndQuery = (url) => url.slice(url.indexOf("/", "http://".length + 1));
 
@@ -92,6 +114,7 @@ async function slowPath(request, env, context, read = (limit) => readBody(reques
   const answer = callCore(worker ?? (await loadWorker()), (core) => core.fetch(request, env, context, newRequestId(), readIfNeeded));
   // Other requests may wait for what this one reads: it must end even if its client disconnects.
   context.waitUntil(answer);
+  if (armedAt !== undefined && Date.now() - armedAt >= ARM_INTERVAL) context.waitUntil(armCoordinators(env, answer));
   const response = await answer;
   if (!isNeeded && request.body) await discardBody(request.body);
   return response;
@@ -139,11 +162,18 @@ async function handleWebhook(request, env, context) {
   return slowPath(request, env, context, async () => body);
 }
 
+/** Answers any request. */
+function handle(request, env, context) {
+  if (request.method === "GET" && !request.body) return tryFastPath(request, env, context) ?? slowPath(request, env, context);
+  if (request.method === "POST" && pathAndQuery(request.url) === "/webhooks/stripe") return handleWebhook(request, env, context);
+  return slowPath(request, env, context);
+}
+
 export default {
   fetch(request, env, context) {
-    if (request.method === "GET" && !request.body) return tryFastPath(request, env, context) ?? slowPath(request, env, context);
-    if (request.method === "POST" && pathAndQuery(request.url) === "/webhooks/stripe") return handleWebhook(request, env, context);
-    return slowPath(request, env, context);
+    const response = handle(request, env, context);
+    if (armedAt === undefined) context.waitUntil(armCoordinators(env, response));
+    return response;
   },
 
   scheduled: async (event, env, context) => callCore(worker ?? (await loadWorker()), (core) => core.scheduled(event, env, context)),
@@ -202,5 +232,7 @@ export class Ledger extends durableObjectWithAlarm("LedgerObject") {
 export class Catalog extends durableObjectWithAlarm("CatalogObject") {}
 
 export class CustomerIndex extends durableObject("CustomerIndexObject") {}
+
+export class SourceCoordinator extends durableObjectWithAlarm("CoordinatorObject") {}
 
 export class ActivityLog extends durableObject("ActivityLogObject") {}

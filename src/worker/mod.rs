@@ -17,6 +17,7 @@
 //! | `ledger`                 | Durable Object: the only writer of one customer's entitlements  |
 //! | `catalog`                | Durable Object: the catalog, its transitions and its deliveries |
 //! | `cron`                   | reconciliation, every minute                                    |
+//! | `coordinator`            | Durable Object: the event poll, read slots, lost alarms         |
 //! | `stream`                 | live changes, from a ledger to a client                         |
 //!
 //! A Durable Object is `object`; the client of it is a `*Stub`. An import goes up this table, never
@@ -52,6 +53,8 @@ mod ledger;
 #[cfg(feature = "catalog")]
 mod catalog;
 
+mod coordinator;
+
 mod cron;
 
 mod stream;
@@ -72,6 +75,7 @@ use worker::{
 use self::catalog::CatalogStub;
 use self::{
     activity_log::ActivityLogStub,
+    coordinator::CoordinatorStub,
     crypto::WebCrypto,
     customer_index::CustomerIndexStub,
     ledger::LedgerStub,
@@ -95,7 +99,8 @@ use crate::{
 #[cfg(feature = "catalog")]
 pub use self::catalog::CatalogObject;
 pub use self::{
-    activity_log::ActivityLogObject, customer_index::CustomerIndexObject, ledger::LedgerObject,
+    activity_log::ActivityLogObject, coordinator::CoordinatorObject,
+    customer_index::CustomerIndexObject, ledger::LedgerObject,
 };
 
 thread_local! {
@@ -105,7 +110,7 @@ thread_local! {
     /// The issuer's keys, cached for the lifetime of the isolate.
     static JWKS_CACHE: Rc<JwksCache> = Rc::default();
 
-    /// The pending tasks of the deployment, for `/healthz`.
+    /// The status of the deployment, for `/healthz`.
     static HEALTH_CACHE: Rc<HealthCache> = Rc::default();
 }
 
@@ -114,6 +119,7 @@ struct Bindings {
     ledger: LedgerStub,
     replica: KvReplica,
     customer_index: CustomerIndexStub,
+    coordinator: CoordinatorStub,
     activity_log: ActivityLogStub,
     test_source: Option<StripeClient<SourceTransport>>,
     live_source: Option<StripeClient<SourceTransport>>,
@@ -127,6 +133,7 @@ impl Bindings {
             ledger: LedgerStub::from_env(env)?,
             replica: KvReplica::from_env(env)?,
             customer_index: CustomerIndexStub::from_env(env)?,
+            coordinator: CoordinatorStub::from_env(env)?,
             activity_log: ActivityLogStub::from_env(env)?,
             test_source: open_source(env, settings, Livemode::Test)?,
             live_source: open_source(env, settings, Livemode::Live)?,
@@ -151,6 +158,10 @@ impl store::Store for Bindings {
 
     fn customer_index(&self) -> &impl store::CustomerIndex {
         &self.customer_index
+    }
+
+    fn coordinator(&self) -> &impl store::Coordinator {
+        &self.coordinator
     }
 
     fn activity_log(&self) -> &impl store::ActivityLog {
@@ -238,7 +249,7 @@ async fn answer(
 /// Runs every minute, by the cron trigger of `wrangler.toml`.
 #[event(scheduled)]
 async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
-    if let Err(error) = cron::reconcile(&env).await {
-        console_error!("failed to reconcile: {error}");
+    if let Err(error) = cron::arm_coordinators(&env).await {
+        console_error!("failed to set the alarm of a coordinator: {error}");
     }
 }

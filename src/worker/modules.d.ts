@@ -31,6 +31,7 @@ declare module "entgate-worker" {
   export function scheduled(event: object, env: object, context: object): Promise<void>;
   export const LedgerObject: DurableObjectClass;
   export const CustomerIndexObject: DurableObjectClass;
+  export const CoordinatorObject: DurableObjectClass;
   export const ActivityLogObject: DurableObjectClass;
   export const CatalogObject: DurableObjectClass;
 

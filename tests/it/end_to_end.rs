@@ -1,8 +1,12 @@
 //! The whole path, from Stripe's event to the response of a check.
 
+use entgate::{id::Livemode, store::memory::Fault};
 use serde_json::json;
 
-use crate::support::{NOW, OLD_SECRET, SECRET, event, service, signed, v1};
+use crate::support::{
+    NOW, OLD_SECRET, SECRET, event, service, service_with_stripe, service_with_stripe_and, signed,
+    v1,
+};
 
 const AT: i64 = 1_700_000_000;
 
@@ -192,4 +196,46 @@ fn a_thin_event_without_a_customer_is_not_acknowledged() {
     );
     let ping = service.stripe_sends(&thin("v2.core.event_destination.ping"));
     assert_eq!((ping.status, &ping.body["outcome"]), (200, &json!("ignored")));
+}
+
+#[test]
+fn a_thin_event_makes_the_poll_of_its_mode_due_where_one_runs() {
+    let thin = |livemode: Option<bool>, context: Option<&str>| {
+        json!({
+            "id": "evt_test_61R", "object": "v2.core.event", "livemode": livemode,
+            "type": "v1.entitlements.active_entitlement_summary.updated",
+            "created": "2026-11-01T12:00:00.000Z", "context": context,
+        })
+    };
+    for (why, event, polls, outcome) in [
+        ("of test mode", thin(Some(false), None), &[Livemode::Test][..], "deferred"),
+        ("without a mode: that of the secret", thin(None, None), &[Livemode::Test], "deferred"),
+        ("of a connected account", thin(Some(false), Some("acct_1")), &[], "ignored"),
+    ] {
+        let service = service_with_stripe();
+        let answer = service.stripe_sends(&event);
+        assert_eq!((answer.status, &answer.body["outcome"]), (200, &json!(outcome)), "{why}");
+        assert_eq!(*service.store.coordinator.polls.borrow(), polls, "{why}");
+        if outcome == "deferred" {
+            assert_eq!(
+                answer.body,
+                json!({
+                    "object": "webhook_receipt", "event": "evt_test_61R", "outcome": "deferred",
+                    "message": "The event poll reads which customer changed.",
+                })
+            );
+        }
+    }
+    let service = service_with_stripe();
+    let other_mode = service.receives(
+        &thin(Some(true), None).to_string(),
+        &signed(&thin(Some(true), None).to_string(), SECRET, NOW),
+    );
+    assert_eq!(other_mode.status, 400, "no secret of live mode signed it");
+
+    let without_poll = service_with_stripe_and(&[("ENTGATE_EVENT_POLL", "0")]);
+    assert_eq!(without_poll.stripe_sends(&thin(Some(false), None)).status, 400);
+
+    service.store.coordinator.fail_next(Fault::Before);
+    assert_eq!(service.stripe_sends(&thin(Some(false), None)).status, 503, "Stripe sends it again");
 }

@@ -2,9 +2,10 @@
 
 use entgate::{
     api::Request,
-    id::UnixMillis,
+    coordinator::{Backlog, CoordinatorStatus, PollFailure, PollGap, PollStatus},
+    id::{Livemode, Timestamp, UnixMillis},
     ledger::SyncProblem,
-    store::{Backlog, Backlogs, memory::Fault},
+    store::memory::Fault,
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -25,6 +26,10 @@ const NO_SOURCE: &str = "A customer of test mode without any data is neither gra
                          feature: set STRIPE_API_KEY, or set ENTGATE_UNKNOWN_CUSTOMERS to `deny` if \
                          this deployment receives every event of Stripe.";
 
+const NOTHING_RECEIVED: &str = "Nothing is received from Stripe in test mode: set STRIPE_WEBHOOK_SECRETS, \
+                                or set STRIPE_API_KEY and leave ENTGATE_EVENT_POLL on.";
+const NO_POLL: (&str, &str) = ("ENTGATE_EVENT_POLL", "0");
+
 fn public_health(service: &Service) -> Value {
     let answer = service.request("GET", "/healthz", &[], b"");
     assert_eq!(answer.status, 200);
@@ -37,6 +42,19 @@ fn health_with(service: &Service, key: &str) -> Answer {
 
 fn failed_task() -> Backlog {
     Backlog { pending: 1, pending_since: Some(UnixMillis::from(NOW)), problem: None }
+}
+
+fn set_backlog(service: &Service, livemode: Livemode, backlog: Backlog) {
+    let status = CoordinatorStatus { backlog: Some(backlog), poll: None };
+    service.store.coordinator.set_status(livemode, status);
+}
+
+/// A deployment that polls, with this status of its poll.
+fn service_with_poll(settings: &[(&str, &str)], poll: PollStatus) -> Service {
+    let service = configured(&[settings, &[TEST_KEY, TEST_SOURCE]].concat());
+    let status = CoordinatorStatus { backlog: Some(Backlog::default()), poll: Some(poll) };
+    service.store.coordinator.set_status(Livemode::Test, status);
+    service
 }
 
 #[test]
@@ -72,6 +90,7 @@ fn a_secret_key_sees_the_settings_of_its_mode_without_their_values() {
                         "ENTGATE_UNKNOWN_CUSTOMERS": "set",
                     },
                     "outbox": { "pending": 0, "oldest": null },
+                    "poll": null,
                     "version": env!("CARGO_PKG_VERSION"),
                 })
             )
@@ -80,25 +99,18 @@ fn a_secret_key_sees_the_settings_of_its_mode_without_their_values() {
 }
 
 #[test]
-fn a_mode_with_keys_is_configured_by_a_webhook_secret_or_a_source_and_a_rule_for_unknown_customers()
-{
+fn a_mode_with_keys_is_configured_by_a_webhook_secret_or_a_poll_and_a_rule_for_unknown_customers() {
     for (settings, status, message) in [
         (&[][..], "unconfigured", None),
         (&[WEBHOOK, DENY], "unconfigured", None),
-        (
-            &[TEST_KEY],
-            "unconfigured",
-            Some("Nothing is received from Stripe in test mode: set STRIPE_WEBHOOK_SECRETS."),
-        ),
-        (
-            &[TEST_KEY, DENY],
-            "unconfigured",
-            Some("Nothing is received from Stripe in test mode: set STRIPE_WEBHOOK_SECRETS."),
-        ),
+        (&[TEST_KEY], "unconfigured", Some(NOTHING_RECEIVED)),
+        (&[TEST_KEY, DENY], "unconfigured", Some(NOTHING_RECEIVED)),
         (&[TEST_KEY, WEBHOOK], "unconfigured", Some(NO_SOURCE)),
         (&[TEST_KEY, WEBHOOK, DENY], "ok", None),
         (&[TEST_KEY, TEST_SOURCE], "ok", None),
         (&[TEST_KEY, TEST_SOURCE, WEBHOOK], "ok", None),
+        (&[TEST_KEY, TEST_SOURCE, NO_POLL], "unconfigured", Some(NOTHING_RECEIVED)),
+        (&[TEST_KEY, TEST_SOURCE, NO_POLL, WEBHOOK], "ok", None),
         // Live mode has keys and no source.
         (&[BOTH_KEYS, TEST_SOURCE, WEBHOOK], "unconfigured", None),
         (&[BOTH_KEYS, TEST_SOURCE, WEBHOOK, DENY], "ok", None),
@@ -148,8 +160,8 @@ fn a_key_sees_the_tasks_of_its_mode_and_the_public_status_those_of_all_modes_wit
     ] {
         let service = configured(settings);
         let backlog = |pending| if pending > 0 { failed_task() } else { Backlog::default() };
-        let backlogs = Backlogs { test: backlog(test), live: backlog(live) };
-        service.store.customer_index.backlogs.set(backlogs);
+        set_backlog(&service, Livemode::Test, backlog(test));
+        set_backlog(&service, Livemode::Live, backlog(live));
         let why = format!("{settings:?} {test} {live}");
         assert_eq!(public_health(&service)["status"], public, "{why}");
         assert_eq!(health_with(&service, "sk_test_entgate").body["status"], with_test_key, "{why}");
@@ -160,35 +172,149 @@ fn a_key_sees_the_tasks_of_its_mode_and_the_public_status_those_of_all_modes_wit
 #[test]
 fn the_public_status_is_at_most_ten_seconds_old() {
     let mut service = service();
-    let index = |service: &Service| service.store.customer_index.backlog_calls.get();
-    assert_eq!((public_health(&service)["status"].as_str(), index(&service)), (Some("ok"), 1));
-    let backlogs = Backlogs { test: failed_task(), live: Backlog::default() };
-    service.store.customer_index.backlogs.set(backlogs);
+    // One call for each of both modes.
+    let calls_of = |service: &Service| service.store.coordinator.status_calls.get();
+    assert_eq!((public_health(&service)["status"].as_str(), calls_of(&service)), (Some("ok"), 2));
+    set_backlog(&service, Livemode::Test, failed_task());
     for (seconds, status, calls) in
-        [(0, "ok", 1), (9, "ok", 1), (10, "degraded", 2), (19, "degraded", 2)]
+        [(0, "ok", 2), (9, "ok", 2), (10, "degraded", 4), (19, "degraded", 4)]
     {
         service.now = NOW.saturating_add(seconds);
         assert_eq!(public_health(&service)["status"], status, "after {seconds} s");
-        assert_eq!(index(&service), calls, "after {seconds} s");
+        assert_eq!(calls_of(&service), calls, "after {seconds} s");
     }
 }
 
 #[test]
-fn a_failed_index_is_degraded_and_is_not_asked_again_within_ten_seconds() {
-    let mut service = service();
-    service.store.customer_index.fail_next(Fault::Before);
+fn a_failed_coordinator_is_degraded_and_is_not_asked_again_within_ten_seconds() {
+    let mut service = configured(&[TEST_KEY, WEBHOOK, DENY]);
+    service.store.coordinator.fail_next(Fault::Before);
     for (seconds, status) in [(0, "degraded"), (9, "degraded"), (10, "ok")] {
         service.now = NOW.saturating_add(seconds);
         assert_eq!(public_health(&service)["status"], status, "after {seconds} s");
     }
-    assert_eq!(service.store.customer_index.backlog_calls.get(), 2);
-    service.store.customer_index.fail_next(Fault::Before);
+    assert_eq!(service.store.coordinator.status_calls.get(), 2);
+    service.store.coordinator.fail_next(Fault::Before);
+    let details = health_with(&service, "sk_test_entgate").body;
+    assert_eq!((&details["status"], &details["outbox"]), (&json!("degraded"), &Value::Null));
+    let unavailable_index = CoordinatorStatus { backlog: None, poll: None };
+    service.store.coordinator.set_status(Livemode::Test, unavailable_index);
     let details = health_with(&service, "sk_test_entgate").body;
     assert_eq!((&details["status"], &details["outbox"]), (&json!("degraded"), &Value::Null));
 }
 
 #[test]
-fn concurrent_requests_share_one_question_to_the_index() {
+fn the_poll_is_shown_with_its_age_and_what_only_it_has_brought() {
+    let completed_at = Some(UnixMillis(UnixMillis::from(NOW).0 - 61_999));
+    let poll = PollStatus { completed_at, found: 3, retries: 2, ..PollStatus::default() };
+    let expected = json!({
+        "interval": 60, "age": 61, "error": null, "missing_permission": null, "gap": null,
+        "found_by_poll_only": 3, "pending": 2,
+    });
+    let with_webhook = service_with_poll(&[WEBHOOK], poll.clone());
+    let details = health_with(&with_webhook, "sk_test_entgate").body;
+    assert_eq!((&details["status"], &details["poll"]), (&json!("ok"), &expected));
+    assert_eq!(
+        details["message"],
+        "3 events of the last day arrived by the poll only: check the webhook endpoint in Stripe."
+    );
+    let without_webhook = service_with_poll(&[("ENTGATE_EVENT_POLL", "5")], poll);
+    let details = health_with(&without_webhook, "sk_test_entgate").body;
+    assert_eq!((&details["status"], &details["poll"]["interval"]), (&json!("ok"), &json!(5)));
+    assert_eq!(details.get("message"), None);
+}
+
+#[test]
+fn a_poll_that_is_refused_behind_or_has_a_gap_degrades_the_mode() {
+    let permission = "STRIPE_API_KEY may not list events: in Stripe, give the restricted key the \
+                      permission `Events: Read`";
+    let gap = PollGap { found_at: Timestamp(5), unread: Some(7) };
+    for (why, poll, status, message) in [
+        ("it has not run yet", PollStatus::default(), "ok", None),
+        (
+            "one failure",
+            PollStatus {
+                failure: Some(PollFailure::Unavailable("down".to_owned())),
+                ..PollStatus::default()
+            },
+            "ok",
+            None,
+        ),
+        (
+            "behind",
+            PollStatus { is_behind: true, ..PollStatus::default() },
+            "degraded",
+            Some("Events were not listed for an hour.".to_owned()),
+        ),
+        (
+            "behind, with a cause",
+            PollStatus {
+                is_behind: true,
+                failure: Some(PollFailure::Unavailable("down".to_owned())),
+                ..PollStatus::default()
+            },
+            "degraded",
+            Some("Events were not listed for an hour: down.".to_owned()),
+        ),
+        (
+            "a gap",
+            PollStatus { gap: Some(gap), ..PollStatus::default() },
+            "degraded",
+            Some("Events may be missing, so every customer is read from Stripe again.".to_owned()),
+        ),
+        (
+            "a rejected key",
+            PollStatus { failure: Some(PollFailure::KeyRefused), ..PollStatus::default() },
+            "degraded",
+            Some(
+                "Stripe rejects STRIPE_API_KEY: set a key of this account that may read entitlements."
+                    .to_owned(),
+            ),
+        ),
+        (
+            "a missing permission that Stripe names",
+            PollStatus {
+                failure: Some(PollFailure::MissingPermission(Some("rak_event_read".to_owned()))),
+                ..PollStatus::default()
+            },
+            "degraded",
+            Some(format!("{permission} (rak_event_read), or set ENTGATE_EVENT_POLL to 0.")),
+        ),
+        (
+            "a missing permission",
+            PollStatus {
+                failure: Some(PollFailure::MissingPermission(None)),
+                ..PollStatus::default()
+            },
+            "degraded",
+            Some(format!("{permission}, or set ENTGATE_EVENT_POLL to 0.")),
+        ),
+    ] {
+        let service = service_with_poll(&[], poll.clone());
+        let details = health_with(&service, "sk_test_entgate").body;
+        assert_eq!(details["status"], status, "{why}");
+        assert_eq!(details.get("message"), message.map(Value::from).as_ref(), "{why}");
+        assert_eq!(public_health(&service)["status"], status, "{why}");
+        let is_missing = matches!(poll.failure, Some(PollFailure::MissingPermission(_)));
+        let expected = if is_missing { json!("Events: Read") } else { Value::Null };
+        assert_eq!(details["poll"]["missing_permission"], expected, "{why}");
+        if poll.gap.is_some() {
+            let expected = json!({ "found_at": 5, "unread": 7 });
+            assert_eq!(details["poll"]["gap"], expected);
+        }
+    }
+    // The other mode is not affected.
+    let failure = Some(PollFailure::MissingPermission(None));
+    let service = configured(&[BOTH_KEYS, TEST_SOURCE, WEBHOOK, DENY]);
+    let poll = Some(PollStatus { failure, ..PollStatus::default() });
+    let status = CoordinatorStatus { backlog: Some(Backlog::default()), poll };
+    service.store.coordinator.set_status(Livemode::Test, status);
+    assert_eq!(health_with(&service, "sk_test_entgate").body["status"], "degraded");
+    assert_eq!(health_with(&service, LIVE_KEY).body["status"], "ok");
+}
+
+#[test]
+fn concurrent_requests_share_one_question_to_each_coordinator() {
     let service = service();
     let requests = (0..50).map(|_| {
         let mut request = Request::default();
@@ -199,7 +325,7 @@ fn concurrent_requests_share_one_question_to_the_index() {
         let body: Value = serde_json::from_slice(response.body()).unwrap();
         assert_eq!(body, json!({ "object": "health", "status": "ok" }));
     }
-    assert_eq!(service.store.customer_index.backlog_calls.get(), 1);
+    assert_eq!(service.store.coordinator.status_calls.get(), 2);
 }
 
 #[test]
@@ -252,8 +378,7 @@ fn health_reports_pending_tasks_and_problems() {
             Some(account),
         ),
     ] {
-        let backlogs = Backlogs { test: backlog, live: Backlog::default() };
-        service.store.customer_index.backlogs.set(backlogs);
+        set_backlog(&service, Livemode::Test, backlog);
         let body = service.get("/healthz").body;
         assert_eq!((&body["status"], &body["outbox"]), (&json!(status), &outbox), "{why}");
         assert_eq!(body.get("message"), message.map(Value::from).as_ref(), "{why}");

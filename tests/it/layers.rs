@@ -28,10 +28,27 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("ledger", &["waiting", "json", "id", "entitlement"]),
     ("source", &["waiting", "json", "id", "entitlement", "policy", "entitlement_list", "ledger"]),
     (
+        "coordinator",
+        &["waiting", "json", "id", "entitlement", "policy", "webhook", "ledger", "source"],
+    ),
+    (
         "catalog",
         &["waiting", "json", "id", "pagination", "entitlement", "policy", "webhook", "source"],
     ),
-    ("store", &["waiting", "json", "id", "pagination", "entitlement", "token", "ledger", "source"]),
+    (
+        "store",
+        &[
+            "waiting",
+            "json",
+            "id",
+            "pagination",
+            "entitlement",
+            "token",
+            "ledger",
+            "source",
+            "coordinator",
+        ],
+    ),
     (
         "api",
         &[
@@ -45,6 +62,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "webhook",
             "ledger",
             "source",
+            "coordinator",
             "catalog",
             "store",
         ],
@@ -63,6 +81,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "webhook",
             "ledger",
             "source",
+            "coordinator",
             "catalog",
             "store",
             "api",

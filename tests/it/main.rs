@@ -14,6 +14,7 @@ mod authorize;
 mod bodies;
 mod catalog;
 mod checks;
+mod coordinator;
 mod cors;
 mod customer_ids;
 mod development;

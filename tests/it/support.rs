@@ -208,7 +208,7 @@ impl Service {
             return match fast_path::verify_webhook(&self.settings, &url, signature, body, self.now)
             {
                 WebhookResult::Respond(response) => Some(FastPathAnswer::Webhook(response)),
-                WebhookResult::Apply(_) => None,
+                WebhookResult::Apply(_) | WebhookResult::Poll { .. } => None,
             };
         };
         assert_eq!(wire::decode_query(&wire::encode_query(&query)).as_ref(), Some(&query));

@@ -11,7 +11,7 @@ use entgate::{
     id::{CustomerKey, Livemode},
     source::{StripeClient, Transport},
     store::{
-        ActivityLog, CatalogClient, Crypto, CustomerIndex, Error, Ledger, Replica, Store,
+        ActivityLog, CatalogClient, Coordinator, Crypto, CustomerIndex, Error, Ledger, Replica, Store,
         memory::MemoryStore, record,
     },
     token::JwksCache,
@@ -119,6 +119,10 @@ impl Store for Stores {
 
     fn customer_index(&self) -> &impl CustomerIndex {
         self.others.customer_index()
+    }
+
+    fn coordinator(&self) -> &impl Coordinator {
+        self.others.coordinator()
     }
 
     fn activity_log(&self) -> &impl ActivityLog {

@@ -10,16 +10,12 @@ use crate::{
     id::{CustomerId, CustomerKey, Livemode, LookupKey},
     ledger::{StatusReport, SyncStatus},
     pagination::{Cursor, PageOf, PageRequest},
-    store::{Backlogs, CustomerIndex, CustomerSyncStatus, Error},
+    store::{CustomerIndex, CustomerSyncStatus, Error},
 };
 
 /// A customer index in memory.
 #[derive(Debug, Default)]
 pub struct MemoryCustomerIndex {
-    /// The failed tasks of all customers, as a test sets them.
-    pub backlogs: Cell<Backlogs>,
-    /// The number of calls of [`CustomerIndex::load_backlogs()`].
-    pub backlog_calls: Cell<u32>,
     /// The number of calls of [`CustomerIndex::list_features()`].
     pub calls: Cell<u32>,
     features: RefCell<HashMap<Livemode, BTreeSet<LookupKey>>>,
@@ -43,11 +39,6 @@ impl MemoryCustomerIndex {
 }
 
 impl CustomerIndex for MemoryCustomerIndex {
-    async fn load_backlogs(&self) -> Result<Backlogs, Error> {
-        self.backlog_calls.set(self.backlog_calls.get().saturating_add(1));
-        with_fault(&self.faults, "customer index", || Ok(self.backlogs.get()))
-    }
-
     async fn list_features(&self, livemode: Livemode) -> Result<Vec<LookupKey>, Error> {
         self.calls.set(self.calls.get().saturating_add(1));
         with_fault(&self.faults, "customer index", || {

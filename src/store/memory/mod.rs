@@ -16,6 +16,8 @@ mod replica;
 
 mod customer_index;
 
+mod coordinator;
+
 mod activity_log;
 
 mod catalog;
@@ -25,14 +27,16 @@ mod crypto;
 mod fault;
 
 pub use self::{
-    activity_log::MemoryActivityLog, catalog::MemoryCatalog, crypto::MemoryCrypto,
-    customer_index::MemoryCustomerIndex, fault::Fault, ledger::MemoryLedger,
+    activity_log::MemoryActivityLog, catalog::MemoryCatalog, coordinator::MemoryCoordinator,
+    crypto::MemoryCrypto, customer_index::MemoryCustomerIndex, fault::Fault, ledger::MemoryLedger,
     replica::MemoryReplica, tables::MemoryTables, virtual_time::VirtualTime,
 };
 use crate::{
     id::Livemode,
     source::{self, StripeClient},
-    store::{ActivityLog, CatalogClient, Crypto, CustomerIndex, Ledger, Replica, Store},
+    store::{
+        ActivityLog, CatalogClient, Coordinator, Crypto, CustomerIndex, Ledger, Replica, Store,
+    },
 };
 
 /// All stores of a deployment in memory.
@@ -44,6 +48,8 @@ pub struct MemoryStore {
     pub replica: MemoryReplica,
     /// The customer index. Only a test writes it, directly or through [`Self::replicate()`].
     pub customer_index: MemoryCustomerIndex,
+    /// The coordinators.
+    pub coordinator: MemoryCoordinator,
     /// The activity log. Only a test writes it, directly or through [`Self::replicate()`].
     pub activity_log: MemoryActivityLog,
     /// The built-in catalog, if it is the source.
@@ -79,6 +85,10 @@ impl Store for MemoryStore {
 
     fn customer_index(&self) -> &impl CustomerIndex {
         &self.customer_index
+    }
+
+    fn coordinator(&self) -> &impl Coordinator {
+        &self.coordinator
     }
 
     fn activity_log(&self) -> &impl ActivityLog {

@@ -6,11 +6,11 @@
 //!
 //! | table       | row                                                                         |
 //! |-------------|-----------------------------------------------------------------------------|
-//! | `customers` | the last report of a customer, and when to reconcile it next                |
+//! | `customers` | the last report of a customer, and when its ledger was last woken           |
 //! | `features`  | a lookup key that was observed in a set of this mode                        |
 //!
 //! A row of `customers` whose key is only a mode (`test:`, `live:`) has a problem that concerns the
-//! mode's API key, reported by ledgers that have nothing stored. It is never due.
+//! mode's API key, reported by ledgers that have nothing stored. Its ledger is never woken.
 
 use std::{
     cell::{Cell, RefCell},
@@ -22,14 +22,11 @@ use worker::{
     durable_object,
 };
 
-use super::{
-    query,
-    stub::{DueCustomers, IndexRequest},
-};
+use super::{query, stub::IndexRequest};
 use crate::{
-    id::{Livemode, LookupKey, UnixMillis},
+    coordinator::{Backlog, IndexQuery, IndexReport},
+    id::{Livemode, LookupKey, Timestamp, UnixMillis},
     ledger::{ObservedFeatures, SyncProblem, SyncStatus},
-    store::{Backlog, Backlogs},
     worker::{
         rpc,
         runtime::now_millis,
@@ -37,27 +34,26 @@ use crate::{
     },
 };
 
-/// How long a set counts as confirmed, in milliseconds: a day.
-const CONFIRMATION_TTL: u64 = 24 * 60 * 60 * 1_000;
-
-/// How long until a leased customer that has not reported is due again, in milliseconds: an hour,
-/// in which other customers are leased.
+/// How long a leased customer is not returned as unread again, in milliseconds: an hour, in which other
+/// customers are leased.
 const LEASE: u64 = 60 * 60 * 1_000;
+
+/// How long a failed task is the ledger's own matter, in milliseconds. It is also the pause before the
+/// ledger is woken again.
+const OVERDUE_AFTER: u64 = 10 * 60 * 1_000;
 
 /// How long a problem without a pending task is part of the backlog, in milliseconds.
 const PROBLEM_TTL: u64 = 10 * 60 * 1_000;
-
-/// `Number.MAX_SAFE_INTEGER`.
-const MAX_TIMESTAMP: UnixMillis = UnixMillis((1 << 53) - 1);
 
 /// The most features of one mode: as many as one ledger records, since one customer may have all.
 const MAX_FEATURES: usize = ObservedFeatures::MAX_FEATURES;
 
 const SCHEMA: [&str; 4] = [
-    "CREATE TABLE IF NOT EXISTS customers (key TEXT PRIMARY KEY, reconcile_at INTEGER NOT NULL, \
+    "CREATE TABLE IF NOT EXISTS customers (key TEXT PRIMARY KEY, confirmed_at INTEGER, \
      pending INTEGER NOT NULL, pending_since INTEGER, problem TEXT, reported_at INTEGER NOT NULL, \
-     woken_at INTEGER NOT NULL, confirmed_at INTEGER) WITHOUT ROWID",
-    "CREATE INDEX IF NOT EXISTS by_reconcile_at ON customers (reconcile_at)",
+     woken_at INTEGER NOT NULL, leased_until INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS by_confirmed_at ON customers (substr(key, 1, 5), \
+     COALESCE(confirmed_at, 0))",
     "CREATE INDEX IF NOT EXISTS by_failed_tasks ON customers (woken_at) \
      WHERE pending > 0 OR problem IS NOT NULL",
     "CREATE TABLE IF NOT EXISTS features (mode TEXT NOT NULL, lookup_key TEXT NOT NULL, \
@@ -97,10 +93,8 @@ impl CustomerIndexObject {
     fn handle(&self, message: IndexRequest) -> Result<Response> {
         let (may_read, may_write) = (self.sql.may_read()?, self.sql.may_write()?);
         let allowed = match message {
-            IndexRequest::Report { .. } | IndexRequest::Due { .. } => may_write,
-            IndexRequest::Backlog | IndexRequest::Features(_) | IndexRequest::Customers { .. } => {
-                may_read
-            }
+            IndexRequest::Report { .. } | IndexRequest::Survey(_) => may_write,
+            IndexRequest::Features(_) | IndexRequest::Customers { .. } => may_read,
         };
         if !allowed {
             return rpc::newer_release_response();
@@ -115,14 +109,7 @@ impl CustomerIndexObject {
                 self.add_features(split_key(&key)?.0, &features)?;
                 Response::empty()
             }
-            IndexRequest::Backlog => rpc::json_response(&Backlogs {
-                test: self.sum_backlog(Livemode::Test, now)?,
-                live: self.sum_backlog(Livemode::Live, now)?,
-            }),
-            IndexRequest::Due { modes, limit } => rpc::json_response(&DueCustomers {
-                reconcile: self.due_for_reconcile(&modes, limit, now)?,
-                rearm: self.with_failed_tasks(limit, now)?,
-            }),
+            IndexRequest::Survey(query) => rpc::json_response(&self.survey(query, now)?),
             IndexRequest::Features(livemode) => {
                 self.load_features(livemode)?;
                 rpc::json_response(&self.features.borrow().get(&livemode))
@@ -145,15 +132,9 @@ impl CustomerIndexObject {
         if problem.is_none() && confirmed_at.is_some() {
             self.sql.execute(delete, vec![livemode.key_prefix().into()])?;
         }
-        let reconcile_at = match confirmed_at {
-            _ if is_mode_key => MAX_TIMESTAMP,
-            Some(confirmed_at) => UnixMillis::from(confirmed_at).saturating_add(CONFIRMATION_TTL),
-            None => UnixMillis(0),
-        };
         let problem = problem.map(|problem| serde_json::to_string(&problem)).transpose()?;
         let values = vec![
             key.into(),
-            integer_value(reconcile_at.0)?,
             SqlStorageValue::try_from_i64(pending.into())?,
             pending_since.map_or(Ok(SqlStorageValue::Null), |since| integer_value(since.0))?,
             problem.map_or(SqlStorageValue::Null, Into::into),
@@ -161,13 +142,12 @@ impl CustomerIndexObject {
             confirmed_at
                 .map_or(Ok(SqlStorageValue::Null), |at| SqlStorageValue::try_from_i64(at.0))?,
         ];
-        // `MAX` keeps the lease of a customer that reports a failure.
-        let upsert = "INSERT INTO customers (key, reconcile_at, pending, pending_since, problem, \
-            reported_at, confirmed_at, woken_at) \
-            VALUES (?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT (key) DO UPDATE SET \
-            reconcile_at = MAX(reconcile_at, excluded.reconcile_at), pending = excluded.pending, \
-            pending_since = excluded.pending_since, problem = excluded.problem, \
-            reported_at = excluded.reported_at, confirmed_at = excluded.confirmed_at";
+        let upsert = "INSERT INTO customers (key, pending, pending_since, problem, \
+            reported_at, confirmed_at, woken_at, leased_until) \
+            VALUES (?, ?, ?, ?, ?, ?, 0, 0) ON CONFLICT (key) DO UPDATE SET \
+            pending = excluded.pending, pending_since = excluded.pending_since, \
+            problem = excluded.problem, reported_at = excluded.reported_at, \
+            confirmed_at = excluded.confirmed_at";
         self.sql.execute(upsert, values)
     }
 
@@ -212,6 +192,25 @@ impl CustomerIndexObject {
         Ok(())
     }
 
+    fn survey(&self, query: IndexQuery, now: UnixMillis) -> Result<IndexReport> {
+        let IndexQuery { livemode, max_overdue, max_unread, read_before } = query;
+        let is_sweep = max_unread > 0;
+        Ok(IndexReport {
+            backlog: self.sum_backlog(livemode, now)?,
+            overdue: if max_overdue > 0 {
+                self.lease_overdue(livemode, max_overdue, now)?
+            } else {
+                Vec::new()
+            },
+            unread_count: if is_sweep { self.count_unread(livemode, read_before)? } else { 0 },
+            unread: if is_sweep {
+                self.lease_unread(livemode, max_unread, read_before, now)?
+            } else {
+                Vec::new()
+            },
+        })
+    }
+
     fn sum_backlog(&self, livemode: Livemode, now: UnixMillis) -> Result<Backlog> {
         let prefix = || SqlStorageValue::from(livemode.key_prefix());
         let sums = "SELECT COALESCE(SUM(pending), 0), MIN(pending_since) FROM customers \
@@ -236,34 +235,59 @@ impl CustomerIndexObject {
         Ok(backlog)
     }
 
-    fn due_for_reconcile(
+    /// The customers whose failed task is overdue, and that were not woken since.
+    fn lease_overdue(
         &self,
-        modes: &[Livemode],
+        livemode: Livemode,
         limit: u32,
         now: UnixMillis,
     ) -> Result<Vec<String>> {
-        let lease = "UPDATE customers SET reconcile_at = ? WHERE key IN \
-                     (SELECT key FROM customers WHERE reconcile_at <= ? \
-                     AND substr(key, 1, 5) IN (?, ?) ORDER BY reconcile_at LIMIT ?) RETURNING key";
-        let mode = |at: usize| modes.get(at).map_or("", |mode| mode.key_prefix()).into();
+        let lease = "UPDATE customers SET woken_at = ? WHERE key IN (SELECT key FROM customers \
+                     WHERE (pending > 0 OR problem IS NOT NULL) AND pending > 0 \
+                     AND pending_since <= ? AND woken_at <= ? AND substr(key, 1, 5) = ? \
+                     ORDER BY woken_at LIMIT ?) RETURNING key";
+        let overdue = now.saturating_sub(OVERDUE_AFTER).0;
         let values = vec![
-            integer_value(now.saturating_add(LEASE).0)?,
             integer_value(now.0)?,
-            mode(0),
-            mode(1),
-            SqlStorageValue::try_from_i64(limit.into())?,
+            integer_value(overdue)?,
+            integer_value(overdue)?,
+            livemode.key_prefix().into(),
+            integer_value(limit.into())?,
         ];
         self.query_keys(lease, values)
     }
 
-    fn with_failed_tasks(&self, limit: u32, now: UnixMillis) -> Result<Vec<String>> {
-        let lease = "UPDATE customers SET woken_at = ? WHERE key IN (SELECT key FROM customers \
-                     WHERE (pending > 0 OR problem IS NOT NULL) AND pending > 0 \
-                     ORDER BY woken_at LIMIT ?) RETURNING key";
-        self.query_keys(
-            lease,
-            vec![integer_value(now.0)?, SqlStorageValue::try_from_i64(limit.into())?],
-        )
+    /// The customers that were not read since this time, the oldest first.
+    fn lease_unread(
+        &self,
+        livemode: Livemode,
+        limit: u32,
+        read_before: Timestamp,
+        now: UnixMillis,
+    ) -> Result<Vec<String>> {
+        let lease = "UPDATE customers SET leased_until = ? WHERE key IN (SELECT key FROM customers \
+                     WHERE substr(key, 1, 5) = ? AND COALESCE(confirmed_at, 0) <= ? \
+                     AND length(key) > 5 AND leased_until <= ? \
+                     ORDER BY COALESCE(confirmed_at, 0) LIMIT ?) RETURNING key";
+        let values = vec![
+            integer_value(now.saturating_add(LEASE).0)?,
+            livemode.key_prefix().into(),
+            SqlStorageValue::try_from_i64(read_before.0)?,
+            integer_value(now.0)?,
+            integer_value(limit.into())?,
+        ];
+        self.query_keys(lease, values)
+    }
+
+    fn count_unread(&self, livemode: Livemode, read_before: Timestamp) -> Result<u32> {
+        let count = "SELECT COUNT(*) FROM customers WHERE substr(key, 1, 5) = ? \
+                     AND COALESCE(confirmed_at, 0) <= ? AND length(key) > 5";
+        let values =
+            vec![livemode.key_prefix().into(), SqlStorageValue::try_from_i64(read_before.0)?];
+        Ok(match self.sql.query(count, values)?.first().map(Vec::as_slice) {
+            Some([SqlStorageValue::Integer(count)]) => u32::try_from(*count).unwrap_or(u32::MAX),
+            _ => 0,
+        })
     }
 
     fn query_keys(&self, statement: &str, values: Vec<SqlStorageValue>) -> Result<Vec<String>> {

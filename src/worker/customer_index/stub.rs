@@ -3,8 +3,7 @@
 //! | `POST`, as JSON             | 200                                      |
 //! |-----------------------------|------------------------------------------|
 //! | [`IndexRequest::Report`]    | the report is stored                     |
-//! | [`IndexRequest::Backlog`]   | [`Backlogs`] as JSON                     |
-//! | [`IndexRequest::Due`]       | [`DueCustomers`] as JSON                 |
+//! | [`IndexRequest::Survey`]    | [`IndexReport`] as JSON                  |
 //! | [`IndexRequest::Features`]  | lookup keys as JSON                      |
 //! | [`IndexRequest::Customers`] | a page of [`CustomerSyncStatus`] as JSON |
 
@@ -14,11 +13,12 @@ use serde::Serialize;
 use worker::{Env, ObjectNamespace};
 
 use crate::{
+    coordinator::{IndexQuery, IndexReport},
     id::{CustomerId, Livemode, LookupKey},
     json::{FromJson, json_type},
     ledger::{StatusReport, SyncStatus},
     pagination::{PageOf, PageRequest},
-    store::{self, Backlogs, CustomerSyncStatus},
+    store::{self, CustomerSyncStatus},
     worker::rpc,
 };
 
@@ -37,11 +37,8 @@ json_type! {
     pub(super) enum IndexRequest {
         /// Stores a customer's sync status and adds features.
         Report { key: String, status: SyncStatus, features: BTreeSet<LookupKey> } = "report",
-        /// Returns the totals of pending tasks over all customers of each mode.
-        Backlog = "backlog",
-        /// Leases up to `limit` customers of these modes to reconcile, and up to `limit` customers with
-        /// failed tasks, oldest first.
-        Due { modes: Vec<Livemode>, limit: u32 } = "due",
+        /// Adds up the pending tasks of one mode, and leases customers whose ledgers have something to do.
+        Survey(IndexQuery) = "survey",
         /// Returns the features that were observed in the sets of this mode.
         Features(Livemode) = "features",
         /// Returns a page of the customers of this mode whose ids have this prefix.
@@ -50,15 +47,6 @@ json_type! {
             prefix: Option<CustomerId>,
             page: PageRequest<CustomerId>,
         } = "customers",
-    }
-
-    /// The keys of customers whose ledgers have something to do.
-    #[derive(Default, Serialize)]
-    pub(in crate::worker) struct DueCustomers {
-        /// Customers whose sets were not confirmed for a day.
-        pub(in crate::worker) reconcile: Vec<String>,
-        /// Customers with tasks that failed at least once.
-        pub(in crate::worker) rearm: Vec<String>,
     }
 }
 
@@ -82,14 +70,12 @@ impl CustomerIndexStub {
         self.post(&IndexRequest::Report { key: key.to_owned(), status, features }).await.map(drop)
     }
 
-    /// Leases up to `limit` customers of these modes to reconcile, and up to `limit` customers with
-    /// failed tasks.
-    pub(in crate::worker) async fn lease_due(
+    /// Adds up the pending tasks of one mode, and leases customers.
+    pub(in crate::worker) async fn survey(
         &self,
-        modes: Vec<Livemode>,
-        limit: u32,
-    ) -> Result<DueCustomers, store::Error> {
-        self.request(&IndexRequest::Due { modes, limit }).await
+        query: IndexQuery,
+    ) -> Result<IndexReport, store::Error> {
+        self.request(&IndexRequest::Survey(query)).await
     }
 
     async fn request<T: FromJson>(&self, message: &IndexRequest) -> Result<T, store::Error> {
@@ -103,10 +89,6 @@ impl CustomerIndexStub {
 }
 
 impl store::CustomerIndex for CustomerIndexStub {
-    async fn load_backlogs(&self) -> Result<Backlogs, store::Error> {
-        self.request(&IndexRequest::Backlog).await
-    }
-
     async fn list_features(&self, livemode: Livemode) -> Result<Vec<LookupKey>, store::Error> {
         self.request(&IndexRequest::Features(livemode)).await
     }

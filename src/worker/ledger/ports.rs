@@ -14,6 +14,7 @@ use crate::{
     source::{self, StripeClient, Transport},
     worker::{
         activity_log::ActivityLogStub,
+        coordinator::CoordinatorStub,
         customer_index::CustomerIndexStub,
         random::random_jitter,
         replica::KvReplica,
@@ -60,11 +61,27 @@ impl LedgerPorts for LedgerObjectPorts {
         self.source_client(livemode).is_some()
     }
 
-    async fn reserve_read(&self, _: &CustomerKey, _: ReadPriority) -> Option<UnixMillis> {
-        None
+    async fn reserve_read(
+        &self,
+        customer: &CustomerKey,
+        priority: ReadPriority,
+    ) -> Option<UnixMillis> {
+        // The catalog has no budget.
+        if load_settings(&self.env).ok()?.source != Source::Stripe {
+            return None;
+        }
+        let coordinator = CoordinatorStub::from_env(&self.env).ok()?;
+        let reserved = coordinator.reserve_read(customer.livemode, priority).await;
+        reserved.inspect_err(|error| console_warn!("{}: {error}", customer.to_key())).ok()
     }
 
-    async fn report_rate_limit(&self, _: Livemode) {}
+    async fn report_rate_limit(&self, livemode: Livemode) {
+        if let Ok(coordinator) = CoordinatorStub::from_env(&self.env)
+            && let Err(error) = coordinator.report_rate_limited(livemode).await
+        {
+            console_warn!("failed to report a rate limit: {error}");
+        }
+    }
 
     async fn read_source(
         &self,

@@ -36,6 +36,16 @@ impl LedgerStub {
             .map_err(|error| unreadable(&error))
     }
 
+    /// Sends an event of the event poll.
+    pub(in crate::worker) async fn send_event(
+        &self,
+        customer: &CustomerKey,
+        request: &LedgerRequest,
+    ) -> Result<ApplyReceipt, Error> {
+        let (_, body) = self.request(customer, request).await?;
+        json::from_slice(&body).map_err(|error| unreadable(&error))
+    }
+
     /// Subscribes to a customer's changes, first those after `since`. Returns `None` at the maximum
     /// number of subscribers.
     pub(in crate::worker) async fn subscribe(
@@ -130,9 +140,7 @@ impl LedgerStub {
 impl Ledger for LedgerStub {
     // The object reads its own clock.
     async fn apply(&self, summary: &Summary, _now: Timestamp) -> Result<ApplyReceipt, Error> {
-        let message = LedgerRequest::Apply(summary.clone());
-        let (_, body) = self.request(&summary.customer, &message).await?;
-        json::from_slice(&body).map_err(|error| unreadable(&error))
+        self.send_event(&summary.customer, &LedgerRequest::Apply(summary.clone())).await
     }
 
     async fn load(

@@ -1,0 +1,275 @@
+//! The process of one coordinator: its alarm, and its requests.
+//!
+//! The alarm is set again before it works, so that work that never ends cannot stop the next alarm. A
+//! platform may lose an alarm all the same: every request sets a lost one again. While an alarm works,
+//! requests are answered.
+//!
+//! Not here: the poll ([`super::poll`]) and the duties ([`super::duties`]).
+
+use std::cell::{Cell, RefCell};
+
+use super::{
+    budget::ReadBudget,
+    duties,
+    poll::{Poll, PollProgress, RequestAllowance},
+    ports::{CoordinatorPorts, CoordinatorSettings, CoordinatorStorage as _},
+    request::{CoordinatorRequest, CoordinatorResponse},
+    status::CoordinatorStatus,
+};
+use crate::{
+    id::UnixMillis,
+    ledger::{LogLevel, PortError},
+};
+
+/// The most requests of one alarm. The free plan allows 50:
+/// <https://developers.cloudflare.com/workers/platform/limits/#subrequests>.
+const MAX_REQUESTS_PER_ALARM: u32 = 40;
+
+/// The longest time until the next alarm, in milliseconds.
+const ALARM_INTERVAL: u64 = 60_000;
+
+/// The least time between two alarms, in milliseconds.
+const MIN_ALARM_PAUSE: u64 = 1_000;
+
+/// How late an alarm must be to count as lost, in milliseconds.
+const LOST_ALARM_DELAY: u64 = 60_000;
+
+/// The coordinator of one mode.
+pub struct CoordinatorProcess<P> {
+    ports: P,
+    budget: RefCell<ReadBudget>,
+    /// When the alarm goes off, if this process knows it.
+    alarm_at: Cell<Option<UnixMillis>>,
+    /// Whether the alarm works.
+    is_working: Cell<bool>,
+}
+
+impl<P> std::fmt::Debug for CoordinatorProcess<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CoordinatorProcess").finish_non_exhaustive()
+    }
+}
+
+impl<P: CoordinatorPorts> CoordinatorProcess<P> {
+    /// A process that knows no alarm.
+    #[must_use]
+    pub fn new(ports: P) -> Self {
+        Self {
+            ports,
+            budget: RefCell::default(),
+            alarm_at: Cell::default(),
+            is_working: Cell::default(),
+        }
+    }
+
+    /// The platform.
+    #[must_use]
+    pub fn ports(&self) -> &P {
+        &self.ports
+    }
+
+    /// Handles a request.
+    ///
+    /// # Errors
+    ///
+    /// When the storage fails, or a setting is malformed.
+    pub async fn handle(
+        &self,
+        request: CoordinatorRequest,
+    ) -> Result<CoordinatorResponse, PortError> {
+        let settings = self.ports.settings()?;
+        let now = self.ports.now();
+        match request {
+            CoordinatorRequest::ReserveRead(priority) => {
+                let slot = self.budget.borrow_mut().reserve(priority, settings.rate, now);
+                return Ok(CoordinatorResponse::Slot(slot));
+            }
+            CoordinatorRequest::RateLimited => {
+                self.budget.borrow_mut().rate_limited(now);
+                return Ok(CoordinatorResponse::Done);
+            }
+            CoordinatorRequest::Arm
+            | CoordinatorRequest::Status
+            | CoordinatorRequest::FreshStatus
+            | CoordinatorRequest::PollSoon => {}
+        }
+        self.arm(settings).await?;
+        match request {
+            CoordinatorRequest::Status => self.status(settings, BacklogAge::Recent).await,
+            CoordinatorRequest::FreshStatus => self.status(settings, BacklogAge::Current).await,
+            CoordinatorRequest::PollSoon => {
+                if settings.poll_interval.is_some() {
+                    self.poll_soon(now).await?;
+                }
+                Ok(CoordinatorResponse::Done)
+            }
+            CoordinatorRequest::Arm
+            | CoordinatorRequest::ReserveRead(_)
+            | CoordinatorRequest::RateLimited => Ok(CoordinatorResponse::Done),
+        }
+    }
+
+    /// Sets the alarm if it is lost, or if the settings have changed since it was set.
+    async fn arm(&self, settings: CoordinatorSettings) -> Result<(), PortError> {
+        let storage = self.ports.storage();
+        if !settings.is_used || self.is_working.get() {
+            return Ok(());
+        }
+        let now = self.ports.now();
+        let is_lost = |at: UnixMillis| now.millis_since(at) > LOST_ALARM_DELAY;
+        if self.alarm_at.get().is_some_and(|at| !is_lost(at)) || !storage.may_write()? {
+            return Ok(());
+        }
+        let name = describe(settings);
+        if storage.read(|state| state.armed_for != name)? {
+            storage.update(|state| {
+                state.armed_for = name;
+                state.duties_due_at = now;
+                state.poll.due_at = now;
+                state.poll.enabled_at = settings.poll_interval.map(|_| now);
+            })?;
+            return self.set_alarm(now).await;
+        }
+        match self.ports.alarm().await?.filter(|at| !is_lost(*at)) {
+            Some(at) => self.alarm_at.set(Some(at)),
+            None => self.set_alarm(now).await?,
+        }
+        Ok(())
+    }
+
+    async fn set_alarm(&self, at: UnixMillis) -> Result<(), PortError> {
+        self.alarm_at.set(Some(at));
+        self.ports.set_alarm(at).await.inspect_err(|_| self.alarm_at.set(None))
+    }
+
+    async fn poll_soon(&self, now: UnixMillis) -> Result<(), PortError> {
+        let storage = self.ports.storage();
+        if !storage.may_write()? {
+            return Ok(());
+        }
+        let before = storage.read(|state| state.poll.due_at)?;
+        let due = storage.update(|state| {
+            state.poll.poll_soon(now);
+            state.poll.due_at
+        })?;
+        // An alarm that works sets the next one itself.
+        if due < before && !self.is_working.get() { self.set_alarm(due).await } else { Ok(()) }
+    }
+
+    async fn status(
+        &self,
+        settings: CoordinatorSettings,
+        age: BacklogAge,
+    ) -> Result<CoordinatorResponse, PortError> {
+        let storage = self.ports.storage();
+        let mut backlog = storage.read(|state| state.backlog)?;
+        if (age == BacklogAge::Current || backlog.is_none()) && storage.may_write()? {
+            let report = duties::add_up(&self.ports, duties::backlog_request(settings)).await?;
+            backlog = report.map(|report| report.backlog);
+        }
+        let (retries, _) = storage.retries()?;
+        let poll = storage.read(|state| state.poll.status(retries, self.ports.now()))?;
+        let poll = settings.poll_interval.map(|_| poll);
+        Ok(CoordinatorResponse::Status(CoordinatorStatus { backlog, poll }))
+    }
+
+    /// Works: the platform calls this when the alarm goes off.
+    ///
+    /// # Errors
+    ///
+    /// When the next alarm cannot be set. The platform then calls it again.
+    pub async fn run_alarm(&self) -> Result<(), PortError> {
+        self.alarm_at.set(None);
+        let settings = match self.ports.settings() {
+            Ok(settings) if !settings.is_used => return Ok(()),
+            settings => settings,
+        };
+        self.set_alarm(self.ports.now().saturating_add(ALARM_INTERVAL)).await?;
+        let settings = settings?;
+        if !self.ports.storage().may_write()? {
+            return Ok(());
+        }
+        self.is_working.set(true);
+        let worked = self.work(settings).await;
+        self.is_working.set(false);
+        if let Err(error) = worked {
+            self.ports.log(LogLevel::Error, &format!("the coordinator failed: {error}"));
+            return Ok(());
+        }
+        let earliest = self.ports.now().saturating_add(MIN_ALARM_PAUSE);
+        let next = self.next_due(settings)?.max(earliest);
+        self.set_alarm(next).await
+    }
+
+    async fn work(&self, settings: CoordinatorSettings) -> Result<(), PortError> {
+        let storage = self.ports.storage();
+        let allowance = RequestAllowance::new(MAX_REQUESTS_PER_ALARM);
+        let mut sweep = None;
+        if storage.read(|state| state.duties_due_at)? <= self.ports.now() {
+            sweep = duties::run(&self.ports, settings, &allowance).await?;
+        }
+        if let Some(interval) = settings.poll_interval {
+            self.poll(settings, interval, &allowance).await?;
+        }
+        // Last, because it waits for slots.
+        if let Some(report) = sweep {
+            duties::sweep(&self.ports, &self.budget, settings, &report).await?;
+        }
+        Ok(())
+    }
+
+    async fn poll(
+        &self,
+        settings: CoordinatorSettings,
+        interval: u64,
+        allowance: &RequestAllowance,
+    ) -> Result<(), PortError> {
+        let storage = self.ports.storage();
+        let found = Cell::default();
+        let (ports, budget) = (&self.ports, &self.budget);
+        let poll = Poll { ports, budget, settings, allowance, found };
+        poll.run_retries().await?;
+        let now = self.ports.now();
+        if storage.read(|state| state.poll.due_at)? <= now {
+            storage.update(|state| state.poll.begin_attempt(interval, now))?;
+            if poll.run_pass().await? == PollProgress::OutOfRequests {
+                storage.update(|state| state.poll.due_at = now)?;
+            }
+        }
+        if poll.found.get() > 0 && settings.has_webhook_secret {
+            let line = format!(
+                "{} events of {} mode arrived by the poll only: check the webhook endpoint in Stripe",
+                poll.found.get(),
+                settings.livemode.as_str()
+            );
+            self.ports.log(LogLevel::Warning, &line);
+        }
+        Ok(())
+    }
+
+    /// When the next work is due.
+    fn next_due(&self, settings: CoordinatorSettings) -> Result<UnixMillis, PortError> {
+        let storage = self.ports.storage();
+        let (duties, poll) = storage.read(|state| (state.duties_due_at, state.poll.due_at))?;
+        if settings.poll_interval.is_none() {
+            return Ok(duties);
+        }
+        let (_, retry) = storage.retries()?;
+        Ok(retry.map_or(duties.min(poll), |retry| duties.min(poll).min(retry)))
+    }
+}
+
+/// How old the backlog of a status may be.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum BacklogAge {
+    /// As old as the last duties.
+    Recent,
+    /// It is added up for the request.
+    Current,
+}
+
+/// The settings that change when work is due.
+fn describe(settings: CoordinatorSettings) -> String {
+    let CoordinatorSettings { has_source, poll_interval, paused, .. } = settings;
+    format!("{poll_interval:?} {has_source} {paused:?}")
+}

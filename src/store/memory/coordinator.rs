@@ -1,0 +1,58 @@
+//! The coordinators in memory: their status is what a test sets.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{HashMap, VecDeque},
+};
+
+use super::fault::{Fault, with_fault};
+use crate::{
+    coordinator::{Backlog, CoordinatorStatus},
+    id::Livemode,
+    store::{Coordinator, Error},
+};
+
+/// The coordinators in memory.
+#[derive(Debug, Default)]
+pub struct MemoryCoordinator {
+    /// The modes whose poll was made due, oldest first.
+    pub polls: RefCell<Vec<Livemode>>,
+    /// The number of statuses that were loaded.
+    pub status_calls: Cell<u32>,
+    statuses: RefCell<HashMap<Livemode, CoordinatorStatus>>,
+    faults: RefCell<VecDeque<Fault>>,
+}
+
+impl MemoryCoordinator {
+    /// Makes the next call fail.
+    pub fn fail_next(&self, fault: Fault) {
+        self.faults.borrow_mut().push_back(fault);
+    }
+
+    /// Sets the status of a mode. By default, no task has failed and no poll runs.
+    pub fn set_status(&self, livemode: Livemode, status: CoordinatorStatus) {
+        self.statuses.borrow_mut().insert(livemode, status);
+    }
+}
+
+impl Coordinator for MemoryCoordinator {
+    async fn load_status(&self, livemode: Livemode) -> Result<CoordinatorStatus, Error> {
+        self.status_calls.set(self.status_calls.get().saturating_add(1));
+        with_fault(&self.faults, "coordinator", || {
+            let status = self.statuses.borrow().get(&livemode).cloned();
+            let default = || CoordinatorStatus { backlog: Some(Backlog::default()), poll: None };
+            Ok(status.unwrap_or_else(default))
+        })
+    }
+
+    async fn load_fresh_status(&self, livemode: Livemode) -> Result<CoordinatorStatus, Error> {
+        self.load_status(livemode).await
+    }
+
+    async fn poll_soon(&self, livemode: Livemode) -> Result<(), Error> {
+        with_fault(&self.faults, "coordinator", || {
+            self.polls.borrow_mut().push(livemode);
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,23 @@
+//! The coordinator: one Durable Object per mode, `test` and `live`.
+//!
+//! | file      | contents                                                     |
+//! |-----------|--------------------------------------------------------------|
+//! | `stub`    | the client of the object                                     |
+//! | `storage` | the object's tables                                          |
+//! | `ports`   | what the coordinator's process runs on                       |
+//! | `object`  | the object: requests and the alarm                           |
+//!
+//! Not here: what it does and when, which is in [`crate::coordinator`].
+
+mod stub;
+
+mod storage;
+
+mod ports;
+
+#[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
+mod object;
+
+pub(super) use self::stub::CoordinatorStub;
+
+pub use self::object::CoordinatorObject;

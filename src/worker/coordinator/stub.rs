@@ -1,0 +1,105 @@
+//! The client of the coordinators.
+//!
+//! A message is a [`CoordinatorRequest`] as JSON. The response has no body, a [`CoordinatorStatus`] or the
+//! time of a slot.
+
+use worker::{Env, ObjectNamespace, Result, State};
+
+use crate::{
+    coordinator::{CoordinatorRequest, CoordinatorStatus},
+    id::{Livemode, UnixMillis},
+    json::FromJson,
+    ledger::ReadPriority,
+    store,
+    worker::rpc,
+};
+
+/// The binding in `wrangler.toml`.
+const BINDING: &str = "SOURCE_COORDINATOR";
+
+/// The name of this store in errors.
+const PORT: &str = "coordinator";
+
+/// The client of the coordinators of both modes.
+pub(in crate::worker) struct CoordinatorStub {
+    namespace: ObjectNamespace,
+}
+
+impl CoordinatorStub {
+    pub(in crate::worker) fn from_env(env: &Env) -> Result<Self> {
+        Ok(Self { namespace: env.durable_object(BINDING)? })
+    }
+
+    /// Returns the mode of the object with this state. An object does not know its own name.
+    pub(super) fn livemode_of(&self, state: &State) -> Result<Livemode> {
+        for livemode in [Livemode::Test, Livemode::Live] {
+            if rpc::object_id(&self.namespace, livemode.as_str())? == state.id() {
+                return Ok(livemode);
+            }
+        }
+        Err("the name of this coordinator object is not a mode".into())
+    }
+
+    /// Sets the alarm, if it is lost.
+    pub(in crate::worker) async fn arm(
+        &self,
+        livemode: Livemode,
+    ) -> std::result::Result<(), store::Error> {
+        self.post(livemode, CoordinatorRequest::Arm).await.map(drop)
+    }
+
+    /// Returns when a read of Stripe may start.
+    pub(in crate::worker) async fn reserve_read(
+        &self,
+        livemode: Livemode,
+        priority: ReadPriority,
+    ) -> std::result::Result<UnixMillis, store::Error> {
+        self.request(livemode, CoordinatorRequest::ReserveRead(priority)).await
+    }
+
+    /// Reports that Stripe has limited the rate.
+    pub(in crate::worker) async fn report_rate_limited(
+        &self,
+        livemode: Livemode,
+    ) -> std::result::Result<(), store::Error> {
+        self.post(livemode, CoordinatorRequest::RateLimited).await.map(drop)
+    }
+
+    async fn request<T: FromJson>(
+        &self,
+        livemode: Livemode,
+        message: CoordinatorRequest,
+    ) -> std::result::Result<T, store::Error> {
+        let response = self.post(livemode, message).await?;
+        rpc::decode(&response).map_err(|error| rpc::unreachable(PORT, &error))
+    }
+
+    async fn post(
+        &self,
+        livemode: Livemode,
+        message: CoordinatorRequest,
+    ) -> std::result::Result<Vec<u8>, store::Error> {
+        let message = serde_json::to_string(&message);
+        rpc::call(&self.namespace, PORT, livemode.as_str(), message).await
+    }
+}
+
+impl store::Coordinator for CoordinatorStub {
+    async fn load_status(
+        &self,
+        livemode: Livemode,
+    ) -> std::result::Result<CoordinatorStatus, store::Error> {
+        self.request(livemode, CoordinatorRequest::Status).await
+    }
+
+    async fn load_fresh_status(
+        &self,
+        livemode: Livemode,
+    ) -> std::result::Result<CoordinatorStatus, store::Error> {
+        self.request(livemode, CoordinatorRequest::FreshStatus).await
+    }
+
+    async fn poll_soon(&self, livemode: Livemode) -> std::result::Result<(), store::Error> {
+        self.post(livemode, CoordinatorRequest::PollSoon).await.map(drop)
+    }
+}

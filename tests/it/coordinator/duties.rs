@@ -1,0 +1,224 @@
+//! The alarm, and what a coordinator does each minute: it adds up the index, and wakes ledgers.
+
+use entgate::{
+    coordinator::{
+        Backlog, CoordinatorRequest, CoordinatorResponse, CoordinatorSettings, IndexReport,
+    },
+    id::{Timestamp, UnixMillis},
+    ledger::PortError,
+    source::Error,
+};
+
+use super::{Coordinator, START, world::SETTINGS};
+
+const NO_POLL: CoordinatorSettings = CoordinatorSettings { poll_interval: None, ..SETTINGS };
+const DAY: i64 = 24 * 60 * 60;
+
+fn keys(count: u32) -> Vec<String> {
+    (0..count).map(|number| format!("test:cus_{number:02}")).collect()
+}
+
+fn with_settings(settings: CoordinatorSettings) -> Coordinator {
+    let coordinator = Coordinator::new();
+    coordinator.world.settings.set(settings);
+    coordinator.request(CoordinatorRequest::Arm);
+    coordinator
+}
+
+#[test]
+fn the_first_request_sets_the_alarm_and_later_ones_leave_it() {
+    let coordinator = Coordinator::new();
+    coordinator.request(CoordinatorRequest::Arm);
+    assert_eq!(*coordinator.world.alarms.borrow(), [Timestamp(START).into()]);
+    coordinator.request(CoordinatorRequest::Arm);
+    coordinator.request(CoordinatorRequest::Status);
+    assert_eq!(coordinator.world.alarms.borrow().len(), 1);
+}
+
+#[test]
+fn the_alarm_is_set_again_before_it_works() {
+    let coordinator = Coordinator::armed();
+    coordinator.world.alarm.take();
+    let alarm = coordinator.process.run_alarm();
+    let mut alarm = Box::pin(alarm);
+    let poll = futures_util::FutureExt::now_or_never(alarm.as_mut());
+    assert!(poll.is_none(), "it works");
+    let next = coordinator.world.alarm.get().unwrap();
+    assert_eq!(next, UnixMillis::from(Timestamp(START + 60)));
+}
+
+#[test]
+fn a_request_sets_a_lost_alarm_again() {
+    for (why, alarm, is_set_again) in [
+        ("no alarm", None, true),
+        ("a minute late", Some(START - 60), false),
+        ("more than a minute late", Some(START - 61), true),
+        ("in the future", Some(START + 60), false),
+    ] {
+        let mut coordinator = Coordinator::armed();
+        coordinator.restart();
+        coordinator.world.alarms.borrow_mut().clear();
+        coordinator.world.alarm.set(alarm.map(|at| Timestamp(at).into()));
+        coordinator.request(CoordinatorRequest::Status);
+        let now = coordinator.world.time.now();
+        let expected: &[UnixMillis] = if is_set_again { &[Timestamp(START).into()] } else { &[] };
+        assert_eq!(*coordinator.world.alarms.borrow(), expected, "{why} {now:?}");
+    }
+}
+
+#[test]
+fn a_request_during_the_work_leaves_the_alarm() {
+    let coordinator = Coordinator::armed();
+    coordinator.world.alarm.take();
+    let mut alarm = Box::pin(coordinator.process.run_alarm());
+    assert!(futures_util::FutureExt::now_or_never(alarm.as_mut()).is_none());
+    coordinator.world.alarms.borrow_mut().clear();
+    let arm = coordinator.process.handle(CoordinatorRequest::Arm);
+    assert_eq!(pollster::block_on(arm), Ok(CoordinatorResponse::Done));
+    assert!(coordinator.world.alarms.borrow().is_empty());
+}
+
+#[test]
+fn changed_settings_make_the_work_due_at_once() {
+    let coordinator = with_settings(NO_POLL);
+    coordinator.pass(30);
+    assert_eq!(coordinator.listings().len(), 0);
+    let mut coordinator = coordinator;
+    coordinator.world.settings.set(SETTINGS);
+    // The settings of a deployment change with its isolates.
+    coordinator.restart();
+    coordinator.request(CoordinatorRequest::Arm);
+    assert_eq!(coordinator.world.alarm.get(), Some(coordinator.world.time.now()));
+    coordinator.run_alarm();
+    assert_eq!(coordinator.listings().len(), 1);
+}
+
+#[test]
+fn a_mode_without_keys_has_no_alarm() {
+    let coordinator = with_settings(CoordinatorSettings { is_used: false, ..NO_POLL });
+    assert_eq!(coordinator.world.alarm.get(), None);
+    // An alarm of earlier settings ends.
+    coordinator.run_alarm();
+    assert_eq!(coordinator.world.alarm.get(), None);
+}
+
+#[test]
+fn the_index_is_added_up_once_a_minute() {
+    let coordinator = with_settings(NO_POLL);
+    coordinator.pass(600);
+    assert_eq!(coordinator.world.index_queries.borrow().len(), 11);
+    let since = Some(UnixMillis(5));
+    let backlog = Backlog { pending: 3, pending_since: since, problem: None };
+    *coordinator.world.index.borrow_mut() = Ok(IndexReport { backlog, ..IndexReport::default() });
+    assert_eq!(coordinator.status().backlog, Some(Backlog::default()), "up to a minute old");
+    match coordinator.request(CoordinatorRequest::FreshStatus) {
+        CoordinatorResponse::Status(status) => assert_eq!(status.backlog, Some(backlog)),
+        response => panic!("{response:?}"),
+    }
+    assert_eq!(coordinator.status().backlog, Some(backlog));
+}
+
+#[test]
+fn an_unavailable_index_is_reported_and_asked_again() {
+    let coordinator = with_settings(NO_POLL);
+    *coordinator.world.index.borrow_mut() = Err(PortError("down".to_owned()));
+    coordinator.run_alarm();
+    assert_eq!(coordinator.status().backlog, None);
+    *coordinator.world.index.borrow_mut() = Ok(IndexReport::default());
+    assert_eq!(coordinator.status().backlog, Some(Backlog::default()), "a status asks again");
+    assert_eq!(coordinator.world.log.borrow()[0], "failed to call the customer index: down");
+}
+
+#[test]
+fn ledgers_with_an_overdue_task_are_woken() {
+    let coordinator = with_settings(SETTINGS);
+    let overdue = keys(3);
+    *coordinator.world.index.borrow_mut() =
+        Ok(IndexReport { overdue: overdue.clone(), ..IndexReport::default() });
+    coordinator.run_alarm();
+    assert_eq!(*coordinator.world.rearmed.borrow(), overdue);
+    assert_eq!(*coordinator.world.reconciled.borrow(), Vec::<String>::new());
+}
+
+#[test]
+fn while_the_poll_works_no_ledger_is_read() {
+    let coordinator = with_settings(SETTINGS);
+    let report = IndexReport { unread: keys(3), unread_count: 3, ..IndexReport::default() };
+    *coordinator.world.index.borrow_mut() = Ok(report);
+    coordinator.pass(300);
+    assert!(coordinator.world.index_queries.borrow().iter().all(|query| query.max_unread == 0));
+    assert_eq!(*coordinator.world.reconciled.borrow(), Vec::<String>::new());
+}
+
+#[test]
+fn without_a_poll_ledgers_that_were_not_read_for_a_day_are_read() {
+    let coordinator = with_settings(NO_POLL);
+    let report = IndexReport { unread: keys(3), unread_count: 3, ..IndexReport::default() };
+    *coordinator.world.index.borrow_mut() = Ok(report);
+    coordinator.run_alarm();
+    assert_eq!(*coordinator.world.reconciled.borrow(), keys(3));
+    let query = coordinator.world.index_queries.borrow()[0];
+    assert_eq!(query.read_before, Timestamp(START - DAY));
+
+    let keyless = with_settings(CoordinatorSettings { has_source: false, ..NO_POLL });
+    keyless.run_alarm();
+    assert_eq!(keyless.world.index_queries.borrow()[0].max_unread, 0, "without a key");
+}
+
+#[test]
+fn unread_ledgers_are_read_as_fast_as_the_budget_allows() {
+    for (rate, millis) in [(10, 19 * 200), (5, 19 * 400), (1, 19 * 2_000)] {
+        let coordinator = with_settings(CoordinatorSettings { rate, ..NO_POLL });
+        let report = IndexReport { unread: keys(20), unread_count: 100, ..IndexReport::default() };
+        *coordinator.world.index.borrow_mut() = Ok(report);
+        coordinator.run_alarm();
+        assert_eq!(*coordinator.world.reconciled.borrow(), keys(20));
+        assert_eq!(coordinator.world.requests.get(), 21);
+        let now = coordinator.world.time.now();
+        let took = now.millis_since(Timestamp(START).into());
+        assert!((millis..millis + 100).contains(&took), "{rate}: {took} ms");
+        let next = coordinator.world.alarm.get().unwrap();
+        assert_eq!(next.millis_since(now), 5_000, "more of them are unread");
+    }
+}
+
+#[test]
+fn while_more_unread_ledgers_are_leased_the_next_duties_are_a_minute_away() {
+    let coordinator = with_settings(NO_POLL);
+    let report = IndexReport { unread_count: 5, ..IndexReport::default() };
+    *coordinator.world.index.borrow_mut() = Ok(report);
+    coordinator.run_alarm();
+    assert_eq!(coordinator.world.alarm.get(), Some(Timestamp(START + 60).into()));
+}
+
+#[test]
+fn a_poll_that_is_refused_or_behind_is_replaced_by_reads() {
+    let refused = || Error::KeyRejected { status: 403, permission: None };
+    let unavailable = || Error::Unavailable { cause: "down".to_owned(), retry_after_ms: 0 };
+    for (why, fault, seconds, is_read) in [
+        ("refused", refused as fn() -> Error, 61, true),
+        ("unavailable for a minute", unavailable, 61, false),
+        ("unavailable for an hour", unavailable, 3_600, false),
+        ("unavailable for more than an hour", unavailable, 3_661, true),
+    ] {
+        let coordinator = with_settings(SETTINGS);
+        coordinator.world.list_faults.borrow_mut().extend((0..100).map(|_| fault()));
+        let report = IndexReport { unread: keys(1), unread_count: 1, ..IndexReport::default() };
+        *coordinator.world.index.borrow_mut() = Ok(report);
+        coordinator.pass(seconds);
+        let is_known = !coordinator.world.reconciled.borrow().is_empty();
+        assert_eq!(is_known, is_read, "{why}");
+    }
+}
+
+#[test]
+fn data_of_a_newer_release_is_not_changed_and_the_alarm_stays() {
+    let coordinator = Coordinator::armed();
+    coordinator.world.tables.read_only.set(true);
+    coordinator.run_alarm();
+    assert_eq!(coordinator.world.requests.get(), 0);
+    assert_eq!(coordinator.world.alarm.get(), Some(Timestamp(START + 60).into()));
+    coordinator.request(CoordinatorRequest::Arm);
+    coordinator.request(CoordinatorRequest::PollSoon);
+    assert_eq!(coordinator.world.requests.get(), 0);
+}
