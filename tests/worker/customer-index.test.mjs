@@ -1,6 +1,6 @@
-// The customer index, called as ledgers and the cron trigger call it, and the list of it that operators request.
+// The customer index, called as ledgers and the coordinator call it, and the list of it that operators request.
 //
-// The suite covers which sets are due for reconciliation, the totals of pending tasks, the known features, and
+// The suite covers which sets are unread, which ledgers have an overdue task, the totals of pending tasks, the known features, and
 // the pages of the list.
 
 import assert from "node:assert/strict";
@@ -23,42 +23,61 @@ describe("the customer index", { timeout: 30_000 }, () => {
   /** Reports the sync status of a ledger. */
   const report = (key, status, features = []) =>
     send({ report: { key, status: { confirmed_at: null, pending: 0, pending_since: null, problem: null, ...status }, features } });
-  /** The sets that are due for reconciliation, sorted. The index leases them for an hour. */
-  const leaseDue = async (livemode = false, limit = 20) => (await send({ due: { modes: [livemode], limit } })).reconcile.sort();
+  const survey = (query) => send({ survey: { livemode: false, max_overdue: 0, max_unread: 0, read_before: 0, ...query } });
+  /** The sets that were not read for a day, sorted. The index leases them for an hour. */
+  const leaseUnread = async (livemode = false, query = {}) =>
+    (await survey({ livemode, max_unread: 20, read_before: unixNow() - DAY, ...query })).unread.sort();
+  const backlog = async (livemode = false) => (await survey({ livemode })).backlog;
 
-  test("a set is due a day after its confirmation, at most once an hour, and only in the requested mode", async () => {
+  test("a set is unread a day after its confirmation, at most once an hour, and only in the requested mode", async () => {
     const now = unixNow();
     await report("test:cus_day", { confirmed_at: now - DAY });
     await report("test:cus_fresh", { confirmed_at: now - DAY + 60 });
     await report("live:cus_day", { confirmed_at: now - DAY });
-    assert.deepEqual(await leaseDue(), ["test:cus_day"]);
-    assert.deepEqual(await leaseDue(), [], "the set is leased");
-    assert.deepEqual(await leaseDue(true), ["live:cus_day"]);
+    assert.deepEqual(await leaseUnread(), ["test:cus_day"]);
+    assert.deepEqual(await leaseUnread(), [], "the set is leased");
+    assert.deepEqual(await leaseUnread(true), ["live:cus_day"]);
+    const { unread_count } = await survey({ max_unread: 1, read_before: now - DAY });
+    assert.equal(unread_count, 1, "a leased set is unread until it is read");
+    assert.equal((await survey({ max_unread: 1, read_before: now })).unread_count, 2);
+    assert.deepEqual(await leaseUnread(false, { read_before: now }), [], "the other one was leased by the last survey");
+    await report("test:cus_day", { confirmed_at: now });
+    assert.equal((await survey({ max_unread: 1, read_before: now - DAY })).unread_count, 0);
   });
 
   test("sets that cannot be read do not delay the others, even if they report failures repeatedly", async () => {
     const failing = Array.from({ length: 20 }, (_, i) => `test:cus_f${i}`).sort();
     for (const key of [...failing, "test:cus_z"]) await report(key, {});
-    assert.deepEqual(await leaseDue(), failing);
+    assert.deepEqual(await leaseUnread(), failing);
     for (const key of failing) await report(key, { pending: 1, pending_since: unixNow() * 1_000 });
-    assert.deepEqual(await leaseDue(), ["test:cus_z"]);
-    assert.deepEqual(await leaseDue(), []);
+    assert.deepEqual(await leaseUnread(), ["test:cus_z"]);
+    assert.deepEqual(await leaseUnread(), []);
+  });
+
+  test("a ledger is overdue ten minutes after its task failed, and is returned once in ten minutes", async () => {
+    const ago = (seconds) => (unixNow() - seconds) * 1_000;
+    const overdue = async (livemode = false) => (await survey({ livemode, max_overdue: 10 })).overdue;
+    await report("test:cus_overdue", { pending: 1, pending_since: ago(601) });
+    await report("test:cus_failing", { pending: 1, pending_since: ago(590) });
+    assert.deepEqual(await overdue(true), []);
+    assert.deepEqual(await overdue(), ["test:cus_overdue"]);
+    assert.deepEqual(await overdue(), []);
+    for (const id of ["overdue", "failing"]) await report(`test:cus_${id}`, { confirmed_at: unixNow() });
   });
 
   test("the backlog adds up the pending tasks of each mode, without those that are completed", async () => {
     const pending_since = (unixNow() - 90) * 1_000;
     await report("test:cus_pending", { confirmed_at: unixNow(), pending: 2, pending_since, problem: "key_refused" });
-    const { test: backlog, live } = await send("backlog");
+    const [inTest, inLive] = [await backlog(), await backlog(true)];
     await report("live:cus_pending", { pending: 5, pending_since: 1, problem: "unknown_customer" });
-    assert.deepEqual((await send("backlog")).test, backlog);
-    assert.deepEqual((await send("backlog")).live, { pending: live.pending + 5, pending_since: 1, problem: "unknown_customer" });
+    assert.deepEqual(await backlog(), inTest);
+    assert.deepEqual(await backlog(true), { pending: inLive.pending + 5, pending_since: 1, problem: "unknown_customer" });
     await report("live:cus_pending", { confirmed_at: unixNow() });
-    assert.deepEqual((await send("backlog")).live, live);
-    assert.deepEqual([backlog.pending_since, backlog.problem], [pending_since, "key_refused"]);
-    assert.ok((await send({ due: { modes: [], limit: 100 } })).rearm.includes("test:cus_pending"));
+    assert.deepEqual(await backlog(true), inLive);
+    assert.deepEqual([inTest.pending_since, inTest.problem], [pending_since, "key_refused"]);
     await report("test:cus_pending", { confirmed_at: unixNow() });
-    const { test: rest } = await send("backlog");
-    assert.deepEqual([rest.pending, rest.problem], [backlog.pending - 2, null]);
+    const rest = await backlog();
+    assert.deepEqual([rest.pending, rest.problem], [inTest.pending - 2, null]);
   });
 
   test("the index keeps up to 2,000 observed features of each mode", async () => {

@@ -28,6 +28,8 @@ import { entitlement } from "./support.mjs";
  * @property {{ data: { price: { product: string } }[] }} items
  */
 
+/** @typedef {{ id: string, created: number, type: string, [member: string]: unknown }} StripeEvent */
+
 /**
  * @typedef {object} Customer
  * @property {string} id
@@ -43,6 +45,8 @@ export class FakeAccount {
   products = new Map();
   /** @type {Map<string, Feature>} */
   features = new Map();
+  /** Stripe's list of events, newest first. @type {StripeEvent[]} */
+  events = [];
 
   /** @param {string} key The secret key of the account; it decides the mode. */
   constructor(key) {
@@ -62,6 +66,17 @@ export class FakeAccount {
       return { ...entitlement(customer, key, this.livemode), feature: id, lookup_key };
     });
     Object.assign(this.#findOrCreateCustomer(customer), { deleted: false, entitlements });
+  }
+
+  /**
+   * Lists an event from now on. Stripe lists by time, and events of one second in any order.
+   *
+   * @param {StripeEvent} event
+   */
+  listEvent(event) {
+    // A new array: an index of the list belongs to the array.
+    this.events = [event, ...this.events].sort((one, other) => other.created - one.created);
+    return event;
   }
 
   /**

@@ -15,6 +15,8 @@ import { unescape as percentDecode } from "node:querystring";
  * @property {string} path
  * @property {string} id The id in the path, or an empty string.
  * @property {string[]} expand
+ * @property {string[]} types The values of `types[]`.
+ * @property {Record<string, string>} created The bounds `created[gte]` and so on.
  * @property {Record<string, string | undefined>} params
  */
 
@@ -27,6 +29,7 @@ import { unescape as percentDecode } from "node:querystring";
  */
 
 export const LIST_PATH = "/v1/entitlements/active_entitlements";
+export const EVENTS_PATH = "/v1/events";
 
 const PAGE_PARAMETERS = ["limit", "starting_after", "ending_before"];
 
@@ -77,6 +80,20 @@ const ROUTES = [
     parameters: [],
     expandable: [],
     respond: (account, { id }) => account.features.get(id) ?? raise(missing(404, "feature", id, "id")),
+  },
+  {
+    path: EVENTS_PATH,
+    parameters: ["type", "types", "created", "delivery_success", ...PAGE_PARAMETERS],
+    expandable: [],
+    respond(account, request) {
+      const { types, created } = request;
+      if (types.length > 20) throw new ApiError(400, "Invalid array: types may contain at most 20 values.", { param: "types" });
+      const events = account.events.filter(
+        (event) =>
+          (types.length === 0 || types.includes(event.type)) && (created.gte === undefined || event.created >= Number(created.gte)),
+      );
+      return page(events, request, "event");
+    },
   },
   {
     path: "/v1/customers/{id}",
@@ -147,7 +164,10 @@ export function handle(account, { method, path, query }, ignoreCursor) {
  * @param {Route} route
  */
 function parseParams(query, { parameters, expandable }) {
-  const params = [...query].map(([name, value]) => [name.replace(/\[\d*\]$/, ""), value]);
+  const all = [...query].map(([name, value]) => [name.replace(/\[\d*\]$/, ""), value]);
+  const bound = ([name]) => /^created\[(gte?|lte?)\]$/.exec(name)?.[1];
+  const created = Object.fromEntries(all.filter(bound).map((pair) => [bound(pair), pair[1]]));
+  const params = all.map(([name, value]) => [bound([name]) ? "created" : name, value]);
   const unknown = params.map(([name]) => name).filter((name) => name !== "expand" && !parameters.includes(name));
   if (unknown.length) {
     const message = `Received unknown parameter${unknown.length > 1 ? "s" : ""}: ${unknown.join(", ")}`;
@@ -160,7 +180,8 @@ function parseParams(query, { parameters, expandable }) {
   const expand = params.filter(([name]) => name === "expand").map(([, value]) => value);
   const rejected = expand.find((value) => !expandable.includes(value));
   if (rejected) throw new ApiError(400, `This property cannot be expanded (${rejected}).`);
-  return { params: Object.fromEntries(params), expand };
+  const types = params.filter(([name]) => name === "types").map(([, value]) => value);
+  return { params: Object.fromEntries(params), expand, types, created };
 }
 
 /**

@@ -11,7 +11,7 @@ import { createServer } from "node:http";
 import { unescape as percentDecode } from "node:querystring";
 import { pipeline, Readable } from "node:stream";
 import { FakeAccount } from "./fake-stripe-account.mjs";
-import { ApiError, handle, LIST_PATH } from "./fake-stripe-routes.mjs";
+import { ApiError, EVENTS_PATH, handle, LIST_PATH } from "./fake-stripe-routes.mjs";
 import { listenOnFreePort } from "./free-port.mjs";
 
 /** @import { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http" */
@@ -26,7 +26,7 @@ import { listenOnFreePort } from "./free-port.mjs";
  */
 
 /** @typedef {{ status: number, headers: OutgoingHttpHeaders, body: Buffer }} Reply */
-/** @typedef {{ status: number, retryAfter?: number, shouldRetry?: string | boolean }} ErrorFault */
+/** @typedef {{ status: number, retryAfter?: number, shouldRetry?: string | boolean, permission?: string }} ErrorFault */
 /** @typedef {ErrorFault | keyof typeof FAULTS} Fault */
 
 /** Starts a fake Stripe that accepts `key`. */
@@ -76,7 +76,7 @@ const NO_KEY = "You did not provide an API key. You need to provide your API key
 const mask = (key) => `${key.slice(0, 8)}****${key.slice(-4)}`;
 
 /** Stripe's error with this status. @param {ErrorFault} fault @param {string} key */
-function errorWith({ status, retryAfter, shouldRetry }, key) {
+function errorWith({ status, retryAfter, shouldRetry, permission }, key) {
   /** @type {Record<string, string>} */
   const headers = {};
   if (retryAfter !== undefined) headers["retry-after"] = `${retryAfter}`;
@@ -85,7 +85,11 @@ function errorWith({ status, retryAfter, shouldRetry }, key) {
     case 401:
       return new ApiError(status, `Invalid API Key provided: ${mask(key)}`, { headers });
     case 403:
-      return new ApiError(status, `The provided key '${mask(key)}' does not have the required permissions for this endpoint.`, { headers });
+      return new ApiError(
+        status,
+        `The provided key '${mask(key)}' does not have the required permissions for this endpoint.${permission ? ` Having the '${permission}' permission would allow this request to continue.` : ""}`,
+        { headers },
+      );
     case 429:
       return new ApiError(status, "Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits.", {
         code: "rate_limit",
@@ -104,6 +108,8 @@ class FakeStripe extends FakeAccount {
   url = "";
   /** @type {(Fault | undefined)[]} */
   #nextFaults = [];
+  /** The fault of every listing of events. @type {Fault | undefined} */
+  #eventFault;
   /** By customer; the key `undefined` stands for all customers. @type {Map<string | undefined, Fault | undefined>} */
   #permanentFaults = new Map();
   /** @type {Map<string | undefined, Promise<void>>} */
@@ -140,6 +146,17 @@ class FakeStripe extends FakeAccount {
   failAlways(fault, customer) {
     assertFault(fault);
     this.#permanentFaults.set(customer, fault);
+  }
+
+  /** Fails every listing of events. `undefined` ends it. @param {Fault | undefined} fault */
+  failEvents(fault) {
+    assertFault(fault);
+    this.#eventFault = fault;
+  }
+
+  /** The listings of events so far. */
+  eventCalls() {
+    return this.calls.filter(({ path }) => path === EVENTS_PATH);
   }
 
   /**
@@ -186,7 +203,8 @@ class FakeStripe extends FakeAccount {
     const call = { method, path, query: new URLSearchParams(search), headers, at: Date.now() };
     this.calls.push(call);
     const customer = call.query.get("customer") ?? /^\/v1\/customers\/([^/]+)$/.exec(percentDecode(path))?.[1];
-    const fault = this.#nextFaults.length ? this.#nextFaults.shift() : forCustomer(this.#permanentFaults, customer);
+    const eventFault = path === EVENTS_PATH ? this.#eventFault : undefined;
+    const fault = eventFault ?? (this.#nextFaults.length ? this.#nextFaults.shift() : forCustomer(this.#permanentFaults, customer));
     const delay = forCustomer(this.#delays, customer);
     const computed = this.#respond(call, fault);
     this.#arrivals.emit("call");

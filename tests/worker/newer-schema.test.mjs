@@ -189,6 +189,7 @@ describe("data of a newer release", { timeout: 120_000 }, () => {
       for (const [binding, name] of [
         ["LEDGERS", "test:cus_ada"],
         ["CUSTOMER_INDEX", "customer_index"],
+        ["SOURCE_COORDINATOR", "test"],
         ["ACTIVITY_LOG", "test"],
       ]) {
         const object = await service.durableObject(binding, name);

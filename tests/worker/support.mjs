@@ -64,7 +64,7 @@ export const LIVE_SECRET = "whsec_live_entgate";
 
 /**
  * Default settings. No key for Stripe is set, so unknown customers are denied by choice. The record cache of an isolate is off, so
- * that a test sees every change at once.
+ * that a test sees every change at once. Events are not polled, so that a test counts only the reads that it causes.
  */
 const SETTINGS = {
   ENTGATE_DEVELOPMENT: "true",
@@ -72,6 +72,7 @@ const SETTINGS = {
   STRIPE_WEBHOOK_SECRETS: `test:${SECRET},live:${LIVE_SECRET}`,
   ENTGATE_UNKNOWN_CUSTOMERS: "deny",
   ENTGATE_MEMORY_TTL: "0",
+  ENTGATE_EVENT_POLL: "0",
 };
 
 /** A server key and a webhook secret that are accepted without ENTGATE_DEVELOPMENT, and the settings of such a deployment. */
@@ -231,6 +232,15 @@ export class Service {
   async requestCustomerIndex(request) {
     const index = await this.durableObject("CUSTOMER_INDEX", "customer_index");
     const response = await index.fetch("https://customer-index/", { method: "POST", body: JSON.stringify(request) });
+    const text = await response.text();
+    if (response.status !== 200) throw new Error(`${response.status} ${text}`);
+    return text && JSON.parse(text);
+  }
+
+  /** Sends a request to the coordinator of a mode, and returns its response. @param {unknown} request */
+  async requestCoordinator(request, mode = "test") {
+    const coordinator = await this.durableObject("SOURCE_COORDINATOR", mode);
+    const response = await coordinator.fetch("https://coordinator/", { method: "POST", body: JSON.stringify(request) });
     const text = await response.text();
     if (response.status !== 200) throw new Error(`${response.status} ${text}`);
     return text && JSON.parse(text);

@@ -49,7 +49,7 @@ const FAULTY_REPLICA = `
       super(state, withFaults(env));
     }
   }
-  export const { CustomerIndex, ActivityLog, Catalog } = classes;
+  export const { CustomerIndex, SourceCoordinator, ActivityLog, Catalog } = classes;
   export default {
     fetch: (request, env, context) => Entgate.fetch(request, withFaults(env), context),
     scheduled: (event, env, context) => Entgate.scheduled(event, withFaults(env), context),
