@@ -45,7 +45,7 @@ fuzz: ## fuzz each parser for a minute (make fuzz SECONDS=600; only some: make f
 chaos: ## kill the Worker at random times under load, then look for lost events
 	@scripts/setup.sh build
 	@scripts/build.sh
-	@. scripts/env.sh && node scripts/chaos.mjs
+	@. scripts/env.sh && node scripts/chaos.mjs && node scripts/chaos/lost-webhooks.mjs
 
 bench: ## measure the cost of a request, how it grows, and the cost of the core
 	@scripts/setup.sh build

@@ -74,5 +74,11 @@ export const entgate = (folder, kv, settings = {}) => ({
   kv: kv.port,
   modules: buildFiles(folder).map((name) => ({ name, path: join(folder, name) })),
   bindings: { ...bindings, ...settings },
-  objects: { LEDGERS: "Ledger", CUSTOMER_INDEX: "CustomerIndex", SOURCE_COORDINATOR: "SourceCoordinator", CATALOG: "Catalog", ACTIVITY_LOG: "ActivityLog" },
+  objects: {
+    LEDGERS: "Ledger",
+    CUSTOMER_INDEX: "CustomerIndex",
+    SOURCE_COORDINATOR: "SourceCoordinator",
+    CATALOG: "Catalog",
+    ACTIVITY_LOG: "ActivityLog",
+  },
 });

@@ -113,7 +113,7 @@ function planUptimes(options, random) {
  *
  * @param {number} state
  */
-function mulberry32(state) {
+export function mulberry32(state) {
   return () => {
     state = (state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(state ^ (state >>> 15), state | 1);

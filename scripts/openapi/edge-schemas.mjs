@@ -159,7 +159,11 @@ export const EDGE_SCHEMAS = {
       nonEmpty(undefined, { description: "The event that caused the decision. `null` if it was a read of the source's list." }),
     ),
     event_created: nullable({ type: "integer" }),
-    outcome: oneOfStrings("applied", "unchanged", "duplicate", "stale", "deferred", "confirmed", "drift"),
+    outcome: oneOfStrings("applied", "unchanged", "duplicate", "stale", "deferred", "failed", "confirmed", "drift"),
+    origin: nullable({
+      ...oneOfStrings("delivery", "poll"),
+      description: "Whether the event was delivered, or found in Stripe's list of events. `null` without an event.",
+    }),
     version: VERSION,
     at: integer(0, undefined, { description: "The time of the decision, in milliseconds since 1970-01-01T00:00:00Z." }),
   }),
@@ -203,6 +207,33 @@ export const EDGE_SCHEMAS = {
         strictObject(
           { pending: required(integer(0)), oldest: required(nullable(integer(0))) },
           { description: "Pending tasks that failed at least once, and the age of the oldest one in seconds." },
+        ),
+      ),
+      poll: nullable(
+        strictObject(
+          {
+            interval: required(integer(5, 3600, { description: "The seconds between two listings." })),
+            age: required(nullable(integer(0, undefined, { description: "The seconds since the last complete listing." }))),
+            error: required(nullable(nonEmpty(undefined, { description: "Why the last attempt failed." }))),
+            missing_permission: required(
+              nullable(
+                nonEmpty(undefined, { description: "The permission that the restricted key lacks, as Stripe's dashboard names it." }),
+              ),
+            ),
+            gap: required(
+              nullable(
+                strictObject(
+                  { found_at: required(timestamp), unread: required(nullable(integer(0))) },
+                  { description: "Events may be missing. `unread` customers were not read since then." },
+                ),
+              ),
+            ),
+            found_by_poll_only: required(
+              integer(0, undefined, { description: "How many events of the last day no webhook had brought after a minute." }),
+            ),
+            pending: required(integer(0, undefined, { description: "How many events could not be stored yet." })),
+          },
+          { description: "The listing of Stripe's events. `null` if events are not listed." },
         ),
       ),
       version: nonEmpty(),

@@ -22,6 +22,7 @@ export const OUTCOMES = [
   { name: "duplicate", tone: "violet", description: "The event was received before." },
   { name: "stale", tone: "warning", description: "The stored entitlements are newer than the event." },
   { name: "deferred", tone: "teal", description: "The event does not contain the complete list: the list is read at the source." },
+  { name: "failed", tone: "danger", description: "The event cannot be read: the list is read at the source." },
   { name: "drift", tone: "danger", description: "A source read differed from the stored entitlements." },
 ];
 

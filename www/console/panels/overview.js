@@ -26,6 +26,18 @@ const HEALTH_TONES = { ok: "success", unconfigured: "warning", degraded: "warnin
 
 const NEEDS_KEY = "A secret key (sk_…) of this Worker shows it.";
 
+/**
+ * The poll of Stripe's events. `age` is the time since the last complete one, in seconds.
+ *
+ * @typedef {object} Poll
+ * @property {number | null} age
+ * @property {string | null} error
+ * @property {string | null} missing_permission
+ * @property {{ unread: number | null } | null} gap
+ * @property {number} found_by_poll_only
+ * @property {number} pending
+ */
+
 /** @typedef {{ pending: number, oldest: number } | null | undefined} Outbox  `oldest` is the age of the oldest task in seconds. */
 
 export default {
@@ -101,7 +113,7 @@ export default {
 
     /** @param {import("../session.js").Reply} reply */
     function drawHealth(reply) {
-      const { object, status, settings, outbox, message: healthMessage } = reply.body;
+      const { object, status, settings, outbox, poll, message: healthMessage } = reply.body;
       const isHealth = object === "health";
       const state = isHealth ? status : reply.status ? "error" : "unreachable";
       const [label, description] = HEALTH_STATES[state] ?? [state, ""];
@@ -122,6 +134,7 @@ export default {
           !isHealth ? "" : outbox === undefined ? NEEDS_KEY : describeOutbox(outbox),
           outbox?.pending ? "warning" : undefined,
         ),
+        ...(isHealth && poll ? [metricCard("Event poll", ...describePoll(poll))] : []),
         metricCard("Median check latency", ...checkLatency()),
       );
       drawSettings(isHealth ? settings : undefined);
@@ -299,6 +312,19 @@ function metricCard(title, value, description, tone) {
     element("p", `value ${tone ? `text-${tone}` : ""}`, value),
     element("p", "muted", description),
   );
+}
+
+/**
+ * @param {Poll} poll
+ * @returns {[value: string, description: string, tone: "warning" | undefined]}
+ */
+function describePoll(poll) {
+  const value = poll.age === null ? "–" : `${poll.age} s ago`;
+  const found = `${poll.found_by_poll_only} events of the last day arrived by the poll only.`;
+  if (poll.missing_permission) return [value, `The key lacks the permission ${poll.missing_permission}.`, "warning"];
+  if (poll.error) return [value, `The last poll failed: ${poll.error}.`, "warning"];
+  if (poll.gap) return [value, `Events may be missing: ${poll.gap.unread ?? "all"} customers are still to be read.`, "warning"];
+  return [value, poll.pending ? `${poll.pending} events are retried. ${found}` : found, poll.pending ? "warning" : undefined];
 }
 
 /** @param {Outbox} outbox */
