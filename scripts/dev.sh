@@ -53,6 +53,8 @@ print_stripe_guide() {
     local port=''
     [ "$PORT" = 8787 ] || port=" --port $PORT"
     cat <<TEXT
+  With STRIPE_API_KEY in .dev.vars, the events of your test account arrive within a minute, without a webhook
+
   Send the webhook event that Stripe sends after a purchase
     node scripts/send-event.mjs$port cus_ada sms export
 

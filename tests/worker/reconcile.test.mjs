@@ -37,8 +37,7 @@ describe("the sweep", { concurrency: true, timeout: 90_000 }, () => {
     assert.deepEqual(stripe.calls, []);
 
     const log = [];
-    const settings = { ...stripe.settings, ENTGATE_STRIPE_RATE: "100" };
-    const service = await serve({ folder, settings, log });
+    const service = await serve({ folder, settings: stripe.settings, log });
     try {
       const { json } = await service.check("cus_0", "old");
       assert.deepEqual([json.entitled, json.version], [true, 1], "the replica answers");

@@ -64,7 +64,8 @@ export const LIVE_SECRET = "whsec_live_entgate";
 
 /**
  * Default settings. No key for Stripe is set, so unknown customers are denied by choice. The record cache of an isolate is off, so
- * that a test sees every change at once. Events are not polled, so that a test counts only the reads that it causes.
+ * that a test sees every change at once. Events are not polled, so that a test counts only the reads that it causes, which
+ * hardly wait for each other.
  */
 const SETTINGS = {
   ENTGATE_DEVELOPMENT: "true",
@@ -73,6 +74,7 @@ const SETTINGS = {
   ENTGATE_UNKNOWN_CUSTOMERS: "deny",
   ENTGATE_MEMORY_TTL: "0",
   ENTGATE_EVENT_POLL: "0",
+  ENTGATE_STRIPE_RATE: "100",
 };
 
 /** A server key and a webhook secret that are accepted without ENTGATE_DEVELOPMENT, and the settings of such a deployment. */

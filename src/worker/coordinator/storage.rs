@@ -1,10 +1,10 @@
 //! The tables of a coordinator's object.
 //!
-//! | table     | row                                                                  |
-//! |-----------|----------------------------------------------------------------------|
-//! | `state`   | the only row: [`CoordinatorState`] as JSON                           |
-//! | `events`  | the id of an event that was listed, and when the event was created   |
-//! | `retries` | a [`RetryTask`] as JSON, by its event, and when it is due            |
+//! | table         | row                                                                |
+//! |---------------|--------------------------------------------------------------------|
+//! | `coordinator` | the only row: [`CoordinatorState`] as JSON                         |
+//! | `events`      | the id of an event that was listed, and when the event was created |
+//! | `retries`     | a [`RetryTask`] as JSON, by its event, and when it is due          |
 
 use std::cell::{Cell, RefCell};
 
@@ -23,7 +23,7 @@ use crate::{
 };
 
 const SCHEMA: [&str; 5] = [
-    "CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 0), state TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS coordinator (id INTEGER PRIMARY KEY CHECK (id = 0), state TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS events (id TEXT PRIMARY KEY, created INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS by_created ON events (created)",
     "CREATE TABLE IF NOT EXISTS retries (event TEXT PRIMARY KEY, task TEXT NOT NULL, \
@@ -58,7 +58,7 @@ impl CoordinatorTables {
             self.sql.create_tables(&SCHEMA)?;
         }
         if self.state.borrow().is_none() {
-            let rows = self.sql.query("SELECT state FROM state", vec![])?;
+            let rows = self.sql.query("SELECT state FROM coordinator", vec![])?;
             let state = match rows.first().map(Vec::as_slice) {
                 Some([SqlStorageValue::String(state)]) => json::from_slice(state.as_bytes())
                     .unwrap_or_else(|_| {
@@ -90,7 +90,7 @@ impl CoordinatorTables {
 
     fn store(&self, state: CoordinatorState) -> Result<()> {
         let json = serde_json::to_string(&state)?;
-        let upsert = "INSERT OR REPLACE INTO state (id, state) VALUES (0, ?)";
+        let upsert = "INSERT OR REPLACE INTO coordinator (id, state) VALUES (0, ?)";
         self.sql.execute(upsert, vec![json.into()])?;
         self.state.replace(Some(state));
         Ok(())
