@@ -26,10 +26,9 @@ export class CustomerIndex extends DurableObject {
     const now = Date.now();
     this.ctx.storage.sql.exec(
       `WITH RECURSIVE numbers (number) AS (SELECT 0 UNION ALL SELECT number + 1 FROM numbers WHERE number < ? - 1)
-       INSERT INTO customers (key, reconcile_at, pending, pending_since, problem, reported_at, woken_at, confirmed_at)
-       SELECT printf('test:cus_known%07d', number), ? + number, 0, NULL, NULL, ?, 0, ? FROM numbers`,
+       INSERT INTO customers (key, pending, pending_since, problem, reported_at, woken_at, leased_until, confirmed_at)
+       SELECT printf('test:cus_known%07d', number), 0, NULL, NULL, ?, 0, 0, ? FROM numbers`,
       count,
-      now + 86_400_000,
       now,
       Math.floor(now / 1000),
     );
