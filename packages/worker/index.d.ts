@@ -9,6 +9,8 @@ export interface Bindings {
   LEDGERS: DurableObjectNamespace;
   CUSTOMER_INDEX: DurableObjectNamespace;
   ACTIVITY_LOG: DurableObjectNamespace;
+  /** The coordinators: one object per mode. */
+  SOURCE_COORDINATOR: DurableObjectNamespace;
   /** The catalog: one object per mode. */
   CATALOG: DurableObjectNamespace;
 }
@@ -24,6 +26,9 @@ export interface Settings {
   ENTGATE_PAUSED_SUBSCRIPTIONS?: "keep" | "revoke";
   ENTGATE_PAST_DUE_SUBSCRIPTIONS?: "keep" | "revoke";
   ENTGATE_UNPAID_SUBSCRIPTIONS?: "keep" | "revoke";
+  ENTGATE_PAUSE_ON_PAYMENT_FAILURE?: "first" | "final";
+  ENTGATE_EVENT_POLL?: string;
+  ENTGATE_STRIPE_RATE?: string;
   ENTGATE_TOKEN_SECRETS?: string;
   ENTGATE_JWKS_URL?: string;
   ENTGATE_JWT_ISSUER?: string;
@@ -65,6 +70,11 @@ export class CustomerIndex extends EntgateObject {}
 
 /** The class of `ACTIVITY_LOG`. */
 export class ActivityLog extends EntgateObject {}
+
+/** The class of `SOURCE_COORDINATOR`. */
+export class SourceCoordinator extends EntgateObject {
+  alarm(): Promise<void>;
+}
 
 /** The class of `CATALOG`. */
 export class Catalog extends EntgateObject {
