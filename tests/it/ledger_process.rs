@@ -3,10 +3,11 @@
 use std::{cell::RefCell, rc::Rc};
 
 use entgate::{
-    entitlement::SummaryPage,
+    entitlement::{SummaryPage, Version},
+    id::Timestamp,
     ledger::{
-        LedgerProcess, LedgerRequest, LedgerResponse, ReadPriority, SetOrigin, SourceAccess, Task,
-        WaitFor,
+        ApplyOutcome, ApplyReceipt, LedgerProcess, LedgerRequest, LedgerResponse, ReadPriority,
+        SetOrigin, SourceAccess, Task, UnreadableEvent, WaitFor,
     },
     store::memory::Fault,
 };
@@ -243,4 +244,33 @@ fn a_rate_limit_of_the_source_is_reported() {
         world.time.run_ready();
         assert_eq!(world.rate_limits.get(), reports, "{status}");
     }
+}
+
+#[test]
+fn an_event_that_cannot_be_read_is_noted_and_the_alarm_reads_its_customer() {
+    let (world, process) = ledger();
+    let event = UnreadableEvent {
+        customer: customer(CUSTOMER),
+        event: "evt_odd".try_into().unwrap(),
+        created: Timestamp(10),
+    };
+    let responses = send(&world, &process, [LedgerRequest::NoteUnreadable(event)]);
+    let receipt = ApplyReceipt { outcome: ApplyOutcome::Failed, version: Version(0) };
+    assert_eq!(responses, [LedgerResponse::Receipt(receipt)]);
+    assert!(world.alarm.get().is_some(), "the alarm reads the source");
+    world.time.run_until(process.run_due_tasks()).unwrap().unwrap();
+    assert_eq!(world.tables.state().entitlements.unwrap().data, grants(&["a", "b"]));
+}
+
+#[test]
+fn a_polled_event_is_applied_like_a_delivered_one_and_once() {
+    let (world, process) = ledger();
+    let event = summary("evt_1", 10, SummaryPage::Complete(grants(&["a"])));
+    let outcome = |request: LedgerRequest| match send(&world, &process, [request]).as_slice() {
+        [LedgerResponse::Receipt(receipt)] => receipt.outcome,
+        responses => panic!("{responses:?}"),
+    };
+    assert_eq!(outcome(LedgerRequest::ApplyPolled(event.clone())), ApplyOutcome::Applied);
+    assert_eq!(outcome(LedgerRequest::ApplyPolled(event.clone())), ApplyOutcome::Duplicate);
+    assert_eq!(outcome(LedgerRequest::Apply(event)), ApplyOutcome::Duplicate);
 }

@@ -46,6 +46,65 @@ fn the_memory_ttl_is_at_most_a_minute_and_five_seconds_by_default() {
 }
 
 #[test]
+fn events_are_polled_every_five_seconds_to_an_hour_or_not_at_all() {
+    let name = "ENTGATE_EVENT_POLL";
+    let problem = "is not a number of seconds from 5 to 3600, or 0 to turn the poll off";
+    for (value, expected) in [
+        ("", Ok(60)),
+        ("0", Ok(0)),
+        ("5", Ok(5)),
+        ("3600", Ok(3_600)),
+        ("4", Err(Error { name, problem })),
+        ("3601", Err(Error { name, problem })),
+        ("-1", Err(Error { name, problem })),
+        ("1m", Err(Error { name, problem })),
+    ] {
+        assert_eq!(parse(name, value).map(|settings| settings.event_poll), expected, "{value}");
+    }
+}
+
+#[test]
+fn a_mode_has_a_poll_if_stripe_is_its_source_and_has_a_key_of_it() {
+    let has_poll = |settings: &[(&str, &str)]| {
+        let lookup = |name: &str| match name {
+            "ENTGATE_DEVELOPMENT" => Some("true".to_owned()),
+            name => {
+                let setting = settings.iter().find(|(other, _)| *other == name);
+                setting.map(|(_, value)| (*value).to_owned())
+            }
+        };
+        let settings = Settings::parse(lookup).unwrap();
+        [Livemode::Test, Livemode::Live].map(|livemode| settings.has_event_poll(livemode))
+    };
+    let key = ("STRIPE_API_KEY", "sk_test_stripe");
+    assert_eq!(has_poll(&[]), [false, false]);
+    assert_eq!(has_poll(&[key]), [true, false]);
+    assert_eq!(has_poll(&[("STRIPE_API_KEY", "rk_live_stripe")]), [false, true]);
+    assert_eq!(has_poll(&[key, ("ENTGATE_EVENT_POLL", "0")]), [false, false]);
+    #[cfg(feature = "catalog")]
+    assert_eq!(has_poll(&[("ENTGATE_SOURCE", "catalog")]), [false, false]);
+}
+
+#[test]
+fn the_rate_of_reads_is_ten_in_live_mode_and_five_in_test_mode_by_default() {
+    let name = "ENTGATE_STRIPE_RATE";
+    let problem = "is not a number of reads a second from 1 to 100";
+    for (value, expected) in [
+        ("", Ok([5, 10])),
+        ("1", Ok([1, 1])),
+        ("100", Ok([100, 100])),
+        ("0", Err(Error { name, problem })),
+        ("101", Err(Error { name, problem })),
+        ("0.5", Err(Error { name, problem })),
+    ] {
+        let rates = parse(name, value).map(|settings| {
+            [Livemode::Test, Livemode::Live].map(|livemode| settings.stripe_rate(livemode))
+        });
+        assert_eq!(rates, expected, "{value}");
+    }
+}
+
+#[test]
 fn keys_and_secrets_are_comma_separated_lists() {
     let (keys, secrets) = ("ENTGATE_API_KEYS", "STRIPE_WEBHOOK_SECRETS");
     let prefix = "has a key that does not begin with sk_test_, sk_live_, rk_test_ or rk_live_";
@@ -122,7 +181,7 @@ fn debug_output_of_settings_contains_no_secret() {
         format!("{:?}", settings.unwrap()),
         "Settings { environment: Development([\"devbox\"]), api_keys: [ApiKey { livemode: Live, .. }], \
          webhook_secrets: [EndpointSecret { livemode: Live, secret: SigningSecret(…) }], \
-         stripe_keys: [ApiKey { livemode: Live, .. }], stripe_base: \"https://api.stripe.com\", source: Stripe, \
+         stripe_keys: [ApiKey { livemode: Live, .. }], stripe_base: \"https://api.stripe.com\", event_poll: 60, stripe_rate: None, source: Stripe, \
          unknown_customers: Indeterminate, paused: Keep, policy: StatusPolicy { past_due: Keep, unpaid: Revoke, paused: Keep }, \
          pause_on_payment_failure: Never, token_secrets: [TokenSecret { kid: \"50adab57ddde8974\", .. }], issuer: None, memory_ttl: 5000, \
          signing_keys: [SigningKey { kid: \"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k\", .. }], \

@@ -172,7 +172,7 @@ describe("the event poll", { concurrency: true, timeout: 120_000 }, () => {
   });
 
   test("a thin event makes the poll due at once", async (t) => {
-    const { stripe, service, entitled } = await startFixture(t, { settings: { ENTGATE_EVENT_POLL: "3600" } });
+    const { stripe, service, entitled, activity } = await startFixture(t, { settings: { ENTGATE_EVENT_POLL: "3600" } });
     await service.health();
     await eventually(() => assert.equal(stripe.eventCalls().length, 1), PATIENCE);
     stripe.setEntitlements("cus_ada", ["sms"]);
@@ -186,8 +186,9 @@ describe("the event poll", { concurrency: true, timeout: 120_000 }, () => {
     };
     const { status, json } = await service.send(thin);
     assert.deepEqual([status, json.outcome, json.event], [200, "deferred", thin.id]);
-    await eventually(async () => assert.equal(await entitled("cus_ada", "sms"), true), PATIENCE);
+    await eventually(async () => assert.equal((await activity("cus_ada")).some(({ origin }) => origin === "poll"), true), PATIENCE);
     assert.equal(stripe.eventCalls().length, 2);
+    assert.equal(await entitled("cus_ada", "sms"), true);
   });
 
   test("each mode has a poll of its own, with its own key", async (t) => {

@@ -80,10 +80,9 @@ fn a_request_during_the_work_leaves_the_alarm() {
 
 #[test]
 fn changed_settings_make_the_work_due_at_once() {
-    let coordinator = with_settings(NO_POLL);
+    let mut coordinator = with_settings(NO_POLL);
     coordinator.pass(30);
     assert_eq!(coordinator.listings().len(), 0);
-    let mut coordinator = coordinator;
     coordinator.world.settings.set(SETTINGS);
     // The settings of a deployment change with its isolates.
     coordinator.restart();
@@ -198,7 +197,7 @@ fn a_poll_that_is_refused_or_behind_is_replaced_by_reads() {
     for (why, fault, seconds, is_read) in [
         ("refused", refused as fn() -> Error, 61, true),
         ("unavailable for a minute", unavailable, 61, false),
-        ("unavailable for an hour", unavailable, 3_600, false),
+        ("unavailable for almost an hour", unavailable, 3_590, false),
         ("unavailable for more than an hour", unavailable, 3_661, true),
     ] {
         let coordinator = with_settings(SETTINGS);

@@ -64,8 +64,7 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let any = any::<usize>;
-    let seconds =
-        prop_oneof![8 => 0_u64..10, 8 => 10_u64..120, 1 => 600_u64..4_000];
+    let seconds = prop_oneof![8 => 0_u64..10, 8 => 10_u64..120, 1 => 600_u64..4_000];
     let delay = prop_oneof![3 => 0_u64..1, 1 => 0..MAX_LISTING_DELAY];
     prop_oneof![
         8 => (any(), 0_u8..16, delay).prop_map(|(customer, features, listed_after)| {

@@ -142,8 +142,6 @@ fn a_pass_whose_last_event_is_gone_begins_with_the_first_page() {
     for number in 0..50 {
         coordinator.add_event(event(&format!("evt{number:02}"), "cus_ada", START - 500 + number));
     }
-    let settings = CoordinatorSettings { ..SETTINGS };
-    coordinator.world.settings.set(settings);
     coordinator.run_alarm();
     coordinator.world.tables.state.borrow_mut().poll.pass.as_mut().unwrap().after =
         Some(EventId::try_from("gone").unwrap());
@@ -285,9 +283,9 @@ fn the_poll_is_behind_after_an_hour_without_a_completed_pass() {
     coordinator.request(CoordinatorRequest::Arm);
     let unavailable = || Error::Unavailable { cause: "down".to_owned(), retry_after_ms: 0 };
     coordinator.world.list_faults.borrow_mut().extend((0..8).map(|_| unavailable()));
-    coordinator.pass(3_600);
+    coordinator.pass(3_599);
     assert!(!coordinator.poll_status().is_behind);
-    coordinator.pass(1);
+    coordinator.pass(2);
     assert!(coordinator.poll_status().is_behind);
     coordinator.pass(1_300);
     assert!(!coordinator.poll_status().is_behind);

@@ -153,9 +153,10 @@ impl Declarations {
             ("u32", []) => fixed(&["0", "4294967295"]),
             ("u64" | "usize", []) => fixed(&["0", "18446744073709551615"]),
             ("i64", []) => fixed(&["-9223372036854775808", "9223372036854775807"]),
-            ("CustomerId" | "LookupKey" | "FeatureId" | "EntitlementId" | "EventId", []) => {
-                fixed(&["\"a\"", "\"\\\"é\""])
-            }
+            (
+                "CustomerId" | "LookupKey" | "FeatureId" | "EntitlementId" | "EventId" | "String",
+                [],
+            ) => fixed(&["\"a\"", "\"\\\"é\""]),
             ("Option", [inner]) => [&["null".to_owned()], &inner[..]].concat(),
             ("Vec" | "BTreeSet", [inner]) => vec!["[]".to_owned(), format!("[{}]", inner[0])],
             (param, []) if params.contains_key(param) => params[param].clone(),
