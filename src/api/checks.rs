@@ -10,6 +10,8 @@
 //! A single check without a decision is a 503. In a list, it has `"entitled": null` and its own
 //! `error`; if no check of the list has a decision, the response is the 503 of the first one.
 
+use std::slice;
+
 use futures_util::future::join_all;
 use http::StatusCode;
 use serde::Serialize;
@@ -21,6 +23,7 @@ use super::{
     customer_set,
     error::{Error, ErrorBody},
     form::{OneOrMany, Params},
+    settings::Settings,
 };
 use crate::{
     entitlement::{self, Decision, Version},
@@ -39,7 +42,7 @@ pub(super) async fn check<S: Store>(
 ) -> Result<Response, Error> {
     let principal = auth::authenticate_any(app, request, now).await?;
     let mut params = Params::from_query(request)?;
-    let (queries, shape) = parse_queries(&mut params, &principal)?;
+    let (queries, shape) = parse_queries(app.settings, &mut params, &principal)?;
     params.reject_unknown()?;
     respond(app, &queries, shape).await
 }
@@ -54,7 +57,7 @@ pub(super) async fn check_batch<S: Store>(
     body::receive(request, body, MAX_BATCH_BYTES).await?;
     let mut params = Params::from_body(request)?;
     let Some(checks) = params.take_objects("checks")? else {
-        let (queries, shape) = parse_queries(&mut params, &principal)?;
+        let (queries, shape) = parse_queries(app.settings, &mut params, &principal)?;
         params.reject_unknown()?;
         return respond(app, &queries, shape).await;
     };
@@ -64,7 +67,7 @@ pub(super) async fn check_batch<S: Store>(
     }
     let mut queries = Vec::with_capacity(checks.len());
     for mut check in checks {
-        queries.extend(parse_queries(&mut check, &principal)?.0);
+        queries.extend(parse_queries(app.settings, &mut check, &principal)?.0);
         check.reject_unknown()?;
     }
     respond(app, &queries, ResponseShape::List).await
@@ -98,6 +101,7 @@ enum ResponseShape {
 }
 
 fn parse_queries(
+    settings: &Settings,
     params: &mut Params,
     principal: &Principal,
 ) -> Result<(Vec<CheckQuery>, ResponseShape), Error> {
@@ -110,6 +114,9 @@ fn parse_queries(
     let queries = features.into_iter().map(|feature| {
         let feature = LookupKey::try_from(feature)
             .map_err(|error| Error::invalid_id(&params.qualified("feature"), &error))?;
+        // Here, so that a failure of the ledger fails no other check of the request.
+        let freshness =
+            customer_set::with_strict_features(settings, slice::from_ref(&feature), freshness);
         Ok(CheckQuery { customer: customer.clone(), feature, freshness })
     });
     Ok((queries.collect::<Result<_, Error>>()?, shape))

@@ -1,10 +1,10 @@
 //! The replica in KV: one record per customer, under `test:cus_…` or `live:cus_…`.
 //!
-//! KV accepts one write a second per key, and a location may read an old value for 60 s
+//! KV accepts one write a second per key, and a location may read an old value until its cache expires
 //! (<https://developers.cloudflare.com/kv/platform/limits/>). Not here: when a record is written,
 //! which the ledger decides, and the format of a record ([`record`]).
 
-use js_sys::{ArrayBuffer, Promise, Reflect, Uint8Array};
+use js_sys::{ArrayBuffer, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast as _, JsValue, prelude::wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
 use worker::{Env, console_error};
@@ -18,13 +18,17 @@ use crate::{
 /// The binding in `wrangler.toml`.
 const BINDING: &str = "ENTITLEMENTS";
 
+/// How long a location may answer from its cache, in seconds: the least that KV allows
+/// (<https://developers.cloudflare.com/kv/api/read-key-value-pairs/>). `entry.js` has it too.
+const CACHE_TTL: u32 = 30;
+
 #[wasm_bindgen]
 extern "C" {
     /// A KV namespace, with the two methods that are called here.
     type KvNamespace;
 
     #[wasm_bindgen(method, catch)]
-    fn get(this: &KvNamespace, key: &str, value_type: &str) -> Result<Promise, JsValue>;
+    fn get(this: &KvNamespace, key: &str, options: &JsValue) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, catch)]
     fn put(this: &KvNamespace, key: &str, record: &ArrayBuffer) -> Result<Promise, JsValue>;
@@ -54,7 +58,10 @@ impl KvReplica {
     }
 
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, JsValue> {
-        let stored = JsFuture::from(self.namespace.get(key, "arrayBuffer")?).await?;
+        let options = Object::new();
+        Reflect::set(&options, &"type".into(), &"arrayBuffer".into())?;
+        Reflect::set(&options, &"cacheTtl".into(), &CACHE_TTL.into())?;
+        let stored = JsFuture::from(self.namespace.get(key, &options)?).await?;
         Ok((!stored.is_null()).then(|| Uint8Array::new(&stored).to_vec()))
     }
 }

@@ -53,6 +53,7 @@ mod store_contract;
 mod stream;
 mod stream_auth;
 mod stream_relay;
+mod strict_features;
 mod stripe_event;
 mod support;
 mod sync;

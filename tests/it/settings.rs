@@ -105,6 +105,28 @@ fn the_rate_of_reads_is_ten_in_live_mode_and_five_in_test_mode_by_default() {
 }
 
 #[test]
+fn strict_features_are_up_to_50_lookup_keys() {
+    let name = "ENTGATE_STRICT_FEATURES";
+    let keys = |count: usize| (0..count).map(|key| format!("f{key}")).collect::<Vec<_>>().join(",");
+    let no_key = "has an item that is not a lookup key: separate lookup keys by one comma";
+    for (value, expected) in [
+        ("", Ok(0)),
+        (" ", Ok(0)),
+        ("sms", Ok(1)),
+        (" sms , advanced reports ", Ok(2)),
+        (&*keys(50), Ok(50)),
+        (&*keys(51), Err("has more than 50 lookup keys")),
+        ("sms,sms", Err("has one lookup key twice")),
+        ("sms,,sso", Err(no_key)),
+        ("sms,", Err(no_key)),
+        ("s\nms", Err(no_key)),
+    ] {
+        let settings = parse(name, value).map(|settings| settings.strict_features.len());
+        assert_eq!(settings, expected.map_err(|problem| Error { name, problem }), "{value}");
+    }
+}
+
+#[test]
 fn keys_and_secrets_are_comma_separated_lists() {
     let (keys, secrets) = ("ENTGATE_API_KEYS", "STRIPE_WEBHOOK_SECRETS");
     let prefix = "has a key that does not begin with sk_test_, sk_live_, rk_test_ or rk_live_";
@@ -183,7 +205,7 @@ fn debug_output_of_settings_contains_no_secret() {
          webhook_secrets: [EndpointSecret { livemode: Live, secret: SigningSecret(…) }], \
          stripe_keys: [ApiKey { livemode: Live, .. }], stripe_base: \"https://api.stripe.com\", event_poll: 60, stripe_rate: None, source: Stripe, \
          unknown_customers: Indeterminate, paused: Keep, policy: StatusPolicy { past_due: Keep, unpaid: Revoke, paused: Keep }, \
-         pause_on_payment_failure: Never, token_secrets: [TokenSecret { kid: \"50adab57ddde8974\", .. }], issuer: None, memory_ttl: 5000, \
+         pause_on_payment_failure: Never, token_secrets: [TokenSecret { kid: \"50adab57ddde8974\", .. }], issuer: None, memory_ttl: 5000, strict_features: [], \
          signing_keys: [SigningKey { kid: \"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k\", .. }], \
          allowed_origins: None, unknown_settings: [] }"
     );

@@ -87,11 +87,19 @@ pub fn parse_query(
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let RawParams { customer, feature, at_least, page } = RawParams::parse(query)?;
     let has_no_page = page == RawPageParams::default();
+    // Only the ledger answers for a strict feature.
+    let plain_feature = |feature: Option<&str>| {
+        let feature = LookupKey::try_from(feature?).ok()?;
+        (!settings.strict_features.contains(&feature)).then_some(feature)
+    };
     let route = match path {
-        "/v1/check" if has_no_page => FastRoute::Check(LookupKey::try_from(feature?).ok()?),
-        "/v1/authorize" if has_no_page => FastRoute::Authorize(LookupKey::try_from(feature?).ok()?),
+        "/v1/check" if has_no_page => FastRoute::Check(plain_feature(feature)?),
+        "/v1/authorize" if has_no_page => FastRoute::Authorize(plain_feature(feature)?),
         // The catalog answers its own lists.
         LIST_PATH if feature.is_none() && settings.source == Source::Stripe => {
+            if !settings.strict_features.is_empty() {
+                return None;
+            }
             FastRoute::List(page.to_request()?)
         }
         _ => return None,

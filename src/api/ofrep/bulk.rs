@@ -123,6 +123,7 @@ async fn load_at_least<S: Store>(
     at_least: Version,
 ) -> Result<Option<Entitlements>, EvaluationError> {
     let freshness = Freshness { at_least, ..Freshness::default() };
+    let freshness = customer_set::with_strict_features(app.settings, &[], freshness);
     let loaded = match store::load(app.store, customer, &[], freshness).await {
         Err(store::Error::VersionNotReached { .. }) => {
             let from_ledger = Freshness { read_from: ReadFrom::Ledger, ..Freshness::default() };

@@ -17,6 +17,7 @@
 //! | `ENTGATE_TOKEN_SECRETS`          | 32 characters or more, comma-separated  | no customer tokens            |
 //! | `ENTGATE_JWKS_URL`, `ENTGATE_JWT_…` | `https://…`, and the expected claims | no tokens of other issuers    |
 //! | `ENTGATE_MEMORY_TTL`             | seconds, 0 to 60                        | 5                             |
+//! | `ENTGATE_STRICT_FEATURES`        | lookup keys, comma-separated            | the replica answers checks    |
 //! | `ENTGATE_SIGNING_KEY`            | an Ed25519 JWK, or a JWK Set            | no snapshots                  |
 //! | `ENTGATE_ALLOWED_ORIGINS`        | `https://app.example.com`, comma-separated, or `*` | no cross-origin requests |
 //! | `ENTGATE_DEVELOPMENT`            | `true`, or host names, comma-separated  | a deployment                  |
@@ -30,6 +31,7 @@
 mod value;
 
 mod environment;
+mod features;
 mod keys;
 mod origins;
 mod tokens;
@@ -40,7 +42,7 @@ mod bindings;
 
 use self::value::parse_url;
 use crate::{
-    id::Livemode,
+    id::{Livemode, LookupKey},
     policy::{GrantRule, PauseOnPaymentFailure, StatusPolicy},
     token,
     webhook::signature::EndpointSecret,
@@ -52,8 +54,8 @@ pub use self::{
     keys::{API_KEYS, ApiKey, KeyKind, STRIPE_API_KEY, WEBHOOK_SECRETS},
     names::{
         EVENT_POLL, MEMORY_TTL, NAMES, PAST_DUE_SUBSCRIPTIONS, PAUSE_ON_PAYMENT_FAILURE,
-        PAUSED_SUBSCRIPTIONS, SOURCE, STRIPE_API_BASE, STRIPE_RATE, UNKNOWN_CUSTOMERS,
-        UNPAID_SUBSCRIPTIONS,
+        PAUSED_SUBSCRIPTIONS, SOURCE, STRICT_FEATURES, STRIPE_API_BASE, STRIPE_RATE,
+        UNKNOWN_CUSTOMERS, UNPAID_SUBSCRIPTIONS,
     },
     origins::{ALLOWED_ORIGINS, AllowedOrigins},
     tokens::{
@@ -103,6 +105,8 @@ pub struct Settings {
     pub issuer: Option<Issuer>,
     /// How long a cached record may grant a feature, in milliseconds; 5,000 by default.
     pub memory_ttl: u64,
+    /// The features whose checks only the ledger answers; none by default.
+    pub strict_features: Vec<LookupKey>,
     /// The keys of snapshots; the first one signs. Empty by default.
     pub signing_keys: Vec<token::SigningKey>,
     /// The origins that may send cross-origin requests; none by default.
@@ -203,6 +207,7 @@ impl Settings {
             issuer: tokens::parse_issuer(&lookup)?,
             signing_keys: tokens::parse_signing_keys(lookup(SIGNING_KEY), &environment)?,
             memory_ttl: parse_memory_ttl(lookup(MEMORY_TTL))?,
+            strict_features: features::parse_strict_features(lookup(STRICT_FEATURES))?,
             allowed_origins: AllowedOrigins::parse(lookup(ALLOWED_ORIGINS))?,
             unknown_settings: Vec::new(),
             environment,
@@ -261,6 +266,14 @@ impl Settings {
     #[must_use]
     pub fn can_deny_unknown(&self, livemode: Livemode) -> bool {
         self.has_source(livemode) || self.unknown_customers == UnknownCustomers::Deny
+    }
+
+    /// Whether only the ledger may answer for these features, or for all features if the list is empty.
+    #[must_use]
+    pub fn needs_ledger(&self, features: &[LookupKey]) -> bool {
+        !self.strict_features.is_empty()
+            && (features.is_empty()
+                || features.iter().any(|feature| self.strict_features.contains(feature)))
     }
 
     /// The key for Stripe's API in this mode.

@@ -40,8 +40,11 @@ pub const EVENT_POLL: &str = "ENTGATE_EVENT_POLL";
 /// The most reads of Stripe a second.
 pub const STRIPE_RATE: &str = "ENTGATE_STRIPE_RATE";
 
+/// The features whose checks only the ledger answers.
+pub const STRICT_FEATURES: &str = "ENTGATE_STRICT_FEATURES";
+
 /// Every setting. Any other name that begins with `ENTGATE_` or `STRIPE_` is reported as unknown.
-pub const NAMES: [&str; 22] = [
+pub const NAMES: [&str; 23] = [
     API_KEYS,
     WEBHOOK_SECRETS,
     SOURCE,
@@ -61,6 +64,7 @@ pub const NAMES: [&str; 22] = [
     JWT_CUSTOMER_CLAIM,
     JWT_LIVEMODE,
     MEMORY_TTL,
+    STRICT_FEATURES,
     SIGNING_KEY,
     ALLOWED_ORIGINS,
     DEVELOPMENT,
