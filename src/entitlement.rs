@@ -16,6 +16,7 @@ use serde::Serialize;
 use crate::{
     id::{CustomerKey, EntitlementId, EventId, FeatureId, LookupKey, Timestamp},
     json::json_type,
+    policy::SourcePolicy,
 };
 
 json_type! {
@@ -69,6 +70,8 @@ pub struct Entitlements {
     pub as_of: Timestamp,
     /// Whether `data` is complete.
     pub completeness: Completeness,
+    /// The source of `data`, and the status policy under which it was read.
+    pub policy: SourcePolicy,
     /// The entitlements: each feature once, in a stable order, because lists are paginated.
     pub data: Vec<ActiveEntitlement>,
 }
@@ -105,13 +108,15 @@ json_type! {
         pub page: Option<SummaryPage>,
     }
 
-    /// The list inside a summary. Stripe puts at most ten entitlements in it.
+    /// The entitlements in an event. Stripe puts at most ten of them in a summary.
     #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
     pub enum SummaryPage {
         /// `has_more: false`: these are all entitlements of the customer.
         Complete(Vec<ActiveEntitlement>) = "complete",
         /// `has_more: true`: the customer has these entitlements and others.
         Truncated(Vec<ActiveEntitlement>) = "truncated",
+        /// The customer was deleted and has no entitlements. Of one second, this counts and not a list.
+        Deleted = "deleted",
     }
 }
 

@@ -76,7 +76,11 @@ pub fn lookup(url: &str, authorization: &str, env: &JsValue) -> Option<String> {
 #[must_use]
 pub fn answer_from_record(query: &str, record: &[u8]) -> Option<String> {
     let query = wire::decode_query(query)?;
-    if SETTINGS.with(|cell| cell.get()?.as_ref().map(|settings| settings.memory_ttl)) != Some(0) {
+    let settings = SETTINGS.with(|cell| cell.get()?.clone())?;
+    if !fast_path::accepts_record(&settings, record) {
+        return None;
+    }
+    if settings.memory_ttl != 0 {
         let key = query.customer.to_key();
         RECORD_CACHE.with_borrow_mut(|cache| cache.insert(&key, record, unix_millis()));
     }

@@ -37,9 +37,9 @@ pub mod pagination;
 
 mod waiting;
 
-pub mod entitlement;
-
 pub mod policy;
+
+pub mod entitlement;
 
 pub mod entitlement_list;
 

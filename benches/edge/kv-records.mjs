@@ -21,7 +21,7 @@ export async function startKvWithRecords() {
       features: data.map(({ feature }) => feature),
       ids: data.map(({ id }) => id),
     };
-    await entgateKv.put(`test:cus_${size}`, JSON.stringify({ v: 1, ...header, ...columns }));
+    await entgateKv.put(`test:cus_${size}`, JSON.stringify({ v: 1, source: "stripe/keep", ...header, ...columns }));
   }
   return { baselineKv, entgateKv };
 }

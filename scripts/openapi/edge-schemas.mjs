@@ -37,6 +37,12 @@ const SETTING_STATUS = oneOfStrings("set", "missing");
 const boundedString = (bytes, description) =>
   nonEmpty(bytes, { pattern: NO_CONTROL_CHARACTERS, description: `${description}, at most ${bytes} bytes of UTF-8.` });
 
+/** The lookup keys that a decision `added` or `removed`. @param {string} verb */
+const changedKeys = (verb) => ({
+  ...nullable(array(ref("LookupKey"), 1_000)),
+  description: `The lookup keys that the decision ${verb}, in order; \`null\` if it changed more than 1,000 keys.`,
+});
+
 /** No control characters, no white space and no invisible characters: `is_invisible` in src/id.rs. */
 const VISIBLE_CHARACTERS =
   "^[^\\u0000-\\u0020\\u007F-\\u00A0\\u00AD\\u034F\\u061C\\u115F\\u1160\\u1680\\u17B4\\u17B5\\u180B-\\u180F\\u2000-\\u200F\\u2028-\\u202F\\u205F-\\u206F\\u2800\\u3000" +
@@ -159,11 +165,15 @@ export const EDGE_SCHEMAS = {
       nonEmpty(undefined, { description: "The event that caused the decision. `null` if it was a read of the source's list." }),
     ),
     event_created: nullable({ type: "integer" }),
-    outcome: oneOfStrings("applied", "unchanged", "duplicate", "stale", "deferred", "failed", "confirmed", "drift"),
+    outcome: oneOfStrings("applied", "unchanged", "duplicate", "stale", "deferred", "failed", "confirmed", "corrected", "drift"),
     origin: nullable({
       ...oneOfStrings("delivery", "poll"),
       description: "Whether the event was delivered, or found in Stripe's list of events. `null` without an event.",
     }),
+    added: changedKeys("added"),
+    removed: changedKeys("removed"),
+    added_count: integer(0),
+    removed_count: integer(0),
     version: VERSION,
     at: integer(0, undefined, { description: "The time of the decision, in milliseconds since 1970-01-01T00:00:00Z." }),
   }),

@@ -1,8 +1,9 @@
 //! `GET /v1/activity`: recent decisions of the ledgers, newest first.
 //!
 //! There is one entry for each event that a ledger applied or had applied before, and one for each
-//! read of the source's list that confirmed or changed a set. The log is for people who observe a
-//! deployment: an entry may be missing. Other routes return the entitlements themselves.
+//! read of the source's list that confirmed or corrected a set. Each has the lookup keys that it added and
+//! removed. The log is for people who observe a deployment: an entry may be missing. Other routes return
+//! the entitlements themselves.
 
 use serde::Serialize;
 
@@ -15,8 +16,8 @@ use super::{
 };
 use crate::{
     entitlement::Version,
-    id::{ActivityId, CustomerId, EventId, Livemode, Timestamp, UnixMillis},
-    ledger::{Activity, ActivityKind, ApplyOutcome, EventOrigin},
+    id::{ActivityId, CustomerId, EventId, Livemode, LookupKey, Timestamp, UnixMillis},
+    ledger::{Activity, ActivityKind, ApplyOutcome, EventOrigin, KeyChange},
     pagination::Cursor,
     store::{ActivityEntry, ActivityLog as _, ActivityPage, Store},
 };
@@ -35,6 +36,11 @@ struct ActivityItem {
     outcome: ActivityOutcome,
     /// How the event arrived; `null` without one.
     origin: Option<EventOrigin>,
+    /// `null` if more than [`KeyChange::MAX_KEYS`] keys were added and removed.
+    added: Option<Vec<LookupKey>>,
+    removed: Option<Vec<LookupKey>>,
+    added_count: u64,
+    removed_count: u64,
     version: Version,
     /// In milliseconds, unlike all other timestamps, because many entries share a second.
     at: UnixMillis,
@@ -44,7 +50,7 @@ struct ActivityItem {
 #[serde(untagged)]
 enum ActivityOutcome {
     Event(ApplyOutcome),
-    /// `confirmed` or `drift`.
+    /// `confirmed`, `corrected` or `drift`.
     Reconciliation(&'static str),
 }
 
@@ -79,7 +85,7 @@ fn unknown_activity(id: &str, param: &str) -> Error {
 }
 
 fn to_item(entry: ActivityEntry, livemode: Livemode) -> ActivityItem {
-    let ActivityEntry { id, customer, activity: Activity { kind, version, at } } = entry;
+    let ActivityEntry { id, customer, activity: Activity { kind, version, at, change } } = entry;
     let mut origin = None;
     let (event, outcome) = match kind {
         ActivityKind::Event { id, created, outcome, origin: event_origin } => {
@@ -87,9 +93,16 @@ fn to_item(entry: ActivityEntry, livemode: Livemode) -> ActivityItem {
             (Some((id, created)), ActivityOutcome::Event(outcome))
         }
         ActivityKind::Confirmed => (None, ActivityOutcome::Reconciliation("confirmed")),
+        ActivityKind::Corrected => (None, ActivityOutcome::Reconciliation("corrected")),
         ActivityKind::Drift => (None, ActivityOutcome::Reconciliation("drift")),
     };
     let (event, event_created) = event.unzip();
+    let (added_count, removed_count) = change.as_ref().map_or((0, 0), KeyChange::counts);
+    let (added, removed) = match change {
+        None => (Some(Vec::new()), Some(Vec::new())),
+        Some(KeyChange::Keys { added, removed }) => (Some(added), Some(removed)),
+        Some(KeyChange::Counts { .. }) => (None, None),
+    };
     ActivityItem {
         id: id.to_string(),
         object: "activity",
@@ -99,6 +112,10 @@ fn to_item(entry: ActivityEntry, livemode: Livemode) -> ActivityItem {
         event_created,
         outcome,
         origin,
+        added,
+        removed,
+        added_count,
+        removed_count,
         version,
         at,
     }

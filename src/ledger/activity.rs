@@ -10,7 +10,8 @@
 use serde::Serialize;
 
 use super::{
-    receipt::{ApplyOutcome, ApplyReceipt},
+    change::KeyChange,
+    receipt::{AppliedEvent, ApplyOutcome},
     reconcile::Reconciliation,
     request::UnreadableEvent,
 };
@@ -33,6 +34,8 @@ json_type! {
         pub version: Version,
         /// When it was decided.
         pub at: UnixMillis,
+        /// What the decision changed; `None` if nothing.
+        pub change: Option<KeyChange>,
     }
 
     /// How an event arrived.
@@ -58,9 +61,12 @@ json_type! {
             /// How the event arrived.
             origin: EventOrigin,
         } = "event",
-        /// The set equals the source's list, or was updated to it as expected.
+        /// The set equals the source's list. Nothing changed.
         Confirmed = "confirmed",
-        /// The set differed from the source's list, and no event had announced that. It was corrected.
+        /// The set was corrected to the source's list, as was to be expected: after a tie, a late event
+        /// or a truncated page, or in a read for a request.
+        Corrected = "corrected",
+        /// The set was corrected to the source's list, and no event had announced the difference.
         Drift = "drift",
     }
 }
@@ -70,13 +76,14 @@ impl Activity {
     #[must_use]
     pub fn from_event(
         summary: &Summary,
-        receipt: ApplyReceipt,
+        applied: AppliedEvent,
         origin: EventOrigin,
         at: UnixMillis,
     ) -> Self {
-        let ApplyReceipt { outcome, version } = receipt;
-        let (id, created) = (summary.event.clone(), summary.created);
-        Self { kind: ActivityKind::Event { id, created, outcome, origin }, version, at }
+        let AppliedEvent { receipt, change } = applied;
+        let (id, created, outcome) = (summary.event.clone(), summary.created, receipt.outcome);
+        let kind = ActivityKind::Event { id, created, outcome, origin };
+        Self { kind, version: receipt.version, at, change }
     }
 
     /// Creates the entry for an event that cannot be read.
@@ -84,7 +91,8 @@ impl Activity {
     pub fn from_unreadable(event: &UnreadableEvent, version: Version, at: UnixMillis) -> Self {
         let (id, created) = (event.event.clone(), event.created);
         let (outcome, origin) = (ApplyOutcome::Failed, EventOrigin::Poll);
-        Self { kind: ActivityKind::Event { id, created, outcome, origin }, version, at }
+        let kind = ActivityKind::Event { id, created, outcome, origin };
+        Self { kind, version, at, change: None }
     }
 
     /// Creates the entry for a read of the source, or `None` if the read had no result.
@@ -94,13 +102,14 @@ impl Activity {
         version: Version,
         at: UnixMillis,
     ) -> Option<Self> {
-        let kind = match reconciliation {
-            Reconciliation::InSync | Reconciliation::Updated => ActivityKind::Confirmed,
-            Reconciliation::Drifted(_) => ActivityKind::Drift,
+        let (kind, change) = match reconciliation {
+            Reconciliation::InSync => (ActivityKind::Confirmed, None),
+            Reconciliation::Corrected(change) => (ActivityKind::Corrected, Some(change.clone())),
+            Reconciliation::Drifted(change) => (ActivityKind::Drift, Some(change.clone())),
             Reconciliation::Superseded
             | Reconciliation::UnknownCustomer
             | Reconciliation::NotFoundAtSource => return None,
         };
-        Some(Self { kind, version, at })
+        Some(Self { kind, version, at, change })
     }
 }

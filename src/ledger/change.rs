@@ -40,6 +40,25 @@ json_type! {
         pub removed: Vec<LookupKey>,
     }
 
+    /// The lookup keys of a change, for people: a change of too many keys is only counted.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub enum KeyChange {
+        /// The keys, each list in order.
+        Keys {
+            /// The lookup keys that were granted.
+            added: Vec<LookupKey>,
+            /// The lookup keys that are no longer granted.
+            removed: Vec<LookupKey>,
+        } = "keys",
+        /// The number of keys.
+        Counts {
+            /// How many lookup keys were granted.
+            added: u64,
+            /// How many lookup keys are no longer granted.
+            removed: u64,
+        } = "counts",
+    }
+
     /// A notification to the subscribers of a customer.
     #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
     pub enum ChangeNotification {
@@ -76,6 +95,34 @@ impl SetChange {
         let keys = self.added.iter().chain(&self.removed);
         keys.map(|key| key.as_str().len()).sum::<usize>() <= MAX_CHANGE_BYTES
     }
+}
+
+impl KeyChange {
+    /// The most keys of a change that are listed: as many as a person may want to read.
+    pub const MAX_KEYS: usize = 1_000;
+
+    /// Returns the change from `current` to `set`, or `None` if the version is the same.
+    #[must_use]
+    pub fn between(current: Option<&Entitlements>, set: &Entitlements) -> Option<Self> {
+        let SetChange { added, removed, .. } = SetChange::between(current, set)?;
+        if added.len() + removed.len() <= Self::MAX_KEYS {
+            return Some(Self::Keys { added, removed });
+        }
+        Some(Self::Counts { added: count(&added), removed: count(&removed) })
+    }
+
+    /// Returns how many keys were added and removed.
+    #[must_use]
+    pub fn counts(&self) -> (u64, u64) {
+        match self {
+            Self::Keys { added, removed } => (count(added), count(removed)),
+            Self::Counts { added, removed } => (*added, *removed),
+        }
+    }
+}
+
+fn count(keys: &[LookupKey]) -> u64 {
+    u64::try_from(keys.len()).unwrap_or(u64::MAX)
 }
 
 fn lookup_keys(set: &Entitlements) -> BTreeSet<&LookupKey> {

@@ -5,6 +5,8 @@
 //! | `rules`             | how an event or a source list changes a set: [`apply()`], [`replace()`] |
 //! | `reconcile`         | the response of the source and its result: [`SourceState`], [`Reconciliation`] |
 //! | `outbox`            | pending tasks and their retries: [`Outbox`]                          |
+//! | `replica_writes`    | when the replica is written, and again: [`ReplicaWrites`]            |
+//! | `reconcile_timer`   | when the set is read again without a reason: [`ReconcileTimer`]      |
 //! | `sync_status`       | the status that the customer index stores: [`SyncStatus`]            |
 //! | `observed_features` | the features of all sets of a customer: [`ObservedFeatures`]         |
 //! | `receipt`           | the result of an event: [`ApplyReceipt`]                             |
@@ -27,6 +29,10 @@ mod reconcile;
 
 mod outbox;
 
+mod replica_writes;
+
+mod reconcile_timer;
+
 mod sync_status;
 
 mod observed_features;
@@ -47,7 +53,9 @@ mod process;
 
 pub use self::{
     activity::{ACTIVITY_RETENTION, Activity, ActivityKind, EventOrigin},
-    change::{CHANGE_RETENTION, ChangeNotification, MAX_CHANGE_BYTES, SetChange, changes_since},
+    change::{
+        CHANGE_RETENTION, ChangeNotification, KeyChange, MAX_CHANGE_BYTES, SetChange, changes_since,
+    },
     observed_features::ObservedFeatures,
     outbox::{Jitter, Outbox, PendingTask, Task},
     ports::{
@@ -55,10 +63,12 @@ pub use self::{
         SourceFailure, StepError,
     },
     process::LedgerProcess,
-    receipt::{ApplyOutcome, ApplyReceipt},
-    reconcile::{Drift, ReadReason, Reconciliation, SourceRead, SourceState},
+    receipt::{AppliedEvent, ApplyOutcome, ApplyReceipt},
+    reconcile::{ReadReason, Reconciliation, SourceAccess, SourceRead, SourceState},
+    reconcile_timer::ReconcileTimer,
+    replica_writes::{ReplicaWrite, ReplicaWrites},
     request::{LedgerRequest, LedgerResponse, SetOrigin, UnreadableEvent, WaitFor},
     rules::{Dedup, EVENT_RETENTION, Error, SetUpdate, apply, replace},
-    state::{LedgerState, SourceAccess},
+    state::LedgerState,
     sync_status::{StatusReport, SyncProblem, SyncStatus},
 };

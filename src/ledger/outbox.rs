@@ -36,19 +36,22 @@ impl Task {
         }
     }
 
-    /// The longest pause between two attempts, in milliseconds.
+    /// The longest pause between two attempts after so many milliseconds of failures, in milliseconds.
     ///
-    /// The replica has to follow within ten seconds: this pause and the second write after a failed
-    /// one fit into that. The source limits the rate of requests.
+    /// The replica has to follow within ten seconds after a short outage: this pause and the second write
+    /// after a failed one fit into that. The source limits the rate of requests.
     #[must_use]
-    pub fn max_backoff(self) -> u64 {
+    pub fn max_backoff(self, failing_for: u64) -> u64 {
         match self {
-            Self::Replica => 4_000,
+            Self::Replica if failing_for < LONG_FAILURE => 4_000,
+            Self::Replica | Self::Report => 60_000,
             Self::Read | Self::Confirm => 300_000,
-            Self::Report => 60_000,
         }
     }
 }
+
+/// After this time of failures, in milliseconds, the replica is written less often.
+const LONG_FAILURE: u64 = 300_000;
 
 /// The pause after the first failure, in milliseconds.
 const INITIAL_BACKOFF: u64 = 1_000;
@@ -61,14 +64,19 @@ impl Jitter {
     /// Returns a duration between half of `millis` and all of it.
     #[must_use]
     pub fn apply(self, millis: u64) -> u64 {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_precision_loss,
-            clippy::cast_sign_loss,
-            reason = "a pause of minutes is exact enough, and not negative"
-        )]
-        let spread = (millis as f64 / 2.0 * self.0.clamp(0.0, 1.0)) as u64;
-        (millis / 2).saturating_add(spread)
+        (millis / 2).saturating_add(self.spread(millis / 2))
+    }
+
+    /// Returns a duration between none and all of `millis`.
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "a pause of days is exact enough, and not negative"
+    )]
+    pub fn spread(self, millis: u64) -> u64 {
+        (millis as f64 * self.0.clamp(0.0, 1.0)) as u64
     }
 }
 
@@ -154,15 +162,16 @@ impl Outbox {
     pub fn back_off(&mut self, task: Task, now: UnixMillis, jitter: Jitter) {
         if let Some(pending) = self.slot_mut(task) {
             let doublings = pending.attempts.saturating_sub(1).min(16);
-            let backoff = INITIAL_BACKOFF.saturating_mul(1 << doublings).min(task.max_backoff());
+            let backoff = INITIAL_BACKOFF.saturating_mul(1 << doublings);
+            let backoff = backoff.min(task.max_backoff(now.millis_since(pending.created_at)));
             pending.due_at = now.saturating_add(jitter.apply(backoff));
         }
     }
 
-    /// Schedules a pending task once more, and resets its attempts.
-    pub fn reschedule(&mut self, task: Task, due_at: UnixMillis) {
+    /// Replaces a pending task that was run by a new one.
+    pub fn reschedule(&mut self, task: Task, due_at: UnixMillis, now: UnixMillis) {
         if let Some(pending) = self.slot_mut(task) {
-            (pending.due_at, pending.attempts) = (due_at, 0);
+            *pending = PendingTask { created_at: now, due_at, attempts: 0 };
         }
     }
 

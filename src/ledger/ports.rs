@@ -17,6 +17,7 @@ use super::{
 use crate::{
     id::{CustomerKey, EventId, Livemode, Timestamp, UnixMillis},
     json::json_type,
+    policy::SourcePolicy,
 };
 
 /// Why a port failed, for the log.
@@ -132,6 +133,9 @@ pub trait LedgerPorts: Sized + 'static {
 
     /// Returns whether the source of this mode can be read.
     fn has_source(&self, livemode: Livemode) -> bool;
+
+    /// Returns the source, and the status policy under which it is read now.
+    fn source_policy(&self) -> SourcePolicy;
 
     /// Reserves a read of the source, within the budget of the customer's mode. Returns the time of its
     /// slot, or `None` if the read may start now. A platform that cannot reserve one returns `None` too.

@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use super::change::KeyChange;
 use crate::{entitlement::Version, json::json_type};
 
 json_type! {
@@ -33,4 +34,13 @@ json_type! {
         /// The event cannot be read: the source is read.
         Failed = "failed",
     }
+}
+
+/// An event that a ledger has processed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AppliedEvent {
+    /// The result for the sender.
+    pub receipt: ApplyReceipt,
+    /// What the event changed; `None` if nothing.
+    pub change: Option<KeyChange>,
 }

@@ -2,14 +2,24 @@
 //!
 //! The comparison itself is [`LedgerState::apply_source_list()`](super::LedgerState::apply_source_list).
 
-use std::collections::BTreeSet;
+use super::change::KeyChange;
+use crate::{entitlement::ActiveEntitlement, policy::SourcePolicy};
 
-use crate::entitlement::{ActiveEntitlement, Entitlements, Version};
+/// Whether the ledger can read the source.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SourceAccess {
+    /// The source cannot be read. Events are the only input.
+    None,
+    /// The source is read after events, and its list wins.
+    Available,
+}
 
-/// A read of the source in progress. It records how many events had arrived when the read started.
+/// A read of the source in progress: how many events had arrived when it started, and the source and
+/// policy under which it reads.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SourceRead {
     pub(super) events_received: u64,
+    pub(super) policy: SourcePolicy,
 }
 
 /// What the source returns for a customer.
@@ -35,12 +45,13 @@ pub enum ReadReason {
 /// The result of a read of the source.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Reconciliation {
-    /// The current set was correct.
+    /// The current set was correct. Nothing changed.
     InSync,
-    /// The set was updated. A difference was expected.
-    Updated,
-    /// The set was updated. No event had announced the difference.
-    Drifted(Drift),
+    /// The set was corrected. A difference was expected: after a tie, a late event or a truncated page,
+    /// or in a read for a request.
+    Corrected(KeyChange),
+    /// The set was corrected. No event had announced the difference.
+    Drifted(KeyChange),
     /// An event arrived during the read, so the list may be outdated. Nothing changed.
     Superseded,
     /// Neither the source nor the ledger knows the customer.
@@ -48,33 +59,4 @@ pub enum Reconciliation {
     /// The source does not know the customer, but the ledger has entitlements. Nothing changed: the
     /// key may belong to another account.
     NotFoundAtSource,
-}
-
-/// How a set differed from the source.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Drift {
-    /// The number of grants that the set lacked.
-    pub missing: usize,
-    /// The number of grants that the source does not have.
-    pub extra: usize,
-    /// The version after the correction.
-    pub version: Version,
-}
-
-impl Drift {
-    /// Counts the grants that `current` and `set` do not share.
-    pub(super) fn between(current: Option<&Entitlements>, set: &Entitlements) -> Self {
-        let current = current.map_or(&[][..], |current| &current.data);
-        Self {
-            missing: count_missing(&set.data, current),
-            extra: count_missing(current, &set.data),
-            version: set.version,
-        }
-    }
-}
-
-fn count_missing(grants: &[ActiveEntitlement], from: &[ActiveEntitlement]) -> usize {
-    let mut features = BTreeSet::new();
-    features.extend(from.iter().map(|grant| &grant.feature));
-    grants.iter().filter(|grant| !features.contains(&grant.feature)).count()
 }

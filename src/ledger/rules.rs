@@ -7,7 +7,8 @@
 //! | newer or of the same second, complete     | the set becomes the list of the event            |
 //! | newer or of the same second, truncated    | the page is added; the set is partial            |
 //!
-//! A list of the source replaces the set. Events arrive late, twice and out of order. `created` has a
+//! A set of another source counts as unknown, but its versions continue. A list of the source replaces the
+//! set. Events arrive late, twice and out of order. `created` has a
 //! resolution of one second: of two events of the same second, the later arrival wins.
 //!
 //! Not here: when the source is read.
@@ -17,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     entitlement::{ActiveEntitlement, Completeness, Entitlements, Summary, SummaryPage, Version},
     id::Timestamp,
+    policy::SourcePolicy,
 };
 
 /// How long an event id is stored, in seconds: 30 days. Stripe can resend an event for that long
@@ -37,7 +39,7 @@ pub enum Dedup {
 pub enum SetUpdate {
     /// The set changed and has the next version.
     Changed(Entitlements),
-    /// The same set and version, valid as of a later time.
+    /// The same set and version, valid as of a later time, perhaps read under another policy.
     Unchanged(Entitlements),
     /// The event was applied before.
     Duplicate,
@@ -57,7 +59,7 @@ pub enum Error {
     },
 }
 
-/// Applies an event to the current set.
+/// Applies an event of a source to the current set.
 ///
 /// # Errors
 ///
@@ -66,30 +68,35 @@ pub fn apply(
     entitlements: Option<&Entitlements>,
     dedup: Dedup,
     summary: &Summary,
+    policy: SourcePolicy,
 ) -> Result<SetUpdate, Error> {
     if dedup == Dedup::Duplicate {
         return Ok(SetUpdate::Duplicate);
     }
-    if entitlements.is_some_and(|set| summary.created < set.as_of) {
+    let known = entitlements.filter(|set| set.policy.has_same_source(policy));
+    if known.is_some_and(|set| summary.created < set.as_of) {
         return Ok(SetUpdate::Stale);
     }
-    let current = entitlements.map_or(&[][..], |set| &set.data);
-    let (completeness, data) = match &summary.page {
+    let current = known.map_or(&[][..], |set| &set.data);
+    let (completeness, policy, data) = match &summary.page {
         Some(SummaryPage::Complete(page)) => {
-            (Completeness::Complete, merge(current, page, Unlisted::Remove))
+            (Completeness::Complete, policy, merge(current, page, Unlisted::Remove))
         }
+        Some(SummaryPage::Deleted) => (Completeness::Complete, policy, Vec::new()),
         Some(SummaryPage::Truncated(page)) => {
-            (Completeness::Partial, merge(current, page, Unlisted::Retain))
+            // The other grants were read under the policy of before.
+            let policy = known.map_or(policy, |set| set.policy);
+            (Completeness::Partial, policy, merge(current, page, Unlisted::Retain))
         }
         None => return Ok(SetUpdate::Stale),
     };
     if data.len() > Entitlements::MAX_LEN {
         return Err(Error::TooMany { count: data.len() });
     }
-    Ok(to_update(entitlements, summary.created, completeness, data))
+    Ok(to_update(entitlements, summary.created, completeness, policy, data))
 }
 
-/// Replaces the current set with the complete list of the source, read at `as_of`.
+/// Replaces the current set with the complete list of the source, read under `policy` at `as_of`.
 ///
 /// # Errors
 ///
@@ -97,6 +104,7 @@ pub fn apply(
 pub fn replace(
     entitlements: Option<&Entitlements>,
     list: &[ActiveEntitlement],
+    policy: SourcePolicy,
     as_of: Timestamp,
 ) -> Result<SetUpdate, Error> {
     if list.len() > Entitlements::MAX_LEN {
@@ -104,9 +112,10 @@ pub fn replace(
     }
     let current = entitlements.map_or(&[][..], |set| &set.data);
     // `created` is Stripe's clock and `as_of` is ours, which may be slow.
-    let as_of = entitlements.map_or(as_of, |set| set.as_of.max(as_of));
+    let known = entitlements.filter(|set| set.policy.has_same_source(policy));
+    let as_of = known.map_or(as_of, |set| set.as_of.max(as_of));
     let data = merge(current, list, Unlisted::Remove);
-    Ok(to_update(entitlements, as_of, Completeness::Complete, data))
+    Ok(to_update(entitlements, as_of, Completeness::Complete, policy, data))
 }
 
 /// Compares the new data with the current set, and assigns the next version if they differ.
@@ -114,16 +123,16 @@ fn to_update(
     entitlements: Option<&Entitlements>,
     as_of: Timestamp,
     completeness: Completeness,
+    policy: SourcePolicy,
     data: Vec<ActiveEntitlement>,
 ) -> SetUpdate {
+    let version = entitlements.map_or(Version::default(), |set| set.version);
+    let set = Entitlements { version, as_of, completeness, policy, data };
     match entitlements {
-        Some(set) if set.completeness == completeness && set.data == data => {
-            SetUpdate::Unchanged(Entitlements { version: set.version, as_of, completeness, data })
+        Some(before) if before.completeness == set.completeness && before.data == set.data => {
+            SetUpdate::Unchanged(set)
         }
-        set => {
-            let version = set.map_or(Version::default(), |set| set.version).next();
-            SetUpdate::Changed(Entitlements { version, as_of, completeness, data })
-        }
+        _ => SetUpdate::Changed(Entitlements { version: version.next(), ..set }),
     }
 }
 

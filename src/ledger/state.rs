@@ -6,7 +6,7 @@
 //! | a read of the source starts          | [`LedgerState::begin_source_read()`]                    |
 //! | the source responded or failed       | [`LedgerState::apply_source_list()`], [`LedgerState::source_failed()`] |
 //! | the source cannot be read any more   | [`LedgerState::cancel_source_tasks()`]                  |
-//! | the set needs a confirmation         | [`LedgerState::schedule_reconcile()`]                   |
+//! | the set needs a confirmation         | [`LedgerState::schedule_reconcile()`], [`LedgerState::reconcile_if_due()`] |
 //! | a background read has a later slot   | [`LedgerState::defer_reads()`]                          |
 //! | a write of the replica starts        | [`LedgerState::begin_replica_write()`]                  |
 //! | the write succeeded or failed        | [`LedgerState::replica_write_succeeded()`], [`LedgerState::replica_write_failed()`] |
@@ -15,25 +15,28 @@
 //!
 //! Three rules span two steps:
 //!
-//! - A source list is discarded if an event arrived during the read. The list may be older than the
-//!   event.
-//! - A successful write of the replica does not complete its task if the set changed meanwhile. Nor
-//!   does it if an earlier failed write may still take effect later.
+//! - A source list is discarded if an event arrived during the read: it may be older than the event.
+//! - A successful write of the replica does not complete its task if the set changed meanwhile, or if
+//!   an earlier failed write may still take effect.
 //! - A status report stays pending until the customer index acknowledges it.
 //!
 //! Not here: the event ids for deduplication, which the caller stores.
 
 use super::{
+    change::KeyChange,
     observed_features::ObservedFeatures,
     outbox::{Jitter, Outbox, Task},
-    receipt::{ApplyOutcome, ApplyReceipt},
-    reconcile::{Drift, ReadReason, Reconciliation, SourceRead, SourceState},
+    receipt::{AppliedEvent, ApplyOutcome, ApplyReceipt},
+    reconcile::{ReadReason, Reconciliation, SourceAccess, SourceRead, SourceState},
+    reconcile_timer::ReconcileTimer,
+    replica_writes::{ReplicaWrite, ReplicaWrites},
     rules::{self, Dedup, Error, SetUpdate},
     sync_status::{StatusReport, SyncProblem, SyncStatus},
 };
 use crate::{
     entitlement::{Completeness, Entitlements, Summary, SummaryPage, Version},
     id::{Timestamp, UnixMillis},
+    policy::SourcePolicy,
 };
 
 /// The pause between a customer's last event and the confirmation of its set, in milliseconds.
@@ -41,14 +44,6 @@ const CONFIRM_DEBOUNCE: u64 = 2_000;
 
 /// How long a series of events can postpone the confirmation, in milliseconds.
 const MAX_CONFIRM_DEBOUNCE: u64 = 10_000;
-
-/// KV accepts one write a second per key, in milliseconds
-/// (<https://developers.cloudflare.com/kv/platform/limits/>).
-const MIN_WRITE_INTERVAL: u64 = 1_000;
-
-/// How long after its failure a write may still take effect, in milliseconds. This is our assumption:
-/// KV documents no limit.
-const LATE_WRITE_WINDOW: u64 = 4_000;
 
 /// Changes of one customer within this time are reported together, in milliseconds.
 const REPORT_DEBOUNCE: u64 = 1_000;
@@ -62,10 +57,12 @@ pub struct LedgerState {
     pub confirmed_at: Option<Timestamp>,
     /// The number of events received, without duplicates.
     pub events_received: u64,
-    /// When the last write of the replica started.
-    pub last_replica_write: UnixMillis,
-    /// Until when an earlier write may still take effect and overwrite a later one.
-    pub late_write_until: Option<UnixMillis>,
+    /// The creation of the newest event that deleted the customer.
+    pub deleted_at: Option<Timestamp>,
+    /// The writes of the replica.
+    pub replica_writes: ReplicaWrites,
+    /// When the set is read again without any other reason.
+    pub reconcile_timer: ReconcileTimer,
     /// Until when the source must not be read, as it requested.
     pub source_backoff_until: UnixMillis,
     /// The time of the slot that was reserved for the next background read.
@@ -78,15 +75,6 @@ pub struct LedgerState {
     pub observed_features: ObservedFeatures,
     /// The pending tasks.
     pub outbox: Outbox,
-}
-
-/// Whether the ledger can read the source.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum SourceAccess {
-    /// The source cannot be read. Events are the only input.
-    None,
-    /// The source is read after events, and its list wins.
-    Available,
 }
 
 impl LedgerState {
@@ -106,51 +94,61 @@ impl LedgerState {
         summary: &Summary,
         dedup: Dedup,
         access: SourceAccess,
+        policy: SourcePolicy,
         now: UnixMillis,
-    ) -> Result<ApplyReceipt, Error> {
+    ) -> Result<AppliedEvent, Error> {
         if dedup == Dedup::Duplicate {
-            return Ok(self.new_receipt(ApplyOutcome::Duplicate));
+            return Ok(self.applied(ApplyOutcome::Duplicate, None));
         }
+        let known = self.known_set(policy);
+        let is_deletion = summary.page == Some(SummaryPage::Deleted);
+        let is_not_after =
+            |at: Option<Timestamp>| known.is_some() && at.is_some_and(|at| summary.created <= at);
         // A list that was read in the second of the event, or later, most likely includes the event.
-        // The list is read again to be certain.
-        let confirmed_since = access == SourceAccess::Available
-            && self.confirmed_at.is_some_and(|confirmed| summary.created <= confirmed);
-        let update = if confirmed_since {
+        // The list is read again to be certain. A list in an event of the second of a deletion is older.
+        let is_stale = access == SourceAccess::Available && is_not_after(self.confirmed_at)
+            || !is_deletion && is_not_after(self.deleted_at);
+        let tie = known.is_some_and(|set| summary.created == set.as_of);
+        let update = if is_stale {
             SetUpdate::Stale
         } else {
-            rules::apply(self.entitlements.as_ref(), dedup, summary)?
+            rules::apply(self.entitlements.as_ref(), dedup, summary, policy)?
         };
-        let tie = self.entitlements.as_ref().is_some_and(|set| summary.created == set.as_of);
         self.events_received = self.events_received.saturating_add(1);
-        let outcome = match update {
-            _ if summary.page.is_none() => ApplyOutcome::Deferred,
+        self.reconcile_timer.note_change(now);
+        let (outcome, change) = match update {
+            _ if summary.page.is_none() => (ApplyOutcome::Deferred, None),
             SetUpdate::Changed(set) => {
-                self.set_entitlements(set, now);
-                ApplyOutcome::Applied
+                self.deleted_at = is_deletion.then_some(summary.created);
+                (ApplyOutcome::Applied, self.replace_set(set, now))
             }
             SetUpdate::Unchanged(set) => {
-                self.entitlements = Some(set);
-                ApplyOutcome::Unchanged
+                self.deleted_at = is_deletion.then_some(summary.created);
+                self.confirm_set(set, now);
+                (ApplyOutcome::Unchanged, None)
             }
-            SetUpdate::Duplicate => ApplyOutcome::Duplicate,
-            SetUpdate::Stale => ApplyOutcome::Stale,
+            SetUpdate::Duplicate => (ApplyOutcome::Duplicate, None),
+            SetUpdate::Stale => (ApplyOutcome::Stale, None),
         };
         if access == SourceAccess::Available {
-            let complete = matches!(summary.page, Some(SummaryPage::Complete(_)));
-            if !complete || tie || outcome == ApplyOutcome::Stale {
+            let is_complete = match summary.page {
+                Some(SummaryPage::Complete(_) | SummaryPage::Deleted) => true,
+                Some(SummaryPage::Truncated(_)) | None => false,
+            };
+            if !is_complete || tie || outcome == ApplyOutcome::Stale {
                 self.outbox.schedule(Task::Read, now, now);
             }
             self.outbox.debounce(Task::Confirm, CONFIRM_DEBOUNCE, MAX_CONFIRM_DEBOUNCE, now);
             self.apply_backoff();
         }
         self.schedule_report_if_changed(now);
-        Ok(self.new_receipt(outcome))
+        Ok(self.applied(outcome, change))
     }
 
     /// Starts a read of the source.
     #[must_use]
-    pub fn begin_source_read(&self) -> SourceRead {
-        SourceRead { events_received: self.events_received }
+    pub fn begin_source_read(&self, policy: SourcePolicy) -> SourceRead {
+        SourceRead { events_received: self.events_received, policy }
     }
 
     /// Applies the response of the source.
@@ -164,15 +162,15 @@ impl LedgerState {
         reason: ReadReason,
         source: &SourceState,
         now: UnixMillis,
+        jitter: Jitter,
     ) -> Result<Reconciliation, Error> {
         // The read has used the slot.
         self.read_slot = None;
         if read.events_received != self.events_received {
             return Ok(Reconciliation::Superseded);
         }
-        let is_empty = self
-            .entitlements
-            .as_ref()
+        let known = self.known_set(read.policy);
+        let is_empty = known
             .is_none_or(|set| set.data.is_empty() && set.completeness == Completeness::Complete);
         let list = match source {
             SourceState::List(list) => &list[..],
@@ -184,32 +182,29 @@ impl LedgerState {
             SourceState::NotFound if is_empty => &[],
             SourceState::NotFound => return Ok(Reconciliation::NotFoundAtSource),
         };
-        let update = rules::replace(self.entitlements.as_ref(), list, now.to_timestamp())?;
-        // After a truncated page, a tie or a late event, a difference is expected.
+        // After a truncated page, a tie, a late event or another policy, a difference is expected.
         let expected = reason == ReadReason::OnDemand
             || self.outbox.pending(Task::Read).is_some()
-            || self
-                .entitlements
-                .as_ref()
-                .is_none_or(|set| set.completeness == Completeness::Partial);
+            || known.is_none_or(|set| {
+                set.completeness == Completeness::Partial || set.policy != read.policy
+            });
+        let update =
+            rules::replace(self.entitlements.as_ref(), list, read.policy, now.to_timestamp())?;
         let reconciliation = match update {
-            SetUpdate::Changed(set) => {
-                let reconciliation = if expected {
-                    Reconciliation::Updated
-                } else {
-                    Reconciliation::Drifted(Drift::between(self.entitlements.as_ref(), &set))
-                };
-                self.set_entitlements(set, now);
-                reconciliation
-            }
+            SetUpdate::Changed(set) => match self.replace_set(set, now) {
+                Some(change) if expected => Reconciliation::Corrected(change),
+                Some(change) => Reconciliation::Drifted(change),
+                None => Reconciliation::InSync,
+            },
             SetUpdate::Unchanged(set) => {
-                self.entitlements = Some(set);
+                self.confirm_set(set, now);
                 Reconciliation::InSync
             }
             SetUpdate::Duplicate | SetUpdate::Stale => Reconciliation::InSync,
         };
         self.confirmed_at = Some(now.to_timestamp());
         self.sync_problem = None;
+        self.reconcile_timer.restart(self.entitlements.as_ref(), now, jitter);
         self.outbox.complete(Task::Read);
         self.outbox.complete(Task::Confirm);
         self.schedule_report_if_changed(now);
@@ -263,46 +258,36 @@ impl LedgerState {
         self.apply_backoff();
     }
 
+    /// Schedules a confirmation if the time for one has come.
+    pub fn reconcile_if_due(&mut self, now: UnixMillis, jitter: Jitter) {
+        if self.reconcile_timer.fires(self.entitlements.as_ref(), now, jitter) {
+            self.schedule_reconcile(now);
+        }
+    }
+
     /// Schedules a confirmation now, because the last one is too old.
     pub fn schedule_reconcile(&mut self, now: UnixMillis) {
         self.outbox.schedule(Task::Confirm, now, now);
         self.apply_backoff();
     }
 
-    /// Starts a write of the replica and returns the set to write, or `None` if no write is pending.
-    pub fn begin_replica_write(&mut self, now: UnixMillis) -> Option<&Entitlements> {
-        let pending = self.outbox.pending(Task::Replica)?;
-        // An earlier write that failed, or never reported a result, may take effect after this one.
-        if pending.attempts > 0 {
-            self.late_write_until = Some(now.saturating_add(LATE_WRITE_WINDOW));
-        }
-        self.outbox.record_attempt(Task::Replica);
-        self.last_replica_write = now;
-        self.entitlements.as_ref()
+    /// Starts a write of the replica, or returns `None` if none is pending.
+    pub fn begin_replica_write(&mut self, now: UnixMillis) -> Option<ReplicaWrite> {
+        self.outbox.pending(Task::Replica)?;
+        self.replica_writes.begin(&mut self.outbox, now);
+        self.current_record()
     }
 
-    /// Records that the replica has this version.
-    pub fn replica_write_succeeded(&mut self, version: Version, now: UnixMillis) {
-        let next_write = self.last_replica_write.saturating_add(MIN_WRITE_INTERVAL);
-        let late_write_until =
-            self.late_write_until.filter(|until| self.last_replica_write < *until);
-        match late_write_until {
-            Some(until) => self.outbox.reschedule(Task::Replica, next_write.max(until)),
-            None => self.late_write_until = None,
-        }
-        if version != self.version() {
-            self.outbox.reschedule(Task::Replica, next_write);
-        } else if late_write_until.is_none() {
-            self.outbox.complete(Task::Replica);
-        }
+    /// Records that the replica has this record.
+    pub fn replica_write_succeeded(&mut self, written: ReplicaWrite, now: UnixMillis) {
+        let current = self.current_record();
+        self.replica_writes.succeeded(&mut self.outbox, written, current, now);
         self.schedule_report_if_changed(now);
     }
 
     /// Records that a write of the replica failed. It may have taken effect all the same.
     pub fn replica_write_failed(&mut self, now: UnixMillis, jitter: Jitter) {
-        let next_write = self.last_replica_write.saturating_add(MIN_WRITE_INTERVAL);
-        self.outbox.back_off(Task::Replica, now, jitter);
-        self.outbox.defer_until(Task::Replica, next_write);
+        self.replica_writes.failed(&mut self.outbox, now, jitter);
         self.schedule_report_if_changed(now);
     }
 
@@ -332,11 +317,35 @@ impl LedgerState {
         self.outbox.back_off(Task::Report, now, jitter);
     }
 
-    fn new_receipt(&self, outcome: ApplyOutcome) -> ApplyReceipt {
-        ApplyReceipt { outcome, version: self.version() }
+    /// Returns the set, unless it is of another source: then nothing is known of the customer.
+    #[must_use]
+    pub fn known_set(&self, policy: SourcePolicy) -> Option<&Entitlements> {
+        self.entitlements.as_ref().filter(|set| set.policy.has_same_source(policy))
     }
 
-    fn set_entitlements(&mut self, set: Entitlements, now: UnixMillis) {
+    fn current_record(&self) -> Option<ReplicaWrite> {
+        let Entitlements { version, policy, .. } = self.entitlements.as_ref()?;
+        Some(ReplicaWrite { version: *version, policy: *policy })
+    }
+
+    fn applied(&self, outcome: ApplyOutcome, change: Option<KeyChange>) -> AppliedEvent {
+        AppliedEvent { receipt: ApplyReceipt { outcome, version: self.version() }, change }
+    }
+
+    /// Stores the same set as of a later time, perhaps under another policy.
+    fn confirm_set(&mut self, set: Entitlements, now: UnixMillis) {
+        let is_other_policy = self.entitlements.as_ref().map(|set| set.policy) != Some(set.policy);
+        // A first set without entitlements was not written.
+        if is_other_policy && (set.version.0 > 1 || !set.data.is_empty()) {
+            self.replica_writes.schedule(&mut self.outbox, now);
+        }
+        self.entitlements = Some(set);
+    }
+
+    /// Stores a set with a new version, and returns what changed.
+    fn replace_set(&mut self, set: Entitlements, now: UnixMillis) -> Option<KeyChange> {
+        let change = KeyChange::between(self.entitlements.as_ref(), &set);
+        self.reconcile_timer.note_change(now);
         // A customer without a replica is answered by the ledger. An empty first set is therefore not
         // written: the first purchase is then visible everywhere at once.
         let first = self.entitlements.is_none() && self.outbox.pending(Task::Replica).is_none();
@@ -344,12 +353,9 @@ impl LedgerState {
         self.observed_features.record(set.data.iter().map(|grant| &grant.lookup_key));
         self.entitlements = Some(set);
         if !(first && is_empty) {
-            self.outbox.schedule(
-                Task::Replica,
-                now.max(self.last_replica_write.saturating_add(MIN_WRITE_INTERVAL)),
-                now,
-            );
+            self.replica_writes.schedule(&mut self.outbox, now);
         }
+        change
     }
 
     /// Returns whether nothing was ever received for the customer, so that nothing is stored.

@@ -108,6 +108,8 @@ async fn read_pass<T: Transport>(
         let (has_more, page) = match page {
             SummaryPage::Complete(page) => (false, page),
             SummaryPage::Truncated(page) => (true, page),
+            // No list of Stripe is that of a deleted customer.
+            SummaryPage::Deleted => (false, Vec::new()),
         };
         if has_more && page.is_empty() {
             return Err(Error::Malformed("an empty page with `has_more`".to_owned()));

@@ -163,7 +163,7 @@ pub fn parse(verified: Verified<'_>, paused: GrantRule) -> Result<Incoming, Erro
     } else if kind == CUSTOMER_DELETED_EVENT {
         let SnapshotEvent { created, livemode, data } = parse_json(body)?;
         let CustomerObject { id } = data.object;
-        let page = Some(SummaryPage::Complete(Vec::new()));
+        let page = Some(SummaryPage::Deleted);
         let customer = parse_member("data.object.id", id)?;
         new_summary(verified, event, created, livemode, customer, page)?
     } else {

@@ -131,7 +131,7 @@ impl Bindings {
     fn from_env(env: &Env, settings: &Settings) -> Result<Self> {
         Ok(Self {
             ledger: LedgerStub::from_env(env)?,
-            replica: KvReplica::from_env(env)?,
+            replica: KvReplica::from_env(env, settings.source_policy())?,
             customer_index: CustomerIndexStub::from_env(env)?,
             coordinator: CoordinatorStub::from_env(env)?,
             activity_log: ActivityLogStub::from_env(env)?,

@@ -12,6 +12,7 @@ use worker::{Env, console_error};
 use crate::{
     entitlement::Entitlements,
     id::CustomerKey,
+    policy::SourcePolicy,
     store::{Error, Replica, record},
 };
 
@@ -37,15 +38,17 @@ extern "C" {
 /// The KV namespace.
 pub(super) struct KvReplica {
     namespace: KvNamespace,
+    /// The source and the status policy of now: a record of another one is not read.
+    policy: SourcePolicy,
 }
 
 impl KvReplica {
-    pub(super) fn from_env(env: &Env) -> worker::Result<Self> {
+    pub(super) fn from_env(env: &Env, policy: SourcePolicy) -> worker::Result<Self> {
         let kv = Reflect::get(env, &BINDING.into())?;
         if kv.is_undefined() {
             return Err(format!("invalid kv store: {BINDING}").into());
         }
-        Ok(Self { namespace: kv.unchecked_into() })
+        Ok(Self { namespace: kv.unchecked_into(), policy })
     }
 
     /// Writes a record that the ledger stores.
@@ -75,7 +78,9 @@ impl Replica for KvReplica {
     async fn load(&self, customer: &CustomerKey) -> Result<Option<Entitlements>, Error> {
         let stored = self.get(&customer.to_key()).await;
         let loaded = stored.map_err(unreachable).and_then(|stored| match stored {
-            Some(bytes) => record::decode(&bytes).map(Some).map_err(|error| unreadable(&error)),
+            Some(bytes) => record::decode(&bytes)
+                .map(|set| Some(set).filter(|set| set.policy == self.policy))
+                .map_err(|error| unreadable(&error)),
             None => Ok(None),
         });
         // The caller continues with the ledger and drops the error.

@@ -7,6 +7,7 @@ use entgate::{
     id::{Livemode, Timestamp},
     ledger::{self, Dedup, SetUpdate},
     policy::GrantRule,
+    policy::SourcePolicy,
     store::record,
     webhook::{
         signature::{self, EndpointSecret, Error, SigningSecret, TOLERANCE},
@@ -57,7 +58,13 @@ fn a_summary_is_signed_verified_parsed_applied_encoded_and_decoded() {
     };
     let Some(SummaryPage::Complete(data)) = summary.page else { panic!("not complete") };
     let version = Version(1);
-    let expected = Entitlements { version, as_of, completeness: Completeness::Complete, data };
+    let expected = Entitlements {
+        version,
+        as_of,
+        completeness: Completeness::Complete,
+        policy: SourcePolicy::default(),
+        data,
+    };
     assert_eq!(set, expected);
     assert_eq!(record::decode(&record::encode(&set).unwrap()), Ok(set));
 }

@@ -5,7 +5,8 @@ use entgate::{
     id::{ActivityId, UnixMillis},
     json::from_slice,
     ledger::{
-        Activity, ActivityKind, ApplyOutcome, ApplyReceipt, Drift, EventOrigin, Reconciliation,
+        Activity, ActivityKind, AppliedEvent, ApplyOutcome, ApplyReceipt, EventOrigin, KeyChange,
+        Reconciliation,
     },
     store::memory::Fault,
 };
@@ -38,7 +39,7 @@ fn service_with_entries(count: u64) -> Service {
     let service = service();
     for version in 1..=count {
         let (kind, at) = (ActivityKind::Confirmed, UnixMillis(version));
-        let activity = Activity { kind, version: Version(version), at };
+        let activity = Activity { kind, version: Version(version), at, change: None };
         service.store.activity_log.record(&customer("cus_ada"), activity);
     }
     service
@@ -67,6 +68,10 @@ fn the_outcome_of_each_event_is_listed_newest_first() {
         "event_created": 1_700_000_000,
         "outcome": "applied",
         "origin": "delivery",
+        "added": ["sms"],
+        "removed": [],
+        "added_count": 1,
+        "removed_count": 0,
         "version": 1,
         "at": NOW.0 * 1_000,
     });
@@ -103,27 +108,82 @@ fn a_read_of_the_source_is_listed_if_the_customer_is_known() {
         "customer": "cus_ada",
         "event": null,
         "event_created": null,
-        "outcome": "confirmed",
+        "outcome": "corrected",
         "origin": null,
+        "added": ["sms"],
+        "removed": [],
+        "added_count": 1,
+        "removed_count": 0,
         "version": 1,
         "at": NOW.0 * 1_000,
     }]);
     assert_eq!(answer.body["data"], expected);
 }
 
+/// The outcomes of the entries with what they added and removed, oldest first.
+fn changes(service: &Service) -> Value {
+    let answer = service.get(PATH);
+    let entries = answer.body["data"].as_array().unwrap().iter().rev();
+    let members = ["outcome", "added", "removed", "added_count", "removed_count"];
+    Value::from_iter(entries.map(|entry| json!(members.map(|member| &entry[member]))))
+}
+
+#[test]
+fn an_entry_has_what_it_added_and_removed() {
+    let service = service_with_stripe();
+    let second = NOW.0 + 1;
+    service.stripe_sends(&event("cus_ada", second, &["a", "b"], false));
+    service.stripe_sends(&event("cus_ada", second + 1, &["b"], false));
+    service.stripe_sends(&event("cus_ada", second + 2, &["b"], false));
+    service.stripe().set_entitlements("cus_ada", grants(&["c"]));
+    for _ in 0..2 {
+        let target = "/v1/customers/cus_ada/sync";
+        assert_eq!(service.post_json(target, &json!({})).status, 200);
+    }
+    service.store.replicate();
+    let expected = json!([
+        ["applied", ["a", "b"], [], 2, 0],
+        ["applied", [], ["a"], 0, 1],
+        ["unchanged", [], [], 0, 0],
+        ["corrected", ["c"], ["b"], 1, 1],
+        ["confirmed", [], [], 0, 0],
+    ]);
+    assert_eq!(changes(&service), expected);
+}
+
+#[test]
+fn a_change_of_more_than_1000_keys_is_counted() {
+    for count in [1_000, 1_001] {
+        let service = service();
+        let keys: Vec<_> = (0..count).map(|key| format!("f{key:04}")).collect();
+        let keys: Vec<_> = keys.iter().map(String::as_str).collect();
+        service.stripe_sends(&event("cus_ada", 1_700_000_000, &keys, false));
+        let lists =
+            if count == 1_000 { (json!(keys), json!([])) } else { (json!(null), json!(null)) };
+        let expected = json!([["applied", lists.0, lists.1, count, 0]]);
+        assert_eq!(changes(&service), expected, "{count}");
+    }
+}
+
 #[test]
 fn a_reconciliation_is_an_entry_if_it_had_a_result() {
     let (version, at) = (Version(7), UnixMillis(5));
-    let drift = Drift { missing: 1, extra: 0, version };
-    for (reconciliation, kind) in [
-        (Reconciliation::InSync, Some(ActivityKind::Confirmed)),
-        (Reconciliation::Updated, Some(ActivityKind::Confirmed)),
-        (Reconciliation::Drifted(drift), Some(ActivityKind::Drift)),
+    let change = KeyChange::Counts { added: 1, removed: 1_000 };
+    for (reconciliation, entry) in [
+        (Reconciliation::InSync, Some((ActivityKind::Confirmed, None))),
+        (
+            Reconciliation::Corrected(change.clone()),
+            Some((ActivityKind::Corrected, Some(change.clone()))),
+        ),
+        (
+            Reconciliation::Drifted(change.clone()),
+            Some((ActivityKind::Drift, Some(change.clone()))),
+        ),
         (Reconciliation::Superseded, None),
         (Reconciliation::UnknownCustomer, None),
         (Reconciliation::NotFoundAtSource, None),
     ] {
-        let expected = kind.map(|kind| Activity { kind, version, at });
+        let expected = entry.map(|(kind, change)| Activity { kind, version, at, change });
         assert_eq!(
             Activity::from_reconciliation(&reconciliation, version, at),
             expected,
@@ -144,8 +204,13 @@ fn an_entry_is_encoded_and_decoded_as_json() {
         ApplyOutcome::Deferred,
         ApplyOutcome::Failed,
     ] {
-        let (receipt, at) = (receipt(outcome), UnixMillis(u64::MAX));
-        let activity = Activity::from_event(&summary, receipt, EventOrigin::Poll, at);
+        let change = (outcome == ApplyOutcome::Applied).then(|| KeyChange::Keys {
+            added: vec!["sms".try_into().unwrap()],
+            removed: vec!["a \"key\"".try_into().unwrap()],
+        });
+        let applied = AppliedEvent { receipt: receipt(outcome), change };
+        let activity =
+            Activity::from_event(&summary, applied, EventOrigin::Poll, UnixMillis(u64::MAX));
         let json = serde_json::to_string(&activity).unwrap();
         assert_eq!(from_slice::<Activity>(json.as_bytes()), Ok(activity));
     }

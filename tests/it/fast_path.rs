@@ -6,9 +6,11 @@ mod wire;
 
 use entgate::{
     api::fast_path::FastAnswer,
+    entitlement::Entitlements,
     json,
     ledger::LedgerRequest,
-    policy::GrantRule,
+    policy::{GrantRule, SourcePolicy, StatusPolicy},
+    store::Replica as _,
     webhook::{
         signature::verify,
         stripe::{Incoming, parse},
@@ -17,7 +19,9 @@ use entgate::{
 use serde_json::json;
 
 use crate::{
-    support::{FastPathAnswer, NOW, SECRET, Service, event, service, signed, test_endpoint},
+    support::{
+        FastPathAnswer, NOW, SECRET, Service, customer, event, service, signed, test_endpoint,
+    },
     token_fixtures::{self, token},
 };
 
@@ -43,6 +47,29 @@ fn with_ada() -> Service {
     let service = service();
     service.stripe_sends(&event("cus_ada", 1_700_000_000, &["sms", "sso"], false));
     service
+}
+
+#[test]
+fn a_record_of_another_source_or_policy_is_left_to_the_ledger() {
+    let headers = [("authorization", KEY)];
+    for (why, policy) in [
+        ("another policy", SourcePolicy::Stripe(GrantRule::Revoke)),
+        ("another source", SourcePolicy::Catalog(StatusPolicy::default())),
+    ] {
+        let service = with_ada();
+        let set = service.store.replica.stored_set(&customer("cus_ada")).unwrap();
+        let set = Entitlements { policy, ..set };
+        pollster::block_on(service.store.replica.save(&customer("cus_ada"), &set)).unwrap();
+        for target in [
+            "/v1/check?customer=cus_ada&feature=sms",
+            "/v1/authorize?customer=cus_ada&feature=sms",
+            "/v1/entitlements/active_entitlements?customer=cus_ada",
+        ] {
+            assert_eq!(fast_get(&service, target, &headers), None, "{why}: {target}");
+        }
+        let answer = service.get("/v1/check?customer=cus_ada&feature=sms");
+        assert_eq!(answer.body["served_by"], "ledger", "{why}");
+    }
 }
 
 #[test]

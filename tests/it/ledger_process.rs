@@ -9,6 +9,7 @@ use entgate::{
         ApplyOutcome, ApplyReceipt, LedgerProcess, LedgerRequest, LedgerResponse, ReadPriority,
         SetOrigin, SourceAccess, Task, UnreadableEvent, WaitFor,
     },
+    policy::{GrantRule, SourcePolicy, StatusPolicy},
     store::memory::Fault,
 };
 
@@ -187,12 +188,12 @@ fn a_background_read_asks_for_its_slot_once_and_starts_then() {
         run_alarm(&world, &process);
         let start = begin.saturating_add(delay);
         if delay > 0 {
-            assert_eq!(world.stripe.requests().len(), 0, "{why}");
-            assert_eq!(world.alarm.get(), Some(start), "{why}");
+            let read_at = || world.tables.state().outbox.pending(Task::Read).unwrap().due_at;
+            assert_eq!((world.stripe.requests().len(), read_at()), (0, start), "{why}");
             // The next event does not start the read earlier.
             let event = summary("evt_2", 11, SummaryPage::Truncated(grants(&["a"])));
             send(&world, &process, [LedgerRequest::Apply(event)]);
-            assert_eq!(world.alarm.get(), Some(start), "{why}");
+            assert_eq!(read_at(), start, "{why}");
             world.time.advance_to(start);
             run_alarm(&world, &process);
         }
@@ -273,4 +274,84 @@ fn a_polled_event_is_applied_like_a_delivered_one_and_once() {
     assert_eq!(outcome(LedgerRequest::ApplyPolled(event.clone())), ApplyOutcome::Applied);
     assert_eq!(outcome(LedgerRequest::ApplyPolled(event.clone())), ApplyOutcome::Duplicate);
     assert_eq!(outcome(LedgerRequest::Apply(event)), ApplyOutcome::Duplicate);
+}
+
+/// A ledger whose set was read from the source.
+fn ledger_after_a_read() -> (Rc<World>, LedgerProcess<WorldPorts>) {
+    let (world, process) = ledger();
+    assert_eq!(send(&world, &process, [load()]), [LedgerResponse::Set(SetOrigin::Source)]);
+    (world, process)
+}
+
+#[test]
+fn after_a_policy_change_the_ledger_answers_and_reads_in_the_background() {
+    let (world, process) = ledger_after_a_read();
+    world.policy.set(SourcePolicy::Stripe(GrantRule::Revoke));
+    let requests = world.stripe.requests().len();
+    for _ in 0..2 {
+        assert_eq!(send(&world, &process, [load()]), [LedgerResponse::Set(SetOrigin::Ledger)]);
+    }
+    assert_eq!(world.stripe.requests().len(), requests, "the caller does not wait");
+    assert_eq!(world.alarm.get(), Some(world.time.now()));
+    run_alarm(&world, &process);
+    assert_eq!(world.stripe.requests().len(), requests + 1);
+    // The replica is written once a second.
+    world.time.advance_to(world.time.now().saturating_add(1_000));
+    run_alarm(&world, &process);
+    let state = world.tables.state();
+    assert_eq!(state.outbox.pending(Task::Confirm), None);
+    assert_eq!(state.entitlements.unwrap().policy, world.policy.get());
+    let replica = world.replica.borrow();
+    assert_eq!(replica.as_ref().unwrap().policy, world.policy.get());
+}
+
+#[test]
+fn after_a_change_of_the_source_it_is_read_before_an_answer() {
+    let (world, process) = ledger_after_a_read();
+    world.policy.set(SourcePolicy::Catalog(StatusPolicy::default()));
+    world.stripe.set_entitlements(CUSTOMER, grants(&["c"]));
+    world.states.borrow_mut().push(grants(&["c"]));
+    world.request_faults.borrow_mut().extend([RequestFault::Status(500); 3]);
+    let cause = "failed to read from Stripe: status 500".to_owned();
+    assert_eq!(send(&world, &process, [load()]), [LedgerResponse::SourceFailed(cause)]);
+    world.time.advance_to(world.time.now().saturating_add(60_000));
+    assert_eq!(send(&world, &process, [load()]), [LedgerResponse::Set(SetOrigin::Source)]);
+    let set = world.tables.state().entitlements.unwrap();
+    assert_eq!(
+        (set.version, set.data, set.policy),
+        (Version(2), grants(&["c"]), world.policy.get())
+    );
+}
+
+#[test]
+fn without_access_to_the_new_source_nothing_is_known() {
+    let world = World::new(SourceAccess::None);
+    world.writes_succeed.set(true);
+    let process = LedgerProcess::new(WorldPorts(Rc::clone(&world)));
+    send(&world, &process, [apply(&["a"])]);
+    assert_eq!(send(&world, &process, [load()]), [LedgerResponse::Set(SetOrigin::Ledger)]);
+    world.policy.set(SourcePolicy::Catalog(StatusPolicy::default()));
+    let cause = "no Stripe key is set for this mode".to_owned();
+    assert_eq!(send(&world, &process, [load()]), [LedgerResponse::SourceFailed(cause)]);
+}
+
+#[test]
+fn a_ledger_reads_its_set_again_by_its_own_alarm() {
+    let (world, process) = ledger_after_a_read();
+    // The replica and the report.
+    world.time.advance_to(world.time.now().saturating_add(1_000));
+    run_alarm(&world, &process);
+    let requests = world.stripe.requests().len();
+    let state = world.tables.state();
+    let due = state.reconcile_timer.due_at.unwrap();
+    assert_eq!((state.outbox.next_due(), world.alarm.get()), (None, Some(due)));
+    world.stripe.set_entitlements(CUSTOMER, grants(&["c"]));
+    world.states.borrow_mut().push(grants(&["c"]));
+    world.time.advance_to(due);
+    run_alarm(&world, &process);
+    assert_eq!(world.stripe.requests().len(), requests + 1);
+    assert_eq!(world.tables.state().entitlements.unwrap().data, grants(&["c"]));
+    world.time.advance_to(world.time.now().saturating_add(1_000));
+    run_alarm(&world, &process);
+    assert_eq!(world.alarm.get(), world.tables.state().reconcile_timer.due_at);
 }

@@ -3,14 +3,14 @@
 use entgate::{
     entitlement::{
         Completeness::{Complete, Partial},
-        Entitlements, SummaryPage, Version,
+        Entitlements, Summary, SummaryPage, Version,
     },
     id::Timestamp,
     ledger::{
-        Dedup, Error,
-        SetUpdate::{Changed, Duplicate, Stale, Unchanged},
-        apply,
+        self, Dedup, Error,
+        SetUpdate::{self, Changed, Duplicate, Stale, Unchanged},
     },
+    policy::{GrantRule::Revoke, SourcePolicy, StatusPolicy},
 };
 use proptest::prelude::*;
 
@@ -26,8 +26,18 @@ fn set(
         version: Version(version),
         as_of: Timestamp(as_of),
         completeness,
+        policy: SourcePolicy::default(),
         data: grants(keys),
     }
+}
+
+/// Applies an event of Stripe.
+fn apply(
+    current: Option<&Entitlements>,
+    dedup: Dedup,
+    summary: &Summary,
+) -> Result<SetUpdate, Error> {
+    ledger::apply(current, dedup, summary, SourcePolicy::default())
 }
 
 #[test]
@@ -112,10 +122,51 @@ fn an_event_changes_a_set_by_the_table_of_rules() {
             complete(&["a", "b"]),
             Changed(set(5, 101, Complete, &["a", "b"])),
         ),
+        (
+            "a deletion",
+            Some(&current),
+            100,
+            SummaryPage::Deleted,
+            Changed(set(5, 100, Complete, &[])),
+        ),
+        ("an older deletion", Some(&current), 99, SummaryPage::Deleted, Stale),
     ] {
         let summary = summary("evt_1", created, page);
         assert_eq!(apply(entitlements, Dedup::New, &summary), Ok(expected), "{why}");
     }
+}
+
+#[test]
+fn a_set_of_another_source_is_unknown_but_its_versions_continue() {
+    let catalog = SourcePolicy::Catalog(StatusPolicy::default());
+    let current = Entitlements { policy: catalog, ..set(4, 100, Complete, &["a", "b"]) };
+    let complete = |keys: &[&str]| SummaryPage::Complete(grants(keys));
+    for (why, created, page, expected) in [
+        ("a newer event", 101, complete(&["b"]), Changed(set(5, 101, Complete, &["b"]))),
+        ("an older event", 1, complete(&["b"]), Changed(set(5, 1, Complete, &["b"]))),
+        ("the same set", 1, complete(&["a", "b"]), Unchanged(set(4, 1, Complete, &["a", "b"]))),
+        (
+            "a truncated page",
+            1,
+            SummaryPage::Truncated(grants(&["c"])),
+            Changed(set(5, 1, Partial, &["c"])),
+        ),
+    ] {
+        let event = summary("evt_1", created, page);
+        assert_eq!(apply(Some(&current), Dedup::New, &event), Ok(expected), "{why}");
+    }
+}
+
+#[test]
+fn a_complete_list_is_of_the_policy_of_now_and_a_truncated_page_of_the_policy_before() {
+    let before = SourcePolicy::Stripe(Revoke);
+    let current = Entitlements { policy: before, ..set(4, 100, Complete, &["a"]) };
+    let complete = summary("evt_1", 101, SummaryPage::Complete(grants(&["a"])));
+    let expected = Unchanged(set(4, 101, Complete, &["a"]));
+    assert_eq!(apply(Some(&current), Dedup::New, &complete), Ok(expected));
+    let truncated = summary("evt_1", 101, SummaryPage::Truncated(grants(&["b"])));
+    let expected = Entitlements { policy: before, ..set(5, 101, Partial, &["b", "a"]) };
+    assert_eq!(apply(Some(&current), Dedup::New, &truncated), Ok(Changed(expected)));
 }
 
 #[test]

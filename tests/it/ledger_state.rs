@@ -2,26 +2,31 @@
 
 mod observed_features;
 mod pending_tasks;
+mod reconcile_timer;
 
 use entgate::{
     entitlement::{ActiveEntitlement, Entitlements, Summary, SummaryPage, Version},
     id::{Timestamp, UnixMillis},
     ledger::{
         ApplyOutcome::{self, Applied, Deferred, Duplicate, Stale, Unchanged},
-        Dedup, Drift, Error, LedgerState,
+        ApplyReceipt, Dedup, Error, Jitter, KeyChange, LedgerState,
         ReadReason::{self, OnDemand, Reconcile},
         Reconciliation::{
-            self, Drifted, InSync, NotFoundAtSource, Superseded, UnknownCustomer, Updated,
+            self, Corrected, Drifted, InSync, NotFoundAtSource, Superseded, UnknownCustomer,
         },
         SourceAccess, SourceState, SyncProblem,
         Task::{self, Read, Replica, Report},
     },
+    policy::{GrantRule, SourcePolicy, StatusPolicy},
 };
 
 use crate::support::{self, grants};
 
 /// The start of a test, in seconds.
 const START: i64 = 1_700_000_000;
+
+/// The jitter of a step that does not depend on it.
+const JITTER: Jitter = Jitter(1.0);
 
 /// A time in milliseconds after the start.
 fn ms(offset: u64) -> UnixMillis {
@@ -66,7 +71,19 @@ fn state_after(events: &[Summary]) -> LedgerState {
 }
 
 fn apply(state: &mut LedgerState, event: &Summary, now: u64) -> ApplyOutcome {
-    state.apply_event(event, Dedup::New, SourceAccess::Available, ms(now)).unwrap().outcome
+    apply_with(state, event, Dedup::New, SourceAccess::Available, now).outcome
+}
+
+/// Applies an event under the default policy.
+fn apply_with(
+    state: &mut LedgerState,
+    event: &Summary,
+    dedup: Dedup,
+    access: SourceAccess,
+    now: u64,
+) -> ApplyReceipt {
+    let policy = SourcePolicy::default();
+    state.apply_event(event, dedup, access, policy, ms(now)).unwrap().receipt
 }
 
 /// A read of the source without an event in between.
@@ -76,7 +93,14 @@ fn read_source(
     source: &SourceState,
     now: u64,
 ) -> Reconciliation {
-    state.apply_source_list(state.begin_source_read(), reason, source, ms(now)).unwrap()
+    let read = state.begin_source_read(SourcePolicy::default());
+    state.apply_source_list(read, reason, source, ms(now), JITTER).unwrap()
+}
+
+/// What a change added and removed.
+fn change(added: &[&str], removed: &[&str]) -> KeyChange {
+    let keys = |keys: &[&str]| keys.iter().map(|key| (*key).try_into().unwrap()).collect();
+    KeyChange::Keys { added: keys(added), removed: keys(removed) }
 }
 
 /// When a task is due, in milliseconds after the start.
@@ -136,7 +160,7 @@ fn an_uncertain_event_schedules_a_read_at_once() {
         assert_eq!(due(&state, Task::Confirm), Some(7_000), "{why}");
 
         let receipt =
-            without_source.apply_event(&event, Dedup::New, SourceAccess::None, ms(5_000)).unwrap();
+            apply_with(&mut without_source, &event, Dedup::New, SourceAccess::None, 5_000);
         assert_eq!(
             (receipt.outcome, &without_source.entitlements),
             (outcome, &state.entitlements),
@@ -158,8 +182,7 @@ fn a_duplicate_event_changes_nothing() {
     let mut state = state_after(&[complete(0, &["a"])]);
     let before = state.clone();
     let duplicate = truncated(1, &["b"]);
-    let receipt =
-        state.apply_event(&duplicate, Dedup::Duplicate, SourceAccess::Available, ms(0)).unwrap();
+    let receipt = apply_with(&mut state, &duplicate, Dedup::Duplicate, SourceAccess::Available, 0);
     assert_eq!((receipt.outcome, receipt.version), (Duplicate, Version(1)));
     assert_eq!(state, before);
 }
@@ -185,19 +208,21 @@ fn a_source_list_is_discarded_if_an_event_arrived_during_the_read() {
         ("a duplicate event", complete(1, &["b"]), Dedup::Duplicate, true),
     ] {
         let mut state = state_after(&[complete(0, &["a"])]);
-        let read = state.begin_source_read();
-        state.apply_event(&event, dedup, SourceAccess::Available, ms(100)).unwrap();
+        let read = state.begin_source_read(SourcePolicy::default());
+        apply_with(&mut state, &event, dedup, SourceAccess::Available, 100);
         let before = state.clone();
         let reconciliation =
-            state.apply_source_list(read, OnDemand, &source_list(&["c"]), ms(200)).unwrap();
-        assert_eq!(reconciliation, if is_applied { Updated } else { Superseded }, "{why}");
+            state.apply_source_list(read, OnDemand, &source_list(&["c"]), ms(200), JITTER).unwrap();
+        let corrected = Corrected(change(&["c"], &["a"]));
+        assert_eq!(reconciliation, if is_applied { corrected } else { Superseded }, "{why}");
         assert_eq!(state == before, !is_applied, "{why}");
     }
 }
 
 #[test]
 fn a_difference_that_no_event_announced_is_drift() {
-    let drift = |missing, extra| Drifted(Drift { missing, extra, version: Version(2) });
+    let drift = |added: &[&str], removed: &[&str]| Drifted(change(added, removed));
+    let corrected = |added: &[&str], removed: &[&str]| Corrected(change(added, removed));
     let stored = || state_after(&[complete(0, &["a", "b"])]);
     let after_late_event = || {
         let mut state = stored();
@@ -215,59 +240,99 @@ fn a_difference_that_no_event_announced_is_drift() {
             stored(),
             Reconcile,
             source_list(&["a", "b", "c"]),
-            drift(1, 0),
+            drift(&["c"], &[]),
             vec!["c", "a", "b"],
             2,
         ),
-        ("an extra grant", stored(), Reconcile, source_list(&["b"]), drift(0, 1), vec!["b"], 2),
+        (
+            "an extra grant",
+            stored(),
+            Reconcile,
+            source_list(&["b"]),
+            drift(&[], &["a"]),
+            vec!["b"],
+            2,
+        ),
         (
             "another grant",
             stored(),
             Reconcile,
             source_list(&["b", "c"]),
-            drift(1, 1),
+            drift(&["c"], &["a"]),
             vec!["c", "b"],
             2,
         ),
-        ("on demand", stored(), OnDemand, source_list(&["b"]), Updated, vec!["b"], 2),
+        (
+            "on demand",
+            stored(),
+            OnDemand,
+            source_list(&["b"]),
+            corrected(&[], &["a"]),
+            vec!["b"],
+            2,
+        ),
         (
             "after a late event",
             after_late_event(),
             Reconcile,
             source_list(&["b"]),
-            Updated,
+            corrected(&[], &["a"]),
             vec!["b"],
             2,
         ),
-        ("after a partial set", partial(), Reconcile, source_list(&["b"]), Updated, vec!["b"], 2),
+        (
+            "after a partial set",
+            partial(),
+            Reconcile,
+            source_list(&["b"]),
+            corrected(&["b"], &["a"]),
+            vec!["b"],
+            2,
+        ),
         (
             "a partial set that was everything",
             partial(),
             Reconcile,
             source_list(&["a"]),
-            Updated,
+            corrected(&[], &[]),
             vec!["a"],
             2,
         ),
-        ("an unknown customer", unknown(), Reconcile, source_list(&["a"]), Updated, vec!["a"], 1),
+        (
+            "an unknown customer",
+            unknown(),
+            Reconcile,
+            source_list(&["a"]),
+            corrected(&["a"], &[]),
+            vec!["a"],
+            1,
+        ),
         (
             "an unknown customer without entitlements",
             unknown(),
             OnDemand,
             source_list(&[]),
-            Updated,
+            corrected(&[], &[]),
             vec![],
             1,
         ),
-        ("deleted", stored(), Reconcile, SourceState::Deleted, drift(0, 2), vec![], 2),
-        ("deleted, on demand", stored(), OnDemand, SourceState::Deleted, Updated, vec![], 2),
+        ("deleted", stored(), Reconcile, SourceState::Deleted, drift(&[], &["a", "b"]), vec![], 2),
+        (
+            "deleted, on demand",
+            stored(),
+            OnDemand,
+            SourceState::Deleted,
+            corrected(&[], &["a", "b"]),
+            vec![],
+            2,
+        ),
         ("deleted before", empty(), Reconcile, SourceState::Deleted, InSync, vec![], 1),
         (
             "deleted, and an unknown customer",
             unknown(),
             OnDemand,
             SourceState::Deleted,
-            Updated,
+            corrected(&[], &[]),
             vec![],
             1,
         ),
@@ -315,7 +380,8 @@ fn a_list_that_is_too_large_leaves_the_set() {
     let list = SourceState::List((0..=Entitlements::MAX_LEN).map(grant).collect());
     let mut state = state_after(&[complete(0, &["a"])]);
     let before = state.clone();
-    let result = state.apply_source_list(state.begin_source_read(), OnDemand, &list, ms(0));
+    let read = state.begin_source_read(SourcePolicy::default());
+    let result = state.apply_source_list(read, OnDemand, &list, ms(0), JITTER);
     assert_eq!(result, Err(Error::TooMany { count: 100_001 }));
     assert_eq!(state, before);
 }
@@ -333,7 +399,7 @@ fn an_event_that_is_not_newer_than_a_confirmation_is_stale_and_schedules_a_read(
     ] {
         let mut state = confirmed.clone();
         let event = complete(created, &["b"]);
-        let receipt = state.apply_event(&event, Dedup::New, access, ms(6_000)).unwrap();
+        let receipt = apply_with(&mut state, &event, Dedup::New, access, 6_000);
         assert_eq!((receipt.outcome, due(&state, Read)), (outcome, read), "{why}");
         assert_eq!(keys(&state), [if outcome == Stale { "a" } else { "b" }], "{why}");
     }
@@ -377,4 +443,60 @@ fn only_a_changed_set_is_written_to_the_replica() {
         apply(&mut state, &event, 0);
         assert_eq!(due(&state, Replica), expected, "{why}");
     }
+}
+
+#[test]
+fn of_one_second_a_deletion_counts_and_not_a_list() {
+    let deletion = |created| Summary { page: Some(SummaryPage::Deleted), ..complete(created, &[]) };
+    for (why, events, expected, version) in [
+        ("the deletion first", vec![deletion(1), complete(1, &["b"])], vec![], 2),
+        ("the deletion last", vec![complete(1, &["b"]), deletion(1)], vec![], 3),
+        ("a truncated list", vec![deletion(1), truncated(1, &["b"])], vec![], 2),
+        ("an older list", vec![deletion(1), complete(0, &["b"])], vec![], 2),
+        ("a newer list", vec![deletion(1), complete(2, &["b"])], vec!["b"], 3),
+        (
+            "the second of a newer list",
+            vec![deletion(1), complete(2, &["b"]), complete(2, &["c"])],
+            vec!["c"],
+            4,
+        ),
+        ("an older deletion", vec![complete(2, &["b"]), deletion(1)], vec!["b"], 2),
+    ] {
+        let mut state = state_after(&[complete(0, &["a"])]);
+        for event in &events {
+            apply_with(&mut state, event, Dedup::New, SourceAccess::None, 0);
+        }
+        assert_eq!((keys(&state), state.version()), (expected, Version(version)), "{why}");
+    }
+}
+
+#[test]
+fn after_a_change_of_the_source_the_set_is_unknown_and_corrected_by_a_read() {
+    let catalog = SourcePolicy::Catalog(StatusPolicy::default());
+    for (why, source, expected, reconciliation, version) in [
+        ("another set", source_list(&["b"]), vec!["b"], Corrected(change(&["b"], &["a"])), 2),
+        ("the same set", source_list(&["a"]), vec!["a"], InSync, 1),
+        ("no such customer", SourceState::NotFound, vec![], Corrected(change(&[], &["a"])), 2),
+    ] {
+        let mut state = state_after(&[complete(0, &["a"])]);
+        state.outbox.complete(Replica);
+        assert_eq!(state.known_set(catalog), None);
+        let read = state.begin_source_read(catalog);
+        let result = state.apply_source_list(read, Reconcile, &source, ms(0), JITTER);
+        assert_eq!(result, Ok(reconciliation), "{why}");
+        assert_eq!((keys(&state), state.version()), (expected, Version(version)), "{why}");
+        assert_eq!(state.known_set(catalog), state.entitlements.as_ref(), "{why}");
+        assert_eq!(due(&state, Replica), Some(0), "{why}: the replica names the new source");
+    }
+}
+
+#[test]
+fn a_set_of_another_policy_is_expected_to_differ() {
+    let mut state = state_after(&[complete(0, &["a", "b"])]);
+    let revoke = SourcePolicy::Stripe(GrantRule::Revoke);
+    assert_eq!(state.known_set(revoke), state.entitlements.as_ref());
+    let read = state.begin_source_read(revoke);
+    let result = state.apply_source_list(read, Reconcile, &source_list(&["a"]), ms(0), JITTER);
+    assert_eq!(result, Ok(Corrected(change(&[], &["b"]))));
+    assert_eq!(state.entitlements.unwrap().policy, revoke);
 }

@@ -2,13 +2,16 @@
 
 mod columns;
 
+use std::collections::BTreeSet;
+
 use entgate::{
     entitlement::{
         Completeness::{Complete, Partial},
         Decision, Entitlements, Version, check,
     },
     id::{LookupKey, Timestamp},
-    store::record::{Error, FeatureLookup, decode, encode, lookup_feature},
+    policy::{GrantRule, SourcePolicy, StatusPolicy},
+    store::record::{Error, FeatureLookup, decode, encode, lookup_feature, was_read_under},
 };
 use proptest::prelude::*;
 
@@ -23,9 +26,10 @@ fn a_record_has_exactly_these_bytes_and_decodes_to_the_same_set() {
         version: Version(3),
         as_of: Timestamp(1_706_111_369),
         completeness: Complete,
+        policy: SourcePolicy::default(),
         data: grants(&["sms"]),
     };
-    let record = r#"{"v":1,"version":3,"as_of":1706111369,"completeness":"complete","keys":["sms"],"features":["feat_test_sms"],"ids":["ent_test_sms"]}"#;
+    let record = r#"{"v":1,"source":"stripe/keep","version":3,"as_of":1706111369,"completeness":"complete","keys":["sms"],"features":["feat_test_sms"],"ids":["ent_test_sms"]}"#;
     assert_eq!(String::from_utf8(encode(&set).unwrap()).unwrap(), record);
     assert_eq!(decode(record.as_bytes()), Ok(set));
 }
@@ -50,7 +54,7 @@ fn bytes_that_are_not_a_record_are_invalid() {
 
 #[test]
 fn lists_of_different_lengths_are_invalid() {
-    let record = br#"{"v":1,"version":3,"as_of":1,"completeness":"complete","keys":["sms"],"features":[],"ids":[]}"#;
+    let record = br#"{"v":1,"source":"stripe/keep","version":3,"as_of":1,"completeness":"complete","keys":["sms"],"features":[],"ids":[]}"#;
     assert!(matches!(decode(record), Err(Error::Invalid(_))));
 }
 
@@ -76,6 +80,7 @@ fn a_lookup_finds_a_key_exactly_when_the_list_contains_it() {
             version: Version(3),
             as_of: Timestamp(-7),
             completeness: Complete,
+            policy: SourcePolicy::default(),
             data: grants(keys),
         };
         assert_eq!(lookup_feature(&encode(&set).unwrap(), &key(wanted)), expected, "{why}");
@@ -94,6 +99,7 @@ fn a_lookup_in_a_truncated_or_reformatted_record_returns_none() {
         version: Version(3),
         as_of: Timestamp(1),
         completeness: Complete,
+        policy: SourcePolicy::default(),
         data: grants(&["sms", "sso"]),
     };
     let record = encode(&set).unwrap();
@@ -101,15 +107,15 @@ fn a_lookup_in_a_truncated_or_reformatted_record_returns_none() {
         assert_eq!(lookup_feature(&record[..end], &key("sso")), None, "truncated at {end}");
     }
     for record in [
-        r#"{"v":1,"version":3,"as_of":1,"completeness":"complete","data":[]}"#,
-        r#"{"v":1,"version":3,"as_of":1,"completeness":"complete","keys":["s\u0073o"],"features":["f"],"ids":["e"]}"#,
-        r#"{"v":1,"version":3,"as_of":1,"completeness":"complete","keys":["s\/o","sso"],"features":["f","f"],"ids":["e","g"]}"#,
-        r#"{ "v":1,"version":3,"as_of":1,"completeness":"complete","keys":["sso"],"features":[],"ids":[]}"#,
-        r#"{"v":1,"version":-3,"as_of":1,"completeness":"complete","keys":["sso"],"features":[],"ids":[]}"#,
-        r#"{"v":1,"version":03,"as_of":1,"completeness":"complete","keys":["sso"],"features":[],"ids":[]}"#,
-        r#"{"v":1,"version":3,"as_of":-0,"completeness":"complete","keys":["sso"],"features":[],"ids":[]}"#,
-        r#"{"v":1,"version":3,"as_of":1,"completeness":"complete","keys":[1],"features":[],"ids":[]}"#,
-        r#"{"v":1,"version":99999999999999999999,"as_of":1,"completeness":"complete","keys":["sso"],"features":[],"ids":[]}"#,
+        r#"{"v":1,"source":"stripe/keep","version":3,"as_of":1,"completeness":"complete","data":[]}"#,
+        r#"{"v":1,"source":"stripe/keep","version":3,"as_of":1,"completeness":"complete","keys":["s\u0073o"],"features":["f"],"ids":["e"]}"#,
+        r#"{"v":1,"source":"stripe/keep","version":3,"as_of":1,"completeness":"complete","keys":["s\/o","sso"],"features":["f","f"],"ids":["e","g"]}"#,
+        r#"{ "v":1,"source":"stripe/keep","version":3,"as_of":1,"completeness":"complete","keys":["sso"],"features":[],"ids":[]}"#,
+        r#"{"v":1,"source":"stripe/keep","version":-3,"as_of":1,"completeness":"complete","keys":["sso"],"features":[],"ids":[]}"#,
+        r#"{"v":1,"source":"stripe/keep","version":03,"as_of":1,"completeness":"complete","keys":["sso"],"features":[],"ids":[]}"#,
+        r#"{"v":1,"source":"stripe/keep","version":3,"as_of":-0,"completeness":"complete","keys":["sso"],"features":[],"ids":[]}"#,
+        r#"{"v":1,"source":"stripe/keep","version":3,"as_of":1,"completeness":"complete","keys":[1],"features":[],"ids":[]}"#,
+        r#"{"v":1,"source":"stripe/keep","version":99999999999999999999,"as_of":1,"completeness":"complete","keys":["sso"],"features":[],"ids":[]}"#,
     ] {
         assert_eq!(lookup_feature(record.as_bytes(), &key("sso")), None, "{record}");
     }
@@ -158,7 +164,7 @@ proptest! {
         let keys: Vec<_> = keys.iter().map(String::as_str).collect();
         let completeness = if complete { Complete } else { Partial };
         let (version, as_of) = (Version(version), Timestamp(as_of));
-        let set = Entitlements { version, as_of, completeness, data: grants(&keys) };
+        let set = Entitlements { version, as_of, completeness, policy: SourcePolicy::default(), data: grants(&keys) };
         for wanted in keys.iter().copied().chain([wanted.as_str()]) {
             let found = lookup_feature(&encode(&set).unwrap(), &key(wanted));
             let decided = match check(Some(&set), &key(wanted)) {
@@ -181,7 +187,7 @@ proptest! {
         let mut list = serde_json::to_vec(&keys).unwrap().split_off(1);
         list.extend_from_slice(br#","features":[],"ids":[]}"#);
         let list = mutate(list, mutations, 2);
-        let header = br#"{"v":1,"version":3,"as_of":1,"completeness":"complete","keys":["#;
+        let header = br#"{"v":1,"source":"stripe/keep","version":3,"as_of":1,"completeness":"complete","keys":["#;
         let record = [&header[..], &list].concat();
         let unescaped = keys.iter().filter(|key| !key.contains(['"', '\\']));
         for wanted in unescaped.chain([&wanted]) {
@@ -193,7 +199,7 @@ proptest! {
     #[test]
     fn no_bytes_make_a_lookup_panic(bytes: Vec<u8>, tail: Vec<u8>) {
         prop_assert_eq!(lookup_feature(&bytes, &key("sms")), None);
-        let header = br#"{"v":1,"version":3,"as_of":1,"completeness":"complete","keys":["#;
+        let header = br#"{"v":1,"source":"stripe/keep","version":3,"as_of":1,"completeness":"complete","keys":["#;
         let _ = lookup_feature(&[&header[..], &tail, b"]}"].concat(), &key("sms"));
     }
 
@@ -207,7 +213,7 @@ proptest! {
         let keys: Vec<_> = keys.iter().map(String::as_str).collect();
         let completeness = if complete { Complete } else { Partial };
         let (version, as_of) = (Version(version), Timestamp(as_of));
-        let set = Entitlements { version, as_of, completeness, data: grants(&keys) };
+        let set = Entitlements { version, as_of, completeness, policy: SourcePolicy::default(), data: grants(&keys) };
         prop_assert_eq!(decode(&encode(&set).unwrap()), Ok(set));
     }
 
@@ -220,7 +226,7 @@ proptest! {
         let keys: Vec<_> = keys.iter().map(String::as_str).collect();
         let completeness = if complete { Complete } else { Partial };
         let (version, as_of) = (Version(3), Timestamp(-7));
-        let set = Entitlements { version, as_of, completeness, data: grants(&keys) };
+        let set = Entitlements { version, as_of, completeness, policy: SourcePolicy::default(), data: grants(&keys) };
         let record = mutate(encode(&set).unwrap(), mutations, 0);
         // JSON ignores a leading space, and no record is encoded with one.
         let spaced = [b" ", &record[..]].concat();
@@ -234,4 +240,47 @@ proptest! {
     fn no_bytes_make_decode_panic(bytes: Vec<u8>) {
         prop_assert!(decode(&bytes).is_err());
     }
+}
+
+#[test]
+fn a_record_names_its_source_and_its_policy() {
+    let rules = [GrantRule::Keep, GrantRule::Revoke];
+    let mut policies = rules.map(SourcePolicy::Stripe).to_vec();
+    for (past_due, unpaid, paused) in triples(rules) {
+        policies.push(SourcePolicy::Catalog(StatusPolicy { past_due, unpaid, paused }));
+    }
+    let mut names = BTreeSet::new();
+    for policy in &policies {
+        assert_eq!(SourcePolicy::parse(policy.as_str()), Some(*policy));
+        names.insert(policy.as_str());
+        let set = Entitlements {
+            version: Version(3),
+            as_of: Timestamp(1),
+            completeness: Complete,
+            policy: *policy,
+            data: grants(&["sms"]),
+        };
+        let record = encode(&set).unwrap();
+        assert_eq!(decode(&record), Ok(set), "{policy:?}");
+        assert!(lookup_feature(&record, &key("sms")).is_some_and(|found| found.entitled));
+        for other in &policies {
+            assert_eq!(was_read_under(&record, *other), other == policy, "{policy:?} {other:?}");
+        }
+    }
+    assert_eq!((names.len(), policies.len()), (10, 10));
+    for name in ["", "stripe", "stripe/", "stripe/keep,keep", "catalog/keep,keep", "paddle/keep"] {
+        assert_eq!(SourcePolicy::parse(name), None, "{name}");
+        let record = format!(
+            r#"{{"v":1,"source":"{name}","version":3,"as_of":1,"completeness":"complete","keys":[],"features":[],"ids":[]}}"#
+        );
+        let error = Error::Invalid("an unknown source".to_owned());
+        assert_eq!(decode(record.as_bytes()), Err(error), "{name}");
+        assert_eq!(lookup_feature(record.as_bytes(), &key("sms")), None, "{name}");
+    }
+}
+
+/// All triples of two rules.
+fn triples(rules: [GrantRule; 2]) -> Vec<(GrantRule, GrantRule, GrantRule)> {
+    let pairs = rules.iter().flat_map(|one| rules.map(|two| (*one, two)));
+    pairs.flat_map(|(one, two)| rules.map(|three| (one, two, three))).collect()
 }

@@ -10,6 +10,7 @@ use entgate::{
         StatusReport, SyncStatus,
     },
     pagination::{Cursor, PageOf, PageRequest},
+    policy::SourcePolicy,
     store::{
         ActivityEntry, ActivityLog, ActivityPage, CustomerIndex, Error, Ledger, LoadedSet, Replica,
         ServedBy,
@@ -43,7 +44,16 @@ fn ledger_applies_events_by_the_rules(ledger: &impl Ledger) {
     let set = block_on(ledger.load(&ada, &[])).unwrap().entitlements.unwrap();
     let (version, as_of) = (Version(1), Timestamp(11));
     let data = grants(&["a"]);
-    assert_eq!(set, Entitlements { version, as_of, completeness: Completeness::Complete, data });
+    assert_eq!(
+        set,
+        Entitlements {
+            version,
+            as_of,
+            completeness: Completeness::Complete,
+            policy: SourcePolicy::default(),
+            data
+        }
+    );
     assert_eq!(block_on(ledger.load(&customer("cus_bob"), &[])), unknown, "another customer");
 }
 
@@ -76,7 +86,13 @@ fn replica_returns_the_last_saved_set(replica: &impl Replica, fail: impl Fn(Faul
     let (ada, bob) = (customer("cus_ada"), customer("cus_bob"));
     let set = |version| {
         let (version, as_of) = (Version(version), Timestamp(1));
-        Entitlements { version, as_of, completeness: Completeness::Complete, data: grants(&["a"]) }
+        Entitlements {
+            version,
+            as_of,
+            completeness: Completeness::Complete,
+            policy: SourcePolicy::default(),
+            data: grants(&["a"]),
+        }
     };
     assert_eq!(block_on(replica.load(&ada)), Ok(None));
     assert_eq!(block_on(replica.save(&ada, &set(1))), Ok(()));
@@ -218,7 +234,7 @@ fn activity_log_keeps_the_last_thousand_entries(
 ) {
     let activity = |version| {
         let (kind, at) = (ActivityKind::Confirmed, UnixMillis(version));
-        Activity { kind, version: Version(version), at }
+        Activity { kind, version: Version(version), at, change: None }
     };
     let (ada, bob) = (customer("cus_ada"), customer("cus_bob"));
     let list = |livemode, customer: Option<&CustomerKey>, limit, cursor| {

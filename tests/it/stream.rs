@@ -6,6 +6,7 @@ use entgate::{
     id::{Livemode, Timestamp},
     json,
     ledger::{ChangeNotification, MAX_CHANGE_BYTES, SetChange, changes_since},
+    policy::SourcePolicy,
     store,
 };
 use serde_json::json;
@@ -14,7 +15,13 @@ use crate::support::{Answer, LIVE_KEY, NOW, customer, grants, service};
 
 fn set(version: u64, keys: &[&str]) -> Entitlements {
     let (version, completeness) = (Version(version), Completeness::Complete);
-    Entitlements { version, as_of: NOW, completeness, data: grants(keys) }
+    Entitlements {
+        version,
+        as_of: NOW,
+        completeness,
+        policy: SourcePolicy::default(),
+        data: grants(keys),
+    }
 }
 
 fn change(version: u64, added: &[&str], removed: &[&str]) -> SetChange {

@@ -11,7 +11,7 @@ use entgate::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{NOW, SECRET, event, grants, signed, test_endpoint};
+use crate::support::{NOW, SECRET, event, grants, item, signed, test_endpoint};
 
 fn parse_signed(body: &str) -> Result<Incoming, Error> {
     parse_signed_at(body, NOW)
@@ -168,6 +168,22 @@ fn the_error_names_the_missing_or_invalid_member() {
         parse_signed("{").unwrap_err().to_string(),
         "EOF while parsing an object at line 1 column 1"
     );
+}
+
+#[test]
+fn previous_attributes_do_not_change_the_result() {
+    let good = event("cus_ada", 1, &["a"], false);
+    let expected = page(&good);
+    for previous in [
+        json!(null),
+        json!({}),
+        json!({ "entitlements": null }),
+        json!({ "entitlements": { "object": "list", "data": [item("b")], "has_more": true } }),
+    ] {
+        let mut event = good.clone();
+        event["data"]["previous_attributes"] = previous;
+        assert_eq!(page(&event), expected, "{event}");
+    }
 }
 
 #[test]

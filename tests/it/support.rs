@@ -73,8 +73,10 @@ pub(crate) fn configured(settings: &[(&str, &str)]) -> Service {
         setting.map(|(_, value)| (*value).to_owned())
     };
     let settings = Settings::parse(lookup).unwrap();
+    let store = MemoryStore::default();
+    store.set_source_policy(settings.source_policy());
     Service {
-        store: MemoryStore::default(),
+        store,
         now: NOW,
         settings,
         feature_cache: FeatureCache::default(),
@@ -213,6 +215,9 @@ impl Service {
         };
         assert_eq!(wire::decode_query(&wire::encode_query(&query)).as_ref(), Some(&query));
         let record = record::encode(&self.store.replica.stored_set(&query.customer)?).unwrap();
+        if !fast_path::accepts_record(&self.settings, &record) {
+            return None;
+        }
         let answer = fast_path::answer_from_record(&query, &record, ServedBy::Replica)?;
         Some(FastPathAnswer::Query(query, answer))
     }

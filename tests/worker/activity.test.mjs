@@ -65,11 +65,13 @@ describe("the activity log", { concurrency: true, timeout: 60_000 }, () => {
       assert.ok(at >= began && at <= Date.now(), `${at} is in Unix milliseconds`);
       const { outcome } = entry;
       const source = outcome === "confirmed" ? { event: null, event_created: null } : { event: event.id, event_created: event.created };
-      assert.deepEqual(entry, { object: "activity", livemode: false, customer: "cus_ada", ...source, outcome, version: 1 });
+      const added = outcome === "applied" ? ["sms"] : [];
+      const change = { added, removed: [], added_count: added.length, removed_count: 0 };
+      assert.deepEqual(entry, { object: "activity", livemode: false, customer: "cus_ada", ...source, outcome, ...change, version: 1 });
     }
   });
 
-  test("it contains a drift, and the confirmation that completes a truncated page", async () => {
+  test("it contains a drift, and the correction that completes a truncated page, with what they added and removed", async () => {
     api.setEntitlements("cus_drift", ["right"]);
     await service.send(summary("cus_drift", ["wrong"]));
     await assertLogged(service, "cus_drift", [
@@ -81,15 +83,22 @@ describe("the activity log", { concurrency: true, timeout: 60_000 }, () => {
     await service.send(summary("cus_page", ["f1"], { hasMore: true }));
     await assertLogged(service, "cus_page", [
       ["applied", 1],
-      ["confirmed", 2],
+      ["corrected", 2],
     ]);
+    for (const [customer, expected] of /** @type {[string, unknown[]][]} */ ([
+      ["cus_drift", [["right"], ["wrong"], 1, 1]],
+      ["cus_page", [["f2"], [], 1, 0]],
+    ])) {
+      const [{ added, removed, added_count, removed_count }] = (await listActivity(service, { customer, limit: "1" })).data;
+      assert.deepEqual([added, removed, added_count, removed_count], expected);
+    }
   });
 
   test("it contains a customer that a check found at Stripe, and no unknown customer", async () => {
     api.setEntitlements("cus_found", ["sms"]);
     await service.check("cus_unknown", "sms");
     await service.check("cus_found", "sms");
-    await assertLogged(service, "cus_found", [["confirmed", 1]]);
+    await assertLogged(service, "cus_found", [["corrected", 1]]);
     const { data } = await listActivity(service, { customer: "cus_unknown" });
     assert.deepEqual(data, []);
   });
@@ -114,7 +123,7 @@ describe("the activity log without a key for Stripe", { timeout: 60_000 }, () =>
   /** Appends one entry for each version to the log of a mode. @param {string} mode @param {string} customer @param {number[]} versions */
   async function append(mode, customer, versions) {
     const log = await service.durableObject("ACTIVITY_LOG", mode);
-    const activities = versions.map((version) => ({ kind: "confirmed", version, at: version }));
+    const activities = versions.map((version) => ({ kind: "confirmed", version, at: version, change: null }));
     const { status } = await log.fetch("https://activity-log/", {
       method: "POST",
       body: JSON.stringify({ append: { customer, activities } }),

@@ -23,7 +23,8 @@ export const OUTCOMES = [
   { name: "stale", tone: "warning", description: "The stored entitlements are newer than the event." },
   { name: "deferred", tone: "teal", description: "The event does not contain the complete list: the list is read at the source." },
   { name: "failed", tone: "danger", description: "The event cannot be read: the list is read at the source." },
-  { name: "drift", tone: "danger", description: "A source read differed from the stored entitlements." },
+  { name: "corrected", tone: "success", description: "A source read changed the entitlements, as was to be expected." },
+  { name: "drift", tone: "danger", description: "A source read changed the entitlements, and no event had reported the difference." },
 ];
 
 /**
@@ -42,6 +43,8 @@ export function findOutcome(name) {
  * @property {number} at  Milliseconds since 1970.
  * @property {string} customer
  * @property {string} outcome
+ * @property {number} [added_count]  How many lookup keys the decision added.
+ * @property {number} [removed_count]  How many lookup keys the decision removed.
  * @property {number | null} [version]
  * @property {string | null} [event]  Null for a source read.
  * @property {number | null} [event_created]  Seconds since 1970.

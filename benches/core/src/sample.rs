@@ -3,6 +3,7 @@
 use entgate::{
     entitlement::{ActiveEntitlement, Completeness, Entitlements, Version},
     id::{CustomerId, CustomerKey, EntitlementId, FeatureId, Livemode, LookupKey, Timestamp},
+    policy::SourcePolicy,
     store::record,
 };
 use serde_json::json;
@@ -52,7 +53,7 @@ pub fn set(size: usize) -> Entitlements {
     Entitlements {
         version: Version(3),
         as_of: CREATED,
-        completeness: Completeness::Complete,
+        completeness: Completeness::Complete, policy: SourcePolicy::default(),
         data: (0..size).map(entitlement).collect(),
     }
 }

@@ -7,6 +7,7 @@ use entgate::{
     entitlement::{Completeness, Entitlements, Summary, SummaryPage},
     id::UnixMillis,
     ledger::{self, Dedup, LedgerState, SourceAccess},
+    policy::SourcePolicy,
     store::{ServedBy, record},
     webhook::{
         signature::{self, EndpointSecret, SigningSecret},
@@ -85,7 +86,8 @@ fn apply() -> Vec<Workload> {
     let one_removed = summary(&set(9));
     let workload = |name, current: Option<Entitlements>, summary: Summary| {
         Workload::new(name, move || {
-            ledger::apply(black_box(current.as_ref()), Dedup::New, black_box(&summary))
+            let policy = SourcePolicy::default();
+            ledger::apply(black_box(current.as_ref()), Dedup::New, black_box(&summary), policy)
         })
     };
     let mut state = LedgerState { entitlements: Some(current.clone()), ..LedgerState::default() };
@@ -97,7 +99,8 @@ fn apply() -> Vec<Workload> {
         Workload::new("apply, complete ledger state", move || {
             let summary = summaries.next().unwrap();
             let now = UnixMillis::from(NOW);
-            state.apply_event(&summary, Dedup::New, SourceAccess::Available, now)
+            let policy = SourcePolicy::default();
+            state.apply_event(&summary, Dedup::New, SourceAccess::Available, policy, now)
         }),
     ]
 }
@@ -203,6 +206,7 @@ fn fast_get(name: String, path: &str, size: usize) -> Workload {
         let query =
             fast_path::parse_query(&settings, black_box(&url), black_box(&authorization), NOW)
                 .unwrap();
+        assert!(fast_path::accepts_record(&settings, black_box(&record)));
         fast_path::answer_from_record(&query, black_box(&record), ServedBy::Replica).unwrap()
     })
 }

@@ -107,7 +107,7 @@ fn interpret(event: &Value, paused: GrantRule) -> Option<Incoming> {
         let page = page(object.get("entitlements")?)?;
         (object.get("customer")?, (paused == GrantRule::Keep).then_some(page))
     } else if is_deletion {
-        (object.get("id")?, Some(SummaryPage::Complete(Vec::new())))
+        (object.get("id")?, Some(SummaryPage::Deleted))
     } else {
         (object.get("customer")?, None)
     };

@@ -3,8 +3,10 @@
 use entgate::{
     entitlement::{ActiveEntitlement, Completeness, Entitlements, Version},
     id::{EntitlementId, FeatureId, LookupKey, Timestamp},
+    policy::SourcePolicy,
     store::record::{
         Error, FeatureLookup, columns::parse_complete_set, decode, encode, lookup_feature,
+        was_read_under,
     },
 };
 use serde_json::Value;
@@ -62,6 +64,7 @@ fn check_columns(record: &[u8], decoded: &Result<Entitlements, Error>) {
 fn check_encoding(set: &Entitlements, feature: &LookupKey) {
     let Ok(encoded) = encode(set) else { panic!("not encoded: {set:?}") };
     assert_eq!(decode(&encoded).as_ref(), Ok(set));
+    assert!(was_read_under(&encoded, set.policy), "{set:?}");
     // The fast readers do not parse the first timestamp, which is 292 billion years ago.
     if set.as_of == Timestamp(i64::MIN) {
         return;
@@ -131,6 +134,7 @@ fn interpret_set(record: &Value) -> Option<Entitlements> {
         version: Version(record.get("version")?.as_u64()?),
         as_of: Timestamp(record.get("as_of")?.as_i64()?),
         completeness,
+        policy: SourcePolicy::parse(record.get("source")?.as_str()?)?,
         data: grants.collect::<Option<_>>()?,
     })
 }

@@ -6,6 +6,7 @@
 //! | step                       | input → output                                                     |
 //! |----------------------------|--------------------------------------------------------------------|
 //! | [`parse_query()`]          | URL, `Authorization`, now → [`FastQuery`]                          |
+//! | [`accepts_record()`]       | a record → whether it may answer                                   |
 //! | [`answer_from_record()`]   | [`FastQuery`], a record → [`FastAnswer`]                           |
 //! | [`accepts_webhook()`]      | signature, now → whether the body is read                          |
 //! | [`verify_webhook()`]       | URL, signature, body, now → [`WebhookResult`]                      |
@@ -174,6 +175,12 @@ impl<'a> RawParams<'a> {
 /// Whether a byte needs no escape in a query, in a header and in JSON.
 fn is_url_safe(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'~' | b':' | b'@' | b'/')
+}
+
+/// Whether a record may answer: only the ledger answers from one of another source or status policy.
+#[must_use]
+pub fn accepts_record(settings: &Settings, record: &[u8]) -> bool {
+    record::was_read_under(record, settings.source_policy())
 }
 
 /// Answers a query from a record. `None` if the record is too old or does not decide the query.

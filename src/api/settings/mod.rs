@@ -43,7 +43,7 @@ mod bindings;
 use self::value::parse_url;
 use crate::{
     id::{Livemode, LookupKey},
-    policy::{GrantRule, PauseOnPaymentFailure, StatusPolicy},
+    policy::{GrantRule, PauseOnPaymentFailure, SourcePolicy, StatusPolicy},
     token,
     webhook::signature::EndpointSecret,
 };
@@ -219,6 +219,16 @@ impl Settings {
     pub fn allow_origin<'a>(&self, origin: &'a str) -> Option<&'a str> {
         let allowed = self.allowed_origins.allow_origin(origin);
         allowed.or_else(|| self.environment.permits_origin(origin).then_some(origin))
+    }
+
+    /// The source, and the status policy under which it is read.
+    #[must_use]
+    pub fn source_policy(&self) -> SourcePolicy {
+        match self.source {
+            Source::Stripe => SourcePolicy::Stripe(self.paused),
+            #[cfg(feature = "catalog")]
+            Source::Catalog => SourcePolicy::Catalog(self.policy),
+        }
     }
 
     /// Whether entitlements of this mode can be read from the source.

@@ -130,7 +130,8 @@ impl<P: LedgerPorts> Instance<P> {
         if storage.customer()?.is_none() {
             return Ok(());
         }
-        let mut outbox = storage.read(|ledger| ledger.outbox.clone())?;
+        let (mut outbox, reconcile_at) =
+            storage.read(|ledger| (ledger.outbox.clone(), ledger.reconcile_timer.due_at))?;
         let watchdog = self.ports.now().saturating_add(WATCHDOG);
         if self.source_read.borrow().is_some() || self.slot_request.borrow().is_some() {
             outbox.defer_until(Task::Read, watchdog);
@@ -139,7 +140,7 @@ impl<P: LedgerPorts> Instance<P> {
         if self.replica_write.borrow().is_some() {
             outbox.defer_until(Task::Replica, watchdog);
         }
-        let due = outbox.next_due();
+        let due = [outbox.next_due(), reconcile_at].into_iter().flatten().min();
         if self.alarm.replace(AlarmState::Known(due)) == AlarmState::Known(due) {
             return Ok(());
         }

@@ -5,7 +5,8 @@
 //! | `instance` | what a running instance keeps in memory, and its alarm                  |
 //! | `writes`   | writes to the replica, the customer index and the activity log          |
 //! | `slots`    | when a read may start, within the budget of its mode                    |
-//! | `refresh`  | reads of the source: for a check, a sync, the cron trigger, the alarm   |
+//! | `reads`    | reads of the source, shared by all that need one                        |
+//! | `refresh`  | who waits for a read: a check, a sync, the sweep                        |
 //!
 //! An event is applied in one transaction, together with the tasks that follow from it. The alarm
 //! is set before the response. So a crash leaves either an event that was not acknowledged, which
@@ -21,6 +22,8 @@ mod writes;
 
 mod slots;
 
+mod reads;
+
 mod refresh;
 
 use std::rc::Rc;
@@ -30,8 +33,8 @@ use super::{
     activity::{Activity, EventOrigin},
     ports::{LedgerPorts, LedgerStorage as _, StepError},
     receipt::{ApplyOutcome, ApplyReceipt},
+    reconcile::SourceAccess,
     request::{LedgerRequest, LedgerResponse, UnreadableEvent},
-    state::SourceAccess,
 };
 use crate::{entitlement::Summary, id::UnixMillis, waiting::within};
 
@@ -128,12 +131,13 @@ impl<P: LedgerPorts> LedgerProcess<P> {
         };
         let now = ports.now();
         let storage = ports.storage();
-        let receipt = storage.update(customer, |ledger| {
+        let applied = storage.update(customer, |ledger| {
             let dedup = storage.check_duplicate(&summary.event, now.to_timestamp())?;
-            let receipt = ledger.apply_event(summary, dedup, access, now)?;
+            let applied = ledger.apply_event(summary, dedup, access, ports.source_policy(), now)?;
             storage.record_event(&summary.event, now.to_timestamp())?;
-            Ok(receipt)
+            Ok(applied)
         })?;
+        let receipt = applied.receipt;
         instance.unknown_until.set(UnixMillis::default());
         if receipt.outcome == ApplyOutcome::Applied {
             instance.notify_changed();
@@ -142,7 +146,7 @@ impl<P: LedgerPorts> LedgerProcess<P> {
         writes::log_activity(
             instance,
             customer,
-            Activity::from_event(summary, receipt, origin, now),
+            Activity::from_event(summary, applied, origin, now),
         );
         let write = match receipt.outcome {
             ApplyOutcome::Applied => writes::start_replica_write(instance, customer),
@@ -185,8 +189,14 @@ impl<P: LedgerPorts> LedgerProcess<P> {
         }
         let Some(customer) = storage.customer()? else { return Ok(()) };
         let now = instance.ports.now();
+        if storage.read(|ledger| ledger.reconcile_timer.due_at.is_some_and(|at| at <= now))? {
+            storage.update(&customer, |ledger| {
+                ledger.reconcile_if_due(now, instance.ports.jitter());
+                Ok(())
+            })?;
+        }
         let is_due = storage.read(|ledger| ledger.is_read_due(now))?;
-        let mut read = is_due.then(|| refresh::start_background_read(instance, &customer));
+        let mut read = is_due.then(|| reads::start_background_read(instance, &customer));
         loop {
             self.run_due_writes().await?;
             let Some(pending) = read.take() else { break };

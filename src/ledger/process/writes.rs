@@ -64,15 +64,13 @@ async fn write_replica<P: LedgerPorts>(
 ) -> Result<(), StepError> {
     let ports = &instance.ports;
     let storage = ports.storage();
-    let started = storage.update(customer, |ledger| {
-        Ok(ledger.begin_replica_write(ports.now()).map(|set| set.version))
-    })?;
-    let Some((version, record)) = started.zip(storage.read_record()?) else { return Ok(()) };
+    let started = storage.update(customer, |ledger| Ok(ledger.begin_replica_write(ports.now())))?;
+    let Some((write, record)) = started.zip(storage.read_record()?) else { return Ok(()) };
     let result =
         with_timeout(ports, REPLICA_WRITE_TIMEOUT, ports.write_replica(customer, &record)).await;
     storage.update(customer, |ledger| {
         match &result {
-            Ok(()) => ledger.replica_write_succeeded(version, ports.now()),
+            Ok(()) => ledger.replica_write_succeeded(write, ports.now()),
             Err(_) => ledger.replica_write_failed(ports.now(), ports.jitter()),
         }
         Ok(())

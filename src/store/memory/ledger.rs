@@ -26,6 +26,7 @@ use crate::{
         LedgerStorage, LogLevel, NotFoundAdvice, PortError, ReadPriority, SourceFailure,
         SourceState, StatusReport, StepError, Task, WaitFor,
     },
+    policy::SourcePolicy,
     source::{self, StripeClient, Transport as _, fake::FakeStripe},
     store::{Error, Ledger, LoadedSet, record},
 };
@@ -35,6 +36,8 @@ use crate::{
 pub struct MemoryLedger {
     /// The client for the source, if there is one.
     pub source: Option<Rc<StripeClient<FakeStripe>>>,
+    /// The source, and the status policy under which it is read.
+    pub(super) policy: Rc<Cell<SourcePolicy>>,
     pub(super) sent: Rc<SentWrites>,
     time: VirtualTime,
     processes: RefCell<HashMap<CustomerKey, LedgerProcess<MemoryPlatform>>>,
@@ -80,6 +83,7 @@ impl MemoryLedger {
             LedgerProcess::new(MemoryPlatform {
                 tables: MemoryTables::default(),
                 source: self.source.clone(),
+                policy: Rc::clone(&self.policy),
                 time: self.time.clone(),
                 sent: Rc::clone(&self.sent),
             })
@@ -169,6 +173,7 @@ impl Ledger for MemoryLedger {
 struct MemoryPlatform {
     tables: MemoryTables,
     source: Option<Rc<StripeClient<FakeStripe>>>,
+    policy: Rc<Cell<SourcePolicy>>,
     time: VirtualTime,
     sent: Rc<SentWrites>,
 }
@@ -180,6 +185,10 @@ impl LedgerPorts for MemoryPlatform {
 
     fn has_source(&self, _: Livemode) -> bool {
         self.source.is_some()
+    }
+
+    fn source_policy(&self) -> SourcePolicy {
+        self.policy.get()
     }
 
     async fn reserve_read(&self, _: &CustomerKey, _: ReadPriority) -> Option<UnixMillis> {

@@ -33,6 +33,7 @@ pub use self::{
 };
 use crate::{
     id::Livemode,
+    policy::SourcePolicy,
     source::{self, StripeClient},
     store::{
         ActivityLog, CatalogClient, Coordinator, Crypto, CustomerIndex, Ledger, Replica, Store,
@@ -59,6 +60,12 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
+    /// Sets the source, and the status policy under which it is read.
+    pub fn set_source_policy(&self, policy: SourcePolicy) {
+        self.ledger.policy.set(policy);
+        self.replica.policy.set(policy);
+    }
+
     /// Runs the pending writes of the ledgers: sets to the replica, sync statuses to the customer
     /// index, and decisions to the activity log.
     pub fn replicate(&self) {

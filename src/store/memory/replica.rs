@@ -1,7 +1,7 @@
 //! The replica in memory.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{HashMap, VecDeque},
 };
 
@@ -9,6 +9,7 @@ use super::fault::{Fault, with_fault};
 use crate::{
     entitlement::Entitlements,
     id::CustomerKey,
+    policy::SourcePolicy,
     store::{Error, Replica},
 };
 
@@ -16,6 +17,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct MemoryReplica {
     pub(super) sets: RefCell<HashMap<CustomerKey, Entitlements>>,
+    /// The source and the status policy of now: a set of another one is not loaded.
+    pub(super) policy: Cell<SourcePolicy>,
     faults: RefCell<VecDeque<Fault>>,
 }
 
@@ -45,6 +48,9 @@ impl Replica for MemoryReplica {
     }
 
     async fn load(&self, customer: &CustomerKey) -> Result<Option<Entitlements>, Error> {
-        with_fault(&self.faults, "replica", || Ok(self.sets.borrow().get(customer).cloned()))
+        with_fault(&self.faults, "replica", || {
+            let set = self.sets.borrow().get(customer).cloned();
+            Ok(set.filter(|set| set.policy == self.policy.get()))
+        })
     }
 }

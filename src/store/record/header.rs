@@ -6,7 +6,11 @@
 use crate::{
     entitlement::{Completeness, Version},
     id::Timestamp,
+    policy::{GrantRule, SourcePolicy},
 };
+
+/// The bytes before the name of the source and its policy.
+const PREFIX: &[u8] = b"{\"v\":1,\"source\":\"";
 
 /// The header of a record, and the bytes after it.
 #[derive(Clone, Copy)]
@@ -14,13 +18,15 @@ pub(super) struct RecordHeader<'a> {
     pub(super) version: Version,
     pub(super) as_of: Timestamp,
     pub(super) completeness: Completeness,
+    pub(super) policy: SourcePolicy,
     /// The bytes from the first key on.
     pub(super) keys: &'a [u8],
 }
 
 /// Parses the header of a record in the current format.
 pub(super) fn parse_header(record: &[u8]) -> Option<RecordHeader<'_>> {
-    let rest = record.strip_prefix(b"{\"v\":1,\"version\":")?;
+    let (policy, rest) = parse_policy(record.strip_prefix(PREFIX)?)?;
+    let rest = rest.strip_prefix(b",\"version\":")?;
     let (version, rest) = parse_digits(rest)?;
     let rest = rest.strip_prefix(b",\"as_of\":")?;
     let (negative, rest) = match rest.strip_prefix(b"-") {
@@ -40,7 +46,25 @@ pub(super) fn parse_header(record: &[u8]) -> Option<RecordHeader<'_>> {
         None => (Completeness::Partial, rest.strip_prefix(b"partial")?),
     };
     let keys = rest.strip_prefix(b"\",\"keys\":[")?;
-    Some(RecordHeader { version: Version(version), as_of: Timestamp(as_of), completeness, keys })
+    let (version, as_of) = (Version(version), Timestamp(as_of));
+    Some(RecordHeader { version, as_of, completeness, policy, keys })
+}
+
+/// Returns whether a record in the current format names this source and policy.
+pub(super) fn names_policy(record: &[u8], policy: SourcePolicy) -> bool {
+    let name = record.strip_prefix(PREFIX);
+    let rest = name.and_then(|name| name.strip_prefix(policy.as_str().as_bytes()));
+    rest.is_some_and(|rest| rest.first() == Some(&b'"'))
+}
+
+/// Parses the name of a source and its policy, and the quote after it.
+fn parse_policy(bytes: &[u8]) -> Option<(SourcePolicy, &[u8])> {
+    // The most frequent one.
+    if let Some(rest) = bytes.strip_prefix(b"stripe/keep\"") {
+        return Some((SourcePolicy::Stripe(GrantRule::Keep), rest));
+    }
+    let (name, rest) = bytes.split_at_checked(bytes.iter().position(|byte| *byte == b'"')?)?;
+    Some((SourcePolicy::parse(std::str::from_utf8(name).ok()?)?, rest.get(1..)?))
 }
 
 /// Parses the digits at the start of `bytes`, and returns the number and the rest.

@@ -1,9 +1,10 @@
 //! The stored form of a set, in the ledger and in the replica.
 //!
 //! One JSON object without white space, its members in this order:
-//! `{"v":1,"version":3,"as_of":1706111369,"completeness":"complete","keys":["sms"],"features":["feat_…"],
-//! "ids":["ent_…"]}`. The lists are parallel, newest grant first. What a check needs comes first, so
-//! that [`lookup_feature()`] does not read the rest.
+//! `{"v":1,"source":"stripe/keep","version":3,"as_of":1706111369,"completeness":"complete","keys":["sms"],
+//! "features":["feat_…"],"ids":["ent_…"]}`. The lists are parallel, newest grant first. What a check needs
+//! comes first, so that [`lookup_feature()`] does not read the rest. `source` is a [`SourcePolicy`]: only
+//! the ledger answers from a record that was read under another one.
 //!
 //! | part        | content                                                     |
 //! |-------------|-------------------------------------------------------------|
@@ -21,12 +22,13 @@ use serde::Serialize;
 
 use self::{
     columns::{Columns, GrantRef, parse_columns},
-    header::{RecordHeader, parse_header},
+    header::{RecordHeader, names_policy, parse_header},
 };
 use crate::{
     entitlement::{ActiveEntitlement, Completeness, Entitlements, Version},
     id::{EntitlementId, FeatureId, LookupKey, Timestamp},
     json::{self, json_type, scan},
+    policy::SourcePolicy,
 };
 
 /// The current format.
@@ -51,6 +53,7 @@ pub enum Error {
 #[derive(Serialize)]
 struct EncodedHeader {
     v: u32,
+    source: &'static str,
     version: Version,
     as_of: Timestamp,
     completeness: Completeness,
@@ -62,9 +65,10 @@ struct EncodedHeader {
 ///
 /// Only if the JSON serializer fails, which no set causes.
 pub fn encode(set: &Entitlements) -> Result<Vec<u8>, Error> {
-    let Entitlements { version, as_of, completeness, data } = set;
+    let Entitlements { version, as_of, completeness, policy, data } = set;
     let header = EncodedHeader {
         v: FORMAT_VERSION,
+        source: policy.as_str(),
         version: *version,
         as_of: *as_of,
         completeness: *completeness,
@@ -131,7 +135,8 @@ fn decode_columns(bytes: &[u8]) -> Option<Entitlements> {
         Some(ActiveEntitlement { id, feature, lookup_key: LookupKey::try_from(lookup_key).ok()? })
     };
     let data = grants.into_iter().map(to_entitlement).collect::<Option<_>>()?;
-    Some(Entitlements { version, as_of, completeness: header.completeness, data })
+    let RecordHeader { completeness, policy, .. } = header;
+    Some(Entitlements { version, as_of, completeness, policy, data })
 }
 
 /// Decodes a record with any white space, order of members and escapes.
@@ -142,6 +147,7 @@ fn decode_json(bytes: &[u8]) -> Result<Entitlements, Error> {
         }
 
         struct JsonRecord {
+            source: String,
             version: Version,
             as_of: Timestamp,
             completeness: Completeness,
@@ -154,8 +160,10 @@ fn decode_json(bytes: &[u8]) -> Result<Entitlements, Error> {
     if v != FORMAT_VERSION {
         return Err(Error::UnsupportedVersion(v));
     }
-    let JsonRecord { version, as_of, completeness, keys, features, ids } =
+    let JsonRecord { source, version, as_of, completeness, keys, features, ids } =
         json::from_slice(bytes).map_err(|error| invalid(&error))?;
+    let policy = SourcePolicy::parse(&source);
+    let policy = policy.ok_or_else(|| Error::Invalid("an unknown source".to_owned()))?;
     if keys.len() != features.len() || keys.len() != ids.len() {
         return Err(Error::Invalid("lists of different lengths".to_owned()));
     }
@@ -163,11 +171,18 @@ fn decode_json(bytes: &[u8]) -> Result<Entitlements, Error> {
     let data = grants
         .map(|((id, feature), lookup_key)| ActiveEntitlement { id, feature, lookup_key })
         .collect();
-    Ok(Entitlements { version, as_of, completeness, data })
+    Ok(Entitlements { version, as_of, completeness, policy, data })
 }
 
 fn invalid(error: &impl ToString) -> Error {
     Error::Invalid(error.to_string())
+}
+
+/// Returns whether a record was read from this source under this policy. A record in another form was
+/// not.
+#[must_use]
+pub fn was_read_under(record: &[u8], policy: SourcePolicy) -> bool {
+    names_policy(record, policy)
 }
 
 /// The result of looking up one feature in a record.
@@ -191,7 +206,7 @@ pub fn lookup_feature(record: &[u8], feature: &LookupKey) -> Option<FeatureLooku
     if feature.iter().any(|byte| matches!(byte, b'"' | b'\\')) || !record.ends_with(b"]}") {
         return None;
     }
-    let RecordHeader { version, as_of, completeness, keys } = parse_header(record)?;
+    let RecordHeader { version, as_of, completeness, keys, .. } = parse_header(record)?;
     match completeness {
         Completeness::Complete => {
             Some(FeatureLookup { version, as_of, entitled: list_contains(keys, feature)? })

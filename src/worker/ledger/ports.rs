@@ -11,6 +11,7 @@ use crate::{
         Activity, Jitter, LedgerPorts, LedgerStorage, LogLevel, NotFoundAdvice, PortError,
         ReadPriority, SourceFailure, SourceState, StatusReport,
     },
+    policy::SourcePolicy,
     source::{self, StripeClient, Transport},
     worker::{
         activity_log::ActivityLogStub,
@@ -61,6 +62,11 @@ impl LedgerPorts for LedgerObjectPorts {
         self.source_client(livemode).is_some()
     }
 
+    fn source_policy(&self) -> SourcePolicy {
+        // Malformed settings answer no request.
+        load_settings(&self.env).map(|settings| settings.source_policy()).unwrap_or_default()
+    }
+
     async fn reserve_read(
         &self,
         customer: &CustomerKey,
@@ -108,7 +114,7 @@ impl LedgerPorts for LedgerObjectPorts {
     }
 
     async fn write_replica(&self, customer: &CustomerKey, record: &[u8]) -> Result<(), PortError> {
-        let replica = KvReplica::from_env(&self.env)?;
+        let replica = KvReplica::from_env(&self.env, self.source_policy())?;
         replica.put(&customer.to_key(), record).await.map_err(|error| PortError(error.to_string()))
     }
 

@@ -9,6 +9,7 @@ use entgate::{
     },
     id::{CustomerKey, Livemode, Timestamp},
     pagination::{Cursor, PageRequest},
+    policy::SourcePolicy,
     store::{Replica as _, ServedBy, record},
 };
 use proptest::prelude::*;
@@ -49,6 +50,7 @@ fn each_mode_has_its_own_list() {
         version: Version(1),
         as_of: Timestamp(-1),
         completeness: Complete,
+        policy: SourcePolicy::default(),
         data: grants(&["fax"]),
     };
     let live = CustomerKey { livemode: Livemode::Live, ..customer("cus_ada") };
@@ -205,6 +207,7 @@ fn a_cached_record_answers_no_list_because_it_may_lack_a_new_purchase() {
         version: Version(1),
         as_of: Timestamp(1),
         completeness: Complete,
+        policy: SourcePolicy::default(),
         data: grants(&["sms"]),
     };
     assert_eq!(first_page(&set, ServedBy::Memory), None);
@@ -270,7 +273,7 @@ proptest! {
         let set = Entitlements {
             version: Version(version),
             as_of: Timestamp(as_of),
-            completeness: Complete,
+            completeness: Complete, policy: SourcePolicy::default(),
             data: data.clone(),
         };
         let query = page_query(limit, &cursor, live.into());

@@ -1,6 +1,9 @@
 //! Pending tasks: when they are due, retried and complete.
 
-use entgate::ledger::{Jitter, Outbox, PendingTask, SyncStatus};
+use entgate::{
+    ledger::{Jitter, Outbox, PendingTask, ReplicaWrite, SyncStatus},
+    policy::{GrantRule::Revoke, SourcePolicy},
+};
 
 use super::{
     InSync, LedgerState, OnDemand, Read, Reconcile, Replica, Report, SourceState, Summary,
@@ -15,15 +18,15 @@ const LONGEST: Jitter = Jitter(1.0);
 const SHORTEST: Jitter = Jitter(0.0);
 
 /// Starts a write of the replica.
-fn begin_write(state: &mut LedgerState, now: u64) -> Version {
+fn begin_write(state: &mut LedgerState, now: u64) -> ReplicaWrite {
     assert!(state.outbox.is_due(Replica, ms(now)), "{state:?}");
-    state.begin_replica_write(ms(now)).map(|set| set.version).unwrap()
+    state.begin_replica_write(ms(now)).unwrap()
 }
 
 /// A write that succeeds at once.
 fn write(state: &mut LedgerState, now: u64) {
-    let version = begin_write(state, now);
-    state.replica_write_succeeded(version, ms(now));
+    let written = begin_write(state, now);
+    state.replica_write_succeeded(written, ms(now));
 }
 
 /// A write that fails at once.
@@ -60,33 +63,48 @@ fn the_replica_is_written_once_a_second() {
 #[test]
 fn a_write_of_an_older_set_does_not_complete_the_task() {
     let mut state = state_after(&[complete(0, &["a"])]);
-    let version = begin_write(&mut state, 0);
+    let written = begin_write(&mut state, 0);
     apply(&mut state, &complete(1, &["b"]), 10);
-    state.replica_write_succeeded(version, ms(20));
-    let pending = PendingTask { created_at: ms(0), due_at: ms(1_000), attempts: 0 };
-    assert_eq!((version, state.outbox.pending(Replica)), (Version(1), Some(pending)));
+    state.replica_write_succeeded(written, ms(20));
+    let pending = PendingTask { created_at: ms(20), due_at: ms(1_000), attempts: 0 };
+    assert_eq!((written.version, state.outbox.pending(Replica)), (Version(1), Some(pending)));
 
     write(&mut state, 1_000);
-    assert_eq!((state.late_write_until, due(&state, Replica)), (None, None));
+    assert_eq!((state.replica_writes.rewrites_from, due(&state, Replica)), (None, None));
 }
 
 #[test]
-fn a_failed_write_is_retried_after_4_s_at_most() {
-    for (attempts, shortest, longest) in [
-        (1, 500, 1_000),
-        (2, 1_000, 2_000),
-        (3, 2_000, 4_000),
-        (4, 2_000, 4_000),
-        (9, 2_000, 4_000),
+fn a_write_of_the_same_set_under_another_policy_does_not_complete_the_task() {
+    let mut state = state_after(&[complete(0, &["a"])]);
+    let written = begin_write(&mut state, 0);
+    let read = state.begin_source_read(SourcePolicy::Stripe(Revoke));
+    let list = source_list(&["a"]);
+    assert_eq!(state.apply_source_list(read, Reconcile, &list, ms(10), LONGEST), Ok(InSync));
+    state.replica_write_succeeded(written, ms(20));
+    assert_eq!((state.version(), due(&state, Replica)), (Version(1), Some(1_000)));
+    write(&mut state, 1_000);
+    assert_eq!(due(&state, Replica), None);
+}
+
+#[test]
+fn a_failed_write_is_retried_after_4_s_at_most_and_after_60_s_at_most_if_it_fails_for_5_minutes() {
+    for (attempts, failing_for, shortest, longest) in [
+        (1, 30_000, 500, 1_000),
+        (2, 30_000, 1_000, 2_000),
+        (3, 30_000, 2_000, 4_000),
+        (4, 30_000, 2_000, 4_000),
+        (9, 299_999, 2_000, 4_000),
+        (9, 300_000, 30_000, 60_000),
+        (100, 3_600_000, 30_000, 60_000),
     ] {
         for (jitter, backoff) in [(SHORTEST, shortest), (LONGEST, longest)] {
             let mut state = state_after(&[complete(0, &["a"])]);
             for _ in 0..attempts {
                 state.begin_replica_write(ms(0));
             }
-            // The write took longer than the minimum interval of a second.
-            state.replica_write_failed(ms(30_000), jitter);
-            assert_eq!(due(&state, Replica), Some(30_000 + backoff), "{attempts} {jitter:?}");
+            state.replica_write_failed(ms(failing_for), jitter);
+            let expected = Some(failing_for + backoff);
+            assert_eq!(due(&state, Replica), expected, "{attempts} {failing_for} {jitter:?}");
         }
     }
     let mut state = state_after(&[complete(0, &["a"])]);
@@ -95,18 +113,29 @@ fn a_failed_write_is_retried_after_4_s_at_most() {
 }
 
 #[test]
-fn a_set_is_written_twice_4_s_apart_after_a_failed_write() {
+fn a_set_is_written_again_4_s_and_5_minutes_after_a_write_of_unknown_outcome() {
     let mut state = state_after(&[complete(0, &["a"])]);
     fail_write(&mut state, 0);
     write(&mut state, 1_000);
-    let pending = PendingTask { created_at: ms(0), due_at: ms(5_000), attempts: 0 };
+    let pending = PendingTask { created_at: ms(1_000), due_at: ms(5_000), attempts: 0 };
+    let rewrites_from = |state: &LedgerState| state.replica_writes.rewrites_from;
     assert_eq!(
-        (state.late_write_until, state.outbox.pending(Replica)),
-        (Some(ms(5_000)), Some(pending))
+        (rewrites_from(&state), state.outbox.pending(Replica)),
+        (Some(ms(1_000)), Some(pending))
     );
 
     write(&mut state, 5_000);
-    assert_eq!((state.late_write_until, due(&state, Replica)), (None, None));
+    assert_eq!((rewrites_from(&state), due(&state, Replica)), (Some(ms(1_000)), Some(301_000)));
+
+    write(&mut state, 301_000);
+    assert_eq!((rewrites_from(&state), due(&state, Replica)), (None, None));
+}
+
+#[test]
+fn an_acknowledged_write_is_final() {
+    let mut state = state_after(&[complete(0, &["a"])]);
+    write(&mut state, 0);
+    assert_eq!((state.replica_writes.rewrites_from, due(&state, Replica)), (None, None));
 }
 
 #[test]
@@ -119,11 +148,13 @@ fn a_write_without_a_result_counts_as_failed() {
     write(&mut restarted, 60_000);
     assert_eq!(due(&restarted, Replica), Some(64_000));
     write(&mut restarted, 64_000);
+    assert_eq!(due(&restarted, Replica), Some(360_000));
+    write(&mut restarted, 360_000);
     assert_eq!(due(&restarted, Replica), None);
 }
 
 #[test]
-fn every_set_is_written_once_more_while_an_older_write_may_take_effect() {
+fn every_set_is_written_again_while_an_older_write_may_take_effect() {
     let mut state = state_after(&[complete(0, &["a"])]);
     fail_write(&mut state, 0);
     write(&mut state, 1_000);
@@ -135,6 +166,11 @@ fn every_set_is_written_once_more_while_an_older_write_may_take_effect() {
     fail_write(&mut state, 5_000);
     write(&mut state, 6_000);
     assert_eq!(due(&state, Replica), Some(10_000), "4 s after the last failed write");
+    apply(&mut state, &complete(2, &["c"]), 200_000);
+    write(&mut state, 200_000);
+    assert_eq!(due(&state, Replica), Some(306_000), "5 min after the last failed write");
+    write(&mut state, 306_000);
+    assert_eq!(due(&state, Replica), None);
 }
 
 #[test]
@@ -173,7 +209,7 @@ fn a_task_is_due_at_its_time_and_not_before_its_deferral() {
     assert_eq!(outbox.pending(Read).unwrap().due_at, ms(600));
     for (not_before, due) in [(999, 1_000), (1_001, 1_001)] {
         outbox.record_attempt(Read);
-        outbox.reschedule(Read, ms(0));
+        outbox.reschedule(Read, ms(0), ms(0));
         outbox.back_off(Read, ms(0), LONGEST);
         outbox.defer_until(Read, ms(not_before));
         assert_eq!(outbox.pending(Read).unwrap().due_at, ms(due));

@@ -10,6 +10,7 @@ use entgate::{
     entitlement::{ActiveEntitlement, Completeness, Entitlements, Summary, SummaryPage, Version},
     id::{Timestamp, UnixMillis},
     ledger::{ApplyOutcome, LedgerProcess, LedgerRequest, LedgerResponse, SourceAccess, WaitFor},
+    policy::{GrantRule, SourcePolicy},
     store::memory::{Fault, MemoryTables},
 };
 
@@ -135,6 +136,25 @@ impl Harness {
             page: self.events_have_lists.then_some(page),
         });
         self.world.states.borrow_mut().push(after);
+    }
+
+    /// At Stripe, the customer changes twice in one second, and both events arrive at once.
+    pub(crate) fn change_twice(&mut self, [first, second]: [(usize, usize); 2], in_order: bool) {
+        let before = self.deliveries.unsent.borrow().len();
+        self.change(first.0, first.1);
+        self.change(second.0, second.1);
+        let mut events = self.deliveries.unsent.borrow_mut().split_off(before);
+        if !in_order {
+            events.reverse();
+        }
+        for event in events {
+            self.send(event);
+        }
+    }
+
+    /// The operator sets another rule for paused subscriptions.
+    pub(crate) fn set_policy(&mut self, paused: GrantRule) {
+        self.world.policy.set(SourcePolicy::Stripe(paused));
     }
 
     /// Sends one of the events that were not acknowledged.
@@ -318,10 +338,14 @@ impl Harness {
         self.world.report_faults.take();
         self.world.tables.clear_faults();
         self.complete_tasks();
-        // A lost event takes effect only at the next confirmation.
-        if self.dropped {
-            self.reconcile();
-            self.complete_tasks();
+        // A lost event takes effect only when the ledger reads its set without any other reason. If that
+        // is late already, it is spread first.
+        for _ in 0..2 {
+            let due = self.world.tables.state().reconcile_timer.due_at;
+            if let Some(due) = due.filter(|_| self.dropped) {
+                self.pass_time(due.millis_since(self.now()));
+                self.complete_tasks();
+            }
         }
     }
 
@@ -344,7 +368,10 @@ impl Harness {
                 self.world.alarm.get().filter(|_| !is_alarm_running),
                 self.world.next_late_write(),
             ];
-            match next.into_iter().flatten().min() {
+            let is_pending = self.world.tables.state().outbox.next_due().is_some()
+                || self.world.time.next_timer().is_some()
+                || self.world.next_late_write().is_some();
+            match next.into_iter().flatten().min().filter(|_| is_pending) {
                 Some(next) => self.pass_time(next.0.saturating_sub(self.now().0)),
                 None if self.deliveries.unsent.borrow().is_empty() => {
                     assert!(self.world.time.is_idle(), "a task waits forever");
@@ -382,6 +409,7 @@ impl Harness {
                         let set = entitlements.unwrap();
                         assert!(same(&set.data, page), "not the newest event's list");
                     }
+                    Some(SummaryPage::Deleted) => panic!("no history deletes the customer"),
                     Some(SummaryPage::Truncated(page)) => {
                         let set = entitlements.unwrap();
                         assert_eq!(set.completeness, Completeness::Partial);
@@ -397,7 +425,8 @@ impl Harness {
     fn assert_copies(&self, entitlements: Option<&Entitlements>) {
         match (&*self.world.replica.borrow(), entitlements) {
             (Some(replica), Some(set)) => {
-                assert_eq!(replica.version, set.version, "the replica lags");
+                let record = |set: &Entitlements| (set.version, set.policy);
+                assert_eq!(record(replica), record(set), "the replica lags");
             }
             (None, Some(set)) => assert_eq!((set.version, set.data.len()), (Version(1), 0)),
             (replica, None) => assert_eq!(*replica, None),

@@ -2,14 +2,14 @@
 //! never wrong on the way.
 //!
 //! Random histories of one customer become events. They arrive in any order, twice, late or never, and
-//! several at a time. Requests, transactions and writes fail before and after their effect. The object
+//! several at a time. Two changes may fall into one second. Requests, transactions and writes fail before and after their effect. The object
 //! crashes between any two steps, and time jumps.
 //! `PROPTEST_CASES` sets the number of histories.
 
 mod harness;
 pub(crate) mod world;
 
-use entgate::{ledger::SourceAccess, store::memory::Fault};
+use entgate::{ledger::SourceAccess, policy::GrantRule, store::memory::Fault};
 use proptest::{
     collection::vec,
     option,
@@ -31,6 +31,9 @@ const CASES: u32 = 10_000;
 enum Step {
     /// At Stripe, the customer has so many features from that one on.
     Change(usize, usize),
+    /// Two changes in one second, whose events arrive at once: in their order or not.
+    ChangeTwice([(usize, usize); 2], bool),
+    Policy(GrantRule),
     Deliver(usize),
     Drop(usize),
     Repeat(usize),
@@ -49,9 +52,9 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let any = any::<usize>;
-    // A failed write takes effect within four seconds or never, as the ledger assumes.
-    let late = || 0_u64..4_000;
-    let size = prop_oneof![6 => 0_usize..4, 3 => 4_usize..13, 1 => 90_usize..301];
+    // A failed write takes effect within five minutes or never, as the ledger assumes.
+    let late = || prop_oneof![4 => 0_u64..4_000, 1 => 4_000_u64..300_000];
+    let size = || prop_oneof![6 => 0_usize..4, 3 => 4_usize..13, 1 => 90_usize..301];
     let duration = prop_oneof![
         4 => 0_u64..1_000,
         3 => 1_000_u64..12_000,
@@ -76,7 +79,10 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     let fault = || prop_oneof![Just(Fault::Before), Just(Fault::After)];
     prop_oneof![
-        5 => (0_usize..20, size).prop_map(|(first, count)| Step::Change(first, count)),
+        5 => (0_usize..20, size()).prop_map(|(first, count)| Step::Change(first, count)),
+        1 => ([(0_usize..20, size()), (0_usize..20, size())], proptest::bool::ANY)
+            .prop_map(|(changes, in_order)| Step::ChangeTwice(changes, in_order)),
+        1 => prop_oneof![Just(GrantRule::Keep), Just(GrantRule::Revoke)].prop_map(Step::Policy),
         6 => any().prop_map(Step::Deliver),
         1 => any().prop_map(Step::Drop),
         1 => any().prop_map(Step::Repeat),
@@ -101,6 +107,8 @@ fn run_history(access: SourceAccess, events_have_lists: bool, skew: i64, steps: 
     for step in steps {
         match step {
             Step::Change(first, count) => harness.change(*first, *count),
+            Step::ChangeTwice(changes, in_order) => harness.change_twice(*changes, *in_order),
+            Step::Policy(paused) => harness.set_policy(*paused),
             Step::Deliver(which) => harness.deliver(*which),
             Step::Drop(which) => harness.drop_event(*which),
             Step::Repeat(which) => harness.repeat(*which),

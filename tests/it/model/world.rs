@@ -17,6 +17,7 @@ use entgate::{
         Activity, Jitter, LedgerPorts, LedgerStorage, LogLevel, NotFoundAdvice, PortError,
         ReadPriority, SourceAccess, SourceFailure, SourceState, StatusReport, SyncStatus,
     },
+    policy::SourcePolicy,
     source::{self, StripeClient, StripeResponse, Transport, fake::FakeStripe},
     store::{
         memory::{Fault, MemoryTables, VirtualTime},
@@ -28,7 +29,7 @@ pub(crate) const CUSTOMER: &str = "cus_ada";
 
 /// How long after its failure a write takes effect, if the ledger has stopped waiting for it: the
 /// longest time that the ledger assumes.
-const LATEST_EFFECT: u64 = 3_999;
+const LATEST_EFFECT: u64 = 299_999;
 
 /// The pause before the platform runs a failed alarm again, in milliseconds.
 const ALARM_RETRY: u64 = 2_000;
@@ -79,6 +80,8 @@ pub(crate) struct World {
     pub(crate) is_alarm_running: Cell<bool>,
     pub(crate) time: VirtualTime,
 
+    /// The source, and the status policy under which it is read.
+    pub(crate) policy: Cell<SourcePolicy>,
     pub(crate) stripe: FakeStripe,
     pub(crate) request_faults: RefCell<Vec<RequestFault>>,
     /// All states of the customer at Stripe. The last one is the current state.
@@ -116,6 +119,7 @@ impl World {
             alarm_fails: Cell::default(),
             is_alarm_running: Cell::default(),
             time: VirtualTime::default(),
+            policy: Cell::default(),
             stripe: FakeStripe::default(),
             request_faults: RefCell::default(),
             states: RefCell::new(vec![Vec::new()]),
@@ -202,6 +206,10 @@ impl LedgerPorts for WorldPorts {
 
     fn has_source(&self, _: Livemode) -> bool {
         self.0.access == SourceAccess::Available
+    }
+
+    fn source_policy(&self) -> SourcePolicy {
+        self.0.policy.get()
     }
 
     async fn reserve_read(&self, _: &CustomerKey, priority: ReadPriority) -> Option<UnixMillis> {

@@ -7,6 +7,7 @@ use entgate::{
         Entitlements, Version,
     },
     id::Timestamp,
+    policy::SourcePolicy,
     store::record::{
         columns::{Columns, GrantRef, parse_complete_set},
         decode, encode,
@@ -21,12 +22,18 @@ use crate::{
 
 fn set(keys: &[&str]) -> Entitlements {
     let (version, as_of) = (Version(3), Timestamp(-7));
-    Entitlements { version, as_of, completeness: Complete, data: grants(keys) }
+    Entitlements {
+        version,
+        as_of,
+        completeness: Complete,
+        policy: SourcePolicy::default(),
+        data: grants(keys),
+    }
 }
 
 /// A record with one grant, whose key is inserted without escaping.
 fn with_key(key: &[u8]) -> Vec<u8> {
-    let header = br#"{"v":1,"version":3,"as_of":1,"completeness":"complete","keys":[""#;
+    let header = br#"{"v":1,"source":"stripe/keep","version":3,"as_of":1,"completeness":"complete","keys":[""#;
     [&header[..], key, br#""],"features":["feat_1"],"ids":["ent_1"]}"#].concat()
 }
 
@@ -46,7 +53,13 @@ fn to_set(columns: &Columns<'_>) -> Entitlements {
     };
     let Columns { version, as_of, grants } = columns;
     let data = grants.iter().map(to_entitlement).collect();
-    Entitlements { version: *version, as_of: *as_of, completeness: Complete, data }
+    Entitlements {
+        version: *version,
+        as_of: *as_of,
+        completeness: Complete,
+        policy: SourcePolicy::default(),
+        data,
+    }
 }
 
 #[test]
@@ -175,7 +188,13 @@ fn sets() -> impl Strategy<Value = Entitlements> {
             let keys: Vec<_> = keys.iter().map(String::as_str).collect();
             let completeness = if complete { Complete } else { Partial };
             let (version, as_of) = (Version(version), Timestamp(as_of));
-            Entitlements { version, as_of, completeness, data: grants(&keys) }
+            Entitlements {
+                version,
+                as_of,
+                completeness,
+                policy: SourcePolicy::default(),
+                data: grants(&keys),
+            }
         },
     )
 }

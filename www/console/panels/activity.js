@@ -213,7 +213,11 @@ export default {
      * @param {ActivityEntry} entry
      */
     function detailsRow(entry) {
-      const details = element("div", "details", element("p", "", findOutcome(entry.outcome).description), json(entry, "Activity entry"));
+      const description = element("p", "", findOutcome(entry.outcome).description);
+      const details = element("div", "details", description, json(entry, "Activity entry"));
+      if (entry.added_count || entry.removed_count) {
+        description.append(` Features added: ${entry.added_count}, removed: ${entry.removed_count}.`);
+      }
       if (entry.event && session.source === "catalog") loadEvent(entry.event, details);
       else if (entry.event) details.append(element("p", "muted", "The event is in Stripe’s dashboard, under Developers → Events."));
       return element("tr", "expanded-row", tag("td", { colspan: "6" }, details));

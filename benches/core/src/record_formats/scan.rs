@@ -13,14 +13,14 @@ use entgate::{
 #[must_use]
 pub fn encode_header(v: &str, set: &Entitlements) -> Vec<u8> {
     let (version, as_of) = (set.version, set.as_of);
-    format!(r#"{{"v":{v},"version":{version},"as_of":{as_of},"completeness":"complete""#)
+    format!(r#"{{"v":{v},"source":"stripe/keep","version":{version},"as_of":{as_of},"completeness":"complete""#)
         .into_bytes()
 }
 
 /// Reads the header of a record. Returns a lookup that has found no feature yet, and the rest.
 #[must_use]
 pub fn parse_header<'a>(record: &'a [u8], v: &[u8]) -> Option<(FeatureLookup, &'a [u8])> {
-    let rest = record.strip_prefix(b"{\"v\":")?.strip_prefix(v)?.strip_prefix(b",\"version\":")?;
+    let rest = record.strip_prefix(b"{\"v\":")?.strip_prefix(v)?.strip_prefix(b",\"source\":\"stripe/keep\",\"version\":")?;
     let (version, rest) = parse_digits(rest)?;
     let (as_of, rest) = parse_digits(rest.strip_prefix(b",\"as_of\":")?)?;
     let as_of = Timestamp(i64::try_from(as_of).ok()?);
