@@ -163,56 +163,58 @@ test("the document is valid and up to date", async () => {
   assert.equal(code, 0, output);
 });
 
-describe("with the catalog", { timeout: 1_500_000 }, () => {
-  let service;
-  let document;
-  before(async () => {
-    // Webhook endpoints are created with generated URLs: no request may leave this machine.
-    service = await serveCatalog({ settings: SETTINGS, outbound: () => new Response(null, { status: 502 }) });
-    ({ json: document } = await service.request("/openapi.json"));
-  });
-  after(() => service.stop());
+// Side by side: each run of schemathesis waits for most of its time.
+describe("generated requests", { concurrency: true, timeout: 1_500_000 }, () => {
+  describe("with the catalog", () => {
+    let service;
+    let document;
+    before(async () => {
+      // Webhook endpoints are created with generated URLs: no request may leave this machine.
+      service = await serveCatalog({ settings: SETTINGS, outbound: () => new Response(null, { status: 502 }) });
+      ({ json: document } = await service.request("/openapi.json"));
+    });
+    after(() => service.stop());
 
-  test("the document is public, also for pages of other origins", async () => {
-    const { status, headers, text } = await service.request("/openapi.json", { key: undefined });
-    assert.deepEqual([status, headers.get("content-type"), headers.get("access-control-allow-origin")], [200, "application/json", "*"]);
-    assert.ok(text === renderDocument());
-  });
+    test("the document is public, also for pages of other origins", async () => {
+      const { status, headers, text } = await service.request("/openapi.json", { key: undefined });
+      assert.deepEqual([status, headers.get("content-type"), headers.get("access-control-allow-origin")], [200, "application/json", "*"]);
+      assert.ok(text === renderDocument());
+    });
 
-  test("every response matches the document, and every operation succeeds", async (t) => {
-    // Side by side: each one waits for most of its time.
-    const runs = await Promise.all(
-      [
-        { prefix: "", tags: ["edge", "openfeature"] },
-        { prefix: "other_", tags: ["catalog"] },
-      ].map(async ({ prefix, tags }) => runSchemathesis(service, { existing: await createObjects(service, prefix), tags })),
-    );
-    for (const { output } of runs) t.diagnostic(output.match(/\d+ generated.*/)?.[0] ?? output);
-    const all = operations(document).map(([id]) => id);
-    assertSucceeded(
-      Object.assign({}, ...runs.map(({ statuses }) => statuses)),
-      all.filter((id) => !STREAMS.includes(id)),
-    );
-  });
-});
-
-describe("with Stripe as the source", { timeout: 1_500_000 }, () => {
-  test("every response of the edge routes matches the document", async (t) => {
-    const api = await fakeStripe();
-    t.after(() => api.stop());
-    api.setEntitlements("cus_ada", ["sms", "sso"]);
-    const service = await serve({ settings: { ...SETTINGS, ...api.settings } });
-    t.after(() => service.stop());
-    await runSchemathesis(service, {
-      existing: { customer: "cus_ada", entitlement: "ent_test_cus_ada_sms" },
-      tags: ["edge", "openfeature"],
+    test("every response matches the document, and every operation succeeds", async (t) => {
+      const runs = await Promise.all(
+        [
+          { prefix: "", tags: ["edge", "openfeature"] },
+          { prefix: "other_", tags: ["catalog"] },
+        ].map(async ({ prefix, tags }) => runSchemathesis(service, { existing: await createObjects(service, prefix), tags })),
+      );
+      for (const { output } of runs) t.diagnostic(output.match(/\d+ generated.*/)?.[0] ?? output);
+      const all = operations(document).map(([id]) => id);
+      assertSucceeded(
+        Object.assign({}, ...runs.map(({ statuses }) => statuses)),
+        all.filter((id) => !STREAMS.includes(id)),
+      );
     });
   });
 
-  test("every response matches the document without a key for Stripe", async (t) => {
-    const service = await serve({ settings: SETTINGS });
-    t.after(() => service.stop());
-    await service.send(summary("cus_ada", ["sms"]));
-    await runSchemathesis(service, { existing: { customer: "cus_ada" }, phases: "fuzzing", tags: ["edge", "catalog", "openfeature"] });
+  describe("with Stripe as the source", { concurrency: true }, () => {
+    test("every response of the edge routes matches the document", async (t) => {
+      const api = await fakeStripe();
+      t.after(() => api.stop());
+      api.setEntitlements("cus_ada", ["sms", "sso"]);
+      const service = await serve({ settings: { ...SETTINGS, ...api.settings } });
+      t.after(() => service.stop());
+      await runSchemathesis(service, {
+        existing: { customer: "cus_ada", entitlement: "ent_test_cus_ada_sms" },
+        tags: ["edge", "openfeature"],
+      });
+    });
+
+    test("every response matches the document without a key for Stripe", async (t) => {
+      const service = await serve({ settings: SETTINGS });
+      t.after(() => service.stop());
+      await service.send(summary("cus_ada", ["sms"]));
+      await runSchemathesis(service, { existing: { customer: "cus_ada" }, phases: "fuzzing", tags: ["edge", "catalog", "openfeature"] });
+    });
   });
 });
