@@ -25,8 +25,12 @@ use crate::{
 /// <https://developers.cloudflare.com/workers/platform/limits/#subrequests>.
 const MAX_REQUESTS_PER_ALARM: u32 = 40;
 
-/// The longest time until the next alarm, in milliseconds.
-const ALARM_INTERVAL: u64 = 60_000;
+/// The alarm of work in progress, in milliseconds from its start. If the process is lost, it continues
+/// the work.
+const WATCHDOG: u64 = 5_000;
+
+/// The next alarm of a process whose work fails or is not allowed, in milliseconds from now.
+const FAILURE_BACKOFF: u64 = 60_000;
 
 /// The least time between two alarms, in milliseconds.
 const MIN_ALARM_PAUSE: u64 = 1_000;
@@ -130,9 +134,11 @@ impl<P: CoordinatorPorts> CoordinatorProcess<P> {
             })?;
             return self.set_alarm(now).await;
         }
-        match self.ports.alarm().await?.filter(|at| !is_lost(*at)) {
+        // After a crash, the alarm may also be later than the work is due.
+        let due = self.next_due(settings)?.max(now);
+        match self.ports.alarm().await?.filter(|at| !is_lost(*at) && *at <= due) {
             Some(at) => self.alarm_at.set(Some(at)),
-            None => self.set_alarm(now).await?,
+            None => self.set_alarm(due).await?,
         }
         Ok(())
     }
@@ -184,9 +190,11 @@ impl<P: CoordinatorPorts> CoordinatorProcess<P> {
             Ok(settings) if !settings.is_used => return Ok(()),
             settings => settings,
         };
-        self.set_alarm(self.ports.now().saturating_add(ALARM_INTERVAL)).await?;
+        let is_read_only = !self.ports.storage().may_write()?;
+        let delay = if is_read_only { FAILURE_BACKOFF } else { WATCHDOG };
+        self.set_alarm(self.ports.now().saturating_add(delay)).await?;
         let settings = settings?;
-        if !self.ports.storage().may_write()? {
+        if is_read_only {
             return Ok(());
         }
         self.is_working.set(true);
@@ -194,7 +202,7 @@ impl<P: CoordinatorPorts> CoordinatorProcess<P> {
         self.is_working.set(false);
         if let Err(error) = worked {
             self.ports.log(LogLevel::Error, &format!("the coordinator failed: {error}"));
-            return Ok(());
+            return self.set_alarm(self.ports.now().saturating_add(FAILURE_BACKOFF)).await;
         }
         let earliest = self.ports.now().saturating_add(MIN_ALARM_PAUSE);
         let next = self.next_due(settings)?.max(earliest);

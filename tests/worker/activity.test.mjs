@@ -64,7 +64,10 @@ describe("the activity log", { concurrency: true, timeout: 60_000 }, () => {
       assert.match(id, /^act_[1-9][0-9]*$/);
       assert.ok(at >= began && at <= Date.now(), `${at} is in Unix milliseconds`);
       const { outcome } = entry;
-      const source = outcome === "confirmed" ? { event: null, event_created: null } : { event: event.id, event_created: event.created };
+      const source =
+        outcome === "confirmed"
+          ? { event: null, event_created: null, origin: null }
+          : { event: event.id, event_created: event.created, origin: "delivery" };
       const added = outcome === "applied" ? ["sms"] : [];
       const change = { added, removed: [], added_count: added.length, removed_count: 0 };
       assert.deepEqual(entry, { object: "activity", livemode: false, customer: "cus_ada", ...source, outcome, ...change, version: 1 });

@@ -9,7 +9,7 @@ use entgate::{
     source::Error,
 };
 
-use super::{Coordinator, START, world::SETTINGS};
+use super::{Coordinator, START, millis, world::SETTINGS};
 
 const NO_POLL: CoordinatorSettings = CoordinatorSettings { poll_interval: None, ..SETTINGS };
 const DAY: i64 = 24 * 60 * 60;
@@ -44,25 +44,32 @@ fn the_alarm_is_set_again_before_it_works() {
     let poll = futures_util::FutureExt::now_or_never(alarm.as_mut());
     assert!(poll.is_none(), "it works");
     let next = coordinator.world.alarm.get().unwrap();
-    assert_eq!(next, UnixMillis::from(Timestamp(START + 60)));
+    assert_eq!(next, UnixMillis::from(Timestamp(START + 5)));
 }
 
 #[test]
-fn a_request_sets_a_lost_alarm_again() {
-    for (why, alarm, is_set_again) in [
-        ("no alarm", None, true),
-        ("a minute late", Some(START - 60), false),
-        ("more than a minute late", Some(START - 61), true),
-        ("in the future", Some(START + 60), false),
+fn a_request_sets_an_alarm_again_that_is_lost_or_later_than_the_work_is_due() {
+    for (why, now, alarm, expected) in [
+        ("no alarm", 0, None, Some(60)),
+        ("an hour without an alarm", 3_600, None, Some(3_600)),
+        ("in time", 0, Some(50), None),
+        ("later than the work is due", 0, Some(100), Some(60)),
+        ("a minute late", 110, Some(50), None),
+        ("more than a minute late", 111, Some(50), Some(111)),
     ] {
         let mut coordinator = Coordinator::armed();
+        {
+            let mut state = coordinator.world.tables.state.borrow_mut();
+            state.duties_due_at = millis(START + 60);
+            state.poll.due_at = millis(START + 70);
+        }
         coordinator.restart();
+        coordinator.world.time.set(millis(START + now));
         coordinator.world.alarms.borrow_mut().clear();
-        coordinator.world.alarm.set(alarm.map(|at| Timestamp(at).into()));
-        coordinator.request(CoordinatorRequest::Status);
-        let now = coordinator.world.time.now();
-        let expected: &[UnixMillis] = if is_set_again { &[Timestamp(START).into()] } else { &[] };
-        assert_eq!(*coordinator.world.alarms.borrow(), expected, "{why} {now:?}");
+        coordinator.world.alarm.set(alarm.map(|at: i64| millis(START + at)));
+        coordinator.request(CoordinatorRequest::Arm);
+        let expected: Vec<_> = expected.into_iter().map(|at: i64| millis(START + at)).collect();
+        assert_eq!(*coordinator.world.alarms.borrow(), expected, "{why}");
     }
 }
 
