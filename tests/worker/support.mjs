@@ -13,7 +13,7 @@ import { brokenActivityLog, repositoryPath, workerModules } from "./worker-modul
 
 /** @import { Request, Response, V4MiniflareOptions, V4WorkerOptions } from "miniflare" */
 
-/** @typedef {"before" | "after" | "late" | "slow"} PutFault See worker-modules.mjs. */
+/** @typedef {"before" | "after" | "late" | "slow" | "mixed"} PutFault See worker-modules.mjs. */
 
 /**
  * What tests use of Miniflare. Its own types refer to the types of Workers, which are not installed.
@@ -246,6 +246,13 @@ export class Service {
     const text = await response.text();
     if (response.status !== 200) throw new Error(`${response.status} ${text}`);
     return text && JSON.parse(text);
+  }
+
+  /** Lets every get of a test customer return the record of now, or with `undefined` the newest one again. @param {string} customer @param {"old" | undefined} state */
+  async freezeReplica(customer, state = "old") {
+    const [key, faults] = [`test:${customer}`, await this.#kv("FAULTS")];
+    if (state) await faults.put(`old:${key}`, await (await this.replica()).get(key));
+    else await faults.delete(`old:${key}`);
   }
 
   /** Sets one fault for each of the next puts to KV. @param {PutFault[]} faults */

@@ -9,8 +9,11 @@ export const repositoryPath = (path) => fileURLToPath(new URL(`../../${path}`, i
 /**
  * A KV namespace whose puts fail as the namespace `FAULTS` says. Key `puts` lists one fault for each of the next
  * puts; key `each` names a fault for every n-th other put. A put fails `before` the write, `after` it, or at once
- * and still writes three seconds `late`. A `slow` put takes six seconds and succeeds. `FAULTS` also records every
- * put with its time. It takes the place of `ENTITLEMENTS` for the Worker and for its Durable Objects.
+ * and still writes three seconds `late`. A `slow` put takes six seconds and succeeds. `mixed` puts take turns: one
+ * succeeds after up to four seconds, one fails at once and writes 3.9 seconds later, one fails, one succeeds.
+ * `FAULTS` also records every put with its time. A get returns what is stored under `old:` and its key, if
+ * anything: as at a location that is behind. This namespace takes the place of `ENTITLEMENTS` for the Worker and for
+ * its Durable Objects.
  */
 const FAULTY_REPLICA = `
   import Entgate, * as classes from "./index.js";
@@ -25,18 +28,20 @@ const FAULTY_REPLICA = `
         return fault;
       }
       const each = await FAULTS.get("each", "json");
-      return each && (puts += 1) % each.n === 0 ? each.fault : undefined;
+      if (!each || (puts += 1) % each.n !== 0) return undefined;
+      return each.fault === "mixed" ? ["delayed", "latest", "before", undefined][puts % 4] : each.fault;
     };
     return {
-      get: (...request) => ENTITLEMENTS.get(...request),
+      get: async (key, options) => (await FAULTS.get("old:" + key, options)) ?? ENTITLEMENTS.get(key, options),
       async put(key, ...request) {
         await record("put", key);
         const fault = await nextFault();
-        if (fault === "late") {
-          sleep(3_000).then(() => ENTITLEMENTS.put(key, ...request)).then(() => record("landed", key));
+        if (fault === "delayed") await sleep(1_000 + (puts % 3) * 1_400);
+        if (fault === "late" || fault === "latest") {
+          sleep(fault === "late" ? 3_000 : 3_900).then(() => ENTITLEMENTS.put(key, ...request)).then(() => record("landed", key));
           await record("late", key);
         }
-        if (fault === "before" || fault === "late") throw new Error("KV PUT failed: 429 Too Many Requests");
+        if (["before", "late", "latest"].includes(fault)) throw new Error("KV PUT failed: 429 Too Many Requests");
         if (fault === "slow") await sleep(6_000);
         await ENTITLEMENTS.put(key, ...request);
         if (fault === "after") throw new Error("KV PUT failed: 500 Internal Server Error");
