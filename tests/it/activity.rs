@@ -125,7 +125,7 @@ fn changes(service: &Service) -> Value {
     let answer = service.get(PATH);
     let entries = answer.body["data"].as_array().unwrap().iter().rev();
     let members = ["outcome", "added", "removed", "added_count", "removed_count"];
-    Value::from_iter(entries.map(|entry| json!(members.map(|member| &entry[member]))))
+    entries.map(|entry| json!(members.map(|member| &entry[member]))).collect()
 }
 
 #[test]

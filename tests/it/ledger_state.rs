@@ -219,20 +219,28 @@ fn a_source_list_is_discarded_if_an_event_arrived_during_the_read() {
     }
 }
 
+/// A read of the source that ends in this result, with this set and this version.
+#[track_caller]
+fn assert_read(
+    (why, mut state): (&str, LedgerState),
+    (reason, source): (ReadReason, SourceState),
+    reconciliation: &Reconciliation,
+    (expected, version): (Vec<&str>, u64),
+) {
+    state.outbox.schedule(Task::Confirm, ms(0), ms(0));
+    state.sync_problem = Some(SyncProblem::KeyRefused);
+    assert_eq!(read_source(&mut state, reason, &source, 5_999), *reconciliation, "{why}");
+    assert_eq!((keys(&state), state.version()), (expected, Version(version)), "{why}");
+    assert_eq!((state.confirmed_at, state.sync_problem), (Some(second(5)), None), "{why}");
+    assert_eq!((due(&state, Read), due(&state, Task::Confirm)), (None, None), "{why}");
+}
+
 #[test]
 fn a_difference_that_no_event_announced_is_drift() {
     let drift = |added: &[&str], removed: &[&str]| Drifted(change(added, removed));
-    let corrected = |added: &[&str], removed: &[&str]| Corrected(change(added, removed));
     let stored = || state_after(&[complete(0, &["a", "b"])]);
-    let after_late_event = || {
-        let mut state = stored();
-        apply(&mut state, &complete(-1, &["c"]), 0);
-        state
-    };
     let empty = || state_after(&[complete(0, &[])]);
-    let partial = || state_after(&[truncated(0, &["a"])]);
-    let unknown = LedgerState::default;
-    for (why, mut state, reason, source, reconciliation, expected, version) in [
+    for (why, state, reason, source, reconciliation, expected, version) in [
         ("no difference", stored(), Reconcile, source_list(&["a", "b"]), InSync, vec!["a", "b"], 1),
         ("another order", stored(), Reconcile, source_list(&["b", "a"]), InSync, vec!["a", "b"], 1),
         (
@@ -262,6 +270,34 @@ fn a_difference_that_no_event_announced_is_drift() {
             vec!["c", "b"],
             2,
         ),
+        ("deleted", stored(), Reconcile, SourceState::Deleted, drift(&[], &["a", "b"]), vec![], 2),
+        ("deleted before", empty(), Reconcile, SourceState::Deleted, InSync, vec![], 1),
+        (
+            "not found, and without entitlements",
+            empty(),
+            Reconcile,
+            SourceState::NotFound,
+            InSync,
+            vec![],
+            1,
+        ),
+    ] {
+        assert_read((why, state), (reason, source), &reconciliation, (expected, version));
+    }
+}
+
+#[test]
+fn an_expected_difference_is_corrected() {
+    let corrected = |added: &[&str], removed: &[&str]| Corrected(change(added, removed));
+    let stored = || state_after(&[complete(0, &["a", "b"])]);
+    let partial = || state_after(&[truncated(0, &["a"])]);
+    let unknown = LedgerState::default;
+    let after_late_event = || {
+        let mut state = stored();
+        apply(&mut state, &complete(-1, &["c"]), 0);
+        state
+    };
+    for (why, state, reason, source, reconciliation, expected, version) in [
         (
             "on demand",
             stored(),
@@ -316,7 +352,6 @@ fn a_difference_that_no_event_announced_is_drift() {
             vec![],
             1,
         ),
-        ("deleted", stored(), Reconcile, SourceState::Deleted, drift(&[], &["a", "b"]), vec![], 2),
         (
             "deleted, on demand",
             stored(),
@@ -326,7 +361,6 @@ fn a_difference_that_no_event_announced_is_drift() {
             vec![],
             2,
         ),
-        ("deleted before", empty(), Reconcile, SourceState::Deleted, InSync, vec![], 1),
         (
             "deleted, and an unknown customer",
             unknown(),
@@ -336,22 +370,8 @@ fn a_difference_that_no_event_announced_is_drift() {
             vec![],
             1,
         ),
-        (
-            "not found, and without entitlements",
-            empty(),
-            Reconcile,
-            SourceState::NotFound,
-            InSync,
-            vec![],
-            1,
-        ),
     ] {
-        state.outbox.schedule(Task::Confirm, ms(0), ms(0));
-        state.sync_problem = Some(SyncProblem::KeyRefused);
-        assert_eq!(read_source(&mut state, reason, &source, 5_999), reconciliation, "{why}");
-        assert_eq!((keys(&state), state.version()), (expected, Version(version)), "{why}");
-        assert_eq!((state.confirmed_at, state.sync_problem), (Some(second(5)), None), "{why}");
-        assert_eq!((due(&state, Read), due(&state, Task::Confirm)), (None, None), "{why}");
+        assert_read((why, state), (reason, source), &reconciliation, (expected, version));
     }
 }
 

@@ -36,12 +36,11 @@ pub(super) async fn reserve_background<P: LedgerPorts>(
 ) -> Result<bool, StepError> {
     let ports = &instance.ports;
     let storage = ports.storage();
-    let slot = match storage.read(|ledger| ledger.read_slot)? {
-        Some(slot) => Some(slot),
-        None => {
-            let reserve = ports.reserve_read(customer, ReadPriority::Background);
-            within(ports.sleep(BACKGROUND_RESERVE_TIMEOUT), reserve).await.flatten()
-        }
+    let slot = if let Some(slot) = storage.read(|ledger| ledger.read_slot)? {
+        Some(slot)
+    } else {
+        let reserve = ports.reserve_read(customer, ReadPriority::Background);
+        within(ports.sleep(BACKGROUND_RESERVE_TIMEOUT), reserve).await.flatten()
     };
     let now = ports.now();
     let Some(slot) = slot.filter(|slot| *slot > now) else { return Ok(true) };
