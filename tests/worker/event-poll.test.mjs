@@ -17,9 +17,9 @@ const TYPES = ["entitlements.active_entitlement_summary.updated", "customer.dele
 const PATIENCE = 20_000;
 
 /** A Worker with a fake Stripe whose events it polls. */
-async function startFixture(t, { settings = {}, folder } = {}) {
+async function startFixture(t, { settings = {} } = {}) {
   const [stripe, log] = [await fakeStripe(), /** @type {string[]} */ ([])];
-  const service = await serve({ settings: { ...stripe.settings, ...POLL, ...settings }, folder, log });
+  const service = await serve({ settings: { ...stripe.settings, ...POLL, ...settings }, log });
   t.after(async () => {
     await service.stop();
     await stripe.stop();
@@ -28,7 +28,9 @@ async function startFixture(t, { settings = {}, folder } = {}) {
   /** A change at Stripe whose webhook is lost. */
   const change = (customer, keys, options) => {
     stripe.setEntitlements(customer, keys);
-    return stripe.listEvent(summary(customer, keys, options));
+    const event = summary(customer, keys, options);
+    stripe.listEvent(event);
+    return event;
   };
   const entitled = async (customer, feature) => (await service.check(customer, feature, { fresh: true })).json.entitled;
   const activity = async (customer) => (await service.request(`/v1/activity?customer=${customer}`)).json.data;
@@ -186,7 +188,14 @@ describe("the event poll", { concurrency: true, timeout: 120_000 }, () => {
     };
     const { status, json } = await service.send(thin);
     assert.deepEqual([status, json.outcome, json.event], [200, "deferred", thin.id]);
-    await eventually(async () => assert.equal((await activity("cus_ada")).some(({ origin }) => origin === "poll"), true), PATIENCE);
+    await eventually(
+      async () =>
+        assert.equal(
+          (await activity("cus_ada")).some(({ origin }) => origin === "poll"),
+          true,
+        ),
+      PATIENCE,
+    );
     assert.equal(stripe.eventCalls().length, 2);
     assert.equal(await entitled("cus_ada", "sms"), true);
   });

@@ -165,9 +165,10 @@ export function handle(account, { method, path, query }, ignoreCursor) {
  */
 function parseParams(query, { parameters, expandable }) {
   const all = [...query].map(([name, value]) => [name.replace(/\[\d*\]$/, ""), value]);
-  const bound = ([name]) => /^created\[(gte?|lte?)\]$/.exec(name)?.[1];
-  const created = Object.fromEntries(all.filter(bound).map((pair) => [bound(pair), pair[1]]));
-  const params = all.map(([name, value]) => [bound([name]) ? "created" : name, value]);
+  /** @param {string} name */
+  const bound = (name) => /^created\[(gte?|lte?)\]$/.exec(name)?.[1];
+  const created = Object.fromEntries(all.filter(([name]) => bound(name)).map(([name, value]) => [bound(name), value]));
+  const params = all.map(([name, value]) => [bound(name) ? "created" : name, value]);
   const unknown = params.map(([name]) => name).filter((name) => name !== "expand" && !parameters.includes(name));
   if (unknown.length) {
     const message = `Received unknown parameter${unknown.length > 1 ? "s" : ""}: ${unknown.join(", ")}`;
