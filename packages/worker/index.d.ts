@@ -36,6 +36,8 @@ export interface Settings {
   ENTGATE_JWT_CUSTOMER_CLAIM?: string;
   ENTGATE_JWT_LIVEMODE?: "true" | "false";
   ENTGATE_MEMORY_TTL?: string;
+  /** Lookup keys, separated by commas. */
+  ENTGATE_STRICT_FEATURES?: string;
   ENTGATE_SIGNING_KEY?: string;
   ENTGATE_ALLOWED_ORIGINS?: string;
   /** For development only: never in a deployment. */
