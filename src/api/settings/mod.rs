@@ -34,13 +34,13 @@ mod environment;
 mod features;
 mod keys;
 mod origins;
+mod source;
 mod tokens;
 
 mod names;
 
 mod bindings;
 
-use self::value::parse_url;
 use crate::{
     id::{Livemode, LookupKey},
     policy::{GrantRule, PauseOnPaymentFailure, SourcePolicy, StatusPolicy},
@@ -58,15 +58,13 @@ pub use self::{
         UNKNOWN_CUSTOMERS, UNPAID_SUBSCRIPTIONS,
     },
     origins::{ALLOWED_ORIGINS, AllowedOrigins},
+    source::{Source, UnknownCustomers},
     tokens::{
         Issuer, JWKS_URL, JWT_AUDIENCE, JWT_CUSTOMER_CLAIM, JWT_ISSUER, JWT_LIVEMODE, SIGNING_KEY,
         TOKEN_SECRETS,
     },
     value::Error,
 };
-
-/// The default origin of Stripe's API.
-const DEFAULT_STRIPE_BASE: &str = "https://api.stripe.com";
 
 /// The problem of a setting about what Stripe decides itself.
 const CATALOG_ONLY: &str =
@@ -115,27 +113,6 @@ pub struct Settings {
     pub unknown_settings: Vec<String>,
 }
 
-/// The source of entitlements.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Source {
-    /// Stripe.
-    #[default]
-    Stripe,
-    /// The catalog of this deployment.
-    #[cfg(feature = "catalog")]
-    Catalog,
-}
-
-/// What applies to a customer without any data if the source cannot be read.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum UnknownCustomers {
-    /// Nothing is known of the customer: a 503.
-    #[default]
-    Indeterminate,
-    /// The customer may use nothing: the operator's own choice.
-    Deny,
-}
-
 impl Settings {
     /// Parses the Worker's bindings.
     ///
@@ -154,7 +131,7 @@ impl Settings {
     /// Names the first setting that is invalid.
     pub fn parse(lookup: impl Fn(&'static str) -> Option<String>) -> Result<Self, Error> {
         let environment = Environment::parse(lookup(DEVELOPMENT))?;
-        let source = parse_source(lookup(SOURCE))?;
+        let source = source::parse_source(lookup(SOURCE))?;
         let api_keys = keys::parse_api_keys(lookup(API_KEYS), &environment)?;
         let stripe_keys = keys::parse_stripe_keys(lookup(STRIPE_API_KEY), &environment)?;
         if source != Source::Stripe && !stripe_keys.is_empty() {
@@ -191,12 +168,12 @@ impl Settings {
         Ok(Self {
             api_keys,
             webhook_secrets,
-            stripe_base: parse_stripe_base(lookup(STRIPE_API_BASE))?,
+            stripe_base: source::parse_stripe_base(lookup(STRIPE_API_BASE))?,
             stripe_keys,
-            event_poll: parse_event_poll(lookup(EVENT_POLL))?,
-            stripe_rate: parse_stripe_rate(lookup(STRIPE_RATE))?,
+            event_poll: source::parse_event_poll(lookup(EVENT_POLL))?,
+            stripe_rate: source::parse_stripe_rate(lookup(STRIPE_RATE))?,
             source,
-            unknown_customers: parse_unknown_customers(lookup(UNKNOWN_CUSTOMERS))?,
+            unknown_customers: source::parse_unknown_customers(lookup(UNKNOWN_CUSTOMERS))?,
             paused,
             policy,
             pause_on_payment_failure: parse_pause_on_payment_failure(
@@ -293,30 +270,6 @@ impl Settings {
     }
 }
 
-fn parse_source(value: Option<String>) -> Result<Source, Error> {
-    match value.unwrap_or_default().trim() {
-        "" | "stripe" => Ok(Source::Stripe),
-        #[cfg(feature = "catalog")]
-        "catalog" => Ok(Source::Catalog),
-        #[cfg(not(feature = "catalog"))]
-        "catalog" => {
-            let problem = "is `catalog`, which this build does not include: unset it, or build without ENTGATE_CATALOG=no";
-            Err(Error { name: SOURCE, problem })
-        }
-        _ => Err(Error { name: SOURCE, problem: "is neither `stripe` nor `catalog`" }),
-    }
-}
-
-fn parse_unknown_customers(value: Option<String>) -> Result<UnknownCustomers, Error> {
-    match value.unwrap_or_default().trim() {
-        "" => Ok(UnknownCustomers::Indeterminate),
-        "deny" => Ok(UnknownCustomers::Deny),
-        _ => {
-            Err(Error { name: UNKNOWN_CUSTOMERS, problem: "is not `deny`: set it so, or unset it" })
-        }
-    }
-}
-
 fn parse_grant_rule(name: &'static str, value: Option<String>) -> Result<Option<GrantRule>, Error> {
     match value.unwrap_or_default().trim() {
         "" => Ok(None),
@@ -361,49 +314,6 @@ fn stripe_paused_rule(
         }
         Some(rule @ (GrantRule::Keep | GrantRule::Revoke)) => Ok(rule),
         None => Ok(GrantRule::Keep),
-    }
-}
-
-/// Parses an origin. It receives the API key, so it must be `https` or on localhost.
-fn parse_stripe_base(value: Option<String>) -> Result<Box<str>, Error> {
-    let value = value.unwrap_or_default();
-    let base = value.trim();
-    if base.is_empty() {
-        return Ok(DEFAULT_STRIPE_BASE.into());
-    }
-    let base = base.strip_suffix('/').unwrap_or(base);
-    let error = |problem| Error { name: STRIPE_API_BASE, problem };
-    let uri = parse_url(base).map_err(error)?;
-    if uri.query().is_some() || !matches!(uri.path(), "" | "/") {
-        return Err(error("has a path: give the origin alone, https://host or https://host:port"));
-    }
-    Ok(base.into())
-}
-
-fn parse_event_poll(value: Option<String>) -> Result<u32, Error> {
-    match value.unwrap_or_default().trim() {
-        "" => Ok(60),
-        value => match value.parse() {
-            Ok(seconds @ (0 | 5..=3_600)) => Ok(seconds),
-            _ => {
-                let problem =
-                    "is not a number of seconds from 5 to 3600, or 0 to turn the poll off";
-                Err(Error { name: EVENT_POLL, problem })
-            }
-        },
-    }
-}
-
-fn parse_stripe_rate(value: Option<String>) -> Result<Option<u32>, Error> {
-    match value.unwrap_or_default().trim() {
-        "" => Ok(None),
-        value => match value.parse() {
-            Ok(rate @ 1..=100) => Ok(Some(rate)),
-            _ => {
-                let problem = "is not a number of reads a second from 1 to 100";
-                Err(Error { name: STRIPE_RATE, problem })
-            }
-        },
     }
 }
 
