@@ -22,7 +22,7 @@ const CUSTOMERS = 150;
 const KILLS = 10;
 const FEATURES = ["sms", "export", "sso", "audit_log", "api", "seats"];
 /** Seconds between two polls. */
-const INTERVAL = 15;
+const INTERVAL = 30;
 
 const seed = Number(process.argv[2] ?? randomInt(2 ** 32));
 const random = mulberry32(seed);

@@ -156,7 +156,7 @@ impl<P: CoordinatorPorts> Poll<'_, P> {
                     }
                 }
                 Err(error) => {
-                    if !self.handle_failure(pass, error)? {
+                    if !self.handle_failure(pass, &error)? {
                         return Ok(PollProgress::Waiting);
                     }
                 }
@@ -175,7 +175,7 @@ impl<P: CoordinatorPorts> Poll<'_, P> {
     }
 
     /// Stores why a page could not be read. Returns whether another request may succeed at once.
-    fn handle_failure(&self, mut pass: PollPass, error: source::Error) -> Result<bool, PortError> {
+    fn handle_failure(&self, mut pass: PollPass, error: &source::Error) -> Result<bool, PortError> {
         let (storage, now) = (self.ports.storage(), self.ports.now());
         match error {
             source::Error::TooLong if pass.limit > 1 => {
@@ -184,7 +184,7 @@ impl<P: CoordinatorPorts> Poll<'_, P> {
                 return Ok(true);
             }
             // The event of the cursor is no longer listed.
-            source::Error::NotFound { ref param, .. }
+            source::Error::NotFound { param, .. }
                 if param == "starting_after" && pass.after.is_some() =>
             {
                 pass.after = None;
@@ -197,7 +197,7 @@ impl<P: CoordinatorPorts> Poll<'_, P> {
             self.budget.borrow_mut().rate_limited(now);
         }
         self.log_error(&format!("failed to poll for events: {error}"));
-        let failure = match &error {
+        let failure = match error {
             source::Error::KeyRejected { status: 403, permission } => {
                 PollFailure::MissingPermission(permission.as_deref().map(str::to_owned))
             }
@@ -208,7 +208,7 @@ impl<P: CoordinatorPorts> Poll<'_, P> {
             state.poll.failure = Some(failure);
             let retry_at = now.saturating_add(error.retry_after_ms());
             state.poll.due_at = state.poll.due_at.max(retry_at);
-            if error == source::Error::TooLong {
+            if *error == source::Error::TooLong {
                 // One event alone is too long. Reading every customer replaces it.
                 state.poll.note_gap(now.to_timestamp());
                 state.poll.complete_pass(now);
@@ -251,7 +251,7 @@ impl<P: CoordinatorPorts> Poll<'_, P> {
         let now = self.ports.now();
         if page.has_more && is_repeated {
             let error = source::Error::Malformed("a list of events that repeats a page".to_owned());
-            self.handle_failure(pass, error)?;
+            self.handle_failure(pass, &error)?;
             return Ok(Some(PollProgress::Waiting));
         }
         pass.after = last;

@@ -33,7 +33,7 @@ const WATCHDOG: u64 = 5_000;
 const FAILURE_BACKOFF: u64 = 60_000;
 
 /// The least time between two alarms, in milliseconds.
-const MIN_ALARM_PAUSE: u64 = 1_000;
+const MIN_ALARM_PAUSE: u64 = 100;
 
 /// How late an alarm must be to count as lost, in milliseconds.
 const LOST_ALARM_DELAY: u64 = 60_000;

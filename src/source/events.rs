@@ -51,13 +51,13 @@ impl<T: Transport> StripeClient<T> {
     /// Fails if Stripe cannot be read, or if the page is malformed or too long.
     pub async fn list_events(&self, query: EventQuery<'_>) -> Result<EventPage, Error> {
         let EventQuery { types, created_from, after, limit } = query;
-        let mut target = format!("/v1/events?limit={limit}&created%5Bgte%5D={created_from}");
-        for kind in types {
-            target.push_str(&format!("&types%5B%5D={}", percent_encode(kind)));
-        }
-        if let Some(after) = after {
-            target.push_str(&format!("&starting_after={}", percent_encode(after.as_str())));
-        }
+        let types = types.iter().map(|kind| format!("&types%5B%5D={}", percent_encode(kind)));
+        let types = types.collect::<String>();
+        let after = after.map_or(String::new(), |after| {
+            format!("&starting_after={}", percent_encode(after.as_str()))
+        });
+        let target =
+            format!("/v1/events?limit={limit}&created%5Bgte%5D={created_from}{types}{after}");
         let deadline = self.transport().now().saturating_add(ATTEMPT_TIMEOUT);
         let StripePage { data, has_more } = fetch_json(self, &target, deadline).await?;
         if data.is_empty() && has_more {

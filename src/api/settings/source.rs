@@ -72,26 +72,23 @@ pub(super) fn parse_stripe_base(value: Option<String>) -> Result<Box<str>, Error
 pub(super) fn parse_event_poll(value: Option<String>) -> Result<u32, Error> {
     match value.unwrap_or_default().trim() {
         "" => Ok(60),
-        value => match value.parse() {
-            Ok(seconds @ (0 | 5..=3_600)) => Ok(seconds),
-            _ => {
-                let problem =
-                    "is not a number of seconds from 5 to 3600, or 0 to turn the poll off";
-                Err(Error { name: EVENT_POLL, problem })
-            }
-        },
+        value => parse_number(value).filter(|seconds| matches!(seconds, 0 | 5..=3_600)).ok_or({
+            let problem = "is not a number of seconds from 5 to 3600, or 0 to turn the poll off";
+            Error { name: EVENT_POLL, problem }
+        }),
     }
 }
 
 pub(super) fn parse_stripe_rate(value: Option<String>) -> Result<Option<u32>, Error> {
     match value.unwrap_or_default().trim() {
         "" => Ok(None),
-        value => match value.parse() {
-            Ok(rate @ 1..=100) => Ok(Some(rate)),
-            _ => {
-                let problem = "is not a number of reads a second from 1 to 100";
-                Err(Error { name: STRIPE_RATE, problem })
-            }
-        },
+        value => parse_number(value).filter(|rate| matches!(rate, 1..=100)).map(Some).ok_or({
+            let problem = "is not a number of reads a second from 1 to 100";
+            Error { name: STRIPE_RATE, problem }
+        }),
     }
+}
+
+fn parse_number(value: &str) -> Option<u32> {
+    value.parse().ok()
 }

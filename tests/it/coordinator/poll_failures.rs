@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use super::{Coordinator, START, event, millis, world::SETTINGS};
 use crate::support::customer;
 
-fn response(status: u16, body: &Value) -> Result<StripeResponse, String> {
+fn response(status: u16, body: &Value) -> StripeResponse {
     let body = body.to_string().into_bytes();
-    Ok(StripeResponse { status, body, ..StripeResponse::default() })
+    StripeResponse { status, body, ..StripeResponse::default() }
 }
 
 fn error(message: &str) -> Value {
@@ -25,7 +25,7 @@ fn a_failed_request_is_repeated_at_the_next_poll_and_not_before() {
     let coordinator = Coordinator::armed();
     coordinator.add_event(event("a", "cus_ada", START));
     let stripe = coordinator.world.stripe.transport();
-    stripe.queue_response(response(500, &error("failed")));
+    stripe.queue_response(Ok(response(500, &error("failed"))));
     coordinator.run_alarm();
     assert_eq!(coordinator.listings().len(), 1);
     let failure = PollFailure::Unavailable("failed to read from Stripe: status 500".to_owned());
@@ -49,7 +49,7 @@ fn a_missing_permission_is_reported_by_stripes_name() {
         ("The provided key does not have the required permissions.", None),
     ] {
         let coordinator = Coordinator::armed();
-        coordinator.world.stripe.transport().queue_response(response(403, &error(message)));
+        coordinator.world.stripe.transport().queue_response(Ok(response(403, &error(message))));
         coordinator.run_alarm();
         let failure = Some(PollFailure::MissingPermission(permission));
         assert_eq!(coordinator.poll_status().failure, failure, "{message}");
@@ -58,7 +58,11 @@ fn a_missing_permission_is_reported_by_stripes_name() {
         assert_eq!(coordinator.poll_status().failure, None);
     }
     let coordinator = Coordinator::armed();
-    coordinator.world.stripe.transport().queue_response(response(401, &error("Invalid API Key")));
+    coordinator
+        .world
+        .stripe
+        .transport()
+        .queue_response(Ok(response(401, &error("Invalid API Key"))));
     coordinator.run_alarm();
     assert_eq!(coordinator.poll_status().failure, Some(PollFailure::KeyRefused));
 }
@@ -126,7 +130,7 @@ fn a_list_that_repeats_a_page_ends_the_attempt() {
     });
     let stripe = coordinator.world.stripe.transport();
     for _ in 0..3 {
-        stripe.queue_response(response(200, &page));
+        stripe.queue_response(Ok(response(200, &page)));
     }
     coordinator.run_alarm();
     assert_eq!(coordinator.listings().len(), 2);
