@@ -53,7 +53,7 @@ build_core() {
 # Bundles one JavaScript entry: its source, and its file name in build/.
 bundle_script() {
     esbuild "$1" --bundle --format=esm --target=es2022 --minify --legal-comments=none --log-level=warning \
-        --external:./{fast_path,worker}.wasm --external:./worker.js --alias:entgate-fast-path=./target/worker/fast_path.js \
+        --external:./{fast_path,worker}.wasm --external:./worker.js '--external:cloudflare:*' --alias:entgate-fast-path=./target/worker/fast_path.js \
         --alias:entgate-worker=./target/worker/worker.js --inject:./src/worker/microtask.js --outfile="$out/$2"
 }
 

@@ -8,6 +8,7 @@
 //! | function                 | returns                                                |
 //! |--------------------------|--------------------------------------------------------|
 //! | [`lookup()`]             | a check or a response from the cache, or a query       |
+//! | [`lookup_bound()`]       | the same, for a Worker that is bound to this one       |
 //! | [`answer_from_record()`] | the check or the response to that query                |
 //! | [`accepts_webhook()`]    | whether the body of an event is read                   |
 //! | [`verify_webhook()`]     | a response, or an event for the customer's ledger      |
@@ -26,7 +27,7 @@ use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use crate::{
     api::{
         body,
-        fast_path::{self, WebhookResult, wire},
+        fast_path::{self, FastQuery, WebhookResult, wire},
         settings::{Bindings, Settings},
     },
     id::UnixMillis,
@@ -60,15 +61,29 @@ thread_local! {
 pub fn lookup(url: &str, authorization: &str, env: &JsValue) -> Option<String> {
     let (settings, now) = (load_settings(env)?, unix_millis());
     let query = fast_path::parse_query(&settings, url, authorization, now.to_timestamp())?;
+    Some(answer_from_cache(&query, &settings, now))
+}
+
+/// As [`lookup()`], for a Worker that is bound to this deployment: `target` is a path and a query, and
+/// `livemode` the mode of the binding.
+#[wasm_bindgen]
+#[must_use]
+pub fn lookup_bound(target: &str, livemode: bool, env: &JsValue) -> Option<String> {
+    let settings = load_settings(env)?;
+    let query = fast_path::parse_bound_query(&settings, target, livemode.into())?;
+    Some(answer_from_cache(&query, &settings, unix_millis()))
+}
+
+fn answer_from_cache(query: &FastQuery, settings: &Settings, now: UnixMillis) -> String {
     let key = query.customer.to_key();
     let cached = RECORD_CACHE.with_borrow(|cache| {
         let record = cache.get(&key, settings.memory_ttl, now)?;
-        fast_path::answer_from_record(&query, record, ServedBy::Memory)
+        fast_path::answer_from_record(query, record, ServedBy::Memory)
     });
-    Some(match cached {
+    match cached {
         Some(answer) => wire::encode_answer(answer, &query.customer.id),
-        None => wire::encode_query(&query),
-    })
+        None => wire::encode_query(query),
+    }
 }
 
 /// Answers a query of [`lookup()`] from a record of the replica.

@@ -16,7 +16,7 @@ import { cpuPerRequest, measureInterleaved, summarize } from "./interleave.mjs";
 import { startKvWithRecords } from "./kv-records.mjs";
 import { ALL_COMPONENTS, COMPONENTS_BY_WORKER, runLedgerWorkloads } from "./ledger-workloads.mjs";
 import { serve } from "./workerd.mjs";
-import { baseline, buildFiles, entgate, projectPath } from "./workers.mjs";
+import { baseline, boundEntgate, buildFiles, entgate, projectPath } from "./workers.mjs";
 import { AUTHORIZED, workloads } from "./workloads.mjs";
 
 const ROUNDS = Number(process.env.ROUNDS ?? 7);
@@ -26,7 +26,7 @@ const STARTS = 7;
 /** Warm-up requests of some workloads before the first measurement. V8 recompiles frequently executed functions in background threads. */
 const WARM_UP = {
   requests: Number(process.env.WARM_UP ?? 15_000),
-  workloads: ["check of 10", "check, in-memory cache", "list, 10 of 10", "webhook, other event type"],
+  workloads: ["check of 10", "check of 10, in another Worker", "check, in-memory cache", "list, 10 of 10", "webhook, other event type"],
 };
 
 /** The first request of a cold start. */
@@ -47,6 +47,8 @@ const workers = {
 const names = Object.keys(workers);
 const webhookReceivers = ["minimal", "hono", "JavaScript ledger", ...names.slice(2)];
 workers["JavaScript ledger"] = javaScriptLedger(ALL_COMPONENTS);
+const bound = ["entgate, by HTTP", "entgate, by its service binding", "no check"];
+for (const name of bound) workers[name] = boundEntgate(build, entgateKv);
 workers["entgate, cache on"] = entgate(build, entgateKv, { ENTGATE_MEMORY_TTL: "60" });
 for (const [name, components] of Object.entries(COMPONENTS_BY_WORKER)) workers[name] = javaScriptLedger(components);
 
@@ -123,6 +125,9 @@ function renderReport() {
     "",
     "`minimal` and `hono` write an event to KV and nothing else. `JavaScript ledger` does the work of entgate's ledger. It stores the set and the event id in one transaction of an",
     "object's SQLite. It sets an alarm for the replica write, writes the replica, and stores the change. It reports to the activity log and the customer index.",
+    "",
+    "In `check of 10, in another Worker` a Worker of the same process checks before it responds: over a service binding that is HTTP, by a method of entgate's service binding, or",
+    "not at all. The cost of the call is the difference to `no check`.",
     "",
     "An evicted object has left memory, as it does after ten seconds without an event. In `webhook, by component` each JavaScript ledger has one more component than the one before it:",
     "the cost of a component is the difference.",

@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { killOnExit, temporaryFolder } from "./shutdown.mjs";
+import { KEY } from "./workloads.mjs";
 
 /**
  * A Worker. `modules` starts with the main module. `objects` has the classes of Durable Objects by binding; they are stored on disk, in
@@ -23,6 +24,8 @@ import { killOnExit, temporaryFolder } from "./shutdown.mjs";
  * @property {Record<string, string>} [bindings]
  * @property {Record<string, string>} [objects]
  * @property {string} [storage]
+ * @property {{ name: string, path: string }} [front] The module of a Worker that receives the requests in its place, and calls it over
+ *   `HTTP` and over `ENTITLEMENTS`, its service binding.
  */
 
 /**
@@ -68,6 +71,17 @@ async function findFreePort() {
 /** @param {unknown} value */
 const quote = (value) => JSON.stringify(value);
 
+/** The configuration of a Worker before the measured one. @param {string} module */
+const frontService = (module) => `(name = "front", worker = (
+      modules = [(name = ${quote(module)}, esModule = embed ${quote(module)})],
+      compatibilityDate = "2026-11-17",
+      bindings = [
+        (name = "HTTP", service = "worker"),
+        (name = "ENTITLEMENTS", service = (name = "worker", entrypoint = "Entitlements", props = (json = "{\\"livemode\\":false}"))),
+        (name = "KEY", text = ${quote(KEY)}),
+      ],
+    )),`;
+
 const DEFAULT_FIRST_REQUEST = { path: "/nothing", headers: {} };
 
 /**
@@ -78,13 +92,13 @@ const DEFAULT_FIRST_REQUEST = { path: "/nothing", headers: {} };
  * @returns {Promise<RunningWorker>}
  */
 export async function serve(
-  { kv, modules, bindings = {}, objects = {}, storage = temporaryFolder() },
+  { kv, modules, bindings = {}, objects = {}, storage = temporaryFolder(), front },
   firstRequest = DEFAULT_FIRST_REQUEST,
 ) {
   const folder = temporaryFolder();
   const port = await findFreePort();
   // workerd resolves embedded files relative to the configuration.
-  for (const { name, path } of modules) copyFileSync(path, join(folder, name));
+  for (const { name, path } of [...modules, ...(front ? [front] : [])]) copyFileSync(path, join(folder, name));
   const embedded = modules.map(
     ({ name }) => `(name = ${quote(name)}, ${name.endsWith(".wasm") ? "wasm" : "esModule"} = embed ${quote(name)})`,
   );
@@ -101,17 +115,18 @@ export async function serve(
     `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
-    (name = "main", worker = (
+    (name = "worker", worker = (
       modules = [${embedded.join(", ")}],
       compatibilityDate = "2026-11-17",
       bindings = [${bound.join(", ")}],
       ${classes.length ? `durableObjectNamespaces = [${classes.join(", ")}], durableObjectStorage = (localDisk = "objects"),` : ""}
     )),
+    ${front ? frontService(front.name) : ""}
     (name = "kv", external = (address = "127.0.0.1:${kv}", http = ())),
     (name = "objects", disk = (path = ${quote(storage)}, writable = true)),
     (name = "internet", network = (allow = ["public", "private"])),
   ],
-  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
+  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = ${quote(front ? "front" : "worker")})],
 );`,
   );
   const child = killOnExit(spawn(workerd, ["serve", join(folder, "config.capnp")], { stdio: ["ignore", "inherit", "inherit"] }));

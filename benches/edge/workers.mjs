@@ -22,7 +22,7 @@ export const projectPath = (path) => fileURLToPath(new URL(`../../${path}`, impo
 
 /** @type {Record<string, string>} */
 const bindings = { ENTGATE_API_KEYS: KEY, STRIPE_WEBHOOK_SECRETS: SECRET, ENTGATE_MEMORY_TTL: "0" };
-const BASELINES = ["minimal", "hono", "ledger", "fill-index"];
+const BASELINES = ["minimal", "hono", "ledger", "fill-index", "bound"];
 const bundleFolder = temporaryFolder();
 
 await build({
@@ -82,3 +82,12 @@ export const entgate = (folder, kv, settings = {}) => ({
     ACTIVITY_LOG: "ActivityLog",
   },
 });
+
+/**
+ * Returns a build of entgate behind a Worker that calls it over a service binding (baselines/bound.mjs).
+ *
+ * @param {string} folder
+ * @param {Kv} kv
+ * @returns {WorkerConfig}
+ */
+export const boundEntgate = (folder, kv) => ({ ...entgate(folder, kv), front: { name: "bound.js", path: join(bundleFolder, "bound.js") } });

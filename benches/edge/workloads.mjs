@@ -143,6 +143,11 @@ export const workloads = (names) => {
       { name: "minimal", requests: getRequests("/memory?customer=cus_10&feature=feature-9") },
       { name: "entgate, cache on", requests: checkRequests(10) },
     ],
+    "check of 10, in another Worker": [
+      { name: "entgate, by HTTP", requests: getRequests("/http") },
+      { name: "entgate, by its service binding", requests: getRequests("/rpc") },
+      { name: "no check", requests: getRequests("/none") },
+    ],
     "list, 10 of 10": all(listRequests(10)),
     "list, 10 of 300": all(listRequests(300)),
     "list, 100 of 300": all(listRequests(300, 100)),

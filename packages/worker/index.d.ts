@@ -1,6 +1,8 @@
 // Types of the Worker: its bindings, its settings, and what its main module exports. The types of the runtime, such as `KVNamespace`, come
 // from `wrangler types` or from `@cloudflare/workers-types`.
 
+import { WorkerEntrypoint } from "cloudflare:workers";
+
 /** The bindings that a configuration has to name. `requirements.json` has them for a configuration. */
 export interface Bindings {
   /** The replica: one key per customer. */
@@ -81,4 +83,109 @@ export class SourceCoordinator extends EntgateObject {
 /** The class of `CATALOG`. */
 export class Catalog extends EntgateObject {
   alarm(): Promise<void>;
+}
+
+/** The arguments of `check` and `authorize`: the parameters of `GET /v1/check`. */
+export interface CheckArguments {
+  customer: string;
+  /** The lookup key of the feature, or several. */
+  feature: string | readonly string[];
+  /** The minimum version of the answer. */
+  at_least?: number | string;
+  /** Asks the customer's ledger instead of the replica. */
+  fresh?: boolean;
+}
+
+/** What `check` returns for one feature. */
+export interface EntitlementCheck {
+  object: "entitlement_check";
+  customer: string;
+  feature: string;
+  entitled: boolean;
+  reason: "active_entitlement" | "not_entitled" | "unknown_customer";
+  version: number;
+  /** When the source confirmed the set, in Unix seconds. `null` for an unknown customer. */
+  as_of: number | null;
+  served_by: string;
+}
+
+/** A check of several features that has no answer. */
+export interface IndeterminateCheck {
+  object: "entitlement_check";
+  customer: string;
+  feature: string;
+  entitled: null;
+  error: { type: string; code?: string; message: string };
+}
+
+/** What `check` returns for several features, in their order. */
+export interface EntitlementCheckList {
+  object: "list";
+  data: (EntitlementCheck | IndeterminateCheck)[];
+  has_more: boolean;
+  url: string;
+}
+
+/** The arguments of `list`: the parameters of `GET /v1/entitlements/active_entitlements`. */
+export interface ListArguments {
+  customer: string;
+  /** 1 to 100; 10 by default. */
+  limit?: number;
+  starting_after?: string;
+  ending_before?: string;
+  at_least?: number | string;
+  fresh?: boolean;
+  expand?: readonly string[];
+}
+
+/** An active entitlement, as in Stripe's API. */
+export interface ActiveEntitlement {
+  id: string;
+  object: "entitlements.active_entitlement";
+  /** The id of the feature, or the feature itself with `expand`. */
+  feature: string | { id: string; object: "entitlements.feature"; lookup_key: string; name: string };
+  livemode: boolean;
+  lookup_key: string;
+}
+
+/** What `list` returns: a page, as in Stripe's API. */
+export interface ActiveEntitlementList {
+  object: "list";
+  data: ActiveEntitlement[];
+  has_more: boolean;
+  url: string;
+}
+
+/** What `authorize` returns: the customer may use every feature. */
+export interface Authorization {
+  object: "authorization";
+  customer: string;
+  version: number;
+  as_of: number | null;
+  served_by: string;
+}
+
+/** What a call throws. Unknown is thrown with its code, never returned as `false`. */
+export interface EntgateError extends Error {
+  name: "EntgateError";
+  /** Such as `customer_not_verifiable`, `not_entitled` or `livemode_missing`; without one, the type. */
+  code: string;
+  type: string;
+  /** The status of the HTTP API. 503 if the answer is not known. */
+  status: number;
+  param?: string;
+  /** How many seconds to wait. */
+  retry_after?: number;
+  request_id?: string;
+}
+
+/**
+ * The service binding. Its configuration names the mode: `"props": { "livemode": true }`. Without it every call throws. A Worker that
+ * binds to it has `Service<typeof Entitlements>`.
+ */
+export class Entitlements extends WorkerEntrypoint<Env, { livemode: boolean }> {
+  check(args: CheckArguments & { feature: string }): Promise<EntitlementCheck>;
+  check(args: CheckArguments & { feature: readonly string[] }): Promise<EntitlementCheckList>;
+  list(args: ListArguments): Promise<ActiveEntitlementList>;
+  authorize(args: CheckArguments): Promise<Authorization>;
 }

@@ -10,6 +10,8 @@
 //! | `X-API-Key`                     | yes        | yes                     |
 //! | `?token=` of a stream           | no         | yes                     |
 //!
+//! A [`BoundCaller`] needs none of these.
+//!
 //! Stripe's SDKs use Bearer, and curl users use Basic with the key as user name (RFC 7617). Tokens are
 //! verified here, with secrets of this deployment or with keys of the configured issuer. A customer id
 //! in a request is accepted only if the credential permits that customer.
@@ -41,6 +43,11 @@ use crate::{
 /// How long a request waits for the issuer's keys that another one fetches, in milliseconds: a little
 /// longer than that fetch may take.
 const JWKS_WAIT_TIMEOUT: u64 = 6_000;
+
+/// A caller that needs no key: another Worker of the account, which is bound to this deployment for one
+/// mode. The shell adds it to the extensions of a request, which no client can do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct BoundCaller(pub Livemode);
 
 /// The header for clients that cannot set `Authorization`.
 pub(super) const API_KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
@@ -103,7 +110,7 @@ pub(super) fn authenticate_reader(
     Ok(read_server_key(settings, request)?.0.livemode)
 }
 
-/// Authenticates a backend, by a secret key or a read-only key, or a customer.
+/// Authenticates a backend, by a secret key, a read-only key or its binding, or a customer.
 ///
 /// # Errors
 ///
@@ -113,6 +120,9 @@ pub(super) async fn authenticate_any<S: Store>(
     request: &Request,
     now: Timestamp,
 ) -> Result<Principal, Error> {
+    if let Some(BoundCaller(livemode)) = request.extensions().get() {
+        return Ok(Principal::Server(*livemode));
+    }
     let credential = read_credential(request)?;
     if is_token(&credential) {
         let subject = verify_token(app, &credential, TokenScope::Full, now).await?;

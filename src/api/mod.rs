@@ -72,6 +72,7 @@ use http::{HeaderName, HeaderValue, Method, header};
 use self::{active_entitlements::LIST_PATH, body::RequestBody, error::Error, router::RouteMatch};
 pub use self::{
     app::{App, IDEMPOTENCY_KEY, REQUEST_ID, Request, Response, STRIPE_VERSION},
+    auth::BoundCaller,
     feature_cache::FeatureCache,
     health_cache::HealthCache,
     last_event_id::LAST_EVENT_ID,

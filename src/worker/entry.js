@@ -3,6 +3,7 @@
 // | request                                | path                                                                           |
 // |----------------------------------------|--------------------------------------------------------------------------------|
 // | a plain check, authorize or list       | `lookup` answers from the isolate's cache; else one KV read, `answer_from_record` |
+// | a call of the service binding          | as a plain check, authorize or list, without a key                             |
 // | a webhook of Stripe                    | `verify_webhook`, the customer's ledger object, `webhook_response`             |
 // | anything else                          | slow path: `fetch` of the `worker` core                                        |
 //
@@ -11,8 +12,9 @@
 
 import * as fastPath from "entgate-fast-path";
 import { discardBody, readBody } from "./body.js";
+import { boundEntitlements } from "./entitlements.js";
 import module from "./fast_path.wasm";
-import { decodeEvent, decodeRecordKey, decodeResponse } from "./wire.js";
+import { decodeAnswer, decodeEvent, decodeRecordKey, decodeResponse } from "./wire.js";
 
 fastPath.initSync({ module });
 
@@ -106,15 +108,17 @@ const pathAndQuery = (url) => url.slice(url.indexOf("/", "http://".length + 1));
 
 /**
  * Answers any request with the `worker` core. The core calls `read` with its limit if it needs the body: once the caller is
- * authenticated. A body that it does not need is discarded.
+ * authenticated. A body that it does not need is discarded. `boundLivemode` is the mode of a call of the service binding.
  */
-async function slowPath(request, env, context, read = (limit) => readBody(request, limit, bodyTimeout)) {
+async function slowPath(request, env, context, read = (limit) => readBody(request, limit, bodyTimeout), boundLivemode = undefined) {
   let isNeeded = false;
   const readIfNeeded = (limit) => {
     isNeeded = true;
     return read(limit);
   };
-  const answer = callCore(worker ?? (await loadWorker()), (core) => core.fetch(request, env, context, newRequestId(), readIfNeeded));
+  const answer = callCore(worker ?? (await loadWorker()), (core) =>
+    core.fetch(request, env, context, newRequestId(), readIfNeeded, boundLivemode),
+  );
   // Other requests may wait for what this one reads: it must end even if its client disconnects.
   context.waitUntil(answer);
   if (armedAt !== undefined && Date.now() - armedAt >= ARM_INTERVAL) context.waitUntil(armCoordinators(env, answer));
@@ -140,6 +144,20 @@ function tryFastPath(request, env, context) {
     },
     () => slowPath(request, env, context),
   );
+}
+
+/** Answers a call of the service binding: on the fast path as a `GET`, with this path and query. */
+async function answerBound(target, livemode, env, context) {
+  let encoded = callCore(fastPath, () => fastPath.lookup_bound(target, livemode, env));
+  const key = encoded && decodeRecordKey(encoded);
+  if (key) {
+    const record = await env.ENTITLEMENTS.get(key, "arrayBuffer").catch(() => null);
+    encoded = record && callCore(fastPath, () => fastPath.answer_from_record(encoded, new Uint8Array(record)));
+  }
+  if (encoded) return decodeAnswer(encoded);
+  // In development too, the Worker answers under this host name.
+  const response = await slowPath(new Request(`http://localhost${target}`), env, context, undefined, livemode);
+  return { status: response.status, headers: Object.fromEntries(response.headers), body: await response.text() };
 }
 
 /** Handles a webhook of Stripe: responds once the customer's ledger object has stored the event. */
@@ -181,6 +199,9 @@ export default {
 
   scheduled: async (event, env, context) => callCore(worker ?? (await loadWorker()), (core) => core.scheduled(event, env, context)),
 };
+
+/** The service binding, for other Workers of the account. */
+export class Entitlements extends boundEntitlements(answerBound) {}
 
 /** A Durable Object class over the core's class of this name. The core's object is created again after a trap. */
 function durableObject(name) {

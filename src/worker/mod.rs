@@ -3,6 +3,7 @@
 //! | module                   | contents                                                        |
 //! |--------------------------|-----------------------------------------------------------------|
 //! | `entry.js` · `worker.js` | what the runtime calls: [`crate::fast_path`] first, then this   |
+//! | `entitlements.js`        | the service binding                                             |
 //! | `body.js`                | reads the bodies of requests                                    |
 //! | `wire.js`                | the strings that `entry.js` exchanges with the fast path        |
 //! | `microtask.js`           | a faster `queueMicrotask`                                       |
@@ -86,7 +87,7 @@ use self::{
 };
 use crate::{
     api::{
-        self, App, FeatureCache, HealthCache,
+        self, App, BoundCaller, FeatureCache, HealthCache,
         settings::{Settings, Source},
         stream::StreamRequest,
     },
@@ -185,7 +186,7 @@ impl store::Store for Bindings {
 }
 
 /// Answers one request. `entry.js` creates the request id, `id`, and `read`, which reads the body up to a
-/// limit.
+/// limit. `bound_livemode` is the mode of a caller with a service binding, which needs no key.
 ///
 /// # Errors
 ///
@@ -197,8 +198,10 @@ pub async fn fetch(
     context: worker_sys::Context,
     id: String,
     read: Function,
+    bound_livemode: Option<bool>,
 ) -> Result<web_sys::Response> {
-    let response = answer(&request, &env, &Context::new(context), id, read).await;
+    let bound = bound_livemode.map(|livemode| BoundCaller(livemode.into()));
+    let response = answer(&request, &env, &Context::new(context), id, read, bound).await;
     response.or_else(|error| {
         console_error!("{error}");
         Response::error("INTERNAL SERVER ERROR", 500).map(Into::into)
@@ -212,6 +215,7 @@ async fn answer(
     context: &Context,
     id: String,
     read: Function,
+    bound: Option<BoundCaller>,
 ) -> Result<web_sys::Response> {
     let id = HeaderValue::try_from(id).map_err(|error| error.to_string())?;
     let settings = match load_settings(env) {
@@ -235,7 +239,10 @@ async fn answer(
         random: || u128::from(random_u64()) << 64 | u128::from(random_u64()),
         log: log_error,
     };
-    let message = http::client_request(request, &id, read)?;
+    let mut message = http::client_request(request, &id, read)?;
+    if let Some(bound) = bound {
+        message.extensions_mut().insert(bound);
+    }
     let mut response = api::handle(&app, message, now_millis().to_timestamp()).await;
     match response.extensions_mut().remove::<StreamRequest>() {
         Some(stream) => {

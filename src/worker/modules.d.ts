@@ -9,6 +9,7 @@ declare module "entgate-fast-path" {
   export * from "entgate-core";
   /** These return undefined, or false, where the request needs the slow path: see src/fast_path.rs. */
   export function lookup(url: string, authorization: string, env: object): string | undefined;
+  export function lookup_bound(target: string, livemode: boolean, env: object): string | undefined;
   export function answer_from_record(query: string, record: Uint8Array): string | undefined;
   export function verify_webhook(url: string, signature: string, body: Uint8Array, env: object): string | undefined;
   export function webhook_response(verified: string, receipt: string): string | undefined;
@@ -27,6 +28,7 @@ declare module "entgate-worker" {
     context: object,
     id: string,
     read: (limit: number) => Promise<Body>,
+    bound_livemode: boolean | undefined,
   ): Promise<Response>;
   export function scheduled(event: object, env: object, context: object): Promise<void>;
   export const LedgerObject: DurableObjectClass;
@@ -44,6 +46,13 @@ declare module "entgate-worker" {
     webSocketClose(socket: WebSocket): void;
     webSocketError(socket: WebSocket): void;
   };
+}
+
+declare module "cloudflare:workers" {
+  export class WorkerEntrypoint {
+    env: object;
+    ctx: { props?: { livemode?: unknown } };
+  }
 }
 
 declare module "entgate-core" {

@@ -24,14 +24,23 @@ export function decodeResponse(encoded, requestId) {
       },
     });
   }
+  // workerd builds `Headers` from an object at a fraction of what a list of pairs costs.
+  const { status, headers, body } = parseResponse(encoded, { "x-content-type-options": "nosniff", "request-id": requestId });
+  // A 204 must have no body at all, not an empty one.
+  return new Response(body || null, { status, headers });
+}
+
+/** The status, the headers and the body of a check or a response, without a `Response`. @param {string} encoded */
+export const decodeAnswer = (encoded) =>
+  encoded.startsWith("{") ? { status: 200, headers: {}, body: encoded } : parseResponse(encoded, {});
+
+/** Adds the headers of a response to `headers`. @param {string} encoded @param {Record<string, string>} headers */
+function parseResponse(encoded, headers) {
   const end = encoded.indexOf("\n\n");
   const [status, ...lines] = encoded.slice(0, end).split("\n");
-  // workerd builds `Headers` from an object at a fraction of what a list of pairs costs.
-  const headers = { "x-content-type-options": "nosniff", "request-id": requestId };
   for (const line of lines) {
     const colon = line.indexOf(": ");
     headers[line.slice(0, colon)] = line.slice(colon + 2);
   }
-  // A 204 must have no body at all, not an empty one.
-  return new Response(encoded.slice(end + 2) || null, { status: Number(status), headers });
+  return { status: Number(status), headers, body: encoded.slice(end + 2) };
 }

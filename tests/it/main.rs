@@ -45,6 +45,7 @@ mod paused;
 mod read_only_keys;
 mod record;
 mod record_cache;
+mod service_binding;
 mod settings;
 mod signature;
 mod snapshots;

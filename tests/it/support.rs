@@ -39,7 +39,7 @@ pub(crate) struct Service {
     pub(crate) store: MemoryStore,
     /// The time of the next request.
     pub(crate) now: Timestamp,
-    settings: Settings,
+    pub(crate) settings: Settings,
     feature_cache: FeatureCache,
     jwks_cache: JwksCache,
     health_cache: HealthCache,

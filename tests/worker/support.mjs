@@ -21,8 +21,14 @@ import { brokenActivityLog, repositoryPath, workerModules } from "./worker-modul
  * @typedef {object} Workerd
  * @property {(binding: string, worker: string) => Promise<KvNamespace>} getKVNamespace
  * @property {(binding: string, worker: string) => Promise<DurableObjectNamespace>} getDurableObjectNamespace
- * @property {(worker: string) => Promise<{ scheduled(options: { cron: string }): Promise<{ outcome: string }> }>} getWorker
+ * @property {(worker: string) => Promise<RunningWorker>} getWorker
  * @property {() => Promise<void>} dispose
+ */
+
+/**
+ * @typedef {object} RunningWorker
+ * @property {(options: { cron: string }) => Promise<{ outcome: string }>} scheduled
+ * @property {(url: string, init?: { method: string, body: string }) => Promise<globalThis.Response>} fetch
  */
 
 /** @typedef {{ fetch(url: string, init?: { method: string, body: string }): Promise<globalThis.Response> }} DurableObjectStub */
@@ -46,6 +52,7 @@ import { brokenActivityLog, repositoryPath, workerModules } from "./worker-modul
  * @property {(request: Request) => Response} [outbound] Handles the requests that the Worker sends.
  * @property {Record<string, Uint8Array<ArrayBuffer>>} [cores] WebAssembly modules in place of the built ones, by name.
  * @property {string} [activityLog] Statements that handle each request to the activity log in place of the real one.
+ * @property {V4WorkerOptions[]} [others] Workers beside entgate, such as one with a service binding to it.
  */
 
 /**
@@ -107,7 +114,17 @@ async function readWorkerOptions() {
  *
  * @param {ServeOptions} [options]
  */
-export async function serve({ settings = {}, folder, faulty = false, log, clock = false, outbound, activityLog, cores } = {}) {
+export async function serve({
+  settings = {},
+  folder,
+  faulty = false,
+  log,
+  clock = false,
+  outbound,
+  activityLog,
+  cores,
+  others = [],
+} = {}) {
   if (faulty && clock) throw new Error("a Worker has either faults or a clock");
   const options = await readWorkerOptions();
   /** @type {V4WorkerOptions} */
@@ -120,15 +137,14 @@ export async function serve({ settings = {}, folder, faulty = false, log, clock 
     ...(outbound && { outboundService: outbound }),
     ...(faulty && { kvNamespaces: { ENTITLEMENTS: "ENTITLEMENTS", FAULTS: "FAULTS" } }),
   };
-  /** @type {V4WorkerOptions[]} */
-  const others = [];
+  const workers = [worker, ...others];
   if (activityLog) {
     const script = brokenActivityLog(activityLog);
-    others.push({ name: "activity-log", modules: true, script, durableObjects: { ACTIVITY_LOG: "ActivityLog" } });
+    workers.push({ name: "activity-log", modules: true, script, durableObjects: { ACTIVITY_LOG: "ActivityLog" } });
     worker.durableObjects = { ...worker.durableObjects, ACTIVITY_LOG: { className: "ActivityLog", scriptName: "activity-log" } };
   }
   /** @type {V4MiniflareOptions} */
-  const miniflare = { workers: [worker, ...others], host: "127.0.0.1", port: 0, resourcePersistencePath: folder };
+  const miniflare = { workers, host: "127.0.0.1", port: 0, resourcePersistencePath: folder };
   if (log) miniflare.handleStructuredLogs = ({ message }) => log.push(...message.split("\n"));
   const workerd = new Miniflare(convertV4MiniflareOptions(miniflare));
   const url = await workerd.ready;
@@ -289,6 +305,11 @@ export class Service {
   /** Runs the cron trigger. */
   async runCron() {
     return (await this.workerd.getWorker("entgate")).scheduled({ cron: "* * * * *" });
+  }
+
+  /** Sends a request to another Worker beside entgate. @param {string} worker @param {string} path @param {{ method: string, body: string }} [init] */
+  async fetchWorker(worker, path, init) {
+    return (await this.workerd.getWorker(worker)).fetch(`http://${worker}.example${path}`, init);
   }
 
   /** Sets by how many seconds the clock of the Worker is ahead. It has to be served with `clock`. @param {number} seconds */

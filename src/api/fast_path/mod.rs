@@ -7,6 +7,7 @@
 //! |----------------------------|--------------------------------------------------------------------|
 //! | [`parse_query()`]          | URL, `Authorization`, now → [`FastQuery`]                          |
 //! | [`accepts_record()`]       | a record → whether it may answer                                   |
+//! | [`parse_bound_query()`]    | path and query of a bound Worker, its mode → [`FastQuery`]         |
 //! | [`answer_from_record()`]   | [`FastQuery`], a record → [`FastAnswer`]                           |
 //! | [`accepts_webhook()`]      | signature, now → whether the body is read                          |
 //! | [`verify_webhook()`]       | URL, signature, body, now → [`WebhookResult`]                      |
@@ -31,7 +32,7 @@ use super::{
 };
 use crate::{
     entitlement::Version,
-    id::{CustomerId, CustomerKey, EntitlementId, LookupKey, Timestamp},
+    id::{CustomerId, CustomerKey, EntitlementId, Livemode, LookupKey, Timestamp},
     pagination::PageRequest,
     store::{
         ServedBy,
@@ -85,6 +86,33 @@ pub fn parse_query(
     if !settings.environment.permits_host(authority) {
         return None;
     }
+    let ParsedTarget { route, customer, at_least } = parse_target(settings, target)?;
+    let customer = authorize(settings, authorization, customer, now)?;
+    Some(FastQuery { route, customer, at_least })
+}
+
+/// Parses a `GET` of a Worker that is bound to this deployment. Its binding has authorized it for one
+/// mode. `target` is a path and a query.
+#[must_use]
+pub fn parse_bound_query(
+    settings: &Settings,
+    target: &str,
+    livemode: Livemode,
+) -> Option<FastQuery> {
+    let ParsedTarget { route, customer, at_least } = parse_target(settings, target)?;
+    let customer = CustomerKey { livemode, id: CustomerId::try_from(customer?).ok()? };
+    Some(FastQuery { route, customer, at_least })
+}
+
+/// A path and a query.
+struct ParsedTarget<'a> {
+    route: FastRoute,
+    customer: Option<&'a str>,
+    at_least: Version,
+}
+
+#[inline]
+fn parse_target<'a>(settings: &Settings, target: &'a str) -> Option<ParsedTarget<'a>> {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let RawParams { customer, feature, at_least, page } = RawParams::parse(query)?;
     let has_no_page = page == RawPageParams::default();
@@ -106,8 +134,7 @@ pub fn parse_query(
         _ => return None,
     };
     let at_least = Version(at_least.map_or(Some(0), |version| version.parse().ok())?);
-    let customer = authorize(settings, authorization, customer, now)?;
-    Some(FastQuery { route, customer, at_least })
+    Some(ParsedTarget { route, customer, at_least })
 }
 
 /// The host and port of a URL, and what follows them.
