@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Deploys the Worker to Cloudflare. Arguments are options of `wrangler deploy`. Names the secrets that are not set yet.
+# Deploys the Worker to Cloudflare. Arguments are options of `wrangler deploy`. Refuses another jurisdiction than
+# that of the stored objects. Names the secrets that are not set yet.
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 . "$(dirname "$0")/env.sh"
 
 scripts/setup.sh build
 if wrangler whoami | grep 'not authenticated'; then exit 1; fi
+node scripts/check-jurisdiction.mjs "$@"
 wrangler deploy "$@"
 
 secrets=$(wrangler secret list)

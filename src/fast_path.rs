@@ -10,6 +10,7 @@
 //! | [`lookup()`]             | a check or a response from the cache, or a query       |
 //! | [`lookup_bound()`]       | the same, for a Worker that is bound to this one       |
 //! | [`answer_from_record()`] | the check or the response to that query                |
+//! | [`placement()`]          | where the objects and the records of the deployment are |
 //! | [`accepts_webhook()`]    | whether the body of an event is read                   |
 //! | [`verify_webhook()`]     | a response, or an event for the customer's ledger      |
 //! | [`webhook_response()`]   | the response to that event                             |
@@ -103,6 +104,13 @@ pub fn answer_from_record(query: &str, record: &[u8]) -> Option<String> {
         fast_path::answer_from_record(&query, record, ServedBy::Replica)?,
         &query.customer.id,
     ))
+}
+
+/// Returns where the objects and the records of the deployment are. `None` if a setting is malformed.
+#[wasm_bindgen]
+#[must_use]
+pub fn placement(env: &JsValue) -> Option<String> {
+    Some(wire::encode_placement(&load_settings(env)?.placement))
 }
 
 /// Whether the body of a webhook with this signature is read. False also if a setting is malformed.

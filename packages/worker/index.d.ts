@@ -37,6 +37,8 @@ export interface Settings {
   ENTGATE_JWT_AUDIENCE?: string;
   ENTGATE_JWT_CUSTOMER_CLAIM?: string;
   ENTGATE_JWT_LIVEMODE?: "true" | "false";
+  ENTGATE_JURISDICTION?: "eu" | "us" | "fedramp";
+  ENTGATE_LOCATION_HINT?: "wnam" | "enam" | "sam" | "weur" | "eeur" | "apac" | "apac-ne" | "apac-se" | "oc" | "afr" | "me";
   ENTGATE_MEMORY_TTL?: string;
   /** Lookup keys, separated by commas. */
   ENTGATE_STRICT_FEATURES?: string;

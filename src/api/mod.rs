@@ -8,6 +8,7 @@
 //! | `auth` · `form` · `page`         | callers · parameters · pagination                            |
 //! | `error`                          | every failure and its status                                 |
 //! | [`settings`]                     | the operator's settings                                      |
+//! | [`deployment`]                   | the jurisdiction in which the objects were created           |
 //! | `cors`                           | cross-origin requests from browsers                          |
 //! | `webhooks`                       | `POST /webhooks/stripe`                                      |
 //! | `active_entitlements`            | Stripe's list and retrieve                                   |
@@ -34,6 +35,8 @@ mod error;
 mod form;
 mod page;
 pub mod settings;
+
+pub mod deployment;
 
 mod auth;
 mod cors;
@@ -69,7 +72,10 @@ pub mod fast_path;
 
 use http::{HeaderName, HeaderValue, Method, header};
 
-use self::{active_entitlements::LIST_PATH, body::RequestBody, error::Error, router::RouteMatch};
+use self::{
+    active_entitlements::LIST_PATH, body::RequestBody, deployment::JurisdictionChanged,
+    error::Error, router::RouteMatch,
+};
 pub use self::{
     app::{App, IDEMPOTENCY_KEY, REQUEST_ID, Request, Response, STRIPE_VERSION},
     auth::BoundCaller,
@@ -215,7 +221,24 @@ pub async fn handle<S: Store, B: RequestBody>(
 /// The response to every request while a setting is malformed.
 #[must_use]
 pub fn misconfigured(error: &settings::Error) -> Response {
-    let mut response = Error::from(error).to_response();
+    stopped(&Error::from(error))
+}
+
+/// The response to every request while the objects are in another jurisdiction than the settings say.
+#[must_use]
+pub fn jurisdiction_changed(changed: &JurisdictionChanged) -> Response {
+    stopped(&Error::jurisdiction_changed(changed))
+}
+
+/// The response to every request on a runtime that has no jurisdictions, while one is set.
+#[must_use]
+pub fn jurisdiction_unsupported() -> Response {
+    let problem = "is set, and this runtime has no jurisdictions: unset it here, and set it on Cloudflare only";
+    misconfigured(&settings::Error { name: settings::JURISDICTION, problem })
+}
+
+fn stopped(error: &Error) -> Response {
+    let mut response = error.to_response();
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     response
 }

@@ -13,11 +13,11 @@ use std::cell::Cell;
 
 use serde::Serialize;
 use worker::{
-    DurableObject, Env, ObjectNamespace, Request, Response, Result, SqlStorageValue, State,
-    durable_object,
+    DurableObject, Env, Request, Response, Result, SqlStorageValue, State, durable_object,
 };
 
 use super::{
+    objects::Objects,
     rpc,
     sql::{SqlTables, integer_value},
 };
@@ -173,12 +173,12 @@ fn parse_activity_id(value: &SqlStorageValue) -> Option<ActivityId> {
 
 /// The client of the activity logs of both modes.
 pub(super) struct ActivityLogStub {
-    namespace: ObjectNamespace,
+    objects: Objects,
 }
 
 impl ActivityLogStub {
     pub(super) fn from_env(env: &Env) -> Result<Self> {
-        Ok(Self { namespace: env.durable_object(BINDING)? })
+        Ok(Self { objects: Objects::from_env(env, BINDING)? })
     }
 
     pub(super) async fn append(
@@ -196,7 +196,7 @@ impl ActivityLogStub {
         message: &ActivityLogRequest,
     ) -> std::result::Result<Vec<u8>, store::Error> {
         let message = serde_json::to_string(message);
-        rpc::call(&self.namespace, PORT, livemode.as_str(), message).await
+        rpc::call(&self.objects, PORT, livemode.as_str(), message).await
     }
 }
 

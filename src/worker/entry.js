@@ -11,10 +11,11 @@
 // is first imported, not before an isolate's first response.
 
 import * as fastPath from "entgate-fast-path";
+import { objectStub } from "../objects.js";
 import { discardBody, readBody } from "./body.js";
 import { boundEntitlements } from "./entitlements.js";
 import module from "./fast_path.wasm";
-import { decodeAnswer, decodeEvent, decodeRecordKey, decodeResponse } from "./wire.js";
+import { decodeAnswer, decodeEvent, decodePlacement, decodeRecordKey, decodeResponse } from "./wire.js";
 
 fastPath.initSync({ module });
 
@@ -75,8 +76,37 @@ const bodyTimeout = fastPath.body_timeout();
 /** A Durable Object is addressed by its id; the URL only has to be valid. */
 const OBJECT_URL = "https://customer/";
 
+/**
+ * Where the objects and the records of the deployment are, once it was needed.
+ *
+ * @type {ReturnType<typeof decodePlacement> | undefined}
+ */
+let knownPlacement;
+
+/** The placement. Only a request that the fast path has parsed needs it: no setting is malformed then. */
+const placement = (env) => (knownPlacement ??= decodePlacement(callCore(fastPath, () => fastPath.placement(env)) ?? ""));
+
 /** Creates the stub of a customer's ledger object: the fast path calls no other object. */
-const ledgerStub = ({ LEDGERS }, key) => LEDGERS.get(LEDGERS.idFromName(key));
+function ledgerStub(env, key) {
+  const { jurisdiction, locationHint } = placement(env);
+  return objectStub(env.LEDGERS, key, jurisdiction, locationHint);
+}
+
+/** How a record is read from KV: a location may answer from its cache for 30 s, the least that KV allows. */
+const READ_OPTIONS = { type: "arrayBuffer", cacheTtl: 30 };
+
+/** Reads the record of a customer from the replica. */
+const readRecord = (env, key) => env.ENTITLEMENTS.get(placement(env).keyPrefix + key, READ_OPTIONS);
+
+/** Whether the record of the deployment in KV has named the jurisdiction of the settings to this isolate. */
+let isDeploymentConfirmed = false;
+
+/** Reads the record of the deployment. The slow path writes it, and reports another one. */
+async function confirmDeployment(env) {
+  const record = await env.ENTITLEMENTS.get("entgate:deployment").catch(() => null);
+  isDeploymentConfirmed = record === placement(env).record;
+  return isDeploymentConfirmed;
+}
 
 /** How often an isolate makes sure that the alarms of the coordinators are set, in milliseconds. */
 const ARM_INTERVAL = 60_000;
@@ -88,20 +118,21 @@ let armedAt;
  * Makes sure that the alarms of the coordinators are set, after the response. A platform may lose an alarm, and local servers run no
  * cron trigger.
  */
-async function armCoordinators({ SOURCE_COORDINATOR }, response) {
+async function armCoordinators(env, response) {
   armedAt = Date.now();
   try {
     await response;
   } catch {
     // Its caller handles the error.
   }
-  const arm = (mode) => SOURCE_COORDINATOR.get(SOURCE_COORDINATOR.idFromName(mode)).fetch(OBJECT_URL, { method: "POST", body: '"arm"' });
+  // A coordinator must not work in another jurisdiction. With a malformed setting none is known.
+  if (!isDeploymentConfirmed && !(await confirmDeployment(env))) return;
+  const { jurisdiction, locationHint } = placement(env);
+  const arm = (mode) =>
+    objectStub(env.SOURCE_COORDINATOR, mode, jurisdiction, locationHint).fetch(OBJECT_URL, { method: "POST", body: '"arm"' });
   // A failure is repaired by the next attempt, or by the cron trigger.
   await Promise.allSettled(["test", "live"].map(async (mode) => (await arm(mode)).text()));
 }
-
-/** How a record is read from KV: a location may answer from its cache for 30 s, the least that KV allows. */
-const READ_OPTIONS = { type: "arrayBuffer", cacheTtl: 30 };
 
 /** The path and query of a URL, whose origin has at least `http://` and one character. */
 const pathAndQuery = (url) => url.slice(url.indexOf("/", "http://".length + 1));
@@ -123,7 +154,7 @@ async function slowPath(request, env, context, read = (limit) => readBody(reques
   context.waitUntil(answer);
   if (armedAt !== undefined && Date.now() - armedAt >= ARM_INTERVAL) context.waitUntil(armCoordinators(env, answer));
   const response = await answer;
-  if (!isNeeded && request.body) await discardBody(request.body);
+  if (!isNeeded && request.body && !request.body.locked) await discardBody(request.body);
   return response;
 }
 
@@ -137,7 +168,7 @@ function tryFastPath(request, env, context) {
   if (!found) return undefined;
   const key = decodeRecordKey(found);
   if (!key) return decodeResponse(found, newRequestId());
-  return env.ENTITLEMENTS.get(key, READ_OPTIONS).then(
+  return readRecord(env, key).then(
     (record) => {
       const encoded = record && callCore(fastPath, () => fastPath.answer_from_record(found, new Uint8Array(record)));
       return encoded ? decodeResponse(encoded, newRequestId()) : slowPath(request, env, context);
@@ -151,7 +182,7 @@ async function answerBound(target, livemode, env, context) {
   let encoded = callCore(fastPath, () => fastPath.lookup_bound(target, livemode, env));
   const key = encoded && decodeRecordKey(encoded);
   if (key) {
-    const record = await env.ENTITLEMENTS.get(key, "arrayBuffer").catch(() => null);
+    const record = await readRecord(env, key).catch(() => null);
     encoded = record && callCore(fastPath, () => fastPath.answer_from_record(encoded, new Uint8Array(record)));
   }
   if (encoded) return decodeAnswer(encoded);
@@ -171,6 +202,8 @@ async function handleWebhook(request, env, context) {
   if (verified) {
     const event = decodeEvent(verified);
     if (!event) return decodeResponse(verified, newRequestId());
+    // An event must not reach the ledger of another jurisdiction.
+    if (!isDeploymentConfirmed && !(await confirmDeployment(env))) return slowPath(request, env, context, async () => body);
     try {
       const receipt = await ledgerStub(env, event.key).fetch(OBJECT_URL, { method: "POST", body: event.message });
       const json = await receipt.text();

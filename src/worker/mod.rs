@@ -9,9 +9,11 @@
 //! | `microtask.js`           | a faster `queueMicrotask`                                       |
 //! | `runtime` · `random`     | settings, clock, timers, log · random numbers                   |
 //! | `http`                   | requests and responses, as bytes                                |
+//! | `objects`                | stubs of Durable Objects, in the jurisdiction of the deployment |
 //! | `rpc` · `sql`            | JSON requests to a Durable Object · SQL in one                  |
 //! | `crypto`                 | public keys, and the client of an issuer's JWKS                 |
 //! | `replica`                | the KV namespace `ENTITLEMENTS`                                 |
+//! | `deployment`             | confirms the jurisdiction of the deployment                     |
 //! | `source`                 | the client of Stripe, or of the catalog in its place            |
 //! | `customer_index`         | Durable Object: the customers and their sync status             |
 //! | `activity_log`           | Durable Object: the most recent decisions                       |
@@ -34,6 +36,8 @@ mod random;
 
 mod http;
 
+mod objects;
+
 mod rpc;
 
 mod sql;
@@ -41,6 +45,8 @@ mod sql;
 mod crypto;
 
 mod replica;
+
+mod deployment;
 
 mod source;
 
@@ -132,7 +138,7 @@ impl Bindings {
     fn from_env(env: &Env, settings: &Settings) -> Result<Self> {
         Ok(Self {
             ledger: LedgerStub::from_env(env)?,
-            replica: KvReplica::from_env(env, settings.source_policy())?,
+            replica: KvReplica::from_env(env)?,
             customer_index: CustomerIndexStub::from_env(env)?,
             coordinator: CoordinatorStub::from_env(env)?,
             activity_log: ActivityLogStub::from_env(env)?,
@@ -225,6 +231,9 @@ async fn answer(
             return http::respond(api::misconfigured(&error), id);
         }
     };
+    if let Err(misplaced) = deployment::confirm(env).await {
+        return http::respond(misplaced.response, id);
+    }
     let store = Bindings::from_env(env, &settings)?;
     let feature_cache = FEATURE_CACHE.with(Rc::clone);
     let jwks_cache = JWKS_CACHE.with(Rc::clone);
@@ -256,7 +265,11 @@ async fn answer(
 /// Runs every minute, by the cron trigger of `wrangler.toml`.
 #[event(scheduled)]
 async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
-    if let Err(error) = cron::arm_coordinators(&env).await {
+    let armed = match deployment::confirm(&env).await {
+        Ok(()) => cron::arm_coordinators(&env).await,
+        Err(misplaced) => Err(misplaced.into()),
+    };
+    if let Err(error) = armed {
         console_error!("failed to set the alarm of a coordinator: {error}");
     }
 }

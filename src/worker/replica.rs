@@ -1,4 +1,5 @@
-//! The replica in KV: one record per customer, under `test:cus_…` or `live:cus_…`.
+//! The replica in KV: one record per customer, under `test:cus_…` or `live:cus_…`. In a jurisdiction, its
+//! name begins the key: `eu:live:cus_…`.
 //!
 //! KV accepts one write a second per key, and a location may read an old value until its cache expires
 //! (<https://developers.cloudflare.com/kv/platform/limits/>). Not here: when a record is written,
@@ -9,7 +10,9 @@ use wasm_bindgen::{JsCast as _, JsValue, prelude::wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
 use worker::{Env, console_error};
 
+use super::runtime::load_settings;
 use crate::{
+    api::{deployment::DEPLOYMENT_KEY, settings::Placement},
     entitlement::Entitlements,
     id::CustomerKey,
     policy::SourcePolicy,
@@ -40,19 +43,40 @@ pub(super) struct KvReplica {
     namespace: KvNamespace,
     /// The source and the status policy of now: a record of another one is not read.
     policy: SourcePolicy,
+    placement: Placement,
 }
 
 impl KvReplica {
-    pub(super) fn from_env(env: &Env, policy: SourcePolicy) -> worker::Result<Self> {
+    pub(super) fn from_env(env: &Env) -> worker::Result<Self> {
         let kv = Reflect::get(env, &BINDING.into())?;
         if kv.is_undefined() {
             return Err(format!("invalid kv store: {BINDING}").into());
         }
-        Ok(Self { namespace: kv.unchecked_into(), policy })
+        let settings = load_settings(env).map_err(|error| error.to_string())?;
+        let policy = settings.source_policy();
+        Ok(Self { namespace: kv.unchecked_into(), policy, placement: settings.placement })
     }
 
-    /// Writes a record that the ledger stores.
-    pub(super) async fn put(&self, key: &str, record: &[u8]) -> Result<(), Error> {
+    /// Writes the record of a customer that the ledger stores.
+    pub(super) async fn put_record(
+        &self,
+        customer: &CustomerKey,
+        record: &[u8],
+    ) -> Result<(), Error> {
+        self.put(&self.placement.replica_key(customer), record).await
+    }
+
+    /// Reads the record of the deployment.
+    pub(super) async fn get_deployment(&self) -> Result<Option<Vec<u8>>, Error> {
+        self.get(DEPLOYMENT_KEY).await.map_err(unreachable)
+    }
+
+    /// Writes the record of the deployment.
+    pub(super) async fn put_deployment(&self, record: &str) -> Result<(), Error> {
+        self.put(DEPLOYMENT_KEY, record.as_bytes()).await
+    }
+
+    async fn put(&self, key: &str, record: &[u8]) -> Result<(), Error> {
         let put = async {
             let put = self.namespace.put(key, &Uint8Array::from(record).buffer())?;
             JsFuture::from(put).await
@@ -72,11 +96,11 @@ impl KvReplica {
 impl Replica for KvReplica {
     async fn save(&self, customer: &CustomerKey, set: &Entitlements) -> Result<(), Error> {
         let record = record::encode(set).map_err(|error| unreadable(&error))?;
-        self.put(&customer.to_key(), &record).await
+        self.put_record(customer, &record).await
     }
 
     async fn load(&self, customer: &CustomerKey) -> Result<Option<Entitlements>, Error> {
-        let stored = self.get(&customer.to_key()).await;
+        let stored = self.get(&self.placement.replica_key(customer)).await;
         let loaded = stored.map_err(unreachable).and_then(|stored| match stored {
             Some(bytes) => record::decode(&bytes)
                 .map(|set| Some(set).filter(|set| set.policy == self.policy))

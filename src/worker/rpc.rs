@@ -4,14 +4,14 @@
 //! newer release wrote the message or the tables, and this release cannot use them. Which messages
 //! an object accepts is defined next to its stub.
 
-use js_sys::Promise;
 use serde::Serialize;
-use wasm_bindgen::{JsCast as _, JsValue, prelude::wasm_bindgen};
-use wasm_bindgen_futures::JsFuture;
 use web_sys::RequestInit;
-use worker::{Error, ObjectId, ObjectNamespace, Request, Response, Result, Stub};
+use worker::{Error, Request, Response, Result};
 
-use super::http::{MAX_OBJECT_RESPONSE_BYTES, read_buffer};
+use super::{
+    http::{MAX_OBJECT_RESPONSE_BYTES, read_buffer},
+    objects::Objects,
+};
 use crate::{
     json::{self, FromJson},
     ledger::{PortError, StepError},
@@ -25,41 +25,16 @@ pub(super) const OBJECT_URL: &str = "https://object/";
 /// them.
 pub(super) const NEWER_RELEASE: u16 = 503;
 
-#[wasm_bindgen]
-extern "C" {
-    /// The platform's stub of an object. The `worker` crate would read the response chunk by chunk.
-    type JsObjectStub;
-
-    #[wasm_bindgen(method, catch)]
-    fn fetch(
-        this: &JsObjectStub,
-        url: &str,
-        init: &RequestInit,
-    ) -> std::result::Result<Promise, JsValue>;
-}
-
-/// Returns the id of the object with this name.
-pub(super) fn object_id<'a>(objects: &'a ObjectNamespace, name: &str) -> Result<ObjectId<'a>> {
-    objects.id_from_name(name)
-}
-
-/// Creates the stub of the object with this name. Every stub of this core is created here.
-pub(super) fn object_stub(objects: &ObjectNamespace, name: &str) -> Result<Stub> {
-    object_id(objects, name)?.get_stub()
-}
-
 /// Sends a serialized message to the object with this name. Returns the response and its body.
 pub(super) async fn post(
-    objects: &ObjectNamespace,
+    objects: &Objects,
     name: &str,
     message: serde_json::Result<String>,
 ) -> Result<(web_sys::Response, Vec<u8>)> {
     let init = RequestInit::new();
     init.set_method("POST");
     init.set_body(&message?.into());
-    let object: JsObjectStub = object_stub(objects, name)?.into_rpc();
-    let response = JsFuture::from(object.fetch(OBJECT_URL, &init)?).await?;
-    let response: web_sys::Response = response.unchecked_into();
+    let response = objects.stub(name)?.fetch(OBJECT_URL, &init).await?;
     let body = read_buffer(response.array_buffer()?, MAX_OBJECT_RESPONSE_BYTES).await?;
     Ok((response, body))
 }
@@ -67,7 +42,7 @@ pub(super) async fn post(
 /// Sends a message as [`post()`] does, to an object that is the store `port`. Returns the body of a
 /// 200, and fails for any other status.
 pub(super) async fn call(
-    objects: &ObjectNamespace,
+    objects: &Objects,
     port: &'static str,
     name: &str,
     message: serde_json::Result<String>,

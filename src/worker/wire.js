@@ -4,6 +4,12 @@
 /** The key of the record that a query needs; undefined if the string is not a query. @param {string} encoded */
 export const decodeRecordKey = (encoded) => (encoded.startsWith("?") ? encoded.slice(1, encoded.indexOf("\n")) : undefined);
 
+/** Where the objects and the records of the deployment are. @param {string} encoded */
+export function decodePlacement(encoded) {
+  const [jurisdiction, locationHint, keyPrefix, record] = encoded.split("\n");
+  return { jurisdiction, locationHint, keyPrefix, record };
+}
+
 /** The customer's key and the ledger request of an event; undefined if the string is not an event. @param {string} encoded */
 export function decodeEvent(encoded) {
   if (!encoded.startsWith("!")) return undefined;

@@ -42,6 +42,7 @@ mod mutated_bytes;
 mod ofrep;
 mod openapi;
 mod paused;
+mod placement;
 mod read_only_keys;
 mod record;
 mod record_cache;

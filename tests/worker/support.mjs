@@ -39,7 +39,7 @@ import { brokenActivityLog, repositoryPath, workerModules } from "./worker-modul
  * @property {(key: string, type?: "json") => Promise<any>} get
  * @property {(key: string, value: string) => Promise<void>} put
  * @property {(key: string) => Promise<void>} delete
- * @property {(options: { prefix: string }) => Promise<{ keys: { metadata?: unknown }[] }>} list
+ * @property {(options?: { prefix: string }) => Promise<{ keys: { name: string, metadata?: unknown }[] }>} list
  */
 
 /**
@@ -49,6 +49,7 @@ import { brokenActivityLog, repositoryPath, workerModules } from "./worker-modul
  * @property {boolean} [faulty] Whether puts to KV can fail: see `Service.failPuts`.
  * @property {string[]} [log] Receives the lines that the Worker logs. Without it, they go to the console.
  * @property {boolean} [clock] Whether the Worker's clock can be set: see `Service.setClockOffset`.
+ * @property {boolean} [jurisdictions] Whether the runtime has jurisdictions: see `Service.stubs`.
  * @property {(request: Request) => Response} [outbound] Handles the requests that the Worker sends.
  * @property {Record<string, Uint8Array<ArrayBuffer>>} [cores] WebAssembly modules in place of the built ones, by name.
  * @property {string} [activityLog] Statements that handle each request to the activity log in place of the real one.
@@ -120,19 +121,22 @@ export async function serve({
   faulty = false,
   log,
   clock = false,
+  jurisdictions = false,
   outbound,
   activityLog,
   cores,
   others = [],
 } = {}) {
-  if (faulty && clock) throw new Error("a Worker has either faults or a clock");
+  const entries = { clock, "faulty-replica": faulty, jurisdictions };
+  const [entry, another] = Object.keys(entries).filter((name) => entries[name]);
+  if (another) throw new Error(`a Worker has one entry module, not both ${entry} and ${another}`);
   const options = await readWorkerOptions();
   /** @type {V4WorkerOptions} */
   const worker = {
     ...options,
     name: "entgate",
     modulesRoot: repositoryPath("build"),
-    modules: workerModules(clock ? "clock" : faulty ? "faulty-replica" : undefined, cores),
+    modules: workerModules(entry, cores),
     bindings: /** @type {V4WorkerOptions["bindings"]} */ ({ ...SETTINGS, ...settings }),
     ...(outbound && { outboundService: outbound }),
     ...(faulty && { kvNamespaces: { ENTITLEMENTS: "ENTITLEMENTS", FAULTS: "FAULTS" } }),
@@ -315,6 +319,11 @@ export class Service {
   /** Sets by how many seconds the clock of the Worker is ahead. It has to be served with `clock`. @param {number} seconds */
   setClockOffset(seconds) {
     return this.request(`/__clock?offset=${seconds}`);
+  }
+
+  /** The stubs that a Worker with `jurisdictions` created: `BINDING jurisdiction hint`. @returns {Promise<string[]>} */
+  async stubs() {
+    return (await fetch(new URL("/__stubs", this.url))).json();
   }
 
   stop() {

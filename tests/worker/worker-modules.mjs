@@ -11,7 +11,7 @@ export const repositoryPath = (path) => fileURLToPath(new URL(`../../${path}`, i
  * puts; key `each` names a fault for every n-th other put. A put fails `before` the write, `after` it, or at once
  * and still writes three seconds `late`. A `slow` put takes six seconds and succeeds. `mixed` puts take turns: one
  * succeeds after up to four seconds, one fails at once and writes 3.9 seconds later, one fails, one succeeds.
- * `FAULTS` also records every put with its time. A get returns what is stored under `old:` and its key, if
+ * `FAULTS` also records every put of a customer's record with its time. A get returns what is stored under `old:` and its key, if
  * anything: as at a location that is behind. This namespace takes the place of `ENTITLEMENTS` for the Worker and for
  * its Durable Objects.
  */
@@ -34,6 +34,7 @@ const FAULTY_REPLICA = `
     return {
       get: async (key, options) => (await FAULTS.get("old:" + key, options)) ?? ENTITLEMENTS.get(key, options),
       async put(key, ...request) {
+        if (key === "entgate:deployment") return ENTITLEMENTS.put(key, ...request);
         await record("put", key);
         const fault = await nextFault();
         if (fault === "delayed") await sleep(1_000 + (puts % 3) * 1_400);
@@ -85,13 +86,49 @@ const CLOCK = `
     },
   }`;
 
+/**
+ * An entry module with jurisdictions, which workerd does not have: in a jurisdiction, each name is another object. A request to
+ * `/__stubs` returns which stubs were created: the binding, the jurisdiction and the location hint.
+ */
+const JURISDICTIONS = `
+  import Entgate, * as classes from "./index.js";
+  const stubs = new Set();
+  const inJurisdiction = (namespace, binding, jurisdiction) => ({
+    jurisdiction: (name) => inJurisdiction(namespace, binding, name),
+    idFromName: (name) => namespace.idFromName(jurisdiction + "/" + name),
+    get(id, options) {
+      stubs.add([binding, jurisdiction, options?.locationHint].join(" "));
+      return namespace.get(id, options);
+    },
+  });
+  const withJurisdictions = (env) => {
+    const bindings = ["LEDGERS", "CUSTOMER_INDEX", "ACTIVITY_LOG", "CATALOG"];
+    return { ...env, ...Object.fromEntries(bindings.map((name) => [name, inJurisdiction(env[name], name, "none")])) };
+  };
+  const wrapped = (Class) => class extends Class {
+    constructor(state, env) {
+      super(state, withJurisdictions(env));
+    }
+  };
+  export class Ledger extends wrapped(classes.Ledger) {}
+  export class CustomerIndex extends wrapped(classes.CustomerIndex) {}
+  export class ActivityLog extends wrapped(classes.ActivityLog) {}
+  export class Catalog extends wrapped(classes.Catalog) {}
+  export default {
+    fetch(request, env, context) {
+      if (new URL(request.url).pathname === "/__stubs") return Response.json([...stubs].sort());
+      return Entgate.fetch(request, withJurisdictions(env), context);
+    },
+    scheduled: (event, env, context) => Entgate.scheduled(event, withJurisdictions(env), context),
+  };`;
+
 /** Entry modules that stand before the built Worker, by name. @type {Record<string, string>} */
-const ENTRIES = { clock: CLOCK, "faulty-replica": FAULTY_REPLICA };
+const ENTRIES = { clock: CLOCK, "faulty-replica": FAULTY_REPLICA, jurisdictions: JURISDICTIONS };
 
 /**
  * The modules of the built Worker.
  *
- * @param {"clock" | "faulty-replica"} [entry] The entry module in place of the Worker's own.
+ * @param {string} [entry] The entry module in place of the Worker's own.
  * @param {Record<string, Uint8Array<ArrayBuffer>>} [cores] WebAssembly modules in place of the built ones, by name.
  */
 export const workerModules = (entry, cores = {}) => [

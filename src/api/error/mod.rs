@@ -27,6 +27,7 @@ pub(super) use self::excerpt::excerpt;
 
 use super::{
     app::{Response, json_response},
+    deployment::JurisdictionChanged,
     settings,
 };
 use crate::{
@@ -307,6 +308,18 @@ impl Error {
             livemode.as_str(),
             settings::STRIPE_API_KEY
         ))
+    }
+
+    /// 500: the objects were created in another jurisdiction. Only the operator can change that.
+    pub(super) fn jurisdiction_changed(changed: &JurisdictionChanged) -> Self {
+        let message = format!(
+            "The deployment is misconfigured: {changed}. Set {} back, or deploy under another name with \
+             another KV namespace.",
+            settings::JURISDICTION
+        );
+        let mut error = Self::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorType::Api, message);
+        error.0.body.code = Some("jurisdiction_changed");
+        error
     }
 
     /// 503: a newer release wrote the data.

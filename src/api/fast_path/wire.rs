@@ -7,9 +7,10 @@
 //! | query       | `?`, the record's key, `at_least`, the route and its arguments, separated by line feeds |
 //! | check       | the JSON object                                                                   |
 //! | response    | the status, a line `name: value` for each header, an empty line, the body         |
+//! | placement   | jurisdiction, location hint, prefix of a record's key, and the record of the deployment, separated by line feeds |
 //! | event       | `!`, the customer's key, the event's id and the ledger request, separated by line feeds |
 //!
-//! The first character tells the strings apart: `?`, `{`, a digit or `!`. Ids and lookup keys contain
+//! The first character tells the strings apart: `?`, `{`, a digit or `!`. The placement stands alone. Ids and lookup keys contain
 //! no line feed. Each header occurs once, and its value is ASCII.
 //!
 //! | route       | arguments                                                              |
@@ -23,7 +24,7 @@ use super::{
     list::{FastList, RawPageParams},
 };
 use crate::{
-    api::app::Response,
+    api::{app::Response, deployment::deployment_record, settings::Placement},
     entitlement::{Summary, Version},
     id::{CustomerId, CustomerKey, EventId, LookupKey},
     ledger::LedgerRequest,
@@ -128,6 +129,18 @@ pub fn encode_response(response: &Response) -> String {
     encoded.push_str("\n\n");
     encoded.push_str(std::str::from_utf8(response.body()).unwrap_or_default());
     encoded
+}
+
+/// Encodes where the objects and the records of the deployment are. What is not set is empty.
+#[must_use]
+pub fn encode_placement(placement: &Placement) -> String {
+    [
+        placement.jurisdiction().unwrap_or_default(),
+        placement.location_hint().unwrap_or_default(),
+        placement.key_prefix(),
+        &deployment_record(placement),
+    ]
+    .join("\n")
 }
 
 /// Encodes an event for the customer's ledger.

@@ -18,6 +18,8 @@
 //! | `ENTGATE_JWKS_URL`, `ENTGATE_JWT_…` | `https://…`, and the expected claims | no tokens of other issuers    |
 //! | `ENTGATE_MEMORY_TTL`             | seconds, 0 to 60                        | 5                             |
 //! | `ENTGATE_STRICT_FEATURES`        | lookup keys, comma-separated            | the replica answers checks    |
+//! | `ENTGATE_JURISDICTION`           | `eu`, `us` or `fedramp`                 | objects anywhere              |
+//! | `ENTGATE_LOCATION_HINT`          | `weur`, `enam` and others               | objects near their first use  |
 //! | `ENTGATE_SIGNING_KEY`            | an Ed25519 JWK, or a JWK Set            | no snapshots                  |
 //! | `ENTGATE_ALLOWED_ORIGINS`        | `https://app.example.com`, comma-separated, or `*` | no cross-origin requests |
 //! | `ENTGATE_DEVELOPMENT`            | `true`, or host names, comma-separated  | a deployment                  |
@@ -34,6 +36,7 @@ mod environment;
 mod features;
 mod keys;
 mod origins;
+mod placement;
 mod source;
 mod tokens;
 
@@ -53,11 +56,12 @@ pub use self::{
     environment::{DEVELOPMENT, Environment},
     keys::{API_KEYS, ApiKey, KeyKind, STRIPE_API_KEY, WEBHOOK_SECRETS},
     names::{
-        EVENT_POLL, MEMORY_TTL, NAMES, PAST_DUE_SUBSCRIPTIONS, PAUSE_ON_PAYMENT_FAILURE,
-        PAUSED_SUBSCRIPTIONS, SOURCE, STRICT_FEATURES, STRIPE_API_BASE, STRIPE_RATE,
-        UNKNOWN_CUSTOMERS, UNPAID_SUBSCRIPTIONS,
+        EVENT_POLL, JURISDICTION, LOCATION_HINT, MEMORY_TTL, NAMES, PAST_DUE_SUBSCRIPTIONS,
+        PAUSE_ON_PAYMENT_FAILURE, PAUSED_SUBSCRIPTIONS, SOURCE, STRICT_FEATURES, STRIPE_API_BASE,
+        STRIPE_RATE, UNKNOWN_CUSTOMERS, UNPAID_SUBSCRIPTIONS,
     },
     origins::{ALLOWED_ORIGINS, AllowedOrigins},
+    placement::Placement,
     source::{Source, UnknownCustomers},
     tokens::{
         Issuer, JWKS_URL, JWT_AUDIENCE, JWT_CUSTOMER_CLAIM, JWT_ISSUER, JWT_LIVEMODE, SIGNING_KEY,
@@ -109,6 +113,8 @@ pub struct Settings {
     pub signing_keys: Vec<token::SigningKey>,
     /// The origins that may send cross-origin requests; none by default.
     pub allowed_origins: AllowedOrigins,
+    /// Where the Durable Objects live; Cloudflare decides by default.
+    pub placement: Placement,
     /// Names with the prefix of a setting that are not settings, each with the setting that was probably meant.
     pub unknown_settings: Vec<String>,
 }
@@ -186,6 +192,7 @@ impl Settings {
             memory_ttl: parse_memory_ttl(lookup(MEMORY_TTL))?,
             strict_features: features::parse_strict_features(lookup(STRICT_FEATURES))?,
             allowed_origins: AllowedOrigins::parse(lookup(ALLOWED_ORIGINS))?,
+            placement: Placement::parse(lookup(JURISDICTION), lookup(LOCATION_HINT))?,
             unknown_settings: Vec::new(),
             environment,
         })

@@ -31,6 +31,12 @@ pub const PAST_DUE_SUBSCRIPTIONS: &str = "ENTGATE_PAST_DUE_SUBSCRIPTIONS";
 /// Whether an unpaid subscription of the catalog grants its features.
 pub const UNPAID_SUBSCRIPTIONS: &str = "ENTGATE_UNPAID_SUBSCRIPTIONS";
 
+/// Where Durable Objects run and are stored.
+pub const JURISDICTION: &str = "ENTGATE_JURISDICTION";
+
+/// Near which place Durable Objects are created.
+pub const LOCATION_HINT: &str = "ENTGATE_LOCATION_HINT";
+
 /// Which failed payment of a renewal pauses a subscription of the catalog.
 pub const PAUSE_ON_PAYMENT_FAILURE: &str = "ENTGATE_PAUSE_ON_PAYMENT_FAILURE";
 
@@ -44,7 +50,7 @@ pub const STRIPE_RATE: &str = "ENTGATE_STRIPE_RATE";
 pub const STRICT_FEATURES: &str = "ENTGATE_STRICT_FEATURES";
 
 /// Every setting. Any other name that begins with `ENTGATE_` or `STRIPE_` is reported as unknown.
-pub const NAMES: [&str; 23] = [
+pub const NAMES: [&str; 25] = [
     API_KEYS,
     WEBHOOK_SECRETS,
     SOURCE,
@@ -65,6 +71,8 @@ pub const NAMES: [&str; 23] = [
     JWT_LIVEMODE,
     MEMORY_TTL,
     STRICT_FEATURES,
+    JURISDICTION,
+    LOCATION_HINT,
     SIGNING_KEY,
     ALLOWED_ORIGINS,
     DEVELOPMENT,

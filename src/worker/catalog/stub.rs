@@ -6,7 +6,7 @@
 use ::http::{HeaderName, HeaderValue, Uri, header};
 use js_sys::Uint8Array;
 use web_sys::{Headers, RequestInit};
-use worker::{Env, ObjectNamespace, Result, State};
+use worker::{Env, Result, State};
 
 pub(super) use crate::api::IDEMPOTENCY_KEY;
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     waiting::within,
     worker::{
         http::{MAX_OBJECT_RESPONSE_BYTES, read_buffer},
+        objects::Objects,
         rpc,
         runtime::{SOURCE_TIMEOUT, sleep},
     },
@@ -34,18 +35,18 @@ pub(super) const FORWARDED_HEADERS: [HeaderName; 4] =
 
 /// The client of the catalogs of both modes.
 pub(in crate::worker) struct CatalogStub {
-    namespace: ObjectNamespace,
+    objects: Objects,
 }
 
 impl CatalogStub {
     pub(in crate::worker) fn from_env(env: &Env) -> Result<Self> {
-        Ok(Self { namespace: env.durable_object(BINDING)? })
+        Ok(Self { objects: Objects::from_env(env, BINDING)? })
     }
 
     /// Returns the mode of the object with this state. An object does not know its own name.
     pub(super) fn livemode_of(&self, state: &State) -> Result<Livemode> {
         for livemode in [Livemode::Test, Livemode::Live] {
-            if rpc::object_id(&self.namespace, livemode.as_str())? == state.id() {
+            if self.objects.is_state_of(state, livemode.as_str())? {
                 return Ok(livemode);
             }
         }
@@ -78,10 +79,9 @@ impl CatalogStub {
     }
 
     async fn forward(&self, livemode: Livemode, request: &api::Request) -> Result<api::Response> {
-        let catalog = rpc::object_stub(&self.namespace, livemode.as_str())?;
-        let request = to_object_request(request)?;
-        let response = catalog.fetch_with_request(request.into()).await?;
-        to_api_response(&response.into()).await
+        let catalog = self.objects.stub(livemode.as_str())?;
+        let response = catalog.send(&to_object_request(request)?).await?;
+        to_api_response(&response).await
     }
 }
 

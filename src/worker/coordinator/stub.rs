@@ -3,7 +3,7 @@
 //! A message is a [`CoordinatorRequest`] as JSON. The response has no body, a [`CoordinatorStatus`] or the
 //! time of a slot.
 
-use worker::{Env, ObjectNamespace, Result, State};
+use worker::{Env, Result, State};
 
 use crate::{
     coordinator::{CoordinatorRequest, CoordinatorStatus},
@@ -11,7 +11,7 @@ use crate::{
     json::FromJson,
     ledger::ReadPriority,
     store,
-    worker::rpc,
+    worker::{objects::Objects, rpc},
 };
 
 /// The binding in `wrangler.toml`.
@@ -22,18 +22,18 @@ const PORT: &str = "coordinator";
 
 /// The client of the coordinators of both modes.
 pub(in crate::worker) struct CoordinatorStub {
-    namespace: ObjectNamespace,
+    objects: Objects,
 }
 
 impl CoordinatorStub {
     pub(in crate::worker) fn from_env(env: &Env) -> Result<Self> {
-        Ok(Self { namespace: env.durable_object(BINDING)? })
+        Ok(Self { objects: Objects::from_env(env, BINDING)? })
     }
 
     /// Returns the mode of the object with this state. An object does not know its own name.
     pub(super) fn livemode_of(&self, state: &State) -> Result<Livemode> {
         for livemode in [Livemode::Test, Livemode::Live] {
-            if rpc::object_id(&self.namespace, livemode.as_str())? == state.id() {
+            if self.objects.is_state_of(state, livemode.as_str())? {
                 return Ok(livemode);
             }
         }
@@ -80,7 +80,7 @@ impl CoordinatorStub {
         message: CoordinatorRequest,
     ) -> std::result::Result<Vec<u8>, store::Error> {
         let message = serde_json::to_string(&message);
-        rpc::call(&self.namespace, PORT, livemode.as_str(), message).await
+        rpc::call(&self.objects, PORT, livemode.as_str(), message).await
     }
 }
 

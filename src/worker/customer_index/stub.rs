@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
-use worker::{Env, ObjectNamespace};
+use worker::Env;
 
 use crate::{
     coordinator::{IndexQuery, IndexReport},
@@ -19,7 +19,7 @@ use crate::{
     ledger::{StatusReport, SyncStatus},
     pagination::{PageOf, PageRequest},
     store::{self, CustomerSyncStatus},
-    worker::rpc,
+    worker::{objects::Objects, rpc},
 };
 
 /// The binding in `wrangler.toml`.
@@ -52,12 +52,12 @@ json_type! {
 
 /// The client of the customer index.
 pub(in crate::worker) struct CustomerIndexStub {
-    namespace: ObjectNamespace,
+    objects: Objects,
 }
 
 impl CustomerIndexStub {
     pub(in crate::worker) fn from_env(env: &Env) -> worker::Result<Self> {
-        Ok(Self { namespace: env.durable_object(BINDING)? })
+        Ok(Self { objects: Objects::from_env(env, BINDING)? })
     }
 
     /// Reports a customer's sync status and the features that are new in its sets.
@@ -84,7 +84,7 @@ impl CustomerIndexStub {
     }
 
     async fn post(&self, message: &IndexRequest) -> Result<Vec<u8>, store::Error> {
-        rpc::call(&self.namespace, PORT, OBJECT_NAME, serde_json::to_string(message)).await
+        rpc::call(&self.objects, PORT, OBJECT_NAME, serde_json::to_string(message)).await
     }
 }
 

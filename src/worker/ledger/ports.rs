@@ -17,6 +17,7 @@ use crate::{
         activity_log::ActivityLogStub,
         coordinator::CoordinatorStub,
         customer_index::CustomerIndexStub,
+        deployment,
         random::random_jitter,
         replica::KvReplica,
         rpc::port_error,
@@ -114,11 +115,13 @@ impl LedgerPorts for LedgerObjectPorts {
     }
 
     async fn write_replica(&self, customer: &CustomerKey, record: &[u8]) -> Result<(), PortError> {
-        let replica = KvReplica::from_env(&self.env, self.source_policy())?;
-        replica.put(&customer.to_key(), record).await.map_err(|error| PortError(error.to_string()))
+        deployment::confirm(&self.env).await?;
+        let replica = KvReplica::from_env(&self.env)?;
+        replica.put_record(customer, record).await.map_err(|error| PortError(error.to_string()))
     }
 
     async fn send_report(&self, key: &str, report: &StatusReport) -> Result<(), PortError> {
+        deployment::confirm(&self.env).await?;
         let index = CustomerIndexStub::from_env(&self.env)?;
         index.report(key, report).await.map_err(port_error)
     }
@@ -128,6 +131,7 @@ impl LedgerPorts for LedgerObjectPorts {
         customer: &CustomerKey,
         activities: Vec<Activity>,
     ) -> Result<(), PortError> {
+        deployment::confirm(&self.env).await?;
         let activity_log = ActivityLogStub::from_env(&self.env)?;
         activity_log.append(customer, activities).await.map_err(port_error)
     }

@@ -1,8 +1,8 @@
 //! The client of customers' ledgers.
 
 use ::http::header::UPGRADE;
-use web_sys::{Headers, Request, RequestInit};
-use worker::{Env, ObjectNamespace, Response, WebSocket};
+use web_sys::{Headers, RequestInit};
+use worker::{Env, Response, WebSocket};
 
 use super::rpc::{ReconcileResult, SERVED_BY, TOO_MANY_REQUESTS};
 use crate::{
@@ -12,7 +12,10 @@ use crate::{
     json,
     ledger::{ApplyReceipt, LedgerRequest, WaitFor},
     store::{Error, Ledger, LoadedSet, ServedBy, record},
-    worker::rpc::{NEWER_RELEASE, OBJECT_URL, object_stub, post, unreachable},
+    worker::{
+        objects::Objects,
+        rpc::{NEWER_RELEASE, OBJECT_URL, post, unreachable},
+    },
 };
 
 /// The binding in `wrangler.toml`.
@@ -20,12 +23,12 @@ const BINDING: &str = "LEDGERS";
 
 /// The client of all customers' ledgers.
 pub(in crate::worker) struct LedgerStub {
-    namespace: ObjectNamespace,
+    objects: Objects,
 }
 
 impl LedgerStub {
     pub(in crate::worker) fn from_env(env: &Env) -> worker::Result<Self> {
-        Ok(Self { namespace: env.durable_object(BINDING)? })
+        Ok(Self { objects: Objects::from_env(env, BINDING)? })
     }
 
     /// Compares the stored set with the source's list. Returns whether they differed.
@@ -78,9 +81,8 @@ impl LedgerStub {
         }
         let init = RequestInit::new();
         init.set_headers_headers(&headers);
-        let object = object_stub(&self.namespace, &customer.to_key())?;
-        let request = Request::new_with_str_and_init(OBJECT_URL, &init)?;
-        object.fetch_with_request(request.into()).await
+        let response = self.objects.stub(&customer.to_key())?.fetch(OBJECT_URL, &init).await?;
+        Ok(response.into())
     }
 
     /// Sets the ledger's alarm for its pending tasks, if it has none.
@@ -110,7 +112,7 @@ impl LedgerStub {
         customer: &CustomerKey,
         message: &LedgerRequest,
     ) -> worker::Result<(web_sys::Response, Vec<u8>)> {
-        post(&self.namespace, &customer.to_key(), serde_json::to_string(message)).await
+        post(&self.objects, &customer.to_key(), serde_json::to_string(message)).await
     }
 
     async fn load_set(
