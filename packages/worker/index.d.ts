@@ -15,6 +15,8 @@ export interface Bindings {
   SOURCE_COORDINATOR: DurableObjectNamespace;
   /** The catalog: one object per mode. */
   CATALOG: DurableObjectNamespace;
+  /** Optional: the dataset with one data point for each decision. */
+  METRICS?: AnalyticsEngineDataset;
 }
 
 /** The settings: variables and secrets. Each is a text; docs/configuration.md describes them. */
@@ -39,6 +41,7 @@ export interface Settings {
   ENTGATE_JWT_LIVEMODE?: "true" | "false";
   ENTGATE_JURISDICTION?: "eu" | "us" | "fedramp";
   ENTGATE_LOCATION_HINT?: "wnam" | "enam" | "sam" | "weur" | "eeur" | "apac" | "apac-ne" | "apac-se" | "oc" | "afr" | "me";
+  ENTGATE_METRICS_CUSTOMERS?: "true" | "false";
   ENTGATE_MEMORY_TTL?: string;
   /** Lookup keys, separated by commas. */
   ENTGATE_STRICT_FEATURES?: string;

@@ -13,6 +13,7 @@
 import * as fastPath from "entgate-fast-path";
 import { objectStub } from "../objects.js";
 import { discardBody, readBody } from "./body.js";
+import { decidedBy, decidedByCall, decisionsOf, isLogged, logDecisions, writeDataPoints } from "./decisions.js";
 import { boundEntitlements } from "./entitlements.js";
 import module from "./fast_path.wasm";
 import { decodeAnswer, decodeEvent, decodePlacement, decodeRecordKey, decodeResponse } from "./wire.js";
@@ -154,7 +155,35 @@ async function slowPath(request, env, context, read = (limit) => readBody(reques
   context.waitUntil(answer);
   if (armedAt !== undefined && Date.now() - armedAt >= ARM_INTERVAL) context.waitUntil(armCoordinators(env, answer));
   const response = await answer;
+  if (boundLivemode === undefined && (response.status >= 500 || request.method === "POST")) logResponse(request, response, context);
   if (!isNeeded && request.body && !request.body.locked) await discardBody(request.body);
+  return response;
+}
+
+/** What the log and the dataset take from a response. */
+const readDecisions = async (decided, response) =>
+  decisionsOf(decided, { status: response.status, header: (name) => response.headers.get(name) ?? undefined, body: await response.text() });
+
+/** Logs a response of the slow path if it failed or changed something. */
+function logResponse(request, response, context) {
+  const decided = decidedBy(request);
+  if (!decided || !isLogged(decided.route, response.status)) return;
+  const { status, headers } = response;
+  const log = async (copy) =>
+    logDecisions(decided, await readDecisions(decided, copy), { status, requestId: headers.get("request-id") ?? undefined });
+  context.waitUntil(log(response.clone()));
+}
+
+/** Writes what a response decided to the dataset of METRICS. */
+async function measured(request, answer, env, context, started) {
+  const response = await answer;
+  const decided = decidedBy(request);
+  if (decided) {
+    const { status } = response;
+    const latency = Date.now() - started;
+    const write = async (copy) => writeDataPoints(env, decided, await readDecisions(decided, copy), { status, latency });
+    context.waitUntil(write(response.clone()));
+  }
   return response;
 }
 
@@ -177,8 +206,22 @@ function tryFastPath(request, env, context) {
   );
 }
 
-/** Answers a call of the service binding: on the fast path as a `GET`, with this path and query. */
+/** Answers a call of the service binding, and logs and measures it as a request. */
 async function answerBound(target, livemode, env, context) {
+  const started = env.METRICS && Date.now();
+  const answered = await answerTarget(target, livemode, env, context);
+  const { status, headers, body } = answered;
+  if (env.METRICS || status >= 500) {
+    const decided = decidedByCall(target);
+    const decisions = decisionsOf(decided, { status, header: (name) => headers[name], body });
+    if (status >= 500) logDecisions(decided, decisions, { status, requestId: headers["request-id"] });
+    if (env.METRICS) writeDataPoints(env, decided, decisions, { status, latency: Date.now() - started });
+  }
+  return answered;
+}
+
+/** Answers a call of the service binding: on the fast path as a `GET`, with this path and query. */
+async function answerTarget(target, livemode, env, context) {
   let encoded = callCore(fastPath, () => fastPath.lookup_bound(target, livemode, env));
   const key = encoded && decodeRecordKey(encoded);
   if (key) {
@@ -191,6 +234,15 @@ async function answerBound(target, livemode, env, context) {
   return { status: response.status, headers: Object.fromEntries(response.headers), body: await response.text() };
 }
 
+/** Logs an event that changed something or is not valid. Returns the response. */
+function logWebhook(response, encoded) {
+  const { status, body } = decodeAnswer(encoded);
+  const decided = { route: "/webhooks/stripe", param: () => undefined };
+  const requestId = response.headers.get("request-id") ?? undefined;
+  logDecisions(decided, decisionsOf(decided, { status, header: () => undefined, body }), { status, requestId });
+  return response;
+}
+
 /** Handles a webhook of Stripe: responds once the customer's ledger object has stored the event. */
 async function handleWebhook(request, env, context) {
   const signature = request.headers.get("stripe-signature") ?? "";
@@ -201,14 +253,14 @@ async function handleWebhook(request, env, context) {
     typeof body !== "string" && callCore(fastPath, () => fastPath.verify_webhook(request.url, signature, new Uint8Array(body), env));
   if (verified) {
     const event = decodeEvent(verified);
-    if (!event) return decodeResponse(verified, newRequestId());
+    if (!event) return logWebhook(decodeResponse(verified, newRequestId()), verified);
     // An event must not reach the ledger of another jurisdiction.
     if (!isDeploymentConfirmed && !(await confirmDeployment(env))) return slowPath(request, env, context, async () => body);
     try {
       const receipt = await ledgerStub(env, event.key).fetch(OBJECT_URL, { method: "POST", body: event.message });
       const json = await receipt.text();
       const encoded = receipt.status === 200 && callCore(fastPath, () => fastPath.webhook_response(verified, json));
-      if (encoded) return decodeResponse(encoded, newRequestId());
+      if (encoded) return logWebhook(decodeResponse(encoded, newRequestId()), encoded);
     } catch {
       // The slow path below sends the event again and reports the error. The ledger ignores a duplicate.
     }
@@ -217,7 +269,7 @@ async function handleWebhook(request, env, context) {
 }
 
 /** Answers any request. */
-function handle(request, env, context) {
+function respond(request, env, context) {
   if (request.method === "GET" && !request.body) return tryFastPath(request, env, context) ?? slowPath(request, env, context);
   if (request.method === "POST" && pathAndQuery(request.url) === "/webhooks/stripe") return handleWebhook(request, env, context);
   return slowPath(request, env, context);
@@ -225,7 +277,9 @@ function handle(request, env, context) {
 
 export default {
   fetch(request, env, context) {
-    const response = handle(request, env, context);
+    const started = env.METRICS && Date.now();
+    const answer = respond(request, env, context);
+    const response = env.METRICS ? measured(request, answer, env, context, started) : answer;
     if (armedAt === undefined) context.waitUntil(armCoordinators(env, response));
     return response;
   },

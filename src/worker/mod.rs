@@ -4,6 +4,7 @@
 //! |--------------------------|-----------------------------------------------------------------|
 //! | `entry.js` · `worker.js` | what the runtime calls: [`crate::fast_path`] first, then this   |
 //! | `entitlements.js`        | the service binding                                             |
+//! | `decisions.js`           | what a response decided, for the log and the metrics            |
 //! | `body.js`                | reads the bodies of requests                                    |
 //! | `wire.js`                | the strings that `entry.js` exchanges with the fast path        |
 //! | `microtask.js`           | a faster `queueMicrotask`                                       |

@@ -127,6 +127,18 @@ fn strict_features_are_up_to_50_lookup_keys() {
 }
 
 #[test]
+fn data_points_have_customers_only_if_the_setting_is_true_or_false() {
+    let name = "ENTGATE_METRICS_CUSTOMERS";
+    for value in ["", "true", "false"] {
+        assert_eq!(parse(name, value).err(), None, "{value}");
+    }
+    for value in ["True", "1", "yes", " true"] {
+        let problem = "is neither `true` nor `false`";
+        assert_eq!(parse(name, value).err(), Some(Error { name, problem }), "{value}");
+    }
+}
+
+#[test]
 fn keys_and_secrets_are_comma_separated_lists() {
     let (keys, secrets) = ("ENTGATE_API_KEYS", "STRIPE_WEBHOOK_SECRETS");
     let prefix = "has a key that does not begin with sk_test_, sk_live_, rk_test_ or rk_live_";

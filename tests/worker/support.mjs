@@ -47,9 +47,11 @@ import { brokenActivityLog, repositoryPath, workerModules } from "./worker-modul
  * @property {Record<string, unknown>} [settings] Settings of the deployment, over the defaults.
  * @property {string} [folder] Where KV and Durable Objects are stored. Without it, they end with the Worker.
  * @property {boolean} [faulty] Whether puts to KV can fail: see `Service.failPuts`.
- * @property {string[]} [log] Receives the lines that the Worker logs. Without it, they go to the console.
+ * @property {string[]} [log] Receives the lines that the Worker logs. Without it, they go to the console, except decisions.
  * @property {boolean} [clock] Whether the Worker's clock can be set: see `Service.setClockOffset`.
  * @property {boolean} [jurisdictions] Whether the runtime has jurisdictions: see `Service.stubs`.
+ * @property {boolean} [dataset] Whether the Worker has a dataset: see `Service.takePoints`.
+ * @property {Record<string, { dataset: string }>} [analyticsEngineDatasets] Datasets of Miniflare, by binding.
  * @property {(request: Request) => Response} [outbound] Handles the requests that the Worker sends.
  * @property {Record<string, Uint8Array<ArrayBuffer>>} [cores] WebAssembly modules in place of the built ones, by name.
  * @property {string} [activityLog] Statements that handle each request to the activity log in place of the real one.
@@ -122,12 +124,14 @@ export async function serve({
   log,
   clock = false,
   jurisdictions = false,
+  dataset = false,
+  analyticsEngineDatasets,
   outbound,
   activityLog,
   cores,
   others = [],
 } = {}) {
-  const entries = { clock, "faulty-replica": faulty, jurisdictions };
+  const entries = { clock, "faulty-replica": faulty, jurisdictions, dataset };
   const [entry, another] = Object.keys(entries).filter((name) => entries[name]);
   if (another) throw new Error(`a Worker has one entry module, not both ${entry} and ${another}`);
   const options = await readWorkerOptions();
@@ -138,6 +142,7 @@ export async function serve({
     modulesRoot: repositoryPath("build"),
     modules: workerModules(entry, cores),
     bindings: /** @type {V4WorkerOptions["bindings"]} */ ({ ...SETTINGS, ...settings }),
+    ...(analyticsEngineDatasets && { analyticsEngineDatasets }),
     ...(outbound && { outboundService: outbound }),
     ...(faulty && { kvNamespaces: { ENTITLEMENTS: "ENTITLEMENTS", FAULTS: "FAULTS" } }),
   };
@@ -149,7 +154,10 @@ export async function serve({
   }
   /** @type {V4MiniflareOptions} */
   const miniflare = { workers, host: "127.0.0.1", port: 0, resourcePersistencePath: folder };
-  if (log) miniflare.handleStructuredLogs = ({ message }) => log.push(...message.split("\n"));
+  miniflare.handleStructuredLogs = ({ message }) => {
+    if (log) log.push(...message.split("\n"));
+    else if (!message.startsWith('{"message":"decision"')) console.log(message);
+  };
   const workerd = new Miniflare(convertV4MiniflareOptions(miniflare));
   const url = await workerd.ready;
   return new Service(/** @type {Workerd} */ (/** @type {unknown} */ (workerd)), url);
@@ -324,6 +332,11 @@ export class Service {
   /** The stubs that a Worker with `jurisdictions` created: `BINDING jurisdiction hint`. @returns {Promise<string[]>} */
   async stubs() {
     return (await fetch(new URL("/__stubs", this.url))).json();
+  }
+
+  /** The data points that a Worker with `dataset` wrote since the last call. @returns {Promise<object[]>} */
+  async takePoints() {
+    return (await fetch(new URL("/__points", this.url))).json();
   }
 
   stop() {

@@ -20,6 +20,7 @@
 //! | `ENTGATE_STRICT_FEATURES`        | lookup keys, comma-separated            | the replica answers checks    |
 //! | `ENTGATE_JURISDICTION`           | `eu`, `us` or `fedramp`                 | objects anywhere              |
 //! | `ENTGATE_LOCATION_HINT`          | `weur`, `enam` and others               | objects near their first use  |
+//! | `ENTGATE_METRICS_CUSTOMERS`      | `true` or `false`                       | `false`                       |
 //! | `ENTGATE_SIGNING_KEY`            | an Ed25519 JWK, or a JWK Set            | no snapshots                  |
 //! | `ENTGATE_ALLOWED_ORIGINS`        | `https://app.example.com`, comma-separated, or `*` | no cross-origin requests |
 //! | `ENTGATE_DEVELOPMENT`            | `true`, or host names, comma-separated  | a deployment                  |
@@ -56,9 +57,9 @@ pub use self::{
     environment::{DEVELOPMENT, Environment},
     keys::{API_KEYS, ApiKey, KeyKind, STRIPE_API_KEY, WEBHOOK_SECRETS},
     names::{
-        EVENT_POLL, JURISDICTION, LOCATION_HINT, MEMORY_TTL, NAMES, PAST_DUE_SUBSCRIPTIONS,
-        PAUSE_ON_PAYMENT_FAILURE, PAUSED_SUBSCRIPTIONS, SOURCE, STRICT_FEATURES, STRIPE_API_BASE,
-        STRIPE_RATE, UNKNOWN_CUSTOMERS, UNPAID_SUBSCRIPTIONS,
+        EVENT_POLL, JURISDICTION, LOCATION_HINT, MEMORY_TTL, METRICS_CUSTOMERS, NAMES,
+        PAST_DUE_SUBSCRIPTIONS, PAUSE_ON_PAYMENT_FAILURE, PAUSED_SUBSCRIPTIONS, SOURCE,
+        STRICT_FEATURES, STRIPE_API_BASE, STRIPE_RATE, UNKNOWN_CUSTOMERS, UNPAID_SUBSCRIPTIONS,
     },
     origins::{ALLOWED_ORIGINS, AllowedOrigins},
     placement::Placement,
@@ -171,6 +172,7 @@ impl Settings {
                 (policy, GrantRule::Keep)
             }
         };
+        check_metrics_customers(lookup(METRICS_CUSTOMERS))?;
         Ok(Self {
             api_keys,
             webhook_secrets,
@@ -321,6 +323,14 @@ fn stripe_paused_rule(
         }
         Some(rule @ (GrantRule::Keep | GrantRule::Revoke)) => Ok(rule),
         None => Ok(GrantRule::Keep),
+    }
+}
+
+/// Rejects what `worker/decisions.js`, which reads this setting, would take for `false`.
+fn check_metrics_customers(value: Option<String>) -> Result<(), Error> {
+    match value.as_deref() {
+        None | Some("" | "true" | "false") => Ok(()),
+        Some(_) => Err(Error { name: METRICS_CUSTOMERS, problem: "is neither `true` nor `false`" }),
     }
 }
 

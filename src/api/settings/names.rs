@@ -37,6 +37,9 @@ pub const JURISDICTION: &str = "ENTGATE_JURISDICTION";
 /// Near which place Durable Objects are created.
 pub const LOCATION_HINT: &str = "ENTGATE_LOCATION_HINT";
 
+/// Whether data points have the ids of customers.
+pub const METRICS_CUSTOMERS: &str = "ENTGATE_METRICS_CUSTOMERS";
+
 /// Which failed payment of a renewal pauses a subscription of the catalog.
 pub const PAUSE_ON_PAYMENT_FAILURE: &str = "ENTGATE_PAUSE_ON_PAYMENT_FAILURE";
 
@@ -50,7 +53,7 @@ pub const STRIPE_RATE: &str = "ENTGATE_STRIPE_RATE";
 pub const STRICT_FEATURES: &str = "ENTGATE_STRICT_FEATURES";
 
 /// Every setting. Any other name that begins with `ENTGATE_` or `STRIPE_` is reported as unknown.
-pub const NAMES: [&str; 25] = [
+pub const NAMES: [&str; 26] = [
     API_KEYS,
     WEBHOOK_SECRETS,
     SOURCE,
@@ -73,6 +76,7 @@ pub const NAMES: [&str; 25] = [
     STRICT_FEATURES,
     JURISDICTION,
     LOCATION_HINT,
+    METRICS_CUSTOMERS,
     SIGNING_KEY,
     ALLOWED_ORIGINS,
     DEVELOPMENT,

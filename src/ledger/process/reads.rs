@@ -9,6 +9,8 @@ use std::rc::Rc;
 
 use futures_util::FutureExt as _;
 
+use serde_json::json;
+
 use super::{
     instance::{Instance, SharedRead},
     slots,
@@ -172,12 +174,15 @@ async fn read_source<P: LedgerPorts>(
         Reconciliation::Drifted(change) => {
             let (missing, extra) = change.counts();
             let version = storage.read(LedgerState::version)?;
-            let line = format!(
-                "drift: {} lacked {missing} and had {extra} too many compared with the source's \
-                 list, and no event reported the difference; version {version} corrects it",
-                customer.to_key()
-            );
-            ports.log(LogLevel::Warning, &line);
+            // The source's list differed, and no event had reported the difference.
+            let line = json!({
+                "message": "drift",
+                "customer": customer.to_key(),
+                "missing": missing,
+                "extra": extra,
+                "version": version,
+            });
+            ports.log(LogLevel::Warning, &line.to_string());
         }
         Reconciliation::UnknownCustomer => {
             instance.unknown_until.set(now.saturating_add(UNKNOWN_TTL));
