@@ -129,7 +129,7 @@ const config :Workerd.Config = (
   sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = ${quote(front ? "front" : "worker")})],
 );`,
   );
-  const child = killOnExit(spawn(workerd, ["serve", join(folder, "config.capnp")], { stdio: ["ignore", "inherit", "inherit"] }));
+  const child = killOnExit(spawn(workerd, ["serve", join(folder, "config.capnp")], { stdio: ["ignore", "ignore", "inherit"] }));
   for (;;) {
     try {
       await (await fetch(`http://127.0.0.1:${port}${firstRequest.path}`, { headers: firstRequest.headers })).arrayBuffer();

@@ -30,7 +30,11 @@ const CALLER = `export default {
   },
 }`;
 
-const entgateBinding = (/** @type {object | undefined} */ props) => ({ name: "entgate", entrypoint: "Entitlements", props });
+const entgateBinding = (/** @type {Record<string, boolean | string> | undefined} */ props) => ({
+  name: "entgate",
+  entrypoint: "Entitlements",
+  props,
+});
 
 const caller = {
   name: "caller",
