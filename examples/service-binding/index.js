@@ -5,7 +5,7 @@
 
 /**
  * @typedef {object} Env
- * @property {Service<typeof import("@entgate/worker").Entitlements>} ENTITLEMENTS
+ * @property {import("@entgate/worker").EntitlementsBinding} ENTITLEMENTS
  */
 
 export default {

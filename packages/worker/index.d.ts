@@ -184,11 +184,16 @@ export interface EntgateError extends Error {
   request_id?: string;
 }
 
-/**
- * The service binding. Its configuration names the mode: `"props": { "livemode": true }`. Without it every call throws. A Worker that
- * binds to it has `Service<typeof Entitlements>`.
- */
-export class Entitlements extends WorkerEntrypoint<Env, { livemode: boolean }> {
+/** What a Worker that binds to `Entitlements` can call. `Service<typeof Entitlements>` would lose an overload. */
+export interface EntitlementsBinding {
+  check(args: CheckArguments & { feature: string }): Promise<EntitlementCheck>;
+  check(args: CheckArguments & { feature: readonly string[] }): Promise<EntitlementCheckList>;
+  list(args: ListArguments): Promise<ActiveEntitlementList>;
+  authorize(args: CheckArguments): Promise<Authorization>;
+}
+
+/** The service binding. Its configuration names the mode: `"props": { "livemode": true }`. Without it every call throws. */
+export class Entitlements extends WorkerEntrypoint<Env, { livemode: boolean }> implements EntitlementsBinding {
   check(args: CheckArguments & { feature: string }): Promise<EntitlementCheck>;
   check(args: CheckArguments & { feature: readonly string[] }): Promise<EntitlementCheckList>;
   list(args: ListArguments): Promise<ActiveEntitlementList>;

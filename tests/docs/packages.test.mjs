@@ -156,12 +156,20 @@ describe("the packages", { timeout: 240_000 }, () => {
     await run(project, "npx", "wrangler", "types");
     writeFileSync(
       join(project, "types.ts"),
-      `import worker, { type Env, Ledger } from "@entgate/worker";
+      `import worker, { type EntitlementsBinding, type Env, Ledger } from "@entgate/worker";
        export const handler: ExportedHandler<Env> = worker;
        export const object: new (state: DurableObjectState, env: Env) => DurableObject = Ledger;
        export const settings: Pick<Env, "ENTGATE_SOURCE"> = { ENTGATE_SOURCE: "catalog" };
        // @ts-expect-error -- Not a source.
-       settings.ENTGATE_SOURCE = "paddle";`,
+       settings.ENTGATE_SOURCE = "paddle";
+       export async function ask(gate: EntitlementsBinding): Promise<[boolean, boolean | null | undefined, string | undefined]> {
+         const { entitled } = await gate.check({ customer: "cus_ada", feature: "sms" });
+         const several = await gate.check({ customer: "cus_ada", feature: ["sms", "fax"], fresh: true });
+         const list = await gate.list({ customer: "cus_ada", limit: 1 });
+         // @ts-expect-error -- A customer is required.
+         await gate.authorize({ feature: "sms" });
+         return [entitled, several.data[0]?.entitled, list.data[0]?.lookup_key];
+       }`,
     );
     const options = {
       module: "esnext",

@@ -142,7 +142,7 @@ describe("an event with a complete list", { concurrency: true, timeout: 30_000 }
     await eventually(async () => assert.deepEqual(await checkFresh("cus_drift", "f3"), [200, true, 2]));
     assert.deepEqual(await checkFresh("cus_drift", "f0"), [200, false, 2]);
     await eventually(async () => assert.deepEqual(await listKeys("cus_drift"), ["f1", "f2", "f3"]));
-    const drift = '{"customer":"test:cus_drift","extra":1,"message":"drift","missing":2,"version":2}';
+    const drift = '{"message":"drift","customer":"test:cus_drift","missing":2,"extra":1,"version":2}';
     await eventually(() => assert.ok(log.includes(drift), log.join("\n")));
   });
 
