@@ -328,9 +328,9 @@ fn stripe_paused_rule(
 
 /// Rejects what `worker/decisions.js`, which reads this setting, would take for `false`.
 fn check_metrics_customers(value: Option<String>) -> Result<(), Error> {
-    match value.as_deref() {
-        None | Some("" | "true" | "false") => Ok(()),
-        Some(_) => Err(Error { name: METRICS_CUSTOMERS, problem: "is neither `true` nor `false`" }),
+    match value.unwrap_or_default().as_str() {
+        "" | "true" | "false" => Ok(()),
+        _ => Err(Error { name: METRICS_CUSTOMERS, problem: "is neither `true` nor `false`" }),
     }
 }
 
