@@ -184,28 +184,6 @@ fn is_invisible(c: char) -> bool {
 }
 
 json_type! {
-    /// The id of an entry in the activity log, `act_…`: a counter that starts at 1.
-    #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-    pub struct ActivityId(pub u64);
-}
-
-impl ActivityId {
-    /// Parses an id. Returns `None` if no entry can have this id.
-    #[must_use]
-    pub fn parse(string: &str) -> Option<Self> {
-        let id = Self(string.strip_prefix("act_")?.parse().ok()?);
-        // A sign or leading zeros would give one entry several ids.
-        (id.0 > 0 && id.to_string() == string).then_some(id)
-    }
-}
-
-impl fmt::Display for ActivityId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "act_{}", self.0)
-    }
-}
-
-json_type! {
     /// A Unix timestamp in whole seconds, as Stripe uses.
     #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
     pub struct Timestamp(pub i64);

@@ -17,6 +17,7 @@
 //! | [`ledger`]           | the state of one customer: what an event changes, and the pending tasks      |
 //! | [`source`]           | client for Stripe's API                                                      |
 //! | [`coordinator`]      | the event poll, the budget of reads, and a watch over the ledgers            |
+//! | [`customer_index`]   | the shards of the known customers, and one answer from all of them           |
 //! | [`catalog`]          | the built-in source: a Stripe-compatible catalog with subscriptions          |
 //! | [`store`]            | the storage ports, and how a set is loaded through them                      |
 //! | [`api`]              | the HTTP API over any store                                                  |
@@ -54,6 +55,8 @@ pub mod ledger;
 pub mod source;
 
 pub mod coordinator;
+
+pub mod customer_index;
 
 #[cfg(feature = "catalog")]
 pub mod catalog;

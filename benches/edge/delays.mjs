@@ -6,7 +6,7 @@ export const INDEX_REPORT_DELAY = 1_600;
 /** Until a ledger writes the replica again. */
 export const REPLICA_WRITE_DELAY = 1_100;
 
-/** Until a ledger has sent its activity to the activity log. */
+/** Until a ledger has sent its activity to the customer index. */
 export const ACTIVITY_DELAY = 200;
 
 /** Until workerd evicts an idle object from memory, which takes 10 s. */

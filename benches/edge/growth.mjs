@@ -169,9 +169,9 @@ async function customers() {
     rows: toRows(CUSTOMERS, columns),
     notes: [
       "An event goes to the customer's own object, whose tables contain this customer only. For a new customer it also creates the object's file and tables.",
-      "One second later a new customer's object reports once to the customer index. The report inserts a row into a B-tree of keys, and into an index by the time of the next reconciliation. Both get one level deeper when the number of customers grows a hundredfold.",
-      "An event of a known customer causes a report only if it has a new feature, or if a pending task failed. A successful comparison with the source is reported at most once an hour.",
-      "A page of the sync status starts at its key in the B-tree and reads as many rows as requested.",
+      "Each event sends one message to one of 32 shards of the customer index. That of a new customer also inserts a row into a B-tree of ids, and into an index by the time of the last read. Both get one level deeper when the number of customers grows a hundredfold.",
+      "The message of a known customer has a report only if there is a new feature, or if a pending task failed. A successful comparison with the source is reported at most once an hour.",
+      "A page of the sync status asks all shards. Each starts at the cursor in its B-tree and reads as many rows as requested.",
     ],
   });
 }

@@ -28,7 +28,6 @@ const COMPONENTS = [
   ["replica write", "replica"],
   ["alarm", "alarm"],
   ["changes", "changes"],
-  ["activity log", "activity_log"],
   ["customer index", "customer_index"],
 ];
 

@@ -33,7 +33,7 @@ const WARM_UP = {
 const FIRST_REQUEST = { path: "/v1/check?customer=cus_10&feature=feature-9", headers: AUTHORIZED };
 
 const { baselineKv, entgateKv } = await startKvWithRecords();
-const objects = { LEDGERS: "Ledger", CUSTOMER_INDEX: "CustomerIndex", ACTIVITY_LOG: "ActivityLog" };
+const objects = { LEDGERS: "Ledger", CUSTOMER_INDEX: "CustomerIndex" };
 /** @param {string} components */
 const javaScriptLedger = (components) => baseline("ledger", baselineKv, { bindings: { COMPONENTS: components }, objects });
 const build = projectPath("build");
@@ -124,7 +124,7 @@ function renderReport() {
     "separate process. `cold start` is the CPU time from the start of workerd to the first response.",
     "",
     "`minimal` and `hono` write an event to KV and nothing else. `JavaScript ledger` does the work of entgate's ledger. It stores the set and the event id in one transaction of an",
-    "object's SQLite. It sets an alarm for the replica write, writes the replica, and stores the change. It reports to the activity log and the customer index.",
+    "object's SQLite. It sets an alarm for the replica write, writes the replica, and stores the change. It reports to the customer index.",
     "",
     "In `check of 10, in another Worker` a Worker of the same process checks before it responds: over a service binding that is HTTP, by a method of entgate's service binding, or",
     "not at all. The cost of the call is the difference to `no check`.",

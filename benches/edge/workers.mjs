@@ -79,7 +79,6 @@ export const entgate = (folder, kv, settings = {}) => ({
     CUSTOMER_INDEX: "CustomerIndex",
     SOURCE_COORDINATOR: "SourceCoordinator",
     CATALOG: "Catalog",
-    ACTIVITY_LOG: "ActivityLog",
   },
 });
 

@@ -9,8 +9,8 @@ export interface Bindings {
   ENTITLEMENTS: KVNamespace;
   /** The ledgers: one object per customer. */
   LEDGERS: DurableObjectNamespace;
+  /** The customer index: 32 objects per mode. */
   CUSTOMER_INDEX: DurableObjectNamespace;
-  ACTIVITY_LOG: DurableObjectNamespace;
   /** The coordinators: one object per mode. */
   SOURCE_COORDINATOR: DurableObjectNamespace;
   /** The catalog: one object per mode. */
@@ -76,9 +76,6 @@ export class Ledger extends EntgateObject {
 
 /** The class of `CUSTOMER_INDEX`. */
 export class CustomerIndex extends EntgateObject {}
-
-/** The class of `ACTIVITY_LOG`. */
-export class ActivityLog extends EntgateObject {}
 
 /** The class of `SOURCE_COORDINATOR`. */
 export class SourceCoordinator extends EntgateObject {

@@ -2,6 +2,7 @@
 //
 // Not here: the objects that they return (edge-schemas.mjs, ofrep-schemas.mjs), and the responses that every route has (../openapi.mjs).
 
+import { ACTIVITY_OUTCOME } from "./edge-schemas.mjs";
 import {
   anyObjectOf,
   array,
@@ -157,20 +158,34 @@ export const EDGE_ROUTES = [
     "/v1/activity",
     "listActivity",
     "Lists recent decisions, newest first.",
-    { customer: { ...CUSTOMER, description: "Only decisions about this customer." }, ...PAGINATION },
-    listObject(ref("Activity")),
+    {
+      customer: { ...CUSTOMER, description: "Only decisions about this customer." },
+      outcome: { ...ACTIVITY_OUTCOME, description: "Only decisions with this outcome." },
+      feature: { ...LOOKUP_KEY, description: "Only decisions that added or removed this feature." },
+      from: integer(0, Number.MAX_SAFE_INTEGER, { description: "Only decisions at this time or later, in milliseconds." }),
+      until: integer(0, Number.MAX_SAFE_INTEGER, { description: "Only decisions at this time or earlier, in milliseconds." }),
+      ...PAGINATION,
+    },
+    ref("ActivityList"),
     {
       description:
-        "The last 1,000 decisions of the key's mode. For operators: an entry may be missing. The id of a removed entry is a valid cursor; an id that was never assigned is a 400.",
+        "Recent decisions of the key's mode. For operators: an entry may be missing, and old ones are deleted. A cursor does not have to be the id of a stored entry.",
     },
   ),
   get(
     "/v1/sync_status",
     "listSyncStatus",
-    "Lists the known customers and their sync status, ordered by id.",
-    { prefix: { ...CUSTOMER, description: "Only customers whose id starts with this string." }, ...PAGINATION },
+    "Lists the known customers and their sync status.",
+    {
+      prefix: { ...CUSTOMER, description: "Only customers whose id starts with this string." },
+      problem: {
+        ...oneOfStrings("any", "key_refused", "unknown_customer", "pending"),
+        description: "Only customers with this problem, ordered by `problem_since`. The cursor is then the `cursor` of an item.",
+      },
+      ...PAGINATION,
+    },
     listObject(ref("CustomerSyncStatus")),
-    { description: "Ids are ordered by their bytes. A cursor does not have to be the id of a known customer." },
+    { description: "Ordered by the bytes of the ids, unless `problem` is set. A cursor does not have to be of a known customer." },
   ),
   get(
     "/v1/snapshot",

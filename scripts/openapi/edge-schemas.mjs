@@ -28,6 +28,9 @@ const VERSION = ref("Version");
 const TIMESTAMP_OR_NULL = nullable(timestamp);
 const SETTING_STATUS = oneOfStrings("set", "missing");
 
+/** The outcome of a decision. */
+export const ACTIVITY_OUTCOME = oneOfStrings("applied", "unchanged", "duplicate", "stale", "deferred", "failed", "confirmed", "corrected", "drift");
+
 /**
  * A string of at most `bytes` bytes, without control characters.
  *
@@ -158,14 +161,14 @@ export const EDGE_SCHEMAS = {
     { feature: ref("LookupKey"), entitled: boolean },
   ),
   Activity: entgateObject("activity", {
-    id: nonEmpty(undefined, { pattern: "^act_[1-9][0-9]*$" }),
+    id: nonEmpty(undefined, { pattern: "^act_[0-9]+_[0-9]+_[1-9][0-9]*$" }),
     livemode: boolean,
     customer: CUSTOMER,
     event: nullable(
       nonEmpty(undefined, { description: "The event that caused the decision. `null` if it was a read of the source's list." }),
     ),
     event_created: nullable({ type: "integer" }),
-    outcome: oneOfStrings("applied", "unchanged", "duplicate", "stale", "deferred", "failed", "confirmed", "corrected", "drift"),
+    outcome: ACTIVITY_OUTCOME,
     origin: nullable({
       ...oneOfStrings("delivery", "poll"),
       description: "Whether the event was delivered, or found in Stripe's list of events. `null` without an event.",
@@ -177,6 +180,15 @@ export const EDGE_SCHEMAS = {
     version: VERSION,
     at: integer(0, undefined, { description: "The time of the decision, in milliseconds since 1970-01-01T00:00:00Z." }),
   }),
+  ActivityList: strictObject({
+    object: required(constant("list")),
+    data: required(array(ref("Activity"), 100)),
+    has_more: required(boolean),
+    url: required(nonEmpty()),
+    complete_since: required(
+      integer(0, undefined, { description: "Since when no entry of the list was deleted, in milliseconds since 1970-01-01T00:00:00Z." }),
+    ),
+  }),
   CustomerSyncStatus: entgateObject("customer_sync_status", {
     id: CUSTOMER,
     livemode: boolean,
@@ -187,6 +199,11 @@ export const EDGE_SCHEMAS = {
     pending: integer(0, undefined, { description: "Pending tasks that failed at least once." }),
     pending_since: TIMESTAMP_OR_NULL,
     problem: nullable(oneOfStrings("key_refused", "unknown_customer")),
+    problem_since: {
+      ...TIMESTAMP_OR_NULL,
+      description: "Since when reports show a failed task or a problem. `null` if the last one shows none.",
+    },
+    cursor: nonEmpty(undefined, { description: "What `starting_after` and `ending_before` take." }),
   }),
   WebhookReceipt: entgateObject(
     "webhook_receipt",

@@ -5,7 +5,7 @@
 //! | a feature object of Stripe          | 300 s: a page of an expanded list needs up to a hundred      |
 //! | the lookup keys of one source       | 60 s; older keys stay valid while the source is unavailable  |
 //! | the absence of a lookup key         | 5 s                                                          |
-//! | the index's keys after a set change | 5 s                                                          |
+//! | observed keys after a set change    | 5 s                                                          |
 //!
 //! The cache takes the time as a parameter and fetches nothing: [`super::known_features`] does.
 
@@ -23,7 +23,7 @@ use crate::{
 /// How long a feature object is cached, in seconds. A name or metadata in a response may be that old.
 const FEATURE_TTL: i64 = 300;
 
-/// The maximum number of cached feature objects, and of cached lookup keys from the index. A catalog
+/// The maximum number of cached feature objects, and of cached observed lookup keys. A catalog
 /// has dozens; an isolate has 128 MB.
 const MAX_FEATURES: usize = 2_000;
 
@@ -56,8 +56,8 @@ pub struct FeatureCache {
 pub(super) enum FeatureSource {
     /// The source of entitlements: its active features.
     Source,
-    /// The customer index: features that any customer ever had.
-    CustomerIndex,
+    /// The coordinator: features that any customer ever had.
+    Coordinator,
 }
 
 /// The lookup keys from one source.
@@ -234,25 +234,25 @@ impl FeatureCache {
         entry.is_in_flight = false;
     }
 
-    /// Whether the index's keys may not include a set of this time: they were fetched earlier, or too
-    /// soon afterwards for the index to have received the set.
-    pub(super) fn is_index_older_than(&self, livemode: Livemode, as_of: Option<Timestamp>) -> bool {
+    /// Whether the observed keys may not include a set of this time: they were fetched earlier, or too
+    /// soon afterwards for the coordinator to have received them.
+    pub(super) fn is_observed_before(&self, livemode: Livemode, as_of: Option<Timestamp>) -> bool {
         let key_sets = self.key_sets.borrow();
-        let entry = key_sets.get(&(livemode, FeatureSource::CustomerIndex));
+        let entry = key_sets.get(&(livemode, FeatureSource::Coordinator));
         entry
             .and_then(|entry| entry.keys.as_ref())
             .zip(as_of)
             .is_some_and(|((fetched_at, _), as_of)| fetched_at.seconds_since(as_of) < MIN_REFETCH)
     }
 
-    /// Adds lookup keys to the index's cached ones, until the next fetch replaces them.
+    /// Adds lookup keys to the cached observed ones, until the next fetch replaces them.
     pub(super) fn add_observed<'a>(
         &self,
         livemode: Livemode,
         new_keys: impl Iterator<Item = &'a LookupKey>,
     ) {
         let mut key_sets = self.key_sets.borrow_mut();
-        let entry = key_sets.get_mut(&(livemode, FeatureSource::CustomerIndex));
+        let entry = key_sets.get_mut(&(livemode, FeatureSource::Coordinator));
         let Some((_, keys)) = entry.and_then(|entry| entry.keys.as_mut()) else { return };
         for key in new_keys {
             if keys.len() >= MAX_FEATURES {

@@ -21,7 +21,7 @@ use crate::{
     entitlement::{ActiveEntitlement, Entitlements},
     id::{FeatureId, Livemode, LookupKey, Timestamp},
     source::{self, FeatureObject, StripeClient, Transport},
-    store::{CustomerIndex as _, Store},
+    store::{Coordinator as _, Store},
     waiting::poll_while,
 };
 
@@ -48,7 +48,7 @@ pub(super) async fn load<S: Store>(
 /// Loads the lookup keys of all features for an evaluation of this set.
 ///
 /// Keys that are new in the set are cached, so that a later revocation does not remove them from the
-/// list. The index's keys are fetched again if they may not include the set yet.
+/// list. The observed keys are fetched again if they may not include the set yet.
 pub(super) async fn load_for_set<S: Store>(
     app: &App<'_, S>,
     livemode: Livemode,
@@ -57,9 +57,9 @@ pub(super) async fn load_for_set<S: Store>(
 ) -> Result<KnownFeatures, Error> {
     let cache = app.feature_cache;
     let as_of = entitlements.map(|entitlements| entitlements.as_of);
-    let index_max_age =
-        if cache.is_index_older_than(livemode, as_of) { MIN_REFETCH } else { KEYS_TTL };
-    let known = fetch(app, livemode, [KEYS_TTL, index_max_age], now).await?;
+    let observed_max_age =
+        if cache.is_observed_before(livemode, as_of) { MIN_REFETCH } else { KEYS_TTL };
+    let known = fetch(app, livemode, [KEYS_TTL, observed_max_age], now).await?;
     let granted = entitlements.iter().flat_map(|entitlements| &entitlements.data);
     let granted = granted.map(|entitlement| &entitlement.lookup_key);
     cache.add_observed(livemode, granted.filter(|key| !known.contains(key)));
@@ -74,7 +74,7 @@ pub(super) async fn exists<S: Store>(
     now: Timestamp,
 ) -> Result<bool, Error> {
     // Cached keys of any age prove that a feature exists.
-    let is_cached = [FeatureSource::Source, FeatureSource::CustomerIndex].iter().any(|source| {
+    let is_cached = [FeatureSource::Source, FeatureSource::Coordinator].iter().any(|source| {
         app.feature_cache.keys(livemode, *source).is_some_and(|keys| keys.contains(key))
     });
     if is_cached {
@@ -86,7 +86,7 @@ pub(super) async fn exists<S: Store>(
 async fn fetch<S: Store>(
     app: &App<'_, S>,
     livemode: Livemode,
-    [source_max_age, index_max_age]: [i64; 2],
+    [source_max_age, observed_max_age]: [i64; 2],
     now: Timestamp,
 ) -> Result<KnownFeatures, Error> {
     let unreachable = |error: source::Error| Error::source_unavailable(error.to_string());
@@ -96,9 +96,9 @@ async fn fetch<S: Store>(
         let source = (livemode, FeatureSource::Source);
         Some(fetch_keys(app, source, source_max_age, request, now).await)
     };
-    let request = async { Ok(app.store.customer_index().list_features(livemode).await?) };
-    let index = (livemode, FeatureSource::CustomerIndex);
-    let observed = fetch_keys(app, index, index_max_age, request, now);
+    let request = async { Ok(app.store.coordinator().list_features(livemode).await?) };
+    let coordinator = (livemode, FeatureSource::Coordinator);
+    let observed = fetch_keys(app, coordinator, observed_max_age, request, now);
     match join(from_source, observed).await {
         (None | Some(Err(_)), Err(error)) => Err(error),
         (None | Some(Err(_)), Ok(observed)) => {

@@ -1,4 +1,5 @@
-//! The coordinator of one mode: the event poll, the budget of reads, and a watch over the ledgers.
+//! The coordinator of one mode: the event poll, the budget of reads, a watch over the ledgers, and the
+//! features that exist.
 //!
 //! | file      | contents                                                                         |
 //! |-----------|----------------------------------------------------------------------------------|

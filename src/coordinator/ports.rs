@@ -3,6 +3,8 @@
 //! A port does one operation, once. When it is called, and what happens if it fails, is decided in
 //! [`process`](super::process).
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::{
@@ -10,7 +12,7 @@ use super::{
     status::Backlog,
 };
 use crate::{
-    id::{CustomerKey, EventId, Livemode, Timestamp, UnixMillis},
+    id::{CustomerKey, EventId, Livemode, LookupKey, Timestamp, UnixMillis},
     json::json_type,
     ledger::{ApplyReceipt, LedgerRequest, LogLevel, PortError},
     policy::GrantRule,
@@ -130,6 +132,20 @@ pub trait CoordinatorStorage {
     ///
     /// When the storage fails.
     fn put_retry(&self, task: &RetryTask) -> Result<(), PortError>;
+
+    /// Returns the features that were observed.
+    ///
+    /// # Errors
+    ///
+    /// When the storage fails.
+    fn features(&self) -> Result<BTreeSet<LookupKey>, PortError>;
+
+    /// Stores a feature.
+    ///
+    /// # Errors
+    ///
+    /// When the storage fails.
+    fn add_feature(&self, feature: &LookupKey) -> Result<(), PortError>;
 
     /// Deletes the task of an event.
     ///

@@ -6,7 +6,10 @@
 //!
 //! Not here: the poll ([`super::poll`]) and the duties ([`super::duties`]).
 
-use std::cell::{Cell, RefCell};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeSet,
+};
 
 use super::{
     budget::ReadBudget,
@@ -17,13 +20,16 @@ use super::{
     status::CoordinatorStatus,
 };
 use crate::{
-    id::UnixMillis,
-    ledger::{LogLevel, PortError},
+    id::{LookupKey, UnixMillis},
+    ledger::{LogLevel, ObservedFeatures, PortError},
 };
 
 /// The most requests of one alarm. The free plan allows 50:
 /// <https://developers.cloudflare.com/workers/platform/limits/#subrequests>.
 const MAX_REQUESTS_PER_ALARM: u32 = 40;
+
+/// The most features of one mode: as many as one ledger records, since one customer may have all.
+const MAX_FEATURES: usize = ObservedFeatures::MAX_FEATURES;
 
 /// The alarm of work in progress, in milliseconds from its start. If the process is lost, it continues
 /// the work.
@@ -92,6 +98,11 @@ impl<P: CoordinatorPorts> CoordinatorProcess<P> {
                 self.budget.borrow_mut().rate_limited(now);
                 return Ok(CoordinatorResponse::Done);
             }
+            CoordinatorRequest::Features => {
+                let features = self.ports.storage().features()?;
+                return Ok(CoordinatorResponse::Features(features));
+            }
+            CoordinatorRequest::AddFeatures(features) => return self.add_features(&features),
             CoordinatorRequest::Arm
             | CoordinatorRequest::Status
             | CoordinatorRequest::FreshStatus
@@ -109,8 +120,35 @@ impl<P: CoordinatorPorts> CoordinatorProcess<P> {
             }
             CoordinatorRequest::Arm
             | CoordinatorRequest::ReserveRead(_)
-            | CoordinatorRequest::RateLimited => Ok(CoordinatorResponse::Done),
+            | CoordinatorRequest::RateLimited
+            | CoordinatorRequest::AddFeatures(_)
+            | CoordinatorRequest::Features => Ok(CoordinatorResponse::Done),
         }
+    }
+
+    /// Stores features that are new, up to [`MAX_FEATURES`].
+    fn add_features(
+        &self,
+        features: &BTreeSet<LookupKey>,
+    ) -> Result<CoordinatorResponse, PortError> {
+        let storage = self.ports.storage();
+        if !storage.may_write()? {
+            return Ok(CoordinatorResponse::NewerRelease);
+        }
+        let known = storage.features()?;
+        let mut room = MAX_FEATURES.saturating_sub(known.len());
+        for feature in features.difference(&known) {
+            if room == 0 {
+                let line = format!(
+                    "failed to add the feature `{feature}`: the coordinator keeps at most {MAX_FEATURES}"
+                );
+                self.ports.log(LogLevel::Warning, &line);
+                break;
+            }
+            storage.add_feature(feature)?;
+            room -= 1;
+        }
+        Ok(CoordinatorResponse::Done)
     }
 
     /// Sets the alarm if it is lost, or if the settings have changed since it was set.

@@ -2,14 +2,20 @@
 //!
 //! A request reaches a coordinator in another process as JSON. `entry.js` sends `"arm"` itself.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::status::CoordinatorStatus;
-use crate::{id::UnixMillis, json::json_type, ledger::ReadPriority};
+use crate::{
+    id::{LookupKey, UnixMillis},
+    json::json_type,
+    ledger::ReadPriority,
+};
 
 json_type! {
     /// A request to a coordinator.
-    #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
     pub enum CoordinatorRequest {
         /// Set the alarm, if it is lost.
         Arm = "arm",
@@ -23,6 +29,10 @@ json_type! {
         ReserveRead(ReadPriority) = "reserve_read",
         /// Stripe has limited the rate.
         RateLimited = "rate_limited",
+        /// Store features that the customer index observed.
+        AddFeatures(BTreeSet<LookupKey>) = "add_features",
+        /// Return the lookup keys of the features that were observed.
+        Features = "features",
     }
 }
 
@@ -35,4 +45,8 @@ pub enum CoordinatorResponse {
     Status(CoordinatorStatus),
     /// When the read may start.
     Slot(UnixMillis),
+    /// Lookup keys, in order.
+    Features(BTreeSet<LookupKey>),
+    /// A newer release wrote the storage: nothing is stored.
+    NewerRelease,
 }

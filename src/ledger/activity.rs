@@ -1,11 +1,12 @@
-//! The entries of the activity log: decisions about customers' sets, for operators to read.
+//! The activity: decisions about customers' sets, for operators to read.
 //!
 //! | what happened                       | entry                                                     |
 //! |-------------------------------------|-----------------------------------------------------------|
 //! | an event was processed              | [`Activity::from_event()`]: the event and its outcome     |
 //! | the source's list was compared      | [`Activity::from_reconciliation()`], if it had a result   |
 //!
-//! The log is best effort. No decision depends on an entry, and a lost entry is not sent again.
+//! The customer index keeps it, on a best-effort basis: no decision depends on an entry, and a lost entry
+//! is not sent again.
 
 use serde::Serialize;
 
@@ -17,12 +18,9 @@ use super::{
 };
 use crate::{
     entitlement::{Summary, Version},
-    id::{EventId, Timestamp, UnixMillis},
+    id::{EventId, LookupKey, Timestamp, UnixMillis},
     json::json_type,
 };
-
-/// How many decisions of one mode are stored: some pages for a person to read.
-pub const ACTIVITY_RETENTION: usize = 1_000;
 
 json_type! {
     /// One decision about a customer's set.
@@ -69,6 +67,73 @@ json_type! {
         /// The set was corrected to the source's list, and no event had announced the difference.
         Drift = "drift",
     }
+
+    /// The result of a decision, for people.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+    pub enum ActivityOutcome {
+        /// The set changed.
+        Applied = "applied",
+        /// The set was the same already.
+        Unchanged = "unchanged",
+        /// The event was applied before.
+        Duplicate = "duplicate",
+        /// The current set is newer.
+        Stale = "stale",
+        /// The event has no list: the source is read.
+        Deferred = "deferred",
+        /// The event cannot be read: the source is read.
+        Failed = "failed",
+        /// The set equals the source's list.
+        Confirmed = "confirmed",
+        /// The set was corrected to the source's list, as was to be expected.
+        Corrected = "corrected",
+        /// The set was corrected to the source's list, and no event had announced the difference.
+        Drift = "drift",
+    }
+}
+
+impl ActivityOutcome {
+    /// All outcomes, by name.
+    pub const ALL: [(&str, Self); 9] = [
+        ("applied", Self::Applied),
+        ("unchanged", Self::Unchanged),
+        ("duplicate", Self::Duplicate),
+        ("stale", Self::Stale),
+        ("deferred", Self::Deferred),
+        ("failed", Self::Failed),
+        ("confirmed", Self::Confirmed),
+        ("corrected", Self::Corrected),
+        ("drift", Self::Drift),
+    ];
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Unchanged => "unchanged",
+            Self::Duplicate => "duplicate",
+            Self::Stale => "stale",
+            Self::Deferred => "deferred",
+            Self::Failed => "failed",
+            Self::Confirmed => "confirmed",
+            Self::Corrected => "corrected",
+            Self::Drift => "drift",
+        }
+    }
+}
+
+impl From<ApplyOutcome> for ActivityOutcome {
+    fn from(outcome: ApplyOutcome) -> Self {
+        match outcome {
+            ApplyOutcome::Applied => Self::Applied,
+            ApplyOutcome::Unchanged => Self::Unchanged,
+            ApplyOutcome::Duplicate => Self::Duplicate,
+            ApplyOutcome::Stale => Self::Stale,
+            ApplyOutcome::Deferred => Self::Deferred,
+            ApplyOutcome::Failed => Self::Failed,
+        }
+    }
 }
 
 impl Activity {
@@ -111,5 +176,25 @@ impl Activity {
             | Reconciliation::NotFoundAtSource => return None,
         };
         Some(Self { kind, version, at, change })
+    }
+
+    /// The result.
+    #[must_use]
+    pub fn outcome(&self) -> ActivityOutcome {
+        match self.kind {
+            ActivityKind::Event { outcome, .. } => outcome.into(),
+            ActivityKind::Confirmed => ActivityOutcome::Confirmed,
+            ActivityKind::Corrected => ActivityOutcome::Corrected,
+            ActivityKind::Drift => ActivityOutcome::Drift,
+        }
+    }
+
+    /// The features that were added or removed. A change that is only counted has none.
+    pub fn features(&self) -> impl Iterator<Item = &LookupKey> {
+        let (added, removed) = match &self.change {
+            Some(KeyChange::Keys { added, removed }) => (&added[..], &removed[..]),
+            Some(KeyChange::Counts { .. }) | None => (&[][..], &[][..]),
+        };
+        added.iter().chain(removed)
     }
 }

@@ -12,7 +12,7 @@
 //! | `receipt`           | the result of an event: [`ApplyReceipt`]                             |
 //! | `state`             | the state of one customer and its steps: [`LedgerState`]             |
 //! | `change`            | the changes that subscribers receive: [`SetChange`]                  |
-//! | `activity`          | the entries of the activity log: [`Activity`]                        |
+//! | `activity`          | decisions, for operators to read: [`Activity`]                       |
 //! | `request`           | requests to a ledger and its responses: [`LedgerRequest`]            |
 //! | `ports`             | what a process needs from its platform: [`LedgerPorts`]              |
 //! | `process`           | the order of steps, waiting and retries: [`LedgerProcess`]           |
@@ -52,7 +52,7 @@ mod ports;
 mod process;
 
 pub use self::{
-    activity::{ACTIVITY_RETENTION, Activity, ActivityKind, EventOrigin},
+    activity::{Activity, ActivityKind, ActivityOutcome, EventOrigin},
     change::{
         CHANGE_RETENTION, ChangeNotification, KeyChange, MAX_CHANGE_BYTES, SetChange, changes_since,
     },
@@ -70,5 +70,5 @@ pub use self::{
     request::{LedgerRequest, LedgerResponse, SetOrigin, UnreadableEvent, WaitFor},
     rules::{Dedup, EVENT_RETENTION, Error, SetUpdate, apply, replace},
     state::LedgerState,
-    sync_status::{StatusReport, SyncProblem, SyncStatus},
+    sync_status::{IndexMessage, StatusReport, SyncProblem, SyncStatus},
 };

@@ -7,12 +7,11 @@ use futures_util::future::LocalBoxFuture;
 use serde::Serialize;
 
 use super::{
-    activity::Activity,
     outbox::Jitter,
     reconcile::SourceState,
     rules::{Dedup, Error},
     state::LedgerState,
-    sync_status::{StatusReport, SyncProblem},
+    sync_status::{IndexMessage, SyncProblem},
 };
 use crate::{
     id::{CustomerKey, EventId, Livemode, Timestamp, UnixMillis},
@@ -161,15 +160,8 @@ pub trait LedgerPorts: Sized + 'static {
     /// Writes the record of the set to the replica.
     async fn write_replica(&self, customer: &CustomerKey, record: &[u8]) -> Result<(), PortError>;
 
-    /// Sends a report about a customer's key, or about the key of a mode, to the customer index.
-    async fn send_report(&self, key: &str, report: &StatusReport) -> Result<(), PortError>;
-
-    /// Appends activities to the activity log, in this order.
-    async fn append_activities(
-        &self,
-        customer: &CustomerKey,
-        activities: Vec<Activity>,
-    ) -> Result<(), PortError>;
+    /// Sends a message to the customer index.
+    async fn send_to_index(&self, message: &IndexMessage) -> Result<(), PortError>;
 
     /// Sends the stored changes to the subscribers that have not received them.
     fn notify_subscribers(&self);

@@ -1,7 +1,7 @@
 //! The result of applying an event to a ledger.
 //!
 //! The caller receives it once the change is stored. It is part of the webhook response and of the
-//! activity log.
+//! activity.
 
 use serde::Serialize;
 

@@ -293,10 +293,14 @@ impl LedgerState {
 
     /// Starts a report to the customer index, or returns `None` if there is nothing to report.
     pub fn begin_report(&mut self) -> Option<StatusReport> {
-        if !self.needs_report() {
+        // An earlier report that was not acknowledged may have taken effect.
+        let is_unacknowledged =
+            self.outbox.pending(Task::Report).is_some_and(|task| task.attempts > 0);
+        if !self.needs_report() && !is_unacknowledged {
             self.outbox.complete(Task::Report);
             return None;
         }
+        self.outbox.record_attempt(Task::Report);
         Some(StatusReport {
             status: self.sync_status(),
             features: self.observed_features.unreported().clone(),
@@ -313,7 +317,6 @@ impl LedgerState {
 
     /// Records that a report failed. It may have taken effect all the same.
     pub fn report_failed(&mut self, now: UnixMillis, jitter: Jitter) {
-        self.outbox.record_attempt(Task::Report);
         self.outbox.back_off(Task::Report, now, jitter);
     }
 

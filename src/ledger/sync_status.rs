@@ -1,12 +1,14 @@
 //! The sync status of a customer, as the customer index stores it.
 //!
 //! It shows failed tasks and how long ago the source was compared. The ledger reports it only when it
-//! changes, and a mere confirmation at most once an hour.
+//! changes, and a mere confirmation at most once an hour. A report that is not acknowledged stays a
+//! pending task. The activity travels in the same message, but is not sent again.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::activity::Activity;
 use crate::{
     id::{LookupKey, Timestamp, UnixMillis},
     json::json_type,
@@ -31,16 +33,27 @@ json_type! {
     }
 }
 
-/// One report to the customer index.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct StatusReport {
-    /// The current sync status.
-    pub status: SyncStatus,
-    /// The features that appeared in the customer's sets since the last report.
-    pub features: BTreeSet<LookupKey>,
-}
-
 json_type! {
+    /// One report to the customer index.
+    #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+    pub struct StatusReport {
+        /// The current sync status.
+        pub status: SyncStatus,
+        /// The features that appeared in the customer's sets since the last report.
+        pub features: BTreeSet<LookupKey>,
+    }
+
+    /// One message to the customer index.
+    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+    pub struct IndexMessage {
+        /// The key of the customer, or that of a mode (`live:`) for a problem of its API key.
+        pub key: String,
+        /// The report, if one is pending.
+        pub report: Option<StatusReport>,
+        /// What happened since the last message, in order.
+        pub activities: Vec<Activity>,
+    }
+
     /// A failure of the source that requires operator action.
     #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
     pub enum SyncProblem {
@@ -52,6 +65,12 @@ json_type! {
 }
 
 impl SyncStatus {
+    /// Whether a task has failed, or an operator must act.
+    #[must_use]
+    pub fn is_problem(&self) -> bool {
+        self.pending > 0 || self.problem.is_some()
+    }
+
     /// Returns whether the status differs enough from the last report to send a new one.
     pub(super) fn differs_from_reported(&self, reported: Option<Self>) -> bool {
         let Some(reported) = reported else { return true };

@@ -5,9 +5,8 @@
 //! | [`Ledger`]        | the only writer of a customer's set: the source of truth at the edge   |
 //! | [`Replica`]       | a copy readable at every location; it may lag                          |
 //! | [`StripeClient`]  | the source, over a [`Transport`]; the ledger reads it                  |
-//! | [`CustomerIndex`] | all known customers, their sync status, and the features they ever had |
-//! | [`Coordinator`]   | the event poll of one mode, and the state of all its ledgers           |
-//! | [`ActivityLog`]   | recent decisions, for operators to read                                |
+//! | [`CustomerIndex`] | all known customers, their sync status, and recent decisions           |
+//! | [`Coordinator`]   | the event poll of one mode, the state of all its ledgers, its features |
 //! | [`CatalogClient`] | the built-in catalog as the source, over HTTP messages                 |
 //! | [`Crypto`]        | public-key operations, and the client for an issuer's keys             |
 //!
@@ -33,10 +32,11 @@ use serde::Serialize;
 
 use crate::{
     coordinator::CoordinatorStatus,
+    customer_index::{ActivityFilter, ActivityId, ActivityPage, CustomerQuery, CustomerSyncStatus},
     entitlement::{Completeness, Entitlements, Summary, Version},
-    id::{ActivityId, CustomerId, CustomerKey, Livemode, LookupKey, Timestamp},
+    id::{CustomerKey, Livemode, LookupKey, Timestamp},
     json::json_type,
-    ledger::{self, Activity, ApplyReceipt, SetOrigin, SyncStatus, WaitFor},
+    ledger::{self, ApplyReceipt, SetOrigin, WaitFor},
     pagination::{PageOf, PageRequest},
     source::{StripeClient, Transport},
     token::{PublicKey, SigningKey},
@@ -115,31 +115,26 @@ pub trait Replica {
     async fn load(&self, customer: &CustomerKey) -> Result<Option<Entitlements>, Error>;
 }
 
-/// The index of known customers and their sync status.
+/// The index of known customers, their sync status, and recent decisions about them. Ledgers send
+/// decisions on a best-effort basis, so entries may be missing.
 #[expect(async_fn_in_trait, reason = "a Worker has one thread: futures need not be `Send`")]
 pub trait CustomerIndex {
-    /// Returns the lookup keys of all features that a customer of this mode ever had, up to a limit.
-    async fn list_features(&self, livemode: Livemode) -> Result<Vec<LookupKey>, Error>;
-
-    /// Returns a page of the customers of this mode, in the order of their ids. With a prefix, lists
-    /// only ids with that prefix. A cursor need not be the id of a known customer.
+    /// Returns a page of the customers of this mode. A cursor need not be the position of a known
+    /// customer.
     async fn list_customers(
         &self,
         livemode: Livemode,
-        prefix: Option<&CustomerId>,
-        page: &PageRequest<CustomerId>,
+        query: &CustomerQuery,
     ) -> Result<PageOf<CustomerSyncStatus>, Error>;
-}
 
-json_type! {
-    /// An entry of the customer index.
-    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-    pub struct CustomerSyncStatus {
-        /// The customer.
-        pub id: CustomerId,
-        /// The status in the customer's last report.
-        pub status: SyncStatus,
-    }
+    /// Returns a page of the decisions of this mode, newest first. A cursor need not be the id of a
+    /// stored entry.
+    async fn list_activity(
+        &self,
+        livemode: Livemode,
+        filter: &ActivityFilter,
+        page: &PageRequest<ActivityId>,
+    ) -> Result<ActivityPage, Error>;
 }
 
 /// The coordinators of both modes. Each call also sets the coordinator's alarm if that is lost.
@@ -151,45 +146,11 @@ pub trait Coordinator {
     /// Adds up the failed tasks of all customers of one mode, and returns its status.
     async fn load_fresh_status(&self, livemode: Livemode) -> Result<CoordinatorStatus, Error>;
 
+    /// Returns the lookup keys of all features that a customer of this mode ever had, up to a limit.
+    async fn list_features(&self, livemode: Livemode) -> Result<Vec<LookupKey>, Error>;
+
     /// Makes the event poll of one mode due at once.
     async fn poll_soon(&self, livemode: Livemode) -> Result<(), Error>;
-}
-
-/// The log of recent decisions, for operators to read. Ledgers append to it on a best-effort basis, so
-/// entries may be missing.
-#[expect(async_fn_in_trait, reason = "a Worker has one thread: futures need not be `Send`")]
-pub trait ActivityLog {
-    /// Returns a page of the last [`ledger::ACTIVITY_RETENTION`] decisions of this mode, newest first.
-    /// With a customer, lists only decisions about that customer. A cursor need not be the id of a
-    /// stored entry.
-    async fn list(
-        &self,
-        livemode: Livemode,
-        customer: Option<&CustomerId>,
-        page: &PageRequest<ActivityId>,
-    ) -> Result<ActivityPage, Error>;
-}
-
-json_type! {
-    /// A page of the activity log.
-    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-    pub struct ActivityPage {
-        /// The requested page.
-        pub entries: PageOf<ActivityEntry>,
-        /// The newest entry of the mode, of any customer. No later id was ever assigned.
-        pub newest: Option<ActivityId>,
-    }
-
-    /// An entry of the activity log.
-    #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-    pub struct ActivityEntry {
-        /// The id: later entries have higher ids.
-        pub id: ActivityId,
-        /// The customer that the decision is about.
-        pub customer: CustomerId,
-        /// The decision.
-        pub activity: Activity,
-    }
 }
 
 /// The client for the built-in catalog.
@@ -239,8 +200,6 @@ pub trait Store {
     fn customer_index(&self) -> &impl CustomerIndex;
     /// The coordinators of both modes.
     fn coordinator(&self) -> &impl Coordinator;
-    /// The log of recent decisions.
-    fn activity_log(&self) -> &impl ActivityLog;
     /// The client for Stripe, if a key for that mode is configured.
     fn source(&self, livemode: Livemode) -> Option<&StripeClient<impl Transport>>;
     /// The built-in catalog, if it is the source.

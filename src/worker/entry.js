@@ -345,5 +345,3 @@ export class Catalog extends durableObjectWithAlarm("CatalogObject") {}
 export class CustomerIndex extends durableObject("CustomerIndexObject") {}
 
 export class SourceCoordinator extends durableObjectWithAlarm("CoordinatorObject") {}
-
-export class ActivityLog extends durableObject("ActivityLogObject") {}

@@ -16,8 +16,7 @@
 //! | `replica`                | the KV namespace `ENTITLEMENTS`                                 |
 //! | `deployment`             | confirms the jurisdiction of the deployment                     |
 //! | `source`                 | the client of Stripe, or of the catalog in its place            |
-//! | `customer_index`         | Durable Object: the customers and their sync status             |
-//! | `activity_log`           | Durable Object: the most recent decisions                       |
+//! | `customer_index`         | Durable Objects: the customers, their sync status, and recent decisions |
 //! | `ledger`                 | Durable Object: the only writer of one customer's entitlements  |
 //! | `catalog`                | Durable Object: the catalog, its transitions and its deliveries |
 //! | `cron`                   | reconciliation, every minute                                    |
@@ -25,7 +24,7 @@
 //! | `stream`                 | live changes, from a ledger to a client                         |
 //!
 //! A Durable Object is `object`; the client of it is a `*Stub`. An import goes up this table, never
-//! down, except that `source` imports the stub of `catalog`. The module `catalog` needs the feature
+//! down, except that a Durable Object may import the stub of any other. The module `catalog` needs the feature
 //! `catalog`.
 //!
 //! The clock, the environment and random numbers are read here. Not here: any rule about
@@ -53,9 +52,6 @@ mod source;
 
 mod customer_index;
 
-#[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
-mod activity_log;
-
 mod ledger;
 
 #[cfg(feature = "catalog")]
@@ -82,7 +78,6 @@ use worker::{
 #[cfg(feature = "catalog")]
 use self::catalog::CatalogStub;
 use self::{
-    activity_log::ActivityLogStub,
     coordinator::CoordinatorStub,
     crypto::WebCrypto,
     customer_index::CustomerIndexStub,
@@ -107,8 +102,7 @@ use crate::{
 #[cfg(feature = "catalog")]
 pub use self::catalog::CatalogObject;
 pub use self::{
-    activity_log::ActivityLogObject, coordinator::CoordinatorObject,
-    customer_index::CustomerIndexObject, ledger::LedgerObject,
+    coordinator::CoordinatorObject, customer_index::CustomerIndexObject, ledger::LedgerObject,
 };
 
 thread_local! {
@@ -128,7 +122,6 @@ struct Bindings {
     replica: KvReplica,
     customer_index: CustomerIndexStub,
     coordinator: CoordinatorStub,
-    activity_log: ActivityLogStub,
     test_source: Option<StripeClient<SourceTransport>>,
     live_source: Option<StripeClient<SourceTransport>>,
     catalog: Option<CatalogStub>,
@@ -142,7 +135,6 @@ impl Bindings {
             replica: KvReplica::from_env(env)?,
             customer_index: CustomerIndexStub::from_env(env)?,
             coordinator: CoordinatorStub::from_env(env)?,
-            activity_log: ActivityLogStub::from_env(env)?,
             test_source: open_source(env, settings, Livemode::Test)?,
             live_source: open_source(env, settings, Livemode::Live)?,
             catalog: match settings.source {
@@ -170,10 +162,6 @@ impl store::Store for Bindings {
 
     fn coordinator(&self) -> &impl store::Coordinator {
         &self.coordinator
-    }
-
-    fn activity_log(&self) -> &impl store::ActivityLog {
-        &self.activity_log
     }
 
     fn source(&self, livemode: Livemode) -> Option<&StripeClient<impl Transport>> {

@@ -35,7 +35,6 @@ declare module "entgate-worker" {
   export const LedgerObject: DurableObjectClass;
   export const CustomerIndexObject: DurableObjectClass;
   export const CoordinatorObject: DurableObjectClass;
-  export const ActivityLogObject: DurableObjectClass;
   export const CatalogObject: DurableObjectClass;
 
   type DurableObjectClass = new (

@@ -95,10 +95,10 @@ pub(super) async fn read_request<M: FromJson>(request: &mut Request) -> Result<O
 /// Returns the response of `handle` to the message of a request.
 pub(super) async fn respond<M: FromJson>(
     request: &mut Request,
-    handle: impl FnOnce(M) -> Result<Response>,
+    handle: impl AsyncFnOnce(M) -> Result<Response>,
 ) -> Result<Response> {
     let response = match read_request(request).await {
-        Ok(Some(message)) => handle(message),
+        Ok(Some(message)) => handle(message).await,
         Ok(None) => newer_release_response(),
         Err(error) => Err(error),
     };

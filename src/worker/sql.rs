@@ -160,6 +160,14 @@ impl SqlTables {
     }
 }
 
+/// Reads a count or a timestamp. Returns `None` for `NULL`.
+pub(super) fn number_from_value(value: &SqlStorageValue) -> Option<u64> {
+    match value {
+        SqlStorageValue::Integer(number) => u64::try_from(*number).ok(),
+        _ => None,
+    }
+}
+
 /// Converts a count or a timestamp.
 pub(super) fn integer_value(number: u64) -> Result<SqlStorageValue> {
     SqlStorageValue::try_from_i64(i64::try_from(number).unwrap_or(i64::MAX))

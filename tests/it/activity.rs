@@ -1,12 +1,13 @@
 //! `GET /v1/activity`: recent events and reconciliations of one mode, newest first.
 
 use entgate::{
+    customer_index::{ActivityId, MAX_NUMBER, SHARD_COUNT, Shard},
     entitlement::{SummaryPage, Version},
-    id::{ActivityId, UnixMillis},
+    id::UnixMillis,
     json::from_slice,
     ledger::{
-        Activity, ActivityKind, AppliedEvent, ApplyOutcome, ApplyReceipt, EventOrigin, KeyChange,
-        Reconciliation,
+        Activity, ActivityKind, ActivityOutcome, AppliedEvent, ApplyOutcome, ApplyReceipt,
+        EventOrigin, KeyChange, Reconciliation,
     },
     store::memory::Fault,
 };
@@ -34,16 +35,28 @@ fn page(service: &Service, query: &str) -> (Vec<String>, bool) {
     (ids.collect(), answer.body["has_more"].as_bool().unwrap())
 }
 
-/// A deployment with so many entries in the activity log.
+/// The id of Ada's entry with this number, which is of this time. Her shard is 25.
+fn ada_id(at: u64, number: u64) -> String {
+    format!("act_{at}_25_{number}")
+}
+
+/// The id of one of these entries.
+fn id(number: u64) -> String {
+    ada_id(NOW_MILLIS - 1_000 + number, number)
+}
+
+/// A deployment with so many entries of Ada, from one second ago.
 fn service_with_entries(count: u64) -> Service {
     let service = service();
     for version in 1..=count {
-        let (kind, at) = (ActivityKind::Confirmed, UnixMillis(version));
+        let (kind, at) = (ActivityKind::Confirmed, UnixMillis(NOW_MILLIS - 1_000 + version));
         let activity = Activity { kind, version: Version(version), at, change: None };
-        service.store.activity_log.record(&customer("cus_ada"), activity);
+        service.store.customer_index.record_activity(&customer("cus_ada"), activity);
     }
     service
 }
+
+const NOW_MILLIS: u64 = NOW.0.cast_unsigned() * 1_000;
 
 #[test]
 fn the_outcome_of_each_event_is_listed_newest_first() {
@@ -60,7 +73,7 @@ fn the_outcome_of_each_event_is_listed_newest_first() {
     let answer = service.get(PATH);
     assert_eq!(outcomes(&answer), ["stale", "unchanged", "duplicate", "applied"]);
     let oldest = json!({
-        "id": "act_1",
+        "id": ada_id(NOW_MILLIS, 1),
         "object": "activity",
         "livemode": false,
         "customer": "cus_ada",
@@ -79,7 +92,12 @@ fn the_outcome_of_each_event_is_listed_newest_first() {
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     let Value::Object(mut list) = answer.body else { panic!("a list") };
     list.remove("data");
-    assert_eq!(Value::from(list), json!({ "object": "list", "has_more": false, "url": PATH }));
+    let month = 30 * 24 * 60 * 60;
+    let complete_since = (NOW.0 - month) * 1_000;
+    let expected = json!({
+        "object": "list", "has_more": false, "url": PATH, "complete_since": complete_since,
+    });
+    assert_eq!(Value::from(list), expected);
 }
 
 #[test]
@@ -102,7 +120,7 @@ fn a_read_of_the_source_is_listed_if_the_customer_is_known() {
     service.store.replicate();
     let answer = service.get(PATH);
     let expected = json!([{
-        "id": "act_1",
+        "id": ada_id(NOW_MILLIS, 1),
         "object": "activity",
         "livemode": false,
         "customer": "cus_ada",
@@ -196,13 +214,13 @@ fn a_reconciliation_is_an_entry_if_it_had_a_result() {
 fn an_entry_is_encoded_and_decoded_as_json() {
     let summary = summary("evt_1", -1, SummaryPage::Complete(vec![]));
     let receipt = |outcome| ApplyReceipt { outcome, version: Version(u64::MAX) };
-    for outcome in [
-        ApplyOutcome::Applied,
-        ApplyOutcome::Unchanged,
-        ApplyOutcome::Duplicate,
-        ApplyOutcome::Stale,
-        ApplyOutcome::Deferred,
-        ApplyOutcome::Failed,
+    for (outcome, name) in [
+        (ApplyOutcome::Applied, "applied"),
+        (ApplyOutcome::Unchanged, "unchanged"),
+        (ApplyOutcome::Duplicate, "duplicate"),
+        (ApplyOutcome::Stale, "stale"),
+        (ApplyOutcome::Deferred, "deferred"),
+        (ApplyOutcome::Failed, "failed"),
     ] {
         let change = (outcome == ApplyOutcome::Applied).then(|| KeyChange::Keys {
             added: vec!["sms".try_into().unwrap()],
@@ -211,22 +229,32 @@ fn an_entry_is_encoded_and_decoded_as_json() {
         let applied = AppliedEvent { receipt: receipt(outcome), change };
         let activity =
             Activity::from_event(&summary, applied, EventOrigin::Poll, UnixMillis(u64::MAX));
+        assert_eq!(activity.outcome().as_str(), name);
         let json = serde_json::to_string(&activity).unwrap();
         assert_eq!(from_slice::<Activity>(json.as_bytes()), Ok(activity));
     }
 }
 
 #[test]
+fn an_outcome_has_one_name_in_json_and_in_parameters() {
+    for (name, outcome) in ActivityOutcome::ALL {
+        assert_eq!(outcome.as_str(), name);
+        assert_eq!(serde_json::to_value(outcome).unwrap(), name);
+    }
+}
+
+#[test]
 fn a_page_continues_after_the_last_one_although_there_are_new_entries() {
     let service = service_with_entries(12);
-    let ids = |range: std::ops::RangeInclusive<u64>| {
-        range.rev().map(|id| format!("act_{id}")).collect::<Vec<_>>()
-    };
+    let ids = |range: std::ops::RangeInclusive<u64>| range.rev().map(id).collect::<Vec<_>>();
+    let after = |number| format!("starting_after={}", id(number));
+    let before = |number| format!("ending_before={}", id(number));
     assert_eq!(page(&service, ""), (ids(3..=12), true), "ten by default");
     service.stripe_sends(&event("cus_ada", 1_700_000_000, &["sms"], false));
-    assert_eq!(page(&service, "starting_after=act_3"), (ids(1..=2), false));
-    assert_eq!(page(&service, "ending_before=act_12"), (ids(13..=13), false));
-    assert_eq!(page(&service, "ending_before=act_9&limit=2"), (ids(10..=11), true));
+    assert_eq!(page(&service, &after(3)), (ids(1..=2), false));
+    assert_eq!(page(&service, &before(12)), (vec![ada_id(NOW_MILLIS, 13)], false));
+    assert_eq!(page(&service, &format!("{}&limit=2", before(9))), (ids(10..=11), true));
+    assert_eq!(page(&service, &before(1_013)), (vec![], false), "an id of the future");
 }
 
 #[test]
@@ -236,9 +264,13 @@ fn the_list_is_filtered_by_customer_and_mode() {
         let created = 1_700_000_000;
         service.stripe_sends(&event(customer, created, &["sms"], false));
     }
-    assert_eq!(page(&service, "customer=cus_bob"), (vec!["act_2".to_owned()], false));
+    let bob = format!("act_{NOW_MILLIS}_22_1");
+    assert_eq!(page(&service, "customer=cus_bob"), (vec![bob.clone()], false));
     let (ids, _) = page(&service, "customer=cus_ada");
-    assert_eq!(ids, ["act_3", "act_1"]);
+    let of_ada = [ada_id(NOW_MILLIS, 2), ada_id(NOW_MILLIS, 1)];
+    assert_eq!(ids, of_ada);
+    let all = [&of_ada[..], &[bob]].concat();
+    assert_eq!(page(&service, ""), (all, false), "of one time: by shard");
     assert_eq!(page(&service, "customer=cus_eve"), (vec![], false));
     let live = [("authorization", &*format!("Bearer {LIVE_KEY}"))];
     let answer = service.request("GET", PATH, &live, b"");
@@ -246,15 +278,62 @@ fn the_list_is_filtered_by_customer_and_mode() {
 }
 
 #[test]
+fn the_list_is_filtered_by_outcome_feature_and_time() {
+    let mut service = service();
+    service.stripe_sends(&event("cus_ada", 1_700_000_000, &["sms", "sso"], false));
+    service.now.0 += 1;
+    service.stripe_sends(&event("cus_ada", 1_700_000_001, &["sso"], false));
+    service.now.0 += 1;
+    service.stripe_sends(&event("cus_ada", 1_700_000_000, &["fax"], false));
+    let at = |later: i64| (NOW.0 + later) * 1_000;
+    for (query, expected) in [
+        ("outcome=applied".to_owned(), &["applied", "applied"][..]),
+        ("outcome=stale".to_owned(), &["stale"]),
+        ("outcome=drift".to_owned(), &[]),
+        ("feature=sms".to_owned(), &["applied", "applied"]),
+        ("feature=sso".to_owned(), &["applied"]),
+        ("feature=fax".to_owned(), &[]),
+        (format!("from={}", at(1)), &["stale", "applied"]),
+        (format!("from={}", at(1) + 1), &["stale"]),
+        (format!("until={}", at(1)), &["applied", "applied"]),
+        (format!("until={}", at(1) - 1), &["applied"]),
+        (format!("feature=sms&outcome=applied&from={0}&until={0}", at(1)), &["applied"]),
+    ] {
+        assert_eq!(outcomes(&service.get(&format!("{PATH}?{query}"))), expected, "{query}");
+    }
+}
+
+#[test]
 fn an_invalid_parameter_is_rejected_by_name() {
     let service = service_with_entries(3);
     let no_such = |id: &str| format!("No such activity: '{id}'");
     for (query, code, param, message) in [
-        ("starting_after=act_4", "resource_missing", "starting_after", no_such("act_4")),
-        ("ending_before=act_4", "resource_missing", "ending_before", no_such("act_4")),
-        ("ending_before=act_0", "resource_missing", "ending_before", no_such("act_0")),
-        ("ending_before=act_03", "resource_missing", "ending_before", no_such("act_03")),
+        ("ending_before=act_0_0_1x", "resource_missing", "ending_before", no_such("act_0_0_1x")),
+        ("ending_before=act_1_32_1", "resource_missing", "ending_before", no_such("act_1_32_1")),
+        ("starting_after=act_1_1_0", "resource_missing", "starting_after", no_such("act_1_1_0")),
+        ("ending_before=act_03_1_1", "resource_missing", "ending_before", no_such("act_03_1_1")),
         ("ending_before=evt_3", "resource_missing", "ending_before", no_such("evt_3")),
+        (
+            "outcome=lost",
+            "parameter_invalid",
+            "outcome",
+            "Invalid outcome: must be one of applied, unchanged, duplicate, stale, deferred, failed, \
+             confirmed, corrected, drift"
+                .to_owned(),
+        ),
+        (
+            "from=now",
+            "parameter_invalid_integer",
+            "from",
+            "Invalid integer: now".to_owned(),
+        ),
+        (
+            "feature=",
+            "parameter_invalid_empty",
+            "feature",
+            "You passed an empty string for 'feature'. Leave it out, or give it a value."
+                .to_owned(),
+        ),
         (
             "limit=101",
             "parameter_invalid_integer",
@@ -278,29 +357,31 @@ fn an_invalid_parameter_is_rejected_by_name() {
         let answer = service.get(&format!("{PATH}?{query}"));
         answer.assert_refuses(param, code, &message, query);
     }
-    let empty = service_with_entries(0).get(&format!("{PATH}?ending_before=act_1"));
-    assert_eq!(empty.error("message"), no_such("act_1"));
 }
 
 #[test]
-fn a_failed_activity_log_is_a_503_and_fails_no_event() {
+fn a_failed_customer_index_is_a_503_and_fails_no_event() {
     let service = service();
-    service.store.activity_log.fail_next(Fault::Before);
+    service.store.customer_index.fail_next(Fault::Before);
     let answer = service.get(PATH);
     let error = (answer.status, answer.error("type"), answer.error("message"));
-    assert_eq!(error, (503, "api_error", "The activity log cannot be read at the moment."));
-    service.store.activity_log.fail_next(Fault::Before);
+    assert_eq!(error, (503, "api_error", "The customer index cannot be read at the moment."));
+    service.store.customer_index.fail_next(Fault::Before);
     assert_eq!(service.stripe_sends(&event("cus_ada", 1, &["sms"], false)).status, 200);
 }
 
 proptest! {
     #[test]
-    fn an_id_parses_to_itself(id in 1_u64..) {
-        prop_assert_eq!(ActivityId::parse(&ActivityId(id).to_string()), Some(ActivityId(id)));
+    fn an_id_parses_to_itself(
+        received_at in 0..=MAX_NUMBER, shard in 0..SHARD_COUNT, number in 1..=MAX_NUMBER,
+    ) {
+        let shard = Shard::from_number(shard).unwrap();
+        let id = ActivityId { received_at: UnixMillis(received_at), shard, number };
+        prop_assert_eq!(ActivityId::parse(&id.to_string()), Some(id));
     }
 
     #[test]
-    fn only_a_canonical_id_parses(string in "(act_)?[+-]?[0-9a ]{0,21}") {
+    fn only_a_canonical_id_parses(string in "act_[+-]?[0-9 ]{1,17}_[0-9]{1,3}_[+]?[0-9]{1,17}(_1)?") {
         if let Some(id) = ActivityId::parse(&string) {
             prop_assert_eq!(id.to_string(), string);
         }

@@ -31,6 +31,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "coordinator",
         &["waiting", "json", "id", "entitlement", "policy", "webhook", "ledger", "source"],
     ),
+    ("customer_index", &["json", "id", "pagination", "ledger", "coordinator"]),
     (
         "catalog",
         &["waiting", "json", "id", "pagination", "entitlement", "policy", "webhook", "source"],
@@ -48,6 +49,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "ledger",
             "source",
             "coordinator",
+            "customer_index",
         ],
     ),
     (
@@ -64,6 +66,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "ledger",
             "source",
             "coordinator",
+            "customer_index",
             "catalog",
             "store",
         ],
@@ -83,6 +86,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "ledger",
             "source",
             "coordinator",
+            "customer_index",
             "catalog",
             "store",
             "api",

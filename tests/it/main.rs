@@ -17,6 +17,7 @@ mod checks;
 mod coordinator;
 mod cors;
 mod customer_ids;
+mod customer_index;
 mod development;
 mod ed25519;
 mod end_to_end;

@@ -3,17 +3,20 @@
 //! To test a new store, call these functions with it.
 
 use entgate::{
+    customer_index::{
+        ACTIVITY_MAX_AGE, ACTIVITY_RETENTION, ActivityEntry, ActivityFilter, ActivityId,
+        ActivityPage, CustomerPosition, CustomerQuery, CustomerSyncStatus, ProblemFilter, Shard,
+    },
     entitlement::{Completeness, Entitlements, SummaryPage, Version},
-    id::{ActivityId, CustomerId, CustomerKey, Livemode, Timestamp, UnixMillis},
+    id::{CustomerId, CustomerKey, Livemode, Timestamp, UnixMillis},
     ledger::{
-        ACTIVITY_RETENTION, Activity, ActivityKind, ApplyOutcome, ApplyReceipt, EVENT_RETENTION,
-        StatusReport, SyncStatus,
+        Activity, ActivityKind, ActivityOutcome, ApplyOutcome, ApplyReceipt, EVENT_RETENTION,
+        KeyChange, StatusReport, SyncProblem, SyncStatus,
     },
     pagination::{Cursor, PageOf, PageRequest},
     policy::SourcePolicy,
     store::{
-        ActivityEntry, ActivityLog, ActivityPage, CustomerIndex, Error, Ledger, LoadedSet, Replica,
-        ServedBy,
+        Coordinator, CustomerIndex, Error, Ledger, LoadedSet, Replica, ServedBy,
         memory::{Fault, MemoryStore},
     },
 };
@@ -108,14 +111,14 @@ fn replica_returns_the_last_saved_set(replica: &impl Replica, fail: impl Fn(Faul
     assert_eq!(block_on(replica.load(&ada)), Ok(Some(set(3))));
 }
 
-fn customer_index_lists_the_features_of_all_sets(
+fn coordinator_lists_the_features_of_all_sets(
     ledger: &impl Ledger,
-    index: &impl CustomerIndex,
+    coordinator: &impl Coordinator,
     fail: impl Fn(Fault),
     report: impl Fn(),
 ) {
     let features = |livemode| {
-        let features = block_on(index.list_features(livemode));
+        let features = block_on(coordinator.list_features(livemode));
         features.map(|keys| keys.into_iter().map(String::from).collect::<Vec<_>>())
     };
     assert_eq!(features(Livemode::Test), Ok(vec![]));
@@ -141,21 +144,26 @@ fn ids<T, P>(page: PageOf<T>, id: impl Fn(T) -> P) -> (Vec<P>, bool) {
 
 fn customer_index_lists_customers_in_pages(
     index: &impl CustomerIndex,
-    record: impl Fn(&CustomerKey, StatusReport),
+    record: impl Fn(&CustomerKey, &StatusReport, UnixMillis),
 ) {
     let request = |limit, cursor| PageRequest { limit, cursor };
     let id = |id: &str| CustomerId::try_from(id).unwrap();
-    let list = |livemode, prefix: Option<&str>, request| {
-        let prefix = prefix.map(id);
-        let page = block_on(index.list_customers(livemode, prefix.as_ref(), &request)).unwrap();
+    let list = |livemode, prefix: Option<&str>, page: PageRequest<CustomerId>| {
+        let position = |id: &CustomerId, _| {
+            Ok::<_, ()>(CustomerPosition { problem_since: None, id: id.clone() })
+        };
+        let page = page.try_map(position).unwrap();
+        let query = CustomerQuery { prefix: prefix.map(id), problem: None, page };
+        let page = block_on(index.list_customers(livemode, &query)).unwrap();
         ids(page, |entry| String::from(entry.id))
     };
     let page = |ids: &[&str], has_more| (ids.iter().map(ToString::to_string).collect(), has_more);
     assert_eq!(list(Livemode::Test, None, request(10, Cursor::Start)), page(&[], false));
     for name in ["b", "aé", "a", "ab", "a\u{10ffff}", "a\u{10ffff}b"] {
-        record(&customer(name), StatusReport::default());
+        record(&customer(name), &StatusReport::default(), UnixMillis(1));
     }
-    record(&CustomerKey { livemode: Livemode::Live, id: id("a") }, StatusReport::default());
+    let live = CustomerKey { livemode: Livemode::Live, id: id("a") };
+    record(&live, &StatusReport::default(), UnixMillis(1));
     let all = ["a", "ab", "aé", "a\u{10ffff}", "a\u{10ffff}b", "b"];
     for (why, prefix, request, expected) in [
         ("all customers", None, request(6, Cursor::Start), page(&all, false)),
@@ -221,74 +229,224 @@ fn customer_index_lists_customers_in_pages(
         pending_since: Some(UnixMillis(1)),
         problem: None,
     };
-    record(&customer("b"), StatusReport { status, ..StatusReport::default() });
-    let request = request(1, Cursor::Start);
-    let page = block_on(index.list_customers(Livemode::Test, Some(&id("b")), &request));
-    assert_eq!(page.unwrap().data[0].status, status, "the last report wins");
+    let report = StatusReport { status, ..StatusReport::default() };
+    record(&customer("b"), &report, UnixMillis(7));
+    let page = PageRequest { limit: 1, cursor: Cursor::Start };
+    let query = CustomerQuery { prefix: Some(id("b")), problem: None, page };
+    let page = block_on(index.list_customers(Livemode::Test, &query)).unwrap();
+    let problem_since = Some(UnixMillis(7));
+    let expected = CustomerSyncStatus { id: id("b"), status, problem_since };
+    assert_eq!(page.data, [expected], "the last report wins");
 }
 
-fn activity_log_keeps_the_last_thousand_entries(
-    log: &impl ActivityLog,
+fn customer_index_lists_problems_by_their_age(
+    index: &impl CustomerIndex,
+    record: impl Fn(&CustomerKey, &StatusReport, UnixMillis),
+) {
+    let report = |name: &str, pending, problem, at| {
+        let status = SyncStatus { pending, problem, ..SyncStatus::default() };
+        let report = StatusReport { status, ..StatusReport::default() };
+        record(&customer(name), &report, UnixMillis(at));
+    };
+    let id = |id: &str| CustomerId::try_from(id).unwrap();
+    let list = |problem, prefix: Option<&str>, limit, cursor| {
+        let page = PageRequest { limit, cursor };
+        let query = CustomerQuery { prefix: prefix.map(id), problem: Some(problem), page };
+        let page = block_on(index.list_customers(Livemode::Test, &query)).unwrap();
+        ids(page, |entry| String::from(entry.id))
+    };
+    let at = |since, name: &str| CustomerPosition {
+        problem_since: Some(UnixMillis(since)),
+        id: id(name),
+    };
+    let page = |ids: &[&str], has_more| (ids.iter().map(ToString::to_string).collect(), has_more);
+    let (any, start) = (ProblemFilter::Any, Cursor::Start);
+    report("healthy", 0, None, 1);
+    report("new", 1, None, 30);
+    report("b", 0, Some(SyncProblem::KeyRefused), 20);
+    report("a", 2, Some(SyncProblem::UnknownCustomer), 20);
+    report("old", 1, None, 10);
+    // Still the same problem.
+    report("old", 3, None, 40);
+    for (why, expected, found) in [
+        ("oldest first", page(&["old", "a", "b", "new"], false), list(any, None, 4, start.clone())),
+        ("two", page(&["old", "a"], true), list(any, None, 2, start.clone())),
+        ("the rest", page(&["b", "new"], false), list(any, None, 2, Cursor::After(at(20, "a")))),
+        ("before", page(&["a", "b"], true), list(any, None, 2, Cursor::Before(at(30, "new")))),
+        ("by prefix", page(&["old"], false), list(any, Some("o"), 9, start.clone())),
+        (
+            "failed tasks",
+            page(&["old", "a", "new"], false),
+            list(ProblemFilter::Pending, None, 9, start.clone()),
+        ),
+        ("refused", page(&["b"], false), list(ProblemFilter::KeyRefused, None, 9, start.clone())),
+        (
+            "unknown at the source",
+            page(&["a"], false),
+            list(ProblemFilter::UnknownCustomer, None, 9, start.clone()),
+        ),
+    ] {
+        assert_eq!(found, expected, "{why}");
+    }
+    // A cursor whose customer has recovered, or has another problem since.
+    report("a", 0, None, 50);
+    let after_a = || list(any, None, 9, Cursor::After(at(20, "a")));
+    assert_eq!(after_a(), page(&["b", "new"], false));
+    report("a", 1, None, 60);
+    assert_eq!(after_a(), page(&["b", "new", "a"], false));
+}
+
+fn activity(version: u64, at: u64) -> Activity {
+    let (kind, at) = (ActivityKind::Confirmed, UnixMillis(at));
+    Activity { kind, version: Version(version), at, change: None }
+}
+
+/// The versions of a page, and whether there are more.
+fn versions(page: ActivityPage) -> (Vec<u64>, bool) {
+    ids(page.entries, |entry| entry.activity.version.0)
+}
+
+fn customer_index_lists_activity_of_all_shards(
+    index: &impl CustomerIndex,
     fail: impl Fn(Fault),
     record: impl Fn(&CustomerKey, Activity),
 ) {
-    let activity = |version| {
-        let (kind, at) = (ActivityKind::Confirmed, UnixMillis(version));
-        Activity { kind, version: Version(version), at, change: None }
+    let customers = ["cus_ada", "cus_bob", "cus_eve"].map(customer);
+    let shards = customers.each_ref().map(|customer| Shard::of(customer.id.as_str()));
+    assert_eq!(shards.map(Shard::number), [25, 22, 15], "three shards");
+    let list = |livemode, filter: &ActivityFilter, limit, cursor| {
+        block_on(index.list_activity(livemode, filter, &PageRequest { limit, cursor })).unwrap()
     };
-    let (ada, bob) = (customer("cus_ada"), customer("cus_bob"));
-    let list = |livemode, customer: Option<&CustomerKey>, limit, cursor| {
-        let customer = customer.map(|customer| &customer.id);
-        let ActivityPage { entries, newest } =
-            block_on(log.list(livemode, customer, &PageRequest { limit, cursor })).unwrap();
-        for ActivityEntry { id, activity: stored, .. } in &entries.data {
-            assert_eq!(*stored, activity(id.0));
-        }
-        (ids(entries, |entry| entry.id.0), newest.map(|id| id.0))
+    let all = ActivityFilter::default();
+    assert_eq!(versions(list(Livemode::Test, &all, 3, Cursor::Start)), (vec![], false));
+    // Three entries of each time, in the order of their shards: Eve's, Bob's, Ada's.
+    for version in 1..=9_usize {
+        let customer = &customers[[2, 1, 0][(version - 1) % 3]];
+        let version = u64::try_from(version).unwrap();
+        record(customer, activity(version, 1_000 + (version - 1) / 3));
+    }
+    let entries = list(Livemode::Test, &all, 9, Cursor::Start).entries.data;
+    let id = |version: u64| {
+        let is_version = |entry: &&ActivityEntry| entry.activity.version.0 == version;
+        entries.iter().find(is_version).unwrap().id
     };
-    let all = |cursor| list(Livemode::Test, None, 3, cursor);
-    let of_bob = |cursor| list(Livemode::Test, Some(&bob), 3, cursor);
-    let (after, before) = (|id| Cursor::After(ActivityId(id)), |id| Cursor::Before(ActivityId(id)));
-    assert_eq!(all(Cursor::Start), ((vec![], false), None));
+    let page = |cursor| versions(list(Livemode::Test, &all, 3, cursor));
     for version in 1..=9 {
-        record(if version % 3 == 0 { &bob } else { &ada }, activity(version));
+        let older: Vec<_> = (1..version).rev().collect();
+        let newer: Vec<_> = (version + 1..=9).rev().collect();
+        let (nearest, is_full) = (newer.len().saturating_sub(3), newer.len() > 3);
+        let expected = (newer[nearest..].to_vec(), is_full);
+        assert_eq!(page(Cursor::Before(id(version))), expected, "newer than {version}");
+        let expected = (older[..older.len().min(3)].to_vec(), older.len() > 3);
+        assert_eq!(page(Cursor::After(id(version))), expected, "older than {version}");
     }
-    for (why, page, expected) in [
-        ("newest first", all(Cursor::Start), (vec![9, 8, 7], true)),
-        ("older ones", all(after(4)), (vec![3, 2, 1], false)),
-        ("some older ones", all(after(5)), (vec![4, 3, 2], true)),
-        ("the oldest of the newer ones", all(before(5)), (vec![8, 7, 6], true)),
-        ("newer ones", all(before(6)), (vec![9, 8, 7], false)),
-        ("after the newest", all(before(9)), (vec![], false)),
-        ("before the oldest", all(after(1)), (vec![], false)),
-        ("newer than a future id", all(before(u64::MAX)), (vec![], false)),
-        ("of one customer", of_bob(Cursor::Start), (vec![9, 6, 3], false)),
-        ("of one customer, older than another's", of_bob(after(8)), (vec![6, 3], false)),
-        ("of one customer, newer", of_bob(before(3)), (vec![9, 6], false)),
-    ] {
-        assert_eq!(page, (expected, Some(9)), "{why}");
-    }
-    let unknown = list(Livemode::Test, Some(&customer("cus_eve")), 3, Cursor::Start);
-    assert_eq!(unknown, ((vec![], false), Some(9)));
-    assert_eq!(list(Livemode::Live, None, 3, Cursor::Start), ((vec![], false), None));
+    let missing = ActivityId { number: 7, ..id(5) };
+    assert_eq!(page(Cursor::After(missing)), (vec![5, 4, 3], true), "after an unknown id");
+    record(&customers[0], activity(10, 1_003));
+    assert_eq!(page(Cursor::After(id(7))), (vec![6, 5, 4], true), "while entries arrive");
 
-    let retention = u64::try_from(ACTIVITY_RETENTION).unwrap();
-    (10..=retention).for_each(|version| record(&ada, activity(version)));
-    assert_eq!(all(after(2)), ((vec![1], false), Some(retention)), "a thousand entries");
-    record(&ada, activity(retention + 1));
-    assert_eq!(all(after(3)), ((vec![2], false), Some(retention + 1)), "one more entry");
-    assert_eq!(
-        all(before(1)),
-        ((vec![4, 3, 2], true), Some(retention + 1)),
-        "newer than a deleted entry"
-    );
+    let of_bob =
+        ActivityFilter { customer: Some(customers[1].id.clone()), ..ActivityFilter::default() };
+    assert_eq!(versions(list(Livemode::Test, &of_bob, 9, Cursor::Start)), (vec![8, 5, 2], false));
+    let after = list(Livemode::Test, &of_bob, 9, Cursor::After(id(6)));
+    assert_eq!(versions(after), (vec![5, 2], false), "after an entry of another shard");
+    assert_eq!(versions(list(Livemode::Live, &all, 9, Cursor::Start)), (vec![], false));
 
-    let request = PageRequest { limit: 1, cursor: Cursor::Start };
     for fault in [Fault::Before, Fault::After] {
         fail(fault);
-        let result = block_on(log.list(Livemode::Test, None, &request));
-        assert!(matches!(result, Err(Error::Unreachable { port: "activity log", .. })));
+        let request = PageRequest { limit: 1, cursor: Cursor::Start };
+        let result = block_on(index.list_activity(Livemode::Test, &all, &request));
+        assert!(matches!(result, Err(Error::Unreachable { port: "customer index", .. })));
     }
+}
+
+fn customer_index_filters_activity(
+    index: &impl CustomerIndex,
+    record: impl Fn(&CustomerKey, Activity),
+) {
+    let keys = |keys: &[&str]| grants(keys).into_iter().map(|grant| grant.lookup_key).collect();
+    let change = |added: &[&str], removed: &[&str]| {
+        Some(KeyChange::Keys { added: keys(added), removed: keys(removed) })
+    };
+    for (version, kind, change) in [
+        (1, ActivityKind::Confirmed, change(&["sms"], &[])),
+        (2, ActivityKind::Drift, change(&["sso"], &["sms"])),
+        (3, ActivityKind::Confirmed, None),
+        (4, ActivityKind::Drift, Some(KeyChange::Counts { added: 2_000, removed: 0 })),
+    ] {
+        let at = UnixMillis(version * 10);
+        let activity = Activity { kind, version: Version(version), at, change };
+        record(&customer(&format!("cus_{version}")), activity);
+    }
+    let feature = |key: &str| keys(&[key]).into_iter().next();
+    let at = |millis| Some(UnixMillis(millis));
+    let none = ActivityFilter::default;
+    for (why, filter, expected) in [
+        ("all", none(), vec![4, 3, 2, 1]),
+        ("drift", ActivityFilter { outcome: Some(ActivityOutcome::Drift), ..none() }, vec![4, 2]),
+        (
+            "a feature that came and went",
+            ActivityFilter { feature: feature("sms"), ..none() },
+            vec![2, 1],
+        ),
+        ("part of a key", ActivityFilter { feature: feature("sm"), ..none() }, vec![]),
+        ("from its time", ActivityFilter { first: at(20), ..none() }, vec![4, 3, 2]),
+        ("from later", ActivityFilter { first: at(21), ..none() }, vec![4, 3]),
+        ("until its time", ActivityFilter { last: at(20), ..none() }, vec![2, 1]),
+        ("until earlier", ActivityFilter { last: at(19), ..none() }, vec![1]),
+        (
+            "all conditions",
+            ActivityFilter {
+                customer: Some(customer("cus_2").id),
+                outcome: Some(ActivityOutcome::Drift),
+                feature: feature("sso"),
+                first: at(20),
+                last: at(20),
+            },
+            vec![2],
+        ),
+    ] {
+        let request = PageRequest { limit: 9, cursor: Cursor::Start };
+        let page = block_on(index.list_activity(Livemode::Test, &filter, &request)).unwrap();
+        assert_eq!(versions(page), (expected, false), "{why}");
+    }
+}
+
+fn customer_index_keeps_ten_thousand_entries_of_a_shard_for_30_days(
+    index: &impl CustomerIndex,
+    record: impl Fn(&CustomerKey, Activity),
+) {
+    let (ada, bob) = (customer("cus_ada"), customer("cus_bob"));
+    let oldest = || {
+        let request = PageRequest { limit: 1, cursor: Cursor::Before(id_of_no_entry()) };
+        let page = block_on(index.list_activity(Livemode::Test, &of(&ada), &request)).unwrap();
+        (page.entries.data[0].activity.version.0, page.complete_since.0)
+    };
+    let start = ACTIVITY_MAX_AGE + 100;
+    (1..=ACTIVITY_RETENTION).for_each(|version| record(&ada, activity(version, start + version)));
+    let last = start + ACTIVITY_RETENTION;
+    assert_eq!(oldest(), (1, last - ACTIVITY_MAX_AGE), "as many as are kept");
+    record(&ada, activity(ACTIVITY_RETENTION + 1, last));
+    assert_eq!(oldest(), (2, start + 2), "one more");
+    record(&bob, activity(1, start));
+    let request = PageRequest { limit: 1, cursor: Cursor::Start };
+    let all = ActivityFilter::default();
+    let page = block_on(index.list_activity(Livemode::Test, &all, &request)).unwrap();
+    assert_eq!(page.complete_since.0, start + 2, "as complete as the least complete shard");
+
+    record(&ada, activity(20_000, start + 3 + ACTIVITY_MAX_AGE));
+    assert_eq!(oldest(), (3, start + 3), "30 days");
+    record(&ada, activity(20_001, start + 4 + ACTIVITY_MAX_AGE));
+    assert_eq!(oldest(), (4, start + 4), "a millisecond more");
+}
+
+fn of(customer: &CustomerKey) -> ActivityFilter {
+    ActivityFilter { customer: Some(customer.id.clone()), ..ActivityFilter::default() }
+}
+
+/// The id before all entries.
+fn id_of_no_entry() -> ActivityId {
+    ActivityId { received_at: UnixMillis(0), shard: Shard::from_number(0).unwrap(), number: 1 }
 }
 
 #[test]
@@ -302,19 +460,25 @@ fn the_stores_in_memory_fulfil_the_contract() {
     let fail = |fault| store.replica.fail_next(fault);
     replica_returns_the_last_saved_set(&store.replica, fail);
     let store = MemoryStore::default();
-    let fail = |fault| store.customer_index.fail_next(fault);
+    let fail = |fault| store.coordinator.fail_next(fault);
     let report = || store.replicate();
-    customer_index_lists_the_features_of_all_sets(
-        &store.ledger,
-        &store.customer_index,
-        fail,
-        report,
-    );
+    coordinator_lists_the_features_of_all_sets(&store.ledger, &store.coordinator, fail, report);
     let index = MemoryStore::default().customer_index;
-    customer_index_lists_customers_in_pages(&index, |customer, report| {
-        index.record(customer, report);
+    customer_index_lists_customers_in_pages(&index, |customer, report, now| {
+        index.record_at(customer, report, now);
     });
-    let log = MemoryStore::default().activity_log;
-    let record = |customer: &CustomerKey, activity| log.record(customer, activity);
-    activity_log_keeps_the_last_thousand_entries(&log, |fault| log.fail_next(fault), record);
+    let index = MemoryStore::default().customer_index;
+    customer_index_lists_problems_by_their_age(&index, |customer, report, now| {
+        index.record_at(customer, report, now);
+    });
+    let index = MemoryStore::default().customer_index;
+    let record = |customer: &CustomerKey, activity| index.record_activity(customer, activity);
+    let fail = |fault| index.fail_next(fault);
+    customer_index_lists_activity_of_all_shards(&index, fail, record);
+    let index = MemoryStore::default().customer_index;
+    let record = |customer: &CustomerKey, activity| index.record_activity(customer, activity);
+    customer_index_filters_activity(&index, record);
+    let index = MemoryStore::default().customer_index;
+    let record = |customer: &CustomerKey, activity| index.record_activity(customer, activity);
+    customer_index_keeps_ten_thousand_entries_of_a_shard_for_30_days(&index, record);
 }

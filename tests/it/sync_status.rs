@@ -32,10 +32,11 @@ fn known_customers_are_listed_with_their_sync_status() {
         pending_since: Some(UnixMillis(1_999)),
         problem: Some(SyncProblem::KeyRefused),
     };
-    service
-        .store
-        .customer_index
-        .record(&customer("cus_ada"), StatusReport { status, ..StatusReport::default() });
+    service.store.customer_index.record_at(
+        &customer("cus_ada"),
+        &StatusReport { status, ..StatusReport::default() },
+        UnixMillis(5_999),
+    );
     assert_eq!(
         service.get(PATH).body,
         json!({
@@ -49,6 +50,8 @@ fn known_customers_are_listed_with_their_sync_status() {
                     "pending": 2,
                     "pending_since": 1,
                     "problem": "key_refused",
+                    "problem_since": 5,
+                    "cursor": "cus_ada",
                 },
                 {
                     "id": "cus_bob",
@@ -58,6 +61,8 @@ fn known_customers_are_listed_with_their_sync_status() {
                     "pending": 0,
                     "pending_since": null,
                     "problem": null,
+                    "problem_since": null,
+                    "cursor": "cus_bob",
                 },
             ],
             "has_more": false,
@@ -74,7 +79,7 @@ fn pages_are_in_the_order_of_ids_and_can_be_filtered_by_prefix() {
     }
     let live =
         CustomerKey { livemode: Livemode::Live, id: CustomerId::try_from("cus_live").unwrap() };
-    service.store.customer_index.record(&live, StatusReport::default());
+    service.store.customer_index.record(&live, &StatusReport::default());
     for (query, expected, has_more) in [
         ("", &["cus_a", "cus_b", "cus_c", "user_1", "user_2"][..], false),
         ("limit=2", &["cus_a", "cus_b"], true),
@@ -93,6 +98,35 @@ fn pages_are_in_the_order_of_ids_and_can_be_filtered_by_prefix() {
 }
 
 #[test]
+fn problems_are_listed_by_their_age_and_continue_after_a_cursor() {
+    let service = service();
+    let report = |id: &str, pending, at| {
+        let status = SyncStatus { pending, ..SyncStatus::default() };
+        let report = StatusReport { status, ..StatusReport::default() };
+        service.store.customer_index.record_at(&customer(id), &report, UnixMillis(at));
+    };
+    for (id, pending, at) in
+        [("cus_new", 1, 9), ("cus_ok", 0, 1), ("cus_old", 1, 5), ("cus_mid", 2, 5)]
+    {
+        report(id, pending, at);
+    }
+    let cursors = |query: &str| {
+        let answer = service.get(&format!("{PATH}?{query}"));
+        assert_eq!(answer.status, 200, "{query}: {}", answer.body);
+        let data = answer.body["data"].as_array().unwrap().clone();
+        let cursors = data.iter().map(|item| item["cursor"].as_str().unwrap().to_owned());
+        cursors.collect::<Vec<_>>()
+    };
+    assert_eq!(cursors("problem=any"), ["5_cus_mid", "5_cus_old", "9_cus_new"]);
+    assert_eq!(cursors("problem=pending&limit=1"), ["5_cus_mid"]);
+    report("cus_mid", 0, 10);
+    assert_eq!(cursors("problem=any&starting_after=5_cus_mid"), ["5_cus_old", "9_cus_new"]);
+    assert_eq!(cursors("problem=any&ending_before=9_cus_new"), ["5_cus_old"]);
+    assert_eq!(cursors("problem=any&prefix=cus_n"), ["9_cus_new"]);
+    assert_eq!(cursors("problem=key_refused"), Vec::<String>::new());
+}
+
+#[test]
 fn an_invalid_parameter_is_rejected_by_name() {
     let service = service();
     let empty = |param| {
@@ -106,6 +140,19 @@ fn an_invalid_parameter_is_rejected_by_name() {
             "parameter_invalid_string",
             "ending_before",
             "Invalid string for 'ending_before': a string with control characters".to_owned(),
+        ),
+        (
+            "problem=any&starting_after=cus_ada",
+            "parameter_invalid",
+            "starting_after",
+            "Invalid starting_after: with `problem`, pass the `cursor` of an item of the same list."
+                .to_owned(),
+        ),
+        (
+            "problem=all",
+            "parameter_invalid",
+            "problem",
+            "Invalid problem: must be one of any, key_refused, unknown_customer, pending".to_owned(),
         ),
         (
             "customer=cus_ada",

@@ -1,10 +1,10 @@
-// The activity log and `GET /v1/activity`: the outcome of each event and of each read of Stripe's list. A failure of the
-// log must not delay or fail an event.
+// `GET /v1/activity`: the outcome of each event and of each read of Stripe's list. A failure of the customer index, which keeps them,
+// must not delay or fail an event.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { fakeStripe } from "./fake-stripe.mjs";
-import { eventually, LIVE_KEY, serve, summary, unixNow } from "./support.mjs";
+import { eventually, LIVE_KEY, nextMillisecond, serve, shardNumber, summary, unixNow } from "./support.mjs";
 import { serveCatalog, TestCatalog } from "./test-catalog.mjs";
 
 /** @import { Service } from "./support.mjs" */
@@ -25,7 +25,7 @@ async function listActivity(service, query = {}, key) {
 }
 
 /**
- * Waits until the log contains these outcomes and versions of a customer, oldest first, and nothing else.
+ * Waits until the list contains these outcomes and versions of a customer, oldest first, and nothing else.
  *
  * @param {Service} service
  * @param {string} customer
@@ -39,7 +39,7 @@ function assertLogged(service, customer, expected) {
   });
 }
 
-describe("the activity log", { concurrency: true, timeout: 60_000 }, () => {
+describe("the activity", { concurrency: true, timeout: 60_000 }, () => {
   let api;
   let service;
   before(async () => {
@@ -61,7 +61,7 @@ describe("the activity log", { concurrency: true, timeout: 60_000 }, () => {
     ]);
     const { data } = await listActivity(service, { customer: "cus_ada" });
     for (const { id, at, ...entry } of data) {
-      assert.match(id, /^act_[1-9][0-9]*$/);
+      assert.match(id, /^act_[0-9]+_[0-9]+_[1-9][0-9]*$/);
       assert.ok(at >= began && at <= Date.now(), `${at} is in Unix milliseconds`);
       const { outcome } = entry;
       const source =
@@ -116,23 +116,18 @@ describe("the activity log", { concurrency: true, timeout: 60_000 }, () => {
   });
 });
 
-describe("the activity log without a key for Stripe", { timeout: 60_000 }, () => {
+describe("the activity without a key for Stripe", { timeout: 60_000 }, () => {
   let service;
   before(async () => {
     service = await serve();
   });
   after(() => service.stop());
 
-  /** Appends one entry for each version to the log of a mode. @param {string} mode @param {string} customer @param {number[]} versions */
-  async function append(mode, customer, versions) {
-    const log = await service.durableObject("ACTIVITY_LOG", mode);
-    const activities = versions.map((version) => ({ kind: "confirmed", version, at: version, change: null }));
-    const { status } = await log.fetch("https://activity-log/", {
-      method: "POST",
-      body: JSON.stringify({ append: { customer, activities } }),
+  /** Sends one entry for each version to the shard of a customer. @param {string} mode @param {string} customer @param {number[]} versions */
+  const append = (mode, customer, versions) =>
+    service.sendToCustomerIndex(`${mode}:${customer}`, {
+      activities: versions.map((version) => ({ kind: "confirmed", version, at: version, change: null })),
     });
-    assert.equal(status, 200);
-  }
 
   test("entries of one customer are in the order of its versions, even if 40 events arrive at once", async () => {
     const now = unixNow();
@@ -160,30 +155,35 @@ describe("the activity log without a key for Stripe", { timeout: 60_000 }, () =>
   });
 
   test("a page starts after the previous one, in both directions, for all customers or for one, in the key's mode", async () => {
-    for (const version of [1, 2, 3]) {
-      await append("live", "cus_odd", [version * 2 - 1]);
-      await append("live", "cus_even", [version * 2]);
+    assert.notEqual(shardNumber("cus_odd"), shardNumber("cus_even"));
+    for (const version of [1, 2, 3, 4, 5, 6]) {
+      await append("live", version % 2 ? "cus_odd" : "cus_even", [version]);
+      await nextMillisecond();
     }
+    const { data: all } = await listActivity(service, {}, LIVE_KEY);
+    const act = (version) => all.find((entry) => entry.version === version).id;
     /** @param {Record<string, string>} query */
     const page = async (query) => {
       const { data, has_more } = await listActivity(service, query, LIVE_KEY);
-      assert.ok(data.every(({ id, version, livemode }) => id === `act_${version}` && livemode));
+      assert.ok(data.every(({ id, version, livemode }) => id === act(version) && livemode));
       return [data.map(({ version }) => version), has_more];
     };
     /** @type {[Record<string, string>, number[], boolean][]} */
     const rows = [
       [{}, [6, 5, 4, 3, 2, 1], false],
       [{ limit: "2" }, [6, 5], true],
-      [{ limit: "2", starting_after: "act_5" }, [4, 3], true],
-      [{ starting_after: "act_3" }, [2, 1], false],
-      [{ starting_after: "act_1" }, [], false],
-      [{ limit: "2", ending_before: "act_2" }, [4, 3], true],
-      [{ ending_before: "act_4" }, [6, 5], false],
-      [{ ending_before: "act_6" }, [], false],
+      [{ limit: "2", starting_after: act(5) }, [4, 3], true],
+      [{ starting_after: act(3) }, [2, 1], false],
+      [{ starting_after: act(1) }, [], false],
+      [{ limit: "2", ending_before: act(2) }, [4, 3], true],
+      [{ ending_before: act(4) }, [6, 5], false],
+      [{ ending_before: act(6) }, [], false],
       [{ customer: "cus_odd" }, [5, 3, 1], false],
-      [{ customer: "cus_odd", starting_after: "act_4" }, [3, 1], false],
-      [{ customer: "cus_odd", limit: "1", ending_before: "act_1" }, [3], true],
+      [{ customer: "cus_odd", starting_after: act(4) }, [3, 1], false],
+      [{ customer: "cus_odd", limit: "1", ending_before: act(1) }, [3], true],
       [{ customer: "cus_none" }, [], false],
+      [{ outcome: "confirmed", from: "3", until: "4" }, [4, 3], false],
+      [{ outcome: "drift" }, [], false],
     ];
     for (const [query, expected, more] of rows) {
       assert.deepEqual(await page(query), [expected, more], JSON.stringify(query));
@@ -192,45 +192,62 @@ describe("the activity log without a key for Stripe", { timeout: 60_000 }, () =>
       const { status, json } = await service.request(`/v1/activity?${param}=act_7`, { key: LIVE_KEY });
       assert.deepEqual([status, json.error.code, json.error.param], [400, "resource_missing", param]);
     }
+    const cursor = act(5);
+    await append("live", "cus_even", [7]);
+    assert.deepEqual(await page({ limit: "2", starting_after: cursor }), [[4, 3], true], "while entries arrive");
   });
 
-  test("the log keeps the last thousand entries, and the id of a deleted one is still a valid cursor", async () => {
-    const {
-      data: [newest],
-    } = await listActivity(service, { limit: "1" });
-    const first = newest ? Number(newest.id.slice(4)) + 1 : 1;
-    await append(
-      "test",
-      "cus_many",
-      Array.from({ length: 999 }, (_, i) => i + 1),
-    );
-    await append("test", "cus_many", [1_000]);
-    /** @param {Record<string, string>} query */
-    const versions = async (query) => (await listActivity(service, { customer: "cus_many", ...query })).data.map(({ version }) => version);
-    assert.deepEqual(await versions({ starting_after: `act_${first + 2}` }), [2, 1]);
-    await append("test", "cus_more", [1]);
-    assert.deepEqual(await versions({ starting_after: `act_${first + 2}` }), [2]);
-    assert.deepEqual(await versions({ ending_before: `act_${first}`, limit: "2" }), [3, 2]);
+  test("an entry is found by the features that it added or removed, and by no part of a key", async () => {
+    const now = unixNow();
+    await service.send(summary("cus_plan", ["sms", "sso"], { created: now }));
+    await service.send(summary("cus_plan", ["sso"], { created: now + 1 }));
+    const versions = async (feature) => (await listActivity(service, { customer: "cus_plan", feature })).data.map(({ version }) => version);
+    await eventually(async () => assert.deepEqual(await versions("sms"), [2, 1]));
+    assert.deepEqual([await versions("sso"), await versions("sm"), await versions("fax")], [[1], [], []]);
+    const { data } = await listActivity(service, { feature: "sms", outcome: "applied" });
+    assert.deepEqual(new Set(data.map(({ customer }) => customer)), new Set(["cus_plan"]));
+  });
+
+  test("a shard keeps 10,000 entries, and a list says since when it is complete", async () => {
+    const versions = (first, last) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
+    const oldest = async () => {
+      const { data, complete_since } = await listActivity(service, { customer: "cus_many", ending_before: "act_0_0_1", limit: "3" });
+      return [data.map(({ version }) => version).reverse(), complete_since, data.at(-1)?.id];
+    };
+    for (let first = 1; first < 10_000; first += 2_500) await append("test", "cus_many", versions(first, first + 2_499));
+    const [all, complete, firstId] = await oldest();
+    assert.deepEqual(all, [1, 2, 3]);
+    assert.ok(complete < Date.now() - 29 * 24 * 60 * 60 * 1_000, "30 days");
+    await append("test", "cus_many", [10_001]);
+    const [rest, completeSince] = await oldest();
+    assert.deepEqual(rest, [2, 3, 4]);
+    const receivedAt = Number(firstId.split("_")[1]);
+    assert.equal(completeSince, receivedAt + 1, "after the first entry, which is not listed any more");
+    assert.equal((await listActivity(service, { limit: "1" })).complete_since, receivedAt + 1, "the least complete shard");
+    assert.deepEqual((await listActivity(service, { starting_after: firstId, customer: "cus_many" })).data, []);
+    // Deletes the expired entries, some 100 at a time.
+    await append("test", "cus_many", versions(10_002, 10_300));
+    assert.deepEqual((await oldest())[0], [301, 302, 303]);
   });
 });
 
-/** How the log is broken, the statements that handle each request to it, and the line that the Worker logs. @type {[string, string, RegExp][]} */
-const BROKEN_LOGS = [
-  ["throws", "throw new Error('out of order');", /test:cus_ada: failed to append to the activity log: .*out of order/],
-  ["returns an error", "return new Response('no room', { status: 500 });", /test:cus_ada: failed to append to the activity log: no room/],
+/** How the index is broken, the statements that handle each request to it, and the line that the Worker logs. @type {[string, string, RegExp][]} */
+const BROKEN_INDEXES = [
+  ["throws", "throw new Error('out of order');", /test:cus_ada: failed to send to the customer index: .*out of order/],
+  ["returns an error", "return new Response('no room', { status: 500 });", /test:cus_ada: failed to send to the customer index: no room/],
   [
     "does not respond",
     "return new Promise((resolve) => setTimeout(resolve, 60_000));",
-    /test:cus_ada: failed to append to the activity log: no response within \d+ s/,
+    /test:cus_ada: failed to send to the customer index: no response within \d+ s/,
   ],
 ];
 
-describe("a broken activity log", { concurrency: true, timeout: 60_000 }, () => {
-  for (const [why, activityLog, warning] of BROKEN_LOGS) {
+describe("a broken customer index", { concurrency: true, timeout: 60_000 }, () => {
+  for (const [why, customerIndex, warning] of BROKEN_INDEXES) {
     test(`it neither delays nor fails an event if it ${why}`, async (t) => {
       /** @type {string[]} */
       const log = [];
-      const service = await serve({ activityLog, log });
+      const service = await serve({ customerIndex, log });
       t.after(() => service.stop());
       const now = unixNow();
       for (const version of [1, 2, 3]) {
@@ -239,12 +256,10 @@ describe("a broken activity log", { concurrency: true, timeout: 60_000 }, () => 
       }
       assert.equal((await service.check("cus_ada", "f3", { at_least: 3 })).json.entitled, true);
       await eventually(async () => assert.equal((await service.replicaRecord("cus_ada"))?.version, 3));
-      const { status, outbox } = await service.health();
-      assert.deepEqual([status, outbox.pending], ["ok", 0]);
       await eventually(() => assert.match(log.join("\n"), warning));
       if (why === "does not respond") return;
       const list = await service.request("/v1/activity");
-      assert.deepEqual([list.status, list.json.error.message], [503, "The activity log cannot be read at the moment."]);
+      assert.deepEqual([list.status, list.json.error.message], [503, "The customer index cannot be read at the moment."]);
     });
   }
 });

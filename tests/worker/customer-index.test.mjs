@@ -1,16 +1,18 @@
 // The customer index, called as ledgers and the coordinator call it, and the list of it that operators request.
 //
-// The suite covers which sets are unread, which ledgers have an overdue task, the totals of pending tasks, the known features, and
-// the pages of the list.
+// The suite covers which sets are unread, which ledgers have an overdue task, the totals of pending tasks, the known features, the
+// pages of the lists, and how many shards each list asks.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { eventually, LIVE_KEY, serve, summary, unixNow } from "./support.mjs";
+import { eventually, LIVE_KEY, nextMillisecond, serve, shardNumber, summary, unixNow } from "./support.mjs";
 
 const DAY = 24 * 60 * 60;
+/** The sync status of a ledger without a failed task. */
+const SYNCED = { confirmed_at: null, pending: 0, pending_since: null, problem: null };
 
 describe("the customer index", { timeout: 30_000 }, () => {
   let service;
@@ -19,80 +21,129 @@ describe("the customer index", { timeout: 30_000 }, () => {
   });
   after(() => service.stop());
 
-  const send = (request) => service.requestCustomerIndex(request);
-  /** Reports the sync status of a ledger. */
+  /** Reports the sync status of a ledger to its shard. */
   const report = (key, status, features = []) =>
-    send({ report: { key, status: { confirmed_at: null, pending: 0, pending_since: null, problem: null, ...status }, features } });
-  const survey = (query) => send({ survey: { livemode: false, max_overdue: 0, max_unread: 0, read_before: 0, ...query } });
-  /** The sets that were not read for a day, sorted. The index leases them for an hour. */
-  const leaseUnread = async (livemode = false, query = {}) =>
-    (await survey({ livemode, max_unread: 20, read_before: unixNow() - DAY, ...query })).unread.sort();
-  const backlog = async (livemode = false) => (await survey({ livemode })).backlog;
+    service.sendToCustomerIndex(key, { report: { status: { ...SYNCED, ...status }, features } });
+  /** Reports to one shard, whichever customer it is, so that one shard has all customers of a test. */
+  const reportTo = (shard, key, status) =>
+    service.requestCustomerIndex(shard, { message: { key, report: { status: { ...SYNCED, ...status }, features: [] }, activities: [] } });
+  const survey = (shard, query) =>
+    service.requestCustomerIndex(shard, { survey: { livemode: false, max_overdue: 0, max_unread: 0, read_before: 0, ...query } });
+  const ids = (candidates) => candidates.map(({ id }) => id);
+  /** The sets of a shard that were not read for a day, sorted. The shard leases them for an hour. */
+  const leaseUnread = async (shard, query = {}) => {
+    const found = ids((await survey(shard, { max_unread: 20, read_before: unixNow() - DAY, ...query })).unread);
+    await service.requestCustomerIndex(shard, { lease: { kind: "unread", ids: found } });
+    return found.sort();
+  };
 
-  test("a set is unread a day after its confirmation, at most once an hour, and only in the requested mode", async () => {
+  test("a set is unread a day after its confirmation, and a leased set is returned once in an hour", async () => {
     const now = unixNow();
-    await report("test:cus_day", { confirmed_at: now - DAY });
-    await report("test:cus_fresh", { confirmed_at: now - DAY + 60 });
-    await report("live:cus_day", { confirmed_at: now - DAY });
-    assert.deepEqual(await leaseUnread(), ["test:cus_day"]);
-    assert.deepEqual(await leaseUnread(), [], "the set is leased");
-    assert.deepEqual(await leaseUnread(true), ["live:cus_day"]);
-    const { unread_count } = await survey({ max_unread: 1, read_before: now - DAY });
+    const shard = "test:0";
+    await reportTo(shard, "test:cus_day", { confirmed_at: now - DAY });
+    await reportTo(shard, "test:cus_fresh", { confirmed_at: now - DAY + 60 });
+    assert.deepEqual(ids((await survey(shard, { max_unread: 20, read_before: now - DAY })).unread), ["cus_day"]);
+    assert.deepEqual(await leaseUnread(shard), ["cus_day"], "a survey alone leases nothing");
+    assert.deepEqual(await leaseUnread(shard), [], "the set is leased");
+    const { unread_count } = await survey(shard, { max_unread: 1, read_before: now - DAY });
     assert.equal(unread_count, 1, "a leased set is unread until it is read");
-    assert.equal((await survey({ max_unread: 1, read_before: now })).unread_count, 2);
-    assert.deepEqual(await leaseUnread(false, { read_before: now }), [], "the other one was leased by the last survey");
-    await report("test:cus_day", { confirmed_at: now });
-    assert.equal((await survey({ max_unread: 1, read_before: now - DAY })).unread_count, 0);
+    assert.equal((await survey(shard, { max_unread: 1, read_before: now })).unread_count, 2);
+    assert.deepEqual(await leaseUnread(shard, { read_before: now }), ["cus_fresh"]);
+    await reportTo(shard, "test:cus_day", { confirmed_at: now });
+    assert.equal((await survey(shard, { max_unread: 1, read_before: now - DAY })).unread_count, 0);
   });
 
   test("sets that cannot be read do not delay the others, even if they report failures repeatedly", async () => {
-    const failing = Array.from({ length: 20 }, (_, i) => `test:cus_f${i}`).sort();
-    for (const key of [...failing, "test:cus_z"]) await report(key, {});
-    assert.deepEqual(await leaseUnread(), failing);
-    for (const key of failing) await report(key, { pending: 1, pending_since: unixNow() * 1_000 });
-    assert.deepEqual(await leaseUnread(), ["test:cus_z"]);
-    assert.deepEqual(await leaseUnread(), []);
+    const shard = "test:1";
+    const failing = Array.from({ length: 20 }, (_, i) => `cus_f${i}`).sort();
+    for (const id of [...failing, "cus_z"]) await reportTo(shard, `test:${id}`, {});
+    assert.deepEqual(await leaseUnread(shard), failing);
+    for (const id of failing) await reportTo(shard, `test:${id}`, { pending: 1, pending_since: unixNow() * 1_000 });
+    assert.deepEqual(await leaseUnread(shard), ["cus_z"]);
+    assert.deepEqual(await leaseUnread(shard), []);
+    for (const id of failing) await reportTo(shard, `test:${id}`, {});
   });
 
   test("a ledger is overdue ten minutes after its task failed, and is returned once in ten minutes", async () => {
+    const shard = "test:2";
     const ago = (seconds) => (unixNow() - seconds) * 1_000;
-    const overdue = async (livemode = false) => (await survey({ livemode, max_overdue: 10 })).overdue;
-    await report("test:cus_overdue", { pending: 1, pending_since: ago(601) });
-    await report("test:cus_failing", { pending: 1, pending_since: ago(590) });
-    assert.deepEqual(await overdue(true), []);
-    assert.deepEqual(await overdue(), ["test:cus_overdue"]);
-    assert.deepEqual(await overdue(), []);
-    for (const id of ["overdue", "failing"]) await report(`test:cus_${id}`, { confirmed_at: unixNow() });
+    const lease = async () => {
+      const found = ids((await survey(shard, { max_overdue: 10 })).overdue);
+      await service.requestCustomerIndex(shard, { lease: { kind: "overdue", ids: found } });
+      return found;
+    };
+    await reportTo(shard, "test:cus_overdue", { pending: 1, pending_since: ago(601) });
+    await reportTo(shard, "test:cus_failing", { pending: 1, pending_since: ago(590) });
+    assert.deepEqual(await lease(), ["cus_overdue"]);
+    assert.deepEqual(await lease(), []);
+    for (const id of ["overdue", "failing"]) await reportTo(shard, `test:cus_${id}`, { confirmed_at: unixNow() });
   });
 
-  test("the backlog adds up the pending tasks of each mode, without those that are completed", async () => {
-    const pending_since = (unixNow() - 90) * 1_000;
-    await report("test:cus_pending", { confirmed_at: unixNow(), pending: 2, pending_since, problem: "key_refused" });
-    const [inTest, inLive] = [await backlog(), await backlog(true)];
-    await report("live:cus_pending", { pending: 5, pending_since: 1, problem: "unknown_customer" });
-    assert.deepEqual(await backlog(), inTest);
-    assert.deepEqual(await backlog(true), { pending: inLive.pending + 5, pending_since: 1, problem: "unknown_customer" });
-    await report("live:cus_pending", { confirmed_at: unixNow() });
-    assert.deepEqual(await backlog(true), inLive);
-    assert.deepEqual([inTest.pending_since, inTest.problem], [pending_since, "key_refused"]);
-    await report("test:cus_pending", { confirmed_at: unixNow() });
-    const rest = await backlog();
-    assert.deepEqual([rest.pending, rest.problem], [inTest.pending - 2, null]);
+  test("the backlog adds up the pending tasks of all shards of a mode, without those that are completed", async () => {
+    /** The backlog of a mode, which the coordinator adds up. */
+    const backlog = async (mode) => (await service.requestCoordinator("fresh_status", mode)).backlog;
+    const none = { pending: 0, pending_since: null, problem: null };
+    assert.deepEqual([await backlog("test"), await backlog("live")], [none, none]);
+    const customers = Array.from({ length: 40 }, (_, i) => `cus_pending${i}`);
+    const shards = new Set(customers.map(shardNumber));
+    assert.ok(shards.size > 16, `${shards.size} shards`);
+    for (const [i, id] of customers.entries()) await report(`test:${id}`, { pending: 2, pending_since: 1_000 + i });
+    await report("test:cus_refused", { pending: 1, pending_since: 5_000, problem: "key_refused" });
+    assert.deepEqual([await backlog("test"), await backlog("live")], [{ pending: 81, pending_since: 1_000, problem: "key_refused" }, none]);
+    for (const id of customers.slice(1)) await report(`test:${id}`, { confirmed_at: 1 });
+    await report("test:cus_refused", { confirmed_at: 1 });
+    assert.deepEqual(await backlog("test"), { pending: 2, pending_since: 1_000, problem: null });
+    await report(`test:${customers[0]}`, { confirmed_at: 1 });
+    assert.deepEqual(await backlog("test"), none);
   });
 
-  test("the index keeps up to 2,000 observed features of each mode", async () => {
-    const features = (livemode = false) => send({ features: livemode });
+  test("a problem of the mode's API key is over once a set of any shard is confirmed later", async () => {
+    const problem = async () => (await service.requestCoordinator("fresh_status", "live")).backlog.problem;
+    await report("live:", { problem: "key_refused" });
+    assert.equal(await problem(), "key_refused");
+    await report("live:cus_before", { confirmed_at: unixNow() - 60 });
+    assert.equal(await problem(), "key_refused", "confirmed before the problem");
+    await report("live:cus_after", { confirmed_at: unixNow() + 60 });
+    assert.equal(await problem(), null);
+    await report("live:", {});
+  });
+
+  test("the coordinator keeps up to 2,000 features of each mode that shards observed", async () => {
+    const features = (mode = "test") => service.requestCoordinator("features", mode);
     assert.deepEqual(await features(), [], "reports without features");
     await report("test:cus_ada", {}, ["sms", "a/b"]);
     await report("test:cus_bob", {}, ["sms", "über"]);
     await report("live:cus_ada", {}, ["sso"]);
-    assert.deepEqual([await features(), await features(true)], [["a/b", "sms", "über"], ["sso"]]);
+    assert.deepEqual([await features(), await features("live")], [["a/b", "sms", "über"], ["sso"]]);
     const many = Array.from({ length: 2_000 }, (_, i) => `f${i}`);
     await report("live:cus_bob", {}, many.slice(0, 1_998));
-    assert.equal((await features(true)).length, 1_999);
-    await report("live:cus_bob", {}, many);
-    assert.equal((await features(true)).length, 2_000);
+    assert.equal((await features("live")).length, 1_999);
+    await report("live:cus_eve", {}, many);
+    assert.equal((await features("live")).length, 2_000);
     assert.equal((await features()).length, 3);
+  });
+
+  test("problems are listed across all shards by their age, and a page continues while they change", async () => {
+    for (const id of ["p_new", "p_old", "p_mid"].reverse()) {
+      await report(`test:${id}`, { pending: 1, pending_since: 1 });
+      await nextMillisecond();
+    }
+    const list = async (query) => {
+      const { status, json, text } = await service.request(`/v1/sync_status?${new URLSearchParams({ prefix: "p_", ...query })}`);
+      assert.equal(status, 200, text);
+      return [json.data.map(({ id }) => id), json.has_more, json.data.map(({ cursor }) => cursor)];
+    };
+    const [all, more, cursors] = await list({ problem: "any" });
+    assert.deepEqual([all, more], [["p_mid", "p_old", "p_new"], false]);
+    assert.deepEqual((await list({ problem: "pending", limit: "2" })).slice(0, 2), [["p_mid", "p_old"], true]);
+    assert.deepEqual((await list({ problem: "key_refused" })).slice(0, 2), [[], false]);
+    assert.deepEqual((await list({ problem: "any", ending_before: cursors[2], limit: "1" })).slice(0, 2), [["p_old"], true]);
+    await report("test:p_old", { pending: 2, pending_since: 1 });
+    assert.deepEqual((await list({ problem: "any" }))[2], cursors, "still the same problem");
+    await report("test:p_mid", {});
+    assert.deepEqual((await list({ problem: "any", starting_after: cursors[0] }))[0], ["p_old", "p_new"]);
+    await report("test:p_mid", { problem: "key_refused" });
+    assert.deepEqual((await list({ problem: "any", starting_after: cursors[0] }))[0], ["p_old", "p_new", "p_mid"]);
   });
 
   test("the sync status list is sorted by id, with pages in both directions and a prefix", async () => {
@@ -120,7 +171,7 @@ describe("the customer index", { timeout: 30_000 }, () => {
       [{ prefix: "l_", ending_before: "l_aé" }, ids.slice(0, 2), false],
       [{ prefix: "l_b", starting_after: "l_a" }, ["l_b"], false],
       [{ prefix: "l_a", ending_before: "z" }, ids.slice(0, 5), false],
-      [{ limit: "1", ending_before: "l_a" }, ["cus_z"], true],
+      [{ limit: "1", prefix: "cus_", ending_before: "l_a" }, ["cus_z"], true],
       [{ starting_after: "l_aé", limit: "100" }, ids.slice(3), false],
     ])) {
       assert.deepEqual(await page(query), [expected, more], JSON.stringify(query));
@@ -134,6 +185,7 @@ describe("the customer index", { timeout: 30_000 }, () => {
     assert.ok(ids.every((id) => all.includes(id)) && !all.includes(""));
 
     const { json } = await service.request("/v1/sync_status?prefix=l_", { key: LIVE_KEY });
+    assert.ok(Math.abs(json.data[0].problem_since - unixNow()) < 3_600, "in Unix seconds");
     assert.deepEqual(json, {
       object: "list",
       data: [
@@ -145,6 +197,8 @@ describe("the customer index", { timeout: 30_000 }, () => {
           pending: 1,
           pending_since: 1_700_000_000,
           problem: "unknown_customer",
+          problem_since: json.data[0].problem_since,
+          cursor: "l_a",
         },
       ],
       has_more: false,
@@ -163,6 +217,8 @@ describe("the customer index", { timeout: 30_000 }, () => {
       pending: 0,
       pending_since: null,
       problem: null,
+      problem_since: null,
+      cursor: "l_a",
     });
   });
 
@@ -176,6 +232,38 @@ describe("the customer index", { timeout: 30_000 }, () => {
       if (!json.has_more) return;
       cursor = { starting_after: json.data.at(-1).id };
     }
+  }
+});
+
+/** Answers with an empty page once as many shards are asked as a list needs. */
+const COUNTING_INDEX = `
+  const { customers, activity } = await request.json();
+  if (!customers && !activity) return new Response();
+  asked += 1;
+  console.log("a shard was asked");
+  const needed = activity?.filter.customer ? 1 : 32;
+  while (asked < needed) await scheduler.wait(1);
+  const page = { data: [], has_more: false };
+  return Response.json(customers ? page : { entries: page, complete_since: 0 });
+`;
+
+describe("the number of subrequests", { timeout: 60_000 }, () => {
+  for (const [path, count] of /** @type {[string, number][]} */ ([
+    ["/v1/sync_status?limit=100", 32],
+    ["/v1/sync_status?problem=any", 32],
+    ["/v1/activity?limit=100", 32],
+    ["/v1/activity?customer=cus_ada", 1],
+  ])) {
+    test(`${path} asks ${count} shards, all of them at once`, async (t) => {
+      /** @type {string[]} */
+      const log = [];
+      const service = await serve({ customerIndex: COUNTING_INDEX, log });
+      t.after(() => service.stop());
+      // No shard answers before all of them are asked.
+      const { status, json } = await service.request(path);
+      assert.deepEqual([status, json.data], [200, []]);
+      await eventually(() => assert.equal(log.filter((line) => line.includes("a shard was asked")).length, count));
+    });
   }
 });
 

@@ -27,7 +27,7 @@ describe("GET /healthz", { timeout: 60_000 }, () => {
   test("a secret key sees its own mode at once, and everybody the worst of all modes after at most ten seconds", async () => {
     assert.equal((await publicHealth()).status, "ok");
     const status = { confirmed_at: 1, pending: 2, pending_since: 1_000, problem: null };
-    await service.requestCustomerIndex({ report: { key: "live:cus_pending", status, features: [] } });
+    await service.sendToCustomerIndex("live:cus_pending", { report: { status, features: [] } });
     assert.deepEqual([await statusFor(KEY), await statusFor(LIVE_KEY)], ["ok", "degraded"]);
     // The keyed requests have updated the coordinators, and this isolate asks them again after ten seconds.
     assert.equal((await publicHealth()).status, "ok");
@@ -35,7 +35,7 @@ describe("GET /healthz", { timeout: 60_000 }, () => {
     assert.equal((await publicHealth()).status, "degraded");
 
     const completed = { confirmed_at: 1, pending: 0, pending_since: null, problem: null };
-    await service.requestCustomerIndex({ report: { key: "live:cus_pending", status: completed, features: [] } });
+    await service.sendToCustomerIndex("live:cus_pending", { report: { status: completed, features: [] } });
     assert.equal(await statusFor(LIVE_KEY), "ok");
     await Promise.all(Array.from({ length: 50 }, async () => assert.equal((await publicHealth()).status, "degraded")));
     await service.setClockOffset(20);

@@ -188,9 +188,8 @@ describe("data of a newer release", { timeout: 120_000 }, () => {
     await withService(createFolder(t), async (service) => {
       for (const [binding, name] of [
         ["LEDGERS", "test:cus_ada"],
-        ["CUSTOMER_INDEX", "customer_index"],
+        ["CUSTOMER_INDEX", "test:0"],
         ["SOURCE_COORDINATOR", "test"],
-        ["ACTIVITY_LOG", "test"],
       ]) {
         const object = await service.durableObject(binding, name);
         const response = await object.fetch("https://object/", { method: "POST", body: '{"added_later":{}}' });

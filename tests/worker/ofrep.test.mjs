@@ -47,9 +47,9 @@ describe("remote evaluation with Stripe's events only", { timeout: 120_000 }, ()
   after(() => service.stop());
 
   test("a bulk response has every feature that a customer ever had, even one that was revoked at once", async () => {
-    // Ledgers report to the customer index a second later, and the Worker caches its list for a minute. So the test waits
-    // for the index before the first evaluation.
-    await eventually(async () => assert.deepEqual(await service.requestCustomerIndex({ features: false }), ["export", "sms", "sso"]));
+    // Ledgers report after their response, and the Worker caches the coordinator's list for a minute. So the test waits for
+    // the coordinator before the first evaluation.
+    await eventually(async () => assert.deepEqual(await service.requestCoordinator("features"), ["export", "sms", "sso"]));
     assert.deepEqual(await client.values("cus_ada"), [
       ["export", true],
       ["sms", true],

@@ -86,12 +86,14 @@ describe("a jurisdiction", { timeout: 120_000 }, () => {
       assert.deepEqual(await keysOf(service), ["entgate:deployment", "eu:live:cus_ada", "eu:test:cus_ada", "eu:test:cus_bob"]),
     );
     assert.equal(await (await service.replica()).get("entgate:deployment"), '{"jurisdiction":"eu"}');
-    // By the replica, by the ledger, the customer index, the activity log, and a stream's ledger.
+    // By the replica, by the ledger and the customer index. The coordinator is asked after a response.
     assert.equal((await service.check("cus_ada", "sms")).json.served_by, "replica");
     assert.equal((await service.check("cus_ada", "sms", { fresh: true })).json.served_by, "ledger");
     await eventually(async () => assert.equal((await service.request("/v1/sync_status")).json.data.length, 2));
     await eventually(async () => assert.equal((await service.request("/v1/activity")).json.data.length, 2));
-    assert.deepEqual(await service.stubs(), ["ACTIVITY_LOG eu weur", "CUSTOMER_INDEX eu weur", "LEDGERS eu weur"]);
+    await eventually(async () =>
+      assert.deepEqual(await service.stubs(), ["CUSTOMER_INDEX eu weur", "LEDGERS eu weur", "SOURCE_COORDINATOR eu weur"]),
+    );
   });
 
   test("that changed is a 500 on every route of the slow path, and nothing is written", async (t) => {
@@ -144,6 +146,6 @@ test("a deployment without a jurisdiction records that, and its keys have no pre
   );
   assert.equal(await replica.get("entgate:deployment"), '{"jurisdiction":null}');
   await eventually(async () =>
-    assert.deepEqual(await service.stubs(), ["ACTIVITY_LOG none apac-ne", "CUSTOMER_INDEX none apac-ne", "LEDGERS none apac-ne"]),
+    assert.deepEqual(await service.stubs(), ["CUSTOMER_INDEX none apac-ne", "LEDGERS none apac-ne", "SOURCE_COORDINATOR none apac-ne"]),
   );
 });

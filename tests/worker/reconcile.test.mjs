@@ -51,7 +51,9 @@ describe("the sweep", { concurrency: true, timeout: 90_000 }, () => {
       }, PATIENCE);
       assert.equal(stripe.calls.length, 25, "each set is read once");
       await eventually(() => {
-        const drift = log.filter((line) => /^\{"message":"drift","customer":"test:cus_\d+","missing":1,"extra":1,"version":2\}$/.test(line));
+        const drift = log.filter((line) =>
+          /^\{"message":"drift","customer":"test:cus_\d+","missing":1,"extra":1,"version":2\}$/.test(line),
+        );
         assert.equal(drift.length, 25);
         const runs = log.filter((line) => line.startsWith("sweep: "));
         assert.deepEqual(runs, [

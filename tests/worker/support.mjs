@@ -9,7 +9,7 @@ import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "no
 import { setTimeout as sleep } from "node:timers/promises";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import Stripe from "stripe";
-import { brokenActivityLog, repositoryPath, workerModules } from "./worker-modules.mjs";
+import { otherCustomerIndex, repositoryPath, workerModules } from "./worker-modules.mjs";
 
 /** @import { Request, Response, V4MiniflareOptions, V4WorkerOptions } from "miniflare" */
 
@@ -54,7 +54,7 @@ import { brokenActivityLog, repositoryPath, workerModules } from "./worker-modul
  * @property {Record<string, { dataset: string }>} [analyticsEngineDatasets] Datasets of Miniflare, by binding.
  * @property {(request: Request) => Response} [outbound] Handles the requests that the Worker sends.
  * @property {Record<string, Uint8Array<ArrayBuffer>>} [cores] WebAssembly modules in place of the built ones, by name.
- * @property {string} [activityLog] Statements that handle each request to the activity log in place of the real one.
+ * @property {string} [customerIndex] Statements that handle each request to the customer index in place of the real one.
  * @property {V4WorkerOptions[]} [others] Workers beside entgate, such as one with a service binding to it.
  */
 
@@ -127,7 +127,7 @@ export async function serve({
   dataset = false,
   analyticsEngineDatasets,
   outbound,
-  activityLog,
+  customerIndex,
   cores,
   others = [],
 } = {}) {
@@ -147,10 +147,10 @@ export async function serve({
     ...(faulty && { kvNamespaces: { ENTITLEMENTS: "ENTITLEMENTS", FAULTS: "FAULTS" } }),
   };
   const workers = [worker, ...others];
-  if (activityLog) {
-    const script = brokenActivityLog(activityLog);
-    workers.push({ name: "activity-log", modules: true, script, durableObjects: { ACTIVITY_LOG: "ActivityLog" } });
-    worker.durableObjects = { ...worker.durableObjects, ACTIVITY_LOG: { className: "ActivityLog", scriptName: "activity-log" } };
+  if (customerIndex) {
+    const script = otherCustomerIndex(customerIndex);
+    workers.push({ name: "customer-index", modules: true, script, durableObjects: { CUSTOMER_INDEX: "CustomerIndex" } });
+    worker.durableObjects = { ...worker.durableObjects, CUSTOMER_INDEX: { className: "CustomerIndex", scriptName: "customer-index" } };
   }
   /** @type {V4MiniflareOptions} */
   const miniflare = { workers, host: "127.0.0.1", port: 0, resourcePersistencePath: folder };
@@ -258,9 +258,15 @@ export class Service {
     return namespace.get(namespace.idFromName(name));
   }
 
-  /** Sends a request to the customer index, as a ledger does, and returns its response. @param {unknown} request */
-  async requestCustomerIndex(request) {
-    const index = await this.durableObject("CUSTOMER_INDEX", "customer_index");
+  /** Sends a message to the shard of a key, as a ledger does. @param {string} key @param {{ report?: unknown, activities?: unknown[] }} message */
+  sendToCustomerIndex(key, { report = null, activities = [] }) {
+    const [mode, id] = [key.slice(0, 5), key.slice(5)];
+    return this.requestCustomerIndex(`${mode}${shardNumber(id)}`, { message: { key, report, activities } });
+  }
+
+  /** Sends a request to a shard of the customer index, and returns its response. @param {string} name @param {unknown} request */
+  async requestCustomerIndex(name, request) {
+    const index = await this.durableObject("CUSTOMER_INDEX", name);
     const response = await index.fetch("https://customer-index/", { method: "POST", body: JSON.stringify(request) });
     const text = await response.text();
     if (response.status !== 200) throw new Error(`${response.status} ${text}`);
@@ -364,6 +370,19 @@ export async function eventually(assertion, timeout = 10_000) {
     }
     await sleep(25);
   }
+}
+
+/** The shard of a customer: FNV-1a of the id's UTF-8, modulo 32. @param {string} id */
+export function shardNumber(id) {
+  let hash = 0x811c9dc5;
+  for (const byte of Buffer.from(id)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  return hash % 32;
+}
+
+/** Returns once the clock shows another millisecond. */
+export async function nextMillisecond() {
+  const began = Date.now();
+  while (Date.now() <= began) await sleep(1);
 }
 
 /** The current time in Unix seconds, as in Stripe's events. */

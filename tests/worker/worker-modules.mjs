@@ -55,7 +55,7 @@ const FAULTY_REPLICA = `
       super(state, withFaults(env));
     }
   }
-  export const { CustomerIndex, SourceCoordinator, ActivityLog, Catalog } = classes;
+  export const { CustomerIndex, SourceCoordinator, Catalog } = classes;
   export default {
     fetch: (request, env, context) => Entgate.fetch(request, withFaults(env), context),
     scheduled: (event, env, context) => Entgate.scheduled(event, withFaults(env), context),
@@ -102,7 +102,7 @@ const JURISDICTIONS = `
     },
   });
   const withJurisdictions = (env) => {
-    const bindings = ["LEDGERS", "CUSTOMER_INDEX", "ACTIVITY_LOG", "CATALOG"];
+    const bindings = ["LEDGERS", "CUSTOMER_INDEX", "SOURCE_COORDINATOR", "CATALOG"];
     return { ...env, ...Object.fromEntries(bindings.map((name) => [name, inJurisdiction(env[name], name, "none")])) };
   };
   const wrapped = (Class) => class extends Class {
@@ -112,7 +112,7 @@ const JURISDICTIONS = `
   };
   export class Ledger extends wrapped(classes.Ledger) {}
   export class CustomerIndex extends wrapped(classes.CustomerIndex) {}
-  export class ActivityLog extends wrapped(classes.ActivityLog) {}
+  export class SourceCoordinator extends wrapped(classes.SourceCoordinator) {}
   export class Catalog extends wrapped(classes.Catalog) {}
   export default {
     fetch(request, env, context) {
@@ -177,5 +177,6 @@ export const workerModules = (entry, cores = {}) => [
   })),
 ];
 
-/** A Durable Object that handles every request with these statements. @param {string} statements */
-export const brokenActivityLog = (statements) => `export class ActivityLog { fetch() { ${statements} } } export default {};`;
+/** A customer index whose objects handle every `request` with these statements. @param {string} statements */
+export const otherCustomerIndex = (statements) =>
+  `let asked = 0; export class CustomerIndex { async fetch(request) { ${statements} } } export default {};`;

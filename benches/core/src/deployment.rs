@@ -11,7 +11,7 @@ use entgate::{
     id::{CustomerKey, Livemode},
     source::{StripeClient, Transport},
     store::{
-        ActivityLog, CatalogClient, Coordinator, Crypto, CustomerIndex, Error, Ledger, Replica, Store,
+        CatalogClient, Coordinator, Crypto, CustomerIndex, Error, Ledger, Replica, Store,
         memory::MemoryStore, record,
     },
     token::JwksCache,
@@ -123,10 +123,6 @@ impl Store for Stores {
 
     fn coordinator(&self) -> &impl Coordinator {
         self.others.coordinator()
-    }
-
-    fn activity_log(&self) -> &impl ActivityLog {
-        self.others.activity_log()
     }
 
     fn source(&self, livemode: Livemode) -> Option<&StripeClient<impl Transport>> {

@@ -2,7 +2,7 @@
 // Baseline `JavaScript ledger`: the work of entgate's ledger in handwritten JavaScript. One SQLite object per customer applies each event
 // once and in order, and writes the replica until it succeeds.
 //
-// The setting `COMPONENTS` enables components, to measure their cost: `tables`, `replica`, `alarm`, `changes`, `activity_log`,
+// The setting `COMPONENTS` enables components, to measure their cost: `tables`, `replica`, `alarm`, `changes`,
 // `customer_index`. Not here: authentication, reads of the source, errors, and a pending task other than these.
 
 import { DurableObject } from "cloudflare:workers";
@@ -44,13 +44,14 @@ import { isValidSignature } from "./signature.mjs";
  * @property {KvNamespace} ENTITLEMENTS
  * @property {DurableObjectNamespace<Ledger>} LEDGERS
  * @property {DurableObjectNamespace<CustomerIndex>} CUSTOMER_INDEX
- * @property {DurableObjectNamespace<ActivityLog>} ACTIVITY_LOG
  */
 
 /** In seconds. */
 const EVENT_RETENTION = 30 * 24 * 60 * 60;
 const MAX_CHANGES = 100;
-const MAX_ACTIVITY = 1_000;
+const MAX_ACTIVITY = 10_000;
+/** Expired activity is deleted once in so many entries. */
+const PURGE_INTERVAL = 128;
 /** In milliseconds. */
 const REPLICA_WRITE_INTERVAL = 1_000;
 const REPORT_DELAY = 1_000;
@@ -112,9 +113,9 @@ export class Ledger extends DurableObject {
     const now = Date.now();
     const { storage } = this.ctx;
     const { outcome, state } = storage.transactionSync(() => this.apply(event, now));
-    if (isEnabled(this.env, "activity_log")) {
+    if (isEnabled(this.env, "customer_index")) {
       const activity = { id: event.id, created: event.created, outcome, version: state.version, at: now };
-      this.ctx.waitUntil(this.logActivity(event.customer, activity));
+      this.ctx.waitUntil(this.sendToIndex(state, activity));
     }
     if (outcome === "applied") {
       // The alarm is committed together with the event. If the object stops here, the alarm writes the replica.
@@ -182,10 +183,7 @@ export class Ledger extends DurableObject {
     // If a task throws, the platform retries the alarm.
     if (state.replica_pending) await this.writeReplica(state);
     if (!isEnabled(this.env, "customer_index") || !state.unreported_features.length) return;
-    const { CUSTOMER_INDEX } = this.env;
-    await CUSTOMER_INDEX.get(CUSTOMER_INDEX.idFromName("customer_index")).report(`test:${state.customer}`, state.unreported_features);
-    const reported = JSON.stringify([...state.reported_features, ...state.unreported_features]);
-    this.sql.exec("UPDATE state SET reported_features = ?, unreported_features = '[]'", reported);
+    await this.sendToIndex(state, null);
   }
 
   createTables() {
@@ -248,13 +246,27 @@ export class Ledger extends DurableObject {
   }
 
   /**
-   * @param {string} customer
-   * @param {Activity} activity
+   * Sends an activity, and the features that were not reported, to the shard of the customer.
+   *
+   * @param {LedgerState} state
+   * @param {Activity | null} activity
    */
-  async logActivity(customer, activity) {
-    await new Promise((resolve) => setTimeout(resolve));
-    await this.env.ACTIVITY_LOG.get(this.env.ACTIVITY_LOG.idFromName("test")).append(customer, activity);
+  async sendToIndex({ customer, reported_features, unreported_features }, activity) {
+    if (activity) await new Promise((resolve) => setTimeout(resolve));
+    const { CUSTOMER_INDEX } = this.env;
+    const shard = CUSTOMER_INDEX.get(CUSTOMER_INDEX.idFromName(`test:${shardNumber(customer)}`));
+    await shard.receive(customer, unreported_features, activity);
+    if (!unreported_features.length) return;
+    const reported = JSON.stringify([...reported_features, ...unreported_features]);
+    this.sql.exec("UPDATE state SET reported_features = ?, unreported_features = '[]'", reported);
   }
+}
+
+/** FNV-1a of the id's UTF-8, modulo 32. @param {string} id */
+function shardNumber(id) {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(id)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  return hash % 32;
 }
 
 /**
@@ -272,29 +284,6 @@ function mergePage(stored, page, hasMore) {
 }
 
 /** @extends {DurableObject<Env>} */
-export class ActivityLog extends DurableObject {
-  /**
-   * @param {DurableObjectState} state
-   * @param {Env} env
-   */
-  constructor(state, env) {
-    super(state, env);
-    this.sql = state.storage.sql;
-    this.sql.exec("CREATE TABLE IF NOT EXISTS entries (id INTEGER PRIMARY KEY, customer TEXT NOT NULL, activity TEXT NOT NULL)");
-    this.sql.exec("CREATE INDEX IF NOT EXISTS by_customer ON entries (customer)");
-  }
-
-  /**
-   * @param {string} customer
-   * @param {Activity} activity
-   */
-  append(customer, activity) {
-    this.sql.exec("INSERT INTO entries (customer, activity) VALUES (?, ?)", customer, JSON.stringify(activity));
-    this.sql.exec("DELETE FROM entries WHERE id <= (SELECT MAX(id) FROM entries) - ?", MAX_ACTIVITY);
-  }
-}
-
-/** @extends {DurableObject<Env>} */
 export class CustomerIndex extends DurableObject {
   /**
    * @param {DurableObjectState} state
@@ -303,16 +292,23 @@ export class CustomerIndex extends DurableObject {
   constructor(state, env) {
     super(state, env);
     this.sql = state.storage.sql;
-    this.sql.exec("CREATE TABLE IF NOT EXISTS customers (key TEXT PRIMARY KEY, reported_at INTEGER NOT NULL) WITHOUT ROWID");
+    this.sql.exec("CREATE TABLE IF NOT EXISTS customers (id TEXT PRIMARY KEY, reported_at INTEGER NOT NULL) WITHOUT ROWID");
     this.sql.exec("CREATE TABLE IF NOT EXISTS features (lookup_key TEXT PRIMARY KEY) WITHOUT ROWID");
+    this.sql.exec("CREATE TABLE IF NOT EXISTS activity (number INTEGER PRIMARY KEY, customer TEXT NOT NULL, activity TEXT NOT NULL)");
   }
 
   /**
-   * @param {string} key
+   * @param {string} customer
    * @param {string[]} features
+   * @param {Activity | null} activity
    */
-  report(key, features) {
-    this.sql.exec("INSERT OR REPLACE INTO customers VALUES (?, ?)", key, Date.now());
+  receive(customer, features, activity) {
+    if (features.length) this.sql.exec("INSERT OR REPLACE INTO customers VALUES (?, ?)", customer, Date.now());
     for (const feature of features) this.sql.exec("INSERT OR IGNORE INTO features VALUES (?)", feature);
+    if (!activity) return;
+    const { number } = this.sql
+      .exec("INSERT INTO activity (customer, activity) VALUES (?, ?) RETURNING number", customer, JSON.stringify(activity))
+      .one();
+    if (Number(number) % PURGE_INTERVAL === 0) this.sql.exec("DELETE FROM activity WHERE number <= ?", Number(number) - MAX_ACTIVITY);
   }
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::super::{
     app::Request,
-    error::{Error, excerpt},
+    error::Error,
     form::{self, ParamValue, Params},
     page,
 };
@@ -142,24 +142,6 @@ impl Params {
     pub(super) fn timestamp(&mut self, name: &str) -> Result<Option<Timestamp>, Error> {
         let time = self.take_integer(name, 0..=MAX_TIMESTAMP)?;
         Ok(time.and_then(|time| i64::try_from(time).ok()).map(Timestamp))
-    }
-
-    /// Takes one of several literals.
-    pub(super) fn one_of<T: Copy>(
-        &mut self,
-        name: &str,
-        literals: &[(&str, T)],
-    ) -> Result<Option<T>, Error> {
-        let Some(string) = self.take_string(name)? else { return Ok(None) };
-        let value =
-            literals.iter().find(|(literal, _)| *literal == string).map(|(_, value)| *value);
-        value.map(Some).ok_or_else(|| {
-            let name = self.qualified(name);
-            let literals: Vec<_> = literals.iter().map(|(literal, _)| *literal).collect();
-            let message =
-                format!("Invalid {}: must be one of {}", excerpt(&name), literals.join(", "));
-            Error::parameter(name, "parameter_invalid", message)
-        })
     }
 
     /// Takes a map.

@@ -60,8 +60,8 @@ impl From<store::Error> for Error {
                 response.0.cause = Some(error.to_string());
                 return response;
             }
-            store::Error::Unreachable { port: "activity log", .. } => {
-                "The activity log cannot be read at the moment."
+            store::Error::Unreachable { port: "customer index", .. } => {
+                "The customer index cannot be read at the moment."
             }
             store::Error::Ledger(_) => "The event does not fit the store. It was not applied.",
             store::Error::Unreachable { .. } | store::Error::Unreadable { .. } => {

@@ -139,6 +139,24 @@ impl Params {
         self.parse_integer(name, &value, bounds).map(Some)
     }
 
+    /// Takes one of several literals.
+    pub(super) fn one_of<T: Copy>(
+        &mut self,
+        name: &str,
+        literals: &[(&str, T)],
+    ) -> Result<Option<T>, Error> {
+        let Some(string) = self.take_string(name)? else { return Ok(None) };
+        let value =
+            literals.iter().find(|(literal, _)| *literal == string).map(|(_, value)| *value);
+        value.map(Some).ok_or_else(|| {
+            let name = self.qualified(name);
+            let literals: Vec<_> = literals.iter().map(|(literal, _)| *literal).collect();
+            let message =
+                format!("Invalid {}: must be one of {}", excerpt(&name), literals.join(", "));
+            Error::parameter(name, "parameter_invalid", message)
+        })
+    }
+
     /// Parses a value of a parameter as an integer within bounds.
     pub(super) fn parse_integer(
         &self,

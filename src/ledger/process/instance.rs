@@ -53,10 +53,10 @@ pub(super) struct Instance<P> {
     pub(super) source_backoff: RefCell<Option<(UnixMillis, String)>>,
     /// Wakes callers that wait for another set.
     pub(super) set_changed: ChangeSignal,
-    /// The activities that are not appended to the log yet.
+    /// The activities that are not sent to the customer index yet.
     pub(super) activities: RefCell<Vec<Activity>>,
-    /// Whether activities are being appended.
-    pub(super) is_appending: Cell<bool>,
+    /// The messages to the customer index in flight.
+    pub(super) index_messages: RefCell<Option<SharedFuture<()>>>,
 }
 
 /// When the alarm is due.
@@ -81,7 +81,7 @@ impl<P: LedgerPorts> Instance<P> {
             source_backoff: RefCell::default(),
             set_changed: ChangeSignal::default(),
             activities: RefCell::default(),
-            is_appending: Cell::default(),
+            index_messages: RefCell::default(),
         })
     }
 

@@ -3,7 +3,7 @@
 //! | file       | contents                                                                |
 //! |------------|-------------------------------------------------------------------------|
 //! | `instance` | what a running instance keeps in memory, and its alarm                  |
-//! | `writes`   | writes to the replica, the customer index and the activity log          |
+//! | `writes`   | writes to the replica and to the customer index                         |
 //! | `slots`    | when a read may start, within the budget of its mode                    |
 //! | `reads`    | reads of the source, shared by all that need one                        |
 //! | `refresh`  | who waits for a read: a check, a sync, the sweep                        |

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::{
     instance::{Instance, SharedRead},
     slots,
-    writes::log_activity,
+    writes::{log_activity, report_problem},
 };
 use crate::{
     id::CustomerKey,
@@ -26,7 +26,7 @@ use crate::{
         },
         reconcile::{ReadReason, Reconciliation},
         state::LedgerState,
-        sync_status::{StatusReport, SyncProblem, SyncStatus},
+        sync_status::SyncProblem,
     },
     waiting::SharedFuture,
 };
@@ -236,19 +236,4 @@ async fn record_failure<P: LedgerPorts>(
         Err(error) => return error.into(),
     }
     PortError(cause).into()
-}
-
-/// Reports a problem of the mode's API key to the customer index, or that there is none. A ledger
-/// with nothing stored has no task for it, but the operator has to see the problem.
-async fn report_problem<P: LedgerPorts>(
-    instance: &Instance<P>,
-    customer: &CustomerKey,
-    problem: Option<SyncProblem>,
-) {
-    let status = SyncStatus { problem, ..SyncStatus::default() };
-    let report = StatusReport { status, ..StatusReport::default() };
-    let key = customer.livemode.key_prefix();
-    if let Err(error) = instance.ports.send_report(key, &report).await {
-        instance.log_error(&format!("failed to report to the customer index: {error}"));
-    }
 }

@@ -1,9 +1,9 @@
-//! Writes of a ledger to others: the record to the replica, reports to the customer index, and
-//! activities to the activity log.
+//! Writes of a ledger to others: the record to the replica, and reports and activities to the customer
+//! index.
 //!
-//! The first two are pending tasks of the ledger: a failed write is retried with exponential
-//! back-off. Activities are best effort. Not here: when a write is due
-//! ([`Outbox`](crate::ledger::Outbox)).
+//! The record and the report are pending tasks of the ledger: a failed write is retried with exponential
+//! back-off. Activities are best effort. One message has both, so an event causes one. Not here: when a
+//! write is due ([`Outbox`](crate::ledger::Outbox)).
 
 use std::rc::Rc;
 
@@ -11,9 +11,10 @@ use super::instance::Instance;
 use crate::{
     id::CustomerKey,
     ledger::{
-        activity::{ACTIVITY_RETENTION, Activity},
-        outbox::Task,
+        activity::Activity,
+        outbox::{PendingTask, Task},
         ports::{LedgerPorts, LedgerStorage as _, LogLevel, PortError, StepError},
+        sync_status::{IndexMessage, StatusReport, SyncProblem, SyncStatus},
     },
     waiting::{SharedFuture, within},
 };
@@ -21,8 +22,11 @@ use crate::{
 /// Timeout of a write of the replica, in milliseconds.
 const REPLICA_WRITE_TIMEOUT: u64 = 30_000;
 
-/// Timeout of an append to the activity log, in milliseconds. The activities are then dropped.
-const APPEND_TIMEOUT: u64 = 5_000;
+/// Timeout of a message to the customer index, in milliseconds. Its activities are then dropped.
+const INDEX_TIMEOUT: u64 = 5_000;
+
+/// The most activities that wait for a message. A ledger applies some hundred events within its timeout.
+const MAX_WAITING_ACTIVITIES: usize = 1_000;
 
 /// Returns the write of the replica in flight, or starts one if it is due.
 pub(super) fn start_replica_write<P: LedgerPorts>(
@@ -80,33 +84,17 @@ async fn write_replica<P: LedgerPorts>(
 
 /// Reports the sync status and new features to the customer index, if a report is due.
 pub(super) async fn report_if_due<P: LedgerPorts>(
-    instance: &Instance<P>,
+    instance: &Rc<Instance<P>>,
     customer: &CustomerKey,
 ) -> Result<(), StepError> {
     let ports = &instance.ports;
-    let storage = ports.storage();
-    if !storage.read(|ledger| ledger.outbox.is_due(Task::Report, ports.now()))? {
-        return Ok(());
-    }
-    let Some(report) = storage.update(customer, |ledger| Ok(ledger.begin_report()))? else {
-        return Ok(());
-    };
-    let result = ports.send_report(&customer.to_key(), &report).await;
-    storage.update(customer, |ledger| {
-        match &result {
-            Ok(()) => ledger.report_succeeded(&report, ports.now()),
-            Err(_) => ledger.report_failed(ports.now(), ports.jitter()),
-        }
-        Ok(())
-    })?;
-    if let Err(error) = result {
-        let customer = customer.to_key();
-        instance.log_error(&format!("{customer}: failed to report to the customer index: {error}"));
+    if ports.storage().read(|ledger| ledger.outbox.is_due(Task::Report, ports.now()))? {
+        start_index_messages(instance, customer).await;
     }
     Ok(())
 }
 
-/// Appends an activity to the activity log, in the background and in order.
+/// Sends an activity to the customer index, in the background and in order.
 pub(super) fn log_activity<P: LedgerPorts>(
     instance: &Rc<Instance<P>>,
     customer: &CustomerKey,
@@ -114,33 +102,109 @@ pub(super) fn log_activity<P: LedgerPorts>(
 ) {
     {
         let mut activities = instance.activities.borrow_mut();
-        // The activity log keeps no more.
-        if activities.len() >= ACTIVITY_RETENTION {
+        if activities.len() >= MAX_WAITING_ACTIVITIES {
             activities.remove(0);
         }
         activities.push(activity);
     }
-    if instance.is_appending.replace(true) {
-        return;
+    drop(start_index_messages(instance, customer));
+}
+
+/// Returns the messages to the customer index in flight, or starts to send what waits.
+fn start_index_messages<P: LedgerPorts>(
+    instance: &Rc<Instance<P>>,
+    customer: &CustomerKey,
+) -> SharedFuture<()> {
+    if let Some(in_flight) = instance.index_messages.borrow().clone() {
+        return in_flight;
     }
     let (this, customer) = (Rc::clone(instance), customer.clone());
-    drop(instance.spawn_shared(async move {
+    let messages = instance.spawn_shared(async move {
         loop {
             // Lets the response be sent first.
             this.ports.sleep(0).await;
-            let activities = this.activities.take();
-            if activities.is_empty() {
-                break;
-            }
-            let append = this.ports.append_activities(&customer, activities);
-            if let Err(error) = with_timeout(&this.ports, APPEND_TIMEOUT, append).await {
-                let line =
-                    format!("{}: failed to append to the activity log: {error}", customer.to_key());
-                this.ports.log(LogLevel::Warning, &line);
+            match send_index_message(&this, &customer).await {
+                Ok(IndexProgress::Sent) => {}
+                Ok(IndexProgress::NothingWaits) => break,
+                Err(error) => {
+                    let customer = customer.to_key();
+                    this.log_error(&format!(
+                        "{customer}: failed to send to the customer index: {error}"
+                    ));
+                    break;
+                }
             }
         }
-        this.is_appending.set(false);
-    }));
+        this.index_messages.take();
+        // The report is postponed or completed.
+        this.schedule_alarm_or_log(&customer).await;
+    });
+    instance.index_messages.replace(Some(messages.clone()));
+    messages
+}
+
+enum IndexProgress {
+    Sent,
+    NothingWaits,
+}
+
+/// Sends one message: the activities that wait, and the report. A report that failed waits until it is due.
+async fn send_index_message<P: LedgerPorts>(
+    instance: &Instance<P>,
+    customer: &CustomerKey,
+) -> Result<IndexProgress, StepError> {
+    let ports = &instance.ports;
+    let storage = ports.storage();
+    let activities = instance.activities.take();
+    let now = ports.now();
+    let must_report = storage.read(|ledger| {
+        let joins = |task: PendingTask| !activities.is_empty() && task.attempts == 0;
+        let task = ledger.outbox.pending(Task::Report);
+        task.is_some_and(|task| task.due_at <= now || joins(task))
+    })?;
+    let report = if must_report {
+        storage.update(customer, |ledger| Ok(ledger.begin_report()))?
+    } else {
+        None
+    };
+    if report.is_none() && activities.is_empty() {
+        return Ok(IndexProgress::NothingWaits);
+    }
+    let message = IndexMessage { key: customer.to_key(), report, activities };
+    let result = with_timeout(ports, INDEX_TIMEOUT, ports.send_to_index(&message)).await;
+    if let Some(report) = &message.report {
+        storage.update(customer, |ledger| {
+            match &result {
+                Ok(()) => ledger.report_succeeded(report, ports.now()),
+                Err(_) => ledger.report_failed(ports.now(), ports.jitter()),
+            }
+            Ok(())
+        })?;
+    }
+    if let Err(error) = result {
+        let customer = customer.to_key();
+        let line = format!("{customer}: failed to send to the customer index: {error}");
+        ports.log(LogLevel::Warning, &line);
+    }
+    Ok(IndexProgress::Sent)
+}
+
+/// Reports a problem of the mode's API key to the customer index, or that there is none. A ledger
+/// with nothing stored has no task for it, but the operator has to see the problem.
+pub(super) async fn report_problem<P: LedgerPorts>(
+    instance: &Instance<P>,
+    customer: &CustomerKey,
+    problem: Option<SyncProblem>,
+) {
+    let status = SyncStatus { problem, ..SyncStatus::default() };
+    let message = IndexMessage {
+        key: customer.livemode.key_prefix().to_owned(),
+        report: Some(StatusReport { status, ..StatusReport::default() }),
+        activities: Vec::new(),
+    };
+    if let Err(error) = instance.ports.send_to_index(&message).await {
+        instance.log_error(&format!("failed to report to the customer index: {error}"));
+    }
 }
 
 /// Returns the result of a call, or an error if there is none within so many milliseconds.

@@ -1,14 +1,14 @@
-//! The coordinators in memory: their status is what a test sets.
+//! The coordinators in memory: their status and their features are what a test sets.
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
 };
 
 use super::fault::{Fault, with_fault};
 use crate::{
     coordinator::{Backlog, CoordinatorStatus},
-    id::Livemode,
+    id::{Livemode, LookupKey},
     store::{Coordinator, Error},
 };
 
@@ -19,7 +19,10 @@ pub struct MemoryCoordinator {
     pub polls: RefCell<Vec<Livemode>>,
     /// The number of statuses that were loaded.
     pub status_calls: Cell<u32>,
+    /// The number of calls of [`Coordinator::list_features()`].
+    pub feature_calls: Cell<u32>,
     statuses: RefCell<HashMap<Livemode, CoordinatorStatus>>,
+    features: RefCell<HashMap<Livemode, BTreeSet<LookupKey>>>,
     faults: RefCell<VecDeque<Fault>>,
 }
 
@@ -33,9 +36,22 @@ impl MemoryCoordinator {
     pub fn set_status(&self, livemode: Livemode, status: CoordinatorStatus) {
         self.statuses.borrow_mut().insert(livemode, status);
     }
+
+    /// Adds features that were observed in sets.
+    pub fn add_features(&self, livemode: Livemode, features: BTreeSet<LookupKey>) {
+        self.features.borrow_mut().entry(livemode).or_default().extend(features);
+    }
 }
 
 impl Coordinator for MemoryCoordinator {
+    async fn list_features(&self, livemode: Livemode) -> Result<Vec<LookupKey>, Error> {
+        self.feature_calls.set(self.feature_calls.get().saturating_add(1));
+        with_fault(&self.faults, "coordinator", || {
+            let features = self.features.borrow();
+            Ok(features.get(&livemode).into_iter().flatten().cloned().collect())
+        })
+    }
+
     async fn load_status(&self, livemode: Livemode) -> Result<CoordinatorStatus, Error> {
         self.status_calls.set(self.status_calls.get().saturating_add(1));
         with_fault(&self.faults, "coordinator", || {

@@ -22,9 +22,9 @@ use crate::{
     entitlement::{Entitlements, Summary},
     id::{CustomerKey, Livemode, LookupKey, Timestamp, UnixMillis},
     ledger::{
-        Activity, ApplyReceipt, Jitter, LedgerPorts, LedgerProcess, LedgerRequest, LedgerResponse,
-        LedgerStorage, LogLevel, NotFoundAdvice, PortError, ReadPriority, SourceFailure,
-        SourceState, StatusReport, StepError, Task, WaitFor,
+        ApplyReceipt, IndexMessage, Jitter, LedgerPorts, LedgerProcess, LedgerRequest,
+        LedgerResponse, LedgerStorage, LogLevel, NotFoundAdvice, PortError, ReadPriority,
+        SourceFailure, SourceState, StepError, Task, WaitFor,
     },
     policy::SourcePolicy,
     source::{self, StripeClient, Transport as _, fake::FakeStripe},
@@ -52,8 +52,7 @@ pub(super) struct SentWrites {
     /// The writes that wait until they may proceed.
     waiting: RefCell<Vec<Waker>>,
     pub(super) sets: RefCell<HashMap<CustomerKey, Entitlements>>,
-    pub(super) reports: RefCell<Vec<(CustomerKey, StatusReport)>>,
-    pub(super) activities: RefCell<Vec<(CustomerKey, Activity)>>,
+    pub(super) messages: RefCell<Vec<IndexMessage>>,
 }
 
 impl MemoryLedger {
@@ -72,9 +71,14 @@ impl MemoryLedger {
                 self.time.run_until(process.run_due_writes());
             }
         }
-        // Activities are appended in the background.
+        // Activities are sent in the background.
         self.time.run_ready();
         self.sent.is_replicating.set(false);
+    }
+
+    /// The current time.
+    pub(super) fn now(&self) -> UnixMillis {
+        self.time.now()
     }
 
     fn process(&self, customer: &CustomerKey) -> LedgerProcess<MemoryPlatform> {
@@ -223,20 +227,8 @@ impl LedgerPorts for MemoryPlatform {
         Ok(())
     }
 
-    async fn send_report(&self, key: &str, report: &StatusReport) -> Result<(), PortError> {
-        // A report about the key of a mode has no customer.
-        let customer = CustomerKey::from_key(key);
-        self.sent.reports.borrow_mut().extend(customer.map(|customer| (customer, report.clone())));
-        Ok(())
-    }
-
-    async fn append_activities(
-        &self,
-        customer: &CustomerKey,
-        activities: Vec<Activity>,
-    ) -> Result<(), PortError> {
-        let activities = activities.into_iter().map(|activity| (customer.clone(), activity));
-        self.sent.activities.borrow_mut().extend(activities);
+    async fn send_to_index(&self, message: &IndexMessage) -> Result<(), PortError> {
+        self.sent.messages.borrow_mut().push(message.clone());
         Ok(())
     }
 

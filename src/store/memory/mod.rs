@@ -18,8 +18,6 @@ mod customer_index;
 
 mod coordinator;
 
-mod activity_log;
-
 mod catalog;
 
 mod crypto;
@@ -27,17 +25,16 @@ mod crypto;
 mod fault;
 
 pub use self::{
-    activity_log::MemoryActivityLog, catalog::MemoryCatalog, coordinator::MemoryCoordinator,
-    crypto::MemoryCrypto, customer_index::MemoryCustomerIndex, fault::Fault, ledger::MemoryLedger,
+    catalog::MemoryCatalog, coordinator::MemoryCoordinator, crypto::MemoryCrypto,
+    customer_index::MemoryCustomerIndex, fault::Fault, ledger::MemoryLedger,
     replica::MemoryReplica, tables::MemoryTables, virtual_time::VirtualTime,
 };
 use crate::{
-    id::Livemode,
+    id::{CustomerKey, Livemode},
+    ledger::IndexMessage,
     policy::SourcePolicy,
     source::{self, StripeClient},
-    store::{
-        ActivityLog, CatalogClient, Coordinator, Crypto, CustomerIndex, Ledger, Replica, Store,
-    },
+    store::{CatalogClient, Coordinator, Crypto, CustomerIndex, Ledger, Replica, Store},
 };
 
 /// All stores of a deployment in memory.
@@ -51,8 +48,6 @@ pub struct MemoryStore {
     pub customer_index: MemoryCustomerIndex,
     /// The coordinators.
     pub coordinator: MemoryCoordinator,
-    /// The activity log. Only a test writes it, directly or through [`Self::replicate()`].
-    pub activity_log: MemoryActivityLog,
     /// The built-in catalog, if it is the source.
     pub catalog: Option<MemoryCatalog>,
     /// The public-key operations.
@@ -66,17 +61,22 @@ impl MemoryStore {
         self.replica.policy.set(policy);
     }
 
-    /// Runs the pending writes of the ledgers: sets to the replica, sync statuses to the customer
-    /// index, and decisions to the activity log.
+    /// Runs the pending writes of the ledgers: sets to the replica, and sync statuses and decisions to
+    /// the customer index, which passes features to the coordinator.
     pub fn replicate(&self) {
         self.ledger.run_pending_writes();
         let sent = &self.ledger.sent;
         self.replica.sets.borrow_mut().extend(sent.sets.take());
-        for (customer, report) in sent.reports.take() {
-            self.customer_index.record(&customer, report);
-        }
-        for (customer, activity) in sent.activities.take() {
-            self.activity_log.record(&customer, activity);
+        for IndexMessage { key, report, activities } in sent.messages.take() {
+            // A message about the key of a mode has no customer.
+            let Some(customer) = CustomerKey::from_key(&key) else { continue };
+            if let Some(report) = report {
+                self.customer_index.record_at(&customer, &report, self.ledger.now());
+                self.coordinator.add_features(customer.livemode, report.features);
+            }
+            for activity in activities {
+                self.customer_index.record_activity(&customer, activity);
+            }
         }
     }
 }
@@ -96,10 +96,6 @@ impl Store for MemoryStore {
 
     fn coordinator(&self) -> &impl Coordinator {
         &self.coordinator
-    }
-
-    fn activity_log(&self) -> &impl ActivityLog {
-        &self.activity_log
     }
 
     fn source(&self, _: Livemode) -> Option<&StripeClient<impl source::Transport>> {

@@ -47,6 +47,8 @@ impl CoordinatorObject {
             CoordinatorResponse::Done => Response::empty(),
             CoordinatorResponse::Status(status) => json_response(&status),
             CoordinatorResponse::Slot(slot) => json_response(&slot),
+            CoordinatorResponse::Features(features) => json_response(&features),
+            CoordinatorResponse::NewerRelease => newer_release_response(),
         }
     }
 }

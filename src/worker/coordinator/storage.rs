@@ -4,15 +4,19 @@
 //! |---------------|--------------------------------------------------------------------|
 //! | `coordinator` | the only row: [`CoordinatorState`] as JSON                         |
 //! | `events`      | the id of an event that was listed, and when the event was created |
+//! | `features`    | a lookup key that was observed in a set of this mode               |
 //! | `retries`     | a [`RetryTask`] as JSON, by its event, and when it is due          |
 
-use std::cell::{Cell, RefCell};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeSet,
+};
 
 use worker::{Result, SqlStorageValue, State};
 
 use crate::{
     coordinator::{CoordinatorState, CoordinatorStorage, PollGap, RetryTask},
-    id::{EventId, Timestamp, UnixMillis},
+    id::{EventId, LookupKey, Timestamp, UnixMillis},
     json,
     ledger::PortError,
     worker::{
@@ -22,13 +26,14 @@ use crate::{
     },
 };
 
-const SCHEMA: [&str; 5] = [
+const SCHEMA: [&str; 6] = [
     "CREATE TABLE IF NOT EXISTS coordinator (id INTEGER PRIMARY KEY CHECK (id = 0), state TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS events (id TEXT PRIMARY KEY, created INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS by_created ON events (created)",
     "CREATE TABLE IF NOT EXISTS retries (event TEXT PRIMARY KEY, task TEXT NOT NULL, \
      due_at INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS by_due_at ON retries (due_at)",
+    "CREATE TABLE IF NOT EXISTS features (lookup_key TEXT PRIMARY KEY) WITHOUT ROWID",
 ];
 
 /// The tables of one object.
@@ -37,6 +42,8 @@ pub(super) struct CoordinatorTables {
     tables_created: Cell<bool>,
     /// The stored state, once it is read.
     state: RefCell<Option<CoordinatorState>>,
+    /// The rows of `features`, once they are read.
+    features: RefCell<Option<BTreeSet<LookupKey>>>,
 }
 
 impl CoordinatorTables {
@@ -45,6 +52,7 @@ impl CoordinatorTables {
             sql: SqlTables::new(state),
             tables_created: Cell::default(),
             state: RefCell::default(),
+            features: RefCell::default(),
         }
     }
 
@@ -179,6 +187,29 @@ impl CoordinatorStorage for CoordinatorTables {
         let upsert = "INSERT OR REPLACE INTO retries (event, task, due_at) VALUES (?, ?, ?)";
         let values = vec![task.event.as_str().into(), json.into(), integer_value(task.due_at.0)?];
         Ok(self.execute(upsert, values)?)
+    }
+
+    fn features(&self) -> std::result::Result<BTreeSet<LookupKey>, PortError> {
+        if let Some(features) = &*self.features.borrow() {
+            return Ok(features.clone());
+        }
+        let rows = self.query("SELECT lookup_key FROM features", vec![])?;
+        let mut features = BTreeSet::new();
+        features.extend(rows.into_iter().filter_map(|row| match row.into_iter().next() {
+            Some(SqlStorageValue::String(key)) => LookupKey::try_from(key).ok(),
+            _ => None,
+        }));
+        self.features.replace(Some(features.clone()));
+        Ok(features)
+    }
+
+    fn add_feature(&self, feature: &LookupKey) -> std::result::Result<(), PortError> {
+        let insert = "INSERT OR IGNORE INTO features (lookup_key) VALUES (?)";
+        self.execute(insert, vec![feature.as_str().into()])?;
+        if let Some(features) = &mut *self.features.borrow_mut() {
+            features.insert(feature.clone());
+        }
+        Ok(())
     }
 
     fn delete_retry(&self, event: &EventId) -> std::result::Result<(), PortError> {

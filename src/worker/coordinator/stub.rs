@@ -1,13 +1,15 @@
 //! The client of the coordinators.
 //!
-//! A message is a [`CoordinatorRequest`] as JSON. The response has no body, a [`CoordinatorStatus`] or the
-//! time of a slot.
+//! A message is a [`CoordinatorRequest`] as JSON. The response has no body, a [`CoordinatorStatus`], the
+//! time of a slot, or lookup keys.
+
+use std::collections::BTreeSet;
 
 use worker::{Env, Result, State};
 
 use crate::{
     coordinator::{CoordinatorRequest, CoordinatorStatus},
-    id::{Livemode, UnixMillis},
+    id::{Livemode, LookupKey, UnixMillis},
     json::FromJson,
     ledger::ReadPriority,
     store,
@@ -65,6 +67,15 @@ impl CoordinatorStub {
         self.post(livemode, CoordinatorRequest::RateLimited).await.map(drop)
     }
 
+    /// Adds features that were observed in sets.
+    pub(in crate::worker) async fn add_features(
+        &self,
+        livemode: Livemode,
+        features: BTreeSet<LookupKey>,
+    ) -> std::result::Result<(), store::Error> {
+        self.post(livemode, CoordinatorRequest::AddFeatures(features)).await.map(drop)
+    }
+
     async fn request<T: FromJson>(
         &self,
         livemode: Livemode,
@@ -97,6 +108,13 @@ impl store::Coordinator for CoordinatorStub {
         livemode: Livemode,
     ) -> std::result::Result<CoordinatorStatus, store::Error> {
         self.request(livemode, CoordinatorRequest::FreshStatus).await
+    }
+
+    async fn list_features(
+        &self,
+        livemode: Livemode,
+    ) -> std::result::Result<Vec<LookupKey>, store::Error> {
+        self.request(livemode, CoordinatorRequest::Features).await
     }
 
     async fn poll_soon(&self, livemode: Livemode) -> std::result::Result<(), store::Error> {

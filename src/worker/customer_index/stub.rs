@@ -1,52 +1,54 @@
-//! Requests to the customer index, and the client that sends them.
+//! Requests to a shard of the customer index, and the client of all shards.
 //!
-//! | `POST`, as JSON             | 200                                      |
-//! |-----------------------------|------------------------------------------|
-//! | [`IndexRequest::Report`]    | the report is stored                     |
-//! | [`IndexRequest::Survey`]    | [`IndexReport`] as JSON                  |
-//! | [`IndexRequest::Features`]  | lookup keys as JSON                      |
-//! | [`IndexRequest::Customers`] | a page of [`CustomerSyncStatus`] as JSON |
+//! | `POST`, as JSON             | 200                                       |
+//! |-----------------------------|-------------------------------------------|
+//! | [`IndexRequest::Message`]   | the message is stored                     |
+//! | [`IndexRequest::Survey`]    | [`ShardReport`] as JSON                   |
+//! | [`IndexRequest::Lease`]     | the lease is stored                       |
+//! | [`IndexRequest::Customers`] | a page of [`CustomerSyncStatus`] as JSON  |
+//! | [`IndexRequest::Activity`]  | [`ShardActivity`] as JSON                 |
+//!
+//! A request about all customers asks all shards at once: 32 subrequests, and the time of one.
 
-use std::collections::BTreeSet;
-
+use futures_util::future::try_join_all;
 use serde::Serialize;
 use worker::Env;
 
 use crate::{
     coordinator::{IndexQuery, IndexReport},
-    id::{CustomerId, Livemode, LookupKey},
+    customer_index::{
+        ActivityFilter, ActivityId, ActivityPage, ActivityQuery, CustomerQuery, CustomerSyncStatus,
+        Lease, Shard, ShardActivity, ShardReport, Survey, merge_activity, merge_reports,
+        shard_cursor,
+    },
+    id::Livemode,
     json::{FromJson, json_type},
-    ledger::{StatusReport, SyncStatus},
+    ledger::IndexMessage,
     pagination::{PageOf, PageRequest},
-    store::{self, CustomerSyncStatus},
+    store,
     worker::{objects::Objects, rpc},
 };
 
 /// The binding in `wrangler.toml`.
 const BINDING: &str = "CUSTOMER_INDEX";
 
-/// The name of the only object of its class.
-const OBJECT_NAME: &str = "customer_index";
-
 /// The name of this store in errors.
 const PORT: &str = "customer index";
 
 json_type! {
-    /// A request to the customer index.
+    /// A request to a shard.
     #[derive(Serialize)]
     pub(super) enum IndexRequest {
-        /// Stores a customer's sync status and adds features.
-        Report { key: String, status: SyncStatus, features: BTreeSet<LookupKey> } = "report",
-        /// Adds up the pending tasks of one mode, and leases customers whose ledgers have something to do.
+        /// Stores a customer's sync status and decisions, and passes features to the coordinator.
+        Message(IndexMessage) = "message",
+        /// Adds up the pending tasks, and returns customers whose ledgers have something to do.
         Survey(IndexQuery) = "survey",
-        /// Returns the features that were observed in the sets of this mode.
-        Features(Livemode) = "features",
-        /// Returns a page of the customers of this mode whose ids have this prefix.
-        Customers {
-            livemode: Livemode,
-            prefix: Option<CustomerId>,
-            page: PageRequest<CustomerId>,
-        } = "customers",
+        /// Notes that the ledgers of these customers are woken.
+        Lease(Lease) = "lease",
+        /// Returns a page of customers.
+        Customers(CustomerQuery) = "customers",
+        /// Returns a page of decisions.
+        Activity(ActivityQuery) = "activity",
     }
 }
 
@@ -60,14 +62,13 @@ impl CustomerIndexStub {
         Ok(Self { objects: Objects::from_env(env, BINDING)? })
     }
 
-    /// Reports a customer's sync status and the features that are new in its sets.
-    pub(in crate::worker) async fn report(
-        &self,
-        key: &str,
-        report: &StatusReport,
-    ) -> Result<(), store::Error> {
-        let StatusReport { status, features } = report.clone();
-        self.post(&IndexRequest::Report { key: key.to_owned(), status, features }).await.map(drop)
+    /// Sends the message of a ledger.
+    pub(in crate::worker) async fn send(&self, message: &IndexMessage) -> Result<(), store::Error> {
+        let Some((livemode, id)) = Livemode::split_key(&message.key) else {
+            return Err(rpc::unreachable(PORT, &format!("`{}` has no mode", message.key)));
+        };
+        let request = IndexRequest::Message(message.clone());
+        self.post(livemode, Shard::of(id), &request).await.map(drop)
     }
 
     /// Adds up the pending tasks of one mode, and leases customers.
@@ -75,32 +76,66 @@ impl CustomerIndexStub {
         &self,
         query: IndexQuery,
     ) -> Result<IndexReport, store::Error> {
-        self.request(&IndexRequest::Survey(query)).await
+        let livemode = query.livemode;
+        let shards = Shard::all().map(|shard| async move {
+            let report = self.request(livemode, shard, &IndexRequest::Survey(query)).await?;
+            Ok::<(Shard, ShardReport), store::Error>((shard, report))
+        });
+        let Survey { report, leases } = merge_reports(query, try_join_all(shards).await?);
+        let leases = leases.into_iter().map(|(shard, lease)| async move {
+            self.post(livemode, shard, &IndexRequest::Lease(lease)).await
+        });
+        try_join_all(leases).await?;
+        Ok(report)
     }
 
-    async fn request<T: FromJson>(&self, message: &IndexRequest) -> Result<T, store::Error> {
-        let response = self.post(message).await?;
+    async fn request<T: FromJson>(
+        &self,
+        livemode: Livemode,
+        shard: Shard,
+        message: &IndexRequest,
+    ) -> Result<T, store::Error> {
+        let response = self.post(livemode, shard, message).await?;
         rpc::decode(&response).map_err(|error| rpc::unreachable(PORT, &error))
     }
 
-    async fn post(&self, message: &IndexRequest) -> Result<Vec<u8>, store::Error> {
-        rpc::call(&self.objects, PORT, OBJECT_NAME, serde_json::to_string(message)).await
+    async fn post(
+        &self,
+        livemode: Livemode,
+        shard: Shard,
+        message: &IndexRequest,
+    ) -> Result<Vec<u8>, store::Error> {
+        let name = shard.object_name(livemode);
+        rpc::call(&self.objects, PORT, &name, serde_json::to_string(message)).await
     }
 }
 
 impl store::CustomerIndex for CustomerIndexStub {
-    async fn list_features(&self, livemode: Livemode) -> Result<Vec<LookupKey>, store::Error> {
-        self.request(&IndexRequest::Features(livemode)).await
-    }
-
     async fn list_customers(
         &self,
         livemode: Livemode,
-        prefix: Option<&CustomerId>,
-        page: &PageRequest<CustomerId>,
+        query: &CustomerQuery,
     ) -> Result<PageOf<CustomerSyncStatus>, store::Error> {
-        let message =
-            IndexRequest::Customers { livemode, prefix: prefix.cloned(), page: page.clone() };
-        self.request(&message).await
+        let request = IndexRequest::Customers(query.clone());
+        let pages = Shard::all().map(|shard| self.request(livemode, shard, &request));
+        Ok(query.merge(try_join_all(pages).await?))
+    }
+
+    async fn list_activity(
+        &self,
+        livemode: Livemode,
+        filter: &ActivityFilter,
+        page: &PageRequest<ActivityId>,
+    ) -> Result<ActivityPage, store::Error> {
+        let only = filter.customer.as_ref().map(|customer| Shard::of(customer.as_str()));
+        let shards = Shard::all().filter(|shard| only.is_none_or(|only| only == *shard));
+        let pages = shards.map(|shard| async move {
+            let cursor = shard_cursor(&page.cursor, shard);
+            let page = PageRequest { limit: page.limit, cursor };
+            let request = IndexRequest::Activity(ActivityQuery { filter: filter.clone(), page });
+            let found = self.request(livemode, shard, &request).await?;
+            Ok::<(Shard, ShardActivity), store::Error>((shard, found))
+        });
+        Ok(merge_activity(page, try_join_all(pages).await?))
     }
 }

@@ -8,13 +8,12 @@ use crate::{
     api::settings::Source,
     id::{CustomerKey, Livemode, UnixMillis},
     ledger::{
-        Activity, Jitter, LedgerPorts, LedgerStorage, LogLevel, NotFoundAdvice, PortError,
-        ReadPriority, SourceFailure, SourceState, StatusReport,
+        IndexMessage, Jitter, LedgerPorts, LedgerStorage, LogLevel, NotFoundAdvice, PortError,
+        ReadPriority, SourceFailure, SourceState,
     },
     policy::SourcePolicy,
     source::{self, StripeClient, Transport},
     worker::{
-        activity_log::ActivityLogStub,
         coordinator::CoordinatorStub,
         customer_index::CustomerIndexStub,
         deployment,
@@ -120,20 +119,10 @@ impl LedgerPorts for LedgerObjectPorts {
         replica.put_record(customer, record).await.map_err(|error| PortError(error.to_string()))
     }
 
-    async fn send_report(&self, key: &str, report: &StatusReport) -> Result<(), PortError> {
+    async fn send_to_index(&self, message: &IndexMessage) -> Result<(), PortError> {
         deployment::confirm(&self.env).await?;
         let index = CustomerIndexStub::from_env(&self.env)?;
-        index.report(key, report).await.map_err(port_error)
-    }
-
-    async fn append_activities(
-        &self,
-        customer: &CustomerKey,
-        activities: Vec<Activity>,
-    ) -> Result<(), PortError> {
-        deployment::confirm(&self.env).await?;
-        let activity_log = ActivityLogStub::from_env(&self.env)?;
-        activity_log.append(customer, activities).await.map_err(port_error)
+        index.send(message).await.map_err(port_error)
     }
 
     fn notify_subscribers(&self) {

@@ -2,6 +2,7 @@
 
 mod budget;
 mod duties;
+mod features;
 mod histories;
 mod poll;
 mod poll_failures;

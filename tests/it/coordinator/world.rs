@@ -15,7 +15,7 @@ use entgate::{
         IndexReport, RetryTask,
     },
     entitlement::Version,
-    id::{CustomerKey, EventId, Livemode, Timestamp, UnixMillis},
+    id::{CustomerKey, EventId, Livemode, LookupKey, Timestamp, UnixMillis},
     ledger::{ApplyOutcome, ApplyReceipt, LedgerRequest, LogLevel, PortError},
     policy::GrantRule,
     source::{self, EventPage, EventQuery, StripeClient, fake::FakeStripe},
@@ -128,6 +128,7 @@ pub(crate) struct Tables {
     pub(crate) state: RefCell<CoordinatorState>,
     pub(crate) events: RefCell<BTreeMap<EventId, Timestamp>>,
     pub(crate) retries: RefCell<BTreeMap<EventId, RetryTask>>,
+    pub(crate) features: RefCell<BTreeSet<LookupKey>>,
     pub(crate) read_only: Cell<bool>,
 }
 
@@ -175,6 +176,16 @@ impl CoordinatorStorage for Tables {
 
     fn put_retry(&self, task: &RetryTask) -> Result<(), PortError> {
         self.retries.borrow_mut().insert(task.event.clone(), task.clone());
+        Ok(())
+    }
+
+    fn features(&self) -> Result<BTreeSet<LookupKey>, PortError> {
+        Ok(self.features.borrow().clone())
+    }
+
+    fn add_feature(&self, feature: &LookupKey) -> Result<(), PortError> {
+        assert!(!self.read_only.get(), "a newer release's data is changed");
+        assert!(self.features.borrow_mut().insert(feature.clone()), "{feature} is stored twice");
         Ok(())
     }
 

@@ -14,8 +14,8 @@ use entgate::{
     entitlement::{ActiveEntitlement, Entitlements},
     id::{CustomerId, CustomerKey, Livemode, LookupKey, UnixMillis},
     ledger::{
-        Activity, Jitter, LedgerPorts, LedgerStorage, LogLevel, NotFoundAdvice, PortError,
-        ReadPriority, SourceAccess, SourceFailure, SourceState, StatusReport, SyncStatus,
+        IndexMessage, Jitter, LedgerPorts, LedgerStorage, LogLevel, NotFoundAdvice, PortError,
+        ReadPriority, SourceAccess, SourceFailure, SourceState, SyncStatus,
     },
     policy::SourcePolicy,
     source::{self, StripeClient, StripeResponse, Transport, fake::FakeStripe},
@@ -279,20 +279,16 @@ impl LedgerPorts for WorldPorts {
         }
     }
 
-    async fn send_report(&self, key: &str, report: &StatusReport) -> Result<(), PortError> {
+    async fn send_to_index(&self, message: &IndexMessage) -> Result<(), PortError> {
         yield_once().await;
+        let Some(report) = &message.report else { return Ok(()) };
         let fault = self.0.report_faults.borrow_mut().pop_front();
-        if fault != Some(Fault::Before) && key.ends_with(CUSTOMER) {
+        if fault != Some(Fault::Before) && message.key.ends_with(CUSTOMER) {
             self.0.reported_status.set(Some(report.status));
             self.0.reported_features.borrow_mut().extend(report.features.iter().cloned());
         }
         yield_once().await;
         if fault.is_some() { Err(failure()) } else { Ok(()) }
-    }
-
-    async fn append_activities(&self, _: &CustomerKey, _: Vec<Activity>) -> Result<(), PortError> {
-        yield_once().await;
-        Ok(())
     }
 
     fn notify_subscribers(&self) {}

@@ -18,7 +18,7 @@ fn with_features(keys: &[&str]) -> Service {
     service
 }
 
-/// Receives an event without updating the replica and the customer index.
+/// Receives an event without updating the replica and the coordinator.
 fn receive_in_ledger(service: &Service, event: &Value) {
     let body = event.to_string();
     let signature = signed(&body, SECRET, NOW);
@@ -34,12 +34,12 @@ fn flag_keys(service: &Service, customer: &str) -> Vec<String> {
     values(&answer).iter().map(|(key, _)| (*key).to_owned()).collect()
 }
 
-/// The number of requests for features to Stripe and to the customer index.
+/// The number of requests for features to Stripe and to the coordinator.
 fn request_counts(service: &Service) -> (usize, u32) {
     let features = |target: &&String| target.starts_with("/v1/entitlements/features");
     (
         service.stripe().requests().iter().filter(features).count(),
-        service.store.customer_index.calls.get(),
+        service.store.coordinator.feature_calls.get(),
     )
 }
 
@@ -195,9 +195,9 @@ fn concurrent_requests_share_the_timeout_of_the_first_list_of_features() {
 }
 
 #[test]
-fn while_the_customer_index_is_unavailable_active_features_are_listed() {
+fn while_the_coordinator_is_unavailable_active_features_are_listed() {
     let service = with_features(&["sms"]);
-    service.store.customer_index.fail_next(Fault::Before);
+    service.store.coordinator.fail_next(Fault::Before);
     assert_eq!(flag_keys(&service, "cus_bob"), ["sms"]);
 }
 
@@ -206,7 +206,7 @@ fn without_any_list_of_features_a_denial_returns_500() {
     let service = with_features(&["sms"]);
     let rejected = StripeResponse { status: 401, ..StripeResponse::default() };
     service.stripe().queue_response(Ok(rejected));
-    service.store.customer_index.fail_next(Fault::After);
+    service.store.coordinator.fail_next(Fault::After);
     for _ in ["after the failure", "during the back-off"] {
         assert_fails(&bulk(&service, "cus_bob"), 500, None, "GENERAL", UNAVAILABLE);
         assert_fails(&single(&service, "sms", "cus_bob"), 500, Some("sms"), "GENERAL", UNAVAILABLE);
@@ -236,11 +236,11 @@ fn a_revoked_feature_stays_in_the_list() {
         values(&bulk(&service, "cus_ada")),
         [("sms", &json!(false)), ("sso", &json!(false))]
     );
-    assert_eq!(service.store.customer_index.calls.get(), 1);
+    assert_eq!(service.store.coordinator.feature_calls.get(), 1);
 }
 
 #[test]
-fn the_customer_index_is_read_again_for_a_set_that_it_may_not_include() {
+fn the_coordinator_is_asked_again_for_a_set_that_it_may_not_include() {
     for (why, changed_at, counts) in [
         ("read after the change", NOW.0 - 5, [1, 1]),
         ("read too soon after the change", NOW.0 - 4, [1, 2]),
@@ -252,14 +252,18 @@ fn the_customer_index_is_read_again_for_a_set_that_it_may_not_include() {
         for (later, count) in [4, 5].into_iter().zip(counts) {
             service.now.0 = NOW.0 + later;
             assert_eq!(flag_keys(&service, "cus_ada"), ["sms"], "{why}");
-            assert_eq!(service.store.customer_index.calls.get(), count, "{why}, {later} s later");
+            assert_eq!(
+                service.store.coordinator.feature_calls.get(),
+                count,
+                "{why}, {later} s later"
+            );
         }
         // A result that was read long enough after the change is cached.
         service.now.0 = NOW.0 + 10;
         flag_keys(&service, "cus_ada");
-        let before = service.store.customer_index.calls.get();
+        let before = service.store.coordinator.feature_calls.get();
         service.now.0 = NOW.0 + 15;
         flag_keys(&service, "cus_ada");
-        assert_eq!(service.store.customer_index.calls.get(), before, "{why}");
+        assert_eq!(service.store.coordinator.feature_calls.get(), before, "{why}");
     }
 }

@@ -1,0 +1,284 @@
+//! The customers of one shard.
+//!
+//! | table         | row                                                                              |
+//! |---------------|----------------------------------------------------------------------------------|
+//! | `customers`   | the last report of a customer, and when its ledger was last woken                |
+//! | `key_problem` | the only row: a problem of the mode's API key, reported by a ledger without data |
+//!
+//! `confirmed_at` is when the source was last read. `next_end` is when the next override ends; nothing
+//! writes it yet.
+
+use worker::{Result, SqlStorageValue};
+
+use crate::{
+    coordinator::IndexQuery,
+    customer_index::{
+        Candidate, CustomerPosition, CustomerQuery, CustomerSyncStatus, KeyProblem, Lease,
+        LeaseKind, ShardReport,
+    },
+    id::{CustomerId, Timestamp, UnixMillis},
+    json,
+    ledger::{SyncProblem, SyncStatus},
+    pagination::{self, Cursor, PageOf},
+    worker::sql::{SqlTables, integer_value, number_from_value},
+};
+
+/// How long a leased customer is not returned as unread again, in milliseconds: an hour, in which other
+/// customers are leased.
+const LEASE: u64 = 60 * 60 * 1_000;
+
+/// How long a failed task is the ledger's own matter, in milliseconds. It is also the pause before the
+/// ledger is woken again.
+const OVERDUE_AFTER: u64 = 10 * 60 * 1_000;
+
+/// How long a problem without a pending task is part of the backlog, in milliseconds.
+const PROBLEM_TTL: u64 = 10 * 60 * 1_000;
+
+const BY_ID: &str = "SELECT id, confirmed_at, pending, pending_since, problem, problem_since \
+    FROM customers WHERE id >= ? AND id < ? ORDER BY id LIMIT ?";
+const BY_ID_DESCENDING: &str = "SELECT id, confirmed_at, pending, pending_since, problem, \
+    problem_since FROM customers WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?";
+const BY_PROBLEM: &str = "SELECT id, confirmed_at, pending, pending_since, problem, problem_since \
+    FROM customers WHERE problem_since IS NOT NULL AND (problem_since, id) > (?1, ?2) \
+    AND id >= ?3 AND id < ?4 \
+    AND CASE ?5 WHEN '\"any\"' THEN 1 WHEN '\"pending\"' THEN pending > 0 ELSE problem = ?5 END \
+    ORDER BY problem_since, id LIMIT ?6";
+const BY_PROBLEM_DESCENDING: &str = "SELECT id, confirmed_at, pending, pending_since, problem, \
+    problem_since FROM customers WHERE problem_since IS NOT NULL AND (problem_since, id) < (?1, ?2) \
+    AND id >= ?3 AND id < ?4 \
+    AND CASE ?5 WHEN '\"any\"' THEN 1 WHEN '\"pending\"' THEN pending > 0 ELSE problem = ?5 END \
+    ORDER BY problem_since DESC, id DESC LIMIT ?6";
+
+/// The tables.
+pub(super) struct CustomerTable<'a>(pub(super) &'a SqlTables);
+
+impl CustomerTable<'_> {
+    pub(super) const SCHEMA: &'static [&'static str] = &[
+        "CREATE TABLE IF NOT EXISTS customers (id TEXT PRIMARY KEY, confirmed_at INTEGER, \
+         pending INTEGER NOT NULL, pending_since INTEGER, problem TEXT, problem_since INTEGER, \
+         next_end INTEGER, reported_at INTEGER NOT NULL, woken_at INTEGER NOT NULL, \
+         leased_until INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE INDEX IF NOT EXISTS by_confirmed_at ON customers (COALESCE(confirmed_at, 0))",
+        "CREATE INDEX IF NOT EXISTS by_problem_since ON customers (problem_since, id) \
+         WHERE problem_since IS NOT NULL",
+        "CREATE TABLE IF NOT EXISTS key_problem (id INTEGER PRIMARY KEY CHECK (id = 0), \
+         problem TEXT NOT NULL, reported_at INTEGER NOT NULL)",
+    ];
+
+    /// Stores the report of a customer, or of a mode's API key if the id is empty.
+    pub(super) fn upsert(&self, id: &str, status: &SyncStatus, now: UnixMillis) -> Result<()> {
+        let SyncStatus { confirmed_at, pending, pending_since, problem } = *status;
+        let problem = problem.map(|problem| serde_json::to_string(&problem)).transpose()?;
+        if id.is_empty() {
+            let Some(problem) = problem else {
+                return self.0.execute("DELETE FROM key_problem", vec![]);
+            };
+            let upsert =
+                "INSERT OR REPLACE INTO key_problem (id, problem, reported_at) VALUES (0, ?, ?)";
+            return self.0.execute(upsert, vec![problem.into(), integer_value(now.0)?]);
+        }
+        let values = vec![
+            id.into(),
+            SqlStorageValue::try_from_i64(pending.into())?,
+            optional_time(pending_since)?,
+            problem.map_or(SqlStorageValue::Null, Into::into),
+            optional_time(status.is_problem().then_some(now))?,
+            integer_value(now.0)?,
+            confirmed_at
+                .map_or(Ok(SqlStorageValue::Null), |at| SqlStorageValue::try_from_i64(at.0))?,
+        ];
+        let upsert = "INSERT INTO customers (id, pending, pending_since, problem, problem_since, \
+            reported_at, confirmed_at, woken_at, leased_until) \
+            VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0) ON CONFLICT (id) DO UPDATE SET \
+            pending = excluded.pending, pending_since = excluded.pending_since, \
+            problem = excluded.problem, problem_since = CASE WHEN excluded.problem_since IS NULL \
+            THEN NULL ELSE COALESCE(problem_since, excluded.problem_since) END, \
+            reported_at = excluded.reported_at, confirmed_at = excluded.confirmed_at";
+        self.0.execute(upsert, values)
+    }
+
+    /// Returns a page of customers.
+    pub(super) fn list(&self, query: &CustomerQuery) -> Result<PageOf<CustomerSyncStatus>> {
+        let CustomerQuery { prefix, problem, page } = query;
+        let first = prefix.as_ref().map_or("", CustomerId::as_str);
+        let end = pagination::prefix_upper_bound(first);
+        // Every text is less than any blob.
+        let upper_bound =
+            |end: Option<String>| end.map_or(SqlStorageValue::Blob(vec![]), Into::into);
+        let limit = integer_value(u64::try_from(page.fetch_limit()).unwrap_or(u64::MAX))?;
+        let (statement, values) = match (problem, &page.cursor) {
+            (None, Cursor::Start) => (BY_ID, vec![first.into(), upper_bound(end), limit]),
+            (None, Cursor::After(CustomerPosition { id, .. })) => {
+                // The least text after the id.
+                let next = format!("{id}\0");
+                (BY_ID, vec![first.max(&next).into(), upper_bound(end), limit])
+            }
+            (None, Cursor::Before(CustomerPosition { id, .. })) => {
+                let id = id.as_str().to_owned();
+                let end = end.map_or_else(|| id.clone(), |end| end.min(id.clone()));
+                (BY_ID_DESCENDING, vec![first.into(), end.into(), limit])
+            }
+            (Some(problem), cursor) => {
+                let (statement, since, id) = match cursor {
+                    Cursor::Start => (BY_PROBLEM, None, ""),
+                    Cursor::After(position) => {
+                        (BY_PROBLEM, position.problem_since, position.id.as_str())
+                    }
+                    Cursor::Before(position) => {
+                        (BY_PROBLEM_DESCENDING, position.problem_since, position.id.as_str())
+                    }
+                };
+                let since = integer_value(since.unwrap_or_default().0)?;
+                let problem = serde_json::to_string(problem)?;
+                let end = upper_bound(end);
+                (statement, vec![since, id.into(), first.into(), end, problem.into(), limit])
+            }
+        };
+        let PageOf { data, has_more } =
+            PageOf::from_fetched(page, self.0.query(statement, values)?);
+        let data = data.iter().filter_map(|row| customer_from_row(row)).collect();
+        Ok(PageOf { data, has_more })
+    }
+
+    /// Adds up the pending tasks, and returns customers whose ledgers have something to do.
+    pub(super) fn survey(&self, query: IndexQuery, now: UnixMillis) -> Result<ShardReport> {
+        let IndexQuery { max_overdue, max_unread, read_before, .. } = query;
+        let sums = "SELECT COALESCE(SUM(pending), 0), MIN(pending_since) FROM customers \
+                    WHERE problem_since IS NOT NULL AND pending > 0";
+        let sums = self.0.query(sums, vec![])?;
+        let sum = |column| sums.first()?.get(column).and_then(number_from_value);
+        let recent = integer_value(now.saturating_sub(PROBLEM_TTL).0)?;
+        let problem = "SELECT problem, reported_at FROM customers WHERE problem_since IS NOT NULL \
+                       AND problem IS NOT NULL AND (pending > 0 OR reported_at > ?) \
+                       ORDER BY reported_at DESC LIMIT 1";
+        let key_problem = "SELECT problem, reported_at FROM key_problem WHERE reported_at > ?";
+        let mut report = ShardReport {
+            pending: sum(0).and_then(|sum| u32::try_from(sum).ok()).unwrap_or(u32::MAX),
+            pending_since: sum(1).map(UnixMillis),
+            problem: self.query_problem(problem, recent.clone())?,
+            key_problem: self.query_problem(key_problem, recent)?,
+            last_confirmed_at: self.last_confirmed_at()?,
+            ..ShardReport::default()
+        };
+        if max_overdue > 0 {
+            report.overdue = self.overdue(max_overdue, now)?;
+        }
+        if max_unread > 0 {
+            report.unread = self.unread(max_unread, read_before, now)?;
+            report.unread_count = self.count_unread(read_before)?;
+        }
+        Ok(report)
+    }
+
+    /// Notes that the ledgers of these customers are woken.
+    pub(super) fn lease(&self, lease: &Lease, now: UnixMillis) -> Result<()> {
+        let (update, until) = match lease.kind {
+            LeaseKind::Overdue => ("UPDATE customers SET woken_at = ? WHERE id = ?", now),
+            LeaseKind::Unread => {
+                let until = now.saturating_add(LEASE);
+                ("UPDATE customers SET leased_until = ? WHERE id = ?", until)
+            }
+        };
+        let until = integer_value(until.0)?;
+        lease
+            .ids
+            .iter()
+            .try_for_each(|id| self.0.execute(update, vec![until.clone(), id.as_str().into()]))
+    }
+
+    fn query_problem(&self, select: &str, recent: SqlStorageValue) -> Result<Option<KeyProblem>> {
+        let rows = self.0.query(select, vec![recent])?;
+        let [SqlStorageValue::String(problem), reported_at] =
+            rows.first().map(Vec::as_slice).unwrap_or_default()
+        else {
+            return Ok(None);
+        };
+        let problem = json::from_slice::<SyncProblem>(problem.as_bytes()).ok();
+        let reported_at = number_from_value(reported_at).map(UnixMillis);
+        let found = problem.zip(reported_at);
+        Ok(found.map(|(problem, reported_at)| KeyProblem { problem, reported_at }))
+    }
+
+    fn last_confirmed_at(&self) -> Result<Option<Timestamp>> {
+        let select = "SELECT COALESCE(confirmed_at, 0) FROM customers \
+                      ORDER BY COALESCE(confirmed_at, 0) DESC LIMIT 1";
+        let rows = self.0.query(select, vec![])?;
+        Ok(match rows.first().map(Vec::as_slice) {
+            Some([SqlStorageValue::Integer(at)]) if *at > 0 => Some(Timestamp(*at)),
+            _ => None,
+        })
+    }
+
+    /// The customers whose failed task is overdue, and that were not woken since.
+    fn overdue(&self, limit: u32, now: UnixMillis) -> Result<Vec<Candidate>> {
+        let select = "SELECT woken_at, id FROM customers WHERE problem_since IS NOT NULL \
+                      AND pending > 0 AND pending_since <= ?1 AND woken_at <= ?1 \
+                      ORDER BY woken_at, id LIMIT ?2";
+        let overdue = integer_value(now.saturating_sub(OVERDUE_AFTER).0)?;
+        self.query_candidates(select, vec![overdue, integer_value(limit.into())?])
+    }
+
+    /// The customers that were not read since this time, the oldest first.
+    fn unread(&self, limit: u32, before: Timestamp, now: UnixMillis) -> Result<Vec<Candidate>> {
+        let select = "SELECT COALESCE(confirmed_at, 0), id FROM customers \
+                      WHERE COALESCE(confirmed_at, 0) <= ? AND leased_until <= ? \
+                      ORDER BY COALESCE(confirmed_at, 0), id LIMIT ?";
+        let values = vec![
+            SqlStorageValue::try_from_i64(before.0)?,
+            integer_value(now.0)?,
+            integer_value(limit.into())?,
+        ];
+        self.query_candidates(select, values)
+    }
+
+    fn count_unread(&self, before: Timestamp) -> Result<u32> {
+        let count = "SELECT COUNT(*) FROM customers WHERE COALESCE(confirmed_at, 0) <= ?";
+        let rows = self.0.query(count, vec![SqlStorageValue::try_from_i64(before.0)?])?;
+        let count = rows.first().and_then(|row| row.first()).and_then(number_from_value);
+        Ok(count.map_or(0, |count| u32::try_from(count).unwrap_or(u32::MAX)))
+    }
+
+    fn query_candidates(
+        &self,
+        select: &str,
+        values: Vec<SqlStorageValue>,
+    ) -> Result<Vec<Candidate>> {
+        let rows = self.0.query(select, values)?;
+        let candidates = rows.into_iter().filter_map(|row| match row.as_slice() {
+            [since, SqlStorageValue::String(id)] => Some(Candidate {
+                since: number_from_value(since)?,
+                id: CustomerId::try_from(id.as_str()).ok()?,
+            }),
+            _ => None,
+        });
+        Ok(candidates.collect())
+    }
+}
+
+fn customer_from_row(row: &[SqlStorageValue]) -> Option<CustomerSyncStatus> {
+    let [SqlStorageValue::String(id), confirmed_at, pending, pending_since, problem, problem_since] =
+        row
+    else {
+        return None;
+    };
+    let confirmed_at = match confirmed_at {
+        SqlStorageValue::Integer(at) => Some(Timestamp(*at)),
+        _ => None,
+    };
+    let problem = match problem {
+        SqlStorageValue::String(problem) => json::from_slice(problem.as_bytes()).ok(),
+        _ => None,
+    };
+    let status = SyncStatus {
+        confirmed_at,
+        pending: u32::try_from(number_from_value(pending)?).ok()?,
+        pending_since: number_from_value(pending_since).map(UnixMillis),
+        problem,
+    };
+    let problem_since = number_from_value(problem_since).map(UnixMillis);
+    Some(CustomerSyncStatus { id: CustomerId::try_from(id.as_str()).ok()?, status, problem_since })
+}
+
+fn optional_time(at: Option<UnixMillis>) -> Result<SqlStorageValue> {
+    at.map_or(Ok(SqlStorageValue::Null), |at| integer_value(at.0))
+}
