@@ -105,9 +105,9 @@ impl<P: LedgerPorts> Instance<P> {
         self.set_changed.notify_waiters();
     }
 
-    /// Notes that the alarm went off: the platform has deleted it.
+    /// Notes that the alarm went off: the platform deletes it, or runs it again if it fails.
     pub(super) fn alarm_fired(&self) {
-        self.alarm.take();
+        self.alarm.set(AlarmState::Known(None));
     }
 
     /// Sets the alarm again, for an instance that may not change what is stored.
