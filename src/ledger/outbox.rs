@@ -6,7 +6,9 @@
 //!
 //! Not here: running the tasks.
 
-use crate::id::UnixMillis;
+use serde::Serialize;
+
+use crate::{id::UnixMillis, json::json_type};
 
 /// A kind of task. A ledger has at most one pending task of each kind.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -24,17 +26,6 @@ pub enum Task {
 impl Task {
     /// All tasks.
     pub const ALL: [Self; 4] = [Self::Replica, Self::Read, Self::Confirm, Self::Report];
-
-    /// The name in storage.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Replica => "replica",
-            Self::Read => "read",
-            Self::Confirm => "confirm",
-            Self::Report => "report",
-        }
-    }
 
     /// The longest pause between two attempts after so many milliseconds of failures, in milliseconds.
     ///
@@ -80,28 +71,30 @@ impl Jitter {
     }
 }
 
-/// A task to run.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct PendingTask {
-    /// When the task was created.
-    pub created_at: UnixMillis,
-    /// When the next attempt is due.
-    pub due_at: UnixMillis,
-    /// The number of attempts that failed, or that started and never reported a result.
-    pub attempts: u32,
-}
+json_type! {
+    /// A task to run.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+    pub struct PendingTask {
+        /// When the task was created.
+        pub created_at: UnixMillis,
+        /// When the next attempt is due.
+        pub due_at: UnixMillis,
+        /// The number of attempts that failed, or that started and never reported a result.
+        pub attempts: u32,
+    }
 
-/// The pending tasks of one ledger.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Outbox {
-    replica: Option<PendingTask>,
-    read: Option<PendingTask>,
-    confirm: Option<PendingTask>,
-    report: Option<PendingTask>,
+    /// The pending tasks of one ledger.
+    #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+    pub struct Outbox {
+        replica: Option<PendingTask>,
+        read: Option<PendingTask>,
+        confirm: Option<PendingTask>,
+        report: Option<PendingTask>,
+    }
 }
 
 impl Outbox {
-    /// Restores the tasks from storage.
+    /// Creates the outbox with these tasks.
     #[must_use]
     pub fn from_tasks(tasks: impl IntoIterator<Item = (Task, PendingTask)>) -> Self {
         let mut outbox = Self::default();

@@ -108,20 +108,20 @@ pub trait LedgerStorage {
         step: impl FnOnce(&mut LedgerState) -> Result<T, StepError>,
     ) -> Result<T, StepError>;
 
-    /// Deletes the ids of events that are older than [`EVENT_RETENTION`](super::EVENT_RETENTION), and
-    /// returns whether the id of this event is stored. Only valid within [`Self::update()`].
+    /// Runs the step of an event, as [`Self::update()`] does, and stores the event's id with it. The step
+    /// receives whether the id was stored within the last [`EVENT_RETENTION`](super::EVENT_RETENTION)
+    /// seconds. A duplicate must not change the state, and stores nothing.
     ///
     /// # Errors
     ///
-    /// When the storage fails.
-    fn check_duplicate(&self, event: &EventId, now: Timestamp) -> Result<Dedup, PortError>;
-
-    /// Stores the id of an event. Only valid within [`Self::update()`].
-    ///
-    /// # Errors
-    ///
-    /// When the storage fails.
-    fn record_event(&self, event: &EventId, now: Timestamp) -> Result<(), PortError>;
+    /// When the step or the storage fails.
+    fn update_with_event<T>(
+        &self,
+        customer: &CustomerKey,
+        event: &EventId,
+        now: Timestamp,
+        step: impl FnOnce(&mut LedgerState, Dedup) -> Result<T, StepError>,
+    ) -> Result<T, StepError>;
 }
 
 /// The platform of one ledger.

@@ -14,7 +14,8 @@
 //! replica never means "no": the ledger decides.
 //!
 //! [`record`] is the stored form of a set, [`record_cache`] caches records in an isolate, [`schema`] is
-//! the rule which code may use stored tables, and [`memory`] has the stores for tests.
+//! the rule which code may use stored tables, [`ledger_rows`] is what a ledger stores, and [`memory`] has
+//! the stores for tests.
 //!
 //! Not here: Durable Objects and KV, which the Workers shell implements.
 
@@ -23,6 +24,8 @@ pub mod record;
 pub mod record_cache;
 
 pub mod schema;
+
+pub mod ledger_rows;
 
 pub mod memory;
 

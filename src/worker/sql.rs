@@ -19,6 +19,9 @@ use crate::store::schema::{SCHEMA_VERSION, SchemaAccess, SchemaStamp};
 const SCHEMA_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema (id INTEGER PRIMARY KEY \
     CHECK (id = 0), written_by INTEGER NOT NULL, readable_from INTEGER NOT NULL)";
 
+const INSERT_STAMP: &str =
+    "INSERT OR IGNORE INTO schema (id, written_by, readable_from) VALUES (0, ?, ?)";
+
 #[wasm_bindgen]
 extern "C" {
     /// The storage of a Durable Object, for the one method that the `worker` crate lacks.
@@ -92,16 +95,15 @@ impl SqlTables {
     /// Runs statements that create tables and indexes, and stores the stamp of this code if the
     /// tables have none.
     pub(super) fn create_tables(&self, schema: &[&str]) -> Result<()> {
-        schema.iter().try_for_each(|statement| self.execute(statement, vec![]))?;
+        // The platform accepts several statements in one call.
+        let mut statements = schema.join(";");
         if self.access()?.is_some() {
-            return Ok(());
+            return self.execute(&statements, vec![]);
         }
-        self.execute(SCHEMA_TABLE, vec![])?;
+        statements.extend([";", SCHEMA_TABLE, ";", INSERT_STAMP]);
         let SchemaStamp { written_by, readable_from } = SchemaStamp::CURRENT;
         let values = vec![integer_value(written_by.into())?, integer_value(readable_from.into())?];
-        let insert =
-            "INSERT OR IGNORE INTO schema (id, written_by, readable_from) VALUES (0, ?, ?)";
-        self.execute(insert, values)?;
+        self.execute(&statements, values)?;
         self.access.set(CachedAccess::Tables(SchemaStamp::CURRENT.access(SCHEMA_VERSION)));
         Ok(())
     }

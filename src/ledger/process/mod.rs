@@ -31,6 +31,7 @@ use std::rc::Rc;
 use self::instance::Instance;
 use super::{
     activity::{Activity, EventOrigin},
+    outbox::Task,
     ports::{LedgerPorts, LedgerStorage as _, StepError},
     receipt::{ApplyOutcome, ApplyReceipt},
     reconcile::SourceAccess,
@@ -130,13 +131,19 @@ impl<P: LedgerPorts> LedgerProcess<P> {
             SourceAccess::None
         };
         let now = ports.now();
-        let storage = ports.storage();
-        let applied = storage.update(customer, |ledger| {
-            let dedup = storage.check_duplicate(&summary.event, now.to_timestamp())?;
-            let applied = ledger.apply_event(summary, dedup, access, ports.source_policy(), now)?;
-            storage.record_event(&summary.event, now.to_timestamp())?;
-            Ok(applied)
-        })?;
+        let (storage, event) = (ports.storage(), &summary.event);
+        let may_begin = instance.replica_write.borrow().is_none();
+        let (applied, begun) =
+            storage.update_with_event(customer, event, now.to_timestamp(), |ledger, dedup| {
+                let policy = ports.source_policy();
+                let applied = ledger.apply_event(summary, dedup, access, policy, now)?;
+                // The same transaction stores that the write of the replica starts.
+                let begins = may_begin
+                    && applied.receipt.outcome == ApplyOutcome::Applied
+                    && ledger.outbox.is_due(Task::Replica, now);
+                let begun = begins.then(|| ledger.begin_replica_write(now)).flatten();
+                Ok((applied, begun))
+            })?;
         let receipt = applied.receipt;
         instance.unknown_until.set(UnixMillis::default());
         if receipt.outcome == ApplyOutcome::Applied {
@@ -149,7 +156,7 @@ impl<P: LedgerPorts> LedgerProcess<P> {
             Activity::from_event(summary, applied, origin, now),
         );
         let write = match receipt.outcome {
-            ApplyOutcome::Applied => writes::start_replica_write(instance, customer),
+            ApplyOutcome::Applied => writes::join_replica_write(instance, customer, begun),
             _ => None,
         };
         // No await since the transaction: the platform commits the alarm together with it. The alarm

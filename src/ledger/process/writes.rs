@@ -14,6 +14,7 @@ use crate::{
         activity::Activity,
         outbox::{PendingTask, Task},
         ports::{LedgerPorts, LedgerStorage as _, LogLevel, PortError, StepError},
+        replica_writes::ReplicaWrite,
         sync_status::{IndexMessage, StatusReport, SyncProblem, SyncStatus},
     },
     waiting::{SharedFuture, within},
@@ -37,21 +38,43 @@ pub(super) fn start_replica_write<P: LedgerPorts>(
     if in_flight.is_some() {
         return in_flight;
     }
-    let now = instance.ports.now();
-    match instance.ports.storage().read(|ledger| ledger.outbox.is_due(Task::Replica, now)) {
-        Ok(true) => {}
-        Ok(false) => return None,
+    match begin_if_due(instance, customer) {
+        Ok(begun) => join_replica_write(instance, customer, begun),
         Err(error) => {
-            instance.log_error(&format!(
-                "{}: failed to read pending tasks: {error}",
-                customer.to_key()
-            ));
-            return None;
+            let customer = customer.to_key();
+            instance.log_error(&format!("{customer}: failed to start a replica write: {error}"));
+            None
         }
     }
+}
+
+fn begin_if_due<P: LedgerPorts>(
+    instance: &Instance<P>,
+    customer: &CustomerKey,
+) -> Result<Option<ReplicaWrite>, StepError> {
+    let (storage, now) = (instance.ports.storage(), instance.ports.now());
+    if !storage.read(|ledger| ledger.outbox.is_due(Task::Replica, now))? {
+        return Ok(None);
+    }
+    storage.update(customer, |ledger| Ok(ledger.begin_replica_write(now)))
+}
+
+/// Continues the write of the replica that the last step has begun, or returns the one in flight.
+pub(super) fn join_replica_write<P: LedgerPorts>(
+    instance: &Rc<Instance<P>>,
+    customer: &CustomerKey,
+    begun: Option<ReplicaWrite>,
+) -> Option<SharedFuture<()>> {
+    let Some(begun) = begun else { return instance.replica_write.borrow().clone() };
+    // Read now: another step may change it before the future runs.
+    let record = instance.ports.storage().read_record();
     let (this, customer) = (Rc::clone(instance), customer.clone());
     let write = instance.spawn_shared(async move {
-        if let Err(error) = write_replica(&this, &customer).await {
+        let written = match record {
+            Ok(record) => write_replica(&this, &customer, begun, record).await,
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = written {
             let customer = customer.to_key();
             this.log_error(&format!("{customer}: failed to write the replica: {error}"));
         }
@@ -65,16 +88,16 @@ pub(super) fn start_replica_write<P: LedgerPorts>(
 async fn write_replica<P: LedgerPorts>(
     instance: &Instance<P>,
     customer: &CustomerKey,
+    begun: ReplicaWrite,
+    record: Option<Vec<u8>>,
 ) -> Result<(), StepError> {
+    let Some(record) = record else { return Ok(()) };
     let ports = &instance.ports;
-    let storage = ports.storage();
-    let started = storage.update(customer, |ledger| Ok(ledger.begin_replica_write(ports.now())))?;
-    let Some((write, record)) = started.zip(storage.read_record()?) else { return Ok(()) };
     let result =
         with_timeout(ports, REPLICA_WRITE_TIMEOUT, ports.write_replica(customer, &record)).await;
-    storage.update(customer, |ledger| {
+    ports.storage().update(customer, |ledger| {
         match &result {
-            Ok(()) => ledger.replica_write_succeeded(write, ports.now()),
+            Ok(()) => ledger.replica_write_succeeded(begun, ports.now()),
             Err(_) => ledger.replica_write_failed(ports.now(), ports.jitter()),
         }
         Ok(())

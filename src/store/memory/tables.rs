@@ -9,8 +9,8 @@ use super::fault::Fault;
 use crate::{
     entitlement::Entitlements,
     id::{CustomerKey, EventId, Timestamp},
-    ledger::{Dedup, EVENT_RETENTION, LedgerState, LedgerStorage, PortError, StepError},
-    store::record,
+    ledger::{Dedup, LedgerState, LedgerStorage, PortError, StepError},
+    store::{ledger_rows::oldest_event, record},
 };
 
 /// The stored data of one ledger in memory.
@@ -21,7 +21,7 @@ pub struct MemoryTables {
     history: RefCell<Vec<Entitlements>>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 struct StoredLedger {
     customer: Option<CustomerKey>,
     state: LedgerState,
@@ -91,39 +91,59 @@ impl LedgerStorage for MemoryTables {
         customer: &CustomerKey,
         step: impl FnOnce(&mut LedgerState) -> Result<T, StepError>,
     ) -> Result<T, StepError> {
-        let before = self.stored.borrow().clone();
+        self.run_step(customer, step, |_| {})
+    }
+
+    fn update_with_event<T>(
+        &self,
+        customer: &CustomerKey,
+        event: &EventId,
+        now: Timestamp,
+        step: impl FnOnce(&mut LedgerState, Dedup) -> Result<T, StepError>,
+    ) -> Result<T, StepError> {
+        let oldest = oldest_event(now);
+        let received = self.stored.borrow().events.get(event).copied();
+        let dedup = match received {
+            Some(received_at) if received_at >= oldest => Dedup::Duplicate,
+            Some(_) | None => Dedup::New,
+        };
+        self.run_step(
+            customer,
+            |state| step(state, dedup),
+            |events| {
+                if dedup == Dedup::New {
+                    events.retain(|_, received_at| *received_at >= oldest);
+                    events.insert(event.clone(), now);
+                }
+            },
+        )
+    }
+}
+
+impl MemoryTables {
+    fn run_step<T>(
+        &self,
+        customer: &CustomerKey,
+        step: impl FnOnce(&mut LedgerState) -> Result<T, StepError>,
+        record_event: impl FnOnce(&mut BTreeMap<EventId, Timestamp>),
+    ) -> Result<T, StepError> {
+        let before = self.stored.borrow().state.clone();
         let failed = || PortError("injected fault of a transaction".to_owned());
         let fault = self.faults.borrow_mut().pop_front();
-        let mut state = before.state.clone();
-        let result = match step(&mut state) {
-            Ok(_) if matches!(fault, Some(Fault::Before | Fault::NewerSchema)) => {
-                Err(failed().into())
-            }
-            result => result,
-        };
-        if result.is_err() {
-            self.stored.replace(before);
-            return result;
+        let mut state = before.clone();
+        let result = step(&mut state)?;
+        if matches!(fault, Some(Fault::Before | Fault::NewerSchema)) {
+            return Err(failed().into());
         }
-        if state != before.state {
-            let mut stored = self.stored.borrow_mut();
-            if state.entitlements != before.state.entitlements {
+        let mut stored = self.stored.borrow_mut();
+        record_event(&mut stored.events);
+        if state != before {
+            if state.entitlements != before.entitlements {
                 self.history.borrow_mut().extend(state.entitlements.clone());
             }
             stored.customer = Some(customer.clone());
             stored.state = state;
         }
-        if fault == Some(Fault::After) { Err(failed().into()) } else { result }
-    }
-
-    fn check_duplicate(&self, event: &EventId, now: Timestamp) -> Result<Dedup, PortError> {
-        let events = &mut self.stored.borrow_mut().events;
-        events.retain(|_, received| now.seconds_since(*received) <= EVENT_RETENTION);
-        Ok(if events.contains_key(event) { Dedup::Duplicate } else { Dedup::New })
-    }
-
-    fn record_event(&self, event: &EventId, now: Timestamp) -> Result<(), PortError> {
-        self.stored.borrow_mut().events.entry(event.clone()).or_insert(now);
-        Ok(())
+        if fault == Some(Fault::After) { Err(failed().into()) } else { Ok(result) }
     }
 }

@@ -1,34 +1,24 @@
-//! A ledger's tables in SQLite.
-//!
-//! | table          | row                                                                    |
-//! |----------------|------------------------------------------------------------------------|
-//! | `entitlements` | a chunk of the set's record, since a row is limited to 2 MB            |
-//! | `state`        | the customer, and the ledger's state without its set and its tasks     |
-//! | `tasks`        | a pending task: when it was created, when it is due, its attempts      |
-//! | `events`       | the id of an event that was received, and when                         |
-//! | `changes`      | one of the last changes of the set, for subscribers                    |
+//! A ledger's tables in SQLite: the statements that read and write its rows.
 //!
 //! The first write creates the tables. So a request about an unknown customer stores nothing. Only
-//! this object writes the tables, so an instance reads each of `state`, `entitlements` and `tasks`
-//! once and caches what it has written.
+//! this object writes the tables, so an instance reads the row of `state` once and caches what it has
+//! written.
 //!
-//! Not here: the steps that change a [`LedgerState`], which are its methods.
+//! Not here: the rows and what a step writes ([`crate::store::ledger_rows`]), and the steps, which are
+//! methods of [`LedgerState`].
 
 use std::cell::RefCell;
 
-use serde::Serialize;
 use worker::{Error, Result, SqlStorageValue, State};
 
 use crate::{
     entitlement::Version,
-    id::{CustomerKey, EventId, Timestamp, UnixMillis},
-    json::json_type,
-    ledger::{
-        CHANGE_RETENTION, Dedup, EVENT_RETENTION, LedgerState, LedgerStorage, ObservedFeatures,
-        Outbox, PendingTask, PortError, ReconcileTimer, ReplicaWrites, SetChange, StepError,
-        SyncProblem, SyncStatus, Task,
+    id::{CustomerKey, EventId, Timestamp},
+    ledger::{Dedup, LedgerState, LedgerStorage, PortError, SetChange, StepError},
+    store::ledger_rows::{
+        ChangeWrite, EventWrite, RECORD_CHUNK, RecordWrite, StepWrites, decode_state, oldest_event,
+        retained_since,
     },
-    store::record,
     worker::{
         rpc::decode,
         sql::{SqlTables, integer_value},
@@ -36,50 +26,45 @@ use crate::{
 };
 
 type PortResult<T> = std::result::Result<T, PortError>;
+type StepResult<T> = std::result::Result<T, StepError>;
 
-/// The bytes of a record in one row.
-const CHUNK: usize = 1 << 20;
-
-const SCHEMA: [&str; 5] = [
-    "CREATE TABLE IF NOT EXISTS entitlements (chunk INTEGER PRIMARY KEY, record BLOB NOT NULL)",
+const SCHEMA: [&str; 4] = [
     "CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 0), \
-     customer TEXT NOT NULL, state TEXT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS tasks (task TEXT PRIMARY KEY, created_at INTEGER NOT NULL, \
-     due_at INTEGER NOT NULL, attempts INTEGER NOT NULL) WITHOUT ROWID",
+     customer TEXT NOT NULL, state TEXT NOT NULL, record BLOB)",
+    "CREATE TABLE IF NOT EXISTS record_chunks (chunk INTEGER PRIMARY KEY, bytes BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS events (id TEXT PRIMARY KEY, received_at INTEGER NOT NULL) \
      WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS changes (version INTEGER PRIMARY KEY, change TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS history (version INTEGER PRIMARY KEY, change TEXT NOT NULL)",
 ];
 
-json_type! {
-    /// A [`LedgerState`] without its set and its outbox, as it is stored in `state`.
-    #[derive(Serialize)]
-    struct StateRow {
-        confirmed_at: Option<Timestamp>,
-        events_received: u64,
-        deleted_at: Option<Timestamp>,
-        replica_writes: ReplicaWrites,
-        reconcile_timer: ReconcileTimer,
-        source_backoff_until: UnixMillis,
-        read_slot: Option<UnixMillis>,
-        sync_problem: Option<SyncProblem>,
-        last_report: Option<SyncStatus>,
-        observed_features: ObservedFeatures,
-    }
-}
-
-/// The content of the tables, without events and changes.
-#[derive(Clone, Default)]
+/// The content of the row of `state`.
+#[derive(Default)]
 struct CachedLedger {
     /// `None` if nothing is stored.
     customer: Option<CustomerKey>,
     ledger: LedgerState,
+    record: StoredRecord,
+}
+
+/// The record of the set, as it is stored.
+enum StoredRecord {
+    /// In the row of `state`. It is empty if there is no set.
+    Row(Vec<u8>),
+    /// In chunks. They are not cached, since few callers need a large record.
+    Chunks,
+}
+
+impl Default for StoredRecord {
+    fn default() -> Self {
+        Self::Row(Vec::new())
+    }
 }
 
 /// The tables of one customer.
 pub(super) struct LedgerTables {
     sql: SqlTables,
-    /// What was read or written last; `None` before that, and after an update that failed.
+    /// What was read or written last; `None` before that, during a step, and after one that failed to
+    /// be written.
     cached: RefCell<Option<CachedLedger>>,
 }
 
@@ -95,15 +80,18 @@ impl LedgerTables {
 
     /// Returns the changes after this version that are stored, in order.
     pub(super) fn changes_since(&self, since: Version) -> Result<Vec<SetChange>> {
-        if self.with_cached(|cached| cached.customer.is_none())? {
+        let (is_empty, version) =
+            self.with_cached(|cached| (cached.customer.is_none(), cached.ledger.version()))?;
+        if is_empty {
             return Ok(Vec::new());
         }
-        let select = "SELECT change FROM changes WHERE version > ? ORDER BY version";
+        let select = "SELECT change FROM history WHERE version > ? ORDER BY version";
         let change = |row: Vec<SqlStorageValue>| match row.as_slice() {
             [SqlStorageValue::String(change)] => decode(change.as_bytes()),
             _ => Err(bad_row()),
         };
-        self.sql.query(select, vec![integer_value(since.0)?])?.into_iter().map(change).collect()
+        let values = vec![integer_value(retained_since(since, version).0)?];
+        self.sql.query(select, values)?.into_iter().map(change).collect()
     }
 
     fn with_cached<T>(&self, select: impl FnOnce(&CachedLedger) -> T) -> Result<T> {
@@ -115,212 +103,177 @@ impl LedgerTables {
     }
 
     fn read_all(&self) -> Result<CachedLedger> {
-        let Some((customer, row)) = self.read_state_row()? else {
-            return Ok(CachedLedger::default());
-        };
-        let entitlements = match self.select_record()? {
-            Some(record) => Some(record::decode(&record).map_err(|error| error.to_string())?),
-            None => None,
-        };
-        let StateRow {
-            confirmed_at,
-            events_received,
-            deleted_at,
-            replica_writes,
-            reconcile_timer,
-            source_backoff_until,
-            read_slot,
-            sync_problem,
-            last_report,
-            observed_features,
-        } = row;
-        let ledger = LedgerState {
-            entitlements,
-            confirmed_at,
-            events_received,
-            deleted_at,
-            replica_writes,
-            reconcile_timer,
-            source_backoff_until,
-            read_slot,
-            sync_problem,
-            last_report,
-            observed_features,
-            outbox: self.read_outbox()?,
-        };
-        Ok(CachedLedger { customer: Some(customer), ledger })
-    }
-
-    fn read_state_row(&self) -> Result<Option<(CustomerKey, StateRow)>> {
         if self.sql.access()?.is_none() {
-            return Ok(None);
+            return Ok(CachedLedger::default());
         }
-        let rows = self.sql.query("SELECT customer, state FROM state", vec![])?;
-        match rows.first().map(Vec::as_slice) {
-            None => Ok(None),
-            Some([SqlStorageValue::String(customer), SqlStorageValue::String(state)]) => {
-                Ok(Some((decode(customer.as_bytes())?, decode(state.as_bytes())?)))
-            }
-            Some(_) => Err(bad_row()),
-        }
+        let rows = self.sql.query("SELECT customer, state, record FROM state", vec![])?;
+        let (customer, state, record) = match rows.first().map(Vec::as_slice) {
+            None => return Ok(CachedLedger::default()),
+            Some(
+                [
+                    SqlStorageValue::String(customer),
+                    SqlStorageValue::String(state),
+                    SqlStorageValue::Blob(record),
+                ],
+            ) => (customer, state, Some(record)),
+            Some(
+                [
+                    SqlStorageValue::String(customer),
+                    SqlStorageValue::String(state),
+                    SqlStorageValue::Null,
+                ],
+            ) => (customer, state, None),
+            Some(_) => return Err(bad_row()),
+        };
+        let chunks = if record.is_none() { self.read_chunks()? } else { Vec::new() };
+        let ledger = decode_state(state.as_bytes(), record.unwrap_or(&chunks))?;
+        let record = match record {
+            Some(record) => StoredRecord::Row(record.clone()),
+            None if chunks.is_empty() => StoredRecord::default(),
+            None => StoredRecord::Chunks,
+        };
+        Ok(CachedLedger { customer: Some(decode(customer.as_bytes())?), ledger, record })
     }
 
-    fn select_record(&self) -> Result<Option<Vec<u8>>> {
+    fn read_chunks(&self) -> Result<Vec<u8>> {
         let mut record = Vec::new();
-        for row in self.sql.query("SELECT record FROM entitlements ORDER BY chunk", vec![])? {
-            let [SqlStorageValue::Blob(chunk)] = row.as_slice() else { return Err(bad_row()) };
-            record.extend(chunk);
-        }
-        Ok((!record.is_empty()).then_some(record))
-    }
-
-    fn read_outbox(&self) -> Result<Outbox> {
-        let mut tasks = Vec::new();
-        let select = "SELECT task, created_at, due_at, attempts FROM tasks";
+        let select = "SELECT bytes FROM record_chunks ORDER BY chunk";
         for row in self.sql.query(select, vec![])? {
-            let [
-                SqlStorageValue::String(name),
-                SqlStorageValue::Integer(created_at),
-                SqlStorageValue::Integer(due_at),
-                SqlStorageValue::Integer(attempts),
-            ] = row.as_slice()
-            else {
-                return Err(bad_row());
-            };
-            let timestamp = |millis: i64| UnixMillis(u64::try_from(millis).unwrap_or_default());
-            let pending = PendingTask {
-                created_at: timestamp(*created_at),
-                due_at: timestamp(*due_at),
-                attempts: u32::try_from(*attempts).unwrap_or(u32::MAX),
-            };
-            // After a rollback, skips the tasks that only the newer deployment has.
-            let task = Task::ALL.into_iter().find(|task| task.as_str() == name);
-            tasks.extend(task.map(|task| (task, pending)));
+            let [SqlStorageValue::Blob(bytes)] = row.as_slice() else { return Err(bad_row()) };
+            record.extend(bytes);
         }
-        Ok(Outbox::from_tasks(tasks))
+        Ok(record)
     }
 
-    fn update_and_persist(
+    /// Runs a step, and stores what it changed.
+    fn run_step(
         &self,
         customer: &CustomerKey,
-        step: &mut dyn FnMut(&mut LedgerState) -> std::result::Result<(), StepError>,
-    ) -> std::result::Result<(), StepError> {
-        let mut after = self.with_cached(|cached| cached.ledger.clone())?;
-        let changed = self.sql.transact(|| {
-            let before = after.clone();
-            step(&mut after)?;
-            let changed = before != after;
-            if changed {
-                self.persist(customer, &before, &after)?;
-            }
-            Ok(changed)
-        });
-        let changed = changed.map_err(StepError::from).and_then(|changed| changed);
-        match changed {
-            Ok(false) => {}
-            Ok(true) => {
-                let customer = Some(customer.clone());
-                self.cached.replace(Some(CachedLedger { customer, ledger: after }));
-            }
+        event: Option<(&EventId, Timestamp)>,
+        step: &mut dyn FnMut(&mut LedgerState, Dedup) -> StepResult<()>,
+    ) -> StepResult<()> {
+        let is_stored = self.with_cached(|cached| cached.customer.is_some())?;
+        let dedup = match event {
+            Some((event, now)) if is_stored => self.check_duplicate(event, now)?,
+            Some(_) | None => Dedup::New,
+        };
+        let Some(mut cached) = self.cached.take() else { return Err(bad_row().into()) };
+        let before = cached.ledger.clone();
+        if let Err(error) = step(&mut cached.ledger, dedup) {
+            self.cached.replace(Some(CachedLedger { ledger: before, ..cached }));
+            return Err(error);
+        }
+        let event = event.filter(|_| dedup == Dedup::New);
+        if event.is_some() || cached.ledger != before {
+            let before = is_stored.then_some(&before);
+            let writes = StepWrites::between(before, &cached.ledger, event).map_err(PortError)?;
             // Whether a failed commit was written is unknown: the next call reads the tables.
-            Err(_) => drop(self.cached.take()),
+            self.write(customer, &mut cached, writes)?;
         }
-        changed.map(drop)
+        self.cached.replace(Some(cached));
+        Ok(())
     }
 
-    fn persist(
+    fn check_duplicate(&self, event: &EventId, now: Timestamp) -> Result<Dedup> {
+        let select = "SELECT 1 FROM events WHERE id = ? AND received_at >= ?";
+        let values = vec![event.as_str().into(), timestamp_value(oldest_event(now))?];
+        let is_new = self.sql.query(select, values)?.is_empty();
+        Ok(if is_new { Dedup::New } else { Dedup::Duplicate })
+    }
+
+    fn write(
         &self,
         customer: &CustomerKey,
-        before: &LedgerState,
-        after: &LedgerState,
+        cached: &mut CachedLedger,
+        writes: StepWrites,
     ) -> Result<()> {
-        self.create_tables()?;
-        if before.entitlements != after.entitlements
-            && let Some(set) = &after.entitlements
-        {
-            let record = record::encode(set).map_err(|error| error.to_string())?;
-            self.sql.execute("DELETE FROM entitlements", vec![])?;
-            for (chunk, bytes) in (0_i32..).zip(record.chunks(CHUNK)) {
-                let values = vec![chunk.into(), bytes.to_vec().into()];
-                self.sql
-                    .execute("INSERT INTO entitlements (chunk, record) VALUES (?, ?)", values)?;
-            }
-            if let Some(change) = SetChange::between(before.entitlements.as_ref(), set) {
-                self.store_change(&change)?;
-            }
+        if let StepWrites { state, record: RecordWrite::Keep, event: None, change: None } = writes {
+            // One statement needs no transaction.
+            return self.write_state(state);
         }
-        for task in Task::ALL {
-            let pending = after.outbox.pending(task);
-            if pending != before.outbox.pending(task) {
-                self.store_task(task, pending)?;
+        self.sql.transact(|| {
+            if cached.customer.is_none() {
+                self.sql.create_tables(&SCHEMA)?;
+                cached.customer = Some(customer.clone());
             }
-        }
-        // All fields, so that a new one is stored.
-        let &LedgerState {
-            entitlements: _,
-            outbox: _,
-            confirmed_at,
-            events_received,
-            deleted_at,
-            replica_writes,
-            reconcile_timer,
-            source_backoff_until,
-            read_slot,
-            sync_problem,
-            last_report,
-            ref observed_features,
-        } = after;
-        let row = StateRow {
-            confirmed_at,
-            events_received,
-            deleted_at,
-            replica_writes,
-            reconcile_timer,
-            source_backoff_until,
-            read_slot,
-            sync_problem,
-            last_report,
-            observed_features: observed_features.clone(),
-        };
-        let values =
-            vec![serde_json::to_string(customer)?.into(), serde_json::to_string(&row)?.into()];
-        self.sql
-            .execute("INSERT OR REPLACE INTO state (id, customer, state) VALUES (0, ?, ?)", values)
+            let StepWrites { state, record, event, change } = writes;
+            match record {
+                RecordWrite::Keep => self.write_state(state)?,
+                RecordWrite::Row(record) => self.write_record(cached, state, record)?,
+                RecordWrite::Chunks(record) => self.write_chunks(cached, state, &record)?,
+            }
+            if let Some(event) = event {
+                self.write_event(event)?;
+            }
+            if let Some(change) = change {
+                self.write_change(change)?;
+            }
+            Ok(())
+        })?
     }
 
-    fn store_change(&self, change: &SetChange) -> Result<()> {
-        let expired = change.version.0.saturating_sub(CHANGE_RETENTION);
-        if expired > 0 {
-            let values = vec![integer_value(expired)?];
-            self.sql.execute("DELETE FROM changes WHERE version <= ?", values)?;
-        }
-        if !change.fits_in_message() {
-            return Ok(());
-        }
-        let values = vec![integer_value(change.version.0)?, serde_json::to_string(change)?.into()];
-        self.sql.execute("INSERT OR REPLACE INTO changes (version, change) VALUES (?, ?)", values)
+    fn write_state(&self, state: String) -> Result<()> {
+        self.sql.execute("UPDATE state SET state = ?", vec![state.into()])
     }
 
-    fn store_task(&self, task: Task, pending: Option<PendingTask>) -> Result<()> {
-        let Some(PendingTask { created_at, due_at, attempts }) = pending else {
-            return self
-                .sql
-                .execute("DELETE FROM tasks WHERE task = ?", vec![task.as_str().into()]);
-        };
-        let values = vec![
-            task.as_str().into(),
-            integer_value(created_at.0)?,
-            integer_value(due_at.0)?,
-            integer_value(attempts.into())?,
-        ];
-        self.sql.execute(
-            "INSERT OR REPLACE INTO tasks (task, created_at, due_at, attempts) VALUES (?, ?, ?, ?)",
-            values,
-        )
+    fn write_record(
+        &self,
+        cached: &mut CachedLedger,
+        state: String,
+        record: Vec<u8>,
+    ) -> Result<()> {
+        if matches!(cached.record, StoredRecord::Chunks) {
+            self.sql.execute("DELETE FROM record_chunks", vec![])?;
+        }
+        let row = Some(record.clone()).filter(|record| !record.is_empty());
+        self.replace_row(cached, state, row)?;
+        cached.record = StoredRecord::Row(record);
+        Ok(())
     }
 
-    fn create_tables(&self) -> Result<()> {
-        if self.sql.access()?.is_some() { Ok(()) } else { self.sql.create_tables(&SCHEMA) }
+    fn write_chunks(&self, cached: &mut CachedLedger, state: String, record: &[u8]) -> Result<()> {
+        self.sql.execute("DELETE FROM record_chunks", vec![])?;
+        for (chunk, bytes) in (0_i32..).zip(record.chunks(RECORD_CHUNK)) {
+            let values = vec![chunk.into(), bytes.to_vec().into()];
+            self.sql.execute("INSERT INTO record_chunks (chunk, bytes) VALUES (?, ?)", values)?;
+        }
+        self.replace_row(cached, state, None)?;
+        cached.record = StoredRecord::Chunks;
+        Ok(())
+    }
+
+    fn replace_row(
+        &self,
+        cached: &CachedLedger,
+        state: String,
+        record: Option<Vec<u8>>,
+    ) -> Result<()> {
+        let customer = serde_json::to_string(&cached.customer)?;
+        let replace =
+            "INSERT OR REPLACE INTO state (id, customer, state, record) VALUES (0, ?, ?, ?)";
+        self.sql.execute(replace, vec![customer.into(), state.into(), record.into()])
+    }
+
+    fn write_event(&self, event: EventWrite) -> Result<()> {
+        let EventWrite { id, received_at, purge_before } = event;
+        if let Some(oldest) = purge_before {
+            let delete = "DELETE FROM events WHERE received_at < ?";
+            self.sql.execute(delete, vec![timestamp_value(oldest)?])?;
+        }
+        // An expired row may have the same id.
+        let replace = "INSERT OR REPLACE INTO events (id, received_at) VALUES (?, ?)";
+        self.sql.execute(replace, vec![id.as_str().into(), timestamp_value(received_at)?])
+    }
+
+    fn write_change(&self, change: ChangeWrite) -> Result<()> {
+        let ChangeWrite { version, change, purge_through } = change;
+        if let Some(last) = purge_through {
+            let delete = "DELETE FROM history WHERE version <= ?";
+            self.sql.execute(delete, vec![integer_value(last.0)?])?;
+        }
+        let Some(change) = change else { return Ok(()) };
+        let insert = "INSERT OR REPLACE INTO history (version, change) VALUES (?, ?)";
+        self.sql.execute(insert, vec![integer_value(version.0)?, change.into()])
     }
 }
 
@@ -342,40 +295,59 @@ impl LedgerStorage for LedgerTables {
     }
 
     fn read_record(&self) -> PortResult<Option<Vec<u8>>> {
-        let is_empty = self.with_cached(|cached| cached.customer.is_none())?;
-        Ok(if is_empty { None } else { self.select_record()? })
+        let in_row = self.with_cached(|cached| match &cached.record {
+            StoredRecord::Row(record) => Some(record.clone()),
+            StoredRecord::Chunks => None,
+        })?;
+        let record = match in_row {
+            Some(record) => record,
+            None if self.customer()?.is_some() => self.read_chunks()?,
+            None => Vec::new(),
+        };
+        Ok((!record.is_empty()).then_some(record))
     }
 
     fn update<T>(
         &self,
         customer: &CustomerKey,
-        step: impl FnOnce(&mut LedgerState) -> std::result::Result<T, StepError>,
-    ) -> std::result::Result<T, StepError> {
+        step: impl FnOnce(&mut LedgerState) -> StepResult<T>,
+    ) -> StepResult<T> {
         let mut step = Some(step);
         let mut result = None;
-        self.update_and_persist(customer, &mut |ledger| {
+        self.run_step(customer, None, &mut |ledger, _| {
             if let Some(step) = step.take() {
                 result = Some(step(ledger)?);
             }
             Ok(())
         })?;
-        result.ok_or_else(|| PortError("the step did not run".to_owned()).into())
+        result.ok_or_else(step_did_not_run)
     }
 
-    fn check_duplicate(&self, event: &EventId, now: Timestamp) -> PortResult<Dedup> {
-        self.create_tables()?;
-        let expired = SqlStorageValue::try_from_i64(now.0.saturating_sub(EVENT_RETENTION))?;
-        self.sql.execute("DELETE FROM events WHERE received_at < ?", vec![expired])?;
-        let rows =
-            self.sql.query("SELECT 1 FROM events WHERE id = ?", vec![event.as_str().into()])?;
-        Ok(if rows.is_empty() { Dedup::New } else { Dedup::Duplicate })
+    fn update_with_event<T>(
+        &self,
+        customer: &CustomerKey,
+        event: &EventId,
+        now: Timestamp,
+        step: impl FnOnce(&mut LedgerState, Dedup) -> StepResult<T>,
+    ) -> StepResult<T> {
+        let mut step = Some(step);
+        let mut result = None;
+        self.run_step(customer, Some((event, now)), &mut |ledger, dedup| {
+            if let Some(step) = step.take() {
+                result = Some(step(ledger, dedup)?);
+            }
+            Ok(())
+        })?;
+        result.ok_or_else(step_did_not_run)
     }
+}
 
-    fn record_event(&self, event: &EventId, now: Timestamp) -> PortResult<()> {
-        let values = vec![event.as_str().into(), SqlStorageValue::try_from_i64(now.0)?];
-        let insert = "INSERT OR IGNORE INTO events (id, received_at) VALUES (?, ?)";
-        Ok(self.sql.execute(insert, values)?)
-    }
+fn step_did_not_run() -> StepError {
+    PortError("the step did not run".to_owned()).into()
+}
+
+fn timestamp_value(timestamp: Timestamp) -> Result<SqlStorageValue> {
+    SqlStorageValue::try_from_i64(timestamp.0)
 }
 
 fn bad_row() -> Error {
