@@ -36,6 +36,7 @@ mod jwks_cache;
 mod layers;
 mod ledger_contract;
 mod ledger_process;
+mod ledger_rows;
 mod ledger_rules;
 mod ledger_state;
 mod model;

@@ -52,6 +52,7 @@ import { otherCustomerIndex, repositoryPath, workerModules } from "./worker-modu
  * @property {boolean} [jurisdictions] Whether the runtime has jurisdictions: see `Service.stubs`.
  * @property {boolean} [dataset] Whether the Worker has a dataset: see `Service.takePoints`.
  * @property {Record<string, { dataset: string }>} [analyticsEngineDatasets] Datasets of Miniflare, by binding.
+ * @property {boolean} [storageCalls] Whether ledgers list their statements: see `Service.storageCalls`.
  * @property {(request: Request) => Response} [outbound] Handles the requests that the Worker sends.
  * @property {Record<string, Uint8Array<ArrayBuffer>>} [cores] WebAssembly modules in place of the built ones, by name.
  * @property {string} [customerIndex] Statements that handle each request to the customer index in place of the real one.
@@ -125,13 +126,14 @@ export async function serve({
   clock = false,
   jurisdictions = false,
   dataset = false,
+  storageCalls = false,
   analyticsEngineDatasets,
   outbound,
   customerIndex,
   cores,
   others = [],
 } = {}) {
-  const entries = { clock, "faulty-replica": faulty, jurisdictions, dataset };
+  const entries = { clock, "faulty-replica": faulty, jurisdictions, dataset, "storage-calls": storageCalls };
   const [entry, another] = Object.keys(entries).filter((name) => entries[name]);
   if (another) throw new Error(`a Worker has one entry module, not both ${entry} and ${another}`);
   const options = await readWorkerOptions();
@@ -318,6 +320,18 @@ export class Service {
       .map(({ metadata }) => /** @type {{ key: string, at: number }} */ (metadata))
       .filter(({ key }) => key === `test:${customer}`)
       .map(({ at }) => at);
+  }
+
+  /**
+   * The statements that the ledger of a test customer has run since the last call, and its other calls of the storage. The Worker
+   * has to be served with `storageCalls`.
+   *
+   * @param {string} customer
+   * @returns {Promise<string[]>}
+   */
+  async storageCalls(customer) {
+    const ledger = await this.durableObject("LEDGERS", `test:${customer}`);
+    return /** @type {Promise<string[]>} */ ((await ledger.fetch("https://object/__storage-calls")).json());
   }
 
   /** Runs the cron trigger. */

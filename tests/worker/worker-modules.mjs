@@ -1,5 +1,6 @@
 // Modules for Miniflare that stand before or beside the built Worker in tests: a KV namespace that fails on
-// demand, a clock that a test can set, and an activity log that is broken. All of them are source text.
+// demand, a clock that a test can set, ledgers that list their statements, and an activity log that is broken.
+// All of them are source text.
 
 import { fileURLToPath } from "node:url";
 
@@ -158,8 +159,44 @@ const DATASET = `
     },
   };`;
 
+/**
+ * An entry module whose ledgers list the statements that they run, and their other calls of the storage. A request to
+ * `/__storage-calls` returns the list and empties it.
+ */
+const STORAGE_CALLS = `
+  import Entgate, * as classes from "./index.js";
+  export class Ledger extends classes.Ledger {
+    constructor(state, env) {
+      const calls = [];
+      const { storage } = state;
+      const record = (object, method, describe) => {
+        const call = object[method].bind(object);
+        object[method] = (...request) => {
+          calls.push(...describe(...request));
+          return call(...request);
+        };
+      };
+      record(storage.sql, "exec", (statements) => statements.split(";"));
+      for (const method of ["transactionSync", "setAlarm", "deleteAlarm"]) record(storage, method, () => [method]);
+      super(state, env);
+      this.calls = calls;
+    }
+    fetch(request) {
+      if (new URL(request.url).pathname === "/__storage-calls") return Response.json(this.calls.splice(0));
+      return super.fetch(request);
+    }
+  }
+  export const { CustomerIndex, SourceCoordinator, Catalog } = classes;
+  export default Entgate;`;
+
 /** Entry modules that stand before the built Worker, by name. @type {Record<string, string>} */
-const ENTRIES = { clock: CLOCK, "faulty-replica": FAULTY_REPLICA, jurisdictions: JURISDICTIONS, dataset: DATASET };
+const ENTRIES = {
+  clock: CLOCK,
+  "faulty-replica": FAULTY_REPLICA,
+  jurisdictions: JURISDICTIONS,
+  dataset: DATASET,
+  "storage-calls": STORAGE_CALLS,
+};
 
 /**
  * The modules of the built Worker.
