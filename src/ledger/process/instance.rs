@@ -141,7 +141,9 @@ impl<P: LedgerPorts> Instance<P> {
             outbox.defer_until(Task::Replica, watchdog);
         }
         let due = [outbox.next_due(), reconcile_at].into_iter().flatten().min();
-        if self.alarm.replace(AlarmState::Known(due)) == AlarmState::Known(due) {
+        let set = self.alarm.replace(AlarmState::Known(due));
+        // An alarm that a lost instance has set for nothing may go off.
+        if set == AlarmState::Known(due) || set == AlarmState::Unknown && due.is_none() {
             return Ok(());
         }
         let result = self.ports.set_alarm(due).await;
