@@ -5,13 +5,17 @@ use worker::{DurableObject, Env, Request, Response, Result, State, durable_objec
 use super::ports::CoordinatorObjectPorts;
 use crate::{
     coordinator::{CoordinatorProcess, CoordinatorRequest, CoordinatorResponse},
-    worker::rpc::{error_response, json_response, newer_release_response, read_request},
+    worker::{
+        deployment,
+        rpc::{error_response, json_response, newer_release_response, read_request},
+    },
 };
 
 /// The coordinator of one mode.
 #[durable_object(alarm)]
 pub struct CoordinatorObject {
     process: CoordinatorProcess<CoordinatorObjectPorts>,
+    env: Env,
 }
 
 impl std::fmt::Debug for CoordinatorObject {
@@ -22,7 +26,8 @@ impl std::fmt::Debug for CoordinatorObject {
 
 impl DurableObject for CoordinatorObject {
     fn new(state: State, env: Env) -> Self {
-        Self { process: CoordinatorProcess::new(CoordinatorObjectPorts::new(state, env)) }
+        let ports = CoordinatorObjectPorts::new(state, env.clone());
+        Self { process: CoordinatorProcess::new(ports), env }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -30,6 +35,8 @@ impl DurableObject for CoordinatorObject {
     }
 
     async fn alarm(&self) -> Result<Response> {
+        // A coordinator of another jurisdiction must not work. The platform calls the alarm again later.
+        deployment::confirm(&self.env).await?;
         self.process.run_alarm().await?;
         Response::empty()
     }
