@@ -29,7 +29,17 @@ const TIMESTAMP_OR_NULL = nullable(timestamp);
 const SETTING_STATUS = oneOfStrings("set", "missing");
 
 /** The outcome of a decision. */
-export const ACTIVITY_OUTCOME = oneOfStrings("applied", "unchanged", "duplicate", "stale", "deferred", "failed", "confirmed", "corrected", "drift");
+export const ACTIVITY_OUTCOME = oneOfStrings(
+  "applied",
+  "unchanged",
+  "duplicate",
+  "stale",
+  "deferred",
+  "failed",
+  "confirmed",
+  "corrected",
+  "drift",
+);
 
 /**
  * A string of at most `bytes` bytes, without control characters.
