@@ -355,3 +355,49 @@ fn a_ledger_reads_its_set_again_by_its_own_alarm() {
     run_alarm(&world, &process);
     assert_eq!(world.alarm.get(), world.tables.state().reconcile_timer.due_at);
 }
+
+#[test]
+fn an_event_causes_one_message_to_the_customer_index() {
+    let world = World::new(SourceAccess::None);
+    world.writes_succeed.set(true);
+    let process = LedgerProcess::new(WorldPorts(Rc::clone(&world)));
+    let event = |id: &str, keys: &[&str]| {
+        LedgerRequest::Apply(summary(id, 10, SummaryPage::Complete(grants(keys))))
+    };
+    for (id, has_report) in [("evt_1", true), ("evt_2", false), ("evt_2", false)] {
+        send(&world, &process, [event(id, &["a"])]);
+        world.time.run_ready();
+        let messages = world.index_messages.take();
+        let contents: Vec<_> =
+            messages.iter().map(|sent| (sent.report.is_some(), sent.activities.len())).collect();
+        assert_eq!(contents, [(has_report, 1)], "{id}");
+        assert_eq!(world.tables.state().outbox.pending(Task::Report), None, "{id}");
+    }
+    let events = (3..=9).map(|number| event(&format!("evt_{number}"), &["a"]));
+    send(&world, &process, events);
+    world.time.run_ready();
+    let messages = world.index_messages.take();
+    assert_eq!(messages.iter().map(|sent| sent.activities.len()).sum::<usize>(), 7);
+    assert!(messages.len() < 7, "events of the same time share messages");
+}
+
+#[test]
+fn a_report_that_failed_is_sent_again_and_its_activities_are_not() {
+    let world = World::new(SourceAccess::None);
+    world.writes_succeed.set(true);
+    world.report_faults.borrow_mut().push_back(Fault::Before);
+    let process = LedgerProcess::new(WorldPorts(Rc::clone(&world)));
+    let event = summary("evt_1", 10, SummaryPage::Complete(grants(&["a"])));
+    send(&world, &process, [LedgerRequest::Apply(event)]);
+    world.time.run_ready();
+    let failed = world.index_messages.take();
+    assert_eq!(failed.iter().map(|sent| sent.activities.len()).collect::<Vec<_>>(), [1]);
+    let due = world.tables.state().outbox.pending(Task::Report).unwrap().due_at;
+    assert_eq!(world.alarm.get(), Some(due));
+    world.time.advance_to(due);
+    run_alarm(&world, &process);
+    let repeated = world.index_messages.take();
+    assert_eq!(repeated.len(), 1);
+    assert_eq!((&repeated[0].report, repeated[0].activities.len()), (&failed[0].report, 0));
+    assert_eq!(world.tables.state().outbox.pending(Task::Report), None);
+}

@@ -211,22 +211,22 @@ describe("the activity without a key for Stripe", { timeout: 60_000 }, () => {
   test("a shard keeps 10,000 entries, and a list says since when it is complete", async () => {
     const versions = (first, last) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
     const oldest = async () => {
-      const { data, complete_since } = await listActivity(service, { customer: "cus_many", ending_before: "act_0_0_1", limit: "3" });
+      const { data, complete_since } = await listActivity(service, { customer: "cus_lots", ending_before: "act_0_0_1", limit: "3" });
       return [data.map(({ version }) => version).reverse(), complete_since, data.at(-1)?.id];
     };
-    for (let first = 1; first < 10_000; first += 2_500) await append("test", "cus_many", versions(first, first + 2_499));
+    for (let first = 1; first < 10_000; first += 2_500) await append("test", "cus_lots", versions(first, first + 2_499));
     const [all, complete, firstId] = await oldest();
     assert.deepEqual(all, [1, 2, 3]);
     assert.ok(complete < Date.now() - 29 * 24 * 60 * 60 * 1_000, "30 days");
-    await append("test", "cus_many", [10_001]);
+    await append("test", "cus_lots", [10_001]);
     const [rest, completeSince] = await oldest();
     assert.deepEqual(rest, [2, 3, 4]);
     const receivedAt = Number(firstId.split("_")[1]);
     assert.equal(completeSince, receivedAt + 1, "after the first entry, which is not listed any more");
     assert.equal((await listActivity(service, { limit: "1" })).complete_since, receivedAt + 1, "the least complete shard");
-    assert.deepEqual((await listActivity(service, { starting_after: firstId, customer: "cus_many" })).data, []);
+    assert.deepEqual((await listActivity(service, { starting_after: firstId, customer: "cus_lots" })).data, []);
     // Deletes the expired entries, some 100 at a time.
-    await append("test", "cus_many", versions(10_002, 10_300));
+    await append("test", "cus_lots", versions(10_002, 10_300));
     assert.deepEqual((await oldest())[0], [301, 302, 303]);
   });
 });

@@ -172,7 +172,7 @@ describe("the customer index", { timeout: 30_000 }, () => {
       [{ prefix: "l_b", starting_after: "l_a" }, ["l_b"], false],
       [{ prefix: "l_a", ending_before: "z" }, ids.slice(0, 5), false],
       [{ limit: "1", prefix: "cus_", ending_before: "l_a" }, ["cus_z"], true],
-      [{ starting_after: "l_aé", limit: "100" }, ids.slice(3), false],
+      [{ starting_after: "l_aé", limit: "3" }, ids.slice(3), true],
     ])) {
       assert.deepEqual(await page(query), [expected, more], JSON.stringify(query));
     }

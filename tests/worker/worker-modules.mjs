@@ -1,5 +1,5 @@
 // Modules for Miniflare that stand before or beside the built Worker in tests: a KV namespace that fails on
-// demand, a clock that a test can set, ledgers that list their statements, and an activity log that is broken.
+// demand, a clock that a test can set, ledgers that list their statements, and a customer index that is broken.
 // All of them are source text.
 
 import { fileURLToPath } from "node:url";

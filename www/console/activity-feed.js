@@ -1,6 +1,6 @@
 // The entries of `/v1/activity`: loads the first page, then only new entries, and older pages on request.
 //
-// The activity log is a diagnostic aid: an entry may be missing although its event was applied.
+// The activity is a diagnostic aid: an entry may be missing although its event was applied.
 
 import { withQuery } from "./form.js";
 

@@ -24,8 +24,8 @@ use crate::{
     waiting::{ChangeSignal, SharedFuture},
 };
 
-/// The alarm of a read or write in flight, in milliseconds from now. It starts the task again if
-/// the instance is lost.
+/// The alarm of a read, write or report in flight, in milliseconds from now. It starts the task again
+/// if the instance is lost.
 const WATCHDOG: u64 = 5_000;
 
 /// How long an instance that may not change what is stored postpones its alarm, in milliseconds.
@@ -139,6 +139,9 @@ impl<P: LedgerPorts> Instance<P> {
         }
         if self.replica_write.borrow().is_some() {
             outbox.defer_until(Task::Replica, watchdog);
+        }
+        if self.index_messages.borrow().is_some() {
+            outbox.defer_until(Task::Report, watchdog);
         }
         let due = [outbox.next_due(), reconcile_at].into_iter().flatten().min();
         let set = self.alarm.replace(AlarmState::Known(due));

@@ -205,7 +205,11 @@ impl<P: LedgerPorts> LedgerProcess<P> {
         let is_due = storage.read(|ledger| ledger.is_read_due(now))?;
         let mut read = is_due.then(|| reads::start_background_read(instance, &customer));
         loop {
-            self.run_due_writes().await?;
+            if let Some(write) = writes::start_replica_write(instance, &customer) {
+                write.await;
+            }
+            // Not awaited: an index that does not respond must not delay the replica.
+            drop(writes::start_report_if_due(instance, &customer)?);
             let Some(pending) = read.take() else { break };
             let result = within(instance.ports.sleep(POLL_INTERVAL), pending.clone()).await;
             read = result.is_none().then_some(pending);
@@ -219,6 +223,9 @@ impl<P: LedgerPorts> LedgerProcess<P> {
         if let Some(write) = writes::start_replica_write(&self.0, &customer) {
             write.await;
         }
-        writes::report_if_due(&self.0, &customer).await
+        if let Some(report) = writes::start_report_if_due(&self.0, &customer)? {
+            report.await;
+        }
+        Ok(())
     }
 }

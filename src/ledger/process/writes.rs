@@ -26,6 +26,9 @@ const REPLICA_WRITE_TIMEOUT: u64 = 30_000;
 /// Timeout of a message to the customer index, in milliseconds. Its activities are then dropped.
 const INDEX_TIMEOUT: u64 = 5_000;
 
+/// How long a message waits for the write of the replica, in milliseconds.
+const MAX_INDEX_DELAY: u64 = 1_000;
+
 /// The most activities that wait for a message. A ledger applies some hundred events within its timeout.
 const MAX_WAITING_ACTIVITIES: usize = 1_000;
 
@@ -105,16 +108,14 @@ async fn write_replica<P: LedgerPorts>(
     Ok(result.map_err(|error| PortError(format!("{error} (will retry)")))?)
 }
 
-/// Reports the sync status and new features to the customer index, if a report is due.
-pub(super) async fn report_if_due<P: LedgerPorts>(
+/// Starts to report the sync status and new features to the customer index, if a report is due.
+pub(super) fn start_report_if_due<P: LedgerPorts>(
     instance: &Rc<Instance<P>>,
     customer: &CustomerKey,
-) -> Result<(), StepError> {
+) -> Result<Option<SharedFuture<()>>, StepError> {
     let ports = &instance.ports;
-    if ports.storage().read(|ledger| ledger.outbox.is_due(Task::Report, ports.now()))? {
-        start_index_messages(instance, customer).await;
-    }
-    Ok(())
+    let is_due = ports.storage().read(|ledger| ledger.outbox.is_due(Task::Report, ports.now()))?;
+    Ok(is_due.then(|| start_index_messages(instance, customer)))
 }
 
 /// Sends an activity to the customer index, in the background and in order.
@@ -146,6 +147,11 @@ fn start_index_messages<P: LedgerPorts>(
         loop {
             // Lets the response be sent first.
             this.ports.sleep(0).await;
+            // A write in flight would be reported as a task that failed.
+            let write = this.replica_write.borrow().clone();
+            if let Some(write) = write {
+                within(this.ports.sleep(MAX_INDEX_DELAY), write).await;
+            }
             match send_index_message(&this, &customer).await {
                 Ok(IndexProgress::Sent) => {}
                 Ok(IndexProgress::NothingWaits) => break,
@@ -181,7 +187,8 @@ async fn send_index_message<P: LedgerPorts>(
     let activities = instance.activities.take();
     let now = ports.now();
     let must_report = storage.read(|ledger| {
-        let joins = |task: PendingTask| !activities.is_empty() && task.attempts == 0;
+        let is_settled = instance.replica_write.borrow().is_none();
+        let joins = |task: PendingTask| !activities.is_empty() && is_settled && task.attempts == 0;
         let task = ledger.outbox.pending(Task::Report);
         task.is_some_and(|task| task.due_at <= now || joins(task))
     })?;

@@ -14,8 +14,12 @@ use super::{
     activity::ActivityTable, customers::CustomerTable, features::FeatureTable, stub::IndexRequest,
 };
 use crate::{
+    customer_index::{
+        ActivityPosition, CustomerSyncStatus, RetainedActivity, ShardActivity, ShardReport,
+    },
     id::{CustomerId, Livemode, UnixMillis},
     ledger::{IndexMessage, StatusReport},
+    pagination::PageOf,
     worker::{
         coordinator::CoordinatorStub,
         rpc::{json_response, newer_release_response, respond},
@@ -68,6 +72,11 @@ impl CustomerIndexObject {
         if !allowed {
             return newer_release_response();
         }
+        let is_message = matches!(message, IndexRequest::Message(_));
+        // A shard without customers stays without tables.
+        if !is_message && self.sql.access()?.is_none() {
+            return empty_response(&message, now_millis());
+        }
         if may_write && !self.tables_created.replace(true) {
             let schemas = [CustomerTable::SCHEMA, ActivityTable::SCHEMA, FeatureTable::SCHEMA];
             self.sql.create_tables(&schemas.concat())?;
@@ -112,5 +121,23 @@ impl CustomerIndexObject {
             }
         }
         Response::empty()
+    }
+}
+
+/// The response of a shard that has received no message.
+fn empty_response(message: &IndexRequest, now: UnixMillis) -> Result<Response> {
+    match message {
+        IndexRequest::Survey(_) => json_response(&ShardReport::default()),
+        IndexRequest::Customers(_) => {
+            let page = PageOf::<CustomerSyncStatus> { data: Vec::new(), has_more: false };
+            json_response(&page)
+        }
+        IndexRequest::Activity(_) => {
+            let complete_since =
+                RetainedActivity::new(ActivityPosition::default(), now).complete_since(None);
+            let entries = PageOf { data: Vec::new(), has_more: false };
+            json_response(&ShardActivity { entries, complete_since })
+        }
+        IndexRequest::Message(_) | IndexRequest::Lease(_) => Response::empty(),
     }
 }

@@ -353,15 +353,28 @@ fn a_status_that_reverts_before_the_report_is_not_reported() {
 fn a_failed_report_is_retried_and_a_later_change_is_reported_too() {
     let mut state = state_after(&[]);
     apply(&mut state, &complete(0, &["a"]), 0);
-    let report = state.begin_report().unwrap();
+    let mut report = state.begin_report().unwrap();
     for (attempts, backoff) in [(1, 1_000), (2, 2_000), (3, 4_000), (4, 8_000)] {
         state.report_failed(ms(1_000), LONGEST);
         let pending = PendingTask { created_at: ms(0), due_at: ms(1_000 + backoff), attempts };
         assert_eq!(state.outbox.pending(Report), Some(pending));
+        report = state.begin_report().unwrap();
     }
     fail_write(&mut state, 2_000);
     state.report_succeeded(&report, ms(3_000));
     assert_eq!(due(&state, Report), Some(4_000), "a write failed during the report");
+}
+
+#[test]
+fn a_status_that_reverts_after_a_report_without_an_answer_is_reported() {
+    let mut state = state_after(&[complete(0, &["a"])]);
+    state.last_report = Some(SyncStatus::default());
+    fail_write(&mut state, 0);
+    assert_eq!(state.begin_report().unwrap().status.pending, 1);
+    state.report_failed(ms(1_000), LONGEST);
+    write(&mut state, 1_500);
+    assert_eq!(report(&mut state, 2_000), Some(SyncStatus::default()));
+    assert_eq!(due(&state, Report), None);
 }
 
 #[test]

@@ -108,6 +108,8 @@ pub(crate) struct World {
     pub(crate) reported_status: Cell<Option<SyncStatus>>,
     pub(crate) reported_features: RefCell<BTreeSet<LookupKey>>,
     pub(crate) report_faults: RefCell<VecDeque<Fault>>,
+    /// The messages that the customer index received, oldest first.
+    pub(crate) index_messages: RefCell<Vec<IndexMessage>>,
 }
 
 impl World {
@@ -135,6 +137,7 @@ impl World {
             reported_status: Cell::default(),
             reported_features: RefCell::default(),
             report_faults: RefCell::default(),
+            index_messages: RefCell::default(),
         };
         world.time.set(UnixMillis(1_700_000_000_000));
         world.stripe.set_entitlements(CUSTOMER, Vec::new());
@@ -281,6 +284,7 @@ impl LedgerPorts for WorldPorts {
 
     async fn send_to_index(&self, message: &IndexMessage) -> Result<(), PortError> {
         yield_once().await;
+        self.0.index_messages.borrow_mut().push(message.clone());
         let Some(report) = &message.report else { return Ok(()) };
         let fault = self.0.report_faults.borrow_mut().pop_front();
         if fault != Some(Fault::Before) && message.key.ends_with(CUSTOMER) {

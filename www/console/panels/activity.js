@@ -1,4 +1,4 @@
-// The panel "Activity": the entries of the activity log as they arrive, with filters. An entry expands to its details. With the catalog
+// The panel "Activity": recent events and reads as they arrive, with filters. An entry expands to its details. With the catalog
 // as the source, these include its event and the deliveries, which can be resent.
 
 import { createActivityFeed, findOutcome, OUTCOMES } from "../activity-feed.js";
@@ -29,7 +29,7 @@ const MAX_ROWS = 500; // The feed has at most 1,000 entries.
 export default {
   id: "activity",
   title: "Activity",
-  lead: "Events and source reads as they arrive, each with its outcome. The activity log keeps the last 1,000 entries. It is a diagnostic aid, not an audit record.",
+  lead: "Events and source reads as they arrive, each with its outcome. Entries are kept for up to 30 days. They are a diagnostic aid, not an audit record.",
 
   /**
    * @param {HTMLElement} root

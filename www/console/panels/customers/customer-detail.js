@@ -191,7 +191,7 @@ export function createCustomerDetail(session) {
       ? notice(problem, "warning")
       : feed.entries.length
         ? activityTable.root
-        : element("p", "muted", "No entries in the activity log.");
+        : element("p", "muted", "No recent activity.");
     activityCard.replaceChildren(element("div", "card-header", element("h2", "", "Recent activity"), link), content);
   }
 
