@@ -18,10 +18,16 @@ it has written before, it upgrades the project and keeps your changes.
 Options:
   --name <name>      the name of the Worker (the name of the folder)
   --source <source>  where entitlements come from: stripe or catalog (stripe)
+  --jurisdiction <jurisdiction>
+                     where customers' data is stored: none, eu, us or fedramp (none).
+                     It cannot be changed after the first event
   --yes              ask nothing
   --help             print this help`;
 
 const SOURCES = ["stripe", "catalog"];
+
+/** `none` is anywhere. */
+const JURISDICTIONS = ["none", "eu", "us", "fedramp"];
 const DEFAULT_FOLDER = "my-gate";
 
 /** Names of Workers are labels of host names. */
@@ -47,9 +53,22 @@ async function main(args) {
     if (!WORKER_NAME.test(name)) {
       throw new ProjectError(`--name: \`${name}\` is not the name of a Worker. Use up to 63 lower-case letters, digits and hyphens.`);
     }
-    const source = values.source ?? manifest?.source ?? (await ask?.choice("Source of entitlements", SOURCES)) ?? SOURCES[0];
-    if (!SOURCES.includes(source)) throw new ProjectError(`--source: \`${source}\` is not a source. Use one of: ${SOURCES.join(", ")}.`);
-    report(writeProject(folder, { name, source }), folder, manifest);
+    const choose = async (
+      /** @type {"source" | "jurisdiction"} */ option,
+      /** @type {string} */ question,
+      /** @type {string[]} */ choices,
+    ) => {
+      const choice = values[option] ?? manifest?.[option] ?? (await ask?.choice(question, choices)) ?? choices[0];
+      if (!choices.includes(choice))
+        throw new ProjectError(`--${option}: \`${choice}\` is not a ${option}. Use one of: ${choices.join(", ")}.`);
+      return choice;
+    };
+    const source = await choose("source", "Source of entitlements", SOURCES);
+    const jurisdiction = await choose("jurisdiction", "Jurisdiction of the data", JURISDICTIONS);
+    if (manifest && jurisdiction !== (manifest.jurisdiction ?? "none")) {
+      throw new ProjectError("--jurisdiction: the data of a deployment cannot be moved. Write another project, with another name.");
+    }
+    report(writeProject(folder, { name, source, jurisdiction }), folder, manifest);
   } finally {
     ask?.close();
   }
@@ -64,6 +83,7 @@ function parseOptions(args) {
       options: {
         name: { type: "string" },
         source: { type: "string" },
+        jurisdiction: { type: "string" },
         yes: { type: "boolean", short: "y" },
         help: { type: "boolean", short: "h" },
       },

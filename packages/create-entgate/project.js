@@ -24,7 +24,7 @@ const HARMLESS = new Set([".git", ".DS_Store"]);
 /** A project that cannot be written. The message is meant for the user. */
 export class ProjectError extends Error {}
 
-/** @typedef {{ name: string, source: string }} ProjectOptions */
+/** @typedef {{ name: string, source: string, jurisdiction: string }} ProjectOptions */
 /** @typedef {ProjectOptions & { version: string, files: Record<string, string> }} Manifest */
 /**
  * What happens to a file.

@@ -110,6 +110,22 @@ describe("create-entgate", { timeout: 60_000 }, () => {
     assert.equal(existsSync(join(project, "other")), false);
   });
 
+  test("sets the jurisdiction of the deployment, and none for a local Worker", async () => {
+    await create(project, "--jurisdiction", "eu");
+    assert.deepEqual(parseJsonc(read("wrangler.jsonc")).vars, { ENTGATE_SOURCE: "stripe", ENTGATE_JURISDICTION: "eu" });
+    assert.equal(parseEnv(read(".dev.vars")).ENTGATE_JURISDICTION, "");
+    assert.equal((await create(project)).status, 0, "an upgrade keeps it");
+    assert.equal(parseJsonc(read("wrangler.jsonc")).vars.ENTGATE_JURISDICTION, "eu");
+    assert.equal(
+      (await create(project, "--jurisdiction", "us")).stderr,
+      "--jurisdiction: the data of a deployment cannot be moved. Write another project, with another name.\n",
+    );
+    assert.equal(
+      (await create(join(project, "other"), "--jurisdiction", "mars")).stderr,
+      "--jurisdiction: `mars` is not a jurisdiction. Use one of: none, eu, us, fedramp.\n",
+    );
+  });
+
   test("rejects a source that does not exist, and options that do not exist", async () => {
     assert.equal(
       (await create(project, "--source", "paddle")).stderr,

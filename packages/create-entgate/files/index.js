@@ -21,15 +21,15 @@ const packaged = (path) => JSON.parse(readFileSync(new URL(`../${path}`, import.
  * @param {ProjectOptions} options
  * @returns {{ version: string, files: Record<string, string> }}
  */
-export function renderFiles({ name, source }) {
+export function renderFiles({ name, source, jurisdiction }) {
   const { version } = packaged("package.json");
   const { wrangler, ...requirements } = packaged("requirements.json");
   return {
     version,
     files: {
-      "wrangler.jsonc": wranglerConfig({ name, source, requirements }),
+      "wrangler.jsonc": wranglerConfig({ name, source, jurisdiction, requirements }),
       "package.json": packageJson({ name, source, version, wrangler }),
-      ".dev.vars": devVars(),
+      ".dev.vars": devVars({ jurisdiction }),
       ".gitignore": GITIGNORE,
       "README.md": readme({ name, source }),
     },

@@ -17,9 +17,9 @@ const COMMENTS = {
 };
 
 /**
- * @param {{ name: string, source: string, requirements: object }} options
+ * @param {{ name: string, source: string, jurisdiction?: string, requirements: object }} options
  */
-export function wranglerConfig({ name, source, requirements }) {
+export function wranglerConfig({ name, source, jurisdiction = "none", requirements }) {
   const { compatibility_date, ...others } = /** @type {{ compatibility_date: string }} */ (requirements);
   const config = {
     $schema: "node_modules/wrangler/config-schema.json",
@@ -29,7 +29,7 @@ export function wranglerConfig({ name, source, requirements }) {
     compatibility_date,
     workers_dev: true,
     assets: { directory: `${PACKAGE}/console` },
-    vars: { ENTGATE_SOURCE: source },
+    vars: { ENTGATE_SOURCE: source, ...(jurisdiction !== "none" && { ENTGATE_JURISDICTION: jurisdiction }) },
     ...others,
   };
   const members = Object.entries(config).map(([member, value]) => {
