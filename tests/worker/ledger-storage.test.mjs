@@ -68,6 +68,7 @@ test("a ledger runs five statements for an event that changes something, and one
       ],
     );
 
+    // More than a second after the first write of the replica, so that the event may write it.
     assert.equal((await service.send(second)).json.version, 2);
     assert.deepEqual(await callsUntil(service, "cus_ada", "deleteAlarm", 1), CHANGE);
     assert.equal((await service.send(second)).json.outcome, "duplicate");
@@ -89,8 +90,6 @@ test("a ledger runs five statements for an event that changes something, and one
     assert.equal((await service.send(second)).json.outcome, "duplicate");
     const reads = ["SELECT sqlite_master", "SELECT schema", "SELECT state", "SELECT events"];
     assert.deepEqual(shortened(await service.storageCalls("cus_ada")), reads);
-    assert.equal((await service.send(summary("cus_ada", ["sso"], { created: now + 3 }))).json.version, 3);
-    assert.deepEqual(await callsUntil(service, "cus_ada", "deleteAlarm", 1), CHANGE);
   } finally {
     await service.stop();
   }
