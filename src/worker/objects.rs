@@ -41,6 +41,7 @@ extern "C" {
         init: &RequestInit,
     ) -> std::result::Result<Promise, JsValue>;
 
+    #[cfg(feature = "catalog")]
     #[wasm_bindgen(method, catch, js_name = fetch)]
     fn fetch_request(
         this: &ObjectStub,
@@ -55,6 +56,7 @@ impl ObjectStub {
     }
 
     /// Sends a request.
+    #[cfg(feature = "catalog")]
     pub(super) async fn send(&self, request: &web_sys::Request) -> Result<Response> {
         Ok(JsFuture::from(self.fetch_request(request)?).await?.unchecked_into())
     }

@@ -18,7 +18,7 @@ use crate::{
         ShardActivity, StoredActivity,
     },
     id::{CustomerId, LookupKey, UnixMillis},
-    ledger::Activity,
+    ledger::{Activity, ActivityOutcome},
     pagination::{Cursor, PageOf},
     worker::{
         rpc,
@@ -121,7 +121,7 @@ impl ActivityTable {
             integer_value(retained.last_expired)?,
             integer_value(retained.since.0)?,
             text(customer.as_ref().map(CustomerId::as_str)),
-            text(outcome.map(|outcome| outcome.as_str())),
+            text(outcome.map(ActivityOutcome::as_str)),
             text(feature.as_ref().map(LookupKey::as_str)),
             time(*first)?,
             time(*last)?,
