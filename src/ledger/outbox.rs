@@ -186,6 +186,12 @@ impl Outbox {
         self.pending(task).is_some_and(|pending| pending.due_at <= now)
     }
 
+    /// Returns whether a read of the source is scheduled that has not failed.
+    #[must_use]
+    pub fn is_read_scheduled(&self) -> bool {
+        [self.read, self.confirm].into_iter().flatten().any(|pending| pending.attempts == 0)
+    }
+
     /// Returns when the next task is due.
     #[must_use]
     pub fn next_due(&self) -> Option<UnixMillis> {

@@ -5,7 +5,7 @@
 //! | the alarm          | yes                                         | until the read ends     |
 //! | a check or a list  | yes                                         | 10 s                    |
 //! | a sync             | no: it may be older than the caller's state | as long as it asks      |
-//! | the cron trigger   | no                                          | until the read ends     |
+//! | the sweep          | no: it starts none while one is scheduled   | until the read ends     |
 //!
 //! Not here: the read itself, which is in `reads`.
 
@@ -140,11 +140,17 @@ pub(super) async fn sync<P: LedgerPorts>(
     })
 }
 
-/// Compares the stored set with the source's list, and replaces it if they differ.
+/// Compares the stored set with the source's list, and replaces it if they differ. A ledger that will
+/// read its set anyway, such as a new one, is not read twice.
 pub(super) async fn reconcile<P: LedgerPorts>(
     instance: &Rc<Instance<P>>,
     customer: &CustomerKey,
 ) -> Result<LedgerResponse, StepError> {
+    if instance.ports.storage().read(|ledger| ledger.outbox.is_read_scheduled())? {
+        // The alarm may be lost.
+        instance.schedule_alarm().await?;
+        return Ok(LedgerResponse::Reconciled { drifted: false });
+    }
     instance.ports.storage().update(customer, |ledger| {
         ledger.schedule_reconcile(instance.ports.now());
         Ok(())
