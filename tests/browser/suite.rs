@@ -6,8 +6,7 @@ use entgate::{
     gate::{self, ed25519},
     id::{Livemode, Timestamp},
     ledger::{self, Dedup, SetUpdate},
-    policy::GrantRule,
-    policy::SourcePolicy,
+    policy::{GrantRule, SourcePolicy},
     store::record,
     webhook::{
         signature::{self, EndpointSecret, Error, SigningSecret, TOLERANCE},
@@ -53,7 +52,9 @@ fn a_summary_is_signed_verified_parsed_applied_encoded_and_decoded() {
     let Ok(Incoming::Summary(summary)) = stripe::parse(verified, GrantRule::Keep) else {
         panic!("no summary")
     };
-    let Ok(SetUpdate::Changed(set)) = ledger::apply(None, Dedup::New, &summary) else {
+    let Ok(SetUpdate::Changed(set)) =
+        ledger::apply(None, Dedup::New, &summary, SourcePolicy::default())
+    else {
         panic!("nothing changed")
     };
     let Some(SummaryPage::Complete(data)) = summary.page else { panic!("not complete") };

@@ -147,6 +147,7 @@ async function createObjects(service, prefix = "") {
     payment_method: { id: VALID_CARD },
     item: subscription.items.data[0],
     other_subscription: await catalog.subscribe(customer, price),
+    paused_subscription: await catalog.sdk.subscriptions.pause((await catalog.subscribe(customer, price)).id),
     other_price: await catalog.createPrice(product),
     account: await catalog.sdk.accounts.retrieveCurrent(),
     endpoint,

@@ -79,6 +79,8 @@ def existing_id(kind, deletes):
 
 
 def kind_of_path(operation):
+    if operation.path == "/v1/subscriptions/{id}/resume":
+        return "paused_subscription"
     start = operation.path[: operation.path.index("{id}")]
     return next(kind for prefix, kind in KINDS_BY_PATH.items() if start == prefix)
 
