@@ -30,7 +30,7 @@ use super::{
 use crate::support::{self, customer, grants};
 
 /// The number of histories, unless `PROPTEST_CASES` sets another.
-const CASES: u32 = 3_000;
+const CASES: u32 = 30_000;
 
 const CUSTOMERS: [&str; 3] = ["cus_a", "cus_b", "cus_c"];
 const FEATURES: [&str; 4] = ["sms", "sso", "export", "audit"];
