@@ -68,9 +68,12 @@ for (const rule of ["keep", "revoke"]) {
 
           const pausing = pauseSubscription(stripe, customer, reason, { created: created + 10 });
           assert.equal(pausing.length, isTrial ? 2 : 3);
-          const outcomes = await sendAll(inOrder(pausing, order));
-          const summaryOutcomes = { keep: ["applied"], revoke: ["deferred"] }[rule];
-          assert.deepEqual(outcomes, [[rule === "keep" ? "ignored" : "deferred"], isTrial ? [] : summaryOutcomes], why);
+          const [aboutSubscription, aboutSet] = await sendAll(inOrder(pausing, order));
+          assert.deepEqual(aboutSubscription, [rule === "keep" ? "ignored" : "deferred"], why);
+          // The read that follows the first event may have come before: then the set is newer than the summary.
+          const possible = { keep: ["applied", "stale"], revoke: ["deferred"] }[rule];
+          assert.equal(aboutSet.length, isTrial ? 0 : 1, why);
+          for (const outcome of aboutSet) assert.ok(possible.includes(outcome), `${why}: ${outcome}`);
           await assertAnswers(customer, keeps, `paused, ${why}`);
 
           await sendAll(inOrder(resumeSubscription(stripe, customer, { created: created + 20 }), order));

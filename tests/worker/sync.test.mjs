@@ -156,9 +156,10 @@ describe("POST /v1/customers/{id}/sync", { concurrency: true, timeout: 30_000 },
 
   test("a waiting sync returns a denial after the given time", async () => {
     stripe.setEntitlements("cus_never", ["sso"]);
-    const { took, status, json } = await syncAndWait("cus_never", 1);
-    assert.deepEqual([status, json.entitled, json.entitlements.data.length], [200, false, 1]);
-    assert.ok(took >= 950 && took < 8_000, `${took} ms`);
+    const { took, status, json } = await syncAndWait("cus_never", 3);
+    assert.equal(status, 200, JSON.stringify(json));
+    assert.deepEqual([json.entitled, json.entitlements.data.length], [false, 1]);
+    assert.ok(took >= 2_950 && took < 10_000, `${took} ms`);
     const reads = stripe.listCalls("cus_never").length;
     assert.ok(reads <= 2, `${reads} reads, where one at the beginning and one at the end suffice`);
   });
@@ -189,7 +190,7 @@ describe("POST /v1/customers/{id}/sync", { concurrency: true, timeout: 30_000 },
   });
 
   test("a sync of an unknown customer is a 404, also after waiting", async () => {
-    for (const more of [{}, { feature: "sms", wait: 1 }]) {
+    for (const more of [{}, { feature: "sms", wait: 3 }]) {
       const { status, json } = await service.sync("cus_unknown", more);
       assert.equal(status, 404);
       assert.deepEqual(json.error, {
