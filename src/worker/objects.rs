@@ -9,7 +9,7 @@ use web_sys::{RequestInit, Response};
 use worker::{Env, Result, State};
 
 use super::runtime::load_settings;
-use crate::api::settings::Placement;
+use crate::{api::settings::Placement, id::Livemode};
 
 #[wasm_bindgen(module = "/src/objects.js")]
 extern "C" {
@@ -88,6 +88,16 @@ impl Objects {
     /// Whether this is the state of the object with this name. An object does not know its own name.
     pub(super) fn is_state_of(&self, state: &State, name: &str) -> Result<bool> {
         Ok(object_id(&self.namespace, name, self.jurisdiction())? == state.id().to_string())
+    }
+
+    /// Returns the mode after which the object with this state is named.
+    pub(super) fn livemode_of(&self, state: &State) -> Result<Livemode> {
+        for livemode in [Livemode::Test, Livemode::Live] {
+            if self.is_state_of(state, livemode.as_str())? {
+                return Ok(livemode);
+            }
+        }
+        Err("the name of this object is not a mode".into())
     }
 
     /// Fails if the runtime has no jurisdictions and the deployment has one.

@@ -58,6 +58,8 @@ for (const rule of ["keep", "revoke"]) {
         const pauseAndResume = async ([why, order]) => {
           const customer = `cus_${reason}_${order.join("")}`;
           const created = unixNow() - 100;
+          // Later than the read that follows each event, so that no read makes an event stale.
+          const afterReads = unixNow() + 100;
           stripe.setEntitlements(customer, ["sms", "sso"]);
           stripe.setSubscriptions(customer, [
             { status: "active", products: ["prod_pro"] },
@@ -66,17 +68,14 @@ for (const rule of ["keep", "revoke"]) {
           await service.send(summary(customer, ["sms", "sso"], { created }));
           await assertAnswers(customer, true, "before");
 
-          const pausing = pauseSubscription(stripe, customer, reason, { created: created + 10 });
+          const pausing = pauseSubscription(stripe, customer, reason, { created: afterReads });
           assert.equal(pausing.length, isTrial ? 2 : 3);
           const [aboutSubscription, aboutSet] = await sendAll(inOrder(pausing, order));
           assert.deepEqual(aboutSubscription, [rule === "keep" ? "ignored" : "deferred"], why);
-          // The read that follows the first event may have come before: then the set is newer than the summary.
-          const possible = { keep: ["applied", "stale"], revoke: ["deferred"] }[rule];
-          assert.equal(aboutSet.length, isTrial ? 0 : 1, why);
-          for (const outcome of aboutSet) assert.ok(possible.includes(outcome), `${why}: ${outcome}`);
+          assert.deepEqual(aboutSet, isTrial ? [] : [{ keep: "applied", revoke: "deferred" }[rule]], why);
           await assertAnswers(customer, keeps, `paused, ${why}`);
 
-          await sendAll(inOrder(resumeSubscription(stripe, customer, { created: created + 20 }), order));
+          await sendAll(inOrder(resumeSubscription(stripe, customer, { created: afterReads + 10 }), order));
           await assertAnswers(customer, true, `resumed, ${why}`);
         };
         await Promise.all(Object.entries(ORDERS).map(pauseAndResume));

@@ -54,7 +54,7 @@ describe("a KV location that is behind a revocation", { timeout: 60_000 }, () =>
     assert.equal((await service.request("/v1/authorize?customer=cus_ada&feature=sms")).status, 204);
   });
 
-  test("a stream has told of it", async () => {
+  test("a stream has sent the change", async () => {
     assert.deepEqual(await stream.receive(2), [versionMessage("cus_ada", 1), changeMessage("cus_ada", 2, [], ["payouts", "sms"])]);
   });
 

@@ -43,14 +43,9 @@ impl CatalogStub {
         Ok(Self { objects: Objects::from_env(env, BINDING)? })
     }
 
-    /// Returns the mode of the object with this state. An object does not know its own name.
+    /// Returns the mode of the object with this state.
     pub(super) fn livemode_of(&self, state: &State) -> Result<Livemode> {
-        for livemode in [Livemode::Test, Livemode::Live] {
-            if self.objects.is_state_of(state, livemode.as_str())? {
-                return Ok(livemode);
-            }
-        }
-        Err("the name of this catalog object is not a mode".into())
+        self.objects.livemode_of(state)
     }
 
     /// Sends a `GET` of the source's client to the catalog of one mode.

@@ -32,14 +32,9 @@ impl CoordinatorStub {
         Ok(Self { objects: Objects::from_env(env, BINDING)? })
     }
 
-    /// Returns the mode of the object with this state. An object does not know its own name.
+    /// Returns the mode of the object with this state.
     pub(super) fn livemode_of(&self, state: &State) -> Result<Livemode> {
-        for livemode in [Livemode::Test, Livemode::Live] {
-            if self.objects.is_state_of(state, livemode.as_str())? {
-                return Ok(livemode);
-            }
-        }
-        Err("the name of this coordinator object is not a mode".into())
+        self.objects.livemode_of(state)
     }
 
     /// Sets the alarm, if it is lost.

@@ -3,7 +3,7 @@
 import { createInterface } from "node:readline/promises";
 
 /**
- * Asks a question. Resolves to false without a terminal, where nobody can answer.
+ * Asks a question. Resolves to false without a terminal, which cannot answer.
  *
  * @param {string} question
  * @param {AbortSignal} signal
