@@ -91,7 +91,7 @@ fn take_filter(params: &mut Params) -> Result<ActivityFilter, Error> {
     let last = params.take_integer("until", 0..=MAX_NUMBER)?.map(UnixMillis);
     Ok(ActivityFilter {
         customer: customer.map_err(|error| Error::invalid_id("customer", &error))?,
-        outcome: params.one_of("outcome", &ActivityOutcome::ALL)?,
+        outcome: params.one_of("outcome", ActivityOutcome::ALL)?,
         feature: feature.map_err(|error| Error::invalid_id("feature", &error))?,
         first,
         last,

@@ -51,7 +51,7 @@ pub(super) async fn list<S: Store>(app: &App<'_, S>, request: &Request) -> Resul
     let mut params = Params::from_query(request)?;
     let prefix = params.take_string("prefix")?.map(CustomerId::try_from).transpose();
     let prefix = prefix.map_err(|error| Error::invalid_id("prefix", &error))?;
-    let problem = params.one_of("problem", &ProblemFilter::ALL)?;
+    let problem = params.one_of("problem", ProblemFilter::ALL)?;
     let page = page::take_page(&mut params)?;
     params.reject_unknown()?;
 

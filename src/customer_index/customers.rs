@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::merge::merge_pages;
 use crate::{
     id::{CustomerId, UnixMillis},
-    json::json_type,
+    json::{json_type, string_enum},
     ledger::{SyncProblem, SyncStatus},
     pagination::{PageOf, PageRequest},
 };
@@ -30,19 +30,6 @@ json_type! {
         pub problem: Option<ProblemFilter>,
         /// The page.
         pub page: PageRequest<CustomerPosition>,
-    }
-
-    /// Which problem customers have.
-    #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-    pub enum ProblemFilter {
-        /// Any of the others.
-        Any = "any",
-        /// The source rejects the API key.
-        KeyRefused = "key_refused",
-        /// The source does not know the customer.
-        UnknownCustomer = "unknown_customer",
-        /// A task failed and is retried.
-        Pending = "pending",
     }
 
     /// The position of a customer in a list.
@@ -63,6 +50,21 @@ json_type! {
         pub status: SyncStatus,
         /// When the first of the reports with a problem arrived; `None` if the last one has none.
         pub problem_since: Option<UnixMillis>,
+    }
+}
+
+string_enum! {
+    /// Which problem customers have.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+    pub enum ProblemFilter {
+        /// Any of the others.
+        Any = "any",
+        /// The source rejects the API key.
+        KeyRefused = "key_refused",
+        /// The source does not know the customer.
+        UnknownCustomer = "unknown_customer",
+        /// A task failed and is retried.
+        Pending = "pending",
     }
 }
 
@@ -107,14 +109,4 @@ impl CustomerQuery {
                 Some(ProblemFilter::Pending) => *pending > 0,
             }
     }
-}
-
-impl ProblemFilter {
-    /// All filters, by name.
-    pub const ALL: [(&str, Self); 4] = [
-        ("any", Self::Any),
-        ("key_refused", Self::KeyRefused),
-        ("unknown_customer", Self::UnknownCustomer),
-        ("pending", Self::Pending),
-    ];
 }

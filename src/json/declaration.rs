@@ -166,3 +166,53 @@ macro_rules! json_type {
     };
 }
 pub use json_type;
+
+/// Declares an enum of strings as [`json_type!`](crate::json_type) does, with its values by name.
+///
+/// ```
+/// # use entgate::json::{from_slice, string_enum};
+/// # use serde::Serialize;
+/// string_enum! {
+///     /// A side.
+///     #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+///     enum Side {
+///         Left = "left",
+///         Right = "right",
+///     }
+/// }
+/// assert_eq!(Side::ALL, [("left", Side::Left), ("right", Side::Right)]);
+/// assert_eq!(Side::Right.as_str(), "right");
+/// assert_eq!(from_slice(br#""right""#), Ok(Side::Right));
+/// ```
+#[macro_export]
+macro_rules! string_enum {
+    (
+        $(#[doc = $doc:literal])*
+        #[derive($($derive:ident),* $(,)?)]
+        $vis:vis enum $type:ident {
+            $($(#[$variant_attribute:meta])* $variant:ident = $name:literal),* $(,)?
+        }
+    ) => {
+        $crate::json::json_type! {
+            $(#[doc = $doc])*
+            #[derive($($derive),*)]
+            $vis enum $type {
+                $($(#[$variant_attribute])* $variant = $name),*
+            }
+        }
+
+        impl $type {
+            /// All values, by name.
+            $vis const ALL: &'static [(&'static str, Self)] = &[$(($name, Self::$variant)),*];
+
+            /// The name.
+            #[must_use]
+            $vis fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name),*
+                }
+            }
+        }
+    };
+}
+pub use string_enum;

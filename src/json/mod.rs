@@ -3,7 +3,7 @@
 //!
 //! | file          | what it is                                                                  |
 //! |---------------|-----------------------------------------------------------------------------|
-//! | `declaration` | [`json_type!`](crate::json_type): one declaration of what is stored or sent |
+//! | `declaration` | [`json_type!`](crate::json_type), [`string_enum!`](crate::string_enum): one declaration of what is stored or sent |
 //! | `decode`      | [`FromJson`]: types that take their fields out of one parsed value          |
 //! | [`strict`]    | parses what a client sends: no object has two members of one name           |
 //! | `object`      | decodes serde's structs from objects only                                   |
@@ -29,6 +29,6 @@ pub(crate) mod scan;
 pub mod strict;
 
 pub use self::{
-    declaration::json_type,
+    declaration::{json_type, string_enum},
     decode::{Decoder, Error, FromJson, from_slice, to_string},
 };

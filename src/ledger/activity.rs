@@ -19,7 +19,7 @@ use super::{
 use crate::{
     entitlement::{Summary, Version},
     id::{EventId, LookupKey, Timestamp, UnixMillis},
-    json::json_type,
+    json::{json_type, string_enum},
 };
 
 json_type! {
@@ -67,7 +67,9 @@ json_type! {
         /// The set was corrected to the source's list, and no event had announced the difference.
         Drift = "drift",
     }
+}
 
+string_enum! {
     /// The result of a decision, for people.
     #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
     pub enum ActivityOutcome {
@@ -89,37 +91,6 @@ json_type! {
         Corrected = "corrected",
         /// The set was corrected to the source's list, and no event had announced the difference.
         Drift = "drift",
-    }
-}
-
-impl ActivityOutcome {
-    /// All outcomes, by name.
-    pub const ALL: [(&str, Self); 9] = [
-        ("applied", Self::Applied),
-        ("unchanged", Self::Unchanged),
-        ("duplicate", Self::Duplicate),
-        ("stale", Self::Stale),
-        ("deferred", Self::Deferred),
-        ("failed", Self::Failed),
-        ("confirmed", Self::Confirmed),
-        ("corrected", Self::Corrected),
-        ("drift", Self::Drift),
-    ];
-
-    /// The name.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Applied => "applied",
-            Self::Unchanged => "unchanged",
-            Self::Duplicate => "duplicate",
-            Self::Stale => "stale",
-            Self::Deferred => "deferred",
-            Self::Failed => "failed",
-            Self::Confirmed => "confirmed",
-            Self::Corrected => "corrected",
-            Self::Drift => "drift",
-        }
     }
 }
 

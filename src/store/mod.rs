@@ -38,7 +38,7 @@ use crate::{
     customer_index::{ActivityFilter, ActivityId, ActivityPage, CustomerQuery, CustomerSyncStatus},
     entitlement::{Completeness, Entitlements, Summary, Version},
     id::{CustomerKey, Livemode, LookupKey, Timestamp},
-    json::json_type,
+    json::string_enum,
     ledger::{self, ApplyReceipt, SetOrigin, WaitFor},
     pagination::{PageOf, PageRequest},
     source::{StripeClient, Transport},
@@ -230,7 +230,7 @@ pub enum ReadFrom {
     Ledger,
 }
 
-json_type! {
+string_enum! {
     /// The store that an answer came from.
     #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
     pub enum ServedBy {
@@ -250,19 +250,6 @@ impl From<SetOrigin> for ServedBy {
         match origin {
             SetOrigin::Ledger => Self::Ledger,
             SetOrigin::Source => Self::Source,
-        }
-    }
-}
-
-impl ServedBy {
-    /// The name in responses.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Replica => "replica",
-            Self::Ledger => "ledger",
-            Self::Source => "source",
-            Self::Memory => "memory",
         }
     }
 }

@@ -104,7 +104,8 @@ fn list_of(context: &mut RequestContext<'_>, customer: Option<&str>) -> Result<V
     let clock = params.non_empty("test_clock", MAX_STRING_LEN)?;
     let collection_method = params.non_empty("collection_method", MAX_STRING_LEN)?;
     let mut literals = vec![("all", StatusFilter::All), ("ended", StatusFilter::Ended)];
-    literals.extend(Status::ALL.map(|status| (status.as_str(), StatusFilter::Exactly(status))));
+    literals
+        .extend(Status::ALL.iter().map(|&(name, status)| (name, StatusFilter::Exactly(status))));
     let filter = params.one_of("status", &literals)?.unwrap_or(StatusFilter::NotCanceled);
     let start_range = params.timestamp_range("current_period_start")?;
     let end_range = params.timestamp_range("current_period_end")?;
@@ -121,7 +122,10 @@ fn list_of(context: &mut RequestContext<'_>, customer: Option<&str>) -> Result<V
         (Some(customer), _) => vec![subscription::customer_index(customer, Liveness::Any)],
         (None, Some(price)) => vec![subscription::price_index(price, clock.as_deref())],
         (None, None) => {
-            let statuses = Status::ALL.into_iter().filter(|status| filter.matches(*status));
+            let statuses = Status::ALL
+                .iter()
+                .map(|(_, status)| *status)
+                .filter(|status| filter.matches(*status));
             statuses
                 .map(|status| subscription::clock_index(clock.as_deref(), Some(status)))
                 .collect()

@@ -91,7 +91,7 @@ pub(crate) fn detect_policy_change(tx: &Tx<'_>) -> Result<(), Error> {
         return Ok(());
     }
     tx.insert(&AppliedPolicy { policy: tx.policy })?;
-    for status in Status::ALL {
+    for &(_, status) in Status::ALL {
         let is_unchanged =
             before.is_some_and(|before| status.grants(before) == status.grants(tx.policy));
         if !is_unchanged && tx.has_any(&subscription::status_index(status))? {

@@ -20,11 +20,11 @@
 use serde::Serialize;
 
 use crate::{
-    json::json_type,
+    json::string_enum,
     policy::{GrantRule, StatusPolicy},
 };
 
-json_type! {
+string_enum! {
     /// The status of a subscription.
     #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
     pub(crate) enum Status {
@@ -40,30 +40,6 @@ json_type! {
 }
 
 impl Status {
-    pub(crate) const ALL: [Self; 8] = [
-        Self::Active,
-        Self::Canceled,
-        Self::Incomplete,
-        Self::IncompleteExpired,
-        Self::PastDue,
-        Self::Paused,
-        Self::Trialing,
-        Self::Unpaid,
-    ];
-
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Canceled => "canceled",
-            Self::Incomplete => "incomplete",
-            Self::IncompleteExpired => "incomplete_expired",
-            Self::PastDue => "past_due",
-            Self::Paused => "paused",
-            Self::Trialing => "trialing",
-            Self::Unpaid => "unpaid",
-        }
-    }
-
     /// Whether it never changes again.
     pub(crate) fn is_final(self) -> bool {
         matches!(self, Self::Canceled | Self::IncompleteExpired)
@@ -87,7 +63,9 @@ mod tests {
 
     #[test]
     fn each_status_grants_as_documented_in_the_table() {
-        let grants = |policy| Status::ALL.map(|status| status.grants(policy));
+        let grants = |policy| {
+            Status::ALL.iter().map(|(_, status)| status.grants(policy)).collect::<Vec<_>>()
+        };
         let keep = StatusPolicy {
             past_due: GrantRule::Keep,
             unpaid: GrantRule::Keep,

@@ -91,7 +91,12 @@ pub(super) fn subscriptions(context: &mut RequestContext<'_>) -> Result<Value, E
             let required = query.required_value("status");
             let is_possible =
                 |status: &Status| required.is_none_or(|required| required == status.as_str());
-            Status::ALL.into_iter().filter(is_possible).map(subscription::status_index).collect()
+            Status::ALL
+                .iter()
+                .map(|(_, status)| *status)
+                .filter(is_possible)
+                .map(subscription::status_index)
+                .collect()
         },
         decode: decode::<Subscription>,
     };
