@@ -1,7 +1,7 @@
-// Writes www/console/openapi.json, the OpenAPI document of all routes, from the tables in openapi/.
+// Writes www/console/openapi.json, the OpenAPI document of all routes, from the tables in openapi/, and what the documentation has of it.
 //
-//   node scripts/openapi.mjs           writes the document
-//   node scripts/openapi.mjs --check   fails if the document is not up to date
+//   node scripts/openapi.mjs           writes the document, the marked parts of docs/api.md, and docs/api-catalog.md
+//   node scripts/openapi.mjs --check   fails if one of them is not up to date
 //
 // | file                                                    | content                                    |
 // |---------------------------------------------------------|--------------------------------------------|
@@ -9,6 +9,7 @@
 // | components.mjs                                          | credentials, shared headers and responses  |
 // | edge-routes.mjs, catalog-routes.mjs, catalog-params.mjs | the routes and their parameters            |
 // | edge-schemas.mjs, ofrep-schemas.mjs, catalog-schemas.mjs| the objects                                |
+// | markdown.mjs                                            | the same as pages of the documentation     |
 //
 // Here is how a route becomes an operation, and which responses follow from its kind. To add a route, add a line to a route table, and the
 // object that it returns to a schema table. `tests/it/openapi.rs` compares the document with the route tables in src/api, and
@@ -16,7 +17,7 @@
 //
 // Specification: https://spec.openapis.org/oas/v3.1.0.html.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { API_VERSION } from "./openapi/catalog-params.mjs";
 import { CATALOG_ROUTES } from "./openapi/catalog-routes.mjs";
@@ -24,6 +25,7 @@ import { CATALOG_SCHEMAS } from "./openapi/catalog-schemas.mjs";
 import { HEADERS, headerRefs, jsonContent, RESPONSES, SECURITY, SECURITY_SCHEMES } from "./openapi/components.mjs";
 import { EDGE_ROUTES } from "./openapi/edge-routes.mjs";
 import { EDGE_SCHEMAS } from "./openapi/edge-schemas.mjs";
+import { operationIdsIn, renderApiPage, renderCatalogPage } from "./openapi/markdown.mjs";
 import { OFREP_SCHEMAS } from "./openapi/ofrep-schemas.mjs";
 import { anyObjectOf, array, isRequired, nonEmpty, ref, strictObject, string } from "./openapi/schema-dsl.mjs";
 
@@ -47,7 +49,11 @@ import { anyObjectOf, array, isRequired, nonEmpty, ref, strictObject, string } f
 
 /** @typedef {{ parameters?: Parameter[], [member: string]: unknown }} Operation */
 
-const FILE = new URL("../www/console/openapi.json", import.meta.url);
+const DOCUMENT = "www/console/openapi.json";
+const API_PAGE = "docs/api.md";
+const CATALOG_PAGE = "docs/api-catalog.md";
+/** Pages that have the sections of some routes in place of `API_PAGE`. */
+const OTHER_PAGES = ["docs/overrides.md"];
 const VERSION = readFileSync(new URL("../Cargo.toml", import.meta.url), "utf8").match(/^version = "(.*)"$/m)?.[1];
 
 // --- Shared parameters ---
@@ -328,10 +334,31 @@ function buildDocument() {
 /** Returns the document as it is stored in www/console/openapi.json. */
 export const renderDocument = () => `${JSON.stringify(buildDocument(), null, 1)}\n`;
 
+/** @param {string} path */
+const toUrl = (path) => new URL(`../${path}`, import.meta.url);
+/** The content of a file; empty if there is none. @param {string} path */
+const read = (path) => (existsSync(toUrl(path)) ? readFileSync(toUrl(path), "utf8") : "");
+
+/** Returns the content that each file has to have, by its path. @returns {Record<string, string>} */
+function renderFiles() {
+  const document = JSON.parse(renderDocument());
+  /** @type {Record<string, string>} */
+  const files = { [DOCUMENT]: renderDocument(), [CATALOG_PAGE]: renderCatalogPage(document) };
+  const elsewhere = new Set(OTHER_PAGES.flatMap((path) => operationIdsIn(read(path))));
+  for (const path of [API_PAGE, ...OTHER_PAGES.filter(read)]) {
+    files[path] = renderApiPage(document, read(path), (id) => path !== API_PAGE || elsewhere.has(id));
+  }
+  return files;
+}
+
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  if (!process.argv.includes("--check")) writeFileSync(FILE, renderDocument());
-  else if (readFileSync(FILE, "utf8") !== renderDocument()) {
-    console.error("www/console/openapi.json is not up to date. Run: node scripts/openapi.mjs");
-    process.exit(1);
+  const isCheck = process.argv.includes("--check");
+  for (const [path, content] of Object.entries(renderFiles())) {
+    if (read(path) === content) continue;
+    if (!isCheck) writeFileSync(toUrl(path), content);
+    else {
+      console.error(`${path} is not up to date. Run: node scripts/openapi.mjs`);
+      process.exitCode = 1;
+    }
   }
 }

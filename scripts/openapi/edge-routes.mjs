@@ -78,7 +78,11 @@ export const EDGE_ROUTES = [
     "/v1/check",
     "check",
     "Checks whether a customer may use one feature, or several.",
-    { customer: CHECK.customer, feature: required({ ...FEATURES, repeated: true }), ...CONSISTENCY },
+    {
+      customer: CHECK.customer,
+      feature: required({ ...FEATURES, repeated: true, description: "For several, repeat it: `feature=a&feature=b`, or `feature[]=a`." }),
+      ...CONSISTENCY,
+    },
     { oneOf: [ref("Check"), ref("CheckList")] },
     {
       access: "customer",
