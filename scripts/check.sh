@@ -66,6 +66,7 @@ shell_scripts() {
 
 check 'format' cargo fmt --check
 check 'lock files' lock_files
+check 'pages' node scripts/check-docs.mjs
 check 'shell scripts' shell_scripts
 # Biome formats and lints JavaScript and TypeScript. TypeScript checks the types of both: in JavaScript they are in JSDoc.
 check 'format, lint, JS' biome ci --error-on-warnings
