@@ -260,7 +260,7 @@ fi
 
 [ -f .dev.vars ] || cp .dev.vars.example .dev.vars
 
-# --- For the tests only: curl for the documented commands, a browser, Python packages, and proxies ---
+# --- For the tests only: curl and zsh for the documented commands, a browser, Python packages, and proxies ---
 
 major() {
     version "$1" | grep -oE '[0-9]+' | head -n 1
@@ -404,6 +404,8 @@ fi
 
 if is_for test; then
     command -v curl >/dev/null || install_packages curl curl 5 curl
+    # The documented commands work in bash and in zsh.
+    command -v zsh >/dev/null || install_packages zsh zsh 5 zsh
     if ! [ -f webdriver.json ] || ! [ -x "${CHROME:-}" ] || ! [ -v HEADLESS_SHELL ]; then set_up_chrome; fi
     has_pypi || set_up_pypi
     has_proxies || set_up_proxies

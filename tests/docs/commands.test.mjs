@@ -1,116 +1,194 @@
-// Every command in the README and in the API documentation works when it is pasted into a shell.
+// Every command in the README and in the pages of docs/ works when it is pasted into bash and into zsh.
+//
+// The blocks of a page run in their order in one shell, against the built Worker with the settings of `make dev`. fake-command.mjs stands
+// in for what would build, install, deploy or delete. Not here: what a shell would make of a block's text (scripts/check-docs.mjs), and
+// examples in other languages (examples.test.mjs).
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { chmodSync, existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { parseEnv, promisify } from "node:util";
-import { SECRET } from "../worker/support.mjs";
+import { eventually, KEY, SECRET } from "../worker/support.mjs";
 import { serveCatalog } from "../worker/test-catalog.mjs";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
+/** @typedef {Awaited<ReturnType<typeof serveCatalog>>} Service */
 
-/** The shell examples of a page, each with the heading above it. Indented blocks are steps of a deployment. */
-function examples(page) {
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const SHELLS = ["bash", "zsh"];
+
+/** Commands that a test cannot run. */
+const FAKED = ["make", "npm", "npx"];
+
+/** The shell examples of a page, each with the heading above it. @param {string} page */
+function examplesOf(page) {
   let heading = "";
+  /** @type {{ heading: string, block: string }[]} */
   const found = [];
-  for (const [, title, block] of readFileSync(`${root}${page}`, "utf8").matchAll(/^#+ (.*)$|^```sh\n([\s\S]*?)^```$/gm)) {
+  for (const [, title, block] of readFileSync(join(root, page), "utf8").matchAll(/^#+ (.*)$|^ *```sh\n([\s\S]*?)^ *```$/gm)) {
     if (title) heading = title;
     else found.push({ heading, block });
   }
   return found;
 }
 
-const readme = examples("README.md");
-const [setUp, ...routes] = examples("docs/api.md");
+/** Pages whose commands create what other pages use. Each needs a Worker without data. */
+const FIRST_PAGES = ["README.md", "docs/quickstart-local.md"];
+const PAGES = [...globSync("docs/**/*.md", { cwd: root }), "CONTRIBUTING.md", "SECURITY.md"]
+  .filter((page) => !FIRST_PAGES.includes(page) && examplesOf(page).length)
+  .sort();
 
-describe("the documentation", { timeout: 60_000 }, () => {
-  let service;
-  let output;
-  before(async () => {
-    // With the settings of `make dev`.
-    service = await serveCatalog({ settings: parseEnv(readFileSync(`${root}.dev.vars.example`, "utf8")) });
-    output = await paste(readmeExample("Try it"));
+describe("the commands of the documentation", { timeout: 240_000 }, () => {
+  /** @type {string} */
+  let folder;
+  /** @type {NodeJS.ProcessEnv} */
+  let env;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), "entgate-"));
+    const bin = join(folder, "bin");
+    mkdirSync(bin);
+    const write = (/** @type {string} */ name, /** @type {string} */ script) => {
+      writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`);
+      chmodSync(join(bin, name), 0o755);
+    };
+    for (const name of FAKED) write(name, `exec "${process.execPath}" "${root}tests/docs/fake-command.mjs" ${name} "$@"`);
+    const [curl] =
+      process.env.PATH?.split(delimiter)
+        .map((each) => join(each, "curl"))
+        .filter(existsSync) ?? [];
+    // An error status fails, a stream is read for two seconds, and Cloudflare's API is not called.
+    write(
+      "curl",
+      `case "$*" in *https://api.cloudflare.com/*) exit ;; esac
+      if [ "$1" = -N ]; then "${curl}" -sS -m 2 "$@" 2>/dev/null || [ $? = 28 ]; exit; fi
+      exec "${curl}" -sS \${CURL_FAIL---fail-with-body} -w '\\n' "$@"`,
+    );
+    env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}`, STRIPE_WEBHOOK_SECRET: SECRET, ENTGATE_ROOT: root };
   });
-  after(() => service.stop());
+  after(() => rmSync(folder, { recursive: true, force: true }));
 
-  const readmeExample = (section) => readme.find(({ heading }) => heading === section)?.block ?? "";
+  /** A Worker with the settings of `make dev`. */
+  const start = () => serveCatalog({ settings: parseEnv(readFileSync(join(root, ".dev.vars.example"), "utf8")) });
 
-  /** Runs commands in a shell where curl fails for error statuses, and returns their output. */
-  async function paste(commands) {
-    const script = `set -euo pipefail
-      # A stream is read for two seconds.
-      curl() {
-        if [ "$1" = -N ]; then command curl -sS -m 2 "$@" 2>/dev/null || [ $? = 28 ]; return; fi
-        command curl -sS --fail-with-body -w '\\n' "$@"
-      }
-      ${commands.replaceAll("http://localhost:8787", service.url.origin)}`;
-    const env = { ...process.env, PORT: service.url.port, STRIPE_WEBHOOK_SECRET: SECRET };
-    const { stdout } = await promisify(execFile)("bash", ["-c", script], { cwd: root, env });
+  /**
+   * Runs the blocks of a page, and returns their output.
+   *
+   * @param {string} shell
+   * @param {Service} service
+   * @param {string} page
+   * @param {NodeJS.ProcessEnv} [more]
+   */
+  async function paste(shell, service, page, more = {}) {
+    const cwd = mkdtempSync(join(folder, "page-"));
+    symlinkSync(join(root, "scripts"), join(cwd, "scripts"));
+    const text = readFileSync(join(root, page), "utf8");
+    const [, plan] = /^```yaml\n(features:[\s\S]*?)^```$/m.exec(text) ?? [];
+    if (plan) writeFileSync(join(cwd, "gate.yaml"), plan);
+    const commands = examplesOf(page)
+      .map(({ block }) => block)
+      .join("\n")
+      .replaceAll(/http:\/\/localhost:8787|https:\/\/(?:entgate\.example\.workers\.dev|api\.stripe\.com)/g, service.url.origin)
+      .replaceAll("ENTGATE_KEY=sk_test_…", `ENTGATE_KEY=${KEY}`)
+      .replaceAll("cus_…", "cus_ada")
+      .replaceAll("feature=…", "feature=sms");
+    const script = `set -euo pipefail\n${commands}`;
+    const options = {
+      cwd,
+      env: { ...env, PORT: service.url.port, ENTGATE_KEY: KEY, ENTGATE_URL: service.url.origin, ENTGATE: service.url.origin, ...more },
+    };
+    const args = shell === "zsh" ? ["-f", "-c", script] : ["-c", script];
+    const { stdout } = await promisify(execFile)(shell, args, options).catch((error) =>
+      assert.fail(`${page} in ${shell}: ${error.stderr}\n${error.stdout.slice(-2_000)}`),
+    );
     return stdout;
   }
 
-  const assertAdaIsEntitled = (line) => {
-    const { customer, feature, entitled, reason } = JSON.parse(line);
-    assert.deepEqual(
-      { customer, feature, entitled, reason },
-      { customer: "cus_ada", feature: "sms", entitled: true, reason: "active_entitlement" },
-    );
-  };
+  /** The JSON objects that an output has, one a line. @param {string} output @returns {any[]} */
+  const objectsIn = (output) =>
+    output
+      .split("\n")
+      .filter((line) => line.startsWith('{"'))
+      .map((line) => JSON.parse(line));
 
-  test("the README begins with the two make commands, and has no other example that is not run here", () => {
-    assert.deepEqual(
-      readme.map(({ heading }) => heading),
-      ["entgate", "Try it", "Ask it"],
-    );
-    assert.match(readme[0].block, /^make dev .*\nmake test .*\n$/);
+  test("the README begins with the two make commands, and has at most 150 lines", () => {
+    const [first] = examplesOf("README.md");
+    assert.deepEqual([first.heading, first.block], ["entgate", "make dev\nmake test\n"]);
+    assert.ok(readFileSync(join(root, "README.md"), "utf8").split("\n").length <= 151);
   });
 
-  test("the README's first commands create a plan and a subscription, and end with a granted check", () => {
-    const lines = output.split("\n").filter(Boolean);
-    const objects = ["entitlements.feature", "product", "product_feature", "customer", "subscription", "entitlement_check"];
-    assert.deepEqual(
-      lines.map((line) => JSON.parse(line).object),
-      objects,
-    );
-    assertAdaIsEntitled(lines.at(-1));
+  test("the quick start on its page has every command of the README", () => {
+    const lines = (/** @type {string} */ page) => examplesOf(page).flatMap(({ block }) => block.trim().split("\n"));
+    const longer = new Set(lines("docs/quickstart-local.md"));
+    const missing = lines("README.md").filter((line) => !longer.has(line) && line !== "make test");
+    assert.deepEqual(missing, []);
   });
 
-  test("the README's first commands can be pasted again, and end with a granted check again", async () => {
-    const repeated = await paste(readmeExample("Try it").replaceAll("{ curl ", "{ command curl "));
-    assert.match(repeated, /"entitled":true/);
-  });
-
-  test("the README's check is granted", async () => {
-    assertAdaIsEntitled((await paste(`${setUp.block}\n${readmeExample("Ask it")}`)).trim());
-  });
-
-  test("every route has an example, and each of them works when pasted", async () => {
-    const headings = routes.map(({ heading }) => heading.match(/`(.*)`/)?.[1]);
-    assert.deepEqual(headings, [
-      "GET /v1/check",
-      "POST /v1/check",
-      "GET /v1/entitlements/active_entitlements",
-      "GET /v1/entitlements/active_entitlements/{id}",
-      "GET /v1/customer/{id}/entitlements",
-      "POST /v1/customers/{id}/sync",
-      "GET /v1/activity",
-      "GET /v1/sync_status",
-      "POST /v1/tokens",
-      "GET /v1/snapshot",
-      "GET /v1/stream",
-      "GET /v1/authorize",
-      "POST /ofrep/v1/evaluate/flags",
-      "POST /webhooks/stripe",
-      "GET /healthz",
-      "GET /openapi.json",
-    ]);
-    for (const { heading, block } of routes) {
-      const responses = await paste(`${setUp.block}\n${block}`);
-      for (const line of responses.trim().split("\n")) {
-        if (line.startsWith('{"')) assert.ok(!("error" in JSON.parse(line)), `${heading}: ${line}`);
+  for (const shell of SHELLS) {
+    describe(shell, () => {
+      for (const page of FIRST_PAGES) {
+        test(`${page} creates a plan and a subscription, and grants a check; pasted again it does so again`, async () => {
+          const service = await start();
+          try {
+            const first = objectsIn(await paste(shell, service, page));
+            const kinds = ["entitlements.feature", "product", "product_feature", "customer", "subscription", "entitlement_check"];
+            assert.deepEqual(
+              first.slice(0, kinds.length).map(({ object }) => object),
+              kinds,
+            );
+            const { customer, feature, entitled, reason } = first[kinds.length - 1];
+            assert.deepEqual([customer, feature, entitled, reason], ["cus_ada", "sms", true, "active_entitlement"]);
+            const repeated = objectsIn(await paste(shell, service, page, { CURL_FAIL: "" }));
+            assert.ok(
+              repeated.some(({ entitled }) => entitled),
+              JSON.stringify(repeated),
+            );
+          } finally {
+            await service.stop();
+          }
+        });
       }
-    }
+
+      describe("with the customer of the quick start", () => {
+        /** @type {Service} */
+        let service;
+        before(async () => {
+          service = await start();
+          await paste(shell, service, "README.md");
+          await eventually(async () => assert.equal((await service.check("cus_ada", "sms")).json.entitled, true));
+        });
+        after(() => service.stop());
+
+        for (const page of PAGES) {
+          test(page, async () => {
+            for (const { error } of objectsIn(await paste(shell, service, page))) assert.equal(error, undefined, JSON.stringify(error));
+          });
+        }
+      });
+    });
+  }
+
+  test("every route of the edge has an example on a page about the API", () => {
+    const document = JSON.parse(readFileSync(join(root, "www/console/openapi.json"), "utf8"));
+    const pages = ["docs/api.md", "docs/overrides.md"].filter((page) => existsSync(join(root, page)));
+    const commands = pages.flatMap((page) => examplesOf(page).map(({ block }) => block)).join("\n");
+    /** Served from files, or only by a URL that another response has. */
+    const without = ["GET /", "GET /ofrep/v1/stream"];
+    const missing = Object.entries(document.paths).flatMap(([path, item]) =>
+      Object.entries(item)
+        .filter(([, { tags }]) => tags[0] !== "catalog")
+        .map(([method]) => `${method.toUpperCase()} ${path}`)
+        .filter((route) => !without.includes(route))
+        .filter(
+          () =>
+            !new RegExp(
+              `\\$ENTGATE${path.replaceAll(/[.*+?^$()|[\]\\]/g, "\\$&").replaceAll(/\{\w+\}/g, '[^/\\s"?]+')}(?:["?]|$)`,
+              "m",
+            ).test(commands),
+        ),
+    );
+    assert.deepEqual(missing, []);
   });
 });
