@@ -170,6 +170,24 @@ describe("the commands of the documentation", { timeout: 240_000 }, () => {
     });
   }
 
+  test("wrangler accepts the environment of docs/deploy.md, with every binding of the Worker", async () => {
+    const [, environment] = /^```toml\n(\[env\.[\s\S]*?)^```$/m.exec(readFileSync(join(root, "docs/deploy.md"), "utf8")) ?? [];
+    const configuration = join(folder, "wrangler.toml");
+    const absolute = readFileSync(join(root, "wrangler.toml"), "utf8")
+      .replace('main = "build/index.js"', `main = "${root}build/index.js"`)
+      .replace('directory = "www/console"', `directory = "${root}www/console"`)
+      .replace(/^\[build\][\s\S]*?\n\n/m, "");
+    writeFileSync(configuration, `${absolute}\n${environment}`);
+    const args = ["deploy", "--dry-run", "--env", "staging", "--config", configuration];
+    const { stdout, stderr } = await promisify(execFile)(join(root, "node_modules/.bin/wrangler"), args, {
+      cwd: folder,
+      env: { ...process.env, WRANGLER_SEND_METRICS: "false", HOME: folder },
+    });
+    assert.doesNotMatch(stdout + stderr, /WARNING/);
+    const bindings = [...stdout.matchAll(/^env\.([A-Z_]+)/gm)].map(([, name]) => name);
+    assert.deepEqual(bindings.sort(), ["CATALOG", "CUSTOMER_INDEX", "ENTGATE_SOURCE", "ENTITLEMENTS", "LEDGERS", "SOURCE_COORDINATOR"]);
+  });
+
   test("every route of the edge has an example on a page about the API", () => {
     const document = JSON.parse(readFileSync(join(root, "www/console/openapi.json"), "utf8"));
     const pages = ["docs/api.md", "docs/overrides.md"].filter((page) => existsSync(join(root, page)));

@@ -6,7 +6,7 @@ import { secretNames } from "./package-json.js";
 const SECRETS = {
   ENTGATE_API_KEYS: "a key that you create: `sk_live_`, and the output of `openssl rand -hex 24`",
   STRIPE_WEBHOOK_SECRETS: "the signing secret of the webhook endpoint in Stripe, `whsec_…`",
-  STRIPE_API_KEY: "a restricted key of Stripe, `rk_live_…`, that may read entitlements and customers. Most guarantees depend on it",
+  STRIPE_API_KEY: "a restricted key of Stripe, `rk_live_…`, that may read entitlements, customers and events. Most guarantees depend on it",
 };
 
 const STRIPE_ENDPOINT = `
@@ -23,10 +23,10 @@ A deployment of entgate: it answers whether a customer may use a feature.
 
 \`\`\`sh
 npm install
-npm run dev       # http://localhost:8787
+npm run dev
 \`\`\`
 
-In another terminal, create a customer and give it a feature. Then ask:
+It serves the Worker at <http://localhost:8787>. In another terminal, create a customer and give it a feature. Then ask:
 
 \`\`\`sh
 export ENTGATE_KEY=sk_test_entgate
@@ -42,9 +42,11 @@ npx entgate check --customer cus_ada --feature sms
 
 \`\`\`sh
 npx wrangler login
-npm run deploy    # prints the address of the Worker
-npm run secrets   # asks for each secret
+npm run deploy
+npm run secrets
 \`\`\`
+
+\`npm run deploy\` prints the address of the Worker, and \`npm run secrets\` asks for each secret.
 ${source === "stripe" ? STRIPE_ENDPOINT : ""}
 | secret | value |
 |---|---|
