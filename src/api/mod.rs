@@ -79,6 +79,7 @@ use self::{
 pub use self::{
     app::{App, IDEMPOTENCY_KEY, REQUEST_ID, Request, Response, STRIPE_VERSION},
     auth::BoundCaller,
+    error::CODES as ERROR_CODES,
     feature_cache::FeatureCache,
     health_cache::HealthCache,
     last_event_id::LAST_EVENT_ID,

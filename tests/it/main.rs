@@ -19,6 +19,7 @@ mod cors;
 mod customer_ids;
 mod customer_index;
 mod development;
+mod documentation;
 mod ed25519;
 mod end_to_end;
 mod error_messages;

@@ -5,6 +5,7 @@
 //! | this file     | errors of the API itself, as Stripe's envelope                       |
 //! | `conversions` | errors of the modules below the API                                  |
 //! | `catalog`     | errors of the built-in catalog                                       |
+//! | `codes`       | every code that an error may have                                    |
 //! | `excerpt`     | shortens what an error repeats of a request                          |
 //! | `evaluation`  | the format of OpenFeature's remote evaluation                        |
 //!
@@ -16,6 +17,7 @@
 
 #[cfg(feature = "catalog")]
 mod catalog;
+mod codes;
 mod conversions;
 pub(super) mod evaluation;
 mod excerpt;
@@ -23,6 +25,7 @@ mod excerpt;
 use http::{Method, StatusCode, header};
 use serde::Serialize;
 
+pub use self::codes::CODES;
 pub(super) use self::excerpt::excerpt;
 
 use super::{
@@ -361,6 +364,11 @@ impl Error {
 
     /// The object inside `error`, for a response that contains several results.
     pub(super) fn body(&self) -> &ErrorBody {
+        debug_assert!(
+            self.0.body.code.is_none_or(|code| CODES.contains(&code)),
+            "{:?} is not in CODES",
+            self.0.body.code
+        );
         &self.0.body
     }
 
@@ -378,7 +386,7 @@ impl Error {
         struct ErrorEnvelope<'a> {
             error: &'a ErrorBody,
         }
-        let mut response = json_response(self.0.status, &ErrorEnvelope { error: &self.0.body });
+        let mut response = json_response(self.0.status, &ErrorEnvelope { error: self.body() });
         if let Some((name, value)) = &self.0.header
             && let Ok(value) = header::HeaderValue::from_str(value)
         {
