@@ -134,6 +134,12 @@ for (const path of pages) {
   }
 }
 
+// Every page can be found: the README links to each page of docs/.
+const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+for (const path of pages.filter((path) => path.startsWith("docs/"))) {
+  if (!readme.includes(`](${path})`)) report(path, 1, "README.md does not link to this page");
+}
+
 // What the code says about a page.
 for (const path of tracked.filter((path) => /\.(?:rs|mjs|js|ts|sh|toml|yml)$/.test(path) && existsSync(join(ROOT, path)))) {
   readFileSync(join(ROOT, path), "utf8")
