@@ -90,7 +90,7 @@ check 'size, worker' size build/worker.wasm "$WORKER_BUDGET"
 # element on top of it, are documented promises. The others are the last measured size plus a tenth.
 check 'size, entgate' node scripts/size.mjs entgate 12000
 check 'size, slim' node scripts/size.mjs entgate/slim 6500
-check 'size, server' node scripts/size.mjs entgate/server 3100
+check 'size, server' node scripts/size.mjs entgate/server 3930
 check 'size, testing' node scripts/size.mjs entgate/testing 970
 check 'size, react' node scripts/size.mjs entgate/react 2000 entgate
 check 'size, element' node scripts/size.mjs entgate/element 1500 entgate

@@ -166,11 +166,27 @@ describe("the tarball", { timeout: 180_000 }, () => {
       const client = createClient({ endpoint: "https://e", key: "sk_test_key", timeout: 500 });
       client.check({ customer: "cus_ada", feature: "sms" }).then((one) => one.entitled);
       client.check({ customer: "cus_ada", feature: ["sms", "sso"] as const }).then((all) => all.map(({ entitled }) => entitled));
+      const until: Promise<number | null> = client.overrides
+        .create("cus_ada", { feature: "sms", effect: "grant", reason: "trial", expiresIn: 60 })
+        .then((override) => override.expires_at);
+      client.overrides.update("cus_ada", "ovr_1", { expiresAt: null, metadata: { ticket: null } });
+      // @ts-expect-error no such effect
+      client.overrides.create("cus_ada", { feature: "sms", effect: "allow", reason: "trial" });
+      // @ts-expect-error an end and a duration
+      client.overrides.create("cus_ada", { feature: "sms", effect: "grant", reason: "trial", expiresAt: 1, expiresIn: 1 });
+      const changed = async () => {
+        for await (const { cause, added } of client.history("cus_ada", { created: { gte: 1 } })) return [cause.type, added?.length];
+      };
+      client.list("cus_ada", { limit: 100 }).then(({ data, has_more }) => has_more || data.map((row) => row.lookup_key));
+      client.sync("cus_ada", { feature: "sms", wait: 10 }).then((set) => set.entitled === true);
+      client.explain({ customer: "cus_ada", feature: "sms" }).then(({ contributions }) => {
+        for (const part of contributions) if (part.type === "override") return part.override.reason;
+      });
       verifySnapshot("", { keys: [], livemode: false });
       createElement(Entitled, { feature: "sms", loading: "wait" });
       createElement(GateProvider, { gate, livemode: false });
       const pending: boolean | undefined = document.querySelector("entitled-to")?.pending;
-      void [pending, createClient, verifySnapshot, verifyWebhook, remoteKeys, define, provider];`;
+      void [pending, until, changed, createClient, verifySnapshot, verifyWebhook, remoteKeys, define, provider];`;
     installed.write("free.mts", free);
     installed.write("free.cts", free);
     const typed = `

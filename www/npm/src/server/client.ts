@@ -1,20 +1,14 @@
-// HTTP client with a server key: checks, tokens and snapshots.
+// The client of a backend: checks, tokens, snapshots, and what operators do.
 //
 // Checks in the same turn of the event loop are sent as one request, and identical ones only once.
 
-import { normalizeEndpoint } from "../endpoint.js";
 import { GateError } from "../error.js";
 import type { Feature } from "../features.js";
-import { DEFAULT_TIMEOUT, fetchJson } from "./http.js";
-
-export interface ClientOptions {
-  endpoint: string;
-  /** A server key, `sk_…`. */
-  key: string;
-  /** The longest time that a request may take, in milliseconds; 2,000 by default. It then fails with the code `timeout`. */
-  timeout?: number;
-  fetch?: typeof fetch;
-}
+import { type Api, type ClientOptions, createApi } from "./api.js";
+import { entitlementsOf, type ListEntitlements, type SyncCustomer, syncOf } from "./entitlements.js";
+import type { CheckReason, Explanation, ExplanationQuery } from "./explanation.js";
+import { historyOf, type ListHistory } from "./history.js";
+import { type Overrides, overridesOf } from "./overrides.js";
 
 export interface Question {
   customer: string;
@@ -36,10 +30,10 @@ export interface Checked {
   customer: string;
   feature: string;
   entitled: boolean;
-  reason: "active_entitlement" | "not_entitled" | "unknown_customer";
+  reason: CheckReason;
   version: number;
   as_of: number | null;
-  served_by: "replica" | "ledger" | "source";
+  served_by: "replica" | "ledger" | "source" | "memory";
 }
 
 /** A customer token, as `POST /v1/tokens` returns it. */
@@ -61,6 +55,36 @@ export interface Client {
   token(customer: string, options?: { expiresIn?: number }): Promise<Minted>;
   /** Fetches the customer's set as a signed snapshot, for server-side rendering. */
   snapshot(customer: string, options?: { expiresIn?: number; atLeast?: number; fresh?: boolean }): Promise<string>;
+  /** Lists the active entitlements of a customer. */
+  list: ListEntitlements;
+  /** Reads the entitlements of a customer from the source now. */
+  sync: SyncCustomer;
+  /** Overrides: they grant or deny one feature to one customer, whatever the source says. */
+  overrides: Overrides;
+  /** Lists the changes of a customer's set, newest first. */
+  history: ListHistory;
+  /** Explains why the customer has the feature or does not, now or at a past time. */
+  explain(query: ExplanationQuery): Promise<Explanation>;
+}
+
+/** Creates a client. It sends no request. */
+export function createClient(options: ClientOptions): Client {
+  const api = createApi(options);
+  const checkOne = batchChecks(api);
+  return {
+    check: ((question: Question | Questions) =>
+      Array.isArray(question.feature)
+        ? Promise.all(question.feature.map((feature: Feature) => checkOne({ ...question, feature })))
+        : checkOne(question as Question)) as Client["check"],
+    token: (customer, { expiresIn } = {}) => api("POST", "/v1/tokens", { customer, expiresIn }),
+    snapshot: async (customer, { expiresIn, atLeast, fresh } = {}) =>
+      (await api<{ snapshot: string }>("GET", "/v1/snapshot", { customer, expiresIn, atLeast, fresh })).snapshot,
+    list: entitlementsOf(api),
+    sync: syncOf(api),
+    overrides: overridesOf(api),
+    history: historyOf(api),
+    explain: ({ customer, feature, at }) => api("GET", "/v1/explain", { customer, feature, at }, { readsSource: true }),
+  };
 }
 
 /** The limit of `POST /v1/check`. */
@@ -68,29 +92,26 @@ const MAX_CHECKS_PER_REQUEST = 100;
 /** How many microtasks a batch waits for more checks. A timer could be dropped: in Workers it ends with its request. */
 const BATCH_MICROTASKS = 10;
 
+/** A result, or why there is none. */
+type BatchResult = Partial<Checked> & { error?: { message?: string; code?: string } };
+
 interface PendingCheck {
   body: Record<string, unknown>;
   resolve(checked: Checked): void;
   reject(error: unknown): void;
 }
 
-export function createClient({ endpoint, key, timeout = DEFAULT_TIMEOUT, fetch: send = fetch.bind(globalThis) }: ClientOptions): Client {
-  const baseUrl = normalizeEndpoint(endpoint);
+/** Returns a function that checks one feature, in one request with the other checks of the same turn. */
+function batchChecks(api: Api): (question: Question) => Promise<Checked> {
   const pending = new Map<string, { promise: Promise<Checked> } & PendingCheck>();
-
-  const request = (path: string, body?: unknown) =>
-    fetchJson(send, baseUrl + path, timeout, {
-      ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
-      headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
-    });
 
   const sendBatch = async (batch: PendingCheck[]) => {
     try {
-      const { data } = await request("/v1/check", { checks: batch.map(({ body }) => body) });
+      const { data } = await api<{ data: BatchResult[] }>("POST", "/v1/check", { checks: batch.map(({ body }) => body) });
       for (const [index, { resolve, reject }] of batch.entries()) {
         const checked = data[index];
         const { message, code } = checked?.error ?? {};
-        if (typeof checked?.entitled === "boolean") resolve(checked);
+        if (typeof checked?.entitled === "boolean") resolve(checked as Checked);
         else reject(new GateError(message ?? "the response has no result for this check", code ?? "api_error"));
       }
     } catch (error) {
@@ -106,7 +127,7 @@ export function createClient({ endpoint, key, timeout = DEFAULT_TIMEOUT, fetch: 
       void sendBatch(checks.slice(start, start + MAX_CHECKS_PER_REQUEST));
   };
 
-  const checkOne = ({ customer, feature, atLeast, fresh }: Question): Promise<Checked> => {
+  return ({ customer, feature, atLeast, fresh }) => {
     const body = { customer, feature, at_least: atLeast, fresh };
     const id = JSON.stringify(body);
     const duplicate = pending.get(id);
@@ -118,20 +139,5 @@ export function createClient({ endpoint, key, timeout = DEFAULT_TIMEOUT, fetch: 
     });
     pending.set(id, { body, promise, ...callbacks });
     return promise;
-  };
-
-  return {
-    check: ((question: Question | Questions) =>
-      Array.isArray(question.feature)
-        ? Promise.all(question.feature.map((feature: Feature) => checkOne({ ...question, feature })))
-        : checkOne(question as Question)) as Client["check"],
-    token: (customer, { expiresIn } = {}) => request("/v1/tokens", { customer, expires_in: expiresIn }),
-    async snapshot(customer, { expiresIn, atLeast, fresh } = {}) {
-      const params = new URLSearchParams({ customer });
-      for (const [name, value] of Object.entries({ expires_in: expiresIn, at_least: atLeast, fresh })) {
-        if (value !== undefined) params.set(name, String(value));
-      }
-      return (await request(`/v1/snapshot?${params}`)).snapshot;
-    },
   };
 }
