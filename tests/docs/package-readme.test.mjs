@@ -101,6 +101,7 @@ describe("the package's README", { timeout: 120_000 }, () => {
       "HTML html js css",
       "OpenFeature js",
       "Server js",
+      "Client js",
     ]);
     assert.equal(examples.entgate[0].text, "npm i entgate\n");
   });
@@ -208,5 +209,19 @@ describe("the package's README", { timeout: 120_000 }, () => {
     });
     const { customer, has, event } = await importExample("verify.mjs", `${examples.Server[0].text} export { customer, has, event };`);
     assert.deepEqual([customer, has("sms"), has("sso"), event], ["cus_ada", true, false, JSON.parse(body)]);
+  });
+  test("a backend grants a feature for a week, and sees why the customer has it", async () => {
+    await service.send(summary("cus_ada", ["sms"]));
+    const exported = "export { entitled, trial, now, reason, contributions, changes };";
+    const results = await importExample("client.mjs", `${examples.Client[0].text} ${exported}`);
+    const { entitled, trial, now, reason, contributions, changes } = results;
+    assert.deepEqual([entitled, now.entitled, now.reason, reason], [false, true, "override", "override"]);
+    assert.equal(trial.expires_at - trial.starts_at, 604_800);
+    const granting = contributions.filter(({ effect }) => effect === "grants");
+    assert.deepEqual(
+      granting.map(({ type, override }) => [type, override?.id]),
+      [["override", trial.id]],
+    );
+    assert.deepEqual(changes[0], ["override", ["sso"], []]);
   });
 });
