@@ -1,32 +1,34 @@
-// Reads settings for local development: from .dev.vars, or from .dev.vars.example if a setting is not in it.
+// Reads settings for local development, as Wrangler does: from .dev.vars, or from .dev.vars.example if there is no .dev.vars.
 //
 // Accepts the name of a comma-separated setting, returns its items. Not here: settings of the environment, and validation.
 
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseEnv } from "node:util";
+
+const REPOSITORY = fileURLToPath(new URL("../", import.meta.url));
 
 /**
  * Returns the items of a comma-separated setting, or an empty array if it is not set.
  *
  * @param {string} name
+ * @param {string} [folder] Where .dev.vars is.
  * @returns {string[]}
  */
-export function settingItems(name) {
-  for (const file of [".dev.vars", ".dev.vars.example"]) {
-    const [, value = ""] = readIfPresent(file).match(new RegExp(`^\\s*${name}\\s*=\\s*["']?([^"'\\n]+)`, "m")) ?? [];
-    const items = value
-      .split(",")
-      .map((item) => item.trim())
-      .filter(Boolean);
-    if (items.length) return items;
-  }
-  return [];
+export function settingItems(name, folder = REPOSITORY) {
+  const text = readIfPresent(join(folder, ".dev.vars")) ?? readIfPresent(join(folder, ".dev.vars.example")) ?? "";
+  return (parseEnv(text)[name] ?? "")
+    .split(",")
+    .map((item) => item.trim())
+    .filter(Boolean);
 }
 
-/** @param {string} file */
+/** @param {string} file @returns {string | undefined} */
 function readIfPresent(file) {
   try {
-    return readFileSync(new URL(`../${file}`, import.meta.url), "utf8");
+    return readFileSync(file, "utf8");
   } catch {
-    return "";
+    return undefined;
   }
 }

@@ -1,7 +1,8 @@
 // Sends a signed entitlement summary to a running entgate, as Stripe does when the entitlements of a customer change.
 //
-// Accepts a customer, lookup keys of features and options, prints the response. Needs Node only. The signature is Stripe's:
-// HMAC-SHA256 of `<timestamp>.<body>`, https://docs.stripe.com/webhooks#verify-manually. Not here: retries.
+// Accepts a customer, lookup keys of features and options, prints the response, and what will come of the event: that depends on the source
+// of entitlements, which it asks entgate for. Needs Node only. The signature is Stripe's: HMAC-SHA256 of `<timestamp>.<body>`,
+// https://docs.stripe.com/webhooks#verify-manually. Not here: retries.
 
 import { createHash, createHmac, randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
@@ -10,7 +11,8 @@ import { settingItems } from "./dev-vars.mjs";
 const USAGE = `Usage: node scripts/send-event.mjs [options] <customer> [<feature> ...]
 
 Sends an event that sets the entitlements of <customer> to exactly these
-features. Without a feature, the customer has no entitlements.
+features. Without a feature, the customer has no entitlements. Says which
+source of entitlements the running entgate has, and what it does next.
 
   node scripts/send-event.mjs cus_ada sms export
   node scripts/send-event.mjs cus_ada
@@ -116,7 +118,38 @@ async function send() {
     exitWithError(`no response from ${url} (${error.cause?.code ?? error.message}). Is \`make dev\` running on this port?`),
   );
   console.log(`${response.status} ${response.statusText}\n${await response.text()}`);
+  if (response.ok) console.error(describeConsequence(await askHealth()));
   process.exitCode = response.ok ? 0 : 1;
+}
+
+/** What entgate reports of test mode; undefined if it reports nothing. */
+async function askHealth() {
+  const key = settingItems("ENTGATE_API_KEYS").find((item) => item.startsWith("sk_test_"));
+  const headers = key ? { authorization: `Bearer ${key}` } : undefined;
+  try {
+    return await (await fetch(`http://localhost:${options.port}/healthz`, { headers })).json();
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * What entgate does after it has applied the event.
+ *
+ * @param {{ source?: string, settings?: Record<string, string> } | undefined} health
+ */
+function describeConsequence(health) {
+  if (health?.source === "catalog") {
+    return `The source is the built-in catalog: entgate now reads its list of ${customer}, which replaces that of the event. A customer whom the catalog does not have keeps the event's features, and /healthz is \`degraded\`. To act as Stripe, set ENTGATE_SOURCE="stripe" in .dev.vars.`;
+  }
+  if (health?.source === "stripe" && health.settings?.STRIPE_API_KEY === "set") {
+    return `The source is Stripe: entgate now reads the list of ${customer} with STRIPE_API_KEY, which replaces that of the event.`;
+  }
+  if (health?.source === "stripe") {
+    const result = options["has-more"] ? "also has these features, and keeps its others," : "has exactly these features";
+    return `The source is Stripe, and STRIPE_API_KEY is not set: ${customer} ${result} until the next event.`;
+  }
+  return "The source is not known, because .dev.vars has no sk_test_… key that this entgate accepts. If entgate can read its source, that list replaces the event's.";
 }
 
 /**
