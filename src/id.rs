@@ -131,6 +131,11 @@ bounded_string! {
     EventId, 255, validate
 }
 
+bounded_string! {
+    /// The id of an override, `ovr_…`.
+    OverrideId, 255, validate
+}
+
 fn validate(string: &str, limit: usize) -> Result<&str, Error> {
     if string.is_empty() {
         return Err(Error::Empty);

@@ -8,6 +8,7 @@
 //! | [`id`]               | ids, lookup keys, timestamps, and live or test mode                          |
 //! | [`pagination`]       | pages of a list: the cursor of a client, and of a store                      |
 //! | `waiting`            | shared futures, changes, and a limited time                                  |
+//! | [`override_period`]  | when an override of a feature is active                                      |
 //! | [`entitlement`]      | the entitlements of one customer, and [`entitlement::check()`]               |
 //! | [`policy`]           | the settings that decide what a subscription status grants                   |
 //! | [`entitlement_list`] | Stripe's list of active entitlements, in JSON                                |
@@ -39,6 +40,8 @@ pub mod pagination;
 mod waiting;
 
 pub mod policy;
+
+pub mod override_period;
 
 pub mod entitlement;
 

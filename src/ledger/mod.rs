@@ -12,6 +12,9 @@
 //! | `receipt`           | the result of an event: [`ApplyReceipt`]                             |
 //! | `state`             | the state of one customer and its steps: [`LedgerState`]             |
 //! | `change`            | the changes that subscribers receive: [`SetChange`]                  |
+//! | `overrides`         | the overrides of a customer: [`Override`], [`OverrideCommand`]       |
+//! | `history`           | each change of the record, with its cause: [`HistoryEntry`]          |
+//! | `explanation`       | why a feature is or was granted: [`Explanation`]                     |
 //! | `activity`          | decisions, for operators to read: [`Activity`]                       |
 //! | `request`           | requests to a ledger and its responses: [`LedgerRequest`]            |
 //! | `ports`             | what a process needs from its platform: [`LedgerPorts`]              |
@@ -43,6 +46,12 @@ mod state;
 
 mod change;
 
+mod overrides;
+
+mod history;
+
+mod explanation;
+
 mod activity;
 
 mod request;
@@ -56,8 +65,18 @@ pub use self::{
     change::{
         CHANGE_RETENTION, ChangeNotification, KeyChange, MAX_CHANGE_BYTES, SetChange, changes_since,
     },
+    explanation::{ExplainQuery, ExplainReply, Explanation, FeatureChange, SourceEvidence},
+    history::{
+        CauseType, ChangeCause, HISTORY_MAX_AGE, HISTORY_RETENTION, HistoryEntry, HistoryPage,
+        HistoryQuery,
+    },
     observed_features::ObservedFeatures,
     outbox::{Jitter, Outbox, PendingTask, Task},
+    overrides::{
+        MAX_OVERRIDES, NewOverride, OVERRIDE_IDEMPOTENCY_RETENTION, OVERRIDE_RETENTION, Override,
+        OverrideCommand, OverrideDeletion, OverrideEnd, OverrideIdempotency, OverrideRefusal,
+        OverrideReply, OverrideRequest, OverrideUpdate,
+    },
     ports::{
         LedgerPorts, LedgerStorage, LogLevel, NotFoundAdvice, PortError, ReadPriority,
         SourceFailure, StepError,
