@@ -63,8 +63,8 @@ pub fn check(set_len: usize, feature_len: usize, now: f64) -> u8 {
         Some(LineSet(set).check(rest.get(..feature_len)?, now))
     });
     match decision.ok().flatten() {
-        Some(Decision::Deny(DenyReason::NotEntitled)) => 0,
-        Some(Decision::Grant) => 1,
+        Some(Decision::Deny(DenyReason::NotEntitled | DenyReason::DeniedByOverride)) => 0,
+        Some(Decision::Grant(_)) => 1,
         Some(Decision::Deny(DenyReason::UnknownCustomer)) => 2,
         Some(Decision::Indeterminate) | None => 3,
     }

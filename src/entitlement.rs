@@ -1,13 +1,15 @@
-//! The entitlements of one customer, and [`check()`]: whether they include a feature.
+//! The entitlements of one customer: what is known, in layers, and the result of a check.
 //!
 //! | type                  | what it is                                                           |
 //! |-----------------------|----------------------------------------------------------------------|
 //! | [`ActiveEntitlement`] | one feature that one customer may use now                            |
-//! | [`Entitlements`]      | the known entitlements of a customer; [`Completeness`] says how many |
+//! | [`SourceSet`]         | what the source grants; [`Completeness`] says how much of it is known |
+//! | [`Entitlements`]      | the record of a customer: the source set and the overrides           |
 //! | [`Summary`]           | the content of one event: a [`SummaryPage`], perhaps truncated       |
-//! | [`Decision`]          | the result of [`check()`]                                            |
+//! | [`Decision`]          | the result of a check                                                |
 //!
-//! How a set is stored and how it changes is not here.
+//! What the layers mean together is in [`crate::effective_set`]. How a record is stored and how it
+//! changes is not here.
 
 use std::fmt;
 
@@ -16,6 +18,7 @@ use serde::Serialize;
 use crate::{
     id::{CustomerKey, EntitlementId, EventId, FeatureId, LookupKey, Timestamp},
     json::json_type,
+    override_period::OverridePeriod,
     policy::SourcePolicy,
 };
 
@@ -31,7 +34,7 @@ json_type! {
         pub lookup_key: LookupKey,
     }
 
-    /// The number of changes of a customer's set. Every answer includes it.
+    /// The number of changes of a customer's record. Every answer includes it.
     #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
     pub struct Version(pub u64);
 }
@@ -61,35 +64,74 @@ json_type! {
     }
 }
 
-/// The known entitlements of one customer, newest first.
+/// What the source grants a customer, as far as it is known.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Entitlements {
-    /// Incremented by 1 on every change of `data` or `completeness`.
-    pub version: Version,
+pub struct SourceSet {
     /// `created` of the newest event that the set includes.
     pub as_of: Timestamp,
     /// Whether `data` is complete.
     pub completeness: Completeness,
     /// The source of `data`, and the status policy under which it was read.
     pub policy: SourcePolicy,
-    /// The entitlements: each feature once, in a stable order, because lists are paginated.
+    /// The entitlements, newest first: each feature once, in a stable order, because lists are
+    /// paginated.
     pub data: Vec<ActiveEntitlement>,
 }
 
-impl Entitlements {
+impl SourceSet {
     /// The maximum number of entitlements in one set. One is stored in about 120 bytes, and a value
     /// in KV has at most 25 MiB.
     pub const MAX_LEN: usize = 100_000;
 
-    /// Whether this set gives a decision for each of these features. An empty slice means every
-    /// feature.
+    /// Returns whether the set contains a feature with this lookup key.
     #[must_use]
-    pub fn can_answer(&self, features: &[LookupKey]) -> bool {
-        let is_decided = |feature| check(Some(self), feature) != Decision::Indeterminate;
-        match self.completeness {
-            Completeness::Complete => true,
-            Completeness::Partial => !features.is_empty() && features.iter().all(is_decided),
+    pub fn contains(&self, feature: &LookupKey) -> bool {
+        self.data.iter().any(|entitlement| entitlement.lookup_key == *feature)
+    }
+
+    /// Returns whether the customer is known to have no entitlements.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty() && self.completeness == Completeness::Complete
+    }
+}
+
+/// The record of one customer: what is known about the customer, in layers.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Entitlements {
+    /// Incremented by 1 on every change of the layers, and on every start and end of an override.
+    pub version: Version,
+    /// What the source grants; `None` if the source has not reported a set.
+    pub source: Option<SourceSet>,
+    /// The overrides that had not ended at `advanced_to`, oldest first.
+    pub overrides: Vec<OverridePeriod>,
+    /// The starts and ends of `overrides` up to this time are counted in `version`. The least time if
+    /// there are no overrides.
+    pub advanced_to: Timestamp,
+}
+
+impl Default for Entitlements {
+    fn default() -> Self {
+        Self {
+            version: Version::default(),
+            source: None,
+            overrides: Vec::new(),
+            advanced_to: Timestamp::MIN,
         }
+    }
+}
+
+impl Entitlements {
+    /// When the source reported its set.
+    #[must_use]
+    pub fn as_of(&self) -> Option<Timestamp> {
+        self.source.as_ref().map(|set| set.as_of)
+    }
+
+    /// Returns whether the record grants and denies nothing, and no feature may be missing.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.overrides.is_empty() && self.source.as_ref().is_none_or(SourceSet::is_empty)
     }
 }
 
@@ -124,46 +166,71 @@ json_type! {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Decision {
     /// The customer may use the feature.
-    Grant,
+    Grant(GrantReason),
     /// The customer may not use the feature.
     Deny(DenyReason),
-    /// The set is partial and does not contain the feature. This is never a denial.
+    /// What is known does not decide it. This is never a denial.
     Indeterminate,
+}
+
+/// Why the customer may use the feature.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum GrantReason {
+    /// The source grants it.
+    ActiveEntitlement,
+    /// An override grants it.
+    Override,
+    /// Every customer has it.
+    DefaultFeature,
 }
 
 /// Why the customer may not use the feature.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum DenyReason {
-    /// The set is complete and does not contain the feature.
+    /// An override denies it.
+    DeniedByOverride,
+    /// The source set is complete and does not contain the feature.
     NotEntitled,
-    /// There is no stored set of this customer.
+    /// The source has no such customer.
     UnknownCustomer,
 }
 
-/// Checks whether the customer with these entitlements may use `feature`. `None` is an unknown
-/// customer.
-#[must_use]
-pub fn check(entitlements: Option<&Entitlements>, feature: &LookupKey) -> Decision {
-    let Some(set) = entitlements else {
-        return Decision::Deny(DenyReason::UnknownCustomer);
-    };
-    if set.data.iter().any(|entitlement| entitlement.lookup_key == *feature) {
-        return Decision::Grant;
-    }
-    match set.completeness {
-        Completeness::Complete => Decision::Deny(DenyReason::NotEntitled),
-        Completeness::Partial => Decision::Indeterminate,
-    }
-}
-
 impl Decision {
-    /// The reason in a response; `None` if the set cannot decide.
+    /// Returns whether the customer may use the feature.
+    #[must_use]
+    pub fn is_grant(self) -> bool {
+        self.entitled() == Some(true)
+    }
+
+    /// Returns whether the customer may use the feature; `None` if what is known does not decide it.
+    #[must_use]
+    pub fn entitled(self) -> Option<bool> {
+        match self {
+            Self::Grant(_) => Some(true),
+            Self::Deny(_) => Some(false),
+            Self::Indeterminate => None,
+        }
+    }
+
+    /// The reason in a response; `None` if what is known does not decide it.
     #[must_use]
     pub fn reason(self) -> Option<&'static str> {
         match self {
-            Self::Grant => Some("active_entitlement"),
+            Self::Grant(reason) => Some(reason.as_str()),
             Self::Deny(reason) => Some(reason.as_str()),
             Self::Indeterminate => None,
+        }
+    }
+}
+
+impl GrantReason {
+    /// The reason in a response.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ActiveEntitlement => "active_entitlement",
+            Self::Override => "override",
+            Self::DefaultFeature => "default_feature",
         }
     }
 }
@@ -173,6 +240,7 @@ impl DenyReason {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::DeniedByOverride => "denied_by_override",
             Self::NotEntitled => "not_entitled",
             Self::UnknownCustomer => "unknown_customer",
         }

@@ -79,7 +79,12 @@ fn answer_from_cache(query: &FastQuery, settings: &Settings, now: UnixMillis) ->
     let key = query.customer.to_key();
     let cached = RECORD_CACHE.with_borrow(|cache| {
         let record = cache.get(&key, settings.memory_ttl, now)?;
-        fast_path::answer_from_record(query, record, ServedBy::Memory)
+        fast_path::answer_from_record(
+            settings,
+            query,
+            (record, ServedBy::Memory),
+            now.to_timestamp(),
+        )
     });
     match cached {
         Some(answer) => wire::encode_answer(answer, &query.customer.id),
@@ -96,14 +101,14 @@ pub fn answer_from_record(query: &str, record: &[u8]) -> Option<String> {
     if !fast_path::accepts_record(&settings, record) {
         return None;
     }
+    let now = unix_millis();
     if settings.memory_ttl != 0 {
         let key = query.customer.to_key();
-        RECORD_CACHE.with_borrow_mut(|cache| cache.insert(&key, record, unix_millis()));
+        RECORD_CACHE.with_borrow_mut(|cache| cache.insert(&key, record, now));
     }
-    Some(wire::encode_answer(
-        fast_path::answer_from_record(&query, record, ServedBy::Replica)?,
-        &query.customer.id,
-    ))
+    let replica = (record, ServedBy::Replica);
+    let answer = fast_path::answer_from_record(&settings, &query, replica, now.to_timestamp())?;
+    Some(wire::encode_answer(answer, &query.customer.id))
 }
 
 /// Returns where the objects and the records of the deployment are. `None` if a setting is malformed.

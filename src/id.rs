@@ -130,7 +130,6 @@ bounded_string! {
     /// The id of an event, `evt_…` at Stripe.
     EventId, 255, validate
 }
-
 bounded_string! {
     /// The id of an override, `ovr_…`.
     OverrideId, 255, validate
@@ -195,6 +194,9 @@ json_type! {
 }
 
 impl Timestamp {
+    /// The earliest timestamp.
+    pub const MIN: Self = Self(i64::MIN);
+
     /// The timestamp so many seconds later.
     #[must_use]
     pub fn saturating_add(self, seconds: i64) -> Self {

@@ -8,9 +8,10 @@
 //! | [`id`]               | ids, lookup keys, timestamps, and live or test mode                          |
 //! | [`pagination`]       | pages of a list: the cursor of a client, and of a store                      |
 //! | `waiting`            | shared futures, changes, and a limited time                                  |
-//! | [`override_period`]  | when an override of a feature is active                                      |
-//! | [`entitlement`]      | the entitlements of one customer, and [`entitlement::check()`]               |
 //! | [`policy`]           | the settings that decide what a subscription status grants                   |
+//! | [`override_period`]  | when an override of a feature is active                                      |
+//! | [`entitlement`]      | the entitlements of one customer, in layers, and the result of a check       |
+//! | [`effective_set`]    | what the layers mean together: checks, lists, the version of an answer       |
 //! | [`entitlement_list`] | Stripe's list of active entitlements, in JSON                                |
 //! | [`gate`]             | the browser core: builds a set from API responses and answers checks from it |
 //! | [`token`]            | customer tokens and signed snapshots: JWS, claims, keys                      |
@@ -44,6 +45,8 @@ pub mod policy;
 pub mod override_period;
 
 pub mod entitlement;
+
+pub mod effective_set;
 
 pub mod entitlement_list;
 

@@ -2,8 +2,8 @@
 //!
 //! The bodies are exactly Stripe's. Additional data is in headers: `Entgate-Version`, `Entgate-As-Of`
 //! and `Entgate-Served-By`. The parameters `at_least` and `fresh` are extensions; an unknown parameter
-//! is an error. The list is answered from the stored set. Single entitlements and feature objects are
-//! read from Stripe. If the source is the built-in catalog, it answers these requests.
+//! is an error. The list is that of the effective set: a feature that only an override or a default grants
+//! has ids that entgate makes. Single entitlements and feature objects are read from Stripe. If the source is the built-in catalog, it answers these requests.
 //!
 //! Specification: <https://docs.stripe.com/api/entitlements/active-entitlement>.
 
@@ -14,16 +14,18 @@ use serde::Serialize;
 use super::{
     app::{App, Request, Response, json_response},
     auth::{self, Principal},
-    checks, customer_set,
+    checks,
+    customer_set::{self, CustomerSet},
     error::{Error, excerpt},
     form::Params,
     known_features, page,
 };
 use crate::{
-    entitlement::{ActiveEntitlement, Completeness, Entitlements},
+    effective_set::LOCAL_ENTITLEMENT_PREFIX,
+    entitlement::ActiveEntitlement,
     id::{CustomerId, CustomerKey, EntitlementId, Livemode, Timestamp},
     source::{self, Expand, FeatureObject},
-    store::{CatalogClient as _, ServedBy, Store},
+    store::{CatalogClient as _, Store},
 };
 
 /// The path of the list.
@@ -91,6 +93,9 @@ pub(super) async fn list_by_customer<S: Store>(
     now: Timestamp,
 ) -> Result<Response, Error> {
     let livemode = auth::authenticate_reader(app.settings, request)?;
+    if id.starts_with(LOCAL_ENTITLEMENT_PREFIX) {
+        return Err(Error::resource_missing("active entitlement", id, "id"));
+    }
     if let Some(catalog) = app.store.catalog() {
         return Ok(catalog.send(livemode, request).await?);
     }
@@ -107,6 +112,9 @@ pub(super) async fn retrieve<S: Store>(
     id: &str,
 ) -> Result<Response, Error> {
     let livemode = auth::authenticate_reader(app.settings, request)?;
+    if id.starts_with(LOCAL_ENTITLEMENT_PREFIX) {
+        return Err(Error::resource_missing("active entitlement", id, "id"));
+    }
     if let Some(catalog) = app.store.catalog() {
         return Ok(catalog.send(livemode, request).await?);
     }
@@ -187,17 +195,14 @@ async fn list_from_store<S: Store>(
         return Err(Error::requires_stripe_key("`data.feature`", livemode).with_param("expand"));
     }
 
-    let loaded = customer_set::load(app, &customer, &[], freshness).await?;
-    let entitlements = loaded.entitlements.as_ref();
-    if entitlements.is_some_and(|set| set.completeness == Completeness::Partial) {
-        return Err(Error::incomplete(&customer.id));
-    }
-    if entitlements.is_none() && source.is_some() {
+    let loaded = customer_set::load(app, &customer, &[], freshness, now).await?;
+    let set = loaded.complete()?;
+    let all = set.rows(&customer);
+    // Without a source, the operator chose that an unknown customer has nothing.
+    if set.source().is_none() && all.is_empty() && source.is_some() {
         return Err(Error::resource_missing("customer", customer.id.as_str(), "customer"));
     }
-    // Without a source, the operator chose that an unknown customer has nothing.
-    let all = entitlements.map_or(&[][..], |set| &set.data);
-    let (data, has_more) = page::slice(&page, all, "active entitlement", |item| item.id.as_str())?;
+    let (data, has_more) = page::slice(&page, &all, "active entitlement", |item| item.id.as_str())?;
     let mut list = ActiveEntitlementList::new(data, has_more, livemode, url);
     let features = match source {
         Some(stripe) if expand => {
@@ -209,7 +214,7 @@ async fn list_from_store<S: Store>(
         item.feature = FeatureField::Expanded(feature);
     }
     let mut response = json_response(StatusCode::OK, &list);
-    add_set_headers(&mut response, entitlements, loaded.served_by);
+    add_set_headers(&mut response, &loaded);
     Ok(response)
 }
 
@@ -227,16 +232,11 @@ fn take_expand(params: &mut Params, expandable: &str) -> Result<bool, Error> {
 }
 
 /// Adds the headers that describe the set.
-pub(super) fn add_set_headers(
-    response: &mut Response,
-    entitlements: Option<&Entitlements>,
-    served_by: ServedBy,
-) {
+pub(super) fn add_set_headers(response: &mut Response, set: &CustomerSet<'_>) {
     let headers = response.headers_mut();
-    let version = entitlements.map_or(0, |set| set.version.0);
-    headers.insert(VERSION_HEADER, HeaderValue::from(version));
-    if let Some(set) = entitlements {
-        headers.insert(AS_OF_HEADER, HeaderValue::from(set.as_of.0));
+    headers.insert(VERSION_HEADER, HeaderValue::from(set.effective_set().version().0));
+    if let Some(as_of) = set.as_of() {
+        headers.insert(AS_OF_HEADER, HeaderValue::from(as_of.0));
     }
-    headers.insert(SERVED_BY_HEADER, HeaderValue::from_static(served_by.as_str()));
+    headers.insert(SERVED_BY_HEADER, HeaderValue::from_static(set.served_by().as_str()));
 }

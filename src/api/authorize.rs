@@ -3,7 +3,7 @@
 //! | status | when                                                                        |
 //! |--------|-----------------------------------------------------------------------------|
 //! | 204    | the customer may use every `feature` of the request                         |
-//! | 403    | the customer may not use one of them: `not_entitled`, `unknown_customer`    |
+//! | 403    | the customer may not use one of them: `not_entitled`, `unknown_customer`, `denied_by_override` |
 //! | 401    | the request has no valid token or server key                                |
 //! | 503    | the decision is unknown                                                     |
 //!
@@ -16,12 +16,12 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use super::{
     active_entitlements::add_set_headers,
     app::{App, Request, Response, header_str},
-    auth, checks, customer_set,
+    auth, checks,
+    customer_set::{self, FinalDecision},
     error::Error,
     form::{OneOrMany, Params},
 };
 use crate::{
-    entitlement::{self, Decision},
     id::{LookupKey, Timestamp},
     store::Store,
 };
@@ -69,22 +69,23 @@ pub(super) async fn authorize<S: Store>(
         return Err(Error::parameter("feature", "parameter_invalid", message));
     }
 
-    let loaded = customer_set::load(app, &customer, &features, freshness).await?;
-    let entitlements = loaded.entitlements.as_ref();
-    let mut is_indeterminate = false;
+    let set = customer_set::load(app, &customer, &features, freshness, now).await?;
+    let mut undecided = None;
     for feature in &features {
-        match entitlement::check(entitlements, feature) {
-            Decision::Grant => {}
-            Decision::Indeterminate => is_indeterminate = true,
-            Decision::Deny(reason) => return Err(Error::denied(reason, &customer.id, feature)),
+        match set.decide(feature) {
+            Ok(FinalDecision::Grant(_)) => {}
+            Ok(FinalDecision::Deny(reason)) => {
+                return Err(Error::denied(reason, &customer.id, feature));
+            }
+            Err(error) => undecided = Some(error),
         }
     }
-    if is_indeterminate {
-        return Err(Error::incomplete(&customer.id));
+    if let Some(error) = undecided {
+        return Err(error);
     }
     let mut response = Response::default();
     *response.status_mut() = StatusCode::NO_CONTENT;
-    add_set_headers(&mut response, entitlements, loaded.served_by);
+    add_set_headers(&mut response, &set);
     let headers = response.headers_mut();
     headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // A header cannot carry every id unchanged.

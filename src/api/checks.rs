@@ -20,15 +20,15 @@ use super::{
     app::{App, Request, Response, json_response},
     auth::{self, Principal},
     body::{self, MAX_BATCH_BYTES, RequestBody},
-    customer_set,
+    customer_set::{self, CustomerSet, FinalDecision},
     error::{Error, ErrorBody},
     form::{OneOrMany, Params},
     settings::Settings,
 };
 use crate::{
-    entitlement::{self, Decision, Version},
+    entitlement::Version,
     id::{CustomerId, CustomerKey, LookupKey, Timestamp},
-    store::{Freshness, LoadedSet, ReadFrom, ServedBy, Store},
+    store::{Freshness, ReadFrom, ServedBy, Store},
 };
 
 /// The maximum number of checks in one request: the number of keys that KV reads at once.
@@ -44,7 +44,7 @@ pub(super) async fn check<S: Store>(
     let mut params = Params::from_query(request)?;
     let (queries, shape) = parse_queries(app.settings, &mut params, &principal)?;
     params.reject_unknown()?;
-    respond(app, &queries, shape).await
+    respond(app, &queries, shape, now).await
 }
 
 /// Handles `POST /v1/check`, as JSON or as a form.
@@ -52,6 +52,7 @@ pub(super) async fn check_batch<S: Store>(
     app: &App<'_, S>,
     request: &mut Request,
     body: &impl RequestBody,
+    now: Timestamp,
 ) -> Result<Response, Error> {
     let principal = Principal::Server(auth::authenticate_reader(app.settings, request)?);
     body::receive(request, body, MAX_BATCH_BYTES).await?;
@@ -59,7 +60,7 @@ pub(super) async fn check_batch<S: Store>(
     let Some(checks) = params.take_objects("checks")? else {
         let (queries, shape) = parse_queries(app.settings, &mut params, &principal)?;
         params.reject_unknown()?;
-        return respond(app, &queries, shape).await;
+        return respond(app, &queries, shape, now).await;
     };
     params.reject_unknown()?;
     if checks.is_empty() {
@@ -70,7 +71,7 @@ pub(super) async fn check_batch<S: Store>(
         queries.extend(parse_queries(app.settings, &mut check, &principal)?.0);
         check.reject_unknown()?;
     }
-    respond(app, &queries, ResponseShape::List).await
+    respond(app, &queries, ResponseShape::List, now).await
 }
 
 /// Takes `fresh` and `at_least`, the required freshness of the entitlements.
@@ -158,6 +159,7 @@ async fn respond<S: Store>(
     app: &App<'_, S>,
     queries: &[CheckQuery],
     shape: ResponseShape,
+    now: Timestamp,
 ) -> Result<Response, Error> {
     if queries.is_empty() {
         return Err(Error::missing_param("feature"));
@@ -168,7 +170,7 @@ async fn respond<S: Store>(
             queries.len()
         )));
     }
-    let sets = load_distinct(app, queries).await;
+    let sets = load_distinct(app, queries, now).await;
     let evaluations: Vec<_> = queries.iter().map(|query| evaluate(query, &sets)).collect();
     let mut checks = Vec::with_capacity(queries.len());
     let mut any_decided = false;
@@ -176,18 +178,17 @@ async fn respond<S: Store>(
         let CheckQuery { customer: CustomerKey { id: customer, .. }, feature, .. } = query;
         let object = "entitlement_check";
         checks.push(match evaluation {
-            Ok(Evaluation { entitled, reason, loaded }) => {
+            Ok((decision, set)) => {
                 any_decided = true;
-                let entitlements = loaded.entitlements.as_ref();
                 CheckResult::Decided {
                     object,
                     customer,
                     feature,
-                    entitled: *entitled,
-                    reason,
-                    version: entitlements.map_or(Version::default(), |set| set.version),
-                    as_of: entitlements.map(|set| set.as_of),
-                    served_by: loaded.served_by,
+                    entitled: decision.is_grant(),
+                    reason: decision.reason(),
+                    version: set.effective_set().version(),
+                    as_of: set.as_of(),
+                    served_by: set.served_by(),
                 }
             }
             Err(error) => {
@@ -211,41 +212,35 @@ async fn respond<S: Store>(
 
 /// Loads the set of each distinct lookup once, all of them concurrently.
 async fn load_distinct<'a, S: Store>(
-    app: &App<'_, S>,
+    app: &App<'a, S>,
     queries: &'a [CheckQuery],
-) -> Vec<(&'a CheckQuery, Result<LoadedSet, Error>)> {
+    now: Timestamp,
+) -> Vec<(&'a CheckQuery, Result<CustomerSet<'a>, Error>)> {
     let mut distinct: Vec<&CheckQuery> = Vec::new();
     for query in queries {
         if !distinct.iter().any(|other| other.same_lookup(query)) {
             distinct.push(query);
         }
     }
-    let loads = distinct.iter().map(|query| {
-        let same_lookup = queries.iter().filter(|other| other.same_lookup(query));
-        let features: Vec<_> = same_lookup.map(|other| other.feature.clone()).collect();
-        async move { customer_set::load(app, &query.customer, &features, query.freshness).await }
-    });
+    let loads =
+        distinct.iter().map(|query| {
+            let same_lookup = queries.iter().filter(|other| other.same_lookup(query));
+            let features: Vec<_> = same_lookup.map(|other| other.feature.clone()).collect();
+            async move {
+                customer_set::load(app, &query.customer, &features, query.freshness, now).await
+            }
+        });
     let loaded = join_all(loads).await;
     distinct.into_iter().zip(loaded).collect()
 }
 
-struct Evaluation<'a> {
-    entitled: bool,
-    reason: &'static str,
-    loaded: &'a LoadedSet,
-}
-
 fn evaluate<'a>(
     query: &CheckQuery,
-    sets: &'a [(&CheckQuery, Result<LoadedSet, Error>)],
-) -> Result<Evaluation<'a>, Error> {
-    let set = sets.iter().find(|(lookup, _)| lookup.same_lookup(query));
-    let loaded = match set {
-        Some((_, Ok(loaded))) => loaded,
-        Some((_, Err(error))) => return Err(error.clone()),
-        None => return Err(Error::incomplete(&query.customer.id)),
-    };
-    let decision = entitlement::check(loaded.entitlements.as_ref(), &query.feature);
-    let reason = decision.reason().ok_or_else(|| Error::incomplete(&query.customer.id))?;
-    Ok(Evaluation { entitled: decision == Decision::Grant, reason, loaded })
+    sets: &'a [(&CheckQuery, Result<CustomerSet<'a>, Error>)],
+) -> Result<(FinalDecision, &'a CustomerSet<'a>), Error> {
+    match sets.iter().find(|(lookup, _)| lookup.same_lookup(query)) {
+        Some((_, Ok(set))) => Ok((set.decide(&query.feature)?, set)),
+        Some((_, Err(error))) => Err(error.clone()),
+        None => Err(Error::incomplete(&query.customer.id)),
+    }
 }

@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 
 use futures_util::future::{join, try_join_all};
+use serde_json::json;
 
 use super::{
     app::App,
@@ -18,8 +19,9 @@ use super::{
     },
 };
 use crate::{
-    entitlement::{ActiveEntitlement, Entitlements},
-    id::{FeatureId, Livemode, LookupKey, Timestamp},
+    effective_set::{EffectiveSet, LOCAL_FEATURE_PREFIX},
+    entitlement::ActiveEntitlement,
+    id::{CustomerKey, FeatureId, Livemode, LookupKey, Timestamp},
     source::{self, FeatureObject, StripeClient, Transport},
     store::{Coordinator as _, Store},
     waiting::poll_while,
@@ -45,24 +47,24 @@ pub(super) async fn load<S: Store>(
     fetch(app, livemode, [KEYS_TTL, KEYS_TTL], now).await
 }
 
-/// Loads the lookup keys of all features for an evaluation of this set.
+/// Loads the lookup keys of all features for an evaluation of this set. The default features exist.
 ///
 /// Keys that are new in the set are cached, so that a later revocation does not remove them from the
 /// list. The observed keys are fetched again if they may not include the set yet.
 pub(super) async fn load_for_set<S: Store>(
     app: &App<'_, S>,
-    livemode: Livemode,
-    entitlements: Option<&Entitlements>,
+    customer: &CustomerKey,
+    set: EffectiveSet<'_>,
     now: Timestamp,
 ) -> Result<KnownFeatures, Error> {
+    let livemode = customer.livemode;
     let cache = app.feature_cache;
-    let as_of = entitlements.map(|entitlements| entitlements.as_of);
+    let as_of = set.source().map(|source| source.as_of);
     let observed_max_age =
         if cache.is_observed_before(livemode, as_of) { MIN_REFETCH } else { KEYS_TTL };
     let known = fetch(app, livemode, [KEYS_TTL, observed_max_age], now).await?;
-    let granted = entitlements.iter().flat_map(|entitlements| &entitlements.data);
-    let granted = granted.map(|entitlement| &entitlement.lookup_key);
-    cache.add_observed(livemode, granted.filter(|key| !known.contains(key)));
+    let features = set.features();
+    cache.add_observed(livemode, features.filter(|key| !known.contains(key)));
     Ok(known)
 }
 
@@ -73,6 +75,9 @@ pub(super) async fn exists<S: Store>(
     key: &LookupKey,
     now: Timestamp,
 ) -> Result<bool, Error> {
+    if app.settings.default_features.contains(key) {
+        return Ok(true);
+    }
     // Cached keys of any age prove that a feature exists.
     let is_cached = [FeatureSource::Source, FeatureSource::Coordinator].iter().any(|source| {
         app.feature_cache.keys(livemode, *source).is_some_and(|keys| keys.contains(key))
@@ -144,7 +149,8 @@ async fn fetch_keys<S: Store>(
         .ok_or_else(|| Error::source_unavailable("no list of features is available".to_owned()))
 }
 
-/// Loads the feature objects of these entitlements, in their order. Waits for a list that another caller
+/// Loads the feature objects of these entitlements, in their order. A feature that is known by its key only
+/// has an object with that. Waits for a list that another caller
 /// is reading.
 pub(super) async fn load_objects<'d, T: Transport>(
     cache: &FeatureCache,
@@ -154,6 +160,8 @@ pub(super) async fn load_objects<'d, T: Transport>(
     now: Timestamp,
 ) -> Result<Vec<FeatureObject>, Error> {
     let mut loaded: HashMap<&FeatureId, FeatureObject> = HashMap::new();
+    let local = data.iter().filter(|row| row.feature.as_str().starts_with(LOCAL_FEATURE_PREFIX));
+    loaded.extend(local.map(|row| (&row.feature, local_feature(livemode, row))));
     let load_cached = |loaded: &mut HashMap<&'d FeatureId, FeatureObject>| {
         for entitlement in data {
             let cached = cache.get(livemode, &entitlement.feature, now);
@@ -203,6 +211,23 @@ pub(super) async fn load_objects<'d, T: Transport>(
         }
     }
     Ok(data.iter().filter_map(|entitlement| loaded.get(&entitlement.feature).cloned()).collect())
+}
+
+/// The object of a feature that only an override or a default grants.
+fn local_feature(livemode: Livemode, row: &ActiveEntitlement) -> FeatureObject {
+    let mut object = FeatureObject::new();
+    for (name, value) in [
+        ("id", json!(row.feature)),
+        ("object", json!("entitlements.feature")),
+        ("active", json!(true)),
+        ("livemode", json!(livemode)),
+        ("lookup_key", json!(row.lookup_key)),
+        ("metadata", json!({})),
+        ("name", json!(row.lookup_key)),
+    ] {
+        object.insert(name.to_owned(), value);
+    }
+    object
 }
 
 fn feature_id(feature: &FeatureObject) -> Option<FeatureId> {

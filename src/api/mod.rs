@@ -13,7 +13,7 @@
 //! | `webhooks`                       | `POST /webhooks/stripe`                                      |
 //! | `active_entitlements`            | Stripe's list and retrieve                                   |
 //! | `feature_cache`, `known_features` | which features exist, and Stripe's feature objects          |
-//! | `customer_set`                   | loads the entitlements of one customer for an answer         |
+//! | `customer_set`                   | loads the record of one customer, and decides about it       |
 //! | `checks` · `authorize`           | checks for backends and browsers · for proxies               |
 //! | [`fast_path`]                    | the most frequent requests, answered without a full request |
 //! | `ofrep`                          | OpenFeature Remote Evaluation Protocol                       |
@@ -273,11 +273,11 @@ async fn dispatch<S: Store>(
         Operation::RetrieveActiveEntitlement => {
             active_entitlements::retrieve(app, request, &id).await
         }
-        Operation::Sync => sync::sync(app, request, body, &id).await,
+        Operation::Sync => sync::sync(app, request, body, &id, now).await,
         Operation::ListActivity => activity::list(app, request).await,
         Operation::ListSyncStatus => sync_status::list(app, request).await,
         Operation::Check => checks::check(app, request, now).await,
-        Operation::CheckBatch => checks::check_batch(app, request, body).await,
+        Operation::CheckBatch => checks::check_batch(app, request, body, now).await,
         Operation::Authorize => authorize::authorize(app, request, now).await,
         Operation::EvaluateFlag => Ok(ofrep::evaluate(app, request, body, &id, now).await),
         Operation::EvaluateFlags => Ok(ofrep::evaluate_all(app, request, body, now).await),

@@ -2,8 +2,11 @@
 //!
 //! | route                        | response                                                          |
 //! |------------------------------|-------------------------------------------------------------------|
-//! | `GET /v1/snapshot`           | `snapshot`, an EdDSA JWT: `sub`, `version`, `as_of`, `livemode`, `entitlements` (lookup keys), `iat`, `exp` |
+//! | `GET /v1/snapshot`           | `snapshot`, an EdDSA JWT: `sub`, `version`, `as_of`, `livemode`, `entitlements` (lookup keys), `iat`, `exp`, `changes_at` |
 //! | `GET /.well-known/jwks.json` | the public keys, as a JWK Set                                     |
+//!
+//! If an override grants something in it that ends before the snapshot would, the snapshot expires
+//! [`LOSS_LEEWAY`] after that. `changes_at` is when the next override starts or ends.
 //!
 //! A snapshot is not a customer token: its `typ` is `entitlements+jwt`, and no route accepts it. It
 //! cannot be revoked, so an entitlement may end before the snapshot expires.
@@ -22,7 +25,7 @@ use super::{
     settings,
 };
 use crate::{
-    entitlement::{Completeness, Version},
+    entitlement::Version,
     id::{CustomerId, Livemode, Timestamp},
     store::{Crypto as _, Store},
     token::{Algorithm, SigningKey, jws},
@@ -38,6 +41,9 @@ const TTL_RANGE: std::ops::RangeInclusive<u64> = 60..=86_400;
 /// The maximum number of entitlements in a snapshot: with keys of 80 characters, it has 100 kB.
 const MAX_ENTITLEMENTS: usize = 1_000;
 
+/// The most seconds for which a snapshot grants a feature whose override has ended.
+const LOSS_LEEWAY: i64 = 60;
+
 #[derive(Serialize)]
 struct SnapshotResponse<'a> {
     object: &'static str,
@@ -46,6 +52,7 @@ struct SnapshotResponse<'a> {
     version: Version,
     as_of: Option<Timestamp>,
     expires_at: Timestamp,
+    changes_at: Option<Timestamp>,
     snapshot: String,
 }
 
@@ -66,12 +73,9 @@ pub(super) async fn retrieve<S: Store>(
         return Err(Error::unconfigured(message));
     };
 
-    let loaded = customer_set::load(app, &customer, &[], freshness).await?;
-    let entitlements = loaded.entitlements.as_ref();
-    if entitlements.is_some_and(|set| set.completeness == Completeness::Partial) {
-        return Err(Error::incomplete(&customer.id));
-    }
-    let data = entitlements.map_or(&[][..], |set| &set.data);
+    let loaded = customer_set::load(app, &customer, &[], freshness, now).await?;
+    let set = loaded.complete()?;
+    let data = set.rows(&customer);
     if data.len() > MAX_ENTITLEMENTS {
         return Err(Error::invalid(format!(
             "'{}' has {} entitlements, and a snapshot has at most {MAX_ENTITLEMENTS}. Use the list.",
@@ -79,9 +83,10 @@ pub(super) async fn retrieve<S: Store>(
             data.len()
         )));
     }
-    let version = entitlements.map_or(Version::default(), |set| set.version);
-    let as_of = entitlements.map(|set| set.as_of);
-    let expires_at = now.saturating_add_unsigned(ttl);
+    let (version, as_of, changes_at) = (set.version(), loaded.as_of(), set.next_change());
+    let longest = now.saturating_add_unsigned(ttl);
+    let expires_at =
+        set.next_loss().map_or(longest, |loss| loss.saturating_add(LOSS_LEEWAY).min(longest));
     let keys: Vec<_> = data.iter().map(|entitlement| &entitlement.lookup_key).collect();
     let header =
         json!({ "alg": Algorithm::EdDsa.name(), "typ": "entitlements+jwt", "kid": key.kid() });
@@ -93,6 +98,7 @@ pub(super) async fn retrieve<S: Store>(
         "livemode": customer.livemode,
         "version": version,
         "as_of": as_of,
+        "changes_at": changes_at,
         "entitlements": keys,
     });
     let signing_input = jws::signing_input(&header, &claims);
@@ -106,6 +112,7 @@ pub(super) async fn retrieve<S: Store>(
             version,
             as_of,
             expires_at,
+            changes_at,
             snapshot: jws::serialize_compact(&signing_input, &signature),
         },
     ))

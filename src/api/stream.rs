@@ -149,7 +149,7 @@ async fn open_stream<S: Store>(
     let last_version = take_last_event_id(request, &mut params)?;
     params.reject_unknown()?;
     if !app.settings.can_deny_unknown(customer.livemode) {
-        customer_set::load(app, &customer, &[], Freshness::default()).await?;
+        customer_set::load(app, &customer, &[], Freshness::default(), now).await?.complete()?;
     }
     let mut response = Response::default();
     let headers = response.headers_mut();

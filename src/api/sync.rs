@@ -12,11 +12,12 @@ use super::{
     app::{App, Request, Response, json_response},
     auth,
     body::{self, MAX_BODY_BYTES, RequestBody},
+    customer_set::{CustomerSet, FinalDecision},
     error::{Error, excerpt},
     form::Params,
 };
 use crate::{
-    entitlement::{self, Decision, Version},
+    entitlement::Version,
     id::{CustomerId, CustomerKey, LookupKey, Timestamp},
     ledger::WaitFor,
     store::{Ledger as _, ServedBy, Store},
@@ -33,7 +34,7 @@ struct SyncResponse<'a> {
     object: &'static str,
     customer: &'a CustomerId,
     version: Version,
-    as_of: Timestamp,
+    as_of: Option<Timestamp>,
     served_by: ServedBy,
     #[serde(skip_serializing_if = "Option::is_none")]
     feature: Option<&'a LookupKey>,
@@ -48,6 +49,7 @@ pub(super) async fn sync<S: Store>(
     request: &mut Request,
     body: &impl RequestBody,
     id: &str,
+    now: Timestamp,
 ) -> Result<Response, Error> {
     let livemode = auth::authenticate_server(app.settings, request)?;
     body::receive(request, body, MAX_BODY_BYTES).await?;
@@ -61,32 +63,28 @@ pub(super) async fn sync<S: Store>(
 
     let customer = CustomerKey { livemode, id };
     let loaded = app.store.ledger().sync(&customer, until.as_ref()).await?;
-    let Some(entitlements) = &loaded.entitlements else {
+    if loaded.entitlements.is_none() {
         return Err(Error::not_found(format!(
             "No such customer: '{}'",
             excerpt(customer.id.as_str())
         )));
-    };
+    }
+    let loaded = CustomerSet::new(app.settings, &customer, loaded, now);
     let feature = until.as_ref().map(|until| &until.feature);
-    let decision = feature.map(|feature| entitlement::check(Some(entitlements), feature));
-    let entitled = match decision {
-        None => None,
-        Some(Decision::Grant) => Some(true),
-        Some(Decision::Deny(_)) => Some(false),
-        Some(Decision::Indeterminate) => return Err(Error::incomplete(&customer.id)),
-    };
-    let all = &entitlements.data;
+    let decision = feature.map(|feature| loaded.decide(feature)).transpose()?;
+    let set = loaded.effective_set();
+    let all = set.rows(&customer);
     let page = all.get(..MAX_ENTITLEMENTS.min(all.len())).unwrap_or_default();
     let has_more = page.len() < all.len();
     let url = active_entitlements::LIST_PATH;
     let body = SyncResponse {
         object: "customer_sync",
         customer: &customer.id,
-        version: entitlements.version,
-        as_of: entitlements.as_of,
-        served_by: loaded.served_by,
+        version: set.version(),
+        as_of: loaded.as_of(),
+        served_by: loaded.served_by(),
         feature,
-        entitled,
+        entitled: decision.map(FinalDecision::is_grant),
         entitlements: ActiveEntitlementList::new(page, has_more, livemode, url),
     };
     Ok(json_response(StatusCode::OK, &body))

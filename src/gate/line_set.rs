@@ -12,7 +12,7 @@
 //! | `m`             | the customer may have more features                        |
 
 use crate::{
-    entitlement::{Decision, DenyReason},
+    entitlement::{Decision, DenyReason, GrantReason},
     id::Timestamp,
 };
 
@@ -37,7 +37,8 @@ impl<'a> LineSet<'a> {
         if expires.is_none_or(|expires| now >= expires) {
             Decision::Indeterminate
         } else if self.find_line(GRANTED, Some(feature)).is_some() {
-            Decision::Grant
+            // The browser is not told which layer grants a feature.
+            Decision::Grant(GrantReason::ActiveEntitlement)
         } else if self.find_line(HAS_MORE, None).is_some() {
             Decision::Indeterminate
         } else if self.find_line(UNKNOWN_CUSTOMER, None).is_some() {

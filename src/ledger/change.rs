@@ -1,35 +1,21 @@
-//! The changes of a customer's set, for subscribers.
-//!
-//! | input                                          | output                                    |
-//! |------------------------------------------------|-------------------------------------------|
-//! | the set before, the set after                  | [`SetChange::between()`]                  |
-//! | the last version a subscriber has, the log     | [`changes_since()`]                       |
+//! The changes of a customer's effective set, as lookup keys.
 //!
 //! A change contains lookup keys, because product code checks those. Two grants may share a key. The
-//! key is removed when its last grant is removed. The log may have gaps: a subscriber that receives a
-//! version without the changes that led to it reads the set again.
+//! key is removed when its last grant is removed. A change of very many keys is only counted: of it,
+//! subscribers receive the version, and read the set again.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 
 use crate::{
-    entitlement::{Entitlements, Version},
+    entitlement::{SourceSet, Version},
     id::LookupKey,
     json::json_type,
 };
 
-/// How many changes of a customer are stored. A plan changes a few times a year. A client that missed
-/// more than a hundred changes reads the set instead.
-pub const CHANGE_RETENTION: u64 = 100;
-
-/// The most bytes of lookup keys in a change that is sent in full. Of a larger change, subscribers
-/// receive only the version. A WebSocket message is limited to 1 MiB and a SQLite row to 2 MB, and an
-/// escaped quote in a key takes two bytes.
-pub const MAX_CHANGE_BYTES: usize = 1 << 18;
-
 json_type! {
-    /// One change of a customer's set.
+    /// One change of a customer's effective set, for subscribers.
     #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
     pub struct SetChange {
         /// The version after the change.
@@ -40,7 +26,7 @@ json_type! {
         pub removed: Vec<LookupKey>,
     }
 
-    /// The lookup keys of a change, for people: a change of too many keys is only counted.
+    /// The lookup keys of a change: a change of too many keys is only counted.
     #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
     pub enum KeyChange {
         /// The keys, each list in order.
@@ -69,46 +55,37 @@ json_type! {
     }
 }
 
-impl SetChange {
-    /// Returns the change from `current` to `set`, or `None` if the version is the same. A change may
-    /// have no lookup keys: a partial set that becomes complete gets a new version too.
-    #[must_use]
-    pub fn between(current: Option<&Entitlements>, set: &Entitlements) -> Option<Self> {
-        if current.map_or(Version::default(), |current| current.version) == set.version {
-            return None;
-        }
-        let before = current.map(lookup_keys).unwrap_or_default();
-        let after = lookup_keys(set);
-        let difference = |keys: &BTreeSet<&LookupKey>, others| {
-            keys.difference(others).copied().cloned().collect()
-        };
-        Some(Self {
-            version: set.version,
-            added: difference(&after, &before),
-            removed: difference(&before, &after),
-        })
-    }
-
-    /// Returns whether the change is small enough to be sent in full.
-    #[must_use]
-    pub fn fits_in_message(&self) -> bool {
-        let keys = self.added.iter().chain(&self.removed);
-        keys.map(|key| key.as_str().len()).sum::<usize>() <= MAX_CHANGE_BYTES
-    }
-}
-
 impl KeyChange {
     /// The most keys of a change that are listed: as many as a person may want to read.
     pub const MAX_KEYS: usize = 1_000;
 
-    /// Returns the change from `current` to `set`, or `None` if the version is the same.
+    /// The most bytes of the keys of a change that are listed. A WebSocket message is limited to 1 MiB and
+    /// a SQLite row to 2 MB, an entry has two changes at most, and an escaped quote in a key takes two
+    /// bytes.
+    pub const MAX_BYTES: usize = 1 << 18;
+
+    /// A change of no key.
+    pub const NONE: Self = Self::Keys { added: Vec::new(), removed: Vec::new() };
+
+    /// Creates the change of these keys, each list in order.
     #[must_use]
-    pub fn between(current: Option<&Entitlements>, set: &Entitlements) -> Option<Self> {
-        let SetChange { added, removed, .. } = SetChange::between(current, set)?;
-        if added.len() + removed.len() <= Self::MAX_KEYS {
-            return Some(Self::Keys { added, removed });
+    pub fn new(added: Vec<LookupKey>, removed: Vec<LookupKey>) -> Self {
+        let bytes = added.iter().chain(&removed).map(|key| key.as_str().len()).sum::<usize>();
+        if added.len() + removed.len() <= Self::MAX_KEYS && bytes <= Self::MAX_BYTES {
+            Self::Keys { added, removed }
+        } else {
+            Self::Counts { added: count(&added), removed: count(&removed) }
         }
-        Some(Self::Counts { added: count(&added), removed: count(&removed) })
+    }
+
+    /// Returns the change of one feature: whether it was granted, and is.
+    #[must_use]
+    pub fn of_feature(feature: &LookupKey, [before, after]: [bool; 2]) -> Self {
+        match (before, after) {
+            (false, true) => Self::Keys { added: vec![feature.clone()], removed: Vec::new() },
+            (true, false) => Self::Keys { added: Vec::new(), removed: vec![feature.clone()] },
+            (false, false) | (true, true) => Self::NONE,
+        }
     }
 
     /// Returns how many keys were added and removed.
@@ -121,33 +98,25 @@ impl KeyChange {
     }
 }
 
+/// Returns the lookup keys that a source set gained and lost, in order.
+#[must_use]
+pub fn source_difference(
+    before: Option<&SourceSet>,
+    after: &SourceSet,
+) -> (Vec<LookupKey>, Vec<LookupKey>) {
+    let before = before.map(lookup_keys).unwrap_or_default();
+    let after = lookup_keys(after);
+    let difference =
+        |keys: &BTreeSet<&LookupKey>, others| keys.difference(others).copied().cloned().collect();
+    (difference(&after, &before), difference(&before, &after))
+}
+
 fn count(keys: &[LookupKey]) -> u64 {
     u64::try_from(keys.len()).unwrap_or(u64::MAX)
 }
 
-fn lookup_keys(set: &Entitlements) -> BTreeSet<&LookupKey> {
+fn lookup_keys(set: &SourceSet) -> BTreeSet<&LookupKey> {
     let mut keys = BTreeSet::new();
     keys.extend(set.data.iter().map(|grant| &grant.lookup_key));
     keys
-}
-
-/// Returns the changes after `since` up to `current`, or `None` if `stored` lacks one of them.
-/// `stored` is in the order of versions.
-#[must_use]
-pub fn changes_since(
-    since: Version,
-    current: Version,
-    stored: &[SetChange],
-) -> Option<&[SetChange]> {
-    let first = stored.partition_point(|change| change.version <= since);
-    let later = stored.get(first..).unwrap_or_default();
-    let mut next = since;
-    for change in later {
-        next = next.next();
-        if change.version != next {
-            return None;
-        }
-    }
-    // A client with a version later than the current one missed nothing.
-    (next >= current).then_some(later)
 }

@@ -6,10 +6,10 @@
 
 use serde::Serialize;
 
-use super::change::KeyChange;
+use super::change::{ChangeNotification, KeyChange, SetChange};
 use crate::{
     entitlement::Version,
-    id::{CustomerKey, Timestamp},
+    id::{CustomerKey, EventId, OverrideId, Timestamp},
     json::json_type,
 };
 
@@ -63,7 +63,8 @@ json_type! {
         pub cause: ChangeCause,
         /// What it changed in the effective set.
         pub change: KeyChange,
-        /// What it changed in the source set, if that is not the same.
+        /// What it changed in the source set, if that is not the same. Only an event or a read changes
+        /// the source set: see [`Self::source_change()`].
         pub source_change: Option<KeyChange>,
     }
 
@@ -94,4 +95,97 @@ json_type! {
         /// The oldest version that is kept; `None` if there is no entry.
         pub complete_since: Option<Version>,
     }
+}
+
+impl ChangeCause {
+    /// An event.
+    #[must_use]
+    pub fn of_event(kind: CauseType, event: &EventId) -> Self {
+        Self { kind, id: Some(event.to_string()), actor: None }
+    }
+
+    /// A read of the source.
+    #[must_use]
+    pub fn of_read(kind: CauseType) -> Self {
+        Self { kind, id: None, actor: None }
+    }
+
+    /// An override, by this actor or by itself.
+    #[must_use]
+    pub fn of_override(kind: CauseType, id: &OverrideId, actor: Option<&str>) -> Self {
+        Self { kind, id: Some(id.to_string()), actor: actor.map(str::to_owned) }
+    }
+
+    /// The setting of the default features.
+    #[must_use]
+    pub fn setting() -> Self {
+        Self { kind: CauseType::Setting, id: None, actor: None }
+    }
+}
+
+impl HistoryEntry {
+    /// Returns what the entry changed in the source set; `None` if it cannot have changed it.
+    #[must_use]
+    pub fn source_change(&self) -> Option<&KeyChange> {
+        match self.cause.kind {
+            CauseType::Event | CauseType::Poll | CauseType::Read | CauseType::Reconcile => {
+                Some(self.source_change.as_ref().unwrap_or(&self.change))
+            }
+            CauseType::Override
+            | CauseType::OverrideStart
+            | CauseType::OverrideEnd
+            | CauseType::Setting => None,
+        }
+    }
+}
+
+impl HistoryQuery {
+    /// Returns whether the entries are read from the oldest one on.
+    #[must_use]
+    pub fn reads_forward(&self) -> bool {
+        self.after.is_some() && self.before.is_none()
+    }
+
+    /// Returns whether an entry is among those that the query asks for.
+    #[must_use]
+    pub fn matches(&self, entry: &HistoryEntry) -> bool {
+        self.after.is_none_or(|after| entry.version > after)
+            && self.before.is_none_or(|before| entry.version < before)
+            && self.first.is_none_or(|first| entry.created >= first)
+            && self.last.is_none_or(|last| entry.created <= last)
+    }
+}
+
+/// Returns what a subscriber receives that has `since`: the changes after it, or only the current version
+/// if one of them is not stored or was only counted. `stored` is in the order of versions.
+#[must_use]
+pub fn notifications_since(
+    since: Version,
+    current: Version,
+    stored: &[HistoryEntry],
+) -> Vec<ChangeNotification> {
+    let mut next = since;
+    let mut notifications = Vec::new();
+    for entry in stored.iter().filter(|entry| entry.version > since) {
+        next = next.next();
+        match &entry.change {
+            KeyChange::Keys { added, removed } if entry.version == next => {
+                let (added, removed) = (added.clone(), removed.clone());
+                let change = SetChange { version: entry.version, added, removed };
+                notifications.push(ChangeNotification::Change(change));
+            }
+            KeyChange::Keys { .. } | KeyChange::Counts { .. } => {
+                return vec![ChangeNotification::Version(current)];
+            }
+        }
+    }
+    // A client with a version later than the current one missed nothing.
+    if next >= current { notifications } else { vec![ChangeNotification::Version(current)] }
+}
+
+/// Returns the first version that is kept, and the earliest time of an entry that is kept.
+#[must_use]
+pub fn retained_history(current: Version, now: Timestamp) -> (Version, Timestamp) {
+    let first = Version(current.0.saturating_sub(HISTORY_RETENTION).saturating_add(1));
+    (first, now.saturating_sub(HISTORY_MAX_AGE))
 }

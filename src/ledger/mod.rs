@@ -10,12 +10,14 @@
 //! | `sync_status`       | the status that the customer index stores: [`SyncStatus`]            |
 //! | `observed_features` | the features of all sets of a customer: [`ObservedFeatures`]         |
 //! | `receipt`           | the result of an event: [`ApplyReceipt`]                             |
-//! | `state`             | the state of one customer and its steps: [`LedgerState`]             |
-//! | `change`            | the changes that subscribers receive: [`SetChange`]                  |
-//! | `overrides`         | the overrides of a customer: [`Override`], [`OverrideCommand`]       |
-//! | `history`           | each change of the record, with its cause: [`HistoryEntry`]          |
-//! | `explanation`       | why a feature is or was granted: [`Explanation`]                     |
 //! | `activity`          | decisions, for operators to read: [`Activity`]                       |
+//! | `change`            | what changed in the effective set: [`KeyChange`], [`SetChange`]      |
+//! | `history`           | each change of the record, with its cause: [`HistoryEntry`]          |
+//! | `overrides`         | the overrides of a customer: [`Override`], [`OverrideCommand`]       |
+//! | `versioned_record`  | the record, its versions and its history: [`VersionedRecord`]        |
+//! | `override_commands` | what a request of an operator changes in the overrides               |
+//! | `explanation`       | why a feature is or was granted: [`explain()`]                       |
+//! | `state`             | the state of one customer and its steps: [`LedgerState`]             |
 //! | `request`           | requests to a ledger and its responses: [`LedgerRequest`]            |
 //! | `ports`             | what a process needs from its platform: [`LedgerPorts`]              |
 //! | `process`           | the order of steps, waiting and retries: [`LedgerProcess`]           |
@@ -46,9 +48,13 @@ mod state;
 
 mod change;
 
+mod history;
+
 mod overrides;
 
-mod history;
+mod versioned_record;
+
+mod override_commands;
 
 mod explanation;
 
@@ -62,20 +68,22 @@ mod process;
 
 pub use self::{
     activity::{Activity, ActivityKind, ActivityOutcome, EventOrigin},
-    change::{
-        CHANGE_RETENTION, ChangeNotification, KeyChange, MAX_CHANGE_BYTES, SetChange, changes_since,
+    change::{ChangeNotification, KeyChange, SetChange, source_difference},
+    explanation::{
+        Evidence, ExplainQuery, ExplainReply, Explanation, FeatureChange, FeatureHistoryEntry,
+        KeyEffect, SourceEvidence, explain,
     },
-    explanation::{ExplainQuery, ExplainReply, Explanation, FeatureChange, SourceEvidence},
     history::{
         CauseType, ChangeCause, HISTORY_MAX_AGE, HISTORY_RETENTION, HistoryEntry, HistoryPage,
-        HistoryQuery,
+        HistoryQuery, notifications_since, retained_history,
     },
     observed_features::ObservedFeatures,
     outbox::{Jitter, Outbox, PendingTask, Task},
     overrides::{
-        MAX_OVERRIDES, NewOverride, OVERRIDE_IDEMPOTENCY_RETENTION, OVERRIDE_RETENTION, Override,
-        OverrideCommand, OverrideDeletion, OverrideEnd, OverrideIdempotency, OverrideRefusal,
-        OverrideReply, OverrideRequest, OverrideUpdate,
+        MAX_OVERRIDES, MAX_STORED_OVERRIDES, NewOverride, OVERRIDE_IDEMPOTENCY_RETENTION,
+        OVERRIDE_RETENTION, Override, OverrideCommand, OverrideDeletion, OverrideEnd,
+        OverrideIdempotency, OverrideRefusal, OverrideReply, OverrideRequest, OverrideSelection,
+        OverrideUpdate, StoredOverride,
     },
     ports::{
         LedgerPorts, LedgerStorage, LogLevel, NotFoundAdvice, PortError, ReadPriority,
@@ -90,4 +98,5 @@ pub use self::{
     rules::{Dedup, EVENT_RETENTION, Error, SetUpdate, apply, replace},
     state::LedgerState,
     sync_status::{IndexMessage, StatusReport, SyncProblem, SyncStatus},
+    versioned_record::{UnsavedRows, VersionedRecord},
 };

@@ -3,7 +3,10 @@
 //! Only the operator or its end ends an override. An event, a list of the source or a deletion of the
 //! customer does not. A ledger keeps an override for a year after its end.
 //!
-//! Not here: what an active override means for a check ([`crate::override_period`]).
+//! A start in the past is now: an override never changes what was answered before it was made. So the
+//! overrides that were active at a past time are known from their periods.
+//!
+//! Not here: what an active override means for a check ([`crate::effective_set`]).
 
 use std::collections::BTreeMap;
 
@@ -18,6 +21,9 @@ use crate::{
 
 /// The most overrides of a customer that have not ended.
 pub const MAX_OVERRIDES: usize = 100;
+
+/// The most overrides of a customer that are kept, with those that have ended.
+pub const MAX_STORED_OVERRIDES: usize = 1_000;
 
 /// How long an override is kept after its end, in seconds: a year.
 pub const OVERRIDE_RETENTION: i64 = 365 * 24 * 60 * 60;
@@ -185,12 +191,64 @@ json_type! {
 }
 
 impl Override {
-    /// Returns the status at a time. A deletion ends the period, so the period decides alone.
+    /// Returns the status at a time. A deletion ends the override.
     #[must_use]
     pub fn status_at(&self, at: Timestamp) -> OverrideStatus {
-        match &self.deletion {
-            Some(deletion) if deletion.at <= at => OverrideStatus::Ended,
-            _ => self.period.status_at(at),
+        if self.ends_at().is_some_and(|end| end <= at) {
+            OverrideStatus::Ended
+        } else {
+            self.period.status_at(at)
+        }
+    }
+
+    /// Returns whether the override was made by this time and was active then.
+    #[must_use]
+    pub fn was_active_at(&self, at: Timestamp) -> bool {
+        self.created <= at && self.status_at(at) == OverrideStatus::Active
+    }
+
+    /// Returns when the override ends: by its deletion, or else at the end of its period.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        self.deletion.as_ref().map(|deletion| deletion.at).or(self.period.expires_at)
+    }
+}
+
+/// An override with the idempotency key of the request that created it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StoredOverride {
+    /// The override.
+    pub value: Override,
+    /// The idempotency key, and the hash of the request.
+    pub idempotency: Option<OverrideIdempotency>,
+}
+
+/// The overrides that a ledger reads from its tables.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum OverrideSelection {
+    /// The one with this id.
+    Id(OverrideId),
+    /// The one that was created with this idempotency key at this time or later.
+    IdempotencyKey(String, Timestamp),
+    /// All that have not ended at this time.
+    NotEndedAt(Timestamp),
+    /// All.
+    All,
+}
+
+impl OverrideSelection {
+    /// Returns whether an override is selected.
+    #[must_use]
+    pub fn matches(&self, stored: &StoredOverride) -> bool {
+        let StoredOverride { value, idempotency } = stored;
+        match self {
+            Self::Id(id) => value.period.id == *id,
+            Self::IdempotencyKey(key, since) => {
+                value.created >= *since
+                    && idempotency.as_ref().is_some_and(|idempotency| idempotency.key == *key)
+            }
+            Self::NotEndedAt(at) => value.status_at(*at) != OverrideStatus::Ended,
+            Self::All => true,
         }
     }
 }

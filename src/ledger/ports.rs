@@ -7,14 +7,17 @@ use futures_util::future::LocalBoxFuture;
 use serde::Serialize;
 
 use super::{
+    history::{HistoryEntry, HistoryQuery},
     outbox::Jitter,
+    overrides::{OverrideSelection, StoredOverride},
     reconcile::SourceState,
     rules::{Dedup, Error},
     state::LedgerState,
     sync_status::{IndexMessage, SyncProblem},
 };
 use crate::{
-    id::{CustomerKey, EventId, Livemode, Timestamp, UnixMillis},
+    effective_set::MissingSource,
+    id::{CustomerKey, EventId, Livemode, LookupKey, Timestamp, UnixMillis},
     json::json_type,
     policy::SourcePolicy,
 };
@@ -89,14 +92,36 @@ pub trait LedgerStorage {
     /// When the storage fails.
     fn read<T>(&self, select: impl FnOnce(&LedgerState) -> T) -> Result<T, PortError>;
 
-    /// Returns the record of the set, or `None` if there is no set.
+    /// Returns the encoded record, or `None` if there is none.
     ///
     /// # Errors
     ///
     /// When the storage fails.
     fn read_record(&self) -> Result<Option<Vec<u8>>, PortError>;
 
-    /// Runs a step and stores what it changed, in one transaction. If the step fails, nothing is
+    /// Returns the selected overrides, newest first.
+    ///
+    /// # Errors
+    ///
+    /// When the storage fails.
+    fn read_overrides(
+        &self,
+        selection: &OverrideSelection,
+    ) -> Result<Vec<StoredOverride>, PortError>;
+
+    /// Returns up to `limit` entries of the history that match the query and are not expired. The order is
+    /// that in which the query reads.
+    ///
+    /// # Errors
+    ///
+    /// When the storage fails.
+    fn read_history(
+        &self,
+        query: &HistoryQuery,
+        now: Timestamp,
+    ) -> Result<Vec<HistoryEntry>, PortError>;
+
+    /// Runs a step and stores what it changed, in one transaction, with the rows that it added. If the step fails, nothing is
     /// stored. If the transaction fails, it may have been committed.
     ///
     /// # Errors
@@ -135,6 +160,12 @@ pub trait LedgerPorts: Sized + 'static {
 
     /// Returns the source, and the status policy under which it is read now.
     fn source_policy(&self) -> SourcePolicy;
+
+    /// Returns the features that every customer has.
+    fn default_features(&self) -> Vec<LookupKey>;
+
+    /// Returns what it means that there is no source set, where no source can be read.
+    fn missing_source(&self) -> MissingSource;
 
     /// Reserves a read of the source, within the budget of the customer's mode. Returns the time of its
     /// slot, or `None` if the read may start now. A platform that cannot reserve one returns `None` too.

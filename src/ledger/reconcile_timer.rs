@@ -4,7 +4,7 @@
 //! |----------------------------------------------------|---------------------------------------------|
 //! | changed, or had an event, within the last day      | within a day                                |
 //! | did not change for longer                          | after as long again, at most 30 days        |
-//! | is empty and did not change for 90 days            | not                                         |
+//! | is empty, without overrides, and did not change for 90 days | not                                |
 //!
 //! Each ledger draws its own time in the second half of the interval. After an outage the timers of many
 //! ledgers are late together: a late timer is first set to a random time of the next hour.
@@ -12,11 +12,7 @@
 use serde::Serialize;
 
 use super::outbox::Jitter;
-use crate::{
-    entitlement::{Completeness, Entitlements},
-    id::UnixMillis,
-    json::json_type,
-};
+use crate::{entitlement::Entitlements, id::UnixMillis, json::json_type};
 
 /// A day, in milliseconds: the shortest interval.
 const MIN_INTERVAL: u64 = 24 * 60 * 60 * 1_000;
@@ -51,11 +47,15 @@ impl ReconcileTimer {
     }
 
     /// Sets the timer after a read of the set.
-    pub(super) fn restart(&mut self, set: Option<&Entitlements>, now: UnixMillis, jitter: Jitter) {
+    pub(super) fn restart(
+        &mut self,
+        record: Option<&Entitlements>,
+        now: UnixMillis,
+        jitter: Jitter,
+    ) {
         let unchanged = now.millis_since(self.unchanged_since);
-        let is_empty =
-            set.is_none_or(|set| set.data.is_empty() && set.completeness == Completeness::Complete);
-        self.due_at = if is_empty && unchanged >= EMPTY_RETENTION {
+        let is_blank = record.is_none_or(Entitlements::is_blank);
+        self.due_at = if is_blank && unchanged >= EMPTY_RETENTION {
             None
         } else {
             let interval = unchanged.clamp(MIN_INTERVAL, MAX_INTERVAL);
@@ -67,7 +67,7 @@ impl ReconcileTimer {
     /// set again, in case the read fails.
     pub(super) fn fires(
         &mut self,
-        set: Option<&Entitlements>,
+        record: Option<&Entitlements>,
         now: UnixMillis,
         jitter: Jitter,
     ) -> bool {
@@ -76,7 +76,7 @@ impl ReconcileTimer {
             self.due_at = Some(now.saturating_add(jitter.spread(LATE_SPREAD)));
             return false;
         }
-        self.restart(set, now, jitter);
+        self.restart(record, now, jitter);
         true
     }
 }

@@ -27,10 +27,10 @@ const REWRITE_DELAYS: [u64; 2] = [4_000, 300_000];
 /// A write of the replica: what identifies its record.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ReplicaWrite {
-    /// The version of the set.
+    /// The version of the record.
     pub version: Version,
-    /// The source and the policy under which the set was read.
-    pub policy: SourcePolicy,
+    /// The source and the policy under which the source set was read, if there is one.
+    pub policy: Option<SourcePolicy>,
 }
 
 json_type! {
@@ -46,7 +46,12 @@ json_type! {
 }
 
 impl ReplicaWrites {
-    /// Schedules a write of a changed set.
+    /// Returns whether a record was ever written, or is going to be.
+    pub(super) fn has_started(&self, outbox: &Outbox) -> bool {
+        self.last_started_at != UnixMillis::default() || outbox.pending(Task::Replica).is_some()
+    }
+
+    /// Schedules a write of a changed record.
     pub(super) fn schedule(&self, outbox: &mut Outbox, now: UnixMillis) {
         outbox.schedule(Task::Replica, now.max(self.next_allowed()), now);
     }

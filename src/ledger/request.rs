@@ -4,7 +4,12 @@
 
 use serde::Serialize;
 
-use super::receipt::ApplyReceipt;
+use super::{
+    explanation::{ExplainQuery, ExplainReply},
+    history::{HistoryPage, HistoryQuery},
+    overrides::{OverrideReply, OverrideRequest},
+    receipt::ApplyReceipt,
+};
 use crate::{
     entitlement::Summary,
     id::{CustomerKey, EventId, LookupKey, Timestamp},
@@ -21,7 +26,7 @@ json_type! {
         ApplyPolled(Summary) = "apply_polled",
         /// Note an event that cannot be read, and read the source.
         NoteUnreadable(UnreadableEvent) = "note_unreadable",
-        /// Return the set, and read the source first if the set cannot answer for the features.
+        /// Return the record, and read the source first if the record cannot answer for the features.
         Load {
             /// The customer.
             customer: CustomerKey,
@@ -37,6 +42,12 @@ json_type! {
         } = "sync",
         /// Compare the set with the source.
         Reconcile(CustomerKey) = "reconcile",
+        /// Create, update, delete or return overrides.
+        ManageOverrides(OverrideRequest) = "manage_overrides",
+        /// Return a page of the history.
+        ListHistory(HistoryQuery) = "list_history",
+        /// Explain an answer. For an answer of now, read the source first as for a load.
+        Explain(ExplainQuery) = "explain",
         /// Set the alarm again if tasks are pending and no alarm is set.
         Rearm = "rearm",
     }
@@ -67,8 +78,17 @@ json_type! {
 pub enum LedgerResponse {
     /// The event is stored.
     Receipt(ApplyReceipt),
-    /// The stored set is the response. The caller reads it before anything else can change it.
+    /// The stored record is the response. The caller reads it before anything else can change it. If it
+    /// has no source set, the source has no such customer, or there is no source.
     Set(SetOrigin),
+    /// The source failed, for this reason. The stored record answers for what it decides.
+    KnownPart(String),
+    /// The result of a command for overrides.
+    Overrides(OverrideReply),
+    /// A page of the history.
+    History(HistoryPage),
+    /// The explanation.
+    Explained(ExplainReply),
     /// The set was compared with the source.
     Reconciled {
         /// Whether they differed, and no event had announced that.
@@ -76,7 +96,7 @@ pub enum LedgerResponse {
     },
     /// The alarm is set.
     Rearmed,
-    /// The source failed, for this reason, and the stored set cannot answer.
+    /// The source failed, for this reason, and the stored record decides nothing.
     SourceFailed(String),
     /// A newer release wrote the stored data, and this code may not use it as requested.
     NewerRelease,

@@ -7,8 +7,7 @@
 //! | newer or of the same second, complete     | the set becomes the list of the event            |
 //! | newer or of the same second, truncated    | the page is added; the set is partial            |
 //!
-//! A set of another source counts as unknown, but its versions continue. A list of the source replaces the
-//! set. Events arrive late, twice and out of order. `created` has a
+//! A set of another source counts as unknown. A list of the source replaces the set. Events arrive late, twice and out of order. `created` has a
 //! resolution of one second: of two events of the same second, the later arrival wins.
 //!
 //! Not here: when the source is read.
@@ -16,7 +15,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    entitlement::{ActiveEntitlement, Completeness, Entitlements, Summary, SummaryPage, Version},
+    entitlement::{ActiveEntitlement, Completeness, SourceSet, Summary, SummaryPage},
     id::Timestamp,
     policy::SourcePolicy,
 };
@@ -37,10 +36,10 @@ pub enum Dedup {
 /// The effect of an event or a source list on a set.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum SetUpdate {
-    /// The set changed and has the next version.
-    Changed(Entitlements),
-    /// The same set and version, valid as of a later time, perhaps read under another policy.
-    Unchanged(Entitlements),
+    /// The set changed.
+    Changed(SourceSet),
+    /// The same set, valid as of a later time, perhaps read under another policy.
+    Unchanged(SourceSet),
     /// The event was applied before.
     Duplicate,
     /// The current set is newer, or the event has no list.
@@ -51,8 +50,8 @@ pub enum SetUpdate {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The new set would exceed [`Entitlements::MAX_LEN`].
-    #[error("the set would have {count} entitlements, the limit is {}", Entitlements::MAX_LEN)]
+    /// The new set would exceed [`SourceSet::MAX_LEN`].
+    #[error("the set would have {count} entitlements, the limit is {}", SourceSet::MAX_LEN)]
     TooMany {
         /// The number of entitlements in the new set.
         count: usize,
@@ -65,7 +64,7 @@ pub enum Error {
 ///
 /// [`Error::TooMany`]: the event was not applied, so the caller must not acknowledge it.
 pub fn apply(
-    entitlements: Option<&Entitlements>,
+    current: Option<&SourceSet>,
     dedup: Dedup,
     summary: &Summary,
     policy: SourcePolicy,
@@ -73,27 +72,27 @@ pub fn apply(
     if dedup == Dedup::Duplicate {
         return Ok(SetUpdate::Duplicate);
     }
-    let known = entitlements.filter(|set| set.policy.has_same_source(policy));
+    let known = current.filter(|set| set.policy.has_same_source(policy));
     if known.is_some_and(|set| summary.created < set.as_of) {
         return Ok(SetUpdate::Stale);
     }
-    let current = known.map_or(&[][..], |set| &set.data);
+    let grants = known.map_or(&[][..], |set| &set.data);
     let (completeness, policy, data) = match &summary.page {
         Some(SummaryPage::Complete(page)) => {
-            (Completeness::Complete, policy, merge(current, page, Unlisted::Remove))
+            (Completeness::Complete, policy, merge(grants, page, Unlisted::Remove))
         }
         Some(SummaryPage::Deleted) => (Completeness::Complete, policy, Vec::new()),
         Some(SummaryPage::Truncated(page)) => {
             // The other grants were read under the policy of before.
             let policy = known.map_or(policy, |set| set.policy);
-            (Completeness::Partial, policy, merge(current, page, Unlisted::Retain))
+            (Completeness::Partial, policy, merge(grants, page, Unlisted::Retain))
         }
         None => return Ok(SetUpdate::Stale),
     };
-    if data.len() > Entitlements::MAX_LEN {
+    if data.len() > SourceSet::MAX_LEN {
         return Err(Error::TooMany { count: data.len() });
     }
-    Ok(to_update(entitlements, summary.created, completeness, policy, data))
+    Ok(to_update(current, summary.created, completeness, policy, data))
 }
 
 /// Replaces the current set with the complete list of the source, read under `policy` at `as_of`.
@@ -102,37 +101,36 @@ pub fn apply(
 ///
 /// [`Error::TooMany`]: the current set stays.
 pub fn replace(
-    entitlements: Option<&Entitlements>,
+    current: Option<&SourceSet>,
     list: &[ActiveEntitlement],
     policy: SourcePolicy,
     as_of: Timestamp,
 ) -> Result<SetUpdate, Error> {
-    if list.len() > Entitlements::MAX_LEN {
+    if list.len() > SourceSet::MAX_LEN {
         return Err(Error::TooMany { count: list.len() });
     }
-    let current = entitlements.map_or(&[][..], |set| &set.data);
+    let grants = current.map_or(&[][..], |set| &set.data);
     // `created` is Stripe's clock and `as_of` is ours, which may be slow.
-    let known = entitlements.filter(|set| set.policy.has_same_source(policy));
+    let known = current.filter(|set| set.policy.has_same_source(policy));
     let as_of = known.map_or(as_of, |set| set.as_of.max(as_of));
-    let data = merge(current, list, Unlisted::Remove);
-    Ok(to_update(entitlements, as_of, Completeness::Complete, policy, data))
+    let data = merge(grants, list, Unlisted::Remove);
+    Ok(to_update(current, as_of, Completeness::Complete, policy, data))
 }
 
-/// Compares the new data with the current set, and assigns the next version if they differ.
+/// Compares the new data with the current set.
 fn to_update(
-    entitlements: Option<&Entitlements>,
+    current: Option<&SourceSet>,
     as_of: Timestamp,
     completeness: Completeness,
     policy: SourcePolicy,
     data: Vec<ActiveEntitlement>,
 ) -> SetUpdate {
-    let version = entitlements.map_or(Version::default(), |set| set.version);
-    let set = Entitlements { version, as_of, completeness, policy, data };
-    match entitlements {
+    let set = SourceSet { as_of, completeness, policy, data };
+    match current {
         Some(before) if before.completeness == set.completeness && before.data == set.data => {
             SetUpdate::Unchanged(set)
         }
-        _ => SetUpdate::Changed(Entitlements { version: version.next(), ..set }),
+        Some(_) | None => SetUpdate::Changed(set),
     }
 }
 

@@ -2,7 +2,9 @@
 //!
 //! | event                                | step                                                    |
 //! |--------------------------------------|---------------------------------------------------------|
+//! | time has passed                      | [`LedgerState::advance()`], before each other step      |
 //! | a webhook event arrived              | [`LedgerState::apply_event()`]                          |
+//! | an operator changes an override      | [`LedgerState::change_overrides()`]                     |
 //! | a read of the source starts          | [`LedgerState::begin_source_read()`]                    |
 //! | the source responded or failed       | [`LedgerState::apply_source_list()`], [`LedgerState::source_failed()`] |
 //! | the source cannot be read any more   | [`LedgerState::cancel_source_tasks()`]                  |
@@ -23,19 +25,25 @@
 //! Not here: the event ids for deduplication, which the caller stores.
 
 use super::{
+    activity::EventOrigin,
     change::KeyChange,
+    history::{CauseType, ChangeCause},
     observed_features::ObservedFeatures,
     outbox::{Jitter, Outbox, Task},
+    override_commands,
+    overrides::{OverrideCommand, OverrideReply, StoredOverride},
     receipt::{AppliedEvent, ApplyOutcome, ApplyReceipt},
     reconcile::{ReadReason, Reconciliation, SourceAccess, SourceRead, SourceState},
     reconcile_timer::ReconcileTimer,
     replica_writes::{ReplicaWrite, ReplicaWrites},
     rules::{self, Dedup, Error, SetUpdate},
     sync_status::{StatusReport, SyncProblem, SyncStatus},
+    versioned_record::VersionedRecord,
 };
 use crate::{
-    entitlement::{Completeness, Entitlements, Summary, SummaryPage, Version},
-    id::{Timestamp, UnixMillis},
+    effective_set::{AnswerContext, EffectiveSet, MissingSource},
+    entitlement::{Completeness, Entitlements, SourceSet, Summary, SummaryPage, Version},
+    id::{LookupKey, Timestamp, UnixMillis},
     policy::SourcePolicy,
 };
 
@@ -51,9 +59,9 @@ const REPORT_DEBOUNCE: u64 = 1_000;
 /// The state of one customer's ledger, except for the ids of its events.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct LedgerState {
-    /// The current set, or `None` if nothing was ever received.
-    pub entitlements: Option<Entitlements>,
-    /// When the set was last equal to the source's list.
+    /// The record of the customer, and what its changes need.
+    pub record: VersionedRecord,
+    /// When the source set was last equal to the source's list.
     pub confirmed_at: Option<Timestamp>,
     /// The number of events received, without duplicates.
     pub events_received: u64,
@@ -78,10 +86,52 @@ pub struct LedgerState {
 }
 
 impl LedgerState {
-    /// Returns the version of the current set.
+    /// Returns the version of the current record.
     #[must_use]
     pub fn version(&self) -> Version {
-        self.entitlements.as_ref().map_or(Version::default(), |set| set.version)
+        self.record.version()
+    }
+
+    /// Carries out what is due: starts and ends of overrides, and a change of the default features.
+    pub fn advance(&mut self, default_features: &[LookupKey], now: UnixMillis) {
+        let before = self.version();
+        self.record.advance(default_features, now.to_timestamp());
+        if self.version() != before {
+            self.record_changed(now);
+        }
+    }
+
+    /// Forgets what [`Self::advance()`] noted about a customer of whom nothing is stored.
+    pub fn end_step(&mut self) {
+        if self.is_unknown() {
+            self.record = VersionedRecord::default();
+        }
+    }
+
+    /// Carries out a command of an operator. `existing` is the override of the command, or the one that was
+    /// created with its idempotency key. `None` for a command that changes nothing.
+    pub fn change_overrides(
+        &mut self,
+        command: &OverrideCommand,
+        existing: Option<&StoredOverride>,
+        now: UnixMillis,
+    ) -> Option<OverrideReply> {
+        let (before, at) = (self.version(), now.to_timestamp());
+        let record = &mut self.record;
+        let reply = match command {
+            OverrideCommand::Create(new) => override_commands::create(record, new, existing, at),
+            OverrideCommand::Update(update) => {
+                override_commands::update(record, update, existing, at)
+            }
+            OverrideCommand::Delete { reason, actor, .. } => {
+                override_commands::delete(record, reason.as_deref(), actor, existing, at)
+            }
+            OverrideCommand::Retrieve(_) | OverrideCommand::List { .. } => return None,
+        };
+        if self.version() != before {
+            self.record_changed(now);
+        }
+        Some(reply)
     }
 
     /// Applies an event.
@@ -92,7 +142,7 @@ impl LedgerState {
     pub fn apply_event(
         &mut self,
         summary: &Summary,
-        dedup: Dedup,
+        (dedup, origin): (Dedup, EventOrigin),
         access: SourceAccess,
         policy: SourcePolicy,
         now: UnixMillis,
@@ -112,7 +162,7 @@ impl LedgerState {
         let update = if is_stale {
             SetUpdate::Stale
         } else {
-            rules::apply(self.entitlements.as_ref(), dedup, summary, policy)?
+            rules::apply(self.record.source(), dedup, summary, policy)?
         };
         self.events_received = self.events_received.saturating_add(1);
         self.reconcile_timer.note_change(now);
@@ -120,7 +170,12 @@ impl LedgerState {
             _ if summary.page.is_none() => (ApplyOutcome::Deferred, None),
             SetUpdate::Changed(set) => {
                 self.deleted_at = is_deletion.then_some(summary.created);
-                (ApplyOutcome::Applied, self.replace_set(set, now))
+                let kind = match origin {
+                    EventOrigin::Delivery => CauseType::Event,
+                    EventOrigin::Poll => CauseType::Poll,
+                };
+                let cause = ChangeCause::of_event(kind, &summary.event);
+                (ApplyOutcome::Applied, Some(self.replace_set(set, cause, now)))
             }
             SetUpdate::Unchanged(set) => {
                 self.deleted_at = is_deletion.then_some(summary.created);
@@ -170,12 +225,11 @@ impl LedgerState {
             return Ok(Reconciliation::Superseded);
         }
         let known = self.known_set(read.policy);
-        let is_empty = known
-            .is_none_or(|set| set.data.is_empty() && set.completeness == Completeness::Complete);
+        let is_empty = known.is_none_or(SourceSet::is_empty);
         let list = match source {
             SourceState::List(list) => &list[..],
             SourceState::Deleted => &[],
-            SourceState::NotFound if self.entitlements.is_none() => {
+            SourceState::NotFound if self.record.source().is_none() => {
                 self.cancel_source_tasks(now);
                 return Ok(Reconciliation::UnknownCustomer);
             }
@@ -188,14 +242,16 @@ impl LedgerState {
             || known.is_none_or(|set| {
                 set.completeness == Completeness::Partial || set.policy != read.policy
             });
-        let update =
-            rules::replace(self.entitlements.as_ref(), list, read.policy, now.to_timestamp())?;
+        let update = rules::replace(self.record.source(), list, read.policy, now.to_timestamp())?;
         let reconciliation = match update {
-            SetUpdate::Changed(set) => match self.replace_set(set, now) {
-                Some(change) if expected => Reconciliation::Corrected(change),
-                Some(change) => Reconciliation::Drifted(change),
-                None => Reconciliation::InSync,
-            },
+            SetUpdate::Changed(set) if expected => {
+                let cause = ChangeCause::of_read(CauseType::Read);
+                Reconciliation::Corrected(self.replace_set(set, cause, now))
+            }
+            SetUpdate::Changed(set) => {
+                let cause = ChangeCause::of_read(CauseType::Reconcile);
+                Reconciliation::Drifted(self.replace_set(set, cause, now))
+            }
             SetUpdate::Unchanged(set) => {
                 self.confirm_set(set, now);
                 Reconciliation::InSync
@@ -204,7 +260,7 @@ impl LedgerState {
         };
         self.confirmed_at = Some(now.to_timestamp());
         self.sync_problem = None;
-        self.reconcile_timer.restart(self.entitlements.as_ref(), now, jitter);
+        self.reconcile_timer.restart(self.record.entitlements.as_ref(), now, jitter);
         self.outbox.complete(Task::Read);
         self.outbox.complete(Task::Confirm);
         self.schedule_report_if_changed(now);
@@ -260,7 +316,7 @@ impl LedgerState {
 
     /// Schedules a confirmation if the time for one has come.
     pub fn reconcile_if_due(&mut self, now: UnixMillis, jitter: Jitter) {
-        if self.reconcile_timer.fires(self.entitlements.as_ref(), now, jitter) {
+        if self.reconcile_timer.fires(self.record.entitlements.as_ref(), now, jitter) {
             self.schedule_reconcile(now);
         }
     }
@@ -320,15 +376,22 @@ impl LedgerState {
         self.outbox.back_off(Task::Report, now, jitter);
     }
 
-    /// Returns the set, unless it is of another source: then nothing is known of the customer.
+    /// Returns the source set, unless it is of another source: then nothing is known of it.
     #[must_use]
-    pub fn known_set(&self, policy: SourcePolicy) -> Option<&Entitlements> {
-        self.entitlements.as_ref().filter(|set| set.policy.has_same_source(policy))
+    pub fn known_set(&self, policy: SourcePolicy) -> Option<&SourceSet> {
+        self.record.source().filter(|set| set.policy.has_same_source(policy))
+    }
+
+    /// Returns the effective set, where a missing source set is not known.
+    #[must_use]
+    pub fn effective_set<'a>(&'a self, context: AnswerContext<'a>) -> EffectiveSet<'a> {
+        let record = self.record.entitlements.as_ref();
+        EffectiveSet::new(record, MissingSource::Undetermined, context)
     }
 
     fn current_record(&self) -> Option<ReplicaWrite> {
-        let Entitlements { version, policy, .. } = self.entitlements.as_ref()?;
-        Some(ReplicaWrite { version: *version, policy: *policy })
+        let Entitlements { version, source, .. } = self.record.entitlements.as_ref()?;
+        Some(ReplicaWrite { version: *version, policy: source.as_ref().map(|set| set.policy) })
     }
 
     fn applied(&self, outcome: ApplyOutcome, change: Option<KeyChange>) -> AppliedEvent {
@@ -336,34 +399,46 @@ impl LedgerState {
     }
 
     /// Stores the same set as of a later time, perhaps under another policy.
-    fn confirm_set(&mut self, set: Entitlements, now: UnixMillis) {
-        let is_other_policy = self.entitlements.as_ref().map(|set| set.policy) != Some(set.policy);
-        // A first set without entitlements was not written.
-        if is_other_policy && (set.version.0 > 1 || !set.data.is_empty()) {
-            self.replica_writes.schedule(&mut self.outbox, now);
+    fn confirm_set(&mut self, set: SourceSet, now: UnixMillis) {
+        let is_other_policy = self.record.source().map(|set| set.policy) != Some(set.policy);
+        self.record.confirm_source(set);
+        if is_other_policy {
+            self.schedule_replica_write(now);
         }
-        self.entitlements = Some(set);
     }
 
-    /// Stores a set with a new version, and returns what changed.
-    fn replace_set(&mut self, set: Entitlements, now: UnixMillis) -> Option<KeyChange> {
-        let change = KeyChange::between(self.entitlements.as_ref(), &set);
+    /// Stores a source set with a new version, and returns what changed in the effective set.
+    fn replace_set(&mut self, set: SourceSet, cause: ChangeCause, now: UnixMillis) -> KeyChange {
         self.reconcile_timer.note_change(now);
-        // A customer without a replica is answered by the ledger. An empty first set is therefore not
-        // written: the first purchase is then visible everywhere at once.
-        let first = self.entitlements.is_none() && self.outbox.pending(Task::Replica).is_none();
-        let is_empty = set.data.is_empty() && set.completeness == Completeness::Complete;
         self.observed_features.record(set.data.iter().map(|grant| &grant.lookup_key));
-        self.entitlements = Some(set);
-        if !(first && is_empty) {
-            self.replica_writes.schedule(&mut self.outbox, now);
-        }
+        let change = self.record.replace_source(set, cause, now.to_timestamp());
+        self.record_changed(now);
         change
     }
 
-    /// Returns whether nothing was ever received for the customer, so that nothing is stored.
+    /// Lets the replica and the customer index follow a new version.
+    fn record_changed(&mut self, now: UnixMillis) {
+        let overrides = self.record.entitlements.iter().flat_map(|record| &record.overrides);
+        self.observed_features.record(overrides.map(|period| &period.feature));
+        self.observed_features.record(&self.record.default_features);
+        self.schedule_replica_write(now);
+        self.schedule_report_if_changed(now);
+    }
+
+    /// Schedules a write of the replica. A customer without a replica is answered by the ledger, so a
+    /// record without a grant is not the first one that is written: the first purchase is then visible
+    /// everywhere at once.
+    fn schedule_replica_write(&mut self, now: UnixMillis) {
+        let is_blank = self.record.entitlements.as_ref().is_none_or(Entitlements::is_blank);
+        if !is_blank || self.replica_writes.has_started(&self.outbox) {
+            self.replica_writes.schedule(&mut self.outbox, now);
+        }
+    }
+
+    /// Returns whether nothing was ever received for the customer, nor any override made, so that nothing
+    /// is stored.
     fn is_unknown(&self) -> bool {
-        self.entitlements.is_none() && self.events_received == 0
+        self.record.entitlements.is_none() && self.events_received == 0
     }
 
     fn apply_backoff(&mut self) {

@@ -15,7 +15,7 @@ use super::{
     request::{fetch, fetch_json, path_segment, percent_encode},
 };
 use crate::{
-    entitlement::{ActiveEntitlement, Entitlements, SummaryPage},
+    entitlement::{ActiveEntitlement, SourceSet, SummaryPage},
     entitlement_list::EntitlementList,
     id::{CustomerId, EntitlementId, UnixMillis},
     json::{json_type, object::parse_object},
@@ -27,7 +27,7 @@ use crate::{
 const PAGE_SIZE: usize = 100;
 
 /// The maximum pages of a list: those of the largest set.
-const MAX_PAGES: usize = Entitlements::MAX_LEN / PAGE_SIZE;
+const MAX_PAGES: usize = SourceSet::MAX_LEN / PAGE_SIZE;
 
 /// The maximum passes until two in a row must be equal.
 const MAX_PASSES: u32 = 4;

@@ -2,16 +2,18 @@
 //!
 //! | table           | row                                                                   |
 //! |-----------------|-----------------------------------------------------------------------|
-//! | `state`         | the only row: the customer, its state as JSON, and the set's record   |
+//! | `state`         | the only row: the customer, its state as JSON, and the record         |
 //! | `record_chunks` | a part of a record that is too long for the row of `state`            |
 //! | `events`        | the id of an event that was received, and when                        |
-//! | `history`       | one of the last changes of the set, for subscribers                   |
+//! | `history`       | an entry of the history: one version of the record                    |
+//! | `overrides`     | an override, written only by requests of operators                    |
 //!
 //! A step writes the row of `state` once. Nearly always, an event that changes something therefore
-//! writes three rows, in one transaction: its id, the state, and the change.
+//! writes three rows, in one transaction: its id, the state, and the entry of the history.
 //!
 //! Expired rows of `events` and `history` are deleted now and then, with every
-//! [`PURGE_INTERVAL`]th event or version. Until then a reader skips them.
+//! [`PURGE_INTERVAL`]th event or version. Until then a reader skips them. Expired rows of `overrides` are
+//! deleted when one is written.
 //!
 //! Not here: the statements, which the Workers shell runs.
 
@@ -20,11 +22,12 @@ use serde::Serialize;
 use super::record;
 use crate::{
     entitlement::Version,
-    id::{EventId, Timestamp, UnixMillis},
+    id::{EventId, LookupKey, Timestamp, UnixMillis},
     json::{self, json_type},
     ledger::{
-        CHANGE_RETENTION, EVENT_RETENTION, LedgerState, ObservedFeatures, Outbox, ReconcileTimer,
-        ReplicaWrites, SetChange, SyncProblem, SyncStatus,
+        EVENT_RETENTION, HistoryEntry, LedgerState, OVERRIDE_RETENTION, ObservedFeatures, Outbox,
+        ReconcileTimer, ReplicaWrites, StoredOverride, SyncProblem, SyncStatus, UnsavedRows,
+        VersionedRecord, retained_history,
     },
 };
 
@@ -42,9 +45,11 @@ pub const RECORD_CHUNK: usize = 1 << 20;
 pub const PURGE_INTERVAL: u64 = 64;
 
 json_type! {
-    /// A [`LedgerState`] without its set, as it is stored in the row of `state`.
+    /// A [`LedgerState`] without its record, as it is stored in the row of `state`.
     #[derive(Serialize)]
     struct StateRow {
+        default_features: Vec<LookupKey>,
+        last_change_at: Option<Timestamp>,
         confirmed_at: Option<Timestamp>,
         events_received: u64,
         deleted_at: Option<Timestamp>,
@@ -64,12 +69,14 @@ json_type! {
 pub struct StepWrites {
     /// The state as JSON, for the row of `state`.
     pub state: String,
-    /// The record of the set.
+    /// The record.
     pub record: RecordWrite,
     /// The event that the step applied.
     pub event: Option<EventWrite>,
-    /// The change of the set.
-    pub change: Option<ChangeWrite>,
+    /// The entries of the history.
+    pub history: Vec<HistoryWrite>,
+    /// The override that was created or changed.
+    pub changed_override: Option<OverrideWrite>,
 }
 
 /// How a step writes the record.
@@ -77,7 +84,7 @@ pub struct StepWrites {
 pub enum RecordWrite {
     /// The stored record stays.
     Keep,
-    /// The record is written into the row of `state`. It is empty if there is no set.
+    /// The record is written into the row of `state`. It is empty if there is none.
     Row(Vec<u8>),
     /// The record is written in chunks of [`RECORD_CHUNK`] bytes. The one in the row of `state` is empty.
     Chunks(Vec<u8>),
@@ -94,36 +101,51 @@ pub struct EventWrite {
     pub purge_before: Option<Timestamp>,
 }
 
-/// A change of the set that is written.
+/// An entry of the history that is written.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ChangeWrite {
-    /// The version after the change.
+pub struct HistoryWrite {
+    /// The version.
     pub version: Version,
-    /// The change as JSON, unless it is too large to be sent to subscribers.
-    pub change: Option<String>,
-    /// Changes up to this version are deleted.
-    pub purge_through: Option<Version>,
+    /// When it took effect.
+    pub created: Timestamp,
+    /// The entry as JSON.
+    pub entry: String,
+    /// Earlier versions than the first one, and entries from before the second one, are deleted.
+    pub purge_before: Option<(Version, Timestamp)>,
+}
+
+/// An override that is written.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OverrideWrite {
+    /// The override.
+    pub stored: StoredOverride,
+    /// The override as JSON.
+    pub json: String,
+    /// When it is written.
+    pub at: Timestamp,
 }
 
 impl StepWrites {
     /// Returns what a step writes that changes `before` to `after`, for an event with this id that was
-    /// received now. `before` is `None` if nothing is stored yet.
+    /// received now. `before` is `None` if nothing is stored yet. The rows that the step added are removed
+    /// from `after`.
     ///
     /// # Errors
     ///
     /// Only if the JSON serializer fails, which no state causes.
     pub fn between(
         before: Option<&LedgerState>,
-        after: &LedgerState,
+        after: &mut LedgerState,
         event: Option<(&EventId, Timestamp)>,
     ) -> Result<Self, String> {
-        let set = after.entitlements.as_ref();
-        let set_before = before.and_then(|before| before.entitlements.as_ref());
-        let record = match set {
-            _ if before.is_some() && set_before == set => RecordWrite::Keep,
+        let UnsavedRows { history, changed_override } = std::mem::take(&mut after.record.unsaved);
+        let record_after = after.record.entitlements.as_ref();
+        let record_before = before.and_then(|before| before.record.entitlements.as_ref());
+        let record = match record_after {
+            _ if before.is_some() && record_before == record_after => RecordWrite::Keep,
             None => RecordWrite::Row(Vec::new()),
-            Some(set) => {
-                let record = record::encode(set).map_err(|error| error.to_string())?;
+            Some(record) => {
+                let record = record::encode(record).map_err(|error| error.to_string())?;
                 if record.len() > MAX_ROW_RECORD {
                     RecordWrite::Chunks(record)
                 } else {
@@ -138,29 +160,55 @@ impl StepWrites {
             purge_before: passes_multiple(events_before, after.events_received)
                 .then(|| oldest_event(received_at)),
         });
-        let change = match set.and_then(|set| SetChange::between(set_before, set)) {
-            Some(change) => Some(ChangeWrite::new(&change)?),
-            None => None,
-        };
-        Ok(Self { state: encode_state(after)?, record, event, change })
+        Ok(Self {
+            state: encode_state(after)?,
+            record,
+            event,
+            history: history.iter().map(HistoryWrite::new).collect::<Result<_, _>>()?,
+            changed_override: changed_override
+                .zip(after.record.last_change_at)
+                .map(|(stored, at)| OverrideWrite::new(stored, at))
+                .transpose()?,
+        })
+    }
+
+    /// Returns whether only the state is written.
+    #[must_use]
+    pub fn is_state_only(&self) -> bool {
+        let Self { record, event, history, changed_override, .. } = self;
+        *record == RecordWrite::Keep
+            && event.is_none()
+            && history.is_empty()
+            && changed_override.is_none()
     }
 }
 
-impl ChangeWrite {
-    fn new(change: &SetChange) -> Result<Self, String> {
-        let version = change.version;
-        let encoded = change.fits_in_message().then(|| serde_json::to_string(change));
+impl HistoryWrite {
+    fn new(entry: &HistoryEntry) -> Result<Self, String> {
+        let HistoryEntry { version, created, .. } = *entry;
         // Half an interval after a purge of events: an event rarely purges both.
         let half = PURGE_INTERVAL / 2;
         let shifted = |version: u64| version.saturating_add(half);
         let purges = passes_multiple(shifted(version.0.saturating_sub(1)), shifted(version.0));
         Ok(Self {
             version,
-            change: encoded.transpose().map_err(|error| error.to_string())?,
-            purge_through: purges
-                .then(|| Version(version.0.saturating_sub(CHANGE_RETENTION)))
-                .filter(|through| through.0 > 0),
+            created,
+            entry: serde_json::to_string(entry).map_err(|error| error.to_string())?,
+            purge_before: purges.then(|| retained_history(version, created)),
         })
+    }
+}
+
+impl OverrideWrite {
+    fn new(stored: StoredOverride, at: Timestamp) -> Result<Self, String> {
+        let json = serde_json::to_string(&stored.value).map_err(|error| error.to_string())?;
+        Ok(Self { stored, json, at })
+    }
+
+    /// Overrides that ended before this time are deleted.
+    #[must_use]
+    pub fn purge_ended_before(&self) -> Timestamp {
+        self.at.saturating_sub(OVERRIDE_RETENTION)
     }
 }
 
@@ -175,16 +223,11 @@ pub fn oldest_event(now: Timestamp) -> Timestamp {
     Timestamp(now.0.saturating_sub(EVENT_RETENTION))
 }
 
-/// Returns the version after which changes are read for a subscriber that has `since`: no expired ones.
-#[must_use]
-pub fn retained_since(since: Version, current: Version) -> Version {
-    since.max(Version(current.0.saturating_sub(CHANGE_RETENTION)))
-}
-
 fn encode_state(ledger: &LedgerState) -> Result<String, String> {
     // All fields, so that a new one is stored.
     let &LedgerState {
-        entitlements: _,
+        record:
+            VersionedRecord { entitlements: _, ref default_features, last_change_at, unsaved: _ },
         confirmed_at,
         events_received,
         deleted_at,
@@ -198,6 +241,8 @@ fn encode_state(ledger: &LedgerState) -> Result<String, String> {
         ref outbox,
     } = ledger;
     let row = StateRow {
+        default_features: default_features.clone(),
+        last_change_at,
         confirmed_at,
         events_received,
         deleted_at,
@@ -213,13 +258,15 @@ fn encode_state(ledger: &LedgerState) -> Result<String, String> {
     serde_json::to_string(&row).map_err(|error| error.to_string())
 }
 
-/// Decodes the stored state and the stored record, which is empty if there is no set.
+/// Decodes the stored state and the stored record, which is empty if there is none.
 ///
 /// # Errors
 ///
 /// When they are not what [`StepWrites`] writes, or when the record has another format.
 pub fn decode_state(state: &[u8], record: &[u8]) -> Result<LedgerState, String> {
     let StateRow {
+        default_features,
+        last_change_at,
         confirmed_at,
         events_received,
         deleted_at,
@@ -236,8 +283,9 @@ pub fn decode_state(state: &[u8], record: &[u8]) -> Result<LedgerState, String> 
         [] => None,
         [..] => Some(record::decode(record).map_err(|error| error.to_string())?),
     };
+    let unsaved = UnsavedRows::default();
     Ok(LedgerState {
-        entitlements,
+        record: VersionedRecord { entitlements, default_features, last_change_at, unsaved },
         confirmed_at,
         events_received,
         deleted_at,

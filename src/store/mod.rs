@@ -36,10 +36,14 @@ use serde::Serialize;
 use crate::{
     coordinator::CoordinatorStatus,
     customer_index::{ActivityFilter, ActivityId, ActivityPage, CustomerQuery, CustomerSyncStatus},
-    entitlement::{Completeness, Entitlements, Summary, Version},
+    effective_set::{AnswerContext, EffectiveSet, MissingSource},
+    entitlement::{Entitlements, Summary, Version},
     id::{CustomerKey, Livemode, LookupKey, Timestamp},
     json::string_enum,
-    ledger::{self, ApplyReceipt, SetOrigin, WaitFor},
+    ledger::{
+        self, ApplyReceipt, ExplainQuery, ExplainReply, HistoryPage, HistoryQuery, OverrideReply,
+        OverrideRequest, SetOrigin, WaitFor,
+    },
     pagination::{PageOf, PageRequest},
     source::{StripeClient, Transport},
     token::{PublicKey, SigningKey},
@@ -91,8 +95,8 @@ pub trait Ledger {
     /// once this succeeds. If it fails, the event may or may not be applied, and may be sent again.
     async fn apply(&self, summary: &Summary, now: Timestamp) -> Result<ApplyReceipt, Error>;
 
-    /// Returns the customer's set. Reads the source if the set cannot answer for these features, or
-    /// for all features if the list is empty. If that read fails, returns the partial set.
+    /// Returns the customer's record. Reads the source if the record cannot answer for these features, or
+    /// for all features if the list is empty. If that read fails, returns what is known.
     async fn load(
         &self,
         customer: &CustomerKey,
@@ -106,6 +110,16 @@ pub trait Ledger {
         customer: &CustomerKey,
         wait_for: Option<&WaitFor>,
     ) -> Result<LoadedSet, Error>;
+
+    /// Creates, updates, deletes or returns overrides. What it changed is durable once this succeeds. If it
+    /// fails, the change may have taken effect.
+    async fn manage_overrides(&self, request: &OverrideRequest) -> Result<OverrideReply, Error>;
+
+    /// Returns a page of the customer's history.
+    async fn list_history(&self, query: &HistoryQuery) -> Result<HistoryPage, Error>;
+
+    /// Explains an answer. For an answer of now, reads the source as [`Self::load()`] does.
+    async fn explain(&self, query: &ExplainQuery) -> Result<ExplainReply, Error>;
 }
 
 /// The copy of all sets that every location can read.
@@ -254,18 +268,31 @@ impl From<SetOrigin> for ServedBy {
     }
 }
 
-/// A customer's set, and where it was found.
+/// A customer's record, and where it was found.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LoadedSet {
-    /// The set, or `None` for an unknown customer.
+    /// The record, or `None` if there is none.
     pub entitlements: Option<Entitlements>,
     /// Where it was found.
     pub served_by: ServedBy,
+    /// Whether the source was asked for what the record lacks.
+    pub coverage: SourceCoverage,
 }
 
-/// Loads a customer's set: from the replica if that is complete and recent enough, otherwise from the
-/// ledger. The ledger reads the source if its set cannot answer for these features, or for all
-/// features if the list is empty.
+/// What it means that a loaded record has no source set.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SourceCoverage {
+    /// The source has no such customer, or there is no source to ask.
+    Asked,
+    /// The source was not asked.
+    NotAsked,
+    /// The source failed.
+    Failed,
+}
+
+/// Loads a customer's record: from the replica if that decides these features and is recent enough,
+/// otherwise from the ledger. The ledger reads the source if its record cannot answer for these features,
+/// or for all features if the list is empty.
 ///
 /// # Errors
 ///
@@ -275,20 +302,29 @@ pub async fn load(
     customer: &CustomerKey,
     features: &[LookupKey],
     freshness: Freshness,
+    context: AnswerContext<'_>,
 ) -> Result<LoadedSet, Error> {
     let Freshness { at_least, read_from } = freshness;
-    // A replica that fails, lags or is partial is skipped: the ledger may have more.
+    // A replica that fails, lags or decides too little is skipped: the ledger may have more. A version
+    // counts if it was written: a start or an end that has passed since does not prove that the record has
+    // what the ledger wrote before it.
     if read_from == ReadFrom::Replica
         && let Ok(Some(replica)) = store.replica().load(customer).await
         && replica.version >= at_least
-        && replica.completeness == Completeness::Complete
+        && EffectiveSet::new(Some(&replica), MissingSource::Undetermined, context)
+            .can_answer(features)
     {
-        return Ok(LoadedSet { entitlements: Some(replica), served_by: ServedBy::Replica });
+        return Ok(LoadedSet {
+            entitlements: Some(replica),
+            served_by: ServedBy::Replica,
+            coverage: SourceCoverage::NotAsked,
+        });
     }
     let loaded = store.ledger().load(customer, features).await?;
-    let version = loaded.entitlements.as_ref().map_or(Version::default(), |set| set.version);
-    if version < at_least {
-        return Err(Error::VersionNotReached { requested: at_least, current: version });
+    let record = loaded.entitlements.as_ref();
+    let current = EffectiveSet::new(record, MissingSource::Undetermined, context).version();
+    if current < at_least {
+        return Err(Error::VersionNotReached { requested: at_least, current });
     }
     Ok(loaded)
 }

@@ -76,6 +76,11 @@ impl KvReplica {
         self.put(DEPLOYMENT_KEY, record.as_bytes()).await
     }
 
+    /// Returns whether the source set of a record was read under the policy of now, or is missing.
+    fn is_current(&self, record: &Entitlements) -> bool {
+        record.source.as_ref().is_none_or(|set| set.policy == self.policy)
+    }
+
     async fn put(&self, key: &str, record: &[u8]) -> Result<(), Error> {
         let put = async {
             let put = self.namespace.put(key, &Uint8Array::from(record).buffer())?;
@@ -103,7 +108,7 @@ impl Replica for KvReplica {
         let stored = self.get(&self.placement.replica_key(customer)).await;
         let loaded = stored.map_err(unreachable).and_then(|stored| match stored {
             Some(bytes) => record::decode(&bytes)
-                .map(|set| Some(set).filter(|set| set.policy == self.policy))
+                .map(|record| Some(record).filter(|record| self.is_current(record)))
                 .map_err(|error| unreadable(&error)),
             None => Ok(None),
         });

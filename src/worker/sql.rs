@@ -14,7 +14,10 @@ use std::cell::Cell;
 use wasm_bindgen::{JsCast as _, JsValue, prelude::wasm_bindgen};
 use worker::{Error, Result, SqlStorage, SqlStorageValue, State, Storage};
 
-use crate::store::schema::{SCHEMA_VERSION, SchemaAccess, SchemaStamp};
+use crate::{
+    id::Timestamp,
+    store::schema::{SCHEMA_VERSION, SchemaAccess, SchemaStamp},
+};
 
 const SCHEMA_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema (id INTEGER PRIMARY KEY \
     CHECK (id = 0), written_by INTEGER NOT NULL, readable_from INTEGER NOT NULL)";
@@ -173,4 +176,13 @@ pub(super) fn number_from_value(value: &SqlStorageValue) -> Option<u64> {
 /// Converts a count or a timestamp.
 pub(super) fn integer_value(number: u64) -> Result<SqlStorageValue> {
     SqlStorageValue::try_from_i64(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+/// The largest integer that passes through JavaScript unchanged.
+pub(super) const MAX_INTEGER: u64 = (1 << 53) - 1;
+
+/// Converts a timestamp. A larger one than an integer of JavaScript is as good as that.
+pub(super) fn timestamp_value(timestamp: Timestamp) -> Result<SqlStorageValue> {
+    const MAX: i64 = (1 << 53) - 1;
+    SqlStorageValue::try_from_i64(timestamp.0.clamp(-MAX, MAX))
 }

@@ -6,7 +6,7 @@ mod wire;
 
 use entgate::{
     api::fast_path::FastAnswer,
-    entitlement::Entitlements,
+    entitlement::{Entitlements, SourceSet},
     json,
     ledger::LedgerRequest,
     policy::{GrantRule, SourcePolicy, StatusPolicy},
@@ -58,7 +58,8 @@ fn a_record_of_another_source_or_policy_is_left_to_the_ledger() {
     ] {
         let service = with_ada();
         let set = service.store.replica.stored_set(&customer("cus_ada")).unwrap();
-        let set = Entitlements { policy, ..set };
+        let source = set.source.clone().map(|source| SourceSet { policy, ..source });
+        let set = Entitlements { source, ..set };
         pollster::block_on(service.store.replica.save(&customer("cus_ada"), &set)).unwrap();
         for target in [
             "/v1/check?customer=cus_ada&feature=sms",

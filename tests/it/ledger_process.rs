@@ -109,7 +109,7 @@ fn a_failed_read_is_repeated_after_its_back_off() {
     assert_eq!(world.tables.state().outbox.pending(Task::Read), None);
     let responses = send(&world, &process, [load()]);
     assert_eq!(responses, [LedgerResponse::Set(SetOrigin::Ledger)]);
-    assert_eq!(world.tables.state().entitlements.unwrap().data.len(), 2, "the complete list");
+    assert_eq!(world.tables.state().record.source().unwrap().data.len(), 2, "the complete list");
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn an_event_that_cannot_be_read_is_noted_and_the_alarm_reads_its_customer() {
     assert_eq!(responses, [LedgerResponse::Receipt(receipt)]);
     assert!(world.alarm.get().is_some(), "the alarm reads the source");
     world.time.run_until(process.run_due_tasks()).unwrap().unwrap();
-    assert_eq!(world.tables.state().entitlements.unwrap().data, grants(&["a", "b"]));
+    assert_eq!(world.tables.state().record.source().unwrap().data, grants(&["a", "b"]));
 }
 
 #[test]
@@ -302,7 +302,7 @@ fn after_a_policy_change_the_ledger_answers_and_reads_in_the_background() {
     run_alarm(&world, &process);
     let state = world.tables.state();
     assert_eq!(state.outbox.pending(Task::Confirm), None);
-    assert_eq!(state.entitlements.unwrap().policy, world.policy.get());
+    assert_eq!(state.record.source().unwrap().policy, world.policy.get());
     let replica = world.replica.borrow();
     assert_eq!(replica.as_ref().unwrap().policy, world.policy.get());
 }
@@ -318,7 +318,8 @@ fn after_a_change_of_the_source_it_is_read_before_an_answer() {
     assert_eq!(send(&world, &process, [load()]), [LedgerResponse::SourceFailed(cause)]);
     world.time.advance_to(world.time.now().saturating_add(60_000));
     assert_eq!(send(&world, &process, [load()]), [LedgerResponse::Set(SetOrigin::Source)]);
-    let set = world.tables.state().entitlements.unwrap();
+    let state = world.tables.state();
+    let set = state.record.source().unwrap();
     assert_eq!(
         (set.version, set.data, set.policy),
         (Version(2), grants(&["c"]), world.policy.get())
@@ -352,7 +353,7 @@ fn a_ledger_reads_its_set_again_by_its_own_alarm() {
     world.time.advance_to(due);
     run_alarm(&world, &process);
     assert_eq!(world.stripe.requests().len(), requests + 1);
-    assert_eq!(world.tables.state().entitlements.unwrap().data, grants(&["c"]));
+    assert_eq!(world.tables.state().record.source().unwrap().data, grants(&["c"]));
     world.time.advance_to(world.time.now().saturating_add(1_000));
     run_alarm(&world, &process);
     assert_eq!(world.alarm.get(), world.tables.state().reconcile_timer.due_at);

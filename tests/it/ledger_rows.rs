@@ -3,12 +3,12 @@
 use entgate::{
     entitlement::{SummaryPage, Version},
     id::{EventId, Timestamp, UnixMillis},
-    ledger::{Dedup, Jitter, LedgerState, SourceAccess, SyncProblem},
+    ledger::{Dedup, EventOrigin, Jitter, LedgerState, SourceAccess, SyncProblem, UnsavedRows},
     policy::SourcePolicy,
     store::{
         ledger_rows::{
-            ChangeWrite, EventWrite, MAX_ROW_RECORD, RecordWrite, StepWrites, decode_state,
-            oldest_event, retained_since,
+            EventWrite, HistoryWrite, MAX_ROW_RECORD, RecordWrite, StepWrites, decode_state,
+            oldest_event,
         },
         record,
     },
@@ -34,7 +34,7 @@ fn after_event(before: &LedgerState, created: i64, page: SummaryPage) -> LedgerS
     let mut state = before.clone();
     let event = summary("evt_1", created, page);
     let (access, policy) = (SourceAccess::Available, SourcePolicy::default());
-    state.apply_event(&event, Dedup::New, access, policy, now()).unwrap();
+    state.apply_event(&event, (Dedup::New, EventOrigin::Delivery), access, policy, now()).unwrap();
     state
 }
 
@@ -42,13 +42,16 @@ fn complete(keys: &[&str]) -> SummaryPage {
     SummaryPage::Complete(grants(keys))
 }
 
+/// The state after a first event, whose rows are stored.
 fn with_set(keys: &[&str]) -> LedgerState {
-    after_event(&LedgerState::default(), 10, complete(keys))
+    let mut state = after_event(&LedgerState::default(), 10, complete(keys));
+    state.record.unsaved = UnsavedRows::default();
+    state
 }
 
 /// The record that is stored after a first step.
 fn first_record(state: &LedgerState) -> Vec<u8> {
-    match StepWrites::between(None, state, None).unwrap().record {
+    match StepWrites::between(None, &mut state.clone(), None).unwrap().record {
         RecordWrite::Row(record) | RecordWrite::Chunks(record) => record,
         RecordWrite::Keep => panic!("nothing is stored before the first step"),
     }
@@ -77,7 +80,8 @@ fn a_state_is_read_as_it_was_written() {
         ("a read failed", failed),
         ("a report was acknowledged", reported),
     ] {
-        let StepWrites { state: json, .. } = StepWrites::between(None, &state, None).unwrap();
+        let StepWrites { state: json, .. } =
+            StepWrites::between(None, &mut state.clone(), None).unwrap();
         let read = decode_state(json.as_bytes(), &first_record(&state));
         assert_eq!(read, Ok(state), "{why}");
     }
@@ -86,7 +90,8 @@ fn a_state_is_read_as_it_was_written() {
 #[test]
 fn a_state_without_a_member_and_a_record_of_a_newer_format_are_errors() {
     let state = with_set(&["sms"]);
-    let StepWrites { state: json, .. } = StepWrites::between(None, &state, None).unwrap();
+    let StepWrites { state: json, .. } =
+        StepWrites::between(None, &mut state.clone(), None).unwrap();
     assert_eq!(decode_state(b"{}", &[]).unwrap_err(), "`events_received` has the wrong type");
     assert_eq!(
         decode_state(json.as_bytes(), br#"{"v":2}"#).unwrap_err(),
@@ -98,50 +103,56 @@ fn a_state_without_a_member_and_a_record_of_a_newer_format_are_errors() {
 fn a_step_writes_only_what_it_changed() {
     let before = with_set(&["sms"]);
     let event_write = Some(EventWrite { id: event(), received_at: NOW, purge_before: None });
-    let change = |version, change: &str| {
-        let change = Some(change.to_owned());
-        Some(ChangeWrite { version: Version(version), change, purge_through: None })
-    };
+    let history = vec![HistoryWrite {
+        version: Version(2),
+        created: NOW,
+        entry: r#"{"version":2,"created":1700000000,"cause":{"kind":"event","id":"evt_1","actor":null},"change":{"keys":{"added":["sso"],"removed":["sms"]}},"source_change":null}"#.to_owned(),
+        purge_before: None,
+    }];
 
     // An event that changes the set.
     let after = after_event(&before, 11, complete(&["sso"]));
-    let writes = StepWrites::between(Some(&before), &after, Some((&event(), NOW))).unwrap();
-    let record = record::encode(after.entitlements.as_ref().unwrap()).unwrap();
+    let writes =
+        StepWrites::between(Some(&before), &mut after.clone(), Some((&event(), NOW))).unwrap();
+    let record = record::encode(after.record.entitlements.as_ref().unwrap()).unwrap();
     assert_eq!(writes.record, RecordWrite::Row(record));
     assert_eq!(writes.event, event_write);
-    assert_eq!(writes.change, change(2, r#"{"version":2,"added":["sso"],"removed":["sms"]}"#));
+    assert_eq!(writes.history, history);
 
     // An event with the same list: only the time of the set is new.
     let after = after_event(&before, 11, complete(&["sms"]));
-    let writes = StepWrites::between(Some(&before), &after, Some((&event(), NOW))).unwrap();
-    let record = record::encode(after.entitlements.as_ref().unwrap()).unwrap();
+    let writes =
+        StepWrites::between(Some(&before), &mut after.clone(), Some((&event(), NOW))).unwrap();
+    let record = record::encode(after.record.entitlements.as_ref().unwrap()).unwrap();
     assert_eq!(writes.record, RecordWrite::Row(record));
-    assert_eq!((writes.event, writes.change), (event_write, None));
+    assert_eq!((writes.event, writes.history), (event_write, vec![]));
 
     // A step that changes pending tasks.
     let mut after = before.clone();
     after.begin_replica_write(now()).unwrap();
-    let writes = StepWrites::between(Some(&before), &after, None).unwrap();
-    assert_eq!((writes.record, writes.event, writes.change), (RecordWrite::Keep, None, None));
+    let writes = StepWrites::between(Some(&before), &mut after.clone(), None).unwrap();
+    assert!(writes.is_state_only());
 
     // The first step without a set creates the row.
     let mut after = LedgerState::default();
     after.schedule_reconcile(now());
-    let writes = StepWrites::between(None, &after, None).unwrap();
-    assert_eq!((writes.record, writes.change), (RecordWrite::Row(vec![]), None));
+    let writes = StepWrites::between(None, &mut after.clone(), None).unwrap();
+    assert_eq!((writes.record, writes.history), (RecordWrite::Row(vec![]), vec![]));
 }
 
 #[test]
 fn a_record_that_is_too_long_for_the_row_is_written_in_chunks() {
     let set_of = |len: usize| {
         let mut state = with_set(&["sms"]);
-        let set = state.entitlements.as_mut().unwrap();
         // Some lookup keys are made longer, the last of them by the bytes that are still missing.
         let keys: Vec<_> = (0..300).map(|number| format!("{number:0100}")).collect();
-        set.data = grants(&keys.iter().map(String::as_str).collect::<Vec<_>>());
-        let missing = len - record::encode(set).unwrap().len();
+        let record = state.record.entitlements.as_mut().unwrap();
+        let data = grants(&keys.iter().map(String::as_str).collect::<Vec<_>>());
+        record.source.as_mut().unwrap().data = data;
+        let missing = len - record::encode(record).unwrap().len();
         let (more, rest) = (missing / 250, missing % 250);
-        for (index, grant) in set.data.iter_mut().enumerate().take(more + 1) {
+        let data = &mut record.source.as_mut().unwrap().data;
+        for (index, grant) in data.iter_mut().enumerate().take(more + 1) {
             let bytes = if index < more { 250 } else { rest };
             let key = format!("{}{}", grant.lookup_key, "x".repeat(bytes));
             grant.lookup_key = key.as_str().try_into().unwrap();
@@ -150,17 +161,17 @@ fn a_record_that_is_too_long_for_the_row_is_written_in_chunks() {
     };
     let longest = set_of(MAX_ROW_RECORD);
     assert_eq!(first_record(&longest).len(), MAX_ROW_RECORD);
-    let writes = StepWrites::between(None, &longest, None).unwrap();
+    let writes = StepWrites::between(None, &mut longest.clone(), None).unwrap();
     assert!(matches!(writes.record, RecordWrite::Row(_)), "at the limit");
 
     let longer = set_of(MAX_ROW_RECORD + 1);
-    let writes = StepWrites::between(Some(&longest), &longer, None).unwrap();
-    let record = record::encode(longer.entitlements.as_ref().unwrap()).unwrap();
+    let writes = StepWrites::between(Some(&longest), &mut longer.clone(), None).unwrap();
+    let record = record::encode(longer.record.entitlements.as_ref().unwrap()).unwrap();
     assert_eq!(writes.record, RecordWrite::Chunks(record), "one byte more");
 
     let mut after = longer.clone();
     after.schedule_reconcile(now());
-    let writes = StepWrites::between(Some(&longer), &after, None).unwrap();
+    let writes = StepWrites::between(Some(&longer), &mut after.clone(), None).unwrap();
     assert_eq!(writes.record, RecordWrite::Keep, "the same long record is not written again");
 }
 
@@ -170,35 +181,34 @@ fn every_64th_event_deletes_the_events_of_more_than_30_days_ago() {
     for (received, purge_before) in [(62, None), (63, oldest), (64, None), (127, oldest)] {
         let before = LedgerState { events_received: received, ..with_set(&["sms"]) };
         let after = after_event(&before, 11, complete(&["sms"]));
-        let writes = StepWrites::between(Some(&before), &after, Some((&event(), NOW))).unwrap();
+        let writes =
+            StepWrites::between(Some(&before), &mut after.clone(), Some((&event(), NOW))).unwrap();
         assert_eq!(writes.event.unwrap().purge_before, purge_before, "after {received} events");
     }
     assert_eq!(oldest_event(NOW), Timestamp(NOW.0 - RETENTION));
 }
 
 #[test]
-fn every_64th_version_deletes_the_changes_before_the_last_100() {
-    for (version, purge_through) in [
+fn every_64th_version_deletes_the_expired_history() {
+    let oldest = Timestamp(NOW.0 - 400 * 24 * 60 * 60);
+    for (version, first) in [
         // There are none yet.
-        (32, None),
-        (96, None),
-        (159, None),
-        (160, Some(60)),
-        (161, None),
-        (224, Some(124)),
+        (32, Some(1)),
+        (95, None),
+        (96, Some(1)),
+        (97, None),
+        (992, Some(1)),
+        (1_056, Some(57)),
+        (1_057, None),
     ] {
         let mut before = with_set(&["sms"]);
-        before.entitlements.as_mut().unwrap().version = Version(version - 1);
-        let after = after_event(&before, 11, complete(&["sso"]));
-        let change = StepWrites::between(Some(&before), &after, None).unwrap().change.unwrap();
-        assert_eq!(change.version, Version(version));
-        assert_eq!(change.purge_through, purge_through.map(Version), "version {version}");
-    }
-}
-
-#[test]
-fn subscribers_receive_at_most_the_last_100_changes() {
-    for (since, current, first) in [(0, 100, 0), (0, 101, 1), (1, 101, 1), (7, 101, 7)] {
-        assert_eq!(retained_since(Version(since), Version(current)), Version(first));
+        before.record.entitlements.as_mut().unwrap().version = Version(version - 1);
+        let mut after = after_event(&before, 11, complete(&["sso"]));
+        let writes = StepWrites::between(Some(&before), &mut after, None).unwrap();
+        let [entry] = &writes.history[..] else { panic!("one change is one entry") };
+        assert_eq!(entry.version, Version(version));
+        let purge_before = first.map(|first| (Version(first), oldest));
+        assert_eq!(entry.purge_before, purge_before, "version {version}");
+        assert_eq!(after.record.unsaved, UnsavedRows::default(), "a row is written once");
     }
 }

@@ -3,7 +3,7 @@
 use entgate::{
     entitlement::{
         Completeness::{Complete, Partial},
-        Entitlements, Summary, SummaryPage, Version,
+        SourceSet, Summary, SummaryPage,
     },
     id::Timestamp,
     ledger::{
@@ -16,14 +16,8 @@ use proptest::prelude::*;
 
 use crate::support::{grants, summary};
 
-fn set(
-    version: u64,
-    as_of: i64,
-    completeness: entgate::entitlement::Completeness,
-    keys: &[&str],
-) -> Entitlements {
-    Entitlements {
-        version: Version(version),
+fn set(as_of: i64, completeness: entgate::entitlement::Completeness, keys: &[&str]) -> SourceSet {
+    SourceSet {
         as_of: Timestamp(as_of),
         completeness,
         policy: SourcePolicy::default(),
@@ -32,11 +26,7 @@ fn set(
 }
 
 /// Applies an event of Stripe.
-fn apply(
-    current: Option<&Entitlements>,
-    dedup: Dedup,
-    summary: &Summary,
-) -> Result<SetUpdate, Error> {
+fn apply(current: Option<&SourceSet>, dedup: Dedup, summary: &Summary) -> Result<SetUpdate, Error> {
     ledger::apply(current, dedup, summary, SourcePolicy::default())
 }
 
@@ -44,54 +34,54 @@ fn apply(
 fn an_event_changes_a_set_by_the_table_of_rules() {
     let complete = |keys: &[&str]| SummaryPage::Complete(grants(keys));
     let truncated = |keys: &[&str]| SummaryPage::Truncated(grants(keys));
-    let current = set(4, 100, Complete, &["a", "b"]);
-    let partial = set(4, 100, Partial, &["a", "b"]);
+    let current = set(100, Complete, &["a", "b"]);
+    let partial = set(100, Partial, &["a", "b"]);
     for (why, entitlements, created, page, expected) in [
-        ("the first event", None, 100, complete(&["a"]), Changed(set(1, 100, Complete, &["a"]))),
+        ("the first event", None, 100, complete(&["a"]), Changed(set(100, Complete, &["a"]))),
         (
             "the first event, with an empty list",
             None,
             100,
             complete(&[]),
-            Changed(set(1, 100, Complete, &[])),
+            Changed(set(100, Complete, &[])),
         ),
         (
             "the first event, truncated",
             None,
             100,
             truncated(&["a"]),
-            Changed(set(1, 100, Partial, &["a"])),
+            Changed(set(100, Partial, &["a"])),
         ),
         (
             "a newer grant",
             Some(&current),
             101,
             complete(&["a", "b", "c"]),
-            Changed(set(5, 101, Complete, &["c", "a", "b"])),
+            Changed(set(101, Complete, &["c", "a", "b"])),
         ),
         (
             "a newer revocation",
             Some(&current),
             101,
             complete(&["b"]),
-            Changed(set(5, 101, Complete, &["b"])),
+            Changed(set(101, Complete, &["b"])),
         ),
-        ("an empty list", Some(&current), 101, complete(&[]), Changed(set(5, 101, Complete, &[]))),
+        ("an empty list", Some(&current), 101, complete(&[]), Changed(set(101, Complete, &[]))),
         (
             "the same set, later",
             Some(&current),
             101,
             complete(&["a", "b"]),
-            Unchanged(set(4, 101, Complete, &["a", "b"])),
+            Unchanged(set(101, Complete, &["a", "b"])),
         ),
         (
             "the same set in another order",
             Some(&current),
             101,
             complete(&["b", "a"]),
-            Unchanged(set(4, 101, Complete, &["a", "b"])),
+            Unchanged(set(101, Complete, &["a", "b"])),
         ),
-        ("a tie", Some(&current), 100, complete(&["c"]), Changed(set(5, 100, Complete, &["c"]))),
+        ("a tie", Some(&current), 100, complete(&["c"]), Changed(set(100, Complete, &["c"]))),
         ("one second older", Some(&current), 99, complete(&["c"]), Stale),
         ("a truncated page one second older", Some(&current), 99, truncated(&["c"]), Stale),
         (
@@ -99,36 +89,30 @@ fn an_event_changes_a_set_by_the_table_of_rules() {
             Some(&current),
             101,
             truncated(&["a"]),
-            Changed(set(5, 101, Partial, &["a", "b"])),
+            Changed(set(101, Partial, &["a", "b"])),
         ),
         (
             "a truncated page with a new grant",
             Some(&current),
             101,
             truncated(&["c"]),
-            Changed(set(5, 101, Partial, &["c", "a", "b"])),
+            Changed(set(101, Partial, &["c", "a", "b"])),
         ),
         (
             "a second truncated page",
             Some(&partial),
             101,
             truncated(&["b"]),
-            Unchanged(set(4, 101, Partial, &["a", "b"])),
+            Unchanged(set(101, Partial, &["a", "b"])),
         ),
         (
             "a complete list after a truncated page",
             Some(&partial),
             101,
             complete(&["a", "b"]),
-            Changed(set(5, 101, Complete, &["a", "b"])),
+            Changed(set(101, Complete, &["a", "b"])),
         ),
-        (
-            "a deletion",
-            Some(&current),
-            100,
-            SummaryPage::Deleted,
-            Changed(set(5, 100, Complete, &[])),
-        ),
+        ("a deletion", Some(&current), 100, SummaryPage::Deleted, Changed(set(100, Complete, &[]))),
         ("an older deletion", Some(&current), 99, SummaryPage::Deleted, Stale),
     ] {
         let summary = summary("evt_1", created, page);
@@ -137,19 +121,19 @@ fn an_event_changes_a_set_by_the_table_of_rules() {
 }
 
 #[test]
-fn a_set_of_another_source_is_unknown_but_its_versions_continue() {
+fn a_set_of_another_source_is_unknown() {
     let catalog = SourcePolicy::Catalog(StatusPolicy::default());
-    let current = Entitlements { policy: catalog, ..set(4, 100, Complete, &["a", "b"]) };
+    let current = SourceSet { policy: catalog, ..set(100, Complete, &["a", "b"]) };
     let complete = |keys: &[&str]| SummaryPage::Complete(grants(keys));
     for (why, created, page, expected) in [
-        ("a newer event", 101, complete(&["b"]), Changed(set(5, 101, Complete, &["b"]))),
-        ("an older event", 1, complete(&["b"]), Changed(set(5, 1, Complete, &["b"]))),
-        ("the same set", 1, complete(&["a", "b"]), Unchanged(set(4, 1, Complete, &["a", "b"]))),
+        ("a newer event", 101, complete(&["b"]), Changed(set(101, Complete, &["b"]))),
+        ("an older event", 1, complete(&["b"]), Changed(set(1, Complete, &["b"]))),
+        ("the same set", 1, complete(&["a", "b"]), Unchanged(set(1, Complete, &["a", "b"]))),
         (
             "a truncated page",
             1,
             SummaryPage::Truncated(grants(&["c"])),
-            Changed(set(5, 1, Partial, &["c"])),
+            Changed(set(1, Partial, &["c"])),
         ),
     ] {
         let event = summary("evt_1", created, page);
@@ -160,25 +144,25 @@ fn a_set_of_another_source_is_unknown_but_its_versions_continue() {
 #[test]
 fn a_complete_list_is_of_the_policy_of_now_and_a_truncated_page_of_the_policy_before() {
     let before = SourcePolicy::Stripe(Revoke);
-    let current = Entitlements { policy: before, ..set(4, 100, Complete, &["a"]) };
+    let current = SourceSet { policy: before, ..set(100, Complete, &["a"]) };
     let complete = summary("evt_1", 101, SummaryPage::Complete(grants(&["a"])));
-    let expected = Unchanged(set(4, 101, Complete, &["a"]));
+    let expected = Unchanged(set(101, Complete, &["a"]));
     assert_eq!(apply(Some(&current), Dedup::New, &complete), Ok(expected));
     let truncated = summary("evt_1", 101, SummaryPage::Truncated(grants(&["b"])));
-    let expected = Entitlements { policy: before, ..set(5, 101, Partial, &["b", "a"]) };
+    let expected = SourceSet { policy: before, ..set(101, Partial, &["b", "a"]) };
     assert_eq!(apply(Some(&current), Dedup::New, &truncated), Ok(Changed(expected)));
 }
 
 #[test]
 fn a_processed_event_is_a_duplicate_whatever_it_contains() {
     let newer = summary("evt_1", 200, SummaryPage::Complete(grants(&["c"])));
-    let current = set(1, 100, Complete, &["a"]);
+    let current = set(100, Complete, &["a"]);
     assert_eq!(apply(Some(&current), Dedup::Duplicate, &newer), Ok(Duplicate));
 }
 
 #[test]
 fn a_renewed_grant_keeps_its_position_and_gets_its_new_id() {
-    let current = set(1, 100, Complete, &["a", "b"]);
+    let current = set(100, Complete, &["a", "b"]);
     let mut renewed = grants(&["b", "a"]);
     renewed[0].id = "ent_test_new".try_into().unwrap();
     let upgrade = summary("evt_2", 101, SummaryPage::Complete(renewed));
@@ -190,7 +174,7 @@ fn a_renewed_grant_keeps_its_position_and_gets_its_new_id() {
 
 #[test]
 fn an_id_that_a_page_assigns_to_another_feature_occurs_once() {
-    let current = set(1, 100, Complete, &["a"]);
+    let current = set(100, Complete, &["a"]);
     let mut page = grants(&["b"]);
     page[0].id = "ent_test_a".try_into().unwrap();
     let Ok(Changed(set)) =
@@ -204,7 +188,7 @@ fn an_id_that_a_page_assigns_to_another_feature_occurs_once() {
 
 #[test]
 fn a_set_has_at_most_100_000_entitlements() {
-    let keys: Vec<_> = (0..=Entitlements::MAX_LEN).map(|n| n.to_string()).collect();
+    let keys: Vec<_> = (0..=SourceSet::MAX_LEN).map(|n| n.to_string()).collect();
     let keys: Vec<_> = keys.iter().map(String::as_str).collect();
     let largest = summary("evt_1", 1, SummaryPage::Complete(grants(&keys[1..])));
     let Ok(Changed(set)) = apply(None, Dedup::New, &largest) else { panic!("rejected") };
@@ -228,23 +212,23 @@ fn pages() -> impl Strategy<Value = SummaryPage> {
 
 proptest! {
     #[test]
-    fn versions_only_increase_and_no_feature_occurs_twice(
+    fn only_a_change_is_one_and_no_feature_occurs_twice(
         pages in proptest::collection::vec((pages(), 0_i64..4), 1..20),
     ) {
-        let mut current: Option<Entitlements> = None;
+        let mut current: Option<SourceSet> = None;
         for (index, (page, created)) in pages.into_iter().enumerate() {
             let summary = summary(&format!("evt_{index}"), created, page);
             let before = current.clone();
             match apply(current.as_ref(), Dedup::New, &summary).unwrap() {
                 Changed(set) => {
-                    let last = before.map_or(Version(0), |set| set.version);
-                    prop_assert_eq!(set.version, last.next());
+                    let content = |set: &SourceSet| (set.completeness, set.data.clone());
+                    prop_assert_ne!(before.as_ref().map(content), Some(content(&set)));
                     current = Some(set);
                 }
                 Unchanged(set) => {
                     let before = before.unwrap();
                     prop_assert_eq!(&set.data, &before.data);
-                    prop_assert_eq!(set.version, before.version);
+                    prop_assert_eq!(set.completeness, before.completeness);
                     current = Some(set);
                 }
                 Duplicate => prop_assert!(false, "no event was sent twice"),

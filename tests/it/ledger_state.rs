@@ -5,11 +5,11 @@ mod pending_tasks;
 mod reconcile_timer;
 
 use entgate::{
-    entitlement::{ActiveEntitlement, Entitlements, Summary, SummaryPage, Version},
+    entitlement::{ActiveEntitlement, SourceSet, Summary, SummaryPage, Version},
     id::{Timestamp, UnixMillis},
     ledger::{
         ApplyOutcome::{self, Applied, Deferred, Duplicate, Stale, Unchanged},
-        ApplyReceipt, Dedup, Error, Jitter, KeyChange, LedgerState,
+        ApplyReceipt, Dedup, Error, EventOrigin, Jitter, KeyChange, LedgerState,
         ReadReason::{self, OnDemand, Reconcile},
         Reconciliation::{
             self, Corrected, Drifted, InSync, NotFoundAtSource, Superseded, UnknownCustomer,
@@ -83,7 +83,10 @@ fn apply_with(
     now: u64,
 ) -> ApplyReceipt {
     let policy = SourcePolicy::default();
-    state.apply_event(event, dedup, access, policy, ms(now)).unwrap().receipt
+    state
+        .apply_event(event, (dedup, EventOrigin::Delivery), access, policy, ms(now))
+        .unwrap()
+        .receipt
 }
 
 /// A read of the source without an event in between.
@@ -109,7 +112,7 @@ fn due(state: &LedgerState, task: Task) -> Option<u64> {
 }
 
 fn keys(state: &LedgerState) -> Vec<&str> {
-    let data = state.entitlements.iter().flat_map(|set| &set.data);
+    let data = state.record.source().into_iter().flat_map(|set| &set.data);
     data.map(|grant| grant.lookup_key.as_str()).collect()
 }
 
@@ -162,8 +165,8 @@ fn an_uncertain_event_schedules_a_read_at_once() {
         let receipt =
             apply_with(&mut without_source, &event, Dedup::New, SourceAccess::None, 5_000);
         assert_eq!(
-            (receipt.outcome, &without_source.entitlements),
-            (outcome, &state.entitlements),
+            (receipt.outcome, &without_source.record.entitlements),
+            (outcome, &state.record.entitlements),
             "{why}"
         );
         assert_eq!(
@@ -195,7 +198,7 @@ fn a_complete_and_newer_event_applies_at_once_and_is_confirmed() {
 
     assert_eq!(read_source(&mut state, Reconcile, &source_list(&["b"]), 3_200), InSync);
     assert_eq!((state.version(), state.confirmed_at), (Version(2), Some(second(3))));
-    assert_eq!(state.entitlements.as_ref().map(|set| set.as_of), Some(second(3)));
+    assert_eq!(state.record.source().map(|set| set.as_of), Some(second(3)));
     assert_eq!((due(&state, Read), due(&state, Task::Confirm)), (None, None));
 }
 
@@ -397,7 +400,7 @@ fn a_list_that_is_too_large_leaves_the_set() {
         feature: format!("feat_{n}").try_into().unwrap(),
         lookup_key: "a".try_into().unwrap(),
     };
-    let list = SourceState::List((0..=Entitlements::MAX_LEN).map(grant).collect());
+    let list = SourceState::List((0..=SourceSet::MAX_LEN).map(grant).collect());
     let mut state = state_after(&[complete(0, &["a"])]);
     let before = state.clone();
     let read = state.begin_source_read(SourcePolicy::default());
@@ -419,7 +422,8 @@ fn an_event_that_is_not_newer_than_a_confirmation_is_stale_and_schedules_a_read(
     ] {
         let mut state = confirmed.clone();
         let event = complete(created, &["b"]);
-        let receipt = apply_with(&mut state, &event, Dedup::New, access, 6_000);
+        let receipt =
+            apply_with(&mut state, &event, (Dedup::New, EventOrigin::Delivery), access, 6_000);
         assert_eq!((receipt.outcome, due(&state, Read)), (outcome, read), "{why}");
         assert_eq!(keys(&state), [if outcome == Stale { "a" } else { "b" }], "{why}");
     }
@@ -430,7 +434,7 @@ fn an_older_event_does_not_undo_one_from_a_clock_ahead_of_ours() {
     let mut state = state_after(&[complete(10, &["a"])]);
     read_source(&mut state, Reconcile, &source_list(&["a"]), 5_000);
     assert_eq!(
-        (state.confirmed_at, state.entitlements.as_ref().unwrap().as_of),
+        (state.confirmed_at, state.record.source().unwrap().as_of),
         (Some(second(5)), second(10))
     );
     assert_eq!(apply(&mut state, &complete(9, &["b"]), 6_000), Stale);
@@ -505,7 +509,7 @@ fn after_a_change_of_the_source_the_set_is_unknown_and_corrected_by_a_read() {
         let result = state.apply_source_list(read, Reconcile, &source, ms(0), JITTER);
         assert_eq!(result, Ok(reconciliation), "{why}");
         assert_eq!((keys(&state), state.version()), (expected, Version(version)), "{why}");
-        assert_eq!(state.known_set(catalog), state.entitlements.as_ref(), "{why}");
+        assert_eq!(state.known_set(catalog), state.record.source(), "{why}");
         assert_eq!(due(&state, Replica), Some(0), "{why}: the replica names the new source");
     }
 }
@@ -514,9 +518,9 @@ fn after_a_change_of_the_source_the_set_is_unknown_and_corrected_by_a_read() {
 fn a_set_of_another_policy_is_expected_to_differ() {
     let mut state = state_after(&[complete(0, &["a", "b"])]);
     let revoke = SourcePolicy::Stripe(GrantRule::Revoke);
-    assert_eq!(state.known_set(revoke), state.entitlements.as_ref());
+    assert_eq!(state.known_set(revoke), state.record.source());
     let read = state.begin_source_read(revoke);
     let result = state.apply_source_list(read, Reconcile, &source_list(&["a"]), ms(0), JITTER);
     assert_eq!(result, Ok(Corrected(change(&[], &["b"]))));
-    assert_eq!(state.entitlements.unwrap().policy, revoke);
+    assert_eq!(state.record.source().unwrap().policy, revoke);
 }

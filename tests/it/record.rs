@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use entgate::{
     entitlement::{
         Completeness::{Complete, Partial},
-        Decision, Entitlements, Version, check,
+        Decision, DenyReason, GrantReason, SourceSet, Version,
     },
     id::{LookupKey, Timestamp},
     policy::{GrantRule, SourcePolicy, StatusPolicy},
@@ -17,18 +17,35 @@ use proptest::prelude::*;
 
 use crate::{
     mutated_bytes::{mutate, mutations},
-    support::grants,
+    support::{grants, record_of},
 };
+
+/// Looks up a feature without default features.
+fn lookup(record: &[u8], feature: &str) -> Option<FeatureLookup> {
+    lookup_feature(record, &key(feature), &[], Timestamp(0))
+}
+
+/// The result for a record without overrides.
+fn plain_lookup(version: Version, as_of: Timestamp, entitled: bool) -> FeatureLookup {
+    let decision = if entitled {
+        Decision::Grant(GrantReason::ActiveEntitlement)
+    } else {
+        Decision::Deny(DenyReason::NotEntitled)
+    };
+    FeatureLookup { version, record_version: version, as_of: Some(as_of), decision }
+}
 
 #[test]
 fn a_record_has_exactly_these_bytes_and_decodes_to_the_same_set() {
-    let set = Entitlements {
-        version: Version(3),
-        as_of: Timestamp(1_706_111_369),
-        completeness: Complete,
-        policy: SourcePolicy::default(),
-        data: grants(&["sms"]),
-    };
+    let set = record_of(
+        3,
+        SourceSet {
+            as_of: Timestamp(1_706_111_369),
+            completeness: Complete,
+            policy: SourcePolicy::default(),
+            data: grants(&["sms"]),
+        },
+    );
     let record = r#"{"v":1,"source":"stripe/keep","version":3,"as_of":1706111369,"completeness":"complete","keys":["sms"],"features":["feat_test_sms"],"ids":["ent_test_sms"]}"#;
     assert_eq!(String::from_utf8(encode(&set).unwrap()).unwrap(), record);
     assert_eq!(decode(record.as_bytes()), Ok(set));
@@ -41,7 +58,7 @@ fn a_record_of_another_format_is_rejected() {
             r#"{{"v":{version},"version":3,"as_of":1,"completeness":"complete","keys":[]}}"#
         );
         assert_eq!(decode(other.as_bytes()), Err(Error::UnsupportedVersion(version)));
-        assert_eq!(lookup_feature(other.as_bytes(), &key("sms")), None);
+        assert_eq!(lookup(other.as_bytes(), "sms"), None);
     }
 }
 
@@ -60,8 +77,7 @@ fn lists_of_different_lengths_are_invalid() {
 
 #[test]
 fn a_lookup_finds_a_key_exactly_when_the_list_contains_it() {
-    let found =
-        |entitled| Some(FeatureLookup { version: Version(3), as_of: Timestamp(-7), entitled });
+    let found = |entitled| Some(plain_lookup(Version(3), Timestamp(-7), entitled));
     for (why, keys, wanted, expected) in [
         ("the only key", &["sms"][..], "sms", found(true)),
         ("the last key", &["a", "b", "sms"], "sms", found(true)),
@@ -76,18 +92,18 @@ fn a_lookup_finds_a_key_exactly_when_the_list_contains_it() {
         ("non-ASCII", &["é", "ü"], "ü", found(true)),
         ("with an escape, which requires decoding", &["a\"b"], "a\"b", None),
     ] {
-        let set = Entitlements {
-            version: Version(3),
+        let set = SourceSet {
             as_of: Timestamp(-7),
             completeness: Complete,
             policy: SourcePolicy::default(),
             data: grants(keys),
         };
-        assert_eq!(lookup_feature(&encode(&set).unwrap(), &key(wanted)), expected, "{why}");
-        let partial = Entitlements { completeness: Partial, ..set };
+        let complete = encode(&record_of(3, set.clone())).unwrap();
+        assert_eq!(lookup(&complete, wanted), expected, "{why}");
+        let partial = record_of(3, SourceSet { completeness: Partial, ..set });
         assert_eq!(
-            lookup_feature(&encode(&partial).unwrap(), &key(wanted)),
-            None,
+            lookup(&encode(&partial).unwrap(), wanted),
+            expected.filter(|found| found.decision.is_grant()),
             "{why}, in a partial set"
         );
     }
@@ -95,16 +111,15 @@ fn a_lookup_finds_a_key_exactly_when_the_list_contains_it() {
 
 #[test]
 fn a_lookup_in_a_truncated_or_reformatted_record_returns_none() {
-    let set = Entitlements {
-        version: Version(3),
+    let set = SourceSet {
         as_of: Timestamp(1),
         completeness: Complete,
         policy: SourcePolicy::default(),
         data: grants(&["sms", "sso"]),
     };
-    let record = encode(&set).unwrap();
+    let record = encode(&record_of(3, set)).unwrap();
     for end in 0..record.len() {
-        assert_eq!(lookup_feature(&record[..end], &key("sso")), None, "truncated at {end}");
+        assert_eq!(lookup(&record[..end], "sso"), None, "truncated at {end}");
     }
     for record in [
         r#"{"v":1,"source":"stripe/keep","version":3,"as_of":1,"completeness":"complete","data":[]}"#,
@@ -117,7 +132,7 @@ fn a_lookup_in_a_truncated_or_reformatted_record_returns_none() {
         r#"{"v":1,"source":"stripe/keep","version":3,"as_of":1,"completeness":"complete","keys":[1],"features":[],"ids":[]}"#,
         r#"{"v":1,"source":"stripe/keep","version":99999999999999999999,"as_of":1,"completeness":"complete","keys":["sso"],"features":[],"ids":[]}"#,
     ] {
-        assert_eq!(lookup_feature(record.as_bytes(), &key("sso")), None, "{record}");
+        assert_eq!(lookup(record.as_bytes(), "sso"), None, "{record}");
     }
 }
 
@@ -163,18 +178,17 @@ proptest! {
     ) {
         let keys: Vec<_> = keys.iter().map(String::as_str).collect();
         let completeness = if complete { Complete } else { Partial };
-        let (version, as_of) = (Version(version), Timestamp(as_of));
-        let set = Entitlements { version, as_of, completeness, policy: SourcePolicy::default(), data: grants(&keys) };
+        let as_of = Timestamp(as_of);
+        let set = SourceSet { as_of, completeness, policy: SourcePolicy::default(), data: grants(&keys) };
+        let record = encode(&record_of(version, set)).unwrap();
         for wanted in keys.iter().copied().chain([wanted.as_str()]) {
-            let found = lookup_feature(&encode(&set).unwrap(), &key(wanted));
-            let decided = match check(Some(&set), &key(wanted)) {
+            let decided = match keys.contains(&wanted) {
                 _ if wanted.contains(['"', '\\']) => None,
-                Decision::Grant if complete => Some(true),
-                Decision::Deny(_) => Some(false),
-                Decision::Grant | Decision::Indeterminate => None,
+                true => Some(true),
+                false => complete.then_some(false),
             };
-            let expected = decided.map(|entitled| FeatureLookup { version, as_of, entitled });
-            prop_assert_eq!(found, expected);
+            let expected = decided.map(|entitled| plain_lookup(Version(version), as_of, entitled));
+            prop_assert_eq!(lookup(&record, wanted), expected);
         }
     }
 
@@ -191,16 +205,16 @@ proptest! {
         let record = [&header[..], &list].concat();
         let unescaped = keys.iter().filter(|key| !key.contains(['"', '\\']));
         for wanted in unescaped.chain([&wanted]) {
-            let found = lookup_feature(&record, &key(wanted)).map(|lookup| lookup.entitled);
+            let found = lookup(&record, wanted).map(|lookup| lookup.decision.is_grant());
             prop_assert_eq!(found, list_contains(&list, wanted), "{} in {:?}", wanted, record);
         }
     }
 
     #[test]
     fn no_bytes_make_a_lookup_panic(bytes: Vec<u8>, tail: Vec<u8>) {
-        prop_assert_eq!(lookup_feature(&bytes, &key("sms")), None);
+        prop_assert_eq!(lookup(&bytes, "sms"), None);
         let header = br#"{"v":1,"source":"stripe/keep","version":3,"as_of":1,"completeness":"complete","keys":["#;
-        let _ = lookup_feature(&[&header[..], &tail, b"]}"].concat(), &key("sms"));
+        let _ = lookup(&[&header[..], &tail, b"]}"].concat(), "sms");
     }
 
     #[test]
@@ -212,8 +226,9 @@ proptest! {
     ) {
         let keys: Vec<_> = keys.iter().map(String::as_str).collect();
         let completeness = if complete { Complete } else { Partial };
-        let (version, as_of) = (Version(version), Timestamp(as_of));
-        let set = Entitlements { version, as_of, completeness, policy: SourcePolicy::default(), data: grants(&keys) };
+        let as_of = Timestamp(as_of);
+        let set = SourceSet { as_of, completeness, policy: SourcePolicy::default(), data: grants(&keys) };
+        let set = record_of(version, set);
         prop_assert_eq!(decode(&encode(&set).unwrap()), Ok(set));
     }
 
@@ -226,8 +241,8 @@ proptest! {
         let keys: Vec<_> = keys.iter().map(String::as_str).collect();
         let completeness = if complete { Complete } else { Partial };
         let (version, as_of) = (Version(3), Timestamp(-7));
-        let set = Entitlements { version, as_of, completeness, policy: SourcePolicy::default(), data: grants(&keys) };
-        let record = mutate(encode(&set).unwrap(), mutations, 0);
+        let set = SourceSet { as_of, completeness, policy: SourcePolicy::default(), data: grants(&keys) };
+        let record = mutate(encode(&record_of(version, set)).unwrap(), mutations, 0);
         // JSON ignores a leading space, and no record is encoded with one.
         let spaced = [b" ", &record[..]].concat();
         match (decode(&record), decode(&spaced)) {
@@ -253,16 +268,16 @@ fn a_record_names_its_source_and_its_policy() {
     for policy in &policies {
         assert_eq!(SourcePolicy::parse(policy.as_str()), Some(*policy));
         names.insert(policy.as_str());
-        let set = Entitlements {
-            version: Version(3),
+        let set = SourceSet {
             as_of: Timestamp(1),
             completeness: Complete,
             policy: *policy,
             data: grants(&["sms"]),
         };
+        let set = record_of(3, set);
         let record = encode(&set).unwrap();
         assert_eq!(decode(&record), Ok(set), "{policy:?}");
-        assert!(lookup_feature(&record, &key("sms")).is_some_and(|found| found.entitled));
+        assert!(lookup(&record, "sms").is_some_and(|found| found.decision.is_grant()));
         for other in &policies {
             assert_eq!(was_read_under(&record, *other), other == policy, "{policy:?} {other:?}");
         }
@@ -275,7 +290,7 @@ fn a_record_names_its_source_and_its_policy() {
         );
         let error = Error::Invalid("an unknown source".to_owned());
         assert_eq!(decode(record.as_bytes()), Err(error), "{name}");
-        assert_eq!(lookup_feature(record.as_bytes(), &key("sms")), None, "{name}");
+        assert_eq!(lookup(record.as_bytes(), "sms"), None, "{name}");
     }
 }
 

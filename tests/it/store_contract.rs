@@ -7,7 +7,7 @@ use entgate::{
         ACTIVITY_MAX_AGE, ACTIVITY_RETENTION, ActivityEntry, ActivityFilter, ActivityId,
         ActivityPage, CustomerPosition, CustomerQuery, CustomerSyncStatus, ProblemFilter, Shard,
     },
-    entitlement::{Completeness, Entitlements, SummaryPage, Version},
+    entitlement::{Completeness, SourceSet, SummaryPage, Version},
     id::{CustomerId, CustomerKey, Livemode, Timestamp, UnixMillis},
     ledger::{
         Activity, ActivityKind, ActivityOutcome, ApplyOutcome, ApplyReceipt, EVENT_RETENTION,
@@ -16,13 +16,13 @@ use entgate::{
     pagination::{Cursor, PageOf, PageRequest},
     policy::SourcePolicy,
     store::{
-        Coordinator, CustomerIndex, Error, Ledger, LoadedSet, Replica, ServedBy,
+        Coordinator, CustomerIndex, Error, Ledger, LoadedSet, Replica, ServedBy, SourceCoverage,
         memory::{Fault, MemoryStore},
     },
 };
 use pollster::block_on;
 
-use crate::support::{customer, grants, summary};
+use crate::support::{customer, grants, record_of, summary};
 
 const NOW: Timestamp = Timestamp(1_700_000_000);
 
@@ -34,7 +34,8 @@ fn receipt(outcome: ApplyOutcome, version: u64) -> Result<ApplyReceipt, Error> {
 fn ledger_applies_events_by_the_rules(ledger: &impl Ledger) {
     let ada = customer("cus_ada");
     let grant = summary("evt_1", 10, SummaryPage::Complete(grants(&["a"])));
-    let unknown = Ok(LoadedSet { entitlements: None, served_by: ServedBy::Ledger });
+    let (served_by, coverage) = (ServedBy::Ledger, SourceCoverage::Asked);
+    let unknown = Ok(LoadedSet { entitlements: None, served_by, coverage });
     assert_eq!(block_on(ledger.load(&ada, &[])), unknown, "before the first event");
     assert_eq!(block_on(ledger.apply(&grant, NOW)), receipt(ApplyOutcome::Applied, 1));
     assert_eq!(block_on(ledger.apply(&grant, NOW)), receipt(ApplyOutcome::Duplicate, 1));
@@ -45,17 +46,19 @@ fn ledger_applies_events_by_the_rules(ledger: &impl Ledger) {
     assert_eq!(block_on(ledger.apply(&late, NOW)), receipt(ApplyOutcome::Duplicate, 1));
 
     let set = block_on(ledger.load(&ada, &[])).unwrap().entitlements.unwrap();
-    let (version, as_of) = (Version(1), Timestamp(11));
+    let as_of = Timestamp(11);
     let data = grants(&["a"]);
     assert_eq!(
         set,
-        Entitlements {
-            version,
-            as_of,
-            completeness: Completeness::Complete,
-            policy: SourcePolicy::default(),
-            data
-        }
+        record_of(
+            1,
+            SourceSet {
+                as_of,
+                completeness: Completeness::Complete,
+                policy: SourcePolicy::default(),
+                data
+            }
+        )
     );
     assert_eq!(block_on(ledger.load(&customer("cus_bob"), &[])), unknown, "another customer");
 }
@@ -88,14 +91,13 @@ fn ledger_accepts_an_event_again_after_a_failure(ledger: &impl Ledger, fail: imp
 fn replica_returns_the_last_saved_set(replica: &impl Replica, fail: impl Fn(Fault)) {
     let (ada, bob) = (customer("cus_ada"), customer("cus_bob"));
     let set = |version| {
-        let (version, as_of) = (Version(version), Timestamp(1));
-        Entitlements {
-            version,
-            as_of,
+        let set = SourceSet {
+            as_of: Timestamp(1),
             completeness: Completeness::Complete,
             policy: SourcePolicy::default(),
             data: grants(&["a"]),
-        }
+        };
+        record_of(version, set)
     };
     assert_eq!(block_on(replica.load(&ada)), Ok(None));
     assert_eq!(block_on(replica.save(&ada, &set(1))), Ok(()));

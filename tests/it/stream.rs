@@ -2,10 +2,13 @@
 
 use entgate::{
     api::stream::{self, EndReason, StreamEncoder, StreamKind, StreamProtocol, StreamRequest},
-    entitlement::{Completeness, Entitlements, Version},
-    id::{Livemode, Timestamp},
+    entitlement::{Completeness, SourceSet, Version},
+    id::{Livemode, LookupKey, Timestamp},
     json,
-    ledger::{ChangeNotification, MAX_CHANGE_BYTES, SetChange, changes_since},
+    ledger::{
+        ChangeCause, ChangeNotification, HistoryEntry, KeyChange, SetChange, notifications_since,
+        source_difference,
+    },
     policy::SourcePolicy,
     store,
 };
@@ -13,93 +16,99 @@ use serde_json::json;
 
 use crate::support::{Answer, LIVE_KEY, NOW, customer, grants, service};
 
-fn set(version: u64, keys: &[&str]) -> Entitlements {
-    let (version, completeness) = (Version(version), Completeness::Complete);
-    Entitlements {
-        version,
-        as_of: NOW,
-        completeness,
-        policy: SourcePolicy::default(),
-        data: grants(keys),
-    }
+fn set(keys: &[&str]) -> SourceSet {
+    let (completeness, policy) = (Completeness::Complete, SourcePolicy::default());
+    SourceSet { as_of: NOW, completeness, policy, data: grants(keys) }
+}
+
+fn lookup_keys(keys: &[&str]) -> Vec<LookupKey> {
+    keys.iter().map(|key| (*key).try_into().unwrap()).collect()
 }
 
 fn change(version: u64, added: &[&str], removed: &[&str]) -> SetChange {
-    let keys = |keys: &[&str]| keys.iter().map(|key| (*key).try_into().unwrap()).collect();
-    SetChange { version: Version(version), added: keys(added), removed: keys(removed) }
+    let (added, removed) = (lookup_keys(added), lookup_keys(removed));
+    SetChange { version: Version(version), added, removed }
 }
 
 #[test]
 fn a_change_lists_the_added_and_removed_lookup_keys() {
-    for (why, before, after, expected) in [
-        ("the first set", None, set(1, &["sso", "sms"]), Some(change(1, &["sms", "sso"], &[]))),
-        ("an empty first set", None, set(1, &[]), Some(change(1, &[], &[]))),
-        (
-            "one key replaced by another",
-            Some(set(1, &["sms", "sso"])),
-            set(2, &["sso", "api"]),
-            Some(change(2, &["api"], &["sms"])),
-        ),
-        ("all keys removed", Some(set(4, &["sms"])), set(5, &[]), Some(change(5, &[], &["sms"]))),
-        (
-            "only another order",
-            Some(set(1, &["a", "b"])),
-            set(2, &["b", "a"]),
-            Some(change(2, &[], &[])),
-        ),
+    let before = set(&["sms", "sso"]);
+    for (why, before, after, added, removed) in [
+        ("the first set", None, set(&["sso", "sms"]), &["sms", "sso"][..], &[][..]),
+        ("an empty first set", None, set(&[]), &[], &[]),
+        ("one key replaced by another", Some(&before), set(&["sso", "api"]), &["api"], &["sms"]),
+        ("all keys removed", Some(&before), set(&[]), &[], &["sms", "sso"]),
+        ("only another order", Some(&before), set(&["sso", "sms"]), &[], &[]),
         (
             "the second of two grants with one key",
-            Some(set(1, &["sms", "sms"])),
-            set(2, &["sms"]),
-            Some(change(2, &[], &[])),
+            Some(&set(&["sms", "sms"])),
+            set(&["sms"]),
+            &[],
+            &[],
         ),
-        (
-            "a second grant with the same key",
-            Some(set(1, &["sms"])),
-            set(2, &["sms", "sms"]),
-            Some(change(2, &[], &[])),
-        ),
-        (
-            "an incomplete set that became complete",
-            Some(Entitlements { completeness: Completeness::Partial, ..set(1, &["sms"]) }),
-            set(2, &["sms"]),
-            Some(change(2, &[], &[])),
-        ),
-        ("the same version", Some(set(2, &["sms"])), set(2, &["sms"]), None),
+        ("a second grant with the same key", Some(&set(&["sms"])), set(&["sms", "sms"]), &[], &[]),
     ] {
-        assert_eq!(SetChange::between(before.as_ref(), &after), expected, "{why}");
+        let expected = (lookup_keys(added), lookup_keys(removed));
+        assert_eq!(source_difference(before, &after), expected, "{why}");
     }
 }
 
 #[test]
-fn a_change_fits_in_a_message_up_to_a_limit_of_bytes() {
+fn a_change_of_too_many_keys_or_bytes_is_only_counted() {
+    let numbers: Vec<_> = (0..=KeyChange::MAX_KEYS).map(|number| number.to_string()).collect();
+    let numbers = lookup_keys(&numbers.iter().map(String::as_str).collect::<Vec<_>>());
+    let (most, one) = (numbers[1..].to_vec(), numbers[..1].to_vec());
+    let listed = KeyChange::new(most.clone(), Vec::new());
+    assert_eq!(listed, KeyChange::Keys { added: most.clone(), removed: Vec::new() });
+    assert_eq!(KeyChange::new(most, one), KeyChange::Counts { added: 1_000, removed: 1 });
+
     let half = "é".repeat(4_096);
-    let at_limit = vec![half.as_str(); MAX_CHANGE_BYTES / half.len() / 2];
-    assert!(change(1, &at_limit, &at_limit).fits_in_message());
-    let past_limit = [&at_limit[..], &["x"]].concat();
-    assert!(!change(1, &past_limit, &at_limit).fits_in_message());
+    let at_limit = lookup_keys(&vec![half.as_str(); KeyChange::MAX_BYTES / half.len() / 2]);
+    let listed = KeyChange::new(at_limit.clone(), at_limit.clone());
+    assert_eq!(listed, KeyChange::Keys { added: at_limit.clone(), removed: at_limit.clone() });
+    let past_limit = [&at_limit[..], &lookup_keys(&["x"])].concat();
+    assert_eq!(KeyChange::new(past_limit, at_limit), KeyChange::Counts { added: 17, removed: 16 });
 }
 
 #[test]
-fn a_client_receives_all_missed_changes_or_none() {
-    let all: Vec<_> = (3..=5).map(|version| change(version, &["sms"], &[])).collect();
-    let with_gap = [change(3, &[], &[]), change(5, &[], &[])];
-    let without_last = [change(3, &[], &[]), change(4, &[], &[])];
+fn a_client_receives_all_missed_changes_or_only_the_version() {
+    let entry = |version, change| HistoryEntry {
+        version: Version(version),
+        created: NOW,
+        cause: ChangeCause::setting(),
+        change,
+        source_change: None,
+    };
+    let keys = |version| entry(version, KeyChange::new(lookup_keys(&["sms"]), Vec::new()));
+    let counted = |version| entry(version, KeyChange::Counts { added: 1_001, removed: 0 });
+    let all = [keys(3), keys(4), keys(5)];
+    let with_gap = [keys(3), keys(5)];
+    let with_count = [keys(3), counted(4), keys(5)];
     for (why, since, current, stored, expected) in [
-        ("some changes", 3, 5, &all[..], Some(&all[1..])),
-        ("all stored changes", 2, 5, &all, Some(&all[..])),
+        ("some changes", 3, 5, &all[..], Some(&[4, 5][..])),
+        ("all stored changes", 2, 5, &all, Some(&[3, 4, 5])),
         ("one more than is stored", 1, 5, &all, None),
-        ("no change", 5, 5, &all, Some(&[][..])),
+        ("no change", 5, 5, &all, Some(&[])),
         ("a version that does not exist", 9, 5, &all, Some(&[])),
         ("the maximum of a version", u64::MAX, 5, &all, Some(&[])),
         ("a gap in the stored changes", 2, 5, &with_gap, None),
         ("a gap after the last version", 3, 5, &with_gap, None),
-        ("only changes after the gap", 4, 5, &with_gap, Some(&with_gap[1..])),
-        ("the last change is not stored", 2, 5, &without_last, None),
+        ("only changes after the gap", 4, 5, &with_gap, Some(&[5])),
+        ("a change that was only counted", 2, 5, &with_count, None),
+        ("only changes after the counted one", 4, 5, &with_count, Some(&[5])),
+        ("the last change is not stored", 2, 5, &all[..2], None),
         ("no stored changes", 4, 5, &[], None),
         ("an unknown customer", 0, 0, &[], Some(&[])),
     ] {
-        assert_eq!(changes_since(Version(since), Version(current), stored), expected, "{why}");
+        let expected = match expected {
+            Some(versions) => versions
+                .iter()
+                .map(|version| ChangeNotification::Change(change(*version, &["sms"], &[])))
+                .collect(),
+            None => vec![ChangeNotification::Version(Version(current))],
+        };
+        let sent = notifications_since(Version(since), Version(current), stored);
+        assert_eq!(sent, expected, "{why}");
     }
 }
 

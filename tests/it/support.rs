@@ -14,7 +14,7 @@ use entgate::{
         settings::Settings,
         stream::StreamRequest,
     },
-    entitlement::{ActiveEntitlement, Summary, SummaryPage},
+    entitlement::{ActiveEntitlement, Entitlements, SourceSet, Summary, SummaryPage, Version},
     id::{CustomerId, CustomerKey, Livemode, Timestamp},
     source::{self, StripeClient},
     store::{ServedBy, memory::MemoryStore, record},
@@ -53,6 +53,11 @@ pub(crate) struct Answer {
     response: Response,
 }
 
+/// A record with this source set, and without overrides.
+pub(crate) fn record_of(version: u64, set: SourceSet) -> Entitlements {
+    Entitlements { version: Version(version), source: Some(set), ..Entitlements::default() }
+}
+
 /// A deployment with keys and webhook secrets of both modes, two of them of test mode.
 pub(crate) fn service() -> Service {
     configured(&[
@@ -75,6 +80,9 @@ pub(crate) fn configured(settings: &[(&str, &str)]) -> Service {
     let settings = Settings::parse(lookup).unwrap();
     let store = MemoryStore::default();
     store.set_source_policy(settings.source_policy());
+    store.set_default_features(settings.default_features.clone());
+    store.set_missing_source(settings.missing_source());
+    store.ledger.set_time(NOW);
     Service {
         store,
         now: NOW,
@@ -218,7 +226,8 @@ impl Service {
         if !fast_path::accepts_record(&self.settings, &record) {
             return None;
         }
-        let answer = fast_path::answer_from_record(&query, &record, ServedBy::Replica)?;
+        let replica = (&record[..], ServedBy::Replica);
+        let answer = fast_path::answer_from_record(&self.settings, &query, replica, self.now)?;
         Some(FastPathAnswer::Query(query, answer))
     }
 

@@ -100,7 +100,7 @@ fn apply() -> Vec<Workload> {
             let summary = summaries.next().unwrap();
             let now = UnixMillis::from(NOW);
             let policy = SourcePolicy::default();
-            state.apply_event(&summary, Dedup::New, SourceAccess::Available, policy, now)
+            state.apply_event(&summary, (Dedup::New, EventOrigin::Delivery), SourceAccess::Available, policy, now)
         }),
     ]
 }

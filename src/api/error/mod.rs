@@ -211,7 +211,9 @@ impl Error {
     pub(super) fn denied(reason: DenyReason, customer: &CustomerId, feature: &LookupKey) -> Self {
         let (customer, feature) = (excerpt(customer.as_str()), excerpt(feature.as_str()));
         let message = match reason {
-            DenyReason::NotEntitled => format!("'{customer}' may not use '{feature}'."),
+            DenyReason::NotEntitled | DenyReason::DeniedByOverride => {
+                format!("'{customer}' may not use '{feature}'.")
+            }
             DenyReason::UnknownCustomer => format!("The customer '{customer}' is unknown."),
         };
         Self::forbidden(reason.as_str(), message).with_param("feature")

@@ -1,7 +1,6 @@
 //! Serializes the response of a check. No value in it needs escaping.
 
 use crate::{
-    entitlement::{Decision, DenyReason},
     id::{CustomerId, LookupKey},
     store::{ServedBy, record::FeatureLookup},
 };
@@ -13,12 +12,8 @@ pub(super) fn check_json(
     lookup: &FeatureLookup,
     served_by: ServedBy,
 ) -> String {
-    let (entitled, decision) = if lookup.entitled {
-        ("true", Decision::Grant)
-    } else {
-        ("false", Decision::Deny(DenyReason::NotEntitled))
-    };
-    let reason = decision.reason().unwrap_or_default();
+    let entitled = if lookup.decision.is_grant() { "true" } else { "false" };
+    let reason = lookup.decision.reason().unwrap_or_default();
     let (customer, feature) = (customer.as_str(), feature.as_str());
     let mut json = String::with_capacity(200 + customer.len() + feature.len());
     let (mut version, mut as_of) = (itoa::Buffer::new(), itoa::Buffer::new());
@@ -34,7 +29,7 @@ pub(super) fn check_json(
         "\",\"version\":",
         version.format(lookup.version.0),
         ",\"as_of\":",
-        as_of.format(lookup.as_of.0),
+        lookup.as_of.map_or("null", |time| as_of.format(time.0)),
         ",\"served_by\":\"",
         served_by.as_str(),
         "\"}",

@@ -8,7 +8,7 @@
 //! | [`parse_query()`]          | URL, `Authorization`, now → [`FastQuery`]                          |
 //! | [`accepts_record()`]       | a record → whether it may answer                                   |
 //! | [`parse_bound_query()`]    | path and query of a bound Worker, its mode → [`FastQuery`]         |
-//! | [`answer_from_record()`]   | [`FastQuery`], a record → [`FastAnswer`]                           |
+//! | [`answer_from_record()`]   | [`FastQuery`], a record, now → [`FastAnswer`]                      |
 //! | [`accepts_webhook()`]      | signature, now → whether the body is read                          |
 //! | [`verify_webhook()`]       | URL, signature, body, now → [`WebhookResult`]                      |
 //! | [`acknowledgement()`]      | the ledger's receipt → a response                                  |
@@ -213,15 +213,16 @@ pub fn accepts_record(settings: &Settings, record: &[u8]) -> bool {
 /// Answers a query from a record. `None` if the record is too old or does not decide the query.
 #[must_use]
 pub fn answer_from_record(
+    settings: &Settings,
     query: &FastQuery,
-    record: &[u8],
-    served_by: ServedBy,
+    (record, served_by): (&[u8], ServedBy),
+    now: Timestamp,
 ) -> Option<FastAnswer> {
     let lookup = |feature| {
-        let lookup = record::lookup_feature(record, feature)?;
+        let lookup = record::lookup_feature(record, feature, &settings.default_features, now)?;
         // A cached record never denies, because the customer may have just paid.
-        let is_usable = lookup.entitled || served_by != ServedBy::Memory;
-        (is_usable && lookup.version >= query.at_least).then_some(lookup)
+        let is_usable = lookup.decision.is_grant() || served_by != ServedBy::Memory;
+        (is_usable && lookup.record_version >= query.at_least).then_some(lookup)
     };
     match &query.route {
         FastRoute::Check(feature) => {
@@ -230,10 +231,14 @@ pub fn answer_from_record(
         }
         FastRoute::Authorize(feature) => {
             // A denial has a body with the reason, which the slow path creates.
-            let granted = lookup(feature).filter(|lookup| lookup.entitled)?;
+            let granted = lookup(feature).filter(|lookup| lookup.decision.is_grant())?;
             Some(FastAnswer::Granted(granted, served_by))
         }
         FastRoute::List(page) => {
+            // The slow path adds what overrides and defaults change.
+            if !settings.default_features.is_empty() {
+                return None;
+            }
             let list = list::answer_list(page, query.customer.livemode, record, served_by)?;
             (list.version >= query.at_least).then_some(FastAnswer::List(list))
         }

@@ -96,7 +96,7 @@ pub fn encode_answer(answer: FastAnswer, customer: &CustomerId) -> String {
         }
         FastAnswer::List(FastList { body, version, as_of, served_by }) => {
             let content_type = ["\ncontent-type: ", "application/json"];
-            ("200", version, as_of, served_by, content_type, Some(body))
+            ("200", version, Some(as_of), served_by, content_type, Some(body))
         }
     };
     let (mut version_buffer, mut as_of_buffer) = (itoa::Buffer::new(), itoa::Buffer::new());
@@ -105,8 +105,8 @@ pub fn encode_answer(answer: FastAnswer, customer: &CustomerId) -> String {
         status,
         "\nentgate-version: ",
         version_buffer.format(version.0),
-        "\nentgate-as-of: ",
-        as_of_buffer.format(as_of.0),
+        if as_of.is_some() { "\nentgate-as-of: " } else { "" },
+        as_of.map_or("", |as_of| as_of_buffer.format(as_of.0)),
         "\nentgate-served-by: ",
         served_by.as_str(),
         "\ncache-control: no-store\nvary: Origin",

@@ -14,7 +14,7 @@ use super::{
     super::{
         app::{App, Request, Response, header_str, raw_json_response},
         body::RequestBody,
-        customer_set,
+        customer_set::{self, CustomerSet},
         error::evaluation::EvaluationError,
         known_features,
     },
@@ -24,7 +24,7 @@ use super::{
     flag::{self, Flag},
 };
 use crate::{
-    entitlement::{Entitlements, Version},
+    entitlement::Version,
     id::{CustomerKey, Livemode, Timestamp},
     store::{self, Freshness, ReadFrom, Store},
 };
@@ -72,16 +72,15 @@ async fn try_evaluate<S: Store>(
     let pushed =
         pushed_etag(request).map_or(Version::default(), |etag| etag::newest_version(&etag));
     let at_least = etag::newest_version(if_none_match).max(pushed);
-    let entitlements = load_at_least(app, &customer, at_least).await?;
-    let entitlements = entitlements.as_ref();
-    let known = known_features::load_for_set(app, customer.livemode, entitlements, now).await?;
-    let granted = entitlements.iter().flat_map(|set| &set.data);
+    let loaded = load_at_least(app, &customer, at_least, now).await?;
+    let set = loaded.complete()?;
+    let known = known_features::load_for_set(app, &customer, set, now).await?;
     let mut keys = BTreeSet::new();
-    keys.extend(known.iter().chain(granted.map(|entitlement| &entitlement.lookup_key)));
+    keys.extend(known.iter().chain(set.features()));
 
-    let flags = keys.into_iter().map(|key| flag::evaluate(entitlements, &customer, key));
+    let flags = keys.into_iter().map(|key| flag::evaluate(&loaded, key));
     let flags = flags.collect::<Result<_, _>>()?;
-    let version = entitlements.map_or(Version::default(), |set| set.version);
+    let version = set.version();
     let secret = app.settings.token_secrets.first();
     let body = BulkResponse {
         flags,
@@ -115,21 +114,23 @@ fn pushed_etag(request: &Request) -> Option<String> {
     form_urlencoded::parse(query.as_bytes()).find(is_etag).map(|(_, etag)| etag.into_owned())
 }
 
-/// Loads the customer's entitlements: of this version at least, or the ledger's current ones if the
+/// Loads the customer's record: of this version at least, or the ledger's current ones if the
 /// ledger does not have that version.
-async fn load_at_least<S: Store>(
-    app: &App<'_, S>,
-    customer: &CustomerKey,
+async fn load_at_least<'a, S: Store>(
+    app: &App<'a, S>,
+    customer: &'a CustomerKey,
     at_least: Version,
-) -> Result<Option<Entitlements>, EvaluationError> {
+    now: Timestamp,
+) -> Result<CustomerSet<'a>, EvaluationError> {
     let freshness = Freshness { at_least, ..Freshness::default() };
     let freshness = customer_set::with_strict_features(app.settings, &[], freshness);
-    let loaded = match store::load(app.store, customer, &[], freshness).await {
+    let context = app.settings.answer_context(now);
+    let loaded = match store::load(app.store, customer, &[], freshness, context).await {
         Err(store::Error::VersionNotReached { .. }) => {
             let from_ledger = Freshness { read_from: ReadFrom::Ledger, ..Freshness::default() };
-            store::load(app.store, customer, &[], from_ledger).await
+            store::load(app.store, customer, &[], from_ledger, context).await
         }
         loaded => loaded,
     };
-    Ok(customer_set::verify_known(app.settings, customer, loaded?)?.entitlements)
+    Ok(CustomerSet::new(app.settings, customer, loaded?, now))
 }

@@ -2,11 +2,8 @@
 
 use serde::Serialize;
 
-use super::super::error::Error;
-use crate::{
-    entitlement::{self, Decision, Entitlements, Version},
-    id::{CustomerKey, LookupKey},
-};
+use super::super::{customer_set::CustomerSet, error::Error};
+use crate::{entitlement::Version, id::LookupKey};
 
 /// A flag in a response.
 #[derive(Serialize)]
@@ -32,16 +29,14 @@ struct FlagMetadata {
 ///
 /// # Errors
 ///
-/// When the entitlements are incomplete and do not decide it.
+/// When what is known does not decide it.
 pub(super) fn evaluate<'a>(
-    entitlements: Option<&Entitlements>,
-    customer: &CustomerKey,
+    set: &CustomerSet<'_>,
     feature: &'a LookupKey,
 ) -> Result<Flag<'a>, Error> {
     let key = feature.as_str();
-    let decision = entitlement::check(entitlements, feature);
-    let reason = decision.reason().ok_or_else(|| Error::incomplete(&customer.id))?;
-    let value = decision == Decision::Grant;
+    let decision = set.decide(feature)?;
+    let (value, reason) = (decision.is_grant(), decision.reason());
     Ok(Flag {
         key,
         value,

@@ -20,7 +20,6 @@ use super::{
     context, flag,
 };
 use crate::{
-    entitlement::{Decision, Version, check},
     id::{CustomerKey, LookupKey, Timestamp},
     store::{Freshness, Store},
 };
@@ -83,9 +82,9 @@ async fn try_evaluate<'a, S: Store>(
     if candidates.is_empty() {
         return Err(with_display(flag_not_found(&flag_key.display)));
     }
-    let loaded = customer_set::load(app, &customer, &candidates, Freshness::default()).await;
-    let entitlements = loaded.map_err(|error| with_display(error.into()))?.entitlements;
-    let is_granted = |key: &LookupKey| check(entitlements.as_ref(), key) == Decision::Grant;
+    let loaded = customer_set::load(app, &customer, &candidates, Freshness::default(), now).await;
+    let set = loaded.map_err(|error| with_display(error.into()))?;
+    let is_granted = |key: &LookupKey| set.effective_set().check(key).is_grant();
     let mut key = flag_key.decoded.as_ref();
     if let Some(raw) = &flag_key.raw
         && (key.is_none() || is_granted(raw) || is_listed(app, &customer, raw, now).await)
@@ -94,15 +93,16 @@ async fn try_evaluate<'a, S: Store>(
     }
     let Some(key) = key else { return Err(with_display(flag_not_found(&flag_key.display))) };
     let with_key = |error| (error, key.as_str());
-    let flag = flag::evaluate(entitlements.as_ref(), &customer, key);
+    let flag = flag::evaluate(&set, key);
     let flag = flag.map_err(|error| with_key(error.into()))?;
-    if !is_granted(key) {
+    let is_named = set.effective_set().features().any(|feature| feature == key);
+    if !is_named {
         let exists = known_features::exists(app, customer.livemode, key, now).await;
         if !exists.map_err(|error| with_key(error.into()))? {
             return Err(with_key(flag_not_found(key.as_str())));
         }
     }
-    let version = entitlements.map_or(Version::default(), |set| set.version);
+    let version = set.effective_set().version();
     Ok(json_response(StatusCode::OK, &flag.with_version(version)))
 }
 

@@ -1,15 +1,18 @@
 //! Parses the settings that list features by their lookup keys.
 
-use super::{names::STRICT_FEATURES, value::Error};
+use super::value::Error;
 use crate::id::LookupKey;
 
 /// The maximum number of features in one setting. Each of them costs time on every request.
 const MAX_FEATURES: usize = 50;
 
-/// Parses the features whose checks only the ledger answers. A lookup key in this list has no comma,
-/// and no white space at its ends.
-pub(super) fn parse_strict_features(value: Option<String>) -> Result<Vec<LookupKey>, Error> {
-    let error = |problem| Error { name: STRICT_FEATURES, problem };
+/// Parses the features of the setting with this name. A lookup key in this list has no comma, and no white
+/// space at its ends.
+pub(super) fn parse_features(
+    name: &'static str,
+    value: Option<String>,
+) -> Result<Vec<LookupKey>, Error> {
+    let error = |problem| Error { name, problem };
     let value = value.unwrap_or_default();
     if value.trim().is_empty() {
         return Ok(Vec::new());

@@ -18,6 +18,7 @@
 //! | `ENTGATE_JWKS_URL`, `ENTGATE_JWT_…` | `https://…`, and the expected claims | no tokens of other issuers    |
 //! | `ENTGATE_MEMORY_TTL`             | seconds, 0 to 60                        | 5                             |
 //! | `ENTGATE_STRICT_FEATURES`        | lookup keys, comma-separated            | the replica answers checks    |
+//! | `ENTGATE_DEFAULT_FEATURES`       | lookup keys, comma-separated            | no feature without a grant    |
 //! | `ENTGATE_JURISDICTION`           | `eu`, `us` or `fedramp`                 | objects anywhere              |
 //! | `ENTGATE_LOCATION_HINT`          | `weur`, `enam` and others               | objects near their first use  |
 //! | `ENTGATE_METRICS_CUSTOMERS`      | `true` or `false`                       | `false`                       |
@@ -46,7 +47,8 @@ mod names;
 mod bindings;
 
 use crate::{
-    id::{Livemode, LookupKey},
+    effective_set::{AnswerContext, MissingSource},
+    id::{Livemode, LookupKey, Timestamp},
     policy::{GrantRule, PauseOnPaymentFailure, SourcePolicy, StatusPolicy},
     token,
     webhook::signature::EndpointSecret,
@@ -57,8 +59,8 @@ pub use self::{
     environment::{DEVELOPMENT, Environment},
     keys::{API_KEYS, ApiKey, KeyKind, STRIPE_API_KEY, WEBHOOK_SECRETS},
     names::{
-        EVENT_POLL, JURISDICTION, LOCATION_HINT, MEMORY_TTL, METRICS_CUSTOMERS, NAMES,
-        PAST_DUE_SUBSCRIPTIONS, PAUSE_ON_PAYMENT_FAILURE, PAUSED_SUBSCRIPTIONS, SOURCE,
+        DEFAULT_FEATURES, EVENT_POLL, JURISDICTION, LOCATION_HINT, MEMORY_TTL, METRICS_CUSTOMERS,
+        NAMES, PAST_DUE_SUBSCRIPTIONS, PAUSE_ON_PAYMENT_FAILURE, PAUSED_SUBSCRIPTIONS, SOURCE,
         STRICT_FEATURES, STRIPE_API_BASE, STRIPE_RATE, UNKNOWN_CUSTOMERS, UNPAID_SUBSCRIPTIONS,
     },
     origins::{ALLOWED_ORIGINS, AllowedOrigins},
@@ -110,6 +112,8 @@ pub struct Settings {
     pub memory_ttl: u64,
     /// The features whose checks only the ledger answers; none by default.
     pub strict_features: Vec<LookupKey>,
+    /// The features that every customer has, known or not, unless an override denies it; none by default.
+    pub default_features: Vec<LookupKey>,
     /// The keys of snapshots; the first one signs. Empty by default.
     pub signing_keys: Vec<token::SigningKey>,
     /// The origins that may send cross-origin requests; none by default.
@@ -192,7 +196,8 @@ impl Settings {
             issuer: tokens::parse_issuer(&lookup)?,
             signing_keys: tokens::parse_signing_keys(lookup(SIGNING_KEY), &environment)?,
             memory_ttl: parse_memory_ttl(lookup(MEMORY_TTL))?,
-            strict_features: features::parse_strict_features(lookup(STRICT_FEATURES))?,
+            strict_features: features::parse_features(STRICT_FEATURES, lookup(STRICT_FEATURES))?,
+            default_features: features::parse_features(DEFAULT_FEATURES, lookup(DEFAULT_FEATURES))?,
             allowed_origins: AllowedOrigins::parse(lookup(ALLOWED_ORIGINS))?,
             placement: Placement::parse(lookup(JURISDICTION), lookup(LOCATION_HINT))?,
             unknown_settings: Vec::new(),
@@ -262,6 +267,22 @@ impl Settings {
     #[must_use]
     pub fn can_deny_unknown(&self, livemode: Livemode) -> bool {
         self.has_source(livemode) || self.unknown_customers == UnknownCustomers::Deny
+    }
+
+    /// What it means that no source set is known, where no source can be read: the operator's choice.
+    #[must_use]
+    pub fn missing_source(&self) -> MissingSource {
+        match self.unknown_customers {
+            UnknownCustomers::Indeterminate => MissingSource::Undetermined,
+            UnknownCustomers::Deny => MissingSource::UnknownCustomer,
+        }
+    }
+
+    /// What an answer of this time depends on beside the record of the customer.
+    #[must_use]
+    pub fn answer_context(&self, now: Timestamp) -> AnswerContext<'_> {
+        let (policy, default_features) = (self.source_policy(), &self.default_features[..]);
+        AnswerContext { policy, default_features, now }
     }
 
     /// Whether only the ledger may answer for these features, or for all features if the list is empty.

@@ -52,8 +52,11 @@ pub const STRIPE_RATE: &str = "ENTGATE_STRIPE_RATE";
 /// The features whose checks only the ledger answers.
 pub const STRICT_FEATURES: &str = "ENTGATE_STRICT_FEATURES";
 
+/// The features that every customer has.
+pub const DEFAULT_FEATURES: &str = "ENTGATE_DEFAULT_FEATURES";
+
 /// Every setting. Any other name that begins with `ENTGATE_` or `STRIPE_` is reported as unknown.
-pub const NAMES: [&str; 26] = [
+pub const NAMES: [&str; 27] = [
     API_KEYS,
     WEBHOOK_SECRETS,
     SOURCE,
@@ -74,6 +77,7 @@ pub const NAMES: [&str; 26] = [
     JWT_LIVEMODE,
     MEMORY_TTL,
     STRICT_FEATURES,
+    DEFAULT_FEATURES,
     JURISDICTION,
     LOCATION_HINT,
     METRICS_CUSTOMERS,

@@ -23,7 +23,7 @@ use crate::{
         storage::IndexRange,
         tx::Tx,
     },
-    entitlement::Entitlements,
+    entitlement::SourceSet,
     id::Timestamp,
     policy::StatusPolicy,
 };
@@ -36,7 +36,7 @@ pub(crate) fn recompute(tx: &Tx<'_>, customer: &str, at: Timestamp) -> Result<()
     job_queue::detect_policy_change(tx)?;
     let subscriptions = subscription::list_live(tx, customer)?;
     let granted = granted_feature_ids(tx.policy, &subscriptions);
-    let range = IndexRange::newest_first(Entitlements::MAX_LEN);
+    let range = IndexRange::newest_first(SourceSet::MAX_LEN);
     let before: Vec<StoredEntitlement> = tx.list(&active_entitlement::index(customer), range)?;
     let current_ids: HashSet<&str> = before.iter().map(|it| it.feature.as_str()).collect();
     let granted_ids: HashSet<&str> = granted.iter().copied().collect();

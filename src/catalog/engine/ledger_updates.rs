@@ -19,7 +19,7 @@ use crate::{
         storage::{IndexRange, StorageError},
         tx::Tx,
     },
-    entitlement::{ActiveEntitlement, Entitlements, Summary, SummaryPage},
+    entitlement::{ActiveEntitlement, SourceSet, Summary, SummaryPage},
     id::{self, CustomerKey, Timestamp},
 };
 
@@ -60,7 +60,7 @@ pub fn lease_due(tx: &Tx<'_>, limit: usize) -> Result<Vec<Summary>, Error> {
         let due = tx.now.saturating_add(LEASE);
         tx.update(&update, &LedgerUpdate { leased: true, due, ..update.clone() })?;
         // A ledger refuses a list that is too long, and must not take a part of it as complete.
-        let range = IndexRange::newest_first(Entitlements::MAX_LEN + 1);
+        let range = IndexRange::newest_first(SourceSet::MAX_LEN + 1);
         let list = tx.list(&active_entitlement::index(&update.customer), range)?;
         let decode_error =
             |error| StorageError(format!("failed to decode a ledger update: an id is {error}"));

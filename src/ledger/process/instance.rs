@@ -14,12 +14,14 @@ use std::{
 use futures_util::FutureExt as _;
 
 use crate::{
-    id::{CustomerKey, UnixMillis},
+    id::{CustomerKey, EventId, UnixMillis},
     ledger::{
         activity::Activity,
         outbox::Task,
-        ports::{LedgerPorts, LedgerStorage as _, LogLevel, PortError},
+        ports::{LedgerPorts, LedgerStorage as _, LogLevel, PortError, StepError},
         reconcile::Reconciliation,
+        rules::Dedup,
+        state::LedgerState,
     },
     waiting::{ChangeSignal, SharedFuture},
 };
@@ -68,6 +70,13 @@ enum AlarmState {
     Known(Option<UnixMillis>),
 }
 
+/// The result of a step.
+pub(super) struct UpdateResult<T> {
+    pub(super) value: T,
+    /// Whether the record has a new version.
+    pub(super) has_changed: bool,
+}
+
 impl<P: LedgerPorts> Instance<P> {
     pub(super) fn new(ports: P) -> Rc<Self> {
         Rc::new(Self {
@@ -99,6 +108,65 @@ impl<P: LedgerPorts> Instance<P> {
         shared
     }
 
+    /// Runs a step and stores what it changed. The step takes the time of now. What is due is carried out
+    /// first. Notifies the subscribers of a new version.
+    pub(super) fn update<T>(
+        &self,
+        customer: &CustomerKey,
+        step: impl FnOnce(&mut LedgerState, UnixMillis) -> Result<T, StepError>,
+    ) -> Result<T, StepError> {
+        let UpdateResult { value, has_changed } = self.update_silently(customer, step)?;
+        if has_changed {
+            self.notify_changed();
+        }
+        Ok(value)
+    }
+
+    /// As [`Self::update()`], but the caller notifies the subscribers.
+    pub(super) fn update_silently<T>(
+        &self,
+        customer: &CustomerKey,
+        step: impl FnOnce(&mut LedgerState, UnixMillis) -> Result<T, StepError>,
+    ) -> Result<UpdateResult<T>, StepError> {
+        self.ports.storage().update(customer, |ledger| self.run_step(ledger, step))
+    }
+
+    /// As [`Self::update()`], for the step of an event. The step of a duplicate changes nothing.
+    pub(super) fn update_with_event<T>(
+        &self,
+        customer: &CustomerKey,
+        event: &EventId,
+        step: impl FnOnce(&mut LedgerState, Dedup, UnixMillis) -> Result<T, StepError>,
+    ) -> Result<T, StepError> {
+        let now = self.ports.now().to_timestamp();
+        let storage = self.ports.storage();
+        let result = storage.update_with_event(customer, event, now, |ledger, dedup| match dedup {
+            Dedup::New => self.run_step(ledger, |ledger, now| step(ledger, dedup, now)),
+            Dedup::Duplicate => {
+                let value = step(ledger, dedup, self.ports.now())?;
+                Ok(UpdateResult { value, has_changed: false })
+            }
+        });
+        let UpdateResult { value, has_changed } = result?;
+        if has_changed {
+            self.notify_changed();
+        }
+        Ok(value)
+    }
+
+    /// The only function that runs a step, so that none is run on a state that is behind its time.
+    fn run_step<T>(
+        &self,
+        ledger: &mut LedgerState,
+        step: impl FnOnce(&mut LedgerState, UnixMillis) -> Result<T, StepError>,
+    ) -> Result<UpdateResult<T>, StepError> {
+        let (before, now) = (ledger.version(), self.ports.now());
+        ledger.advance(&self.ports.default_features(), now);
+        let value = step(ledger, now)?;
+        ledger.end_step();
+        Ok(UpdateResult { value, has_changed: ledger.version() != before })
+    }
+
     /// Notifies the subscribers, and the callers that wait for another set.
     pub(super) fn notify_changed(&self) {
         self.ports.notify_subscribers();
@@ -124,14 +192,16 @@ impl<P: LedgerPorts> Instance<P> {
         }
     }
 
-    /// Sets the alarm for the next pending task, or deletes it.
+    /// Sets the alarm for the next pending task or the next start or end of an override, or deletes it.
     pub(super) async fn schedule_alarm(&self) -> Result<(), PortError> {
         let storage = self.ports.storage();
         if storage.customer()?.is_none() {
             return Ok(());
         }
-        let (mut outbox, reconcile_at) =
-            storage.read(|ledger| (ledger.outbox.clone(), ledger.reconcile_timer.due_at))?;
+        let (mut outbox, reconcile_at, edge_at) = storage.read(|ledger| {
+            let edge_at = ledger.record.next_edge().map(UnixMillis::from);
+            (ledger.outbox.clone(), ledger.reconcile_timer.due_at, edge_at)
+        })?;
         let watchdog = self.ports.now().saturating_add(WATCHDOG);
         if self.source_read.borrow().is_some() || self.slot_request.borrow().is_some() {
             outbox.defer_until(Task::Read, watchdog);
@@ -143,7 +213,7 @@ impl<P: LedgerPorts> Instance<P> {
         if self.index_messages.borrow().is_some() {
             outbox.defer_until(Task::Report, watchdog);
         }
-        let due = [outbox.next_due(), reconcile_at].into_iter().flatten().min();
+        let due = [outbox.next_due(), reconcile_at, edge_at].into_iter().flatten().min();
         let set = self.alarm.replace(AlarmState::Known(due));
         // An alarm that a lost instance has set for nothing may go off.
         if set == AlarmState::Known(due) || set == AlarmState::Unknown && due.is_none() {

@@ -7,6 +7,7 @@
 //! | `slots`    | when a read may start, within the budget of its mode                    |
 //! | `reads`    | reads of the source, shared by all that need one                        |
 //! | `refresh`  | who waits for a read: a check, a sync, the sweep                        |
+//! | `overrides` | requests of operators: overrides, the history, explanations            |
 //!
 //! An event is applied in one transaction, together with the tasks that follow from it. The alarm
 //! is set before the response. So a crash leaves either an event that was not acknowledged, which
@@ -26,12 +27,15 @@ mod reads;
 
 mod refresh;
 
+mod overrides;
+
 use std::rc::Rc;
 
 use self::instance::Instance;
 use super::{
     activity::{Activity, EventOrigin},
     outbox::Task,
+    overrides::{OverrideCommand, OverrideRequest},
     ports::{LedgerPorts, LedgerStorage as _, StepError},
     receipt::{ApplyOutcome, ApplyReceipt},
     reconcile::SourceAccess,
@@ -81,12 +85,19 @@ impl<P: LedgerPorts> LedgerProcess<P> {
     pub async fn handle(&self, request: &LedgerRequest) -> Result<LedgerResponse, StepError> {
         let storage = self.0.ports.storage();
         let allowed = match request {
-            LedgerRequest::Load { .. } => storage.may_read()?,
+            LedgerRequest::Load { .. }
+            | LedgerRequest::ListHistory(_)
+            | LedgerRequest::Explain(_)
+            | LedgerRequest::ManageOverrides(OverrideRequest {
+                command: OverrideCommand::Retrieve(_) | OverrideCommand::List { .. },
+                ..
+            }) => storage.may_read()?,
             LedgerRequest::Apply(_)
             | LedgerRequest::ApplyPolled(_)
             | LedgerRequest::NoteUnreadable(_)
             | LedgerRequest::Sync { .. }
             | LedgerRequest::Reconcile(_)
+            | LedgerRequest::ManageOverrides(_)
             | LedgerRequest::Rearm => storage.may_write()?,
         };
         if !allowed {
@@ -103,6 +114,9 @@ impl<P: LedgerPorts> LedgerProcess<P> {
                 refresh::sync(&self.0, customer, wait_for.as_ref()).await
             }
             LedgerRequest::Reconcile(customer) => refresh::reconcile(&self.0, customer).await,
+            LedgerRequest::ManageOverrides(request) => overrides::manage(&self.0, request).await,
+            LedgerRequest::ListHistory(query) => overrides::list_history(&self.0, query).await,
+            LedgerRequest::Explain(query) => overrides::explain_answer(&self.0, query).await,
             LedgerRequest::Rearm => {
                 self.0.schedule_alarm().await?;
                 Ok(LedgerResponse::Rearmed)
@@ -130,25 +144,20 @@ impl<P: LedgerPorts> LedgerProcess<P> {
         } else {
             SourceAccess::None
         };
-        let now = ports.now();
-        let (storage, event) = (ports.storage(), &summary.event);
         let may_begin = instance.replica_write.borrow().is_none();
-        let (applied, begun) =
-            storage.update_with_event(customer, event, now.to_timestamp(), |ledger, dedup| {
+        let (applied, begun, now) =
+            instance.update_with_event(customer, &summary.event, |ledger, dedup, now| {
                 let policy = ports.source_policy();
-                let applied = ledger.apply_event(summary, dedup, access, policy, now)?;
+                let applied = ledger.apply_event(summary, (dedup, origin), access, policy, now)?;
                 // The same transaction stores that the write of the replica starts.
                 let begins = may_begin
                     && applied.receipt.outcome == ApplyOutcome::Applied
                     && ledger.outbox.is_due(Task::Replica, now);
                 let begun = begins.then(|| ledger.begin_replica_write(now)).flatten();
-                Ok((applied, begun))
+                Ok((applied, begun, now))
             })?;
         let receipt = applied.receipt;
         instance.unknown_until.set(UnixMillis::default());
-        if receipt.outcome == ApplyOutcome::Applied {
-            instance.notify_changed();
-        }
         // Before any await, so that activities have the order of the transactions.
         writes::log_activity(
             instance,
@@ -171,10 +180,9 @@ impl<P: LedgerPorts> LedgerProcess<P> {
     /// Logs an event that cannot be read, and lets the alarm read the source.
     async fn note_unreadable(&self, event: &UnreadableEvent) -> Result<LedgerResponse, StepError> {
         let instance = &self.0;
-        let now = instance.ports.now();
-        let version = instance.ports.storage().update(&event.customer, |ledger| {
+        let (version, now) = instance.update(&event.customer, |ledger, now| {
             ledger.schedule_reconcile(now);
-            Ok(ledger.version())
+            Ok((ledger.version(), now))
         })?;
         let activity = Activity::from_unreadable(event, version, now);
         writes::log_activity(instance, &event.customer, activity);
@@ -196,8 +204,9 @@ impl<P: LedgerPorts> LedgerProcess<P> {
         }
         let Some(customer) = storage.customer()? else { return Ok(()) };
         let now = instance.ports.now();
+        refresh::catch_up(instance, &customer).await?;
         if storage.read(|ledger| ledger.reconcile_timer.due_at.is_some_and(|at| at <= now))? {
-            storage.update(&customer, |ledger| {
+            instance.update(&customer, |ledger, now| {
                 ledger.reconcile_if_due(now, instance.ports.jitter());
                 Ok(())
             })?;
@@ -215,6 +224,18 @@ impl<P: LedgerPorts> LedgerProcess<P> {
             read = result.is_none().then_some(pending);
         }
         Ok(instance.schedule_alarm().await?)
+    }
+
+    /// Carries out what is due for a new subscriber, who receives the version of now.
+    ///
+    /// # Errors
+    ///
+    /// When a step or the storage fails.
+    pub async fn catch_up(&self) -> Result<(), StepError> {
+        match self.0.ports.storage().customer()? {
+            Some(customer) => refresh::catch_up(&self.0, &customer).await,
+            None => Ok(()),
+        }
     }
 
     /// Writes to the replica and to the customer index what is due, but reads no source.

@@ -87,11 +87,12 @@ pub(super) fn join_read<P: LedgerPorts>(
     instance.reads_started.set(instance.reads_started.get().wrapping_add(1));
     let (this, customer) = (Rc::clone(instance), customer.clone());
     let read = instance.spawn_shared(async move {
-        let reconciliation = read_source(&this, &customer, reason).await;
+        let mut has_changed = false;
+        let reconciliation = read_source(&this, &customer, reason, &mut has_changed).await;
         this.source_read.take();
         this.schedule_alarm_or_log(&customer).await;
         // Last, so that a caller of this read receives its result before the change.
-        if let Ok(Reconciliation::Corrected(_) | Reconciliation::Drifted(_)) = reconciliation {
+        if has_changed {
             this.notify_changed();
         }
         reconciliation.map_err(|error| error.to_string())
@@ -123,6 +124,7 @@ async fn read_source<P: LedgerPorts>(
     instance: &Rc<Instance<P>>,
     customer: &CustomerKey,
     reason: ReadReason,
+    has_changed: &mut bool,
 ) -> Result<Reconciliation, StepError> {
     let ports = &instance.ports;
     let storage = ports.storage();
@@ -137,8 +139,8 @@ async fn read_source<P: LedgerPorts>(
         Some(Ok(listed)) => listed,
         Some(Err(failure)) => return Err(record_failure(instance, customer, failure).await),
         None => {
-            storage.update(customer, |ledger| {
-                ledger.cancel_source_tasks(ports.now());
+            instance.update(customer, |ledger, now| {
+                ledger.cancel_source_tasks(now);
                 Ok(())
             })?;
             return Err(PortError(NO_KEY.to_owned()).into());
@@ -146,7 +148,7 @@ async fn read_source<P: LedgerPorts>(
     };
     instance.source_backoff.take();
     let now = ports.now();
-    let applied = storage.update(customer, |ledger| {
+    let applied = instance.update_silently(customer, |ledger, now| {
         let reconciliation =
             ledger.apply_source_list(read, reason, &listed, now, ports.jitter())?;
         if reconciliation == Reconciliation::NotFoundAtSource {
@@ -156,10 +158,13 @@ async fn read_source<P: LedgerPorts>(
         Ok((reconciliation, activity))
     });
     let (reconciliation, activity) = match applied {
-        Ok(applied) => applied,
+        Ok(applied) => {
+            *has_changed = applied.has_changed;
+            applied.value
+        }
         Err(error) => {
             // A list that cannot be stored is read again with back-off.
-            storage.update(customer, |ledger| {
+            instance.update(customer, |ledger, now| {
                 ledger.source_failed(None, now, now, ports.jitter());
                 Ok(())
             })?;
@@ -223,7 +228,7 @@ async fn record_failure<P: LedgerPorts>(
     instance.source_backoff.replace(Some((load_again_at, cause.clone())));
     match ports.storage().customer() {
         Ok(Some(_)) => {
-            let stored = ports.storage().update(customer, |ledger| {
+            let stored = instance.update(customer, |ledger, now| {
                 ledger.source_failed(problem, until, now, ports.jitter());
                 Ok(())
             });

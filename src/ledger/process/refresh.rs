@@ -18,7 +18,8 @@ use super::{
     reads::{NO_KEY, fresh_read, join_read},
 };
 use crate::{
-    entitlement::{Decision, check},
+    effective_set::AnswerContext,
+    entitlement::Decision,
     id::{CustomerKey, LookupKey},
     ledger::{
         outbox::Task,
@@ -41,8 +42,8 @@ const MAX_READS: u32 = 3;
 const INITIAL_SYNC_BACKOFF: u64 = 2_000;
 const MAX_SYNC_BACKOFF: u64 = 8_000;
 
-/// Returns the stored set. Reads the source first if the set cannot answer about these features, or is of
-/// another source. A set that was read under another policy is returned, and read again in the
+/// Returns the stored record. Reads the source first if the record cannot answer about these features, or
+/// has a set of another source. A set that was read under another policy is returned, and read again in the
 /// background. An instance that may not change what is stored reads no source.
 pub(super) async fn load<P: LedgerPorts>(
     instance: &Rc<Instance<P>>,
@@ -50,23 +51,25 @@ pub(super) async fn load<P: LedgerPorts>(
     features: &[LookupKey],
 ) -> Result<LedgerResponse, StepError> {
     let ports = &instance.ports;
+    catch_up(instance, customer).await?;
     for _ in 0..MAX_READS {
         let policy = ports.source_policy();
-        let (can_answer, is_unknown, is_outdated, backoff) = ports.storage().read(|ledger| {
-            let set = ledger.known_set(policy);
-            let can_answer = set.is_some_and(|set| set.can_answer(features));
-            let is_outdated = set.is_some_and(|set| set.policy != policy);
-            let is_unknown = ledger.entitlements.is_none();
-            (can_answer, is_unknown, is_outdated, backoff_cause(instance, ledger))
-        })?;
-        if !ports.has_source(customer.livemode) {
-            return set_or_error(instance, NO_KEY.to_owned());
-        }
+        let (can_answer, is_unknown, is_outdated, backoff) =
+            with_effective_set(instance, |ledger, context| {
+                let set = ledger.known_set(policy);
+                let can_answer = ledger.effective_set(context).can_answer(features);
+                let is_outdated = set.is_some_and(|set| set.policy != policy);
+                let is_unknown = ledger.record.source().is_none();
+                (can_answer, is_unknown, is_outdated, backoff_cause(instance, ledger))
+            })?;
         if can_answer {
-            if is_outdated && ports.storage().may_write()? {
+            if is_outdated && ports.has_source(customer.livemode) && ports.storage().may_write()? {
                 schedule_reread(instance, customer).await?;
             }
             return Ok(LedgerResponse::Set(SetOrigin::Ledger));
+        }
+        if !ports.has_source(customer.livemode) {
+            return set_or_error(instance, features, NO_KEY.to_owned());
         }
         if !ports.storage().may_write()? {
             return Ok(LedgerResponse::NewerRelease);
@@ -75,17 +78,17 @@ pub(super) async fn load<P: LedgerPorts>(
             return Ok(LedgerResponse::Set(SetOrigin::Ledger));
         }
         if let Some(cause) = backoff {
-            return known_part_or_error(instance, cause);
+            return known_part_or_error(instance, features, cause);
         }
         let read = join_read(instance, customer, ReadReason::OnDemand);
         match within(ports.sleep(SOURCE_READ_TIMEOUT), read).await {
             Some(Ok(Reconciliation::Superseded)) => {}
             Some(Ok(_)) => return Ok(LedgerResponse::Set(SetOrigin::Source)),
-            Some(Err(cause)) => return known_part_or_error(instance, cause),
-            None => return known_part_or_error(instance, timed_out(SOURCE_READ_TIMEOUT)),
+            Some(Err(cause)) => return known_part_or_error(instance, features, cause),
+            None => return known_part_or_error(instance, features, timed_out(SOURCE_READ_TIMEOUT)),
         }
     }
-    set_or_error(instance, "events overtook every read of the source".to_owned())
+    known_part_or_error(instance, features, "events overtook every read of the source".to_owned())
 }
 
 /// Reads the source, and returns the stored set. With `wait_for`, repeats that until the feature is
@@ -100,8 +103,8 @@ pub(super) async fn sync<P: LedgerPorts>(
     let timeout = if wait == 0 { SOURCE_READ_TIMEOUT } else { wait };
     let is_granted = || match wait_for {
         None => Ok(false),
-        Some(WaitFor { feature, .. }) => ports.storage().read(|ledger| {
-            check(ledger.known_set(ports.source_policy()), feature) == Decision::Grant
+        Some(WaitFor { feature, .. }) => with_effective_set(instance, |ledger, context| {
+            ledger.effective_set(context).check(feature).is_grant()
         }),
     };
     // The result of the last read that has ended.
@@ -151,8 +154,8 @@ pub(super) async fn reconcile<P: LedgerPorts>(
         instance.schedule_alarm().await?;
         return Ok(LedgerResponse::Reconciled { drifted: false });
     }
-    instance.ports.storage().update(customer, |ledger| {
-        ledger.schedule_reconcile(instance.ports.now());
+    instance.update(customer, |ledger, now| {
+        ledger.schedule_reconcile(now);
         Ok(())
     })?;
     Ok(match fresh_read(instance, customer, ReadReason::Reconcile).await {
@@ -176,29 +179,73 @@ fn backoff_cause<P: LedgerPorts>(instance: &Instance<P>, ledger: &LedgerState) -
         .then(|| "the last read of the source failed, and the next one is not due yet".to_owned())
 }
 
-/// Returns the known part of a set, or the failure if nothing is known.
+/// Returns the part of the record that is known, or the failure if it decides none of these features.
 fn known_part_or_error<P: LedgerPorts>(
     instance: &Instance<P>,
+    features: &[LookupKey],
     cause: String,
 ) -> Result<LedgerResponse, StepError> {
-    let policy = instance.ports.source_policy();
-    let is_known = instance.ports.storage().read(|ledger| ledger.known_set(policy).is_some())?;
+    let is_known = with_effective_set(instance, |ledger, context| {
+        let set = ledger.effective_set(context);
+        set.source().is_some()
+            || features.iter().any(|feature| set.check(feature) != Decision::Indeterminate)
+    })?;
     Ok(if is_known {
-        LedgerResponse::Set(SetOrigin::Ledger)
+        LedgerResponse::KnownPart(cause)
     } else {
         LedgerResponse::SourceFailed(cause)
     })
 }
 
-/// Returns the stored set or that there is none, or the failure if the set is of another source.
+/// Returns the stored record, or the failure if its source set is of another source.
 fn set_or_error<P: LedgerPorts>(
     instance: &Instance<P>,
+    features: &[LookupKey],
     cause: String,
 ) -> Result<LedgerResponse, StepError> {
-    if instance.ports.storage().read(|ledger| ledger.entitlements.is_none())? {
+    let policy = instance.ports.source_policy();
+    let is_of_source = instance
+        .ports
+        .storage()
+        .read(|ledger| ledger.record.source().is_none() || ledger.known_set(policy).is_some())?;
+    if is_of_source {
         return Ok(LedgerResponse::Set(SetOrigin::Ledger));
     }
-    known_part_or_error(instance, cause)
+    known_part_or_error(instance, features, cause)
+}
+
+/// Carries out what is due. A request sees the state of now even before the alarm does that. An instance
+/// that may not change what is stored leaves it to a later one: every answer adds it.
+pub(super) async fn catch_up<P: LedgerPorts>(
+    instance: &Rc<Instance<P>>,
+    customer: &CustomerKey,
+) -> Result<(), StepError> {
+    let ports = &instance.ports;
+    let (default_features, now) = (ports.default_features(), ports.now().to_timestamp());
+    let storage = ports.storage();
+    let is_behind = storage.read(|ledger| ledger.record.is_behind(&default_features, now))?;
+    if is_behind && storage.may_write()? {
+        instance.update(customer, |_, _| Ok(()))?;
+        instance.schedule_alarm().await?;
+    }
+    Ok(())
+}
+
+/// Reads the state, with what an answer of now depends on.
+fn with_effective_set<P: LedgerPorts, T>(
+    instance: &Instance<P>,
+    select: impl FnOnce(&LedgerState, AnswerContext<'_>) -> T,
+) -> Result<T, PortError> {
+    let ports = &instance.ports;
+    let default_features = ports.default_features();
+    ports.storage().read(|ledger| {
+        let context = AnswerContext {
+            policy: ports.source_policy(),
+            default_features: &default_features,
+            now: ports.now().to_timestamp(),
+        };
+        select(ledger, context)
+    })
 }
 
 /// Reads the source in the background, since the set was read under another policy.
@@ -210,8 +257,8 @@ async fn schedule_reread<P: LedgerPorts>(
     if storage.read(|ledger| ledger.outbox.pending(Task::Confirm).is_some())? {
         return Ok(());
     }
-    storage.update(customer, |ledger| {
-        ledger.schedule_reconcile(instance.ports.now());
+    instance.update(customer, |ledger, now| {
+        ledger.schedule_reconcile(now);
         Ok(())
     })?;
     Ok(instance.schedule_alarm().await?)

@@ -44,7 +44,7 @@ pub(super) async fn reserve_background<P: LedgerPorts>(
     };
     let now = ports.now();
     let Some(slot) = slot.filter(|slot| *slot > now) else { return Ok(true) };
-    storage.update(customer, |ledger| {
+    instance.update(customer, |ledger, now| {
         ledger.defer_reads(slot.min(now.saturating_add(MAX_SLOT_DELAY)));
         Ok(())
     })?;

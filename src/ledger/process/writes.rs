@@ -59,7 +59,7 @@ fn begin_if_due<P: LedgerPorts>(
     if !storage.read(|ledger| ledger.outbox.is_due(Task::Replica, now))? {
         return Ok(None);
     }
-    storage.update(customer, |ledger| Ok(ledger.begin_replica_write(now)))
+    instance.update(customer, |ledger, now| Ok(ledger.begin_replica_write(now)))
 }
 
 /// Continues the write of the replica that the last step has begun, or returns the one in flight.
@@ -98,10 +98,10 @@ async fn write_replica<P: LedgerPorts>(
     let ports = &instance.ports;
     let result =
         with_timeout(ports, REPLICA_WRITE_TIMEOUT, ports.write_replica(customer, &record)).await;
-    ports.storage().update(customer, |ledger| {
+    instance.update(customer, |ledger, now| {
         match &result {
-            Ok(()) => ledger.replica_write_succeeded(begun, ports.now()),
-            Err(_) => ledger.replica_write_failed(ports.now(), ports.jitter()),
+            Ok(()) => ledger.replica_write_succeeded(begun, now),
+            Err(_) => ledger.replica_write_failed(now, ports.jitter()),
         }
         Ok(())
     })?;
@@ -193,7 +193,7 @@ async fn send_index_message<P: LedgerPorts>(
         task.is_some_and(|task| task.due_at <= now || joins(task))
     })?;
     let report = if must_report {
-        storage.update(customer, |ledger| Ok(ledger.begin_report()))?
+        instance.update(customer, |ledger, _| Ok(ledger.begin_report()))?
     } else {
         None
     };
@@ -203,10 +203,10 @@ async fn send_index_message<P: LedgerPorts>(
     let message = IndexMessage { key: customer.to_key(), report, activities };
     let result = with_timeout(ports, INDEX_TIMEOUT, ports.send_to_index(&message)).await;
     if let Some(report) = &message.report {
-        storage.update(customer, |ledger| {
+        instance.update(customer, |ledger, now| {
             match &result {
-                Ok(()) => ledger.report_succeeded(report, ports.now()),
-                Err(_) => ledger.report_failed(ports.now(), ports.jitter()),
+                Ok(()) => ledger.report_succeeded(report, now),
+                Err(_) => ledger.report_failed(now, ports.jitter()),
             }
             Ok(())
         })?;

@@ -19,16 +19,18 @@ use super::{
     virtual_time::VirtualTime,
 };
 use crate::{
+    effective_set::MissingSource,
     entitlement::{Entitlements, Summary},
     id::{CustomerKey, Livemode, LookupKey, Timestamp, UnixMillis},
     ledger::{
-        ApplyReceipt, IndexMessage, Jitter, LedgerPorts, LedgerProcess, LedgerRequest,
-        LedgerResponse, LedgerStorage, LogLevel, NotFoundAdvice, PortError, ReadPriority,
-        SourceFailure, SourceState, StepError, Task, WaitFor,
+        ApplyReceipt, ExplainQuery, ExplainReply, HistoryPage, HistoryQuery, IndexMessage, Jitter,
+        LedgerPorts, LedgerProcess, LedgerRequest, LedgerResponse, LedgerStorage, LogLevel,
+        NotFoundAdvice, OverrideReply, OverrideRequest, PortError, ReadPriority, SourceFailure,
+        SourceState, StepError, Task, WaitFor,
     },
     policy::SourcePolicy,
     source::{self, StripeClient, Transport as _, fake::FakeStripe},
-    store::{Error, Ledger, LoadedSet, record},
+    store::{Error, Ledger, LoadedSet, ServedBy, SourceCoverage, record},
 };
 
 /// The ledgers of all customers in memory.
@@ -36,12 +38,30 @@ use crate::{
 pub struct MemoryLedger {
     /// The client for the source, if there is one.
     pub source: Option<Rc<StripeClient<FakeStripe>>>,
-    /// The source, and the status policy under which it is read.
-    pub(super) policy: Rc<Cell<SourcePolicy>>,
+    pub(super) setting: Rc<LedgerSettings>,
     pub(super) sent: Rc<SentWrites>,
     time: VirtualTime,
     processes: RefCell<HashMap<CustomerKey, LedgerProcess<MemoryPlatform>>>,
     faults: RefCell<VecDeque<Fault>>,
+}
+
+/// The operator's settings, as far as ledgers use them.
+#[derive(Debug)]
+pub(super) struct LedgerSettings {
+    /// The source, and the status policy under which it is read.
+    pub(super) policy: Cell<SourcePolicy>,
+    pub(super) default_features: RefCell<Vec<LookupKey>>,
+    pub(super) missing_source: Cell<MissingSource>,
+}
+
+impl Default for LedgerSettings {
+    fn default() -> Self {
+        Self {
+            policy: Cell::default(),
+            default_features: RefCell::default(),
+            missing_source: Cell::new(MissingSource::Undetermined),
+        }
+    }
 }
 
 /// What the ledgers have sent to other stores.
@@ -76,6 +96,11 @@ impl MemoryLedger {
         self.sent.is_replicating.set(false);
     }
 
+    /// Sets the time of the ledgers. A source has its own time, which wins.
+    pub fn set_time(&self, now: Timestamp) {
+        self.time.set(now.into());
+    }
+
     /// The current time.
     pub(super) fn now(&self) -> UnixMillis {
         self.time.now()
@@ -87,7 +112,7 @@ impl MemoryLedger {
             LedgerProcess::new(MemoryPlatform {
                 tables: MemoryTables::default(),
                 source: self.source.clone(),
-                policy: Rc::clone(&self.policy),
+                setting: Rc::clone(&self.setting),
                 time: self.time.clone(),
                 sent: Rc::clone(&self.sent),
             })
@@ -121,16 +146,16 @@ impl MemoryLedger {
         customer: &CustomerKey,
         request: &LedgerRequest,
     ) -> Result<LoadedSet, Error> {
-        match self.call(customer, request, None)? {
-            LedgerResponse::Set(origin) => {
-                let entitlements = self.process(customer).ports().tables.state().entitlements;
-                Ok(LoadedSet { entitlements, served_by: origin.into() })
-            }
+        let (served_by, coverage) = match self.call(customer, request, None)? {
+            LedgerResponse::Set(origin) => (origin.into(), SourceCoverage::Asked),
+            LedgerResponse::KnownPart(_) => (ServedBy::Ledger, SourceCoverage::Failed),
             LedgerResponse::SourceFailed(cause) => {
-                Err(Error::Unreachable { port: "source", cause })
+                return Err(Error::Unreachable { port: "source", cause });
             }
-            response => Err(unexpected(&response)),
-        }
+            response => return Err(unexpected(&response)),
+        };
+        let entitlements = self.process(customer).ports().tables.state().record.entitlements;
+        Ok(LoadedSet { entitlements, served_by, coverage })
     }
 }
 
@@ -171,13 +196,36 @@ impl Ledger for MemoryLedger {
         let (customer, wait_for) = (customer.clone(), wait_for.cloned());
         self.load_set(&customer.clone(), &LedgerRequest::Sync { customer, wait_for })
     }
+
+    async fn manage_overrides(&self, request: &OverrideRequest) -> Result<OverrideReply, Error> {
+        let message = LedgerRequest::ManageOverrides(request.clone());
+        match self.call(&request.customer, &message, None)? {
+            LedgerResponse::Overrides(reply) => Ok(reply),
+            response => Err(unexpected(&response)),
+        }
+    }
+
+    async fn list_history(&self, query: &HistoryQuery) -> Result<HistoryPage, Error> {
+        let message = LedgerRequest::ListHistory(query.clone());
+        match self.call(&query.customer, &message, None)? {
+            LedgerResponse::History(page) => Ok(page),
+            response => Err(unexpected(&response)),
+        }
+    }
+
+    async fn explain(&self, query: &ExplainQuery) -> Result<ExplainReply, Error> {
+        match self.call(&query.customer, &LedgerRequest::Explain(query.clone()), None)? {
+            LedgerResponse::Explained(reply) => Ok(reply),
+            response => Err(unexpected(&response)),
+        }
+    }
 }
 
 /// The platform of one ledger in memory.
 struct MemoryPlatform {
     tables: MemoryTables,
     source: Option<Rc<StripeClient<FakeStripe>>>,
-    policy: Rc<Cell<SourcePolicy>>,
+    setting: Rc<LedgerSettings>,
     time: VirtualTime,
     sent: Rc<SentWrites>,
 }
@@ -192,7 +240,15 @@ impl LedgerPorts for MemoryPlatform {
     }
 
     fn source_policy(&self) -> SourcePolicy {
-        self.policy.get()
+        self.setting.policy.get()
+    }
+
+    fn default_features(&self) -> Vec<LookupKey> {
+        self.setting.default_features.borrow().clone()
+    }
+
+    fn missing_source(&self) -> MissingSource {
+        self.setting.missing_source.get()
     }
 
     async fn reserve_read(&self, _: &CustomerKey, _: ReadPriority) -> Option<UnixMillis> {

@@ -30,7 +30,8 @@ pub use self::{
     replica::MemoryReplica, tables::MemoryTables, virtual_time::VirtualTime,
 };
 use crate::{
-    id::{CustomerKey, Livemode},
+    effective_set::MissingSource,
+    id::{CustomerKey, Livemode, LookupKey},
     ledger::IndexMessage,
     policy::SourcePolicy,
     source::{self, StripeClient},
@@ -57,8 +58,18 @@ pub struct MemoryStore {
 impl MemoryStore {
     /// Sets the source, and the status policy under which it is read.
     pub fn set_source_policy(&self, policy: SourcePolicy) {
-        self.ledger.policy.set(policy);
+        self.ledger.setting.policy.set(policy);
         self.replica.policy.set(policy);
+    }
+
+    /// Sets the features that every customer has.
+    pub fn set_default_features(&self, features: Vec<LookupKey>) {
+        self.ledger.setting.default_features.replace(features);
+    }
+
+    /// Sets what applies to a customer without a source set if there is no source.
+    pub fn set_missing_source(&self, missing: MissingSource) {
+        self.ledger.setting.missing_source.set(missing);
     }
 
     /// Runs the pending writes of the ledgers: sets to the replica, and sync statuses and decisions to

@@ -50,7 +50,10 @@ impl Replica for MemoryReplica {
     async fn load(&self, customer: &CustomerKey) -> Result<Option<Entitlements>, Error> {
         with_fault(&self.faults, "replica", || {
             let set = self.sets.borrow().get(customer).cloned();
-            Ok(set.filter(|set| set.policy == self.policy.get()))
+            let is_current = |set: &Entitlements| {
+                set.source.as_ref().is_none_or(|source| source.policy == self.policy.get())
+            };
+            Ok(set.filter(is_current))
         })
     }
 }

@@ -9,7 +9,10 @@ use super::fault::Fault;
 use crate::{
     entitlement::Entitlements,
     id::{CustomerKey, EventId, Timestamp},
-    ledger::{Dedup, LedgerState, LedgerStorage, PortError, StepError},
+    ledger::{
+        Dedup, HistoryEntry, HistoryQuery, LedgerState, LedgerStorage, OVERRIDE_RETENTION,
+        OverrideSelection, PortError, StepError, StoredOverride, UnsavedRows, retained_history,
+    },
     store::{ledger_rows::oldest_event, record},
 };
 
@@ -18,7 +21,7 @@ use crate::{
 pub struct MemoryTables {
     stored: RefCell<StoredLedger>,
     faults: RefCell<VecDeque<Fault>>,
-    history: RefCell<Vec<Entitlements>>,
+    records: RefCell<Vec<Entitlements>>,
 }
 
 #[derive(Debug, Default)]
@@ -26,6 +29,10 @@ struct StoredLedger {
     customer: Option<CustomerKey>,
     state: LedgerState,
     events: BTreeMap<EventId, Timestamp>,
+    /// Oldest first.
+    history: Vec<HistoryEntry>,
+    /// Oldest first.
+    overrides: Vec<StoredOverride>,
 }
 
 impl MemoryTables {
@@ -51,10 +58,16 @@ impl MemoryTables {
         self.stored.borrow().events.contains_key(event)
     }
 
-    /// Removes and returns the sets that were stored, oldest first.
+    /// Removes and returns the records that were stored, oldest first.
     #[must_use]
-    pub fn take_history(&self) -> Vec<Entitlements> {
-        self.history.take()
+    pub fn take_records(&self) -> Vec<Entitlements> {
+        self.records.take()
+    }
+
+    /// Returns the stored entries of the history, oldest first.
+    #[must_use]
+    pub fn history(&self) -> Vec<HistoryEntry> {
+        self.stored.borrow().history.clone()
     }
 
     /// Returns a copy of the state.
@@ -82,8 +95,36 @@ impl LedgerStorage for MemoryTables {
     }
 
     fn read_record(&self) -> Result<Option<Vec<u8>>, PortError> {
-        let encoded = self.stored.borrow().state.entitlements.as_ref().map(record::encode);
+        let encoded = self.stored.borrow().state.record.entitlements.as_ref().map(record::encode);
         encoded.transpose().map_err(|error| PortError(error.to_string()))
+    }
+
+    fn read_overrides(
+        &self,
+        selection: &OverrideSelection,
+    ) -> Result<Vec<StoredOverride>, PortError> {
+        let stored = self.stored.borrow();
+        let newest_first = stored.overrides.iter().rev();
+        Ok(newest_first.filter(|stored| selection.matches(stored)).cloned().collect())
+    }
+
+    fn read_history(
+        &self,
+        query: &HistoryQuery,
+        now: Timestamp,
+    ) -> Result<Vec<HistoryEntry>, PortError> {
+        let stored = self.stored.borrow();
+        let (first, oldest) = retained_history(stored.state.version(), now);
+        let matches = |entry: &&HistoryEntry| {
+            entry.version >= first && entry.created >= oldest && query.matches(entry)
+        };
+        let matching = stored.history.iter().filter(matches);
+        let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+        Ok(if query.reads_forward() {
+            matching.take(limit).cloned().collect()
+        } else {
+            matching.rev().take(limit).cloned().collect()
+        })
     }
 
     fn update<T>(
@@ -138,12 +179,35 @@ impl MemoryTables {
         let mut stored = self.stored.borrow_mut();
         record_event(&mut stored.events);
         if state != before {
-            if state.entitlements != before.entitlements {
-                self.history.borrow_mut().extend(state.entitlements.clone());
+            if state.record.entitlements != before.record.entitlements {
+                self.records.borrow_mut().extend(state.record.entitlements.clone());
+            }
+            let UnsavedRows { history, changed_override } =
+                std::mem::take(&mut state.record.unsaved);
+            stored.history.extend(history);
+            if let Some(changed) = changed_override {
+                stored.write_override(changed);
             }
             stored.customer = Some(customer.clone());
             stored.state = state;
         }
         if fault == Some(Fault::After) { Err(failed().into()) } else { Ok(result) }
+    }
+}
+
+impl StoredLedger {
+    fn write_override(&mut self, changed: StoredOverride) {
+        let id = &changed.value.period.id;
+        match self.overrides.iter_mut().find(|stored| stored.value.period.id == *id) {
+            Some(stored) => *stored = changed,
+            None => {
+                let oldest = changed.value.created.saturating_sub(OVERRIDE_RETENTION);
+                let is_kept = |stored: &StoredOverride| {
+                    stored.value.ends_at().is_none_or(|end| end >= oldest)
+                };
+                self.overrides.retain(is_kept);
+                self.overrides.push(changed);
+            }
+        }
     }
 }

@@ -8,7 +8,7 @@
 //! `None`, and the caller decodes it with [`decode()`](super::decode). Whatever
 //! [`parse_complete_set()`] returns, `decode()` returns too.
 
-use super::header::{RecordHeader, parse_header};
+use super::header::{RecordHeader, SourceHeader, parse_header};
 use crate::{
     entitlement::{Completeness, Version},
     id::{EntitlementId, FeatureId, LookupKey, Timestamp},
@@ -40,17 +40,18 @@ pub struct GrantRef<'a> {
     pub lookup_key: &'a str,
 }
 
-/// Parses a record in the current format, if its set is complete.
+/// Parses a record in the current format, if its source set is complete and it has no overrides.
 #[must_use]
 pub fn parse_complete_set(record: &[u8]) -> Option<Columns<'_>> {
-    parse_header(record)
-        .filter(|header| header.completeness == Completeness::Complete)
-        .and_then(parse_columns)
+    let RecordHeader { version, source, overrides, keys } = parse_header(record)?;
+    let SourceHeader { as_of, completeness, .. } = source?;
+    let is_complete = completeness == Completeness::Complete && overrides.is_none();
+    let grants = is_complete.then(|| parse_grants(keys))??;
+    Some(Columns { version, as_of, grants })
 }
 
-/// Parses the lists after a header, of a complete or a partial set.
-pub(super) fn parse_columns(header: RecordHeader<'_>) -> Option<Columns<'_>> {
-    let RecordHeader { version, as_of, keys, .. } = header;
+/// Parses the lists after a header.
+pub(super) fn parse_grants(keys: &[u8]) -> Option<Vec<GrantRef<'_>>> {
     let keys = std::str::from_utf8(keys).ok()?;
     let mut grants = Vec::with_capacity(keys.len() / MIN_GRANT_SIZE);
     let rest = parse_list(keys, LookupKey::MAX_LEN, |lookup_key| {
@@ -72,7 +73,7 @@ pub(super) fn parse_columns(header: RecordHeader<'_>) -> Option<Columns<'_>> {
         without_id.next()?.id = id;
         Some(())
     })?;
-    (rest == "}" && without_id.next().is_none()).then_some(Columns { version, as_of, grants })
+    (rest == "}" && without_id.next().is_none()).then_some(grants)
 }
 
 /// Passes each string of a list to `push`, and returns the rest after the list. Fails for a string

@@ -3,6 +3,10 @@
 //! Only the exact bytes that [`encode()`](super::encode) writes are parsed. Any other form of JSON
 //! returns `None`, and the caller decodes the whole record instead.
 
+use super::{
+    overrides::{EncodedOverrides, parse_overrides},
+    parts::{parse_digits, parse_time},
+};
 use crate::{
     entitlement::{Completeness, Version},
     id::Timestamp,
@@ -15,13 +19,27 @@ const PREFIX: &[u8] = b"{\"v\":1,\"source\":\"";
 /// The bytes before the version, with the most frequent source and policy: one comparison is faster.
 const DEFAULT_PREFIX: &[u8] = b"{\"v\":1,\"source\":\"stripe/keep\",\"version\":";
 
-/// The header of a record, and the bytes after it.
+/// The bytes before the version of a record without a source set.
+const SOURCELESS_PREFIX: &[u8] = b"{\"v\":1,\"source\":null,\"version\":";
+
+/// The bytes before the first key.
+const KEYS: &[u8] = b",\"keys\":[";
+
+/// What a record says of the source set before its lists.
 #[derive(Clone, Copy)]
-pub(super) struct RecordHeader<'a> {
-    pub(super) version: Version,
+pub(super) struct SourceHeader {
     pub(super) as_of: Timestamp,
     pub(super) completeness: Completeness,
     pub(super) policy: SourcePolicy,
+}
+
+/// The header of a record, and the bytes after it.
+pub(super) struct RecordHeader<'a> {
+    pub(super) version: Version,
+    /// The source set, if the record has one.
+    pub(super) source: Option<SourceHeader>,
+    /// The overrides, if the record has any.
+    pub(super) overrides: Option<EncodedOverrides<'a>>,
     /// The bytes from the first key on.
     pub(super) keys: &'a [u8],
 }
@@ -30,35 +48,46 @@ pub(super) struct RecordHeader<'a> {
 pub(super) fn parse_header(record: &[u8]) -> Option<RecordHeader<'_>> {
     let (policy, rest) = match record.strip_prefix(DEFAULT_PREFIX) {
         Some(rest) => (SourcePolicy::Stripe(GrantRule::Keep), rest),
-        None => parse_policy(record)?,
+        None => match record.strip_prefix(SOURCELESS_PREFIX) {
+            Some(rest) => {
+                let (version, rest) = parse_digits(rest)?;
+                return parse_layers(Version(version), None, rest);
+            }
+            None => parse_policy(record)?,
+        },
     };
     let (version, rest) = parse_digits(rest)?;
     let rest = rest.strip_prefix(b",\"as_of\":")?;
-    let (negative, rest) = match rest.strip_prefix(b"-") {
-        Some(rest) => (true, rest),
-        None => (false, rest),
-    };
-    let (as_of, rest) = parse_digits(rest)?;
-    let as_of = i64::try_from(as_of).ok()?;
-    let as_of = match (negative, as_of) {
-        (true, 0) => return None,
-        (true, _) => -as_of,
-        (false, _) => as_of,
-    };
+    let (as_of, rest) = parse_time(rest)?;
     let rest = rest.strip_prefix(b",\"completeness\":\"")?;
     let (completeness, rest) = match rest.strip_prefix(b"complete") {
         Some(rest) => (Completeness::Complete, rest),
         None => (Completeness::Partial, rest.strip_prefix(b"partial")?),
     };
-    let keys = rest.strip_prefix(b"\",\"keys\":[")?;
-    let (version, as_of) = (Version(version), Timestamp(as_of));
-    Some(RecordHeader { version, as_of, completeness, policy, keys })
+    let source = SourceHeader { as_of, completeness, policy };
+    parse_layers(Version(version), Some(source), rest.strip_prefix(b"\"")?)
 }
 
-/// Returns whether a record in the current format names this source and policy.
+/// Parses the overrides, if there are any, up to the first key.
+#[inline]
+fn parse_layers(
+    version: Version,
+    source: Option<SourceHeader>,
+    rest: &[u8],
+) -> Option<RecordHeader<'_>> {
+    if let Some(keys) = rest.strip_prefix(KEYS) {
+        return Some(RecordHeader { version, source, overrides: None, keys });
+    }
+    let (overrides, rest) = parse_overrides(rest)?;
+    let keys = rest.strip_prefix(KEYS)?;
+    Some(RecordHeader { version, source, overrides: Some(overrides), keys })
+}
+
+/// Returns whether a record in the current format names this source and policy, or no source.
 pub(super) fn names_policy(record: &[u8], policy: SourcePolicy) -> bool {
-    if policy == SourcePolicy::Stripe(GrantRule::Keep) {
-        return record.starts_with(DEFAULT_PREFIX);
+    let is_default = policy == SourcePolicy::Stripe(GrantRule::Keep);
+    if is_default && record.starts_with(DEFAULT_PREFIX) || record.starts_with(SOURCELESS_PREFIX) {
+        return true;
     }
     parse_policy(record).is_some_and(|(named, _)| named == policy)
 }
@@ -69,21 +98,4 @@ fn parse_policy(record: &[u8]) -> Option<(SourcePolicy, &[u8])> {
     let (name, rest) = rest.split_at_checked(rest.iter().position(|byte| *byte == b'"')?)?;
     let policy = SourcePolicy::parse(std::str::from_utf8(name).ok()?)?;
     Some((policy, rest.strip_prefix(b"\",\"version\":")?))
-}
-
-/// Parses the digits at the start of `bytes`, and returns the number and the rest.
-fn parse_digits(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let mut number = 0_u64;
-    for (index, byte) in bytes.iter().enumerate() {
-        if !byte.is_ascii_digit() {
-            let (digits, rest) = bytes.split_at_checked(index)?;
-            // JSON allows no leading zeros.
-            return match digits {
-                [] | [b'0', _, ..] => None,
-                [..] => Some((number, rest)),
-            };
-        }
-        number = number.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?;
-    }
-    None
 }

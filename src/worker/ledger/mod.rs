@@ -5,6 +5,7 @@
 //! | `rpc`        | the HTTP form of requests to the object, and of its responses           |
 //! | `stub`       | the client of the object                                                |
 //! | `storage`    | the object's tables                                                     |
+//! | `history_table`, `overrides_table` | two of them                                       |
 //! | `websockets` | the WebSockets of subscribers                                           |
 //! | `ports`      | the object's ports: its storage, its alarm, and calls to other services |
 //! | `object`     | the object                                                              |
@@ -14,6 +15,10 @@
 pub(super) mod rpc;
 
 mod stub;
+
+mod history_table;
+
+mod overrides_table;
 
 mod storage;
 

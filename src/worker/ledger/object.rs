@@ -42,6 +42,7 @@ impl LedgerObject {
         let tables = platform.tables();
         if request.method() == Method::Get {
             return if tables.may_read()? {
+                self.process.catch_up().await.map_err(|error| error.to_string())?;
                 websockets::accept(platform.context(), tables, request)
             } else {
                 newer_release_response()

@@ -6,7 +6,8 @@ use worker::{Env, State, console_error, console_warn};
 use super::{storage::LedgerTables, websockets};
 use crate::{
     api::settings::Source,
-    id::{CustomerKey, Livemode, UnixMillis},
+    effective_set::MissingSource,
+    id::{CustomerKey, Livemode, LookupKey, UnixMillis},
     ledger::{
         IndexMessage, Jitter, LedgerPorts, LedgerStorage, LogLevel, NotFoundAdvice, PortError,
         ReadPriority, SourceFailure, SourceState,
@@ -65,6 +66,16 @@ impl LedgerPorts for LedgerObjectPorts {
     fn source_policy(&self) -> SourcePolicy {
         // Malformed settings answer no request.
         load_settings(&self.env).map(|settings| settings.source_policy()).unwrap_or_default()
+    }
+
+    fn default_features(&self) -> Vec<LookupKey> {
+        let settings = load_settings(&self.env);
+        settings.map(|settings| settings.default_features.clone()).unwrap_or_default()
+    }
+
+    fn missing_source(&self) -> MissingSource {
+        let settings = load_settings(&self.env);
+        settings.map_or(MissingSource::Undetermined, |settings| settings.missing_source())
     }
 
     async fn reserve_read(

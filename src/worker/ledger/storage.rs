@@ -1,4 +1,5 @@
-//! A ledger's tables in SQLite: the statements that read and write its rows.
+//! A ledger's tables in SQLite: the statements that read and write its rows. The tables of the history
+//! and of the overrides have files of their own.
 //!
 //! The first write creates the tables. So a request about an unknown customer stores nothing. Only
 //! this object writes the tables, so an instance reads the row of `state` once and caches what it has
@@ -11,30 +12,40 @@ use std::cell::RefCell;
 
 use worker::{Error, Result, SqlStorageValue, State};
 
+use super::{history_table, overrides_table};
 use crate::{
     entitlement::Version,
     id::{CustomerKey, EventId, Timestamp},
-    ledger::{Dedup, LedgerState, LedgerStorage, PortError, SetChange, StepError},
+    ledger::{
+        Dedup, HistoryEntry, HistoryQuery, LedgerState, LedgerStorage, OverrideSelection,
+        PortError, StepError, StoredOverride,
+    },
     store::ledger_rows::{
-        ChangeWrite, EventWrite, RECORD_CHUNK, RecordWrite, StepWrites, decode_state, oldest_event,
-        retained_since,
+        EventWrite, RECORD_CHUNK, RecordWrite, StepWrites, decode_state, oldest_event,
     },
     worker::{
         rpc::decode,
-        sql::{SqlTables, integer_value},
+        runtime::now_millis,
+        sql::{SqlTables, timestamp_value},
     },
 };
+
+/// The most changes that a subscriber receives that has missed them. A client that missed more reads the set
+/// again.
+const MAX_MISSED_CHANGES: u32 = 100;
 
 type PortResult<T> = std::result::Result<T, PortError>;
 type StepResult<T> = std::result::Result<T, StepError>;
 
-const SCHEMA: [&str; 4] = [
+const SCHEMA: [&str; 6] = [
     "CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 0), \
      customer TEXT NOT NULL, state TEXT NOT NULL, record BLOB)",
     "CREATE TABLE IF NOT EXISTS record_chunks (chunk INTEGER PRIMARY KEY, bytes BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS events (id TEXT PRIMARY KEY, received_at INTEGER NOT NULL) \
      WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS history (version INTEGER PRIMARY KEY, change TEXT NOT NULL)",
+    history_table::SCHEMA,
+    overrides_table::SCHEMA,
+    overrides_table::INDEX,
 ];
 
 /// The content of the row of `state`.
@@ -78,20 +89,24 @@ impl LedgerTables {
         self.with_cached(|cached| cached.ledger.version())
     }
 
-    /// Returns the changes after this version that are stored, in order.
-    pub(super) fn changes_since(&self, since: Version) -> Result<Vec<SetChange>> {
+    /// Returns the entries of the history after this version that are stored, in order.
+    pub(super) fn history_since(&self, since: Version) -> Result<Vec<HistoryEntry>> {
+        let Some(customer) = self.with_cached(|cached| cached.customer.clone())? else {
+            return Ok(Vec::new());
+        };
+        let (after, limit) = (Some(since), MAX_MISSED_CHANGES);
+        let query = HistoryQuery { customer, after, before: None, first: None, last: None, limit };
+        self.select_history(&query, now_millis().to_timestamp())
+    }
+
+    fn select_history(&self, query: &HistoryQuery, now: Timestamp) -> Result<Vec<HistoryEntry>> {
         let (is_empty, version) =
             self.with_cached(|cached| (cached.customer.is_none(), cached.ledger.version()))?;
         if is_empty {
-            return Ok(Vec::new());
+            Ok(Vec::new())
+        } else {
+            history_table::select(&self.sql, query, version, now)
         }
-        let select = "SELECT change FROM history WHERE version > ? ORDER BY version";
-        let change = |row: Vec<SqlStorageValue>| match row.as_slice() {
-            [SqlStorageValue::String(change)] => decode(change.as_bytes()),
-            _ => Err(bad_row()),
-        };
-        let values = vec![integer_value(retained_since(since, version).0)?];
-        self.sql.query(select, values)?.into_iter().map(change).collect()
     }
 
     fn with_cached<T>(&self, select: impl FnOnce(&CachedLedger) -> T) -> Result<T> {
@@ -166,7 +181,8 @@ impl LedgerTables {
         let event = event.filter(|_| dedup == Dedup::New);
         if event.is_some() || cached.ledger != before {
             let before = is_stored.then_some(&before);
-            let writes = StepWrites::between(before, &cached.ledger, event).map_err(PortError)?;
+            let writes =
+                StepWrites::between(before, &mut cached.ledger, event).map_err(PortError)?;
             // Whether a failed commit was written is unknown: the next call reads the tables.
             self.write(customer, &mut cached, writes)?;
         }
@@ -187,16 +203,16 @@ impl LedgerTables {
         cached: &mut CachedLedger,
         writes: StepWrites,
     ) -> Result<()> {
-        if let StepWrites { state, record: RecordWrite::Keep, event: None, change: None } = writes {
+        if writes.is_state_only() {
             // One statement needs no transaction.
-            return self.write_state(state);
+            return self.write_state(writes.state);
         }
         self.sql.transact(|| {
             if cached.customer.is_none() {
                 self.sql.create_tables(&SCHEMA)?;
                 cached.customer = Some(customer.clone());
             }
-            let StepWrites { state, record, event, change } = writes;
+            let StepWrites { state, record, event, history, changed_override } = writes;
             match record {
                 RecordWrite::Keep => self.write_state(state)?,
                 RecordWrite::Row(record) => self.write_record(cached, state, record)?,
@@ -205,8 +221,11 @@ impl LedgerTables {
             if let Some(event) = event {
                 self.write_event(event)?;
             }
-            if let Some(change) = change {
-                self.write_change(change)?;
+            for entry in history {
+                history_table::write(&self.sql, entry)?;
+            }
+            if let Some(changed) = changed_override {
+                overrides_table::write(&self.sql, changed)?;
             }
             Ok(())
         })?
@@ -264,17 +283,6 @@ impl LedgerTables {
         let replace = "INSERT OR REPLACE INTO events (id, received_at) VALUES (?, ?)";
         self.sql.execute(replace, vec![id.as_str().into(), timestamp_value(received_at)?])
     }
-
-    fn write_change(&self, change: ChangeWrite) -> Result<()> {
-        let ChangeWrite { version, change, purge_through } = change;
-        if let Some(last) = purge_through {
-            let delete = "DELETE FROM history WHERE version <= ?";
-            self.sql.execute(delete, vec![integer_value(last.0)?])?;
-        }
-        let Some(change) = change else { return Ok(()) };
-        let insert = "INSERT OR REPLACE INTO history (version, change) VALUES (?, ?)";
-        self.sql.execute(insert, vec![integer_value(version.0)?, change.into()])
-    }
 }
 
 impl LedgerStorage for LedgerTables {
@@ -305,6 +313,17 @@ impl LedgerStorage for LedgerTables {
             None => Vec::new(),
         };
         Ok((!record.is_empty()).then_some(record))
+    }
+
+    fn read_overrides(&self, selection: &OverrideSelection) -> PortResult<Vec<StoredOverride>> {
+        if self.with_cached(|cached| cached.customer.is_none())? {
+            return Ok(Vec::new());
+        }
+        Ok(overrides_table::select(&self.sql, selection)?)
+    }
+
+    fn read_history(&self, query: &HistoryQuery, now: Timestamp) -> PortResult<Vec<HistoryEntry>> {
+        Ok(self.select_history(query, now)?)
     }
 
     fn update<T>(
@@ -344,10 +363,6 @@ impl LedgerStorage for LedgerTables {
 
 fn step_did_not_run() -> StepError {
     PortError("the step did not run".to_owned()).into()
-}
-
-fn timestamp_value(timestamp: Timestamp) -> Result<SqlStorageValue> {
-    SqlStorageValue::try_from_i64(timestamp.0)
 }
 
 fn bad_row() -> Error {

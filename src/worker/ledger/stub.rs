@@ -4,14 +4,17 @@ use ::http::header::UPGRADE;
 use web_sys::{Headers, RequestInit};
 use worker::{Env, Response, WebSocket};
 
-use super::rpc::{ReconcileResult, SERVED_BY, TOO_MANY_REQUESTS};
+use super::rpc::{ReconcileResult, SERVED_BY, SOURCE_FAILED, TOO_MANY_REQUESTS};
 use crate::{
     api::LAST_EVENT_ID,
     entitlement::{Summary, Version},
     id::{CustomerKey, LookupKey, Timestamp},
-    json,
-    ledger::{ApplyReceipt, LedgerRequest, WaitFor},
-    store::{Error, Ledger, LoadedSet, ServedBy, record},
+    json::{self, FromJson},
+    ledger::{
+        ApplyReceipt, ExplainQuery, ExplainReply, HistoryPage, HistoryQuery, LedgerRequest,
+        OverrideReply, OverrideRequest, WaitFor,
+    },
+    store::{Error, Ledger, LoadedSet, ServedBy, SourceCoverage, record},
     worker::{
         objects::Objects,
         rpc::{NEWER_RELEASE, OBJECT_URL, post, unreachable},
@@ -33,10 +36,9 @@ impl LedgerStub {
 
     /// Compares the stored set with the source's list. Returns whether they differed.
     pub(in crate::worker) async fn reconcile(&self, customer: &CustomerKey) -> Result<bool, Error> {
-        let (_, body) = self.request(customer, &LedgerRequest::Reconcile(customer.clone())).await?;
-        json::from_slice(&body)
-            .map(|ReconcileResult { drifted }| drifted)
-            .map_err(|error| unreadable(&error))
+        let request = LedgerRequest::Reconcile(customer.clone());
+        let ReconcileResult { drifted } = self.request_json(customer, &request).await?;
+        Ok(drifted)
     }
 
     /// Sends an event of the event poll.
@@ -45,8 +47,7 @@ impl LedgerStub {
         customer: &CustomerKey,
         request: &LedgerRequest,
     ) -> Result<ApplyReceipt, Error> {
-        let (_, body) = self.request(customer, request).await?;
-        json::from_slice(&body).map_err(|error| unreadable(&error))
+        self.request_json(customer, request).await
     }
 
     /// Subscribes to a customer's changes, first those after `since`. Returns `None` at the maximum
@@ -90,6 +91,16 @@ impl LedgerStub {
         self.request(customer, &LedgerRequest::Rearm).await.map(drop)
     }
 
+    /// Returns the JSON of a response.
+    async fn request_json<T: FromJson>(
+        &self,
+        customer: &CustomerKey,
+        message: &LedgerRequest,
+    ) -> Result<T, Error> {
+        let (_, body) = self.request(customer, message).await?;
+        json::from_slice(&body).map_err(|error| unreadable(&error))
+    }
+
     /// Returns the response, with a status of 200 or 404, and its body.
     async fn request(
         &self,
@@ -128,6 +139,10 @@ impl LedgerStub {
             .flatten()
             .and_then(|served_by| json::from_slice(served_by.as_bytes()).ok())
             .unwrap_or(ServedBy::Ledger);
+        let coverage = match response.headers().get(SOURCE_FAILED).ok().flatten() {
+            Some(_) => SourceCoverage::Failed,
+            None => SourceCoverage::Asked,
+        };
         let entitlements = match response.status() {
             404 => None,
             _ => Some(record::decode(&body).map_err(|error| match error {
@@ -135,7 +150,7 @@ impl LedgerStub {
                 error => unreadable(&error),
             })?),
         };
-        Ok(LoadedSet { entitlements, served_by })
+        Ok(LoadedSet { entitlements, served_by, coverage })
     }
 }
 
@@ -163,6 +178,19 @@ impl Ledger for LedgerStub {
         let message =
             LedgerRequest::Sync { customer: customer.clone(), wait_for: wait_for.cloned() };
         self.load_set(customer, &message).await
+    }
+
+    async fn manage_overrides(&self, request: &OverrideRequest) -> Result<OverrideReply, Error> {
+        let message = LedgerRequest::ManageOverrides(request.clone());
+        self.request_json(&request.customer, &message).await
+    }
+
+    async fn list_history(&self, query: &HistoryQuery) -> Result<HistoryPage, Error> {
+        self.request_json(&query.customer, &LedgerRequest::ListHistory(query.clone())).await
+    }
+
+    async fn explain(&self, query: &ExplainQuery) -> Result<ExplainReply, Error> {
+        self.request_json(&query.customer, &LedgerRequest::Explain(query.clone())).await
     }
 }
 

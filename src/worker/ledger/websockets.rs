@@ -5,7 +5,7 @@
 //! What it has missed is read from the tables, and is stored before it is sent: the platform delays
 //! outgoing messages until pending writes are durable.
 //!
-//! To subscribe reads no source and stores nothing. An unknown customer has version 0. Not here:
+//! To subscribe reads no source, and stores only what is due. An unknown customer has version 0. Not here:
 //! the other end of a WebSocket, which is the stream of one client (`worker::stream`).
 
 use ::http::header::UPGRADE;
@@ -18,7 +18,7 @@ use super::{rpc, storage::LedgerTables};
 use crate::{
     api::LAST_EVENT_ID,
     entitlement::Version,
-    ledger::{ChangeNotification, changes_since},
+    ledger::{ChangeNotification, notifications_since},
 };
 
 /// The most subscribers to one customer. The platform allows an object 32,768 WebSockets
@@ -50,7 +50,7 @@ pub(super) fn accept(
     let since = since.map(Version);
     let version = tables.version()?;
     let mut notifications = match since {
-        Some(since) => notifications_since(tables, since, version)?,
+        Some(since) => missed_notifications(tables, since, version)?,
         None => Vec::new(),
     };
     if !matches!(notifications.last(), Some(ChangeNotification::Version(_))) {
@@ -99,7 +99,7 @@ fn broadcast_to(tables: &LedgerTables, sockets: &[WebSocket]) -> Result<()> {
         let messages = match &cached {
             Some((cached_since, messages)) if *cached_since == since => messages,
             _ => {
-                let notifications = notifications_since(tables, since, version)?;
+                let notifications = missed_notifications(tables, since, version)?;
                 let messages =
                     notifications.iter().map(rpc::encode_notification).collect::<Result<_>>()?;
                 &cached.insert((since, messages)).1
@@ -111,16 +111,16 @@ fn broadcast_to(tables: &LedgerTables, sockets: &[WebSocket]) -> Result<()> {
 }
 
 /// Returns the changes after `since`, or only the current version if one of them is not stored.
-fn notifications_since(
+fn missed_notifications(
     tables: &LedgerTables,
     since: Version,
     version: Version,
 ) -> Result<Vec<ChangeNotification>> {
-    let stored = tables.changes_since(since)?;
-    Ok(match changes_since(since, version, &stored) {
-        Some(changes) => changes.iter().cloned().map(ChangeNotification::Change).collect(),
-        None => vec![ChangeNotification::Version(version)],
-    })
+    if since >= version {
+        return Ok(Vec::new());
+    }
+    let stored = tables.history_since(since)?;
+    Ok(notifications_since(since, version, &stored))
 }
 
 /// Sends messages to a subscriber. If that fails, closes the WebSocket: the client reconnects and

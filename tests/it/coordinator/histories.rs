@@ -263,7 +263,7 @@ impl History {
         let ledger = self.world.ledger.as_ref().unwrap();
         for (id, bits) in &self.features {
             let loaded = pollster::block_on(ledger.load(&customer(id), &[])).unwrap();
-            let set = loaded.entitlements.unwrap();
+            let set = loaded.entitlements.unwrap().source.unwrap();
             let has = |key: &str| set.data.iter().any(|grant| grant.lookup_key.as_str() == key);
             for (bit, key) in FEATURES.iter().enumerate() {
                 assert_eq!(has(key), bits & (1 << bit) != 0, "{key} of {id}");

@@ -5,7 +5,7 @@ use entgate::{
     entitlement::{
         ActiveEntitlement,
         Completeness::{Complete, Partial},
-        Entitlements, Version,
+        SourceSet, Version,
     },
     id::{CustomerKey, Livemode, Timestamp},
     pagination::{Cursor, PageRequest},
@@ -46,13 +46,13 @@ fn a_list_is_exactly_stripes() {
 #[test]
 fn each_mode_has_its_own_list() {
     let service = with_ada();
-    let set = Entitlements {
-        version: Version(1),
+    let set = SourceSet {
         as_of: Timestamp(-1),
         completeness: Complete,
         policy: SourcePolicy::default(),
         data: grants(&["fax"]),
     };
+    let set = record_of(1, set);
     let live = CustomerKey { livemode: Livemode::Live, ..customer("cus_ada") };
     pollster::block_on(service.store.replica.save(&live, &set)).unwrap();
     let target = format!("{LIST}?customer=cus_ada");
@@ -182,9 +182,10 @@ fn the_catalog_answers_its_own_lists() {
 }
 
 /// The first page of a set.
-fn first_page(set: &Entitlements, served_by: ServedBy) -> Option<FastAnswer> {
+fn first_page(set: &SourceSet, served_by: ServedBy) -> Option<FastAnswer> {
     let query = page_query(10, &Cursor::Start, Livemode::Test);
-    answer_from_record(&query, &record::encode(set).unwrap(), served_by)
+    let record = record::encode(&record_of(1, set.clone())).unwrap();
+    answer_from_record(&service().settings, &query, (&record, served_by), Timestamp(0))
 }
 
 fn page_query(limit: usize, cursor: &Cursor<&str>, livemode: Livemode) -> FastQuery {
@@ -203,8 +204,7 @@ fn page_query(limit: usize, cursor: &Cursor<&str>, livemode: Livemode) -> FastQu
 
 #[test]
 fn a_cached_record_answers_no_list_because_it_may_lack_a_new_purchase() {
-    let set = Entitlements {
-        version: Version(1),
+    let set = SourceSet {
         as_of: Timestamp(1),
         completeness: Complete,
         policy: SourcePolicy::default(),
@@ -212,7 +212,7 @@ fn a_cached_record_answers_no_list_because_it_may_lack_a_new_purchase() {
     };
     assert_eq!(first_page(&set, ServedBy::Memory), None);
     assert!(first_page(&set, ServedBy::Replica).is_some());
-    assert_eq!(first_page(&Entitlements { completeness: Partial, ..set }, ServedBy::Replica), None);
+    assert_eq!(first_page(&SourceSet { completeness: Partial, ..set }, ServedBy::Replica), None);
 }
 
 proptest! {
@@ -270,15 +270,15 @@ proptest! {
             served_by: ServedBy::Replica,
         });
 
-        let set = Entitlements {
-            version: Version(version),
+        let set = SourceSet {
             as_of: Timestamp(as_of),
             completeness: Complete, policy: SourcePolicy::default(),
             data: data.clone(),
         };
         let query = page_query(limit, &cursor, live.into());
-        let record = record::encode(&set).unwrap();
-        let answer = answer_from_record(&query, &record, ServedBy::Replica);
+        let record = record::encode(&record_of(version, set)).unwrap();
+        let settings = &service().settings;
+        let answer = answer_from_record(settings, &query, (&record, ServedBy::Replica), Timestamp(0));
         prop_assert_eq!(answer, expected.map(FastAnswer::List));
     }
 }

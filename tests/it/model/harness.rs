@@ -7,7 +7,9 @@
 use std::{cell::RefCell, collections::BTreeMap, future::poll_fn, pin::pin, rc::Rc};
 
 use entgate::{
-    entitlement::{ActiveEntitlement, Completeness, Entitlements, Summary, SummaryPage, Version},
+    entitlement::{
+        ActiveEntitlement, Completeness, Entitlements, SourceSet, Summary, SummaryPage, Version,
+    },
     id::{Timestamp, UnixMillis},
     ledger::{ApplyOutcome, LedgerProcess, LedgerRequest, LedgerResponse, SourceAccess, WaitFor},
     policy::{GrantRule, SourcePolicy},
@@ -248,7 +250,7 @@ impl Harness {
 
     /// The last confirmation of the set is too old.
     pub(crate) fn reconcile(&mut self) {
-        let is_known = self.world.tables.state().entitlements.is_some();
+        let is_known = self.world.tables.state().record.entitlements.is_some();
         if is_known && self.world.access == SourceAccess::Available {
             self.request(LedgerRequest::Reconcile(customer(CUSTOMER)));
         }
@@ -292,17 +294,19 @@ impl Harness {
             assert!(self.world.tables.has_event(&event.event), "the id of {} is lost", event.event);
         }
         let state = self.world.tables.state();
-        for set in &self.world.tables.take_history() {
+        for record in &self.world.tables.take_records() {
+            let (version, set) = (record.version, record.source.as_ref().unwrap());
             let content = (set.completeness, set.data.clone());
             let (newest, _) = self.versions.last_key_value().unwrap();
-            assert!(set.version >= *newest, "version {} after {newest}", set.version);
-            let stored = self.versions.entry(set.version).or_insert_with(|| content.clone());
-            assert_eq!(*stored, content, "version {} is two sets", set.version);
+            assert!(version >= *newest, "version {version} after {newest}");
+            let stored = self.versions.entry(version).or_insert_with(|| content.clone());
+            assert_eq!(*stored, content, "version {version} is two sets");
             self.assert_set_existed(set);
         }
         self.world.oldest_state.set(self.world.last_read.get());
         if let Some(replica) = &*self.world.replica.borrow() {
-            let content = (replica.completeness, replica.data.clone());
+            let set = replica.source.as_ref().unwrap();
+            let content = (set.completeness, set.data.clone());
             let version = self.versions.get(&replica.version);
             assert_eq!(version, Some(&content), "the replica is no version of the ledger");
         }
@@ -312,7 +316,7 @@ impl Harness {
         assert!(!is_stuck, "tasks are pending without an alarm: {:?}", state.outbox);
     }
 
-    fn assert_set_existed(&self, set: &Entitlements) {
+    fn assert_set_existed(&self, set: &SourceSet) {
         let states = self.world.states.borrow();
         match set.completeness {
             Completeness::Complete => {
@@ -387,7 +391,8 @@ impl Harness {
     pub(crate) fn assert_final_state(&self) {
         let state = self.world.tables.state();
         assert_eq!(state.outbox.next_due(), None, "tasks are pending");
-        let entitlements = state.entitlements.as_ref();
+        let record = state.record.entitlements.as_ref();
+        let entitlements = state.record.source();
         let applied = self.deliveries.applied.borrow();
         let acknowledged = self.deliveries.acknowledged.borrow();
         assert!(acknowledged.iter().all(|event| applied.contains(event)));
@@ -418,21 +423,23 @@ impl Harness {
                 }
             }
         }
-        self.assert_copies(entitlements);
+        self.assert_copies(record);
     }
 
     /// Asserts that the replica and the customer index are as new as the ledger.
-    fn assert_copies(&self, entitlements: Option<&Entitlements>) {
-        match (&*self.world.replica.borrow(), entitlements) {
+    fn assert_copies(&self, record: Option<&Entitlements>) {
+        match (&*self.world.replica.borrow(), record) {
             (Some(replica), Some(set)) => {
-                let record = |set: &Entitlements| (set.version, set.policy);
-                assert_eq!(record(replica), record(set), "the replica lags");
+                let content = |record: &Entitlements| {
+                    (record.version, record.source.as_ref().map(|set| set.policy))
+                };
+                assert_eq!(content(replica), content(set), "the replica lags");
             }
-            (None, Some(set)) => assert_eq!((set.version, set.data.len()), (Version(1), 0)),
+            (None, Some(set)) => assert!(set.is_blank() && set.version == Version(1)),
             (replica, None) => assert_eq!(*replica, None),
         }
         let pending = self.world.reported_status.get().map(|status| status.pending);
-        assert_eq!(pending, entitlements.map(|_| 0), "completed tasks are reported as pending");
+        assert_eq!(pending, record.map(|_| 0), "completed tasks are reported as pending");
         let sets = self.versions.values().flat_map(|(_, data)| data);
         let observed = sets.map(|grant| grant.lookup_key.clone()).collect();
         let reported = self.world.reported_features.borrow();

@@ -11,6 +11,7 @@ use std::{
 };
 
 use entgate::{
+    effective_set::MissingSource,
     entitlement::{ActiveEntitlement, Entitlements},
     id::{CustomerId, CustomerKey, Livemode, LookupKey, UnixMillis},
     ledger::{
@@ -82,6 +83,8 @@ pub(crate) struct World {
 
     /// The source, and the status policy under which it is read.
     pub(crate) policy: Cell<SourcePolicy>,
+    /// The features that every customer has.
+    pub(crate) default_features: RefCell<Vec<LookupKey>>,
     pub(crate) stripe: FakeStripe,
     pub(crate) request_faults: RefCell<Vec<RequestFault>>,
     /// All states of the customer at Stripe. The last one is the current state.
@@ -122,6 +125,7 @@ impl World {
             is_alarm_running: Cell::default(),
             time: VirtualTime::default(),
             policy: Cell::default(),
+            default_features: RefCell::default(),
             stripe: FakeStripe::default(),
             request_faults: RefCell::default(),
             states: RefCell::new(vec![Vec::new()]),
@@ -224,6 +228,14 @@ impl LedgerPorts for WorldPorts {
             Slot::After(millis) => Some(world.time.now().saturating_add(millis)),
             Slot::NoAnswer => std::future::pending().await,
         }
+    }
+
+    fn default_features(&self) -> Vec<LookupKey> {
+        self.0.default_features.borrow().clone()
+    }
+
+    fn missing_source(&self) -> MissingSource {
+        MissingSource::Undetermined
     }
 
     async fn report_rate_limit(&self, _: Livemode) {

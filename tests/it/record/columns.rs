@@ -4,7 +4,7 @@ use entgate::{
     entitlement::{
         ActiveEntitlement,
         Completeness::{Complete, Partial},
-        Entitlements, Version,
+        Entitlements, SourceSet, Version,
     },
     id::Timestamp,
     policy::SourcePolicy,
@@ -17,14 +17,16 @@ use proptest::prelude::*;
 
 use crate::{
     mutated_bytes::{mutate, mutations},
-    support::grants,
+    support::{grants, record_of},
 };
 
 fn set(keys: &[&str]) -> Entitlements {
-    let (version, as_of) = (Version(3), Timestamp(-7));
-    Entitlements {
-        version,
-        as_of,
+    record_of(3, source_set(keys))
+}
+
+fn source_set(keys: &[&str]) -> SourceSet {
+    SourceSet {
+        as_of: Timestamp(-7),
         completeness: Complete,
         policy: SourcePolicy::default(),
         data: grants(keys),
@@ -53,13 +55,8 @@ fn to_set(columns: &Columns<'_>) -> Entitlements {
     };
     let Columns { version, as_of, grants } = columns;
     let data = grants.iter().map(to_entitlement).collect();
-    Entitlements {
-        version: *version,
-        as_of: *as_of,
-        completeness: Complete,
-        policy: SourcePolicy::default(),
-        data,
-    }
+    let policy = SourcePolicy::default();
+    record_of(version.0, SourceSet { as_of: *as_of, completeness: Complete, policy, data })
 }
 
 #[test]
@@ -78,7 +75,7 @@ fn a_grant_has_its_strings_as_they_are_encoded() {
     );
     let empty = Columns { version: Version(3), as_of: Timestamp(-7), grants: Vec::new() };
     assert_eq!(parse_complete_set(&encode(&set(&[])).unwrap()), Some(empty));
-    let partial = Entitlements { completeness: Partial, ..set(&["sms"]) };
+    let partial = record_of(3, SourceSet { completeness: Partial, ..source_set(&["sms"]) });
     assert_eq!(parse_complete_set(&encode(&partial).unwrap()), None);
 }
 
