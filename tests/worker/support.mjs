@@ -144,6 +144,7 @@ export async function serve({
     modulesRoot: repositoryPath("build"),
     modules: workerModules(entry, cores),
     bindings: /** @type {V4WorkerOptions["bindings"]} */ ({ ...SETTINGS, ...settings }),
+    unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
     ...(analyticsEngineDatasets && { analyticsEngineDatasets }),
     ...(outbound && { outboundService: outbound }),
     ...(faulty && { kvNamespaces: { ENTITLEMENTS: "ENTITLEMENTS", FAULTS: "FAULTS" } }),
@@ -161,7 +162,9 @@ export async function serve({
     else if (!message.startsWith('{"message":"decision"')) console.log(message);
   };
   const workerd = new Miniflare(convertV4MiniflareOptions(miniflare));
-  const url = await workerd.ready;
+  await workerd.ready;
+  // The Worker's own socket. Miniflare's is one of a Worker before it, which takes half of the time of a small request.
+  const url = await workerd.unsafeGetDirectURL("entgate");
   return new Service(/** @type {Workerd} */ (/** @type {unknown} */ (workerd)), url);
 }
 
