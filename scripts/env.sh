@@ -13,6 +13,8 @@ root=$PWD
 
 export PATH="$root/.tools/bin:$root/node_modules/.bin:$PATH"
 export WRANGLER_SEND_METRICS=false
+# Node keeps what it has compiled: a test file starts in half of the time.
+export NODE_COMPILE_CACHE=$root/target/node-compile-cache
 
 # Written by setup.sh. They set RUSTUP_TOOLCHAIN for all builds, WASM_TOOLCHAIN for wasm builds, CHROME, CHROMEDRIVER
 # and HEADLESS_SHELL.

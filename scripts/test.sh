@@ -96,6 +96,13 @@ report() {
     failed=$((failed + bad))
 }
 
+# In memory, if there is room: the Workers of the tests then store without waiting for a disk.
+if [ "$(df --output=avail /dev/shm 2>/dev/null | tail -n 1)" -gt 2000000 ] 2>/dev/null; then
+    TMPDIR=$(mktemp -d /dev/shm/entgate-tests.XXXX)
+    export TMPDIR
+    trap 'rm -rf "$TMPDIR"' EXIT
+fi
+
 trap 'kill 0' INT TERM
 echo "test: running … (output: $logs/)"
 case ${1:-} in
