@@ -34,6 +34,10 @@ const OVERDUE_AFTER: u64 = 10 * 60 * 1_000;
 /// How long a problem without a pending task is part of the backlog, in milliseconds.
 const PROBLEM_TTL: u64 = 10 * 60 * 1_000;
 
+/// How many unread customers are counted. A gap of all customers is surveyed every few seconds for days, and
+/// each row that is counted is paid for.
+const MAX_COUNTED_UNREAD: u64 = 10_000;
+
 const BY_ID: &str = "SELECT id, confirmed_at, pending, pending_since, problem, problem_since \
     FROM customers WHERE id >= ? AND id < ? ORDER BY id LIMIT ?";
 const BY_ID_DESCENDING: &str = "SELECT id, confirmed_at, pending, pending_since, problem, \
@@ -232,8 +236,11 @@ impl CustomerTable<'_> {
     }
 
     fn count_unread(&self, before: Timestamp) -> Result<u32> {
-        let count = "SELECT COUNT(*) FROM customers WHERE COALESCE(confirmed_at, 0) <= ?";
-        let rows = self.0.query(count, vec![SqlStorageValue::try_from_i64(before.0)?])?;
+        let count = "SELECT COUNT(*) FROM (SELECT 1 FROM customers \
+                     WHERE COALESCE(confirmed_at, 0) <= ? LIMIT ?)";
+        let values =
+            vec![SqlStorageValue::try_from_i64(before.0)?, integer_value(MAX_COUNTED_UNREAD)?];
+        let rows = self.0.query(count, values)?;
         let count = rows.first().and_then(|row| row.first()).and_then(number_from_value);
         Ok(count.map_or(0, |count| u32::try_from(count).unwrap_or(u32::MAX)))
     }
