@@ -1,4 +1,8 @@
-//! The duties of a coordinator, once a minute: adds up the customer index, and wakes ledgers.
+//! The duties of a coordinator: adds up the customer index, and wakes ledgers.
+//!
+//! They are due each minute while they find something, and otherwise every ten minutes. A shard of the index
+//! with a new problem makes them due at once. So a deployment without problems asks its 32 shards 144 times a
+//! day.
 //!
 //! | ledgers                                                                  | request             |
 //! |--------------------------------------------------------------------------|---------------------|
@@ -18,16 +22,14 @@ use super::{
     ports::{
         CoordinatorPorts, CoordinatorSettings, CoordinatorStorage as _, IndexQuery, IndexReport,
     },
+    state::CoordinatorState,
     status::PollGap,
 };
 use crate::{
-    id::{CustomerKey, Timestamp},
+    id::{CustomerKey, Timestamp, UnixMillis},
     ledger::{LogLevel, PortError, ReadPriority},
     waiting::within,
 };
-
-/// How often the duties are due, in milliseconds.
-const DUTY_INTERVAL: u64 = 60_000;
 
 /// The time until the next duties if more ledgers are unread, in milliseconds.
 const SWEEP_PAUSE: u64 = 5_000;
@@ -44,20 +46,27 @@ const MAX_CONCURRENT_REQUESTS: usize = 6;
 /// How long a read is waited for after its slot, in milliseconds. The ledger completes it in any case.
 const READ_TIMEOUT: u64 = 10_000;
 
+/// The latest slot of a first read, in milliseconds from now. While more reads after events wait, no ledger is
+/// read without an event. An alarm may take fifteen minutes.
+const MAX_SWEEP_DELAY: u64 = 10_000;
+
 /// After how many seconds a set counts as unread: a day.
 const CONFIRMATION_TTL: i64 = 24 * 60 * 60;
 
 /// Runs the duties. Returns which ledgers must be read, if any may miss events: [`sweep()`] reads them.
 pub(super) async fn run<P: CoordinatorPorts>(
     ports: &P,
+    budget: &RefCell<ReadBudget>,
     settings: CoordinatorSettings,
     allowance: &RequestAllowance,
 ) -> Result<Option<IndexReport>, PortError> {
     let (storage, now) = (ports.storage(), ports.now());
+    let next = budget.borrow().next_slot(ReadPriority::Background, now);
+    let is_free = next.millis_since(now) <= MAX_SWEEP_DELAY;
     let (must_sweep, gap) = storage.update(|state| {
-        state.duties_due_at = now.saturating_add(DUTY_INTERVAL);
-        let is_polled = settings.poll_interval.is_some() && !state.poll.may_miss_events(now);
-        (settings.has_source && !is_polled, state.poll.gap)
+        let must_sweep = must_sweep(settings, state, now) && is_free;
+        state.begin_duties(must_sweep, now);
+        (must_sweep, state.poll.gap)
     })?;
     let read_before = now.to_timestamp().saturating_sub(CONFIRMATION_TTL);
     allowance.take();
@@ -68,6 +77,9 @@ pub(super) async fn run<P: CoordinatorPorts>(
         read_before: gap.map_or(read_before, |gap| gap.found_at.max(read_before)),
     };
     let Some(report) = add_up(ports, query).await? else { return Ok(None) };
+    if report.is_quiet() {
+        storage.update(CoordinatorState::note_quiet)?;
+    }
     let overdue = customers(&report.overdue).map(|customer| async move {
         allowance.take();
         if let Err(error) = ports.rearm(&customer).await {
@@ -92,6 +104,16 @@ pub(super) async fn run<P: CoordinatorPorts>(
         allowance.take();
     }
     Ok(Some(report))
+}
+
+/// Whether ledgers that were not read for a day must be read, because they may miss events.
+pub(super) fn must_sweep(
+    settings: CoordinatorSettings,
+    state: &CoordinatorState,
+    now: UnixMillis,
+) -> bool {
+    let is_polled = settings.poll_interval.is_some() && !state.poll.may_miss_events(now);
+    settings.has_source && !is_polled
 }
 
 /// Asks the customer index, and stores the failed tasks of all customers.

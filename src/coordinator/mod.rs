@@ -9,7 +9,7 @@
 //! | `request` | requests to a coordinator and its responses: [`CoordinatorRequest`]              |
 //! | `ports`   | what a coordinator needs from its platform: [`CoordinatorPorts`]                 |
 //! | `poll`    | the event poll: lists events, and applies those that no webhook brought          |
-//! | `duties`  | once a minute: adds up the customer index, and wakes ledgers                     |
+//! | `duties`  | adds up the customer index, and wakes ledgers                                    |
 //! | `process` | the alarm and the requests: [`CoordinatorProcess`]                               |
 //!
 //! A webhook may never arrive. So the poll lists the events of the account, and applies each one to the

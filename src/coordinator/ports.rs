@@ -66,6 +66,14 @@ json_type! {
     }
 }
 
+impl IndexReport {
+    /// Whether no task has failed, and no ledger must be woken.
+    pub(super) fn is_quiet(&self) -> bool {
+        let Self { backlog: Backlog { pending, problem, .. }, overdue, unread_count, .. } = self;
+        *pending == 0 && problem.is_none() && overdue.is_empty() && *unread_count == 0
+    }
+}
+
 /// The stored data of one coordinator. Calls are synchronous, and calls without an await between them
 /// are stored together.
 pub trait CoordinatorStorage {

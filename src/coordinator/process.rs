@@ -17,11 +17,12 @@ use super::{
     poll::{Poll, PollProgress, RequestAllowance},
     ports::{CoordinatorPorts, CoordinatorSettings, CoordinatorStorage as _},
     request::{CoordinatorRequest, CoordinatorResponse},
+    state::CoordinatorState,
     status::CoordinatorStatus,
 };
 use crate::{
     id::{LookupKey, UnixMillis},
-    ledger::{LogLevel, ObservedFeatures, PortError},
+    ledger::{LogLevel, ObservedFeatures, PortError, ReadPriority},
 };
 
 /// The most requests of one alarm. The free plan allows 50:
@@ -30,6 +31,9 @@ const MAX_REQUESTS_PER_ALARM: u32 = 40;
 
 /// The most features of one mode: as many as one ledger records, since one customer may have all.
 const MAX_FEATURES: usize = ObservedFeatures::MAX_FEATURES;
+
+/// The most routine reads that one request reserves.
+const MAX_RESERVED_READS: u32 = 1_000;
 
 /// The alarm of work in progress, in milliseconds from its start. If the process is lost, it continues
 /// the work.
@@ -48,6 +52,7 @@ const LOST_ALARM_DELAY: u64 = 60_000;
 pub struct CoordinatorProcess<P> {
     ports: P,
     budget: RefCell<ReadBudget>,
+    is_budget_restored: Cell<bool>,
     /// When the alarm goes off, if this process knows it.
     alarm_at: Cell<Option<UnixMillis>>,
     /// Whether the alarm works.
@@ -67,6 +72,7 @@ impl<P: CoordinatorPorts> CoordinatorProcess<P> {
         Self {
             ports,
             budget: RefCell::default(),
+            is_budget_restored: Cell::default(),
             alarm_at: Cell::default(),
             is_working: Cell::default(),
         }
@@ -91,8 +97,21 @@ impl<P: CoordinatorPorts> CoordinatorProcess<P> {
         let now = self.ports.now();
         match request {
             CoordinatorRequest::ReserveRead(priority) => {
+                self.restore_budget()?;
                 let slot = self.budget.borrow_mut().reserve(priority, settings.rate, now);
+                self.save_budget(now)?;
                 return Ok(CoordinatorResponse::Slot(slot));
+            }
+            CoordinatorRequest::ReserveRoutineReads(count) => {
+                self.restore_budget()?;
+                let count = count.min(MAX_RESERVED_READS);
+                let slots = (0..count).map(|_| {
+                    let mut budget = self.budget.borrow_mut();
+                    budget.reserve(ReadPriority::Routine, settings.rate, now)
+                });
+                let slots = slots.collect();
+                self.save_budget(now)?;
+                return Ok(CoordinatorResponse::Slots(slots));
             }
             CoordinatorRequest::RateLimited => {
                 self.budget.borrow_mut().rate_limited(now);
@@ -106,6 +125,7 @@ impl<P: CoordinatorPorts> CoordinatorProcess<P> {
             CoordinatorRequest::Arm
             | CoordinatorRequest::Status
             | CoordinatorRequest::FreshStatus
+            | CoordinatorRequest::SurveySoon
             | CoordinatorRequest::PollSoon => {}
         }
         self.arm(settings).await?;
@@ -114,16 +134,40 @@ impl<P: CoordinatorPorts> CoordinatorProcess<P> {
             CoordinatorRequest::FreshStatus => self.status(settings, BacklogAge::Current).await,
             CoordinatorRequest::PollSoon => {
                 if settings.poll_interval.is_some() {
-                    self.poll_soon(now).await?;
+                    self.hasten(settings, |state| state.poll.poll_soon(now)).await?;
                 }
+                Ok(CoordinatorResponse::Done)
+            }
+            CoordinatorRequest::SurveySoon => {
+                self.hasten(settings, |state| state.note_problem(now)).await?;
                 Ok(CoordinatorResponse::Done)
             }
             CoordinatorRequest::Arm
             | CoordinatorRequest::ReserveRead(_)
+            | CoordinatorRequest::ReserveRoutineReads(_)
             | CoordinatorRequest::RateLimited
             | CoordinatorRequest::AddFeatures(_)
             | CoordinatorRequest::Features => Ok(CoordinatorResponse::Done),
         }
+    }
+
+    /// Reads the stored budget, once.
+    fn restore_budget(&self) -> Result<(), PortError> {
+        if !self.is_budget_restored.get() {
+            let stored = self.ports.storage().read(|state| state.budget)?;
+            self.budget.replace(ReadBudget::restore(stored));
+            self.is_budget_restored.set(true);
+        }
+        Ok(())
+    }
+
+    fn save_budget(&self, now: UnixMillis) -> Result<(), PortError> {
+        let storage = self.ports.storage();
+        let budget = *self.budget.borrow();
+        if storage.read(|state| budget.must_save(&state.budget, now))? && storage.may_write()? {
+            storage.update(|state| state.budget = budget)?;
+        }
+        Ok(())
     }
 
     /// Stores features that are new, up to [`MAX_FEATURES`].
@@ -186,16 +230,19 @@ impl<P: CoordinatorPorts> CoordinatorProcess<P> {
         self.ports.set_alarm(at).await.inspect_err(|_| self.alarm_at.set(None))
     }
 
-    async fn poll_soon(&self, now: UnixMillis) -> Result<(), PortError> {
+    /// Makes work due earlier.
+    async fn hasten(
+        &self,
+        settings: CoordinatorSettings,
+        step: impl FnOnce(&mut CoordinatorState),
+    ) -> Result<(), PortError> {
         let storage = self.ports.storage();
-        if !storage.may_write()? {
+        if !storage.may_write()? || !settings.is_used {
             return Ok(());
         }
-        let before = storage.read(|state| state.poll.due_at)?;
-        let due = storage.update(|state| {
-            state.poll.poll_soon(now);
-            state.poll.due_at
-        })?;
+        let before = self.next_due(settings)?;
+        storage.update(step)?;
+        let due = self.next_due(settings)?.max(self.ports.now());
         // An alarm that works sets the next one itself.
         if due < before && !self.is_working.get() { self.set_alarm(due).await } else { Ok(()) }
     }
@@ -232,6 +279,7 @@ impl<P: CoordinatorPorts> CoordinatorProcess<P> {
         let delay = if is_read_only { FAILURE_BACKOFF } else { WATCHDOG };
         self.set_alarm(self.ports.now().saturating_add(delay)).await?;
         let settings = settings?;
+        self.restore_budget()?;
         if is_read_only {
             return Ok(());
         }
@@ -252,10 +300,15 @@ impl<P: CoordinatorPorts> CoordinatorProcess<P> {
         let allowance = RequestAllowance::new(MAX_REQUESTS_PER_ALARM);
         let mut sweep = None;
         if storage.read(|state| state.duties_due_at)? <= self.ports.now() {
-            sweep = duties::run(&self.ports, settings, &allowance).await?;
+            sweep = duties::run(&self.ports, &self.budget, settings, &allowance).await?;
         }
         if let Some(interval) = settings.poll_interval {
             self.poll(settings, interval, &allowance).await?;
+            let now = self.ports.now();
+            // A poll that was refused or is late.
+            if storage.read(|state| duties::must_sweep(settings, state, now))? {
+                storage.update(CoordinatorState::hasten_sweep)?;
+            }
         }
         // Last, because it waits for slots.
         if let Some(report) = sweep {

@@ -19,14 +19,18 @@ json_type! {
     pub enum CoordinatorRequest {
         /// Set the alarm, if it is lost.
         Arm = "arm",
-        /// Return the status. The backlog is at most about a minute old.
+        /// Return the status. A new problem is in its backlog after about a minute.
         Status = "status",
         /// Add up the customer index, and return the status.
         FreshStatus = "fresh_status",
+        /// A shard of the customer index has a problem: add up the index soon.
+        SurveySoon = "survey_soon",
         /// Poll for events now.
         PollSoon = "poll_soon",
         /// Return when a read of Stripe may start.
         ReserveRead(ReadPriority) = "reserve_read",
+        /// Return when so many routine reads of Stripe may start.
+        ReserveRoutineReads(u32) = "reserve_routine_reads",
         /// Stripe has limited the rate.
         RateLimited = "rate_limited",
         /// Store features that the customer index observed.
@@ -45,6 +49,8 @@ pub enum CoordinatorResponse {
     Status(CoordinatorStatus),
     /// When the read may start.
     Slot(UnixMillis),
+    /// When each of several reads may start, in order.
+    Slots(Vec<UnixMillis>),
     /// Lookup keys, in order.
     Features(BTreeSet<LookupKey>),
     /// A newer release wrote the storage: nothing is stored.

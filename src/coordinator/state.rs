@@ -4,7 +4,10 @@
 
 use serde::Serialize;
 
-use super::status::{Backlog, PollFailure, PollGap, PollStatus};
+use super::{
+    budget::ReadBudget,
+    status::{Backlog, PollFailure, PollGap, PollStatus},
+};
 use crate::{
     id::{CustomerKey, EventId, Timestamp, UnixMillis},
     json::json_type,
@@ -48,10 +51,18 @@ json_type! {
         pub armed_for: String,
         /// When the duties are due.
         pub duties_due_at: UnixMillis,
+        /// When the duties last began.
+        pub duties_began_at: UnixMillis,
+        /// When a shard of the customer index last reported a problem.
+        pub problem_reported_at: UnixMillis,
+        /// Whether the last duties looked for ledgers that must be read.
+        pub has_swept: bool,
         /// The failed tasks of all customers, as the customer index last added them up.
         pub backlog: Option<Backlog>,
         /// The event poll.
         pub poll: PollState,
+        /// The budget of reads, as it was last stored.
+        pub budget: ReadBudget,
     }
 
     /// The state of the event poll.
@@ -124,6 +135,48 @@ json_type! {
         pub hour: u64,
         /// The number of events.
         pub count: u32,
+    }
+}
+
+/// How often the duties are due while they find something, in milliseconds.
+const DUTY_INTERVAL: u64 = 60_000;
+
+/// How often the duties are due while they find nothing, in milliseconds. A shard with a problem asks for
+/// them at once: this is for a request that was lost, and for ledgers that become unread.
+const QUIET_DUTY_INTERVAL: u64 = 10 * 60_000;
+
+impl CoordinatorState {
+    /// Notes that the duties begin. `must_sweep` is whether ledgers may miss events.
+    pub(super) fn begin_duties(&mut self, must_sweep: bool, now: UnixMillis) {
+        self.duties_began_at = now;
+        self.duties_due_at = now.saturating_add(DUTY_INTERVAL);
+        self.has_swept = must_sweep;
+    }
+
+    /// Notes that the duties found nothing to do. A problem that was reported since they began is found by the
+    /// next ones.
+    pub(super) fn note_quiet(&mut self) {
+        if self.problem_reported_at < self.duties_began_at {
+            self.duties_due_at = self.duties_began_at.saturating_add(QUIET_DUTY_INTERVAL);
+        }
+    }
+
+    /// Notes that a shard has a problem: the duties are due, but not within a minute of the last ones.
+    pub(super) fn note_problem(&mut self, now: UnixMillis) {
+        self.problem_reported_at = now;
+        self.hasten_duties();
+    }
+
+    /// Makes the duties due if ledgers may miss events since the last ones.
+    pub(super) fn hasten_sweep(&mut self) {
+        if !self.has_swept {
+            self.hasten_duties();
+        }
+    }
+
+    fn hasten_duties(&mut self) {
+        let earliest = self.duties_began_at.saturating_add(DUTY_INTERVAL);
+        self.duties_due_at = self.duties_due_at.min(earliest);
     }
 }
 

@@ -6,6 +6,7 @@
 //! | `merge`     | one page out of the pages of all shards: [`merge_pages()`]                     |
 //! | `customers` | the lists of customers, by id and by problem: [`CustomerQuery`]                |
 //! | `activity`  | the list of recent decisions, and how long a shard keeps them: [`ActivityQuery`] |
+//! | `slot_block` | the slots of routine reads that a shard assigns: [`SlotBlock`]                |
 //! | `survey`    | what the coordinator asks: [`ShardReport`], [`Survey`]                         |
 //!
 //! A customer has one shard, which receives all reports of its ledger. A list of all customers asks all
@@ -22,6 +23,8 @@ mod customers;
 
 mod activity;
 
+mod slot_block;
+
 mod survey;
 
 pub use self::{
@@ -33,5 +36,6 @@ pub use self::{
     customers::{CustomerPosition, CustomerQuery, CustomerSyncStatus, ProblemFilter},
     merge::merge_pages,
     shard::{SHARD_COUNT, Shard, fnv1a_32},
+    slot_block::{MAX_SLOT_BLOCK, SlotBlock},
     survey::{Candidate, KeyProblem, Lease, LeaseKind, ShardReport, Survey, merge_reports},
 };

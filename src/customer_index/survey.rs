@@ -1,4 +1,4 @@
-//! What the coordinator asks the index once a minute: the failed tasks of all customers, and whose
+//! What the coordinator asks the index: the failed tasks of all customers, and whose
 //! ledgers must be woken.
 //!
 //! Each shard returns candidates, as many as the coordinator wants in total. The first ones of all shards
@@ -33,7 +33,7 @@ json_type! {
         pub overdue: Vec<Candidate>,
         /// Customers that are unread and not leased, oldest first.
         pub unread: Vec<Candidate>,
-        /// How many customers are unread, leased or not, if any were requested.
+        /// How many customers are unread, leased or not, if any were requested. A shard counts up to 10,000.
         pub unread_count: u32,
     }
 

@@ -4,13 +4,12 @@
 //! happens if it fails is decided in [`process`](super::process).
 
 use futures_util::future::LocalBoxFuture;
-use serde::Serialize;
 
 use super::{
     history::{HistoryEntry, HistoryQuery},
     outbox::Jitter,
     overrides::{OverrideSelection, StoredOverride},
-    reconcile::SourceState,
+    reconcile::{ReadPriority, SourceState},
     rules::{Dedup, Error},
     state::LedgerState,
     sync_status::{IndexMessage, SyncProblem},
@@ -18,7 +17,6 @@ use super::{
 use crate::{
     effective_set::MissingSource,
     id::{CustomerKey, EventId, Livemode, LookupKey, Timestamp, UnixMillis},
-    json::json_type,
     policy::SourcePolicy,
 };
 
@@ -49,17 +47,6 @@ pub struct SourceFailure {
     pub retry_after_ms: u64,
     /// Whether the source limits the rate of requests (429).
     pub is_rate_limited: bool,
-}
-
-json_type! {
-    /// Which part of the source's budget a read uses.
-    #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-    pub enum ReadPriority {
-        /// No caller waits for the read.
-        Background = "background",
-        /// A caller waits for the read.
-        Interactive = "interactive",
-    }
 }
 
 /// The stored data of one ledger. Calls are synchronous.
@@ -168,12 +155,12 @@ pub trait LedgerPorts: Sized + 'static {
     fn missing_source(&self) -> MissingSource;
 
     /// Reserves a read of the source, within the budget of the customer's mode. Returns the time of its
-    /// slot, or `None` if the read may start now. A platform that cannot reserve one returns `None` too.
+    /// slot, or `None` if the source has no budget.
     async fn reserve_read(
         &self,
         customer: &CustomerKey,
         priority: ReadPriority,
-    ) -> Option<UnixMillis>;
+    ) -> Result<Option<UnixMillis>, PortError>;
 
     /// Reports that the source limits the rate of requests of this mode.
     async fn report_rate_limit(&self, livemode: Livemode);

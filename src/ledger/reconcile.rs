@@ -2,8 +2,10 @@
 //!
 //! The comparison itself is [`LedgerState::apply_source_list()`](super::LedgerState::apply_source_list).
 
+use serde::Serialize;
+
 use super::change::KeyChange;
-use crate::{entitlement::ActiveEntitlement, policy::SourcePolicy};
+use crate::{entitlement::ActiveEntitlement, json::json_type, policy::SourcePolicy};
 
 /// Whether the ledger can read the source.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -40,6 +42,25 @@ pub enum ReadReason {
     Reconcile,
     /// To answer a request: a difference may be an event that is still in flight.
     OnDemand,
+}
+
+json_type! {
+    /// Which part of the source's budget a read uses.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+    pub enum ReadPriority {
+        /// No caller waits for the read, and an event or a failure is the reason for it.
+        Background = "background",
+        /// The set is read without any other reason than its age.
+        Routine = "routine",
+        /// A caller waits for the read.
+        Interactive = "interactive",
+    }
+}
+
+impl ReadPriority {
+    /// The latest slot of a read that a caller waits for, in milliseconds from now. The caller needs time
+    /// for the read itself.
+    pub const MAX_CALLER_DELAY: u64 = 8_000;
 }
 
 /// The result of a read of the source.

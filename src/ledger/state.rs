@@ -10,6 +10,7 @@
 //! | the source cannot be read any more   | [`LedgerState::cancel_source_tasks()`]                  |
 //! | the set needs a confirmation         | [`LedgerState::schedule_reconcile()`], [`LedgerState::reconcile_if_due()`] |
 //! | a background read has a later slot   | [`LedgerState::defer_reads()`]                          |
+//! | a background read is late            | [`LedgerState::spread_late_reads()`]                    |
 //! | a write of the replica starts        | [`LedgerState::begin_replica_write()`]                  |
 //! | the write succeeded or failed        | [`LedgerState::replica_write_succeeded()`], [`LedgerState::replica_write_failed()`] |
 //! | a report to the customer index starts | [`LedgerState::begin_report()`]                        |
@@ -29,12 +30,12 @@ use super::{
     change::KeyChange,
     history::{CauseType, ChangeCause},
     observed_features::ObservedFeatures,
-    outbox::{Jitter, Outbox, Task},
+    outbox::{Jitter, Outbox, PendingTask, Task},
     override_commands,
     overrides::{OverrideCommand, OverrideReply, StoredOverride},
     receipt::{AppliedEvent, ApplyOutcome, ApplyReceipt},
-    reconcile::{ReadReason, Reconciliation, SourceAccess, SourceRead, SourceState},
-    reconcile_timer::ReconcileTimer,
+    reconcile::{ReadPriority, ReadReason, Reconciliation, SourceAccess, SourceRead, SourceState},
+    reconcile_timer::{LATE_SPREAD, MAX_LATENESS, ReconcileTimer},
     replica_writes::{ReplicaWrite, ReplicaWrites},
     rules::{self, Dedup, Error, SetUpdate},
     sync_status::{StatusReport, SyncProblem, SyncStatus},
@@ -260,6 +261,7 @@ impl LedgerState {
         };
         self.confirmed_at = Some(now.to_timestamp());
         self.sync_problem = None;
+        self.reconcile_timer.note_read();
         self.reconcile_timer.restart(self.record.entitlements.as_ref(), now, jitter);
         self.outbox.complete(Task::Read);
         self.outbox.complete(Task::Confirm);
@@ -308,17 +310,70 @@ impl LedgerState {
         self.outbox.is_due(Task::Read, now) || self.outbox.is_due(Task::Confirm, now)
     }
 
-    /// Postpones the background reads to the slot that was reserved for them.
-    pub fn defer_reads(&mut self, slot: UnixMillis) {
-        self.read_slot = Some(slot);
-        self.apply_backoff();
+    /// Returns the budget of the next background read.
+    #[must_use]
+    pub fn read_priority(&self) -> ReadPriority {
+        let has_failed = |task: PendingTask| task.attempts > 0;
+        let is_routine = self.outbox.pending(Task::Read).is_none()
+            && !self.outbox.pending(Task::Confirm).is_some_and(has_failed)
+            && !self.reconcile_timer.has_news;
+        if is_routine { ReadPriority::Routine } else { ReadPriority::Background }
+    }
+
+    /// Returns whether a slot was reserved for a read that starts now. One that is a minute ago is lost.
+    #[must_use]
+    pub fn has_current_slot(&self, now: UnixMillis) -> bool {
+        self.read_slot.is_some_and(|slot| slot <= now && now.millis_since(slot) <= MAX_LATENESS)
+    }
+
+    /// Postpones the background reads to the slot that was reserved for them. A routine read waits as part of
+    /// the timer, so that an event can cause an earlier one.
+    pub fn defer_reads(&mut self, slot: UnixMillis, priority: ReadPriority) {
+        match priority {
+            ReadPriority::Routine => {
+                self.outbox.complete(Task::Confirm);
+                self.reconcile_timer.wait_for_slot(slot);
+            }
+            ReadPriority::Background | ReadPriority::Interactive => {
+                self.read_slot = Some(slot);
+                self.apply_backoff();
+            }
+        }
+    }
+
+    /// Spreads reads that are more than a minute late over the next hour: after an outage, those of many
+    /// ledgers are late together.
+    pub fn spread_late_reads(&mut self, now: UnixMillis, jitter: Jitter) {
+        let due_at = |task| self.outbox.pending(task).map(|pending| pending.due_at);
+        let due = [due_at(Task::Read), due_at(Task::Confirm)].into_iter().flatten().min();
+        if due.is_some_and(|due| now.millis_since(due) > MAX_LATENESS) {
+            self.read_slot = None;
+            self.source_backoff_until = now.saturating_add(jitter.spread(LATE_SPREAD));
+            self.apply_backoff();
+        }
+    }
+
+    /// Schedules a read after an event that cannot be read itself.
+    pub fn note_unreadable_event(&mut self, now: UnixMillis) {
+        self.reconcile_timer.note_change(now);
+        self.schedule_reconcile(now);
     }
 
     /// Schedules a confirmation if the time for one has come.
     pub fn reconcile_if_due(&mut self, now: UnixMillis, jitter: Jitter) {
+        let has_slot = self.reconcile_timer.has_slot;
         if self.reconcile_timer.fires(self.record.entitlements.as_ref(), now, jitter) {
+            if has_slot {
+                self.read_slot = Some(now);
+            }
             self.schedule_reconcile(now);
         }
+    }
+
+    /// Returns whether a confirmation is pending, or waits for its slot.
+    #[must_use]
+    pub fn will_read(&self) -> bool {
+        self.outbox.pending(Task::Confirm).is_some() || self.reconcile_timer.has_slot
     }
 
     /// Schedules a confirmation now, because the last one is too old.

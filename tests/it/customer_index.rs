@@ -6,8 +6,8 @@ use entgate::{
     coordinator::{Backlog, IndexQuery, IndexReport},
     customer_index::{
         ACTIVITY_MAX_AGE, ACTIVITY_RETENTION, ActivityId, ActivityPosition, Candidate, KeyProblem,
-        Lease, LeaseKind, RetainedActivity, SHARD_COUNT, Shard, ShardReport, Survey, fnv1a_32,
-        merge_pages, merge_reports, shard_cursor,
+        Lease, LeaseKind, MAX_SLOT_BLOCK, RetainedActivity, SHARD_COUNT, Shard, ShardReport,
+        SlotBlock, Survey, fnv1a_32, merge_pages, merge_reports, shard_cursor,
     },
     id::{CustomerId, Livemode, Timestamp, UnixMillis},
     ledger::SyncProblem,
@@ -148,6 +148,29 @@ fn the_place_of_an_entry_never_goes_back() {
     let next = |now| newest.next(UnixMillis(now));
     assert_eq!(next(11), ActivityPosition { received_at: UnixMillis(11), number: 4 });
     assert_eq!(next(9), ActivityPosition { received_at: UnixMillis(10), number: 4 });
+}
+
+#[test]
+fn a_shard_reserves_one_slot_while_the_queue_is_short_and_a_block_while_it_is_long() {
+    for (first, size) in [(0, 1), (60_000, 1), (60_001, MAX_SLOT_BLOCK)] {
+        let mut block = SlotBlock::default();
+        let now = UnixMillis(1_000);
+        assert_eq!((block.take(now), block.next_size()), (None, 1), "{first}");
+        let slot = now.saturating_add(first);
+        assert_eq!(block.add(vec![slot], now), Some(slot), "{first}");
+        assert_eq!((block.take(now), block.next_size()), (None, size), "{first}");
+    }
+}
+
+#[test]
+fn a_shard_assigns_each_slot_of_a_block_once_and_none_that_is_over() {
+    let mut block = SlotBlock::default();
+    let reserved = [10, 20, 30, 40].map(UnixMillis).to_vec();
+    assert_eq!(block.add(reserved, UnixMillis(10)), Some(UnixMillis(10)));
+    assert_eq!(block.take(UnixMillis(20)), Some(UnixMillis(20)));
+    assert_eq!(block.take(UnixMillis(31)), Some(UnixMillis(40)));
+    assert_eq!(block.take(UnixMillis(31)), None);
+    assert_eq!(block.add(Vec::new(), UnixMillis(50)), None);
 }
 
 fn candidate(since: u64, id: &str) -> Candidate {

@@ -4,7 +4,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use entgate::{
     entitlement::{SummaryPage, Version},
-    id::Timestamp,
+    id::{Timestamp, UnixMillis},
     ledger::{
         ApplyOutcome, ApplyReceipt, LedgerProcess, LedgerRequest, LedgerResponse, ReadPriority,
         SetOrigin, SourceAccess, Task, UnreadableEvent, WaitFor,
@@ -180,8 +180,7 @@ fn a_background_read_asks_for_its_slot_once_and_starts_then() {
     for (why, slot, delay) in [
         ("now", Slot::After(0), 0),
         ("later", Slot::After(20_000), 20_000),
-        ("in an hour", Slot::After(3_600_000), 3_600_000),
-        ("later than an hour", Slot::After(3_600_001), 3_600_000),
+        ("in a month", Slot::After(30 * 86_400_000), 30 * 86_400_000),
     ] {
         let (world, process) = ledger();
         world.slots.borrow_mut().push_back(slot);
@@ -207,14 +206,85 @@ fn a_background_read_asks_for_its_slot_once_and_starts_then() {
 }
 
 #[test]
-fn a_background_read_without_an_answer_starts_after_5_s() {
+fn a_background_read_without_a_slot_asks_again_with_back_off() {
+    for (slot, waited) in [(Slot::NoAnswer, 5_000), (Slot::Fails, 0)] {
+        let (world, process) = ledger();
+        world.slots.borrow_mut().push_back(slot);
+        send(&world, &process, [apply(&["a"])]);
+        let begin = world.time.now();
+        run_alarm(&world, &process);
+        assert_eq!(world.time.now(), begin.saturating_add(waited), "{slot:?}");
+        let task = world.tables.state().outbox.pending(Task::Read).unwrap();
+        assert_eq!((world.stripe.requests().len(), task.attempts), (0, 1), "{slot:?}");
+        world.time.advance_to(task.due_at);
+        run_alarm(&world, &process);
+        assert_eq!(world.stripe.requests().len(), 1, "{slot:?}");
+        assert_eq!(*world.reservations.borrow(), [ReadPriority::Background; 2], "{slot:?}");
+    }
+}
+
+/// Reads the set of an event, and returns when the timer of the next read is due.
+fn read_after_event(world: &World, process: &LedgerProcess<WorldPorts>) -> UnixMillis {
+    send(world, process, [apply(&["a"])]);
+    run_alarm(world, process);
+    world.tables.state().reconcile_timer.due_at.unwrap()
+}
+
+#[test]
+fn a_routine_read_waits_for_its_slot_with_the_timer() {
     let (world, process) = ledger();
-    world.slots.borrow_mut().push_back(Slot::NoAnswer);
-    send(&world, &process, [apply(&["a"])]);
-    let begin = world.time.now();
+    let due_at = read_after_event(&world, &process);
+    world.time.advance_to(due_at);
+    let wait = 60 * 86_400_000;
+    world.slots.borrow_mut().push_back(Slot::After(wait));
     run_alarm(&world, &process);
-    assert_eq!(world.time.now(), begin.saturating_add(5_000));
-    assert_eq!(world.stripe.requests().len(), 1);
+    let state = world.tables.state();
+    let slot = due_at.saturating_add(wait);
+    assert_eq!(state.reconcile_timer.due_at, Some(slot));
+    assert_eq!((state.outbox.next_due(), state.read_slot), (None, None), "no pending task");
+    world.time.advance_to(slot);
+    run_alarm(&world, &process);
+    assert_eq!(world.stripe.requests().len(), 2);
+    let asked = [ReadPriority::Background, ReadPriority::Routine];
+    assert_eq!(*world.reservations.borrow(), asked, "once for each read");
+}
+
+#[test]
+fn an_event_does_not_wait_for_the_slot_of_a_routine_read() {
+    let (world, process) = ledger();
+    let due_at = read_after_event(&world, &process);
+    world.time.advance_to(due_at);
+    world.slots.borrow_mut().push_back(Slot::After(60 * 86_400_000));
+    run_alarm(&world, &process);
+    let created = world.time.now().to_timestamp().0;
+    let event = summary("evt_2", created, SummaryPage::Truncated(grants(&["a"])));
+    send(&world, &process, [LedgerRequest::Apply(event)]);
+    run_alarm(&world, &process);
+    assert_eq!(world.stripe.requests().len(), 2);
+    let asked = [ReadPriority::Background, ReadPriority::Routine, ReadPriority::Background];
+    assert_eq!(*world.reservations.borrow(), asked);
+}
+
+#[test]
+fn reads_that_are_late_are_spread_over_an_hour() {
+    for (late, is_spread) in [(60_000, false), (60_001, true)] {
+        let (world, process) = ledger();
+        world.slots.borrow_mut().push_back(Slot::After(20_000));
+        send(&world, &process, [apply(&["a"])]);
+        run_alarm(&world, &process);
+        let slot = world.tables.state().read_slot.unwrap();
+        world.time.advance_to(slot.saturating_add(late));
+        run_alarm(&world, &process);
+        assert_eq!(world.stripe.requests().len(), usize::from(!is_spread), "{late}");
+        if is_spread {
+            let due = world.tables.state().outbox.pending(Task::Read).unwrap().due_at;
+            assert!(due.millis_since(world.time.now()) <= 3_600_000, "{due:?}");
+            world.time.advance_to(due);
+            run_alarm(&world, &process);
+            assert_eq!(world.stripe.requests().len(), 1, "the slot is lost");
+            assert_eq!(*world.reservations.borrow(), [ReadPriority::Background; 2]);
+        }
+    }
 }
 
 #[test]

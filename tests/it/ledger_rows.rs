@@ -3,7 +3,10 @@
 use entgate::{
     entitlement::{SummaryPage, Version},
     id::{EventId, Timestamp, UnixMillis},
-    ledger::{Dedup, EventOrigin, Jitter, LedgerState, SourceAccess, SyncProblem, UnsavedRows},
+    ledger::{
+        Dedup, EventOrigin, Jitter, LedgerState, ReadPriority, SourceAccess, SyncProblem,
+        UnsavedRows,
+    },
     policy::SourcePolicy,
     store::{
         ledger_rows::{
@@ -64,7 +67,9 @@ fn a_state_is_read_as_it_was_written() {
     written.begin_replica_write(now()).unwrap();
     let mut failed = set.clone();
     failed.source_failed(Some(SyncProblem::KeyRefused), now(), now(), Jitter(1.0));
-    failed.defer_reads(now().saturating_add(5_000));
+    failed.defer_reads(now().saturating_add(5_000), ReadPriority::Background);
+    let mut waiting = set.clone();
+    waiting.defer_reads(now().saturating_add(5_000), ReadPriority::Routine);
     let mut reported = set.clone();
     let report = reported.begin_report().unwrap();
     reported.report_succeeded(&report, now());
@@ -78,6 +83,7 @@ fn a_state_is_read_as_it_was_written() {
         ("a set", set),
         ("a write of the replica has begun", written),
         ("a read failed", failed),
+        ("a routine read waits for its slot", waiting),
         ("a report was acknowledged", reported),
     ] {
         let StepWrites { state: json, .. } =

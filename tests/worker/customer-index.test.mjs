@@ -265,6 +265,40 @@ describe("the number of subrequests", { timeout: 60_000 }, () => {
       await eventually(() => assert.equal(log.filter((line) => line.includes("a shard was asked")).length, count));
     });
   }
+
+  test("a list costs 32 subrequests, and one more in an isolate that has not read the jurisdiction of the deployment", async (t) => {
+    const service = await serve({ subrequests: true });
+    t.after(() => service.stop());
+    const shards = Array.from({ length: 32 }, () => "CUSTOMER_INDEX");
+    // The first request of an isolate also makes sure that the alarms of both coordinators are set.
+    const arms = ["SOURCE_COORDINATOR", "SOURCE_COORDINATOR"];
+    /** @param {string[]} expected */
+    const list = async (expected) => {
+      assert.equal((await service.request("/v1/sync_status?limit=100")).status, 200);
+      /** @type {string[]} */
+      const sent = [];
+      await eventually(async () => {
+        sent.push(...(await service.takeSubrequests()));
+        assert.deepEqual(sent.sort(), expected);
+      });
+    };
+    // A new deployment is recorded: read and written once.
+    await list([...shards, "ENTITLEMENTS", "ENTITLEMENTS", ...arms]);
+    await list(shards);
+  });
+});
+
+test("a shard with a problem lets the coordinator add up the index, without being asked", { timeout: 30_000 }, async (t) => {
+  const service = await serve({ clock: true });
+  t.after(() => service.stop());
+  const pending = async () => (await service.requestCoordinator("status", "test")).backlog.pending;
+  // The coordinator adds up an index without problems, and again after ten minutes.
+  await service.setClockOffset(-120);
+  assert.equal(await pending(), 0);
+  await service.setClockOffset(0);
+  const status = { ...SYNCED, pending: 1, pending_since: Date.now() };
+  await service.sendToCustomerIndex("test:cus_ada", { report: { status, features: [] } });
+  await eventually(async () => assert.equal(await pending(), 1));
 });
 
 test("the customer index keeps its customers across a restart", { timeout: 30_000 }, async () => {

@@ -52,6 +52,7 @@ import { otherCustomerIndex, repositoryPath, workerModules } from "./worker-modu
  * @property {boolean} [jurisdictions] Whether the runtime has jurisdictions: see `Service.stubs`.
  * @property {boolean} [dataset] Whether the Worker has a dataset: see `Service.takePoints`.
  * @property {Record<string, { dataset: string }>} [analyticsEngineDatasets] Datasets of Miniflare, by binding.
+ * @property {boolean} [subrequests] Whether the Worker lists its subrequests: see `Service.takeSubrequests`.
  * @property {boolean} [storageCalls] Whether ledgers list their statements: see `Service.storageCalls`.
  * @property {(request: Request) => Response} [outbound] Handles the requests that the Worker sends.
  * @property {Record<string, Uint8Array<ArrayBuffer>>} [cores] WebAssembly modules in place of the built ones, by name.
@@ -126,6 +127,7 @@ export async function serve({
   clock = false,
   jurisdictions = false,
   dataset = false,
+  subrequests = false,
   storageCalls = false,
   analyticsEngineDatasets,
   outbound,
@@ -133,7 +135,7 @@ export async function serve({
   cores,
   others = [],
 } = {}) {
-  const entries = { clock, "faulty-replica": faulty, jurisdictions, dataset, "storage-calls": storageCalls };
+  const entries = { clock, "faulty-replica": faulty, jurisdictions, dataset, subrequests, "storage-calls": storageCalls };
   const [entry, another] = Object.keys(entries).filter((name) => entries[name]);
   if (another) throw new Error(`a Worker has one entry module, not both ${entry} and ${another}`);
   const options = await readWorkerOptions();
@@ -360,6 +362,15 @@ export class Service {
   /** The data points that a Worker with `dataset` wrote since the last call. @returns {Promise<object[]>} */
   async takePoints() {
     return (await fetch(new URL("/__points", this.url))).json();
+  }
+
+  /**
+   * Returns and forgets the bindings of the Worker's subrequests, sorted. The Worker must be served with `subrequests`.
+   *
+   * @returns {Promise<string[]>}
+   */
+  async takeSubrequests() {
+    return (await fetch(new URL("/__subrequests", this.url))).json();
   }
 
   stop() {

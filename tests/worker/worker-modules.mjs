@@ -160,6 +160,35 @@ const DATASET = `
   };`;
 
 /**
+ * An entry module that lists the subrequests of the Worker: the binding of each. A request to `/__subrequests` returns and forgets the
+ * list.
+ */
+const SUBREQUESTS = `
+  import Entgate from "./index.js";
+  export * from "./index.js";
+  const sent = [];
+  const objects = (namespace, binding) => ({
+    idFromName: (name) => namespace.idFromName(name),
+    get(...request) {
+      const stub = namespace.get(...request);
+      return { fetch: (...request) => (sent.push(binding), stub.fetch(...request)) };
+    },
+  });
+  const withList = (env) => {
+    const { ENTITLEMENTS } = env;
+    const call = (method) => (...request) => (sent.push("ENTITLEMENTS"), ENTITLEMENTS[method](...request));
+    const bindings = ["LEDGERS", "CUSTOMER_INDEX", "SOURCE_COORDINATOR", "CATALOG"].map((name) => [name, objects(env[name], name)]);
+    return { ...env, ENTITLEMENTS: { get: call("get"), put: call("put") }, ...Object.fromEntries(bindings) };
+  };
+  export default {
+    ...Entgate,
+    fetch(request, env, context) {
+      if (new URL(request.url).pathname === "/__subrequests") return Response.json(sent.splice(0).sort());
+      return Entgate.fetch(request, withList(env), context);
+    },
+  };`;
+
+/**
  * An entry module whose ledgers list the statements that they run, and their other calls of the storage. A request to
  * `/__storage-calls` returns the list and empties it.
  */
@@ -195,6 +224,7 @@ const ENTRIES = {
   "faulty-replica": FAULTY_REPLICA,
   jurisdictions: JURISDICTIONS,
   dataset: DATASET,
+  subrequests: SUBREQUESTS,
   "storage-calls": STORAGE_CALLS,
 };
 

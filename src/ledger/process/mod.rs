@@ -181,7 +181,7 @@ impl<P: LedgerPorts> LedgerProcess<P> {
     async fn note_unreadable(&self, event: &UnreadableEvent) -> Result<LedgerResponse, StepError> {
         let instance = &self.0;
         let (version, now) = instance.update(&event.customer, |ledger, now| {
-            ledger.schedule_reconcile(now);
+            ledger.note_unreadable_event(now);
             Ok((ledger.version(), now))
         })?;
         let activity = Activity::from_unreadable(event, version, now);
@@ -211,7 +211,13 @@ impl<P: LedgerPorts> LedgerProcess<P> {
                 Ok(())
             })?;
         }
-        let is_due = storage.read(|ledger| ledger.is_read_due(now))?;
+        let mut is_due = storage.read(|ledger| ledger.is_read_due(now))?;
+        if is_due && !reads::is_reading(instance) {
+            is_due = storage.update(&customer, |ledger| {
+                ledger.spread_late_reads(now, instance.ports.jitter());
+                Ok(ledger.is_read_due(now))
+            })?;
+        }
         let mut read = is_due.then(|| reads::start_background_read(instance, &customer));
         loop {
             if let Some(write) = writes::start_replica_write(instance, &customer) {

@@ -40,6 +40,11 @@ const SOURCE_FAILURE_BACKOFF: u64 = 1_000;
 /// Why the source is not read.
 pub(super) const NO_KEY: &str = "no Stripe key is set for this mode";
 
+/// Returns whether a read of the source is in flight, or waits for the time of its slot to be assigned.
+pub(super) fn is_reading<P: LedgerPorts>(instance: &Instance<P>) -> bool {
+    instance.source_read.borrow().is_some() || instance.slot_request.borrow().is_some()
+}
+
 /// Returns the read of the source in flight, or starts one once it has a slot. If the slot is later,
 /// its tasks are postponed.
 pub(super) fn start_background_read<P: LedgerPorts>(

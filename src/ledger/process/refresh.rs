@@ -254,7 +254,7 @@ async fn schedule_reread<P: LedgerPorts>(
     customer: &CustomerKey,
 ) -> Result<(), StepError> {
     let storage = instance.ports.storage();
-    if storage.read(|ledger| ledger.outbox.pending(Task::Confirm).is_some())? {
+    if storage.read(LedgerState::will_read)? {
         return Ok(());
     }
     instance.update(customer, |ledger, now| {

@@ -251,8 +251,12 @@ impl LedgerPorts for MemoryPlatform {
         self.setting.missing_source.get()
     }
 
-    async fn reserve_read(&self, _: &CustomerKey, _: ReadPriority) -> Option<UnixMillis> {
-        None
+    async fn reserve_read(
+        &self,
+        _: &CustomerKey,
+        _: ReadPriority,
+    ) -> Result<Option<UnixMillis>, PortError> {
+        Ok(None)
     }
 
     async fn report_rate_limit(&self, _: Livemode) {}

@@ -54,6 +54,7 @@ impl CoordinatorObject {
             CoordinatorResponse::Done => Response::empty(),
             CoordinatorResponse::Status(status) => json_response(&status),
             CoordinatorResponse::Slot(slot) => json_response(&slot),
+            CoordinatorResponse::Slots(slots) => json_response(&slots),
             CoordinatorResponse::Features(features) => json_response(&features),
             CoordinatorResponse::NewerRelease => newer_release_response(),
         }

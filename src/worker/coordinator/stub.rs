@@ -54,12 +54,29 @@ impl CoordinatorStub {
         self.request(livemode, CoordinatorRequest::ReserveRead(priority)).await
     }
 
+    /// Returns when so many routine reads of Stripe may start.
+    pub(in crate::worker) async fn reserve_routine_reads(
+        &self,
+        livemode: Livemode,
+        count: u32,
+    ) -> std::result::Result<Vec<UnixMillis>, store::Error> {
+        self.request(livemode, CoordinatorRequest::ReserveRoutineReads(count)).await
+    }
+
     /// Reports that Stripe has limited the rate.
     pub(in crate::worker) async fn report_rate_limited(
         &self,
         livemode: Livemode,
     ) -> std::result::Result<(), store::Error> {
         self.post(livemode, CoordinatorRequest::RateLimited).await.map(drop)
+    }
+
+    /// Reports that a shard of the customer index has a problem.
+    pub(in crate::worker) async fn survey_soon(
+        &self,
+        livemode: Livemode,
+    ) -> std::result::Result<(), store::Error> {
+        self.post(livemode, CoordinatorRequest::SurveySoon).await.map(drop)
     }
 
     /// Adds features that were observed in sets.

@@ -4,9 +4,10 @@
 //! all customers need 32 objects instead of every ledger.
 //!
 //! A message is stored before its features are passed to the coordinator. If the coordinator fails, the
-//! ledger sends the report again, without the decisions.
+//! ledger sends the report again, without the decisions. The first problem since the coordinator last asked
+//! is reported to it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use worker::{DurableObject, Env, Request, Response, Result, State, console_warn, durable_object};
 
@@ -16,6 +17,7 @@ use super::{
 use crate::{
     customer_index::{
         ActivityPosition, CustomerSyncStatus, RetainedActivity, ShardActivity, ShardReport,
+        SlotBlock,
     },
     id::{CustomerId, Livemode, UnixMillis},
     ledger::{IndexMessage, StatusReport},
@@ -36,6 +38,9 @@ pub struct CustomerIndexObject {
     tables_created: Cell<bool>,
     activity: ActivityTable,
     features: FeatureTable,
+    /// Whether the coordinator knows of a problem since it last asked.
+    is_problem_reported: Cell<bool>,
+    slots: RefCell<SlotBlock>,
 }
 
 impl std::fmt::Debug for CustomerIndexObject {
@@ -52,6 +57,8 @@ impl DurableObject for CustomerIndexObject {
             tables_created: Cell::default(),
             activity: ActivityTable::default(),
             features: FeatureTable::default(),
+            is_problem_reported: Cell::default(),
+            slots: RefCell::default(),
         }
     }
 
@@ -65,12 +72,16 @@ impl CustomerIndexObject {
         let (may_read, may_write) = (self.sql.may_read()?, self.sql.may_write()?);
         let allowed = match message {
             IndexRequest::Message(_) | IndexRequest::Lease(_) => may_write,
-            IndexRequest::Survey(_) | IndexRequest::Customers(_) | IndexRequest::Activity(_) => {
-                may_read
-            }
+            IndexRequest::Survey(_)
+            | IndexRequest::ReserveRead(_)
+            | IndexRequest::Customers(_)
+            | IndexRequest::Activity(_) => may_read,
         };
         if !allowed {
             return newer_release_response();
+        }
+        if let IndexRequest::ReserveRead(livemode) = message {
+            return self.reserve_read(livemode).await;
         }
         let is_message = matches!(message, IndexRequest::Message(_));
         // A shard without customers stays without tables.
@@ -85,7 +96,12 @@ impl CustomerIndexObject {
         let customers = CustomerTable(&self.sql);
         match message {
             IndexRequest::Message(message) => self.store(message, now).await,
-            IndexRequest::Survey(query) => json_response(&customers.survey(query, now)?),
+            IndexRequest::Survey(query) => {
+                self.is_problem_reported.set(false);
+                json_response(&customers.survey(query, now)?)
+            }
+            // It needs no table.
+            IndexRequest::ReserveRead(livemode) => self.reserve_read(livemode).await,
             IndexRequest::Lease(lease) => {
                 customers.lease(&lease, now)?;
                 Response::empty()
@@ -111,6 +127,9 @@ impl CustomerIndexObject {
         {
             console_warn!("{key}: failed to store activity: {error}");
         }
+        if report.as_ref().is_some_and(|report| report.status.is_problem()) {
+            self.report_problem(livemode).await;
+        }
         if let Some(StatusReport { features, .. }) = report {
             let new = self.features.unknown(&self.sql, features)?;
             if !new.is_empty() {
@@ -121,6 +140,40 @@ impl CustomerIndexObject {
             }
         }
         Response::empty()
+    }
+
+    /// Assigns the slot of a routine read.
+    async fn reserve_read(&self, livemode: Livemode) -> Result<Response> {
+        let slot = self.slots.borrow_mut().take(now_millis());
+        let slot = match slot {
+            Some(slot) => slot,
+            None => {
+                let coordinator = CoordinatorStub::from_env(&self.env)?;
+                let size = self.slots.borrow().next_size();
+                let reserved = coordinator.reserve_routine_reads(livemode, size).await;
+                let reserved = reserved.map_err(|error| error.to_string())?;
+                let first = self.slots.borrow_mut().add(reserved, now_millis());
+                first.ok_or_else(|| "the coordinator reserved no read".to_owned())?
+            }
+        };
+        json_response(&slot)
+    }
+
+    /// Lets the coordinator add up the index soon. It does so later in any case.
+    async fn report_problem(&self, livemode: Livemode) {
+        if self.is_problem_reported.replace(true) {
+            return;
+        }
+        let reported = match CoordinatorStub::from_env(&self.env) {
+            Ok(coordinator) => {
+                coordinator.survey_soon(livemode).await.map_err(|error| error.to_string())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = reported {
+            self.is_problem_reported.set(false);
+            console_warn!("failed to report a problem to the coordinator: {error}");
+        }
     }
 }
 
@@ -138,6 +191,8 @@ fn empty_response(message: &IndexRequest, now: UnixMillis) -> Result<Response> {
             let entries = PageOf { data: Vec::new(), has_more: false };
             json_response(&ShardActivity { entries, complete_since })
         }
-        IndexRequest::Message(_) | IndexRequest::Lease(_) => Response::empty(),
+        IndexRequest::Message(_) | IndexRequest::ReserveRead(_) | IndexRequest::Lease(_) => {
+            Response::empty()
+        }
     }
 }

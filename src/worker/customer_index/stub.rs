@@ -5,6 +5,7 @@
 //! | [`IndexRequest::Message`]   | the message is stored                     |
 //! | [`IndexRequest::Survey`]    | [`ShardReport`] as JSON                   |
 //! | [`IndexRequest::Lease`]     | the lease is stored                       |
+//! | [`IndexRequest::ReserveRead`] | the time of a slot as JSON              |
 //! | [`IndexRequest::Customers`] | a page of [`CustomerSyncStatus`] as JSON  |
 //! | [`IndexRequest::Activity`]  | [`ShardActivity`] as JSON                 |
 //!
@@ -21,7 +22,7 @@ use crate::{
         Lease, Shard, ShardActivity, ShardReport, Survey, merge_activity, merge_reports,
         shard_cursor,
     },
-    id::Livemode,
+    id::{CustomerKey, Livemode, UnixMillis},
     json::{FromJson, json_type},
     ledger::IndexMessage,
     pagination::{PageOf, PageRequest},
@@ -45,6 +46,8 @@ json_type! {
         Survey(IndexQuery) = "survey",
         /// Notes that the ledgers of these customers are woken.
         Lease(Lease) = "lease",
+        /// Returns when a routine read of Stripe may start, for a customer of this mode.
+        ReserveRead(Livemode) = "reserve_read",
         /// Returns a page of customers.
         Customers(CustomerQuery) = "customers",
         /// Returns a page of decisions.
@@ -69,6 +72,16 @@ impl CustomerIndexStub {
         };
         let request = IndexRequest::Message(message.clone());
         self.post(livemode, Shard::of(id), &request).await.map(drop)
+    }
+
+    /// Returns when a routine read of a customer may start.
+    pub(in crate::worker) async fn reserve_read(
+        &self,
+        customer: &CustomerKey,
+    ) -> Result<UnixMillis, store::Error> {
+        let CustomerKey { livemode, id } = customer;
+        let shard = Shard::of(id.as_str());
+        self.request(*livemode, shard, &IndexRequest::ReserveRead(*livemode)).await
     }
 
     /// Adds up the pending tasks of one mode, and leases customers.

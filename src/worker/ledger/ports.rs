@@ -82,14 +82,22 @@ impl LedgerPorts for LedgerObjectPorts {
         &self,
         customer: &CustomerKey,
         priority: ReadPriority,
-    ) -> Option<UnixMillis> {
+    ) -> Result<Option<UnixMillis>, PortError> {
+        let settings = load_settings(&self.env).map_err(|error| PortError(error.to_string()))?;
         // The catalog has no budget.
-        if load_settings(&self.env).ok()?.source != Source::Stripe {
-            return None;
+        if settings.source != Source::Stripe {
+            return Ok(None);
         }
-        let coordinator = CoordinatorStub::from_env(&self.env).ok()?;
-        let reserved = coordinator.reserve_read(customer.livemode, priority).await;
-        reserved.inspect_err(|error| console_warn!("{}: {error}", customer.to_key())).ok()
+        let reserved = match priority {
+            ReadPriority::Routine => {
+                CustomerIndexStub::from_env(&self.env)?.reserve_read(customer).await
+            }
+            ReadPriority::Background | ReadPriority::Interactive => {
+                let coordinator = CoordinatorStub::from_env(&self.env)?;
+                coordinator.reserve_read(customer.livemode, priority).await
+            }
+        };
+        reserved.map(Some).map_err(port_error)
     }
 
     async fn report_rate_limit(&self, livemode: Livemode) {

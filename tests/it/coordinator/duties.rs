@@ -5,7 +5,7 @@ use entgate::{
         Backlog, CoordinatorRequest, CoordinatorResponse, CoordinatorSettings, IndexReport,
     },
     id::{Timestamp, UnixMillis},
-    ledger::PortError,
+    ledger::{PortError, ReadPriority, SyncProblem},
     source::Error,
 };
 
@@ -108,15 +108,74 @@ fn a_mode_without_keys_has_no_alarm() {
     assert_eq!(coordinator.world.alarm.get(), None);
 }
 
+fn surveys(coordinator: &Coordinator) -> usize {
+    coordinator.world.index_queries.borrow().len()
+}
+
 #[test]
-fn the_index_is_added_up_once_a_minute() {
+fn an_index_without_a_problem_is_added_up_every_ten_minutes() {
+    for settings in [SETTINGS, NO_POLL] {
+        let coordinator = with_settings(settings);
+        coordinator.pass(24 * 60 * 60 - 1);
+        assert_eq!(surveys(&coordinator), 144, "{:?}", settings.poll_interval);
+    }
+}
+
+#[test]
+fn an_index_with_something_to_do_is_added_up_each_minute() {
+    let backlog = Backlog { pending: 1, pending_since: Some(UnixMillis(5)), problem: None };
+    let refused = Backlog { problem: Some(SyncProblem::KeyRefused), ..Backlog::default() };
+    for (why, report) in [
+        ("a failed task", IndexReport { backlog, ..IndexReport::default() }),
+        ("a problem of the key", IndexReport { backlog: refused, ..IndexReport::default() }),
+        ("an overdue task", IndexReport { overdue: keys(1), ..IndexReport::default() }),
+        ("unread sets", IndexReport { unread_count: 1, ..IndexReport::default() }),
+    ] {
+        let coordinator = with_settings(NO_POLL);
+        *coordinator.world.index.borrow_mut() = Ok(report);
+        coordinator.pass(599);
+        assert_eq!(surveys(&coordinator), 10, "{why}");
+        *coordinator.world.index.borrow_mut() = Ok(IndexReport::default());
+        coordinator.pass(600);
+        assert_eq!(surveys(&coordinator), 11, "{why}: it is over");
+    }
+}
+
+#[test]
+fn a_shard_with_a_problem_is_added_up_within_a_minute() {
+    for (reported_after, expected) in [(1, 60), (59, 60), (60, 60), (61, 61), (300, 300)] {
+        let coordinator = with_settings(NO_POLL);
+        coordinator.pass(reported_after);
+        assert_eq!(surveys(&coordinator), 1, "{reported_after}");
+        coordinator.request(CoordinatorRequest::SurveySoon);
+        let due = coordinator.world.alarm.get().unwrap();
+        assert_eq!(due.millis_since(Timestamp(START).into()), expected * 1_000, "{reported_after}");
+        coordinator.pass(expected - reported_after);
+        assert_eq!(surveys(&coordinator), 2, "{reported_after}");
+    }
+}
+
+#[test]
+fn a_problem_that_is_reported_during_the_sum_is_not_forgotten() {
+    let coordinator = with_settings(NO_POLL);
+    coordinator.world.alarm.take();
+    let mut alarm = Box::pin(coordinator.process.run_alarm());
+    assert!(futures_util::FutureExt::now_or_never(alarm.as_mut()).is_none(), "shards answer");
+    assert_eq!(surveys(&coordinator), 0);
+    coordinator.request(CoordinatorRequest::SurveySoon);
+    coordinator.world.time.run_until(alarm).unwrap().unwrap();
+    assert_eq!(surveys(&coordinator), 1);
+    assert_eq!(coordinator.world.alarm.get(), Some(Timestamp(START + 60).into()));
+}
+
+#[test]
+fn a_status_with_a_current_sum_asks_the_index() {
     let coordinator = with_settings(NO_POLL);
     coordinator.pass(600);
-    assert_eq!(coordinator.world.index_queries.borrow().len(), 11);
     let since = Some(UnixMillis(5));
     let backlog = Backlog { pending: 3, pending_since: since, problem: None };
     *coordinator.world.index.borrow_mut() = Ok(IndexReport { backlog, ..IndexReport::default() });
-    assert_eq!(coordinator.status().backlog, Some(Backlog::default()), "up to a minute old");
+    assert_eq!(coordinator.status().backlog, Some(Backlog::default()), "no shard reported it");
     match coordinator.request(CoordinatorRequest::FreshStatus) {
         CoordinatorResponse::Status(status) => assert_eq!(status.backlog, Some(backlog)),
         response => panic!("{response:?}"),
@@ -185,6 +244,20 @@ fn unread_ledgers_are_read_as_fast_as_the_budget_allows() {
         assert!((millis..millis + 100).contains(&took), "{rate}: {took} ms");
         let next = coordinator.world.alarm.get().unwrap();
         assert_eq!(next.millis_since(now), 5_000, "more of them are unread");
+    }
+}
+
+#[test]
+fn while_many_reads_after_events_wait_no_unread_ledger_is_read() {
+    for (waiting, is_read) in [(25, true), (26, false)] {
+        let coordinator = with_settings(NO_POLL);
+        for _ in 0..waiting {
+            coordinator.request(CoordinatorRequest::ReserveRead(ReadPriority::Background));
+        }
+        let report = IndexReport { unread: keys(1), unread_count: 1, ..IndexReport::default() };
+        *coordinator.world.index.borrow_mut() = Ok(report);
+        coordinator.run_alarm();
+        assert_eq!(!coordinator.world.reconciled.borrow().is_empty(), is_read, "{waiting}");
     }
 }
 

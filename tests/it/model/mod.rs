@@ -76,6 +76,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0_u64..20_000).prop_map(Slot::After),
         1 => Just(Slot::After(7_200_000)),
         1 => Just(Slot::NoAnswer),
+        1 => Just(Slot::Fails),
     ];
     let fault = || prop_oneof![Just(Fault::Before), Just(Fault::After)];
     prop_oneof![

@@ -60,6 +60,8 @@ pub(crate) enum Slot {
     After(u64),
     /// The reservation is never answered.
     NoAnswer,
+    /// The reservation fails.
+    Fails,
 }
 
 /// A write of the replica in progress.
@@ -219,14 +221,19 @@ impl LedgerPorts for WorldPorts {
         self.0.policy.get()
     }
 
-    async fn reserve_read(&self, _: &CustomerKey, priority: ReadPriority) -> Option<UnixMillis> {
+    async fn reserve_read(
+        &self,
+        _: &CustomerKey,
+        priority: ReadPriority,
+    ) -> Result<Option<UnixMillis>, PortError> {
         let world = &self.0;
         world.reservations.borrow_mut().push(priority);
-        let slot = world.slots.borrow_mut().pop_front()?;
+        let Some(slot) = world.slots.borrow_mut().pop_front() else { return Ok(None) };
         yield_once().await;
         match slot {
-            Slot::After(millis) => Some(world.time.now().saturating_add(millis)),
+            Slot::After(millis) => Ok(Some(world.time.now().saturating_add(millis))),
             Slot::NoAnswer => std::future::pending().await,
+            Slot::Fails => Err(PortError("the coordinator failed".to_owned())),
         }
     }
 
