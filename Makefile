@@ -1,7 +1,7 @@
 # Targets for development. Each target installs the tools that it needs: `make dev` works after a clone. The scripts are in scripts/.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help dev build packages self-host quick check test test-docs test-clients fuzz chaos bench deploy release-check clean distclean
+.PHONY: help dev build packages self-host quick check test test-docs test-clients fuzz chaos bench scale deploy release-check clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,10 @@ bench: ## measure the cost of a request, how it grows, and the cost of the core
 	@scripts/build.sh
 	@. scripts/env.sh && node benches/edge/run.mjs && node benches/edge/growth.mjs && node benches/core/instructions.mjs
 
+scale: ## simulate up to 100 million customers, and write the tables of docs/scale.md
+	@scripts/setup.sh check
+	@. scripts/env.sh && cargo run --quiet --release --manifest-path benches/scale/Cargo.toml
+
 deploy: ## deploy the Worker to Cloudflare
 	@scripts/deploy.sh
 
@@ -60,7 +64,7 @@ release-check: ## do everything that a release does, except to publish
 	@scripts/release-check.sh
 
 clean: ## remove build output
-	rm -rf target benches/core/target fuzz/target build dist www/npm/dist www/console/entgate.js .wrangler/tmp tests/package/run-*
+	rm -rf target benches/core/target benches/scale/target fuzz/target build dist www/npm/dist www/console/entgate.js .wrangler/tmp tests/package/run-*
 
 distclean: clean ## also remove the installed tools and the stored data of `make dev`
 	rm -rf .tools node_modules tests/package/node_modules tests/clients/node_modules .wrangler webdriver.json

@@ -47,7 +47,7 @@ size() {
 # Crates outside the workspace have lock files of their own, which a new dependency of entgate changes too.
 lock_files() {
     local folder
-    for folder in . fuzz benches/core scripts/wasm-tools; do
+    for folder in . fuzz benches/core benches/scale scripts/wasm-tools; do
         cargo update --quiet --workspace --locked --manifest-path "$folder/Cargo.toml" || {
             echo "run: cargo update --workspace --manifest-path $folder/Cargo.toml"
             return 1
