@@ -23,7 +23,7 @@ use crate::random::Random;
 pub const DAY: u64 = 24 * 60 * 60 * 1_000;
 
 /// The number of customers in the sample.
-pub const SAMPLE: u32 = 100_000;
+pub const SAMPLE: u32 = 25_000;
 
 /// The sizes of the plans. The first one is that of customers without entitlements.
 const PLAN_SIZES: [usize; 5] = [0, 3, 6, 10, 12];

@@ -17,11 +17,11 @@ use crate::{
     population::{DAY, customer_id},
     random::Random,
     simulation::{CHECKS_A_DAY, Scenario, Simulation},
-    usage::{Counter, Usage, to_f64},
+    usage::{Counter, HOUR, TEN_MINUTES, Usage, to_f64},
 };
 
 /// The scales: how many customers one of the sample stands for.
-pub const WEIGHTS: [u64; 3] = [10, 100, 1_000];
+pub const WEIGHTS: [u64; 3] = [40, 400, 4_000];
 
 /// The share of customers with entitlements.
 const CHECKED_SHARE: f64 = 0.4;
@@ -94,8 +94,8 @@ impl Scale {
 
     /// The highest value on any simulated day.
     fn peak(&self, counters: &[Counter]) -> f64 {
-        let days = self.days.iter().map(|day| day.usage.peak_per_second(counters));
-        days.fold(self.month.peak_per_second(counters), f64::max)
+        let days = self.days.iter().map(|day| day.usage.peak_per_second(counters, TEN_MINUTES));
+        days.fold(self.month.peak_per_second(counters, HOUR), f64::max)
     }
 
     fn least_write_pause(&self) -> u64 {
@@ -171,7 +171,7 @@ pub fn tables(scales: &[Scale], default_rate: &[Scale]) -> Vec<(&'static str, St
 
 /// Two hours of the poll at the peak of a month.
 fn poll_of(scale: &Scale) -> PollResult {
-    let peak = scale.month.peak_per_second(&[Counter::Webhooks]);
+    let peak = scale.month.peak_per_second(&[Counter::Webhooks], HOUR);
     poll::poll(POLL_SECONDS, 1_000.0 / peak, limits::STRIPE_ENDPOINT)
 }
 
@@ -331,8 +331,8 @@ fn special_days(scales: &[Scale]) -> String {
     );
     let Some(scale) = scales.last() else { return table };
     for (day, (_, name)) in scale.days.iter().zip(SCENARIOS) {
-        let peak = |counters: &[Counter]| short(day.usage.peak_per_second(counters));
-        let shard = short(day.usage.peak_per_second(&INDEX) * share);
+        let peak = |counters: &[Counter]| short(day.usage.peak_per_second(counters, TEN_MINUTES));
+        let shard = short(day.usage.peak_per_second(&INDEX, TEN_MINUTES) * share);
         let waiting = match day.background_queue {
             queue if queue < 60_000 => short(to_f64(day.pending_reads)),
             queue => {
@@ -357,7 +357,7 @@ fn special_days(scales: &[Scale]) -> String {
 
 fn stripe(scales: &[Scale], default_rate: &[Scale]) -> String {
     let mut table = String::from(
-        "| `ENTGATE_STRIPE_RATE` | customers | reads a second, mean | highest in ten minutes | last read, median | last read, 99 % | queue of routine reads | queue of reads after events |\n|---|---|---|---|---|---|---|---|\n",
+        "| `ENTGATE_STRIPE_RATE` | customers | reads a second, mean | highest in an hour | last read, median | last read, 99 % | queue of routine reads | queue of reads after events |\n|---|---|---|---|---|---|---|---|\n",
     );
     for (rate, scales) in [(limits::DEFAULT_RATE, default_rate), (limits::STRIPE_ENDPOINT, scales)]
     {
@@ -374,7 +374,7 @@ fn stripe(scales: &[Scale], default_rate: &[Scale]) -> String {
                     "| {rate} | {} | {} | {} | {} | {} | {} | {} |\n",
                     short(scale.customers),
                     short(scale.per_day(Counter::StripeReads) / 86_400.0),
-                    short(scale.month.peak_per_second(&[Counter::StripeReads])),
+                    short(scale.month.peak_per_second(&[Counter::StripeReads], HOUR)),
                     age(50),
                     age(99),
                     queue(ReadPriority::Routine),
@@ -402,7 +402,7 @@ fn poll_table(scales: &[Scale], polls: &[PollResult], capacity: f64) -> String {
         }),
     );
     let events = scales.iter().map(|scale| {
-        let peak = scale.month.peak_per_second(&[Counter::Webhooks]);
+        let peak = scale.month.peak_per_second(&[Counter::Webhooks], HOUR);
         format!("{} ({})", short(peak), percent(peak / capacity))
     });
     row(
@@ -677,6 +677,8 @@ fn duration(millis: u64) -> String {
         seconds if seconds < 120.0 => format!("{seconds:.0} s"),
         seconds if seconds < 7_200.0 => format!("{:.0} min", seconds / 60.0),
         seconds if seconds < 172_800.0 => format!("{:.0} h", seconds / 3_600.0),
+        // No read since the begin of 1970.
+        seconds if seconds > 3_650.0 * 86_400.0 => "not yet".to_owned(),
         seconds => format!("{:.0} days", seconds / 86_400.0),
     }
 }

@@ -141,7 +141,7 @@ impl Simulation {
             queue,
             arriving: HashMap::new(),
         };
-        simulation.run(HISTORY, Scenario::Normal);
+        simulation.advance(HISTORY);
         simulation
     }
 
@@ -152,6 +152,11 @@ impl Simulation {
         self.scenario = scenario;
         self.special_until = self.now.saturating_add(SIX_HOURS);
         self.begin_scenario();
+        self.advance(days);
+    }
+
+    /// Runs this many days.
+    fn advance(&mut self, days: u64) {
         let plans = Plans::default();
         let end = self.now.saturating_add(days * DAY);
         while let Some(Reverse((at, number, step))) = self.queue.peek().copied() {

@@ -5,6 +5,12 @@ use entgate::id::UnixMillis;
 /// The time of one bucket, in milliseconds: ten minutes.
 const BUCKET: u64 = 600_000;
 
+/// The buckets of the highest use on a special day.
+pub const TEN_MINUTES: usize = 1;
+
+/// The buckets of the highest use in a month: with few customers of the sample in a bucket, chance decides.
+pub const HOUR: usize = 6;
+
 /// What is counted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Counter {
@@ -72,13 +78,13 @@ impl Usage {
         to_f64(self.buckets.iter().map(|bucket| bucket[counter as usize]).sum())
     }
 
-    /// Returns the highest sum of these counters in ten minutes, a second.
+    /// Returns the highest sum of these counters in so many buckets, a second.
     #[must_use]
-    pub fn peak_per_second(&self, counters: &[Counter]) -> f64 {
+    pub fn peak_per_second(&self, counters: &[Counter], buckets: usize) -> f64 {
         let sum =
             |bucket: &[u64; COUNTERS]| counters.iter().map(|it| bucket[*it as usize]).sum::<u64>();
-        let peak = self.buckets.iter().map(sum).max().unwrap_or(0);
-        to_f64(peak) / (to_f64(BUCKET) / 1_000.0)
+        let sums = self.buckets.chunks(buckets).map(|chunk| chunk.iter().map(sum).sum());
+        to_f64(sums.max().unwrap_or(0)) / (to_f64(BUCKET) / 1_000.0) / to_f64(buckets as u64)
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use entgate::{
     coordinator::{
         Backlog, CoordinatorRequest, CoordinatorState, CoordinatorStatus, FoundEvents, IndexQuery,
-        IndexReport, PollFailure, PollGap, PollPass, PollState, PollStatus, RetryTask,
+        IndexReport, PollFailure, PollGap, PollPass, PollState, PollStatus, ReadBudget, RetryTask,
     },
     customer_index::{
         ActivityFilter, ActivityPosition, ActivityQuery, Candidate, CustomerPosition,
@@ -94,6 +94,7 @@ fn every_public_type_is_decoded_from_what_it_is_encoded_as() {
         PollState,
         PollStatus,
         ProblemFilter,
+        ReadBudget,
         ReadPriority,
         ReconcileTimer,
         ReplicaWrites,
