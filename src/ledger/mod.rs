@@ -18,6 +18,7 @@
 //! | `override_commands` | what a request of an operator changes in the overrides               |
 //! | `explanation`       | why a feature is or was granted: [`explain()`]                       |
 //! | `state`             | the state of one customer and its steps: [`LedgerState`]             |
+//! | `source_steps`      | the steps of a read of the source                                    |
 //! | `request`           | requests to a ledger and its responses: [`LedgerRequest`]            |
 //! | `ports`             | what a process needs from its platform: [`LedgerPorts`]              |
 //! | `process`           | the order of steps, waiting and retries: [`LedgerProcess`]           |
@@ -45,6 +46,8 @@ mod observed_features;
 mod receipt;
 
 mod state;
+
+mod source_steps;
 
 mod change;
 
