@@ -128,7 +128,7 @@ export const EDGE_SCHEMAS = {
     type: required(oneOfStrings("api_error", "card_error", "idempotency_error", "invalid_request_error")),
     code: nonEmpty(undefined, { description: "The error code, for programs." }),
     message: required(nonEmpty(undefined, { description: "The error message, for people." })),
-    param: nonEmpty(undefined, { description: "The invalid parameter." }),
+    param: string(undefined, { description: "The invalid parameter. A caller can send one without a name." }),
   }),
 
   // --- Objects ---
