@@ -2,7 +2,7 @@
 //!
 //! Objects of another jurisdiction are other objects: after a change of `ENTGATE_JURISDICTION` every
 //! customer would be unknown. So the first isolate of a deployment writes the record, and an isolate that
-//! finds another jurisdiction in it answers nothing. `scripts/check-jurisdiction.mjs` reads the record
+//! finds another jurisdiction in it answers nothing. `scripts/deploy/running-worker.mjs` reads the record
 //! before a deployment.
 
 use super::settings::{JURISDICTION, Placement};
