@@ -67,4 +67,4 @@ clean: ## remove build output
 	rm -rf target benches/core/target benches/scale/target fuzz/target build dist www/npm/dist www/console/entgate.js .wrangler/tmp tests/package/run-*
 
 distclean: clean ## also remove the installed tools and the stored data of `make dev`
-	rm -rf .tools node_modules tests/package/node_modules tests/clients/node_modules .wrangler webdriver.json
+	rm -rf .tools node_modules tests/package/node_modules tests/clients/node_modules examples/node_modules .wrangler webdriver.json

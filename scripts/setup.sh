@@ -379,6 +379,8 @@ set_up_npm() {
     cp "$folder/package-lock.json" "$folder/node_modules/.installed"
 }
 
+# The examples, for the tests of the documentation.
+if is_for test; then set_up_npm examples; fi
 # The type check of the tests needs these too.
 if is_for check test; then set_up_npm tests/package; fi
 
@@ -387,6 +389,11 @@ if is_for check test; then set_up_npm tests/package; fi
 install_client_pypi() {
     python3 -m venv --clear .tools/clients && .tools/clients/bin/pip install --require-hashes -r tests/clients/requirements.txt &&
         cp tests/clients/requirements.txt .tools/clients/.installed
+}
+
+install_example_pypi() {
+    python3 -m venv --clear .tools/examples && .tools/examples/bin/pip install --require-hashes -r examples/fastapi/requirements.txt &&
+        cp examples/fastapi/requirements.txt .tools/examples/.installed
 }
 
 has_postgres() {
@@ -408,6 +415,9 @@ if is_for test; then
     command -v zsh >/dev/null || install_packages zsh zsh 5 zsh
     if ! [ -f webdriver.json ] || ! [ -x "${CHROME:-}" ] || ! [ -v HEADLESS_SHELL ]; then set_up_chrome; fi
     has_pypi || set_up_pypi
+    if ! cmp -s examples/fastapi/requirements.txt .tools/examples/.installed; then
+        step "Is PyPI reachable?" examples-pypi "the Python packages of the examples" 20 install_example_pypi
+    fi
     has_proxies || set_up_proxies
 fi
 
