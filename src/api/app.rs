@@ -8,7 +8,10 @@ use futures_util::future::LocalBoxFuture;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use super::{feature_cache::FeatureCache, health_cache::HealthCache, settings::Settings};
+use super::{
+    cors::RefusedOrigins, feature_cache::FeatureCache, health_cache::HealthCache,
+    settings::Settings,
+};
 use crate::token::JwksCache;
 
 /// The header that makes a request to the catalog idempotent.
@@ -37,6 +40,8 @@ pub struct App<'a, S> {
     pub settings: &'a Settings,
     /// The pending tasks of all customers, as this instance last knew them.
     pub health_cache: &'a HealthCache,
+    /// Origins whose pages this instance has refused.
+    pub refused_origins: &'a RefusedOrigins,
     /// Features that this instance has read.
     pub feature_cache: &'a FeatureCache,
     /// Public keys of the configured token issuer.

@@ -25,7 +25,7 @@ use super::{
     app::{App, Request, header_str},
     error::Error,
     form::Params,
-    settings::{ApiKey, KeyKind, Settings},
+    settings::{API_KEYS, ApiKey, KeyKind, Settings},
 };
 use crate::{
     id::{CustomerId, CustomerKey, Livemode, Timestamp},
@@ -123,7 +123,7 @@ pub(super) async fn authenticate_any<S: Store>(
     if let Some(BoundCaller(livemode)) = request.extensions().get() {
         return Ok(Principal::Server(*livemode));
     }
-    let credential = read_credential(request)?;
+    let credential = read_credential(app.settings, request)?;
     if is_token(&credential) {
         let subject = verify_token(app, &credential, TokenScope::Full, now).await?;
         return Ok(Principal::Customer(subject));
@@ -158,6 +158,9 @@ impl Principal {
     /// 400 if the customer is missing or not a valid id; 403 if the token names another customer.
     pub(super) fn take_customer(&self, params: &mut Params) -> Result<CustomerKey, Error> {
         let id = params.take_string("customer")?;
+        if id.is_none() && matches!(self, Self::Server(_)) {
+            return Err(params.missing("customer"));
+        }
         self.authorize_customer(id.as_deref(), &params.qualified("customer"))
     }
 
@@ -186,15 +189,16 @@ impl Principal {
     }
 }
 
-fn read_credential(request: &Request) -> Result<String, Error> {
+fn read_credential(settings: &Settings, request: &Request) -> Result<String, Error> {
     let credential = header_str(request, AUTHORIZATION).and_then(parse_authorization);
     let credential =
         credential.or_else(|| header_str(request, API_KEY_HEADER).map(|key| key.trim().to_owned()));
     credential.filter(|credential| !credential.is_empty()).ok_or_else(|| {
-        Error::unauthorized(
+        Error::unauthorized(format!(
             "You did not provide an API key. You need to provide your API key in the Authorization \
-             header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
-        )
+             header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). {}",
+            describe_keys(settings)
+        ))
     })
 }
 
@@ -227,7 +231,7 @@ fn read_server_key<'a>(
     settings: &'a Settings,
     request: &Request,
 ) -> Result<(&'a ApiKey, String), Error> {
-    let credential = read_credential(request)?;
+    let credential = read_credential(settings, request)?;
     if is_token(&credential) {
         return Err(Error::needs_server_key());
     }
@@ -236,13 +240,21 @@ fn read_server_key<'a>(
 
 fn verify_server_key<'a>(settings: &'a Settings, credential: &str) -> Result<&'a ApiKey, Error> {
     match_server_key(settings, credential).ok_or_else(|| {
-        let hint = if settings.api_keys.is_empty() {
-            ". This deployment accepts no key: ENTGATE_API_KEYS is not set"
-        } else {
-            ""
-        };
-        Error::unauthorized(format!("Invalid API Key provided: {}{hint}", redact(credential)))
+        let keys = describe_keys(settings);
+        Error::unauthorized(format!("Invalid API Key provided: {}. {keys}", redact(credential)))
     })
+}
+
+/// Which keys a caller needs: users of Stripe try Stripe's first.
+fn describe_keys(settings: &Settings) -> String {
+    let has = |livemode| settings.api_keys.iter().any(|key| key.livemode == livemode);
+    let modes = match (has(Livemode::Test), has(Livemode::Live)) {
+        (true, true) => "has keys of test mode and of live mode",
+        (true, false) => "has keys of test mode only",
+        (false, true) => "has keys of live mode only",
+        (false, false) => "has none, because that is not set",
+    };
+    format!("The keys are entgate's own, in {API_KEYS}, and not Stripe's. This deployment {modes}.")
 }
 
 /// Verifies a token that this deployment signed.

@@ -41,6 +41,7 @@ pub(super) async fn authorize<S: Store>(
 ) -> Result<Response, Error> {
     let principal = auth::authenticate_any(app, request, now).await?;
     let mut params = Params::from_query(request)?;
+    params.accept(&checks::CHECK_PARAMS)?;
     let param = params.take_string("customer")?;
     let header = header_str(request, CUSTOMER_HEADER).filter(|id| !id.is_empty());
     let customer = match (param.as_deref(), header) {

@@ -34,6 +34,9 @@ use crate::{
 /// The maximum number of checks in one request: the number of keys that KV reads at once.
 const MAX_CHECKS: usize = 100;
 
+/// The parameters of a check.
+pub(super) const CHECK_PARAMS: [&str; 4] = ["customer", "feature", "fresh", "at_least"];
+
 /// Handles `GET /v1/check`.
 pub(super) async fn check<S: Store>(
     app: &App<'_, S>,
@@ -42,6 +45,7 @@ pub(super) async fn check<S: Store>(
 ) -> Result<Response, Error> {
     let principal = auth::authenticate_any(app, request, now).await?;
     let mut params = Params::from_query(request)?;
+    params.accept(&CHECK_PARAMS)?;
     let (queries, shape) = parse_queries(app.settings, &mut params, &principal)?;
     params.reject_unknown()?;
     respond(app, &queries, shape, now).await
@@ -58,6 +62,7 @@ pub(super) async fn check_batch<S: Store>(
     body::receive(request, body, MAX_BATCH_BYTES).await?;
     let mut params = Params::from_body(request)?;
     let Some(checks) = params.take_objects("checks")? else {
+        params.accept(&CHECK_PARAMS)?;
         let (queries, shape) = parse_queries(app.settings, &mut params, &principal)?;
         params.reject_unknown()?;
         return respond(app, &queries, shape, now).await;
@@ -68,6 +73,7 @@ pub(super) async fn check_batch<S: Store>(
     }
     let mut queries = Vec::with_capacity(checks.len());
     for mut check in checks {
+        check.accept(&CHECK_PARAMS)?;
         queries.extend(parse_queries(app.settings, &mut check, &principal)?.0);
         check.reject_unknown()?;
     }

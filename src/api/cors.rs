@@ -9,13 +9,15 @@
 //!
 //! Specification: <https://fetch.spec.whatwg.org/#http-cors-protocol>.
 
+use core::cell::RefCell;
+
 use http::{HeaderValue, Method, header};
 
 use super::{
-    app::{Request, Response, header_str},
-    error::Error,
+    app::{App, Request, Response, header_str},
+    error::{Error, excerpt},
     router::{Access, Route},
-    settings::Settings,
+    settings::{self, Settings},
 };
 
 /// The request headers that a page may send in addition to the CORS-safelisted ones.
@@ -28,9 +30,32 @@ const EXPOSE_HEADERS: &str = "ETag, Retry-After, Request-Id, Entgate-Customer, E
 /// How long a browser may cache a preflight response, in seconds: Chromium's maximum.
 const PREFLIGHT_MAX_AGE: &str = "7200";
 
+/// The most origins that an isolate logs: anyone can send a request with another one.
+const MAX_LOGGED_ORIGINS: usize = 20;
+
+/// The origins that this instance has refused, so that each is logged once.
+#[derive(Debug, Default)]
+pub struct RefusedOrigins(RefCell<Vec<Box<str>>>);
+
+impl RefusedOrigins {
+    /// Logs an origin that is not allowed, unless it was logged before.
+    fn note(&self, origin: &str, log: fn(&str)) {
+        let mut logged = self.0.borrow_mut();
+        if logged.len() >= MAX_LOGGED_ORIGINS || logged.iter().any(|other| **other == *origin) {
+            return;
+        }
+        logged.push(origin.into());
+        log(&format!(
+            "refused a request of a page of another origin: {}. To allow it, add the origin to {}",
+            excerpt(origin),
+            settings::ALLOWED_ORIGINS
+        ));
+    }
+}
+
 /// Adds the CORS headers to a response.
-pub(super) fn apply<O: Copy>(
-    settings: &Settings,
+pub(super) fn apply<S, O: Copy>(
+    app: &App<'_, S>,
     routes: &[Route<O>],
     request: &Request,
     response: &mut Response,
@@ -43,9 +68,13 @@ pub(super) fn apply<O: Copy>(
     // Also without `Origin`: a cache must not serve that response to a page of another origin.
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     let Some(origin) = header_str(request, header::ORIGIN) else { return };
-    let Some(Ok(allowed_origin)) = settings.allow_origin(origin).map(HeaderValue::from_str) else {
+    let Some(allowed_origin) = app.settings.allow_origin(origin) else {
+        if !is_own_origin(origin, request) {
+            app.refused_origins.note(origin, app.log);
+        }
         return;
     };
+    let Ok(allowed_origin) = HeaderValue::from_str(allowed_origin) else { return };
     let preflight = match request.method() {
         &Method::OPTIONS => header_str(request, header::ACCESS_CONTROL_REQUEST_METHOD),
         _ => None,
@@ -78,15 +107,19 @@ pub(super) fn apply<O: Copy>(
 pub(super) fn authorize_web_socket(settings: &Settings, request: &Request) -> Result<(), Error> {
     let Some(origin) = request.headers().get(header::ORIGIN) else { return Ok(()) };
     let origin = origin.to_str().unwrap_or_default();
-    // A proxy may terminate TLS, so the schemes may differ.
-    let host = origin.split_once("://").map(|(_, host)| host);
-    let own_host = request.uri().authority().map(http::uri::Authority::as_str);
-    let is_own = host.is_some() && host == own_host;
-    if is_own || settings.allow_origin(origin).is_some() {
+    if is_own_origin(origin, request) || settings.allow_origin(origin).is_some() {
         Ok(())
     } else {
         Err(Error::origin_not_allowed())
     }
+}
+
+/// Whether a page is of the host that the request is for.
+fn is_own_origin(origin: &str, request: &Request) -> bool {
+    // A proxy may terminate TLS, so the schemes may differ.
+    let host = origin.split_once("://").map(|(_, host)| host);
+    let own_host = request.uri().authority().map(http::uri::Authority::as_str);
+    host.is_some() && host == own_host
 }
 
 /// The methods with which a customer or the public may call a path.

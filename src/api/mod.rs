@@ -6,7 +6,7 @@
 //! | `router`                         | matches a method and a path against a route table            |
 //! | [`body`]                         | request bodies: their limits, and when they are read         |
 //! | `auth` · `form` · `page`         | callers · parameters · pagination                            |
-//! | `error`                          | every failure and its status                                 |
+//! | `error` · `nearest`              | every failure and its status · the name that was meant      |
 //! | [`settings`]                     | the operator's settings                                      |
 //! | [`deployment`]                   | the jurisdiction in which the objects were created           |
 //! | `cors`                           | cross-origin requests from browsers                          |
@@ -30,6 +30,8 @@
 mod app;
 pub mod body;
 mod router;
+
+mod nearest;
 
 mod error;
 mod form;
@@ -79,6 +81,7 @@ use self::{
 pub use self::{
     app::{App, IDEMPOTENCY_KEY, REQUEST_ID, Request, Response, STRIPE_VERSION},
     auth::BoundCaller,
+    cors::RefusedOrigins,
     error::CODES as ERROR_CODES,
     feature_cache::FeatureCache,
     health_cache::HealthCache,
@@ -211,7 +214,7 @@ pub async fn handle<S: Store, B: RequestBody>(
         Ok(response) => response,
         Err(error) => error.log_and_respond(app.log),
     };
-    cors::apply(app.settings, ROUTES, &request, &mut response);
+    cors::apply(app, ROUTES, &request, &mut response);
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     if request.method() == Method::HEAD {
         response.body_mut().clear();
@@ -262,7 +265,10 @@ async fn dispatch<S: Store>(
         #[cfg(feature = "catalog")]
         RouteMatch::NotFound => return catalog::forward(app, request, body).await,
         #[cfg(not(feature = "catalog"))]
-        RouteMatch::NotFound => return Err(Error::no_route(method, path)),
+        RouteMatch::NotFound => {
+            let meant = router::nearest_path(ROUTES.iter().map(|route| route.path), path);
+            return Err(Error::no_route(method, path, meant));
+        }
     };
     match operation {
         Operation::Webhook => webhooks::receive_stripe(app, request, body, now).await,

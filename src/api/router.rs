@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use http::{HeaderValue, Method, StatusCode, header};
 use percent_encoding::percent_decode_str;
 
-use super::{app::Response, error::Error};
+use super::{app::Response, error::Error, nearest::near_distance};
 
 /// One row of a route table.
 #[derive(Debug)]
@@ -46,6 +46,51 @@ pub(super) enum RouteMatch<O> {
     Options(Response),
     /// No route of this table has the path.
     NotFound,
+}
+
+/// The most segments of a path that is compared with the routes.
+const MAX_SEGMENTS: usize = 12;
+
+/// The path of the route that a caller probably means by a path without a route. `None` if none is near.
+pub(super) fn nearest_path<'a>(
+    patterns: impl IntoIterator<Item = &'a str>,
+    path: &str,
+) -> Option<&'a str> {
+    let segments: Vec<_> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    if segments.len() > MAX_SEGMENTS {
+        return None;
+    }
+    let mut best = None;
+    for pattern in patterns {
+        let expected = pattern.split('/').filter(|segment| !segment.is_empty());
+        let expected: Vec<_> = expected.collect();
+        // The version is forgotten more often than misspelt.
+        let without_version = expected.strip_prefix(&["v1"]).unwrap_or(&expected);
+        let distances =
+            [distance(&expected, &segments), distance(without_version, &segments).map(|d| d + 1)];
+        let Some(distance) = distances.into_iter().flatten().min() else { continue };
+        if best.is_none_or(|(least, _)| distance < least) {
+            best = Some((distance, pattern));
+        }
+    }
+    best.map(|(_, pattern)| pattern)
+}
+
+/// How much the segments of a path differ from those of a pattern. `None` if one of them is another
+/// word, or if the pattern has nothing but parameters.
+fn distance(pattern: &[&str], segments: &[&str]) -> Option<usize> {
+    if pattern.len() != segments.len() {
+        return None;
+    }
+    let mut sum = 0;
+    let mut names = 0;
+    for (expected, segment) in pattern.iter().zip(segments) {
+        if !expected.starts_with('{') {
+            sum += near_distance(segment, expected)?;
+            names += usize::from(*expected != "v1");
+        }
+    }
+    (names > 0).then_some(sum)
 }
 
 impl<O: Copy> Route<O> {

@@ -64,6 +64,7 @@ pub(super) async fn retrieve<S: Store>(
 ) -> Result<Response, Error> {
     let principal = auth::authenticate_any(app, request, now).await?;
     let mut params = Params::from_query(request)?;
+    params.accept(&["customer", "expires_in", "fresh", "at_least"])?;
     let customer = principal.take_customer(&mut params)?;
     let ttl = params.take_integer("expires_in", TTL_RANGE)?.unwrap_or(DEFAULT_TTL);
     let freshness = checks::take_freshness(&mut params)?;

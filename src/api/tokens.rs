@@ -45,6 +45,7 @@ pub(super) async fn create<S: Store>(
     let livemode = auth::authenticate_server(app.settings, request)?;
     body::receive(request, body, MAX_BODY_BYTES).await?;
     let mut params = Params::from_body(request)?;
+    params.accept(&["customer", "expires_in"])?;
     let id = params.take_required_string("customer")?;
     let id = CustomerId::try_from(id).map_err(|error| Error::invalid_id("customer", &error))?;
     let ttl = params.take_integer("expires_in", 1..=MAX_TTL)?.unwrap_or(DEFAULT_TTL);

@@ -150,7 +150,7 @@ pub(super) fn verify_and_parse(
             let message = match reason {
                 IgnoreReason::UnrelatedType => {
                     format!(
-                        "{kind} changes no entitlements: only {} and {} do.",
+                        "The event type {kind} changes no entitlements: only {} and {} do.",
                         stripe::SUMMARY_EVENT,
                         stripe::CUSTOMER_DELETED_EVENT
                     )

@@ -2,7 +2,7 @@
 //!
 //! HTTP statuses and codes are assigned in the API.
 
-use crate::id::{self, Timestamp};
+use crate::id::{self, Timestamp, Utc};
 
 /// Why a token is not accepted.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -56,7 +56,7 @@ pub enum Error {
         problem: &'static str,
     },
     /// The token is expired.
-    #[error("the token expired at {expired}; the current time is {now}")]
+    #[error("the token expired at {}; the current time is {}", Utc(*expired), Utc(*now))]
     Expired {
         /// The claim `exp`.
         expired: Timestamp,
@@ -64,7 +64,7 @@ pub enum Error {
         now: Timestamp,
     },
     /// The token is not valid yet.
-    #[error("the token is not valid before {from}; the current time is {now}")]
+    #[error("the token is not valid before {}; the current time is {}", Utc(*from), Utc(*now))]
     NotYetValid {
         /// The claim `nbf` or `iat`.
         from: Timestamp,

@@ -20,7 +20,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq as _};
 
-use crate::id::{Livemode, Timestamp};
+use crate::id::{Livemode, Timestamp, Utc};
 
 /// The maximum difference between a signature's timestamp and now, in seconds: the default of Stripe's
 /// SDKs.
@@ -70,7 +70,7 @@ pub enum Error {
     #[error("no signature matches")]
     Mismatch,
     /// The timestamp is outside the tolerance.
-    #[error("signed at {signed_at}, more than {TOLERANCE} s from {now}")]
+    #[error("signed at {}, more than {TOLERANCE} s from {}", Utc(*signed_at), Utc(*now))]
     Stale {
         /// The timestamp in the header.
         signed_at: Timestamp,

@@ -23,7 +23,7 @@ use serde::Deserialize;
 use crate::{
     entitlement::{Summary, SummaryPage},
     entitlement_list::{self, EntitlementList},
-    id::{CustomerId, CustomerKey, EventId, InvalidMember, Livemode, Timestamp, parse_member},
+    id::{CustomerId, CustomerKey, EventId, InvalidMember, Livemode, Timestamp, Utc, parse_member},
     json::{
         object::{deserialize_object, parse_object},
         strict::{self, Unicode},
@@ -112,7 +112,11 @@ pub enum Error {
         livemode: Livemode,
     },
     /// The event was created after it was signed, so it would outrank genuine events.
-    #[error("`created` is {created}, more than {TOLERANCE} s after the signature of {signed_at}")]
+    #[error(
+        "`created` is {}, more than {TOLERANCE} s after the signature of {}",
+        Utc(*created),
+        Utc(*signed_at)
+    )]
     CreatedAfterSignature {
         /// When the event was created.
         created: Timestamp,
@@ -120,7 +124,7 @@ pub enum Error {
         signed_at: Timestamp,
     },
     /// The event was created before 1970.
-    #[error("`created` is {0}, which is negative")]
+    #[error("`created` is {0}, which is before 1970")]
     NegativeCreated(Timestamp),
     /// The list in the summary is not valid.
     #[error("in `data.object.entitlements`, {0}")]

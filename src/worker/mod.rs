@@ -89,7 +89,7 @@ use self::{
 };
 use crate::{
     api::{
-        self, App, BoundCaller, FeatureCache, HealthCache,
+        self, App, BoundCaller, FeatureCache, HealthCache, RefusedOrigins,
         settings::{Settings, Source},
         stream::StreamRequest,
     },
@@ -114,6 +114,7 @@ thread_local! {
 
     /// The status of the deployment, for `/healthz`.
     static HEALTH_CACHE: Rc<HealthCache> = Rc::default();
+    static REFUSED_ORIGINS: Rc<RefusedOrigins> = Rc::default();
 }
 
 /// The stores of this deployment.
@@ -227,10 +228,12 @@ async fn answer(
     let feature_cache = FEATURE_CACHE.with(Rc::clone);
     let jwks_cache = JWKS_CACHE.with(Rc::clone);
     let health_cache = HEALTH_CACHE.with(Rc::clone);
+    let refused_origins = REFUSED_ORIGINS.with(Rc::clone);
     let app = App {
         store: &store,
         settings: &settings,
         health_cache: &health_cache,
+        refused_origins: &refused_origins,
         feature_cache: &feature_cache,
         jwks_cache: &jwks_cache,
         sleep: |millis| Box::pin(sleep(millis)),

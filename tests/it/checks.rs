@@ -300,7 +300,7 @@ fn an_invalid_parameter_is_named_in_stripes_wording() {
             format!("{ada}&featrue=x"),
             "parameter_unknown",
             "featrue",
-            "Received unknown parameter: featrue",
+            "Received unknown parameter: featrue. Did you mean feature?",
         ),
         (format!("{ada}&a=1&b=2"), "parameter_unknown", "a", "Received unknown parameters: a, b"),
     ] {

@@ -101,8 +101,10 @@ fn an_id_with_invisible_characters_is_rejected_on_every_route() {
         let answer = service.get(&target);
         answer.assert_refuses("customer", "parameter_invalid_string", &message, &target);
     }
-    let body = json!({ "customer": "cus ada", "feature": "sms" });
-    for path in ["/v1/tokens", "/v1/check"] {
+    for (path, body) in [
+        ("/v1/tokens", json!({ "customer": "cus ada" })),
+        ("/v1/check", json!({ "customer": "cus ada", "feature": "sms" })),
+    ] {
         let answer = service.post_json(path, &body);
         assert_eq!((answer.status, answer.error("param")), (400, "customer"), "{path}");
     }
@@ -110,6 +112,6 @@ fn an_id_with_invisible_characters_is_rejected_on_every_route() {
     let answer = service.post_json("/ofrep/v1/evaluate/flags", &body);
     assert_eq!(answer.body["errorDetails"], format!("The targetingKey is {INVISIBLE}."));
     let answer = service.get_with(&token(&json!({ "sub": "cus ada" })), "/v1/check?feature=sms");
-    let message = format!("the token's customer is {INVISIBLE}.");
+    let message = format!("The token's customer is {INVISIBLE}.");
     assert_eq!(status_and_error(&answer), (403, "customer_missing", message.as_str()));
 }

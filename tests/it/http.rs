@@ -7,6 +7,10 @@ use crate::support::{LIVE_KEY, NOW, SECRET, configured, event, service, signed};
 
 const CHECK: &str = "/v1/check?customer=cus_ada&feature=sms";
 
+/// The end of a 401 of [`service()`].
+const KEYS: &str = "The keys are entgate's own, in ENTGATE_API_KEYS, and not Stripe's. This deployment \
+                    has keys of test mode and of live mode.";
+
 #[test]
 fn a_server_key_is_accepted_as_bearer_and_as_basic() {
     let service = service();
@@ -35,11 +39,11 @@ fn without_a_valid_key_every_server_route_returns_401() {
         ("Basic !", none),
         ("Basic Og==", none),
         ("Token sk_test_entgate", none),
-        ("Bearer sk_test_entgatf", "Invalid API Key provided: sk_test_****"),
-        ("Bearer sk_test_entgate0123", "Invalid API Key provided: sk_test_****"),
-        ("Bearer sk_live_abcdefghijkl", "Invalid API Key provided: sk_live_****ijkl"),
+        ("Bearer sk_test_entgatf", "Invalid API Key provided: sk_test_****."),
+        ("Bearer sk_test_entgate0123", "Invalid API Key provided: sk_test_****."),
+        ("Bearer sk_live_abcdefghijkl", "Invalid API Key provided: sk_live_****ijkl."),
         ("Bearer é", none),
-        ("Bearer pk", "Invalid API Key provided: ****"),
+        ("Bearer pk", "Invalid API Key provided: ****."),
     ] {
         for target in
             [CHECK, "/v1/entitlements/active_entitlements", "/v1/customer/cus_ada/entitlements"]
@@ -48,7 +52,7 @@ fn without_a_valid_key_every_server_route_returns_401() {
             assert_eq!(answer.status, 401, "{authorization} {target}");
             assert_eq!(
                 answer.body["error"],
-                json!({ "type": "invalid_request_error", "message": message }),
+                json!({ "type": "invalid_request_error", "message": format!("{message} {KEYS}") }),
                 "{authorization} {target}"
             );
             assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"entgate\""));
@@ -63,8 +67,8 @@ fn without_configured_keys_the_401_names_the_setting() {
     assert_eq!(answer.status, 401);
     assert_eq!(
         answer.error("message"),
-        "Invalid API Key provided: sk_test_****. This deployment accepts no key: ENTGATE_API_KEYS is \
-         not set"
+        "Invalid API Key provided: sk_test_****. The keys are entgate's own, in ENTGATE_API_KEYS, and \
+         not Stripe's. This deployment has none, because that is not set."
     );
 }
 
@@ -97,12 +101,13 @@ fn an_unknown_path_returns_404_in_stripes_wording() {
     ] {
         let answer = service.get(path);
         assert_eq!(answer.status, 404, "{path}");
+        let message = answer.error("message");
+        // A similar path of a route may follow.
+        let start = format!("Unrecognized request URL (GET: {path}).");
+        assert!(message.starts_with(&start), "{message}");
         assert_eq!(
             answer.body["error"],
-            json!({
-                "type": "invalid_request_error",
-                "message": format!("Unrecognized request URL (GET: {path})."),
-            })
+            json!({ "type": "invalid_request_error", "message": message })
         );
     }
     let empty = service.get("/v1/customer//entitlements");
@@ -179,12 +184,12 @@ fn an_invalid_webhook_signature_returns_400_with_advice_for_the_operator() {
     for (signature, advice) in [
         (
             String::new(),
-            "malformed signature header: The Stripe-Signature header must be passed on",
+            "Malformed signature header: The Stripe-Signature header must be passed on",
         ),
-        (signed(&body, "whsec_other", NOW), "no signature matches: Put the signing secret of this"),
+        (signed(&body, "whsec_other", NOW), "No signature matches: Put the signing secret of this"),
         (
             signed(&body, SECRET, entgate::id::Timestamp(NOW.0 - 301)),
-            "signed at 1699999799, more than 300 s from 1700000100: Was the request replayed",
+            "Signed at 2023-11-14 22:09:59 UTC, more than 300 s from 2023-11-14 22:15:00 UTC: Was the request replayed",
         ),
     ] {
         let answer = service.receives(&body, &signature);

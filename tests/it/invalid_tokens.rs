@@ -1,6 +1,9 @@
 //! Tokens that are not accepted: the reason for each, and the limits from both sides.
 
-use entgate::token::jws::MAX_TOKEN_LEN;
+use entgate::{
+    id::{Timestamp, Utc},
+    token::jws::MAX_TOKEN_LEN,
+};
 use serde_json::json;
 
 use crate::{
@@ -16,17 +19,19 @@ fn a_token_of_the_issuer_is_accepted_in_its_period_and_with_a_minute_of_leeway()
     let service = with_ada(&[]);
     let now = NOW.0;
     let expired = |at: i64| {
-        (401, "token_expired", format!("the token expired at {at}; the current time is {now}."))
+        let (at, now) = (Utc(Timestamp(at)), Utc(NOW));
+        (401, "token_expired", format!("The token expired at {at}; the current time is {now}."))
     };
     let early = |at: i64| {
+        let (at, now) = (Utc(Timestamp(at)), Utc(NOW));
         (
             401,
             "token_invalid",
-            format!("the token is not valid before {at}; the current time is {now}."),
+            format!("The token is not valid before {at}; the current time is {now}."),
         )
     };
     let not_a_timestamp = |claim: &str| {
-        (401, "token_invalid", format!("the token's `{claim}` is not a timestamp in Unix seconds."))
+        (401, "token_invalid", format!("The token's `{claim}` is not a timestamp in Unix seconds."))
     };
     let accepted = || (200, "", String::new());
     for (why, changes, expected) in [
@@ -46,7 +51,7 @@ fn a_token_of_the_issuer_is_accepted_in_its_period_and_with_a_minute_of_leeway()
         (
             "no `exp`",
             json!({ "exp": null }),
-            (401, "token_invalid", "the token has no `exp`.".into()),
+            (401, "token_invalid", "The token has no `exp`.".into()),
         ),
         ("a string", json!({ "exp": (now + 900).to_string() }), not_a_timestamp("exp")),
         ("a list", json!({ "exp": [now + 900] }), not_a_timestamp("exp")),
@@ -96,8 +101,11 @@ fn a_token_of_this_deployment_is_accepted_until_it_expires() {
     ] {
         service.now.0 = start + later;
         let answer = service.get_with(token, CHECK);
-        let now = service.now;
-        let message = |at| format!("the token expired at {at}; the current time is {now}.");
+        let now = Utc(service.now);
+        let message = |at| {
+            let at = Utc(Timestamp(at));
+            format!("The token expired at {at}; the current time is {now}.")
+        };
         let expected = match expires {
             None => (200, "", String::new()),
             Some(at) => (401, "token_expired", message(at)),
@@ -119,8 +127,8 @@ fn assert_invalid(service: &Service, rows: &[(&str, String, &str)]) {
     }
 }
 
-const JSON: &str = "the token is malformed: a part is not valid JSON.";
-const OBJECT: &str = "the token is malformed: a part is not a JSON object.";
+const JSON: &str = "The token is malformed: a part is not valid JSON.";
+const OBJECT: &str = "The token is malformed: a part is not a JSON object.";
 
 /// A token with this header.
 fn sign_header(header: &str) -> String {
@@ -137,9 +145,9 @@ fn a_token_has_three_parts_in_base64url() {
     let good = token(&json!({}));
     let (message, signature) = good.rsplit_once('.').unwrap();
     let (header, claims) = message.split_once('.').unwrap();
-    let parts = "the token is malformed: it does not have three parts separated by dots.";
-    let base64 = "the token is malformed: a part is not base64url without padding.";
-    let mismatch = "the token's signature does not match.";
+    let parts = "The token is malformed: it does not have three parts separated by dots.";
+    let base64 = "The token is malformed: a part is not base64url without padding.";
+    let mismatch = "The token's signature does not match.";
     let rows = [
         ("no signature", message.to_owned(), parts),
         ("only a header", header.to_owned(), parts),
@@ -158,14 +166,14 @@ fn a_token_has_three_parts_in_base64url() {
 
 #[test]
 fn each_invalid_header_is_a_401_with_the_reason() {
-    let not_a_string = "the token is malformed: `alg`, `kid` and `typ` must be strings.";
-    let unsigned = "the token is not signed.";
+    let not_a_string = "The token is malformed: `alg`, `kid` and `typ` must be strings.";
+    let unsigned = "The token is not signed.";
     let payload = base64url(&claims(&json!({})).to_string());
     let rows = [
         ("a header that is not JSON", sign_header("alg: HS256"), JSON),
         ("a header that is a list", sign_header(r#"["HS256"]"#), OBJECT),
         ("a byte order mark", sign_header("\u{feff}{\"alg\":\"HS256\"}"), JSON),
-        ("no algorithm", sign_header("{}"), "the token is malformed: it has no `alg`."),
+        ("no algorithm", sign_header("{}"), "The token is malformed: it has no `alg`."),
         ("an algorithm in a list", sign_header(r#"{"alg":["HS256"]}"#), not_a_string),
         ("an algorithm that is null", sign_header(r#"{"alg":null}"#), not_a_string),
         ("unsigned", format!("{}.{payload}.", base64url(r#"{"alg":"none"}"#)), unsigned),
@@ -173,24 +181,24 @@ fn each_invalid_header_is_a_401_with_the_reason() {
         (
             "an algorithm in another case",
             sign_header(r#"{"alg":"hs256"}"#),
-            "the token is signed with `hs256`, and only HS256, RS256, ES256 and EdDSA are accepted.",
+            "The token is signed with `hs256`, and only HS256, RS256, ES256 and EdDSA are accepted.",
         ),
         (
             "another hash",
             sign_header(r#"{"alg":"HS512"}"#),
-            "the token is signed with `HS512`, and only HS256, RS256, ES256 and EdDSA are accepted.",
+            "The token is signed with `HS512`, and only HS256, RS256, ES256 and EdDSA are accepted.",
         ),
         (
             "a long algorithm with a line break",
             sign_header(
                 &json!({ "alg": format!("{}\n{}", "x".repeat(30), "y".repeat(30)) }).to_string(),
             ),
-            "the token is signed with `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxyy`, and only HS256, RS256, ES256 and EdDSA are accepted.",
+            "The token is signed with `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxyy`, and only HS256, RS256, ES256 and EdDSA are accepted.",
         ),
         (
             "a snapshot's type",
             sign_header(r#"{"alg":"HS256","typ":"entitlements+jwt"}"#),
-            "the token is of the type `entitlements+jwt`, which is not accepted.",
+            "The token is of the type `entitlements+jwt`, which is not accepted.",
         ),
         ("a type that is not a string", sign_header(r#"{"alg":"HS256","typ":1}"#), not_a_string),
         (
@@ -201,22 +209,22 @@ fn each_invalid_header_is_a_401_with_the_reason() {
         (
             "a critical header",
             sign_header(r#"{"alg":"HS256","crit":["exp"],"exp":1}"#),
-            "the token has a critical header that is not supported: `crit`.",
+            "The token has a critical header that is not supported: `crit`.",
         ),
         (
             "an empty list of critical headers",
             sign_header(r#"{"alg":"HS256","crit":[]}"#),
-            "the token has a critical header that is not supported: `crit`.",
+            "The token has a critical header that is not supported: `crit`.",
         ),
         (
             "two algorithms",
             sign_header(r#"{"alg":"none","alg":"HS256"}"#),
-            "the token has the duplicate member `alg`.",
+            "The token has the duplicate member `alg`.",
         ),
         (
             "two algorithms, one of them in escapes",
             sign_header(r#"{"alg":"HS256","\u0061lg":"none"}"#),
-            "the token has the duplicate member `alg`.",
+            "The token has the duplicate member `alg`.",
         ),
     ];
     assert_invalid(&with_ada(&[]), &rows);
@@ -233,7 +241,7 @@ fn claims_are_a_json_object_without_duplicate_members() {
         (
             "two customers",
             sign_claims(&claims(&json!({})).to_string().replacen('{', r#"{"sub":"cus_bob","#, 1)),
-            "the token has the duplicate member `sub`.",
+            "The token has the duplicate member `sub`.",
         ),
         (
             "a duplicate member in a nested object",
@@ -242,7 +250,7 @@ fn claims_are_a_json_object_without_duplicate_members() {
                 r#"{"a":[{"b":{"c":1,"c":1}}],"#,
                 1,
             )),
-            "the token has the duplicate member `c`.",
+            "The token has the duplicate member `c`.",
         ),
         ("claims that are not JSON", sign_claims("sub=cus_ada"), JSON),
         ("claims that are a list", sign_claims("[]"), OBJECT),
@@ -286,39 +294,39 @@ fn each_invalid_claim_is_a_401_with_the_reason() {
         (
             "another audience",
             token(&json!({ "aud": "other" })),
-            "the token is for another audience.",
+            "The token is for another audience.",
         ),
         (
             "other audiences",
             token(&json!({ "aud": ["other", "entgate:stream"] })),
-            "the token is for another audience.",
+            "The token is for another audience.",
         ),
         (
             "a token for a stream",
             token(&json!({ "aud": "entgate:stream" })),
-            "the token is for another audience.",
+            "The token is for another audience.",
         ),
-        ("no audience", token(&json!({ "aud": null })), "the token has no `aud`."),
+        ("no audience", token(&json!({ "aud": null })), "The token has no `aud`."),
         (
             "an empty list of audiences",
             token(&json!({ "aud": [] })),
-            "the token is for another audience.",
+            "The token is for another audience.",
         ),
         (
             "an audience that is an object",
             token(&json!({ "aud": { "entgate": true } })),
-            "the token's `aud` is neither a string nor a list of strings.",
+            "The token's `aud` is neither a string nor a list of strings.",
         ),
         (
             "a list of audiences with a number",
             token(&json!({ "aud": ["entgate", 1] })),
-            "the token's `aud` is neither a string nor a list of strings.",
+            "The token's `aud` is neither a string nor a list of strings.",
         ),
-        ("no mode", token(&json!({ "livemode": null })), "the token has no `livemode`."),
+        ("no mode", token(&json!({ "livemode": null })), "The token has no `livemode`."),
         (
             "a mode that is a string",
             token(&json!({ "livemode": "false" })),
-            "the token's `livemode` is neither true nor false.",
+            "The token's `livemode` is neither true nor false.",
         ),
     ];
     assert_invalid(&with_ada(&[]), &rows);
@@ -357,7 +365,7 @@ fn a_token_has_at_most_8192_bytes() {
     let longer = padded(pad + 1);
     assert_eq!(longer.len(), MAX_TOKEN_LEN + 1);
     let answer = service.get_with(&longer, CHECK);
-    assert_eq!(status_and_error(&answer), invalid("the token is longer than 8192 bytes."));
+    assert_eq!(status_and_error(&answer), invalid("The token is longer than 8192 bytes."));
 }
 
 #[test]
@@ -365,18 +373,18 @@ fn a_token_without_a_customer_is_a_403_since_a_new_token_would_not_help() {
     let service = with_ada(&[]);
     let long = "x".repeat(256);
     for (why, sub, message) in [
-        ("no `sub`", json!(null), "the token has no customer in `sub`."),
-        ("a number", json!(7), "the token has no customer in `sub`."),
-        ("a list", json!(["cus_ada"]), "the token has no customer in `sub`."),
-        ("an object", json!({ "id": "cus_ada" }), "the token has no customer in `sub`."),
-        ("an empty string", json!(""), "the token's customer is an empty string."),
+        ("no `sub`", json!(null), "The token has no customer in `sub`."),
+        ("a number", json!(7), "The token has no customer in `sub`."),
+        ("a list", json!(["cus_ada"]), "The token has no customer in `sub`."),
+        ("an object", json!({ "id": "cus_ada" }), "The token has no customer in `sub`."),
+        ("an empty string", json!(""), "The token's customer is an empty string."),
         (
             "a line break",
             json!("cus_ada\n"),
-            "the token's customer is a string with control characters.",
+            "The token's customer is a string with control characters.",
         ),
-        ("a NUL", json!("cus_ada\0"), "the token's customer is a string with control characters."),
-        ("a string of 256 bytes", json!(long), "the token's customer is longer than 255 bytes."),
+        ("a NUL", json!("cus_ada\0"), "The token's customer is a string with control characters."),
+        ("a string of 256 bytes", json!(long), "The token's customer is longer than 255 bytes."),
     ] {
         for token in [token(&json!({ "sub": sub })), issued("one", &json!({ "sub": sub }))] {
             let answer = service.get_with(&token, CHECK);

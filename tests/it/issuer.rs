@@ -11,7 +11,7 @@ use crate::token_fixtures::{
 fn a_token_of_the_issuer_needs_its_iss_and_the_configured_audience() {
     const AUDIENCE: (&str, &str) = ("ENTGATE_JWT_AUDIENCE", "https://api.example");
     let our_audience = "https://api.example";
-    let audience = invalid("the token is for another audience.");
+    let audience = invalid("The token is for another audience.");
     for (why, settings, changes, expected) in [
         ("no audience expected, none in the token", vec![], json!({}), ACCEPTED),
         (
@@ -25,7 +25,7 @@ fn a_token_of_the_issuer_needs_its_iss_and_the_configured_audience() {
             "an audience expected, none in the token",
             vec![AUDIENCE],
             json!({}),
-            invalid("the token has no `aud`."),
+            invalid("The token has no `aud`."),
         ),
         ("the expected audience", vec![AUDIENCE], json!({ "aud": our_audience }), ACCEPTED),
         (
@@ -46,14 +46,14 @@ fn a_token_of_the_issuer_needs_its_iss_and_the_configured_audience() {
             "another issuer",
             vec![],
             json!({ "iss": "https://login.example/" }),
-            invalid("the token is from another issuer."),
+            invalid("The token is from another issuer."),
         ),
-        ("no issuer", vec![], json!({ "iss": null }), invalid("the token has no `iss`.")),
+        ("no issuer", vec![], json!({ "iss": null }), invalid("The token has no `iss`.")),
         (
             "an issuer in a list",
             vec![],
             json!({ "iss": ["https://login.example"] }),
-            invalid("the token's `iss` is not a string."),
+            invalid("The token's `iss` is not a string."),
         ),
         ("a claim about the mode is ignored", vec![], json!({ "livemode": true }), ACCEPTED),
     ] {
@@ -80,7 +80,7 @@ fn a_customer_claim_is_a_name_or_a_path_of_names_and_any_name_may_have_dots() {
             "the claim is missing, and `sub` is not used instead",
             "customer",
             json!({}),
-            no_customer("the token has no customer in `customer`."),
+            no_customer("The token has no customer in `customer`."),
         ),
         (
             "a path through objects",
@@ -92,13 +92,13 @@ fn a_customer_claim_is_a_name_or_a_path_of_names_and_any_name_may_have_dots() {
             "a path that ends too early",
             "app_metadata.billing.customer",
             json!({ "app_metadata": { "billing": "cus_ada" } }),
-            no_customer("the token has no customer in `app_metadata.billing.customer`."),
+            no_customer("The token has no customer in `app_metadata.billing.customer`."),
         ),
         (
             "a path through a list",
             "app_metadata.0",
             json!({ "app_metadata": ["cus_ada"] }),
-            no_customer("the token has no customer in `app_metadata.0`."),
+            no_customer("The token has no customer in `app_metadata.0`."),
         ),
         (
             "a claim name with dots",
@@ -134,7 +134,7 @@ fn a_customer_claim_is_a_name_or_a_path_of_names_and_any_name_may_have_dots() {
             "a part of the path is missing",
             "https://app.example/claims.customer",
             json!({ "https://app.example/claims": { "customers": "cus_ada" }, "customer": "cus_ada" }),
-            no_customer("the token has no customer in `https://app.example/claims.customer`."),
+            no_customer("The token has no customer in `https://app.example/claims.customer`."),
         ),
         ("a path with empty names", "..", json!({ "": { "": { "": "cus_ada" } } }), ACCEPTED),
     ] {
@@ -160,8 +160,8 @@ fn the_signing_key_determines_the_required_claims() {
     let ours_with_theirs = hs256(TOKEN_SECRET, HS256, &issuers);
     let theirs_with_ours = issued_as("one", r#"{"alg":"ES256"}"#, &claims(&json!({})).to_string());
     for (why, token, message) in [
-        ("our secret, the issuer's claims", ours_with_theirs, "the token has no `aud`."),
-        ("the issuer's key, our claims", theirs_with_ours, "the token has no `iss`."),
+        ("our secret, the issuer's claims", ours_with_theirs, "The token has no `aud`."),
+        ("the issuer's key, our claims", theirs_with_ours, "The token has no `iss`."),
     ] {
         assert_eq!(status_and_error(&service.get_with(&token, CHECK)), invalid(message), "{why}");
     }

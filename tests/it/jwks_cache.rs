@@ -349,7 +349,7 @@ fn a_token_of_ed25519_is_accepted_under_both_names_of_the_algorithm() {
         for (header, alg) in [(r#"{"alg":"Ed448"}"#, "Ed448"), (r#"{"alg":"ed25519"}"#, "ed25519")]
         {
             let message = format!(
-                "the token is signed with `{alg}`, and only HS256, RS256, ES256 and EdDSA are accepted."
+                "The token is signed with `{alg}`, and only HS256, RS256, ES256 and EdDSA are accepted."
             );
             let token = issued_as("one", header, &claims);
             assert_eq!(check(&service, &token), rejected(&message), "{header}");
@@ -395,7 +395,7 @@ fn a_token_cannot_be_verified_while_its_key_cannot_be_fetched() {
     assert_eq!(check(&service, &one), accepted());
     assert_eq!(check(&service, &one), accepted());
     assert_eq!(fetches(&service), 2);
-    let unknown = || rejected("the token is signed with an unknown key.");
+    let unknown = || rejected("The token is signed with an unknown key.");
     assert_eq!(check(&service, &two), unknown());
     assert_eq!(fetches(&service), 2);
 
@@ -521,7 +521,7 @@ fn only_keys_that_match_the_header_are_tried() {
     let service = with_tokens(&[]);
     service.store.crypto.jwks.replace(jwks(&["one", "two"]));
     let claims = issuers_claims(&json!({})).to_string();
-    let mismatch = || rejected("the token's signature does not match.");
+    let mismatch = || rejected("The token's signature does not match.");
     for (why, token, expected) in [
         ("the second of two keys", issued_as("two", r#"{"alg":"ES256"}"#, &claims), accepted()),
         ("a third key", issued_as("three", r#"{"alg":"ES256"}"#, &claims), mismatch()),
@@ -533,7 +533,7 @@ fn only_keys_that_match_the_header_are_tried() {
         (
             "another algorithm than the key's",
             issued_as("one", r#"{"alg":"RS256","kid":"one"}"#, &claims),
-            rejected("the token is signed with an unknown key."),
+            rejected("The token is signed with an unknown key."),
         ),
         (
             "a key in the header",

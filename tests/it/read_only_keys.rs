@@ -114,6 +114,11 @@ fn an_unknown_read_only_key_is_a_401_that_hides_it() {
     let answer = send(&service, "GET", check, "rk_test_abcdefghijkl", "");
     assert_eq!(
         (answer.status, answer.error("message")),
-        (401, "Invalid API Key provided: rk_test_****ijkl")
+        (
+            401,
+            "Invalid API Key provided: rk_test_****ijkl. The keys are entgate's own, in \
+             ENTGATE_API_KEYS, and not Stripe's. This deployment has keys of test mode and of live \
+             mode."
+        )
     );
 }

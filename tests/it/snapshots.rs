@@ -132,7 +132,7 @@ fn a_snapshot_is_not_accepted_as_a_token() {
     let service = with_ada();
     let snapshot = service.get("/v1/snapshot?customer=cus_ada").body["snapshot"].clone();
     let answer = service.get_with(snapshot.as_str().unwrap(), "/v1/check?feature=sms");
-    let message = "the token is of the type `entitlements+jwt`, which is not accepted.";
+    let message = "The token is of the type `entitlements+jwt`, which is not accepted.";
     assert_eq!((answer.status, answer.error("message")), (401, message));
 }
 

@@ -58,7 +58,7 @@ fn a_stream_token_opens_only_a_refetch_stream_and_only_in_the_url() {
     let token = token(&json!({ "aud": "entgate:stream" }));
     let in_url = |path: &str| open(&service, &format!("{path}?token={token}"));
     assert_eq!(in_url("/ofrep/v1/stream").status, 200);
-    let message = "the token is for another audience.";
+    let message = "The token is for another audience.";
     let answer = in_url("/v1/stream");
     assert_eq!((answer.status, answer.error("message")), (401, message));
     for path in ["/v1/stream", "/ofrep/v1/stream"] {

@@ -1,6 +1,7 @@
 //! Test fixtures: a deployment with stores in memory, and events of Stripe.
 
 use std::{
+    cell::RefCell,
     hash::{DefaultHasher, Hash as _, Hasher as _},
     rc::Rc,
     task::Poll,
@@ -8,7 +9,7 @@ use std::{
 
 use entgate::{
     api::{
-        self, App, FeatureCache, HealthCache, Request, Response,
+        self, App, FeatureCache, HealthCache, RefusedOrigins, Request, Response,
         body::RequestBody,
         fast_path::{self, FastAnswer, FastQuery, WebhookResult, wire},
         settings::Settings,
@@ -34,6 +35,15 @@ pub(crate) const OLD_SECRET: &str = "whsec_test_before";
 /// The time of the tests.
 pub(crate) const NOW: Timestamp = Timestamp(1_700_000_100);
 
+thread_local! {
+    static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The lines that the deployments of this test have logged since the last call.
+pub(crate) fn take_log() -> Vec<String> {
+    LOG.take()
+}
+
 /// A deployment with its stores in memory.
 pub(crate) struct Service {
     pub(crate) store: MemoryStore,
@@ -43,6 +53,7 @@ pub(crate) struct Service {
     feature_cache: FeatureCache,
     jwks_cache: JwksCache,
     health_cache: HealthCache,
+    refused_origins: RefusedOrigins,
 }
 
 /// A response with its body as JSON.
@@ -90,6 +101,7 @@ pub(crate) fn configured(settings: &[(&str, &str)]) -> Service {
         feature_cache: FeatureCache::default(),
         jwks_cache: JwksCache::default(),
         health_cache: HealthCache::default(),
+        refused_origins: RefusedOrigins::default(),
     }
 }
 
@@ -177,16 +189,19 @@ impl Service {
 
     /// The context of a request. A pause lets other requests run once.
     fn app(&self) -> App<'_, MemoryStore> {
-        let Self { store, settings, feature_cache, jwks_cache, health_cache, .. } = self;
+        let Self {
+            store, settings, feature_cache, jwks_cache, health_cache, refused_origins, ..
+        } = self;
         App {
             store,
             settings,
             feature_cache,
             jwks_cache,
             health_cache,
+            refused_origins,
             sleep: |_| Box::pin(yield_now()),
             random: || 0xabc,
-            log: |_| {},
+            log: |line| LOG.with_borrow_mut(|log| log.push(line.to_owned())),
         }
     }
 
@@ -253,7 +268,10 @@ async fn yield_now() {
 
 impl Answer {
     fn new(response: Response) -> Self {
-        let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
+        let body: Value = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
+        // Every message is a sentence, or begins with what it quotes.
+        let first = body["error"]["message"].as_str().and_then(|message| message.chars().next());
+        assert!(!first.is_some_and(char::is_lowercase), "begins in lower case: {body}");
         Self { status: response.status().as_u16(), body, response }
     }
 

@@ -188,7 +188,12 @@ fn a_sync_waits_for_a_feature_for_25_s_at_most() {
             "parameter_invalid_empty",
             "You passed an empty string for 'feature'. Leave it out, or give it a value.",
         ),
-        ("?feture=sms", "feture", "parameter_unknown", "Received unknown parameter: feture"),
+        (
+            "?feture=sms",
+            "feture",
+            "parameter_unknown",
+            "Received unknown parameter: feture. Did you mean feature?",
+        ),
     ] {
         // The query is parsed if there is no body.
         let headers = [("authorization", "Bearer sk_test_entgate")];

@@ -2,7 +2,7 @@
 
 use entgate::{
     api::settings::{Error, Settings},
-    id::{Livemode, Timestamp},
+    id::{Livemode, Timestamp, Utc},
 };
 use serde_json::{Value, json};
 
@@ -129,6 +129,7 @@ fn a_secret_without_a_mode_belongs_to_the_only_mode_of_the_keys() {
 fn an_event_is_created_at_most_300_seconds_after_its_signature() {
     let limit = NOW.0 + 300;
     let message = |created: i64, signed_at: i64| {
+        let (created, signed_at) = (Utc(Timestamp(created)), Utc(Timestamp(signed_at)));
         format!(
             "The signature is valid, but the event was not applied: `created` is {created}, more than 300 s after the signature of {signed_at}."
         )
@@ -154,7 +155,7 @@ fn an_event_is_created_at_most_300_seconds_after_its_signature() {
         assert_eq!(send(0, NOW.0), (200, String::new()));
         for created in [-1, i64::MIN] {
             let message = format!(
-                "The signature is valid, but the event was not applied: `created` is {created}, which is negative."
+                "The signature is valid, but the event was not applied: `created` is {created}, which is before 1970."
             );
             assert_eq!(send(created, NOW.0), (400, message));
         }

@@ -20,33 +20,37 @@ import {
 /** @import { KeyPair, startIdentityProvider } from "./identity-provider.mjs" */
 /** @import { Outcome } from "./token-fixtures.mjs" */
 
+/** A time as messages have it. @param {number} seconds */
+const utc = (seconds) => new Date(seconds * 1000).toISOString().replace("T", " ").replace(".000Z", " UTC").replace(/^\+0*/, "");
+const DATE = "\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d UTC";
+
 /** Why, the token (`null` for none), the error, and the path of the request. @typedef {[string, string | null, Outcome, string?]} Row */
 
-const UNSIGNED = invalid("the token is not signed.");
-const NOT_JSON = invalid("the token is malformed: a part is not valid JSON.");
-const NOT_AN_OBJECT = invalid("the token is malformed: a part is not a JSON object.");
-const NOT_THREE_PARTS = invalid("the token is malformed: it does not have three parts separated by dots.");
-const NOT_BASE64 = invalid("the token is malformed: a part is not base64url without padding.");
-const NOT_STRINGS = invalid("the token is malformed: `alg`, `kid` and `typ` must be strings.");
-const OTHER_AUDIENCE = invalid("the token is for another audience.");
-const OTHER_ISSUER = invalid("the token is from another issuer.");
+const UNSIGNED = invalid("The token is not signed.");
+const NOT_JSON = invalid("The token is malformed: a part is not valid JSON.");
+const NOT_AN_OBJECT = invalid("The token is malformed: a part is not a JSON object.");
+const NOT_THREE_PARTS = invalid("The token is malformed: it does not have three parts separated by dots.");
+const NOT_BASE64 = invalid("The token is malformed: a part is not base64url without padding.");
+const NOT_STRINGS = invalid("The token is malformed: `alg`, `kid` and `typ` must be strings.");
+const OTHER_AUDIENCE = invalid("The token is for another audience.");
+const OTHER_ISSUER = invalid("The token is from another issuer.");
 /** @type {Outcome} */
 const OTHER_CUSTOMER = [403, "customer_mismatch", "The token belongs to another customer. Leave the customer out: the token names it."];
 /** @type {Outcome} */
-const NO_CUSTOMER = [403, "customer_missing", "the token has no customer in `sub`."];
+const NO_CUSTOMER = [403, "customer_missing", "The token has no customer in `sub`."];
 /** @param {string} algorithm */
 const unsupported = (algorithm) =>
-  invalid(`the token is signed with \`${algorithm}\`, and only HS256, RS256, ES256 and EdDSA are accepted.`);
+  invalid(`The token is signed with \`${algorithm}\`, and only HS256, RS256, ES256 and EdDSA are accepted.`);
 /** @param {string} claim */
-const missing = (claim) => invalid(`the token has no \`${claim}\`.`);
+const missing = (claim) => invalid(`The token has no \`${claim}\`.`);
 /** @param {string} member */
-const duplicate = (member) => invalid(`the token has the duplicate member \`${member}\`.`);
+const duplicate = (member) => invalid(`The token has the duplicate member \`${member}\`.`);
 /** @param {string} type */
-const otherType = (type) => invalid(`the token is of the type \`${type}\`, which is not accepted.`);
+const otherType = (type) => invalid(`The token is of the type \`${type}\`, which is not accepted.`);
 /** @param {number} exp @returns {Outcome} */
-const expired = (exp) => [401, "token_expired", new RegExp(`^the token expired at ${exp}; the current time is \\d+\\.$`)];
+const expired = (exp) => [401, "token_expired", new RegExp(`^The token expired at ${utc(exp)}; the current time is ${DATE}\\.$`)];
 /** @param {string | number} time */
-const notYetValid = (time) => invalid(new RegExp(`^the token is not valid before ${time}; the current time is \\d+\\.$`));
+const notYetValid = (time) => invalid(new RegExp(`^The token is not valid before ${utc(time)}; the current time is ${DATE}\\.$`));
 
 /**
  * All invalid tokens. The provider publishes the keys `rsa`, `ec` and `ed`.
@@ -177,7 +181,7 @@ function unsignedTokens({ rsa, ed }) {
     ["an algorithm with a Cyrillic letter", signHs256(ownClaims(), { alg: "НS256" }), unsupported("НS256")],
     ["an array of algorithms", signHs256(ownClaims(), { alg: ["HS256"] }), NOT_STRINGS],
     ["an object for an algorithm", signHs256(ownClaims(), { alg: { name: "HS256" } }), NOT_STRINGS],
-    ["no algorithm", signHs256(ownClaims(), { typ: "JWT" }), invalid("the token is malformed: it has no `alg`.")],
+    ["no algorithm", signHs256(ownClaims(), { typ: "JWT" }), invalid("The token is malformed: it has no `alg`.")],
   ];
 }
 
@@ -199,7 +203,7 @@ function duplicateMembers({ ec }) {
     [
       "a critical extension",
       signHs256(ownClaims(), { alg: "HS256", crit: ["b64"], b64: false }),
-      invalid("the token has a critical header that is not supported: `crit`."),
+      invalid("The token has a critical header that is not supported: `crit`."),
     ],
   ];
 }
@@ -227,7 +231,7 @@ function malformedTokens() {
     ["trailing bits that are not zero", `${good.slice(0, -1)}${{ ...last, ...lastDigits }[good.slice(-1)]}`, NOT_BASE64],
     ["a space inside", `${header} .${claims}.${mac}`, NOT_BASE64],
     ["a comma at the end", `${good},`, NOT_BASE64],
-    ["8,193 bytes", good.padEnd(8_193, "A"), invalid("the token is longer than 8192 bytes.")],
+    ["8,193 bytes", good.padEnd(8_193, "A"), invalid("The token is longer than 8192 bytes.")],
     ["a header that is not JSON", signHs256(ownClaims(), "alg=HS256"), NOT_JSON],
     ["a header that is a string", signHs256(ownClaims(), '"HS256"'), NOT_AN_OBJECT],
     ["claims that are not UTF-8", signHs256(Buffer.from('{"sub":"\xff"}', "latin1")), NOT_JSON],
@@ -245,7 +249,7 @@ function malformedTokens() {
 /** Tokens that are expired, not valid yet, or without a valid time. @returns {Promise<Row[]>} */
 async function expiredTokens({ provider, rsa, ed }) {
   const now = unixNow();
-  const notATime = invalid("the token's `exp` is not a timestamp in Unix seconds.");
+  const notATime = invalid("The token's `exp` is not a timestamp in Unix seconds.");
   return [
     ["expired", signHs256(ownClaims({ exp: now - 3_600 })), expired(now - 3_600)],
     ["expired, by the issuer", await provider.sign(rsa, { exp: now - 3_600 }), expired(now - 3_600)],
@@ -255,7 +259,7 @@ async function expiredTokens({ provider, rsa, ed }) {
     ["an expiry in a fraction of a second", signHs256(ownClaims({ exp: 0.5 })), expired(0)],
     ["an expiry that overflows", signHs256(JSON.stringify(ownClaims()).replace(/"exp":\d+/, '"exp":1e400')), NOT_JSON],
     ["an expiry that is null", signHs256(ownClaims({ exp: null })), notATime],
-    ["not valid before a time in milliseconds", signHs256(ownClaims({ nbf: now * 1_000 })), notYetValid(`${now}000`)],
+    ["not valid before a time in milliseconds", signHs256(ownClaims({ nbf: now * 1_000 })), notYetValid(now * 1_000)],
     ["not valid yet", signHs256(ownClaims({ nbf: now + 3_600 })), notYetValid(now + 3_600)],
     ["issued in the future", await provider.sign(ed, { iat: now + 3_600 }), notYetValid(now + 3_600)],
   ];
@@ -269,16 +273,16 @@ async function otherUses({ provider, ec }) {
     ["an audience where none is configured", await provider.sign(ec, { aud: "other" }), OTHER_AUDIENCE],
     ["no audience", signHs256(ownClaims({ aud: undefined })), missing("aud")],
     ["another issuer", await provider.sign(ec, { iss: "https://other.example" }), OTHER_ISSUER],
-    ["an array of issuers", await provider.sign(ec, { iss: [ISSUER] }), invalid("the token's `iss` is not a string.")],
+    ["an array of issuers", await provider.sign(ec, { iss: [ISSUER] }), invalid("The token's `iss` is not a string.")],
     ["no mode", signHs256(ownClaims({ livemode: undefined })), missing("livemode")],
-    ["a mode that is a string", signHs256(ownClaims({ livemode: "false" })), invalid("the token's `livemode` is neither true nor false.")],
+    ["a mode that is a string", signHs256(ownClaims({ livemode: "false" })), invalid("The token's `livemode` is neither true nor false.")],
     ["no customer", signHs256(ownClaims({ sub: undefined })), NO_CUSTOMER],
     ["an array of customers", signHs256(ownClaims({ sub: ["cus_ada"] })), NO_CUSTOMER],
     ["an object for a customer", await provider.sign(ec, { sub: { id: "cus_ada" } }), NO_CUSTOMER],
     [
       "a line break in the customer's id",
       signHs256(ownClaims({ sub: "cus_ada\r\nx: y" })),
-      [403, "customer_missing", "the token's customer is a string with control characters."],
+      [403, "customer_missing", "The token's customer is a string with control characters."],
     ],
     ["another customer in the query", good, OTHER_CUSTOMER, `${CHECK}&customer=cus_bob`],
     ["another customer in the query, by the issuer", await provider.sign(ec), OTHER_CUSTOMER, `${CHECK}&customer=cus_bob`],

@@ -72,5 +72,5 @@ export const outcome = ({ status, json }) => (json?.error ? [status, json.error.
 /** The error of an invalid token. @param {string | RegExp} message @returns {Outcome} */
 export const invalid = (message) => [401, "token_invalid", message];
 
-export const UNKNOWN_KEY = invalid("the token is signed with an unknown key.");
-export const BAD_SIGNATURE = invalid("the token's signature does not match.");
+export const UNKNOWN_KEY = invalid("The token is signed with an unknown key.");
+export const BAD_SIGNATURE = invalid("The token's signature does not match.");

@@ -6,7 +6,7 @@
 use std::future::ready;
 
 use entgate::{
-    api::{self, App, FeatureCache, HealthCache, Request, Response, settings::Settings},
+    api::{self, App, FeatureCache, HealthCache, RefusedOrigins, Request, Response, settings::Settings},
     entitlement::Entitlements,
     id::{CustomerKey, Livemode},
     source::{StripeClient, Transport},
@@ -27,6 +27,7 @@ pub struct Deployment {
     feature_cache: FeatureCache,
     jwks_cache: JwksCache,
     health_cache: HealthCache,
+    refused_origins: RefusedOrigins,
 }
 
 #[derive(Debug)]
@@ -63,19 +64,21 @@ impl Deployment {
             feature_cache: FeatureCache::default(),
             jwks_cache: JwksCache::default(),
             health_cache: HealthCache::default(),
+            refused_origins: RefusedOrigins::default(),
         }
     }
 
     /// Answers a request.
     #[must_use]
     pub fn handle(&self, request: &Request) -> Response {
-        let Self { settings, stores: store, feature_cache, jwks_cache, health_cache } = self;
+        let Self { settings, stores: store, feature_cache, jwks_cache, health_cache, refused_origins } = self;
         let app = App {
             store,
             settings,
             feature_cache,
             jwks_cache,
             health_cache,
+            refused_origins,
             random: || 0,
             sleep: |_| Box::pin(ready(())),
             log: |_| {},

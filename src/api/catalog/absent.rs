@@ -46,12 +46,13 @@ const ABSENT: [(&str, &str); 9] = [
     ("billing", "The catalog has no meters, credits or alerts. Leave them out."),
 ];
 
-/// What to do instead of a request to a path that no route has. `None` if it is not Stripe's API.
+/// What to say of a path of Stripe's API that is not in [`ABSENT`].
+pub(super) const OTHER: &str =
+    "The catalog has only Stripe's routes that concern entitlements: GET /openapi.json lists them.";
+
+/// What to do instead of a request to a route that only Stripe has. `None` for every other path.
 pub(super) fn advice(path: &str) -> Option<&'static str> {
     let first = path.strip_prefix("/v1/")?.split('/').next().unwrap_or_default();
     let found = ABSENT.iter().find(|(names, _)| names.split(' ').any(|name| name == first));
-    Some(found.map_or(
-        "The catalog has only Stripe's routes that concern entitlements: GET /openapi.json lists them.",
-        |(_, advice)| advice,
-    ))
+    found.map(|(_, advice)| *advice)
 }

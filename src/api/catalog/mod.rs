@@ -62,7 +62,7 @@ use super::{
     body::{self, MAX_CATALOG_BYTES, MAX_CATALOG_GET_BYTES, RequestBody},
     error::Error,
     form::{Params, has_json_body, write_canonical},
-    router::{Access, Route, RouteMatch},
+    router::{Access, Route, RouteMatch, nearest_path},
 };
 use crate::{
     catalog::{
@@ -196,10 +196,7 @@ pub(super) async fn forward<S: Store>(
     match Route::match_request(ROUTES, method, path)? {
         RouteMatch::Operation(..) => {}
         RouteMatch::Options(response) => return Ok(response),
-        RouteMatch::NotFound => {
-            let advice = app.store.catalog().and_then(|_| absent::advice(path));
-            return Err(Error::no_catalog_route(method, path, advice));
-        }
+        RouteMatch::NotFound => return Err(no_route(method, path, app.store.catalog().is_some())),
     }
     let livemode = auth::authenticate_server(app.settings, request)?;
     idempotency_key(request)?;
@@ -216,6 +213,19 @@ pub(super) async fn forward<S: Store>(
         return Ok(catalog.send(livemode, request).await?);
     }
     Ok(catalog.send(livemode, &with_body_in_query(request)?).await?)
+}
+
+/// 404: what the catalog has not and Stripe has, or else the route that is probably meant.
+fn no_route(method: &Method, path: &str, is_source: bool) -> Error {
+    if is_source && let Some(advice) = absent::advice(path) {
+        return Error::no_catalog_route(method, path, None, Some(advice));
+    }
+    let edge = super::ROUTES.iter().map(|route| route.path);
+    let catalog = ROUTES.iter().map(|route| route.path).filter(|_| is_source);
+    let meant = nearest_path(edge.chain(catalog), path);
+    let advice =
+        (meant.is_none() && is_source && path.starts_with("/v1/")).then_some(absent::OTHER);
+    Error::no_catalog_route(method, path, meant, advice)
 }
 
 /// The same request with its body, which is a form, at the end of its query string. A platform may
@@ -287,9 +297,7 @@ fn try_handle(tx: Tx<'_>, request: &Request, version: &ApiVersion) -> Result<Res
     let (handler, ids) = match Route::match_request(ROUTES, method, path)? {
         RouteMatch::Operation(handler, ids) => (handler, ids),
         RouteMatch::Options(response) => return Ok(response),
-        RouteMatch::NotFound => {
-            return Err(Error::no_catalog_route(method, path, absent::advice(path)));
-        }
+        RouteMatch::NotFound => return Err(no_route(method, path, true)),
     };
     if request.body().len() > MAX_CATALOG_BYTES {
         return Err(body::Error::TooLarge { limit: MAX_CATALOG_BYTES }.into());

@@ -61,6 +61,7 @@ impl Params {
             params.remaining.extend(Self::from_query(request)?.remaining);
             return Ok(params);
         }
+        form::reject_unmarked_json(request)?;
         Self::from_form(&[query.as_bytes(), request.body()].join(&b'&'))
     }
 
@@ -99,7 +100,7 @@ impl Params {
 
     /// Takes a required string that is not empty.
     pub(super) fn required_non_empty(&mut self, name: &str, limit: usize) -> Result<String, Error> {
-        self.non_empty(name, limit)?.ok_or_else(|| Error::missing_param(&self.qualified(name)))
+        self.non_empty(name, limit)?.ok_or_else(|| self.missing(name))
     }
 
     /// Takes an id that the client chooses.
@@ -149,7 +150,7 @@ impl Params {
         match self.take_value(name) {
             None => Ok(None),
             Some(ParamValue::Nested(remaining)) => {
-                Ok(Some(Self { prefix: self.qualified(name), remaining }))
+                Ok(Some(Self::new(self.qualified(name), remaining)))
             }
             Some(ParamValue::String(value)) if value.is_empty() => Ok(None),
             Some(ParamValue::String(_)) => Err(self.type_error(name, "a map", "single value")),

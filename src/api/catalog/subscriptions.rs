@@ -181,7 +181,7 @@ pub(super) fn create(context: &mut RequestContext<'_>) -> Result<Value, Error> {
         metadata: params.metadata()?,
         passthrough: parse_passthrough(params)?,
     };
-    let items = params.take_objects("items")?.ok_or_else(|| Error::missing_param("items"))?;
+    let items = params.take_objects("items")?.ok_or_else(|| params.missing("items"))?;
     context.reject_unknown()?;
     for item in items {
         new.items.push(subscription_items::parse_new(&context.tx, item)?);

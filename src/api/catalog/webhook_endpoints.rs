@@ -48,9 +48,8 @@ pub(super) fn create(context: &mut RequestContext<'_>) -> Result<Value, Error> {
     let livemode = context.tx.livemode;
     let params = &mut context.params;
     params.ignore(&["connect"]);
-    let url = parse_url(params, livemode)?.ok_or_else(|| Error::missing_param("url"))?;
-    let events =
-        parse_enabled_events(params)?.ok_or_else(|| Error::missing_param("enabled_events"))?;
+    let url = parse_url(params, livemode)?.ok_or_else(|| params.missing("url"))?;
+    let events = parse_enabled_events(params)?.ok_or_else(|| params.missing("enabled_events"))?;
     let secret = params.non_empty("secret", MAX_STRING_LEN)?;
     let is_valid = |secret: &String| {
         secret.len() >= 16

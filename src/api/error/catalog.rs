@@ -29,13 +29,15 @@ impl Error {
         ))
     }
 
-    /// 404: neither the edge nor the catalog has the route. `advice` says what to do instead.
+    /// 404: neither the edge nor the catalog has the route. `meant` is the path of a route that it
+    /// resembles, `advice` says what to do instead.
     pub(in crate::api) fn no_catalog_route(
         method: &Method,
         path: &str,
+        meant: Option<&str>,
         advice: Option<&str>,
     ) -> Self {
-        let mut error = Self::no_route(method, path);
+        let mut error = Self::no_route(method, path, meant);
         if let Some(advice) = advice {
             error.0.body.message.push(' ');
             error.0.body.message.push_str(advice);

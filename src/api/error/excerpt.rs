@@ -43,9 +43,31 @@ pub(super) fn bounded(mut message: String) -> String {
     message
 }
 
+/// The message as a sentence: errors of lower modules begin in lower case, as Rust's do.
+pub(super) fn sentence(mut message: String) -> String {
+    if let Some(first) = message.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    message
+}
+
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sentence_begins_in_upper_case_and_a_quotation_stays() {
+        for (message, expected) in [
+            ("no signature matches", "No signature matches"),
+            ("No such customer", "No such customer"),
+            ("`wait` needs a feature", "`wait` needs a feature"),
+            ("/v1/check accepts GET", "/v1/check accepts GET"),
+            ("étage", "étage"),
+            ("", ""),
+        ] {
+            assert_eq!(sentence(message.to_owned()), expected);
+        }
+    }
 
     #[test]
     fn a_value_of_100_characters_is_kept_and_a_longer_one_is_cut() {

@@ -96,7 +96,7 @@ enum ErrorType {
 
 impl Error {
     fn new(status: StatusCode, r#type: ErrorType, message: impl Into<String>) -> Self {
-        let message = excerpt::bounded(message.into());
+        let message = excerpt::sentence(excerpt::bounded(message.into()));
         let body = ErrorBody { r#type, code: None, message, param: None };
         Self(Box::new(ErrorInner { status, body, header: None, cause: None }))
     }
@@ -229,10 +229,15 @@ impl Error {
         error
     }
 
-    /// 404: no route has this path. Stripe's wording.
-    pub(super) fn no_route(method: &Method, path: &str) -> Self {
+    /// 404: no route has this path. Stripe's wording. `meant` is the path of a route that it resembles.
+    pub(super) fn no_route(method: &Method, path: &str, meant: Option<&str>) -> Self {
         let (method, path) = (excerpt(method.as_str()), excerpt(path));
-        let message = format!("Unrecognized request URL ({method}: {path}).");
+        let mut message = format!("Unrecognized request URL ({method}: {path}).");
+        if let Some(meant) = meant {
+            message.push_str(" Did you mean ");
+            message.push_str(meant);
+            message.push('?');
+        }
         Self::new(StatusCode::NOT_FOUND, ErrorType::InvalidRequest, message)
     }
 

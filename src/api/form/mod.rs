@@ -28,6 +28,7 @@ pub(super) use self::value::{ParamValue, in_index_order, is_all_digits};
 use super::{
     app::{Request, header_str},
     error::{Error, excerpt},
+    nearest::nearest,
 };
 use crate::json::strict::{self, Unicode};
 
@@ -37,6 +38,8 @@ pub(super) struct Params {
     /// The prefix of each name in a message: `checks[0]`, or empty.
     pub(super) prefix: String,
     pub(super) remaining: Vec<(String, ParamValue)>,
+    /// The names for which the handler has asked.
+    asked: Vec<String>,
 }
 
 impl Params {
@@ -48,10 +51,10 @@ impl Params {
     /// Parses a request's body, as JSON or as a form.
     pub(super) fn from_body(request: &Request) -> Result<Self, Error> {
         if has_json_body(request) {
-            Self::from_json(request.body())
-        } else {
-            Self::from_form(request.body())
+            return Self::from_json(request.body());
         }
+        reject_unmarked_json(request)?;
+        Self::from_form(request.body())
     }
 
     /// Parses a request's query string, or its body if there is no query string.
@@ -75,7 +78,12 @@ impl Params {
                 Error::invalid(format!("The parameter {name} is given in two ways at once."))
             })?;
         }
-        Ok(Self { prefix: String::new(), remaining })
+        Ok(Self::new(String::new(), remaining))
+    }
+
+    /// The parameters with these names and values.
+    pub(super) fn new(prefix: String, remaining: Vec<(String, ParamValue)>) -> Self {
+        Self { prefix, remaining, asked: Vec::new() }
     }
 
     /// Parses a JSON body, which must be an object.
@@ -93,9 +101,7 @@ impl Params {
         let mut budget = MAX_PARAMS;
         // The body itself is one level without brackets in a form.
         match (value.is_object(), from_json_value(value, MAX_DEPTH + 1, &mut budget)?) {
-            (true, Some(ParamValue::Nested(remaining))) => {
-                Ok(Self { prefix: String::new(), remaining })
-            }
+            (true, Some(ParamValue::Nested(remaining))) => Ok(Self::new(String::new(), remaining)),
             _ => Err(Error::invalid("The JSON body must be an object, {…}.")),
         }
     }
@@ -113,7 +119,7 @@ impl Params {
 
     /// Takes a required string.
     pub(super) fn take_required_string(&mut self, name: &str) -> Result<String, Error> {
-        self.take_string(name)?.ok_or_else(|| Error::missing_param(&self.qualified(name)))
+        self.take_string(name)?.ok_or_else(|| self.missing(name))
     }
 
     /// Takes `true` or `false`; `false` if absent.
@@ -204,7 +210,7 @@ impl Params {
     /// Takes a required string or list of strings.
     pub(super) fn take_one_or_many(&mut self, name: &str) -> Result<OneOrMany, Error> {
         match self.take_value(name) {
-            None => Err(Error::missing_param(&self.qualified(name))),
+            None => Err(self.missing(name)),
             Some(ParamValue::String(value)) => Ok(OneOrMany::One(value)),
             Some(ParamValue::Nested(items)) => strings_in_order(items)
                 .map(OneOrMany::Many)
@@ -220,7 +226,7 @@ impl Params {
         let items = in_index_order(items).ok_or_else(error)?;
         let maps = items.into_iter().enumerate().map(|(index, item)| match item {
             ParamValue::Nested(remaining) => {
-                Ok(Self { prefix: format!("{}[{index}]", self.qualified(name)), remaining })
+                Ok(Self::new(format!("{}[{index}]", self.qualified(name)), remaining))
             }
             ParamValue::String(_) => Err(error()),
         });
@@ -229,15 +235,37 @@ impl Params {
 
     /// Rejects the remaining parameters: a misspelled name must not count as an absent parameter.
     pub(super) fn reject_unknown(self) -> Result<(), Error> {
-        let names: Vec<_> = self.remaining.iter().map(|(name, _)| self.qualified(name)).collect();
-        let Some(first) = names.first() else { return Ok(()) };
-        let shown: Vec<_> = names.iter().map(|name| excerpt(name)).collect();
-        let plural = if names.len() > 1 { "s" } else { "" };
-        Err(Error::parameter(
-            first,
-            "parameter_unknown",
-            format!("Received unknown parameter{plural}: {}", shown.join(", ")),
-        ))
+        let remaining = self.remaining.iter().map(|(name, _)| name.as_str());
+        self.reject(remaining.collect(), self.asked.iter().map(String::as_str))
+    }
+
+    /// Rejects parameters with other names. A handler that calls this first names a misspelled parameter,
+    /// and not the one that is missing because of it.
+    pub(super) fn accept(&self, names: &[&str]) -> Result<(), Error> {
+        let remaining = self.remaining.iter().map(|(name, _)| name.as_str());
+        let unknown = remaining.filter(|name| !names.contains(name));
+        self.reject(unknown.collect(), names.iter().copied())
+    }
+
+    fn reject<'a>(
+        &self,
+        unknown: Vec<&str>,
+        known: impl Iterator<Item = &'a str>,
+    ) -> Result<(), Error> {
+        let Some(first) = unknown.first() else { return Ok(()) };
+        let meant = nearest(first, known).map(|name| self.qualified(name));
+        let names: Vec<_> = unknown.iter().map(|name| self.qualified(name)).collect();
+        Err(unknown_params(&names, meant.as_deref()))
+    }
+
+    /// 400: a required parameter is missing. If a similar name is given instead, the error is about that.
+    pub(super) fn missing(&self, name: &str) -> Error {
+        let others = self.remaining.iter().map(|(other, _)| other.as_str());
+        let qualified = self.qualified(name);
+        match nearest(name, others) {
+            Some(other) => unknown_params(&[self.qualified(other)], Some(&qualified)),
+            None => Error::missing_param(&qualified),
+        }
     }
 
     /// The name of a parameter as the caller wrote it.
@@ -246,7 +274,8 @@ impl Params {
     }
 
     /// Whether a parameter is present and not taken yet.
-    pub(super) fn contains(&self, name: &str) -> bool {
+    pub(super) fn contains(&mut self, name: &str) -> bool {
+        self.note(name);
         self.remaining.iter().any(|(other, _)| other == name)
     }
 
@@ -257,8 +286,15 @@ impl Params {
 
     /// Takes a value of any kind.
     pub(super) fn take_value(&mut self, name: &str) -> Option<ParamValue> {
+        self.note(name);
         let index = self.remaining.iter().position(|(other, _)| other == name)?;
         Some(self.remaining.remove(index).1)
+    }
+
+    fn note(&mut self, name: &str) {
+        if self.asked.iter().all(|other| other != name) {
+            self.asked.push(name.to_owned());
+        }
     }
 
     /// 400: the value is not an integer.
@@ -280,6 +316,35 @@ impl Params {
 pub(super) enum OneOrMany {
     One(String),
     Many(Vec<String>),
+}
+
+/// 400: these parameters are not known. `meant` is the name that the first of them resembles.
+fn unknown_params(names: &[String], meant: Option<&str>) -> Error {
+    let shown: Vec<_> = names.iter().map(|name| excerpt(name)).collect();
+    let plural = if names.len() > 1 { "s" } else { "" };
+    let mut message = format!("Received unknown parameter{plural}: {}", shown.join(", "));
+    if let Some(meant) = meant {
+        message.push_str(". Did you mean ");
+        message.push_str(&excerpt(meant));
+        message.push('?');
+    }
+    let first = names.first().map(String::as_str).unwrap_or_default();
+    Error::parameter(first, "parameter_unknown", message)
+}
+
+/// Rejects a JSON body that is sent as something else: no parameter of a form begins with a brace.
+pub(super) fn reject_unmarked_json(request: &Request) -> Result<(), Error> {
+    let first = request.body().iter().find(|byte| !byte.is_ascii_whitespace());
+    if !matches!(first, Some(b'{' | b'[')) {
+        return Ok(());
+    }
+    let sent = match header_str(request, header::CONTENT_TYPE) {
+        Some(sent) => format!("the Content-Type is {}", excerpt(sent)),
+        None => "there is no Content-Type".to_owned(),
+    };
+    Err(Error::invalid(format!(
+        "The body looks like JSON, and {sent}. Send the header `Content-Type: application/json`."
+    )))
 }
 
 /// Whether the content type of a request is JSON.
@@ -331,7 +396,7 @@ mod tests {
             write_form("a", &value, &mut form);
             let form = form.finish();
             let remaining = vec![("a".to_owned(), value)];
-            let expected = Params { prefix: String::new(), remaining };
+            let expected = Params::new(String::new(), remaining);
             prop_assert_eq!(Params::from_form(form.as_bytes()), Ok(expected));
         }
 

@@ -2,6 +2,7 @@
 //!
 //! Specification: <https://docs.stripe.com/api/subscriptions/cancel>.
 
+use entgate::id::{Timestamp, Utc};
 use serde_json::{Value, json};
 
 use super::{
@@ -129,8 +130,8 @@ fn a_cancellation_is_in_the_future_and_set_by_one_parameter() {
     let fixture = fixture();
     let subscription = fixture.subscribe("");
     for at in [0, JANUARY - 1, JANUARY] {
-        let message =
-            format!("`cancel_at` must be in the future; it is {at}, and now is {JANUARY}.");
+        let (text, now) = (Utc(Timestamp(at)), Utc(Timestamp(JANUARY)));
+        let message = format!("`cancel_at` must be in the future; it is {text}, and now is {now}.");
         let form = format!("cancel_at={at}");
         let expected = (400, "parameter_invalid", "cancel_at", message.as_str());
         assert_eq!(fixture.update(&subscription, &form).error(), expected);

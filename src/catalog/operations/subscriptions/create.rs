@@ -32,7 +32,7 @@ use crate::{
         repository::Entity as _,
         tx::Tx,
     },
-    id::Timestamp,
+    id::{Timestamp, Utc},
 };
 
 /// The most items of one subscription, as at Stripe.
@@ -297,7 +297,11 @@ pub(crate) fn validate_trial_end(end: Timestamp, now: Timestamp) -> Result<Times
     if end <= now {
         return Err(Error::invalid_parameter(
             "trial_end",
-            format!("`trial_end` must be in the future, or `now`; it is {end}, and now is {now}."),
+            format!(
+                "`trial_end` must be in the future, or `now`; it is {}, and now is {}.",
+                Utc(end),
+                Utc(now)
+            ),
         ));
     }
     if end.seconds_since(now) > max_seconds {
@@ -351,7 +355,11 @@ pub(crate) fn schedule_cancellation(
     if let Some(at) = cancel_at.filter(|at| *at <= now) {
         return Err(Error::invalid_parameter(
             "cancel_at",
-            format!("`cancel_at` must be in the future; it is {at}, and now is {now}."),
+            format!(
+                "`cancel_at` must be in the future; it is {}, and now is {}.",
+                Utc(at),
+                Utc(now)
+            ),
         ));
     }
     if at_period_end && subscription.period.end <= now {
