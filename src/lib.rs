@@ -7,6 +7,7 @@
 //! | [`json`]             | declares types, decodes without a parser for each, scans for escapes         |
 //! | [`id`]               | ids, lookup keys, timestamps, and live or test mode                          |
 //! | [`pagination`]       | pages of a list: the cursor of a client, and of a store                      |
+//! | `metadata`           | Stripe's metadata: keys and values of the caller, and their limits           |
 //! | `waiting`            | shared futures, changes, and a limited time                                  |
 //! | [`policy`]           | the settings that decide what a subscription status grants                   |
 //! | [`override_period`]  | when an override of a feature is active                                      |
@@ -37,6 +38,8 @@ pub mod json;
 pub mod id;
 
 pub mod pagination;
+
+mod metadata;
 
 mod waiting;
 

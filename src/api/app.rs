@@ -14,9 +14,6 @@ use super::{
 };
 use crate::token::JwksCache;
 
-/// The header that makes a request to the catalog idempotent.
-pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-
 /// The header with the version of Stripe's API: of a request to the catalog, and of its response.
 pub const STRIPE_VERSION: HeaderName = HeaderName::from_static("stripe-version");
 

@@ -5,8 +5,10 @@
 //! | `app`                            | the request context, requests, responses                     |
 //! | `router`                         | matches a method and a path against a route table            |
 //! | [`body`]                         | request bodies: their limits, and when they are read         |
-//! | `auth` · `form` · `page`         | callers · parameters · pagination                            |
-//! | `error` · `nearest`              | every failure and its status · the name that was meant      |
+//! | `auth` · `credential`            | callers · the key or token of a request                      |
+//! | `form` · `page`                  | parameters · pagination                                      |
+//! | `idempotency`                    | idempotency keys                                             |
+//! | `error` · `nearest`              | every failure and its status · the name that was meant       |
 //! | [`settings`]                     | the operator's settings                                      |
 //! | [`deployment`]                   | the jurisdiction in which the objects were created           |
 //! | `cors`                           | cross-origin requests from browsers                          |
@@ -35,6 +37,7 @@ mod nearest;
 
 mod error;
 mod form;
+mod idempotency;
 mod page;
 pub mod settings;
 
@@ -42,6 +45,7 @@ pub mod deployment;
 
 mod auth;
 mod cors;
+mod credential;
 
 mod customer_set;
 
@@ -79,12 +83,13 @@ use self::{
     error::Error, router::RouteMatch,
 };
 pub use self::{
-    app::{App, IDEMPOTENCY_KEY, REQUEST_ID, Request, Response, STRIPE_VERSION},
+    app::{App, REQUEST_ID, Request, Response, STRIPE_VERSION},
     auth::BoundCaller,
     cors::RefusedOrigins,
     error::CODES as ERROR_CODES,
     feature_cache::FeatureCache,
     health_cache::HealthCache,
+    idempotency::IDEMPOTENCY_KEY,
     last_event_id::LAST_EVENT_ID,
     router::{Access, Route},
 };
@@ -97,7 +102,7 @@ pub const REQUEST_HEADERS: [HeaderName; 12] = [
     header::IF_NONE_MATCH,
     header::ORIGIN,
     header::ACCESS_CONTROL_REQUEST_METHOD,
-    auth::API_KEY_HEADER,
+    credential::API_KEY_HEADER,
     webhooks::SIGNATURE_HEADER,
     authorize::CUSTOMER_HEADER,
     IDEMPOTENCY_KEY,

@@ -3,7 +3,7 @@
 //! HTTP statuses are assigned in `api::error::catalog`. Messages reach the client, except the
 //! message of `Storage`.
 
-use crate::catalog::storage;
+use crate::{catalog::storage, metadata};
 
 /// Why an operation fails.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -59,5 +59,11 @@ impl Error {
 
     pub(crate) fn invalid_parameter(param: impl Into<String>, message: impl Into<String>) -> Self {
         Self::InvalidParameter { param: param.into(), message: message.into() }
+    }
+}
+
+impl From<metadata::Error> for Error {
+    fn from(error: metadata::Error) -> Self {
+        Self::invalid_parameter(error.param(), error.to_string())
     }
 }

@@ -50,32 +50,26 @@ mod webhook_endpoints;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use self::context::RequestContext;
 use super::{
-    app::{
-        App, IDEMPOTENCY_KEY, REQUEST_ID, Request, Response, STRIPE_VERSION, header_str,
-        raw_json_response,
-    },
+    app::{App, REQUEST_ID, Request, Response, STRIPE_VERSION, header_str, raw_json_response},
     auth,
     body::{self, MAX_CATALOG_BYTES, MAX_CATALOG_GET_BYTES, RequestBody},
     error::Error,
-    form::{Params, has_json_body, write_canonical},
+    form::{Params, has_json_body},
+    idempotency::{self, IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED},
     router::{Access, Route, RouteMatch, nearest_path},
 };
 use crate::{
     catalog::{
         RequestInfo, Tx,
-        engine::idempotency::{self, NewResponse, StoredReplay},
+        engine::idempotency::{self as responses, NewResponse, StoredReplay},
         objects::api_version::ApiVersion,
     },
     json,
     store::{CatalogClient as _, Store},
 };
-
-/// Marks a replayed response.
-const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// The id of the request that the replayed response first responded to.
 const ORIGINAL_REQUEST: HeaderName = HeaderName::from_static("original-request");
@@ -199,7 +193,7 @@ pub(super) async fn forward<S: Store>(
         RouteMatch::NotFound => return Err(no_route(method, path, app.store.catalog().is_some())),
     }
     let livemode = auth::authenticate_server(app.settings, request)?;
-    idempotency_key(request)?;
+    idempotency::key(request)?;
     requested_version(request)?;
     let Some(catalog) = app.store.catalog() else {
         return Err(Error::catalog_disabled(method, path));
@@ -302,14 +296,14 @@ fn try_handle(tx: Tx<'_>, request: &Request, version: &ApiVersion) -> Result<Res
     if request.body().len() > MAX_CATALOG_BYTES {
         return Err(body::Error::TooLarge { limit: MAX_CATALOG_BYTES }.into());
     }
-    let key = idempotency_key(request)?;
+    let key = idempotency::key(request)?;
     // Events name the request as their cause.
     let id = header_str(request, REQUEST_ID).map(str::to_owned);
     let tx = tx.with_request(RequestInfo { id, idempotency_key: key.map(str::to_owned) });
     let params = Params::from_body_and_query(request)?;
-    let fingerprint = key.map(|_| fingerprint(path, &params));
+    let fingerprint = key.map(|_| idempotency::fingerprint(path, &params));
     if let (Some(key), Some(fingerprint)) = (key, &fingerprint) {
-        match idempotency::get(&tx, key, fingerprint)? {
+        match responses::get(&tx, key, fingerprint)? {
             StoredReplay::Miss => {}
             StoredReplay::Mismatch => return Err(Error::idempotency_mismatch(key)),
             StoredReplay::Hit(stored) => {
@@ -339,7 +333,7 @@ fn try_handle(tx: Tx<'_>, request: &Request, version: &ApiVersion) -> Result<Res
             body: body.clone(),
             api_version: version.as_str().to_owned(),
         };
-        idempotency::put(&context.tx, key, stored)?;
+        responses::put(&context.tx, key, stored)?;
     }
     Ok(build_response(StatusCode::OK, body, key, version.as_str()))
 }
@@ -351,37 +345,6 @@ fn requested_version(request: &Request) -> Result<ApiVersion, Error> {
     };
     let version = String::from_utf8_lossy(version.as_bytes());
     ApiVersion::parse(&version).ok_or_else(|| Error::invalid_api_version(&version))
-}
-
-/// The idempotency key of a request. Only `POST` requests have one.
-///
-/// # Errors
-///
-/// When the key is not valid. Without this error the request could run twice.
-pub(super) fn idempotency_key(request: &Request) -> Result<Option<&str>, Error> {
-    let Some(header_value) = request.headers().get(IDEMPOTENCY_KEY) else { return Ok(None) };
-    if *request.method() != Method::POST {
-        return Ok(None);
-    }
-    let is_valid_length = |key: &&str| !key.is_empty() && key.len() <= idempotency::MAX_KEY_LEN;
-    header_value.to_str().ok().filter(is_valid_length).map(Some).ok_or_else(|| {
-        Error::invalid(format!(
-            "The Idempotency-Key must have 1 to {} characters, all of them ASCII.",
-            idempotency::MAX_KEY_LEN
-        ))
-    })
-}
-
-/// The hash of a request under a key. It is equal for equal paths and parameters, whatever the order
-/// and the encoding of the parameters.
-fn fingerprint(path: &str, params: &Params) -> String {
-    let mut canonical = Vec::new();
-    write_canonical(&params.remaining, &mut canonical);
-    let mut hash = Sha256::new();
-    hash.update(path);
-    hash.update([0]);
-    hash.update(canonical);
-    hex::encode(hash.finalize())
 }
 
 fn build_response(status: StatusCode, body: String, key: Option<&str>, version: &str) -> Response {

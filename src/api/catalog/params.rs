@@ -1,22 +1,18 @@
-//! Parameters of Stripe's types: strings, times, maps, metadata, lists and pages.
+//! Parameters of the catalog: ids, addresses, lists, pages, and members that are only stored.
 //!
-//! These extend [`Params`], which parses forms and JSON bodies. Every error names the parameter, as
-//! Stripe's do.
+//! These extend [`Params`]; types that other routes use too are in `form::typed`. Every error names the
+//! parameter, as Stripe's do.
 
 use serde_json::{Map, Value as Json};
 
 use super::super::{
-    app::Request,
     error::Error,
-    form::{self, ParamValue, Params},
+    form::{self, ParamValue, Params, TimestampRange},
     page,
 };
 use crate::{
-    catalog::{
-        objects::metadata::MetadataPatch,
-        page::{CreatedRange, ListQuery},
-    },
-    id::{CustomerId, Timestamp},
+    catalog::page::{CreatedRange, ListQuery},
+    id::CustomerId,
 };
 
 /// The most characters of a string for which Stripe documents no limit.
@@ -24,12 +20,6 @@ pub(super) const MAX_STRING_LEN: usize = 5_000;
 
 /// The most characters of an id that the client chooses: the limit of customer ids at the edge.
 const MAX_ID_LEN: usize = CustomerId::MAX_LEN;
-
-/// The most characters of a too long string that an error repeats.
-const MAX_QUOTED_LEN: usize = 60;
-
-/// The latest timestamp accepted: the end of the year 9999.
-const MAX_TIMESTAMP: u64 = 253_402_300_799;
 
 /// A member that is stored only to be returned.
 #[derive(Clone, Copy, Debug)]
@@ -50,59 +40,6 @@ const ADDRESS_MEMBERS: [&str; 6] = ["city", "country", "line1", "line2", "postal
 const SHIPPING_MEMBERS: [&str; 5] = ["address", "carrier", "name", "phone", "tracking_number"];
 
 impl Params {
-    /// Reads the parameters of a request's body and query string.
-    pub(super) fn from_body_and_query(request: &Request) -> Result<Self, Error> {
-        let query = request.uri().query().unwrap_or_default();
-        if request.body().is_empty() {
-            return Self::from_query(request);
-        }
-        if form::has_json_body(request) {
-            let mut params = Self::from_json(request.body())?;
-            params.remaining.extend(Self::from_query(request)?.remaining);
-            return Ok(params);
-        }
-        form::reject_unmarked_json(request)?;
-        Self::from_form(&[query.as_bytes(), request.body()].join(&b'&'))
-    }
-
-    /// Takes a string of at most `limit` characters, which can be empty.
-    pub(super) fn bounded_string(
-        &mut self,
-        name: &str,
-        limit: usize,
-    ) -> Result<Option<String>, Error> {
-        let Some(value) = self.take_string(name)? else { return Ok(None) };
-        if value.chars().count() > limit {
-            let prefix: String = value.chars().take(MAX_QUOTED_LEN).collect();
-            return Err(Error::parameter(
-                self.qualified(name),
-                "parameter_invalid",
-                format!("Invalid string: {prefix}…; must be at most {limit} characters"),
-            ));
-        }
-        Ok(Some(value))
-    }
-
-    /// Takes a string that is not empty.
-    pub(super) fn non_empty(&mut self, name: &str, limit: usize) -> Result<Option<String>, Error> {
-        let value = self.bounded_string(name, limit)?;
-        if value.as_deref() == Some("") {
-            let name = self.qualified(name);
-            let message = format!(
-                "You passed an empty string for '{name}'. We assume empty values are an attempt to \
-                 unset a parameter; however '{name}' cannot be unset. You should remove '{name}' from \
-                 your request or supply a non-empty value."
-            );
-            return Err(Error::parameter(name, "parameter_invalid_empty", message));
-        }
-        Ok(value)
-    }
-
-    /// Takes a required string that is not empty.
-    pub(super) fn required_non_empty(&mut self, name: &str, limit: usize) -> Result<String, Error> {
-        self.non_empty(name, limit)?.ok_or_else(|| self.missing(name))
-    }
-
     /// Takes an id that the client chooses.
     pub(super) fn client_id(&mut self) -> Result<Option<String>, Error> {
         let id = self.non_empty("id", MAX_ID_LEN)?;
@@ -137,45 +74,6 @@ impl Params {
         let is_equal =
             |param: &ParamValue| matches!(param, ParamValue::String(string) if string == value);
         self.remaining.iter().any(|(param, value)| param == name && is_equal(value))
-    }
-
-    /// Takes a timestamp.
-    pub(super) fn timestamp(&mut self, name: &str) -> Result<Option<Timestamp>, Error> {
-        let time = self.take_integer(name, 0..=MAX_TIMESTAMP)?;
-        Ok(time.and_then(|time| i64::try_from(time).ok()).map(Timestamp))
-    }
-
-    /// Takes a map.
-    pub(super) fn object(&mut self, name: &str) -> Result<Option<Self>, Error> {
-        match self.take_value(name) {
-            None => Ok(None),
-            Some(ParamValue::Nested(remaining)) => {
-                Ok(Some(Self::new(self.qualified(name), remaining)))
-            }
-            Some(ParamValue::String(value)) if value.is_empty() => Ok(None),
-            Some(ParamValue::String(_)) => Err(self.type_error(name, "a map", "single value")),
-        }
-    }
-
-    /// Takes `metadata`.
-    pub(super) fn metadata(&mut self) -> Result<MetadataPatch, Error> {
-        match self.take_value("metadata") {
-            None => Ok(MetadataPatch::Keep),
-            Some(ParamValue::String(value)) if value.is_empty() => Ok(MetadataPatch::Clear),
-            Some(ParamValue::String(_)) => {
-                Err(self.type_error("metadata", "a map", "single value"))
-            }
-            Some(ParamValue::Nested(entries)) => {
-                let entries = entries.into_iter().map(|(key, value)| match value {
-                    ParamValue::String(value) => Ok((key, value)),
-                    ParamValue::Nested(_) => {
-                        let name = format!("metadata[{key}]");
-                        Err(self.type_error(&name, "a single value", "list or map"))
-                    }
-                });
-                entries.collect::<Result<_, _>>().map(MetadataPatch::Set)
-            }
-        }
     }
 
     /// Takes members that are stored only to be returned. An empty value becomes `null`.
@@ -257,44 +155,8 @@ impl Params {
     /// Takes the parameters of a page, and the range `created`.
     pub(super) fn list_query_with_created(&mut self) -> Result<ListQuery, Error> {
         let ListQuery { page, .. } = self.list_query()?;
-        Ok(ListQuery { page, created: self.timestamp_range("created")? })
-    }
-
-    /// Takes a timestamp, or a range: `gt`, `gte`, `lt`, `lte`.
-    pub(super) fn timestamp_range(&mut self, name: &str) -> Result<CreatedRange, Error> {
-        if matches!(
-            self.remaining.iter().find(|(param, _)| param == name),
-            Some((_, ParamValue::String(_)))
-        ) {
-            let time = self.bound(name)?;
-            return Ok(CreatedRange { first: time, last: time });
-        }
-        let Some(mut bounds) = self.object(name)? else { return Ok(CreatedRange::default()) };
-        let after = bounds.bound("gt")?.map(|time| time.saturating_add(1));
-        let first = after.max(bounds.bound("gte")?);
-        let before = bounds.bound("lt")?.map(|time| time.saturating_sub(1));
-        let last = [before, bounds.bound("lte")?];
-        bounds.reject_unknown()?;
-        Ok(CreatedRange { first, last: last.into_iter().flatten().min() })
-    }
-
-    /// Takes a bound of a range of timestamps: any integer. A bound that no timestamp can reach
-    /// becomes the nearest one that no timestamp can reach.
-    fn bound(&mut self, name: &str) -> Result<Option<Timestamp>, Error> {
-        const BEYOND_LAST: i64 = MAX_TIMESTAMP.cast_signed() + 1;
-        let Some(value) = self.take_string(name)? else { return Ok(None) };
-        let (is_negative, digits) = match value.strip_prefix('-') {
-            Some(digits) => (true, digits),
-            None => (false, value.as_str()),
-        };
-        if !form::is_all_digits(digits) {
-            return Err(self.invalid_integer(name, &value));
-        }
-        // Only an integer that is too large for the type cannot be parsed.
-        let magnitude: u64 = digits.parse().unwrap_or(u64::MAX);
-        let bound = i64::try_from(magnitude).unwrap_or(i64::MAX);
-        let bound = if is_negative { bound.saturating_neg() } else { bound };
-        Ok(Some(Timestamp(bound.clamp(-1, BEYOND_LAST))))
+        let TimestampRange { first, last } = self.timestamp_range("created")?;
+        Ok(ListQuery { page, created: CreatedRange { first, last } })
     }
 }
 

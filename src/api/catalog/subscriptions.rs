@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{
     super::{
         error::Error,
-        form::{ParamValue, Params},
+        form::{ParamValue, Params, TimestampRange},
     },
     context::RequestContext,
     params::{MAX_STRING_LEN, Passthrough},
@@ -33,7 +33,7 @@ use crate::{
             create::{self, CancelAt, MAX_TRIAL_DAYS, NewSubscription, PaymentBehavior, Trial},
             update::{self, Patch, SubscriptionUpdate, When},
         },
-        page::{CreatedRange, ListConditions},
+        page::ListConditions,
     },
     id::Timestamp,
 };
@@ -149,7 +149,7 @@ fn list_of(context: &mut RequestContext<'_>, customer: Option<&str>) -> Result<V
     context.page_response(&indexes, &page, &conditions, &|it| subscription_json::to_json(tx, it))
 }
 
-fn is_within(bounds: CreatedRange, time: Timestamp) -> bool {
+fn is_within(bounds: TimestampRange, time: Timestamp) -> bool {
     bounds.first.is_none_or(|first| time >= first) && bounds.last.is_none_or(|last| time <= last)
 }
 

@@ -6,6 +6,7 @@
 //! | `conversions` | errors of the modules below the API                                  |
 //! | `catalog`     | errors of the built-in catalog                                       |
 //! | `codes`       | every code that an error may have                                    |
+//! | `idempotency` | errors of idempotency keys                                           |
 //! | `excerpt`     | shortens what an error repeats of a request                          |
 //! | `evaluation`  | the format of OpenFeature's remote evaluation                        |
 //!
@@ -21,6 +22,7 @@ mod codes;
 mod conversions;
 pub(super) mod evaluation;
 mod excerpt;
+mod idempotency;
 
 use http::{Method, StatusCode, header};
 use serde::Serialize;
@@ -87,7 +89,6 @@ enum ErrorType {
     #[cfg(feature = "catalog")]
     #[serde(rename = "card_error")]
     Card,
-    #[cfg(feature = "catalog")]
     #[serde(rename = "idempotency_error")]
     Idempotency,
     #[serde(rename = "invalid_request_error")]

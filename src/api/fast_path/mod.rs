@@ -26,7 +26,7 @@ use self::list::RawPageParams;
 pub use super::webhooks::{WebhookResult, acknowledgement};
 use super::{
     active_entitlements::LIST_PATH,
-    auth,
+    auth, credential,
     settings::{Settings, Source},
     webhooks,
 };
@@ -152,7 +152,7 @@ fn authorize(
     now: Timestamp,
 ) -> Option<CustomerKey> {
     let credential = authorization.strip_prefix("Bearer ")?;
-    if auth::is_server_key(credential) {
+    if credential::is_server_key(credential) {
         let livemode = auth::match_server_key(settings, credential)?.livemode;
         return Some(CustomerKey { livemode, id: CustomerId::try_from(customer_param?).ok()? });
     }

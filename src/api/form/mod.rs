@@ -9,22 +9,25 @@
 //!
 //! Brackets may be percent-encoded. JSON results in the same tree: numbers and booleans become
 //! strings, and `null` is an absent parameter. A JSON object must not have two members of one name. A handler takes each parameter that it knows, and then
-//! rejects the remaining ones. Catalog-specific parameters are in `api::catalog`.
+//! rejects the remaining ones. Parameters of Stripe's types are in `typed`, those of the catalog in
+//! `api::catalog`.
 //!
 //! Specification: <https://url.spec.whatwg.org/#urlencoded-parsing>.
 
+mod typed;
 mod value;
 
 use std::ops::RangeInclusive;
 
 use http::header;
 
-#[cfg(feature = "catalog")]
-pub(super) use self::value::write_canonical;
 use self::value::{
     MAX_DEPTH, MAX_PARAMS, from_json_value, insert, parse_name, strings_in_order, too_many_params,
 };
-pub(super) use self::value::{ParamValue, in_index_order, is_all_digits};
+pub(super) use self::{
+    typed::TimestampRange,
+    value::{ParamValue, in_index_order, is_all_digits, write_canonical},
+};
 use super::{
     app::{Request, header_str},
     error::{Error, excerpt},

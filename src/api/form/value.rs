@@ -112,7 +112,6 @@ pub(super) fn from_json_value(
 
 /// Writes parameters so that two requests have equal bytes if their parameters are equal: the order
 /// and the encoding do not matter. Each string is preceded by its length.
-#[cfg(feature = "catalog")]
 pub(in crate::api) fn write_canonical(entries: &[(String, ParamValue)], out: &mut Vec<u8>) {
     // Not the sort of the standard library, which is large for a Worker.
     let mut sorted: Vec<&(String, ParamValue)> = Vec::with_capacity(entries.len());
@@ -136,7 +135,6 @@ pub(in crate::api) fn write_canonical(entries: &[(String, ParamValue)], out: &mu
     }
 }
 
-#[cfg(feature = "catalog")]
 fn write_string(tag: u8, value: &str, out: &mut Vec<u8>) {
     out.push(tag);
     out.extend(value.len().to_be_bytes());

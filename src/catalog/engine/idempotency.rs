@@ -19,9 +19,6 @@ use crate::{
 /// How long a response is retained, in seconds. The same as at Stripe.
 const KEY_RETENTION: i64 = SECONDS_PER_DAY;
 
-/// The most characters of a key.
-pub(crate) const MAX_KEY_LEN: usize = 255;
-
 /// The index of all stored responses.
 const INDEX: &str = "responses";
 

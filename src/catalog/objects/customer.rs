@@ -9,14 +9,11 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     catalog::{
-        error::Error,
-        objects::{json::merge_into, metadata::Metadata},
-        repository::Entity,
-        storage::IndexEntry,
-        tx::Tx,
+        error::Error, objects::json::merge_into, repository::Entity, storage::IndexEntry, tx::Tx,
     },
     id::{Livemode, Timestamp},
     json::json_type,
+    metadata::Metadata,
 };
 
 json_type! {

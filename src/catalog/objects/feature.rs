@@ -9,9 +9,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    catalog::{objects::metadata::Metadata, repository::Entity, storage::IndexEntry},
+    catalog::{repository::Entity, storage::IndexEntry},
     id::{Livemode, Timestamp},
     json::json_type,
+    metadata::Metadata,
 };
 
 json_type! {

@@ -6,7 +6,6 @@
 pub(crate) mod api_version;
 pub(crate) mod calendar;
 pub(crate) mod json;
-pub(crate) mod metadata;
 pub(crate) mod status;
 
 pub(crate) mod feature;

@@ -7,12 +7,13 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     catalog::{
-        objects::{calendar::BillingCycle, json::merge_into, metadata::Metadata},
+        objects::{calendar::BillingCycle, json::merge_into},
         repository::Entity,
         storage::IndexEntry,
     },
     id::{Livemode, Timestamp},
     json::json_type,
+    metadata::Metadata,
 };
 
 json_type! {

@@ -6,13 +6,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    catalog::{
-        objects::{json::merge_into, metadata::Metadata},
-        repository::Entity,
-        storage::IndexEntry,
-    },
+    catalog::{objects::json::merge_into, repository::Entity, storage::IndexEntry},
     id::{Livemode, Timestamp},
     json::json_type,
+    metadata::Metadata,
 };
 
 json_type! {

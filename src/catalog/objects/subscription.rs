@@ -25,7 +25,6 @@ use crate::{
         objects::{
             calendar::{BillingCycle, SECONDS_PER_DAY},
             charge::{ChargeResult, charge_payment_method},
-            metadata::Metadata,
             pause::{Pause, PauseCollection, PauseReason, PendingResume},
             status::Status,
             subscription_indexes::item_index,
@@ -36,6 +35,7 @@ use crate::{
     },
     id::Timestamp,
     json::json_type,
+    metadata::Metadata,
     policy::StatusPolicy,
 };
 

@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 use crate::{
     catalog::{
         error::Error,
-        objects::metadata::Metadata,
         repository::Entity,
         storage::{IndexEntry, IndexRange},
         tx::Tx,
     },
     id::{Livemode, Timestamp},
     json::json_type,
+    metadata::Metadata,
     webhook::signature,
 };
 

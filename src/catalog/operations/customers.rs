@@ -11,16 +11,12 @@ use crate::{
             payments, transitions,
         },
         error::Error,
-        objects::{
-            customer::Customer,
-            event::EventType,
-            metadata::{Metadata, MetadataPatch},
-            subscription, test_clock,
-        },
+        objects::{customer::Customer, event::EventType, subscription, test_clock},
         operations::subscriptions::cancel,
         tx::Tx,
     },
     id::Timestamp,
+    metadata::{Metadata, MetadataPatch},
 };
 
 /// The members of a customer in a request.

@@ -2,14 +2,14 @@
 //!
 //! Specification: <https://docs.stripe.com/api/entitlements/feature>.
 
-use crate::catalog::{
-    error::Error,
-    objects::{
-        feature::{self, Feature},
-        metadata::{Metadata, MetadataPatch},
+use crate::{
+    catalog::{
+        error::Error,
+        objects::feature::{self, Feature},
+        storage::IndexRange,
+        tx::Tx,
     },
-    storage::IndexRange,
-    tx::Tx,
+    metadata::{Metadata, MetadataPatch},
 };
 
 /// A change of a feature.

@@ -4,17 +4,19 @@
 
 use serde_json::{Map, Value};
 
-use crate::catalog::{
-    engine::emit::{emit, emit_update},
-    error::Error,
-    objects::{
-        event::EventType,
-        metadata::{Metadata, MetadataPatch},
-        price::{self, Price, PriceFilter},
-        product::Product,
+use crate::{
+    catalog::{
+        engine::emit::{emit, emit_update},
+        error::Error,
+        objects::{
+            event::EventType,
+            price::{self, Price, PriceFilter},
+            product::Product,
+        },
+        operations::product_features,
+        tx::Tx,
     },
-    operations::product_features,
-    tx::Tx,
+    metadata::{Metadata, MetadataPatch},
 };
 
 /// A new product.

@@ -2,15 +2,17 @@
 //!
 //! Specification: <https://docs.stripe.com/api/webhook_endpoints>.
 
-use crate::catalog::{
-    error::Error,
-    objects::{
-        api_version::ApiVersion,
-        calendar::SECONDS_PER_DAY,
-        metadata::{Metadata, MetadataPatch},
-        webhook_endpoint::{self, DeletedEndpoint, MAX_ENDPOINTS, WebhookEndpoint},
+use crate::{
+    catalog::{
+        error::Error,
+        objects::{
+            api_version::ApiVersion,
+            calendar::SECONDS_PER_DAY,
+            webhook_endpoint::{self, DeletedEndpoint, MAX_ENDPOINTS, WebhookEndpoint},
+        },
+        tx::Tx,
     },
-    tx::Tx,
+    metadata::{Metadata, MetadataPatch},
 };
 
 /// The longest time that a previous secret signs after a roll, in seconds. The same as at Stripe.

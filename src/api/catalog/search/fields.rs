@@ -12,12 +12,15 @@ use super::query::{
     FieldType::{Number, Text, Token, Words},
     SearchFields, Searchable,
 };
-use crate::catalog::{
-    self, Tx,
-    objects::{
-        customer::Customer, metadata::Metadata, price::Price, product::Product,
-        subscription::Subscription, subscription_json,
+use crate::{
+    catalog::{
+        self, Tx,
+        objects::{
+            customer::Customer, price::Price, product::Product, subscription::Subscription,
+            subscription_json,
+        },
     },
+    metadata::Metadata,
 };
 
 pub(super) const CUSTOMER_FIELDS: SearchFields = SearchFields {

@@ -22,7 +22,10 @@
 use serde_json::Value;
 
 use super::super::super::error::Error;
-use crate::catalog::{self, Tx, objects::metadata::Metadata};
+use crate::{
+    catalog::{self, Tx},
+    metadata::Metadata,
+};
 
 /// The most clauses of a query, as at Stripe.
 const MAX_CLAUSES: usize = 10;

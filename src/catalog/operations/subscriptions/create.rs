@@ -20,7 +20,6 @@ use crate::{
         objects::{
             calendar::{BillingCycle, SECONDS_PER_DAY},
             charge::ChargeResult,
-            metadata::{Metadata, MetadataPatch},
             price::Price,
             product::Product,
             status::Status,
@@ -33,6 +32,7 @@ use crate::{
         tx::Tx,
     },
     id::{Timestamp, Utc},
+    metadata::{Metadata, MetadataPatch},
 };
 
 /// The most items of one subscription, as at Stripe.

@@ -17,7 +17,6 @@ use crate::{
         error::Error,
         objects::{
             calendar::BillingCycle,
-            metadata::MetadataPatch,
             pause::PauseCollection,
             price::Price,
             status::Status,
@@ -29,6 +28,7 @@ use crate::{
         tx::Tx,
     },
     id::Timestamp,
+    metadata::MetadataPatch,
 };
 
 /// A change of a subscription.
