@@ -10,16 +10,12 @@ use serde_json::Value;
 use super::{
     client::{Error, StripeClient, Transport},
     pagination::StripePage,
-    request::{fetch_json, percent_encode},
+    request::{fetch_json, percent_encode, single_attempt_deadline},
 };
 use crate::id::{EventId, Timestamp};
 
 /// The most events of a page: Stripe's maximum.
 pub const MAX_EVENT_PAGE: u32 = 100;
-
-/// The time in which an attempt may begin, in milliseconds. It is shorter than the first back-off, so that
-/// there is only one: the caller counts requests, and asks again later.
-const ATTEMPT_TIMEOUT: u64 = 200;
 
 /// Which events a page has.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +54,8 @@ impl<T: Transport> StripeClient<T> {
         });
         let target =
             format!("/v1/events?limit={limit}&created%5Bgte%5D={created_from}{types}{after}");
-        let deadline = self.transport().now().saturating_add(ATTEMPT_TIMEOUT);
+        // The caller counts requests, and asks again later.
+        let deadline = single_attempt_deadline(self);
         let StripePage { data, has_more } = fetch_json(self, &target, deadline).await?;
         if data.is_empty() && has_more {
             return Err(Error::Malformed("an empty page with `has_more`".to_owned()));

@@ -25,6 +25,7 @@ pub struct FakeStripe {
     deleted: RefCell<Vec<String>>,
     features: RefCell<Vec<Value>>,
     subscriptions: RefCell<HashMap<String, Vec<Value>>>,
+    products: RefCell<Vec<Value>>,
     product_features: RefCell<HashMap<String, Vec<Value>>>,
     /// Oldest first.
     events: RefCell<Vec<Value>>,
@@ -56,6 +57,11 @@ impl FakeStripe {
     /// Sets the subscriptions of a customer, as Stripe's objects.
     pub fn set_subscriptions(&self, customer: &str, subscriptions: Vec<Value>) {
         self.subscriptions.borrow_mut().insert(customer.to_owned(), subscriptions);
+    }
+
+    /// Sets the products, as Stripe's objects.
+    pub fn set_products(&self, products: Vec<Value>) {
+        self.products.replace(products);
     }
 
     /// Sets the features of a product by their lookup keys. Their ids are those of the tests' entitlements.
@@ -152,6 +158,9 @@ impl FakeStripe {
         }
         if path == "/v1/entitlements/features" {
             return list_page(&self.features.borrow(), cursor, limit, json_id);
+        }
+        if path == "/v1/products" {
+            return list_page(&self.products.borrow(), cursor, limit, json_id);
         }
         if path == "/v1/subscriptions" {
             let subscriptions = self.subscriptions.borrow();

@@ -5,6 +5,8 @@
 //! | `client`     | [`StripeClient`], its [`Transport`] and its [`Error`]     |
 //! | `request`    | sends one request, with retries                           |
 //! | `pagination` | reads a list page by page                                 |
+//! | `subscriptions` | a customer's subscriptions, products and their features |
+//! | `feature_products` | the subscriptions and products that include a feature |
 //! | `paused`     | removes entitlements that only paused subscriptions grant |
 //! | `list`       | reads the complete list of entitlements of one customer   |
 //! | `events`     | lists the account's events, page by page                  |
@@ -22,6 +24,10 @@ mod request;
 
 mod pagination;
 
+mod subscriptions;
+
+mod feature_products;
+
 mod paused;
 
 mod list;
@@ -35,5 +41,6 @@ pub mod fake;
 pub use self::{
     client::{API_VERSION, Error, MAX_RESPONSE_LEN, StripeClient, StripeResponse, Transport},
     events::{EventPage, EventQuery, MAX_EVENT_PAGE},
+    feature_products::{FeatureProduct, FeatureProducts, FeatureSubscription},
     retrieve::{Expand, FeatureObject},
 };

@@ -17,68 +17,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     client::{Error, StripeClient, Transport},
-    pagination::{StripePage, read_pages},
-    request::{path_segment, percent_encode},
+    pagination::read_pages,
+    subscriptions::{
+        StripeProductFeature, StripeSubscription, product_features_target, subscriptions_target,
+    },
 };
 use crate::{
     entitlement::ActiveEntitlement,
     id::{CustomerId, UnixMillis},
-    json::{FromJson, json_type},
+    json::FromJson,
 };
 
 /// The maximum pages of subscriptions, or of one product's features.
 const MAX_PAGES: usize = 20;
-
-json_type! {
-    struct StripeSubscription {
-        id: String,
-        status: String,
-        status_details: Option<StripeStatusDetails>,
-        items: StripePage<StripeSubscriptionItem>,
-    }
-
-    struct StripeStatusDetails {
-        paused: Option<StripePause>,
-    }
-
-    struct StripePause {
-        subscription: Option<StripePauseReason>,
-    }
-
-    struct StripePauseReason {
-        r#type: String,
-    }
-
-    struct StripeSubscriptionItem {
-        price: StripePrice,
-    }
-
-    struct StripePrice {
-        product: String,
-    }
-
-    struct StripeProductFeature {
-        id: String,
-        entitlement_feature: StripeFeatureRef,
-    }
-
-    struct StripeFeatureRef {
-        id: String,
-    }
-}
-
-/// The reason of a pause that keeps the entitlements at Stripe.
-const TRIAL_ENDED: &str = "trial_end_without_payment_method";
-
-impl StripeSubscription {
-    /// Whether the end of its trial paused it. Before 2026-09-30.endive nothing else did, and no reason
-    /// was given.
-    fn is_trial_pause(&self) -> bool {
-        let details = self.status_details.as_ref();
-        let reason = details.and_then(|it| it.paused.as_ref()?.subscription.as_ref());
-        reason.is_none_or(|reason| reason.r#type == TRIAL_ENDED)
-    }
-}
 
 /// Returns the list without the entitlements that only trials grant that ended paused.
 pub(super) async fn exclude<T: Transport>(
@@ -87,10 +38,7 @@ pub(super) async fn exclude<T: Transport>(
     list: Vec<ActiveEntitlement>,
     deadline: UnixMillis,
 ) -> Result<Vec<ActiveEntitlement>, Error> {
-    let target = format!(
-        "/v1/subscriptions?customer={}&status=all&limit=100",
-        percent_encode(customer.as_str())
-    );
+    let target = subscriptions_target(customer);
     let subscriptions =
         read_all(client, &target, |subscription: &StripeSubscription| &subscription.id, deadline)
             .await?;
@@ -113,10 +61,7 @@ pub(super) async fn exclude<T: Transport>(
         return Ok(list);
     }
     for product in paused.union(&granting) {
-        let Some(segment) = path_segment(product) else {
-            return Err(Error::Malformed(format!("a product has the id `{product}`")));
-        };
-        let target = format!("/v1/products/{segment}/features?limit=100");
+        let target = product_features_target(product)?;
         let features =
             read_all(client, &target, |feature: &StripeProductFeature| &feature.id, deadline)
                 .await?;

@@ -30,11 +30,20 @@ const MAX_ATTEMPTS: u32 = 3;
 /// The back-off after the first failure, in milliseconds: that of Stripe's SDKs.
 const INITIAL_BACKOFF: u64 = 500;
 
+/// The time in which a single attempt may begin, in milliseconds. It is shorter than the first back-off, so
+/// that there is no second one.
+const SINGLE_ATTEMPT_TIMEOUT: u64 = 200;
+
 /// The longest accepted name of a permission, in bytes. Stripe's have about 40.
 const MAX_PERMISSION_LEN: usize = 100;
 
 /// The longest accepted `Retry-After`, in milliseconds.
 const MAX_RETRY_AFTER: u64 = 3_600_000;
+
+/// A deadline that allows one attempt, for a caller that counts requests.
+pub(super) fn single_attempt_deadline<T: Transport>(client: &StripeClient<T>) -> UnixMillis {
+    client.transport().now().saturating_add(SINGLE_ATTEMPT_TIMEOUT)
+}
 
 /// Requests a target and decodes its JSON. Fails instead of waiting past the deadline.
 pub(super) async fn fetch_json<T: Transport, Body: FromJson>(
