@@ -47,6 +47,15 @@ const JWKS_WAIT_TIMEOUT: u64 = 6_000;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct BoundCaller(pub Livemode);
 
+/// An authenticated caller with a secret key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Operator {
+    /// The mode of the key.
+    pub(super) livemode: Livemode,
+    /// The key as responses may contain it.
+    pub(super) redacted_key: String,
+}
+
 /// An authenticated caller.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Principal {
@@ -86,10 +95,38 @@ pub(super) fn authenticate_server(
     settings: &Settings,
     request: &Request,
 ) -> Result<Livemode, Error> {
+    Ok(authenticate_operator(settings, request)?.livemode)
+}
+
+/// Authenticates the operator by a secret key, and returns who that is.
+///
+/// # Errors
+///
+/// As [`authenticate_server()`].
+pub(super) fn authenticate_operator(
+    settings: &Settings,
+    request: &Request,
+) -> Result<Operator, Error> {
     let (key, credential) = read_server_key(settings, request)?;
+    let redacted_key = redact(&credential);
     match key.kind {
-        KeyKind::Secret => Ok(key.livemode),
-        KeyKind::Restricted => Err(Error::key_lacks_permission(&redact(&credential))),
+        KeyKind::Secret => Ok(Operator { livemode: key.livemode, redacted_key }),
+        KeyKind::Restricted => Err(Error::key_lacks_permission(&redacted_key)),
+    }
+}
+
+/// Authenticates the operator by a secret key, or another Worker by its binding, and returns the mode.
+///
+/// # Errors
+///
+/// As [`authenticate_server()`].
+pub(super) fn authenticate_server_or_bound(
+    settings: &Settings,
+    request: &Request,
+) -> Result<Livemode, Error> {
+    match request.extensions().get() {
+        Some(BoundCaller(livemode)) => Ok(*livemode),
+        None => authenticate_server(settings, request),
     }
 }
 

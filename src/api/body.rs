@@ -10,6 +10,7 @@
 //! | `POST /v1/check`               | [`MAX_BATCH_BYTES`]       |
 //! | a `GET` of the catalog         | [`MAX_CATALOG_GET_BYTES`] |
 //! | another route of the catalog   | [`MAX_CATALOG_BYTES`]     |
+//! | a change of an override        | [`MAX_OVERRIDE_BYTES`]    |
 //! | any other `POST`               | [`MAX_BODY_BYTES`]        |
 //!
 //! A shell implements [`RequestBody`]: it has the stream and the timer of [`BODY_TIMEOUT`]. Statuses are
@@ -33,6 +34,10 @@ pub const MAX_CATALOG_BYTES: usize = 256 << 10;
 /// The maximum size of the body of a `GET` to the catalog, whose parameters are moved to its query
 /// string: 16 KiB, the limit of a URL on Cloudflare.
 pub const MAX_CATALOG_GET_BYTES: usize = 16 << 10;
+
+/// The maximum size of a request that changes an override: 256 KiB. A lookup key, a reason, an actor and 50
+/// metadata keys at their limits have 130 KiB, or twice as many percent-encoded if half of them is ASCII.
+pub const MAX_OVERRIDE_BYTES: usize = 256 << 10;
 
 /// The maximum size of any other body: 64 KiB. The longest customer id and lookup key have 20 KiB, or
 /// 60 KiB percent-encoded.

@@ -109,6 +109,8 @@ fn is_past(since: Option<Timestamp>, max_age: i64, now: Timestamp) -> bool {
 /// The lookup keys of all features that are known to exist.
 #[derive(Debug, Default)]
 pub(super) struct KnownFeatures {
+    /// Whether the source has listed its features.
+    pub(super) is_listed: bool,
     pub(super) from_source: KeySet,
     pub(super) observed: KeySet,
 }

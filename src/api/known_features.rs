@@ -88,6 +88,19 @@ pub(super) async fn exists<S: Store>(
     Ok(fetch(app, livemode, [MIN_REFETCH, MIN_REFETCH], now).await?.contains(key))
 }
 
+/// Whether the source lists its features and no feature has this lookup key. If the source cannot be read, a
+/// feature is not unknown.
+pub(super) async fn is_unknown<S: Store>(
+    app: &App<'_, S>,
+    livemode: Livemode,
+    key: &LookupKey,
+    now: Timestamp,
+) -> bool {
+    // A failure was logged.
+    let known = fetch(app, livemode, [MIN_REFETCH, MIN_REFETCH], now).await;
+    known.is_ok_and(|known| known.is_listed && !known.contains(key))
+}
+
 async fn fetch<S: Store>(
     app: &App<'_, S>,
     livemode: Livemode,
@@ -110,7 +123,8 @@ async fn fetch<S: Store>(
             Ok(KnownFeatures { observed, ..KnownFeatures::default() })
         }
         (Some(Ok(from_source)), observed) => {
-            Ok(KnownFeatures { from_source, observed: observed.unwrap_or_default() })
+            let observed = observed.unwrap_or_default();
+            Ok(KnownFeatures { is_listed: true, from_source, observed })
         }
     }
 }

@@ -20,6 +20,8 @@
 //! | [`fast_path`]                    | the most frequent requests, answered without a full request |
 //! | `ofrep`                          | OpenFeature Remote Evaluation Protocol                       |
 //! | `sync`                           | reads a customer's entitlements from the source now          |
+//! | `overrides`                      | grants and denials by an operator                            |
+//! | `history` · `explain`            | the changes of one customer · why a check has its answer     |
 //! | `activity` · `sync_status`       | recent decisions · known customers                           |
 //! | `tokens` · `snapshots`           | customer tokens · signed entitlement snapshots               |
 //! | [`stream`] · `last_event_id`     | live changes over server-sent events or a WebSocket          |
@@ -52,8 +54,11 @@ mod customer_set;
 mod activity;
 mod authorize;
 mod checks;
+mod explain;
 mod health;
 mod health_cache;
+mod history;
+mod overrides;
 mod snapshots;
 mod sync;
 mod sync_status;
@@ -124,6 +129,20 @@ pub enum Operation {
     RetrieveActiveEntitlement,
     /// Reads a customer's entitlements from the source now.
     Sync,
+    /// Creates an override.
+    CreateOverride,
+    /// Lists the overrides of one customer.
+    ListOverrides,
+    /// Retrieves an override.
+    RetrieveOverride,
+    /// Updates an override.
+    UpdateOverride,
+    /// Ends an override now.
+    DeleteOverride,
+    /// Lists the changes of one customer's entitlements.
+    ListHistory,
+    /// Explains the answer of a check.
+    Explain,
     /// Lists recent decisions.
     ListActivity,
     /// Lists known customers and their sync status.
@@ -169,6 +188,43 @@ pub const ROUTES: &[Route<Operation>] = &[
         Operation::RetrieveActiveEntitlement,
     ),
     route(Method::POST, "/v1/customers/{id}/sync", Access::ServerKey, Operation::Sync),
+    route(
+        Method::GET,
+        "/v1/customers/{customer}/overrides",
+        Access::ServerKey,
+        Operation::ListOverrides,
+    ),
+    route(
+        Method::POST,
+        "/v1/customers/{customer}/overrides",
+        Access::ServerKey,
+        Operation::CreateOverride,
+    ),
+    route(
+        Method::GET,
+        "/v1/customers/{customer}/overrides/{id}",
+        Access::ServerKey,
+        Operation::RetrieveOverride,
+    ),
+    route(
+        Method::POST,
+        "/v1/customers/{customer}/overrides/{id}",
+        Access::ServerKey,
+        Operation::UpdateOverride,
+    ),
+    route(
+        Method::DELETE,
+        "/v1/customers/{customer}/overrides/{id}",
+        Access::ServerKey,
+        Operation::DeleteOverride,
+    ),
+    route(
+        Method::GET,
+        "/v1/customers/{customer}/history",
+        Access::ServerKey,
+        Operation::ListHistory,
+    ),
+    route(Method::GET, "/v1/explain", Access::ServerKey, Operation::Explain),
     route(Method::GET, "/v1/activity", Access::ServerKey, Operation::ListActivity),
     route(Method::GET, "/v1/sync_status", Access::ServerKey, Operation::ListSyncStatus),
     route(Method::GET, "/v1/check", Access::CustomerToken, Operation::Check),
@@ -262,10 +318,8 @@ async fn dispatch<S: Store>(
         auth::check_host(app.settings, authority.as_str())?;
     }
     let (method, path) = (request.method(), request.uri().path());
-    let (operation, id) = match Route::match_request(ROUTES, method, path)? {
-        RouteMatch::Operation(operation, ids) => {
-            (operation, ids.into_iter().next().unwrap_or_default())
-        }
+    let (operation, mut ids) = match Route::match_request(ROUTES, method, path)? {
+        RouteMatch::Operation(operation, ids) => (operation, ids.into_iter()),
         RouteMatch::Options(response) => return Ok(response),
         #[cfg(feature = "catalog")]
         RouteMatch::NotFound => return catalog::forward(app, request, body).await,
@@ -275,6 +329,8 @@ async fn dispatch<S: Store>(
             return Err(Error::no_route(method, path, meant));
         }
     };
+    let id = ids.next().unwrap_or_default();
+    let second_id = ids.next().unwrap_or_default();
     match operation {
         Operation::Webhook => webhooks::receive_stripe(app, request, body, now).await,
         Operation::ListActiveEntitlements => active_entitlements::list(app, request, now).await,
@@ -285,6 +341,13 @@ async fn dispatch<S: Store>(
             active_entitlements::retrieve(app, request, &id).await
         }
         Operation::Sync => sync::sync(app, request, body, &id, now).await,
+        Operation::CreateOverride => overrides::create(app, request, body, &id, now).await,
+        Operation::ListOverrides => overrides::list(app, request, &id).await,
+        Operation::RetrieveOverride => overrides::retrieve(app, request, &id, &second_id).await,
+        Operation::UpdateOverride => overrides::update(app, request, body, &id, &second_id).await,
+        Operation::DeleteOverride => overrides::delete(app, request, body, &id, &second_id).await,
+        Operation::ListHistory => history::list(app, request, &id).await,
+        Operation::Explain => explain::explain(app, request, now).await,
         Operation::ListActivity => activity::list(app, request).await,
         Operation::ListSyncStatus => sync_status::list(app, request).await,
         Operation::Check => checks::check(app, request, now).await,

@@ -5,7 +5,7 @@ use http::{StatusCode, header};
 use super::{Error, ErrorType};
 use crate::{
     api::{body, settings},
-    source, store, token, webhook,
+    metadata, source, store, token, webhook,
 };
 
 /// 401 for every invalid token, because the caller needs another one. `WWW-Authenticate` follows
@@ -26,6 +26,13 @@ impl From<token::Error> for Error {
         let challenge = "Bearer realm=\"entgate\", error=\"invalid_token\"".to_owned();
         response.0.header = Some((header::WWW_AUTHENTICATE, challenge));
         response
+    }
+}
+
+/// 400: the caller sent the metadata.
+impl From<metadata::Error> for Error {
+    fn from(error: metadata::Error) -> Self {
+        Self::parameter(error.param(), "parameter_invalid", error.to_string())
     }
 }
 

@@ -7,6 +7,7 @@
 //! | `catalog`     | errors of the built-in catalog                                       |
 //! | `codes`       | every code that an error may have                                    |
 //! | `idempotency` | errors of idempotency keys                                           |
+//! | `overrides`   | errors of overrides, and of explanations of a past time              |
 //! | `excerpt`     | shortens what an error repeats of a request                          |
 //! | `evaluation`  | the format of OpenFeature's remote evaluation                        |
 //!
@@ -23,6 +24,7 @@ mod conversions;
 pub(super) mod evaluation;
 mod excerpt;
 mod idempotency;
+mod overrides;
 
 use http::{Method, StatusCode, header};
 use serde::Serialize;
