@@ -8,7 +8,8 @@
 // | schema-dsl.mjs                                          | constructors of schemas and routes         |
 // | components.mjs                                          | credentials, shared headers and responses  |
 // | edge-routes.mjs, catalog-routes.mjs, catalog-params.mjs | the routes and their parameters            |
-// | edge-schemas.mjs, ofrep-schemas.mjs, catalog-schemas.mjs| the objects                                |
+// | edge-schemas.mjs, override-schemas.mjs                  | the objects of the edge                    |
+// | ofrep-schemas.mjs, catalog-schemas.mjs                  | the objects of OFREP and of the catalog    |
 // | markdown.mjs                                            | the same as pages of the documentation     |
 //
 // Here is how a route becomes an operation, and which responses follow from its kind. To add a route, add a line to a route table, and the
@@ -22,11 +23,12 @@ import { pathToFileURL } from "node:url";
 import { API_VERSION } from "./openapi/catalog-params.mjs";
 import { CATALOG_ROUTES } from "./openapi/catalog-routes.mjs";
 import { CATALOG_SCHEMAS } from "./openapi/catalog-schemas.mjs";
-import { HEADERS, headerRefs, jsonContent, RESPONSES, SECURITY, SECURITY_SCHEMES } from "./openapi/components.mjs";
+import { HEADERS, headerRefs, IDEMPOTENCY_KEY, jsonContent, RESPONSES, SECURITY, SECURITY_SCHEMES } from "./openapi/components.mjs";
 import { EDGE_ROUTES } from "./openapi/edge-routes.mjs";
 import { EDGE_SCHEMAS } from "./openapi/edge-schemas.mjs";
 import { operationIdsIn, renderApiPage, renderCatalogPage } from "./openapi/markdown.mjs";
 import { OFREP_SCHEMAS } from "./openapi/ofrep-schemas.mjs";
+import { OVERRIDE_SCHEMAS } from "./openapi/override-schemas.mjs";
 import { anyObjectOf, array, isRequired, nonEmpty, ref, strictObject, string } from "./openapi/schema-dsl.mjs";
 
 /** @typedef {import("./openapi/schema-dsl.mjs").Schema} Schema */
@@ -70,9 +72,6 @@ const EXPAND = {
   expand: array(string(), 20, { description: "Replaces ids by their objects. Each path has up to four members: `data.customer`." }),
 };
 const STRIPE_VERSION = { "Stripe-Version": API_VERSION };
-const IDEMPOTENCY = {
-  "Idempotency-Key": string(255, { minLength: 1, pattern: "^[ -~]+$", description: "A retry with the same key has no further effect." }),
-};
 
 // --- From a route to an operation ---
 
@@ -194,7 +193,7 @@ function toOperation(route, isCatalog, schemas) {
   const parameters = [
     ...pathParameters(path),
     ...queryParameters(isPost && !paramsInQuery ? (route.queryParams ?? {}) : params),
-    ...headerParameters({ ...route.headerParams, ...(isCatalog && STRIPE_VERSION), ...(isCatalog && isPost && IDEMPOTENCY) }),
+    ...headerParameters({ ...route.headerParams, ...(isCatalog && STRIPE_VERSION), ...(isCatalog && isPost && IDEMPOTENCY_KEY) }),
   ];
   /** @type {object | undefined} */
   let requestBody = jsonBody && { required: true, content: jsonContent(jsonBody) };
@@ -297,7 +296,7 @@ function shareParameters(operations) {
 
 function buildDocument() {
   /** @type {Members} */
-  const schemas = { ...EDGE_SCHEMAS, ...OFREP_SCHEMAS, ...CATALOG_SCHEMAS };
+  const schemas = { ...EDGE_SCHEMAS, ...OVERRIDE_SCHEMAS, ...OFREP_SCHEMAS, ...CATALOG_SCHEMAS };
   /** @type {Record<string, Record<string, Operation>>} */
   const paths = {};
   /**

@@ -2,7 +2,7 @@
 //
 // Not here: the schemas of objects (edge-schemas.mjs and others), and which routes use what (../openapi.mjs).
 
-import { integer, nonEmpty, ref } from "./schema-dsl.mjs";
+import { integer, nonEmpty, ref, string } from "./schema-dsl.mjs";
 
 /** @typedef {import("./schema-dsl.mjs").Schema} Schema */
 
@@ -56,6 +56,11 @@ export const HEADERS = {
     description: "The request that received this response first.",
     schema: nonEmpty(undefined, { pattern: "^req_" }),
   },
+};
+
+/** The request header that makes a request idempotent. */
+export const IDEMPOTENCY_KEY = {
+  "Idempotency-Key": string(255, { minLength: 1, pattern: "^[ -~]+$", description: "A retry with the same key has no further effect." }),
 };
 
 /**

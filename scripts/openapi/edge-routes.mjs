@@ -1,23 +1,30 @@
 // The routes of the edge: checks, lists, webhooks, streams, tokens, snapshots, OFREP and operations.
 //
-// Not here: the objects that they return (edge-schemas.mjs, ofrep-schemas.mjs), and the responses that every route has (../openapi.mjs).
+// Not here: the objects that they return (edge-schemas.mjs, override-schemas.mjs, ofrep-schemas.mjs), and the responses that every route has (../openapi.mjs).
 
+import { headerRefs, IDEMPOTENCY_KEY } from "./components.mjs";
 import { ACTIVITY_OUTCOME } from "./edge-schemas.mjs";
+import { OVERRIDE_EFFECT } from "./override-schemas.mjs";
 import {
   anyObjectOf,
   array,
   boolean,
+  constant,
   get,
   integer,
   listObject,
   nonEmpty,
   oneOfStrings,
+  orEmptyString,
   PAGINATION,
   post,
   ref,
+  remove,
   required,
   strictObject,
   string,
+  TIMESTAMP_RANGE,
+  timestamp,
 } from "./schema-dsl.mjs";
 
 const CUSTOMER = ref("CustomerId");
@@ -54,6 +61,16 @@ const LAST_EVENT_ID = string(64, {
 
 /** @param {string} description */
 const eventStream = (description) => ({ media: "text/event-stream", schema: { type: "string", description } });
+
+/** Parameters of an override. */
+const REASON = nonEmpty(500, { description: "Why: a sentence, or the number of a ticket." });
+const ACTOR = nonEmpty(255, { description: "Who does this. By default the key of the request, of which only the end is shown." });
+const STARTS_AT = {
+  anyOf: [timestamp],
+  description: "The first second in which the override is active. By default now; a time in the past is now.",
+};
+const EXPIRES_IN = integer(1, 315_360_000, { description: "The end, in seconds from the start: at most ten years." });
+const METADATA = ref("MetadataUpdate");
 
 const CONTEXT = strictObject({ targetingKey: required(CUSTOMER) }, { additionalProperties: true });
 
@@ -157,6 +174,96 @@ export const EDGE_ROUTES = [
       paramsInQuery: true,
       description: "Requires STRIPE_API_KEY, or the catalog. Without a query string, the parameters are read from the body.",
     },
+  ),
+  get(
+    "/v1/customers/{customer}/overrides",
+    "listOverrides",
+    "Lists the overrides of a customer, newest first.",
+    {
+      status: {
+        ...oneOfStrings("scheduled", "active", "ended", "all"),
+        description: "Only overrides with this status. By default all that have not ended. Those that ended are kept for a year.",
+      },
+      ...PAGINATION,
+    },
+    listObject(ref("Override")),
+  ),
+  post(
+    "/v1/customers/{customer}/overrides",
+    "createOverride",
+    "Grants or denies a feature to a customer.",
+    {
+      feature: required({ ...LOOKUP_KEY, description: "The lookup key of the feature." }),
+      effect: required(OVERRIDE_EFFECT),
+      reason: required(REASON),
+      actor: ACTOR,
+      starts_at: STARTS_AT,
+      expires_at: {
+        ...orEmptyString(timestamp),
+        description: "The first second in which it is not active any more. By default it has no end.",
+      },
+      expires_in: EXPIRES_IN,
+      metadata: METADATA,
+    },
+    ref("CreatedOverride"),
+    {
+      description:
+        "The customer needs no other data. `version` is what `at_least` of a check takes to see the override. A customer has up to 100 overrides that have not ended, then the code is `override_limit_exceeded`.",
+      headerParams: IDEMPOTENCY_KEY,
+      responseHeaders: headerRefs("Idempotency-Key", "Idempotent-Replayed"),
+    },
+  ),
+  get("/v1/customers/{customer}/overrides/{id}", "retrieveOverride", "Retrieves an override.", {}, ref("Override")),
+  post(
+    "/v1/customers/{customer}/overrides/{id}",
+    "updateOverride",
+    "Updates an override.",
+    {
+      reason: REASON,
+      actor: { ...ACTOR, description: `${ACTOR.description} It is noted in the history.` },
+      starts_at: { ...STARTS_AT, description: "Another start, until the override has started (code `override_started`)." },
+      expires_at: {
+        ...orEmptyString({ anyOf: [timestamp, constant("now")] }),
+        description: "Another end. `now` ends the override now, and an empty value removes the end.",
+      },
+      expires_in: EXPIRES_IN,
+      metadata: METADATA,
+    },
+    ref("Override"),
+    {
+      description: "`feature` and `effect` are fixed. Of an override that has ended only the metadata can change (code `override_ended`).",
+    },
+  ),
+  remove(
+    "/v1/customers/{customer}/overrides/{id}",
+    "deleteOverride",
+    "Ends an override now.",
+    { reason: REASON, actor: ACTOR },
+    ref("DeletedOverride"),
+    {
+      description: "The override stays in the list as `ended`, with `deletion`. The parameters may be in a body too, as a form or JSON.",
+      responses: { 408: "BodyTimeout", 413: "TooLarge" },
+    },
+  ),
+  get(
+    "/v1/customers/{customer}/history",
+    "listHistory",
+    "Lists the changes of a customer's entitlements, newest first.",
+    { created: { ...TIMESTAMP_RANGE, description: "Only changes that took effect at this time, or within these bounds." }, ...PAGINATION },
+    listObject(ref("HistoryEntry")),
+    { description: "One entry for each version, with its cause. The last 1,000 entries of a customer are kept, for up to 400 days." },
+  ),
+  get(
+    "/v1/explain",
+    "explain",
+    "Explains the answer of a check, now or at a past time.",
+    {
+      customer: required(CUSTOMER),
+      feature: required(LOOKUP_KEY),
+      at: { ...timestamp, description: "A past time. Before the oldest entry of the history the code is `history_too_old`." },
+    },
+    ref("Explanation"),
+    { description: "What the source, overrides, default features and the replica contribute. A part that cannot be read says so." },
   ),
   get(
     "/v1/activity",

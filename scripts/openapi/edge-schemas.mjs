@@ -50,10 +50,15 @@ export const ACTIVITY_OUTCOME = oneOfStrings(
 const boundedString = (bytes, description) =>
   nonEmpty(bytes, { pattern: NO_CONTROL_CHARACTERS, description: `${description}, at most ${bytes} bytes of UTF-8.` });
 
-/** The lookup keys that a decision `added` or `removed`. @param {string} verb */
-const changedKeys = (verb) => ({
+/**
+ * The lookup keys that a decision or a change `added` or `removed`.
+ *
+ * @param {string} subject
+ * @param {string} verb
+ */
+export const changedKeys = (subject, verb) => ({
   ...nullable(array(ref("LookupKey"), 1_000)),
-  description: `The lookup keys that the decision ${verb}, in order; \`null\` if it changed more than 1,000 keys.`,
+  description: `The lookup keys that the ${subject} ${verb}, in order; \`null\` if it changed more than 1,000 keys.`,
 });
 
 /** No control characters, no white space and no invisible characters: `is_invisible` in src/id.rs. */
@@ -140,7 +145,7 @@ export const EDGE_SCHEMAS = {
         customer: CUSTOMER,
         feature: ref("LookupKey"),
         entitled: boolean,
-        reason: oneOfStrings("active_entitlement", "not_entitled", "unknown_customer"),
+        reason: oneOfStrings("active_entitlement", "override", "default_feature", "denied_by_override", "not_entitled", "unknown_customer"),
         version: VERSION,
         as_of: TIMESTAMP_OR_NULL,
         served_by: ref("ServedBy"),
@@ -183,8 +188,8 @@ export const EDGE_SCHEMAS = {
       ...oneOfStrings("delivery", "poll"),
       description: "Whether the event was delivered, or found in Stripe's list of events. `null` without an event.",
     }),
-    added: changedKeys("added"),
-    removed: changedKeys("removed"),
+    added: changedKeys("decision", "added"),
+    removed: changedKeys("decision", "removed"),
     added_count: integer(0),
     removed_count: integer(0),
     version: VERSION,
