@@ -104,7 +104,7 @@ export interface EntitlementCheck {
   customer: string;
   feature: string;
   entitled: boolean;
-  reason: "active_entitlement" | "not_entitled" | "unknown_customer";
+  reason: "active_entitlement" | "override" | "default_feature" | "denied_by_override" | "not_entitled" | "unknown_customer";
   version: number;
   /** When the source confirmed the set, in Unix seconds. `null` for an unknown customer. */
   as_of: number | null;
@@ -167,6 +167,95 @@ export interface Authorization {
   served_by: string;
 }
 
+/** The arguments of `explain`: the parameters of `GET /v1/explain`. */
+export interface ExplainArguments {
+  customer: string;
+  /** The lookup key of the feature. */
+  feature: string;
+  /** A past time in Unix seconds; now without it. */
+  at?: number;
+}
+
+/** What caused a change. */
+export interface ChangeCause {
+  type: "event" | "poll" | "read" | "reconcile" | "override" | "override_start" | "override_end" | "setting";
+  /** The event or the override. */
+  id: string | null;
+  /** Who changed the override. */
+  actor: string | null;
+}
+
+/** An override: an operator grants or denies one feature of one customer. */
+export interface EntitlementOverride {
+  id: string;
+  object: "entitlement_override";
+  customer: string;
+  livemode: boolean;
+  feature: string;
+  effect: "grant" | "deny";
+  reason: string;
+  actor: string;
+  status: "scheduled" | "active" | "ended";
+  /** Times are in Unix seconds. */
+  starts_at: number;
+  expires_at: number | null;
+  created: number;
+  metadata: Record<string, string>;
+  version: number;
+  deletion: { created: number; reason: string | null; actor: string } | null;
+}
+
+/** What contributes to an answer. `effect` is what it does to the answer. */
+export type Contribution = { effect: "grants" | "denies" | "none" } & (
+  | {
+      type: "source_set";
+      source: "stripe" | "catalog";
+      completeness: "complete" | "partial" | "unknown" | null;
+      active_entitlement: string | null;
+      confirmed_at: number | null;
+      since: number | null;
+      cause: ChangeCause | null;
+    }
+  | {
+      type: "subscription";
+      subscription: string;
+      product: string;
+      status: string;
+      /** The setting that decides whether this status grants features. */
+      setting: { name: string; value: "keep" | "revoke" } | null;
+    }
+  | { type: "product"; product: string; name: string | null; subscribed: boolean }
+  | { type: "subscriptions_unavailable"; message: string }
+  | { type: "override"; override: EntitlementOverride }
+  | { type: "default_feature"; setting: "ENTGATE_DEFAULT_FEATURES" | null; known: boolean }
+  | {
+      type: "replica";
+      state: "current" | "behind" | "absent" | "unavailable";
+      version: number | null;
+      entitled: boolean | null;
+      as_of: number | null;
+    }
+);
+
+/** What `explain` returns. */
+export interface Explanation {
+  object: "explanation";
+  customer: string;
+  livemode: boolean;
+  feature: string;
+  at: number;
+  /** `null` if the answer is unknown: `check` then throws. */
+  entitled: boolean | null;
+  reason: EntitlementCheck["reason"] | "unknown_feature" | null;
+  version: number;
+  as_of: number | null;
+  /** Whether only the ledger answers checks of the feature. */
+  strict: boolean;
+  /** The change that led to the answer. */
+  last_change: { version: number; created: number; cause: ChangeCause } | null;
+  contributions: Contribution[];
+}
+
 /** What a call throws. Unknown is thrown with its code, never returned as `false`. */
 export interface EntgateError extends Error {
   name: "EntgateError";
@@ -187,6 +276,7 @@ export interface EntitlementsBinding {
   check(args: CheckArguments & { feature: readonly string[] }): Promise<EntitlementCheckList>;
   list(args: ListArguments): Promise<ActiveEntitlementList>;
   authorize(args: CheckArguments): Promise<Authorization>;
+  explain(args: ExplainArguments): Promise<Explanation>;
 }
 
 /** The service binding. Its configuration names the mode: `"props": { "livemode": true }`. Without it every call throws. */
@@ -195,4 +285,5 @@ export class Entitlements extends WorkerEntrypoint<Env, { livemode: boolean }> i
   check(args: CheckArguments & { feature: readonly string[] }): Promise<EntitlementCheckList>;
   list(args: ListArguments): Promise<ActiveEntitlementList>;
   authorize(args: CheckArguments): Promise<Authorization>;
+  explain(args: ExplainArguments): Promise<Explanation>;
 }

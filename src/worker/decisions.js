@@ -73,7 +73,7 @@ export function decidedBy({ url }) {
 /** A call of the service binding. @param {string} target @returns {Decided} */
 export function decidedByCall(target) {
   const { pathname, searchParams } = new URL(target, "http://localhost");
-  const method = { "/v1/check": "check", "/v1/authorize": "authorize" }[pathname] ?? "list";
+  const method = { "/v1/check": "check", "/v1/authorize": "authorize", "/v1/explain": "explain" }[pathname] ?? "list";
   return { route: `Entitlements.${method}`, param: (name) => searchParams.get(name) ?? undefined };
 }
 

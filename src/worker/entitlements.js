@@ -1,10 +1,11 @@
-// The service binding: `check`, `list` and `authorize` for other Workers of the account, without HTTP and without a key.
+// The service binding: `check`, `list`, `authorize` and `explain` for other Workers of the account, without HTTP and without a key.
 //
 // | method      | resolves with                                                        | throws                               |
 // |-------------|----------------------------------------------------------------------|--------------------------------------|
 // | `check`     | what `GET /v1/check` returns                                         | if the answer is unknown             |
 // | `list`      | what `GET /v1/entitlements/active_entitlements` returns              | if the set is unknown                |
 // | `authorize` | the customer and the headers of a 204 of `GET /v1/authorize`         | if a feature is denied, or unknown   |
+// | `explain`   | what `GET /v1/explain` returns                                       | if the ledger cannot be asked        |
 //
 // The arguments are the parameters of these routes. An error has the code, the status and the other members that the HTTP API
 // returns. The binding names the mode: `props.livemode`. Not here: how a request is answered, which is in entry.js. No method writes.
@@ -106,5 +107,9 @@ export const boundEntitlements = (answer) =>
         as_of: headers["entgate-as-of"] === undefined ? null : Number(headers["entgate-as-of"]),
         served_by: headers["entgate-served-by"],
       };
+    }
+
+    async explain(args) {
+      return JSON.parse((await this.#get("/v1/explain", args)).body);
     }
   };

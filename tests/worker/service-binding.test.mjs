@@ -98,7 +98,7 @@ describe("the service binding", { timeout: 60_000 }, () => {
 
   test("a binding without a boolean `livemode` throws at every call", async () => {
     for (const binding of ["NO_PROPS", "TEXT"]) {
-      for (const method of ["check", "list", "authorize"]) {
+      for (const method of ["check", "list", "authorize", "explain"]) {
         const { error } = await call(binding, method, { customer: "cus_ada", feature: "sms" });
         assert.deepEqual([error.code, error.status, error.param], ["livemode_missing", 400, "props.livemode"], `${binding} ${method}`);
       }
@@ -137,6 +137,21 @@ describe("the service binding", { timeout: 60_000 }, () => {
     });
   });
 
+  test("`explain` returns what the HTTP API returns", async () => {
+    for (const args of [
+      { customer: "cus_ada", feature: "sms" },
+      { customer: "cus_ada", feature: "fax" },
+      { customer: "cus_nobody", feature: "sms" },
+    ]) {
+      const { result } = await call("TEST", "explain", args);
+      const { at, ...overHttpNow } = await overHttp(`/v1/explain?${new URLSearchParams(args)}`);
+      assert.ok(at >= result.at, `${at} ${result.at}`);
+      assert.deepEqual(result, { ...overHttpNow, at: result.at });
+    }
+    const { error } = await call("TEST", "explain", { customer: "cus_ada" });
+    assert.deepEqual([error.code, error.param, error.status], ["parameter_missing", "feature", 400]);
+  });
+
   test("unknown is thrown with its code and the time to wait, never returned as `false`", async () => {
     for (const method of ["check", "list", "authorize"]) {
       const { result, error } = await call("TEST", method, { customer: "cus_nobody", ...(method !== "list" && { feature: "sms" }) });
@@ -162,7 +177,7 @@ describe("the service binding", { timeout: 60_000 }, () => {
   });
 
   test("the binding has no other method, and none that writes", async () => {
-    for (const method of ["sync", "fetch_bound", "explain", "put"]) {
+    for (const method of ["sync", "fetch_bound", "overrides", "put"]) {
       const { error } = await call("TEST", method, { customer: "cus_ada" });
       assert.match(error.message, new RegExp(`does not implement the method "${method}"`), method);
     }
