@@ -130,11 +130,17 @@ async function createObjects(service, prefix = "") {
     data: [entitlement],
   } = await catalog.sdk.entitlements.activeEntitlements.list({ customer: customer.id });
   /** @type {Record<string, string[]>} */
-  const spare = { customer: [], product: [], product_feature: [], subscription: [], item: [], clock: [], endpoint: [] };
+  const spare = { customer: [], product: [], product_feature: [], subscription: [], item: [], clock: [], endpoint: [], override: [] };
+  const createOverride = async () => {
+    const body = new URLSearchParams({ feature: `${prefix}fax`, effect: "grant", reason: "A test" });
+    const { json } = await service.request(`/v1/customers/${customer.id}/overrides`, { method: "POST", body });
+    return json;
+  };
   const second = await catalog.createPrice(product);
   for (let number = 0; number < 3; number += 1) {
     const deletable = await catalog.createClockCustomer();
     spare.clock.push(deletable.clock.id);
+    spare.override.push((await createOverride()).id);
     spare.customer.push((await catalog.sdk.customers.create()).id);
     spare.product.push((await catalog.sdk.products.create({ name: "Unsold" })).id);
     spare.product_feature.push((await catalog.attachFeature(product, await catalog.createFeature(`${prefix}spare_${number}`))).id);
@@ -158,6 +164,7 @@ async function createObjects(service, prefix = "") {
     other_subscription: await catalog.subscribe(customer, price),
     paused_subscription: await catalog.sdk.subscriptions.pause((await catalog.subscribe(customer, price)).id),
     other_price: await catalog.createPrice(product),
+    override: await createOverride(),
     account: await catalog.sdk.accounts.retrieveCurrent(),
     endpoint,
     event,
