@@ -44,7 +44,7 @@ const OVERRIDE = {
   version: ref("Version"),
   deletion: {
     ...nullable(strictObject({ created: required(timestamp), reason: required(nullable(nonEmpty(500))), actor: required(nonEmpty(255)) })),
-    description: "When and why it was deleted, and by whom. `null` if it was not.",
+    description: "When, why and by which actor it was deleted. `null` if it was not.",
   },
 };
 
