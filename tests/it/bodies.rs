@@ -5,7 +5,8 @@ use std::cell::RefCell;
 use entgate::api::{
     self, Response, Route,
     body::{
-        Error, MAX_BATCH_BYTES, MAX_BODY_BYTES, MAX_CATALOG_BYTES, MAX_WEBHOOK_BYTES, RequestBody,
+        Error, MAX_BATCH_BYTES, MAX_BODY_BYTES, MAX_CATALOG_BYTES, MAX_OVERRIDE_BYTES,
+        MAX_WEBHOOK_BYTES, RequestBody,
     },
 };
 use serde_json::Value;
@@ -48,7 +49,8 @@ fn all_routes() -> Vec<(&'static str, String)> {
     #[cfg(feature = "catalog")]
     let edge = edge.chain(api::catalog::routes());
     let fill = |path: &str| {
-        path.replace("{key*}", "sms").replace("{id}", "x_1").replace("{product}", "prod_1")
+        let path = path.replace("{key*}", "sms").replace("{id}", "x_1");
+        path.replace("{product}", "prod_1").replace("{customer}", "cus_ada")
     };
     edge.map(|(method, path)| (method.as_str(), fill(path))).collect()
 }
@@ -146,6 +148,8 @@ fn a_body_is_read_once_with_the_limit_of_its_route() {
         ("/v1/check", MAX_BATCH_BYTES),
         ("/v1/tokens", MAX_BODY_BYTES),
         ("/v1/customers/cus_ada/sync", MAX_BODY_BYTES),
+        ("/v1/customers/cus_ada/overrides", MAX_OVERRIDE_BYTES),
+        ("/v1/customers/cus_ada/overrides/ovr_1", MAX_OVERRIDE_BYTES),
         ("/ofrep/v1/evaluate/flags", MAX_BODY_BYTES),
         ("/ofrep/v1/evaluate/flags/sms", MAX_BODY_BYTES),
     ] {
@@ -153,8 +157,8 @@ fn a_body_is_read_once_with_the_limit_of_its_route() {
         assert_eq!(limits, [limit], "{path}");
     }
     assert_eq!(
-        [MAX_WEBHOOK_BYTES, MAX_BATCH_BYTES, MAX_BODY_BYTES, MAX_CATALOG_BYTES],
-        [1_048_576, 1_048_576, 65_536, 262_144]
+        [MAX_WEBHOOK_BYTES, MAX_BATCH_BYTES, MAX_BODY_BYTES, MAX_CATALOG_BYTES, MAX_OVERRIDE_BYTES],
+        [1_048_576, 1_048_576, 65_536, 262_144, 262_144]
     );
 }
 

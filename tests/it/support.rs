@@ -1,7 +1,7 @@
 //! Test fixtures: a deployment with stores in memory, and events of Stripe.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     hash::{DefaultHasher, Hash as _, Hasher as _},
     rc::Rc,
     task::Poll,
@@ -200,7 +200,7 @@ impl Service {
             health_cache,
             refused_origins,
             sleep: |_| Box::pin(yield_now()),
-            random: || 0xabc,
+            random: draw_number,
             log: |line| LOG.with_borrow_mut(|log| log.push(line.to_owned())),
         }
     }
@@ -254,6 +254,24 @@ impl Service {
         let reason = answer.body["reason"].as_str().unwrap();
         (answer.body["entitled"].as_bool().unwrap(), reason.to_owned())
     }
+}
+
+thread_local! {
+    /// The next random number of this test, and by how much the one after it is greater.
+    static RANDOM: Cell<(u128, u128)> = const { Cell::new((0xabc, 0)) };
+}
+
+fn draw_number() -> u128 {
+    RANDOM.with(|random| {
+        let (next, step) = random.get();
+        random.set((next + step, step));
+        next
+    })
+}
+
+/// Makes all further random numbers of this test distinct.
+pub(crate) fn draw_distinct_numbers() {
+    RANDOM.with(|random| random.set((random.get().0, 1)));
 }
 
 /// Lets other futures run once.
