@@ -119,6 +119,32 @@ const ROUTES = [
     },
   },
   {
+    path: "/v1/products",
+    parameters: ["active", ...PAGE_PARAMETERS],
+    expandable: [],
+    respond(account, request) {
+      const products = Array.from(account.products.keys(), (id) => ({
+        id,
+        object: "product",
+        active: true,
+        created: 1_700_000_000,
+        description: null,
+        images: [],
+        livemode: account.livemode,
+        marketing_features: [],
+        metadata: {},
+        name: `Product ${id}`,
+        package_dimensions: null,
+        shippable: null,
+        tax_code: null,
+        type: "service",
+        updated: 1_700_000_000,
+        url: null,
+      }));
+      return page(products, request, "product");
+    },
+  },
+  {
     path: "/v1/products/{id}/features",
     parameters: PAGE_PARAMETERS,
     expandable: [],
