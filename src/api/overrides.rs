@@ -365,7 +365,7 @@ fn take_end(params: &mut Params) -> Result<Option<OverrideEnd>, Error> {
     if params.contains("expires_at") && params.contains("expires_in") {
         return Err(Error::parameter(
             "expires_in",
-            "parameter_invalid",
+            "parameters_exclusive",
             "You may only specify one of these parameters: expires_at, expires_in.",
         ));
     }

@@ -218,7 +218,7 @@ fn a_parameter_that_is_not_valid_is_rejected_by_name() {
         (
             &format!("{GRANT}&expires_at=1800000000&expires_in=60"),
             "expires_in",
-            "parameter_invalid",
+            "parameters_exclusive",
             "You may only specify one of these parameters: expires_at, expires_in.".to_owned(),
         ),
         (

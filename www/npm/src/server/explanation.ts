@@ -35,7 +35,8 @@ export type Contribution = { effect: "grants" | "denies" | "none" } & (
       /** The setting that decided, and its value. */
       setting: { name: string; value: string } | null;
     }
-  | { type: "product"; product: string; name: string; subscribed: boolean }
+  /** `name` is `null` if the product was not listed. */
+  | { type: "product"; product: string; name: string | null; subscribed: boolean }
   | { type: "subscriptions_unavailable"; message: string }
   | { type: "override"; override: EntitlementOverride }
   /** `known` is `false` for a past time. */
