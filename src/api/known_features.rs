@@ -89,13 +89,16 @@ pub(super) async fn exists<S: Store>(
 }
 
 /// Whether the source lists its features and no feature has this lookup key. If the source cannot be read, a
-/// feature is not unknown.
+/// feature is not unknown. The default features exist.
 pub(super) async fn is_unknown<S: Store>(
     app: &App<'_, S>,
     livemode: Livemode,
     key: &LookupKey,
     now: Timestamp,
 ) -> bool {
+    if app.settings.default_features.contains(key) {
+        return false;
+    }
     // A failure was logged.
     let known = fetch(app, livemode, [MIN_REFETCH, MIN_REFETCH], now).await;
     known.is_ok_and(|known| known.is_listed && !known.contains(key))

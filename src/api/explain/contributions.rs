@@ -11,9 +11,10 @@ use crate::{
         error::Error,
         history::CauseObject,
         overrides::OverrideObject,
-        settings::{Settings, Source},
+        settings::{DEFAULT_FEATURES, Settings, Source},
     },
-    entitlement::{self, Completeness, Decision, Entitlements, Version},
+    effective_set::EffectiveSet,
+    entitlement::{Completeness, Version},
     id::{CustomerKey, EntitlementId, LookupKey, Timestamp},
     ledger::{Explanation, SourceEvidence},
     override_period::{OverrideEffect, OverrideStatus},
@@ -86,7 +87,7 @@ pub(super) enum Contribution<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ReplicaEvidence {
     /// It has a set.
-    Set { version: Version, entitled: Option<bool>, as_of: Timestamp },
+    Set { version: Version, entitled: Option<bool>, as_of: Option<Timestamp> },
     /// It has nothing.
     Absent,
     /// It cannot be read.
@@ -95,13 +96,10 @@ pub(super) enum ReplicaEvidence {
 
 impl ReplicaEvidence {
     /// What a set says of a feature.
-    pub(super) fn new(set: &Entitlements, feature: &LookupKey) -> Self {
-        let entitled = match entitlement::check(Some(set), feature) {
-            Decision::Grant => Some(true),
-            Decision::Deny(_) => Some(false),
-            Decision::Indeterminate => None,
-        };
-        Self::Set { version: set.version, entitled, as_of: set.as_of }
+    pub(super) fn new(set: EffectiveSet<'_>, feature: &LookupKey) -> Self {
+        let entitled = set.check(feature).entitled();
+        let as_of = set.source().map(|source| source.as_of);
+        Self::Set { version: set.version(), entitled, as_of }
     }
 }
 
@@ -196,7 +194,7 @@ impl<'a> Evidence<'a> {
         let is_default = self.explanation.is_default;
         Contribution::DefaultFeature {
             effect: Effect::grants_if(is_default == Some(true)),
-            setting: (is_default == Some(true)).then_some("ENTGATE_DEFAULT_FEATURES"),
+            setting: (is_default == Some(true)).then_some(DEFAULT_FEATURES),
             known: is_default.is_some(),
         }
     }
@@ -208,7 +206,7 @@ impl<'a> Evidence<'a> {
             ReplicaEvidence::Set { version, entitled, as_of } => {
                 let is_behind = version < self.explanation.version;
                 let state = if is_behind { "behind" } else { "current" };
-                (state, Some(version), entitled, Some(as_of))
+                (state, Some(version), entitled, as_of)
             }
         };
         Contribution::Replica { effect: Effect::None, state, version, entitled, as_of }

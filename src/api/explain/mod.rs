@@ -35,7 +35,8 @@ use super::{
     settings::Source,
 };
 use crate::{
-    entitlement::Version,
+    effective_set::{EffectiveSet, MissingSource},
+    entitlement::{DenyReason, Version},
     id::{CustomerId, CustomerKey, Livemode, LookupKey, Timestamp},
     ledger::{ExplainQuery, ExplainReply, Explanation, FeatureChange},
     source::FeatureProducts,
@@ -99,9 +100,9 @@ pub(super) async fn explain<S: Store>(
     let ExplainQuery { customer, feature, at } = &query;
     let present = match at {
         Some(_) => None,
-        None => Some(join(load_replica(app, &query), find_products(app, &query)).await),
+        None => Some(join(load_replica(app, &query, now), find_products(app, &query)).await),
     };
-    let (entitled, reason) = decide(app, &query, &explanation, now).await;
+    let reason = find_reason(app, &query, &explanation, now).await;
     let evidence = Evidence { settings: app.settings, customer, explanation: &explanation };
     let body = ExplanationObject {
         object: "explanation",
@@ -109,7 +110,7 @@ pub(super) async fn explain<S: Store>(
         livemode: livemode.into(),
         feature,
         at: explanation.at,
-        entitled,
+        entitled: explanation.entitled,
         reason,
         version: explanation.version,
         as_of: explanation.as_of,
@@ -142,38 +143,42 @@ fn parse_query(
     Ok(ExplainQuery { customer: CustomerKey { livemode, id }, feature, at })
 }
 
-/// The answer of a check, and its reason.
-async fn decide<'a, S: Store>(
+/// The reason of the answer: that of the ledger, unless the feature does not exist.
+async fn find_reason<'a, S: Store>(
     app: &App<'_, S>,
     query: &ExplainQuery,
     explanation: &'a Explanation,
     now: Timestamp,
-) -> (Option<bool>, Option<&'a str>) {
-    let livemode = query.customer.livemode;
-    let (entitled, reason) = (explanation.entitled, explanation.reason.as_deref());
-    match (entitled, reason) {
-        (Some(false), Some("unknown_customer")) if !app.settings.can_deny_unknown(livemode) => {
-            (None, None)
-        }
-        (Some(false), Some("not_entitled"))
-            if query.at.is_none()
-                && known_features::is_unknown(app, livemode, &query.feature, now).await =>
-        {
-            (entitled, Some(UNKNOWN_FEATURE))
-        }
-        _ => (entitled, reason),
+) -> Option<&'a str> {
+    let ExplainQuery { customer, feature, at } = query;
+    let reason = explanation.reason.as_deref();
+    let is_not_entitled = reason == Some(DenyReason::NotEntitled.as_str());
+    if at.is_none()
+        && is_not_entitled
+        && known_features::is_unknown(app, customer.livemode, feature, now).await
+    {
+        return Some(UNKNOWN_FEATURE);
     }
+    reason
 }
 
 /// What the replica has of the customer.
-async fn load_replica<S: Store>(app: &App<'_, S>, query: &ExplainQuery) -> ReplicaEvidence {
+async fn load_replica<S: Store>(
+    app: &App<'_, S>,
+    query: &ExplainQuery,
+    now: Timestamp,
+) -> ReplicaEvidence {
     match app.store.replica().load(&query.customer).await {
         Err(error) => {
             (app.log)(&error.to_string());
             ReplicaEvidence::Unavailable
         }
         Ok(None) => ReplicaEvidence::Absent,
-        Ok(Some(set)) => ReplicaEvidence::new(&set, &query.feature),
+        Ok(Some(record)) => {
+            let context = app.settings.answer_context(now);
+            let set = EffectiveSet::new(Some(&record), MissingSource::Undetermined, context);
+            ReplicaEvidence::new(set, &query.feature)
+        }
     }
 }
 
