@@ -16,10 +16,12 @@ const GRANT: &str = "feature=sms&effect=grant&reason=Trial";
 /// Ten years, in seconds.
 const TEN_YEARS: u64 = 315_360_000;
 
-/// A deployment that reads from Stripe, at [`NOW`], and creates ids that differ.
+/// A deployment that reads from Stripe, at [`NOW`], and creates ids that differ. There is one feature.
 fn service() -> Service {
     draw_distinct_numbers();
-    service_with_stripe()
+    let service = service_with_stripe();
+    service.stripe().set_features(&["sms"]);
+    service
 }
 
 fn send(service: &Service, method: &str, target: &str, form: &str) -> Answer {
@@ -553,7 +555,6 @@ fn an_override_belongs_to_one_customer_of_one_mode() {
 #[test]
 fn a_feature_that_the_source_does_not_list_is_accepted_with_a_warning() {
     let service = service();
-    service.stripe().set_features(&["sms"]);
     assert_eq!(create(&service, GRANT).get("warnings"), None);
     let created = create(&service, "feature=smss&effect=grant&reason=Trial");
     assert_eq!(
