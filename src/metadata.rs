@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::json::json_type;
 
 /// The most keys of one object, by Stripe's documentation. The next two limits likewise.
-const MAX_KEYS: usize = 50;
+pub(crate) const MAX_METADATA_KEYS: usize = 50;
 
 /// The most characters of a key.
 const MAX_KEY_LEN: usize = 40;
@@ -58,7 +58,9 @@ pub(crate) enum Error {
         length: usize,
     },
     /// The object would have too many keys.
-    #[error("An object can have up to {MAX_KEYS} metadata keys, and this would make {count}.")]
+    #[error(
+        "An object can have up to {MAX_METADATA_KEYS} metadata keys, and this would make {count}."
+    )]
     TooManyKeys {
         /// The number of keys.
         count: usize,
@@ -99,6 +101,6 @@ impl Metadata {
             }
         }
         let count = result.0.len();
-        if count > MAX_KEYS { Err(Error::TooManyKeys { count }) } else { Ok(result) }
+        if count > MAX_METADATA_KEYS { Err(Error::TooManyKeys { count }) } else { Ok(result) }
     }
 }

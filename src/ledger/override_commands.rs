@@ -3,11 +3,13 @@
 //! | command | refused if                                                                            |
 //! |---------|---------------------------------------------------------------------------------------|
 //! | create  | the customer has too many, it ends before it starts, the idempotency key is used       |
-//! | update  | it has ended (except for metadata), its start has passed, it would end before it starts |
+//! | update  | it has ended (except for metadata), its start has passed, it would end before it starts, it would have too much metadata |
 //! | delete  | it has ended                                                                          |
 //!
 //! A request that is refused, or that changes nothing, makes no version. Not here: reading the override
 //! from the tables, which the process does before the step.
+
+use std::collections::BTreeMap;
 
 use super::{
     history::{CauseType, ChangeCause},
@@ -20,6 +22,7 @@ use super::{
 use crate::{
     entitlement::Version,
     id::Timestamp,
+    metadata::{Metadata, MetadataPatch},
     override_period::{OverridePeriod, OverrideStatus},
 };
 
@@ -99,15 +102,12 @@ pub(super) fn update(
         return OverrideReply::Refused(OverrideRefusal::EndNotAfterStart);
     }
     value.reason = update.reason.clone().unwrap_or(value.reason);
-    if update.clears_metadata {
-        value.metadata.clear();
-    }
-    for (name, content) in &update.metadata {
-        if content.is_empty() {
-            value.metadata.remove(name);
-        } else {
-            value.metadata.insert(name.clone(), content.clone());
-        }
+    let before = if update.clears_metadata { BTreeMap::new() } else { value.metadata };
+    let patch = MetadataPatch::Set(update.metadata.clone().into_iter().collect());
+    match Metadata(before).apply(patch) {
+        Ok(Metadata(metadata)) => value.metadata = metadata,
+        // The API has validated each key and value.
+        Err(_) => return OverrideReply::Refused(OverrideRefusal::TooManyMetadataKeys),
     }
     if value == existing.value {
         return OverrideReply::One { value, at };

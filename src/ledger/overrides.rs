@@ -185,6 +185,8 @@ json_type! {
         Started = "started",
         /// The override would end before it starts, or in the past.
         EndNotAfterStart = "end_not_after_start",
+        /// The override would have too many metadata keys.
+        TooManyMetadataKeys = "too_many_metadata_keys",
         /// The idempotency key was used with another request.
         OtherRequest = "other_request",
     }

@@ -30,7 +30,16 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("webhook", &["json", "id", "entitlement", "policy", "entitlement_list"]),
     (
         "ledger",
-        &["waiting", "json", "id", "policy", "override_period", "entitlement", "effective_set"],
+        &[
+            "waiting",
+            "json",
+            "id",
+            "metadata",
+            "policy",
+            "override_period",
+            "entitlement",
+            "effective_set",
+        ],
     ),
     ("source", &["waiting", "json", "id", "entitlement", "policy", "entitlement_list", "ledger"]),
     (

@@ -308,6 +308,21 @@ fn each_limit_of_a_parameter_is_accepted_and_one_more_is_rejected() {
 }
 
 #[test]
+fn updates_give_an_override_at_most_fifty_metadata_keys() {
+    let service = service();
+    let created = create(&service, &format!("{GRANT}&metadata[first]=x"));
+    let add = |count: usize| {
+        let keys = (0..count).map(|index| (format!("key_{index}"), json!("x")));
+        let metadata = Value::Object(keys.collect());
+        service.post_json(&path_of(&created), &json!({ "metadata": metadata }))
+    };
+    let message = "An object can have up to 50 metadata keys, and this would make more.";
+    add(50).assert_refuses("metadata", "parameter_invalid", message, "51 keys");
+    assert_eq!(service.get(&path_of(&created)).body["metadata"], json!({ "first": "x" }));
+    assert_eq!(add(49).body["metadata"].as_object().unwrap().len(), 50);
+}
+
+#[test]
 fn a_hundred_overrides_may_not_have_ended_and_one_more_is_rejected() {
     let service = service();
     for _ in 0..100 {

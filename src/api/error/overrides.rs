@@ -4,6 +4,7 @@ use super::{Error, excerpt};
 use crate::{
     id::Timestamp,
     ledger::{MAX_OVERRIDES, OverrideRefusal},
+    metadata::MAX_METADATA_KEYS,
 };
 
 impl Error {
@@ -34,6 +35,13 @@ impl Error {
                 "expires_at",
                 "parameter_invalid",
                 "The override must end after its start, and not in the past.",
+            ),
+            OverrideRefusal::TooManyMetadataKeys => Self::parameter(
+                "metadata",
+                "parameter_invalid",
+                format!(
+                    "An object can have up to {MAX_METADATA_KEYS} metadata keys, and this would make more."
+                ),
             ),
             OverrideRefusal::OtherRequest => Self::idempotency_mismatch(key.unwrap_or_default()),
         }
