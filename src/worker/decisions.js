@@ -46,6 +46,9 @@ const ROUTES = [
 /** Routes that decide one feature, or several. */
 const CHECKS = ["/v1/check", "/v1/authorize", "/ofrep/v1/evaluate/flags/{key}", "Entitlements.check", "Entitlements.authorize"];
 
+/** The codes of a 403 that denies a feature. */
+const DENIALS = ["denied_by_override", "not_entitled", "unknown_customer"];
+
 /**
  * @typedef {object} Decision
  * @property {string} decision
@@ -97,7 +100,7 @@ export function decisionsOf({ route, param }, { status, header, body }) {
   if (status >= 400) {
     const reason = json?.error?.code ?? json?.error?.type ?? json?.errorCode;
     const feature = known.feature ?? json?.key;
-    if (["not_entitled", "unknown_customer"].includes(reason) && status === 403) return [{ ...known, decision: "deny", reason }];
+    if (DENIALS.includes(reason) && status === 403) return [{ ...known, decision: "deny", reason }];
     return [{ ...known, feature, reason, decision: status < 500 ? "rejected" : isCheck ? "unknown" : "failed" }];
   }
   if (json?.object === "entitlement_check") return [ofCheck(json)];

@@ -30,6 +30,9 @@ fn no_error_repeats_a_long_string_of_a_url() {
         ("too large an integer", format!("/v1/activity?limit={digits}")),
         ("expand", format!("/v1/customer/c/entitlements?expand[]={long}")),
         ("a cursor", format!("/v1/activity?starting_after={long}")),
+        ("an override", format!("/v1/customers/c/overrides/{long}")),
+        ("a change", format!("/v1/customers/c/history?starting_after={long}")),
+        ("a time", format!("/v1/explain?customer=c&feature=f&at={digits}")),
         ("a denied feature", format!("/v1/authorize?customer=c&feature={long}")),
     ] {
         assert_short(why, &service.get(&target));
@@ -61,6 +64,11 @@ fn no_error_repeats_a_long_string_of_a_body_or_a_header() {
     assert_short("a member", &post("/v1/check", &json, &member));
     let map = format!(r#"{{"customer":{{"{long}":1}},"feature":"f"}}"#);
     assert_short("a map", &post("/v1/check", &json, &map));
+    let metadata =
+        format!(r#"{{"feature":"f","effect":"grant","reason":"r","metadata":{{"{long}":"1"}}}}"#);
+    assert_short("metadata", &post("/v1/customers/c/overrides", &json, &metadata));
+    let reason = format!(r#"{{"feature":"f","effect":"grant","reason":"{long}"}}"#);
+    assert_short("a reason", &post("/v1/customers/c/overrides", &json, &reason));
     let context = r#"{"context":{"targetingKey":"c"}}"#;
     let flag = format!("/ofrep/v1/evaluate/flags/{}", "f".repeat(20_000));
     assert_short("a flag key", &post(&flag, &json, context));
