@@ -45,6 +45,8 @@ export interface Settings {
   ENTGATE_MEMORY_TTL?: string;
   /** Lookup keys, separated by commas. */
   ENTGATE_STRICT_FEATURES?: string;
+  /** Lookup keys, separated by commas. */
+  ENTGATE_DEFAULT_FEATURES?: string;
   ENTGATE_SIGNING_KEY?: string;
   ENTGATE_ALLOWED_ORIGINS?: string;
   /** For development only: never in a deployment. */

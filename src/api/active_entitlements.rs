@@ -93,9 +93,6 @@ pub(super) async fn list_by_customer<S: Store>(
     now: Timestamp,
 ) -> Result<Response, Error> {
     let livemode = auth::authenticate_reader(app.settings, request)?;
-    if id.starts_with(LOCAL_ENTITLEMENT_PREFIX) {
-        return Err(Error::resource_missing("active entitlement", id, "id"));
-    }
     if let Some(catalog) = app.store.catalog() {
         return Ok(catalog.send(livemode, request).await?);
     }

@@ -2,7 +2,7 @@
 
 use entgate::{
     browser,
-    entitlement::{Completeness, Entitlements, SummaryPage, Version},
+    entitlement::{Completeness, Entitlements, SourceSet, SummaryPage, Version},
     gate::{self, ed25519},
     id::{Livemode, Timestamp},
     ledger::{self, Dedup, SetUpdate},
@@ -58,16 +58,15 @@ fn a_summary_is_signed_verified_parsed_applied_encoded_and_decoded() {
         panic!("nothing changed")
     };
     let Some(SummaryPage::Complete(data)) = summary.page else { panic!("not complete") };
-    let version = Version(1);
-    let expected = Entitlements {
-        version,
+    let expected = SourceSet {
         as_of,
         completeness: Completeness::Complete,
         policy: SourcePolicy::default(),
         data,
     };
     assert_eq!(set, expected);
-    assert_eq!(record::decode(&record::encode(&set).unwrap()), Ok(set));
+    let record = Entitlements { version: Version(1), source: Some(set), ..Entitlements::default() };
+    assert_eq!(record::decode(&record::encode(&record).unwrap()), Ok(record));
 }
 
 #[wasm_bindgen_test]

@@ -36,8 +36,8 @@ fn check_returns_the_decisions_of_the_vectors() {
         let feature = vector["feature"].as_str().unwrap().as_bytes();
         let now = Timestamp(vector["now"].as_i64().unwrap());
         let answer = match set.check(feature, now) {
-            Decision::Deny(DenyReason::NotEntitled) => 0,
-            Decision::Grant => 1,
+            Decision::Deny(DenyReason::NotEntitled | DenyReason::DeniedByOverride) => 0,
+            Decision::Grant(_) => 1,
             Decision::Deny(DenyReason::UnknownCustomer) => 2,
             Decision::Indeterminate => 3,
         };

@@ -374,7 +374,8 @@ fn after_a_policy_change_the_ledger_answers_and_reads_in_the_background() {
     assert_eq!(state.outbox.pending(Task::Confirm), None);
     assert_eq!(state.record.source().unwrap().policy, world.policy.get());
     let replica = world.replica.borrow();
-    assert_eq!(replica.as_ref().unwrap().policy, world.policy.get());
+    let source = replica.as_ref().unwrap().source.as_ref().unwrap();
+    assert_eq!(source.policy, world.policy.get());
 }
 
 #[test]
@@ -391,7 +392,7 @@ fn after_a_change_of_the_source_it_is_read_before_an_answer() {
     let state = world.tables.state();
     let set = state.record.source().unwrap();
     assert_eq!(
-        (set.version, set.data, set.policy),
+        (state.version(), set.data.clone(), set.policy),
         (Version(2), grants(&["c"]), world.policy.get())
     );
 }

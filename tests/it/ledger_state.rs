@@ -422,8 +422,7 @@ fn an_event_that_is_not_newer_than_a_confirmation_is_stale_and_schedules_a_read(
     ] {
         let mut state = confirmed.clone();
         let event = complete(created, &["b"]);
-        let receipt =
-            apply_with(&mut state, &event, (Dedup::New, EventOrigin::Delivery), access, 6_000);
+        let receipt = apply_with(&mut state, &event, Dedup::New, access, 6_000);
         assert_eq!((receipt.outcome, due(&state, Read)), (outcome, read), "{why}");
         assert_eq!(keys(&state), [if outcome == Stale { "a" } else { "b" }], "{why}");
     }

@@ -46,6 +46,7 @@ mod model;
 mod mutated_bytes;
 mod ofrep;
 mod openapi;
+mod overrides;
 mod overrides_api;
 mod paused;
 mod placement;

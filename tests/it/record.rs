@@ -240,7 +240,7 @@ proptest! {
     ) {
         let keys: Vec<_> = keys.iter().map(String::as_str).collect();
         let completeness = if complete { Complete } else { Partial };
-        let (version, as_of) = (Version(3), Timestamp(-7));
+        let (version, as_of) = (3, Timestamp(-7));
         let set = SourceSet { as_of, completeness, policy: SourcePolicy::default(), data: grants(&keys) };
         let record = mutate(encode(&record_of(version, set)).unwrap(), mutations, 0);
         // JSON ignores a leading space, and no record is encoded with one.

@@ -105,8 +105,7 @@ fn the_rate_of_reads_is_ten_in_live_mode_and_five_in_test_mode_by_default() {
 }
 
 #[test]
-fn strict_features_are_up_to_50_lookup_keys() {
-    let name = "ENTGATE_STRICT_FEATURES";
+fn strict_and_default_features_are_up_to_50_lookup_keys() {
     let keys = |count: usize| (0..count).map(|key| format!("f{key}")).collect::<Vec<_>>().join(",");
     let no_key = "has an item that is not a lookup key: separate lookup keys by one comma";
     for (value, expected) in [
@@ -121,7 +120,11 @@ fn strict_features_are_up_to_50_lookup_keys() {
         ("sms,", Err(no_key)),
         ("s\nms", Err(no_key)),
     ] {
+        let name = "ENTGATE_STRICT_FEATURES";
         let settings = parse(name, value).map(|settings| settings.strict_features.len());
+        assert_eq!(settings, expected.map_err(|problem| Error { name, problem }), "{value}");
+        let name = "ENTGATE_DEFAULT_FEATURES";
+        let settings = parse(name, value).map(|settings| settings.default_features.len());
         assert_eq!(settings, expected.map_err(|problem| Error { name, problem }), "{value}");
     }
 }

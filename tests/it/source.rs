@@ -3,7 +3,7 @@
 use std::{cell::RefCell, collections::VecDeque};
 
 use entgate::{
-    entitlement::{ActiveEntitlement, Entitlements},
+    entitlement::{ActiveEntitlement, SourceSet},
     id::UnixMillis,
     ledger::{SourceState, SyncProblem},
     source::{Error, Expand, StripeClient, StripeResponse, Transport, fake::FakeStripe},
@@ -337,11 +337,11 @@ fn a_list_that_repeats_a_page_fails_after_four_passes() {
 
 #[test]
 fn a_hundred_thousand_entitlements_are_read_and_one_more_is_too_many() {
-    let longest = stripe(Entitlements::MAX_LEN, &[]);
+    let longest = stripe(SourceSet::MAX_LEN, &[]);
     assert_eq!(list(&longest), Ok(SourceState::List(entitlements(100_000))));
     assert_eq!(longest.transport().requests().len(), 2_000);
 
-    let too_long = stripe(Entitlements::MAX_LEN + 1, &[]);
+    let too_long = stripe(SourceSet::MAX_LEN + 1, &[]);
     assert_eq!(list(&too_long), Err(Error::TooManyPages { pages: 1_000 }));
     assert_eq!(too_long.transport().requests().len(), 1_000);
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use entgate::{
-    entitlement::{Decision, DenyReason},
+    entitlement::{Decision, DenyReason, GrantReason},
     gate::{LineSet, replay},
     id::{CustomerId, LookupKey, Timestamp},
 };
@@ -81,7 +81,7 @@ impl Set {
         if i128::from(now.0) >= i128::from(self.expires) {
             Decision::Indeterminate
         } else if self.features.contains(feature) {
-            Decision::Grant
+            Decision::Grant(GrantReason::ActiveEntitlement)
         } else if self.has_more {
             Decision::Indeterminate
         } else if self.is_unknown {

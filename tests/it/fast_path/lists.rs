@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::{KEY, fast_get, with_ada};
 use crate::{
-    support::{Service, configured, customer, event, grants, service},
+    support::{Service, configured, customer, event, grants, record_of, service},
     token_fixtures::{self, token},
 };
 

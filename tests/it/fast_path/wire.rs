@@ -12,7 +12,7 @@ use entgate::{
             },
         },
     },
-    entitlement::{Summary, Version},
+    entitlement::{Decision, GrantReason, Summary, Version},
     id::{CustomerId, CustomerKey, EntitlementId, Livemode, LookupKey, Timestamp},
     json,
     pagination::{Cursor, PageRequest},
@@ -84,7 +84,13 @@ fn answer_of(vector: &Value) -> FastAnswer {
         (Version(number(&answer["version"])), Timestamp(number(&answer["as_of"])));
     let served_by: ServedBy = json::from_slice(answer["served_by"].to_string().as_bytes()).unwrap();
     if name == "granted" {
-        return FastAnswer::Granted(FeatureLookup { entitled: true, version, as_of }, served_by);
+        let lookup = FeatureLookup {
+            version,
+            record_version: version,
+            as_of: Some(as_of),
+            decision: Decision::Grant(GrantReason::ActiveEntitlement),
+        };
+        return FastAnswer::Granted(lookup, served_by);
     }
     FastAnswer::List(FastList { body: text(&answer["body"]), version, as_of, served_by })
 }

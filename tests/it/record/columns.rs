@@ -184,14 +184,9 @@ fn sets() -> impl Strategy<Value = Entitlements> {
         |(version, as_of, complete, keys)| {
             let keys: Vec<_> = keys.iter().map(String::as_str).collect();
             let completeness = if complete { Complete } else { Partial };
-            let (version, as_of) = (Version(version), Timestamp(as_of));
-            Entitlements {
-                version,
-                as_of,
-                completeness,
-                policy: SourcePolicy::default(),
-                data: grants(&keys),
-            }
+            let (as_of, policy) = (Timestamp(as_of), SourcePolicy::default());
+            let data = grants(&keys);
+            record_of(version, SourceSet { as_of, completeness, policy, data })
         },
     )
 }
@@ -201,7 +196,9 @@ proptest! {
     fn the_grants_of_a_record_are_the_set(set in sets()) {
         let record = encode(&set).unwrap();
         let parsed = parse_complete_set(&record).map(|columns| to_set(&columns));
-        prop_assert_eq!(parsed, Some(set).filter(|set| set.completeness == Complete));
+        let is_complete =
+            |set: &Entitlements| set.source.as_ref().unwrap().completeness == Complete;
+        prop_assert_eq!(parsed, Some(set).filter(is_complete));
     }
 
     #[test]
@@ -209,7 +206,8 @@ proptest! {
         set in sets(),
         mutations in mutations(b"\"\\,:[]{}0-1 nu\x1f\x7f\x80\x9f\xa0\xc2", 1..4),
     ) {
-        let record = encode(&Entitlements { completeness: Complete, ..set }).unwrap();
+        let source = set.source.map(|source| SourceSet { completeness: Complete, ..source });
+        let record = encode(&Entitlements { source, ..set }).unwrap();
         let record = mutate(record, mutations, 0);
         if let Some(columns) = parse_complete_set(&record) {
             // A leading space forces decoding as JSON.
