@@ -117,6 +117,38 @@ describe("a command is parsed into the request that Stripe’s CLI sends", () =>
       "check --customer cus_1 --feature sms --fresh=false",
       "GET /v1/check customer=cus_1 feature=sms",
     ],
+    [
+      "a command creates an override",
+      'overrides create cus_1 --feature sms --effect grant --reason "Outage of May 3" --expires-in 172800',
+      "POST /v1/customers/cus_1/overrides feature=sms effect=grant reason=Outage of May 3 expires_in=172800",
+    ],
+    ["a command lists all overrides", "overrides list cus_1 --status all", "GET /v1/customers/cus_1/overrides status=all"],
+    ["a command retrieves an override", "overrides retrieve cus_1 ovr_1", "GET /v1/customers/cus_1/overrides/ovr_1"],
+    [
+      "a command ends an override",
+      "overrides update cus_1 ovr_1 --expires-at now",
+      "POST /v1/customers/cus_1/overrides/ovr_1 expires_at=now",
+    ],
+    [
+      "an empty value removes the end of an override",
+      'overrides update cus_1 ovr_1 --expires-at "" --metadata.ticket 7',
+      "POST /v1/customers/cus_1/overrides/ovr_1 expires_at= metadata[ticket]=7",
+    ],
+    [
+      "a command deletes an override with a reason",
+      "overrides delete cus_1 ovr_1 --reason 'Made for the wrong customer'",
+      "DELETE /v1/customers/cus_1/overrides/ovr_1 reason=Made for the wrong customer (confirm)",
+    ],
+    [
+      "a command lists the changes of a customer",
+      "history cus_1 --created.gte 1700000000 --limit 5",
+      "GET /v1/customers/cus_1/history created[gte]=1700000000 limit=5",
+    ],
+    [
+      "a command explains a past answer",
+      "explain --customer cus_1 --feature sms --at 1700000000",
+      "GET /v1/explain customer=cus_1 feature=sms at=1700000000",
+    ],
     ["`get` sends a request to any path", "get /v1/products -l 2", "GET /v1/products limit=2"],
     ["`get` adds the prefix /v1", "get products", "GET /v1/products"],
     [
@@ -191,6 +223,21 @@ describe("an invalid line returns the error of Stripe’s CLI", () => {
       "customers retrieve a b",
       `error: \`stripe customers retrieve\` requires exactly 1 positional argument, not 2. ${usage}`,
     ],
+    [
+      "an override without its customer",
+      "overrides retrieve ovr_1",
+      "error: `stripe overrides retrieve` requires exactly 2 positional arguments, not 1. See `stripe overrides retrieve --help` for supported flags and usage",
+    ],
+    [
+      "a history without its customer",
+      "history",
+      "error: `stripe history` requires exactly 1 positional argument, not 0. See `stripe history --help` for supported flags and usage",
+    ],
+    [
+      "an explanation of an argument instead of a flag",
+      "explain cus_1",
+      "error: `stripe explain` requires exactly 0 positional arguments, not 1. See `stripe explain --help` for supported flags and usage",
+    ],
     ["an id that is a dot segment", "customers retrieve ..", 'error: invalid id: ".."'],
     ["an empty id", "customers retrieve ''", 'error: invalid id: ""'],
     ["data without an equals sign", "post /v1/customers -d x", 'error: invalid data argument: "x" is not name=value'],
@@ -234,7 +281,6 @@ describe("a command of the shell itself is parsed", () => {
       "listen cus_1 customer.created customer.deleted",
     ],
     ["`clear` is parsed", "clear", "clear"],
-    ["`history` is parsed", "history", "history"],
     ["--version is parsed", "stripe --version", "version"],
   ]);
 });
@@ -298,6 +344,8 @@ describe("Tab completes a line", () => {
     ["a resource of a namespace is completed", "entitlements act", ["entitlements active_entitlements ", []]],
     ["a flag is completed", "features create --lo", ["features create --lookup-key ", []]],
     ["a complete word gets a space", "features create", ["features create ", []]],
+    ["an operation of overrides is completed", "overrides up", ["overrides update ", []]],
+    ["a flag of an explanation is completed", "explain --cu", ["explain --customer ", []]],
     ["an event is completed", "trigger ent", ["trigger entitlements.active_entitlement_summary.updated ", []]],
     ["an unknown word is not completed", "zzz", ["zzz", []]],
     ["a value is not completed", "features create --name S", ["features create --name S", []]],
@@ -313,9 +361,12 @@ describe("Tab completes a line", () => {
 
 test("the help lists the commands, and the flags of one command", () => {
   const overview = help([], CONSOLE);
-  for (const name of ["features", "products", "trigger", "listen", "check", "get"]) assert.match(overview, new RegExp(`^  ${name} `, "m"));
+  for (const name of ["features", "overrides", "trigger", "listen", "check", "explain", "history", "get"])
+    assert.match(overview, new RegExp(`^  ${name} `, "m"));
   assert.match(help(["features", "create"], CONSOLE), /stripe features create \[flags\][\s\S]*--lookup-key/);
   assert.match(help(["products", "list_features"], CONSOLE), /stripe products list_features <product> \[flags\]/);
+  assert.match(help(["overrides", "create"], CONSOLE), /stripe overrides create <customer> \[flags\][\s\S]*--expires-in/);
+  assert.match(help(["history"], CONSOLE), /stripe history <customer> \[flags\]/);
   assert.match(help(["entitlements", "features"], CONSOLE), /stripe features <operation>/);
   assert.match(help(["stripe", "features"], CONSOLE), /stripe features <operation>/);
   assert.match(help(["trigger"], CONSOLE), /customer\.subscription\.created/);

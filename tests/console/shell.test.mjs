@@ -137,7 +137,7 @@ describe("the shell", { timeout: 120_000 }, () => {
     assert.deepEqual(await runForJson(page, "yes"), { id, object: "customer", deleted: true });
   });
 
-  test("keys complete the line, launchBrowser the history and clear the screen, and Tab can leave the input", async () => {
+  test("keys complete the line, browse previous commands and clear the screen, and Tab can leave the input", async () => {
     const { page } = await openConsole(fixture.browser, fixture.service, "shell");
     const value = () => page.inputValue("#shell-input");
     await page.focus("#shell-input");
@@ -179,8 +179,7 @@ describe("the shell", { timeout: 120_000 }, () => {
     }
     await page.keyboard.press("Control+c");
     assert.equal(await value(), "");
-    await run(page, "history");
-    assert.equal(await lastOutput(page, ".line"), "   1  version\n   2  health\n   3  history");
+    await run(page, "version");
     await page.keyboard.press("Control+l");
     assert.equal(await page.textContent(".shell-log"), "");
     await run(page, "help");

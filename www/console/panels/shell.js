@@ -14,6 +14,7 @@ const EXAMPLES = [
   'features create --name "Text messages" --lookup-key sms',
   "trigger entitlements.active_entitlement_summary.updated --customer cus_ada --add sms",
   "check --customer cus_ada --feature sms",
+  "explain --customer cus_ada --feature sms",
   "listen",
   "help",
 ];
@@ -60,7 +61,7 @@ export default {
     const hint = tag(
       "p",
       { id: "shell-hint", class: "hint" },
-      "Tab completes a word; after Escape, Tab moves the focus. The arrow keys browse the history, Ctrl-C stops a command.",
+      "Tab completes a word; after Escape, Tab moves the focus. The arrow keys browse previous commands, Ctrl-C stops a command.",
     );
     const header = element(
       "div",
@@ -99,7 +100,7 @@ export default {
       running = new AbortController();
       setBusy(true);
       try {
-        await run(parse(line), { session, program: CONSOLE, screen, history, confirm, signal: running.signal });
+        await run(parse(line), { session, program: CONSOLE, screen, confirm, signal: running.signal });
       } catch (error) {
         console.error(error);
         screen.print(`Internal error of the shell: ${error.message}`, "danger");

@@ -14,6 +14,8 @@ const SUBSCRIPTION_FIELDS =
   "cancel_at cancel_at_period_end collection_method days_until_due default_payment_method default_source description metadata trial_end trial_settings.end_behavior.missing_payment_method";
 const FIRST_ITEM = "items[0][price] items[0][quantity]";
 const TEST_CLOCKS = "/v1/test_helpers/test_clocks";
+const OVERRIDES = "/v1/customers/{customer}/overrides";
+const OVERRIDE_FIELDS = "reason actor starts_at expires_at expires_in metadata";
 
 /**
  * @typedef {[name: string, method: string, path: string, flags: string, description: string, fixed?: Record<string, string>]} Row
@@ -132,6 +134,16 @@ const RESOURCE_TABLE = {
       ["retrieve", "GET", "/v1/entitlements/active_entitlements/{id}", "", "retrieve an active entitlement"],
     ],
   ],
+  overrides: [
+    "exceptions for one customer: a feature granted or denied (entgate only)",
+    [
+      ["create", "POST", OVERRIDES, `feature effect ${OVERRIDE_FIELDS}`, "grant or deny a feature, whatever the source says"],
+      ["list", "GET", OVERRIDES, `status ${PAGINATION}`, "list the overrides of a customer"],
+      ["retrieve", "GET", `${OVERRIDES}/{id}`, "", "retrieve an override"],
+      ["update", "POST", `${OVERRIDES}/{id}`, OVERRIDE_FIELDS, "change the end, the reason or the metadata of an override"],
+      ["delete", "DELETE", `${OVERRIDES}/{id}`, "reason actor", "end an override now, and mark it as deleted"],
+    ],
+  ],
   events: [
     "events",
     [
@@ -248,6 +260,8 @@ export const RESOURCES = new Map(
 /** The requests whose command is a single word. */
 export const REQUEST_COMMANDS = operationsByName([
   ["check", "GET", "/v1/check", "customer feature+ at_least fresh!", "check whether a customer may use a feature"],
+  ["explain", "GET", "/v1/explain", "customer feature at", "explain why a customer may or may not use a feature"],
+  ["history", "GET", "/v1/customers/{customer}/history", CREATED_LIST, "list the changes of a customer's entitlements, with their cause"],
   ["activity", "GET", "/v1/activity", `customer ${PAGINATION}`, "list recent events and source reads"],
   ["sync", "POST", "/v1/customers/{id}/sync", "feature wait", "read the entitlements of a customer at the source now"],
   ["health", "GET", "/healthz", "", "show the health of the Worker"],

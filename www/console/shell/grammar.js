@@ -7,7 +7,7 @@
 // | listen  | `customer`, `events`                                                                           |
 // | help    | `topic`, the words that help is requested for                                                  |
 // | error   | `message`                                                                                      |
-// | clear, history, version, nothing | none                                                                  |
+// | clear, version, nothing | none                                                                           |
 //
 // The console's shell and the command line of the npm package share this grammar; `Program` has what differs. A line contains no key:
 // the server key at the top of the page, or of the environment, is sent with every request.
@@ -45,7 +45,7 @@ import { tokenize } from "./tokenize.js";
  *
  * @typedef {{ kind: "help", topic: string[] }} HelpCommand
  * @typedef {{ kind: "error", message: string }} ErrorCommand
- * @typedef {{ kind: "clear" | "history" | "version" | "nothing" }} PlainCommand
+ * @typedef {{ kind: "clear" | "version" | "nothing" }} PlainCommand
  *
  * @typedef {RequestCommand | TriggerCommand | ListenCommand | HelpCommand | ErrorCommand | PlainCommand} Command
  */
@@ -124,7 +124,7 @@ function parseCommand(words, program) {
   if (hasHelpFlag(rest)) return { kind: "help", topic: withoutFlags(words) };
   if (first === "trigger") return parseTrigger(rest, program);
   if (first === "listen") return parseListen(rest, program);
-  if ((first === "clear" || first === "history" || first === "version") && program.commands.has(first)) return { kind: first };
+  if ((first === "clear" || first === "version") && program.commands.has(first)) return { kind: first };
   const httpCommand = HTTP_COMMANDS.get(first);
   if (httpCommand) return parseHttpCommand(first, httpCommand, rest, program);
   const requestCommand = REQUEST_COMMANDS.get(first);

@@ -20,7 +20,6 @@ export const CONSOLE = {
     ["trigger", "trigger an event"],
     ["listen", "show events and outcomes as they arrive"],
     ["help", "show the commands, or the usage of one"],
-    ["history", "show previous commands"],
     ["clear", "clear the screen"],
     ["version", "show the version"],
   ]),
@@ -29,5 +28,5 @@ export const CONSOLE = {
   missingKey: "No API key. Enter a server key at the top of the page; it is sent with every request.",
   stripeTriggerNote:
     "The source is Stripe, and its webhook secret must not be in a browser. Trigger the event with Stripe's CLI:\n  stripe trigger {event}\nIf this Worker runs on your machine, send it with:\n  node scripts/send-event.mjs {arguments}",
-  usageNote: "The word “stripe” is optional. Tab completes a word, the arrow keys browse the history, Ctrl-C stops a command.",
+  usageNote: "The word “stripe” is optional. Tab completes a word, the arrow keys browse previous commands, Ctrl-C stops a command.",
 };

@@ -10,7 +10,6 @@ import { trigger } from "./trigger.js";
  * @property {Pick<import("../session.js").Session, "key" | "mode" | "source" | "health" | "request">} session
  * @property {import("./program.js").Program} program
  * @property {import("./screen.js").Screen} screen
- * @property {string[]} history
  * @property {(question: string) => Promise<boolean>} confirm
  * @property {AbortSignal} signal
  */
@@ -30,8 +29,6 @@ export async function run(command, shell) {
       return screen.print(help(command.topic, program));
     case "clear":
       return screen.clear();
-    case "history":
-      return screen.print(shell.history.map((line, at) => `${String(at + 1).padStart(4)}  ${line}`).join("\n"));
     case "version":
       return screen.print(`entgate ${session.health?.body.version ?? "(unknown version)"}`);
   }

@@ -88,7 +88,7 @@ async function runCommand(words, context) {
       if (problem) screen.print(problem, "danger");
       if (problem) return 1;
     }
-    await run(command, { ...context, program: COMMAND_LINE, history: [] });
+    await run(command, { ...context, program: COMMAND_LINE });
   }
   return screen.hasFailed || session.hasFailed ? 1 : 0;
 }
