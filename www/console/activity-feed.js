@@ -1,12 +1,8 @@
-// The entries of `/v1/activity`: loads the first page, then only new entries, and older pages on request.
+// The entries of `/v1/activity`, and what their outcomes mean.
 //
 // The activity is a diagnostic aid: an entry may be missing although its event was applied.
 
-import { withQuery } from "./form.js";
-
-const PAGE_SIZE = 100; // The route's maximum.
-const MAX_CATCH_UP_PAGES = 10; // The log keeps at most this many pages.
-const MAX_ENTRIES = PAGE_SIZE * MAX_CATCH_UP_PAGES;
+import { createFeed } from "./feed.js";
 
 /** @typedef {{ name: string, tone: string, description: string }} Outcome */
 
@@ -50,14 +46,7 @@ export function findOutcome(name) {
  * @property {number | null} [event_created]  Seconds since 1970.
  */
 
-/**
- * @typedef {object} ActivityFeed
- * @property {ActivityEntry[]} entries  Newest first.
- * @property {boolean} hasMore  Whether older entries can be loaded.
- * @property {(signal?: AbortSignal) => Promise<import("./session.js").Reply & { newEntries: ActivityEntry[] }>} refresh
- *   Loads new entries, or the first page. Returns the last reply.
- * @property {(signal?: AbortSignal) => Promise<import("./session.js").Reply>} loadOlder  Loads the next older page.
- */
+/** @typedef {import("./feed.js").Feed<ActivityEntry>} ActivityFeed */
 
 /**
  * Creates a feed of one customer's entries, or of all entries.
@@ -67,42 +56,5 @@ export function findOutcome(name) {
  * @returns {ActivityFeed}
  */
 export function createActivityFeed(session, customer) {
-  const requestPage = (/** @type {object} */ cursor, /** @type {AbortSignal | undefined} */ signal) =>
-    session.request(withQuery("/v1/activity", { ...(customer && { customer }), limit: PAGE_SIZE, ...cursor }), { signal });
-  /** @returns {ActivityEntry[]} */
-  const entriesOf = (/** @type {import("./session.js").Reply} */ { body }) => (Array.isArray(body.data) ? body.data : []);
-  /** @type {ActivityFeed} */
-  const feed = {
-    entries: [],
-    hasMore: false,
-
-    async refresh(signal) {
-      /** @type {ActivityEntry[]} */
-      const newEntries = [];
-      for (let pages = 0; pages < MAX_CATCH_UP_PAGES; pages += 1) {
-        const newest = newEntries[0] ?? feed.entries[0];
-        const reply = await requestPage(newest ? { ending_before: newest.id } : {}, signal);
-        if (newest && reply.field === "ending_before") break;
-        if (reply.problem) return { ...reply, newEntries: [] };
-        if (!newest) feed.hasMore = reply.body.has_more === true;
-        newEntries.unshift(...entriesOf(reply));
-        if (!newest || reply.body.has_more !== true) {
-          feed.entries = [...newEntries, ...feed.entries].slice(0, MAX_ENTRIES);
-          return { ...reply, newEntries };
-        }
-      }
-      // The feed is too far behind, or the log was replaced: start again with the first page.
-      feed.entries = [];
-      return feed.refresh(signal);
-    },
-
-    async loadOlder(signal) {
-      const reply = await requestPage({ starting_after: feed.entries.at(-1)?.id }, signal);
-      if (reply.problem) return reply;
-      feed.hasMore = reply.body.has_more === true;
-      feed.entries.push(...entriesOf(reply));
-      return reply;
-    },
-  };
-  return feed;
+  return createFeed(session, "/v1/activity", customer ? { customer } : {});
 }

@@ -1,5 +1,7 @@
 // The DOM elements that panels are built from. Strings are always inserted as text, never as markup.
 
+import { formatTime } from "./dates.js";
+
 const SVG_NAMESPACE = "http://www.w3.org/2000/svg";
 const COPIED_LABEL_MS = 1500;
 
@@ -237,32 +239,11 @@ function copyButton(code) {
  * @param {number | null | undefined} seconds  Since 1970.
  * @param {Intl.DateTimeFormatOptions} [style]
  */
-export function time(seconds, style = { dateStyle: "medium", timeStyle: "medium" }) {
+export function time(seconds, style) {
   if (seconds === null) return element("span", "", "never");
   const date = new Date((seconds ?? Number.NaN) * 1000);
   if (Number.isNaN(date.getTime())) return element("span", "", "–");
-  return tag("time", { datetime: date.toISOString(), title: date.toISOString() }, date.toLocaleString(undefined, style));
-}
-
-/** @type {[unit: Intl.RelativeTimeFormatUnit, seconds: number][]} */
-const TIME_UNITS = [
-  ["day", 86_400],
-  ["hour", 3_600],
-  ["minute", 60],
-  ["second", 1],
-];
-
-/**
- * How long ago a timestamp is, in words.
- *
- * @param {number} seconds  Since 1970.
- * @param {number} [now]
- * @returns {string}
- */
-export function relativeTime(seconds, now = Date.now() / 1000) {
-  const elapsed = Math.max(0, now - seconds);
-  const [unit, size] = TIME_UNITS.find(([, size]) => elapsed >= size) ?? ["second", 1];
-  return new Intl.RelativeTimeFormat("en", { numeric: "auto" }).format(-Math.floor(elapsed / size), unit);
+  return tag("time", { datetime: date.toISOString(), title: date.toISOString() }, formatTime(/** @type {number} */ (seconds), style));
 }
 
 /**

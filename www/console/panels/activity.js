@@ -3,6 +3,7 @@
 
 import { createActivityFeed, findOutcome, OUTCOMES } from "../activity-feed.js";
 import { latestOnly, poll } from "../concurrency.js";
+import { relativeTime } from "../dates.js";
 import {
   badge,
   button,
@@ -13,7 +14,6 @@ import {
   json,
   keyRequired,
   notice,
-  relativeTime,
   setChildren,
   tag,
   textField,

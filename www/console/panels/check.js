@@ -6,18 +6,11 @@ import { button, command, element, svgElement, tag, textField, time } from "../e
 import { withQuery } from "../form.js";
 import { retryHint } from "../http-client.js";
 import { isLocal } from "../local-worker.js";
+import { describeCheck } from "../reasons.js";
 
 const PAGE_SIZE = 100; // Stripe's maximum.
 const MAX_PAGES = 10;
 const MAX_RAW_LENGTH = 2000; // Characters shown of a body that is not JSON.
-
-/** @type {Record<string, string>} */
-const REASONS = {
-  active_entitlement: "an active entitlement grants it.",
-  not_entitled: "it is not among the customer’s active entitlements.",
-  unknown_customer: "the customer is unknown.",
-  unknown_feature: "no feature has this lookup key.",
-};
 
 /** The icon's path for each state: tick, cross, question mark, exclamation mark. */
 const ICON_PATHS = [
@@ -155,12 +148,10 @@ export default {
      * @returns {Result}
      */
     function resultOf(reply, values) {
-      const { object, entitled, reason: reasonCode, customer: id = values.customer, feature: lookupKey = values.feature } = reply.body;
+      const { object, entitled, reason: code, customer: id = values.customer, feature: lookupKey = values.feature } = reply.body;
       if (reply.status === 200 && object === "entitlement_check" && typeof entitled === "boolean") {
-        const because = REASONS[reasonCode] ?? `the reason is “${reasonCode}”.`;
-        return entitled
-          ? { state: "entitled", label: "Entitled", reason: `${id} may use ${lookupKey}: ${because}` }
-          : { state: "denied", label: "Not entitled", reason: `${id} may not use ${lookupKey}: ${because}` };
+        const description = describeCheck({ customer: id, feature: lookupKey, entitled, reason: code });
+        return { state: entitled ? "entitled" : "denied", label: entitled ? "Entitled" : "Not entitled", reason: description };
       }
       if (reply.status === 503) {
         return {

@@ -2,28 +2,13 @@
 // to them are the demo shop, the checks at the edge and the log of actions.
 
 import { curlCommand } from "../curl.js";
-import {
-  badge,
-  button,
-  command,
-  element,
-  emptyState,
-  identifier,
-  keyRequired,
-  notice,
-  relativeTime,
-  table,
-  tag,
-  textField,
-  time,
-} from "../elements.js";
+import { relativeTime } from "../dates.js";
+import { badge, button, command, element, emptyState, identifier, keyRequired, notice, table, tag, textField, time } from "../elements.js";
+import { labelReason } from "../reasons.js";
 import { demoCustomerOf } from "../shop/demo-customer.js";
 import { FEATURES } from "../shop/demo-products.js";
 import { planActions, planOf } from "../shop/plan-actions.js";
 import { createStorefront, describeChange, formatDuration, startCard } from "../shop/storefront.js";
-
-/** @type {Record<string, string>} */
-const REASON_LABELS = { active_entitlement: "active entitlement", not_entitled: "not entitled", unknown_customer: "unknown customer" };
 
 /** @typedef {import("../session.js").Session} Session */
 /** @typedef {import("../shop/demo-customer.js").DemoCustomer} DemoCustomer */
@@ -292,7 +277,7 @@ function checksCard(session) {
   const { root: tableRoot, fill } = table("Checks at the edge", [
     { title: "Feature", cell: ({ feature }) => element("code", "", feature) },
     { title: "Entitled", cell: ({ entitled }) => (entitled ? badge("yes", "success") : badge("no")) },
-    { title: "Reason", cell: ({ reason }) => REASON_LABELS[reason] ?? String(reason) },
+    { title: "Reason", cell: ({ reason }) => labelReason(String(reason)).label },
     { title: "Version", className: "number", cell: ({ version }) => String(version ?? "–") },
     { title: "Served by", cell: ({ served_by }) => String(served_by) },
   ]);
