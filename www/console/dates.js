@@ -27,24 +27,22 @@ const TIME_UNITS = [
  * @returns {string}
  */
 export function relativeTime(seconds, now = Date.now() / 1000) {
-  return inUnits(-Math.max(0, now - seconds));
+  const elapsed = Math.max(0, now - seconds);
+  const [unit, size] = TIME_UNITS.find(([, size]) => elapsed >= size) ?? ["second", 1];
+  return new Intl.RelativeTimeFormat("en", { numeric: "auto" }).format(-Math.floor(elapsed / size), unit);
 }
 
 /**
- * In how long a timestamp is, in words.
+ * In how long a timestamp is, in words: “in 47 hours”, “in 2 days”.
  *
  * @param {number} seconds  Since 1970.
  * @param {number} [now]
  * @returns {string}
  */
 export function timeUntil(seconds, now = Date.now() / 1000) {
-  return inUnits(Math.max(0, seconds - now));
-}
-
-/** @param {number} difference  In seconds; negative for the past. */
-function inUnits(difference) {
-  const [unit, size] = TIME_UNITS.find(([, size]) => Math.abs(difference) >= size) ?? ["second", 1];
-  return new Intl.RelativeTimeFormat("en", { numeric: "auto" }).format(Math.trunc(difference / size), unit);
+  const rest = Math.max(0, seconds - now);
+  const [unit, size] = TIME_UNITS.find(([, size]) => rest >= 2 * size) ?? ["second", 1];
+  return new Intl.RelativeTimeFormat("en").format(Math.floor(rest / size), unit);
 }
 
 /**

@@ -29,7 +29,7 @@ const MAX_ROWS = 500; // The feed has at most 1,000 entries.
 export default {
   id: "activity",
   title: "Activity",
-  lead: "Events and source reads as they arrive, each with its outcome. Entries are kept for up to 30 days. They are a diagnostic aid, not an audit record.",
+  lead: "Events and source reads as they arrive, each with its outcome. Entries are kept for up to 30 days, and are a diagnostic aid. The record of every change is the timeline of each customer.",
 
   /**
    * @param {HTMLElement} root
@@ -218,6 +218,9 @@ export default {
       if (entry.added_count || entry.removed_count) {
         description.append(` Features added: ${entry.added_count}, removed: ${entry.removed_count}.`);
       }
+      details.append(
+        element("p", "", tag("a", { href: withQuery("#customers", { customer: entry.customer }) }, `Timeline of ${entry.customer}`)),
+      );
       if (entry.event && session.source === "catalog") loadEvent(entry.event, details);
       else if (entry.event) details.append(element("p", "muted", "The event is in Stripe’s dashboard, under Developers → Events."));
       return element("tr", "expanded-row", tag("td", { colspan: "6" }, details));

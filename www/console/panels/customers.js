@@ -3,14 +3,12 @@
 // Customers come from the catalog if it is the source, otherwise from `/v1/sync_status`, which lists the customers known to the Worker.
 
 import { latestOnly } from "../concurrency.js";
-import { badge, button, element, emptyState, keyRequired, notice, table, tag, textField, time } from "../elements.js";
+import { button, element, emptyState, field, keyRequired, notice, table, tag, textField, time } from "../elements.js";
 import { withQuery } from "../form.js";
+import { problemBadges, SELECTIONS } from "../sync-status.js";
 import { createCustomerDetail } from "./customers/customer-detail.js";
 
 const PAGE_SIZE = 25;
-
-/** @type {Record<string, string>} */
-const PROBLEM_LABELS = { key_refused: "key rejected", unknown_customer: "unknown at the source" };
 
 export default {
   id: "customers",
@@ -24,16 +22,28 @@ export default {
   mount(root, session) {
     const latest = latestOnly();
     const search = textField("customers-search", "Search", { placeholder: "cus_…" });
+    const selection = field(
+      "customers-show",
+      "Show",
+      tag(
+        "select",
+        {},
+        tag("option", { value: "" }, "All customers"),
+        tag("option", { value: "attention" }, "Needs attention"),
+        tag("option", { value: "ending" }, "Overrides ending soon"),
+      ),
+    );
     const form = tag(
       "form",
       { class: "toolbar", role: "search", novalidate: true },
       search.root,
       tag("button", { type: "submit" }, "Search"),
+      selection.root,
     );
     const status = tag("p", { role: "status", class: "visually-hidden" });
     const content = element("div", "");
     const previous = button("Previous", () => load(cursors.slice(0, -1)));
-    const next = button("Next", () => load([...cursors, lastId]));
+    const next = button("Next", () => load([...cursors, lastCursor]));
     const pager = element("div", "pager", previous, next);
     const list = element("div", "", form, status, content, pager);
     const detail = createCustomerDetail(session);
@@ -42,19 +52,15 @@ export default {
     /** @type {string[]} */
     let cursors = []; // Of the pages before the current one, and of the current one.
     /** @type {string} */
-    let lastId;
+    let lastCursor;
     let loadedKey = "";
 
     const syncStatusTable = table("Customers", [
       { title: "Customer", cell: ({ id }) => customerLink(id) },
       { title: "Last confirmed", cell: ({ confirmed_at }) => time(confirmed_at) },
-      {
-        title: "Pending tasks",
-        className: "number",
-        cell: ({ pending, pending_since }) =>
-          element("span", "", String(pending), pending_since ? element("span", "muted", " since ", time(pending_since)) : null),
-      },
-      { title: "Problem", cell: ({ problem }) => (problem ? badge(PROBLEM_LABELS[problem] ?? problem, "danger") : badge("none")) },
+      { title: "Problem", cell: problemBadges },
+      { title: "Problem since", cell: ({ problem_since }) => (problem_since ? time(problem_since) : "–") },
+      { title: "Next override end", cell: ({ next_override_end: end }) => (end ? time(end) : "–") },
     ]).stacked();
     const catalogTable = table("Customers", [
       { title: "Customer", cell: ({ id }) => customerLink(id) },
@@ -83,10 +89,11 @@ export default {
     async function requestPage(cursor, signal) {
       const text = search.input.value.trim();
       const page = { limit: PAGE_SIZE, starting_after: cursor };
-      const inCatalog = session.source === "catalog" && (!text || text.includes("@"));
+      const selected = SELECTIONS[/** @type {keyof typeof SELECTIONS} */ (selection.input.value)];
+      const inCatalog = session.source === "catalog" && !selected && (!text || text.includes("@"));
       const path = inCatalog
         ? withQuery("/v1/customers", { ...page, email: text || undefined })
-        : withQuery("/v1/sync_status", { ...page, prefix: text || undefined });
+        : withQuery("/v1/sync_status", { ...page, ...selected?.(), prefix: text || undefined });
       return { reply: await session.request(path, { signal }), rowsTable: inCatalog ? catalogTable : syncStatusTable, text };
     }
 
@@ -110,7 +117,7 @@ export default {
       } else content.replaceChildren(noCustomers(text));
       status.textContent = reply.problem ? "" : `${rows.length} customers.`;
       cursors = pageCursors;
-      lastId = rows.at(-1)?.id;
+      lastCursor = rows.at(-1)?.cursor ?? rows.at(-1)?.id;
       previous.disabled = cursors.length === 0;
       next.disabled = reply.body.has_more !== true;
       pager.hidden = previous.disabled && next.disabled;
@@ -118,6 +125,7 @@ export default {
 
     /** @param {string} text */
     function noCustomers(text) {
+      if (selection.input.value) return emptyState("No matching customers", "No known customer is in this selection.");
       if (text) {
         return emptyState(
           "No matching customers",
@@ -142,6 +150,7 @@ export default {
       event.preventDefault();
       load();
     });
+    selection.input.addEventListener("change", () => load());
     session.onKeyChange(() => {
       loadedKey = "";
       if (!root.closest("section")?.hidden && list.hidden === false) load();
@@ -150,7 +159,12 @@ export default {
       /** @param {URLSearchParams} params */
       show(params) {
         const customer = params.get("customer");
+        const show = params.get("show");
         list.hidden = Boolean(customer);
+        if (show !== null && show !== selection.input.value) {
+          selection.input.value = show;
+          loadedKey = "";
+        }
         if (customer) detail.show(customer);
         else {
           detail.hide();

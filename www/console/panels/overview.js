@@ -1,10 +1,12 @@
-// The panel "Overview": the Worker's health, its settings, recent events as a chart, the latency of this page's requests, and the routes.
+// The panel "Overview": the Worker's health, the customers that need attention, recent events as a chart, the latency of this page's
+// requests, the settings, and the routes.
 
 import { createActivityFeed, OUTCOMES } from "../activity-feed.js";
 import { barChart, legend, percentile } from "../charts.js";
 import { poll } from "../concurrency.js";
 import { button, element, emptyState, keyRequired, notice, tag } from "../elements.js";
 import { withQuery } from "../form.js";
+import { createAttentionCards } from "./overview/attention.js";
 import { localHints, routesCard, settingItems, unknownItems } from "./overview/setup.js";
 
 const POLL_INTERVAL_MS = 5_000;
@@ -81,9 +83,11 @@ export default {
       element("div", "card-header", element("h2", "", "Request latency"), sampleButton),
       requestsContent,
     );
+    const attention = createAttentionCards(session);
     root.append(
       message,
       metrics,
+      attention.root,
       element("div", "cards two-columns", eventsCard, requestsCard),
       element("div", "cards", settingsCard, routesCard()),
     );
@@ -267,6 +271,7 @@ export default {
       if (visible) {
         poller.stop();
         poller.start();
+        attention.show();
       }
     });
     return {
@@ -275,10 +280,12 @@ export default {
         drawEvents();
         drawRequests();
         poller.start();
+        attention.show();
       },
       hide() {
         visible = false;
         poller.stop();
+        attention.hide();
       },
     };
   },

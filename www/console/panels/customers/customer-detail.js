@@ -1,26 +1,29 @@
-// The detail view of one customer: the entitlements and what the edge answers, the subscriptions, and recent activity.
+// The page of one customer: who they are, what they may use and why, overrides, the timeline of changes, and recent activity.
 //
-// Subscriptions are shown only if the catalog is the source: with Stripe, the Worker does not know them.
+// The page follows changes: it asks for new entries of the history and of the activity, and reloads after one.
 
-import { createActivityFeed, findOutcome } from "../../activity-feed.js";
+import { createActivityFeed } from "../../activity-feed.js";
 import { latestOnly, poll } from "../../concurrency.js";
-import { badge, button, descriptionList, element, emptyState, identifier, keyRequired, notice, table, tag, time } from "../../elements.js";
+import { button, element, identifier, keyRequired, notice, tag } from "../../elements.js";
+import { createFeed } from "../../feed.js";
 import { withQuery } from "../../form.js";
+import { createBillingCards } from "./billing-cards.js";
+import { createEdgeCard } from "./edge-card.js";
+import { createExplainCard } from "./explain-card.js";
+import { createFeaturesCard } from "./features-card.js";
+import { createOverridesCard } from "./overrides-card.js";
+import { createRecentActivityCard } from "./recent-activity-card.js";
+import { createTimelineCard } from "./timeline-card.js";
 
 const POLL_INTERVAL_MS = 2_000;
-const PAGE_SIZE = 100;
-const MAX_PAGES = 10;
-const MAX_CHECKED_FEATURES = 100; // The maximum of one check.
-const RECENT_ENTRIES = 10;
-const PLACEHOLDER_FEATURE = "entgate"; // Checked if there are no entitlements, because the response contains the version.
+const SUGGESTED_FEATURES = 100;
+const SUGGESTIONS_ID = "customer-features";
 
-/** @typedef {{ id: string, lookup_key: string, feature: { name?: string } }} Entitlement */
-
-/** @type {Record<string, string>} */
-const STATUS_TONES = { active: "success", trialing: "info", canceled: "neutral" };
+/** @typedef {import("../../change-cause.js").Change} Change */
+/** @typedef {import("../../change-cause.js").Override} Override */
 
 /**
- * Creates the detail view, hidden.
+ * Creates the page, hidden.
  *
  * @param {import("../../session.js").Session} session
  */
@@ -28,12 +31,27 @@ export function createCustomerDetail(session) {
   const latest = latestOnly();
   const heading = element("div", "customer-header");
   const status = tag("p", { role: "status", class: "muted" });
-  const summaryCard = element("section", "card");
-  const entitlementsCard = element("section", "card");
-  const subscriptionsCard = element("section", "card");
-  const activityCard = element("section", "card");
-  const body = element("div", "cards customer-detail", summaryCard, entitlementsCard, subscriptionsCard, activityCard);
   const message = element("div", "");
+  const suggestions = tag("datalist", { id: SUGGESTIONS_ID });
+  const billing = createBillingCards(session);
+  const edge = createEdgeCard(session);
+  const features = createFeaturesCard(session, { onExplain: (key) => explain.show(key) });
+  const explain = createExplainCard(session, { suggestions: SUGGESTIONS_ID });
+  const overrides = createOverridesCard(session, { suggestions: SUGGESTIONS_ID, onChange: refresh });
+  const timeline = createTimelineCard();
+  const activity = createRecentActivityCard();
+  const summaries = element("div", "cards two-columns", billing.profile, edge.root);
+  const body = element(
+    "div",
+    "cards customer-detail",
+    summaries,
+    features.root,
+    explain.root,
+    overrides.root,
+    timeline.root,
+    billing.subscriptions,
+    activity.root,
+  );
   const root = tag(
     "div",
     { hidden: true },
@@ -42,157 +60,67 @@ export function createCustomerDetail(session) {
     status,
     message,
     body,
+    suggestions,
   );
 
   /** @type {string} */
   let id;
   /** @type {import("../../activity-feed.js").ActivityFeed} */
-  let feed;
+  let activityFeed;
+  /** @type {import("../../feed.js").Feed<Change>} */
+  let history;
+  /** @type {string[]} */
+  let catalogFeatures = [];
+  let loaded = false;
 
-  const entitlementsTable = table("Entitlements", [
-    {
-      title: "Feature",
-      cell: ({ lookup_key, feature }) =>
-        element("span", "", element("code", "", lookup_key), feature.name ? element("span", "muted", ` ${feature.name}`) : null),
-    },
-    {
-      title: "Edge response",
-      cell: ({ entitled }) =>
-        entitled === undefined
-          ? badge("unknown", "warning")
-          : badge(entitled ? "entitled" : "not entitled", entitled ? "success" : "danger"),
-    },
-    { title: "Entitlement", cell: ({ id: entitlement }) => identifier(entitlement) },
-  ]).stacked();
-  const subscriptionsTable = table("Subscriptions", [
-    { title: "Subscription", cell: ({ id: subscription }) => identifier(subscription) },
-    { title: "Status", cell: ({ status: state }) => badge(state, STATUS_TONES[state] ?? "warning") },
-    { title: "Products", cell: ({ items }) => element("code", "", productsOf(items)) },
-    { title: "Period ends", cell: ({ items }) => time(items.data[0]?.current_period_end) },
-  ]).stacked();
-  const activityTable = table("Recent activity", [
-    { title: "Time", cell: ({ at }) => time(at / 1000) },
-    { title: "Outcome", cell: ({ outcome }) => badge(outcome, findOutcome(outcome).tone) },
-    { title: "Version", className: "number", cell: ({ version }) => String(version ?? "–") },
-    { title: "Event", cell: ({ event }) => (event ? identifier(event) : element("span", "muted", "source read")) },
-  ]).stacked();
+  const poller = poll(POLL_INTERVAL_MS, refresh);
 
-  const poller = poll(POLL_INTERVAL_MS, async () => {
-    const polledFeed = feed;
-    const signal = latest.signal("feed");
-    const reply = await feed.refresh(signal);
-    if (polledFeed !== feed || signal.aborted) return;
-    const first = !activityCard.hasChildNodes();
-    if (first || reply.problem || reply.newEntries.length) showActivity(reply.problem);
-    if (!first && reply.newEntries.length) load();
-  });
-
-  /**
-   * Lists the active entitlements of the customer; `truncated` means that there are more. A failed reply has a `problem`.
-   *
-   * @param {AbortSignal} signal
-   */
-  async function listEntitlements(signal) {
-    /** @type {Entitlement[]} */
-    const entitlements = [];
-    const expandable = session.source === "catalog" || session.settings.STRIPE_API_KEY === "set";
-    for (let page = 1; page <= MAX_PAGES; page += 1) {
-      const path = withQuery("/v1/entitlements/active_entitlements", {
-        customer: id,
-        limit: PAGE_SIZE,
-        starting_after: entitlements.at(-1)?.id,
-        "expand[]": expandable ? "data.feature" : undefined,
-      });
-      const reply = await session.request(path, { signal });
-      if (reply.problem) return { problem: reply.problem, status: reply.status, entitlements, truncated: false };
-      entitlements.push(...(reply.body.data ?? []));
-      if (reply.body.has_more !== true) return { problem: undefined, status: reply.status, entitlements, truncated: false };
+  /** Loads new entries of the history and the activity, and the rest of the page if there are any. */
+  async function refresh() {
+    const signal = latest.signal("feeds");
+    const [polledHistory, polledActivity] = [history, activityFeed];
+    const [historyReply, activityReply] = await Promise.all([history.refresh(signal), activityFeed.refresh(signal)]);
+    if (polledHistory !== history || polledActivity !== activityFeed || signal.aborted) return;
+    if (activityReply.problem || activityReply.newEntries.length || !activity.root.hasChildNodes()) {
+      activity.update(id, activityFeed, activityReply.problem);
     }
-    return { problem: undefined, status: undefined, entitlements, truncated: true };
-  }
-
-  /**
-   * Checks these features at the edge. Returns the reply, its first check, and `entitled` by lookup key.
-   *
-   * @param {string[]} lookupKeys
-   * @param {AbortSignal} signal
-   */
-  async function checkFeatures(lookupKeys, signal) {
-    const query = new URLSearchParams({ customer: id });
-    for (const key of lookupKeys.length ? lookupKeys.slice(0, MAX_CHECKED_FEATURES) : [PLACEHOLDER_FEATURE]) query.append("feature", key);
-    const reply = await session.request(`/v1/check?${query}`, { signal });
-    /** @type {{ feature: string, entitled: boolean, version?: number, as_of: number, served_by: string }[]} */
-    const checks = reply.body.data ?? [reply.body];
-    return { reply, first: checks[0], entitledByKey: new Map(checks.map(({ feature, entitled }) => [feature, entitled])) };
-  }
-
-  async function load() {
-    const signal = latest.signal("entitlements");
-    const { problem, status: listStatus, entitlements, truncated } = await listEntitlements(signal);
-    if (signal.aborted) return;
-    message.replaceChildren();
-    if (problem) {
-      message.append(notice(problem, listStatus === 503 ? "warning" : "danger"));
-      body.hidden = true;
-      return;
+    if (historyReply.problem || historyReply.newEntries.length || activityReply.newEntries.length || !loaded) {
+      await load(historyReply.problem);
     }
-    const { reply, first, entitledByKey } = await checkFeatures(
-      entitlements.map(({ lookup_key }) => lookup_key),
-      signal,
-    );
-    if (signal.aborted) return;
-    body.hidden = false;
-    const known = reply.status === 200;
-    summaryCard.replaceChildren(
-      element("h2", "", "State at the edge"),
-      descriptionList([
-        ["Version", known ? String(first.version ?? "–") : "–"],
-        ["As of", known ? time(first.as_of) : "–"],
-        ["Served by", known ? first.served_by : "–"],
-        ["Entitlements", `${entitlements.length}${truncated ? "+" : ""}`],
-        ["Round trip", reply.durationMs === undefined ? "–" : `${Math.ceil(reply.durationMs)} ms`],
-      ]),
-    );
-    if (!known) summaryCard.append(notice(reply.problem ?? "The edge response for this customer is unknown.", "warning"));
-    entitlementsTable.fill(entitlements.map((entitlement) => ({ ...entitlement, entitled: entitledByKey.get(entitlement.lookup_key) })));
-    entitlementsCard.replaceChildren(
-      element("h2", "", "Entitlements"),
-      entitlements.length
-        ? entitlementsTable.root
-        : emptyState(
-            "No entitlements",
-            "Entitlements appear here after a purchase.",
-            session.source === "catalog" &&
-              button("Create subscription", () => session.navigate(withQuery("playground", { customer: id }))),
-          ),
-    );
-    await loadSubscriptions(signal);
   }
 
-  /** @param {AbortSignal} signal */
-  async function loadSubscriptions(signal) {
-    subscriptionsCard.hidden = session.source !== "catalog";
-    if (subscriptionsCard.hidden) return;
-    const reply = await session.request(withQuery("/v1/subscriptions", { customer: id, status: "all", limit: PAGE_SIZE }), { signal });
+  /** @param {string} [historyProblem] */
+  async function load(historyProblem) {
+    const signal = latest.signal("load");
+    const { overrides: list } = await overrides.load(signal);
     if (signal.aborted) return;
-    const rows = reply.body.data ?? [];
-    subscriptionsTable.fill(rows);
-    subscriptionsCard.replaceChildren(
-      element("h2", "", "Subscriptions"),
-      reply.problem ? notice(reply.problem, "danger") : rows.length ? subscriptionsTable.root : element("p", "muted", "No subscriptions."),
-    );
+    timeline.update(history, list, historyProblem);
+    const { problem, status: code, held, count } = await features.load({ id, history, overrides: list }, signal);
+    if (signal.aborted) return;
+    loaded = true;
+    body.hidden = code === 401 || code === 403;
+    message.replaceChildren(...(problem ? [notice(problem, code === 503 ? "warning" : "danger")] : []));
+    for (const card of [summaries, features.root]) card.hidden = problem !== undefined;
+    suggest([...held.map(({ key }) => key), ...list.map(({ feature }) => feature)]);
+    if (problem) return;
+    const fromSource = held.find(({ isFromSource }) => isFromSource)?.key;
+    await Promise.all([
+      edge.load(id, held[0]?.key, count, signal),
+      billing.load({ id, feature: fromSource, version: history.entries[0]?.version }, signal),
+    ]);
   }
 
-  /** @param {string | undefined} problem */
-  function showActivity(problem) {
-    activityTable.fill(feed.entries.slice(0, RECENT_ENTRIES));
-    const link = tag("a", { href: withQuery("#activity", { customer: id }) }, "View all");
-    const content = problem
-      ? notice(problem, "warning")
-      : feed.entries.length
-        ? activityTable.root
-        : element("p", "muted", "No recent activity.");
-    activityCard.replaceChildren(element("div", "card-header", element("h2", "", "Recent activity"), link), content);
+  /** Suggests lookup keys: those of this customer, and those of the catalog. @param {string[]} keys */
+  function suggest(keys) {
+    const changed = history.entries.flatMap(({ added, removed }) => [...(added ?? []), ...(removed ?? [])]);
+    const all = [...new Set([...keys, ...changed, ...catalogFeatures])];
+    suggestions.replaceChildren(...all.map((value) => tag("option", { value })));
+  }
+
+  async function loadCatalogFeatures() {
+    if (session.source !== "catalog") return;
+    const { body: list } = await session.request(withQuery("/v1/entitlements/features", { limit: SUGGESTED_FEATURES }));
+    catalogFeatures = (list.data ?? []).map((/** @type {any} */ { lookup_key }) => lookup_key);
   }
 
   /** @param {HTMLButtonElement} pressed */
@@ -213,9 +141,14 @@ export function createCustomerDetail(session) {
   async function start() {
     latest.abortAll();
     poller.stop();
-    feed = createActivityFeed(session, id);
-    for (const part of [summaryCard, entitlementsCard, subscriptionsCard, activityCard]) part.replaceChildren();
+    activityFeed = createActivityFeed(session, id);
+    history = createFeed(session, `/v1/customers/${encodeURIComponent(id)}/history`);
+    for (const part of [edge.root, features.root, activity.root]) part.replaceChildren();
+    billing.reset();
+    explain.reset(id);
+    overrides.reset(id);
     body.hidden = true;
+    loaded = false;
     status.textContent = "";
     if (!session.key) {
       message.replaceChildren(keyRequired("The entitlements of a customer require a key."));
@@ -227,7 +160,7 @@ export function createCustomerDetail(session) {
     const shopButton = button("Open demo shop", () => session.navigate(withQuery("shop", { customer: id })));
     heading.replaceChildren(element("h2", "", identifier(id)), element("div", "actions", syncButton, checkButton, shopButton));
     if (!session.source) await session.fetchHealth();
-    await load();
+    await loadCatalogFeatures();
     if (!root.hidden) poller.start();
   }
 
@@ -252,13 +185,4 @@ export function createCustomerDetail(session) {
       latest.abortAll();
     },
   };
-}
-
-/**
- * The ids of the products in a subscription, as a list.
- *
- * @param {{ data: { price: { product: string } }[] }} items
- */
-function productsOf(items) {
-  return items.data.map(({ price }) => price.product).join(", ");
 }
