@@ -40,13 +40,11 @@ const SOURCE_NAMES = { stripe: "Stripe", catalog: "The catalog" };
  */
 export function describeExplanation(explanation, { isPast, format = formatTime }) {
   const { customer, feature, at, entitled, reason, last_change: change } = explanation;
-  /** @type {import("./change-cause.js").Override[]} */
-  const overrides = explanation.contributions.flatMap(({ override }) => override ?? []);
-  const causeOf = (/** @type {Omit<FeatureChange, "version"> & { version?: number }} */ change) =>
-    describeCause(change.cause, { ...change, override: overrides.find(({ id }) => id === change.cause.id) });
   const notes = [];
   if (change) {
-    notes.push(`${feature} last changed at ${format(change.created)}, with version ${change.version}. The cause: ${causeOf(change)}.`);
+    const override = explanation.contributions.find((each) => each.type === "override" && each.override.id === change.cause.id)?.override;
+    const cause = describeCause(change.cause, { ...change, override });
+    notes.push(`${feature} last changed at ${format(change.created)}, with version ${change.version}. The cause: ${cause}.`);
   } else notes.push(`The history has no change of ${feature}.`);
   if (explanation.strict) notes.push(`${feature} is a strict feature: the ledger answers every check.`);
   const contributions = explanation.contributions.map((contribution) => ({
