@@ -137,9 +137,9 @@ describe("the console with the catalog as the source", { timeout: 180_000 }, () 
   test("a customer's page shows entitlements, edge responses and activity, and a sync reads the source", async () => {
     await openPanel(page, "customers?customer=cus_ada");
     await page.waitForSelector("h2:has-text('Recent activity')");
-    const rows = page.locator(".table[aria-label=Entitlements] tbody");
+    const rows = page.locator(".table[aria-label=Features] tbody");
     assert.deepEqual((await rows.locator("th code").allTextContents()).sort(), ["export", "sms"]);
-    assert.deepEqual(await rows.locator(".badge").allTextContents(), ["entitled", "entitled"]);
+    assert.deepEqual(await rows.locator(".badge").allTextContents(), ["active entitlement", "active entitlement"]);
     assert.equal(await page.locator(".customer-detail dt:text-is('Version') + dd").textContent(), "1");
     assert.equal(await page.locator(".table[aria-label=Subscriptions] .badge").textContent(), "active");
     await page.waitForSelector(".table[aria-label='Recent activity'] .badge:text-is('applied')");
@@ -151,10 +151,10 @@ describe("the console with the catalog as the source", { timeout: 180_000 }, () 
   test("an open customer's page follows a change", async () => {
     await page.setViewportSize({ width: 1280, height: 900 });
     await openPanel(page, "customers?customer=cus_05");
-    await page.waitForSelector(".empty:has-text('No entitlements')");
+    await page.waitForSelector(".empty:has-text('No features')");
     await page.waitForSelector(".customer-detail h2:text-is('Recent activity')");
     await subscribe("cus_05", "starter", "sms");
-    await page.waitForSelector(".table[aria-label=Entitlements] tbody th code:text-is('sms')");
+    await page.waitForSelector(".table[aria-label=Features] tbody th code:text-is('sms')");
   });
 
   test("a checkbox attaches and detaches a feature, and applying grants it to subscribers", async () => {

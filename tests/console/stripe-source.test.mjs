@@ -78,7 +78,7 @@ describe("the console with Stripe as the source", { timeout: 90_000 }, () => {
     await page.click("button:text-is('Search')");
     await eventually(async () => assert.deepEqual(await ids(), ["cus_bob"]));
     await page.click("#panel-customers a:has-text('cus_bob')");
-    await page.waitForSelector(".table[aria-label=Entitlements] code:text-is('sms')");
+    await page.waitForSelector(".table[aria-label=Features] code:text-is('sms')");
     assert.equal(await page.isVisible("h2:text-is('Subscriptions')"), false);
   });
 
