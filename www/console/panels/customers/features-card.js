@@ -36,12 +36,7 @@ export function createFeaturesCard(session, { onExplain }) {
         element("span", "", element("code", "", key), name && name !== key ? element("span", "muted", ` ${name}`) : null),
     },
     { title: "Reason", cell: (/** @type {Row} */ { check }) => reasonBadge(check) },
-    { title: "Since", cell: (/** @type {Row} */ { change }) => (change ? time(change.created) : "–") },
-    {
-      title: "Cause",
-      cell: (/** @type {Row} */ { change, override }) =>
-        change ? element("span", "cause", describeCause(change.cause, { ...change, override })) : "–",
-    },
+    { title: "Since", cell: sinceCell },
     {
       title: "Explanation",
       cell: (/** @type {Row} */ { key }) => {
@@ -135,6 +130,12 @@ function sinceWhen(key, check, changes, overrides) {
   const last = lastChangeOf(changes, key);
   if (!last || last.isAdded !== check?.entitled) return {};
   return { change: last.change, override: overrides.find(({ id }) => id === last.change.cause.id) };
+}
+
+/** @param {Row} row */
+function sinceCell({ change, override }) {
+  if (!change) return "–";
+  return element("div", "since", time(change.created), element("p", "muted cause", describeCause(change.cause, { ...change, override })));
 }
 
 /** @param {Check | undefined} check */

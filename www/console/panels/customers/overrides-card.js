@@ -58,14 +58,9 @@ export function createOverridesCard(session, { suggestions, onChange }) {
   );
   const rows = table("Overrides", [
     { title: "Feature", cell: (/** @type {Override} */ { feature }) => element("code", "", feature) },
-    {
-      title: "Effect",
-      cell: (/** @type {Override} */ { effect }) => badge(effect === "grant" ? "grant" : "deny", effect === "grant" ? "success" : "danger"),
-    },
-    { title: "Status", cell: (/** @type {Override} */ { status: state }) => badge(state, STATUS_TONES[state]) },
+    { title: "Effect", cell: effectCell },
     { title: "Reason", cell: reasonCell },
-    { title: "Starts", cell: (/** @type {Override} */ { starts_at }) => time(starts_at) },
-    { title: "Ends", cell: (/** @type {Override} */ { expires_at }) => time(expires_at) },
+    { title: "Period", cell: periodCell },
     { title: "Actions", cell: actionsCell },
   ]).stacked();
 
@@ -132,4 +127,15 @@ export function createOverridesCard(session, { suggestions, onChange }) {
       form.close();
     },
   };
+}
+
+/** @param {Override} override */
+function effectCell({ effect, status }) {
+  return element("div", "actions", badge(effect, effect === "grant" ? "success" : "danger"), badge(status, STATUS_TONES[status]));
+}
+
+/** @param {Override} override */
+function periodCell({ starts_at, expires_at }) {
+  const end = expires_at === null ? "no end" : element("span", "", "to ", time(expires_at));
+  return element("div", "period", element("span", "", "from ", time(starts_at)), end);
 }
