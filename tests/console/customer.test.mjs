@@ -109,6 +109,14 @@ describe("a customer's page with the catalog as the source", { timeout: 180_000 
     assert.match((await page.locator(".timeline > li").first().textContent()) ?? "", /Deleted because: “Report was wrong”/);
   });
 
+  test("a check leads to its explanation", async () => {
+    await openPanel(page, "check?customer=cus_ada&feature=sso");
+    await page.click("#check");
+    await page.click("text=Explain this answer");
+    await waitForText(page, ".explanation-answer", /^Not entitled cus_ada may not use sso: /);
+    assert.equal(await page.inputValue("#explain-feature"), "sso");
+  });
+
   test("an override of a feature that nothing knows is created, with a warning", async () => {
     await createOverride(page, { feature: "smss", reason: "A typo", end: "never", actor: "ada@example.com" });
     await page.waitForSelector(".overrides .notice.warning:has-text('smss')");

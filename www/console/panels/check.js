@@ -58,6 +58,7 @@ export default {
 
     const label = tag("p", { id: "result-label" }, "No result yet");
     const reason = tag("p", { id: "result-reason" }, "Enter a customer and a feature, then select Check.");
+    const explain = tag("a", { id: "result-explain", hidden: true }, "Explain this answer");
     const details = {
       version: tag("dd", { id: "version" }, "–"),
       asOf: tag("dd", { id: "as-of" }, "–"),
@@ -75,7 +76,7 @@ export default {
       role: "region",
       "aria-labelledby": "response-title",
     });
-    const result = tag("div", { id: "result" }, resultIcon(), element("div", "", label, reason));
+    const result = tag("div", { id: "result" }, resultIcon(), element("div", "", label, reason, explain));
     const detailRow = (/** @type {string} */ term, /** @type {HTMLElement} */ value) => element("div", "", element("dt", "", term), value);
     const resultCard = tag(
       "section",
@@ -175,6 +176,8 @@ export default {
       resultCard.setAttribute("aria-busy", String(state === "loading"));
       label.textContent = labelText;
       reason.textContent = reasonText;
+      explain.hidden = !answered || session.isReadOnly;
+      explain.setAttribute("href", withQuery("#customers", { customer: body.customer, explain: body.feature }));
       if (state === "loading") return;
 
       details.version.textContent = answered ? body.version : "–";

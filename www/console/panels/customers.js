@@ -165,7 +165,7 @@ export default {
           selection.input.value = show;
           loadedKey = "";
         }
-        if (customer) detail.show(customer);
+        if (customer) detail.show(customer, params.get("explain"));
         else {
           detail.hide();
           load(loadedKey === session.key ? cursors : []);

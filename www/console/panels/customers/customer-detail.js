@@ -35,7 +35,7 @@ export function createCustomerDetail(session) {
   const suggestions = tag("datalist", { id: SUGGESTIONS_ID });
   const billing = createBillingCards(session);
   const edge = createEdgeCard(session);
-  const features = createFeaturesCard(session, { onExplain: (key) => explain.show(key) });
+  const features = createFeaturesCard(session, { onExplain: (key) => explain.explain(key).then(explain.focus) });
   const explain = createExplainCard(session, { suggestions: SUGGESTIONS_ID });
   const overrides = createOverridesCard(session, { suggestions: SUGGESTIONS_ID, onChange: refresh });
   const timeline = createTimelineCard();
@@ -71,7 +71,8 @@ export function createCustomerDetail(session) {
   let history;
   /** @type {string[]} */
   let catalogFeatures = [];
-  let loaded = false;
+  /** The newest entries that the page shows; undefined if it has to be loaded. @type {{ change?: string, activity?: string } | undefined} */
+  let shown;
 
   const poller = poll(POLL_INTERVAL_MS, refresh);
 
@@ -81,23 +82,22 @@ export function createCustomerDetail(session) {
     const [polledHistory, polledActivity] = [history, activityFeed];
     const [historyReply, activityReply] = await Promise.all([history.refresh(signal), activityFeed.refresh(signal)]);
     if (polledHistory !== history || polledActivity !== activityFeed || signal.aborted) return;
-    if (activityReply.problem || activityReply.newEntries.length || !activity.root.hasChildNodes()) {
-      activity.update(id, activityFeed, activityReply.problem);
-    }
-    if (historyReply.problem || historyReply.newEntries.length || activityReply.newEntries.length || !loaded) {
-      await load(historyReply.problem);
-    }
+    const isNew = activityFeed.entries[0]?.id !== shown?.activity;
+    if (activityReply.problem || isNew || !activity.root.hasChildNodes()) activity.update(id, activityFeed, activityReply.problem);
+    if (historyReply.problem || isNew || history.entries[0]?.id !== shown?.change || !shown) await load(historyReply.problem);
   }
 
   /** @param {string} [historyProblem] */
   async function load(historyProblem) {
     const signal = latest.signal("load");
+    const newest = { change: history.entries[0]?.id, activity: activityFeed.entries[0]?.id };
     const { overrides: list } = await overrides.load(signal);
     if (signal.aborted) return;
     timeline.update(history, list, historyProblem);
     const { problem, status: code, held, count } = await features.load({ id, history, overrides: list }, signal);
     if (signal.aborted) return;
-    loaded = true;
+    // Without a response, the next poll tries again.
+    shown = code ? newest : undefined;
     body.hidden = code === 401 || code === 403;
     message.replaceChildren(...(problem ? [notice(problem, code === 503 ? "warning" : "danger")] : []));
     for (const card of [summaries, features.root]) card.hidden = problem !== undefined;
@@ -143,12 +143,13 @@ export function createCustomerDetail(session) {
     poller.stop();
     activityFeed = createActivityFeed(session, id);
     history = createFeed(session, `/v1/customers/${encodeURIComponent(id)}/history`);
-    for (const part of [edge.root, features.root, activity.root]) part.replaceChildren();
+    for (const part of [edge.root, activity.root]) part.replaceChildren();
+    features.reset();
     billing.reset();
     explain.reset(id);
     overrides.reset(id);
     body.hidden = true;
-    loaded = false;
+    shown = undefined;
     status.textContent = "";
     if (!session.key) {
       message.replaceChildren(keyRequired("The entitlements of a customer require a key."));
@@ -169,8 +170,8 @@ export function createCustomerDetail(session) {
   });
   return {
     root,
-    /** @param {string} customer */
-    show(customer) {
+    /** @param {string} customer @param {string | null} explainedFeature */
+    show(customer, explainedFeature) {
       const unchanged = customer === id && !body.hidden;
       id = customer;
       root.hidden = false;
@@ -178,6 +179,7 @@ export function createCustomerDetail(session) {
         load();
         poller.start();
       } else start();
+      if (explainedFeature !== null && session.key) explain.explain(explainedFeature);
     },
     hide() {
       root.hidden = true;

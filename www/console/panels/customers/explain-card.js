@@ -30,7 +30,7 @@ export function createExplainCard(session, { suggestions }) {
     at.root,
     tag("button", { type: "submit", class: "primary" }, "Explain"),
   );
-  const result = tag("div", { class: "explanation", "aria-live": "polite" });
+  const result = tag("div", { class: "explanation", "aria-live": "polite", tabindex: "-1" });
   const root = element("section", "card", element("h2", "", "Explain access"), form, result);
   let customer = "";
 
@@ -68,16 +68,19 @@ export function createExplainCard(session, { suggestions }) {
   return {
     root,
     /**
-     * Explains a feature as of now, and scrolls to the explanation.
+     * Explains a feature as of now.
      *
      * @param {string} key
      */
-    async show(key) {
+    async explain(key) {
       feature.input.value = key;
       at.input.value = "";
       await explain();
-      root.scrollIntoView({ block: "nearest" });
-      feature.input.focus({ preventScroll: true });
+    },
+    /** Moves the focus to the explanation. */
+    focus() {
+      result.scrollIntoView({ block: "nearest" });
+      result.focus({ preventScroll: true });
     },
     /** @param {string} id */
     reset(id) {

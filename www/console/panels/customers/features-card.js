@@ -47,6 +47,8 @@ export function createFeaturesCard(session, { onExplain }) {
     },
   ]).stacked();
 
+  let drawn = "";
+
   /**
    * Checks features of a customer.
    *
@@ -66,8 +68,36 @@ export function createFeaturesCard(session, { onExplain }) {
     return checks;
   }
 
+  /**
+   * Draws the rows if they changed, so that a focused button keeps the focus.
+   *
+   * @param {Row[]} rows
+   * @param {string} customer
+   */
+  function draw(rows, customer) {
+    // The time of the set is not shown, and changes with each read of the source.
+    const drawing = JSON.stringify([customer, rows.map(({ check, ...row }) => ({ ...row, reason: check?.reason }))]);
+    if (drawing === drawn) return;
+    drawn = drawing;
+    features.fill(rows);
+    root.replaceChildren(
+      element("h2", "", "Features"),
+      rows.length
+        ? features.root
+        : emptyState(
+            "No features",
+            "Features appear here after a purchase, or with an override.",
+            session.source === "catalog" && button("Create subscription", () => session.navigate(withQuery("playground", { customer }))),
+          ),
+    );
+  }
+
   return {
     root,
+    reset() {
+      drawn = "";
+      root.replaceChildren();
+    },
     /**
      * Loads the features. Returns those that the customer has, or the problem.
      *
@@ -92,24 +122,14 @@ export function createFeaturesCard(session, { onExplain }) {
       }
       const checks = await checkFeatures(id, keys, { version, signal });
       if (signal.aborted) return { ...list, held: [], count: "" };
-      features.fill(
+      draw(
         keys.map((key) => ({
           key,
           name: names.get(key),
           check: checks.get(key),
           ...sinceWhen(key, checks.get(key), history.entries, overrides),
         })),
-      );
-      root.replaceChildren(
-        element("h2", "", "Features"),
-        keys.length
-          ? features.root
-          : emptyState(
-              "No features",
-              "Features appear here after a purchase, or with an override.",
-              session.source === "catalog" &&
-                button("Create subscription", () => session.navigate(withQuery("playground", { customer: id }))),
-            ),
+        id,
       );
       const held = [...names.keys()].map((key) => ({ key, isFromSource: checks.get(key)?.reason === "active_entitlement" }));
       return { ...list, held, count: `${names.size}${isTruncated ? "+" : ""}` };

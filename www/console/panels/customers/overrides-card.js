@@ -24,6 +24,7 @@ export function createOverridesCard(session, { suggestions, onChange }) {
   let overrides = [];
   /** @type {string | undefined} */
   let problem;
+  let drawn = "";
   const status = tag("p", { role: "status", class: "muted" });
   const content = element("div", "");
   const warnings = element("div", "");
@@ -87,7 +88,11 @@ export function createOverridesCard(session, { suggestions, onChange }) {
     return element("div", "actions", override.status === "active" && action("End now", false), action("Delete", true));
   }
 
+  /** Draws the rows if they changed, so that a focused button keeps the focus. */
   function draw() {
+    const drawing = JSON.stringify([overrides, problem, showEnded.checked]);
+    if (drawing === drawn) return;
+    drawn = drawing;
     const shown = showEnded.checked ? overrides : overrides.filter(({ status: state }) => state !== "ended");
     const hiddenCount = overrides.length - shown.length;
     rows.fill(shown);
@@ -120,6 +125,7 @@ export function createOverridesCard(session, { suggestions, onChange }) {
       customer = id;
       overrides = [];
       problem = undefined;
+      drawn = "";
       showEnded.checked = false;
       status.textContent = "";
       warnings.replaceChildren();
