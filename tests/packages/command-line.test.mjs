@@ -58,6 +58,30 @@ describe("the command line", { timeout: 120_000 }, () => {
     assert.deepEqual([checked.status, JSON.parse(checked.stdout).entitled], [0, true]);
   });
 
+  test("creates an override, explains the answer, deletes the override, and lists the history", async () => {
+    await catalog.createFeature("reports");
+    const created = await entgate("overrides", "create", "cus_eve", "--feature", "reports", "--effect", "grant", "--reason", "A beta");
+    assert.equal(created.status, 0, created.stdout);
+    const { id, feature, effect, status } = JSON.parse(created.stdout);
+    assert.deepEqual([feature, effect, status], ["reports", "grant", "active"]);
+    const explained = await entgate("explain", "--customer", "cus_eve", "--feature", "reports");
+    assert.deepEqual([explained.status, JSON.parse(explained.stdout).reason], [0, "override"]);
+    const asked = await entgate("overrides", "delete", "cus_eve", id, "--reason", "The beta is over");
+    assert.equal(asked.status, 1);
+    const deleted = await entgate("overrides", "delete", "cus_eve", id, "--reason", "The beta is over", "--confirm");
+    assert.deepEqual([deleted.status, JSON.parse(deleted.stdout).deleted], [0, true]);
+    const listed = await entgate("overrides", "list", "cus_eve", "--status", "ended");
+    assert.equal(JSON.parse(listed.stdout).data[0].deletion.reason, "The beta is over");
+    const history = await entgate("history", "cus_eve");
+    assert.deepEqual(
+      JSON.parse(history.stdout).data.map(({ cause, added, removed }) => [cause.type, cause.id, added, removed]),
+      [
+        ["override", id, [], ["reports"]],
+        ["override", id, ["reports"], []],
+      ],
+    );
+  });
+
   test("listens until it is interrupted, and exits with 130", async () => {
     const { id } = await catalog.sdk.customers.create({});
     const { child, output, ended } = start(service, ["listen", "--customer", id]);
