@@ -8,7 +8,7 @@
 # |---------|------------------------------------------------------------------------------------|
 # | Rust    | scripts/check.sh, the native tests, the browser core in Node and in Chromium       |
 # | Node    | the built Worker in workerd, the npm packages in each environment, the console     |
-# | OpenAPI | thousands of generated requests, in four runs side by side                         |
+# | OpenAPI | thousands of generated requests, in five runs side by side                         |
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 . "$(dirname "$0")/env.sh"

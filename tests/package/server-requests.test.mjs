@@ -160,6 +160,8 @@ describe("a client of a backend", { timeout: 30_000 }, () => {
       url,
       message: `100 overrides have not ended (${url})`,
     });
+    server.respond({ status: 400, json: { error: { code: "parameter_missing", message: "reason is missing", param: "reason" } } });
+    await assert.rejects(client.overrides.retrieve("cus_ada", "ovr_1"), { code: "parameter_missing", param: "reason" });
     server.respond({ status: 503, headers: { "retry-after": "5" }, json: { error: { code: "store_unavailable" } } });
     await assert.rejects(client.history("cus_ada"), { code: "store_unavailable", status: 503, retryAfter: 5 });
   });

@@ -4,6 +4,8 @@ export class GateError extends Error {
   override name = "GateError";
   /** The URL of the request that failed; only for errors of `entgate/server`. */
   declare url?: string;
+  /** The API's name of the parameter that is wrong; only for errors of `entgate/server`. */
+  declare param?: string;
   constructor(
     message: string,
     readonly code: string,

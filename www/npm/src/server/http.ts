@@ -11,7 +11,7 @@ export async function fetchJson(send: typeof fetch, url: string, timeout: number
   try {
     return await withTimeout(timeout, async (signal) => {
       const response = await send(url, { ...init, signal });
-      if (!response.ok) throw await GateError.of(response);
+      if (!response.ok) throw await errorOf(response);
       return response.json();
     });
   } catch (thrown) {
@@ -20,4 +20,13 @@ export async function fetchJson(send: typeof fetch, url: string, timeout: number
     error.message += ` (${url})`;
     throw error;
   }
+}
+
+/** Converts an error response. Errors of the gate have no `param`: its requests have few parameters, and its code has to be small. */
+async function errorOf(response: Response): Promise<GateError> {
+  const copy = response.clone();
+  const error = await GateError.of(response);
+  const { param } = (await copy.json().catch(() => undefined))?.error ?? {};
+  if (typeof param === "string") error.param = param;
+  return error;
 }
