@@ -49,7 +49,7 @@ const duplicate = (member) => invalid(`The token has the duplicate member \`${me
 const otherType = (type) => invalid(`The token is of the type \`${type}\`, which is not accepted.`);
 /** @param {number} exp @returns {Outcome} */
 const expired = (exp) => [401, "token_expired", new RegExp(`^The token expired at ${utc(exp)}; the current time is ${DATE}\\.$`)];
-/** @param {string | number} time */
+/** @param {number} time */
 const notYetValid = (time) => invalid(new RegExp(`^The token is not valid before ${utc(time)}; the current time is ${DATE}\\.$`));
 
 /**

@@ -91,7 +91,8 @@ describe("POST /webhooks/stripe", () => {
       const header = Stripe.webhooks.generateTestHeaderString({ payload, secret: SECRET, timestamp: now + offset });
       const response = await service.send(payload, { header });
       assert.equal(response.status, status, `${offset} s`);
-      if (status === 400) assert.match(response.json.error.message, /^Signed at [\d-]+ [\d:]+ UTC, more than 300 s from [\d-]+ [\d:]+ UTC: /);
+      if (status === 400)
+        assert.match(response.json.error.message, /^Signed at [\d-]+ [\d:]+ UTC, more than 300 s from [\d-]+ [\d:]+ UTC: /);
     }
   });
 
