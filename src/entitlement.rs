@@ -162,6 +162,17 @@ json_type! {
     }
 }
 
+impl Summary {
+    /// Returns whether the event has all entitlements of the customer.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        match self.page {
+            Some(SummaryPage::Complete(_) | SummaryPage::Deleted) => true,
+            Some(SummaryPage::Truncated(_)) | None => false,
+        }
+    }
+}
+
 /// The result of a check.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Decision {

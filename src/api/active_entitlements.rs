@@ -110,7 +110,8 @@ pub(super) async fn retrieve<S: Store>(
 ) -> Result<Response, Error> {
     let livemode = auth::authenticate_reader(app.settings, request)?;
     if id.starts_with(LOCAL_ENTITLEMENT_PREFIX) {
-        return Err(Error::resource_missing("active entitlement", id, "id"));
+        let message = format!("No such active entitlement: '{}'", excerpt(id));
+        return Err(Error::not_found(message));
     }
     if let Some(catalog) = app.store.catalog() {
         return Ok(catalog.send(livemode, request).await?);

@@ -6,7 +6,10 @@
 
 use serde::Serialize;
 
-use super::change::{ChangeNotification, KeyChange, SetChange};
+use super::{
+    activity::EventOrigin,
+    change::{ChangeNotification, KeyChange, SetChange},
+};
 use crate::{
     entitlement::Version,
     id::{CustomerKey, EventId, OverrideId, Timestamp},
@@ -100,7 +103,11 @@ json_type! {
 impl ChangeCause {
     /// An event.
     #[must_use]
-    pub fn of_event(kind: CauseType, event: &EventId) -> Self {
+    pub fn of_event(origin: EventOrigin, event: &EventId) -> Self {
+        let kind = match origin {
+            EventOrigin::Delivery => CauseType::Event,
+            EventOrigin::Poll => CauseType::Poll,
+        };
         Self { kind, id: Some(event.to_string()), actor: None }
     }
 

@@ -9,6 +9,7 @@
 //! | `reconcile_timer`   | when the set is read again without a reason: [`ReconcileTimer`]      |
 //! | `sync_status`       | the status that the customer index stores: [`SyncStatus`]            |
 //! | `observed_features` | the features of all sets of a customer: [`ObservedFeatures`]         |
+//! | `index_reports`     | when both are reported to the customer index: [`IndexReports`]       |
 //! | `receipt`           | the result of an event: [`ApplyReceipt`]                             |
 //! | `activity`          | decisions, for operators to read: [`Activity`]                       |
 //! | `change`            | what changed in the effective set: [`KeyChange`], [`SetChange`]      |
@@ -42,6 +43,8 @@ mod reconcile_timer;
 mod sync_status;
 
 mod observed_features;
+
+mod index_reports;
 
 mod receipt;
 
@@ -80,6 +83,7 @@ pub use self::{
         CauseType, ChangeCause, HISTORY_MAX_AGE, HISTORY_RETENTION, HistoryEntry, HistoryPage,
         HistoryQuery, notifications_since, retained_history,
     },
+    index_reports::IndexReports,
     observed_features::ObservedFeatures,
     outbox::{Jitter, Outbox, PendingTask, Task},
     overrides::{

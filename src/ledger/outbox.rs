@@ -186,6 +186,12 @@ impl Outbox {
         self.pending(task).is_some_and(|pending| pending.due_at <= now)
     }
 
+    /// Returns whether a read of the source is due.
+    #[must_use]
+    pub fn is_read_due(&self, now: UnixMillis) -> bool {
+        self.is_due(Task::Read, now) || self.is_due(Task::Confirm, now)
+    }
+
     /// Returns whether a read of the source is scheduled that has not failed.
     #[must_use]
     pub fn is_read_scheduled(&self) -> bool {

@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 use super::{
     history::{CauseType, ChangeCause},
     overrides::{
-        MAX_OVERRIDES, NewOverride, Override, OverrideDeletion, OverrideEnd, OverrideRefusal,
-        OverrideReply, OverrideUpdate, StoredOverride,
+        MAX_OVERRIDES, NewOverride, Override, OverrideCommand, OverrideDeletion, OverrideEnd,
+        OverrideRefusal, OverrideReply, OverrideUpdate, StoredOverride,
     },
     versioned_record::VersionedRecord,
 };
@@ -26,8 +26,26 @@ use crate::{
     override_period::{OverridePeriod, OverrideStatus},
 };
 
+/// Carries out a command. `existing` is the override of the command, or the one that was created with its
+/// idempotency key. `None` for a command that changes nothing.
+pub(super) fn carry_out(
+    record: &mut VersionedRecord,
+    command: &OverrideCommand,
+    existing: Option<&StoredOverride>,
+    now: Timestamp,
+) -> Option<OverrideReply> {
+    Some(match command {
+        OverrideCommand::Create(new) => create(record, new, existing, now),
+        OverrideCommand::Update(change) => update(record, change, existing, now),
+        OverrideCommand::Delete { reason, actor, .. } => {
+            delete(record, reason.as_deref(), actor, existing, now)
+        }
+        OverrideCommand::Retrieve(_) | OverrideCommand::List { .. } => return None,
+    })
+}
+
 /// Creates an override. `existing` is the one that was created with the same idempotency key.
-pub(super) fn create(
+fn create(
     record: &mut VersionedRecord,
     new: &NewOverride,
     existing: Option<&StoredOverride>,
@@ -69,7 +87,7 @@ pub(super) fn create(
 }
 
 /// Updates an override.
-pub(super) fn update(
+fn update(
     record: &mut VersionedRecord,
     update: &OverrideUpdate,
     existing: Option<&StoredOverride>,
@@ -119,7 +137,7 @@ pub(super) fn update(
 }
 
 /// Ends an override now, or removes it before it starts.
-pub(super) fn delete(
+fn delete(
     record: &mut VersionedRecord,
     reason: Option<&str>,
     actor: &str,

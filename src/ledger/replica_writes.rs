@@ -13,7 +13,12 @@
 use serde::Serialize;
 
 use super::outbox::{Jitter, Outbox, Task};
-use crate::{entitlement::Version, id::UnixMillis, json::json_type, policy::SourcePolicy};
+use crate::{
+    entitlement::{Entitlements, Version},
+    id::UnixMillis,
+    json::json_type,
+    policy::SourcePolicy,
+};
 
 /// KV accepts one write a second per key, in milliseconds
 /// (<https://developers.cloudflare.com/kv/platform/limits/>).
@@ -46,13 +51,24 @@ json_type! {
 }
 
 impl ReplicaWrites {
-    /// Returns whether a record was ever written, or is going to be.
-    pub(super) fn has_started(&self, outbox: &Outbox) -> bool {
-        self.last_started_at != UnixMillis::default() || outbox.pending(Task::Replica).is_some()
+    /// Schedules a write of a changed record. A customer without a replica is answered by the ledger, so a
+    /// record without a grant is not the first one that is written: the first purchase is then visible
+    /// everywhere at once.
+    pub(super) fn follow(
+        &self,
+        outbox: &mut Outbox,
+        record: Option<&Entitlements>,
+        now: UnixMillis,
+    ) {
+        let was_written = self.last_started_at != UnixMillis::default()
+            || outbox.pending(Task::Replica).is_some();
+        if was_written || !record.is_none_or(Entitlements::is_blank) {
+            self.schedule(outbox, now);
+        }
     }
 
     /// Schedules a write of a changed record.
-    pub(super) fn schedule(&self, outbox: &mut Outbox, now: UnixMillis) {
+    fn schedule(&self, outbox: &mut Outbox, now: UnixMillis) {
         outbox.schedule(Task::Replica, now.max(self.next_allowed()), now);
     }
 

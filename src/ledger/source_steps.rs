@@ -123,12 +123,6 @@ impl LedgerState {
         self.schedule_report_if_changed(now);
     }
 
-    /// Returns whether a read of the source is due.
-    #[must_use]
-    pub fn is_read_due(&self, now: UnixMillis) -> bool {
-        self.outbox.is_due(Task::Read, now) || self.outbox.is_due(Task::Confirm, now)
-    }
-
     /// Returns the budget of the next background read.
     #[must_use]
     pub fn read_priority(&self) -> ReadPriority {

@@ -29,8 +29,8 @@
 use super::{
     activity::EventOrigin,
     change::KeyChange,
-    history::{CauseType, ChangeCause},
-    observed_features::ObservedFeatures,
+    history::ChangeCause,
+    index_reports::IndexReports,
     outbox::{Jitter, Outbox, Task},
     override_commands,
     overrides::{OverrideCommand, OverrideReply, StoredOverride},
@@ -43,8 +43,7 @@ use super::{
     versioned_record::VersionedRecord,
 };
 use crate::{
-    effective_set::{AnswerContext, EffectiveSet, MissingSource},
-    entitlement::{Entitlements, SourceSet, Summary, SummaryPage, Version},
+    entitlement::{SourceSet, Summary, SummaryPage, Version},
     id::{LookupKey, Timestamp, UnixMillis},
     policy::SourcePolicy,
 };
@@ -54,9 +53,6 @@ const CONFIRM_DEBOUNCE: u64 = 2_000;
 
 /// How long a series of events can postpone the confirmation, in milliseconds.
 const MAX_CONFIRM_DEBOUNCE: u64 = 10_000;
-
-/// Changes of one customer within this time are reported together, in milliseconds.
-const REPORT_DEBOUNCE: u64 = 1_000;
 
 /// The state of one customer's ledger, except for the ids of its events.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -79,10 +75,8 @@ pub struct LedgerState {
     pub read_slot: Option<UnixMillis>,
     /// A problem of the source that requires operator action.
     pub sync_problem: Option<SyncProblem>,
-    /// The last status that the customer index acknowledged.
-    pub last_report: Option<SyncStatus>,
-    /// The features that appeared in the customer's sets, reported or not.
-    pub observed_features: ObservedFeatures,
+    /// The reports to the customer index.
+    pub index_reports: IndexReports,
     /// The pending tasks.
     pub outbox: Outbox,
 }
@@ -119,21 +113,11 @@ impl LedgerState {
         now: UnixMillis,
     ) -> Option<OverrideReply> {
         let (before, at) = (self.version(), now.to_timestamp());
-        let record = &mut self.record;
-        let reply = match command {
-            OverrideCommand::Create(new) => override_commands::create(record, new, existing, at),
-            OverrideCommand::Update(update) => {
-                override_commands::update(record, update, existing, at)
-            }
-            OverrideCommand::Delete { reason, actor, .. } => {
-                override_commands::delete(record, reason.as_deref(), actor, existing, at)
-            }
-            OverrideCommand::Retrieve(_) | OverrideCommand::List { .. } => return None,
-        };
+        let reply = override_commands::carry_out(&mut self.record, command, existing, at);
         if self.version() != before {
             self.record_changed(now);
         }
-        Some(reply)
+        reply
     }
 
     /// Applies an event.
@@ -172,11 +156,7 @@ impl LedgerState {
             _ if summary.page.is_none() => (ApplyOutcome::Deferred, None),
             SetUpdate::Changed(set) => {
                 self.deleted_at = is_deletion.then_some(summary.created);
-                let kind = match origin {
-                    EventOrigin::Delivery => CauseType::Event,
-                    EventOrigin::Poll => CauseType::Poll,
-                };
-                let cause = ChangeCause::of_event(kind, &summary.event);
+                let cause = ChangeCause::of_event(origin, &summary.event);
                 (ApplyOutcome::Applied, Some(self.replace_set(set, cause, now)))
             }
             SetUpdate::Unchanged(set) => {
@@ -188,11 +168,7 @@ impl LedgerState {
             SetUpdate::Stale => (ApplyOutcome::Stale, None),
         };
         if access == SourceAccess::Available {
-            let is_complete = match summary.page {
-                Some(SummaryPage::Complete(_) | SummaryPage::Deleted) => true,
-                Some(SummaryPage::Truncated(_)) | None => false,
-            };
-            if !is_complete || tie || outcome == ApplyOutcome::Stale {
+            if !summary.is_complete() || tie || outcome == ApplyOutcome::Stale {
                 self.outbox.schedule(Task::Read, now, now);
             }
             self.outbox.debounce(Task::Confirm, CONFIRM_DEBOUNCE, MAX_CONFIRM_DEBOUNCE, now);
@@ -206,12 +182,12 @@ impl LedgerState {
     pub fn begin_replica_write(&mut self, now: UnixMillis) -> Option<ReplicaWrite> {
         self.outbox.pending(Task::Replica)?;
         self.replica_writes.begin(&mut self.outbox, now);
-        self.current_record()
+        self.record.to_write()
     }
 
     /// Records that the replica has this record.
     pub fn replica_write_succeeded(&mut self, written: ReplicaWrite, now: UnixMillis) {
-        let current = self.current_record();
+        let current = self.record.to_write();
         self.replica_writes.succeeded(&mut self.outbox, written, current, now);
         self.schedule_report_if_changed(now);
     }
@@ -224,49 +200,25 @@ impl LedgerState {
 
     /// Starts a report to the customer index, or returns `None` if there is nothing to report.
     pub fn begin_report(&mut self) -> Option<StatusReport> {
-        // An earlier report that was not acknowledged may have taken effect.
-        let is_unacknowledged =
-            self.outbox.pending(Task::Report).is_some_and(|task| task.attempts > 0);
-        if !self.needs_report() && !is_unacknowledged {
-            self.outbox.complete(Task::Report);
-            return None;
-        }
-        self.outbox.record_attempt(Task::Report);
-        Some(StatusReport {
-            status: self.sync_status(),
-            features: self.observed_features.unreported().clone(),
-        })
+        let status = self.sync_status();
+        self.index_reports.begin(&mut self.outbox, status)
     }
 
     /// Records that the customer index acknowledged the report.
     pub fn report_succeeded(&mut self, report: &StatusReport, now: UnixMillis) {
-        self.last_report = Some(report.status);
-        self.observed_features.mark_reported(&report.features);
-        self.outbox.complete(Task::Report);
+        self.index_reports.succeeded(&mut self.outbox, report);
         self.schedule_report_if_changed(now);
     }
 
     /// Records that a report failed. It may have taken effect all the same.
     pub fn report_failed(&mut self, now: UnixMillis, jitter: Jitter) {
-        self.outbox.back_off(Task::Report, now, jitter);
+        self.index_reports.failed(&mut self.outbox, now, jitter);
     }
 
     /// Returns the source set, unless it is of another source: then nothing is known of it.
     #[must_use]
     pub fn known_set(&self, policy: SourcePolicy) -> Option<&SourceSet> {
         self.record.source().filter(|set| set.policy.has_same_source(policy))
-    }
-
-    /// Returns the effective set, where a missing source set is not known.
-    #[must_use]
-    pub fn effective_set<'a>(&'a self, context: AnswerContext<'a>) -> EffectiveSet<'a> {
-        let record = self.record.entitlements.as_ref();
-        EffectiveSet::new(record, MissingSource::Undetermined, context)
-    }
-
-    fn current_record(&self) -> Option<ReplicaWrite> {
-        let Entitlements { version, source, .. } = self.record.entitlements.as_ref()?;
-        Some(ReplicaWrite { version: *version, policy: source.as_ref().map(|set| set.policy) })
     }
 
     fn applied(&self, outcome: ApplyOutcome, change: Option<KeyChange>) -> AppliedEvent {
@@ -278,7 +230,8 @@ impl LedgerState {
         let is_other_policy = self.record.source().map(|set| set.policy) != Some(set.policy);
         self.record.confirm_source(set);
         if is_other_policy {
-            self.schedule_replica_write(now);
+            let record = self.record.entitlements.as_ref();
+            self.replica_writes.follow(&mut self.outbox, record, now);
         }
     }
 
@@ -290,7 +243,7 @@ impl LedgerState {
         now: UnixMillis,
     ) -> KeyChange {
         self.reconcile_timer.note_change(now);
-        self.observed_features.record(set.data.iter().map(|grant| &grant.lookup_key));
+        self.index_reports.observed_features.record(set.data.iter().map(|grant| &grant.lookup_key));
         let change = self.record.replace_source(set, cause, now.to_timestamp());
         self.record_changed(now);
         change
@@ -298,21 +251,10 @@ impl LedgerState {
 
     /// Lets the replica and the customer index follow a new version.
     fn record_changed(&mut self, now: UnixMillis) {
-        let overrides = self.record.entitlements.iter().flat_map(|record| &record.overrides);
-        self.observed_features.record(overrides.map(|period| &period.feature));
-        self.observed_features.record(&self.record.default_features);
-        self.schedule_replica_write(now);
+        self.index_reports.observed_features.record(self.record.local_features());
+        let record = self.record.entitlements.as_ref();
+        self.replica_writes.follow(&mut self.outbox, record, now);
         self.schedule_report_if_changed(now);
-    }
-
-    /// Schedules a write of the replica. A customer without a replica is answered by the ledger, so a
-    /// record without a grant is not the first one that is written: the first purchase is then visible
-    /// everywhere at once.
-    fn schedule_replica_write(&mut self, now: UnixMillis) {
-        let is_blank = self.record.entitlements.as_ref().is_none_or(Entitlements::is_blank);
-        if !is_blank || self.replica_writes.has_started(&self.outbox) {
-            self.replica_writes.schedule(&mut self.outbox, now);
-        }
     }
 
     /// Returns whether nothing was ever received for the customer, nor any override made, so that nothing
@@ -328,14 +270,8 @@ impl LedgerState {
     }
 
     pub(super) fn schedule_report_if_changed(&mut self, now: UnixMillis) {
-        if self.needs_report() {
-            self.outbox.schedule(Task::Report, now.saturating_add(REPORT_DEBOUNCE), now);
-        }
-    }
-
-    fn needs_report(&self) -> bool {
-        !self.observed_features.unreported().is_empty()
-            || self.sync_status().differs_from_reported(self.last_report)
+        let status = self.sync_status();
+        self.index_reports.schedule_if_changed(&mut self.outbox, status, now);
     }
 
     fn sync_status(&self) -> SyncStatus {

@@ -17,6 +17,7 @@ use super::{
     change::{KeyChange, source_difference},
     history::{CauseType, ChangeCause, HistoryEntry},
     overrides::StoredOverride,
+    replica_writes::ReplicaWrite,
 };
 use crate::{
     effective_set::{AnswerContext, EffectiveSet, MissingSource},
@@ -66,14 +67,23 @@ impl VersionedRecord {
         self.entitlements.as_ref()?.source.as_ref()
     }
 
-    /// Returns the effective set.
+    /// Returns what identifies the record in a write of the replica.
     #[must_use]
-    pub fn effective_set<'a>(
-        &'a self,
-        missing: MissingSource,
-        context: AnswerContext<'a>,
-    ) -> EffectiveSet<'a> {
-        EffectiveSet::new(self.entitlements.as_ref(), missing, context)
+    pub fn to_write(&self) -> Option<ReplicaWrite> {
+        let version = self.entitlements.as_ref()?.version;
+        Some(ReplicaWrite { version, policy: self.source().map(|set| set.policy) })
+    }
+
+    /// Iterates over the features of overrides and the default features.
+    pub fn local_features(&self) -> impl Iterator<Item = &LookupKey> {
+        let overrides = self.entitlements.iter().flat_map(|record| &record.overrides);
+        overrides.map(|period| &period.feature).chain(&self.default_features)
+    }
+
+    /// Returns the effective set, where a missing source set is not known.
+    #[must_use]
+    pub fn effective_set<'a>(&'a self, context: AnswerContext<'a>) -> EffectiveSet<'a> {
+        EffectiveSet::new(self.entitlements.as_ref(), MissingSource::Undetermined, context)
     }
 
     /// Returns when the next override starts or ends.

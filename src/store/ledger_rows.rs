@@ -25,9 +25,9 @@ use crate::{
     id::{EventId, LookupKey, Timestamp, UnixMillis},
     json::{self, json_type},
     ledger::{
-        EVENT_RETENTION, HistoryEntry, LedgerState, OVERRIDE_RETENTION, ObservedFeatures, Outbox,
-        ReconcileTimer, ReplicaWrites, StoredOverride, SyncProblem, SyncStatus, UnsavedRows,
-        VersionedRecord, retained_history,
+        EVENT_RETENTION, HistoryEntry, IndexReports, LedgerState, OVERRIDE_RETENTION,
+        ObservedFeatures, Outbox, ReconcileTimer, ReplicaWrites, StoredOverride, SyncProblem,
+        SyncStatus, UnsavedRows, VersionedRecord, retained_history,
     },
 };
 
@@ -236,8 +236,7 @@ fn encode_state(ledger: &LedgerState) -> Result<String, String> {
         source_backoff_until,
         read_slot,
         sync_problem,
-        last_report,
-        ref observed_features,
+        index_reports: IndexReports { last_status, ref observed_features },
         ref outbox,
     } = ledger;
     let row = StateRow {
@@ -251,7 +250,7 @@ fn encode_state(ledger: &LedgerState) -> Result<String, String> {
         source_backoff_until,
         read_slot,
         sync_problem,
-        last_report,
+        last_report: last_status,
         observed_features: observed_features.clone(),
         outbox: outbox.clone(),
     };
@@ -294,8 +293,7 @@ pub fn decode_state(state: &[u8], record: &[u8]) -> Result<LedgerState, String> 
         source_backoff_until,
         read_slot,
         sync_problem,
-        last_report,
-        observed_features,
+        index_reports: IndexReports { last_status: last_report, observed_features },
         outbox,
     })
 }

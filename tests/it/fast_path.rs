@@ -186,11 +186,15 @@ fn any_other_request_takes_the_slow_path() {
 }
 
 #[test]
-fn an_incomplete_set_takes_the_slow_path() {
+fn an_incomplete_set_answers_what_it_contains_and_takes_the_slow_path_for_the_rest() {
     let service = service();
     service.stripe_sends(&event("cus_ada", 1_700_000_000, &["sms"], true));
-    let target = "/v1/check?customer=cus_ada&feature=sms";
-    assert_eq!(fast_get(&service, target, &[("authorization", KEY)]), None);
+    let headers = [("authorization", KEY)];
+    let target = |feature| format!("/v1/check?customer=cus_ada&feature={feature}");
+    assert!(fast_get(&service, &target("sms"), &headers).is_some());
+    assert_eq!(fast_get(&service, &target("sso"), &headers), None);
+    let list = "/v1/entitlements/active_entitlements?customer=cus_ada";
+    assert_eq!(fast_get(&service, list, &headers), None);
 }
 
 #[test]

@@ -101,7 +101,8 @@ fn a_failed_read_is_repeated_after_its_back_off() {
     assert!(read.due_at > world.time.now(), "{read:?}");
     let requests = world.stripe.requests().len();
     let responses = send(&world, &process, [load()]);
-    assert_eq!(responses, [LedgerResponse::Set(SetOrigin::Ledger)], "the stored part");
+    let cause = "failed to read from Stripe: status 500".to_owned();
+    assert_eq!(responses, [LedgerResponse::KnownPart(cause)]);
     assert_eq!(world.stripe.requests().len(), requests, "no read before the end of the back-off");
 
     world.time.advance_to(read.due_at);

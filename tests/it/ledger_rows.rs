@@ -98,7 +98,7 @@ fn a_state_without_a_member_and_a_record_of_a_newer_format_are_errors() {
     let state = with_set(&["sms"]);
     let StepWrites { state: json, .. } =
         StepWrites::between(None, &mut state.clone(), None).unwrap();
-    assert_eq!(decode_state(b"{}", &[]).unwrap_err(), "`events_received` has the wrong type");
+    assert_eq!(decode_state(b"{}", &[]).unwrap_err(), "`default_features` has the wrong type");
     assert_eq!(
         decode_state(json.as_bytes(), br#"{"v":2}"#).unwrap_err(),
         "record format 2 is not supported by this deployment"

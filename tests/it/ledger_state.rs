@@ -62,7 +62,7 @@ fn state_after(events: &[Summary]) -> LedgerState {
     }
     if let Some(report) = state.begin_report() {
         state.report_succeeded(&report, ms(0));
-        state.last_report = None;
+        state.index_reports.last_status = None;
     }
     for task in [Read, Task::Confirm, Report] {
         state.outbox.complete(task);
@@ -98,6 +98,14 @@ fn read_source(
 ) -> Reconciliation {
     let read = state.begin_source_read(SourcePolicy::default());
     state.apply_source_list(read, reason, source, ms(now), JITTER).unwrap()
+}
+
+/// Completes the pending write of the replica, as if it was long ago.
+fn complete_replica_write(state: &mut LedgerState) {
+    if state.outbox.pending(Replica).is_some() {
+        state.replica_writes.last_started_at = UnixMillis(1);
+        state.outbox.complete(Replica);
+    }
 }
 
 /// What a change added and removed.
@@ -462,7 +470,7 @@ fn only_a_changed_set_is_written_to_the_replica() {
         ("an older event", state_after(&[complete(0, &["a"])]), complete(-1, &["b"]), None),
     ] {
         let mut state = before;
-        state.outbox.complete(Replica);
+        complete_replica_write(&mut state);
         apply(&mut state, &event, 0);
         assert_eq!(due(&state, Replica), expected, "{why}");
     }
@@ -502,7 +510,7 @@ fn after_a_change_of_the_source_the_set_is_unknown_and_corrected_by_a_read() {
         ("no such customer", SourceState::NotFound, vec![], Corrected(change(&[], &["a"])), 2),
     ] {
         let mut state = state_after(&[complete(0, &["a"])]);
-        state.outbox.complete(Replica);
+        complete_replica_write(&mut state);
         assert_eq!(state.known_set(catalog), None);
         let read = state.begin_source_read(catalog);
         let result = state.apply_source_list(read, Reconcile, &source, ms(0), JITTER);

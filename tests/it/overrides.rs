@@ -8,7 +8,7 @@ mod history;
 use std::collections::BTreeMap;
 
 use entgate::{
-    id::{Timestamp, UnixMillis},
+    id::Timestamp,
     ledger::{
         HistoryEntry, HistoryQuery, NewOverride, Override, OverrideCommand, OverrideEnd,
         OverrideReply, OverrideRequest,
@@ -17,6 +17,7 @@ use entgate::{
     store::Ledger as _,
 };
 use pollster::block_on;
+use serde_json::Value;
 
 use crate::support::{NOW, Service, configured, customer};
 
@@ -36,7 +37,19 @@ impl Service {
     /// Sets the time of requests and of ledgers.
     fn set_time(&mut self, now: Timestamp) {
         self.now = now;
-        self.store.ledger.set_time(UnixMillis::from(now).to_timestamp());
+        self.store.ledger.set_time(now);
+    }
+
+    /// Receives an event, and lets the replica follow. The ledgers keep the time of requests.
+    fn receive(&self, event: &Value) {
+        self.stripe_sends(event);
+        self.store.ledger.set_time(self.now);
+    }
+
+    /// Lets the replica follow. The ledgers keep the time of requests.
+    fn replicate(&self) {
+        self.store.replicate();
+        self.store.ledger.set_time(self.now);
     }
 
     fn manage(&self, command: OverrideCommand) -> OverrideReply {

@@ -220,7 +220,7 @@ fn debug_output_of_settings_contains_no_secret() {
          webhook_secrets: [EndpointSecret { livemode: Live, secret: SigningSecret(…) }], \
          stripe_keys: [ApiKey { livemode: Live, .. }], stripe_base: \"https://api.stripe.com\", event_poll: 60, stripe_rate: None, source: Stripe, \
          unknown_customers: Indeterminate, paused: Keep, policy: StatusPolicy { past_due: Keep, unpaid: Revoke, paused: Keep }, \
-         pause_on_payment_failure: Never, token_secrets: [TokenSecret { kid: \"50adab57ddde8974\", .. }], issuer: None, memory_ttl: 5000, strict_features: [], \
+         pause_on_payment_failure: Never, token_secrets: [TokenSecret { kid: \"50adab57ddde8974\", .. }], issuer: None, memory_ttl: 5000, strict_features: [], default_features: [], \
          signing_keys: [SigningKey { kid: \"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k\", .. }], \
          allowed_origins: None, placement: Placement { jurisdiction: None, key_prefix: \"\", location_hint: None }, unknown_settings: [] }"
     );

@@ -34,7 +34,8 @@ fn a_snapshot_contains_the_customer_the_entitlements_and_the_expiry() {
             200,
             &json!({
                 "object": "entitlement_snapshot", "customer": "cus_ada", "livemode": false,
-                "version": 1, "as_of": AT, "expires_at": NOW.0 + 3_600, "snapshot": snapshot,
+                "version": 1, "as_of": AT, "expires_at": NOW.0 + 3_600,
+                "changes_at": null, "snapshot": snapshot,
             })
         )
     );
@@ -45,7 +46,7 @@ fn a_snapshot_contains_the_customer_the_entitlements_and_the_expiry() {
         claims(&answer.body),
         json!({
             "iss": "entgate", "sub": "cus_ada", "iat": NOW, "exp": NOW.0 + 3_600, "livemode": false,
-            "version": 1, "as_of": AT, "entitlements": ["sms", "export"],
+            "version": 1, "as_of": AT, "changes_at": null, "entitlements": ["sms", "export"],
         })
     );
     let at_origin = service.request(

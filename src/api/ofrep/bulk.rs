@@ -73,7 +73,11 @@ async fn try_evaluate<S: Store>(
         pushed_etag(request).map_or(Version::default(), |etag| etag::newest_version(&etag));
     let at_least = etag::newest_version(if_none_match).max(pushed);
     let loaded = load_at_least(app, &customer, at_least, now).await?;
-    let set = loaded.complete()?;
+    // Of a partial set, the features that exist may all be decided.
+    let set = match loaded.effective_set() {
+        set if set.source().is_some() => set,
+        _ => loaded.complete()?,
+    };
     let known = known_features::load_for_set(app, &customer, set, now).await?;
     let mut keys = BTreeSet::new();
     keys.extend(known.iter().chain(set.features()));

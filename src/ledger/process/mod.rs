@@ -211,11 +211,11 @@ impl<P: LedgerPorts> LedgerProcess<P> {
                 Ok(())
             })?;
         }
-        let mut is_due = storage.read(|ledger| ledger.is_read_due(now))?;
+        let mut is_due = storage.read(|ledger| ledger.outbox.is_read_due(now))?;
         if is_due && !reads::is_reading(instance) {
-            is_due = storage.update(&customer, |ledger| {
+            is_due = instance.update(&customer, |ledger, now| {
                 ledger.spread_late_reads(now, instance.ports.jitter());
-                Ok(ledger.is_read_due(now))
+                Ok(ledger.outbox.is_read_due(now))
             })?;
         }
         let mut read = is_due.then(|| reads::start_background_read(instance, &customer));

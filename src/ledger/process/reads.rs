@@ -60,7 +60,8 @@ pub(super) fn start_background_read<P: LedgerPorts>(
     let (this, customer) = (Rc::clone(instance), customer.clone());
     let request = instance.spawn_shared(async move {
         let may_start = slots::reserve_background(&this, &customer).await;
-        let is_due = this.ports.storage().read(|ledger| ledger.is_read_due(this.ports.now()));
+        let is_due =
+            this.ports.storage().read(|ledger| ledger.outbox.is_read_due(this.ports.now()));
         this.slot_request.take();
         match may_start.and_then(|may_start| Ok(may_start && is_due?)) {
             Ok(true) => {

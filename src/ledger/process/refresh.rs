@@ -57,7 +57,7 @@ pub(super) async fn load<P: LedgerPorts>(
         let (can_answer, is_unknown, is_outdated, backoff) =
             with_effective_set(instance, |ledger, context| {
                 let set = ledger.known_set(policy);
-                let can_answer = ledger.effective_set(context).can_answer(features);
+                let can_answer = ledger.record.effective_set(context).can_answer(features);
                 let is_outdated = set.is_some_and(|set| set.policy != policy);
                 let is_unknown = ledger.record.source().is_none();
                 (can_answer, is_unknown, is_outdated, backoff_cause(instance, ledger))
@@ -104,7 +104,7 @@ pub(super) async fn sync<P: LedgerPorts>(
     let is_granted = || match wait_for {
         None => Ok(false),
         Some(WaitFor { feature, .. }) => with_effective_set(instance, |ledger, context| {
-            ledger.effective_set(context).check(feature).is_grant()
+            ledger.record.effective_set(context).check(feature).is_grant()
         }),
     };
     // The result of the last read that has ended.
@@ -186,7 +186,7 @@ fn known_part_or_error<P: LedgerPorts>(
     cause: String,
 ) -> Result<LedgerResponse, StepError> {
     let is_known = with_effective_set(instance, |ledger, context| {
-        let set = ledger.effective_set(context);
+        let set = ledger.record.effective_set(context);
         set.source().is_some()
             || features.iter().any(|feature| set.check(feature) != Decision::Indeterminate)
     })?;

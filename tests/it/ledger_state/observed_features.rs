@@ -36,7 +36,7 @@ fn each_feature_is_reported_once() {
 #[test]
 fn a_feature_is_reported_again_until_the_customer_index_has_it() {
     let mut state = state_after(&[complete(0, &["a"])]);
-    state.last_report = Some(SyncStatus::default());
+    state.index_reports.last_status = Some(SyncStatus::default());
     apply(&mut state, &complete(1, &["b"]), 1_000);
     let report = state.begin_report().unwrap();
     state.report_failed(ms(2_000), Jitter(1.0));
@@ -51,7 +51,7 @@ fn a_feature_is_reported_again_until_the_customer_index_has_it() {
 #[test]
 fn a_feature_that_only_the_source_list_contains_is_reported() {
     let mut state = state_after(&[complete(0, &["a"])]);
-    state.last_report = Some(SyncStatus::default());
+    state.index_reports.last_status = Some(SyncStatus::default());
     read_source(&mut state, OnDemand, &source_list(&["a", "b"]), 1_000);
     assert_eq!(report_features(&mut state, 2_000), Some(vec!["b".to_owned()]));
 }

@@ -291,7 +291,10 @@ fn the_first_set_is_reported_after_a_second() {
     apply(&mut state, &complete(1, &["b"]), 400);
     assert_eq!(due(&state, Report), Some(1_000));
     assert_eq!(report(&mut state, 1_000), Some(SyncStatus::default()));
-    assert_eq!((state.last_report, due(&state, Report)), (Some(SyncStatus::default()), None));
+    assert_eq!(
+        (state.index_reports.last_status, due(&state, Report)),
+        (Some(SyncStatus::default()), None)
+    );
 
     apply(&mut state, &complete(2, &["a"]), 2_000);
     assert_eq!(due(&state, Report), None, "another set of the same features is not reported");
@@ -341,7 +344,7 @@ fn failed_tasks_are_reported_and_so_is_their_completion() {
 #[test]
 fn a_status_that_reverts_before_the_report_is_not_reported() {
     let mut state = state_after(&[complete(0, &["a"])]);
-    state.last_report = Some(SyncStatus::default());
+    state.index_reports.last_status = Some(SyncStatus::default());
     fail_write(&mut state, 0);
     assert_eq!(due(&state, Report), Some(1_000));
     write(&mut state, 1_000);
@@ -368,7 +371,7 @@ fn a_failed_report_is_retried_and_a_later_change_is_reported_too() {
 #[test]
 fn a_status_that_reverts_after_a_report_without_an_answer_is_reported() {
     let mut state = state_after(&[complete(0, &["a"])]);
-    state.last_report = Some(SyncStatus::default());
+    state.index_reports.last_status = Some(SyncStatus::default());
     fail_write(&mut state, 0);
     assert_eq!(state.begin_report().unwrap().status.pending, 1);
     state.report_failed(ms(1_000), LONGEST);

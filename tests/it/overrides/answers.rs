@@ -15,7 +15,7 @@ use crate::{
 #[test]
 fn an_override_counts_from_its_first_second_to_the_last_one_before_its_end() {
     let mut service = deployment(&[]);
-    service.stripe_sends(&event("cus_ada", NOW.0, &["sms"], false));
+    service.receive(&event("cus_ada", NOW.0, &["sms"], false));
     service.create(NewOverride {
         starts_at: Some(at(10)),
         end: OverrideEnd::At(at(20)),
@@ -26,7 +26,7 @@ fn an_override_counts_from_its_first_second_to_the_last_one_before_its_end() {
         end: OverrideEnd::At(at(20)),
         ..denial("ovr_2", "sms")
     });
-    service.store.replicate();
+    service.replicate();
     let (granted, denied) = ("active_entitlement", "denied_by_override");
     for (second, sso, sms, version) in [
         (9, (false, "not_entitled"), (true, granted), 3),
@@ -70,7 +70,7 @@ fn a_clock_that_is_set_back_undoes_nothing() {
 #[test]
 fn a_denial_wins_over_the_source_a_grant_and_a_default() {
     let service = deployment(&[("ENTGATE_DEFAULT_FEATURES", "sso")]);
-    service.stripe_sends(&event("cus_ada", NOW.0, &["sso"], false));
+    service.receive(&event("cus_ada", NOW.0, &["sso"], false));
     service.create(grant("ovr_1", "sso"));
     assert_eq!(
         service.decision("sso&fresh=true"),
@@ -89,7 +89,7 @@ fn a_denial_wins_over_the_source_a_grant_and_a_default() {
 #[test]
 fn a_grant_counts_in_a_partial_set_and_decides_nothing_else() {
     let service = deployment(&[]);
-    service.stripe_sends(&event("cus_ada", NOW.0, &["sms"], true));
+    service.receive(&event("cus_ada", NOW.0, &["sms"], true));
     service.create(grant("ovr_1", "sso"));
     assert_eq!(service.decision("sso"), (Some(true), "override".to_owned(), 2));
     assert_eq!(service.decision("fax"), (None, "entitlements_incomplete".to_owned(), 0));
@@ -101,7 +101,7 @@ fn a_grant_counts_in_a_partial_set_and_decides_nothing_else() {
 fn an_override_of_an_unknown_customer_decides_its_feature_only() {
     let service = deployment(&[("ENTGATE_UNKNOWN_CUSTOMERS", "")]);
     service.create(grant("ovr_1", "sso"));
-    service.store.replicate();
+    service.replicate();
     assert_eq!(service.decision("sso"), (Some(true), "override".to_owned(), 1));
     assert_eq!(service.decision("sms"), (None, "customer_not_verifiable".to_owned(), 0));
     let batch = service.get("/v1/check?customer=cus_ada&feature=sso&feature=sms");
@@ -131,7 +131,7 @@ fn a_default_feature_is_granted_to_everybody_unless_the_ledger_fails() {
     assert_eq!(service.decision("sms"), (None, "customer_not_verifiable".to_owned(), 0));
     service.store.ledger.fail_next(Fault::Before);
     assert_eq!(service.decision("sso").0, None, "without record and ledger");
-    service.stripe_sends(&event("cus_ada", NOW.0, &[], false));
+    service.receive(&event("cus_ada", NOW.0, &[], false));
     assert_eq!(service.decision("sso"), (Some(true), "default_feature".to_owned(), 1));
     assert_eq!(service.decision("sms"), (Some(false), "not_entitled".to_owned(), 1));
 }
@@ -139,12 +139,12 @@ fn a_default_feature_is_granted_to_everybody_unless_the_ledger_fails() {
 #[test]
 fn a_list_has_the_rows_of_the_source_then_those_of_overrides_then_those_of_defaults() {
     let service = deployment(&[("ENTGATE_DEFAULT_FEATURES", "zoom, fax, sso")]);
-    service.stripe_sends(&event("cus_ada", NOW.0, &["sms", "sso", "tv"], false));
+    service.receive(&event("cus_ada", NOW.0, &["sms", "sso", "tv"], false));
     service.create(denial("ovr_1", "tv"));
     service.create(grant("ovr_2", "zip"));
     service.create(grant("ovr_3", "api"));
     service.create(grant("ovr_4", "sms"));
-    service.store.replicate();
+    service.replicate();
     let path = "/v1/entitlements/active_entitlements";
     let list = service.get(&format!("{path}?customer=cus_ada"));
     let rows = list.body["data"].as_array().unwrap().clone();
@@ -174,7 +174,7 @@ fn a_list_has_the_rows_of_the_source_then_those_of_overrides_then_those_of_defau
 #[test]
 fn a_snapshot_expires_a_minute_after_a_loss_and_names_the_next_change() {
     let mut service = deployment(&[("ENTGATE_SIGNING_KEY", SIGNING_KEY)]);
-    service.stripe_sends(&event("cus_ada", NOW.0, &["sms"], false));
+    service.receive(&event("cus_ada", NOW.0, &["sms"], false));
     let snapshot = |service: &crate::support::Service| {
         let body = service.get("/v1/snapshot?customer=cus_ada&fresh=true").body;
         (body["expires_at"].as_i64().unwrap(), body["changes_at"].clone())

@@ -38,7 +38,7 @@ fn summary(explanation: &Explanation) -> (Option<bool>, Option<&str>, u64, Optio
 #[test]
 fn a_present_answer_names_each_contribution() {
     let service = deployment(&[("ENTGATE_DEFAULT_FEATURES", "sms")]);
-    service.stripe_sends(&event("cus_ada", NOW.0, &["sms", "sso"], true));
+    service.receive(&event("cus_ada", NOW.0, &["sms", "sso"], true));
     service.create(denial("ovr_1", "sms"));
     service.create(grant("ovr_2", "fax"));
     let explanation = explained(&service, "sms", None);
@@ -85,7 +85,7 @@ fn an_unknown_customer_is_one_only_if_that_is_certain() {
 #[test]
 fn a_past_answer_is_what_the_ledger_answered_then() {
     let mut service = deployment(&[]);
-    service.stripe_sends(&event("cus_ada", NOW.0, &["fax", "sms"], false));
+    service.receive(&event("cus_ada", NOW.0, &["fax", "sms"], false));
     service.set_time(at(10));
     service.create(NewOverride {
         starts_at: Some(at(20)),
@@ -101,7 +101,7 @@ fn a_past_answer_is_what_the_ledger_answered_then() {
         actor: "ops@example.com".to_owned(),
     });
     service.set_time(at(60));
-    service.stripe_sends(&event("cus_ada", NOW.0 + 60, &["fax"], false));
+    service.receive(&event("cus_ada", NOW.0 + 60, &["fax"], false));
     service.set_time(at(70));
     let (granted, denied) = (Some("active_entitlement"), Some("denied_by_override"));
     let (start, end) = (Some(CauseType::OverrideStart), Some(CauseType::OverrideEnd));
@@ -136,13 +136,13 @@ fn a_past_answer_is_what_the_ledger_answered_then() {
 #[test]
 fn a_past_answer_is_unknown_after_a_change_that_was_only_counted() {
     let mut service = deployment(&[]);
-    service.stripe_sends(&event("cus_ada", NOW.0, &["sms"], false));
+    service.receive(&event("cus_ada", NOW.0, &["sms"], false));
     service.set_time(at(10));
     let many: Vec<_> = (0..1_002).map(|number| format!("f{number}")).collect();
     let many: Vec<_> = many.iter().map(String::as_str).collect();
-    service.stripe_sends(&event("cus_ada", NOW.0 + 10, &many, false));
+    service.receive(&event("cus_ada", NOW.0 + 10, &many, false));
     service.set_time(at(20));
-    service.stripe_sends(&event("cus_ada", NOW.0 + 20, &["f1"], false));
+    service.receive(&event("cus_ada", NOW.0 + 20, &["f1"], false));
     service.set_time(at(30));
     let entitled = |feature, second| explained(&service, feature, Some(at(second))).entitled;
     assert_eq!(entitled("sms", 5), Some(true));

@@ -34,7 +34,7 @@ fn entry(version: u64, second: i64, cause: (CauseType, &str), change: KeyChange)
 fn each_version_has_one_entry_that_is_dated_at_its_moment() {
     let mut service = deployment(&[]);
     let first = event("cus_ada", NOW.0, &["sms"], false);
-    service.stripe_sends(&first);
+    service.receive(&first);
     service.create(NewOverride {
         starts_at: Some(at(10)),
         end: OverrideEnd::At(at(20)),
@@ -73,14 +73,14 @@ fn a_change_of_the_source_that_an_override_hides_is_kept_apart() {
     service.create(denial("ovr_1", "sms"));
     service.create(grant("ovr_2", "sso"));
     let first = event("cus_ada", NOW.0, &["fax", "sms", "sso", "zip"], false);
-    service.stripe_sends(&first);
+    service.receive(&first);
     let id = first["id"].as_str().unwrap();
     let expected = HistoryEntry {
         source_change: Some(keys(&["fax", "sms", "sso", "zip"], &[])),
         ..entry(3, 0, (CauseType::Event, id), keys(&["fax"], &[]))
     };
     assert_eq!(service.history().last(), Some(&expected));
-    service.stripe_sends(&event("cus_ada", NOW.0 + 1, &[], false));
+    service.receive(&event("cus_ada", NOW.0 + 1, &[], false));
     let last = service.history().pop().unwrap();
     assert_eq!(last.change, keys(&[], &["fax"]));
     assert_eq!(last.source_change, Some(keys(&[], &["fax", "sms", "sso", "zip"])));
@@ -156,7 +156,7 @@ fn other_default_features_are_noted_once_and_not_for_a_customer_without_a_record
     };
     set(&["zip"]);
     assert_eq!(service.history(), []);
-    service.stripe_sends(&event("cus_ada", NOW.0, &["sms"], false));
+    service.receive(&event("cus_ada", NOW.0, &["sms"], false));
     assert_eq!(service.history().len(), 1, "the default features of the first version");
     set(&["api", "sms"]);
     let noted = entry(2, 0, (CauseType::Setting, ""), keys(&["api"], &["zip"]));
