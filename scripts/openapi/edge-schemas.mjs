@@ -295,6 +295,10 @@ export const EDGE_SCHEMAS = {
     version: VERSION,
     as_of: TIMESTAMP_OR_NULL,
     expires_at: timestamp,
+    changes_at: {
+      ...TIMESTAMP_OR_NULL,
+      description: "When the next override starts or ends, and the snapshot has to be read again. `null` if none does.",
+    },
     snapshot: nonEmpty(undefined, { description: "A JWT, signed with EdDSA. Its key is in /.well-known/jwks.json." }),
   }),
   Jwks: strictObject({

@@ -206,7 +206,7 @@ def after_call(context, case, response):
     if response.request.method.lower() == operation.method:
         statuses[operation_id(operation)][response.status_code] += 1
     if operation.method == "delete" and response.status_code == 200:
-        spare = EXISTING["spare"][kind_of_path(operation)]
+        spare = EXISTING.get("spare", {}).get(kind_of_path(operation), [])
         if case.path_parameters["id"] in spare:
             spare.remove(case.path_parameters["id"])
 
