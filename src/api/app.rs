@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use super::{
-    cors::RefusedOrigins, feature_cache::FeatureCache, health_cache::HealthCache,
+    feature_cache::FeatureCache, health_cache::HealthCache, refused_origins::RefusedOrigins,
     settings::Settings,
 };
 use crate::token::JwksCache;

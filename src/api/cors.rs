@@ -9,8 +9,6 @@
 //!
 //! Specification: <https://fetch.spec.whatwg.org/#http-cors-protocol>.
 
-use core::cell::RefCell;
-
 use http::{HeaderValue, Method, header};
 
 use super::{
@@ -30,29 +28,6 @@ const EXPOSE_HEADERS: &str = "ETag, Retry-After, Request-Id, Entgate-Customer, E
 /// How long a browser may cache a preflight response, in seconds: Chromium's maximum.
 const PREFLIGHT_MAX_AGE: &str = "7200";
 
-/// The most origins that an isolate logs: anyone can send a request with another one.
-const MAX_LOGGED_ORIGINS: usize = 20;
-
-/// The origins that this instance has refused, so that each is logged once.
-#[derive(Debug, Default)]
-pub struct RefusedOrigins(RefCell<Vec<Box<str>>>);
-
-impl RefusedOrigins {
-    /// Logs an origin that is not allowed, unless it was logged before.
-    fn note(&self, origin: &str, log: fn(&str)) {
-        let mut logged = self.0.borrow_mut();
-        if logged.len() >= MAX_LOGGED_ORIGINS || logged.iter().any(|other| **other == *origin) {
-            return;
-        }
-        logged.push(origin.into());
-        log(&format!(
-            "refused a request of a page of another origin: {}. To allow it, add the origin to {}",
-            excerpt(origin),
-            settings::ALLOWED_ORIGINS
-        ));
-    }
-}
-
 /// Adds the CORS headers to a response.
 pub(super) fn apply<S, O: Copy>(
     app: &App<'_, S>,
@@ -69,8 +44,12 @@ pub(super) fn apply<S, O: Copy>(
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     let Some(origin) = header_str(request, header::ORIGIN) else { return };
     let Some(allowed_origin) = app.settings.allow_origin(origin) else {
-        if !is_own_origin(origin, request) {
-            app.refused_origins.note(origin, app.log);
+        if !is_own_origin(origin, request) && app.refused_origins.insert(origin) {
+            (app.log)(&format!(
+                "refused a request of a page of another origin: {}. To allow it, add the origin to {}",
+                excerpt(origin),
+                settings::ALLOWED_ORIGINS
+            ));
         }
         return;
     };

@@ -11,7 +11,7 @@
 //! | `error` · `nearest`              | every failure and its status · the name that was meant       |
 //! | [`settings`]                     | the operator's settings                                      |
 //! | [`deployment`]                   | the jurisdiction in which the objects were created           |
-//! | `cors`                           | cross-origin requests from browsers                          |
+//! | `cors` · `refused_origins`       | cross-origin requests from browsers · those that were logged |
 //! | `webhooks`                       | `POST /webhooks/stripe`                                      |
 //! | `active_entitlements`            | Stripe's list and retrieve                                   |
 //! | `feature_cache`, `known_features` | which features exist, and Stripe's feature objects          |
@@ -48,6 +48,8 @@ pub mod deployment;
 mod auth;
 mod cors;
 mod credential;
+
+mod refused_origins;
 
 mod customer_set;
 
@@ -90,12 +92,12 @@ use self::{
 pub use self::{
     app::{App, REQUEST_ID, Request, Response, STRIPE_VERSION},
     auth::BoundCaller,
-    cors::RefusedOrigins,
     error::CODES as ERROR_CODES,
     feature_cache::FeatureCache,
     health_cache::HealthCache,
     idempotency::IDEMPOTENCY_KEY,
     last_event_id::LAST_EVENT_ID,
+    refused_origins::RefusedOrigins,
     router::{Access, Route},
 };
 use crate::{id::Timestamp, store::Store};

@@ -160,7 +160,7 @@ fn an_event_of_another_type_is_acknowledged_and_ignored() {
     assert_eq!((answer.status, &answer.body["outcome"]), (200, &json!("ignored")));
     assert_eq!(
         answer.body["message"],
-        "invoice.paid changes no entitlements: only \
+        "The event type invoice.paid changes no entitlements: only \
          entitlements.active_entitlement_summary.updated and customer.deleted do."
     );
 }
