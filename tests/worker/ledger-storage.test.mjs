@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { eventually, serve, summary, unixNow } from "./support.mjs";
 
-const STATEMENT = /^(SELECT|CREATE TABLE IF NOT EXISTS|INSERT OR \w+ INTO|INSERT INTO|DELETE FROM|UPDATE) (?:.* FROM )?(\w+)/s;
+const STATEMENT = /^(SELECT|CREATE (?:TABLE|INDEX) IF NOT EXISTS|INSERT OR \w+ INTO|INSERT INTO|DELETE FROM|UPDATE) (?:.* FROM )?(\w+)/s;
 
 /** The first words of each statement, up to the name of its table. @param {string[]} calls */
 const shortened = (calls) => calls.map((call) => STATEMENT.exec(call)?.slice(1).join(" ") ?? call);
@@ -59,7 +59,9 @@ test("a ledger runs five statements for an event that changes something, and one
       [
         "SELECT sqlite_master",
         "transactionSync",
-        ...["state", "record_chunks", "events", "history", "schema"].map((table) => `CREATE TABLE IF NOT EXISTS ${table}`),
+        ...["state", "record_chunks", "events", "history", "overrides"].map((table) => `CREATE TABLE IF NOT EXISTS ${table}`),
+        "CREATE INDEX IF NOT EXISTS overrides_by_key",
+        "CREATE TABLE IF NOT EXISTS schema",
         "INSERT OR IGNORE INTO schema",
         "INSERT OR REPLACE INTO state",
         "INSERT OR REPLACE INTO events",
