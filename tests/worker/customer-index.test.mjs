@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { fakeStripe } from "./fake-stripe.mjs";
 import { eventually, LIVE_KEY, nextMillisecond, serve, shardNumber, summary, unixNow } from "./support.mjs";
 
 const DAY = 24 * 60 * 60;
@@ -266,35 +267,45 @@ describe("the number of subrequests", { timeout: 60_000 }, () => {
     });
   }
 
-  test("a list costs 32 subrequests, and one more in an isolate that has not read the jurisdiction of the deployment", async (t) => {
-    const service = await serve({ subrequests: true });
-    t.after(() => service.stop());
+  test("a list costs 32 subrequests, four more as the first request of an isolate, and five more as that of a deployment", async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "entgate-"));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
     const shards = Array.from({ length: 32 }, () => "CUSTOMER_INDEX");
-    // The first request of an isolate also makes sure that the alarms of both coordinators are set.
-    const arms = ["SOURCE_COORDINATOR", "SOURCE_COORDINATOR"];
-    /** @param {string[]} expected */
-    const list = async (expected) => {
-      assert.equal((await service.request("/v1/sync_status?limit=100")).status, 200);
-      /** @type {string[]} */
-      const sent = [];
-      await eventually(async () => {
-        sent.push(...(await service.takeSubrequests()));
-        assert.deepEqual(sent.sort(), expected);
-      });
-    };
-    // A new deployment is recorded: read and written once.
-    await list([...shards, "ENTITLEMENTS", "ENTITLEMENTS", ...arms]);
-    await list(shards);
+    // Before the response, the isolate reads where the deployment is. After it, it reads that again to set the alarms of both coordinators.
+    const first = ["ENTITLEMENTS", "ENTITLEMENTS", "SOURCE_COORDINATOR", "SOURCE_COORDINATOR"];
+    /** Whether the deployment is recorded: a new one writes its record. */
+    for (const isRecorded of [false, true]) {
+      const service = await serve({ folder, subrequests: true });
+      /** @param {string[]} expected */
+      const list = async (expected) => {
+        assert.equal((await service.request("/v1/sync_status?limit=100")).status, 200);
+        /** @type {string[]} */
+        const sent = [];
+        await eventually(async () => {
+          sent.push(...(await service.takeSubrequests()));
+          assert.deepEqual(sent.sort(), expected);
+        });
+      };
+      try {
+        await list([...shards, ...(isRecorded ? [] : ["ENTITLEMENTS"]), ...first]);
+        await list(shards);
+      } finally {
+        await service.stop();
+      }
+    }
   });
 });
 
 test("a shard with a problem lets the coordinator add up the index, without being asked", { timeout: 30_000 }, async (t) => {
-  const service = await serve({ clock: true });
+  const stripe = await fakeStripe();
+  t.after(() => stripe.stop());
+  const service = await serve({ clock: true, settings: { ...stripe.settings, ENTGATE_EVENT_POLL: "3600" } });
   t.after(() => service.stop());
   const pending = async () => (await service.requestCoordinator("status", "test")).backlog.pending;
-  // The coordinator adds up an index without problems, and again after ten minutes.
+  // The coordinator adds up an index without problems, and again after ten minutes. An alarm does so before it polls.
   await service.setClockOffset(-120);
   assert.equal(await pending(), 0);
+  await eventually(() => assert.equal(stripe.eventCalls().length, 1));
   await service.setClockOffset(0);
   const status = { ...SYNCED, pending: 1, pending_since: Date.now() };
   await service.sendToCustomerIndex("test:cus_ada", { report: { status, features: [] } });
