@@ -7,7 +7,7 @@ set -euo pipefail
 
 # Maximum gzipped size in bytes of the wasm of the Worker's two cores: the last measured size plus a tenth.
 FAST_PATH_BUDGET=137000
-WORKER_BUDGET=552000
+WORKER_BUDGET=629000
 
 target=(--target wasm32-unknown-unknown)
 failed=()
