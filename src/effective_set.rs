@@ -145,7 +145,16 @@ impl<'a> EffectiveSet<'a> {
     /// overrides, then those of the default features, each by lookup key.
     #[must_use]
     pub fn rows(&self, customer: &CustomerKey) -> Vec<ActiveEntitlement> {
-        let source = self.source.map_or(&[][..], |set| &set.data);
+        self.rows_with(self.source.map_or(&[][..], |set| &set.data), customer)
+    }
+
+    /// As [`Self::rows()`], with newer rows of the source.
+    #[must_use]
+    pub fn rows_with(
+        &self,
+        source: &[ActiveEntitlement],
+        customer: &CustomerKey,
+    ) -> Vec<ActiveEntitlement> {
         let denied = self.overridden(OverrideEffect::Deny);
         let mut seen: BTreeSet<&LookupKey> = denied.clone();
         let mut rows: Vec<_> =
@@ -154,7 +163,8 @@ impl<'a> EffectiveSet<'a> {
         let added = self.overridden(OverrideEffect::Grant);
         let defaults: BTreeSet<_> = self.default_features.iter().collect();
         for key in added.into_iter().chain(defaults) {
-            if seen.insert(key) && !self.source.is_some_and(|set| set.contains(key)) {
+            let is_of_source = || source.iter().any(|row| row.lookup_key == *key);
+            if seen.insert(key) && !is_of_source() {
                 rows.extend(ActiveEntitlement::without_source(customer, key));
             }
         }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::{
     app::{App, Request, Response, json_response},
     auth::{self, Principal},
-    checks,
+    catalog_list, checks,
     customer_set::{self, CustomerSet},
     error::{Error, excerpt},
     form::Params,
@@ -52,7 +52,8 @@ pub(super) async fn list<S: Store>(
     let principal = auth::authenticate_any(app, request, now).await?;
     let mut params = Params::from_query(request)?;
     match (app.store.catalog(), &principal) {
-        (Some(catalog), Principal::Server(livemode)) => {
+        // The catalog refuses it.
+        (Some(catalog), Principal::Server(livemode)) if !params.contains("customer") => {
             Ok(catalog.send(*livemode, request).await?)
         }
         (catalog, principal) => {
@@ -63,7 +64,7 @@ pub(super) async fn list<S: Store>(
             match catalog {
                 Some(catalog) => {
                     let request = with_customer(&customer, request);
-                    Ok(catalog.send(customer.livemode, &request).await?)
+                    catalog_list::list(app, catalog, &customer, &request, now).await
                 }
                 None => list_from_store(app, customer, params, LIST_PATH, now).await,
             }
@@ -93,12 +94,13 @@ pub(super) async fn list_by_customer<S: Store>(
     now: Timestamp,
 ) -> Result<Response, Error> {
     let livemode = auth::authenticate_reader(app.settings, request)?;
-    if let Some(catalog) = app.store.catalog() {
-        return Ok(catalog.send(livemode, request).await?);
-    }
     let params = Params::from_query(request)?;
     let id = CustomerId::try_from(id).map_err(|error| Error::invalid_id("customer", &error))?;
-    list_from_store(app, CustomerKey { livemode, id }, params, request.uri().path(), now).await
+    let customer = CustomerKey { livemode, id };
+    match app.store.catalog() {
+        Some(catalog) => catalog_list::list(app, catalog, &customer, request, now).await,
+        None => list_from_store(app, customer, params, request.uri().path(), now).await,
+    }
 }
 
 /// Handles `GET /v1/entitlements/active_entitlements/{id}`. The id does not contain the customer, so

@@ -231,7 +231,7 @@ pub(super) async fn load_objects<'d, T: Transport>(
 }
 
 /// The object of a feature that only an override or a default grants.
-fn local_feature(livemode: Livemode, row: &ActiveEntitlement) -> FeatureObject {
+pub(super) fn local_feature(livemode: Livemode, row: &ActiveEntitlement) -> FeatureObject {
     let mut object = FeatureObject::new();
     for (name, value) in [
         ("id", json!(row.feature)),

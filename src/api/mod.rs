@@ -14,6 +14,7 @@
 //! | `cors` · `refused_origins`       | cross-origin requests from browsers · those that were logged |
 //! | `webhooks`                       | `POST /webhooks/stripe`                                      |
 //! | `active_entitlements`            | Stripe's list and retrieve                                   |
+//! | `catalog_list`                   | the list where the catalog is the source                     |
 //! | `feature_cache`, `known_features` | which features exist, and Stripe's feature objects          |
 //! | `customer_set`                   | loads the record of one customer, and decides about it       |
 //! | `checks` · `authorize`           | checks for backends and browsers · for proxies               |
@@ -68,6 +69,7 @@ mod tokens;
 mod webhooks;
 
 mod active_entitlements;
+mod catalog_list;
 mod feature_cache;
 mod known_features;
 

@@ -1,6 +1,7 @@
 //! Overrides and default features: what they mean for answers, how a ledger changes them, and the history.
 
 mod answers;
+mod catalog_lists;
 mod commands;
 mod explanations;
 mod history;
