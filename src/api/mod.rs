@@ -61,6 +61,7 @@ mod explain;
 mod health;
 mod health_cache;
 mod history;
+mod override_params;
 mod overrides;
 mod snapshots;
 mod sync;
@@ -326,7 +327,10 @@ async fn dispatch<S: Store>(
         RouteMatch::Operation(operation, ids) => (operation, ids.into_iter()),
         RouteMatch::Options(response) => return Ok(response),
         #[cfg(feature = "catalog")]
-        RouteMatch::NotFound => return catalog::forward(app, request, body).await,
+        RouteMatch::NotFound => {
+            let paths = ROUTES.iter().map(|route| route.path);
+            return catalog::forward(app, request, body, paths).await;
+        }
         #[cfg(not(feature = "catalog"))]
         RouteMatch::NotFound => {
             let meant = router::nearest_path(ROUTES.iter().map(|route| route.path), path);

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{
     change::KeyChange,
-    receipt::{AppliedEvent, ApplyOutcome},
+    receipt::{AppliedEvent, ApplyOutcome, EventOrigin},
     reconcile::Reconciliation,
     request::UnreadableEvent,
 };
@@ -34,15 +34,6 @@ json_type! {
         pub at: UnixMillis,
         /// What the decision changed; `None` if nothing.
         pub change: Option<KeyChange>,
-    }
-
-    /// How an event arrived.
-    #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-    pub enum EventOrigin {
-        /// It was delivered: by a webhook, or by the catalog.
-        Delivery = "delivery",
-        /// The event poll has found it.
-        Poll = "poll",
     }
 
     /// What was decided.

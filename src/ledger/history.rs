@@ -7,8 +7,8 @@
 use serde::Serialize;
 
 use super::{
-    activity::EventOrigin,
     change::{ChangeNotification, KeyChange, SetChange},
+    receipt::EventOrigin,
 };
 use crate::{
     entitlement::Version,

@@ -73,7 +73,7 @@ mod ports;
 mod process;
 
 pub use self::{
-    activity::{Activity, ActivityKind, ActivityOutcome, EventOrigin},
+    activity::{Activity, ActivityKind, ActivityOutcome},
     change::{ChangeNotification, KeyChange, SetChange, source_difference},
     explanation::{
         Evidence, ExplainQuery, ExplainReply, Explanation, FeatureChange, FeatureHistoryEntry,
@@ -96,7 +96,7 @@ pub use self::{
         LedgerPorts, LedgerStorage, LogLevel, NotFoundAdvice, PortError, SourceFailure, StepError,
     },
     process::LedgerProcess,
-    receipt::{AppliedEvent, ApplyOutcome, ApplyReceipt},
+    receipt::{AppliedEvent, ApplyOutcome, ApplyReceipt, EventOrigin},
     reconcile::{ReadPriority, ReadReason, Reconciliation, SourceAccess, SourceRead, SourceState},
     reconcile_timer::ReconcileTimer,
     replica_writes::{ReplicaWrite, ReplicaWrites},

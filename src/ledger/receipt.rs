@@ -9,6 +9,15 @@ use super::change::KeyChange;
 use crate::{entitlement::Version, json::json_type};
 
 json_type! {
+    /// How an event arrived.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+    pub enum EventOrigin {
+        /// It was delivered: by a webhook, or by the catalog.
+        Delivery = "delivery",
+        /// The event poll has found it.
+        Poll = "poll",
+    }
+
     /// The result of applying an event.
     #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
     pub struct ApplyReceipt {

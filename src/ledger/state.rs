@@ -27,14 +27,13 @@
 //! which the caller stores.
 
 use super::{
-    activity::EventOrigin,
     change::KeyChange,
     history::ChangeCause,
     index_reports::IndexReports,
     outbox::{Jitter, Outbox, Task},
     override_commands,
     overrides::{OverrideCommand, OverrideReply, StoredOverride},
-    receipt::{AppliedEvent, ApplyOutcome, ApplyReceipt},
+    receipt::{AppliedEvent, ApplyOutcome, ApplyReceipt, EventOrigin},
     reconcile::SourceAccess,
     reconcile_timer::ReconcileTimer,
     replica_writes::{ReplicaWrite, ReplicaWrites},

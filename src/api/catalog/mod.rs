@@ -48,6 +48,8 @@ mod subscriptions;
 mod test_clocks;
 mod webhook_endpoints;
 
+use std::iter;
+
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use serde_json::Value;
 
@@ -180,17 +182,21 @@ pub fn routes() -> impl Iterator<Item = (&'static Method, &'static str)> {
     ROUTES.iter().map(|route| (&route.method, route.path))
 }
 
-/// Forwards a request that matches no route of the edge to the catalog.
+/// Forwards a request that matches no route of the edge to the catalog. `edge_paths` are the paths of the
+/// edge, for a message.
 pub(super) async fn forward<S: Store>(
     app: &App<'_, S>,
     request: &mut Request,
     body: &impl RequestBody,
+    edge_paths: impl Iterator<Item = &'static str>,
 ) -> Result<Response, Error> {
     let (method, path) = (request.method(), request.uri().path());
     match Route::match_request(ROUTES, method, path)? {
         RouteMatch::Operation(..) => {}
         RouteMatch::Options(response) => return Ok(response),
-        RouteMatch::NotFound => return Err(no_route(method, path, app.store.catalog().is_some())),
+        RouteMatch::NotFound => {
+            return Err(no_route(method, path, edge_paths, app.store.catalog().is_some()));
+        }
     }
     let livemode = auth::authenticate_server(app.settings, request)?;
     idempotency::key(request)?;
@@ -210,13 +216,17 @@ pub(super) async fn forward<S: Store>(
 }
 
 /// 404: what the catalog has not and Stripe has, or else the route that is probably meant.
-fn no_route(method: &Method, path: &str, is_source: bool) -> Error {
+fn no_route(
+    method: &Method,
+    path: &str,
+    edge_paths: impl Iterator<Item = &'static str>,
+    is_source: bool,
+) -> Error {
     if is_source && let Some(advice) = absent::advice(path) {
         return Error::no_catalog_route(method, path, None, Some(advice));
     }
-    let edge = super::ROUTES.iter().map(|route| route.path);
     let catalog = ROUTES.iter().map(|route| route.path).filter(|_| is_source);
-    let meant = nearest_path(edge.chain(catalog), path);
+    let meant = nearest_path(edge_paths.chain(catalog), path);
     let advice =
         (meant.is_none() && is_source && path.starts_with("/v1/")).then_some(absent::OTHER);
     Error::no_catalog_route(method, path, meant, advice)
@@ -291,7 +301,7 @@ fn try_handle(tx: Tx<'_>, request: &Request, version: &ApiVersion) -> Result<Res
     let (handler, ids) = match Route::match_request(ROUTES, method, path)? {
         RouteMatch::Operation(handler, ids) => (handler, ids),
         RouteMatch::Options(response) => return Ok(response),
-        RouteMatch::NotFound => return Err(no_route(method, path, true)),
+        RouteMatch::NotFound => return Err(no_route(method, path, iter::empty(), true)),
     };
     if request.body().len() > MAX_CATALOG_BYTES {
         return Err(body::Error::TooLarge { limit: MAX_CATALOG_BYTES }.into());

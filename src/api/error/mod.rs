@@ -3,6 +3,7 @@
 //! | file          | content                                                              |
 //! |---------------|----------------------------------------------------------------------|
 //! | this file     | errors of the API itself, as Stripe's envelope                       |
+//! | `access`      | errors of callers: 401 and 403                                       |
 //! | `conversions` | errors of the modules below the API                                  |
 //! | `catalog`     | errors of the built-in catalog                                       |
 //! | `codes`       | every code that an error may have                                    |
@@ -17,6 +18,7 @@
 //!
 //! Specification: <https://docs.stripe.com/api/errors>.
 
+mod access;
 #[cfg(feature = "catalog")]
 mod catalog;
 mod codes;
@@ -38,8 +40,7 @@ use super::{
     settings,
 };
 use crate::{
-    entitlement::DenyReason,
-    id::{self, CustomerId, LookupKey},
+    id::{self, CustomerId},
     store,
 };
 
@@ -151,75 +152,6 @@ impl Error {
                 format!("Invalid string for '{name}': {error}"),
             ),
         }
-    }
-
-    /// 401. `WWW-Authenticate` offers Bearer only: with Basic, a browser would show a login prompt.
-    pub(super) fn unauthorized(message: impl Into<String>) -> Self {
-        let mut error = Self::new(StatusCode::UNAUTHORIZED, ErrorType::InvalidRequest, message);
-        error.0.header = Some((header::WWW_AUTHENTICATE, "Bearer realm=\"entgate\"".to_owned()));
-        error
-    }
-
-    /// 403: the route requires a server key, and the caller sent a customer's token.
-    pub(super) fn needs_server_key() -> Self {
-        let message = "This route needs a server key (sk_…). A customer token gives access only to what its customer may read.";
-        Self::forbidden("server_key_required", message)
-    }
-
-    /// 403: the route requires a secret key, and the caller sent a read-only key. Stripe's wording for a
-    /// restricted key.
-    pub(super) fn key_lacks_permission(redacted_key: &str) -> Self {
-        let message = format!(
-            "The provided key '{redacted_key}' does not have the required permissions for this \
-             endpoint. A read-only key (rk_…) gives access to checks, lists, authorize, snapshots, \
-             OFREP and streams. Having a secret key (sk_…) would allow this request to continue."
-        );
-        Self::forbidden("secret_key_required", message)
-    }
-
-    /// 403: a deployment for development is asked under the name of another machine.
-    pub(super) fn host_not_allowed(authority: &str) -> Self {
-        let message = format!(
-            "This deployment is for development and does not answer requests for `{authority}`. To \
-             allow this host, add its name to {}, without a port.",
-            settings::DEVELOPMENT
-        );
-        Self::forbidden("host_not_allowed", message)
-    }
-
-    /// 403: the request names another customer than the token.
-    pub(super) fn customer_mismatch(param: &str) -> Self {
-        let message =
-            "The token belongs to another customer. Leave the customer out: the token names it.";
-        Self::forbidden("customer_mismatch", message).with_param(param)
-    }
-
-    /// 403: a page of this origin may not open a WebSocket.
-    pub(super) fn origin_not_allowed() -> Self {
-        let message = format!(
-            "Pages of this origin may not open a WebSocket. Add the origin to {}.",
-            settings::ALLOWED_ORIGINS
-        );
-        Self::forbidden("origin_not_allowed", message)
-    }
-
-    /// 403: the caller is authenticated and has no permission.
-    pub(super) fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
-        let mut error = Self::new(StatusCode::FORBIDDEN, ErrorType::InvalidRequest, message);
-        error.0.body.code = Some(code);
-        error
-    }
-
-    /// 403: the customer may not use the feature.
-    pub(super) fn denied(reason: DenyReason, customer: &CustomerId, feature: &LookupKey) -> Self {
-        let (customer, feature) = (excerpt(customer.as_str()), excerpt(feature.as_str()));
-        let message = match reason {
-            DenyReason::NotEntitled | DenyReason::DeniedByOverride => {
-                format!("'{customer}' may not use '{feature}'.")
-            }
-            DenyReason::UnknownCustomer => format!("The customer '{customer}' is unknown."),
-        };
-        Self::forbidden(reason.as_str(), message).with_param("feature")
     }
 
     /// 503: a token cannot be verified, because the issuer's keys are unavailable.

@@ -33,11 +33,11 @@ use std::rc::Rc;
 
 use self::instance::Instance;
 use super::{
-    activity::{Activity, EventOrigin},
+    activity::Activity,
     outbox::Task,
     overrides::{OverrideCommand, OverrideRequest},
     ports::{LedgerPorts, LedgerStorage as _, StepError},
-    receipt::{ApplyOutcome, ApplyReceipt},
+    receipt::{ApplyOutcome, ApplyReceipt, EventOrigin},
     reconcile::SourceAccess,
     request::{LedgerRequest, LedgerResponse, UnreadableEvent},
 };

@@ -152,7 +152,7 @@ fn round_trip<T: FromJson + Serialize>(json: &str) -> String {
     serde_json::to_string(&value).unwrap()
 }
 
-/// The items in all calls of `json_type!`, by their names.
+/// The items in all calls of `json_type!` and `string_enum!`, by their names.
 struct Declarations(BTreeMap<String, Item>);
 
 impl Declarations {
@@ -160,7 +160,7 @@ impl Declarations {
         let mut declarations = BTreeMap::new();
         for item in sources.iter().flat_map(|source| &source.syntax.items) {
             let Item::Macro(call) = item else { continue };
-            if call.mac.path.is_ident("json_type") {
+            if ["json_type", "string_enum"].iter().any(|name| call.mac.path.is_ident(name)) {
                 for item in items_in_macro(&call.mac).unwrap() {
                     let (Item::Struct(ItemStruct { ident, .. })
                     | Item::Enum(ItemEnum { ident, .. })) = &item
