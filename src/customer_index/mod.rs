@@ -4,7 +4,7 @@
 //! |-------------|--------------------------------------------------------------------------------|
 //! | `shard`     | which shard has a customer: [`Shard`]                                          |
 //! | `merge`     | one page out of the pages of all shards: [`merge_pages()`]                     |
-//! | `customers` | the lists of customers, by id and by problem: [`CustomerQuery`]                |
+//! | `customers` | the lists of customers, by id, problem or end of an override: [`CustomerQuery`] |
 //! | `activity`  | the list of recent decisions, and how long a shard keeps them: [`ActivityQuery`] |
 //! | `slot_block` | the slots of routine reads that a shard assigns: [`SlotBlock`]                |
 //! | `survey`    | what the coordinator asks: [`ShardReport`], [`Survey`]                         |
@@ -33,7 +33,9 @@ pub use self::{
         ActivityPage, ActivityPosition, ActivityQuery, MAX_NUMBER, RetainedActivity, ShardActivity,
         StoredActivity, merge_activity, shard_cursor,
     },
-    customers::{CustomerPosition, CustomerQuery, CustomerSyncStatus, ProblemFilter},
+    customers::{
+        CustomerPosition, CustomerQuery, CustomerSelection, CustomerSyncStatus, ProblemFilter,
+    },
     merge::merge_pages,
     shard::{SHARD_COUNT, Shard, fnv1a_32},
     slot_block::{MAX_SLOT_BLOCK, SlotBlock},

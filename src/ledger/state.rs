@@ -280,6 +280,7 @@ impl LedgerState {
             pending,
             pending_since,
             problem: self.sync_problem,
+            next_override_end: self.record.next_override_end(),
         }
     }
 }

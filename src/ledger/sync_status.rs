@@ -1,8 +1,8 @@
 //! The sync status of a customer, as the customer index stores it.
 //!
-//! It shows failed tasks and how long ago the source was compared. The ledger reports it only when it
-//! changes, and a mere confirmation at most once an hour. A report that is not acknowledged stays a
-//! pending task. The activity travels in the same message, but is not sent again.
+//! It shows failed tasks, how long ago the source was compared, and when the next override ends. The
+//! ledger reports it only when it changes, and a mere confirmation at most once an hour. A report that is
+//! not acknowledged stays a pending task. The activity travels in the same message, but is not sent again.
 
 use std::collections::BTreeSet;
 
@@ -30,6 +30,8 @@ json_type! {
         pub pending_since: Option<UnixMillis>,
         /// A problem that requires operator action.
         pub problem: Option<SyncProblem>,
+        /// When the first of the customer's overrides ends that have an end.
+        pub next_override_end: Option<Timestamp>,
     }
 }
 

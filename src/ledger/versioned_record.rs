@@ -94,6 +94,13 @@ impl VersionedRecord {
         edges.map(|edge| edge.at).filter(|at| *at > record.advanced_to).min()
     }
 
+    /// Returns when the first of the overrides ends, whether it has started or not.
+    #[must_use]
+    pub fn next_override_end(&self) -> Option<Timestamp> {
+        let overrides = &self.entitlements.as_ref()?.overrides;
+        overrides.iter().filter_map(|period| period.expires_at).min()
+    }
+
     /// Returns whether [`Self::advance()`] has something to do.
     #[must_use]
     pub fn is_behind(&self, default_features: &[LookupKey], now: Timestamp) -> bool {

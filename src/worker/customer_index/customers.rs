@@ -5,22 +5,22 @@
 //! | `customers`   | the last report of a customer, and when its ledger was last woken                |
 //! | `key_problem` | the only row: a problem of the mode's API key, reported by a ledger without data |
 //!
-//! `confirmed_at` is when the source was last read. `next_end` is when the next override ends; nothing
-//! writes it yet.
+//! `confirmed_at` is when the source was last read. `next_end` is when the next override ends, in Unix
+//! seconds.
 
 use worker::{Result, SqlStorageValue};
 
 use crate::{
     coordinator::IndexQuery,
     customer_index::{
-        Candidate, CustomerPosition, CustomerQuery, CustomerSyncStatus, KeyProblem, Lease,
-        LeaseKind, ShardReport,
+        Candidate, CustomerPosition, CustomerQuery, CustomerSelection, CustomerSyncStatus,
+        KeyProblem, Lease, LeaseKind, ShardReport,
     },
     id::{CustomerId, Timestamp, UnixMillis},
     json,
     ledger::{SyncProblem, SyncStatus},
-    pagination::{self, Cursor, PageOf},
-    worker::sql::{SqlTables, integer_value, number_from_value},
+    pagination::{self, Cursor, PageOf, PageRequest},
+    worker::sql::{SqlTables, integer_value, number_from_value, timestamp_value},
 };
 
 /// How long a leased customer is not returned as unread again, in milliseconds: an hour, in which other
@@ -38,20 +38,22 @@ const PROBLEM_TTL: u64 = 10 * 60 * 1_000;
 /// each row that is counted is paid for.
 const MAX_COUNTED_UNREAD: u64 = 10_000;
 
-const BY_ID: &str = "SELECT id, confirmed_at, pending, pending_since, problem, problem_since \
-    FROM customers WHERE id >= ? AND id < ? ORDER BY id LIMIT ?";
-const BY_ID_DESCENDING: &str = "SELECT id, confirmed_at, pending, pending_since, problem, \
-    problem_since FROM customers WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?";
-const BY_PROBLEM: &str = "SELECT id, confirmed_at, pending, pending_since, problem, problem_since \
-    FROM customers WHERE problem_since IS NOT NULL AND (problem_since, id) > (?1, ?2) \
-    AND id >= ?3 AND id < ?4 \
-    AND CASE ?5 WHEN '\"any\"' THEN 1 WHEN '\"pending\"' THEN pending > 0 ELSE problem = ?5 END \
-    ORDER BY problem_since, id LIMIT ?6";
-const BY_PROBLEM_DESCENDING: &str = "SELECT id, confirmed_at, pending, pending_since, problem, \
-    problem_since FROM customers WHERE problem_since IS NOT NULL AND (problem_since, id) < (?1, ?2) \
-    AND id >= ?3 AND id < ?4 \
-    AND CASE ?5 WHEN '\"any\"' THEN 1 WHEN '\"pending\"' THEN pending > 0 ELSE problem = ?5 END \
-    ORDER BY problem_since DESC, id DESC LIMIT ?6";
+/// The columns of a customer in a list, as [`customer_from_row()`] reads them.
+const COLUMNS: &str = "id, confirmed_at, pending, pending_since, problem, problem_since, next_end";
+
+/// Whether a row has the problem of a list.
+const HAS_PROBLEM: &str =
+    "CASE ?5 WHEN '\"any\"' THEN 1 WHEN '\"pending\"' THEN pending > 0 ELSE problem = ?5 END";
+
+/// Whether a row has an override that ends before the time of a list.
+const ENDS_BEFORE: &str = "next_end < ?5";
+
+/// The direction in which a list is read.
+#[derive(Clone, Copy)]
+enum Direction {
+    Forward,
+    Backward,
+}
 
 /// The tables.
 pub(super) struct CustomerTable<'a>(pub(super) &'a SqlTables);
@@ -65,13 +67,16 @@ impl CustomerTable<'_> {
         "CREATE INDEX IF NOT EXISTS by_confirmed_at ON customers (COALESCE(confirmed_at, 0))",
         "CREATE INDEX IF NOT EXISTS by_problem_since ON customers (problem_since, id) \
          WHERE problem_since IS NOT NULL",
+        "CREATE INDEX IF NOT EXISTS by_next_end ON customers (next_end, id) \
+         WHERE next_end IS NOT NULL",
         "CREATE TABLE IF NOT EXISTS key_problem (id INTEGER PRIMARY KEY CHECK (id = 0), \
          problem TEXT NOT NULL, reported_at INTEGER NOT NULL)",
     ];
 
     /// Stores the report of a customer, or of a mode's API key if the id is empty.
     pub(super) fn upsert(&self, id: &str, status: &SyncStatus, now: UnixMillis) -> Result<()> {
-        let SyncStatus { confirmed_at, pending, pending_since, problem } = *status;
+        let SyncStatus { confirmed_at, pending, pending_since, problem, next_override_end } =
+            *status;
         let problem = problem.map(|problem| serde_json::to_string(&problem)).transpose()?;
         if id.is_empty() {
             let Some(problem) = problem else {
@@ -88,56 +93,70 @@ impl CustomerTable<'_> {
             problem.map_or(SqlStorageValue::Null, Into::into),
             optional_time(status.is_problem().then_some(now))?,
             integer_value(now.0)?,
-            confirmed_at
-                .map_or(Ok(SqlStorageValue::Null), |at| SqlStorageValue::try_from_i64(at.0))?,
+            optional_timestamp(confirmed_at)?,
+            optional_timestamp(next_override_end)?,
         ];
         let upsert = "INSERT INTO customers (id, pending, pending_since, problem, problem_since, \
-            reported_at, confirmed_at, woken_at, leased_until) \
-            VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0) ON CONFLICT (id) DO UPDATE SET \
+            reported_at, confirmed_at, next_end, woken_at, leased_until) \
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0) ON CONFLICT (id) DO UPDATE SET \
             pending = excluded.pending, pending_since = excluded.pending_since, \
             problem = excluded.problem, problem_since = CASE WHEN excluded.problem_since IS NULL \
             THEN NULL ELSE COALESCE(problem_since, excluded.problem_since) END, \
-            reported_at = excluded.reported_at, confirmed_at = excluded.confirmed_at";
+            reported_at = excluded.reported_at, confirmed_at = excluded.confirmed_at, \
+            next_end = excluded.next_end";
         self.0.execute(upsert, values)
     }
 
     /// Returns a page of customers.
     pub(super) fn list(&self, query: &CustomerQuery) -> Result<PageOf<CustomerSyncStatus>> {
-        let CustomerQuery { prefix, problem, page } = query;
+        let CustomerQuery { prefix, selection, page } = query;
         let first = prefix.as_ref().map_or("", CustomerId::as_str);
         let end = pagination::prefix_upper_bound(first);
-        // Every text is less than any blob.
-        let upper_bound =
-            |end: Option<String>| end.map_or(SqlStorageValue::Blob(vec![]), Into::into);
+        let (direction, position) = match &page.cursor {
+            Cursor::Start => (Direction::Forward, None),
+            Cursor::After(position) => (Direction::Forward, Some(position)),
+            Cursor::Before(position) => (Direction::Backward, Some(position)),
+        };
         let limit = integer_value(u64::try_from(page.fetch_limit()).unwrap_or(u64::MAX))?;
-        let (statement, values) = match (problem, &page.cursor) {
-            (None, Cursor::Start) => (BY_ID, vec![first.into(), upper_bound(end), limit]),
-            (None, Cursor::After(CustomerPosition { id, .. })) => {
-                // The least text after the id.
-                let next = format!("{id}\0");
-                (BY_ID, vec![first.max(&next).into(), upper_bound(end), limit])
-            }
-            (None, Cursor::Before(CustomerPosition { id, .. })) => {
-                let id = id.as_str().to_owned();
-                let end = end.map_or_else(|| id.clone(), |end| end.min(id.clone()));
-                (BY_ID_DESCENDING, vec![first.into(), end.into(), limit])
-            }
-            (Some(problem), cursor) => {
-                let (statement, since, id) = match cursor {
-                    Cursor::Start => (BY_PROBLEM, None, ""),
+        let (column, includes, value) = match selection {
+            CustomerSelection::All => {
+                let (first, end) = match &page.cursor {
+                    Cursor::Start => (first.to_owned(), end),
+                    // The least text after the id.
                     Cursor::After(position) => {
-                        (BY_PROBLEM, position.problem_since, position.id.as_str())
+                        (first.to_owned().max(format!("{}\0", position.id)), end)
                     }
                     Cursor::Before(position) => {
-                        (BY_PROBLEM_DESCENDING, position.problem_since, position.id.as_str())
+                        let id = position.id.to_string();
+                        let end = match end {
+                            Some(end) => end.min(id),
+                            None => id,
+                        };
+                        (first.to_owned(), Some(end))
                     }
                 };
-                let since = integer_value(since.unwrap_or_default().0)?;
-                let problem = serde_json::to_string(problem)?;
-                let end = upper_bound(end);
-                (statement, vec![since, id.into(), first.into(), end, problem.into(), limit])
+                let values = vec![first.into(), upper_bound(end), limit];
+                return self.query_page(page, &list_by_id(direction), values);
+            }
+            CustomerSelection::Problem(problem) => {
+                ("problem_since", HAS_PROBLEM, serde_json::to_string(problem)?.into())
+            }
+            CustomerSelection::EndsBefore(time) => {
+                ("next_end", ENDS_BEFORE, timestamp_value(*time)?)
             }
         };
+        let time = integer_value(position.and_then(|position| position.time).unwrap_or_default())?;
+        let id = position.map_or("", |position| position.id.as_str());
+        let values = vec![time, id.into(), first.into(), upper_bound(end), value, limit];
+        self.query_page(page, &list_by_time(column, includes, direction), values)
+    }
+
+    fn query_page(
+        &self,
+        page: &PageRequest<CustomerPosition>,
+        statement: &str,
+        values: Vec<SqlStorageValue>,
+    ) -> Result<PageOf<CustomerSyncStatus>> {
         let PageOf { data, has_more } =
             PageOf::from_fetched(page, self.0.query(statement, values)?);
         let data = data.iter().filter_map(|row| customer_from_row(row)).collect();
@@ -262,13 +281,48 @@ impl CustomerTable<'_> {
     }
 }
 
+/// The statement of a list by id: from the first id on, and before the second one.
+fn list_by_id(direction: Direction) -> String {
+    let order = match direction {
+        Direction::Forward => "id",
+        Direction::Backward => "id DESC",
+    };
+    format!("SELECT {COLUMNS} FROM customers WHERE id >= ? AND id < ? ORDER BY {order} LIMIT ?")
+}
+
+/// The statement of a list by the time in a column, then by id. The values are a position, the least id, an
+/// upper bound of the ids, the value of `includes`, and the limit.
+fn list_by_time(column: &str, includes: &str, direction: Direction) -> String {
+    let (comparison, order) = match direction {
+        Direction::Forward => (">", "ASC"),
+        Direction::Backward => ("<", "DESC"),
+    };
+    format!(
+        "SELECT {COLUMNS} FROM customers WHERE {column} IS NOT NULL \
+         AND ({column}, id) {comparison} (?1, ?2) AND id >= ?3 AND id < ?4 AND {includes} \
+         ORDER BY {column} {order}, id {order} LIMIT ?6"
+    )
+}
+
+/// Every text is less than any blob.
+fn upper_bound(end: Option<String>) -> SqlStorageValue {
+    end.map_or(SqlStorageValue::Blob(vec![]), Into::into)
+}
+
 fn customer_from_row(row: &[SqlStorageValue]) -> Option<CustomerSyncStatus> {
-    let [SqlStorageValue::String(id), confirmed_at, pending, pending_since, problem, problem_since] =
-        row
+    let [
+        SqlStorageValue::String(id),
+        confirmed_at,
+        pending,
+        pending_since,
+        problem,
+        problem_since,
+        next_end,
+    ] = row
     else {
         return None;
     };
-    let confirmed_at = match confirmed_at {
+    let timestamp = |value: &SqlStorageValue| match value {
         SqlStorageValue::Integer(at) => Some(Timestamp(*at)),
         _ => None,
     };
@@ -277,10 +331,11 @@ fn customer_from_row(row: &[SqlStorageValue]) -> Option<CustomerSyncStatus> {
         _ => None,
     };
     let status = SyncStatus {
-        confirmed_at,
+        confirmed_at: timestamp(confirmed_at),
         pending: u32::try_from(number_from_value(pending)?).ok()?,
         pending_since: number_from_value(pending_since).map(UnixMillis),
         problem,
+        next_override_end: timestamp(next_end),
     };
     let problem_since = number_from_value(problem_since).map(UnixMillis);
     Some(CustomerSyncStatus { id: CustomerId::try_from(id.as_str()).ok()?, status, problem_since })
@@ -288,4 +343,8 @@ fn customer_from_row(row: &[SqlStorageValue]) -> Option<CustomerSyncStatus> {
 
 fn optional_time(at: Option<UnixMillis>) -> Result<SqlStorageValue> {
     at.map_or(Ok(SqlStorageValue::Null), |at| integer_value(at.0))
+}
+
+fn optional_timestamp(at: Option<Timestamp>) -> Result<SqlStorageValue> {
+    at.map_or(Ok(SqlStorageValue::Null), timestamp_value)
 }
