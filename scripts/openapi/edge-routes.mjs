@@ -293,10 +293,18 @@ export const EDGE_ROUTES = [
         ...oneOfStrings("any", "key_refused", "unknown_customer", "pending"),
         description: "Only customers with this problem, ordered by `problem_since`. The cursor is then the `cursor` of an item.",
       },
+      ends_before: {
+        ...timestamp,
+        description:
+          "Only customers with an override that ends before this time, ordered by `next_override_end`. The cursor is then the `cursor` of an item. Not with `problem`.",
+      },
       ...PAGINATION,
     },
     listObject(ref("CustomerSyncStatus")),
-    { description: "Ordered by the bytes of the ids, unless `problem` is set. A cursor does not have to be of a known customer." },
+    {
+      description:
+        "Ordered by the bytes of the ids, unless `problem` or `ends_before` is set. A cursor does not have to be of a known customer.",
+    },
   ),
   get(
     "/v1/snapshot",

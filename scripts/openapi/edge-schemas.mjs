@@ -218,6 +218,10 @@ export const EDGE_SCHEMAS = {
       ...TIMESTAMP_OR_NULL,
       description: "Since when reports show a failed task or a problem. `null` if the last one shows none.",
     },
+    next_override_end: {
+      ...TIMESTAMP_OR_NULL,
+      description: "When the first of the customer's overrides ends, whether it has started or not. `null` if none has an end.",
+    },
     cursor: nonEmpty(undefined, { description: "What `starting_after` and `ending_before` take." }),
   }),
   WebhookReceipt: entgateObject(
