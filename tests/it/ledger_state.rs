@@ -1,6 +1,7 @@
 //! The steps of a customer's ledger at exact times: events, and reads of the source.
 
 mod observed_features;
+mod override_ends;
 mod pending_tasks;
 mod reconcile_timer;
 

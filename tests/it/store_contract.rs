@@ -5,7 +5,8 @@
 use entgate::{
     customer_index::{
         ACTIVITY_MAX_AGE, ACTIVITY_RETENTION, ActivityEntry, ActivityFilter, ActivityId,
-        ActivityPage, CustomerPosition, CustomerQuery, CustomerSyncStatus, ProblemFilter, Shard,
+        ActivityPage, CustomerPosition, CustomerQuery, CustomerSelection, CustomerSyncStatus,
+        ProblemFilter, Shard,
     },
     entitlement::{Completeness, SourceSet, SummaryPage, Version},
     id::{CustomerId, CustomerKey, Livemode, Timestamp, UnixMillis},
@@ -151,11 +152,11 @@ fn customer_index_lists_customers_in_pages(
     let request = |limit, cursor| PageRequest { limit, cursor };
     let id = |id: &str| CustomerId::try_from(id).unwrap();
     let list = |livemode, prefix: Option<&str>, page: PageRequest<CustomerId>| {
-        let position = |id: &CustomerId, _| {
-            Ok::<_, ()>(CustomerPosition { problem_since: None, id: id.clone() })
-        };
+        let position =
+            |id: &CustomerId, _| Ok::<_, ()>(CustomerPosition { time: None, id: id.clone() });
         let page = page.try_map(position).unwrap();
-        let query = CustomerQuery { prefix: prefix.map(id), problem: None, page };
+        let (prefix, selection) = (prefix.map(id), CustomerSelection::All);
+        let query = CustomerQuery { prefix, selection, page };
         let page = block_on(index.list_customers(livemode, &query)).unwrap();
         ids(page, |entry| String::from(entry.id))
     };
@@ -230,11 +231,13 @@ fn customer_index_lists_customers_in_pages(
         pending: 2,
         pending_since: Some(UnixMillis(1)),
         problem: None,
+        next_override_end: Some(NOW),
     };
     let report = StatusReport { status, ..StatusReport::default() };
     record(&customer("b"), &report, UnixMillis(7));
     let page = PageRequest { limit: 1, cursor: Cursor::Start };
-    let query = CustomerQuery { prefix: Some(id("b")), problem: None, page };
+    let (prefix, selection) = (Some(id("b")), CustomerSelection::All);
+    let query = CustomerQuery { prefix, selection, page };
     let page = block_on(index.list_customers(Livemode::Test, &query)).unwrap();
     let problem_since = Some(UnixMillis(7));
     let expected = CustomerSyncStatus { id: id("b"), status, problem_since };
@@ -253,14 +256,12 @@ fn customer_index_lists_problems_by_their_age(
     let id = |id: &str| CustomerId::try_from(id).unwrap();
     let list = |problem, prefix: Option<&str>, limit, cursor| {
         let page = PageRequest { limit, cursor };
-        let query = CustomerQuery { prefix: prefix.map(id), problem: Some(problem), page };
+        let (prefix, selection) = (prefix.map(id), CustomerSelection::Problem(problem));
+        let query = CustomerQuery { prefix, selection, page };
         let page = block_on(index.list_customers(Livemode::Test, &query)).unwrap();
         ids(page, |entry| String::from(entry.id))
     };
-    let at = |since, name: &str| CustomerPosition {
-        problem_since: Some(UnixMillis(since)),
-        id: id(name),
-    };
+    let at = |since, name: &str| CustomerPosition { time: Some(since), id: id(name) };
     let page = |ids: &[&str], has_more| (ids.iter().map(ToString::to_string).collect(), has_more);
     let (any, start) = (ProblemFilter::Any, Cursor::Start);
     report("healthy", 0, None, 1);
@@ -296,6 +297,54 @@ fn customer_index_lists_problems_by_their_age(
     assert_eq!(after_a(), page(&["b", "new"], false));
     report("a", 1, None, 60);
     assert_eq!(after_a(), page(&["b", "new", "a"], false));
+}
+
+fn customer_index_lists_ends_of_overrides_in_order(
+    index: &impl CustomerIndex,
+    record: impl Fn(&CustomerKey, &StatusReport, UnixMillis),
+) {
+    let report = |name: &str, end: Option<i64>| {
+        let next_override_end = end.map(Timestamp);
+        let status = SyncStatus { next_override_end, ..SyncStatus::default() };
+        record(&customer(name), &StatusReport { status, ..StatusReport::default() }, UnixMillis(1));
+    };
+    let id = |id: &str| CustomerId::try_from(id).unwrap();
+    let list = |time, prefix: Option<&str>, limit, cursor| {
+        let selection = CustomerSelection::EndsBefore(Timestamp(time));
+        let page = PageRequest { limit, cursor };
+        let query = CustomerQuery { prefix: prefix.map(id), selection, page };
+        let page = block_on(index.list_customers(Livemode::Test, &query)).unwrap();
+        ids(page, |entry| String::from(entry.id))
+    };
+    let at = |end, name: &str| CustomerPosition { time: Some(end), id: id(name) };
+    let page = |ids: &[&str], has_more| (ids.iter().map(ToString::to_string).collect(), has_more);
+    let start = Cursor::Start;
+    for (name, end) in
+        [("never", None), ("late", Some(30)), ("b", Some(20)), ("a", Some(20)), ("soon", Some(10))]
+    {
+        report(name, end);
+    }
+    for (why, expected, found) in [
+        (
+            "soonest first",
+            page(&["soon", "a", "b", "late"], false),
+            list(31, None, 9, start.clone()),
+        ),
+        ("not at the time", page(&["soon", "a", "b"], false), list(30, None, 9, start.clone())),
+        ("two", page(&["soon", "a"], true), list(31, None, 2, start.clone())),
+        ("the rest", page(&["b", "late"], false), list(31, None, 2, Cursor::After(at(20, "a")))),
+        ("before", page(&["a", "b"], true), list(31, None, 2, Cursor::Before(at(30, "late")))),
+        ("by prefix", page(&["soon"], false), list(31, Some("s"), 9, start.clone())),
+        ("none", page(&[], false), list(10, None, 9, start)),
+    ] {
+        assert_eq!(found, expected, "{why}");
+    }
+    // A cursor whose override has ended, or ends later.
+    report("a", None);
+    let after_a = || list(31, None, 9, Cursor::After(at(20, "a")));
+    assert_eq!(after_a(), page(&["b", "late"], false));
+    report("a", Some(25));
+    assert_eq!(after_a(), page(&["b", "a", "late"], false));
 }
 
 fn activity(version: u64, at: u64) -> Activity {
@@ -471,6 +520,10 @@ fn the_stores_in_memory_fulfil_the_contract() {
     });
     let index = MemoryStore::default().customer_index;
     customer_index_lists_problems_by_their_age(&index, |customer, report, now| {
+        index.record_at(customer, report, now);
+    });
+    let index = MemoryStore::default().customer_index;
+    customer_index_lists_ends_of_overrides_in_order(&index, |customer, report, now| {
         index.record_at(customer, report, now);
     });
     let index = MemoryStore::default().customer_index;

@@ -1,7 +1,7 @@
-//! `GET /v1/sync_status`: the known customers of one mode, in the order of their ids.
+//! `GET /v1/sync_status`: the known customers of one mode, by id, by problem and by the next end of an override.
 
 use entgate::{
-    id::{CustomerId, CustomerKey, Livemode, UnixMillis},
+    id::{CustomerId, CustomerKey, Livemode, Timestamp, UnixMillis},
     ledger::{StatusReport, SyncProblem, SyncStatus},
     pagination::prefix_upper_bound,
     store::memory::Fault,
@@ -31,6 +31,7 @@ fn known_customers_are_listed_with_their_sync_status() {
         pending: 2,
         pending_since: Some(UnixMillis(1_999)),
         problem: Some(SyncProblem::KeyRefused),
+        next_override_end: Some(NOW.saturating_add(60)),
     };
     service.store.customer_index.record_at(
         &customer("cus_ada"),
@@ -51,6 +52,7 @@ fn known_customers_are_listed_with_their_sync_status() {
                     "pending_since": 1,
                     "problem": "key_refused",
                     "problem_since": 5,
+                    "next_override_end": NOW.0 + 60,
                     "cursor": "cus_ada",
                 },
                 {
@@ -62,6 +64,7 @@ fn known_customers_are_listed_with_their_sync_status() {
                     "pending_since": null,
                     "problem": null,
                     "problem_since": null,
+                    "next_override_end": null,
                     "cursor": "cus_bob",
                 },
             ],
@@ -127,6 +130,50 @@ fn problems_are_listed_by_their_age_and_continue_after_a_cursor() {
 }
 
 #[test]
+fn overrides_that_end_before_a_time_are_listed_by_their_end_and_continue_after_a_cursor() {
+    let service = service();
+    let report = |id: &str, end: Option<i64>| {
+        let next_override_end = end.map(Timestamp);
+        let status = SyncStatus { next_override_end, ..SyncStatus::default() };
+        let report = StatusReport { status, ..StatusReport::default() };
+        service.store.customer_index.record_at(&customer(id), &report, UnixMillis(1));
+    };
+    for (id, end) in [
+        ("cus_late", Some(9)),
+        ("cus_never", None),
+        ("cus_soon", Some(5)),
+        ("cus_also", Some(5)),
+        ("user_1", Some(7)),
+    ] {
+        report(id, end);
+    }
+    let cursors = |query: &str| {
+        let answer = service.get(&format!("{PATH}?{query}"));
+        assert_eq!(answer.status, 200, "{query}: {}", answer.body);
+        let data = answer.body["data"].as_array().unwrap().clone();
+        let cursors = data.iter().map(|item| item["cursor"].as_str().unwrap().to_owned());
+        (cursors.collect::<Vec<_>>(), answer.body["has_more"].as_bool().unwrap())
+    };
+    let list = |cursors: &[&str], has_more| {
+        (cursors.iter().map(ToString::to_string).collect::<Vec<_>>(), has_more)
+    };
+    let all = ["5_cus_also", "5_cus_soon", "7_user_1", "9_cus_late"];
+    assert_eq!(cursors("ends_before=10"), list(&all, false));
+    assert_eq!(cursors("ends_before=9"), list(&all[..3], false), "before, not at");
+    assert_eq!(cursors("ends_before=5"), list(&[], false));
+    assert_eq!(cursors("ends_before=10&limit=1"), list(&all[..1], true));
+    assert_eq!(cursors("ends_before=10&prefix=user_"), list(&all[2..3], false));
+    assert_eq!(cursors("ends_before=10&ending_before=9_cus_late&limit=2"), list(&all[1..3], true));
+    report("cus_also", None);
+    report("cus_soon", Some(8));
+    assert_eq!(
+        cursors("ends_before=10&starting_after=5_cus_also"),
+        list(&["7_user_1", "8_cus_soon", "9_cus_late"], false)
+    );
+    assert_eq!(page(&service, "limit=1"), (vec!["cus_also".to_owned()], true), "still known");
+}
+
+#[test]
 fn an_invalid_parameter_is_rejected_by_name() {
     let service = service();
     let empty = |param| {
@@ -147,6 +194,25 @@ fn an_invalid_parameter_is_rejected_by_name() {
             "starting_after",
             "Invalid starting_after: with `problem`, pass the `cursor` of an item of the same list."
                 .to_owned(),
+        ),
+        (
+            "ends_before=9&ending_before=cus_ada",
+            "parameter_invalid",
+            "ending_before",
+            "Invalid ending_before: with `ends_before`, pass the `cursor` of an item of the same list."
+                .to_owned(),
+        ),
+        (
+            "ends_before=tomorrow",
+            "parameter_invalid_integer",
+            "ends_before",
+            "Invalid integer: tomorrow".to_owned(),
+        ),
+        (
+            "ends_before=9&problem=any",
+            "parameters_exclusive",
+            "ends_before",
+            "You may only specify one of these parameters: ends_before, problem.".to_owned(),
         ),
         (
             "problem=all",

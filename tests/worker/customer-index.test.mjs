@@ -13,7 +13,7 @@ import { eventually, LIVE_KEY, nextMillisecond, serve, shardNumber, summary, uni
 
 const DAY = 24 * 60 * 60;
 /** The sync status of a ledger without a failed task. */
-const SYNCED = { confirmed_at: null, pending: 0, pending_since: null, problem: null };
+const SYNCED = { confirmed_at: null, pending: 0, pending_since: null, problem: null, next_override_end: null };
 
 describe("the customer index", { timeout: 30_000 }, () => {
   let service;
@@ -147,6 +147,46 @@ describe("the customer index", { timeout: 30_000 }, () => {
     assert.deepEqual((await list({ problem: "any", starting_after: cursors[0] }))[0], ["p_old", "p_new", "p_mid"]);
   });
 
+  test("overrides that end before a time are listed across all shards by their end, and a page continues while they change", async () => {
+    const ends = /** @type {[string, number | null][]} */ ([
+      ["e_late", 9_000],
+      ["e_never", null],
+      ["e_b", 5_000],
+      ["e_a", 5_000],
+      ["e_soon", 1_000],
+      ["e_mid", 7_000],
+    ]);
+    assert.ok(new Set(ends.map(([id]) => shardNumber(id))).size > 2, "several shards");
+    for (const [id, next_override_end] of ends) await report(`test:${id}`, { next_override_end });
+    await report("live:e_live", { next_override_end: 2_000 });
+    const list = async (query) => {
+      const { status, json, text } = await service.request(
+        `/v1/sync_status?${new URLSearchParams({ ends_before: "9001", prefix: "e_", ...query })}`,
+      );
+      assert.equal(status, 200, text);
+      return [json.data.map(({ cursor }) => cursor), json.has_more];
+    };
+    const all = ["1000_e_soon", "5000_e_a", "5000_e_b", "7000_e_mid", "9000_e_late"];
+    for (const [query, expected, more] of /** @type {[Record<string, string>, string[], boolean][]} */ ([
+      [{}, all, false],
+      [{ ends_before: "9000" }, all.slice(0, 4), false],
+      [{ ends_before: "1000" }, [], false],
+      [{ limit: "2" }, all.slice(0, 2), true],
+      [{ limit: "2", starting_after: "5000_e_a" }, all.slice(2, 4), true],
+      [{ limit: "2", starting_after: "5000_e_b" }, all.slice(3), false],
+      [{ limit: "2", ending_before: "7000_e_mid" }, all.slice(1, 3), true],
+      [{ ending_before: "5000_e_b" }, all.slice(0, 2), false],
+      [{ prefix: "e_s" }, all.slice(0, 1), false],
+    ])) {
+      assert.deepEqual(await list(query), [expected, more], JSON.stringify(query));
+    }
+    await report("test:e_a", {});
+    await report("test:e_soon", { next_override_end: 8_000 });
+    assert.deepEqual(await list({ starting_after: "5000_e_a" }), [["5000_e_b", "7000_e_mid", "8000_e_soon", "9000_e_late"], false]);
+    const { json } = await service.request("/v1/sync_status?ends_before=9001&prefix=e_&limit=1");
+    assert.equal(json.data[0].next_override_end, 5_000);
+  });
+
   test("the sync status list is sorted by id, with pages in both directions and a prefix", async () => {
     const ids = ["l_a", "l_ab", "l_aé", "l_a\u{10ffff}", "l_a\u{10ffff}b", "l_b"];
     for (const id of ids.toReversed()) await report(`test:${id}`, { confirmed_at: 1_700_000_000 });
@@ -199,6 +239,7 @@ describe("the customer index", { timeout: 30_000 }, () => {
           pending_since: 1_700_000_000,
           problem: "unknown_customer",
           problem_since: json.data[0].problem_since,
+          next_override_end: null,
           cursor: "l_a",
         },
       ],
@@ -219,6 +260,7 @@ describe("the customer index", { timeout: 30_000 }, () => {
       pending_since: null,
       problem: null,
       problem_since: null,
+      next_override_end: null,
       cursor: "l_a",
     });
   });
@@ -252,6 +294,7 @@ describe("the number of subrequests", { timeout: 60_000 }, () => {
   for (const [path, count] of /** @type {[string, number][]} */ ([
     ["/v1/sync_status?limit=100", 32],
     ["/v1/sync_status?problem=any", 32],
+    ["/v1/sync_status?ends_before=1700000000", 32],
     ["/v1/activity?limit=100", 32],
     ["/v1/activity?customer=cus_ada", 1],
   ])) {
@@ -294,6 +337,36 @@ describe("the number of subrequests", { timeout: 60_000 }, () => {
       }
     }
   });
+});
+
+test("the end of an override is listed while it is the next one, until the override has ended", { timeout: 30_000 }, async (t) => {
+  const service = await serve();
+  t.after(() => service.stop());
+  const overrides = "/v1/customers/cus_ada/overrides";
+  const post = async (path, parameters) => {
+    const { status, json, text } = await service.request(path, { method: "POST", body: new URLSearchParams(parameters) });
+    assert.equal(status, 200, text);
+    return json;
+  };
+  const soon = String(unixNow() + DAY);
+  /** @param {[string, number][]} expected */
+  const listed = (expected) =>
+    eventually(async () => {
+      const { json } = await service.request(`/v1/sync_status?ends_before=${soon}`);
+      assert.deepEqual(
+        json.data.map(({ id, next_override_end }) => [id, next_override_end]),
+        expected,
+      );
+    });
+  const grant = { feature: "sms", effect: "grant", reason: "A trial" };
+  const later = await post(overrides, { ...grant, expires_in: "7200" });
+  await listed([["cus_ada", later.expires_at]]);
+  const first = await post(overrides, { ...grant, expires_in: "3600" });
+  await listed([["cus_ada", first.expires_at]]);
+  await post(`${overrides}/${first.id}`, { expires_at: "now" });
+  await listed([["cus_ada", later.expires_at]]);
+  await post(`${overrides}/${later.id}`, { expires_at: "" });
+  await listed([]);
 });
 
 test("a shard with a problem lets the coordinator add up the index, without being asked", { timeout: 30_000 }, async (t) => {

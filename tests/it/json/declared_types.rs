@@ -12,8 +12,8 @@ use entgate::{
     },
     customer_index::{
         ActivityFilter, ActivityPosition, ActivityQuery, Candidate, CustomerPosition,
-        CustomerQuery, CustomerSyncStatus, KeyProblem, Lease, LeaseKind, ProblemFilter,
-        ShardActivity, ShardReport, StoredActivity,
+        CustomerQuery, CustomerSelection, CustomerSyncStatus, KeyProblem, Lease, LeaseKind,
+        ProblemFilter, ShardActivity, ShardReport, StoredActivity,
     },
     entitlement::{ActiveEntitlement, Completeness, Summary, SummaryPage, Version},
     id::{CustomerKey, LookupKey, Timestamp, UnixMillis},
@@ -77,6 +77,7 @@ fn every_public_type_is_decoded_from_what_it_is_encoded_as() {
         CustomerKey,
         CustomerPosition,
         CustomerQuery,
+        CustomerSelection,
         CustomerSyncStatus,
         EventOrigin,
         ExplainQuery,

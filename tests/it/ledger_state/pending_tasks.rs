@@ -333,7 +333,7 @@ fn failed_tasks_are_reported_and_so_is_their_completion() {
         pending: 2,
         pending_since: Some(ms(5_000)),
         problem: Some(SyncProblem::KeyRefused),
-        confirmed_at: None,
+        ..SyncStatus::default()
     };
     assert_eq!(report(&mut state, 6_000), Some(pending));
     read_source(&mut state, OnDemand, &SourceState::Deleted, 7_000);
