@@ -11,21 +11,21 @@ use crate::api::{
 impl Params {
     /// Rejects the remaining parameters: a misspelled name must not count as an absent parameter.
     pub(in crate::api) fn reject_unknown(self) -> Result<(), Error> {
-        let remaining = self.remaining.iter().map(|(name, _)| name.as_str());
-        self.reject(remaining.collect(), self.asked.iter().map(String::as_str))
+        let remaining: Vec<_> = self.remaining.iter().map(|(name, _)| name.as_str()).collect();
+        self.reject(&remaining, self.asked.iter().map(String::as_str))
     }
 
     /// Rejects parameters with other names. A handler that calls this first names a misspelled parameter,
     /// and not the one that is missing because of it.
     pub(in crate::api) fn accept(&self, names: &[&str]) -> Result<(), Error> {
         let remaining = self.remaining.iter().map(|(name, _)| name.as_str());
-        let unknown = remaining.filter(|name| !names.contains(name));
-        self.reject(unknown.collect(), names.iter().copied())
+        let unknown: Vec<_> = remaining.filter(|name| !names.contains(name)).collect();
+        self.reject(&unknown, names.iter().copied())
     }
 
     fn reject<'a>(
         &self,
-        unknown: Vec<&str>,
+        unknown: &[&str],
         known: impl Iterator<Item = &'a str>,
     ) -> Result<(), Error> {
         let Some(first) = unknown.first() else { return Ok(()) };

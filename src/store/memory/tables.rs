@@ -198,16 +198,13 @@ impl MemoryTables {
 impl StoredLedger {
     fn write_override(&mut self, changed: StoredOverride) {
         let id = &changed.value.period.id;
-        match self.overrides.iter_mut().find(|stored| stored.value.period.id == *id) {
-            Some(stored) => *stored = changed,
-            None => {
-                let oldest = changed.value.created.saturating_sub(OVERRIDE_RETENTION);
-                let is_kept = |stored: &StoredOverride| {
-                    stored.value.ends_at().is_none_or(|end| end >= oldest)
-                };
-                self.overrides.retain(is_kept);
-                self.overrides.push(changed);
-            }
+        if let Some(stored) = self.overrides.iter_mut().find(|stored| stored.value.period.id == *id)
+        {
+            *stored = changed;
+            return;
         }
+        let oldest = changed.value.created.saturating_sub(OVERRIDE_RETENTION);
+        self.overrides.retain(|stored| stored.value.ends_at().is_none_or(|end| end >= oldest));
+        self.overrides.push(changed);
     }
 }

@@ -144,19 +144,16 @@ impl CustomerIndexObject {
 
     /// Assigns the slot of a routine read.
     async fn reserve_read(&self, livemode: Livemode) -> Result<Response> {
-        let slot = self.slots.borrow_mut().take(now_millis());
-        let slot = match slot {
-            Some(slot) => slot,
-            None => {
-                let coordinator = CoordinatorStub::from_env(&self.env)?;
-                let size = self.slots.borrow().next_size();
-                let reserved = coordinator.reserve_routine_reads(livemode, size).await;
-                let reserved = reserved.map_err(|error| error.to_string())?;
-                let first = self.slots.borrow_mut().add(reserved, now_millis());
-                first.ok_or_else(|| "the coordinator reserved no read".to_owned())?
-            }
-        };
-        json_response(&slot)
+        let stored = self.slots.borrow_mut().take(now_millis());
+        if let Some(slot) = stored {
+            return json_response(&slot);
+        }
+        let coordinator = CoordinatorStub::from_env(&self.env)?;
+        let size = self.slots.borrow().next_size();
+        let reserved = coordinator.reserve_routine_reads(livemode, size).await;
+        let reserved = reserved.map_err(|error| error.to_string())?;
+        let first = self.slots.borrow_mut().add(reserved, now_millis());
+        json_response(&first.ok_or_else(|| "the coordinator reserved no read".to_owned())?)
     }
 
     /// Lets the coordinator add up the index soon. It does so later in any case.
