@@ -9,6 +9,7 @@ import {
   calculateJwkThumbprint,
   createLocalJWKSet,
   createRemoteJWKSet,
+  decodeJwt,
   decodeProtectedHeader,
   errors,
   exportJWK,
@@ -71,10 +72,22 @@ describe("a snapshot", { timeout: 60_000 }, () => {
       livemode: false,
       version: 1,
       as_of,
+      changes_at: null,
       entitlements: ["sms", "export"],
     });
     assert.equal(version, 1);
     assert.ok(Math.abs(payload.iat - unixNow()) <= 5);
+  });
+
+  test("a snapshot names the end of an override, and expires a minute after it", async () => {
+    await service.send(summary("cus_trial", ["sms"]));
+    const body = new URLSearchParams({ feature: "export", effect: "grant", reason: "Trial", expires_in: "600" });
+    const override = await service.request("/v1/customers/cus_trial/overrides", { method: "POST", body });
+    const { version, expires_at } = override.json;
+    const { json } = await service.request(`/v1/snapshot?customer=cus_trial&expires_in=3600&at_least=${version}`);
+    const { changes_at, exp, entitlements } = decodeJwt(json.snapshot);
+    assert.deepEqual([changes_at, exp, entitlements], [expires_at, expires_at + 60, ["sms", "export"]]);
+    assert.deepEqual([json.changes_at, json.expires_at], [changes_at, exp]);
   });
 
   test("PyJWT fetches the keys and verifies a snapshot", async () => {
