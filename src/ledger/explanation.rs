@@ -124,11 +124,10 @@ pub enum KeyEffect {
 impl KeyEffect {
     fn of(change: Option<&KeyChange>, feature: &LookupKey) -> Self {
         match change {
-            None => Self::Unchanged,
             Some(KeyChange::Counts { .. }) => Self::Unknown,
             Some(KeyChange::Keys { added, .. }) if added.contains(feature) => Self::Added,
             Some(KeyChange::Keys { removed, .. }) if removed.contains(feature) => Self::Removed,
-            Some(KeyChange::Keys { .. }) => Self::Unchanged,
+            None | Some(KeyChange::Keys { .. }) => Self::Unchanged,
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use super::{
     observed_features::ObservedFeatures,
-    outbox::{Jitter, Outbox, Task},
+    outbox::{Outbox, Task},
     sync_status::{StatusReport, SyncStatus},
 };
 use crate::id::UnixMillis;
@@ -52,11 +52,6 @@ impl IndexReports {
         self.last_status = Some(report.status);
         self.observed_features.mark_reported(&report.features);
         outbox.complete(Task::Report);
-    }
-
-    /// Notes that a report failed. It may have taken effect all the same.
-    pub(super) fn failed(&self, outbox: &mut Outbox, now: UnixMillis, jitter: Jitter) {
-        outbox.back_off(Task::Report, now, jitter);
     }
 
     fn differs(&self, status: SyncStatus) -> bool {

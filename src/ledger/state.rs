@@ -211,7 +211,7 @@ impl LedgerState {
 
     /// Records that a report failed. It may have taken effect all the same.
     pub fn report_failed(&mut self, now: UnixMillis, jitter: Jitter) {
-        self.index_reports.failed(&mut self.outbox, now, jitter);
+        self.outbox.back_off(Task::Report, now, jitter);
     }
 
     /// Returns the source set, unless it is of another source: then nothing is known of it.

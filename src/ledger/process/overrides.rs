@@ -100,22 +100,19 @@ pub(super) async fn explain_answer<P: LedgerPorts>(
     query: &ExplainQuery,
 ) -> Result<LedgerResponse, StepError> {
     let ports = &instance.ports;
-    let missing = match query.at {
+    let missing = if query.at.is_some() {
+        refresh::catch_up(instance, &query.customer).await?;
+        MissingSource::Undetermined
+    } else {
         // The source may know more about now.
-        None => {
-            let features = slice::from_ref(&query.feature);
-            match refresh::load(instance, &query.customer, features).await? {
-                LedgerResponse::Set(_) if ports.has_source(query.customer.livemode) => {
-                    MissingSource::UnknownCustomer
-                }
-                LedgerResponse::Set(_) => ports.missing_source(),
-                LedgerResponse::NewerRelease => return Ok(LedgerResponse::NewerRelease),
-                _ => MissingSource::Undetermined,
+        let features = slice::from_ref(&query.feature);
+        match refresh::load(instance, &query.customer, features).await? {
+            LedgerResponse::Set(_) if ports.has_source(query.customer.livemode) => {
+                MissingSource::UnknownCustomer
             }
-        }
-        Some(_) => {
-            refresh::catch_up(instance, &query.customer).await?;
-            MissingSource::Undetermined
+            LedgerResponse::Set(_) => ports.missing_source(),
+            LedgerResponse::NewerRelease => return Ok(LedgerResponse::NewerRelease),
+            _ => MissingSource::Undetermined,
         }
     };
     let storage = ports.storage();
