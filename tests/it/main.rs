@@ -21,6 +21,7 @@ mod customer_index;
 mod development;
 mod documentation;
 mod ed25519;
+mod effective_sets;
 mod end_to_end;
 mod error_messages;
 mod explain_api;
