@@ -211,6 +211,12 @@ impl<A: FromJson, B: FromJson> FromJson for (A, B) {
     }
 }
 
+impl<T: FromJson> FromJson for Box<T> {
+    fn from_json(value: Value, decoder: &mut Decoder) -> Self {
+        Self::new(T::from_json(value, decoder))
+    }
+}
+
 impl<T: FromJson> FromJson for Option<T> {
     fn from_json(value: Value, decoder: &mut Decoder) -> Self {
         (!value.is_null()).then(|| T::from_json(value, decoder))

@@ -38,7 +38,7 @@ json_type! {
     #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
     pub enum ExplainReply {
         /// The explanation.
-        Explained(Explanation) = "explained",
+        Explained(Box<Explanation>) = "explained",
         /// The history begins later than the time of the query.
         TooOld {
             /// The creation of the oldest entry.
@@ -165,10 +165,10 @@ pub struct Evidence<'a> {
 pub fn explain(query: &ExplainQuery, evidence: &Evidence<'_>) -> ExplainReply {
     let now = evidence.present.at();
     match query.at.filter(|at| *at < now) {
-        None => ExplainReply::Explained(explain_present(&query.feature, evidence)),
+        None => ExplainReply::Explained(Box::new(explain_present(&query.feature, evidence))),
         Some(at) => match evidence.history.first() {
             Some(oldest) if oldest.change.created <= at => {
-                ExplainReply::Explained(explain_past(&query.feature, at, evidence))
+                ExplainReply::Explained(Box::new(explain_past(&query.feature, at, evidence)))
             }
             Some(oldest) => ExplainReply::TooOld { oldest: oldest.change.created },
             None => ExplainReply::TooOld { oldest: now },

@@ -94,7 +94,7 @@ pub(super) async fn explain<S: Store>(
     let livemode = auth::authenticate_server_or_bound(app.settings, request)?;
     let query = parse_query(request, livemode, now)?;
     let explanation = match app.store.ledger().explain(&query).await? {
-        ExplainReply::Explained(explanation) => explanation,
+        ExplainReply::Explained(explanation) => *explanation,
         ExplainReply::TooOld { oldest } => return Err(Error::history_too_old(oldest)),
     };
     let ExplainQuery { customer, feature, at } = &query;

@@ -23,7 +23,7 @@ fn explain(service: &Service, feature: &str, at: Option<Timestamp>) -> ExplainRe
 #[track_caller]
 fn explained(service: &Service, feature: &str, at: Option<Timestamp>) -> Explanation {
     match explain(service, feature, at) {
-        ExplainReply::Explained(explanation) => explanation,
+        ExplainReply::Explained(explanation) => *explanation,
         reply => panic!("{reply:?}"),
     }
 }
