@@ -24,7 +24,7 @@ fn explain(service: &Service, feature: &str, at: Option<Timestamp>) -> ExplainRe
 fn explained(service: &Service, feature: &str, at: Option<Timestamp>) -> Explanation {
     match explain(service, feature, at) {
         ExplainReply::Explained(explanation) => *explanation,
-        reply => panic!("{reply:?}"),
+        reply @ ExplainReply::TooOld { .. } => panic!("{reply:?}"),
     }
 }
 
