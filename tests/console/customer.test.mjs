@@ -160,6 +160,8 @@ describe("a customer's page with the catalog as the source", { timeout: 180_000 
   });
 
   test("a long timeline is read in pages", async () => {
+    // The first read of the source has a version of its own.
+    assert.equal((await fixture.service.request("/v1/customers/cus_many/sync", { method: "POST" })).status, 200);
     for (let number = 1; number <= 45; number += 1) {
       await postOverride(fixture.service, "cus_many", { feature: `feature-${number}`, effect: "grant", reason: "A test" });
     }
@@ -169,9 +171,11 @@ describe("a customer's page with the catalog as the source", { timeout: 180_000 
     await page.click("button:text-is('Show older')");
     await eventually(async () => assert.equal(await items.count(), 40));
     await page.click("button:text-is('Show older')");
-    await eventually(async () => assert.equal(await items.count(), 45));
+    await eventually(async () => assert.equal(await items.count(), 46));
     assert.equal(await page.isVisible("button:text-is('Show older')"), false);
-    assert.deepEqual((await timeline(page))[44][1], ["+ feature-1"]);
+    const [first, second] = (await timeline(page)).toReversed();
+    assert.deepEqual(first, ["Read of the source", []]);
+    assert.deepEqual(second[1], ["+ feature-1"]);
   });
 
   test("a time in the future cannot be explained, and the reason is shown at its field", async () => {
@@ -217,7 +221,7 @@ describe("a customer's page with the catalog as the source", { timeout: 180_000 
     const times = await page
       .locator(".timeline time")
       .evaluateAll((all) => all.map((each) => Date.parse(each.getAttribute("datetime") ?? "") / 1000));
-    assert.deepEqual(times, [expires_at, starts_at]);
+    assert.deepEqual(times.slice(0, 2), [expires_at, starts_at]);
 
     await page.fill("#explain-feature", "export");
     await page.fill("#explain-at", new Date((expires_at - 1) * 1000).toISOString().slice(0, 19));
