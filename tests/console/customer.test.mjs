@@ -231,7 +231,11 @@ describe("a customer's page with the catalog as the source", { timeout: 180_000 
     await page.click(".explain-form button");
     await waitForText(page, ".explanation-answer", /^Not entitled .* may not use export: it is not among/);
     assert.match((await page.textContent(".contributions")) ?? "", new RegExp(`Override ${id} has ended\\.`));
-    assert.deepEqual(shop.errors, []);
+    // The stream refuses the customer token of two days before, and the shop gets another one.
+    assert.deepEqual(
+      shop.errors.filter((text) => !/status of 401/.test(text)),
+      [],
+    );
     await shop.page.close();
   });
 
