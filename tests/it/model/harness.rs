@@ -4,19 +4,35 @@
 //! tasks: a step of the history continues one of them, or lets time pass. A crash drops them, and
 //! everything else that is not stored.
 
-use std::{cell::RefCell, collections::BTreeMap, future::poll_fn, pin::pin, rc::Rc};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    future::poll_fn,
+    pin::pin,
+    rc::Rc,
+};
 
 use entgate::{
+    effective_set::{AnswerContext, EffectiveSet, MissingSource},
     entitlement::{
         ActiveEntitlement, Completeness, Entitlements, SourceSet, Summary, SummaryPage, Version,
     },
-    id::{Timestamp, UnixMillis},
-    ledger::{ApplyOutcome, LedgerProcess, LedgerRequest, LedgerResponse, SourceAccess, WaitFor},
+    id::{LookupKey, Timestamp, UnixMillis},
+    ledger::{
+        ExplainQuery, ExplainReply, HistoryEntry, HistoryQuery, LedgerProcess, LedgerRequest,
+        LedgerResponse, LedgerState, LedgerStorage as _, OverrideRequest, SourceAccess, WaitFor,
+    },
+    override_period::OverridePeriod,
     policy::{GrantRule, SourcePolicy},
-    store::memory::{Fault, MemoryTables},
+    store::memory::Fault,
 };
 
-use super::world::{CUSTOMER, RequestFault, Slot, World, WorldPorts, WriteResult, same};
+use super::{
+    deliveries::{Deliveries, take},
+    override_commands::OverrideStep,
+    overrides::{Reference, feature},
+    world::{ALARM_RETRY, CUSTOMER, RequestFault, Slot, World, WorldPorts, WriteResult, same},
+};
 use crate::support::customer;
 
 /// The most entitlements that Stripe puts into an event.
@@ -27,58 +43,31 @@ pub(crate) struct Harness {
     process: LedgerProcess<WorldPorts>,
     /// Whether events have a list.
     events_have_lists: bool,
-    /// How many seconds Stripe's clock is ahead of ours.
+    /// How many milliseconds Stripe's clock is ahead of ours.
     skew: i64,
     grants: u32,
     events: u32,
     deliveries: Rc<Deliveries>,
     pub(crate) dropped: bool,
     /// The content of each version.
-    versions: BTreeMap<Version, (Completeness, Vec<ActiveEntitlement>)>,
+    versions: BTreeMap<Version, VersionContent>,
+    /// What the overrides and the default features mean.
+    reference: Rc<RefCell<Reference>>,
 }
 
-/// The events of the customer.
-#[derive(Default)]
-struct Deliveries {
-    /// Events that Stripe has created, and that were not acknowledged.
-    unsent: RefCell<Vec<Summary>>,
-    /// Events whose webhook is in progress.
-    in_progress: RefCell<Vec<Summary>>,
-    /// Acknowledged events, in the order of their acknowledgement.
-    acknowledged: RefCell<Vec<Summary>>,
-    /// Stored events, in the order in which they were applied.
-    applied: RefCell<Vec<Summary>>,
+/// What one version of the record is: the source set, and the overrides that have not ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct VersionContent {
+    source: Option<(Completeness, Vec<ActiveEntitlement>)>,
+    overrides: Vec<OverridePeriod>,
 }
 
-impl Deliveries {
-    fn note_if_applied(&self, event: &Summary, tables: &MemoryTables) {
-        let mut applied = self.applied.borrow_mut();
-        if tables.has_event(&event.event) && !applied.contains(event) {
-            applied.push(event.clone());
-        }
-    }
-
-    /// Ends the webhook of an event. Stripe sends the event again if it was not acknowledged.
-    fn finish(&self, event: &Summary, outcome: Option<ApplyOutcome>) {
-        let mut in_progress = self.in_progress.borrow_mut();
-        let index = in_progress.iter().position(|other| other == event).unwrap();
-        let event = in_progress.remove(index);
-        let mut acknowledged = self.acknowledged.borrow_mut();
-        let is_repeated = acknowledged.contains(&event);
-        match outcome {
-            Some(outcome) if is_repeated => assert_eq!(outcome, ApplyOutcome::Duplicate),
-            Some(_) => acknowledged.push(event),
-            None if is_repeated => {}
-            None => self.unsent.borrow_mut().push(event),
-        }
-    }
-
-    /// Ends all webhooks without an acknowledgement.
-    fn fail_all(&self) {
-        let lost = self.in_progress.borrow().clone();
-        for event in &lost {
-            self.finish(event, None);
-        }
+impl VersionContent {
+    /// The content of a record at a time, when some of its overrides may have ended.
+    fn at(record: &Entitlements, at: Timestamp) -> Self {
+        let is_kept = |period: &&OverridePeriod| period.expires_at.is_none_or(|end| end > at);
+        let source = record.source.as_ref().map(|set| (set.completeness, set.data.clone()));
+        Self { source, overrides: record.overrides.iter().filter(is_kept).cloned().collect() }
     }
 }
 
@@ -89,17 +78,23 @@ impl Harness {
             process: LedgerProcess::new(WorldPorts(Rc::clone(&world))),
             world,
             events_have_lists,
-            skew,
+            skew: skew * 1_000,
             grants: 0,
             events: 0,
             deliveries: Rc::default(),
             dropped: false,
-            versions: BTreeMap::from([(Version(0), (Completeness::Complete, Vec::new()))]),
+            versions: BTreeMap::new(),
+            reference: Rc::default(),
         }
     }
 
     fn now(&self) -> UnixMillis {
         self.world.time.now()
+    }
+
+    fn stripes_time(&self) -> Timestamp {
+        let now = i64::try_from(self.now().0).unwrap();
+        Timestamp((now + self.skew).div_euclid(1_000))
     }
 
     /// At Stripe, the customer gets the features from `first` on, `count` of them, and an event is
@@ -134,7 +129,7 @@ impl Harness {
         self.deliveries.unsent.borrow_mut().push(Summary {
             event: format!("evt_{}", self.events).try_into().unwrap(),
             customer: customer(CUSTOMER),
-            created: Timestamp(self.now().to_timestamp().0 + self.skew),
+            created: self.stripes_time(),
             page: self.events_have_lists.then_some(page),
         });
         self.world.states.borrow_mut().push(after);
@@ -157,6 +152,67 @@ impl Harness {
     /// The operator sets another rule for paused subscriptions.
     pub(crate) fn set_policy(&mut self, paused: GrantRule) {
         self.world.policy.set(SourcePolicy::Stripe(paused));
+    }
+
+    /// The operator sets other default features.
+    pub(crate) fn set_default_features(&mut self, numbers: &[usize]) {
+        let features = numbers.iter().map(|number| feature(*number)).collect();
+        self.world.default_features.replace(features);
+    }
+
+    /// Our clock is set back.
+    pub(crate) fn set_clock_back(&mut self, millis: u64) {
+        self.skew += i64::try_from(millis).unwrap();
+        self.world.set_clock_back(millis);
+        let mut reference = self.reference.borrow_mut();
+        reference.clock_was_set_back();
+        // Starts and ends that the ledger has not carried out may happen after other changes.
+        drop(self.versions.split_off(&reference.version().next()));
+    }
+
+    /// An operator creates, updates or deletes an override.
+    pub(crate) fn manage(&mut self, step: &OverrideStep) {
+        let command = self.reference.borrow_mut().to_command(step, self.now());
+        let (process, world) = (self.process.clone(), Rc::clone(&self.world));
+        let reference = Rc::clone(&self.reference);
+        self.spawn(async move {
+            let customer = customer(CUSTOMER);
+            let request = OverrideRequest { customer, command: command.clone() };
+            let request = LedgerRequest::ManageOverrides(request);
+            let mut response = pin!(process.handle(&request));
+            let mut expected = None;
+            let response = poll_fn(|context| {
+                let response = response.as_mut().poll(context);
+                // The first poll runs the transaction.
+                expected.get_or_insert_with(|| {
+                    let entries = new_entries(&world, reference.borrow().version());
+                    reference.borrow_mut().carry_out(&command, &entries, world.time.now())
+                });
+                response
+            });
+            match response.await {
+                Ok(LedgerResponse::Overrides(reply)) => expected.unwrap().assert_reply(&reply),
+                Ok(response) => panic!("{response:?}"),
+                Err(_) => {}
+            }
+        });
+    }
+
+    /// A request asks why the customer has a feature.
+    pub(crate) fn explain(&mut self, number: usize) {
+        let (process, world) = (self.process.clone(), Rc::clone(&self.world));
+        let reference = Rc::clone(&self.reference);
+        self.spawn(async move {
+            let query = explain_query(feature(number), None);
+            let response = process.handle(&LedgerRequest::Explain(query)).await;
+            if let Ok(LedgerResponse::Explained(ExplainReply::Explained(explanation))) = response {
+                let state = world.tables.state();
+                let default_features = world.default_features.borrow();
+                let known = (state.record.source(), &default_features[..]);
+                let now = world.time.now();
+                reference.borrow().assert_explanation(&explanation, &feature(number), known, now);
+            }
+        });
     }
 
     /// Sends one of the events that were not acknowledged.
@@ -295,25 +351,61 @@ impl Harness {
         }
         let state = self.world.tables.state();
         for record in &self.world.tables.take_records() {
-            let (version, set) = (record.version, record.source.as_ref().unwrap());
-            let content = (set.completeness, set.data.clone());
-            let (newest, _) = self.versions.last_key_value().unwrap();
-            assert!(version >= *newest, "version {version} after {newest}");
-            let stored = self.versions.entry(version).or_insert_with(|| content.clone());
-            assert_eq!(*stored, content, "version {version} is two sets");
-            self.assert_set_existed(set);
+            let newest = self.versions.last_key_value().map_or(Version::default(), |(v, _)| *v);
+            assert!(record.version >= newest, "version {} after {newest}", record.version);
+            self.note_version(record.version, VersionContent::at(record, record.advanced_to));
+            if let Some(set) = &record.source {
+                self.assert_set_existed(set);
+            }
         }
         self.world.oldest_state.set(self.world.last_read.get());
         if let Some(replica) = &*self.world.replica.borrow() {
-            let set = replica.source.as_ref().unwrap();
-            let content = (set.completeness, set.data.clone());
+            let content = VersionContent::at(replica, replica.advanced_to);
             let version = self.versions.get(&replica.version);
             assert_eq!(version, Some(&content), "the replica is no version of the ledger");
         }
-        let is_stuck = self.world.time.is_idle()
-            && state.outbox.next_due().is_some()
-            && self.world.alarm.get().is_none();
-        assert!(!is_stuck, "tasks are pending without an alarm: {:?}", state.outbox);
+        self.assert_answers(&state);
+        if self.world.time.is_idle() {
+            let alarm = self.world.alarm.get();
+            let is_stuck = state.outbox.next_due().is_some() && alarm.is_none();
+            assert!(!is_stuck, "tasks are pending without an alarm: {:?}", state.outbox);
+            // The platform's alarm does not follow a clock that is set back.
+            if let Some(edge) = state.record.next_edge().map(UnixMillis::from)
+                && self.skew == 0
+            {
+                let latest = edge.max(self.now().saturating_add(ALARM_RETRY));
+                let is_early = alarm.is_some_and(|alarm| alarm <= latest);
+                assert!(is_early, "the alarm at {alarm:?} is after a start or end at {edge:?}");
+            }
+        }
+    }
+
+    /// Notes what a version is, which must be one state.
+    fn note_version(&mut self, version: Version, content: VersionContent) {
+        let stored = self.versions.entry(version).or_insert_with(|| content.clone());
+        assert_eq!(*stored, content, "version {version} is two states");
+    }
+
+    /// Asserts that the history and each answer of the ledger are those of the reference.
+    fn assert_answers(&mut self, state: &LedgerState) {
+        let now = self.now();
+        let default_features = self.world.default_features.borrow().clone();
+        {
+            let mut reference = self.reference.borrow_mut();
+            let entries = new_entries(&self.world, reference.version());
+            reference.follow_history(&entries, state);
+            reference.assert_answers(state, &default_features, now);
+        }
+        if let Some(record) = &state.record.entitlements {
+            let context = AnswerContext {
+                policy: SourcePolicy::default(),
+                default_features: &default_features,
+                now: now.to_timestamp(),
+            };
+            let set = EffectiveSet::new(Some(record), MissingSource::Undetermined, context);
+            let content = VersionContent::at(record, set.at());
+            self.note_version(set.version(), content);
+        }
     }
 
     fn assert_set_existed(&self, set: &SourceSet) {
@@ -350,6 +442,18 @@ impl Harness {
                 self.pass_time(due.millis_since(self.now()));
                 self.complete_tasks();
             }
+        }
+        self.pass_edges();
+    }
+
+    /// Lets the alarm carry out each start and end of an override.
+    fn pass_edges(&mut self) {
+        while let Some(edge) = self.world.tables.state().record.next_edge() {
+            let alarm = self.world.alarm.get().expect("a start or end has an alarm");
+            self.pass_time(alarm.max(edge.into()).millis_since(self.now()));
+            self.complete_tasks();
+            let next = self.world.tables.state().record.next_edge();
+            assert!(next.is_none_or(|next| next > edge), "the alarm did not carry out {edge}");
         }
     }
 
@@ -424,34 +528,65 @@ impl Harness {
             }
         }
         self.assert_copies(record);
+        self.assert_past();
+    }
+
+    /// Asserts that an explanation of a past time is what the ledger would have answered then.
+    fn assert_past(&self) {
+        let now = self.now().to_timestamp();
+        for (at, keys) in self.reference.borrow().past() {
+            let asked: BTreeSet<_> = keys.iter().take(2).cloned().chain([feature(0)]).collect();
+            for key in asked.into_iter().filter(|_| at < now) {
+                let request = LedgerRequest::Explain(explain_query(key.clone(), Some(at)));
+                let response = self.world.time.run_until(self.process.handle(&request));
+                let Some(Ok(LedgerResponse::Explained(ExplainReply::Explained(explanation)))) =
+                    response
+                else {
+                    panic!("{response:?}")
+                };
+                let entitled = explanation.entitled.unwrap_or_default();
+                assert_eq!(entitled, keys.contains(&key), "{key} at {at}: {explanation:?}");
+            }
+        }
     }
 
     /// Asserts that the replica and the customer index are as new as the ledger.
     fn assert_copies(&self, record: Option<&Entitlements>) {
         match (&*self.world.replica.borrow(), record) {
             (Some(replica), Some(set)) => {
-                let content = |record: &Entitlements| {
-                    (record.version, record.source.as_ref().map(|set| set.policy))
-                };
-                assert_eq!(content(replica), content(set), "the replica lags");
+                let policy = |record: &Entitlements| record.source.as_ref().map(|set| set.policy);
+                assert_eq!((replica.version, policy(replica)), (set.version, policy(set)), "lags");
+                assert_eq!(replica.advanced_to, set.advanced_to, "the replica lags");
+                let content = VersionContent::at(replica, Timestamp::MIN);
+                assert_eq!(content, VersionContent::at(set, Timestamp::MIN), "the replica lags");
             }
-            (None, Some(set)) => assert!(set.is_blank() && set.version == Version(1)),
+            (None, Some(set)) => assert!(set.is_blank(), "the replica is missing: {set:?}"),
             (replica, None) => assert_eq!(*replica, None),
         }
         let pending = self.world.reported_status.get().map(|status| status.pending);
         assert_eq!(pending, record.map(|_| 0), "completed tasks are reported as pending");
-        let sets = self.versions.values().flat_map(|(_, data)| data);
-        let observed = sets.map(|grant| grant.lookup_key.clone()).collect();
+        let sources = self.versions.values().filter_map(|content| content.source.as_ref());
+        let of_sources = sources.flat_map(|(_, data)| data).map(|grant| grant.lookup_key.clone());
+        let mut observed = self.reference.borrow().observed.clone();
+        observed.extend(of_sources);
         let reported = self.world.reported_features.borrow();
         assert_eq!(*reported, observed, "the features of all sets are reported");
     }
 }
 
-fn take(events: &RefCell<Vec<Summary>>, which: usize) -> Option<Summary> {
-    let mut events = events.borrow_mut();
-    if events.is_empty() {
-        return None;
-    }
-    let index = which % events.len();
-    Some(events.remove(index))
+/// The entries of the history after a version, oldest first.
+fn new_entries(world: &World, after: Version) -> Vec<HistoryEntry> {
+    let query = HistoryQuery {
+        customer: customer(CUSTOMER),
+        after: Some(after),
+        before: None,
+        first: None,
+        last: None,
+        limit: u32::MAX,
+    };
+    world.tables.read_history(&query, world.time.now().to_timestamp()).unwrap()
+}
+
+fn explain_query(feature: LookupKey, at: Option<Timestamp>) -> ExplainQuery {
+    ExplainQuery { customer: customer(CUSTOMER), feature, at }
 }

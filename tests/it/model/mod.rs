@@ -3,23 +3,36 @@
 //!
 //! Random histories of one customer become events. They arrive in any order, twice, late or never, and
 //! several at a time. Two changes may fall into one second. Requests, transactions and writes fail before and after their effect. The object
-//! crashes between any two steps, and time jumps.
+//! crashes between any two steps, and time jumps: forwards, and back.
+//! Operators create, update and delete overrides, which start and end, and set other default features. Each
+//! answer is that of a simple reference.
 //! `PROPTEST_CASES` sets the number of histories.
 
+mod deliveries;
 mod harness;
+mod override_commands;
+mod overrides;
 pub(crate) mod world;
 
-use entgate::{ledger::SourceAccess, policy::GrantRule, store::memory::Fault};
+use entgate::{
+    id::Timestamp,
+    ledger::{OverrideEnd, SourceAccess},
+    override_period::OverrideEffect,
+    policy::GrantRule,
+    store::memory::Fault,
+};
 use proptest::{
     collection::vec,
     option,
     prelude::{Just, Strategy, any},
     prop_oneof,
+    sample::subsequence,
     test_runner::{Config, TestRunner},
 };
 
 use self::{
     harness::Harness,
+    override_commands::OverrideStep,
     world::{RequestFault, Slot, WriteResult},
 };
 
@@ -34,11 +47,15 @@ enum Step {
     /// Two changes in one second, whose events arrive at once: in their order or not.
     ChangeTwice([(usize, usize); 2], bool),
     Policy(GrantRule),
+    DefaultFeatures(Vec<usize>),
+    Override(OverrideStep),
+    Explain(usize),
     Deliver(usize),
     Drop(usize),
     Repeat(usize),
     Poll,
     PassTime(u64),
+    SetClockBack(u64),
     Load,
     Sync(usize, u32),
     Reconcile,
@@ -48,6 +65,28 @@ enum Step {
     FailReport(Fault),
     Slots(Vec<Slot>),
     Crash(Option<u64>),
+}
+
+/// A request of an operator, mostly about seconds that a history reaches.
+fn override_step() -> impl Strategy<Value = OverrideStep> {
+    let start = || option::of(-3_i64..20);
+    let end = || {
+        prop_oneof![
+            2 => Just(OverrideEnd::Never),
+            1 => Just(OverrideEnd::Now),
+            3 => (-2_i64..40).prop_map(|seconds| OverrideEnd::At(Timestamp(seconds))),
+            3 => (0_i64..30).prop_map(OverrideEnd::After),
+        ]
+    };
+    let effect = prop_oneof![3 => Just(OverrideEffect::Grant), 2 => Just(OverrideEffect::Deny)];
+    prop_oneof![
+        5 => (0_usize..6, effect, start(), end()).prop_map(|(feature, effect, start, end)| {
+            OverrideStep::Create { feature, effect, start, end }
+        }),
+        3 => (any::<usize>(), start(), option::of(end()))
+            .prop_map(|(which, start, end)| OverrideStep::Update { which, start, end }),
+        1 => any::<usize>().prop_map(OverrideStep::Delete),
+    ]
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -84,10 +123,16 @@ fn step() -> impl Strategy<Value = Step> {
         1 => ([(0_usize..20, size()), (0_usize..20, size())], proptest::bool::ANY)
             .prop_map(|(changes, in_order)| Step::ChangeTwice(changes, in_order)),
         1 => prop_oneof![Just(GrantRule::Keep), Just(GrantRule::Revoke)].prop_map(Step::Policy),
+        1 => subsequence((0_usize..8).collect::<Vec<_>>(), 0..4)
+            .prop_shuffle()
+            .prop_map(Step::DefaultFeatures),
+        5 => override_step().prop_map(Step::Override),
+        1 => (0_usize..10).prop_map(Step::Explain),
         6 => any().prop_map(Step::Deliver),
         1 => any().prop_map(Step::Drop),
         1 => any().prop_map(Step::Repeat),
         5 => duration.prop_map(Step::PassTime),
+        1 => (0_u64..60_000).prop_map(Step::SetClockBack),
         24 => Just(Step::Poll),
         1 => Just(Step::Load),
         1 => (0_usize..20, 0_u32..25).prop_map(|(feature, wait)| Step::Sync(feature, wait)),
@@ -110,11 +155,15 @@ fn run_history(access: SourceAccess, events_have_lists: bool, skew: i64, steps: 
             Step::Change(first, count) => harness.change(*first, *count),
             Step::ChangeTwice(changes, in_order) => harness.change_twice(*changes, *in_order),
             Step::Policy(paused) => harness.set_policy(*paused),
+            Step::DefaultFeatures(numbers) => harness.set_default_features(numbers),
+            Step::Override(step) => harness.manage(step),
+            Step::Explain(feature) => harness.explain(*feature),
             Step::Deliver(which) => harness.deliver(*which),
             Step::Drop(which) => harness.drop_event(*which),
             Step::Repeat(which) => harness.repeat(*which),
             Step::Poll => harness.poll(),
             Step::PassTime(millis) => harness.pass_time(*millis),
+            Step::SetClockBack(millis) => harness.set_clock_back(*millis),
             Step::Load => harness.load(),
             Step::Sync(feature, wait) => harness.sync(*feature, *wait),
             Step::Reconcile => harness.reconcile(),

@@ -33,7 +33,7 @@ pub(crate) const CUSTOMER: &str = "cus_ada";
 const LATEST_EFFECT: u64 = 299_999;
 
 /// The pause before the platform runs a failed alarm again, in milliseconds.
-const ALARM_RETRY: u64 = 2_000;
+pub(crate) const ALARM_RETRY: u64 = 2_000;
 
 /// The result of a write of the replica.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -182,6 +182,14 @@ impl World {
         if let (Some(PendingWrite { set, result: None, .. }), Some(millis)) = (write, late_effect) {
             self.late_writes.borrow_mut().push((self.time.now().saturating_add(millis), set));
         }
+    }
+
+    /// Sets our clock back. A late write takes effect after the same real time.
+    pub(crate) fn set_clock_back(&self, millis: u64) {
+        for (at, _) in &mut *self.late_writes.borrow_mut() {
+            *at = at.saturating_sub(millis);
+        }
+        self.time.set(self.time.now().saturating_sub(millis));
     }
 
     /// Applies the late writes that are due.
