@@ -162,7 +162,6 @@ fn validate(string: &str, limit: usize) -> Result<&str, Error> {
     if string.len() > limit {
         return Err(Error::TooLong { limit });
     }
-    // The scan is fast, and reports every string with a control character, but also others.
     if !scan::needs_no_escape(string.as_bytes()) && string.chars().any(char::is_control) {
         return Err(Error::ControlCharacter);
     }
@@ -179,10 +178,8 @@ fn validate_customer_id(string: &str, limit: usize) -> Result<&str, Error> {
     Ok(string)
 }
 
-/// Whether a character is shown as nothing: Unicode's `Default_Ignorable_Code_Point`, which includes the
-/// controls of bidirectional text, and the marks of annotations and the blank of Braille.
-///
-/// <https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point>
+/// Whether a character is shown as nothing: Unicode's `Default_Ignorable_Code_Point`, the marks of
+/// annotations and the blank of Braille. <https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point>
 fn is_invisible(c: char) -> bool {
     matches!(
         c,

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     entitlement::{ActiveEntitlement, SourceSet},
     id::{CustomerKey, Timestamp},
+    json,
     store::{CatalogClient, Store},
 };
 
@@ -100,7 +101,7 @@ async fn read_rows(
             }
             _ => return Ok(SourceRows::Refused(response)),
         }
-        let mut page: Value = serde_json::from_slice(response.body()).unwrap_or_default();
+        let mut page: Value = json::from_slice(response.body()).unwrap_or_default();
         let Some(Value::Array(data)) = page.get_mut("data").map(Value::take) else {
             return Err(Error::source_unavailable("the catalog's list is malformed".to_owned()));
         };
@@ -113,7 +114,7 @@ async fn read_rows(
 }
 
 fn is_unknown_customer(response: &Response) -> bool {
-    let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
+    let body: Value = json::from_slice(response.body()).unwrap_or_default();
     let error = |name| body.get("error").and_then(|error| error.get(name)?.as_str());
     error("code") == Some("resource_missing") && error("param") == Some("customer")
 }

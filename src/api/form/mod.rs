@@ -120,11 +120,6 @@ impl Params {
         }
     }
 
-    /// Takes a required string.
-    pub(super) fn take_required_string(&mut self, name: &str) -> Result<String, Error> {
-        self.take_string(name)?.ok_or_else(|| self.missing(name))
-    }
-
     /// Takes `true` or `false`; `false` if absent.
     pub(super) fn take_flag(&mut self, name: &str) -> Result<bool, Error> {
         match self.take_string(name)?.as_deref() {
@@ -207,17 +202,6 @@ impl Params {
             Some(ParamValue::String(_)) => Err(self.type_error(name, "an array", "single value")),
             Some(ParamValue::Nested(items)) => strings_in_order(items)
                 .ok_or_else(|| self.type_error(name, "an array of single values", "nested one")),
-        }
-    }
-
-    /// Takes a required string or list of strings.
-    pub(super) fn take_one_or_many(&mut self, name: &str) -> Result<OneOrMany, Error> {
-        match self.take_value(name) {
-            None => Err(self.missing(name)),
-            Some(ParamValue::String(value)) => Ok(OneOrMany::One(value)),
-            Some(ParamValue::Nested(items)) => strings_in_order(items)
-                .map(OneOrMany::Many)
-                .ok_or_else(|| self.type_error(name, "a single value or an array of them", "map")),
         }
     }
 

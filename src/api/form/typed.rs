@@ -3,7 +3,10 @@
 //! These extend [`Params`], which parses forms and JSON bodies. Every error names the parameter, as
 //! Stripe's do. Not here: what only the catalog takes.
 
-use super::{ParamValue, Params, has_json_body, reject_unmarked_json, value::is_all_digits};
+use super::{
+    OneOrMany, ParamValue, Params, has_json_body, reject_unmarked_json,
+    value::{is_all_digits, strings_in_order},
+};
 use crate::{
     api::{app::Request, error::Error},
     id::Timestamp,
@@ -83,6 +86,22 @@ impl Params {
         limit: usize,
     ) -> Result<String, Error> {
         self.non_empty(name, limit)?.ok_or_else(|| self.missing(name))
+    }
+
+    /// Takes a required string.
+    pub(in crate::api) fn take_required_string(&mut self, name: &str) -> Result<String, Error> {
+        self.take_string(name)?.ok_or_else(|| self.missing(name))
+    }
+
+    /// Takes a required string or list of strings.
+    pub(in crate::api) fn take_one_or_many(&mut self, name: &str) -> Result<OneOrMany, Error> {
+        match self.take_value(name) {
+            None => Err(self.missing(name)),
+            Some(ParamValue::String(value)) => Ok(OneOrMany::One(value)),
+            Some(ParamValue::Nested(items)) => strings_in_order(items)
+                .map(OneOrMany::Many)
+                .ok_or_else(|| self.type_error(name, "a single value or an array of them", "map")),
+        }
     }
 
     /// Takes a timestamp.

@@ -215,6 +215,7 @@ impl Declarations {
                 | "OverrideId" | "String",
                 [],
             ) => fixed(&["\"a\"", "\"\\\"é\""]),
+            ("Box", [inner]) => inner.clone(),
             ("Option", [inner]) => [&["null".to_owned()], &inner[..]].concat(),
             ("Vec" | "BTreeSet", [inner]) => vec!["[]".to_owned(), format!("[{}]", inner[0])],
             ("BTreeMap", [_, value]) => vec!["{}".to_owned(), format!("{{\"a\":{}}}", value[0])],
