@@ -1,7 +1,7 @@
 //! The sets and the event of all workloads. Ids are as long as Stripe's.
 
 use entgate::{
-    entitlement::{ActiveEntitlement, Completeness, Entitlements, Version},
+    entitlement::{ActiveEntitlement, Completeness, Entitlements, SourceSet, Version},
     id::{CustomerId, CustomerKey, EntitlementId, FeatureId, Livemode, LookupKey, Timestamp},
     policy::SourcePolicy,
     store::record,
@@ -47,15 +47,24 @@ pub fn lookup_key(index: usize) -> LookupKey {
     LookupKey::try_from(format!("feature-{index}")).unwrap()
 }
 
+/// The version of every record.
+pub const VERSION: Version = Version(3);
+
 /// Returns a complete set with this number of entitlements.
 #[must_use]
-pub fn set(size: usize) -> Entitlements {
-    Entitlements {
-        version: Version(3),
+pub fn set(size: usize) -> SourceSet {
+    SourceSet {
         as_of: CREATED,
-        completeness: Completeness::Complete, policy: SourcePolicy::default(),
+        completeness: Completeness::Complete,
+        policy: SourcePolicy::default(),
         data: (0..size).map(entitlement).collect(),
     }
+}
+
+/// Returns the record of a customer with this set and without overrides.
+#[must_use]
+pub fn entitlements(set: SourceSet) -> Entitlements {
+    Entitlements { version: VERSION, source: Some(set), ..Entitlements::default() }
 }
 
 /// Returns the record of such a set, as entgate stores it.
@@ -65,7 +74,7 @@ pub fn set(size: usize) -> Entitlements {
 /// Never: every set can be encoded.
 #[must_use]
 pub fn record(size: usize) -> Vec<u8> {
-    record::encode(&set(size)).unwrap()
+    record::encode(&entitlements(set(size))).unwrap()
 }
 
 fn entitlement(index: usize) -> ActiveEntitlement {

@@ -4,9 +4,9 @@ use std::hint::black_box;
 
 use entgate::{
     api::fast_path,
-    entitlement::{Completeness, Entitlements, Summary, SummaryPage},
+    entitlement::{Completeness, SourceSet, Summary, SummaryPage},
     id::UnixMillis,
-    ledger::{self, Dedup, LedgerState, SourceAccess},
+    ledger::{self, Dedup, EventOrigin, LedgerState, SourceAccess, UnsavedRows, VersionedRecord},
     policy::SourcePolicy,
     store::{ServedBy, record},
     webhook::{
@@ -84,13 +84,17 @@ fn apply() -> Vec<Workload> {
     let current = set(10);
     let unchanged = summary(&current);
     let one_removed = summary(&set(9));
-    let workload = |name, current: Option<Entitlements>, summary: Summary| {
+    let workload = |name, current: Option<SourceSet>, summary: Summary| {
         Workload::new(name, move || {
             let policy = SourcePolicy::default();
             ledger::apply(black_box(current.as_ref()), Dedup::New, black_box(&summary), policy)
         })
     };
-    let mut state = LedgerState { entitlements: Some(current.clone()), ..LedgerState::default() };
+    let record = VersionedRecord {
+        entitlements: Some(sample::entitlements(current.clone())),
+        ..VersionedRecord::default()
+    };
+    let mut state = LedgerState { record, ..LedgerState::default() };
     let mut summaries = [one_removed.clone(), unchanged.clone()].into_iter().cycle();
     vec![
         workload("apply, first event", None, unchanged.clone()),
@@ -100,13 +104,18 @@ fn apply() -> Vec<Workload> {
             let summary = summaries.next().unwrap();
             let now = UnixMillis::from(NOW);
             let policy = SourcePolicy::default();
-            state.apply_event(&summary, (Dedup::New, EventOrigin::Delivery), SourceAccess::Available, policy, now)
+            let event = (Dedup::New, EventOrigin::Delivery);
+            state.advance(&[], now);
+            let applied = state.apply_event(&summary, event, SourceAccess::Available, policy, now);
+            // The storage takes them.
+            state.record.unsaved = UnsavedRows::default();
+            applied
         }),
     ]
 }
 
 /// Returns the summary that an event with this set is parsed to.
-fn summary(set: &Entitlements) -> Summary {
+fn summary(set: &SourceSet) -> Summary {
     let body = event(SUMMARY_EVENT, set.data.len());
     let header = sign(&body);
     let verified = signature::verify(&header, body.as_bytes(), &secrets(), NOW).unwrap();
@@ -130,7 +139,9 @@ fn checks() -> Vec<Workload> {
     };
     let lookup_feature = |name: String, size, feature| {
         let (record, feature) = (sample::record(size), sample::lookup_key(feature));
-        Workload::new(name, move || record::lookup_feature(black_box(&record), black_box(&feature)))
+        Workload::new(name, move || {
+            record::lookup_feature(black_box(&record), black_box(&feature), &[], NOW)
+        })
     };
     let last = SIZES.map(|size| {
         lookup_feature(format!("check: lookup_feature, last of {size}"), size, size - 1)
@@ -139,9 +150,11 @@ fn checks() -> Vec<Workload> {
         .map(|size| lookup_feature(format!("check: lookup_feature, absent in {size}"), size, size));
     let answer_from_record = SIZES.map(|size| {
         let (record, url) = (sample::record(size), url(&path(size - 1)));
-        let query = fast_path::parse_query(&settings(), &url, &authorization(), NOW).unwrap();
+        let settings = settings();
+        let query = fast_path::parse_query(&settings, &url, &authorization(), NOW).unwrap();
         Workload::new(format!("check: answer_from_record, last of {size}"), move || {
-            fast_path::answer_from_record(black_box(&query), black_box(&record), ServedBy::Replica)
+            let replica = (black_box(&record[..]), ServedBy::Replica);
+            fast_path::answer_from_record(&settings, black_box(&query), replica, NOW)
         })
     });
     let fast = SIZES
@@ -177,11 +190,11 @@ fn records() -> Vec<Workload> {
         Workload::new(name, move || record::decode(black_box(&record)))
     };
     let write = |size| {
-        let set = set(size);
+        let set = sample::entitlements(set(size));
         Workload::new(format!("record: write {size}"), move || record::encode(black_box(&set)))
     };
-    let partial = Entitlements { completeness: Completeness::Partial, ..set(10) };
-    let partial = record::encode(&partial).unwrap();
+    let partial = SourceSet { completeness: Completeness::Partial, ..set(10) };
+    let partial = record::encode(&sample::entitlements(partial)).unwrap();
     SIZES
         .map(|size| read(format!("record: read {size}"), sample::record(size)))
         .into_iter()
@@ -207,7 +220,8 @@ fn fast_get(name: String, path: &str, size: usize) -> Workload {
             fast_path::parse_query(&settings, black_box(&url), black_box(&authorization), NOW)
                 .unwrap();
         assert!(fast_path::accepts_record(&settings, black_box(&record)));
-        fast_path::answer_from_record(&query, black_box(&record), ServedBy::Replica).unwrap()
+        let replica = (black_box(&record[..]), ServedBy::Replica);
+        fast_path::answer_from_record(&settings, &query, replica, NOW).unwrap()
     })
 }
 

@@ -3,19 +3,17 @@
 //! The second format has `"lengths":[5,10]` before the keys, so that the later columns are found
 //! without a scan of the earlier ones.
 
-use entgate::{
-    entitlement::Entitlements,
-    id::LookupKey,
-    store::record::{self, FeatureLookup},
-};
+use entgate::{entitlement::SourceSet, id::LookupKey, store::record};
 
 use super::{
     RecordFormat,
     scan::{
-        encode_header, encode_list, finish_page, list_contains, parse_digits, parse_header,
-        parse_string, push_item, skip_comma, skip_list, start_page,
+        FeatureLookup, encode_header, encode_list, finish_page, list_contains, parse_digits,
+        parse_header, parse_string, push_item, skip_comma, skip_list, start_page,
     },
 };
+
+use crate::sample;
 
 /// The columns.
 pub const FORMAT: RecordFormat =
@@ -29,8 +27,8 @@ pub const LENGTHS_FIRST: RecordFormat = RecordFormat {
     first_page: first_page_after_lengths,
 };
 
-fn encode(set: &Entitlements) -> Vec<u8> {
-    record::encode(set).unwrap_or_default()
+fn encode(set: &SourceSet) -> Vec<u8> {
+    record::encode(&sample::entitlements(set.clone())).unwrap_or_default()
 }
 
 fn lookup_feature(record: &[u8], key: &LookupKey) -> Option<FeatureLookup> {
@@ -47,7 +45,7 @@ fn first_page_of_columns(record: &[u8], limit: usize) -> Option<Vec<u8>> {
     first_page(keys, features, ids, limit)
 }
 
-fn encode_with_lengths(set: &Entitlements) -> Vec<u8> {
+fn encode_with_lengths(set: &SourceSet) -> Vec<u8> {
     let keys = encode_list(set.data.iter().map(|entitlement| entitlement.lookup_key.as_str()));
     let features = encode_list(set.data.iter().map(|entitlement| entitlement.feature.as_str()));
     let ids = encode_list(set.data.iter().map(|entitlement| entitlement.id.as_str()));

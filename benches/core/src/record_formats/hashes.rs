@@ -8,15 +8,16 @@
 //! string: two keys may have the same hash.
 
 use entgate::{
-    entitlement::{Entitlements, Version},
+    entitlement::{SourceSet, Version},
     id::{LookupKey, Timestamp},
-    store::record::FeatureLookup,
 };
 
 use super::{
     RecordFormat,
-    scan::{encode_string, finish_page, push_item, start_page},
+    scan::{FeatureLookup, encode_string, finish_page, push_item, start_page},
 };
+
+use crate::sample::VERSION;
 
 /// The hashes and the entitlements.
 pub const FORMAT: RecordFormat =
@@ -31,7 +32,7 @@ const HEADER_LEN: usize = 1 + 8 + 8 + 4;
 /// A hash, and the offset of its entitlement.
 type HashEntry = [[u8; 4]; 2];
 
-fn encode(set: &Entitlements) -> Vec<u8> {
+fn encode(set: &SourceSet) -> Vec<u8> {
     let mut strings = Vec::new();
     let mut entries = Vec::new();
     for entitlement in &set.data {
@@ -49,7 +50,7 @@ fn encode(set: &Entitlements) -> Vec<u8> {
     entries.sort_unstable();
     let number = |number| u32::try_from(number).unwrap_or_default().to_le_bytes();
     let mut record = vec![FORMAT_BYTE];
-    record.extend(set.version.0.to_le_bytes());
+    record.extend(VERSION.0.to_le_bytes());
     record.extend(set.as_of.0.to_le_bytes());
     record.extend(number(set.data.len()));
     for (hash, offset) in entries {

@@ -3,13 +3,13 @@
 //!
 //! A page is a range of the record's bytes.
 
-use entgate::{entitlement::Entitlements, id::LookupKey, store::record::FeatureLookup};
+use entgate::{entitlement::SourceSet, id::LookupKey};
 
 use super::{
     RecordFormat,
     scan::{
-        encode_header, encode_list, encode_string, finish_page, list_contains, parse_header,
-        parse_string, push_item, skip_comma, skip_list, start_page,
+        FeatureLookup, encode_header, encode_list, encode_string, finish_page, list_contains,
+        parse_header, parse_string, push_item, skip_comma, skip_list, start_page,
     },
 };
 
@@ -17,7 +17,7 @@ use super::{
 pub const FORMAT: RecordFormat =
     RecordFormat { name: "keys and list", encode, lookup_feature, first_page };
 
-fn encode(set: &Entitlements) -> Vec<u8> {
+fn encode(set: &SourceSet) -> Vec<u8> {
     let mut data = Vec::new();
     for entitlement in &set.data {
         let strings = [

@@ -26,15 +26,12 @@ pub mod hashes;
 
 use std::hint::black_box;
 
-use entgate::{
-    entitlement::Entitlements,
-    id::LookupKey,
-    store::record::{self, FeatureLookup},
-};
+use entgate::{entitlement::SourceSet, id::LookupKey, store::record};
 
+use self::scan::FeatureLookup;
 use crate::{
     deployment::{Deployment, get},
-    sample::{self, SIZES, customer, lookup_key, set},
+    sample::{self, NOW, SIZES, customer, lookup_key, set},
     workload::Workload,
 };
 
@@ -44,7 +41,7 @@ pub struct RecordFormat {
     /// The name in the report.
     pub name: &'static str,
     /// Encodes a set.
-    pub encode: fn(&Entitlements) -> Vec<u8>,
+    pub encode: fn(&SourceSet) -> Vec<u8>,
     /// Looks up one feature in a record.
     pub lookup_feature: fn(&[u8], &LookupKey) -> Option<FeatureLookup>,
     /// Returns the first page of the list with this limit, as the list route returns it.
@@ -107,7 +104,11 @@ fn workload_name(format: &RecordFormat, size: usize, operation: &str) -> String 
 fn assert_same_answers(format: &RecordFormat, size: usize) {
     let (own, other) = (sample::record(size), (format.encode)(&set(size)));
     for feature in (0..=size).map(lookup_key) {
-        let expected = record::lookup_feature(&own, &feature);
+        let expected = record::lookup_feature(&own, &feature, &[], NOW).map(|own| FeatureLookup {
+            version: own.version,
+            as_of: own.as_of.unwrap(),
+            entitled: own.decision.is_grant(),
+        });
         let lookup = (format.lookup_feature)(&other, &feature);
         assert!(expected.is_some() && lookup == expected, "{}, {feature} of {size}", format.name);
     }

@@ -1,20 +1,20 @@
 //! A list of entitlements:
 //! `{"v":2,…,"data":[{"id":"ent_…","feature":"feat_…","lookup_key":"sms"},…]}`.
 
-use entgate::{entitlement::Entitlements, id::LookupKey, store::record::FeatureLookup};
+use entgate::{entitlement::SourceSet, id::LookupKey};
 
 use super::{
     RecordFormat,
     scan::{
-        encode_header, encode_string, finish_page, parse_header, parse_string, push_item,
-        skip_comma, start_page,
+        FeatureLookup, encode_header, encode_string, finish_page, parse_header, parse_string,
+        push_item, skip_comma, start_page,
     },
 };
 
 /// The rows.
 pub const FORMAT: RecordFormat = RecordFormat { name: "rows", encode, lookup_feature, first_page };
 
-fn encode(set: &Entitlements) -> Vec<u8> {
+fn encode(set: &SourceSet) -> Vec<u8> {
     let mut record = encode_header("2", set);
     record.extend(b",\"data\":[");
     for (index, entitlement) in set.data.iter().enumerate() {

@@ -4,15 +4,27 @@
 //! do not have this shape. Strings are read and written as JSON has them, without their quotes.
 
 use entgate::{
-    entitlement::{Entitlements, Version},
+    entitlement::{SourceSet, Version},
     id::{LookupKey, Timestamp},
-    store::record::FeatureLookup,
 };
+
+use crate::sample::VERSION;
+
+/// The result of looking up one feature in a record.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct FeatureLookup {
+    /// The version of the record.
+    pub version: Version,
+    /// When the source reported the set.
+    pub as_of: Timestamp,
+    /// Whether the set contains the feature.
+    pub entitled: bool,
+}
 
 /// Encodes the header of a record. `v` is the number of its format.
 #[must_use]
-pub fn encode_header(v: &str, set: &Entitlements) -> Vec<u8> {
-    let (version, as_of) = (set.version, set.as_of);
+pub fn encode_header(v: &str, set: &SourceSet) -> Vec<u8> {
+    let (version, as_of) = (VERSION, set.as_of);
     format!(r#"{{"v":{v},"source":"stripe/keep","version":{version},"as_of":{as_of},"completeness":"complete""#)
         .into_bytes()
 }
@@ -20,7 +32,10 @@ pub fn encode_header(v: &str, set: &Entitlements) -> Vec<u8> {
 /// Reads the header of a record. Returns a lookup that has found no feature yet, and the rest.
 #[must_use]
 pub fn parse_header<'a>(record: &'a [u8], v: &[u8]) -> Option<(FeatureLookup, &'a [u8])> {
-    let rest = record.strip_prefix(b"{\"v\":")?.strip_prefix(v)?.strip_prefix(b",\"source\":\"stripe/keep\",\"version\":")?;
+    let rest = record
+        .strip_prefix(b"{\"v\":")?
+        .strip_prefix(v)?
+        .strip_prefix(b",\"source\":\"stripe/keep\",\"version\":")?;
     let (version, rest) = parse_digits(rest)?;
     let (as_of, rest) = parse_digits(rest.strip_prefix(b",\"as_of\":")?)?;
     let as_of = Timestamp(i64::try_from(as_of).ok()?);
