@@ -15,7 +15,7 @@
 //!
 //! Not here: where the record is loaded from, and how the ledger carries out a start or an end.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use sha2::{Digest as _, Sha256};
 
@@ -144,8 +144,13 @@ impl<'a> EffectiveSet<'a> {
     /// The entitlements: those of the source in their order without denied ones, then those of
     /// overrides, then those of the default features, each by lookup key.
     #[must_use]
-    pub fn rows(&self, customer: &CustomerKey) -> Vec<ActiveEntitlement> {
-        self.rows_with(self.source.map_or(&[][..], |set| &set.data), customer)
+    pub fn rows(&self, customer: &CustomerKey) -> Cow<'a, [ActiveEntitlement]> {
+        let source = self.source.map_or(&[][..], |set| &set.data);
+        if self.differs_from_source() {
+            Cow::Owned(self.rows_with(source, customer))
+        } else {
+            Cow::Borrowed(source)
+        }
     }
 
     /// As [`Self::rows()`], with newer rows of the source.
