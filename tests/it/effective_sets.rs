@@ -232,16 +232,13 @@ impl Surfaces<'_> {
     #[track_caller]
     fn assert_check(&self, check: &Value, feature: &str) {
         assert_eq!(check["feature"], feature, "{check}");
-        match self.expected(feature) {
-            Some((entitled, reason)) => {
-                let members = (&check["entitled"], &check["reason"], &check["version"]);
-                assert_eq!(members, (&json!(entitled), &json!(reason), &self.version()), "{check}");
-            }
-            None => {
-                let code = self.undecided().1;
-                let members = (&check["entitled"], &check["error"]["code"]);
-                assert_eq!(members, (&Value::Null, &json!(code)), "{check}");
-            }
+        if let Some((entitled, reason)) = self.expected(feature) {
+            let members = (&check["entitled"], &check["reason"], &check["version"]);
+            assert_eq!(members, (&json!(entitled), &json!(reason), &self.version()), "{check}");
+        } else {
+            let code = self.undecided().1;
+            let members = (&check["entitled"], &check["error"]["code"]);
+            assert_eq!(members, (&Value::Null, &json!(code)), "{check}");
         }
     }
 
@@ -273,9 +270,10 @@ impl Surfaces<'_> {
     }
 
     fn assert_batches(&self) {
-        let features: String =
-            FEATURES.iter().map(|feature| format!("&feature={feature}")).collect();
-        self.assert_list_of_checks(&self.get(&format!("/v1/check?{}{features}", &self.query[1..])));
+        let features = FEATURES.join("&feature=");
+        self.assert_list_of_checks(
+            &self.get(&format!("/v1/check?{}&feature={features}", &self.query[1..])),
+        );
         let is_fresh = self.query.contains("fresh");
         let check = |feature: &&str| json!({ "customer": "cus_ada", "feature": feature, "fresh": is_fresh });
         let checks: Vec<_> = FEATURES.iter().map(check).collect();

@@ -10,7 +10,7 @@ export const repositoryPath = (path) => fileURLToPath(new URL(`../../${path}`, i
 /**
  * A KV namespace whose puts fail as the namespace `FAULTS` says. Key `puts` lists one fault for each of the next
  * puts; key `each` names a fault for every n-th other put. A put fails `before` the write, `after` it, or at once
- * and still writes three seconds `late`. A `slow` put takes six seconds and succeeds. `mixed` puts take turns: one
+ * and still writes three seconds `late`. A `slow` put takes ten seconds and succeeds. `mixed` puts take turns: one
  * succeeds after up to four seconds, one fails at once and writes 3.9 seconds later, one fails, one succeeds.
  * `FAULTS` also records every put of a customer's record with its time. A get returns what is stored under `old:` and its key, if
  * anything: as at a location that is behind. This namespace takes the place of `ENTITLEMENTS` for the Worker and for
@@ -44,7 +44,7 @@ const FAULTY_REPLICA = `
           await record("late", key);
         }
         if (["before", "late", "latest"].includes(fault)) throw new Error("KV PUT failed: 429 Too Many Requests");
-        if (fault === "slow") await sleep(6_000);
+        if (fault === "slow") await sleep(10_000);
         await ENTITLEMENTS.put(key, ...request);
         if (fault === "after") throw new Error("KV PUT failed: 500 Internal Server Error");
       },

@@ -172,7 +172,7 @@ impl Harness {
 
     /// An operator creates, updates or deletes an override.
     pub(crate) fn manage(&mut self, step: &OverrideStep) {
-        let command = self.reference.borrow_mut().to_command(step, self.now());
+        let command = self.reference.borrow_mut().make_command(step, self.now());
         let (process, world) = (self.process.clone(), Rc::clone(&self.world));
         let reference = Rc::clone(&self.reference);
         self.spawn(async move {
@@ -353,7 +353,7 @@ impl Harness {
         for record in &self.world.tables.take_records() {
             let newest = self.versions.last_key_value().map_or(Version::default(), |(v, _)| *v);
             assert!(record.version >= newest, "version {} after {newest}", record.version);
-            self.note_version(record.version, VersionContent::at(record, record.advanced_to));
+            self.note_version(record.version, &VersionContent::at(record, record.advanced_to));
             if let Some(set) = &record.source {
                 self.assert_set_existed(set);
             }
@@ -381,9 +381,9 @@ impl Harness {
     }
 
     /// Notes what a version is, which must be one state.
-    fn note_version(&mut self, version: Version, content: VersionContent) {
+    fn note_version(&mut self, version: Version, content: &VersionContent) {
         let stored = self.versions.entry(version).or_insert_with(|| content.clone());
-        assert_eq!(*stored, content, "version {version} is two states");
+        assert_eq!(stored, content, "version {version} is two states");
     }
 
     /// Asserts that the history and each answer of the ledger are those of the reference.
@@ -403,8 +403,8 @@ impl Harness {
                 now: now.to_timestamp(),
             };
             let set = EffectiveSet::new(Some(record), MissingSource::Undetermined, context);
-            let content = VersionContent::at(record, set.at());
-            self.note_version(set.version(), content);
+            let state_of_version = VersionContent::at(record, set.at());
+            self.note_version(set.version(), &state_of_version);
         }
     }
 
@@ -449,7 +449,7 @@ impl Harness {
     /// Lets the alarm carry out each start and end of an override.
     fn pass_edges(&mut self) {
         while let Some(edge) = self.world.tables.state().record.next_edge() {
-            let alarm = self.world.alarm.get().expect("a start or end has an alarm");
+            let alarm = self.world.alarm.get().unwrap();
             self.pass_time(alarm.max(edge.into()).millis_since(self.now()));
             self.complete_tasks();
             let next = self.world.tables.state().record.next_edge();

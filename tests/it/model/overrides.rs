@@ -59,7 +59,7 @@ impl Reference {
     }
 
     /// The command of a step, whose times are absolute.
-    pub(crate) fn to_command(&mut self, step: &OverrideStep, now: UnixMillis) -> OverrideCommand {
+    pub(crate) fn make_command(&mut self, step: &OverrideStep, now: UnixMillis) -> OverrideCommand {
         let at = self.time(now);
         let in_seconds = |seconds: Option<i64>| seconds.map(|seconds| at.saturating_add(seconds));
         let end_of = |end: OverrideEnd| match end {
