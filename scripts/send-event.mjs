@@ -140,7 +140,7 @@ async function askHealth() {
  */
 function describeConsequence(health) {
   if (health?.source === "catalog") {
-    return `The source is the built-in catalog: entgate now reads its list of ${customer}, which replaces that of the event. A customer whom the catalog does not have keeps the event's features, and /healthz is \`degraded\`. To act as Stripe, set ENTGATE_SOURCE="stripe" in .dev.vars.`;
+    return `The source is the built-in catalog: entgate now reads its list of ${customer}, which replaces that of the event. A customer that is not in the catalog keeps the event's features, and /healthz is \`degraded\`. To act as Stripe, set ENTGATE_SOURCE="stripe" in .dev.vars.`;
   }
   if (health?.source === "stripe" && health.settings?.STRIPE_API_KEY === "set") {
     return `The source is Stripe: entgate now reads the list of ${customer} with STRIPE_API_KEY, which replaces that of the event.`;

@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::{
     id::{CustomerKey, EntitlementId, EventId, FeatureId, LookupKey, Timestamp},
-    json::json_type,
+    json::{json_type, string_enum},
     override_period::OverridePeriod,
     policy::SourcePolicy,
 };
@@ -53,7 +53,7 @@ impl fmt::Display for Version {
     }
 }
 
-json_type! {
+string_enum! {
     /// Whether a set is known to contain all entitlements of the customer.
     #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
     pub enum Completeness {

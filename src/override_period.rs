@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use crate::{
     id::{LookupKey, OverrideId, Timestamp},
-    json::json_type,
+    json::{json_type, string_enum},
 };
 
-json_type! {
+string_enum! {
     /// What an override does.
     #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
     pub enum OverrideEffect {
@@ -21,7 +21,9 @@ json_type! {
         /// The customer does not have the feature, whatever else grants it.
         Deny = "deny",
     }
+}
 
+string_enum! {
     /// Whether an override is active.
     #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
     pub enum OverrideStatus {
@@ -32,7 +34,9 @@ json_type! {
         /// It has expired, or was deleted.
         Ended = "ended",
     }
+}
 
+json_type! {
     /// The period of an override.
     #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
     pub struct OverridePeriod {

@@ -70,7 +70,7 @@ enum SourceRows {
     Refused(Response),
 }
 
-/// Reads all pages of the catalog's list. A customer whom the catalog does not know has no rows.
+/// Reads all pages of the catalog's list. A customer that is not in the catalog has no rows.
 async fn read_rows(
     catalog: &impl CatalogClient,
     customer: &CustomerKey,

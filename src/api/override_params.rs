@@ -30,8 +30,7 @@ pub(super) fn take_new_override(
 ) -> Result<NewOverride, Error> {
     let feature = LookupKey::try_from(params.take_required_string("feature")?)
         .map_err(|error| Error::invalid_id("feature", &error))?;
-    let effects = [("grant", OverrideEffect::Grant), ("deny", OverrideEffect::Deny)];
-    let effect = params.one_of("effect", &effects)?;
+    let effect = params.one_of("effect", OverrideEffect::ALL)?;
     let effect = effect.ok_or_else(|| Error::missing_param("effect"))?;
     let reason = params.required_non_empty("reason", MAX_REASON_LEN)?;
     let starts_at = params.timestamp("starts_at")?;

@@ -168,7 +168,8 @@ pub(super) async fn list<S: Store>(
     let livemode = auth::authenticate_server(app.settings, request)?;
     let customer = parse_customer(livemode, customer)?;
     let mut params = Params::from_query(request)?;
-    let filter = params.one_of("status", &StatusFilter::ALL)?.unwrap_or(StatusFilter::NotEnded);
+    let filter =
+        params.one_of("status", &StatusFilter::values())?.unwrap_or(StatusFilter::NotEnded);
     let page = page::take_page(&mut params)?;
     params.reject_unknown()?;
 
@@ -267,13 +268,11 @@ enum StatusFilter {
 }
 
 impl StatusFilter {
-    /// The values of `status`.
-    const ALL: [(&str, Self); 4] = [
-        ("scheduled", Self::Only(OverrideStatus::Scheduled)),
-        ("active", Self::Only(OverrideStatus::Active)),
-        ("ended", Self::Only(OverrideStatus::Ended)),
-        ("all", Self::All),
-    ];
+    /// The values of `status`, by name.
+    fn values() -> Vec<(&'static str, Self)> {
+        let statuses = OverrideStatus::ALL.iter().map(|&(name, status)| (name, Self::Only(status)));
+        statuses.chain([("all", Self::All)]).collect()
+    }
 
     fn includes(self, status: OverrideStatus) -> bool {
         match self {

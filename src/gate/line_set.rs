@@ -37,7 +37,7 @@ impl<'a> LineSet<'a> {
         if expires.is_none_or(|expires| now >= expires) {
             Decision::Indeterminate
         } else if self.find_line(GRANTED, Some(feature)).is_some() {
-            // The browser is not told which layer grants a feature.
+            // A list does not say which layer grants a feature.
             Decision::Grant(GrantReason::ActiveEntitlement)
         } else if self.find_line(HAS_MORE, None).is_some() {
             Decision::Indeterminate

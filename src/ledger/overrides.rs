@@ -47,7 +47,7 @@ json_type! {
         pub metadata: BTreeMap<String, String>,
         /// The version of the customer's record after the last change of this override.
         pub version: Version,
-        /// Who deleted it; `None` if nobody did.
+        /// Who deleted it, and why; `None` if it was not deleted.
         pub deletion: Option<OverrideDeletion>,
     }
 

@@ -96,7 +96,7 @@ impl LedgerState {
         }
     }
 
-    /// Forgets what [`Self::advance()`] noted about a customer of whom nothing is stored.
+    /// Discards what [`Self::advance()`] noted, if nothing is stored about the customer.
     pub fn end_step(&mut self) {
         if self.is_unknown() {
             self.record = VersionedRecord::default();

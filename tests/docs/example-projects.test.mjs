@@ -175,7 +175,7 @@ describe("the examples", { timeout: 4 * START }, () => {
     });
   }
 
-  test("next renders the answers of a snapshot on the server, and sends what only the server decides to nobody else", async () => {
+  test("next renders the answers of a snapshot on the server, and sends no other answer to the browser", async () => {
     const render = async (customer) => (await fetch(`${urls.next}/?customer=${customer}`)).text();
     const [team, starter] = [await render("cus_demo_team"), await render("cus_demo_starter")];
     assert.match(team, /<p id="audit-log">/);

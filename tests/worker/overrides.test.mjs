@@ -89,8 +89,8 @@ async function tellStory(service, customer) {
   assert.deepEqual((await get(service, `${overridesOf(customer)}?status=ended`)).data.length, 2);
 
   const history = await get(service, `/v1/customers/${customer}/history?limit=4`);
-  const told = history.data.map(({ version, cause, added, removed }) => [version, cause, added, removed]);
-  assert.deepEqual(told, [
+  const changes = history.data.map(({ version, cause, added, removed }) => [version, cause, added, removed]);
+  assert.deepEqual(changes, [
     [before + 4, { type: "override", id: denied.id, actor: "ada@example.com" }, [], []],
     [before + 3, { type: "override", id: denied.id, actor: "bob@example.com" }, [], []],
     [before + 2, { type: "override_end", id: granted.id, actor: null }, [], ["export"]],

@@ -152,11 +152,9 @@ impl<'a> Evidence<'a> {
                 #[cfg(feature = "catalog")]
                 Source::Catalog => "catalog",
             },
-            completeness: match completeness {
-                Some(Completeness::Complete) => Some("complete"),
-                Some(Completeness::Partial) => Some("partial"),
-                None => is_present.then_some("unknown"),
-            },
+            completeness: completeness
+                .map(Completeness::as_str)
+                .or_else(|| is_present.then_some("unknown")),
             active_entitlement: entitlement.as_ref(),
             confirmed_at: *confirmed_at,
             since: last_change.as_ref().map(|change| change.created),

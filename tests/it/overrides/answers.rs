@@ -113,7 +113,7 @@ fn an_override_of_an_unknown_customer_decides_its_feature_only() {
 }
 
 #[test]
-fn a_customer_whom_stripe_does_not_know_has_its_overrides_and_nothing_else() {
+fn a_customer_that_stripe_does_not_know_has_its_overrides_and_nothing_else() {
     let service = service_with_stripe_and(&[]);
     service.create(grant("ovr_1", "sso"));
     assert_eq!(service.decision("sso"), (Some(true), "override".to_owned(), 1));
