@@ -100,6 +100,8 @@ report() {
 if [ "$(df --output=avail /dev/shm 2>/dev/null | tail -n 1)" -gt 2000000 ] 2>/dev/null; then
     TMPDIR=$(mktemp -d /dev/shm/entgate-tests.XXXX)
     export TMPDIR
+    # For PostgreSQL, which does not run as root.
+    chmod 711 "$TMPDIR"
     trap 'rm -rf "$TMPDIR"' EXIT
 fi
 

@@ -109,8 +109,8 @@ async function tellStory(service, customer) {
     assert.deepEqual([then.at, then.entitled, then.reason], [at, ...answerAt(at)]);
   }
 
-  const changes = stream.events.filter(({ event }) => event === "change").map(({ data }) => [data.version, data.added, data.removed]);
-  assert.deepEqual(changes.slice(0, 2), [
+  const streamed = stream.events.filter(({ event }) => event === "change").map(({ data }) => [data.version, data.added, data.removed]);
+  assert.deepEqual(streamed.slice(0, 2), [
     [before + 1, ["export"], []],
     [before + 2, [], ["export"]],
   ]);

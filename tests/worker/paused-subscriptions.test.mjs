@@ -58,7 +58,7 @@ for (const rule of ["keep", "revoke"]) {
         const pauseAndResume = async ([why, order]) => {
           const customer = `cus_${reason}_${order.join("")}`;
           const created = unixNow() - 100;
-          // Later than the read that follows each event, so that no read makes an event stale.
+          // Later than the read below, so that it makes no event stale.
           const afterReads = unixNow() + 100;
           stripe.setEntitlements(customer, ["sms", "sso"]);
           stripe.setSubscriptions(customer, [
@@ -66,6 +66,8 @@ for (const rule of ["keep", "revoke"]) {
             { status: "active", products: ["prod_basic"] },
           ]);
           await service.send(summary(customer, ["sms", "sso"], { created }));
+          // The read that confirms this event must not find what the pause changes.
+          await service.sync(customer);
           await assertAnswers(customer, true, "before");
 
           const pausing = pauseSubscription(stripe, customer, reason, { created: afterReads });
