@@ -35,12 +35,21 @@ const trappedCores = new Set();
 /** How many instances of the `worker` core came before this one. */
 let generation = 0;
 
-// Work that outlives its response has no caller to catch its errors. Only the `worker` core does such work.
-const onUnhandled = (error) => {
-  if (error instanceof WebAssembly.RuntimeError) trappedCores.add(worker);
-};
-addEventListener("error", ({ error }) => onUnhandled(error));
-addEventListener("unhandledrejection", ({ reason }) => onUnhandled(reason));
+/** Rejects each call of the `worker` core that waits for something. @type {Set<(error: Error) => void>} */
+const pendingCalls = new Set();
+
+/** Notes a trap. What the instance was waiting for would never end: it is in the memory that is lost. */
+function onError(core, error) {
+  if (!(error instanceof WebAssembly.RuntimeError)) return;
+  trappedCores.add(core);
+  if (core !== worker) return;
+  for (const reject of pendingCalls) reject(error);
+  pendingCalls.clear();
+}
+
+// After an `await` of a core, no caller catches its errors. Only the `worker` core waits.
+addEventListener("error", ({ error }) => onError(worker, error));
+addEventListener("unhandledrejection", ({ reason }) => onError(worker, reason));
 
 /** Calls a core, with a new instance if it trapped before. */
 function callCore(core, work) {
@@ -51,9 +60,22 @@ function callCore(core, work) {
   try {
     return work(core);
   } catch (error) {
-    if (error instanceof WebAssembly.RuntimeError) trappedCores.add(core);
+    onError(core, error);
     throw error;
   }
+}
+
+/** Calls the `worker` core. The promise is rejected if the core traps before it is settled. */
+function callWorker(work) {
+  const result = callCore(worker, work);
+  return new Promise((resolve, reject) => {
+    pendingCalls.add(reject);
+    const settle = (how) => (value) => {
+      pendingCalls.delete(reject);
+      how(value);
+    };
+    Promise.resolve(result).then(settle(resolve), settle(reject));
+  });
 }
 
 /** Random numbers for request ids: one call fills as many as 256 ids need. */
@@ -148,9 +170,8 @@ async function slowPath(request, env, context, read = (limit) => readBody(reques
     isNeeded = true;
     return read(limit);
   };
-  const answer = callCore(worker ?? (await loadWorker()), (core) =>
-    core.fetch(request, env, context, newRequestId(), readIfNeeded, boundLivemode),
-  );
+  if (!worker) await loadWorker();
+  const answer = callWorker((core) => core.fetch(request, env, context, newRequestId(), readIfNeeded, boundLivemode));
   // Other requests may wait for what this one reads: it must end even if its client disconnects.
   context.waitUntil(answer);
   if (armedAt !== undefined && Date.now() - armedAt >= ARM_INTERVAL) context.waitUntil(armCoordinators(env, answer));
@@ -284,7 +305,10 @@ export default {
     return response;
   },
 
-  scheduled: async (event, env, context) => callCore(worker ?? (await loadWorker()), (core) => core.scheduled(event, env, context)),
+  async scheduled(event, env, context) {
+    if (!worker) await loadWorker();
+    return callWorker((core) => core.scheduled(event, env, context));
+  },
 };
 
 /** The service binding, for other Workers of the account. */
@@ -307,7 +331,7 @@ function durableObject(name) {
 
     /** Calls the core's object. */
     call(work) {
-      return callCore(worker, (core) => {
+      return callWorker((core) => {
         if (this.generation !== generation) [this.object, this.generation] = [new core[name](this.state, this.env), generation];
         return work(this.object);
       });
