@@ -55,6 +55,14 @@ lock_files() {
     done
 }
 
+# The crates that no other check or test compiles.
+other_crates() {
+    local folder
+    for folder in fuzz benches/core benches/scale; do
+        cargo check --quiet --locked --manifest-path "$folder/Cargo.toml" --target-dir target/other-crates || return
+    done
+}
+
 shell_scripts() {
     if command -v shellcheck >/dev/null; then
         shellcheck --external-sources scripts/*.sh .ci/run
@@ -78,6 +86,7 @@ check 'build, npm' scripts/npm.sh
 check 'types, JS' tsc -p tsconfig.check.json
 check 'openapi.json' node scripts/openapi.mjs --check
 check 'core alone' cargo check --quiet --no-default-features
+check 'fuzz, benches' other_crates
 # Without the catalog. 'clippy, all' includes it.
 check 'clippy, edge' wasm clippy "${target[@]}" --no-default-features --features fast-path,worker
 check 'clippy, browser' wasm clippy "${target[@]}" --features browser

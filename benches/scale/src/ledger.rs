@@ -7,8 +7,8 @@ use entgate::{
     entitlement::Summary,
     id::{EventId, Timestamp, UnixMillis},
     ledger::{
-        ApplyOutcome, Dedup, LedgerState, ReadPriority, ReadReason, ReplicaWrite, SourceAccess,
-        SourceState, Task,
+        ApplyOutcome, Dedup, EventOrigin, LedgerState, ReadPriority, ReadReason, ReplicaWrite,
+        SourceAccess, SourceState, Task, UnsavedRows,
     },
     policy::SourcePolicy,
     store::{
@@ -77,9 +77,13 @@ impl Environment<'_> {
         step: impl FnOnce(&mut LedgerState, &mut Random) -> T,
     ) -> T {
         if !self.usage.is_counting(now) {
-            return step(state, self.random);
+            state.advance(&[], now);
+            let result = step(state, self.random);
+            state.record.unsaved = UnsavedRows::default();
+            return result;
         }
         let before = state.clone();
+        state.advance(&[], now);
         let result = step(state, self.random);
         if event.is_some() || *state != before {
             let stored = (before.events_received > 0).then_some(&before);
@@ -98,13 +102,14 @@ impl Environment<'_> {
 
 /// The rows that a step writes, each with one statement.
 fn rows(writes: &StepWrites) -> u64 {
-    let StepWrites { state: _, record, event, change } = writes;
+    let StepWrites { state: _, record, event, history, changed_override } = writes;
     let chunks = match record {
         RecordWrite::Keep | RecordWrite::Row(_) => 0,
         RecordWrite::Chunks(record) => record.len().div_ceil(RECORD_CHUNK),
     };
-    let change = change.as_ref().is_some_and(|change| change.change.is_some());
-    1 + chunks as u64 + u64::from(event.is_some()) + u64::from(change)
+    let others =
+        history.len() + usize::from(event.is_some()) + usize::from(changed_override.is_some());
+    1 + (chunks + others) as u64
 }
 
 /// Applies an event.
@@ -118,7 +123,8 @@ pub fn apply(
     let (policy, access) = (environment.policy, SourceAccess::Available);
     let event = Some((&summary.event, now.to_timestamp()));
     let begun = environment.step(&mut customer.state, event, now, |state, _| {
-        let applied = state.apply_event(summary, Dedup::New, access, policy, now);
+        let applied =
+            state.apply_event(summary, (Dedup::New, EventOrigin::Delivery), access, policy, now);
         let applied = applied.unwrap_or_else(|error| panic!("{error}"));
         let begins = applied.receipt.outcome == ApplyOutcome::Applied
             && state.outbox.is_due(Task::Replica, now);
@@ -148,7 +154,7 @@ fn write_replica(
     now: UnixMillis,
 ) {
     if environment.usage.is_counting(now) {
-        let record = customer.state.entitlements.as_ref().map(record::encode);
+        let record = customer.state.record.entitlements.as_ref().map(record::encode);
         let record = record.and_then(Result::ok).unwrap_or_default();
         environment.count(Counter::KvBytes, record.len() as u64, now);
     }
@@ -168,7 +174,7 @@ fn write_replica(
 pub fn run_timers(customer: &mut Customer, environment: &mut Environment<'_>, now: UnixMillis) {
     environment.step(&mut customer.state, None, now, |state, random| {
         state.reconcile_if_due(now, random.jitter());
-        if state.is_read_due(now) {
+        if state.outbox.is_read_due(now) {
             state.spread_late_reads(now, random.jitter());
         }
     });

@@ -125,14 +125,15 @@ struct Stored {
 fn stored(simulation: &Simulation) -> Stored {
     let mut stored = Stored { largest_row: 0.0, largest_record: 0.0, record: 0.0 };
     for customer in &simulation.customers {
-        let writes = StepWrites::between(None, &customer.state, None).expect("it can be encoded");
+        let writes = StepWrites::between(None, &mut customer.state.clone(), None)
+            .expect("it can be encoded");
         let record = match &writes.record {
             RecordWrite::Row(record) | RecordWrite::Chunks(record) => record.len(),
             RecordWrite::Keep => 0,
         };
         let row = to_f64((writes.state.len() + record) as u64);
         stored.largest_row = stored.largest_row.max(row);
-        let replica = customer.written_at.and(customer.state.entitlements.as_ref());
+        let replica = customer.written_at.and(customer.state.record.entitlements.as_ref());
         let replica = replica.map_or(0, |set| record::encode(set).map_or(0, |it| it.len()));
         stored.largest_record = stored.largest_record.max(to_f64(replica as u64));
         stored.record += to_f64(replica as u64);

@@ -255,7 +255,7 @@ impl Simulation {
         let is_read_due = self.with(number, |customer, environment| {
             environment.count(Counter::LedgerAlarms, 1, now);
             ledger::run_timers(customer, environment, now);
-            customer.state.is_read_due(now)
+            customer.state.outbox.is_read_due(now)
         });
         if is_read_due && self.reserve(number) {
             self.with(number, |customer, environment| {
@@ -317,7 +317,7 @@ impl Simulation {
     /// A check that the replica cannot answer, because its record is of another policy.
     fn check(&mut self, number: u32) {
         let (now, policy) = (self.now, self.policy);
-        let set = self.customers[number as usize].state.entitlements.as_ref();
+        let set = self.customers[number as usize].state.record.source();
         if set.is_some_and(|set| set.policy != policy) {
             self.with(number, |customer, environment| {
                 environment.count(Counter::LedgerChecks, 1, now);
