@@ -117,8 +117,9 @@ describe("a trap fails one request, and the next one is answered by a new instan
       await eventually(async () => assert.equal((await service.send(summary("cus_ada", ["sms"]))).status, 200));
       // The Worker waits for the rest of this body.
       const body = new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode("customer=")) });
-      const headers = { authorization: `Bearer ${KEY}` };
-      const waiting = fetch(new URL("/v1/customers/cus_ada/sync", service.url), { method: "POST", body, headers, duplex: "half" });
+      /** @type {RequestInit & { duplex: "half" }} */
+      const post = { method: "POST", body, headers: { authorization: `Bearer ${KEY}` }, duplex: "half" };
+      const waiting = fetch(new URL("/v1/customers/cus_ada/sync", service.url), post);
       assert.deepEqual((await freshChecks(service, 3)).sort(), [200, 200, 500]);
       assert.equal((await waiting).status, 500);
     } finally {
