@@ -42,8 +42,9 @@ start_all() {
         run check scripts/check.sh
         run native cargo test --no-fail-fast
         run native-edge cargo test --no-default-features --lib
-        run browser-node wasm wasm-pack test --node -- --features browser --test node
-        run browser-chrome wasm wasm-pack test --headless --chrome "${driver[@]}" -- --features browser --test chrome
+        # Without the catalog: wasm-pack builds the tests of all enabled features.
+        run browser-node wasm wasm-pack test --node -- --no-default-features --features browser --test node
+        run browser-chrome wasm wasm-pack test --headless --chrome "${driver[@]}" -- --no-default-features --features browser --test chrome
     ) &
     run openapi node --test --test-reporter=spec "$openapi_test" &
     run node node scripts/node-tests.mjs 3 "${node_tests[@]}" &
