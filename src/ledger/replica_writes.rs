@@ -3,7 +3,7 @@
 //! | outcome of a write                        | next write                                            |
 //! |-------------------------------------------|-------------------------------------------------------|
 //! | acknowledged, and the set is the same     | none: an acknowledged write is final                  |
-//! | acknowledged, and the set changed         | a second after the start of that write                |
+//! | acknowledged, and the set changed         | 1.5 s after the start of that write                   |
 //! | failed, or without a response             | with back-off                                         |
 //! | acknowledged after one that was not       | 4 s and 5 min after the start of that one             |
 //!
@@ -20,9 +20,10 @@ use crate::{
     policy::SourcePolicy,
 };
 
-/// KV accepts one write a second per key, in milliseconds
-/// (<https://developers.cloudflare.com/kv/platform/limits/>).
-const MIN_WRITE_INTERVAL: u64 = 1_000;
+/// The time between two writes, in milliseconds. KV accepts one write a second per key
+/// (<https://developers.cloudflare.com/kv/platform/limits/>), and writes do not arrive at the times at which
+/// they start.
+const MIN_WRITE_INTERVAL: u64 = 1_500;
 
 /// When the replica is written again after a write of unknown outcome, in milliseconds. Most late writes
 /// take effect within the first, and we assume that none takes effect after the last. KV documents no

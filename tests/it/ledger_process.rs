@@ -368,8 +368,8 @@ fn after_a_policy_change_the_ledger_answers_and_reads_in_the_background() {
     assert_eq!(world.alarm.get(), Some(world.time.now()));
     run_alarm(&world, &process);
     assert_eq!(world.stripe.requests().len(), requests + 1);
-    // The replica is written once a second.
-    world.time.advance_to(world.time.now().saturating_add(1_000));
+    // The replica is written once in 1.5 s.
+    world.time.advance_to(world.time.now().saturating_add(1_500));
     run_alarm(&world, &process);
     let state = world.tables.state();
     assert_eq!(state.outbox.pending(Task::Confirm), None);

@@ -44,12 +44,12 @@ async function assertNeverStale(service, customers, rounds) {
   );
 }
 
-/** Asserts at most one put a second, and returns the number of puts. */
-async function assertOnceASecond(service, customer) {
+/** Asserts at most one put in 1.5 s, and returns the number of puts. */
+async function assertPauses(service, customer) {
   const puts = await service.putTimes(customer);
   // Measured over all puts, since a busy machine may delay a single one. The Rust tests assert the exact pauses.
   const took = puts.at(-1) - puts[0];
-  assert.ok(took >= (puts.length - 1.5) * 1_000, `${puts.length} puts in ${took} ms`);
+  assert.ok(took >= (puts.length - 1.5) * 1_500, `${puts.length} puts in ${took} ms`);
   return puts.length;
 }
 
@@ -72,7 +72,7 @@ async function assertRecovers(service, sets) {
     const { status, outbox } = await service.health();
     assert.deepEqual([status, outbox], ["ok", { pending: 0, oldest: null }]);
   });
-  for (const [customer] of sets) await assertOnceASecond(service, customer);
+  for (const [customer] of sets) await assertPauses(service, customer);
 }
 
 describe("pending writes to KV", { concurrency: true, timeout: 60_000 }, () => {
@@ -137,15 +137,16 @@ describe("pending writes to KV", { concurrency: true, timeout: 60_000 }, () => {
     });
     after(() => service.stop());
 
-    test("at most once a second, for any rate of events, and ends with the last version", async () => {
-      const now = unixNow();
+    test("at most once in 1.5 s, for any rate of events, and ends with the last version", async () => {
+      // There may be a thousand events, and none is of the future.
+      const now = unixNow() - 10_000;
       const began = Date.now();
       let version = 0;
       while (version < 20 || Date.now() - began < 3_000) version = await send(service, "cus_busy", [`f${version}`], now + version);
       await eventually(() => assertReplica(service, "cus_busy", version, [`f${version - 1}`]));
       const took = (Date.now() - began) / 1_000;
-      const puts = await assertOnceASecond(service, "cus_busy");
-      assert.ok(puts >= 3 && puts <= took + 1, `${puts} puts in ${took} s`);
+      const puts = await assertPauses(service, "cus_busy");
+      assert.ok(puts >= 3 && puts <= took / 1.5 + 1, `${puts} puts in ${took} s`);
     });
 
     test("not if the set did not change", async () => {

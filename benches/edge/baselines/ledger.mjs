@@ -53,7 +53,7 @@ const MAX_ACTIVITY = 10_000;
 /** Expired activity is deleted once in so many entries. */
 const PURGE_INTERVAL = 128;
 /** In milliseconds. */
-const REPLICA_WRITE_INTERVAL = 1_000;
+const REPLICA_WRITE_INTERVAL = 1_500;
 const REPORT_DELAY = 1_000;
 const RETRY_BACKOFF = 2_000;
 

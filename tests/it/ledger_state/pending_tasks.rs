@@ -44,12 +44,12 @@ fn report(state: &mut LedgerState, now: u64) -> Option<SyncStatus> {
 }
 
 #[test]
-fn the_replica_is_written_once_a_second() {
+fn the_replica_is_written_once_in_a_second_and_a_half() {
     for (why, arrival, expected) in [
-        ("at once", 0, 1_000),
-        ("within the second", 999, 1_000),
-        ("a second later", 1_000, 1_000),
-        ("after more than a second", 1_500, 1_500),
+        ("at once", 0, 1_500),
+        ("within 1.5 s", 1_499, 1_500),
+        ("1.5 s later", 1_500, 1_500),
+        ("after more than 1.5 s", 1_501, 1_501),
     ] {
         let mut state = state_after(&[complete(0, &["a"])]);
         write(&mut state, 0);
@@ -66,10 +66,10 @@ fn a_write_of_an_older_set_does_not_complete_the_task() {
     let written = begin_write(&mut state, 0);
     apply(&mut state, &complete(1, &["b"]), 10);
     state.replica_write_succeeded(written, ms(20));
-    let pending = PendingTask { created_at: ms(20), due_at: ms(1_000), attempts: 0 };
+    let pending = PendingTask { created_at: ms(20), due_at: ms(1_500), attempts: 0 };
     assert_eq!((written.version, state.outbox.pending(Replica)), (Version(1), Some(pending)));
 
-    write(&mut state, 1_000);
+    write(&mut state, 1_500);
     assert_eq!((state.replica_writes.rewrites_from, due(&state, Replica)), (None, None));
 }
 
@@ -81,8 +81,8 @@ fn a_write_of_the_same_set_under_another_policy_does_not_complete_the_task() {
     let list = source_list(&["a"]);
     assert_eq!(state.apply_source_list(read, Reconcile, &list, ms(10), LONGEST), Ok(InSync));
     state.replica_write_succeeded(written, ms(20));
-    assert_eq!((state.version(), due(&state, Replica)), (Version(1), Some(1_000)));
-    write(&mut state, 1_000);
+    assert_eq!((state.version(), due(&state, Replica)), (Version(1), Some(1_500)));
+    write(&mut state, 1_500);
     assert_eq!(due(&state, Replica), None);
 }
 
@@ -109,25 +109,25 @@ fn a_failed_write_is_retried_after_4_s_at_most_and_after_60_s_at_most_if_it_fail
     }
     let mut state = state_after(&[complete(0, &["a"])]);
     fail_write(&mut state, 0);
-    assert_eq!(due(&state, Replica), Some(1_000), "at least a second after the write started");
+    assert_eq!(due(&state, Replica), Some(1_500), "at least 1.5 s after the write started");
 }
 
 #[test]
 fn a_set_is_written_again_4_s_and_5_minutes_after_a_write_of_unknown_outcome() {
     let mut state = state_after(&[complete(0, &["a"])]);
     fail_write(&mut state, 0);
-    write(&mut state, 1_000);
-    let pending = PendingTask { created_at: ms(1_000), due_at: ms(5_000), attempts: 0 };
+    write(&mut state, 1_500);
+    let pending = PendingTask { created_at: ms(1_500), due_at: ms(5_500), attempts: 0 };
     let rewrites_from = |state: &LedgerState| state.replica_writes.rewrites_from;
     assert_eq!(
         (rewrites_from(&state), state.outbox.pending(Replica)),
-        (Some(ms(1_000)), Some(pending))
+        (Some(ms(1_500)), Some(pending))
     );
 
-    write(&mut state, 5_000);
-    assert_eq!((rewrites_from(&state), due(&state, Replica)), (Some(ms(1_000)), Some(301_000)));
+    write(&mut state, 5_500);
+    assert_eq!((rewrites_from(&state), due(&state, Replica)), (Some(ms(1_500)), Some(301_500)));
 
-    write(&mut state, 301_000);
+    write(&mut state, 301_500);
     assert_eq!((rewrites_from(&state), due(&state, Replica)), (None, None));
 }
 
@@ -157,19 +157,19 @@ fn a_write_without_a_result_counts_as_failed() {
 fn every_set_is_written_again_while_an_older_write_may_take_effect() {
     let mut state = state_after(&[complete(0, &["a"])]);
     fail_write(&mut state, 0);
-    write(&mut state, 1_000);
-    apply(&mut state, &complete(1, &["b"]), 1_100);
-    assert_eq!(due(&state, Replica), Some(2_000), "a new set does not wait");
-    write(&mut state, 2_000);
-    assert_eq!(due(&state, Replica), Some(5_000));
+    write(&mut state, 1_500);
+    apply(&mut state, &complete(1, &["b"]), 1_600);
+    assert_eq!(due(&state, Replica), Some(3_000), "a new set does not wait");
+    write(&mut state, 3_000);
+    assert_eq!(due(&state, Replica), Some(5_500));
 
-    fail_write(&mut state, 5_000);
-    write(&mut state, 6_000);
-    assert_eq!(due(&state, Replica), Some(10_000), "4 s after the last failed write");
+    fail_write(&mut state, 5_500);
+    write(&mut state, 7_000);
+    assert_eq!(due(&state, Replica), Some(11_000), "4 s after the last failed write");
     apply(&mut state, &complete(2, &["c"]), 200_000);
     write(&mut state, 200_000);
-    assert_eq!(due(&state, Replica), Some(306_000), "5 min after the last failed write");
-    write(&mut state, 306_000);
+    assert_eq!(due(&state, Replica), Some(307_000), "5 min after the last failed write");
+    write(&mut state, 307_000);
     assert_eq!(due(&state, Replica), None);
 }
 
@@ -320,7 +320,7 @@ fn failed_tasks_are_reported_and_so_is_their_completion() {
     fail_write(&mut state, 0);
     let pending = SyncStatus { pending: 1, pending_since: Some(ms(0)), ..SyncStatus::default() };
     assert_eq!(report(&mut state, 1_000), Some(pending));
-    fail_write(&mut state, 1_000);
+    fail_write(&mut state, 1_500);
     assert_eq!(due(&state, Report), None, "the same failed task is not reported again");
 
     write(&mut state, 3_000);
@@ -347,8 +347,8 @@ fn a_status_that_reverts_before_the_report_is_not_reported() {
     state.index_reports.last_status = Some(SyncStatus::default());
     fail_write(&mut state, 0);
     assert_eq!(due(&state, Report), Some(1_000));
-    write(&mut state, 1_000);
-    assert_eq!(report(&mut state, 1_000), None);
+    write(&mut state, 1_500);
+    assert_eq!(report(&mut state, 1_500), None);
     assert_eq!(due(&state, Report), None);
 }
 
