@@ -63,9 +63,9 @@ pub fn check(set_len: usize, feature_len: usize, now: f64) -> u8 {
         Some(LineSet(set).check(rest.get(..feature_len)?, now))
     });
     match decision.ok().flatten() {
-        Some(Decision::Deny(DenyReason::NotEntitled | DenyReason::DeniedByOverride)) => 0,
-        Some(Decision::Grant(_)) => 1,
         Some(Decision::Deny(DenyReason::UnknownCustomer)) => 2,
+        Some(Decision::Deny(_)) => 0,
+        Some(Decision::Grant(_)) => 1,
         Some(Decision::Indeterminate) | None => 3,
     }
 }

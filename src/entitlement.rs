@@ -202,6 +202,9 @@ pub enum DenyReason {
     DeniedByOverride,
     /// The source set is complete and does not contain the feature.
     NotEntitled,
+    /// As [`NotEntitled`](Self::NotEntitled), and the source has no feature with this lookup key. Only
+    /// [`known_features`](crate::api) finds that out: a set does not know which features exist.
+    UnknownFeature,
     /// The source has no such customer.
     UnknownCustomer,
 }
@@ -253,6 +256,7 @@ impl DenyReason {
         match self {
             Self::DeniedByOverride => "denied_by_override",
             Self::NotEntitled => "not_entitled",
+            Self::UnknownFeature => "unknown_feature",
             Self::UnknownCustomer => "unknown_customer",
         }
     }

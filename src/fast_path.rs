@@ -10,6 +10,7 @@
 //! | [`lookup()`]             | a check or a response from the cache, or a query       |
 //! | [`lookup_bound()`]       | the same, for a Worker that is bound to this one       |
 //! | [`answer_from_record()`] | the check or the response to that query                |
+//! | [`note_existing_feature()`] | nothing: the feature may be denied from now on      |
 //! | [`placement()`]          | where the objects and the records of the deployment are |
 //! | [`accepts_webhook()`]    | whether the body of an event is read                   |
 //! | [`verify_webhook()`]     | a response, or an event for the customer's ledger      |
@@ -28,10 +29,10 @@ use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use crate::{
     api::{
         body,
-        fast_path::{self, FastQuery, WebhookResult, wire},
+        fast_path::{self, ExistingFeatures, FastAnswer, FastQuery, WebhookResult, wire},
         settings::{Bindings, Settings},
     },
-    id::UnixMillis,
+    id::{LookupKey, UnixMillis},
     json,
     store::{ServedBy, record_cache::RecordCache},
 };
@@ -54,6 +55,9 @@ thread_local! {
 
     /// The records that this isolate read recently.
     static RECORD_CACHE: RefCell<RecordCache> = RefCell::default();
+
+    /// The features that this isolate knows to exist.
+    static EXISTING_FEATURES: RefCell<ExistingFeatures> = RefCell::default();
 }
 
 /// Parses a `GET` request and answers it from the cache, or returns the query for a record.
@@ -79,12 +83,7 @@ fn answer_from_cache(query: &FastQuery, settings: &Settings, now: UnixMillis) ->
     let key = query.customer.to_key();
     let cached = RECORD_CACHE.with_borrow(|cache| {
         let record = cache.get(&key, settings.memory_ttl, now)?;
-        fast_path::answer_from_record(
-            settings,
-            query,
-            (record, ServedBy::Memory),
-            now.to_timestamp(),
-        )
+        answer(settings, query, (record, ServedBy::Memory), now)
     });
     match cached {
         Some(answer) => wire::encode_answer(answer, &query.customer.id),
@@ -106,9 +105,27 @@ pub fn answer_from_record(query: &str, record: &[u8]) -> Option<String> {
         let key = query.customer.to_key();
         RECORD_CACHE.with_borrow_mut(|cache| cache.insert(&key, record, now));
     }
-    let replica = (record, ServedBy::Replica);
-    let answer = fast_path::answer_from_record(&settings, &query, replica, now.to_timestamp())?;
+    let answer = answer(&settings, &query, (record, ServedBy::Replica), now)?;
     Some(wire::encode_answer(answer, &query.customer.id))
+}
+
+fn answer(
+    settings: &Settings,
+    query: &FastQuery,
+    record: (&[u8], ServedBy),
+    now: UnixMillis,
+) -> Option<FastAnswer> {
+    EXISTING_FEATURES.with_borrow_mut(|existing| {
+        fast_path::answer_from_record(settings, query, record, existing, now.to_timestamp())
+    })
+}
+
+/// Notes that a feature exists: the slow path has denied it, and here it may be denied from now on.
+#[wasm_bindgen]
+pub fn note_existing_feature(livemode: bool, feature: String) {
+    if let Ok(feature) = LookupKey::try_from(feature) {
+        EXISTING_FEATURES.with_borrow_mut(|existing| existing.insert(livemode.into(), &feature));
+    }
 }
 
 /// Returns where the objects and the records of the deployment are. `None` if a setting is malformed.

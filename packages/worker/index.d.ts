@@ -106,7 +106,14 @@ export interface EntitlementCheck {
   customer: string;
   feature: string;
   entitled: boolean;
-  reason: "active_entitlement" | "override" | "default_feature" | "denied_by_override" | "not_entitled" | "unknown_customer";
+  reason:
+    | "active_entitlement"
+    | "override"
+    | "default_feature"
+    | "denied_by_override"
+    | "not_entitled"
+    | "unknown_feature"
+    | "unknown_customer";
   version: number;
   /** When the source confirmed the set, in Unix seconds. `null` for an unknown customer. */
   as_of: number | null;

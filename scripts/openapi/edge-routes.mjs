@@ -131,7 +131,7 @@ export const EDGE_ROUTES = [
         },
         403: {
           description:
-            "A feature is not granted (code `not_entitled` or `unknown_customer`), or the token names another customer (`customer_mismatch`).",
+            "A feature is not granted (code `not_entitled`, `unknown_feature`, `unknown_customer` or `denied_by_override`), or the token names another customer (`customer_mismatch`).",
           schema: ref("Error"),
         },
       },

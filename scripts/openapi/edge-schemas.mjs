@@ -28,6 +28,17 @@ const VERSION = ref("Version");
 const TIMESTAMP_OR_NULL = nullable(timestamp);
 const SETTING_STATUS = oneOfStrings("set", "missing");
 
+/** The reason of the answer to a check. */
+export const CHECK_REASON = oneOfStrings(
+  "active_entitlement",
+  "override",
+  "default_feature",
+  "denied_by_override",
+  "not_entitled",
+  "unknown_feature",
+  "unknown_customer",
+);
+
 /** The outcome of a decision. */
 export const ACTIVITY_OUTCOME = oneOfStrings(
   "applied",
@@ -145,7 +156,7 @@ export const EDGE_SCHEMAS = {
         customer: CUSTOMER,
         feature: ref("LookupKey"),
         entitled: boolean,
-        reason: oneOfStrings("active_entitlement", "override", "default_feature", "denied_by_override", "not_entitled", "unknown_customer"),
+        reason: CHECK_REASON,
         version: VERSION,
         as_of: TIMESTAMP_OR_NULL,
         served_by: ref("ServedBy"),

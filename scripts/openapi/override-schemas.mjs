@@ -2,7 +2,7 @@
 //
 // Not here: their routes (edge-routes.mjs), and the objects of the other routes of the edge (edge-schemas.mjs).
 
-import { changedKeys } from "./edge-schemas.mjs";
+import { CHECK_REASON, changedKeys } from "./edge-schemas.mjs";
 import {
   array,
   boolean,
@@ -101,17 +101,7 @@ export const OVERRIDE_SCHEMAS = {
     feature: ref("LookupKey"),
     at: timestamp,
     entitled: { ...nullable(boolean), description: "`null` if the answer is unknown: a check is then a 503." },
-    reason: nullable(
-      oneOfStrings(
-        "active_entitlement",
-        "override",
-        "default_feature",
-        "denied_by_override",
-        "not_entitled",
-        "unknown_customer",
-        "unknown_feature",
-      ),
-    ),
+    reason: nullable(CHECK_REASON),
     version: VERSION,
     as_of: TIMESTAMP_OR_NULL,
     strict: { ...boolean, description: "Whether only the ledger answers checks of the feature." },

@@ -3,7 +3,7 @@
 //! | status | when                                                                        |
 //! |--------|-----------------------------------------------------------------------------|
 //! | 204    | the customer may use every `feature` of the request                         |
-//! | 403    | the customer may not use one of them: `not_entitled`, `unknown_customer`, `denied_by_override` |
+//! | 403    | the customer may not use one of them: `not_entitled`, `unknown_feature`, `unknown_customer`, `denied_by_override` |
 //! | 401    | the request has no valid token or server key                                |
 //! | 503    | the decision is unknown                                                     |
 //!
@@ -73,7 +73,7 @@ pub(super) async fn authorize<S: Store>(
     let set = customer_set::load(app, &customer, &features, freshness, now).await?;
     let mut undecided = None;
     for feature in &features {
-        match set.decide(feature) {
+        match set.decide_with_reason(app, feature).await {
             Ok(FinalDecision::Grant(_)) => {}
             Ok(FinalDecision::Deny(reason)) => {
                 return Err(Error::denied(reason, &customer.id, feature));

@@ -26,8 +26,8 @@ use super::{
     settings::Settings,
 };
 use crate::{
-    entitlement::Version,
-    id::{CustomerId, CustomerKey, LookupKey, Timestamp},
+    entitlement::{DenyReason, Version},
+    id::{CustomerId, CustomerKey, Livemode, LookupKey, Timestamp},
     store::{Freshness, ReadFrom, ServedBy, Store},
 };
 
@@ -86,6 +86,16 @@ pub(super) fn take_freshness(params: &mut Params) -> Result<Freshness, Error> {
     let at_least =
         params.take_integer("at_least", 0..=u64::MAX)?.map_or(Version::default(), Version);
     Ok(Freshness { at_least, read_from })
+}
+
+/// In the extensions of a response: a feature that the check denied, and that is not unknown. The fast path
+/// denies only such features.
+#[derive(Clone, Debug)]
+pub struct DeniedFeature {
+    /// The mode of the check.
+    pub livemode: Livemode,
+    /// The feature.
+    pub feature: LookupKey,
 }
 
 struct CheckQuery {
@@ -177,7 +187,10 @@ async fn respond<S: Store>(
         )));
     }
     let sets = load_distinct(app, queries, now).await;
-    let evaluations: Vec<_> = queries.iter().map(|query| evaluate(query, &sets)).collect();
+    let mut evaluations = Vec::with_capacity(queries.len());
+    for query in queries {
+        evaluations.push(evaluate(app, query, &sets).await);
+    }
     let mut checks = Vec::with_capacity(queries.len());
     let mut any_decided = false;
     for (query, evaluation) in queries.iter().zip(&evaluations) {
@@ -210,7 +223,14 @@ async fn respond<S: Store>(
         (app.log)(cause);
     }
     if let (ResponseShape::Single, Some(check)) = (shape, checks.first()) {
-        return Ok(json_response(StatusCode::OK, check));
+        let mut response = json_response(StatusCode::OK, check);
+        if let (Some(query), Some(Ok((FinalDecision::Deny(DenyReason::NotEntitled), _)))) =
+            (queries.first(), evaluations.first())
+        {
+            let (livemode, feature) = (query.customer.livemode, query.feature.clone());
+            response.extensions_mut().insert(DeniedFeature { livemode, feature });
+        }
+        return Ok(response);
     }
     let list = CheckList { object: "list", data: checks, has_more: false, url: "/v1/check" };
     Ok(json_response(StatusCode::OK, &list))
@@ -240,12 +260,13 @@ async fn load_distinct<'a, S: Store>(
     distinct.into_iter().zip(loaded).collect()
 }
 
-fn evaluate<'a>(
+async fn evaluate<'a, S: Store>(
+    app: &App<'_, S>,
     query: &CheckQuery,
     sets: &'a [(&CheckQuery, Result<CustomerSet<'a>, Error>)],
 ) -> Result<(FinalDecision, &'a CustomerSet<'a>), Error> {
     match sets.iter().find(|(lookup, _)| lookup.same_lookup(query)) {
-        Some((_, Ok(set))) => Ok((set.decide(&query.feature)?, set)),
+        Some((_, Ok(set))) => Ok((set.decide_with_reason(app, &query.feature).await?, set)),
         Some((_, Err(error))) => Err(error.clone()),
         None => Err(Error::incomplete(&query.customer.id)),
     }

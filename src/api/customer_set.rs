@@ -8,7 +8,7 @@
 //! Only the ledger answers for a strict feature
 //! ([`STRICT_FEATURES`](super::settings::STRICT_FEATURES)), and for all features if there is a strict one.
 
-use super::{app::App, error::Error, settings::Settings};
+use super::{app::App, error::Error, known_features, settings::Settings};
 use crate::{
     effective_set::{EffectiveSet, MissingSource},
     entitlement::{Decision, DenyReason, GrantReason},
@@ -94,6 +94,27 @@ impl<'a> CustomerSet<'a> {
             Decision::Grant(reason) => Ok(FinalDecision::Grant(reason)),
             Decision::Deny(reason) => Ok(FinalDecision::Deny(reason)),
             Decision::Indeterminate => Err(self.undecided()),
+        }
+    }
+
+    /// Decides as [`decide()`](Self::decide). A denial says whether the feature exists at all.
+    ///
+    /// # Errors
+    ///
+    /// As [`decide()`](Self::decide).
+    pub(super) async fn decide_with_reason<S: Store>(
+        &self,
+        app: &App<'_, S>,
+        feature: &LookupKey,
+    ) -> Result<FinalDecision, Error> {
+        match self.decide(feature)? {
+            FinalDecision::Deny(DenyReason::NotEntitled)
+                if known_features::is_unknown(app, self.customer.livemode, feature, self.now)
+                    .await =>
+            {
+                Ok(FinalDecision::Deny(DenyReason::UnknownFeature))
+            }
+            decision => Ok(decision),
         }
     }
 

@@ -75,28 +75,31 @@ pub(super) async fn exists<S: Store>(
     key: &LookupKey,
     now: Timestamp,
 ) -> Result<bool, Error> {
-    if app.settings.default_features.contains(key) {
-        return Ok(true);
-    }
-    // Cached keys of any age prove that a feature exists.
-    let is_cached = [FeatureSource::Source, FeatureSource::Coordinator].iter().any(|source| {
-        app.feature_cache.keys(livemode, *source).is_some_and(|keys| keys.contains(key))
-    });
-    if is_cached {
+    if is_cached(app, livemode, key) {
         return Ok(true);
     }
     Ok(fetch(app, livemode, [MIN_REFETCH, MIN_REFETCH], now).await?.contains(key))
 }
 
+/// Whether it needs no request that a feature exists: the default features exist, and cached keys of any age
+/// prove it.
+fn is_cached<S: Store>(app: &App<'_, S>, livemode: Livemode, key: &LookupKey) -> bool {
+    let is_in =
+        |source| app.feature_cache.keys(livemode, source).is_some_and(|keys| keys.contains(key));
+    app.settings.default_features.contains(key)
+        || is_in(FeatureSource::Source)
+        || is_in(FeatureSource::Coordinator)
+}
+
 /// Whether the source lists its features and no feature has this lookup key. If the source cannot be read, a
-/// feature is not unknown. The default features exist.
+/// feature is not unknown.
 pub(super) async fn is_unknown<S: Store>(
     app: &App<'_, S>,
     livemode: Livemode,
     key: &LookupKey,
     now: Timestamp,
 ) -> bool {
-    if app.settings.default_features.contains(key) {
+    if app.store.source(livemode).is_none() || is_cached(app, livemode, key) {
         return false;
     }
     // A failure was logged.

@@ -95,6 +95,7 @@ use self::{
 pub use self::{
     app::{App, REQUEST_ID, Request, Response, STRIPE_VERSION},
     auth::BoundCaller,
+    checks::DeniedFeature,
     error::CODES as ERROR_CODES,
     feature_cache::FeatureCache,
     health_cache::HealthCache,

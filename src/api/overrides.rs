@@ -28,7 +28,7 @@ use super::{
     page,
 };
 use crate::{
-    entitlement::Version,
+    entitlement::{DenyReason, Version},
     id::{self, CustomerId, CustomerKey, Livemode, LookupKey, OverrideId, Timestamp},
     ledger::{
         Override, OverrideCommand, OverrideDeletion, OverrideIdempotency, OverrideReply,
@@ -140,7 +140,7 @@ pub(super) async fn create<S: Store>(
     let mut object = OverrideObject::new(&customer, &created, at);
     if is_unknown {
         object.warnings.push(Warning {
-            code: "unknown_feature",
+            code: DenyReason::UnknownFeature.as_str(),
             param: "feature",
             message: format!(
                 "No feature has the lookup key '{}'. Was it mistyped? The override is stored.",

@@ -47,7 +47,7 @@ const ROUTES = [
 const CHECKS = ["/v1/check", "/v1/authorize", "/ofrep/v1/evaluate/flags/{key}", "Entitlements.check", "Entitlements.authorize"];
 
 /** The codes of a 403 that denies a feature. */
-const DENIALS = ["denied_by_override", "not_entitled", "unknown_customer"];
+const DENIALS = ["denied_by_override", "not_entitled", "unknown_feature", "unknown_customer"];
 
 /**
  * @typedef {object} Decision

@@ -78,6 +78,9 @@ function callWorker(work) {
   });
 }
 
+/** Notes that a feature exists, so that the fast path may deny it. @param {boolean} livemode @param {string} feature */
+const noteExistingFeature = (livemode, feature) => callCore(fastPath, () => fastPath.note_existing_feature(livemode, feature));
+
 /** Random numbers for request ids: one call fills as many as 256 ids need. */
 const randomNumbers = new Uint32Array(512);
 let usedNumbers = randomNumbers.length;
@@ -171,7 +174,7 @@ async function slowPath(request, env, context, read = (limit) => readBody(reques
     return read(limit);
   };
   if (!worker) await loadWorker();
-  const answer = callWorker((core) => core.fetch(request, env, context, newRequestId(), readIfNeeded, boundLivemode));
+  const answer = callWorker((core) => core.fetch(request, env, context, newRequestId(), readIfNeeded, boundLivemode, noteExistingFeature));
   // Other requests may wait for what this one reads: it must end even if its client disconnects.
   context.waitUntil(answer);
   if (armedAt !== undefined && Date.now() - armedAt >= ARM_INTERVAL) context.waitUntil(armCoordinators(env, answer));

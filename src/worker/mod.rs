@@ -69,7 +69,7 @@ use std::rc::Rc;
 
 use ::http::HeaderValue;
 use js_sys::Function;
-use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use worker::{
     Context, Env, Response, Result, ScheduleContext, ScheduledEvent, console_error, event,
     worker_sys,
@@ -89,7 +89,7 @@ use self::{
 };
 use crate::{
     api::{
-        self, App, BoundCaller, FeatureCache, HealthCache, RefusedOrigins,
+        self, App, BoundCaller, DeniedFeature, FeatureCache, HealthCache, RefusedOrigins,
         settings::{Settings, Source},
         stream::StreamRequest,
     },
@@ -183,6 +183,8 @@ impl store::Store for Bindings {
 
 /// Answers one request. `entry.js` creates the request id, `id`, and `read`, which reads the body up to a
 /// limit. `bound_livemode` is the mode of a caller with a service binding, which needs no key.
+/// `note_existing_feature` receives the mode and the lookup key of a feature that may be denied on the fast
+/// path.
 ///
 /// # Errors
 ///
@@ -195,13 +197,21 @@ pub async fn fetch(
     id: String,
     read: Function,
     bound_livemode: Option<bool>,
+    note_existing_feature: Function,
 ) -> Result<web_sys::Response> {
     let bound = bound_livemode.map(|livemode| BoundCaller(livemode.into()));
-    let response = answer(&request, &env, &Context::new(context), id, read, bound).await;
+    let functions = Functions { read, note_existing_feature };
+    let response = answer(&request, &env, &Context::new(context), id, functions, bound).await;
     response.or_else(|error| {
         console_error!("{error}");
         Response::error("INTERNAL SERVER ERROR", 500).map(Into::into)
     })
+}
+
+/// The functions that `entry.js` passes with a request.
+struct Functions {
+    read: Function,
+    note_existing_feature: Function,
 }
 
 /// Fails if the deployment lacks a binding of `wrangler.toml`.
@@ -210,7 +220,7 @@ async fn answer(
     env: &Env,
     context: &Context,
     id: String,
-    read: Function,
+    functions: Functions,
     bound: Option<BoundCaller>,
 ) -> Result<web_sys::Response> {
     let id = HeaderValue::try_from(id).map_err(|error| error.to_string())?;
@@ -240,11 +250,16 @@ async fn answer(
         random: || u128::from(random_u64()) << 64 | u128::from(random_u64()),
         log: log_error,
     };
-    let mut message = http::client_request(request, &id, read)?;
+    let mut message = http::client_request(request, &id, functions.read)?;
     if let Some(bound) = bound {
         message.extensions_mut().insert(bound);
     }
     let mut response = api::handle(&app, message, now_millis().to_timestamp()).await;
+    if let Some(DeniedFeature { livemode, feature }) = response.extensions_mut().remove() {
+        let (livemode, feature) = (bool::from(livemode).into(), feature.as_str().into());
+        // It fails only if the fast path traps. Then this path answers the next time too.
+        let _ = functions.note_existing_feature.call2(&JsValue::UNDEFINED, &livemode, &feature);
+    }
     match response.extensions_mut().remove::<StreamRequest>() {
         Some(stream) => {
             let signal = request.signal();

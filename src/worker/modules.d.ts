@@ -11,6 +11,7 @@ declare module "entgate-fast-path" {
   export function lookup(url: string, authorization: string, env: object): string | undefined;
   export function lookup_bound(target: string, livemode: boolean, env: object): string | undefined;
   export function answer_from_record(query: string, record: Uint8Array): string | undefined;
+  export function note_existing_feature(livemode: boolean, feature: string): void;
   export function placement(env: object): string | undefined;
   export function verify_webhook(url: string, signature: string, body: Uint8Array, env: object): string | undefined;
   export function webhook_response(verified: string, receipt: string): string | undefined;
@@ -30,6 +31,7 @@ declare module "entgate-worker" {
     id: string,
     read: (limit: number) => Promise<Body>,
     bound_livemode: boolean | undefined,
+    note_existing_feature: (livemode: boolean, feature: string) => void,
   ): Promise<Response>;
   export function scheduled(event: object, env: object, context: object): Promise<void>;
   export const LedgerObject: DurableObjectClass;

@@ -7,6 +7,7 @@ mod wire;
 use entgate::{
     api::fast_path::FastAnswer,
     entitlement::{Entitlements, SourceSet},
+    id::{Livemode, LookupKey},
     json,
     ledger::LedgerRequest,
     policy::{GrantRule, SourcePolicy, StatusPolicy},
@@ -76,6 +77,8 @@ fn a_record_of_another_source_or_policy_is_left_to_the_ledger() {
 #[test]
 fn the_fast_path_grants_and_denies_a_feature() {
     let service = with_ada();
+    let fax = LookupKey::try_from("fax".to_owned()).unwrap();
+    service.existing_features.borrow_mut().insert(Livemode::Test, &fax);
     for (feature, entitled, reason) in
         [("sso", "true", "active_entitlement"), ("fax", "false", "not_entitled")]
     {

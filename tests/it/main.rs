@@ -72,5 +72,6 @@ mod token_fixtures;
 mod token_settings;
 mod tokens;
 mod unknown_customers;
+mod unknown_features;
 mod virtual_time;
 mod webhook_modes;

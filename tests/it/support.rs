@@ -9,9 +9,9 @@ use std::{
 
 use entgate::{
     api::{
-        self, App, FeatureCache, HealthCache, RefusedOrigins, Request, Response,
+        self, App, DeniedFeature, FeatureCache, HealthCache, RefusedOrigins, Request, Response,
         body::RequestBody,
-        fast_path::{self, FastAnswer, FastQuery, WebhookResult, wire},
+        fast_path::{self, ExistingFeatures, FastAnswer, FastQuery, WebhookResult, wire},
         settings::Settings,
         stream::StreamRequest,
     },
@@ -54,6 +54,8 @@ pub(crate) struct Service {
     jwks_cache: JwksCache,
     health_cache: HealthCache,
     refused_origins: RefusedOrigins,
+    /// The features that the fast path may deny.
+    pub(crate) existing_features: RefCell<ExistingFeatures>,
 }
 
 /// A response with its body as JSON.
@@ -102,6 +104,7 @@ pub(crate) fn configured(settings: &[(&str, &str)]) -> Service {
         jwks_cache: JwksCache::default(),
         health_cache: HealthCache::default(),
         refused_origins: RefusedOrigins::default(),
+        existing_features: RefCell::default(),
     }
 }
 
@@ -174,7 +177,8 @@ impl Service {
         let request = request.body(body.to_vec()).unwrap();
         let fast = self.fast_path(&request);
         let response = pollster::block_on(self.handle(request.clone()));
-        if let Some(fast) = fast {
+        let is_denied = response.extensions().get::<DeniedFeature>().is_some();
+        if let Some(fast) = fast.or_else(|| is_denied.then(|| self.fast_path(&request))?) {
             fast.assert_equals(&response, &request);
         }
         Answer::new(response)
@@ -207,7 +211,11 @@ impl Service {
 
     /// Answers a request on the slow path.
     pub(crate) async fn handle<B: RequestBody>(&self, request: http::Request<B>) -> Response {
-        api::handle(&self.app(), request, self.now).await
+        let response = api::handle(&self.app(), request, self.now).await;
+        if let Some(DeniedFeature { livemode, feature }) = response.extensions().get() {
+            self.existing_features.borrow_mut().insert(*livemode, feature);
+        }
+        response
     }
 
     /// The answer of the fast path, if it answers the request.
@@ -242,7 +250,9 @@ impl Service {
             return None;
         }
         let replica = (&record[..], ServedBy::Replica);
-        let answer = fast_path::answer_from_record(&self.settings, &query, replica, self.now)?;
+        let existing = &mut self.existing_features.borrow_mut();
+        let answer =
+            fast_path::answer_from_record(&self.settings, &query, replica, existing, self.now)?;
         Some(FastPathAnswer::Query(query, answer))
     }
 

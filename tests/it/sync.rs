@@ -7,6 +7,7 @@ use crate::support::{Answer, NOW, Service, event, grants, item, service, service
 
 const LIST: &str = "/v1/entitlements/active_entitlements";
 const ADA: &str = "/v1/entitlements/active_entitlements?customer=cus%5Fada&limit=100";
+const FEATURES: &str = "/v1/entitlements/features?limit=100";
 const UNAVAILABLE: &str =
     "The entitlements cannot be read or written at the moment. This is not a denial.";
 
@@ -36,7 +37,9 @@ fn sync(service: &Service, query: &str) -> Answer {
 #[test]
 fn an_unknown_customer_is_read_from_stripe() {
     let service = with_entitlements_at_stripe(&["sms"]);
+    service.stripe().set_features(&["sms", "sso"]);
     let answer = service.get("/v1/check?customer=cus_ada&feature=sms");
+    assert_eq!(service.stripe().requests(), [ADA]);
     assert_eq!(
         answer.body,
         json!({
@@ -53,17 +56,19 @@ fn an_unknown_customer_is_read_from_stripe() {
     let second = service.get("/v1/check?customer=cus_ada&feature=sso");
     assert_eq!(second.body["reason"], "not_entitled");
     assert_eq!(second.body["served_by"], "ledger");
-    assert_eq!(service.stripe().requests(), [ADA]);
+    assert_eq!(service.stripe().requests(), [ADA, FEATURES]);
 }
 
 #[test]
 fn an_empty_list_of_stripe_is_a_known_set() {
     let service = with_entitlements_at_stripe(&[]);
-    assert_eq!(service.check("cus_ada", "sms").1, "not_entitled");
     let list = service.get(&format!("{LIST}?customer=cus_ada"));
     assert_eq!((list.status, list.keys().len()), (200, 0));
     assert_eq!(list.header("entgate-version"), Some("1"));
     assert_eq!(service.stripe().requests(), [ADA]);
+    service.stripe().set_features(&["sms"]);
+    assert_eq!(service.check("cus_ada", "sms").1, "not_entitled");
+    assert_eq!(service.stripe().requests(), [ADA, FEATURES]);
 }
 
 #[test]

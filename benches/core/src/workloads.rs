@@ -1,9 +1,9 @@
 //! The workloads of the core. Each calls the functions that the Worker calls.
 
-use std::hint::black_box;
+use std::{cell::RefCell, hint::black_box};
 
 use entgate::{
-    api::fast_path,
+    api::fast_path::{self, ExistingFeatures},
     entitlement::{Completeness, SourceSet, Summary, SummaryPage},
     id::UnixMillis,
     ledger::{self, Dedup, EventOrigin, LedgerState, SourceAccess, UnsavedRows, VersionedRecord},
@@ -152,9 +152,11 @@ fn checks() -> Vec<Workload> {
         let (record, url) = (sample::record(size), url(&path(size - 1)));
         let settings = settings();
         let query = fast_path::parse_query(&settings, &url, &authorization(), NOW).unwrap();
+        let existing = RefCell::new(ExistingFeatures::default());
         Workload::new(format!("check: answer_from_record, last of {size}"), move || {
-            let replica = (black_box(&record[..]), ServedBy::Replica);
-            fast_path::answer_from_record(&settings, black_box(&query), replica, NOW)
+            let (replica, query) = ((black_box(&record[..]), ServedBy::Replica), black_box(&query));
+            let existing = &mut existing.borrow_mut();
+            fast_path::answer_from_record(&settings, query, replica, existing, NOW)
         })
     });
     let fast = SIZES
@@ -215,13 +217,15 @@ fn authorization() -> String {
 fn fast_get(name: String, path: &str, size: usize) -> Workload {
     let (settings, url, authorization) = (settings(), url(path), authorization());
     let record = sample::record(size);
+    let existing = RefCell::new(ExistingFeatures::default());
     Workload::new(name, move || {
         let query =
             fast_path::parse_query(&settings, black_box(&url), black_box(&authorization), NOW)
                 .unwrap();
         assert!(fast_path::accepts_record(&settings, black_box(&record)));
         let replica = (black_box(&record[..]), ServedBy::Replica);
-        fast_path::answer_from_record(&settings, &query, replica, NOW).unwrap()
+        let existing = &mut existing.borrow_mut();
+        fast_path::answer_from_record(&settings, &query, replica, existing, NOW).unwrap()
     })
 }
 

@@ -78,6 +78,9 @@ impl Error {
             DenyReason::NotEntitled | DenyReason::DeniedByOverride => {
                 format!("'{customer}' may not use '{feature}'.")
             }
+            DenyReason::UnknownFeature => {
+                format!("No feature has the lookup key '{feature}'. Check how it is spelled.")
+            }
             DenyReason::UnknownCustomer => format!("The customer '{customer}' is unknown."),
         };
         Self::forbidden(reason.as_str(), message).with_param("feature")

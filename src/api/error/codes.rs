@@ -3,7 +3,7 @@
 //! Not here: OpenFeature's codes (`evaluation`), and those of the npm package.
 
 /// Every code. A debug build checks that an error has one of them, or none.
-pub const CODES: [&str; 38] = [
+pub const CODES: [&str; 39] = [
     "account_invalid",
     "card_declined",
     "customer_mismatch",
@@ -40,6 +40,7 @@ pub const CODES: [&str; 38] = [
     "token_expired",
     "token_invalid",
     "unknown_customer",
+    "unknown_feature",
     "url_invalid",
     "version_not_reached",
 ];

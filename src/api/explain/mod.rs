@@ -51,9 +51,6 @@ const MAX_STRIPE_REQUESTS: usize = 10;
 #[cfg(feature = "catalog")]
 const MAX_CATALOG_REQUESTS: usize = 40;
 
-/// The reason of an answer for a feature that does not exist.
-const UNKNOWN_FEATURE: &str = "unknown_feature";
-
 #[derive(Serialize)]
 struct ExplanationObject<'a> {
     object: &'static str,
@@ -157,7 +154,7 @@ async fn find_reason<'a, S: Store>(
         && is_not_entitled
         && known_features::is_unknown(app, customer.livemode, feature, now).await
     {
-        return Some(UNKNOWN_FEATURE);
+        return Some(DenyReason::UnknownFeature.as_str());
     }
     reason
 }

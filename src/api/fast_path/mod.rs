@@ -18,11 +18,12 @@
 //! Webhooks use the same functions on both paths. The strings for JavaScript are in [`wire`].
 
 mod check;
+mod existing_features;
 mod list;
 pub mod wire;
 
-pub use self::list::FastList;
 use self::list::RawPageParams;
+pub use self::{existing_features::ExistingFeatures, list::FastList};
 pub use super::webhooks::{WebhookResult, acknowledgement};
 use super::{
     active_entitlements::LIST_PATH,
@@ -31,7 +32,7 @@ use super::{
     webhooks,
 };
 use crate::{
-    entitlement::Version,
+    entitlement::{Decision, DenyReason, GrantReason, Version},
     id::{CustomerId, CustomerKey, EntitlementId, Livemode, LookupKey, Timestamp},
     pagination::PageRequest,
     store::{
@@ -210,12 +211,14 @@ pub fn accepts_record(settings: &Settings, record: &[u8]) -> bool {
     record::was_read_under(record, settings.source_policy())
 }
 
-/// Answers a query from a record. `None` if the record is too old or does not decide the query.
+/// Answers a query from a record. `None` if the record is too old or does not decide the query, or if a
+/// denied feature may not exist. Adds a feature that the source grants to those that exist.
 #[must_use]
 pub fn answer_from_record(
     settings: &Settings,
     query: &FastQuery,
     (record, served_by): (&[u8], ServedBy),
+    existing: &mut ExistingFeatures,
     now: Timestamp,
 ) -> Option<FastAnswer> {
     let lookup = |feature| {
@@ -227,6 +230,19 @@ pub fn answer_from_record(
     match &query.route {
         FastRoute::Check(feature) => {
             let (customer, lookup) = (&query.customer.id, lookup(feature)?);
+            let livemode = query.customer.livemode;
+            match (lookup.decision, served_by) {
+                (Decision::Deny(DenyReason::NotEntitled), _)
+                    if !existing.contains(livemode, feature) =>
+                {
+                    return None;
+                }
+                // Before it was in memory, it was in the replica.
+                (Decision::Grant(GrantReason::ActiveEntitlement), ServedBy::Replica) => {
+                    existing.insert(livemode, feature);
+                }
+                _ => {}
+            }
             Some(FastAnswer::Check(check::check_json(customer, feature, &lookup, served_by)))
         }
         FastRoute::Authorize(feature) => {

@@ -1,7 +1,9 @@
 //! Lists on the fast path.
 
 use entgate::{
-    api::fast_path::{FastAnswer, FastList, FastQuery, FastRoute, answer_from_record},
+    api::fast_path::{
+        ExistingFeatures, FastAnswer, FastList, FastQuery, FastRoute, answer_from_record,
+    },
     entitlement::{
         ActiveEntitlement,
         Completeness::{Complete, Partial},
@@ -185,7 +187,9 @@ fn the_catalog_answers_its_own_lists() {
 fn first_page(set: &SourceSet, served_by: ServedBy) -> Option<FastAnswer> {
     let query = page_query(10, &Cursor::Start, Livemode::Test);
     let record = record::encode(&record_of(1, set.clone())).unwrap();
-    answer_from_record(&service().settings, &query, (&record, served_by), Timestamp(0))
+    let existing = &mut ExistingFeatures::default();
+    let record = (&record[..], served_by);
+    answer_from_record(&service().settings, &query, record, existing, Timestamp(0))
 }
 
 fn page_query(limit: usize, cursor: &Cursor<&str>, livemode: Livemode) -> FastQuery {
@@ -278,7 +282,9 @@ proptest! {
         let query = page_query(limit, &cursor, live.into());
         let record = record::encode(&record_of(version, set)).unwrap();
         let settings = &service().settings;
-        let answer = answer_from_record(settings, &query, (&record, ServedBy::Replica), Timestamp(0));
+        let existing = &mut ExistingFeatures::default();
+        let record = (&record[..], ServedBy::Replica);
+        let answer = answer_from_record(settings, &query, record, existing, Timestamp(0));
         prop_assert_eq!(answer, expected.map(FastAnswer::List));
     }
 }

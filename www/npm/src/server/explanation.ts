@@ -11,6 +11,7 @@ export type CheckReason =
   | "default_feature"
   | "denied_by_override"
   | "not_entitled"
+  | "unknown_feature"
   | "unknown_customer";
 
 /** What one of the parts of an answer says of the feature. */
@@ -60,7 +61,7 @@ export interface Explanation {
   at: number;
   /** `null` if that is not known. */
   entitled: boolean | null;
-  reason: CheckReason | "unknown_feature" | null;
+  reason: CheckReason | null;
   version: number;
   as_of: number | null;
   /** Whether only the ledger answers for this feature. */
