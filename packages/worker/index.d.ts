@@ -118,6 +118,8 @@ export interface EntitlementCheck {
   /** When the source confirmed the set, in Unix seconds. `null` for an unknown customer. */
   as_of: number | null;
   served_by: string;
+  /** Only with the reason `unknown_feature`, and in development: the feature that the key probably means. */
+  nearest_feature?: string;
 }
 
 /** A check of several features that has no answer. */

@@ -152,15 +152,24 @@ export const EDGE_SCHEMAS = {
   ServedBy: oneOfStrings("replica", "ledger", "source", "memory"),
   Check: {
     oneOf: [
-      entgateObject("entitlement_check", {
-        customer: CUSTOMER,
-        feature: ref("LookupKey"),
-        entitled: boolean,
-        reason: CHECK_REASON,
-        version: VERSION,
-        as_of: TIMESTAMP_OR_NULL,
-        served_by: ref("ServedBy"),
-      }),
+      entgateObject(
+        "entitlement_check",
+        {
+          customer: CUSTOMER,
+          feature: ref("LookupKey"),
+          entitled: boolean,
+          reason: CHECK_REASON,
+          version: VERSION,
+          as_of: TIMESTAMP_OR_NULL,
+          served_by: ref("ServedBy"),
+        },
+        {
+          nearest_feature: {
+            ...ref("LookupKey"),
+            description: "Only with the reason `unknown_feature`, and in development: the feature that the key probably means.",
+          },
+        },
+      ),
       entgateObject("entitlement_check", {
         customer: CUSTOMER,
         feature: ref("LookupKey"),

@@ -20,8 +20,10 @@ use super::{
     customer_set::{self, FinalDecision},
     error::Error,
     form::{OneOrMany, Params},
+    known_features,
 };
 use crate::{
+    entitlement::DenyReason,
     id::{LookupKey, Timestamp},
     store::Store,
 };
@@ -76,7 +78,10 @@ pub(super) async fn authorize<S: Store>(
         match set.decide_with_reason(app, feature).await {
             Ok(FinalDecision::Grant(_)) => {}
             Ok(FinalDecision::Deny(reason)) => {
-                return Err(Error::denied(reason, &customer.id, feature));
+                let nearest = (reason == DenyReason::UnknownFeature)
+                    .then(|| known_features::nearest(app, customer.livemode, feature))
+                    .flatten();
+                return Err(Error::denied(reason, &customer.id, feature, nearest.as_ref()));
             }
             Err(error) => undecided = Some(error),
         }

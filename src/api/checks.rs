@@ -23,6 +23,7 @@ use super::{
     customer_set::{self, CustomerSet, FinalDecision},
     error::{Error, ErrorBody},
     form::{OneOrMany, Params},
+    known_features,
     settings::Settings,
 };
 use crate::{
@@ -152,6 +153,9 @@ enum CheckResult<'a> {
         version: Version,
         as_of: Option<Timestamp>,
         served_by: ServedBy,
+        /// Only of an unknown feature, and in development.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        nearest_feature: Option<LookupKey>,
     },
     Indeterminate {
         object: &'static str,
@@ -199,6 +203,8 @@ async fn respond<S: Store>(
         checks.push(match evaluation {
             Ok((decision, set)) => {
                 any_decided = true;
+                let is_unknown = *decision == FinalDecision::Deny(DenyReason::UnknownFeature);
+                let livemode = query.customer.livemode;
                 CheckResult::Decided {
                     object,
                     customer,
@@ -208,6 +214,9 @@ async fn respond<S: Store>(
                     version: set.effective_set().version(),
                     as_of: set.as_of(),
                     served_by: set.served_by(),
+                    nearest_feature: is_unknown
+                        .then(|| known_features::nearest(app, livemode, feature))
+                        .flatten(),
                 }
             }
             Err(error) => {

@@ -17,6 +17,7 @@ use super::{
     feature_cache::{
         FeatureCache, FeatureSource, FetchTurn, KEYS_TTL, KeySet, KnownFeatures, MIN_REFETCH,
     },
+    nearest,
 };
 use crate::{
     effective_set::{EffectiveSet, LOCAL_FEATURE_PREFIX},
@@ -105,6 +106,24 @@ pub(super) async fn is_unknown<S: Store>(
     // A failure was logged.
     let known = fetch(app, livemode, [MIN_REFETCH, MIN_REFETCH], now).await;
     known.is_ok_and(|known| known.is_listed && !known.contains(key))
+}
+
+/// The cached feature that an unknown key probably means. Only in development: a page of a customer must
+/// not learn which other features exist.
+pub(super) fn nearest<S: Store>(
+    app: &App<'_, S>,
+    livemode: Livemode,
+    key: &LookupKey,
+) -> Option<LookupKey> {
+    if !app.settings.environment.is_development() {
+        return None;
+    }
+    let sources = [FeatureSource::Source, FeatureSource::Coordinator];
+    let known: Vec<_> =
+        sources.into_iter().filter_map(|source| app.feature_cache.keys(livemode, source)).collect();
+    let keys = known.iter().flat_map(|keys| keys.iter()).chain(&app.settings.default_features);
+    let nearest = nearest::nearest(key.as_str(), keys.map(LookupKey::as_str))?;
+    LookupKey::try_from(nearest.to_owned()).ok()
 }
 
 async fn fetch<S: Store>(

@@ -1,6 +1,6 @@
 //! `unknown_feature`: a denial says whether the feature exists, so that a mistyped lookup key is noticed.
 
-use entgate::{id::Livemode, source::StripeResponse};
+use entgate::{api::settings::Environment, id::Livemode, source::StripeResponse};
 use serde_json::{Value, json};
 
 use crate::support::{Service, event, grants, service_with_stripe, service_with_stripe_and};
@@ -46,8 +46,26 @@ fn a_denial_says_whether_the_feature_exists() {
 
     let denied = json!("'cus_ada' may not use 'fax'.");
     assert_eq!(authorize(&service, "fax"), (403, json!("not_entitled"), denied));
-    let unknown = json!("No feature has the lookup key 'smss'. Check how it is spelled.");
+    let unknown = json!("No feature has the lookup key 'report'. Check how it is spelled.");
+    assert_eq!(authorize(&service, "report"), (403, json!("unknown_feature"), unknown));
+}
+
+#[test]
+fn in_development_an_unknown_feature_has_a_near_match() {
+    let check = |service: &Service, feature| {
+        let body = service.get(&format!("/v1/check?customer=cus_ada&feature={feature}")).body;
+        json!([body["reason"], body.get("nearest_feature")])
+    };
+    let service = with_ada(&[]);
+    assert_eq!(check(&service, "smss"), json!(["unknown_feature", "sms"]));
+    assert_eq!(check(&service, "report"), json!(["unknown_feature", null]));
+    assert_eq!(check(&service, "fax"), json!(["not_entitled", null]));
+    let unknown = json!("No feature has the lookup key 'smss'. Did you mean 'sms'?");
     assert_eq!(authorize(&service, "smss"), (403, json!("unknown_feature"), unknown));
+
+    let mut service = with_ada(&[]);
+    service.settings.environment = Environment::Deployed;
+    assert_eq!(check(&service, "smss"), json!(["unknown_feature", null]));
 }
 
 #[test]

@@ -67,11 +67,13 @@ impl Error {
         error
     }
 
-    /// 403: the customer may not use the feature.
+    /// 403: the customer may not use the feature. `nearest` is the one that an unknown feature probably
+    /// means.
     pub(in crate::api) fn denied(
         reason: DenyReason,
         customer: &CustomerId,
         feature: &LookupKey,
+        nearest: Option<&LookupKey>,
     ) -> Self {
         let (customer, feature) = (excerpt(customer.as_str()), excerpt(feature.as_str()));
         let message = match reason {
@@ -79,7 +81,11 @@ impl Error {
                 format!("'{customer}' may not use '{feature}'.")
             }
             DenyReason::UnknownFeature => {
-                format!("No feature has the lookup key '{feature}'. Check how it is spelled.")
+                let advice = nearest.map_or_else(
+                    || "Check how it is spelled.".to_owned(),
+                    |nearest| format!("Did you mean '{}'?", excerpt(nearest.as_str())),
+                );
+                format!("No feature has the lookup key '{feature}'. {advice}")
             }
             DenyReason::UnknownCustomer => format!("The customer '{customer}' is unknown."),
         };

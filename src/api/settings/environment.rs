@@ -44,6 +44,12 @@ impl Environment {
         hosts.map(Self::Development)
     }
 
+    /// Whether the Worker runs for development.
+    #[must_use]
+    pub fn is_development(&self) -> bool {
+        matches!(self, Self::Development(_))
+    }
+
     /// Whether the Worker answers requests for this host. `authority` is a host with an optional port.
     #[must_use]
     pub fn permits_host(&self, authority: &str) -> bool {
