@@ -4,7 +4,7 @@
 export const INDEX_REPORT_DELAY = 1_600;
 
 /** Until a ledger writes the replica again. */
-export const REPLICA_WRITE_DELAY = 1_100;
+export const REPLICA_WRITE_DELAY = 1_600;
 
 /** Until a ledger has sent its activity to the customer index. */
 export const ACTIVITY_DELAY = 200;
