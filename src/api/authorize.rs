@@ -75,9 +75,11 @@ pub(super) async fn authorize<S: Store>(
     let set = customer_set::load(app, &customer, &features, freshness, now).await?;
     let mut undecided = None;
     for feature in &features {
-        match set.decide_with_reason(app, feature).await {
+        match set.decide(feature) {
             Ok(FinalDecision::Grant(_)) => {}
-            Ok(FinalDecision::Deny(reason)) => {
+            Ok(decision) => {
+                let decision = set.find_reason(app, feature, decision).await;
+                let FinalDecision::Deny(reason) = decision else { continue };
                 let nearest = (reason == DenyReason::UnknownFeature)
                     .then(|| known_features::nearest(app, customer.livemode, feature))
                     .flatten();

@@ -191,9 +191,13 @@ async fn respond<S: Store>(
         )));
     }
     let sets = load_distinct(app, queries, now).await;
-    let mut evaluations = Vec::with_capacity(queries.len());
-    for query in queries {
-        evaluations.push(evaluate(app, query, &sets).await);
+    let mut evaluations: Vec<_> = queries.iter().map(|query| evaluate(query, &sets)).collect();
+    for (query, evaluation) in queries.iter().zip(&mut evaluations) {
+        if let Ok((decision, set)) = evaluation
+            && !decision.is_grant()
+        {
+            *decision = Box::pin(set.find_reason(app, &query.feature, *decision)).await;
+        }
     }
     let mut checks = Vec::with_capacity(queries.len());
     let mut any_decided = false;
@@ -269,13 +273,12 @@ async fn load_distinct<'a, S: Store>(
     distinct.into_iter().zip(loaded).collect()
 }
 
-async fn evaluate<'a, S: Store>(
-    app: &App<'_, S>,
+fn evaluate<'a>(
     query: &CheckQuery,
     sets: &'a [(&CheckQuery, Result<CustomerSet<'a>, Error>)],
 ) -> Result<(FinalDecision, &'a CustomerSet<'a>), Error> {
     match sets.iter().find(|(lookup, _)| lookup.same_lookup(query)) {
-        Some((_, Ok(set))) => Ok((set.decide_with_reason(app, &query.feature).await?, set)),
+        Some((_, Ok(set))) => Ok((set.decide(&query.feature)?, set)),
         Some((_, Err(error))) => Err(error.clone()),
         None => Err(Error::incomplete(&query.customer.id)),
     }

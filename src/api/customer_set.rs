@@ -97,24 +97,21 @@ impl<'a> CustomerSet<'a> {
         }
     }
 
-    /// Decides as [`decide()`](Self::decide). A denial says whether the feature exists at all.
-    ///
-    /// # Errors
-    ///
-    /// As [`decide()`](Self::decide).
-    pub(super) async fn decide_with_reason<S: Store>(
+    /// The decision about a feature with its final reason: a denial says whether the feature exists at all.
+    pub(super) async fn find_reason<S: Store>(
         &self,
         app: &App<'_, S>,
         feature: &LookupKey,
-    ) -> Result<FinalDecision, Error> {
-        match self.decide(feature)? {
-            FinalDecision::Deny(DenyReason::NotEntitled)
-                if known_features::is_unknown(app, self.customer.livemode, feature, self.now)
-                    .await =>
-            {
-                Ok(FinalDecision::Deny(DenyReason::UnknownFeature))
-            }
-            decision => Ok(decision),
+        decision: FinalDecision,
+    ) -> FinalDecision {
+        if decision != FinalDecision::Deny(DenyReason::NotEntitled) {
+            return decision;
+        }
+        let livemode = self.customer.livemode;
+        if known_features::is_unknown(app, livemode, feature, self.now).await {
+            FinalDecision::Deny(DenyReason::UnknownFeature)
+        } else {
+            decision
         }
     }
 
