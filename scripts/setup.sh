@@ -99,9 +99,10 @@ install_node() {
 command -v npm >/dev/null || fail "Node and npm are required: https://nodejs.org"
 has_node || step "Install Node 22.12 or newer: https://nodejs.org" node "Node $NODE, because $(node --version) is older than 22.12" 10 install_node
 
-command -v cc >/dev/null || case $(uname) in
+# Also for C++: a check compiles the fuzz targets, which link libFuzzer.
+{ command -v cc && command -v c++; } >/dev/null || case $(uname) in
 Darwin) fail "A C compiler is required. Run: xcode-select --install" ;;
-*) install_packages cc "a C compiler" 30 "$DEBIAN_CC" ;;
+*) install_packages cc "compilers for C and C++" 30 "$DEBIAN_CC" ;;
 esac
 
 # --- Rust ---
