@@ -23,7 +23,7 @@ describe("a client of a backend and the Worker", { timeout: 60_000 }, () => {
     api = await fakeStripe();
     api.setEntitlements("cus_ada", ["sms", "api", "export"]);
     api.setEntitlements("cus_bob", []);
-    // It exists, and nobody has it.
+    // It exists, and no customer has it.
     api.setProductFeatures("prod_pro", ["sso"]);
     service = await serveEdge({ settings: api.settings });
     client = createClient({ endpoint: service.url.origin, key: KEY, timeout: 10_000 });

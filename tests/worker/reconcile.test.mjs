@@ -50,6 +50,9 @@ describe("the sweep", { concurrency: true, timeout: 90_000 }, () => {
         }
       }, PATIENCE);
       for (const customer of customers) assert.equal(stripe.listCalls(customer).length, 1, `${customer} is read once`);
+      // A denial asks whether the feature exists.
+      const others = stripe.calls.filter(({ path }) => path !== "/v1/entitlements/features");
+      assert.equal(others.length, 25, "and nothing else is read");
       await eventually(() => {
         const drift = log.filter((line) =>
           /^\{"message":"drift","customer":"test:cus_\d+","missing":1,"extra":1,"version":2\}$/.test(line),

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { fakeStripe } from "./fake-stripe.mjs";
 import { eventually, serve, summary } from "./support.mjs";
 
-/** Whether the Worker listed the source's features. @param {Awaited<ReturnType<typeof fakeStripe>>} stripe */
+/** How often the Worker listed the source's features. @param {Awaited<ReturnType<typeof fakeStripe>>} stripe */
 const lists = (stripe) => stripe.calls.filter(({ path }) => path === "/v1/entitlements/features").length;
 
 test("a mistyped feature is unknown, and one that exists is denied", { timeout: 60_000 }, async (t) => {
