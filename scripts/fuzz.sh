@@ -21,7 +21,6 @@ targets=("$@")
 for target in "${targets[@]}"; do
     [ -d "fuzz/corpus/$target" ] || fail "there is no fuzz target $target. The targets are: ${all[*]}"
 done
-command -v c++ >/dev/null || fail 'libFuzzer needs a C++ compiler. On Debian run: apt-get install g++'
 
 coverage=(
     -Cpasses=sancov-module

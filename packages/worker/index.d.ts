@@ -257,7 +257,7 @@ export interface Explanation {
   at: number;
   /** `null` if the answer is unknown: `check` then throws. */
   entitled: boolean | null;
-  reason: EntitlementCheck["reason"] | "unknown_feature" | null;
+  reason: EntitlementCheck["reason"] | null;
   version: number;
   as_of: number | null;
   /** Whether only the ledger answers checks of the feature. */

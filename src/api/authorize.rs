@@ -20,10 +20,8 @@ use super::{
     customer_set::{self, FinalDecision},
     error::Error,
     form::{OneOrMany, Params},
-    known_features,
 };
 use crate::{
-    entitlement::DenyReason,
     id::{LookupKey, Timestamp},
     store::Store,
 };
@@ -77,12 +75,9 @@ pub(super) async fn authorize<S: Store>(
     for feature in &features {
         match set.decide(feature) {
             Ok(FinalDecision::Grant(_)) => {}
-            Ok(decision) => {
-                let decision = set.find_reason(app, feature, decision).await;
-                let FinalDecision::Deny(reason) = decision else { continue };
-                let nearest = (reason == DenyReason::UnknownFeature)
-                    .then(|| known_features::nearest(app, customer.livemode, feature))
-                    .flatten();
+            Ok(FinalDecision::Deny(reason)) => {
+                let reason = set.find_reason(app, feature, reason).await;
+                let nearest = set.nearest_feature(app, feature, reason);
                 return Err(Error::denied(reason, &customer.id, feature, nearest.as_ref()));
             }
             Err(error) => undecided = Some(error),

@@ -23,7 +23,6 @@ use super::{
     customer_set::{self, CustomerSet, FinalDecision},
     error::{Error, ErrorBody},
     form::{OneOrMany, Params},
-    known_features,
     settings::Settings,
 };
 use crate::{
@@ -193,10 +192,8 @@ async fn respond<S: Store>(
     let sets = load_distinct(app, queries, now).await;
     let mut evaluations: Vec<_> = queries.iter().map(|query| evaluate(query, &sets)).collect();
     for (query, evaluation) in queries.iter().zip(&mut evaluations) {
-        if let Ok((decision, set)) = evaluation
-            && !decision.is_grant()
-        {
-            *decision = Box::pin(set.find_reason(app, &query.feature, *decision)).await;
+        if let Ok((FinalDecision::Deny(reason), set)) = evaluation {
+            *reason = set.find_reason(app, &query.feature, *reason).await;
         }
     }
     let mut checks = Vec::with_capacity(queries.len());
@@ -207,8 +204,10 @@ async fn respond<S: Store>(
         checks.push(match evaluation {
             Ok((decision, set)) => {
                 any_decided = true;
-                let is_unknown = *decision == FinalDecision::Deny(DenyReason::UnknownFeature);
-                let livemode = query.customer.livemode;
+                let nearest_feature = match *decision {
+                    FinalDecision::Grant(_) => None,
+                    FinalDecision::Deny(reason) => set.nearest_feature(app, feature, reason),
+                };
                 CheckResult::Decided {
                     object,
                     customer,
@@ -218,9 +217,7 @@ async fn respond<S: Store>(
                     version: set.effective_set().version(),
                     as_of: set.as_of(),
                     served_by: set.served_by(),
-                    nearest_feature: is_unknown
-                        .then(|| known_features::nearest(app, livemode, feature))
-                        .flatten(),
+                    nearest_feature,
                 }
             }
             Err(error) => {

@@ -97,22 +97,34 @@ impl<'a> CustomerSet<'a> {
         }
     }
 
-    /// The decision about a feature with its final reason: a denial says whether the feature exists at all.
+    /// The reason of a denial that [`decide()`](Self::decide) returned, once it is known whether the feature
+    /// exists at all.
     pub(super) async fn find_reason<S: Store>(
         &self,
         app: &App<'_, S>,
         feature: &LookupKey,
-        decision: FinalDecision,
-    ) -> FinalDecision {
-        if decision != FinalDecision::Deny(DenyReason::NotEntitled) {
-            return decision;
-        }
+        reason: DenyReason,
+    ) -> DenyReason {
         let livemode = self.customer.livemode;
-        if known_features::is_unknown(app, livemode, feature, self.now).await {
-            FinalDecision::Deny(DenyReason::UnknownFeature)
-        } else {
-            decision
+        if reason == DenyReason::NotEntitled
+            && known_features::is_unknown(app, livemode, feature, self.now).await
+        {
+            return DenyReason::UnknownFeature;
         }
+        reason
+    }
+
+    /// The feature that the key of an unknown one probably means. Only in development.
+    pub(super) fn nearest_feature<S: Store>(
+        &self,
+        app: &App<'_, S>,
+        feature: &LookupKey,
+        reason: DenyReason,
+    ) -> Option<LookupKey> {
+        if reason != DenyReason::UnknownFeature {
+            return None;
+        }
+        known_features::nearest(app, self.customer.livemode, feature)
     }
 
     /// Passes the effective set on, if it decides every feature.

@@ -35,7 +35,7 @@ const trappedCores = new Set();
 /** How many instances of the `worker` core came before this one. */
 let generation = 0;
 
-/** Rejects each call of the `worker` core that waits for something. @type {Set<(error: Error) => void>} */
+/** The functions that reject the calls of the `worker` core that are not settled. @type {Set<(error: Error) => void>} */
 const pendingCalls = new Set();
 
 /** Notes a trap. What the instance was waiting for would never end: it is in the memory that is lost. */
@@ -70,9 +70,9 @@ function callWorker(work) {
   const result = callCore(worker, work);
   return new Promise((resolve, reject) => {
     pendingCalls.add(reject);
-    const settle = (how) => (value) => {
+    const settle = (done) => (value) => {
       pendingCalls.delete(reject);
-      how(value);
+      done(value);
     };
     Promise.resolve(result).then(settle(resolve), settle(reject));
   });

@@ -1,6 +1,6 @@
-//! The features that exist, as far as the fast path knows: it denies no other one.
+//! The features that the fast path knows to exist. It denies no other feature.
 //!
-//! The slow path knows which features exist, and denies a mistyped lookup key as `unknown_feature`.
+//! The slow path knows all features that exist, and denies a mistyped lookup key as `unknown_feature`.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ impl ExistingFeatures {
         }
     }
 
-    /// Adds a feature. At the maximum, it forgets the others: the slow path names them again.
+    /// Adds a feature. At the maximum, all others are removed: the slow path adds them again.
     pub fn insert(&mut self, livemode: Livemode, key: &LookupKey) {
         let keys = match livemode {
             Livemode::Test => &mut self.test,

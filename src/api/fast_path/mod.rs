@@ -14,7 +14,8 @@
 //! | [`acknowledgement()`]      | the ledger's receipt → a response                                  |
 //!
 //! The fast path never rejects a request. Anything that it cannot parse or answer returns `None` and
-//! takes the slow path, [`handle()`](super::handle), which returns the same answer or the error.
+//! takes the slow path, [`handle()`](super::handle), which returns the same answer or the error. So does
+//! the denial of a feature that is not one of the [`ExistingFeatures`].
 //! Webhooks use the same functions on both paths. The strings for JavaScript are in [`wire`].
 
 mod check;

@@ -34,6 +34,8 @@ export interface Checked {
   version: number;
   as_of: number | null;
   served_by: "replica" | "ledger" | "source" | "memory";
+  /** Only with the reason `unknown_feature`, and in development: the feature that the key probably means. */
+  nearest_feature?: Feature;
 }
 
 /** A customer token, as `POST /v1/tokens` returns it. */
