@@ -65,11 +65,16 @@ export default entgate;
 declare class EntgateObject implements Rpc.DurableObjectBranded {
   [Rpc.__DURABLE_OBJECT_BRAND]: never;
   constructor(state: DurableObjectState, env: Env);
-  fetch(request: Request): Response | Promise<Response>;
+}
+
+/** An object that other objects and the Worker send messages to. The messages are not a public API. */
+declare class EntgateMessageObject extends EntgateObject {
+  request(message: string): Promise<string>;
 }
 
 /** The class of `LEDGERS`. */
-export class Ledger extends EntgateObject {
+export class Ledger extends EntgateMessageObject {
+  fetch(request: Request): Promise<Response>;
   alarm(): Promise<void>;
   webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void;
   webSocketClose(socket: WebSocket): void | Promise<void>;
@@ -77,15 +82,16 @@ export class Ledger extends EntgateObject {
 }
 
 /** The class of `CUSTOMER_INDEX`. */
-export class CustomerIndex extends EntgateObject {}
+export class CustomerIndex extends EntgateMessageObject {}
 
 /** The class of `SOURCE_COORDINATOR`. */
-export class SourceCoordinator extends EntgateObject {
+export class SourceCoordinator extends EntgateMessageObject {
   alarm(): Promise<void>;
 }
 
 /** The class of `CATALOG`. */
 export class Catalog extends EntgateObject {
+  fetch(request: Request): Promise<Response>;
   alarm(): Promise<void>;
 }
 

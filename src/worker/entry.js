@@ -10,13 +10,14 @@
 // The fast path core is instantiated with the isolate. The `worker` core is several times larger: the runtime compiles it when it
 // is first imported, not before an isolate's first response.
 
+import { DurableObject } from "cloudflare:workers";
 import * as fastPath from "entgate-fast-path";
 import { objectStub } from "../objects.js";
 import { discardBody, readBody } from "./body.js";
 import { decidedBy, decidedByCall, decisionsOf, isLogged, logDecisions, writeDataPoints } from "./decisions.js";
 import { boundEntitlements } from "./entitlements.js";
 import module from "./fast_path.wasm";
-import { decodeAnswer, decodeEvent, decodePlacement, decodeRecordKey, decodeResponse } from "./wire.js";
+import { decodeAnswer, decodeEvent, decodePlacement, decodeReceipt, decodeRecordKey, decodeResponse } from "./wire.js";
 
 fastPath.initSync({ module });
 
@@ -99,9 +100,6 @@ const nextHex = () => randomNumbers[usedNumbers++].toString(16).padStart(8, "0")
 const maxWebhookBytes = fastPath.max_webhook_bytes();
 const bodyTimeout = fastPath.body_timeout();
 
-/** A Durable Object is addressed by its id; the URL only has to be valid. */
-const OBJECT_URL = "https://customer/";
-
 /**
  * Where the objects and the records of the deployment are, once it was needed.
  *
@@ -154,10 +152,9 @@ async function armCoordinators(env, response) {
   // A coordinator must not work in another jurisdiction. With a malformed setting none is known.
   if (!isDeploymentConfirmed && !(await confirmDeployment(env))) return;
   const { jurisdiction, locationHint } = placement(env);
-  const arm = (mode) =>
-    objectStub(env.SOURCE_COORDINATOR, mode, jurisdiction, locationHint).fetch(OBJECT_URL, { method: "POST", body: '"arm"' });
+  const arm = async (mode) => objectStub(env.SOURCE_COORDINATOR, mode, jurisdiction, locationHint).request('"arm"');
   // A failure is repaired by the next attempt, or by the cron trigger.
-  await Promise.allSettled(["test", "live"].map(async (mode) => (await arm(mode)).text()));
+  await Promise.allSettled(["test", "live"].map(arm));
 }
 
 /** The path and query of a URL, whose origin has at least `http://` and one character. */
@@ -281,9 +278,8 @@ async function handleWebhook(request, env, context) {
     // An event must not reach the ledger of another jurisdiction.
     if (!isDeploymentConfirmed && !(await confirmDeployment(env))) return slowPath(request, env, context, async () => body);
     try {
-      const receipt = await ledgerStub(env, event.key).fetch(OBJECT_URL, { method: "POST", body: event.message });
-      const json = await receipt.text();
-      const encoded = receipt.status === 200 && callCore(fastPath, () => fastPath.webhook_response(verified, json));
+      const receipt = decodeReceipt(await ledgerStub(env, event.key).request(event.message));
+      const encoded = receipt && callCore(fastPath, () => fastPath.webhook_response(verified, receipt));
       if (encoded) return logWebhook(decodeResponse(encoded, newRequestId()), encoded);
     } catch {
       // The slow path below sends the event again and reports the error. The ledger ignores a duplicate.
@@ -317,58 +313,92 @@ export default {
 /** The service binding, for other Workers of the account. */
 export class Entitlements extends boundEntitlements(answerBound) {}
 
-/** A Durable Object class over the core's class of this name. The core's object is created again after a trap. */
-function durableObject(name) {
-  return class {
-    /** @type {InstanceType<typeof import("entgate-worker").LedgerObject> | undefined} */
-    object;
-    /** @type {number | undefined} */
-    generation;
+/**
+ * The objects of the core, and the generation of its instance that created each. Other Workers may call what a Durable Object class
+ * defines, so this is not a member of one.
+ *
+ * @type {WeakMap<DurableObject, { object: InstanceType<typeof import("entgate-worker").LedgerObject>, generation: number }>}
+ */
+const coreObjects = new WeakMap();
 
-    constructor(state, env) {
-      this.state = state;
-      this.env = env;
-      // The runtime delivers no event before the core is loaded.
-      if (!worker) state.blockConcurrencyWhile(loadWorker);
+/** Calls the core's object of a Durable Object. It is created again after a trap. */
+function callObject(durable, work) {
+  return callWorker((core) => {
+    let created = coreObjects.get(durable);
+    if (created?.generation !== generation) {
+      created = { object: new core[durable.constructor.coreClass](durable.ctx, durable.env), generation };
+      coreObjects.set(durable, created);
     }
-
-    /** Calls the core's object. */
-    call(work) {
-      return callWorker((core) => {
-        if (this.generation !== generation) [this.object, this.generation] = [new core[name](this.state, this.env), generation];
-        return work(this.object);
-      });
-    }
-
-    fetch(request) {
-      return this.call((object) => object.fetch(request));
-    }
-  };
+    return work(created.object);
+  });
 }
 
-/** A Durable Object class that has alarms. */
-const durableObjectWithAlarm = (name) =>
-  class extends durableObject(name) {
-    alarm() {
-      return this.call((object) => object.alarm());
-    }
-  };
+const runAlarm = (durable) => callObject(durable, (object) => object.alarm());
 
-export class Ledger extends durableObjectWithAlarm("LedgerObject") {
+/** A Durable Object over an object of the core. */
+class CoreObject extends DurableObject {
+  /** The name of the core's class. @type {string} */
+  static coreClass;
+
+  constructor(state, env) {
+    super(state, env);
+    // The runtime delivers no event before the core is loaded.
+    if (!worker) state.blockConcurrencyWhile(loadWorker);
+  }
+}
+
+/** A Durable Object that responds to messages: see src/worker/rpc.rs. */
+class MessageObject extends CoreObject {
+  /** @param {string} message */
+  request(message) {
+    return callObject(this, (object) => object.request(message));
+  }
+}
+
+export class Ledger extends MessageObject {
+  static coreClass = "LedgerObject";
+
+  /** Subscribes to the customer's changes. */
+  fetch(request) {
+    return callObject(this, (object) => object.fetch(request));
+  }
+
+  alarm() {
+    return runAlarm(this);
+  }
+
   webSocketMessage() {}
 
   webSocketClose(socket) {
-    return this.call((object) => object.webSocketClose(socket));
+    return callObject(this, (object) => object.webSocketClose(socket));
   }
 
   webSocketError(socket) {
-    return this.call((object) => object.webSocketError(socket));
+    return callObject(this, (object) => object.webSocketError(socket));
   }
 }
 
-// wrangler.toml names this class whether or not the core is built with the catalog.
-export class Catalog extends durableObjectWithAlarm("CatalogObject") {}
+/** wrangler.toml names this class whether or not the core is built with the catalog. */
+export class Catalog extends CoreObject {
+  static coreClass = "CatalogObject";
 
-export class CustomerIndex extends durableObject("CustomerIndexObject") {}
+  fetch(request) {
+    return callObject(this, (object) => object.fetch(request));
+  }
 
-export class SourceCoordinator extends durableObjectWithAlarm("CoordinatorObject") {}
+  alarm() {
+    return runAlarm(this);
+  }
+}
+
+export class CustomerIndex extends MessageObject {
+  static coreClass = "CustomerIndexObject";
+}
+
+export class SourceCoordinator extends MessageObject {
+  static coreClass = "CoordinatorObject";
+
+  alarm() {
+    return runAlarm(this);
+  }
+}

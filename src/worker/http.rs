@@ -6,7 +6,7 @@
 //! limits of requests ([`api::body`]).
 
 use ::http::{HeaderName, HeaderValue, Method, Request, Uri};
-use js_sys::{ArrayBuffer, Function, Promise, Reflect, Uint8Array};
+use js_sys::{Function, Promise, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Headers, ReadableStream, ReadableStreamDefaultReader, ResponseInit};
@@ -19,9 +19,6 @@ use crate::api::{
 
 /// The result of `readBody` in `body.js` for a body that exceeds the limit.
 const TOO_LARGE: &str = "too_large";
-
-/// The maximum size of a response of a Durable Object, in bytes: a ledger's record fits into a value of KV.
-pub(super) const MAX_OBJECT_RESPONSE_BYTES: usize = 25 << 20;
 
 /// The body of a client's request, which is not read yet.
 pub(super) struct ClientBody {
@@ -112,11 +109,12 @@ pub(super) fn response_init(response: &api::Response) -> Result<ResponseInit> {
 }
 
 /// Reads a body that this deployment's own code created.
+#[cfg(feature = "catalog")]
 pub(super) async fn read_buffer(
     buffer: Promise,
     limit: usize,
 ) -> std::result::Result<Vec<u8>, JsValue> {
-    let buffer: ArrayBuffer = JsFuture::from(buffer).await?.unchecked_into();
+    let buffer: js_sys::ArrayBuffer = JsFuture::from(buffer).await?.unchecked_into();
     let length = usize::try_from(buffer.byte_length()).unwrap_or(usize::MAX);
     if length > limit {
         Err(format!("the body is larger than {limit} bytes").into())

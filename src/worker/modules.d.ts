@@ -43,6 +43,7 @@ declare module "entgate-worker" {
     state: object,
     env: object,
   ) => {
+    request(message: string): Promise<string>;
     fetch(request: Request): Promise<Response>;
     alarm(): Promise<Response>;
     webSocketClose(socket: WebSocket): void;
@@ -51,6 +52,11 @@ declare module "entgate-worker" {
 }
 
 declare module "cloudflare:workers" {
+  export class DurableObject {
+    constructor(state: object, env: object);
+    ctx: object;
+    env: object;
+  }
   export class WorkerEntrypoint {
     env: object;
     ctx: { props?: { livemode?: unknown } };

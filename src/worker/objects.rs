@@ -31,8 +31,12 @@ extern "C" {
 
 #[wasm_bindgen]
 extern "C" {
-    /// The stub of one object. The `worker` crate's own would read a response chunk by chunk.
+    /// The stub of one object. The `worker` crate's own has no RPC, and would read a response chunk by
+    /// chunk.
     pub(super) type ObjectStub;
+
+    #[wasm_bindgen(method, catch, js_name = request)]
+    fn request_text(this: &ObjectStub, message: &str) -> std::result::Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, catch, js_name = fetch)]
     fn fetch_url(
@@ -50,6 +54,12 @@ extern "C" {
 }
 
 impl ObjectStub {
+    /// Calls the object's method `request`. Only the catalog has none.
+    pub(super) async fn request(&self, message: &str) -> Result<String> {
+        let response = JsFuture::from(self.request_text(message)?).await?;
+        Ok(response.as_string().ok_or_else(|| "the object returned no string".to_owned())?)
+    }
+
     /// Sends a request to this URL.
     pub(super) async fn fetch(&self, url: &str, init: &RequestInit) -> Result<Response> {
         Ok(JsFuture::from(self.fetch_url(url, init)?).await?.unchecked_into())

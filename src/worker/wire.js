@@ -17,6 +17,9 @@ export function decodeEvent(encoded) {
   return { key: encoded.slice(1, keyEnd), message: encoded.slice(encoded.indexOf("\n", keyEnd + 1) + 1) };
 }
 
+/** The receipt of an event in the response of a ledger object (src/worker/rpc.rs); undefined if it failed. @param {string} response */
+export const decodeReceipt = (response) => (response.startsWith("200\n") ? response.slice("200\n".length) : undefined);
+
 /** The response of a check or a response, with this request id. @param {string} encoded @param {string} requestId */
 export function decodeResponse(encoded, requestId) {
   if (encoded.startsWith("{")) {

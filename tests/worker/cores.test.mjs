@@ -92,7 +92,7 @@ describe("a trap fails the requests that wait, and the next one is answered by a
   const TRAPS = [
     ["the slow path", "worker", /^fetch$/, 3, 1],
     ["work after an await", "worker", /^wasm_bindgen__convert__closures_+invoke__/, 100, 2],
-    ["a ledger", "worker", /^ledgerobject_fetch$/, 3, 1],
+    ["a ledger", "worker", /^ledgerobject_request$/, 3, 1],
   ];
   for (const [where, core, name, number, failures] of TRAPS) {
     test(`in ${where}`, async () => {

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
-import { serve } from "./support.mjs";
+import { parseResponse, serve } from "./support.mjs";
 
 /** @typedef {{ advance_seconds: number } | { request: unknown, status: number, response?: unknown }} Step */
 
@@ -31,10 +31,9 @@ describe("the Durable Object of a ledger", () => {
           await service.setClockOffset(seconds);
           continue;
         }
-        const response = await ledger.fetch("https://object/", { method: "POST", body: JSON.stringify(step.request) });
-        const text = await response.text();
-        assert.equal(response.status, step.status, `${JSON.stringify(step)}: ${text}`);
-        if (step.response) assert.deepEqual(JSON.parse(text), step.response, JSON.stringify(step));
+        const { status, body } = parseResponse(await ledger.request(JSON.stringify(step.request)));
+        assert.equal(status, step.status, `${JSON.stringify(step)}: ${body}`);
+        if (step.response) assert.deepEqual(JSON.parse(body), step.response, JSON.stringify(step));
       }
     });
   }

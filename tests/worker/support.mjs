@@ -31,7 +31,7 @@ import { otherCustomerIndex, repositoryPath, workerModules } from "./worker-modu
  * @property {(url: string, init?: { method: string, body: string }) => Promise<globalThis.Response>} fetch
  */
 
-/** @typedef {{ fetch(url: string, init?: { method: string, body: string }): Promise<globalThis.Response> }} DurableObjectStub */
+/** @typedef {{ request(message: string): Promise<string>, fetch(url: string): Promise<globalThis.Response> }} DurableObjectStub */
 /** @typedef {{ idFromName(name: string): object, get(id: object): DurableObjectStub }} DurableObjectNamespace */
 
 /**
@@ -56,7 +56,7 @@ import { otherCustomerIndex, repositoryPath, workerModules } from "./worker-modu
  * @property {boolean} [storageCalls] Whether ledgers list their statements: see `Service.storageCalls`.
  * @property {(request: Request) => Response} [outbound] Handles the requests that the Worker sends.
  * @property {Record<string, Uint8Array<ArrayBuffer>>} [cores] WebAssembly modules in place of the built ones, by name.
- * @property {string} [customerIndex] Statements that handle each request to the customer index in place of the real one.
+ * @property {string} [customerIndex] Statements that respond to each message to the customer index in place of the real one.
  * @property {V4WorkerOptions[]} [others] Workers beside entgate, such as one with a service binding to it.
  */
 
@@ -170,6 +170,19 @@ export async function serve({
   return new Service(/** @type {Workerd} */ (/** @type {unknown} */ (workerd)), url);
 }
 
+/** The status and the body of a Durable Object's response: see src/worker/rpc.rs. @param {string} response */
+export function parseResponse(response) {
+  const end = response.indexOf("\n");
+  return { status: Number(response.slice(0, end).split(" ")[0]), body: response.slice(end + 1) };
+}
+
+/** Sends a message to a Durable Object, and returns the value of its response. @param {DurableObjectStub} object @param {unknown} message */
+async function sendMessage(object, message) {
+  const { status, body } = parseResponse(await object.request(JSON.stringify(message)));
+  if (status !== 200) throw new Error(`${status} ${body}`);
+  return body && JSON.parse(body);
+}
+
 /** A running Worker: its HTTP API and, in this process, its storage. */
 export class Service {
   #workerd;
@@ -273,20 +286,12 @@ export class Service {
 
   /** Sends a request to a shard of the customer index, and returns its response. @param {string} name @param {unknown} request */
   async requestCustomerIndex(name, request) {
-    const index = await this.durableObject("CUSTOMER_INDEX", name);
-    const response = await index.fetch("https://customer-index/", { method: "POST", body: JSON.stringify(request) });
-    const text = await response.text();
-    if (response.status !== 200) throw new Error(`${response.status} ${text}`);
-    return text && JSON.parse(text);
+    return sendMessage(await this.durableObject("CUSTOMER_INDEX", name), request);
   }
 
   /** Sends a request to the coordinator of a mode, and returns its response. @param {unknown} request */
   async requestCoordinator(request, mode = "test") {
-    const coordinator = await this.durableObject("SOURCE_COORDINATOR", mode);
-    const response = await coordinator.fetch("https://coordinator/", { method: "POST", body: JSON.stringify(request) });
-    const text = await response.text();
-    if (response.status !== 200) throw new Error(`${response.status} ${text}`);
-    return text && JSON.parse(text);
+    return sendMessage(await this.durableObject("SOURCE_COORDINATOR", mode), request);
   }
 
   /** Lets every get of a test customer return the record of now, or with `undefined` the newest one again. @param {string} customer @param {"old" | undefined} state */

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { decodeEvent, decodeRecordKey, decodeResponse } from "../../src/worker/wire.js";
+import { decodeEvent, decodeReceipt, decodeRecordKey, decodeResponse } from "../../src/worker/wire.js";
 
 const vectors = JSON.parse(readFileSync(new URL("../vectors/fast-path.json", import.meta.url), "utf8"));
 
@@ -33,6 +33,12 @@ test("a response has the encoded status, headers and body, and the id of the req
     assert.deepEqual(Object.fromEntries(response.headers), { ...Object.fromEntries(expected), ...added }, why);
     assert.equal(await response.text(), body, why);
   }
+});
+
+test("a receipt is the body of a 200, and of no other status", () => {
+  assert.equal(decodeReceipt('200\n{"outcome":"applied","version":1}'), '{"outcome":"applied","version":1}');
+  for (const response of ["500\nout of memory", "503\nwritten by a newer release", "200", ""])
+    assert.equal(decodeReceipt(response), undefined);
 });
 
 test("the marker tells a query, an event and a response apart", () => {

@@ -171,7 +171,8 @@ const SUBREQUESTS = `
     idFromName: (name) => namespace.idFromName(name),
     get(...request) {
       const stub = namespace.get(...request);
-      return { fetch: (...request) => (sent.push(binding), stub.fetch(...request)) };
+      const call = (method) => (...request) => (sent.push(binding), stub[method](...request));
+      return { request: call("request"), fetch: call("fetch") };
     },
   });
   const withList = (env) => {
@@ -244,6 +245,11 @@ export const workerModules = (entry, cores = {}) => [
   })),
 ];
 
-/** A customer index whose objects handle every `request` with these statements. @param {string} statements */
-export const otherCustomerIndex = (statements) =>
-  `let asked = 0; export class CustomerIndex { async fetch(request) { ${statements} } } export default {};`;
+/** A customer index whose objects respond to every `message` with what these statements return. @param {string} statements */
+export const otherCustomerIndex = (statements) => `
+  import { DurableObject } from "cloudflare:workers";
+  let asked = 0;
+  export class CustomerIndex extends DurableObject {
+    async request(message) { ${statements} }
+  }
+  export default {};`;

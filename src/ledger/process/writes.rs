@@ -144,9 +144,9 @@ fn start_index_messages<P: LedgerPorts>(
     }
     let (this, customer) = (Rc::clone(instance), customer.clone());
     let messages = instance.spawn_shared(async move {
+        // Lets the response be sent first.
+        this.ports.sleep(0).await;
         loop {
-            // Lets the response be sent first.
-            this.ports.sleep(0).await;
             // A write in flight would be reported as a task that failed.
             let write = this.replica_write.borrow().clone();
             if let Some(write) = write {

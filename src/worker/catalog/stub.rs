@@ -16,7 +16,7 @@ use crate::{
     store::{self, CatalogClient as _},
     waiting::within,
     worker::{
-        http::{MAX_OBJECT_RESPONSE_BYTES, read_buffer},
+        http::read_buffer,
         objects::Objects,
         rpc,
         runtime::{SOURCE_TIMEOUT, sleep},
@@ -28,6 +28,9 @@ const BINDING: &str = "CATALOG";
 
 /// A Durable Object is addressed by its name; the origin only has to be valid.
 const ORIGIN: &str = "https://catalog";
+
+/// The maximum size of a response of a catalog, in bytes.
+const MAX_RESPONSE_BYTES: usize = 25 << 20;
 
 /// The headers of a request that an object needs.
 pub(super) const FORWARDED_HEADERS: [HeaderName; 4] =
@@ -110,7 +113,7 @@ fn to_object_request(request: &api::Request) -> Result<web_sys::Request> {
 }
 
 async fn to_api_response(response: &web_sys::Response) -> Result<api::Response> {
-    let body = read_buffer(response.array_buffer()?, MAX_OBJECT_RESPONSE_BYTES).await?;
+    let body = read_buffer(response.array_buffer()?, MAX_RESPONSE_BYTES).await?;
     let mut converted = api::Response::new(body);
     let status = response.status().try_into();
     *converted.status_mut() = status.map_err(|_| "invalid status in the response".to_owned())?;

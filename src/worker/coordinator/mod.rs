@@ -15,7 +15,6 @@ mod storage;
 
 mod ports;
 
-#[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
 mod object;
 
 pub(super) use self::stub::CoordinatorStub;

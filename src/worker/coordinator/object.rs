@@ -1,18 +1,19 @@
 //! The coordinator's Durable Object: passes requests and alarms to the coordinator's process.
 
-use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
+use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
+use worker::{Env, Result, worker_sys::DurableObjectState};
 
 use super::ports::CoordinatorObjectPorts;
 use crate::{
     coordinator::{CoordinatorProcess, CoordinatorRequest, CoordinatorResponse},
     worker::{
         deployment,
-        rpc::{error_response, json_response, newer_release_response, read_request},
+        rpc::{ObjectResponse, respond},
     },
 };
 
 /// The coordinator of one mode.
-#[durable_object(alarm)]
+#[wasm_bindgen]
 pub struct CoordinatorObject {
     process: CoordinatorProcess<CoordinatorObjectPorts>,
     env: Env,
@@ -24,39 +25,52 @@ impl std::fmt::Debug for CoordinatorObject {
     }
 }
 
-impl DurableObject for CoordinatorObject {
-    fn new(state: State, env: Env) -> Self {
-        let ports = CoordinatorObjectPorts::new(state, env.clone());
+/// What JavaScript calls. `#[durable_object]` would need `fetch`, which this object does not have.
+#[wasm_bindgen]
+impl CoordinatorObject {
+    /// Creates the object with this state.
+    #[must_use]
+    #[wasm_bindgen(constructor)]
+    pub fn new(state: DurableObjectState, env: Env) -> Self {
+        let ports = CoordinatorObjectPorts::new(state.into(), env.clone());
         Self { process: CoordinatorProcess::new(ports), env }
     }
 
-    async fn fetch(&self, mut request: Request) -> Result<Response> {
-        self.handle(&mut request).await.or_else(|error| error_response(&error))
+    /// Responds to a [`CoordinatorRequest`].
+    pub async fn request(&self, message: String) -> String {
+        respond(&message, async |message| self.handle(message).await).await
     }
 
-    async fn alarm(&self) -> Result<Response> {
-        // A coordinator of another jurisdiction must not work. The platform calls the alarm again later.
-        deployment::confirm(&self.env).await?;
-        self.process.run_alarm().await?;
-        Response::empty()
+    /// Runs the alarm.
+    ///
+    /// # Errors
+    ///
+    /// Fails in another jurisdiction, and if the coordinator fails. The platform calls the alarm again
+    /// later.
+    pub async fn alarm(&self) -> std::result::Result<(), JsValue> {
+        Ok(self.run_alarm().await?)
     }
 }
 
 impl CoordinatorObject {
-    async fn handle(&self, request: &mut Request) -> Result<Response> {
-        let Some(message) = read_request::<CoordinatorRequest>(request).await? else {
-            return newer_release_response();
-        };
+    async fn run_alarm(&self) -> Result<()> {
+        // A coordinator of another jurisdiction must not work.
+        deployment::confirm(&self.env).await?;
+        self.process.run_alarm().await?;
+        Ok(())
+    }
+
+    async fn handle(&self, message: CoordinatorRequest) -> Result<ObjectResponse> {
         if !self.process.ports().may_read()? {
-            return newer_release_response();
+            return Ok(ObjectResponse::newer_release());
         }
         match self.process.handle(message).await? {
-            CoordinatorResponse::Done => Response::empty(),
-            CoordinatorResponse::Status(status) => json_response(&status),
-            CoordinatorResponse::Slot(slot) => json_response(&slot),
-            CoordinatorResponse::Slots(slots) => json_response(&slots),
-            CoordinatorResponse::Features(features) => json_response(&features),
-            CoordinatorResponse::NewerRelease => newer_release_response(),
+            CoordinatorResponse::Done => Ok(ObjectResponse::empty()),
+            CoordinatorResponse::Status(status) => ObjectResponse::json(&status),
+            CoordinatorResponse::Slot(slot) => ObjectResponse::json(&slot),
+            CoordinatorResponse::Slots(slots) => ObjectResponse::json(&slots),
+            CoordinatorResponse::Features(features) => ObjectResponse::json(&features),
+            CoordinatorResponse::NewerRelease => Ok(ObjectResponse::newer_release()),
         }
     }
 }

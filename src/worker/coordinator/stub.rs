@@ -94,14 +94,14 @@ impl CoordinatorStub {
         message: CoordinatorRequest,
     ) -> std::result::Result<T, store::Error> {
         let response = self.post(livemode, message).await?;
-        rpc::decode(&response).map_err(|error| rpc::unreachable(PORT, &error))
+        rpc::decode(response.body().as_bytes()).map_err(|error| rpc::unreachable(PORT, &error))
     }
 
     async fn post(
         &self,
         livemode: Livemode,
         message: CoordinatorRequest,
-    ) -> std::result::Result<Vec<u8>, store::Error> {
+    ) -> std::result::Result<rpc::ObjectResponse, store::Error> {
         let message = serde_json::to_string(&message);
         rpc::call(&self.objects, PORT, livemode.as_str(), message).await
     }

@@ -19,7 +19,6 @@ mod activity;
 
 mod features;
 
-#[expect(missing_docs, reason = "`#[durable_object]` adds methods for JavaScript without any")]
 mod object;
 
 pub(super) use self::stub::CustomerIndexStub;

@@ -9,7 +9,8 @@
 
 use std::cell::{Cell, RefCell};
 
-use worker::{DurableObject, Env, Request, Response, Result, State, console_warn, durable_object};
+use wasm_bindgen::prelude::wasm_bindgen;
+use worker::{Env, Result, console_warn, worker_sys::DurableObjectState};
 
 use super::{
     activity::ActivityTable, customers::CustomerTable, features::FeatureTable, stub::IndexRequest,
@@ -24,14 +25,14 @@ use crate::{
     pagination::PageOf,
     worker::{
         coordinator::CoordinatorStub,
-        rpc::{json_response, newer_release_response, respond},
+        rpc::{ObjectResponse, respond},
         runtime::now_millis,
         sql::SqlTables,
     },
 };
 
 /// One shard of the customer index.
-#[durable_object(fetch)]
+#[wasm_bindgen]
 pub struct CustomerIndexObject {
     env: Env,
     sql: SqlTables,
@@ -49,11 +50,16 @@ impl std::fmt::Debug for CustomerIndexObject {
     }
 }
 
-impl DurableObject for CustomerIndexObject {
-    fn new(state: State, env: Env) -> Self {
+/// What JavaScript calls. `#[durable_object]` would need `fetch`, which this object does not have.
+#[wasm_bindgen]
+impl CustomerIndexObject {
+    /// Creates the object with this state.
+    #[must_use]
+    #[wasm_bindgen(constructor)]
+    pub fn new(state: DurableObjectState, env: Env) -> Self {
         Self {
             env,
-            sql: SqlTables::new(&state),
+            sql: SqlTables::new(&state.into()),
             tables_created: Cell::default(),
             activity: ActivityTable::default(),
             features: FeatureTable::default(),
@@ -62,13 +68,14 @@ impl DurableObject for CustomerIndexObject {
         }
     }
 
-    async fn fetch(&self, mut request: Request) -> Result<Response> {
-        respond(&mut request, async |message| self.handle(message).await).await
+    /// Responds to an `IndexRequest`.
+    pub async fn request(&self, message: String) -> String {
+        respond(&message, async |message| self.handle(message).await).await
     }
 }
 
 impl CustomerIndexObject {
-    async fn handle(&self, message: IndexRequest) -> Result<Response> {
+    async fn handle(&self, message: IndexRequest) -> Result<ObjectResponse> {
         let (may_read, may_write) = (self.sql.may_read()?, self.sql.may_write()?);
         let allowed = match message {
             IndexRequest::Message(_) | IndexRequest::Lease(_) => may_write,
@@ -78,7 +85,7 @@ impl CustomerIndexObject {
             | IndexRequest::Activity(_) => may_read,
         };
         if !allowed {
-            return newer_release_response();
+            return Ok(ObjectResponse::newer_release());
         }
         if let IndexRequest::ReserveRead(livemode) = message {
             return self.reserve_read(livemode).await;
@@ -98,22 +105,22 @@ impl CustomerIndexObject {
             IndexRequest::Message(message) => self.store(message, now).await,
             IndexRequest::Survey(query) => {
                 self.is_problem_reported.set(false);
-                json_response(&customers.survey(query, now)?)
+                ObjectResponse::json(&customers.survey(query, now)?)
             }
             // It needs no table.
             IndexRequest::ReserveRead(livemode) => self.reserve_read(livemode).await,
             IndexRequest::Lease(lease) => {
                 customers.lease(&lease, now)?;
-                Response::empty()
+                Ok(ObjectResponse::empty())
             }
-            IndexRequest::Customers(query) => json_response(&customers.list(&query)?),
+            IndexRequest::Customers(query) => ObjectResponse::json(&customers.list(&query)?),
             IndexRequest::Activity(query) => {
-                json_response(&self.activity.list(&self.sql, &query, now)?)
+                ObjectResponse::json(&self.activity.list(&self.sql, &query, now)?)
             }
         }
     }
 
-    async fn store(&self, message: IndexMessage, now: UnixMillis) -> Result<Response> {
+    async fn store(&self, message: IndexMessage, now: UnixMillis) -> Result<ObjectResponse> {
         let IndexMessage { key, report, activities } = message;
         let Some((livemode, id)) = Livemode::split_key(&key) else {
             return Err(format!("`{key}` has no mode").into());
@@ -139,21 +146,21 @@ impl CustomerIndexObject {
                 self.features.add(&self.sql, new)?;
             }
         }
-        Response::empty()
+        Ok(ObjectResponse::empty())
     }
 
     /// Assigns the slot of a routine read.
-    async fn reserve_read(&self, livemode: Livemode) -> Result<Response> {
+    async fn reserve_read(&self, livemode: Livemode) -> Result<ObjectResponse> {
         let stored = self.slots.borrow_mut().take(now_millis());
         if let Some(slot) = stored {
-            return json_response(&slot);
+            return ObjectResponse::json(&slot);
         }
         let coordinator = CoordinatorStub::from_env(&self.env)?;
         let size = self.slots.borrow().next_size();
         let reserved = coordinator.reserve_routine_reads(livemode, size).await;
         let reserved = reserved.map_err(|error| error.to_string())?;
         let first = self.slots.borrow_mut().add(reserved, now_millis());
-        json_response(&first.ok_or_else(|| "the coordinator reserved no read".to_owned())?)
+        ObjectResponse::json(&first.ok_or_else(|| "the coordinator reserved no read".to_owned())?)
     }
 
     /// Lets the coordinator add up the index soon. It does so later in any case.
@@ -175,21 +182,21 @@ impl CustomerIndexObject {
 }
 
 /// The response of a shard that has received no message.
-fn empty_response(message: &IndexRequest, now: UnixMillis) -> Result<Response> {
+fn empty_response(message: &IndexRequest, now: UnixMillis) -> Result<ObjectResponse> {
     match message {
-        IndexRequest::Survey(_) => json_response(&ShardReport::default()),
+        IndexRequest::Survey(_) => ObjectResponse::json(&ShardReport::default()),
         IndexRequest::Customers(_) => {
             let page = PageOf::<CustomerSyncStatus> { data: Vec::new(), has_more: false };
-            json_response(&page)
+            ObjectResponse::json(&page)
         }
         IndexRequest::Activity(_) => {
             let complete_since =
                 RetainedActivity::new(ActivityPosition::default(), now).complete_since(None);
             let entries = PageOf { data: Vec::new(), has_more: false };
-            json_response(&ShardActivity { entries, complete_since })
+            ObjectResponse::json(&ShardActivity { entries, complete_since })
         }
         IndexRequest::Message(_) | IndexRequest::ReserveRead(_) | IndexRequest::Lease(_) => {
-            Response::empty()
+            Ok(ObjectResponse::empty())
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Requests to a shard of the customer index, and the client of all shards.
 //!
-//! | `POST`, as JSON             | 200                                       |
+//! | message, as JSON            | 200                                       |
 //! |-----------------------------|-------------------------------------------|
 //! | [`IndexRequest::Message`]   | the message is stored                     |
 //! | [`IndexRequest::Survey`]    | [`ShardReport`] as JSON                   |
@@ -109,7 +109,7 @@ impl CustomerIndexStub {
         message: &IndexRequest,
     ) -> Result<T, store::Error> {
         let response = self.post(livemode, shard, message).await?;
-        rpc::decode(&response).map_err(|error| rpc::unreachable(PORT, &error))
+        rpc::decode(response.body().as_bytes()).map_err(|error| rpc::unreachable(PORT, &error))
     }
 
     async fn post(
@@ -117,7 +117,7 @@ impl CustomerIndexStub {
         livemode: Livemode,
         shard: Shard,
         message: &IndexRequest,
-    ) -> Result<Vec<u8>, store::Error> {
+    ) -> Result<rpc::ObjectResponse, store::Error> {
         let name = shard.object_name(livemode);
         rpc::call(&self.objects, PORT, &name, serde_json::to_string(message)).await
     }

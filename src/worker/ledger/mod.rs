@@ -2,7 +2,7 @@
 //!
 //! | file         | contents                                                                |
 //! |--------------|-------------------------------------------------------------------------|
-//! | `rpc`        | the HTTP form of requests to the object, and of its responses           |
+//! | `rpc`        | requests to the object, and its responses                               |
 //! | `stub`       | the client of the object                                                |
 //! | `storage`    | the object's tables                                                     |
 //! | `history_table`, `overrides_table` | two of them                                       |

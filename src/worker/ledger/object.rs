@@ -1,12 +1,16 @@
 //! A ledger's Durable Object: passes requests, alarms and WebSocket events to the ledger's process.
 
 use wasm_bindgen::prelude::wasm_bindgen;
-use worker::{DurableObject, Env, Method, Request, Response, Result, State, durable_object};
+use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
-use super::{ports::LedgerObjectPorts, rpc::to_http_response, websockets};
+use super::{
+    ports::LedgerObjectPorts,
+    rpc::{newer_release_response, to_object_response},
+    websockets,
+};
 use crate::{
-    ledger::{LedgerProcess, LedgerStorage as _},
-    worker::rpc::{error_response, newer_release_response, read_request},
+    ledger::{LedgerProcess, LedgerRequest, LedgerStorage as _},
+    worker::rpc::{ObjectResponse, respond},
 };
 
 /// The ledger of one customer.
@@ -26,8 +30,9 @@ impl DurableObject for LedgerObject {
         Self { process: LedgerProcess::new(LedgerObjectPorts::new(context, env)) }
     }
 
-    async fn fetch(&self, mut request: Request) -> Result<Response> {
-        self.handle(&mut request).await.or_else(|error| error_response(&error))
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        let response = self.subscribe(&request).await;
+        response.or_else(|error| Response::error(error.to_string(), 500))
     }
 
     async fn alarm(&self) -> Result<Response> {
@@ -37,20 +42,28 @@ impl DurableObject for LedgerObject {
 }
 
 impl LedgerObject {
-    async fn handle(&self, request: &mut Request) -> Result<Response> {
+    async fn subscribe(&self, request: &Request) -> Result<Response> {
         let platform = self.process.ports();
         let tables = platform.tables();
-        if request.method() == Method::Get {
-            return if tables.may_read()? {
-                self.process.catch_up().await.map_err(|error| error.to_string())?;
-                websockets::accept(platform.context(), tables, request)
-            } else {
-                newer_release_response()
-            };
+        if !tables.may_read()? {
+            return newer_release_response();
         }
-        let Some(message) = read_request(request).await? else { return newer_release_response() };
+        self.process.catch_up().await.map_err(|error| error.to_string())?;
+        websockets::accept(platform.context(), tables, request)
+    }
+
+    async fn handle(&self, message: LedgerRequest) -> Result<ObjectResponse> {
         let response = self.process.handle(&message).await.map_err(|error| error.to_string())?;
-        to_http_response(response, tables)
+        to_object_response(response, self.process.ports().tables())
+    }
+}
+
+/// The method that other code of this crate calls.
+#[wasm_bindgen]
+impl LedgerObject {
+    /// Responds to a [`LedgerRequest`].
+    pub async fn request(&self, message: String) -> String {
+        respond(&message, async |message| self.handle(message).await).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Requests to a ledger object, and its responses.
 //!
-//! A `POST` has a [`LedgerRequest`](crate::ledger::LedgerRequest) as JSON:
+//! The method `request` takes a [`LedgerRequest`](crate::ledger::LedgerRequest) as JSON:
 //!
 //! | request         | 200                                                   |
 //! |-----------------|-------------------------------------------------------|
@@ -13,31 +13,29 @@
 //! | `Rearm`         | an empty body                                         |
 //!
 //! Other statuses: 404 for a customer without a record, 502 if the source fails, 503 if a newer release wrote
-//! the tables or the message, 500 if anything else fails. Their body is a message as text.
+//! the tables or the message, 500 if anything else fails. Their body is a message as text. The note of a
+//! 200 or 404 to `Load` and `Sync` is a [`RecordOrigin`].
 //!
-//! A `GET` with `Upgrade: websocket` subscribes: 101, or 429 at the maximum number of subscribers.
+//! `fetch` with `Upgrade: websocket` subscribes: 101, or 429 at the maximum number of subscribers.
 //! If the header `Last-Event-ID` has a version, the object first sends the changes after it, as far
 //! as they are stored, then the current version, and then each change. A message is a
 //! [`ChangeNotification`] as JSON, `{"change":{"version":6,"added":["sms"],"removed":[]}}` or
-//! `{"version":6}`. A subscriber sends nothing. Any other `GET` returns a [`ListenerCount`] as
-//! JSON.
+//! `{"version":6}`. A subscriber sends nothing. `fetch` without it returns a [`ListenerCount`] as
+//! JSON, and 503 if a newer release wrote the tables.
 
 use serde::Serialize;
-use worker::{Headers, Response, Result};
+use worker::{Response, Result};
 
 use super::storage::LedgerTables;
 use crate::{
-    json::json_type,
+    json::{json_type, string_enum},
     ledger::{ChangeNotification, LedgerResponse, LedgerStorage as _, SetOrigin},
-    store::ServedBy,
-    worker::rpc::{decode, json_response, newer_release_response},
+    store::{ServedBy, SourceCoverage},
+    worker::rpc::{ObjectResponse, decode},
 };
 
-/// The response header with the store that the record was read from.
-pub(super) const SERVED_BY: &str = "served-by";
-
-/// The response header of a load whose read of the source failed.
-pub(super) const SOURCE_FAILED: &str = "source-failed";
+/// The status of a subscription to a ledger whose tables a newer release wrote.
+pub(super) const NEWER_RELEASE: u16 = 503;
 
 /// The status at the maximum number of subscribers.
 pub(super) const TOO_MANY_REQUESTS: u16 = 429;
@@ -48,6 +46,46 @@ json_type! {
     pub(super) struct ReconcileResult {
         /// Whether the stored set differed from the source's list.
         pub(super) drifted: bool,
+    }
+}
+
+string_enum! {
+    /// Where a record is from.
+    #[derive(Clone, Copy, Default, Serialize)]
+    pub(super) enum RecordOrigin {
+        /// The tables.
+        #[default]
+        Ledger = "ledger",
+        /// The source, which was read for this response.
+        Source = "source",
+        /// The tables: the read of the source failed.
+        SourceFailed = "source_failed",
+    }
+}
+
+impl RecordOrigin {
+    /// Reads the note of a response.
+    pub(super) fn from_note(note: &str) -> Self {
+        let origins = Self::ALL.iter();
+        origins
+            .copied()
+            .find(|(name, _)| *name == note)
+            .map(|(_, origin)| origin)
+            .unwrap_or_default()
+    }
+
+    pub(super) const fn served_by(self) -> ServedBy {
+        match self {
+            Self::Ledger | Self::SourceFailed => ServedBy::Ledger,
+            Self::Source => ServedBy::Source,
+        }
+    }
+
+    pub(super) const fn coverage(self) -> SourceCoverage {
+        match self {
+            Self::Ledger | Self::Source => SourceCoverage::Asked,
+            Self::SourceFailed => SourceCoverage::Failed,
+        }
     }
 }
 
@@ -66,40 +104,41 @@ pub(in crate::worker) fn decode_notification(json: &str) -> Result<ChangeNotific
 }
 
 pub(super) fn listener_count_response(listeners: usize) -> Result<Response> {
-    json_response(&ListenerCount { listeners })
+    Response::from_json(&ListenerCount { listeners })
 }
 
 pub(super) fn too_many_response() -> Result<Response> {
     Response::error("too many subscribers", TOO_MANY_REQUESTS)
 }
 
+pub(super) fn newer_release_response() -> Result<Response> {
+    Response::error("written by a newer release", NEWER_RELEASE)
+}
+
 /// Encodes the response of the process. It awaits nothing, so the tables have the record of the response.
-pub(super) fn to_http_response(
+pub(super) fn to_object_response(
     response: LedgerResponse,
     tables: &LedgerTables,
-) -> Result<Response> {
-    let headers = Headers::new();
+) -> Result<ObjectResponse> {
     let origin = match response {
-        LedgerResponse::Receipt(receipt) => return json_response(&receipt),
-        LedgerResponse::Set(origin) => origin,
-        LedgerResponse::KnownPart(_) => {
-            headers.set(SOURCE_FAILED, "true")?;
-            SetOrigin::Ledger
-        }
-        LedgerResponse::Overrides(reply) => return json_response(&reply),
-        LedgerResponse::History(page) => return json_response(&page),
-        LedgerResponse::Explained(reply) => return json_response(&reply),
+        LedgerResponse::Receipt(receipt) => return ObjectResponse::json(&receipt),
+        LedgerResponse::Set(SetOrigin::Ledger) => RecordOrigin::Ledger,
+        LedgerResponse::Set(SetOrigin::Source) => RecordOrigin::Source,
+        LedgerResponse::KnownPart(_) => RecordOrigin::SourceFailed,
+        LedgerResponse::Overrides(reply) => return ObjectResponse::json(&reply),
+        LedgerResponse::History(page) => return ObjectResponse::json(&page),
+        LedgerResponse::Explained(reply) => return ObjectResponse::json(&reply),
         LedgerResponse::Reconciled { drifted } => {
-            return json_response(&ReconcileResult { drifted });
+            return ObjectResponse::json(&ReconcileResult { drifted });
         }
-        LedgerResponse::Rearmed => return Response::empty(),
-        LedgerResponse::SourceFailed(cause) => return Response::error(cause, 502),
-        LedgerResponse::NewerRelease => return newer_release_response(),
+        LedgerResponse::Rearmed => return Ok(ObjectResponse::empty()),
+        LedgerResponse::SourceFailed(cause) => {
+            return Ok(ObjectResponse::new(502, "", cause.as_bytes()));
+        }
+        LedgerResponse::NewerRelease => return Ok(ObjectResponse::newer_release()),
     };
-    headers.set(SERVED_BY, &serde_json::to_string(&ServedBy::from(origin))?)?;
-    let response = match tables.read_record()? {
-        Some(record) => Response::from_bytes(record)?,
-        None => Response::error("unknown customer", 404)?,
-    };
-    Ok(response.with_headers(headers))
+    Ok(match tables.read_record()? {
+        Some(record) => ObjectResponse::new(200, origin.as_str(), &record),
+        None => ObjectResponse::new(404, origin.as_str(), b"unknown customer"),
+    })
 }

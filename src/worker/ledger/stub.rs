@@ -4,7 +4,7 @@ use ::http::header::UPGRADE;
 use web_sys::{Headers, RequestInit};
 use worker::{Env, Response, WebSocket};
 
-use super::rpc::{ReconcileResult, SERVED_BY, SOURCE_FAILED, TOO_MANY_REQUESTS};
+use super::rpc::{NEWER_RELEASE, ReconcileResult, RecordOrigin, TOO_MANY_REQUESTS};
 use crate::{
     api::LAST_EVENT_ID,
     entitlement::{Summary, Version},
@@ -14,15 +14,21 @@ use crate::{
         ApplyReceipt, ExplainQuery, ExplainReply, HistoryPage, HistoryQuery, LedgerRequest,
         OverrideReply, OverrideRequest, WaitFor,
     },
-    store::{Error, Ledger, LoadedSet, ServedBy, SourceCoverage, record},
+    store::{Error, Ledger, LoadedSet, record},
     worker::{
         objects::Objects,
-        rpc::{NEWER_RELEASE, OBJECT_URL, post, unreachable},
+        rpc::{self, ObjectResponse, unreachable},
     },
 };
 
 /// The binding in `wrangler.toml`.
 const BINDING: &str = "LEDGERS";
+
+/// The name of this store in errors.
+const PORT: &str = "ledger";
+
+/// An object is addressed by its name; the URL of a subscription only has to be valid.
+const OBJECT_URL: &str = "https://object/";
 
 /// The client of all customers' ledgers.
 pub(in crate::worker) struct LedgerStub {
@@ -58,15 +64,15 @@ impl LedgerStub {
         since: Option<Version>,
     ) -> Result<Option<WebSocket>, Error> {
         let mut response =
-            self.connect(customer, since).await.map_err(|error| unreachable("ledger", &error))?;
+            self.connect(customer, since).await.map_err(|error| unreachable(PORT, &error))?;
         match response.status_code() {
             TOO_MANY_REQUESTS => Ok(None),
-            NEWER_RELEASE => Err(Error::NewerSchema { port: "ledger" }),
+            NEWER_RELEASE => Err(Error::NewerSchema { port: PORT }),
             101 => match response.websocket() {
                 Some(socket) => Ok(Some(socket)),
-                None => Err(unreachable("ledger", &"the response has no WebSocket")),
+                None => Err(unreachable(PORT, &"the response has no WebSocket")),
             },
-            _ => Err(unreachable("ledger", &response.text().await.unwrap_or_default())),
+            _ => Err(unreachable(PORT, &response.text().await.unwrap_or_default())),
         }
     }
 
@@ -97,33 +103,24 @@ impl LedgerStub {
         customer: &CustomerKey,
         message: &LedgerRequest,
     ) -> Result<T, Error> {
-        let (_, body) = self.request(customer, message).await?;
-        json::from_slice(&body).map_err(|error| unreadable(&error))
+        let response = self.request(customer, message).await?;
+        json::from_slice(response.body().as_bytes()).map_err(|error| unreadable(&error))
     }
 
-    /// Returns the response, with a status of 200 or 404, and its body.
+    /// Returns the response, with a status of 200 or 404.
     async fn request(
         &self,
         customer: &CustomerKey,
         message: &LedgerRequest,
-    ) -> Result<(web_sys::Response, Vec<u8>), Error> {
-        let (response, body) =
-            self.post(customer, message).await.map_err(|error| unreachable("ledger", &error))?;
-        let failed = |port| unreachable(port, &String::from_utf8_lossy(&body));
+    ) -> Result<ObjectResponse, Error> {
+        let message = serde_json::to_string(message);
+        let response = rpc::request(&self.objects, &customer.to_key(), message).await;
+        let response = response.map_err(|error| unreachable(PORT, &error))?;
         match response.status() {
-            200 | 404 => Ok((response, body)),
-            502 => Err(failed("source")),
-            NEWER_RELEASE => Err(Error::NewerSchema { port: "ledger" }),
-            _ => Err(failed("ledger")),
+            404 => Ok(response),
+            502 => Err(unreachable("source", &response.body())),
+            _ => response.require_ok(PORT),
         }
-    }
-
-    async fn post(
-        &self,
-        customer: &CustomerKey,
-        message: &LedgerRequest,
-    ) -> worker::Result<(web_sys::Response, Vec<u8>)> {
-        post(&self.objects, &customer.to_key(), serde_json::to_string(message)).await
     }
 
     async fn load_set(
@@ -131,26 +128,16 @@ impl LedgerStub {
         customer: &CustomerKey,
         message: &LedgerRequest,
     ) -> Result<LoadedSet, Error> {
-        let (response, body) = self.request(customer, message).await?;
-        let served_by: ServedBy = response
-            .headers()
-            .get(SERVED_BY)
-            .ok()
-            .flatten()
-            .and_then(|served_by| json::from_slice(served_by.as_bytes()).ok())
-            .unwrap_or(ServedBy::Ledger);
-        let coverage = match response.headers().get(SOURCE_FAILED).ok().flatten() {
-            Some(_) => SourceCoverage::Failed,
-            None => SourceCoverage::Asked,
-        };
+        let response = self.request(customer, message).await?;
+        let origin = RecordOrigin::from_note(response.note());
         let entitlements = match response.status() {
             404 => None,
-            _ => Some(record::decode(&body).map_err(|error| match error {
-                record::Error::UnsupportedVersion(_) => Error::NewerSchema { port: "ledger" },
+            _ => Some(record::decode(response.body().as_bytes()).map_err(|error| match error {
+                record::Error::UnsupportedVersion(_) => Error::NewerSchema { port: PORT },
                 error => unreadable(&error),
             })?),
         };
-        Ok(LoadedSet { entitlements, served_by, coverage })
+        Ok(LoadedSet { entitlements, served_by: origin.served_by(), coverage: origin.coverage() })
     }
 }
 
@@ -195,5 +182,5 @@ impl Ledger for LedgerStub {
 }
 
 fn unreadable(cause: &impl ToString) -> Error {
-    Error::Unreadable { port: "ledger", cause: cause.to_string() }
+    Error::Unreadable { port: PORT, cause: cause.to_string() }
 }
