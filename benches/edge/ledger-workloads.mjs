@@ -29,6 +29,7 @@ const COMPONENTS = [
   ["alarm", "alarm"],
   ["changes", "changes"],
   ["customer index", "customer_index"],
+  ["limits and log", "limits"],
 ];
 
 /** @param {number} count */

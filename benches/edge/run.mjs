@@ -125,6 +125,7 @@ function renderReport() {
     "",
     "`minimal` and `hono` write an event to KV and nothing else. `JavaScript ledger` does the work of entgate's ledger. It stores the set and the event id in one transaction of an",
     "object's SQLite. It sets an alarm for the replica write, writes the replica, and stores the change. It reports to the customer index.",
+    "No wait is without a limit, and a change is logged.",
     "",
     "In `check of 10, in another Worker` a Worker of the same process checks before it responds: over a service binding that is HTTP, by a method of entgate's service binding, or",
     "not at all. The cost of the call is the difference to `no check`.",

@@ -3,7 +3,8 @@
 // once and in order, and writes the replica until it succeeds.
 //
 // The setting `COMPONENTS` enables components, to measure their cost: `tables`, `replica`, `alarm`, `changes`,
-// `customer_index`. Not here: authentication, reads of the source, errors, and a pending task other than these.
+// `customer_index`, `limits` (no wait without a limit, and a log line for each event that changes something). Not here:
+// authentication, reads of the source, errors, and a pending task other than these.
 
 import { DurableObject } from "cloudflare:workers";
 import { isValidSignature } from "./signature.mjs";
@@ -56,6 +57,10 @@ const PURGE_INTERVAL = 128;
 const REPLICA_WRITE_INTERVAL = 1_500;
 const REPORT_DELAY = 1_000;
 const RETRY_BACKOFF = 2_000;
+const BODY_TIMEOUT = 10_000;
+const ACKNOWLEDGE_TIMEOUT = 2_000;
+const REPLICA_WRITE_TIMEOUT = 30_000;
+const INDEX_TIMEOUT = 5_000;
 
 /** @type {Set<string> | undefined} */
 let components;
@@ -68,6 +73,30 @@ function isEnabled(env, component) {
   return components.has(component);
 }
 
+/**
+ * Rejects if there is no result within so many milliseconds.
+ *
+ * @template T
+ * @param {Env} env
+ * @param {number} millis
+ * @param {Promise<T>} call
+ * @returns {Promise<T>}
+ */
+async function within(env, millis, call) {
+  if (!isEnabled(env, "limits")) return call;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  /** @type {Promise<never>} */
+  const timedOut = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no response within ${millis} ms`)), millis);
+  });
+  try {
+    return await Promise.race([call, timedOut]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 export default {
   /**
    * @param {Request} request
@@ -75,7 +104,7 @@ export default {
    */
   async fetch(request, env) {
     if (new URL(request.url).pathname !== "/webhooks/stripe") return new Response(null, { status: 404 });
-    const body = await request.text();
+    const body = await within(env, BODY_TIMEOUT, request.text());
     if (!(await isValidSignature(request.headers.get("stripe-signature"), body, env.STRIPE_WEBHOOK_SECRETS)))
       return new Response(null, { status: 400 });
     const {
@@ -91,7 +120,11 @@ export default {
     } = object;
     const page = data.map((/** @type {Grant} */ { id, feature, lookup_key }) => ({ id, feature, lookup_key }));
     const ledger = env.LEDGERS.get(env.LEDGERS.idFromName(`test:${customer}`));
-    return Response.json(await ledger.receive({ id, created, customer, page, has_more }));
+    const receipt = await ledger.receive({ id, created, customer, page, has_more });
+    if (isEnabled(env, "limits") && receipt.outcome === "applied") {
+      console.log(JSON.stringify({ message: "decision", route: "/webhooks/stripe", status: 200, decision: receipt.outcome, event: id }));
+    }
+    return Response.json(receipt);
   },
 };
 
@@ -121,7 +154,10 @@ export class Ledger extends DurableObject {
       // The alarm is committed together with the event. If the object stops here, the alarm writes the replica.
       const due = state.last_replica_write + REPLICA_WRITE_INTERVAL;
       if (isEnabled(this.env, "alarm")) storage.setAlarm(now < due ? due : now + RETRY_BACKOFF);
-      if (isEnabled(this.env, "replica") && now >= due) await this.writeReplica(state);
+      // A write that takes longer goes on without the response.
+      if (isEnabled(this.env, "replica") && now >= due) {
+        await within(this.env, ACKNOWLEDGE_TIMEOUT, this.writeReplica(state)).catch(() => {});
+      }
     }
     return { outcome, version: state.version };
   }
@@ -170,7 +206,8 @@ export class Ledger extends DurableObject {
    */
   async writeReplica({ customer, version, as_of, completeness, data, unreported_features }) {
     this.sql.exec("UPDATE state SET last_replica_write = ?", Date.now());
-    await this.env.ENTITLEMENTS.put(`test:${customer}`, JSON.stringify({ v: 1, version, as_of, completeness, data }));
+    const record = JSON.stringify({ v: 1, version, as_of, completeness, data });
+    await within(this.env, REPLICA_WRITE_TIMEOUT, this.env.ENTITLEMENTS.put(`test:${customer}`, record));
     const isComplete = this.sql.exec("UPDATE state SET replica_pending = 0 WHERE version = ?", version).rowsWritten > 0;
     if (!isEnabled(this.env, "alarm")) return;
     if (isEnabled(this.env, "customer_index") && unreported_features.length) await this.ctx.storage.setAlarm(Date.now() + REPORT_DELAY);
@@ -255,7 +292,7 @@ export class Ledger extends DurableObject {
     if (activity) await new Promise((resolve) => setTimeout(resolve));
     const { CUSTOMER_INDEX } = this.env;
     const shard = CUSTOMER_INDEX.get(CUSTOMER_INDEX.idFromName(`test:${shardNumber(customer)}`));
-    await shard.receive(customer, unreported_features, activity);
+    await within(this.env, INDEX_TIMEOUT, Promise.resolve(shard.receive(customer, unreported_features, activity)));
     if (!unreported_features.length) return;
     const reported = JSON.stringify([...reported_features, ...unreported_features]);
     this.sql.exec("UPDATE state SET reported_features = ?, unreported_features = '[]'", reported);
