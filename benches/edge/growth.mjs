@@ -16,7 +16,7 @@ import { temporaryFolder } from "./shutdown.mjs";
 import { openStreams } from "./sse-clients.mjs";
 import { serve } from "./workerd.mjs";
 import { baseline, entgate, projectPath } from "./workers.mjs";
-import { AUTHORIZED, checkRequests, getRequests, listRequests, SIZES, webhookRequest } from "./workloads.mjs";
+import { AUTHORIZED, checkRequests, getRequests, listRequests, SIZES, webhookPerCustomer, webhookRequest } from "./workloads.mjs";
 
 /** @typedef {import("./workerd.mjs").RunningWorker} RunningWorker */
 /** @typedef {{ title: string, size: string, columns: string[], rows: string[][], notes: string[] }} Table */
@@ -30,6 +30,9 @@ const WARM_UP = Number(process.env.WARM_UP ?? 15_000);
 
 /** Numbers of customers in the customer index. */
 const CUSTOMERS = [10, 10_000, 1_000_000].filter((count) => count <= Number(process.env.CUSTOMERS ?? Infinity));
+
+/** So many customers are in every shard. */
+const FIRST_CUSTOMERS = 300;
 
 /** Numbers of subscribers of one customer. The cost without subscribers is subtracted. */
 const SUBSCRIBERS = [0, 1, 100, 1_000];
@@ -111,9 +114,9 @@ async function serveWithCustomers(count) {
    */
   const listSyncStatus = async (port, query) =>
     (await fetch(`http://127.0.0.1:${port}/v1/sync_status?${query}`, { headers: AUTHORIZED })).json();
-  // entgate creates the tables, another Worker fills them, then entgate must list the customers.
+  // entgate creates the tables of a shard with its first customer, another Worker fills them, then entgate must list the customers.
   const first = await serve(worker);
-  await listSyncStatus(first.port, "limit=1");
+  await cpuPerRequest(first, webhookPerCustomer("first", FIRST_CUSTOMERS), 200, INDEX_REPORT_DELAY);
   await first.stop();
   const filler = await serve({ ...baseline("fill-index", baselineKv, { objects: { CUSTOMER_INDEX: "CustomerIndex" } }), storage });
   const filled = await (await fetch(`http://127.0.0.1:${filler.port}/?count=${count}`)).json();
@@ -180,12 +183,14 @@ async function subscribers() {
   const workers = [];
   for (const count of SUBSCRIBERS) {
     const worker = await serve(entgate(build, entgateKv, SETTINGS));
+    // Nothing is streamed of an unknown customer. The customer's version is 1 afterwards.
+    await cpuPerRequest(worker, [webhookRequest("cus_ada", { features: ["first"] })], 200, REPLICA_WRITE_DELAY);
     workers.push({ worker, count, allReceived: await openStreams(worker.port, "cus_ada", count) });
   }
   const samples = await measureInterleaved(workers, SUBSCRIBER_ROUNDS, async ({ worker, allReceived }, round) => {
     const before = worker.cpuTime();
     await cpuPerRequest(worker, [webhookRequest("cus_ada", { features: [`feature-${round}`] })]);
-    await allReceived(round + 1);
+    await allReceived(round + 2);
     await sleep(ACTIVITY_DELAY);
     const microseconds = worker.cpuTime() - before;
     await sleep(REPLICA_WRITE_DELAY / 2);
