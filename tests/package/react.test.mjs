@@ -163,7 +163,7 @@ describe("in React", { timeout: 120_000 }, () => {
     await waitForOutput(page, "pending not_known error 1");
     // The last part is hydrated later.
     const expected = ["sms no-sso no-late", "loading-sms loading-sso no-late", "loading-sms loading-sso loading-late"];
-    assert.deepEqual(await paints(page), expected);
+    await eventually(async () => assert.deepEqual(await paints(page), expected));
     assert.deepEqual(
       page.problems.filter((text) => !text.includes("ERR_UNSAFE_PORT") && !text.includes("ERR_CONNECTION_REFUSED")),
       [],

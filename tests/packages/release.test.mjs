@@ -65,7 +65,7 @@ describe("the types of the Worker", () => {
     const bindings = [...kv_namespaces.map(({ binding }) => binding), ...durable_objects.bindings.map(({ name }) => name)];
     // The dataset is optional, so no configuration has to name it.
     assert.deepEqual(members("Bindings"), [...bindings, "METRICS"].toSorted());
-    const classes = [...types.matchAll(/^export class (\w+) extends EntgateObject/gm)].map(([, name]) => name);
+    const classes = [...types.matchAll(/^export class (\w+) extends Entgate(?:Message)?Object/gm)].map(([, name]) => name);
     assert.deepEqual(classes.toSorted(), durable_objects.bindings.map(({ class_name }) => class_name).toSorted());
   });
 });
