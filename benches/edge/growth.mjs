@@ -31,7 +31,7 @@ const WARM_UP = Number(process.env.WARM_UP ?? 15_000);
 /** Numbers of customers in the customer index. */
 const CUSTOMERS = [10, 10_000, 1_000_000].filter((count) => count <= Number(process.env.CUSTOMERS ?? Infinity));
 
-/** So many customers are in every shard. */
+/** So many new customers that each shard has some. */
 const FIRST_CUSTOMERS = 300;
 
 /** Numbers of subscribers of one customer. The cost without subscribers is subtracted. */

@@ -313,23 +313,14 @@ export default {
 /** The service binding, for other Workers of the account. */
 export class Entitlements extends boundEntitlements(answerBound) {}
 
-/**
- * The objects of the core, and the generation of its instance that created each. Other Workers may call what a Durable Object class
- * defines, so this is not a member of one.
- *
- * @type {WeakMap<DurableObject, { object: InstanceType<typeof import("entgate-worker").LedgerObject>, generation: number }>}
- */
-const coreObjects = new WeakMap();
-
-/** Calls the core's object of a Durable Object. It is created again after a trap. */
+/** Calls the core's object of a Durable Object. It is created again after a trap. Not a method: the holders of a stub could call it. */
 function callObject(durable, work) {
   return callWorker((core) => {
-    let created = coreObjects.get(durable);
-    if (created?.generation !== generation) {
-      created = { object: new core[durable.constructor.coreClass](durable.ctx, durable.env), generation };
-      coreObjects.set(durable, created);
+    if (durable.generation !== generation) {
+      durable.object = new core[durable.constructor.coreClass](durable.ctx, durable.env);
+      durable.generation = generation;
     }
-    return work(created.object);
+    return work(durable.object);
   });
 }
 
@@ -339,6 +330,11 @@ const runAlarm = (durable) => callObject(durable, (object) => object.alarm());
 class CoreObject extends DurableObject {
   /** The name of the core's class. @type {string} */
   static coreClass;
+
+  /** @type {InstanceType<typeof import("entgate-worker").LedgerObject> | undefined} */
+  object;
+  /** The instance of the core that created `object`. @type {number | undefined} */
+  generation;
 
   constructor(state, env) {
     super(state, env);

@@ -45,7 +45,7 @@ declare module "entgate-worker" {
   ) => {
     request(message: string): Promise<string>;
     fetch(request: Request): Promise<Response>;
-    alarm(): Promise<Response>;
+    alarm(): Promise<unknown>;
     webSocketClose(socket: WebSocket): void;
     webSocketError(socket: WebSocket): void;
   };

@@ -1,8 +1,8 @@
 //! Calls of a Durable Object: its method `request` takes a JSON message, and returns a response, each as a
 //! string.
 //!
-//! Strings pass between the cores and the runtime at a fraction of the cost of a `Request` and a `Response`.
-//! A response is a line with its status and, for some messages, a note, and then the body:
+//! A string costs the runtime less than a `Request` and a `Response` with headers and a body. A response
+//! is a line with its status and, for some messages, a note, and then the body:
 //!
 //! ```text
 //! 200 source
@@ -28,7 +28,10 @@ use crate::{
 
 /// The status of an object that cannot use a message or its tables, because a newer release wrote
 /// them.
-const NEWER_RELEASE: u16 = 503;
+pub(super) const NEWER_RELEASE: u16 = 503;
+
+/// The body of a response with that status.
+pub(super) const NEWER_RELEASE_MESSAGE: &str = "written by a newer release";
 
 /// A response of an object.
 pub(super) struct ObjectResponse(String);
@@ -46,10 +49,10 @@ impl ObjectResponse {
 
     /// The response of an object that cannot use a message or its tables.
     pub(super) fn newer_release() -> Self {
-        Self::new(NEWER_RELEASE, "", b"written by a newer release")
+        Self::new(NEWER_RELEASE, "", NEWER_RELEASE_MESSAGE.as_bytes())
     }
 
-    /// A note has no line break. The body is text: bytes that are not UTF-8 are replaced.
+    /// Creates a response. A note has no line break. The body is text: bytes that are not UTF-8 are replaced.
     pub(super) fn new(status: u16, note: &str, body: &[u8]) -> Self {
         let mut text = String::with_capacity("200 \n".len() + note.len() + body.len());
         text.push_str(&status.to_string());

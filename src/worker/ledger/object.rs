@@ -58,7 +58,7 @@ impl LedgerObject {
     }
 }
 
-/// The method that other code of this crate calls.
+/// The method that the Worker and other objects call.
 #[wasm_bindgen]
 impl LedgerObject {
     /// Responds to a [`LedgerRequest`].

@@ -31,11 +31,8 @@ use crate::{
     json::{json_type, string_enum},
     ledger::{ChangeNotification, LedgerResponse, LedgerStorage as _, SetOrigin},
     store::{ServedBy, SourceCoverage},
-    worker::rpc::{ObjectResponse, decode},
+    worker::rpc::{NEWER_RELEASE, NEWER_RELEASE_MESSAGE, ObjectResponse, decode},
 };
-
-/// The status of a subscription to a ledger whose tables a newer release wrote.
-pub(super) const NEWER_RELEASE: u16 = 503;
 
 /// The status at the maximum number of subscribers.
 pub(super) const TOO_MANY_REQUESTS: u16 = 429;
@@ -112,7 +109,7 @@ pub(super) fn too_many_response() -> Result<Response> {
 }
 
 pub(super) fn newer_release_response() -> Result<Response> {
-    Response::error("written by a newer release", NEWER_RELEASE)
+    Response::error(NEWER_RELEASE_MESSAGE, NEWER_RELEASE)
 }
 
 /// Encodes the response of the process. It awaits nothing, so the tables have the record of the response.

@@ -4,7 +4,7 @@ use ::http::header::UPGRADE;
 use web_sys::{Headers, RequestInit};
 use worker::{Env, Response, WebSocket};
 
-use super::rpc::{NEWER_RELEASE, ReconcileResult, RecordOrigin, TOO_MANY_REQUESTS};
+use super::rpc::{ReconcileResult, RecordOrigin, TOO_MANY_REQUESTS};
 use crate::{
     api::LAST_EVENT_ID,
     entitlement::{Summary, Version},
@@ -17,7 +17,7 @@ use crate::{
     store::{Error, Ledger, LoadedSet, record},
     worker::{
         objects::Objects,
-        rpc::{self, ObjectResponse, unreachable},
+        rpc::{self, NEWER_RELEASE, ObjectResponse, unreachable},
     },
 };
 
