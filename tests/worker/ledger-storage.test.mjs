@@ -72,8 +72,8 @@ test("a ledger runs five statements for an event that changes something, and one
       ],
     );
 
-    // The replica is written once a second. After that, the event itself may write it.
-    await sleep(1_100);
+    // The replica is written once in 1.5 s. After that, the event itself may write it.
+    await sleep(1_600);
     assert.equal((await service.send(second)).json.version, 2);
     assert.deepEqual(await callsUntil(service, "cus_ada", "deleteAlarm", 1), CHANGE);
     assert.equal((await service.send(second)).json.outcome, "duplicate");
