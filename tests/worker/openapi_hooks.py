@@ -17,6 +17,7 @@ import time
 import requests
 import schemathesis
 from schemathesis.specs.openapi import converter
+from schemathesis.specs.openapi.coverage import _operation
 
 # The ids of existing objects by kind. Those in `spare` are deleted, once each.
 EXISTING = json.loads(os.environ["ENTGATE_EXISTING"])
@@ -62,8 +63,9 @@ KINDS_BY_PARAMETER = {
 
 # schemathesis also writes `maxLength` into the pattern, as a quantifier. For each schema that contains `[^…]{1,20000}` its automata
 # take 0.3 s: a quarter of a run. Without that the length is still a keyword of the schema, so the generated values have it.
-assert converter.update_quantifier("^a*$", 1, 9) == "^a{1,9}$"
-converter.update_quantifier = lambda pattern, min_length, max_length: pattern
+for module in (converter, _operation):
+    assert module.update_quantifier("^a*$", 1, 9) == "^a{1,9}$"
+    module.update_quantifier = lambda pattern, min_length, max_length: pattern
 
 # requests looks for proxies in the environment before each request. For a server on this machine there is none.
 requests.sessions.get_environ_proxies = lambda url, no_proxy=None: {}
