@@ -387,21 +387,22 @@ export class Service {
 const queryString = (params) => new URLSearchParams(Object.entries(params).map(([name, value]) => [name, `${value}`]));
 
 /**
- * Retries an assertion until it passes. After the timeout it fails with the last error.
+ * Retries an assertion until it passes, less often the longer it takes: a request to a Worker costs processor time that other tests
+ * need. After the timeout it fails with the last error.
  *
  * @template Result
  * @param {() => Result | Promise<Result>} assertion
  * @param {number} [timeout] In milliseconds.
  */
 export async function eventually(assertion, timeout = 10_000) {
-  const end = Date.now() + timeout;
+  const began = Date.now();
   for (;;) {
     try {
       return await assertion();
     } catch (error) {
-      if (Date.now() > end) throw error;
+      if (Date.now() > began + timeout) throw error;
     }
-    await sleep(25);
+    await sleep(Math.min(25 + (Date.now() - began) / 8, 250));
   }
 }
 
