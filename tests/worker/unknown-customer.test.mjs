@@ -11,6 +11,8 @@ describe("a customer without a ledger", { concurrency: true, timeout: 30_000 }, 
   let service;
   before(async () => {
     stripe = await fakeStripe();
+    // A feature that no test has created yet would be unknown.
+    stripe.setProductFeatures("prod_pro", ["sms", "sso"]);
     service = await serve({ settings: stripe.settings, log: [] });
   });
   after(async () => {
