@@ -101,7 +101,8 @@ pub fn merge_reports(query: IndexQuery, shards: Vec<(Shard, ShardReport)>) -> Su
         unread.extend(report.unread.into_iter().map(|candidate| (candidate, shard)));
         unread_count = unread_count.saturating_add(report.unread_count);
     }
-    // A set that was confirmed later proves that the mode's API key works.
+    // A set that was confirmed later proves that the mode's API key works. Within one second the order
+    // is not known, and the problem stays.
     let key_problem = key_problem.filter(|problem| {
         last_confirmed_at.is_none_or(|at: Timestamp| at <= problem.reported_at.to_timestamp())
     });
