@@ -61,8 +61,9 @@ KINDS_BY_PARAMETER = {
     "webhook_endpoint": "endpoint",
 }
 
-# schemathesis also writes `maxLength` into the pattern, as a quantifier. For each schema that contains `[^…]{1,20000}` its automata
-# take 0.3 s: a quarter of a run. Without that the length is still a keyword of the schema, so the generated values have it.
+# schemathesis also writes `maxLength` into the pattern, as a quantifier, in both phases. For each schema that contains
+# `[^…]{1,20000}` its automata take 0.3 s: a quarter of a run. Without that the length is still a keyword of the schema, so the
+# generated values have it.
 for module in (converter, _operation):
     assert module.update_quantifier("^a*$", 1, 9) == "^a{1,9}$"
     module.update_quantifier = lambda pattern, min_length, max_length: pattern

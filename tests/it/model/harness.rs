@@ -381,6 +381,7 @@ impl Harness {
         world.tables.read(|state| self.assert_state(state)).unwrap();
     }
 
+    /// Asserts what must be true of the stored state after every step.
     fn assert_state(&mut self, state: &LedgerState) {
         self.assert_answers(state);
         if self.world.time.is_idle() {
