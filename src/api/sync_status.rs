@@ -124,7 +124,7 @@ fn to_item(
         id,
         object: "customer_sync_status",
         livemode: livemode.into(),
-        confirmed_at,
+        confirmed_at: confirmed_at.map(UnixMillis::to_timestamp),
         pending,
         pending_since: pending_since.map(UnixMillis::to_timestamp),
         problem,

@@ -26,7 +26,7 @@ use super::{
     status::PollGap,
 };
 use crate::{
-    id::{CustomerKey, Timestamp, UnixMillis},
+    id::{CustomerKey, UnixMillis},
     ledger::{LogLevel, PortError, ReadPriority},
     waiting::within,
 };
@@ -50,8 +50,8 @@ const READ_TIMEOUT: u64 = 10_000;
 /// read without an event. An alarm may take fifteen minutes.
 const MAX_SWEEP_DELAY: u64 = 10_000;
 
-/// After how many seconds a set counts as unread: a day.
-const CONFIRMATION_TTL: i64 = 24 * 60 * 60;
+/// After how many milliseconds a set counts as unread: a day.
+const CONFIRMATION_TTL: u64 = 24 * 60 * 60 * 1_000;
 
 /// Runs the duties. Returns which ledgers must be read, if any may miss events: [`sweep()`] reads them.
 pub(super) async fn run<P: CoordinatorPorts>(
@@ -68,13 +68,15 @@ pub(super) async fn run<P: CoordinatorPorts>(
         state.begin_duties(must_sweep, now);
         (must_sweep, state.poll.gap)
     })?;
-    let read_before = now.to_timestamp().saturating_sub(CONFIRMATION_TTL);
+    let day_ago = now.saturating_sub(CONFIRMATION_TTL);
+    // A gap is known to the second: what was read in that second may be older.
+    let found = gap.map(|gap| UnixMillis::from(gap.found_at.saturating_add(1)));
     allowance.take();
     let query = IndexQuery {
         livemode: settings.livemode,
         max_overdue: MAX_OVERDUE,
         max_unread: if must_sweep { MAX_UNREAD } else { 0 },
-        read_before: gap.map_or(read_before, |gap| gap.found_at.max(read_before)),
+        read_before: found.map_or(day_ago, |found| found.max(day_ago)),
     };
     let Some(report) = add_up(ports, query).await? else { return Ok(None) };
     if report.is_quiet() {
@@ -171,5 +173,5 @@ fn customers(keys: &[String]) -> impl Iterator<Item = CustomerKey> {
 /// The request that only adds up.
 pub(super) fn backlog_request(settings: CoordinatorSettings) -> IndexQuery {
     let CoordinatorSettings { livemode, .. } = settings;
-    IndexQuery { livemode, max_overdue: 0, max_unread: 0, read_before: Timestamp(0) }
+    IndexQuery { livemode, max_overdue: 0, max_unread: 0, read_before: UnixMillis(0) }
 }

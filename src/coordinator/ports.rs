@@ -48,8 +48,8 @@ json_type! {
         pub max_overdue: u32,
         /// The most customers of [`IndexReport::unread`], which are leased.
         pub max_unread: u32,
-        /// Before when the source was last read for a customer that is unread.
-        pub read_before: Timestamp,
+        /// A customer is unread if the source was last read before this time.
+        pub read_before: UnixMillis,
     }
 
     /// What the customer index knows.

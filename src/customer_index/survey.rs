@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{
     coordinator::{Backlog, IndexQuery, IndexReport},
-    id::{CustomerId, CustomerKey, Livemode, Timestamp, UnixMillis},
+    id::{CustomerId, CustomerKey, Livemode, UnixMillis},
     json::json_type,
     ledger::SyncProblem,
 };
@@ -28,7 +28,7 @@ json_type! {
         /// A problem of the mode's API key that a ledger without a customer reported.
         pub key_problem: Option<KeyProblem>,
         /// When the source last confirmed a set.
-        pub last_confirmed_at: Option<Timestamp>,
+        pub last_confirmed_at: Option<UnixMillis>,
         /// Customers with a task that is overdue, and that were not woken since, first ones first.
         pub overdue: Vec<Candidate>,
         /// Customers that are unread and not leased, oldest first.
@@ -101,11 +101,9 @@ pub fn merge_reports(query: IndexQuery, shards: Vec<(Shard, ShardReport)>) -> Su
         unread.extend(report.unread.into_iter().map(|candidate| (candidate, shard)));
         unread_count = unread_count.saturating_add(report.unread_count);
     }
-    // A set that was confirmed later proves that the mode's API key works. Within one second the order
-    // is not known, and the problem stays.
-    let key_problem = key_problem.filter(|problem| {
-        last_confirmed_at.is_none_or(|at: Timestamp| at <= problem.reported_at.to_timestamp())
-    });
+    // A set that was confirmed later proves that the mode's API key works.
+    let key_problem = key_problem
+        .filter(|problem| last_confirmed_at.is_none_or(|at: UnixMillis| at <= problem.reported_at));
     backlog.problem = latest(problem, key_problem).map(|reported| reported.problem);
     let mut leases = Vec::new();
     let overdue = choose(overdue, query.max_overdue, LeaseKind::Overdue, &mut leases);

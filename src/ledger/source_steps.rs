@@ -78,7 +78,7 @@ impl LedgerState {
             }
             SetUpdate::Duplicate | SetUpdate::Stale => Reconciliation::InSync,
         };
-        self.confirmed_at = Some(now.to_timestamp());
+        self.confirmed_at = Some(now);
         self.sync_problem = None;
         self.reconcile_timer.note_read();
         self.reconcile_timer.restart(self.record.entitlements.as_ref(), now, jitter);

@@ -59,7 +59,7 @@ pub struct LedgerState {
     /// The record of the customer, and what its changes need.
     pub record: VersionedRecord,
     /// When the source set was last equal to the source's list.
-    pub confirmed_at: Option<Timestamp>,
+    pub confirmed_at: Option<UnixMillis>,
     /// The number of events received, without duplicates.
     pub events_received: u64,
     /// The creation of the newest event that deleted the customer.
@@ -141,7 +141,8 @@ impl LedgerState {
             |at: Option<Timestamp>| known.is_some() && at.is_some_and(|at| summary.created <= at);
         // A list that was read in the second of the event, or later, most likely includes the event.
         // The list is read again to be certain. A list in an event of the second of a deletion is older.
-        let is_stale = access == SourceAccess::Available && is_not_after(self.confirmed_at)
+        let is_stale = access == SourceAccess::Available
+            && is_not_after(self.confirmed_at.map(UnixMillis::to_timestamp))
             || !is_deletion && is_not_after(self.deleted_at);
         let tie = known.is_some_and(|set| summary.created == set.as_of);
         let update = if is_stale {

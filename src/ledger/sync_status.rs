@@ -14,16 +14,16 @@ use crate::{
     json::json_type,
 };
 
-/// How much later a confirmation must be than the reported one to cause a report, in seconds. The
+/// How much later a confirmation must be than the reported one to cause a report, in milliseconds. The
 /// customer index looks for sets without a confirmation for a day.
-const CONFIRMATION_REPORT_INTERVAL: i64 = 60 * 60;
+const CONFIRMATION_REPORT_INTERVAL: u64 = 60 * 60 * 1_000;
 
 json_type! {
     /// The sync status of a customer.
     #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
     pub struct SyncStatus {
         /// When the set was last confirmed by the source.
-        pub confirmed_at: Option<Timestamp>,
+        pub confirmed_at: Option<UnixMillis>,
         /// The number of tasks with failed attempts.
         pub pending: u32,
         /// When the oldest of these tasks was created.
@@ -76,10 +76,10 @@ impl SyncStatus {
     /// Returns whether the status differs enough from the last report to send a new one.
     pub(super) fn differs_from_reported(&self, reported: Option<Self>) -> bool {
         let Some(reported) = reported else { return true };
-        let seconds =
-            |confirmed_at: Option<Timestamp>| confirmed_at.map_or(i64::MIN, |second| second.0);
-        let elapsed = seconds(self.confirmed_at).saturating_sub(seconds(reported.confirmed_at));
-        elapsed >= CONFIRMATION_REPORT_INTERVAL
-            || Self { confirmed_at: reported.confirmed_at, ..*self } != reported
+        let is_confirmed_later = match (self.confirmed_at, reported.confirmed_at) {
+            (Some(at), Some(before)) => at.millis_since(before) >= CONFIRMATION_REPORT_INTERVAL,
+            (at, before) => at != before,
+        };
+        is_confirmed_later || Self { confirmed_at: reported.confirmed_at, ..*self } != reported
     }
 }

@@ -50,7 +50,7 @@ json_type! {
     struct StateRow {
         default_features: Vec<LookupKey>,
         last_change_at: Option<Timestamp>,
-        confirmed_at: Option<Timestamp>,
+        confirmed_at: Option<UnixMillis>,
         events_received: u64,
         deleted_at: Option<Timestamp>,
         replica_writes: ReplicaWrites,

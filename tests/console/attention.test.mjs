@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { launchBrowser } from "../worker/browser.mjs";
-import { eventually, serve, summary, unixNow } from "../worker/support.mjs";
+import { eventually, serve, summary } from "../worker/support.mjs";
 import { postOverride, waitForFeatures } from "./customer-page.mjs";
 import { checkAppearance, openConsole, openPanel } from "./support.mjs";
 
@@ -21,7 +21,7 @@ test("the overview names the customers that need attention, and those with an ov
       await postOverride(service, customer, { feature: "sms", effect: "grant", reason: "A trial", expires_in: String(days * DAY) });
     }
     await service.send(summary("cus_fine", ["sms"]));
-    const status = { confirmed_at: null, pending: 2, pending_since: unixNow() - 60, problem: "key_refused", next_override_end: null };
+    const status = { confirmed_at: null, pending: 2, pending_since: Date.now() - 60_000, problem: "key_refused", next_override_end: null };
     await service.sendToCustomerIndex("test:cus_refused", { report: { status, features: [] } });
     await eventually(async () => {
       const { json } = await service.request("/v1/sync_status");

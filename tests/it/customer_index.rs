@@ -9,7 +9,7 @@ use entgate::{
         Lease, LeaseKind, MAX_SLOT_BLOCK, RetainedActivity, SHARD_COUNT, Shard, ShardReport,
         SlotBlock, Survey, fnv1a_32, merge_pages, merge_reports, shard_cursor,
     },
-    id::{CustomerId, Livemode, Timestamp, UnixMillis},
+    id::{CustomerId, Livemode, UnixMillis},
     ledger::SyncProblem,
     pagination::{Cursor, PageOf, PageRequest},
 };
@@ -185,7 +185,7 @@ const QUERY: IndexQuery = IndexQuery {
     livemode: Livemode::Live,
     max_overdue: 2,
     max_unread: 3,
-    read_before: Timestamp(100),
+    read_before: UnixMillis(100),
 };
 
 #[test]
@@ -245,10 +245,10 @@ fn the_problem_of_the_key_is_over_once_a_set_is_confirmed_later() {
     for (why, key_problem, problem, confirmed_at, expected) in [
         ("no problem", None, None, None, None),
         ("reported", key_refused(5_500), None, None, Some(SyncProblem::KeyRefused)),
-        ("confirmed before", key_refused(5_500), None, Some(4), Some(SyncProblem::KeyRefused)),
-        ("in the same second", key_refused(5_500), None, Some(5), Some(SyncProblem::KeyRefused)),
-        ("confirmed after", key_refused(5_500), None, Some(6), None),
-        ("of a customer", None, unknown(1), Some(6), Some(SyncProblem::UnknownCustomer)),
+        ("confirmed before", key_refused(5_500), None, Some(5_499), Some(SyncProblem::KeyRefused)),
+        ("at the same time", key_refused(5_500), None, Some(5_500), Some(SyncProblem::KeyRefused)),
+        ("confirmed after", key_refused(5_500), None, Some(5_501), None),
+        ("of a customer", None, unknown(1), Some(6_000), Some(SyncProblem::UnknownCustomer)),
         ("the last one", key_refused(2), unknown(1), None, Some(SyncProblem::KeyRefused)),
         (
             "the other last one",
@@ -258,7 +258,7 @@ fn the_problem_of_the_key_is_over_once_a_set_is_confirmed_later() {
             Some(SyncProblem::UnknownCustomer),
         ),
     ] {
-        let last_confirmed_at = confirmed_at.map(Timestamp);
+        let last_confirmed_at = confirmed_at.map(UnixMillis);
         let reports = vec![
             (shard(0), ShardReport { key_problem, ..ShardReport::default() }),
             (shard(1), ShardReport { problem, last_confirmed_at, ..ShardReport::default() }),

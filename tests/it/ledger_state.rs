@@ -206,7 +206,7 @@ fn a_complete_and_newer_event_applies_at_once_and_is_confirmed() {
     assert_eq!((keys(&state), state.version()), (vec!["b"], Version(2)));
 
     assert_eq!(read_source(&mut state, Reconcile, &source_list(&["b"]), 3_200), InSync);
-    assert_eq!((state.version(), state.confirmed_at), (Version(2), Some(second(3))));
+    assert_eq!((state.version(), state.confirmed_at), (Version(2), Some(ms(3_200))));
     assert_eq!(state.record.source().map(|set| set.as_of), Some(second(3)));
     assert_eq!((due(&state, Read), due(&state, Task::Confirm)), (None, None));
 }
@@ -243,7 +243,7 @@ fn assert_read(
     state.sync_problem = Some(SyncProblem::KeyRefused);
     assert_eq!(read_source(&mut state, reason, &source, 5_999), *reconciliation, "{why}");
     assert_eq!((keys(&state), state.version()), (expected, Version(version)), "{why}");
-    assert_eq!((state.confirmed_at, state.sync_problem), (Some(second(5)), None), "{why}");
+    assert_eq!((state.confirmed_at, state.sync_problem), (Some(ms(5_999)), None), "{why}");
     assert_eq!((due(&state, Read), due(&state, Task::Confirm)), (None, None), "{why}");
 }
 
@@ -443,7 +443,7 @@ fn an_older_event_does_not_undo_one_from_a_clock_ahead_of_ours() {
     read_source(&mut state, Reconcile, &source_list(&["a"]), 5_000);
     assert_eq!(
         (state.confirmed_at, state.record.source().unwrap().as_of),
-        (Some(second(5)), second(10))
+        (Some(ms(5_000)), second(10))
     );
     assert_eq!(apply(&mut state, &complete(9, &["b"]), 6_000), Stale);
 }

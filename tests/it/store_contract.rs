@@ -227,7 +227,7 @@ fn customer_index_lists_customers_in_pages(
     assert_eq!(list(Livemode::Live, None, request(9, Cursor::Start)), page(&["a"], false));
 
     let status = SyncStatus {
-        confirmed_at: Some(NOW),
+        confirmed_at: Some(NOW.into()),
         pending: 2,
         pending_since: Some(UnixMillis(1)),
         problem: None,

@@ -27,7 +27,7 @@ fn known_customers_are_listed_with_their_sync_status() {
     let service = service();
     service.stripe_sends(&event("cus_bob", 1_700_000_000, &["sms"], false));
     let status = SyncStatus {
-        confirmed_at: Some(NOW),
+        confirmed_at: Some(UnixMillis::from(NOW).saturating_add(999)),
         pending: 2,
         pending_since: Some(UnixMillis(1_999)),
         problem: Some(SyncProblem::KeyRefused),

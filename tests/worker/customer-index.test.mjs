@@ -12,6 +12,7 @@ import { fakeStripe } from "./fake-stripe.mjs";
 import { eventually, LIVE_KEY, nextMillisecond, serve, shardNumber, summary, unixNow } from "./support.mjs";
 
 const DAY = 24 * 60 * 60;
+const DAY_MILLIS = DAY * 1_000;
 /** The sync status of a ledger without a failed task. */
 const SYNCED = { confirmed_at: null, pending: 0, pending_since: null, problem: null, next_override_end: null };
 
@@ -33,25 +34,26 @@ describe("the customer index", { timeout: 30_000 }, () => {
   const ids = (candidates) => candidates.map(({ id }) => id);
   /** The sets of a shard that were not read for a day, sorted. The shard leases them for an hour. */
   const leaseUnread = async (shard, query = {}) => {
-    const found = ids((await survey(shard, { max_unread: 20, read_before: unixNow() - DAY, ...query })).unread);
+    const found = ids((await survey(shard, { max_unread: 20, read_before: Date.now() - DAY_MILLIS, ...query })).unread);
     await service.requestCustomerIndex(shard, { lease: { kind: "unread", ids: found } });
     return found.sort();
   };
 
   test("a set is unread a day after its confirmation, and a leased set is returned once in an hour", async () => {
-    const now = unixNow();
+    const now = Date.now();
     const shard = "test:0";
-    await reportTo(shard, "test:cus_day", { confirmed_at: now - DAY });
-    await reportTo(shard, "test:cus_fresh", { confirmed_at: now - DAY + 60 });
-    assert.deepEqual(ids((await survey(shard, { max_unread: 20, read_before: now - DAY })).unread), ["cus_day"]);
+    await reportTo(shard, "test:cus_day", { confirmed_at: now - DAY_MILLIS - 1 });
+    await reportTo(shard, "test:cus_fresh", { confirmed_at: now - DAY_MILLIS + 60_000 });
+    assert.deepEqual(ids((await survey(shard, { max_unread: 20, read_before: now - DAY_MILLIS - 1 })).unread), []);
+    assert.deepEqual(ids((await survey(shard, { max_unread: 20, read_before: now - DAY_MILLIS })).unread), ["cus_day"]);
     assert.deepEqual(await leaseUnread(shard), ["cus_day"], "a survey alone leases nothing");
     assert.deepEqual(await leaseUnread(shard), [], "the set is leased");
-    const { unread_count } = await survey(shard, { max_unread: 1, read_before: now - DAY });
+    const { unread_count } = await survey(shard, { max_unread: 1, read_before: now - DAY_MILLIS });
     assert.equal(unread_count, 1, "a leased set is unread until it is read");
     assert.equal((await survey(shard, { max_unread: 1, read_before: now })).unread_count, 2);
     assert.deepEqual(await leaseUnread(shard, { read_before: now }), ["cus_fresh"]);
     await reportTo(shard, "test:cus_day", { confirmed_at: now });
-    assert.equal((await survey(shard, { max_unread: 1, read_before: now - DAY })).unread_count, 0);
+    assert.equal((await survey(shard, { max_unread: 1, read_before: now - DAY_MILLIS })).unread_count, 0);
   });
 
   test("sets that cannot be read do not delay the others, even if they report failures repeatedly", async () => {
@@ -77,7 +79,7 @@ describe("the customer index", { timeout: 30_000 }, () => {
     await reportTo(shard, "test:cus_failing", { pending: 1, pending_since: ago(590) });
     assert.deepEqual(await lease(), ["cus_overdue"]);
     assert.deepEqual(await lease(), []);
-    for (const id of ["overdue", "failing"]) await reportTo(shard, `test:cus_${id}`, { confirmed_at: unixNow() });
+    for (const id of ["overdue", "failing"]) await reportTo(shard, `test:cus_${id}`, { confirmed_at: Date.now() });
   });
 
   test("the backlog adds up the pending tasks of all shards of a mode, without those that are completed", async () => {
@@ -100,11 +102,14 @@ describe("the customer index", { timeout: 30_000 }, () => {
 
   test("a problem of the mode's API key is over once a set of any shard is confirmed later", async () => {
     const problem = async () => (await service.requestCoordinator("fresh_status", "live")).backlog.problem;
+    // The clock of workerd can be a few milliseconds behind.
+    const before = Date.now() - 10;
     await report("live:", { problem: "key_refused" });
+    const after = Date.now() + 1;
     assert.equal(await problem(), "key_refused");
-    await report("live:cus_before", { confirmed_at: unixNow() - 60 });
+    await report("live:cus_before", { confirmed_at: before });
     assert.equal(await problem(), "key_refused", "confirmed before the problem");
-    await report("live:cus_after", { confirmed_at: unixNow() + 60 });
+    await report("live:cus_after", { confirmed_at: after });
     assert.equal(await problem(), null);
     await report("live:", {});
   });
@@ -189,7 +194,7 @@ describe("the customer index", { timeout: 30_000 }, () => {
 
   test("the sync status list is sorted by id, with pages in both directions and a prefix", async () => {
     const ids = ["l_a", "l_ab", "l_aé", "l_a\u{10ffff}", "l_a\u{10ffff}b", "l_b"];
-    for (const id of ids.toReversed()) await report(`test:${id}`, { confirmed_at: 1_700_000_000 });
+    for (const id of ids.toReversed()) await report(`test:${id}`, { confirmed_at: 1_700_000_000_999 });
     await report("live:l_a", { pending: 1, pending_since: 1_700_000_000_999, problem: "unknown_customer" });
     // A problem without a customer.
     await report("test:", { problem: "key_refused" });

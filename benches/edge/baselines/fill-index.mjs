@@ -38,7 +38,7 @@ export class CustomerIndex extends DurableObject {
         "INSERT INTO customers (id, pending, reported_at, woken_at, leased_until, confirmed_at) VALUES (?, 0, ?, 0, 0, ?)",
         id,
         now,
-        Math.floor(now / 1000),
+        now,
       );
     }
     return this.ctx.storage.sql.exec("SELECT COUNT(*) AS count FROM customers WHERE id >= 'cus_known'").one();

@@ -364,7 +364,7 @@ impl Simulation {
     #[must_use]
     pub fn read_ages(&self) -> Vec<u64> {
         let behaves = |customer: &&Customer| customer.behavior != Behavior::Dormant;
-        let read_at = |customer: &Customer| customer.state.confirmed_at.map(UnixMillis::from);
+        let read_at = |customer: &Customer| customer.state.confirmed_at;
         let mut ages: Vec<u64> = self
             .customers
             .iter()

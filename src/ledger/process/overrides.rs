@@ -9,7 +9,7 @@ use super::{instance::Instance, refresh};
 use crate::{
     effective_set::{AnswerContext, EffectiveSet, MissingSource},
     entitlement::Version,
-    id::{CustomerKey, Timestamp},
+    id::{CustomerKey, Timestamp, UnixMillis},
     ledger::{
         explanation::{Evidence, ExplainQuery, FeatureHistoryEntry, explain},
         history::{HistoryPage, HistoryQuery},
@@ -134,7 +134,7 @@ pub(super) async fn explain_answer<P: LedgerPorts>(
         let evidence = Evidence {
             present: EffectiveSet::new(record, missing, context),
             default_features: &default_features,
-            confirmed_at: ledger.confirmed_at,
+            confirmed_at: ledger.confirmed_at.map(UnixMillis::to_timestamp),
             overrides: &overrides,
             history: &history,
         };

@@ -6,7 +6,7 @@
 //! | `key_problem` | the only row: a problem of the mode's API key, reported by a ledger without data |
 //!
 //! `confirmed_at` is when the source was last read. `next_end` is when the next override ends, in Unix
-//! seconds.
+//! seconds. Other times are in milliseconds.
 
 use worker::{Result, SqlStorageValue};
 
@@ -93,7 +93,7 @@ impl CustomerTable<'_> {
             problem.map_or(SqlStorageValue::Null, Into::into),
             optional_time(status.is_problem().then_some(now))?,
             integer_value(now.0)?,
-            optional_timestamp(confirmed_at)?,
+            optional_time(confirmed_at)?,
             optional_timestamp(next_override_end)?,
         ];
         let upsert = "INSERT INTO customers (id, pending, pending_since, problem, problem_since, \
@@ -222,14 +222,12 @@ impl CustomerTable<'_> {
         Ok(found.map(|(problem, reported_at)| KeyProblem { problem, reported_at }))
     }
 
-    fn last_confirmed_at(&self) -> Result<Option<Timestamp>> {
+    fn last_confirmed_at(&self) -> Result<Option<UnixMillis>> {
         let select = "SELECT COALESCE(confirmed_at, 0) FROM customers \
                       ORDER BY COALESCE(confirmed_at, 0) DESC LIMIT 1";
         let rows = self.0.query(select, vec![])?;
-        Ok(match rows.first().map(Vec::as_slice) {
-            Some([SqlStorageValue::Integer(at)]) if *at > 0 => Some(Timestamp(*at)),
-            _ => None,
-        })
+        let last = rows.first().and_then(|row| row.first()).and_then(number_from_value);
+        Ok(last.filter(|at| *at > 0).map(UnixMillis))
     }
 
     /// The customers whose failed task is overdue, and that were not woken since.
@@ -241,24 +239,20 @@ impl CustomerTable<'_> {
         self.query_candidates(select, vec![overdue, integer_value(limit.into())?])
     }
 
-    /// The customers that were not read since this time, the oldest first.
-    fn unread(&self, limit: u32, before: Timestamp, now: UnixMillis) -> Result<Vec<Candidate>> {
+    /// The customers that were last read before this time, the oldest first.
+    fn unread(&self, limit: u32, before: UnixMillis, now: UnixMillis) -> Result<Vec<Candidate>> {
         let select = "SELECT COALESCE(confirmed_at, 0), id FROM customers \
-                      WHERE COALESCE(confirmed_at, 0) <= ? AND leased_until <= ? \
+                      WHERE COALESCE(confirmed_at, 0) < ? AND leased_until <= ? \
                       ORDER BY COALESCE(confirmed_at, 0), id LIMIT ?";
-        let values = vec![
-            SqlStorageValue::try_from_i64(before.0)?,
-            integer_value(now.0)?,
-            integer_value(limit.into())?,
-        ];
+        let values =
+            vec![integer_value(before.0)?, integer_value(now.0)?, integer_value(limit.into())?];
         self.query_candidates(select, values)
     }
 
-    fn count_unread(&self, before: Timestamp) -> Result<u32> {
+    fn count_unread(&self, before: UnixMillis) -> Result<u32> {
         let count = "SELECT COUNT(*) FROM (SELECT 1 FROM customers \
-                     WHERE COALESCE(confirmed_at, 0) <= ? LIMIT ?)";
-        let values =
-            vec![SqlStorageValue::try_from_i64(before.0)?, integer_value(MAX_COUNTED_UNREAD)?];
+                     WHERE COALESCE(confirmed_at, 0) < ? LIMIT ?)";
+        let values = vec![integer_value(before.0)?, integer_value(MAX_COUNTED_UNREAD)?];
         let rows = self.0.query(count, values)?;
         let count = rows.first().and_then(|row| row.first()).and_then(number_from_value);
         Ok(count.map_or(0, |count| u32::try_from(count).unwrap_or(u32::MAX)))
@@ -322,20 +316,19 @@ fn customer_from_row(row: &[SqlStorageValue]) -> Option<CustomerSyncStatus> {
     else {
         return None;
     };
-    let timestamp = |value: &SqlStorageValue| match value {
-        SqlStorageValue::Integer(at) => Some(Timestamp(*at)),
-        _ => None,
-    };
     let problem = match problem {
         SqlStorageValue::String(problem) => json::from_slice(problem.as_bytes()).ok(),
         _ => None,
     };
     let status = SyncStatus {
-        confirmed_at: timestamp(confirmed_at),
+        confirmed_at: number_from_value(confirmed_at).map(UnixMillis),
         pending: u32::try_from(number_from_value(pending)?).ok()?,
         pending_since: number_from_value(pending_since).map(UnixMillis),
         problem,
-        next_override_end: timestamp(next_end),
+        next_override_end: match next_end {
+            SqlStorageValue::Integer(end) => Some(Timestamp(*end)),
+            _ => None,
+        },
     };
     let problem_since = number_from_value(problem_since).map(UnixMillis);
     Some(CustomerSyncStatus { id: CustomerId::try_from(id.as_str()).ok()?, status, problem_since })

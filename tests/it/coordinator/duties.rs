@@ -223,7 +223,7 @@ fn without_a_poll_ledgers_that_were_not_read_for_a_day_are_read() {
     coordinator.run_alarm();
     assert_eq!(*coordinator.world.reconciled.borrow(), keys(3));
     let query = coordinator.world.index_queries.borrow()[0];
-    assert_eq!(query.read_before, Timestamp(START - DAY));
+    assert_eq!(query.read_before, UnixMillis::from(Timestamp(START - DAY)));
 
     let keyless = with_settings(CoordinatorSettings { has_source: false, ..NO_POLL });
     keyless.run_alarm();

@@ -312,7 +312,12 @@ fn a_gap_ends_once_every_ledger_was_read_since() {
     coordinator.run_alarm();
     assert_eq!(coordinator.world.reconciled.borrow().len(), 20);
     let query = coordinator.world.index_queries.borrow()[0];
-    assert_eq!(query.read_before, Timestamp(START));
+    let next_second = Timestamp(START + 1);
+    assert_eq!(
+        query.read_before,
+        UnixMillis::from(next_second),
+        "read after the second of the gap"
+    );
     assert_eq!(coordinator.poll_status().gap, Some(PollGap { unread: Some(25), ..gap }));
     coordinator.world.index.borrow_mut().as_mut().unwrap().unread_count = 0;
     coordinator.world.index.borrow_mut().as_mut().unwrap().unread.clear();

@@ -7,7 +7,7 @@ use entgate::{
 
 use super::{
     InSync, LedgerState, OnDemand, Read, Reconcile, Replica, Report, SourceState, Summary,
-    SyncProblem, Task, UnknownCustomer, Version, apply, complete, due, ms, read_source, second,
+    SyncProblem, Task, UnknownCustomer, Version, apply, complete, due, ms, read_source,
     source_list, state_after,
 };
 
@@ -305,11 +305,11 @@ fn a_repeated_confirmation_is_reported_after_an_hour() {
     let mut state = state_after(&[complete(0, &["a"])]);
     read_source(&mut state, Reconcile, &source_list(&["a"]), 0);
     state.outbox.complete(Replica);
-    let reported = SyncStatus { confirmed_at: Some(second(0)), ..SyncStatus::default() };
+    let reported = SyncStatus { confirmed_at: Some(ms(0)), ..SyncStatus::default() };
     assert_eq!(report(&mut state, 1_000), Some(reported));
 
     assert_eq!(read_source(&mut state, Reconcile, &source_list(&["a"]), 3_599_999), InSync);
-    assert_eq!((state.confirmed_at, due(&state, Report)), (Some(second(3_599)), None));
+    assert_eq!((state.confirmed_at, due(&state, Report)), (Some(ms(3_599_999)), None));
     assert_eq!(read_source(&mut state, Reconcile, &source_list(&["a"]), 3_600_000), InSync);
     assert_eq!(due(&state, Report), Some(3_601_000));
 }
@@ -337,7 +337,7 @@ fn failed_tasks_are_reported_and_so_is_their_completion() {
     };
     assert_eq!(report(&mut state, 6_000), Some(pending));
     read_source(&mut state, OnDemand, &SourceState::Deleted, 7_000);
-    let completed = SyncStatus { confirmed_at: Some(second(7)), ..SyncStatus::default() };
+    let completed = SyncStatus { confirmed_at: Some(ms(7_000)), ..SyncStatus::default() };
     assert_eq!(report(&mut state, 8_000), Some(completed));
 }
 
