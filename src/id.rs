@@ -7,9 +7,8 @@
 use std::fmt;
 
 use serde::Serialize;
-use serde_json::Value;
 
-use crate::json::{Decoder, FromJson, json_type, scan};
+use crate::json::{Decoder, FromJson, JsonValue, json_type, scan};
 
 /// Why a string is not a valid id or key.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -86,7 +85,7 @@ macro_rules! bounded_string {
 
         // By hand, since a string from outside is validated.
         impl FromJson for $name {
-            fn from_json(value: Value, decoder: &mut Decoder) -> Self {
+            fn from_json(value: JsonValue<'_>, decoder: &mut Decoder) -> Self {
                 let string = String::from_json(value, decoder);
                 if $validate(&string, Self::MAX_LEN).is_err() {
                     decoder.mark_invalid();
@@ -356,7 +355,7 @@ impl Livemode {
 
 // By hand, since a mode is a boolean in JSON.
 impl FromJson for Livemode {
-    fn from_json(value: Value, decoder: &mut Decoder) -> Self {
+    fn from_json(value: JsonValue<'_>, decoder: &mut Decoder) -> Self {
         bool::from_json(value, decoder).into()
     }
 }

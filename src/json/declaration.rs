@@ -98,7 +98,10 @@ macro_rules! json_type {
         }
 
         impl $(<$param: $crate::json::FromJson>)? $crate::json::FromJson for $type $(<$param>)? {
-            fn from_json(mut value: serde_json::Value, decoder: &mut $crate::json::Decoder) -> Self {
+            fn from_json(
+                mut value: $crate::json::JsonValue<'_>,
+                decoder: &mut $crate::json::Decoder,
+            ) -> Self {
                 Self { $($field: decoder.decode_field(&mut value, stringify!($field))),* }
             }
         }
@@ -116,7 +119,10 @@ macro_rules! json_type {
         $vis struct $type($inner_vis $inner);
 
         impl $crate::json::FromJson for $type {
-            fn from_json(value: serde_json::Value, decoder: &mut $crate::json::Decoder) -> Self {
+            fn from_json(
+                value: $crate::json::JsonValue<'_>,
+                decoder: &mut $crate::json::Decoder,
+            ) -> Self {
                 Self($crate::json::FromJson::from_json(value, decoder))
             }
         }
@@ -148,9 +154,12 @@ macro_rules! json_type {
         }
 
         impl $(<$param: $crate::json::FromJson>)? $crate::json::FromJson for $type $(<$param>)? {
-            fn from_json(value: serde_json::Value, decoder: &mut $crate::json::Decoder) -> Self {
+            fn from_json(
+                value: $crate::json::JsonValue<'_>,
+                decoder: &mut $crate::json::Decoder,
+            ) -> Self {
                 let variant = &mut decoder.split_variant(value);
-                match variant.0.as_str() {
+                match &*variant.0 {
                     // A brace after the name of a variant is valid for each kind of variant.
                     $($name => Self::$variant {
                         $(0: <$inner as $crate::json::FromJson>::from_json(variant.1.take(), decoder))?

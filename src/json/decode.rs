@@ -7,18 +7,23 @@
 //! | a value of the wrong type             | a placeholder, and the [`Decoder`] stores the error   |
 //!
 //! serde derives a separate parser for each type. Those parsers are fast, but they were a tenth of the
-//! Worker's size. Here `serde_json` parses every input into a [`Value`], and a type takes its fields
-//! out of that. Placeholders never reach the caller: [`Decoder::into_result`] fails if there is an
+//! Worker's size. Here `serde_json` parses every input into a [`JsonValue`], and a type takes its
+//! fields out of that. Placeholders never reach the caller: [`Decoder::into_result`] fails if there is an
 //! error.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use serde_json::{Map, Value};
+
+use super::value::{self, JsonValue};
 
 /// A type that can be decoded from a JSON value.
 pub trait FromJson: Sized {
     /// Decodes a value. If that fails, stores the error in the decoder and returns a placeholder.
-    fn from_json(value: Value, decoder: &mut Decoder) -> Self;
+    fn from_json(value: JsonValue<'_>, decoder: &mut Decoder) -> Self;
 }
 
 /// Why an input cannot be decoded.
@@ -63,10 +68,10 @@ impl Decoder {
         T::from_json(self.parse(input), self)
     }
 
-    fn parse(&mut self, input: &[u8]) -> Value {
+    fn parse<'a>(&mut self, input: &'a [u8]) -> JsonValue<'a> {
         serde_json::from_slice(input).unwrap_or_else(|error| {
             self.error.get_or_insert(Error::Syntax(error.to_string()));
-            Value::Null
+            JsonValue::Null
         })
     }
 
@@ -84,35 +89,40 @@ impl Decoder {
 
     /// Decodes a member of a value, which should be an object, and removes it. A missing one is decoded
     /// from `null`.
-    pub fn decode_field<T: FromJson>(&mut self, object: &mut Value, name: &'static str) -> T {
+    pub fn decode_field<T: FromJson>(
+        &mut self,
+        object: &mut JsonValue<'_>,
+        name: &'static str,
+    ) -> T {
         T::from_json(self.take_field(object, name), self)
     }
 
-    fn take_field(&mut self, object: &mut Value, name: &'static str) -> Value {
-        if !object.is_object() {
-            self.mark_invalid();
-        }
+    fn take_field<'a>(&mut self, object: &mut JsonValue<'a>, name: &'static str) -> JsonValue<'a> {
         // `stringify!` keeps the prefix of a raw identifier.
         let name = name.strip_prefix("r#").unwrap_or(name);
+        let member = object.take_member(name);
+        if member.is_none() {
+            self.mark_invalid();
+        }
         self.field = name;
-        object.get_mut(name).map(Value::take).unwrap_or_default()
+        member.unwrap_or_default()
     }
 
     /// Splits a variant of an enum in serde's encoding, `"start"` or `{"after":…}`, into its name and its
     /// content. The content of a unit variant is `null`.
-    pub fn split_variant(&mut self, value: Value) -> (String, Value) {
+    pub fn split_variant<'a>(&mut self, value: JsonValue<'a>) -> (Cow<'a, str>, JsonValue<'a>) {
         let variant = match value {
-            Value::String(name) => Some((name, Value::Null)),
-            Value::Object(fields) if fields.len() == 1 => fields.into_iter().next(),
+            JsonValue::String(name) => Some((name, JsonValue::Null)),
+            JsonValue::Object(mut members) if members.len() == 1 => members.pop(),
             _ => None,
         };
         self.or_invalid(variant)
     }
 
     /// Marks an unknown variant as invalid, and returns the JSON of its placeholder.
-    pub fn unknown_variant(&mut self, placeholder: &str) -> Value {
+    pub fn unknown_variant<'a>(&mut self, placeholder: &'a str) -> JsonValue<'a> {
         self.mark_invalid();
-        placeholder.into()
+        JsonValue::String(Cow::Borrowed(placeholder))
     }
 
     /// Succeeds if everything was decoded without an error.
@@ -126,28 +136,39 @@ impl Decoder {
 }
 
 impl FromJson for Value {
-    fn from_json(value: Value, _decoder: &mut Decoder) -> Self {
-        value
+    fn from_json(value: JsonValue<'_>, _decoder: &mut Decoder) -> Self {
+        value.into()
     }
 }
 
 impl FromJson for bool {
-    fn from_json(value: Value, decoder: &mut Decoder) -> Self {
-        decoder.or_invalid(value.as_bool())
+    fn from_json(value: JsonValue<'_>, decoder: &mut Decoder) -> Self {
+        decoder.or_invalid(match value {
+            JsonValue::Bool(boolean) => Some(boolean),
+            _ => None,
+        })
     }
 }
 
 impl FromJson for i64 {
-    fn from_json(value: Value, decoder: &mut Decoder) -> Self {
-        decoder.or_invalid(value.as_i64())
+    fn from_json(value: JsonValue<'_>, decoder: &mut Decoder) -> Self {
+        decoder.or_invalid(match value {
+            JsonValue::Number(number) => number.as_i64(),
+            _ => None,
+        })
     }
 }
 
 macro_rules! impl_for_unsigned {
     ($($type:ident)*) => {$(
         impl FromJson for $type {
-            fn from_json(value: Value, decoder: &mut Decoder) -> Self {
-                decoder.or_invalid(value.as_u64().and_then(|number| number.try_into().ok()))
+            fn from_json(value: JsonValue<'_>, decoder: &mut Decoder) -> Self {
+                decoder.or_invalid(match value {
+                    JsonValue::Number(number) => {
+                        number.as_u64().and_then(|number| number.try_into().ok())
+                    }
+                    _ => None,
+                })
             }
         }
     )*};
@@ -155,35 +176,38 @@ macro_rules! impl_for_unsigned {
 impl_for_unsigned! { u16 u32 u64 usize }
 
 impl FromJson for String {
-    fn from_json(value: Value, decoder: &mut Decoder) -> Self {
+    fn from_json(value: JsonValue<'_>, decoder: &mut Decoder) -> Self {
         decoder.or_invalid(match value {
-            Value::String(string) => Some(string),
+            JsonValue::String(string) => Some(string.into_owned()),
             _ => None,
         })
     }
 }
 
 impl FromJson for Map<String, Value> {
-    fn from_json(value: Value, decoder: &mut Decoder) -> Self {
+    fn from_json(value: JsonValue<'_>, decoder: &mut Decoder) -> Self {
         decoder.or_invalid(match value {
-            Value::Object(fields) => Some(fields),
+            JsonValue::Object(members) => Some(value::to_map(members)),
             _ => None,
         })
     }
 }
 
 impl<T: FromJson> FromJson for BTreeMap<String, T> {
-    fn from_json(value: Value, decoder: &mut Decoder) -> Self {
-        let mut map = Self::new();
-        for (name, value) in Map::from_json(value, decoder) {
-            map.insert(name, T::from_json(value, decoder));
-        }
-        map
+    fn from_json(value: JsonValue<'_>, decoder: &mut Decoder) -> Self {
+        let members = decoder.or_invalid(match value {
+            JsonValue::Object(members) => Some(members),
+            _ => None,
+        });
+        let decode = |(name, value): (Cow<'_, str>, JsonValue<'_>)| {
+            (name.into_owned(), T::from_json(value, decoder))
+        };
+        members.into_iter().map(decode).collect()
     }
 }
 
 impl<T: FromJson + Ord> FromJson for BTreeSet<T> {
-    fn from_json(value: Value, decoder: &mut Decoder) -> Self {
+    fn from_json(value: JsonValue<'_>, decoder: &mut Decoder) -> Self {
         let mut set = Self::new();
         set.extend(Vec::from_json(value, decoder));
         set
@@ -191,9 +215,9 @@ impl<T: FromJson + Ord> FromJson for BTreeSet<T> {
 }
 
 impl<T: FromJson> FromJson for Vec<T> {
-    fn from_json(value: Value, decoder: &mut Decoder) -> Self {
+    fn from_json(value: JsonValue<'_>, decoder: &mut Decoder) -> Self {
         let items = decoder.or_invalid(match value {
-            Value::Array(items) => Some(items),
+            JsonValue::Array(items) => Some(items),
             _ => None,
         });
         items.into_iter().map(|item| T::from_json(item, decoder)).collect()
@@ -201,9 +225,9 @@ impl<T: FromJson> FromJson for Vec<T> {
 }
 
 impl<A: FromJson, B: FromJson> FromJson for (A, B) {
-    fn from_json(value: Value, decoder: &mut Decoder) -> Self {
+    fn from_json(value: JsonValue<'_>, decoder: &mut Decoder) -> Self {
         let pair = match value {
-            Value::Array(items) => <[Value; 2]>::try_from(items).ok(),
+            JsonValue::Array(items) => <[JsonValue<'_>; 2]>::try_from(items).ok(),
             _ => None,
         };
         let [a, b] = decoder.or_invalid(pair);
@@ -212,13 +236,13 @@ impl<A: FromJson, B: FromJson> FromJson for (A, B) {
 }
 
 impl<T: FromJson> FromJson for Box<T> {
-    fn from_json(value: Value, decoder: &mut Decoder) -> Self {
+    fn from_json(value: JsonValue<'_>, decoder: &mut Decoder) -> Self {
         Self::new(T::from_json(value, decoder))
     }
 }
 
 impl<T: FromJson> FromJson for Option<T> {
-    fn from_json(value: Value, decoder: &mut Decoder) -> Self {
-        (!value.is_null()).then(|| T::from_json(value, decoder))
+    fn from_json(value: JsonValue<'_>, decoder: &mut Decoder) -> Self {
+        (!matches!(value, JsonValue::Null)).then(|| T::from_json(value, decoder))
     }
 }

@@ -5,6 +5,7 @@
 //! |---------------|-----------------------------------------------------------------------------|
 //! | `declaration` | [`json_type!`](crate::json_type), [`string_enum!`](crate::string_enum): one declaration of what is stored or sent |
 //! | `decode`      | [`FromJson`]: types that take their fields out of one parsed value          |
+//! | `value`       | [`JsonValue`]: that value, with slices of the input                         |
 //! | [`strict`]    | parses what a client sends: no object has two members of one name           |
 //! | `object`      | decodes serde's structs from objects only                                   |
 //! | `scan`        | finds characters of a string that need an escape, eight bytes at a time     |
@@ -27,8 +28,10 @@ mod decode;
 pub(crate) mod object;
 pub(crate) mod scan;
 pub mod strict;
+mod value;
 
 pub use self::{
     declaration::{json_type, string_enum},
     decode::{Decoder, Error, FromJson, from_slice, to_string},
+    value::JsonValue,
 };

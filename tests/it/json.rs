@@ -58,6 +58,40 @@ fn an_extra_field_is_ignored_and_a_missing_optional_field_is_none() {
 }
 
 #[test]
+fn escapes_in_names_and_strings_are_decoded() {
+    let escaped =
+        SAMPLE.replace(r#""time""#, r#""\u0074ime""#).replace("very small", r"very\u0020small");
+    assert_eq!(from_slice::<Sample>(escaped.as_bytes()), from_slice(SAMPLE.as_bytes()));
+    let notes = SAMPLE.replace(r#"{"b":"c"}"#, r#"{"\"b\n":"\ud83d\ude00","é":"\\"}"#);
+    let Sample { notes, .. } = from_slice(notes.as_bytes()).unwrap();
+    let expected = [("\"b\n".to_owned(), "😀".to_owned()), ("é".to_owned(), "\\".to_owned())];
+    assert_eq!(notes, BTreeMap::from(expected));
+}
+
+#[test]
+fn the_last_of_two_members_of_one_name_counts() {
+    for (from, to) in [
+        (r#""time":-7"#, r#""time":"no number","time":-7"#),
+        (r#"{"b":"c"}"#, r#"{"b":"no","b":"c"}"#),
+    ] {
+        let doubled = SAMPLE.replace(from, to);
+        assert_eq!(from_slice::<Sample>(doubled.as_bytes()), from_slice(SAMPLE.as_bytes()), "{to}");
+    }
+    let doubled = br#"{"a":1,"b":[{"c":null,"c":1.5}],"a":-2}"#;
+    let value: serde_json::Value = from_slice(doubled).unwrap();
+    assert_eq!(value.to_string(), r#"{"a":-2,"b":[{"c":1.5}]}"#);
+    assert_eq!(value, serde_json::from_slice::<serde_json::Value>(doubled).unwrap());
+}
+
+#[test]
+fn a_document_of_127_levels_is_decoded_and_one_more_is_an_error() {
+    let nested = |levels| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    assert!(from_slice::<serde_json::Value>(nested(127).as_bytes()).is_ok());
+    let error = from_slice::<serde_json::Value>(nested(128).as_bytes()).unwrap_err();
+    assert_eq!(error.to_string(), "recursion limit exceeded at line 1 column 128");
+}
+
+#[test]
 fn a_field_of_the_wrong_type_is_named_and_fails_the_whole_value() {
     for (from, to, member) in [
         (SAMPLE, "[]", ""),
