@@ -22,7 +22,9 @@ const DISCARD_TIMEOUT = 50;
 export async function readBody(request, limit, timeout) {
   const length = request.headers.get("content-length");
   if (Number(length) > limit) return TOO_LARGE;
-  if (!request.body) return new ArrayBuffer(0);
+  // To ask for `body` creates a stream, which `arrayBuffer` does not need.
+  const body = length ? undefined : request.body;
+  if (body === null) return new ArrayBuffer(0);
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   /** @type {Promise<typeof TIMED_OUT>} */
@@ -30,7 +32,7 @@ export async function readBody(request, limit, timeout) {
     timer = setTimeout(resolve, timeout, TIMED_OUT);
   });
   try {
-    return await Promise.race([length ? request.arrayBuffer() : readChunks(request.body, limit), timedOut]);
+    return await Promise.race([body ? readChunks(body, limit) : request.arrayBuffer(), timedOut]);
   } finally {
     clearTimeout(timer);
   }

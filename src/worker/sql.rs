@@ -153,7 +153,7 @@ impl SqlTables {
     }
 
     pub(super) fn execute(&self, statement: &str, values: Vec<SqlStorageValue>) -> Result<()> {
-        self.sql.exec(statement, values).map(drop)
+        self.sql.exec_raw(statement, to_js(values)).map(drop)
     }
 
     pub(super) fn query(
@@ -161,8 +161,19 @@ impl SqlTables {
         statement: &str,
         values: Vec<SqlStorageValue>,
     ) -> Result<Vec<Vec<SqlStorageValue>>> {
-        self.sql.exec(statement, values)?.raw().collect()
+        self.sql.exec_raw(statement, to_js(values))?.raw().collect()
     }
+}
+
+/// Converts the values of a statement. The crate's own conversion asks JavaScript whether each integer is
+/// one of JavaScript's: `try_from_i64` has checked that.
+fn to_js(values: Vec<SqlStorageValue>) -> Vec<JsValue> {
+    let convert = |value| match value {
+        #[expect(clippy::cast_precision_loss, reason = "it has at most 53 bits")]
+        SqlStorageValue::Integer(integer) => JsValue::from_f64(integer as f64),
+        value => value.into(),
+    };
+    values.into_iter().map(convert).collect()
 }
 
 /// Reads a count or a timestamp. Returns `None` for `NULL`.
