@@ -19,7 +19,7 @@ import { webhookPerCustomer } from "./workloads.mjs";
 const ROUNDS = Number(process.env.EVENT_ROUNDS ?? 5);
 const EVENTS = Number(process.env.EVENTS ?? 150);
 
-/** A round is expensive and starts with new customers: one warm-up round is enough. */
+/** The warm-up rounds of a workload, whose first events begin with other customers. */
 const WARM_UP = 1;
 
 /** Components of the ledger in JavaScript: the table label, and the name in its setting `COMPONENTS`. */
@@ -52,13 +52,18 @@ export const COMPONENTS_BY_WORKER = Object.fromEntries([
 ]);
 
 /**
- * Measures each workload and passes its samples to `record`.
+ * Measures each workload and passes its samples to `record`. Sends `warmUp` events to each Worker before: V8 recompiles frequently
+ * executed functions in background threads.
  *
  * @param {Record<string, RunningWorker>} running Workers by name.
  * @param {string[]} names The Workers of the first three workloads.
  * @param {(workload: string, names: string[], samples: number[][]) => void} record
+ * @param {number} warmUp
  */
-export async function runLedgerWorkloads(running, names, record) {
+export async function runLedgerWorkloads(running, names, record, warmUp) {
+  for (let sent = 0; sent < warmUp; sent += EVENTS) {
+    await Promise.all(names.map((name) => cpuPerRequest(running[name], webhookPerCustomer("warm_up", EVENTS), 200, REPLICA_WRITE_DELAY)));
+  }
   /**
    * @param {number} backgroundTime
    * @param {string} group

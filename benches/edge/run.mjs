@@ -23,7 +23,7 @@ const ROUNDS = Number(process.env.ROUNDS ?? 7);
 const REQUESTS = Number(process.env.REQUESTS ?? 1_000);
 const STARTS = 7;
 
-/** Warm-up requests of some workloads before the first measurement. V8 recompiles frequently executed functions in background threads. */
+/** Warm-up requests of some workloads, and warm-up events, before the first measurement. V8 recompiles frequently executed functions in background threads. */
 const WARM_UP = {
   requests: Number(process.env.WARM_UP ?? 15_000),
   workloads: ["check of 10", "check of 10, in another Worker", "check, in-memory cache", "list, 10 of 10", "webhook, other event type"],
@@ -92,7 +92,7 @@ for (const [workload, subjects] of Object.entries(workloads(names))) {
   record(workload, subjectNames, samples);
 }
 // These workloads run together: each one continues with the state of the one before it.
-if (isSelected("webhook")) await runLedgerWorkloads(running, webhookReceivers, record);
+if (isSelected("webhook")) await runLedgerWorkloads(running, webhookReceivers, record, WARM_UP.requests);
 for (const worker of Object.values(running)) worker.stop();
 
 if (isSelected("cold start")) {
