@@ -131,8 +131,10 @@ const DATASET = `
   import Entgate, * as classes from "./index.js";
   export * from "./index.js";
   let points = [];
-  let now = Date.now();
-  Date.now = () => now;
+  // workerd has no time before the first request.
+  let now;
+  const start = Date.now;
+  Date.now = () => now ?? start();
   const METRICS = { writeDataPoint: (point) => points.push(point) };
   const withDataset = (env) => ({
     ...env,
@@ -154,6 +156,7 @@ const DATASET = `
   export default {
     ...Entgate,
     fetch(request, env, context) {
+      now ??= start();
       if (new URL(request.url).pathname !== "/__points") return Entgate.fetch(request, withDataset(env), context);
       return Response.json(points.splice(0));
     },
