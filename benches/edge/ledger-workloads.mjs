@@ -19,7 +19,7 @@ import { webhookPerCustomer } from "./workloads.mjs";
 const ROUNDS = Number(process.env.EVENT_ROUNDS ?? 5);
 const EVENTS = Number(process.env.EVENTS ?? 150);
 
-/** The warm-up rounds of a workload, whose first events begin with other customers. */
+/** The rounds of a workload that are not measured. */
 const WARM_UP = 1;
 
 /** Components of the ledger in JavaScript: the table label, and the name in its setting `COMPONENTS`. */

@@ -70,13 +70,13 @@ pub(super) async fn run<P: CoordinatorPorts>(
     })?;
     let day_ago = now.saturating_sub(CONFIRMATION_TTL);
     // A gap is known to the second: what was read in that second may be older.
-    let found = gap.map(|gap| UnixMillis::from(gap.found_at.saturating_add(1)));
+    let gap_end = gap.map(|gap| UnixMillis::from(gap.found_at.saturating_add(1)));
     allowance.take();
     let query = IndexQuery {
         livemode: settings.livemode,
         max_overdue: MAX_OVERDUE,
         max_unread: if must_sweep { MAX_UNREAD } else { 0 },
-        read_before: found.map_or(day_ago, |found| found.max(day_ago)),
+        read_before: gap_end.map_or(day_ago, |end| end.max(day_ago)),
     };
     let Some(report) = add_up(ports, query).await? else { return Ok(None) };
     if report.is_quiet() {

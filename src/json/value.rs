@@ -6,8 +6,8 @@
 //! | an object              | its members in order: an object of ours has a few       |
 //! | two members of one name | the last one counts, as in [`serde_json::Value`]       |
 //!
-//! An event is decoded in each object that it reaches. As [`serde_json::Value`]s, its names and hash
-//! tables were most of the allocations there. Not here: the types ([`FromJson`](super::FromJson)).
+//! An event is decoded in each object that it reaches. A [`serde_json::Value`] allocates each name, and a
+//! hash table for each object. Not here: the types ([`FromJson`](super::FromJson)).
 
 use std::{borrow::Cow, fmt};
 
@@ -128,29 +128,6 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 }
 
-/// The name of a member. `Cow` itself is always a copy.
-struct Name<'a>(Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(NameVisitor)
-    }
-}
-
-struct NameVisitor;
-
-impl<'de> Visitor<'de> for NameVisitor {
-    type Value = Name<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name of a member")
-    }
-
-    fn visit_borrowed_str<E: de::Error>(self, name: &'de str) -> Result<Self::Value, E> {
-        Ok(Name(Cow::Borrowed(name)))
-    }
-
-    fn visit_str<E: de::Error>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(Name(Cow::Owned(name.to_owned())))
-    }
-}
+/// The name of a member: without the attribute it would always be a copy.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);

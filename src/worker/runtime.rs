@@ -44,7 +44,7 @@ pub(super) fn log_error(line: &str) {
 }
 
 pub(super) fn now_millis() -> UnixMillis {
-    // Without the object that `worker::Date` creates: an event reads the clock nine times.
+    // Without the object that `worker::Date` creates: an event reads the clock several times.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

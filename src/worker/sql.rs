@@ -165,8 +165,8 @@ impl SqlTables {
     }
 }
 
-/// Converts the values of a statement. The crate's own conversion asks JavaScript whether each integer is
-/// one of JavaScript's: `try_from_i64` has checked that.
+/// Converts the values of a statement. The crate's own conversion calls `Number.isSafeInteger` for each
+/// integer, which `try_from_i64` has checked.
 fn to_js(values: Vec<SqlStorageValue>) -> Vec<JsValue> {
     let convert = |value| match value {
         #[expect(clippy::cast_precision_loss, reason = "it has at most 53 bits")]
